@@ -1,0 +1,101 @@
+"""What can go wrong, as types: each carries the exit code of the contract and a hint."""
+
+from enum import IntEnum
+
+
+class Exit(IntEnum):
+    """The exit codes of every command (README, "Exit codes")."""
+
+    DONE = 0
+    ERROR = 1
+    USAGE = 2
+    NOT_FOUND = 3
+    PARTIAL = 4
+    AUTH = 5
+    UNREACHABLE = 6
+    IN_USE = 7
+    MISSING = 8
+    REFUSED = 9
+    PENDING = 10
+    NEEDS_ROOT = 13
+    INTERRUPTED = 130
+    TERMINATED = 143
+
+
+class IscsictlError(Exception):
+    """One line that says what is wrong and where; `hint` says what to do.
+
+    `tool_exit` is the exit code of the tool that failed (iscsiadm, mkfs, ...), if one did.
+    """
+
+    exit = Exit.ERROR
+
+    def __init__(
+        self, text: str, *, hint: str | None = None, tool_exit: int | None = None
+    ) -> None:
+        super().__init__(text)
+        self.text = text
+        self.hint = hint
+        self.tool_exit = tool_exit
+
+
+class UsageError(IscsictlError):
+    """The command line, or a file the user wrote, is wrong."""
+
+    exit = Exit.USAGE
+
+
+class NotFoundError(IscsictlError):
+    """Nothing has that name, it is not logged in, or the name fits several things."""
+
+    exit = Exit.NOT_FOUND
+
+
+class PartialError(IscsictlError):
+    """Some of several things failed."""
+
+    exit = Exit.PARTIAL
+
+
+class AuthError(IscsictlError):
+    """The array refused the account, the secret or this initiator."""
+
+    exit = Exit.AUTH
+
+
+class UnreachableError(IscsictlError):
+    """The other side did not answer before the deadline."""
+
+    exit = Exit.UNREACHABLE
+
+
+class InUseError(IscsictlError):
+    """Something holds what was to be taken away or changed."""
+
+    exit = Exit.IN_USE
+
+
+class MissingError(IscsictlError):
+    """A tool, a kernel module or iscsid is not there."""
+
+    exit = Exit.MISSING
+
+
+class RefusedError(IscsictlError):
+    """Content, identity or consent forbid it."""
+
+    exit = Exit.REFUSED
+
+
+class NeedsRootError(IscsictlError):
+    """The kernel lets only root do this."""
+
+    exit = Exit.NEEDS_ROOT
+
+
+class InterruptError(IscsictlError):
+    """SIGINT or SIGTERM arrived and the run stopped at a safe place."""
+
+    def __init__(self, text: str, *, signal: int, hint: str | None = None) -> None:
+        super().__init__(text, hint=hint)
+        self.exit = Exit(128 + signal)

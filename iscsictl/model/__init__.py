@@ -1,0 +1,1 @@
+"""The words of the project: frozen data, no input or output."""

@@ -1,0 +1,147 @@
+"""What `ls` shows: sessions and disks, live or from a capture. The JSON has this shape.
+
+Sizes are bytes. None means that the source does not tell, also where a tuple would stand:
+`luns is None` is not known, `()` is none.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from iscsictl.model.names import Portal
+
+Source = Literal["sysfs", "iscsiadm", "sfnet", "libiscsi"]
+Status = Literal["up", "recovering", "down", "unknown"]
+Kind = Literal["disk", "part", "mpath", "lvm", "crypt", "md", "loop"]
+
+
+@dataclass(frozen=True)
+class Timeouts:
+    """Seconds, as the kernel counts them."""
+
+    recovery: int | None = None
+    target_reset: int | None = None
+    lun_reset: int | None = None
+    abort: int | None = None
+
+
+@dataclass(frozen=True)
+class ChapNames:
+    """The account names of a session; secrets have no place in a listing."""
+
+    username: str | None = None
+    username_in: str | None = None
+
+
+@dataclass(frozen=True)
+class Host:
+    """The SCSI host (adapter) that carries the session."""
+
+    number: int
+    state: str | None = None
+
+
+@dataclass(frozen=True)
+class Lun:
+    """One logical unit behind a session; `device` is None while it has no disk."""
+
+    lun: int
+    hctl: str | None = None
+    device: str | None = None
+    state: str | None = None
+    wwid: str | None = None
+    vendor: str | None = None
+    model: str | None = None
+    page83: str | None = None
+    page80: str | None = None
+
+
+@dataclass(frozen=True)
+class Session:
+    """One login (I_T nexus), with both portals: where it is and where it was asked for."""
+
+    source: Source
+    target: str
+    sid: int | None = None
+    alias: str | None = None
+    transport: str | None = None
+    portal: Portal | None = None
+    persistent_portal: Portal | None = None
+    iface: str | None = None
+    initiator: str | None = None
+    initiator_address: str | None = None
+    status: Status = "unknown"
+    connection_state: str | None = None
+    session_state: str | None = None
+    internal_state: str | None = None
+    timeouts: Timeouts | None = None
+    chap: ChapNames | None = None
+    params: Mapping[str, str] | None = None
+    host: Host | None = None
+    luns: tuple[Lun, ...] | None = None
+    since: str | None = None
+    isid: str | None = None
+    tsih: str | None = None
+
+
+@dataclass(frozen=True)
+class Mount:
+    """One place where a filesystem is mounted."""
+
+    path: str
+    options: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Block:
+    """A block device and what stands on it; `children` nest as in `lsblk --json`."""
+
+    device: str
+    kind: Kind = "part"
+    size: int | None = None
+    fstype: str | None = None
+    label: str | None = None
+    uuid: str | None = None
+    mounts: tuple[Mount, ...] = ()
+    children: tuple["Block", ...] = ()
+
+
+@dataclass(frozen=True)
+class Path:
+    """One way to a disk: a LUN of a session."""
+
+    sid: int
+    hctl: str
+    device: str
+    state: str | None = None
+
+
+@dataclass(frozen=True)
+class Disk:
+    """One disk, however many paths lead to it; `block` is what to open (the map, if any)."""
+
+    wwid: str | None
+    paths: tuple[Path, ...]
+    block: Block
+    serial: str | None = None
+    vendor: str | None = None
+    model: str | None = None
+    type: str | None = None
+    read_only: bool = False
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something that could not be read or looks wrong; `line` counts from 1 in a capture."""
+
+    text: str
+    line: int | None = None
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The whole of `ls`. `disks` is None where the source cannot know them."""
+
+    sessions: tuple[Session, ...] = ()
+    disks: tuple[Disk, ...] | None = None
+    warnings: tuple[Note, ...] = field(default=())

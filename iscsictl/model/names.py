@@ -1,0 +1,92 @@
+"""Names from the standard: portals and iSCSI names (RFC 7143 section 4.2, RFC 3722)."""
+
+import re
+from dataclasses import dataclass
+
+DEFAULT_PORT = 3260
+DEFAULT_IFACE = "default"
+MAX_NAME_BYTES = 223
+
+_IQN = re.compile(r"iqn\.\d{4}-(0[1-9]|1[0-2])\.[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::[^\s/]*)?")
+_EUI = re.compile(r"eui\.[0-9A-Fa-f]{16}")
+_NAA = re.compile(r"naa\.(?:6[0-9A-Fa-f]{31}|[0-57-9A-Fa-f][0-9A-Fa-f]{15})")
+_MADE = re.compile(r"[a-z0-9.:-]+")
+
+
+@dataclass(frozen=True, order=True)
+class Portal:
+    """Where a target listens. `tpgt` is the portal group tag, None where it is not known."""
+
+    address: str
+    port: int = DEFAULT_PORT
+    tpgt: int | None = None
+
+    def __str__(self) -> str:
+        """Return the form iscsiadm takes after `-p`: IPv6 in brackets, no tag."""
+        return f"[{self.address}]:{self.port}" if ":" in self.address else (
+            f"{self.address}:{self.port}"
+        )
+
+    def same_place(self, other: "Portal") -> bool:
+        """Tell whether both name one address and port, whatever the tags say."""
+        return (self.address.lower(), self.port) == (other.address.lower(), other.port)
+
+
+def parse_portal(text: str) -> Portal:
+    """Read ADDR[:PORT[,TPGT]] as an admin types it; an IPv6 address may stand bare.
+
+    Raises ValueError with one line that says what is wrong.
+    """
+    place, comma, tag = text.strip().partition(",")
+    if place.startswith("["):
+        address, bracket, rest = place[1:].partition("]")
+        if not bracket or (rest and not rest.startswith(":")):
+            raise ValueError(f"portal {text!r}: the bracket is not closed before the port")
+        port = rest[1:]
+        if rest == ":":
+            raise ValueError(f"portal {text!r}: the port is missing after ':'")
+    elif place.count(":") > 1:
+        address, port = place, ""
+    else:
+        address, colon, port = place.partition(":")
+        if colon and not port:
+            raise ValueError(f"portal {text!r}: the port is missing after ':'")
+    if not address or re.search(r"[\s/]", address):
+        raise ValueError(f"portal {text!r}: expected ADDRESS[:PORT[,TPGT]]")
+    if "%" in address:
+        raise ValueError(
+            f"portal {text!r}: open-iscsi cannot take a link-local address with a zone; "
+            "use a global or unique local address"
+        )
+    number = _number(text, "port", port, 65535) if port else DEFAULT_PORT
+    group = _number(text, "portal group tag", tag, 65535) if comma else None
+    return Portal(address, number, group)
+
+
+def _number(text: str, what: str, digits: str, highest: int) -> int:
+    if not re.fullmatch(r"[0-9]{1,5}", digits) or int(digits) > highest:
+        raise ValueError(f"portal {text!r}: {what} {digits!r} is not a number up to {highest}")
+    return int(digits)
+
+
+def why_not_made(name: str) -> str | None:
+    """Tell why this name may not be given to an initiator, or None if it may.
+
+    Strict (RFC 7143, RFC 3722): for names that are made. Names that are met keep their bytes.
+    """
+    if len(name.encode("utf-8", "surrogateescape")) > MAX_NAME_BYTES:
+        return f"is longer than {MAX_NAME_BYTES} bytes"
+    kind = name[:4]
+    if kind == "eui.":
+        return None if _EUI.fullmatch(name) else "eui. is followed by 16 hexadecimal digits"
+    if kind == "naa.":
+        return None if _NAA.fullmatch(name) else (
+            "naa. is followed by 16 hexadecimal digits, or 32 if the first is 6"
+        )
+    if kind != "iqn.":
+        return "does not start with iqn., eui. or naa."
+    if not _IQN.fullmatch(name.lower()):
+        return "is not iqn.YYYY-MM.reversed.domain[:anything]"
+    if not _MADE.fullmatch(name):
+        return "has a character other than a-z, 0-9, '-', '.' and ':'"
+    return None

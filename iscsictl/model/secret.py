@@ -1,0 +1,45 @@
+"""A CHAP secret, as a type that no log, repr, JSON or traceback can show."""
+
+from typing import Final
+
+MAX_BYTES: Final = 255
+
+
+class Secret:
+    """Holds a secret; only the writer of node records calls `reveal`.
+
+    Raises ValueError for what open-iscsi cannot keep: nothing, more than 255 bytes, blanks at
+    the ends (its reader loses them), a newline or a NUL inside.
+    """
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        if not text:
+            raise ValueError("the secret is empty")
+        if len(text.encode("utf-8", "surrogateescape")) > MAX_BYTES:
+            raise ValueError(f"the secret is longer than {MAX_BYTES} bytes")
+        if text != text.strip():
+            raise ValueError("the secret begins or ends with a blank, which open-iscsi loses")
+        if any(c in text for c in "\n\r\0"):
+            raise ValueError("the secret has a line break or a NUL inside")
+        self._text = text
+
+    def reveal(self) -> str:
+        """Return the text itself."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return "Secret(********)"
+
+    def __str__(self) -> str:
+        return "********"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._text == self._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+    def __reduce__(self) -> str:
+        raise TypeError("a secret is not pickled")

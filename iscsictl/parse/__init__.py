@@ -1,0 +1,1 @@
+"""Text to model, pure and total: one file per format."""

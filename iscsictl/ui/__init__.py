@@ -1,0 +1,1 @@
+"""Tables, trees, JSON and progress."""
