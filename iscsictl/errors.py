@@ -30,9 +30,7 @@ class IscsictlError(Exception):
 
     exit = Exit.ERROR
 
-    def __init__(
-        self, text: str, *, hint: str | None = None, tool_exit: int | None = None
-    ) -> None:
+    def __init__(self, text: str, *, hint: str | None = None, tool_exit: int | None = None) -> None:
         super().__init__(text)
         self.text = text
         self.hint = hint

@@ -23,8 +23,10 @@ class Portal:
 
     def __str__(self) -> str:
         """Return the form iscsiadm takes after `-p`: IPv6 in brackets, no tag."""
-        return f"[{self.address}]:{self.port}" if ":" in self.address else (
-            f"{self.address}:{self.port}"
+        return (
+            f"[{self.address}]:{self.port}"
+            if ":" in self.address
+            else (f"{self.address}:{self.port}")
         )
 
     def same_place(self, other: "Portal") -> bool:
@@ -80,8 +82,10 @@ def why_not_made(name: str) -> str | None:
     if kind == "eui.":
         return None if _EUI.fullmatch(name) else "eui. is followed by 16 hexadecimal digits"
     if kind == "naa.":
-        return None if _NAA.fullmatch(name) else (
-            "naa. is followed by 16 hexadecimal digits, or 32 if the first is 6"
+        return (
+            None
+            if _NAA.fullmatch(name)
+            else ("naa. is followed by 16 hexadecimal digits, or 32 if the first is 6")
         )
     if kind != "iqn.":
         return "does not start with iqn., eui. or naa."
