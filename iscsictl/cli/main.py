@@ -1,0 +1,114 @@
+"""The command tree: names and one-line helps here, each command's module loaded when called."""
+
+import importlib
+from dataclasses import dataclass
+
+import click
+
+from iscsictl import __version__
+from iscsictl.cli.options import complain
+from iscsictl.errors import Exit
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Where a command lives (module:attribute) and what `--help` says of it."""
+
+    where: str
+    help: str
+
+
+SECTIONS: dict[str, dict[str, Entry]] = {
+    "Every day": {
+        "attach": Entry("attach:attach", "Take a LUN to a mounted filesystem that survives boot."),
+        "detach": Entry("attach:detach", "Unmount a LUN and let go of it, safely."),
+        "ls": Entry("ls:ls", "Show sessions, LUNs, filesystems and mounts."),
+    },
+    "Sessions": {
+        "discover": Entry("sessions:discover", "Ask a portal which targets it has."),
+        "nodes": Entry("nodes:nodes", "Show and change node records."),
+        "login": Entry("sessions:login", "Log in to targets that have a record."),
+        "logout": Entry("sessions:logout", "Log out of targets that nothing uses."),
+        "rescan": Entry("sessions:rescan", "Look for new LUNs and new sizes."),
+        "startup": Entry("sessions:startup", "Say whether a target is logged in at boot."),
+        "forget": Entry("sessions:forget", "Delete the records of a target."),
+        "hold": Entry("sessions:hold", "Keep reconnect away from a target or a mount."),
+        "unhold": Entry("sessions:unhold", "Let reconnect look after it again."),
+    },
+    "CHAP": {
+        "chap": Entry("chap:chap", "Set, clear and judge CHAP accounts."),
+    },
+    "Help": {
+        "explain": Entry("explain:explain", "Say what an error means and what to do."),
+    },
+}
+
+
+def entries() -> dict[str, Entry]:
+    """Return all commands by name."""
+    return {name: entry for section in SECTIONS.values() for name, entry in section.items()}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in the order of the sections."""
+        return list(entries())
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command."""
+        entry = entries().get(cmd_name)
+        if entry is None:
+            return None
+        module, _, attribute = entry.where.partition(":")
+        command = getattr(importlib.import_module(f"iscsictl.cli.{module}"), attribute)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the sections without importing anything."""
+        for title, commands in SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl([(name, entry.help) for name, entry in commands.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; for a typing error name the nearest."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            import difflib
+
+            near = difflib.get_close_matches(args[0], entries(), 1)
+            if near:
+                error.message += f" Did you mean '{near[0]}'?"
+            raise
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message="%(prog)s %(version)s")
+def cli() -> None:
+    """Take iSCSI LUNs from nothing to mounted, boot-proof filesystems, and keep them there.
+
+    Start with: iscsictl attach -p ARRAY --fs ext4 --mount /srv/data --dry-run
+    """
+
+
+def run_cli() -> int:
+    """Run the command line and return the exit code."""
+    try:
+        result = cli.main(prog_name="iscsictl", standalone_mode=False)
+        return int(result) if isinstance(result, int) else 0
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return complain("stopped", None, Exit.INTERRUPTED)
+    except click.UsageError as error:
+        path = error.ctx.command_path if error.ctx else "iscsictl"
+        return complain(error.format_message(), f"see {path} --help", Exit.USAGE)
+    except click.ClickException as error:
+        return complain(error.format_message(), None, Exit.USAGE)
+    except RecursionError:
+        return complain("the input is nested too deeply", None, Exit.ERROR)

@@ -1,0 +1,153 @@
+"""The options that every command takes, and the settings made of them."""
+
+import functools
+import json
+import os
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Concatenate
+
+import click
+
+from iscsictl.errors import Exit, IscsictlError, NeedsRootError
+
+DEFAULT_TIMEOUT = 60.0
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a command is to behave: `timeout` in seconds for waits on others, None if not said.
+
+    `color` is None where the terminal decides. `root` is where the machine's files begin.
+    """
+
+    output: str = "table"
+    color: bool | None = None
+    verbose: int = 0
+    quiet: bool = False
+    timeout: float | None = None
+    root: Path = Path("/")
+    dry_run: bool = False
+    yes: bool = False
+
+    @property
+    def wait(self) -> float:
+        """Seconds to wait for others."""
+        return DEFAULT_TIMEOUT if self.timeout is None else self.timeout
+
+    @property
+    def interactive(self) -> bool:
+        """Whether a question may be asked: both ends are a terminal."""
+        return sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
+
+
+_UNITS = {"": 1, "ms": 0.001, "s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
+
+
+def duration(text: str) -> float:
+    """Read 30, 30s, 2min or 1h as seconds."""
+    match = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,6})?) ?([a-z]*)", text)
+    if not match or match[2] not in _UNITS:
+        raise click.BadParameter(f"{text!r} is not a duration such as 30s, 2min or 1h")
+    return float(match[1]) * _UNITS[match[2]]
+
+
+Command = Callable[Concatenate[Settings, ...], int | None]
+
+
+def _settings(options: dict[str, Any]) -> Settings:
+    return Settings(
+        output="json" if options.pop("as_json") else options.pop("output", "table"),
+        color=False if options.pop("no_color") or os.environ.get("NO_COLOR") else None,
+        verbose=options.pop("verbose"),
+        quiet=options.pop("quiet"),
+        timeout=options.pop("timeout"),
+        root=Path(os.environ.get("ISCSICTL_ROOT") or "/"),
+        dry_run=options.pop("dry_run", False),
+        yes=options.pop("yes", False),
+    )
+
+
+def common_with(
+    *formats: str,
+) -> Callable[[Callable[Concatenate[Settings, P], R]], Callable[..., R]]:
+    """Give a command the common options, and these output formats besides table, json, tsv."""
+    choices = ["table", "json", "tsv", *formats]
+
+    def decorate(command: Command) -> Callable[..., None]:
+        @functools.wraps(command)
+        def with_settings(*args: Any, **options: Any) -> None:
+            settings = _settings(options)
+            options.pop("output", None)
+            if settings.verbose:
+                from iscsictl.system import run
+
+                run.trace_to(lambda argv: click.echo(f"+ {run.paste_form(argv)}", err=True))
+            try:
+                code = command(settings, *args, **options)
+            except IscsictlError as error:
+                code = report(error, settings)
+            click.get_current_context().exit(int(code or 0))
+
+        shared = [
+            click.option(
+                "-o", "--output", type=click.Choice(choices), default="table",
+                help="How to print the result.",
+            ),
+            click.option("-J", "as_json", is_flag=True, help="The same as -o json."),
+            click.option("--no-color", is_flag=True, help="No colours (as does NO_COLOR)."),
+            click.option("-v", "--verbose", count=True, help="Show each command that is run."),
+            click.option("-q", "--quiet", is_flag=True, help="Only errors."),
+            click.option(
+                "--timeout", type=duration, metavar="DURATION",
+                help="How long to wait for others [60s].",
+            ),
+        ]  # fmt: skip
+        decorated: Callable[..., None] = with_settings
+        for option in reversed(shared):
+            decorated = option(decorated)
+        return decorated
+
+    return decorate
+
+
+common = common_with()
+
+
+def changing(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command -n and -y. Stands above `common`, which takes them into the settings."""
+    command = click.option("-y", "--yes", is_flag=True, help="Yes to all questions.")(command)
+    return click.option("-n", "--dry-run", is_flag=True, help="Show what would be done.")(command)
+
+
+def report(error: IscsictlError, settings: Settings) -> int:
+    """Say one error in the way the user asked for, and return its exit code."""
+    if settings.output == "json":
+        document = {
+            "schema": "iscsictl.error/1",
+            "error": {
+                "text": error.text,
+                "hint": error.hint,
+                "exit": int(error.exit),
+                "tool_exit": error.tool_exit,
+            },
+        }
+        click.echo(json.dumps(document, indent=1))
+    return complain(error.text, error.hint, error.exit)
+
+
+def complain(text: str, hint: str | None, code: Exit) -> int:
+    """Write the error's one line and the hint to stderr, and return the exit code."""
+    click.echo(f"iscsictl: {' '.join(text.split())}", err=True)
+    if hint:
+        click.echo(f"hint: {' '.join(hint.split())}", err=True)
+    return int(code)
+
+
+def need_root(what: str) -> None:
+    """Raise NeedsRootError unless we are root."""
+    if os.geteuid() != 0:
+        raise NeedsRootError(f"{what} needs root", hint="run it again with sudo")

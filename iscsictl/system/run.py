@@ -1,0 +1,244 @@
+"""The one place where processes start: `run` for tools that obey, `pty` for those that ask."""
+
+import os
+import shlex
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from iscsictl.errors import IscsictlError, MissingError, UnreachableError
+
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_GRACE = 2.0
+
+_PACKAGES: Mapping[str, str] = {
+    "iscsiadm": "open-iscsi (iscsi-initiator-utils on RHEL)",
+    "sfdisk": "fdisk (util-linux on RHEL)",
+    "parted": "parted",
+    "mkfs.xfs": "xfsprogs",
+    "xfs_growfs": "xfsprogs",
+    "mkfs.btrfs": "btrfs-progs",
+    "mkfs.vfat": "dosfstools",
+    "mkfs.ext4": "e2fsprogs",
+    "resize2fs": "e2fsprogs",
+}
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a process left: its exit code (negative: the signal), its output, its seconds."""
+
+    argv: tuple[str, ...]
+    code: int
+    out: str
+    err: str
+    seconds: float
+
+    @property
+    def said(self) -> str:
+        """The last line that says something, stderr first; for an error's one line."""
+        for text in (self.err, self.out):
+            lines = [line.strip() for line in text.splitlines() if line.strip()]
+            if lines:
+                return lines[-1]
+        return f"exit code {self.code}"
+
+
+class ToolError(IscsictlError):
+    """A tool ended with an exit code that its caller does not accept."""
+
+    def __init__(self, result: Result) -> None:
+        super().__init__(f"{result.argv[0]}: {result.said}", tool_exit=result.code)
+        self.result = result
+
+
+class StoppedError(IscsictlError):
+    """A tool was ended because the user asked iscsictl to stop."""
+
+
+_tracers: list[Callable[[Sequence[str]], None]] = []
+
+
+def trace_to(tracer: Callable[[Sequence[str]], None]) -> None:
+    """Have each command line shown to `tracer` before it starts (`-v`)."""
+    _tracers.append(tracer)
+
+
+def paste_form(argv: Sequence[str]) -> str:
+    """Return the command as one could paste it into a shell."""
+    return shlex.join(argv)
+
+
+def environment() -> dict[str, str]:
+    """Return all that a child gets to see of our environment."""
+    kept = {name: os.environ[name] for name in ("HOME", "TERM", "TZ") if name in os.environ}
+    return {"PATH": PATH, "LC_ALL": "C.UTF-8", **kept}
+
+
+def _missing(program: str) -> MissingError:
+    package = _PACKAGES.get(program)
+    hint = f"install the package {package}" if package else f"install {program}"
+    return MissingError(f"{program} is not installed", hint=hint)
+
+
+def find(program: str) -> str | None:
+    """Return the full path of a program, or None."""
+    if "/" in program:
+        return program if os.access(program, os.X_OK) else None
+    for directory in PATH.split(":"):
+        candidate = f"{directory}/{program}"
+        if os.access(candidate, os.X_OK):
+            return candidate
+    return None
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    timeout: float | None = 60,
+    stdin: bytes | None = None,
+    ok: Container[int] | None = (0,),
+) -> Result:
+    """Run a program to its end, its own process group, stdin closed unless given.
+
+    `timeout` is in seconds; None is for a tool that makes progress and is never killed for
+    slowness. `ok` holds the exit codes that are no error, None accepts all.
+
+    Raises MissingError, UnreachableError at the deadline, ToolError for other exit codes.
+    """
+    path = find(argv[0])
+    if path is None:
+        raise _missing(argv[0])
+    for tracer in _tracers:
+        tracer(argv)
+    began = time.monotonic()
+    with subprocess.Popen(
+        argv,
+        executable=path,
+        stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment(),
+        process_group=0,
+    ) as process:
+        try:
+            out, err = process.communicate(stdin, timeout)
+        except subprocess.TimeoutExpired:
+            _end(process)
+            raise UnreachableError(
+                f"{argv[0]} did not answer within {timeout:g} s",
+                hint="give it longer with --timeout, or look with: iscsictl doctor",
+            ) from None
+        except BaseException:
+            _end(process)
+            raise
+    result = Result(
+        tuple(argv),
+        process.returncode,
+        out.decode("utf-8", "surrogateescape"),
+        err.decode("utf-8", "surrogateescape"),
+        time.monotonic() - began,
+    )
+    if ok is not None and result.code not in ok:
+        raise ToolError(result)
+    return result
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a process: SIGTERM, then SIGKILL; say so when the kernel does not let go of it."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        process.send_signal(number)
+        try:
+            process.wait(_GRACE)
+        except subprocess.TimeoutExpired:
+            continue
+        return
+    pid, name = process.pid, process.args[0] if isinstance(process.args, Sequence) else "?"
+    process.returncode = -signal.SIGKILL
+    for stream in (process.stdin, process.stdout, process.stderr):
+        if stream:
+            stream.close()
+    raise UnreachableError(
+        f"{name!s} (pid {pid}) hangs in the kernel (state {_state(pid)}) and cannot be ended",
+        hint="the disk it waits for does not answer: mend the path to the array, or log it out",
+    )
+
+
+def _state(pid: int) -> str:
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return "?"
+    return text.rpartition(")")[2].split()[0]
+
+
+def pty(
+    argv: Sequence[str],
+    *,
+    answers: Iterable[tuple[str, str]] = (),
+    watch: Callable[[str], None] | None = None,
+    stop: Callable[[], bool] = lambda: False,
+) -> Result:
+    """Run a program that insists on a terminal, for as long as it takes.
+
+    `answers` are pairs of a regular expression and the line to send when it is asked. `watch`
+    gets the output as it comes; `stop` is asked every second and ends the program when true.
+
+    Raises MissingError, ToolError for an exit code other than 0, StoppedError.
+    """
+    import pexpect
+
+    path = find(argv[0])
+    if path is None:
+        raise _missing(argv[0])
+    for tracer in _tracers:
+        tracer(argv)
+    began = time.monotonic()
+    child = pexpect.spawn(
+        path,
+        list(argv[1:]),
+        env={**environment(), "TERM": "dumb"},
+        encoding="utf-8",
+        codec_errors="replace",
+        timeout=1,
+        echo=False,
+        dimensions=(24, 200),
+    )
+    child.delaybeforesend = None
+    child.delayafterclose = child.delayafterterminate = 0.0
+    rules = list(answers)
+    patterns: list[Any] = [rule[0] for rule in rules] + [
+        r"[^\r\n\b]+[\r\n\b]+",
+        pexpect.EOF,
+        pexpect.TIMEOUT,
+    ]
+    said: list[str] = []
+    try:
+        while True:
+            found = child.expect(patterns)
+            piece = (child.before or "") + (child.after if isinstance(child.after, str) else "")
+            if found < len(rules):
+                said.append(piece)
+                child.sendline(rules[found][1])
+            elif found == len(rules) + 1:
+                said.append(child.before or "")
+                break
+            elif found == len(rules):
+                said.append(piece)
+                if watch:
+                    watch(piece)
+            if stop():
+                child.terminate(force=True)
+                raise StoppedError(f"{argv[0]} was ended before it was done")
+    finally:
+        child.close(force=True)
+    code = child.exitstatus if child.exitstatus is not None else -(child.signalstatus or 0)
+    out = "".join(said).replace("\b", "")
+    result = Result(tuple(argv), code, out, "", time.monotonic() - began)
+    if code:
+        raise ToolError(result)
+    return result
