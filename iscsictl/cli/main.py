@@ -2,6 +2,7 @@
 
 import importlib
 from dataclasses import dataclass
+from typing import cast
 
 import click
 
@@ -63,8 +64,7 @@ class LazyGroup(click.Group):
             return None
         module, _, attribute = entry.where.partition(":")
         command = getattr(importlib.import_module(f"iscsictl.cli.{module}"), attribute)
-        assert isinstance(command, click.Command)
-        return command
+        return cast(click.Command, command)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the sections without importing anything."""
@@ -82,9 +82,8 @@ class LazyGroup(click.Group):
             import difflib
 
             near = difflib.get_close_matches(args[0], entries(), 1)
-            if near:
-                error.message += f" Did you mean '{near[0]}'?"
-            raise
+            hint = f" Did you mean '{near[0]}'?" if near else ""
+            raise click.UsageError(error.format_message() + hint, ctx) from None
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

@@ -71,9 +71,7 @@ def _settings(options: dict[str, Any]) -> Settings:
     )
 
 
-def common_with(
-    *formats: str,
-) -> Callable[[Callable[Concatenate[Settings, P], R]], Callable[..., R]]:
+def common_with(*formats: str) -> Callable[[Command], Callable[..., None]]:
     """Give a command the common options, and these output formats besides table, json, tsv."""
     choices = ["table", "json", "tsv", *formats]
 
