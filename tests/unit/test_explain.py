@@ -1,0 +1,105 @@
+"""`explain` finds codes as they are typed and as logs print them."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from iscsictl.cli.explain import explain as command
+from iscsictl.core.explain import by_code, explain, in_text
+from iscsictl.errors import NotFoundError
+
+
+@pytest.mark.parametrize(
+    ("word", "kind", "code"),
+    [
+        ("24", "iscsiadm", 24),
+        ("0", "iscsiadm", 0),
+        ("255", "iscsiadm", 255),
+        ("1020", "kernel", 1020),
+        ("0x0201", "login", 0x0201),
+        ("0x201", "login", 0x0201),
+        ("0203", "login", 0x0203),
+        ("020a", "login", 0x020A),
+        ("02/03", "login", 0x0203),
+        ("iscsi_err_busy", "iscsiadm", 28),
+        ("ISCSI_ERR_TCP_CONN_CLOSE", "kernel", 1020),
+    ],
+)
+def test_a_code_is_found_in_each_way_it_is_written(word: str, kind: str, code: int) -> None:
+    cause = by_code(word)
+    assert cause is not None
+    assert (cause.kind, cause.code) == (kind, code)
+
+
+@pytest.mark.parametrize("word", ["99", "1023", "0x0999", "", "-1", "24x", "²"])
+def test_what_is_no_code_is_none(word: str) -> None:
+    assert by_code(word) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "codes"),
+    [
+        (("iscsiadm: initiator reported error (24 - iSCSI login failed due to authorization "
+         "failure)"), [24]),
+        (" connection1:0: detected conn error (1020)", [1020]),
+        (("Kernel reported iSCSI connection 1:0 error (1022 - ISCSI_ERR_NOP_TIMEDOUT: A NOP has "
+         "timed out) state (3)"), [1022]),
+        ("Kernel reported iSCSI connection 1:0 error (1022 - Invalid or unknown error code)",
+         [1022]),
+        ("conn 0 login rejected: initiator error - target not found (02/03)", [0x0203]),
+        ("iscsiadm: No active sessions.", [21]),
+        ("iscsiadm: can not connect to iSCSI daemon (111)!", [20]),
+        ("connection2:0: ping timeout of 5 secs expired, recv timeout 5", [1022]),
+        ("session1: session recovery timed out after 120 secs", [1013]),
+        ("iscsi.service: Main process exited, code=exited, status=21/n/a", [21]),
+        ("iscsiadm exited with code 8", [8]),
+        ("iscsiadm -m node --login failed, exit status: 15", [15]),
+        ("iscsiadm: connect to 192.0.2.5 timed out", [8]),
+        ("login to a: x (login status 0203, iscsiadm 19)", [19]),
+    ],
+)  # fmt: skip
+def test_codes_are_found_in_pasted_text(text: str, codes: list[int]) -> None:
+    assert [cause.code for cause in in_text(text)] == codes
+
+
+def test_several_lines_give_each_cause_once_the_login_status_first() -> None:
+    text = (
+        "iscsiadm: Could not login to [iface: default, target: t, portal: 192.0.2.5,3260].\n"
+        "iscsiadm: initiator reported error (19 - encountered non-retryable iSCSI login failure)\n"
+        "iscsid: conn 0 login rejected: initiator error - target not found (02/03)\n"
+        "iscsiadm: initiator reported error (19 - encountered non-retryable iSCSI login failure)\n"
+    )
+    assert [c.code for c in explain(text)] == [0x0203, 19]
+
+
+def test_numbers_that_are_no_codes_are_left_alone() -> None:
+    with pytest.raises(NotFoundError) as caught:
+        explain("portal 192.0.2.5:3260, session 24, 1020 bytes")
+    assert caught.value.hint
+
+
+def test_the_command_lists_all_without_an_argument() -> None:
+    result = CliRunner().invoke(command, [])
+    assert result.exit_code == 0
+    for code in ("24", "1020", "0203"):
+        assert any(line.split()[:1] == [code] for line in result.output.splitlines())
+
+
+def test_the_command_prints_json() -> None:
+    result = CliRunner().invoke(command, ["-o", "json", "0203"])
+    document = json.loads(result.stdout)
+    assert document["schema"] == "iscsictl.explain/1"
+    assert document["causes"][0]["code"] == 0x0203
+    assert document["causes"][0]["exit"] == 3
+
+
+def test_the_command_reads_text_from_stdin() -> None:
+    result = CliRunner().invoke(command, ["-"], input=b"\xff detected conn error (1020)\n")
+    assert result.exit_code == 0
+    assert "1020" in result.output
+
+
+def test_an_unknown_code_exits_3() -> None:
+    result = CliRunner().invoke(command, ["4711"])
+    assert result.exit_code == 3
