@@ -1,0 +1,228 @@
+"""Files are replaced whole or not at all; the only place that writes configuration.
+
+A replacement is written to a file of its own beside the old one, made durable and renamed
+over it (rename(2)), so that at any moment, power cut included, one of the two is there whole.
+"""
+
+import errno
+import fcntl
+import os
+import re
+import secrets
+import stat
+from contextlib import suppress
+from pathlib import Path
+
+from iscsictl.errors import InUseError, IscsictlError, NeedsRootError
+
+PRIVATE = 0o600
+_TRIES = 8
+
+
+class FileChangedError(InUseError):
+    """Somebody else edited the file between our reading and our writing."""
+
+
+def read_file(path: Path) -> bytes | None:
+    """Return the bytes of a file, None if there is none.
+
+    Raises IscsictlError (NeedsRootError for EACCES) with one line for anything else.
+    """
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise explained(error, "read", path) from error
+
+
+def replace_file(
+    path: Path, data: bytes, *, mode: int | None = None, expect: bytes | None = None
+) -> bool:
+    """Put `data` in place of what `path` holds; return False if that was so already.
+
+    Mode, owner and extended attributes of the old file are kept, unless `mode` is given; a new
+    file is 0600. Behind a symbolic link the target is replaced and the link stays. With
+    `expect`, the bytes that the caller read before (b"" for no file), nothing is written when
+    the file holds others by now.
+
+    Raises FileChangedError for that, NeedsRootError, and IscsictlError for a full or read-only
+    filesystem: then the old file is as it was and no temporary file is left.
+    """
+    try:
+        real = _behind_links(path)
+        old, status = _read_with_status(real)
+        if expect is not None and (old or b"") != expect:
+            raise _changed(path)
+        if old == data and (mode is None or status is None or _mode(status) == mode):
+            return False
+        _sweep(real)
+        _write_beside(real, data, mode, status, checked=expect is not None)
+        _sync_directory(real.parent)
+    except OSError as error:
+        raise explained(error, "write", path) from error
+    return True
+
+
+def remove_file(path: Path) -> bool:
+    """Remove a file (a link itself, not its target) durably; False if there was none."""
+    try:
+        path.unlink()
+        _sync_directory(path.parent)
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise explained(error, "remove", path) from error
+    return True
+
+
+def explained(error: OSError, verb: str, path: Path) -> IscsictlError:
+    """Turn an OSError about `path` into the one line and the hint that a user needs."""
+    text = f"cannot {verb} {path}: {(error.strerror or str(error)).lower()}"
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return IscsictlError(text, hint="free some space there and run it again")
+    if error.errno == errno.EROFS:
+        return IscsictlError(text, hint="make it writable: mount -o remount,rw, or see why it is")
+    if error.errno in {errno.EACCES, errno.EPERM}:
+        if os.geteuid() != 0:
+            return NeedsRootError(text, hint="run it as root")
+        return IscsictlError(text, hint=f"is it immutable or on a network mount? lsattr {path}")
+    return IscsictlError(text)
+
+
+def _changed(path: Path) -> FileChangedError:
+    return FileChangedError(
+        f"{path} was changed by somebody else meanwhile; nothing was written",
+        hint="run it again",
+    )
+
+
+def _mode(status: os.stat_result) -> int:
+    return stat.S_IMODE(status.st_mode)
+
+
+def _behind_links(path: Path) -> Path:
+    """Return the file that is meant; strict, for a failed lstat must not cost a link its life."""
+    try:
+        return Path(os.path.realpath(path, strict=True))
+    except FileNotFoundError:
+        if path.is_symlink():
+            raise OSError(errno.ENOENT, "a symbolic link to nowhere") from None
+        return Path(os.path.realpath(path.parent, strict=True)) / path.name
+
+
+def _read_with_status(real: Path) -> tuple[bytes | None, os.stat_result | None]:
+    try:
+        descriptor = os.open(real, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+    except FileNotFoundError:
+        return None, None
+    with open(descriptor, "rb") as file:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "not a regular file")
+        return file.read(), status
+
+
+def _temporary_prefix(real: Path) -> str:
+    # The name is cut so that a name as long as the filesystem allows still leaves room.
+    return f".{os.fsdecode(os.fsencode(real.name)[:200])}.iscsictl-"
+
+
+def _sweep(real: Path) -> None:
+    """Remove what killed runs left beside `real`; a living writer holds the flock of its own."""
+    ours = re.compile(re.escape(_temporary_prefix(real)) + "[0-9a-f]{8}")
+    for name in os.listdir(real.parent):  # noqa: PTH208 - names alone, no Path for each
+        if not ours.fullmatch(name):
+            continue
+        with suppress(OSError):
+            descriptor = os.open(real.parent / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                (real.parent / name).unlink()
+            finally:
+                os.close(descriptor)
+
+
+def _create_beside(real: Path) -> tuple[int, Path]:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    for _ in range(_TRIES):
+        temporary = real.parent / f"{_temporary_prefix(real)}{secrets.token_hex(4)}"
+        descriptor = None
+        try:
+            descriptor = os.open(temporary, flags, PRIVATE)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            # Another run may have swept it before the flock was ours.
+            if os.fstat(descriptor).st_nlink:
+                return descriptor, temporary
+            os.close(descriptor)
+        except FileExistsError:
+            continue
+        except BaseException:
+            if descriptor is not None:
+                temporary.unlink(missing_ok=True)
+                os.close(descriptor)
+            raise
+    raise OSError(errno.EEXIST, "no free name for a temporary file beside it")
+
+
+def _write_beside(
+    real: Path, data: bytes, mode: int | None, old: os.stat_result | None, *, checked: bool
+) -> None:
+    descriptor, temporary = _create_beside(real)
+    try:
+        try:
+            rest = memoryview(data)
+            while rest:
+                rest = rest[os.write(descriptor, rest) :]
+            if old is not None:
+                _copy_identity(real, descriptor, old)
+            wanted = mode if mode is not None else PRIVATE if old is None else _mode(old)
+            os.fchmod(descriptor, wanted)
+            os.fsync(descriptor)
+            if checked and not _same(real, old):
+                raise _changed(real)
+            temporary.replace(real)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def _same(real: Path, old: os.stat_result | None) -> bool:
+    try:
+        now = real.stat()
+    except FileNotFoundError:
+        return old is None
+    return old is not None and (now.st_ino, now.st_size, now.st_mtime_ns, now.st_ctime_ns) == (
+        old.st_ino,
+        old.st_size,
+        old.st_mtime_ns,
+        old.st_ctime_ns,
+    )
+
+
+def _copy_identity(real: Path, descriptor: int, old: os.stat_result) -> None:
+    fresh = os.fstat(descriptor)
+    if (fresh.st_uid, fresh.st_gid) != (old.st_uid, old.st_gid):
+        os.fchown(descriptor, old.st_uid, old.st_gid)
+    try:
+        names = os.listxattr(real)
+    except OSError as error:
+        if error.errno != errno.ENOTSUP:
+            raise
+        return
+    for name in names:
+        os.setxattr(descriptor, name, os.getxattr(real, name))
+
+
+def _sync_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        # Some network and FUSE filesystems have no fsync for directories.
+        if error.errno not in {errno.EINVAL, errno.ENOTSUP}:
+            raise
+    finally:
+        os.close(descriptor)
