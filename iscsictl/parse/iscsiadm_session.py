@@ -1,0 +1,315 @@
+"""The output of `iscsiadm -m session`, -P 0 to -P 3, of open-iscsi 2.0-870 to today."""
+
+import re
+from typing import TYPE_CHECKING
+
+from iscsictl.model.listing import ChapNames, Host, Lun, Note, Session, Timeouts
+from iscsictl.model.names import Portal
+from iscsictl.parse.portal_text import read_portal
+from iscsictl.parse.status import session_status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_FLAT = re.compile(r"(\S{1,64}): \[(\d{1,10})\]\s+(\S+:-?\d+,-?\d+)\s+(\S.*)")
+_SUFFIX = re.compile(r"\s+\((?:non-)?flash\)$")
+_LUN = re.compile(r"scsi(\d{1,10}) Channel (\d{1,10}) Id (\d{1,10}) Lun: (\d{1,20})")
+_DISK = re.compile(r"Attached scsi disk (\S+)(?:\s+State:\s*(.*))?")
+_HOST = re.compile(r"(\d{1,10})(?:\s+State:\s*(.*))?")
+_NUMBER = re.compile(r"-?\d{1,10}")
+
+_WORDS = {
+    "Iface Name": "iface",
+    "Iface Transport": "transport",
+    "Iface Initiatorname": "initiator",
+    "Iface IPaddress": "initiator_address",
+    "Iface HWaddress": "",
+    "Iface Netdev": "",
+    "iSCSI Connection State": "connection_state",
+    "iSCSI Session State": "session_state",
+    "Internal iscsid Session State": "internal_state",
+}
+_TIMEOUTS = {
+    "Recovery Timeout": "recovery",
+    "Target Reset Timeout": "target_reset",
+    "LUN Reset Timeout": "lun_reset",
+    "Abort Timeout": "abort",
+}
+_PARAMS = frozenset(
+    {
+        "HeaderDigest", "DataDigest", "MaxRecvDataSegmentLength", "MaxXmitDataSegmentLength",
+        "FirstBurstLength", "MaxBurstLength", "ImmediateData", "InitialR2T", "MaxOutstandingR2T",
+    }
+)  # fmt: skip
+_HEADINGS = frozenset({"Timeouts", "Negotiated iSCSI params"})
+_RULES = frozenset("*" * width for width in (5, 9, 10, 24))
+
+
+class _Group:
+    """What is known so far of the session that is being read."""
+
+    __slots__ = ("chap", "host", "line", "luns", "params", "sid", "timeouts", "words")
+
+    def __init__(self, line: int) -> None:
+        self.line = line
+        self.sid: int | None = None
+        self.words: dict[str, str] = {}
+        self.timeouts: dict[str, int] = {}
+        self.chap: list[str | None] | None = None
+        self.params: dict[str, str] | None = None
+        self.host: Host | None = None
+        self.luns: list[Lun] | None = None
+
+
+class IscsiadmReader:
+    """Reads by label, so indentation does not matter.
+
+    Target and portals stand until others come: iscsiadm prints them once for all the sessions
+    that share them.
+    """
+
+    def __init__(self, sessions: list[Session], warnings: list[Note]) -> None:
+        self._sessions = sessions
+        self._warnings = warnings
+        self._target: str | None = None
+        self._portal: Portal | None = None
+        self._persistent: Portal | None = None
+        self._group: _Group | None = None
+        self._special: dict[str, Callable[[str, int], bool]] = {
+            "Target": self._take_target,
+            "Current Portal": self._take_portal,
+            "Persistent Portal": self._take_persistent,
+            "Interface": self._take_interface,
+            "SID": self._take_sid,
+            "CHAP": self._take_chap,
+            "username": self._take_username,
+            "username_in": self._take_username,
+            "password": self._drop,
+            "password_in": self._drop,
+            "Attached SCSI devices": self._take_devices,
+            "Host Number": self._take_host,
+        }
+
+    def take(self, line: str, number: int) -> bool:
+        """Read one stripped line; False if it is not of this format."""
+        if line in _RULES:
+            return self._target is not None
+        label, colon, value = line.partition(":")
+        if not colon:
+            return self._bare(line)
+        if self._group is not None and self._plain(self._group, label, value.strip(), number):
+            return True
+        special = self._special.get(label)
+        if special is not None:
+            return special(value, number)
+        if self._group is not None:
+            if line.startswith("scsi"):
+                return self._take_lun(self._group, line)
+            if line.startswith("Attached scsi disk"):
+                return self._take_disk(self._group, line)
+        if value.startswith(" ["):
+            return self._take_flat(line, number)
+        if label in _WORDS and self._target is not None:
+            self._take_interface("", number)
+            return self.take(line, number)
+        return False
+
+    def _bare(self, line: str) -> bool:
+        if line == "Unavailable" and self._group is not None:
+            self._group.luns = None
+            return True
+        if line.startswith(("iSCSI Transport Class version ", "version 2.", "version 6.")):
+            self._forget()
+            return True
+        return False
+
+    def _plain(self, group: _Group, label: str, value: str, number: int) -> bool:
+        """Read the labels that only fill in a value, which are most of a long listing."""
+        if label in _PARAMS:
+            if group.params is None:
+                group.params = {}
+            if value and value != "<empty>":
+                group.params[label] = value
+            return True
+        word = _WORDS.get(label)
+        if word is not None:
+            if word == "iface" and group.sid is not None:
+                self._take_interface("", number)
+                return self.take(f"{label}:{value}", number)
+            group.words[word] = value
+            return True
+        if label in _TIMEOUTS:
+            if _NUMBER.fullmatch(value):
+                group.timeouts[_TIMEOUTS[label]] = int(value)
+            elif value == "off":
+                group.timeouts[_TIMEOUTS[label]] = -1
+            else:
+                self._warnings.append(Note(f"{label} is not a number of seconds", number))
+            return True
+        return label in _HEADINGS and not value
+
+    def _forget(self) -> None:
+        self.close()
+        self._target = self._portal = self._persistent = None
+
+    def _take_target(self, value: str, _number: int) -> bool:
+        if not value.startswith((" ", "\t")):
+            return False
+        self._forget()
+        self._target = _SUFFIX.sub("", value.strip())
+        return True
+
+    def _take_portal(self, value: str, number: int) -> bool:
+        if self._target is None:
+            return False
+        self.close()
+        self._persistent = None
+        self._portal = self._read_portal(value, number)
+        return True
+
+    def _take_persistent(self, value: str, number: int) -> bool:
+        if self._target is None:
+            return False
+        self._persistent = self._read_portal(value, number)
+        return True
+
+    def _read_portal(self, value: str, number: int) -> Portal | None:
+        portal = read_portal(value.strip())
+        if portal is None and "<empty>" not in value:
+            self._warnings.append(Note("the portal is not ADDRESS:PORT,TPGT", number))
+        return portal
+
+    def _take_interface(self, value: str, number: int) -> bool:
+        if self._target is None or value.strip():
+            return False
+        self.close()
+        self._group = _Group(number)
+        return True
+
+    def _take_sid(self, value: str, number: int) -> bool:
+        if self._target is None:
+            return False
+        if self._group is None or self._group.sid is not None:
+            self.close()
+            self._group = _Group(number)
+        text = value.strip()
+        if text.isascii() and text.isdigit() and len(text) <= 10:
+            self._group.sid = int(text)
+        else:
+            self._warnings.append(Note("the SID is not a number", number))
+        return True
+
+    def _take_chap(self, value: str, _number: int) -> bool:
+        if self._group is None or value.strip():
+            return False
+        self._group.chap = []
+        return True
+
+    def _take_username(self, value: str, _number: int) -> bool:
+        """Read the account names by their order, for the labels differ between versions."""
+        if self._group is None:
+            return False
+        if self._group.chap is None:
+            self._group.chap = []
+        if len(self._group.chap) < 2:
+            self._group.chap.append(_known(value.strip()))
+        return True
+
+    def _drop(self, _value: str, _number: int) -> bool:
+        """Let a secret (or its stars) go unread."""
+        return True
+
+    def _take_devices(self, value: str, _number: int) -> bool:
+        return self._group is not None and not value.strip()
+
+    def _take_host(self, value: str, number: int) -> bool:
+        if self._group is None:
+            return False
+        found = _HOST.fullmatch(value.strip())
+        if found:
+            self._group.host = Host(int(found[1]), _known(found[2]))
+            self._group.luns = []
+        else:
+            self._warnings.append(Note("the host number is not a number", number))
+        return True
+
+    def _take_lun(self, group: _Group, line: str) -> bool:
+        found = _LUN.fullmatch(line)
+        if not found:
+            return False
+        host, channel, target, lun = (int(part) for part in found.groups())
+        if group.luns is None:
+            group.luns = []
+        group.luns.append(Lun(lun, f"{host}:{channel}:{target}:{lun}"))
+        return True
+
+    def _take_disk(self, group: _Group, line: str) -> bool:
+        found = _DISK.fullmatch(line)
+        if not found or not group.luns or group.luns[-1].device:
+            return False
+        last = group.luns[-1]
+        group.luns[-1] = Lun(last.lun, last.hctl, f"/dev/{found[1]}", _known(found[2]))
+        return True
+
+    def _take_flat(self, line: str, number: int) -> bool:
+        found = _FLAT.fullmatch(line)
+        if not found:
+            return False
+        self._forget()
+        transport, sid, portal, target = found.groups()
+        self._sessions.append(
+            Session(
+                "iscsiadm",
+                _SUFFIX.sub("", target),
+                sid=int(sid),
+                transport=_known(transport),
+                persistent_portal=self._read_portal(portal, number),
+            )
+        )
+        return True
+
+    def close(self) -> None:
+        """End the session that is open; target and portals stand for the next."""
+        group, self._group = self._group, None
+        if group is None or self._target is None:
+            return
+        if group.sid is None:
+            self._warnings.append(Note("the session that begins here has no SID", group.line))
+        words = group.words
+        connection, session = words.get("connection_state"), words.get("session_state")
+        internal = words.get("internal_state")
+        if internal == "REPOEN":
+            internal = "REOPEN"
+        self._sessions.append(
+            Session(
+                "iscsiadm",
+                self._target,
+                sid=group.sid,
+                transport=_known(words.get("transport")),
+                portal=self._portal,
+                persistent_portal=self._persistent,
+                iface=_known(words.get("iface")),
+                initiator=_known(words.get("initiator")),
+                initiator_address=_address(words.get("initiator_address")),
+                status=session_status(session, connection, internal),
+                connection_state=_known(connection),
+                session_state=_known(session),
+                internal_state=_known(internal),
+                timeouts=Timeouts(**group.timeouts) if group.timeouts else None,
+                chap=None if group.chap is None else ChapNames(*group.chap),
+                params=group.params,
+                host=group.host,
+                luns=None if group.luns is None else tuple(group.luns),
+            )
+        )
+
+
+def _known(value: str | None) -> str | None:
+    return None if value in (None, "", "<empty>") else value
+
+
+def _address(value: str | None) -> str | None:
+    """Take the brackets off that iscsiadm puts around what has no '.' in it."""
+    if value is not None and value.startswith("[") and value.endswith("]"):
+        value = value[1:-1]
+    return None if value == "default" else _known(value)

@@ -1,0 +1,48 @@
+"""The output of libiscsi's `iscsi-ls`, also with -s."""
+
+import re
+from typing import TYPE_CHECKING
+
+from iscsictl.model.listing import Lun, Note, Session
+from iscsictl.parse.portal_text import read_portal
+
+if TYPE_CHECKING:
+    from iscsictl.model.names import Portal
+
+_TARGET = re.compile(r"Target:(\S+)\s+Portal:(\S+)")
+_LUN = re.compile(r"Lun:(\d{1,20})(?:\s.*)?")
+
+
+class LibiscsiReader:
+    """Takes `Target:<iqn> Portal:<portal>` and `Lun:<n> Type:...` lines."""
+
+    def __init__(self, sessions: list[Session], warnings: list[Note]) -> None:
+        self._sessions = sessions
+        self._warnings = warnings
+        self._target: str | None = None
+        self._portal: Portal | None = None
+        self._luns: list[Lun] | None = None
+
+    def take(self, line: str, number: int) -> bool:
+        """Read one stripped line; False if it is not of this format."""
+        if found := _TARGET.fullmatch(line):
+            self.close()
+            self._target = found[1]
+            self._portal = read_portal(found[2])
+            if self._portal is None:
+                self._warnings.append(Note("the portal is not ADDRESS:PORT,TPGT", number))
+            return True
+        if self._target is not None and (found := _LUN.fullmatch(line)):
+            self._luns = [*(self._luns or []), Lun(int(found[1]))]
+            return True
+        return False
+
+    def close(self) -> None:
+        """End the target that is open."""
+        if self._target is None:
+            return
+        luns = None if self._luns is None else tuple(self._luns)
+        self._sessions.append(
+            Session("libiscsi", self._target, transport=None, portal=self._portal, luns=luns)
+        )
+        self._target = self._portal = self._luns = None

@@ -1,0 +1,30 @@
+"""Portals as the tools print them: brackets are the printer's whim, the last colon counts."""
+
+import re
+
+from iscsictl.model.names import Portal
+
+_PORTAL = re.compile(r"(?:\[([^\]]*)\]|(\S*)):(\d{1,5})(?:,(-?\d{1,10}))?")
+
+
+def read_portal(text: str) -> Portal | None:
+    """Read `<address>:<port>[,<tpgt>]`, None if it is no portal or has no address.
+
+    iscsiadm brackets an address if and only if it has no '.', so a host name may stand in
+    brackets and `::ffff:192.0.2.1` bare. A tpgt of -1 (unknown, also printed unsigned) is None.
+    """
+    found = _PORTAL.fullmatch(text)
+    if not found:
+        return None
+    bracketed, bare, port, tag = found.groups()
+    address = bracketed if bracketed is not None else bare
+    if not address or address == "<empty>" or int(port) > 65535:
+        return None
+    return Portal(address, int(port), read_tag(tag))
+
+
+def read_tag(text: str | None) -> int | None:
+    """Read a portal group tag (16 bits, RFC 7143 13.9); None for -1 and what is no tag."""
+    if not text or not text.isascii() or not text.isdigit() or len(text) > 5:
+        return None
+    return int(text) if int(text) <= 65535 else None

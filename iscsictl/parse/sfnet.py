@@ -1,0 +1,157 @@
+"""The output of the sfnet driver's `iscsi-ls`, also with -l, of the 3.x and 4.x drivers."""
+
+import re
+from dataclasses import replace
+
+from iscsictl.model.listing import Host, Lun, Note, Session, Status
+from iscsictl.model.names import Portal
+from iscsictl.parse.portal_text import read_portal
+
+_LABEL = re.compile(r"([A-Z][A-Z. ]*?(?: \d+)?)\s*:\s*(.*)")
+_LABELS = frozenset(
+    {
+        "TARGET NAME", "TARGET ALIAS", "HOST ID", "HOST NO", "BUS ID", "BUS NO", "TARGET ID",
+        "TARGET ADDRESS", "SESSION STATUS", "SESSION ID", "NO. OF PORTALS", "DEVICE DETAILS",
+        "LUN ID",
+    }
+)  # fmt: skip
+_SESSION_ID = re.compile(r"ISID\s+([0-9A-Fa-f]+)(?:\s+(?:TSIH|TSID)\s+([0-9A-Fa-f]+))?.*")
+_INQUIRY = re.compile(r"Vendor:\s*(.*?)\s*Model:\s*(.*?)\s*Rev:.*")
+_PAGE = re.compile(r"page(83|80)[^:]*:\s*(\S*).*")
+
+
+class SfnetReader:
+    """Takes the labelled lines between rows of stars."""
+
+    def __init__(self, sessions: list[Session], warnings: list[Note]) -> None:
+        self._sessions = sessions
+        self._warnings = warnings
+        self._labels: dict[str, str] | None = None
+        self._portals: list[Portal] = []
+        self._luns: list[Lun] | None = None
+        self._in_banner = False
+
+    def take(self, line: str, number: int) -> bool:
+        """Read one stripped line; False if it is not of this format."""
+        if line.startswith("*" * 40) and not line.strip("*"):
+            self.close()
+            self._in_banner = True
+            return True
+        if self._in_banner and line.startswith("SFNet iSCSI "):
+            return True
+        found = _LABEL.fullmatch(line)
+        label = found[1] if found else ""
+        if found and label == "TARGET NAME":
+            self.close()
+            self._labels = {label: found[2]}
+            return True
+        if self._labels is None:
+            return False
+        if found and (label in _LABELS or label.startswith("PORTAL ADDRESS ")):
+            self._label(label, found[2], number)
+            return True
+        return self._detail(line)
+
+    def _label(self, label: str, value: str, number: int) -> None:
+        if self._labels is None:
+            return
+        if label.startswith("PORTAL ADDRESS"):
+            if portal := read_portal(value):
+                self._portals.append(portal)
+            else:
+                self._warnings.append(Note("the portal is not ADDRESS:PORT,TPGT", number))
+        elif label == "DEVICE DETAILS":
+            self._luns = self._luns or []
+        elif label == "LUN ID":
+            if value.isascii() and value.isdigit() and len(value) <= 20:
+                self._luns = [*(self._luns or []), Lun(int(value), hctl=self._hctl(value))]
+            else:
+                self._warnings.append(Note("the LUN is not a number", number))
+        else:
+            self._labels[label] = value
+            if label == "TARGET ADDRESS" and read_portal(value) is None:
+                self._warnings.append(Note("the portal is not ADDRESS:PORT,TPGT", number))
+
+    def _hctl(self, lun: str) -> str | None:
+        labels = self._labels or {}
+        address = (
+            _number(labels, "HOST ID", "HOST NO"),
+            _number(labels, "BUS ID", "BUS NO"),
+            _number(labels, "TARGET ID"),
+        )
+        if None in address:
+            return None
+        return ":".join([*(str(part) for part in address), str(int(lun))])
+
+    def _detail(self, line: str) -> bool:
+        """Read a line under DEVICE DETAILS into the LUN that was named last."""
+        if not line.strip("-"):
+            return self._luns is not None
+        if not self._luns:
+            return False
+        lun = self._luns[-1]
+        if found := _INQUIRY.fullmatch(line):
+            lun = replace(lun, vendor=found[1] or None, model=found[2] or None)
+        elif found := _PAGE.fullmatch(line):
+            value = found[2] or None
+            lun = replace(lun, page83=value) if found[1] == "83" else replace(lun, page80=value)
+        elif line.startswith("Device:"):
+            lun = replace(lun, device=line[7:].strip() or None)
+        elif not line.startswith("Type:"):
+            return False
+        self._luns[-1] = lun
+        return True
+
+    def close(self) -> None:
+        """End the target that is open."""
+        labels, self._labels = self._labels, None
+        portals, self._portals = self._portals, []
+        luns, self._luns = self._luns, None
+        self._in_banner = False
+        if labels is None or not labels["TARGET NAME"]:
+            return
+        status, since = _status(labels.get("SESSION STATUS", ""))
+        ids = _SESSION_ID.fullmatch(labels.get("SESSION ID", ""))
+        number = _number(labels, "HOST ID", "HOST NO")
+        self._sessions.append(
+            Session(
+                "sfnet",
+                labels["TARGET NAME"],
+                alias=labels.get("TARGET ALIAS") or None,
+                portal=_portal(labels.get("TARGET ADDRESS", ""), portals),
+                status=status,
+                host=None if number is None else Host(number),
+                luns=None if luns is None else tuple(luns),
+                since=since,
+                isid=ids[1] if ids else None,
+                tsih=ids[2] if ids else None,
+            )
+        )
+
+
+def _number(labels: dict[str, str], *names: str) -> int | None:
+    for name in names:
+        text = labels.get(name, "")
+        if text.isascii() and text.isdigit() and len(text) <= 10:
+            return int(text)
+    return None
+
+
+def _portal(text: str, portals: list[Portal]) -> Portal | None:
+    """Complete the address in use with the group tag that the list of portals knows."""
+    portal = read_portal(text)
+    if portal is None:
+        return portals[0] if portals else None
+    if portal.tpgt is None:
+        return next((one for one in portals if one.same_place(portal)), portal)
+    return portal
+
+
+def _status(text: str) -> tuple[Status, str | None]:
+    word, _, rest = text.partition(" AT ")
+    since = rest.strip() or None
+    if word.strip() == "ESTABLISHED":
+        return "up", since
+    if word.strip() == "DROPPED":
+        return "down", since
+    return "unknown", since
