@@ -116,7 +116,7 @@ def _read_with_status(real: Path) -> tuple[bytes | None, os.stat_result | None]:
         descriptor = os.open(real, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
     except FileNotFoundError:
         return None, None
-    with open(descriptor, "rb") as file:
+    with os.fdopen(descriptor, "rb") as file:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise OSError(errno.EINVAL, "not a regular file")
@@ -179,8 +179,8 @@ def _write_beside(
             wanted = mode if mode is not None else PRIVATE if old is None else _mode(old)
             os.fchmod(descriptor, wanted)
             os.fsync(descriptor)
-            if checked and not _same(real, old):
-                raise _changed(real)
+            if checked:
+                _refuse_if_changed(real, old)
             temporary.replace(real)
         except BaseException:
             temporary.unlink(missing_ok=True)
@@ -189,17 +189,17 @@ def _write_beside(
         os.close(descriptor)
 
 
-def _same(real: Path, old: os.stat_result | None) -> bool:
+def _refuse_if_changed(real: Path, old: os.stat_result | None) -> None:
     try:
-        now = real.stat()
+        now = _state(real.stat())
     except FileNotFoundError:
-        return old is None
-    return old is not None and (now.st_ino, now.st_size, now.st_mtime_ns, now.st_ctime_ns) == (
-        old.st_ino,
-        old.st_size,
-        old.st_mtime_ns,
-        old.st_ctime_ns,
-    )
+        now = None
+    if now != (None if old is None else _state(old)):
+        raise _changed(real)
+
+
+def _state(status: os.stat_result) -> tuple[int, int, int, int]:
+    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def _copy_identity(real: Path, descriptor: int, old: os.stat_result) -> None:

@@ -1,0 +1,125 @@
+"""Records of open-iscsi's node database, as its programs see them; secrets never show.
+
+`values` holds the keys of the file (idbm_fields.h of open-iscsi); a key that is not set is not
+there, a secret that is set reads `********`.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Literal
+
+from iscsictl.model.names import DEFAULT_IFACE, Portal
+
+MASK: Final = "********"
+SECRET_KEYS: Final = frozenset(
+    f"{where}.auth.{which}"
+    for where in ("node.session", "discovery.sendtargets", "host")
+    for which in ("password", "password_in")
+)
+
+DiscoveryKind = Literal["sendtargets", "isns"]
+
+
+def number_of(text: str | None) -> int | None:
+    """Read a number as strtol(3) does: what follows the digits is ignored; None if none."""
+    match = re.match(r"\s*([+-]?[0-9]{1,18})", text or "")
+    return int(match[1]) if match else None
+
+
+@dataclass(frozen=True)
+class Record:
+    """What one file says. `mode` is its permission bits; `problem` why it cannot be trusted."""
+
+    path: Path
+    values: Mapping[str, str] = field(default_factory=dict)
+    mode: int = 0o600
+    problem: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodeRecord(Record):
+    """How one target is reached through one portal and one interface.
+
+    Target, portal and interface are those of the path, so a torn record still has a name.
+    """
+
+    target: str
+    portal: Portal
+    iface: str = DEFAULT_IFACE
+
+    @property
+    def startup(self) -> str:
+        """`manual`, `automatic` or `onboot`; open-iscsi takes manual where it is not said."""
+        return self.values.get("node.startup", "manual")
+
+    @property
+    def onboot(self) -> bool:
+        """Tell whether the login service logs in to it at boot."""
+        return self.startup in {"automatic", "onboot"}
+
+    @property
+    def username(self) -> str | None:
+        """The CHAP name that we send."""
+        return self.values.get("node.session.auth.username")
+
+    @property
+    def username_in(self) -> str | None:
+        """The CHAP name that the target sends (mutual CHAP)."""
+        return self.values.get("node.session.auth.username_in")
+
+    @property
+    def has_secret(self) -> bool:
+        """Tell whether a secret of our own is set."""
+        return "node.session.auth.password" in self.values
+
+    @property
+    def has_secret_in(self) -> bool:
+        """Tell whether a secret of the target is set."""
+        return "node.session.auth.password_in" in self.values
+
+    @property
+    def chap_algs(self) -> tuple[str, ...]:
+        """The CHAP algorithms that are offered, best first (open-iscsi 2.1.1 and later)."""
+        return tuple(re.findall(r"[^, ]+", self.values.get("node.session.auth.chap_algs", "")))
+
+    @property
+    def replacement_timeout(self) -> int | None:
+        """Seconds that I/O waits for a lost session; 0 fails at once, below 0 waits for ever."""
+        return number_of(self.values.get("node.session.timeo.replacement_timeout"))
+
+    @property
+    def scan(self) -> str:
+        """`auto`, or `manual` where LUNs are scanned only when asked for."""
+        return self.values.get("node.session.scan", "auto")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiscoveryRecord(Record):
+    """One server that was asked for targets."""
+
+    kind: DiscoveryKind
+    portal: Portal
+
+    @property
+    def username(self) -> str | None:
+        """The CHAP name that we send in discovery."""
+        return self.values.get("discovery.sendtargets.auth.username")
+
+    @property
+    def has_secret(self) -> bool:
+        """Tell whether a secret for discovery is set."""
+        return "discovery.sendtargets.auth.password" in self.values
+
+
+@dataclass(frozen=True, kw_only=True)
+class IfaceRecord(Record):
+    """One interface definition; `name` is the file's name and what records refer to."""
+
+    name: str
+
+    @property
+    def transport(self) -> str:
+        """The kernel transport, `tcp` where it is not said."""
+        return self.values.get("iface.transport_name", "tcp")
