@@ -1,0 +1,145 @@
+"""The lines of /etc/fstab (fstab(5)), each with its bytes, and the notes that are ours.
+
+iscsictl keeps no state of its own: what a line is for stands in its options, which mount(8)
+ignores where they begin with `x-`. A note's value is percent-encoded (RFC 3986) but for
+`A-Z a-z 0-9 . _ : @ + -`, so an IQN stays readable and a comma, blank or any other byte in a
+target's name survives.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, Literal
+from urllib.parse import quote, unquote
+
+PREFIX: Final = "x-iscsictl."
+NO_MOUNT_POINT: Final = "none"
+
+Note = Literal["wwid", "target", "lun", "making"]
+
+
+@dataclass(frozen=True)
+class FstabLine:
+    """One line. `raw` has its newline, if there is one; `number` counts from 1.
+
+    The fields are None for a comment, an empty line and a line with a `problem`; escapes in
+    them are undone. `freq` and `passno` are the text that stands there, "0" if none.
+    """
+
+    raw: bytes
+    number: int
+    spec: str | None = None
+    file: str | None = None
+    fstype: str | None = None
+    options: tuple[str, ...] = ()
+    freq: str = "0"
+    passno: str = "0"
+    problem: str | None = None
+
+    @property
+    def is_entry(self) -> bool:
+        """Tell whether this is a line that mounts something."""
+        return self.spec is not None
+
+    @property
+    def is_ours(self) -> bool:
+        """Tell whether iscsictl wrote this line: it has one of our notes."""
+        return self.is_entry and any(option.startswith(PREFIX) for option in self.options)
+
+    @property
+    def is_claim(self) -> bool:
+        """Tell whether this line only says that a disk is being made."""
+        return self.note("making") is not None
+
+    @property
+    def uuid(self) -> str | None:
+        """The filesystem UUID by which the line names its disk, if it does."""
+        name, sign, value = (self.spec or "").partition("=")
+        return value.strip('"') if sign and name.upper() == "UUID" else None
+
+    @property
+    def mount_point(self) -> str | None:
+        """The directory, None for an entry that has none (`none`, swap)."""
+        return self.file if self.file not in {NO_MOUNT_POINT, "swap"} else None
+
+    @property
+    def auto(self) -> bool:
+        """Tell whether the line is mounted at boot."""
+        return self.is_entry and "noauto" not in self.options
+
+    @property
+    def notes(self) -> Mapping[str, str]:
+        """All notes of ours, by name without the prefix."""
+        found = {}
+        for option in self.options:
+            if option.startswith(PREFIX):
+                name, _, value = option.removeprefix(PREFIX).partition("=")
+                found[name] = unquote(value, errors="surrogateescape")
+        return found
+
+    def note(self, name: Note) -> str | None:
+        """Return the value of one note; None if it is not there."""
+        return self.notes.get(name)
+
+    @property
+    def making(self) -> str | None:
+        """The WWID of the disk that is being made, on a claim."""
+        return self.note("making")
+
+    @property
+    def wwid(self) -> str | None:
+        """The WWID of the disk that the line is for, on a claim too."""
+        return self.note("wwid") or self.note("making")
+
+    @property
+    def target(self) -> str | None:
+        """The target that the disk is behind."""
+        return self.note("target")
+
+    @property
+    def lun(self) -> int | None:
+        """The LUN behind the target."""
+        text = self.note("lun") or ""
+        return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
+
+
+@dataclass(frozen=True)
+class Fstab:
+    """The whole file. `newline` is the one that its lines end with."""
+
+    lines: tuple[FstabLine, ...] = ()
+    newline: bytes = b"\n"
+    had_last_newline: bool = True
+    entries: tuple[FstabLine, ...] = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        entries = tuple(line for line in self.lines if line.is_entry)
+        object.__setattr__(self, "entries", entries)
+
+    @property
+    def ours(self) -> tuple[FstabLine, ...]:
+        """The lines that iscsictl wrote."""
+        return tuple(line for line in self.entries if line.is_ours)
+
+    def by_uuid(self, uuid: str) -> tuple[FstabLine, ...]:
+        """Return the lines that name this filesystem, ours or not."""
+        return tuple(line for line in self.entries if (line.uuid or "").lower() == uuid.lower())
+
+    def by_dir(self, directory: str) -> tuple[FstabLine, ...]:
+        """Return the lines for this mount point; a slash at the end does not matter."""
+        wanted = directory.rstrip("/") or "/"
+        return tuple(
+            line
+            for line in self.entries
+            if ((line.mount_point or "").rstrip("/") or "/") == wanted and line.mount_point
+        )
+
+    def by_wwid(self, wwid: str) -> tuple[FstabLine, ...]:
+        """Return our lines, claims among them, for this disk."""
+        return tuple(line for line in self.ours if line.wwid == wwid)
+
+
+def note_option(name: Note, value: str) -> str:
+    """Return the mount option that carries a note."""
+    encoded = quote(value.encode("utf-8", "surrogateescape"), safe=":@+")
+
+    return f"{PREFIX}{name}={encoded}"

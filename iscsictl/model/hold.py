@@ -1,0 +1,41 @@
+"""A hold: what an admin took down and what therefore stays down (until a boot at the latest)."""
+
+from dataclasses import dataclass
+
+from iscsictl.model.names import Portal
+
+
+@dataclass(frozen=True)
+class Hold:
+    """Names a mount point, or a target and perhaps one portal and interface of it.
+
+    `until` counts seconds of CLOCK_BOOTTIME, which no change of the clock moves; None is until
+    `unhold` or a boot. `why` is the command that set it.
+    """
+
+    target: str | None = None
+    portal: Portal | None = None
+    iface: str | None = None
+    mount_point: str | None = None
+    until: float | None = None
+    why: str = ""
+
+    def covers(self, target: str, portal: Portal | None = None, iface: str | None = None) -> bool:
+        """Tell whether logging in there is held; what the hold leaves open, it covers."""
+        return (
+            self.target == target
+            and (self.portal is None or (portal is not None and self.portal.same_place(portal)))
+            and (self.iface is None or self.iface == iface)
+        )
+
+    def covers_mount(self, mount_point: str) -> bool:
+        """Tell whether mounting there is held; a slash at the end does not matter."""
+        own = self.mount_point
+        return own is not None and (own.rstrip("/") or "/") == (mount_point.rstrip("/") or "/")
+
+    @property
+    def name(self) -> str:
+        """What is held, for people."""
+        if self.mount_point is not None:
+            return self.mount_point
+        return " ".join(filter(None, (self.target, self.portal and str(self.portal), self.iface)))

@@ -1,0 +1,190 @@
+"""fstab(5): bytes to lines and back, and edits that touch one line only.
+
+Reading follows libmount (blanks and tabs part the fields, octal escapes, fields after the sixth
+are ignored); whatever cannot be read is kept as it is, with a note.
+"""
+
+import re
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
+from typing import Final
+
+from iscsictl.errors import UsageError
+from iscsictl.model.fstab import NO_MOUNT_POINT, Fstab, FstabLine, Note, note_option
+
+_LINE: Final = re.compile(rb"[^\n]*\n|[^\n]+")
+_FIELD: Final = re.compile(r"[ \t]+")
+_MUST_ESCAPE: Final = re.compile(r"[ \t\n\r\v\f\\#\x00-\x1f\x7f]")
+_OPTION: Final = re.compile(r'(?:[^,"]|"[^"]*"|")+')
+
+
+def parse_fstab(data: bytes) -> Fstab:
+    """Read any bytes; `render_fstab` of the result gives the same bytes again."""
+    raw = _LINE.findall(data)
+    crlf = sum(line.endswith(b"\r\n") for line in raw)
+    return Fstab(
+        tuple(parse_line(line, number) for number, line in enumerate(raw, 1)),
+        newline=b"\r\n" if crlf * 2 > len(raw) else b"\n",
+        had_last_newline=not raw or raw[-1].endswith(b"\n"),
+    )
+
+
+def render_fstab(fstab: Fstab) -> bytes:
+    """Return the bytes of the file."""
+    return b"".join(line.raw for line in fstab.lines)
+
+
+def parse_line(raw: bytes, number: int = 1) -> FstabLine:
+    """Read one line, with or without its newline."""
+    text = raw.removesuffix(b"\n").removesuffix(b"\r").decode("utf-8", "surrogateescape")
+    text = text.strip(" \t")
+    if not text or text.startswith("#"):
+        return FstabLine(raw, number)
+    if "\0" in text:
+        return FstabLine(raw, number, problem="has a NUL byte, which ends the line for mount")
+    fields = [_unescape(field) for field in _FIELD.split(text)]
+    if len(fields) < 3:
+        return FstabLine(
+            raw, number, problem="has less than the three fields device, directory and type"
+        )
+    return FstabLine(
+        raw,
+        number,
+        spec=fields[0],
+        file=fields[1],
+        fstype=fields[2],
+        options=split_options(fields[3]) if len(fields) > 3 else ("defaults",),
+        freq=fields[4] if len(fields) > 4 else "0",
+        passno=fields[5] if len(fields) > 5 else "0",
+    )
+
+
+def split_options(text: str) -> tuple[str, ...]:
+    """Part mount options at commas; a comma inside double quotes parts nothing (mount(8))."""
+    return tuple(_OPTION.findall(text))
+
+
+def append_line(fstab: Fstab, line: FstabLine) -> Fstab:
+    """Return the file with one more line at its end; the last line gets its newline if need be."""
+    lines = list(fstab.lines)
+    if lines and not lines[-1].raw.endswith(b"\n"):
+        lines[-1] = replace(lines[-1], raw=lines[-1].raw + fstab.newline)
+    return _numbered(fstab, [*lines, _ended(line, fstab.newline)])
+
+
+def replace_line(fstab: Fstab, number: int, line: FstabLine) -> Fstab:
+    """Return the file with line `number` (from 1) replaced, its kind of newline kept."""
+    old = _line(fstab, number).raw
+    newline = b"\r\n" if old.endswith(b"\r\n") else b"\n" if old.endswith(b"\n") else b""
+    lines = list(fstab.lines)
+    lines[number - 1] = _ended(line, newline)
+    return _numbered(fstab, lines)
+
+
+def without_line(fstab: Fstab, number: int) -> Fstab:
+    """Return the file without line `number` (from 1)."""
+    _line(fstab, number)
+    return _numbered(fstab, [line for line in fstab.lines if line.number != number])
+
+
+def make_line(
+    spec: str,
+    file: str,
+    fstype: str,
+    options: Sequence[str],
+    *,
+    freq: int = 0,
+    passno: int = 0,
+) -> FstabLine:
+    """Write a new line. Raises UsageError for what no line can carry."""
+    for name, value in (("device", spec), ("directory", file), ("filesystem type", fstype)):
+        if not value or "\0" in value:
+            raise UsageError(f"fstab: the {name} is {'empty' if not value else 'not text'}")
+    if file != NO_MOUNT_POINT and not file.startswith("/"):
+        raise UsageError(f"fstab: the mount point {file!r} does not begin with a slash")
+    for option in options:
+        if split_options(option) != (option,) or "\0" in option:
+            raise UsageError(f"fstab: {option!r} is not one mount option")
+    fields = (spec, file, fstype, ",".join(options) or "defaults", str(freq), str(passno))
+    text = " ".join(map(_escape, fields))
+    return parse_line(text.encode("utf-8", "surrogateescape") + b"\n")
+
+
+def claim_line(
+    uuid: str, directory: str | None, fstype: str, *, wwid: str, target: str, lun: int
+) -> FstabLine:
+    """Return the inert line that says which disk is being made, before it is written to.
+
+    `uuid` is the one that mkfs will be given; `directory` None is a filesystem without a mount.
+    """
+    notes = _notes(making=wwid, target=target, lun=str(lun))
+    return make_line(
+        f"UUID={uuid}",
+        directory or NO_MOUNT_POINT,
+        fstype,
+        ("noauto", "nofail", "_netdev", *notes),
+    )
+
+
+def mount_line(
+    uuid: str,
+    directory: str,
+    fstype: str,
+    options: Collection[str],
+    *,
+    login_service: str,
+    wwid: str,
+    target: str,
+    lun: int,
+    boot: bool = True,
+) -> FstabLine:
+    """Return the line that mounts the filesystem, after the login service and never requiring it.
+
+    `options` are the user's; without `boot`, or with `noauto` among them, the line is `noauto`. `login_service` is the unit
+    that logs in at boot (systemd.mount(5), `x-systemd.after=`).
+    """
+    fixed = ["_netdev", "nofail", f"x-systemd.after={login_service}"]
+    if not boot or "noauto" in options:
+        fixed.insert(0, "noauto")
+    own = [option for option in options if option not in {*fixed, "defaults", "auto", "noauto"}]
+    notes = _notes(wwid=wwid, target=target, lun=str(lun))
+    return make_line(f"UUID={uuid}", directory, fstype, (*fixed, *own, *notes))
+
+
+def _notes(**values: str) -> tuple[str, ...]:
+    names: tuple[Note, ...] = ("making", "wwid", "target", "lun")
+    return tuple(note_option(name, values[name]) for name in names if name in values)
+
+
+def _line(fstab: Fstab, number: int) -> FstabLine:
+    if not 1 <= number <= len(fstab.lines):
+        raise UsageError(f"fstab has {len(fstab.lines)} lines, none has the number {number}")
+    return fstab.lines[number - 1]
+
+
+def _ended(line: FstabLine, newline: bytes) -> FstabLine:
+    return replace(line, raw=line.raw.removesuffix(b"\n").removesuffix(b"\r") + newline)
+
+
+def _numbered(fstab: Fstab, lines: Iterable[FstabLine]) -> Fstab:
+    numbered = tuple(
+        line if line.number == number else replace(line, number=number)
+        for number, line in enumerate(lines, 1)
+    )
+    ended = not numbered or numbered[-1].raw.endswith(b"\n")
+    return replace(fstab, lines=numbered, had_last_newline=ended)
+
+
+def _escape(text: str) -> str:
+    return _MUST_ESCAPE.sub(lambda m: f"\\{ord(m[0]):03o}", text)
+
+
+def _unescape(text: str) -> str:
+    if "\\" not in text:
+        return text
+    data = re.sub(
+        rb"\\([0-7]{3})",
+        lambda m: bytes([int(m[1], 8) & 0xFF]),
+        text.encode("utf-8", "surrogateescape"),
+    )
+    return data.decode("utf-8", "surrogateescape")
