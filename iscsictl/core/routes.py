@@ -1,0 +1,136 @@
+"""Which target is meant, through which portals, and which of its records and sessions match."""
+
+from dataclasses import dataclass
+
+from iscsictl.errors import AuthError, IscsictlError, NotFoundError, UnreachableError
+from iscsictl.model.inventory import Inventory, Known, Offer, Unreadable
+from iscsictl.model.listing import Session
+from iscsictl.model.names import Portal
+from iscsictl.model.record import NodeRecord
+from iscsictl.model.wish import AttachWish
+
+
+@dataclass(frozen=True)
+class Route:
+    """One way to a target: a node record's key, with the record and the session if there."""
+
+    target: str
+    portal: Portal
+    iface: str
+    record: NodeRecord | None = None
+    session: Session | None = None
+
+    @property
+    def subject(self) -> str:
+        """How a step names it."""
+        suffix = "" if self.iface == "default" else f" [{self.iface}]"
+        return f"{self.target} {self.portal}{suffix}"
+
+
+def session_of(record: NodeRecord, sessions: tuple[Session, ...]) -> Session | None:
+    """Return the session that belongs to a record: by target, asked-for portal and iface.
+
+    After a redirect and where the record names a host, the persistent portal is what counts.
+    """
+    for session in sessions:
+        portal = session.persistent_portal or session.portal
+        if (
+            session.target == record.target
+            and portal is not None
+            and portal.same_place(record.portal)
+            and (session.iface or "default") == record.iface
+        ):
+            return session
+    return None
+
+
+def find_routes(inventory: Inventory, wish: AttachWish) -> tuple[Route, ...]:
+    """Return the ways to the wished target: one, or all where multipathd stands over them.
+
+    Raises NotFoundError, UnreachableError, or what discovery met.
+    """
+    known = _recorded(inventory, wish)
+    if known is None:
+        known = _offered(inventory, wish)
+    target, portals = known
+    answering = [p for p in portals if p not in inventory.silent]
+    if not answering:
+        reasons = "; ".join(f"{p}: {inventory.silent[p]}" for p in portals)
+        raise UnreachableError(
+            f"no portal of {target} answers ({reasons})",
+            hint="check the array's address, the cable and the route: ping, iscsictl doctor",
+        )
+    chosen = answering if inventory.host.multipathd else answering[:1]
+    return tuple(_route(inventory, target, portal, wish.iface) for portal in chosen)
+
+
+def _route(inventory: Inventory, target: str, portal: Portal, iface: str) -> Route:
+    for record in inventory.records:
+        if (
+            record.target == target
+            and record.iface == iface
+            and record.problem is None
+            and record.portal.same_place(portal)
+        ):
+            return Route(
+                target, record.portal, iface, record, session_of(record, inventory.sessions)
+            )
+    return Route(target, portal, iface)
+
+
+def _recorded(inventory: Inventory, wish: AttachWish) -> tuple[str, list[Portal]] | None:
+    """Return target and portals if a sound record has the target through a wished portal."""
+    if wish.target is None:
+        return None
+    portals = [
+        record.portal
+        for wanted in wish.portals
+        for record in inventory.records
+        if record.target == wish.target
+        and record.iface == wish.iface
+        and record.problem is None
+        and record.portal.same_place(wanted)
+    ]
+    return (wish.target, portals) if portals else None
+
+
+def _offered(inventory: Inventory, wish: AttachWish) -> tuple[str, list[Portal]]:
+    asked = ", ".join(str(p) for p in wish.portals)
+    offers = _offers(inventory, wish)
+    targets = sorted({offer.target for offer in offers})
+    if wish.target is not None and wish.target not in targets:
+        raise NotFoundError(
+            f"the array at {asked} does not offer {wish.target} to this host",
+            hint=f"it offers: {', '.join(targets)}"
+            if targets
+            else "it offers nothing: is this host's name in its access list? "
+            "see: iscsictl initiator show",
+        )
+    if not targets:
+        raise NotFoundError(
+            f"the array at {asked} offers no target to this host",
+            hint="put this host's name into the array's access list; see: iscsictl initiator show",
+        )
+    if wish.target is None and len(targets) > 1:
+        raise NotFoundError(
+            f"the array at {asked} has {len(targets)} targets; name one with --target: "
+            + ", ".join(targets),
+            hint=f"for example: iscsictl attach -p {wish.portals[0]} -T {targets[0]}",
+        )
+    target = wish.target or targets[0]
+    portals = [offer.portal for offer in offers if offer.target == target]
+    first = [p for p in portals if any(p.same_place(w) for w in wish.portals)]
+    return target, first + [p for p in portals if p not in first]
+
+
+def _offers(inventory: Inventory, wish: AttachWish) -> tuple[Offer, ...]:
+    if isinstance(inventory.offers, Known):
+        return inventory.offers.value
+    if isinstance(inventory.offers, Unreadable):
+        error = inventory.offers.error
+        if isinstance(error, AuthError) and wish.target is not None:
+            return tuple(
+                Offer(wish.target, Portal(p.address, p.port, p.tpgt or 1)) for p in wish.portals
+            )
+        raise error
+    raise IscsictlError("the array was not asked for its targets")

@@ -1,0 +1,155 @@
+"""Whether a disk may be written, and why: blank, claimed or confirmed. Nothing else will do."""
+
+from enum import StrEnum
+
+from iscsictl.errors import InUseError, RefusedError
+from iscsictl.model.content import Content, Filesystem
+from iscsictl.model.listing import Disk
+from iscsictl.model.wish import Consent
+
+
+class Right(StrEnum):
+    """Why a disk may be overwritten."""
+
+    BLANK = "blank"
+    CLAIMED = "claimed"
+    CONFIRMED = "confirmed"
+
+
+class AskError(RefusedError):
+    """Refused unless the user says yes; `grant` names what the yes gives."""
+
+    def __init__(self, text: str, *, question: str, grant: str, hint: str) -> None:
+        super().__init__(text, hint=hint)
+        self.question = question
+        self.grant = grant
+
+
+def same_disk(disk: Disk, disks: tuple[Disk, ...], wanted: str | None) -> str:
+    """Return the WWID of the disk to write, if it is certain which disk that is.
+
+    Raises RefusedError where it has none, is not the one that was named, or where two disks
+    have it and no map stands over them.
+    """
+    device, wwid = disk.block.device, disk.wwid
+    if wwid is None:
+        raise RefusedError(f"{device} tells no WWID, so it cannot be told from other disks")
+    if wanted is not None and wanted != wwid:
+        raise RefusedError(
+            f"{device} is the disk {wwid}, not {wanted}",
+            hint="compare with the array; iscsictl ls -o json shows the WWIDs",
+        )
+    twins = [d.block.device for d in disks if d.wwid == wwid and d is not disk]
+    if twins or (len(disk.paths) > 1 and disk.block.kind != "mpath"):
+        names = ", ".join(sorted({device, *twins, *(p.device for p in disk.paths)}))
+        raise RefusedError(
+            f"{names} all say they are {wwid}, with no multipath map over them",
+            hint="log out of all portals but one, or have multipathd running",
+        )
+    return wwid
+
+
+def writable(content: Content, device: str, wwid: str) -> None:
+    """Raise unless the disk is who it should be and takes writes."""
+    if content.wwid != wwid:
+        raise RefusedError(
+            f"{device} is not the disk {wwid} any more: it says it is {content.wwid}",
+            hint="the LUN was mapped to another disk; run: iscsictl rescan",
+        )
+    if content.reserved:
+        raise RefusedError(
+            f"{device} is under a SCSI-3 persistent reservation of another host",
+            hint="see who holds it: sg_persist --in --read-full-status " + device,
+        )
+    if content.read_only:
+        raise RefusedError(f"{device} is read-only", hint="make the LUN writable on the array")
+
+
+def matches_claim(content: Content, uuid: str, table: str) -> bool:
+    """Tell whether all that stands on the disk can be the work of a run that was stopped.
+
+    Data without a signature may stand where an interrupted mkfs wrote; anything that has
+    another name than the claimed one is foreign.
+    """
+    known = [s for s in content.signatures if s.uuid == uuid]
+    if len(known) != len(content.signatures):
+        return False
+    if table == "none":
+        return content.table is None
+    if content.table is None:
+        return content.data_at is None and not content.signatures
+    if content.table != table or content.signatures or len(content.partitions) > 1:
+        return False
+    inside = [s for part in content.partitions for s in part.signatures]
+    spans = all(part.size > content.size * 9 // 10 - (16 << 20) for part in content.partitions)
+    return spans and all(s.uuid == uuid for s in inside)
+
+
+def right_to_destroy(
+    content: Content, device: str, consent: Consent, *, claim: str | None, table: str
+) -> Right:
+    """Return why the disk may be overwritten. `claim` is the UUID of our claim on it, if any.
+
+    Raises InUseError and RefusedError; the latter says what was found.
+    """
+    if content.users:
+        raise InUseError(
+            f"{device} is in use: {', '.join(content.users)}",
+            hint=f"see what holds it: iscsictl detach {device} --dry-run",
+        )
+    writable(content, device, content.wwid)
+    if content.blank:
+        return Right.BLANK
+    if claim is not None and matches_claim(content, claim, table):
+        return Right.CLAIMED
+    if consent.wipe is not None and consent.wipe == content.wwid:
+        return Right.CONFIRMED
+    if consent.wipe is not None:
+        raise RefusedError(
+            f"--confirm {consent.wipe} does not name this disk: {device} is {content.wwid}",
+            hint="compare with the array before you wipe anything",
+        )
+    raise RefusedError(
+        f"{device} is not blank: it carries {content.description}",
+        hint="keep it with --adopt if it is the filesystem you want; "
+        f"to destroy it: --wipe --confirm {content.wwid}",
+    )
+
+
+def may_adopt(
+    filesystem: Filesystem, disk: Disk, disks: tuple[Disk, ...], consent: Consent
+) -> None:
+    """Raise unless a foreign filesystem may be mounted as it is."""
+    what = f"{filesystem.type} filesystem on {filesystem.device}"
+    twins = [d.block.device for d in disks if d is not disk and filesystem.uuid in uuids(d)]
+    if filesystem.uuid is None:
+        raise RefusedError(f"the {what} has no UUID", hint="give it one, then attach it")
+    if twins:
+        raise RefusedError(
+            f"the UUID {filesystem.uuid} is also on {', '.join(twins)}: one is a snapshot",
+            hint="detach the other, or give the copy its own UUID (tune2fs -U, xfs_admin -U)",
+        )
+    if filesystem.dirty:
+        raise RefusedError(
+            f"the {what} was not unmounted cleanly: another host may have it mounted",
+            hint="unmount it there; if no host has it, recover it by hand: e2fsck, then --adopt",
+        )
+    if not consent.adopt:
+        label = f" labelled {filesystem.label!r}" if filesystem.label else ""
+        raise AskError(
+            f"there is already a {what}{label} that iscsictl did not make",
+            question=f"Mount the {what}{label} as it is?",
+            grant="adopt",
+            hint="to mount it as it is: --adopt",
+        )
+
+
+def uuids(disk: Disk) -> frozenset[str]:
+    """Return the UUIDs of all filesystems on a disk."""
+    found, waiting = set(), [disk.block]
+    while waiting:
+        block = waiting.pop()
+        waiting.extend(block.children)
+        if block.uuid:
+            found.add(block.uuid)
+    return frozenset(found)

@@ -1,0 +1,88 @@
+"""What stands on a disk, as it was probed just now. Offsets and sizes are bytes."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Signature:
+    """Something that wipefs or blkid recognised."""
+
+    type: str
+    offset: int | None = None
+    uuid: str | None = None
+    label: str | None = None
+
+
+@dataclass(frozen=True)
+class Partition:
+    """An entry of the partition table, and the signatures found inside it.
+
+    `data_at` is the offset in the partition of data that no signature explains.
+    """
+
+    number: int
+    device: str
+    start: int
+    size: int
+    type: str
+    signatures: tuple[Signature, ...] = ()
+    data_at: int | None = None
+
+
+@dataclass(frozen=True)
+class Filesystem:
+    """A filesystem as its own superblock tells it.
+
+    `dirty`: its journal needs recovery. `used`: it was mounted at least once, None if the
+    format does not tell.
+    """
+
+    device: str
+    part: int | None
+    type: str
+    uuid: str | None
+    label: str | None = None
+    dirty: bool = False
+    used: bool | None = None
+
+
+@dataclass(frozen=True)
+class Content:
+    """The result of a probe in which every read succeeded."""
+
+    wwid: str
+    size: int
+    sector: int
+    read_only: bool = False
+    reserved: bool = False
+    table: str | None = None
+    partitions: tuple[Partition, ...] = ()
+    signatures: tuple[Signature, ...] = ()
+    data_at: int | None = None
+    users: tuple[str, ...] = ()
+    filesystem: Filesystem | None = None
+
+    @property
+    def blank(self) -> bool:
+        """No signature, no table, no data at any named place, nobody uses it."""
+        return not (
+            self.signatures
+            or self.table
+            or self.partitions
+            or self.users
+            or self.data_at is not None
+        )
+
+    @property
+    def description(self) -> str:
+        """Say in a few words what stands there."""
+        found = [s.type + (f" labelled {s.label!r}" if s.label else "") for s in self.signatures]
+        if self.table:
+            inner = [s.type for part in self.partitions for s in part.signatures]
+            text = f"a {self.table} table with {len(self.partitions)} partition(s)"
+            found.append(text + (f" carrying {', '.join(inner)}" if inner else ""))
+        if not found and self.data_at is not None:
+            found.append(f"data without a known signature (at byte {self.data_at})")
+        if self.users:
+            found.append(f"in use by {', '.join(self.users)}")
+        return " and ".join(found) or "nothing"

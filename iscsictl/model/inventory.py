@@ -1,0 +1,100 @@
+"""What was seen of a machine, for one wish. Not looked at never means absent."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from iscsictl.errors import IscsictlError
+from iscsictl.model.content import Content
+from iscsictl.model.fstab import Fstab
+from iscsictl.model.listing import Disk, Session
+from iscsictl.model.names import Portal
+from iscsictl.model.record import NodeRecord
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Known(Generic[T]):
+    """It was looked at, and this was seen."""
+
+    value: T
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """It was looked at, and it could not be read."""
+
+    error: IscsictlError
+
+
+@dataclass(frozen=True)
+class NotLooked:
+    """Nobody looked, or nobody can yet."""
+
+
+Seen = Known[T] | Unreadable | NotLooked
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A target as a portal announced it (SendTargets)."""
+
+    target: str
+    portal: Portal
+
+
+@dataclass(frozen=True)
+class Place:
+    """The directory to mount on. `mounted` is the device number of what is mounted there."""
+
+    exists: bool = False
+    directory: bool = True
+    empty: bool = True
+    mounted: str | None = None
+    source: str | None = None
+    uid: int | None = None
+    gid: int | None = None
+    mode: int | None = None
+
+
+@dataclass(frozen=True)
+class Users:
+    """Who uses a disk or anything on it, in words; `mounts` are its mount points, ours first."""
+
+    mounts: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class HostFacts:
+    """What the machine runs. `required` maps a unit to the mount points it waits for."""
+
+    login_service: str = "open-iscsi.service"
+    service_enabled: bool = True
+    multipathd: bool = False
+    required: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """All that a plan may rest on.
+
+    `unsettled` names the values of a record that are not as wished, by the record's path.
+    `luns` is what REPORT LUNS says, by session id. `contents` and `users` go by WWID.
+    `silent` are portals that do not answer, with the reason.
+    """
+
+    records: tuple[NodeRecord, ...] = ()
+    sessions: tuple[Session, ...] = ()
+    disks: tuple[Disk, ...] = ()
+    fstab: Fstab = field(default_factory=Fstab)
+    offers: Seen[tuple[Offer, ...]] = field(default_factory=NotLooked)
+    silent: Mapping[Portal, str] = field(default_factory=dict)
+    unsettled: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    luns: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+    contents: Mapping[str, Seen[Content]] = field(default_factory=dict)
+    users: Mapping[str, Users] = field(default_factory=dict)
+    place: Seen[Place] = field(default_factory=NotLooked)
+    host: HostFacts = HostFacts()
+    holds: tuple[str, ...] = ()

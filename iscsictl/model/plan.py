@@ -1,0 +1,130 @@
+"""What is to be done: actions with their hazard, steps, plans, outcomes and reports."""
+
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import ClassVar
+
+from iscsictl.errors import IscsictlError
+
+
+class Hazard(StrEnum):
+    """What an action can do to data that is there (docs/architecture.md, "Hazards")."""
+
+    SAFE = "safe"
+    RESHAPES = "reshapes"
+    DESTROYS = "destroys"
+
+    @property
+    def rank(self) -> int:
+        """Order by strength."""
+        return list(Hazard).index(self)
+
+
+class Status(StrEnum):
+    """Where a step stands; the words of the JSON."""
+
+    FORECAST = "forecast"
+    PLANNED = "planned"
+    DONE = "done"
+    UNCHANGED = "unchanged"
+    SKIPPED = "skipped"
+    REFUSED = "refused"
+    FAILED = "failed"
+    UNDONE = "undone"
+
+
+@dataclass(frozen=True)
+class Action:
+    """One thing that hands can do. `frontier`: what follows can only be decided after it."""
+
+    verb: ClassVar[str] = ""
+    hazard: ClassVar[Hazard] = Hazard.SAFE
+    frontier: ClassVar[bool] = False
+
+
+@dataclass(frozen=True)
+class Step:
+    """An action on a subject. Its id is made of both and is the same in every plan."""
+
+    action: Action
+    subject: str
+    why: str
+    status: Status = Status.PLANNED
+    after: frozenset[str] = frozenset()
+
+    @property
+    def id(self) -> str:
+        """The name of the step, for people, JSON and comparison with an earlier plan."""
+        return f"{self.action.verb}:{self.subject}"
+
+    @property
+    def hazard(self) -> Hazard:
+        """What the step can do to data."""
+        return self.action.hazard
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The steps in an order that works. A refusal ends the whole: nothing of it is done."""
+
+    steps: tuple[Step, ...] = ()
+    refusal: IscsictlError | None = None
+    questions: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    result: str | None = None
+
+    @property
+    def pending(self) -> tuple[Step, ...]:
+        """The steps that would change something, decided now or forecast."""
+        return tuple(s for s in self.steps if s.status in {Status.PLANNED, Status.FORECAST})
+
+    @property
+    def ready(self) -> tuple[Step, ...]:
+        """The steps that can be done now: up to the first frontier, and that one too."""
+        ready = []
+        for step in self.steps:
+            if step.status is Status.PLANNED:
+                ready.append(step)
+                if step.action.frontier:
+                    break
+            elif step.status is Status.FORECAST:
+                break
+        return tuple(ready)
+
+    def exceeds(self, shown: "Plan") -> Step | None:
+        """Return a pending step that was not in the plan that was shown, or is stronger."""
+        known = {step.id: step.hazard.rank for step in shown.steps}
+        for step in self.pending:
+            if step.hazard.rank > known.get(step.id, -1):
+                return step
+        return None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a step, and how many seconds it took."""
+
+    step: Step
+    seconds: float = 0.0
+    error: IscsictlError | None = None
+
+    def with_status(self, status: Status) -> "Outcome":
+        """Return the same outcome with another status."""
+        return replace(self, step=replace(self.step, status=status))
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a run did: every step's outcome in order, the error that ended it, what is left."""
+
+    outcomes: tuple[Outcome, ...] = ()
+    error: IscsictlError | None = None
+    leftovers: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    result: str | None = None
+    pending: bool = field(default=False)
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything was done."""
+        return any(o.step.status is Status.DONE for o in self.outcomes)

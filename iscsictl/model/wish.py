@@ -1,0 +1,78 @@
+"""What a user wishes, independent of how the command line said it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from iscsictl.model.names import DEFAULT_IFACE, Portal
+from iscsictl.model.secret import Secret
+
+
+@dataclass(frozen=True)
+class Account:
+    """A CHAP account: ours, and the array's own for mutual CHAP."""
+
+    user: str
+    secret: Secret
+    mutual_user: str | None = None
+    mutual_secret: Secret | None = None
+
+    def values(self) -> dict[str, str | Secret | None]:
+        """Return the record values; one-way clears the array's account."""
+        return {
+            "node.session.auth.authmethod": "CHAP",
+            "node.session.auth.username": self.user,
+            "node.session.auth.password": self.secret,
+            "node.session.auth.username_in": self.mutual_user,
+            "node.session.auth.password_in": self.mutual_secret,
+        }
+
+
+@dataclass(frozen=True)
+class Consent:
+    """What the user agreed to beyond the ordinary."""
+
+    adopt: bool = False
+    wipe: str | None = None
+    over_nonempty: bool = False
+    lost: str | None = None
+
+
+@dataclass(frozen=True)
+class AttachWish:
+    """From a LUN to a mounted filesystem. `fs` and `mount` None stop at the device.
+
+    `uuid` is what a filesystem gets if one has to be made.
+    """
+
+    portals: tuple[Portal, ...]
+    uuid: str
+    target: str | None = None
+    lun: int | None = None
+    iface: str = DEFAULT_IFACE
+    account: Account | None = None
+    table: str | None = None
+    fs: str | None = None
+    fs_label: str | None = None
+    mount: str | None = None
+    options: tuple[str, ...] = ()
+    uid: int | None = None
+    gid: int | None = None
+    mode: int | None = None
+    required_by: tuple[str, ...] = ()
+    wwid: str | None = None
+    values: Mapping[str, str] = field(default_factory=dict)
+    boot: bool = True
+    full_probe: bool = False
+    consent: Consent = Consent()
+
+
+@dataclass(frozen=True)
+class DetachWish:
+    """Take a LUN down: by target and LUN, or by a name that resolved to them."""
+
+    target: str | None = None
+    lun: int | None = None
+    wwid: str | None = None
+    directory: str | None = None
+    forget: bool = False
+    consent: Consent = Consent()

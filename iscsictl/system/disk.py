@@ -1,0 +1,165 @@
+"""Write to a disk: each function proves who the disk is, and what it may overwrite, first."""
+
+import contextlib
+import errno
+import fcntl
+import os
+import re
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from iscsictl.errors import InUseError, IscsictlError, RefusedError, UnreachableError
+from iscsictl.model.actions import DiskId
+from iscsictl.model.content import Content
+from iscsictl.system import probe, scsi, stop
+from iscsictl.system.run import Result, ToolError, pty, run
+
+LABEL_BYTES = {"ext2": 16, "ext3": 16, "ext4": 16, "xfs": 12, "btrfs": 255, "vfat": 11, "swap": 15}
+
+
+@contextlib.contextmanager
+def held(disk: DiskId, deadline: float) -> Iterator[None]:
+    """Hold the whole disk under flock, as udev and systemd expect of who changes it.
+
+    The disk is asked for its name under the lock. `deadline` is in time.monotonic() seconds.
+    Raises RefusedError when it is another disk, InUseError when another holds the lock.
+    """
+    device, wwid = disk.device, disk.wwid
+    with probe.opened(device, exclusive=False) as fd:
+        while True:
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                if error.errno != errno.EWOULDBLOCK or time.monotonic() > deadline:
+                    raise InUseError(
+                        f"{device} is locked by another program",
+                        hint=f"wait for it to end; find it with: fuser -v {device}",
+                    ) from None
+                time.sleep(0.05)
+            else:
+                break
+        names = scsi.wwids(fd)
+        if wwid not in names:
+            raise RefusedError(
+                f"{device} is not the disk {wwid}: it says it is {', '.join(sorted(names))}",
+                hint="the LUN was mapped to another disk; run: iscsictl rescan, and look again",
+            )
+        yield
+
+
+def _still(disk: DiskId, fine: Callable[[Content], bool]) -> None:
+    """Probe under O_EXCL and refuse what is no longer as it was when it was planned."""
+    device = disk.device
+    with probe.opened(device, exclusive=True):
+        content = probe.probe(device, disk.wwid)
+    if content.reserved:
+        raise RefusedError(
+            f"{device} is under another host's SCSI-3 persistent reservation",
+            hint="release it on the host that holds it: sg_persist --in --read-full-status",
+        )
+    if not fine(content):
+        raise RefusedError(
+            f"{device} is not as it was: it carries {content.description}",
+            hint="run the command again to look anew",
+        )
+
+
+def wipe(disk: DiskId, deadline: float) -> None:
+    """Erase all signatures of the disk and its partitions; the user confirmed the WWID."""
+    device = disk.device
+    with held(disk, deadline):
+        _still(disk, lambda _: True)
+        _table, parts = probe.read_table(device)
+        for part in parts:
+            if Path(part.device).exists():
+                run(["wipefs", "--all", "--quiet", part.device])
+        run(["wipefs", "--all", "--quiet", device])
+        _settle_table(device)
+
+
+def label(disk: DiskId, table: str, fine: Callable[[Content], bool], deadline: float) -> None:
+    """Write a table with one partition, aligned by the disk's own topology."""
+    device = disk.device
+    with held(disk, deadline):
+        _still(disk, fine)
+        script = f"label: {table}\n,,\n".encode()
+        run(
+            ["sfdisk", "--quiet", "--wipe", "never", "--wipe-partitions", "never", device],
+            stdin=script,
+            timeout=None,
+        )
+        _await_node(probe.part_device(device, 1), deadline)
+
+
+def _settle_table(device: str) -> None:
+    run(["blockdev", "--rereadpt", device], ok=None)
+
+
+def _await_node(node: str, deadline: float) -> None:
+    while not Path(node).exists():
+        if time.monotonic() > deadline:
+            raise UnreachableError(f"{node} did not appear after partitioning")
+        time.sleep(0.02)
+
+
+def mkfs(
+    disk: DiskId,
+    part: int | None,
+    command: list[str],
+    fine: Callable[[Content], bool],
+    deadline: float,
+    *,
+    erase: bool = False,
+    watch: Callable[[str], None] | None = None,
+) -> None:
+    """Run mkfs (`command` without the device) under a pty, for as long as it takes.
+
+    mkfs's own question whether to overwrite something is answered with no: a second guard.
+    `erase` removes the signatures that an interrupted run of ours left.
+    """
+    node = disk.device if part is None else probe.part_device(disk.device, part)
+    with held(disk, deadline):
+        _still(disk, fine)
+        if erase:
+            run(["wipefs", "--all", "--quiet", node])
+        try:
+            pty(
+                [*command, node],
+                answers=[(r"\(y,N\) ?", "n"), (r"\(y/N\) ?", "n")],
+                watch=watch,
+                stop=stop.asked,
+            )
+        except ToolError as error:
+            raise _mkfs_error(node, error.result) from None
+        fd = os.open(node, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+
+def _mkfs_error(node: str, result: Result) -> IscsictlError:
+    if re.search(r"Proceed anyway|appears to contain|already contains", result.out):
+        return RefusedError(
+            f"{result.argv[0]} found something on {node} that it would overwrite",
+            hint=f"look with: iscsictl disk show {node}",
+            tool_exit=result.code,
+        )
+    return IscsictlError(f"{result.argv[0]} {node} failed: {result.said}", tool_exit=result.code)
+
+
+def mkfs_command(fs: str, uuid: str, label: str | None, extra: tuple[str, ...] = ()) -> list[str]:
+    """Return the command that makes a filesystem with this UUID, without the device."""
+    if fs in {"ext2", "ext3", "ext4"}:
+        command = [f"mkfs.{fs}", "-U", uuid, *(("-L", label) if label else ())]
+    elif fs == "xfs":
+        command = ["mkfs.xfs", "-m", f"uuid={uuid}", *(("-L", label) if label else ())]
+    elif fs == "btrfs":
+        command = ["mkfs.btrfs", "-U", uuid, *(("-L", label) if label else ())]
+    elif fs == "vfat":
+        volume = uuid.replace("-", "")
+        command = ["mkfs.vfat", "-i", volume, *(("-n", label) if label else ())]
+    else:
+        command = ["mkswap", "-U", uuid, *(("-L", label) if label else ())]
+    return [*command, *extra]

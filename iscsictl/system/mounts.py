@@ -1,0 +1,152 @@
+"""Mounts: what is mounted where, in every namespace, and mounting and unmounting."""
+
+import contextlib
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from iscsictl.errors import InUseError, IscsictlError
+from iscsictl.model.inventory import Place
+from iscsictl.parse.mountinfo import MountLine, parse_mountinfo
+from iscsictl.system.run import ToolError, run
+
+_BUSY = 32
+
+
+def mounted(root: Path = Path("/")) -> tuple[MountLine, ...]:
+    """Return the mounts of our own namespace, in the order they were made."""
+    try:
+        return parse_mountinfo((root / "proc/self/mountinfo").read_bytes())
+    except FileNotFoundError:
+        return ()
+
+
+def elsewhere(root: Path = Path("/")) -> Iterator[tuple[int, str, MountLine]]:
+    """Yield (pid, command, mount) of each mount namespace that is not ours, once each."""
+    seen = set()
+    with contextlib.suppress(OSError):
+        seen.add((root / "proc/self/ns/mnt").readlink())
+    for process in _processes(root):
+        with contextlib.suppress(OSError):
+            namespace = (process / "ns/mnt").readlink()
+            if namespace in seen:
+                continue
+            lines = parse_mountinfo((process / "mountinfo").read_bytes())
+            seen.add(namespace)
+            command = (process / "comm").read_text(errors="replace").strip()
+            for line in lines:
+                yield int(process.name), command, line
+
+
+def _processes(root: Path) -> Iterator[Path]:
+    for name in sorted(filter(str.isdigit, os.listdir(root / "proc")), key=int):
+        yield root / "proc" / name
+
+
+def place(path: str, root: Path = Path("/")) -> Place:
+    """Look at a directory that is to be a mount point.
+
+    The innermost mount at the path counts. Raises IscsictlError where it cannot be read.
+    """
+    on_top = next((m for m in reversed(mounted(root)) if m.path == path), None)
+    if on_top is not None:
+        try:
+            status = os.stat(path)
+        except OSError as error:
+            raise IscsictlError(
+                f"{path} is mounted from {on_top.source} but does not answer: {error.strerror}",
+                hint="see what happened: iscsictl doctor",
+            ) from None
+        return Place(
+            exists=True,
+            mounted=on_top.device,
+            source=on_top.source,
+            uid=status.st_uid,
+            gid=status.st_gid,
+            mode=stat.S_IMODE(status.st_mode),
+        )
+    try:
+        status = os.stat(path)
+        directory = stat.S_ISDIR(status.st_mode)
+        return Place(exists=True, directory=directory, empty=not directory or _empty(path))
+    except FileNotFoundError:
+        return Place()
+    except OSError as error:
+        raise IscsictlError(f"{path} cannot be looked at: {error.strerror}") from None
+
+
+def _empty(path: str) -> bool:
+    with os.scandir(path) as entries:
+        return next(entries, None) is None
+
+
+def make_directory(path: str) -> bool:
+    """Make a mount point with its parents, 0755. False if it was there."""
+    try:
+        Path(path).mkdir(mode=0o755, parents=True)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        raise IscsictlError(f"{path} cannot be made: {error.strerror}") from None
+    return True
+
+
+def mount(device: str, path: str, fs: str, options: tuple[str, ...]) -> None:
+    """Mount a device; the mount helper gets none of the options that are only for fstab."""
+    given = [o for o in options if not o.startswith("x-")]
+    flags = ["-o", ",".join(given)] if given else []
+    run(["mount", "-t", fs, *flags, device, path], timeout=None)
+
+
+def unmount(path: str, *, lazy: bool = False) -> None:
+    """Unmount a path. `lazy` detaches it at once, for a disk that is gone for ever.
+
+    Raises InUseError while somebody works in it.
+    """
+    try:
+        run(["umount", *(("-l",) if lazy else ()), path], timeout=None if not lazy else 30)
+    except ToolError as error:
+        if "not mounted" in error.result.err or "no mount point" in error.result.err:
+            return
+        if error.result.code == _BUSY and "busy" in error.result.err:
+            raise InUseError(
+                f"{path} is in use", hint=f"see who is in it: fuser -vm {path}", tool_exit=_BUSY
+            ) from None
+        raise
+
+
+def takes_writes(path: str) -> str | None:
+    """Tell why a mounted filesystem cannot be written, or None if it can.
+
+    A nameless file is written and synced (O_TMPFILE); where the filesystem has no such files,
+    its flags must do.
+    """
+    try:
+        if os.statvfs(path).f_flag & os.ST_RDONLY:
+            return "it is mounted read-only"
+        fd = os.open(path, os.O_TMPFILE | os.O_WRONLY, 0o600)
+    except OSError as error:
+        return None if error.errno in _NO_TMPFILE else (error.strerror or "unknown error").lower()
+    try:
+        os.write(fd, b"\0")
+        os.fsync(fd)
+    except OSError as error:
+        return (error.strerror or "unknown error").lower()
+    finally:
+        os.close(fd)
+    return None
+
+
+_NO_TMPFILE = frozenset({21, 22, 95})
+
+
+def set_owner(path: str, uid: int | None, gid: int | None, mode: int | None) -> None:
+    """Set owner, group and mode; None leaves one as it is."""
+    try:
+        if uid is not None or gid is not None:
+            os.chown(path, -1 if uid is None else uid, -1 if gid is None else gid)
+        if mode is not None:
+            os.chmod(path, mode)
+    except OSError as error:
+        raise IscsictlError(f"owner and mode of {path}: {error.strerror}") from None

@@ -1,0 +1,261 @@
+"""Look at a disk's content: the proof that it is blank, or what stands on it.
+
+Every read goes past the page cache. A read that fails is an error, never a blank disk.
+"""
+
+import contextlib
+import errno
+import fcntl
+import json
+import mmap
+import os
+import stat
+import struct
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from iscsictl.errors import InUseError, IscsictlError, UnreachableError
+from iscsictl.model.content import Content, Filesystem, Partition, Signature
+from iscsictl.system import scsi
+from iscsictl.system.run import run
+
+MIB = 1 << 20
+_WINDOW = 16 * 1024
+_BLKGETSIZE64 = 0x80081272
+_BLKSSZGET = 0x1268
+_BLKROGET = 0x125E
+_GRID = 64
+_TABLES = frozenset({"gpt", "dos", "PMBR", "sun", "bsd", "sgi", "mac"})
+_EXT_MAGIC = 0xEF53
+
+
+def part_device(device: str, number: int) -> str:
+    """Return the node of a partition: /dev/sda1, /dev/nvme0n1p1, /dev/mapper/x-part1."""
+    if device.startswith("/dev/mapper/"):
+        return f"{device}-part{number}"
+    return f"{device}p{number}" if device[-1].isdigit() else f"{device}{number}"
+
+
+@contextlib.contextmanager
+def opened(device: str, *, exclusive: bool) -> Iterator[int]:
+    """Open a whole disk for reading, under O_EXCL if asked: the kernel's own test of use.
+
+    Raises InUseError, UnreachableError.
+    """
+    flags = os.O_RDONLY | os.O_DIRECT | os.O_CLOEXEC | (os.O_EXCL if exclusive else 0)
+    try:
+        fd = os.open(device, flags)
+    except OSError as error:
+        if error.errno == errno.EBUSY:
+            raise InUseError(
+                f"{device} is in use", hint=f"see who holds it: iscsictl disk show {device}"
+            ) from None
+        raise UnreachableError(f"{device} cannot be opened: {error.strerror}") from None
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def size_of(fd: int) -> tuple[int, int, bool]:
+    """Return size and logical sector size in bytes, and whether the disk is read-only."""
+    if stat.S_ISREG(os.fstat(fd).st_mode):
+        return os.fstat(fd).st_size, 512, False
+    size = struct.unpack("Q", fcntl.ioctl(fd, _BLKGETSIZE64, bytes(8)))[0]
+    sector = struct.unpack("i", fcntl.ioctl(fd, _BLKSSZGET, bytes(4)))[0]
+    read_only = struct.unpack("i", fcntl.ioctl(fd, _BLKROGET, bytes(4)))[0]
+    return size, sector, bool(read_only)
+
+
+def named_places(size: int) -> tuple[tuple[int, int], ...]:
+    """Return (offset, length) of all places where a format keeps what survives a wipe.
+
+    The first and last MiB hold the primary superblocks and tables, GPT's backup, md 0.9 and
+    1.0 and ZFS labels. Then: ext backup superblocks (mke2fs(8): groups 1 and 3 at 1, 2, 4
+    and 64 KiB blocks) of a filesystem at 0, 1 MiB or 8 MiB; XFS allocation groups (quarters,
+    eighths and sixteenths of the disk); btrfs mirrors (64 MiB, 256 GiB); and a grid.
+    """
+    places = {(0, MIB), (max(0, size - MIB), MIB)}
+    for base in (0, MIB, 8 * MIB):
+        places.add((base, _WINDOW))
+        for block, group in ((1024, 8192), (2048, 16384), (4096, 32768), (65536, 65528)):
+            first = 1 if block == 1024 else 0
+            for number in (1, 3, 5):
+                places.add((base + (number * group + first) * block, _WINDOW))
+    places |= {(64 * MIB, _WINDOW), (256 << 30, _WINDOW)}
+    for number in range(1, 16):
+        middle, around = size * number // 16, (16 if number % 4 == 0 else 4) * _WINDOW
+        places.add((max(0, middle - around), 2 * around))
+    for number in range(_GRID):
+        places.add((size * number // _GRID, _WINDOW))
+    return tuple(sorted({_fit(at, length, size) for at, length in places if at < size}))
+
+
+def _fit(at: int, length: int, size: int) -> tuple[int, int]:
+    start = at // 4096 * 4096
+    return start, min(length, size - start)
+
+
+def everywhere(size: int) -> tuple[tuple[int, int], ...]:
+    """Return places that cover the whole disk, for `--verify-blank=full`."""
+    return tuple((at, min(8 * MIB, size - at)) for at in range(0, size, 8 * MIB))
+
+
+def first_data(fd: int, places: Iterable[tuple[int, int]]) -> int | None:
+    """Return the offset of the first place that is not all zeroes, None if all are.
+
+    Raises UnreachableError when a place cannot be read.
+    """
+
+    def look(place: tuple[int, int]) -> int | None:
+        at, length = place
+        with mmap.mmap(-1, max(length, mmap.PAGESIZE)) as buffer:
+            view = memoryview(buffer)
+            done = 0
+            try:
+                while done < length:
+                    got = os.preadv(fd, [view[done:length]], at + done)
+                    if got == 0:
+                        raise UnreachableError(f"the disk ends at byte {at + done}, too early")
+                    done += got
+            except OSError as error:
+                raise UnreachableError(
+                    f"the disk cannot be read at byte {at}: {error.strerror}",
+                    hint="a disk that cannot be read is not blank; look with: iscsictl doctor",
+                ) from None
+            finally:
+                view.release()
+            return at if buffer[:length].count(0) != length else None
+
+    with ThreadPoolExecutor(8) as pool:
+        found = [at for at in pool.map(look, places) if at is not None]
+    return min(found, default=None)
+
+
+def _signatures(device: str) -> tuple[Signature, ...]:
+    out = run(["wipefs", "--json", "--no-act", device], timeout=60).out
+    rows: list[dict[str, Any]] = json.loads(out)["signatures"] if out.strip() else []
+    return tuple(
+        Signature(
+            str(row.get("type")),
+            int(str(row["offset"]), 0) if row.get("offset") else None,
+            row.get("uuid") or None,
+            row.get("label") or None,
+        )
+        for row in rows
+    )
+
+
+def blkid(device: str) -> dict[str, str]:
+    """Return what `blkid -p` finds, {} for nothing. Several at once are TYPE=ambivalent."""
+    result = run(["blkid", "-p", "-o", "export", device], timeout=60, ok=(0, 2, 8))
+    if result.code == 8:
+        return {"TYPE": "ambivalent"}
+    pairs = (line.partition("=") for line in result.out.splitlines())
+    return {key: value for key, _, value in pairs}
+
+
+def read_table(device: str) -> tuple[str | None, tuple[Partition, ...]]:
+    """Return the partition table's kind and its entries as sfdisk reads them."""
+    result = run(["sfdisk", "--json", device], timeout=60, ok=(0, 1))
+    if result.code:
+        if "does not contain a recognized partition table" in result.err:
+            return None, ()
+        raise IscsictlError(f"sfdisk cannot read {device}: {result.said}", tool_exit=result.code)
+    table = json.loads(result.out)["partitiontable"]
+    sector = int(table.get("sectorsize", 512))
+    return str(table["label"]), tuple(
+        Partition(
+            number=int(str(row["node"])[len(device) :].removeprefix("-part").lstrip("p")),
+            device=str(row["node"]),
+            start=int(row["start"]) * sector,
+            size=int(row["size"]) * sector,
+            type=str(row.get("type", "")),
+        )
+        for row in table.get("partitions", ())
+    )
+
+
+def _superblock(device: str, part: int | None, found: dict[str, str]) -> Filesystem | None:
+    kind = found.get("TYPE")
+    if kind is None or found.get("USAGE") != "filesystem":
+        return None
+    dirty, used = False, None
+    if kind in {"ext2", "ext3", "ext4"}:
+        with opened(device, exclusive=False) as fd, mmap.mmap(-1, 4096) as buffer:
+            os.preadv(fd, [buffer], 0)
+            block = bytes(buffer[1024:2048])
+        (magic,) = struct.unpack_from("<H", block, 56)
+        if magic == _EXT_MAGIC:
+            mounted_at, _, mounts = struct.unpack_from("<IIH", block, 44)
+            (incompatible,) = struct.unpack_from("<I", block, 96)
+            dirty, used = bool(incompatible & 4), bool(mounted_at or mounts)
+    return Filesystem(
+        device, part, kind, found.get("UUID"), found.get("LABEL"), dirty=dirty, used=used
+    )
+
+
+def probe(device: str, wwid: str, *, users: tuple[str, ...] = (), full: bool = False) -> Content:
+    """Look at a whole disk. `users` are those who hold it, found elsewhere.
+
+    The content's wwid is `wwid` if the disk itself says so now, else what it says.
+    Raises UnreachableError where a read fails, IscsictlError where a tool does.
+    """
+    with opened(device, exclusive=False) as fd:
+        names = scsi.wwids(fd)
+        size, sector, read_only = size_of(fd)
+        is_reserved = scsi.reserved(fd)
+        signatures = _signatures(device)
+        on_disk = tuple(s for s in signatures if s.type not in _TABLES)
+        found = blkid(device)
+        table: str | None = None
+        parts: tuple[Partition, ...] = ()
+        if len(on_disk) != len(signatures) or "PTTYPE" in found:
+            table, parts = read_table(device)
+        filesystem = _superblock(device, None, found)
+        if not on_disk and filesystem is None and "TYPE" in found:
+            on_disk = (Signature(found["TYPE"], None, found.get("UUID")),)
+        places = everywhere(size) if full else named_places(size)
+        data_at = None if table or on_disk else first_data(fd, places)
+        if table and not on_disk and len(parts) == 1:
+            parts, filesystem = _look_inside(fd, parts[0])
+        elif table:
+            parts = tuple(_with_signatures(part) for part in parts)
+    return Content(
+        wwid if wwid in names else ", ".join(sorted(names)) or "without a name",
+        size,
+        sector,
+        read_only=read_only,
+        reserved=is_reserved,
+        table=table,
+        partitions=parts,
+        signatures=on_disk,
+        data_at=data_at,
+        users=users,
+        filesystem=filesystem,
+    )
+
+
+def _with_signatures(part: Partition) -> Partition:
+    if not os.path.exists(part.device):
+        return part
+    return Partition(
+        part.number, part.device, part.start, part.size, part.type, _signatures(part.device)
+    )
+
+
+def _look_inside(fd: int, part: Partition) -> tuple[tuple[Partition, ...], Filesystem | None]:
+    """Look at the one partition of a disk as closely as at a disk."""
+    signatures: tuple[Signature, ...] = ()
+    filesystem = None
+    if os.path.exists(part.device):
+        signatures = _signatures(part.device)
+        filesystem = _superblock(part.device, part.number, blkid(part.device))
+    data_at = None
+    if not signatures:
+        inside = [(part.start + at, length) for at, length in named_places(part.size)]
+        data_at = first_data(fd, inside)
+    return (
+        Partition(part.number, part.device, part.start, part.size, part.type, signatures, data_at),
+    ), filesystem

@@ -1,0 +1,101 @@
+"""systemd: the login service, reloads, drop-ins. Looking needs no process."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from iscsictl.errors import IscsictlError
+from iscsictl.system.files import replace_file
+from iscsictl.system.run import run
+
+_UNIT_DIRECTORIES = ("etc/systemd/system", "usr/lib/systemd/system", "lib/systemd/system")
+_LOGIN_SERVICES = ("open-iscsi.service", "iscsi.service")
+DROP_IN = "50-iscsictl.conf"
+
+
+def running(root: Path = Path("/")) -> bool:
+    """Tell whether systemd is the init of this machine (sd_booted(3))."""
+    return (root / "run/systemd/system").is_dir()
+
+
+def unit_file(unit: str, root: Path = Path("/")) -> Path | None:
+    """Return where a unit is defined, or None."""
+    for directory in _UNIT_DIRECTORIES:
+        path = root / directory / unit
+        if path.exists():
+            return path
+    return None
+
+
+def login_service(root: Path = Path("/")) -> str:
+    """Return the unit that logs in at boot: Debian's and Ubuntu's name, or everybody's."""
+    return next((u for u in _LOGIN_SERVICES if unit_file(u, root)), _LOGIN_SERVICES[0])
+
+
+def enabled(unit: str, root: Path = Path("/")) -> bool:
+    """Tell whether some target or unit wants this one at boot."""
+    base = root / "etc/systemd/system"
+    return any(
+        (directory / unit).is_symlink()
+        for pattern in ("*.wants", "*.requires")
+        for directory in base.glob(pattern)
+    )
+
+
+def enable(unit: str) -> None:
+    """Have systemd start a unit at boot."""
+    run(["systemctl", "--quiet", "enable", unit])
+
+
+def disable(unit: str) -> None:
+    """Take back what `enable` did."""
+    run(["systemctl", "--quiet", "disable", unit])
+
+
+def daemon_reload() -> None:
+    """Have systemd read fstab and the units again; nothing where systemd is not the init."""
+    if running():
+        run(["systemctl", "daemon-reload"])
+
+
+def _escape_path(path: str) -> str:
+    """Return the path as a file name that says which mount a drop-in is for."""
+    return re.sub(r"[^A-Za-z0-9_.]+", "-", path).strip("-") or "root"
+
+
+def _drop_in(unit: str, path: str, root: Path) -> Path:
+    name = f"50-iscsictl-{_escape_path(path)}.conf"
+    return root / "etc/systemd/system" / f"{unit}.d" / name
+
+
+def required(root: Path = Path("/")) -> Mapping[str, tuple[str, ...]]:
+    """Return which units wait for which mount points, by our own drop-ins."""
+    found: dict[str, list[str]] = {}
+    for file in sorted((root / "etc/systemd/system").glob("*.d/50-iscsictl-*.conf")):
+        unit = file.parent.name.removesuffix(".d")
+        for line in file.read_text(errors="surrogateescape").splitlines():
+            if line.startswith("RequiresMountsFor="):
+                path = line.partition("=")[2].strip().strip('"').replace("%%", "%")
+                found.setdefault(unit, []).append(path)
+    return {unit: tuple(paths) for unit, paths in found.items()}
+
+
+def require_mount(unit: str, path: str, root: Path = Path("/")) -> None:
+    """Make a unit wait for a mount point, by a drop-in of ours."""
+    if not re.fullmatch(r"[A-Za-z0-9:_.@\\-]+\.[a-z]+", unit):
+        raise IscsictlError(f"{unit!r} is not a unit name such as mail.service")
+    file = _drop_in(unit, path, root)
+    file.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    quoted = path.replace("%", "%%").replace("\\", "\\\\").replace('"', '\\"')
+    text = f'# made by iscsictl\n[Unit]\nRequiresMountsFor="{quoted}"\n'
+    replace_file(file, text.encode("utf-8", "surrogateescape"), mode=0o644)
+
+
+def drop_require(path: str, root: Path = Path("/"), unit: str | None = None) -> None:
+    """Take our drop-ins for a mount point away, of all units or of one."""
+    for name, paths in required(root).items():
+        if path in paths and unit in {None, name}:
+            file = _drop_in(name, path, root)
+            file.unlink(missing_ok=True)
+            if not any(file.parent.iterdir()):
+                file.parent.rmdir()

@@ -1,0 +1,131 @@
+"""Who uses a disk: mounts in any namespace, swap, holders, open files. The kernel is asked."""
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from iscsictl.model.inventory import Users
+from iscsictl.model.listing import Block, Disk
+from iscsictl.parse.mountinfo import MountLine
+from iscsictl.system import mounts
+from iscsictl.system.blockdev import device_number, device_path, holders, partitions
+
+_WHAT = {"lvm": "LVM volume", "md": "md array", "crypt": "dm-crypt volume", "mpath": "map"}
+
+
+def _kname(device: str) -> str:
+    return os.path.basename(os.path.realpath(device))
+
+
+def _family(root: Path, kname: str) -> list[str]:
+    """Return a device, its partitions and all that stands on any of them."""
+    found, waiting = [], [kname]
+    while waiting:
+        name = waiting.pop(0)
+        if name not in found:
+            found.append(name)
+            waiting += [*partitions(root, name), *holders(root, name)]
+    return found
+
+
+def users(disk: Disk, root: Path = Path("/")) -> Users:
+    """Return who uses a disk, over any of its paths."""
+    own = [_kname(path.device) for path in disk.paths]
+    names: list[str] = []
+    for kname in own:
+        names += [name for name in _family(root, kname) if name not in names]
+    numbers = {n: name for name in names if (n := device_number(root, name)) is not None}
+    nodes = {device_path(root, name) for name in names} | {f"/dev/{name}" for name in names}
+    places = [m.path for m in mounts.mounted(root) if _is_on(m, numbers, nodes)]
+    others = [
+        f"mount on {m.path} in the namespace of process {pid} ({command})"
+        for pid, command, m in mounts.elsewhere(root)
+        if _is_on(m, numbers, nodes)
+    ]
+    others += [f"swap on {node}" for node in _swaps(root) if os.path.realpath(node) in nodes]
+    maps = {_kname(disk.block.device)} if disk.block.kind == "mpath" else set()
+    parts = {p for name in (*own, *maps) for p in partitions(root, name)}
+    others += [_holder(disk.block, root, n) for n in names if n not in {*own, *parts, *maps}]
+    others += _openers(root, numbers)
+    return Users(tuple(dict.fromkeys(places)), tuple(dict.fromkeys(others)))
+
+
+def _is_on(mount: MountLine, numbers: Iterable[str], nodes: Iterable[str]) -> bool:
+    if mount.device in numbers:
+        return True
+    return mount.source.startswith("/dev/") and os.path.realpath(mount.source) in nodes
+
+
+def _swaps(root: Path) -> Iterator[str]:
+    try:
+        lines = (root / "proc/swaps").read_text().splitlines()[1:]
+    except FileNotFoundError:
+        return
+    for line in lines:
+        yield line.split()[0]
+
+
+def _holder(block: Block, root: Path, kname: str) -> str:
+    device = device_path(root, kname)
+    waiting = [block]
+    while waiting:
+        one = waiting.pop()
+        waiting += one.children
+        if one.device == device:
+            return f"{_WHAT.get(one.kind, one.kind)} {device}"
+    return f"device {device}"
+
+
+def _openers(root: Path, numbers: Iterable[str]) -> Iterator[str]:
+    """Yield the processes that have one of the device nodes open, but us and udev's workers."""
+    wanted = {os.makedev(*map(int, number.split(":"))) for number in numbers}
+    for process in (root / "proc").iterdir():
+        if not process.name.isdigit() or int(process.name) == os.getpid():
+            continue
+        try:
+            command = (process / "comm").read_text(errors="replace").strip()
+            if command in {"(udev-worker)", "systemd-udevd", "multipathd"}:
+                continue
+            for fd in (process / "fd").iterdir():
+                try:
+                    status = os.stat(fd)
+                except OSError:
+                    continue
+                if status.st_rdev in wanted and os.path.realpath(fd).startswith("/dev/"):
+                    yield f"process {process.name} ({command}) that has {fd.readlink()} open"
+                    break
+        except OSError:
+            continue
+
+
+def inside(path: str, root: Path = Path("/")) -> tuple[str, ...]:
+    """Return the processes that work in a mounted filesystem, or have a file of it open."""
+    try:
+        number = next(m.device for m in reversed(mounts.mounted(root)) if m.path == path)
+    except StopIteration:
+        return ()
+    major, minor = map(int, number.split(":"))
+    wanted, found = os.makedev(major, minor), []
+    for process in (root / "proc").iterdir():
+        if not process.name.isdigit() or int(process.name) == os.getpid():
+            continue
+        reason = _reason(process, wanted)
+        if reason is not None:
+            found.append(reason)
+    return tuple(found)
+
+
+def _reason(process: Path, wanted: int) -> str | None:
+    try:
+        command = (process / "comm").read_text(errors="replace").strip()
+        links = [(process / "cwd", "works in"), (process / "root", "has as root")]
+        links += [(fd, "has open") for fd in (process / "fd").iterdir()]
+    except OSError:
+        return None
+    for link, verb in links:
+        try:
+            if os.stat(link).st_dev == wanted:
+                return f"process {process.name} ({command}) {verb} {link.readlink()}"
+        except OSError:
+            continue
+    return None
