@@ -10,7 +10,8 @@ from iscsictl.model.causes import Cause, Kind, every, login_status_in, table
 _PATTERNS: Final[tuple[tuple[Kind, re.Pattern[str]], ...]] = (
     ("iscsiadm", re.compile(r"reported error \((\d{1,3}) - ")),
     ("iscsiadm", re.compile(r"\biscsiadm\b[^\n]{0,200}?\b(?:exit(?:ed)?|return(?:ed)?)"
-                            r"(?:\s+(?:with|status|code|value|exit))*[\s:=]+(\d{1,3})\b", re.IGNORECASE)),
+                            r"(?:\s+(?:with|status|code|value|exit))*[\s:=]+(\d{1,3})\b",
+                            re.IGNORECASE)),
     ("iscsiadm", re.compile(r"\biscsi[^\n]{0,200}?\bstatus=(\d{1,3})/", re.IGNORECASE)),
     ("iscsiadm", re.compile(r"\(iscsiadm (\d{1,3})\)|, iscsiadm (\d{1,3})\)")),
     ("kernel", re.compile(r"\berror \(?(10[0-2]\d)\b", re.IGNORECASE)),

@@ -1,0 +1,123 @@
+"""`import`: take over the files of the old driver (sfnet, kernels 2.4 and 2.6)."""
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from iscsictl.cli.options import Settings, changing, common
+from iscsictl.core import importing as core
+from iscsictl.core.importing import ImportPlan, Writer
+from iscsictl.errors import Exit, NotFoundError, UsageError
+
+LARGEST = 8 * 1024 * 1024
+
+
+@click.command("import")
+@click.argument("file", metavar="FILE")
+@click.option(
+    "--bindings",
+    metavar="FILE",
+    help="For fstab.iscsi: the old driver's list of targets [/var/lib/iscsi/bindings].",
+)
+@changing
+@common
+def import_(settings: Settings, file: str, bindings: str | None) -> int:
+    r"""Take over iscsi.conf, initiatorname.iscsi or fstab.iscsi of the old driver.
+
+    The kind of FILE (- is stdin) is told by its name and its content. What means nothing today
+    is warned about with its line. Look first with -n: nothing is changed then, and the exit
+    code is 10 where there is something to do.
+
+    \b
+    iscsictl import /mnt/old/etc/iscsi.conf -n
+    iscsictl import fstab.iscsi --bindings bindings -n -o json
+    """
+    text = _read(file)
+    kind = core.recognise(Path(file).name, text)
+    plan = core.plan_import(kind, text, _bindings(settings, kind, bindings))
+    if settings.output == "json" and settings.dry_run:
+        click.echo(json.dumps(core.as_json(plan), indent=1))
+    for warning in plan.warnings:
+        click.echo(_plain(f"{file}:{warning.line}: {warning.level}: {warning.text}"), err=True)
+    if plan.empty:
+        if not settings.quiet:
+            click.echo(f"{file}: nothing to take over", err=True)
+        return Exit.DONE
+    if settings.dry_run:
+        if settings.output != "json":
+            _show(plan, settings)
+        return Exit.PENDING
+    for done in core.carry_out(plan, _writer(settings)):
+        if not settings.quiet:
+            click.echo(done)
+    return Exit.DONE
+
+
+def _writer(settings: Settings) -> Writer:
+    """Return the hands that write records; only the dry run works without them."""
+    raise UsageError(
+        "this version only shows what an import would do",
+        hint="add -n, and use the values with `iscsictl nodes set` and `iscsictl chap set`"
+        if not settings.dry_run
+        else None,
+    )
+
+
+def _read(name: str) -> str:
+    try:
+        if name == "-":
+            data = sys.stdin.buffer.read(LARGEST + 1)
+        else:
+            with Path(name).open("rb") as file:
+                data = file.read(LARGEST + 1)
+    except FileNotFoundError:
+        raise NotFoundError(f"{name}: no such file", hint="give the path of the file") from None
+    except OSError as error:
+        raise UsageError(f"{name}: {error.strerror}", hint="give a file that can be read") from None
+    if len(data) > LARGEST:
+        raise UsageError(f"{name}: larger than {LARGEST} bytes", hint="is it the right file?")
+    return data.decode("utf-8", "surrogateescape")
+
+
+def _bindings(settings: Settings, kind: core.Kind, given: str | None) -> str:
+    if kind != "fstab.iscsi":
+        return ""
+    if given is not None:
+        return _read(given)
+    usual = settings.root / "var/lib/iscsi/bindings"
+    return _read(str(usual)) if usual.is_file() else ""
+
+
+def _show(plan: ImportPlan, settings: Settings) -> None:
+    rows: list[tuple[str, str, str]] = []
+    if plan.initiator is not None:
+        rows.append(("initiator", plan.initiator, ""))
+    for found in plan.discovery:
+        subject = str(found.portal)
+        rows += [("discover", subject, f"{key} = {value}") for key, value in found.record.items()]
+        rows += [("node", subject, f"{key} = {value}") for key, value in found.node.items()]
+        if not found.record:
+            rows.append(("discover", subject, ""))
+    for key, value in core.record_values(plan.config.everywhere).items():
+        if plan.discovery:
+            rows.append(("node", "*", f"{key} = {value}"))
+    for target in plan.config.targets:
+        if target.name:
+            values = core.record_values(target.settings)
+            rows += [("node", target.name, f"{key} = {value}") for key, value in values.items()]
+    for mount in plan.mounts:
+        what = f"{mount.target} lun {mount.lun}" if mount.target else mount.source.spec
+        rows.append(("fstab", mount.source.directory, what))
+    if settings.output == "tsv":
+        lines = ["\t".join(row) for row in rows]
+    else:
+        widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
+        lines = [f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c}".rstrip() for a, b, c in rows]
+    click.echo("\n".join(map(_plain, lines)))
+
+
+def _plain(line: str) -> str:
+    """Return the line as a terminal may see it: what is no printable character is a '?'."""
+    return "".join(c if c.isprintable() or c == "\t" else "?" for c in line)
