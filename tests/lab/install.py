@@ -1,0 +1,46 @@
+"""The project's wheel, made here and installed in a guest as an admin would."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tests.lab.guest import Guest
+
+PROJECT = Path(__file__).resolve().parents[2]
+SOURCES = ("iscsictl", "completions", "docs", "setup.cfg", "pyproject.toml", "README.md",
+           "LICENSE", "CHANGELOG.md", "MANIFEST.in")  # fmt: skip
+
+
+def wheel(directory: Path) -> Path:
+    """Build the wheel in a copy of the sources: nothing is left in the tree."""
+    tree = directory / "tree"
+    tree.mkdir()
+    for name in SOURCES:
+        source = PROJECT / name
+        if source.is_dir():
+            ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
+            shutil.copytree(source, tree / name, ignore=ignored)
+        elif source.exists():
+            shutil.copy2(source, tree / name)
+    command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation",
+               "--no-index", "-w", str(directory), str(tree)]  # fmt: skip
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    if result.returncode:
+        raise RuntimeError(f"the wheel cannot be built:\n{result.stdout}{result.stderr}")
+    return next(directory.glob("*.whl"))
+
+
+def install(host: Guest) -> None:
+    """Install the project over the distribution's own click, rich, pyudev and pexpect."""
+    with tempfile.TemporaryDirectory(prefix="iscsictl-wheel-") as name:
+        made = wheel(Path(name))
+        target = f"/root/{made.name}"
+        host.put(target, made.read_bytes())
+    pip = "pip install -q --no-index --no-deps --break-system-packages --root-user-action=ignore"
+    host.run(f"{pip} --force-reinstall {target} && rm {target}", check=True, timeout=180)

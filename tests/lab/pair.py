@@ -1,0 +1,277 @@
+"""The pair: an array and a host, their cables, their snapshots, their end."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from tests.lab import image as images
+from tests.lab.array import Array, ArrayState
+from tests.lab.guest import Guest
+from tests.lab.install import install
+from tests.lab.qemu import (
+    NETS,
+    ROLES,
+    Accelerator,
+    Net,
+    Process,
+    Role,
+    RunDirectory,
+    command_line,
+    snapshot_key,
+    with_kvm_if_it_works,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from types import TracebackType
+
+Extra = dict[Role, "Sequence[str]"]
+PREFIX = "iscsictl-lab-"
+
+
+class Lab:
+    """Two running guests.  Use it with `with`, or call `close`."""
+
+    def __init__(
+        self, image: images.Image, how: Accelerator, run: RunDirectory, extra: Extra
+    ) -> None:
+        self.image = image
+        self.suite = image.suite
+        self.how = how
+        self.run_directory = run
+        self.guests: dict[Role, Guest] = {}
+        self.snapshots: dict[str, ArrayState] = {}
+        self._owned = own(run)
+        processes: dict[Role, Process] = {}
+        try:
+            for role in ROLES:  # the array listens on the cables, so it comes first
+                command = command_line(role, image, how, run, extra.get(role, ()))
+                processes[role] = Process(command, run.path / f"{role}.err")
+                processes[role].wait_for(run.socket(role, "agent"))
+            self.array = Array("array", processes["array"], run)
+            self.guests["array"] = self.array
+            self.host = Guest("host", processes["host"], run)
+            self.guests["host"] = self.host
+        except BaseException:
+            for process in processes.values():
+                process.kill()
+            self.close()
+            raise
+
+    @classmethod
+    def start(cls, suite: str = "bookworm", *, extra: Mapping[Role, Sequence[str]] | None = None,
+              cached: bool = True) -> Lab:  # fmt: skip
+        """A booted pair of a suite, its clocks right; `extra` goes on QEMU's command lines.
+
+        The first time, an image is built and booted (minutes); later a saved state is
+        loaded (seconds).  Call it from the thread that will outlive the pair.  With
+        `cached` False the pair boots anew.
+        """
+        end_on_sigterm()
+        sweep()
+        image = images.image(suite)
+        how = with_kvm_if_it_works(image)
+        lines: Extra = dict(extra or {})
+        saved = image.directory / f"booted-{snapshot_key(image, how, lines)}"
+        if cached:
+            with images.locked(images.cache_directory() / f"{suite}.lock"):
+                if not saved.is_dir():
+                    save_booted(image, how, lines, saved)
+        run = RunDirectory(new_run_directory())
+        try:
+            for role in ROLES:
+                if cached:
+                    copy(saved / f"{role}.qcow2", run.disk(role))
+                else:
+                    make_overlay(image, run.disk(role))
+            lab = cls(image, how, run, lines)
+        except BaseException:
+            shutil.rmtree(run.path, ignore_errors=True)
+            raise
+        try:
+            if cached:
+                lab.snapshots["booted"] = ArrayState()
+                lab.restore("booted")
+            else:
+                lab.boot()
+                lab.snapshot("booted")
+        except BaseException:
+            lab.close()
+            raise
+        return lab
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End both guests and remove all that the pair had on this machine."""
+        for guest in self.guests.values():
+            guest.close()
+        self.guests.clear()
+        shutil.rmtree(self.run_directory.path, ignore_errors=True)
+        os.close(self._owned) if self._owned >= 0 else None
+        self._owned = -1
+
+    # -- both guests ---------------------------------------------------------------------
+
+    def boot(self) -> None:
+        """Switch both on, side by side, and wait for both."""
+        self._both(lambda guest: guest.boot())
+
+    def snapshot(self, name: str) -> None:
+        """Save the state of both guests under a name, over an older one of that name."""
+        self._both(lambda guest: guest.run(["sync"]))
+        self._both(lambda guest: guest.qmp.command("stop"))
+        self._both(lambda guest: guest.qmp.human(f"savevm {name}"))
+        self._both(lambda guest: guest.qmp.command("cont"))
+        self.snapshots[name] = self.array.state
+        self._both(Guest.set_clock)
+
+    def restore(self, name: str) -> None:
+        """Both guests as they were when `name` was saved: power, links and LUNs as well.
+
+        Frames of the world that ends are drained first, else a late one could reach the
+        restored one with a sequence number that fits.
+        """
+        state = self.snapshots[name]
+        for guest in self.guests.values():
+            if guest.status() != "running":
+                guest.reset_stopped()
+            for net in NETS:
+                guest.set_link(net, up=False)
+        for guest in self.guests.values():
+            guest.qmp.command("cont")
+        time.sleep(0.02)
+        self._both(lambda guest: guest.qmp.command("stop"))
+        self._both(lambda guest: load(guest, name))
+        self._both(lambda guest: guest.qmp.command("cont"))
+        self.array.state = state
+        self._both(Guest.set_clock)
+
+    def forget(self, name: str) -> None:
+        """Delete a snapshot."""
+        del self.snapshots[name]
+        self._both(lambda guest: guest.qmp.human(f"delvm {name}"))
+
+    def cut(self, net: Net, *, at: Role = "array") -> None:
+        """Pull a cable: out of the array's card (the host only hears silence), or the host's."""
+        self.guests[at].set_link(net, up=False)
+
+    def mend(self, net: Net | None = None) -> None:
+        """Plug a network's cable in again at both ends; all of them without a name."""
+        for guest in self.guests.values():
+            for one in NETS if net is None else (net,):
+                guest.set_link(one, up=True)
+
+    def install_project(self) -> None:
+        """The project onto the host, as an admin would; then saved as `installed`."""
+        install(self.host)
+        self.snapshot("installed")
+
+    def consoles(self, lines: int = 60) -> str:
+        """The tails of both consoles, for a failure's report."""
+        parts = []
+        for role, guest in self.guests.items():
+            tail = guest.console_log().splitlines()[-lines:]
+            parts.append("\n".join([f"--- console of {role} ---", *tail]))
+        return "\n".join(parts)
+
+    def _both(self, act: Callable[[Guest], object]) -> None:
+        """Do a thing to both guests at once; the first error is raised after both ended."""
+        with ThreadPoolExecutor(len(ROLES)) as pool:
+            for future in [pool.submit(act, guest) for guest in self.guests.values()]:
+                future.result()
+
+
+def load(guest: Guest, name: str) -> None:
+    """Load a saved state into a stopped guest; what was asked of the old one has failed."""
+    guest.qmp.human(f"loadvm {name}")
+    guest.agent.forget()
+    guest.links_up()
+
+
+def save_booted(image: images.Image, how: Accelerator, extra: Extra, saved: Path) -> None:
+    """Boot a fresh pair once and keep its state in the cache."""
+    run = RunDirectory(new_run_directory())
+    aside = Path(tempfile.mkdtemp(prefix="booted-", suffix=".tmp", dir=image.directory))
+    try:
+        for role in ROLES:
+            make_overlay(image, run.disk(role))
+        with Lab(image, how, run, extra) as lab:
+            lab.boot()
+            lab.snapshot("booted")
+            for guest in lab.guests.values():
+                guest.qmp.command("stop")
+                guest.qmp.command("quit")
+                guest.process.process.wait(30)
+                shutil.copy2(run.disk(guest.role), aside)
+        aside.rename(saved)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+        shutil.rmtree(run.path, ignore_errors=True)
+
+
+def make_overlay(image: images.Image, disk: Path) -> None:
+    """An empty qcow2 file over the image's root disk."""
+    subprocess.run(
+        ["qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", str(image.root), str(disk)],
+        check=True,
+        capture_output=True,
+    )
+
+
+def copy(source: Path, target: Path) -> None:
+    """Copy a disk, holes and all."""
+    subprocess.run(
+        ["cp", "--reflink=auto", "--sparse=auto", str(source), str(target)], check=True
+    )
+
+
+def new_run_directory() -> Path:
+    """A directory of this run, with a path short enough for unix sockets."""
+    base = tempfile.gettempdir()
+    return Path(tempfile.mkdtemp(prefix=PREFIX, dir=base if len(base) < 60 else "/tmp"))
+
+
+def own(run: RunDirectory) -> int:
+    """Lock a run directory for the life of this process; the descriptor that holds it."""
+    descriptor = os.open(run.path / "owner", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return descriptor
+
+
+def sweep() -> None:
+    """Remove the run directories of processes that were killed before they could."""
+    for base in {tempfile.gettempdir(), "/tmp"}:
+        for owner in Path(base).glob(f"{PREFIX}*/owner"):
+            with contextlib.suppress(OSError), owner.open("r+") as stream:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(owner.parent, ignore_errors=True)
+
+
+def end_on_sigterm() -> None:
+    """Make SIGTERM an exit like any other, so that `with` and `finally` get their turn."""
+    if threading.current_thread() is not threading.main_thread():
+        return
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))

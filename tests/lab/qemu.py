@@ -1,0 +1,221 @@
+"""QEMU processes: which accelerator works here, a guest's command line, its life."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import shutil
+import subprocess
+import time
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from tests.lab.image import Image, LabUnavailable, cache_directory
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Role = Literal["array", "host"]
+Net = Literal["A", "B"]
+ROLES: tuple[Role, ...] = ("array", "host")
+NETS: tuple[Net, ...] = ("A", "B")
+BINARY = "qemu-system-x86_64"
+MEMORY = "1024"
+TCG = ("-accel", "tcg,thread=multi,tb-size=512", "-cpu", "max", "-smp", "2")
+KVM = ("-accel", "kvm", "-cpu", "host", "-smp", "2")
+#: Services of the other role stay off, by the kernel's command line: no file says so.
+MASKED = {
+    "array": ("open-iscsi.service", "iscsid.service", "iscsid.socket"),
+    "host": ("rtslib-fb-targetctl.service", "target.service"),
+}
+
+
+@dataclass(frozen=True)
+class Accelerator:
+    """How guests run on this machine: `kvm` or `tcg`, and QEMU's version."""
+
+    name: str
+    version: str
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """The part of the command line that chooses it."""
+        return KVM if self.name == "kvm" else TCG
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """Where a pair's sockets, disks and console logs are; the path is short."""
+
+    path: Path
+
+    def socket(self, role: Role, what: str) -> Path:
+        """The socket of a guest's `qmp`, `agent` or `console`."""
+        return self.path / f"{role}.{what}"
+
+    def net(self, net: Net) -> Path:
+        """The socket that is the cable of a network."""
+        return self.path / f"net{net}"
+
+    def disk(self, role: Role) -> Path:
+        """A guest's overlay, with its snapshots."""
+        return self.path / f"{role}.qcow2"
+
+    def console_log(self, role: Role) -> Path:
+        """All that a guest ever wrote to its console."""
+        return self.path / f"{role}.log"
+
+
+@cache
+def accelerator() -> Accelerator:
+    """What works here; found out by a boot, and remembered in the cache."""
+    if shutil.which(BINARY) is None:
+        raise LabUnavailable(f"there is no {BINARY} on this machine")
+    shown = subprocess.run([BINARY, "--version"], capture_output=True, text=True, check=True)
+    return Accelerator("tcg", shown.stdout.split("\n", 1)[0])
+
+
+def with_kvm_if_it_works(image: Image) -> Accelerator:
+    """KVM where the image's kernel really comes up under it, else TCG."""
+    plain = accelerator()
+    if not os.access("/dev/kvm", os.R_OK | os.W_OK):
+        return plain
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    key = f"{plain.version} {platform.release()} {boot}"
+    memory = cache_directory() / "accelerator.json"
+    try:
+        known = json.loads(memory.read_text())
+    except (OSError, ValueError):
+        known = {}
+    if known.get("key") != key:
+        known = {"key": key, "name": "kvm" if boots_under_kvm(image) else "tcg"}
+        aside = memory.with_suffix(f".{os.getpid()}")
+        aside.write_text(json.dumps(known))
+        aside.replace(memory)
+    return Accelerator(known["name"], plain.version)
+
+
+def boots_under_kvm(image: Image, seconds: float = 8) -> bool:
+    """Whether a kernel starts its first process under KVM within some seconds."""
+    command = [
+        BINARY, *KVM, "-m", "512", "-nodefaults", "-no-user-config", "-display", "none",
+        "-kernel", str(image.kernel), "-initrd", str(image.initrd), "-no-reboot",
+        "-append", "console=ttyS0 panic=-1 root=none", "-serial", "stdio",
+    ]  # fmt: skip
+    with subprocess.Popen(
+        tied(command), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as process:
+        stdout = process.stdout
+        if stdout is None:
+            return False
+        os.set_blocking(stdout.fileno(), False)
+        deadline = time.monotonic() + seconds
+        seen = b""
+        while time.monotonic() < deadline and process.poll() is None:
+            seen += stdout.read() or b""
+            if b"Run /init as init process" in seen:
+                break
+            time.sleep(0.05)
+        process.kill()
+    return b"Run /init as init process" in seen
+
+
+def tied(command: Sequence[str]) -> list[str]:
+    """A command that the kernel kills when the thread that started it ends."""
+    return ["setpriv", "--pdeathsig", "KILL", "--", *command]
+
+
+def kernel_line(role: Role) -> str:
+    """The kernel's command line of a role."""
+    machine_id = hashlib.sha256(f"iscsictl lab {role}".encode()).hexdigest()[:32]
+    words = [
+        "console=ttyS0 root=/dev/vda rw quiet net.ifnames=0 mitigations=off nowatchdog",
+        "random.trust_cpu=on systemd.show_status=auto",
+        f"lab.role={role} systemd.hostname={role} systemd.machine_id={machine_id}",
+        *(f"systemd.mask={unit}" for unit in MASKED[role]),
+    ]
+    if role == "array":
+        words.append("modules_load=target_core_file,iscsi_target_mod")
+    return " ".join(words)
+
+
+def command_line(
+    role: Role, image: Image, how: Accelerator, run: RunDirectory, extra: Sequence[str] = ()
+) -> list[str]:
+    """QEMU's command line for one guest; it starts stopped."""
+    number = 5 if role == "array" else 9
+    server = "on" if role == "array" else "off"
+    command = [
+        BINARY, "-name", role, "-machine", "pc", *how.arguments, "-m", MEMORY,
+        "-nodefaults", "-no-user-config", "-display", "none", "-no-shutdown", "-S",
+        "-rtc", "base=utc", "-action", "panic=none",
+        "-kernel", str(image.kernel), "-initrd", str(image.initrd),
+        "-append", kernel_line(role),
+        "-drive", f"file={run.disk(role)},if=none,id=root,format=qcow2,cache=unsafe",
+        "-device", "virtio-blk-pci,drive=root",
+        "-device", "virtio-rng-pci",
+        "-chardev", f"socket,id=qmp,path={run.socket(role, 'qmp')},server=on,wait=off",
+        "-mon", "chardev=qmp,mode=control",
+        "-chardev", f"socket,id=console,path={run.socket(role, 'console')},server=on,wait=off,"
+                    f"logfile={run.console_log(role)},logappend=on",
+        "-serial", "chardev:console",
+        "-device", "virtio-serial-pci",
+        "-chardev", f"socket,id=agent,path={run.socket(role, 'agent')},server=on,wait=off",
+        "-device", "virtserialport,chardev=agent,name=org.iscsictl.agent",
+    ]  # fmt: skip
+    for index, net in enumerate(NETS):
+        cable = f"server={server},addr.type=unix,addr.path={run.net(net)}"
+        mac = f"52:54:00:00:{index:02x}:{number:02x}"
+        command += ["-netdev", f"stream,id=net{net},{cable}"]
+        command += ["-device", f"virtio-net-pci,netdev=net{net},id=nic{net},mac={mac},romfile="]
+    return [*command, *extra]
+
+
+def snapshot_key(image: Image, how: Accelerator, extra: dict[Role, Sequence[str]]) -> str:
+    """What a saved state depends on, beyond the image: QEMU, processor, devices."""
+    run = RunDirectory(Path("/run"))
+    lines = [command_line(role, image, how, run, extra.get(role, ())) for role in ROLES]
+    processor = ""
+    if how.name == "kvm":
+        text = Path("/proc/cpuinfo").read_text()
+        processor = text.split("model name", 1)[-1].split("\n", 1)[0]
+    return hashlib.sha256(repr((lines, how, processor)).encode()).hexdigest()[:12]
+
+
+class Process:
+    """A QEMU process that ends with us, whatever way that is."""
+
+    def __init__(self, command: Sequence[str], log: Path) -> None:
+        with log.open("ab") as stream:
+            self.process = subprocess.Popen(
+                tied(command),
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=stream,
+                start_new_session=True,
+            )
+        self.log = log
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self.process.pid
+
+    def wait_for(self, path: Path, timeout: float = 20) -> None:
+        """Wait until a socket of it exists; an early end is told with what it said."""
+        deadline = time.monotonic() + timeout
+        while not path.exists():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                self.kill()
+                raise RuntimeError(f"QEMU did not start: {self.log.read_text().strip()}")
+            time.sleep(0.01)
+
+    def kill(self) -> None:
+        """End it at once."""
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
