@@ -1,0 +1,35 @@
+"""Any text can be judged, and what is generated is always good."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from iscsictl.core.passwords import ALPHABET, generate, judge, refused
+from iscsictl.model.secret import Secret
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.text(max_size=40), st.none() | st.text(max_size=20), st.booleans())
+def test_any_text_is_judged_without_being_shown(text: str, user: str | None, made: bool) -> None:
+    verdicts = judge(text, user=user, made=made)
+    assert len({verdict.id for verdict in verdicts}) == len(verdicts)
+    if len(text.strip()) > 8:
+        assert not any(text.strip() in verdict.text for verdict in verdicts)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.text(max_size=300))
+def test_what_is_not_refused_can_be_kept_in_a_record(text: str) -> None:
+    if not refused(judge(text, made=False)):
+        Secret(text)
+
+
+def test_a_generated_secret_is_never_refused_nor_warned_about() -> None:
+    for _ in range(50):
+        text = generate().reveal()
+        assert len(text) == 16
+        assert set(text) <= set(ALPHABET)
+        assert {v.level for v in judge(text, user="admin", made=True)} <= {"note"}
+
+
+def test_generated_secrets_differ() -> None:
+    assert len({generate() for _ in range(200)}) == 200

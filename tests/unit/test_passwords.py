@@ -1,0 +1,142 @@
+"""Secrets are judged by what arrays, the standard and guessers make of them."""
+
+import sys
+from collections.abc import Iterable, Mapping
+
+import pytest
+
+from iscsictl.core import passwords
+from iscsictl.core.passwords import ALPHABET, ARRAYS, generate, judge, refused
+
+GOOD = "kV8rTq2ZxW7nBf4M"
+
+
+def ids(
+    secret: str,
+    level: str | None = None,
+    *,
+    user: str | None = None,
+    other: str | None = None,
+    others: Mapping[str, str] | None = None,
+    made: bool = False,
+    words: Iterable[str] = (),
+) -> set[str]:
+    verdicts = judge(secret, user=user, other=other, others=others, made=made, words=words)
+    return {verdict.id for verdict in verdicts if level in {None, verdict.level}}
+
+
+@pytest.mark.parametrize("made", [True, False])
+@pytest.mark.parametrize(
+    ("secret", "id_"),
+    [("", "blank"), ("   ", "blank"), (" kV8rTq2ZxW7nB", "ends"), ("kV8rTq2ZxW7nB\t", "ends"),
+     ("kV8r\nTq2ZxW7nB", "line-break"), ("kV8rTq2Z" * 32, "too-long")],
+)  # fmt: skip
+@pytest.mark.fault("F05")
+def test_what_open_iscsi_cannot_keep_is_always_refused(secret: str, id_: str, made: bool) -> None:
+    assert id_ in ids(secret, "refuse", made=made)
+
+
+@pytest.mark.parametrize("made", [True, False])
+def test_the_same_secret_both_ways_is_always_refused(made: bool) -> None:
+    assert "same-both-ways" in ids(GOOD, "refuse", other=GOOD, made=made)
+    assert not refused(judge(GOOD, other=GOOD + "x", made=made))
+
+
+@pytest.mark.parametrize(
+    ("secret", "id_"),
+    [
+        ("kV8rTq2ZxW7", "short"),
+        ("kV8rTq2ZxW7nBf4Ma", "array-limit"),
+        ("password1234", "word"),
+        ("P@ssw0rd2024", "word"),
+        ("drowssap1234", "word"),
+        ("iscsi-cluster-raid", "word"),
+        ("adminadmin12", "word"),
+        ("Passcode!!!!", "word"),
+        ("iscsimy1spw", "word"),
+        ("changeme-now", "word"),
+        ("qwertyuiop12", "keyboard-run"),
+        ("1q2w3e4r5t6y", "keyboard-run"),
+        ("zxcvbnm,asdfgh", "keyboard-run"),
+        ("abcdefghijkl", "keyboard-run"),
+        ("fedcba987654", "keyboard-run"),
+        ("aaaaaaaaaaaa", "repeats"),
+        ("xK9xK9xK9xK9", "repeats"),
+        ("194507081930", "digits"),
+        ("1945-07-08 19:30", "digits"),
+    ],
+)
+def test_a_weak_secret_is_refused_when_made_and_warned_about_when_dictated(
+    secret: str, id_: str
+) -> None:
+    assert id_ in ids(secret, "refuse", made=True)
+    assert id_ in ids(secret, "warn", made=False)
+    assert not refused(judge(secret, made=False))
+
+
+@pytest.mark.parametrize(
+    "secret",
+    ["backup-operator", "Backup-Operator", "backup-operator1", "rotarepo-pukcab", "b4ckup_0per4t0r",
+     "backup-operator99"],
+)  # fmt: skip
+def test_the_user_name_and_its_simple_changes_are_found(secret: str) -> None:
+    assert "user-name" in ids(secret, "refuse", user="backup-operator", made=True)
+
+
+def test_names_near_at_hand_count_as_words() -> None:
+    assert "word" in ids("vtrakmunich07", words=["iqn.1994-12.com.promise:vtrak.munich"])
+    assert "word" not in ids("xqzptlmunich07")
+
+
+def test_a_good_secret_passes() -> None:
+    assert ids(GOOD, "refuse", user="myaccount", made=True) == set()
+    assert ids(GOOD, "warn", user="myaccount", made=True) == set()
+
+
+def test_characters_that_arrays_refuse_are_warned_about() -> None:
+    assert "characters" in ids("kV8rTq2Zx W7n", "warn", made=True)
+    assert "characters" in ids("kV8rTq2Zx'W7n", "warn")
+    assert "characters" in ids("kV8rTq2Zx:W7n", "warn")
+    assert "not-ascii" in ids("kV8rTq2ZxßW7n", "warn")
+
+
+def test_lengths_are_counted_in_bytes() -> None:
+    assert "short" not in ids("üüüüüü")
+    assert "array-limit" in ids("üüüüüüüüü")
+
+
+def test_a_secret_of_other_targets_is_warned_about_by_their_names() -> None:
+    others = {f"iqn.2001-04.com.example:{n}": GOOD for n in range(5)} | {"other": "x"}
+    (verdict,) = (v for v in judge(GOOD, others=others) if v.id == "shared")
+    assert verdict.level == "warn"
+    assert "iqn.2001-04.com.example:0" in verdict.text
+    assert "2 more" in verdict.text
+
+
+def test_what_is_refused_comes_first() -> None:
+    levels = [verdict.level for verdict in judge(" a", others={"t": " a"}, made=True)]
+    assert levels == sorted(levels, key=["refuse", "warn", "note"].index)
+    assert levels[0] == "refuse"
+
+
+def test_a_missing_estimator_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "zxcvbn", None)
+    assert passwords.estimate_bits(GOOD) is None
+    assert "no-estimate" in ids(GOOD, "note", made=True)
+
+
+def test_the_estimate_tells_strong_from_weak() -> None:
+    pytest.importorskip("zxcvbn")
+    assert "guessable" in ids("correctbatter", "refuse", made=True)
+    assert "estimate" in ids(GOOD, "note", made=True)
+    assert "estimate" in ids(GOOD * 15, "note", made=True)
+
+
+def test_the_alphabet_has_64_characters_that_every_array_takes() -> None:
+    assert len(set(ALPHABET)) == len(ALPHABET) == 64
+    assert not any(c in ALPHABET for array in ARRAYS for c in array.without)
+
+
+def test_a_generated_secret_fits_every_array() -> None:
+    size = len(generate().reveal())
+    assert all(array.shortest <= size <= array.longest for array in ARRAYS)
