@@ -38,4 +38,5 @@ class Hold:
         """What is held, for people."""
         if self.mount_point is not None:
             return self.mount_point
-        return " ".join(filter(None, (self.target, self.portal and str(self.portal), self.iface)))
+        parts = (self.target, self.portal, self.iface)
+        return " ".join(str(part) for part in parts if part is not None)

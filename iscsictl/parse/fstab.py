@@ -140,8 +140,8 @@ def mount_line(
 ) -> FstabLine:
     """Return the line that mounts the filesystem, after the login service and never requiring it.
 
-    `options` are the user's; without `boot`, or with `noauto` among them, the line is `noauto`. `login_service` is the unit
-    that logs in at boot (systemd.mount(5), `x-systemd.after=`).
+    `options` are the user's; without `boot`, or with `noauto` among them, the line is `noauto`.
+    `login_service` is the unit that logs in at boot (systemd.mount(5), `x-systemd.after=`).
     """
     fixed = ["_netdev", "nofail", f"x-systemd.after={login_service}"]
     if not boot or "noauto" in options:

@@ -116,11 +116,14 @@ def _read_with_status(real: Path) -> tuple[bytes | None, os.stat_result | None]:
         descriptor = os.open(real, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
     except FileNotFoundError:
         return None, None
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise OSError(errno.EINVAL, "not a regular file")
-        return file.read(), status
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            return file.read(), status
+    finally:
+        os.close(descriptor)
 
 
 def _temporary_prefix(real: Path) -> str:
@@ -131,7 +134,7 @@ def _temporary_prefix(real: Path) -> str:
 def _sweep(real: Path) -> None:
     """Remove what killed runs left beside `real`; a living writer holds the flock of its own."""
     ours = re.compile(re.escape(_temporary_prefix(real)) + "[0-9a-f]{8}")
-    for name in os.listdir(real.parent):  # noqa: PTH208 - names alone, no Path for each
+    for name in os.listdir(real.parent):
         if not ours.fullmatch(name):
             continue
         with suppress(OSError):

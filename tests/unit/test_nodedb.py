@@ -1,0 +1,239 @@
+"""The node database: found, read whole, read torn, changed."""
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from iscsictl.errors import NotFoundError, RefusedError
+from iscsictl.model.names import Portal
+from iscsictl.model.secret import Secret
+from iscsictl.system.nodedb import (
+    find_db,
+    read_discovery_records,
+    read_ifaces,
+    read_record,
+    read_records,
+    record_path,
+    torn,
+)
+from iscsictl.system.nodewrite import (
+    chap_changes,
+    remove_record,
+    set_discovery_auth,
+    write_record,
+    write_records,
+)
+
+T1, T2 = "iqn.2003-01.org.example:t1", "iqn.2003-01.org.example:t2"
+V4, V6 = Portal("192.0.2.5", 3260, 1), Portal("2001:db8::5", 3260, 1)
+
+
+def _text(target: str, portal: Portal, iface: str = "default", *more: str) -> str:
+    lines = [
+        "# BEGIN RECORD 2.1.8",
+        f"node.name = {target}",
+        f"node.tpgt = {-1 if portal.tpgt is None else portal.tpgt}",
+        "node.startup = manual",
+        f"iface.iscsi_ifacename = {iface}",
+        "node.discovery_address = 192.0.2.5",
+        *more,
+        f"node.conn[0].address = {portal.address}",
+        f"node.conn[0].port = {portal.port}",
+        "# END RECORD",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _add(db: Path, target: str, portal: Portal, iface: str = "default", *more: str) -> Path:
+    path = record_path(db, target, portal, iface)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(_text(target, portal, iface, *more))
+    path.chmod(0o600)
+    link = db / "send_targets" / "192.0.2.5,3260"
+    link.mkdir(parents=True, exist_ok=True)
+    tpgt = -1 if portal.tpgt is None else portal.tpgt
+    name = f"{target},{portal.address},{portal.port},{tpgt},{iface}"
+    (link / name).symlink_to(path.parent)
+    return path
+
+
+@pytest.fixture
+def db(tmp_path: Path) -> Path:
+    return tmp_path / "etc/iscsi"
+
+
+@pytest.mark.fault("F07")
+def test_records_that_differ_only_in_iface_or_tag_live_side_by_side(db: Path) -> None:
+    other_tag = Portal("192.0.2.5", 3260, 2)
+    for portal, iface in ((V4, "default"), (V4, "eth1"), (other_tag, "default"), (V6, "default")):
+        _add(db, T1, portal, iface)
+    found = read_records(db)
+    assert [(r.portal, r.iface, r.problem) for r in found] == [
+        (V4, "default", None),
+        (V4, "eth1", None),
+        (other_tag, "default", None),
+        (V6, "default", None),
+    ]
+
+
+def test_without_a_tag_the_portal_itself_is_the_file(db: Path) -> None:
+    portal = Portal("array.example.org", 3261)
+    path = _add(db, T1, portal, "eth1")
+    assert path == db / "nodes" / T1 / "array.example.org,3261"
+    (record,) = read_records(db)
+    assert (record.portal, record.iface, record.problem) == (portal, "eth1", None)
+    assert read_record(path) == record
+
+
+@pytest.mark.fault("F03")
+def test_a_torn_record_is_named_and_harms_no_other(db: Path) -> None:
+    _add(db, T1, V4)
+    empty, half = _add(db, T2, V4), _add(db, T2, V6)
+    empty.write_bytes(b"")
+    half.write_bytes(half.read_bytes()[:90])
+    wrong = _add(db, T2, V4, "eth1")
+    wrong.write_text(_text(T1, V4, "eth1"))
+    records = read_records(db)
+    assert [r.problem is None for r in records] == [True, False, False, False]
+    assert {r.path for r in torn(records)} == {empty, half, wrong}
+
+
+@pytest.mark.fault("F45")
+def test_any_bytes_and_any_kind_of_file_in_the_database_are_survived(db: Path) -> None:
+    path = _add(db, T1, V4)
+    path.write_bytes(bytes(range(256)) * 20)
+    (path.parent / "a-directory").mkdir()
+    (path.parent / "link-to-nowhere").symlink_to("nowhere")
+    (db / "nodes" / "a-file").write_bytes(b"")
+    (db / "nodes" / T1 / "no portal").mkdir()
+    assert [r.problem is None for r in read_records(db)] == [False]
+
+
+def test_no_database_is_an_empty_one(tmp_path: Path) -> None:
+    assert read_records(tmp_path) == ()
+    assert read_discovery_records(tmp_path) == ()
+    assert read_ifaces(tmp_path) == ()
+
+
+def test_the_path_compiled_into_iscsiadm_wins_over_directories_left_behind(tmp_path: Path) -> None:
+    _add(tmp_path / "etc/iscsi", T1, V4)
+    assert find_db(tmp_path) == tmp_path / "etc/iscsi"
+    program = tmp_path / "usr/sbin/iscsiadm"
+    program.parent.mkdir(parents=True)
+    program.write_bytes(b"\x7fELF...\0%s/%s\0/var/lib/iscsi/nodes\0/etc/iscsi/iscsid.conf\0")
+    assert find_db(tmp_path) == tmp_path / "var/lib/iscsi"
+
+
+def test_without_iscsiadm_the_directory_with_records_is_the_database(tmp_path: Path) -> None:
+    assert find_db(tmp_path) == tmp_path / "etc/iscsi"
+    (tmp_path / "var/lib/iscsi/ifaces").mkdir(parents=True)
+    assert find_db(tmp_path) == tmp_path / "var/lib/iscsi"
+    _add(tmp_path / "etc/iscsi", T1, V4)
+    assert find_db(tmp_path) == tmp_path / "etc/iscsi"
+
+
+@pytest.mark.fault("F04")
+@pytest.mark.parametrize("before", [0o600, 0o644, 0o666])
+def test_writing_a_secret_leaves_the_record_private(db: Path, tmp_path: Path, before: int) -> None:
+    path = _add(db, T1, V4)
+    path.chmod(before)
+    changes = chap_changes("me", Secret("not-to-be-seen"))
+    assert write_record(path, changes, root=tmp_path)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    record = read_record(path)
+    assert record is not None
+    assert (record.username, record.has_secret, record.problem) == ("me", True, None)
+    assert "node.session.auth.password = not-to-be-seen\n" in path.read_text()
+    assert not write_record(path, changes, root=tmp_path)
+
+
+def test_clearing_chap_leaves_nothing_of_it(db: Path, tmp_path: Path) -> None:
+    path = _add(db, T1, V4)
+    before = path.read_text()
+    both = chap_changes("me", Secret("not-to-be-seen"), "array", Secret("neither-is-this"))
+    write_record(path, both, root=tmp_path)
+    write_record(path, chap_changes(None, None), root=tmp_path)
+    cleared = path.read_text()
+    assert cleared.replace("node.session.auth.authmethod = None\n", "") == before
+
+
+def test_many_records_are_written_in_one_go(db: Path, tmp_path: Path) -> None:
+    paths = [_add(db, T1, V4, f"if{n}") for n in range(20)]
+    changes = {"node.startup": "automatic"}
+    assert len(write_records([(p, changes) for p in paths], root=tmp_path)) == 20
+    assert {r.startup for r in read_records(db)} == {"automatic"}
+    assert write_records([(p, changes) for p in paths], root=tmp_path) == ()
+
+
+def test_a_record_that_is_gone_or_torn_is_said_in_one_line(db: Path, tmp_path: Path) -> None:
+    path = _add(db, T1, V4)
+    path.write_bytes(b"")
+    with pytest.raises(RefusedError, match="0 bytes"):
+        write_record(path, {"node.startup": "manual"}, root=tmp_path)
+    path.unlink()
+    with pytest.raises(NotFoundError):
+        write_record(path, {"node.startup": "manual"}, root=tmp_path)
+    assert not (tmp_path / "run/lock/iscsi/lock.write").exists()
+
+
+@pytest.mark.fault("F03")
+def test_removing_a_torn_record_takes_its_links_and_empty_directories(
+    db: Path, tmp_path: Path
+) -> None:
+    kept = _add(db, T1, V4)
+    lost = _add(db, T1, V6)
+    lost.write_bytes(b"")
+    (record,) = torn(read_records(db))
+    assert remove_record(record, db, root=tmp_path)
+    assert not lost.parent.exists()
+    assert [r.path for r in read_records(db)] == [kept]
+    links = [p.name for p in (db / "send_targets/192.0.2.5,3260").iterdir()]
+    assert links == [f"{T1},192.0.2.5,3260,1,default"]
+    assert not remove_record(record, db, root=tmp_path)
+
+
+def test_a_record_outside_of_the_database_is_not_removed(db: Path, tmp_path: Path) -> None:
+    _add(tmp_path / "other", T1, V4)
+    (record,) = read_records(tmp_path / "other")
+    with pytest.raises(RefusedError):
+        remove_record(record, db, root=tmp_path)
+    assert record.path.exists()
+
+
+def test_discovery_records_are_read_and_get_their_secret(db: Path, tmp_path: Path) -> None:
+    place = db / "send_targets/2001:db8::5,3260"
+    place.mkdir(parents=True)
+    (place / "st_config").write_text(
+        "# BEGIN RECORD 2.1.11\n"
+        "discovery.startup = manual\n"
+        "discovery.type = sendtargets\n"
+        "discovery.sendtargets.address = 2001:db8::5\n"
+        "discovery.sendtargets.port = 3260\n"
+        "discovery.sendtargets.auth.authmethod = None\n"
+        "# END RECORD\n"
+    )
+    _add(db, T1, V4)
+    (record,) = (r for r in read_discovery_records(db) if r.problem is None)
+    assert (record.kind, record.portal, record.has_secret) == (
+        "sendtargets",
+        Portal("2001:db8::5"),
+        False,
+    )
+    changes = chap_changes("me", Secret("not-to-be-seen"), prefix="discovery.sendtargets")
+    assert set_discovery_auth(db, record.portal, changes, root=tmp_path)
+    (again,) = read_discovery_records(db)
+    assert (again.username, again.has_secret, again.mode) == ("me", True, 0o600)
+    assert "not-to-be-seen" not in repr(again)
+
+
+def test_interfaces_are_read_with_and_without_a_frame(db: Path) -> None:
+    (db / "ifaces").mkdir(parents=True)
+    (db / "ifaces/eth1").write_text("iface.iscsi_ifacename = eth1\niface.net_ifacename = eth1\n")
+    (db / "ifaces/torn").write_bytes(b"")
+    (db / "ifaces/iface.example").write_text("# an example\n")
+    found = read_ifaces(db)
+    assert [(i.name, i.transport, i.problem is None) for i in found] == [
+        ("eth1", "tcp", True),
+        ("torn", "tcp", False),
+    ]
