@@ -66,18 +66,38 @@ def save_fstab(
     Raises RefusedError when findmnt finds an error in it that was not in the old one,
     FileChangedError when somebody else edited it meanwhile. Nothing is written then.
     """
-    before, after = render_fstab(old), render_fstab(fstab)
     path = path_of(root)
-    if before != after and verify is not None:
-        try:
-            new_errors = verify(after) - verify(before)
-        except MissingError:
-            new_errors = Counter()
-        if new_errors:
-            raise RefusedError(
-                f"{path} was left alone: findmnt --verify found in the new one: "
-                + "; ".join(sorted(new_errors)),
-                hint="see: findmnt --verify",
-            )
+    if verify is not None:
+        _refuse_new_errors(path, _bodies(old), _bodies(fstab), verify)
     mode = None if path.exists() else 0o644
-    return replace_file(path, after, mode=mode, expect=before)
+    return replace_file(path, render_fstab(fstab), mode=mode, expect=render_fstab(old))
+
+
+def _bodies(fstab: Fstab) -> Counter[bytes]:
+    return Counter(line.raw.removesuffix(b"\n").removesuffix(b"\r") for line in fstab.lines)
+
+
+def _refuse_new_errors(
+    path: Path, old: Counter[bytes], new: Counter[bytes], verify: Verify
+) -> None:
+    # What findmnt calls an error is one of a single line. Showing it only the lines that are
+    # new keeps it from probing the disks of the others, of which one may be dead and hang it.
+    added, removed = new - old, old - new
+    if not added:
+        return
+    try:
+        errors = verify(_text(added))
+        if errors and removed:
+            errors -= verify(_text(removed))
+    except MissingError:
+        return
+    if errors:
+        found = "; ".join(sorted(errors))
+        raise RefusedError(
+            f"{path} was left alone: findmnt --verify found an error in the new line: {found}",
+            hint="mend what it names, or give another mount point or other options",
+        )
+
+
+def _text(lines: Counter[bytes]) -> bytes:
+    return b"".join(line + b"\n" for line in lines.elements())
