@@ -102,17 +102,12 @@ class IscsiadmReader:
         special = self._special.get(label)
         if special is not None:
             return special(value, number)
-        if self._group is not None:
-            if line.startswith("scsi"):
-                return self._take_lun(self._group, line)
-            if line.startswith("Attached scsi disk"):
-                return self._take_disk(self._group, line)
         if value.startswith(" ["):
             return self._take_flat(line, number)
-        if label in _WORDS and self._target is not None:
+        if self._group is None and self._target is not None and label in _WORDS:
             self._take_interface("", number)
             return self.take(line, number)
-        return False
+        return self._group is not None and self._take_device(self._group, line)
 
     def _bare(self, line: str) -> bool:
         if line == "Unavailable" and self._group is not None:
@@ -233,17 +228,13 @@ class IscsiadmReader:
             self._warnings.append(Note("the host number is not a number", number))
         return True
 
-    def _take_lun(self, group: _Group, line: str) -> bool:
-        found = _LUN.fullmatch(line)
-        if not found:
-            return False
-        host, channel, target, lun = (int(part) for part in found.groups())
-        if group.luns is None:
-            group.luns = []
-        group.luns.append(Lun(lun, f"{host}:{channel}:{target}:{lun}"))
-        return True
-
-    def _take_disk(self, group: _Group, line: str) -> bool:
+    def _take_device(self, group: _Group, line: str) -> bool:
+        """Read a LUN's line, or the line of the disk that stands for the LUN before it."""
+        if found := _LUN.fullmatch(line):
+            host, channel, target, lun = (int(part) for part in found.groups())
+            group.luns = group.luns or []
+            group.luns.append(Lun(lun, f"{host}:{channel}:{target}:{lun}"))
+            return True
         found = _DISK.fullmatch(line)
         if not found or not group.luns or group.luns[-1].device:
             return False

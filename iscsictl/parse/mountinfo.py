@@ -1,0 +1,56 @@
+"""/proc/self/mountinfo -> mounts (proc_pid_mountinfo(5)); any bytes, octal escapes undone."""
+
+import re
+from dataclasses import dataclass
+
+_ESCAPE = re.compile(r"\\([0-3][0-7]{2})")
+
+
+@dataclass(frozen=True, slots=True)
+class MountLine:
+    """One mount. `device` is MAJOR:MINOR; `root` is the directory in the filesystem."""
+
+    device: str
+    root: str
+    path: str
+    fstype: str
+    source: str
+    options: tuple[str, ...]
+
+
+def parse_mountinfo(data: str | bytes) -> tuple[MountLine, ...]:
+    """Read a mountinfo file; lines that are none (cut short, foreign) are left out.
+
+    `options` joins those of the mount and of the filesystem as findmnt does: each once, and
+    `ro` wins over `rw`, so a filesystem that fell back to read-only shows it.
+    """
+    text = data.decode("utf-8", "surrogateescape") if isinstance(data, bytes) else data
+    return tuple(line for raw in text.split("\n") if (line := _line(raw)) is not None)
+
+
+def _line(raw: str) -> MountLine | None:
+    fields = raw.rstrip("\r").split(" ")
+    try:
+        dash = fields.index("-", 6)
+        fstype, source = fields[dash + 1 : dash + 3]
+    except ValueError:
+        return None
+    own = fields[5].split(",")
+    shared = fields[dash + 3].split(",") if len(fields) > dash + 3 else []
+    options = dict.fromkeys(_plain(word) for word in (*own, *shared) if word)
+    if "ro" in options and "rw" in options:
+        options = dict.fromkeys("ro" if word == "rw" else word for word in options)
+    return MountLine(
+        fields[2], _plain(fields[3]), _plain(fields[4]), _plain(fstype), _plain(source),
+        tuple(options),
+    )  # fmt: skip
+
+
+def _plain(text: str) -> str:
+    r"""Undo \040 and the like; bytes beyond ASCII come back as the text they were."""
+    if "\\" not in text:
+        return text
+    raw = _ESCAPE.sub(
+        lambda found: chr(0xDC00 + v) if (v := int(found[1], 8)) > 127 else chr(v), text
+    )
+    return raw.encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape")

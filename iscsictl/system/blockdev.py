@@ -1,0 +1,268 @@
+"""Disks and what stands on them: partitions, maps, arrays, loops, filesystems, mounts.
+
+Sizes are bytes (sysfs counts sectors of 512 whatever the disk's own are). Nothing is probed:
+filesystems are what udev found when the device last changed.
+"""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from iscsictl.model.listing import Block, Disk, Kind, Mount, Note
+from iscsictl.model.listing import Path as DiskPath
+from iscsictl.parse.mountinfo import parse_mountinfo
+from iscsictl.system.attributes import Folder, list_names, read_all, read_attribute, whole
+from iscsictl.system.blockindex import BlockIndex, natural
+from iscsictl.system.udevdb import decoded, read_properties
+
+SECTOR = 512
+_DM_KINDS: tuple[tuple[str, Kind], ...] = (
+    ("mpath-", "mpath"),
+    ("part", "part"),
+    ("CRYPT-", "crypt"),
+)
+
+
+class Unit(NamedTuple):
+    """A LUN of a session as sysfs has it; `path` is its directory, `kname` its disk (sda)."""
+
+    sid: int
+    hctl: str
+    lun: int
+    path: str
+    kname: str | None
+    state: str | None
+    wwid: str | None
+
+
+class BlockTree:
+    """Reads block devices under one root; the tables of mounts and loops are read once."""
+
+    def __init__(self, root: Path, index: BlockIndex | None = None) -> None:
+        self._root = root
+        self._prefix = _prefix(root)
+        self._index = index or BlockIndex(self._prefix)
+        self._mounts = mounts_by_device(root)
+        self._loops = self._index.loops()
+
+    def block(self, kname: str) -> Block | None:
+        """Return the device with all that stands on it; None if it is not (or no longer) there."""
+        return self._block(f"{self._prefix}/sys/class/block/{kname}", kname, None, frozenset())[0]
+
+    def disk(self, unit: Unit) -> tuple[Block | None, Mapping[str, str]]:
+        """Return the disk of a LUN and the properties that udev has of it."""
+        kname = unit.kname or ""
+        return self._block(f"{unit.path}/block/{kname}", kname, "disk", frozenset())
+
+    def _block(
+        self, own: str, kname: str, kind: Kind | None, above: frozenset[str]
+    ) -> tuple[Block | None, Mapping[str, str]]:
+        number = self._index.number(kname, own)
+        sectors = whole(read_attribute(own + "/size"))
+        if number is None or sectors is None or kname in above:
+            return None, {}
+        kind = kind or kind_of(self._root, kname)
+        found = read_properties(f"{self._prefix}/run/udev/data/b{number}")
+        device = device_path(self._root, kname)
+        block = Block(
+            device,
+            kind,
+            sectors * SECTOR,
+            found.get("ID_FS_TYPE") or None,
+            decoded(found.get("ID_FS_LABEL_ENC")) or found.get("ID_FS_LABEL") or None,
+            decoded(found.get("ID_FS_UUID_ENC")) or found.get("ID_FS_UUID") or None,
+            tuple(self._mounts.get(number, ())),
+            self._children(own, kname, device, kind, above | {kname}),
+        )
+        return block, found
+
+    def _children(
+        self, own: str, kname: str, device: str, kind: Kind, above: frozenset[str]
+    ) -> tuple[Block, ...]:
+        children: list[tuple[str, str, Kind | None]] = []
+        if kind != "part":
+            names = self._index.partitions(kname, own)
+            children += [(f"{own}/{name}", name, "part") for name in names]
+        base = f"{self._prefix}/sys/class/block"
+        children += [(f"{base}/{name}", name, None) for name in self._index.holders(kname, own)]
+        children += [(f"{base}/{name}", name, "loop") for name in self._loops.get(device, ())]
+        blocks = (self._block(*child, above)[0] for child in children)
+        return tuple(block for block in blocks if block is not None)
+
+
+def read_disks(
+    root: Path, units: Iterable[Unit], index: BlockIndex | None = None
+) -> tuple[tuple[Disk, ...], tuple[Note, ...]]:
+    """Return the disks that the LUNs lead to, each once, and what looks wrong with them.
+
+    Paths under one dm-multipath map are one disk, which is the map. Paths that only report the
+    same WWID, vendor, model and size are one disk too, with a warning, for without a map
+    nothing keeps two writers apart; what is in use over any of them is among the children.
+    """
+    tree = BlockTree(root, index)
+    groups: dict[tuple[object, ...], list[tuple[Unit, Block, Mapping[str, str]]]] = {}
+    for unit in units:
+        if unit.kname is None:
+            continue
+        block, found = tree.disk(unit)
+        if block is None:
+            continue
+        over = next((child for child in block.children if child.kind == "mpath"), None)
+        if over is not None:
+            key: tuple[object, ...] = ("map", over.device)
+        elif unit.wwid is not None:
+            key = (unit.wwid, block.size)
+        else:
+            key = (unit.kname,)
+        groups.setdefault(key, []).append((unit, block, found))
+    disks = []
+    notes = []
+    for key, members in groups.items():
+        disk = _disk(members, key[0] == "map")
+        disks.append(disk)
+        if len(disk.paths) > 1 and disk.block.kind == "disk":
+            names = ", ".join(path.device for path in disk.paths)
+            notes.append(Note(f"{disk.wwid}: one disk as {names} without a multipath map"))
+    return tuple(disks), tuple(notes)
+
+
+def _disk(members: list[tuple[Unit, Block, Mapping[str, str]]], mapped: bool) -> Disk:
+    unit, block, found = members[0]
+    if mapped:
+        block = next(child for child in block.children if child.kind == "mpath")
+    else:
+        others = [other for _, other, _ in members[1:] if in_use(other)]
+        if others and not in_use(block):
+            block, others = others[0], others[1:]
+        if others:
+            block = Block(
+                block.device, block.kind, block.size, block.fstype, block.label, block.uuid,
+                block.mounts, (*block.children, *others),
+            )  # fmt: skip
+    with Folder(unit.path) as own:
+        vendor = decoded(found.get("ID_VENDOR_ENC")) or own.get("vendor") or ""
+        model = decoded(found.get("ID_MODEL_ENC")) or own.get("model") or ""
+    return Disk(
+        unit.wwid,
+        tuple(DiskPath(one.sid, one.hctl, f"/dev/{one.kname}", one.state) for one, _, _ in members),
+        block,
+        found.get("ID_SCSI_SERIAL") or _page80(unit.path) or found.get("ID_SERIAL_SHORT") or None,
+        vendor.strip() or None,
+        model.strip() or None,
+        "rom" if (unit.kname or "").startswith("sr") else "disk",
+        read_attribute(f"{unit.path}/block/{unit.kname}/ro") == "1",
+    )
+
+
+def _page80(path: str) -> str | None:
+    """Read the unit serial number (SPC, VPD page 80h): four bytes of header, then text."""
+    raw = read_all(path + "/vpd_pg80")[4:]
+    return raw.decode("ascii", "replace").strip(" \0") or None
+
+
+def in_use(block: Block) -> bool:
+    """Tell whether something is mounted from it or stands on it other than partitions."""
+    return bool(block.mounts) or any(
+        child.kind != "part" or in_use(child) for child in block.children
+    )
+
+
+def holders(root: Path, kname: str) -> tuple[str, ...]:
+    """Return the kernel's names of what holds the device: dm, md (loops do not count there)."""
+    return tuple(sorted(list_names(f"{_prefix(root)}/sys/class/block/{kname}/holders")))
+
+
+def slaves(root: Path, kname: str) -> tuple[str, ...]:
+    """Return the kernel's names of the devices that a map or an array is made of."""
+    return tuple(sorted(list_names(f"{_prefix(root)}/sys/class/block/{kname}/slaves")))
+
+
+def partitions(root: Path, kname: str) -> tuple[str, ...]:
+    """Return the kernel's names of the partitions of a disk, in order."""
+    names = list_names(f"{_prefix(root)}/sys/class/block/{kname}")
+    return tuple(sorted((name for name in names if name.startswith(kname)), key=natural))
+
+
+def device_number(root: Path, kname: str) -> str | None:
+    """Return MAJOR:MINOR."""
+    return read_attribute(f"{_prefix(root)}/sys/class/block/{kname}/dev")
+
+
+def kname_of(root: Path, number: str) -> str | None:
+    """Return the kernel's name of the block device MAJOR:MINOR."""
+    for line in read_all(f"{_prefix(root)}/sys/dev/block/{number}/uevent").split(b"\n"):
+        if line.startswith(b"DEVNAME="):
+            name = line[8:].decode("utf-8", "surrogateescape")
+            return name.removeprefix("/dev/").replace("/", "!")
+    return None
+
+
+def device_path(root: Path, kname: str) -> str:
+    """Return the name to open: /dev/mapper/NAME for a map, else /dev/KNAME."""
+    if kname.startswith("dm-"):
+        name = read_attribute(f"{_prefix(root)}/sys/class/block/{kname}/dm/name")
+        if name is not None:
+            return f"/dev/mapper/{name}"
+    return "/dev/" + kname.replace("!", "/")
+
+
+def kind_of(root: Path, kname: str) -> Kind:
+    """Tell what a block device is; a map of device-mapper's by the prefix of its UUID."""
+    own = f"{_prefix(root)}/sys/class/block/{kname}"
+    if kname.startswith("dm-"):
+        uuid = read_attribute(own + "/dm/uuid") or ""
+        return next((kind for prefix, kind in _DM_KINDS if uuid.startswith(prefix)), "lvm")
+    if read_attribute(own + "/partition") is not None:
+        return "part"
+    if kname.startswith("md"):
+        return "md"
+    return "loop" if kname.startswith("loop") else "disk"
+
+
+def mounts_by_device(root: Path) -> dict[str, list[Mount]]:
+    """Return the mounts of this namespace by MAJOR:MINOR.
+
+    btrfs gives its mounts a number that no device has: they are counted for every device of
+    that filesystem, as /sys/fs/btrfs lists them.
+    """
+    prefix = _prefix(root)
+    found: dict[str, list[Mount]] = {}
+    btrfs: list[tuple[str, Mount]] = []
+    for line in parse_mountinfo(read_all(f"{prefix}/proc/self/mountinfo")):
+        mount = Mount(line.path, line.options)
+        if line.fstype == "btrfs":
+            btrfs.append((line.source, mount))
+        else:
+            found.setdefault(line.device, []).append(mount)
+    if btrfs:
+        members = _btrfs_members(root)
+        for source, mount in btrfs:
+            for number in members.get(source) or {_number_of(root, source)}:
+                found.setdefault(number, []).append(mount)
+    return found
+
+
+def _btrfs_members(root: Path) -> dict[str, set[str]]:
+    """Return device path -> the numbers of all devices of its btrfs."""
+    base = f"{_prefix(root)}/sys/fs/btrfs"
+    found = {}
+    for uuid in list_names(base):
+        names = list_names(f"{base}/{uuid}/devices")
+        numbers = {number for name in names if (number := device_number(root, name))}
+        for name in names:
+            found[device_path(root, name)] = found[f"/dev/{name}"] = numbers
+    return found
+
+
+def _number_of(root: Path, device: str) -> str:
+    """Return MAJOR:MINOR of a path in /dev, or "" if sysfs has no such device."""
+    name = device.removeprefix("/dev/").replace("/", "!")
+    if device.startswith("/dev/mapper/"):
+        for kname in list_names(f"{_prefix(root)}/sys/class/block"):
+            if kname.startswith("dm-") and device_path(root, kname) == device:
+                name = kname
+    return device_number(root, name) or ""
+
+
+def _prefix(root: Path) -> str:
+    return str(root).rstrip("/")

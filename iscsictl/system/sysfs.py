@@ -1,0 +1,209 @@
+"""Sessions and their LUNs as the kernel shows them: no process, no root, no iscsid.
+
+The attributes are those of drivers/scsi/scsi_transport_iscsi.c; what they become is what
+`iscsiadm -m session -P 3` makes of them, so that both tell the same.
+"""
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from iscsictl.model.listing import ChapNames, Host, Listing, Lun, Session, Timeouts
+from iscsictl.model.names import Portal
+from iscsictl.parse.portal_text import read_tag
+from iscsictl.parse.status import session_status
+from iscsictl.system.attributes import Folder, list_names, read_attribute, whole
+from iscsictl.system.blockdev import Unit, read_disks
+from iscsictl.system.blockindex import BlockIndex
+
+_SESSION = re.compile(r"session(\d{1,10})")
+_HOST = re.compile(r"/host(\d{1,10})(?:/|$)")
+_HCTL = re.compile(r"\d{1,10}:\d{1,10}:\d{1,10}:(\d{1,20})")
+
+
+class _Adapter(NamedTuple):
+    """What the sessions of one SCSI host have in common."""
+
+    host: Host
+    transport: str | None
+
+
+def read_sessions(root: Path) -> tuple[Session, ...]:
+    """Return every session under `root`/sys, by sid; those that vanish meanwhile are left out."""
+    return tuple(session for session, _ in _Reader(root).sessions())
+
+
+def read_listing(root: Path, *, details: bool = True) -> Listing:
+    """Return sessions and the disks behind them, with all that stands on the disks.
+
+    Without `details` timeouts, CHAP names and negotiated values stay None: a third less to read.
+    """
+    reader = _Reader(root, details=details)
+    sessions: list[Session] = []
+    units: list[Unit] = []
+    for session, found in reader.sessions():
+        sessions.append(session)
+        units += found
+    disks, warnings = read_disks(root, units, reader.index)
+    return Listing(tuple(sessions), disks, warnings)
+
+
+def has_sessions_class(root: Path) -> bool:
+    """Tell whether the kernel (or a capture of its files) knows iSCSI sessions at all."""
+    return (root / "sys/class/iscsi_session").is_dir()
+
+
+class _Reader:
+    """Reads the sessions under one root; adapters are read once."""
+
+    def __init__(self, root: Path, *, details: bool = True) -> None:
+        self._details = details
+        self._prefix = str(root).rstrip("/")
+        self._class = f"{self._prefix}/sys/class"
+        self._adapters: dict[int, _Adapter] = {}
+        self.index = BlockIndex(self._prefix)
+
+    def sessions(self) -> Iterator[tuple[Session, list[Unit]]]:
+        names = list_names(f"{self._class}/iscsi_session")
+        sids = sorted(int(found[1]) for name in names if (found := _SESSION.fullmatch(name)))
+        with Folder(f"{self._class}/iscsi_session") as links:
+            for sid in sids:
+                device = self._device(sid, links.link(f"session{sid}"))
+                read = self._session(sid, device)
+                if read is not None:
+                    yield read
+
+    def _device(self, sid: int, link: str | None) -> str:
+        """Return .../hostH/sessionN, where the LUNs hang."""
+        folder = f"{self._class}/iscsi_session"
+        if link is None:
+            return os.path.realpath(f"{folder}/session{sid}/device")
+        return f"{folder}/{link.rsplit('/', 2)[0]}"
+
+    def _session(self, sid: int, device: str) -> tuple[Session, list[Unit]] | None:
+        """Read one session; None if it went away meanwhile, for half of one is no session."""
+        with (
+            Folder(f"{self._class}/iscsi_session/session{sid}") as own,
+            Folder(f"{self._class}/iscsi_connection/connection{sid}:0") as link,
+        ):
+            target = own.get("targetname")
+            if target is None:
+                return None
+            units = self._units(sid, device)
+            adapter = self._adapter(device)
+            tpgt = read_tag(own.get("tpgt"))
+            connection = link.get("state")
+            connected = "LOGGED IN" if connection == "up" else None
+            address = link.get("local_ipaddr") or (adapter and self._address(adapter))
+            session = Session(
+                "sysfs",
+                target,
+                sid=sid,
+                alias=own.get("targetalias"),
+                transport=adapter.transport if adapter else None,
+                portal=_portal(link, "", tpgt),
+                persistent_portal=_portal(link, "persistent_", tpgt),
+                iface=own.get("ifacename"),
+                initiator=own.get("initiatorname"),
+                initiator_address=address,
+                connection_state=connected,
+                timeouts=_timeouts(own) if self._details else None,
+                chap=_chap(own) if self._details else None,
+                params=_params(own, link) if self._details else None,
+                host=adapter.host if adapter else None,
+                luns=tuple(_lun(unit) for unit in units),
+                session_state=(state := own.get("state")),
+                status=session_status(state, connected or connection, None),
+            )
+            return None if state is None else (session, units)
+
+    def _units(self, sid: int, device: str) -> list[Unit]:
+        units = []
+        for name in list_names(device):
+            if not name.startswith("target"):
+                continue
+            for hctl in list_names(f"{device}/{name}"):
+                found = _HCTL.fullmatch(hctl)
+                if found:
+                    path = f"{device}/{name}/{hctl}"
+                    kname = self.index.disk(hctl, path)
+                    with Folder(path) as own:
+                        state, wwid = own.get("state"), own.get("wwid")
+                    units.append(Unit(sid, hctl, int(found[1]), path, kname, state, wwid))
+        units.sort(key=lambda unit: (unit.lun, unit.hctl))
+        return units
+
+    def _adapter(self, device: str) -> _Adapter | None:
+        host = _HOST.search(device)
+        if not host:
+            return None
+        number = int(host[1])
+        adapter = self._adapters.get(number)
+        if adapter is None:
+            with Folder(f"{self._class}/scsi_host/host{number}") as scsi:
+                transport, state = scsi.get("proc_name"), scsi.get("state")
+            name = transport.removeprefix("iscsi_") if transport else None
+            adapter = self._adapters[number] = _Adapter(Host(number, state), name)
+        return adapter
+
+    def _address(self, adapter: _Adapter) -> str | None:
+        """Return the adapter's address, for kernels that do not tell the connection's own."""
+        return read_attribute(f"{self._class}/iscsi_host/host{adapter.host.number}/ipaddress")
+
+
+def _lun(unit: Unit) -> Lun:
+    device = f"/dev/{unit.kname}" if unit.kname else None
+    return Lun(unit.lun, unit.hctl, device, unit.state, unit.wwid)
+
+
+def _portal(link: Folder, which: str, tpgt: int | None) -> Portal | None:
+    address, port = link.get(which + "address"), link.number(which + "port")
+    return None if address is None or port is None else Portal(address, port, tpgt)
+
+
+def _timeouts(own: Folder) -> Timeouts:
+    recovery = own.get("recovery_tmo")
+    return Timeouts(
+        -1 if recovery == "off" else whole(recovery),
+        own.number("tgt_reset_tmo"),
+        own.number("lu_reset_tmo"),
+        own.number("abort_tmo"),
+    )
+
+
+def _chap(own: Folder) -> ChapNames | None:
+    """Read the account names; only root may, and for others they are not known."""
+    if own.raw("username") is None:
+        return None
+    return ChapNames(own.get("username"), own.get("username_in"))
+
+
+_DIGEST = {"0": "None", "1": "CRC32C"}
+_YES = {"0": "No", "1": "Yes"}
+_PLAIN: dict[str, str] = {}
+_LINK_PARAMS = (
+    ("HeaderDigest", "header_digest", _DIGEST),
+    ("DataDigest", "data_digest", _DIGEST),
+    ("MaxRecvDataSegmentLength", "max_recv_dlength", _PLAIN),
+    ("MaxXmitDataSegmentLength", "max_xmit_dlength", _PLAIN),
+)
+_OWN_PARAMS = (
+    ("FirstBurstLength", "first_burst_len", _PLAIN),
+    ("MaxBurstLength", "max_burst_len", _PLAIN),
+    ("ImmediateData", "immediate_data", _YES),
+    ("InitialR2T", "initial_r2t", _YES),
+    ("MaxOutstandingR2T", "max_outstanding_r2t", _PLAIN),
+)
+
+
+def _params(own: Folder, link: Folder) -> dict[str, str]:
+    """Return what was negotiated under the names of RFC 7143, those the kernel knows."""
+    params = {}
+    for folder, table in ((link, _LINK_PARAMS), (own, _OWN_PARAMS)):
+        for name, file, words in table:
+            value = folder.get(file)
+            if value is not None:
+                params[name] = words.get(value, value)
+    return params

@@ -1,0 +1,36 @@
+"""What udev found on a block device: its database in /run/udev/data, read without udev."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from iscsictl.system.attributes import read_all
+
+_HEX = re.compile(rb"\\x([0-9a-fA-F]{2})")
+
+
+def device_properties(root: Path, number: str) -> Mapping[str, str]:
+    """Return the properties (ID_FS_TYPE, ...) of the block device MAJOR:MINOR; {} if unknown."""
+    return read_properties(f"{str(root).rstrip('/')}/run/udev/data/b{number}")
+
+
+def read_properties(path: str) -> dict[str, str]:
+    """Read one file of the database: the lines `E:KEY=VALUE`."""
+    found = {}
+    for line in read_all(path).split(b"\n"):
+        if line.startswith(b"E:"):
+            key, _, value = line[2:].partition(b"=")
+            found[_text(key)] = _text(value)
+    return found
+
+
+def decoded(value: str | None) -> str | None:
+    r"""Undo the \x20 of properties that end in _ENC; None for nothing."""
+    if not value or "\\" not in value:
+        return value or None
+    raw = value.encode("utf-8", "surrogateescape")
+    return _text(_HEX.sub(lambda found: bytes((int(found[1], 16),)), raw))
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8", "surrogateescape")

@@ -1,0 +1,79 @@
+"""Text that is safe to show: control characters made visible, lengths as a terminal has them."""
+
+from collections.abc import Iterable
+
+_UNITS = "BKMGTPE"
+
+
+def visible(text: str) -> str:
+    r"""Show what a terminal would obey or hide (controls, bidi marks, stray bytes) as \x1b."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else _escaped(ord(char)) for char in text)
+
+
+def _escaped(code: int) -> str:
+    if 0xDC80 <= code <= 0xDCFF:
+        return f"\\x{code - 0xDC00:02x}"
+    if code < 0x100:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def cell_width(text: str) -> int:
+    """Return how many columns of a terminal the text takes."""
+    if text.isascii():
+        return len(text)
+    import unicodedata
+
+    return sum(
+        0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1
+        for char in text
+    )
+
+
+def human_size(size: int | None) -> str | None:
+    """Return bytes as lsblk does: 512B, 1.5G, 3T (powers of 1024)."""
+    if size is None:
+        return None
+    value = float(size)
+    unit = 0
+    while value >= 1024 and unit < len(_UNITS) - 1:
+        value /= 1024
+        unit += 1
+    return f"{value:.1f}".removesuffix(".0") + _UNITS[unit]
+
+
+def shortened(names: Iterable[str], width: int, dots: str = "…") -> dict[str, str] | None:
+    """Cut names in the middle to `width`, None if two of them would then look alike.
+
+    The beginning of an IQN tells its authority, the end the target: the end gets more, and
+    where that is not enough to tell the names apart the cut is moved.
+    """
+    every = sorted(set(names))
+    long = [name for name in every if cell_width(name) > width]
+    if not long:
+        return {name: name for name in every}
+    keep = width - len(dots)
+    if keep < 2:
+        return None
+    short = {name: name for name in every if name not in set(long)}
+    heads = sorted(range(1, keep), key=lambda head: abs(head - keep // 3))
+    for head in heads:
+        made = short | {name: _cut(name, head, keep - head, dots) for name in long}
+        if len(set(made.values())) == len(every):
+            return made
+    return None
+
+
+def _cut(name: str, head: int, tail: int, dots: str) -> str:
+    start = _fitting(name, head)
+    return start + dots + _fitting(name[::-1], tail)[::-1]
+
+
+def _fitting(text: str, width: int) -> str:
+    """Return as much of the beginning as fits into `width` columns."""
+    part = text[:width]
+    while cell_width(part) > width:
+        part = part[:-1]
+    return part
