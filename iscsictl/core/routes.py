@@ -80,18 +80,21 @@ def _route(inventory: Inventory, target: str, portal: Portal, iface: str) -> Rou
 
 def _recorded(inventory: Inventory, wish: AttachWish) -> tuple[str, list[Portal]] | None:
     """Return target and portals if a sound record has the target through a wished portal."""
-    if wish.target is None:
-        return None
-    portals = [
+    portals = list(recorded_portals(inventory.records, wish))
+    return (wish.target, portals) if wish.target is not None and portals else None
+
+
+def recorded_portals(records: tuple[NodeRecord, ...], wish: AttachWish) -> tuple[Portal, ...]:
+    """Return the wished portals that a sound record of the wished target knows, in order."""
+    return tuple(
         record.portal
         for wanted in wish.portals
-        for record in inventory.records
+        for record in records
         if record.target == wish.target
         and record.iface == wish.iface
         and record.problem is None
         and record.portal.same_place(wanted)
-    ]
-    return (wish.target, portals) if portals else None
+    )
 
 
 def _offered(inventory: Inventory, wish: AttachWish) -> tuple[str, list[Portal]]:

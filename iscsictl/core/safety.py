@@ -1,19 +1,10 @@
 """Whether a disk may be written, and why: blank, claimed or confirmed. Nothing else will do."""
 
-from enum import StrEnum
-
 from iscsictl.errors import InUseError, RefusedError
+from iscsictl.model.actions import Right
 from iscsictl.model.content import Content, Filesystem
 from iscsictl.model.listing import Disk
 from iscsictl.model.wish import Consent
-
-
-class Right(StrEnum):
-    """Why a disk may be overwritten."""
-
-    BLANK = "blank"
-    CLAIMED = "claimed"
-    CONFIRMED = "confirmed"
 
 
 class AskError(RefusedError):
@@ -83,6 +74,16 @@ def matches_claim(content: Content, uuid: str, table: str) -> bool:
     inside = [s for part in content.partitions for s in part.signatures]
     spans = all(part.size > content.size * 9 // 10 - (16 << 20) for part in content.partitions)
     return spans and all(s.uuid == uuid for s in inside)
+
+
+def may_write(content: Content, right: Right, uuid: str, table: str) -> bool:
+    """Tell, just before a write, whether the disk is still one that `right` stands for.
+
+    By then our claim on `uuid` is in fstab, and a confirmed disk was wiped of its signatures.
+    """
+    if content.blank or matches_claim(content, uuid, table):
+        return True
+    return right is Right.CONFIRMED and not content.signatures and content.table is None
 
 
 def right_to_destroy(

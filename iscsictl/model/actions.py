@@ -2,8 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
 from typing import ClassVar
 
+from iscsictl.model.hold import Hold
 from iscsictl.model.names import Portal
 from iscsictl.model.plan import Action, Hazard
 from iscsictl.model.secret import Secret
@@ -42,10 +45,11 @@ class DeleteRecord(Action):
 
 @dataclass(frozen=True)
 class EnableService(Action):
-    """Have systemd start the login service at boot."""
+    """Have systemd start the login service at boot, or not any more."""
 
     verb: ClassVar[str] = "enable"
     unit: str
+    on: bool = True
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,14 @@ class Scan(Action):
     target: str
     lun: int | None
     hosts: tuple[int, ...]
+
+
+class Right(StrEnum):
+    """Why a disk may be overwritten."""
+
+    BLANK = "blank"
+    CLAIMED = "claimed"
+    CONFIRMED = "confirmed"
 
 
 @dataclass(frozen=True)
@@ -109,11 +121,16 @@ class Label(Action):
     hazard: ClassVar[Hazard] = Hazard.DESTROYS
     disk: DiskId
     table: str
+    uuid: str
+    right: Right
 
 
 @dataclass(frozen=True)
 class Mkfs(Action):
-    """Make a filesystem on the disk (`part` None) or on its partition."""
+    """Make a filesystem on the disk (`part` None) or on its partition.
+
+    `table` is the partition table that must stand there by then.
+    """
 
     verb: ClassVar[str] = "mkfs"
     hazard: ClassVar[Hazard] = Hazard.DESTROYS
@@ -121,6 +138,8 @@ class Mkfs(Action):
     part: int | None
     fs: str
     uuid: str
+    table: str
+    right: Right
     label: str | None = None
 
 
@@ -129,6 +148,14 @@ class MakeDirectory(Action):
     """Make the mount point."""
 
     verb: ClassVar[str] = "directory"
+    path: str
+
+
+@dataclass(frozen=True)
+class RemoveDirectory(Action):
+    """Take an empty mount point away."""
+
+    verb: ClassVar[str] = "rmdir"
     path: str
 
 
@@ -172,10 +199,11 @@ class WriteFstab(Action):
 
 @dataclass(frozen=True)
 class DropFstab(Action):
-    """Take our fstab lines with this WWID out."""
+    """Take our fstab lines with this WWID out; with `uuid` only the one for it."""
 
     verb: ClassVar[str] = "unfstab"
     wwid: str
+    uuid: str | None = None
 
 
 @dataclass(frozen=True)
@@ -189,10 +217,11 @@ class RequireMount(Action):
 
 @dataclass(frozen=True)
 class DropRequire(Action):
-    """Take the drop-ins for a mount point away."""
+    """Take the drop-ins for a mount point away, of all units or of one."""
 
     verb: ClassVar[str] = "unrequire"
     path: str
+    unit: str | None = None
 
 
 @dataclass(frozen=True)
@@ -221,22 +250,30 @@ class Logout(Action):
     target: str
     portal: Portal
     iface: str
-    sid: int
     lost: bool = False
 
 
 @dataclass(frozen=True)
-class Hold(Action):
+class RestoreRecord(Action):
+    """Put a node record back as it was; `data` may carry secrets and is never shown."""
+
+    verb: ClassVar[str] = "restore"
+    path: Path
+    data: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
+class SetHold(Action):
     """Note that an admin took this down, so that reconnect leaves it."""
 
     verb: ClassVar[str] = "hold"
-    name: str
+    hold: Hold
     seconds: float | None = None
 
 
 @dataclass(frozen=True)
-class Unhold(Action):
+class DropHold(Action):
     """Take the note away."""
 
     verb: ClassVar[str] = "unhold"
-    name: str
+    hold: Hold

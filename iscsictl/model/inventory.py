@@ -7,6 +7,7 @@ from typing import Generic, TypeVar
 from iscsictl.errors import IscsictlError
 from iscsictl.model.content import Content
 from iscsictl.model.fstab import Fstab
+from iscsictl.model.hold import Hold
 from iscsictl.model.listing import Disk, Session
 from iscsictl.model.names import Portal
 from iscsictl.model.record import NodeRecord
@@ -97,4 +98,4 @@ class Inventory:
     users: Mapping[str, Users] = field(default_factory=dict)
     place: Seen[Place] = field(default_factory=NotLooked)
     host: HostFacts = HostFacts()
-    holds: tuple[str, ...] = ()
+    holds: tuple[Hold, ...] = ()

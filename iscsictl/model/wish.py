@@ -65,6 +65,12 @@ class AttachWish:
     full_probe: bool = False
     consent: Consent = Consent()
 
+    def new_uuid(self, fs: str) -> str:
+        """Return `uuid` in the form that this kind of filesystem has."""
+        if fs == "vfat":
+            return f"{self.uuid[:4]}-{self.uuid[4:8]}".upper()
+        return self.uuid
+
 
 @dataclass(frozen=True)
 class DetachWish:

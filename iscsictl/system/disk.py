@@ -48,7 +48,7 @@ def held(disk: DiskId, deadline: float) -> Iterator[None]:
         yield
 
 
-def _still(disk: DiskId, fine: Callable[[Content], bool]) -> None:
+def _still(disk: DiskId, fine: Callable[[Content], bool]) -> Content:
     """Probe under O_EXCL and refuse what is no longer as it was when it was planned."""
     device = disk.device
     with probe.opened(device, exclusive=True):
@@ -63,6 +63,7 @@ def _still(disk: DiskId, fine: Callable[[Content], bool]) -> None:
             f"{device} is not as it was: it carries {content.description}",
             hint="run the command again to look anew",
         )
+    return content
 
 
 def wipe(disk: DiskId, deadline: float) -> None:
@@ -110,18 +111,17 @@ def mkfs(
     fine: Callable[[Content], bool],
     deadline: float,
     *,
-    erase: bool = False,
     watch: Callable[[str], None] | None = None,
 ) -> None:
     """Run mkfs (`command` without the device) under a pty, for as long as it takes.
 
-    mkfs's own question whether to overwrite something is answered with no: a second guard.
-    `erase` removes the signatures that an interrupted run of ours left.
+    Signatures that an interrupted run of ours left are erased first. mkfs's own question
+    whether to overwrite something is answered with no: a second guard.
     """
     node = disk.device if part is None else probe.part_device(disk.device, part)
     with held(disk, deadline):
-        _still(disk, fine)
-        if erase:
+        content = _still(disk, fine)
+        if content.filesystem is not None:
             run(["wipefs", "--all", "--quiet", node])
         try:
             pty(

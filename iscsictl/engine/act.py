@@ -1,0 +1,93 @@
+"""Carry out steps one after the other, and take back what was done when one fails."""
+
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from iscsictl.engine.context import Context
+from iscsictl.engine.steps import Effect, inverse, perform
+from iscsictl.errors import InterruptError, IscsictlError
+from iscsictl.model.actions import Claim
+from iscsictl.model.plan import Action, Hazard, Outcome, Status, Step
+from iscsictl.system import journal, stop
+from iscsictl.system.run import StoppedError
+
+
+@dataclass(frozen=True)
+class Done:
+    """A step that was carried out, and what it did."""
+
+    step: Step
+    effect: Effect
+
+
+class StepFailedError(IscsictlError):
+    """A step failed; `cause` says why, `outcome` which."""
+
+    def __init__(self, outcome: Outcome, cause: IscsictlError) -> None:
+        super().__init__(cause.text, hint=cause.hint, tool_exit=cause.tool_exit)
+        self.exit = cause.exit
+        self.outcome = outcome
+        self.cause = cause
+
+
+def execute(steps: Iterable[Step], context: Context, done: list[Done]) -> Iterator[Outcome]:
+    """Carry out steps, adding what was done to `done`; yield an outcome when one begins and ends.
+
+    Raises StepFailedError; InterruptError between steps, or after a tool that was stopped.
+    """
+    for step in steps:
+        stop.check()
+        yield Outcome(step)
+        began = time.monotonic()
+        try:
+            effect = perform(step.action, context)
+        except StoppedError as error:
+            stop.check()
+            raise InterruptError(error.text, signal=15) from None
+        except InterruptError:
+            raise
+        except IscsictlError as error:
+            outcome = Outcome(step, time.monotonic() - began, error).with_status(Status.FAILED)
+            journal.note(step, Status.FAILED, error.text)
+            raise StepFailedError(outcome, error) from None
+        status = Status.DONE if effect.changed else Status.UNCHANGED
+        done.append(Done(step, effect))
+        if effect.changed:
+            journal.note(step, status)
+        yield Outcome(step, time.monotonic() - began).with_status(status)
+
+
+def undo(done: list[Done], context: Context) -> tuple[list[Outcome], list[str]]:
+    """Take back what was done, last first. Returns the outcomes and what is left over.
+
+    A claim stays once something was written to the disk: a rerun needs it to go on.
+    """
+    outcomes, leftovers = [], []
+    wrote = any(one.step.hazard is Hazard.DESTROYS for one in done)
+    for one in reversed(done):
+        if one.step.hazard is Hazard.DESTROYS:
+            leftovers.append(f"{one.step.id} is not undone: data is never destroyed by an undo")
+            continue
+        if wrote and isinstance(one.step.action, Claim):
+            leftovers.append("the claim in /etc/fstab stays: the same command goes on from it")
+            continue
+        back = inverse(one.step.action, one.effect)
+        if back is None:
+            continue
+        error = _take_back(back, context)
+        if error is None:
+            outcomes.append(Outcome(one.step).with_status(Status.UNDONE))
+        else:
+            leftovers.append(f"{one.step.id} could not be undone: {error}")
+    return outcomes, leftovers
+
+
+def _take_back(back: Action, context: Context) -> str | None:
+    try:
+        perform(back, context)
+    except IscsictlError as error:
+        return error.text
+    except OSError as error:
+        return str(error.strerror)
+    return None

@@ -1,0 +1,208 @@
+"""Look at the machine as far as a wish needs it: frozen facts for the planner."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from iscsictl.core.build import record_values
+from iscsictl.core.routes import recorded_portals, session_of
+from iscsictl.engine.context import Context
+from iscsictl.errors import IscsictlError, UnreachableError
+from iscsictl.model.content import Content
+from iscsictl.model.inventory import (
+    HostFacts,
+    Inventory,
+    Known,
+    NotLooked,
+    Offer,
+    Place,
+    Seen,
+    Unreadable,
+    Users,
+)
+from iscsictl.model.listing import Disk, Listing, Session
+from iscsictl.model.names import Portal
+from iscsictl.model.record import NodeRecord
+from iscsictl.model.secret import Secret
+from iscsictl.model.wish import AttachWish
+from iscsictl.parse.record import edit_record
+from iscsictl.system import (
+    fstabfile,
+    holds,
+    iscsiadm,
+    mounts,
+    nodedb,
+    portals,
+    probe,
+    scsi,
+    systemd,
+    users,
+)
+from iscsictl.system.sysfs import read_listing
+
+PROBE_WAIT = 10.0
+
+
+def host_facts(root: Path = Path("/")) -> HostFacts:
+    """Look at what the machine runs; no process is started."""
+    service = systemd.login_service(root)
+    return HostFacts(
+        service,
+        systemd.enabled(service, root),
+        (root / "run/multipathd.pid").exists(),
+        systemd.required(root),
+    )
+
+
+def for_attach(context: Context, wish: AttachWish, before: Inventory | None) -> Inventory:
+    """Look at all that an attach rests on. What the array said `before` is not asked again."""
+    root = context.root
+    records = nodedb.read_records(context.db)
+    listing = read_listing(root)
+    facts = host_facts(root)
+    offers: Seen[tuple[Offer, ...]] = NotLooked()
+    silent: Mapping[Portal, str] = {}
+    known = recorded_portals(records, wish)
+    connected = _connected(records, listing.sessions, wish)
+    if before is not None:
+        offers, silent = before.offers, before.silent
+    elif not connected:
+        offers, silent = _ask_array(context, wish, known)
+    target = wish.target or _only_target(offers)
+    sessions = tuple(s for s in listing.sessions if s.target == target and s.status == "up")
+    contents, used = _disks(context, wish, listing, sessions)
+    return Inventory(
+        records,
+        listing.sessions,
+        listing.disks or (),
+        fstabfile.read_fstab(root),
+        offers,
+        silent,
+        _unsettled(records, wish, target, facts),
+        _luns(wish, sessions),
+        contents,
+        used,
+        _place(wish),
+        facts,
+        holds.read_holds(root),
+    )
+
+
+def _connected(
+    records: tuple[NodeRecord, ...], sessions: tuple[Session, ...], wish: AttachWish
+) -> bool:
+    """Tell whether a session to the wished target is up through a record that we know."""
+    return any(
+        record.target == wish.target
+        and record.iface == wish.iface
+        and any(record.portal.same_place(p) for p in wish.portals)
+        and session_of(record, sessions) is not None
+        for record in records
+    )
+
+
+def _only_target(offers: Seen[tuple[Offer, ...]]) -> str | None:
+    names = {o.target for o in offers.value} if isinstance(offers, Known) else set()
+    return names.pop() if len(names) == 1 else None
+
+
+def _ask_array(
+    context: Context, wish: AttachWish, known: tuple[Portal, ...]
+) -> tuple[Seen[tuple[Offer, ...]], Mapping[Portal, str]]:
+    """Ask the portals for their targets, unless a record knows; find those that are silent."""
+    wait = min(PROBE_WAIT, context.wait)
+    silent = dict(portals.silent(known or wish.portals, wait))
+    if known:
+        return NotLooked(), silent
+    answering = [p for p in wish.portals if p not in silent]
+    if not answering:
+        reasons = "; ".join(f"{p}: {why}" for p, why in silent.items())
+        error = UnreachableError(
+            f"the array does not answer ({reasons})",
+            hint="check address, cable and route, and that the array's iSCSI service runs: "
+            "iscsictl doctor",
+        )
+        return Unreadable(error), silent
+    try:
+        offers = iscsiadm.discover(answering[0], timeout=context.wait, iface=wish.iface)
+    except IscsictlError as error:
+        return Unreadable(error), silent
+    wanted = [o.portal for o in offers if wish.target in {None, o.target}]
+    places = {(p.address, p.port) for p in answering}
+    others = [p for p in wanted if (p.address, p.port) not in places]
+    if len(others) < len(wanted) and not (root_multipath(context) or silent):
+        return Known(offers), silent
+    return Known(offers), {**silent, **portals.silent(others, wait)}
+
+
+def root_multipath(context: Context) -> bool:
+    """Tell whether multipathd runs."""
+    return host_facts(context.root).multipathd
+
+
+def _unsettled(
+    records: tuple[NodeRecord, ...], wish: AttachWish, target: str | None, facts: HostFacts
+) -> dict[str, tuple[str, ...]]:
+    values = record_values(wish, multipath=facts.multipathd)
+    found = {}
+    for record in records:
+        if record.target == target and record.iface == wish.iface and record.problem is None:
+            text = record.path.read_bytes().decode("utf-8", "surrogateescape")
+            wrong = tuple(key for key, value in values.items() if _differs(text, key, value))
+            found[str(record.path)] = wrong
+    return found
+
+
+def _differs(text: str, key: str, value: str | Secret | None) -> bool:
+    return edit_record(text, {key: value}) != text
+
+
+def _luns(wish: AttachWish, sessions: tuple[Session, ...]) -> dict[int, tuple[int, ...]]:
+    """Ask each session's target which LUNs it shows, where the wish names none."""
+    if wish.lun is not None:
+        return {}
+    found = {}
+    for session in sessions:
+        device = next((u.device for u in session.luns or () if u.device), None)
+        if device is None or session.sid is None:
+            continue
+        try:
+            with probe.opened(device, exclusive=False) as fd:
+                found[session.sid] = scsi.luns(fd)
+        except IscsictlError:
+            continue
+    return found
+
+
+def _disks(
+    context: Context, wish: AttachWish, listing: Listing, sessions: tuple[Session, ...]
+) -> tuple[dict[str, Seen[Content]], dict[str, Users]]:
+    """Probe the disks that the wish may mean, unless they are mounted where it wants them."""
+    contents: dict[str, Seen[Content]] = {}
+    used: dict[str, Users] = {}
+    hctls = {(s.sid, u.hctl) for s in sessions for u in s.luns or () if wish.lun in {None, u.lun}}
+    disks = [d for d in listing.disks or () if any((p.sid, p.hctl) in hctls for p in d.paths)]
+    for disk in disks:
+        if disk.wwid is None or not (wish.fs or wish.mount):
+            continue
+        users_now = users.users(disk, context.root)
+        used[disk.wwid] = users_now
+        if wish.mount not in users_now.mounts:
+            contents[disk.wwid] = _probe(disk, users_now, full=wish.full_probe)
+    return contents, used
+
+
+def _probe(disk: Disk, used: Users, *, full: bool) -> Seen[Content]:
+    words = (*(f"the mount on {path}" for path in used.mounts), *used.others)
+    try:
+        return Known(probe.probe(disk.block.device, disk.wwid or "", users=words, full=full))
+    except IscsictlError as error:
+        return Unreadable(error)
+
+
+def _place(wish: AttachWish) -> Seen[Place]:
+    if wish.mount is None:
+        return NotLooked()
+    try:
+        return Known(mounts.place(wish.mount))
+    except IscsictlError as error:
+        return Unreadable(error)

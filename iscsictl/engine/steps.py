@@ -1,0 +1,408 @@
+"""What each action means for the hands: one function an action, and the table of them all."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, cast
+
+from iscsictl.core import safety
+from iscsictl.engine.context import Context
+from iscsictl.errors import InUseError, IscsictlError, NotFoundError, RefusedError, UnreachableError
+from iscsictl.model import actions
+from iscsictl.model.actions import DiskId
+from iscsictl.model.fstab import Fstab, FstabLine
+from iscsictl.model.listing import Block, Disk, Listing, Session
+from iscsictl.model.plan import Action
+from iscsictl.parse import fstab as fstab_edit
+from iscsictl.system import disk as writer
+from iscsictl.system import (
+    fstabfile,
+    holds,
+    iscsiadm,
+    mounts,
+    nodedb,
+    nodelock,
+    nodewrite,
+    probe,
+    scan,
+    scsi,
+    systemd,
+    users,
+)
+from iscsictl.system.files import replace_file
+from iscsictl.system.iscsiadm import Key
+from iscsictl.system.sysfs import read_listing
+
+_LOGIN_PAUSE = 3.0
+
+
+@dataclass(frozen=True)
+class Effect:
+    """Whether something changed, and what the inverse needs to know of how it was."""
+
+    changed: bool = True
+    before: Any = None
+
+
+def _key(action: Any) -> Key:
+    return Key(action.target, action.portal, action.iface)
+
+
+def _create_record(action: actions.CreateRecord, context: Context) -> Effect:
+    iscsiadm.new_record(_key(action), timeout=context.wait)
+    return Effect()
+
+
+def _write_record(action: actions.WriteRecord, context: Context) -> Effect:
+    path = _record_path(action, context)
+    before = path.read_bytes()
+    changed = nodewrite.write_record(
+        path, action.changes, root=context.root, timeout=context.wait, say=context.say
+    )
+    return Effect(changed, actions.RestoreRecord(path, before))
+
+
+def _restore_record(action: actions.RestoreRecord, context: Context) -> Effect:
+    with nodelock.NodeDbLock(context.root, context.wait, context.say):
+        return Effect(replace_file(action.path, action.data, mode=0o600))
+
+
+def _record_path(action: Any, context: Context) -> Path:
+    for record in nodedb.read_records(context.db):
+        if (
+            record.target == action.target
+            and record.iface == action.iface
+            and record.portal.same_place(action.portal)
+        ):
+            return record.path
+    raise NotFoundError(f"there is no record of {action.target} through {action.portal}")
+
+
+def _delete_record(action: actions.DeleteRecord, context: Context) -> Effect:
+    iscsiadm.delete_record(_key(action), timeout=context.wait)
+    return Effect()
+
+
+def _enable(action: actions.EnableService, _: Context) -> Effect:
+    if action.on:
+        systemd.enable(action.unit)
+    else:
+        systemd.disable(action.unit)
+    return Effect()
+
+
+def _session(listing: Listing, action: Any) -> Session | None:
+    for session in listing.sessions:
+        portal = session.persistent_portal or session.portal
+        if (
+            session.target == action.target
+            and portal is not None
+            and portal.same_place(action.portal)
+            and (session.iface or "default") == action.iface
+        ):
+            return session
+    return None
+
+
+def _login(action: actions.Login, context: Context) -> Effect:
+    created = iscsiadm.login(_key(action), timeout=context.wait)
+    deadline = min(context.deadline(), context.deadline() - context.wait + _LOGIN_PAUSE)
+
+    def look() -> Session | None:
+        session = _session(read_listing(context.root), action)
+        return session if session is not None and _arrived(session, action.lun) else None
+
+    context.waiter.wait(look, deadline)
+    return Effect(created)
+
+
+def _arrived(session: Session, lun: int | None) -> bool:
+    """Tell whether the disk is there, and can be opened and asked."""
+    return any(
+        lun in {None, unit.lun} and unit.device is not None and unit.wwid is not None
+        and Path(unit.device).exists()
+        for unit in session.luns or ()
+    )  # fmt: skip
+
+
+def _scan(action: actions.Scan, context: Context) -> Effect:
+    def sessions() -> list[Session]:
+        listing = read_listing(context.root)
+        return [s for s in listing.sessions if s.target == action.target]
+
+    for session in sessions():
+        if session.host is not None:
+            scan.scan(session.host.number, action.lun, context.root)
+
+    def look() -> bool | None:
+        there = sessions()
+        if not there or not all(_arrived(s, action.lun) for s in there):
+            return None
+        return True if action.lun is not None or _complete(there[0]) else None
+
+    if context.waiter.wait(look, context.deadline()) is None:
+        shown = sorted({u.lun for s in sessions() for u in s.luns or ()})
+        name = "a LUN" if action.lun is None else f"LUN {action.lun}"
+        raise NotFoundError(
+            f"{action.target} did not show {name} within {context.wait:g} s"
+            + (f"; it shows {', '.join(map(str, shown))}" if shown else ""),
+            hint="map the LUN to this host on the array, then: iscsictl rescan",
+        )
+    return Effect()
+
+
+def _complete(session: Session) -> bool:
+    units = [unit for unit in session.luns or () if unit.device is not None]
+    with probe.opened(str(units[0].device), exclusive=False) as fd:
+        return set(scsi.luns(fd)) <= {unit.lun for unit in units}
+
+
+def _edit_fstab(context: Context, edit: Callable[[Fstab], Fstab]) -> Effect:
+    old = fstabfile.read_fstab(context.root)
+    return Effect(fstabfile.save_fstab(context.root, edit(old), old), old)
+
+
+def _put(fstab: Fstab, line: FstabLine, wwid: str) -> Fstab:
+    """Put a line in the place of ours for the same disk and directory or claim, or at the end."""
+    for old in fstab.by_wwid(wwid):
+        if old.is_claim or old.mount_point == line.mount_point or old.uuid == line.uuid:
+            return fstab_edit.replace_line(fstab, old.number, line)
+    return fstab_edit.append_line(fstab, line)
+
+
+def _claim(action: actions.Claim, context: Context) -> Effect:
+    disk = action.disk
+    line = fstab_edit.claim_line(
+        action.uuid, action.directory, action.fs,
+        wwid=disk.wwid, target=disk.target, lun=disk.lun,
+    )  # fmt: skip
+    return _edit_fstab(context, lambda old: _put(old, line, disk.wwid))
+
+
+def _write_fstab(action: actions.WriteFstab, context: Context) -> Effect:
+    line = fstab_edit.mount_line(
+        action.uuid, action.path or "none", action.fs, action.options,
+        login_service=systemd.login_service(context.root),
+        wwid=action.wwid, target=action.target, lun=action.lun, boot=action.boot,
+    )  # fmt: skip
+    effect = _edit_fstab(context, lambda old: _put(old, line, action.wwid))
+    if effect.changed:
+        systemd.daemon_reload()
+    return effect
+
+
+def _drop_fstab(action: actions.DropFstab, context: Context) -> Effect:
+    def drop(fstab: Fstab) -> Fstab:
+        for line in reversed(fstab.by_wwid(action.wwid)):
+            if action.uuid in {None, line.uuid}:
+                fstab = fstab_edit.without_line(fstab, line.number)
+        return fstab
+
+    effect = _edit_fstab(context, drop)
+    if effect.changed:
+        systemd.daemon_reload()
+    return effect
+
+
+def _wipe(action: actions.Wipe, context: Context) -> Effect:
+    writer.wipe(action.disk, context.deadline())
+    return Effect()
+
+
+def _label(action: actions.Label, context: Context) -> Effect:
+    writer.label(
+        action.disk,
+        action.table,
+        lambda content: safety.may_write(content, action.right, action.uuid, action.table),
+        context.deadline(),
+    )
+    return Effect()
+
+
+def _mkfs(action: actions.Mkfs, context: Context) -> Effect:
+    writer.mkfs(
+        action.disk,
+        action.part,
+        writer.mkfs_command(action.fs, action.uuid, action.label),
+        lambda content: safety.may_write(content, action.right, action.uuid, action.table),
+        context.deadline(),
+        watch=context.watch,
+    )
+    return Effect()
+
+
+def _make_directory(action: actions.MakeDirectory, _: Context) -> Effect:
+    return Effect(mounts.make_directory(action.path))
+
+
+def _remove_directory(action: actions.RemoveDirectory, _: Context) -> Effect:
+    Path(action.path).rmdir()
+    return Effect()
+
+
+def _find(block: Block, uuid: str) -> Block | None:
+    if block.uuid is not None and block.uuid.lower() == uuid.lower():
+        return block
+    return next((b for child in block.children if (b := _find(child, uuid))), None)
+
+
+def _disk(listing: Listing, disk: DiskId) -> Disk | None:
+    return next((d for d in listing.disks or () if d.wwid == disk.wwid), None)
+
+
+def _mount(action: actions.Mount, context: Context) -> Effect:
+    def look() -> Block | None:
+        disk = _disk(read_listing(context.root), action.disk)
+        return None if disk is None else _find(disk.block, action.uuid)
+
+    block = context.waiter.wait(look, context.deadline())
+    if block is None:
+        raise UnreachableError(
+            f"udev does not show a filesystem {action.uuid} on {action.disk.wwid}",
+            hint="see what udev does: udevadm settle; journalctl -u systemd-udevd",
+        )
+    with probe.opened(action.disk.device, exclusive=False) as fd:
+        if action.disk.wwid not in scsi.wwids(fd):
+            raise RefusedError(f"{action.disk.device} is not the disk {action.disk.wwid} any more")
+    mounts.mount(block.device, action.path, action.fs, action.options)
+    if "ro" not in action.options:
+        why = mounts.takes_writes(action.path)
+        if why is not None:
+            raise IscsictlError(f"{action.path} is mounted but takes no writes: {why}")
+    return Effect()
+
+
+def _own(action: actions.Own, _: Context) -> Effect:
+    mounts.set_owner(action.path, action.uid, action.gid, action.mode)
+    return Effect()
+
+
+def _require(action: actions.RequireMount, context: Context) -> Effect:
+    systemd.require_mount(action.unit, action.path, context.root)
+    systemd.daemon_reload()
+    return Effect()
+
+
+def _unrequire(action: actions.DropRequire, context: Context) -> Effect:
+    systemd.drop_require(action.path, context.root, action.unit)
+    systemd.daemon_reload()
+    return Effect()
+
+
+def _unmount(action: actions.Unmount, _: Context) -> Effect:
+    mounts.unmount(action.path, lazy=action.lost)
+    return Effect()
+
+
+def _remove_device(action: actions.RemoveDevice, context: Context) -> Effect:
+    _test_free(action.disk.device)
+    for hctl in action.hctls:
+        scan.delete(hctl, context.root)
+    return Effect()
+
+
+def _test_free(device: str) -> None:
+    """Raise InUseError if the kernel says that somebody has the disk."""
+    if Path(device).exists():
+        with probe.opened(device, exclusive=True):
+            return
+
+
+def _logout(action: actions.Logout, context: Context) -> Effect:
+    listing = read_listing(context.root)
+    session = _session(listing, action)
+    if session is None or session.sid is None:
+        return Effect(changed=False)
+    if not action.lost:
+        for disk in listing.disks or ():
+            if any(path.sid == session.sid for path in disk.paths) and len(disk.paths) == 1:
+                _refuse_used(disk, context)
+    iscsiadm.logout(session.sid, action.target, timeout=context.wait)
+
+    def gone() -> bool | None:
+        return True if _session(read_listing(context.root), action) is None else None
+
+    if context.waiter.wait(gone, context.deadline()) is None:
+        raise UnreachableError(f"the session to {action.target} did not end")
+    return Effect()
+
+
+def _refuse_used(disk: Disk, context: Context) -> None:
+    used = users.users(disk, context.root)
+    if used.mounts or used.others:
+        what = ", ".join((*(f"mounted on {m}" for m in used.mounts), *used.others))
+        raise InUseError(
+            f"{disk.block.device} is in use: {what}",
+            hint="end what uses it, or take it down with: iscsictl detach",
+        )
+    if disk.block.kind == "disk":
+        _test_free(disk.block.device)
+
+
+def _hold(action: actions.SetHold, context: Context) -> Effect:
+    return Effect(holds.add_hold(action.hold, context.root, seconds=action.seconds))
+
+
+def _unhold(action: actions.DropHold, context: Context) -> Effect:
+    return Effect(holds.remove_hold(action.hold, context.root))
+
+
+_HANDS: Mapping[type[Action], Callable[[Any, Context], Effect]] = {
+    actions.CreateRecord: _create_record,
+    actions.WriteRecord: _write_record,
+    actions.DeleteRecord: _delete_record,
+    actions.EnableService: _enable,
+    actions.Login: _login,
+    actions.Scan: _scan,
+    actions.Claim: _claim,
+    actions.Wipe: _wipe,
+    actions.Label: _label,
+    actions.Mkfs: _mkfs,
+    actions.MakeDirectory: _make_directory,
+    actions.RemoveDirectory: _remove_directory,
+    actions.Mount: _mount,
+    actions.Own: _own,
+    actions.WriteFstab: _write_fstab,
+    actions.DropFstab: _drop_fstab,
+    actions.RequireMount: _require,
+    actions.DropRequire: _unrequire,
+    actions.Unmount: _unmount,
+    actions.RemoveDevice: _remove_device,
+    actions.Logout: _logout,
+    actions.SetHold: _hold,
+    actions.DropHold: _unhold,
+    actions.RestoreRecord: _restore_record,
+}
+
+
+def perform(action: Action, context: Context) -> Effect:
+    """Do one action now. Raises IscsictlError; then the action left nothing half done."""
+    return _HANDS[type(action)](action, context)
+
+
+def inverse(action: Action, effect: Effect) -> Action | None:
+    """Return what undoes an action that was done; None if nothing has to, or may.
+
+    Data is never destroyed by an undo, and what was there before is not ours to take away.
+    """
+    if not effect.changed:
+        return None
+    match action:
+        case actions.CreateRecord():
+            return actions.DeleteRecord(action.target, action.portal, action.iface)
+        case actions.WriteRecord():
+            return cast(Action, effect.before)
+        case actions.EnableService():
+            return replace(action, on=not action.on)
+        case actions.Login():
+            return actions.Logout(action.target, action.portal, action.iface)
+        case actions.Claim():
+            return actions.DropFstab(action.disk.wwid, action.uuid)
+        case actions.MakeDirectory():
+            return actions.RemoveDirectory(action.path)
+        case actions.Mount():
+            return actions.Unmount(action.path)
+        case actions.RequireMount():
+            return actions.DropRequire(action.path, action.unit)
+        case _:
+            return None
