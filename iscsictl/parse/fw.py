@@ -1,0 +1,188 @@
+"""What the firmware says of the iSCSI disk that the machine boots from; secrets never kept.
+
+Two sources say the same: `iscsiadm -m fw` (records of `key = value`) and the files below
+/sys/firmware/ibft and /sys/firmware/iscsi_boot* (Documentation/ABI/testing/sysfs-ibft).
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from iscsictl.model.names import DEFAULT_PORT, Portal
+
+_SECRET_KEYS: Final = ("password", "secret")
+_SECRET_LINE: Final = re.compile(
+    r"^([ \t]*\S*(?:password|secret)\S*[ \t]*=[ \t]*)\S.*$", re.MULTILINE | re.IGNORECASE
+)
+_SELECTED: Final = 2
+_DHCP_ORIGIN: Final = "3"
+
+
+@dataclass(frozen=True)
+class BootNic:
+    """The firmware's network settings; `dhcp` where the address came from a server."""
+
+    mac: str | None = None
+    netdev: str | None = None
+    address: str | None = None
+    prefix: int | None = None
+    mask: str | None = None
+    gateway: str | None = None
+    vlan: str | None = None
+    dhcp: bool = False
+
+
+@dataclass(frozen=True)
+class BootEntry:
+    """One target of the firmware's table, with the initiator name and the NIC to use.
+
+    `selected` is the one that was booted from, None where the source does not tell.
+    """
+
+    target: str | None
+    portal: Portal | None
+    initiator: str | None = None
+    lun: int | None = None
+    username: str | None = None
+    has_secret: bool = False
+    username_in: str | None = None
+    has_secret_in: bool = False
+    nic: BootNic = BootNic()
+    selected: bool | None = None
+
+
+def redact_fw(text: str) -> str:
+    """Return the output of `iscsiadm -m fw` with each secret replaced by stars."""
+    pattern = re.compile(
+        r"^(\s*\S*(?:password|secret)\S*\s*=[ \t]*)\S.*$", re.MULTILINE | re.IGNORECASE
+    )
+    return pattern.sub(r"\1********", text)
+
+
+def parse_fw(text: str) -> tuple[BootEntry, ...]:
+    """Read `iscsiadm -m fw`. Lines that are no `key = value` are passed over."""
+    entries: list[BootEntry] = []
+    record: dict[str, str] = {}
+    for raw in text.split("\n"):
+        line = raw.strip()
+        if line.startswith(("# BEGIN RECORD", "# END RECORD")):
+            if record:
+                entries.append(_from_record(record))
+            record = {}
+        elif "=" in line and not line.startswith("#"):
+            key, _, value = (part.strip() for part in line.partition("="))
+            if any(word in key for word in _SECRET_KEYS):
+                value = "set" if value and value != "<empty>" else ""
+            if value and value != "<empty>":
+                record[key] = value
+    if record:
+        entries.append(_from_record(record))
+    return tuple(entries)
+
+
+def _from_record(record: Mapping[str, str]) -> BootEntry:
+    nic = BootNic(
+        mac=record.get("iface.hwaddress"),
+        netdev=record.get("iface.net_ifacename"),
+        address=record.get("iface.ipaddress"),
+        prefix=_number(record.get("iface.prefix_len")),
+        mask=record.get("iface.subnet_mask"),
+        gateway=record.get("iface.gateway"),
+        vlan=_vlan(record.get("iface.vlan_id")),
+        dhcp=record.get("iface.bootproto", "").upper() == "DHCP",
+    )
+    return BootEntry(
+        target=record.get("node.name"),
+        portal=_portal(record.get("node.conn[0].address"), record.get("node.conn[0].port")),
+        initiator=record.get("iface.initiatorname"),
+        lun=_lun(record.get("node.boot_lun")),
+        username=record.get("node.session.auth.username"),
+        has_secret="node.session.auth.password" in record,
+        username_in=record.get("node.session.auth.username_in"),
+        has_secret_in="node.session.auth.password_in" in record,
+        nic=nic,
+    )
+
+
+Tree = Mapping[str, Mapping[str, str]]
+
+
+def parse_ibft(tree: Tree) -> tuple[BootEntry, ...]:
+    """Read the table of one firmware: the files of each directory (`target0`, `ethernet0`, ...).
+
+    Of the secrets it looks only at whether there is one. Entries whose flags are 0 are unused.
+    """
+    initiator = _text(tree.get("initiator", {}), "initiator-name")
+    nics = {_index(name): files for name, files in tree.items() if name.startswith("ethernet")}
+    entries: list[BootEntry] = []
+    for name in sorted((n for n in tree if n.startswith("target")), key=_index):
+        files = tree[name]
+        flags = _number(files.get("flags"))
+        if flags == 0:
+            continue
+        nic = nics.get(_number(files.get("nic-assoc")) or 0, {})
+        entries.append(
+            BootEntry(
+                target=_text(files, "target-name"),
+                portal=_portal(_text(files, "ip-addr"), _text(files, "port")),
+                initiator=initiator,
+                lun=_lun(_text(files, "lun")),
+                username=_text(files, "chap-name"),
+                has_secret=_text(files, "chap-secret") is not None,
+                username_in=_text(files, "rev-chap-name"),
+                has_secret_in=_text(files, "rev-chap-name-secret") is not None,
+                nic=_nic(nic),
+                selected=None if flags is None else bool(flags & _SELECTED),
+            )
+        )
+    return tuple(entries)
+
+
+def _nic(files: Mapping[str, str]) -> BootNic:
+    server = _text(files, "dhcp") or ""
+    return BootNic(
+        mac=_text(files, "mac"),
+        netdev=_text(files, "netdev"),
+        address=_text(files, "ip-addr"),
+        prefix=_number(files.get("prefix-len")),
+        mask=_text(files, "subnet-mask"),
+        gateway=_text(files, "gateway"),
+        vlan=_vlan(_text(files, "vlan")),
+        # Some firmware writes 0.0.0.0 where no server was asked.
+        dhcp=_text(files, "origin") == _DHCP_ORIGIN or bool(server.strip("0.:")),
+    )
+
+
+def _text(files: Mapping[str, str], name: str) -> str | None:
+    return files.get(name, "").strip(" \t\r\n\0") or None
+
+
+def _number(text: str | None) -> int | None:
+    text = (text or "").strip()
+    return int(text) if re.fullmatch("[0-9]{1,9}", text) else None
+
+
+def _index(name: str) -> int:
+    digits = re.search(r"[0-9]{1,9}$", name)
+    return int(digits[0]) if digits else 0
+
+
+def _vlan(text: str | None) -> str | None:
+    return None if text in {None, "0"} else text
+
+
+def _portal(address: str | None, port: str | None) -> Portal | None:
+    if address is None:
+        return None
+    number = _number(port)
+    return Portal(address, number if number and number < 65536 else DEFAULT_PORT)
+
+
+def _lun(text: str | None) -> int | None:
+    """Read a LUN as the kernel prints it: one hexadecimal digit for each of its 8 bytes."""
+    if text is None:
+        return None
+    if re.fullmatch("[0-9a-fA-F]{8}", text):
+        return int(text[0], 16) << 8 | int(text[1], 16)
+    return _number(text)
