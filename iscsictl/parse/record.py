@@ -50,15 +50,15 @@ _DISCOVERY_KEYS = """
 discovery.startup discovery.type discovery.sendtargets.address discovery.sendtargets.port
 discovery.sendtargets.auth.authmethod discovery.sendtargets.auth.username
 discovery.sendtargets.auth.password discovery.sendtargets.auth.username_in
-discovery.sendtargets.auth.password_in discovery.sendtargets.timeo.login_timeout
+discovery.sendtargets.auth.password_in node.session.auth.chap_algs
+discovery.sendtargets.timeo.login_timeout
 discovery.sendtargets.use_discoveryd discovery.sendtargets.discoveryd_poll_inval
 discovery.sendtargets.reopen_max discovery.sendtargets.timeo.auth_timeout
 discovery.sendtargets.timeo.active_timeout discovery.sendtargets.iscsi.MaxRecvDataSegmentLength
 """
-# The places in which open-iscsi 2.1.8 to 2.1.11 writes its keys. The two kinds never meet.
-_PLACE: Final[Mapping[str, int]] = {
-    key: place for place, key in enumerate((_NODE_KEYS + _DISCOVERY_KEYS).split())
-}
+# The places in which open-iscsi 2.1.8 to 2.1.11 writes its keys.
+_NODE_PLACES: Final = {key: place for place, key in enumerate(_NODE_KEYS.split())}
+_DISCOVERY_PLACES: Final = {key: place for place, key in enumerate(_DISCOVERY_KEYS.split())}
 
 
 def parse_values(text: str) -> dict[str, str]:
@@ -187,17 +187,18 @@ def _place_for(lines: list[str], key: str) -> int:
     """Return the number of the line before which a new key goes."""
     begin = next(n for n, line in enumerate(lines) if line.startswith(_BEGIN))
     end = next(n for n in range(begin, len(lines)) if lines[n].startswith(_END))
-    place = _place_of(key)
+    places = _DISCOVERY_PLACES if key.startswith("discovery.") else _NODE_PLACES
+    place = places.get(_generic(key))
     if place is None:
         return end
     before = begin + 1
     for n, line in enumerate(lines[:end]):
         pair = _pair(line)
-        other = _place_of(pair[0]) if pair else None
+        other = places.get(_generic(pair[0])) if pair else None
         if other is not None and other <= place:
             before = n + 1
     return before
 
 
-def _place_of(key: str) -> int | None:
-    return _PLACE.get("iface.*" if key.startswith("iface.") else key)
+def _generic(key: str) -> str:
+    return "iface.*" if key.startswith("iface.") else key

@@ -8,6 +8,7 @@ the file `nodes/TARGET/ADDRESS,PORT`; `send_targets/ADDRESS,PORT/st_config`,
 import os
 import re
 import stat
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -20,6 +21,8 @@ from iscsictl.parse.record import parse_values, problem_of
 from iscsictl.system.files import explained
 
 CANDIDATES: Final = ("var/lib/iscsi", "etc/iscsi")
+PATIENCE: Final = 0.3
+FRESH: Final = 2.0
 DISCOVERY_FILES: Final[Mapping[DiscoveryKind, tuple[str, str]]] = {
     "sendtargets": ("send_targets", "st_config"),
     "isns": ("isns", "isns_config"),
@@ -75,16 +78,38 @@ def read_records(db: Path) -> tuple[NodeRecord, ...]:
                 found += [_node(target.name, portal, e) for e in _entries(place.path)]
             else:
                 found.append(_node(target.name, portal, place))
-    return tuple(sorted((r for r in found if r is not None), key=_order))
+    deadline = time.monotonic() + PATIENCE
+    settled = (_settled(record, deadline) for record in found if record is not None)
+    return tuple(sorted((record for record in settled if record is not None), key=_order))
 
 
 def read_record(path: Path) -> NodeRecord | None:
     """Read one node record again; None if it is gone."""
+    record = _read_record(path)
+    return None if record is None else _settled(record, time.monotonic() + PATIENCE)
+
+
+def _read_record(path: Path) -> NodeRecord | None:
     if (portal := _portal_of(path.parent.name)) is not None:
         return _node(path.parent.parent.name, portal, path)
     if (portal := _portal_of(path.name)) is not None:
         return _node(path.parent.name, portal, path)
     return None
+
+
+def _settled(record: NodeRecord, deadline: float) -> NodeRecord | None:
+    """Look again before calling a fresh record torn: iscsiadm empties it and then writes it."""
+    again: NodeRecord | None = record
+    while again is not None and again.problem is not None and time.monotonic() < deadline:
+        try:
+            age = time.time() - record.path.stat().st_mtime
+        except OSError:
+            age = 0
+        if abs(age) > FRESH:
+            break
+        time.sleep(0.01)
+        again = _read_record(record.path)
+    return again
 
 
 def record_path(db: Path, target: str, portal: Portal, iface: str = DEFAULT_IFACE) -> Path:

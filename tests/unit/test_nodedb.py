@@ -1,6 +1,7 @@
 """The node database: found, read whole, read torn, changed."""
 
 import stat
+import threading
 from pathlib import Path
 
 import pytest
@@ -110,6 +111,16 @@ def test_any_bytes_and_any_kind_of_file_in_the_database_are_survived(db: Path) -
     assert [r.problem is None for r in read_records(db)] == [False]
 
 
+def test_a_record_that_is_just_being_written_is_not_called_torn(db: Path) -> None:
+    path = _add(db, T1, V4)
+    whole = path.read_bytes()
+    path.write_bytes(b"")
+    writer = threading.Timer(0.1, path.write_bytes, (whole,))
+    writer.start()
+    assert [r.problem for r in read_records(db)] == [None]
+    writer.join()
+
+
 def test_no_database_is_an_empty_one(tmp_path: Path) -> None:
     assert read_records(tmp_path) == ()
     assert read_discovery_records(tmp_path) == ()
@@ -211,6 +222,7 @@ def test_discovery_records_are_read_and_get_their_secret(db: Path, tmp_path: Pat
         "discovery.sendtargets.address = 2001:db8::5\n"
         "discovery.sendtargets.port = 3260\n"
         "discovery.sendtargets.auth.authmethod = None\n"
+        "node.session.auth.chap_algs = MD5\n"
         "# END RECORD\n"
     )
     _add(db, T1, V4)
@@ -225,6 +237,13 @@ def test_discovery_records_are_read_and_get_their_secret(db: Path, tmp_path: Pat
     (again,) = read_discovery_records(db)
     assert (again.username, again.has_secret, again.mode) == ("me", True, 0o600)
     assert "not-to-be-seen" not in repr(again)
+    lines = [line.split(" = ")[0] for line in again.path.read_text().splitlines()]
+    assert lines[5:9] == [
+        "discovery.sendtargets.auth.authmethod",
+        "discovery.sendtargets.auth.username",
+        "discovery.sendtargets.auth.password",
+        "node.session.auth.chap_algs",
+    ]
 
 
 def test_interfaces_are_read_with_and_without_a_frame(db: Path) -> None:
