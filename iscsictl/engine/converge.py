@@ -11,7 +11,7 @@ from iscsictl.errors import InterruptError, IscsictlError, RefusedError
 from iscsictl.model.inventory import Inventory
 from iscsictl.model.plan import Outcome, Plan, Report, Status
 
-_ROUNDS = 12
+_ROUNDS = 20
 
 
 class Listener(Protocol):
@@ -35,95 +35,94 @@ class Task:
     ask: Callable[[str], bool] = lambda _: False
 
 
-def foresee(task: Task, context: Context) -> tuple[Inventory, Plan]:
-    """Look once and plan. A question is asked here; a plan's refusal is in the plan."""
-    inventory = task.look(context, None)
+def _decide(task: Task, inventory: Inventory) -> tuple[Task, Plan]:
+    """Plan, asking the user where only a yes helps. A refusal stays in the plan."""
     plan = task.think(inventory)
     while isinstance(plan.refusal, AskError) and task.grant and task.ask(plan.refusal.question):
         task = task.grant(plan.refusal.grant)
         plan = task.think(inventory)
-    return inventory, plan
+    return task, plan
 
 
 def dry_run(task: Task, context: Context) -> Report:
     """Return what would be done; nothing is changed."""
-    _, plan = foresee(task, context)
+    _, plan = _decide(task, task.look(context, None))
+    pending = bool(plan.pending) and plan.refusal is None
     outcomes = tuple(Outcome(step) for step in plan.steps)
-    return Report(
-        outcomes,
-        plan.refusal,
-        notes=plan.notes,
-        result=plan.result,
-        pending=bool(plan.pending) and plan.refusal is None,
-    )
+    return Report(outcomes, plan.refusal, (), plan.notes, plan.result, pending)
 
 
 def converge(task: Task, context: Context, listen: Listener) -> Report:
     """Do what it takes, and say what became of each step.
 
     What comes out after a frontier is never stronger than the first plan showed. When a step
-    fails, or the next plan refuses, what this run did is taken back.
+    fails, or a later plan refuses, what this run did is taken back; after an interrupt it
+    stays, for the same command goes on from there.
     """
-    done: list[Done] = []
-    ended: dict[str, Outcome] = {}
-    inventory: Inventory | None = None
-    shown: Plan | None = None
-    plan = Plan()
-    try:
-        for _ in range(_ROUNDS):
-            inventory = task.look(context, inventory)
-            plan = task.think(inventory)
-            while isinstance(plan.refusal, AskError) and task.grant:
-                if not task.ask(plan.refusal.question):
+    return _Run(context, listen).until_seen(task)
+
+
+class _Run:
+    def __init__(self, context: Context, listen: Listener) -> None:
+        self.context = context
+        self.listen = listen
+        self.done: list[Done] = []
+        self.ended: dict[str, Outcome] = {}
+
+    def until_seen(self, task: Task) -> Report:
+        plan = Plan()
+        error: IscsictlError | None = None
+        leftovers: tuple[str, ...] = ()
+        inventory: Inventory | None = None
+        shown: Plan | None = None
+        try:
+            for _ in range(_ROUNDS):
+                inventory = task.look(self.context, inventory)
+                task, plan = _decide(task, inventory)
+                shown = shown or plan
+                if self._nothing_left(plan, shown):
                     break
-                task = task.grant(plan.refusal.grant)
-                plan = task.think(inventory)
-            if plan.refusal is not None:
-                raise plan.refusal
-            shown = shown or plan
-            _never_stronger(shown, plan)
-            for step in plan.steps:
-                if step.status is Status.UNCHANGED and step.id not in ended:
-                    ended[step.id] = Outcome(step)
-                    listen(ended[step.id])
-            if not plan.pending:
-                break
-            for outcome in execute(plan.ready, context, done):
-                listen(outcome)
-                if outcome.step.status is not Status.PLANNED:
-                    ended[outcome.step.id] = outcome
-        else:
-            raise IscsictlError("the machine does not come to rest: the same steps stay pending")
-    except InterruptError as error:
-        return Report(tuple(ended.values()), error, notes=plan.notes)
-    except IscsictlError as error:
-        return _give_up(error, context, listen, done, ended, plan)
-    return Report(tuple(ended.values()), notes=plan.notes, result=plan.result)
+                self._act(plan)
+        except InterruptError as interrupt:
+            error = interrupt
+        except StepFailedError as failed:
+            self._heard(failed.outcome)
+            error, leftovers = failed.cause, self._take_back()
+        except IscsictlError as refused:
+            error, leftovers = refused, self._take_back()
+        return Report(tuple(self.ended.values()), error, leftovers, plan.notes, plan.result)
 
+    def _nothing_left(self, plan: Plan, shown: Plan) -> bool:
+        if plan.refusal is not None:
+            raise plan.refusal
+        stronger = plan.exceeds(shown)
+        if stronger is not None:
+            raise RefusedError(
+                f"{stronger.id} ({stronger.hazard.value}) was not part of the plan at the start",
+                hint="something changed meanwhile; look with --dry-run, then run it again",
+            )
+        for step in plan.steps:
+            if step.status is Status.UNCHANGED and step.id not in self.ended:
+                self._heard(Outcome(step))
+        again = [s.id for s in plan.ready if s.id in self.ended]
+        if again:
+            raise IscsictlError(f"{again[0]} was done, but it does not show")
+        return not plan.pending
 
-def _never_stronger(shown: Plan, plan: Plan) -> None:
-    beyond = plan.exceeds(shown)
-    if beyond is not None:
-        raise RefusedError(
-            f"{beyond.id} ({beyond.hazard.value}) was not part of the plan at the start",
-            hint="something changed meanwhile; look with --dry-run, then run it again",
-        )
+    def _act(self, plan: Plan) -> None:
+        for outcome in execute(plan.ready, self.context, self.done):
+            if outcome.step.status is Status.PLANNED:
+                self.listen(outcome)
+            else:
+                self._heard(outcome)
 
+    def _heard(self, outcome: Outcome) -> None:
+        self.ended[outcome.step.id] = outcome
+        self.listen(outcome)
 
-def _give_up(
-    error: IscsictlError,
-    context: Context,
-    listen: Listener,
-    done: list[Done],
-    ended: dict[str, Outcome],
-    plan: Plan,
-) -> Report:
-    if isinstance(error, StepFailedError):
-        ended[error.outcome.step.id] = error.outcome
-        listen(error.outcome)
-        error = error.cause
-    undone, leftovers = undo(done, context)
-    for outcome in undone:
-        listen(outcome)
-        ended[outcome.step.id] = replace(outcome, seconds=ended[outcome.step.id].seconds)
-    return Report(tuple(ended.values()), error, tuple(leftovers), plan.notes)
+    def _take_back(self) -> tuple[str, ...]:
+        undone, leftovers = undo(self.done, self.context)
+        for outcome in undone:
+            seconds = self.ended[outcome.step.id].seconds
+            self._heard(replace(outcome, seconds=seconds))
+        return tuple(leftovers)

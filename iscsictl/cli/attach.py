@@ -1,0 +1,237 @@
+"""`attach` and `detach`: the two ends of a LUN's life on this host."""
+
+import grp
+import pwd
+import re
+import uuid
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import click
+
+from iscsictl.cli.options import Settings, changing, common, need_root
+from iscsictl.cli.running import ask, carry_out
+from iscsictl.cli.secrets import account, read_secret
+from iscsictl.core.build import plan_attach
+from iscsictl.engine import observe
+from iscsictl.engine.converge import Task
+from iscsictl.errors import UsageError
+from iscsictl.model.names import DEFAULT_IFACE, Portal, parse_portal
+from iscsictl.model.wish import AttachWish, Consent
+from iscsictl.system.disk import LABEL_BYTES
+
+FILESYSTEMS = ["ext4", "ext3", "ext2", "xfs", "btrfs", "vfat"]
+
+
+def portal(text: str) -> Portal:
+    """Read a portal of the command line."""
+    try:
+        return parse_portal(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+def chap_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of a CHAP account."""
+    for option in reversed(
+        (
+            click.option("--chap-user", metavar="NAME", help="CHAP name of this host."),
+            click.option(
+                "--chap-secret-file", metavar="FILE", help="Its secret; - reads standard input."
+            ),
+            click.option("--chap-secret-prompt", is_flag=True, help="Ask for the secret."),
+            click.option("--mutual-user", metavar="NAME", help="CHAP name of the array."),
+            click.option("--mutual-secret-file", metavar="FILE", help="The array's secret."),
+            click.option("--mutual-secret-prompt", is_flag=True, help="Ask for it."),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def take_account(options: dict[str, Any]) -> Any:
+    """Take the CHAP options out of `options` and make the account of them."""
+    secret = read_secret(
+        options.pop("chap_secret_file"),
+        prompt=options.pop("chap_secret_prompt"),
+        whose="CHAP secret",
+    )
+    mutual = read_secret(
+        options.pop("mutual_secret_file"),
+        prompt=options.pop("mutual_secret_prompt"),
+        whose="CHAP secret of the array",
+    )
+    return account(options.pop("chap_user"), secret, options.pop("mutual_user"), mutual)
+
+
+def _owner(text: str | None) -> tuple[int | None, int | None]:
+    if text is None:
+        return None, None
+    user, _, group = text.partition(":")
+    try:
+        uid = None if not user else int(user) if user.isdigit() else pwd.getpwnam(user).pw_uid
+        gid = None if not group else int(group) if group.isdigit() else grp.getgrnam(group).gr_gid
+    except KeyError:
+        raise UsageError(f"--owner {text}: there is no such user or group") from None
+    return uid, gid
+
+
+def _mode(text: str | None) -> int | None:
+    if text is None:
+        return None
+    if not re.fullmatch(r"[0-7]{3,4}", text):
+        raise UsageError(f"--mode {text}: expected an octal mode such as 0750")
+    return int(text, 8)
+
+
+def _values(pairs: tuple[str, ...]) -> dict[str, str]:
+    found = {}
+    for pair in pairs:
+        key, sign, value = pair.partition("=")
+        if not sign or not re.fullmatch(r"(node|iface|discovery)\.[\w.\[\]]+", key):
+            raise UsageError(f"--set {pair}: expected KEY=VALUE such as node.session.scan=manual")
+        if key.rpartition(".")[2] in {"password", "password_in"}:
+            raise UsageError(
+                f"--set {key}: a secret on the command line is seen by everybody",
+                hint="use --chap-secret-file or --chap-secret-prompt",
+            )
+        found[key] = value
+    return found
+
+
+def _directory(text: str | None) -> str | None:
+    if text is None:
+        return None
+    if not text.startswith("/") or "\0" in text or "\n" in text:
+        raise UsageError(f"--mount {text}: the mount point must be an absolute path")
+    parts = [part for part in text.split("/") if part not in {"", "."}]
+    if ".." in parts:
+        raise UsageError(f"--mount {text}: the mount point must not contain '..'")
+    if not parts:
+        raise UsageError("--mount /: the root directory is taken")
+    return "/" + "/".join(parts)
+
+
+@click.command("attach")
+@click.option(
+    "-p",
+    "--portal",
+    "portals",
+    type=portal,
+    multiple=True,
+    required=True,
+    metavar="ADDR[:PORT[,TPGT]]",
+    help="Where the array listens; several are tried in turn.",
+)
+@click.option("-T", "--target", metavar="IQN", help="The target, if the array has several.")
+@click.option("--lun", type=click.IntRange(0, 16383), help="The LUN, if the target has several.")
+@click.option(
+    "-I",
+    "--interface",
+    "iface",
+    default=DEFAULT_IFACE,
+    metavar="IFACE",
+    help="The iface to log in through.",
+)
+@chap_options
+@click.option(
+    "--table", type=click.Choice(["gpt", "dos", "none"]), help="Partition table to make [gpt]."
+)
+@click.option("--fs", type=click.Choice(FILESYSTEMS), help="Filesystem to make.")
+@click.option("--fs-label", metavar="LABEL", help="Its label.")
+@click.option("--mount", metavar="DIR", help="Where to mount it, now and at boot.")
+@click.option("--options", "mount_options", metavar="OPTS", help="Mount options, comma separated.")
+@click.option("--owner", metavar="USER:GROUP", help="Owner of the mounted directory.")
+@click.option("--mode", metavar="MODE", help="Mode of the mounted directory, octal.")
+@click.option(
+    "--required-by",
+    multiple=True,
+    metavar="UNIT",
+    help="A unit that may only start with the mount there.",
+)
+@click.option("--wwid", metavar="WWID", help="The disk must have this WWID.")
+@click.option("--adopt", is_flag=True, help="Mount a filesystem that is there already.")
+@click.option("--wipe", is_flag=True, help="Destroy what is on the disk; needs --confirm.")
+@click.option("--confirm", metavar="WWID", help="The WWID of the disk to wipe.")
+@click.option(
+    "--set", "pairs", multiple=True, metavar="KEY=VALUE", help="A value of the node record."
+)
+@click.option("--no-boot", is_flag=True, help="Not again after a boot.")
+@click.option("--over-nonempty", is_flag=True, help="Mount over a directory that is not empty.")
+@click.option(
+    "--verify-blank",
+    type=click.Choice(["quick", "full"]),
+    default="quick",
+    help="How to prove that a disk is blank: full reads all of it.",
+)
+@click.option("--print-device", is_flag=True, help="Print the device's path alone.")
+@changing
+@common
+def attach(settings: Settings, **options: Any) -> int:
+    """Take a LUN from nothing to a mounted filesystem that survives a boot.
+
+    Finds the target, keeps its record and CHAP account, logs in, waits for the disk, makes a
+    partition and a filesystem if the disk is blank, mounts it and writes fstab. What is
+    already so is left alone; a run that was stopped is finished by the same command.
+    """  # fmt: skip
+    wish = _wish(options)
+    need_root("attach")
+    return carry_out(settings, _task(settings, wish), device_only=options["print_device"])
+
+
+def _task(settings: Settings, wish: AttachWish) -> Task:
+    def grant(what: str) -> Task:
+        consent = replace(wish.consent, adopt=wish.consent.adopt or what == "adopt")
+        return _task(settings, replace(wish, consent=consent))
+
+    return Task(
+        lambda context, before: observe.for_attach(context, wish, before),
+        lambda inventory: plan_attach(inventory, wish),
+        grant,
+        lambda question: ask(settings, question),
+    )
+
+
+def _wish(options: dict[str, Any]) -> AttachWish:
+    chap = take_account(options)
+    if options["wipe"] != (options["confirm"] is not None):
+        raise UsageError(
+            "--wipe and --confirm WWID go together",
+            hint="iscsictl ls -o json shows the WWID; compare it with the array's",
+        )
+    fs, label = options["fs"], options["fs_label"]
+    if label is not None and (fs is None or len(label.encode()) > LABEL_BYTES[fs]):
+        raise UsageError(
+            "--fs-label needs --fs" if fs is None
+            else f"--fs-label {label}: {fs} takes {LABEL_BYTES[fs]} bytes at most"
+        )  # fmt: skip
+    if options["mount"] is None:
+        for name in ("mount_options", "owner", "mode", "required_by", "over_nonempty"):
+            if options[name]:
+                flag = "options" if name == "mount_options" else name.replace("_", "-")
+                raise UsageError(f"--{flag} needs --mount")
+    uid, gid = _owner(options["owner"])
+    given = tuple(o for o in (options["mount_options"] or "").split(",") if o)
+    return AttachWish(
+        portals=options["portals"],
+        uuid=str(uuid.uuid4()),
+        target=options["target"],
+        lun=options["lun"],
+        iface=options["iface"],
+        account=chap,
+        table=options["table"],
+        fs=fs,
+        fs_label=label,
+        mount=_directory(options["mount"]),
+        options=given,
+        uid=uid,
+        gid=gid,
+        mode=_mode(options["mode"]),
+        required_by=options["required_by"],
+        wwid=options["wwid"],
+        values=_values(options["pairs"]),
+        boot=not options["no_boot"],
+        full_probe=options["verify_blank"] == "full",
+        consent=Consent(options["adopt"], options["confirm"], options["over_nonempty"]),
+    )

@@ -1,0 +1,69 @@
+"""Carry a task through for a command: lock, listener, dry run, output, exit code."""
+
+import sys
+
+import click
+
+from iscsictl.cli.options import Settings, complain
+from iscsictl.engine.context import Context
+from iscsictl.engine.converge import Task, converge, dry_run
+from iscsictl.engine.lock import host_lock
+from iscsictl.errors import Exit
+from iscsictl.model.plan import Outcome, Report
+from iscsictl.system import stop
+from iscsictl.ui.planview import StepPrinter, document
+
+
+def ask(settings: Settings, question: str) -> bool:
+    """Put a question: --yes answers it, only a terminal is asked."""
+    if settings.yes:
+        return True
+    return settings.interactive and click.confirm(question, err=True)
+
+
+def carry_out(settings: Settings, task: Task, *, device_only: bool = False) -> int:
+    """Run a task and print what came of it. Returns the exit code."""
+    quiet = settings.quiet or device_only
+    printer = StepPrinter(output=settings.output, quiet=quiet, color=settings.color)
+
+    def say(text: str) -> None:
+        if not settings.quiet:
+            printer.close()
+            click.echo(f"iscsictl: {text}", err=True)
+
+    context = Context(settings.wait, settings.root, say, printer.watch)
+    if settings.dry_run:
+        report = dry_run(task, context)
+        for outcome in report.outcomes:
+            _show_planned(printer, settings, outcome)
+    else:
+        stop.defer()
+        try:
+            with host_lock(settings.wait, say, settings.root), context.waiter:
+                report = converge(task, context, printer)
+        finally:
+            printer.close()
+    return _conclude(settings, report, say_device=device_only)
+
+
+def _show_planned(printer: StepPrinter, settings: Settings, outcome: Outcome) -> None:
+    if settings.output == "table" and not settings.quiet:
+        click.echo(printer.line(outcome))
+
+
+def _conclude(settings: Settings, report: Report, *, say_device: bool) -> int:
+    if settings.output == "json":
+        click.echo(document(report))
+    elif settings.output == "tsv":
+        for outcome in report.outcomes:
+            step = outcome.step
+            click.echo(f"{step.status.value}\t{step.action.verb}\t{step.subject}")
+    if not settings.quiet:
+        for note in (*report.notes, *report.leftovers):
+            click.echo(f"iscsictl: {note}", err=True)
+    sys.stdout.flush()
+    if report.error is not None:
+        return complain(report.error.text, report.error.hint, report.error.exit)
+    if report.result is not None and settings.output == "table" and not settings.quiet:
+        click.echo(report.result if say_device else f"device    {report.result}")
+    return int(Exit.PENDING if report.pending else Exit.DONE)

@@ -1,0 +1,83 @@
+"""Where secrets come from: a file, stdin, a prompt, or a systemd credential."""
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from iscsictl.errors import IscsictlError, UsageError
+from iscsictl.model.secret import Secret
+from iscsictl.model.wish import Account
+
+_HINT = "open-iscsi takes 1 to 255 bytes without blanks at the ends; see: iscsictl chap check"
+
+
+def read_secret(file: str | None, *, prompt: bool, whose: str) -> Secret | None:
+    """Return the secret from FILE (`-` is stdin; one newline at the end is dropped) or a prompt.
+
+    A name without a slash that systemd handed over (LoadCredential=) is read from there.
+    Raises UsageError.
+    """
+    if file is None and not prompt:
+        return None
+    if file is not None and prompt:
+        raise UsageError(f"{whose}: give a file or a prompt, not both")
+    text = _ask(whose) if file is None else _read(file, whose)
+    try:
+        return Secret(text)
+    except ValueError as error:
+        raise UsageError(f"{whose}: {error}", hint=_HINT) from None
+
+
+def _ask(whose: str) -> str:
+    if sys.stdin is None or not sys.stdin.isatty():
+        raise UsageError(
+            f"{whose}: there is no terminal to ask on", hint="give the secret in a file"
+        )
+    text = click.prompt(f"{whose}", hide_input=True, confirmation_prompt=True, err=True)
+    return str(text)
+
+
+def _read(file: str, whose: str) -> str:
+    path = Path(file)
+    credentials = os.environ.get("CREDENTIALS_DIRECTORY")
+    if credentials and "/" not in file and (Path(credentials) / file).exists():
+        path = Path(credentials) / file
+    try:
+        data = sys.stdin.buffer.read(4096) if file == "-" else path.read_bytes()[:4096]
+    except OSError as error:
+        raise UsageError(f"{whose}: {file}: {error.strerror}") from None
+    return data.decode("utf-8", "surrogateescape").removesuffix("\n")
+
+
+def account(
+    user: str | None,
+    secret: Secret | None,
+    mutual_user: str | None,
+    mutual_secret: Secret | None,
+) -> Account | None:
+    """Put an account together. Raises UsageError where a half is missing or the two are alike."""
+    if (user is None) != (secret is None):
+        raise UsageError("a CHAP account needs both a name and a secret")
+    if (mutual_user is None) != (mutual_secret is None):
+        raise UsageError("the array's CHAP account needs both a name and a secret")
+    if mutual_user is not None and user is None:
+        raise UsageError("mutual CHAP needs this host's own account too")
+    if mutual_secret is not None and mutual_secret == secret:
+        raise UsageError(
+            "the two secrets of mutual CHAP must differ (RFC 7143), or open-iscsi refuses them",
+            hint="give the array another secret: iscsictl chap generate",
+        )
+    if user is None or secret is None:
+        return None
+    for name in (user, mutual_user or "x"):
+        _check_user(name)
+    return Account(user, secret, mutual_user, mutual_secret)
+
+
+def _check_user(name: str) -> None:
+    if not name or name != name.strip() or any(c in name for c in "\n\r\0"):
+        raise IscsictlError(f"{name!r} cannot be a CHAP name: blanks at the ends or line breaks")
+    if len(name.encode("utf-8", "surrogateescape")) > 255:
+        raise IscsictlError("the CHAP name is longer than 255 bytes")

@@ -1,0 +1,110 @@
+"""Show plans and what became of them: lines as steps end, or the plan/1 document."""
+
+import json
+import sys
+from typing import Any
+
+from iscsictl.errors import IscsictlError
+from iscsictl.model.plan import Outcome, Report, Status
+
+SCHEMA = "iscsictl.plan/1"
+_COLORS = {
+    Status.DONE: "32",
+    Status.UNCHANGED: "2",
+    Status.FAILED: "31",
+    Status.UNDONE: "33",
+    Status.REFUSED: "31",
+    Status.PLANNED: "36",
+    Status.FORECAST: "2;36",
+}
+
+
+def error_row(error: IscsictlError) -> dict[str, Any]:
+    """Return an error as JSON carries it."""
+    return {
+        "text": error.text,
+        "hint": error.hint,
+        "exit": int(error.exit),
+        "tool_exit": error.tool_exit,
+    }
+
+
+def document(report: Report) -> str:
+    """Return the report as the plan/1 document."""
+    steps = [
+        {
+            "id": outcome.step.id,
+            "action": outcome.step.action.verb,
+            "subject": outcome.step.subject,
+            "why": outcome.step.why,
+            "hazard": outcome.step.hazard.value,
+            "status": outcome.step.status.value,
+            "seconds": round(outcome.seconds, 3),
+        }
+        for outcome in report.outcomes
+    ]
+    whole = {
+        "schema": SCHEMA,
+        "steps": steps,
+        "refusals": [error_row(report.error)] if report.error is not None else [],
+        "leftovers": list(report.leftovers),
+        "notes": list(report.notes),
+        "device": report.result,
+    }
+    return json.dumps(whole, indent=1, ensure_ascii=False)
+
+
+class StepPrinter:
+    """Writes a line for each step that ends; on a terminal a spinner while it is at work."""
+
+    def __init__(self, *, output: str, quiet: bool, color: bool | None) -> None:
+        self._lines = output == "table" and not quiet
+        self._live = self._lines and sys.stderr.isatty()
+        out_is_terminal = sys.stdout is not None and sys.stdout.isatty()
+        self._color = color is not False and out_is_terminal
+        self._status: Any = None
+
+    def __call__(self, outcome: Outcome) -> None:
+        """Take an outcome; PLANNED means that the step begins now."""
+        if outcome.step.status is Status.PLANNED:
+            self._begin(outcome)
+            return
+        self.close()
+        if self._lines:
+            sys.stdout.write(self.line(outcome) + "\n")
+            sys.stdout.flush()
+
+    def watch(self, text: str) -> None:
+        """Take what a tool prints while it works."""
+        if self._status is not None:
+            self._status.update(self._text + "  " + " ".join(text.split())[-40:])
+
+    def close(self) -> None:
+        """Take the spinner away."""
+        if self._status is not None:
+            self._status.stop()
+            self._status = None
+
+    def _begin(self, outcome: Outcome) -> None:
+        if not self._live:
+            return
+        from rich.console import Console
+        from rich.markup import escape
+
+        self._text = escape(f"{outcome.step.action.verb} {outcome.step.subject}")
+        self._status = Console(stderr=True, no_color=not self._color).status(self._text)
+        self._status.start()
+
+    def line(self, outcome: Outcome) -> str:
+        """Return one line: status, verb, subject, hazard and seconds where they matter."""
+        step = outcome.step
+        word = f"{step.status.value:<9}"
+        if self._color and step.status in _COLORS:
+            word = f"\x1b[{_COLORS[step.status]}m{word}\x1b[0m"
+        pending = step.status in {Status.PLANNED, Status.FORECAST}
+        tail = f"  ({step.why})" if pending else ""
+        if pending and step.hazard.value != "safe":
+            tail += f"  {step.hazard.value.upper()}"
+        if outcome.seconds >= 0.05:
+            tail += f"  {outcome.seconds:.1f} s"
+        return f"{word} {step.action.verb:<9} {step.subject}{tail}"
