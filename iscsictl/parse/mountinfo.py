@@ -1,21 +1,29 @@
 """/proc/self/mountinfo -> mounts (proc_pid_mountinfo(5)); any bytes, octal escapes undone."""
 
 import re
-from dataclasses import dataclass
-
-_ESCAPE = re.compile(r"\\([0-3][0-7]{2})")
 
 
-@dataclass(frozen=True, slots=True)
 class MountLine:
     """One mount. `device` is MAJOR:MINOR; `root` is the directory in the filesystem."""
 
-    device: str
-    root: str
-    path: str
-    fstype: str
-    source: str
-    options: tuple[str, ...]
+    __slots__ = ("device", "fstype", "options", "path", "root", "source")
+
+    def __init__(
+        self,
+        device: str,
+        root: str,
+        path: str,
+        *,
+        fstype: str,
+        source: str,
+        options: tuple[str, ...],
+    ) -> None:
+        self.device = device
+        self.root = root
+        self.path = path
+        self.fstype = fstype
+        self.source = source
+        self.options = options
 
 
 def parse_mountinfo(data: str | bytes) -> tuple[MountLine, ...]:
@@ -41,16 +49,22 @@ def _line(raw: str) -> MountLine | None:
     if "ro" in options and "rw" in options:
         options = dict.fromkeys("ro" if word == "rw" else word for word in options)
     return MountLine(
-        fields[2], _plain(fields[3]), _plain(fields[4]), _plain(fstype), _plain(source),
-        tuple(options),
-    )  # fmt: skip
+        fields[2],
+        _plain(fields[3]),
+        _plain(fields[4]),
+        fstype=_plain(fstype),
+        source=_plain(source),
+        options=tuple(options),
+    )
 
 
 def _plain(text: str) -> str:
     r"""Undo \040 and the like; bytes beyond ASCII come back as the text they were."""
     if "\\" not in text:
         return text
-    raw = _ESCAPE.sub(
-        lambda found: chr(0xDC00 + v) if (v := int(found[1], 8)) > 127 else chr(v), text
+    raw = re.sub(
+        r"\\([0-3][0-7]{2})",
+        lambda found: chr(0xDC00 + v) if (v := int(found[1], 8)) > 127 else chr(v),
+        text,
     )
     return raw.encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape")

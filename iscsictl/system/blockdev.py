@@ -6,7 +6,6 @@ filesystems are what udev found when the device last changed.
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 from iscsictl.model.listing import Block, Disk, Kind, Mount, Note
 from iscsictl.model.listing import Path as DiskPath
@@ -23,16 +22,29 @@ _DM_KINDS: tuple[tuple[str, Kind], ...] = (
 )
 
 
-class Unit(NamedTuple):
+class Unit:
     """A LUN of a session as sysfs has it; `path` is its directory, `kname` its disk (sda)."""
 
-    sid: int
-    hctl: str
-    lun: int
-    path: str
-    kname: str | None
-    state: str | None
-    wwid: str | None
+    __slots__ = ("hctl", "kname", "lun", "path", "sid", "state", "wwid")
+
+    def __init__(
+        self,
+        sid: int,
+        hctl: str,
+        lun: int,
+        path: str,
+        *,
+        kname: str | None = None,
+        state: str | None = None,
+        wwid: str | None = None,
+    ) -> None:
+        self.sid = sid
+        self.hctl = hctl
+        self.lun = lun
+        self.path = path
+        self.kname = kname
+        self.state = state
+        self.wwid = wwid
 
 
 class BlockTree:

@@ -5,29 +5,15 @@ The attributes are those of drivers/scsi/scsi_transport_iscsi.c; what they becom
 """
 
 import os
-import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 from iscsictl.model.listing import ChapNames, Host, Listing, Lun, Session, Timeouts
 from iscsictl.model.names import Portal
-from iscsictl.parse.portal_text import read_tag
 from iscsictl.parse.status import session_status
 from iscsictl.system.attributes import Folder, list_names, read_attribute, whole
 from iscsictl.system.blockdev import Unit, read_disks
 from iscsictl.system.blockindex import BlockIndex
-
-_SESSION = re.compile(r"session(\d{1,10})")
-_HOST = re.compile(r"/host(\d{1,10})(?:/|$)")
-_HCTL = re.compile(r"\d{1,10}:\d{1,10}:\d{1,10}:(\d{1,20})")
-
-
-class _Adapter(NamedTuple):
-    """What the sessions of one SCSI host have in common."""
-
-    host: Host
-    transport: str | None
 
 
 def read_sessions(root: Path) -> tuple[Session, ...]:
@@ -62,12 +48,12 @@ class _Reader:
         self._details = details
         self._prefix = str(root).rstrip("/")
         self._class = f"{self._prefix}/sys/class"
-        self._adapters: dict[int, _Adapter] = {}
+        self._adapters: dict[int, tuple[Host, str | None]] = {}
         self.index = BlockIndex(self._prefix)
 
     def sessions(self) -> Iterator[tuple[Session, list[Unit]]]:
         names = list_names(f"{self._class}/iscsi_session")
-        sids = sorted(int(found[1]) for name in names if (found := _SESSION.fullmatch(name)))
+        sids = sorted(sid for name in names if (sid := _after("session", name)) is not None)
         with Folder(f"{self._class}/iscsi_session") as links:
             for sid in sids:
                 device = self._device(sid, links.link(f"session{sid}"))
@@ -92,17 +78,19 @@ class _Reader:
             if target is None:
                 return None
             units = self._units(sid, device)
-            adapter = self._adapter(device)
-            tpgt = read_tag(own.get("tpgt"))
+            host, transport = self._adapter(device)
+            tpgt = own.number("tpgt")
+            if tpgt is not None and not 0 <= tpgt <= 65535:
+                tpgt = None
             connection = link.get("state")
             connected = "LOGGED IN" if connection == "up" else None
-            address = link.get("local_ipaddr") or (adapter and self._address(adapter))
+            address = link.get("local_ipaddr") or self._address(host)
             session = Session(
                 "sysfs",
                 target,
                 sid=sid,
                 alias=own.get("targetalias"),
-                transport=adapter.transport if adapter else None,
+                transport=transport,
                 portal=_portal(link, "", tpgt),
                 persistent_portal=_portal(link, "persistent_", tpgt),
                 iface=own.get("ifacename"),
@@ -112,7 +100,7 @@ class _Reader:
                 timeouts=_timeouts(own) if self._details else None,
                 chap=_chap(own) if self._details else None,
                 params=_params(own, link) if self._details else None,
-                host=adapter.host if adapter else None,
+                host=host,
                 luns=tuple(_lun(unit) for unit in units),
                 session_state=(state := own.get("state")),
                 status=session_status(state, connected or connection, None),
@@ -125,32 +113,40 @@ class _Reader:
             if not name.startswith("target"):
                 continue
             for hctl in list_names(f"{device}/{name}"):
-                found = _HCTL.fullmatch(hctl)
-                if found:
+                lun = whole(hctl.rpartition(":")[2]) if hctl.count(":") == 3 else None
+                if lun is not None:
                     path = f"{device}/{name}/{hctl}"
                     kname = self.index.disk(hctl, path)
                     with Folder(path) as own:
                         state, wwid = own.get("state"), own.get("wwid")
-                    units.append(Unit(sid, hctl, int(found[1]), path, kname, state, wwid))
+                    units.append(Unit(sid, hctl, lun, path, kname=kname, state=state, wwid=wwid))
         units.sort(key=lambda unit: (unit.lun, unit.hctl))
         return units
 
-    def _adapter(self, device: str) -> _Adapter | None:
-        host = _HOST.search(device)
-        if not host:
-            return None
-        number = int(host[1])
+    def _adapter(self, device: str) -> tuple[Host | None, str | None]:
+        """Return the SCSI host that a session's directory is in, and the transport."""
+        numbers = (_after("host", part) for part in device.split("/"))
+        number = next((found for found in numbers if found is not None), None)
+        if number is None:
+            return None, None
         adapter = self._adapters.get(number)
         if adapter is None:
             with Folder(f"{self._class}/scsi_host/host{number}") as scsi:
                 transport, state = scsi.get("proc_name"), scsi.get("state")
             name = transport.removeprefix("iscsi_") if transport else None
-            adapter = self._adapters[number] = _Adapter(Host(number, state), name)
+            adapter = self._adapters[number] = (Host(number, state), name)
         return adapter
 
-    def _address(self, adapter: _Adapter) -> str | None:
+    def _address(self, host: Host | None) -> str | None:
         """Return the adapter's address, for kernels that do not tell the connection's own."""
-        return read_attribute(f"{self._class}/iscsi_host/host{adapter.host.number}/ipaddress")
+        if host is None:
+            return None
+        return read_attribute(f"{self._class}/iscsi_host/host{host.number}/ipaddress")
+
+
+def _after(word: str, name: str) -> int | None:
+    """Return the number in a name like host7."""
+    return whole(name[len(word) :]) if name.startswith(word) else None
 
 
 def _lun(unit: Unit) -> Lun:

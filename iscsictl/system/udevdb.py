@@ -6,8 +6,6 @@ from pathlib import Path
 
 from iscsictl.system.attributes import read_all
 
-_HEX = re.compile(rb"\\x([0-9a-fA-F]{2})")
-
 
 def device_properties(root: Path, number: str) -> Mapping[str, str]:
     """Return the properties (ID_FS_TYPE, ...) of the block device MAJOR:MINOR; {} if unknown."""
@@ -29,7 +27,7 @@ def decoded(value: str | None) -> str | None:
     if not value or "\\" not in value:
         return value or None
     raw = value.encode("utf-8", "surrogateescape")
-    return _text(_HEX.sub(lambda found: bytes((int(found[1], 16),)), raw))
+    return _text(re.sub(rb"\\x([0-9a-fA-F]{2})", lambda found: bytes((int(found[1], 16),)), raw))
 
 
 def _text(raw: bytes) -> str:

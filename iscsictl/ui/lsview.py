@@ -1,14 +1,12 @@
 """A Listing as people read it: a row a LUN, a tree from portal to mount, or all of a session."""
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 from iscsictl.model.listing import Block, Disk, Listing, Lun, Mount, Session
 from iscsictl.model.names import DEFAULT_PORT, Portal
 from iscsictl.ui.screen import Screen
 from iscsictl.ui.table import Column, Value, print_table, print_tsv, status_style
 from iscsictl.ui.text import human_size, visible
-from iscsictl.ui.tree import Node, print_tree
 
 COLUMNS = (
     Column("TARGET", shrink=True),
@@ -29,18 +27,24 @@ LONG_COLUMNS = (
 )  # fmt: skip
 
 
-class Way(NamedTuple):
+class Way:
     """One path to a LUN; `lun` is None for a session of which no LUN is known."""
 
-    session: Session
-    lun: Lun | None
+    __slots__ = ("lun", "session")
+
+    def __init__(self, session: Session, lun: Lun | None) -> None:
+        self.session = session
+        self.lun = lun
 
 
-class Row(NamedTuple):
+class Row:
     """One LUN with all the paths to it, and its disk where the source knows it."""
 
-    ways: tuple[Way, ...]
-    disk: Disk | None
+    __slots__ = ("disk", "ways")
+
+    def __init__(self, ways: tuple[Way, ...], disk: Disk | None) -> None:
+        self.ways = ways
+        self.disk = disk
 
 
 def rows_of(listing: Listing) -> list[Row]:
@@ -69,7 +73,9 @@ def print_listing(listing: Listing, screen: Screen, *, tsv: bool, long: bool, tr
     elif not listing.sessions:
         return
     elif tree:
-        print_tree(tree_of(listing), screen)
+        from iscsictl.ui.lstree import print_sessions
+
+        print_sessions(listing, screen)
     elif long:
         _print_long(listing, screen)
     else:
@@ -87,13 +93,13 @@ def _values(row: Row, *, exact: bool, short: bool = False) -> tuple[Value, ...]:
     mounts = tuple(_mounts(block)) if block else ()
     return (
         _few([session.target for session in sessions]),
-        tuple(_place(session, short=short) or "-" for session in sessions),
+        tuple(place_of(session, short=short) or "-" for session in sessions),
         tuple(statuses) if len(set(statuses)) > 1 else statuses[0],
         None if lun is None else lun.lun,
         _devices(row),
         size if exact else human_size(size),
         tuple(dict.fromkeys(_filesystems(block))) if block else None,
-        tuple(mount.path if exact else _mount(mount) for mount in mounts),
+        tuple(mount.path if exact else mount_text(mount) for mount in mounts),
     )
 
 
@@ -129,7 +135,8 @@ def _first(values: Sequence[str | None]) -> str | None:
     return next((value for value in values if value), None)
 
 
-def _place(session: Session, *, short: bool = False) -> str | None:
+def place_of(session: Session, *, short: bool = False) -> str | None:
+    """Return the portal in use, else the one that was asked for."""
     portal = session.portal or session.persistent_portal
     if portal is None:
         return None
@@ -159,45 +166,9 @@ def _mounts(block: Block) -> Iterator[Mount]:
         yield from _mounts(child)
 
 
-def _mount(mount: Mount) -> str:
+def mount_text(mount: Mount) -> str:
+    """Return where it is mounted, and whether it cannot be written."""
     return f"{mount.path} (ro)" if "ro" in mount.options else mount.path
-
-
-def tree_of(listing: Listing) -> list[Node]:
-    """Return portal - target - session - LUN - partition - filesystem - mount."""
-    top = Node("")
-    disks = {(path.sid, path.hctl): disk for disk in listing.disks or () for path in disk.paths}
-    for session in listing.sessions:
-        place = top.child(f"portal {_place(session) or 'not known'}")
-        words = [f"session {'?' if session.sid is None else session.sid}", session.status]
-        words += [word for word in (session.transport, session.iface) if word]
-        node = Node(" ".join(words), style=status_style(session.status))
-        place.child(session.target).children.append(node)
-        for lun in session.luns or ():
-            parts = [f"LUN {lun.lun}", lun.device, lun.wwid or lun.page83, lun.state]
-            disk = disks.get((session.sid or 0, lun.hctl or ""))
-            if disk:
-                parts.insert(2, human_size(disk.block.size))
-            leaf = node.child(" ".join(part for part in parts if part))
-            if disk and disk.block.kind != "disk":
-                leaf.children.append(_block_node(disk.block))
-            elif disk:
-                leaf.children += _inside(disk.block)
-    return top.children
-
-
-def _block_node(block: Block) -> Node:
-    parts = (block.device, block.kind, human_size(block.size))
-    return Node(" ".join(part for part in parts if part), _inside(block))
-
-
-def _inside(block: Block) -> list[Node]:
-    nodes = []
-    if block.fstype or block.mounts:
-        words = (block.fstype or "mounted", block.label, block.uuid)
-        mounts = [Node(_mount(mount)) for mount in block.mounts]
-        nodes.append(Node(" ".join(word for word in words if word), mounts))
-    return nodes + [_block_node(child) for child in block.children]
 
 
 def _print_long(listing: Listing, screen: Screen) -> None:

@@ -5,7 +5,6 @@ import alone costs more than a listing of the sessions.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from iscsictl.ui.screen import Screen
 from iscsictl.ui.text import cell_width, shortened, visible
@@ -17,7 +16,6 @@ GAP = 2
 MIN_SHORT = 14
 
 
-@dataclass(frozen=True)
 class Column:
     """A column. `key` heads it in tsv; `shrink` lets it be cut in the middle.
 
@@ -25,12 +23,24 @@ class Column:
     stays. `style` gives the rich style of a value; the value itself always says the same.
     """
 
-    title: str
-    key: str = ""
-    right: bool = False
-    shrink: bool = False
-    rank: int = 0
-    style: Callable[[str], str] | None = None
+    __slots__ = ("key", "rank", "right", "shrink", "style", "title")
+
+    def __init__(
+        self,
+        title: str,
+        key: str = "",
+        *,
+        right: bool = False,
+        shrink: bool = False,
+        rank: int = 0,
+        style: Callable[[str], str] | None = None,
+    ) -> None:
+        self.title = title
+        self.key = key or title.lower().replace(" ", "_")
+        self.right = right
+        self.shrink = shrink
+        self.rank = rank
+        self.style = style
 
 
 def status_style(value: str) -> str:
@@ -64,7 +74,7 @@ def print_table(rows: Sequence[Sequence[Value]], columns: Sequence[Column], scre
 
 def print_tsv(rows: Sequence[Sequence[Value]], columns: Sequence[Column], screen: Screen) -> None:
     """Print tab-separated values under a line of keys; nothing is shortened, None is empty."""
-    lines = ["\t".join(column.key or column.title.lower() for column in columns)]
+    lines = ["\t".join(column.key for column in columns)]
     lines += ["\t".join(_field(value) for value in row) for row in rows]
     screen.write("\n".join(lines) + "\n")
 
