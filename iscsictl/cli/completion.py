@@ -1,0 +1,23 @@
+"""`completion`: print what a shell needs for TAB."""
+
+import click
+
+from iscsictl.cli.options import Settings, common
+
+
+@click.command("completion")
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@common
+def completion(_settings: Settings, shell: str) -> int:
+    r"""Print the completion script of a shell.
+
+    \b
+    source <(iscsictl completion bash)
+    iscsictl completion zsh > "${fpath[1]}/_iscsictl"
+    iscsictl completion fish > ~/.config/fish/completions/iscsictl.fish
+    """
+    from iscsictl.completion.generate import script
+
+    root = click.get_current_context().find_root().command
+    click.echo(script(shell, root), nl=False)
+    return 0

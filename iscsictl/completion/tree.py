@@ -1,0 +1,106 @@
+"""What there is to complete: the command tree as plain data, read from Click."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import click
+
+LIVE: Final = ("target", "portal", "iface", "sid", "device", "mount", "file", "dir")
+# What the words of a metavar or a name stand for.
+_MEANS: Final = {
+    "target": "target", "iqn": "target", "targets": "target",
+    "portal": "portal", "addr": "portal", "address": "portal", "portals": "portal",
+    "iface": "iface", "interface": "iface",
+    "sid": "sid", "session": "sid",
+    "device": "device", "disk": "device", "dev": "device",
+    "mount": "mount", "mountpoint": "mount",
+    "file": "file", "path": "file", "output_file": "file",
+    "dir": "dir", "directory": "dir",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option; `values` is None where it takes none, else what fits: @choices or kinds."""
+
+    names: tuple[str, ...]
+    help: str
+    values: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Node:
+    """One command: `path` is what stands before it on the line, '' for iscsictl itself.
+
+    `arguments` has what fits at each place; where `repeats`, the last holds for all that follow.
+    """
+
+    path: str
+    help: str
+    options: tuple[Option, ...]
+    commands: tuple[tuple[str, str], ...] = ()
+    arguments: tuple[tuple[str, ...], ...] = ()
+    repeats: bool = False
+
+
+def walk(group: click.Command, name: str = "iscsictl") -> tuple[Node, ...]:
+    """Return all commands, each before those below it."""
+    return tuple(_walk(group, "", click.Context(group, info_name=name)))
+
+
+def _walk(command: click.Command, path: str, context: click.Context) -> Iterator[Node]:
+    parameters = [p for p in command.get_params(context) if not getattr(p, "hidden", False)]
+    arguments = [p for p in parameters if isinstance(p, click.Argument)]
+    below: list[tuple[str, click.Command]] = []
+    if isinstance(command, click.Group):
+        for name in command.list_commands(context):
+            found = command.get_command(context, name)
+            if found is not None and not found.hidden:
+                below.append((name, found))
+    yield Node(
+        path,
+        _line(command.get_short_help_str(200)),
+        tuple(_option(p) for p in parameters if isinstance(p, click.Option)),
+        tuple((name, _line(found.get_short_help_str(200))) for name, found in below),
+        tuple(_values(argument) for argument in arguments),
+        bool(arguments) and arguments[-1].nargs == -1,
+    )
+    for name, found in below:
+        inner = click.Context(found, info_name=name, parent=context)
+        yield from _walk(found, f"{path} {name}".strip(), inner)
+
+
+def _option(option: click.Option) -> Option:
+    names = (*option.opts, *option.secondary_opts)
+    flag = option.is_flag or option.count
+    return Option(names, _line(option.help or ""), None if flag else _values(option))
+
+
+def _values(parameter: click.Parameter) -> tuple[str, ...]:
+    """Tell what a value can be: `@word` for each choice, or kinds of live names."""
+    kind = parameter.type
+    if isinstance(kind, click.Choice):
+        return tuple(f"@{choice}" for choice in kind.choices)
+    if isinstance(kind, click.Path):
+        return ("dir",) if kind.dir_okay and not kind.file_okay else ("file",)
+    if isinstance(kind, click.File):
+        return ("file",)
+    found: list[str] = []
+    names = [parameter.metavar or "", parameter.name or ""]
+    if isinstance(parameter, click.Option):
+        names += [opt.lstrip("-") for opt in parameter.opts]
+    for text in names:
+        words = re.findall(r"[A-Za-z]+", text)
+        found += [_MEANS[word.lower()] for word in words if word.lower() in _MEANS]
+        if found:
+            break
+    if parameter.name == "mount" and isinstance(parameter, click.Option):
+        return ("dir",)
+    return tuple(dict.fromkeys(found))
+
+
+def _line(text: str) -> str:
+    """Return help as one line."""
+    return " ".join(text.replace("\b", "").split())

@@ -1,0 +1,295 @@
+"""TAB in real shells: static words from the tree, live names from the machine's files."""
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import click
+import pexpect
+import pytest
+from click.testing import CliRunner
+
+from iscsictl.cli.completion import completion
+from iscsictl.completion.generate import FILES, script
+from iscsictl.completion.tree import walk
+
+ROOT = Path(__file__).parents[2]
+TARGETS = ("iqn.2001-04.com.example:disk.one", "iqn.2001-04.com.example:disk.two")
+OTHER = "iqn.2010-01.org.example:storage:mail"
+
+
+@click.group("iscsictl")
+def sample() -> None:
+    """Stand for the real tree: one command of each sort."""
+
+
+@sample.command("login")
+@click.option("-T", "--target")
+@click.option("-p", "--portal")
+@click.option("-I", "--interface")
+@click.option("--all", "everything", is_flag=True, help="It's all of them.")
+@click.option("-o", "--output", type=click.Choice(["table", "json", "tsv"]))
+def login(**_: object) -> None:
+    """Log in to targets, that's all."""
+
+
+@sample.command("detach")
+@click.argument("what", metavar="TARGET|DEVICE|DIR")
+@click.option("--mount", metavar="DIR")
+@click.option("--secret", hidden=True)
+def detach(**_: object) -> None:
+    """Let go."""
+
+
+@sample.command("hold")
+@click.argument("targets", nargs=-1)
+def hold(**_: object) -> None:
+    """Keep away."""
+
+
+@sample.group("chap")
+def chap() -> None:
+    """Judge accounts."""
+
+
+@chap.command("show")
+@click.argument("file", type=click.Path())
+@click.option("--session", metavar="SID")
+def show(**_: object) -> None:
+    """Show."""
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("machine")
+    for target in TARGETS:
+        (root / "etc/iscsi/nodes" / target / "192.0.2.5,3260,1").mkdir(parents=True)
+    (root / "etc/iscsi/nodes" / TARGETS[0] / "2001:db8::5,860,1").mkdir()
+    (root / "etc/iscsi/ifaces").mkdir()
+    for name in ("san0", "iface.example"):
+        (root / "etc/iscsi/ifaces" / name).touch()
+    session = root / "sys/class/iscsi_session/session12"
+    (session / "device/target2:0:0/2:0:0:0/block/sdq").mkdir(parents=True)
+    (session / "targetname").write_text(OTHER + "\n")
+    (root / "proc/self").mkdir(parents=True)
+    (root / "proc/self/mounts").write_text("/dev/sdq1 /srv/my\\040mail ext4 rw,_netdev 0 0\n")
+    (root / "etc/fstab").write_text("# a\nUUID=1 /srv/other ext4 _netdev,nofail 0 0\n")
+    return root
+
+
+def scripts(tmp: Path) -> None:
+    for shell, name in FILES.items():
+        (tmp / name).write_text(script(shell, sample))
+
+
+def environment(machine: Path) -> dict[str, str]:
+    return {
+        "ISCSICTL_ROOT": str(machine), "PATH": os.environ["PATH"], "HOME": str(machine),
+        "TERM": "dumb", "LC_ALL": "C.UTF-8",
+    }  # fmt: skip
+
+
+def bash_line(machine: Path, tmp: Path, typed: str, *, package: bool) -> str:
+    """Type a line and TAB into a real bash, and return the line as it then stands."""
+    scripts(tmp)
+    child = pexpect.spawn(
+        "bash", ["--norc", "--noprofile", "-i"], env=environment(machine), encoding="utf-8",
+        dimensions=(40, 240), timeout=10, cwd=str(tmp),
+    )  # fmt: skip
+    child.delaybeforesend = None
+    if package:
+        child.sendline("source /usr/share/bash-completion/bash_completion")
+    child.sendline("bind 'set enable-bracketed-paste off'; bind 'set bell-style none'")
+    child.sendline("bind 'set show-all-if-ambiguous on'; PS1='>''>'; source iscsictl.bash")
+    child.expect_exact(">>")
+    child.send(typed + "\t")
+    # The line is thrown away and printed back by readline, so that nothing is run.
+    child.send("\x01echo '[\x05]'\r")
+    child.expect(r"\r?\n\[(.*)\]\r?\n")
+    assert isinstance(child.match, re.Match)
+    line = str(child.match[1])
+    child.close(force=True)
+    return line
+
+
+def zsh_line(machine: Path, tmp: Path, typed: str) -> str:
+    scripts(tmp)
+    child = pexpect.spawn(
+        "zsh", ["-f", "-i"], env=environment(machine), encoding="utf-8",
+        dimensions=(40, 240), timeout=20, cwd=str(tmp),
+    )  # fmt: skip
+    child.delaybeforesend = None
+    child.sendline("unsetopt zle_bracketed_paste beep; fpath=($PWD $fpath); PS1='>''>'")
+    child.sendline(
+        "autoload -U compinit; compinit -u -D; bindkey -e; setopt no_prompt_sp; echo re''ady"
+    )
+    child.expect_exact("ready")
+    child.expect_exact(">>")
+    child.send(typed + "\t")
+    child.send("\x01echo '[\x05]'\r")
+    child.expect(r"\r?\n\[(.*)\]\r?\n")
+    assert isinstance(child.match, re.Match)
+    line = str(child.match[1])
+    child.close(force=True)
+    return line
+
+
+def fish_candidates(machine: Path, tmp: Path, typed: str) -> list[str]:
+    scripts(tmp)
+    program = 'source iscsictl.fish; complete --do-complete "$argv"'
+    done = subprocess.run(
+        ["fish", "--no-config", "-c", program, typed],
+        env=environment(machine), capture_output=True, text=True, timeout=30, check=True, cwd=tmp,
+    )  # fmt: skip
+    assert done.stderr == ""
+    return sorted(line.split("\t")[0] for line in done.stdout.splitlines())
+
+
+def bash_candidates(machine: Path, tmp: Path, typed: str, breaks: str = ":=") -> list[str]:
+    """Call the function as readline does, with its idea of words, and list what it offers."""
+    scripts(tmp)
+    word = re.split(f"[\\s{breaks}]", typed)[-1]
+    program = (
+        'source ./iscsictl.bash; COMP_LINE=$1 COMP_POINT=${#1}; _iscsictl iscsictl "$2" x;'
+        '(( ${#COMPREPLY[@]} )) && printf "%s\\n" "${COMPREPLY[@]}"'
+    )
+    done = subprocess.run(
+        ["bash", "--norc", "-c", program, "bash", typed, word],
+        env=environment(machine), capture_output=True, text=True, timeout=30, check=False, cwd=tmp,
+    )  # fmt: skip
+    assert "line" not in done.stderr
+    return sorted(done.stdout.splitlines())
+
+
+def test_the_walk_sees_commands_options_and_kinds() -> None:
+    nodes = {node.path: node for node in walk(sample)}
+    assert list(nodes) == ["", "chap", "chap show", "detach", "hold", "login"]
+    kinds = {option.names[-1]: option.values for option in nodes["login"].options}
+    assert kinds["--target"] == ("target",)
+    assert kinds["--all"] is None
+    assert kinds["--output"] == ("@table", "@json", "@tsv")
+    assert nodes["detach"].arguments == (("target", "device", "dir"),)
+    assert nodes["hold"].repeats
+    assert not any("--secret" in option.names for option in nodes["detach"].options)
+
+
+ALL = sorted([*TARGETS, OTHER])
+# What is typed, what is offered, in shells that do not break words at colons.
+OFFERS = [
+    ("iscsictl ", ["chap", "detach", "hold", "login"]),
+    ("iscsictl lo", ["login"]),
+    ("iscsictl chap ", ["show"]),
+    ("iscsictl login -o ", ["json", "table", "tsv"]),
+    ("iscsictl login --all -T ", ALL),
+    ("iscsictl login -T iqn.2001-04.com.example:disk.t", [TARGETS[1]]),
+    ("iscsictl login --target iqn.2010", [OTHER]),
+    ("iscsictl login -p ", ["192.0.2.5:3260", "[2001:db8::5]:860"]),
+    ("iscsictl login -p [2001:d", ["[2001:db8::5]:860"]),
+    ("iscsictl login -I ", ["default", "san0"]),
+    ("iscsictl chap show --session ", ["12"]),
+    ("iscsictl hold a b iqn.2010", [OTHER]),
+    ("iscsictl detach /dev/sd", ["/dev/sdq"]),
+]
+
+
+@pytest.mark.parametrize(("typed", "offered"), OFFERS)
+def test_bash_offers_what_fits(
+    machine: Path, tmp_path: Path, typed: str, offered: list[str]
+) -> None:
+    got = bash_candidates(machine, tmp_path, typed, breaks="")
+    assert [word for word in got if "." not in word or word in offered] == offered or got == offered
+
+
+@pytest.mark.skipif(not shutil.which("fish"), reason="fish is not installed")
+@pytest.mark.parametrize(("typed", "offered"), OFFERS)
+def test_fish_offers_what_fits(
+    machine: Path, tmp_path: Path, typed: str, offered: list[str]
+) -> None:
+    assert set(offered) <= set(fish_candidates(machine, tmp_path, typed))
+    if typed.endswith(" "):
+        assert fish_candidates(machine, tmp_path, typed) == offered
+
+
+def test_bash_offers_only_what_follows_the_last_colon(machine: Path, tmp_path: Path) -> None:
+    typed = "iscsictl login -T iqn.2001-04.com.example:"
+    assert bash_candidates(machine, tmp_path, typed) == ["disk.one", "disk.two"]
+    typed = "iscsictl login --target=iqn.2010-01.org.example:storage:"
+    assert bash_candidates(machine, tmp_path, typed) == ["mail"]
+
+
+def test_bash_offers_the_portals_of_the_target_that_stands_on_the_line(
+    machine: Path, tmp_path: Path
+) -> None:
+    typed = f"iscsictl login -T {TARGETS[1]} -p "
+    assert bash_candidates(machine, tmp_path, typed) == ["192.0.2.5:3260"]
+
+
+def test_bash_offers_mount_points_and_options(machine: Path, tmp_path: Path) -> None:
+    offered = bash_candidates(machine, tmp_path, "iscsictl login --")
+    assert offered == ["--all", "--help", "--interface", "--output", "--portal", "--target"]
+    assert bash_candidates(machine, tmp_path, "iscsictl login -- ") == []
+
+
+LINES = [
+    ("iscsictl lo", "iscsictl login "),
+    ("iscsictl login -T iqn.2001", "iscsictl login -T iqn.2001-04.com.example:disk."),
+    ("iscsictl login -T iqn.2001-04.com.example:disk.t", f"iscsictl login -T {TARGETS[1]} "),
+    ("iscsictl login -T iqn.2010-01.org.example:st", f"iscsictl login -T {OTHER} "),
+    ("iscsictl login -p 192", "iscsictl login -p 192.0.2.5:3260 "),
+    ("iscsictl login -p 192.0.2.5:", "iscsictl login -p 192.0.2.5:3260 "),
+    ("iscsictl login --output=j", "iscsictl login --output=json "),
+]
+
+
+@pytest.mark.parametrize("package", [False, True], ids=["alone", "bash-completion"])
+@pytest.mark.parametrize(("typed", "line"), LINES)
+def test_tab_in_bash_completes_the_line(
+    machine: Path, tmp_path: Path, typed: str, line: str, package: bool
+) -> None:
+    if package and not Path("/usr/share/bash-completion/bash_completion").exists():
+        pytest.skip("bash-completion is not installed")
+    assert bash_line(machine, tmp_path, typed, package=package) == line
+
+
+@pytest.mark.skipif(not shutil.which("zsh"), reason="zsh is not installed")
+@pytest.mark.parametrize(("typed", "line"), LINES)
+def test_tab_in_zsh_completes_the_line(
+    machine: Path, tmp_path: Path, typed: str, line: str
+) -> None:
+    # zsh takes the blank behind a word back when the cursor moves away.
+    assert zsh_line(machine, tmp_path, typed).rstrip() == line.rstrip()
+
+
+def test_tab_in_bash_completes_an_ipv6_portal(machine: Path, tmp_path: Path) -> None:
+    line = bash_line(machine, tmp_path, "iscsictl login -p [2001:db8:", package=False)
+    assert line == "iscsictl login -p [2001:db8::5]:860 "
+
+
+def test_bash_starts_no_process(machine: Path, tmp_path: Path) -> None:
+    scripts(tmp_path)
+    text = (tmp_path / "iscsictl.bash").read_text()
+    assert "$(" not in text.replace("$((", "")
+    assert "|" not in re.sub(r"\|\||[a-z] \| [a-z]", "", text.split("_iscsictl_add()")[1])
+
+
+@pytest.mark.parametrize("shell", list(FILES))
+def test_the_files_that_are_checked_in_are_those_of_the_tree(shell: str) -> None:
+    from iscsictl.cli.main import cli
+
+    try:
+        made = script(shell, cli)
+    except (ModuleNotFoundError, AttributeError) as error:
+        pytest.skip(f"a command of the tree is not there: {error.name}")
+    assert (ROOT / "completions" / FILES[shell]).read_text() == made, (
+        "run `python -m iscsictl.completion.generate`"
+    )
+
+
+@pytest.mark.parametrize("shell", list(FILES))
+def test_the_command_prints_the_script(shell: str) -> None:
+    group = click.Group("iscsictl", commands=[completion])
+    result = CliRunner().invoke(group, ["completion", shell])
+    assert result.exit_code == 0
+    assert result.output == script(shell, group)
