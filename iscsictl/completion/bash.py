@@ -30,6 +30,13 @@ _iscsictl_portal() { # ADDRESS,PORT[,TPGT]
     _iscsictl_add "$address:$port"
 }
 
+_iscsictl_mount() { # as in fstab, blanks as \040; on the line they want a backslash
+    local directory
+    printf -v directory %b "$1"
+    [[ $directory == *[[:blank:]]* ]] && printf -v directory %q "$directory"
+    _iscsictl_add "$directory"
+}
+
 # Adds the names of one kind that are on this machine now.
 _iscsictl_live() {
     local root=${ISCSICTL_ROOT-} path name rest
@@ -72,13 +79,11 @@ _iscsictl_live() {
     mount)
         while read -r name path rest; do
             [[ $name == /dev/* || $rest == *_netdev* ]] || continue
-            printf -v path %b "$path"
-            _iscsictl_add "$path"
+            _iscsictl_mount "$path"
         done 2>/dev/null <"$root/proc/self/mounts"
         while read -r name path rest; do
             [[ $name != '#'* && $rest == *_netdev* ]] || continue
-            printf -v path %b "$path"
-            _iscsictl_add "$path"
+            _iscsictl_mount "$path"
         done 2>/dev/null <"$root/etc/fstab"
         ;;
     file | dir)

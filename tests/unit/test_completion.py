@@ -57,6 +57,7 @@ def chap() -> None:
 @chap.command("show")
 @click.argument("file", type=click.Path())
 @click.option("--session", metavar="SID")
+@click.option("--from", "origin", metavar="MOUNTPOINT")
 def show(**_: object) -> None:
     """Show."""
 
@@ -190,6 +191,7 @@ OFFERS = [
     ("iscsictl login -I ", ["default", "san0"]),
     ("iscsictl chap show --session ", ["12"]),
     ("iscsictl hold a b iqn.2010", [OTHER]),
+    ("iscsictl chap show --from /srv/o", ["/srv/other"]),
     ("iscsictl detach /dev/sd", ["/dev/sdq"]),
 ]
 
@@ -240,6 +242,7 @@ LINES = [
     ("iscsictl login -p 192", "iscsictl login -p 192.0.2.5:3260 "),
     ("iscsictl login -p 192.0.2.5:", "iscsictl login -p 192.0.2.5:3260 "),
     ("iscsictl login --output=j", "iscsictl login --output=json "),
+    ("iscsictl chap show --from /srv/o", "iscsictl chap show --from /srv/other "),
 ]
 
 
@@ -265,6 +268,11 @@ def test_tab_in_zsh_completes_the_line(
 def test_tab_in_bash_completes_an_ipv6_portal(machine: Path, tmp_path: Path) -> None:
     line = bash_line(machine, tmp_path, "iscsictl login -p [2001:db8:", package=False)
     assert line == "iscsictl login -p [2001:db8::5]:860 "
+
+
+def test_a_blank_in_a_mount_point_gets_its_backslash(machine: Path, tmp_path: Path) -> None:
+    typed = "iscsictl chap show --from /srv/m"
+    assert bash_candidates(machine, tmp_path, typed) == ["/srv/my\\ mail"]
 
 
 def test_bash_starts_no_process(machine: Path, tmp_path: Path) -> None:
