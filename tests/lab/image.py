@@ -35,10 +35,20 @@ PACKAGES = """
     iproute2 iputils-ping nftables strace procps psmisc lsof cron
     bash-completion zsh fish
 """.split()
+NOT_IN_INITRD = (
+    "btrfs", "dmsetup", "fuse", "lvm2", "mdadm", "multipath", "ntfs_3g", "sg3-utils", "thermal",
+    "udev", "xfs",
+)  # fmt: skip
 DPKG_OPTIONS = (
     "path-exclude=/usr/share/locale/*",
     "path-exclude=/usr/share/doc/*",
     "path-exclude=/usr/share/info/*",
+    # What would make the initrd large and slow, and finds no root disk here.
+    *(
+        f"path-exclude=/usr/share/initramfs-tools/{place}/{name}"
+        for place in ("hooks", "scripts/*")
+        for name in NOT_IN_INITRD
+    ),
 )
 
 

@@ -1,0 +1,105 @@
+"""Fixtures of the lab: a pair for each suite, one at a time, clean for each test."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.lab.image import SUITES, LabUnavailable
+from tests.lab.pair import Lab
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.lab.array import Array
+    from tests.lab.guest import Guest
+
+HERE = Path(__file__).parent
+CHOSEN = os.environ.get("LAB_SUITES", ",".join(SUITES)).replace(",", " ").split()
+unavailable: list[str] = []
+running: list[Lab] = []
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Every test of this directory carries the mark `lab`."""
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.lab)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Iterator[None]:  # fmt: skip
+    """A failure shows what both guests last had to say."""
+    report = yield
+    if report is not None and report.failed and running and HERE in item.path.parents:
+        report.sections.append(("consoles of the lab", running[-1].consoles()))
+    return report
+
+
+def lab_or_skip(suite: str) -> Lab:
+    """A pair, or the one line that says why there can be none."""
+    if not unavailable:
+        try:
+            return Lab.start(suite)
+        except LabUnavailable as error:
+            unavailable.append(str(error))
+    if os.environ.get("LAB_REQUIRED") == "1":
+        pytest.fail(f"no lab: {unavailable[0]}", pytrace=False)
+    pytest.skip(f"no lab: {unavailable[0]}")
+
+
+@pytest.fixture(scope="session", params=CHOSEN)
+def suite(request: pytest.FixtureRequest) -> str:
+    """The Debian suite under test; LAB_SUITES chooses which there are."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def bare_session_lab(suite: str) -> Iterator[Lab]:
+    """A booted pair of the suite, without the project."""
+    lab = lab_or_skip(suite)
+    running.append(lab)
+    try:
+        with lab:
+            yield lab
+    finally:
+        running.remove(lab)
+
+
+@pytest.fixture(scope="session")
+def session_lab(bare_session_lab: Lab) -> Lab:
+    """The pair of the suite with the project installed on the host."""
+    bare_session_lab.restore("booted")
+    bare_session_lab.install_project()
+    return bare_session_lab
+
+
+@pytest.fixture
+def bare_lab(bare_session_lab: Lab) -> Lab:
+    """A pair just booted, nothing exported, the project not installed."""
+    bare_session_lab.restore("booted")
+    return bare_session_lab
+
+
+@pytest.fixture
+def lab(session_lab: Lab) -> Lab:
+    """A clean pair: booted, nothing exported, the project installed on the host."""
+    session_lab.restore("installed")
+    return session_lab
+
+
+@pytest.fixture
+def host(lab: Lab) -> Guest:
+    """The host of the clean pair."""
+    return lab.host
+
+
+@pytest.fixture
+def array(lab: Lab) -> Array:
+    """The array of the clean pair."""
+    return lab.array
