@@ -1,0 +1,265 @@
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from iscsictl.model.listing import ChapNames, Host, Lun, Mount, Timeouts
+from iscsictl.model.names import Portal
+from iscsictl.system import blockdev
+from iscsictl.system.sosreport import read_directory
+from iscsictl.system.sysfs import read_listing, read_sessions
+from tests.bench.make_tree import Tree, make
+
+WWID = "naa.60014051234567890abcdef123456789"
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Tree:
+    return Tree(tmp_path)
+
+
+def test_a_session_tells_what_iscsiadm_would(tree: Tree) -> None:
+    device = tree.session(7, "iqn.2010-10.org.example:A", "2001:db8::5", port=860, tpgt="2")
+    lun = tree.lun(device, 3, wwid=WWID)
+    tree.block(lun / "block", "sdc")
+    tree.lun(device, 12)
+    (session,) = read_sessions(tree.root)
+    assert session.source == "sysfs"
+    assert (session.sid, session.target) == (7, "iqn.2010-10.org.example:A")
+    assert session.portal == session.persistent_portal == Portal("2001:db8::5", 860, 2)
+    assert (session.transport, session.iface) == ("tcp", "default")
+    assert (session.initiator_address, session.alias) == ("192.0.2.9", "LIO Target")
+    assert (session.status, session.session_state) == ("up", "LOGGED_IN")
+    assert (session.connection_state, session.internal_state) == ("LOGGED IN", None)
+    assert session.timeouts == Timeouts(120, 30, 30, 15)
+    assert session.chap == ChapNames(None, None)
+    assert session.params is not None
+    assert (session.params["HeaderDigest"], session.params["DataDigest"]) == ("None", "CRC32C")
+    assert (session.params["InitialR2T"], session.params["MaxBurstLength"]) == ("Yes", "262144")
+    assert session.host == Host(8, "running")
+    assert session.luns == (
+        Lun(3, "8:0:0:3", "/dev/sdc", "running", WWID),
+        Lun(12, "8:0:0:12", None, "running", None),
+    )
+
+
+@pytest.mark.parametrize(
+    ("state", "connection", "status"),
+    [("LOGGED_IN", "up", "up"), ("FAILED", "failed", "recovering"), ("FREE", "down", "recovering"),
+     ("LOGGED_IN", "failed", "unknown")],
+)  # fmt: skip
+def test_the_status_is_the_kernel_s(tree: Tree, state: str, connection: str, status: str) -> None:
+    tree.session(1, "iqn.2010-10.org.example:a", state=state, connection={"state": connection})
+    assert read_sessions(tree.root)[0].status == status
+
+
+def test_older_kernels_without_connection_states_are_read(tree: Tree) -> None:
+    tree.session(1, "iqn.2010-10.org.example:a")
+    conn = tree.sys / "class/iscsi_connection/connection1:0"
+    (conn / "state").unlink()
+    (conn / "local_ipaddr").unlink()
+    (session,) = read_sessions(tree.root)
+    assert (session.status, session.connection_state) == ("up", None)
+    assert session.initiator_address == "192.0.2.9"
+
+
+def test_sessions_come_in_the_order_of_their_numbers(tree: Tree) -> None:
+    for sid in (10, 2, 1):
+        tree.session(sid, f"iqn.2010-10.org.example:t{sid}")
+    assert [session.sid for session in read_sessions(tree.root)] == [1, 2, 10]
+
+
+def test_sessions_of_one_adapter_keep_their_luns_apart(tree: Tree) -> None:
+    for sid in (1, 2):
+        device = tree.session(sid, f"iqn.2010-10.org.example:t{sid}", host=9)
+        tree.lun(device, sid)
+    first, second = read_sessions(tree.root)
+    assert first.host == second.host == Host(9, "running")
+    assert [lun.lun for lun in first.luns or ()] == [1]
+    assert [lun.lun for lun in second.luns or ()] == [2]
+
+
+def test_a_machine_without_iscsi_has_no_sessions(tmp_path: Path) -> None:
+    listing = read_listing(tmp_path)
+    assert (listing.sessions, listing.disks, listing.warnings) == ((), (), ())
+
+
+def test_secrets_are_never_opened(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[str] = []
+    real = os.open
+
+    def recording(path: str, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
+        opened.append(str(path))
+        return real(path, flags, mode, dir_fd=dir_fd)
+
+    tree.session(1, "iqn.2010-10.org.example:a", username="bob", password="s3cret")
+    monkeypatch.setattr(os, "open", recording)
+    (session,) = read_sessions(tree.root)
+    assert session.chap == ChapNames("bob", None)
+    assert opened
+    assert not [path for path in opened if "password" in path]
+
+
+def test_the_tree_goes_from_the_disk_to_the_mount(tree: Tree) -> None:
+    lun = tree.lun(tree.session(1, "iqn.2010-10.org.example:a"), 0, wwid=WWID)
+    disk = tree.block(lun / "block", "sda", 100, ID_SCSI_SERIAL="S1", ID_VENDOR_ENC="LIO\\x20ORG")
+    tree.block(
+        disk, "sda2", 40, number="8:2", ID_FS_TYPE="ext4", ID_FS_UUID="u-2",
+        ID_FS_LABEL="my_disk", ID_FS_LABEL_ENC="my\\x20disk",
+    )  # fmt: skip
+    part = tree.block(disk, "sda10", 30, number="8:10", ID_FS_TYPE="LVM2_member")
+    lv = tree.virtual("dm-3", "253:3", 29, ID_FS_TYPE="xfs")
+    (lv / "dm").mkdir()
+    (lv / "dm/name").write_text("vg-data\n")
+    (lv / "dm/uuid").write_text("LVM-abc\n")
+    tree.hold(part, lv)
+    tree.mount("8:2", "/srv/with\\040blank")
+    tree.mount("253:3", "/srv/data", "xfs")
+    (found,) = read_listing(tree.root).disks or ()
+    assert (found.wwid, found.serial, found.vendor) == (WWID, "S1", "LIO ORG")
+    assert (found.model, found.type) == ("l0", "disk")
+    assert (found.block.device, found.block.size) == ("/dev/sda", 100 * 2**20)
+    second, tenth = found.block.children
+    assert (second.device, second.kind, second.label, second.uuid) == (
+        "/dev/sda2", "part", "my disk", "u-2",
+    )  # fmt: skip
+    assert second.mounts == (Mount("/srv/with blank", ("rw", "relatime")),)
+    assert (tenth.device, tenth.fstype) == ("/dev/sda10", "LVM2_member")
+    (volume,) = tenth.children
+    assert (volume.device, volume.kind, volume.fstype) == ("/dev/mapper/vg-data", "lvm", "xfs")
+    assert [mount.path for mount in volume.mounts] == ["/srv/data"]
+    assert blockdev.holders(tree.root, "sda10") == ("dm-3",)
+    assert blockdev.slaves(tree.root, "dm-3") == ("sda10",)
+    assert blockdev.partitions(tree.root, "sda") == ("sda2", "sda10")
+    assert blockdev.device_number(tree.root, "sda10") == "8:10"
+    assert blockdev.kname_of(tree.root, "8:10") == "sda10"
+
+
+def two_paths(tree: Tree) -> list[Path]:
+    disks = []
+    for sid, address, name in ((1, "192.0.2.5", "sda"), (2, "198.51.100.5", "sdb")):
+        lun = tree.lun(tree.session(sid, "iqn.2010-10.org.example:a", address), 0, wwid=WWID)
+        disks.append(tree.block(lun / "block", name))
+    return disks
+
+
+def test_paths_under_a_map_are_one_disk_which_is_the_map(tree: Tree) -> None:
+    disks = two_paths(tree)
+    top = tree.virtual("dm-0", "253:0", ID_FS_TYPE="xfs")
+    (top / "dm").mkdir()
+    (top / "dm/name").write_text("mpatha\n")
+    (top / "dm/uuid").write_text("mpath-36001405\n")
+    for below in disks:
+        tree.hold(below, top)
+    tree.mount("253:0", "/srv")
+    listing = read_listing(tree.root)
+    (disk,) = listing.disks or ()
+    assert [path.device for path in disk.paths] == ["/dev/sda", "/dev/sdb"]
+    assert (disk.block.device, disk.block.kind) == ("/dev/mapper/mpatha", "mpath")
+    assert [mount.path for mount in disk.block.mounts] == ["/srv"]
+    assert listing.warnings == ()
+
+
+@pytest.mark.fault("F23")
+def test_paths_without_a_map_are_one_disk_with_a_warning_and_hide_no_use(tree: Tree) -> None:
+    _, second = two_paths(tree)
+    tree.block(second, "sdb1", number="8:17", ID_FS_TYPE="ext4")
+    tree.mount("8:17", "/srv")
+    listing = read_listing(tree.root)
+    (disk,) = listing.disks or ()
+    assert [path.device for path in disk.paths] == ["/dev/sda", "/dev/sdb"]
+    assert blockdev.in_use(disk.block)
+    (warning,) = listing.warnings
+    assert WWID in warning.text
+
+
+@pytest.mark.fault("F55")
+def test_the_second_device_of_a_btrfs_counts_as_mounted(tree: Tree) -> None:
+    lun = tree.lun(tree.session(1, "iqn.2010-10.org.example:a"), 0, wwid=WWID)
+    tree.block(lun / "block", "sda", ID_FS_TYPE="btrfs")
+    tree.virtual("vdb", "254:16", ID_FS_TYPE="btrfs")
+    for name in ("sda", "vdb"):
+        (tree.sys / "fs/btrfs/abc/devices" / name).mkdir(parents=True)
+    tree.mount("0:55", "/srv", "btrfs", "/dev/vdb")
+    (disk,) = read_listing(tree.root).disks or ()
+    assert [mount.path for mount in disk.block.mounts] == ["/srv"]
+
+
+@pytest.mark.fault("F55")
+def test_a_loop_device_on_a_partition_hangs_below_it(tree: Tree) -> None:
+    lun = tree.lun(tree.session(1, "iqn.2010-10.org.example:a"), 0, wwid=WWID)
+    tree.block(lun / "block", "sda")
+    loop = tree.virtual("loop3", "7:3")
+    (loop / "loop").mkdir()
+    (loop / "loop/backing_file").write_text("/dev/sda\n")
+    (disk,) = read_listing(tree.root).disks or ()
+    assert [(block.device, block.kind) for block in disk.block.children] == [("/dev/loop3", "loop")]
+
+
+def test_a_tree_without_the_index_of_numbers_reads_the_same(tree: Tree) -> None:
+    make(tree.root, 3)
+    before = read_listing(tree.root)
+    shutil.rmtree(tree.sys / "dev")
+    assert read_listing(tree.root) == before
+
+
+@pytest.mark.parametrize("gone", ["session", "connection", "disk", "part", "udev", "state"])
+def test_what_vanishes_while_it_is_read_is_no_error(tree: Tree, gone: str) -> None:
+    make(tree.root, 2)
+    device = tree.sys / "devices/platform/host2/session1"
+    own = device / "iscsi_session/session1"
+    disk = device / "target2:0:0/2:0:0:0/block/sda"
+    path = {
+        "session": device, "connection": device / "connection1:0", "disk": disk,
+        "part": disk / "sda1", "udev": tree.root / "run", "state": own / "state",
+    }[gone]  # fmt: skip
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+    listing = read_listing(tree.root)
+    lost = gone in ("session", "state")
+    assert [session.sid for session in listing.sessions] == ([2] if lost else [1, 2])
+    expected = 2 - (lost or gone == "disk")
+    assert len(listing.disks or ()) == expected
+
+
+def test_the_reads_of_a_session_are_few_and_grow_with_their_number_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts = {}
+    real = os.open
+    calls = [0]
+
+    def counting(path: str, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
+        calls[0] += 1
+        return real(path, flags, mode, dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, "open", counting)
+    for number in (1, 10, 20):
+        make(tmp_path / str(number), number)
+        calls[0] = 0
+        read_listing(tmp_path / str(number))
+        counts[number] = calls[0]
+    assert counts[20] - counts[10] == 10 * (counts[10] - counts[1]) / 9
+    assert (counts[20] - counts[10]) / 10 <= 55
+
+
+def test_a_sosreport_with_saved_kernel_files_is_read_like_a_live_host(tmp_path: Path) -> None:
+    make(tmp_path / "sosreport-host-1", 2)
+    listing = read_directory(tmp_path)
+    assert len(listing.sessions) == 2
+    assert len(listing.disks or ()) == 2
+
+
+def test_of_a_sosreport_s_outputs_the_one_that_tells_most_is_read(tmp_path: Path) -> None:
+    folder = tmp_path / "sos_commands/iscsi"
+    folder.mkdir(parents=True)
+    data = Path(__file__).parent / "data/sessions"
+    shutil.copy(data / "flat.txt", folder / "iscsiadm_-m_session")
+    shutil.copy(data / "mixed-P3.txt", folder / "iscsiadm_-m_session_-P_3")
+    (folder / "iscsiadm_-m_node").write_text("192.0.2.1:3260,1 iqn.2010-10.org.example:n\n")
+    listing = read_directory(tmp_path)
+    assert [session.sid for session in listing.sessions] == [4, 12]
+    assert listing.disks is None
