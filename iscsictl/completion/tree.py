@@ -73,7 +73,8 @@ def _walk(command: click.Command, path: str, context: click.Context) -> Iterator
 
 
 def _option(option: click.Option) -> Option:
-    names = (*option.opts, *option.secondary_opts)
+    # Sorted, because older versions of Click give the names of --help in any order.
+    names = tuple(sorted((*option.opts, *option.secondary_opts), key=lambda n: (n[:2] == "--", n)))
     flag = option.is_flag or option.count
     return Option(names, _line(option.help or ""), None if flag else _values(option))
 
