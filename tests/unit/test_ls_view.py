@@ -1,0 +1,279 @@
+import io
+import json
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from iscsictl.cli.ls import only
+from iscsictl.errors import NotFoundError
+from iscsictl.model.listing import Block, Disk, Listing, Lun, Mount, Session
+from iscsictl.model.listing import Path as DiskPath
+from iscsictl.model.names import Portal
+from iscsictl.ui.lsview import print_listing
+from iscsictl.ui.screen import Screen, screen_of
+from iscsictl.ui.table import Column, fit, print_table, print_tsv
+from iscsictl.ui.text import cell_width, human_size, shortened, visible
+from tests.bench.make_tree import Tree, make
+
+WWID = "naa.60014051234567890abcdef123456789"
+IQN = "iqn.1994-12.com.promise.very.long.authority:storage.array.vtrak"
+
+
+def listing(paths: int = 2, options: tuple[str, ...] = ("rw",)) -> Listing:
+    sessions = tuple(
+        Session(
+            "sysfs", f"{IQN}.1", sid=sid, portal=Portal(f"192.0.2.{sid}", 3260, 1),
+            status="up" if sid == 1 else "recovering",
+            luns=(Lun(0, f"{sid}:0:0:0", f"/dev/sd{'abc'[sid]}", "running", WWID),),
+        )
+        for sid in range(1, paths + 1)
+    )  # fmt: skip
+    part = Block("/dev/mapper/m-part1", "part", 2**30, "ext4", None, "u", (Mount("/srv", options),))
+    disk = Disk(
+        WWID,
+        tuple(DiskPath(one.sid or 0, f"{one.sid}:0:0:0", "/dev/x") for one in sessions),
+        Block("/dev/mapper/m", "mpath", 2**40, children=(part,)),
+    )
+    other = Session("sysfs", f"{IQN}.2", sid=9, status="down", luns=())
+    return Listing((*sessions, other), (disk,))
+
+
+def shown(
+    what: Listing, width: int | None, *, tsv: bool = False, long: bool = False, tree: bool = False
+) -> str:
+    out = io.StringIO()
+    print_listing(what, Screen(out, width, False, True), tsv=tsv, long=long, tree=tree)
+    return out.getvalue()
+
+
+def test_off_a_terminal_nothing_is_shortened_and_paths_stand_together() -> None:
+    head, first, second = shown(listing(), None).splitlines()
+    assert head.split() == ["TARGET", "PORTAL", "STATUS", "LUN", "DEVICE", "SIZE", "FS", "MOUNT"]
+    assert first.split() == [
+        f"{IQN}.1", "192.0.2.1:3260,192.0.2.2:3260", "up,recovering", "0", "/dev/mapper/m",
+        "1T", "ext4", "/srv",
+    ]  # fmt: skip
+    assert second.split() == [f"{IQN}.2", "-", "down", "-", "-", "-", "-", "-"]
+
+
+@pytest.mark.parametrize("width", [20, 40, 60, 80, 100, 200])
+def test_a_table_fits_the_terminal_and_names_stay_distinct(width: int) -> None:
+    text = shown(listing(), width)
+    if width >= 40:
+        assert max(map(cell_width, text.splitlines())) <= width
+    assert "recovering" in text
+    assert "/srv" in text
+    if width == 200:
+        assert f"{IQN}.1" in text
+    elif width >= 40:
+        names = {line.split()[0] for line in text.splitlines()[1:] if line.strip()[0] == "i"}
+        assert len(names) == 2
+
+
+def test_on_80_columns_what_matters_is_readable() -> None:
+    text = shown(listing(), 80)
+    for word in ("192.0.2.1", "192.0.2.2", "up", "recovering", "/dev/mapper/m", "1T", "/srv"):
+        assert word in text
+
+
+@pytest.mark.fault("F56")
+def test_a_filesystem_that_cannot_be_written_says_so() -> None:
+    assert "/srv (ro)" in shown(listing(options=("ro", "relatime")), None)
+
+
+def test_the_tree_goes_from_the_portal_to_the_mount() -> None:
+    lines = [line.strip(" │├└─") for line in shown(listing(1), None, tree=True).splitlines()]
+    assert lines == [
+        "portal 192.0.2.1:3260", f"{IQN}.1", "session 1 up", f"LUN 0 /dev/sdb 1T {WWID} running",
+        "/dev/mapper/m mpath 1T", "/dev/mapper/m-part1 part 1G", "ext4 u", "/srv",
+        "portal not known", f"{IQN}.2", "session 9 down",
+    ]  # fmt: skip
+
+
+def test_tsv_has_keys_raw_sizes_and_one_line_a_row() -> None:
+    head, first, _ = shown(listing(), 40, tsv=True).splitlines()
+    row = dict(zip(head.split("\t"), first.split("\t"), strict=True))
+    assert row["size"] == str(2**40)
+    assert row["portal"] == "192.0.2.1:3260,192.0.2.2:3260"
+    assert row["filesystem"] == "ext4"
+
+
+def test_tsv_escapes_what_would_break_a_line() -> None:
+    out = io.StringIO()
+    screen = Screen(out, None, False, True)
+    print_tsv([("a\tb\nc\\", None, 5)], [Column("A"), Column("B"), Column("C")], screen)
+    assert out.getvalue() == "a\tb\tc\na\\tb\\nc\\\\\t\t5\n"
+
+
+def test_control_characters_from_the_wire_never_reach_the_terminal() -> None:
+    evil = "iqn.x:\x1b]0;owned\x07\u202e\udcff\x9b"
+    assert visible(evil) == "iqn.x:\\x1b]0;owned\\x07\\u202e\\xff\\x9b"
+    for form in ({}, {"tsv": True}, {"long": True}, {"tree": True}):
+        text = shown(Listing((Session("sysfs", evil, sid=1, alias=evil),)), 80, **form)
+        assert not set(text) & set("\x1b\x07\u202e\udcff\x9b")
+
+
+def test_shortened_names_are_never_alike() -> None:
+    names = [f"iqn.2010-10.org.example:same.beginning.{n:04}.same.end" for n in range(200)]
+    for width in range(3, 60):
+        short = shortened(names, width)
+        if short is not None:
+            assert len(set(short.values())) == 200
+            assert max(map(len, short.values())) <= width
+    assert shortened(names, 40) is not None
+    assert shortened(["aaaba", "aacba"], 3) is None
+
+
+def test_wide_characters_count_twice() -> None:
+    assert cell_width("日本") == 4
+    assert cell_width("e\u0301") == 1
+    short = shortened(["日本語の長い名前です"], 8)
+    assert short is not None
+    assert cell_width(next(iter(short.values()))) <= 8
+
+
+def test_a_table_that_cannot_be_cut_without_lies_becomes_records() -> None:
+    names = [f"{n}{'x' * 60}{n}" for n in range(30)]
+    columns = [Column("TARGET"), Column("MOUNT")]
+    assert fit(columns, [((name,), ("/srv",)) for name in names], 40) is None
+    out = io.StringIO()
+    print_table([(name, "/srv") for name in names], columns, Screen(out, 40, False, True))
+    assert all(name in out.getvalue() for name in names)
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [(0, "0B"), (512, "512B"), (1536, "1.5K"), (2**30, "1G"), (3 * 2**40, "3T"), (None, None)],
+)
+def test_sizes_are_written_as_lsblk_does(size: int | None, text: str | None) -> None:
+    assert human_size(size) == text
+
+
+def test_an_exact_name_wins_over_a_part() -> None:
+    sessions = tuple(
+        Session("sysfs", name, sid=sid)
+        for sid, name in enumerate(["iqn.x:a", "iqn.x:ab", "iqn.x:b"])
+    )
+    assert len(only(Listing(sessions), "iqn.x:a").sessions) == 1
+    assert len(only(Listing(sessions), "A").sessions) == 2
+    with pytest.raises(NotFoundError):
+        only(Listing(sessions), "zzz")
+
+
+def test_only_a_terminal_that_can_gets_colour(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "40")
+    assert screen_of(Terminal()).color
+    assert screen_of(Terminal()).width == 40
+    assert not screen_of(Terminal(), False).color
+    assert not screen_of(io.StringIO(), True).color
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert not screen_of(Terminal()).color
+    monkeypatch.delenv("NO_COLOR")
+    monkeypatch.setenv("TERM", "dumb")
+    assert not screen_of(Terminal()).color
+
+
+def run(root: Path, *args: str, text: str = "", **env: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "iscsictl", "ls", *args],
+        input=text, capture_output=True, encoding="utf-8", errors="replace", check=False, timeout=30,
+        env=os.environ | {"ISCSICTL_ROOT": str(root)} | env,
+    )  # fmt: skip
+
+
+@pytest.mark.fault("F10")
+def test_no_session_is_an_empty_table_and_exit_0(tmp_path: Path) -> None:
+    for args in ((), ("-o", "tsv"), ("--tree",), ("-l",)):
+        result = run(tmp_path, *args)
+        assert result.returncode == 0
+        assert len(result.stdout.splitlines()) == (1 if args == ("-o", "tsv") else 0)
+    document = json.loads(run(tmp_path, "-J").stdout)
+    assert document == {"schema": "iscsictl.ls/1", "sessions": [], "disks": [], "warnings": []}
+
+
+def test_live_json_has_the_keys_of_the_contract_in_their_order(tmp_path: Path) -> None:
+    make(tmp_path, 1)
+    document = json.loads(run(tmp_path, "-J").stdout)
+    assert list(document) == ["schema", "sessions", "disks", "warnings"]
+    assert list(document["sessions"][0]) == [
+        "source", "sid", "target", "alias", "transport", "portal", "persistent_portal", "iface",
+        "initiator", "initiator_address", "status", "connection_state", "session_state",
+        "internal_state", "timeouts", "chap", "params", "host", "luns",
+    ]  # fmt: skip
+    assert list(document["disks"][0]) == [
+        "wwid", "serial", "vendor", "model", "type", "size", "read_only", "paths", "device",
+        "kind", "fstype", "label", "uuid", "mounts", "children",
+    ]  # fmt: skip
+
+
+def test_a_capture_on_stdin_is_read_and_what_is_not_one_is_named_by_line(tmp_path: Path) -> None:
+    flat = (Path(__file__).parent / "data/sessions/flat.txt").read_text()
+    result = run(tmp_path, "--from", "-", "-o", "tsv", text="hello\n" + flat)
+    assert (result.returncode, len(result.stdout.splitlines())) == (0, 4)
+    assert result.stderr.startswith("iscsictl: stdin:1: ")
+    nothing = run(tmp_path, "--from", "-", text="hello\nworld\n")
+    assert (nothing.returncode, nothing.stdout) == (1, "")
+    assert "stdin:1" in nothing.stderr
+    assert run(tmp_path, "--from", str(tmp_path / "none")).returncode == 3
+
+
+@pytest.mark.fault("F46")
+def test_any_locale_shows_any_name(tmp_path: Path) -> None:
+    tree = Tree(tmp_path)
+    tree.session(1, "iqn.2010-10.org.example:größe日\udcff")
+    for env in ({"LC_ALL": "C"}, {"LC_ALL": "POSIX", "PYTHONIOENCODING": "latin-1"},
+                {"PYTHONIOENCODING": "ascii"}):  # fmt: skip
+        for args in ((), ("--tree",), ("-l",), ("-J",)):
+            result = run(tmp_path, *args, **env)
+            assert (result.returncode, result.stderr) == (0, "")
+            assert "iqn.2010-10.org.example:gr" in result.stdout
+
+
+def test_only_colour_on_a_terminal_loads_rich(tmp_path: Path) -> None:
+    make(tmp_path, 1)
+    for args in ((), ("-o", "json"), ("-o", "tsv"), ("--tree",), ("-l",)):
+        result = subprocess.run(
+            [sys.executable, "-X", "importtime", "-m", "iscsictl", "ls", *args],
+            capture_output=True, text=True, check=True, timeout=30,
+            env=os.environ | {"ISCSICTL_ROOT": str(tmp_path)},
+        )  # fmt: skip
+        loaded = {line.split("|")[2].strip() for line in result.stderr.splitlines() if "|" in line}
+        assert not loaded & {"rich", "pyudev", "pexpect", "subprocess", "iscsictl.parse.capture"}
+
+
+@pytest.mark.parametrize("columns", ["40", "80", "200"])
+def test_a_real_terminal_shows_every_row_in_its_width(tmp_path: Path, columns: str) -> None:
+    make(tmp_path, 3)
+    master, slave = pty.openpty()
+    env = os.environ | {"ISCSICTL_ROOT": str(tmp_path), "TERM": "xterm", "COLUMNS": columns}
+    env.pop("NO_COLOR", None)
+    with subprocess.Popen(
+        [sys.executable, "-m", "iscsictl", "ls"], stdout=slave, stderr=slave, env=env
+    ) as child:
+        os.close(slave)
+        data = b""
+        while True:
+            try:
+                chunk = os.read(master, 65536)
+            except OSError:
+                break
+            data += chunk
+        assert child.wait(30) == 0
+    os.close(master)
+    import re
+
+    assert b"\x1b[32m" in data
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", data.decode()).replace("\r", "").splitlines()
+    assert len(lines) == 4
+    assert max(map(cell_width, lines)) <= int(columns)
+    assert len({line.split()[0] for line in lines}) == 4
