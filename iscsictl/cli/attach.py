@@ -14,11 +14,12 @@ from iscsictl.cli.options import Settings, changing, common, need_root
 from iscsictl.cli.running import ask, carry_out
 from iscsictl.cli.secrets import account, read_secret
 from iscsictl.core.build import plan_attach
+from iscsictl.core.teardown import plan_detach
 from iscsictl.engine import observe
 from iscsictl.engine.converge import Task
 from iscsictl.errors import UsageError
 from iscsictl.model.names import DEFAULT_IFACE, Portal, parse_portal
-from iscsictl.model.wish import AttachWish, Consent
+from iscsictl.model.wish import AttachWish, Consent, DetachWish
 from iscsictl.system.disk import LABEL_BYTES
 
 FILESYSTEMS = ["ext4", "ext3", "ext2", "xfs", "btrfs", "vfat"]
@@ -178,6 +179,36 @@ def attach(settings: Settings, **options: Any) -> int:
     wish = _wish(options)
     need_root("attach")
     return carry_out(settings, _task(settings, wish), device_only=options["print_device"])
+
+
+@click.command("detach")
+@click.argument("name", metavar="TARGET|DEVICE|DIR")
+@click.option("--lun", type=click.IntRange(0, 16383), help="Only this LUN of the target.")
+@click.option("--forget", is_flag=True, help="Delete the node records too.")
+@click.option("--lost", is_flag=True, help="The array is gone for ever; needs --confirm.")
+@click.option("--confirm", metavar="WWID", help="The WWID of the disk that is lost.")
+@changing
+@common
+def detach(
+    settings: Settings, name: str, lun: int | None, forget: bool, lost: bool, confirm: str | None
+) -> int:
+    """Unmount a LUN and let go of it, if nothing uses it.
+
+    Unmounts, ends the session if no other LUN of it is in use, keeps it from coming back at
+    boot and takes our line out of fstab. Who still uses the disk is named.
+    """
+    if lost != (confirm is not None):
+        raise UsageError(
+            "--lost and --confirm WWID go together",
+            hint="iscsictl ls -o json shows the WWID",
+        )
+    need_root("detach")
+    wish = DetachWish(name.rstrip("/") or name, lun, forget, Consent(lost=confirm))
+    task = Task(
+        lambda context, before: observe.for_detach(context, wish, before),
+        lambda inventory: plan_detach(inventory, wish),
+    )
+    return carry_out(settings, task)
 
 
 def _task(settings: Settings, wish: AttachWish) -> Task:

@@ -40,6 +40,8 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "chap": Entry("chap:chap", "Set, clear and judge CHAP accounts."),
     },
     "Help": {
+        "import": Entry("importing:import_", "Take over the files of the old driver."),
+        "completion": Entry("completion:completion", "Print the completion script for a shell."),
         "explain": Entry("explain:explain", "Say what an error means and what to do."),
     },
 }

@@ -1,9 +1,11 @@
 """Look at the machine as far as a wish needs it: frozen facts for the planner."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from iscsictl.core.build import record_values
+from iscsictl.core.naming import find
 from iscsictl.core.routes import recorded_portals, session_of
 from iscsictl.engine.context import Context
 from iscsictl.errors import IscsictlError, UnreachableError
@@ -23,7 +25,7 @@ from iscsictl.model.listing import Disk, Listing, Session
 from iscsictl.model.names import Portal
 from iscsictl.model.record import NodeRecord
 from iscsictl.model.secret import Secret
-from iscsictl.model.wish import AttachWish
+from iscsictl.model.wish import AttachWish, DetachWish
 from iscsictl.parse.record import edit_record
 from iscsictl.system import (
     fstabfile,
@@ -85,6 +87,27 @@ def for_attach(context: Context, wish: AttachWish, before: Inventory | None) -> 
         facts,
         holds.read_holds(root),
     )
+
+
+def for_detach(context: Context, wish: DetachWish, _before: Inventory | None) -> Inventory:
+    """Look at all that a detach rests on. A dead array is not touched: that could hang."""
+    root = context.root
+    listing = read_listing(root)
+    inventory = Inventory(
+        nodedb.read_records(context.db),
+        listing.sessions,
+        listing.disks or (),
+        fstabfile.read_fstab(root),
+        host=host_facts(root),
+    )
+    alive = {s.sid for s in listing.sessions if s.status == "up"}
+    used = {}
+    for meant in find(inventory, wish.name, wish.lun):
+        disk = meant.disk
+        if disk is not None and disk.wwid is not None:
+            answers = any(path.sid in alive for path in disk.paths)
+            used[disk.wwid] = users.users(disk, root, inside=answers)
+    return replace(inventory, users=used)
 
 
 def _connected(

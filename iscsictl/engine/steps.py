@@ -31,6 +31,7 @@ from iscsictl.system import (
 )
 from iscsictl.system.files import replace_file
 from iscsictl.system.iscsiadm import Key
+from iscsictl.system.run import run
 from iscsictl.system.sysfs import read_listing
 
 _LOGIN_PAUSE = 3.0
@@ -301,6 +302,11 @@ def _remove_device(action: actions.RemoveDevice, context: Context) -> Effect:
     return Effect()
 
 
+def _remove_map(action: actions.RemoveMap, context: Context) -> Effect:
+    run(["multipath", "-f", action.disk.device.removeprefix("/dev/mapper/")], timeout=context.wait)
+    return Effect()
+
+
 def _test_free(device: str) -> None:
     """Raise InUseError if the kernel says that somebody has the disk."""
     if Path(device).exists():
@@ -313,7 +319,9 @@ def _logout(action: actions.Logout, context: Context) -> Effect:
     session = _session(listing, action)
     if session is None or session.sid is None:
         return Effect(changed=False)
-    if not action.lost:
+    if action.lost:
+        scan.fail_at_once(session.sid, context.root)
+    else:
         for disk in listing.disks or ():
             if any(path.sid == session.sid for path in disk.paths) and len(disk.paths) == 1:
                 _refuse_used(disk, context)
@@ -330,7 +338,7 @@ def _logout(action: actions.Logout, context: Context) -> Effect:
 def _refuse_used(disk: Disk, context: Context) -> None:
     used = users.users(disk, context.root)
     if used.mounts or used.others:
-        what = ", ".join((*(f"mounted on {m}" for m in used.mounts), *used.others))
+        what = ", ".join((*(f"the mount on {m}" for m in used.mounts), *used.others))
         raise InUseError(
             f"{disk.block.device} is in use: {what}",
             hint="end what uses it, or take it down with: iscsictl detach",
@@ -368,6 +376,7 @@ _HANDS: Mapping[type[Action], Callable[[Any, Context], Effect]] = {
     actions.DropRequire: _unrequire,
     actions.Unmount: _unmount,
     actions.RemoveDevice: _remove_device,
+    actions.RemoveMap: _remove_map,
     actions.Logout: _logout,
     actions.SetHold: _hold,
     actions.DropHold: _unhold,

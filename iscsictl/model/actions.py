@@ -243,6 +243,14 @@ class RemoveDevice(Action):
 
 
 @dataclass(frozen=True)
+class RemoveMap(Action):
+    """Have multipathd let go of a map that nothing uses."""
+
+    verb: ClassVar[str] = "unmap"
+    disk: DiskId
+
+
+@dataclass(frozen=True)
 class Logout(Action):
     """End a session that nothing uses."""
 

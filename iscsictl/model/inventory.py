@@ -61,10 +61,15 @@ class Place:
 
 @dataclass(frozen=True)
 class Users:
-    """Who uses a disk or anything on it, in words; `mounts` are its mount points, ours first."""
+    """Who uses a disk or anything on it, in words.
+
+    `mounts` are its mount points in our namespace, `inside` who works in them, `others` all
+    other use: swap, volumes, other namespaces, open devices.
+    """
 
     mounts: tuple[str, ...] = ()
     others: tuple[str, ...] = ()
+    inside: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

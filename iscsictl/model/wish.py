@@ -74,11 +74,9 @@ class AttachWish:
 
 @dataclass(frozen=True)
 class DetachWish:
-    """Take a LUN down: by target and LUN, or by a name that resolved to them."""
+    """Take a LUN down. `name` is a target, device, UUID, WWID or mount point."""
 
-    target: str | None = None
+    name: str
     lun: int | None = None
-    wwid: str | None = None
-    directory: str | None = None
     forget: bool = False
     consent: Consent = Consent()

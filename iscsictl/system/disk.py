@@ -48,11 +48,17 @@ def held(disk: DiskId, deadline: float) -> Iterator[None]:
         yield
 
 
-def _still(disk: DiskId, fine: Callable[[Content], bool]) -> Content:
-    """Probe under O_EXCL and refuse what is no longer as it was when it was planned."""
+def _still(disk: DiskId, node: str, fine: Callable[[Content], bool]) -> Content:
+    """Prove under O_EXCL that what will be overwritten is as it was planned.
+
+    Zeroes at all named places are proof enough; else the whole disk is probed again.
+    """
     device = disk.device
-    with probe.opened(device, exclusive=True):
-        content = probe.probe(device, disk.wwid)
+    with probe.opened(node, exclusive=True) as fd:
+        size, sector, _ = probe.size_of(fd)
+        content = Content(disk.wwid, size, sector, reserved=_reserved(device))
+        if probe.first_data(fd, probe.named_places(size)) is not None:
+            content = probe.probe(device, disk.wwid)
     if content.reserved:
         raise RefusedError(
             f"{device} is under another host's SCSI-3 persistent reservation",
@@ -66,11 +72,16 @@ def _still(disk: DiskId, fine: Callable[[Content], bool]) -> Content:
     return content
 
 
+def _reserved(device: str) -> bool:
+    with probe.opened(device, exclusive=False) as fd:
+        return scsi.reserved(fd)
+
+
 def wipe(disk: DiskId, deadline: float) -> None:
     """Erase all signatures of the disk and its partitions; the user confirmed the WWID."""
     device = disk.device
     with held(disk, deadline):
-        _still(disk, lambda _: True)
+        _still(disk, device, lambda _: True)
         _table, parts = probe.read_table(device)
         for part in parts:
             if Path(part.device).exists():
@@ -83,7 +94,7 @@ def label(disk: DiskId, table: str, fine: Callable[[Content], bool], deadline: f
     """Write a table with one partition, aligned by the disk's own topology."""
     device = disk.device
     with held(disk, deadline):
-        _still(disk, fine)
+        _still(disk, device, fine)
         script = f"label: {table}\n,,\n".encode()
         run(
             ["sfdisk", "--quiet", "--wipe", "never", "--wipe-partitions", "never", device],
@@ -120,7 +131,7 @@ def mkfs(
     """
     node = disk.device if part is None else probe.part_device(disk.device, part)
     with held(disk, deadline):
-        content = _still(disk, fine)
+        content = _still(disk, node, fine)
         if content.filesystem is not None:
             run(["wipefs", "--all", "--quiet", node])
         try:

@@ -26,6 +26,14 @@ def rescan(hctl: str, root: Path = Path("/")) -> None:
     _write(root / f"sys/class/scsi_device/{hctl}/device/rescan", "1")
 
 
+def fail_at_once(sid: int, root: Path = Path("/")) -> None:
+    """Have what waits for a lost session fail now instead of at the recovery timeout."""
+    try:
+        _write(root / f"sys/class/iscsi_session/session{sid}/recovery_tmo", "0")
+    except FileNotFoundError:
+        return
+
+
 def _write(path: Path, text: str) -> None:
     try:
         with path.open("w") as file:

@@ -28,8 +28,8 @@ def _family(root: Path, kname: str) -> list[str]:
     return found
 
 
-def users(disk: Disk, root: Path = Path("/")) -> Users:
-    """Return who uses a disk, over any of its paths."""
+def users(disk: Disk, root: Path = Path("/"), *, inside: bool = False) -> Users:
+    """Return who uses a disk, over any of its paths; if asked, who works in its mounts too."""
     own = [_kname(path.device) for path in disk.paths]
     names: list[str] = []
     for kname in own:
@@ -47,7 +47,9 @@ def users(disk: Disk, root: Path = Path("/")) -> Users:
     parts = {p for name in (*own, *maps) for p in partitions(root, name)}
     others += [_holder(disk.block, root, n) for n in names if n not in {*own, *parts, *maps}]
     others += _openers(root, numbers)
-    return Users(tuple(dict.fromkeys(places)), tuple(dict.fromkeys(others)))
+    places = list(dict.fromkeys(places))
+    workers = [who for path in places for who in working_in(path, root)] if inside else []
+    return Users(tuple(places), tuple(dict.fromkeys(others)), tuple(dict.fromkeys(workers)))
 
 
 def _is_on(mount: MountLine, numbers: Iterable[str], nodes: Iterable[str]) -> bool:
@@ -98,7 +100,7 @@ def _openers(root: Path, numbers: Iterable[str]) -> Iterator[str]:
             continue
 
 
-def inside(path: str, root: Path = Path("/")) -> tuple[str, ...]:
+def working_in(path: str, root: Path = Path("/")) -> tuple[str, ...]:
     """Return the processes that work in a mounted filesystem, or have a file of it open."""
     try:
         number = next(m.device for m in reversed(mounts.mounted(root)) if m.path == path)

@@ -1,0 +1,86 @@
+"""What a name means: a target, one of its LUNs, or whatever is known by that name."""
+
+import os.path
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from iscsictl.core.making import blocks
+from iscsictl.errors import NotFoundError
+from iscsictl.model.inventory import Inventory
+from iscsictl.model.listing import Disk
+
+
+@dataclass(frozen=True)
+class Meant:
+    """One LUN, or all of a target (`lun` None). `disk` is None while it is not there."""
+
+    target: str
+    lun: int | None
+    wwid: str | None = None
+    disk: Disk | None = None
+
+
+def _luns(inventory: Inventory) -> Iterator[Meant]:
+    """Yield every LUN with a disk, through every session."""
+    disks = {(p.sid, p.hctl): d for d in inventory.disks for p in d.paths}
+    for session in inventory.sessions:
+        for unit in session.luns or ():
+            disk = disks.get((session.sid or 0, unit.hctl or ""))
+            if disk is not None:
+                yield Meant(session.target, unit.lun, disk.wwid, disk)
+
+
+def _is_called(meant: Meant, name: str) -> bool:
+    disk = meant.disk
+    if disk is None:
+        return False
+    if name in {disk.wwid, *(path.device for path in disk.paths)}:
+        return True
+    real = os.path.realpath(name) if name.startswith("/dev/") else name
+    for block in blocks(disk.block):
+        if real in {block.device, os.path.realpath(block.device)}:
+            return True
+        if name in {block.uuid, *(mount.path for mount in block.mounts)}:
+            return True
+    return any(real == path.device for path in disk.paths)
+
+
+def find(inventory: Inventory, name: str, lun: int | None) -> tuple[Meant, ...]:
+    """Return the LUNs that a name means, those that are only in fstab or a record too.
+
+    A target means all its LUNs unless `lun` is given. Empty where nothing has that name.
+    Raises NotFoundError where the name fits LUNs of several targets.
+    """
+    there = list(_luns(inventory))
+    if any(name == t for t in _targets(inventory)):
+        found = [m for m in there if m.target == name and lun in {None, m.lun}]
+        found += [m for m in _in_fstab(inventory) if m.target == name and lun in {None, m.lun}]
+        return _once(found) or (Meant(name, lun),)
+    found = [m for m in there if _is_called(m, name)]
+    found = found or list(_in_fstab(inventory, name))
+    if len({(m.target, m.lun) for m in found}) > 1:
+        what = ", ".join(f"{m.target} LUN {m.lun}" for m in _once(found))
+        raise NotFoundError(f"{name} fits several LUNs: {what}", hint="name the target and --lun")
+    return _once(found)
+
+
+def _targets(inventory: Inventory) -> set[str]:
+    return {
+        *(s.target for s in inventory.sessions),
+        *(r.target for r in inventory.records),
+        *(x.target for x in inventory.fstab.ours if x.target),
+    }
+
+
+def _in_fstab(inventory: Inventory, name: str | None = None) -> Iterator[Meant]:
+    for line in inventory.fstab.ours:
+        called = {line.uuid, line.wwid, line.mount_point}
+        if line.target is not None and (name is None or name in called):
+            yield Meant(line.target, line.lun, line.wwid)
+
+
+def _once(found: list[Meant]) -> tuple[Meant, ...]:
+    kept: dict[tuple[str, int | None], Meant] = {}
+    for meant in found:
+        kept.setdefault((meant.target, meant.lun), meant)
+    return tuple(kept.values())

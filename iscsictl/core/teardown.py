@@ -1,0 +1,173 @@
+"""Plan a detach: unmount, let go of the disk, log out if nobody else needs the session."""
+
+from iscsictl.core.draft import Draft
+from iscsictl.core.making import blocks
+from iscsictl.core.naming import Meant, find
+from iscsictl.core.routes import session_of
+from iscsictl.errors import (
+    InUseError,
+    IscsictlError,
+    NotFoundError,
+    RefusedError,
+    UnreachableError,
+)
+from iscsictl.model import actions
+from iscsictl.model.actions import DiskId
+from iscsictl.model.inventory import Inventory, Users
+from iscsictl.model.listing import Disk, Session
+from iscsictl.model.plan import Plan
+from iscsictl.model.wish import DetachWish
+
+
+def plan_detach(inventory: Inventory, wish: DetachWish) -> Plan:
+    """Return what is to be done. Never raises: what forbids it is the plan's refusal."""
+    draft = Draft()
+    refusal: IscsictlError | None = None
+    try:
+        meant = find(inventory, wish.name, wish.lun)
+        if meant:
+            _detach(draft, inventory, wish, meant)
+        elif wish.name.startswith(("iqn.", "eui.", "naa.", "/")) and _plausible(wish.name):
+            draft.notes.append(f"nothing of {wish.name} is attached")
+        else:
+            raise NotFoundError(
+                f"nothing here is called {wish.name}", hint="see what is there: iscsictl ls"
+            )
+    except IscsictlError as error:
+        refusal = error
+    return Plan(tuple(draft.steps), refusal, notes=tuple(draft.notes))
+
+
+def _plausible(name: str) -> bool:
+    return not name.startswith("/dev/")
+
+
+def _detach(draft: Draft, inventory: Inventory, wish: DetachWish, meant: tuple[Meant, ...]) -> None:
+    target = meant[0].target
+    sessions = tuple(s for s in inventory.sessions if s.target == target)
+    for one in meant:
+        if one.disk is not None:
+            _release(draft, inventory, wish, one, one.disk, sessions)
+    ours = {one.lun for one in meant}
+    others = sorted(
+        {u.lun for s in sessions for u in s.luns or () if u.device and u.lun not in ours}
+    )
+    whole = wish.lun is None and wish.name == target
+    if others and not whole:
+        luns = ", ".join(map(str, others))
+        draft.notes.append(f"the session stays: {target} has LUN {luns} on this host too")
+        for one in meant:
+            if one.disk is not None:
+                hctls = tuple(path.hctl for path in one.disk.paths)
+                remove = actions.RemoveDevice(_id(one, one.disk), hctls)
+                draft.add(remove, f"{target} LUN {one.lun}", "the kernel forgets the disk")
+    else:
+        _end_sessions(draft, inventory, wish, target, sessions)
+    _forget_lines(draft, inventory, meant)
+
+
+def _id(meant: Meant, disk: Disk) -> DiskId:
+    return DiskId(meant.target, meant.lun or 0, disk.wwid or "?", disk.block.device)
+
+
+def _release(
+    draft: Draft,
+    inventory: Inventory,
+    wish: DetachWish,
+    meant: Meant,
+    disk: Disk,
+    sessions: tuple[Session, ...],
+) -> None:
+    """Add the unmounts of one disk, or raise where somebody else uses it."""
+    used = inventory.users.get(disk.wwid or "", Users())
+    lost = wish.consent.lost is not None
+    if lost and wish.consent.lost != disk.wwid:
+        raise RefusedError(
+            f"--confirm {wish.consent.lost} does not name this disk: it is {disk.wwid}",
+            hint="iscsictl ls -o json shows the WWIDs",
+        )
+    if not lost:
+        _require_free(inventory, wish, disk, used)
+        if used.mounts and all(s.status != "up" for s in sessions):
+            raise UnreachableError(
+                f"the array of {meant.target} does not answer, so {used.mounts[0]} "
+                "cannot be unmounted without losing what was not written yet",
+                hint="bring the array back; if it is gone for ever: "
+                f"iscsictl detach {wish.name} --lost --confirm {disk.wwid}",
+            )
+    elif used.mounts:
+        draft.notes.append(f"what was not written to {', '.join(used.mounts)} is lost")
+    for path in sorted(used.mounts, key=len, reverse=True):
+        draft.add(actions.Unmount(path, lost), path, "takes the filesystem down")
+    if disk.block.kind == "mpath":
+        unmap = actions.RemoveMap(_id(meant, disk))
+        draft.add(unmap, disk.block.device, "the paths are let go")
+
+
+def _require_free(inventory: Inventory, wish: DetachWish, disk: Disk, used: Users) -> None:
+    device = disk.block.device
+    if used.others:
+        raise InUseError(
+            f"{device} is in use: {'; '.join(used.others)}",
+            hint="end that use first, then run this again",
+        )
+    if used.inside:
+        raise InUseError(
+            f"{', '.join(used.mounts)} is in use: {'; '.join(used.inside)}",
+            hint="end these processes, or leave the directory, then run this again",
+        )
+    managed = {line.mount_point for line in inventory.fstab.ours}
+    foreign = [path for path in used.mounts if path not in managed and path != wish.name]
+    simple = {m.path for block in blocks(disk.block) for m in block.mounts}
+    if foreign and not (wish.lun is None and wish.name.startswith("/dev/")):
+        raise InUseError(
+            f"{device} is mounted on {', '.join(foreign)}, which iscsictl did not set up",
+            hint=f"if it may go: iscsictl detach {foreign[0]}, or umount {foreign[0]}",
+        )
+    if not set(used.mounts) <= simple:
+        raise InUseError(f"{device} is mounted through another device")
+
+
+def _end_sessions(
+    draft: Draft,
+    inventory: Inventory,
+    wish: DetachWish,
+    target: str,
+    sessions: tuple[Session, ...],
+) -> None:
+    records = [r for r in inventory.records if r.target == target]
+    for record in records:
+        name = f"{target} {record.portal}"
+        if not wish.forget and record.problem is None:
+            write = actions.WriteRecord(
+                target, record.portal, record.iface, {"node.startup": "manual"}
+            )
+            draft.add(write, name, "not again at boot", done=not record.onboot)
+    for session in sessions:
+        portal = session.persistent_portal or session.portal
+        if portal is not None:
+            logout = actions.Logout(
+                target, portal, session.iface or "default", lost=wish.consent.lost is not None
+            )
+            draft.add(logout, f"{target} {portal}", "ends the session")
+    for record in records:
+        name = f"{target} {record.portal}"
+        if not sessions or session_of(record, sessions) is None:
+            done = actions.Logout(target, record.portal, record.iface)
+            draft.add(done, name, "ends the session", done=True)
+        if wish.forget:
+            draft.add(actions.DeleteRecord(target, record.portal, record.iface), name, "forgotten")
+
+
+def _forget_lines(draft: Draft, inventory: Inventory, meant: tuple[Meant, ...]) -> None:
+    """Add the end of our fstab lines and drop-ins, last: until then they name the LUN."""
+    wwids = {m.wwid for m in meant if m.wwid}
+    for line in inventory.fstab.ours:
+        same = line.target == meant[0].target and line.lun in {m.lun for m in meant}
+        if line.wwid is None or not (line.wwid in wwids or same):
+            continue
+        path = line.mount_point
+        if path is not None and any(path in p for p in inventory.host.required.values()):
+            draft.add(actions.DropRequire(path), path, "no unit waits for it any more")
+        drop = actions.DropFstab(line.wwid, line.uuid)
+        draft.add(drop, path or line.uuid or line.wwid, "not mounted again at boot")
