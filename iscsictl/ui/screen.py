@@ -1,21 +1,24 @@
 """What the output goes to: a terminal of some width, or a pipe where nothing is shortened."""
 
 import os
-from dataclasses import dataclass
 from typing import TextIO
 
 DEFAULT_WIDTH = 80
 MIN_WIDTH = 20
 
 
-@dataclass(frozen=True)
 class Screen:
     """`width` is None off a terminal; `unicode` tells whether lines and dots can be drawn."""
 
-    stream: TextIO
-    width: int | None
-    color: bool
-    unicode: bool
+    __slots__ = ("color", "stream", "unicode", "width")
+
+    def __init__(
+        self, stream: TextIO, *, width: int | None = None, color: bool = False, unicode: bool = True
+    ) -> None:
+        self.stream = stream
+        self.width = width
+        self.color = color
+        self.unicode = unicode
 
     def write(self, text: str) -> None:
         """Write text; what the locale cannot encode is written as an escape."""
@@ -27,11 +30,12 @@ def screen_of(stream: TextIO, color: bool | None = None) -> Screen:
     """Look at a stream. `color` False is final; None and True need a terminal that can."""
     unicode = (stream.encoding or "").lower().replace("-", "") == "utf8"
     if not stream.isatty():
-        return Screen(stream, None, False, unicode)
+        return Screen(stream, unicode=unicode)
     plain = os.environ.get("TERM", "dumb") in ("dumb", "unknown", "")
     if color is None:
         color = not os.environ.get("NO_COLOR")
-    return Screen(stream, _width(stream), color and not plain, unicode)
+    color = color and not plain
+    return Screen(stream, width=_width(stream), color=color, unicode=unicode)
 
 
 def _width(stream: TextIO) -> int:

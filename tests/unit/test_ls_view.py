@@ -46,7 +46,7 @@ def shown(
     what: Listing, width: int | None, *, tsv: bool = False, long: bool = False, tree: bool = False
 ) -> str:
     out = io.StringIO()
-    print_listing(what, Screen(out, width, False, True), tsv=tsv, long=long, tree=tree)
+    print_listing(what, Screen(out, width=width), tsv=tsv, long=long, tree=tree)
     return out.getvalue()
 
 
@@ -104,7 +104,7 @@ def test_tsv_has_keys_raw_sizes_and_one_line_a_row() -> None:
 
 def test_tsv_escapes_what_would_break_a_line() -> None:
     out = io.StringIO()
-    screen = Screen(out, None, False, True)
+    screen = Screen(out, width=None)
     print_tsv([("a\tb\nc\\", None, 5)], [Column("A"), Column("B"), Column("C")], screen)
     assert out.getvalue() == "a\tb\tc\na\\tb\\nc\\\\\t\t5\n"
 
@@ -141,7 +141,7 @@ def test_a_table_that_cannot_be_cut_without_lies_becomes_records() -> None:
     columns = [Column("TARGET"), Column("MOUNT")]
     assert fit(columns, [((name,), ("/srv",)) for name in names], 40) is None
     out = io.StringIO()
-    print_table([(name, "/srv") for name in names], columns, Screen(out, 40, False, True))
+    print_table([(name, "/srv") for name in names], columns, Screen(out, width=40))
     assert all(name in out.getvalue() for name in names)
 
 
@@ -186,7 +186,8 @@ def test_only_a_terminal_that_can_gets_colour(monkeypatch: pytest.MonkeyPatch) -
 def run(root: Path, *args: str, text: str = "", **env: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "iscsictl", "ls", *args],
-        input=text, capture_output=True, encoding="utf-8", errors="replace", check=False, timeout=30,
+        input=text, capture_output=True, encoding="utf-8", errors="replace", check=False,
+        timeout=30,
         env=os.environ | {"ISCSICTL_ROOT": str(root)} | env,
     )  # fmt: skip
 
