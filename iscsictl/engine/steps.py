@@ -1,12 +1,15 @@
 """What each action means for the hands: one function an action, and the table of them all."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 from iscsictl.core import safety
+from iscsictl.core.sessions import session_at
+from iscsictl.engine import hands_sessions
 from iscsictl.engine.context import Context
+from iscsictl.engine.effect import Effect
 from iscsictl.errors import InUseError, IscsictlError, NotFoundError, RefusedError, UnreachableError
 from iscsictl.model import actions
 from iscsictl.model.actions import DiskId
@@ -37,14 +40,6 @@ from iscsictl.system.sysfs import read_listing
 _LOGIN_PAUSE = 3.0
 
 
-@dataclass(frozen=True)
-class Effect:
-    """Whether something changed, and what the inverse needs to know of how it was."""
-
-    changed: bool = True
-    before: Any = None
-
-
 def _key(action: Any) -> Key:
     return Key(action.target, action.portal, action.iface)
 
@@ -69,13 +64,16 @@ def _restore_record(action: actions.RestoreRecord, context: Context) -> Effect:
 
 
 def _record_path(action: Any, context: Context) -> Path:
-    for record in nodedb.read_records(context.db):
-        if (
-            record.target == action.target
-            and record.iface == action.iface
-            and record.portal.same_place(action.portal)
-        ):
-            return record.path
+    fitting = [
+        record
+        for record in nodedb.read_records(context.db)
+        if record.target == action.target
+        and record.iface == action.iface
+        and record.portal.same_place(action.portal)
+    ]
+    # Records may differ in the portal group tag alone.
+    for record in sorted(fitting, key=lambda record: record.portal != action.portal):
+        return record.path
     raise NotFoundError(f"there is no record of {action.target} through {action.portal}")
 
 
@@ -93,16 +91,7 @@ def _enable(action: actions.EnableService, _: Context) -> Effect:
 
 
 def _session(listing: Listing, action: Any) -> Session | None:
-    for session in listing.sessions:
-        portal = session.persistent_portal or session.portal
-        if (
-            session.target == action.target
-            and portal is not None
-            and portal.same_place(action.portal)
-            and (session.iface or "default") == action.iface
-        ):
-            return session
-    return None
+    return session_at(listing.sessions, action.target, action.portal, action.iface)
 
 
 def _login(action: actions.Login, context: Context) -> Effect:
@@ -323,7 +312,8 @@ def _logout(action: actions.Logout, context: Context) -> Effect:
         scan.fail_at_once(session.sid, context.root)
     else:
         for disk in listing.disks or ():
-            if any(path.sid == session.sid for path in disk.paths) and len(disk.paths) == 1:
+            mapped = disk.block.kind == "mpath" and len(disk.paths) > 1
+            if any(path.sid == session.sid for path in disk.paths) and not mapped:
                 _refuse_used(disk, context)
     iscsiadm.logout(session.sid, action.target, timeout=context.wait)
 
@@ -381,6 +371,7 @@ _HANDS: Mapping[type[Action], Callable[[Any, Context], Effect]] = {
     actions.SetHold: _hold,
     actions.DropHold: _unhold,
     actions.RestoreRecord: _restore_record,
+    **hands_sessions.HANDS,
 }
 
 
@@ -414,4 +405,4 @@ def inverse(action: Action, effect: Effect) -> Action | None:
         case actions.RequireMount():
             return actions.DropRequire(action.path, action.unit)
         case _:
-            return None
+            return hands_sessions.inverse(action, effect)

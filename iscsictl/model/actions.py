@@ -285,3 +285,53 @@ class DropHold(Action):
 
     verb: ClassVar[str] = "unhold"
     hold: Hold
+
+
+@dataclass(frozen=True)
+class RemoveTorn(Action):
+    """Remove a node record that open-iscsi can neither use nor delete."""
+
+    verb: ClassVar[str] = "forget"
+    path: Path
+
+
+@dataclass(frozen=True)
+class CreateDiscovery(Action):
+    """Make a discovery record of a portal (SendTargets) with the defaults of iscsid.conf."""
+
+    verb: ClassVar[str] = "discovery"
+    portal: Portal
+
+
+@dataclass(frozen=True)
+class DeleteDiscovery(Action):
+    """Delete a discovery record."""
+
+    verb: ClassVar[str] = "undiscover"
+    portal: Portal
+
+
+@dataclass(frozen=True)
+class WriteDiscovery(Action):
+    """Set values of a discovery record; None clears one. Secrets go to the file directly."""
+
+    verb: ClassVar[str] = "settings"
+    portal: Portal
+    changes: Mapping[str, str | Secret | None] = field(hash=False, default_factory=dict)
+
+
+@dataclass(frozen=True)
+class WriteDefaults(Action):
+    """Set values of iscsid.conf, from which new records are made; None takes one out."""
+
+    verb: ClassVar[str] = "defaults"
+    changes: Mapping[str, str | Secret | None] = field(hash=False, default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Rescan(Action):
+    """Look for new LUNs on a session, and ask its disks `hctls` for their sizes again."""
+
+    verb: ClassVar[str] = "rescan"
+    sid: int
+    hctls: tuple[str, ...] = ()

@@ -1,0 +1,12 @@
+"""What an action did."""
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Effect:
+    """Whether something changed, and what the inverse needs to know of how it was."""
+
+    changed: bool = True
+    before: Any = None

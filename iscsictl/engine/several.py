@@ -1,0 +1,110 @@
+"""The loop for a plan of branches: what fails does not stop the others."""
+
+from dataclasses import replace
+
+from iscsictl.core.fork import Fork, reasons, verdict
+from iscsictl.engine.act import Done, StepFailedError, execute, undo
+from iscsictl.engine.context import Context
+from iscsictl.engine.converge import Listener, Task
+from iscsictl.errors import InterruptError, IscsictlError
+from iscsictl.model.plan import Outcome, Plan, Report, Status, Step
+
+
+def forecast(task: Task, context: Context) -> Report:
+    """Return what would be done; nothing is changed."""
+    plan = task.think(task.look(context, None))
+    errors = _errors(plan)
+    outcomes = tuple(Outcome(step, error=errors.get(step.id)) for step in plan.steps)
+    error = plan.refusal or verdict(errors, plan.steps)
+    pending = bool(plan.pending) and plan.refusal is None
+    notes = (*plan.notes, *reasons(errors))
+    return Report(outcomes, None if pending else error, (), notes, plan.result, pending)
+
+
+def converge_several(task: Task, context: Context, listen: Listener) -> Report:
+    """Do each step whose forerunners did not fail, look again, and say what became of each.
+
+    A step of this run on which only failed ones rested is taken back. The error is that of the
+    only failure, or a PartialError where something else worked.
+    """
+    before = task.look(context, None)
+    plan = task.think(before)
+    if plan.refusal is not None:
+        return Report((), plan.refusal, (), plan.notes, plan.result)
+    run = _Run(plan, context, listen)
+    try:
+        run.all_steps()
+    except InterruptError as interrupt:
+        return Report(tuple(run.ended.values()), interrupt, (), plan.notes, plan.result)
+    leftovers = run.take_back()
+    after = task.think(task.look(context, before))
+    notes = tuple(dict.fromkeys((*plan.notes, *after.notes)))
+    steps = [outcome.step for outcome in run.ended.values()]
+    error = verdict(run.failed, steps) or run.not_seen(after)
+    return Report(
+        tuple(run.ended.values()), error, leftovers, (*notes, *reasons(run.failed)), after.result
+    )
+
+
+def _errors(plan: Plan) -> dict[str, IscsictlError]:
+    return dict(plan.errors) if isinstance(plan, Fork) else {}
+
+
+class _Run:
+    def __init__(self, plan: Plan, context: Context, listen: Listener) -> None:
+        self.plan = plan
+        self.context = context
+        self.listen = listen
+        self.done: list[Done] = []
+        self.ended: dict[str, Outcome] = {}
+        self.failed = _errors(plan)
+        self.lost = set(self.failed)
+
+    def all_steps(self) -> None:
+        for step in self.plan.steps:
+            if step.id in self.failed:
+                self._heard(Outcome(step, error=self.failed[step.id]))
+            elif step.status is Status.UNCHANGED:
+                self._heard(Outcome(step))
+            elif step.after and step.after <= self.lost:
+                self.lost.add(step.id)
+                self._heard(Outcome(step).with_status(Status.SKIPPED))
+            else:
+                self._perform(step)
+
+    def _perform(self, step: Step) -> None:
+        try:
+            for outcome in execute([step], self.context, self.done):
+                if outcome.step.status is Status.PLANNED:
+                    self.listen(outcome)
+                else:
+                    self._heard(outcome)
+        except StepFailedError as failed:
+            self._heard(failed.outcome)
+            self.failed[step.id] = failed.cause
+            self.lost.add(step.id)
+
+    def take_back(self) -> tuple[str, ...]:
+        """Undo what only failed steps rested on."""
+        useless = []
+        for one in self.done:
+            resting = {step.id for step in self.plan.steps if one.step.id in step.after}
+            if resting and resting <= self.lost:
+                useless.append(one)
+        undone, leftovers = undo(useless, self.context)
+        for outcome in undone:
+            seconds = self.ended[outcome.step.id].seconds
+            self._heard(replace(outcome, seconds=seconds))
+        return tuple(leftovers)
+
+    def not_seen(self, after: Plan) -> IscsictlError | None:
+        """Tell what was done and yet is still to be done."""
+        for step in after.pending:
+            outcome = self.ended.get(step.id)
+            if outcome is not None and outcome.step.status is Status.DONE:
+                return IscsictlError(f"{step.id} was done, but it does not show")
+        return None
+
+    def _heard(self, outcome: Outcome) -> None:
+        self.ended[outcome.step.id] = outcome
+        self.listen(outcome)
