@@ -90,7 +90,8 @@ class _Run:
             error, leftovers = failed.cause, self._take_back()
         except IscsictlError as refused:
             error, leftovers = refused, self._take_back()
-        return Report(tuple(self.ended.values()), error, leftovers, plan.notes, plan.result)
+        notes = (shown or plan).notes
+        return Report(tuple(self.ended.values()), error, leftovers, notes, plan.result)
 
     def _nothing_left(self, plan: Plan, shown: Plan) -> bool:
         if plan.refusal is not None:

@@ -4,9 +4,12 @@ import re
 
 
 class MountLine:
-    """One mount. `device` is MAJOR:MINOR; `root` is the directory in the filesystem."""
+    """One mount. `device` is MAJOR:MINOR; `root` is the directory in the filesystem.
 
-    __slots__ = ("device", "fstype", "options", "path", "root", "source")
+    `groups` are the peer groups that it is in, as the kernel writes them: `shared:N`, `master:N`.
+    """
+
+    __slots__ = ("device", "fstype", "groups", "options", "path", "root", "source")
 
     def __init__(
         self,
@@ -17,6 +20,7 @@ class MountLine:
         fstype: str,
         source: str,
         options: tuple[str, ...],
+        groups: tuple[str, ...] = (),
     ) -> None:
         self.device = device
         self.root = root
@@ -24,6 +28,7 @@ class MountLine:
         self.fstype = fstype
         self.source = source
         self.options = options
+        self.groups = groups
 
 
 def parse_mountinfo(data: str | bytes) -> tuple[MountLine, ...]:
@@ -55,6 +60,7 @@ def _line(raw: str) -> MountLine | None:
         fstype=_plain(fstype),
         source=_plain(source),
         options=tuple(options),
+        groups=tuple(fields[6:dash]),
     )
 
 

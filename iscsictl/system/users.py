@@ -36,11 +36,13 @@ def users(disk: Disk, root: Path = Path("/"), *, inside: bool = False) -> Users:
         names += [name for name in _family(root, kname) if name not in names]
     numbers = {n: name for name in names if (n := device_number(root, name)) is not None}
     nodes = {device_path(root, name) for name in names} | {f"/dev/{name}" for name in names}
-    places = [m.path for m in mounts.mounted(root) if _is_on(m, numbers, nodes)]
+    ours = [m for m in mounts.mounted(root) if _is_on(m, numbers, nodes)]
+    places = [m.path for m in ours]
+    groups = {word for m in ours for word in m.groups if word.startswith("shared:")}
     others = [
-        f"mount on {m.path} in the namespace of process {pid} ({command})"
+        f"the mount on {m.path} in the namespace of process {pid} ({command})"
         for pid, command, m in mounts.elsewhere(root)
-        if _is_on(m, numbers, nodes)
+        if _is_on(m, numbers, nodes) and not _follows(m, groups)
     ]
     others += [f"swap on {node}" for node in _swaps(root) if os.path.realpath(node) in nodes]
     maps = {_kname(disk.block.device)} if disk.block.kind == "mpath" else set()
@@ -56,6 +58,11 @@ def _is_on(mount: MountLine, numbers: Iterable[str], nodes: Iterable[str]) -> bo
     if mount.device in numbers:
         return True
     return mount.source.startswith("/dev/") and os.path.realpath(mount.source) in nodes
+
+
+def _follows(mount: MountLine, groups: set[str]) -> bool:
+    """Tell whether unmounting ours unmounts this one too (mount_namespaces(7), propagation)."""
+    return any(word.replace("master:", "shared:") in groups for word in mount.groups)
 
 
 def _swaps(root: Path) -> Iterator[str]:
