@@ -1,0 +1,52 @@
+# What a newcomer types: `make test`, `make demo`. All that they need is installed here.
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin
+STAMP := $(VENV)/.ready
+
+.PHONY: help check test lab demo bench torture generated clean
+help:
+	@echo "make demo     the whole story on two virtual machines"
+	@echo "make check    lint, types, unit and property tests: seconds"
+	@echo "make test     all of it, the virtual machines included"
+	@echo "make torture  the long matrices    make bench  times, side by side"
+
+$(STAMP): setup.cfg pyproject.toml tests/install-deps
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	  (apt-get update -q && apt-get install -y -q python3-venv)
+	tests/install-deps
+	$(PYTHON) -m venv $(VENV)
+	$(RUN)/pip install --quiet --disable-pip-version-check setuptools wheel
+	$(RUN)/pip install --quiet --disable-pip-version-check --no-build-isolation -e '.[dev]'
+	@touch $@
+
+check: $(STAMP)
+	$(RUN)/ruff check .
+	$(RUN)/ruff format --check .
+	$(RUN)/mypy
+	$(RUN)/pytest -q tests/unit tests/property
+
+test: check lab
+
+lab: $(STAMP)
+	-tests/lab/install-deps
+	$(RUN)/pytest -q tests/lab
+
+demo: $(STAMP)
+	-tests/lab/install-deps
+	$(RUN)/python -m tests.lab.demo
+
+bench: $(STAMP)
+	-tests/lab/install-deps
+	$(RUN)/python -m tests.bench
+
+torture: $(STAMP)
+	-tests/lab/install-deps
+	HYPOTHESIS_PROFILE=torture $(RUN)/pytest -q tests/property
+	TORTURE=1 $(RUN)/pytest -q tests/lab
+
+generated: $(STAMP)
+	$(RUN)/python -m iscsictl.completion.generate completions
+
+clean:
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
