@@ -50,6 +50,8 @@ def ls(settings: Settings, target: str | None, source: str | None, tree: bool, l
 
 
 def _print(listing: "Listing", settings: Settings, *, long: bool, tree: bool) -> None:
+    if sys.stdout is None:
+        return
     if settings.output == "json":
         from iscsictl.ui.jsonout import listing_json
 

@@ -1,0 +1,73 @@
+"""`watch`: sessions and LUNs as they change."""
+
+import sys
+import time
+from dataclasses import asdict
+from datetime import UTC, datetime
+
+import click
+
+from iscsictl.cli.options import Settings, common, duration
+from iscsictl.core.changes import Look
+
+SCHEMA = "iscsictl.watch/1"
+
+
+@click.command("watch")
+@common
+@click.option(
+    "--interval",
+    type=duration,
+    default="1s",
+    metavar="DURATION",
+    help="Look at least this often [1s].",
+)
+def watch(settings: Settings, interval: float) -> None:
+    """Show sessions, LUNs and throughput until Ctrl-C, or as long as --timeout says.
+
+    On a terminal a live table; elsewhere, and with -o json or tsv, a line for each change.
+    """
+    from iscsictl.engine.watch import watch as looks
+
+    if interval < 0.05:
+        raise click.BadParameter("looking more often than every 50ms helps nobody")
+    until = None if settings.timeout is None else time.monotonic() + settings.timeout
+    seen = looks(settings.root, interval=interval, until=until)
+    if sys.stdout is None:
+        return
+    if settings.output == "table" and sys.stdout.isatty():
+        from iscsictl.ui.screen import screen_of
+        from iscsictl.ui.watchview import Picture
+
+        with Picture(screen_of(sys.stdout, settings.color)) as picture:
+            for look in seen:
+                picture.draw(look, datetime.now().astimezone().strftime("%H:%M:%S"))
+        return
+    for look in seen:
+        for line in _lines(look, settings.output):
+            sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+
+
+def _lines(look: Look, output: str) -> list[str]:
+    """Return a line for each change; in JSON a whole document each."""
+    if not look.changes:
+        return []
+    from iscsictl.ui.text import visible
+
+    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    if output == "json":
+        import json
+
+        return [
+            json.dumps({"schema": SCHEMA, "time": now, **asdict(change)}) for change in look.changes
+        ]
+    if output == "tsv":
+        return [
+            "\t".join(
+                "" if value is None else visible(str(value))
+                for value in (now, *asdict(change).values())
+            )
+            for change in look.changes
+        ]
+    return [f"{now} {visible(str(change))}" for change in look.changes]

@@ -1,0 +1,90 @@
+"""What is different between two looks at the sessions, pure."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from iscsictl.model.listing import Listing, Session
+
+
+class Rate(NamedTuple):
+    """Bytes a second."""
+
+    read: float
+    written: float
+
+
+@dataclass(frozen=True)
+class Change:
+    """One difference. `what` is session, status, a state, lun, device or disk; None is absent."""
+
+    sid: int | None
+    target: str
+    what: str
+    before: str | None
+    after: str | None
+    lun: int | None = None
+
+    def __str__(self) -> str:
+        """Say it in a line."""
+        name = self.what if self.lun is None else f"LUN {self.lun} {self.what}"
+        return (
+            f"session {self.sid} {self.target}: {name} {self.before or '-'} -> {self.after or '-'}"
+        )
+
+
+class Look(NamedTuple):
+    """One look: the sessions now, what changed since the last, the rates by device."""
+
+    listing: Listing
+    changes: tuple[Change, ...]
+    rates: dict[str, Rate]
+
+
+_STATES = ("status", "session_state", "connection_state", "internal_state")
+
+
+def changes(before: Listing, after: Listing) -> list[Change]:
+    """Return what came, went or changed its state, by session number."""
+    old = {session.sid: session for session in before.sessions}
+    new = {session.sid: session for session in after.sessions}
+    found: list[Change] = []
+    for sid in sorted(old.keys() | new.keys(), key=lambda one: -1 if one is None else one):
+        found += _session(old.get(sid), new.get(sid))
+    return found
+
+
+def _session(old: Session | None, new: Session | None) -> Iterator[Change]:
+    some = new or old
+    if some is None:
+        return
+    if old is None or new is None:
+        yield Change(
+            some.sid,
+            some.target,
+            "session",
+            old.status if old else None,
+            new.status if new else None,
+        )
+    else:
+        for name in _STATES:
+            was, now = getattr(old, name), getattr(new, name)
+            if was != now:
+                yield Change(new.sid, new.target, name, was, now)
+    yield from _luns(old, new, some)
+
+
+def _luns(old: Session | None, new: Session | None, some: Session) -> Iterator[Change]:
+    was = {(lun.lun, lun.hctl): lun for lun in (old.luns if old else None) or ()}
+    now = {(lun.lun, lun.hctl): lun for lun in (new.luns if new else None) or ()}
+    for key in sorted(was.keys() | now.keys(), key=lambda key: (key[0], key[1] or "")):
+        one, other = was.get(key), now.get(key)
+        number = key[0]
+        pairs = (
+            ("device", one.device if one else None, other.device if other else None),
+            ("state", one.state if one else None, other.state if other else None),
+            ("wwid", one.wwid if one else None, other.wwid if other else None),
+        )
+        for name, first, second in pairs:
+            if first != second:
+                yield Change(some.sid, some.target, name, first, second, number)

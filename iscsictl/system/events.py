@@ -1,0 +1,73 @@
+"""Waiting for the kernel's events about disks and sessions, with a clock beside them."""
+
+import os
+import select
+import time
+from pathlib import Path
+from typing import Any
+
+SUBSYSTEMS = ("block", "iscsi_session", "iscsi_connection", "scsi")
+BUFFER = 1 << 22
+SETTLE = 0.05
+
+
+class Events:
+    """Wakes up on an event, or when the time is over.
+
+    pyudev feeds it. Where there is no udev (another root, a container) only the clock does.
+    The kernel drops events when the buffer overflows and pyudev then raises: a new monitor is
+    made, and since whoever waits looks at everything again, nothing is missed.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._live = root == Path("/")
+        self._monitor = self._open()
+
+    def _open(self) -> Any:
+        if not self._live:
+            return None
+        try:
+            import pyudev
+
+            monitor = pyudev.Monitor.from_netlink(pyudev.Context())
+            for name in SUBSYSTEMS:
+                monitor.filter_by(name)
+            monitor.set_receive_buffer_size(BUFFER)
+            monitor.start()
+        except (ImportError, OSError):
+            return None
+        return monitor
+
+    def wait(self, seconds: float) -> bool:
+        """Return True as soon as something happened, False when the time is over."""
+        end = time.monotonic() + seconds
+        if self._monitor is None:
+            time.sleep(max(0.0, seconds))
+            return False
+        try:
+            ready = select.select([self._monitor], [], [], max(0.0, seconds))[0]
+            if not ready:
+                return False
+            time.sleep(min(SETTLE, max(0.0, end - time.monotonic())))
+            while self._monitor.poll(0) is not None:
+                pass
+        except OSError:
+            self._monitor = self._open()
+        return True
+
+
+def read_traffic(root: Path, device: str) -> tuple[int, int] | None:
+    """Return the bytes read and written of /dev/KNAME since it came (Documentation/block/stat)."""
+    prefix = str(root).rstrip("/")
+    name = device.removeprefix("/dev/").replace("/", "!")
+    try:
+        fd = os.open(f"{prefix}/sys/class/block/{name}/stat", os.O_RDONLY)
+    except OSError:
+        return None
+    try:
+        fields = os.read(fd, 4096).split()
+        return int(fields[2]) * 512, int(fields[6]) * 512
+    except (OSError, IndexError, ValueError):
+        return None
+    finally:
+        os.close(fd)

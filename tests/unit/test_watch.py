@@ -1,0 +1,106 @@
+import json
+import os
+import pty
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import deque
+from pathlib import Path
+
+from iscsictl.core.changes import changes
+from iscsictl.system.events import read_traffic
+from iscsictl.system.sysfs import read_listing
+from iscsictl.ui.watchview import graph
+from tests.bench.make_tree import Tree, put
+
+
+def test_what_comes_goes_or_changes_is_one_change_each(tmp_path: Path) -> None:
+    tree = Tree(tmp_path)
+    first = tree.session(1, "iqn.2010-10.org.example:a")
+    unit = tree.lun(first, 0)
+    tree.session(2, "iqn.2010-10.org.example:b")
+    before = read_listing(tmp_path)
+    put(tmp_path / "sys/class/iscsi_session/session1", state="FAILED")
+    tree.block(unit / "block", "sda")
+    shutil.rmtree(tmp_path / "sys/devices/platform/host3/session2")
+    tree.session(3, "iqn.2010-10.org.example:c")
+    found = [
+        (change.sid, change.what, change.before, change.after)
+        for change in changes(before, read_listing(tmp_path))
+    ]
+    assert found == [
+        (1, "status", "up", "recovering"),
+        (1, "session_state", "LOGGED_IN", "FAILED"),
+        (1, "device", None, "/dev/sda"),
+        (2, "session", "up", None),
+        (3, "session", None, "up"),
+    ]
+
+
+def test_nothing_changed_is_no_change(tmp_path: Path) -> None:
+    Tree(tmp_path).session(1, "iqn.2010-10.org.example:a")
+    assert changes(read_listing(tmp_path), read_listing(tmp_path)) == []
+
+
+def test_the_kernel_s_counters_are_sectors_of_512(tmp_path: Path) -> None:
+    put(tmp_path / "sys/class/block/sda", stat="1 0 10 5 2 0 20 7 0 1 1")
+    assert read_traffic(tmp_path, "/dev/sda") == (5120, 10240)
+    assert read_traffic(tmp_path, "/dev/sdb") is None
+
+
+def test_the_graph_is_as_tall_as_the_greatest_point() -> None:
+    assert graph(deque([0, 1, 2])) == "▁▅█"
+    assert graph(deque([0, 0])) == "▁▁"
+    assert graph(deque([0, 8]), unicode=False) == "_#"
+
+
+def command(*args: str) -> list[str]:
+    door = "from iscsictl.cli.watch import watch; watch()"
+    return [sys.executable, "-c", door, *args]
+
+
+def test_each_change_is_a_line_of_json(tmp_path: Path) -> None:
+    tree = Tree(tmp_path)
+    tree.session(1, "iqn.2010-10.org.example:a")
+    with subprocess.Popen(
+        command("-J", "--interval", "100ms", "--timeout", "3s"),
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"ISCSICTL_ROOT": str(tmp_path)},
+    ) as child:
+        time.sleep(1.5)
+        put(tmp_path / "sys/class/iscsi_session/session1", state="FAILED")
+        out, _ = child.communicate(timeout=20)
+    assert child.returncode == 0
+    found = [json.loads(line) for line in out.splitlines()]
+    assert [(line["what"], line["after"]) for line in found] == [
+        ("status", "recovering"),
+        ("session_state", "FAILED"),
+    ]
+    assert {line["schema"] for line in found} == {"iscsictl.watch/1"}
+
+
+def test_a_signal_leaves_the_terminal_as_it_was(tmp_path: Path) -> None:
+    Tree(tmp_path).session(1, "iqn.2010-10.org.example:a")
+    master, slave = pty.openpty()
+    env = os.environ | {"ISCSICTL_ROOT": str(tmp_path), "TERM": "xterm", "COLUMNS": "80"}
+    with subprocess.Popen(
+        command("--interval", "100ms"), stdout=slave, stderr=subprocess.DEVNULL, env=env
+    ) as child:
+        os.close(slave)
+        data = b""
+        sent = False
+        while True:
+            try:
+                data += os.read(master, 65536)
+            except OSError:
+                break
+            if not sent and b"example:a" in data:
+                child.send_signal(signal.SIGTERM)
+                sent = True
+        assert child.wait(20) == 143
+    os.close(master)
+    assert data.startswith(b"\x1b[?1049h\x1b[?25l")
+    assert data.rstrip().endswith(b"\x1b[?25h\x1b[?1049l")
