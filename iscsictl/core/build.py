@@ -2,7 +2,7 @@
 
 from iscsictl.core import safety
 from iscsictl.core.draft import Draft
-from iscsictl.core.making import Making
+from iscsictl.core.making import UNKNOWN, Making
 from iscsictl.core.routes import Route, find_routes
 from iscsictl.errors import IscsictlError, NotFoundError, UnreachableError
 from iscsictl.model import actions
@@ -91,7 +91,7 @@ def _disk(
     scan = actions.Scan(target, wish.lun, hosts)
     draft.add(scan, name, "finds the disk", done=disk is not None)
     if disk is None or lun is None:
-        unknown = DiskId(target, wish.lun or 0, wish.wwid or "?", "?")
+        unknown = DiskId(target, wish.lun or 0, UNKNOWN, UNKNOWN)
         Making(draft, inventory, wish, unknown, name).forecast()
         return None
     wwid = safety.same_disk(disk, inventory.disks, wish.wwid)

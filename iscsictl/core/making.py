@@ -16,6 +16,7 @@ from iscsictl.model.wish import AttachWish
 
 DOS_LIMIT_SECTORS = 2**32
 DEFAULT_FS = "ext4"
+UNKNOWN = "?"
 DEFAULT_TABLE = "gpt"
 
 
@@ -46,8 +47,12 @@ class Making:
     name: str
 
     def forecast(self) -> None:
-        """Add what will follow once the disk can be seen: the strongest it may be."""
+        """Add what will follow once the disk can be seen: the strongest it may be.
+
+        Raises what is certain already: that the mount point is not free.
+        """
         wish = self.wish
+        self._require_free_place()
         fs = wish.fs or DEFAULT_FS
         chosen = Chosen(wish.new_uuid(fs), fs, None)
         if wish.fs and not wish.consent.adopt:
@@ -123,7 +128,7 @@ class Making:
         if path is None:
             return
         for line in self.inventory.fstab.by_dir(path):
-            if line.wwid != self.device.wwid:
+            if not line.is_ours or self.device.wwid not in {line.wwid, UNKNOWN}:
                 raise RefusedError(
                     f"/etc/fstab line {line.number} mounts something else on {path}",
                     hint=f"take it out (iscsictl fstab rm {path}), or use another directory",

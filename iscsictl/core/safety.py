@@ -122,6 +122,7 @@ def may_adopt(
 ) -> None:
     """Raise unless a foreign filesystem may be mounted as it is."""
     what = f"{filesystem.type} filesystem on {filesystem.device}"
+    label = f" labelled {filesystem.label!r}" if filesystem.label else ""
     twins = [d.block.device for d in disks if d is not disk and filesystem.uuid in uuids(d)]
     if filesystem.uuid is None:
         raise RefusedError(f"the {what} has no UUID", hint="give it one, then attach it")
@@ -136,9 +137,8 @@ def may_adopt(
             hint="unmount it there; if no host has it, recover it by hand: e2fsck, then --adopt",
         )
     if not consent.adopt:
-        label = f" labelled {filesystem.label!r}" if filesystem.label else ""
         raise AskError(
-            f"there is already a {what}{label} that iscsictl did not make",
+            f"{disk.block.device} is not blank: no line of /etc/fstab knows the {what}{label}",
             question=f"Mount the {what}{label} as it is?",
             grant="adopt",
             hint="to mount it as it is: --adopt",
