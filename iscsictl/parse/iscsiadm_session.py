@@ -75,6 +75,7 @@ class IscsiadmReader:
         self._portal: Portal | None = None
         self._persistent: Portal | None = None
         self._group: _Group | None = None
+        self._account: str | None = None
         self._special: dict[str, Callable[[str, int], bool]] = {
             "Target": self._take_target,
             "Current Portal": self._take_portal,
@@ -84,8 +85,6 @@ class IscsiadmReader:
             "CHAP": self._take_chap,
             "username": self._take_username,
             "username_in": self._take_username,
-            "password": self._drop,
-            "password_in": self._drop,
             "Attached SCSI devices": self._take_devices,
             "Host Number": self._take_host,
         }
@@ -97,6 +96,10 @@ class IscsiadmReader:
         label, colon, value = line.partition(":")
         if not colon:
             return self._bare(line)
+        if self._group is not None and ("password:" in line or "password_in:" in line):
+            return self._take_secret(label, number)
+        if self._account is not None:
+            self._doubt(number - 1)
         if self._group is not None and self._plain(self._group, label, value.strip(), number):
             return True
         special = self._special.get(label)
@@ -201,18 +204,40 @@ class IscsiadmReader:
         return True
 
     def _take_username(self, value: str, _number: int) -> bool:
-        """Read the account names by their order, for the labels differ between versions."""
+        """Hold an account name until the line of its secret has come.
+
+        Names go by their order, for the labels differ between versions.
+        """
         if self._group is None:
             return False
+        self._account = value.strip()
+        return True
+
+    def _take_secret(self, label: str, number: int) -> bool:
+        """Let a secret (or its stars) go unread, and with it a line that it ran into."""
+        if label in ("password", "password_in"):
+            if self._account is not None:
+                self._add_account(_known(self._account))
+        else:
+            self._warnings.append(Note("skipped, for a secret may be in it", number))
+        self._account = None
+        return True
+
+    def _doubt(self, number: int) -> None:
+        """Drop a name that no secret follows: in a damaged capture it may be the secret."""
+        self._account = None
+        self._add_account(None)
+        self._warnings.append(
+            Note("the CHAP section is damaged here, the name is left out", number)
+        )
+
+    def _add_account(self, name: str | None) -> None:
+        if self._group is None:
+            return
         if self._group.chap is None:
             self._group.chap = []
         if len(self._group.chap) < 2:
-            self._group.chap.append(_known(value.strip()))
-        return True
-
-    def _drop(self, _value: str, _number: int) -> bool:
-        """Let a secret (or its stars) go unread."""
-        return True
+            self._group.chap.append(name)
 
     def _take_devices(self, value: str, _number: int) -> bool:
         return self._group is not None and not value.strip()
@@ -262,6 +287,7 @@ class IscsiadmReader:
     def close(self) -> None:
         """End the session that is open; target and portals stand for the next."""
         group, self._group = self._group, None
+        self._account = None
         if group is None or self._target is None:
             return
         if group.sid is None:

@@ -87,6 +87,19 @@ def test_a_secret_is_not_shown_wherever_the_capture_is_cut(line: int) -> None:
         assert SECRET not in repr(parse_capture("\n".join(part)))
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [("first\n\t\tpassword: ", "first password: "), ("first\n\t\tpassw", "fi"),
+     ("<empty>\n\t\tpassword: ", ""), ("15\n\t\t*****\n\t\tCHAP:\n", "15\n")],
+)  # fmt: skip
+def test_a_name_that_may_be_a_secret_is_left_out(damage: tuple[str, str]) -> None:
+    text = text_of("mixed-P3")
+    assert damage[0] in text
+    listing = parse_capture(text.replace(*damage))
+    assert SECRET not in repr(listing)
+    assert len(listing.sessions) == 2
+
+
 def test_flat_lists_know_only_the_persistent_portal() -> None:
     sessions = parse_capture(text_of("flat")).sessions
     assert [session.sid for session in sessions] == [1, 2, 31]
