@@ -243,7 +243,7 @@ def _why_not(
             disk, sids, inventory
         ):
             used = inventory.users.get(disk.wwid or disk.block.device)
-            words = () if used is None else (*(f"mounted on {m}" for m in used.mounts),
+            words = () if used is None else (*(f"the mount on {m}" for m in used.mounts),
                                              *used.others)  # fmt: skip
             if words:
                 return InUseError(
