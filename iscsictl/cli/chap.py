@@ -106,11 +106,12 @@ def _method(_ctx: click.Context, _param: click.Parameter, name: str) -> str:
     type=click.Choice(["CHAP", "SRP", "KRB5", "SPKM1", "SPKM2"]),
     default="CHAP",
     callback=_method,
+    expose_value=False,
     help="The method; open-iscsi has CHAP only.",
 )
 @changing
 @common  # fmt: skip
-def set_(settings: Settings, algorithms: str | None, method: str, **options: Any) -> int:
+def set_(settings: Settings, algorithms: str | None, **options: Any) -> int:
     """Set the account of a target, of all records of a portal, of discovery, or the default.
 
     Without --mutual-user the array's account is cleared. It holds from the next login on.
