@@ -39,6 +39,9 @@ SECTIONS: dict[str, dict[str, Entry]] = {
     "CHAP": {
         "chap": Entry("chap:chap", "Set, clear and judge CHAP accounts."),
     },
+    "Running": {
+        "watch": Entry("watch:watch", "Show sessions, LUNs and throughput as they change."),
+    },
     "Help": {
         "import": Entry("importing:import_", "Take over the files of the old driver."),
         "completion": Entry("completion:completion", "Print the completion script for a shell."),
