@@ -23,7 +23,9 @@ SECTIONS: dict[str, dict[str, Entry]] = {
     "Every day": {
         "attach": Entry("attach:attach", "Take a LUN to a mounted filesystem that survives boot."),
         "detach": Entry("attach:detach", "Unmount a LUN and let go of it, safely."),
+        "reconnect": Entry("reconnect:reconnect", "Log in and mount what should be there."),
         "ls": Entry("ls:ls", "Show sessions, LUNs, filesystems and mounts."),
+        "doctor": Entry("doctor:doctor", "Check every link, and say what mends it."),
     },
     "Sessions": {
         "discover": Entry("sessions:discover", "Ask a portal which targets it has."),
@@ -41,6 +43,12 @@ SECTIONS: dict[str, dict[str, Entry]] = {
     },
     "Running": {
         "watch": Entry("watch:watch", "Show sessions, LUNs and throughput as they change."),
+    },
+    "Initiator": {
+        "initiator": Entry("initiator:initiator", "Show, set or make the name of this host."),
+        "iface": Entry("iface:iface", "Show and define the interfaces to log in through."),
+        "boot": Entry("boot:boot", "Show and use the firmware's boot table."),
+        "service": Entry("service:service", "Show, enable and start the services."),
     },
     "Help": {
         "import": Entry("importing:import_", "Take over the files of the old driver."),

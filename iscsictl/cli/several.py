@@ -12,8 +12,11 @@ from iscsictl.system import stop
 from iscsictl.ui.planview import StepPrinter
 
 
-def carry_out_several(settings: Settings, task: Task) -> int:
-    """Run a task whose steps need each other only where they say so. Returns the exit code."""
+def carry_out_several(settings: Settings, task: Task, *, lock_wait: float | None = None) -> int:
+    """Run a task whose steps need each other only where they say so. Returns the exit code.
+
+    `lock_wait` is how many seconds to wait for another iscsictl that changes the host.
+    """
     printer = StepPrinter(output=settings.output, quiet=settings.quiet, color=settings.color)
 
     def say(text: str) -> None:
@@ -29,7 +32,8 @@ def carry_out_several(settings: Settings, task: Task) -> int:
     else:
         stop.defer()
         try:
-            with host_lock(settings.wait, say, settings.root), context.waiter:
+            wait = settings.wait if lock_wait is None else lock_wait
+            with host_lock(wait, say, settings.root), context.waiter:
                 report = converge_several(task, context, printer)
         finally:
             printer.close()

@@ -24,7 +24,7 @@ def host_lock(wait: float, say: Callable[[str], None], root: Path = Path("/")) -
     try:
         while not _taken(fd):
             owner = os.pread(fd, 32, 0).decode("ascii", "replace").strip() or "?"
-            if time.monotonic() > deadline:
+            if time.monotonic() >= deadline:
                 raise InUseError(
                     f"another iscsictl (pid {owner}) is changing this host",
                     hint="wait for it to end, or give it longer with --timeout",

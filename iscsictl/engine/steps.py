@@ -7,19 +7,16 @@ from typing import Any, cast
 
 from iscsictl.core import safety
 from iscsictl.core.sessions import session_at
-from iscsictl.engine import hands_sessions
+from iscsictl.engine import hands_fstab, hands_host, hands_sessions
 from iscsictl.engine.context import Context
 from iscsictl.engine.effect import Effect
 from iscsictl.errors import InUseError, IscsictlError, NotFoundError, RefusedError, UnreachableError
 from iscsictl.model import actions
 from iscsictl.model.actions import DiskId
-from iscsictl.model.fstab import Fstab, FstabLine
 from iscsictl.model.listing import Block, Disk, Listing, Session
 from iscsictl.model.plan import Action
-from iscsictl.parse import fstab as fstab_edit
 from iscsictl.system import disk as writer
 from iscsictl.system import (
-    fstabfile,
     holds,
     iscsiadm,
     mounts,
@@ -147,53 +144,6 @@ def _complete(session: Session) -> bool:
         return set(scsi.luns(fd)) <= {unit.lun for unit in units}
 
 
-def _edit_fstab(context: Context, edit: Callable[[Fstab], Fstab]) -> Effect:
-    old = fstabfile.read_fstab(context.root)
-    return Effect(fstabfile.save_fstab(context.root, edit(old), old), old)
-
-
-def _put(fstab: Fstab, line: FstabLine, wwid: str) -> Fstab:
-    """Put a line in the place of ours for the same disk and directory or claim, or at the end."""
-    for old in fstab.by_wwid(wwid):
-        if old.is_claim or old.mount_point == line.mount_point or old.uuid == line.uuid:
-            return fstab_edit.replace_line(fstab, old.number, line)
-    return fstab_edit.append_line(fstab, line)
-
-
-def _claim(action: actions.Claim, context: Context) -> Effect:
-    disk = action.disk
-    line = fstab_edit.claim_line(
-        action.uuid, action.directory, action.fs,
-        wwid=disk.wwid, target=disk.target, lun=disk.lun,
-    )  # fmt: skip
-    return _edit_fstab(context, lambda old: _put(old, line, disk.wwid))
-
-
-def _write_fstab(action: actions.WriteFstab, context: Context) -> Effect:
-    line = fstab_edit.mount_line(
-        action.uuid, action.path or "none", action.fs, action.options,
-        login_service=systemd.login_service(context.root),
-        wwid=action.wwid, target=action.target, lun=action.lun, boot=action.boot,
-    )  # fmt: skip
-    effect = _edit_fstab(context, lambda old: _put(old, line, action.wwid))
-    if effect.changed:
-        systemd.daemon_reload()
-    return effect
-
-
-def _drop_fstab(action: actions.DropFstab, context: Context) -> Effect:
-    def drop(fstab: Fstab) -> Fstab:
-        for line in reversed(fstab.by_wwid(action.wwid)):
-            if action.uuid in {None, line.uuid}:
-                fstab = fstab_edit.without_line(fstab, line.number)
-        return fstab
-
-    effect = _edit_fstab(context, drop)
-    if effect.changed:
-        systemd.daemon_reload()
-    return effect
-
-
 def _wipe(action: actions.Wipe, context: Context) -> Effect:
     writer.wipe(action.disk, context.deadline())
     return Effect()
@@ -241,19 +191,23 @@ def _disk(listing: Listing, disk: DiskId) -> Disk | None:
 
 
 def _mount(action: actions.Mount, context: Context) -> Effect:
-    def look() -> Block | None:
+    def look() -> tuple[Disk, Block] | None:
         disk = _disk(read_listing(context.root), action.disk)
-        return None if disk is None else _find(disk.block, action.uuid)
+        block = None if disk is None else _find(disk.block, action.uuid)
+        return None if disk is None or block is None else (disk, block)
 
-    block = context.waiter.wait(look, context.deadline())
-    if block is None:
+    found = context.waiter.wait(look, context.deadline())
+    if found is None:
         raise UnreachableError(
             f"udev does not show a filesystem {action.uuid} on {action.disk.wwid}",
-            hint="see what udev does: udevadm settle; journalctl -u systemd-udevd",
+            hint="see whether the disk is there: iscsictl ls; and what udev does: "
+            "journalctl -u systemd-udevd",
         )
-    with probe.opened(action.disk.device, exclusive=False) as fd:
+    disk, block = found
+    device = disk.block.device
+    with probe.opened(device, exclusive=False) as fd:
         if action.disk.wwid not in scsi.wwids(fd):
-            raise RefusedError(f"{action.disk.device} is not the disk {action.disk.wwid} any more")
+            raise RefusedError(f"{device} is not the disk {action.disk.wwid} any more")
     mounts.mount(block.device, action.path, action.fs, action.options)
     if "ro" not in action.options:
         why = mounts.takes_writes(action.path)
@@ -352,7 +306,6 @@ _HANDS: Mapping[type[Action], Callable[[Any, Context], Effect]] = {
     actions.EnableService: _enable,
     actions.Login: _login,
     actions.Scan: _scan,
-    actions.Claim: _claim,
     actions.Wipe: _wipe,
     actions.Label: _label,
     actions.Mkfs: _mkfs,
@@ -360,8 +313,6 @@ _HANDS: Mapping[type[Action], Callable[[Any, Context], Effect]] = {
     actions.RemoveDirectory: _remove_directory,
     actions.Mount: _mount,
     actions.Own: _own,
-    actions.WriteFstab: _write_fstab,
-    actions.DropFstab: _drop_fstab,
     actions.RequireMount: _require,
     actions.DropRequire: _unrequire,
     actions.Unmount: _unmount,
@@ -371,7 +322,9 @@ _HANDS: Mapping[type[Action], Callable[[Any, Context], Effect]] = {
     actions.SetHold: _hold,
     actions.DropHold: _unhold,
     actions.RestoreRecord: _restore_record,
+    **hands_fstab.HANDS,
     **hands_sessions.HANDS,
+    **hands_host.HANDS,
 }
 
 

@@ -1,0 +1,62 @@
+"""`reconnect`: for cron, a timer or an admin; mends what is missing and nothing else."""
+
+import click
+
+from iscsictl.cli.options import Settings, changing, common, need_root
+from iscsictl.core.keep import plan_reconnect
+from iscsictl.engine.context import Context
+from iscsictl.engine.keep import for_reconnect, mounted_options
+from iscsictl.errors import InUseError, NotFoundError
+
+
+@click.command("reconnect")
+@click.argument("target", required=False)
+@changing
+@common
+def reconnect(settings: Settings, target: str | None) -> int:
+    """Log in and mount what should be there at boot and is not.
+
+    Leaves alone what works, what is in use and what is on hold. Without anything to do it
+    starts no process and says nothing with --quiet. TARGET takes one target, also where it is
+    not one of boot.
+    """
+    need_root("reconnect")
+    context = Context(settings.wait, settings.root)
+    inventory = for_reconnect(context, target)
+    if target is not None and target not in {r.target for r in inventory.records}:
+        raise NotFoundError(
+            f"there is no node record of {target}", hint="see what there is: iscsictl nodes"
+        )
+    plan = plan_reconnect(inventory, mounted_options(context), target)
+    if not plan.pending and not plan.notes and not getattr(plan, "errors", {}):
+        return _all_well(settings, len(plan.steps))
+    return _mend(settings, target)
+
+
+def _all_well(settings: Settings, mounts: int) -> int:
+    if settings.output == "json":
+        from iscsictl.model.plan import Report
+        from iscsictl.ui.planview import document
+
+        click.echo(document(Report()))
+    elif not settings.quiet:
+        click.echo(f"all connected, {mounts} mounted", err=True)
+    return 0
+
+
+def _mend(settings: Settings, target: str | None) -> int:
+    from iscsictl.cli.several import carry_out_several
+    from iscsictl.engine.converge import Task
+
+    task = Task(
+        lambda context, _: for_reconnect(context, target),
+        lambda inventory: plan_reconnect(
+            inventory, mounted_options(Context(settings.wait, settings.root)), target
+        ),
+    )
+    try:
+        return carry_out_several(settings, task, lock_wait=0.0)
+    except InUseError as error:
+        if not settings.quiet:
+            click.echo(f"iscsictl: {error.text}: left to it", err=True)
+        return 0

@@ -1,0 +1,66 @@
+"""The hands of /etc/fstab: the claim, the line that mounts, and their end."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from iscsictl.engine.context import Context
+from iscsictl.engine.effect import Effect
+from iscsictl.model import actions
+from iscsictl.model.fstab import Fstab, FstabLine
+from iscsictl.model.plan import Action
+from iscsictl.parse import fstab as fstab_edit
+from iscsictl.system import fstabfile, systemd
+
+
+def _edit_fstab(context: Context, edit: Callable[[Fstab], Fstab]) -> Effect:
+    old = fstabfile.read_fstab(context.root)
+    return Effect(fstabfile.save_fstab(context.root, edit(old), old), old)
+
+
+def _put(fstab: Fstab, line: FstabLine, wwid: str) -> Fstab:
+    """Put a line in the place of ours for the same disk and directory or claim, or at the end."""
+    for old in fstab.by_wwid(wwid):
+        if old.is_claim or old.mount_point == line.mount_point or old.uuid == line.uuid:
+            return fstab_edit.replace_line(fstab, old.number, line)
+    return fstab_edit.append_line(fstab, line)
+
+
+def _claim(action: actions.Claim, context: Context) -> Effect:
+    disk = action.disk
+    line = fstab_edit.claim_line(
+        action.uuid, action.directory, action.fs,
+        wwid=disk.wwid, target=disk.target, lun=disk.lun,
+    )  # fmt: skip
+    return _edit_fstab(context, lambda old: _put(old, line, disk.wwid))
+
+
+def _write_fstab(action: actions.WriteFstab, context: Context) -> Effect:
+    line = fstab_edit.mount_line(
+        action.uuid, action.path or "none", action.fs, action.options,
+        login_service=systemd.login_service(context.root),
+        wwid=action.wwid, target=action.target, lun=action.lun, boot=action.boot,
+    )  # fmt: skip
+    effect = _edit_fstab(context, lambda old: _put(old, line, action.wwid))
+    if effect.changed:
+        systemd.daemon_reload()
+    return effect
+
+
+def _drop_fstab(action: actions.DropFstab, context: Context) -> Effect:
+    def drop(fstab: Fstab) -> Fstab:
+        for line in reversed(fstab.by_wwid(action.wwid)):
+            if action.uuid in {None, line.uuid}:
+                fstab = fstab_edit.without_line(fstab, line.number)
+        return fstab
+
+    effect = _edit_fstab(context, drop)
+    if effect.changed:
+        systemd.daemon_reload()
+    return effect
+
+
+HANDS: Mapping[type[Action], Callable[[Any, Context], Effect]] = {
+    actions.Claim: _claim,
+    actions.WriteFstab: _write_fstab,
+    actions.DropFstab: _drop_fstab,
+}
