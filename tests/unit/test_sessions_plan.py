@@ -1,0 +1,349 @@
+"""What is planned for logins, logouts, holds, records and rescans, in small worlds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from iscsictl.core.fork import Fork, verdict
+from iscsictl.core.records import (
+    plan_discovery_account,
+    plan_forget,
+    plan_save,
+    plan_startup,
+    plan_values,
+    require_settable,
+)
+from iscsictl.core.rescan import Asked, plan_rescan
+from iscsictl.core.resolve import resolve
+from iscsictl.core.sessions import (
+    Choice,
+    is_held,
+    plan_hold,
+    plan_login,
+    plan_logout,
+    plan_unhold,
+    session_for,
+)
+from iscsictl.errors import (
+    AuthError,
+    InUseError,
+    NotFoundError,
+    PartialError,
+    RefusedError,
+    UnreachableError,
+)
+from iscsictl.model import actions, listing
+from iscsictl.model.hold import Hold
+from iscsictl.model.inventory import HostFacts, Inventory, Known, Offer, Users
+from iscsictl.model.listing import Block, Disk, Lun, Session
+from iscsictl.model.listing import Path as DiskPath
+from iscsictl.model.names import Portal
+from iscsictl.model.plan import Plan, Status
+from iscsictl.model.record import NodeRecord
+from iscsictl.model.secret import Secret
+from iscsictl.parse.iscsid_conf import conf_values, edit_conf
+
+A, B = "iqn.2026-01.example:a", "iqn.2026-01.example:b"
+P1, P2 = Portal("192.0.2.5", 3260, 1), Portal("198.51.100.5", 3260, 1)
+
+
+def record(
+    target: str = A, portal: Portal = P1, iface: str = "default", **values: str
+) -> NodeRecord:
+    path = Path(f"/db/{target}/{portal.address},{portal.port},{portal.tpgt}/{iface}")
+    named = {f"node.{key}": value for key, value in values.items()}
+    return NodeRecord(path=path, values=named, target=target, portal=portal, iface=iface)
+
+
+def session(
+    sid: int = 1,
+    target: str = A,
+    portal: Portal = P1,
+    *,
+    status: listing.Status = "up",
+    luns: int = 1,
+) -> Session:
+    units = tuple(
+        Lun(n, f"{sid}:0:0:{n}", f"/dev/sd{'abcdef'[sid * 2 + n]}", wwid=f"naa.{sid}{n}")
+        for n in range(luns)
+    )
+    made = Session("sysfs", target, sid=sid, portal=portal, persistent_portal=portal, luns=units)
+    return replace(made, iface="default", status=status)
+
+
+def disk(
+    one: Session, lun: int = 0, *, kind: listing.Kind = "disk", also: Session | None = None
+) -> Disk:
+    paths = []
+    for each in (one, also):
+        unit = None if each is None else (each.luns or ())[lun]
+        if each is not None and unit is not None:
+            paths.append(DiskPath(each.sid or 0, unit.hctl or "", unit.device or "", "running"))
+    wwid = (one.luns or ())[lun].wwid
+    block = Block(paths[0].device, kind, 64 << 20)
+    return Disk(wwid, tuple(paths), block)
+
+
+def statuses(plan: Plan) -> dict[str, Status]:
+    return {step.id: step.status for step in plan.steps}
+
+
+def test_an_exact_name_wins_over_longer_ones() -> None:
+    assert resolve(A, [A, A + "1"], interactive=False) == A
+
+
+def test_a_part_does_on_a_terminal_only() -> None:
+    assert resolve("example:b", [A, B], interactive=True) == B
+    with pytest.raises(NotFoundError, match="no target is called"):
+        resolve("example:b", [A, B], interactive=False)
+
+
+def test_a_part_that_fits_several_names_them() -> None:
+    with pytest.raises(NotFoundError, match="fits 2 targets"):
+        resolve("example", [A, B], interactive=True)
+
+
+def test_login_leaves_what_is_logged_in() -> None:
+    world = Inventory(records=(record(), record(B)), sessions=(session(),))
+    plan = plan_login(world, Choice(A), {})
+    assert statuses(plan) == {f"login:{A} 192.0.2.5:3260": Status.UNCHANGED}
+
+
+def test_login_needs_a_record() -> None:
+    assert isinstance(plan_login(Inventory(), Choice(A), {}).refusal, NotFoundError)
+
+
+@pytest.mark.fault("F11")
+def test_a_dead_portal_is_named_and_the_other_is_logged_in() -> None:
+    world = Inventory(records=(record(), record(portal=P2)), silent={P1: "no answer within 10 s"})
+    plan = plan_login(world, Choice(A), {})
+    assert isinstance(plan, Fork)
+    assert list(statuses(plan).values()) == [Status.FAILED, Status.PLANNED]
+    (error,) = plan.errors.values()
+    assert isinstance(error, UnreachableError)
+    assert "192.0.2.5:3260" in error.text
+
+
+def test_login_all_takes_the_records_of_the_boot() -> None:
+    world = Inventory(records=(record(startup="automatic"), record(B, startup="manual")))
+    plan = plan_login(world, Choice(), {}, everything=True)
+    assert list(statuses(plan)) == [f"login:{A} 192.0.2.5:3260"]
+
+
+def test_login_ends_a_hold_after_the_logins_it_covers() -> None:
+    world = Inventory(records=(record(), record(portal=P2)), holds=(Hold(A, why="logout"), Hold(B)))
+    plan = plan_login(world, Choice(A), {})
+    drop = plan.steps[-1]
+    assert drop.id == f"unhold:{A}"
+    assert drop.after == {step.id for step in plan.steps[:-1]}
+
+
+def test_login_sets_digests_before_it() -> None:
+    world = Inventory(records=(record(),))
+    plan = plan_login(world, Choice(A), {"node.conn[0].iscsi.HeaderDigest": "CRC32C"})
+    settings, login = plan.steps
+    assert settings.action.verb == "settings"
+    assert login.after == {settings.id}
+
+
+@pytest.mark.fault("F07")
+def test_records_that_differ_in_the_tag_alone_are_told_apart() -> None:
+    other = Portal("192.0.2.5", 3260, 2)
+    records = (record(), record(portal=other))
+    world = Inventory(records=records, sessions=(session(),))
+    assert session_for(records[0], world) is not None
+    assert session_for(records[1], world) is None
+    assert len(statuses(plan_login(world, Choice(A), {}))) == 2
+    assert len(plan_login(world, Choice(A, other), {}).steps) == 1
+
+
+@pytest.mark.fault("F29")
+def test_logout_names_who_holds_the_disk_and_holds_nothing() -> None:
+    one = session()
+    world = Inventory(
+        records=(record(),),
+        sessions=(one,),
+        disks=(disk(one),),
+        users={"naa.10": Users(("/srv",), ("swap on /dev/sdc",))},
+    )
+    plan = plan_logout(world, Choice(A))
+    assert isinstance(plan, Fork)
+    assert list(statuses(plan).values()) == [Status.REFUSED]
+    (error,) = plan.errors.values()
+    assert isinstance(error, InUseError)
+    assert "/srv" in error.text
+    assert "swap on /dev/sdc" in error.text
+
+
+def mapped(kind: listing.Kind) -> Inventory:
+    one, two = session(), session(2, portal=P2)
+    both = disk(one, kind=kind, also=two)
+    return Inventory(sessions=(one, two), disks=(both,), users={both.wwid or "": Users(("/srv",))})
+
+
+def test_one_path_of_a_map_may_go_and_not_the_last() -> None:
+    plan = plan_logout(mapped("mpath"), Choice(A, P1))
+    assert plan.steps[-1].status is Status.PLANNED
+    every = plan_logout(mapped("mpath"), Choice(A))
+    assert {step.status for step in every.steps} == {Status.REFUSED}
+
+
+def test_two_paths_without_a_map_carry_nothing() -> None:
+    plan = plan_logout(mapped("disk"), Choice(A, P1))
+    assert plan.steps[-1].status is Status.REFUSED
+
+
+def test_the_session_that_booted_the_machine_stays() -> None:
+    world = Inventory(sessions=(session(),))
+    plan = plan_logout(world, Choice(A), boots_from=frozenset({A}))
+    assert isinstance(plan, Fork)
+    assert [type(error) for error in plan.errors.values()] == [InUseError]
+
+
+def test_logout_of_what_is_not_logged_in_is_unchanged_if_there_is_a_record() -> None:
+    plan = plan_logout(Inventory(records=(record(),)), Choice(A))
+    assert set(statuses(plan).values()) == {Status.UNCHANGED}
+    assert isinstance(plan_logout(Inventory(), Choice(A)).refusal, NotFoundError)
+
+
+@pytest.mark.fault("F59")
+def test_logout_holds_the_target_first() -> None:
+    world = Inventory(records=(record(),), sessions=(session(),))
+    hold, logout = plan_logout(world, Choice(A)).steps
+    assert hold.id == f"hold:{A}"
+    assert logout.after == {hold.id}
+
+
+def test_a_hold_is_the_same_within_a_minute() -> None:
+    there = (Hold(A, until=1000.0),)
+    assert is_held(Hold(A), there, 990, 0)
+    assert not is_held(Hold(A), there, 2000, 0)
+    assert not is_held(Hold(A), there, None, 0)
+    assert is_held(Hold(A), (Hold(A),), None, 0)
+
+
+def test_hold_and_unhold_take_directories_and_targets() -> None:
+    world = Inventory(records=(record(),), holds=(Hold(A, P1), Hold(mount_point="/srv")))
+    hold = plan_hold(world, "/srv/", interactive=False, seconds=None, now=0)
+    assert statuses(hold) == {"hold:/srv": Status.UNCHANGED}
+    assert len(plan_unhold(world, A, interactive=False).pending) == 1
+    assert not plan_unhold(world, "/other", interactive=False).pending
+    assert plan_unhold(world, "iqn.unknown", interactive=False).refusal is not None
+
+
+def test_values_are_set_in_all_records_or_in_none() -> None:
+    torn = replace(record(portal=P2), problem="is empty (0 bytes)")
+    plan = plan_values(Inventory(records=(record(), torn)), Choice(A), {"node.x": "1"})
+    assert isinstance(plan.refusal, RefusedError)
+    assert not plan.steps
+
+
+def test_startup_automatic_enables_the_login_service() -> None:
+    facts = HostFacts("iscsi.service", service_enabled=False)
+    plan = plan_startup(Inventory(records=(record(),), host=facts), Choice(A), "automatic")
+    assert plan.steps[-1].id == "enable:iscsi.service"
+    assert len(plan_startup(Inventory(records=(record(),)), Choice(A), "manual").steps) == 1
+
+
+def test_forget_refuses_a_record_in_use_and_removes_a_torn_one() -> None:
+    torn = replace(record(portal=P2), problem="is empty (0 bytes)")
+    world = Inventory(records=(record(), torn), sessions=(session(),))
+    plan = plan_forget(world, Choice(A))
+    assert list(statuses(plan).values()) == [Status.REFUSED, Status.PLANNED]
+
+
+def test_forget_of_a_target_without_record_is_unchanged_but_a_wrong_word_is_not_found() -> None:
+    assert not plan_forget(Inventory(), Choice(A)).pending
+    assert plan_forget(Inventory(), Choice(A)).refusal is None
+    assert isinstance(plan_forget(Inventory(), Choice("disk")).refusal, NotFoundError)
+
+
+@pytest.mark.fault("F06")
+def test_discovery_leaves_records_that_exist() -> None:
+    offers: Known[tuple[Offer, ...]] = Known((Offer(A, P1), Offer(B, P1)))
+    plan = plan_save(Inventory(records=(record(startup="automatic"),), offers=offers), "default")
+    where = "192.0.2.5:3260"
+    assert statuses(plan) == {
+        f"record:{A} {where}": Status.UNCHANGED,
+        f"record:{B} {where}": Status.PLANNED,
+        f"settings:{B} {where}": Status.PLANNED,
+    }
+
+
+def test_clearing_the_account_of_a_portal_that_nobody_knows_is_unchanged() -> None:
+    plan = plan_discovery_account(P1, there=False, wrong=("x",), changes={"x": None})
+    assert not plan.pending
+
+
+@pytest.mark.parametrize("key", ["node.name", "node.tpgt", "node.conn[0].port"])
+def test_what_names_a_record_is_not_set(key: str) -> None:
+    with pytest.raises(RefusedError):
+        require_settable(key)
+
+
+@pytest.mark.fault("F22")
+def test_a_lun_that_became_another_disk_is_removed_before_the_scan() -> None:
+    one = session(luns=2)
+    world = Asked(
+        sessions=(one,),
+        disks=(disk(one), disk(one, 1)),
+        luns={1: (0, 1)},
+        names={"1:0:0:0": frozenset({"naa.99"}), "1:0:0:1": frozenset({"naa.11"})},
+    )
+    remove, rescan = plan_rescan(world, Choice(), None).steps
+    assert remove.id == f"remove:{A} LUN 0"
+    assert rescan.action == actions.Rescan(1, ("1:0:0:1",))
+
+
+def test_a_lun_that_is_gone_but_in_use_stays_and_is_reported() -> None:
+    one = session()
+    world = Asked(
+        sessions=(one,), disks=(disk(one),), luns={1: ()}, users={"naa.10": Users(("/srv",))}
+    )
+    plan = plan_rescan(world, Choice(), None)
+    assert plan.steps[0].status is Status.REFUSED
+    assert "does not have it" in plan.notes[0]
+
+
+@pytest.mark.fault("F27")
+def test_a_rescan_tells_what_appeared_and_grew() -> None:
+    one, more = session(), session(luns=2)
+    old = disk(one)
+    grown = replace(old, block=replace(old.block, size=128 << 20))
+    first = Asked(sessions=(one,), disks=(old,))
+    now = Asked(sessions=(more,), disks=(grown, disk(more, 1)))
+    notes = plan_rescan(now, Choice(), first).notes
+    assert any("LUN 0" in note and "grew from 67108864 to 134217728" in note for note in notes)
+    assert any("LUN 1" in note and "appeared" in note for note in notes)
+
+
+def test_one_failure_is_itself_and_one_of_several_is_partial() -> None:
+    world = Inventory(records=(record(), record(portal=P2)))
+    steps = plan_login(world, Choice(A), {}).steps
+    failed = {steps[0].id: AuthError("no"), steps[1].id: AuthError("no")}
+    assert isinstance(verdict({steps[0].id: AuthError("no")}, steps[:0]), AuthError)
+    assert isinstance(verdict({steps[0].id: AuthError("no")}, steps[1:]), PartialError)
+    both = verdict(failed, ())
+    assert isinstance(both, AuthError)
+    assert both.text.startswith("all 2 failed")
+    assert verdict({}, steps) is None
+
+
+CONF = """# comment
+#node.session.auth.username = username
+node.startup = manual
+"""
+
+
+def test_the_defaults_keep_their_comments() -> None:
+    key = "node.session.auth.username"
+    text = edit_conf(CONF, {key: "me", "node.session.auth.password": Secret("secret")})
+    assert text == (
+        "# comment\n#node.session.auth.username = username\nnode.session.auth.username = me\n"
+        "node.startup = manual\nnode.session.auth.password = secret\n"
+    )
+    assert conf_values(text)["node.session.auth.password"] == "********"
+    assert edit_conf(text, {key: None, "node.session.auth.password": None}) == CONF
