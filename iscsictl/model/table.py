@@ -1,0 +1,49 @@
+"""A partition table as sfdisk tells it. Places count logical sectors of the disk."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One partition. `type` is a GUID (gpt) or a hexadecimal code in lower case (dos, sun)."""
+
+    number: int
+    start: int
+    size: int
+    type: str
+    uuid: str | None = None
+    name: str | None = None
+    attrs: tuple[str, ...] = ()
+    bootable: bool = False
+
+    @property
+    def end(self) -> int:
+        """The sector after the last one."""
+        return self.start + self.size
+
+
+@dataclass(frozen=True)
+class Table:
+    """The whole table. `first` and `last` are the sectors that partitions may take (gpt)."""
+
+    label: str
+    sector: int = 512
+    id: str | None = None
+    first: int | None = None
+    last: int | None = None
+    entries: tuple[Entry, ...] = field(default=())
+
+    def entry(self, number: int) -> Entry | None:
+        """Return the partition of that number, None if there is none."""
+        return next((entry for entry in self.entries if entry.number == number), None)
+
+
+@dataclass(frozen=True)
+class Topology:
+    """How a disk likes to be used, in bytes (sysfs, queue/); `optimal` is 0 where it is silent."""
+
+    logical: int = 512
+    physical: int = 512
+    minimum: int = 512
+    optimal: int = 0
+    offset: int = 0

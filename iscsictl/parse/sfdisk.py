@@ -1,0 +1,75 @@
+"""What sfdisk prints: tables as JSON (`--json`) and the names of types (`--list-types`)."""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from iscsictl.errors import IscsictlError
+from iscsictl.model.table import Entry, Table
+
+_TYPE = re.compile(
+    r"\s*([0-9A-Fa-f]{1,2}|[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})\s+(.+)"
+)
+
+
+def parse_table(text: str) -> Table:
+    """Read the output of `sfdisk --json DEVICE`. Raises IscsictlError for anything else."""
+    try:
+        found = json.loads(text)["partitiontable"]
+        device = str(found["device"])
+        rows = sorted(
+            (_entry(row, device) for row in found.get("partitions", ())), key=lambda e: e.number
+        )
+        return Table(
+            str(found["label"]),
+            int(found.get("sectorsize", 512)),
+            found.get("id"),
+            found.get("firstlba"),
+            found.get("lastlba"),
+            tuple(rows),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise IscsictlError(f"sfdisk's table cannot be understood: {error}") from None
+
+
+def _entry(row: Mapping[str, Any], device: str) -> Entry:
+    number = re.fullmatch(r"(?:-part|p)?([0-9]+)", str(row["node"]).removeprefix(device))
+    if number is None:
+        raise ValueError(f"{row['node']} is not a partition of {device}")
+    return Entry(
+        int(number[1]),
+        int(row["start"]),
+        int(row["size"]),
+        normal_type(str(row.get("type", ""))),
+        row.get("uuid"),
+        row.get("name"),
+        tuple(_attributes(str(row.get("attrs", "")))),
+        bool(row.get("bootable", False)),
+    )
+
+
+def _attributes(text: str) -> list[str]:
+    """Part `RequiredPartition GUID:60,63` at blanks; several bits share one GUID: in print."""
+    found = []
+    for word in re.split(r" +", text.strip()):
+        if word.startswith("GUID:"):
+            found += [f"GUID:{bit}" for bit in word[5:].split(",")]
+        elif word:
+            found.append(word)
+    return found
+
+
+def normal_type(text: str) -> str:
+    """Write a type as it is compared: a GUID in capitals, a code in lower case without 0."""
+    return text.upper() if len(text) > 8 else text.lower().lstrip("0") or "0"
+
+
+def parse_types(text: str) -> dict[str, str]:
+    """Read `sfdisk --label KIND --list-types`: the names by type. Other lines are left out."""
+    found = {}
+    for line in text.splitlines():
+        match = _TYPE.fullmatch(line.rstrip())
+        if match:
+            found[normal_type(match[1])] = match[2].strip()
+    return found
