@@ -17,6 +17,7 @@ MIB = 1 << 20
 DOS_LIMIT = 2**32
 EXTENDED = frozenset({"5", "f", "85"})
 _SUN_WHOLE = "5"
+SUN_CYLINDER = 255 * 63
 _GPT_ENTRIES = 128 * 128
 _MAX = {"dos": 4, "gpt": 128, "sun": 8}
 _ALIASES: Mapping[str, Mapping[str, str]] = {
@@ -83,6 +84,8 @@ def last_usable(label: str, total: int, sector: int) -> int:
     """Return the last sector that a partition may take on a disk of so many sectors."""
     if label == "gpt":
         return total - 2 - -(-_GPT_ENTRIES // sector)
+    if label == "sun":
+        return total // SUN_CYLINDER * SUN_CYLINDER - 1
     return min(total, DOS_LIMIT) - 1
 
 
@@ -97,6 +100,8 @@ def _taken(table: Table) -> list[Entry]:
 def gaps(table: Table, total: int) -> tuple[tuple[int, int], ...]:
     """Return what is free as (first sector, sector after the last)."""
     at = table.first if table.first is not None else 1
+    if table.label == "sun":
+        at = SUN_CYLINDER
     end = last_usable(table.label, total, table.sector) + 1
     if table.last is not None:
         end = min(end, table.last + 1)
@@ -119,6 +124,10 @@ def place(
     """
     step = grain(topology, total)
     offset = topology.offset // topology.logical
+    end_step = MIB // topology.logical
+    if table.label == "sun":
+        step = end_step = SUN_CYLINDER
+        offset, size = 0, None if size is None else -(-size // step) * step
     fits = []
     for first, end in gaps(table, total):
         begin = -(-max(first - offset, 0) // step) * step + offset
@@ -128,7 +137,7 @@ def place(
             begin = step + offset
         room = end - begin
         if size is None and start is None:
-            room -= (begin + room) % (MIB // topology.logical) if room > step else 0
+            room -= (begin + room) % end_step if room > step else 0
         if room > 0 and (size is None or room >= size):
             fits.append((begin, room if size is None else size))
     if not fits:
@@ -161,7 +170,7 @@ def grown(table: Table, total: int, entry: Entry) -> int:
     end = last_usable(table.label, total, table.sector) + 1
     after = [e.start for e in _taken(table) if e.start >= entry.end]
     end = min([end, *after])
-    end -= end % (MIB // table.sector)
+    end -= end % (SUN_CYLINDER if table.label == "sun" else MIB // table.sector)
     return max(entry.size, end - entry.start)
 
 

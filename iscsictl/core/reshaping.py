@@ -72,10 +72,6 @@ def _add(draft: Draft, inventory: DiskInventory, wish: AddWish, names: Mapping[s
         )
     if table.label == "dos" and number > 4:
         raise RefusedError("logical partitions are not made", hint="use a gpt table")
-    if table.label == "sun":
-        add = actions.AddPart(device, table, number, None, size, kind, wish.bootable)
-        draft.add(add, subject(chosen, number), f"type {kind}, where sfdisk finds room")
-        return _node(device.device, number)
     begin, length = partitions.place(table, facts.total, facts.topology, size=size, start=start)
     if start is not None and start % partitions.grain(facts.topology, facts.total):
         draft.notes.append(f"sector {start} is not aligned to what the disk likes: writes are slow")
@@ -107,7 +103,8 @@ def _there(
         if size is None:
             fits = partitions.grown(table, facts.total, entry) == entry.size
         else:
-            fits = abs(entry.size - size) * table.sector < MIB
+            slack = MIB if table.label != "sun" else partitions.SUN_CYLINDER * table.sector
+            fits = abs(entry.size - size) * table.sector < slack
         certain = named or start is not None or size is None
         if fits and (certain or _unused(inventory, entry)):
             return entry

@@ -31,11 +31,11 @@ class Reshape(Action):
 
 @dataclass(frozen=True)
 class AddPart(Reshape):
-    """Add a partition. `start` and `size` are sectors; None leaves the place to sfdisk (sun)."""
+    """Add a partition. `start` and `size` are sectors."""
 
     verb: ClassVar[str] = "part-add"
-    start: int | None
-    size: int | None
+    start: int
+    size: int
     type: str
     bootable: bool = False
 

@@ -52,14 +52,12 @@ def _ext(node: str) -> int | None:
     with open(node, "rb", buffering=0) as file:
         file.seek(1024)
         block = file.read(1024)
-    (low,) = struct.unpack_from("<I", block, 4)
-    (shift,) = struct.unpack_from("<I", block, 24)
-    (magic,) = struct.unpack_from("<H", block, 56)
-    (incompatible,) = struct.unpack_from("<I", block, 96)
-    (high,) = struct.unpack_from("<I", block, 0x150)
-    if magic != 0xEF53 or shift > 6:
+    low, shift, incompatible, high = (
+        int.from_bytes(block[at : at + 4], "little") for at in (4, 24, 96, 0x150)
+    )
+    if block[56:58] != b"\x53\xef" or shift > 6:
         return None
-    return int(low | (high << 32 if incompatible & 0x80 else 0)) << (10 + shift)
+    return (low | (high << 32 if incompatible & 0x80 else 0)) << (10 + shift)
 
 
 def grow(node: str, fs: str, path: str) -> bool:

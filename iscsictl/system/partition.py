@@ -60,7 +60,7 @@ def verify(device: str) -> tuple[str, ...]:
     lines = [*result.err.splitlines(), *result.out.splitlines()]
     noise = re.compile(
         r".*:|[0-9]+ errors? detected\.|No errors detected\.|Header version.*|Using [0-9]+ out of.*"
-        r"|A total of .*|Remaining [0-9]+ unallocated.*|\s*"
+        r"|A total of .*|Remaining [0-9]+ unallocated.*|Unused gap .*|.*cylinder boundary\.|\s*"
     )
     return tuple(line.strip() for line in lines if not noise.fullmatch(line.strip()))
 

@@ -1,0 +1,234 @@
+"""Look at one disk as closely as a disk, mount or fstab command needs it."""
+
+import os.path
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from iscsictl.core.disks import (
+    Chosen,
+    DiskFacts,
+    DiskInventory,
+    choose,
+    part_as_disk,
+    part_block,
+)
+from iscsictl.core.fstabcheck import Machine
+from iscsictl.core.making import blocks
+from iscsictl.engine.context import Context
+from iscsictl.engine.converge import Task
+from iscsictl.engine.observe import host_facts
+from iscsictl.errors import IscsictlError, NotFoundError
+from iscsictl.model.content import Content
+from iscsictl.model.inventory import Inventory, Known, Place, Seen, Unreadable, Users
+from iscsictl.model.listing import Block, Disk
+from iscsictl.model.plan import Plan
+from iscsictl.system import (
+    fstabfile,
+    grow,
+    holds,
+    mounts,
+    nodedb,
+    partition,
+    probe,
+    systemd,
+    users,
+)
+from iscsictl.system.blockdev import device_number
+from iscsictl.system.sysfs import read_listing
+from iscsictl.system.udevdb import decoded, device_properties
+
+
+@dataclass(frozen=True)
+class Look:
+    """What to look at: the disk that `name` means, and which part of it, how closely."""
+
+    name: str
+    lun: int | None = None
+    loose: bool = False
+    part: int | None = None
+    content: bool = False
+    table: bool = False
+    growth: bool = False
+    inside: bool = False
+    missing_ok: bool = False
+    directory: str | None = None
+
+
+def task(
+    what: Look,
+    think: Callable[[DiskInventory], Plan],
+    grant: Callable[[str], Task] | None = None,
+    ask: Callable[[str], bool] = lambda _: False,
+) -> Task:
+    """Return the task that looks so and thinks so."""
+
+    def look(context: Context, before: Inventory | None) -> Inventory:
+        return observe(context, what, before)
+
+    def plan(inventory: Inventory) -> Plan:
+        if not isinstance(inventory, DiskInventory):
+            raise IscsictlError("no disk was looked at")
+        return think(inventory)
+
+    return Task(look, plan, grant, ask)
+
+
+def base(context: Context, *, details: bool = False) -> DiskInventory:
+    """Look at sessions, disks, fstab, records and holds: no disk is read."""
+    root = context.root
+    listing = read_listing(root, details=details)
+    return DiskInventory(
+        nodedb.read_records(context.db),
+        listing.sessions,
+        listing.disks or (),
+        fstabfile.read_fstab(root),
+        host=host_facts(root),
+        holds=holds.read_holds(root),
+    )
+
+
+def observe(context: Context, what: Look, before: Inventory | None) -> DiskInventory:
+    """Look at the disk that is meant. Raises NotFoundError where nothing has that name."""
+    inventory = base(context)
+    earlier = before if isinstance(before, DiskInventory) else None
+    again = DiskFacts(again=earlier is not None)
+    inventory = replace(inventory, place=_place(what), facts=again)
+    try:
+        chosen = choose(inventory, what.name, what.lun, loose=what.loose)
+    except NotFoundError:
+        if what.missing_ok:
+            return inventory
+        raise
+    if what.part is not None:
+        named = part_block(chosen.disk, what.part)
+        if named is not None:
+            chosen = replace(chosen, block=named)
+    answers = {s.sid for s in inventory.sessions if s.status == "up"}
+    alive = any(path.sid in answers for path in chosen.disk.paths)
+    used = users_of(chosen, context.root, inside=what.inside and alive)
+    inventory = replace(inventory, chosen=chosen, used=used)
+    if what.table or what.growth:
+        inventory = replace(inventory, facts=_facts(context, chosen, what, earlier))
+    if what.content:
+        inventory = replace(inventory, content=_content(chosen, used))
+    return inventory
+
+
+def _place(what: Look) -> Seen[Place]:
+    if what.directory is None:
+        return Known(Place())
+    try:
+        return Known(mounts.place(what.directory))
+    except IscsictlError as error:
+        return Unreadable(error)
+
+
+def users_of(chosen: Chosen, root: Path, *, inside: bool = False) -> Users:
+    """Return who uses what was named: the disk with all on it, or one partition."""
+    disk = chosen.disk
+    if chosen.block is not disk.block:
+        disk = part_as_disk(disk, chosen.block)
+    return users.users(disk, root, inside=inside)
+
+
+def _content(chosen: Chosen, used: Users) -> Seen[Content]:
+    words = (*(f"the mount on {path}" for path in used.mounts), *used.others)
+    try:
+        return Known(probe.probe(chosen.block.device, chosen.disk.wwid or "", users=words))
+    except IscsictlError as error:
+        return Unreadable(error)
+
+
+def kernel_name(device: str) -> str:
+    """Return the kernel's name of a node: sda, dm-3."""
+    return Path(os.path.realpath(device)).name
+
+
+def _facts(
+    context: Context, chosen: Chosen, what: Look, earlier: DiskInventory | None
+) -> DiskFacts:
+    device = chosen.disk.block.device
+    kname = kernel_name(device)
+    topology = partition.topology(kname, context.root)
+    size = chosen.disk.block.size or 0
+    facts = DiskFacts(
+        size // topology.logical,
+        topology=topology,
+        table=partition.read_table(device),
+        kernel=partition.kernel_view(kname, topology.logical, context.root),
+        again=earlier is not None,
+        earlier=earlier.facts.table if earlier is not None else None,
+    )
+    if not what.growth:
+        return facts
+    capacity = grow.capacity(device)
+    block = _last(chosen, facts)
+    mounted = block.mounts[0].path if block is not None and block.mounts else None
+    filled = None
+    if block is not None and block.fstype is not None:
+        filled = grow.filled(block.device, block.fstype, mounted)
+    settled = earlier is not None and earlier.facts.capacity == (earlier.one.disk.block.size or 0)
+    return replace(facts, capacity=capacity, filled=filled, settled=settled)
+
+
+def _last(chosen: Chosen, facts: DiskFacts) -> Block | None:
+    """Return the device whose filesystem grows: the named one, or the last partition."""
+    if chosen.block is chosen.disk.block and facts.table is not None and facts.table.entries:
+        last = max(facts.table.entries, key=lambda entry: entry.start)
+        return part_block(chosen.disk, last.number)
+    return chosen.block
+
+
+def fstab_machine(context: Context, inventory: Inventory) -> Machine:
+    """Return what the check of fstab needs; no disk is read, no root is needed."""
+    root = context.root
+    iscsi: dict[str, set[str]] = {}
+    devices: set[str] = set()
+    known = known_uuids(root)
+    for disk in inventory.disks:
+        devices |= {path.device for path in disk.paths}
+        for block in blocks(disk.block):
+            devices.add(block.device)
+            if block.uuid is not None:
+                iscsi.setdefault(block.uuid, set()).add(disk.wwid or disk.block.device)
+    return Machine(
+        None if known is None else known | set(iscsi),
+        {uuid: frozenset(wwids) for uuid, wwids in iscsi.items()},
+        frozenset(devices),
+        inventory.records,
+        systemd.login_service(root),
+    )
+
+
+def known_uuids(root: Path) -> frozenset[str] | None:
+    """Return the UUIDs of all filesystems that udev knows; None where there is no udev."""
+    folder = root / "dev/disk/by-uuid"
+    try:
+        names = [path.name for path in folder.iterdir()]
+    except OSError:
+        return None
+    return frozenset(decoded(name) or name for name in names)
+
+
+@dataclass(frozen=True)
+class DiskRow:
+    """A disk for the list: what udev and sysfs tell of it without reading it."""
+
+    disk: Disk
+    sector: int
+    label: str | None
+    users: Users
+
+
+def disk_rows(context: Context) -> tuple[DiskRow, ...]:
+    """Return all disks of sessions."""
+    rows = []
+    for disk in base(context).disks:
+        kname = kernel_name(disk.block.device)
+        sector = partition.topology(kname, context.root).logical
+        number = device_number(context.root, kname)
+        found: Mapping[str, str] = device_properties(context.root, number) if number else {}
+        label = found.get("ID_PART_TABLE_TYPE") or None
+        rows.append(DiskRow(disk, sector, label, users.users(disk, context.root)))
+    return tuple(rows)
