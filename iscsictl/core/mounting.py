@@ -250,7 +250,7 @@ def _fstab_add(draft: Draft, inventory: DiskInventory, wish: MountWish) -> str:
     _one_of_a_kind(inventory, block)
     lines = inventory.fstab.by_uuid(uuid)
     options = wish.options or ()
-    write = actions.WriteFstab(
+    write = disk_actions.PutLine(
         device.target, device.lun, device.wwid, uuid, path, fs, options, wish.boot
     )
     name = path or uuid

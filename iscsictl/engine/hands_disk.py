@@ -195,14 +195,21 @@ def _claim(action: actions.ClaimPart, context: Context) -> Effect:
 
 def _note(action: actions.NoteFs, context: Context) -> Effect:
     disk = action.disk
+    line = actions.PutLine(
+        disk.target, disk.lun, disk.wwid, action.uuid, None, action.fs, boot=False
+    )
+    return _put_line(line, context)
+
+
+def _put_line(action: actions.PutLine, context: Context) -> Effect:
     line = edit.mount_line(
-        action.uuid, "none", action.fs, (),
+        action.uuid, action.path or "none", action.fs, action.options,
         login_service=systemd.login_service(context.root),
-        wwid=disk.wwid, target=disk.target, lun=disk.lun, boot=False,
+        wwid=action.wwid, target=action.target, lun=action.lun, boot=action.boot,
     )  # fmt: skip
 
     def change(fstab: Fstab) -> Fstab:
-        for old in fstab.by_wwid(disk.wwid):
+        for old in fstab.by_wwid(action.wwid):
             if old.uuid == action.uuid:
                 return edit.replace_line(fstab, old.number, line)
         return edit.append_line(fstab, line)
@@ -265,5 +272,6 @@ HANDS: Mapping[type[Action], Callable[[Any, Context], Effect]] = {
     actions.WipeNode: _wipe_node,
     actions.MakeFs: _make_fs,
     actions.NoteFs: _note,
+    actions.PutLine: _put_line,
     actions.DropLine: _drop_line,
 }

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from iscsictl.model.actions import Claim, DiskId, Right
+from iscsictl.model.actions import Claim, DiskId, Right, WriteFstab
 from iscsictl.model.plan import Action, Hazard
 from iscsictl.model.table import Entry, Table
 
@@ -97,6 +97,11 @@ class GrowFs(Action):
 @dataclass(frozen=True)
 class ClaimPart(Claim):
     """A claim that leaves our lines for other filesystems on the same disk alone."""
+
+
+@dataclass(frozen=True)
+class PutLine(WriteFstab):
+    """Our line for one filesystem, in the place of an older one for the same filesystem only."""
 
 
 @dataclass(frozen=True)
