@@ -28,7 +28,7 @@ class AgentError(Exception):
     """The guest's agent did not answer, or could not do what was asked."""
 
 
-class CommandFailed(AssertionError):
+class CommandError(AssertionError):
     """A command of `run(..., check=True)` ended with another code than 0."""
 
 
@@ -59,6 +59,12 @@ class Agent:
 
     def request(self, op: str, *, patience: float = 20, **arguments: object) -> dict[str, Any]:
         """Ask, and wait for the answer at most `patience` seconds."""
+        return self.ask(op, arguments, patience=patience)
+
+    def ask(
+        self, op: str, arguments: Mapping[str, object], *, patience: float = 20
+    ) -> dict[str, Any]:
+        """As `request`, with the arguments in a mapping."""
         future: Future[dict[str, Any]] = Future()
         with self.lock:
             number = next(self.numbers)

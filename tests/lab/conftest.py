@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.lab.image import SUITES, LabUnavailable
+from tests.lab.image import SUITES, LabUnavailableError
 from tests.lab.pair import Lab
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from tests.lab.array import Array
     from tests.lab.guest import Guest
@@ -33,10 +33,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
-) -> Iterator[None]:  # fmt: skip
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """A failure shows what both guests last had to say."""
-    report = yield
-    if report is not None and report.failed and running and HERE in item.path.parents:
+    report: pytest.TestReport = yield
+    if report.failed and running and HERE in item.path.parents:
         report.sections.append(("consoles of the lab", running[-1].consoles()))
     return report
 
@@ -46,7 +46,7 @@ def lab_or_skip(suite: str) -> Lab:
     if not unavailable:
         try:
             return Lab.start(suite)
-        except LabUnavailable as error:
+        except LabUnavailableError as error:
             unavailable.append(str(error))
     if os.environ.get("LAB_REQUIRED") == "1":
         pytest.fail(f"no lab: {unavailable[0]}", pytrace=False)

@@ -12,13 +12,12 @@ from tests.lab.agent import (
     Agent,
     AgentError,
     Background,
-    CommandFailed,
+    CommandError,
     Result,
     pack,
     result_of,
     unpack,
 )
-from tests.lab.qemu import NETS, Net, Process, Role, RunDirectory
 from tests.lab.qmp import Qmp, connect
 
 if TYPE_CHECKING:
@@ -26,22 +25,30 @@ if TYPE_CHECKING:
 
     from pexpect.fdpexpect import fdspawn
 
+    from tests.lab.qemu import Net, Process, Role, RunDirectory
+
 #: Seconds after which a boot or a shutdown has failed, under emulation.
-BOOT_TIMEOUT = 240.0
+BOOT_TIMEOUT = 480.0
 PROMPT = re.compile(rb"root@\w+:~# ?")
 
 
 class Guest:
     """A guest of the pair; made by `Lab`."""
 
-    def __init__(self, role: Role, process: Process, run: RunDirectory) -> None:
+    process: Process
+    qmp: Qmp
+    agent: Agent
+
+    def __init__(self, role: Role, run: RunDirectory) -> None:
         self.role = role
-        self.process = process
         self.run_directory = run
-        process.wait_for(run.socket(role, "agent"))
-        self.qmp = Qmp(run.socket(role, "qmp"))
-        self.agent = Agent(run.socket(role, "agent"))
         self._console: fdspawn[bytes] | None = None
+
+    def attach(self, process: Process) -> None:
+        """Talk to a QEMU that was just started."""
+        self.process = process
+        self.qmp = Qmp(self.run_directory.socket(self.role, "qmp"))
+        self.agent = Agent(self.run_directory.socket(self.role, "agent"))
 
     # -- commands ------------------------------------------------------------------------
 
@@ -64,15 +71,11 @@ class Guest:
         """
         argv = argv_of(command)
         started = time.monotonic()
-        answer = self.agent.request(
-            "run",
-            patience=timeout + 30,
-            timeout=timeout,
-            **request_of(argv, stdin, env, replace_env=replace_env, cwd=cwd),
-        )
+        request = request_of(argv, stdin, env, replace_env=replace_env, cwd=cwd)
+        answer = self.agent.ask("run", request | {"timeout": timeout}, patience=timeout + 30)
         result = result_of(argv, answer, time.monotonic() - started)
         if check and result.code:
-            raise CommandFailed(f"on {self.role}: {result}")
+            raise CommandError(f"on {self.role}: {result}")
         return result
 
     def start(
@@ -87,7 +90,7 @@ class Guest:
         """Start a command and leave it running; see `run` for the arguments."""
         argv = argv_of(command)
         request = request_of(argv, stdin, env, replace_env=replace_env, cwd=cwd)
-        answer = self.agent.request("start", **request)
+        answer = self.agent.ask("start", request)
         return Background(self.agent, argv, answer["pid"])
 
     # -- files ---------------------------------------------------------------------------
@@ -198,11 +201,6 @@ class Guest:
         """Plug or pull the cable at this guest's card; this side sees its carrier go."""
         self.qmp.command("set_link", name=f"nic{net}", up=up)
 
-    def links_up(self) -> None:
-        """Plug all cables."""
-        for net in NETS:
-            self.set_link(net, up=True)
-
     # -- console -------------------------------------------------------------------------
 
     @property
@@ -233,13 +231,17 @@ class Guest:
             time.sleep(0.05)
         return time.monotonic() - started
 
-    def close(self) -> None:
-        """End the guest's QEMU and every connection to it."""
+    def close(self, *, gently: bool = False) -> None:
+        """End the guest's QEMU and every connection to it; gently if its disk counts."""
+        if gently:
+            self.qmp.quit()
+            self.process.wait(20)
         self.process.kill()
         self.agent.close()
         self.qmp.close()
         if self._console is not None:
             self._console.close()
+            self._console = None
 
 
 def argv_of(command: str | Sequence[str]) -> list[str]:

@@ -25,7 +25,7 @@ HERE = Path(__file__).resolve().parent
 SUITES = ("bookworm", "trixie")
 ROOT_UUID = "5d2b1a3c-0c9e-4f57-9e0b-6c1f4a7d2e10"
 ROOT_SIZE = "16G"
-PACKAGES = """
+WANTED = """
     linux-image-amd64 initramfs-tools busybox systemd-sysv udev dbus kmod lz4 less
     open-iscsi targetcli-fb python3-rtslib-fb
     python3 python3-click python3-rich python3-pyudev python3-pexpect
@@ -34,7 +34,9 @@ PACKAGES = """
     mdadm lvm2 cryptsetup-bin multipath-tools sg3-utils
     iproute2 iputils-ping nftables strace procps psmisc lsof cron
     bash-completion zsh fish
-""".split()
+"""
+PACKAGES = {suite: WANTED.split() for suite in SUITES}
+PACKAGES["trixie"] += ["login", "passwd"]  # no longer essential there
 NOT_IN_INITRD = (
     "btrfs", "dmsetup", "fuse", "lvm2", "mdadm", "multipath", "ntfs_3g", "sg3-utils", "thermal",
     "udev", "xfs",
@@ -52,7 +54,7 @@ DPKG_OPTIONS = (
 )
 
 
-class LabUnavailable(Exception):
+class LabUnavailableError(Exception):
     """Guests cannot be had on this machine; the text says why in one line."""
 
 
@@ -90,7 +92,7 @@ def cache_directory() -> Path:
 
 def recipe_key(suite: str) -> str:
     """A short hash of all that decides what is in the image (not of the mirror used)."""
-    digest = hashlib.sha256(repr((suite, PACKAGES, DPKG_OPTIONS, ROOT_SIZE, ROOT_UUID)).encode())
+    digest = hashlib.sha256(repr((suite, PACKAGES[suite], DPKG_OPTIONS, ROOT_SIZE, ROOT_UUID)).encode())
     files = [HERE / "agent_guest.py", HERE / "essential-hook", HERE / "customize-hook"]
     files += sorted(path for path in (HERE / "rootfs").rglob("*") if path.is_file())
     for path in files:
@@ -130,7 +132,7 @@ def build(target: Image) -> None:
     """Build an image aside and put it in place whole."""
     for tool in ("mmdebstrap", "mke2fs"):
         if shutil.which(tool, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin") is None:
-            raise LabUnavailable(f"no image for {target.suite} and no {tool} to build one")
+            raise LabUnavailableError(f"no image for {target.suite} and no {tool} to build one")
     work = Path(tempfile.mkdtemp(prefix=f"{target.suite}-", suffix=".tmp", dir=cache_directory()))
     try:
         tree = work / "tree"
@@ -155,7 +157,7 @@ def bootstrap(suite: str, tree: Path, work: Path) -> None:
     command = [
         "mmdebstrap",
         "--variant=minbase",
-        f"--include={','.join(PACKAGES)}",
+        f"--include={','.join(PACKAGES[suite])}",
         f"--essential-hook={HERE / 'essential-hook'}",
         f"--customize-hook={HERE / 'customize-hook'}",
         *(f"--dpkgopt={option}" for option in DPKG_OPTIONS),
@@ -165,12 +167,13 @@ def bootstrap(suite: str, tree: Path, work: Path) -> None:
     ]
     if sources.read_text():
         command.append(str(sources))
-    result = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    result = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                            check=False)  # fmt: skip
     (cache_directory() / f"{suite}.log").write_text(result.stderr)
     if result.returncode:
         lines = [line for line in result.stderr.splitlines() if line.strip()]
         why = next((line for line in lines if line.startswith("E:")), lines[-1] if lines else "")
-        raise LabUnavailable(f"the image for {suite} cannot be built: {why}")
+        raise LabUnavailableError(f"the image for {suite} cannot be built: {why}")
 
 
 def make_disk(tree: Path, disk: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import fcntl
 import os
@@ -11,7 +12,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -42,7 +42,12 @@ PREFIX = "iscsictl-lab-"
 
 
 class Lab:
-    """Two running guests.  Use it with `with`, or call `close`."""
+    """Two running guests.  Use it with `with`, or call `close`.
+
+    Each restore is a new pair of QEMU processes: in one process the TSC never goes back,
+    so a state loaded into an old process would see its time jump ahead, and every timer
+    with it.  It also leaves no frame of the old world on the cables.
+    """
 
     def __init__(
         self, image: images.Image, how: Accelerator, run: RunDirectory, extra: Extra
@@ -51,24 +56,37 @@ class Lab:
         self.suite = image.suite
         self.how = how
         self.run_directory = run
-        self.guests: dict[Role, Guest] = {}
+        self.extra = extra
         self.snapshots: dict[str, ArrayState] = {}
+        self.array = Array("array", run)
+        self.host = Guest("host", run)
+        self.guests: dict[Role, Guest] = {}
         self._owned = own(run)
-        processes: dict[Role, Process] = {}
+        # QEMU ends with the thread that started it: this one lives as long as the pair.
+        self._starter = ThreadPoolExecutor(1)
+        atexit.register(self.close)
         try:
-            for role in ROLES:  # the array listens on the cables, so it comes first
-                command = command_line(role, image, how, run, extra.get(role, ()))
-                processes[role] = Process(command, run.path / f"{role}.err")
-                processes[role].wait_for(run.socket(role, "agent"))
-            self.array = Array("array", processes["array"], run)
-            self.guests["array"] = self.array
-            self.host = Guest("host", processes["host"], run)
-            self.guests["host"] = self.host
+            self._launch()
         except BaseException:
-            for process in processes.values():
-                process.kill()
             self.close()
             raise
+
+    def _launch(self) -> None:
+        """Start both processes, stopped; the array listens on the cables, so it comes first."""
+        run = self.run_directory
+        for guest in (self.array, self.host):
+            role = guest.role
+            command = command_line(role, self.image, self.how, run, self.extra.get(role, ()))
+            sockets = [run.socket(role, what) for what in ("qmp", "agent", "console")]
+            if role == "array":
+                sockets += [run.net(net) for net in NETS]
+            log = run.path / f"{role}.err"
+            process = self._starter.submit(Process, command, log, sockets).result()
+            self.guests[role] = guest
+            guest.process = process
+            for path in sockets:
+                process.wait_for(path)
+            guest.attach(process)
 
     @classmethod
     def start(cls, suite: str = "bookworm", *, extra: Mapping[Role, Sequence[str]] | None = None,
@@ -76,8 +94,7 @@ class Lab:
         """A booted pair of a suite, its clocks right; `extra` goes on QEMU's command lines.
 
         The first time, an image is built and booted (minutes); later a saved state is
-        loaded (seconds).  Call it from the thread that will outlive the pair.  With
-        `cached` False the pair boots anew.
+        loaded (seconds).  With `cached` False the pair boots anew.
         """
         end_on_sigterm()
         sweep()
@@ -103,7 +120,7 @@ class Lab:
         try:
             if cached:
                 lab.snapshots["booted"] = ArrayState()
-                lab.restore("booted")
+                lab._load("booted")
             else:
                 lab.boot()
                 lab.snapshot("booted")
@@ -125,12 +142,15 @@ class Lab:
 
     def close(self) -> None:
         """End both guests and remove all that the pair had on this machine."""
+        atexit.unregister(self.close)
         for guest in self.guests.values():
             guest.close()
         self.guests.clear()
+        self._starter.shutdown()
         shutil.rmtree(self.run_directory.path, ignore_errors=True)
-        os.close(self._owned) if self._owned >= 0 else None
-        self._owned = -1
+        if self._owned is not None:
+            os.close(self._owned)
+            self._owned = None
 
     # -- both guests ---------------------------------------------------------------------
 
@@ -148,24 +168,16 @@ class Lab:
         self._both(Guest.set_clock)
 
     def restore(self, name: str) -> None:
-        """Both guests as they were when `name` was saved: power, links and LUNs as well.
-
-        Frames of the world that ends are drained first, else a late one could reach the
-        restored one with a sequence number that fits.
-        """
+        """Both guests as they were when `name` was saved: power, cables and LUNs as well."""
         state = self.snapshots[name]
-        for guest in self.guests.values():
-            if guest.status() != "running":
-                guest.reset_stopped()
-            for net in NETS:
-                guest.set_link(net, up=False)
-        for guest in self.guests.values():
-            guest.qmp.command("cont")
-        time.sleep(0.02)
-        self._both(lambda guest: guest.qmp.command("stop"))
-        self._both(lambda guest: load(guest, name))
-        self._both(lambda guest: guest.qmp.command("cont"))
+        self._both(lambda guest: guest.close(gently=True))
+        self._launch()
+        self._load(name)
         self.array.state = state
+
+    def _load(self, name: str) -> None:
+        self._both(lambda guest: guest.qmp.human(f"loadvm {name}"))
+        self._both(lambda guest: guest.qmp.command("cont"))
         self._both(Guest.set_clock)
 
     def forget(self, name: str) -> None:
@@ -203,13 +215,6 @@ class Lab:
                 future.result()
 
 
-def load(guest: Guest, name: str) -> None:
-    """Load a saved state into a stopped guest; what was asked of the old one has failed."""
-    guest.qmp.human(f"loadvm {name}")
-    guest.agent.forget()
-    guest.links_up()
-
-
 def save_booted(image: images.Image, how: Accelerator, extra: Extra, saved: Path) -> None:
     """Boot a fresh pair once and keep its state in the cache."""
     run = RunDirectory(new_run_directory())
@@ -221,9 +226,7 @@ def save_booted(image: images.Image, how: Accelerator, extra: Extra, saved: Path
             lab.boot()
             lab.snapshot("booted")
             for guest in lab.guests.values():
-                guest.qmp.command("stop")
-                guest.qmp.command("quit")
-                guest.process.process.wait(30)
+                guest.close(gently=True)
                 shutil.copy2(run.disk(guest.role), aside)
         aside.rename(saved)
     finally:
@@ -242,9 +245,7 @@ def make_overlay(image: images.Image, disk: Path) -> None:
 
 def copy(source: Path, target: Path) -> None:
     """Copy a disk, holes and all."""
-    subprocess.run(
-        ["cp", "--reflink=auto", "--sparse=auto", str(source), str(target)], check=True
-    )
+    subprocess.run(["cp", "--reflink=auto", "--sparse=auto", str(source), str(target)], check=True)
 
 
 def new_run_directory() -> Path:
@@ -253,7 +254,7 @@ def new_run_directory() -> Path:
     return Path(tempfile.mkdtemp(prefix=PREFIX, dir=base if len(base) < 60 else "/tmp"))
 
 
-def own(run: RunDirectory) -> int:
+def own(run: RunDirectory) -> int | None:
     """Lock a run directory for the life of this process; the descriptor that holds it."""
     descriptor = os.open(run.path / "owner", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

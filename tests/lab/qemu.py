@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -14,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from tests.lab.image import Image, LabUnavailable, cache_directory
+from tests.lab.image import Image, LabUnavailableError, cache_directory
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +27,7 @@ NETS: tuple[Net, ...] = ("A", "B")
 BINARY = "qemu-system-x86_64"
 MEMORY = "1024"
 #: A plain processor: `max` emulates what a boot then uses, and takes a third longer.
-TCG = ("-accel", "tcg,thread=multi,tb-size=512", "-cpu", "Nehalem,+rdrand,+rdseed", "-smp", "2")
+TCG = ("-accel", "tcg,thread=multi,tb-size=512", "-cpu", "Nehalem,+rdrand", "-smp", "2")
 KVM = ("-accel", "kvm", "-cpu", "host", "-smp", "2")
 #: Services of the other role stay off, by the kernel's command line: no file says so.
 MASKED = {
@@ -75,7 +76,7 @@ class RunDirectory:
 def accelerator() -> Accelerator:
     """What works here; found out by a boot, and remembered in the cache."""
     if shutil.which(BINARY) is None:
-        raise LabUnavailable(f"there is no {BINARY} on this machine")
+        raise LabUnavailableError(f"there is no {BINARY} on this machine")
     shown = subprocess.run([BINARY, "--version"], capture_output=True, text=True, check=True)
     return Accelerator("tcg", shown.stdout.split("\n", 1)[0])
 
@@ -150,6 +151,7 @@ def command_line(
     """QEMU's command line for one guest; it starts stopped."""
     number = 5 if role == "array" else 9
     server = "on" if role == "array" else "off"
+    console = f"server=on,wait=off,logfile={run.console_log(role)},logappend=on"
     command = [
         BINARY, "-name", role, "-machine", "pc", *how.arguments, "-m", MEMORY,
         "-nodefaults", "-no-user-config", "-display", "none", "-no-shutdown", "-S",
@@ -161,8 +163,7 @@ def command_line(
         "-device", "virtio-rng-pci",
         "-chardev", f"socket,id=qmp,path={run.socket(role, 'qmp')},server=on,wait=off",
         "-mon", "chardev=qmp,mode=control",
-        "-chardev", f"socket,id=console,path={run.socket(role, 'console')},server=on,wait=off,"
-                    f"logfile={run.console_log(role)},logappend=on",
+        "-chardev", f"socket,id=console,path={run.socket(role, 'console')},{console}",
         "-serial", "chardev:console",
         "-device", "virtio-serial-pci",
         "-chardev", f"socket,id=agent,path={run.socket(role, 'agent')},server=on,wait=off",
@@ -188,9 +189,14 @@ def snapshot_key(image: Image, how: Accelerator, extra: dict[Role, Sequence[str]
 
 
 class Process:
-    """A QEMU process that ends with us, whatever way that is."""
+    """A QEMU process that ends with the thread that started it, whatever way that ends.
 
-    def __init__(self, command: Sequence[str], log: Path) -> None:
+    `sockets` are those it will make: leftovers of an earlier process go first.
+    """
+
+    def __init__(self, command: Sequence[str], log: Path, sockets: Sequence[Path]) -> None:
+        for path in sockets:
+            path.unlink(missing_ok=True)
         with log.open("ab") as stream:
             self.process = subprocess.Popen(
                 tied(command),
@@ -214,6 +220,11 @@ class Process:
                 self.kill()
                 raise RuntimeError(f"QEMU did not start: {self.log.read_text().strip()}")
             time.sleep(0.01)
+
+    def wait(self, seconds: float) -> None:
+        """Wait for its end, but not for ever."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(seconds)
 
     def kill(self) -> None:
         """End it at once."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import time
@@ -25,15 +26,15 @@ class Qmp:
         self._receive(timeout)  # the greeting
         self.command("qmp_capabilities")
 
-    def command(self, name: str, /, *, timeout: float = 120, **arguments: object) -> Any:
-        """Run a command and give what it returns."""
+    def command(self, name: str, /, **arguments: object) -> Any:
+        """Run a command and give what it returns; saving a state may take a while."""
         request = {"execute": name, "arguments": arguments}
         try:
             self.socket.sendall(json.dumps(request).encode() + b"\n")
         except OSError as error:
             raise QmpError(f"{name}: QEMU is gone ({error})") from error
         while True:
-            answer = self._receive(timeout)
+            answer = self._receive(120)
             if "return" in answer:
                 return answer["return"]
             if "error" in answer:
@@ -65,6 +66,11 @@ class Qmp:
         """From now on `wait_event` sees only what comes later."""
         self.command("query-status")
         self.events.clear()
+
+    def quit(self) -> None:
+        """Tell QEMU to end; its disks are whole then."""
+        with contextlib.suppress(OSError, QmpError):
+            self.command("quit")
 
     def close(self) -> None:
         """Close the connection."""

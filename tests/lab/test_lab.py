@@ -159,8 +159,13 @@ def test_a_lun_grows_is_swapped_and_goes(bare_lab: Lab) -> None:
     other = bare_lab.array.disk("second", "64M", serial="feed-5eed")
     bare_lab.array.swap(IQN, 0, other)
     wait_until(bare_lab, f"sg_inq -p 0x83 {path}", other.wwid.removeprefix("naa."))
-    bare_lab.array.unmap(IQN, 0)
-    assert bare_lab.host.run(["dd", f"if={path}", "of=/dev/null", "count=1", "iflag=direct"]).code
+    third = bare_lab.array.disk("third", "64M")
+    bare_lab.array.map(IQN, 1, third)
+    bare_lab.host.run("iscsiadm -m session -R", check=True)
+    read = ["dd", f"if={device(bare_lab, third)}", "of=/dev/null", "count=1", "iflag=direct"]
+    assert bare_lab.host.run(read).code == 0
+    bare_lab.array.unmap(IQN, 1)
+    assert bare_lab.host.run(read).code == 1
 
 
 def test_many_targets_are_made_at_once(bare_lab: Lab) -> None:
@@ -182,6 +187,9 @@ def test_a_restored_pair_is_clean_and_quick(bare_lab: Lab) -> None:
     assert bare_lab.host.run("pgrep -x sleep").code == 1
     assert not bare_lab.array.exists(f"/sys/kernel/config/target/iscsi/{IQN}")
     assert not bare_lab.array.state.targets
+    uptime = float(bare_lab.host.text("/proc/uptime").split()[0])
+    bare_lab.restore("booted")
+    assert float(bare_lab.host.text("/proc/uptime").split()[0]) < uptime + 5
     drift = float(bare_lab.host.run("date +%s.%N").out) - time.time()
     assert abs(drift) < 5
 
