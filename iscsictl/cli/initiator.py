@@ -1,0 +1,70 @@
+"""`initiator`: the name by which arrays know this host."""
+
+import sys
+
+import click
+
+from iscsictl.cli.options import Settings, changing, common, need_root
+from iscsictl.cli.running import carry_out
+from iscsictl.core.initiator import NameFacts, plan_name, require_name
+from iscsictl.engine import host
+from iscsictl.engine.context import Context
+from iscsictl.errors import NotFoundError
+from iscsictl.model.names import why_not_made
+from iscsictl.model.plan import Plan
+from iscsictl.system.initiator import made_name
+from iscsictl.ui.hostview import show_name
+from iscsictl.ui.screen import screen_of
+
+
+@click.group("initiator")
+def initiator() -> None:
+    """Show, set or make the name of this host."""
+
+
+@initiator.command("show")
+@common
+def show(settings: Settings) -> int:
+    """Show the name, byte for byte, and what a strict array may find wrong with it."""
+    facts = host.name_facts(Context(settings.wait, settings.root))
+    if facts.now.name is None:
+        raise NotFoundError(
+            "this host has no initiator name", hint="make one: iscsictl initiator generate"
+        )
+    show_name(facts, screen_of(sys.stdout, settings.color), settings.output)
+    return 0
+
+
+@initiator.command("set")
+@click.argument("name")
+@changing
+@common
+def set_(settings: Settings, name: str) -> int:
+    """Give this host a name: iqn.YYYY-MM.reversed.domain:text, eui.HEX or naa.HEX.
+
+    Not while a session is up. The arrays must know the new name.
+    """
+    require_name(name)
+    need_root("initiator set")
+    return carry_out(settings, host.task(host.name_facts, lambda facts: plan_name(facts, name)))
+
+
+@initiator.command("generate")
+@click.option("--new", is_flag=True, help="Make one even if there is a good one.")
+@changing
+@common
+def generate(settings: Settings, new: bool) -> int:
+    """Make a name that no other host has, where there is none or a malformed one.
+
+    A good name stays, so that arrays go on knowing this host; --new replaces it, as for a
+    machine that was cloned.
+    """
+    need_root("initiator generate")
+    name = require_name(made_name(settings.root))
+
+    def think(facts: NameFacts) -> Plan:
+        now = facts.now.name
+        keep = now is not None and not new and why_not_made(now) is None
+        return plan_name(facts, now if keep and now is not None else name)
+
+    return carry_out(settings, host.task(host.name_facts, think))

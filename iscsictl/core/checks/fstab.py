@@ -1,0 +1,51 @@
+"""The lines of fstab for iSCSI disks: safe for a boot, and of the disk that was meant."""
+
+from collections.abc import Iterator
+
+from iscsictl.core import fstabcheck
+from iscsictl.core.making import blocks
+from iscsictl.model.fstab import Fstab
+from iscsictl.model.health import Finding, fail, ok, skip, warn
+from iscsictl.model.inventory import Known, NotLooked, Unreadable
+from iscsictl.model.machine import Machine
+
+
+def check(machine: Machine) -> Iterator[Finding]:
+    """Tell which lines would hang a boot, or mount the wrong disk."""
+    match machine.fstab:
+        case Unreadable(error):
+            yield fail("fstab-readable", error.text, "ls -l /etc/fstab")
+        case NotLooked():
+            yield skip("fstab-readable", "nobody looked")
+        case Known(fstab):
+            yield from _lines(machine, fstab)
+
+
+def _lines(machine: Machine, fstab: Fstab) -> Iterator[Finding]:
+    facts = _facts(machine)
+    wrong = set()
+    for found in fstabcheck.check_fstab(fstab, facts):
+        wrong.add(found.line)
+        make = fail if found.severity == "fail" else warn
+        text = f"line {found.line}: {found.text}"
+        yield make(f"fstab-{found.id}", text, found.mend, found.subject)
+    for line in fstab.entries:
+        if line.number not in wrong and fstabcheck.is_iscsi(line, facts):
+            yield ok("fstab-boot", "safe for a boot", line.mount_point or line.spec)
+
+
+def _facts(machine: Machine) -> fstabcheck.Machine:
+    carriers: dict[str, set[str]] = {}
+    devices: set[str] = set()
+    for disk in machine.listing.disks or ():
+        devices.update(path.device for path in disk.paths)
+        for block in blocks(disk.block):
+            devices.add(block.device)
+            if block.uuid is not None:
+                carriers.setdefault(block.uuid, set()).add(disk.wwid or block.device)
+    return fstabcheck.Machine(
+        iscsi={uuid: frozenset(wwids) for uuid, wwids in carriers.items()},
+        devices=frozenset(devices),
+        records=machine.db.value.records if isinstance(machine.db, Known) else None,
+        login_service=machine.systemd.login_service,
+    )

@@ -1,0 +1,97 @@
+"""The hands for what is done to the host itself: services, names, interfaces, torn files."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from iscsictl.engine.context import Context
+from iscsictl.engine.effect import Effect
+from iscsictl.errors import InUseError
+from iscsictl.model import host_actions as host
+from iscsictl.model.causes import error_from_iscsiadm
+from iscsictl.model.plan import Action
+from iscsictl.system import (
+    iface,
+    initiator,
+    nodelock,
+    systemd,
+)
+from iscsictl.system.files import explained
+from iscsictl.system.iscsiadm import SESSION_EXISTS
+from iscsictl.system.run import run
+from iscsictl.system.sysfs import read_sessions
+
+
+def _clear_lock(_: host.ClearLock, context: Context) -> Effect:
+    # Whoever takes the lock clears one that was left behind, and lets go of it.
+    with nodelock.NodeDbLock(context.root, context.wait, context.say):
+        return Effect()
+
+
+def _protect(action: host.Protect, context: Context) -> Effect:
+    with nodelock.NodeDbLock(context.root, context.wait, context.say):
+        try:
+            if not action.path.stat().st_mode & 0o077:
+                return Effect(changed=False)
+            action.path.chmod(0o600)
+        except FileNotFoundError:
+            return Effect(changed=False)
+        except OSError as error:
+            raise explained(error, "protect", action.path) from error
+    return Effect()
+
+
+def _reload(_: host.Reload, __: Context) -> Effect:
+    systemd.daemon_reload()
+    return Effect()
+
+
+def _start(action: host.StartService, context: Context) -> Effect:
+    run(["systemctl", "start", action.unit], timeout=max(context.wait, 1.0))
+    return Effect()
+
+
+def _set_initiator(action: host.SetInitiatorName, context: Context) -> Effect:
+    if read_sessions(context.root):
+        raise InUseError("a session came up meanwhile", hint="log out first: iscsictl logout --all")
+    changed = initiator.write_name(action.name, context.root)
+    if changed:
+        initiator.reread(context.root)
+    return Effect(changed)
+
+
+def _write_iface(action: host.WriteIface, context: Context) -> Effect:
+    changed = iface.write_iface(
+        context.db,
+        action.name,
+        action.values,
+        root=context.root,
+        timeout=context.wait,
+        say=context.say,
+    )
+    return Effect(changed)
+
+
+def _remove_iface(action: host.RemoveIface, context: Context) -> Effect:
+    iface.remove_iface(
+        context.db, action.name, root=context.root, timeout=context.wait, say=context.say
+    )
+    return Effect()
+
+
+def _firmware_login(_: host.FirmwareLogin, context: Context) -> Effect:
+    result = run(["iscsiadm", "-m", "fw", "--login"], timeout=context.wait, ok=None)
+    if result.code not in {0, SESSION_EXISTS}:
+        raise error_from_iscsiadm(result.code, result.err, "logging in to the firmware's targets")
+    return Effect()
+
+
+HANDS: Mapping[type[Action], Callable[[Any, Context], Effect]] = {
+    host.ClearLock: _clear_lock,
+    host.Protect: _protect,
+    host.Reload: _reload,
+    host.StartService: _start,
+    host.SetInitiatorName: _set_initiator,
+    host.WriteIface: _write_iface,
+    host.RemoveIface: _remove_iface,
+    host.FirmwareLogin: _firmware_login,
+}

@@ -1,0 +1,66 @@
+"""What `doctor` finds: one finding a fact, with the command that mends it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from iscsictl.model.plan import Action
+
+
+class Level(StrEnum):
+    """How a finding is to be taken; `skip` says that it could not be looked at."""
+
+    OK = "ok"
+    SKIP = "skip"
+    WARN = "warn"
+    FAIL = "fail"
+
+    @property
+    def rank(self) -> int:
+        """Order by how bad it is."""
+        return list(Level).index(self)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check saw of one subject.
+
+    `id` stays the same in all versions (docs/checks.md). `mend` is the command or the act that
+    puts it right; `repair` the action with which `doctor --fix` does so, where that is safe.
+    """
+
+    id: str
+    level: Level
+    seen: str
+    mend: str | None = None
+    subject: str | None = None
+    repair: Action | None = None
+
+
+def ok(id_: str, seen: str, subject: str | None = None) -> Finding:
+    """Return a finding that all is well."""
+    return Finding(id_, Level.OK, seen, subject=subject)
+
+
+def skip(id_: str, seen: str, mend: str | None = None, subject: str | None = None) -> Finding:
+    """Return a finding that it could not be looked at, and why."""
+    return Finding(id_, Level.SKIP, seen, mend, subject)
+
+
+def warn(
+    id_: str, seen: str, mend: str, subject: str | None = None, repair: Action | None = None
+) -> Finding:
+    """Return a finding of something that works today and may not tomorrow."""
+    return Finding(id_, Level.WARN, seen, mend, subject, repair)
+
+
+def fail(
+    id_: str, seen: str, mend: str, subject: str | None = None, repair: Action | None = None
+) -> Finding:
+    """Return a finding of something that does not work, or loses data."""
+    return Finding(id_, Level.FAIL, seen, mend, subject, repair)
+
+
+def worst(findings: Iterable[Finding]) -> Level:
+    """Return the worst level; ok where there is none."""
+    return max((finding.level for finding in findings), key=lambda x: x.rank, default=Level.OK)

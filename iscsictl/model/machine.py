@@ -1,0 +1,227 @@
+"""What `doctor` looked at: facts of a machine, without judgement.
+
+A fact that nobody looked at, or could not read, says so (`Seen`): it is never taken for one
+that is not there.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from iscsictl.model.fstab import Fstab
+from iscsictl.model.hold import Hold
+from iscsictl.model.inventory import NotLooked, Seen
+from iscsictl.model.listing import Listing
+from iscsictl.model.names import Portal
+from iscsictl.model.record import DiscoveryRecord, IfaceRecord, NodeRecord
+
+ModuleState = Literal["loaded", "builtin", "loadable", "blocked", "missing"]
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """The running kernel, and what its modules are: by name with underscores.
+
+    `has_modules` is False where the files of the running kernel are gone (after an upgrade).
+    `blockers` names the file that forbids a blocked module.
+    """
+
+    release: str | None = None
+    has_modules: bool = True
+    modules: Mapping[str, ModuleState] = field(default_factory=dict)
+    blockers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Program:
+    """A program that was looked for; `version` is None where it was not asked or not said."""
+
+    name: str
+    path: str | None = None
+    version: str | None = None
+
+
+@dataclass(frozen=True)
+class Daemon:
+    """A running daemon: its state as ps(1) has it; `replaced` if its file was, by an upgrade."""
+
+    pid: int
+    state: str = "S"
+    replaced: bool = False
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A unit of systemd as its files say it; `active` is None where systemd was not asked."""
+
+    name: str
+    defined: bool = False
+    enabled: bool = False
+    masked: bool = False
+    after: frozenset[str] = frozenset()
+    before: frozenset[str] = frozenset()
+    active: str | None = None
+
+
+@dataclass(frozen=True)
+class Systemd:
+    """The units that matter, by name, and who tells systemd that the network is there.
+
+    `stale` is set where fstab or a unit is newer than what systemd last read.
+    """
+
+    running: bool = True
+    login_service: str = "open-iscsi.service"
+    units: Mapping[str, Unit] = field(default_factory=dict)
+    online_providers: tuple[str, ...] = ()
+    stale: bool = False
+
+
+@dataclass(frozen=True)
+class InitiatorName:
+    """/etc/iscsi/initiatorname.iscsi; times are seconds of the epoch.
+
+    `name` is None where the file has none. `machine_changed` is when the machine's id was made.
+    """
+
+    exists: bool = False
+    name: str | None = None
+    generate: bool = False
+    changed: float | None = None
+    machine_changed: float | None = None
+
+
+@dataclass(frozen=True)
+class Lock:
+    """The lock of the node database that somebody holds; `owners` are who may be at work."""
+
+    path: str
+    age: float
+    owners: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class NodeDb:
+    """The node database. `others` are directories with records that iscsiadm does not read."""
+
+    path: str
+    records: tuple[NodeRecord, ...] = ()
+    discovery: tuple[DiscoveryRecord, ...] = ()
+    ifaces: tuple[IfaceRecord, ...] = ()
+    others: tuple[str, ...] = ()
+    config_mode: int | None = None
+    config_secret: bool = False
+    shared_secrets: tuple[tuple[str, ...], ...] = ()
+
+
+@dataclass(frozen=True)
+class Nic:
+    """A network interface. `speed` is in Mbit/s; the sysctls are the ones in force."""
+
+    name: str
+    mtu: int = 1500
+    mac: str | None = None
+    state: str = "up"
+    speed: int | None = None
+    duplex: str | None = None
+    driver: str | None = None
+    arp_ignore: int = 0
+    arp_announce: int = 0
+    rp_filter: int = 0
+
+
+@dataclass(frozen=True)
+class Route:
+    """One line of the kernel's routing table; `prefix` as in 192.0.2.0/24, with no host bits."""
+
+    prefix: str
+    nic: str
+    gateway: str | None = None
+    metric: int = 0
+
+
+@dataclass(frozen=True)
+class Policy:
+    """An outgoing IPsec policy of the kernel's, with the addresses that it covers."""
+
+    destination: str
+    action: str = "allow"
+    protects: bool = True
+
+
+@dataclass(frozen=True)
+class PathMtu:
+    """What came back through a path: an echo of `small`, and of `large` bytes (IP packets)."""
+
+    small: bool
+    large: bool
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Network:
+    """NICs, routes, and what the portals said. `silent` has the reason of each that is."""
+
+    nics: Mapping[str, Nic] = field(default_factory=dict)
+    routes: tuple[Route, ...] = ()
+    silent: Seen[Mapping[Portal, str]] = field(default_factory=NotLooked)
+    path_mtu: Mapping[Portal, PathMtu] = field(default_factory=dict)
+    policies: Seen[tuple[Policy, ...]] = field(default_factory=NotLooked)
+    open_port: str | None = None
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Seconds of the epoch, and whether the kernel says that it is kept right (None: unknown)."""
+
+    now: float
+    synchronized: bool | None = None
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """What the kernel's log has of late: times a connection broke by sid, errors by disk."""
+
+    breaks: Mapping[int, int] = field(default_factory=dict)
+    disk_errors: Mapping[str, str] = field(default_factory=dict)
+    window: float = 600.0
+
+
+@dataclass(frozen=True)
+class MountHealth:
+    """A mount on an iSCSI disk. `error` is what the filesystem answered to a question."""
+
+    path: str
+    device: str
+    fstype: str
+    read_only: bool = False
+    meant_read_only: bool = False
+    errors: int = 0
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Everything. `root` tells whether root looked; `now` is when."""
+
+    root: bool = True
+    now: float = 0.0
+    kernel: Kernel = Kernel()
+    programs: Mapping[str, Program] = field(default_factory=dict)
+    iscsid: Daemon | None = None
+    iscsid_error: str | None = None
+    multipathd: Daemon | None = None
+    systemd: Systemd = Systemd()
+    initiator: InitiatorName = InitiatorName()
+    initiator_error: str | None = None
+    lock: Lock | None = None
+    db: Seen[NodeDb] = field(default_factory=NotLooked)
+    listing: Listing = field(default_factory=Listing)
+    network: Network = Network()
+    clock: Clock = Clock(0.0)
+    trouble: Seen[Trouble] = field(default_factory=NotLooked)
+    mounts: tuple[MountHealth, ...] = ()
+    fstab: Seen[Fstab] = field(default_factory=NotLooked)
+    holds: tuple[Hold, ...] = ()
+    boot_targets: frozenset[str] = frozenset()
+    disk_timeouts: Mapping[str, int] = field(default_factory=dict)

@@ -1,0 +1,113 @@
+"""What systemd would do at boot, by its unit files: no process, any root."""
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from iscsictl.model.machine import Systemd, Unit
+from iscsictl.system import systemd
+from iscsictl.system.run import run
+
+_PLACES = ("etc/systemd/system", "run/systemd/system", "usr/lib/systemd/system",
+           "lib/systemd/system")  # fmt: skip
+ONLINE = "network-online.target"
+_ORDER = re.compile(r"\s*(After|Before)\s*=\s*(.*)")
+
+
+def read_systemd(root: Path = Path("/")) -> Systemd:
+    """Return the units of open-iscsi and of multipath, and who waits for the network."""
+    login = systemd.login_service(root)
+    names = (login, "iscsid.service", "iscsid.socket", "multipathd.service")
+    return Systemd(
+        running=systemd.running(root),
+        login_service=login,
+        units={name: read_unit(name, root) for name in names},
+        online_providers=tuple(sorted(_wanted_by(ONLINE, root))),
+        stale=_stale(root),
+    )
+
+
+def _stale(root: Path) -> bool:
+    """Tell whether fstab is newer than what systemd made of it (systemd-fstab-generator(8))."""
+    try:
+        made = (root / "run/systemd/generator").stat().st_mtime
+        return (root / "etc/fstab").stat().st_mtime > made
+    except OSError:
+        return False
+
+
+def read_unit(name: str, root: Path = Path("/")) -> Unit:
+    """Read one unit with its drop-ins."""
+    masked = any(_is_mask(root / place / name) for place in _PLACES[:2])
+    file = systemd.unit_file(name, root)
+    after: set[str] = set()
+    before: set[str] = set()
+    for path in (*((file,) if file else ()), *_drop_ins(name, root)):
+        for key, value in _ordering(path):
+            which = after if key == "After" else before
+            if value:
+                which.update(value.split())
+            else:
+                which.clear()
+    return Unit(
+        name,
+        defined=file is not None or masked,
+        enabled=not masked and systemd.enabled(name, root),
+        masked=masked,
+        after=frozenset(after),
+        before=frozenset(before),
+    )
+
+
+def ask_active(names: tuple[str, ...], timeout: float) -> Mapping[str, str]:
+    """Ask systemd for the state of units: `active`, `inactive`, `failed`."""
+    result = run(["systemctl", "is-active", *names], timeout=timeout, ok=None)
+    return dict(zip(names, result.out.split(), strict=False))
+
+
+def _is_mask(path: Path) -> bool:
+    try:
+        return os.readlink(path) == "/dev/null"
+    except OSError:
+        return False
+
+
+def _drop_ins(name: str, root: Path) -> Iterator[Path]:
+    for place in reversed(_PLACES):
+        yield from sorted((root / place / f"{name}.d").glob("*.conf"))
+
+
+def _ordering(path: Path) -> Iterator[tuple[str, str]]:
+    try:
+        text = path.read_text(errors="replace")
+    except OSError:
+        return
+    for line in text.replace("\\\n", " ").splitlines():
+        match = _ORDER.fullmatch(line)
+        if match:
+            yield match[1], match[2].strip()
+
+
+def _wanted_by(target: str, root: Path) -> Iterator[str]:
+    """Yield the units that a target pulls in and that are there, masked ones left out."""
+    seen = set()
+    for place in _PLACES:
+        for kind in ("wants", "requires"):
+            try:
+                names = os.listdir(root / place / f"{target}.{kind}")
+            except OSError:
+                continue
+            for name in names:
+                masked = any(_is_mask(root / p / name) for p in _PLACES[:2])
+                if name in seen or masked:
+                    continue
+                seen.add(name)
+                if systemd.unit_file(name.replace(_instance(name), "@"), root):
+                    yield name
+
+
+def _instance(name: str) -> str:
+    """Return the part of a unit's name that its template has as a bare `@`."""
+    match = re.search(r"@[^.]*", name)
+    return match[0] if match else "@"
