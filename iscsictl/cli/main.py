@@ -42,6 +42,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "chap": Entry("chap:chap", "Set, clear and judge CHAP accounts."),
     },
     "Running": {
+        "schedule": Entry("schedule:schedule", "Have reconnect run by itself."),
         "watch": Entry("watch:watch", "Show sessions, LUNs and throughput as they change."),
     },
     "Initiator": {

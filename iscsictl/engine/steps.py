@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from iscsictl.core import safety
-from iscsictl.core.sessions import session_at
-from iscsictl.engine import hands_disk, hands_fstab, hands_host, hands_sessions
+from iscsictl.core.choice import session_at
+from iscsictl.engine import hands_disk, hands_fstab, hands_host, hands_schedule, hands_sessions
 from iscsictl.engine.context import Context
 from iscsictl.engine.effect import Effect
 from iscsictl.errors import InUseError, IscsictlError, NotFoundError, RefusedError, UnreachableError
@@ -324,6 +324,7 @@ _HANDS: Mapping[type[Action], Callable[[Any, Context], Effect]] = {
     actions.RestoreRecord: _restore_record,
     **hands_fstab.HANDS,
     **hands_sessions.HANDS,
+    **hands_schedule.HANDS,
     **hands_disk.HANDS,
     **hands_host.HANDS,
 }

@@ -1,0 +1,68 @@
+"""`schedule`: have reconnect run by itself, from a systemd timer or from cron."""
+
+import json
+
+import click
+
+from iscsictl.cli.options import Settings, changing, common, duration, need_root
+from iscsictl.engine.schedule import install_task, remove_task, scheduled
+from iscsictl.model.schedule import CRON, TIMER
+
+
+@click.group("schedule")
+def schedule() -> None:
+    """Have reconnect run by itself."""
+
+
+@schedule.command("install")
+@click.option("--systemd", "means", flag_value="systemd", default=True, help="A timer [default].")
+@click.option("--cron", "means", flag_value="cron", help="A file in /etc/cron.d.")
+@click.option(
+    "--every",
+    type=duration,
+    default="2min",
+    show_default=True,
+    metavar="DURATION",
+    help="How often.",
+)
+@changing
+@common
+def install(settings: Settings, means: str, every: float) -> int:
+    """Run reconnect every so often, and after a boot."""  # fmt: skip
+    from iscsictl.cli.running import carry_out
+
+    need_root("schedule install")
+    task = install_task("cron" if means == "cron" else "systemd", round(every), settings.root)
+    return carry_out(settings, task)
+
+
+@schedule.command("remove")
+@changing
+@common
+def remove(settings: Settings) -> int:
+    """Do not run it any more."""
+    from iscsictl.cli.running import carry_out
+
+    need_root("schedule remove")
+    return carry_out(settings, remove_task(settings.root))
+
+
+@schedule.command("status")
+@common
+def status(settings: Settings) -> int:
+    """Show whether and by what means it runs."""
+    there = scheduled(settings.root)
+    means = "systemd" if there.timer_enabled else "cron" if CRON in there.files else None
+    if settings.output == "json":
+        document = {
+            "schema": "iscsictl.schedule/1",
+            "means": means,
+            "files": sorted(there.files),
+            "timer_enabled": there.timer_enabled,
+        }
+        click.echo(json.dumps(document, indent=1))
+        return 0
+    click.echo("not scheduled" if means is None else f"by {means}: {', '.join(there.files)}")
+    if means is None and TIMER in there.files:
+        click.echo("the timer is there but not enabled; see: iscsictl schedule install", err=True)
+    return 0

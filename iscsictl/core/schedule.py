@@ -1,0 +1,91 @@
+"""Plan a schedule for reconnect: a systemd timer or a cron file, never both."""
+
+from collections.abc import Mapping
+
+from iscsictl.core.draft import Draft
+from iscsictl.errors import UsageError
+from iscsictl.model.plan import Plan
+from iscsictl.model.schedule import (
+    CRON,
+    SERVICE,
+    TIMER,
+    TIMER_UNIT,
+    InstallFile,
+    Means,
+    RemoveFile,
+    Scheduled,
+    SetTimer,
+)
+
+
+def cron_times(seconds: int) -> str:
+    """Return crontab(5)'s first five fields for a period; cron counts whole minutes.
+
+    Raises UsageError for a period that no crontab line can have.
+    """
+    minutes, rest = divmod(seconds, 60)
+    if rest == 0 and 1 <= minutes < 60 and 60 % minutes == 0:
+        return f"*/{minutes} * * * *"
+    hours, rest = divmod(minutes, 60)
+    if seconds % 3600 == 0 and 1 <= hours <= 24 and 24 % hours == 0:
+        return "7 0 * * *" if hours == 24 else f"7 */{hours} * * *"
+    raise UsageError(
+        f"cron cannot run something every {seconds} s",
+        hint="take a divisor of an hour or of a day, such as 2min, 15min or 6h; or --systemd",
+    )
+
+
+def texts(
+    templates: Mapping[str, str], means: Means, seconds: int, executable: str
+) -> dict[str, str]:
+    """Return the files that run `executable reconnect` every so many seconds."""
+    if means == "cron":
+        values = {"@TIMES@": cron_times(seconds), "@EXECUTABLE@": executable.replace("%", "\\%")}
+        return {CRON: _filled(templates["cron"], values)}
+    if seconds < 10:
+        raise UsageError("every 10 s is the least", hint="take --every 2min")
+    values = {
+        "@EXECUTABLE@": executable.replace("%", "%%"),
+        "@SECONDS@": str(seconds),
+        "@DELAY@": str(max(1, seconds // 10)),
+    }
+    return {
+        SERVICE: _filled(templates["iscsictl-reconnect.service"], values),
+        TIMER: _filled(templates["iscsictl-reconnect.timer"], values),
+    }
+
+
+def _filled(text: str, values: Mapping[str, str]) -> str:
+    for name, value in values.items():
+        text = text.replace(name, value)
+    return text
+
+
+def plan_install(there: Scheduled, wanted: Mapping[str, str]) -> Plan:
+    """Write the wanted files, take those of the other means away, start the timer."""
+    draft = Draft()
+    timer = TIMER in wanted
+    if not timer and there.timer_enabled:
+        draft.add(SetTimer(on=False), TIMER_UNIT, "cron does it instead")
+    for path in there.files:
+        if path not in wanted:
+            draft.add(RemoveFile(path), path, "the other means does it")
+    same = True
+    for path, text in wanted.items():
+        kept = there.files.get(path) == text
+        same = same and kept
+        draft.add(InstallFile(path, text), path, "runs reconnect", done=kept)
+    if timer:
+        done = same and there.timer_enabled
+        draft.add(SetTimer(on=True), TIMER_UNIT, "starts it now and at boot", done=done)
+    return Plan(tuple(draft.steps))
+
+
+def plan_remove(there: Scheduled) -> Plan:
+    """Take all of it away."""
+    draft = Draft()
+    if there.timer_enabled:
+        draft.add(SetTimer(on=False), TIMER_UNIT, "not any more")
+    for path in there.files:
+        draft.add(RemoveFile(path), path, "not any more")
+    return Plan(tuple(draft.steps))
