@@ -9,17 +9,14 @@ from typing import Any
 
 import click
 
-from iscsictl.cli.attach import take_account
-from iscsictl.cli.choosing import by_target, choice_of, portal
+from iscsictl.cli.choosing import account_options, by_target, choice_of, portal, take_account, whole
 from iscsictl.cli.options import Settings, changing, common, need_root
-from iscsictl.cli.running import carry_out
 from iscsictl.cli.secrets import _ask, _read
 from iscsictl.core import passwords
+from iscsictl.core.choice import Choice, chosen_records
 from iscsictl.core.records import plan_default_account, plan_discovery_account, plan_values
-from iscsictl.core.sessions import Choice, chosen_records
 from iscsictl.engine import sessions as looking
 from iscsictl.engine.context import Context
-from iscsictl.engine.converge import Task
 from iscsictl.errors import Exit, RefusedError, UsageError
 from iscsictl.model.inventory import Inventory
 from iscsictl.model.names import Portal
@@ -40,24 +37,6 @@ KEEPS = "the session that is up keeps its account until the next login"
 @click.group("chap")
 def chap() -> None:
     """Set, clear, show and judge CHAP accounts; make secrets."""
-
-
-def _account_options(command: Callable[..., None]) -> Callable[..., None]:
-    for option in reversed(
-        (
-            click.option("--chap-user", "--user", "chap_user", metavar="NAME",
-                         help="CHAP name of this host."),
-            click.option("--chap-secret-file", "--secret-file", "chap_secret_file", metavar="FILE",
-                         help="Its secret; - reads standard input."),
-            click.option("--chap-secret-prompt", "--secret-prompt", "chap_secret_prompt",
-                         is_flag=True, help="Ask for the secret."),
-            click.option("--mutual-user", metavar="NAME", help="CHAP name of the array."),
-            click.option("--mutual-secret-file", metavar="FILE", help="The array's secret."),
-            click.option("--mutual-secret-prompt", is_flag=True, help="Ask for it."),
-        )
-    ):  # fmt: skip
-        command = option(command)
-    return command
 
 
 def _where(command: Callable[..., None]) -> Callable[..., None]:
@@ -94,7 +73,7 @@ def _method(_ctx: click.Context, _param: click.Parameter, name: str) -> str:
 
 @chap.command("set")
 @_where
-@_account_options
+@account_options
 @click.option(
     "--algorithms",
     callback=_algorithms,
@@ -123,7 +102,7 @@ def set_(settings: Settings, algorithms: str | None, **options: Any) -> int:
     need_root("chap set")
     if given is not None:
         _judge(settings, given, place)
-    return carry_out(settings, _task(place, _changes(given, algorithms, place)))
+    return _write(settings, place, _changes(given, algorithms, place))
 
 
 @chap.command("clear")
@@ -135,7 +114,7 @@ def clear(settings: Settings, **options: Any) -> int:
     place = _place(settings, options)
     need_root("chap clear")
     prefix = discovery.PREFIX if isinstance(place, Portal) else NODE
-    return carry_out(settings, _task(place, chap_changes(None, None, prefix=prefix)))
+    return _write(settings, place, chap_changes(None, None, prefix=prefix))
 
 
 Place = Choice | Portal | None
@@ -165,7 +144,7 @@ def _changes(given: Account | None, algorithms: str | None, place: Place) -> loo
     return changes
 
 
-def _task(place: Place, changes: looking.Changes) -> Task:
+def _write(settings: Settings, place: Place, changes: looking.Changes) -> int:
     contexts: list[Context] = []
 
     def look(context: Context, _: Inventory | None) -> Inventory:
@@ -183,7 +162,7 @@ def _task(place: Place, changes: looking.Changes) -> Task:
         there, wrong = looking.discovery_unsettled(contexts[0], place, changes)
         return plan_discovery_account(place, there=there, wrong=wrong, changes=changes)
 
-    return Task(look, think)
+    return whole(settings, look, think)
 
 
 def _judge(settings: Settings, given: Account, place: Place) -> None:

@@ -6,14 +6,12 @@ from typing import Any
 
 import click
 
-from iscsictl.cli.choosing import by_target, choice_of
+from iscsictl.cli.choosing import by_target, choice_of, whole
 from iscsictl.cli.options import Settings, changing, common, need_root
-from iscsictl.cli.running import carry_out
+from iscsictl.core.choice import Choice, chosen_records, session_for
 from iscsictl.core.records import plan_values, require_settable
-from iscsictl.core.sessions import Choice, chosen_records, session_for
 from iscsictl.engine import sessions as looking
 from iscsictl.engine.context import Context
-from iscsictl.engine.converge import Task
 from iscsictl.errors import UsageError
 from iscsictl.model.record import SECRET_KEYS
 from iscsictl.ui.nodesview import show_nodes
@@ -110,8 +108,8 @@ def set_(settings: Settings, pairs: tuple[str, ...], **options: Any) -> int:
     if choice.target is None and choice.portal is None:
         raise UsageError("name the records with -T, or those of a portal with -p")
     need_root("nodes set")
-    task = Task(
+    return whole(
+        settings,
         lambda context, _: looking.for_records(context, choice, changes),
         lambda inventory: plan_values(inventory, choice, changes),
     )
-    return carry_out(settings, task)

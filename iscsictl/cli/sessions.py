@@ -5,19 +5,24 @@ from typing import Any
 
 import click
 
-from iscsictl.cli.attach import chap_options, take_account
-from iscsictl.cli.choosing import by_portal, by_target, choice_of, portal, target_or_all
+from iscsictl.cli.choosing import (
+    account_options,
+    branches,
+    by_portal,
+    by_target,
+    choice_of,
+    portal,
+    take_account,
+    target_or_all,
+    whole,
+)
 from iscsictl.cli.options import Settings, changing, common, duration, need_root
-from iscsictl.cli.running import carry_out
-from iscsictl.cli.several import carry_out_several
 from iscsictl.core import records
-from iscsictl.core import rescan as rescanning
 from iscsictl.core import sessions as planning
-from iscsictl.core.sessions import Choice
+from iscsictl.core.choice import Choice
+from iscsictl.core.rescan import Asked, plan_rescan
 from iscsictl.engine import sessions as looking
 from iscsictl.engine.context import Context
-from iscsictl.engine.converge import Task
-from iscsictl.engine.lock import host_lock
 from iscsictl.errors import UsageError
 from iscsictl.model.inventory import Offer
 from iscsictl.model.names import DEFAULT_IFACE, Portal
@@ -45,7 +50,7 @@ def _say(settings: Settings, text: str) -> None:
 @click.option(
     "-I", "--interface", "iface", default=DEFAULT_IFACE, metavar="IFACE", help="Ask through it."
 )
-@chap_options
+@account_options
 @changing
 @common
 def discover(
@@ -66,13 +71,13 @@ def discover(
     need_root("discover")
     kind = "isns" if isns else "sendtargets"
     if save:
-        task = Task(
+        return whole(
+            settings,
             lambda context, before: looking.for_save(
                 context, where, iface, changes, before, kind=kind
             ),
             lambda inventory: records.plan_save(inventory, iface),
         )
-        return carry_out(settings, task)
     return _show(settings, where, iface, changes, kind)
 
 
@@ -91,6 +96,8 @@ def _show(
     if changes is None:
         offers = looking.discover(context, where, iface, None, kind=kind)
     else:
+        from iscsictl.engine.lock import host_lock
+
         # The record is borrowed for the account: nobody else may change it, no signal end it.
         stop.defer()
         with host_lock(settings.wait, context.say, settings.root):
@@ -135,13 +142,13 @@ def login(
     if data_digest is not None:
         values["node.conn[0].iscsi.DataDigest"] = data_digest
     need_root("login")
-    task = Task(
+    return whole(
+        settings,
         lambda context, before: looking.for_login(
             context, choice, values, everything=everything, again=before is not None
         ),
         lambda inventory: planning.plan_login(inventory, choice, values, everything=everything),
     )
-    return carry_out_several(settings, task)
 
 
 @click.command("logout")
@@ -163,13 +170,13 @@ def logout(settings: Settings, everything: bool, seconds: float | None, **option
     target_or_all(choice, everything)
     need_root("logout")
     boots_from = looking.boots_from(settings.root)
-    task = Task(
+    return branches(
+        settings,
         lambda context, _: looking.for_logout(context),
         lambda inventory: planning.plan_logout(
             inventory, choice, boots_from=boots_from, seconds=seconds, now=holds.now()
         ),
     )
-    return carry_out_several(settings, task)
 
 
 @click.command("rescan")
@@ -183,17 +190,17 @@ def rescan(settings: Settings, target: str | None) -> int:
     """
     choice = Choice(target, interactive=settings.interactive)
     need_root("rescan")
-    first: list[rescanning.Asked] = []
+    first: list[Asked] = []
 
-    def look(context: Context, _: object) -> rescanning.Asked:
+    def look(context: Context, _: object) -> Asked:
         asked = looking.for_rescan(context, choice, first[0] if first else None)
         first.append(asked)
         return asked
 
     def think(_: object) -> Plan:
-        return rescanning.plan_rescan(first[-1], choice, first[0] if len(first) > 1 else None)
+        return plan_rescan(first[-1], choice, first[0] if len(first) > 1 else None)
 
-    return carry_out_several(settings, Task(look, think))
+    return branches(settings, look, think)
 
 
 @click.command("startup")
@@ -206,11 +213,11 @@ def startup(settings: Settings, when: str, **options: Any) -> int:
     """Say whether a target is logged in at boot: automatic, onboot (by the initrd) or manual."""
     choice = choice_of(settings, options)
     need_root("startup")
-    task = Task(
-        lambda context, _: looking.for_records(context, choice, {"node.startup": when}),
+    return branches(
+        settings,
+        lambda context, _: looking.for_startup(context, choice, {"node.startup": when}),
         lambda inventory: records.plan_startup(inventory, choice, when),
     )
-    return carry_out(settings, task)
 
 
 @click.command("forget")
@@ -222,11 +229,11 @@ def forget(settings: Settings, **options: Any) -> int:
     """Delete the records of a target that is not logged in."""
     choice = choice_of(settings, options)
     need_root("forget")
-    task = Task(
+    return branches(
+        settings,
         lambda context, _: looking.for_records(context),
         lambda inventory: records.plan_forget(inventory, choice),
     )
-    return carry_out_several(settings, task)
 
 
 @click.command("hold")
@@ -248,13 +255,13 @@ def hold(settings: Settings, name: str | None, seconds: float | None) -> int:
             _say(settings, "nothing is held")
         return 0
     need_root("hold")
-    task = Task(
+    return branches(
+        settings,
         lambda context, _: looking.for_records(context),
         lambda inventory: planning.plan_hold(
             inventory, name, interactive=settings.interactive, seconds=seconds, now=holds.now()
         ),
     )
-    return carry_out_several(settings, task)
 
 
 @click.command("unhold")
@@ -264,8 +271,8 @@ def hold(settings: Settings, name: str | None, seconds: float | None) -> int:
 def unhold(settings: Settings, name: str) -> int:
     """Let reconnect look after a target or a mount point again."""
     need_root("unhold")
-    task = Task(
+    return branches(
+        settings,
         lambda context, _: looking.for_records(context),
         lambda inventory: planning.plan_unhold(inventory, name, interactive=settings.interactive),
     )
-    return carry_out_several(settings, task)

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
+from iscsictl.core.choice import Choice, chosen_records, session_for, subject_of, torn_error
 from iscsictl.core.draft import Draft
 from iscsictl.core.fork import Branches
-from iscsictl.core.sessions import Choice, chosen_records, session_for, subject_of, torn_error
 from iscsictl.errors import InUseError, IscsictlError, RefusedError
 from iscsictl.model import actions
 from iscsictl.model.inventory import Inventory, Known, Unreadable

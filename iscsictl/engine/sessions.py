@@ -4,10 +4,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from iscsictl.core.choice import Choice, chosen_records, session_for
 from iscsictl.core.rescan import Asked, chosen_sessions
-from iscsictl.core.sessions import Choice, chosen_records, session_for
 from iscsictl.engine.context import Context
-from iscsictl.engine.observe import host_facts
 from iscsictl.errors import IscsictlError, NotFoundError, UnreachableError
 from iscsictl.model.inventory import Inventory, Known, Offer, Seen, Unreadable, Users
 from iscsictl.model.listing import Disk, Session
@@ -50,7 +49,6 @@ def for_records(
         read_sessions(root),
         fstab=fstabfile.read_fstab(root),
         holds=holds.read_holds(root),
-        host=host_facts(root),
     )
     if choice is None or not changes:
         return inventory
@@ -59,6 +57,13 @@ def for_records(
     except NotFoundError:
         return inventory
     return replace(inventory, unsettled=unsettled(chosen, changes))
+
+
+def for_startup(context: Context, choice: Choice, changes: Changes) -> Inventory:
+    """Look at records as `for_records` does, and at the login service."""
+    from iscsictl.engine.observe import host_facts
+
+    return replace(for_records(context, choice, changes), host=host_facts(context.root))
 
 
 def unsettled(records: Iterable[NodeRecord], changes: Changes) -> dict[str, tuple[str, ...]]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from iscsictl.core.choice import Choice, session_for
 from iscsictl.core.fork import Fork, verdict
 from iscsictl.core.records import (
     plan_discovery_account,
@@ -19,13 +20,11 @@ from iscsictl.core.records import (
 from iscsictl.core.rescan import Asked, plan_rescan
 from iscsictl.core.resolve import resolve
 from iscsictl.core.sessions import (
-    Choice,
     is_held,
     plan_hold,
     plan_login,
     plan_logout,
     plan_unhold,
-    session_for,
 )
 from iscsictl.errors import (
     AuthError,
