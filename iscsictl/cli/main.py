@@ -51,6 +51,12 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "boot": Entry("boot:boot", "Show and use the firmware's boot table."),
         "service": Entry("service:service", "Show, enable and start the services."),
     },
+    "Disks": {
+        "disk": Entry("disks:disk", "Look at disks; make partitions and filesystems; grow them."),
+        "mount": Entry("mounting:mount", "Mount a filesystem of an iSCSI disk."),
+        "umount": Entry("mounting:umount", "Unmount one, and have it stay down."),
+        "fstab": Entry("fstab:fstab", "Show, add, remove and check the lines of /etc/fstab."),
+    },
     "Help": {
         "import": Entry("importing:import_", "Take over the files of the old driver."),
         "completion": Entry("completion:completion", "Print the completion script for a shell."),

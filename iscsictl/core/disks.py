@@ -83,6 +83,16 @@ class DiskInventory(Inventory):
         raise IscsictlError(f"{self.one.block.device} was not probed")
 
 
+@dataclass(frozen=True)
+class DiskRow:
+    """A disk for the list: what udev and sysfs tell of it. `sector` is bytes."""
+
+    disk: Disk
+    sector: int
+    label: str | None
+    users: Users
+
+
 def part_number(disk: Disk, block: Block) -> int | None:
     """Return the number at the end of a partition's name: /dev/sda1, /dev/mapper/x-part1."""
     match = re.fullmatch(r"(?:-part|p)?([0-9]+)", block.device.removeprefix(disk.block.device))
@@ -110,6 +120,9 @@ def choose(
     if name.startswith("/"):
         name = name.rstrip("/") or "/"
     found = find(inventory, name, lun)
+    if not found and name.startswith("/"):
+        uuids = {line.uuid for line in inventory.fstab.by_dir(name) if line.uuid}
+        found = find(inventory, uuids.pop(), None) if len(uuids) == 1 else ()
     if not found and loose:
         targets = {s.target for s in inventory.sessions if name.lower() in s.target.lower()}
         if len(targets) > 1:

@@ -28,9 +28,10 @@ MIB = 1 << 20
 
 @dataclass(frozen=True)
 class AddWish:
-    """A partition to add. `size` is bytes, None for the rest; `start` bytes or sectors."""
+    """A partition to add. `size` (None: the rest) and `start` are bytes unless it says sectors."""
 
     size: int | None
+    size_in_sectors: bool = False
     start: int | None = None
     start_in_sectors: bool = False
     type: str = "linux"
@@ -48,7 +49,9 @@ def _add(draft: Draft, inventory: DiskInventory, wish: AddWish, names: Mapping[s
     device = disk_id(inventory, chosen)
     require_writable(chosen.disk)
     kind = partitions.resolve_type(table.label, wish.type, names)
-    size = None if wish.size is None else -(-wish.size // table.sector)
+    size = wish.size
+    if size is not None and not wish.size_in_sectors:
+        size = -(-size // table.sector)
     if size == 0:
         raise RefusedError("a partition needs at least one sector")
     start = wish.start

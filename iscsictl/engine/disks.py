@@ -9,19 +9,21 @@ from iscsictl.core.disks import (
     Chosen,
     DiskFacts,
     DiskInventory,
+    DiskRow,
     choose,
     part_as_disk,
     part_block,
 )
 from iscsictl.core.fstabcheck import Machine
 from iscsictl.core.making import blocks
+from iscsictl.core.mounting import filesystem
 from iscsictl.engine.context import Context
 from iscsictl.engine.converge import Task
 from iscsictl.engine.observe import host_facts
 from iscsictl.errors import IscsictlError, NotFoundError
 from iscsictl.model.content import Content
 from iscsictl.model.inventory import Inventory, Known, Place, Seen, Unreadable, Users
-from iscsictl.model.listing import Block, Disk
+from iscsictl.model.listing import Block
 from iscsictl.model.plan import Plan
 from iscsictl.system import (
     fstabfile,
@@ -41,11 +43,16 @@ from iscsictl.system.udevdb import decoded, device_properties
 
 @dataclass(frozen=True)
 class Look:
-    """What to look at: the disk that `name` means, and which part of it, how closely."""
+    """What to look at: the disk that `name` means, and which part of it, how closely.
+
+    `whole` takes the disk where a partition was named, `part` a partition by its number.
+    `missing_ok`: a name that nothing has is no error. `filesystem`: the one that is on it.
+    """
 
     name: str
     lun: int | None = None
     loose: bool = False
+    whole: bool = False
     part: int | None = None
     content: bool = False
     table: bool = False
@@ -53,6 +60,7 @@ class Look:
     inside: bool = False
     missing_ok: bool = False
     directory: str | None = None
+    filesystem: bool = False
 
 
 def task(
@@ -62,16 +70,27 @@ def task(
     ask: Callable[[str], bool] = lambda _: False,
 ) -> Task:
     """Return the task that looks so and thinks so."""
+    return Task(
+        lambda context, before: observe(context, what, before), _thinking(think), grant, ask
+    )
+
+
+def lines_task(think: Callable[[DiskInventory], Plan]) -> Task:
+    """Return a task that is about lines of fstab, whatever disks there are."""
 
     def look(context: Context, before: Inventory | None) -> Inventory:
-        return observe(context, what, before)
+        return replace(base(context), facts=DiskFacts(again=before is not None))
 
+    return Task(look, _thinking(think))
+
+
+def _thinking(think: Callable[[DiskInventory], Plan]) -> Callable[[Inventory], Plan]:
     def plan(inventory: Inventory) -> Plan:
         if not isinstance(inventory, DiskInventory):
             raise IscsictlError("no disk was looked at")
         return think(inventory)
 
-    return Task(look, plan, grant, ask)
+    return plan
 
 
 def base(context: Context, *, details: bool = False) -> DiskInventory:
@@ -100,6 +119,10 @@ def observe(context: Context, what: Look, before: Inventory | None) -> DiskInven
         if what.missing_ok:
             return inventory
         raise
+    if what.whole:
+        chosen = replace(chosen, block=chosen.disk.block)
+    if what.filesystem:
+        chosen = replace(chosen, block=filesystem(chosen))
     if what.part is not None:
         named = part_block(chosen.disk, what.part)
         if named is not None:
@@ -209,16 +232,6 @@ def known_uuids(root: Path) -> frozenset[str] | None:
     except OSError:
         return None
     return frozenset(decoded(name) or name for name in names)
-
-
-@dataclass(frozen=True)
-class DiskRow:
-    """A disk for the list: what udev and sysfs tell of it without reading it."""
-
-    disk: Disk
-    sector: int
-    label: str | None
-    users: Users
 
 
 def disk_rows(context: Context) -> tuple[DiskRow, ...]:
