@@ -14,7 +14,7 @@ from tests.lab.lio import Credentials, Disk, Step, Target
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from tests.lab.qemu import Net
+    from tests.lab.rundir import Net
 
 #: The array's addresses: networks A and B, IPv4 and IPv6.
 A4, B4, A6, B6 = "192.0.2.5", "198.51.100.5", "2001:db8:a::5", "2001:db8:b::5"

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
     from pexpect.fdpexpect import fdspawn
 
-    from tests.lab.qemu import Net, Process, Role, RunDirectory
+    from tests.lab.qemu import Process
+    from tests.lab.rundir import Net, Role, RunDirectory
 
 #: Seconds after which a boot or a shutdown has failed, under emulation.
 BOOT_TIMEOUT = 480.0

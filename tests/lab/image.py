@@ -14,6 +14,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -92,7 +93,9 @@ def cache_directory() -> Path:
 
 def recipe_key(suite: str) -> str:
     """A short hash of all that decides what is in the image (not of the mirror used)."""
-    digest = hashlib.sha256(repr((suite, PACKAGES[suite], DPKG_OPTIONS, ROOT_SIZE, ROOT_UUID)).encode())
+    digest = hashlib.sha256(
+        repr((suite, PACKAGES[suite], DPKG_OPTIONS, ROOT_SIZE, ROOT_UUID)).encode()
+    )
     files = [HERE / "agent_guest.py", HERE / "essential-hook", HERE / "customize-hook"]
     files += sorted(path for path in (HERE / "rootfs").rglob("*") if path.is_file())
     for path in files:
@@ -114,6 +117,7 @@ def image(suite: str) -> Image:
     cache = cache_directory()
     found = Image(suite, key, cache / f"{suite}-{key}")
     if found.directory.is_dir():
+        os.utime(found.directory)
         return found
     with locked(cache / f"{suite}.lock"):
         if not found.directory.is_dir():
@@ -122,10 +126,11 @@ def image(suite: str) -> Image:
     return found
 
 
-def sweep(cache: Path, suite: str) -> None:
-    """Remove half-built images of the suite; call it with the lock held."""
-    for path in cache.glob(f"{suite}-*.tmp"):
-        shutil.rmtree(path, ignore_errors=True)
+def sweep(cache: Path, suite: str, *, days: float = 3) -> None:
+    """Remove images of the suite half-built or long not used; call it with the lock held."""
+    for path in cache.glob(f"{suite}-*"):
+        if path.suffix == ".tmp" or time.time() - path.stat().st_mtime > days * 86400:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def build(target: Image) -> None:

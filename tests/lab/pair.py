@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import contextlib
-import fcntl
-import os
 import shutil
 import signal
 import subprocess
@@ -21,24 +18,19 @@ from tests.lab.array import Array, ArrayState
 from tests.lab.guest import Guest
 from tests.lab.install import install
 from tests.lab.qemu import (
-    NETS,
-    ROLES,
     Accelerator,
-    Net,
     Process,
-    Role,
-    RunDirectory,
     command_line,
     snapshot_key,
     with_kvm_if_it_works,
 )
+from tests.lab.rundir import NETS, ROLES, Net, Role, RunDirectory, new_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from types import TracebackType
 
 Extra = dict[Role, "Sequence[str]"]
-PREFIX = "iscsictl-lab-"
 
 
 class Lab:
@@ -61,7 +53,6 @@ class Lab:
         self.array = Array("array", run)
         self.host = Guest("host", run)
         self.guests: dict[Role, Guest] = {}
-        self._owned = own(run)
         # QEMU ends with the thread that started it: this one lives as long as the pair.
         self._starter = ThreadPoolExecutor(1)
         atexit.register(self.close)
@@ -97,7 +88,6 @@ class Lab:
         loaded (seconds).  With `cached` False the pair boots anew.
         """
         end_on_sigterm()
-        sweep()
         image = images.image(suite)
         how = with_kvm_if_it_works(image)
         lines: Extra = dict(extra or {})
@@ -106,7 +96,7 @@ class Lab:
             with images.locked(images.cache_directory() / f"{suite}.lock"):
                 if not saved.is_dir():
                     save_booted(image, how, lines, saved)
-        run = RunDirectory(new_run_directory())
+        run = new_run()
         try:
             for role in ROLES:
                 if cached:
@@ -115,7 +105,7 @@ class Lab:
                     make_overlay(image, run.disk(role))
             lab = cls(image, how, run, lines)
         except BaseException:
-            shutil.rmtree(run.path, ignore_errors=True)
+            run.remove()
             raise
         try:
             if cached:
@@ -147,10 +137,7 @@ class Lab:
             guest.close()
         self.guests.clear()
         self._starter.shutdown()
-        shutil.rmtree(self.run_directory.path, ignore_errors=True)
-        if self._owned is not None:
-            os.close(self._owned)
-            self._owned = None
+        self.run_directory.remove()
 
     # -- both guests ---------------------------------------------------------------------
 
@@ -217,7 +204,7 @@ class Lab:
 
 def save_booted(image: images.Image, how: Accelerator, extra: Extra, saved: Path) -> None:
     """Boot a fresh pair once and keep its state in the cache."""
-    run = RunDirectory(new_run_directory())
+    run = new_run()
     aside = Path(tempfile.mkdtemp(prefix="booted-", suffix=".tmp", dir=image.directory))
     try:
         for role in ROLES:
@@ -231,7 +218,7 @@ def save_booted(image: images.Image, how: Accelerator, extra: Extra, saved: Path
         aside.rename(saved)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
-        shutil.rmtree(run.path, ignore_errors=True)
+        run.remove()
 
 
 def make_overlay(image: images.Image, disk: Path) -> None:
@@ -246,28 +233,6 @@ def make_overlay(image: images.Image, disk: Path) -> None:
 def copy(source: Path, target: Path) -> None:
     """Copy a disk, holes and all."""
     subprocess.run(["cp", "--reflink=auto", "--sparse=auto", str(source), str(target)], check=True)
-
-
-def new_run_directory() -> Path:
-    """A directory of this run, with a path short enough for unix sockets."""
-    base = tempfile.gettempdir()
-    return Path(tempfile.mkdtemp(prefix=PREFIX, dir=base if len(base) < 60 else "/tmp"))
-
-
-def own(run: RunDirectory) -> int | None:
-    """Lock a run directory for the life of this process; the descriptor that holds it."""
-    descriptor = os.open(run.path / "owner", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    return descriptor
-
-
-def sweep() -> None:
-    """Remove the run directories of processes that were killed before they could."""
-    for base in {tempfile.gettempdir(), "/tmp"}:
-        for owner in Path(base).glob(f"{PREFIX}*/owner"):
-            with contextlib.suppress(OSError), owner.open("r+") as stream:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(owner.parent, ignore_errors=True)
 
 
 def end_on_sigterm() -> None:

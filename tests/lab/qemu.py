@@ -13,17 +13,14 @@ import time
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from tests.lab.image import Image, LabUnavailableError, cache_directory
+from tests.lab.rundir import NETS, ROLES, Role, RunDirectory
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-Role = Literal["array", "host"]
-Net = Literal["A", "B"]
-ROLES: tuple[Role, ...] = ("array", "host")
-NETS: tuple[Net, ...] = ("A", "B")
 BINARY = "qemu-system-x86_64"
 MEMORY = "1024"
 #: A plain processor: `max` emulates what a boot then uses, and takes a third longer.
@@ -47,29 +44,6 @@ class Accelerator:
     def arguments(self) -> tuple[str, ...]:
         """The part of the command line that chooses it."""
         return KVM if self.name == "kvm" else TCG
-
-
-@dataclass(frozen=True)
-class RunDirectory:
-    """Where a pair's sockets, disks and console logs are; the path is short."""
-
-    path: Path
-
-    def socket(self, role: Role, what: str) -> Path:
-        """The socket of a guest's `qmp`, `agent` or `console`."""
-        return self.path / f"{role}.{what}"
-
-    def net(self, net: Net) -> Path:
-        """The socket that is the cable of a network."""
-        return self.path / f"net{net}"
-
-    def disk(self, role: Role) -> Path:
-        """A guest's overlay, with its snapshots."""
-        return self.path / f"{role}.qcow2"
-
-    def console_log(self, role: Role) -> Path:
-        """All that a guest ever wrote to its console."""
-        return self.path / f"{role}.log"
 
 
 @cache

@@ -182,7 +182,7 @@ def test_a_restored_pair_is_clean_and_quick(bare_lab: Lab) -> None:
     bare_lab.array.target(IQN, [bare_lab.array.disk()])
     started = time.monotonic()
     bare_lab.restore("booted")
-    assert time.monotonic() - started < 8
+    assert time.monotonic() - started < 20  # a second on a quiet machine
     assert not bare_lab.host.exists("/root/leaving")
     assert bare_lab.host.run("pgrep -x sleep").code == 1
     assert not bare_lab.array.exists(f"/sys/kernel/config/target/iscsi/{IQN}")
