@@ -26,7 +26,7 @@ def plan_login(
     """
     try:
         if everything:
-            records = tuple(r for r in inventory.records if r.onboot)
+            records = tuple(r for r in inventory.records if r.startup == "automatic")
         else:
             records = chosen_records(inventory, choice)
     except IscsictlError as error:

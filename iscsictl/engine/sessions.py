@@ -96,7 +96,7 @@ def for_login(
     inventory = for_records(context)
     try:
         chosen = (
-            tuple(r for r in inventory.records if r.onboot)
+            tuple(r for r in inventory.records if r.startup == "automatic")
             if everything
             else chosen_records(inventory, choice)
         )

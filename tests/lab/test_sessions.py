@@ -54,7 +54,13 @@ def sessions(lab: Lab) -> list[str]:
 def saved(lab: Lab, *, portals: tuple[str, ...] = (A4,), **target: Any) -> None:
     """One target with one disk, and its records made."""
     lab.array.target(IQN, [lab.array.disk("one", "64M")], portals=portals, **target)
-    ctl(lab, f"discover {A4} --save -q")
+    lab.host.run(["iscsiadm", "-m", "discovery", "-t", "st", "-p", A4], check=True)
+
+
+def logged_in(lab: Lab) -> None:
+    """The target of `saved`, logged in, with its disks."""
+    lab.host.run(["iscsiadm", "-m", "node", "--login"], check=True)
+    lab.host.run(f"until {DISKS} | grep -q sd; do sleep 0.2; done")
 
 
 @pytest.mark.fault("F06")
@@ -179,46 +185,58 @@ def test_a_dead_portal_is_named_and_the_others_are_logged_in(lab: Lab) -> None:
 USES = {
     "mount": ("mkfs.ext4 -q {d}; mkdir -p /mnt/x; mount {d} /mnt/x", "umount /mnt/x", "/mnt/x"),
     "namespace": (
-        "unshare -m sh -c 'mount {d} /mnt/x && exec sleep 777' >/dev/null 2>&1 & sleep 1",
+        "mkfs.ext4 -q {d}; unshare -m sh -c 'mount {d} /srv; exec sleep 777' >/dev/null 2>&1 &",
         "pkill -x sleep; sleep 0.3",
-        "namespace of process",
+        "mount on /srv in the namespace of process",
     ),
-    "swap": ("wipefs -qa {d}; mkswap {d} >/dev/null; swapon {d}", "swapoff {d}", "swap on"),
+    "swap": ("mkswap {d} >/dev/null; swapon {d}", "swapoff {d}", "swap on"),
     "lvm": (
-        "wipefs -qa {d}; vgcreate -qq -y vg {d} >/dev/null; lvcreate -qq -y -n lv -l 4 vg",
-        "vgremove -qq -f -y vg; pvremove -qq -y {d}",
-        "LVM volume",
+        "vgcreate -qq -y vg {d} >/dev/null; lvcreate -qq -y -n lv -l 4 vg",
+        "vgremove -qq -f -y vg",
+        "LVM volume /dev/mapper/vg-lv",
     ),
     "md": (
         "mdadm -q --create /dev/md7 --level=1 --force --raid-devices=1 --run {d}",
-        "mdadm -q --stop /dev/md7; mdadm -q --zero-superblock {d}",
-        "md",
+        "mdadm -q --stop /dev/md7",
+        "md array /dev/md7",
     ),
-    "open": ("sleep 777 <{d} >/dev/null 2>&1 & sleep 0.3", "pkill -x sleep", "(sleep)"),
+    "open": ("sleep 777 <{d} >/dev/null 2>&1 & sleep 0.3", "pkill -x sleep", "(sleep) that has"),
 }
+DISKS = (
+    "for s in /sys/class/iscsi_session/*; do "
+    "echo $(cat $s/targetname) $(ls $s/device/target*/*:0/block); done"
+)
 
 
 @pytest.mark.fault("F29")
 def test_logout_is_refused_while_the_disk_is_used_in_any_way(lab: Lab) -> None:
-    saved(lab)
-    ctl(lab, f"login -T {IQN}")
-    names = lab.host.run("ls /sys/class/iscsi_session/*/device/target*/*:0/block").out.split()
-    device = f"/dev/{names[-1]}"
-    for name, (take, leave, holder) in USES.items():
-        lab.host.run(take.format(d=device), check=True)
-        refused = ctl(lab, f"logout -T {IQN}", 7)
-        assert holder in refused.err, f"{name}: {refused.err}"
-        lab.host.run(leave.format(d=device))
-    assert sessions(lab) == [IQN]
+    for name in USES:
+        lab.array.target(f"{IQN}.{name}", [lab.array.disk(name, "64M")])
+    lab.host.run(f"iscsiadm -m discovery -t st -p {A4} && iscsiadm -m node --login", check=True)
+    lab.host.run(f"while [ $({DISKS} | grep -c sd) -lt {len(USES)} ]; do sleep 0.2; done")
+    found = dict(line.split() for line in lab.host.run(DISKS).out.splitlines())
+    devices = {name: f"/dev/{found[f'{IQN}.{name}']}" for name in USES}
+    for name, (take, _, _) in USES.items():
+        lab.host.run(take.format(d=devices[name]), check=True)
+    lab.host.run(
+        "until grep -q ' /srv ' /proc/$(pgrep -x sleep | head -1)/mounts; do sleep 0.2; done"
+    )
+    refused = ctl(lab, "logout --all", 7)
+    for name, (_, leave, holder) in USES.items():
+        (line,) = [x for x in refused.err.splitlines() if f"logout:{IQN}.{name} " in x]
+        assert f"{devices[name]} of" in line
+        assert holder in line
+        lab.host.run(leave.format(d=devices[name]))
+    assert len(sessions(lab)) == len(USES)
     assert json.loads(ctl(lab, "hold -J").out)["holds"] == []
-    ctl(lab, f"logout -T {IQN}")
+    ctl(lab, "logout --all")
     assert sessions(lab) == []
 
 
 @pytest.mark.fault("F59")
 def test_logout_holds_the_target_down_until_login_or_unhold(lab: Lab) -> None:
     saved(lab)
-    ctl(lab, f"login -T {IQN}")
+    logged_in(lab)
     ctl(lab, f"logout -T {IQN} -n", 10)
     assert sessions(lab) == [IQN]
     ctl(lab, f"logout -T {IQN} --for 1h")
@@ -239,7 +257,7 @@ def test_logout_holds_the_target_down_until_login_or_unhold(lab: Lab) -> None:
 @pytest.mark.fault("F27")
 def test_rescan_sees_what_grew_appeared_and_became_another_disk(lab: Lab) -> None:
     saved(lab)
-    ctl(lab, f"login -T {IQN}")
+    logged_in(lab)
     assert set(steps(lab, "rescan").values()) == {"unchanged"}
     one = lab.array.grow(lab.array.state.disks["one"], "128M")
     lab.array.map(IQN, 1, lab.array.disk("two", "64M"))
