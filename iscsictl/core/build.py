@@ -39,7 +39,8 @@ def plan_attach(inventory: Inventory, wish: AttachWish) -> Plan:
     refusal: IscsictlError | None = None
     try:
         routes = find_routes(inventory, wish)
-        draft.notes += [f"portal {p} does not answer: {why}" for p, why in inventory.silent.items()]
+        silent = (f"portal {p} does not answer: {why}" for p, why in inventory.silent.items())
+        draft.notes += dict.fromkeys(silent)
         _connect(draft, inventory, wish, routes)
         result = _disk(draft, inventory, wish, routes)
     except IscsictlError as error:

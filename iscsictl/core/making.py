@@ -55,7 +55,7 @@ class Making:
         self._require_free_place()
         fs = wish.fs or DEFAULT_FS
         chosen = Chosen(wish.new_uuid(fs), fs, None)
-        if wish.fs and not wish.consent.adopt:
+        if wish.fs or wish.consent.wipe is not None:
             self._make(chosen, Right.BLANK if wish.consent.wipe is None else Right.CONFIRMED)
         if wish.mount:
             self._mount(chosen)
@@ -69,7 +69,13 @@ class Making:
         """
         mounted = self._mounted(disk)
         if mounted is not None:
-            chosen = Chosen(mounted.uuid or "", mounted.fstype or "auto", None)
+            if mounted.uuid is None:
+                raise RefusedError(
+                    f"{mounted.device} is mounted on {self.wish.mount}, but tells no UUID",
+                    hint="see what udev knows of it: udevadm info " + mounted.device,
+                )
+            self._require_own_lines()
+            chosen = Chosen(mounted.uuid, mounted.fstype or "auto", None)
             self._mount(chosen, mounted=True)
             self._fstab(chosen)
             return mounted.device
@@ -81,11 +87,13 @@ class Making:
                 hint=f"see what holds it: iscsictl detach {self.device.device} --dry-run",
             )
         safety.writable(content, self.device.device, self.device.wwid)
-        chosen = self._kept(disk, content) or self._made(content)
+        kept = self._kept(disk, content)
+        chosen = kept or self._made(content)
         if self.wish.mount:
             self._mount(chosen)
         self._fstab(chosen)
-        return self.device.device if chosen.part is None else f"{self.device.device}{chosen.part}"
+        there = content.filesystem
+        return there.device if kept is not None and there is not None else self.device.device
 
     @property
     def _table(self) -> str:
@@ -127,13 +135,10 @@ class Making:
         path, place = self.wish.mount, self._place
         if path is None:
             return
-        for line in self.inventory.fstab.by_dir(path):
-            if not line.is_ours or self.device.wwid not in {line.wwid, UNKNOWN}:
-                raise RefusedError(
-                    f"/etc/fstab line {line.number} mounts something else on {path}",
-                    hint=f"take it out (iscsictl fstab rm {path}), or use another directory",
-                )
+        self._require_own_lines()
         if place.mounted is not None:
+            if self.device.wwid == UNKNOWN and self.inventory.fstab.by_dir(path):
+                return
             raise InUseError(
                 f"{path} is already the mount point of {place.source}",
                 hint=f"unmount it first: iscsictl umount {path}",
@@ -145,6 +150,16 @@ class Making:
                 f"{path} is not empty: a mount would hide what is in it",
                 hint="choose an empty directory, or insist with --over-nonempty",
             )
+
+    def _require_own_lines(self) -> None:
+        """Raise where a line of fstab that is not for this disk has the mount point."""
+        path = self.wish.mount or "/"
+        for line in self.inventory.fstab.by_dir(path):
+            if not line.is_ours or self.device.wwid not in {line.wwid, UNKNOWN}:
+                raise RefusedError(
+                    f"/etc/fstab line {line.number} mounts something else on {path}",
+                    hint=f"take it out (iscsictl fstab rm {path}), or use another directory",
+                )
 
     def _content(self) -> Content:
         seen = self.inventory.contents.get(self.device.wwid)
@@ -170,9 +185,17 @@ class Making:
             )
         if wish.consent.wipe is not None:
             return None
-        if claim is not None and there is not None and there.uuid == claim.uuid:
+        ours = claim is not None and there is not None and there.uuid == claim.uuid
+        if there is not None and ours and wish.fs in {None, there.type}:
             complete = there.used is True or there.type in {"xfs", "btrfs"}
-            return Chosen(there.uuid or "", there.type, there.part) if complete else None
+            if complete:
+                return Chosen(there.uuid or "", there.type, there.part)
+            if wish.fs is None:
+                raise RefusedError(
+                    f"a run that was stopped was making {there.type} on {self.device.device}",
+                    hint=f"finish it with --fs {there.type}",
+                )
+            return None
         if there is not None and wish.fs in {None, there.type} and _alone(content):
             safety.may_adopt(there, disk, self.inventory.disks, wish.consent)
             return Chosen(there.uuid or "", there.type, there.part)
@@ -245,13 +268,14 @@ class Making:
 
     def _fstab(self, chosen: Chosen) -> None:
         wish, line, device = self.wish, self._real, self.device
-        boot = wish.boot and wish.mount is not None
+        boot = wish.boot and wish.mount is not None and "noauto" not in wish.options
+        wanted = set(wish.options) - {"defaults", "auto", "noauto"}
         write = actions.WriteFstab(
             device.target, device.lun, device.wwid, chosen.uuid, wish.mount, chosen.fs,
             wish.options, boot,
         )  # fmt: skip
         same = line is not None and line.uuid == chosen.uuid and line.auto == boot
-        same = same and line is not None and set(wish.options) <= set(line.options)
+        same = same and line is not None and wanted <= set(line.options)
         why = "mounted again after a boot" if boot else "notes whose filesystem it is"
         self.draft.add(write, wish.mount or self.name, why, done=same)
         for unit in wish.required_by:
@@ -261,8 +285,11 @@ class Making:
 
 
 def _alone(content: Content) -> bool:
-    """Tell whether the filesystem is all there is: on the whole disk, or in its one partition."""
+    """Tell whether the filesystem is all there is: on the whole disk, or in its one partition.
+
+    Of some kinds (vfat) wipefs shows several signatures.
+    """
     if content.table is None:
-        return len(content.signatures) == 1
-    inside = [s for part in content.partitions for s in part.signatures]
+        return len({(s.type, s.uuid) for s in content.signatures}) == 1
+    inside = {(s.type, s.uuid) for part in content.partitions for s in part.signatures}
     return not content.signatures and len(content.partitions) == 1 and len(inside) == 1

@@ -1,6 +1,6 @@
 """Which target is meant, through which portals, and which of its records and sessions match."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from iscsictl.errors import AuthError, IscsictlError, NotFoundError, UnreachableError
 from iscsictl.model.inventory import Inventory, Known, Offer, Unreadable
@@ -53,9 +53,9 @@ def find_routes(inventory: Inventory, wish: AttachWish) -> tuple[Route, ...]:
     if known is None:
         known = _offered(inventory, wish)
     target, portals = known
-    answering = [p for p in portals if p not in inventory.silent]
+    answering = [p for p in portals if not any(p.same_place(s) for s in inventory.silent)]
     if not answering:
-        reasons = "; ".join(f"{p}: {inventory.silent[p]}" for p in portals)
+        reasons = "; ".join(dict.fromkeys(f"{p}: {why}" for p, why in inventory.silent.items()))
         raise UnreachableError(
             f"no portal of {target} answers ({reasons})",
             hint="check the array's address, the cable and the route: ping, iscsictl doctor",
@@ -81,7 +81,12 @@ def _route(inventory: Inventory, target: str, portal: Portal, iface: str) -> Rou
 def _recorded(inventory: Inventory, wish: AttachWish) -> tuple[str, list[Portal]] | None:
     """Return target and portals if a sound record has the target through a wished portal."""
     portals = list(recorded_portals(inventory.records, wish))
-    return (wish.target, portals) if wish.target is not None and portals else None
+    if wish.target is None or not portals:
+        return None
+    if isinstance(inventory.offers, Known):
+        offered = (o.portal for o in inventory.offers.value if o.target == wish.target)
+        portals += [p for p in offered if not any(p.same_place(known) for known in portals)]
+    return wish.target, portals
 
 
 def recorded_portals(records: tuple[NodeRecord, ...], wish: AttachWish) -> tuple[Portal, ...]:
@@ -133,7 +138,8 @@ def _offers(inventory: Inventory, wish: AttachWish) -> tuple[Offer, ...]:
         error = inventory.offers.error
         if isinstance(error, AuthError) and wish.target is not None:
             return tuple(
-                Offer(wish.target, Portal(p.address, p.port, p.tpgt or 1)) for p in wish.portals
+                Offer(wish.target, replace(p, tpgt=1 if p.tpgt is None else p.tpgt))
+                for p in wish.portals
             )
         raise error
     raise IscsictlError("the array was not asked for its targets")

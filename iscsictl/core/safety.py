@@ -99,17 +99,17 @@ def right_to_destroy(
             hint=f"see what holds it: iscsictl detach {device} --dry-run",
         )
     writable(content, device, content.wwid)
-    if content.blank:
-        return Right.BLANK
-    if claim is not None and matches_claim(content, claim, table):
-        return Right.CLAIMED
-    if consent.wipe is not None and consent.wipe == content.wwid:
-        return Right.CONFIRMED
-    if consent.wipe is not None:
+    if consent.wipe not in {None, content.wwid}:
         raise RefusedError(
             f"--confirm {consent.wipe} does not name this disk: {device} is {content.wwid}",
             hint="compare with the array before you wipe anything",
         )
+    if content.blank:
+        return Right.BLANK
+    if claim is not None and matches_claim(content, claim, table):
+        return Right.CLAIMED
+    if consent.wipe is not None:
+        return Right.CONFIRMED
     raise RefusedError(
         f"{device} is not blank: it carries {content.description}",
         hint="keep it with --adopt if it is the filesystem you want; "

@@ -1,9 +1,11 @@
 """Plan a detach: unmount, let go of the disk, log out if nobody else needs the session."""
 
+import re
+
 from iscsictl.core.draft import Draft
 from iscsictl.core.making import blocks
 from iscsictl.core.naming import Meant, find
-from iscsictl.core.routes import session_of
+from iscsictl.core.routes import Route, session_of
 from iscsictl.errors import (
     InUseError,
     IscsictlError,
@@ -15,8 +17,12 @@ from iscsictl.model import actions
 from iscsictl.model.actions import DiskId
 from iscsictl.model.inventory import Inventory, Users
 from iscsictl.model.listing import Disk, Session
+from iscsictl.model.names import Portal
 from iscsictl.model.plan import Plan
 from iscsictl.model.wish import DetachWish
+
+# What may have been attached: targets and WWIDs, devices and directories, filesystem UUIDs.
+_NAMES = re.compile(r"(iqn|eui|naa|t10)\..+|/.*|[0-9A-Fa-f]+(-[0-9A-Fa-f]+)+", re.DOTALL)
 
 
 def plan_detach(inventory: Inventory, wish: DetachWish) -> Plan:
@@ -27,7 +33,7 @@ def plan_detach(inventory: Inventory, wish: DetachWish) -> Plan:
         meant = find(inventory, wish.name, wish.lun)
         if meant:
             _detach(draft, inventory, wish, meant)
-        elif wish.name.startswith(("iqn.", "eui.", "naa.", "/")) and _plausible(wish.name):
+        elif _NAMES.fullmatch(wish.name):
             draft.notes.append(f"nothing of {wish.name} is attached")
         else:
             raise NotFoundError(
@@ -36,10 +42,6 @@ def plan_detach(inventory: Inventory, wish: DetachWish) -> Plan:
     except IscsictlError as error:
         refusal = error
     return Plan(tuple(draft.steps), refusal, notes=tuple(draft.notes))
-
-
-def _plausible(name: str) -> bool:
-    return not name.startswith("/dev/")
 
 
 def _detach(draft: Draft, inventory: Inventory, wish: DetachWish, meant: tuple[Meant, ...]) -> None:
@@ -79,7 +81,7 @@ def _release(
     sessions: tuple[Session, ...],
 ) -> None:
     """Add the unmounts of one disk, or raise where somebody else uses it."""
-    used = inventory.users.get(disk.wwid or "", Users())
+    used = inventory.users.get(disk.wwid or "") or _shown(disk)
     lost = wish.consent.lost is not None
     if lost and wish.consent.lost != disk.wwid:
         raise RefusedError(
@@ -102,6 +104,11 @@ def _release(
     if disk.block.kind == "mpath":
         unmap = actions.RemoveMap(_id(meant, disk))
         draft.add(unmap, disk.block.device, "the paths are let go")
+
+
+def _shown(disk: Disk) -> Users:
+    """Return what the listing tells of a disk without a name, whose users nobody looked for."""
+    return Users(tuple(m.path for block in blocks(disk.block) for m in block.mounts))
 
 
 def _require_free(inventory: Inventory, wish: DetachWish, disk: Disk, used: Users) -> None:
@@ -137,7 +144,7 @@ def _end_sessions(
 ) -> None:
     records = [r for r in inventory.records if r.target == target]
     for record in records:
-        name = f"{target} {record.portal}"
+        name = _subject(target, record.portal, record.iface)
         if not wish.forget and record.problem is None:
             write = actions.WriteRecord(
                 target, record.portal, record.iface, {"node.startup": "manual"}
@@ -149,9 +156,9 @@ def _end_sessions(
             logout = actions.Logout(
                 target, portal, session.iface or "default", lost=wish.consent.lost is not None
             )
-            draft.add(logout, f"{target} {portal}", "ends the session")
+            draft.add(logout, _subject(target, portal, logout.iface), "ends the session")
     for record in records:
-        name = f"{target} {record.portal}"
+        name = _subject(target, record.portal, record.iface)
         if not sessions or session_of(record, sessions) is None:
             done = actions.Logout(target, record.portal, record.iface)
             draft.add(done, name, "ends the session", done=True)
@@ -159,10 +166,17 @@ def _end_sessions(
             draft.add(actions.DeleteRecord(target, record.portal, record.iface), name, "forgotten")
 
 
+def _subject(target: str, portal: Portal, iface: str) -> str:
+    return Route(target, portal, iface).subject
+
+
 def _forget_lines(draft: Draft, inventory: Inventory, meant: tuple[Meant, ...]) -> None:
     """Add the end of our fstab lines and drop-ins, last: until then they name the LUN."""
     wwids = {m.wwid for m in meant if m.wwid}
+    elsewhere = {disk.wwid for disk in inventory.disks} - wwids
     for line in inventory.fstab.ours:
+        if line.wwid in elsewhere:
+            continue
         same = line.target == meant[0].target and line.lun in {m.lun for m in meant}
         if line.wwid is None or not (line.wwid in wwids or same):
             continue
