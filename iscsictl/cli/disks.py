@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from iscsictl.cli.nodes import GroupWithDefault
 from iscsictl.cli.options import Settings, changing, common, need_root
 from iscsictl.cli.running import ask, carry_out
 from iscsictl.core.diskmaking import MkfsWish, plan_grow, plan_label, plan_mkfs
@@ -62,7 +63,7 @@ def destroying(command: Callable[..., None]) -> Callable[..., None]:
     return click.option("--wipe", is_flag=True, help="Destroy what is on it.")(command)
 
 
-@click.group("disk")
+@click.group("disk", cls=GroupWithDefault)
 def disk() -> None:
     """Look at the disks of iSCSI sessions; make partitions and filesystems, and grow them.
 

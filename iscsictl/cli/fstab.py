@@ -6,6 +6,7 @@ import click
 
 from iscsictl.cli.disks import by_lun
 from iscsictl.cli.mounting import directory, options_of
+from iscsictl.cli.nodes import GroupWithDefault
 from iscsictl.cli.options import Settings, changing, common, need_root
 from iscsictl.cli.running import carry_out
 from iscsictl.core.disks import DiskInventory
@@ -20,7 +21,7 @@ from iscsictl.ui.fstabview import print_findings, print_fstab
 from iscsictl.ui.screen import screen_of
 
 
-@click.group("fstab")
+@click.group("fstab", cls=GroupWithDefault)
 def fstab() -> None:
     """Show, add, remove and check the lines of /etc/fstab."""
 
