@@ -1,0 +1,647 @@
+"""The plans of the disk, mount and fstab commands, from made inventories."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from iscsictl.cli.disks import amount
+from iscsictl.core.diskmaking import MkfsWish, plan_grow, plan_label, plan_mkfs
+from iscsictl.core.disks import Chosen, DiskFacts, DiskInventory, choose
+from iscsictl.core.mounting import (
+    MountWish,
+    plan_fstab_add,
+    plan_fstab_rm,
+    plan_mount,
+    plan_umount,
+)
+from iscsictl.core.reshaping import AddWish, plan_add, plan_bootable, plan_remove, plan_type
+from iscsictl.core.safety import AskError
+from iscsictl.errors import InUseError, NotFoundError, RefusedError, UnreachableError, UsageError
+from iscsictl.model import actions, disk_actions
+from iscsictl.model.content import Content, Filesystem, Partition, Signature
+from iscsictl.model.hold import Hold
+from iscsictl.model.inventory import Known, Place, Unreadable, Users
+from iscsictl.model.listing import Block, Disk, Lun, Mount, Path, Session
+from iscsictl.model.plan import Hazard, Plan, Status
+from iscsictl.model.table import Entry, Table
+from iscsictl.model.wish import Consent
+from iscsictl.parse.fstab import claim_line, mount_line, parse_fstab
+
+IQN = "iqn.2001-04.com.example:mail"
+WWID = "naa.6001405aaaaaaaaaaaaaaaaaaaaaaaaa"
+UUID = "6f2b1c1e-4a0f-4d0e-9b8a-0d4c2f6b7a11"
+NEW = "11111111-2222-4333-8444-555555555555"
+LINUX = "0FC63DAF-8483-4772-8E79-3D69D8477DE4"
+GIB = 1 << 30
+SECTORS = GIB // 512
+SERVICE = "open-iscsi.service"
+
+
+def a_disk(*children: Block, fstype: str | None = None, uuid: str | None = None,
+           mounts: Iterable[str] = (), size: int = GIB,
+           read_only: bool = False) -> Disk:  # fmt: skip
+    block = Block(
+        "/dev/sda", "disk", size, fstype, None, uuid, tuple(Mount(m) for m in mounts), children
+    )
+    return Disk(WWID, (Path(1, "2:0:0:0", "/dev/sda"),), block, read_only=read_only)
+
+
+def part(number: int = 1, fstype: str | None = None, uuid: str | None = None,
+         mounts: Iterable[str] = ()) -> Block:  # fmt: skip
+    places = tuple(Mount(m) for m in mounts)
+    return Block(f"/dev/sda{number}", "part", GIB // 4, fstype, None, uuid, places)
+
+
+def session(status: str = "up", luns: int = 1) -> Session:
+    units = tuple(Lun(n, f"2:0:0:{n}", f"/dev/sd{'ab'[n]}", "running") for n in range(luns))
+    return Session("sysfs", IQN, sid=1, luns=units, status="up" if status == "up" else "recovering")
+
+
+def seen(
+    disk: Disk | None = None,
+    *,
+    content: Content | None = None,
+    table: Table | None = None,
+    lines: Iterable[bytes] = (),
+    name: str = "/dev/sda",
+    place: Place | None = None,
+    **others: Any,
+) -> DiskInventory:
+    disk = disk or a_disk()
+    size = disk.block.size or 0
+    inventory = DiskInventory(
+        sessions=(session(),),
+        disks=(disk,),
+        fstab=parse_fstab(b"".join(lines)),
+        content=Known(content or Content(WWID, size, 512)),
+        place=Known(place or Place()),
+        facts=DiskFacts(size // 512, size, table=table),
+    )
+    inventory = replace(inventory, **others)
+    return replace(inventory, chosen=choose(inventory, name))
+
+
+def gpt(*entries: Entry) -> Table:
+    return Table("gpt", 512, "X", 2048, SECTORS - 34, entries)
+
+
+def carries(kind: str, uuid: str = UUID, **more: Any) -> Content:
+    found = Content(
+        WWID, GIB, 512, signatures=(Signature(kind, 0, uuid),),
+        filesystem=Filesystem("/dev/sda", None, kind, uuid),
+    )  # fmt: skip
+    return replace(found, **more)
+
+
+def our_line(
+    directory: str = "/srv", fs: str = "ext4", uuid: str = UUID, boot: bool = True
+) -> bytes:
+    return mount_line(
+        uuid, directory, fs, (), login_service=SERVICE, wwid=WWID, target=IQN, lun=0, boot=boot
+    ).raw
+
+
+def verbs(plan: Plan) -> list[str]:
+    assert plan.refusal is None, plan.refusal
+    return [step.action.verb for step in plan.pending]
+
+
+def unchanged(plan: Plan) -> bool:
+    return plan.refusal is None and not plan.pending and bool(plan.steps)
+
+
+# -- names --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["/dev/sda", WWID, UUID, "/srv", "/srv/", "/dev/sda1", IQN])
+def test_a_disk_has_many_names(name: str) -> None:
+    inventory = seen(a_disk(part(1, "ext4", UUID, ["/srv"])))
+    chosen = choose(inventory, name)
+    assert chosen.disk.wwid == WWID
+    assert chosen.part == (None if name in {"/dev/sda", WWID, IQN} else 1)
+
+
+def test_a_directory_of_fstab_names_a_filesystem_that_is_not_mounted() -> None:
+    foreign = f"UUID={UUID} /srv ext4 noauto 0 0\n".encode()
+    for line in (our_line(), foreign):
+        inventory = seen(a_disk(part(1, "ext4", UUID)), lines=[line])
+        assert choose(inventory, "/srv").block.device == "/dev/sda1"
+
+
+def test_a_target_with_two_luns_needs_the_number() -> None:
+    other = replace(
+        a_disk(),
+        wwid="naa.2",
+        paths=(Path(1, "2:0:0:1", "/dev/sdb"),),
+        block=Block("/dev/sdb", "disk"),
+    )
+    inventory = replace(seen(), disks=(a_disk(), other), sessions=(session(luns=2),))
+    with pytest.raises(NotFoundError, match="2 LUNs"):
+        choose(inventory, IQN)
+    assert choose(inventory, IQN, 1).disk is other
+
+
+def test_a_part_of_a_name_will_do_only_where_it_is_asked_for() -> None:
+    with pytest.raises(NotFoundError):
+        choose(seen(), "mail")
+    assert choose(seen(), "mail", loose=True).target == IQN
+
+
+def test_a_name_that_nothing_has_is_not_found() -> None:
+    with pytest.raises(NotFoundError, match="no disk of a session"):
+        choose(seen(), "/dev/sdz")
+
+
+# -- label --------------------------------------------------------------------------------
+
+
+def test_a_blank_disk_gets_a_table() -> None:
+    plan = plan_label(seen(), "gpt", Consent())
+    assert verbs(plan) == ["label"]
+    assert plan.steps[0].hazard is Hazard.DESTROYS
+
+
+def test_a_table_of_the_kind_that_is_there_stays_with_its_partitions() -> None:
+    inventory = seen(table=gpt(Entry(1, 2048, 2048, LINUX)))
+    assert unchanged(plan_label(inventory, "gpt", Consent()))
+
+
+@pytest.mark.fault("F25")
+@pytest.mark.parametrize("kind", ["ext4", "xfs", "LVM2_member", "crypto_LUKS", "ntfs", "swap"])
+def test_what_is_not_blank_gets_no_table_and_no_filesystem(kind: str) -> None:
+    inventory = seen(content=carries(kind, "foreign"))
+    for plan in (
+        plan_label(inventory, "gpt", Consent()),
+        plan_mkfs(inventory, MkfsWish("ext4", NEW)),
+        plan_mkfs(inventory, MkfsWish("ext4", NEW, consent=Consent(wipe="naa.another"))),
+    ):
+        assert isinstance(plan.refusal, RefusedError)
+        assert plan.refusal.exit == 9
+
+
+@pytest.mark.fault("F24")
+def test_what_cannot_be_read_is_not_blank() -> None:
+    inventory = replace(seen(), content=Unreadable(UnreachableError("cannot be read at byte 0")))
+    for plan in (
+        plan_label(inventory, "gpt", Consent()),
+        plan_mkfs(inventory, MkfsWish("ext4", NEW)),
+        plan_mkfs(inventory, MkfsWish("ext4", NEW, consent=Consent(wipe=WWID))),
+    ):
+        assert isinstance(plan.refusal, UnreachableError)
+
+
+def test_a_confirmed_disk_is_wiped_first() -> None:
+    inventory = seen(content=carries("xfs"), table=None)
+    assert verbs(plan_label(inventory, "gpt", Consent(wipe=WWID))) == ["wipe", "label"]
+
+
+def test_a_table_is_not_written_over_what_fstab_knows() -> None:
+    inventory = seen(content=carries("xfs"), lines=[our_line(fs="xfs")])
+    plan = plan_label(inventory, "gpt", Consent(wipe=WWID))
+    assert isinstance(plan.refusal, RefusedError)
+    assert "line 1" in plan.refusal.text
+
+
+def test_a_disk_in_use_is_never_labelled() -> None:
+    busy = replace(seen(content=carries("ext4")), used=Users(("/srv",)))
+    assert isinstance(plan_label(busy, "gpt", Consent(wipe=WWID)).refusal, InUseError)
+    assert isinstance(
+        plan_mkfs(busy, MkfsWish("ext4", NEW, consent=Consent(wipe=WWID))).refusal, InUseError
+    )
+
+
+@pytest.mark.fault("F28")
+def test_three_tebibytes_are_too_many_for_a_dos_table() -> None:
+    inventory = seen(a_disk(size=3 << 40))
+    plan = plan_label(inventory, "dos", Consent())
+    assert isinstance(plan.refusal, RefusedError)
+    assert plan.refusal.exit == 9
+    assert verbs(plan_label(inventory, "gpt", Consent())) == ["label"]
+
+
+@pytest.mark.fault("F28")
+def test_a_read_only_disk_is_not_written() -> None:
+    inventory = seen(a_disk(read_only=True), table=gpt())
+    for plan in (
+        plan_label(inventory, "dos", Consent()),
+        plan_mkfs(inventory, MkfsWish("ext4", NEW)),
+        plan_add(inventory, AddWish(None), {}),
+    ):
+        assert isinstance(plan.refusal, RefusedError)
+        assert "read-only" in plan.refusal.text
+
+
+def test_a_partition_takes_no_table() -> None:
+    plan = plan_label(seen(a_disk(part()), name="/dev/sda1"), "gpt", Consent())
+    assert isinstance(plan.refusal, RefusedError)
+
+
+# -- partitions ---------------------------------------------------------------------------
+
+
+def test_a_partition_is_added_where_there_is_room() -> None:
+    plan = plan_add(seen(table=gpt()), AddWish(256 << 20), {})
+    assert verbs(plan) == ["part-add"]
+    action = plan.steps[0].action
+    assert isinstance(action, disk_actions.AddPart)
+    assert (action.number, action.start, action.size, action.type) == (1, 2048, 524288, LINUX)
+    assert plan.steps[0].hazard is Hazard.RESHAPES
+    assert plan.result == "/dev/sda1"
+
+
+def empty(number: int = 1) -> Content:
+    return Content(
+        WWID, GIB, 512, table="gpt",
+        partitions=(Partition(number, f"/dev/sda{number}", 2048 * 512, 256 << 20, LINUX),),
+    )  # fmt: skip
+
+
+def test_adding_twice_is_adding_once_while_it_is_empty() -> None:
+    table = gpt(Entry(1, 2048, 524288, LINUX))
+    inventory = seen(table=table, content=empty())
+    assert unchanged(plan_add(inventory, AddWish(256 << 20), {}))
+    assert verbs(plan_add(inventory, AddWish(256 << 20, number=2), {})) == ["part-add"]
+    assert unchanged(plan_add(inventory, AddWish(256 << 20, number=1), {}))
+    used = replace(
+        empty(), partitions=(replace(empty().partitions[0], signatures=(Signature("xfs"),)),)
+    )
+    plan = plan_add(seen(table=table, content=used), AddWish(256 << 20), {})
+    assert verbs(plan) == ["part-add"]
+
+
+def test_the_rest_twice_is_once() -> None:
+    first = plan_add(seen(table=gpt()), AddWish(None), {}).steps[0].action
+    assert isinstance(first, disk_actions.AddPart)
+    table = gpt(Entry(1, first.start, first.size, LINUX))
+    assert unchanged(plan_add(seen(table=table), AddWish(None), {}))
+
+
+def test_what_this_run_added_is_recognised_whatever_was_there_before() -> None:
+    facts = DiskFacts(SECTORS, table=gpt(Entry(1, 2048, 524288, LINUX)), again=True, earlier=gpt())
+    assert unchanged(plan_add(replace(seen(), facts=facts), AddWish(256 << 20), {}))
+
+
+def test_a_number_that_is_taken_by_something_else_is_refused() -> None:
+    inventory = seen(table=gpt(Entry(1, 2048, 2048, LINUX)))
+    plan = plan_add(inventory, AddWish(256 << 20, number=1), {})
+    assert isinstance(plan.refusal, RefusedError)
+
+
+def test_without_a_table_nothing_is_partitioned() -> None:
+    for plan in (
+        plan_add(seen(), AddWish(None), {}),
+        plan_remove(seen(), 1, consent=True),
+        plan_type(seen(), 1, "lvm", {}),
+        plan_bootable(seen(), 1, on=True),
+    ):
+        assert isinstance(plan.refusal, RefusedError)
+        assert "iscsictl disk label" in (plan.refusal.hint or "")
+
+
+def removing(fs: dict[str, str] | None = None, **others: Any) -> DiskInventory:
+    disk = a_disk(part(1, **(fs or {})))
+    return seen(disk, table=gpt(Entry(1, 2048, 2048, LINUX)), name="/dev/sda1", **others)
+
+
+def test_a_blank_partition_goes_without_a_question() -> None:
+    assert verbs(plan_remove(removing(), 1, consent=False)) == ["part-rm"]
+    assert unchanged(plan_remove(removing(), 2, consent=False))
+
+
+def test_a_partition_with_content_goes_only_with_consent() -> None:
+    inventory = removing(content=carries("ext4"))
+    plan = plan_remove(inventory, 1, consent=False)
+    assert isinstance(plan.refusal, AskError)
+    assert plan.refusal.exit == 9
+    assert verbs(plan_remove(inventory, 1, consent=True)) == ["part-rm"]
+
+
+def test_a_partition_in_use_stays_whatever_was_agreed() -> None:
+    plan = plan_remove(replace(removing(), used=Users(("/srv",))), 1, consent=True)
+    assert isinstance(plan.refusal, InUseError)
+    assert plan.refusal.exit == 7
+
+
+def test_a_partition_that_fstab_names_stays() -> None:
+    inventory = removing(fs={"fstype": "ext4", "uuid": UUID}, lines=[our_line()])
+    assert isinstance(plan_remove(inventory, 1, consent=True).refusal, RefusedError)
+
+
+def test_a_logical_partition_in_the_middle_stays_for_the_names_of_those_after_it() -> None:
+    table = Table(
+        "dos", 512, "0x1", entries=(Entry(1, 2048, 9999, "5"), Entry(5, 4096, 8, "83"),
+                                    Entry(6, 6144, 8, "83")),
+    )  # fmt: skip
+    inventory = seen(a_disk(part(5), part(6)), table=table)
+    assert isinstance(plan_remove(inventory, 5, consent=True).refusal, RefusedError)
+    assert verbs(plan_remove(inventory, 6, consent=True)) == ["part-rm"]
+    assert isinstance(plan_remove(inventory, 1, consent=True).refusal, RefusedError)
+
+
+def test_type_and_boot_flag_are_set_once() -> None:
+    inventory = seen(table=gpt(Entry(1, 2048, 2048, LINUX, attrs=("RequiredPartition",))))
+    assert unchanged(plan_type(inventory, 1, "linux", {}))
+    assert verbs(plan_type(inventory, 1, "lvm", {})) == ["part-type"]
+    assert unchanged(plan_bootable(inventory, 1, on=False))
+    action = plan_bootable(inventory, 1, on=True).steps[0].action
+    assert isinstance(action, disk_actions.SetBootable)
+    assert action.after.attrs == ("RequiredPartition", "LegacyBIOSBootable")
+    assert isinstance(plan_type(inventory, 4, "lvm", {}).refusal, NotFoundError)
+
+
+def test_only_one_dos_partition_is_bootable() -> None:
+    table = Table("dos", entries=(Entry(1, 2048, 8, "83", bootable=True), Entry(2, 4096, 8, "83")))
+    plan = plan_bootable(seen(table=table), 2, on=True)
+    assert isinstance(plan.refusal, RefusedError)
+    assert "1 --off" in (plan.refusal.hint or "")
+
+
+# -- mkfs ---------------------------------------------------------------------------------
+
+
+def test_a_claim_stands_before_the_first_write_and_becomes_a_note() -> None:
+    plan = plan_mkfs(seen(), MkfsWish("ext4", NEW))
+    assert verbs(plan) == ["claim", "mkfs", "note"]
+    mkfs = plan.steps[1].action
+    assert isinstance(mkfs, disk_actions.MakeFs)
+    assert (mkfs.uuid, mkfs.node, mkfs.part) == (NEW, "/dev/sda", None)
+
+
+def note(uuid: str = UUID, fs: str = "ext4") -> bytes:
+    return our_line("none", fs, uuid, boot=False)
+
+
+def test_what_an_earlier_run_made_is_enough() -> None:
+    inventory = seen(content=carries("ext4"), lines=[note()])
+    assert unchanged(plan_mkfs(inventory, MkfsWish("ext4", NEW)))
+    assert unchanged(plan_mkfs(inventory, MkfsWish("ext4", UUID, given=True)))
+    for wish in (MkfsWish("xfs", NEW), MkfsWish("ext4", NEW, given=True)):
+        assert isinstance(plan_mkfs(inventory, wish).refusal, RefusedError)
+
+
+def test_confirmed_it_is_made_anew_once() -> None:
+    wish = MkfsWish("ext4", NEW, consent=Consent(wipe=WWID))
+    inventory = seen(content=carries("ext4"), lines=[note()])
+    assert verbs(plan_mkfs(inventory, wish)) == ["unfstab", "claim", "wipe", "mkfs", "note"]
+    after = seen(content=carries("ext4", NEW), lines=[note(NEW)])
+    after = replace(after, facts=replace(after.facts, again=True))
+    assert unchanged(plan_mkfs(after, wish))
+
+
+def test_what_fstab_mounts_is_not_destroyed_even_if_confirmed() -> None:
+    inventory = seen(content=carries("ext4"), lines=[our_line()])
+    plan = plan_mkfs(inventory, MkfsWish("xfs", NEW, consent=Consent(wipe=WWID)))
+    assert isinstance(plan.refusal, RefusedError)
+    assert "/srv" in plan.refusal.text
+
+
+def claim(directory: str | None = None, fs: str = "ext4") -> bytes:
+    return claim_line(UUID, directory, fs, wwid=WWID, target=IQN, lun=0).raw
+
+
+def test_a_run_that_was_stopped_is_finished_with_its_uuid() -> None:
+    for content in (Content(WWID, GIB, 512), Content(WWID, GIB, 512, data_at=4096)):
+        plan = plan_mkfs(seen(content=content, lines=[claim()]), MkfsWish("ext4", NEW))
+        makes = [s.action for s in plan.pending if isinstance(s.action, disk_actions.MakeFs)]
+        assert [action.uuid for action in makes] == [UUID]
+        assert "claim" not in verbs(plan)
+
+
+def test_a_claim_does_not_cover_what_is_foreign() -> None:
+    foreign = carries("ext4", "foreign")
+    plan = plan_mkfs(seen(content=foreign, lines=[claim()]), MkfsWish("ext4", NEW))
+    assert isinstance(plan.refusal, RefusedError)
+
+
+def test_the_claim_of_an_attach_is_for_that_attach() -> None:
+    plan = plan_mkfs(seen(lines=[claim("/srv")]), MkfsWish("ext4", NEW))
+    assert isinstance(plan.refusal, RefusedError)
+
+
+def test_a_disk_with_a_table_is_not_formatted_whole() -> None:
+    content = replace(empty(), partitions=())
+    plan = plan_mkfs(seen(content=content, table=gpt()), MkfsWish("ext4", NEW))
+    assert isinstance(plan.refusal, RefusedError)
+    assert "part add" in (plan.refusal.hint or "")
+
+
+def test_a_partition_is_made_without_touching_the_note_of_its_neighbour() -> None:
+    disk = a_disk(part(1, "ext4", UUID), part(2))
+    inventory = seen(disk, lines=[note()], name="/dev/sda2")
+    plan = plan_mkfs(inventory, MkfsWish("xfs", NEW))
+    assert verbs(plan) == ["claim", "mkfs", "note"]
+    assert plan.steps[1].subject == f"{IQN} LUN 0 part 2"
+
+
+# -- grow ---------------------------------------------------------------------------------
+
+
+def growing(**facts: Any) -> DiskInventory:
+    disk = a_disk(part(1, "ext4", UUID, ["/srv"]))
+    inventory = seen(disk, table=gpt(Entry(1, 2048, SECTORS - 4096, LINUX)), name="/srv")
+    known: dict[str, Any] = {"capacity": GIB, "filled": (SECTORS - 4096) * 512, **facts}
+    return replace(inventory, facts=replace(inventory.facts, **known))
+
+
+@pytest.mark.fault("F27")
+def test_a_grown_lun_is_read_again_then_its_partition_and_filesystem_grow() -> None:
+    plan = plan_grow(growing(capacity=2 * GIB))
+    assert verbs(plan) == ["rescan", "grow-part", "grow-fs"]
+    assert [s.status for s in plan.steps] == [Status.PLANNED, Status.FORECAST, Status.FORECAST]
+    assert [s.id for s in plan.ready] == [f"rescan:{IQN} LUN 0"]
+    action = plan.steps[1].action
+    assert isinstance(action, disk_actions.GrowPart)
+    assert action.size == 2 * SECTORS - 2048 - 2048
+
+
+def test_what_did_not_grow_is_unchanged() -> None:
+    assert unchanged(plan_grow(growing()))
+
+
+def test_a_filesystem_that_lags_behind_its_partition_grows() -> None:
+    assert verbs(plan_grow(growing(filled=GIB // 2))) == ["grow-fs"]
+    assert unchanged(plan_grow(growing(filled=GIB // 2, settled=True)))
+
+
+def test_a_disk_that_became_smaller_is_refused() -> None:
+    assert isinstance(plan_grow(growing(capacity=GIB // 2)).refusal, RefusedError)
+
+
+def test_a_filesystem_on_the_whole_disk_grows_without_a_table() -> None:
+    disk = a_disk(fstype="xfs", uuid=UUID, mounts=["/srv"])
+    inventory = seen(disk)
+    inventory = replace(inventory, facts=replace(inventory.facts, capacity=2 * GIB, filled=GIB))
+    assert verbs(plan_grow(inventory)) == ["rescan", "grow-fs"]
+
+
+def test_a_filesystem_that_is_not_mounted_is_not_grown() -> None:
+    inventory = seen(a_disk(fstype="xfs", uuid=UUID))
+    inventory = replace(inventory, facts=replace(inventory.facts, capacity=2 * GIB))
+    assert isinstance(plan_grow(inventory).refusal, RefusedError)
+
+
+# -- mount and umount ---------------------------------------------------------------------
+
+
+def mountable(**others: Any) -> DiskInventory:
+    return seen(a_disk(fstype="ext4", uuid=UUID), content=carries("ext4"), **others)
+
+
+def test_it_is_mounted_where_fstab_says_with_its_options() -> None:
+    line = our_line().replace(b"_netdev", b"_netdev,noatime")
+    plan = plan_mount(mountable(lines=[line]), MountWish())
+    assert verbs(plan) == ["directory", "mount"]
+    action = plan.steps[-1].action
+    assert isinstance(action, actions.Mount)
+    assert (action.path, action.options) == ("/srv", ("noatime",))
+
+
+def test_without_a_line_the_directory_must_be_said() -> None:
+    assert isinstance(plan_mount(mountable(), MountWish()).refusal, UsageError)
+    assert verbs(plan_mount(mountable(), MountWish("/mnt"))) == ["directory", "mount"]
+
+
+def test_what_is_mounted_there_is_unchanged_and_its_hold_ends() -> None:
+    disk = a_disk(fstype="ext4", uuid=UUID, mounts=["/srv"])
+    held = (Hold(mount_point="/srv"),)
+    assert unchanged(plan_mount(seen(disk), MountWish("/srv")))
+    assert verbs(plan_mount(seen(disk, holds=held), MountWish("/srv"))) == ["unhold"]
+    assert isinstance(plan_mount(seen(disk), MountWish("/mnt")).refusal, InUseError)
+
+
+def test_a_place_that_is_taken_or_not_empty_is_refused() -> None:
+    wish = MountWish("/mnt")
+    taken = Place(exists=True, mounted="8:1", source="/dev/vda1")
+    assert isinstance(plan_mount(mountable(place=taken), wish).refusal, InUseError)
+    full = Place(exists=True, empty=False)
+    assert isinstance(plan_mount(mountable(place=full), wish).refusal, RefusedError)
+    over = replace(wish, over_nonempty=True)
+    assert verbs(plan_mount(mountable(place=full), over)) == ["mount"]
+    other = b"UUID=other /mnt ext4 noauto 0 0\n"
+    assert isinstance(plan_mount(mountable(lines=[other]), wish).refusal, RefusedError)
+
+
+@pytest.mark.fault("F53")
+def test_a_snapshot_is_not_mounted() -> None:
+    twin = replace(
+        a_disk(fstype="ext4", uuid=UUID), wwid="naa.2", paths=(Path(1, "2:0:0:1", "/dev/sdb"),)
+    )
+    inventory = mountable()
+    inventory = replace(inventory, disks=(*inventory.disks, twin))
+    assert isinstance(plan_mount(inventory, MountWish("/mnt")).refusal, RefusedError)
+    pinned = our_line().replace(WWID.encode(), b"naa.2")
+    assert isinstance(plan_mount(mountable(lines=[pinned]), MountWish()).refusal, RefusedError)
+
+
+def test_a_foreign_filesystem_that_was_not_unmounted_is_asked_about() -> None:
+    dirty = carries("ext4", filesystem=Filesystem("/dev/sda", None, "ext4", UUID, dirty=True))
+    inventory = seen(a_disk(fstype="ext4", uuid=UUID), content=dirty)
+    assert isinstance(plan_mount(inventory, MountWish("/mnt")).refusal, AskError)
+    assert "mount" in verbs(plan_mount(inventory, MountWish("/mnt", recover=True)))
+    ours = seen(a_disk(fstype="ext4", uuid=UUID), content=dirty, lines=[our_line()])
+    assert "mount" in verbs(plan_mount(ours, MountWish()))
+
+
+@pytest.mark.fault("F59")
+def test_unmounting_sets_a_hold_and_twice_is_once() -> None:
+    disk = a_disk(fstype="ext4", uuid=UUID, mounts=["/srv"])
+    plan = plan_umount(seen(disk, name="/srv"), "/srv")
+    assert verbs(plan) == ["umount", "hold"]
+    down = seen(a_disk(fstype="ext4", uuid=UUID), lines=[our_line()], name="/srv")
+    assert verbs(plan_umount(down, "/srv")) == ["hold"]
+    held = replace(down, holds=(Hold(mount_point="/srv"),))
+    assert unchanged(plan_umount(held, "/srv"))
+
+
+def test_a_mount_that_somebody_works_in_stays() -> None:
+    disk = a_disk(fstype="ext4", uuid=UUID, mounts=["/srv"])
+    busy = replace(seen(disk), used=Users(("/srv",), (), ("process 7 (vi) works in /srv",)))
+    plan = plan_umount(busy, "/srv")
+    assert isinstance(plan.refusal, InUseError)
+    assert "vi" in plan.refusal.text
+
+
+def test_a_mount_on_a_dead_array_is_not_touched() -> None:
+    disk = a_disk(fstype="ext4", uuid=UUID, mounts=["/srv"])
+    dead = replace(seen(disk), sessions=(session("recovering"),))
+    assert isinstance(plan_umount(dead, "/srv").refusal, UnreachableError)
+
+
+def test_what_is_no_disk_of_a_session_is_left_to_umount() -> None:
+    inventory = replace(seen(), chosen=None, place=Known(Place(exists=True, mounted="8:1")))
+    assert isinstance(plan_umount(inventory, "/home").refusal, NotFoundError)
+
+
+# -- fstab --------------------------------------------------------------------------------
+
+
+def test_a_line_is_added_once() -> None:
+    fresh = mountable()
+    fresh = replace(fresh, host=replace(fresh.host, service_enabled=False))
+    plan = plan_fstab_add(fresh, MountWish("/srv", ("noatime",)))
+    assert verbs(plan) == ["directory", "fstab", "enable"]
+    there = our_line().replace(b"nofail", b"nofail,noatime")
+    same = mountable(lines=[there], place=Place(exists=True))
+    same = replace(same, host=replace(same.host, service_enabled=True))
+    assert unchanged(plan_fstab_add(same, MountWish("/srv", ("noatime",))))
+    assert unchanged(plan_fstab_add(same, MountWish("/srv")))
+    assert verbs(plan_fstab_add(same, MountWish("/srv", ("ro",)))) == ["fstab"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"UUID={UUID} /srv ext4 defaults 0 0\n".encode(),
+        b"UUID=other /srv ext4 defaults 0 0\n",
+        our_line("/elsewhere"),
+        claim_line(NEW, None, "xfs", wwid=WWID, target=IQN, lun=0).raw,
+    ],
+)
+def test_a_line_that_would_clash_is_not_added(line: bytes) -> None:
+    assert isinstance(
+        plan_fstab_add(mountable(lines=[line]), MountWish("/srv")).refusal, RefusedError
+    )
+
+
+def test_a_note_becomes_the_line_that_mounts() -> None:
+    assert "fstab" in verbs(plan_fstab_add(mountable(lines=[note()]), MountWish("/srv")))
+
+
+def test_swap_has_no_directory_and_others_have_one() -> None:
+    swap = seen(a_disk(fstype="swap", uuid=UUID))
+    assert "fstab" in verbs(plan_fstab_add(swap, MountWish(None)))
+    assert isinstance(plan_fstab_add(swap, MountWish("/srv")).refusal, UsageError)
+    assert isinstance(plan_fstab_add(mountable(), MountWish(None)).refusal, UsageError)
+
+
+def test_only_our_lines_are_taken_out() -> None:
+    foreign = f"UUID={UUID} /srv ext4 defaults 0 0\n".encode()
+    plan = plan_fstab_rm(seen(lines=[foreign]), "/srv")
+    assert isinstance(plan.refusal, RefusedError)
+    for name in ("/srv", "/srv/", UUID.upper()):
+        plan = plan_fstab_rm(seen(lines=[b"# first\n", our_line()]), name)
+        assert verbs(plan) == ["unfstab"]
+        assert plan.steps[0].action == disk_actions.DropLine(our_line())
+    gone = plan_fstab_rm(seen(), "/srv")
+    assert gone.refusal is None
+    assert not gone.steps
+
+
+# -- the command line ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [("10G", (10 << 30, False)), ("500MiB", (500 << 20, False)), ("2048s", (2048, True)),
+     ("1T", (1 << 40, False))],
+)  # fmt: skip
+def test_a_size_has_a_unit(text: str, wanted: tuple[int, bool]) -> None:
+    assert amount(text) == wanted
+
+
+def test_chosen_counts_only_partitions() -> None:
+    volume = Block("/dev/mapper/vg-x", "lvm", GIB)
+    disk = a_disk(replace(part(1), children=(volume,)))
+    assert Chosen(IQN, 0, disk, volume).part is None
