@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from iscsictl.cli.options import Settings, changing, common
+from iscsictl.cli.options import Settings, changing, common, need_root
 from iscsictl.core import importing as core
-from iscsictl.core.importing import ImportPlan, Writer
+from iscsictl.core.importing import ImportPlan
 from iscsictl.errors import Exit, NotFoundError, UsageError
 
 LARGEST = 8 * 1024 * 1024
@@ -49,20 +49,30 @@ def import_(settings: Settings, file: str, bindings: str | None) -> int:
         if settings.output != "json":
             _show(plan, settings)
         return Exit.PENDING
-    for done in core.carry_out(plan, _writer(settings)):
-        if not settings.quiet:
-            click.echo(done)
+    return _carry_out(settings, plan)
+
+
+def _carry_out(settings: Settings, plan: ImportPlan) -> int:
+    from iscsictl.engine.context import Context
+    from iscsictl.engine.importing import MachineWriter
+    from iscsictl.engine.lock import host_lock
+    from iscsictl.system import stop
+
+    need_root("import")
+
+    def say(text: str) -> None:
+        click.echo(f"iscsictl: {text}", err=True)
+
+    context = Context(settings.wait, settings.root, say)
+    stop.defer()
+    with host_lock(settings.wait, say, settings.root), context.waiter:
+        for done in core.carry_out(plan, MachineWriter(context)):
+            stop.check()
+            if not settings.quiet and settings.output != "json":
+                click.echo(_plain(done))
+    if settings.output == "json":
+        click.echo(json.dumps(core.as_json(plan), indent=1))
     return Exit.DONE
-
-
-def _writer(settings: Settings) -> Writer:
-    """Return the hands that write records; only the dry run works without them."""
-    raise UsageError(
-        "this version only shows what an import would do",
-        hint="add -n, and use the values with `iscsictl nodes set` and `iscsictl chap set`"
-        if not settings.dry_run
-        else None,
-    )
 
 
 def _read(name: str) -> str:

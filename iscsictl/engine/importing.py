@@ -1,0 +1,128 @@
+"""The hands of `import`: what the old files asked for, made with today's records and lines."""
+
+from collections.abc import Mapping
+
+from iscsictl.core.importing import MountPlan
+from iscsictl.engine.context import Context
+from iscsictl.engine.steps import perform
+from iscsictl.errors import NotFoundError
+from iscsictl.model import actions
+from iscsictl.model.host_actions import SetInitiatorName
+from iscsictl.model.listing import Block, Disk
+from iscsictl.model.names import DEFAULT_IFACE, Portal
+from iscsictl.model.plan import Action, Status, Step
+from iscsictl.model.record import NodeRecord
+from iscsictl.model.secret import Secret
+from iscsictl.system import discovery, iscsiadm, journal, nodedb
+from iscsictl.system.sysfs import read_listing
+
+_OLD_ONLY = frozenset({"defaults", "auto", "_netdev", "nofail"})
+
+
+class MachineWriter:
+    """Carries an import out on this machine (`core.importing.Writer`)."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def discover(
+        self, portal: Portal, record: Mapping[str, str | Secret]
+    ) -> list[tuple[str, Portal]]:
+        """Make the discovery record, ask the portal, return targets and their portals."""
+        context, subject = self._context, str(portal)
+        if discovery.record_of(context.db, portal) is None:
+            self._do(actions.CreateDiscovery(portal), subject)
+        if record:
+            self._do(actions.WriteDiscovery(portal, record), subject)
+        offers = iscsiadm.discover_with_record(portal, timeout=context.wait, kind="sendtargets")
+        return [(offer.target, offer.portal) for offer in offers]
+
+    def set_node(self, target: str, portal: Portal, values: Mapping[str, str | Secret]) -> None:
+        """Make or change the record of a target, leaving what is not named."""
+        subject = f"{target} {portal}"
+        if self._record(target, portal) is None:
+            self._do(actions.CreateRecord(target, portal, DEFAULT_IFACE), subject)
+        if values:
+            self._do(actions.WriteRecord(target, portal, DEFAULT_IFACE, values), subject)
+
+    def set_initiator(self, name: str) -> None:
+        """Give this machine another initiator name."""
+        self._do(SetInitiatorName(name), name)
+
+    def set_mount(self, mount: MountPlan) -> None:
+        """Find the filesystem's UUID, logging in if need be, and write its line into fstab.
+
+        Raises NotFoundError where the old name leads to no filesystem.
+        """
+        path = mount.source.directory
+        if mount.target is None or mount.lun is None:
+            raise NotFoundError(
+                f"line {mount.source.line}: {mount.source.spec} does not tell which LUN it is",
+                hint=f"find it with iscsictl ls, then: iscsictl fstab add DISK {path}",
+            )
+        found = self._find(mount.target, mount.lun) or self._log_in(mount.target, mount.lun)
+        block = None if found is None else _filesystem(found.block, mount.part)
+        if found is None or block is None or block.uuid is None or found.wwid is None:
+            raise NotFoundError(
+                f"line {mount.source.line}: there is no filesystem on {mount.target} "
+                f"LUN {mount.lun}",
+                hint=f"see what is there: iscsictl ls {mount.target}",
+            )
+        options = tuple(o for o in mount.source.options if o not in _OLD_ONLY)
+        line = actions.WriteFstab(
+            mount.target, mount.lun, found.wwid, block.uuid, path,
+            block.fstype or mount.source.fstype, options,
+        )  # fmt: skip
+        self._do(actions.MakeDirectory(path), path)
+        self._do(line, path)
+
+    def _do(self, action: Action, subject: str) -> None:
+        if perform(action, self._context).changed:
+            journal.note(Step(action, subject, "import"), Status.DONE)
+
+    def _record(self, target: str, portal: Portal | None = None) -> NodeRecord | None:
+        for record in nodedb.read_records(self._context.db):
+            here = portal is None or record.portal.same_place(portal)
+            if record.target == target and record.problem is None and here:
+                return record
+        return None
+
+    def _find(self, target: str, lun: int) -> Disk | None:
+        listing = read_listing(self._context.root)
+        hctls = {
+            (session.sid, unit.hctl)
+            for session in listing.sessions
+            if session.target == target
+            for unit in session.luns or ()
+            if unit.lun == lun
+        }
+        for disk in listing.disks or ():
+            if any((path.sid, path.hctl) in hctls for path in disk.paths):
+                return disk
+        return None
+
+    def _log_in(self, target: str, lun: int) -> Disk | None:
+        record = self._record(target)
+        if record is None:
+            raise NotFoundError(
+                f"there is no node record of {target}", hint="import iscsi.conf first"
+            )
+        login = actions.Login(target, record.portal, record.iface, lun)
+        self._do(login, f"{target} {record.portal}")
+
+        def look() -> Disk | None:
+            disk = self._find(target, lun)
+            return disk if disk is not None and _filesystem(disk.block, None) else None
+
+        return self._context.waiter.wait(look, self._context.deadline())
+
+
+def _filesystem(block: Block, part: int | None) -> Block | None:
+    """Return the device with a filesystem: partition `part`, the whole disk, or the only one."""
+    if part is None and block.uuid:
+        return block
+    parts = [child for child in block.children if child.kind == "part" and child.uuid]
+    if part is not None:
+        ends = (f"{block.device}{part}", f"{block.device}p{part}", f"{block.device}-part{part}")
+        parts = [child for child in parts if child.device in ends]
+    return parts[0] if len(parts) == 1 else None
