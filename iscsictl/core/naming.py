@@ -54,10 +54,11 @@ def find(inventory: Inventory, name: str, lun: int | None) -> tuple[Meant, ...]:
     there = list(_luns(inventory))
     if any(name == t for t in _targets(inventory)):
         found = [m for m in there if m.target == name and lun in {None, m.lun}]
-        found += [m for m in _in_fstab(inventory) if m.target == name and lun in {None, m.lun}]
+        lines = _in_fstab(inventory, there)
+        found += [m for m in lines if m.target == name and lun in {None, m.lun}]
         return _once(found) or (Meant(name, lun),)
     found = [m for m in there if _is_called(m, name)]
-    found = found or list(_in_fstab(inventory, name))
+    found = found or list(_in_fstab(inventory, there, name))
     if len({(m.target, m.lun) for m in found}) > 1:
         what = ", ".join(f"{m.target} LUN {m.lun}" for m in _once(found))
         raise NotFoundError(f"{name} fits several LUNs: {what}", hint="name the target and --lun")
@@ -72,11 +73,13 @@ def _targets(inventory: Inventory) -> set[str]:
     }
 
 
-def _in_fstab(inventory: Inventory, name: str | None = None) -> Iterator[Meant]:
+def _in_fstab(inventory: Inventory, there: list[Meant], name: str | None = None) -> Iterator[Meant]:
+    """Yield what our lines mean: the disk where it is now, else where it was."""
     for line in inventory.fstab.ours:
         called = {line.uuid, line.wwid, line.mount_point}
         if line.target is not None and (name is None or name in called):
-            yield Meant(line.target, line.lun, line.wwid)
+            present = [m for m in there if line.wwid is not None and m.wwid == line.wwid]
+            yield from present or [Meant(line.target, line.lun, line.wwid)]
 
 
 def _once(found: list[Meant]) -> tuple[Meant, ...]:
