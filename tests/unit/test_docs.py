@@ -1,0 +1,177 @@
+"""The documents say what is so: names, links, exit codes, command lines, man pages."""
+
+import re
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+
+import click
+import pytest
+
+from iscsictl.cli import manpages
+from iscsictl.cli.main import SECTIONS, cli
+from iscsictl.errors import Exit
+
+ROOT = Path(__file__).parents[2]
+MAN = ROOT / "docs" / "man"
+README = (ROOT / "README.md").read_text()
+ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text()
+DOCUMENTS = sorted(
+    [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), ROOT / "tests/lab/README.md"]
+)
+
+
+@click.group("iscsictl")
+def sample() -> None:
+    """Stand for the real tree: words that roff would take for its own.
+
+    .SH is text, 'so is this', C:\\new and ~/x^2 - `y`.
+    """
+
+
+@sample.command("login")
+@click.option("-T", "--target", "targets", metavar="IQN", multiple=True, help="Which one.")
+@click.option("--lun", type=click.IntRange(0, 9), required=True, help="Which LUN.")
+@click.option("--secret", hidden=True)
+@click.option("-o", "--output", type=click.Choice(["table", "json"]), help="How.")
+@click.argument("what", nargs=-1)
+def login(**_: object) -> None:
+    """Log in.
+
+    \b
+    one  line
+    and another
+    """
+
+
+@sample.group("chap")
+def chap() -> None:
+    """Judge accounts."""
+
+
+@chap.command("show")
+@click.argument("file")
+def show(**_: object) -> None:
+    """Show one."""
+
+
+@pytest.fixture(scope="module")
+def made() -> dict[str, str]:
+    return manpages.pages(sample, {"First": ["login"], "Second": ["chap"]})
+
+
+def rendered(page: str) -> str:
+    """What a reader sees of a page, in one line; groff must have nothing to say."""
+    if not shutil.which("groff"):
+        pytest.skip("groff is not installed")
+    done = subprocess.run(
+        ["groff", "-man", "-Kutf8", "-Tascii", "-P-cbou", "-ww"],
+        input=page, capture_output=True, text=True, timeout=30, check=True,
+    )  # fmt: skip
+    assert done.stderr == ""
+    return " ".join(done.stdout.split())
+
+
+def test_there_is_a_page_for_each_command_and_family(made: dict[str, str]) -> None:
+    assert set(made) == {"iscsictl.1", "iscsictl-login.1", "iscsictl-chap.1"}
+
+
+def test_a_page_shows_how_a_command_is_called(made: dict[str, str]) -> None:
+    page = rendered(made["iscsictl-login.1"])
+    assert "SYNOPSIS iscsictl login [OPTIONS] --lun N [WHAT...] DESCRIPTION" in page
+    assert "OPTIONS -T, --target IQN Which one. May be given several times. --lun N" in page
+    assert "COMMON OPTIONS -o, --output table|json How. " in page
+    assert "--secret" not in page
+    assert "iscsictl chap show [OPTIONS] FILE" in rendered(made["iscsictl-chap.1"])
+
+
+def test_lines_that_shall_stay_lines_do(made: dict[str, str]) -> None:
+    assert ".nf\none  line\nand another\n.fi\n" in made["iscsictl-login.1"]
+
+
+def test_what_roff_would_take_for_its_own_is_printed_as_it_is(made: dict[str, str]) -> None:
+    page = rendered(made["iscsictl.1"])
+    assert r".SH is text, 'so is this', C:\new and ~/x^2 - `y`." in page
+
+
+def test_every_exit_code_has_its_meaning_in_the_pages_and_the_readme(made: dict[str, str]) -> None:
+    assert list(manpages.EXIT_TEXTS) == list(Exit)
+    page = rendered(made["iscsictl-login.1"])
+    for code, text in manpages.EXIT_TEXTS.items():
+        assert f"| {int(code)} | {text} |\n" in README
+        assert f" {int(code)} {text} " in page
+
+
+def test_the_pages_that_are_checked_in_are_those_of_the_tree() -> None:
+    sections = {title: list(commands) for title, commands in SECTIONS.items()}
+    pages = manpages.pages(cli, sections)
+    assert {path.name for path in MAN.iterdir()} == set(pages)
+    stale = [name for name, text in pages.items() if (MAN / name).read_text() != text]
+    assert not stale, "run `python -m iscsictl.cli.manpages`"
+
+
+@pytest.mark.skipif(not shutil.which("groff"), reason="groff is not installed")
+def test_the_pages_that_are_checked_in_render_without_a_warning() -> None:
+    done = subprocess.run(
+        ["groff", "-man", "-Kutf8", "-Tutf8", "-ww", "-z", *map(str, sorted(MAN.iterdir()))],
+        capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    assert done.stderr == ""
+
+
+def test_everything_that_the_architecture_page_names_is_there() -> None:
+    named = re.findall(r"`((?:iscsictl|tests)/[\w/.]*)`", ARCHITECTURE)
+    assert len(named) > 20
+    assert [name for name in named if not (ROOT / name).exists()] == []
+    for name, attribute in re.findall(r"`([A-Z]\w+)\.(\w+)`", ARCHITECTURE):
+        source = (ROOT / "iscsictl/model" / f"{name.lower()}.py").read_text()
+        assert f"def {attribute}(" in source
+
+
+def test_every_package_is_on_the_architecture_page() -> None:
+    packages = {path.parent for path in (ROOT / "iscsictl").rglob("__init__.py")}
+    packages |= {ROOT / "iscsictl/data"} - {ROOT / "iscsictl"}
+    rows = {f"| `{path.relative_to(ROOT)}/` |" for path in packages if path != ROOT / "iscsictl"}
+    assert {row for row in rows if row not in ARCHITECTURE} == set()
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_somewhere(path: Path) -> None:
+    for link in re.findall(r"\]\(([^)#]+)[^)]*\)", path.read_text()):
+        assert re.match(r"https?://", link) or (path.parent / link).exists(), link
+
+
+def lines_of(document: str) -> list[list[str]]:
+    """The words of each `iscsictl ...` that stands in a document, up to a pipe."""
+    found = re.findall(r"^\# (iscsictl [^|\n]+)", document, re.MULTILINE)
+    found += re.findall(r"`(iscsictl [^`\n]+)`", document)
+    return [shlex.split(line) for line in found]
+
+
+def command_of(words: list[str]) -> click.Command:
+    command: click.Command = cli
+    for word in words[1:]:
+        if not isinstance(command, click.Group) or word.startswith("-"):
+            break
+        found = command.get_command(click.Context(command), word)
+        assert found is not None, " ".join(words)
+        command = found
+    return command
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_command_lines_of_the_documents_exist(path: Path) -> None:
+    for words in lines_of(path.read_text()):
+        command = command_of(words)
+        parameters = command.get_params(click.Context(command))
+        known = {name for one in parameters for name in (*one.opts, *one.secondary_opts)}
+        given = {word.partition("=")[0] for word in words if re.match(r"--?[A-Za-z]", word)}
+        assert given <= known, f"{' '.join(words)}: {sorted(given - known)}"
+
+
+def test_the_readme_says_in_bold_that_two_hosts_are_not_kept_apart() -> None:
+    bold = re.search(r"\*\*(Two hosts that attach one blank LUN[^*]+)\*\*", README)
+    assert bold is not None
+    assert "NOT kept apart" in bold[1]
+    assert "takes no\n  reservation" in bold[1]
