@@ -1,0 +1,391 @@
+"""The planner in generated worlds: what it promises holds whatever the machine is like."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from hypothesis import event, given, settings
+from hypothesis import strategies as st
+
+from iscsictl.core import safety
+from iscsictl.core.build import plan_attach
+from iscsictl.core.naming import find
+from iscsictl.core.teardown import plan_detach
+from iscsictl.engine.effect import Effect
+from iscsictl.engine.steps import inverse
+from iscsictl.errors import IscsictlError, NotFoundError, RefusedError
+from iscsictl.model import actions
+from iscsictl.model.inventory import Inventory, Known, Users
+from iscsictl.model.plan import Action, Hazard, Plan, Status, Step
+from iscsictl.model.wish import AttachWish, DetachWish
+from tests.effects import Array, act, effect, record_text, restart
+from tests.worlds import World, cases, detachments, look
+
+WORLDS = settings(max_examples=20_000 if os.environ.get("HYPOTHESIS_PROFILE") == "torture" else 500)
+ROUNDS = 20
+
+
+@dataclass(frozen=True)
+class Run:
+    """A whole attach on the model: all plans, all (inventory before, step), and how it ended."""
+
+    plans: tuple[Plan, ...]
+    done: tuple[tuple[Inventory, Step], ...]
+    last: Inventory
+    error: IscsictlError | None
+
+
+def attach(now: Inventory, wanted: AttachWish, array: Array, *, stop_after: int = 999) -> Run:
+    """Do what the engine's loop does, with the model's hands."""
+    plans: list[Plan] = []
+    done: list[tuple[Inventory, Step]] = []
+    ended: set[str] = set()
+    for _ in range(ROUNDS):
+        plan = plan_attach(look(now, wanted), wanted)
+        plans.append(plan)
+        if plan.refusal is not None:
+            return Run(tuple(plans), tuple(done), now, plan.refusal)
+        assert plan.exceeds(plans[0]) is None, "stronger than what was shown"
+        assert not ended & {step.id for step in plan.ready}, "done, but it does not show"
+        if not plan.pending:
+            return Run(tuple(plans), tuple(done), now, None)
+        for step in plan.ready:
+            if len(done) == stop_after:
+                return Run(tuple(plans), tuple(done), now, None)
+            done.append((now, step))
+            ended.add(step.id)
+            after = effect(step, now, array)
+            if isinstance(step.action, actions.Scan) and after == now:
+                missing = NotFoundError("the target does not show the LUN")
+                return Run(tuple(plans), tuple(done), now, missing)
+            now = after
+    raise AssertionError("no end")
+
+
+def destroying(plan: Plan) -> Iterator[Step]:
+    """The steps that destroy, decided now."""
+    return (s for s in plan.steps if s.hazard is Hazard.DESTROYS and s.status is Status.PLANNED)
+
+
+def disk_of(step: Step) -> actions.DiskId:
+    """The disk that a destroying step writes to."""
+    assert isinstance(step.action, actions.Wipe | actions.Label | actions.Mkfs)
+    return step.action.disk
+
+
+def why_not(now: Inventory, wanted: AttachWish, wwid: str) -> str | None:
+    """The rule of docs/architecture.md, told once more without the planner's code."""
+    disks = [d for d in now.disks if d.wwid == wwid]
+    seen = now.contents.get(wwid)
+    if len(disks) != 1 or (len(disks[0].paths) > 1 and disks[0].block.kind != "mpath"):
+        return "two disks have the name"
+    if not isinstance(seen, Known):
+        return "it was not read"
+    content = seen.value
+    if content.wwid != wwid or wanted.wwid not in {None, wwid}:
+        return "it is another disk"
+    if now.users.get(wwid, Users()) != Users():
+        return "it is in use"
+    if content.reserved or content.read_only:
+        return "it is not ours to write"
+    if wanted.consent.wipe is not None:
+        return None if wanted.consent.wipe == wwid else "another disk was confirmed"
+    inside = [s for part in content.partitions for s in part.signatures]
+    found = {s.uuid for s in (*content.signatures, *inside)}
+    if not found and content.table is None and content.data_at is None:
+        return None
+    claims = {x.uuid for x in now.fstab.entries if x.making == wwid}
+    if not claims:
+        return "something is on it and no claim of ours"
+    if not found <= claims:
+        return "something foreign is on it"
+    return None if len(content.partitions) <= 1 else "it has partitions that we never make"
+
+
+@WORLDS
+@given(cases())
+def test_nothing_is_destroyed_but_what_is_blank_claimed_or_confirmed(
+    case: tuple[AttachWish, World],
+) -> None:
+    wanted, world = case
+    run = attach(world.inventory, wanted, world.array)
+    now = look(world.inventory, wanted)
+    for plan in run.plans[:1]:
+        for step in destroying(plan):
+            assert why_not(now, wanted, disk_of(step).wwid) is None
+    first = True
+    for before, step in run.done:
+        if step.hazard is not Hazard.DESTROYS:
+            continue
+        disk = disk_of(step)
+        if first:
+            assert why_not(before, wanted, disk.wwid) is None
+            assert any(x.making == disk.wwid for x in before.fstab.entries), "no claim before it"
+        first = False
+        if isinstance(step.action, actions.Label | actions.Mkfs):
+            seen = before.contents[disk.wwid]
+            assert isinstance(seen, Known)
+            assert safety.may_write(
+                seen.value, step.action.right, step.action.uuid, step.action.table
+            ), "the hands would refuse it"
+    event("destroys" if not first else "refused" if run.error else "destroys nothing")
+
+
+@WORLDS
+@given(cases())
+def test_after_all_steps_nothing_is_pending_and_nothing_is_refused(
+    case: tuple[AttachWish, World],
+) -> None:
+    wanted, world = case
+    run = attach(world.inventory, wanted, world.array)
+    if run.error is not None:
+        return
+    again = plan_attach(look(run.last, wanted), wanted)
+    assert again.refusal is None
+    assert not again.pending
+    if wanted.mount is not None:
+        assert isinstance(run.last.place, Known)
+        assert run.last.place.value.mounted is not None
+        ours = [x for x in run.last.fstab.by_dir(wanted.mount) if x.is_ours]
+        assert len(run.last.fstab.by_dir(wanted.mount)) == len(ours) == 1
+        assert not ours[0].is_claim
+        assert "_netdev" in ours[0].options
+        assert "nofail" in ours[0].options
+    assert not any(x.is_claim for x in run.last.fstab.entries if x.uuid == wanted.uuid)
+
+
+@WORLDS
+@given(cases())
+def test_what_was_shown_is_done_or_was_so(case: tuple[AttachWish, World]) -> None:
+    """Milder is allowed for what destroys; all else that was shown must come about."""
+    wanted, world = case
+    run = attach(world.inventory, wanted, world.array)
+    if run.error is not None:
+        return
+    done = {step.id for _, step in run.done}
+    was_so = {s.id for plan in run.plans for s in plan.steps if s.status is Status.UNCHANGED}
+    for step in run.plans[0].pending:
+        makes = isinstance(step.action, actions.Claim | actions.Wipe | actions.Label | actions.Mkfs)
+        assert makes or step.id in done | was_so, f"{step.id} was shown and never done"
+
+
+@WORLDS
+@given(cases(), st.integers(0, 16))
+def test_a_run_that_lost_its_power_is_finished_by_running_it_again(
+    case: tuple[AttachWish, World], steps: int
+) -> None:
+    wanted, world = case
+    whole = attach(world.inventory, wanted, world.array)
+    if whole.error is not None:
+        return
+    cut = attach(world.inventory, wanted, world.array, stop_after=steps)
+    now, array = restart(cut.last, world.array)
+    if wanted.consent.wipe is None:
+        # Each run chooses a new UUID; the claim's must win.
+        wanted = replace(wanted, uuid="99999999-9999-4999-8999-999999999999")
+    if not wanted.consent.over_nonempty:
+        again = attach(now, wanted, array)
+        assert again.error is None
+        assert [x.raw for x in again.last.fstab.lines if not x.is_ours] == [
+            x.raw for x in whole.last.fstab.lines if not x.is_ours
+        ]
+
+
+@WORLDS
+@given(cases(), st.integers(0, 16))
+def test_undoing_in_reverse_gives_the_machine_back(
+    case: tuple[AttachWish, World], steps: int
+) -> None:
+    wanted, world = case
+    run = attach(world.inventory, wanted, world.array, stop_after=steps)
+    done = list(run.done)
+    if any(step.hazard is Hazard.DESTROYS for _, step in done):
+        return
+    now = run.last
+    for before, step in reversed(done):
+        back = undo_of(before, step, world.array)
+        if back is not None:
+            now = act(back, now, world.array)
+    start = world.inventory
+    kinds = {type(step.action) for _, step in done}
+    if kinds & {actions.Claim, actions.WriteFstab}:
+        now = replace(now, fstab=start.fstab)
+    if actions.Own in kinds:
+        now = replace(now, place=start.place)
+    if actions.Scan in kinds:  # A disk that was found may stay.
+        now = replace(
+            now, sessions=start.sessions, disks=start.disks, contents=start.contents,
+            users=start.users,
+        )  # fmt: skip
+    assert unmarked(now) == unmarked(start)
+
+
+def undo_of(before: Inventory, step: Step, array: Array) -> Action | None:
+    """What the engine would do to take a step back."""
+    after = effect(step, before, array)
+    kept = None
+    if isinstance(step.action, actions.WriteRecord):
+        record = next(
+            r
+            for r in before.records
+            if (r.target, r.iface) == (step.action.target, step.action.iface)
+            and r.portal.same_place(step.action.portal)
+        )
+        kept = actions.RestoreRecord(record.path, record_text(record))
+    return inverse(step.action, Effect(after != before, kept))
+
+
+def unmarked(now: Inventory) -> Inventory:
+    """Leave out that a filesystem was mounted once, and torn records: new ones replace them."""
+    contents = {}
+    for wwid, seen in now.contents.items():
+        contents[wwid] = seen
+        if isinstance(seen, Known) and seen.value.filesystem is not None:
+            there = replace(seen.value.filesystem, used=None)
+            contents[wwid] = Known(replace(seen.value, filesystem=there))
+    sound = tuple(r for r in now.records if r.problem is None)
+    return replace(now, contents=contents, records=sound)
+
+
+@WORLDS
+@given(cases(), cases())
+def test_whatever_happens_between_two_looks_nothing_stronger_is_done(
+    case: tuple[AttachWish, World], swapped: tuple[AttachWish, World]
+) -> None:
+    """The disks are swapped for others: the loop stops, or what it does was shown."""
+    wanted, world = case
+    run = attach(world.inventory, wanted, world.array, stop_after=4)
+    _, other = swapped
+    plan = plan_attach(look(other.inventory, wanted), wanted)
+    shown = {step.id: step.hazard.rank for step in run.plans[0].steps}
+    if plan.refusal is None and plan.exceeds(run.plans[0]) is None:
+        assert all(step.hazard.rank <= shown[step.id] for step in plan.ready)
+    for step in destroying(plan):
+        assert why_not(other.inventory, wanted, disk_of(step).wwid) is None
+
+
+@WORLDS
+@given(cases())
+def test_a_plan_is_well_made(case: tuple[AttachWish, World]) -> None:
+    wanted, world = case
+    plan = plan_attach(look(world.inventory, wanted), wanted)
+    well_made(plan)
+    if plan.refusal is None:
+        assert plan.steps
+        assert plan.result is not None or plan.pending
+
+
+@WORLDS
+@given(detachments())
+def test_a_detach_is_well_made(case: tuple[DetachWish, World]) -> None:
+    wanted, world = case
+    well_made(plan_detach(seen_by(wanted, world.inventory), wanted))
+
+
+def well_made(plan: Plan) -> None:
+    """Names are told apart, edges point back, and a forecast never comes before a frontier."""
+    ids = [step.id for step in plan.steps]
+    assert len(ids) == len(set(ids))
+    for number, step in enumerate(plan.steps):
+        assert step.after <= set(ids[:number])
+        if step.status is Status.FORECAST:
+            assert any(
+                s.action.frontier and s.status is Status.PLANNED for s in plan.steps[:number]
+            )
+        assert step.why
+    if plan.refusal is not None:
+        assert plan.refusal.text
+        assert "\n" not in plan.refusal.text
+        assert plan.refusal.exit in {1, 3, 5, 6, 7, 9}
+        if isinstance(plan.refusal, RefusedError):
+            assert plan.refusal.hint or "no WWID" in plan.refusal.text
+
+
+def seen_by(wanted: DetachWish, now: Inventory) -> Inventory:
+    """What a detach looks at: who uses the disks that are meant, no others."""
+    try:
+        meant = {one.wwid for one in find(now, wanted.name, wanted.lun)}
+    except IscsictlError:
+        meant = set()
+    users = {wwid: used for wwid, used in now.users.items() if wwid in meant}
+    return replace(now, users=users, contents={})
+
+
+def users_on(now: Inventory, sid: int | None, hctls: set[str] | None = None) -> list[Users]:
+    """Who would lose a disk with this session or these paths."""
+    losing = [
+        d
+        for d in now.disks
+        if all(p.sid == sid if hctls is None else p.hctl in hctls for p in d.paths)
+    ]
+    return [now.users.get(d.wwid or "", Users()) for d in losing]
+
+
+@WORLDS
+@given(detachments())
+def test_nothing_in_use_is_taken_away(case: tuple[DetachWish, World]) -> None:
+    wanted, world = case
+    now = world.inventory
+    plan = plan_detach(seen_by(wanted, now), wanted)
+    if plan.refusal is not None:
+        event(f"refused {plan.refusal.exit}")
+        return
+    event("lost" if wanted.consent.lost else f"{len(plan.pending)} steps")
+    mounted = {m for used in now.users.values() for m in used.mounts}
+    for step in plan.pending:
+        action = step.action
+        losing: list[Users] = []
+        if isinstance(action, actions.Logout):
+            ended = effect(step, now)
+            gone = {s.sid for s in now.sessions} - {s.sid for s in ended.sessions}
+            losing = [used for sid in gone for used in users_on(now, sid)]
+        elif isinstance(action, actions.RemoveDevice):
+            losing = users_on(now, None, set(action.hctls))
+        elif isinstance(action, actions.Unmount) and not action.lost:
+            losing = [replace(u, mounts=()) for u in now.users.values() if action.path in u.mounts]
+        elif isinstance(action, actions.DropFstab):
+            left = {m for used in now.users.values() for m in used.mounts} & mounted
+            lines = {x.mount_point for x in now.fstab.by_wwid(action.wwid)
+                     if action.uuid in {None, x.uuid}}  # fmt: skip
+            assert not lines & left, "mounted, and not in fstab any more"
+        for used in losing:
+            assert not used.mounts
+            assert not (used.others or used.inside) or wanted.consent.lost is not None
+        now = effect(step, now)
+
+
+@WORLDS
+@given(detachments())
+def test_after_a_detach_nothing_is_pending(case: tuple[DetachWish, World]) -> None:
+    wanted, world = case
+    now = world.inventory
+    plan = plan_detach(seen_by(wanted, now), wanted)
+    if plan.refusal is not None:
+        return
+    for step in plan.pending:
+        now = effect(step, now)
+    again = plan_detach(seen_by(wanted, now), wanted)
+    assert again.refusal is None
+    assert not again.pending
+
+
+@WORLDS
+@given(cases())
+def test_a_machine_that_knows_nothing_gets_an_answer(case: tuple[AttachWish, World]) -> None:
+    plan = plan_attach(Inventory(), case[0])
+    assert plan.refusal is not None
+
+
+def test_a_tenth_of_the_worlds_and_more_reaches_a_step_that_destroys() -> None:
+    counts = {"all": 0, "destroys": 0}
+
+    @settings(max_examples=500, database=None, derandomize=True)
+    @given(cases())
+    def count(case: tuple[AttachWish, World]) -> None:
+        wanted, world = case
+        run = attach(world.inventory, wanted, world.array)
+        counts["all"] += 1
+        counts["destroys"] += any(s.hazard is Hazard.DESTROYS for _, s in run.done)
+
+    count()
+    assert counts["destroys"] >= 0.1 * counts["all"], counts
