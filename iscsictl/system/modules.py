@@ -11,6 +11,7 @@ from pathlib import Path
 
 from iscsictl.model.machine import Kernel, ModuleState
 
+_RELEASE = re.compile(r"[\w.+~-]{1,64}", re.ASCII)
 _SUFFIX = re.compile(r"\.ko(\.(xz|zst|gz))?$")
 _MODPROBE_D = ("etc/modprobe.d", "run/modprobe.d", "usr/local/lib/modprobe.d",
                "usr/lib/modprobe.d", "lib/modprobe.d")  # fmt: skip
@@ -20,9 +21,10 @@ _REFUSERS = frozenset({"false", "true", ":"})
 def kernel_release(root: Path = Path("/")) -> str | None:
     """Return the release of the running kernel (`uname -r`)."""
     try:
-        return (root / "proc/sys/kernel/osrelease").read_text().strip()
+        text = (root / "proc/sys/kernel/osrelease").read_text(errors="replace").strip()
     except OSError:
         return platform.release() if root == Path("/") else None
+    return text if _RELEASE.fullmatch(text) else None
 
 
 def read_kernel(wanted: Iterable[str], root: Path = Path("/")) -> Kernel:

@@ -12,7 +12,10 @@ def check(machine: Machine) -> Iterator[Finding]:
         name = disk.wwid or disk.block.device
         devices = ", ".join(path.device for path in disk.paths)
         if len(disk.paths) > 1 and disk.block.kind != "mpath":
-            if machine.multipathd is None:
+            program = machine.programs.get("multipath")
+            if machine.multipathd is None and program is not None and program.path is not None:
+                mend = "systemctl unmask multipathd; systemctl enable --now multipathd"
+            elif machine.multipathd is None:
                 mend = (
                     "apt install multipath-tools (dnf install device-mapper-multipath); "
                     "systemctl enable --now multipathd"
