@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from iscsictl.core import safety
-from iscsictl.core.choice import session_at
+from iscsictl.core.choice import session_at, twins
 from iscsictl.engine import hands_disk, hands_fstab, hands_host, hands_schedule, hands_sessions
 from iscsictl.engine.context import Context
 from iscsictl.engine.effect import Effect
@@ -75,8 +75,17 @@ def _record_path(action: Any, context: Context) -> Path:
 
 
 def _delete_record(action: actions.DeleteRecord, context: Context) -> Effect:
-    iscsiadm.delete_record(_key(action), timeout=context.wait)
-    return Effect()
+    records = nodedb.read_records(context.db)
+    wanted = (action.target, action.portal, action.iface)
+    record = next((r for r in records if (r.target, r.portal, r.iface) == wanted), None)
+    if record is None or not twins(record, records):
+        iscsiadm.delete_record(_key(action), timeout=context.wait)
+        return Effect()
+    # iscsiadm does not look at the portal group tag here: it would delete them all.
+    gone = nodewrite.remove_record(
+        record, context.db, root=context.root, timeout=context.wait, say=context.say
+    )
+    return Effect(gone)
 
 
 def _enable(action: actions.EnableService, _: Context) -> Effect:

@@ -92,7 +92,7 @@ def test_discovery_shows_and_with_save_adds_and_changes_nothing_else(lab: Lab) -
 def test_a_silent_portal_and_a_refused_one_are_told_quickly(lab: Lab) -> None:
     refused = ctl(lab, "discover 192.0.2.5:4444", 6)
     assert "connection refused" in refused.err
-    lab.array.block(A4)
+    lab.cut("A")
     silent = ctl(lab, f"discover {A4} --timeout 2s", 6)
     assert "no answer within 2 s" in silent.err
     assert "hint:" in silent.err
@@ -176,7 +176,7 @@ def test_login_is_success_twice_and_touches_the_named_record_alone(lab: Lab) -> 
 def test_a_dead_portal_is_named_and_the_others_are_logged_in(lab: Lab) -> None:
     saved(lab, portals=(A4, B4))
     ctl(lab, f"startup {IQN} automatic")
-    lab.array.block(A4)
+    lab.cut("A")
     dead = ctl(lab, "login --all --timeout 5s", 4)
     assert f"{A4}:3260 does not answer" in dead.err
     assert sessions(lab) == [IQN]
