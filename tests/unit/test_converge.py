@@ -1,0 +1,289 @@
+"""The loop of observe, plan and act, with the model's hands in place of the machine's."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+
+from iscsictl.core.build import plan_attach
+from iscsictl.engine import act as acting
+from iscsictl.engine.context import Context
+from iscsictl.engine.converge import Task, converge, dry_run
+from iscsictl.engine.effect import Effect
+from iscsictl.errors import AuthError, Exit, InUseError, IscsictlError
+from iscsictl.model import actions
+from iscsictl.model.inventory import Inventory
+from iscsictl.model.plan import Action, Outcome, Plan, Status, Step
+from iscsictl.model.wish import AttachWish, Consent
+from iscsictl.system import journal, stop
+from tests.effects import act, record_text
+from tests.worlds import FOREIGN, World, blank, look, parted, wish, world, wwid_of
+
+W = wwid_of(0)
+
+
+@dataclass
+class Machine:
+    """A world with hands. `fails` holds verbs and what they raise; `after` is called each time."""
+
+    world: World
+    fails: dict[str, Exception] = field(default_factory=dict)
+    after: Callable[[str], None] = lambda _: None
+    done: list[str] = field(default_factory=list)
+    heard: list[tuple[str, Status]] = field(default_factory=list)
+
+    def perform(self, action: Action, _: Context) -> Effect:
+        if action.verb in self.fails:
+            raise self.fails[action.verb]
+        before, kept = self.world.inventory, None
+        if isinstance(action, actions.WriteRecord):
+            record = next(r for r in before.records if r.portal.same_place(action.portal))
+            kept = actions.RestoreRecord(record.path, record_text(record))
+        now = act(action, before, self.world.array)
+        self.world = replace(self.world, inventory=now)
+        self.done.append(action.verb)
+        self.after(action.verb)
+        return Effect(now != before, kept)
+
+    def task(self, wanted: AttachWish, *, yes: bool = False) -> Task:
+        def grant(what: str) -> Task:
+            assert what == "adopt"
+            return self.task(replace(wanted, consent=Consent(adopt=True)), yes=yes)
+
+        return Task(
+            lambda _context, _before: look(self.world.inventory, wanted),
+            lambda inventory: plan_attach(inventory, wanted),
+            grant,
+            lambda _question: yes,
+        )
+
+    def listen(self, outcome: Outcome) -> None:
+        self.heard.append((outcome.step.action.verb, outcome.step.status))
+
+
+Make = Callable[..., Machine]
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch) -> Make:
+    monkeypatch.setattr(stop, "_asked", [])
+    monkeypatch.setattr(journal, "note", lambda *_: None)
+
+    def make(now: World, fails: dict[str, Exception] | None = None) -> Machine:
+        made = Machine(now, fails or {})
+        monkeypatch.setattr(acting, "perform", made.perform)
+        return made
+
+    return make
+
+
+def context(tmp_path: Path) -> Context:
+    return Context(root=tmp_path)
+
+
+WHOLE = [
+    "record", "settings", "login", "claim", "label", "mkfs", "directory", "mount", "fstab",
+]  # fmt: skip
+
+
+def test_it_looks_again_after_the_login_and_ends_when_nothing_is_pending(
+    machine: Make, tmp_path: Path
+) -> None:
+    one = machine(world(blank(W)))
+    report = converge(one.task(wish()), context(tmp_path), one.listen)
+    assert report.error is None
+    assert one.done == WHOLE
+    assert [o.step.action.verb for o in report.outcomes if o.step.status is Status.DONE] == WHOLE
+    assert report.changed
+    assert not report.pending
+    assert report.result == "/dev/sda1"
+
+
+def test_each_step_is_heard_as_it_begins_and_as_it_ends(machine: Make, tmp_path: Path) -> None:
+    one = machine(world(blank(W)))
+    converge(one.task(wish()), context(tmp_path), one.listen)
+    begun = [verb for verb, status in one.heard if status is Status.PLANNED]
+    ended = [verb for verb, status in one.heard if status is Status.DONE]
+    assert begun == ended == WHOLE
+    assert one.heard.index(("login", Status.PLANNED)) < one.heard.index(("login", Status.DONE))
+
+
+def test_twice_is_once_and_nothing_is_done_the_second_time(machine: Make, tmp_path: Path) -> None:
+    one = machine(world(blank(W)))
+    converge(one.task(wish()), context(tmp_path), one.listen)
+    one.done.clear()
+    report = converge(one.task(wish()), context(tmp_path), one.listen)
+    assert one.done == []
+    assert not report.changed
+    assert {o.step.status for o in report.outcomes} == {Status.UNCHANGED}
+
+
+def test_a_dry_run_shows_all_and_does_nothing(machine: Make, tmp_path: Path) -> None:
+    one = machine(world(blank(W)))
+    report = dry_run(one.task(wish()), context(tmp_path))
+    assert one.done == []
+    assert report.pending
+    assert {o.step.status for o in report.outcomes} == {
+        Status.PLANNED, Status.FORECAST, Status.UNCHANGED,
+    }  # fmt: skip
+
+
+def test_a_dry_run_of_what_is_refused_has_the_refusal_and_nothing_pending(
+    machine: Make, tmp_path: Path
+) -> None:
+    one = machine(world(parted(W, "xfs")).logged_in())
+    report = dry_run(one.task(wish()), context(tmp_path))
+    assert report.error is not None
+    assert report.error.exit is Exit.REFUSED
+    assert not report.pending
+
+
+@pytest.mark.fault("F16")
+def test_what_was_done_is_taken_back_in_reverse_when_a_step_fails(
+    machine: Make, tmp_path: Path
+) -> None:
+    start = world(blank(W))
+    one = machine(start, fails={"login": AuthError("wrong secret", tool_exit=24)})
+    report = converge(one.task(wish()), context(tmp_path), one.listen)
+    assert report.error is not None
+    assert report.error.exit is Exit.AUTH
+    assert report.error.tool_exit == 24
+    assert one.done == ["record", "settings", "restore", "forget"]
+    assert one.world.inventory == start.inventory, "no half record is left"
+    assert report.leftovers == ()
+    status = {o.step.action.verb: o.step.status for o in report.outcomes}
+    assert status["login"] is Status.FAILED
+    assert status["record"] is status["settings"] is Status.UNDONE
+
+
+def test_a_later_refusal_takes_back_what_the_run_did(machine: Make, tmp_path: Path) -> None:
+    start = world(parted(W, "xfs", FOREIGN))
+    one = machine(start)
+    report = converge(one.task(wish()), context(tmp_path), one.listen)
+    assert report.error is not None
+    assert report.error.exit is Exit.REFUSED
+    assert one.done[-3:] == ["logout", "restore", "forget"]
+    assert one.world.inventory == start.inventory
+
+
+@pytest.mark.fault("F09")
+def test_a_session_that_was_there_is_not_logged_out_by_an_undo(
+    machine: Make, tmp_path: Path
+) -> None:
+    one = machine(world(blank(W)).logged_in(), fails={"claim": IscsictlError("disk full")})
+    converge(one.task(wish()), context(tmp_path), one.listen)
+    assert "logout" not in one.done
+    assert "forget" not in one.done
+    assert one.world.inventory.sessions
+
+
+@pytest.mark.fault("F32")
+def test_what_was_written_to_the_disk_stays_is_listed_and_the_claim_with_it(
+    machine: Make, tmp_path: Path
+) -> None:
+    one = machine(world(blank(W)), fails={"mount": IscsictlError("mount failed")})
+    report = converge(one.task(wish()), context(tmp_path), one.listen)
+    assert one.done[-4:] == ["rmdir", "logout", "restore", "forget"]
+    left = " ".join(report.leftovers)
+    assert "mkfs" in left
+    assert "label" in left
+    assert "claim" in left
+    assert any(x.making == W for x in one.world.inventory.fstab.entries)
+
+
+@pytest.mark.fault("F32")
+def test_what_cannot_be_taken_back_is_listed_and_the_rest_is(machine: Make, tmp_path: Path) -> None:
+    one = machine(
+        world(blank(W)),
+        fails={"claim": IscsictlError("no space"), "logout": InUseError("in use by a stranger")},
+    )
+    report = converge(one.task(wish()), context(tmp_path), one.listen)
+    assert report.error is not None
+    assert report.error.text == "no space"
+    assert [x for x in report.leftovers if "login" in x and "in use by a stranger" in x]
+    assert one.done[-2:] == ["restore", "forget"]
+
+
+@pytest.mark.fault("F42")
+@pytest.mark.parametrize(("signal", "code"), [(2, 130), (15, 143)])
+@pytest.mark.parametrize("after", WHOLE[:-1])
+def test_after_a_signal_the_step_ends_nothing_is_undone_and_a_rerun_finishes(
+    machine: Make, tmp_path: Path, signal: int, code: int, after: str
+) -> None:
+    asked: list[int] = []
+
+    def stop_after(verb: str) -> None:
+        if verb == after:
+            asked.append(signal)
+
+    one = machine(world(blank(W)))
+    one.after = stop_after
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stop, "_asked", asked)
+        report = converge(one.task(wish()), context(tmp_path), one.listen)
+    assert report.error is not None
+    assert report.error.exit == code
+    assert "again" in (report.error.hint or "")
+    assert one.done == WHOLE[: WHOLE.index(after) + 1]
+    again = converge(
+        one.task(wish(uuid="99999999-9999-4999-8999-999999999999")), context(tmp_path), one.listen
+    )
+    assert again.error is None
+    lines = one.world.inventory.fstab.entries
+    assert [x.is_claim for x in lines] == [False]
+    unbroken = machine(world(blank(W)))
+    converge(unbroken.task(wish()), context(tmp_path), unbroken.listen)
+    if WHOLE.index(after) >= WHOLE.index("claim"):
+        assert one.world.inventory == unbroken.world.inventory
+
+
+def test_a_yes_adopts_and_a_no_is_refused(machine: Make, tmp_path: Path) -> None:
+    said_no = machine(world(parted(W, "ext4")).logged_in())
+    report = converge(said_no.task(wish()), context(tmp_path), said_no.listen)
+    assert report.error is not None
+    assert report.error.exit is Exit.REFUSED
+    said_yes = machine(world(parted(W, "ext4")).logged_in())
+    report = converge(said_yes.task(wish(), yes=True), context(tmp_path), said_yes.listen)
+    assert report.error is None
+    assert said_yes.done[-3:] == ["directory", "mount", "fstab"]
+
+
+def scripted(*plans: Plan) -> Task:
+    """A task that thinks up these plans, one after the other."""
+    left = list(plans)
+    return Task(lambda _c, _b: Inventory(), lambda _: left.pop(0) if len(left) > 1 else left[0])
+
+
+DIRECTORY = Step(actions.MakeDirectory("/srv/data"), "/srv/data", "the mount point")
+
+
+@pytest.mark.fault("F26")
+def test_what_is_stronger_than_what_was_shown_is_refused_and_undone(
+    machine: Make, tmp_path: Path
+) -> None:
+    one = machine(world(blank(W)).logged_in())
+    disk = actions.DiskId("iqn.x", 0, W, "/dev/sda")
+    wipe = Step(actions.Wipe(disk), "iqn.x", "erases it")
+    report = converge(scripted(Plan((DIRECTORY,)), Plan((wipe,))), context(tmp_path), one.listen)
+    assert one.done == ["directory", "rmdir"]
+    assert report.error is not None
+    assert report.error.exit is Exit.REFUSED
+    assert "wipe:iqn.x (destroys)" in report.error.text
+
+
+def test_a_step_that_was_done_and_does_not_show_is_an_error(machine: Make, tmp_path: Path) -> None:
+    one = machine(world(blank(W)))
+    report = converge(scripted(Plan((DIRECTORY,))), context(tmp_path), one.listen)
+    assert report.error is not None
+    assert "does not show" in report.error.text
+    assert one.done == ["directory", "rmdir"]
+
+
+def test_a_refusal_at_once_does_nothing_at_all(machine: Make, tmp_path: Path) -> None:
+    one = machine(world(blank(W)))
+    refusal = Plan((DIRECTORY,), InUseError("busy"))
+    report = converge(scripted(refusal), context(tmp_path), one.listen)
+    assert one.done == []
+    assert report.error is not None
+    assert report.error.exit is Exit.IN_USE

@@ -1,0 +1,108 @@
+"""What a name means: target, LUN, device, UUID, WWID or mount point."""
+
+from dataclasses import replace
+
+import pytest
+
+from iscsictl.core.naming import Meant, find
+from iscsictl.errors import NotFoundError
+from iscsictl.model import actions
+from iscsictl.model.inventory import Users
+from tests.worlds import (
+    CLAIMED,
+    DIR,
+    FOREIGN,
+    OTHER,
+    TARGET,
+    A,
+    World,
+    blank,
+    line,
+    parted,
+    unit,
+    world,
+    wwid_of,
+)
+
+W, W1 = wwid_of(0), wwid_of(1)
+
+
+def two_luns() -> World:
+    mounted = unit(parted(W, "ext4", CLAIMED), users=Users(mounts=(DIR,)))
+    return world(mounted, unit(blank(W1), lun=1)).logged_in()
+
+
+def names(found: tuple[Meant, ...]) -> list[tuple[str, int | None, str | None]]:
+    return [(m.target, m.lun, m.wwid) for m in found]
+
+
+@pytest.mark.parametrize("name", ["/dev/sda", "/dev/sda1", CLAIMED, W, DIR])
+def test_a_lun_is_named_by_its_device_partition_uuid_wwid_or_mount_point(name: str) -> None:
+    (meant,) = find(two_luns().inventory, name, None)
+    assert (meant.target, meant.lun, meant.wwid) == (TARGET, 0, W)
+    assert meant.disk is not None
+
+
+def test_a_target_means_all_its_luns_or_the_one_that_is_named() -> None:
+    now = two_luns().inventory
+    assert names(find(now, TARGET, None)) == [(TARGET, 0, W), (TARGET, 1, W1)]
+    assert names(find(now, TARGET, 1)) == [(TARGET, 1, W1)]
+    assert names(find(now, TARGET, 9)) == [(TARGET, 9, None)]
+
+
+def test_nothing_is_meant_by_an_unknown_name_or_a_part_of_one() -> None:
+    now = two_luns().inventory
+    for name in ("", "mail", TARGET[:-1], TARGET.upper(), "sda", "/srv", W[:-1], "/dev/sdz", OTHER):
+        assert find(now, name, None) == ()
+
+
+def test_either_path_of_a_map_names_the_one_disk() -> None:
+    from iscsictl.model.inventory import HostFacts
+    from tests.worlds import B
+
+    now = world(blank(W)).having(host=HostFacts(multipathd=True)).logged_in().logged_in(portal=B)
+    for name in ("/dev/sda", "/dev/sdb", "/dev/mapper/mpath0", W):
+        assert names(find(now.inventory, name, None)) == [(TARGET, 0, W)]
+    assert names(find(now.inventory, TARGET, None)) == [(TARGET, 0, W)]
+
+
+def test_a_record_alone_makes_a_target_known() -> None:
+    now = world().do(actions.CreateRecord(TARGET, A, "default"))
+    assert names(find(now.inventory, TARGET, None)) == [(TARGET, None, None)]
+
+
+@pytest.mark.parametrize("name", [TARGET, DIR, CLAIMED, W])
+@pytest.mark.fault("F31")
+def test_a_line_of_ours_still_names_what_is_gone(name: str) -> None:
+    now = world().with_line(line(W)).inventory
+    assert names(find(now, name, None)) == [(TARGET, 0, W)]
+    assert find(now, name, None)[0].disk is None
+
+
+def test_a_line_leads_to_the_disk_where_it_is_now() -> None:
+    moved = unit(replace(blank(W), wwid=W), target=OTHER)
+    now = world(moved).logged_in(OTHER).with_line(line(W)).inventory
+    for name in (DIR, CLAIMED, W):
+        (meant,) = find(now, name, None)
+        assert (meant.target, meant.lun) == (OTHER, 0)
+        assert meant.disk is not None
+    assert find(now, TARGET, None) == (Meant(TARGET, None),)
+
+
+def test_what_is_there_goes_before_what_only_a_line_says() -> None:
+    now = two_luns().with_line(line(W1, FOREIGN, DIR, lun=1)).inventory
+    assert names(find(now, DIR, None)) == [(TARGET, 0, W)]
+
+
+def test_the_disk_and_its_line_are_one() -> None:
+    now = two_luns().with_line(line(W)).inventory
+    assert names(find(now, TARGET, None)) == [(TARGET, 0, W), (TARGET, 1, W1)]
+
+
+@pytest.mark.fault("F53")
+def test_a_uuid_on_two_disks_names_neither() -> None:
+    units = (unit(parted(W, "ext4")), unit(parted(W1, "ext4"), lun=1))
+    now = world(*units).logged_in().inventory
+    with pytest.raises(NotFoundError, match=r"LUN 0.*LUN 1") as caught:
+        find(now, FOREIGN, None)
+    assert "--lun" in (caught.value.hint or "")
