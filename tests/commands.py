@@ -1,0 +1,75 @@
+"""The command line in this process: all its commands, and a run that touches no machine."""
+
+import contextlib
+import gc
+import io
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from unittest import mock
+
+import click
+
+from iscsictl.cli.main import cli, run_cli
+from iscsictl.system import run as runner
+from iscsictl.system import stop
+
+
+def commands() -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    """Every command and group, with the words that call it."""
+    waiting: list[tuple[tuple[str, ...], click.Command]] = [((), cli)]
+    while waiting:
+        words, command = waiting.pop(0)
+        yield words, command
+        if isinstance(command, click.Group):
+            context = click.Context(command)
+            for name in command.list_commands(context):
+                inner = command.get_command(context, name)
+                assert inner is not None, name
+                waiting.append(((*words, name), inner))
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command left: exit code, output, errors."""
+
+    code: int
+    out: str
+    err: str
+
+
+def _no_network(*_: object, **__: object) -> None:
+    raise OSError(101, "Network is unreachable")
+
+
+def call(args: list[str], root: Path, *, uid: int = 1000, stdin: bytes = b"") -> Answer:
+    """Run a command line as `uid` on the empty machine at `root`: no tool, no network.
+
+    Whatever is raised is a traceback that a user would see.
+    """
+    out, err = io.BytesIO(), io.BytesIO()
+    stdout = io.TextIOWrapper(out, encoding="utf-8", errors="strict", write_through=True)
+    stderr = io.TextIOWrapper(err, encoding="utf-8", errors="backslashreplace", write_through=True)
+    environment = {"ISCSICTL_ROOT": str(root), "PATH": "/usr/bin", "LANG": "C.UTF-8"}
+    with (
+        mock.patch.object(sys, "argv", ["iscsictl", *args]),
+        mock.patch.object(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin))),
+        mock.patch.dict(os.environ, environment, clear=True),
+        mock.patch.object(os, "geteuid", return_value=uid),
+        mock.patch.object(runner, "find", return_value=None),
+        mock.patch.object(runner, "_tracers", []),
+        mock.patch.object(stop, "defer"),
+        mock.patch.object(socket.socket, "connect", _no_network),
+        mock.patch.object(socket.socket, "connect_ex", return_value=101),
+        mock.patch.object(socket, "getaddrinfo", _no_network),
+        contextlib.redirect_stdout(stdout),
+        contextlib.redirect_stderr(stderr),
+    ):
+        code = run_cli()
+        stdout.flush()
+        stderr.flush()
+    gc.enable()
+    return Answer(code, out.getvalue().decode(), err.getvalue().decode())

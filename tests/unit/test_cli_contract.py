@@ -1,0 +1,185 @@
+"""What every command owes: help that fits, the common options, exit codes of the contract."""
+
+import importlib
+from pathlib import Path
+
+import click
+import pytest
+
+from iscsictl.cli.main import SECTIONS
+from iscsictl.errors import Exit, IscsictlError
+from tests.commands import call, commands
+
+ALL = list(commands())
+LEAVES = [(words, c) for words, c in ALL if not isinstance(c, click.Group)]
+COMMON = ["--output", "-J", "--no-color", "--verbose", "--quiet", "--timeout"]
+CHANGING = [
+    "attach", "detach", "reconnect", "login", "logout", "rescan", "startup", "forget", "hold",
+    "unhold", "nodes set", "chap set", "chap clear", "disk label", "disk part add",
+    "disk part rm", "disk part type", "disk part bootable", "disk mkfs", "disk grow", "mount",
+    "umount", "fstab add", "fstab rm", "initiator set", "iface add", "iface set", "iface rm",
+    "boot login", "service enable", "service start", "schedule install", "schedule remove",
+]  # fmt: skip
+SECRET = "hunter2hunter2"
+
+
+def name(pair: object) -> str:
+    return " ".join(pair) or "iscsictl" if isinstance(pair, tuple) else ""
+
+
+def options(command: click.Command) -> set[str]:
+    return {word for p in command.params for word in (*p.opts, *p.secondary_opts)}
+
+
+@pytest.mark.parametrize(
+    "entry", [e for section in SECTIONS.values() for e in section.values()], ids=lambda e: e.where
+)
+def test_every_entry_of_the_command_tree_imports(entry: object) -> None:
+    where = getattr(entry, "where", "")
+    module, _, attribute = where.partition(":")
+    found = getattr(importlib.import_module(f"iscsictl.cli.{module}"), attribute)
+    assert isinstance(found, click.Command)
+
+
+@pytest.mark.parametrize(("words", "command"), ALL, ids=name)
+def test_a_command_says_what_it_does_and_every_option_too(
+    words: tuple[str, ...], command: click.Command
+) -> None:
+    assert command.help
+    assert command.help.strip().splitlines()[0].endswith((".", ":"))
+    for option in command.params:
+        if isinstance(option, click.Option):
+            assert option.help, f"{name(words)} {option.opts[0]}"
+
+
+@pytest.mark.parametrize(("words", "command"), ALL, ids=name)
+def test_help_fits_eighty_columns_and_exits_0(
+    words: tuple[str, ...], command: click.Command, tmp_path: Path
+) -> None:
+    for flag in ("--help", "-h"):
+        answer = call([*words, flag], tmp_path)
+        assert answer.code == 0
+        assert answer.out.startswith("Usage: iscsictl")
+        assert answer.err == ""
+        assert max(map(len, answer.out.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(("words", "command"), LEAVES, ids=name)
+def test_every_command_takes_the_common_options(
+    words: tuple[str, ...], command: click.Command
+) -> None:
+    if words != ("completion",):
+        assert set(COMMON) <= options(command)
+
+
+@pytest.mark.parametrize(("words", "command"), LEAVES, ids=name)
+def test_what_changes_takes_dry_run_and_yes_and_what_looks_does_not(
+    words: tuple[str, ...], command: click.Command
+) -> None:
+    if name(words) in CHANGING:
+        assert {"-n", "--dry-run", "-y", "--yes"} <= options(command)
+
+
+@pytest.mark.fault("F19")
+@pytest.mark.parametrize(("words", "command"), LEAVES, ids=name)
+def test_what_changes_needs_root_and_says_so(
+    words: tuple[str, ...], command: click.Command, tmp_path: Path
+) -> None:
+    if name(words) not in CHANGING:
+        return
+    fitting = {
+        "attach": ["-p", "192.0.2.5"],
+        "login": ["--all"], "logout": ["--all"], "chap set": ["--user", "u"],
+        "disk mkfs": ["--fs", "ext4"], "hold": ["iqn.2024-01.com.example:x"],
+    }  # fmt: skip
+    numbers = {"number": "1", "kind": "linux", "table": "gpt", "when": "manual", "where": "/srv/x",
+               "pairs": "node.startup=manual"}  # fmt: skip
+    arguments = [
+        numbers.get(p.name or "", "iqn.2024-01.com.example:x")
+        for p in command.params
+        if isinstance(p, click.Argument) and p.required
+    ]
+    answer = call([*words, *arguments, *fitting.get(name(words), [])], tmp_path)
+    assert answer.code in {Exit.NEEDS_ROOT, Exit.USAGE}, answer.err
+    assert answer.err.startswith("iscsictl: ")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("words", "command"), ALL, ids=name)
+def test_an_unknown_option_is_a_usage_error_of_one_line_and_a_hint(
+    words: tuple[str, ...], command: click.Command, tmp_path: Path
+) -> None:
+    answer = call([*words, "--no-such-option"], tmp_path)
+    assert answer.code == Exit.USAGE
+    assert answer.out == ""
+    first, second = answer.err.splitlines()
+    assert first.startswith("iscsictl: ")
+    assert second.startswith("hint: ")
+
+
+def test_a_typing_error_is_met_with_the_nearest_command(tmp_path: Path) -> None:
+    answer = call(["atach"], tmp_path)
+    assert answer.code == Exit.USAGE
+    assert "Did you mean 'attach'?" in answer.err
+
+
+@pytest.mark.fault("F10")
+@pytest.mark.parametrize("words", ["ls", "nodes ls", "disk ls", "fstab ls", "iface ls"])
+def test_a_machine_with_nothing_on_it_lists_nothing_and_exits_0(words: str, tmp_path: Path) -> None:
+    for output in ("table", "tsv", "json"):
+        answer = call([*words.split(), "-o", output], tmp_path)
+        assert answer.code == 0, answer.err
+        assert "Traceback" not in answer.err
+
+
+@pytest.mark.fault("F13")
+def test_a_link_local_address_gets_a_clear_answer(tmp_path: Path) -> None:
+    answer = call(["attach", "-p", "fe80::1%eth0"], tmp_path)
+    assert answer.code == Exit.USAGE
+    assert "link-local" in answer.err
+
+
+@pytest.mark.fault("F05")
+@pytest.mark.parametrize("secret", ["", " x", "x ", "a\nb", "x" * 256, "\n\n"])
+def test_a_secret_that_open_iscsi_cannot_keep_is_refused_and_not_shown(
+    secret: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "secret"
+    file.write_text(secret)
+    line = ["attach", "-p", "192.0.2.5", "--chap-user", "u", "--chap-secret-file"]
+    for args, stdin in ((str(file), b""), ("-", secret.encode())):
+        answer = call([*line, args], tmp_path, stdin=stdin)
+        assert answer.code == Exit.USAGE
+        assert "secret" in answer.err
+        if secret.strip():
+            assert secret.strip() not in answer.err + answer.out
+
+
+@pytest.mark.fault("F05")
+def test_one_newline_at_the_end_of_a_secret_file_is_dropped(tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    file.write_text(SECRET + "\n")
+    line = ["attach", "-p", "192.0.2.5", "--chap-user", "u", "--chap-secret-file", str(file)]
+    assert call(line, tmp_path).code == Exit.NEEDS_ROOT
+
+
+def test_a_secret_on_the_command_line_is_refused_and_not_repeated(tmp_path: Path) -> None:
+    for key in ("node.session.auth.password", "node.session.auth.password_in"):
+        answer = call(["attach", "-p", "192.0.2.5", "--set", f"{key}={SECRET}"], tmp_path)
+        assert answer.code == Exit.USAGE
+        assert SECRET not in answer.err + answer.out
+
+
+def test_wipe_and_its_confirmation_go_together(tmp_path: Path) -> None:
+    for alone in (["--wipe"], ["--confirm", "naa.1"]):
+        answer = call(["attach", "-p", "192.0.2.5", *alone], tmp_path)
+        assert answer.code == Exit.USAGE
+        assert "go together" in answer.err
+
+
+def test_every_error_type_has_an_exit_code_of_the_contract() -> None:
+    waiting: list[type[IscsictlError]] = [IscsictlError]
+    while waiting:
+        kind = waiting.pop()
+        waiting += kind.__subclasses__()
+        assert kind.exit in set(Exit)
