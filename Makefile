@@ -47,6 +47,7 @@ torture: $(STAMP)
 
 generated: $(STAMP)
 	$(RUN)/python -m iscsictl.completion.generate completions
+	$(RUN)/python -m iscsictl.cli.manpages docs/man
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -9,7 +9,7 @@ from iscsictl.cli.options import Settings, common
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @common
 def completion(_settings: Settings, shell: str) -> int:
-    r"""Print the completion script of a shell.
+    """Print the completion script of a shell.
 
     \b
     source <(iscsictl completion bash)
