@@ -142,7 +142,7 @@ def login(
     if data_digest is not None:
         values["node.conn[0].iscsi.DataDigest"] = data_digest
     need_root("login")
-    return whole(
+    return branches(
         settings,
         lambda context, before: looking.for_login(
             context, choice, values, everything=everything, again=before is not None
