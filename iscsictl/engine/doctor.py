@@ -272,9 +272,10 @@ def _noted_errors(fstype: str, device: str) -> int:
 
 
 def _answer(path: str, wait: float) -> str | None:
-    """Have its root directory listed; return what it says if that fails."""
+    """Have the first entry of its root directory read; return what it says if that fails."""
+    command = ["find", path, "-mindepth", "1", "-maxdepth", "1", "-quit"]
     try:
-        result = run.run(["ls", "-U", "--", path], timeout=wait, ok=None)
+        result = run.run(command, timeout=wait, ok=None)
     except IscsictlError as error:
         return error.text
     return result.said if result.code else None

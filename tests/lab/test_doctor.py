@@ -84,7 +84,7 @@ def test_each_planted_fault_is_found_and_the_safe_ones_are_mended(lab: Lab) -> N
         chmod 644 '{nodes}/{IQN}/{A4},3260,1/default'
         systemctl disable -q open-iscsi.service
         sed -i 's/^InitiatorName=.*/InitiatorName=my host/' {NAMES}
-        echo '/dev/sda1 /mnt ext4 defaults 0 0' >> /etc/fstab
+        echo '/dev/sda /mnt ext4 defaults 0 0' >> /etc/fstab
         ip link set eth0 mtu 1400
         """,
         check=True,
