@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 #: The array's addresses: networks A and B, IPv4 and IPv6.
 A4, B4, A6, B6 = "192.0.2.5", "198.51.100.5", "2001:db8:a::5", "2001:db8:b::5"
+ADDRESSES = (A4, B4, A6, B6)
 DEVICE: dict[Net, str] = {"A": "eth0", "B": "eth1"}
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from tests.lab import image as images
-from tests.lab.array import Array, ArrayState
+from tests.lab.array import ADDRESSES, Array, ArrayState
 from tests.lab.guest import Guest
 from tests.lab.install import install
 from tests.lab.qemu import (
@@ -211,6 +211,8 @@ def save_booted(image: images.Image, how: Accelerator, extra: Extra, saved: Path
             make_overlay(image, run.disk(role))
         with Lab(image, how, run, extra) as lab:
             lab.boot()
+            for address in ADDRESSES:
+                lab.host.run(["ping", "-c", "1", "-W", "60", address], check=True, timeout=90)
             lab.snapshot("booted")
             for guest in lab.guests.values():
                 guest.close(gently=True)
