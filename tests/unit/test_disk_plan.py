@@ -1,6 +1,5 @@
-"""The plans of the disk, mount and fstab commands, from made inventories."""
+"""The plans of the disk commands, from made inventories."""
 
-from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -9,108 +8,36 @@ import pytest
 from iscsictl.cli.disks import amount
 from iscsictl.core.diskmaking import MkfsWish, plan_grow, plan_label, plan_mkfs
 from iscsictl.core.disks import Chosen, DiskFacts, DiskInventory, choose
-from iscsictl.core.mounting import (
-    MountWish,
-    plan_fstab_add,
-    plan_fstab_rm,
-    plan_mount,
-    plan_umount,
-)
 from iscsictl.core.reshaping import AddWish, plan_add, plan_bootable, plan_remove, plan_type
 from iscsictl.core.safety import AskError
-from iscsictl.errors import InUseError, NotFoundError, RefusedError, UnreachableError, UsageError
-from iscsictl.model import actions, disk_actions
-from iscsictl.model.content import Content, Filesystem, Partition, Signature
-from iscsictl.model.hold import Hold
-from iscsictl.model.inventory import Known, Place, Unreadable, Users
-from iscsictl.model.listing import Block, Disk, Lun, Mount, Path, Session
-from iscsictl.model.plan import Hazard, Plan, Status
+from iscsictl.errors import InUseError, NotFoundError, RefusedError, UnreachableError
+from iscsictl.model import disk_actions
+from iscsictl.model.content import Content, Partition, Signature
+from iscsictl.model.inventory import Unreadable, Users
+from iscsictl.model.listing import Block, Path
+from iscsictl.model.plan import Hazard, Status
 from iscsictl.model.table import Entry, Table
 from iscsictl.model.wish import Consent
-from iscsictl.parse.fstab import claim_line, mount_line, parse_fstab
-
-IQN = "iqn.2001-04.com.example:mail"
-WWID = "naa.6001405aaaaaaaaaaaaaaaaaaaaaaaaa"
-UUID = "6f2b1c1e-4a0f-4d0e-9b8a-0d4c2f6b7a11"
-NEW = "11111111-2222-4333-8444-555555555555"
-LINUX = "0FC63DAF-8483-4772-8E79-3D69D8477DE4"
-GIB = 1 << 30
-SECTORS = GIB // 512
-SERVICE = "open-iscsi.service"
-
-
-def a_disk(*children: Block, fstype: str | None = None, uuid: str | None = None,
-           mounts: Iterable[str] = (), size: int = GIB,
-           read_only: bool = False) -> Disk:  # fmt: skip
-    block = Block(
-        "/dev/sda", "disk", size, fstype, None, uuid, tuple(Mount(m) for m in mounts), children
-    )
-    return Disk(WWID, (Path(1, "2:0:0:0", "/dev/sda"),), block, read_only=read_only)
-
-
-def part(number: int = 1, fstype: str | None = None, uuid: str | None = None,
-         mounts: Iterable[str] = ()) -> Block:  # fmt: skip
-    places = tuple(Mount(m) for m in mounts)
-    return Block(f"/dev/sda{number}", "part", GIB // 4, fstype, None, uuid, places)
-
-
-def session(status: str = "up", luns: int = 1) -> Session:
-    units = tuple(Lun(n, f"2:0:0:{n}", f"/dev/sd{'ab'[n]}", "running") for n in range(luns))
-    return Session("sysfs", IQN, sid=1, luns=units, status="up" if status == "up" else "recovering")
-
-
-def seen(
-    disk: Disk | None = None,
-    *,
-    content: Content | None = None,
-    table: Table | None = None,
-    lines: Iterable[bytes] = (),
-    name: str = "/dev/sda",
-    place: Place | None = None,
-    **others: Any,
-) -> DiskInventory:
-    disk = disk or a_disk()
-    size = disk.block.size or 0
-    inventory = DiskInventory(
-        sessions=(session(),),
-        disks=(disk,),
-        fstab=parse_fstab(b"".join(lines)),
-        content=Known(content or Content(WWID, size, 512)),
-        place=Known(place or Place()),
-        facts=DiskFacts(size // 512, size, table=table),
-    )
-    inventory = replace(inventory, **others)
-    return replace(inventory, chosen=choose(inventory, name))
-
-
-def gpt(*entries: Entry) -> Table:
-    return Table("gpt", 512, "X", 2048, SECTORS - 34, entries)
-
-
-def carries(kind: str, uuid: str = UUID, **more: Any) -> Content:
-    found = Content(
-        WWID, GIB, 512, signatures=(Signature(kind, 0, uuid),),
-        filesystem=Filesystem("/dev/sda", None, kind, uuid),
-    )  # fmt: skip
-    return replace(found, **more)
-
-
-def our_line(
-    directory: str = "/srv", fs: str = "ext4", uuid: str = UUID, boot: bool = True
-) -> bytes:
-    return mount_line(
-        uuid, directory, fs, (), login_service=SERVICE, wwid=WWID, target=IQN, lun=0, boot=boot
-    ).raw
-
-
-def verbs(plan: Plan) -> list[str]:
-    assert plan.refusal is None, plan.refusal
-    return [step.action.verb for step in plan.pending]
-
-
-def unchanged(plan: Plan) -> bool:
-    return plan.refusal is None and not plan.pending and bool(plan.steps)
-
+from iscsictl.parse.fstab import claim_line
+from tests.unit.disk_seen import (
+    GIB,
+    IQN,
+    LINUX,
+    NEW,
+    SECTORS,
+    UUID,
+    WWID,
+    a_disk,
+    carries,
+    gpt,
+    note,
+    our_line,
+    part,
+    seen,
+    session,
+    unchanged,
+    verbs,
+)
 
 # -- names --------------------------------------------------------------------------------
 
@@ -369,10 +296,6 @@ def test_a_claim_stands_before_the_first_write_and_becomes_a_note() -> None:
     assert (mkfs.uuid, mkfs.node, mkfs.part) == (NEW, "/dev/sda", None)
 
 
-def note(uuid: str = UUID, fs: str = "ext4") -> bytes:
-    return our_line("none", fs, uuid, boot=False)
-
-
 def test_what_an_earlier_run_made_is_enough() -> None:
     inventory = seen(content=carries("ext4"), lines=[note()])
     assert unchanged(plan_mkfs(inventory, MkfsWish("ext4", NEW)))
@@ -480,153 +403,6 @@ def test_a_filesystem_that_is_not_mounted_is_not_grown() -> None:
     inventory = seen(a_disk(fstype="xfs", uuid=UUID))
     inventory = replace(inventory, facts=replace(inventory.facts, capacity=2 * GIB))
     assert isinstance(plan_grow(inventory).refusal, RefusedError)
-
-
-# -- mount and umount ---------------------------------------------------------------------
-
-
-def mountable(**others: Any) -> DiskInventory:
-    return seen(a_disk(fstype="ext4", uuid=UUID), content=carries("ext4"), **others)
-
-
-def test_it_is_mounted_where_fstab_says_with_its_options() -> None:
-    line = our_line().replace(b"_netdev", b"_netdev,noatime")
-    plan = plan_mount(mountable(lines=[line]), MountWish())
-    assert verbs(plan) == ["directory", "mount"]
-    action = plan.steps[-1].action
-    assert isinstance(action, actions.Mount)
-    assert (action.path, action.options) == ("/srv", ("noatime",))
-
-
-def test_without_a_line_the_directory_must_be_said() -> None:
-    assert isinstance(plan_mount(mountable(), MountWish()).refusal, UsageError)
-    assert verbs(plan_mount(mountable(), MountWish("/mnt"))) == ["directory", "mount"]
-
-
-def test_what_is_mounted_there_is_unchanged_and_its_hold_ends() -> None:
-    disk = a_disk(fstype="ext4", uuid=UUID, mounts=["/srv"])
-    held = (Hold(mount_point="/srv"),)
-    assert unchanged(plan_mount(seen(disk), MountWish("/srv")))
-    assert verbs(plan_mount(seen(disk, holds=held), MountWish("/srv"))) == ["unhold"]
-    assert isinstance(plan_mount(seen(disk), MountWish("/mnt")).refusal, InUseError)
-
-
-def test_a_place_that_is_taken_or_not_empty_is_refused() -> None:
-    wish = MountWish("/mnt")
-    taken = Place(exists=True, mounted="8:1", source="/dev/vda1")
-    assert isinstance(plan_mount(mountable(place=taken), wish).refusal, InUseError)
-    full = Place(exists=True, empty=False)
-    assert isinstance(plan_mount(mountable(place=full), wish).refusal, RefusedError)
-    over = replace(wish, over_nonempty=True)
-    assert verbs(plan_mount(mountable(place=full), over)) == ["mount"]
-    other = b"UUID=other /mnt ext4 noauto 0 0\n"
-    assert isinstance(plan_mount(mountable(lines=[other]), wish).refusal, RefusedError)
-
-
-@pytest.mark.fault("F53")
-def test_a_snapshot_is_not_mounted() -> None:
-    twin = replace(
-        a_disk(fstype="ext4", uuid=UUID), wwid="naa.2", paths=(Path(1, "2:0:0:1", "/dev/sdb"),)
-    )
-    inventory = mountable()
-    inventory = replace(inventory, disks=(*inventory.disks, twin))
-    assert isinstance(plan_mount(inventory, MountWish("/mnt")).refusal, RefusedError)
-    pinned = our_line().replace(WWID.encode(), b"naa.2")
-    assert isinstance(plan_mount(mountable(lines=[pinned]), MountWish()).refusal, RefusedError)
-
-
-def test_a_foreign_filesystem_that_was_not_unmounted_is_asked_about() -> None:
-    dirty = carries("ext4", filesystem=Filesystem("/dev/sda", None, "ext4", UUID, dirty=True))
-    inventory = seen(a_disk(fstype="ext4", uuid=UUID), content=dirty)
-    assert isinstance(plan_mount(inventory, MountWish("/mnt")).refusal, AskError)
-    assert "mount" in verbs(plan_mount(inventory, MountWish("/mnt", recover=True)))
-    ours = seen(a_disk(fstype="ext4", uuid=UUID), content=dirty, lines=[our_line()])
-    assert "mount" in verbs(plan_mount(ours, MountWish()))
-
-
-@pytest.mark.fault("F59")
-def test_unmounting_sets_a_hold_and_twice_is_once() -> None:
-    disk = a_disk(fstype="ext4", uuid=UUID, mounts=["/srv"])
-    plan = plan_umount(seen(disk, name="/srv"), "/srv")
-    assert verbs(plan) == ["umount", "hold"]
-    down = seen(a_disk(fstype="ext4", uuid=UUID), lines=[our_line()], name="/srv")
-    assert verbs(plan_umount(down, "/srv")) == ["hold"]
-    held = replace(down, holds=(Hold(mount_point="/srv"),))
-    assert unchanged(plan_umount(held, "/srv"))
-
-
-def test_a_mount_that_somebody_works_in_stays() -> None:
-    disk = a_disk(fstype="ext4", uuid=UUID, mounts=["/srv"])
-    busy = replace(seen(disk), used=Users(("/srv",), (), ("process 7 (vi) works in /srv",)))
-    plan = plan_umount(busy, "/srv")
-    assert isinstance(plan.refusal, InUseError)
-    assert "vi" in plan.refusal.text
-
-
-def test_a_mount_on_a_dead_array_is_not_touched() -> None:
-    disk = a_disk(fstype="ext4", uuid=UUID, mounts=["/srv"])
-    dead = replace(seen(disk), sessions=(session("recovering"),))
-    assert isinstance(plan_umount(dead, "/srv").refusal, UnreachableError)
-
-
-def test_what_is_no_disk_of_a_session_is_left_to_umount() -> None:
-    inventory = replace(seen(), chosen=None, place=Known(Place(exists=True, mounted="8:1")))
-    assert isinstance(plan_umount(inventory, "/home").refusal, NotFoundError)
-
-
-# -- fstab --------------------------------------------------------------------------------
-
-
-def test_a_line_is_added_once() -> None:
-    fresh = mountable()
-    fresh = replace(fresh, host=replace(fresh.host, service_enabled=False))
-    plan = plan_fstab_add(fresh, MountWish("/srv", ("noatime",)))
-    assert verbs(plan) == ["directory", "fstab", "enable"]
-    there = our_line().replace(b"nofail", b"nofail,noatime")
-    same = mountable(lines=[there], place=Place(exists=True))
-    same = replace(same, host=replace(same.host, service_enabled=True))
-    assert unchanged(plan_fstab_add(same, MountWish("/srv", ("noatime",))))
-    assert unchanged(plan_fstab_add(same, MountWish("/srv")))
-    assert verbs(plan_fstab_add(same, MountWish("/srv", ("ro",)))) == ["fstab"]
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        f"UUID={UUID} /srv ext4 defaults 0 0\n".encode(),
-        b"UUID=other /srv ext4 defaults 0 0\n",
-        our_line("/elsewhere"),
-        claim_line(NEW, None, "xfs", wwid=WWID, target=IQN, lun=0).raw,
-    ],
-)
-def test_a_line_that_would_clash_is_not_added(line: bytes) -> None:
-    assert isinstance(
-        plan_fstab_add(mountable(lines=[line]), MountWish("/srv")).refusal, RefusedError
-    )
-
-
-def test_a_note_becomes_the_line_that_mounts() -> None:
-    assert "fstab" in verbs(plan_fstab_add(mountable(lines=[note()]), MountWish("/srv")))
-
-
-def test_swap_has_no_directory_and_others_have_one() -> None:
-    swap = seen(a_disk(fstype="swap", uuid=UUID))
-    assert "fstab" in verbs(plan_fstab_add(swap, MountWish(None)))
-    assert isinstance(plan_fstab_add(swap, MountWish("/srv")).refusal, UsageError)
-    assert isinstance(plan_fstab_add(mountable(), MountWish(None)).refusal, UsageError)
-
-
-def test_only_our_lines_are_taken_out() -> None:
-    foreign = f"UUID={UUID} /srv ext4 defaults 0 0\n".encode()
-    plan = plan_fstab_rm(seen(lines=[foreign]), "/srv")
-    assert isinstance(plan.refusal, RefusedError)
-    for name in ("/srv", "/srv/", UUID.upper()):
-        plan = plan_fstab_rm(seen(lines=[b"# first\n", our_line()]), name)
-        assert verbs(plan) == ["unfstab"]
-        assert plan.steps[0].action == disk_actions.DropLine(our_line())
-    gone = plan_fstab_rm(seen(), "/srv")
-    assert gone.refusal is None
-    assert not gone.steps
 
 
 # -- the command line ---------------------------------------------------------------------

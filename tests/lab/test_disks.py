@@ -1,0 +1,187 @@
+"""The disk, mount and fstab commands on real disks of a real session.
+
+A command costs seconds under emulation: what is only the setting is made with the tools
+themselves, and the plans are proved in tests/unit/test_disk_plan.py.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.lab.array import A4
+
+if TYPE_CHECKING:
+    from tests.lab.agent import Result
+    from tests.lab.lio import Disk
+    from tests.lab.pair import Lab
+
+IQN = "iqn.2001-04.com.example:disks"
+MIB = 1 << 20
+PATIENCE = 300
+
+
+def login(lab: Lab, *disks: Disk, read_only: tuple[int, ...] = ()) -> list[str]:
+    """Log in with open-iscsi's own tool; return the device of each disk."""
+    lab.array.target(IQN, list(disks), read_only=read_only)
+    script = f"iscsiadm -m discovery -t st -p {A4} && iscsiadm -m node -T {IQN} --login"
+    lab.host.run(script, check=True, timeout=PATIENCE)
+    names = [f"/dev/disk/by-path/ip-{A4}:3260-iscsi-{IQN}-lun-{n}" for n in range(len(disks))]
+    wait = "for f in {}; do until [ -e $f ]; do sleep 0.1; done; realpath $f; done; udevadm settle"
+    found = lab.host.run(wait.format(" ".join(names)), check=True, timeout=PATIENCE)
+    return found.out.split()
+
+
+def shell(lab: Lab, script: str) -> str:
+    return lab.host.run(script, check=True, timeout=PATIENCE).out
+
+
+def call(lab: Lab, *words: str, code: int = 0) -> Result:
+    result = lab.host.run(["iscsictl", *words], timeout=PATIENCE)
+    assert result.code == code, f"{words}: {result.code}\n{result.out}\n{result.err}"
+    return result
+
+
+def again(lab: Lab, *words: str) -> None:
+    """Prove that doing it once more changes nothing."""
+    steps = json.loads(call(lab, *words, "-J").out)["steps"]
+    assert {step["status"] for step in steps} <= {"unchanged"}, steps
+
+
+def shown(lab: Lab, name: str) -> dict[str, Any]:
+    (found,) = json.loads(call(lab, "disk", "show", name, "-J").out)["disks"]
+    assert isinstance(found, dict)
+    return found
+
+
+def test_a_blank_disk_becomes_a_mounted_partition_beside_which_others_come_and_go(
+    lab: Lab,
+) -> None:
+    disk = lab.array.disk("data", "256M")
+    (device,) = login(lab, disk)
+    call(lab, "disk", "label", disk.wwid, "gpt")
+    call(lab, "disk", "part", "add", disk.wwid, "--size", "64M", "--bootable")
+    again(lab, "disk", "part", "add", disk.wwid, "--size", "64M", "--bootable")
+    call(lab, "disk", "mkfs", f"{device}1", "--fs", "ext4", "--option=-m", "--option=0")
+    again(lab, "disk", "mkfs", f"{device}1", "--fs", "ext4")
+    assert "making" not in lab.host.text("/etc/fstab")
+    call(lab, "fstab", "add", f"{device}1", "/srv/data", "--options", "noatime")
+    call(lab, "mount", "/srv/data")
+    assert "noatime" in shell(lab, "echo kept > /srv/data/file; findmnt -no OPTIONS /srv/data")
+
+    call(lab, "disk", "part", "add", disk.wwid, "--rest", "--type", "lvm")
+    shell(lab, f"blockdev --getsize64 {device}2")
+    call(lab, "disk", "part", "rm", disk.wwid, "1", code=7)
+    call(lab, "disk", "part", "rm", disk.wwid, "2")
+    assert not lab.host.exists(f"{device}2")
+
+    found = shown(lab, disk.wwid)
+    (first,) = found["partitions"]
+    assert (first["size"], first["type_name"], first["bootable"]) == (
+        64 * MIB, "Linux filesystem", True,
+    )  # fmt: skip
+    assert first["start"] * 512 % found["topology"]["optimal_io"] == 0
+
+    call(lab, "umount", "/srv/data")
+    assert "/srv/data" in shell(lab, "cat /run/iscsictl/holds/*")
+    call(lab, "mount", "/srv/data")
+    assert shell(lab, "cat /srv/data/file; ls /run/iscsictl/holds") == "kept\n"
+
+
+@pytest.mark.fault("F27")
+def test_a_grown_lun_is_taken_in_while_it_is_mounted(lab: Lab) -> None:
+    disks = [lab.array.disk(name, "400M") for name in ("parted", "whole")]
+    one, two = login(lab, *disks)
+    shell(
+        lab,
+        f"printf 'label: gpt\\n,,\\n' | sfdisk -q {one}; udevadm settle; mkfs.ext4 -q {one}1; "
+        f"mkfs.xfs -q {two}; mkdir /srv/a /srv/b; mount {one}1 /srv/a; mount {two} /srv/b; "
+        "echo kept | tee /srv/a/file /srv/b/file; sync",
+    )
+    for disk in disks:
+        lab.array.grow(disk, "800M")
+    for path in ("/srv/a", "/srv/b"):
+        call(lab, "disk", "grow", path)
+        assert int(shell(lab, f"df --output=size -BM {path} | tail -1").strip(" M\n")) > 700
+        assert lab.host.text(f"{path}/file") == "kept\n"
+    again(lab, "disk", "grow", "/srv/a")
+    shell(lab, f"umount /srv/a /srv/b; e2fsck -fn {one}1; xfs_repair -n {two}")
+    assert "No errors detected" in shell(lab, f"sfdisk --verify {one} 2>&1")
+
+
+@pytest.mark.fault("F28")
+def test_disks_that_are_huge_tiny_or_of_large_sectors(lab: Lab) -> None:
+    huge = lab.array.disk("huge", "3T")
+    tiny = lab.array.disk("tiny", "10M")
+    large = lab.array.disk("large", "256M", block_size=4096)
+    devices = login(lab, huge, tiny, large)
+    assert "gpt" in call(lab, "disk", "label", huge.wwid, "dos", code=9).err
+    for disk, device in zip((huge, tiny, large), devices, strict=True):
+        shell(lab, f"echo label: gpt | sfdisk -q {device}")
+        call(lab, "disk", "part", "add", disk.wwid, "--rest")
+        size = int(shell(lab, f"blockdev --getsize64 {device}1"))
+        assert size > disk.size * 0.75
+        assert "No errors detected" in shell(lab, f"sfdisk --verify {device} 2>&1")
+
+
+@pytest.mark.fault("F28")
+def test_a_read_only_lun_is_not_written(lab: Lab) -> None:
+    disk = lab.array.disk("ro", "64M")
+    before = lab.array.digest(disk)
+    login(lab, disk, read_only=(0,))
+    assert "read-only" in call(lab, "disk", "mkfs", disk.wwid, "--fs", "ext4", code=9).err
+    assert lab.array.digest(disk) == before
+
+
+@pytest.mark.fault("F25")
+def test_other_kinds_of_tables_are_made_but_not_over_content(lab: Lab) -> None:
+    bsd, sun = lab.array.disk("bsd", "64M"), lab.array.disk("sun", "64M")
+    login(lab, bsd, sun)
+    for disk in (bsd, sun):
+        call(lab, "disk", "label", disk.wwid, disk.name)
+        again(lab, "disk", "label", disk.wwid, disk.name)
+        before = lab.array.digest(disk)
+        call(lab, "disk", "label", disk.wwid, "gpt", code=9)
+        assert lab.array.digest(disk) == before
+    call(lab, "disk", "label", bsd.wwid, "gpt", "--wipe", "--confirm", bsd.wwid)
+
+
+@pytest.mark.fault("F26")
+def test_a_table_that_changed_since_it_was_planned_is_left_alone(lab: Lab) -> None:
+    disk = lab.array.disk("data", "256M")
+    (device,) = login(lab, disk)
+    shell(lab, f"echo label: gpt | sfdisk -q {device}")
+    # The command plans while another holds the disk, who changes the table before he lets go.
+    other = f"until [ -e /run/go ]; do sleep 0.1; done; echo ,64M | sfdisk -q --append {device}"
+    holder = lab.host.start(f"flock {device} sh -c '{other}'")
+    waiting = lab.host.start(
+        ["iscsictl", "disk", "part", "add", disk.wwid, "--rest", "--timeout", "5min"]
+    )
+    shell(lab, "until [ -s /run/iscsictl/lock ]; do sleep 0.1; done; "
+               f"until fuser -s {device}; do sleep 0.1; done; sleep 20; touch /run/go")  # fmt: skip
+    assert holder.wait(PATIENCE).code == 0
+    result = waiting.wait(PATIENCE)
+    assert result.code == 9, result.err
+    assert "not as it was" in result.err
+    assert shell(lab, f"sfdisk -l {device} | grep -c ^{device}") == "1\n"
+
+
+def test_fstab_check_names_what_would_hang_a_boot(lab: Lab) -> None:
+    (device,) = login(lab, lab.array.disk("data", "64M"))
+    shell(
+        lab,
+        f"mkfs.ext4 -q {device}; udevadm settle; uuid=$(blkid -p -s UUID -o value {device}); "
+        "echo UUID=$uuid /srv ext4 defaults 0 0 >> /etc/fstab; "
+        f"echo {device} /srv ext4 _netdev,nofail 0 0 >> /etc/fstab; "
+        "echo UUID=aaaaaaaa-0000-4000-8000-00000000000b /b ext4 defaults 0 0 >> /etc/fstab",
+    )
+    document = json.loads(call(lab, "fstab", "check", "-J", code=1).out)
+    assert document["schema"] == "iscsictl.fstab/1"
+    assert {finding["id"] for finding in document["findings"]} >= {
+        "no-netdev", "no-nofail", "device-name", "uuid-nowhere", "same-directory",
+    }  # fmt: skip
+    before = lab.host.text("/etc/fstab")
+    call(lab, "fstab", "rm", "/srv", code=9)
+    assert lab.host.text("/etc/fstab") == before

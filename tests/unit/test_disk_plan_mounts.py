@@ -1,0 +1,183 @@
+"""The plans of mount, umount and fstab, from made inventories."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from iscsictl.core.disks import DiskInventory
+from iscsictl.core.mounting import (
+    MountWish,
+    plan_fstab_add,
+    plan_fstab_rm,
+    plan_mount,
+    plan_umount,
+)
+from iscsictl.core.safety import AskError
+from iscsictl.errors import InUseError, NotFoundError, RefusedError, UnreachableError, UsageError
+from iscsictl.model import actions, disk_actions
+from iscsictl.model.content import Filesystem
+from iscsictl.model.hold import Hold
+from iscsictl.model.inventory import Known, Place, Users
+from iscsictl.model.listing import Path
+from iscsictl.parse.fstab import claim_line
+from tests.unit.disk_seen import (
+    IQN,
+    NEW,
+    UUID,
+    WWID,
+    a_disk,
+    carries,
+    note,
+    our_line,
+    seen,
+    session,
+    unchanged,
+    verbs,
+)
+
+# -- mount and umount ---------------------------------------------------------------------
+
+
+def mountable(**others: Any) -> DiskInventory:
+    return seen(a_disk(fstype="ext4", uuid=UUID), content=carries("ext4"), **others)
+
+
+def test_it_is_mounted_where_fstab_says_with_its_options() -> None:
+    line = our_line().replace(b"_netdev", b"_netdev,noatime")
+    plan = plan_mount(mountable(lines=[line]), MountWish())
+    assert verbs(plan) == ["directory", "mount"]
+    action = plan.steps[-1].action
+    assert isinstance(action, actions.Mount)
+    assert (action.path, action.options) == ("/srv", ("noatime",))
+
+
+def test_without_a_line_the_directory_must_be_said() -> None:
+    assert isinstance(plan_mount(mountable(), MountWish()).refusal, UsageError)
+    assert verbs(plan_mount(mountable(), MountWish("/mnt"))) == ["directory", "mount"]
+
+
+def test_what_is_mounted_there_is_unchanged_and_its_hold_ends() -> None:
+    disk = a_disk(fstype="ext4", uuid=UUID, mounts=["/srv"])
+    held = (Hold(mount_point="/srv"),)
+    assert unchanged(plan_mount(seen(disk), MountWish("/srv")))
+    assert verbs(plan_mount(seen(disk, holds=held), MountWish("/srv"))) == ["unhold"]
+    assert isinstance(plan_mount(seen(disk), MountWish("/mnt")).refusal, InUseError)
+
+
+def test_a_place_that_is_taken_or_not_empty_is_refused() -> None:
+    wish = MountWish("/mnt")
+    taken = Place(exists=True, mounted="8:1", source="/dev/vda1")
+    assert isinstance(plan_mount(mountable(place=taken), wish).refusal, InUseError)
+    full = Place(exists=True, empty=False)
+    assert isinstance(plan_mount(mountable(place=full), wish).refusal, RefusedError)
+    over = replace(wish, over_nonempty=True)
+    assert verbs(plan_mount(mountable(place=full), over)) == ["mount"]
+    other = b"UUID=other /mnt ext4 noauto 0 0\n"
+    assert isinstance(plan_mount(mountable(lines=[other]), wish).refusal, RefusedError)
+
+
+@pytest.mark.fault("F53")
+def test_a_snapshot_is_not_mounted() -> None:
+    twin = replace(
+        a_disk(fstype="ext4", uuid=UUID), wwid="naa.2", paths=(Path(1, "2:0:0:1", "/dev/sdb"),)
+    )
+    inventory = mountable()
+    inventory = replace(inventory, disks=(*inventory.disks, twin))
+    assert isinstance(plan_mount(inventory, MountWish("/mnt")).refusal, RefusedError)
+    pinned = our_line().replace(WWID.encode(), b"naa.2")
+    assert isinstance(plan_mount(mountable(lines=[pinned]), MountWish()).refusal, RefusedError)
+
+
+def test_a_foreign_filesystem_that_was_not_unmounted_is_asked_about() -> None:
+    dirty = carries("ext4", filesystem=Filesystem("/dev/sda", None, "ext4", UUID, dirty=True))
+    inventory = seen(a_disk(fstype="ext4", uuid=UUID), content=dirty)
+    assert isinstance(plan_mount(inventory, MountWish("/mnt")).refusal, AskError)
+    assert "mount" in verbs(plan_mount(inventory, MountWish("/mnt", recover=True)))
+    ours = seen(a_disk(fstype="ext4", uuid=UUID), content=dirty, lines=[our_line()])
+    assert "mount" in verbs(plan_mount(ours, MountWish()))
+
+
+@pytest.mark.fault("F59")
+def test_unmounting_sets_a_hold_and_twice_is_once() -> None:
+    disk = a_disk(fstype="ext4", uuid=UUID, mounts=["/srv"])
+    plan = plan_umount(seen(disk, name="/srv"), "/srv")
+    assert verbs(plan) == ["umount", "hold"]
+    down = seen(a_disk(fstype="ext4", uuid=UUID), lines=[our_line()], name="/srv")
+    assert verbs(plan_umount(down, "/srv")) == ["hold"]
+    held = replace(down, holds=(Hold(mount_point="/srv"),))
+    assert unchanged(plan_umount(held, "/srv"))
+
+
+def test_a_mount_that_somebody_works_in_stays() -> None:
+    disk = a_disk(fstype="ext4", uuid=UUID, mounts=["/srv"])
+    busy = replace(seen(disk), used=Users(("/srv",), (), ("process 7 (vi) works in /srv",)))
+    plan = plan_umount(busy, "/srv")
+    assert isinstance(plan.refusal, InUseError)
+    assert "vi" in plan.refusal.text
+
+
+def test_a_mount_on_a_dead_array_is_not_touched() -> None:
+    disk = a_disk(fstype="ext4", uuid=UUID, mounts=["/srv"])
+    dead = replace(seen(disk), sessions=(session("recovering"),))
+    assert isinstance(plan_umount(dead, "/srv").refusal, UnreachableError)
+
+
+def test_what_is_no_disk_of_a_session_is_left_to_umount() -> None:
+    inventory = replace(seen(), chosen=None, place=Known(Place(exists=True, mounted="8:1")))
+    assert isinstance(plan_umount(inventory, "/home").refusal, NotFoundError)
+
+
+# -- fstab --------------------------------------------------------------------------------
+
+
+def test_a_line_is_added_once() -> None:
+    fresh = mountable()
+    fresh = replace(fresh, host=replace(fresh.host, service_enabled=False))
+    plan = plan_fstab_add(fresh, MountWish("/srv", ("noatime",)))
+    assert verbs(plan) == ["directory", "fstab", "enable"]
+    there = our_line().replace(b"nofail", b"nofail,noatime")
+    same = mountable(lines=[there], place=Place(exists=True))
+    same = replace(same, host=replace(same.host, service_enabled=True))
+    assert unchanged(plan_fstab_add(same, MountWish("/srv", ("noatime",))))
+    assert unchanged(plan_fstab_add(same, MountWish("/srv")))
+    assert verbs(plan_fstab_add(same, MountWish("/srv", ("ro",)))) == ["fstab"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"UUID={UUID} /srv ext4 defaults 0 0\n".encode(),
+        b"UUID=other /srv ext4 defaults 0 0\n",
+        our_line("/elsewhere"),
+        claim_line(NEW, None, "xfs", wwid=WWID, target=IQN, lun=0).raw,
+    ],
+)
+def test_a_line_that_would_clash_is_not_added(line: bytes) -> None:
+    assert isinstance(
+        plan_fstab_add(mountable(lines=[line]), MountWish("/srv")).refusal, RefusedError
+    )
+
+
+def test_a_note_becomes_the_line_that_mounts() -> None:
+    assert "fstab" in verbs(plan_fstab_add(mountable(lines=[note()]), MountWish("/srv")))
+
+
+def test_swap_has_no_directory_and_others_have_one() -> None:
+    swap = seen(a_disk(fstype="swap", uuid=UUID))
+    assert "fstab" in verbs(plan_fstab_add(swap, MountWish(None)))
+    assert isinstance(plan_fstab_add(swap, MountWish("/srv")).refusal, UsageError)
+    assert isinstance(plan_fstab_add(mountable(), MountWish(None)).refusal, UsageError)
+
+
+def test_only_our_lines_are_taken_out() -> None:
+    foreign = f"UUID={UUID} /srv ext4 defaults 0 0\n".encode()
+    plan = plan_fstab_rm(seen(lines=[foreign]), "/srv")
+    assert isinstance(plan.refusal, RefusedError)
+    for name in ("/srv", "/srv/", UUID.upper()):
+        plan = plan_fstab_rm(seen(lines=[b"# first\n", our_line()]), name)
+        assert verbs(plan) == ["unfstab"]
+        assert plan.steps[0].action == disk_actions.DropLine(our_line())
+    gone = plan_fstab_rm(seen(), "/srv")
+    assert gone.refusal is None
+    assert not gone.steps
