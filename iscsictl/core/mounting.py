@@ -10,7 +10,7 @@ from iscsictl.errors import InUseError, NotFoundError, RefusedError, Unreachable
 from iscsictl.model import actions, disk_actions
 from iscsictl.model.fstab import Fstab, FstabLine
 from iscsictl.model.hold import Hold
-from iscsictl.model.inventory import Inventory, Known, Place, Unreadable
+from iscsictl.model.inventory import Inventory, Known, NotLooked, Place, Unreadable
 from iscsictl.model.listing import Block
 from iscsictl.model.plan import Plan
 
@@ -114,7 +114,7 @@ def _mount(draft: Draft, inventory: DiskInventory, wish: MountWish) -> str:
             hint=f"unmount it there first: iscsictl umount {block.mounts[0].path}",
         )
     _free_place(inventory, path, uuid, over_nonempty=wish.over_nonempty)
-    seen = inventory.found.filesystem
+    seen = None if isinstance(inventory.content, NotLooked) else inventory.found.filesystem
     if seen is not None and seen.dirty and not any(x.is_ours for x in lines) and not wish.recover:
         raise AskError(
             f"the {fs} on {block.device} was not unmounted cleanly: another host may have it",

@@ -41,6 +41,10 @@ from iscsictl.system.sysfs import read_listing
 from iscsictl.system.udevdb import decoded, device_properties
 
 
+# A volume or an array answers no INQUIRY; nothing is made on one here.
+_PROBED = frozenset({"disk", "part", "mpath"})
+
+
 @dataclass(frozen=True)
 class Look:
     """What to look at: the disk that `name` means, and which part of it, how closely.
@@ -133,7 +137,7 @@ def observe(context: Context, what: Look, before: Inventory | None) -> DiskInven
     inventory = replace(inventory, chosen=chosen, used=used)
     if what.table or what.growth:
         inventory = replace(inventory, facts=_facts(context, chosen, what, earlier))
-    if what.content:
+    if what.content and chosen.block.kind in _PROBED:
         inventory = replace(inventory, content=_content(chosen, used))
     return inventory
 
