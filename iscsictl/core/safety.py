@@ -65,6 +65,8 @@ def matches_claim(content: Content, uuid: str, table: str) -> bool:
     known = [s for s in content.signatures if s.uuid == uuid]
     if len(known) != len(content.signatures):
         return False
+    if content.table is None and content.partitions:
+        return False
     if table == "none":
         return content.table is None
     if content.table is None:
@@ -83,7 +85,8 @@ def may_write(content: Content, right: Right, uuid: str, table: str) -> bool:
     """
     if content.blank or matches_claim(content, uuid, table):
         return True
-    return right is Right.CONFIRMED and not content.signatures and content.table is None
+    bare = content.table is None and not content.partitions and not content.signatures
+    return right is Right.CONFIRMED and bare
 
 
 def right_to_destroy(
