@@ -40,7 +40,6 @@ from iscsictl.system.blockdev import device_number
 from iscsictl.system.sysfs import read_listing
 from iscsictl.system.udevdb import decoded, device_properties
 
-
 # A volume or an array answers no INQUIRY; nothing is made on one here.
 _PROBED = frozenset({"disk", "part", "mpath"})
 
