@@ -6,7 +6,6 @@ from collections.abc import Callable
 import click
 
 from iscsictl.cli.options import Settings, changing, common_with, need_root
-from iscsictl.cli.running import carry_out
 from iscsictl.core.checks import examine
 from iscsictl.engine import doctor as looking
 from iscsictl.engine.context import Context
@@ -54,7 +53,10 @@ def doctor(
     if settings.output in {"nagios", "prometheus"}:
         raise UsageError(f"-o {settings.output} does not go with --fix")
     need_root("doctor --fix")
-    code = carry_out(settings, looking.repairs(chosen))
+    from iscsictl.cli.running import carry_out
+    from iscsictl.engine.repairs import repairs
+
+    code = carry_out(settings, repairs(chosen))
     if code or settings.dry_run:
         return code
     if settings.output == "table" and not settings.quiet:

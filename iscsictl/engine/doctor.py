@@ -9,17 +9,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from iscsictl.core.checks import examine
 from iscsictl.core.checks.kernel import TRANSPORT_MODULES
 from iscsictl.core.checks.portals import wanted
-from iscsictl.core.checks.repair import plan_repairs
 from iscsictl.core.making import blocks
 from iscsictl.core.nets import is_local, way_to
 from iscsictl.engine.context import Context
-from iscsictl.engine.converge import Task
 from iscsictl.errors import IscsictlError, NeedsRootError
-from iscsictl.model.health import Finding
-from iscsictl.model.inventory import Inventory, Known, NotLooked, Seen, Unreadable
+from iscsictl.model.inventory import Known, NotLooked, Seen, Unreadable
 from iscsictl.model.listing import Listing
 from iscsictl.model.machine import (
     Daemon,
@@ -279,14 +275,3 @@ def _answer(path: str, wait: float) -> str | None:
     except IscsictlError as error:
         return error.text
     return result.said if result.code else None
-
-
-def repairs(chosen: Callable[[Finding], bool]) -> Task:
-    """Return the task of `doctor --fix`: look (not over the network), then the safe repairs."""
-    findings: list[Finding] = []
-
-    def look_again(context: Context, _: Inventory | None) -> Inventory:
-        findings[:] = filter(chosen, examine(look(context, probe=False)))
-        return Inventory()
-
-    return Task(look_again, lambda _: plan_repairs(findings))

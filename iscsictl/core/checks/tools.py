@@ -78,7 +78,7 @@ def _daemon(machine: Machine) -> Iterator[Finding]:
         yield fail(
             "iscsid-answers",
             f"iscsid (pid {daemon.pid}) is stopped (state {daemon.state}) and does not answer",
-            f"kill -CONT {daemon.pid}",
+            "kill -CONT $(pidof iscsid)",
         )
     elif daemon.state == "D":
         yield fail(
