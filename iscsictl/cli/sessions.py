@@ -213,7 +213,7 @@ def startup(settings: Settings, when: str, **options: Any) -> int:
     """Say whether a target is logged in at boot: automatic, onboot (by the initrd) or manual."""
     choice = choice_of(settings, options)
     need_root("startup")
-    return branches(
+    return whole(
         settings,
         lambda context, _: looking.for_startup(context, choice, {"node.startup": when}),
         lambda inventory: records.plan_startup(inventory, choice, when),
