@@ -4,66 +4,24 @@ import grp
 import pwd
 import re
 import uuid
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import click
 
+from iscsictl.cli.choosing import account_options, portal, take_account
 from iscsictl.cli.options import Settings, changing, common, need_root
 from iscsictl.cli.running import ask, carry_out
-from iscsictl.cli.secrets import account, read_secret
 from iscsictl.core.build import plan_attach
 from iscsictl.core.teardown import plan_detach
 from iscsictl.engine import observe
 from iscsictl.engine.converge import Task
 from iscsictl.errors import UsageError
-from iscsictl.model.names import DEFAULT_IFACE, Portal, parse_portal
+from iscsictl.model.names import DEFAULT_IFACE
 from iscsictl.model.wish import AttachWish, Consent, DetachWish
 from iscsictl.system.disk import LABEL_BYTES
 
 FILESYSTEMS = ["ext4", "ext3", "ext2", "xfs", "btrfs", "vfat"]
-
-
-def portal(text: str) -> Portal:
-    """Read a portal of the command line."""
-    try:
-        return parse_portal(text)
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from None
-
-
-def chap_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options of a CHAP account."""
-    for option in reversed(
-        (
-            click.option("--chap-user", metavar="NAME", help="CHAP name of this host."),
-            click.option(
-                "--chap-secret-file", metavar="FILE", help="Its secret; - reads standard input."
-            ),
-            click.option("--chap-secret-prompt", is_flag=True, help="Ask for the secret."),
-            click.option("--mutual-user", metavar="NAME", help="CHAP name of the array."),
-            click.option("--mutual-secret-file", metavar="FILE", help="The array's secret."),
-            click.option("--mutual-secret-prompt", is_flag=True, help="Ask for it."),
-        )
-    ):
-        command = option(command)
-    return command
-
-
-def take_account(options: dict[str, Any]) -> Any:
-    """Take the CHAP options out of `options` and make the account of them."""
-    secret = read_secret(
-        options.pop("chap_secret_file"),
-        prompt=options.pop("chap_secret_prompt"),
-        whose="CHAP secret",
-    )
-    mutual = read_secret(
-        options.pop("mutual_secret_file"),
-        prompt=options.pop("mutual_secret_prompt"),
-        whose="CHAP secret of the array",
-    )
-    return account(options.pop("chap_user"), secret, options.pop("mutual_user"), mutual)
 
 
 def _owner(text: str | None) -> tuple[int | None, int | None]:
@@ -135,7 +93,7 @@ def _directory(text: str | None) -> str | None:
     metavar="IFACE",
     help="The iface to log in through.",
 )
-@chap_options
+@account_options
 @click.option(
     "--table", type=click.Choice(["gpt", "dos", "none"]), help="Partition table to make [gpt]."
 )

@@ -11,7 +11,7 @@ import click
 
 from iscsictl.cli.choosing import account_options, by_target, choice_of, portal, take_account, whole
 from iscsictl.cli.options import Settings, changing, common, need_root
-from iscsictl.cli.secrets import _ask, _read
+from iscsictl.cli.secrets import ask_secret, read_text
 from iscsictl.core import passwords
 from iscsictl.core.choice import Choice, chosen_records
 from iscsictl.core.records import plan_default_account, plan_discovery_account, plan_values
@@ -268,7 +268,7 @@ def check(settings: Settings, user: str | None, file: str | None, prompt: bool) 
     """
     if file is not None and prompt:
         raise UsageError("give a file or a prompt, not both")
-    secret = _ask("CHAP secret") if file is None else _read(file, "CHAP secret")
+    secret = ask_secret("CHAP secret") if file is None else read_text(file, "CHAP secret")
     verdicts = passwords.judge(secret, user=user, words=[socket.gethostname()])
     if settings.output == "json":
         rows = [{"level": v.level, "id": v.id, "text": v.text} for v in verdicts]

@@ -105,7 +105,7 @@ def whole(settings: Settings, look: Look, think: Think) -> int:
 
 def branches(settings: Settings, look: Look, think: Think) -> int:
     """Carry out a plan whose branches go on without each other."""
-    from iscsictl.cli.several import carry_out_several
+    from iscsictl.cli.running import carry_out
     from iscsictl.engine.converge import Task
 
-    return carry_out_several(settings, Task(look, think))
+    return carry_out(settings, Task(look, think), branches=True)

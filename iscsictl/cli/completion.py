@@ -11,10 +11,11 @@ from iscsictl.cli.options import Settings, common
 def completion(_settings: Settings, shell: str) -> int:
     """Print the completion script of a shell.
 
-    \b
-    source <(iscsictl completion bash)
-    iscsictl completion zsh > "${fpath[1]}/_iscsictl"
-    iscsictl completion fish > ~/.config/fish/completions/iscsictl.fish
+    For bash, in ~/.bashrc: source <(iscsictl completion bash)
+
+    For zsh: iscsictl completion zsh > "${fpath[1]}/_iscsictl"
+
+    For fish: iscsictl completion fish > ~/.config/fish/completions/iscsictl.fish
     """
     from iscsictl.completion.generate import script
 

@@ -45,7 +45,7 @@ def _all_well(settings: Settings, mounts: int) -> int:
 
 
 def _mend(settings: Settings, target: str | None) -> int:
-    from iscsictl.cli.several import carry_out_several
+    from iscsictl.cli.running import carry_out
     from iscsictl.engine.converge import Task
 
     task = Task(
@@ -55,7 +55,7 @@ def _mend(settings: Settings, target: str | None) -> int:
         ),
     )
     try:
-        return carry_out_several(settings, task, lock_wait=0.0)
+        return carry_out(settings, task, branches=True, lock_wait=0.0)
     except InUseError as error:
         if not settings.quiet:
             click.echo(f"iscsictl: {error.text}: left to it", err=True)

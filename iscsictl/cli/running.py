@@ -6,10 +6,10 @@ import click
 
 from iscsictl.cli.options import Settings, complain
 from iscsictl.engine.context import Context
-from iscsictl.engine.converge import Task, converge, dry_run
+from iscsictl.engine.converge import Task
 from iscsictl.engine.lock import host_lock
 from iscsictl.errors import Exit
-from iscsictl.model.plan import Outcome, Report
+from iscsictl.model.plan import Report
 from iscsictl.system import stop
 from iscsictl.ui.planview import StepPrinter, document
 
@@ -21,8 +21,26 @@ def ask(settings: Settings, question: str) -> bool:
     return settings.interactive and click.confirm(question, err=True)
 
 
-def carry_out(settings: Settings, task: Task, *, device_only: bool = False) -> int:
-    """Run a task and print what came of it. Returns the exit code."""
+def carry_out(
+    settings: Settings,
+    task: Task,
+    *,
+    branches: bool = False,
+    lock_wait: float | None = None,
+    device_only: bool = False,
+) -> int:
+    """Run a task and print what came of it. Returns the exit code.
+
+    The steps of `branches` need each other only where they say so: what fails does not stop
+    the others. `lock_wait` is how many seconds to wait for another iscsictl that changes the
+    host.
+    """
+    if branches:
+        from iscsictl.engine.several import converge_several as act
+        from iscsictl.engine.several import forecast as foresee
+    else:
+        from iscsictl.engine.converge import converge as act
+        from iscsictl.engine.converge import dry_run as foresee
     quiet = settings.quiet or device_only
     printer = StepPrinter(output=settings.output, quiet=quiet, color=settings.color)
 
@@ -33,22 +51,23 @@ def carry_out(settings: Settings, task: Task, *, device_only: bool = False) -> i
 
     context = Context(settings.wait, settings.root, say, printer.watch)
     if settings.dry_run:
-        report = dry_run(task, context)
-        for outcome in report.outcomes:
-            _show_planned(printer, settings, outcome)
+        report = foresee(task, context)
+        _show_planned(printer, settings, report)
     else:
         stop.defer()
         try:
-            with host_lock(settings.wait, say, settings.root), context.waiter:
-                report = converge(task, context, printer)
+            wait = settings.wait if lock_wait is None else lock_wait
+            with host_lock(wait, say, settings.root), context.waiter:
+                report = act(task, context, printer)
         finally:
             printer.close()
     return _conclude(settings, report, say_device=device_only)
 
 
-def _show_planned(printer: StepPrinter, settings: Settings, outcome: Outcome) -> None:
+def _show_planned(printer: StepPrinter, settings: Settings, report: Report) -> None:
     if settings.output == "table" and not settings.quiet:
-        click.echo(printer.line(outcome))
+        for outcome in report.outcomes:
+            click.echo(printer.line(outcome))
 
 
 def _conclude(settings: Settings, report: Report, *, say_device: bool) -> int:

@@ -23,14 +23,15 @@ def read_secret(file: str | None, *, prompt: bool, whose: str) -> Secret | None:
         return None
     if file is not None and prompt:
         raise UsageError(f"{whose}: give a file or a prompt, not both")
-    text = _ask(whose) if file is None else _read(file, whose)
+    text = ask_secret(whose) if file is None else read_text(file, whose)
     try:
         return Secret(text)
     except ValueError as error:
         raise UsageError(f"{whose}: {error}", hint=_HINT) from None
 
 
-def _ask(whose: str) -> str:
+def ask_secret(whose: str) -> str:
+    """Ask for a secret twice, unseen. Raises UsageError where there is no terminal."""
     if sys.stdin is None or not sys.stdin.isatty():
         raise UsageError(
             f"{whose}: there is no terminal to ask on", hint="give the secret in a file"
@@ -39,7 +40,8 @@ def _ask(whose: str) -> str:
     return str(text)
 
 
-def _read(file: str, whose: str) -> str:
+def read_text(file: str, whose: str) -> str:
+    """Read a file, stdin (`-`) or a credential; one newline at the end is dropped."""
     path = Path(file)
     credentials = os.environ.get("CREDENTIALS_DIRECTORY")
     if credentials and "/" not in file and (Path(credentials) / file).exists():

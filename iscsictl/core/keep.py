@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 
+from iscsictl.core.choice import session_for, subject_of, torn_error
 from iscsictl.core.fork import Branches
-from iscsictl.core.sessions import session_for, subject_of, torn_error
 from iscsictl.errors import IscsictlError, UnreachableError
 from iscsictl.model import actions
 from iscsictl.model.actions import DiskId

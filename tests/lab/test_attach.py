@@ -37,7 +37,7 @@ def act(host: Guest, command: str, code: int = 0) -> Result:
 def traces(host: Guest) -> str:
     """Everything that a failed attach might leave behind."""
     return host.run(
-        "find /etc/iscsi/nodes /var/lib/iscsi/nodes 2>/dev/null; cat /etc/fstab; "
+        "find /etc/iscsi/nodes /var/lib/iscsi/nodes -type f 2>/dev/null; cat /etc/fstab; "
         "iscsiadm -m session 2>&1; ls /srv; cat /proc/mounts | grep ^/dev/sd"
     ).out
 

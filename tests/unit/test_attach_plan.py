@@ -1,6 +1,7 @@
 """What an attach plans, by example; the properties are in tests/property/test_planner.py."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -9,7 +10,7 @@ from iscsictl.core.safety import AskError
 from iscsictl.errors import AuthError, Exit, IscsictlError, UnreachableError
 from iscsictl.model import actions
 from iscsictl.model.actions import Right
-from iscsictl.model.inventory import HostFacts, Known, NotLooked, Place, Unreadable, Users
+from iscsictl.model.inventory import HostFacts, Known, NotLooked, Offer, Place, Unreadable, Users
 from iscsictl.model.plan import Plan, Status, Step
 from iscsictl.model.secret import Secret
 from iscsictl.model.wish import Account, AttachWish, Consent
@@ -49,9 +50,9 @@ def planned(now: World, wanted: AttachWish | None = None) -> Plan:
     return plan_attach(look(now.inventory, wanted), wanted)
 
 
-def here(*units: object) -> World:
+def here(*units: Any) -> World:
     """A machine that is logged in to an array with these LUNs."""
-    now = world(*units).logged_in()  # type: ignore[arg-type]
+    now = world(*units).logged_in()
     values = record_values(wish(), multipath=False)
     return now.do(actions.WriteRecord(TARGET, A, "default", values))
 
@@ -100,7 +101,7 @@ def test_a_record_gets_startup_a_long_timeout_and_the_account() -> None:
 
 def test_with_multipathd_the_timeout_is_its_own_and_every_portal_gets_a_session() -> None:
     now = world(blank(W)).having(host=HostFacts(multipathd=True))
-    both = tuple(replace(o, portal=p) for o in now.inventory.offers.value for p in (A, B))  # type: ignore[union-attr]
+    both = (Offer(TARGET, A), Offer(TARGET, B))
     plan = planned(now.having(offers=Known(both)))
     action = step(plan, "settings").action
     assert isinstance(action, actions.WriteRecord)
@@ -212,7 +213,7 @@ def test_without_a_table_the_filesystem_takes_the_whole_disk() -> None:
     ],
 )
 def test_a_disk_with_anything_on_it_is_refused_and_the_error_names_it(
-    content: object, named: str
+    content: Any, named: str
 ) -> None:
     error = refused(planned(here(content)))
     assert error.exit is Exit.REFUSED
@@ -224,8 +225,8 @@ def test_a_disk_with_anything_on_it_is_refused_and_the_error_names_it(
 @pytest.mark.parametrize(
     "seen", [Unreadable(UnreachableError("/dev/sda cannot be read at byte 0")), NotLooked()]
 )
-def test_a_disk_that_could_not_be_read_is_not_blank(seen: object) -> None:
-    plan = planned(here(unit(seen)))  # type: ignore[arg-type]
+def test_a_disk_that_could_not_be_read_is_not_blank(seen: Any) -> None:
+    plan = planned(here(unit(seen)))
     assert refused(plan).exit in {Exit.UNREACHABLE, Exit.ERROR}
     assert not {"label", "mkfs", "claim"} & set(verbs(plan))
 
@@ -433,7 +434,7 @@ def test_a_disk_without_a_name_is_never_written() -> None:
         (parted(W, "ext4", CLAIMED, used=True), []),
     ],
 )
-def test_a_claim_is_resumed_where_it_stopped(content: object, left: list[str]) -> None:
+def test_a_claim_is_resumed_where_it_stopped(content: Any, left: list[str]) -> None:
     plan = planned(here(content).with_line(claim(W)))
     assert verbs(plan) == [*left, "directory", "mount", "fstab"]
     action = step(plan, "fstab").action
@@ -458,7 +459,7 @@ def test_a_claimed_filesystem_that_is_only_there_when_complete_is_kept(fs: str) 
         replace(parted(W, None), partitions=(replace(parted(W, None).partitions[0], size=MIB),)),
     ],
 )
-def test_a_claim_gives_no_right_over_what_we_never_made(content: object) -> None:
+def test_a_claim_gives_no_right_over_what_we_never_made(content: Any) -> None:
     error = refused(planned(here(content).with_line(claim(W))))
     assert error.exit is Exit.REFUSED
 
