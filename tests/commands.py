@@ -55,6 +55,7 @@ def call(args: list[str], root: Path, *, uid: int = 1000, stdin: bytes = b"") ->
     stderr = io.TextIOWrapper(err, encoding="utf-8", errors="backslashreplace", write_through=True)
     environment = {"ISCSICTL_ROOT": str(root), "PATH": "/usr/bin", "LANG": "C.UTF-8"}
     with (
+        contextlib.chdir(root),
         mock.patch.object(sys, "argv", ["iscsictl", *args]),
         mock.patch.object(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin))),
         mock.patch.dict(os.environ, environment, clear=True),

@@ -46,7 +46,8 @@ def lines(draw: st.DrawFn) -> list[str]:
     for param in command.params:
         if isinstance(param, click.Argument):
             args += draw(st.lists(WORDS, min_size=0 if not param.required else 1, max_size=1))
-    options = [p for p in command.params if isinstance(p, click.Option)]
+    # A file of its own choosing is what `--out` is for; it is not written where chance says.
+    options = [p for p in command.params if isinstance(p, click.Option) and p.name != "out"]
     for option in draw(st.lists(st.sampled_from(options), max_size=6)):
         args.append(draw(st.sampled_from(option.opts)))
         if isinstance(option.type, click.Choice) and draw(st.booleans()):

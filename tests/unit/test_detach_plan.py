@@ -1,0 +1,240 @@
+"""What a detach plans, by example."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from iscsictl.core.teardown import plan_detach
+from iscsictl.errors import Exit, IscsictlError
+from iscsictl.model import actions
+from iscsictl.model.inventory import HostFacts, Users
+from iscsictl.model.plan import Plan, Status
+from iscsictl.model.wish import Consent, DetachWish
+from tests.worlds import (
+    CLAIMED,
+    DIR,
+    OTHER,
+    TARGET,
+    WRONG,
+    A,
+    B,
+    World,
+    blank,
+    line,
+    parted,
+    unit,
+    world,
+    wwid_of,
+)
+
+W, W1 = wwid_of(0), wwid_of(1)
+MOUNTED = Users(mounts=(DIR,))
+
+
+def attached(*, users: Users = MOUNTED, second: bool = False) -> World:
+    """A machine with a filesystem of ours on /srv/data; perhaps with a second LUN."""
+    units = [unit(parted(W, "ext4", CLAIMED, used=True), users=users)]
+    if second:
+        units.append(unit(blank(W1), lun=1))
+    now = world(*units).logged_in().with_line(line(W))
+    return now.do(actions.WriteRecord(TARGET, A, "default", {"node.startup": "automatic"}))
+
+
+def planned(now: World, name: str = DIR, lun: int | None = None, **more: Any) -> Plan:
+    return plan_detach(now.inventory, DetachWish(name, lun, **more))
+
+
+def pending(plan: Plan) -> list[str]:
+    assert plan.refusal is None, plan.refusal
+    return [s.action.verb for s in plan.steps if s.status is Status.PLANNED]
+
+
+def refused(plan: Plan) -> IscsictlError:
+    assert plan.refusal is not None
+    assert not plan.ready or plan.refusal
+    return plan.refusal
+
+
+ALL = ["umount", "settings", "logout", "unfstab"]
+
+
+@pytest.mark.parametrize("name", [TARGET, DIR, W, CLAIMED, "/dev/sda", "/dev/sda1"])
+def test_whatever_names_the_lun_takes_it_down_in_order(name: str) -> None:
+    plan = planned(attached(), name)
+    assert pending(plan) == ALL
+    settings = next(s.action for s in plan.steps if isinstance(s.action, actions.WriteRecord))
+    assert settings.changes == {"node.startup": "manual"}
+
+
+@pytest.mark.fault("F31")
+@pytest.mark.parametrize("name", [TARGET, DIR, W, CLAIMED, "/dev/sda", "/dev/sda1"])
+def test_taking_down_twice_is_once(name: str) -> None:
+    now = attached()
+    after = now.do(*(s.action for s in planned(now, name).pending))
+    assert pending(planned(after, name)) == []
+
+
+@pytest.mark.fault("F31")
+def test_a_session_that_is_gone_leaves_the_record_and_the_line() -> None:
+    now = attached().do(actions.Logout(TARGET, A, "default"))
+    for name in (TARGET, DIR, W, CLAIMED):
+        assert pending(planned(now, name)) == ["settings", "unfstab"]
+
+
+@pytest.mark.fault("F31")
+def test_a_record_that_is_gone_is_not_missed() -> None:
+    now = attached().do(actions.DeleteRecord(TARGET, A, "default"))
+    assert pending(planned(now)) == ["umount", "logout", "unfstab"]
+
+
+def test_forget_deletes_the_record_after_the_logout() -> None:
+    assert pending(planned(attached(), forget=True)) == ["umount", "logout", "forget", "unfstab"]
+
+
+@pytest.mark.fault("F30")
+def test_one_of_two_luns_goes_and_the_session_stays() -> None:
+    now = attached(second=True)
+    for plan in (planned(now), planned(now, TARGET, 0)):
+        assert pending(plan) == ["umount", "remove", "unfstab"]
+        assert any("LUN 1" in note for note in plan.notes)
+    assert pending(planned(now, TARGET)) == ALL
+
+
+@pytest.mark.fault("F30")
+def test_the_second_lun_is_looked_at_too_before_the_whole_target_goes() -> None:
+    units = (
+        unit(parted(W, "ext4", CLAIMED), users=MOUNTED),
+        unit(blank(W1), lun=1, users=Users(others=("swap on /dev/sdb",))),
+    )
+    now = world(*units).logged_in().with_line(line(W))
+    assert refused(planned(now, TARGET)).exit is Exit.IN_USE
+    assert pending(planned(now)) == ["umount", "remove", "unfstab"]
+
+
+@pytest.mark.fault("F29")
+@pytest.mark.parametrize(
+    "holder",
+    [
+        "swap on /dev/sda1",
+        "LVM volume /dev/dm-0",
+        "md array /dev/md0",
+        "mount on /mnt in the namespace of process 7 (bash)",
+        "process 7 (dd) that has /dev/sda open",
+    ],
+)
+def test_what_is_in_use_stays_and_the_holder_is_named(holder: str) -> None:
+    for users in (Users(others=(holder,)), Users(mounts=(DIR,), others=(holder,))):
+        error = refused(planned(attached(users=users)))
+        assert error.exit is Exit.IN_USE
+        assert holder in error.text
+        assert error.hint
+
+
+@pytest.mark.fault("F29")
+def test_who_works_in_the_mount_keeps_it() -> None:
+    users = Users(mounts=(DIR,), inside=("process 7 (bash) works in /srv/data",))
+    error = refused(planned(attached(users=users)))
+    assert error.exit is Exit.IN_USE
+    assert "process 7" in error.text
+
+
+def test_a_mount_by_hand_goes_only_where_it_is_named() -> None:
+    now = attached(users=Users(mounts=(DIR, "/mnt")))
+    error = refused(planned(now, TARGET))
+    assert error.exit is Exit.IN_USE
+    assert "/mnt" in error.text
+    assert pending(planned(now, "/dev/sda"))[:2] == ["umount", "umount"]
+
+
+@pytest.mark.fault("F29")
+def test_a_line_that_names_a_disk_finds_who_uses_it_even_when_not_mounted_there() -> None:
+    now = attached(users=Users(others=("LVM volume /dev/dm-0",)))
+    for name in (DIR, W, CLAIMED):
+        assert refused(planned(now, name)).exit is Exit.IN_USE
+
+
+def test_a_disk_that_tells_no_name_is_unmounted_before_its_session_ends() -> None:
+    now = world(replace(unit(blank(W)), wwid=None, content=None)).logged_in()
+    disk = now.inventory.disks[0]
+    from iscsictl.model.listing import Mount
+
+    mounted = replace(disk, block=replace(disk.block, mounts=(Mount("/mnt"),)))
+    seen = replace(now.inventory, disks=(mounted,))
+    assert refused(plan_detach(seen, DetachWish(TARGET))).exit is Exit.IN_USE
+    plan = plan_detach(seen, DetachWish("/mnt"))
+    assert pending(plan) == ["umount", "logout"]
+
+
+@pytest.mark.fault("F31")
+def test_an_array_that_does_not_answer_is_not_waited_for() -> None:
+    now = attached()
+    down = tuple(replace(s, status="recovering") for s in now.inventory.sessions)
+    dead = now.having(sessions=down)
+    error = refused(planned(dead))
+    assert error.exit is Exit.UNREACHABLE
+    assert f"--lost --confirm {W}" in (error.hint or "")
+    plan = planned(dead, consent=Consent(lost=W))
+    assert pending(plan) == ALL
+    assert any("lost" in note and DIR in note for note in plan.notes)
+    unmount = next(s.action for s in plan.steps if isinstance(s.action, actions.Unmount))
+    assert unmount.lost
+
+
+def test_lost_needs_the_name_of_the_disk() -> None:
+    error = refused(planned(attached(), consent=Consent(lost=WRONG)))
+    assert error.exit is Exit.REFUSED
+    assert W in error.text
+
+
+def test_inner_mounts_go_before_outer_ones() -> None:
+    now = attached(users=Users(mounts=(DIR, f"{DIR}/inner")))
+    plan = planned(now, "/dev/sda")
+    paths = [s.action.path for s in plan.steps if isinstance(s.action, actions.Unmount)]
+    assert paths == [f"{DIR}/inner", DIR]
+
+
+def test_a_map_is_let_go_before_its_paths() -> None:
+    units = (unit(parted(W, "ext4", CLAIMED, used=True), users=MOUNTED),)
+    now = world(*units).having(host=HostFacts(multipathd=True)).logged_in().logged_in(portal=B)
+    plan = planned(now.with_line(line(W)), TARGET)
+    assert pending(plan) == ["umount", "unmap", "logout", "logout", "unfstab"]
+
+
+def test_two_sessions_through_two_interfaces_are_two_steps() -> None:
+    now = attached().do(
+        actions.CreateRecord(TARGET, A, "eth1"), actions.Login(TARGET, A, "eth1", None)
+    )
+    plan = planned(now, TARGET)
+    ids = [s.id for s in plan.steps]
+    assert len(ids) == len(set(ids))
+    assert sum(verb == "logout" for verb in pending(plan)) == 2
+
+
+def test_drop_ins_for_the_mount_go_with_it() -> None:
+    now = attached().having(host=HostFacts(required={"mail.service": (DIR,)}))
+    assert pending(planned(now)) == [*ALL[:-1], "unrequire", "unfstab"]
+
+
+@pytest.mark.fault("F48")
+def test_the_line_of_a_disk_that_moved_elsewhere_stays() -> None:
+    moved = unit(parted(wwid_of(8), "ext4", CLAIMED), target=OTHER, users=MOUNTED)
+    now = world(unit(blank(W)), moved).logged_in().logged_in(OTHER)
+    now = now.with_line(line(wwid_of(8)))  # The line still says TARGET.
+    assert pending(planned(now, TARGET)) == ["logout"]
+
+
+def test_a_name_that_fits_two_luns_is_refused_with_both() -> None:
+    units = (unit(blank(W)), unit(blank(W), target=OTHER))
+    now = world(*units).logged_in().logged_in(OTHER)
+    error = refused(planned(now, W))
+    assert error.exit is Exit.NOT_FOUND
+    assert TARGET in error.text
+    assert OTHER in error.text
+
+
+@pytest.mark.parametrize("name", ["mail", "sda", "vtrak", "iqn", "-", ""])
+def test_what_names_nothing_is_not_found(name: str) -> None:
+    error = refused(planned(attached(), name))
+    assert error.exit is Exit.NOT_FOUND
+    assert "iscsictl ls" in (error.hint or "")

@@ -1,0 +1,241 @@
+"""Which target, portals, records and sessions a wish means."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from iscsictl.core.build import plan_attach
+from iscsictl.core.routes import Route, find_routes, recorded_portals, session_of
+from iscsictl.errors import (
+    AuthError,
+    Exit,
+    IscsictlError,
+    NotFoundError,
+    UnreachableError,
+)
+from iscsictl.model.inventory import HostFacts, Inventory, Known, NotLooked, Offer, Unreadable
+from iscsictl.model.listing import Session
+from iscsictl.model.names import Portal
+from tests.worlds import OTHER, TARGET, V6, A, B, at, record, wish
+
+MULTIPATH = HostFacts(multipathd=True)
+
+
+def offers(*pairs: tuple[str, Portal], **more: Any) -> Inventory:
+    """A machine to which these targets are offered."""
+    return replace(Inventory(), offers=Known(tuple(Offer(*p) for p in pairs)), **more)
+
+
+def session(portal: Portal | None = A, asked: Portal | None = None, **more: Any) -> Session:
+    return replace(
+        Session("sysfs", TARGET, 1, portal=portal, persistent_portal=asked, status="up"),
+        **more,
+    )
+
+
+def portals(routes: tuple[Route, ...]) -> list[Portal]:
+    return [route.portal for route in routes]
+
+
+# Sessions and records
+
+
+@pytest.mark.fault("F14")
+def test_after_a_redirect_the_portal_that_was_asked_for_counts() -> None:
+    redirected = session(portal=B, asked=A)
+    assert session_of(record(A), (redirected,)) is redirected
+    assert session_of(record(B), (redirected,)) is None
+
+
+@pytest.mark.fault("F14")
+def test_a_record_that_names_a_host_has_the_session_that_was_asked_for_by_name() -> None:
+    named = Portal("Array.example.com", 3260, 1)
+    told = session(portal=A, asked=replace(named, address="array.example.com"))
+    assert session_of(record(named), (told,)) is told
+
+
+@pytest.mark.fault("F14")
+def test_a_capture_without_the_asked_portal_goes_by_the_one_it_tells() -> None:
+    told = session(portal=A, asked=None)
+    assert session_of(record(A), (told,)) is told
+    assert session_of(record(A), (session(portal=None),)) is None
+
+
+@pytest.mark.fault("F07")
+def test_a_session_of_another_target_portal_port_or_iface_is_another() -> None:
+    for other in (
+        session(target=OTHER),
+        session(portal=B),
+        session(portal=replace(A, port=3261)),
+        session(iface="eth1"),
+    ):
+        assert session_of(record(A), (other,)) is None
+    assert session_of(record(A, iface="eth1"), (session(), session(iface="eth1"))) is not None
+    assert session_of(record(A), (session(iface=None),)) is not None
+    assert session_of(record(A), (session(iface="default"),)) is not None
+
+
+def test_a_tag_does_not_part_a_session_from_its_record() -> None:
+    assert session_of(record(A), (session(portal=replace(A, tpgt=2)),)) is not None
+
+
+# The target
+
+
+def test_the_only_target_is_meant() -> None:
+    (route,) = find_routes(offers((TARGET, A)), wish())
+    assert (route.target, route.portal, route.record, route.session) == (TARGET, A, None, None)
+
+
+def test_of_several_targets_one_must_be_named_and_all_are_listed() -> None:
+    with pytest.raises(NotFoundError) as caught:
+        find_routes(offers((TARGET, A), (OTHER, A)), wish())
+    assert TARGET in caught.value.text
+    assert OTHER in caught.value.text
+    assert "2 targets" in caught.value.text
+    assert f"-T {TARGET}" in (caught.value.hint or "")
+    (route,) = find_routes(offers((TARGET, A), (OTHER, A)), wish(target=OTHER))
+    assert route.target == OTHER
+
+
+def test_a_target_that_is_not_offered_is_not_found_and_the_offers_are_listed() -> None:
+    with pytest.raises(NotFoundError, match="does not offer") as caught:
+        find_routes(offers((TARGET, A)), wish(target=OTHER))
+    assert OTHER in caught.value.text
+    assert str(at(A)) in caught.value.text
+    assert TARGET in (caught.value.hint or "")
+
+
+def test_no_offer_points_at_the_access_list() -> None:
+    for wanted in (wish(), wish(target=TARGET)):
+        with pytest.raises(NotFoundError, match=r"192\.0\.2\.5") as caught:
+            find_routes(offers(), wanted)
+        assert "access list" in (caught.value.hint or "")
+
+
+def test_an_array_that_nobody_asked_is_not_an_array_without_targets() -> None:
+    with pytest.raises(IscsictlError, match="was not asked"):
+        find_routes(replace(Inventory(), offers=NotLooked()), wish())
+
+
+def test_what_discovery_met_is_said() -> None:
+    seen = replace(Inventory(), offers=Unreadable(UnreachableError("no route to host")))
+    for wanted in (wish(), wish(target=TARGET)):
+        with pytest.raises(UnreachableError, match="no route to host"):
+            find_routes(seen, wanted)
+
+
+@pytest.mark.parametrize(("tag", "kept"), [(None, 1), (0, 0), (1, 1), (7, 7)])
+def test_a_named_target_is_tried_where_discovery_wants_an_account(
+    tag: int | None, kept: int
+) -> None:
+    seen = replace(Inventory(), offers=Unreadable(AuthError("refused")))
+    wanted = wish(target=TARGET, portals=(replace(A, tpgt=tag),))
+    assert portals(find_routes(seen, wanted)) == [replace(A, tpgt=kept)]
+    with pytest.raises(AuthError):
+        find_routes(seen, wish())
+
+
+# The portals
+
+
+def test_one_portal_is_used_and_it_is_the_wished_one() -> None:
+    assert portals(find_routes(offers((TARGET, B), (TARGET, A)), wish())) == [A]
+    assert portals(find_routes(offers((TARGET, B), (TARGET, V6)), wish())) == [B]
+
+
+def test_with_multipathd_all_portals_are_used_the_wished_one_first() -> None:
+    seen = offers((TARGET, B), (TARGET, A), (OTHER, V6), host=MULTIPATH)
+    assert portals(find_routes(seen, wish(target=TARGET))) == [A, B]
+
+
+def test_with_multipathd_the_other_portals_stay_routes_once_one_has_a_record() -> None:
+    pairs = ((TARGET, B), (TARGET, A), (OTHER, V6))
+    seen = offers(*pairs, host=MULTIPATH, records=(record(A),))
+    assert portals(find_routes(seen, wish(target=TARGET))) == [A, B]
+
+
+@pytest.mark.fault("F11")
+def test_a_silent_portal_is_passed_over_and_named() -> None:
+    silent = {A: "timed out", V6: "connection refused"}
+    seen = offers((TARGET, A), (TARGET, V6), (TARGET, B), silent=silent)
+    assert portals(find_routes(seen, wish())) == [B]
+    plan = plan_attach(seen, wish())
+    assert any(str(A) in note and "timed out" in note for note in plan.notes)
+    assert any(str(V6) in note for note in plan.notes)
+
+
+@pytest.mark.fault("F11")
+def test_a_portal_is_silent_whatever_its_tag_and_is_named_once() -> None:
+    seen = offers((TARGET, A), (TARGET, B), silent={at(A): "timed out", A: "timed out"})
+    assert portals(find_routes(seen, wish())) == [B]
+    assert sum(str(A) in note for note in plan_attach(seen, wish()).notes) == 1
+
+
+@pytest.mark.fault("F11")
+def test_with_all_portals_silent_each_is_named_with_its_reason() -> None:
+    seen = offers((TARGET, A), (TARGET, B), silent={A: "timed out", B: "refused"})
+    with pytest.raises(UnreachableError) as caught:
+        find_routes(seen, wish())
+    assert caught.value.exit is Exit.UNREACHABLE
+    assert f"{A}: timed out; {B}: refused" in caught.value.text
+    assert TARGET in caught.value.text
+    assert caught.value.hint
+
+
+# Records
+
+
+def test_a_record_answers_without_asking_the_array() -> None:
+    seen = replace(Inventory(), records=(record(A),), sessions=(session(),))
+    (route,) = find_routes(seen, wish(target=TARGET))
+    assert route.record == record(A)
+    assert route.session == session()
+
+
+def test_without_a_named_target_a_record_does_not_answer() -> None:
+    with pytest.raises(IscsictlError):
+        find_routes(replace(Inventory(), records=(record(A),)), wish())
+
+
+@pytest.mark.fault("F03")
+def test_a_torn_record_is_no_record() -> None:
+    torn = record(A, problem="is empty")
+    assert recorded_portals((torn,), wish(target=TARGET)) == ()
+    seen = offers((TARGET, A), records=(torn,), sessions=(session(),))
+    (route,) = find_routes(seen, wish())
+    assert route.record is None
+
+
+def test_records_of_another_target_iface_or_portal_do_not_count() -> None:
+    others = (record(A, OTHER), record(A, iface="eth1"), record(B))
+    assert recorded_portals(others, wish(target=TARGET)) == ()
+    seen = offers((TARGET, A), records=others)
+    assert find_routes(seen, wish())[0].record is None
+    assert find_routes(seen, wish(iface="eth1"))[0].record == others[1]
+
+
+def test_recorded_portals_come_in_the_order_of_the_wish() -> None:
+    both = (record(A), record(B))
+    assert recorded_portals(both, wish(target=TARGET, portals=(at(B), at(A)))) == (B, A)
+
+
+def test_the_record_s_own_words_are_the_route_s() -> None:
+    other_case = replace(A, address="ARRAY.example.com")
+    named = replace(A, address="array.example.com", tpgt=2)
+    (route,) = find_routes(offers((TARGET, other_case), records=(record(named),)), wish())
+    assert route.portal == named
+
+
+def test_a_subject_names_the_iface_where_it_is_not_the_default() -> None:
+    assert Route(TARGET, A, "default").subject == f"{TARGET} 192.0.2.5:3260"
+    assert Route(TARGET, A, "eth1").subject == f"{TARGET} 192.0.2.5:3260 [eth1]"
+
+
+@pytest.mark.fault("F13")
+def test_ipv6_portals_are_written_in_brackets_and_matched() -> None:
+    seen = offers((TARGET, V6), records=(record(V6),), sessions=(session(V6),))
+    (route,) = find_routes(seen, wish(portals=(at(replace(V6, address="2001:DB8::5")),)))
+    assert route.subject == f"{TARGET} [2001:db8::5]:3260"
+    assert route.session is not None

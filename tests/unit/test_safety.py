@@ -1,0 +1,315 @@
+"""Who may be overwritten: each rule by itself."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from iscsictl.core import safety
+from iscsictl.core.safety import AskError
+from iscsictl.errors import InUseError, RefusedError
+from iscsictl.model.actions import Right
+from iscsictl.model.content import Content, Filesystem, Signature
+from iscsictl.model.listing import Block, Disk, Path
+from iscsictl.model.wish import Consent
+from tests.effects import MIB
+from tests.worlds import (
+    CLAIMED,
+    FOREIGN,
+    SIZE,
+    WRONG,
+    bare,
+    blank,
+    in_parts,
+    parted,
+    stranger,
+    wwid_of,
+)
+
+W, W1 = wwid_of(0), wwid_of(1)
+GIB = 1 << 30
+
+
+def disk(wwid: str | None = W, *devices: str, kind: str = "disk", uuid: str | None = None) -> Disk:
+    devices = devices or ("/dev/sda",)
+    paths = tuple(Path(n, f"{n}:0:0:0", d) for n, d in enumerate(devices, 1))
+    top = Block("/dev/mapper/mpatha", "mpath") if kind == "mpath" else Block(devices[0], "disk")
+    inner = Block(f"{devices[0]}1", "part", uuid=uuid)
+    return Disk(wwid, paths, replace(top, children=(inner,)))
+
+
+def right(content: Content, consent: Consent | None = None, **more: str | None) -> Right:
+    given = {"claim": None, "table": "gpt", **more}
+    return safety.right_to_destroy(
+        content, "/dev/sda", consent or Consent(),
+        claim=given["claim"], table=given["table"] or "gpt",
+    )  # fmt: skip
+
+
+# Which disk it is
+
+
+def test_a_disk_alone_is_known_by_its_wwid() -> None:
+    one = disk()
+    assert safety.same_disk(one, (one, disk(W1, "/dev/sdb")), None) == W
+    assert safety.same_disk(one, (one,), W) == W
+
+
+def test_a_disk_without_a_name_is_refused_with_its_device() -> None:
+    with pytest.raises(RefusedError, match=r"^/dev/sda tells no WWID"):
+        safety.same_disk(disk(None), (), None)
+
+
+def test_another_disk_than_the_wished_one_is_refused_with_both_names() -> None:
+    with pytest.raises(RefusedError, match=f"^/dev/sda is the disk {W}, not {WRONG}$") as caught:
+        safety.same_disk(disk(), (), WRONG)
+    assert "iscsictl ls" in (caught.value.hint or "")
+
+
+@pytest.mark.fault("F23")
+def test_twins_are_refused_with_all_devices_sorted() -> None:
+    one, two = disk(W, "/dev/sdc"), disk(W, "/dev/sdb")
+    with pytest.raises(RefusedError, match=f"^/dev/sdb, /dev/sdc all say they are {W}") as caught:
+        safety.same_disk(one, (two, one), None)
+    assert "multipathd" in (caught.value.hint or "")
+
+
+@pytest.mark.fault("F23")
+def test_a_map_may_stand_over_paths_and_a_plain_disk_may_not() -> None:
+    mapped = disk(W, "/dev/sda", "/dev/sdb", kind="mpath")
+    assert safety.same_disk(mapped, (mapped,), None) == W
+    plain = disk(W, "/dev/sda", "/dev/sdb")
+    with pytest.raises(RefusedError, match="/dev/sda, /dev/sdb"):
+        safety.same_disk(plain, (plain,), None)
+    with pytest.raises(RefusedError):
+        safety.same_disk(mapped, (mapped, disk(W, "/dev/sdc")), None)
+
+
+# Whether it takes writes
+
+
+def test_a_sound_disk_takes_writes() -> None:
+    safety.writable(blank(W), "/dev/sda", W)
+
+
+@pytest.mark.parametrize(
+    ("content", "said", "hinted"),
+    [
+        (blank(WRONG), f"/dev/sda is not the disk {W} any more: it says it is {WRONG}", "rescan"),
+        (blank(W, reserved=True), "/dev/sda is under a SCSI-3 persistent reservation", "/dev/sda"),
+        (blank(W, read_only=True), "/dev/sda is read-only", "writable"),
+    ],
+)
+def test_what_takes_no_writes_is_said(content: Content, said: str, hinted: str) -> None:
+    with pytest.raises(RefusedError) as caught:
+        safety.writable(content, "/dev/sda", W)
+    assert caught.value.text.startswith(said)
+    assert hinted in (caught.value.hint or "")
+
+
+# The right to destroy
+
+
+def test_blank_gives_the_right() -> None:
+    assert right(blank(W)) is Right.BLANK
+    assert right(blank(W), Consent(wipe=W)) is Right.BLANK
+    assert right(blank(W), claim=CLAIMED) is Right.BLANK
+
+
+def test_a_claim_gives_the_right_over_its_own_work() -> None:
+    assert right(parted(W, "ext4", CLAIMED), claim=CLAIMED) is Right.CLAIMED
+    assert right(parted(W, "ext4", CLAIMED), Consent(wipe=W), claim=CLAIMED) is Right.CLAIMED
+
+
+def test_confirmation_gives_the_right_over_any_content() -> None:
+    for content in (bare(W, "xfs"), in_parts(W), stranger(W, "LVM2_member")):
+        assert right(content, Consent(wipe=W)) is Right.CONFIRMED
+        assert right(content, Consent(wipe=W), claim=CLAIMED) is Right.CONFIRMED
+
+
+@pytest.mark.parametrize("content", [blank(W), parted(W, "ext4", CLAIMED), bare(W, "xfs")])
+def test_confirmation_of_another_disk_takes_every_right_away(content: Content) -> None:
+    with pytest.raises(RefusedError) as caught:
+        right(content, Consent(wipe=WRONG), claim=CLAIMED)
+    said = f"--confirm {WRONG} does not name this disk: /dev/sda is {W}"
+    assert caught.value.text == said
+    assert "compare" in (caught.value.hint or "")
+
+
+def test_adoption_gives_no_right_to_destroy() -> None:
+    with pytest.raises(RefusedError):
+        right(bare(W, "ext4"), Consent(adopt=True, over_nonempty=True, lost=W))
+
+
+def test_the_refusal_says_what_was_found_and_both_ways_on() -> None:
+    with pytest.raises(RefusedError) as caught:
+        right(bare(W, "xfs", label="mail"))
+    assert caught.value.text == "/dev/sda is not blank: it carries xfs labelled 'mail'"
+    assert "--adopt" in (caught.value.hint or "")
+    assert f"--wipe --confirm {W}" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize("consent", [Consent(), Consent(wipe=W)])
+def test_use_reservation_and_read_only_stand_above_all_rights(consent: Consent) -> None:
+    with pytest.raises(InUseError, match=r"^/dev/sda is in use: swap, md$") as caught:
+        right(blank(W, users=("swap", "md")), consent, claim=CLAIMED)
+    assert "detach /dev/sda --dry-run" in (caught.value.hint or "")
+    with pytest.raises(RefusedError, match="reservation"):
+        right(blank(W, reserved=True), consent, claim=CLAIMED)
+    with pytest.raises(RefusedError, match="read-only"):
+        right(blank(W, read_only=True), consent, claim=CLAIMED)
+
+
+# What a run that was stopped can have left
+
+
+@pytest.mark.parametrize(
+    ("content", "table", "ours"),
+    [
+        (blank(W), "gpt", True),
+        (blank(W), "none", True),
+        (parted(W, None), "gpt", True),
+        (parted(W, None, data_at=MIB), "gpt", True),
+        (parted(W, "ext4", CLAIMED), "gpt", True),
+        (parted(W, "ext4", CLAIMED, table="dos"), "dos", True),
+        (replace(parted(W, None), partitions=()), "gpt", True),
+        (bare(W, "ext4", CLAIMED), "none", True),
+        (replace(blank(W), data_at=0), "none", True),
+        (parted(W, None), "dos", False),
+        (parted(W, None), "none", False),
+        (parted(W, "ext4", FOREIGN), "gpt", False),
+        (parted(W, "ext4", None), "gpt", False),
+        (bare(W, "ext4", CLAIMED), "gpt", False),
+        (bare(W, "ext4", FOREIGN), "none", False),
+        (replace(blank(W), data_at=0), "gpt", False),
+        (replace(blank(W), data_at=4096), "dos", False),
+        (in_parts(W), "gpt", False),
+    ],
+)
+def test_all_that_stands_there_must_be_the_claim_s(
+    content: Content, table: str, ours: bool
+) -> None:
+    assert safety.matches_claim(content, CLAIMED, table) is ours
+
+
+def test_one_foreign_signature_among_our_own_is_foreign() -> None:
+    foreign = Signature("LVM2_member", 0, FOREIGN)
+    nameless = Signature("dm_integrity", 0, None)
+    for more in (foreign, nameless):
+        whole = bare(W, "ext4", CLAIMED)
+        assert not safety.matches_claim(
+            replace(whole, signatures=(*whole.signatures, more)), CLAIMED, "none"
+        )
+        inner = parted(W, "ext4", CLAIMED)
+        part = replace(inner.partitions[0], signatures=(*inner.partitions[0].signatures, more))
+        assert not safety.matches_claim(replace(inner, partitions=(part,)), CLAIMED, "gpt")
+        assert not safety.matches_claim(replace(inner, signatures=(more,)), CLAIMED, "gpt")
+
+
+def test_two_partitions_are_not_ours_even_when_both_are_named_so() -> None:
+    one = parted(W, "ext4", CLAIMED)
+    two = replace(one, partitions=one.partitions * 2)
+    assert not safety.matches_claim(two, CLAIMED, "gpt")
+
+
+@pytest.mark.parametrize(
+    ("size", "part", "ours"),
+    [
+        (SIZE, SIZE - 2 * MIB, True),
+        (GIB, GIB - 16 * MIB, True),
+        (GIB, GIB * 9 // 10 - 16 * MIB + 1, True),
+        (GIB, GIB * 9 // 10 - 16 * MIB, False),
+        (GIB, GIB // 2, False),
+        (10 * GIB, MIB, False),
+    ],
+)
+def test_a_partition_of_ours_spans_the_disk(size: int, part: int, ours: bool) -> None:
+    content = replace(parted(W, None), size=size)
+    content = replace(content, partitions=(replace(content.partitions[0], size=part),))
+    assert safety.matches_claim(content, CLAIMED, "gpt") is ours
+
+
+# Just before a write
+
+
+def test_what_is_blank_or_the_claim_s_may_be_written() -> None:
+    for given in Right:
+        assert safety.may_write(blank(W), given, CLAIMED, "gpt")
+        assert safety.may_write(parted(W, None), given, CLAIMED, "gpt")
+        assert safety.may_write(parted(W, "ext4", CLAIMED), given, CLAIMED, "gpt")
+
+
+@pytest.mark.fault("F26")
+def test_what_is_foreign_by_then_is_not_written_whatever_the_right() -> None:
+    for given in Right:
+        for content in (bare(W, "xfs"), in_parts(W), parted(W, None, table="dos")):
+            assert not safety.may_write(content, given, CLAIMED, "gpt")
+
+
+def test_data_without_a_name_is_written_over_only_when_it_was_confirmed() -> None:
+    wiped = replace(blank(W), data_at=4096)
+    assert safety.may_write(wiped, Right.CONFIRMED, CLAIMED, "gpt")
+    assert not safety.may_write(wiped, Right.BLANK, CLAIMED, "gpt")
+    assert not safety.may_write(wiped, Right.CLAIMED, CLAIMED, "gpt")
+
+
+# Adopting
+
+
+def filesystem(**more: Any) -> Filesystem:
+    plain = Filesystem("/dev/sda1", 1, "ext4", FOREIGN)
+    return replace(plain, **more)
+
+
+def test_consent_adopts_a_clean_filesystem_that_is_alone_with_its_uuid() -> None:
+    one = disk(uuid=FOREIGN)
+    others = (one, disk(W1, "/dev/sdb", uuid=CLAIMED))
+    safety.may_adopt(filesystem(), one, others, Consent(adopt=True))
+
+
+def test_without_consent_the_question_names_filesystem_and_label() -> None:
+    with pytest.raises(AskError) as caught:
+        safety.may_adopt(filesystem(label="mail"), disk(), (), Consent())
+    assert caught.value.question == (
+        "Mount the ext4 filesystem on /dev/sda1 labelled 'mail' as it is?"
+    )
+    assert "ext4 filesystem on /dev/sda1 labelled 'mail'" in caught.value.text
+    assert caught.value.grant == "adopt"
+    assert "--adopt" in (caught.value.hint or "")
+    with pytest.raises(AskError) as plain:
+        safety.may_adopt(filesystem(), disk(), (), Consent())
+    assert plain.value.question == "Mount the ext4 filesystem on /dev/sda1 as it is?"
+
+
+@pytest.mark.parametrize("consent", [Consent(), Consent(adopt=True)])
+@pytest.mark.parametrize(
+    ("changed", "said", "hinted"),
+    [
+        ({"uuid": None}, "the ext4 filesystem on /dev/sda1 has no UUID", "give it one"),
+        ({"dirty": True}, "was not unmounted cleanly: another host may", "e2fsck"),
+    ],
+)
+def test_no_consent_adopts_what_is_nameless_or_dirty(
+    consent: Consent, changed: dict[str, Any], said: str, hinted: str
+) -> None:
+    with pytest.raises(RefusedError) as caught:
+        safety.may_adopt(filesystem(**changed), disk(), (), consent)
+    assert not isinstance(caught.value, AskError)
+    assert said in caught.value.text
+    assert hinted in (caught.value.hint or "")
+
+
+@pytest.mark.fault("F53")
+def test_no_consent_adopts_one_of_two_with_the_same_uuid() -> None:
+    one, two = disk(uuid=FOREIGN), disk(W1, "/dev/sdb", uuid=FOREIGN)
+    with pytest.raises(RefusedError, match=f"^the UUID {FOREIGN} is also on /dev/sdb: ") as caught:
+        safety.may_adopt(filesystem(), one, (one, two), Consent(adopt=True))
+    assert "tune2fs -U" in (caught.value.hint or "")
+
+
+def test_all_uuids_of_a_disk_are_found_however_deep() -> None:
+    deep = Block("/dev/dm-1", "lvm", uuid="c", children=(Block("/dev/dm-2", "crypt", uuid="d"),))
+    inner = Block("/dev/sda1", "part", uuid="b", children=(deep,))
+    whole = Disk(W, (), Block("/dev/sda", "disk", uuid="a", children=(inner, Block("/dev/sda2"))))
+    assert safety.uuids(whole) == {"a", "b", "c", "d"}
+    assert safety.uuids(disk()) == frozenset()
