@@ -80,17 +80,17 @@ def write_name(name: str, root: Path = Path("/")) -> bool:
 
 
 def made_name(root: Path = Path("/")) -> str:
-    """Return a new name: of iscsi-iname(8), which knows its distribution's prefix, or our own.
+    """Return a new name: of iscsi-iname(8) where it is installed, or as it makes them.
 
     The year in an IQN is when its domain was owned, not today: ours is that of Debian or of
     Red Hat, as their packages have it.
     """
-    if root == Path("/") and find("iscsi-iname") is not None:
-        made = run(["iscsi-iname"], timeout=10).out.strip()
-        if made:
-            return made
     redhat = (root / "etc/redhat-release").exists()
     prefix = "iqn.1994-05.com.redhat" if redhat else "iqn.1993-08.org.debian:01"
+    if root == Path("/") and find("iscsi-iname") is not None:
+        made = run(["iscsi-iname", "-p", prefix], timeout=10).out.strip()
+        if made.startswith(f"{prefix}:"):
+            return made
     return f"{prefix}:{secrets.token_hex(6)}"
 
 
