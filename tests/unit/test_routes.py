@@ -239,3 +239,36 @@ def test_ipv6_portals_are_written_in_brackets_and_matched() -> None:
     (route,) = find_routes(seen, wish(portals=(at(replace(V6, address="2001:DB8::5")),)))
     assert route.subject == f"{TARGET} [2001:db8::5]:3260"
     assert route.session is not None
+
+
+def refusal(seen: Inventory, **more: Any) -> IscsictlError:
+    with pytest.raises(IscsictlError) as caught:
+        find_routes(seen, wish(**more))
+    return caught.value
+
+
+def test_each_error_says_what_to_do() -> None:
+    two = (at(A), at(B))
+    seen = offers((TARGET, A), (OTHER, A))
+    unknown = refusal(seen, target="iqn.2024-01.com.example:none", portals=two)
+    assert unknown.text == (
+        "the array at 192.0.2.5:3260, 198.51.100.5:3260 does not offer "
+        "iqn.2024-01.com.example:none to this host"
+    )
+    assert unknown.hint == f"it offers: {TARGET}, {OTHER}"
+    assert refusal(offers(), target=TARGET).hint == (
+        "it offers nothing: is this host's name in its access list? see: iscsictl initiator show"
+    )
+    assert refusal(offers()).hint == (
+        "put this host's name into the array's access list; see: iscsictl initiator show"
+    )
+    assert refusal(seen).text.endswith(f"name one with --target: {TARGET}, {OTHER}")
+    assert refusal(Inventory()).text == "the array was not asked for its targets"
+    assert refusal(offers((TARGET, A), silent={A: "timed out"})).hint == (
+        "check the array's address, the cable and the route: ping, iscsictl doctor"
+    )
+
+
+@pytest.mark.fault("F07")
+def test_a_new_route_goes_through_the_wished_iface() -> None:
+    assert find_routes(offers((TARGET, A)), wish(iface="eth1"))[0].iface == "eth1"

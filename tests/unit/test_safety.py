@@ -1,5 +1,6 @@
 """Who may be overwritten: each rule by itself."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -313,3 +314,59 @@ def test_all_uuids_of_a_disk_are_found_however_deep() -> None:
     whole = Disk(W, (), Block("/dev/sda", "disk", uuid="a", children=(inner, Block("/dev/sda2"))))
     assert safety.uuids(whole) == {"a", "b", "c", "d"}
     assert safety.uuids(disk()) == frozenset()
+
+
+def test_partitions_that_no_table_explains_are_nobody_s() -> None:
+    torn = replace(parted(W, None), table=None)
+    for table in ("gpt", "none"):
+        assert not safety.matches_claim(torn, CLAIMED, table)
+        for given in Right:
+            assert not safety.may_write(torn, given, CLAIMED, table)
+
+
+def hint_of(call: Callable[[], object]) -> str | None:
+    with pytest.raises(RefusedError) as caught:
+        call()
+    return caught.value.hint
+
+
+def test_each_refusal_says_what_to_do() -> None:
+    one, two, three = (disk(w, d, uuid=FOREIGN) for w, d in
+                       ((W, "/dev/sda"), (W1, "/dev/sdb"), (wwid_of(2), "/dev/sdc")))  # fmt: skip
+    yes = Consent(adopt=True)
+    assert hint_of(lambda: safety.same_disk(one, (), WRONG)) == (
+        "compare with the array; iscsictl ls -o json shows the WWIDs"
+    )
+    assert hint_of(lambda: safety.same_disk(one, (disk(W, "/dev/sdx"),), None)) == (
+        "log out of all portals but one, or have multipathd running"
+    )
+    assert hint_of(lambda: safety.writable(blank(WRONG), "/dev/sda", W)) == (
+        "the LUN was mapped to another disk; run: iscsictl rescan"
+    )
+    assert hint_of(lambda: safety.writable(blank(W, reserved=True), "/dev/sda", W)) == (
+        "see who holds it: sg_persist --in --read-full-status /dev/sda"
+    )
+    assert hint_of(lambda: safety.writable(blank(W, read_only=True), "/dev/sda", W)) == (
+        "make the LUN writable on the array"
+    )
+    assert hint_of(lambda: right(blank(W), Consent(wipe=WRONG))) == (
+        "compare with the array before you wipe anything"
+    )
+    assert hint_of(lambda: right(bare(W, "xfs"))) == (
+        "keep it with --adopt if it is the filesystem you want; "
+        f"to destroy it: --wipe --confirm {W}"
+    )
+    assert hint_of(lambda: safety.may_adopt(filesystem(uuid=None), one, (), yes)) == (
+        "give it one, then attach it"
+    )
+    assert hint_of(lambda: safety.may_adopt(filesystem(dirty=True), one, (), yes)) == (
+        "unmount it there; if no host has it, recover it by hand: e2fsck, then --adopt"
+    )
+    assert hint_of(lambda: safety.may_adopt(filesystem(), one, (), Consent())) == (
+        "to mount it as it is: --adopt"
+    )
+    with pytest.raises(RefusedError, match="on /dev/sdb, /dev/sdc: one") as caught:
+        safety.may_adopt(filesystem(), one, (one, two, three), yes)
+    assert caught.value.hint == (
+        "detach the other, or give the copy its own UUID (tune2fs -U, xfs_admin -U)"
+    )
