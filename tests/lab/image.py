@@ -34,7 +34,7 @@ WANTED = """
     e2fsprogs xfsprogs btrfs-progs dosfstools ntfs-3g fdisk parted gdisk
     mdadm lvm2 cryptsetup-bin multipath-tools sg3-utils
     iproute2 iputils-ping nftables strace procps psmisc lsof cron
-    bash-completion zsh fish open-isns-server open-isns-utils
+    bash-completion zsh fish
 """
 PACKAGES = {suite: WANTED.split() for suite in SUITES}
 PACKAGES["trixie"] += ["login", "passwd"]  # no longer essential there
