@@ -179,7 +179,9 @@ def test_another_host_with_this_name_is_reported(lab: Lab) -> None:
     _, found, said = doctor(lab, "--only initiator")
     assert found["initiator-clone"] == {"warn"}, said
     lab.array.run(
-        f"iscsiadm -m discovery -t st -p {A4} && iscsiadm -m node -T {IQN} -p {A4} --login"
+        f"modprobe iscsi_tcp; iscsid; sleep 1; iscsiadm -m discovery -t st -p {A4} && "
+        f"iscsiadm -m node -T {IQN} -p {A4} --login",
+        check=True,
     )
     deadline = time.monotonic() + 60
     while doctor(lab, "--only initiator-clone")[1]["initiator-clone"] != {"fail"}:
