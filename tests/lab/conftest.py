@@ -36,6 +36,9 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """A failure shows what both guests last had to say."""
     report: pytest.TestReport = yield
+    if report.skipped and unavailable and HERE in item.path.parents:
+        # One place for all of them, so that pytest shows one line.
+        report.longrepr = (str(HERE / "conftest.py"), 1, f"Skipped: no lab: {unavailable[0]}")
     if report.failed and running and HERE in item.path.parents:
         report.sections.append(("consoles of the lab", running[-1].consoles()))
     return report

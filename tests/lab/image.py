@@ -53,6 +53,11 @@ DPKG_OPTIONS = (
         for name in NOT_IN_INITRD
     ),
 )
+#: What apt says when it cannot get at its mirror: only then is an image not to be had.
+UNREACHABLE = re.compile(
+    r"Failed to fetch|Could not (resolve|connect)|Temporary failure"
+    r"|Unable to connect|Cannot initiate"
+)
 
 
 class LabUnavailableError(Exception):
@@ -177,8 +182,10 @@ def bootstrap(suite: str, tree: Path, work: Path) -> None:
     (cache_directory() / f"{suite}.log").write_text(result.stderr)
     if result.returncode:
         lines = [line for line in result.stderr.splitlines() if line.strip()]
-        why = next((line for line in lines if line.startswith("E:")), lines[-1] if lines else "")
-        raise LabUnavailableError(f"the image for {suite} cannot be built: {why}")
+        why = next((line for line in lines if UNREACHABLE.search(line)), None)
+        if why is not None:
+            raise LabUnavailableError(f"no packages for the image of {suite}: {why}")
+        raise RuntimeError("\n".join([f"the image for {suite} cannot be built:", *lines[-20:]]))
 
 
 def make_disk(tree: Path, disk: Path) -> None:

@@ -20,6 +20,7 @@ from tests.lab.install import install
 from tests.lab.qemu import (
     Accelerator,
     Process,
+    accelerator,
     command_line,
     snapshot_key,
     with_kvm_if_it_works,
@@ -88,6 +89,7 @@ class Lab:
         loaded (seconds).  With `cached` False the pair boots anew.
         """
         end_on_sigterm()
+        accelerator()  # no QEMU: then no image need be built either
         image = images.image(suite)
         how = with_kvm_if_it_works(image)
         lines: Extra = dict(extra or {})

@@ -219,7 +219,9 @@ time.sleep(600)
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-def test_nothing_is_left_when_its_python_ends(suite: str, number: signal.Signals) -> None:
+def test_nothing_is_left_when_its_python_ends(
+    bare_session_lab: Lab, suite: str, number: signal.Signals
+) -> None:
     command = [sys.executable, "-c", START, suite]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=PROJECT) as process:
         assert process.stdout is not None
