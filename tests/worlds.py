@@ -213,7 +213,7 @@ class Dice:
 
     def if_rough(self, usual: T, *others: T) -> T:
         """Choose what may forbid the wish, in half of the worlds."""
-        picked = self.pick([usual, usual, usual, *others])
+        picked = self.pick([*[usual] * 9, *others])
         return picked if self.rough else usual
 
 
