@@ -1,0 +1,591 @@
+# bash completion for iscsictl. Made from its commands by `iscsictl completion bash`; do not edit.
+# Works with and without the bash-completion package.
+
+# For the command path $1: its commands, its options, what their values are, what its
+# arguments are. `@word` is a choice, another word a kind of live names, + repeats.
+_iscsictl_spec() {
+    case $1 in
+    '')
+        subs='attach detach reconnect ls doctor discover nodes login logout rescan startup forget hold unhold chap schedule watch initiator iface boot service disk mount umount fstab import completion explain'
+        opts='--version --help'
+        vals='  '
+        args=''
+        ;;
+    'attach')
+        subs=''
+        opts='-p --portal -T --target --lun -I --interface --chap-user --user --chap-secret-file --secret-file --chap-secret-prompt --secret-prompt --mutual-user --mutual-secret-file --mutual-secret-prompt --table --fs --fs-label --mount --options --owner --mode --required-by --wwid --adopt --wipe --confirm --set --no-boot --over-nonempty --verify-blank --print-device -n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout --help'
+        vals=' -p=portal --portal=portal -T=target --target=target --lun= -I=iface --interface=iface --chap-user= --user= --chap-secret-file=file --secret-file=file --mutual-user= --mutual-secret-file=file --table=@gpt,@dos,@none --fs=@ext4,@ext3,@ext2,@xfs,@btrfs,@vfat --fs-label= --mount=dir --options=mount --owner= --mode= --required-by= --wwid= --confirm= --set= --verify-blank=@quick,@full -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
+        args=''
+        ;;
+    'detach')
+        subs=''
+        opts='--lun --forget --lost --confirm -n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout --help'
+        vals=' --lun= --confirm= -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
+        args='target,device,dir'
+        ;;
+    'reconnect')
+        subs=''
+        opts='-n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout --help'
+        vals=' -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
+        args='target'
+        ;;
+    'ls')
+        subs=''
+        opts='-o --output -J --no-color -v --verbose -q --quiet --timeout --tree -l --long --from --help'
+        vals=' -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= --from=file,dir '
+        args='target'
+        ;;
+    'doctor')
+        subs=''
+        opts='--fix -a --all --ignore --only -n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout --help'
+        vals=' --ignore= --only= -o=@table,@json,@tsv,@nagios,@prometheus --output=@table,@json,@tsv,@nagios,@prometheus --timeout= '
+        args=''
+        ;;
+    'discover')
+        subs=''
+        opts='--isns --save -I --interface --chap-user --user --chap-secret-file --secret-file --chap-secret-prompt --secret-prompt --mutual-user --mutual-secret-file --mutual-secret-prompt -n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout --help'
+        vals=' -I=iface --interface=iface --chap-user= --user= --chap-secret-file=file --secret-file=file --mutual-user= --mutual-secret-file=file -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
+        args='portal'
+        ;;
+    'nodes')
+        subs='ls set show'
+        opts='--help'
+        vals='  '
+        args=''
+        ;;
+    'nodes ls')
+        subs=''
+        opts='-o --output -J --no-color -v --verbose -q --quiet --timeout --help'
+        vals=' -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
+        args='target'
+        ;;
+    'nodes set')
+        subs=''
+        opts='-T --target -p --portal -I --interface -n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout --help'
+        vals=' -T=target --target=target -p=portal --portal=portal -I=iface --interface=iface -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
+        args='none+'
+        ;;
+    'nodes show')
+        subs=''
+        opts='-T --target -p --portal -I --interface -o --output -J --no-color -v --verbose -q --quiet --timeout --help'
+        vals=' -T=target --target=target -p=portal --portal=portal -I=iface --interface=iface -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
+        args='target'
+        ;;
+    'login')
+        subs=''
+        opts='-T --target -p --portal -I --interface --all --header-digest --data-digest -n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout --help'
+        vals=' -T=target --target=target -p=portal --portal=portal -I=iface --interface=iface --header-digest=@None,@CRC32C,@CRC32C,None,@None,CRC32C --data-digest=@None,@CRC32C,@CRC32C,None,@None,CRC32C -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
+        args=''
+        ;;
+    'logout')
+        subs=''
+        opts='-T --target -p --portal -I --interface --all --for -n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout --help'
+        vals=' -T=target --target=target -p=portal --portal=portal -I=iface --interface=iface --for= -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
+        args=''
+        ;;
+    'rescan')
+        subs=''
+        opts='-n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout --help'
+        vals=' -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
+        args='target'
+        ;;
+    'startup')
+        subs=''
+        opts='-p --portal -I --interface -n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout --help'
+        vals=' -p=portal --portal=portal -I=iface --interface=iface -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
+        args='target @automatic,@manual,@onboot'
+        ;;
+    'forget')
+        subs=''
+        opts='-p --portal -I --interface -n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout --help'
+        vals=' -p=portal --portal=portal -I=iface --interface=iface -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
+        args='target'
+        ;;
+    'hold')
+        subs=''
+        opts='--for -n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout --help'
+        vals=' --for= -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
+        args='target,dir'
+        ;;
+    'unhold')
+        subs=''
+        opts='-n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout --help'
+        vals=' -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
+        args='target,dir'
+        ;;
+    'chap')
+        subs='check clear generate set show'
+        opts='--help'
+        vals='  '
+        args=''
+        ;;
+    'chap check')
+        subs=''
+        opts='--chap-user --user --chap-secret-file --secret-file --chap-secret-prompt --secret-prompt -o --output -J --no-color -v --verbose -q --quiet --timeout --help'
+        vals=' --chap-user= --user= --chap-secret-file=file --secret-file=file -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
+        args=''
+        ;;
+    'chap clear')
+        subs=''
+        opts='-T --target -p --portal -I --interface --discovery --default -n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout --help'
+        vals=' -T=target --target=target -p=portal --portal=portal -I=iface --interface=iface --discovery=portal -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
+        args=''
+        ;;
+    'chap generate')
+        subs=''
+        opts='--out -o --output -J --no-color -v --verbose -q --quiet --timeout --help'
+        vals=' --out=file -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
+        args=''
+        ;;
+    'chap set')
+        subs=''
+        opts='-T --target -p --portal -I --interface --discovery --default --chap-user --user --chap-secret-file --secret-file --chap-secret-prompt --secret-prompt --mutual-user --mutual-secret-file --mutual-secret-prompt --algorithms --method -n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout --help'
+        vals=' -T=target --target=target -p=portal --portal=portal -I=iface --interface=iface --discovery=portal --chap-user= --user= --chap-secret-file=file --secret-file=file --mutual-user= --mutual-secret-file=file --algorithms= --method=@CHAP,@SRP,@KRB5,@SPKM1,@SPKM2 -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
+        args=''
+        ;;
+    'chap show')
+        subs=''
+        opts='-T --target -p --portal -I --interface -o --output -J --no-color -v --verbose -q --quiet --timeout --help'
+        vals=' -T=target --target=target -p=portal --portal=portal -I=iface --interface=iface -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
+        args=''
+        ;;
+    'schedule')
+        subs='install remove status'
+        opts='--help'
+        vals='  '
+        args=''
+        ;;
+    'schedule install')
+        subs=''
+        opts='--systemd --cron --every -n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout --help'
+        vals=' --every= -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
+        args=''
+        ;;
+    'schedule remove')
+        subs=''
+        opts='-n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout --help'
+        vals=' -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
+        args=''
+        ;;
+    'schedule status')
+        subs=''
+        opts='-o --output -J --no-color -v --verbose -q --quiet --timeout --help'
+        vals=' -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
+        args=''
+        ;;
+    'watch')
+        subs=''
+        opts='-o --output -J --no-color -v --verbose -q --quiet --timeout --interval --help'
+        vals=' -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= --interval= '
+        args=''
+        ;;
+    'initiator')
+        subs='generate set show'
+        opts='--help'
+        vals='  '
+        args=''
+        ;;
+    'initiator generate')
+        subs=''
+        opts='--new -n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout --help'
+        vals=' -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
+        args=''
+        ;;
+    'initiator set')
+        subs=''
+        opts='-n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout --help'
+        vals=' -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
+        args='none'
+        ;;
+    'initiator show')
+        subs=''
+        opts='-o --output -J --no-color -v --verbose -q --quiet --timeout --help'
+        vals=' -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
+        args=''
+        ;;
+    'iface')
+        subs='add ls rm set show'
+        opts='--help'
+        vals='  '
+        args=''
+        ;;
+    'iface add')
+        subs=''
+        opts='--transport --netdev --mac --ip -n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout --help'
+        vals=' --transport=@tcp,@iser,@bnx2i,@cxgb3i,@cxgb4i,@be2iscsi,@qla4xxx,@qedi --netdev= --mac= --ip=portal -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
+        args='none'
+        ;;
+    'iface ls')
+        subs=''
+        opts='-o --output -J --no-color -v --verbose -q --quiet --timeout --help'
+        vals=' -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
+        args=''
+        ;;
+    'iface rm')
+        subs=''
+        opts='-n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout --help'
+        vals=' -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
+        args='none'
+        ;;
+    'iface set')
+        subs=''
+        opts='--transport --netdev --mac --ip -n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout --help'
+        vals=' --transport=@tcp,@iser,@bnx2i,@cxgb3i,@cxgb4i,@be2iscsi,@qla4xxx,@qedi --netdev= --mac= --ip=portal -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
+        args='none none+'
+        ;;
+    'iface show')
+        subs=''
+        opts='-o --output -J --no-color -v --verbose -q --quiet --timeout --help'
+        vals=' -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
+        args='none'
+        ;;
+    'boot')
+        subs='login show'
+        opts='--help'
+        vals='  '
+        args=''
+        ;;
+    'boot login')
+        subs=''
+        opts='-n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout --help'
+        vals=' -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
+        args=''
+        ;;
+    'boot show')
+        subs=''
+        opts='-o --output -J --no-color -v --verbose -q --quiet --timeout --help'
+        vals=' -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
+        args=''
+        ;;
+    'service')
+        subs='enable start status'
+        opts='--help'
+        vals='  '
+        args=''
+        ;;
+    'service enable')
+        subs=''
+        opts='-n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout --help'
+        vals=' -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
+        args=''
+        ;;
+    'service start')
+        subs=''
+        opts='-n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout --help'
+        vals=' -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
+        args=''
+        ;;
+    'service status')
+        subs=''
+        opts='-o --output -J --no-color -v --verbose -q --quiet --timeout --help'
+        vals=' -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
+        args=''
+        ;;
+    'disk')
+        subs='grow label ls mkfs part show'
+        opts='--help'
+        vals='  '
+        args=''
+        ;;
+    'disk grow')
+        subs=''
+        opts='--lun -n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout --help'
+        vals=' --lun= -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
+        args='device,dir'
+        ;;
+    'disk label')
+        subs=''
+        opts='--lun --wipe --confirm -n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout --help'
+        vals=' --lun= --confirm= -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
+        args='device @gpt,@dos,@bsd,@sun'
+        ;;
+    'disk ls')
+        subs=''
+        opts='-o --output -J --no-color -v --verbose -q --quiet --timeout --help'
+        vals=' -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
+        args=''
+        ;;
+    'disk mkfs')
+        subs=''
+        opts='--fs --label --uuid --option --lun --wipe --confirm -n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout --help'
+        vals=' --fs=@ext2,@ext3,@ext4,@xfs,@btrfs,@vfat,@swap --label= --uuid= --option= --lun= --confirm= -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
+        args='device'
+        ;;
+    'disk part')
+        subs='add bootable rm type verify'
+        opts='--help'
+        vals='  '
+        args=''
+        ;;
+    'disk part add')
+        subs=''
+        opts='--size --rest --start --type --bootable --number --lun -n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout --help'
+        vals=' --size= --start= --type= --number= --lun= -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
+        args='device'
+        ;;
+    'disk part bootable')
+        subs=''
+        opts='--off --lun -n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout --help'
+        vals=' --lun= -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
+        args='device none'
+        ;;
+    'disk part rm')
+        subs=''
+        opts='--lun -n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout --help'
+        vals=' --lun= -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
+        args='device none'
+        ;;
+    'disk part type')
+        subs=''
+        opts='--list --lun -n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout --help'
+        vals=' --list=@gpt,@dos,@sun --lun= -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
+        args='device none none'
+        ;;
+    'disk part verify')
+        subs=''
+        opts='--lun -o --output -J --no-color -v --verbose -q --quiet --timeout --help'
+        vals=' --lun= -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
+        args='device'
+        ;;
+    'disk show')
+        subs=''
+        opts='--lun -o --output -J --no-color -v --verbose -q --quiet --timeout --help'
+        vals=' --lun= -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
+        args='device'
+        ;;
+    'mount')
+        subs=''
+        opts='--options --over-nonempty --lun -n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout --help'
+        vals=' --options=mount --lun= -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
+        args='dir dir'
+        ;;
+    'umount')
+        subs=''
+        opts='--lun -n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout --help'
+        vals=' --lun= -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
+        args='dir,device'
+        ;;
+    'fstab')
+        subs='add check ls rm'
+        opts='--help'
+        vals='  '
+        args=''
+        ;;
+    'fstab add')
+        subs=''
+        opts='--options --no-boot --lun -n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout --help'
+        vals=' --options=mount --lun= -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
+        args='device dir'
+        ;;
+    'fstab check')
+        subs=''
+        opts='-o --output -J --no-color -v --verbose -q --quiet --timeout --help'
+        vals=' -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
+        args=''
+        ;;
+    'fstab ls')
+        subs=''
+        opts='-o --output -J --no-color -v --verbose -q --quiet --timeout --help'
+        vals=' -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
+        args=''
+        ;;
+    'fstab rm')
+        subs=''
+        opts='-n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout --help'
+        vals=' -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
+        args='dir'
+        ;;
+    'import')
+        subs=''
+        opts='--bindings -n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout --help'
+        vals=' --bindings=file -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
+        args='file'
+        ;;
+    'completion')
+        subs=''
+        opts='-o --output -J --no-color -v --verbose -q --quiet --timeout --help'
+        vals=' -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
+        args='@bash,@zsh,@fish'
+        ;;
+    'explain')
+        subs=''
+        opts='-o --output -J --no-color -v --verbose -q --quiet --timeout --help'
+        vals=' -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
+        args='none+'
+        ;;
+    *) return 1 ;;
+    esac
+}
+
+# Adds what begins with $cur and is not there yet.
+_iscsictl_add() {
+    local word
+    for word; do
+        [[ -n $word && $word == "$cur"* && -z ${seen[$word]-} ]] || continue
+        seen[$word]=1
+        COMPREPLY+=("$word")
+    done
+}
+
+_iscsictl_portal() { # ADDRESS,PORT[,TPGT]
+    local address=${1%%,*} port=${1#*,}
+    port=${port%%,*}
+    [[ $port == "$1" ]] && return
+    [[ $address == *:* ]] && address="[$address]"
+    _iscsictl_add "$address:$port"
+}
+
+_iscsictl_mount() { # as in fstab, blanks as \040; on the line they want a backslash
+    local directory
+    printf -v directory %b "$1"
+    [[ $directory == *[[:blank:]]* ]] && printf -v directory %q "$directory"
+    _iscsictl_add "$directory"
+}
+
+# Adds the names of one kind that are on this machine now.
+_iscsictl_live() {
+    local root=${ISCSICTL_ROOT-} path name rest
+    root=${root%/}
+    case $1 in
+    target)
+        for path in "$root"/{etc,var/lib}/iscsi/nodes/"$cur"*; do
+            _iscsictl_add "${path##*/}"
+        done
+        for path in "$root"/sys/class/iscsi_session/*/targetname; do
+            read -r name 2>/dev/null <"$path" && _iscsictl_add "$name"
+        done
+        ;;
+    portal)
+        for path in "$root"/{etc,var/lib}/iscsi/nodes/*/* \
+            "$root"/{etc,var/lib}/iscsi/send_targets/*; do
+            [[ -n $target && $path != */"$target"/* ]] || _iscsictl_portal "${path##*/}"
+        done
+        ;;
+    iface)
+        _iscsictl_add default
+        for path in "$root"/{etc,var/lib}/iscsi/ifaces/*; do
+            name=${path##*/}
+            [[ $name == iface.example ]] || _iscsictl_add "$name"
+        done
+        ;;
+    sid)
+        for path in "$root"/sys/class/iscsi_session/session*; do
+            _iscsictl_add "${path##*/session}"
+        done
+        ;;
+    device)
+        for path in "$root"/sys/class/iscsi_session/session*/device/target*/*/block/*; do
+            _iscsictl_add "/dev/${path##*/}"
+        done
+        for path in "$root"/dev/disk/by-path/*-iscsi-* "$root"/dev/mapper/mpath*; do
+            _iscsictl_add "${path#"$root"}"
+        done
+        ;;
+    mount)
+        while read -r name path rest; do
+            [[ $name == /dev/* || $rest == *_netdev* ]] || continue
+            _iscsictl_mount "$path"
+        done 2>/dev/null <"$root/proc/self/mounts"
+        while read -r name path rest; do
+            [[ $name != '#'* && $rest == *_netdev* ]] || continue
+            _iscsictl_mount "$path"
+        done 2>/dev/null <"$root/etc/fstab"
+        ;;
+    file | dir)
+        compopt -o filenames 2>/dev/null
+        for path in "$cur"*; do
+            [[ $1 == dir && ! -d $path ]] || _iscsictl_add "$path"
+        done
+        ;;
+    esac
+}
+
+# Adds all that a list like `@gpt,@dos` or `target,dir` names.
+_iscsictl_fill() {
+    local kind IFS=,
+    set -f
+    set -- $1
+    set +f
+    IFS=$' \t\n'
+    for kind; do
+        if [[ $kind == @* ]]; then _iscsictl_add "${kind#@}"; else _iscsictl_live "$kind"; fi
+    done
+}
+
+_iscsictl() {
+    local cur word path='' value='' target='' only=0 place=0 at
+    local subs opts vals args
+    local -a line
+    local -A seen=()
+    COMPREPLY=()
+    # The line is split at blanks only: COMP_WORDS breaks names at each colon.
+    set -f
+    line=(${COMP_LINE:0:COMP_POINT})
+    set +f
+    cur=''
+    if [[ ${COMP_LINE:0:COMP_POINT} != *[[:blank:]] ]]; then
+        cur=${line[${#line[@]} - 1]}
+        unset "line[${#line[@]}-1]"
+    fi
+    cur=${cur#[\"\']}
+    local glob=0
+    shopt -q nullglob && glob=1
+    shopt -s nullglob
+    _iscsictl_spec ''
+    for ((at = 1; at < ${#line[@]}; at++)); do
+        word=${line[at]}
+        if [[ -n $value ]]; then
+            [[ $value == target ]] && target=$word
+            value=''
+        elif ((only)); then
+            ((place += 1))
+        elif [[ $word == -- ]]; then
+            only=1
+        elif [[ $word == --*=* ]]; then
+            [[ $word == --target=* ]] && target=${word#*=}
+        elif [[ $word == -* ]]; then
+            if [[ $vals == *" $word="* ]]; then
+                value=${vals#*" $word="}
+                value=${value%% *}
+                value=${value:-none}
+            fi
+        elif [[ -n $subs && " $subs " == *" $word "* ]]; then
+            path=${path:+$path }$word
+            _iscsictl_spec "$path" || break
+        else
+            ((place += 1))
+        fi
+    done
+    if [[ -n $value ]]; then
+        _iscsictl_fill "$value"
+    elif ((!only)) && [[ $cur == --*=* ]]; then
+        word=${cur%%=*}
+        cur=${cur#*=}
+        if [[ $vals == *" $word="* ]]; then
+            value=${vals#*" $word="}
+            _iscsictl_fill "${value%% *}"
+        fi
+    elif ((!only)) && [[ $cur == -* ]]; then
+        _iscsictl_add $opts
+    elif [[ -n $subs ]]; then
+        _iscsictl_add $subs
+    else
+        line=($args)
+        if ((place < ${#line[@]})); then
+            word=${line[place]}
+        elif [[ -n $args && ${line[${#line[@]} - 1]} == *+ ]]; then
+            word=${line[${#line[@]} - 1]}
+        else
+            word=''
+        fi
+        _iscsictl_fill "${word%+}"
+    fi
+    ((glob)) || shopt -u nullglob
+    # Readline replaces only what follows the last break character: $2.
+    local before=${cur%"$2"}
+    if [[ -n $before ]]; then
+        COMPREPLY=("${COMPREPLY[@]#"$before"}")
+    fi
+}
+
+complete -F _iscsictl iscsictl

@@ -1,0 +1,1206 @@
+# Made by `iscsictl completion fish` from its commands; do not edit.
+
+function __iscsictl_root
+    string trim --right --chars=/ -- "$ISCSICTL_ROOT"
+end
+
+function __iscsictl_target
+    set -l root (__iscsictl_root)
+    for path in $root/etc/iscsi/nodes/* $root/var/lib/iscsi/nodes/*
+        string replace --regex '.*/' '' -- $path
+    end
+    for path in $root/sys/class/iscsi_session/*/targetname
+        read -l name <$path 2>/dev/null; and echo $name
+    end
+end
+
+function __iscsictl_portal
+    set -l root (__iscsictl_root)
+    for path in $root/etc/iscsi/nodes/*/* $root/var/lib/iscsi/nodes/*/* \
+        $root/etc/iscsi/send_targets/* $root/var/lib/iscsi/send_targets/*
+        set -l name (string replace --regex '.*/' '' -- $path)
+        set -l parts (string split , -- $name)
+        test (count $parts) -ge 2; or continue
+        string match --quiet '*:*' -- $parts[1]; and set parts[1] "[$parts[1]]"
+        echo $parts[1]:$parts[2]
+    end
+end
+
+function __iscsictl_iface
+    set -l root (__iscsictl_root)
+    echo default
+    for path in $root/etc/iscsi/ifaces/* $root/var/lib/iscsi/ifaces/*
+        string replace --regex '.*/' '' -- $path | string match --invert iface.example
+    end
+end
+
+function __iscsictl_sid
+    set -l root (__iscsictl_root)
+    for path in $root/sys/class/iscsi_session/session*
+        string replace --regex '.*/session' '' -- $path
+    end
+end
+
+function __iscsictl_device
+    set -l root (__iscsictl_root)
+    for path in $root/sys/class/iscsi_session/session*/device/target*/*/block/*
+        string replace --regex '.*/' /dev/ -- $path
+    end
+    for path in $root/dev/disk/by-path/*-iscsi-* $root/dev/mapper/mpath*
+        string replace -- "$root" '' $path
+    end
+end
+
+function __iscsictl_mount
+    set -l root (__iscsictl_root)
+    while read -l name path rest
+        string match --quiet --regex '^/dev/|_netdev' -- "$name $rest"
+        and string unescape -- $path
+    end <$root/proc/self/mounts 2>/dev/null
+    while read -l name path rest
+        string match --quiet --regex '^[^#].*_netdev' -- "$name $rest"
+        and string unescape -- $path
+    end <$root/etc/fstab 2>/dev/null
+end
+
+# Prints the commands on the line so far, and the number of arguments after them.
+function __iscsictl_words
+    set -l at ''
+    set -l place 0
+    set -l skip 0
+    set -l words (commandline --tokenize --cut-at-cursor --current-process)
+    for word in $words[2..]
+        if test $skip = 1
+            set skip 0
+        else if string match --quiet -- '--*=*' $word
+            continue
+        else if string match --quiet -- '-*' $word
+            contains -- "$at|$word" $__iscsictl_takes; and set skip 1
+        else if contains -- (string trim -- "$at $word") $__iscsictl_paths
+            set at (string trim -- "$at $word")
+        else
+            set place (math $place + 1)
+        end
+    end
+    echo $at
+    echo $place
+end
+
+# True on the command path $1, with $2 arguments so far where that is given (3+ is 3 or more).
+function __iscsictl_at
+    set -l now (__iscsictl_words)
+    test "$now[1]" = "$argv[1]"; or return 1
+    test (count $argv) -lt 2; and return 0
+    if string match --quiet '*+' -- $argv[2]
+        test $now[2] -ge (string trim --right --chars=+ -- $argv[2])
+    else
+        test $now[2] = $argv[2]
+    end
+end
+
+set -g __iscsictl_paths 'attach' \
+    'detach' \
+    'reconnect' \
+    'ls' \
+    'doctor' \
+    'discover' \
+    'nodes' \
+    'nodes ls' \
+    'nodes set' \
+    'nodes show' \
+    'login' \
+    'logout' \
+    'rescan' \
+    'startup' \
+    'forget' \
+    'hold' \
+    'unhold' \
+    'chap' \
+    'chap check' \
+    'chap clear' \
+    'chap generate' \
+    'chap set' \
+    'chap show' \
+    'schedule' \
+    'schedule install' \
+    'schedule remove' \
+    'schedule status' \
+    'watch' \
+    'initiator' \
+    'initiator generate' \
+    'initiator set' \
+    'initiator show' \
+    'iface' \
+    'iface add' \
+    'iface ls' \
+    'iface rm' \
+    'iface set' \
+    'iface show' \
+    'boot' \
+    'boot login' \
+    'boot show' \
+    'service' \
+    'service enable' \
+    'service start' \
+    'service status' \
+    'disk' \
+    'disk grow' \
+    'disk label' \
+    'disk ls' \
+    'disk mkfs' \
+    'disk part' \
+    'disk part add' \
+    'disk part bootable' \
+    'disk part rm' \
+    'disk part type' \
+    'disk part verify' \
+    'disk show' \
+    'mount' \
+    'umount' \
+    'fstab' \
+    'fstab add' \
+    'fstab check' \
+    'fstab ls' \
+    'fstab rm' \
+    'import' \
+    'completion' \
+    'explain'
+
+set -g __iscsictl_takes 'attach|-p' \
+    'attach|--portal' \
+    'attach|-T' \
+    'attach|--target' \
+    'attach|--lun' \
+    'attach|-I' \
+    'attach|--interface' \
+    'attach|--chap-user' \
+    'attach|--user' \
+    'attach|--chap-secret-file' \
+    'attach|--secret-file' \
+    'attach|--mutual-user' \
+    'attach|--mutual-secret-file' \
+    'attach|--table' \
+    'attach|--fs' \
+    'attach|--fs-label' \
+    'attach|--mount' \
+    'attach|--options' \
+    'attach|--owner' \
+    'attach|--mode' \
+    'attach|--required-by' \
+    'attach|--wwid' \
+    'attach|--confirm' \
+    'attach|--set' \
+    'attach|--verify-blank' \
+    'attach|-o' \
+    'attach|--output' \
+    'attach|--timeout' \
+    'detach|--lun' \
+    'detach|--confirm' \
+    'detach|-o' \
+    'detach|--output' \
+    'detach|--timeout' \
+    'reconnect|-o' \
+    'reconnect|--output' \
+    'reconnect|--timeout' \
+    'ls|-o' \
+    'ls|--output' \
+    'ls|--timeout' \
+    'ls|--from' \
+    'doctor|--ignore' \
+    'doctor|--only' \
+    'doctor|-o' \
+    'doctor|--output' \
+    'doctor|--timeout' \
+    'discover|-I' \
+    'discover|--interface' \
+    'discover|--chap-user' \
+    'discover|--user' \
+    'discover|--chap-secret-file' \
+    'discover|--secret-file' \
+    'discover|--mutual-user' \
+    'discover|--mutual-secret-file' \
+    'discover|-o' \
+    'discover|--output' \
+    'discover|--timeout' \
+    'nodes ls|-o' \
+    'nodes ls|--output' \
+    'nodes ls|--timeout' \
+    'nodes set|-T' \
+    'nodes set|--target' \
+    'nodes set|-p' \
+    'nodes set|--portal' \
+    'nodes set|-I' \
+    'nodes set|--interface' \
+    'nodes set|-o' \
+    'nodes set|--output' \
+    'nodes set|--timeout' \
+    'nodes show|-T' \
+    'nodes show|--target' \
+    'nodes show|-p' \
+    'nodes show|--portal' \
+    'nodes show|-I' \
+    'nodes show|--interface' \
+    'nodes show|-o' \
+    'nodes show|--output' \
+    'nodes show|--timeout' \
+    'login|-T' \
+    'login|--target' \
+    'login|-p' \
+    'login|--portal' \
+    'login|-I' \
+    'login|--interface' \
+    'login|--header-digest' \
+    'login|--data-digest' \
+    'login|-o' \
+    'login|--output' \
+    'login|--timeout' \
+    'logout|-T' \
+    'logout|--target' \
+    'logout|-p' \
+    'logout|--portal' \
+    'logout|-I' \
+    'logout|--interface' \
+    'logout|--for' \
+    'logout|-o' \
+    'logout|--output' \
+    'logout|--timeout' \
+    'rescan|-o' \
+    'rescan|--output' \
+    'rescan|--timeout' \
+    'startup|-p' \
+    'startup|--portal' \
+    'startup|-I' \
+    'startup|--interface' \
+    'startup|-o' \
+    'startup|--output' \
+    'startup|--timeout' \
+    'forget|-p' \
+    'forget|--portal' \
+    'forget|-I' \
+    'forget|--interface' \
+    'forget|-o' \
+    'forget|--output' \
+    'forget|--timeout' \
+    'hold|--for' \
+    'hold|-o' \
+    'hold|--output' \
+    'hold|--timeout' \
+    'unhold|-o' \
+    'unhold|--output' \
+    'unhold|--timeout' \
+    'chap check|--chap-user' \
+    'chap check|--user' \
+    'chap check|--chap-secret-file' \
+    'chap check|--secret-file' \
+    'chap check|-o' \
+    'chap check|--output' \
+    'chap check|--timeout' \
+    'chap clear|-T' \
+    'chap clear|--target' \
+    'chap clear|-p' \
+    'chap clear|--portal' \
+    'chap clear|-I' \
+    'chap clear|--interface' \
+    'chap clear|--discovery' \
+    'chap clear|-o' \
+    'chap clear|--output' \
+    'chap clear|--timeout' \
+    'chap generate|--out' \
+    'chap generate|-o' \
+    'chap generate|--output' \
+    'chap generate|--timeout' \
+    'chap set|-T' \
+    'chap set|--target' \
+    'chap set|-p' \
+    'chap set|--portal' \
+    'chap set|-I' \
+    'chap set|--interface' \
+    'chap set|--discovery' \
+    'chap set|--chap-user' \
+    'chap set|--user' \
+    'chap set|--chap-secret-file' \
+    'chap set|--secret-file' \
+    'chap set|--mutual-user' \
+    'chap set|--mutual-secret-file' \
+    'chap set|--algorithms' \
+    'chap set|--method' \
+    'chap set|-o' \
+    'chap set|--output' \
+    'chap set|--timeout' \
+    'chap show|-T' \
+    'chap show|--target' \
+    'chap show|-p' \
+    'chap show|--portal' \
+    'chap show|-I' \
+    'chap show|--interface' \
+    'chap show|-o' \
+    'chap show|--output' \
+    'chap show|--timeout' \
+    'schedule install|--every' \
+    'schedule install|-o' \
+    'schedule install|--output' \
+    'schedule install|--timeout' \
+    'schedule remove|-o' \
+    'schedule remove|--output' \
+    'schedule remove|--timeout' \
+    'schedule status|-o' \
+    'schedule status|--output' \
+    'schedule status|--timeout' \
+    'watch|-o' \
+    'watch|--output' \
+    'watch|--timeout' \
+    'watch|--interval' \
+    'initiator generate|-o' \
+    'initiator generate|--output' \
+    'initiator generate|--timeout' \
+    'initiator set|-o' \
+    'initiator set|--output' \
+    'initiator set|--timeout' \
+    'initiator show|-o' \
+    'initiator show|--output' \
+    'initiator show|--timeout' \
+    'iface add|--transport' \
+    'iface add|--netdev' \
+    'iface add|--mac' \
+    'iface add|--ip' \
+    'iface add|-o' \
+    'iface add|--output' \
+    'iface add|--timeout' \
+    'iface ls|-o' \
+    'iface ls|--output' \
+    'iface ls|--timeout' \
+    'iface rm|-o' \
+    'iface rm|--output' \
+    'iface rm|--timeout' \
+    'iface set|--transport' \
+    'iface set|--netdev' \
+    'iface set|--mac' \
+    'iface set|--ip' \
+    'iface set|-o' \
+    'iface set|--output' \
+    'iface set|--timeout' \
+    'iface show|-o' \
+    'iface show|--output' \
+    'iface show|--timeout' \
+    'boot login|-o' \
+    'boot login|--output' \
+    'boot login|--timeout' \
+    'boot show|-o' \
+    'boot show|--output' \
+    'boot show|--timeout' \
+    'service enable|-o' \
+    'service enable|--output' \
+    'service enable|--timeout' \
+    'service start|-o' \
+    'service start|--output' \
+    'service start|--timeout' \
+    'service status|-o' \
+    'service status|--output' \
+    'service status|--timeout' \
+    'disk grow|--lun' \
+    'disk grow|-o' \
+    'disk grow|--output' \
+    'disk grow|--timeout' \
+    'disk label|--lun' \
+    'disk label|--confirm' \
+    'disk label|-o' \
+    'disk label|--output' \
+    'disk label|--timeout' \
+    'disk ls|-o' \
+    'disk ls|--output' \
+    'disk ls|--timeout' \
+    'disk mkfs|--fs' \
+    'disk mkfs|--label' \
+    'disk mkfs|--uuid' \
+    'disk mkfs|--option' \
+    'disk mkfs|--lun' \
+    'disk mkfs|--confirm' \
+    'disk mkfs|-o' \
+    'disk mkfs|--output' \
+    'disk mkfs|--timeout' \
+    'disk part add|--size' \
+    'disk part add|--start' \
+    'disk part add|--type' \
+    'disk part add|--number' \
+    'disk part add|--lun' \
+    'disk part add|-o' \
+    'disk part add|--output' \
+    'disk part add|--timeout' \
+    'disk part bootable|--lun' \
+    'disk part bootable|-o' \
+    'disk part bootable|--output' \
+    'disk part bootable|--timeout' \
+    'disk part rm|--lun' \
+    'disk part rm|-o' \
+    'disk part rm|--output' \
+    'disk part rm|--timeout' \
+    'disk part type|--list' \
+    'disk part type|--lun' \
+    'disk part type|-o' \
+    'disk part type|--output' \
+    'disk part type|--timeout' \
+    'disk part verify|--lun' \
+    'disk part verify|-o' \
+    'disk part verify|--output' \
+    'disk part verify|--timeout' \
+    'disk show|--lun' \
+    'disk show|-o' \
+    'disk show|--output' \
+    'disk show|--timeout' \
+    'mount|--options' \
+    'mount|--lun' \
+    'mount|-o' \
+    'mount|--output' \
+    'mount|--timeout' \
+    'umount|--lun' \
+    'umount|-o' \
+    'umount|--output' \
+    'umount|--timeout' \
+    'fstab add|--options' \
+    'fstab add|--lun' \
+    'fstab add|-o' \
+    'fstab add|--output' \
+    'fstab add|--timeout' \
+    'fstab check|-o' \
+    'fstab check|--output' \
+    'fstab check|--timeout' \
+    'fstab ls|-o' \
+    'fstab ls|--output' \
+    'fstab ls|--timeout' \
+    'fstab rm|-o' \
+    'fstab rm|--output' \
+    'fstab rm|--timeout' \
+    'import|--bindings' \
+    'import|-o' \
+    'import|--output' \
+    'import|--timeout' \
+    'completion|-o' \
+    'completion|--output' \
+    'completion|--timeout' \
+    'explain|-o' \
+    'explain|--output' \
+    'explain|--timeout'
+
+complete -c iscsictl -f
+complete -c iscsictl -n "__iscsictl_at ''" -a attach -d 'Take a LUN from nothing to a mounted filesystem that survives a boot.'
+complete -c iscsictl -n "__iscsictl_at ''" -a detach -d 'Unmount a LUN and let go of it, if nothing uses it.'
+complete -c iscsictl -n "__iscsictl_at ''" -a reconnect -d 'Log in and mount what should be there at boot and is not.'
+complete -c iscsictl -n "__iscsictl_at ''" -a ls -d 'Show sessions, LUNs, filesystems and mounts; of TARGET only, or of all.'
+complete -c iscsictl -n "__iscsictl_at ''" -a doctor -d 'Check every link from the kernel to the filesystem, and say what mends it.'
+complete -c iscsictl -n "__iscsictl_at ''" -a discover -d 'Ask a portal which targets it has; nothing is changed unless with --save.'
+complete -c iscsictl -n "__iscsictl_at ''" -a nodes -d 'Show and change node records: ls (taken if none is named), show, set.'
+complete -c iscsictl -n "__iscsictl_at ''" -a login -d 'Log in to targets that have a record; what is logged in stays so.'
+complete -c iscsictl -n "__iscsictl_at ''" -a logout -d 'Log out of targets that nothing uses, and keep reconnect away from them.'
+complete -c iscsictl -n "__iscsictl_at ''" -a rescan -d 'Look for new LUNs and new sizes, on all sessions or those of TARGET.'
+complete -c iscsictl -n "__iscsictl_at ''" -a startup -d 'Say whether a target is logged in at boot: automatic, onboot (by the initrd) or manual.'
+complete -c iscsictl -n "__iscsictl_at ''" -a forget -d 'Delete the records of a target that is not logged in.'
+complete -c iscsictl -n "__iscsictl_at ''" -a hold -d 'Keep reconnect away from a target or a mount point; without a name list the holds.'
+complete -c iscsictl -n "__iscsictl_at ''" -a unhold -d 'Let reconnect look after a target or a mount point again.'
+complete -c iscsictl -n "__iscsictl_at ''" -a chap -d 'Set, clear, show and judge CHAP accounts; make secrets.'
+complete -c iscsictl -n "__iscsictl_at ''" -a schedule -d 'Have reconnect run by itself.'
+complete -c iscsictl -n "__iscsictl_at ''" -a watch -d 'Show sessions, LUNs and throughput until Ctrl-C, or as long as --timeout says.'
+complete -c iscsictl -n "__iscsictl_at ''" -a initiator -d 'Show, set or make the name of this host.'
+complete -c iscsictl -n "__iscsictl_at ''" -a iface -d 'Show and define the interfaces to log in through.'
+complete -c iscsictl -n "__iscsictl_at ''" -a boot -d 'Show and use the firmware\'s boot table (iBFT).'
+complete -c iscsictl -n "__iscsictl_at ''" -a service -d 'Show, enable and start the services: open-iscsi on Debian, iscsi elsewhere, and iscsid.'
+complete -c iscsictl -n "__iscsictl_at ''" -a disk -d 'Look at the disks of iSCSI sessions; make partitions and filesystems, and grow them.'
+complete -c iscsictl -n "__iscsictl_at ''" -a mount -d 'Mount a filesystem of an iSCSI disk, at DIR or where fstab says.'
+complete -c iscsictl -n "__iscsictl_at ''" -a umount -d 'Unmount a filesystem of an iSCSI disk; reconnect leaves it down until it is mounted again.'
+complete -c iscsictl -n "__iscsictl_at ''" -a fstab -d 'Show, add, remove and check the lines of /etc/fstab.'
+complete -c iscsictl -n "__iscsictl_at ''" -a import -d 'Take over iscsi.conf, initiatorname.iscsi or fstab.iscsi of the old driver.'
+complete -c iscsictl -n "__iscsictl_at ''" -a completion -d 'Print the completion script of a shell.'
+complete -c iscsictl -n "__iscsictl_at ''" -a explain -d 'Say what an error means, its usual cause and what to do.'
+complete -c iscsictl -n "__iscsictl_at ''" -l version -d 'Show the version and exit.'
+complete -c iscsictl -n "__iscsictl_at ''" -l help -d 'Show this message and exit.'
+complete -c iscsictl -n "__iscsictl_at 'attach'" -s p -l portal -x -a '(__iscsictl_portal)' -d 'Where the array listens; several are tried in turn.'
+complete -c iscsictl -n "__iscsictl_at 'attach'" -s T -l target -x -a '(__iscsictl_target)' -d 'The target, if the array has several.'
+complete -c iscsictl -n "__iscsictl_at 'attach'" -l lun -x -d 'The LUN, if the target has several.'
+complete -c iscsictl -n "__iscsictl_at 'attach'" -s I -l interface -x -a '(__iscsictl_iface)' -d 'The iface to log in through.'
+complete -c iscsictl -n "__iscsictl_at 'attach'" -l chap-user -l user -x -d 'CHAP name of this host.'
+complete -c iscsictl -n "__iscsictl_at 'attach'" -l chap-secret-file -l secret-file -r -F -d 'Its secret; - reads standard input.'
+complete -c iscsictl -n "__iscsictl_at 'attach'" -l chap-secret-prompt -l secret-prompt -d 'Ask for the secret.'
+complete -c iscsictl -n "__iscsictl_at 'attach'" -l mutual-user -x -d 'CHAP name of the array.'
+complete -c iscsictl -n "__iscsictl_at 'attach'" -l mutual-secret-file -r -F -d 'The array\'s secret.'
+complete -c iscsictl -n "__iscsictl_at 'attach'" -l mutual-secret-prompt -d 'Ask for it.'
+complete -c iscsictl -n "__iscsictl_at 'attach'" -l table -x -a 'gpt dos none' -d 'Partition table to make [gpt].'
+complete -c iscsictl -n "__iscsictl_at 'attach'" -l fs -x -a 'ext4 ext3 ext2 xfs btrfs vfat' -d 'Filesystem to make.'
+complete -c iscsictl -n "__iscsictl_at 'attach'" -l fs-label -x -d 'Its label.'
+complete -c iscsictl -n "__iscsictl_at 'attach'" -l mount -x -a '(__fish_complete_directories)' -d 'Where to mount it, now and at boot.'
+complete -c iscsictl -n "__iscsictl_at 'attach'" -l options -x -a '(__iscsictl_mount)' -d 'Mount options, comma separated.'
+complete -c iscsictl -n "__iscsictl_at 'attach'" -l owner -x -d 'Owner of the mounted directory.'
+complete -c iscsictl -n "__iscsictl_at 'attach'" -l mode -x -d 'Mode of the mounted directory, octal.'
+complete -c iscsictl -n "__iscsictl_at 'attach'" -l required-by -x -d 'A unit that may only start with the mount there.'
+complete -c iscsictl -n "__iscsictl_at 'attach'" -l wwid -x -d 'The disk must have this WWID.'
+complete -c iscsictl -n "__iscsictl_at 'attach'" -l adopt -d 'Mount a filesystem that is there already.'
+complete -c iscsictl -n "__iscsictl_at 'attach'" -l wipe -d 'Destroy what is on the disk; needs --confirm.'
+complete -c iscsictl -n "__iscsictl_at 'attach'" -l confirm -x -d 'The WWID of the disk to wipe.'
+complete -c iscsictl -n "__iscsictl_at 'attach'" -l set -x -d 'A value of the node record.'
+complete -c iscsictl -n "__iscsictl_at 'attach'" -l no-boot -d 'Not again after a boot.'
+complete -c iscsictl -n "__iscsictl_at 'attach'" -l over-nonempty -d 'Mount over a directory that is not empty.'
+complete -c iscsictl -n "__iscsictl_at 'attach'" -l verify-blank -x -a 'quick full' -d 'How to prove that a disk is blank: full reads all of it.'
+complete -c iscsictl -n "__iscsictl_at 'attach'" -l print-device -d 'Print the device\'s path alone.'
+complete -c iscsictl -n "__iscsictl_at 'attach'" -s n -l dry-run -d 'Show what would be done.'
+complete -c iscsictl -n "__iscsictl_at 'attach'" -s y -l yes -d 'Yes to all questions.'
+complete -c iscsictl -n "__iscsictl_at 'attach'" -s o -l output -x -a 'table json tsv' -d 'How to print the result.'
+complete -c iscsictl -n "__iscsictl_at 'attach'" -s J -d 'The same as -o json.'
+complete -c iscsictl -n "__iscsictl_at 'attach'" -l no-color -d 'No colours (as does NO_COLOR).'
+complete -c iscsictl -n "__iscsictl_at 'attach'" -s v -l verbose -d 'Show each command that is run.'
+complete -c iscsictl -n "__iscsictl_at 'attach'" -s q -l quiet -d 'Only errors.'
+complete -c iscsictl -n "__iscsictl_at 'attach'" -l timeout -x -d 'How long to wait for others [60s].'
+complete -c iscsictl -n "__iscsictl_at 'attach'" -l help -d 'Show this message and exit.'
+complete -c iscsictl -n "__iscsictl_at 'detach'" -l lun -x -d 'Only this LUN of the target.'
+complete -c iscsictl -n "__iscsictl_at 'detach'" -l forget -d 'Delete the node records too.'
+complete -c iscsictl -n "__iscsictl_at 'detach'" -l lost -d 'The array is gone for ever; needs --confirm.'
+complete -c iscsictl -n "__iscsictl_at 'detach'" -l confirm -x -d 'The WWID of the disk that is lost.'
+complete -c iscsictl -n "__iscsictl_at 'detach'" -s n -l dry-run -d 'Show what would be done.'
+complete -c iscsictl -n "__iscsictl_at 'detach'" -s y -l yes -d 'Yes to all questions.'
+complete -c iscsictl -n "__iscsictl_at 'detach'" -s o -l output -x -a 'table json tsv' -d 'How to print the result.'
+complete -c iscsictl -n "__iscsictl_at 'detach'" -s J -d 'The same as -o json.'
+complete -c iscsictl -n "__iscsictl_at 'detach'" -l no-color -d 'No colours (as does NO_COLOR).'
+complete -c iscsictl -n "__iscsictl_at 'detach'" -s v -l verbose -d 'Show each command that is run.'
+complete -c iscsictl -n "__iscsictl_at 'detach'" -s q -l quiet -d 'Only errors.'
+complete -c iscsictl -n "__iscsictl_at 'detach'" -l timeout -x -d 'How long to wait for others [60s].'
+complete -c iscsictl -n "__iscsictl_at 'detach'" -l help -d 'Show this message and exit.'
+complete -c iscsictl -n "__iscsictl_at 'detach' 0" -F -a '(__iscsictl_target) (__iscsictl_device) (__fish_complete_directories)'
+complete -c iscsictl -n "__iscsictl_at 'reconnect'" -s n -l dry-run -d 'Show what would be done.'
+complete -c iscsictl -n "__iscsictl_at 'reconnect'" -s y -l yes -d 'Yes to all questions.'
+complete -c iscsictl -n "__iscsictl_at 'reconnect'" -s o -l output -x -a 'table json tsv' -d 'How to print the result.'
+complete -c iscsictl -n "__iscsictl_at 'reconnect'" -s J -d 'The same as -o json.'
+complete -c iscsictl -n "__iscsictl_at 'reconnect'" -l no-color -d 'No colours (as does NO_COLOR).'
+complete -c iscsictl -n "__iscsictl_at 'reconnect'" -s v -l verbose -d 'Show each command that is run.'
+complete -c iscsictl -n "__iscsictl_at 'reconnect'" -s q -l quiet -d 'Only errors.'
+complete -c iscsictl -n "__iscsictl_at 'reconnect'" -l timeout -x -d 'How long to wait for others [60s].'
+complete -c iscsictl -n "__iscsictl_at 'reconnect'" -l help -d 'Show this message and exit.'
+complete -c iscsictl -n "__iscsictl_at 'reconnect' 0" -a '(__iscsictl_target)'
+complete -c iscsictl -n "__iscsictl_at 'ls'" -s o -l output -x -a 'table json tsv' -d 'How to print the result.'
+complete -c iscsictl -n "__iscsictl_at 'ls'" -s J -d 'The same as -o json.'
+complete -c iscsictl -n "__iscsictl_at 'ls'" -l no-color -d 'No colours (as does NO_COLOR).'
+complete -c iscsictl -n "__iscsictl_at 'ls'" -s v -l verbose -d 'Show each command that is run.'
+complete -c iscsictl -n "__iscsictl_at 'ls'" -s q -l quiet -d 'Only errors.'
+complete -c iscsictl -n "__iscsictl_at 'ls'" -l timeout -x -d 'How long to wait for others [60s].'
+complete -c iscsictl -n "__iscsictl_at 'ls'" -l tree -d 'Draw portal - target - session - LUN - mount.'
+complete -c iscsictl -n "__iscsictl_at 'ls'" -s l -l long -d 'Tell all that is known of each session.'
+complete -c iscsictl -n "__iscsictl_at 'ls'" -l from -r -F -a '(__fish_complete_directories)' -d 'Read a capture of iscsiadm or iscsi-ls, stdin, or a sosreport.'
+complete -c iscsictl -n "__iscsictl_at 'ls'" -l help -d 'Show this message and exit.'
+complete -c iscsictl -n "__iscsictl_at 'ls' 0" -a '(__iscsictl_target)'
+complete -c iscsictl -n "__iscsictl_at 'doctor'" -l fix -d 'Mend what can be mended without harm.'
+complete -c iscsictl -n "__iscsictl_at 'doctor'" -s a -l all -d 'Show also what is in order.'
+complete -c iscsictl -n "__iscsictl_at 'doctor'" -l ignore -x -d 'Leave out a check, or all whose ids begin so with ID-; can be repeated.'
+complete -c iscsictl -n "__iscsictl_at 'doctor'" -l only -x -d 'Only this check, or those of ID-; repeatable.'
+complete -c iscsictl -n "__iscsictl_at 'doctor'" -s n -l dry-run -d 'Show what would be done.'
+complete -c iscsictl -n "__iscsictl_at 'doctor'" -s y -l yes -d 'Yes to all questions.'
+complete -c iscsictl -n "__iscsictl_at 'doctor'" -s o -l output -x -a 'table json tsv nagios prometheus' -d 'How to print the result.'
+complete -c iscsictl -n "__iscsictl_at 'doctor'" -s J -d 'The same as -o json.'
+complete -c iscsictl -n "__iscsictl_at 'doctor'" -l no-color -d 'No colours (as does NO_COLOR).'
+complete -c iscsictl -n "__iscsictl_at 'doctor'" -s v -l verbose -d 'Show each command that is run.'
+complete -c iscsictl -n "__iscsictl_at 'doctor'" -s q -l quiet -d 'Only errors.'
+complete -c iscsictl -n "__iscsictl_at 'doctor'" -l timeout -x -d 'How long to wait for others [60s].'
+complete -c iscsictl -n "__iscsictl_at 'doctor'" -l help -d 'Show this message and exit.'
+complete -c iscsictl -n "__iscsictl_at 'discover'" -l isns -d 'The address is that of an iSNS server.'
+complete -c iscsictl -n "__iscsictl_at 'discover'" -l save -d 'Make records of targets that have none, for login.'
+complete -c iscsictl -n "__iscsictl_at 'discover'" -s I -l interface -x -a '(__iscsictl_iface)' -d 'Ask through it.'
+complete -c iscsictl -n "__iscsictl_at 'discover'" -l chap-user -l user -x -d 'CHAP name of this host.'
+complete -c iscsictl -n "__iscsictl_at 'discover'" -l chap-secret-file -l secret-file -r -F -d 'Its secret; - reads standard input.'
+complete -c iscsictl -n "__iscsictl_at 'discover'" -l chap-secret-prompt -l secret-prompt -d 'Ask for the secret.'
+complete -c iscsictl -n "__iscsictl_at 'discover'" -l mutual-user -x -d 'CHAP name of the array.'
+complete -c iscsictl -n "__iscsictl_at 'discover'" -l mutual-secret-file -r -F -d 'The array\'s secret.'
+complete -c iscsictl -n "__iscsictl_at 'discover'" -l mutual-secret-prompt -d 'Ask for it.'
+complete -c iscsictl -n "__iscsictl_at 'discover'" -s n -l dry-run -d 'Show what would be done.'
+complete -c iscsictl -n "__iscsictl_at 'discover'" -s y -l yes -d 'Yes to all questions.'
+complete -c iscsictl -n "__iscsictl_at 'discover'" -s o -l output -x -a 'table json tsv' -d 'How to print the result.'
+complete -c iscsictl -n "__iscsictl_at 'discover'" -s J -d 'The same as -o json.'
+complete -c iscsictl -n "__iscsictl_at 'discover'" -l no-color -d 'No colours (as does NO_COLOR).'
+complete -c iscsictl -n "__iscsictl_at 'discover'" -s v -l verbose -d 'Show each command that is run.'
+complete -c iscsictl -n "__iscsictl_at 'discover'" -s q -l quiet -d 'Only errors.'
+complete -c iscsictl -n "__iscsictl_at 'discover'" -l timeout -x -d 'How long to wait for others [60s].'
+complete -c iscsictl -n "__iscsictl_at 'discover'" -l help -d 'Show this message and exit.'
+complete -c iscsictl -n "__iscsictl_at 'discover' 0" -a '(__iscsictl_portal)'
+complete -c iscsictl -n "__iscsictl_at 'nodes'" -a ls -d 'List the node records, of TARGET only or all: target, portal, startup, CHAP, session.'
+complete -c iscsictl -n "__iscsictl_at 'nodes'" -a set -d 'Set values of the records of -T, or through -p; KEY= unsets one.'
+complete -c iscsictl -n "__iscsictl_at 'nodes'" -a show -d 'Show all values of node records; secrets are masked.'
+complete -c iscsictl -n "__iscsictl_at 'nodes'" -l help -d 'Show this message and exit.'
+complete -c iscsictl -n "__iscsictl_at 'nodes ls'" -s o -l output -x -a 'table json tsv' -d 'How to print the result.'
+complete -c iscsictl -n "__iscsictl_at 'nodes ls'" -s J -d 'The same as -o json.'
+complete -c iscsictl -n "__iscsictl_at 'nodes ls'" -l no-color -d 'No colours (as does NO_COLOR).'
+complete -c iscsictl -n "__iscsictl_at 'nodes ls'" -s v -l verbose -d 'Show each command that is run.'
+complete -c iscsictl -n "__iscsictl_at 'nodes ls'" -s q -l quiet -d 'Only errors.'
+complete -c iscsictl -n "__iscsictl_at 'nodes ls'" -l timeout -x -d 'How long to wait for others [60s].'
+complete -c iscsictl -n "__iscsictl_at 'nodes ls'" -l help -d 'Show this message and exit.'
+complete -c iscsictl -n "__iscsictl_at 'nodes ls' 0" -a '(__iscsictl_target)'
+complete -c iscsictl -n "__iscsictl_at 'nodes set'" -s T -l target -x -a '(__iscsictl_target)' -d 'The target.'
+complete -c iscsictl -n "__iscsictl_at 'nodes set'" -s p -l portal -x -a '(__iscsictl_portal)' -d 'Only through this portal.'
+complete -c iscsictl -n "__iscsictl_at 'nodes set'" -s I -l interface -x -a '(__iscsictl_iface)' -d 'Only through this iface.'
+complete -c iscsictl -n "__iscsictl_at 'nodes set'" -s n -l dry-run -d 'Show what would be done.'
+complete -c iscsictl -n "__iscsictl_at 'nodes set'" -s y -l yes -d 'Yes to all questions.'
+complete -c iscsictl -n "__iscsictl_at 'nodes set'" -s o -l output -x -a 'table json tsv' -d 'How to print the result.'
+complete -c iscsictl -n "__iscsictl_at 'nodes set'" -s J -d 'The same as -o json.'
+complete -c iscsictl -n "__iscsictl_at 'nodes set'" -l no-color -d 'No colours (as does NO_COLOR).'
+complete -c iscsictl -n "__iscsictl_at 'nodes set'" -s v -l verbose -d 'Show each command that is run.'
+complete -c iscsictl -n "__iscsictl_at 'nodes set'" -s q -l quiet -d 'Only errors.'
+complete -c iscsictl -n "__iscsictl_at 'nodes set'" -l timeout -x -d 'How long to wait for others [60s].'
+complete -c iscsictl -n "__iscsictl_at 'nodes set'" -l help -d 'Show this message and exit.'
+complete -c iscsictl -n "__iscsictl_at 'nodes show'" -s T -l target -x -a '(__iscsictl_target)' -d 'The target.'
+complete -c iscsictl -n "__iscsictl_at 'nodes show'" -s p -l portal -x -a '(__iscsictl_portal)' -d 'Only through this portal.'
+complete -c iscsictl -n "__iscsictl_at 'nodes show'" -s I -l interface -x -a '(__iscsictl_iface)' -d 'Only through this iface.'
+complete -c iscsictl -n "__iscsictl_at 'nodes show'" -s o -l output -x -a 'table json tsv' -d 'How to print the result.'
+complete -c iscsictl -n "__iscsictl_at 'nodes show'" -s J -d 'The same as -o json.'
+complete -c iscsictl -n "__iscsictl_at 'nodes show'" -l no-color -d 'No colours (as does NO_COLOR).'
+complete -c iscsictl -n "__iscsictl_at 'nodes show'" -s v -l verbose -d 'Show each command that is run.'
+complete -c iscsictl -n "__iscsictl_at 'nodes show'" -s q -l quiet -d 'Only errors.'
+complete -c iscsictl -n "__iscsictl_at 'nodes show'" -l timeout -x -d 'How long to wait for others [60s].'
+complete -c iscsictl -n "__iscsictl_at 'nodes show'" -l help -d 'Show this message and exit.'
+complete -c iscsictl -n "__iscsictl_at 'nodes show' 0" -a '(__iscsictl_target)'
+complete -c iscsictl -n "__iscsictl_at 'login'" -s T -l target -x -a '(__iscsictl_target)' -d 'The target.'
+complete -c iscsictl -n "__iscsictl_at 'login'" -s p -l portal -x -a '(__iscsictl_portal)' -d 'Only through this portal.'
+complete -c iscsictl -n "__iscsictl_at 'login'" -s I -l interface -x -a '(__iscsictl_iface)' -d 'Only through this iface.'
+complete -c iscsictl -n "__iscsictl_at 'login'" -l all -d 'All records that log in at boot.'
+complete -c iscsictl -n "__iscsictl_at 'login'" -l header-digest -x -a 'None CRC32C CRC32C,None None,CRC32C' -d 'Checksum of headers.'
+complete -c iscsictl -n "__iscsictl_at 'login'" -l data-digest -x -a 'None CRC32C CRC32C,None None,CRC32C' -d 'Checksum of data.'
+complete -c iscsictl -n "__iscsictl_at 'login'" -s n -l dry-run -d 'Show what would be done.'
+complete -c iscsictl -n "__iscsictl_at 'login'" -s y -l yes -d 'Yes to all questions.'
+complete -c iscsictl -n "__iscsictl_at 'login'" -s o -l output -x -a 'table json tsv' -d 'How to print the result.'
+complete -c iscsictl -n "__iscsictl_at 'login'" -s J -d 'The same as -o json.'
+complete -c iscsictl -n "__iscsictl_at 'login'" -l no-color -d 'No colours (as does NO_COLOR).'
+complete -c iscsictl -n "__iscsictl_at 'login'" -s v -l verbose -d 'Show each command that is run.'
+complete -c iscsictl -n "__iscsictl_at 'login'" -s q -l quiet -d 'Only errors.'
+complete -c iscsictl -n "__iscsictl_at 'login'" -l timeout -x -d 'How long to wait for others [60s].'
+complete -c iscsictl -n "__iscsictl_at 'login'" -l help -d 'Show this message and exit.'
+complete -c iscsictl -n "__iscsictl_at 'logout'" -s T -l target -x -a '(__iscsictl_target)' -d 'The target.'
+complete -c iscsictl -n "__iscsictl_at 'logout'" -s p -l portal -x -a '(__iscsictl_portal)' -d 'Only through this portal.'
+complete -c iscsictl -n "__iscsictl_at 'logout'" -s I -l interface -x -a '(__iscsictl_iface)' -d 'Only through this iface.'
+complete -c iscsictl -n "__iscsictl_at 'logout'" -l all -d 'All sessions.'
+complete -c iscsictl -n "__iscsictl_at 'logout'" -l for -x -d 'How long reconnect leaves it alone [until a boot].'
+complete -c iscsictl -n "__iscsictl_at 'logout'" -s n -l dry-run -d 'Show what would be done.'
+complete -c iscsictl -n "__iscsictl_at 'logout'" -s y -l yes -d 'Yes to all questions.'
+complete -c iscsictl -n "__iscsictl_at 'logout'" -s o -l output -x -a 'table json tsv' -d 'How to print the result.'
+complete -c iscsictl -n "__iscsictl_at 'logout'" -s J -d 'The same as -o json.'
+complete -c iscsictl -n "__iscsictl_at 'logout'" -l no-color -d 'No colours (as does NO_COLOR).'
+complete -c iscsictl -n "__iscsictl_at 'logout'" -s v -l verbose -d 'Show each command that is run.'
+complete -c iscsictl -n "__iscsictl_at 'logout'" -s q -l quiet -d 'Only errors.'
+complete -c iscsictl -n "__iscsictl_at 'logout'" -l timeout -x -d 'How long to wait for others [60s].'
+complete -c iscsictl -n "__iscsictl_at 'logout'" -l help -d 'Show this message and exit.'
+complete -c iscsictl -n "__iscsictl_at 'rescan'" -s n -l dry-run -d 'Show what would be done.'
+complete -c iscsictl -n "__iscsictl_at 'rescan'" -s y -l yes -d 'Yes to all questions.'
+complete -c iscsictl -n "__iscsictl_at 'rescan'" -s o -l output -x -a 'table json tsv' -d 'How to print the result.'
+complete -c iscsictl -n "__iscsictl_at 'rescan'" -s J -d 'The same as -o json.'
+complete -c iscsictl -n "__iscsictl_at 'rescan'" -l no-color -d 'No colours (as does NO_COLOR).'
+complete -c iscsictl -n "__iscsictl_at 'rescan'" -s v -l verbose -d 'Show each command that is run.'
+complete -c iscsictl -n "__iscsictl_at 'rescan'" -s q -l quiet -d 'Only errors.'
+complete -c iscsictl -n "__iscsictl_at 'rescan'" -l timeout -x -d 'How long to wait for others [60s].'
+complete -c iscsictl -n "__iscsictl_at 'rescan'" -l help -d 'Show this message and exit.'
+complete -c iscsictl -n "__iscsictl_at 'rescan' 0" -a '(__iscsictl_target)'
+complete -c iscsictl -n "__iscsictl_at 'startup'" -s p -l portal -x -a '(__iscsictl_portal)' -d 'Only through this portal.'
+complete -c iscsictl -n "__iscsictl_at 'startup'" -s I -l interface -x -a '(__iscsictl_iface)' -d 'Only through this iface.'
+complete -c iscsictl -n "__iscsictl_at 'startup'" -s n -l dry-run -d 'Show what would be done.'
+complete -c iscsictl -n "__iscsictl_at 'startup'" -s y -l yes -d 'Yes to all questions.'
+complete -c iscsictl -n "__iscsictl_at 'startup'" -s o -l output -x -a 'table json tsv' -d 'How to print the result.'
+complete -c iscsictl -n "__iscsictl_at 'startup'" -s J -d 'The same as -o json.'
+complete -c iscsictl -n "__iscsictl_at 'startup'" -l no-color -d 'No colours (as does NO_COLOR).'
+complete -c iscsictl -n "__iscsictl_at 'startup'" -s v -l verbose -d 'Show each command that is run.'
+complete -c iscsictl -n "__iscsictl_at 'startup'" -s q -l quiet -d 'Only errors.'
+complete -c iscsictl -n "__iscsictl_at 'startup'" -l timeout -x -d 'How long to wait for others [60s].'
+complete -c iscsictl -n "__iscsictl_at 'startup'" -l help -d 'Show this message and exit.'
+complete -c iscsictl -n "__iscsictl_at 'startup' 0" -a '(__iscsictl_target)'
+complete -c iscsictl -n "__iscsictl_at 'startup' 1" -a 'automatic manual onboot'
+complete -c iscsictl -n "__iscsictl_at 'forget'" -s p -l portal -x -a '(__iscsictl_portal)' -d 'Only through this portal.'
+complete -c iscsictl -n "__iscsictl_at 'forget'" -s I -l interface -x -a '(__iscsictl_iface)' -d 'Only through this iface.'
+complete -c iscsictl -n "__iscsictl_at 'forget'" -s n -l dry-run -d 'Show what would be done.'
+complete -c iscsictl -n "__iscsictl_at 'forget'" -s y -l yes -d 'Yes to all questions.'
+complete -c iscsictl -n "__iscsictl_at 'forget'" -s o -l output -x -a 'table json tsv' -d 'How to print the result.'
+complete -c iscsictl -n "__iscsictl_at 'forget'" -s J -d 'The same as -o json.'
+complete -c iscsictl -n "__iscsictl_at 'forget'" -l no-color -d 'No colours (as does NO_COLOR).'
+complete -c iscsictl -n "__iscsictl_at 'forget'" -s v -l verbose -d 'Show each command that is run.'
+complete -c iscsictl -n "__iscsictl_at 'forget'" -s q -l quiet -d 'Only errors.'
+complete -c iscsictl -n "__iscsictl_at 'forget'" -l timeout -x -d 'How long to wait for others [60s].'
+complete -c iscsictl -n "__iscsictl_at 'forget'" -l help -d 'Show this message and exit.'
+complete -c iscsictl -n "__iscsictl_at 'forget' 0" -a '(__iscsictl_target)'
+complete -c iscsictl -n "__iscsictl_at 'hold'" -l for -x -d 'How long [until a boot].'
+complete -c iscsictl -n "__iscsictl_at 'hold'" -s n -l dry-run -d 'Show what would be done.'
+complete -c iscsictl -n "__iscsictl_at 'hold'" -s y -l yes -d 'Yes to all questions.'
+complete -c iscsictl -n "__iscsictl_at 'hold'" -s o -l output -x -a 'table json tsv' -d 'How to print the result.'
+complete -c iscsictl -n "__iscsictl_at 'hold'" -s J -d 'The same as -o json.'
+complete -c iscsictl -n "__iscsictl_at 'hold'" -l no-color -d 'No colours (as does NO_COLOR).'
+complete -c iscsictl -n "__iscsictl_at 'hold'" -s v -l verbose -d 'Show each command that is run.'
+complete -c iscsictl -n "__iscsictl_at 'hold'" -s q -l quiet -d 'Only errors.'
+complete -c iscsictl -n "__iscsictl_at 'hold'" -l timeout -x -d 'How long to wait for others [60s].'
+complete -c iscsictl -n "__iscsictl_at 'hold'" -l help -d 'Show this message and exit.'
+complete -c iscsictl -n "__iscsictl_at 'hold' 0" -F -a '(__iscsictl_target) (__fish_complete_directories)'
+complete -c iscsictl -n "__iscsictl_at 'unhold'" -s n -l dry-run -d 'Show what would be done.'
+complete -c iscsictl -n "__iscsictl_at 'unhold'" -s y -l yes -d 'Yes to all questions.'
+complete -c iscsictl -n "__iscsictl_at 'unhold'" -s o -l output -x -a 'table json tsv' -d 'How to print the result.'
+complete -c iscsictl -n "__iscsictl_at 'unhold'" -s J -d 'The same as -o json.'
+complete -c iscsictl -n "__iscsictl_at 'unhold'" -l no-color -d 'No colours (as does NO_COLOR).'
+complete -c iscsictl -n "__iscsictl_at 'unhold'" -s v -l verbose -d 'Show each command that is run.'
+complete -c iscsictl -n "__iscsictl_at 'unhold'" -s q -l quiet -d 'Only errors.'
+complete -c iscsictl -n "__iscsictl_at 'unhold'" -l timeout -x -d 'How long to wait for others [60s].'
+complete -c iscsictl -n "__iscsictl_at 'unhold'" -l help -d 'Show this message and exit.'
+complete -c iscsictl -n "__iscsictl_at 'unhold' 0" -F -a '(__iscsictl_target) (__fish_complete_directories)'
+complete -c iscsictl -n "__iscsictl_at 'chap'" -a check -d 'Judge a secret: what open-iscsi, the standard and known arrays say to it.'
+complete -c iscsictl -n "__iscsictl_at 'chap'" -a clear -d 'Take the account away, both directions: the next login is without CHAP.'
+complete -c iscsictl -n "__iscsictl_at 'chap'" -a generate -d 'Make a secret of 96 random bits that every known array takes.'
+complete -c iscsictl -n "__iscsictl_at 'chap'" -a set -d 'Set the account of a target, of all records of a portal, of discovery, or the default.'
+complete -c iscsictl -n "__iscsictl_at 'chap'" -a show -d 'Show account names, which secrets are set and the algorithms; never a secret.'
+complete -c iscsictl -n "__iscsictl_at 'chap'" -l help -d 'Show this message and exit.'
+complete -c iscsictl -n "__iscsictl_at 'chap check'" -l chap-user -l user -x -d 'The name it goes with.'
+complete -c iscsictl -n "__iscsictl_at 'chap check'" -l chap-secret-file -l secret-file -r -F -d 'The secret; - reads standard input.'
+complete -c iscsictl -n "__iscsictl_at 'chap check'" -l chap-secret-prompt -l secret-prompt -d 'Ask for it (so it does without --secret-file).'
+complete -c iscsictl -n "__iscsictl_at 'chap check'" -s o -l output -x -a 'table json tsv' -d 'How to print the result.'
+complete -c iscsictl -n "__iscsictl_at 'chap check'" -s J -d 'The same as -o json.'
+complete -c iscsictl -n "__iscsictl_at 'chap check'" -l no-color -d 'No colours (as does NO_COLOR).'
+complete -c iscsictl -n "__iscsictl_at 'chap check'" -s v -l verbose -d 'Show each command that is run.'
+complete -c iscsictl -n "__iscsictl_at 'chap check'" -s q -l quiet -d 'Only errors.'
+complete -c iscsictl -n "__iscsictl_at 'chap check'" -l timeout -x -d 'How long to wait for others [60s].'
+complete -c iscsictl -n "__iscsictl_at 'chap check'" -l help -d 'Show this message and exit.'
+complete -c iscsictl -n "__iscsictl_at 'chap clear'" -s T -l target -x -a '(__iscsictl_target)' -d 'The target.'
+complete -c iscsictl -n "__iscsictl_at 'chap clear'" -s p -l portal -x -a '(__iscsictl_portal)' -d 'Only through this portal.'
+complete -c iscsictl -n "__iscsictl_at 'chap clear'" -s I -l interface -x -a '(__iscsictl_iface)' -d 'Only through this iface.'
+complete -c iscsictl -n "__iscsictl_at 'chap clear'" -l discovery -x -a '(__iscsictl_portal)' -d 'The account for asking this portal for its targets.'
+complete -c iscsictl -n "__iscsictl_at 'chap clear'" -l default -d 'The account that new records get.'
+complete -c iscsictl -n "__iscsictl_at 'chap clear'" -s n -l dry-run -d 'Show what would be done.'
+complete -c iscsictl -n "__iscsictl_at 'chap clear'" -s y -l yes -d 'Yes to all questions.'
+complete -c iscsictl -n "__iscsictl_at 'chap clear'" -s o -l output -x -a 'table json tsv' -d 'How to print the result.'
+complete -c iscsictl -n "__iscsictl_at 'chap clear'" -s J -d 'The same as -o json.'
+complete -c iscsictl -n "__iscsictl_at 'chap clear'" -l no-color -d 'No colours (as does NO_COLOR).'
+complete -c iscsictl -n "__iscsictl_at 'chap clear'" -s v -l verbose -d 'Show each command that is run.'
+complete -c iscsictl -n "__iscsictl_at 'chap clear'" -s q -l quiet -d 'Only errors.'
+complete -c iscsictl -n "__iscsictl_at 'chap clear'" -l timeout -x -d 'How long to wait for others [60s].'
+complete -c iscsictl -n "__iscsictl_at 'chap clear'" -l help -d 'Show this message and exit.'
+complete -c iscsictl -n "__iscsictl_at 'chap generate'" -l out -r -F -d 'Write it to this new file, mode 0600, in place of standard output.'
+complete -c iscsictl -n "__iscsictl_at 'chap generate'" -s o -l output -x -a 'table json tsv' -d 'How to print the result.'
+complete -c iscsictl -n "__iscsictl_at 'chap generate'" -s J -d 'The same as -o json.'
+complete -c iscsictl -n "__iscsictl_at 'chap generate'" -l no-color -d 'No colours (as does NO_COLOR).'
+complete -c iscsictl -n "__iscsictl_at 'chap generate'" -s v -l verbose -d 'Show each command that is run.'
+complete -c iscsictl -n "__iscsictl_at 'chap generate'" -s q -l quiet -d 'Only errors.'
+complete -c iscsictl -n "__iscsictl_at 'chap generate'" -l timeout -x -d 'How long to wait for others [60s].'
+complete -c iscsictl -n "__iscsictl_at 'chap generate'" -l help -d 'Show this message and exit.'
+complete -c iscsictl -n "__iscsictl_at 'chap set'" -s T -l target -x -a '(__iscsictl_target)' -d 'The target.'
+complete -c iscsictl -n "__iscsictl_at 'chap set'" -s p -l portal -x -a '(__iscsictl_portal)' -d 'Only through this portal.'
+complete -c iscsictl -n "__iscsictl_at 'chap set'" -s I -l interface -x -a '(__iscsictl_iface)' -d 'Only through this iface.'
+complete -c iscsictl -n "__iscsictl_at 'chap set'" -l discovery -x -a '(__iscsictl_portal)' -d 'The account for asking this portal for its targets.'
+complete -c iscsictl -n "__iscsictl_at 'chap set'" -l default -d 'The account that new records get.'
+complete -c iscsictl -n "__iscsictl_at 'chap set'" -l chap-user -l user -x -d 'CHAP name of this host.'
+complete -c iscsictl -n "__iscsictl_at 'chap set'" -l chap-secret-file -l secret-file -r -F -d 'Its secret; - reads standard input.'
+complete -c iscsictl -n "__iscsictl_at 'chap set'" -l chap-secret-prompt -l secret-prompt -d 'Ask for the secret.'
+complete -c iscsictl -n "__iscsictl_at 'chap set'" -l mutual-user -x -d 'CHAP name of the array.'
+complete -c iscsictl -n "__iscsictl_at 'chap set'" -l mutual-secret-file -r -F -d 'The array\'s secret.'
+complete -c iscsictl -n "__iscsictl_at 'chap set'" -l mutual-secret-prompt -d 'Ask for it.'
+complete -c iscsictl -n "__iscsictl_at 'chap set'" -l algorithms -x -d 'Digests to offer, best first: MD5,SHA1,SHA256,SHA3-256.'
+complete -c iscsictl -n "__iscsictl_at 'chap set'" -l method -x -a 'CHAP SRP KRB5 SPKM1 SPKM2' -d 'The method; open-iscsi has CHAP only.'
+complete -c iscsictl -n "__iscsictl_at 'chap set'" -s n -l dry-run -d 'Show what would be done.'
+complete -c iscsictl -n "__iscsictl_at 'chap set'" -s y -l yes -d 'Yes to all questions.'
+complete -c iscsictl -n "__iscsictl_at 'chap set'" -s o -l output -x -a 'table json tsv' -d 'How to print the result.'
+complete -c iscsictl -n "__iscsictl_at 'chap set'" -s J -d 'The same as -o json.'
+complete -c iscsictl -n "__iscsictl_at 'chap set'" -l no-color -d 'No colours (as does NO_COLOR).'
+complete -c iscsictl -n "__iscsictl_at 'chap set'" -s v -l verbose -d 'Show each command that is run.'
+complete -c iscsictl -n "__iscsictl_at 'chap set'" -s q -l quiet -d 'Only errors.'
+complete -c iscsictl -n "__iscsictl_at 'chap set'" -l timeout -x -d 'How long to wait for others [60s].'
+complete -c iscsictl -n "__iscsictl_at 'chap set'" -l help -d 'Show this message and exit.'
+complete -c iscsictl -n "__iscsictl_at 'chap show'" -s T -l target -x -a '(__iscsictl_target)' -d 'The target.'
+complete -c iscsictl -n "__iscsictl_at 'chap show'" -s p -l portal -x -a '(__iscsictl_portal)' -d 'Only through this portal.'
+complete -c iscsictl -n "__iscsictl_at 'chap show'" -s I -l interface -x -a '(__iscsictl_iface)' -d 'Only through this iface.'
+complete -c iscsictl -n "__iscsictl_at 'chap show'" -s o -l output -x -a 'table json tsv' -d 'How to print the result.'
+complete -c iscsictl -n "__iscsictl_at 'chap show'" -s J -d 'The same as -o json.'
+complete -c iscsictl -n "__iscsictl_at 'chap show'" -l no-color -d 'No colours (as does NO_COLOR).'
+complete -c iscsictl -n "__iscsictl_at 'chap show'" -s v -l verbose -d 'Show each command that is run.'
+complete -c iscsictl -n "__iscsictl_at 'chap show'" -s q -l quiet -d 'Only errors.'
+complete -c iscsictl -n "__iscsictl_at 'chap show'" -l timeout -x -d 'How long to wait for others [60s].'
+complete -c iscsictl -n "__iscsictl_at 'chap show'" -l help -d 'Show this message and exit.'
+complete -c iscsictl -n "__iscsictl_at 'schedule'" -a install -d 'Run reconnect every so often, and after a boot.'
+complete -c iscsictl -n "__iscsictl_at 'schedule'" -a remove -d 'Do not run it any more.'
+complete -c iscsictl -n "__iscsictl_at 'schedule'" -a status -d 'Show whether and by what means it runs.'
+complete -c iscsictl -n "__iscsictl_at 'schedule'" -l help -d 'Show this message and exit.'
+complete -c iscsictl -n "__iscsictl_at 'schedule install'" -l systemd -d 'A timer [default].'
+complete -c iscsictl -n "__iscsictl_at 'schedule install'" -l cron -d 'A file in /etc/cron.d.'
+complete -c iscsictl -n "__iscsictl_at 'schedule install'" -l every -x -d 'How often.'
+complete -c iscsictl -n "__iscsictl_at 'schedule install'" -s n -l dry-run -d 'Show what would be done.'
+complete -c iscsictl -n "__iscsictl_at 'schedule install'" -s y -l yes -d 'Yes to all questions.'
+complete -c iscsictl -n "__iscsictl_at 'schedule install'" -s o -l output -x -a 'table json tsv' -d 'How to print the result.'
+complete -c iscsictl -n "__iscsictl_at 'schedule install'" -s J -d 'The same as -o json.'
+complete -c iscsictl -n "__iscsictl_at 'schedule install'" -l no-color -d 'No colours (as does NO_COLOR).'
+complete -c iscsictl -n "__iscsictl_at 'schedule install'" -s v -l verbose -d 'Show each command that is run.'
+complete -c iscsictl -n "__iscsictl_at 'schedule install'" -s q -l quiet -d 'Only errors.'
+complete -c iscsictl -n "__iscsictl_at 'schedule install'" -l timeout -x -d 'How long to wait for others [60s].'
+complete -c iscsictl -n "__iscsictl_at 'schedule install'" -l help -d 'Show this message and exit.'
+complete -c iscsictl -n "__iscsictl_at 'schedule remove'" -s n -l dry-run -d 'Show what would be done.'
+complete -c iscsictl -n "__iscsictl_at 'schedule remove'" -s y -l yes -d 'Yes to all questions.'
+complete -c iscsictl -n "__iscsictl_at 'schedule remove'" -s o -l output -x -a 'table json tsv' -d 'How to print the result.'
+complete -c iscsictl -n "__iscsictl_at 'schedule remove'" -s J -d 'The same as -o json.'
+complete -c iscsictl -n "__iscsictl_at 'schedule remove'" -l no-color -d 'No colours (as does NO_COLOR).'
+complete -c iscsictl -n "__iscsictl_at 'schedule remove'" -s v -l verbose -d 'Show each command that is run.'
+complete -c iscsictl -n "__iscsictl_at 'schedule remove'" -s q -l quiet -d 'Only errors.'
+complete -c iscsictl -n "__iscsictl_at 'schedule remove'" -l timeout -x -d 'How long to wait for others [60s].'
+complete -c iscsictl -n "__iscsictl_at 'schedule remove'" -l help -d 'Show this message and exit.'
+complete -c iscsictl -n "__iscsictl_at 'schedule status'" -s o -l output -x -a 'table json tsv' -d 'How to print the result.'
+complete -c iscsictl -n "__iscsictl_at 'schedule status'" -s J -d 'The same as -o json.'
+complete -c iscsictl -n "__iscsictl_at 'schedule status'" -l no-color -d 'No colours (as does NO_COLOR).'
+complete -c iscsictl -n "__iscsictl_at 'schedule status'" -s v -l verbose -d 'Show each command that is run.'
+complete -c iscsictl -n "__iscsictl_at 'schedule status'" -s q -l quiet -d 'Only errors.'
+complete -c iscsictl -n "__iscsictl_at 'schedule status'" -l timeout -x -d 'How long to wait for others [60s].'
+complete -c iscsictl -n "__iscsictl_at 'schedule status'" -l help -d 'Show this message and exit.'
+complete -c iscsictl -n "__iscsictl_at 'watch'" -s o -l output -x -a 'table json tsv' -d 'How to print the result.'
+complete -c iscsictl -n "__iscsictl_at 'watch'" -s J -d 'The same as -o json.'
+complete -c iscsictl -n "__iscsictl_at 'watch'" -l no-color -d 'No colours (as does NO_COLOR).'
+complete -c iscsictl -n "__iscsictl_at 'watch'" -s v -l verbose -d 'Show each command that is run.'
+complete -c iscsictl -n "__iscsictl_at 'watch'" -s q -l quiet -d 'Only errors.'
+complete -c iscsictl -n "__iscsictl_at 'watch'" -l timeout -x -d 'How long to wait for others [60s].'
+complete -c iscsictl -n "__iscsictl_at 'watch'" -l interval -x -d 'Look at least this often [1s].'
+complete -c iscsictl -n "__iscsictl_at 'watch'" -l help -d 'Show this message and exit.'
+complete -c iscsictl -n "__iscsictl_at 'initiator'" -a generate -d 'Make a name that no other host has, where there is none or a malformed one.'
+complete -c iscsictl -n "__iscsictl_at 'initiator'" -a set -d 'Give this host a name: iqn.YYYY-MM.reversed.domain:text, eui.HEX or naa.HEX.'
+complete -c iscsictl -n "__iscsictl_at 'initiator'" -a show -d 'Show the name, byte for byte, and what a strict array may find wrong with it.'
+complete -c iscsictl -n "__iscsictl_at 'initiator'" -l help -d 'Show this message and exit.'
+complete -c iscsictl -n "__iscsictl_at 'initiator generate'" -l new -d 'Make one even if there is a good one.'
+complete -c iscsictl -n "__iscsictl_at 'initiator generate'" -s n -l dry-run -d 'Show what would be done.'
+complete -c iscsictl -n "__iscsictl_at 'initiator generate'" -s y -l yes -d 'Yes to all questions.'
+complete -c iscsictl -n "__iscsictl_at 'initiator generate'" -s o -l output -x -a 'table json tsv' -d 'How to print the result.'
+complete -c iscsictl -n "__iscsictl_at 'initiator generate'" -s J -d 'The same as -o json.'
+complete -c iscsictl -n "__iscsictl_at 'initiator generate'" -l no-color -d 'No colours (as does NO_COLOR).'
+complete -c iscsictl -n "__iscsictl_at 'initiator generate'" -s v -l verbose -d 'Show each command that is run.'
+complete -c iscsictl -n "__iscsictl_at 'initiator generate'" -s q -l quiet -d 'Only errors.'
+complete -c iscsictl -n "__iscsictl_at 'initiator generate'" -l timeout -x -d 'How long to wait for others [60s].'
+complete -c iscsictl -n "__iscsictl_at 'initiator generate'" -l help -d 'Show this message and exit.'
+complete -c iscsictl -n "__iscsictl_at 'initiator set'" -s n -l dry-run -d 'Show what would be done.'
+complete -c iscsictl -n "__iscsictl_at 'initiator set'" -s y -l yes -d 'Yes to all questions.'
+complete -c iscsictl -n "__iscsictl_at 'initiator set'" -s o -l output -x -a 'table json tsv' -d 'How to print the result.'
+complete -c iscsictl -n "__iscsictl_at 'initiator set'" -s J -d 'The same as -o json.'
+complete -c iscsictl -n "__iscsictl_at 'initiator set'" -l no-color -d 'No colours (as does NO_COLOR).'
+complete -c iscsictl -n "__iscsictl_at 'initiator set'" -s v -l verbose -d 'Show each command that is run.'
+complete -c iscsictl -n "__iscsictl_at 'initiator set'" -s q -l quiet -d 'Only errors.'
+complete -c iscsictl -n "__iscsictl_at 'initiator set'" -l timeout -x -d 'How long to wait for others [60s].'
+complete -c iscsictl -n "__iscsictl_at 'initiator set'" -l help -d 'Show this message and exit.'
+complete -c iscsictl -n "__iscsictl_at 'initiator show'" -s o -l output -x -a 'table json tsv' -d 'How to print the result.'
+complete -c iscsictl -n "__iscsictl_at 'initiator show'" -s J -d 'The same as -o json.'
+complete -c iscsictl -n "__iscsictl_at 'initiator show'" -l no-color -d 'No colours (as does NO_COLOR).'
+complete -c iscsictl -n "__iscsictl_at 'initiator show'" -s v -l verbose -d 'Show each command that is run.'
+complete -c iscsictl -n "__iscsictl_at 'initiator show'" -s q -l quiet -d 'Only errors.'
+complete -c iscsictl -n "__iscsictl_at 'initiator show'" -l timeout -x -d 'How long to wait for others [60s].'
+complete -c iscsictl -n "__iscsictl_at 'initiator show'" -l help -d 'Show this message and exit.'
+complete -c iscsictl -n "__iscsictl_at 'iface'" -a add -d 'Define an interface, bound to a NIC by its name or its MAC address.'
+complete -c iscsictl -n "__iscsictl_at 'iface'" -a ls -d 'List the definitions, the two built-in ones first.'
+complete -c iscsictl -n "__iscsictl_at 'iface'" -a rm -d 'Remove a definition that no record and no session uses.'
+complete -c iscsictl -n "__iscsictl_at 'iface'" -a set -d 'Change values of a definition; KEY= takes one out.'
+complete -c iscsictl -n "__iscsictl_at 'iface'" -a show -d 'Show the values of NAME; without it the kinds of initiator: which to take, which NICs.'
+complete -c iscsictl -n "__iscsictl_at 'iface'" -l help -d 'Show this message and exit.'
+complete -c iscsictl -n "__iscsictl_at 'iface add'" -l transport -x -a 'tcp iser bnx2i cxgb3i cxgb4i be2iscsi qla4xxx qedi' -d 'Kind of initiator [tcp].'
+complete -c iscsictl -n "__iscsictl_at 'iface add'" -l netdev -x -d 'Bind it to this network interface.'
+complete -c iscsictl -n "__iscsictl_at 'iface add'" -l mac -x -d 'Bind it to the NIC with this address.'
+complete -c iscsictl -n "__iscsictl_at 'iface add'" -l ip -x -a '(__iscsictl_portal)' -d 'Address to use.'
+complete -c iscsictl -n "__iscsictl_at 'iface add'" -s n -l dry-run -d 'Show what would be done.'
+complete -c iscsictl -n "__iscsictl_at 'iface add'" -s y -l yes -d 'Yes to all questions.'
+complete -c iscsictl -n "__iscsictl_at 'iface add'" -s o -l output -x -a 'table json tsv' -d 'How to print the result.'
+complete -c iscsictl -n "__iscsictl_at 'iface add'" -s J -d 'The same as -o json.'
+complete -c iscsictl -n "__iscsictl_at 'iface add'" -l no-color -d 'No colours (as does NO_COLOR).'
+complete -c iscsictl -n "__iscsictl_at 'iface add'" -s v -l verbose -d 'Show each command that is run.'
+complete -c iscsictl -n "__iscsictl_at 'iface add'" -s q -l quiet -d 'Only errors.'
+complete -c iscsictl -n "__iscsictl_at 'iface add'" -l timeout -x -d 'How long to wait for others [60s].'
+complete -c iscsictl -n "__iscsictl_at 'iface add'" -l help -d 'Show this message and exit.'
+complete -c iscsictl -n "__iscsictl_at 'iface ls'" -s o -l output -x -a 'table json tsv' -d 'How to print the result.'
+complete -c iscsictl -n "__iscsictl_at 'iface ls'" -s J -d 'The same as -o json.'
+complete -c iscsictl -n "__iscsictl_at 'iface ls'" -l no-color -d 'No colours (as does NO_COLOR).'
+complete -c iscsictl -n "__iscsictl_at 'iface ls'" -s v -l verbose -d 'Show each command that is run.'
+complete -c iscsictl -n "__iscsictl_at 'iface ls'" -s q -l quiet -d 'Only errors.'
+complete -c iscsictl -n "__iscsictl_at 'iface ls'" -l timeout -x -d 'How long to wait for others [60s].'
+complete -c iscsictl -n "__iscsictl_at 'iface ls'" -l help -d 'Show this message and exit.'
+complete -c iscsictl -n "__iscsictl_at 'iface rm'" -s n -l dry-run -d 'Show what would be done.'
+complete -c iscsictl -n "__iscsictl_at 'iface rm'" -s y -l yes -d 'Yes to all questions.'
+complete -c iscsictl -n "__iscsictl_at 'iface rm'" -s o -l output -x -a 'table json tsv' -d 'How to print the result.'
+complete -c iscsictl -n "__iscsictl_at 'iface rm'" -s J -d 'The same as -o json.'
+complete -c iscsictl -n "__iscsictl_at 'iface rm'" -l no-color -d 'No colours (as does NO_COLOR).'
+complete -c iscsictl -n "__iscsictl_at 'iface rm'" -s v -l verbose -d 'Show each command that is run.'
+complete -c iscsictl -n "__iscsictl_at 'iface rm'" -s q -l quiet -d 'Only errors.'
+complete -c iscsictl -n "__iscsictl_at 'iface rm'" -l timeout -x -d 'How long to wait for others [60s].'
+complete -c iscsictl -n "__iscsictl_at 'iface rm'" -l help -d 'Show this message and exit.'
+complete -c iscsictl -n "__iscsictl_at 'iface set'" -l transport -x -a 'tcp iser bnx2i cxgb3i cxgb4i be2iscsi qla4xxx qedi' -d 'Kind of initiator [tcp].'
+complete -c iscsictl -n "__iscsictl_at 'iface set'" -l netdev -x -d 'Bind it to this network interface.'
+complete -c iscsictl -n "__iscsictl_at 'iface set'" -l mac -x -d 'Bind it to the NIC with this address.'
+complete -c iscsictl -n "__iscsictl_at 'iface set'" -l ip -x -a '(__iscsictl_portal)' -d 'Address to use.'
+complete -c iscsictl -n "__iscsictl_at 'iface set'" -s n -l dry-run -d 'Show what would be done.'
+complete -c iscsictl -n "__iscsictl_at 'iface set'" -s y -l yes -d 'Yes to all questions.'
+complete -c iscsictl -n "__iscsictl_at 'iface set'" -s o -l output -x -a 'table json tsv' -d 'How to print the result.'
+complete -c iscsictl -n "__iscsictl_at 'iface set'" -s J -d 'The same as -o json.'
+complete -c iscsictl -n "__iscsictl_at 'iface set'" -l no-color -d 'No colours (as does NO_COLOR).'
+complete -c iscsictl -n "__iscsictl_at 'iface set'" -s v -l verbose -d 'Show each command that is run.'
+complete -c iscsictl -n "__iscsictl_at 'iface set'" -s q -l quiet -d 'Only errors.'
+complete -c iscsictl -n "__iscsictl_at 'iface set'" -l timeout -x -d 'How long to wait for others [60s].'
+complete -c iscsictl -n "__iscsictl_at 'iface set'" -l help -d 'Show this message and exit.'
+complete -c iscsictl -n "__iscsictl_at 'iface show'" -s o -l output -x -a 'table json tsv' -d 'How to print the result.'
+complete -c iscsictl -n "__iscsictl_at 'iface show'" -s J -d 'The same as -o json.'
+complete -c iscsictl -n "__iscsictl_at 'iface show'" -l no-color -d 'No colours (as does NO_COLOR).'
+complete -c iscsictl -n "__iscsictl_at 'iface show'" -s v -l verbose -d 'Show each command that is run.'
+complete -c iscsictl -n "__iscsictl_at 'iface show'" -s q -l quiet -d 'Only errors.'
+complete -c iscsictl -n "__iscsictl_at 'iface show'" -l timeout -x -d 'How long to wait for others [60s].'
+complete -c iscsictl -n "__iscsictl_at 'iface show'" -l help -d 'Show this message and exit.'
+complete -c iscsictl -n "__iscsictl_at 'boot'" -a login -d 'Log in to the targets of the firmware\'s table; those that are logged in stay so.'
+complete -c iscsictl -n "__iscsictl_at 'boot'" -a show -d 'Show the firmware\'s targets, NICs and account names; secrets are never shown.'
+complete -c iscsictl -n "__iscsictl_at 'boot'" -l help -d 'Show this message and exit.'
+complete -c iscsictl -n "__iscsictl_at 'boot login'" -s n -l dry-run -d 'Show what would be done.'
+complete -c iscsictl -n "__iscsictl_at 'boot login'" -s y -l yes -d 'Yes to all questions.'
+complete -c iscsictl -n "__iscsictl_at 'boot login'" -s o -l output -x -a 'table json tsv' -d 'How to print the result.'
+complete -c iscsictl -n "__iscsictl_at 'boot login'" -s J -d 'The same as -o json.'
+complete -c iscsictl -n "__iscsictl_at 'boot login'" -l no-color -d 'No colours (as does NO_COLOR).'
+complete -c iscsictl -n "__iscsictl_at 'boot login'" -s v -l verbose -d 'Show each command that is run.'
+complete -c iscsictl -n "__iscsictl_at 'boot login'" -s q -l quiet -d 'Only errors.'
+complete -c iscsictl -n "__iscsictl_at 'boot login'" -l timeout -x -d 'How long to wait for others [60s].'
+complete -c iscsictl -n "__iscsictl_at 'boot login'" -l help -d 'Show this message and exit.'
+complete -c iscsictl -n "__iscsictl_at 'boot show'" -s o -l output -x -a 'table json tsv' -d 'How to print the result.'
+complete -c iscsictl -n "__iscsictl_at 'boot show'" -s J -d 'The same as -o json.'
+complete -c iscsictl -n "__iscsictl_at 'boot show'" -l no-color -d 'No colours (as does NO_COLOR).'
+complete -c iscsictl -n "__iscsictl_at 'boot show'" -s v -l verbose -d 'Show each command that is run.'
+complete -c iscsictl -n "__iscsictl_at 'boot show'" -s q -l quiet -d 'Only errors.'
+complete -c iscsictl -n "__iscsictl_at 'boot show'" -l timeout -x -d 'How long to wait for others [60s].'
+complete -c iscsictl -n "__iscsictl_at 'boot show'" -l help -d 'Show this message and exit.'
+complete -c iscsictl -n "__iscsictl_at 'service'" -a enable -d 'Have iscsid and the login service start at boot.'
+complete -c iscsictl -n "__iscsictl_at 'service'" -a start -d 'Start iscsid and log in to all automatic records now.'
+complete -c iscsictl -n "__iscsictl_at 'service'" -a status -d 'Show what starts at boot and what runs now.'
+complete -c iscsictl -n "__iscsictl_at 'service'" -l help -d 'Show this message and exit.'
+complete -c iscsictl -n "__iscsictl_at 'service enable'" -s n -l dry-run -d 'Show what would be done.'
+complete -c iscsictl -n "__iscsictl_at 'service enable'" -s y -l yes -d 'Yes to all questions.'
+complete -c iscsictl -n "__iscsictl_at 'service enable'" -s o -l output -x -a 'table json tsv' -d 'How to print the result.'
+complete -c iscsictl -n "__iscsictl_at 'service enable'" -s J -d 'The same as -o json.'
+complete -c iscsictl -n "__iscsictl_at 'service enable'" -l no-color -d 'No colours (as does NO_COLOR).'
+complete -c iscsictl -n "__iscsictl_at 'service enable'" -s v -l verbose -d 'Show each command that is run.'
+complete -c iscsictl -n "__iscsictl_at 'service enable'" -s q -l quiet -d 'Only errors.'
+complete -c iscsictl -n "__iscsictl_at 'service enable'" -l timeout -x -d 'How long to wait for others [60s].'
+complete -c iscsictl -n "__iscsictl_at 'service enable'" -l help -d 'Show this message and exit.'
+complete -c iscsictl -n "__iscsictl_at 'service start'" -s n -l dry-run -d 'Show what would be done.'
+complete -c iscsictl -n "__iscsictl_at 'service start'" -s y -l yes -d 'Yes to all questions.'
+complete -c iscsictl -n "__iscsictl_at 'service start'" -s o -l output -x -a 'table json tsv' -d 'How to print the result.'
+complete -c iscsictl -n "__iscsictl_at 'service start'" -s J -d 'The same as -o json.'
+complete -c iscsictl -n "__iscsictl_at 'service start'" -l no-color -d 'No colours (as does NO_COLOR).'
+complete -c iscsictl -n "__iscsictl_at 'service start'" -s v -l verbose -d 'Show each command that is run.'
+complete -c iscsictl -n "__iscsictl_at 'service start'" -s q -l quiet -d 'Only errors.'
+complete -c iscsictl -n "__iscsictl_at 'service start'" -l timeout -x -d 'How long to wait for others [60s].'
+complete -c iscsictl -n "__iscsictl_at 'service start'" -l help -d 'Show this message and exit.'
+complete -c iscsictl -n "__iscsictl_at 'service status'" -s o -l output -x -a 'table json tsv' -d 'How to print the result.'
+complete -c iscsictl -n "__iscsictl_at 'service status'" -s J -d 'The same as -o json.'
+complete -c iscsictl -n "__iscsictl_at 'service status'" -l no-color -d 'No colours (as does NO_COLOR).'
+complete -c iscsictl -n "__iscsictl_at 'service status'" -s v -l verbose -d 'Show each command that is run.'
+complete -c iscsictl -n "__iscsictl_at 'service status'" -s q -l quiet -d 'Only errors.'
+complete -c iscsictl -n "__iscsictl_at 'service status'" -l timeout -x -d 'How long to wait for others [60s].'
+complete -c iscsictl -n "__iscsictl_at 'service status'" -l help -d 'Show this message and exit.'
+complete -c iscsictl -n "__iscsictl_at 'disk'" -a grow -d 'Take in what the array added: the disk\'s size, its last partition, its filesystem.'
+complete -c iscsictl -n "__iscsictl_at 'disk'" -a label -d 'Write an empty partition table on a blank disk: gpt, dos, bsd or sun.'
+complete -c iscsictl -n "__iscsictl_at 'disk'" -a ls -d 'List all disks of sessions: size, sectors, partition table, filesystems, users.'
+complete -c iscsictl -n "__iscsictl_at 'disk'" -a mkfs -d 'Make a filesystem, or swap, on a blank disk or partition.'
+complete -c iscsictl -n "__iscsictl_at 'disk'" -a part -d 'Add, delete, retype, mark and verify partitions.'
+complete -c iscsictl -n "__iscsictl_at 'disk'" -a show -d 'Show one disk: topology, partition table in sectors, who uses it, what was found on it.'
+complete -c iscsictl -n "__iscsictl_at 'disk'" -l help -d 'Show this message and exit.'
+complete -c iscsictl -n "__iscsictl_at 'disk grow'" -l lun -x -d 'The LUN, where DISK is a target.'
+complete -c iscsictl -n "__iscsictl_at 'disk grow'" -s n -l dry-run -d 'Show what would be done.'
+complete -c iscsictl -n "__iscsictl_at 'disk grow'" -s y -l yes -d 'Yes to all questions.'
+complete -c iscsictl -n "__iscsictl_at 'disk grow'" -s o -l output -x -a 'table json tsv' -d 'How to print the result.'
+complete -c iscsictl -n "__iscsictl_at 'disk grow'" -s J -d 'The same as -o json.'
+complete -c iscsictl -n "__iscsictl_at 'disk grow'" -l no-color -d 'No colours (as does NO_COLOR).'
+complete -c iscsictl -n "__iscsictl_at 'disk grow'" -s v -l verbose -d 'Show each command that is run.'
+complete -c iscsictl -n "__iscsictl_at 'disk grow'" -s q -l quiet -d 'Only errors.'
+complete -c iscsictl -n "__iscsictl_at 'disk grow'" -l timeout -x -d 'How long to wait for others [60s].'
+complete -c iscsictl -n "__iscsictl_at 'disk grow'" -l help -d 'Show this message and exit.'
+complete -c iscsictl -n "__iscsictl_at 'disk grow' 0" -F -a '(__iscsictl_device) (__fish_complete_directories)'
+complete -c iscsictl -n "__iscsictl_at 'disk label'" -l lun -x -d 'The LUN, where DISK is a target.'
+complete -c iscsictl -n "__iscsictl_at 'disk label'" -l wipe -d 'Destroy what is on it.'
+complete -c iscsictl -n "__iscsictl_at 'disk label'" -l confirm -x -d 'The disk whose content --wipe may destroy.'
+complete -c iscsictl -n "__iscsictl_at 'disk label'" -s n -l dry-run -d 'Show what would be done.'
+complete -c iscsictl -n "__iscsictl_at 'disk label'" -s y -l yes -d 'Yes to all questions.'
+complete -c iscsictl -n "__iscsictl_at 'disk label'" -s o -l output -x -a 'table json tsv' -d 'How to print the result.'
+complete -c iscsictl -n "__iscsictl_at 'disk label'" -s J -d 'The same as -o json.'
+complete -c iscsictl -n "__iscsictl_at 'disk label'" -l no-color -d 'No colours (as does NO_COLOR).'
+complete -c iscsictl -n "__iscsictl_at 'disk label'" -s v -l verbose -d 'Show each command that is run.'
+complete -c iscsictl -n "__iscsictl_at 'disk label'" -s q -l quiet -d 'Only errors.'
+complete -c iscsictl -n "__iscsictl_at 'disk label'" -l timeout -x -d 'How long to wait for others [60s].'
+complete -c iscsictl -n "__iscsictl_at 'disk label'" -l help -d 'Show this message and exit.'
+complete -c iscsictl -n "__iscsictl_at 'disk label' 0" -a '(__iscsictl_device)'
+complete -c iscsictl -n "__iscsictl_at 'disk label' 1" -a 'gpt dos bsd sun'
+complete -c iscsictl -n "__iscsictl_at 'disk ls'" -s o -l output -x -a 'table json tsv' -d 'How to print the result.'
+complete -c iscsictl -n "__iscsictl_at 'disk ls'" -s J -d 'The same as -o json.'
+complete -c iscsictl -n "__iscsictl_at 'disk ls'" -l no-color -d 'No colours (as does NO_COLOR).'
+complete -c iscsictl -n "__iscsictl_at 'disk ls'" -s v -l verbose -d 'Show each command that is run.'
+complete -c iscsictl -n "__iscsictl_at 'disk ls'" -s q -l quiet -d 'Only errors.'
+complete -c iscsictl -n "__iscsictl_at 'disk ls'" -l timeout -x -d 'How long to wait for others [60s].'
+complete -c iscsictl -n "__iscsictl_at 'disk ls'" -l help -d 'Show this message and exit.'
+complete -c iscsictl -n "__iscsictl_at 'disk mkfs'" -l fs -x -a 'ext2 ext3 ext4 xfs btrfs vfat swap' -d 'Kind of filesystem.'
+complete -c iscsictl -n "__iscsictl_at 'disk mkfs'" -l label -x -d 'Its label.'
+complete -c iscsictl -n "__iscsictl_at 'disk mkfs'" -l uuid -x -d 'Its UUID; one is made if not given.'
+complete -c iscsictl -n "__iscsictl_at 'disk mkfs'" -l option -x -d 'An argument for mkfs, such as --option=-E --option=nodiscard.'
+complete -c iscsictl -n "__iscsictl_at 'disk mkfs'" -l lun -x -d 'The LUN, where DISK is a target.'
+complete -c iscsictl -n "__iscsictl_at 'disk mkfs'" -l wipe -d 'Destroy what is on it.'
+complete -c iscsictl -n "__iscsictl_at 'disk mkfs'" -l confirm -x -d 'The disk whose content --wipe may destroy.'
+complete -c iscsictl -n "__iscsictl_at 'disk mkfs'" -s n -l dry-run -d 'Show what would be done.'
+complete -c iscsictl -n "__iscsictl_at 'disk mkfs'" -s y -l yes -d 'Yes to all questions.'
+complete -c iscsictl -n "__iscsictl_at 'disk mkfs'" -s o -l output -x -a 'table json tsv' -d 'How to print the result.'
+complete -c iscsictl -n "__iscsictl_at 'disk mkfs'" -s J -d 'The same as -o json.'
+complete -c iscsictl -n "__iscsictl_at 'disk mkfs'" -l no-color -d 'No colours (as does NO_COLOR).'
+complete -c iscsictl -n "__iscsictl_at 'disk mkfs'" -s v -l verbose -d 'Show each command that is run.'
+complete -c iscsictl -n "__iscsictl_at 'disk mkfs'" -s q -l quiet -d 'Only errors.'
+complete -c iscsictl -n "__iscsictl_at 'disk mkfs'" -l timeout -x -d 'How long to wait for others [60s].'
+complete -c iscsictl -n "__iscsictl_at 'disk mkfs'" -l help -d 'Show this message and exit.'
+complete -c iscsictl -n "__iscsictl_at 'disk mkfs' 0" -a '(__iscsictl_device)'
+complete -c iscsictl -n "__iscsictl_at 'disk part'" -a add -d 'Add a partition, aligned to what the disk likes.'
+complete -c iscsictl -n "__iscsictl_at 'disk part'" -a bootable -d 'Mark partition N bootable (dos: active; gpt: legacy BIOS bootable).'
+complete -c iscsictl -n "__iscsictl_at 'disk part'" -a rm -d 'Delete partition N from the table, if nothing uses it.'
+complete -c iscsictl -n "__iscsictl_at 'disk part'" -a type -d 'Give partition N a type: linux, lvm, raid, swap, efi, a code, a GUID or a name.'
+complete -c iscsictl -n "__iscsictl_at 'disk part'" -a verify -d 'Check a partition table: overlaps, ends, alignment, the backup, what the kernel has.'
+complete -c iscsictl -n "__iscsictl_at 'disk part'" -l help -d 'Show this message and exit.'
+complete -c iscsictl -n "__iscsictl_at 'disk part add'" -l size -x -d 'How large: 10G, 500M, 2048s (sectors).'
+complete -c iscsictl -n "__iscsictl_at 'disk part add'" -l rest -d 'All that is free in the largest gap.'
+complete -c iscsictl -n "__iscsictl_at 'disk part add'" -l start -x -d 'Where: 1M, 2048s [aligned].'
+complete -c iscsictl -n "__iscsictl_at 'disk part add'" -l type -x -d 'linux, lvm, raid, swap, efi, a code or a GUID [linux].'
+complete -c iscsictl -n "__iscsictl_at 'disk part add'" -l bootable -d 'Mark it bootable.'
+complete -c iscsictl -n "__iscsictl_at 'disk part add'" -l number -x -d 'Its number [the first free one].'
+complete -c iscsictl -n "__iscsictl_at 'disk part add'" -l lun -x -d 'The LUN, where DISK is a target.'
+complete -c iscsictl -n "__iscsictl_at 'disk part add'" -s n -l dry-run -d 'Show what would be done.'
+complete -c iscsictl -n "__iscsictl_at 'disk part add'" -s y -l yes -d 'Yes to all questions.'
+complete -c iscsictl -n "__iscsictl_at 'disk part add'" -s o -l output -x -a 'table json tsv' -d 'How to print the result.'
+complete -c iscsictl -n "__iscsictl_at 'disk part add'" -s J -d 'The same as -o json.'
+complete -c iscsictl -n "__iscsictl_at 'disk part add'" -l no-color -d 'No colours (as does NO_COLOR).'
+complete -c iscsictl -n "__iscsictl_at 'disk part add'" -s v -l verbose -d 'Show each command that is run.'
+complete -c iscsictl -n "__iscsictl_at 'disk part add'" -s q -l quiet -d 'Only errors.'
+complete -c iscsictl -n "__iscsictl_at 'disk part add'" -l timeout -x -d 'How long to wait for others [60s].'
+complete -c iscsictl -n "__iscsictl_at 'disk part add'" -l help -d 'Show this message and exit.'
+complete -c iscsictl -n "__iscsictl_at 'disk part add' 0" -a '(__iscsictl_device)'
+complete -c iscsictl -n "__iscsictl_at 'disk part bootable'" -l off -d 'Not bootable any more.'
+complete -c iscsictl -n "__iscsictl_at 'disk part bootable'" -l lun -x -d 'The LUN, where DISK is a target.'
+complete -c iscsictl -n "__iscsictl_at 'disk part bootable'" -s n -l dry-run -d 'Show what would be done.'
+complete -c iscsictl -n "__iscsictl_at 'disk part bootable'" -s y -l yes -d 'Yes to all questions.'
+complete -c iscsictl -n "__iscsictl_at 'disk part bootable'" -s o -l output -x -a 'table json tsv' -d 'How to print the result.'
+complete -c iscsictl -n "__iscsictl_at 'disk part bootable'" -s J -d 'The same as -o json.'
+complete -c iscsictl -n "__iscsictl_at 'disk part bootable'" -l no-color -d 'No colours (as does NO_COLOR).'
+complete -c iscsictl -n "__iscsictl_at 'disk part bootable'" -s v -l verbose -d 'Show each command that is run.'
+complete -c iscsictl -n "__iscsictl_at 'disk part bootable'" -s q -l quiet -d 'Only errors.'
+complete -c iscsictl -n "__iscsictl_at 'disk part bootable'" -l timeout -x -d 'How long to wait for others [60s].'
+complete -c iscsictl -n "__iscsictl_at 'disk part bootable'" -l help -d 'Show this message and exit.'
+complete -c iscsictl -n "__iscsictl_at 'disk part bootable' 0" -a '(__iscsictl_device)'
+complete -c iscsictl -n "__iscsictl_at 'disk part rm'" -l lun -x -d 'The LUN, where DISK is a target.'
+complete -c iscsictl -n "__iscsictl_at 'disk part rm'" -s n -l dry-run -d 'Show what would be done.'
+complete -c iscsictl -n "__iscsictl_at 'disk part rm'" -s y -l yes -d 'Yes to all questions.'
+complete -c iscsictl -n "__iscsictl_at 'disk part rm'" -s o -l output -x -a 'table json tsv' -d 'How to print the result.'
+complete -c iscsictl -n "__iscsictl_at 'disk part rm'" -s J -d 'The same as -o json.'
+complete -c iscsictl -n "__iscsictl_at 'disk part rm'" -l no-color -d 'No colours (as does NO_COLOR).'
+complete -c iscsictl -n "__iscsictl_at 'disk part rm'" -s v -l verbose -d 'Show each command that is run.'
+complete -c iscsictl -n "__iscsictl_at 'disk part rm'" -s q -l quiet -d 'Only errors.'
+complete -c iscsictl -n "__iscsictl_at 'disk part rm'" -l timeout -x -d 'How long to wait for others [60s].'
+complete -c iscsictl -n "__iscsictl_at 'disk part rm'" -l help -d 'Show this message and exit.'
+complete -c iscsictl -n "__iscsictl_at 'disk part rm' 0" -a '(__iscsictl_device)'
+complete -c iscsictl -n "__iscsictl_at 'disk part type'" -l list -x -a 'gpt dos sun' -d 'List the types of such tables.'
+complete -c iscsictl -n "__iscsictl_at 'disk part type'" -l lun -x -d 'The LUN, where DISK is a target.'
+complete -c iscsictl -n "__iscsictl_at 'disk part type'" -s n -l dry-run -d 'Show what would be done.'
+complete -c iscsictl -n "__iscsictl_at 'disk part type'" -s y -l yes -d 'Yes to all questions.'
+complete -c iscsictl -n "__iscsictl_at 'disk part type'" -s o -l output -x -a 'table json tsv' -d 'How to print the result.'
+complete -c iscsictl -n "__iscsictl_at 'disk part type'" -s J -d 'The same as -o json.'
+complete -c iscsictl -n "__iscsictl_at 'disk part type'" -l no-color -d 'No colours (as does NO_COLOR).'
+complete -c iscsictl -n "__iscsictl_at 'disk part type'" -s v -l verbose -d 'Show each command that is run.'
+complete -c iscsictl -n "__iscsictl_at 'disk part type'" -s q -l quiet -d 'Only errors.'
+complete -c iscsictl -n "__iscsictl_at 'disk part type'" -l timeout -x -d 'How long to wait for others [60s].'
+complete -c iscsictl -n "__iscsictl_at 'disk part type'" -l help -d 'Show this message and exit.'
+complete -c iscsictl -n "__iscsictl_at 'disk part type' 0" -a '(__iscsictl_device)'
+complete -c iscsictl -n "__iscsictl_at 'disk part verify'" -l lun -x -d 'The LUN, where DISK is a target.'
+complete -c iscsictl -n "__iscsictl_at 'disk part verify'" -s o -l output -x -a 'table json tsv' -d 'How to print the result.'
+complete -c iscsictl -n "__iscsictl_at 'disk part verify'" -s J -d 'The same as -o json.'
+complete -c iscsictl -n "__iscsictl_at 'disk part verify'" -l no-color -d 'No colours (as does NO_COLOR).'
+complete -c iscsictl -n "__iscsictl_at 'disk part verify'" -s v -l verbose -d 'Show each command that is run.'
+complete -c iscsictl -n "__iscsictl_at 'disk part verify'" -s q -l quiet -d 'Only errors.'
+complete -c iscsictl -n "__iscsictl_at 'disk part verify'" -l timeout -x -d 'How long to wait for others [60s].'
+complete -c iscsictl -n "__iscsictl_at 'disk part verify'" -l help -d 'Show this message and exit.'
+complete -c iscsictl -n "__iscsictl_at 'disk part verify' 0" -a '(__iscsictl_device)'
+complete -c iscsictl -n "__iscsictl_at 'disk show'" -l lun -x -d 'The LUN, where DISK is a target.'
+complete -c iscsictl -n "__iscsictl_at 'disk show'" -s o -l output -x -a 'table json tsv' -d 'How to print the result.'
+complete -c iscsictl -n "__iscsictl_at 'disk show'" -s J -d 'The same as -o json.'
+complete -c iscsictl -n "__iscsictl_at 'disk show'" -l no-color -d 'No colours (as does NO_COLOR).'
+complete -c iscsictl -n "__iscsictl_at 'disk show'" -s v -l verbose -d 'Show each command that is run.'
+complete -c iscsictl -n "__iscsictl_at 'disk show'" -s q -l quiet -d 'Only errors.'
+complete -c iscsictl -n "__iscsictl_at 'disk show'" -l timeout -x -d 'How long to wait for others [60s].'
+complete -c iscsictl -n "__iscsictl_at 'disk show'" -l help -d 'Show this message and exit.'
+complete -c iscsictl -n "__iscsictl_at 'disk show' 0" -a '(__iscsictl_device)'
+complete -c iscsictl -n "__iscsictl_at 'mount'" -l options -x -a '(__iscsictl_mount)' -d 'Mount options [those of fstab].'
+complete -c iscsictl -n "__iscsictl_at 'mount'" -l over-nonempty -d 'Also over a directory that is not empty.'
+complete -c iscsictl -n "__iscsictl_at 'mount'" -l lun -x -d 'The LUN, where DISK is a target.'
+complete -c iscsictl -n "__iscsictl_at 'mount'" -s n -l dry-run -d 'Show what would be done.'
+complete -c iscsictl -n "__iscsictl_at 'mount'" -s y -l yes -d 'Yes to all questions.'
+complete -c iscsictl -n "__iscsictl_at 'mount'" -s o -l output -x -a 'table json tsv' -d 'How to print the result.'
+complete -c iscsictl -n "__iscsictl_at 'mount'" -s J -d 'The same as -o json.'
+complete -c iscsictl -n "__iscsictl_at 'mount'" -l no-color -d 'No colours (as does NO_COLOR).'
+complete -c iscsictl -n "__iscsictl_at 'mount'" -s v -l verbose -d 'Show each command that is run.'
+complete -c iscsictl -n "__iscsictl_at 'mount'" -s q -l quiet -d 'Only errors.'
+complete -c iscsictl -n "__iscsictl_at 'mount'" -l timeout -x -d 'How long to wait for others [60s].'
+complete -c iscsictl -n "__iscsictl_at 'mount'" -l help -d 'Show this message and exit.'
+complete -c iscsictl -n "__iscsictl_at 'mount' 0" -F -a '(__fish_complete_directories)'
+complete -c iscsictl -n "__iscsictl_at 'mount' 1" -F -a '(__fish_complete_directories)'
+complete -c iscsictl -n "__iscsictl_at 'umount'" -l lun -x -d 'The LUN, where DISK is a target.'
+complete -c iscsictl -n "__iscsictl_at 'umount'" -s n -l dry-run -d 'Show what would be done.'
+complete -c iscsictl -n "__iscsictl_at 'umount'" -s y -l yes -d 'Yes to all questions.'
+complete -c iscsictl -n "__iscsictl_at 'umount'" -s o -l output -x -a 'table json tsv' -d 'How to print the result.'
+complete -c iscsictl -n "__iscsictl_at 'umount'" -s J -d 'The same as -o json.'
+complete -c iscsictl -n "__iscsictl_at 'umount'" -l no-color -d 'No colours (as does NO_COLOR).'
+complete -c iscsictl -n "__iscsictl_at 'umount'" -s v -l verbose -d 'Show each command that is run.'
+complete -c iscsictl -n "__iscsictl_at 'umount'" -s q -l quiet -d 'Only errors.'
+complete -c iscsictl -n "__iscsictl_at 'umount'" -l timeout -x -d 'How long to wait for others [60s].'
+complete -c iscsictl -n "__iscsictl_at 'umount'" -l help -d 'Show this message and exit.'
+complete -c iscsictl -n "__iscsictl_at 'umount' 0" -F -a '(__fish_complete_directories) (__iscsictl_device)'
+complete -c iscsictl -n "__iscsictl_at 'fstab'" -a add -d 'Write the line that mounts the filesystem of DISK on DIR at boot; `none` for swap.'
+complete -c iscsictl -n "__iscsictl_at 'fstab'" -a check -d 'Find lines that would hang a boot or mount the wrong disk; each with what mends it.'
+complete -c iscsictl -n "__iscsictl_at 'fstab'" -a ls -d 'List the lines of /etc/fstab; those that iscsictl wrote are marked.'
+complete -c iscsictl -n "__iscsictl_at 'fstab'" -a rm -d 'Take our lines for a directory or a filesystem out; what is mounted stays mounted.'
+complete -c iscsictl -n "__iscsictl_at 'fstab'" -l help -d 'Show this message and exit.'
+complete -c iscsictl -n "__iscsictl_at 'fstab add'" -l options -x -a '(__iscsictl_mount)' -d 'Mount options besides our own.'
+complete -c iscsictl -n "__iscsictl_at 'fstab add'" -l no-boot -d 'Not mounted at boot.'
+complete -c iscsictl -n "__iscsictl_at 'fstab add'" -l lun -x -d 'The LUN, where DISK is a target.'
+complete -c iscsictl -n "__iscsictl_at 'fstab add'" -s n -l dry-run -d 'Show what would be done.'
+complete -c iscsictl -n "__iscsictl_at 'fstab add'" -s y -l yes -d 'Yes to all questions.'
+complete -c iscsictl -n "__iscsictl_at 'fstab add'" -s o -l output -x -a 'table json tsv' -d 'How to print the result.'
+complete -c iscsictl -n "__iscsictl_at 'fstab add'" -s J -d 'The same as -o json.'
+complete -c iscsictl -n "__iscsictl_at 'fstab add'" -l no-color -d 'No colours (as does NO_COLOR).'
+complete -c iscsictl -n "__iscsictl_at 'fstab add'" -s v -l verbose -d 'Show each command that is run.'
+complete -c iscsictl -n "__iscsictl_at 'fstab add'" -s q -l quiet -d 'Only errors.'
+complete -c iscsictl -n "__iscsictl_at 'fstab add'" -l timeout -x -d 'How long to wait for others [60s].'
+complete -c iscsictl -n "__iscsictl_at 'fstab add'" -l help -d 'Show this message and exit.'
+complete -c iscsictl -n "__iscsictl_at 'fstab add' 0" -a '(__iscsictl_device)'
+complete -c iscsictl -n "__iscsictl_at 'fstab add' 1" -F -a '(__fish_complete_directories)'
+complete -c iscsictl -n "__iscsictl_at 'fstab check'" -s o -l output -x -a 'table json tsv' -d 'How to print the result.'
+complete -c iscsictl -n "__iscsictl_at 'fstab check'" -s J -d 'The same as -o json.'
+complete -c iscsictl -n "__iscsictl_at 'fstab check'" -l no-color -d 'No colours (as does NO_COLOR).'
+complete -c iscsictl -n "__iscsictl_at 'fstab check'" -s v -l verbose -d 'Show each command that is run.'
+complete -c iscsictl -n "__iscsictl_at 'fstab check'" -s q -l quiet -d 'Only errors.'
+complete -c iscsictl -n "__iscsictl_at 'fstab check'" -l timeout -x -d 'How long to wait for others [60s].'
+complete -c iscsictl -n "__iscsictl_at 'fstab check'" -l help -d 'Show this message and exit.'
+complete -c iscsictl -n "__iscsictl_at 'fstab ls'" -s o -l output -x -a 'table json tsv' -d 'How to print the result.'
+complete -c iscsictl -n "__iscsictl_at 'fstab ls'" -s J -d 'The same as -o json.'
+complete -c iscsictl -n "__iscsictl_at 'fstab ls'" -l no-color -d 'No colours (as does NO_COLOR).'
+complete -c iscsictl -n "__iscsictl_at 'fstab ls'" -s v -l verbose -d 'Show each command that is run.'
+complete -c iscsictl -n "__iscsictl_at 'fstab ls'" -s q -l quiet -d 'Only errors.'
+complete -c iscsictl -n "__iscsictl_at 'fstab ls'" -l timeout -x -d 'How long to wait for others [60s].'
+complete -c iscsictl -n "__iscsictl_at 'fstab ls'" -l help -d 'Show this message and exit.'
+complete -c iscsictl -n "__iscsictl_at 'fstab rm'" -s n -l dry-run -d 'Show what would be done.'
+complete -c iscsictl -n "__iscsictl_at 'fstab rm'" -s y -l yes -d 'Yes to all questions.'
+complete -c iscsictl -n "__iscsictl_at 'fstab rm'" -s o -l output -x -a 'table json tsv' -d 'How to print the result.'
+complete -c iscsictl -n "__iscsictl_at 'fstab rm'" -s J -d 'The same as -o json.'
+complete -c iscsictl -n "__iscsictl_at 'fstab rm'" -l no-color -d 'No colours (as does NO_COLOR).'
+complete -c iscsictl -n "__iscsictl_at 'fstab rm'" -s v -l verbose -d 'Show each command that is run.'
+complete -c iscsictl -n "__iscsictl_at 'fstab rm'" -s q -l quiet -d 'Only errors.'
+complete -c iscsictl -n "__iscsictl_at 'fstab rm'" -l timeout -x -d 'How long to wait for others [60s].'
+complete -c iscsictl -n "__iscsictl_at 'fstab rm'" -l help -d 'Show this message and exit.'
+complete -c iscsictl -n "__iscsictl_at 'fstab rm' 0" -F -a '(__fish_complete_directories)'
+complete -c iscsictl -n "__iscsictl_at 'import'" -l bindings -r -F -d 'For fstab.iscsi: the old driver\'s list of targets [/var/lib/iscsi/bindings].'
+complete -c iscsictl -n "__iscsictl_at 'import'" -s n -l dry-run -d 'Show what would be done.'
+complete -c iscsictl -n "__iscsictl_at 'import'" -s y -l yes -d 'Yes to all questions.'
+complete -c iscsictl -n "__iscsictl_at 'import'" -s o -l output -x -a 'table json tsv' -d 'How to print the result.'
+complete -c iscsictl -n "__iscsictl_at 'import'" -s J -d 'The same as -o json.'
+complete -c iscsictl -n "__iscsictl_at 'import'" -l no-color -d 'No colours (as does NO_COLOR).'
+complete -c iscsictl -n "__iscsictl_at 'import'" -s v -l verbose -d 'Show each command that is run.'
+complete -c iscsictl -n "__iscsictl_at 'import'" -s q -l quiet -d 'Only errors.'
+complete -c iscsictl -n "__iscsictl_at 'import'" -l timeout -x -d 'How long to wait for others [60s].'
+complete -c iscsictl -n "__iscsictl_at 'import'" -l help -d 'Show this message and exit.'
+complete -c iscsictl -n "__iscsictl_at 'import' 0" -F
+complete -c iscsictl -n "__iscsictl_at 'completion'" -s o -l output -x -a 'table json tsv' -d 'How to print the result.'
+complete -c iscsictl -n "__iscsictl_at 'completion'" -s J -d 'The same as -o json.'
+complete -c iscsictl -n "__iscsictl_at 'completion'" -l no-color -d 'No colours (as does NO_COLOR).'
+complete -c iscsictl -n "__iscsictl_at 'completion'" -s v -l verbose -d 'Show each command that is run.'
+complete -c iscsictl -n "__iscsictl_at 'completion'" -s q -l quiet -d 'Only errors.'
+complete -c iscsictl -n "__iscsictl_at 'completion'" -l timeout -x -d 'How long to wait for others [60s].'
+complete -c iscsictl -n "__iscsictl_at 'completion'" -l help -d 'Show this message and exit.'
+complete -c iscsictl -n "__iscsictl_at 'completion' 0" -a 'bash zsh fish'
+complete -c iscsictl -n "__iscsictl_at 'explain'" -s o -l output -x -a 'table json tsv' -d 'How to print the result.'
+complete -c iscsictl -n "__iscsictl_at 'explain'" -s J -d 'The same as -o json.'
+complete -c iscsictl -n "__iscsictl_at 'explain'" -l no-color -d 'No colours (as does NO_COLOR).'
+complete -c iscsictl -n "__iscsictl_at 'explain'" -s v -l verbose -d 'Show each command that is run.'
+complete -c iscsictl -n "__iscsictl_at 'explain'" -s q -l quiet -d 'Only errors.'
+complete -c iscsictl -n "__iscsictl_at 'explain'" -l timeout -x -d 'How long to wait for others [60s].'
+complete -c iscsictl -n "__iscsictl_at 'explain'" -l help -d 'Show this message and exit.'
