@@ -90,6 +90,17 @@ def test_a_blank_disk_becomes_a_mounted_partition_beside_which_others_come_and_g
     assert shell(lab, "cat /srv/data/file; ls /run/iscsictl/holds") == "kept\n"
 
 
+def test_each_filesystem_is_made_with_its_uuid_and_label(lab: Lab) -> None:
+    kinds = ["xfs", "btrfs", "vfat", "swap"]
+    disks = [lab.array.disk(kind, "400M") for kind in kinds]
+    for disk, device in zip(disks, login(lab, *disks), strict=True):
+        fs = disk.name
+        uuid = "1A2B-3C4D" if fs == "vfat" else f"6f2b1c1e-4a0f-4d0e-9b8a-00000000000{len(fs)}"
+        call(lab, "disk", "mkfs", disk.wwid, "--fs", fs, "--uuid", uuid, "--label", "MAIL")
+        told = shell(lab, f"blkid -p -o export {device}").splitlines()
+        assert {f"UUID={uuid}", "LABEL=MAIL", f"TYPE={fs}"} <= set(told)
+
+
 @pytest.mark.fault("F27")
 def test_a_grown_lun_is_taken_in_while_it_is_mounted(lab: Lab) -> None:
     disks = [lab.array.disk(name, "400M") for name in ("parted", "whole")]
