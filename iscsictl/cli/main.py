@@ -125,6 +125,9 @@ def run_cli() -> int:
     except (click.Abort, KeyboardInterrupt):
         return complain("stopped", None, Exit.INTERRUPTED)
     except click.UsageError as error:
+        if type(error).__name__ == "NoArgsIsHelpError":  # Click 8.2 and later
+            click.echo(error.format_message(), err=True)
+            return int(Exit.USAGE)
         path = error.ctx.command_path if error.ctx else "iscsictl"
         return complain(error.format_message(), f"see {path} --help", Exit.USAGE)
     except click.ClickException as error:

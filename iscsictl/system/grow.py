@@ -8,7 +8,7 @@ from iscsictl.errors import IscsictlError, RefusedError
 from iscsictl.system import probe
 from iscsictl.system.attributes import list_names
 from iscsictl.system.run import run
-from iscsictl.system.scsi import ScsiError, _ask
+from iscsictl.system.scsi import ScsiError, ask
 
 
 def capacity(device: str) -> int | None:
@@ -19,7 +19,7 @@ def capacity(device: str) -> int | None:
     command = bytes((0x9E, 0x10, *bytes(8), 0, 0, 0, 32, 0, 0))
     with probe.opened(device, exclusive=False) as fd:
         try:
-            answer = _ask(fd, command, 32, "asking the disk for its size", 10)
+            answer = ask(fd, command, 32, "asking the disk for its size", 10)
         except ScsiError:
             return None
     if len(answer) < 12:

@@ -52,7 +52,8 @@ class ScsiError(IscsictlError):
         self.status = status
 
 
-def _ask(fd: int, command: bytes, length: int, what: str, timeout: float) -> bytes:
+def ask(fd: int, command: bytes, length: int, what: str, timeout: float) -> bytes:
+    """Send a command that reads `length` bytes. Raises UnreachableError, ScsiError."""
     data = ctypes.create_string_buffer(length)
     sense = ctypes.create_string_buffer(64)
     cdb = ctypes.create_string_buffer(command, len(command))
@@ -95,7 +96,7 @@ def wwids(fd: int, timeout: float = 10) -> frozenset[str]:
 
     `timeout` in seconds. Raises UnreachableError, ScsiError.
     """
-    page = _ask(
+    page = ask(
         fd, bytes((0x12, 1, 0x83, 0, 252, 0)), 252, "asking the disk for its identity", timeout
     )
     names = set()
@@ -117,7 +118,7 @@ def reserved(fd: int, timeout: float = 10) -> bool:
     A disk that does not know the command has none. Raises UnreachableError.
     """
     try:
-        answer = _ask(
+        answer = ask(
             fd,
             bytes((0x5E, 1, 0, 0, 0, 0, 0, 0, 64, 0)),
             64,
@@ -136,7 +137,7 @@ def luns(fd: int, timeout: float = 10) -> tuple[int, ...]:
     """
     size = 16 * 1024
     command = struct.pack(">BxB3xIxx", 0xA0, 0, size)
-    answer = _ask(fd, command, size, "asking the target for its LUNs", timeout)
+    answer = ask(fd, command, size, "asking the target for its LUNs", timeout)
     (length,) = struct.unpack_from(">I", answer, 0)
     found = []
     for at in range(8, min(8 + length, len(answer)) - 7, 8):
