@@ -58,6 +58,13 @@ UNREACHABLE = re.compile(
     r"Failed to fetch|Could not (resolve|connect)|Temporary failure"
     r"|Unable to connect|Cannot initiate"
 )
+#: A build has mounts and processes of its own, all gone with it when we are killed: none of
+#: them stands in the way when its leavings are removed.
+ALONE = (
+    "setpriv", "--pdeathsig", "KILL", "--",
+    "unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child",
+    "--mount-proc", "--",
+)  # fmt: skip
 
 
 class LabUnavailableError(Exception):
@@ -135,7 +142,13 @@ def sweep(cache: Path, suite: str, *, days: float = 3) -> None:
     """Remove images of the suite half-built or long not used; call it with the lock held."""
     for path in cache.glob(f"{suite}-*"):
         if path.suffix == ".tmp" or time.time() - path.stat().st_mtime > days * 86400:
-            shutil.rmtree(path, ignore_errors=True)
+            remove(path)
+
+
+def remove(path: Path) -> None:
+    """Remove a directory, unless something is mounted in it: then that is not ours to touch."""
+    if f" {path}/" not in Path("/proc/self/mountinfo").read_text():
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def build(target: Image) -> None:
@@ -157,7 +170,7 @@ def build(target: Image) -> None:
         work.chmod(0o755)
         work.rename(target.directory)
     finally:
-        shutil.rmtree(work, ignore_errors=True)
+        remove(work)
 
 
 def bootstrap(suite: str, tree: Path, work: Path) -> None:
@@ -165,6 +178,7 @@ def bootstrap(suite: str, tree: Path, work: Path) -> None:
     sources = work / "sources"
     sources.write_text(sources_for(suite))
     command = [
+        *(ALONE if os.geteuid() == 0 else ()),
         "mmdebstrap",
         "--variant=minbase",
         f"--include={','.join(PACKAGES[suite])}",
