@@ -333,7 +333,6 @@ def test_nothing_in_use_is_taken_away(case: tuple[DetachWish, World]) -> None:
         event(f"refused {plan.refusal.exit}")
         return
     event("lost" if wanted.consent.lost else f"{len(plan.pending)} steps")
-    mounted = {m for used in now.users.values() for m in used.mounts}
     for step in plan.pending:
         action = step.action
         losing: list[Users] = []
@@ -346,7 +345,7 @@ def test_nothing_in_use_is_taken_away(case: tuple[DetachWish, World]) -> None:
         elif isinstance(action, actions.Unmount) and not action.lost:
             losing = [replace(u, mounts=()) for u in now.users.values() if action.path in u.mounts]
         elif isinstance(action, actions.DropFstab):
-            left = {m for used in now.users.values() for m in used.mounts} & mounted
+            left = set(now.users.get(action.wwid, Users()).mounts)
             lines = {x.mount_point for x in now.fstab.by_wwid(action.wwid)
                      if action.uuid in {None, x.uuid}}  # fmt: skip
             assert not lines & left, "mounted, and not in fstab any more"
