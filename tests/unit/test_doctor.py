@@ -15,13 +15,16 @@ from click.testing import CliRunner, Result
 
 from iscsictl.cli.doctor import doctor
 from iscsictl.engine.context import Context
+from iscsictl.engine.converge import converge, dry_run
 from iscsictl.engine.doctor import look
+from iscsictl.engine.repairs import repairs
 from iscsictl.errors import IscsictlError, NeedsRootError
 from iscsictl.model.health import Finding, Level, fail, ok, skip, warn, worst
 from iscsictl.model.host_actions import ClearLock
 from iscsictl.model.inventory import Known
 from iscsictl.model.machine import Policy, Route
 from iscsictl.model.names import Portal
+from iscsictl.model.plan import Status
 from iscsictl.system import facts, modules, network, units
 from iscsictl.system.pathmtu import path_mtus
 from iscsictl.ui import doctorview
@@ -373,3 +376,44 @@ def test_a_log_that_only_root_may_read_says_so(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(os, "open", deny)
     with pytest.raises(NeedsRootError):
         facts.read_trouble()
+
+
+def record_text(target: str) -> str:
+    return (
+        f"# BEGIN RECORD 2.1.8\nnode.name = {target}\nnode.conn[0].address = 192.0.2.5\n"
+        "node.conn[0].port = 3260\niface.iscsi_ifacename = default\n# END RECORD\n"
+    )
+
+
+@pytest.mark.fault("F01")
+@pytest.mark.fault("F03")
+def test_fix_clears_the_lock_removes_what_is_torn_and_closes_what_is_open(root: Path) -> None:
+    nodes, place = "etc/iscsi/nodes", "192.0.2.5,3260,1/default"
+    open_ = put(
+        root, f"{nodes}/iqn.2001-04.com.x:open/{place}", record_text("iqn.2001-04.com.x:open")
+    )
+    torn = put(root, f"{nodes}/iqn.2001-04.com.x:torn/{place}")
+    good = put(
+        root, f"{nodes}/iqn.2001-04.com.x:good/{place}", record_text("iqn.2001-04.com.x:good")
+    )
+    open_.chmod(0o644)
+    good.chmod(0o600)
+    for path in (open_, torn, good):
+        os.utime(path, (1e9, 1e9))
+    lock = put(root, "run/lock/iscsi/lock")
+    os.link(lock, lock.with_name("lock.write"))
+    (root / "proc").mkdir(exist_ok=True)
+    context, before = Context(5.0, root), good.read_bytes()
+    task = repairs(lambda finding: finding.id.startswith("nodedb"))
+    shown_first = dry_run(task, context)
+    assert shown_first.pending
+    assert torn.exists()
+    assert lock.with_name("lock.write").exists()
+    report = converge(task, context, lambda _: None)
+    assert report.error is None
+    assert [o.step.status for o in report.outcomes] == [Status.DONE] * 3
+    assert not torn.exists()
+    assert not lock.with_name("lock.write").exists()
+    assert open_.stat().st_mode & 0o777 == 0o600
+    assert good.read_bytes() == before
+    assert not dry_run(task, context).pending
