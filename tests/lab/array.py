@@ -252,7 +252,8 @@ class Array(Guest):
         family = "ip6" if ":" in address else "ip"
         verdict = "reject with tcp reset" if reject else "drop"
         rules = (
-            "table inet lab { chain input { type filter hook input priority 0; } }\n"
+            "add table inet lab\n"
+            "add chain inet lab input { type filter hook input priority 0 ; }\n"
             f"add rule inet lab input {family} daddr {address} tcp dport {port} {verdict}\n"
         )
         self.run(["nft", "-f", "-"], stdin=rules, check=True)
