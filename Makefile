@@ -37,7 +37,6 @@ demo: $(STAMP)
 	$(RUN)/python -m tests.lab.demo
 
 bench: $(STAMP)
-	-tests/lab/install-deps
 	$(RUN)/python -m tests.bench
 
 torture: $(STAMP)
