@@ -299,7 +299,7 @@ def _unit(
     if kind in {"claimed", "labelled", "half", "made_unused", "made_used", "other_claim"}:
         return unit, claim(wwid, fs, directory, uuid=own, target=target, lun=lun)
     if kind in {"real", "real_gone"}:
-        place = dice.pick([directory or "none", directory or "none", f"/srv/{number}"])
+        place = dice.pick([directory or "none", directory or "none", f"/srv/else{number}"])
         return unit, line(wwid, own, place, fs, target=target, lun=lun)
     return unit, None
 

@@ -178,8 +178,10 @@ def test_a_run_that_lost_its_power_is_finished_by_running_it_again(
 ) -> None:
     wanted, world = case
     whole = attach(world.inventory, wanted, world.array)
-    if whole.error is not None or (wanted.fs is None and wanted.consent.wipe is not None):
-        return  # Which kind to make is then a guess, which a claim of another kind refuses.
+    if whole.error is not None or wanted.fs is None:
+        return  # Without a wished kind nothing is made, and so nothing that was begun finished.
+    if any(used.mounts for used in world.inventory.users.values()):
+        return  # What was mounted by hand before is foreign when it is not mounted any more.
     cut = attach(world.inventory, wanted, world.array, stop_after=steps)
     now, array = restart(cut.last, world.array)
     if wanted.consent.wipe is None:
@@ -363,10 +365,14 @@ def test_after_a_detach_nothing_is_pending(case: tuple[DetachWish, World]) -> No
     plan = plan_detach(seen_by(wanted, now), wanted)
     if plan.refusal is not None:
         return
+    meant = {(m.target, m.lun) for m in find(now, wanted.name, wanted.lun)}
     for step in plan.pending:
         now = effect(step, now)
     again = plan_detach(seen_by(wanted, now), wanted)
     assert again.refusal is None
+    left = {(m.target, m.lun) for m in find(now, wanted.name, wanted.lun)}
+    if not left <= meant | {(target, None) for target, _ in meant}:
+        return  # What had the name is gone, and a line of fstab gives it to another disk.
     assert not again.pending
 
 
