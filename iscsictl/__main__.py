@@ -1,5 +1,6 @@
 """The door: what needs no Click is answered here, then comes the CLI."""
 
+import io
 import os
 import sys
 from collections.abc import Callable
@@ -8,6 +9,9 @@ from typing import NoReturn
 
 def main() -> NoReturn:
     """Run iscsictl as a process: exit code by the contract, never a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     if sys.argv[1:] == ["--version"]:
         from iscsictl import __version__
 

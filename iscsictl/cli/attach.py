@@ -4,6 +4,7 @@ import grp
 import pwd
 import re
 import uuid
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -24,14 +25,20 @@ from iscsictl.system.disk import LABEL_BYTES
 FILESYSTEMS = ["ext4", "ext3", "ext2", "xfs", "btrfs", "vfat"]
 
 
+def _id(text: str, look_up: Callable[[str], int]) -> int | None:
+    if not text:
+        return None
+    return int(text) if re.fullmatch(r"[0-9]{1,9}", text) else look_up(text)
+
+
 def _owner(text: str | None) -> tuple[int | None, int | None]:
     if text is None:
         return None, None
     user, _, group = text.partition(":")
     try:
-        uid = None if not user else int(user) if user.isdigit() else pwd.getpwnam(user).pw_uid
-        gid = None if not group else int(group) if group.isdigit() else grp.getgrnam(group).gr_gid
-    except KeyError:
+        uid = _id(user, lambda name: pwd.getpwnam(name).pw_uid)
+        gid = _id(group, lambda name: grp.getgrnam(name).gr_gid)
+    except (KeyError, ValueError):
         raise UsageError(f"--owner {text}: there is no such user or group") from None
     return uid, gid
 
@@ -190,7 +197,9 @@ def _wish(options: dict[str, Any]) -> AttachWish:
             hint="iscsictl ls -o json shows the WWID; compare it with the array's",
         )
     fs, label = options["fs"], options["fs_label"]
-    if label is not None and (fs is None or len(label.encode()) > LABEL_BYTES[fs]):
+    if label is not None and (
+        fs is None or len(label.encode("utf-8", "surrogateescape")) > LABEL_BYTES[fs]
+    ):
         raise UsageError(
             "--fs-label needs --fs" if fs is None
             else f"--fs-label {label}: {fs} takes {LABEL_BYTES[fs]} bytes at most"

@@ -130,7 +130,7 @@ def label(
 def mkfs(settings: Settings, name: str, lun: int | None, **options: Any) -> int:
     """Make a filesystem, or swap, on a blank disk or partition."""
     fs, fs_label = options["fs"], options["fs_label"]
-    if fs_label is not None and len(fs_label.encode()) > LABEL_BYTES[fs]:
+    if fs_label is not None and len(fs_label.encode("utf-8", "surrogateescape")) > LABEL_BYTES[fs]:
         raise UsageError(f"--label {fs_label}: {fs} takes {LABEL_BYTES[fs]} bytes at most")
     if fs_label is not None and (fs_label.startswith("-") or not fs_label.isprintable()):
         raise UsageError(f"--label {fs_label!r}: a label is text that does not begin with '-'")

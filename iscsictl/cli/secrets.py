@@ -47,7 +47,11 @@ def read_text(file: str, whose: str) -> str:
     if credentials and "/" not in file and (Path(credentials) / file).exists():
         path = Path(credentials) / file
     try:
-        data = sys.stdin.buffer.read(4096) if file == "-" else path.read_bytes()[:4096]
+        if file == "-":
+            data = sys.stdin.buffer.read(4096)
+        else:
+            with path.open("rb") as stream:
+                data = stream.read(4096)
     except OSError as error:
         raise UsageError(f"{whose}: {file}: {error.strerror}") from None
     return data.decode("utf-8", "surrogateescape").removesuffix("\n")

@@ -42,7 +42,7 @@ def execute(steps: Iterable[Step], context: Context, done: list[Done]) -> Iterat
         yield Outcome(step)
         began = time.monotonic()
         try:
-            effect = perform(step.action, context)
+            effect = _perform(step.action, context)
         except StoppedError as error:
             stop.check()
             raise InterruptError(error.text, signal=15) from None
@@ -57,6 +57,15 @@ def execute(steps: Iterable[Step], context: Context, done: list[Done]) -> Iterat
         if effect.changed:
             journal.note(step, status)
         yield Outcome(step, time.monotonic() - began).with_status(status)
+
+
+def _perform(action: Action, context: Context) -> Effect:
+    """Do it; what the kernel refused without a word of ours is an error like any other."""
+    try:
+        return perform(action, context)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        raise IscsictlError(f"{where}{error.strerror or error}") from error
 
 
 def undo(done: list[Done], context: Context) -> tuple[list[Outcome], list[str]]:

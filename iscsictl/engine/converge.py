@@ -83,6 +83,8 @@ class _Run:
                 if self._nothing_left(plan, shown):
                     break
                 self._act(plan)
+            else:
+                error = IscsictlError("the machine does not come to rest: run it again, with -n")
         except InterruptError as interrupt:
             error = interrupt
         except StepFailedError as failed:

@@ -59,8 +59,26 @@ def _drop_fstab(action: actions.DropFstab, context: Context) -> Effect:
     return effect
 
 
+def _restore_fstab(action: actions.RestoreFstab, context: Context) -> Effect:
+    was = action.before.by_wwid(action.wwid)
+
+    def back(fstab: Fstab) -> Fstab:
+        now = fstab.by_wwid(action.wwid)
+        for line, old in zip(now, was, strict=False):
+            fstab = fstab_edit.replace_line(fstab, line.number, old)
+        for line in reversed(now[len(was) :]):
+            fstab = fstab_edit.without_line(fstab, line.number)
+        return fstab
+
+    effect = _edit_fstab(context, back)
+    if effect.changed:
+        systemd.daemon_reload()
+    return effect
+
+
 HANDS: Mapping[type[Action], Callable[[Any, Context], Effect]] = {
     actions.Claim: _claim,
     actions.WriteFstab: _write_fstab,
     actions.DropFstab: _drop_fstab,
+    actions.RestoreFstab: _restore_fstab,
 }

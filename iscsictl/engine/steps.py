@@ -360,8 +360,9 @@ def inverse(action: Action, effect: Effect) -> Action | None:
             return replace(action, on=not action.on)
         case actions.Login():
             return actions.Logout(action.target, action.portal, action.iface)
-        case actions.Claim():
-            return actions.DropFstab(action.disk.wwid, action.uuid)
+        case actions.Claim() | actions.WriteFstab():
+            wwid = action.disk.wwid if isinstance(action, actions.Claim) else action.wwid
+            return actions.RestoreFstab(wwid, effect.before)
         case actions.MakeDirectory():
             return actions.RemoveDirectory(action.path)
         case actions.Mount():

@@ -6,6 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import ClassVar
 
+from iscsictl.model.fstab import Fstab
 from iscsictl.model.hold import Hold
 from iscsictl.model.names import Portal
 from iscsictl.model.plan import Action, Hazard
@@ -204,6 +205,15 @@ class DropFstab(Action):
     verb: ClassVar[str] = "unfstab"
     wwid: str
     uuid: str | None = None
+
+
+@dataclass(frozen=True)
+class RestoreFstab(Action):
+    """Put our fstab lines for a disk back as they were in `before`; all others stay."""
+
+    verb: ClassVar[str] = "fstab"
+    wwid: str
+    before: Fstab = field(repr=False)
 
 
 @dataclass(frozen=True)
