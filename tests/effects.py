@@ -277,6 +277,10 @@ def _write_fstab(action: actions.WriteFstab, now: Inventory, _: Array) -> Invent
     return replace(now, fstab=_put(now.fstab, line))
 
 
+def _restore_fstab(action: actions.RestoreFstab, now: Inventory, _: Array) -> Inventory:
+    return replace(now, fstab=edit.with_lines_of(now.fstab, action.before, action.wwid))
+
+
 def _drop_fstab(action: actions.DropFstab, now: Inventory, _: Array) -> Inventory:
     fstab = now.fstab
     for line in reversed(fstab.by_wwid(action.wwid)):
@@ -426,6 +430,7 @@ _EFFECTS: Mapping[type[Action], Callable[[Any, Inventory, Array], Inventory]] = 
     actions.Own: _own,
     actions.WriteFstab: _write_fstab,
     actions.DropFstab: _drop_fstab,
+    actions.RestoreFstab: _restore_fstab,
     actions.RequireMount: _require,
     actions.DropRequire: _unrequire,
     actions.Unmount: _unmount,

@@ -60,17 +60,9 @@ def _drop_fstab(action: actions.DropFstab, context: Context) -> Effect:
 
 
 def _restore_fstab(action: actions.RestoreFstab, context: Context) -> Effect:
-    was = action.before.by_wwid(action.wwid)
-
-    def back(fstab: Fstab) -> Fstab:
-        now = fstab.by_wwid(action.wwid)
-        for line, old in zip(now, was, strict=False):
-            fstab = fstab_edit.replace_line(fstab, line.number, old)
-        for line in reversed(now[len(was) :]):
-            fstab = fstab_edit.without_line(fstab, line.number)
-        return fstab
-
-    effect = _edit_fstab(context, back)
+    effect = _edit_fstab(
+        context, lambda now: fstab_edit.with_lines_of(now, action.before, action.wwid)
+    )
     if effect.changed:
         systemd.daemon_reload()
     return effect

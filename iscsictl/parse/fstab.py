@@ -87,6 +87,18 @@ def without_line(fstab: Fstab, number: int) -> Fstab:
     return _numbered(fstab, [line for line in fstab.lines if line.number != number])
 
 
+def with_lines_of(fstab: Fstab, before: Fstab, wwid: str) -> Fstab:
+    """Return the file with our lines for a disk as they were before; all others stay."""
+    was, now = before.by_wwid(wwid), fstab.by_wwid(wwid)
+    for line, old in zip(now, was, strict=False):
+        fstab = replace_line(fstab, line.number, old)
+    for line in reversed(now[len(was) :]):
+        fstab = without_line(fstab, line.number)
+    # The newline that an appended line gave to the one before it goes too.
+    alike = render_fstab(fstab) == render_fstab(before) + before.newline
+    return before if alike else fstab
+
+
 def make_line(
     spec: str,
     file: str,

@@ -212,8 +212,6 @@ def test_undoing_in_reverse_gives_the_machine_back(
             now = act(back, now, world.array)
     start = world.inventory
     kinds = {type(step.action) for _, step in done}
-    if kinds & {actions.Claim, actions.WriteFstab}:
-        now = replace(now, fstab=start.fstab)
     if actions.Own in kinds:
         now = replace(now, place=start.place)
     if actions.Scan in kinds:  # A disk that was found may stay.
@@ -227,7 +225,7 @@ def test_undoing_in_reverse_gives_the_machine_back(
 def undo_of(before: Inventory, step: Step, array: Array) -> Action | None:
     """What the engine would do to take a step back."""
     after = effect(step, before, array)
-    kept = None
+    kept: object = before.fstab
     if isinstance(step.action, actions.WriteRecord):
         record = next(
             r
