@@ -11,6 +11,7 @@ from iscsictl.engine.lock import host_lock
 from iscsictl.errors import Exit
 from iscsictl.model.plan import Report
 from iscsictl.system import stop
+from iscsictl.system.links import stable_path
 from iscsictl.ui.planview import StepPrinter, document
 
 
@@ -84,5 +85,6 @@ def _conclude(settings: Settings, report: Report, *, say_device: bool) -> int:
     if report.error is not None:
         return complain(report.error.text, report.error.hint, report.error.exit)
     if report.result is not None and settings.output == "table" and not settings.quiet:
-        click.echo(report.result if say_device else f"device    {report.result}")
+        device = stable_path(report.result)
+        click.echo(device if say_device else f"device    {device}")
     return int(Exit.PENDING if report.pending else Exit.DONE)

@@ -23,11 +23,24 @@ unavailable: list[str] = []
 running: list[Lab] = []
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Every test of this directory carries the mark `lab`."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark every test of this directory `lab`; leave to TORTURE=1 what is too long otherwise."""
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.lab)
+    if os.environ.get("TORTURE") != "1":
+        left = [item for item in items if is_for_torture(item)]
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if item not in left]
+
+
+def is_for_torture(item: pytest.Item) -> bool:
+    """Tell whether a test waits for the long run: by its mark, or on a suite but the first."""
+    if item.get_closest_marker("torture"):
+        return True
+    chosen = getattr(item, "callspec", None)
+    suite = chosen.params.get("suite", CHOSEN[0]) if chosen is not None else CHOSEN[0]
+    return suite != CHOSEN[0] and not item.get_closest_marker("every_suite")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tests.lab.guest import Guest
     from tests.lab.pair import Lab
 
+pytestmark = pytest.mark.every_suite
 IQN = "iqn.2001-04.com.example:store"
 SECRET, MUTUAL = "secret-of-the-host", "secret-of-the-array"
 ATTACH = f"iscsictl attach -p {A4} -T {IQN}"
@@ -153,7 +154,8 @@ def test_several_targets_are_listed_and_one_is_taken(lab: Lab) -> None:
     one, two = array.disk("one", "64M"), array.disk("two", "64M")
     array.target(IQN + ".a", [one])
     listed = f"iscsictl attach -p {A4}"
-    assert "/dev/sd" in act(host, f"{listed} --print-device").out
+    device = act(host, f"{listed} --print-device").out
+    assert device == f"/dev/disk/by-id/wwn-0x{one.wwid.removeprefix('naa.')}\n"
     array.target(IQN + ".b", [two, array.disk("three", "64M")])
     several = act(host, listed, 3)
     assert IQN + ".a" in several.err
