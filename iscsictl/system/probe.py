@@ -177,20 +177,35 @@ def read_table(device: str) -> tuple[str | None, tuple[Partition, ...]]:
     )
 
 
+def _read(device: str, at: int, length: int) -> bytes:
+    start = at // 4096 * 4096
+    with opened(device, exclusive=False) as fd, mmap.mmap(-1, 2 * mmap.PAGESIZE) as buffer:
+        os.preadv(fd, [buffer], start)
+        return bytes(buffer[at - start : at - start + length])
+
+
+def filesystem_on(device: str, part: int | None) -> Filesystem | None:
+    """Return the filesystem on a device, as blkid and its own superblock tell; None if none."""
+    return _superblock(device, part, blkid(device))
+
+
 def _superblock(device: str, part: int | None, found: dict[str, str]) -> Filesystem | None:
     kind = found.get("TYPE")
     if kind is None or found.get("USAGE") != "filesystem":
         return None
     dirty, used = False, None
     if kind in {"ext2", "ext3", "ext4"}:
-        with opened(device, exclusive=False) as fd, mmap.mmap(-1, 4096) as buffer:
-            os.preadv(fd, [buffer], 0)
-            block = bytes(buffer[1024:2048])
+        block = _read(device, 1024, 1024)
         (magic,) = struct.unpack_from("<H", block, 56)
         if magic == _EXT_MAGIC:
             mounted_at, _, mounts = struct.unpack_from("<IIH", block, 44)
             (incompatible,) = struct.unpack_from("<I", block, 96)
             dirty, used = bool(incompatible & 4), bool(mounted_at or mounts)
+    elif kind == "xfs":
+        dirty = "<DIRTY>" in run(["xfs_logprint", "-t", device], ok=None, timeout=60).out
+    elif kind == "btrfs":
+        (log_root,) = struct.unpack_from("<Q", _read(device, 64 * 1024, 4096), 96)
+        dirty = log_root != 0
     return Filesystem(
         device, part, kind, found.get("UUID"), found.get("LABEL"), dirty=dirty, used=used
     )
@@ -251,7 +266,7 @@ def _look_inside(fd: int, part: Partition) -> tuple[tuple[Partition, ...], Files
     filesystem = None
     if os.path.exists(part.device):
         signatures = _signatures(part.device)
-        filesystem = _superblock(part.device, part.number, blkid(part.device))
+        filesystem = filesystem_on(part.device, part.number)
     data_at = None
     if not signatures:
         inside = [(part.start + at, length) for at, length in named_places(part.size)]

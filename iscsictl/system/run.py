@@ -21,6 +21,7 @@ _PACKAGES: Mapping[str, str] = {
     "parted": "parted",
     "mkfs.xfs": "xfsprogs",
     "xfs_growfs": "xfsprogs",
+    "xfs_logprint": "xfsprogs",
     "mkfs.btrfs": "btrfs-progs",
     "mkfs.vfat": "dosfstools",
     "mkfs.ext4": "e2fsprogs",

@@ -1,0 +1,75 @@
+"""What a filesystem's own superblock tells, read from real ones on loop devices."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from iscsictl.system import probe
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="loop devices need root")
+FORCE = {"ext4": "-F", "xfs": "-f", "btrfs": "-f"}
+
+
+@contextmanager
+def looped(image: Path) -> Iterator[str]:
+    made = subprocess.run(
+        ["losetup", "--find", "--show", image], capture_output=True, text=True, check=False
+    )
+    if made.returncode:
+        pytest.skip(f"no loop device here: {made.stderr.strip()}")
+    device = made.stdout.strip()
+    try:
+        yield device
+    finally:
+        subprocess.run(["losetup", "--detach", device], check=True)
+
+
+@pytest.mark.parametrize("fs", list(FORCE))
+def test_a_journal_that_needs_recovery_is_seen(fs: str, tmp_path: Path) -> None:
+    if not shutil.which(f"mkfs.{fs}"):
+        pytest.skip(f"mkfs.{fs} is not installed")
+    image, copy, place = tmp_path / "image", tmp_path / "copy", tmp_path / "place"
+    place.mkdir()
+    with image.open("wb") as file:
+        file.truncate(400 << 20)
+    subprocess.run([f"mkfs.{fs}", "-q", FORCE[fs], image], check=True, capture_output=True)
+    with looped(image) as device:
+        if subprocess.run(["mount", device, place], check=False, capture_output=True).returncode:
+            pytest.skip(f"{fs} cannot be mounted here")
+        (place / "file").write_text("written")
+        subprocess.run(["sync", place / "file"], check=True)
+        subprocess.run(["cp", "--sparse=always", image, copy], check=True)
+        subprocess.run(["umount", place], check=True)
+        clean = probe.filesystem_on(device, None)
+    with looped(copy) as device:
+        dirty = probe.filesystem_on(device, None)
+    assert clean is not None
+    assert dirty is not None
+    assert (clean.type, clean.dirty) == (fs, False)
+    assert (dirty.uuid, dirty.dirty) == (clean.uuid, True)
+
+
+def test_a_blank_disk_is_zeroes_at_all_named_places_and_one_byte_anywhere_near_is_seen(
+    tmp_path: Path,
+) -> None:
+    size, image = 300 << 20, tmp_path / "image"
+    with image.open("wb") as file:
+        file.truncate(size)
+    with looped(image) as device, probe.opened(device, exclusive=True) as fd:
+        assert probe.first_data(fd, probe.named_places(size)) is None
+    for at in (0, size - 1, 8193 * 1024, 64 << 20, 128 << 20, size // 4):
+        with image.open("r+b") as file:
+            file.seek(at)
+            file.write(b"x")
+        with looped(image) as device, probe.opened(device, exclusive=True) as fd:
+            found = probe.first_data(fd, probe.named_places(size))
+        assert found is not None, at
+        assert found <= at < found + (1 << 20)
+        with image.open("r+b") as file:
+            file.seek(at)
+            file.write(b"\0")
