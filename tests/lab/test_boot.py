@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from tests.lab.rundir import Role
 
+pytestmark = pytest.mark.torture
 IQN = "iqn.2001-04.com.example:boot"
 INITIATOR = "iqn.2001-04.com.example:diskless"
 CHAP = ("diskless", "from-the-firmware")
