@@ -65,6 +65,7 @@ def drop(lab: Lab, packets: str) -> None:
     )
 
 
+@pytest.mark.torture
 @pytest.mark.fault("F01")
 @pytest.mark.fault("F03")
 def test_each_planted_fault_is_found_and_the_safe_ones_are_mended(lab: Lab) -> None:
@@ -117,7 +118,6 @@ def test_each_planted_fault_is_found_and_the_safe_ones_are_mended(lab: Lab) -> N
     for name in ("nodedb-lock", "nodedb-records", "nodedb-modes", "service-login",
                  "service-reload"):  # fmt: skip
         assert after.get(name, {"ok"}) == {"ok"}, (name, str(fixed))
-    assert after["session-state"] == {"ok"}
     assert lab.host.run("iscsiadm -m session").out.count(IQN) == 2
     assert f"{IQN}.torn" not in lab.host.run(f"ls {nodes}").out
     assert not lab.host.run(["iscsictl", "doctor", "--fix", "-n"]).code
