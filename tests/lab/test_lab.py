@@ -210,8 +210,10 @@ def test_a_power_cut_loses_what_was_not_written(bare_lab: Lab) -> None:
 
 
 START = """
-import sys, time
+import signal, sys, time
 from tests.lab.pair import Lab
+# A shell starts what runs in its background with SIGINT ignored, and that is inherited.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 lab = Lab.start(sys.argv[1])
 print(lab.run_directory.path, *(guest.process.pid for guest in lab.guests.values()), flush=True)
 time.sleep(600)
