@@ -38,7 +38,7 @@ def scheduled(root: Path = Path("/")) -> Scheduled:
 
 def executable() -> str:
     """Return the full path of the iscsictl that runs now. Raises MissingError."""
-    path = os.path.abspath(sys.argv[0])  # noqa: PTH100
+    path = str(Path(sys.argv[0]).absolute())
     if not os.access(path, os.X_OK):
         raise MissingError(
             f"{path} cannot be run by a timer", hint="install iscsictl, then schedule it"
