@@ -86,14 +86,18 @@ def _holder(block: Block, root: Path, kname: str) -> str:
 
 
 def _openers(root: Path, numbers: Iterable[str]) -> Iterator[str]:
-    """Yield the processes that have one of the device nodes open, but us and udev's workers."""
+    """Yield the processes that have one of the device nodes open, but us and those of udev.
+
+    What a udev rule runs (`multipath -u`, `blkid`) only looks, and is gone in a moment; who
+    writes keeps it away with flock (systemd's Locking Block Device Access).
+    """
     wanted = {os.makedev(*map(int, number.split(":"))) for number in numbers}
     for process in (root / "proc").iterdir():
         if not process.name.isdigit() or int(process.name) == os.getpid():
             continue
         try:
             command = (process / "comm").read_text(errors="replace").strip()
-            if command in {"(udev-worker)", "systemd-udevd", "multipathd"}:
+            if command == "multipathd" or _is_udevs(process):
                 continue
             for fd in (process / "fd").iterdir():
                 try:
@@ -105,6 +109,10 @@ def _openers(root: Path, numbers: Iterable[str]) -> Iterator[str]:
                     break
         except OSError:
             continue
+
+
+def _is_udevs(process: Path) -> bool:
+    return b"/systemd-udevd.service" in (process / "cgroup").read_bytes()
 
 
 def working_in(path: str, root: Path = Path("/")) -> tuple[str, ...]:
