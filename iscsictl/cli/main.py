@@ -1,7 +1,6 @@
 """The command tree: names and one-line helps here, each command's module loaded when called."""
 
 import importlib
-from dataclasses import dataclass
 from typing import cast
 
 import click
@@ -9,6 +8,7 @@ import click
 from iscsictl import __version__
 from iscsictl.cli.options import complain
 from iscsictl.errors import Exit
+from iscsictl.lazyclass import dataclass
 
 
 @dataclass(frozen=True)

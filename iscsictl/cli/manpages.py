@@ -8,7 +8,6 @@ import inspect
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +15,7 @@ import click
 
 from iscsictl import __version__
 from iscsictl.errors import Exit
+from iscsictl.lazyclass import dataclass
 
 NAME: Final = "iscsictl"
 EXIT_TEXTS: Final[Mapping[Exit, str]] = {

@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 
 import click
+
+from iscsictl.lazyclass import dataclass
 
 LIVE: Final = ("target", "portal", "iface", "sid", "device", "mount", "file", "dir")
 # What the words of a metavar or a name stand for.

@@ -1,9 +1,10 @@
 """Which records and sessions a command means, and which belong together."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from iscsictl.core.resolve import resolve
 from iscsictl.errors import NotFoundError, RefusedError
+from iscsictl.lazyclass import dataclass
 from iscsictl.model.inventory import Inventory
 from iscsictl.model.listing import Session
 from iscsictl.model.names import Portal

@@ -1,6 +1,6 @@
 """Plan what is made on a disk by hand: a partition table, a filesystem, more room for one."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from iscsictl.core import partitions
 from iscsictl.core.disks import (
@@ -18,6 +18,7 @@ from iscsictl.core.draft import Draft
 from iscsictl.core.making import DOS_LIMIT_SECTORS, blocks
 from iscsictl.core.safety import right_to_destroy
 from iscsictl.errors import RefusedError
+from iscsictl.lazyclass import dataclass
 from iscsictl.model import actions, disk_actions
 from iscsictl.model.actions import DiskId, Right
 from iscsictl.model.content import Content

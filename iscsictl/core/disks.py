@@ -3,13 +3,14 @@
 import os.path
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from iscsictl.core import safety
 from iscsictl.core.draft import Draft
 from iscsictl.core.making import blocks
 from iscsictl.core.naming import Meant, find
 from iscsictl.errors import InUseError, IscsictlError, NotFoundError, RefusedError
+from iscsictl.lazyclass import dataclass
 from iscsictl.model.actions import DiskId
 from iscsictl.model.content import Content
 from iscsictl.model.inventory import Inventory, Known, NotLooked, Seen, Unreadable, Users

@@ -1,7 +1,8 @@
 """A plan while it is being made."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from iscsictl.lazyclass import dataclass
 from iscsictl.model.plan import Action, Status, Step
 
 

@@ -1,9 +1,10 @@
 """A plan of branches that do not need each other: where one fails, the others go on."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from iscsictl.errors import IscsictlError, PartialError, UnreachableError
+from iscsictl.lazyclass import dataclass
 from iscsictl.model.plan import Action, Plan, Status, Step
 
 

@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Literal
 
+from iscsictl.lazyclass import dataclass
 from iscsictl.model.fstab import Fstab, FstabLine
 from iscsictl.model.record import NodeRecord
 

@@ -3,11 +3,12 @@
 import ipaddress
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from iscsictl.core.checks.kernel import TRANSPORT_MODULES
 from iscsictl.core.draft import Draft
 from iscsictl.errors import InUseError, IscsictlError, NotFoundError, RefusedError, UsageError
+from iscsictl.lazyclass import dataclass
 from iscsictl.model.host_actions import RemoveIface, WriteIface
 from iscsictl.model.listing import Session
 from iscsictl.model.machine import Kernel, Nic

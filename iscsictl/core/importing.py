@@ -6,9 +6,10 @@ what the hands have to offer.
 
 import ipaddress
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final, Literal, Protocol
 
+from iscsictl.lazyclass import dataclass
 from iscsictl.model.names import Portal, why_not_made
 from iscsictl.model.oldconf import (
     Account,

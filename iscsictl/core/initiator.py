@@ -1,9 +1,8 @@
 """Plans for the name of this host and for its services."""
 
-from dataclasses import dataclass
-
 from iscsictl.core.draft import Draft
 from iscsictl.errors import InUseError, IscsictlError, MissingError, UsageError
+from iscsictl.lazyclass import dataclass
 from iscsictl.model.actions import EnableService
 from iscsictl.model.host_actions import SetInitiatorName, StartService
 from iscsictl.model.listing import Session

@@ -1,11 +1,11 @@
 """Plan what becomes of a disk: a filesystem is made, taken over or found, and mounted."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from iscsictl.core import safety
 from iscsictl.core.draft import Draft
 from iscsictl.errors import InUseError, IscsictlError, RefusedError
+from iscsictl.lazyclass import dataclass
 from iscsictl.model import actions
 from iscsictl.model.actions import DiskId, Right
 from iscsictl.model.content import Content

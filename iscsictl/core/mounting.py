@@ -1,12 +1,11 @@
 """Plan mounts, unmounts and the fstab lines of single filesystems."""
 
-from dataclasses import dataclass
-
 from iscsictl.core.disks import Chosen, DiskInventory, disk_id, planned
 from iscsictl.core.draft import Draft
 from iscsictl.core.making import blocks
 from iscsictl.core.safety import AskError, uuids
 from iscsictl.errors import InUseError, NotFoundError, RefusedError, UnreachableError, UsageError
+from iscsictl.lazyclass import dataclass
 from iscsictl.model import actions, disk_actions
 from iscsictl.model.fstab import Fstab, FstabLine
 from iscsictl.model.hold import Hold

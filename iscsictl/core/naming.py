@@ -2,10 +2,10 @@
 
 import os.path
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from iscsictl.core.making import blocks
 from iscsictl.errors import NotFoundError
+from iscsictl.lazyclass import dataclass
 from iscsictl.model.inventory import Inventory
 from iscsictl.model.listing import Disk
 

@@ -6,10 +6,11 @@ table with its 32-bit numbers, and of libfdisk's alignment.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
 from iscsictl.errors import RefusedError, UsageError
+from iscsictl.lazyclass import dataclass
 from iscsictl.model.table import Entry, Table, Topology
 from iscsictl.parse.sfdisk import normal_type
 

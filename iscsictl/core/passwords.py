@@ -9,9 +9,9 @@ import re
 import secrets
 import string
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+from iscsictl.lazyclass import dataclass
 from iscsictl.model.secret import MAX_BYTES, Secret
 
 Level = Literal["refuse", "warn", "note"]

@@ -1,11 +1,12 @@
 """Plan a rescan: which LUNs are gone or became another disk, and what came of it."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from iscsictl.core.choice import Choice
 from iscsictl.core.fork import Branches
 from iscsictl.errors import InUseError, IscsictlError, NotFoundError, UnreachableError
+from iscsictl.lazyclass import dataclass
 from iscsictl.model import actions
 from iscsictl.model.actions import DiskId
 from iscsictl.model.inventory import Inventory

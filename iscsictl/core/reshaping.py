@@ -1,7 +1,6 @@
 """Plan changes of a partition table: each names one partition and leaves all others alone."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from iscsictl.core import partitions
 from iscsictl.core.disks import (
@@ -17,6 +16,7 @@ from iscsictl.core.disks import (
 from iscsictl.core.draft import Draft
 from iscsictl.core.safety import AskError
 from iscsictl.errors import NotFoundError, RefusedError
+from iscsictl.lazyclass import dataclass
 from iscsictl.model import disk_actions as actions
 from iscsictl.model.content import Content
 from iscsictl.model.inventory import Known

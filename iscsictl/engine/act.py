@@ -2,12 +2,12 @@
 
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from iscsictl.engine.context import Context
 from iscsictl.engine.effect import Effect
 from iscsictl.engine.steps import inverse, perform
 from iscsictl.errors import InterruptError, IscsictlError
+from iscsictl.lazyclass import dataclass
 from iscsictl.model.actions import Claim
 from iscsictl.model.plan import Action, Hazard, Outcome, Status, Step
 from iscsictl.system import journal, stop

@@ -2,10 +2,11 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from pathlib import Path
 
+from iscsictl.lazyclass import dataclass
 from iscsictl.system import nodedb
 from iscsictl.system.udev import Waiter
 

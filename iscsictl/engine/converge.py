@@ -1,13 +1,14 @@
 """The loop: look, plan, act, and again, until what was wished is what is seen."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol
 
 from iscsictl.core.safety import AskError
 from iscsictl.engine.act import Done, StepFailedError, execute, undo
 from iscsictl.engine.context import Context
 from iscsictl.errors import InterruptError, IscsictlError, RefusedError
+from iscsictl.lazyclass import dataclass
 from iscsictl.model.inventory import Inventory
 from iscsictl.model.plan import Outcome, Plan, Report, Status
 

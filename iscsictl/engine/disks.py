@@ -2,7 +2,7 @@
 
 import os.path
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from iscsictl.core.disks import (
@@ -21,6 +21,7 @@ from iscsictl.engine.context import Context
 from iscsictl.engine.converge import Task
 from iscsictl.engine.observe import host_facts
 from iscsictl.errors import IscsictlError, NotFoundError
+from iscsictl.lazyclass import dataclass
 from iscsictl.model.content import Content
 from iscsictl.model.inventory import Inventory, Known, Place, Seen, Unreadable, Users
 from iscsictl.model.listing import Block

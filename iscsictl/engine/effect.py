@@ -1,7 +1,8 @@
 """What an action did."""
 
-from dataclasses import dataclass
 from typing import Any
+
+from iscsictl.lazyclass import dataclass
 
 
 @dataclass(frozen=True)

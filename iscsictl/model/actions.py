@@ -1,11 +1,12 @@
 """The actions: everything that iscsictl can do to a machine, as data."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from pathlib import Path
 from typing import ClassVar
 
+from iscsictl.lazyclass import dataclass
 from iscsictl.model.fstab import Fstab
 from iscsictl.model.hold import Hold
 from iscsictl.model.names import Portal

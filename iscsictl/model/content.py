@@ -1,6 +1,6 @@
 """What stands on a disk, as it was probed just now. Offsets and sizes are bytes."""
 
-from dataclasses import dataclass
+from iscsictl.lazyclass import dataclass
 
 
 @dataclass(frozen=True)

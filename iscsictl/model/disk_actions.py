@@ -1,8 +1,9 @@
 """The actions of the disk, mount and fstab commands, as data."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
+from iscsictl.lazyclass import dataclass
 from iscsictl.model.actions import Claim, DiskId, Right, WriteFstab
 from iscsictl.model.plan import Action, Hazard
 from iscsictl.model.table import Entry, Table

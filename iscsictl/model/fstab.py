@@ -7,9 +7,11 @@ target's name survives.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final, Literal
 from urllib.parse import quote, unquote
+
+from iscsictl.lazyclass import dataclass
 
 PREFIX: Final = "x-iscsictl."
 NO_MOUNT_POINT: Final = "none"

@@ -1,7 +1,6 @@
 """A hold: what an admin took down and what therefore stays down (until a boot at the latest)."""
 
-from dataclasses import dataclass
-
+from iscsictl.lazyclass import dataclass
 from iscsictl.model.names import Portal
 
 

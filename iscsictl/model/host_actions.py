@@ -1,10 +1,11 @@
 """The actions on the host itself: its names, services, interfaces, the node database's files."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import ClassVar
 
+from iscsictl.lazyclass import dataclass
 from iscsictl.model.plan import Action
 
 

@@ -1,10 +1,11 @@
 """What was seen of a machine, for one wish. Not looked at never means absent."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Generic, TypeVar
 
 from iscsictl.errors import IscsictlError
+from iscsictl.lazyclass import dataclass
 from iscsictl.model.content import Content
 from iscsictl.model.fstab import Fstab
 from iscsictl.model.hold import Hold

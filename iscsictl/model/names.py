@@ -1,7 +1,8 @@
 """Names from the standard: portals and iSCSI names (RFC 7143 section 4.2, RFC 3722)."""
 
 import re
-from dataclasses import dataclass
+
+from iscsictl.lazyclass import dataclass
 
 DEFAULT_PORT = 3260
 DEFAULT_IFACE = "default"

@@ -6,10 +6,11 @@ there, a secret that is set reads `********`.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Final, Literal
 
+from iscsictl.lazyclass import dataclass
 from iscsictl.model.names import DEFAULT_IFACE, Portal
 
 MASK: Final = "********"

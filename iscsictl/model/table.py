@@ -1,6 +1,8 @@
 """A partition table as sfdisk tells it. Places count logical sectors of the disk."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from iscsictl.lazyclass import dataclass
 
 
 @dataclass(frozen=True)

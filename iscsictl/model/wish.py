@@ -1,8 +1,9 @@
 """What a user wishes, independent of how the command line said it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from iscsictl.lazyclass import dataclass
 from iscsictl.model.names import DEFAULT_IFACE, Portal
 from iscsictl.model.secret import Secret
 

@@ -6,9 +6,9 @@ Two sources say the same: `iscsiadm -m fw` (records of `key = value`) and the fi
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
+from iscsictl.lazyclass import dataclass
 from iscsictl.model.names import DEFAULT_PORT, Portal
 
 _SECRET_KEYS: Final = ("password", "secret")

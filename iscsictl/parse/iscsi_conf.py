@@ -7,9 +7,10 @@ Pure and total: any text gives a result, what is wrong in it becomes a Problem.
 
 import ipaddress
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final, Literal
 
+from iscsictl.lazyclass import dataclass
 from iscsictl.model.oldconf import (
     Account,
     Discovery,

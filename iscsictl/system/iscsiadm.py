@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from iscsictl.errors import IscsictlError
+from iscsictl.lazyclass import dataclass
 from iscsictl.model.causes import error_from_iscsiadm
 from iscsictl.model.inventory import Offer
 from iscsictl.model.names import Portal

@@ -21,12 +21,13 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
 from iscsictl.errors import InUseError
+from iscsictl.lazyclass import dataclass
 from iscsictl.system.files import explained
 
 RETRY: Final = 0.01

@@ -12,9 +12,10 @@ import struct
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from iscsictl.errors import IscsictlError
+from iscsictl.lazyclass import dataclass
 from iscsictl.model.machine import PathMtu
 from iscsictl.model.names import Portal
 

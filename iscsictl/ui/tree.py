@@ -1,8 +1,9 @@
 """Trees drawn with lines, or with ASCII where the locale has no lines."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from iscsictl.lazyclass import dataclass
 from iscsictl.ui.screen import Screen
 from iscsictl.ui.text import visible
 
