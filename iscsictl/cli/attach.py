@@ -3,7 +3,6 @@
 import grp
 import pwd
 import re
-import uuid
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -20,7 +19,7 @@ from iscsictl.engine.converge import Task
 from iscsictl.errors import UsageError
 from iscsictl.model.names import DEFAULT_IFACE
 from iscsictl.model.wish import AttachWish, Consent, DetachWish
-from iscsictl.system.disk import LABEL_BYTES
+from iscsictl.system.disk import LABEL_BYTES, new_uuid
 
 FILESYSTEMS = ["ext4", "ext3", "ext2", "xfs", "btrfs", "vfat"]
 
@@ -168,10 +167,13 @@ def detach(
             hint="iscsictl ls -o json shows the WWID",
         )
     need_root("detach")
+    from iscsictl.engine.sessions import boots_from
+
+    booted = boots_from(settings.root)
     wish = DetachWish(name.rstrip("/") or name, lun, forget, Consent(lost=confirm))
     task = Task(
         lambda context, before: observe.for_detach(context, wish, before),
-        lambda inventory: plan_detach(inventory, wish),
+        lambda inventory: plan_detach(inventory, wish, boots_from=booted),
     )
     return carry_out(settings, task)
 
@@ -213,7 +215,7 @@ def _wish(options: dict[str, Any]) -> AttachWish:
     given = tuple(o for o in (options["mount_options"] or "").split(",") if o)
     return AttachWish(
         portals=options["portals"],
-        uuid=str(uuid.uuid4()),
+        uuid=new_uuid(),
         target=options["target"],
         lun=options["lun"],
         iface=options["iface"],

@@ -17,10 +17,11 @@ from iscsictl.core.choice import Choice, chosen_records
 from iscsictl.core.records import plan_default_account, plan_discovery_account, plan_values
 from iscsictl.engine import sessions as looking
 from iscsictl.engine.context import Context
-from iscsictl.errors import Exit, RefusedError, UsageError
+from iscsictl.errors import Exit, IscsictlError, RefusedError, UsageError
 from iscsictl.model.inventory import Inventory
 from iscsictl.model.names import Portal
 from iscsictl.model.record import NodeRecord
+from iscsictl.model.secret import Secret
 from iscsictl.model.wish import Account
 from iscsictl.parse.iscsid_conf import conf_values
 from iscsictl.system import discovery, nodedb, secretprints
@@ -179,8 +180,7 @@ def _judge(settings: Settings, given: Account, place: Place) -> None:
         others = secretprints.others_with(secret, records)
         foreign = [t for t in others if not (isinstance(place, Choice) and t == place.target)]
         if foreign and isinstance(place, Choice) and place.target is not None:
-            text = f"the same secret is in use for {', '.join(foreign[:3])}"
-            verdicts.append(passwords.Verdict("warn", "shared", text))
+            verdicts.append(passwords.shared_with(foreign))
         for verdict in verdicts:
             if verdict.level == "refuse":
                 raise RefusedError(f"{whose}: {verdict.text}", hint="iscsictl chap generate")
@@ -260,16 +260,31 @@ def _of_values(kind: str, where: Portal | None, values: Any, prefix: str) -> nod
     is_flag=True,
     help="Ask for it (so it does without --secret-file).",
 )
-@common  # fmt: skip
-def check(settings: Settings, user: str | None, file: str | None, prompt: bool) -> int:
-    """Judge a secret: what open-iscsi, the standard and known arrays say to it.
+@click.option(
+    "--mutual-secret-file",
+    "other_file",
+    metavar="FILE",
+    help="The secret of the other direction: it must be another one.",
+)
+@common
+def check(
+    settings: Settings, user: str | None, file: str | None, prompt: bool, other_file: str | None
+) -> int:  # fmt: skip
+    """Judge a secret that you may choose: by the standard, open-iscsi, known arrays and guessers.
 
-    Exit code 9 if it must not be used.
+    Exit code 9 if another should be chosen. One that the array dictates can be set all the
+    same: chap set only warns then. With root it is compared with the secrets of the records.
     """
     if file is not None and prompt:
         raise UsageError("give a file or a prompt, not both")
+    if file == other_file == "-":
+        raise UsageError("standard input can give one secret only")
     secret = ask_secret("CHAP secret") if file is None else read_text(file, "CHAP secret")
-    verdicts = passwords.judge(secret, user=user, words=[socket.gethostname()])
+    other = None if other_file is None else read_text(other_file, "CHAP secret of the array")
+    verdicts = [
+        *passwords.judge(secret, user=user, other=other, made=True, words=[socket.gethostname()]),
+        *_in_records(settings, secret),
+    ]
     if settings.output == "json":
         rows = [{"level": v.level, "id": v.id, "text": v.text} for v in verdicts]
         document = {"schema": "iscsictl.chap-check/1", "verdicts": rows}
@@ -281,6 +296,17 @@ def check(settings: Settings, user: str | None, file: str | None, prompt: bool) 
         if not verdicts and settings.output == "table":
             click.echo("ok")
     return int(Exit.REFUSED if passwords.refused(verdicts) else Exit.DONE)
+
+
+def _in_records(settings: Settings, text: str) -> Iterable[passwords.Verdict]:
+    """Tell which targets have this secret already, where the records may be read."""
+    try:
+        secret, records = Secret(text), nodedb.read_records(nodedb.find_db(settings.root))
+    except (ValueError, IscsictlError):
+        return
+    targets = secretprints.others_with(secret, records)
+    if targets:
+        yield passwords.shared_with(targets)
 
 
 @chap.command("generate")

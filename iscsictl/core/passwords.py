@@ -171,10 +171,16 @@ def _limits(secret: str, weak: Level) -> Iterator[Verdict]:
 
 
 def _shared(secret: str, others: Mapping[str, str]) -> Iterator[Verdict]:
-    same = sorted(label for label, known in others.items() if known == secret)
+    same = [label for label, known in others.items() if known == secret]
     if same:
-        shown = ", ".join(same[:3]) + (f" and {len(same) - 3} more" if len(same) > 3 else "")
-        yield Verdict("warn", "shared", f"the same secret is in use for {shown}")
+        yield shared_with(same)
+
+
+def shared_with(targets: Iterable[str]) -> Verdict:
+    """Return the verdict on a secret that these targets have too."""
+    same = sorted(targets)
+    shown = ", ".join(same[:3]) + (f" and {len(same) - 3} more" if len(same) > 3 else "")
+    return Verdict("warn", "shared", f"the same secret is in use for {shown}")
 
 
 def _weak(secret: str, user: str | None, words: Iterable[str]) -> Iterator[tuple[str, str]]:

@@ -25,14 +25,19 @@ from iscsictl.model.wish import DetachWish
 _NAMES = re.compile(r"(iqn|eui|naa|t10)\..+|/.*|[0-9A-Fa-f]+(-[0-9A-Fa-f]+)+", re.DOTALL)
 
 
-def plan_detach(inventory: Inventory, wish: DetachWish) -> Plan:
-    """Return what is to be done. Never raises: what forbids it is the plan's refusal."""
+def plan_detach(
+    inventory: Inventory, wish: DetachWish, *, boots_from: frozenset[str] = frozenset()
+) -> Plan:
+    """Return what is to be done. Never raises: what forbids it is the plan's refusal.
+
+    `boots_from` are the targets that the firmware booted the machine from: they stay.
+    """
     draft = Draft()
     refusal: IscsictlError | None = None
     try:
         meant = find(inventory, wish.name, wish.lun)
         if meant:
-            _detach(draft, inventory, wish, meant)
+            _detach(draft, inventory, wish, meant, boots_from)
         elif _NAMES.fullmatch(wish.name):
             draft.notes.append(f"nothing of {wish.name} is attached")
         else:
@@ -44,7 +49,13 @@ def plan_detach(inventory: Inventory, wish: DetachWish) -> Plan:
     return Plan(tuple(draft.steps), refusal, notes=tuple(draft.notes))
 
 
-def _detach(draft: Draft, inventory: Inventory, wish: DetachWish, meant: tuple[Meant, ...]) -> None:
+def _detach(
+    draft: Draft,
+    inventory: Inventory,
+    wish: DetachWish,
+    meant: tuple[Meant, ...],
+    boots_from: frozenset[str],
+) -> None:
     target = meant[0].target
     sessions = tuple(s for s in inventory.sessions if s.target == target)
     for one in meant:
@@ -63,6 +74,11 @@ def _detach(draft: Draft, inventory: Inventory, wish: DetachWish, meant: tuple[M
                 hctls = tuple(path.hctl for path in one.disk.paths)
                 remove = actions.RemoveDevice(_id(one, one.disk), hctls)
                 draft.add(remove, f"{target} LUN {one.lun}", "the kernel forgets the disk")
+    elif sessions and target in boots_from:
+        raise InUseError(
+            f"the machine booted from {target}: it cannot be logged out",
+            hint="see: iscsictl boot show",
+        )
     else:
         _end_sessions(draft, inventory, wish, target, sessions)
     _forget_lines(draft, inventory, meant)

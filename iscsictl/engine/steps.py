@@ -1,5 +1,6 @@
-"""What each action means for the hands: one function an action, and the table of them all."""
+"""What each action means for the hands: one function an action, and where to find it."""
 
+import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any, cast
 
 from iscsictl.core import safety
 from iscsictl.core.choice import session_at, twins
-from iscsictl.engine import hands_disk, hands_fstab, hands_host, hands_schedule, hands_sessions
+from iscsictl.engine import hands_fstab, hands_sessions
 from iscsictl.engine.context import Context
 from iscsictl.engine.effect import Effect
 from iscsictl.errors import InUseError, IscsictlError, NotFoundError, RefusedError, UnreachableError
@@ -333,15 +334,24 @@ _HANDS: Mapping[type[Action], Callable[[Any, Context], Effect]] = {
     actions.RestoreRecord: _restore_record,
     **hands_fstab.HANDS,
     **hands_sessions.HANDS,
-    **hands_schedule.HANDS,
-    **hands_disk.HANDS,
-    **hands_host.HANDS,
+}
+
+# The module of the action, and the hands that most commands do without.
+_FURTHER_HANDS = {
+    "iscsictl.model.disk_actions": "iscsictl.engine.hands_disk",
+    "iscsictl.model.host_actions": "iscsictl.engine.hands_host",
+    "iscsictl.model.schedule": "iscsictl.engine.hands_schedule",
 }
 
 
 def perform(action: Action, context: Context) -> Effect:
     """Do one action now. Raises IscsictlError; then the action left nothing half done."""
-    return _HANDS[type(action)](action, context)
+    kind = type(action)
+    if kind in _HANDS:
+        return _HANDS[kind](action, context)
+    further = importlib.import_module(_FURTHER_HANDS[kind.__module__])
+    effect: Effect = further.HANDS[kind](action, context)
+    return effect
 
 
 def inverse(action: Action, effect: Effect) -> Action | None:

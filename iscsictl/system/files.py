@@ -8,7 +8,6 @@ import errno
 import fcntl
 import os
 import re
-import secrets
 import stat
 from contextlib import suppress
 from pathlib import Path
@@ -149,7 +148,7 @@ def _sweep(real: Path) -> None:
 def _create_beside(real: Path) -> tuple[int, Path]:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     for _ in range(_TRIES):
-        temporary = real.parent / f"{_temporary_prefix(real)}{secrets.token_hex(4)}"
+        temporary = real.parent / f"{_temporary_prefix(real)}{os.urandom(4).hex()}"
         descriptor = None
         try:
             descriptor = os.open(temporary, flags, PRIVATE)

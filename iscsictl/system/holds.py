@@ -1,6 +1,5 @@
 """Holds, kept in /run/iscsictl/holds so that they end with a boot; one small file for each."""
 
-import hashlib
 import json
 import time
 from dataclasses import replace
@@ -70,6 +69,8 @@ def sweep_holds(root: Path = Path("/")) -> None:
 
 def _file_name(hold: Hold) -> str:
     place = hold.portal and (hold.portal.address.lower(), hold.portal.port)
+    import hashlib
+
     mount_point = hold.mount_point and (hold.mount_point.rstrip("/") or "/")
     key = json.dumps([hold.target, place, hold.iface, mount_point])
     return f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.json"

@@ -1,7 +1,6 @@
 """/etc/iscsi/initiatorname.iscsi: the name of this host, read byte-true and written whole."""
 
 import os
-import secrets
 from pathlib import Path
 
 from iscsictl.errors import IscsictlError
@@ -91,7 +90,7 @@ def made_name(root: Path = Path("/")) -> str:
         made = run(["iscsi-iname", "-p", prefix], timeout=10).out.strip()
         if made.startswith(f"{prefix}:"):
             return made
-    return f"{prefix}:{secrets.token_hex(6)}"
+    return f"{prefix}:{os.urandom(6).hex()}"
 
 
 def reread(root: Path = Path("/")) -> None:

@@ -16,7 +16,6 @@ killed owner. Two things are added here.
 
 import fcntl
 import os
-import platform
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -93,7 +92,7 @@ def _maps_library(process: Path) -> bool:
 
 def _waits(thread: Path, *, only_sleep: bool) -> bool:
     """Tell whether this thread is surely outside; where the kernel does not say, it is not."""
-    machine = platform.machine()
+    machine = os.uname().machine
     with suppress(PermissionError):
         first = (thread / "syscall").read_text().partition(" ")[0].strip()
         if machine in _SLEEPS:
