@@ -121,8 +121,8 @@ _iscsictl_spec() {
         ;;
     'chap check')
         subs=''
-        opts='--chap-user --user --chap-secret-file --secret-file --chap-secret-prompt --secret-prompt -o --output -J --no-color -v --verbose -q --quiet --timeout --help'
-        vals=' --chap-user= --user= --chap-secret-file=file --secret-file=file -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
+        opts='--chap-user --user --chap-secret-file --secret-file --chap-secret-prompt --secret-prompt --mutual-secret-file -o --output -J --no-color -v --verbose -q --quiet --timeout --help'
+        vals=' --chap-user= --user= --chap-secret-file=file --secret-file=file --mutual-secret-file=file -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
         args=''
         ;;
     'chap clear')

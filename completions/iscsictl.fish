@@ -292,6 +292,7 @@ set -g __iscsictl_takes 'attach|-p' \
     'chap check|--user' \
     'chap check|--chap-secret-file' \
     'chap check|--secret-file' \
+    'chap check|--mutual-secret-file' \
     'chap check|-o' \
     'chap check|--output' \
     'chap check|--timeout' \
@@ -735,7 +736,7 @@ complete -c iscsictl -n "__iscsictl_at 'unhold'" -s q -l quiet -d 'Only errors.'
 complete -c iscsictl -n "__iscsictl_at 'unhold'" -l timeout -x -d 'How long to wait for others [60s].'
 complete -c iscsictl -n "__iscsictl_at 'unhold'" -l help -d 'Show this message and exit.'
 complete -c iscsictl -n "__iscsictl_at 'unhold' 0" -F -a '(__iscsictl_target) (__fish_complete_directories)'
-complete -c iscsictl -n "__iscsictl_at 'chap'" -a check -d 'Judge a secret: what open-iscsi, the standard and known arrays say to it.'
+complete -c iscsictl -n "__iscsictl_at 'chap'" -a check -d 'Judge a secret that you may choose: by the standard, open-iscsi, known arrays and guessers.'
 complete -c iscsictl -n "__iscsictl_at 'chap'" -a clear -d 'Take the account away, both directions: the next login is without CHAP.'
 complete -c iscsictl -n "__iscsictl_at 'chap'" -a generate -d 'Make a secret of 96 random bits that every known array takes.'
 complete -c iscsictl -n "__iscsictl_at 'chap'" -a set -d 'Set the account of a target, of all records of a portal, of discovery, or the default.'
@@ -744,6 +745,7 @@ complete -c iscsictl -n "__iscsictl_at 'chap'" -l help -d 'Show this message and
 complete -c iscsictl -n "__iscsictl_at 'chap check'" -l chap-user -l user -x -d 'The name it goes with.'
 complete -c iscsictl -n "__iscsictl_at 'chap check'" -l chap-secret-file -l secret-file -r -F -d 'The secret; - reads standard input.'
 complete -c iscsictl -n "__iscsictl_at 'chap check'" -l chap-secret-prompt -l secret-prompt -d 'Ask for it (so it does without --secret-file).'
+complete -c iscsictl -n "__iscsictl_at 'chap check'" -l mutual-secret-file -r -F -d 'The secret of the other direction: it must be another one.'
 complete -c iscsictl -n "__iscsictl_at 'chap check'" -s o -l output -x -a 'table json tsv' -d 'How to print the result.'
 complete -c iscsictl -n "__iscsictl_at 'chap check'" -s J -d 'The same as -o json.'
 complete -c iscsictl -n "__iscsictl_at 'chap check'" -l no-color -d 'No colours (as does NO_COLOR).'

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from iscsictl.cli.options import Settings, changing, common, need_root
+from iscsictl.cli.options import Settings, changing, common, complain, need_root
 from iscsictl.core import importing as core
 from iscsictl.core.importing import ImportPlan
-from iscsictl.errors import Exit, NotFoundError, UsageError
+from iscsictl.errors import Exit, IscsictlError, NotFoundError, UsageError
 
 LARGEST = 8 * 1024 * 1024
 
@@ -64,14 +64,23 @@ def _carry_out(settings: Settings, plan: ImportPlan) -> int:
         click.echo(f"iscsictl: {text}", err=True)
 
     context = Context(settings.wait, settings.root, say)
+    errors: list[IscsictlError] = []
+    done = 0
     stop.defer()
     with host_lock(settings.wait, say, settings.root), context.waiter:
-        for done in core.carry_out(plan, MachineWriter(context)):
+        for outcome in core.carry_out(plan, MachineWriter(context)):
             stop.check()
+            if isinstance(outcome, IscsictlError):
+                errors.append(outcome)
+                complain(outcome.text, outcome.hint, outcome.exit)
+                continue
+            done += 1
             if not settings.quiet and settings.output != "json":
-                click.echo(_plain(done))
+                click.echo(_plain(outcome))
     if settings.output == "json":
         click.echo(json.dumps(core.as_json(plan), indent=1))
+    if errors:
+        return Exit.PARTIAL if done else errors[0].exit
     return Exit.DONE
 
 

@@ -5,10 +5,12 @@ what the hands have to offer.
 """
 
 import ipaddress
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import field
+from functools import partial
 from typing import Final, Literal, Protocol
 
+from iscsictl.errors import IscsictlError
 from iscsictl.lazyclass import dataclass
 from iscsictl.model.names import Portal, why_not_made
 from iscsictl.model.oldconf import (
@@ -294,20 +296,39 @@ def _plan_mount(mount: OldMount, names: Mapping[tuple[int, int], Binding]) -> Mo
     return MountPlan(mount, binding.target, device.lun, device.part)
 
 
-def carry_out(plan: ImportPlan, writer: Writer) -> Iterator[str]:
-    """Do what the plan says, yielding one line for each thing done."""
+def carry_out(plan: ImportPlan, writer: Writer) -> Iterator[str | IscsictlError]:
+    """Do what the plan says, yielding a line for each thing done, or why it could not be.
+
+    What fails does not stop the rest: a portal of the old file may be long gone.
+    """
     if plan.initiator is not None:
-        writer.set_initiator(plan.initiator)
-        yield f"initiator name {plan.initiator}"
+        name = plan.initiator
+        yield from _try(lambda: writer.set_initiator(name), f"initiator name {name}")
     for found in plan.discovery:
-        targets = writer.discover(found.portal, found.record)
+        try:
+            targets = writer.discover(found.portal, found.record)
+        except IscsictlError as error:
+            yield error
+            continue
         yield f"discovered {len(targets)} at {found.portal}"
         for target, portal in targets:
-            writer.set_node(target, portal, node_values(plan, found, target, portal.address))
-            yield f"record {target} at {portal}"
+            values = node_values(plan, found, target, portal.address)
+            yield from _try(
+                partial(writer.set_node, target, portal, values), f"record {target} at {portal}"
+            )
     for mount in plan.mounts:
-        writer.set_mount(mount)
-        yield f"fstab line for {mount.source.directory}"
+        yield from _try(
+            partial(writer.set_mount, mount), f"fstab line for {mount.source.directory}"
+        )
+
+
+def _try(act: Callable[[], None], done: str) -> Iterator[str | IscsictlError]:
+    try:
+        act()
+    except IscsictlError as error:
+        yield error
+    else:
+        yield done
 
 
 def as_json(plan: ImportPlan) -> dict[str, object]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from iscsictl.core.importing import MountPlan
+from iscsictl.core.making import blocks
 from iscsictl.engine.context import Context
 from iscsictl.engine.steps import perform
 from iscsictl.errors import NotFoundError
@@ -16,6 +17,7 @@ from iscsictl.model.secret import Secret
 from iscsictl.system import discovery, iscsiadm, journal, nodedb
 from iscsictl.system.sysfs import read_listing
 
+_Found = tuple[str, int, Disk, Block]
 _OLD_ONLY = frozenset({"defaults", "auto", "_netdev", "nofail"})
 
 
@@ -50,31 +52,66 @@ class MachineWriter:
         self._do(SetInitiatorName(name), name)
 
     def set_mount(self, mount: MountPlan) -> None:
-        """Find the filesystem's UUID, logging in if need be, and write its line into fstab.
+        """Find the filesystem, logging in where the line tells the target, and write its line.
 
-        Raises NotFoundError where the old name leads to no filesystem.
+        Raises NotFoundError where the old line leads to no filesystem.
         """
         path = mount.source.directory
-        if mount.target is None or mount.lun is None:
+        target, lun, disk, block = self._by_name(mount) or self._by_lun(mount)
+        if block.uuid is None or disk.wwid is None:
             raise NotFoundError(
-                f"line {mount.source.line}: {mount.source.spec} does not tell which LUN it is",
-                hint=f"find it with iscsictl ls, then: iscsictl fstab add DISK {path}",
-            )
-        found = self._find(mount.target, mount.lun) or self._log_in(mount.target, mount.lun)
-        block = None if found is None else _filesystem(found.block, mount.part)
-        if found is None or block is None or block.uuid is None or found.wwid is None:
-            raise NotFoundError(
-                f"line {mount.source.line}: there is no filesystem on {mount.target} "
-                f"LUN {mount.lun}",
-                hint=f"see what is there: iscsictl ls {mount.target}",
+                f"line {mount.source.line}: {block.device} has no UUID that a line could name",
+                hint=f"see what is there: iscsictl disk show {block.device}",
             )
         options = tuple(o for o in mount.source.options if o not in _OLD_ONLY)
         line = actions.WriteFstab(
-            mount.target, mount.lun, found.wwid, block.uuid, path,
+            target, lun, disk.wwid, block.uuid, path,
             block.fstype or mount.source.fstype, options,
         )  # fmt: skip
         self._do(actions.MakeDirectory(path), path)
         self._do(line, path)
+
+    def _by_name(self, mount: MountPlan) -> _Found | None:
+        """Find what a line names by UUID= or LABEL=; None where it names a LUN."""
+        kind, _, name = mount.source.spec.partition("=")
+        if mount.target is not None or kind not in {"UUID", "LABEL"}:
+            return None
+        listing = read_listing(self._context.root)
+        found = [
+            (disk, block)
+            for disk in listing.disks or ()
+            for block in blocks(disk.block)
+            if name == (block.uuid if kind == "UUID" else block.label)
+        ]
+        if len(found) != 1:
+            many = f"{len(found)} disks have" if found else "no disk of a session has"
+            raise NotFoundError(
+                f"line {mount.source.line}: {many} {mount.source.spec}",
+                hint="log in first: iscsictl login --all; see what is there: iscsictl disk ls",
+            )
+        ((disk, block),) = found
+        for session in listing.sessions:
+            for lun in session.luns or ():
+                if any((path.sid, path.hctl) == (session.sid, lun.hctl) for path in disk.paths):
+                    return session.target, lun.lun, disk, block
+        return None
+
+    def _by_lun(self, mount: MountPlan) -> _Found:
+        target, lun = mount.target, mount.lun
+        if target is None or lun is None:
+            raise NotFoundError(
+                f"line {mount.source.line}: {mount.source.spec} does not tell which LUN it is",
+                hint="find it with iscsictl ls, then: "
+                f"iscsictl fstab add DISK {mount.source.directory}",
+            )
+        disk = self._find(target, lun) or self._log_in(target, lun)
+        block = None if disk is None else _filesystem(disk.block, mount.part)
+        if disk is None or block is None:
+            raise NotFoundError(
+                f"line {mount.source.line}: there is no filesystem on {target} LUN {lun}",
+                hint=f"see what is there: iscsictl ls {target}",
+            )
+        return target, lun, disk, block
 
     def _do(self, action: Action, subject: str) -> None:
         if perform(action, self._context).changed:

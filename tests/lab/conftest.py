@@ -12,10 +12,11 @@ from tests.lab.image import SUITES, LabUnavailableError
 from tests.lab.pair import Lab
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Generator, Iterator, Mapping, Sequence
 
     from tests.lab.array import Array
     from tests.lab.guest import Guest
+    from tests.lab.rundir import Role
 
 HERE = Path(__file__).parent
 CHOSEN = os.environ.get("LAB_SUITES", ",".join(SUITES)).replace(",", " ").split()
@@ -57,11 +58,11 @@ def pytest_runtest_makereport(
     return report
 
 
-def lab_or_skip(suite: str) -> Lab:
-    """A pair, or the one line that says why there can be none."""
+def lab_or_skip(suite: str, extra: Mapping[Role, Sequence[str]] | None = None) -> Lab:
+    """A pair, or the one line that says why there can be none; `extra` as for `Lab.start`."""
     if not unavailable:
         try:
-            return Lab.start(suite)
+            return Lab.start(suite, extra=extra)
         except LabUnavailableError as error:
             unavailable.append(str(error))
     if os.environ.get("LAB_REQUIRED") == "1":

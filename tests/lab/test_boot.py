@@ -9,14 +9,13 @@ import pytest
 
 from tests.lab import ibft
 from tests.lab.array import A4
-from tests.lab.conftest import CHOSEN
-from tests.lab.image import LabUnavailableError, cache_directory
-from tests.lab.pair import Lab
+from tests.lab.conftest import CHOSEN, lab_or_skip, running
+from tests.lab.image import cache_directory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.lab.rundir import Role
+    from tests.lab.pair import Lab
 
 pytestmark = pytest.mark.torture
 IQN = "iqn.2001-04.com.example:boot"
@@ -35,14 +34,14 @@ def diskless() -> Iterator[Lab]:
     file = cache_directory() / "ibft.bin"
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(data)
-    extra: dict[Role, list[str]] = {"host": ["-acpitable", f"sig=iBFT,rev=1,data={file}"]}
+    lab = lab_or_skip(CHOSEN[0], {"host": ["-acpitable", f"sig=iBFT,rev=1,data={file}"]})
+    running.append(lab)
     try:
-        lab = Lab.start(CHOSEN[0], extra=extra)
-    except LabUnavailableError as error:
-        pytest.skip(f"no lab: {error}")
-    with lab:
-        lab.install_project()
-        yield lab
+        with lab:
+            lab.install_project()
+            yield lab
+    finally:
+        running.remove(lab)
 
 
 def test_the_boot_table_is_shown_without_its_secret_and_logged_in_to(diskless: Lab) -> None:
@@ -67,3 +66,9 @@ def test_the_boot_table_is_shown_without_its_secret_and_logged_in_to(diskless: L
     assert [step["status"] for step in again["steps"]] == ["unchanged"]
     found = json.loads(host.run("iscsictl doctor -J --only boot-firmware").out)["findings"]
     assert [f["level"] for f in found] == ["ok"]
+
+    kept = host.run("iscsictl logout --all")
+    assert (kept.code, "booted from" in kept.err) == (7, True), str(kept)
+    kept = host.run(["iscsictl", "detach", IQN, "--forget"])
+    assert (kept.code, "booted from" in kept.err) == (7, True), str(kept)
+    assert IQN in host.run("iscsiadm -m session").out

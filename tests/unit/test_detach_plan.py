@@ -238,3 +238,14 @@ def test_what_names_nothing_is_not_found(name: str) -> None:
     error = refused(planned(attached(), name))
     assert error.exit is Exit.NOT_FOUND
     assert "iscsictl ls" in (error.hint or "")
+
+
+def test_what_the_machine_booted_from_is_not_logged_out_but_another_lun_of_it_may_go() -> None:
+    booted = frozenset({TARGET})
+    now = attached().inventory
+    assert refused(plan_detach(now, DetachWish(DIR), boots_from=booted)).exit is Exit.IN_USE
+    two = attached(second=True).inventory
+    plan = plan_detach(two, DetachWish(TARGET, 1), boots_from=booted)
+    assert "logout" not in pending(plan)
+    out = replace(now, sessions=(), disks=())
+    assert plan_detach(out, DetachWish(TARGET), boots_from=booted).refusal is None

@@ -19,6 +19,7 @@ from iscsictl.core.importing import (
     recognise,
     record_values,
 )
+from iscsictl.errors import UnreachableError
 from iscsictl.model.names import Portal
 from iscsictl.model.secret import Secret
 from iscsictl.parse.iscsi_conf import parse_iscsi_conf
@@ -152,6 +153,20 @@ def test_carrying_out_discovers_then_writes_each_record() -> None:
         ("discover", "b:3260"),
         ("node", TARGET),
     ]
+
+
+def test_a_portal_that_is_gone_keeps_nobody_else_out() -> None:
+    class Half(Recorder):
+        def discover(self, portal: Portal, record: Values) -> list[tuple[str, Portal]]:
+            if portal.address == "gone":
+                raise UnreachableError("gone does not answer")
+            return super().discover(portal, record)
+
+    writer = Half()
+    done = list(carry_out(plan_import("iscsi.conf", "DiscoveryAddress=gone\n"
+                                      "DiscoveryAddress=b\n"), writer))  # fmt: skip
+    assert [isinstance(one, UnreachableError) for one in done] == [True, False, False]
+    assert [call[:2] for call in writer.calls] == [("discover", "b:3260"), ("node", TARGET)]
 
 
 def test_an_entry_without_an_address_is_not_asked() -> None:

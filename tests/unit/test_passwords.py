@@ -2,11 +2,14 @@
 
 import sys
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 import pytest
 
 from iscsictl.core import passwords
 from iscsictl.core.passwords import ALPHABET, ARRAYS, generate, judge, refused
+from iscsictl.errors import Exit
+from tests.commands import call
 
 GOOD = "kV8rTq2ZxW7nBf4M"
 
@@ -140,3 +143,36 @@ def test_the_alphabet_has_64_characters_that_every_array_takes() -> None:
 def test_a_generated_secret_fits_every_array() -> None:
     size = len(generate().reveal())
     assert all(array.shortest <= size <= array.longest for array in ARRAYS)
+
+
+def checked(root: Path, secret: str, *words: str) -> tuple[int, str]:
+    file = root / "secret"
+    file.write_text(secret + "\n")
+    answer = call(["chap", "check", "--secret-file", str(file), *words], root)
+    return answer.code, answer.out
+
+
+def test_the_command_refuses_a_weak_secret_and_shows_none(tmp_path: Path) -> None:
+    code, said = checked(tmp_path, "password1234")
+    assert code == Exit.REFUSED
+    assert "well-known words" in said
+    assert "password1234" not in said
+    assert checked(tmp_path, "")[0] == Exit.REFUSED
+    assert checked(tmp_path, GOOD)[0] == Exit.DONE
+
+
+def test_the_command_compares_both_directions_and_all_records(tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.write_text(GOOD + "\n")
+    code, said = checked(tmp_path, GOOD, "--mutual-secret-file", str(other))
+    assert code == Exit.REFUSED
+    assert "both directions" in said
+    record = tmp_path / "etc/iscsi/nodes/iqn.2001-04.com.example:a/192.0.2.5,3260,1/default"
+    record.parent.mkdir(parents=True)
+    record.write_text(
+        "# BEGIN RECORD 2.1.8\nnode.name = iqn.2001-04.com.example:a\n"
+        f"node.session.auth.password = {GOOD}\n# END RECORD\n"
+    )
+    code, said = checked(tmp_path, GOOD)
+    assert code == Exit.DONE
+    assert "in use for iqn.2001-04.com.example:a" in said
