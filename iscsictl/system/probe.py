@@ -22,6 +22,7 @@ from iscsictl.system.run import run
 
 MIB = 1 << 20
 _WINDOW = 16 * 1024
+_BLOCK = 4096
 _BLKGETSIZE64 = 0x80081272
 _BLKSSZGET = 0x1268
 _BLKROGET = 0x125E
@@ -78,23 +79,33 @@ def named_places(size: int) -> tuple[tuple[int, int], ...]:
     """
     places = {(0, MIB), (max(0, size - MIB), MIB)}
     for base in (0, MIB, 8 * MIB):
-        places.add((base, _WINDOW))
+        places.add((base, _BLOCK))
         for block, group in ((1024, 8192), (2048, 16384), (4096, 32768), (65536, 65528)):
             first = 1 if block == 1024 else 0
             for number in (1, 3, 5):
-                places.add((base + (number * group + first) * block, _WINDOW))
-    places |= {(64 * MIB, _WINDOW), (256 << 30, _WINDOW)}
+                places.add((base + (number * group + first) * block, _BLOCK))
+    places |= {(64 * MIB, _BLOCK), (256 << 30, _BLOCK)}
     for number in range(1, 16):
-        middle, around = size * number // 16, (16 if number % 4 == 0 else 4) * _WINDOW
+        middle, around = size * number // 16, (8 if number % 4 == 0 else 1) * _WINDOW
         places.add((max(0, middle - around), 2 * around))
     for number in range(_GRID):
-        places.add((size * number // _GRID, _WINDOW))
-    return tuple(sorted({_fit(at, length, size) for at, length in places if at < size}))
+        places.add((size * number // _GRID, _BLOCK))
+    return _joined(places, size)
 
 
-def _fit(at: int, length: int, size: int) -> tuple[int, int]:
-    start = at // 4096 * 4096
-    return start, min(length, size - start)
+def _joined(places: Iterable[tuple[int, int]], size: int) -> tuple[tuple[int, int], ...]:
+    """Return the places in order, on whole blocks within the disk; those that meet are one."""
+    joined: list[tuple[int, int]] = []
+    for at, length in sorted(places):
+        if at >= size:
+            continue
+        start = at // _BLOCK * _BLOCK
+        end = min(start + length, size)
+        if joined and start <= sum(joined[-1]):
+            before = joined.pop()
+            start, end = before[0], max(end, sum(before))
+        joined.append((start, end - start))
+    return tuple(joined)
 
 
 def everywhere(size: int) -> tuple[tuple[int, int], ...]:
@@ -221,9 +232,14 @@ def probe(device: str, wwid: str, *, users: tuple[str, ...] = (), full: bool = F
         names = scsi.wwids(fd)
         size, sector, read_only = size_of(fd)
         is_reserved = scsi.reserved(fd)
-        signatures = _signatures(device)
+        with ThreadPoolExecutor(2) as pool:
+            seen, said = pool.submit(_signatures, device), pool.submit(blkid, device)
+            places = everywhere(size) if full else named_places(size)
+            data_at = first_data(fd, places[:1])
+            if data_at is None:
+                data_at = first_data(fd, places[1:])
+            signatures, found = seen.result(), said.result()
         on_disk = tuple(s for s in signatures if s.type not in _TABLES)
-        found = blkid(device)
         table: str | None = None
         parts: tuple[Partition, ...] = ()
         if len(on_disk) != len(signatures) or "PTTYPE" in found:
@@ -231,8 +247,8 @@ def probe(device: str, wwid: str, *, users: tuple[str, ...] = (), full: bool = F
         filesystem = _superblock(device, None, found)
         if not on_disk and filesystem is None and "TYPE" in found:
             on_disk = (Signature(found["TYPE"], None, found.get("UUID")),)
-        places = everywhere(size) if full else named_places(size)
-        data_at = None if table or on_disk else first_data(fd, places)
+        if table or on_disk:
+            data_at = None
         if table and not on_disk and len(parts) == 1:
             parts, filesystem = _look_inside(fd, parts[0])
         elif table:
@@ -265,8 +281,10 @@ def _look_inside(fd: int, part: Partition) -> tuple[tuple[Partition, ...], Files
     signatures: tuple[Signature, ...] = ()
     filesystem = None
     if os.path.exists(part.device):
-        signatures = _signatures(part.device)
-        filesystem = filesystem_on(part.device, part.number)
+        with ThreadPoolExecutor(2) as pool:
+            seen = pool.submit(_signatures, part.device)
+            filesystem = filesystem_on(part.device, part.number)
+            signatures = seen.result()
     data_at = None
     if not signatures:
         inside = [(part.start + at, length) for at, length in named_places(part.size)]
