@@ -140,7 +140,7 @@ _iscsictl_spec() {
     'chap set')
         subs=''
         opts='-T --target -p --portal -I --interface --discovery --default --chap-user --user --chap-secret-file --secret-file --chap-secret-prompt --secret-prompt --mutual-user --mutual-secret-file --mutual-secret-prompt --algorithms --method -n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout --help'
-        vals=' -T=target --target=target -p=portal --portal=portal -I=iface --interface=iface --discovery=portal --chap-user= --user= --chap-secret-file=file --secret-file=file --mutual-user= --mutual-secret-file=file --algorithms= --method=@CHAP,@SRP,@KRB5,@SPKM1,@SPKM2 -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
+        vals=' -T=target --target=target -p=portal --portal=portal -I=iface --interface=iface --discovery=portal --chap-user= --user= --chap-secret-file=file --secret-file=file --mutual-user= --mutual-secret-file=file --algorithms= --method=@CHAP,@SRP,@KRB5,@Kerberos,@SPKM,@SPKM1,@SPKM2 -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
         args=''
         ;;
     'chap show')

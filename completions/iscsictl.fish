@@ -787,7 +787,7 @@ complete -c iscsictl -n "__iscsictl_at 'chap set'" -l mutual-user -x -d 'CHAP na
 complete -c iscsictl -n "__iscsictl_at 'chap set'" -l mutual-secret-file -r -F -d 'The array\'s secret.'
 complete -c iscsictl -n "__iscsictl_at 'chap set'" -l mutual-secret-prompt -d 'Ask for it.'
 complete -c iscsictl -n "__iscsictl_at 'chap set'" -l algorithms -x -d 'Digests to offer, best first: MD5,SHA1,SHA256,SHA3-256.'
-complete -c iscsictl -n "__iscsictl_at 'chap set'" -l method -x -a 'CHAP SRP KRB5 SPKM1 SPKM2' -d 'The method; open-iscsi has CHAP only.'
+complete -c iscsictl -n "__iscsictl_at 'chap set'" -l method -x -a 'CHAP SRP KRB5 Kerberos SPKM SPKM1 SPKM2' -d 'The method; open-iscsi has CHAP only.'
 complete -c iscsictl -n "__iscsictl_at 'chap set'" -s n -l dry-run -d 'Show what would be done.'
 complete -c iscsictl -n "__iscsictl_at 'chap set'" -s y -l yes -d 'Yes to all questions.'
 complete -c iscsictl -n "__iscsictl_at 'chap set'" -s o -l output -x -a 'table json tsv' -d 'How to print the result.'

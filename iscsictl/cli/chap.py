@@ -83,7 +83,9 @@ def _method(_ctx: click.Context, _param: click.Parameter, name: str) -> str:
 )
 @click.option(
     "--method",
-    type=click.Choice(["CHAP", "SRP", "KRB5", "SPKM1", "SPKM2"]),
+    type=click.Choice(
+        ["CHAP", "SRP", "KRB5", "Kerberos", "SPKM", "SPKM1", "SPKM2"], case_sensitive=False
+    ),
     default="CHAP",
     callback=_method,
     expose_value=False,

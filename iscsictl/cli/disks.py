@@ -108,8 +108,8 @@ def label(
     settings: Settings, name: str, table: str, lun: int | None, wipe: bool, confirm: str | None
 ) -> int:
     """Write an empty partition table on a blank disk: gpt, dos, bsd or sun."""
-    need_root("disk label")
     agreed = consent(wipe, confirm)
+    need_root("disk label")
     look = Look(name, lun, table=True, content=True)
     return carry_out(settings, task(look, lambda seen: plan_label(seen, table, agreed)))
 

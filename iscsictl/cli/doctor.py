@@ -7,6 +7,7 @@ import click
 
 from iscsictl.cli.options import Settings, changing, common_with, need_root
 from iscsictl.core.checks import examine
+from iscsictl.core.checks.ids import known
 from iscsictl.engine import doctor as looking
 from iscsictl.engine.context import Context
 from iscsictl.errors import Exit, UsageError
@@ -65,6 +66,12 @@ def doctor(
 
 
 def _chooser(only: tuple[str, ...], ignored: tuple[str, ...]) -> Callable[[Finding], bool]:
+    unknown = [name for name in (*only, *ignored) if not known(name)]
+    if unknown:
+        raise UsageError(
+            f"there is no check {unknown[0]}", hint="the ids stand in front: iscsictl doctor --all"
+        )
+
     def named(finding: Finding, names: tuple[str, ...]) -> bool:
         return any(finding.id == name or finding.id.startswith(f"{name}-") for name in names)
 

@@ -87,6 +87,8 @@ def common_with(*formats: str) -> Callable[[Command], Callable[..., None]]:
             try:
                 code = command(settings, *args, **options)
             except IscsictlError as error:
+                if error.hint is None and error.exit is Exit.USAGE:
+                    error.hint = f"see {click.get_current_context().command_path} --help"
                 code = report(error, settings)
             click.get_current_context().exit(int(code or 0))
 

@@ -15,6 +15,7 @@ from iscsictl.model.plan import Action, Status, Step
 from iscsictl.model.record import NodeRecord
 from iscsictl.model.secret import Secret
 from iscsictl.system import discovery, iscsiadm, journal, nodedb
+from iscsictl.system.initiator import read_initiator
 from iscsictl.system.sysfs import read_listing
 
 _Found = tuple[str, int, Disk, Block]
@@ -48,8 +49,9 @@ class MachineWriter:
             self._do(actions.WriteRecord(target, portal, DEFAULT_IFACE, values), subject)
 
     def set_initiator(self, name: str) -> None:
-        """Give this machine another initiator name."""
-        self._do(SetInitiatorName(name), name)
+        """Give this machine another initiator name; InUseError while a session is up."""
+        if read_initiator(self._context.root).name != name:
+            self._do(SetInitiatorName(name), name)
 
     def set_mount(self, mount: MountPlan) -> None:
         """Find the filesystem, logging in where the line tells the target, and write its line.

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from iscsictl.cli.main import entries
+from iscsictl.core import fstabcheck
 from iscsictl.core.checks import examine
+from iscsictl.core.checks.ids import IDS, known
 from iscsictl.core.checks.repair import plan_repairs
 from iscsictl.errors import IscsictlError, NeedsRootError
 from iscsictl.model.actions import EnableService, RemoveTorn
@@ -475,10 +477,18 @@ def _ids() -> set[str]:
     return ids | helper
 
 
+def test_the_list_of_ids_is_whole() -> None:
+    text = Path(fstabcheck.__file__).read_text()
+    lines = {f"fstab-{one}" for one in re.findall(r'(?:_say|Finding)\(\s*"([a-z-]+)"', text)}
+    assert _ids() | lines == IDS
+    assert all(map(known, ("net", "net-mtu", "clock")))
+    assert not any(map(known, ("ne", "net-mt", "")))
+
+
 def test_every_id_is_in_the_docs() -> None:
     docs = (Path(__file__).parents[2] / "docs/checks.md").read_text()
     listed = set(re.findall(r"`([a-z]+(?:-[a-z0-9]+)*)`", docs))
-    assert _ids() - listed == set()
+    assert IDS - listed == set()
     table = re.findall(r"^\| `([a-z0-9-]+)` \|", docs, re.MULTILINE)
     assert set(table) - _ids() == set()
 

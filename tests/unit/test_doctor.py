@@ -355,6 +355,12 @@ def test_the_exit_code_is_1_with_a_failure_and_0_with_warnings_alone(root: Path)
     assert run_doctor(root, "--only", "initiator", "--ignore", "initiator-name").exit_code == 0
 
 
+def test_a_mistyped_check_is_no_clean_bill(root: Path) -> None:
+    for option in ("--only", "--ignore"):
+        answer = run_doctor(root, option, "net-mto")
+        assert (answer.exit_code, "no check net-mto" in answer.output) == (2, True)
+
+
 def test_looking_has_nothing_to_try_out(root: Path) -> None:
     result = run_doctor(root, "-n")
     assert result.exit_code == 2
