@@ -5,8 +5,10 @@ import click
 from iscsictl.cli.options import Settings, changing, common, need_root
 from iscsictl.core.keep import plan_reconnect
 from iscsictl.engine.context import Context
-from iscsictl.engine.keep import for_reconnect, mounted_options
+from iscsictl.engine.keep import at_first, for_reconnect, mounted
 from iscsictl.errors import InUseError, NotFoundError
+from iscsictl.model.inventory import Inventory
+from iscsictl.model.plan import Plan, Status
 
 
 @click.command("reconnect")
@@ -22,13 +24,13 @@ def reconnect(settings: Settings, target: str | None) -> int:
     """
     need_root("reconnect")
     context = Context(settings.wait, settings.root)
-    inventory = for_reconnect(context, target)
+    inventory = at_first(context)
     if target is not None and target not in {r.target for r in inventory.records}:
         raise NotFoundError(
             f"there is no node record of {target}", hint="see what there is: iscsictl nodes"
         )
-    plan = plan_reconnect(inventory, mounted_options(context), target)
-    if not plan.pending and not plan.notes and not getattr(plan, "errors", {}):
+    plan = plan_reconnect(inventory, mounted(context, inventory), target)
+    if all(step.status is Status.UNCHANGED for step in plan.steps):
         return _all_well(settings, len(plan.steps))
     return _mend(settings, target)
 
@@ -48,12 +50,11 @@ def _mend(settings: Settings, target: str | None) -> int:
     from iscsictl.cli.running import carry_out
     from iscsictl.engine.converge import Task
 
-    task = Task(
-        lambda context, _: for_reconnect(context, target),
-        lambda inventory: plan_reconnect(
-            inventory, mounted_options(Context(settings.wait, settings.root)), target
-        ),
-    )
+    def think(inventory: Inventory) -> Plan:
+        context = Context(settings.wait, settings.root)
+        return plan_reconnect(inventory, mounted(context, inventory), target)
+
+    task = Task(lambda context, before: for_reconnect(context, target, before), think)
     try:
         return carry_out(settings, task, branches=True, lock_wait=0.0)
     except InUseError as error:

@@ -2,105 +2,213 @@
 
 from collections.abc import Iterator, Mapping
 
-from iscsictl.core.choice import session_for, subject_of, torn_error
+from iscsictl.core.choice import subject_of, torn_error
 from iscsictl.core.fork import Branches
-from iscsictl.errors import IscsictlError, UnreachableError
+from iscsictl.core.pairs import Pairs
+from iscsictl.errors import IscsictlError, NotFoundError, UnreachableError
+from iscsictl.lazyclass import dataclass
 from iscsictl.model import actions
 from iscsictl.model.actions import DiskId
 from iscsictl.model.fstab import FstabLine
-from iscsictl.model.hold import Hold
 from iscsictl.model.inventory import Inventory
+from iscsictl.model.listing import Session
 from iscsictl.model.plan import Plan
 from iscsictl.model.record import NodeRecord
 
 _FOR_FSTAB_ONLY = frozenset({"_netdev", "nofail", "noauto", "auto", "defaults"})
+# What the kernel makes of a disk whose session was away for longer than the recovery timeout.
+_GIVEN_UP = frozenset({"transport-offline", "offline"})
 
 
-def wanted_records(inventory: Inventory, target: str | None) -> Iterator[NodeRecord]:
-    """Yield the records that should have a session: those of boot, or of the target named."""
-    for record in inventory.records:
-        named = target is not None and record.target == target
-        if named or (target is None and record.onboot and not _held(inventory.holds, record)):
-            yield record
+@dataclass(frozen=True)
+class Mounted:
+    """What is mounted on a directory: its options, and why it is of no use, if it is not."""
 
-
-def _held(holds: tuple[Hold, ...], record: NodeRecord) -> bool:
-    return any(hold.covers(record.target, record.portal, record.iface) for hold in holds)
-
-
-def wanted_mounts(inventory: Inventory, target: str | None) -> Iterator[FstabLine]:
-    """Yield our fstab lines that should be mounted."""
-    for line in inventory.fstab.ours:
-        if line.is_claim or not line.auto or line.mount_point is None:
-            continue
-        held = any(
-            hold.covers_mount(line.mount_point) or hold.covers(line.target or "")
-            for hold in inventory.holds
-        )
-        if line.target == target if target is not None else not held:
-            yield line
-
-
-def missing_records(inventory: Inventory, target: str | None) -> tuple[NodeRecord, ...]:
-    """Return the wanted records without a session."""
-    return tuple(r for r in wanted_records(inventory, target) if session_for(r, inventory) is None)
+    options: tuple[str, ...]
+    problem: str | None = None
 
 
 def plan_reconnect(
-    inventory: Inventory, mounted: Mapping[str, tuple[str, ...]], target: str | None = None
+    inventory: Inventory, mounted: Mapping[str, Mounted], target: str | None = None
 ) -> Plan:
-    """Return the logins and mounts that are missing, each mount after the logins of its target.
+    """Return the logins, scans and mounts that are missing, a mount after what it needs.
 
-    `mounted` has the options of what is mounted, by mount point. A mount that fell back to
-    read-only, and a session that iscsid is trying to mend, are said and left alone.
+    `mounted` has what is mounted, by mount point. What iscsid or an admin must mend, as a
+    session that it is trying to bring back or a filesystem that fell back to read-only, is an
+    error of its step and left alone.
     """
-    plan = Branches()
-    logins: dict[str, list[str]] = {}
-    for record in missing_records(inventory, target):
-        step = _login(plan, inventory, record)
-        logins.setdefault(record.target, []).append(step)
-    for record in wanted_records(inventory, target):
-        session = session_for(record, inventory)
-        if session is not None and session.status != "up":
-            plan.notes.append(
-                f"the session to {record.target} through {record.portal} is {session.status}: "
-                "iscsid keeps trying"
-            )
-    for line in wanted_mounts(inventory, target):
-        _mount(plan, line, mounted, logins.get(line.target or "", []))
-    return plan.fork()
+    return _Keep(inventory, mounted, target).plan()
 
 
-def _login(plan: Branches, inventory: Inventory, record: NodeRecord) -> str:
-    error: IscsictlError | None = None
-    if record.problem is not None:
-        error = torn_error(record)
-    elif record.portal in inventory.silent:
-        error = UnreachableError(
-            f"{record.target}: portal {record.portal} does not answer: "
-            f"{inventory.silent[record.portal]}",
+def missing_records(inventory: Inventory, target: str | None) -> tuple[NodeRecord, ...]:
+    """Return the records that should have a session and have none."""
+    keep = _Keep(inventory, {}, target)
+    return tuple(r for r in keep.wanted_records() if keep.pairs.session(r) is None)
+
+
+class _Keep:
+    def __init__(
+        self, inventory: Inventory, mounted: Mapping[str, Mounted], target: str | None
+    ) -> None:
+        self.inventory = inventory
+        self.mounted = mounted
+        self.target = target
+        self.pairs = Pairs(inventory.records, inventory.sessions)
+        self.lines = tuple(self._wanted_lines())
+        self.branches = Branches()
+        self.logins: dict[str, list[str]] = {}
+
+    def plan(self) -> Plan:
+        for record in self.wanted_records():
+            session = self.pairs.session(record)
+            if session is None:
+                self._login(record, self._login_error(record))
+            elif session.status != "up":
+                self._login(record, _trouble(session, record, self.lines))
+        for line in self.lines:
+            self._mount(line, line.mount_point or "")
+        return self.branches.fork()
+
+    def wanted_records(self) -> Iterator[NodeRecord]:
+        """Yield the records that should have a session.
+
+        They are those of boot and of our lines of fstab, or all of the target that was named.
+        """
+        lines = {line.target for line in self.lines}
+        taken = set()
+        for record in self.inventory.records:
+            if self.target is not None:
+                wanted = record.target == self.target
+            else:
+                wanted = record.onboot and not self._held(record)
+            if wanted:
+                taken.add(record.target)
+                yield record
+        for target in sorted(lines - taken - {None}, key=str):
+            yield from self._one_of(str(target))
+
+    def _one_of(self, target: str) -> Iterator[NodeRecord]:
+        """Yield a record for a target that is none of boot but has a line in fstab."""
+        records = self.pairs.records(target)
+        free = [r for r in records if not r.onboot and not self._held(r)]
+        if free and not self.pairs.sessions(target):
+            yield min(free, key=lambda r: r.portal in self.inventory.silent)
+
+    def _held(self, record: NodeRecord) -> bool:
+        return any(
+            hold.covers(record.target, record.portal, record.iface) for hold in self.inventory.holds
+        )
+
+    def _wanted_lines(self) -> Iterator[FstabLine]:
+        """Yield our fstab lines that should be mounted."""
+        holds = self.inventory.holds
+        for line in self.inventory.fstab.ours:
+            path = line.mount_point
+            if path is None or not line.auto or line.is_claim:
+                continue
+            if self.target is not None:
+                if line.target == self.target:
+                    yield line
+            elif not any(h.covers_mount(path) or h.covers(line.target or "") for h in holds):
+                yield line
+
+    def _login_error(self, record: NodeRecord) -> IscsictlError | None:
+        if record.problem is not None:
+            return torn_error(record)
+        why = self.inventory.silent.get(record.portal)
+        if why is None:
+            return None
+        return UnreachableError(
+            f"{record.target}: portal {record.portal} does not answer: {why}",
             hint="check the array, the cable and the route; see: iscsictl doctor",
         )
-    login = actions.Login(record.target, record.portal, record.iface, None)
-    return plan.add(login, subject_of(record, inventory.records), "opens the session", error=error)
 
+    def _login(self, record: NodeRecord, error: IscsictlError | None) -> None:
+        login = actions.Login(record.target, record.portal, record.iface, None)
+        subject = subject_of(record, self.pairs.records(record.target))
+        step = self.branches.add(login, subject, "opens the session", error=error)
+        self.logins.setdefault(record.target, []).append(step)
 
-def _mount(
-    plan: Branches, line: FstabLine, mounted: Mapping[str, tuple[str, ...]], logins: list[str]
-) -> None:
-    path, uuid = line.mount_point or "", line.uuid or ""
-    options = tuple(o for o in line.options if o not in _FOR_FSTAB_ONLY and not o.startswith("x-"))
-    disk = DiskId(line.target or "", line.lun or 0, line.wwid or "", "")
-    mount = actions.Mount(disk, uuid, path, line.fstype or "auto", options)
-    now = mounted.get(path)
-    error: IscsictlError | None = None
-    if now is not None and "ro" in now and "ro" not in options:
-        error = IscsictlError(
-            f"{path} is mounted, but fell back to read-only",
-            hint=f"see the kernel's log for the cause; then: umount {path}, check the "
-            f"filesystem (fsck UUID={uuid}), iscsictl reconnect",
+    def _mount(self, line: FstabLine, path: str) -> None:
+        uuid, target = line.uuid or "", line.target or ""
+        options = tuple(
+            o for o in line.options if o not in _FOR_FSTAB_ONLY and not o.startswith("x-")
         )
-    plan.add(
-        mount, path, "mounts it again", done=now is not None and error is None,
-        after=logins, error=error,
-    )  # fmt: skip
+        disk = DiskId(target, line.lun or 0, line.wwid or "", "")
+        mount = actions.Mount(disk, uuid, path, line.fstype or "auto", options)
+        now = self.mounted.get(path)
+        if now is not None:
+            error = _fallen(now, path, uuid, read_only="ro" in options)
+            self.branches.add(mount, path, "is mounted", done=error is None, error=error)
+            return
+        up = [s for s in self.pairs.sessions(target) if s.status == "up"]
+        after = [] if up else self.logins.get(target, [])
+        if not after and not up:
+            self.branches.add(mount, path, "mounts it again", error=self._no_way(target))
+            return
+        if self._must_scan(line, up):
+            scan = actions.Scan(target, line.lun, ())
+            name = f"{target} LUN {line.lun}"
+            after = [self.branches.add(scan, name, "finds the disk", after=after)]
+        self.branches.add(mount, path, "mounts it again", after=after)
+
+    def _no_way(self, target: str) -> IscsictlError:
+        if self.pairs.records(target):
+            return NotFoundError(
+                f"{target} has no session and is on hold",
+                hint=f"let it be looked after again: iscsictl unhold {target}",
+            )
+        return NotFoundError(
+            f"there is no node record of {target}",
+            hint="make one: iscsictl discover ADDRESS --save; or take the line out of fstab",
+        )
+
+    def _must_scan(self, line: FstabLine, up: list[Session]) -> bool:
+        """Tell whether the kernel will not find the LUN by itself."""
+        if line.lun is None:
+            return False
+        if up:
+            return all(
+                line.lun not in {u.lun for u in s.luns or () if u.device is not None} for s in up
+            )
+        records = self.pairs.records(line.target or "")
+        return any(record.scan == "manual" for record in records)
+
+
+def _trouble(
+    session: Session, record: NodeRecord, lines: tuple[FstabLine, ...]
+) -> UnreachableError:
+    """Return the error for a session that is there but not up."""
+    where = f"the session to {record.target} through {record.portal} is {session.status}"
+    given_up = any(unit.state in _GIVEN_UP for unit in session.luns or ())
+    if session.status != "recovering":
+        return UnreachableError(
+            f"{where}: iscsid is not trying to bring it back",
+            hint="see what it says: journalctl -u iscsid; then: systemctl restart iscsid",
+        )
+    if not given_up:
+        return UnreachableError(
+            f"{where}: iscsid keeps trying, and what is written waits",
+            hint="check the array, the cable and the route; see: iscsictl doctor",
+        )
+    places = [line.mount_point or "" for line in lines if line.target == record.target]
+    what = f"umount {' '.join(places)}, fsck, " if places else ""
+    return UnreachableError(
+        f"{where} for longer than its recovery timeout: its disks fail all that is written",
+        hint=f"bring the array back; then: {what}iscsictl reconnect; for a longer wait raise "
+        "node.session.timeo.replacement_timeout with: iscsictl nodes set",
+    )
+
+
+def _fallen(now: Mounted, path: str, uuid: str, *, read_only: bool) -> IscsictlError | None:
+    """Return the error for a filesystem that is mounted but cannot be worked with."""
+    problem = now.problem
+    if problem is None and "ro" in now.options and not read_only:
+        problem = "fell back to read-only"
+    if problem is None:
+        return None
+    return IscsictlError(
+        f"{path} is mounted, but {problem}",
+        hint=f"see the kernel's log for the cause; then: umount {path}, check the "
+        f"filesystem (fsck UUID={uuid}), iscsictl reconnect",
+    )

@@ -1,8 +1,9 @@
 """Look at what should be connected and is not. Where all is well no process is started."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
-from iscsictl.core.keep import missing_records
+from iscsictl.core.keep import Mounted, missing_records
 from iscsictl.engine.context import Context
 from iscsictl.model.inventory import Inventory
 from iscsictl.system import fstabfile, holds, mounts, nodedb
@@ -11,15 +12,22 @@ from iscsictl.system.sysfs import read_sessions
 PROBE_WAIT = 10.0
 
 
-def for_reconnect(context: Context, target: str | None) -> Inventory:
-    """Look at records, sessions, fstab and holds; portals of what is missing are tried."""
+def at_first(context: Context) -> Inventory:
+    """Look at records, sessions, fstab and holds, each once; nothing is asked of the network."""
     root = context.root
-    inventory = Inventory(
+    return Inventory(
         nodedb.read_records(context.db),
-        read_sessions(root),
+        read_sessions(root, details=False),
         fstab=fstabfile.read_fstab(root),
         holds=holds.read_holds(root),
     )
+
+
+def for_reconnect(context: Context, target: str | None, before: Inventory | None) -> Inventory:
+    """Look again, and try the portals of what is missing; what was tried `before` is not again."""
+    inventory = at_first(context)
+    if before is not None:
+        return replace(inventory, silent=before.silent)
     missing = missing_records(inventory, target)
     if not missing:
         return inventory
@@ -29,6 +37,14 @@ def for_reconnect(context: Context, target: str | None) -> Inventory:
     return replace(inventory, silent=portals.silent((r.portal for r in missing), wait))
 
 
-def mounted_options(context: Context) -> dict[str, tuple[str, ...]]:
-    """Return the options of all mounts by mount point; the innermost one counts."""
-    return {line.path: line.options for line in mounts.mounted(context.root)}
+def mounted(context: Context, inventory: Inventory) -> Mapping[str, Mounted]:
+    """Return what is mounted, by mount point; of several at one place the innermost counts.
+
+    Only what our lines of fstab mount is looked at more closely.
+    """
+    lines = {line.path: line for line in mounts.mounted(context.root)}
+    ours = {line.mount_point for line in inventory.fstab.ours}
+    return {
+        path: Mounted(line.options, mounts.problem(line, context.root) if path in ours else None)
+        for path, line in lines.items()
+    }

@@ -1,13 +1,17 @@
 """The loop for a plan of branches: what fails does not stop the others."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from iscsictl.core.fork import Fork, reasons, verdict
 from iscsictl.engine.act import Done, StepFailedError, execute, undo
 from iscsictl.engine.context import Context
 from iscsictl.engine.converge import Listener, Task
+from iscsictl.engine.effect import Effect
 from iscsictl.errors import InterruptError, IscsictlError
+from iscsictl.model.actions import Login
 from iscsictl.model.plan import Outcome, Plan, Report, Status, Step
+from iscsictl.system import journal
 
 
 def forecast(task: Task, context: Context) -> Report:
@@ -46,6 +50,21 @@ def converge_several(task: Task, context: Context, listen: Listener) -> Report:
     )
 
 
+def _batches(steps: Sequence[Step]) -> Iterator[list[Step]]:
+    """Part steps into single ones and runs of logins that wait for nothing."""
+    run: list[Step] = []
+    for step in steps:
+        if isinstance(step.action, Login) and step.status is Status.PLANNED and not step.after:
+            run.append(step)
+            continue
+        if run:
+            yield run
+            run = []
+        yield [step]
+    if run:
+        yield run
+
+
 def _errors(plan: Plan) -> dict[str, IscsictlError]:
     return dict(plan.errors) if isinstance(plan, Fork) else {}
 
@@ -61,16 +80,36 @@ class _Run:
         self.lost = set(self.failed)
 
     def all_steps(self) -> None:
-        for step in self.plan.steps:
-            if step.id in self.failed:
-                self._heard(Outcome(step, error=self.failed[step.id]))
-            elif step.status is Status.UNCHANGED:
-                self._heard(Outcome(step))
-            elif step.after and step.after <= self.lost:
-                self.lost.add(step.id)
-                self._heard(Outcome(step).with_status(Status.SKIPPED))
+        for steps in _batches(self.plan.steps):
+            if len(steps) > 1:
+                self._log_in(steps)
             else:
-                self._perform(step)
+                self._one(steps[0])
+
+    def _one(self, step: Step) -> None:
+        if step.id in self.failed:
+            self._heard(Outcome(step, error=self.failed[step.id]))
+        elif step.status is Status.UNCHANGED:
+            self._heard(Outcome(step))
+        elif step.after and step.after <= self.lost:
+            self.lost.add(step.id)
+            self._heard(Outcome(step).with_status(Status.SKIPPED))
+        else:
+            self._perform(step)
+
+    def _log_in(self, steps: Sequence[Step]) -> None:
+        from iscsictl.engine.logins import log_in
+
+        for outcome in log_in(steps, self.context, lambda step: self.listen(Outcome(step))):
+            step = outcome.step
+            if outcome.error is not None:
+                self.failed[step.id] = outcome.error
+                self.lost.add(step.id)
+                journal.note(step, step.status, outcome.error.text)
+            elif step.status is Status.DONE:
+                self.done.append(Done(step, Effect()))
+                journal.note(step, step.status)
+            self._heard(outcome)
 
     def _perform(self, step: Step) -> None:
         try:

@@ -116,6 +116,15 @@ def unmount(path: str, *, lazy: bool = False) -> None:
         raise
 
 
+def problem(line: MountLine, root: Path = Path("/")) -> str | None:
+    """Tell why a mounted filesystem cannot be worked with, as far as a look at it shows."""
+    # Filesystems that span disks (btrfs) have a device number of their own, with major 0.
+    real = not line.device.startswith("0:")
+    if real and not os.path.exists(f"{root}/sys/dev/block/{line.device}"):
+        return "its disk is gone"
+    return None
+
+
 def takes_writes(path: str) -> str | None:
     """Tell why a mounted filesystem cannot be written, or None if it can.
 

@@ -16,9 +16,12 @@ from iscsictl.system.blockdev import Unit, read_disks
 from iscsictl.system.blockindex import BlockIndex
 
 
-def read_sessions(root: Path) -> tuple[Session, ...]:
-    """Return every session under `root`/sys, by sid; those that vanish meanwhile are left out."""
-    return tuple(session for session, _ in _Reader(root).sessions())
+def read_sessions(root: Path, *, details: bool = True) -> tuple[Session, ...]:
+    """Return every session under `root`/sys, by sid; those that vanish meanwhile are left out.
+
+    Without `details` timeouts, CHAP names and negotiated values stay None.
+    """
+    return tuple(session for session, _ in _Reader(root, details=details).sessions())
 
 
 def read_listing(root: Path, *, details: bool = True) -> Listing:
