@@ -39,7 +39,7 @@ from iscsictl.system import (
 )
 from iscsictl.system.blockdev import device_number
 from iscsictl.system.sysfs import read_listing
-from iscsictl.system.udevdb import decoded, device_properties
+from iscsictl.system.udevdb import device_properties, known_uuids
 
 # A volume or an array answers no INQUIRY; nothing is made on one here.
 _PROBED = frozenset({"disk", "part", "mpath"})
@@ -226,16 +226,6 @@ def fstab_machine(context: Context, inventory: Inventory) -> Machine:
         inventory.records,
         systemd.login_service(root),
     )
-
-
-def known_uuids(root: Path) -> frozenset[str] | None:
-    """Return the UUIDs of all filesystems that udev knows; None where there is no udev."""
-    folder = root / "dev/disk/by-uuid"
-    try:
-        names = [path.name for path in folder.iterdir()]
-    except OSError:
-        return None
-    return frozenset(decoded(name) or name for name in names)
 
 
 def disk_rows(context: Context) -> tuple[DiskRow, ...]:

@@ -47,6 +47,7 @@ from iscsictl.system import (
     units,
 )
 from iscsictl.system.sysfs import read_listing
+from iscsictl.system.udevdb import known_uuids
 
 T = TypeVar("T")
 LIVE = Path("/")
@@ -99,6 +100,7 @@ def _files(context: Context) -> Machine:
         clock=facts.read_clock(root),
         trouble=_seen(lambda: facts.read_trouble(root)) if root == LIVE else NotLooked(),
         fstab=_seen(lambda: fstabfile.read_fstab(root)),
+        filesystems=known_uuids(root),
         holds=holds.read_holds(root),
         boot_targets=frozenset(e.target for e in ibft.read_boot_entries(root) if e.target),
         disk_timeouts=facts.disk_timeouts(disks, root),

@@ -203,7 +203,10 @@ class MountHealth:
 
 @dataclass(frozen=True)
 class Machine:
-    """Everything. `root` tells whether root looked; `now` is when."""
+    """Everything. `root` tells whether root looked; `now` is when.
+
+    `filesystems` are the UUIDs of all that udev knows, None where there is no udev.
+    """
 
     root: bool = True
     now: float = 0.0
@@ -223,6 +226,7 @@ class Machine:
     trouble: Seen[Trouble] = field(default_factory=NotLooked)
     mounts: tuple[MountHealth, ...] = ()
     fstab: Seen[Fstab] = field(default_factory=NotLooked)
+    filesystems: frozenset[str] | None = None
     holds: tuple[Hold, ...] = ()
     boot_targets: frozenset[str] = frozenset()
     disk_timeouts: Mapping[str, int] = field(default_factory=dict)

@@ -32,3 +32,13 @@ def decoded(value: str | None) -> str | None:
 
 def _text(raw: bytes) -> str:
     return raw.decode("utf-8", "surrogateescape")
+
+
+def known_uuids(root: Path) -> frozenset[str] | None:
+    """Return the UUIDs of all filesystems that udev knows; None where there is no udev."""
+    folder = root / "dev/disk/by-uuid"
+    try:
+        names = [path.name for path in folder.iterdir()]
+    except OSError:
+        return None
+    return frozenset(decoded(name) or name for name in names)

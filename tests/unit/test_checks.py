@@ -313,6 +313,11 @@ FAULTS: Iterable[tuple[Machine, str, Level]] = [
         Level.FAIL,
     ),
     (
+        replace(with_fstab(b"UUID=0f-9 /srv ext4 _netdev 0 0\n"), filesystems=frozenset({"0a-1"})),
+        "fstab-uuid-nowhere",
+        Level.FAIL,
+    ),
+    (
         replace(SOUND, fstab=Unreadable(IscsictlError("is a directory"))),
         "fstab-readable",
         Level.FAIL,

@@ -43,7 +43,9 @@ def _facts(machine: Machine) -> fstabcheck.Machine:
             devices.add(block.device)
             if block.uuid is not None:
                 carriers.setdefault(block.uuid, set()).add(disk.wwid or block.device)
+    known = machine.filesystems
     return fstabcheck.Machine(
+        known=None if known is None else known | set(carriers),
         iscsi={uuid: frozenset(wwids) for uuid, wwids in carriers.items()},
         devices=frozenset(devices),
         records=machine.db.value.records if isinstance(machine.db, Known) else None,
