@@ -4,6 +4,10 @@ import os
 
 from hypothesis import HealthCheck, settings
 
+from tests.fault_table import pytest_addoption, pytest_configure, pytest_itemcollected
+
+__all__ = ["pytest_addoption", "pytest_configure", "pytest_itemcollected"]
+
 _SLOW = (HealthCheck.too_slow, HealthCheck.data_too_large)
 settings.register_profile(
     "check", max_examples=100, deadline=None, derandomize=True, suppress_health_check=_SLOW
