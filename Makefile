@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin
 STAMP := $(VENV)/.ready
+FAULTS := $(VENV)/faults.jsonl
 
 .PHONY: help check test lab demo bench torture generated clean
 help:
@@ -41,8 +42,13 @@ bench: $(STAMP)
 
 torture: $(STAMP)
 	-tests/lab/install-deps
-	HYPOTHESIS_PROFILE=torture $(RUN)/pytest -q tests/property
-	TORTURE=1 $(RUN)/pytest -q tests/lab
+	rm -f $(FAULTS)
+	status=0; \
+	HYPOTHESIS_PROFILE=torture $(RUN)/pytest -q tests/unit tests/property \
+	  --fault-report $(FAULTS) || status=1; \
+	TORTURE=1 $(RUN)/pytest -q tests/lab --fault-report $(FAULTS) || status=1; \
+	$(RUN)/python -m tests.fault_table $(FAULTS) || status=1; \
+	exit $$status
 
 generated: $(STAMP)
 	$(RUN)/python -m iscsictl.completion.generate completions
