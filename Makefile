@@ -25,7 +25,7 @@ check: $(STAMP)
 	$(RUN)/ruff check .
 	$(RUN)/ruff format --check .
 	$(RUN)/mypy
-	$(RUN)/pytest -q tests/unit tests/property
+	$(RUN)/pytest -q -n 2 tests/unit tests/property
 
 test: check lab
 
@@ -44,7 +44,7 @@ torture: $(STAMP)
 	-tests/lab/install-deps
 	rm -f $(FAULTS)
 	status=0; \
-	HYPOTHESIS_PROFILE=torture $(RUN)/pytest -q tests/unit tests/property \
+	HYPOTHESIS_PROFILE=torture $(RUN)/pytest -q -n 2 tests/unit tests/property \
 	  --fault-report $(FAULTS) || status=1; \
 	TORTURE=1 $(RUN)/pytest -q tests/lab --fault-report $(FAULTS) || status=1; \
 	$(RUN)/python -m tests.fault_table $(FAULTS) || status=1; \

@@ -37,6 +37,8 @@ NEW = b"new" * 2000
 REPOSITORY = Path(__file__).resolve().parents[2]
 STRACE = shutil.which("strace")
 
+#: The interpreter's own: without memory it may end as it likes.
+MEMORY = {"brk", "mmap", "munmap", "mprotect"}
 pytestmark = pytest.mark.skipif(
     STRACE is None, reason="strace is not installed: nothing can fail a system call from outside"
 )
@@ -94,9 +96,11 @@ def test_a_failure_at_any_system_call_leaves_one_whole_file_and_no_litter(tmp_pa
         if not _hit(log, "(INJECTED)"):
             return
         hit.add(name)
-        assert code in {0, 10, 12}, (call, code)
         content = (directory / "file").read_bytes()
         assert content in {OLD, NEW}, call
+        if name in MEMORY:
+            return
+        assert code in {0, 10, 12}, (call, code)
         assert code != 0 or content == NEW, call
         assert [p.name for p in directory.iterdir()] == ["file"], call
 
