@@ -5,13 +5,14 @@ import pwd
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
 from iscsictl.cli.choosing import account_options, portal, take_account
 from iscsictl.cli.options import Settings, changing, common, need_root
 from iscsictl.cli.running import ask, carry_out
+from iscsictl.core import wishing
 from iscsictl.core.build import plan_attach
 from iscsictl.core.teardown import plan_detach
 from iscsictl.engine import observe
@@ -19,9 +20,9 @@ from iscsictl.engine.converge import Task
 from iscsictl.errors import UsageError
 from iscsictl.model.names import DEFAULT_IFACE
 from iscsictl.model.wish import AttachWish, Consent, DetachWish
-from iscsictl.system.disk import LABEL_BYTES, new_uuid
+from iscsictl.system.disk import new_uuid
 
-FILESYSTEMS = ["ext4", "ext3", "ext2", "xfs", "btrfs", "vfat"]
+Value = TypeVar("Value")
 
 
 def _id(text: str, look_up: Callable[[str], int]) -> int | None:
@@ -42,40 +43,26 @@ def _owner(text: str | None) -> tuple[int | None, int | None]:
     return uid, gid
 
 
-def _mode(text: str | None) -> int | None:
-    if text is None:
-        return None
-    if not re.fullmatch(r"[0-7]{3,4}", text):
-        raise UsageError(f"--mode {text}: expected an octal mode such as 0750")
-    return int(text, 8)
+def _judged(option: str, judge: Callable[[str], Value], text: str | None) -> Value | None:
+    try:
+        return None if text is None else judge(text)
+    except ValueError as error:
+        raise UsageError(f"--{option} {error}") from None
 
 
 def _values(pairs: tuple[str, ...]) -> dict[str, str]:
     found = {}
     for pair in pairs:
         key, sign, value = pair.partition("=")
-        if not sign or not re.fullmatch(r"(node|iface|discovery)\.[\w.\[\]]+", key):
+        if not sign or _judged("set", wishing.record_key, key) is None:
             raise UsageError(f"--set {pair}: expected KEY=VALUE such as node.session.scan=manual")
-        if key.rpartition(".")[2] in {"password", "password_in"}:
+        if wishing.is_secret_key(key):
             raise UsageError(
                 f"--set {key}: a secret on the command line is seen by everybody",
                 hint="use --chap-secret-file or --chap-secret-prompt",
             )
         found[key] = value
     return found
-
-
-def _directory(text: str | None) -> str | None:
-    if text is None:
-        return None
-    if not text.startswith("/") or "\0" in text or "\n" in text:
-        raise UsageError(f"--mount {text}: the mount point must be an absolute path")
-    parts = [part for part in text.split("/") if part not in {"", "."}]
-    if ".." in parts:
-        raise UsageError(f"--mount {text}: the mount point must not contain '..'")
-    if not parts:
-        raise UsageError("--mount /: the root directory is taken")
-    return "/" + "/".join(parts)
 
 
 @click.command("attach")
@@ -90,7 +77,9 @@ def _directory(text: str | None) -> str | None:
     help="Where the array listens; several are tried in turn.",
 )
 @click.option("-T", "--target", metavar="IQN", help="The target, if the array has several.")
-@click.option("--lun", type=click.IntRange(0, 16383), help="The LUN, if the target has several.")
+@click.option(
+    "--lun", type=click.IntRange(0, wishing.MAX_LUN), help="The LUN, if the target has several."
+)
 @click.option(
     "-I",
     "--interface",
@@ -100,10 +89,8 @@ def _directory(text: str | None) -> str | None:
     help="The iface to log in through.",
 )
 @account_options
-@click.option(
-    "--table", type=click.Choice(["gpt", "dos", "none"]), help="Partition table to make [gpt]."
-)
-@click.option("--fs", type=click.Choice(FILESYSTEMS), help="Filesystem to make.")
+@click.option("--table", type=click.Choice(wishing.TABLES), help="Partition table to make [gpt].")
+@click.option("--fs", type=click.Choice(wishing.FILESYSTEMS), help="Filesystem to make.")
 @click.option("--fs-label", metavar="LABEL", help="Its label.")
 @click.option("--mount", metavar="DIR", help="Where to mount it, now and at boot.")
 @click.option("--options", "mount_options", metavar="OPTS", help="Mount options, comma separated.")
@@ -199,13 +186,10 @@ def _wish(options: dict[str, Any]) -> AttachWish:
             hint="iscsictl ls -o json shows the WWID; compare it with the array's",
         )
     fs, label = options["fs"], options["fs_label"]
-    if label is not None and (
-        fs is None or len(label.encode("utf-8", "surrogateescape")) > LABEL_BYTES[fs]
-    ):
-        raise UsageError(
-            "--fs-label needs --fs" if fs is None
-            else f"--fs-label {label}: {fs} takes {LABEL_BYTES[fs]} bytes at most"
-        )  # fmt: skip
+    if label is not None and fs is None:
+        raise UsageError("--fs-label needs --fs")
+    if label is not None and (why := wishing.label_problem(label, fs)):
+        raise UsageError(f"--fs-label {label}: {why}")
     if options["mount"] is None:
         for name in ("mount_options", "owner", "mode", "required_by", "over_nonempty"):
             if options[name]:
@@ -223,11 +207,11 @@ def _wish(options: dict[str, Any]) -> AttachWish:
         table=options["table"],
         fs=fs,
         fs_label=label,
-        mount=_directory(options["mount"]),
+        mount=_judged("mount", wishing.directory, options["mount"]),
         options=given,
         uid=uid,
         gid=gid,
-        mode=_mode(options["mode"]),
+        mode=_judged("mode", wishing.mode_bits, options["mode"]),
         required_by=options["required_by"],
         wwid=options["wwid"],
         values=_values(options["pairs"]),

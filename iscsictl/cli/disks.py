@@ -12,6 +12,7 @@ import click
 from iscsictl.cli.nodes import GroupWithDefault
 from iscsictl.cli.options import Settings, changing, common, need_root
 from iscsictl.cli.running import ask, carry_out
+from iscsictl.core import wishing
 from iscsictl.core.diskmaking import MkfsWish, plan_grow, plan_label, plan_mkfs
 from iscsictl.core.disks import DiskInventory
 from iscsictl.core.partitions import Problem, problems
@@ -23,7 +24,6 @@ from iscsictl.errors import Exit, UsageError
 from iscsictl.model.plan import Plan
 from iscsictl.model.wish import Consent
 from iscsictl.system import partition
-from iscsictl.system.disk import LABEL_BYTES
 from iscsictl.ui.diskview import print_disk, print_disks, print_problems, print_types
 from iscsictl.ui.screen import screen_of
 
@@ -130,10 +130,8 @@ def label(
 def mkfs(settings: Settings, name: str, lun: int | None, **options: Any) -> int:
     """Make a filesystem, or swap, on a blank disk or partition."""
     fs, fs_label = options["fs"], options["fs_label"]
-    if fs_label is not None and len(fs_label.encode("utf-8", "surrogateescape")) > LABEL_BYTES[fs]:
-        raise UsageError(f"--label {fs_label}: {fs} takes {LABEL_BYTES[fs]} bytes at most")
-    if fs_label is not None and (fs_label.startswith("-") or not fs_label.isprintable()):
-        raise UsageError(f"--label {fs_label!r}: a label is text that does not begin with '-'")
+    if fs_label is not None and (why := wishing.label_problem(fs_label, fs)):
+        raise UsageError(f"--label {fs_label!r}: {why}")
     wish = MkfsWish(
         fs,
         _uuid(fs, options["given"]),

@@ -15,8 +15,6 @@ from iscsictl.model.content import Content
 from iscsictl.system import probe, scsi, stop
 from iscsictl.system.run import Result, ToolError, pty, run
 
-LABEL_BYTES = {"ext2": 16, "ext3": 16, "ext4": 16, "xfs": 12, "btrfs": 255, "vfat": 11, "swap": 15}
-
 
 @contextlib.contextmanager
 def held(disk: DiskId, deadline: float) -> Iterator[None]:

@@ -1,0 +1,57 @@
+"""What a user may wish of a volume, on a command line or in a file: each value judged alone.
+
+Each function raises ValueError with words that follow the name of the option or key.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+FILESYSTEMS: Final = ("ext4", "ext3", "ext2", "xfs", "btrfs", "vfat")
+TABLES: Final = ("gpt", "dos", "none")
+MAX_LUN: Final = 16383
+LABEL_BYTES: Final[Mapping[str, int]] = {
+    "ext2": 16, "ext3": 16, "ext4": 16, "xfs": 12, "btrfs": 255, "vfat": 11, "swap": 15,
+}  # fmt: skip
+
+
+def directory(text: str) -> str:
+    """Return a mount point in its shortest form."""
+    if not text.startswith("/") or "\0" in text or "\n" in text:
+        raise ValueError(f"{text}: the mount point must be an absolute path")
+    parts = [part for part in text.split("/") if part not in {"", "."}]
+    if ".." in parts:
+        raise ValueError(f"{text}: the mount point must not contain '..'")
+    if not parts:
+        raise ValueError("/: the root directory is taken")
+    return "/" + "/".join(parts)
+
+
+def mode_bits(text: str) -> int:
+    """Return the permission bits of an octal mode."""
+    if not re.fullmatch(r"[0-7]{3,4}", text):
+        raise ValueError(f"{text}: expected an octal mode such as 0750")
+    return int(text, 8)
+
+
+def is_secret_key(key: str) -> bool:
+    """Tell whether a record key holds a secret."""
+    return key.rpartition(".")[2] in {"password", "password_in"}
+
+
+def record_key(key: str) -> str:
+    """Return the key of a node record, if it looks like one."""
+    if not re.fullmatch(r"(node|iface|discovery)\.[\w.\[\]]+", key):
+        raise ValueError(f"{key}: expected KEY=VALUE such as node.session.scan=manual")
+    return key
+
+
+def label_problem(label: str, fs: str | None) -> str | None:
+    """Tell why a filesystem of this kind cannot have this label; None if it can."""
+    if fs is None:
+        return "needs fs"
+    if len(label.encode("utf-8", "surrogateescape")) > LABEL_BYTES[fs]:
+        return f"{fs} takes {LABEL_BYTES[fs]} bytes at most"
+    if label.startswith("-") or not label.isprintable():
+        return "a label is text that does not begin with '-'"
+    return None

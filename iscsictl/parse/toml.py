@@ -1,0 +1,162 @@
+"""TOML with the place of everything in it, so that whoever finds fault can say where.
+
+The standard library's tomllib judges and reads the text (TOML 1.0); what it leaves out, where a
+key or an element stands, is found here by a second, simpler reading of text that is known good.
+"""
+
+import re
+import tomllib
+from typing import Any, Final
+
+from iscsictl.errors import UsageError
+from iscsictl.model.volume import Places
+
+Path = tuple[str | int, ...]
+
+_AT: Final = re.compile(r"\s*\(at (?:line (\d+), column (\d+)|end of document)\)$")
+_BLANK: Final = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
+_BARE: Final = re.compile(r"[A-Za-z0-9_-]+")
+_STRINGS: Final = (
+    re.compile(r'"""(?:[^"\\]|\\.|"(?!""))*"{3,5}', re.DOTALL),
+    re.compile(r"'''(?:[^']|'(?!''))*'{3,5}", re.DOTALL),
+    re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL),
+    re.compile(r"'[^']*'"),
+)
+_SCALAR: Final = re.compile(r"[^,\]}#\r\n]*")
+
+
+def parse_toml(text: str, name: str) -> tuple[dict[str, Any], Places]:
+    """Return the document, and line and column (from 1) of each key and array element.
+
+    A place goes by the path to it: `("volume", 0, "chap", "user")`. `name` is what an error calls
+    the file. Raises UsageError.
+    """
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise _explained(str(error), text, name) from None
+    except RecursionError:
+        raise UsageError(f"{name}: it is nested too deeply") from None
+    return document, _Finder(text).find()
+
+
+def where(name: str, place: tuple[int, int]) -> str:
+    """Return the words with which an error about a place begins."""
+    return f"{name}, line {place[0]}, column {place[1]}"
+
+
+def _explained(said: str, text: str, name: str) -> UsageError:
+    found = _AT.search(said)
+    what = said[: found.start()] if found else said
+    if found and found[1]:
+        place = (int(found[1]), int(found[2]))
+    else:
+        place = (text.count("\n") + 1, len(text) - text.rfind("\n"))
+    return UsageError(
+        f"{where(name, place)}: {what[:1].lower()}{what[1:]}",
+        hint="strings stand in quotes, lists in brackets, each volume begins with [[volume]]: "
+        "https://toml.io",
+    )
+
+
+class _Finder:
+    """One reading of a text that tomllib took."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text.replace("\r\n", "\n")
+        self.at = 0
+        self.places: dict[Path, tuple[int, int]] = {}
+        self.elements: dict[Path, int] = {}
+
+    def find(self) -> Places:
+        prefix: Path = ()
+        while self._skip() < len(self.text):
+            prefix = self._header() if self.text[self.at] == "[" else self._pair(prefix)
+        return self.places
+
+    def _skip(self) -> int:
+        """Go past blanks, line ends and comments."""
+        found = _BLANK.match(self.text, self.at)
+        self.at = found.end() if found else self.at
+        return self.at
+
+    def _note(self, path: Path, start: int) -> None:
+        line = self.text.count("\n", 0, start) + 1
+        self.places.setdefault(path, (line, start - self.text.rfind("\n", 0, start)))
+
+    def _header(self) -> Path:
+        """Read [a.b] or [[a.b]]; of an array of tables the last element is meant."""
+        start = self.at
+        several = self.text.startswith("[[", start)
+        self.at += 2 if several else 1
+        path = self._key(())
+        self._skip()
+        self.at += 2 if several else 1
+        if several:
+            number = self.elements.get(path, -1) + 1
+            self.elements[path] = number
+            path = (*path, number)
+        self._note(path, start)
+        return path
+
+    def _key(self, prefix: Path) -> Path:
+        """Read a dotted key and note where it stands."""
+        path = prefix
+        while True:
+            start = self._skip()
+            path = (*path, self._word())
+            self._note(path, start)
+            if self.text[self._skip()] != ".":
+                return path
+            self.at += 1
+            if path in self.elements:
+                path = (*path, self.elements[path])
+
+    def _word(self) -> str:
+        bare = _BARE.match(self.text, self.at)
+        if bare:
+            self.at = bare.end()
+            return bare[0]
+        start = self.at
+        self._string()
+        ((word, _),) = tomllib.loads(f"{self.text[start : self.at]} = 0").items()
+        return word
+
+    def _string(self) -> bool:
+        for kind in _STRINGS:
+            found = kind.match(self.text, self.at)
+            if found:
+                self.at = found.end()
+                return True
+        return False
+
+    def _pair(self, prefix: Path) -> Path:
+        """Read KEY = VALUE; returns the prefix of what follows."""
+        path = self._key(prefix)
+        self.at += 1
+        self._value(path)
+        return prefix
+
+    def _value(self, path: Path) -> None:
+        self._skip()
+        opening = self.text[self.at]
+        if opening in "[{":
+            self.at += 1
+            self._inside(path, "]" if opening == "[" else "}")
+        elif not self._string():
+            found = _SCALAR.match(self.text, self.at)
+            self.at = found.end() if found else self.at
+
+    def _inside(self, path: Path, closing: str) -> None:
+        """Read the elements of an array or the pairs of an inline table."""
+        number = 0
+        while self.text[self._skip()] != closing:
+            if closing == "]":
+                self._note((*path, number), self.at)
+                self._value((*path, number))
+                number += 1
+            else:
+                self._pair(path)
+            if self.text[self._skip()] == ",":
+                self.at += 1
+        self.at += 1

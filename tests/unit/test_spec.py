@@ -1,0 +1,221 @@
+"""A file of volumes: what is good becomes wishes, what is not is told with its place."""
+
+import tomllib
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from iscsictl.core.spec import below, read_volumes
+from iscsictl.errors import UsageError
+from iscsictl.model.names import Portal
+from iscsictl.model.volume import Credential, Volume
+from iscsictl.model.wish import AttachWish, Consent
+from iscsictl.parse.toml import parse_toml
+
+DESIGN = """\
+[[volume]]
+name    = "mail"
+portals = ["192.0.2.5", "198.51.100.5"]
+target  = "iqn.1994-12.com.promise:vtrak.1"
+lun     = 0
+chap    = { user = "myaccount", secret-file = "/etc/iscsictl/mail.secret" }
+table   = "gpt"
+fs      = "ext4"
+mount   = "/cluster/raid"
+options = ["noatime"]
+required-by = ["sendmail.service"]
+"""
+LEAST = '[[volume]]\nname = "a"\nportals = ["192.0.2.5"]\ntarget = "iqn.2001-04.com.example:a"\n'
+OTHER = '[[volume]]\nname = "b"\nportals = ["192.0.2.5"]\ntarget = "iqn.2001-04.com.example:b"\n'
+
+
+def volumes(text: str) -> tuple[Volume, ...]:
+    document, places = parse_toml(text, "v.toml")
+    return read_volumes(document, places, "v.toml")
+
+
+def fault(text: str) -> tuple[str, str]:
+    with pytest.raises(UsageError) as caught:
+        volumes(text)
+    assert "\n" not in caught.value.text
+    assert caught.value.hint
+    return caught.value.text, caught.value.hint
+
+
+def test_the_example_of_the_design_is_one_wish() -> None:
+    (volume,) = volumes(DESIGN)
+    assert volume == Volume(
+        "mail",
+        AttachWish(
+            portals=(Portal("192.0.2.5"), Portal("198.51.100.5")),
+            uuid="",
+            target="iqn.1994-12.com.promise:vtrak.1",
+            lun=0,
+            table="gpt",
+            fs="ext4",
+            mount="/cluster/raid",
+            options=("noatime",),
+            required_by=("sendmail.service",),
+        ),
+        Credential("myaccount", "/etc/iscsictl/mail.secret"),
+    )
+
+
+def test_every_key_reaches_the_wish() -> None:
+    (volume,) = volumes(
+        LEAST + 'iface = "nic1"\nfs = "xfs"\nfs-label = "L"\nmount = "/srv//a/"\nmode = "0750"\n'
+        'owner = "mail:mail"\nwwid = "naa.1"\nset = { "node.session.scan" = "manual" }\n'
+        'boot = false\nadopt = true\nover-nonempty = true\nverify-blank = "full"\n'
+        'chap = { user = "u" }\nmutual = { user = "m" }\n'
+    )
+    wish = volume.wish
+    assert (wish.iface, wish.fs_label, wish.mount, wish.mode) == ("nic1", "L", "/srv/a", 0o750)
+    assert (wish.wwid, wish.boot, wish.full_probe) == ("naa.1", False, True)
+    assert wish.consent == Consent(adopt=True, over_nonempty=True)
+    assert volume.owner == "mail:mail"
+    assert volume.keeps_secret
+    assert wish.values == {
+        "node.session.scan": "manual",
+        "node.session.auth.authmethod": "CHAP",
+        "node.session.auth.username": "u",
+        "node.session.auth.username_in": "m",
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "says"),
+    [
+        ("[[volume]\n", (1, 9), "expected ']]'"),
+        (LEAST + 'mount = "/srv/a\n', (5, 16), "illegal character"),
+        (LEAST + "lun = \n", (5, 7), "invalid value"),
+        (LEAST + "lun = 1\nlun = 2\n", (6, 8), "cannot overwrite"),
+        (LEAST + "x = [1,", (5, 8), "invalid value"),
+        ("volumes = 1\n", (1, 1), "volumes: there is no such key"),
+        ("[volume]\nname = 1\n", (1, 2), "two brackets"),
+        ('# x\n\n[[volume]]\nname = "a"\n', (3, 1), "no portals"),
+        (OTHER.replace("target", "targets"), (4, 1), "targets: there is no such key"),
+        (LEAST + 'fs = "ext5"\n', (5, 1), "fs: expected one of ext4, ext3"),
+        (LEAST + 'lun = "0"\n', (5, 1), "lun: expected a number from 0 to 16383, not '0'"),
+        (LEAST + "lun = true\n", (5, 1), "not true"),
+        (LEAST + "lun = 16384\n", (5, 1), "not 16384"),
+        (LEAST + 'boot = "no"\n', (5, 1), "boot: expected true or false, not 'no'"),
+        (LEAST + 'mount = "srv/a"\n', (5, 1), "mount: srv/a: the mount point must be an absolute"),
+        (LEAST + 'mount = "/"\n', (5, 1), "the root directory is taken"),
+        (LEAST + 'mount = "/srv/../etc"\n', (5, 1), "'..'"),
+        (LEAST + 'mount = "/a"\nmode = 0o750\n', (6, 1), "mode: expected a string in quotes"),
+        (LEAST + 'mount = "/a"\nmode = "u+x"\n', (6, 1), "an octal mode"),
+        (LEAST + 'mount = "/a"\noptions = "noatime"\n', (6, 1), "a list of strings in brackets"),
+        (LEAST + 'mount = "/a"\noptions = ["a,b"]\n', (6, 1), "one mount option in each string"),
+        (LEAST + 'options = ["noatime"]\n', (5, 1), "options: needs mount"),
+        (LEAST + 'fs-label = "x"\n', (5, 1), "fs-label: needs fs"),
+        (LEAST + 'fs = "xfs"\nfs-label = "0123456789abc"\n', (6, 1), "12 bytes at most"),
+        (LEAST.replace('"192.0.2.5"', '"fe80::1%eth0"'), (3, 1), "link-local"),
+        (LEAST.replace('"192.0.2.5"', ""), (3, 1), "at least one portal"),
+        (LEAST.replace('"192.0.2.5"', "5"), (3, 1), "not 5"),
+        (LEAST + 'chap = "u"\n', (5, 1), "chap: expected {"),
+        (LEAST + 'chap = { secret-file = "/x" }\n', (5, 1), "chap: there is no user"),
+        (LEAST + 'chap = { user = "u", secret = "x" }\n', (5, 22), "secret: there is no such key"),
+        (LEAST + 'chap = { user = "u", secret-file = "a/b" }\n', (5, 22), "an absolute path"),
+        (LEAST + "[volume.chap]\nuser = 1\n", (6, 1), "user: expected a string"),
+        (LEAST + 'mutual = { user = "u" }\n', (5, 1), "mutual: needs chap"),
+        (LEAST + 'chap = { user = "u", secret-file = "/x" }\nmutual = { user = "m" }\n', (6, 1),
+         "mutual: both need a secret-file"),
+        (LEAST + 'set = { scan = "manual" }\n', (5, 1), "set: scan: expected KEY=VALUE"),
+        (LEAST + 'set = { "node.session.auth.password" = "hunter2" }\n', (5, 1), "a secret stands"),
+        (LEAST + OTHER.replace('"b"', '"a"'), (6, 1), "name: 'a' is that of volume 'a' too"),
+        (LEAST + 'mount = "/a"\n' + OTHER + 'mount = "/a/"\n', (10, 1), "mount: '/a' is that of"),
+        (LEAST + OTHER.replace(":b", ":a"), (8, 1), "is that of volume 'a' too (line 1, column 1)"),
+        (LEAST + "lun = 1\n" + OTHER.replace(":b", ":a") + "lun = 1\n", (9, 1), "a LUN 1 is that"),
+        (LEAST + 'wwid = "x"\n' + OTHER + 'wwid = "x"\n', (10, 1), "wwid: 'x' is that of volume"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_told_with_line_column_and_key(
+    text: str, place: tuple[int, int], says: str
+) -> None:
+    said, _ = fault(text)
+    assert said.startswith(f"v.toml, line {place[0]}, column {place[1]}: ")
+    assert says in said
+    assert "hunter2" not in said
+
+
+def test_an_empty_file_has_no_volume() -> None:
+    assert "there is no volume" in fault("# nothing\n")[0]
+
+
+@pytest.mark.parametrize(
+    ("key", "hint"),
+    [
+        ("mnt", "did you mean mount?"), ("required_by", "did you mean required-by?"),
+        ("portal", "did you mean portals?"), ("fslabel", "did you mean fs-label?"),
+        ("wipe", "a file never wipes"), ("confirm", "a file never wipes"),
+        ("password", "secret-file"), ("zzz", "the keys are: name, portals"),
+    ],
+)  # fmt: skip
+def test_an_unknown_key_is_met_with_what_was_meant(key: str, hint: str) -> None:
+    assert hint in fault(f'{LEAST}{key} = "x"\n')[1]
+
+
+def test_two_luns_of_one_target_are_two_volumes() -> None:
+    both = volumes(LEAST + "lun = 0\n" + OTHER.replace(":b", ":a") + "lun = 1\n")
+    assert [volume.wish.lun for volume in both] == [0, 1]
+
+
+def test_a_volume_waits_for_those_that_it_is_mounted_on() -> None:
+    both = volumes(LEAST + 'mount = "/srv"\n' + OTHER + 'mount = "/srv/b"\n')
+    assert [below(volume, both) for volume in both] == [frozenset(), {"a"}]
+    apart = volumes(LEAST + 'mount = "/srv"\n' + OTHER + 'mount = "/srvb"\n')
+    assert [below(volume, apart) for volume in apart] == [frozenset(), frozenset()]
+
+
+WORDS = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), max_size=6)
+SCALARS = WORDS | st.integers(-9, 99) | st.booleans()
+VALUES = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=3)
+)
+
+
+def quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def written(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{quoted(k)} = {written(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, list):
+        return "[ # ]\n" + ",\n".join(map(written, value)) + "\n]"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return quoted(value) if isinstance(value, str) else str(value)
+
+
+def paths(value: Any, path: tuple[str | int, ...] = ()) -> set[tuple[str | int, ...]]:
+    found = {path}
+    inside = value if isinstance(value, dict) else {}
+    if isinstance(value, list):
+        inside = dict(enumerate(value))
+    for key, one in inside.items():
+        found |= paths(one, (*path, key))
+    return found
+
+
+@given(st.lists(st.dictionaries(WORDS, VALUES, max_size=4), min_size=1, max_size=3))
+def test_everything_in_a_document_has_its_place(tables: list[dict[str, Any]]) -> None:
+    lines = []
+    for table in tables:
+        lines.append("[[ volume ]] # [x]")
+        lines += [f" {quoted(key)} = {written(value)}" for key, value in table.items()]
+    text = "\n".join(lines)
+    document, places = parse_toml(text, "x")
+    assert document == tomllib.loads(text) == {"volume": tables}
+    assert {(), *places} == paths(document)
+    rows = text.split("\n")
+    for path, (line, column) in places.items():
+        rest = rows[line - 1][column - 1 :]
+        last = path[-1]
+        if isinstance(last, str) and path != ("volume",):
+            assert rest.startswith(quoted(last))
+        elif len(path) == 2:
+            assert rest.startswith("[[")
