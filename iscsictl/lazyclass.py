@@ -14,25 +14,29 @@ if TYPE_CHECKING:
     from dataclasses import dataclass
 else:
     import dataclasses
+    import threading
 
     _waiting: dict[type, dict[str, Any]] = {}
+    _made: set[type] = set()
+    _making = threading.RLock()
 
     def dataclass(cls: type | None = None, **options: Any) -> type | Callable[[type], type]:
         """Mean what dataclasses.dataclass does, from the first instance on."""
         if cls is None:
             return lambda cls: dataclass(cls, **options)
         _waiting[cls] = options
-
-        def first(self: Any, *values: Any, **named: Any) -> None:
-            _make(cls)
-            cls.__init__(self, *values, **named)
-
-        cls.__init__ = first
+        cls.__new__ = _new
         return cls
 
+    def _new(cls: type, *_values: Any, **_named: Any) -> Any:
+        if cls not in _made:
+            _make(cls)
+        return object.__new__(cls)
+
     def _make(cls: type) -> None:
-        for one in reversed(cls.__mro__):
-            options = _waiting.pop(one, None)
-            if options is not None:
-                del one.__init__
-                dataclasses.dataclass(one, **options)
+        """Make a class and those above it; another thread that wants an instance waits here."""
+        with _making:
+            for one in reversed(cls.__mro__):
+                if one in _waiting:
+                    dataclasses.dataclass(one, **_waiting.pop(one))
+            _made.add(cls)

@@ -1,0 +1,57 @@
+"""A dataclass that is made late is a dataclass, whoever asks for the first instance."""
+
+import dataclasses
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from typing import Any
+
+import pytest
+
+from iscsictl.lazyclass import dataclass
+
+
+@dataclass(frozen=True)
+class Base:
+    one: int
+    many: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Child(Base):
+    named: dict[str, int] = dataclasses.field(default_factory=dict)
+
+
+def test_the_first_instance_is_like_any_other() -> None:
+    child = Child(1, named={"a": 2})
+    assert child == Child(1, (), {"a": 2})
+    assert dataclasses.replace(child, one=3).one == 3
+    assert repr(Base(1)) == "Base(one=1, many=())"
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        child.one = 2  # type: ignore[misc]
+    with pytest.raises(TypeError):
+        Base(1, 2, 3)  # type: ignore[call-arg, arg-type]
+
+
+def test_threads_that_want_the_first_instance_at_once_all_get_one() -> None:
+    everyone = Barrier(8)
+
+    def want(made: Any) -> Any:
+        everyone.wait()
+        return made(1)
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            for _ in range(20):
+
+                @dataclass(frozen=True)
+                class Fresh:
+                    one: int
+                    two: int = 2
+
+                found = list(pool.map(want, [Fresh] * 8))
+                assert found == [Fresh(1)] * 8
+    finally:
+        sys.setswitchinterval(before)
