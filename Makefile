@@ -5,7 +5,7 @@ RUN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 FAULTS := $(VENV)/faults.jsonl
 
-.PHONY: help check test lab demo bench torture generated clean
+.PHONY: help check test lab lab-deps demo bench torture generated clean
 help:
 	@echo "make demo     the whole story on two virtual machines"
 	@echo "make check    lint, types, unit and property tests: seconds"
@@ -27,21 +27,27 @@ check: $(STAMP)
 	$(RUN)/mypy
 	$(RUN)/pytest -q -n 2 tests/unit tests/property
 
-test: check lab
-
-lab: $(STAMP)
-	-tests/lab/install-deps
+# The machines are made ready while the quick tests run.
+test: lab-deps
+	$(MAKE) --no-print-directory -O -j3 check ready-bookworm ready-trixie
 	$(RUN)/pytest -q tests/lab
 
-demo: $(STAMP)
+lab: lab-deps
+	$(RUN)/pytest -q tests/lab
+
+lab-deps: $(STAMP)
 	-tests/lab/install-deps
+
+ready-%: $(STAMP)
+	-$(RUN)/python -m tests.lab ready --suite $*
+
+demo: lab-deps
 	$(RUN)/python -m tests.lab.demo
 
 bench: $(STAMP)
 	$(RUN)/python -m tests.bench
 
-torture: $(STAMP)
-	-tests/lab/install-deps
+torture: lab-deps
 	rm -f $(FAULTS)
 	status=0; \
 	HYPOTHESIS_PROFILE=torture $(RUN)/pytest -q -n 2 tests/unit tests/property \

@@ -1,4 +1,4 @@
-"""The lab by hand: `python -m tests.lab up|run|call|restore|install|console|down|shell`."""
+"""The lab by hand: `python -m tests.lab ready|up|run|call|restore|install|console|down|shell`."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+from tests.lab.image import LabUnavailableError
 from tests.lab.pair import Lab
 
 
@@ -115,6 +116,14 @@ def show(answer: dict[str, Any]) -> int:
     return int(answer["code"])
 
 
+def ready(suite: str) -> None:
+    """Have what later starts need: the image, and the state of a booted pair."""
+    try:
+        Lab.start(suite).close()
+    except LabUnavailableError as error:
+        sys.exit(f"no lab: {error}")
+
+
 def shell(suite: str, *, project: bool) -> None:
     """A pair of one's own and the host's console, until the connection is closed."""
     with Lab.start(suite) as lab:
@@ -132,6 +141,7 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="python -m tests.lab")
     commands = top.add_subparsers(dest="command", required=True)
     texts = {
+        "ready": "build a suite's image and boot it once, unless that was done",
         "up": "start a pair and keep it (in the foreground)",
         "run": "run a command: run [--name N] host|array -- CMD...",
         "call": "run Python with lab, array and host defined",
@@ -146,8 +156,9 @@ def parser() -> argparse.ArgumentParser:
     for command, text in texts.items():
         made[command] = commands.add_parser(command, help=text)
         made[command].add_argument("--name", default="dev")
-    for command in ("up", "shell"):
+    for command in ("ready", "up", "shell"):
         made[command].add_argument("--suite", default="bookworm")
+    for command in ("up", "shell"):
         made[command].add_argument("--bare", action="store_true", help="without the project")
     made["run"].add_argument("--timeout", type=float, default=300)
     made["run"].add_argument("--stdin", action="store_true", help="pass on this stdin")
@@ -164,6 +175,9 @@ def main() -> int:
     """Do what the command line says."""
     args = parser().parse_args()
     match args.command:
+        case "ready":
+            ready(args.suite)
+            return 0
         case "up":
             up(args.name, args.suite, project=not args.bare)
             return 0
