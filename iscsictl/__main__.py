@@ -9,6 +9,7 @@ from typing import NoReturn
 
 def main() -> NoReturn:
     """Run iscsictl as a process: exit code by the contract, never a traceback."""
+    _open_what_is_closed()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -23,6 +24,13 @@ def main() -> NoReturn:
     sys.exit(code)
 
 
+def _open_what_is_closed() -> None:
+    """Have no file or disk that is opened later take the number of a standard stream."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))
+
+
 def _print(text: str) -> int:
     sys.stdout.write(text + "\n")
     return 0
@@ -32,23 +40,17 @@ def _guard(work: Callable[[], int]) -> int:
     """Run and flush; a closed pipe ends quietly, any other failed write is an error."""
     try:
         code = work()
-        if sys.stdout is not None:
-            sys.stdout.flush()
+        sys.stdout.flush()
     except BrokenPipeError:
         code = 0
     except OSError as error:
-        _complain(f"cannot write the output: {error.strerror}")
+        sys.stderr.write(f"iscsictl: cannot write the output: {error.strerror}\n")
         code = 1
     else:
         return code
     devnull = os.open(os.devnull, os.O_WRONLY)
     os.dup2(devnull, 1)
     return code
-
-
-def _complain(text: str) -> None:
-    if sys.stderr is not None:
-        sys.stderr.write(f"iscsictl: {text}\n")
 
 
 if __name__ == "__main__":

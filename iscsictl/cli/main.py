@@ -122,6 +122,8 @@ def run_cli() -> int:
         return int(result) if isinstance(result, int) else 0
     except click.exceptions.Exit as error:
         return error.exit_code
+    except SystemExit:  # that is how Click ends when nobody reads its output any more
+        return int(Exit.DONE)
     except (click.Abort, KeyboardInterrupt):
         return complain("stopped", None, Exit.INTERRUPTED)
     except click.UsageError as error:

@@ -1,6 +1,8 @@
 """Show plans and what became of them: lines as steps end, or the plan/1 document."""
 
+import errno
 import json
+import os
 import sys
 from typing import Any
 
@@ -71,8 +73,18 @@ class StepPrinter:
             return
         self.close()
         if self._lines:
-            sys.stdout.write(self.line(outcome) + "\n")
+            self._say(self.line(outcome) + "\n")
+
+    def _say(self, text: str) -> None:
+        """Print; when that fails, print no more: the work does not wait for who reads of it."""
+        try:
+            sys.stdout.write(text)
             sys.stdout.flush()
+        except OSError as error:
+            self._lines = False
+            os.dup2(os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC), sys.stdout.fileno())
+            if error.errno != errno.EPIPE:
+                sys.stderr.write(f"iscsictl: cannot write the output: {error.strerror}\n")
 
     def watch(self, text: str) -> None:
         """Take what a tool prints while it works."""
