@@ -19,9 +19,10 @@ Level = Literal["refuse", "warn", "note"]
 MIN_BYTES: Final = 12
 COMMON_MAX_BYTES: Final = 16
 MADE_LENGTH: Final = 16
-# 64 characters, 6 bits each: 16 of them are the 96 bits of the standard. No quotes, backslash,
-# blank, '#', ':' or ',': some array or file refuses or misreads each of those.
-ALPHABET: Final = string.ascii_letters + string.digits + "_."
+# 66 characters: 16 of them are the 96 bits of the standard, also after those are left out that
+# `generate` does not make. No quotes, backslash, blank, '#', ':' or ',': some array or file
+# refuses or misreads each of those.
+ALPHABET: Final = string.ascii_letters + string.digits + "_.-+"
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ _LEET_L: Final = str.maketrans({"1": "l", "!": "l"})
 
 
 def generate() -> Secret:
-    """Make a secret of 96 random bits that every known array takes: 16 plain characters."""
+    """Make a secret of 96 random bits and more that every known array takes: 16 characters."""
     while True:
         text = "".join(secrets.choice(ALPHABET) for _ in range(MADE_LENGTH))
         # Some arrays want two kinds of characters and no punctuation at the front.

@@ -1,7 +1,9 @@
 """Secrets are judged by what arrays, the standard and guessers make of them."""
 
+import string
 import sys
 from collections.abc import Iterable, Mapping
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -135,9 +137,26 @@ def test_the_estimate_tells_strong_from_weak() -> None:
     assert "estimate" in ids(GOOD * 15, "note", made=True)
 
 
-def test_the_alphabet_has_64_characters_that_every_array_takes() -> None:
-    assert len(set(ALPHABET)) == len(ALPHABET) == 64
+def test_the_alphabet_is_taken_by_every_array() -> None:
+    assert len(set(ALPHABET)) == len(ALPHABET)
     assert not any(c in ALPHABET for array in ARRAYS for c in array.without)
+
+
+def test_a_generated_secret_is_one_of_2_to_the_96_or_more() -> None:
+    """Count what may come out: a letter or digit first, and each of three kinds somewhere."""
+    kinds = (string.ascii_lowercase, string.ascii_uppercase, string.digits)
+    count = 0
+    for size in range(len(kinds) + 1):
+        for missing in combinations(kinds, size):
+            left = set(ALPHABET) - set("".join(missing))
+            first = sum(c.isalnum() for c in left)
+            count += (-1) ** size * first * len(left) ** (passwords.MADE_LENGTH - 1)
+    assert count >= 2**96
+    for _ in range(50):
+        made = generate().reveal()
+        assert made[0].isalnum()
+        assert all(set(kind) & set(made) for kind in kinds)
+        assert set(made) <= set(ALPHABET)
 
 
 def test_a_generated_secret_fits_every_array() -> None:
