@@ -4,11 +4,9 @@ import os
 import sys
 from collections.abc import Callable
 from functools import partial
-from importlib import resources
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from iscsictl.core.schedule import plan_install, plan_remove, texts
-from iscsictl.engine.converge import Task
 from iscsictl.errors import MissingError
 from iscsictl.model.inventory import Inventory
 from iscsictl.model.plan import Plan
@@ -22,6 +20,9 @@ from iscsictl.model.schedule import (
 )
 from iscsictl.system import systemd
 from iscsictl.system.files import read_file
+
+if TYPE_CHECKING:
+    from iscsictl.engine.converge import Task
 
 _TEMPLATES = ("cron", "iscsictl-reconnect.service", "iscsictl-reconnect.timer")
 
@@ -46,18 +47,26 @@ def executable() -> str:
     return path
 
 
-def install_task(means: Means, seconds: int, root: Path) -> Task:
+def install_task(means: Means, seconds: int, root: Path) -> "Task":
     """Return the task that has reconnect run every so many seconds. Raises UsageError."""
+    from importlib import resources
+
+    from iscsictl.core.schedule import plan_install, texts
+
     folder = resources.files("iscsictl") / "data"
     templates = {name: (folder / name).read_text() for name in _TEMPLATES}
     wanted = texts(templates, means, seconds, executable())
     return _task(root, partial(plan_install, wanted=wanted))
 
 
-def remove_task(root: Path) -> Task:
+def remove_task(root: Path) -> "Task":
     """Return the task that takes the schedule away."""
+    from iscsictl.core.schedule import plan_remove
+
     return _task(root, plan_remove)
 
 
-def _task(root: Path, think: Callable[[Scheduled], Plan]) -> Task:
+def _task(root: Path, think: Callable[[Scheduled], Plan]) -> "Task":
+    from iscsictl.engine.converge import Task
+
     return Task(lambda _, __: Inventory(), lambda _: think(scheduled(root)))
