@@ -7,6 +7,7 @@ themselves, and the plans are proved in tests/unit/test_disk_plan.py.
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -99,6 +100,52 @@ def test_each_filesystem_is_made_with_its_uuid_and_label(lab: Lab) -> None:
         call(lab, "disk", "mkfs", disk.wwid, "--fs", fs, "--uuid", uuid, "--label", "MAIL")
         told = shell(lab, f"blkid -p -o export {device}").splitlines()
         assert {f"UUID={uuid}", "LABEL=MAIL", f"TYPE={fs}"} <= set(told)
+
+
+@pytest.mark.torture
+def test_each_letter_of_fdisk_has_its_command_on_a_dos_table(lab: Lab) -> None:
+    disk = lab.array.disk("dos", "256M")
+    (device,) = login(lab, disk)
+    call(lab, "disk", "label", disk.wwid, "dos")
+    add = ("disk", "part", "add", disk.wwid)
+    call(lab, *add, "--size", "65536s", "--type", "83", "--bootable")
+    call(lab, *add, "--size", "32M", "--start", "64M", "--type", "swap")
+    call(lab, *add, "--rest", "--number", "4")
+    call(lab, "disk", "part", "type", disk.wwid, "4", "lvm")
+    call(lab, "disk", "part", "type", disk.wwid, "2", "fd")
+    again(lab, "disk", "part", "type", disk.wwid, "2", "fd")
+    call(lab, "disk", "part", "bootable", disk.wwid, "1", "--off")
+    call(lab, "disk", "part", "bootable", disk.wwid, "2")
+    again(lab, "disk", "part", "bootable", disk.wwid, "2")
+    rows = {
+        p["number"]: (p["start"] * 512, p["size"], p["type"], p["bootable"])
+        for p in shown(lab, disk.wwid)["partitions"]
+    }
+    assert rows == {
+        1: (8 * MIB, 32 * MIB, "83", False),
+        2: (64 * MIB, 32 * MIB, "fd", True),
+        4: (96 * MIB, 160 * MIB, "8e", False),
+    }
+    call(lab, "disk", "part", "verify", disk.wwid)
+    said = call(lab, "disk", "show", disk.wwid).out
+    assert re.search(r" 65536 +32M ", said), said
+    call(lab, "disk", "part", "rm", disk.wwid, "2")
+    assert "type=fd" not in shell(lab, f"sfdisk -d {device}")
+
+    uuid = "6f2b1c1e-4a0f-4d0e-9b8a-000000000083"
+    call(lab, "disk", "mkfs", f"{device}1", "--fs", "ext2", "--label", "OLD", "--uuid", uuid,
+         "--option=-m", "--option=0", "--option=-b", "--option=1024")  # fmt: skip
+    made = shell(lab, f"dumpe2fs -h {device}1 2>/dev/null")
+    for line in ("volume name:   OLD", uuid, "Reserved block count:     0", "Block size: "):
+        assert line in made
+    assert "has_journal" not in made
+    call(lab, "disk", "mkfs", f"{device}4", "--fs", "ext3", "--option=-E", "--option=nodiscard")
+    assert "TYPE=ext3" in shell(lab, f"blkid -p -o export {device}4")
+
+    # The fourth entry's start (at byte 8 of its 16) is put where the first partition is.
+    shell(lab, f"printf '\\000\\100\\000\\000' | dd of={device} bs=1 seek=502 conv=notrunc,fsync")
+    broken = call(lab, "disk", "part", "verify", disk.wwid, "-J", code=1)
+    assert "overlap" in broken.out
 
 
 @pytest.mark.fault("F27")

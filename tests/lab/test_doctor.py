@@ -18,6 +18,22 @@ IQN = "iqn.2001-04.com.example:doctor"
 CHAP = ("myaccount", "secret-of-the-host")
 NAMES = "/etc/iscsi/initiatorname.iscsi"
 Levels = dict[str, set[str]]
+#: What the first test plants; test_doctor_faults.py has the others.
+PLANTED = {
+    "nodedb-lock": "fail",
+    "nodedb-records": "fail",
+    "nodedb-modes": "warn",
+    "service-login": "fail",
+    "service-reload": "warn",
+    "initiator-name": "fail",
+    "initiator-session": "warn",
+    "portal-reachable": "fail",
+    "net-mtu-mixed": "warn",
+    "chap-none": "warn",
+    "ipsec-policy": "warn",
+    "multipath-map": "fail",
+    "fstab-device-name": "fail",
+}
 
 
 def doctor(lab: Lab, arguments: str = "", *, seconds: float = 60) -> tuple[int, Levels, str]:
@@ -93,21 +109,7 @@ def test_each_planted_fault_is_found_and_the_safe_ones_are_mended(lab: Lab) -> N
     drop(lab, f"ip daddr {B4} tcp dport 3260")
     code, found, said = doctor(lab, "--timeout 5s")
     assert code == 1
-    for name, level in {
-        "nodedb-lock": "fail",
-        "nodedb-records": "fail",
-        "nodedb-modes": "warn",
-        "service-login": "fail",
-        "service-reload": "warn",
-        "initiator-name": "fail",
-        "initiator-session": "warn",
-        "portal-reachable": "fail",
-        "net-mtu-mixed": "warn",
-        "chap-none": "warn",
-        "ipsec-policy": "warn",
-        "multipath-map": "fail",
-        "fstab-device-name": "fail",
-    }.items():
+    for name, level in PLANTED.items():
         assert level in found.get(name, set()), (name, said)
     planned = lab.host.run("iscsictl doctor --fix -n")
     assert planned.code == 10

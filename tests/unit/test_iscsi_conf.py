@@ -10,13 +10,11 @@ from iscsictl.core.importing import as_json, plan_import
 from iscsictl.model.oldconf import OldConfig
 from iscsictl.parse.iscsi_conf import parse_boolean, parse_iscsi_conf, parse_number, parse_time
 
-OWN: list[dict[str, Any]] = json.loads(
-    (Path(__file__).parent / "data" / "iscsi_conf.json").read_text()
-)
-_MEASURED = Path(__file__).parents[3] / "shared" / "cases" / "iscsi_conf.json"
-MEASURED: list[dict[str, Any]] = (
-    json.loads(_MEASURED.read_text())["cases"] if _MEASURED.exists() else []
-)
+DATA = Path(__file__).parent / "data"
+OWN: list[dict[str, Any]] = json.loads((DATA / "iscsi_conf.json").read_text())
+MEASURED: list[dict[str, Any]] = json.loads((DATA / "iscsi_conf_measured.json").read_text())[
+    "cases"
+]
 
 
 def document(text: str) -> dict[str, Any]:

@@ -1,0 +1,72 @@
+"""What both ends agree on at a login, seen on the wire; and targets that an iSNS server names."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.lab.array import A4
+
+if TYPE_CHECKING:
+    from tests.lab.agent import Background, Result
+    from tests.lab.pair import Lab
+
+HERE = Path(__file__).parent
+IQN = "iqn.2001-04.com.example:wire"
+CHAP = ("myaccount", "secret-of-the-host")
+#: The numbers of the CHAP_A key (RFC 1994, IANA's PPP authentication algorithms).
+ALGORITHMS = {"MD5": 5, "SHA1": 6, "SHA256": 7, "SHA3-256": 8}
+
+
+def ctl(lab: Lab, command: str, code: int = 0) -> Result:
+    result = lab.host.run(f"iscsictl {command}", timeout=120)
+    assert result.code == code, str(result)
+    assert "Traceback" not in result.err
+    return result
+
+
+def listening(lab: Lab, script: str, *arguments: str) -> Background:
+    """Run a script of this directory on the array until the test ends."""
+    lab.array.put(f"/root/{script}", (HERE / script).read_text())
+    running = lab.array.start(["python3", f"/root/{script}", *arguments])
+    while "listening" not in running.output()[0]:
+        ended = running.poll()
+        assert ended is None, str(ended)
+    return running
+
+
+def test_digests_and_each_chap_algorithm_are_agreed_on_and_shown(lab: Lab) -> None:
+    lab.array.target(IQN, [lab.array.disk("d", "64M")], chap=CHAP)
+    lab.host.put("/root/secret", CHAP[1], 0o600)
+    ctl(lab, f"discover {A4} --save")
+    ctl(lab, f"chap set -T {IQN} --user {CHAP[0]} --secret-file /root/secret")
+    tap = listening(lab, "sniffer_guest.py", "CHAP_A", "HeaderDigest", "DataDigest")
+    for name, number in ALGORITHMS.items():
+        ctl(lab, f"chap set -T {IQN} --algorithms {name}")
+        before = len(tap.output()[0])
+        ctl(lab, f"login -T {IQN} --header-digest crc32c --data-digest crc32c")
+        said = tap.output()[0][before:].split()
+        assert said.count(f"CHAP_A={number}") >= 2, (name, said)
+        assert {s for s in said if s.startswith("CHAP_A")} == {f"CHAP_A={number}"}
+        assert {s for s in said if "Digest" in s} == {"HeaderDigest=CRC32C", "DataDigest=CRC32C"}
+        (session,) = json.loads(ctl(lab, "ls -J").out)["sessions"]
+        assert session["params"]["HeaderDigest"] == session["params"]["DataDigest"] == "CRC32C"
+        assert session["chap"]["username"] == CHAP[0]
+        long = ctl(lab, "ls -l").out
+        assert long.count("CRC32C") == 2
+        ctl(lab, f"logout -T {IQN}")
+    levels = json.loads(lab.host.run("iscsictl doctor -J --only chap").out)["findings"]
+    assert {f["id"]: f["level"] for f in levels} == {"chap-none": "ok"}
+
+
+def test_targets_that_an_isns_server_names_are_shown_and_saved(lab: Lab) -> None:
+    lab.array.target(IQN, [lab.array.disk("d", "64M")])
+    server = listening(lab, "isns_guest.py", IQN, A4, "3260", "1")
+    (shown,) = json.loads(ctl(lab, f"discover --isns {A4} -J").out)["targets"]
+    assert (shown["target"], shown["portal"]["address"], shown["record"]) == (IQN, A4, False)
+    assert "request 0x2" in server.output()[0]
+    ctl(lab, f"discover --isns {A4} --save")
+    ctl(lab, f"login -T {IQN}")
+    assert IQN in lab.host.run("iscsiadm -m session").out
+    ctl(lab, f"discover --isns {A4}:3206", 6)
