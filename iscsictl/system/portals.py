@@ -6,17 +6,30 @@ import selectors
 import socket
 import time
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from iscsictl.model.names import Portal
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+Address = tuple[int, int, int, Any]
+_LATE = "the name cannot be resolved in time"
 
 
 def silent(portals: Iterable[Portal], timeout: float) -> Mapping[Portal, str]:
     """Return the portals that do not take a connection within `timeout` seconds, and why."""
     deadline = time.monotonic() + timeout
     reasons: dict[Portal, str] = {}
+    names: dict[Portal, Future[str | None]] = {}
     with selectors.DefaultSelector() as selector:
         for portal in dict.fromkeys(portals):
-            reason = _start(selector, portal)
+            try:
+                address = _address(portal, socket.AI_NUMERICHOST)
+            except OSError:
+                names[portal] = _in_a_thread(portal, deadline)
+                continue
+            reason = _start(selector, portal, address)
             if reason is not None:
                 reasons[portal] = reason
         while selector.get_map() and (left := deadline - time.monotonic()) > 0:
@@ -32,18 +45,56 @@ def silent(portals: Iterable[Portal], timeout: float) -> Mapping[Portal, str]:
             reasons[key.data] = f"no answer within {timeout:g} s"
             if isinstance(key.fileobj, socket.socket):
                 key.fileobj.close()
+    for portal, asked in names.items():
+        try:
+            reason = asked.result(max(0.0, deadline - time.monotonic()))
+        except TimeoutError:
+            reason = _LATE
+        if reason is not None:
+            reasons[portal] = reason
     return reasons
 
 
-def _start(selector: selectors.BaseSelector, portal: Portal) -> str | None:
+def _in_a_thread(portal: Portal, deadline: float) -> "Future[str | None]":
+    """Try a portal that has a name: the resolver has no deadline, so nobody waits for it."""
+    from concurrent.futures import Future
+    from threading import Thread
+
+    answer: Future[str | None] = Future()
+    Thread(target=lambda: answer.set_result(_try(portal, deadline)), daemon=True).start()
+    return answer
+
+
+def _try(portal: Portal, deadline: float) -> str | None:
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            portal.address, portal.port, type=socket.SOCK_STREAM
-        )[0]
+        family, kind, protocol, place = _address(portal, 0)
     except OSError as error:
         return f"the name cannot be resolved: {error.strerror}".lower()
+    left = deadline - time.monotonic()
+    if left <= 0:
+        return _LATE
+    with socket.socket(family, kind, protocol) as connection:
+        connection.settimeout(left)
+        try:
+            connection.connect(place)
+        except TimeoutError:
+            return "no answer in time"
+        except OSError as error:
+            return os.strerror(error.errno or 0).lower()
+    return None
+
+
+def _address(portal: Portal, flags: int) -> Address:
+    family, kind, protocol, _, address = socket.getaddrinfo(
+        portal.address, portal.port, type=socket.SOCK_STREAM, flags=flags
+    )[0]
+    return family, kind, protocol, address
+
+
+def _start(selector: selectors.BaseSelector, portal: Portal, address: Address) -> str | None:
+    family, kind, protocol, place = address
     connection = socket.socket(family, kind | socket.SOCK_NONBLOCK, protocol)
-    code = connection.connect_ex(address)
+    code = connection.connect_ex(place)
     if code not in {0, errno.EINPROGRESS}:
         connection.close()
         return os.strerror(code).lower()

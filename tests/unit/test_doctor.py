@@ -4,16 +4,18 @@ import io
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
-from iscsictl.cli.doctor import doctor
+from iscsictl.cli.main import cli
 from iscsictl.engine.context import Context
 from iscsictl.engine.converge import converge, dry_run
 from iscsictl.engine.doctor import look
@@ -27,6 +29,7 @@ from iscsictl.model.names import Portal
 from iscsictl.model.plan import Status
 from iscsictl.system import facts, modules, network, units
 from iscsictl.system.pathmtu import path_mtus
+from iscsictl.system.portals import silent
 from iscsictl.ui import doctorview
 from iscsictl.ui.screen import Screen
 
@@ -257,6 +260,27 @@ def test_a_made_tree_is_looked_at_without_any_process(
     assert isinstance(machine.db, Known)
 
 
+def test_names_that_nobody_resolves_are_asked_for_side_by_side_and_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    real = socket.getaddrinfo
+
+    def slow(host: str, port: int, **options: Any) -> Any:
+        if options.get("flags") == 0:
+            time.sleep(0.2 if host == "quick" else 2.0)
+            host = "127.0.0.1"
+        return real(host, port, **options)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        monkeypatch.setattr(socket, "getaddrinfo", slow)
+        began = time.monotonic()
+        found = silent([Portal(n, port) for n in ("slow", "lame", "quick", "127.0.0.1")], 0.5)
+    assert time.monotonic() - began < 1.0
+    assert found == {Portal(n, port): "the name cannot be resolved in time"
+                     for n in ("slow", "lame")}  # fmt: skip
+
+
 def test_an_echo_comes_back_from_here_and_not_from_nowhere() -> None:
     here, nowhere = Portal("127.0.0.1"), Portal("192.0.2.254")
     try:
@@ -345,7 +369,7 @@ def test_the_worst_level_counts() -> None:
 
 
 def run_doctor(root: Path, *arguments: str) -> Result:
-    return CliRunner().invoke(doctor, arguments, env={"ISCSICTL_ROOT": str(root)})
+    return CliRunner().invoke(cli, ["doctor", *arguments], env={"ISCSICTL_ROOT": str(root)})
 
 
 def test_the_exit_code_is_1_with_a_failure_and_0_with_warnings_alone(root: Path) -> None:

@@ -5,7 +5,7 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from iscsictl.cli.explain import explain as command
+from iscsictl.cli.main import cli
 from iscsictl.core.explain import by_code, explain, in_text
 from iscsictl.errors import NotFoundError
 
@@ -80,14 +80,14 @@ def test_numbers_that_are_no_codes_are_left_alone() -> None:
 
 
 def test_the_command_lists_all_without_an_argument() -> None:
-    result = CliRunner().invoke(command, [])
+    result = CliRunner().invoke(cli, ["explain"])
     assert result.exit_code == 0
     for code in ("24", "1020", "0203"):
         assert any(line.split()[:1] == [code] for line in result.output.splitlines())
 
 
 def test_the_command_prints_json() -> None:
-    result = CliRunner().invoke(command, ["-o", "json", "0203"])
+    result = CliRunner().invoke(cli, ["explain", "-o", "json", "0203"])
     document = json.loads(result.stdout)
     assert document["schema"] == "iscsictl.explain/1"
     assert document["causes"][0]["code"] == 0x0203
@@ -95,11 +95,11 @@ def test_the_command_prints_json() -> None:
 
 
 def test_the_command_reads_text_from_stdin() -> None:
-    result = CliRunner().invoke(command, ["-"], input=b"\xff detected conn error (1020)\n")
+    result = CliRunner().invoke(cli, ["explain", "-"], input=b"\xff detected conn error (1020)\n")
     assert result.exit_code == 0
     assert "1020" in result.output
 
 
 def test_an_unknown_code_exits_3() -> None:
-    result = CliRunner().invoke(command, ["4711"])
+    result = CliRunner().invoke(cli, ["explain", "4711"])
     assert result.exit_code == 3

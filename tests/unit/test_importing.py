@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from iscsictl.cli.importing import import_
+from iscsictl.cli.main import cli
 from iscsictl.core.importing import (
     DiscoveryPlan,
     ImportPlan,
@@ -216,7 +216,7 @@ def test_an_initiator_name_that_breaks_the_standard_is_kept_and_warned_about() -
 def run(tmp_path: Path, text: str, *options: str) -> Result:
     file = tmp_path / "iscsi.conf"
     file.write_text(text)
-    return CliRunner().invoke(import_, [str(file), *options])
+    return CliRunner().invoke(cli, ["import", str(file), *options])
 
 
 def test_the_dry_run_exits_10_and_shows_no_secret(tmp_path: Path) -> None:
@@ -242,11 +242,11 @@ def test_a_file_with_nothing_in_it_exits_0(tmp_path: Path) -> None:
 
 
 def test_a_missing_file_exits_3(tmp_path: Path) -> None:
-    assert CliRunner().invoke(import_, [str(tmp_path / "none"), "-n"]).exit_code == 3
+    assert CliRunner().invoke(cli, ["import", str(tmp_path / "none"), "-n"]).exit_code == 3
 
 
 def test_a_directory_is_an_error_without_a_traceback(tmp_path: Path) -> None:
-    assert CliRunner().invoke(import_, [str(tmp_path), "-n"]).exit_code == 2
+    assert CliRunner().invoke(cli, ["import", str(tmp_path), "-n"]).exit_code == 2
 
 
 def test_the_plan_of_a_portal_names_its_source() -> None:
