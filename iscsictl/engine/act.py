@@ -62,7 +62,8 @@ def execute(steps: Iterable[Step], context: Context, done: list[Done]) -> Iterat
 def _perform(action: Action, context: Context) -> Effect:
     """Do it; what the kernel refused without a word of ours is an error like any other."""
     try:
-        return perform(action, context)
+        with context.guard(action):
+            return perform(action, context)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         raise IscsictlError(f"{where}{error.strerror or error}") from error
@@ -95,7 +96,8 @@ def undo(done: list[Done], context: Context) -> tuple[list[Outcome], list[str]]:
 
 def _take_back(back: Action, context: Context) -> str | None:
     try:
-        perform(back, context)
+        with context.guard(back):
+            perform(back, context)
     except IscsictlError as error:
         return error.text
     except OSError as error:

@@ -1,14 +1,22 @@
 """What the engine needs to know of its surroundings while it looks and acts."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import field
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 from iscsictl.lazyclass import dataclass
 from iscsictl.system import nodedb
 from iscsictl.system.udev import Waiter
+
+if TYPE_CHECKING:
+    from iscsictl.model.fstab import Fstab
+    from iscsictl.model.plan import Action
+
+T = TypeVar("T")
 
 
 def _silent(_: str) -> None:
@@ -36,3 +44,30 @@ class Context:
     def deadline(self) -> float:
         """Return when a wait that begins now has to end (monotonic seconds)."""
         return time.monotonic() + self.wait
+
+    # Where several wishes are worked on side by side (engine/shared.py), they share these.
+
+    def together(self, what: Hashable, read: Callable[[], T]) -> T:
+        """Read what is the same for all who look now; `what` names it."""
+        return read()
+
+    def once(self, what: Hashable, ask: Callable[[], T]) -> T:
+        """Ask what need not be asked again in this run; `what` names it."""
+        return ask()
+
+    def guard(self, action: "Action") -> AbstractContextManager[object]:
+        """Return what keeps out others while an action is carried out."""
+        return nullcontext()
+
+    def edit_fstab(self, edit: Callable[["Fstab"], "Fstab"]) -> tuple[bool, "Fstab"]:
+        """Change /etc/fstab; return whether it changed, and what it was."""
+        from iscsictl.system import fstabfile
+
+        old = fstabfile.read_fstab(self.root)
+        return fstabfile.save_fstab(self.root, edit(old), old), old
+
+    def reload(self) -> None:
+        """Have systemd read fstab and the units again."""
+        from iscsictl.system import systemd
+
+        systemd.daemon_reload()

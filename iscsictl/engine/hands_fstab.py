@@ -9,12 +9,11 @@ from iscsictl.model import actions
 from iscsictl.model.fstab import Fstab, FstabLine
 from iscsictl.model.plan import Action
 from iscsictl.parse import fstab as fstab_edit
-from iscsictl.system import fstabfile, systemd
+from iscsictl.system import systemd
 
 
 def _edit_fstab(context: Context, edit: Callable[[Fstab], Fstab]) -> Effect:
-    old = fstabfile.read_fstab(context.root)
-    return Effect(fstabfile.save_fstab(context.root, edit(old), old), old)
+    return Effect(*context.edit_fstab(edit))
 
 
 def _put(fstab: Fstab, line: FstabLine, wwid: str) -> Fstab:
@@ -42,7 +41,7 @@ def _write_fstab(action: actions.WriteFstab, context: Context) -> Effect:
     )  # fmt: skip
     effect = _edit_fstab(context, lambda old: _put(old, line, action.wwid))
     if effect.changed:
-        systemd.daemon_reload()
+        context.reload()
     return effect
 
 
@@ -55,7 +54,7 @@ def _drop_fstab(action: actions.DropFstab, context: Context) -> Effect:
 
     effect = _edit_fstab(context, drop)
     if effect.changed:
-        systemd.daemon_reload()
+        context.reload()
     return effect
 
 
@@ -64,7 +63,7 @@ def _restore_fstab(action: actions.RestoreFstab, context: Context) -> Effect:
         context, lambda now: fstab_edit.with_lines_of(now, action.before, action.wwid)
     )
     if effect.changed:
-        systemd.daemon_reload()
+        context.reload()
     return effect
 
 

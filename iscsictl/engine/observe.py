@@ -1,6 +1,6 @@
 """Look at the machine as far as a wish needs it: frozen facts for the planner."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +10,8 @@ from iscsictl.core.routes import recorded_portals, session_of
 from iscsictl.engine.context import Context
 from iscsictl.errors import IscsictlError, UnreachableError
 from iscsictl.model.content import Content
+from iscsictl.model.fstab import Fstab
+from iscsictl.model.hold import Hold
 from iscsictl.model.inventory import (
     HostFacts,
     Inventory,
@@ -58,9 +60,7 @@ def host_facts(root: Path = Path("/")) -> HostFacts:
 def for_attach(context: Context, wish: AttachWish, before: Inventory | None) -> Inventory:
     """Look at all that an attach rests on. What the array said `before` is not asked again."""
     root = context.root
-    records = nodedb.read_records(context.db)
-    listing = read_listing(root)
-    facts = host_facts(root)
+    records, listing, facts, fstab, held = context.together("host", lambda: _basis(context))
     offers: Seen[tuple[Offer, ...]] = NotLooked()
     silent: Mapping[Portal, str] = {}
     known = recorded_portals(records, wish)
@@ -76,7 +76,7 @@ def for_attach(context: Context, wish: AttachWish, before: Inventory | None) -> 
         records,
         listing.sessions,
         listing.disks or (),
-        fstabfile.read_fstab(root),
+        fstab,
         offers,
         silent,
         _unsettled(records, wish, target, facts),
@@ -85,6 +85,20 @@ def for_attach(context: Context, wish: AttachWish, before: Inventory | None) -> 
         used,
         _place(wish),
         facts,
+        held,
+    )
+
+
+def _basis(
+    context: Context,
+) -> tuple[tuple[NodeRecord, ...], Listing, HostFacts, Fstab, tuple[Hold, ...]]:
+    """Look at what is the same for every wish."""
+    root = context.root
+    return (
+        nodedb.read_records(context.db),
+        read_listing(root),
+        host_facts(root),
+        fstabfile.read_fstab(root),
         holds.read_holds(root),
     )
 
@@ -133,7 +147,7 @@ def _ask_array(
 ) -> tuple[Seen[tuple[Offer, ...]], Mapping[Portal, str]]:
     """Ask the portals for their targets, unless a record knows; find those that are silent."""
     wait = min(PROBE_WAIT, context.wait)
-    silent = dict(portals.silent(known or wish.portals, wait))
+    silent = dict(_silent(context, known or wish.portals, wait))
     if known:
         return NotLooked(), silent
     answering = [p for p in wish.portals if p not in silent]
@@ -146,7 +160,10 @@ def _ask_array(
         )
         return Unreadable(error), silent
     try:
-        offers = iscsiadm.discover(answering[0], timeout=context.wait, iface=wish.iface)
+        offers = context.once(
+            ("offers", answering[0], wish.iface),
+            lambda: iscsiadm.discover(answering[0], timeout=context.wait, iface=wish.iface),
+        )
     except IscsictlError as error:
         return Unreadable(error), silent
     wanted = [o.portal for o in offers if wish.target in {None, o.target}]
@@ -154,7 +171,12 @@ def _ask_array(
     others = [p for p in wanted if (p.address, p.port) not in places]
     if len(others) < len(wanted) and not (root_multipath(context) or silent):
         return Known(offers), silent
-    return Known(offers), {**silent, **portals.silent(others, wait)}
+    return Known(offers), {**silent, **_silent(context, others, wait)}
+
+
+def _silent(context: Context, some: Iterable[Portal], wait: float) -> Mapping[Portal, str]:
+    asked = tuple(dict.fromkeys(some))
+    return context.once(("silent", asked), lambda: portals.silent(asked, wait))
 
 
 def root_multipath(context: Context) -> bool:
@@ -207,7 +229,8 @@ def _disks(
     for disk in disks:
         if disk.wwid is None or not (wish.fs or wish.mount):
             continue
-        users_now = users.users(disk, context.root)
+        sight = context.together("users", lambda: users.Sight(context.root))
+        users_now = users.users(disk, context.root, sight=sight)
         used[disk.wwid] = users_now
         if wish.mount not in users_now.mounts:
             contents[disk.wwid] = _probe(disk, users_now, full=wish.full_probe)

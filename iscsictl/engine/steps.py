@@ -14,7 +14,7 @@ from iscsictl.engine.effect import Effect
 from iscsictl.errors import InUseError, IscsictlError, NotFoundError, RefusedError, UnreachableError
 from iscsictl.model import actions
 from iscsictl.model.actions import DiskId
-from iscsictl.model.listing import Block, Disk, Listing, Session
+from iscsictl.model.listing import Block, Disk, Session
 from iscsictl.model.plan import Action
 from iscsictl.system import disk as writer
 from iscsictl.system import (
@@ -30,10 +30,11 @@ from iscsictl.system import (
     systemd,
     users,
 )
+from iscsictl.system.blockdev import read_block
 from iscsictl.system.files import replace_file
 from iscsictl.system.iscsiadm import Key
 from iscsictl.system.run import run
-from iscsictl.system.sysfs import read_listing
+from iscsictl.system.sysfs import read_listing, read_sessions
 
 _LOGIN_PAUSE = 3.0
 
@@ -62,6 +63,9 @@ def _restore_record(action: actions.RestoreRecord, context: Context) -> Effect:
 
 
 def _record_path(action: Any, context: Context) -> Path:
+    path = nodedb.record_path(context.db, action.target, action.portal, action.iface)
+    if action.portal.tpgt is not None and path.is_file():
+        return path
     fitting = [
         record
         for record in nodedb.read_records(context.db)
@@ -89,7 +93,9 @@ def _delete_record(action: actions.DeleteRecord, context: Context) -> Effect:
     return Effect(gone)
 
 
-def _enable(action: actions.EnableService, _: Context) -> Effect:
+def _enable(action: actions.EnableService, context: Context) -> Effect:
+    if systemd.enabled(action.unit, context.root) == action.on:
+        return Effect(changed=False)
     if action.on:
         systemd.enable(action.unit)
     else:
@@ -97,8 +103,12 @@ def _enable(action: actions.EnableService, _: Context) -> Effect:
     return Effect()
 
 
-def _session(listing: Listing, action: Any) -> Session | None:
-    return session_at(listing.sessions, action.target, action.portal, action.iface)
+def _sessions(context: Context) -> tuple[Session, ...]:
+    return context.together("sessions", lambda: read_sessions(context.root, details=False))
+
+
+def _session(sessions: tuple[Session, ...], action: Any) -> Session | None:
+    return session_at(sessions, action.target, action.portal, action.iface)
 
 
 def _login(action: actions.Login, context: Context) -> Effect:
@@ -106,7 +116,7 @@ def _login(action: actions.Login, context: Context) -> Effect:
     deadline = min(context.deadline(), context.deadline() - context.wait + _LOGIN_PAUSE)
 
     def look() -> Session | None:
-        session = _session(read_listing(context.root), action)
+        session = _session(_sessions(context), action)
         return session if session is not None and _arrived(session, action.lun) else None
 
     context.waiter.wait(look, deadline)
@@ -124,8 +134,7 @@ def _arrived(session: Session, lun: int | None) -> bool:
 
 def _scan(action: actions.Scan, context: Context) -> Effect:
     def sessions() -> list[Session]:
-        listing = read_listing(context.root)
-        return [s for s in listing.sessions if s.target == action.target]
+        return [s for s in _sessions(context) if s.target == action.target]
 
     for session in sessions():
         if session.host is not None:
@@ -196,15 +205,19 @@ def _find(block: Block, uuid: str) -> Block | None:
     return next((b for child in block.children if (b := _find(child, uuid))), None)
 
 
-def _disk(listing: Listing, disk: DiskId) -> Disk | None:
-    return next((d for d in listing.disks or () if d.wwid == disk.wwid), None)
+def _block(disk: DiskId, context: Context) -> Block | None:
+    """Return what udev shows of a disk: by its device where that is known, else by its WWID."""
+    if disk.device:
+        return read_block(context.root, disk.device)
+    disks = read_listing(context.root).disks or ()
+    return next((d.block for d in disks if d.wwid == disk.wwid), None)
 
 
 def _mount(action: actions.Mount, context: Context) -> Effect:
-    def look() -> tuple[Disk, Block] | None:
-        disk = _disk(read_listing(context.root), action.disk)
-        block = None if disk is None else _find(disk.block, action.uuid)
-        return None if disk is None or block is None else (disk, block)
+    def look() -> tuple[str, Block] | None:
+        disk = _block(action.disk, context)
+        block = None if disk is None else _find(disk, action.uuid)
+        return None if disk is None or block is None else (disk.device, block)
 
     found = context.waiter.wait(look, context.deadline())
     if found is None:
@@ -213,8 +226,7 @@ def _mount(action: actions.Mount, context: Context) -> Effect:
             hint="see whether the disk is there: iscsictl ls; and what udev does: "
             "journalctl -u systemd-udevd",
         )
-    disk, block = found
-    device = disk.block.device
+    device, block = found
     with probe.opened(device, exclusive=False) as fd:
         if action.disk.wwid not in scsi.wwids(fd):
             raise RefusedError(f"{device} is not the disk {action.disk.wwid} any more")
@@ -233,13 +245,13 @@ def _own(action: actions.Own, _: Context) -> Effect:
 
 def _require(action: actions.RequireMount, context: Context) -> Effect:
     systemd.require_mount(action.unit, action.path, context.root)
-    systemd.daemon_reload()
+    context.reload()
     return Effect()
 
 
 def _unrequire(action: actions.DropRequire, context: Context) -> Effect:
     systemd.drop_require(action.path, context.root, action.unit)
-    systemd.daemon_reload()
+    context.reload()
     return Effect()
 
 
@@ -269,7 +281,7 @@ def _test_free(device: str) -> None:
 
 def _logout(action: actions.Logout, context: Context) -> Effect:
     listing = read_listing(context.root)
-    session = _session(listing, action)
+    session = _session(listing.sessions, action)
     if session is None or session.sid is None:
         return Effect(changed=False)
     if action.lost:
@@ -282,7 +294,7 @@ def _logout(action: actions.Logout, context: Context) -> Effect:
     iscsiadm.logout(session.sid, action.target, timeout=context.wait)
 
     def gone() -> bool | None:
-        return True if _session(read_listing(context.root), action) is None else None
+        return True if _session(_sessions(context), action) is None else None
 
     if context.waiter.wait(gone, context.deadline()) is None:
         raise UnreachableError(f"the session to {action.target} did not end")

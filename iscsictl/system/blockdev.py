@@ -4,6 +4,7 @@ Sizes are bytes (sysfs counts sectors of 512 whatever the disk's own are). Nothi
 filesystems are what udev found when the device last changed.
 """
 
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -100,6 +101,11 @@ class BlockTree:
         children += [(f"{base}/{name}", name, "loop") for name in self._loops.get(device, ())]
         blocks = (self._block(*child, above)[0] for child in children)
         return tuple(block for block in blocks if block is not None)
+
+
+def read_block(root: Path, device: str) -> Block | None:
+    """Return one device with all that stands on it; None if it is not there."""
+    return BlockTree(root).block(os.path.basename(os.path.realpath(device)))
 
 
 def read_disks(

@@ -9,7 +9,7 @@ from pathlib import Path
 from iscsictl.errors import InUseError, IscsictlError
 from iscsictl.model.inventory import Place
 from iscsictl.parse.mountinfo import MountLine, parse_mountinfo
-from iscsictl.system.run import ToolError, run
+from iscsictl.system.run import ToolError, none_starting, run
 
 _BUSY = 32
 
@@ -144,6 +144,7 @@ def takes_writes(path: str) -> str | None:
         return (error.strerror or "unknown error").lower()
     finally:
         os.close(fd)
+        none_starting()
     return None
 
 

@@ -18,7 +18,7 @@ from typing import Any
 from iscsictl.errors import InUseError, IscsictlError, UnreachableError
 from iscsictl.model.content import Content, Filesystem, Partition, Signature
 from iscsictl.system import scsi
-from iscsictl.system.run import run
+from iscsictl.system.run import none_starting, run
 
 MIB = 1 << 20
 _WINDOW = 16 * 1024
@@ -57,6 +57,8 @@ def opened(device: str, *, exclusive: bool) -> Iterator[int]:
         yield fd
     finally:
         os.close(fd)
+        if exclusive:
+            none_starting()
 
 
 def size_of(fd: int) -> tuple[int, int, bool]:

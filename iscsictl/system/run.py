@@ -4,6 +4,7 @@ import os
 import shlex
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -59,6 +60,17 @@ class ToolError(IscsictlError):
 
 class StoppedError(IscsictlError):
     """A tool was ended because the user asked iscsictl to stop."""
+
+
+# Between fork and exec a child holds copies of all our descriptors, another thread's locks and
+# exclusive openings among them: one starts at a time, and who must be rid of them can wait.
+_starting = threading.Lock()
+
+
+def none_starting() -> None:
+    """Return when no process is about to start that has a copy of what was closed before."""
+    with _starting:
+        return
 
 
 _tracers: list[Callable[[Sequence[str]], None]] = []
@@ -117,15 +129,17 @@ def run(
     for tracer in _tracers:
         tracer(argv)
     began = time.monotonic()
-    with subprocess.Popen(
-        argv,
-        executable=path,
-        stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=environment(),
-        process_group=0,
-    ) as process:
+    with _starting:
+        started = subprocess.Popen(
+            argv,
+            executable=path,
+            stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment(),
+            process_group=0,
+        )
+    with started as process:
         try:
             out, err = process.communicate(stdin, timeout)
         except subprocess.TimeoutExpired:
@@ -199,16 +213,17 @@ def pty(
     for tracer in _tracers:
         tracer(argv)
     began = time.monotonic()
-    child = pexpect.spawn(
-        path,
-        list(argv[1:]),
-        env={**environment(), "TERM": "dumb"},
-        encoding="utf-8",
-        codec_errors="replace",
-        timeout=1,
-        echo=False,
-        dimensions=(24, 200),
-    )
+    with _starting:
+        child = pexpect.spawn(
+            path,
+            list(argv[1:]),
+            env={**environment(), "TERM": "dumb"},
+            encoding="utf-8",
+            codec_errors="replace",
+            timeout=1,
+            echo=False,
+            dimensions=(24, 200),
+        )
     child.delaybeforesend = None
     child.delayafterclose = child.delayafterterminate = 0.0
     rules = list(answers)

@@ -1,6 +1,7 @@
 """Who uses a disk: mounts in any namespace, swap, holders, open files. The kernel is asked."""
 
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -28,27 +29,43 @@ def _family(root: Path, kname: str) -> list[str]:
     return found
 
 
-def users(disk: Disk, root: Path = Path("/"), *, inside: bool = False) -> Users:
-    """Return who uses a disk, over any of its paths; if asked, who works in its mounts too."""
+class Sight:
+    """What all processes had mounted and open at one moment; good for any number of disks."""
+
+    def __init__(self, root: Path = Path("/")) -> None:
+        self.mounted = mounts.mounted(root)
+        self.elsewhere = tuple(mounts.elsewhere(root))
+        self.openers = tuple(_openers(root))
+
+
+def users(
+    disk: Disk, root: Path = Path("/"), *, inside: bool = False, sight: Sight | None = None
+) -> Users:
+    """Return who uses a disk, over any of its paths; if asked, who works in its mounts too.
+
+    `sight` is what was seen for several disks.
+    """
+    sight = sight or Sight(root)
     own = [_kname(path.device) for path in disk.paths]
     names: list[str] = []
     for kname in own:
         names += [name for name in _family(root, kname) if name not in names]
     numbers = {n: name for name in names if (n := device_number(root, name)) is not None}
     nodes = {device_path(root, name) for name in names} | {f"/dev/{name}" for name in names}
-    ours = [m for m in mounts.mounted(root) if _is_on(m, numbers, nodes)]
+    ours = [m for m in sight.mounted if _is_on(m, numbers, nodes)]
     places = [m.path for m in ours]
     groups = {word for m in ours for word in m.groups if word.startswith("shared:")}
     others = [
         f"the mount on {m.path} in the namespace of process {pid} ({command})"
-        for pid, command, m in mounts.elsewhere(root)
+        for pid, command, m in sight.elsewhere
         if _is_on(m, numbers, nodes) and not _follows(m, groups)
     ]
     others += [f"swap on {node}" for node in _swaps(root) if os.path.realpath(node) in nodes]
     maps = {_kname(disk.block.device)} if disk.block.kind == "mpath" else set()
     parts = {p for name in (*own, *maps) for p in partitions(root, name)}
     others += [_holder(disk.block, root, n) for n in names if n not in {*own, *parts, *maps}]
-    others += _openers(root, numbers)
+    wanted = {os.makedev(*map(int, number.split(":"))) for number in numbers}
+    others += [who for number, who in sight.openers if number in wanted]
     places = list(dict.fromkeys(places))
     workers = [who for path in places for who in working_in(path, root)] if inside else []
     return Users(tuple(places), tuple(dict.fromkeys(others)), tuple(dict.fromkeys(workers)))
@@ -85,13 +102,12 @@ def _holder(block: Block, root: Path, kname: str) -> str:
     return f"device {device}"
 
 
-def _openers(root: Path, numbers: Iterable[str]) -> Iterator[str]:
-    """Yield the processes that have one of the device nodes open, but us and those of udev.
+def _openers(root: Path) -> Iterator[tuple[int, str]]:
+    """Yield the processes that have block devices open, with the device, but us and udev's.
 
     What a udev rule runs (`multipath -u`, `blkid`) only looks, and is gone in a moment; who
     writes keeps it away with flock (systemd's Locking Block Device Access).
     """
-    wanted = {os.makedev(*map(int, number.split(":"))) for number in numbers}
     for process in (root / "proc").iterdir():
         if not process.name.isdigit() or int(process.name) == os.getpid():
             continue
@@ -99,16 +115,26 @@ def _openers(root: Path, numbers: Iterable[str]) -> Iterator[str]:
             command = (process / "comm").read_text(errors="replace").strip()
             if command == "multipathd" or _is_udevs(process):
                 continue
-            for fd in (process / "fd").iterdir():
+            seen = set()
+            for fd in os.scandir(process / "fd"):
                 try:
-                    status = os.stat(fd)
+                    number = _open_device(fd.path)
                 except OSError:
                     continue
-                if status.st_rdev in wanted and os.path.realpath(fd).startswith("/dev/"):
-                    yield f"process {process.name} ({command}) that has {fd.readlink()} open"
-                    break
+                if number is not None and number not in seen:
+                    seen.add(number)
+                    open_ = os.readlink(fd.path)
+                    yield number, f"process {process.name} ({command}) that has {open_} open"
         except OSError:
             continue
+
+
+def _open_device(fd: str) -> int | None:
+    """Return the device number of the block device that a descriptor is open on."""
+    status = os.stat(fd)
+    if not stat.S_ISBLK(status.st_mode) or not os.path.realpath(fd).startswith("/dev/"):
+        return None
+    return status.st_rdev
 
 
 def _is_udevs(process: Path) -> bool:
