@@ -86,7 +86,10 @@ FAULTS = {
         "fail",
         f"mkdir -p $nodes/{IQN}.gone/8.8.8.8,3260,1; cp $r $nodes/{IQN}.gone/8.8.8.8,3260,1/",
     ),
-    "portal-public": ("warn", ":"),
+    "portal-public": (
+        "warn",
+        "ip xfrm policy add src 192.0.2.9/32 dst 8.8.8.8/32 dir out tmpl proto esp mode transport",
+    ),
     "portal-default-route": ("warn", f"ip route add default via {A4}"),
     "digest-routed": ("warn", ":"),
     "net-one-subnet": ("warn", "ip addr add 192.0.2.10/24 dev eth1"),
@@ -169,6 +172,7 @@ def test_every_fault_that_can_be_planted_is_found(lab: Lab) -> None:
     _, found, said = doctor(lab, "--timeout 5s", seconds=120)
     missed = {name for name, (level, _) in FAULTS.items() if level not in found.get(name, set())}
     assert missed == set(), said
+    assert found["ipsec-policy"] == {"ok", "warn"}
     assert listener.poll() is None
     for name, (level, how) in ALONE.items():
         lab.host.run(f"{names.partition('p=')[0]}nodes={nodes}\n{how}", check=True)

@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.lab.array import A4
+import pytest
+
+from tests.lab.array import A4, B4
 
 if TYPE_CHECKING:
     from tests.lab.agent import Background, Result
@@ -58,6 +60,35 @@ def test_digests_and_each_chap_algorithm_are_agreed_on_and_shown(lab: Lab) -> No
         ctl(lab, f"logout -T {IQN}")
     levels = json.loads(lab.host.run("iscsictl doctor -J --only chap").out)["findings"]
     assert {f["id"]: f["level"] for f in levels} == {"chap-none": "ok"}
+
+
+@pytest.mark.torture
+def test_accounts_of_new_records_and_of_a_portal_prove_both_ends(lab: Lab) -> None:
+    for name in ("own", "arrays", "wrong"):
+        ctl(lab, f"chap generate --out /root/{name}")
+        assert lab.host.run(f"stat -c %a /root/{name}").out == "600\n"
+        ctl(lab, f"chap check --secret-file /root/{name} --user myaccount")
+    own, arrays = (lab.host.text(f"/root/{name}").strip() for name in ("own", "arrays"))
+    lab.array.target(
+        IQN, [lab.array.disk("d", "64M")], portals=[A4, B4],
+        chap=("myaccount", own), mutual=("array", arrays),
+    )  # fmt: skip
+    account = "--user myaccount --secret-file /root/{} --mutual-user array --mutual-secret-file {}"
+    right, wrong = account.format("own", "/root/arrays"), account.format("own", "/root/wrong")
+    ctl(lab, f"chap set --default {right}")
+    assert lab.host.run("stat -c %a /etc/iscsi/iscsid.conf").out == "600\n"
+    ctl(lab, f"discover {A4} --save")
+    ctl(lab, "chap clear --default")
+    assert own not in lab.host.text("/etc/iscsi/iscsid.conf")
+    ctl(lab, f"chap set -p {B4} {wrong}")
+    ctl(lab, f"login -T {IQN} -p {A4}")
+    ctl(lab, f"login -T {IQN} -p {B4}", 5)
+    ctl(lab, f"chap set -p {B4} {right}")
+    ctl(lab, f"login -T {IQN} -p {B4}")
+    sessions = json.loads(ctl(lab, "ls -J").out)["sessions"]
+    assert [s["chap"] for s in sessions] == [{"username": "myaccount", "username_in": "array"}] * 2
+    said = ctl(lab, "chap check --secret-file /root/own", 0).out
+    assert f"in use for {IQN}" in said
 
 
 def test_targets_that_an_isns_server_names_are_shown_and_saved(lab: Lab) -> None:
