@@ -136,12 +136,15 @@ class _Keep:
         )
         disk = DiskId(target, line.lun or 0, line.wwid or "", "")
         mount = actions.Mount(disk, uuid, path, line.fstype or "auto", options)
+        sessions = self.pairs.sessions(target)
+        up = [s for s in sessions if s.status == "up"]
         now = self.mounted.get(path)
         if now is not None:
-            error = _fallen(now, path, uuid, read_only="ro" in options)
+            # While no session is up, that is what has to be mended first.
+            away = sessions and not up
+            error = None if away else _fallen(now, path, uuid, read_only="ro" in options)
             self.branches.add(mount, path, "is mounted", done=error is None, error=error)
             return
-        up = [s for s in self.pairs.sessions(target) if s.status == "up"]
         after = [] if up else self.logins.get(target, [])
         if not after and not up:
             self.branches.add(mount, path, "mounts it again", error=self._no_way(target))

@@ -1,21 +1,26 @@
-"""Many logins side by side: so many at once, and one deadline that each success renews."""
+"""Many logins side by side: so many at once, and a deadline that each success renews."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import cast
 
+from iscsictl.core.choice import session_at
 from iscsictl.engine.context import Context
 from iscsictl.errors import IscsictlError, UnreachableError
 from iscsictl.model import actions
+from iscsictl.model.causes import error_from_iscsiadm
 from iscsictl.model.plan import Outcome, Status, Step
-from iscsictl.system import iscsiadm, stop
+from iscsictl.system import iscsiadm, loginbatch, stop
 from iscsictl.system.iscsiadm import Key
 from iscsictl.system.sysfs import read_sessions
 
-#: Arrays suffer from more; with fewer the waits for one another's answers add up.
-AT_ONCE = 8
+#: Arrays suffer from more at once.
+AT_ONCE = 32
+#: iscsiadm reads all sessions once for each batch: the fewer the better, but two share the work.
+LANES = 2
 _PAUSE = 3.0
+Ended = list[Outcome]
 
 
 def log_in(
@@ -27,25 +32,27 @@ def log_in(
     are not begun. `begins` is told of each step as it begins. Raises InterruptError once those
     at work have ended.
     """
-    waiting = list(steps)
-    at_work: dict[Future[bool], tuple[Step, float]] = {}
+    batches = loginbatch.possible(context.root)
+    waiting = _parted(steps, AT_ONCE // LANES) if batches else [[step] for step in steps]
+    at_work: set[Future[Ended]] = set()
     deadline = context.deadline()
-    with ThreadPoolExecutor(AT_ONCE) as pool:
+    with ThreadPoolExecutor(LANES if batches else AT_ONCE) as pool:
         while waiting or at_work:
             stop.check()
-            while waiting and len(at_work) < AT_ONCE and time.monotonic() < deadline:
-                step = waiting.pop(0)
-                begins(step)
-                at_work[pool.submit(_login, step, context.wait)] = step, time.monotonic()
+            lanes = LANES if batches else AT_ONCE
+            while waiting and len(at_work) < lanes and time.monotonic() < deadline:
+                batch = waiting.pop(0)
+                for step in batch:
+                    begins(step)
+                at_work.add(pool.submit(_batch, batch, context))
             if not at_work:
                 break
-            ended, _ = wait(at_work, return_when=FIRST_COMPLETED)
-            for future in ended:
-                outcome = _outcome(future, *at_work.pop(future))
+            ended, at_work = wait(at_work, return_when=FIRST_COMPLETED)
+            for outcome in [outcome for future in ended for outcome in future.result()]:
                 if outcome.error is None:
                     deadline = context.deadline()
                 yield outcome
-    for step in waiting:
+    for step in [step for batch in waiting for step in batch]:
         late = UnreachableError(
             f"{step.subject}: not tried, for no login has ended well for {context.wait:g} s",
             hint="see what iscsid says: journalctl -u iscsid; or give it longer with --timeout",
@@ -54,18 +61,58 @@ def log_in(
     _await_disks(steps, context)
 
 
-def _login(step: Step, seconds: float) -> bool:
+def _parted(steps: Sequence[Step], most: int) -> list[list[Step]]:
+    """Part steps into batches of about the same size, none above `most`, an even number."""
+    number = -(-len(steps) // most)
+    number += number % LANES
+    return [list(steps[start::number]) for start in range(min(number, len(steps)))]
+
+
+def _key(step: Step) -> Key:
     action = cast(actions.Login, step.action)
-    return iscsiadm.login(Key(action.target, action.portal, action.iface), timeout=seconds)
+    return Key(action.target, action.portal, action.iface)
 
 
-def _outcome(future: Future[bool], step: Step, began: float) -> Outcome:
-    seconds = time.monotonic() - began
+def _batch(steps: list[Step], context: Context) -> Ended:
+    """Log in to some records with one iscsiadm; what the kernel shows then is what counts."""
+    began = time.monotonic()
+    if len(steps) == 1:
+        return [_single(steps[0], context, began)]
+    keys = {_key(step): step for step in steps}
+    late: IscsictlError | None = None
+    codes: Mapping[Key, int] | None = {}
     try:
-        created = future.result()
+        codes = loginbatch.log_in(keys, context.db, timeout=context.wait)
+    except UnreachableError as error:
+        late = error
     except IscsictlError as error:
-        return Outcome(step, seconds, error).with_status(Status.FAILED)
-    return Outcome(step, seconds).with_status(Status.DONE if created else Status.UNCHANGED)
+        return [Outcome(step, 0.0, error).with_status(Status.FAILED) for step in steps]
+    if codes is None:
+        return [_single(step, context, time.monotonic()) for step in steps]
+    seconds = time.monotonic() - began
+    sessions = read_sessions(context.root, details=False)
+    ended = []
+    for key, step in keys.items():
+        session = session_at(sessions, key.target, key.portal, key.iface)
+        if session is not None and session.status == "up":
+            changed = codes.get(key) == 0 or late is not None
+            status = Status.DONE if changed else Status.UNCHANGED
+            ended.append(Outcome(step, seconds).with_status(status))
+            continue
+        doing = f"logging in to {key.target} through {key.portal}"
+        why = late or error_from_iscsiadm(codes.get(key, 1), "", doing)
+        ended.append(Outcome(step, seconds, why).with_status(Status.FAILED))
+    return ended
+
+
+def _single(step: Step, context: Context, began: float) -> Outcome:
+    try:
+        created = iscsiadm.login(_key(step), timeout=context.wait)
+    except IscsictlError as error:
+        failed = Outcome(step, time.monotonic() - began, error)
+        return failed.with_status(Status.FAILED)
+    status = Status.DONE if created else Status.UNCHANGED
+    return Outcome(step, time.monotonic() - began).with_status(status)
 
 
 def _await_disks(steps: Sequence[Step], context: Context) -> None:

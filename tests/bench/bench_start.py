@@ -1,0 +1,131 @@
+"""Measure the start and the TAB key: python -m tests.bench.bench_start [SESSIONS]."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from functools import partial
+from pathlib import Path
+
+import pexpect
+
+from iscsictl.completion.generate import FILES
+from tests.bench.bench_ls import best
+from tests.bench.make_tree import make
+
+PROJECT = Path(__file__).parents[2]
+TYPED = "iscsictl login -T iqn.2003-01.org.example:array.lun0000"
+TIMES = 50
+# Each shell does what its TAB key does so many times, in the process that a user types in.
+BASH = f"""
+source "$1/iscsictl.bash"; COMP_LINE="{TYPED}" COMP_POINT={len(TYPED)}
+run() {{ for ((i = 0; i < {TIMES}; i++)); do COMPREPLY=(); _iscsictl iscsictl "$2" x; done; }}
+start=$EPOCHREALTIME; run x "{TYPED.rpartition(":")[2]}"; end=$EPOCHREALTIME
+echo "${{#COMPREPLY[@]}} $start $end"
+"""
+FISH = f"""
+source "$argv[1]/iscsictl.fish"
+for i in (seq {TIMES}); set found (complete --do-complete "{TYPED}"); end
+count $found
+"""
+
+
+def environment(root: Path) -> dict[str, str]:
+    """What the shells get to see: the made tree, and nothing of the user's."""
+    return {
+        "ISCSICTL_ROOT": str(root), "PATH": os.environ["PATH"], "HOME": str(root),
+        "TERM": "dumb", "LC_ALL": "C.UTF-8",
+    }  # fmt: skip
+
+
+def bash(root: Path) -> tuple[float, int]:
+    """Return the seconds of one completion in bash, and how many names it offers."""
+    done = subprocess.run(
+        ["bash", "--norc", "-c", BASH, "bash", str(PROJECT / "completions")],
+        env=environment(root), capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    count, start, end = done.stdout.split()
+    return (float(end) - float(start)) / TIMES, int(count)
+
+
+def fish(root: Path) -> tuple[float, int]:
+    """Return the same of fish; what its start takes is taken off."""
+    command = ["fish", "--no-config", "-c"]
+    folder = str(PROJECT / "completions")
+    source = 'source "$argv[1]/iscsictl.fish"'
+    start = best(lambda: subprocess.run([*command, source, folder], check=True))
+    began = time.perf_counter()
+    done = subprocess.run(
+        [*command, FISH, folder], env=environment(root), capture_output=True, text=True, check=True
+    )
+    return (time.perf_counter() - began - start) / TIMES, int(done.stdout)
+
+
+def zsh(root: Path) -> float:
+    """Return the seconds from the TAB key to the completed word on zsh's line."""
+    child = pexpect.spawn(
+        "zsh", ["-f", "-i"], env=environment(root), encoding="utf-8", dimensions=(40, 240),
+        timeout=20, cwd=str(PROJECT / "completions"),
+    )  # fmt: skip
+    child.delaybeforesend = None
+    child.sendline("unsetopt zle_bracketed_paste beep; fpath=($PWD $fpath); PS1='>''>'")
+    child.sendline("autoload -U compinit; compinit -u -D; bindkey -e; echo re''ady")
+    child.expect_exact("ready")
+    child.expect_exact(">>")
+    spans = []
+    for _ in range(6):
+        child.send(f"{TYPED[:-8]}lun00007")
+        child.expect_exact("lun00007")
+        begin = time.perf_counter()
+        child.send("\t ")
+        child.expect_exact(" ")
+        spans.append(time.perf_counter() - begin)
+        child.send("\x15")
+    child.close(force=True)
+    # The first one loads the function.
+    return min(spans[1:])
+
+
+def main() -> None:
+    """Print one figure a line."""
+    sessions = int(sys.argv[1]) if len(sys.argv) > 1 else 200
+    python = [sys.executable, "-c"]
+    quiet = partial(subprocess.run, check=True, stdout=subprocess.DEVNULL)
+    floor = best(lambda: quiet([*python, "pass"]), 10)
+    click = best(lambda: quiet([*python, "import click"]), 10)
+    print(f"python -c pass: {1000 * floor:.1f} ms; python -c 'import click': {1000 * click:.1f} ms")
+    for word, limit in (("--version", 1.3), ("--help", 1.3)):
+        own = best(partial(quiet, [sys.executable, "-m", "iscsictl", word]), 10)
+        print(
+            f"iscsictl {word}: {1000 * own:.1f} ms, "
+            f"{own / click:.2f} times import click (at most {limit})"
+        )
+    with tempfile.TemporaryDirectory() as name:
+        root = Path(name)
+        make(root, sessions)
+        seconds, count = bash(root)
+        print(
+            f"TAB in bash among {sessions} sessions, {count} names: {1000 * seconds:.1f} ms, "
+            f"{seconds / floor:.2f} times python -c pass (at most 0.5)"
+        )
+        if shutil.which("fish"):
+            seconds, count = fish(root)
+            print(
+                f"TAB in fish among {sessions} sessions, {count} names: {1000 * seconds:.1f} ms, "
+                f"{seconds / floor:.2f} times (at most 1)"
+            )
+        if shutil.which("zsh"):
+            seconds = zsh(root)
+            print(
+                f"TAB in zsh among {sessions} sessions, to the screen: {1000 * seconds:.1f} ms, "
+                f"{seconds / floor:.2f} times (at most 1)"
+            )
+    missing = [shell for shell in FILES if shutil.which(shell) is None]
+    if missing:
+        print(f"not installed, not measured: {', '.join(missing)}")
+
+
+if __name__ == "__main__":
+    main()
