@@ -23,6 +23,9 @@ from iscsictl.model.names import Portal
 from iscsictl.model.plan import Plan, Status
 from iscsictl.model.record import NodeRecord
 from iscsictl.parse.fstab import append_line, mount_line
+from iscsictl.parse.iscsiadm_login import parse_logins
+from iscsictl.parse.mountinfo import MountLine
+from iscsictl.system.mounts import problem
 from tests.bench.bench_reconnect import make_records
 from tests.bench.make_tree import make
 
@@ -202,3 +205,46 @@ def test_where_all_is_well_it_says_nothing_and_reads_each_thing_once(tmp_path: P
                  "session2/targetname"):  # fmt: skip
         assert len([x for x in lines if f'{name}"' in x or f'"{name}"' in x]) <= 1, name
     assert any("etc/fstab" in x for x in lines)
+
+
+OUT = """\
+Logging in to [iface: default, target: iqn.2026-01.example:a, portal: 192.0.2.5,3260]
+Logging in to [iface: san 0, target: iqn.2026-01.example:b, portal: 2001:db8::5,860]
+Logging in to [iface: default, target: iqn.2026-01.example:c, portal: array.example,3260]
+Login to [iface: san 0, target: iqn.2026-01.example:b, portal: 2001:db8::5,860] successful.
+"""
+ERR = """\
+iscsiadm: default: 1 session requested, but 1 already present.
+iscsiadm: Could not login to \
+[iface: default, target: iqn.2026-01.example:a, portal: 192.0.2.5,3260].
+iscsiadm: initiator reported error (24 - iSCSI login failed due to authorization failure)
+iscsiadm: Could not login to \
+[iface: default, target: iqn.2026-01.example:c, portal: array.example,3260].
+iscsiadm: Could not log into all portals
+"""
+
+
+def test_what_iscsiadm_says_of_many_logins_is_told_apart() -> None:
+    done, failed = parse_logins(OUT, ERR)
+    assert done == {("san 0", B, "2001:db8::5", 860)}
+    assert failed == {
+        ("default", A, "192.0.2.5", 3260): 24,
+        ("default", "iqn.2026-01.example:c", "array.example", 3260): 1,
+    }
+    assert parse_logins("", "\n[] successful.\nLogin to [iface: ") == (frozenset(), {})
+
+
+def mount_of(root: Path, fstype: str = "ext4", device: str = "8:1", path: str = "/") -> MountLine:
+    return MountLine(device, "/", path, fstype=fstype, source="/dev/sda1", options=("rw",))
+
+
+def test_a_mount_whose_disk_is_gone_shows(tmp_path: Path) -> None:
+    (tmp_path / "sys/dev/block/8:1").mkdir(parents=True)
+    assert problem(mount_of(tmp_path), tmp_path) is None
+    assert problem(mount_of(tmp_path, device="8:2"), tmp_path) == "its disk is gone"
+    assert problem(mount_of(tmp_path, "btrfs", "0:44"), tmp_path) is None
+
+
+def test_a_mount_that_does_not_answer_shows() -> None:
+    lost = mount_of(Path("/"), "btrfs", "0:44", "/proc/self/fdinfo/none")
+    assert problem(lost) == "does not answer: no such file or directory"
