@@ -138,6 +138,26 @@ def zsh_line(machine: Path, tmp: Path, typed: str) -> str:
     return line
 
 
+def fish_line(machine: Path, tmp: Path, typed: str) -> str:
+    scripts(tmp)
+    child = pexpect.spawn(
+        "fish", ["--no-config", "--interactive"], env=environment(machine), encoding="utf-8",
+        dimensions=(40, 240), timeout=20, cwd=str(tmp),
+    )  # fmt: skip
+    child.delaybeforesend = None
+    child.sendline("function fish_prompt; echo '>''>'; end; set -g fish_autosuggestion_enabled 0")
+    child.sendline("source iscsictl.fish; bind \\cg 'commandline > line'; echo re''ady")
+    child.expect_exact("ready")
+    child.expect_exact(">>")
+    child.send(typed + "\t")
+    # The line is written to a file by the editor itself, so that nothing is run.
+    child.send("\x07")
+    child.send("\x15exit\r")
+    child.expect(pexpect.EOF)
+    child.close(force=True)
+    return (tmp / "line").read_text().rstrip("\n")
+
+
 def fish_candidates(machine: Path, tmp: Path, typed: str) -> list[str]:
     scripts(tmp)
     program = 'source iscsictl.fish; complete --do-complete "$argv"'
@@ -266,9 +286,27 @@ def test_tab_in_zsh_completes_the_line(
     assert zsh_line(machine, tmp_path, typed).rstrip() == line.rstrip()
 
 
-def test_tab_in_bash_completes_an_ipv6_portal(machine: Path, tmp_path: Path) -> None:
-    line = bash_line(machine, tmp_path, "iscsictl login -p [2001:db8:", package=False)
-    assert line == "iscsictl login -p [2001:db8::5]:860 "
+@pytest.mark.skipif(not shutil.which("fish"), reason="fish is not installed")
+@pytest.mark.parametrize(("typed", "line"), LINES)
+def test_tab_in_fish_completes_the_line(
+    machine: Path, tmp_path: Path, typed: str, line: str
+) -> None:
+    assert fish_line(machine, tmp_path, typed).rstrip() == line.rstrip()
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_tab_completes_an_ipv6_portal(machine: Path, tmp_path: Path, shell: str) -> None:
+    if not shutil.which(shell):
+        pytest.skip(f"{shell} is not installed")
+    typed = "iscsictl login -p [2001:db8:"
+    if shell == "bash":
+        line = bash_line(machine, tmp_path, typed, package=False)
+    elif shell == "fish":
+        line = fish_line(machine, tmp_path, typed)
+    else:
+        line = zsh_line(machine, tmp_path, typed.replace("[", "\\["))
+    # In zsh a bracket is a pattern: typed and completed with its backslash.
+    assert line.replace("\\", "").rstrip() == "iscsictl login -p [2001:db8::5]:860"
 
 
 def test_a_blank_in_a_mount_point_gets_its_backslash(machine: Path, tmp_path: Path) -> None:
