@@ -6,7 +6,7 @@
 _iscsictl_spec() {
     case $1 in
     '')
-        subs='attach detach reconnect ls doctor discover nodes login logout rescan startup forget hold unhold chap schedule watch initiator iface boot service disk mount umount fstab import completion explain'
+        subs='attach detach reconnect ls doctor plan apply export discover nodes login logout rescan startup forget hold unhold chap schedule watch initiator iface boot service disk mount umount fstab import completion explain'
         opts='--version --help'
         vals='  '
         args=''
@@ -39,6 +39,24 @@ _iscsictl_spec() {
         subs=''
         opts='--fix -a --all --ignore --only -n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout --help'
         vals=' --ignore= --only= -o=@table,@json,@tsv,@nagios,@prometheus --output=@table,@json,@tsv,@nagios,@prometheus --timeout= '
+        args=''
+        ;;
+    'plan')
+        subs=''
+        opts='--out --parallel -o --output -J --no-color -v --verbose -q --quiet --timeout --help'
+        vals=' --out= --parallel= -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
+        args='file'
+        ;;
+    'apply')
+        subs=''
+        opts='--plan --parallel -n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout --help'
+        vals=' --plan= --parallel= -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
+        args='file'
+        ;;
+    'export')
+        subs=''
+        opts='-o --output -J --no-color -v --verbose -q --quiet --timeout --help'
+        vals=' -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
         args=''
         ;;
     'discover')

@@ -103,6 +103,9 @@ set -g __iscsictl_paths 'attach' \
     'reconnect' \
     'ls' \
     'doctor' \
+    'plan' \
+    'apply' \
+    'export' \
     'discover' \
     'nodes' \
     'nodes ls' \
@@ -211,6 +214,19 @@ set -g __iscsictl_takes 'attach|-p' \
     'doctor|-o' \
     'doctor|--output' \
     'doctor|--timeout' \
+    'plan|--out' \
+    'plan|--parallel' \
+    'plan|-o' \
+    'plan|--output' \
+    'plan|--timeout' \
+    'apply|--plan' \
+    'apply|--parallel' \
+    'apply|-o' \
+    'apply|--output' \
+    'apply|--timeout' \
+    'export|-o' \
+    'export|--output' \
+    'export|--timeout' \
     'discover|-I' \
     'discover|--interface' \
     'discover|--chap-user' \
@@ -488,6 +504,9 @@ complete -c iscsictl -n "__iscsictl_at ''" -a detach -d 'Unmount a LUN and let g
 complete -c iscsictl -n "__iscsictl_at ''" -a reconnect -d 'Log in and mount what should be there at boot and is not.'
 complete -c iscsictl -n "__iscsictl_at ''" -a ls -d 'Show sessions, LUNs, filesystems and mounts; of TARGET only, or of all.'
 complete -c iscsictl -n "__iscsictl_at ''" -a doctor -d 'Check every link from the kernel to the filesystem, and say what mends it.'
+complete -c iscsictl -n "__iscsictl_at ''" -a plan -d 'Show what apply would do with a file of volumes; exit 10 if there are changes.'
+complete -c iscsictl -n "__iscsictl_at ''" -a apply -d 'Bring all volumes of a file about, side by side.'
+complete -c iscsictl -n "__iscsictl_at ''" -a export -d 'Print the file of volumes of this host as it is.'
 complete -c iscsictl -n "__iscsictl_at ''" -a discover -d 'Ask a portal which targets it has; nothing is changed unless with --save.'
 complete -c iscsictl -n "__iscsictl_at ''" -a nodes -d 'Show and change node records: ls (taken if none is named), show, set.'
 complete -c iscsictl -n "__iscsictl_at ''" -a login -d 'Log in to targets that have a record; what is logged in stays so.'
@@ -597,6 +616,35 @@ complete -c iscsictl -n "__iscsictl_at 'doctor'" -s v -l verbose -d 'Show each c
 complete -c iscsictl -n "__iscsictl_at 'doctor'" -s q -l quiet -d 'Only errors.'
 complete -c iscsictl -n "__iscsictl_at 'doctor'" -l timeout -x -d 'How long to wait for others [60s].'
 complete -c iscsictl -n "__iscsictl_at 'doctor'" -l help -d 'Show this message and exit.'
+complete -c iscsictl -n "__iscsictl_at 'plan'" -l out -x -d 'Save the plan, for apply, in this file.'
+complete -c iscsictl -n "__iscsictl_at 'plan'" -l parallel -x -d 'How many volumes to work on at a time [8].'
+complete -c iscsictl -n "__iscsictl_at 'plan'" -s o -l output -x -a 'table json tsv' -d 'How to print the result.'
+complete -c iscsictl -n "__iscsictl_at 'plan'" -s J -d 'The same as -o json.'
+complete -c iscsictl -n "__iscsictl_at 'plan'" -l no-color -d 'No colours (as does NO_COLOR).'
+complete -c iscsictl -n "__iscsictl_at 'plan'" -s v -l verbose -d 'Show each command that is run.'
+complete -c iscsictl -n "__iscsictl_at 'plan'" -s q -l quiet -d 'Only errors.'
+complete -c iscsictl -n "__iscsictl_at 'plan'" -l timeout -x -d 'How long to wait for others [60s].'
+complete -c iscsictl -n "__iscsictl_at 'plan'" -l help -d 'Show this message and exit.'
+complete -c iscsictl -n "__iscsictl_at 'plan' 0" -F
+complete -c iscsictl -n "__iscsictl_at 'apply'" -l plan -x -d 'Do nothing that this saved plan has not.'
+complete -c iscsictl -n "__iscsictl_at 'apply'" -l parallel -x -d 'How many volumes to work on at a time [8].'
+complete -c iscsictl -n "__iscsictl_at 'apply'" -s n -l dry-run -d 'Show what would be done.'
+complete -c iscsictl -n "__iscsictl_at 'apply'" -s y -l yes -d 'Yes to all questions.'
+complete -c iscsictl -n "__iscsictl_at 'apply'" -s o -l output -x -a 'table json tsv' -d 'How to print the result.'
+complete -c iscsictl -n "__iscsictl_at 'apply'" -s J -d 'The same as -o json.'
+complete -c iscsictl -n "__iscsictl_at 'apply'" -l no-color -d 'No colours (as does NO_COLOR).'
+complete -c iscsictl -n "__iscsictl_at 'apply'" -s v -l verbose -d 'Show each command that is run.'
+complete -c iscsictl -n "__iscsictl_at 'apply'" -s q -l quiet -d 'Only errors.'
+complete -c iscsictl -n "__iscsictl_at 'apply'" -l timeout -x -d 'How long to wait for others [60s].'
+complete -c iscsictl -n "__iscsictl_at 'apply'" -l help -d 'Show this message and exit.'
+complete -c iscsictl -n "__iscsictl_at 'apply' 0" -F
+complete -c iscsictl -n "__iscsictl_at 'export'" -s o -l output -x -a 'table json tsv' -d 'How to print the result.'
+complete -c iscsictl -n "__iscsictl_at 'export'" -s J -d 'The same as -o json.'
+complete -c iscsictl -n "__iscsictl_at 'export'" -l no-color -d 'No colours (as does NO_COLOR).'
+complete -c iscsictl -n "__iscsictl_at 'export'" -s v -l verbose -d 'Show each command that is run.'
+complete -c iscsictl -n "__iscsictl_at 'export'" -s q -l quiet -d 'Only errors.'
+complete -c iscsictl -n "__iscsictl_at 'export'" -l timeout -x -d 'How long to wait for others [60s].'
+complete -c iscsictl -n "__iscsictl_at 'export'" -l help -d 'Show this message and exit.'
 complete -c iscsictl -n "__iscsictl_at 'discover'" -l isns -d 'The address is that of an iSNS server.'
 complete -c iscsictl -n "__iscsictl_at 'discover'" -l save -d 'Make records of targets that have none, for login.'
 complete -c iscsictl -n "__iscsictl_at 'discover'" -s I -l interface -x -a '(__iscsictl_iface)' -d 'Ask through it.'

@@ -31,15 +31,14 @@ def _id(text: str, look_up: Callable[[str], int]) -> int | None:
     return int(text) if re.fullmatch(r"[0-9]{1,9}", text) else look_up(text)
 
 
-def _owner(text: str | None) -> tuple[int | None, int | None]:
-    if text is None:
-        return None, None
+def owner_ids(text: str, what: str) -> tuple[int | None, int | None]:
+    """Return the numbers of USER:GROUP; None for the half that is not there."""
     user, _, group = text.partition(":")
     try:
         uid = _id(user, lambda name: pwd.getpwnam(name).pw_uid)
         gid = _id(group, lambda name: grp.getgrnam(name).gr_gid)
     except (KeyError, ValueError):
-        raise UsageError(f"--owner {text}: there is no such user or group") from None
+        raise UsageError(f"{what} {text}: there is no such user or group") from None
     return uid, gid
 
 
@@ -195,7 +194,9 @@ def _wish(options: dict[str, Any]) -> AttachWish:
             if options[name]:
                 flag = "options" if name == "mount_options" else name.replace("_", "-")
                 raise UsageError(f"--{flag} needs --mount")
-    uid, gid = _owner(options["owner"])
+    uid, gid = None, None
+    if options["owner"] is not None:
+        uid, gid = owner_ids(options["owner"], "--owner")
     given = tuple(o for o in (options["mount_options"] or "").split(",") if o)
     return AttachWish(
         portals=options["portals"],

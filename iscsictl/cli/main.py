@@ -27,6 +27,11 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "ls": Entry("ls:ls", "Show sessions, LUNs, filesystems and mounts."),
         "doctor": Entry("doctor:doctor", "Check every link, and say what mends it."),
     },
+    "Many volumes": {
+        "plan": Entry("many:plan", "Show what apply would do with a file of volumes."),
+        "apply": Entry("many:apply", "Bring all volumes of a file about, side by side."),
+        "export": Entry("many:export", "Print the file of volumes of this host."),
+    },
     "Sessions": {
         "discover": Entry("sessions:discover", "Ask a portal which targets it has."),
         "nodes": Entry("nodes:nodes", "Show and change node records."),

@@ -47,15 +47,15 @@ class Context:
 
     # Where several wishes are worked on side by side (engine/shared.py), they share these.
 
-    def together(self, what: Hashable, read: Callable[[], T]) -> T:
+    def together(self, what: Hashable, read: Callable[[], T]) -> T:  # noqa: ARG002
         """Read what is the same for all who look now; `what` names it."""
         return read()
 
-    def once(self, what: Hashable, ask: Callable[[], T]) -> T:
+    def once(self, what: Hashable, ask: Callable[[], T]) -> T:  # noqa: ARG002
         """Ask what need not be asked again in this run; `what` names it."""
         return ask()
 
-    def guard(self, action: "Action") -> AbstractContextManager[object]:
+    def guard(self, action: "Action") -> AbstractContextManager[object]:  # noqa: ARG002
         """Return what keeps out others while an action is carried out."""
         return nullcontext()
 

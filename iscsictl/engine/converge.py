@@ -60,10 +60,12 @@ def converge(task: Task, context: Context, listen: Listener) -> Report:
     fails, or a later plan refuses, what this run did is taken back; after an interrupt it
     stays, for the same command goes on from there.
     """
-    return _Run(context, listen).until_seen(task)
+    return Run(context, listen).until_seen(task)
 
 
-class _Run:
+class Run:
+    """One wish being carried out; `done` is what can be taken back, `ended` what became of each."""
+
     def __init__(self, context: Context, listen: Listener) -> None:
         self.context = context
         self.listen = listen
@@ -71,6 +73,7 @@ class _Run:
         self.ended: dict[str, Outcome] = {}
 
     def until_seen(self, task: Task) -> Report:
+        """Look, plan and act until nothing is left to do."""
         plan = Plan()
         error: IscsictlError | None = None
         leftovers: tuple[str, ...] = ()
@@ -83,16 +86,16 @@ class _Run:
                 shown = shown or plan
                 if self._nothing_left(plan, shown):
                     break
-                self._act(plan)
+                self.act(plan)
             else:
                 error = IscsictlError("the machine does not come to rest: run it again, with -n")
         except InterruptError as interrupt:
             error = interrupt
         except StepFailedError as failed:
-            self._heard(failed.outcome)
-            error, leftovers = failed.cause, self._take_back()
+            self.heard(failed.outcome)
+            error, leftovers = failed.cause, self.take_back()
         except IscsictlError as refused:
-            error, leftovers = refused, self._take_back()
+            error, leftovers = refused, self.take_back()
         notes = (shown or plan).notes
         return Report(tuple(self.ended.values()), error, leftovers, notes, plan.result)
 
@@ -107,26 +110,33 @@ class _Run:
             )
         for step in plan.steps:
             if step.status is Status.UNCHANGED and step.id not in self.ended:
-                self._heard(Outcome(step))
+                self.heard(Outcome(step))
         again = [s.id for s in plan.ready if s.id in self.ended]
         if again:
             raise IscsictlError(f"{again[0]} was done, but it does not show")
         return not plan.pending
 
-    def _act(self, plan: Plan) -> None:
+    def act(self, plan: Plan) -> None:
+        """Carry out what can be done now."""
         for outcome in execute(plan.ready, self.context, self.done):
             if outcome.step.status is Status.PLANNED:
                 self.listen(outcome)
             else:
-                self._heard(outcome)
+                self.heard(outcome)
 
-    def _heard(self, outcome: Outcome) -> None:
+    def heard(self, outcome: Outcome) -> None:
+        """Note what became of a step, and tell it."""
         self.ended[outcome.step.id] = outcome
         self.listen(outcome)
 
-    def _take_back(self) -> tuple[str, ...]:
-        undone, leftovers = undo(self.done, self.context)
+    def take_back(self) -> tuple[str, ...]:
+        """Undo what this run did; return what is left over."""
+        return self.undo(self.done)
+
+    def undo(self, done: list[Done]) -> tuple[str, ...]:
+        """Undo these steps; return what is left over."""
+        undone, leftovers = undo(done, self.context)
         for outcome in undone:
             seconds = self.ended[outcome.step.id].seconds
-            self._heard(replace(outcome, seconds=seconds))
+            self.heard(replace(outcome, seconds=seconds))
         return tuple(leftovers)

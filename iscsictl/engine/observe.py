@@ -1,5 +1,6 @@
 """Look at the machine as far as a wish needs it: frozen facts for the planner."""
 
+import contextlib
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -59,7 +60,6 @@ def host_facts(root: Path = Path("/")) -> HostFacts:
 
 def for_attach(context: Context, wish: AttachWish, before: Inventory | None) -> Inventory:
     """Look at all that an attach rests on. What the array said `before` is not asked again."""
-    root = context.root
     records, listing, facts, fstab, held = context.together("host", lambda: _basis(context))
     offers: Seen[tuple[Offer, ...]] = NotLooked()
     silent: Mapping[Portal, str] = {}
@@ -87,6 +87,19 @@ def for_attach(context: Context, wish: AttachWish, before: Inventory | None) -> 
         facts,
         held,
     )
+
+
+def for_export(root: Path) -> tuple[Inventory, dict[str, Place]]:
+    """Look at all that a file of volumes tells, and at the roots of our mounts."""
+    context = Context(root=root)
+    records, listing, facts, fstab, held = _basis(context)
+    places = {}
+    for line in fstab.ours:
+        if line.mount_point is not None:
+            with contextlib.suppress(IscsictlError):
+                places[line.mount_point] = mounts.place(line.mount_point, root)
+    disks = listing.disks or ()
+    return Inventory(records, listing.sessions, disks, fstab, host=facts, holds=held), places
 
 
 def _basis(

@@ -10,7 +10,7 @@ from iscsictl.system import stop
 
 T = TypeVar("T")
 _BUFFER = 16 * 1024 * 1024
-_RECHECK = 0.25
+RECHECK = 0.25
 
 
 class Waiter:
@@ -56,11 +56,15 @@ class Waiter:
             left = deadline - time.monotonic()
             if left <= 0:
                 return None
-            pause = min(left, _RECHECK)
-            if self._monitor is None:
-                time.sleep(pause)
-                continue
-            try:
-                self._monitor.poll(pause)
-            except OSError:
-                self._monitor = self._listen()
+            self.listen(min(left, RECHECK))
+
+    def listen(self, seconds: float) -> bool:
+        """Return at the next event, or after so many seconds; tell whether an event came."""
+        if self._monitor is None:
+            time.sleep(seconds)
+            return False
+        try:
+            return self._monitor.poll(seconds) is not None
+        except OSError:
+            self._monitor = self._listen()
+            return True

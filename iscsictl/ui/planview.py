@@ -31,23 +31,25 @@ def error_row(error: IscsictlError) -> dict[str, Any]:
     }
 
 
+def step_row(outcome: Outcome) -> dict[str, Any]:
+    """Return what became of a step as JSON carries it."""
+    step = outcome.step
+    return {
+        "id": step.id,
+        "action": step.action.verb,
+        "subject": step.subject,
+        "why": step.why,
+        "hazard": step.hazard.value,
+        "status": step.status.value,
+        "seconds": round(outcome.seconds, 3),
+    }
+
+
 def document(report: Report) -> str:
     """Return the report as the plan/1 document."""
-    steps = [
-        {
-            "id": outcome.step.id,
-            "action": outcome.step.action.verb,
-            "subject": outcome.step.subject,
-            "why": outcome.step.why,
-            "hazard": outcome.step.hazard.value,
-            "status": outcome.step.status.value,
-            "seconds": round(outcome.seconds, 3),
-        }
-        for outcome in report.outcomes
-    ]
     whole = {
         "schema": SCHEMA,
-        "steps": steps,
+        "steps": [step_row(outcome) for outcome in report.outcomes],
         "refusals": [error_row(report.error)] if report.error is not None else [],
         "leftovers": list(report.leftovers),
         "notes": list(report.notes),
@@ -69,11 +71,15 @@ class StepPrinter:
     def __call__(self, outcome: Outcome) -> None:
         """Take an outcome; PLANNED means that the step begins now."""
         if outcome.step.status is Status.PLANNED:
-            self._begin(outcome)
-            return
+            self.show(f"{outcome.step.action.verb} {outcome.step.subject}")
+        else:
+            self.write(self.line(outcome))
+
+    def write(self, line: str) -> None:
+        """Print a line, if lines are wished at all."""
         self.close()
         if self._lines:
-            self._say(self.line(outcome) + "\n")
+            self._say(line + "\n")
 
     def _say(self, text: str) -> None:
         """Print; when that fails, print no more: the work does not wait for who reads of it."""
@@ -97,13 +103,15 @@ class StepPrinter:
             self._status.stop()
             self._status = None
 
-    def _begin(self, outcome: Outcome) -> None:
+    def show(self, text: str) -> None:
+        """Say on a terminal what is at work."""
         if not self._live:
             return
         from rich.console import Console
         from rich.markup import escape
 
-        self._text = escape(f"{outcome.step.action.verb} {outcome.step.subject}")
+        self.close()
+        self._text = escape(text)
         self._status = Console(stderr=True, no_color=not self._color).status(self._text)
         self._status.start()
 

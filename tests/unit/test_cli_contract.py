@@ -14,8 +14,8 @@ ALL = list(commands())
 LEAVES = [(words, c) for words, c in ALL if not isinstance(c, click.Group)]
 COMMON = ["--output", "-J", "--no-color", "--verbose", "--quiet", "--timeout"]
 CHANGING = [
-    "attach", "detach", "reconnect", "login", "logout", "rescan", "startup", "forget", "hold",
-    "unhold", "nodes set", "chap set", "chap clear", "disk label", "disk part add",
+    "attach", "detach", "apply", "reconnect", "login", "logout", "rescan", "startup", "forget",
+    "hold", "unhold", "nodes set", "chap set", "chap clear", "disk label", "disk part add",
     "disk part rm", "disk part type", "disk part bootable", "disk mkfs", "disk grow", "mount",
     "umount", "fstab add", "fstab rm", "initiator set", "iface add", "iface set", "iface rm",
     "boot login", "service enable", "service start", "schedule install", "schedule remove",

@@ -1,0 +1,112 @@
+"""Work for many at once: who comes while a round is at work shares the next one."""
+
+import threading
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any, Generic, TypeVar, cast
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class _Place(Generic[Item, Result]):
+    def __init__(self, item: Item) -> None:
+        self.item = item
+        self.done = False
+        self.result: Result | None = None
+        self.error: Exception | None = None
+
+
+class Batch(Generic[Item, Result]):
+    """Rounds of `work`, one at a time, each on all that was brought before it began.
+
+    `work` returns a result or an error for each item, in order; an error that it raises is that
+    of all of them.
+    """
+
+    def __init__(self, work: Callable[[Sequence[Item]], Sequence[Result | Exception]]) -> None:
+        self._work = work
+        self._turn = threading.Condition()
+        self._waiting: list[_Place[Item, Result]] = []
+        self._at_work = False
+
+    def do(self, item: Item) -> Result:
+        """Bring an item and wait until a round that began after that has ended."""
+        mine: _Place[Item, Result] = _Place(item)
+        with self._turn:
+            self._waiting.append(mine)
+            while self._at_work and not mine.done:
+                self._turn.wait()
+            if not mine.done:
+                self._at_work = True
+                round_, self._waiting = self._waiting, []
+        if not mine.done:
+            self._carry_out(round_)
+        if mine.error is not None:
+            raise mine.error
+        return cast(Result, mine.result)
+
+    def _carry_out(self, places: list[_Place[Item, Result]]) -> None:
+        results: Sequence[Result | Exception]
+        try:
+            results = self._work([place.item for place in places])
+        except Exception as error:
+            results = [error] * len(places)
+        with self._turn:
+            for place, result in zip(places, results, strict=True):
+                if isinstance(result, Exception):
+                    place.error = result
+                else:
+                    place.result = result
+                place.done = True
+            self._at_work = False
+            self._turn.notify_all()
+
+
+class Reading:
+    """One thing that is read again and again: a reading serves all who asked before it began."""
+
+    def __init__(self) -> None:
+        self._batch: Batch[Callable[[], Any], Any] = Batch(
+            lambda readers: [readers[0]()] * len(readers)
+        )
+
+    def read(self, reader: Callable[[], Any]) -> Any:
+        """Return what was read after this call began."""
+        return self._batch.do(reader)
+
+
+class Table:
+    """Objects by key, each made by whoever needs it first."""
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self._make = make
+        self._lock = threading.Lock()
+        self._made: dict[Hashable, Any] = {}
+
+    def get(self, key: Hashable) -> Any:
+        """Return the object of a key."""
+        with self._lock:
+            if key not in self._made:
+                self._made[key] = self._make()
+            return self._made[key]
+
+
+class Answer:
+    """One question that is put once, whoever asks first; an error is an answer too."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._known: list[Any] = []
+        self._error: Exception | None = None
+
+    def get(self, ask: Callable[[], Any]) -> Any:
+        """Return the answer, asking if nobody has."""
+        with self._lock:
+            if not self._known and self._error is None:
+                try:
+                    self._known.append(ask())
+                except Exception as error:
+                    self._error = error
+        if self._error is not None:
+            raise self._error
+        return self._known[0]

@@ -1,0 +1,136 @@
+"""The surroundings of wishes that are worked on side by side: what is dear is done once for all.
+
+Looks at the host, changes of fstab and reloads of systemd come in rounds (`Batch`): what is asked
+for while one is under way waits for the next, which serves all. What a portal offers is asked
+once. What two wishes must not do at the same moment is done one after the other.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Hashable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+from iscsictl.engine.batch import Answer, Batch, Reading, Table
+from iscsictl.engine.context import Context
+from iscsictl.errors import InterruptError, IscsictlError
+from iscsictl.model import actions
+from iscsictl.model.fstab import Fstab
+from iscsictl.model.plan import Action
+from iscsictl.system import fstabfile, stop, systemd
+from iscsictl.system.udev import RECHECK, Waiter
+
+T = TypeVar("T")
+Edit = Callable[[Fstab], Fstab]
+
+# Events of one disk come in bursts, and each look has to read sysfs anew.
+_BURST = 0.08
+
+# What changes the host, or directories that several records or drop-ins are in.
+_ONE_AT_A_TIME = (
+    actions.CreateRecord, actions.WriteRecord, actions.RestoreRecord, actions.DeleteRecord,
+    actions.EnableService, actions.RequireMount, actions.DropRequire,
+)  # fmt: skip
+
+
+class SharedWaiter(Waiter):
+    """A waiter for many: one of them listens to udev, and an event wakes all."""
+
+    def __init__(self) -> None:
+        self._woken = threading.Condition()
+        self._listening = False
+        self._events = 0
+
+    def wait(self, look: Callable[[], T | None], deadline: float) -> T | None:
+        """Call `look` until it returns something; None at the deadline (monotonic seconds)."""
+        while True:
+            seen = self._events
+            found = look()
+            if found is not None:
+                return found
+            stop.check()
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return None
+            self._pause(min(left, RECHECK), seen)
+
+    def _pause(self, seconds: float, seen: int) -> None:
+        with self._woken:
+            if self._events != seen:
+                return
+            if self._listening:
+                self._woken.wait(seconds)
+                return
+            self._listening = True
+        try:
+            came, until = self.listen(seconds), time.monotonic() + _BURST
+            while came and time.monotonic() < until:
+                came = self.listen(_BURST / 4)
+        finally:
+            with self._woken:
+                self._listening = False
+                self._events += 1
+                self._woken.notify_all()
+
+
+class Shared(Context):
+    """A context for many threads. systemd is reloaded by `settle`, once, at the end."""
+
+    def __init__(
+        self,
+        wait: float,
+        root: Path = Path("/"),
+        say: Callable[[str], None] = lambda _: None,
+        watch: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        super().__init__(wait, root, say, watch, SharedWaiter())
+        self._readings = Table(Reading)
+        self._answers = Table(Answer)
+        self._guard = threading.RLock()
+        self._edits: Batch[Edit, tuple[bool, Fstab]] = Batch(self._edit_all)
+        self._stale = False
+
+    def together(self, what: Hashable, read: Callable[[], T]) -> T:
+        """Read what is the same for all who look now."""
+        return cast(T, self._readings.get(what).read(read))
+
+    def once(self, what: Hashable, ask: Callable[[], T]) -> T:
+        """Ask what need not be asked again in this run."""
+        return cast(T, self._answers.get(what).get(ask))
+
+    def guard(self, action: Action) -> AbstractContextManager[object]:
+        """Let one such action be carried out at a time."""
+        return self._guard if isinstance(action, _ONE_AT_A_TIME) else nullcontext()
+
+    def edit_fstab(self, edit: Edit) -> tuple[bool, Fstab]:
+        """Change /etc/fstab together with what others change now."""
+        return self._edits.do(edit)
+
+    def reload(self) -> None:
+        """Note that systemd must read fstab and the units again."""
+        self._stale = True
+
+    def settle(self) -> None:
+        """Have systemd read them, if any was changed."""
+        if self._stale:
+            self._stale = False
+            systemd.daemon_reload()
+
+    def _edit_all(self, edits: Sequence[Edit]) -> list[Any]:
+        """Make all edits in one go; if that is refused, one by one, so that each has its own."""
+        old = now = fstabfile.read_fstab(self.root)
+        changed = []
+        for edit in edits:
+            after = edit(now)
+            changed.append(after != now)
+            now = after
+        try:
+            fstabfile.save_fstab(self.root, now, old)
+        except InterruptError:
+            raise
+        except IscsictlError as error:
+            if len(edits) == 1:
+                return [error]
+            return [self._edit_all([edit])[0] for edit in edits]
+        return [(one, old) for one in changed]
