@@ -5,12 +5,13 @@ RUN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 FAULTS := $(VENV)/faults.jsonl
 
-.PHONY: help check test lab lab-deps demo bench torture generated clean
+.PHONY: help check test lab lab-deps demo bench torture mutants generated clean
 help:
 	@echo "make demo     the whole story on two virtual machines"
 	@echo "make check    lint, types, unit and property tests: seconds"
 	@echo "make test     all of it, the virtual machines included"
 	@echo "make torture  the long matrices    make bench  times, side by side"
+	@echo "make mutants  do the tests notice each change in what guards data?"
 
 $(STAMP): setup.cfg pyproject.toml tests/install-deps
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
@@ -56,9 +57,17 @@ torture: lab-deps
 	$(RUN)/python -m tests.fault_table $(FAULTS) || status=1; \
 	exit $$status
 
+mutants: $(STAMP)
+	$(PYTHON) -m venv $(VENV)/mutants
+	$(VENV)/mutants/bin/pip install --quiet --disable-pip-version-check \
+	  mutmut pytest hypothesis click rich pyudev pexpect
+	rm -rf mutants
+	$(VENV)/mutants/bin/mutmut run
+	$(VENV)/mutants/bin/mutmut results
+
 generated: $(STAMP)
 	$(RUN)/python -m iscsictl.completion.generate completions
 	$(RUN)/python -m iscsictl.cli.manpages docs/man
 
 clean:
-	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) build mutants *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
