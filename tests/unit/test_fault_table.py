@@ -4,6 +4,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.fault_table import FAULTS, Row, rows, statements, table
 
 TESTS = Path(__file__).parents[1]
@@ -45,3 +47,13 @@ def test_one_failure_spoils_a_statement_until_the_test_passes_again() -> None:
     assert row(good, ran("b", "F01", suite="trixie", outcome="skipped")).results == {
         "trixie": "skipped"
     }
+
+
+@pytest.mark.fault("F52")
+def test_the_readme_says_in_bold_that_two_hosts_are_not_kept_apart() -> None:
+    text = " ".join((TESTS.parent / "README.md").read_text().split())
+    bold = re.findall(r"\*\*(.+?)\*\*", text)
+    (said,) = [words for words in bold if "Two hosts" in words]
+    assert "blank LUN" in said
+    assert "NOT" in said
+    assert "both can format it" in said
