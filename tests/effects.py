@@ -254,7 +254,8 @@ def _mkfs(action: actions.Mkfs, now: Inventory, _: Array) -> Inventory:
 def _put(fstab: Fstab, line: FstabLine) -> Fstab:
     """A line of ours takes the place of the one for the same disk and directory, or claim."""
     for old in fstab.by_wwid(line.wwid or ""):
-        if old.is_claim or old.mount_point == line.mount_point or old.uuid == line.uuid:
+        same_place = old.mount_point is not None and old.mount_point == line.mount_point
+        if old.is_claim or same_place or old.uuid == line.uuid:
             return edit.replace_line(fstab, old.number, line)
     return edit.append_line(fstab, line)
 

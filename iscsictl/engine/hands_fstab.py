@@ -19,7 +19,8 @@ def _edit_fstab(context: Context, edit: Callable[[Fstab], Fstab]) -> Effect:
 def _put(fstab: Fstab, line: FstabLine, wwid: str) -> Fstab:
     """Put a line in the place of ours for the same disk and directory or claim, or at the end."""
     for old in fstab.by_wwid(wwid):
-        if old.is_claim or old.mount_point == line.mount_point or old.uuid == line.uuid:
+        same_place = old.mount_point is not None and old.mount_point == line.mount_point
+        if old.is_claim or same_place or old.uuid == line.uuid:
             return fstab_edit.replace_line(fstab, old.number, line)
     return fstab_edit.append_line(fstab, line)
 
