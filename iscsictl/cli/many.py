@@ -13,12 +13,12 @@ from iscsictl.cli.attach import owner_ids
 from iscsictl.cli.options import Settings, changing, common, complain, need_root
 from iscsictl.cli.secrets import account, read_secret
 from iscsictl.core.spec import read_volumes
-from iscsictl.core.volumes import SavedPlan, read_saved, reasons, verdict
+from iscsictl.core.volumes import MisfitError, SavedPlan, read_saved, reasons, verdict
 from iscsictl.engine.errands import Errands
 from iscsictl.engine.lock import host_lock
 from iscsictl.engine.shared import Shared
 from iscsictl.engine.volumes import AT_ONCE, converge_all, foresee
-from iscsictl.errors import Exit, UsageError
+from iscsictl.errors import Exit, RefusedError, UsageError
 from iscsictl.model.plan import Report
 from iscsictl.model.volume import Volume
 from iscsictl.model.wish import AttachWish
@@ -167,8 +167,10 @@ class _Many:
             with host_lock(settings.wait, self._say, settings.root), self.context.waiter:
                 if self.saved is not None:
                     reports = foresee(self.errands.all, self.context, self.parallel)
-                    if verdict(reports) is not None:
-                        return reports
+                    for name, report in reports.items():
+                        if isinstance(report.error, MisfitError):
+                            text = f"{name}: {report.error.text}; nothing was done"
+                            raise RefusedError(text, hint=report.error.hint)
                 return converge_all(self.errands.all, self.context, self.many, self.parallel)
         finally:
             self.printer.close()

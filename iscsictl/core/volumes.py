@@ -34,6 +34,10 @@ class SavedPlan:
     volumes: Mapping[str, SavedVolume]
 
 
+class MisfitError(RefusedError):
+    """A saved plan no longer fits: what would be done is not what it says."""
+
+
 def plan_volume(
     inventory: Inventory, volume: Volume, wish: AttachWish, saved: SavedVolume | None = None
 ) -> Plan:
@@ -80,17 +84,17 @@ def _without_secret(inventory: Inventory, volume: Volume) -> IscsictlError | Non
     return None
 
 
-def _misfit(plan: Plan, saved: SavedVolume) -> RefusedError | None:
+def _misfit(plan: Plan, saved: SavedVolume) -> MisfitError | None:
     hint = "something changed meanwhile; look and save it anew: iscsictl plan"
     wwid = wwid_of(plan)
     if None not in {wwid, saved.wwid} and wwid != saved.wwid:
         text = f"the saved plan no longer fits: it was made for the disk {saved.wwid}, not {wwid}"
-        return RefusedError(text, hint=hint)
+        return MisfitError(text, hint=hint)
     for step in plan.pending:
         known = saved.steps.get(step.id)
         if known is None or step.hazard.rank > known.rank:
             text = f"the saved plan no longer fits: {step.id} was not part of it"
-            return RefusedError(text, hint=hint)
+            return MisfitError(text, hint=hint)
     return None
 
 

@@ -1,0 +1,221 @@
+"""Errands side by side: what fails is undone alone, what others stand on stays, order is kept."""
+
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from iscsictl.core.draft import Draft
+from iscsictl.core.volumes import verdict
+from iscsictl.engine import act as acting
+from iscsictl.engine.context import Context
+from iscsictl.engine.converge import Task
+from iscsictl.engine.effect import Effect
+from iscsictl.engine.shared import Shared
+from iscsictl.engine.volumes import Errand, converge_all, foresee
+from iscsictl.errors import AuthError, Exit, InterruptError, IscsictlError, RefusedError
+from iscsictl.model import actions
+from iscsictl.model.inventory import Inventory
+from iscsictl.model.names import Portal
+from iscsictl.model.plan import Action, Outcome, Plan, Report, Status
+from iscsictl.system import journal, stop
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+A = Portal("192.0.2.5", 3260, 1)
+Key = tuple[str, str]
+
+
+class Host:
+    """Records, sessions, directories and a service, as the errands' actions make them."""
+
+    def __init__(self) -> None:
+        self.there: set[Key] = set()
+        self.log: list[Key] = []
+        self.fails: dict[Key, Exception] = {}
+        self.when: dict[Key, Callable[[], None]] = {}
+        self.lock = threading.Lock()
+
+    def perform(self, action: Action, _: Context) -> Effect:
+        key, makes = key_of(action)
+        with self.lock:
+            self.log.append((action.verb, key[1]))
+            if (action.verb, key[1]) in self.fails:
+                raise self.fails[action.verb, key[1]]
+            before = set(self.there)
+            (self.there.add if makes else self.there.discard)(key)
+            changed = before != self.there
+        self.when.get((action.verb, key[1]), lambda: None)()
+        return Effect(changed)
+
+    def errand(self, name: str, target: str, *after: str, refuse: bool = False) -> Errand:
+        def think(_: Inventory) -> Plan:
+            draft = Draft()
+            there = set(self.there)
+            steps = [
+                (actions.CreateRecord(target, A, "default"), target),
+                (actions.EnableService("open-iscsi.service"), "open-iscsi.service"),
+                (actions.Login(target, A, "default", 0), target),
+                (actions.MakeDirectory(name), name),
+            ]
+            for action, subject in steps:
+                draft.add(action, subject, "", done=key_of(action)[0] in there)
+            refusal = None
+            if refuse and not draft.beyond:
+                refusal = RefusedError(f"{name} is foreign")
+            return Plan(tuple(draft.steps), refusal)
+
+        return Errand(name, target, Task(lambda _c, _b: Inventory(), think), frozenset(after))
+
+
+def key_of(action: Action) -> tuple[Key, bool]:
+    """What an action makes or takes away."""
+    match action:
+        case actions.CreateRecord() | actions.DeleteRecord():
+            return ("record", action.target), isinstance(action, actions.CreateRecord)
+        case actions.Login() | actions.Logout():
+            return ("session", action.target), isinstance(action, actions.Login)
+        case actions.EnableService():
+            return ("service", action.unit), action.on
+        case actions.MakeDirectory() | actions.RemoveDirectory():
+            return ("directory", action.path), isinstance(action, actions.MakeDirectory)
+    raise AssertionError(action)
+
+
+@pytest.fixture
+def host(monkeypatch: pytest.MonkeyPatch) -> Host:
+    made = Host()
+    monkeypatch.setattr(stop, "_asked", [])
+    monkeypatch.setattr(journal, "note", lambda *_: None)
+    monkeypatch.setattr(acting, "perform", made.perform)
+    return made
+
+
+def run(tmp_path: Path, *errands: Errand, at_once: int = 4) -> dict[str, Report]:
+    return converge_all(errands, Shared(5, tmp_path), lambda *_: None, at_once)
+
+
+def undone(report: Report) -> set[str]:
+    return {o.step.action.verb for o in report.outcomes if o.step.status is Status.UNDONE}
+
+
+def test_all_are_done_and_the_second_time_unchanged(host: Host, tmp_path: Path) -> None:
+    errands = [host.errand(f"v{n}", f"t{n}") for n in range(20)]
+    reports = run(tmp_path, *errands)
+    assert verdict(reports) is None
+    assert len(host.there) == 61
+    host.log.clear()
+    again = run(tmp_path, *errands)
+    assert host.log == []
+    assert not any(report.changed for report in again.values())
+
+
+def test_a_dry_run_does_nothing_and_tells_of_all(host: Host, tmp_path: Path) -> None:
+    errands = [host.errand(f"v{n}", f"t{n}") for n in range(3)]
+    reports = foresee(errands, Shared(5, tmp_path), 2)
+    assert [len(report.outcomes) for report in reports.values()] == [4, 4, 4]
+    assert all(report.pending for report in reports.values())
+    assert host.log == []
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 8])
+def test_one_that_is_refused_is_taken_back_alone(host: Host, tmp_path: Path, at_once: int) -> None:
+    errands = [host.errand(f"v{n}", f"t{n}", refuse=n == 1) for n in range(4)]
+    reports = run(tmp_path, *errands, at_once=at_once)
+    assert undone(reports["v1"]) == {"record", "login"}
+    assert [n for n in range(4) if ("session", f"t{n}") not in host.there] == [1]
+    assert ("service", "open-iscsi.service") in host.there
+    error = verdict(reports)
+    assert error is not None
+    assert error.exit is Exit.PARTIAL
+    assert "1 of 4 volumes failed; the first, v1: v1 is foreign" in error.text
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 8])
+@pytest.mark.parametrize("bad", [0, 1, 2])
+def test_the_session_of_a_target_stays_while_one_of_its_volumes_is_well(
+    host: Host, tmp_path: Path, at_once: int, bad: int
+) -> None:
+    errands = [host.errand(f"v{n}", "t", refuse=n == bad) for n in range(3)]
+    reports = run(tmp_path, *errands, at_once=at_once)
+    assert {("record", "t"), ("session", "t")} <= host.there
+    assert [name for name, report in reports.items() if report.error] == [f"v{bad}"]
+    assert [verb for verb, _ in host.log].count("login") == 1
+
+
+@pytest.mark.parametrize("at_once", [1, 3])
+def test_when_all_volumes_of_the_host_failed_nothing_stays(
+    host: Host, tmp_path: Path, at_once: int
+) -> None:
+    errands = [host.errand(f"v{n}", "t", refuse=True) for n in range(3)]
+    reports = run(tmp_path, *errands, at_once=at_once)
+    assert host.there == set()
+    assert {verb for r in reports.values() for verb in undone(r)} == {"record", "login", "enable"}
+    error = verdict(reports)
+    assert error is not None
+    assert error.exit is Exit.REFUSED
+
+
+def test_a_session_is_taken_back_before_its_record(host: Host, tmp_path: Path) -> None:
+    run(tmp_path, host.errand("v", "t", refuse=True))
+    verbs = [verb for verb, _ in host.log]
+    assert verbs.index("logout") < verbs.index("forget")
+
+
+def test_what_is_mounted_on_another_is_done_after_it_or_not_at_all(
+    host: Host, tmp_path: Path
+) -> None:
+    inner, outer = host.errand("inner", "t2", "outer"), host.errand("outer", "t1")
+    run(tmp_path, inner, outer)
+    made = [subject for verb, subject in host.log if verb == "directory"]
+    assert made == ["outer", "inner"]
+    host.there.clear()
+    host.log.clear()
+    host.fails["login", "t1"] = AuthError("no")
+    reports = run(tmp_path, inner, outer)
+    assert [subject for _, subject in host.log if subject in {"t2", "inner"}] == []
+    assert reports["inner"].error is not None
+    assert "mounted on" in reports["inner"].error.text
+
+
+def test_after_an_interrupt_all_stays_and_the_verdict_is_the_signal(
+    host: Host, tmp_path: Path
+) -> None:
+    host.when["login", "t0"] = lambda: stop._asked.append(15)
+    errands = [host.errand(f"v{n}", f"t{n}") for n in range(3)]
+    reports = run(tmp_path, *errands, at_once=1)
+    assert ("session", "t0") in host.there
+    assert ("session", "t2") not in host.there
+    error = verdict(reports)
+    assert isinstance(error, InterruptError)
+    assert error.exit is Exit.TERMINATED
+    stop._asked.clear()
+    assert verdict(run(tmp_path, *errands)) is None
+
+
+def test_each_step_is_heard_with_its_volume(host: Host, tmp_path: Path) -> None:
+    heard: list[tuple[str, str, Status]] = []
+
+    def listen(name: str, outcome: Outcome) -> None:
+        heard.append((name, outcome.step.action.verb, outcome.step.status))
+
+    errands = [host.errand(f"v{n}", f"t{n}") for n in range(2)]
+    converge_all(errands, Shared(5, tmp_path), listen, 2)
+    for name in ("v0", "v1"):
+        mine = [(verb, status) for one, verb, status in heard if one == name]
+        assert mine.index(("login", Status.PLANNED)) < mine.index(("login", Status.DONE))
+        assert mine[-1] == ("directory", Status.DONE)
+
+
+def test_alike_errors_of_all_are_that_error_and_unlike_ones_are_partial() -> None:
+    alike = {n: Report(error=AuthError("no", hint="h")) for n in ("a", "b")}
+    one, mixed = verdict(alike), verdict({**alike, "c": Report(error=IscsictlError("x"))})
+    assert one is not None
+    assert (one.exit, one.hint) == (Exit.AUTH, "h")
+    assert mixed is not None
+    assert mixed.exit is Exit.PARTIAL
+    alone = verdict({"a": Report(error=AuthError("no"))})
+    assert alone is not None
+    assert (alone.text, alone.exit) == ("a: no", Exit.AUTH)
