@@ -1,5 +1,6 @@
 """Who uses a disk: mounts in any namespace, swap, holders, open files. The kernel is asked."""
 
+import contextlib
 import os
 import stat
 from collections.abc import Iterable, Iterator
@@ -112,21 +113,23 @@ def _openers(root: Path) -> Iterator[tuple[int, str]]:
         if not process.name.isdigit() or int(process.name) == os.getpid():
             continue
         try:
-            command = (process / "comm").read_text(errors="replace").strip()
-            if command == "multipathd" or _is_udevs(process):
+            opened = dict(_open_devices(process))
+            if not opened or _is_udevs(process):
                 continue
-            seen = set()
-            for fd in os.scandir(process / "fd"):
-                try:
-                    number = _open_device(fd.path)
-                except OSError:
-                    continue
-                if number is not None and number not in seen:
-                    seen.add(number)
-                    open_ = os.readlink(fd.path)
-                    yield number, f"process {process.name} ({command}) that has {open_} open"
+            command = (process / "comm").read_text(errors="replace").strip()
         except OSError:
             continue
+        if command != "multipathd":
+            for number, node in opened.items():
+                yield number, f"process {process.name} ({command}) that has {node} open"
+
+
+def _open_devices(process: Path) -> Iterator[tuple[int, str]]:
+    for fd in os.scandir(process / "fd"):
+        with contextlib.suppress(OSError):
+            number = _open_device(fd.path)
+            if number is not None:
+                yield number, os.readlink(fd.path)
 
 
 def _open_device(fd: str) -> int | None:
