@@ -6,6 +6,7 @@ Every read goes past the page cache. A read that fails is an error, never a blan
 import contextlib
 import errno
 import fcntl
+import functools
 import json
 import mmap
 import os
@@ -115,6 +116,11 @@ def everywhere(size: int) -> tuple[tuple[int, int], ...]:
     return tuple((at, min(8 * MIB, size - at)) for at in range(0, size, 8 * MIB))
 
 
+@functools.cache
+def _zeroes(length: int) -> bytes:
+    return bytes(length)
+
+
 def first_data(fd: int, places: Iterable[tuple[int, int]]) -> int | None:
     """Return the offset of the first place that is not all zeroes, None if all are.
 
@@ -139,7 +145,7 @@ def first_data(fd: int, places: Iterable[tuple[int, int]]) -> int | None:
                 ) from None
             finally:
                 view.release()
-            return at if buffer[:length].count(0) != length else None
+            return None if buffer[:length] == _zeroes(length) else at
 
     with ThreadPoolExecutor(8) as pool:
         found = [at for at in pool.map(look, places) if at is not None]
