@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from iscsictl.core.importing import MountPlan
 from iscsictl.core.making import blocks
 from iscsictl.engine.context import Context
+from iscsictl.engine.sessions import require_answer
 from iscsictl.engine.steps import perform
 from iscsictl.errors import NotFoundError
 from iscsictl.model import actions
@@ -33,6 +34,7 @@ class MachineWriter:
     ) -> list[tuple[str, Portal]]:
         """Make the discovery record, ask the portal, return targets and their portals."""
         context, subject = self._context, str(portal)
+        require_answer(context, portal)
         if discovery.record_of(context.db, portal) is None:
             self._do(actions.CreateDiscovery(portal), subject)
         if record:

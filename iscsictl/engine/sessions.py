@@ -177,6 +177,17 @@ def for_save(
     return replace(for_records(context), offers=offers)
 
 
+def require_answer(context: Context, portal: Portal) -> None:
+    """Raise UnreachableError, which names the portal, unless it takes a connection."""
+    silent = portals.silent([portal], min(PROBE_WAIT, context.wait))
+    if portal in silent:
+        raise UnreachableError(
+            f"portal {portal} does not answer: {silent[portal]}",
+            hint="check the address, the cable and the route, and that the array's iSCSI service "
+            "runs; see: iscsictl doctor",
+        )
+
+
 def discover(
     context: Context, portal: Portal, iface: str, changes: Changes | None, *,
     kind: str = "sendtargets",
@@ -185,13 +196,7 @@ def discover(
 
     Raises UnreachableError, AuthError, MissingError, IscsictlError.
     """
-    silent = portals.silent([portal], min(PROBE_WAIT, context.wait))
-    if portal in silent:
-        raise UnreachableError(
-            f"portal {portal} does not answer: {silent[portal]}",
-            hint="check the address, the cable and the route, and that the array's iSCSI service "
-            "runs; see: iscsictl doctor",
-        )
+    require_answer(context, portal)
     if kind == "isns":
         return iscsiadm.discover(portal, timeout=context.wait, kind=kind, iface=iface)
     return discovery.ask(

@@ -74,9 +74,10 @@ ISCSIADM: Final[tuple[Row, ...]] = (
      "iscsid ended or hangs while it was asked",
      "systemctl status iscsid; start it again if it is gone", Exit.MISSING),
     (19, "ISCSI_ERR_FATAL_LOGIN", "encountered non-retryable iSCSI login failure",
-     "the target does not exist, is not offered to this initiator, or the two could not agree",
-     ("compare the target's name with `iscsictl discover`; "
-     "the login status is in journalctl -u iscsid"),
+     ("the target does not exist, is not offered to this initiator, the two could not agree, or "
+     "the array did not prove itself by its own CHAP secret"),
+     ("compare the target's name with `iscsictl discover`, and with mutual CHAP the array's own "
+     "secret; the login status is in journalctl -u iscsid"),
      Exit.NOT_FOUND),
     (20, "ISCSI_ERR_ISCSID_NOTCONN", "could not connect to iscsid",
      "iscsid is not running", "systemctl start iscsid (or: iscsictl service start)",

@@ -121,8 +121,10 @@ def read_clock(root: Path = Path("/")) -> Clock:
 
 
 _BREAK = re.compile(r"connection(\d+):\d+: detected conn error \((\d+)\)")
+# As block/blk-core.c names them, but for what only says that a request is not supported.
 _DISK = re.compile(
-    r"((?:critical )?(?:space allocation|medium|target|I/O|nexus)(?: \w+)? error), dev (\w+)"
+    r"((?:critical )?(?:space allocation|medium|target|I/O|nexus|timeout|recoverable transport|"
+    r"reservation conflict|protection|device offline)(?: \w+)? error), dev (\w+)"
 )
 _CLOSED = frozenset({"1020", "1011", "1013"})
 

@@ -80,11 +80,21 @@ FAULTS = {
         ),
     ),
     "tools-disk": ("warn", "mv $(command -v mkfs.ext4) /root/"),
-    "nodedb-iface": ("fail", "cp $r $(dirname $r)/ghost"),
+    "nodedb-iface": (
+        "fail",
+        (
+            "g=$(dirname $r)/ghost; cp $r $g; "
+            "sed -i 's/^iface.iscsi_ifacename = .*/iface.iscsi_ifacename = ghost/' $g"
+        ),
+    ),
     "nodedb-place": ("warn", "mkdir -p $elsewhere/nodes/x"),
     "session-missing": (
         "fail",
-        f"mkdir -p $nodes/{IQN}.gone/8.8.8.8,3260,1; cp $r $nodes/{IQN}.gone/8.8.8.8,3260,1/",
+        (
+            f"g=$nodes/{IQN}.gone/8.8.8.8,3260,1; mkdir -p $g; cp $r $g/; sed -i "
+            f"-e 's/^node.name = .*/node.name = {IQN}.gone/' "
+            "-e 's/^node.conn\\[0\\].address = .*/node.conn[0].address = 8.8.8.8/' $g/default"
+        ),
     ),
     "portal-public": (
         "warn",
@@ -197,7 +207,9 @@ def test_a_map_that_lost_a_path_is_found(lab: Lab) -> None:
     )
     _, found, said = doctor(lab, "--only multipath")
     assert found == {"multipath-paths": {"ok"}}, said
-    assert doctor(lab, "--only timeout-recovery")[1] == {"timeout-recovery": {"warn"}}
+    assert doctor(lab, "--only timeout-recovery")[1] == {"timeout-recovery": {"ok"}}
+    lab.host.run("echo 600 > /sys/class/iscsi_session/session1/recovery_tmo", check=True)
+    assert doctor(lab, "--only timeout-recovery")[1] == {"timeout-recovery": {"ok", "warn"}}
     lab.host.run("echo offline > /sys/block/sdb/device/state", check=True)
     deadline = time.monotonic() + 60
     while (found := doctor(lab, "--only multipath")[1]) != {"multipath-paths": {"warn"}}:
