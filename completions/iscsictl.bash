@@ -44,13 +44,13 @@ _iscsictl_spec() {
     'plan')
         subs=''
         opts='--out --parallel -o --output -J --no-color -v --verbose -q --quiet --timeout --help'
-        vals=' --out= --parallel= -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
+        vals=' --out=file --parallel= -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
         args='file'
         ;;
     'apply')
         subs=''
         opts='--plan --parallel -n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout --help'
-        vals=' --plan= --parallel= -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
+        vals=' --plan=file --parallel= -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
         args='file'
         ;;
     'export')

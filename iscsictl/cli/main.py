@@ -30,7 +30,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
     "Many volumes": {
         "plan": Entry("many:plan", "Show what apply would do with a file of volumes."),
         "apply": Entry("many:apply", "Bring all volumes of a file about, side by side."),
-        "export": Entry("many:export", "Print the file of volumes of this host."),
+        "export": Entry("export:export", "Print the file of volumes of this host."),
     },
     "Sessions": {
         "discover": Entry("sessions:discover", "Ask a portal which targets it has."),

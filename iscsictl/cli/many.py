@@ -1,6 +1,5 @@
-"""`plan`, `apply` and `export`: a file of volumes, all of them worked on side by side."""
+"""`plan` and `apply`: a file of volumes, all of them worked on side by side."""
 
-import json
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -42,7 +41,7 @@ def _parallel(command: Callable[..., None]) -> Callable[..., None]:
 
 @click.command("plan")
 @click.argument("file", metavar="FILE")
-@click.option("--out", metavar="SAVED", help="Save the plan, for apply, in this file.")
+@click.option("--out", metavar="FILE", help="Save the plan, for apply, in this file.")
 @_parallel
 @common
 def plan(settings: Settings, file: str, out: str | None, parallel: int) -> int:
@@ -62,7 +61,7 @@ def plan(settings: Settings, file: str, out: str | None, parallel: int) -> int:
 
 @click.command("apply")
 @click.argument("file", metavar="FILE")
-@click.option("--plan", "saved", metavar="SAVED", help="Do nothing that this saved plan has not.")
+@click.option("--plan", "saved", metavar="FILE", help="Do nothing that this saved plan has not.")
 @_parallel
 @changing
 @common
@@ -91,34 +90,6 @@ def apply(settings: Settings, file: str, saved: str | None, parallel: int) -> in
     if settings.dry_run:
         return many.conclude(many.foresee())
     return many.conclude(many.converge())
-
-
-@click.command("export")
-@common
-def export(settings: Settings) -> int:
-    """Print the file of volumes of this host as it is.
-
-    Records, sessions and our lines of fstab, put together; plan finds nothing to change in what
-    comes out. Secrets are not in it.
-    """
-    need_root("export")
-    from iscsictl.core.export import export as collect
-    from iscsictl.core.export import render
-    from iscsictl.engine.observe import for_export
-
-    found = collect(*for_export(settings.root))
-    if settings.output == "json":
-        whole = {"schema": "iscsictl.export/1", "volume": found.volumes}
-        click.echo(json.dumps(whole, indent=1, ensure_ascii=False))
-    elif settings.output == "tsv":
-        for row in found.volumes:
-            words = (row["name"], row["target"], row["lun"], row.get("mount", ""))
-            click.echo("\t".join(map(str, words)))
-    else:
-        click.echo(render(found), nl=False)
-    for note in () if settings.quiet else found.notes:
-        click.echo(f"iscsictl: {note}", err=True)
-    return int(Exit.DONE)
 
 
 class _Many:

@@ -86,7 +86,7 @@ def _side_by_side(
         # What one waits for was begun before it: no thread waits for one that has none.
         for errand in sorted(errands, key=lambda one: len(one.after)):
             futures[errand.name] = pool.submit(do, errand)
-    return {errand.name: futures[errand.name].result() for errand in errands}
+        return {errand.name: futures[errand.name].result() for errand in errands}
 
 
 class _Ties:

@@ -1,0 +1,35 @@
+"""`export`: the file of volumes of this host as it is."""
+
+import json
+
+import click
+
+from iscsictl.cli.options import Settings, common, need_root
+from iscsictl.core.export import export as collect
+from iscsictl.core.export import render
+from iscsictl.engine.observe import for_export
+from iscsictl.errors import Exit
+
+
+@click.command("export")
+@common
+def export(settings: Settings) -> int:
+    """Print the file of volumes of this host as it is.
+
+    Records, sessions and our lines of fstab, put together; plan finds nothing to change in what
+    comes out. Secrets are not in it.
+    """
+    need_root("export")
+    found = collect(*for_export(settings.root))
+    if settings.output == "json":
+        whole = {"schema": "iscsictl.export/1", "volume": found.volumes}
+        click.echo(json.dumps(whole, indent=1, ensure_ascii=False))
+    elif settings.output == "tsv":
+        for row in found.volumes:
+            words = (row["name"], row["target"], row["lun"], row.get("mount", ""))
+            click.echo("\t".join(map(str, words)))
+    else:
+        click.echo(render(found), nl=False)
+    for note in () if settings.quiet else found.notes:
+        click.echo(f"iscsictl: {note}", err=True)
+    return int(Exit.DONE)

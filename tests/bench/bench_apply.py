@@ -1,0 +1,86 @@
+"""Measure `apply` on the lab: python -m tests.bench.bench_apply [VOLUMES] [SUITE].
+
+Beside it, in the same run and on the same LUNs: the usual shell script, one LUN after the other
+and all at once. Each begins from the same saved state of both machines.
+"""
+
+import sys
+
+from tests.lab.array import A4
+from tests.lab.image import SUITES, LabUnavailableError
+from tests.lab.pair import Lab
+
+VOLUMES = 16
+SIZE = "128M"
+PATIENCE = 900.0
+SCRIPT = f"""\
+set -e
+name=$1
+target=iqn.2001-04.com.example:$name
+disk=/dev/disk/by-path/ip-{A4}:3260-iscsi-$target-lun-0
+iscsiadm -m discovery -t sendtargets -p {A4}
+iscsiadm -m node -T $target -p {A4} --login
+udevadm settle
+while ! [ -b $disk ]; do sleep 0.1; done
+echo ',,' | sfdisk -q --label gpt $disk
+udevadm settle
+while ! [ -b $disk-part1 ]; do sleep 0.1; done
+mkfs.ext4 -q $disk-part1
+uuid=$(blkid -p -s UUID -o value $disk-part1)
+mkdir -p /srv/$name
+echo "UUID=$uuid /srv/$name ext4 _netdev,nofail 0 0" >> /etc/fstab
+mount /srv/$name
+"""
+VOLUME = """\
+[[volume]]
+name = "{name}"
+portals = ["{portal}"]
+target = "iqn.2001-04.com.example:{name}"
+fs = "ext4"
+mount = "/srv/{name}"
+"""
+
+
+def measure(lab: Lab, command: str, names: list[str]) -> float:
+    """Return the seconds that a command takes, every volume mounted by then."""
+    lab.restore("targets")
+    result = lab.host.run(["bash", "-c", command], timeout=PATIENCE)
+    mounted = lab.host.run("grep -c ' /srv/' /proc/mounts").out.strip()
+    if result.code or mounted != str(len(names)):
+        raise RuntimeError(f"{mounted} of {len(names)} are mounted: {result}")
+    return result.seconds
+
+
+def main() -> None:
+    """Print a table."""
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else VOLUMES
+    suite = sys.argv[2] if len(sys.argv) > 2 else SUITES[0]
+    names = [f"v{number:02}" for number in range(count)]
+    try:
+        lab = Lab.start(suite)
+    except LabUnavailableError as error:
+        print(f"apply of {count} LUNs: no virtual machines here: {error}")
+        return
+    with lab:
+        lab.install_project()
+        for name in names:
+            disk = lab.array.disk(name, SIZE)
+            lab.array.target(f"iqn.2001-04.com.example:{name}", [disk], portals=[A4])
+        spec = "\n".join(VOLUME.format(name=name, portal=A4) for name in names)
+        lab.host.put("/root/volumes.toml", spec)
+        lab.host.put("/root/one", SCRIPT)
+        lab.snapshot("targets")
+        each = " ".join(names)
+        ours = measure(lab, "iscsictl apply -q /root/volumes.toml", names)
+        script = measure(lab, f"for n in {each}; do sh /root/one $n || exit 1; done", names)
+        rows = [
+            ("the shell script, one after the other", script),
+            ("iscsictl apply", ours),
+        ]
+        for what, seconds in rows:
+            ratio = seconds / script
+            print(f"{count} LUNs, {suite}: {what:<40} {seconds:6.1f} s  {ratio:.2f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
