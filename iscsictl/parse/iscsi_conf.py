@@ -83,6 +83,7 @@ _NOTHING: Final = {
     "readsize": "it belongs to DiscoveryFile, which open-iscsi does not have",
     "target,lun": "LUNs are found by themselves today",
 }
+KEYWORDS: Final = frozenset({*_KEYWORDS, *_ACCOUNTS, *_HEADERS, *_NOTHING, "enabled", "continuous"})
 
 
 @dataclass
@@ -195,7 +196,7 @@ class _Reader:
 
     def unknown(self, number: int, keyword: str, equals: bool) -> None:
         known = keyword.strip().lower()
-        if equals and known in {*_HEADERS, *_ACCOUNTS, *_KEYWORDS, "enabled", "continuous"}:
+        if equals and known in KEYWORDS:
             self.say(number, f"{keyword.strip()} has a blank before '=', so the line says nothing")
         else:
             # The value may be a mistyped password: only the keyword is shown.

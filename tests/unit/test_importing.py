@@ -22,6 +22,7 @@ from iscsictl.core.importing import (
 from iscsictl.errors import UnreachableError
 from iscsictl.model.names import Portal
 from iscsictl.model.secret import Secret
+from iscsictl.parse import iscsi_conf
 from iscsictl.parse.iscsi_conf import parse_iscsi_conf
 
 TARGET = "iqn.2001-04.com.example:a"
@@ -253,3 +254,8 @@ def test_the_plan_of_a_portal_names_its_source() -> None:
     found = plan_import("iscsi.conf", "\nDiscoveryAddress=a:1\n").discovery[0]
     assert isinstance(found, DiscoveryPlan)
     assert (found.source.line, found.portal) == (2, Portal("a", 1))
+
+
+def test_the_page_on_the_old_files_has_every_keyword() -> None:
+    page = (Path(__file__).parents[2] / "docs/import.md").read_text().lower()
+    assert [word for word in iscsi_conf.KEYWORDS if f"`{word}`" not in page] == []
