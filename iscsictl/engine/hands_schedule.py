@@ -19,7 +19,10 @@ def _install(action: InstallFile, context: Context) -> Effect:
 
 
 def _remove(action: RemoveFile, context: Context) -> Effect:
-    return Effect(remove_file(context.root / action.path.lstrip("/")))
+    changed = remove_file(context.root / action.path.lstrip("/"))
+    if changed and action.path.startswith("/etc/systemd/"):
+        systemd.daemon_reload()
+    return Effect(changed)
 
 
 def _set_timer(action: SetTimer, _: Context) -> Effect:

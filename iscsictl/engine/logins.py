@@ -100,7 +100,7 @@ def _batch(steps: list[Step], context: Context) -> Ended:
             ended.append(Outcome(step, seconds).with_status(status))
             continue
         doing = f"logging in to {key.target} through {key.portal}"
-        why = late or error_from_iscsiadm(codes.get(key, 1), "", doing)
+        why = late or error_from_iscsiadm(codes.get(key) or 1, "", doing)
         ended.append(Outcome(step, seconds, why).with_status(Status.FAILED))
     return ended
 

@@ -39,9 +39,9 @@ def possible(root: Path = Path("/")) -> bool:
 
 
 def log_in(keys: Iterable[Key], db: Path, *, timeout: float) -> Mapping[Key, int] | None:
-    """Log in to these records at once; return iscsiadm's exit code for each that it told of.
+    """Log in to these records at once; return iscsiadm's exit code for each.
 
-    0 is success. None if no namespace can be had here; then nothing was done. Raises
+    0 is success; for one that it did not tell of, it is that of the whole. None if no namespace can be had here; then nothing was done. Raises
     UnreachableError at the deadline, MissingError.
     """
     wanted = tuple(keys)
@@ -64,5 +64,5 @@ def log_in(keys: Iterable[Key], db: Path, *, timeout: float) -> Mapping[Key, int
         return None
     done, failed = parse_logins(result.out, result.err)
     codes = {**failed, **dict.fromkeys(done, 0)}
-    places = {(k.iface, k.target, k.portal.address, k.portal.port): k for k in wanted}
-    return {places[where]: code for where, code in codes.items() if where in places}
+    places = {key: (key.iface, key.target, key.portal.address, key.portal.port) for key in wanted}
+    return {key: codes.get(place, result.code) for key, place in places.items()}

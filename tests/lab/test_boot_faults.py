@@ -1,0 +1,138 @@
+"""Boots and shutdowns of the host: what is mounted after, in which order it is taken down."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.lab.onhost import IQN, act, attached, mounted, sessions
+
+if TYPE_CHECKING:
+    from tests.lab.guest import Guest
+    from tests.lab.pair import Lab
+
+#: The address comes 20 s after the boot, and nothing waits for it.
+LATE = """\
+[Service]
+ExecStart=
+ExecStart=/usr/bin/systemd-run --on-active=20 /usr/local/lib/lab/network up
+"""
+#: A shutdown that nothing holds up takes a few seconds, under emulation too.
+PROMPT_SHUTDOWN = 60.0
+#: The longest that a boot may be held up by an array that is away (8 logins of 15 s, and some).
+LATER = 150.0
+#: The longest that an array that is away may hold up a shutdown.
+BOUND = 330.0
+
+
+def say_all(host: Guest) -> None:
+    """Have systemd say on the console what it starts and stops (systemd(1), SIGRTMIN+20)."""
+    act(host, "python3 -c 'import os, signal; os.kill(1, signal.SIGRTMIN + 20)'")
+
+
+def place(log: str, pattern: str) -> int:
+    """Where a console's log says it for the first time."""
+    found = re.search(pattern, log)
+    assert found is not None, f"{pattern!r} is not in:\n{log}"
+    return found.start()
+
+
+def connected(lab: Lab) -> str:
+    """What the array knows of sessions: an initiator that logged out is gone at once."""
+    return lab.array.run(
+        "cat /sys/kernel/config/target/iscsi/iqn*/tpgt_1/dynamic_sessions | tr -d '\\0'"
+    ).out.strip()
+
+
+@pytest.mark.fault("F38")
+@pytest.mark.fault("F47")
+@pytest.mark.fault("F49")
+@pytest.mark.fault("F50")
+@pytest.mark.fault("F57")
+def test_shutdown_unmounts_then_logs_out_and_the_boot_mounts_all_that_answers(lab: Lab) -> None:
+    host, array = lab.host, lab.array
+    attached(lab, "one")
+    attached(lab, "dead")
+    attached(lab, "off", "--no-boot")
+    act(host, "iscsictl schedule install --every 30s")
+    for name in ("one", "dead", "off"):
+        act(host, f"echo kept > /srv/{name}/file")
+    assert connected(lab)
+    directory = "/etc/systemd/system/lab-network.service.d"
+    act(host, f"mkdir -p {directory}")
+    host.put(f"{directory}/late.conf", LATE)
+    act(host, "systemctl daemon-reload; sync")
+    say_all(host)
+    mark = len(host.console_log())
+    seconds = host.shutdown()
+    log = host.console_log()[mark:]
+    print(log, seconds)
+    assert seconds < PROMPT_SHUTDOWN
+    logout = place(log, r"Stopp(ed|ing) .*iSCSI targets")
+    for name in ("one", "dead", "off"):
+        assert place(log, rf"Unmounted .*/srv/{name}") < logout
+    assert logout < place(log, "Stopped .*The lab's two networks")
+    assert connected(lab) == ""
+
+    array.remove_target(IQN + "dead")
+    host.boot()
+    began = time.monotonic()
+    units = "-u open-iscsi -u iscsid -u iscsictl-reconnect -u srv-one.mount"
+    print(host.run(f"ip -br a; uptime; journalctl -b -o short-monotonic {units}").out)
+    act(host, "until findmnt /srv/one; do sleep 0.5; done", timeout=120)
+    print("mounted after", time.monotonic() - began)
+    assert act(host, "cat /srv/one/file").out == "kept\n"
+    assert mounted(host) == {"one"}
+    assert set(sessions(host)) == {"one"}
+    array.target(IQN + "dead", [array.state.disks["dead"]])
+    act(host, "until findmnt /srv/dead; do sleep 0.5; done", timeout=60)
+    assert act(host, "cat /srv/dead/file").out == "kept\n"
+
+
+@pytest.mark.fault("F39")
+@pytest.mark.fault("F47")
+@pytest.mark.torture
+def test_an_array_away_at_boot_delays_the_prompt_by_a_bounded_time(lab: Lab) -> None:
+    host = lab.host
+    attached(lab, "one")
+    host.shutdown()
+    mark = len(host.console_log().encode())
+    host.boot(wait=False)
+    usual = host.wait_login(since=mark)
+    host.wait_booted()
+    assert mounted(host) == {"one"}
+    host.shutdown()
+    lab.cut("A")
+    mark = len(host.console_log().encode())
+    host.boot(wait=False)
+    away = host.wait_login(since=mark)
+    print("prompt after", usual, "and with the array away after", away)
+    assert away < usual + LATER
+    host.wait_booted()
+    assert mounted(host) == set()
+    lab.mend("A")
+    act(host, "iscsictl reconnect")
+    assert mounted(host) == {"one"}
+
+
+@pytest.mark.fault("F40")
+@pytest.mark.torture
+def test_a_dead_array_holds_up_the_shutdown_for_a_bounded_time(lab: Lab) -> None:
+    host = lab.host
+    attached(lab, "one")
+    act(host, "echo synced > /srv/one/file && sync")
+    say_all(host)
+    lab.cut("A")
+    act(host, "until [ $(cat /sys/class/iscsi_session/*/state) = FAILED ]; do sleep 0.2; done; "
+        "echo late > /srv/one/late")  # fmt: skip
+    mark = len(host.console_log())
+    seconds = host.shutdown()
+    print(host.console_log()[mark:])
+    print("shutdown with a dead array took", seconds)
+    assert seconds < BOUND
+    lab.mend("A")
+    host.boot()
+    assert act(host, "cat /srv/one/file").out == "synced\n"
