@@ -41,8 +41,8 @@ def possible(root: Path = Path("/")) -> bool:
 def log_in(keys: Iterable[Key], db: Path, *, timeout: float) -> Mapping[Key, int] | None:
     """Log in to these records at once; return iscsiadm's exit code for each.
 
-    0 is success; for one that it did not tell of, it is that of the whole. None if no namespace can be had here; then nothing was done. Raises
-    UnreachableError at the deadline, MissingError.
+    0 is success; for one that it did not tell of, it is that of the whole. None if no namespace
+    can be had here; then nothing was done. Raises UnreachableError at the deadline, MissingError.
     """
     wanted = tuple(keys)
     place = Path("/run/iscsictl")
