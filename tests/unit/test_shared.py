@@ -1,0 +1,173 @@
+"""What wishes side by side share: fstab edits in rounds, one listener to udev, one reload."""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from iscsictl.engine import shared
+from iscsictl.engine.shared import Shared, SharedWaiter
+from iscsictl.errors import IscsictlError, RefusedError
+from iscsictl.model.fstab import Fstab
+from iscsictl.parse.fstab import append_line, make_line, without_line
+from iscsictl.system import fstabfile, run, stop, systemd
+
+
+@pytest.fixture
+def context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shared:
+    monkeypatch.setattr(stop, "_asked", [])
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/fstab").write_bytes(b"# theirs\n")
+    return Shared(5, tmp_path)
+
+
+def adding(path: str) -> Callable[[Fstab], Fstab]:
+    return lambda old: append_line(old, make_line("UUID=1", path, "ext4", ("noauto",)))
+
+
+def test_edits_of_many_are_all_in_the_file_and_few_writes_are_made(
+    context: Shared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saves: list[int] = []
+    save = fstabfile.save_fstab
+
+    def slow(root: Path, fstab: Fstab, old: Fstab) -> bool:
+        saves.append(len(fstab.lines) - len(old.lines))
+        time.sleep(0.02)
+        return save(root, fstab, old, verify=None)
+
+    monkeypatch.setattr(fstabfile, "save_fstab", slow)
+    paths = [f"/srv/{number}" for number in range(40)]
+    with ThreadPoolExecutor(8) as pool:
+        results = list(pool.map(lambda path: context.edit_fstab(adding(path)), paths))
+    assert all(changed for changed, _ in results)
+    lines = fstabfile.read_fstab(context.root).lines
+    assert lines[0].raw == b"# theirs\n"
+    assert sorted(str(line.file) for line in lines[1:]) == sorted(paths)
+    assert sum(saves) == 40
+    assert len(saves) <= 20
+    assert context.edit_fstab(lambda old: old)[0] is False
+
+
+def test_a_line_that_is_refused_is_refused_to_its_own_volume(
+    context: Shared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began, go_on = threading.Event(), threading.Event()
+    save = fstabfile.save_fstab
+
+    def verify(text: bytes) -> Counter[str]:
+        return Counter({"bad": 1} if b"bad" in text else {})
+
+    def judged(root: Path, fstab: Fstab, old: Fstab) -> bool:
+        began.set()
+        assert go_on.wait(10)
+        return save(root, fstab, old, verify=verify)
+
+    monkeypatch.setattr(fstabfile, "save_fstab", judged)
+    with ThreadPoolExecutor(4) as pool:
+        first = pool.submit(context.edit_fstab, adding("/srv/first"))
+        assert began.wait(10)
+        futures = [pool.submit(context.edit_fstab, adding(p)) for p in ("/srv/a", "/bad", "/srv/b")]
+        while len(context._edits._waiting) < 3:
+            pass
+        go_on.set()
+        assert first.result(10)[0]
+        assert futures[0].result(10)[0]
+        with pytest.raises(RefusedError):
+            futures[1].result(10)
+        assert futures[2].result(10)[0]
+    found = [line.file for line in fstabfile.read_fstab(context.root).entries]
+    assert sorted(map(str, found)) == ["/srv/a", "/srv/b", "/srv/first"]
+
+
+def test_what_is_taken_out_and_put_in_at_once_is_both(context: Shared) -> None:
+    context.edit_fstab(adding("/srv/old"))
+    with ThreadPoolExecutor(2) as pool:
+        out = pool.submit(context.edit_fstab, lambda now: without_line(now, 2))
+        out.result(10)
+        into = pool.submit(context.edit_fstab, adding("/srv/new"))
+        into.result(10)
+    assert [line.file for line in fstabfile.read_fstab(context.root).entries] == ["/srv/new"]
+
+
+def test_systemd_is_reloaded_once_and_only_if_something_changed(
+    context: Shared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reloads: list[int] = []
+    monkeypatch.setattr(systemd, "daemon_reload", lambda: reloads.append(1))
+    context.settle()
+    assert reloads == []
+    for _ in range(5):
+        context.reload()
+    assert reloads == []
+    context.settle()
+    context.settle()
+    assert reloads == [1]
+
+
+class Events(SharedWaiter):
+    """A waiter whose events a test makes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.came = threading.Semaphore(0)
+        self.listening = Counter[int]()
+        self.most = 0
+
+    def listen(self, seconds: float) -> bool:
+        me = threading.get_ident()
+        self.listening[me] += 1
+        self.most = max(self.most, sum(self.listening.values()))
+        found = self.came.acquire(timeout=seconds)
+        self.listening[me] -= 1
+        return found
+
+
+def test_an_event_wakes_all_who_wait_and_one_alone_listens(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(stop, "_asked", [])
+    monkeypatch.setattr(shared, "RECHECK", 20.0)
+    waiter, there = Events(), set[int]()
+
+    def wait(number: int) -> bool | None:
+        return waiter.wait(lambda: True if number in there else None, time.monotonic() + 20)
+
+    began = time.monotonic()
+    with ThreadPoolExecutor(8) as pool:
+        futures = [pool.submit(wait, number) for number in range(8)]
+        for number in range(8):
+            there.add(number)
+            waiter.came.release()
+            assert futures[number].result(10)
+    assert time.monotonic() - began < 10
+    assert waiter.most == 1
+
+
+def test_a_wait_ends_at_its_deadline_and_at_a_signal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stop, "_asked", [])
+    waiter = Events()
+    with ThreadPoolExecutor(4) as pool:
+        late = [pool.submit(waiter.wait, lambda: None, time.monotonic() + 0.3) for _ in range(4)]
+        assert [one.result(10) for one in late] == [None] * 4
+        stopped = [pool.submit(waiter.wait, lambda: None, time.monotonic() + 60) for _ in range(4)]
+        stop._asked.append(15)
+        for one in stopped:
+            with pytest.raises(IscsictlError, match="SIGTERM"):
+                one.result(10)
+
+
+def test_programs_start_and_end_in_many_threads(tmp_path: Path) -> None:
+    def both(number: int) -> str:
+        said = run.run(["sh", "-c", f"echo {number}; exit 0"]).out.strip()
+        asked = run.pty(["sh", "-c", "printf 'go on? '; read x; echo got $x"],
+                        answers=[(r"go on\? ", f"{number}")]).out  # fmt: skip
+        return f"{said} {asked.split()[-1]}"
+
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(both, range(60)))
+    assert found == [f"{number} {number}" for number in range(60)]
