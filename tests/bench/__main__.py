@@ -1,11 +1,21 @@
-"""`make bench`: all measurements, one after the other."""
+"""`make bench`: all measurements, one after the other; on the lab where it can be had."""
 
-from tests.bench import bench_ls
+import importlib
+
+from tests.lab.image import LabUnavailableError
+
+HERE = ("bench_start", "bench_ls", "bench_reconnect")
+LAB = ("bench_attach", "bench_many", "bench_apply")
 
 
 def main() -> None:
     """Measure."""
-    bench_ls.main()
+    for name in (*HERE, *LAB):
+        print(f"-- {name}", flush=True)
+        try:
+            importlib.import_module(f"tests.bench.{name}").main()
+        except LabUnavailableError as error:
+            print(f"no lab: {error}")
 
 
 if __name__ == "__main__":
