@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 _FLAT = re.compile(r"(\S{1,64}): \[(\d{1,10})\]\s+(\S+:-?\d+,-?\d+)\s+(\S.*)")
 _SUFFIX = re.compile(r"\s+\((?:non-)?flash\)$")
 _LUN = re.compile(r"scsi(\d{1,10}) Channel (\d{1,10}) Id (\d{1,10}) Lun: (\d{1,20})")
-_DISK = re.compile(r"Attached scsi disk (\S+)(?:\s+State:\s*(.*))?")
-_HOST = re.compile(r"(\d{1,10})(?:\s+State:\s*(.*))?")
+_DISK = re.compile(r"Attached scsi disk (\S+?)(?:\s*State:\s*(.*))?")
+_HOST = re.compile(r"(\d{1,10})(?:\s*State:\s*(.*))?")
 _NUMBER = re.compile(r"-?\d{1,10}")
 
 _WORDS = {

@@ -1,6 +1,7 @@
 """/proc/self/mountinfo -> mounts (proc_pid_mountinfo(5)); any bytes, octal escapes undone."""
 
 import re
+from functools import lru_cache
 
 
 class MountLine:
@@ -48,20 +49,23 @@ def _line(raw: str) -> MountLine | None:
         fstype, source = fields[dash + 1 : dash + 3]
     except ValueError:
         return None
-    own = fields[5].split(",")
-    shared = fields[dash + 3].split(",") if len(fields) > dash + 3 else []
-    options = dict.fromkeys(_plain(word) for word in (*own, *shared) if word)
-    if "ro" in options and "rw" in options:
-        options = dict.fromkeys("ro" if word == "rw" else word for word in options)
     return MountLine(
         fields[2],
         _plain(fields[3]),
         _plain(fields[4]),
         fstype=_plain(fstype),
         source=_plain(source),
-        options=tuple(options),
+        options=_options(fields[5], fields[dash + 3] if len(fields) > dash + 3 else ""),
         groups=tuple(fields[6:dash]),
     )
+
+
+@lru_cache(256)
+def _options(own: str, shared: str) -> tuple[str, ...]:
+    options = dict.fromkeys(_plain(word) for word in f"{own},{shared}".split(",") if word)
+    if "ro" in options and "rw" in options:
+        options = dict.fromkeys("ro" if word == "rw" else word for word in options)
+    return tuple(options)
 
 
 def _plain(text: str) -> str:

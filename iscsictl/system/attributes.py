@@ -5,21 +5,31 @@ and disks come and go while they are read, so that is no error.
 """
 
 import os
+from functools import lru_cache
 from typing import Self
 
 _NOTHING = frozenset({"", "(null)", "<NULL>"})
+_PAGE = 4096
+_MUCH = 1 << 16
 
 
 class Folder:
-    """A directory of attributes, opened once: a name in it costs half of what a path does."""
+    """A directory of attributes, opened once: a name in it costs less than a path does.
+
+    One that is not there has no attributes.
+    """
 
     __slots__ = ("_fd",)
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, below: int | None = None) -> None:
         try:
-            self._fd = os.open(path, os.O_PATH | os.O_DIRECTORY)
+            self._fd = os.open(path, os.O_PATH | os.O_DIRECTORY, dir_fd=below)
         except OSError:
             self._fd = -1
+
+    def below(self, name: str) -> "Folder":
+        """Return the folder of that name in this one."""
+        return Folder(name, self._fd)
 
     def __enter__(self) -> Self:
         return self
@@ -31,24 +41,21 @@ class Folder:
 
     def get(self, name: str) -> str | None:
         """Return the stripped content of one attribute (at most a page), None if there is none."""
-        text = self.raw(name)
-        return None if text in _NOTHING else text
+        data = self.raw(name)
+        return None if data is None else shown(data)
 
-    def raw(self, name: str) -> str | None:
-        """Return the stripped content, None only if it could not be read."""
-        if self._fd < 0:
-            return None
+    def raw(self, name: str) -> bytes | None:
+        """Return what is read, None only if it could not be."""
         try:
             fd = os.open(name, os.O_RDONLY, dir_fd=self._fd)
         except OSError:
             return None
         try:
-            data = os.read(fd, 4096)
+            return os.read(fd, _PAGE)
         except OSError:
             return None
         finally:
             os.close(fd)
-        return data.decode("utf-8", "surrogateescape").strip()
 
     def number(self, name: str) -> int | None:
         """Return an attribute that is a whole number, None if it is not."""
@@ -56,21 +63,35 @@ class Folder:
 
     def link(self, name: str) -> str | None:
         """Return where a link points to, None if there is none."""
-        if self._fd < 0:
-            return None
         try:
             return os.readlink(name, dir_fd=self._fd)
         except OSError:
             return None
 
 
+@lru_cache(4096)
+def shown(data: bytes) -> str | None:
+    """Return what an attribute says, None for nothing. A thousand sessions say much the same."""
+    text = data.decode("utf-8", "surrogateescape").strip()
+    return None if text in _NOTHING else text
+
+
 def read_attribute(path: str) -> str | None:
     """Return one attribute by its path, as `Folder.get` does."""
-    folder, _, name = path.rpartition("/")
-    with Folder(folder) as opened:
-        return opened.get(name)
+    try:
+        fd = os.open(path, os.O_RDONLY)
+    except OSError:
+        return None
+    try:
+        data = os.read(fd, _PAGE)
+    except OSError:
+        return None
+    finally:
+        os.close(fd)
+    return shown(data)
 
 
+@lru_cache(4096)
 def whole(text: str | None) -> int | None:
     """Return the whole number that the text is, None if it is none."""
     if text is None:
@@ -79,27 +100,40 @@ def whole(text: str | None) -> int | None:
     return int(text) if digits.isascii() and digits.isdigit() and len(digits) <= 20 else None
 
 
-def read_all(path: str) -> bytes:
-    """Return the whole of a file that may be longer than a page; b"" if it is not there."""
-    chunks = []
+def read_small(path: str) -> bytes:
+    """Return a regular file that is far smaller than 64 KiB; b"" if it is not there."""
     try:
         fd = os.open(path, os.O_RDONLY)
     except OSError:
         return b""
     try:
-        while chunk := os.read(fd, 1 << 16):
-            chunks.append(chunk)
+        return os.read(fd, _MUCH)
     except OSError:
         return b""
     finally:
         os.close(fd)
-    return b"".join(chunks)
+
+
+def read_all(path: str) -> bytes:
+    """Return the whole of a file that may be longer than a page; b"" if it is not there."""
+    try:
+        fd = os.open(path, os.O_RDONLY)
+    except OSError:
+        return b""
+    try:
+        data = os.read(fd, _MUCH)
+        while more := os.read(fd, _MUCH):
+            data += more
+    except OSError:
+        return b""
+    finally:
+        os.close(fd)
+    return data
 
 
 def list_names(path: str) -> list[str]:
     """Return the names in a directory, in no order; none if it is not there."""
     try:
-        with os.scandir(path) as entries:
-            return [entry.name for entry in entries]
+        return os.listdir(path)
     except OSError:
         return []

@@ -11,9 +11,9 @@ from pathlib import Path
 from iscsictl.model.listing import Block, Disk, Kind, Mount, Note
 from iscsictl.model.listing import Path as DiskPath
 from iscsictl.parse.mountinfo import parse_mountinfo
-from iscsictl.system.attributes import Folder, list_names, read_all, read_attribute, whole
+from iscsictl.system.attributes import list_names, read_all, read_attribute, whole
 from iscsictl.system.blockindex import BlockIndex, natural
-from iscsictl.system.udevdb import decoded, read_properties
+from iscsictl.system.udevdb import decoded, read_disk_properties
 
 SECTOR = 512
 _DM_KINDS: tuple[tuple[str, Kind], ...] = (
@@ -24,9 +24,12 @@ _DM_KINDS: tuple[tuple[str, Kind], ...] = (
 
 
 class Unit:
-    """A LUN of a session as sysfs has it; `path` is its directory, `kname` its disk (sda)."""
+    """A LUN of a session as sysfs has it; `path` is its directory, `kname` its disk (sda).
 
-    __slots__ = ("hctl", "kname", "lun", "path", "sid", "state", "wwid")
+    `block` and `udev` are what is known of that disk, as far as it was looked at.
+    """
+
+    __slots__ = ("block", "hctl", "kname", "lun", "path", "sid", "state", "udev", "wwid")
 
     def __init__(
         self,
@@ -46,6 +49,8 @@ class Unit:
         self.kname = kname
         self.state = state
         self.wwid = wwid
+        self.block: Block | None = None
+        self.udev: Mapping[str, str] = {}
 
 
 class BlockTree:
@@ -62,21 +67,28 @@ class BlockTree:
         """Return the device with all that stands on it; None if it is not (or no longer) there."""
         return self._block(f"{self._prefix}/sys/class/block/{kname}", kname, None, frozenset())[0]
 
-    def disk(self, unit: Unit) -> tuple[Block | None, Mapping[str, str]]:
-        """Return the disk of a LUN and the properties that udev has of it."""
-        kname = unit.kname or ""
-        return self._block(f"{unit.path}/block/{kname}", kname, "disk", frozenset())
+    def look(self, unit: Unit) -> None:
+        """Fill in the disk of a LUN, and forget its name if it went away."""
+        if unit.kname is None:
+            return
+        own = f"{unit.path}/block/{unit.kname}"
+        unit.block, unit.udev = self._block(own, unit.kname, "disk", frozenset(), unit)
+        if unit.block is None:
+            unit.kname = None
 
     def _block(
-        self, own: str, kname: str, kind: Kind | None, above: frozenset[str]
-    ) -> tuple[Block | None, Mapping[str, str]]:
+        self, own: str, kname: str, kind: Kind | None, above: frozenset[str],
+        unit: Unit | None = None,
+    ) -> tuple[Block | None, Mapping[str, str]]:  # fmt: skip
         number = self._index.number(kname, own)
         sectors = whole(read_attribute(own + "/size"))
         if number is None or sectors is None or kname in above:
             return None, {}
         kind = kind or kind_of(self._root, kname)
-        found = read_properties(f"{self._prefix}/run/udev/data/b{number}")
-        device = device_path(self._root, kname)
+        found = read_disk_properties(f"{self._prefix}/run/udev/data/b{number}")
+        if unit is not None and _of_another(unit, found):
+            found = {}
+        device = f"/dev/{kname}" if unit is not None else device_path(self._root, kname)
         block = Block(
             device,
             kind,
@@ -85,22 +97,34 @@ class BlockTree:
             decoded(found.get("ID_FS_LABEL_ENC")) or found.get("ID_FS_LABEL") or None,
             decoded(found.get("ID_FS_UUID_ENC")) or found.get("ID_FS_UUID") or None,
             tuple(self._mounts.get(number, ())),
-            self._children(own, kname, device, kind, above | {kname}),
+            self._children(own, kname, device, kind, above | {kname}, unit),
         )
         return block, found
 
     def _children(
-        self, own: str, kname: str, device: str, kind: Kind, above: frozenset[str]
-    ) -> tuple[Block, ...]:
-        children: list[tuple[str, str, Kind | None]] = []
-        if kind != "part":
-            names = self._index.partitions(kname, own)
-            children += [(f"{own}/{name}", name, "part") for name in names]
+        self, own: str, kname: str, device: str, kind: Kind, above: frozenset[str],
+        unit: Unit | None,
+    ) -> tuple[Block, ...]:  # fmt: skip
         base = f"{self._prefix}/sys/class/block"
-        children += [(f"{base}/{name}", name, None) for name in self._index.holders(kname, own)]
-        children += [(f"{base}/{name}", name, "loop") for name in self._loops.get(device, ())]
-        blocks = (self._block(*child, above)[0] for child in children)
-        return tuple(block for block in blocks if block is not None)
+        names = self._index.partitions(kname, own) if kind != "part" else []
+        blocks = [self._block(f"{own}/{name}", name, "part", above, unit)[0] for name in names]
+        names = self._index.holders(kname, own)
+        blocks += [self._block(f"{base}/{name}", name, None, above)[0] for name in names]
+        names = self._loops.get(device, [])
+        blocks += [self._block(f"{base}/{name}", name, "loop", above)[0] for name in names]
+        return tuple([block for block in blocks if block is not None])
+
+
+def _of_another(unit: Unit, found: Mapping[str, str]) -> bool:
+    """Tell whether udev still has there what it knew of a disk that had this number before."""
+    known, wwid = found.get("ID_WWN_WITH_EXTENSION"), unit.wwid
+    if known is None or wwid is None or not wwid.startswith("naa."):
+        return False
+    if known.removeprefix("0x").lower() == wwid[4:].lower():
+        return False
+    # Some disks have several such names: the serial number decides.
+    serial, other = _page80(unit.path), found.get("ID_SCSI_SERIAL")
+    return serial is None or other is None or serial.split() != other.split()
 
 
 def read_block(root: Path, device: str) -> Block | None:
@@ -108,21 +132,16 @@ def read_block(root: Path, device: str) -> Block | None:
     return BlockTree(root).block(os.path.basename(os.path.realpath(device)))
 
 
-def read_disks(
-    root: Path, units: Iterable[Unit], index: BlockIndex | None = None
-) -> tuple[tuple[Disk, ...], tuple[Note, ...]]:
+def disks_of(units: Iterable[Unit]) -> tuple[tuple[Disk, ...], tuple[Note, ...]]:
     """Return the disks that the LUNs lead to, each once, and what looks wrong with them.
 
     Paths under one dm-multipath map are one disk, which is the map. Paths that only report the
     same WWID, vendor, model and size are one disk too, with a warning, for without a map
     nothing keeps two writers apart; what is in use over any of them is among the children.
     """
-    tree = BlockTree(root, index)
-    groups: dict[tuple[object, ...], list[tuple[Unit, Block, Mapping[str, str]]]] = {}
+    groups: dict[tuple[object, ...], list[Unit]] = {}
     for unit in units:
-        if unit.kname is None:
-            continue
-        block, found = tree.disk(unit)
+        block = unit.block
         if block is None:
             continue
         over = next((child for child in block.children if child.kind == "mpath"), None)
@@ -132,7 +151,7 @@ def read_disks(
             key = (unit.wwid, block.size)
         else:
             key = (unit.kname,)
-        groups.setdefault(key, []).append((unit, block, found))
+        groups.setdefault(key, []).append(unit)
     disks = []
     notes = []
     for key, members in groups.items():
@@ -144,12 +163,14 @@ def read_disks(
     return tuple(disks), tuple(notes)
 
 
-def _disk(members: list[tuple[Unit, Block, Mapping[str, str]]], mapped: bool) -> Disk:
-    unit, block, found = members[0]
+def _disk(members: list[Unit], mapped: bool) -> Disk:
+    unit = members[0]
+    found = unit.udev
+    block, *more = (one.block for one in members if one.block is not None)
     if mapped:
         block = next(child for child in block.children if child.kind == "mpath")
-    else:
-        others = [other for _, other, _ in members[1:] if in_use(other)]
+    elif more:
+        others = [other for other in more if in_use(other)]
         if others and not in_use(block):
             block, others = others[0], others[1:]
         if others:
@@ -157,12 +178,11 @@ def _disk(members: list[tuple[Unit, Block, Mapping[str, str]]], mapped: bool) ->
                 block.device, block.kind, block.size, block.fstype, block.label, block.uuid,
                 block.mounts, (*block.children, *others),
             )  # fmt: skip
-    with Folder(unit.path) as own:
-        vendor = decoded(found.get("ID_VENDOR_ENC")) or own.get("vendor") or ""
-        model = decoded(found.get("ID_MODEL_ENC")) or own.get("model") or ""
+    vendor = decoded(found.get("ID_VENDOR_ENC")) or read_attribute(unit.path + "/vendor") or ""
+    model = decoded(found.get("ID_MODEL_ENC")) or read_attribute(unit.path + "/model") or ""
     return Disk(
         unit.wwid,
-        tuple(DiskPath(one.sid, one.hctl, f"/dev/{one.kname}", one.state) for one, _, _ in members),
+        tuple(DiskPath(one.sid, one.hctl, f"/dev/{one.kname}", one.state) for one in members),
         block,
         found.get("ID_SCSI_SERIAL") or _page80(unit.path) or found.get("ID_SERIAL_SHORT") or None,
         vendor.strip() or None,

@@ -1,4 +1,4 @@
-"""All block devices of the kernel from one directory of links: numbers, disks, partitions."""
+"""Names from one directory each: all block devices with their numbers, all SCSI devices."""
 
 from iscsictl.system.attributes import Folder, list_names, read_attribute
 
@@ -6,9 +6,9 @@ _BARE = ("sd", "sr", "nvme", "vd", "loop", "ram", "zram", "fd", "nbd", "mmcblk")
 
 
 class BlockIndex:
-    """What the links in /sys/dev/block tell without opening a file.
+    """What the links in /sys/dev/block and /sys/bus/scsi tell without opening a file.
 
-    Where a capture lacks that directory the answers are looked up one by one.
+    Where a capture lacks these directories the answers are looked up one by one.
     """
 
     def __init__(self, prefix: str) -> None:
@@ -17,6 +17,11 @@ class BlockIndex:
         self._parts: dict[str, list[str]] = {}
         self._disks: dict[str, str] = {}
         self._holding = False
+        self._luns: dict[str, list[str]] = {}
+        for name in list_names(f"{prefix}/sys/bus/scsi/devices"):
+            host, colon, _ = name.partition(":")
+            if colon:
+                self._luns.setdefault(host, []).append(name)
         folder = f"{prefix}/sys/dev/block"
         names = list_names(folder)
         with Folder(folder) as links:
@@ -48,6 +53,10 @@ class BlockIndex:
         if found is None:
             found = next(iter(list_names(unit + "/block")), None)
         return found
+
+    def luns(self, host: int) -> list[str] | None:
+        """Return the LUNs (H:C:T:L) of an adapter; None where the SCSI bus is not to be seen."""
+        return self._luns.get(str(host), []) if self._luns else None
 
     def partitions(self, kname: str, own: str) -> list[str]:
         """Return the partitions of a disk in order."""

@@ -5,14 +5,15 @@ The attributes are those of drivers/scsi/scsi_transport_iscsi.c; what they becom
 """
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 from iscsictl.model.listing import ChapNames, Host, Listing, Lun, Session, Timeouts
 from iscsictl.model.names import Portal
 from iscsictl.parse.status import session_status
-from iscsictl.system.attributes import Folder, list_names, read_attribute, whole
-from iscsictl.system.blockdev import Unit, read_disks
+from iscsictl.system.attributes import Folder, list_names, read_attribute, shown, whole
+from iscsictl.system.blockdev import BlockTree, Unit, disks_of
 from iscsictl.system.blockindex import BlockIndex
 
 
@@ -29,13 +30,13 @@ def read_listing(root: Path, *, details: bool = True) -> Listing:
 
     Without `details` timeouts, CHAP names and negotiated values stay None: a third less to read.
     """
-    reader = _Reader(root, details=details)
+    reader = _Reader(root, details=details, disks=True)
     sessions: list[Session] = []
     units: list[Unit] = []
     for session, found in reader.sessions():
         sessions.append(session)
         units += found
-    disks, warnings = read_disks(root, units, reader.index)
+    disks, warnings = disks_of(units)
     return Listing(tuple(sessions), disks, warnings)
 
 
@@ -47,19 +48,28 @@ def has_sessions_class(root: Path) -> bool:
 class _Reader:
     """Reads the sessions under one root; adapters are read once."""
 
-    def __init__(self, root: Path, *, details: bool = True) -> None:
+    def __init__(self, root: Path, *, details: bool = True, disks: bool = False) -> None:
         self._details = details
         self._prefix = str(root).rstrip("/")
         self._class = f"{self._prefix}/sys/class"
-        self._adapters: dict[int, tuple[Host, str | None]] = {}
-        self.index = BlockIndex(self._prefix)
+        self._adapters: dict[str, tuple[Host | None, str | None]] = {}
+        self._hosts = Folder(f"{self._class}/scsi_host")
+        self._links = Folder(f"{self._class}/iscsi_connection")
+        self._owns = Folder(f"{self._class}/iscsi_session")
+        transports = list_names(f"{self._class}/iscsi_transport")
+        self._transport = transports[0] if len(transports) == 1 else None
+        self._index = BlockIndex(self._prefix)
+        self._tree = BlockTree(root, self._index) if disks else None
+        self._shared: set[str] = set()
 
     def sessions(self) -> Iterator[tuple[Session, list[Unit]]]:
         names = list_names(f"{self._class}/iscsi_session")
         sids = sorted(sid for name in names if (sid := _after("session", name)) is not None)
-        with Folder(f"{self._class}/iscsi_session") as links:
-            for sid in sids:
-                device = self._device(sid, links.link(f"session{sid}"))
+        with self._owns, self._links, self._hosts:
+            devices = {sid: self._device(sid, self._owns.link(f"session{sid}")) for sid in sids}
+            adapters = Counter(device.rpartition("/")[0] for device in devices.values())
+            self._shared = {adapter for adapter, number in adapters.items() if number > 1}
+            for sid, device in devices.items():
                 read = self._session(sid, device)
                 if read is not None:
                     yield read
@@ -74,28 +84,30 @@ class _Reader:
     def _session(self, sid: int, device: str) -> tuple[Session, list[Unit]] | None:
         """Read one session; None if it went away meanwhile, for half of one is no session."""
         with (
-            Folder(f"{self._class}/iscsi_session/session{sid}") as own,
-            Folder(f"{self._class}/iscsi_connection/connection{sid}:0") as link,
+            self._owns.below(f"session{sid}") as own,
+            self._links.below(f"connection{sid}:0") as link,
         ):
             target = own.get("targetname")
             if target is None:
                 return None
-            units = self._units(sid, device)
             host, transport = self._adapter(device)
+            units = self._units(sid, device, host)
             tpgt = own.number("tpgt")
             if tpgt is not None and not 0 <= tpgt <= 65535:
                 tpgt = None
             connection = link.get("state")
             connected = "LOGGED IN" if connection == "up" else None
             address = link.get("local_ipaddr") or self._address(host)
+            # Without a connection the kernel has no address of it: iscsiadm shows this one, too.
+            asked = _portal(link, "persistent_", tpgt)
             session = Session(
                 "sysfs",
                 target,
                 sid=sid,
                 alias=own.get("targetalias"),
                 transport=transport,
-                portal=_portal(link, "", tpgt),
-                persistent_portal=_portal(link, "persistent_", tpgt),
+                portal=_portal(link, "", tpgt) or asked,
+                persistent_portal=asked,
                 iface=own.get("ifacename"),
                 initiator=own.get("initiatorname"),
                 initiator_address=address,
@@ -104,41 +116,59 @@ class _Reader:
                 chap=_chap(own) if self._details else None,
                 params=_params(own, link) if self._details else None,
                 host=host,
-                luns=tuple(_lun(unit) for unit in units),
+                luns=tuple([_lun(unit) for unit in units]),
                 session_state=(state := own.get("state")),
                 status=session_status(state, connected or connection, None),
             )
             return None if state is None else (session, units)
 
-    def _units(self, sid: int, device: str) -> list[Unit]:
+    def _units(self, sid: int, device: str, host: Host | None) -> list[Unit]:
         units = []
-        for name in list_names(device):
-            if not name.startswith("target"):
+        for hctl in self._hctls(device, host):
+            lun = whole(hctl.rpartition(":")[2]) if hctl.count(":") == 3 else None
+            if lun is None:
                 continue
-            for hctl in list_names(f"{device}/{name}"):
-                lun = whole(hctl.rpartition(":")[2]) if hctl.count(":") == 3 else None
-                if lun is not None:
-                    path = f"{device}/{name}/{hctl}"
-                    kname = self.index.disk(hctl, path)
-                    with Folder(path) as own:
-                        state, wwid = own.get("state"), own.get("wwid")
-                    units.append(Unit(sid, hctl, lun, path, kname=kname, state=state, wwid=wwid))
-        units.sort(key=lambda unit: (unit.lun, unit.hctl))
+            path = f"{device}/target{hctl.rpartition(':')[0]}/{hctl}"
+            kname = self._index.disk(hctl, path)
+            state, wwid = read_attribute(path + "/state"), read_attribute(path + "/wwid")
+            if state is None and not os.path.isdir(path):
+                continue
+            unit = Unit(sid, hctl, lun, path, kname=kname, state=state, wwid=wwid)
+            if self._tree is not None:
+                self._tree.look(unit)
+            units.append(unit)
+        if len(units) > 1:
+            units.sort(key=lambda unit: (unit.lun, unit.hctl))
         return units
+
+    def _hctls(self, device: str, host: Host | None) -> list[str]:
+        """Return the names of a session's LUNs: all of its adapter's, unless others have some."""
+        if host is not None and device.rpartition("/")[0] not in self._shared:
+            found = self._index.luns(host.number)
+            if found is not None:
+                return found
+        targets = [name for name in list_names(device) if name.startswith("target")]
+        return [hctl for name in targets for hctl in list_names(f"{device}/{name}")]
 
     def _adapter(self, device: str) -> tuple[Host | None, str | None]:
         """Return the SCSI host that a session's directory is in, and the transport."""
-        numbers = (_after("host", part) for part in device.split("/"))
-        number = next((found for found in numbers if found is not None), None)
-        if number is None:
-            return None, None
-        adapter = self._adapters.get(number)
-        if adapter is None:
-            with Folder(f"{self._class}/scsi_host/host{number}") as scsi:
-                transport, state = scsi.get("proc_name"), scsi.get("state")
-            name = transport.removeprefix("iscsi_") if transport else None
-            adapter = self._adapters[number] = (Host(number, state), name)
-        return adapter
+        place = device.rpartition("/")[0]
+        name = place.rpartition("/")[2]
+        found = self._adapters.get(name)
+        if found is None:
+            number = _after("host", name)
+            found = self._adapters[name] = (
+                (None, None) if number is None else self._host(name, number)
+            )
+        return found
+
+    def _host(self, name: str, number: int) -> tuple[Host, str | None]:
+        """Read an adapter. What the only transport is called need not be asked of each."""
+        transport = self._transport
+        if transport is None:
+            transport = self._hosts.get(name + "/proc_name")
+        host = Host(number, self._hosts.get(name + "/state"))
+        return host, transport and transport.removeprefix("iscsi_")
 
     def _address(self, host: Host | None) -> str | None:
         """Return the adapter's address, for kernels that do not tell the connection's own."""
@@ -174,9 +204,8 @@ def _timeouts(own: Folder) -> Timeouts:
 
 def _chap(own: Folder) -> ChapNames | None:
     """Read the account names; only root may, and for others they are not known."""
-    if own.raw("username") is None:
-        return None
-    return ChapNames(own.get("username"), own.get("username_in"))
+    name = own.raw("username")
+    return None if name is None else ChapNames(shown(name), own.get("username_in"))
 
 
 _DIGEST = {"0": "None", "1": "CRC32C"}

@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 
-from iscsictl.system.attributes import read_all
+from iscsictl.system.attributes import read_all, read_small
 
 
 def device_properties(root: Path, number: str) -> Mapping[str, str]:
@@ -22,6 +23,19 @@ def read_properties(path: str) -> dict[str, str]:
     return found
 
 
+_ABOUT_DISKS = re.compile(
+    r"^E:(ID_FS_TYPE|ID_FS_UUID|ID_FS_UUID_ENC|ID_FS_LABEL|ID_FS_LABEL_ENC|ID_VENDOR_ENC"
+    r"|ID_MODEL_ENC|ID_SCSI_SERIAL|ID_SERIAL_SHORT|ID_WWN_WITH_EXTENSION)=(.*)$",
+    re.MULTILINE,
+)
+
+
+def read_disk_properties(path: str) -> dict[str, str]:
+    """Read what a listing tells of a disk or a partition, for a file has forty lines more."""
+    return dict(_ABOUT_DISKS.findall(_text(read_small(path))))
+
+
+@lru_cache(1024)
 def decoded(value: str | None) -> str | None:
     r"""Undo the \x20 of properties that end in _ENC; None for nothing."""
     if not value or "\\" not in value:

@@ -137,12 +137,27 @@ def _first(values: Sequence[str | None]) -> str | None:
 
 def place_of(session: Session, *, short: bool = False) -> str | None:
     """Return the portal in use, else the one that was asked for."""
-    portal = session.portal or session.persistent_portal
+    portal = canonical(session.portal or session.persistent_portal)
     if portal is None:
         return None
     if short and portal.port == DEFAULT_PORT:
         return portal.address
     return str(portal)
+
+
+def canonical(portal: Portal | None) -> Portal | None:
+    """Return the portal with its IPv6 address as people write it (RFC 5952).
+
+    The kernel writes every digit of one.
+    """
+    if portal is None or ":" not in portal.address:
+        return portal
+    from ipaddress import IPv6Address
+
+    try:
+        return Portal(str(IPv6Address(portal.address)), portal.port, portal.tpgt)
+    except ValueError:
+        return portal
 
 
 def _devices(row: Row) -> Value:
@@ -199,7 +214,7 @@ def _facts(session: Session) -> Iterator[tuple[str, str | None]]:
     yield "sid", None if session.sid is None else str(session.sid)
     yield "alias", session.alias
     yield "portal", _tagged(session.portal)
-    if session.persistent_portal != session.portal:
+    if canonical(session.persistent_portal) != canonical(session.portal):
         yield "persistent portal", _tagged(session.persistent_portal)
     yield "transport", session.transport
     yield "iface", session.iface
@@ -224,6 +239,7 @@ def _facts(session: Session) -> Iterator[tuple[str, str | None]]:
 
 
 def _tagged(portal: Portal | None) -> str | None:
+    portal = canonical(portal)
     if portal is None:
         return None
     return str(portal) if portal.tpgt is None else f"{portal},{portal.tpgt}"

@@ -3,6 +3,7 @@
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 WWID = "naa.6001405{:025x}"
 SESSION = {
@@ -16,6 +17,19 @@ SESSION = {
 CONNECTION = {
     "header_digest": "0", "data_digest": "1", "max_recv_dlength": "262144",
     "max_xmit_dlength": "65536", "state": "up", "local_ipaddr": "192.0.2.9",
+}  # fmt: skip
+# What udev keeps of a disk of LIO's and of a partition on it.
+DISK_UDEV: dict[str, Any] = {
+    "ID_SCSI": "1", "ID_VENDOR": "LIO-ORG", "ID_VENDOR_ENC": "LIO-ORG\\x20", "ID_BUS": "scsi",
+    "ID_MODEL": "l0", "ID_MODEL_ENC": "l0" + "\\x20" * 14, "ID_REVISION": "4.0", "ID_TYPE": "disk",
+    "ID_TARGET_PORT": "0", "SCSI_TPGS": "3", "SCSI_TYPE": "disk", "SCSI_VENDOR": "LIO-ORG",
+    "SCSI_MODEL": "l0", "SCSI_REVISION": "4.0", "ID_PART_TABLE_TYPE": "gpt",
+    "ID_PART_TABLE_UUID": "0b7f5a3c-52a2-4d6b-9a55-0b7f5a3c52a2",
+}  # fmt: skip
+PART_UDEV: dict[str, Any] = {
+    "ID_FS_VERSION": "1.0", "ID_FS_TYPE": "ext4", "ID_FS_USAGE": "filesystem",
+    "ID_PART_ENTRY_SCHEME": "gpt", "ID_PART_ENTRY_NUMBER": "1", "ID_PART_ENTRY_OFFSET": "16384",
+    "ID_PART_ENTRY_TYPE": "0fc63daf-8483-4772-8e79-3d69d8477de4",
 }  # fmt: skip
 
 
@@ -59,6 +73,7 @@ class Tree:
         """Add a session; return .../hostH/sessionN."""
         host = sid + 1 if host is None else host
         adapter = self.sys / f"devices/platform/host{host}"
+        (self.sys / "class/iscsi_transport/tcp").mkdir(parents=True, exist_ok=True)
         for kind, files in (
             ("scsi_host", {"proc_name": "iscsi_tcp", "state": "running"}),
             ("iscsi_host", {"ipaddress": "192.0.2.9", "hwaddress": "", "netdev": ""}),
@@ -86,7 +101,9 @@ class Tree:
         files = {"state": state, "vendor": "LIO-ORG ", "model": "l0              ", "type": "0"}
         if wwid:
             files["wwid"] = wwid
-        return put(device / f"target{host}:0:0" / hctl, **files)
+        own = put(device / f"target{host}:0:0" / hctl, **files)
+        link(self.sys / "bus/scsi/devices" / hctl, own)
+        return own
 
     def block(
         self, directory: Path, kname: str, mib: int = 1024, *, number: str = "", **udev: str
@@ -105,6 +122,7 @@ class Tree:
         else:
             put(own, partition=kname[-1])
         lines = ["S:disk/by-id/x", "I:1", *(f"E:{key}={value}" for key, value in udev.items())]
+        lines += ["G:systemd", "Q:systemd", "V:1"]
         (self.root / f"run/udev/data/b{number}").write_bytes(
             "\n".join([*lines, ""]).encode("utf-8", "surrogateescape")
         )
@@ -149,13 +167,23 @@ def make(root: Path, sessions: int) -> None:
             lun / "block",
             name,
             number=number,
+            **DISK_UDEV,
+            ID_SERIAL="3" + WWID.format(index)[4:],
+            ID_WWN_WITH_EXTENSION="0x" + WWID.format(index)[4:],
             ID_SCSI_SERIAL=f"{index:032x}",
-            ID_PART_TABLE_TYPE="gpt",
         )
         major, _, minor = number.partition(":")
         part = f"{major}:{int(minor) + 1}"
         tree.block(
-            disk, name + "1", 1023, number=part, ID_FS_TYPE="ext4", ID_FS_UUID=f"{index:036x}"
+            disk,
+            name + "1",
+            1023,
+            number=part,
+            **DISK_UDEV,
+            **PART_UDEV,
+            ID_WWN_WITH_EXTENSION="0x" + WWID.format(index)[4:],
+            ID_FS_UUID=f"{index:036x}",
+            ID_FS_UUID_ENC=f"{index:036x}",
         )
         tree.mount(part, f"/srv/lun{index}")
 

@@ -4,6 +4,7 @@ import os
 import pty
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -115,6 +116,15 @@ def test_control_characters_from_the_wire_never_reach_the_terminal() -> None:
     for form in ({}, {"tsv": True}, {"long": True}, {"tree": True}):
         text = shown(Listing((Session("sysfs", evil, sid=1, alias=evil),)), 80, **form)
         assert not set(text) & set("\x1b\x07\u202e\udcff\x9b")
+
+
+def test_the_kernel_s_long_ipv6_address_is_shown_as_people_write_it() -> None:
+    portal = Portal("2001:0db8:000a:0000:0000:0000:0000:0005", 860, 1)
+    one = Session("sysfs", IQN, sid=1, portal=portal, luns=())
+    for form in ({}, {"tsv": True}, {"long": True}, {"tree": True}):
+        assert "[2001:db8:a::5]:860" in shown(Listing((one,)), None, **form)
+    odd = replace(one, portal=Portal("fe80::1%eth0", 3260, 1))
+    assert "[fe80::1%eth0]:3260" in shown(Listing((odd,)), None)
 
 
 def test_shortened_names_are_never_alike() -> None:
