@@ -52,7 +52,7 @@ def below(volume: Volume, volumes: Iterable[Volume]) -> frozenset[str]:
 
 
 def _expected(what: str, value: object) -> ValueError:
-    shown = repr(value)
+    shown = repr(value)[:80]
     if isinstance(value, bool):
         shown = str(value).lower()
     elif isinstance(value, dict | list):

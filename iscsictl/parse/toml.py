@@ -14,6 +14,10 @@ from iscsictl.model.volume import Places
 Path = tuple[str | int, ...]
 
 _AT: Final = re.compile(r"\s*\(at (?:line (\d+), column (\d+)|end of document)\)$")
+_HINT: Final = (
+    "strings stand in quotes, lists in brackets, each volume begins with [[volume]]: "
+    "https://toml.io"
+)
 _BLANK: Final = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
 _BARE: Final = re.compile(r"[A-Za-z0-9_-]+")
 _STRINGS: Final = (
@@ -32,12 +36,11 @@ def parse_toml(text: str, name: str) -> tuple[dict[str, Any], Places]:
     the file. Raises UsageError.
     """
     try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        return tomllib.loads(text), _Finder(text).find()
+    except ValueError as error:
         raise _explained(str(error), text, name) from None
     except RecursionError:
-        raise UsageError(f"{name}: it is nested too deeply") from None
-    return document, _Finder(text).find()
+        raise UsageError(f"{name}: it is nested too deeply", hint=_HINT) from None
 
 
 def where(name: str, place: tuple[int, int]) -> str:
@@ -54,8 +57,7 @@ def _explained(said: str, text: str, name: str) -> UsageError:
         place = (text.count("\n") + 1, len(text) - text.rfind("\n"))
     return UsageError(
         f"{where(name, place)}: {what[:1].lower()}{what[1:]}",
-        hint="strings stand in quotes, lists in brackets, each volume begins with [[volume]]: "
-        "https://toml.io",
+        hint=_HINT,
     )
 
 
