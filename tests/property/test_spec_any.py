@@ -12,7 +12,8 @@ from tests.unit.test_spec import DESIGN
 PIECES = [
     *DESIGN.splitlines(keepends=True), "[[volume]]\n", "[volume.chap]\n", "chap.user = 'u'\n",
     "lun = 0xffffffffffffffffffff\n", "lun = 1979-05-27\n", 'mount = """\n/srv\\\n"""\n',
-    "wipe = true\n", "\r\n", "# \u00e4\n", "[[volume]", "=", '"', "'''", "{", "]", "\\", "\0", "set = { a.b = 1 }\n",
+    "wipe = true\n", "\r\n", "# \u00e4\n", "[[volume]", "=", '"', "'''", "{", "]", "\\", "\0",
+    "set = { a.b = 1 }\n",
 ]  # fmt: skip
 
 
