@@ -12,6 +12,7 @@ import click
 from iscsictl.cli.choosing import account_options, portal, take_account
 from iscsictl.cli.options import Settings, changing, common, need_root
 from iscsictl.cli.running import ask, carry_out
+from iscsictl.cli.secrets import judge_account
 from iscsictl.core import wishing
 from iscsictl.core.build import plan_attach
 from iscsictl.core.teardown import plan_detach
@@ -128,6 +129,8 @@ def attach(settings: Settings, **options: Any) -> int:
     """  # fmt: skip
     wish = _wish(options)
     need_root("attach")
+    if wish.account is not None:
+        judge_account(settings, wish.account, wish.target)
     return carry_out(settings, _task(settings, wish), device_only=options["print_device"])
 
 

@@ -11,13 +11,13 @@ import click
 
 from iscsictl.cli.choosing import account_options, by_target, choice_of, portal, take_account, whole
 from iscsictl.cli.options import Settings, changing, common, need_root
-from iscsictl.cli.secrets import ask_secret, read_text
+from iscsictl.cli.secrets import ask_secret, judge_account, read_text
 from iscsictl.core import passwords
 from iscsictl.core.choice import Choice, chosen_records
 from iscsictl.core.records import plan_default_account, plan_discovery_account, plan_values
 from iscsictl.engine import sessions as looking
 from iscsictl.engine.context import Context
-from iscsictl.errors import Exit, IscsictlError, RefusedError, UsageError
+from iscsictl.errors import Exit, IscsictlError, UsageError
 from iscsictl.model.inventory import Inventory
 from iscsictl.model.names import Portal
 from iscsictl.model.record import NodeRecord
@@ -104,7 +104,7 @@ def set_(settings: Settings, algorithms: str | None, **options: Any) -> int:
     place = _place(settings, options)
     need_root("chap set")
     if given is not None:
-        _judge(settings, given, place)
+        judge_account(settings, given, place.target if isinstance(place, Choice) else None)
     return _write(settings, place, _changes(given, algorithms, place))
 
 
@@ -166,28 +166,6 @@ def _write(settings: Settings, place: Place, changes: looking.Changes) -> int:
         return plan_discovery_account(place, there=there, wrong=wrong, changes=changes)
 
     return whole(settings, look, think)
-
-
-def _judge(settings: Settings, given: Account, place: Place) -> None:
-    """Warn of weak secrets; refuse what the standard or open-iscsi cannot take."""
-    words = [socket.gethostname(), *([place.target or ""] if isinstance(place, Choice) else [])]
-    records = nodedb.read_records(nodedb.find_db(settings.root))
-    for secret, user, whose in (
-        (given.secret, given.user, "the secret"),
-        (given.mutual_secret, given.mutual_user, "the array's secret"),
-    ):
-        if secret is None:
-            continue
-        verdicts = [*passwords.judge(secret.reveal(), user=user, words=words)]
-        others = secretprints.others_with(secret, records)
-        foreign = [t for t in others if not (isinstance(place, Choice) and t == place.target)]
-        if foreign and isinstance(place, Choice) and place.target is not None:
-            verdicts.append(passwords.shared_with(foreign))
-        for verdict in verdicts:
-            if verdict.level == "refuse":
-                raise RefusedError(f"{whose}: {verdict.text}", hint="iscsictl chap generate")
-            if verdict.level == "warn" and not settings.quiet:
-                click.echo(f"iscsictl: warning: {whose}: {verdict.text}", err=True)
 
 
 @chap.command("show")

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from iscsictl.errors import IscsictlError, UsageError
+from iscsictl.cli.options import Settings
+from iscsictl.errors import IscsictlError, RefusedError, UsageError
 from iscsictl.model.secret import Secret
 from iscsictl.model.wish import Account
 
@@ -87,3 +88,32 @@ def _check_user(name: str) -> None:
         raise IscsictlError(f"{name!r} cannot be a CHAP name: blanks at the ends or line breaks")
     if len(name.encode("utf-8", "surrogateescape")) > 255:
         raise IscsictlError("the CHAP name is longer than 255 bytes")
+
+
+def judge_account(settings: Settings, given: Account, target: str | None) -> None:
+    """Warn of weak secrets, and of one that other targets have; they are used all the same.
+
+    Raises RefusedError for what the standard or open-iscsi cannot take.
+    """
+    import socket
+
+    from iscsictl.core import passwords
+    from iscsictl.system import nodedb, secretprints
+
+    words = [socket.gethostname(), target or ""]
+    records = nodedb.read_records(nodedb.find_db(settings.root))
+    for secret, user, whose in (
+        (given.secret, given.user, "the secret"),
+        (given.mutual_secret, given.mutual_user, "the array's secret"),
+    ):
+        if secret is None:
+            continue
+        verdicts = [*passwords.judge(secret.reveal(), user=user, words=words)]
+        foreign = set(secretprints.others_with(secret, records)) - {target}
+        if foreign and target is not None:
+            verdicts.append(passwords.shared_with(foreign))
+        for verdict in verdicts:
+            if verdict.level == "refuse":
+                raise RefusedError(f"{whose}: {verdict.text}", hint="iscsictl chap generate")
+            if verdict.level == "warn" and not settings.quiet:
+                click.echo(f"iscsictl: warning: {whose}: {verdict.text}", err=True)
