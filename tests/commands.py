@@ -51,7 +51,8 @@ def call(args: list[str], root: Path, *, uid: int = 1000, stdin: bytes = b"") ->
     Whatever is raised is a traceback that a user would see.
     """
     out, err = io.BytesIO(), io.BytesIO()
-    stdout = io.TextIOWrapper(out, encoding="utf-8", errors="strict", write_through=True)
+    # As the door sets them: in JSON the escape of what is no UTF-8 is JSON's own.
+    stdout = io.TextIOWrapper(out, encoding="utf-8", errors="backslashreplace", write_through=True)
     stderr = io.TextIOWrapper(err, encoding="utf-8", errors="backslashreplace", write_through=True)
     environment = {"ISCSICTL_ROOT": str(root), "PATH": "/usr/bin", "LANG": "C.UTF-8"}
     with (

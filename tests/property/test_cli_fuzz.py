@@ -1,7 +1,9 @@
 """Generated command lines: never a traceback, never an exit code outside the contract."""
 
+import json
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -83,6 +85,20 @@ def test_no_dry_run_of_root_ends_in_a_traceback_or_changes_anything(args: list[s
     if any("-n" in option.opts for option in options):
         place = next(len(words) for words, _ in LEAVES if tuple(args[: len(words)]) == words)
         check([*args[:place], "-n", *args[place:]], uid=0)
+
+
+def strings(value: object) -> Iterator[str]:
+    """All strings of a JSON document."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from strings(inner)
+
+
+def test_what_is_no_utf_8_is_escaped_as_json_does_it(tmp_path: Path) -> None:
+    answer = call(["fstab", "rm", "/srv/\udc80", "-n", "-J"], tmp_path, uid=0)
+    assert "/srv/\udc80" in " ".join(strings(json.loads(answer.out)))
 
 
 @pytest.mark.parametrize("word", NASTY)
