@@ -184,7 +184,7 @@ def _trouble(
     """Return the error for a session that is there but not up."""
     where = f"the session to {record.target} through {record.portal} is {session.status}"
     given_up = any(unit.state in _GIVEN_UP for unit in session.luns or ())
-    if session.status != "recovering":
+    if session.status == "down":
         return UnreachableError(
             f"{where}: iscsid is not trying to bring it back",
             hint="see what it says: journalctl -u iscsid; then: systemctl restart iscsid",

@@ -14,6 +14,8 @@ import pytest
 
 from iscsictl.core.keep import Mounted, missing_records, plan_reconnect
 from iscsictl.core.pairs import Pairs
+from iscsictl.engine.logins import AT_ONCE, LANES, _parted
+from iscsictl.engine.several import _batches
 from iscsictl.errors import IscsictlError, NotFoundError, UnreachableError
 from iscsictl.model.fstab import Fstab
 from iscsictl.model.hold import Hold
@@ -248,3 +250,15 @@ def test_a_mount_whose_disk_is_gone_shows(tmp_path: Path) -> None:
 def test_a_mount_that_does_not_answer_shows() -> None:
     lost = mount_of(Path("/"), "btrfs", "0:44", "/proc/self/fdinfo/none")
     assert problem(lost) == "does not answer: no such file or directory"
+
+
+def test_logins_go_in_batches_and_what_waits_for_them_comes_after() -> None:
+    records = tuple(record(f"{A}{n}") for n in range(50))
+    torn = replace(record(B), problem="is empty (0 bytes): its writer was killed")
+    plan = plan_reconnect(Inventory((torn, *records), fstab=fstab(f"{A}7")), {})
+    sizes = [(batch[0].action.verb, len(batch)) for batch in _batches(plan.steps)]
+    assert sizes == [("login", 1), ("login", 50), ("mount", 1)]
+    parts = _parted(plan.steps[1:51], AT_ONCE // LANES)
+    assert sorted(map(len, parts)) == [12, 12, 13, 13]
+    assert sorted(s.id for part in parts for s in part) == sorted(s.id for s in plan.steps[1:51])
+    assert [len(part) for part in _parted(plan.steps[1:3], 16)] == [1, 1]
