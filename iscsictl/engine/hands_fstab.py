@@ -3,13 +3,15 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from iscsictl.core.pairs import Pairs
 from iscsictl.engine.context import Context
 from iscsictl.engine.effect import Effect
 from iscsictl.model import actions
 from iscsictl.model.fstab import Fstab, FstabLine
 from iscsictl.model.plan import Action
 from iscsictl.parse import fstab as fstab_edit
-from iscsictl.system import systemd
+from iscsictl.system import nodedb, systemd
+from iscsictl.system.sysfs import read_sessions
 
 
 def _edit_fstab(context: Context, edit: Callable[[Fstab], Fstab]) -> Effect:
@@ -43,7 +45,23 @@ def _write_fstab(action: actions.WriteFstab, context: Context) -> Effect:
     effect = _edit_fstab(context, lambda old: _put(old, line, action.wwid))
     if effect.changed:
         context.reload()
+        _have_it_logged_out(context)
     return effect
+
+
+def _have_it_logged_out(context: Context) -> None:
+    """Start the login service if the boot left it out, as it does where there is no record yet.
+
+    Only what was started is stopped at a shutdown, and stopping it logs out after the unmount. It
+    is left alone where it would log in to something that is not.
+    """
+    service = systemd.login_service(context.root)
+    if not systemd.running(context.root) or systemd.active(service, context.root):
+        return
+    records = nodedb.read_records(context.db)
+    pairs = Pairs(records, read_sessions(context.root, details=False))
+    if all(pairs.session(record) is not None for record in records if record.onboot):
+        systemd.start_soon(service)
 
 
 def _drop_fstab(action: actions.DropFstab, context: Context) -> Effect:

@@ -52,6 +52,16 @@ def disable(unit: str) -> None:
     run(["systemctl", "--quiet", "disable", unit])
 
 
+def active(unit: str, root: Path = Path("/")) -> bool:
+    """Tell whether a unit runs, or has run and stays: systemd keeps a link for it then."""
+    return (root / f"run/systemd/units/invocation:{unit}").is_symlink()
+
+
+def start_soon(unit: str) -> None:
+    """Have systemd start a unit, if it can, and do not wait for it."""
+    run(["systemctl", "start", "--no-block", unit], ok=None)
+
+
 def daemon_reload() -> None:
     """Have systemd read fstab and the units again; nothing where systemd is not the init."""
     if running():
