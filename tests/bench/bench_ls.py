@@ -1,21 +1,24 @@
-"""Measure `ls`: python -m tests.bench.bench_ls [SESSIONS]."""
+"""Measure `ls` beside iscsiadm and beside Python: python -m tests.bench.bench_ls [ROUNDS].
+
+All that is compared runs in turn, round after round, so that what else the machine does falls on
+all alike; the figure is the median.
+"""
 
 import os
-import resource
-import subprocess
+import pty
+import statistics
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from iscsictl.parse.capture import parse_capture
-from iscsictl.system.sysfs import read_listing
-from iscsictl.ui.jsonout import listing_json
 from tests.bench.make_tree import make
+from tests.bench.real import Command, Iscsiadm
 
 CAPTURED = 10_000
+OURS = [sys.executable, "-m", "iscsictl", "ls"]
 GROUP = """\
 Target: iqn.2003-01.org.example:array.lun{n:05} (non-flash)
 	Current Portal: 192.0.2.5:3260,1
@@ -79,38 +82,121 @@ def best(what: Callable[[], object], times: int = 5) -> float:
 
 
 def main() -> None:
-    """Print one figure a line."""
-    sessions = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
-    text = "".join(GROUP.format(n=n) for n in range(CAPTURED)).encode()
-    seconds = best(lambda: parse_capture(text), 2)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(
-        f"capture of {CAPTURED} sessions, {len(text) / 1e6:.1f} MB: {seconds:.2f} s, {peak:.0f} MB"
-    )
+    """Print what the issue asks for, a figure a line with its bound."""
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 7
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        make(root, sessions)
-        one = root / "one"
-        make(one, 1)
-        print(f"{sessions} sessions, listing: {best(lambda: read_listing(root)):.3f} s")
-        listing = read_listing(root)
-        print(f"{sessions} sessions, as JSON: {best(lambda: listing_json(listing)):.3f} s")
-        plain = best(lambda: subprocess.run([sys.executable, "-c", "import click"], check=True))
-        print(f"python -c 'import click': {plain:.3f} s")
-        for place, number in ((root, sessions), (one, 1)):
-            for args in (["ls"], ["ls", "-o", "json"]):
-                seconds = best(partial(process, place, args))
-                print(f"{number} sessions, iscsictl {' '.join(args)}: {seconds:.3f} s")
+        a_capture(root)
+        one_session(root / "1", rounds * 3)
+        many_sessions(root / "1000", rounds)
+        more_sessions(root, max(3, rounds // 2))
 
 
-def process(root: Path, args: list[str]) -> None:
-    """Run iscsictl on a made tree."""
-    subprocess.run(
-        [sys.executable, "-m", "iscsictl", *args],
-        check=True,
-        stdout=subprocess.DEVNULL,
-        env=os.environ | {"ISCSICTL_ROOT": str(root)},
-    )
+def a_capture(root: Path) -> None:
+    """Time and memory of a long capture."""
+    file = root / "capture.txt"
+    file.write_text("".join(GROUP.format(n=n) for n in range(CAPTURED)))
+    runs = [measured([*OURS, "-J", "--from", str(file)]) for _ in range(3)]
+    seconds, peak = statistics.median(run[0] for run in runs), max(run[1] for run in runs)
+    size = file.stat().st_size / 1e6
+    say(f"capture of {CAPTURED} sessions, {size:.1f} MB", seconds, bound=3)
+    print(f"{'  its memory':<44}{peak:8.0f} MB   bound 300 MB")
+
+
+def one_session(root: Path, rounds: int) -> None:
+    """What a start costs, in the measure of `import click`."""
+    make(root, 1)
+    click = [sys.executable, "-c", "import click"]
+    kinds: list[tuple[str, list[str], bool, float | None]] = [
+        ("python -c 'import click'", click, False, None),
+        ("one session, ls", OURS, False, 1.5),
+        ("one session, ls -J", [*OURS, "-J"], False, 1.5),
+        ("one session, ls on a terminal", OURS, True, 2.5),
+    ]
+    spans: list[list[float]] = [[] for _ in kinds]
+    for _ in range(rounds):
+        for place, (_, argv, terminal, _) in enumerate(kinds):
+            spans[place].append(measured(argv, root=root, terminal=terminal)[0])
+    base = statistics.median(spans[0])
+    for (name, _, _, times), found in zip(kinds, spans, strict=True):
+        say(name, statistics.median(found), bound=times and times * base)
+
+
+def many_sessions(root: Path, rounds: int) -> None:
+    """Beside the real iscsiadm on the same tree."""
+    make(root, 1000)
+    environment = {"ISCSICTL_ROOT": str(root)}
+    ours: list[Command] = [(environment, [*OURS, "-J"]), (environment, OURS)]
+    real = Iscsiadm.find()
+    if real is None:
+        print("no iscsiadm, and no root to give it a tree of its own")
+        return
+    theirs: list[Command] = [
+        ({}, [real.program, "-m", "session"]),
+        ({}, [real.program, "-m", "session", "-P", "3"]),
+    ]
+    found = [statistics.median(span) for span in real.times(root, [*theirs, *ours], rounds)]
+    say("1000 sessions, iscsiadm -m session", found[0])
+    say("1000 sessions, iscsiadm -m session -P 3", found[1])
+    say("1000 sessions, ls -J", found[2], bound=min(found[0], found[1] / 3))
+    say("1000 sessions, ls", found[3], bound=min(found[0], found[1] / 3))
+    print(f"{'  its memory':<44}{measured(OURS, root=root)[1]:8.0f} MB   bound 60 MB")
+
+
+def more_sessions(root: Path, rounds: int) -> None:
+    """How the time grows."""
+    first = 0.0
+    for number in (1000, 2000, 5000):
+        place = root / str(number)
+        if not place.is_dir():
+            make(place, number)
+        runs = [measured([*OURS, "-J"], root=place)[0] for _ in range(rounds)]
+        seconds = statistics.median(runs)
+        first = first or seconds
+        say(f"{number} sessions, ls -J", seconds, bound=first * number / 1000 * 1.1)
+
+
+def say(name: str, seconds: float, bound: float | None = None) -> None:
+    """Print one figure."""
+    limit = f"   bound {bound:.3f} s" if bound else ""
+    print(f"{name:<44}{seconds:8.3f} s {limit}", flush=True)
+
+
+def measured(
+    argv: list[str], *, root: Path | None = None, terminal: bool = False
+) -> tuple[float, float]:
+    """Run a command on a made tree; return its seconds and its greatest memory in MB."""
+    environment: Mapping[str, str] = os.environ | {
+        "ISCSICTL_ROOT": str(root or "/"),
+        "TERM": "xterm",
+    }
+    out = os.open(os.devnull, os.O_WRONLY)
+    reader: threading.Thread | None = None
+    if terminal:
+        os.close(out)
+        master, out = pty.openpty()
+        reader = threading.Thread(target=_drain, args=(master,))
+        reader.start()
+    begin = time.perf_counter()
+    actions = [(os.POSIX_SPAWN_DUP2, out, 1)]
+    child = os.posix_spawn(argv[0], argv, environment, file_actions=actions)
+    _, status, usage = os.wait4(child, 0)
+    seconds = time.perf_counter() - begin
+    os.close(out)
+    if reader is not None:
+        reader.join()
+    if status:
+        raise RuntimeError(f"{argv} ended with {os.waitstatus_to_exitcode(status)}")
+    return seconds, usage.ru_maxrss / 1024
+
+
+def _drain(master: int) -> None:
+    try:
+        while os.read(master, 1 << 16):
+            pass
+    except OSError:
+        pass
+    os.close(master)
 
 
 if __name__ == "__main__":
