@@ -183,7 +183,6 @@ def test_no_acknowledged_write_is_lost_while_the_array_is_away(lab: Lab, seconds
 
 
 @pytest.mark.fault("F33")
-@pytest.mark.every_suite
 def test_an_outage_longer_than_the_recovery_timeout_is_said_with_what_to_do(lab: Lab) -> None:
     host = lab.host
     short = "--set node.session.timeo.replacement_timeout=5"
