@@ -3,11 +3,12 @@
 import re
 
 _WHERE = (
-    r"\[iface: (?P<iface>.*?), target: (?P<target>\S+), portal: (?P<place>\S+?),(?P<port>\d+)\]"
+    r"\[iface: (?P<iface>.*?), target: (?P<target>\S+), "
+    r"portal: (?P<place>\S+?),(?P<port>[0-9]{1,5})\]"
 )
 _DONE = re.compile(rf"Login to {_WHERE} successful")
 _FAILED = re.compile(rf"Could not login to {_WHERE}")
-_CODE = re.compile(r"initiator reported error \((?P<code>\d+) - ")
+_CODE = re.compile(r"initiator reported error \((?P<code>[0-9]{1,9}) - ")
 
 Place = tuple[str, str, str, int]
 
