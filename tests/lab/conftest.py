@@ -10,6 +10,7 @@ import pytest
 
 from tests.lab.image import SUITES, LabUnavailableError
 from tests.lab.pair import Lab
+from tests.lab.secret_watch import StandingWatch
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -108,6 +109,20 @@ def lab(session_lab: Lab) -> Lab:
     """A clean pair: booted, nothing exported, the project installed on the host."""
     session_lab.restore("installed")
     return session_lab
+
+
+@pytest.fixture(autouse=True)
+def secret_watch(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[StandingWatch | None]:
+    """No secret that the test gives the array shows on the host, whatever is run there."""
+    if "lab" not in request.fixturenames or os.environ.get("SECRET_WATCH") != "1":
+        yield None
+        return
+    watch = StandingWatch(request.getfixturevalue("lab"))
+    watch.install(monkeypatch)
+    yield watch
+    watch.check()
 
 
 @pytest.fixture
