@@ -74,7 +74,7 @@ def _read(settings: Settings, source: str | None, *, long: bool) -> "Listing":
     from iscsictl.system.sosreport import checked, read_capture
 
     if source != "-":
-        return read_capture(Path(source))
+        return read_capture(Path(source), settings.wait)
     from iscsictl.parse.capture import parse_capture
 
     data = b"" if sys.stdin is None else sys.stdin.buffer.read()

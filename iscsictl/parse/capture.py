@@ -15,7 +15,11 @@ from iscsictl.parse.libiscsi import LibiscsiReader
 from iscsictl.parse.sfnet import SfnetReader
 
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\n]*(?:\x07|\x1b\\)|[@-Z\\^_])")
-_PROMPT = re.compile(r"(?:\[[^\]]{0,80}\]|\(\S{0,40}\) ?\S{0,80}|\S{0,80})[#$%>](?: .*)?")
+_PROMPT = re.compile(
+    r"(?:\[[^\]]{0,80}\]|\(\S{0,40}\) ?\S{0,80}|\S{0,80}(?: [~/]\S{0,80})?|PS [A-Z]:\S{0,80})"
+    r" ?[#$%>](?: .*)?|\[[^\]]{0,80}\][#$].*"
+)
+_BLANK = "\ufeff \t\r\f\v\0"
 _SILENT = ("iscsiadm: No active sessions", "Script started on ", "Script done on ")
 
 
@@ -33,19 +37,25 @@ def decode(data: bytes) -> str:
     """Turn the bytes of a capture into text; bytes that are no UTF-8 are kept as surrogates."""
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return data.decode("utf-16", "replace")
+    if len(data) > 3 and not (data[1] or data[3]) and data[0]:
+        return data.decode("utf-16-le", "replace")
     return data.decode("utf-8", "surrogateescape")
 
 
 def parse_capture(text: str | bytes) -> Listing:
     """Read a capture; `disks` stays None, for no printed format tells them.
 
-    Indentation, blanks at the ends, CRLF, a byte order mark, colours, prompts and unrelated
-    lines do not matter.
+    Indentation, blanks at the ends, CRLF, a byte order mark, colours, a mail's quoting, prompts
+    and unrelated lines do not matter.
     """
     if isinstance(text, bytes):
         text = decode(text)
     if "\x1b" in text:
         text = _ESCAPES.sub("", text)
+    if "\xa0" in text:
+        text = text.replace("\xa0", " ")
+    if "\n" not in text:
+        text = text.replace("\r", "\n")
     sessions: list[Session] = []
     warnings: list[Note] = []
     readers: tuple[_Reader, ...] = (
@@ -56,7 +66,9 @@ def parse_capture(text: str | bytes) -> Listing:
     active = readers[0]
     noise: list[int] = []
     for number, raw in enumerate(text.split("\n"), 1):
-        line = raw.strip("\ufeff \t\r\f\v\0\xa0")
+        line = raw.strip(_BLANK)
+        if line[:1] == ">":
+            line = line.lstrip("> \t")  # quoted in a mail
         if not line or active.take(line, number):
             continue
         for reader in readers:
@@ -65,6 +77,7 @@ def parse_capture(text: str | bytes) -> Listing:
                 active = reader
                 break
         else:
+            line = raw.strip(_BLANK)
             if not (line.startswith(_SILENT) or _PROMPT.fullmatch(line)):
                 noise.append(number)
     active.close()

@@ -16,6 +16,7 @@ _SUFFIX = re.compile(r"\s+\((?:non-)?flash\)$")
 _LUN = re.compile(r"scsi(\d{1,10}) Channel (\d{1,10}) Id (\d{1,10}) Lun: (\d{1,20})")
 _DISK = re.compile(r"Attached scsi disk (\S+?)(?:\s*State:\s*(.*))?")
 _HOST = re.compile(r"(\d{1,10})(?:\s*State:\s*(.*))?")
+_VERSION = re.compile(r"version \d{1,4}\.\S{1,40}")
 _NUMBER = re.compile(r"-?\d{1,10}")
 
 _WORDS = {
@@ -116,7 +117,7 @@ class IscsiadmReader:
         if line == "Unavailable" and self._group is not None:
             self._group.luns = None
             return True
-        if line.startswith(("iSCSI Transport Class version ", "version 2.", "version 6.")):
+        if line.startswith("iSCSI Transport Class version ") or _VERSION.fullmatch(line):
             self._forget()
             return True
         return False

@@ -1,31 +1,55 @@
 """A directory that a sosreport left: saved kernel files, or the output of iscsiadm."""
 
+import os
+import select
+import stat
 from dataclasses import replace
 from pathlib import Path
 
-from iscsictl.errors import IscsictlError, NotFoundError
+from iscsictl.errors import IscsictlError, NotFoundError, UnreachableError
 from iscsictl.model.listing import Listing
 from iscsictl.parse.capture import parse_capture
 from iscsictl.system.sysfs import has_sessions_class, read_listing
 
+WAIT = 60.0
+MOST = 1 << 29
+HINT = "give a capture, '-' for stdin, or the directory of a sosreport"
 
-def read_capture(path: Path) -> Listing:
-    """Read a captured listing from a file or from a sosreport's directory.
 
-    Raises NotFoundError if it is not there, IscsictlError if it cannot be read or has nothing
-    of a session in it.
+def read_capture(path: Path, wait: float = WAIT) -> Listing:
+    """Read a captured listing from a file, a pipe or a sosreport's directory.
+
+    `wait` is how many seconds a named pipe may stay silent. Raises NotFoundError if it is not
+    there, UnreachableError for a pipe that nobody writes to, IscsictlError if it cannot be read or
+    has nothing of a session in it.
     """
-    if path.is_dir():
-        return read_directory(path)
     try:
-        data = path.read_bytes()
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
+        try:
+            if not stat.S_ISDIR(os.fstat(fd).st_mode):
+                return checked(parse_capture(_whole(fd, str(path), wait)), str(path))
+        finally:
+            os.close(fd)
+        return read_directory(path)
     except FileNotFoundError:
-        raise NotFoundError(
-            f"{path}: no such file", hint="give a capture, '-' or a directory"
-        ) from None
+        raise NotFoundError(f"{path}: no such file", hint=HINT) from None
     except OSError as error:
-        raise IscsictlError(f"{path}: {error.strerror or error}") from None
-    return checked(parse_capture(data), str(path))
+        raise IscsictlError(f"{path}: {error.strerror or error}", hint=HINT) from None
+
+
+def _whole(fd: int, name: str, wait: float) -> bytes:
+    """Read all of it, up to a size that no capture has."""
+    found = bytearray()
+    while len(found) <= MOST:
+        if not select.select([fd], [], [], wait)[0]:
+            raise UnreachableError(
+                f"{name}: nobody wrote to the pipe for {wait:g} s",
+                hint="start what writes to it, or give --timeout",
+            )
+        if not (piece := os.read(fd, 1 << 20)):
+            return bytes(found)
+        found += piece
+    raise IscsictlError(f"{name}: it has more than {MOST >> 20} MiB", hint=HINT)
 
 
 def checked(listing: Listing, name: str) -> Listing:
@@ -51,7 +75,7 @@ def read_directory(path: Path) -> Listing:
     for file in found:
         if not file.is_file():
             continue
-        listing = replace(parse_capture(_bytes(file)), warnings=())
+        listing = replace(parse_capture(file.read_bytes()), warnings=())
         if best is None or _richness(listing) > _richness(best):
             best = listing
     if best is None:
@@ -67,13 +91,6 @@ def _inner(path: Path) -> Path:
         if has_sessions_class(place) or (place / "sos_commands").is_dir():
             return place
     return path
-
-
-def _bytes(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise IscsictlError(f"{file}: {error.strerror or error}") from None
 
 
 def _richness(listing: Listing) -> tuple[int, int]:

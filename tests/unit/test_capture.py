@@ -148,19 +148,58 @@ def test_several_captures_with_prompts_between_are_one_listing() -> None:
     assert listing.warnings == ()
 
 
-@pytest.mark.parametrize("change", ["tabs", "blanks", "none", "crlf", "bom", "utf16", "colours"])
+@pytest.mark.parametrize(
+    "change",
+    ["tabs", "blanks", "none", "lost", "crlf", "crcrlf", "cr", "bom", "utf16", "utf16-no-mark",
+     "colours", "quoted", "quoted twice", "no-break", "blank lines between"],
+)  # fmt: skip
 def test_how_the_text_was_mangled_on_its_way_does_not_matter(change: str) -> None:
     text = text_of("mixed-P3")
     changed: dict[str, str | bytes] = {
         "tabs": text,
         "blanks": text.expandtabs(),
         "none": "\n".join(" ".join(line.split()) for line in text.split("\n")),
+        "lost": text.replace("\t", ""),
         "crlf": text.replace("\n", "\r\n"),
+        "crcrlf": text.replace("\n", "\r\r\n"),
+        "cr": text.replace("\n", "\r"),
+        "quoted": "".join(f"> {line}\n" for line in text.split("\n")),
+        "quoted twice": "".join(f"> >{line}\n" for line in text.split("\n")),
+        "no-break": text.replace("\t", "\xa0\xa0").replace(": ", ":\xa0"),
+        "blank lines between": text.replace("\n", "\n\n"),
+        "utf16-no-mark": text.encode("utf-16-le"),
         "bom": text.encode("utf-8-sig"),
         "utf16": text.encode("utf-16"),
         "colours": text.replace("Target:", "\x1b[1mTarget:\x1b[0m"),
     }
     assert parse_capture(changed[change]) == parse_capture(text)
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    ["[root@h ~]# ", "[root@h ~]#", "root@h:/tmp# ", "host:~ # ", "~ # ", "root@h ~> ", "me@h ~ $ ",
+     "(venv) me@h:~$ ", "bash-4.2$ ", "h% ", "$ sudo ", "PS C:\\> "],
+)  # fmt: skip
+def test_a_prompt_of_any_shell_is_no_noise(prompt: str) -> None:
+    text = text_of("mixed-P3")
+    typed = f"{prompt}iscsiadm -m session -P 3\n{text}\n{prompt}"
+    assert parse_capture(typed) == parse_capture(text)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [("password:", "password :"), ("password: ", "password:\n"),
+     ("\n\t\tpassword: ", " password: "), ("password: ", "password:"),
+     ("password:", "Password:"), ("password: ", "password= "),
+     ("password:", "pass\nword:"), ("password:", "passw\x1b[1mord:"), ("CHAP:\n", ""),
+     ("\t\tusername: alice: the first\n", "")],
+)  # fmt: skip
+def test_a_secret_stays_hidden_however_its_label_was_damaged(damage: tuple[str, str]) -> None:
+    text = text_of("mixed-P3")
+    assert damage[0] in text
+    listing = parse_capture(text.replace(*damage))
+    assert SECRET not in repr(listing)
+    assert len(listing.sessions) == 2
 
 
 def test_lines_that_cannot_be_read_are_named_and_not_repeated() -> None:

@@ -10,16 +10,20 @@ from pathlib import Path
 import pytest
 
 from iscsictl.cli.ls import only
-from iscsictl.errors import NotFoundError
+from iscsictl.errors import IscsictlError, NotFoundError
 from iscsictl.model.listing import Block, Disk, Listing, Lun, Mount, Session
 from iscsictl.model.listing import Path as DiskPath
 from iscsictl.model.names import Portal
+from iscsictl.parse.capture import parse_capture
+from iscsictl.system import sosreport
+from iscsictl.system.sosreport import read_capture
 from iscsictl.ui.lsview import print_listing
 from iscsictl.ui.screen import Screen, screen_of
 from iscsictl.ui.table import Column, fit, print_table, print_tsv
 from iscsictl.ui.text import cell_width, human_size, shortened, visible
 from tests.bench.make_tree import Tree, make
 
+DATA = Path(__file__).parent / "data/sessions"
 WWID = "naa.60014051234567890abcdef123456789"
 IQN = "iqn.1994-12.com.promise.very.long.authority:storage.array.vtrak"
 
@@ -236,6 +240,41 @@ def test_a_capture_on_stdin_is_read_and_what_is_not_one_is_named_by_line(tmp_pat
     assert (nothing.returncode, nothing.stdout) == (1, "")
     assert "stdin:1" in nothing.stderr
     assert run(tmp_path, "--from", str(tmp_path / "none")).returncode == 3
+
+
+@pytest.mark.parametrize(
+    ("source", "code", "words"),
+    [("x" * 300, 1, "File name too long"), ("loop", 1, "symbolic links"), ("empty", 3, "sos_commands"),
+     ("pipe", 6, "nobody wrote to the pipe for 0.2 s"), ("/proc/self/mem", 1, "error"),
+     ("noise", 1, "noise:1: nothing in it"), ("none", 3, "no such file"),
+     ("noise/x", 1, "Not a directory")],
+)  # fmt: skip
+def test_what_cannot_be_a_capture_is_one_line_and_a_hint(
+    tmp_path: Path, source: str, code: int, words: str
+) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "noise").write_bytes(b"no session\n" + bytes(range(256)) * 99)
+    os.mkfifo(tmp_path / "pipe")
+    result = run(tmp_path, "--from", str(tmp_path / source), "--timeout", "200ms")
+    assert (result.returncode, result.stdout) == (code, "")
+    first, second = result.stderr.splitlines()
+    assert words in first
+    assert second.startswith("hint: ")
+
+
+def test_a_pipe_is_read_to_its_end_and_an_endless_device_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flat = (Path(__file__).parent / "data/sessions/flat.txt").read_bytes()
+    os.mkfifo(tmp_path / "pipe")
+    line = f"(printf 'a\\n'; sleep 0.2; cat {DATA}/flat.txt) >{tmp_path}/pipe"
+    with subprocess.Popen(["sh", "-c", line]):
+        read = read_capture(tmp_path / "pipe", 20)
+    assert read.sessions == parse_capture(flat).sessions
+    monkeypatch.setattr(sosreport, "MOST", 1 << 21)
+    with pytest.raises(IscsictlError, match="more than 2 MiB"):
+        read_capture(Path("/dev/zero"))
 
 
 @pytest.mark.fault("F46")
