@@ -1,10 +1,12 @@
 """The live picture of `watch`: a table with rates and a small graph, on the other screen."""
 
+import os
 from collections import deque
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
-from iscsictl.core.changes import Look
+from iscsictl.core.changes import Look, Rate
+from iscsictl.model.listing import Lun, Session
 from iscsictl.ui.screen import Screen
 from iscsictl.ui.table import Column, Value, print_table, status_style
 from iscsictl.ui.text import human_size, visible
@@ -13,6 +15,8 @@ BARS = "▁▂▃▄▅▆▇█"
 PLAIN_BARS = "_.:-=+*#"
 POINTS = 16
 LINES = 8
+HEIGHT = 24
+FRAME = 4  # the title, a blank line, the line with the clock, and where the cursor stays
 _ENTER, _LEAVE, _HOME = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l", "\x1b[H\x1b[2J"
 
 COLUMNS = (
@@ -51,28 +55,64 @@ class Picture:
     def draw(self, look: Look, clock: str) -> None:
         """Replace the picture; the last few changes stand below the table."""
         self._said.extend(f"{clock} {change}" for change in look.changes)
-        self._screen.write(_HOME)
-        print_table(self._rows(look), COLUMNS, self._screen)
+        rows = self._rows(look)
+        room = max(1, self._height() - len(self._said) - FRAME)
         lines = [f"{clock} {len(look.listing.sessions)} sessions, Ctrl-C ends", *self._said]
+        if len(rows) > room:
+            lines[0] += f"; {len(rows) - room} rows more do not fit"
+            rows = sorted(rows, key=lambda row: row.order)[:room]
+        self._screen.write(_HOME)
+        print_table([row.cells for row in rows], COLUMNS, self._screen)
         self._screen.write("\n" + "\n".join(visible(line) for line in lines) + "\n")
         self._screen.stream.flush()
 
-    def _rows(self, look: Look) -> list[tuple[Value, ...]]:
-        rows: list[tuple[Value, ...]] = []
+    def _height(self) -> int:
+        try:
+            return os.get_terminal_size(self._screen.stream.fileno()).lines or HEIGHT
+        except (OSError, ValueError):
+            return HEIGHT
+
+    def _rows(self, look: Look) -> list["_Row"]:
+        """Return a row for each LUN, and one above them for the sum where there are several."""
+        rows: list[_Row] = []
+        old, self._history = self._history, {}
         for session in look.listing.sessions:
-            for lun in session.luns or (None,):
-                device = lun.device if lun else None
-                rate = look.rates.get(device) if device else None
-                points = self._history.setdefault(device or "", deque(maxlen=POINTS))
-                points.append(rate.read + rate.written if rate else 0.0)
-                rows.append((
-                    session.target, session.status, lun.lun if lun else None, device,
-                    lun.state if lun else None,
-                    human_size(int(rate.read)) if rate else None,
-                    human_size(int(rate.written)) if rate else None,
-                    graph(points, unicode=self._screen.unicode),
-                ))  # fmt: skip
+            luns = session.luns or ()
+            rates = [look.rates.get(lun.device or "") for lun in luns]
+            known = [rate for rate in rates if rate is not None]
+            if len(luns) != 1:
+                total = Rate(sum(r.read for r in known), sum(r.written for r in known))
+                key = f"session {session.sid}"
+                rows.append(self._row(session, None, total if known else None, key, old))
+            rows += [
+                self._row(session, lun, rate, lun.device or f"{session.sid} {lun.hctl}", old)
+                for lun, rate in zip(luns, rates, strict=True)
+            ]
         return rows
+
+    def _row(
+        self, session: Session, lun: Lun | None, rate: Rate | None, key: str,
+        old: dict[str, deque[float]],
+    ) -> "_Row":  # fmt: skip
+        points = self._history[key] = old.get(key) or deque(maxlen=POINTS)
+        traffic = rate.read + rate.written if rate else 0.0
+        points.append(traffic)
+        number: Value = lun.lun if lun else "all" if session.luns else None
+        cells = (
+            session.target, session.status, number,
+            lun.device if lun else None, lun.state if lun else None,
+            human_size(int(rate.read)) if rate else None,
+            human_size(int(rate.written)) if rate else None,
+            graph(points, unicode=self._screen.unicode),
+        )  # fmt: skip
+        return _Row(cells, (session.status == "up", -traffic))
+
+
+class _Row(NamedTuple):
+    """One line of the table; `order` puts first what should be seen if there is no room."""
+
+    cells: tuple[Value, ...]
+    order: tuple[bool, float]
 
 
 def graph(points: "deque[float]", *, unicode: bool = True) -> str:

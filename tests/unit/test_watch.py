@@ -1,3 +1,4 @@
+import io
 import json
 import os
 import pty
@@ -8,11 +9,13 @@ import sys
 import time
 from collections import deque
 from pathlib import Path
+from typing import cast
 
-from iscsictl.core.changes import changes
+from iscsictl.core.changes import Look, Rate, changes
 from iscsictl.system.events import read_traffic
 from iscsictl.system.sysfs import read_listing
-from iscsictl.ui.watchview import graph
+from iscsictl.ui.screen import Screen
+from iscsictl.ui.watchview import HEIGHT, Picture, graph
 from tests.bench.make_tree import Tree, put
 
 
@@ -54,6 +57,50 @@ def test_the_graph_is_as_tall_as_the_greatest_point() -> None:
     assert graph(deque([0, 1, 2])) == "▁▅█"
     assert graph(deque([0, 0])) == "▁▁"
     assert graph(deque([0, 8]), unicode=False) == "_#"
+
+
+def drawn(screen: Screen, *looks: Look) -> list[str]:
+    out = cast(io.StringIO, screen.stream)
+    picture = Picture(screen)
+    for look in looks:
+        out.truncate(out.seek(0))
+        picture.draw(look, "12:00:00")
+    return out.getvalue().removeprefix("\x1b[H\x1b[2J").splitlines()
+
+
+def test_throughput_is_shown_of_each_lun_and_of_the_session(tmp_path: Path) -> None:
+    tree = Tree(tmp_path)
+    device = tree.session(1, "iqn.2010-10.org.example:a")
+    for number, name in enumerate(("sda", "sdb")):
+        tree.block(tree.lun(device, number) / "block", name)
+    tree.block(tree.lun(tree.session(2, "iqn.2010-10.org.example:b"), 0) / "block", "sdc")
+    tree.session(3, "iqn.2010-10.org.example:c")
+    listing = read_listing(tmp_path)
+    rates = {"/dev/sda": Rate(2048, 1024), "/dev/sdb": Rate(1024, 0), "/dev/sdc": Rate(0, 512)}
+    screen = Screen(io.StringIO(), width=100)
+    lines = drawn(screen, Look(listing, (), {}), Look(listing, (), rates))
+    assert [line.split()[1:] for line in lines[1:6]] == [
+        ["up", "all", "-", "-", "3K", "1K", "▁█"],
+        ["up", "0", "/dev/sda", "running", "2K", "1K", "▁█"],
+        ["up", "1", "/dev/sdb", "running", "1K", "0B", "▁█"],
+        ["up", "0", "/dev/sdc", "running", "0B", "512B", "▁█"],
+        ["up", "-", "-", "-", "-", "-", "▁▁"],
+    ]
+
+
+def test_what_does_not_fit_the_terminal_is_counted_and_trouble_comes_first(tmp_path: Path) -> None:
+    tree = Tree(tmp_path)
+    for sid in range(1, 100):
+        state = "FAILED" if sid == 77 else "LOGGED_IN"
+        tree.session(sid, f"iqn.2010-10.org.example:t{sid}", state=state)
+    listing = read_listing(tmp_path)
+    lines = drawn(Screen(io.StringIO(), width=100), Look(listing, (), {}))
+    assert len(lines) == HEIGHT - 1
+    assert "t77" in lines[1]
+    assert "recovering" in lines[1]
+    assert (
+        lines[-1] == f"12:00:00 99 sessions, Ctrl-C ends; {99 - (HEIGHT - 4)} rows more do not fit"
+    )
 
 
 def command(*args: str) -> list[str]:
