@@ -88,8 +88,8 @@ def main() -> None:
         root = Path(folder)
         a_capture(root)
         one_session(root / "1", rounds * 3)
-        many_sessions(root / "1000", rounds)
-        more_sessions(root, max(3, rounds // 2))
+        many_sessions(root / "many", rounds)
+        more_sessions(root / "many", max(3, rounds // 2))
 
 
 def a_capture(root: Path) -> None:
@@ -145,15 +145,14 @@ def many_sessions(root: Path, rounds: int) -> None:
 
 def more_sessions(root: Path, rounds: int) -> None:
     """How the time grows."""
-    first = 0.0
+    first, there = 0.0, 1000
     for number in (1000, 2000, 5000):
-        place = root / str(number)
-        if not place.is_dir():
-            make(place, number)
-        runs = [measured([*OURS, "-J"], root=place)[0] for _ in range(rounds)]
+        make(root, number, there=there)
+        there = number
+        runs = [measured([*OURS, "-J"], root=root)[0] for _ in range(rounds)]
         seconds = statistics.median(runs)
         first = first or seconds
-        say(f"{number} sessions, ls -J", seconds, bound=first * number / 1000 * 1.1)
+        say(f"{number} sessions, ls -J", seconds, bound=first * number / 1000)
 
 
 def say(name: str, seconds: float, bound: float | None = None) -> None:

@@ -55,7 +55,8 @@ class Tree:
         self.sys = root / "sys"
         self._minor = 0
         (root / "run/udev/data").mkdir(parents=True, exist_ok=True)
-        put(root / "proc/self", mountinfo="22 1 254:1 / / rw,relatime - ext4 /dev/vda1 rw")
+        if not (root / "proc/self/mountinfo").exists():
+            put(root / "proc/self", mountinfo="22 1 254:1 / / rw,relatime - ext4 /dev/vda1 rw")
         (self.sys / "class/block").mkdir(parents=True, exist_ok=True)
         (self.sys / "block").mkdir(parents=True, exist_ok=True)
 
@@ -154,10 +155,10 @@ def letters(index: int) -> str:
     return "sd" + name
 
 
-def make(root: Path, sessions: int) -> None:
-    """Make sessions of one LUN each, with one mounted partition."""
+def make(root: Path, sessions: int, *, there: int = 0) -> None:
+    """Make sessions of one LUN each, with one mounted partition; `there` of them are made."""
     tree = Tree(root)
-    for index in range(sessions):
+    for index in range(there, sessions):
         address = f"192.0.{index // 250}.{index % 250 + 1}"
         device = tree.session(index + 1, f"iqn.2003-01.org.example:array.lun{index:05}", address)
         lun = tree.lun(device, wwid=WWID.format(index))

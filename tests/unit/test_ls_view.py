@@ -2,6 +2,7 @@ import io
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -244,8 +245,8 @@ def test_a_capture_on_stdin_is_read_and_what_is_not_one_is_named_by_line(tmp_pat
 
 @pytest.mark.parametrize(
     ("source", "code", "words"),
-    [("x" * 300, 1, "File name too long"), ("loop", 1, "symbolic links"), ("empty", 3, "sos_commands"),
-     ("pipe", 6, "nobody wrote to the pipe for 0.2 s"), ("/proc/self/mem", 1, "error"),
+    [("x" * 300, 1, "File name too long"), ("loop", 1, "symbolic links"),
+     ("empty", 3, "sos_commands"), ("pipe", 6, "nobody wrote to the pipe for 0.2 s"), ("/proc/self/mem", 1, "error"),
      ("noise", 1, "noise:1: nothing in it"), ("none", 3, "no such file"),
      ("noise/x", 1, "Not a directory")],
 )  # fmt: skip
@@ -302,11 +303,16 @@ def test_only_colour_on_a_terminal_loads_rich(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("columns", ["40", "80", "200"])
-def test_a_real_terminal_shows_every_row_in_its_width(tmp_path: Path, columns: str) -> None:
+@pytest.mark.parametrize(
+    "terminal", [{"TERM": "xterm"}, {"TERM": "dumb"}, {"TERM": "xterm", "NO_COLOR": "1"}], ids=str
+)
+def test_a_real_terminal_shows_every_row_in_its_width(
+    tmp_path: Path, columns: str, terminal: dict[str, str]
+) -> None:
     make(tmp_path, 3)
     master, slave = pty.openpty()
-    env = os.environ | {"ISCSICTL_ROOT": str(tmp_path), "TERM": "xterm", "COLUMNS": columns}
-    env.pop("NO_COLOR", None)
+    env = {key: value for key, value in os.environ.items() if key != "NO_COLOR"}
+    env |= {"ISCSICTL_ROOT": str(tmp_path), "COLUMNS": columns} | terminal
     with subprocess.Popen(
         [sys.executable, "-m", "iscsictl", "ls"], stdout=slave, stderr=slave, env=env
     ) as child:
@@ -320,10 +326,11 @@ def test_a_real_terminal_shows_every_row_in_its_width(tmp_path: Path, columns: s
             data += chunk
         assert child.wait(30) == 0
     os.close(master)
-    import re
-
-    assert b"\x1b[32m" in data
-    lines = re.sub(r"\x1b\[[0-9;]*m", "", data.decode()).replace("\r", "").splitlines()
+    if terminal == {"TERM": "xterm"}:
+        assert b"\x1b[32m" in data
+        data = re.sub(rb"\x1b\[[0-9;]*m", b"", data)
+    assert b"\x1b" not in data
+    lines = data.decode().replace("\r", "").splitlines()
     assert len(lines) == 4
     assert max(map(cell_width, lines)) <= int(columns)
     assert len({line.split()[0] for line in lines}) == 4
