@@ -41,6 +41,9 @@ def document(reports: Mapping[str, Report], wwids: Mapping[str, str], file: str)
     return json.dumps(whole, indent=1, ensure_ascii=False)
 
 
+_STATES = tuple(s.value for s in (Status.PLANNED, Status.DONE, Status.UNCHANGED, Status.FAILED))
+
+
 def state(report: Report) -> str:
     """Return how a volume stands, in a word of plan/1."""
     if report.error is not None:
@@ -53,7 +56,7 @@ def state(report: Report) -> str:
 def summary(reports: Mapping[str, Report]) -> str:
     """Return one line: how many volumes, and how they stand."""
     states = [state(report) for report in reports.values()]
-    words = [f"{states.count(one)} {one}" for one in dict.fromkeys(states)]
+    words = [f"{states.count(one)} {one}" for one in _STATES if one in states]
     plural = "volume" if len(states) == 1 else "volumes"
     return f"{len(states)} {plural}: {', '.join(words)}"
 
