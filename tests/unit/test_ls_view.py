@@ -246,7 +246,8 @@ def test_a_capture_on_stdin_is_read_and_what_is_not_one_is_named_by_line(tmp_pat
 @pytest.mark.parametrize(
     ("source", "code", "words"),
     [("x" * 300, 1, "File name too long"), ("loop", 1, "symbolic links"),
-     ("empty", 3, "sos_commands"), ("pipe", 6, "nobody wrote to the pipe for 0.2 s"), ("/proc/self/mem", 1, "error"),
+     ("empty", 3, "sos_commands"), ("pipe", 6, "nobody wrote to the pipe for 0.2 s"),
+     ("/proc/self/mem", 1, "error"),
      ("noise", 1, "noise:1: nothing in it"), ("none", 3, "no such file"),
      ("noise/x", 1, "Not a directory")],
 )  # fmt: skip
