@@ -1,9 +1,10 @@
 """/etc/fstab on the machine: read, and replaced only when findmnt finds no new error in it."""
 
+import contextlib
 import os
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -33,19 +34,12 @@ def findmnt_errors(data: bytes) -> Counter[str]:
     """Return what `findmnt --verify` calls errors in this text: `DIRECTORY: what`, how often.
 
     The text is handed over without a file, so a full disk does not matter. Warnings are left
-    out: a disk that is not there is one for a line that is not mounted at boot.
+    out: a disk that is not there is one for a line that is not mounted at boot. For a UUID that
+    udev does not know libblkid would open every disk of the machine: it is told not to.
     """
-    descriptor = os.memfd_create("fstab", os.MFD_CLOEXEC)
-    try:
-        with os.fdopen(os.dup(descriptor), "wb") as file:
-            # An empty file is not accepted by every version.
-            file.write(data or b"#\n")
-        result = run(
-            ["findmnt", "--verify", "--tab-file", f"/proc/{os.getpid()}/fd/{descriptor}"],
-            ok=None,
-        )
-    finally:
-        os.close(descriptor)
+    with _handed_over(data or b"#\n") as fstab, _handed_over(b"EVALUATE=udev\n") as conf:
+        command = ["findmnt", "--verify", "--tab-file", fstab]
+        result = run(command, ok=None, env={"BLKID_CONF": conf})
     errors: Counter[str] = Counter(
         "a line cannot be read" for _ in _PARSE_ERROR.finditer(result.out + result.err)
     )
@@ -56,6 +50,18 @@ def findmnt_errors(data: bytes) -> Counter[str]:
         elif line and not line[0].isspace():
             heading = line
     return errors
+
+
+@contextlib.contextmanager
+def _handed_over(data: bytes) -> Iterator[str]:
+    """Give bytes a path under which a child can read them."""
+    descriptor = os.memfd_create("iscsictl", os.MFD_CLOEXEC)
+    try:
+        with os.fdopen(os.dup(descriptor), "wb") as file:
+            file.write(data)
+        yield f"/proc/{os.getpid()}/fd/{descriptor}"
+    finally:
+        os.close(descriptor)
 
 
 def save_fstab(

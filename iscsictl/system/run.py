@@ -115,11 +115,13 @@ def run(
     timeout: float | None = 60,
     stdin: bytes | None = None,
     ok: Container[int] | None = (0,),
+    env: Mapping[str, str] | None = None,
 ) -> Result:
     """Run a program to its end, its own process group, stdin closed unless given.
 
     `timeout` is in seconds; None is for a tool that makes progress and is never killed for
-    slowness. `ok` holds the exit codes that are no error, None accepts all.
+    slowness. `ok` holds the exit codes that are no error, None accepts all. `env` is added to
+    the environment; no secret may be in it.
 
     Raises MissingError, UnreachableError at the deadline, ToolError for other exit codes.
     """
@@ -136,7 +138,7 @@ def run(
             stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=environment(),
+            env={**environment(), **(env or {})},
             process_group=0,
         )
     with started as process:

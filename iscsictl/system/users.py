@@ -104,7 +104,7 @@ def _holder(block: Block, root: Path, kname: str) -> str:
 
 
 def _openers(root: Path) -> Iterator[tuple[int, str]]:
-    """Yield the processes that have block devices open, with the device, but us and udev's.
+    """Yield the processes that have block devices open, with the device, but ours and udev's.
 
     What a udev rule runs (`multipath -u`, `blkid`) only looks, and is gone in a moment; who
     writes keeps it away with flock (systemd's Locking Block Device Access).
@@ -114,7 +114,7 @@ def _openers(root: Path) -> Iterator[tuple[int, str]]:
             continue
         try:
             opened = dict(_open_devices(process))
-            if not opened or _is_udevs(process):
+            if not opened or _is_udevs(process) or _is_ours(process):
                 continue
             command = (process / "comm").read_text(errors="replace").strip()
         except OSError:
@@ -122,6 +122,12 @@ def _openers(root: Path) -> Iterator[tuple[int, str]]:
         if command != "multipathd":
             for number, node in opened.items():
                 yield number, f"process {process.name} ({command}) that has {node} open"
+
+
+def _is_ours(process: Path) -> bool:
+    """Tell whether we started it: for another volume, or to look (findmnt opens all disks)."""
+    fields = (process / "stat").read_bytes().rpartition(b") ")[2].split()
+    return int(fields[1]) == os.getpid()
 
 
 def _open_devices(process: Path) -> Iterator[tuple[int, str]]:

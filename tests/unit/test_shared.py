@@ -1,11 +1,13 @@
 """What wishes side by side share: fstab edits in rounds, one listener to udev, one reload."""
 
+import os
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
@@ -14,7 +16,7 @@ from iscsictl.engine.shared import Shared, SharedWaiter
 from iscsictl.errors import IscsictlError, RefusedError
 from iscsictl.model.fstab import Fstab
 from iscsictl.parse.fstab import append_line, make_line, without_line
-from iscsictl.system import fstabfile, run, stop, systemd
+from iscsictl.system import fstabfile, run, stop, systemd, users
 
 
 @pytest.fixture
@@ -171,3 +173,16 @@ def test_programs_start_and_end_in_many_threads(tmp_path: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(both, range(60)))
     assert found == [f"{number} {number}" for number in range(60)]
+
+
+def test_what_we_started_ourselves_is_no_user_of_a_disk(tmp_path: Path) -> None:
+    for pid, parent, name in ((7, 1, "dd"), (8, os.getpid(), "findmnt")):
+        process = tmp_path / f"proc/{pid}"
+        (process / "fd").mkdir(parents=True)
+        (process / "comm").write_text(f"{name}\n")
+        (process / "cgroup").write_text("0::/user.slice\n")
+        (process / "stat").write_text(f"{pid} ({name}) (x)) S {parent} 1 1\n")
+        (process / "fd/3").symlink_to("/dev/sdz")
+    number = os.makedev(8, 16)
+    with mock.patch.object(users, "_open_device", lambda _: number):
+        assert list(users._openers(tmp_path)) == [(number, "process 7 (dd) that has /dev/sdz open")]
