@@ -184,5 +184,5 @@ def test_what_we_started_ourselves_is_no_user_of_a_disk(tmp_path: Path) -> None:
         (process / "stat").write_text(f"{pid} ({name}) (x)) S {parent} 1 1\n")
         (process / "fd/3").symlink_to("/dev/sdz")
     number = os.makedev(8, 16)
-    with mock.patch.object(users, "_open_device", lambda _: number):
+    with mock.patch.object(users, "_open_device", return_value=number):
         assert list(users._openers(tmp_path)) == [(number, "process 7 (dd) that has /dev/sdz open")]
