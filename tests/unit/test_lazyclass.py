@@ -33,6 +33,27 @@ def test_the_first_instance_is_like_any_other() -> None:
         Base(1, 2, 3)  # type: ignore[call-arg, arg-type]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Named:
+    one: int
+    many: list[int] = dataclasses.field(default_factory=list)
+    seen: list[int] = dataclasses.field(default_factory=list, compare=False)
+
+    def __post_init__(self) -> None:
+        self.seen.append(self.one)
+
+
+def test_defaults_are_made_anew_and_what_comes_after_is_called() -> None:
+    first, second = Named(one=1), Named(one=1, many=[2])
+    assert (first.many, second.many, first.seen) == ([], [2], [1])
+    assert first.many is not Named(one=1).many
+    assert first == Named(one=1)
+    with pytest.raises(TypeError):
+        Named(1)  # type: ignore[call-arg]
+    with pytest.raises(TypeError):
+        Named()  # type: ignore[call-arg]
+
+
 def test_threads_that_want_the_first_instance_at_once_all_get_one() -> None:
     everyone = Barrier(8)
 
