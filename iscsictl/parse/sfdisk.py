@@ -29,7 +29,14 @@ def parse_table(text: str) -> Table:
             found.get("lastlba"),
             tuple(rows),
         )
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        ArithmeticError,
+        RecursionError,
+    ) as error:
         raise IscsictlError(f"sfdisk's table cannot be understood: {error}") from None
 
 
