@@ -57,8 +57,8 @@ FAULTS = {
         "fail",
         "mkdir -p /m/b; mount /dev/$b /m/b; echo lab > /sys/fs/ext4/$b/trigger_fs_error",
     ),
-    "session-luns": ("fail", "echo offline > /sys/block/$c/device/state"),
-    "disk-errors": ("fail", "! dd if=/dev/$c of=/dev/null count=1 iflag=direct"),
+    "session-luns": ("fail", "exec 9< /dev/$c; echo offline > /sys/block/$c/device/state"),
+    "disk-errors": ("fail", "if dd of=/dev/null count=1 iflag=direct <&9; then exit 1; fi"),
     "initiator-clone": (
         "warn",
         f"sed -i 's/^InitiatorName=.*/InitiatorName=iqn.1987-05.com.cisco:01/' {NAMES}",
