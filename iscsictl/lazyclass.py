@@ -25,13 +25,20 @@ else:
         if cls is None:
             return lambda cls: dataclass(cls, **options)
         _waiting[cls] = options
-        cls.__init__ = _first
+        cls.__init__ = _first(cls)
         return cls
 
-    def _first(self: Any, *values: Any, **named: Any) -> None:
-        """Stand where __init__ will be, until the first instance of a class is made."""
-        _make(type(self))
-        type(self).__init__(self, *values, **named)
+    def _first(cls: type) -> Callable[..., None]:
+        """Return what stands where __init__ will be, until the first instance is made.
+
+        A class below that has an __init__ of its own calls it too: it is not of type(self).
+        """
+
+        def first(self: Any, *values: Any, **named: Any) -> None:
+            _make(type(self))
+            cls.__init__(self, *values, **named)
+
+        return first
 
     def _make(cls: type) -> None:
         """Make a class and those above it; another thread that wants an instance waits here."""
