@@ -76,3 +76,17 @@ def test_threads_that_want_the_first_instance_at_once_all_get_one() -> None:
                 assert found == [Fresh(1)] * 8
     finally:
         sys.setswitchinterval(before)
+
+
+def test_a_class_below_may_have_an_init_of_its_own() -> None:
+    @dataclass
+    class Above:
+        one: int
+        two: int = 2
+
+    class Below(Above):
+        def __init__(self, three: int) -> None:
+            super().__init__(three + 1)
+
+    assert [(Below(5).one, Below(5).two) for _ in range(2)] == [(6, 2)] * 2
+    assert Above(1).one == 1
