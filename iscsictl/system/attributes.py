@@ -5,6 +5,7 @@ and disks come and go while they are read, so that is no error.
 """
 
 import os
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Self
 
@@ -41,21 +42,31 @@ class Folder:
 
     def get(self, name: str) -> str | None:
         """Return the stripped content of one attribute (at most a page), None if there is none."""
-        data = self.raw(name)
-        return None if data is None else shown(data)
+        return self.values((name,)).get(name)
 
-    def raw(self, name: str) -> bytes | None:
-        """Return what is read, None only if it could not be."""
-        try:
-            fd = os.open(name, os.O_RDONLY, dir_fd=self._fd)
-        except OSError:
-            return None
-        try:
-            return os.read(fd, _PAGE)
-        except OSError:
-            return None
-        finally:
-            os.close(fd)
+    def values(self, names: Iterable[str]) -> dict[str, str | None]:
+        """Return what these attributes say, None for nothing; those we may not read are left out.
+
+        They are closed at once in the end, where nobody else opened a file in between.
+        """
+        own, opened = self._fd, []
+        found: dict[str, str | None] = {}
+        for name in names:
+            try:
+                fd = os.open(name, os.O_RDONLY, dir_fd=own)
+            except OSError:
+                continue
+            opened.append(fd)
+            try:
+                found[name] = shown(os.read(fd, _PAGE))
+            except OSError:
+                continue
+        if len(opened) > 1 and opened == list(range(opened[0], opened[0] + len(opened))):
+            os.closerange(opened[0], opened[-1] + 1)
+        else:
+            for fd in opened:
+                os.close(fd)
+        return found
 
     def number(self, name: str) -> int | None:
         """Return an attribute that is a whole number, None if it is not."""

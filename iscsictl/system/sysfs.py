@@ -6,15 +6,17 @@ The attributes are those of drivers/scsi/scsi_transport_iscsi.c; what they becom
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from iscsictl.model.listing import ChapNames, Host, Listing, Lun, Session, Timeouts
 from iscsictl.model.names import Portal
 from iscsictl.parse.status import session_status
-from iscsictl.system.attributes import Folder, list_names, read_attribute, shown, whole
+from iscsictl.system.attributes import Folder, list_names, read_attribute, whole
 from iscsictl.system.blockdev import BlockTree, Unit, disks_of
 from iscsictl.system.blockindex import BlockIndex
+
+Values = Mapping[str, str | None]
 
 
 def read_sessions(root: Path, *, details: bool = True) -> tuple[Session, ...]:
@@ -84,19 +86,21 @@ class _Reader:
     def _session(self, sid: int, device: str) -> tuple[Session, list[Unit]] | None:
         """Read one session; None if it went away meanwhile, for half of one is no session."""
         with (
-            self._owns.below(f"session{sid}") as own,
-            self._links.below(f"connection{sid}:0") as link,
+            self._owns.below(f"session{sid}") as folder,
+            self._links.below(f"connection{sid}:0") as connection,
         ):
+            own = folder.values(_OWN_LONG if self._details else _OWN)
+            link = connection.values(_LINK_LONG if self._details else _LINK)
             target = own.get("targetname")
             if target is None:
                 return None
             host, transport = self._adapter(device)
             units = self._units(sid, device, host)
-            tpgt = own.number("tpgt")
+            tpgt = whole(own.get("tpgt"))
             if tpgt is not None and not 0 <= tpgt <= 65535:
                 tpgt = None
-            connection = link.get("state")
-            connected = "LOGGED IN" if connection == "up" else None
+            kernel = link.get("state")
+            connected = "LOGGED IN" if kernel == "up" else None
             address = link.get("local_ipaddr") or self._address(host)
             # Without a connection the kernel has no address of it: iscsiadm shows this one, too.
             asked = _portal(link, "persistent_", tpgt)
@@ -117,8 +121,8 @@ class _Reader:
                 params=_params(own, link) if self._details else None,
                 host=host,
                 luns=tuple([_lun(unit) for unit in units]),
-                session_state=(state := own.get("state")),
-                status=session_status(state, connected or connection, None),
+                session_state=(state := folder.get("state")),
+                status=session_status(state, connected or kernel, None),
             )
             return None if state is None else (session, units)
 
@@ -187,25 +191,26 @@ def _lun(unit: Unit) -> Lun:
     return Lun(unit.lun, unit.hctl, device, unit.state, unit.wwid)
 
 
-def _portal(link: Folder, which: str, tpgt: int | None) -> Portal | None:
-    address, port = link.get(which + "address"), link.number(which + "port")
+def _portal(link: Values, which: str, tpgt: int | None) -> Portal | None:
+    address, port = link.get(which + "address"), whole(link.get(which + "port"))
     return None if address is None or port is None else Portal(address, port, tpgt)
 
 
-def _timeouts(own: Folder) -> Timeouts:
+def _timeouts(own: Values) -> Timeouts:
     recovery = own.get("recovery_tmo")
     return Timeouts(
         -1 if recovery == "off" else whole(recovery),
-        own.number("tgt_reset_tmo"),
-        own.number("lu_reset_tmo"),
-        own.number("abort_tmo"),
+        whole(own.get("tgt_reset_tmo")),
+        whole(own.get("lu_reset_tmo")),
+        whole(own.get("abort_tmo")),
     )
 
 
-def _chap(own: Folder) -> ChapNames | None:
+def _chap(own: Values) -> ChapNames | None:
     """Read the account names; only root may, and for others they are not known."""
-    name = own.raw("username")
-    return None if name is None else ChapNames(shown(name), own.get("username_in"))
+    if "username" not in own:
+        return None
+    return ChapNames(own["username"], own.get("username_in"))
 
 
 _DIGEST = {"0": "None", "1": "CRC32C"}
@@ -225,8 +230,18 @@ _OWN_PARAMS = (
     ("MaxOutstandingR2T", "max_outstanding_r2t", _PLAIN),
 )
 
+_OWN = ("targetname", "tpgt", "targetalias", "ifacename", "initiatorname")
+_OWN_LONG = (
+    *_OWN, "recovery_tmo", "tgt_reset_tmo", "lu_reset_tmo", "abort_tmo", "username", "username_in",
+    *(file for _, file, _ in _OWN_PARAMS),
+)  # fmt: skip
+_LINK = (
+    "state", "local_ipaddr", "address", "port", "persistent_address", "persistent_port",
+)  # fmt: skip
+_LINK_LONG = (*_LINK, *(file for _, file, _ in _LINK_PARAMS))
 
-def _params(own: Folder, link: Folder) -> dict[str, str]:
+
+def _params(own: Values, link: Values) -> dict[str, str]:
     """Return what was negotiated under the names of RFC 7143, those the kernel knows."""
     params = {}
     for folder, table in ((link, _LINK_PARAMS), (own, _OWN_PARAMS)):

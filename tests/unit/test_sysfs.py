@@ -7,9 +7,10 @@ import pytest
 from iscsictl.model.listing import ChapNames, Host, Lun, Mount, Timeouts
 from iscsictl.model.names import Portal
 from iscsictl.system import blockdev
+from iscsictl.system.attributes import Folder
 from iscsictl.system.sosreport import read_directory
 from iscsictl.system.sysfs import read_listing, read_sessions
-from tests.bench.make_tree import Tree, make
+from tests.bench.make_tree import Tree, make, put
 
 WWID = "naa.60014051234567890abcdef123456789"
 
@@ -247,6 +248,20 @@ def test_what_vanishes_while_it_is_read_is_no_error(tree: Tree, gone: str) -> No
     assert [session.sid for session in listing.sessions] == ([2] if lost else [1, 2])
     expected = 2 - (lost or gone == "disk")
     assert len(listing.disks or ()) == expected
+
+
+def test_reading_closes_what_it_opened_and_nothing_else(tmp_path: Path) -> None:
+    put(tmp_path / "a", one="1", two="(null)", three="3")
+    hole = os.open(tmp_path, os.O_RDONLY)
+    kept = os.open(tmp_path, os.O_RDONLY)
+    os.close(hole)
+    before = sorted(os.listdir("/proc/self/fd"))
+    with Folder(str(tmp_path / "a")) as folder:
+        names = ("one", "two", "none", "three")
+        assert folder.values(names) == {"one": "1", "two": None, "three": "3"}
+        assert folder.get("three") == "3"
+    assert sorted(os.listdir("/proc/self/fd")) == before
+    os.close(kept)
 
 
 def test_the_reads_of_a_session_are_few_and_grow_with_their_number_only(
