@@ -13,6 +13,7 @@ from tests.lab.array import A4, A6, B4
 if TYPE_CHECKING:
     from tests.lab.pair import Lab
 
+pytestmark = pytest.mark.torture  # until each has been seen whole, several times
 IQN = "iqn.2026-01.example.lab:"
 CHAP = ("myaccount", "G7xkd2Wq0Zt5rB")
 MUTUAL = ("the array", "p4Nf8sVy1Kc6Hm")
