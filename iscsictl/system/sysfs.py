@@ -81,7 +81,10 @@ class _Reader:
         folder = f"{self._class}/iscsi_session"
         if link is None:
             return os.path.realpath(f"{folder}/session{sid}/device")
-        return f"{folder}/{link.rsplit('/', 2)[0]}"
+        own = link.rsplit("/", 2)[0]
+        if own.startswith("../../devices/"):
+            return f"{self._prefix}/sys/{own[6:]}"
+        return f"{folder}/{own}"
 
     def _session(self, sid: int, device: str) -> tuple[Session, list[Unit]] | None:
         """Read one session; None if it went away meanwhile, for half of one is no session."""

@@ -18,7 +18,7 @@ from tests.bench.make_tree import make
 from tests.bench.real import Command, Iscsiadm
 
 CAPTURED = 10_000
-OURS = [sys.executable, "-m", "iscsictl", "ls"]
+OURS = [str(Path(sys.executable).with_name("iscsictl")), "ls"]
 GROUP = """\
 Target: iqn.2003-01.org.example:array.lun{n:05} (non-flash)
 	Current Portal: 192.0.2.5:3260,1

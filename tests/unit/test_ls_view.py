@@ -18,6 +18,8 @@ from iscsictl.model.names import Portal
 from iscsictl.parse.capture import parse_capture
 from iscsictl.system import sosreport
 from iscsictl.system.sosreport import read_capture
+from iscsictl.system.sysfs import read_listing
+from iscsictl.ui.jsonout import disk_dict, listing_json
 from iscsictl.ui.lsview import print_listing
 from iscsictl.ui.screen import Screen, screen_of
 from iscsictl.ui.table import Column, fit, print_table, print_tsv
@@ -230,6 +232,16 @@ def test_live_json_has_the_keys_of_the_contract_in_their_order(tmp_path: Path) -
         "wwid", "serial", "vendor", "model", "type", "size", "read_only", "paths", "device",
         "kind", "fstype", "label", "uuid", "mounts", "children",
     ]  # fmt: skip
+
+
+def test_disks_in_the_document_are_those_that_other_commands_print(tmp_path: Path) -> None:
+    make(tmp_path, 2)
+    for one in (read_listing(tmp_path), listing(options=("rw", 'a"b\\', "größe\udcff"))):
+        document = json.loads(listing_json(one))
+        assert document["disks"] == [disk_dict(disk) for disk in one.disks or ()]
+        assert [list(disk) for disk in document["disks"]] == [
+            list(disk_dict(disk)) for disk in one.disks or ()
+        ]
 
 
 def test_a_capture_on_stdin_is_read_and_what_is_not_one_is_named_by_line(tmp_path: Path) -> None:
