@@ -14,11 +14,13 @@ if TYPE_CHECKING:
     from dataclasses import dataclass
 else:
     import dataclasses
+    import operator
     import threading
 
     _waiting: dict[type, dict[str, Any]] = {}
     _making = threading.RLock()
     _NOT_GIVEN = object()
+    _PLAIN = {"init", "frozen", "kw_only"}
 
     def dataclass(cls: type | None = None, **options: Any) -> type | Callable[[type], type]:
         """Mean what dataclasses.dataclass does, from the first instance on."""
@@ -45,11 +47,46 @@ else:
         with _making:
             for one in reversed(cls.__mro__):
                 if one in _waiting:
-                    # dataclasses leaves an __init__ alone that is there, so ours takes its place
-                    # in one step, and no thread ever meets a class without one.
-                    dataclasses.dataclass(one, **_waiting[one])
+                    # __init__ comes last and in one step: no thread meets a class half made.
+                    options = _waiting[one] | {"init": False}
+                    if options.get("frozen") and not options.keys() - _PLAIN:
+                        options |= {"frozen": False, "repr": False, "eq": False}
+                        dataclasses.dataclass(one, **options)
+                        _freeze(one)
+                    else:
+                        dataclasses.dataclass(one, **options)
                     one.__init__ = _init(one)
                     del _waiting[one]
+
+    def _freeze(cls: Any) -> None:
+        """Give a class what frozen=True would, without text to compile for each class."""
+        fields = dataclasses.fields(cls)
+        compared = _getter([field.name for field in fields if field.compare])
+        hashed = _getter([f.name for f in fields if (f.compare if f.hash is None else f.hash)])
+        shown = [field.name for field in fields if field.repr]
+
+        def __eq__(self: Any, other: object) -> Any:  # noqa: N807
+            if other.__class__ is not self.__class__:
+                return NotImplemented
+            return compared(self) == compared(other)
+
+        def __hash__(self: Any) -> int:  # noqa: N807
+            return hash(hashed(self))
+
+        def __repr__(self: Any) -> str:  # noqa: N807
+            pairs = [f"{name}={getattr(self, name)!r}" for name in shown]
+            return f"{self.__class__.__qualname__}({', '.join(pairs)})"
+
+        for method in (__eq__, __hash__, __repr__):
+            if method.__name__ not in cls.__dict__:
+                setattr(cls, method.__name__, method)
+        cls.__setattr__ = cls.__delattr__ = _refuse
+
+    def _getter(names: list[str]) -> Callable[[Any], Any]:
+        return operator.attrgetter(*names) if names else lambda _: ()
+
+    def _refuse(_self: Any, name: str, *_: Any) -> None:
+        raise dataclasses.FrozenInstanceError(f"cannot assign to field {name!r}")
 
     def _init(cls: type) -> Callable[..., None]:
         """Write an __init__ that fills the instance's dictionary.

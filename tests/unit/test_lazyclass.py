@@ -33,6 +33,49 @@ def test_the_first_instance_is_like_any_other() -> None:
         Base(1, 2, 3)  # type: ignore[call-arg, arg-type]
 
 
+@dataclass(frozen=True)
+class Odd:
+    one: int
+    many: dict[str, int] = dataclasses.field(default_factory=dict, hash=False)
+    quiet: str = dataclasses.field(default="", repr=False, compare=False)
+
+
+@dataclass(frozen=True)
+class Empty:
+    pass
+
+
+def test_equal_hash_repr_and_frozen_are_those_of_the_standard() -> None:
+    class Strange(Base):
+        pass
+
+    for made in (Base(1, (2,)), Child(1), Odd(1, {"a": 1}, "x"), Empty()):
+        kind = type(made)
+        standard = dataclasses.make_dataclass(
+            kind.__name__,
+            [(f.name, object, dataclasses.field(hash=f.hash, repr=f.repr, compare=f.compare))
+             for f in dataclasses.fields(made)],
+            frozen=True,
+        )  # fmt: skip
+        values = {f.name: getattr(made, f.name) for f in dataclasses.fields(made)}
+        same = standard(**values)
+        assert repr(made) == repr(same)
+        assert made == kind(**values)
+        assert made != same
+        if kind is not Child:
+            assert hash(made) == hash(kind(**values))
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            made.one = 2  # type: ignore[misc, union-attr]
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            del made.one  # type: ignore[union-attr]
+    assert Odd(1, quiet="a") == Odd(1, quiet="b")
+    assert Odd(1) != Odd(2)
+    assert Base(1) != Strange(1)
+    assert len({Base(1), Base(1), Base(2), Empty(), Empty()}) == 3
+    with pytest.raises(TypeError, match="unhashable"):
+        hash(Child(1))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Named:
     one: int
