@@ -1,5 +1,7 @@
 """Names from one directory each: all block devices with their numbers, all SCSI devices."""
 
+from collections.abc import Iterable
+
 from iscsictl.system.attributes import Folder, list_names, read_attribute
 
 _BARE = ("sd", "sr", "nvme", "vd", "loop", "ram", "zram", "fd", "nbd", "mmcblk")
@@ -74,13 +76,18 @@ class BlockIndex:
 
     def loops(self) -> dict[str, list[str]]:
         """Return backing file -> loop devices."""
-        found: dict[str, list[str]] = {}
-        names = self._numbers or list_names(f"{self._prefix}/sys/block")
-        for name in sorted((name for name in names if name.startswith("loop")), key=natural):
-            file = read_attribute(f"{self._prefix}/sys/block/{name}/loop/backing_file")
-            if file is not None:
-                found.setdefault(file, []).append(name)
-        return found
+        return loops(self._prefix, self._numbers or None)
+
+
+def loops(prefix: str, names: Iterable[str] | None = None) -> dict[str, list[str]]:
+    """Return backing file -> loop devices; `names` are the block devices, if they are known."""
+    found: dict[str, list[str]] = {}
+    names = list_names(f"{prefix}/sys/block") if names is None else names
+    for name in sorted((name for name in names if name.startswith("loop")), key=natural):
+        file = read_attribute(f"{prefix}/sys/block/{name}/loop/backing_file")
+        if file is not None:
+            found.setdefault(file, []).append(name)
+    return found
 
 
 def natural(name: str) -> tuple[int, str]:

@@ -11,8 +11,10 @@ from iscsictl.model.listing import Block, Disk
 from iscsictl.parse.mountinfo import MountLine
 from iscsictl.system import mounts
 from iscsictl.system.blockdev import device_number, device_path, holders, partitions
+from iscsictl.system.blockindex import loops
 
-_WHAT = {"lvm": "LVM volume", "md": "md array", "crypt": "dm-crypt volume", "mpath": "map"}
+_WHAT = {"lvm": "LVM volume", "md": "md array", "crypt": "dm-crypt volume", "mpath": "map",
+         "loop": "loop device"}  # fmt: skip
 
 
 def _kname(device: str) -> str:
@@ -20,13 +22,15 @@ def _kname(device: str) -> str:
 
 
 def _family(root: Path, kname: str) -> list[str]:
-    """Return a device, its partitions and all that stands on any of them."""
+    """Return a device, its partitions and all that stands on any of them, loops too."""
+    over = loops(str(root).rstrip("/"))
     found, waiting = [], [kname]
     while waiting:
         name = waiting.pop(0)
         if name not in found:
             found.append(name)
             waiting += [*partitions(root, name), *holders(root, name)]
+            waiting += over.get(device_path(root, name), [])
     return found
 
 

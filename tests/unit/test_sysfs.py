@@ -4,12 +4,14 @@ from pathlib import Path
 
 import pytest
 
+from iscsictl.model.inventory import Users
 from iscsictl.model.listing import ChapNames, Host, Lun, Mount, Timeouts
 from iscsictl.model.names import Portal
 from iscsictl.system import blockdev
 from iscsictl.system.attributes import Folder
 from iscsictl.system.sosreport import read_directory
 from iscsictl.system.sysfs import read_listing, read_sessions
+from iscsictl.system.users import users
 from tests.bench.make_tree import Tree, make, put
 
 WWID = "naa.60014051234567890abcdef123456789"
@@ -204,6 +206,21 @@ def test_a_loop_device_on_a_partition_hangs_below_it(tree: Tree) -> None:
     (loop / "loop/backing_file").write_text("/dev/sda\n")
     (disk,) = read_listing(tree.root).disks or ()
     assert [(block.device, block.kind) for block in disk.block.children] == [("/dev/loop3", "loop")]
+
+
+@pytest.mark.fault("F55")
+def test_a_loop_device_counts_as_a_user_and_what_is_mounted_from_it_too(tree: Tree) -> None:
+    lun = tree.lun(tree.session(1, "iqn.2010-10.org.example:a"), 0, wwid=WWID)
+    tree.block(lun / "block", "sda")
+    (disk,) = read_listing(tree.root).disks or ()
+    assert users(disk, tree.root) == Users()
+    loop = tree.virtual("loop3", "7:3")
+    (loop / "loop").mkdir()
+    (loop / "loop/backing_file").write_text("/dev/sda\n")
+    assert users(disk, tree.root).others == ("device /dev/loop3",)
+    tree.mount("7:3", "/srv", "ext4", "/dev/loop3")
+    (disk,) = read_listing(tree.root).disks or ()
+    assert users(disk, tree.root) == Users(("/srv",), ("loop device /dev/loop3",))
 
 
 @pytest.mark.parametrize("lost", ["dev", "bus", "class/iscsi_transport"])
