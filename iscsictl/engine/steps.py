@@ -16,6 +16,7 @@ from iscsictl.model import actions
 from iscsictl.model.actions import DiskId
 from iscsictl.model.listing import Block, Disk, Session
 from iscsictl.model.plan import Action
+from iscsictl.model.record import NodeRecord
 from iscsictl.system import disk as writer
 from iscsictl.system import (
     holds,
@@ -44,6 +45,12 @@ def _key(action: Any) -> Key:
 
 
 def _create_record(action: actions.CreateRecord, context: Context) -> Effect:
+    # iscsiadm flushes nothing: a power cut leaves records that it can neither read nor replace.
+    for record in _records_of(action, context):
+        if record.problem is not None:
+            nodewrite.remove_record(
+                record, context.db, root=context.root, timeout=context.wait, say=context.say
+            )
     iscsiadm.new_record(_key(action), timeout=context.wait)
     return Effect()
 
@@ -66,17 +73,21 @@ def _record_path(action: Any, context: Context) -> Path:
     path = nodedb.record_path(context.db, action.target, action.portal, action.iface)
     if action.portal.tpgt is not None and path.is_file():
         return path
-    fitting = [
+    fitting = _records_of(action, context)
+    # Records may differ in the portal group tag alone.
+    for record in sorted(fitting, key=lambda record: record.portal != action.portal):
+        return record.path
+    raise NotFoundError(f"there is no record of {action.target} through {action.portal}")
+
+
+def _records_of(action: Any, context: Context) -> list[NodeRecord]:
+    return [
         record
         for record in nodedb.read_records(context.db)
         if record.target == action.target
         and record.iface == action.iface
         and record.portal.same_place(action.portal)
     ]
-    # Records may differ in the portal group tag alone.
-    for record in sorted(fitting, key=lambda record: record.portal != action.portal):
-        return record.path
-    raise NotFoundError(f"there is no record of {action.target} through {action.portal}")
 
 
 def _delete_record(action: actions.DeleteRecord, context: Context) -> Effect:

@@ -136,6 +136,18 @@ def test_a_full_or_read_only_etc_leaves_the_old_fstab_and_the_disk(lab: Lab) -> 
     assert device
 
 
+@pytest.mark.torture
+@pytest.mark.fault("F41")
+def test_a_record_that_a_power_cut_left_empty_or_torn_does_not_stop_an_attach(lab: Lab) -> None:
+    lab.array.target(IQN, [lab.array.disk("data", "64M")])
+    record = "$(find /etc/iscsi/nodes /var/lib/iscsi/nodes -type f -name default 2>/dev/null)"
+    for size in (0, 100):
+        shell(lab, f"iscsiadm -m node -T {IQN} -p {A4}:3260,1 -o new; truncate -s {size} {record}")
+        call(lab, *f"{ATTACH} --fs ext4 --mount /srv/x --adopt".split()[1:])
+        assert shell(lab, f"tail -n 1 {record}") == "# END RECORD\n"
+        call(lab, "detach", "/srv/x", "--forget")
+
+
 def refused(lab: Lab, name: str) -> Result:
     result = lab.host.run(f"iscsictl logout -T {IQN}.{name}", timeout=PATIENCE)
     assert result.code == 7, f"{name}: {result}"
