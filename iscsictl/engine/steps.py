@@ -7,24 +7,21 @@ from pathlib import Path
 from typing import Any, cast
 
 from iscsictl.core import safety
-from iscsictl.core.choice import session_at, twins
-from iscsictl.engine import hands_fstab, hands_sessions
+from iscsictl.core.choice import session_at
+from iscsictl.engine import hands_fstab, hands_records, hands_sessions
 from iscsictl.engine.context import Context
 from iscsictl.engine.effect import Effect
+from iscsictl.engine.hands_records import key_of
 from iscsictl.errors import InUseError, IscsictlError, NotFoundError, RefusedError, UnreachableError
 from iscsictl.model import actions
 from iscsictl.model.actions import DiskId
 from iscsictl.model.listing import Block, Disk, Session
 from iscsictl.model.plan import Action
-from iscsictl.model.record import NodeRecord
 from iscsictl.system import disk as writer
 from iscsictl.system import (
     holds,
     iscsiadm,
     mounts,
-    nodedb,
-    nodelock,
-    nodewrite,
     probe,
     scan,
     scsi,
@@ -32,76 +29,10 @@ from iscsictl.system import (
     users,
 )
 from iscsictl.system.blockdev import read_block
-from iscsictl.system.files import replace_file
-from iscsictl.system.iscsiadm import Key
 from iscsictl.system.run import run
 from iscsictl.system.sysfs import read_listing, read_sessions
 
 _LOGIN_PAUSE = 3.0
-
-
-def _key(action: Any) -> Key:
-    return Key(action.target, action.portal, action.iface)
-
-
-def _create_record(action: actions.CreateRecord, context: Context) -> Effect:
-    # iscsiadm flushes nothing: a power cut leaves records that it can neither read nor replace.
-    for record in _records_of(action, context):
-        if record.problem is not None:
-            nodewrite.remove_record(
-                record, context.db, root=context.root, timeout=context.wait, say=context.say
-            )
-    iscsiadm.new_record(_key(action), timeout=context.wait)
-    return Effect()
-
-
-def _write_record(action: actions.WriteRecord, context: Context) -> Effect:
-    path = _record_path(action, context)
-    before = path.read_bytes()
-    changed = nodewrite.write_record(
-        path, action.changes, root=context.root, timeout=context.wait, say=context.say
-    )
-    return Effect(changed, actions.RestoreRecord(path, before))
-
-
-def _restore_record(action: actions.RestoreRecord, context: Context) -> Effect:
-    with nodelock.NodeDbLock(context.root, context.wait, context.say):
-        return Effect(replace_file(action.path, action.data, mode=0o600))
-
-
-def _record_path(action: Any, context: Context) -> Path:
-    path = nodedb.record_path(context.db, action.target, action.portal, action.iface)
-    if action.portal.tpgt is not None and path.is_file():
-        return path
-    fitting = _records_of(action, context)
-    # Records may differ in the portal group tag alone.
-    for record in sorted(fitting, key=lambda record: record.portal != action.portal):
-        return record.path
-    raise NotFoundError(f"there is no record of {action.target} through {action.portal}")
-
-
-def _records_of(action: Any, context: Context) -> list[NodeRecord]:
-    return [
-        record
-        for record in nodedb.read_records(context.db)
-        if record.target == action.target
-        and record.iface == action.iface
-        and record.portal.same_place(action.portal)
-    ]
-
-
-def _delete_record(action: actions.DeleteRecord, context: Context) -> Effect:
-    records = nodedb.read_records(context.db)
-    wanted = (action.target, action.portal, action.iface)
-    record = next((r for r in records if (r.target, r.portal, r.iface) == wanted), None)
-    if record is None or not twins(record, records):
-        iscsiadm.delete_record(_key(action), timeout=context.wait)
-        return Effect()
-    # iscsiadm does not look at the portal group tag here: it would delete them all.
-    gone = nodewrite.remove_record(
-        record, context.db, root=context.root, timeout=context.wait, say=context.say
-    )
-    return Effect(gone)
 
 
 def _enable(action: actions.EnableService, context: Context) -> Effect:
@@ -123,7 +54,7 @@ def _session(sessions: tuple[Session, ...], action: Any) -> Session | None:
 
 
 def _login(action: actions.Login, context: Context) -> Effect:
-    created = iscsiadm.login(_key(action), timeout=context.wait)
+    created = iscsiadm.login(key_of(action), timeout=context.wait)
     deadline = min(context.deadline(), context.deadline() - context.wait + _LOGIN_PAUSE)
 
     def look() -> Session | None:
@@ -333,9 +264,6 @@ def _unhold(action: actions.DropHold, context: Context) -> Effect:
 
 
 _HANDS: Mapping[type[Action], Callable[[Any, Context], Effect]] = {
-    actions.CreateRecord: _create_record,
-    actions.WriteRecord: _write_record,
-    actions.DeleteRecord: _delete_record,
     actions.EnableService: _enable,
     actions.Login: _login,
     actions.Scan: _scan,
@@ -354,8 +282,8 @@ _HANDS: Mapping[type[Action], Callable[[Any, Context], Effect]] = {
     actions.Logout: _logout,
     actions.SetHold: _hold,
     actions.DropHold: _unhold,
-    actions.RestoreRecord: _restore_record,
     **hands_fstab.HANDS,
+    **hands_records.HANDS,
     **hands_sessions.HANDS,
 }
 
