@@ -268,3 +268,34 @@ def test_the_misspelt_state_of_old_versions_is_the_same_state() -> None:
 )
 def test_printed_portals_are_read(text: str, portal: Portal | None) -> None:
     assert read_portal(text) == portal
+
+
+def agree(one: Any, other: Any, where: str = "") -> None:
+    """What both know is the same; None is not known."""
+    if one is None or other is None:
+        return
+    if isinstance(one, dict):
+        assert list(one) == list(other)
+        for key in one.keys() - {"source"}:
+            agree(one[key], other[key], f"{where}/{key}")
+    elif isinstance(one, list):
+        assert len(one) == len(other), where
+        for first, second in zip(one, other, strict=True):
+            agree(first, second, where)
+    else:
+        assert one == other, where
+
+
+@pytest.mark.parametrize("suite", ["bookworm", "trixie"])
+def test_real_output_agrees_with_what_the_kernel_said_at_that_moment(suite: str) -> None:
+    """Eight sessions, recorded: two ifaces, IPv6, mutual CHAP, no LUN, cut off, given up."""
+    found = as_json((DATA / "real" / f"{suite}.txt").read_bytes())
+    live = json.loads((DATA / "real" / f"{suite}.json").read_text())
+    assert found["warnings"] == []
+    expected = {session["sid"]: session for session in live["sessions"]}
+    assert len(found["sessions"]) == len(expected) == 8
+    for session in found["sessions"]:
+        session["luns"].sort(key=lambda lun: lun["lun"])
+        agree(session, expected[session["sid"]], session["target"])
+    states = [session["session_state"] for session in found["sessions"]]
+    assert sorted(states) == ["FAILED"] * 2 + ["FREE"] + ["LOGGED_IN"] * 5
