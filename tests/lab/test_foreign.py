@@ -71,8 +71,7 @@ ADOPTABLE = {"ext2", "ext3", "ext4", "xfs", "btrfs", "vfat"}
 
 
 #: One of each way to be known, or not to be: what `make test` has time for.
-TELLING = ("ext4", "swap", "md-at-the-end", "luks", "mbr", "ext4-without-its-first-mib",
-           "zfs", "database", "only-at-the-end")  # fmt: skip
+TELLING = ("ext4", "luks", "mbr", "ext4-without-its-first-mib", "zfs", "only-at-the-end")
 # Runs on the array: the SHA-256 of each file as `sha256sum` gives it, holes not read.
 _SUMS = r"""
 import hashlib, os, sys
@@ -155,7 +154,6 @@ def refused_by_attach(lab: Lab, disks: dict[str, Disk]) -> None:
     assert not lab.host.exists("/srv/x")
 
 
-@pytest.mark.torture
 @pytest.mark.fault("F25")
 def test_a_disk_with_anything_on_it_is_refused_and_stays(lab: Lab) -> None:
     disks = foreign(lab, TELLING)
@@ -214,7 +212,6 @@ def reserve(lab: Lab) -> None:
     )  # fmt: skip
 
 
-@pytest.mark.torture
 @pytest.mark.fault("F51")
 def test_a_lun_that_another_host_reserved_is_not_written(lab: Lab) -> None:
     disk = lab.array.disk("data", "64M")
