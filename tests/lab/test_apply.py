@@ -84,6 +84,7 @@ def statuses(result: Result, volume: str) -> dict[str, str]:
     return {s["action"]: s["status"] for s in steps if s["volume"] == volume}
 
 
+@pytest.mark.torture
 def test_of_many_volumes_the_foreign_one_is_refused_alone_and_the_rest_is_finished(
     lab: Lab,
 ) -> None:

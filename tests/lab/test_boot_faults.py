@@ -47,6 +47,7 @@ def connected(lab: Lab) -> str:
     ).out.strip()
 
 
+@pytest.mark.torture
 @pytest.mark.fault("F38")
 @pytest.mark.fault("F47")
 @pytest.mark.fault("F49")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.lab.array import A4
 
 if TYPE_CHECKING:
@@ -64,6 +66,7 @@ def filled(lab: Lab) -> None:
     lab.array.discovery_auth(CHAP)
 
 
+@pytest.mark.torture
 def test_an_old_configuration_logs_in_and_mounts_on_the_array(lab: Lab) -> None:
     filled(lab)
     for name, text in (("iscsi.conf", CONF), ("bindings", BINDINGS), ("fstab.iscsi", OLD_FSTAB)):

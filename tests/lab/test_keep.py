@@ -152,6 +152,7 @@ def test_timer_and_cron_line_mend_and_say_nothing_where_all_is_well(lab: Lab) ->
     assert host.run("ls /etc/cron.d/iscsictl; ls /etc/systemd/system/iscsictl*").out == ""
 
 
+@pytest.mark.torture
 @pytest.mark.fault("F33")
 @pytest.mark.parametrize(
     "seconds", [40, pytest.param(300, marks=[pytest.mark.torture])], ids=["40s", "5min"]
@@ -182,6 +183,7 @@ def test_no_acknowledged_write_is_lost_while_the_array_is_away(lab: Lab, seconds
     assert kept == [f"{number:08d}" for number in range(1, last + 1)]
 
 
+@pytest.mark.torture
 @pytest.mark.fault("F33")
 def test_an_outage_longer_than_the_recovery_timeout_is_said_with_what_to_do(lab: Lab) -> None:
     host = lab.host
@@ -226,6 +228,7 @@ def ended(runs: list[Background], seconds: float) -> list[int]:
     return [x.code for x in results]
 
 
+@pytest.mark.torture
 @pytest.mark.fault("F02")
 @pytest.mark.fault("F08")
 def test_many_at_once_make_one_session_one_mount_and_lose_no_setting(lab: Lab) -> None:
@@ -279,6 +282,7 @@ while True:
 """
 
 
+@pytest.mark.torture
 @pytest.mark.fault("F14")
 @pytest.mark.fault("F15")
 def test_sessions_by_host_name_after_a_redirect_and_without_a_scan_are_known(lab: Lab) -> None:
@@ -327,6 +331,7 @@ time.sleep(1000)
 """
 
 
+@pytest.mark.torture
 @pytest.mark.fault("F32")
 def test_what_cannot_be_undone_is_listed_and_the_rest_is_undone(lab: Lab) -> None:
     host, array = lab.host, lab.array

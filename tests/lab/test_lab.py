@@ -220,7 +220,14 @@ time.sleep(600)
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    "number",
+    [
+        signal.SIGKILL,
+        pytest.param(signal.SIGTERM, marks=pytest.mark.torture),
+        pytest.param(signal.SIGINT, marks=pytest.mark.torture),
+    ],
+)
 def test_nothing_is_left_when_its_python_ends(
     bare_session_lab: Lab, suite: str, number: signal.Signals
 ) -> None:
