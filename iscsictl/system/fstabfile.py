@@ -18,6 +18,8 @@ Verify = Callable[[bytes], Counter[str]]
 
 _PARSE_ERROR: Final = re.compile(r"parse error at line [0-9]+")
 _ERROR: Final = re.compile(r"\s+\[E\] (.*)")
+# udev takes a disk's links away for moments, and whether it is there is no fault of the line.
+_NOT_THERE: Final = "unreachable on boot required source"
 
 
 def path_of(root: Path = Path("/")) -> Path:
@@ -34,8 +36,8 @@ def findmnt_errors(data: bytes) -> Counter[str]:
     """Return what `findmnt --verify` calls errors in this text: `DIRECTORY: what`, how often.
 
     The text is handed over without a file, so a full disk does not matter. Warnings are left
-    out: a disk that is not there is one for a line that is not mounted at boot. For a UUID that
-    udev does not know libblkid would open every disk of the machine: it is told not to.
+    out, and that a disk is not there. For a UUID that udev does not know libblkid would open
+    every disk of the machine: it is told not to.
     """
     with _handed_over(data or b"#\n") as fstab, _handed_over(b"EVALUATE=udev\n") as conf:
         command = ["findmnt", "--verify", "--tab-file", fstab]
@@ -45,7 +47,10 @@ def findmnt_errors(data: bytes) -> Counter[str]:
     )
     heading = ""
     for line in result.out.splitlines():
-        if match := _ERROR.fullmatch(line):
+        match = _ERROR.fullmatch(line)
+        if match and match[1].startswith(_NOT_THERE):
+            continue
+        if match:
             errors[f"{heading}: {match[1]}"] += 1
         elif line and not line[0].isspace():
             heading = line
