@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.every_suite
 IQN = "iqn.2001-04.com.example:store"
-SECRET, MUTUAL = "secret-of-the-host", "secret-of-the-array"
+SECRET, MUTUAL = "kV8rTq2ZxW7nBf4M", "Zp3.wL9sDh6-Gy1t"
 ATTACH = f"iscsictl attach -p {A4} -T {IQN}"
 CHAP = (
     "--chap-user myaccount --chap-secret-file /root/secret "
