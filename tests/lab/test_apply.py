@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.lab.array import A4
+from tests.lab.onhost import act
 
 if TYPE_CHECKING:
     from tests.lab.agent import Result
@@ -62,13 +63,6 @@ FOREIGN = (
     "iscsiadm -m node -u && iscsiadm -m node -o delete && "
     "iscsiadm -m discoverydb -t st -p 192.0.2.5 -o delete"
 )
-
-
-def act(host: Guest, command: str, code: int = 0) -> Result:
-    result = host.run(command, timeout=PATIENCE)
-    assert result.code == code, str(result)
-    assert "Traceback" not in result.err, result.err
-    return result
 
 
 def traces(host: Guest) -> str:

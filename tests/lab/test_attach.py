@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.lab.array import A4, B4
+from tests.lab.onhost import act
 from tests.lab.secret_watch import SecretWatch
 
 if TYPE_CHECKING:
@@ -24,15 +25,6 @@ CHAP = (
     "--chap-user myaccount --chap-secret-file /root/secret "
     "--mutual-user array --mutual-secret-file /root/mutual"
 )
-PATIENCE = 240
-
-
-def act(host: Guest, command: str, code: int = 0) -> Result:
-    """Run a command that must end with this exit code, and without a traceback."""
-    result = host.run(command, timeout=PATIENCE)
-    assert result.code == code, str(result)
-    assert "Traceback" not in result.err, result.err
-    return result
 
 
 def traces(host: Guest) -> str:
