@@ -4,6 +4,8 @@ VENV := .venv
 RUN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 FAULTS := $(VENV)/faults.jsonl
+# Two pairs of machines side by side: each keeps one core busy.
+LANES := -q -n 2 --dist worksteal
 
 .PHONY: help check test lab lab-deps demo bench torture mutants generated clean
 help:
@@ -31,10 +33,10 @@ check: $(STAMP)
 # The machines are made ready while the quick tests run.
 test: lab-deps
 	$(MAKE) --no-print-directory -O -j3 check ready-bookworm ready-trixie
-	$(RUN)/pytest -q tests/lab
+	$(RUN)/pytest $(LANES) tests/lab
 
 lab: lab-deps
-	$(RUN)/pytest -q tests/lab
+	$(RUN)/pytest $(LANES) tests/lab
 
 lab-deps: $(STAMP)
 	-tests/lab/install-deps
@@ -53,7 +55,7 @@ torture: lab-deps
 	status=0; \
 	HYPOTHESIS_PROFILE=torture $(RUN)/pytest -q -n 2 tests/unit tests/property \
 	  --fault-report $(FAULTS) || status=1; \
-	TORTURE=1 $(RUN)/pytest -q tests/lab --fault-report $(FAULTS) || status=1; \
+	TORTURE=1 $(RUN)/pytest $(LANES) tests/lab --fault-report $(FAULTS) || status=1; \
 	$(RUN)/python -m tests.fault_table $(FAULTS) || status=1; \
 	exit $$status
 

@@ -2,31 +2,35 @@
 
 import os
 import time
-from pathlib import Path
 
+from iscsictl.system.udev import Waiter
+
+_FOLDER = "/dev/disk/by-id/"
 _PREFERRED = ("wwn-", "scsi-3", "scsi-2", "dm-uuid-", "scsi-")
 
 
-def stable_path(device: str, wait: float = 5.0, root: Path = Path("/")) -> str:
+def stable_path(device: str, wait: float = 5.0) -> str:
     """Return the best lasting name of a device, waiting some seconds for udev to make it.
 
-    The device's own path is returned where udev makes none.
+    What udev's database names is believed, once all of it is there: udev makes the links one
+    after the other.  The device's own path is returned where udev makes none.
     """
-    deadline = time.monotonic() + wait
-    while True:
-        names = _names(device, root / "dev/disk/by-id")
-        for prefix in _PREFERRED:
-            for name in names:
-                if name.startswith(prefix):
-                    return f"/dev/disk/by-id/{name}"
-        if time.monotonic() >= deadline:
-            return device
-        time.sleep(0.1)
+    with Waiter() as events:
+        return events.wait(lambda: _best_link(device), time.monotonic() + wait) or device
 
 
-def _names(device: str, directory: Path) -> list[str]:
-    real = os.path.realpath(device)
+def _best_link(device: str) -> str | None:
+    """Return the best link, the device's own path if there is none; None while udev works."""
+    import pyudev
+
     try:
-        return sorted(n for n in os.listdir(directory) if os.path.realpath(directory / n) == real)
-    except OSError:
-        return []
+        known = pyudev.Devices.from_device_file(pyudev.Context(), device)
+    except (OSError, pyudev.DeviceNotFoundError):
+        return None
+    links = sorted(known.device_links)
+    if not known.is_initialized or not all(map(os.path.exists, links)):
+        return None
+    real = os.path.realpath(device)
+    own = [link for link in links if os.path.realpath(link) == real]
+    named = (link for start in _PREFERRED for link in own if link.startswith(_FOLDER + start))
+    return next(named, device)
