@@ -7,7 +7,8 @@ from iscsictl.core.making import blocks
 from iscsictl.core.naming import find
 from iscsictl.errors import NotFoundError
 from iscsictl.model.wish import DetachWish
-from tests.worlds import World, detachments
+from tests.thrown_worlds import detachments
+from tests.worlds import World
 
 NAMES = st.text(max_size=12).filter(lambda text: "\0" not in text)
 

@@ -18,8 +18,11 @@ from iscsictl.model import actions
 from iscsictl.model.inventory import Inventory, Known, Users
 from iscsictl.model.plan import Action, Hazard, Plan, Status, Step
 from iscsictl.model.wish import AttachWish, DetachWish
-from tests.effects import Array, act, effect, record_text, restart
-from tests.worlds import World, cases, detachments, look
+from tests.effects import act, effect, restart
+from tests.effects.machine import Array
+from tests.effects.records import record_text
+from tests.thrown_worlds import cases, detachments
+from tests.worlds import World, look
 
 TORTURE = os.environ.get("HYPOTHESIS_PROFILE") == "torture"
 WORLDS = settings(max_examples=20_000 if TORTURE else 500)

@@ -10,7 +10,7 @@ from iscsictl.errors import IscsictlError
 from iscsictl.model.actions import Right
 from iscsictl.model.content import Content, Partition, Signature
 from iscsictl.model.wish import Consent
-from tests.effects import MIB
+from tests.effects.machine import MIB
 from tests.worlds import CLAIMED, FOREIGN, SIZE, WRONG, wwid_of
 
 W = wwid_of(0)

@@ -15,7 +15,7 @@ from iscsictl.model.plan import Plan, Status, Step
 from iscsictl.model.secret import Secret
 from iscsictl.model.wish import Account, AttachWish, Consent
 from iscsictl.parse.fstab import parse_fstab
-from tests.effects import MIB
+from tests.effects.machine import MIB
 from tests.worlds import (
     CLAIMED,
     DIR,

@@ -17,7 +17,8 @@ from iscsictl.model.inventory import Inventory
 from iscsictl.model.plan import Action, Outcome, Plan, Status, Step
 from iscsictl.model.wish import AttachWish, Consent
 from iscsictl.system import journal, stop
-from tests.effects import act, record_text
+from tests.effects import act
+from tests.effects.records import record_text
 from tests.worlds import FOREIGN, World, blank, look, parted, wish, world, wwid_of
 
 W = wwid_of(0)

@@ -13,7 +13,7 @@ from iscsictl.model.actions import Right
 from iscsictl.model.content import Content, Filesystem, Signature
 from iscsictl.model.listing import Block, Disk, Path
 from iscsictl.model.wish import Consent
-from tests.effects import MIB
+from tests.effects.machine import MIB
 from tests.worlds import (
     CLAIMED,
     FOREIGN,
