@@ -1,0 +1,37 @@
+"""Made machines on the way to an attach, and what is planned for them."""
+
+from typing import Any
+
+from iscsictl.core.build import plan_attach, record_values
+from iscsictl.errors import IscsictlError
+from iscsictl.model import actions
+from iscsictl.model.plan import Plan, Status, Step
+from iscsictl.model.wish import AttachWish
+from tests.worlds import TARGET, A, World, look, wish, world, wwid_of
+
+W = wwid_of(0)
+
+
+def planned(now: World, wanted: AttachWish | None = None) -> Plan:
+    wanted = wanted or wish()
+    return plan_attach(look(now.inventory, wanted), wanted)
+
+
+def here(*units: Any) -> World:
+    """A machine that is logged in to an array with these LUNs."""
+    now = world(*units).logged_in()
+    values = record_values(wish(), multipath=False)
+    return now.do(actions.WriteRecord(TARGET, A, "default", values))
+
+
+def verbs(plan: Plan, *status: Status) -> list[str]:
+    return [s.action.verb for s in plan.steps if s.status in (status or (Status.PLANNED,))]
+
+
+def step(plan: Plan, verb: str) -> Step:
+    return next(s for s in plan.steps if s.action.verb == verb)
+
+
+def refused(plan: Plan) -> IscsictlError:
+    assert plan.refusal is not None
+    return plan.refusal

@@ -1,0 +1,176 @@
+"""What an attach makes of what is there: it is adopted, gone on with, or left alone."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from iscsictl.core.safety import AskError
+from iscsictl.errors import Exit
+from iscsictl.model import actions
+from iscsictl.model.wish import Consent
+from tests.effects.machine import MIB
+from tests.unit.attach_seen import W, here, planned, refused, step, verbs
+from tests.worlds import (
+    CLAIMED,
+    FOREIGN,
+    bare,
+    blank,
+    claim,
+    in_parts,
+    line,
+    parted,
+    stranger,
+    unit,
+    wish,
+    wwid_of,
+)
+
+# Adopting
+
+
+def test_a_foreign_filesystem_is_mounted_only_with_consent() -> None:
+    now = here(parted(W, "ext4", label="mail"))
+    error = refused(planned(now))
+    assert isinstance(error, AskError)
+    assert error.exit is Exit.REFUSED
+    assert error.grant == "adopt"
+    assert "mail" in error.question
+    plan = planned(now, wish(consent=Consent(adopt=True)))
+    assert verbs(plan) == ["directory", "mount", "fstab"]
+    action = step(plan, "fstab").action
+    assert isinstance(action, actions.WriteFstab)
+    assert action.uuid == FOREIGN
+
+
+def test_a_filesystem_of_another_kind_is_not_adopted() -> None:
+    error = refused(planned(here(bare(W, "xfs")), wish(consent=Consent(adopt=True))))
+    assert error.exit is Exit.REFUSED
+    assert "xfs" in error.text
+
+
+def test_a_filesystem_beside_something_else_is_not_adopted() -> None:
+    both = bare(W, "ext4").signatures + stranger(W, "LVM2_member").signatures
+    mixed = replace(bare(W, "ext4"), signatures=both)
+    assert planned(here(mixed), wish(consent=Consent(adopt=True))).refusal is not None
+    assert planned(here(in_parts(W)), wish(consent=Consent(adopt=True))).refusal is not None
+
+
+def test_a_vfat_shows_three_signatures_and_is_one_filesystem() -> None:
+    vfat = bare(W, "vfat", "ABCD-1234")
+    vfat = replace(vfat, signatures=vfat.signatures * 3)
+    plan = planned(here(vfat), wish(fs="vfat", consent=Consent(adopt=True)))
+    assert plan.refusal is None
+
+
+def test_a_journal_that_needs_recovery_is_refused() -> None:
+    now = here(parted(W, "ext4", dirty=True))
+    error = refused(planned(now, wish(consent=Consent(adopt=True))))
+    assert error.exit is Exit.REFUSED
+    assert "another host" in error.text
+
+
+def test_our_own_filesystem_may_need_recovery() -> None:
+    now = here(parted(W, "ext4", CLAIMED, dirty=True)).with_line(line(W))
+    assert planned(now).refusal is None
+
+
+@pytest.mark.fault("F53")
+def test_a_uuid_that_is_on_another_disk_too_is_refused() -> None:
+    now = here(parted(W, "ext4"), unit(parted(wwid_of(1), "ext4"), lun=1))
+    error = refused(planned(now, wish(lun=0, consent=Consent(adopt=True))))
+    assert error.exit is Exit.REFUSED
+    assert "snapshot" in error.text
+    assert "/dev/sdb" in error.text
+
+
+@pytest.mark.fault("F53")
+def test_with_a_snapshot_beside_it_our_own_filesystem_is_mounted_from_its_own_disk() -> None:
+    now = here(
+        parted(W, "ext4", CLAIMED), unit(parted(wwid_of(1), "ext4", CLAIMED), lun=1)
+    ).with_line(line(W))
+    plan = planned(now, wish(lun=0))
+    action = step(plan, "mount").action
+    assert isinstance(action, actions.Mount)
+    assert action.disk.wwid == W
+    assert planned(now, wish(lun=1)).refusal is not None
+
+
+def test_an_unnamed_filesystem_is_not_adopted() -> None:
+    assert planned(
+        here(bare(W, "ext4", None)), wish(consent=Consent(adopt=True))
+    ).refusal is not None  # fmt: skip
+
+
+# Going on with what was begun
+
+
+@pytest.mark.fault("F41")
+@pytest.mark.parametrize(
+    ("content", "left"),
+    [
+        (blank(W), ["label", "mkfs"]),
+        (parted(W, None), ["mkfs"]),
+        (parted(W, None, data_at=MIB), ["mkfs"]),
+        (parted(W, "ext4", CLAIMED, used=False), ["mkfs"]),
+        (parted(W, "ext4", CLAIMED, used=True), []),
+    ],
+)
+def test_a_claim_is_resumed_where_it_stopped(content: Any, left: list[str]) -> None:
+    plan = planned(here(content).with_line(claim(W)))
+    assert verbs(plan) == [*left, "directory", "mount", "fstab"]
+    action = step(plan, "fstab").action
+    assert isinstance(action, actions.WriteFstab)
+    assert action.uuid == CLAIMED, "the claim's UUID wins over a new one"
+
+
+@pytest.mark.parametrize("fs", ["xfs", "btrfs"])
+def test_a_claimed_filesystem_that_is_only_there_when_complete_is_kept(fs: str) -> None:
+    plan = planned(here(parted(W, fs, CLAIMED)).with_line(claim(W, fs)), wish(fs=fs))
+    assert "mkfs" not in verbs(plan)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        stranger(W, "LVM2_member"),
+        parted(W, "ext4", FOREIGN),
+        in_parts(W),
+        replace(blank(W), data_at=4096),
+        parted(W, None, table="dos"),
+        replace(parted(W, None), partitions=(replace(parted(W, None).partitions[0], size=MIB),)),
+    ],
+)
+def test_a_claim_gives_no_right_over_what_we_never_made(content: Any) -> None:
+    error = refused(planned(here(content).with_line(claim(W))))
+    assert error.exit is Exit.REFUSED
+
+
+def test_a_claim_of_another_disk_gives_no_right() -> None:
+    now = here(parted(W, "ext4", CLAIMED, used=False)).with_line(
+        claim(wwid_of(1), directory="/srv/other")
+    )
+    assert planned(now).refusal is not None
+
+
+def test_a_claim_of_another_kind_of_filesystem_is_not_finished_as_this_one() -> None:
+    for content in (blank(W), parted(W, "xfs", CLAIMED), parted(W, "ext4", CLAIMED, used=True)):
+        kind = "xfs" if content.filesystem is None else content.filesystem.type
+        other = "ext4" if kind == "xfs" else "xfs"
+        now = here(content).with_line(claim(W, kind))
+        error = refused(planned(now, wish(fs=other)))
+        assert f"--fs {kind}" in (error.hint or "") or kind in error.text
+
+
+def test_without_a_wished_kind_nothing_is_made() -> None:
+    begun = here(parted(W, "ext4", CLAIMED, used=False)).with_line(claim(W))
+    for now in (here(blank(W)), begun):
+        plan = planned(now, wish(fs=None))
+        assert "--fs ext4" in (refused(plan).hint or "")
+
+
+def test_data_that_our_line_misses_is_said_and_nothing_is_made() -> None:
+    error = refused(planned(here(blank(W)).with_line(line(W))))
+    assert error.exit is Exit.REFUSED
+    assert CLAIMED in error.text
+    assert "carries nothing" in error.text

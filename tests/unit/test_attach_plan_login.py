@@ -1,0 +1,139 @@
+"""How an attach finds its disk; the properties are in tests/property/test_planner.py."""
+
+from dataclasses import replace
+
+import pytest
+
+from iscsictl.errors import AuthError, Exit
+from iscsictl.model import actions
+from iscsictl.model.inventory import HostFacts, Known, Offer, Unreadable
+from iscsictl.model.plan import Status
+from iscsictl.model.secret import Secret
+from iscsictl.model.wish import Account
+from tests.unit.attach_seen import W, here, planned, refused, step, verbs
+from tests.worlds import (
+    CLAIMED,
+    OTHER,
+    TARGET,
+    WRONG,
+    A,
+    B,
+    blank,
+    line,
+    parted,
+    unit,
+    wish,
+    world,
+    wwid_of,
+)
+
+
+def test_of_an_unknown_array_all_is_shown_but_only_the_way_to_the_login_is_decided() -> None:
+    plan = planned(world(blank(W)))
+    assert verbs(plan) == ["record", "settings", "login"]
+    assert verbs(plan, Status.FORECAST) == [
+        "scan", "claim", "label", "mkfs", "directory", "mount", "fstab",
+    ]  # fmt: skip
+    assert [s.action.verb for s in plan.ready] == ["record", "settings", "login"]
+
+
+def test_the_login_service_is_enabled_where_it_is_not() -> None:
+    now = world(blank(W)).having(host=HostFacts(service_enabled=False))
+    assert "enable" in verbs(planned(now))
+    assert "enable" not in verbs(planned(now, wish(boot=False)))
+
+
+def test_a_record_gets_startup_a_long_timeout_and_the_account() -> None:
+    account = Account("host", Secret("0123456789abcdef"))
+    action = step(planned(world(blank(W)), wish(account=account)), "settings").action
+    assert isinstance(action, actions.WriteRecord)
+    assert action.changes["node.startup"] == "automatic"
+    assert action.changes["node.session.timeo.replacement_timeout"] == "600"
+    assert action.changes["node.session.auth.password"] == account.secret
+    assert action.changes["node.session.auth.password_in"] is None
+    assert "0123" not in repr(action)
+
+
+def test_with_multipathd_the_timeout_is_its_own_and_every_portal_gets_a_session() -> None:
+    now = world(blank(W)).having(host=HostFacts(multipathd=True))
+    both = (Offer(TARGET, A), Offer(TARGET, B))
+    plan = planned(now.having(offers=Known(both)))
+    action = step(plan, "settings").action
+    assert isinstance(action, actions.WriteRecord)
+    assert "node.session.timeo.replacement_timeout" not in action.changes
+    logins = [s.action for s in plan.steps if isinstance(s.action, actions.Login)]
+    assert [a.portal for a in logins] == [A, B]
+
+
+def test_a_value_of_the_user_wins() -> None:
+    wanted = wish(values={"node.session.timeo.replacement_timeout": "15"})
+    action = step(planned(world(blank(W)), wanted), "settings").action
+    assert isinstance(action, actions.WriteRecord)
+    assert action.changes["node.session.timeo.replacement_timeout"] == "15"
+
+
+@pytest.mark.fault("F09")
+def test_a_session_that_is_up_is_unchanged_and_not_made_again() -> None:
+    plan = planned(here(blank(W)))
+    assert step(plan, "login").status is Status.UNCHANGED
+    assert step(plan, "record").status is Status.UNCHANGED
+
+
+@pytest.mark.fault("F35")
+def test_a_session_that_is_not_up_is_said_with_what_to_do() -> None:
+    now = here(blank(W))
+    down = tuple(replace(s, status="recovering") for s in now.inventory.sessions)
+    error = refused(planned(now.having(sessions=down)))
+    assert error.exit is Exit.UNREACHABLE
+    assert "recovering" in error.text
+    assert error.hint
+
+
+@pytest.mark.fault("F22")
+def test_a_lun_that_another_disk_answers_for_is_refused() -> None:
+    error = refused(planned(here(unit(Known(blank(WRONG))))))
+    assert error.exit is Exit.REFUSED
+    assert WRONG in error.text
+
+
+def test_several_luns_are_listed_and_none_is_guessed() -> None:
+    error = refused(planned(here(blank(W), unit(blank(wwid_of(1)), lun=1))))
+    assert error.exit is Exit.NOT_FOUND
+    assert "--lun" in error.text
+    assert W in error.text
+    assert wwid_of(1) in error.text
+
+
+def test_of_several_luns_the_number_the_wwid_or_our_line_chooses() -> None:
+    now = here(blank(W), unit(blank(wwid_of(1)), lun=1))
+    for wanted in (wish(lun=1), wish(wwid=wwid_of(1))):
+        action = step(planned(now, wanted), "mkfs").action
+        assert isinstance(action, actions.Mkfs)
+        assert action.disk.wwid == wwid_of(1)
+    made = here(blank(W), unit(parted(wwid_of(1), "ext4", CLAIMED, used=True), lun=1))
+    plan = planned(made.with_line(line(wwid_of(1), lun=1)))
+    assert plan.refusal is None
+    assert verbs(plan) == ["directory", "mount"]
+
+
+@pytest.mark.fault("F15")
+def test_with_luns_that_do_not_show_yet_a_scan_comes_first() -> None:
+    now = here(blank(W), unit(blank(wwid_of(1)), lun=1, late=True))
+    assert verbs(planned(now)) == ["scan"]
+    assert verbs(planned(now, wish(lun=1))) == ["scan"]
+    assert step(planned(now, wish(lun=0)), "scan").status is Status.UNCHANGED
+
+
+def test_nothing_to_mount_or_make_ends_at_the_device() -> None:
+    plan = planned(here(blank(W)), wish(fs=None, mount=None))
+    assert not plan.pending
+    assert plan.result == "/dev/sda"
+
+
+def test_an_array_that_refuses_discovery_is_believed_where_the_target_is_named() -> None:
+    refusal = Unreadable(AuthError("the array refused the account"))
+    now = world(blank(W), offers=refusal)
+    assert refused(planned(now)).exit is Exit.AUTH
+    plan = planned(now, wish(target=TARGET))
+    assert verbs(plan)[-1] == "login"
+    assert refused(planned(world(blank(W)), wish(target=OTHER))).exit is Exit.NOT_FOUND

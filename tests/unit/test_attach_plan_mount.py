@@ -1,0 +1,106 @@
+"""Where an attach mounts, and what it has fstab say."""
+
+import pytest
+
+from iscsictl.errors import Exit
+from iscsictl.model import actions
+from iscsictl.model.inventory import Known, Place, Users
+from iscsictl.model.wish import Consent
+from iscsictl.parse.fstab import parse_fstab
+from tests.unit.attach_seen import W, here, planned, refused, step, verbs
+from tests.worlds import (
+    CLAIMED,
+    DIR,
+    blank,
+    line,
+    parted,
+    unit,
+    wish,
+    world,
+    wwid_of,
+)
+
+
+@pytest.mark.parametrize(
+    ("place", "code"),
+    [
+        (Place(exists=True, directory=False), Exit.REFUSED),
+        (Place(exists=True, empty=False), Exit.REFUSED),
+        (Place(exists=True, mounted="0:40", source="tmpfs"), Exit.IN_USE),
+    ],
+)
+def test_a_mount_point_that_is_not_free_is_refused_before_anything_is_done(
+    place: Place, code: Exit
+) -> None:
+    for now in (world(blank(W)), here(blank(W))):
+        plan = planned(now.having(place=Known(place)))
+        assert refused(plan).exit is code
+        assert refused(plan).hint
+
+
+def test_over_a_directory_with_files_only_who_insists_mounts() -> None:
+    now = here(blank(W)).having(place=Known(Place(exists=True, empty=False)))
+    assert planned(now, wish(consent=Consent(over_nonempty=True))).refusal is None
+
+
+@pytest.mark.fault("F48")
+def test_a_mount_point_of_another_line_is_refused_ours_or_not() -> None:
+    foreign = parse_fstab(f"UUID=0-1 {DIR} ext4 defaults 0 2\n".encode())
+    theirs = here(blank(W)).having(fstab=foreign)
+    ours = here(blank(W)).with_line(line(wwid_of(1)))
+    for now in (theirs, ours):
+        error = refused(planned(now))
+        assert "line 1" in error.text
+        assert error.exit is Exit.REFUSED
+
+
+def test_twice_is_once() -> None:
+    now = here(unit(parted(W, "ext4", CLAIMED, used=True), users=Users(mounts=(DIR,)))).with_line(
+        line(W)
+    )
+    plan = planned(now.having(place=Known(Place(exists=True, mounted="8:1", uid=0, gid=0))))
+    assert not plan.pending
+    assert plan.refusal is None
+    assert plan.result == "/dev/sda1"
+
+
+def test_mounted_as_another_kind_is_refused() -> None:
+    now = here(unit(parted(W, "xfs", CLAIMED), users=Users(mounts=(DIR,)))).with_line(line(W))
+    assert "xfs" in refused(planned(now)).text
+
+
+@pytest.mark.parametrize("given", [("defaults",), ("auto",), ("noauto",), ("noatime", "defaults")])
+def test_an_option_that_fstab_does_not_keep_is_not_missed_afterwards(
+    given: tuple[str, ...],
+) -> None:
+    wanted = wish(options=given)
+    now = here(blank(W))
+    first = planned(now, wanted)
+    after = now.do(*(s.action for s in first.pending))
+    assert not planned(after, wanted).pending
+
+
+def test_owner_and_mode_are_set_once() -> None:
+    wanted = wish(uid=33, gid=None, mode=0o750)
+    now = here(blank(W))
+    first = planned(now, wanted)
+    assert "owner" in verbs(first)
+    assert not planned(now.do(*(s.action for s in first.pending)), wanted).pending
+
+
+def test_a_unit_is_made_to_wait_for_the_mount_once() -> None:
+    wanted = wish(required_by=("mail.service",))
+    now = here(blank(W))
+    first = planned(now, wanted)
+    assert verbs(first)[-1] == "require"
+    assert not planned(now.do(*(s.action for s in first.pending)), wanted).pending
+
+
+@pytest.mark.fault("F50")
+def test_without_boot_the_line_is_noauto_and_the_record_not_automatic() -> None:
+    plan = planned(here(blank(W)), wish(boot=False))
+    fstab, settings = step(plan, "fstab").action, step(plan, "settings").action
+    assert isinstance(fstab, actions.WriteFstab)
+    assert isinstance(settings, actions.WriteRecord)
+    assert fstab.boot is False
+    assert "node.startup" not in settings.changes

@@ -1,0 +1,199 @@
+"""What an attach may write to, and what it wipes."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from iscsictl.errors import Exit, UnreachableError
+from iscsictl.model import actions
+from iscsictl.model.actions import Right
+from iscsictl.model.inventory import HostFacts, NotLooked, Unreadable, Users
+from iscsictl.model.plan import Status
+from iscsictl.model.wish import Consent
+from tests.unit.attach_seen import W, here, planned, refused, step, verbs
+from tests.worlds import (
+    FOREIGN,
+    UUID,
+    WRONG,
+    A,
+    B,
+    at,
+    bare,
+    blank,
+    in_parts,
+    line,
+    parted,
+    stranger,
+    unit,
+    wish,
+    world,
+)
+
+# What may be written
+
+
+@pytest.mark.fault("F21")
+def test_a_blank_disk_is_claimed_before_it_is_written_and_mounted_before_fstab() -> None:
+    plan = planned(here(blank(W)))
+    assert verbs(plan) == ["claim", "label", "mkfs", "directory", "mount", "fstab"]
+    action = step(plan, "mkfs").action
+    assert isinstance(action, actions.Mkfs)
+    assert (action.right, action.uuid, action.part) == (Right.BLANK, UUID, 1)
+
+
+def test_without_a_table_the_filesystem_takes_the_whole_disk() -> None:
+    plan = planned(here(blank(W)), wish(table="none"))
+    assert "label" not in verbs(plan)
+    action = step(plan, "mkfs").action
+    assert isinstance(action, actions.Mkfs)
+    assert action.part is None
+
+
+@pytest.mark.fault("F25")
+@pytest.mark.parametrize(
+    ("content", "named"),
+    [
+        (bare(W, "ntfs"), "ntfs"),
+        (bare(W, "xfs", label="mail"), "mail"),
+        (stranger(W, "LVM2_member"), "LVM2_member"),
+        (stranger(W, "linux_raid_member"), "linux_raid_member"),
+        (stranger(W, "crypto_LUKS"), "crypto_LUKS"),
+        (stranger(W, "zfs_member"), "zfs_member"),
+        (in_parts(W), "gpt table with 2 partition(s) carrying ext4"),
+        (parted(W, None), "gpt table with 1 partition(s)"),
+        (parted(W, None, table="dos"), "dos table"),
+        (replace(blank(W), data_at=0), "at byte 0"),
+        (replace(blank(W), data_at=60 << 20), "data without a known signature"),
+    ],
+)
+def test_a_disk_with_anything_on_it_is_refused_and_the_error_names_it(
+    content: Any, named: str
+) -> None:
+    error = refused(planned(here(content)))
+    assert error.exit is Exit.REFUSED
+    assert named in error.text
+    assert f"--wipe --confirm {W}" in (error.hint or "")
+
+
+@pytest.mark.fault("F24")
+@pytest.mark.parametrize(
+    "seen", [Unreadable(UnreachableError("/dev/sda cannot be read at byte 0")), NotLooked()]
+)
+def test_a_disk_that_could_not_be_read_is_not_blank(seen: Any) -> None:
+    plan = planned(here(unit(seen)))
+    assert refused(plan).exit in {Exit.UNREACHABLE, Exit.ERROR}
+    assert not {"label", "mkfs", "claim"} & set(verbs(plan))
+
+
+@pytest.mark.fault("F24")
+@pytest.mark.parametrize("consent", [Consent(wipe=W), Consent(adopt=True)])
+def test_no_consent_makes_an_unreadable_disk_writable(consent: Consent) -> None:
+    unreadable = Unreadable(UnreachableError("/dev/sda cannot be read at byte 0"))
+    assert planned(here(unit(unreadable)), wish(consent=consent)).refusal is not None
+
+
+@pytest.mark.fault("F51")
+@pytest.mark.parametrize("consent", [Consent(), Consent(wipe=W), Consent(adopt=True)])
+def test_a_reserved_disk_is_refused_whatever_was_confirmed(consent: Consent) -> None:
+    error = refused(planned(here(blank(W, reserved=True)), wish(consent=consent)))
+    assert error.exit is Exit.REFUSED
+    assert "reservation" in error.text
+
+
+@pytest.mark.fault("F28")
+def test_a_read_only_disk_is_refused() -> None:
+    error = refused(planned(here(blank(W, read_only=True))))
+    assert error.exit is Exit.REFUSED
+    assert "read-only" in error.text
+
+
+@pytest.mark.fault("F28")
+def test_a_dos_table_is_refused_beyond_two_tebibytes_and_gpt_is_not() -> None:
+    limit = 2**32 * 512
+    fits, big = blank(W, size=limit), blank(W, size=limit + 512)
+    assert planned(here(fits), wish(table="dos")).refusal is None
+    assert "DOS" in refused(planned(here(big), wish(table="dos"))).text
+    assert planned(here(big), wish(table="gpt")).refusal is None
+    large_sectors = replace(big, sector=4096)
+    assert planned(here(large_sectors), wish(table="dos")).refusal is None
+
+
+@pytest.mark.fault("F29")
+def test_a_disk_in_use_is_refused_and_the_holder_named() -> None:
+    now = here(unit(blank(W), users=Users(others=("LVM volume /dev/dm-3",))))
+    for consent in (Consent(), Consent(wipe=W)):
+        error = refused(planned(now, wish(consent=consent)))
+        assert error.exit is Exit.IN_USE
+        assert "LVM volume /dev/dm-3" in error.text
+
+
+def test_a_filesystem_that_is_mounted_elsewhere_is_in_use() -> None:
+    now = here(unit(bare(W, "ext4"), users=Users(mounts=("/mnt",))))
+    error = refused(planned(now, wish(consent=Consent(adopt=True))))
+    assert error.exit is Exit.IN_USE
+    assert "/mnt" in error.text
+
+
+# Wiping
+
+
+def test_wipe_needs_the_name_of_this_disk() -> None:
+    error = refused(planned(here(bare(W, "xfs")), wish(consent=Consent(wipe=WRONG))))
+    assert error.exit is Exit.REFUSED
+    assert WRONG in error.text
+    assert W in error.text
+
+
+def test_a_confirmed_disk_is_wiped_after_the_claim() -> None:
+    plan = planned(here(bare(W, "xfs")), wish(consent=Consent(wipe=W)))
+    assert verbs(plan)[:4] == ["claim", "wipe", "label", "mkfs"]
+
+
+def test_even_a_blank_disk_is_not_written_when_another_one_was_confirmed() -> None:
+    assert planned(here(blank(W)), wish(consent=Consent(wipe=WRONG))).refusal is not None
+
+
+def test_a_wipe_is_in_the_forecast() -> None:
+    for fs in ("ext4", None):
+        plan = planned(world(blank(W)), wish(fs=fs, consent=Consent(wipe=W)))
+        assert {"wipe", "label", "mkfs"} <= set(verbs(plan, Status.FORECAST))
+
+
+def test_what_our_line_knows_is_not_wiped() -> None:
+    now = here(parted(W, "xfs", FOREIGN)).with_line(line(W))
+    assert planned(now, wish(consent=Consent(wipe=W))).refusal is not None
+
+
+# Two names
+
+
+@pytest.mark.fault("F23")
+def test_two_disks_with_one_wwid_are_refused_for_writing() -> None:
+    now = here(blank(W), unit(blank(W), lun=1))
+    error = refused(planned(now, wish(lun=0)))
+    assert error.exit is Exit.REFUSED
+    assert "/dev/sda, /dev/sdb" in error.text
+
+
+@pytest.mark.fault("F23")
+def test_two_paths_without_a_map_are_refused_and_the_map_is_not() -> None:
+    two = here(blank(W)).logged_in(portal=B)
+    assert "multipath" in refused(planned(two)).text
+    mapped = world(blank(W)).having(host=HostFacts(multipathd=True)).logged_in()
+    plan = planned(mapped.logged_in(portal=B), wish(portals=(at(A), at(B))))
+    action = step(plan, "mkfs").action
+    assert isinstance(action, actions.Mkfs)
+    assert action.disk.device == "/dev/mapper/mpath0"
+
+
+@pytest.mark.fault("F26")
+def test_a_disk_that_is_not_the_wished_one_is_refused() -> None:
+    error = refused(planned(here(blank(W)), wish(wwid=WRONG)))
+    assert error.exit is Exit.REFUSED
+    assert WRONG in error.text
+
+
+def test_a_disk_without_a_name_is_never_written() -> None:
+    now = here(replace(unit(blank(W)), wwid=None, content=None))
+    assert "no WWID" in refused(planned(now)).text
