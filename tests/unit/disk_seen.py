@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from iscsictl.core.disks import DiskFacts, DiskInventory, choose
-from iscsictl.model.content import Content, Filesystem, Signature
+from iscsictl.model.content import Content, Filesystem, Partition, Signature
 from iscsictl.model.inventory import Known, Place
 from iscsictl.model.listing import Block, Disk, Lun, Mount, Path, Session
 from iscsictl.model.plan import Plan
@@ -97,3 +97,11 @@ def unchanged(plan: Plan) -> bool:
 
 def note(uuid: str = UUID, fs: str = "ext4") -> bytes:
     return our_line("none", fs, uuid, boot=False)
+
+
+def empty(number: int = 1) -> Content:
+    """A disk with a table and one empty partition."""
+    return Content(
+        WWID, GIB, 512, table="gpt",
+        partitions=(Partition(number, f"/dev/sda{number}", 2048 * 512, 256 << 20, LINUX),),
+    )  # fmt: skip

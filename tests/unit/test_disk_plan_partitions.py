@@ -1,0 +1,138 @@
+"""What the commands for partitions plan."""
+
+from dataclasses import replace
+from typing import Any
+
+from iscsictl.core.disks import DiskFacts, DiskInventory
+from iscsictl.core.reshaping import AddWish, plan_add, plan_bootable, plan_remove, plan_type
+from iscsictl.core.safety import AskError
+from iscsictl.errors import InUseError, NotFoundError, RefusedError
+from iscsictl.model import disk_actions
+from iscsictl.model.content import Signature
+from iscsictl.model.inventory import Users
+from iscsictl.model.plan import Hazard
+from iscsictl.model.table import Entry, Table
+from tests.unit.disk_seen import (
+    LINUX,
+    SECTORS,
+    UUID,
+    a_disk,
+    carries,
+    empty,
+    gpt,
+    our_line,
+    part,
+    seen,
+    unchanged,
+    verbs,
+)
+
+
+def test_a_partition_is_added_where_there_is_room() -> None:
+    plan = plan_add(seen(table=gpt()), AddWish(256 << 20), {})
+    assert verbs(plan) == ["part-add"]
+    action = plan.steps[0].action
+    assert isinstance(action, disk_actions.AddPart)
+    assert (action.number, action.start, action.size, action.type) == (1, 2048, 524288, LINUX)
+    assert plan.steps[0].hazard is Hazard.RESHAPES
+    assert plan.result == "/dev/sda1"
+
+
+def test_adding_twice_is_adding_once_while_it_is_empty() -> None:
+    table = gpt(Entry(1, 2048, 524288, LINUX))
+    inventory = seen(table=table, content=empty())
+    assert unchanged(plan_add(inventory, AddWish(256 << 20), {}))
+    assert verbs(plan_add(inventory, AddWish(256 << 20, number=2), {})) == ["part-add"]
+    assert unchanged(plan_add(inventory, AddWish(256 << 20, number=1), {}))
+    used = replace(
+        empty(), partitions=(replace(empty().partitions[0], signatures=(Signature("xfs"),)),)
+    )
+    plan = plan_add(seen(table=table, content=used), AddWish(256 << 20), {})
+    assert verbs(plan) == ["part-add"]
+
+
+def test_the_rest_twice_is_once() -> None:
+    first = plan_add(seen(table=gpt()), AddWish(None), {}).steps[0].action
+    assert isinstance(first, disk_actions.AddPart)
+    table = gpt(Entry(1, first.start, first.size, LINUX))
+    assert unchanged(plan_add(seen(table=table), AddWish(None), {}))
+
+
+def test_what_this_run_added_is_recognised_whatever_was_there_before() -> None:
+    facts = DiskFacts(SECTORS, table=gpt(Entry(1, 2048, 524288, LINUX)), again=True, earlier=gpt())
+    assert unchanged(plan_add(replace(seen(), facts=facts), AddWish(256 << 20), {}))
+
+
+def test_a_number_that_is_taken_by_something_else_is_refused() -> None:
+    inventory = seen(table=gpt(Entry(1, 2048, 2048, LINUX)))
+    plan = plan_add(inventory, AddWish(256 << 20, number=1), {})
+    assert isinstance(plan.refusal, RefusedError)
+
+
+def test_without_a_table_nothing_is_partitioned() -> None:
+    for plan in (
+        plan_add(seen(), AddWish(None), {}),
+        plan_remove(seen(), 1, consent=True),
+        plan_type(seen(), 1, "lvm", {}),
+        plan_bootable(seen(), 1, on=True),
+    ):
+        assert isinstance(plan.refusal, RefusedError)
+        assert "iscsictl disk label" in (plan.refusal.hint or "")
+
+
+def removing(fs: dict[str, str] | None = None, **others: Any) -> DiskInventory:
+    disk = a_disk(part(1, **(fs or {})))
+    return seen(disk, table=gpt(Entry(1, 2048, 2048, LINUX)), name="/dev/sda1", **others)
+
+
+def test_a_blank_partition_goes_without_a_question() -> None:
+    assert verbs(plan_remove(removing(), 1, consent=False)) == ["part-rm"]
+    assert unchanged(plan_remove(removing(), 2, consent=False))
+
+
+def test_a_partition_with_content_goes_only_with_consent() -> None:
+    inventory = removing(content=carries("ext4"))
+    plan = plan_remove(inventory, 1, consent=False)
+    assert isinstance(plan.refusal, AskError)
+    assert plan.refusal.exit == 9
+    assert verbs(plan_remove(inventory, 1, consent=True)) == ["part-rm"]
+
+
+def test_a_partition_in_use_stays_whatever_was_agreed() -> None:
+    plan = plan_remove(replace(removing(), used=Users(("/srv",))), 1, consent=True)
+    assert isinstance(plan.refusal, InUseError)
+    assert plan.refusal.exit == 7
+
+
+def test_a_partition_that_fstab_names_stays() -> None:
+    inventory = removing(fs={"fstype": "ext4", "uuid": UUID}, lines=[our_line()])
+    assert isinstance(plan_remove(inventory, 1, consent=True).refusal, RefusedError)
+
+
+def test_a_logical_partition_in_the_middle_stays_for_the_names_of_those_after_it() -> None:
+    table = Table(
+        "dos", 512, "0x1", entries=(Entry(1, 2048, 9999, "5"), Entry(5, 4096, 8, "83"),
+                                    Entry(6, 6144, 8, "83")),
+    )  # fmt: skip
+    inventory = seen(a_disk(part(5), part(6)), table=table)
+    assert isinstance(plan_remove(inventory, 5, consent=True).refusal, RefusedError)
+    assert verbs(plan_remove(inventory, 6, consent=True)) == ["part-rm"]
+    assert isinstance(plan_remove(inventory, 1, consent=True).refusal, RefusedError)
+
+
+def test_type_and_boot_flag_are_set_once() -> None:
+    inventory = seen(table=gpt(Entry(1, 2048, 2048, LINUX, attrs=("RequiredPartition",))))
+    assert unchanged(plan_type(inventory, 1, "linux", {}))
+    assert verbs(plan_type(inventory, 1, "lvm", {})) == ["part-type"]
+    assert unchanged(plan_bootable(inventory, 1, on=False))
+    action = plan_bootable(inventory, 1, on=True).steps[0].action
+    assert isinstance(action, disk_actions.SetBootable)
+    assert action.after.attrs == ("RequiredPartition", "LegacyBIOSBootable")
+    assert isinstance(plan_type(inventory, 4, "lvm", {}).refusal, NotFoundError)
+
+
+def test_only_one_dos_partition_is_bootable() -> None:
+    table = Table("dos", entries=(Entry(1, 2048, 8, "83", bootable=True), Entry(2, 4096, 8, "83")))
+    plan = plan_bootable(seen(table=table), 2, on=True)
+    assert isinstance(plan.refusal, RefusedError)
+    assert "1 --off" in (plan.refusal.hint or "")
