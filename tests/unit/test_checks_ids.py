@@ -1,0 +1,32 @@
+"""The ids of the checks: all are listed, and all are in the docs."""
+
+import re
+from pathlib import Path
+
+from iscsictl.core import fstabcheck
+from iscsictl.core.checks.ids import IDS, known
+
+CHECKS = Path(__file__).parents[2] / "iscsictl/core/checks"
+
+
+def _ids() -> set[str]:
+    text = "".join(path.read_text() for path in CHECKS.glob("*.py"))
+    ids = set(re.findall(r'\b(?:ok|warn|fail|skip|make)\(\s*"([a-z0-9-]+)"', text))
+    helper = set(re.findall(r'_enabled\(login, "([a-z0-9-]+)"', text))
+    return ids | helper
+
+
+def test_the_list_of_ids_is_whole() -> None:
+    text = Path(fstabcheck.__file__).read_text()
+    lines = {f"fstab-{one}" for one in re.findall(r'(?:_say|Finding)\(\s*"([a-z-]+)"', text)}
+    assert _ids() | lines == IDS
+    assert all(map(known, ("net", "net-mtu", "clock")))
+    assert not any(map(known, ("ne", "net-mt", "")))
+
+
+def test_every_id_is_in_the_docs() -> None:
+    docs = (Path(__file__).parents[2] / "docs/checks.md").read_text()
+    listed = set(re.findall(r"`([a-z]+(?:-[a-z0-9]+)*)`", docs))
+    assert IDS - listed == set()
+    table = re.findall(r"^\| `([a-z0-9-]+)` \|", docs, re.MULTILINE)
+    assert set(table) - _ids() == set()

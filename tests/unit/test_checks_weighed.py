@@ -1,0 +1,172 @@
+"""Checks that weigh several things, or say what to do by what else is seen."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from iscsictl.core.checks import examine
+from iscsictl.core.checks.repair import plan_repairs
+from iscsictl.model.actions import EnableService, RemoveTorn
+from iscsictl.model.health import Level
+from iscsictl.model.hold import Hold
+from iscsictl.model.host_actions import ClearLock, Protect, Reload
+from iscsictl.model.inventory import Known
+from iscsictl.model.listing import Listing
+from iscsictl.model.machine import (
+    Daemon,
+    InitiatorName,
+    Lock,
+    Nic,
+    PathMtu,
+    Route,
+    Trouble,
+)
+from iscsictl.model.names import Portal
+from iscsictl.model.record import IfaceRecord
+from iscsictl.parse.fstab import parse_fstab
+from tests.unit.sound_machine import (
+    BARE,
+    IQN,
+    LOGIN,
+    NAME,
+    NETWORK,
+    SOUND,
+    bad,
+    db,
+    disk,
+    found,
+    record,
+    session,
+    with_network,
+    with_units,
+)
+
+
+@pytest.mark.fault("F35")
+def test_a_session_in_reopen_says_what_to_do() -> None:
+    lost = session(status="recovering", session_state="FAILED", internal_state="REOPEN")
+    machine = replace(SOUND, listing=Listing((lost,), (disk(),)))
+    answering = found(machine, "session-state")
+    assert "REOPEN" in answering.seen
+    assert "600 s" in answering.seen
+    assert "journalctl -u iscsid" in str(answering.mend)
+    network = replace(NETWORK, silent=Known({BARE: "no answer within 5 s"}))
+    silent = found(replace(machine, network=network), "session-state")
+    assert "no answer within 5 s" in str(silent.mend)
+    alone = found(replace(machine, iscsid=None), "session-state")
+    assert "start iscsid" in str(alone.mend)
+
+
+@pytest.mark.fault("F20")
+@pytest.mark.parametrize(
+    ("name", "changed", "breaks", "level"),
+    [
+        ("iqn.1993-08.org.debian:01:123456789abc", 2e9, 0, Level.WARN),
+        ("iqn.2001-04.com.example:host1", 2e9, 0, Level.WARN),
+        (NAME, 1e9 - 100, 0, Level.WARN),
+        (NAME, 2e9, 9, Level.FAIL),
+    ],
+)
+def test_a_cloned_initiator_name_is_reported(
+    name: str, changed: float, breaks: int, level: Level
+) -> None:
+    machine = replace(
+        SOUND,
+        initiator=InitiatorName(exists=True, name=name, changed=changed, machine_changed=1e9),
+        listing=Listing((session(initiator=name),), (disk(),)),
+        trouble=Known(Trouble({1: breaks})),
+    )
+    assert found(machine, "initiator-clone").level is level
+
+
+def test_a_session_that_breaks_because_its_portal_is_dead_is_no_clone() -> None:
+    machine = replace(
+        with_network(silent=Known({BARE: "no answer"})), trouble=Known(Trouble({1: 9}))
+    )
+    assert "initiator-clone" not in bad(machine)
+
+
+@pytest.mark.fault("F54")
+def test_packets_that_are_too_large_for_the_path_are_named() -> None:
+    lost = found(
+        with_network(path_mtu={BARE: PathMtu(small=True, large=False, bytes=1500)}), "net-mtu"
+    )
+    assert lost.level is Level.FAIL
+    assert "1500" in lost.seen
+    assert "MTU" in lost.seen
+    assert "eth0" in str(lost.mend)
+
+
+@pytest.mark.fault("F56")
+def test_an_array_out_of_space_is_named() -> None:
+    text = "the kernel says: critical space allocation error on sda1"
+    full = found(replace(SOUND, trouble=Known(Trouble({}, {"/dev/sda1": text}))), "disk-errors")
+    assert full.level is Level.FAIL
+    assert "out of space" in str(full.mend)
+
+
+def test_two_nics_in_one_subnet_need_the_settings_for_it() -> None:
+    routes = (Route("192.0.2.0/24", "eth0"), Route("192.0.2.0/24", "eth1"))
+    pair = found(with_network(routes=routes), "net-one-subnet")
+    assert "arp_ignore=1" in str(pair.mend)
+    tuned = {n: Nic(n, arp_ignore=1, arp_announce=2, rp_filter=2) for n in ("eth0", "eth1")}
+    assert "net-one-subnet" not in bad(with_network(routes=routes, nics=tuned))
+
+
+def test_a_public_portal_over_the_default_route_is_exposed() -> None:
+    away = replace(record(), portal=Portal("8.8.8.8", 3260, 1))
+    machine = replace(SOUND, db=db(away), listing=Listing())
+    assert {"portal-public", "portal-default-route", "digest-routed", "ipsec-policy"} <= set(
+        bad(machine)
+    )
+
+
+def test_a_record_without_an_account_is_warned_about() -> None:
+    plain = replace(record(), values={"node.startup": "automatic"})
+    assert bad(replace(SOUND, db=db(plain))) == {"chap-none": Level.WARN}
+
+
+def test_what_is_on_hold_is_not_missed() -> None:
+    machine = replace(SOUND, listing=Listing(), holds=(Hold(target=IQN),))
+    assert "session-missing" not in bad(machine)
+
+
+def test_a_manual_record_needs_neither_service_nor_portal() -> None:
+    manual = record(**{"node.startup": "manual"})
+    machine = replace(
+        with_units(enabled=False), db=db(manual), listing=Listing(), fstab=Known(parse_fstab(b""))
+    )
+    network = replace(NETWORK, silent=Known({BARE: "refused"}))
+    levels = bad(replace(machine, network=network))
+    assert "service-login" not in levels
+    assert levels["portal-reachable"] is Level.WARN
+
+
+def test_the_module_of_an_iface_is_the_one_that_is_needed() -> None:
+    iface = IfaceRecord(path=Path("/x"), values={"iface.transport_name": "iser"}, name="rdma")
+    machine = replace(SOUND, db=db(replace(record(), iface="rdma"), ifaces=(iface,)))
+    assert found(machine, "kernel-transport").subject == "iser"
+
+
+def test_the_plan_of_fix_holds_the_safe_repairs_and_no_other() -> None:
+    torn = replace(record(), problem="is empty", path=Path("/etc/iscsi/nodes/torn"))
+    open_ = replace(record(), mode=0o644)
+    machine = replace(
+        with_units(enabled=False),
+        lock=Lock("/run/lock/iscsi/lock.write", 100),
+        db=db(open_, torn),
+        iscsid=Daemon(400, "T", replaced=True),
+        listing=Listing((session(status="down"),)),
+    )
+    machine = replace(machine, systemd=replace(machine.systemd, stale=True))
+    plan = plan_repairs(examine(machine))
+    assert {step.action for step in plan.steps} == {
+        Reload(),
+        EnableService(LOGIN),
+        EnableService("iscsid.socket"),
+        ClearLock(),
+        RemoveTorn(torn.path),
+        Protect(open_.path),
+    }
+    assert any("is stopped" in note for note in plan.notes)
