@@ -66,7 +66,7 @@ def plan(settings: Settings, file: str, out: str | None, parallel: int) -> int:
 @changing
 @common
 def apply(settings: Settings, file: str, saved: str | None, parallel: int) -> int:
-    """Bring all volumes of a file about, side by side.
+    r"""Bring all volumes of a file about, side by side.
 
     Each volume is what attach makes of the same options. One that fails is taken back alone,
     the others are done (exit 4). What is already so is left alone; a run that was stopped is
@@ -84,7 +84,7 @@ def apply(settings: Settings, file: str, saved: str | None, parallel: int) -> in
 
     Other keys: mutual, iface, table, fs-label, options, owner, mode, required-by, wwid, set,
     boot, adopt, over-nonempty, verify-blank. No key wipes a disk.
-    """  # noqa: D301
+    """
     need_root("apply")
     many = _Many(settings, file, parallel, saved)
     if settings.dry_run:

@@ -92,6 +92,8 @@ def common_with(*formats: str) -> Callable[[Command], Callable[..., None]]:
                 code = report(error, settings)
             click.get_current_context().exit(int(code or 0))
 
+        # The mark of a paragraph that keeps its lines, written \b in raw docstrings.
+        with_settings.__doc__ = (command.__doc__ or "").replace("\\b\n", "\b\n")
         shared = [
             click.option(
                 "-o", "--output", type=click.Choice(choices), default="table",

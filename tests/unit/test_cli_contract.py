@@ -62,6 +62,7 @@ def test_help_fits_eighty_columns_and_exits_0(
         assert answer.out.startswith("Usage: iscsictl")
         assert answer.err == ""
         assert max(map(len, answer.out.splitlines())) <= 80
+        assert "\\b" not in answer.out, "the mark of lines that stay lines is no text"
 
 
 @pytest.mark.parametrize(("words", "command"), LEAVES, ids=name)
