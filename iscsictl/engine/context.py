@@ -47,15 +47,15 @@ class Context:
 
     # Where several wishes are worked on side by side (engine/shared.py), they share these.
 
-    def together(self, what: Hashable, read: Callable[[], T]) -> T:  # noqa: ARG002
-        """Read what is the same for all who look now; `what` names it."""
+    def together(self, _what: Hashable, read: Callable[[], T], /) -> T:
+        """Read what is the same for all who look now, named by the first argument."""
         return read()
 
-    def once(self, what: Hashable, ask: Callable[[], T]) -> T:  # noqa: ARG002
-        """Ask what need not be asked again in this run; `what` names it."""
+    def once(self, _what: Hashable, ask: Callable[[], T], /) -> T:
+        """Ask what need not be asked again in this run, named by the first argument."""
         return ask()
 
-    def guard(self, action: "Action") -> AbstractContextManager[object]:  # noqa: ARG002
+    def guard(self, _action: "Action", /) -> AbstractContextManager[object]:
         """Return what keeps out others while an action is carried out."""
         return nullcontext()
 
