@@ -31,6 +31,8 @@ PORTALS = st.sampled_from(
     [Portal("192.0.2.5", 3260, 1), Portal("192.0.2.5", 3261, 1), Portal("2001:db8::5", 3260, 2),
      Portal("2001:db8::5", 860, 2), Portal("array.example.com", 3260, 1)]
 )  # fmt: skip
+# Name, LUN, portal, options, filesystem, user, the array's user, timeout, waited for, mode.
+Row = tuple[str, int, Portal, list[str], str, str | None, str | None, str, bool, int]
 VOLUMES = st.lists(
     st.tuples(
         NAMES, st.integers(0, 255), PORTALS, OPTIONS, st.sampled_from(["ext4", "xfs", "vfat"]),
@@ -41,7 +43,7 @@ VOLUMES = st.lists(
 )  # fmt: skip
 
 
-def host_of(rows: list[tuple]) -> tuple[Inventory, dict[str, Place]]:  # type: ignore[type-arg]
+def host_of(rows: list[Row]) -> tuple[Inventory, dict[str, Place]]:
     """A host on which `attach` has made these volumes."""
     records, sessions, disks, places = [], [], [], {}
     fstab, waits = Fstab(), {}
@@ -84,7 +86,7 @@ def host_of(rows: list[tuple]) -> tuple[Inventory, dict[str, Place]]:  # type: i
 
 
 @given(VOLUMES)
-def test_the_plan_of_what_is_exported_has_nothing_to_change(rows: list[tuple]) -> None:  # type: ignore[type-arg]
+def test_the_plan_of_what_is_exported_has_nothing_to_change(rows: list[Row]) -> None:
     inventory, places = host_of(rows)
     found = export(inventory, places)
     assert found.notes == ()
@@ -109,7 +111,7 @@ def test_the_plan_of_what_is_exported_has_nothing_to_change(rows: list[tuple]) -
 
 
 @given(VOLUMES)
-def test_a_secret_that_no_record_has_must_be_named(rows: list[tuple]) -> None:  # type: ignore[type-arg]
+def test_a_secret_that_no_record_has_must_be_named(rows: list[Row]) -> None:
     inventory, places = host_of(rows)
     volumes = read_volumes(*parse_toml(render(export(inventory, places)), "x"), "x")
     bare = replace(inventory, records=())
