@@ -126,8 +126,7 @@ def _with_internal_states(listing: "Listing", settings: Settings) -> "Listing":
         return listing
     from iscsictl.errors import MissingError, UnreachableError
     from iscsictl.model.listing import Note
-    from iscsictl.parse.capture import parse_capture
-    from iscsictl.parse.status import session_status
+    from iscsictl.parse.internal import with_internal_states
     from iscsictl.system.run import run
 
     seconds = ASK_SECONDS if settings.timeout is None else min(ASK_SECONDS, settings.timeout)
@@ -138,21 +137,4 @@ def _with_internal_states(listing: "Listing", settings: Settings) -> "Listing":
     except UnreachableError:
         note = Note("iscsid does not answer, so its own states are not known")
         return replace(listing, warnings=(*listing.warnings, note))
-    told = {one.sid: one for one in parse_capture(result.out).sessions}
-    sessions = []
-    for session in listing.sessions:
-        asked = told.get(session.sid)
-        if asked is not None and asked.internal_state not in (None, "Unknown"):
-            connection = session.connection_state or asked.connection_state
-            state = asked.internal_state
-            sessions.append(
-                replace(
-                    session,
-                    internal_state=state,
-                    connection_state=connection,
-                    status=session_status(session.session_state, connection, state),
-                )
-            )
-        else:
-            sessions.append(session)
-    return replace(listing, sessions=tuple(sessions))
+    return with_internal_states(listing, result.out)

@@ -28,8 +28,7 @@ from iscsictl.model.machine import (
     Program,
 )
 from iscsictl.model.names import Portal
-from iscsictl.parse.capture import parse_capture
-from iscsictl.parse.status import session_status
+from iscsictl.parse.internal import with_internal_states
 from iscsictl.system import (
     facts,
     fstabfile,
@@ -193,24 +192,7 @@ def _ask_iscsid(machine: Machine, wait: float) -> tuple[Listing, str | None]:
         result = run.run(["iscsiadm", "-m", "session", "-P", "1"], timeout=wait, ok=None)
     except IscsictlError as error:
         return listing, f"iscsid (pid {daemon.pid}) does not answer: {error.text}"
-    told = {session.sid: session for session in parse_capture(result.out).sessions}
-    sessions = []
-    for session in listing.sessions:
-        asked = told.get(session.sid)
-        state = asked.internal_state if asked is not None else None
-        if asked is not None and state not in {None, "Unknown"}:
-            connection = session.connection_state or asked.connection_state
-            sessions.append(
-                replace(
-                    session,
-                    internal_state=state,
-                    connection_state=connection,
-                    status=session_status(session.session_state, connection, state),
-                )
-            )
-        else:
-            sessions.append(session)
-    return replace(listing, sessions=tuple(sessions)), None
+    return with_internal_states(listing, result.out), None
 
 
 def _stopped(daemon: Daemon) -> bool:
