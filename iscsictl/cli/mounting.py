@@ -8,6 +8,7 @@ import click
 from iscsictl.cli.disks import by_lun
 from iscsictl.cli.options import Settings, changing, common, need_root
 from iscsictl.cli.running import ask, carry_out
+from iscsictl.core import wishing
 from iscsictl.core.disks import DiskInventory
 from iscsictl.core.mounting import MountWish, directory_of, plan_mount, plan_umount
 from iscsictl.engine.context import Context
@@ -20,14 +21,10 @@ from iscsictl.model.plan import Plan
 
 def directory(text: str) -> str:
     """Return an absolute mount point in its plain form. Raises UsageError."""
-    if not text.startswith("/") or "\0" in text or "\n" in text:
-        raise UsageError(f"{text}: the mount point must be an absolute path")
-    parts = [part for part in text.split("/") if part not in {"", "."}]
-    if ".." in parts:
-        raise UsageError(f"{text}: the mount point must not contain '..'")
-    if not parts:
-        raise UsageError("/: the root directory is taken")
-    return "/" + "/".join(parts)
+    try:
+        return wishing.directory(text)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
 
 
 def options_of(text: str | None) -> tuple[str, ...] | None:
