@@ -109,6 +109,16 @@ def find(program: str) -> str | None:
     return None
 
 
+def _about_to_run(argv: Sequence[str]) -> str:
+    """Return the full path of the program, after its command line was shown."""
+    path = find(argv[0])
+    if path is None:
+        raise _missing(argv[0])
+    for tracer in _tracers:
+        tracer(argv)
+    return path
+
+
 def run(
     argv: Sequence[str],
     *,
@@ -125,11 +135,7 @@ def run(
 
     Raises MissingError, UnreachableError at the deadline, ToolError for other exit codes.
     """
-    path = find(argv[0])
-    if path is None:
-        raise _missing(argv[0])
-    for tracer in _tracers:
-        tracer(argv)
+    path = _about_to_run(argv)
     began = time.monotonic()
     with _starting:
         started = subprocess.Popen(
@@ -209,11 +215,7 @@ def pty(
     """
     import pexpect
 
-    path = find(argv[0])
-    if path is None:
-        raise _missing(argv[0])
-    for tracer in _tracers:
-        tracer(argv)
+    path = _about_to_run(argv)
     began = time.monotonic()
     with _starting:
         child = pexpect.spawn(
