@@ -93,21 +93,22 @@ def environment(machine: Path) -> dict[str, str]:
     }  # fmt: skip
 
 
-def bash_line(machine: Path, tmp: Path, typed: str, *, package: bool) -> str:
-    """Type a line and TAB into a real bash, and return the line as it then stands."""
+def started(argv: list[str], machine: Path, tmp: Path, timeout: int = 20) -> "pexpect.spawn[str]":
+    """A shell that runs beside the scripts."""
     scripts(tmp)
     child = pexpect.spawn(
-        "bash", ["--norc", "--noprofile", "-i"], env=environment(machine), encoding="utf-8",
-        dimensions=(40, 240), timeout=10, cwd=str(tmp),
+        argv[0], argv[1:], env=environment(machine), encoding="utf-8",
+        dimensions=(40, 240), timeout=timeout, cwd=str(tmp),
     )  # fmt: skip
     child.delaybeforesend = None
-    if package:
-        child.sendline("source /usr/share/bash-completion/bash_completion")
-    child.sendline("bind 'set enable-bracketed-paste off'; bind 'set bell-style none'")
-    child.sendline("bind 'set show-all-if-ambiguous on'; PS1='>''>'; source iscsictl.bash")
+    return child
+
+
+def completed(child: "pexpect.spawn[str]", typed: str) -> str:
+    """Type a line and TAB at the prompt, and return the line as it then stands."""
     child.expect_exact(">>")
     child.send(typed + "\t")
-    # The line is thrown away and printed back by readline, so that nothing is run.
+    # The line is thrown away and printed back by the editor, so that nothing is run.
     child.send("\x01echo '[\x05]'\r")
     child.expect(r"\r?\n\[(.*)\]\r?\n")
     assert isinstance(child.match, re.Match)
@@ -116,35 +117,27 @@ def bash_line(machine: Path, tmp: Path, typed: str, *, package: bool) -> str:
     return line
 
 
+def bash_line(machine: Path, tmp: Path, typed: str, *, package: bool) -> str:
+    child = started(["bash", "--norc", "--noprofile", "-i"], machine, tmp, timeout=10)
+    if package:
+        child.sendline("source /usr/share/bash-completion/bash_completion")
+    child.sendline("bind 'set enable-bracketed-paste off'; bind 'set bell-style none'")
+    child.sendline("bind 'set show-all-if-ambiguous on'; PS1='>''>'; source iscsictl.bash")
+    return completed(child, typed)
+
+
 def zsh_line(machine: Path, tmp: Path, typed: str) -> str:
-    scripts(tmp)
-    child = pexpect.spawn(
-        "zsh", ["-f", "-i"], env=environment(machine), encoding="utf-8",
-        dimensions=(40, 240), timeout=20, cwd=str(tmp),
-    )  # fmt: skip
-    child.delaybeforesend = None
+    child = started(["zsh", "-f", "-i"], machine, tmp)
     child.sendline("unsetopt zle_bracketed_paste beep; fpath=($PWD $fpath); PS1='>''>'")
     child.sendline(
         "autoload -U compinit; compinit -u -D; bindkey -e; setopt no_prompt_sp; echo re''ady"
     )
     child.expect_exact("ready")
-    child.expect_exact(">>")
-    child.send(typed + "\t")
-    child.send("\x01echo '[\x05]'\r")
-    child.expect(r"\r?\n\[(.*)\]\r?\n")
-    assert isinstance(child.match, re.Match)
-    line = str(child.match[1])
-    child.close(force=True)
-    return line
+    return completed(child, typed)
 
 
 def fish_line(machine: Path, tmp: Path, typed: str) -> str:
-    scripts(tmp)
-    child = pexpect.spawn(
-        "fish", ["--no-config", "--interactive"], env=environment(machine), encoding="utf-8",
-        dimensions=(40, 240), timeout=20, cwd=str(tmp),
-    )  # fmt: skip
-    child.delaybeforesend = None
+    child = started(["fish", "--no-config", "--interactive"], machine, tmp)
     child.sendline("function fish_prompt; echo '>''>'; end; set -g fish_autosuggestion_enabled 0")
     child.sendline("source iscsictl.fish; bind \\cg 'commandline > line'; echo re''ady")
     child.expect_exact("ready")
