@@ -110,7 +110,6 @@ class Fstab:
 
     lines: tuple[FstabLine, ...] = ()
     newline: bytes = b"\n"
-    had_last_newline: bool = True
     entries: tuple[FstabLine, ...] = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:

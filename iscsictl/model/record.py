@@ -86,11 +86,6 @@ class NodeRecord(Record):
         return tuple(re.findall(r"[^, ]+", self.values.get("node.session.auth.chap_algs", "")))
 
     @property
-    def replacement_timeout(self) -> int | None:
-        """Seconds that I/O waits for a lost session; 0 fails at once, below 0 waits for ever."""
-        return number_of(self.values.get("node.session.timeo.replacement_timeout"))
-
-    @property
     def scan(self) -> str:
         """`auto`, or `manual` where LUNs are scanned only when asked for."""
         return self.values.get("node.session.scan", "auto")

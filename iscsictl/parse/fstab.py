@@ -25,7 +25,6 @@ def parse_fstab(data: bytes) -> Fstab:
     return Fstab(
         tuple(parse_line(line, number) for number, line in enumerate(raw, 1)),
         newline=b"\r\n" if crlf * 2 > len(raw) else b"\n",
-        had_last_newline=not raw or raw[-1].endswith(b"\n"),
     )
 
 
@@ -183,8 +182,7 @@ def _numbered(fstab: Fstab, lines: Iterable[FstabLine]) -> Fstab:
         line if line.number == number else replace(line, number=number)
         for number, line in enumerate(lines, 1)
     )
-    ended = not numbered or numbered[-1].raw.endswith(b"\n")
-    return replace(fstab, lines=numbered, had_last_newline=ended)
+    return replace(fstab, lines=numbered)
 
 
 def _escape(text: str) -> str:

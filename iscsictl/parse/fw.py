@@ -12,9 +12,6 @@ from iscsictl.lazyclass import dataclass
 from iscsictl.model.names import DEFAULT_PORT, Portal
 
 _SECRET_KEYS: Final = ("password", "secret")
-_SECRET_LINE: Final = re.compile(
-    r"^([ \t]*\S*(?:password|secret)\S*[ \t]*=[ \t]*)\S.*$", re.MULTILINE | re.IGNORECASE
-)
 _SELECTED: Final = 2
 _DHCP_ORIGIN: Final = "3"
 

@@ -210,11 +210,6 @@ def holders(root: Path, kname: str) -> tuple[str, ...]:
     return tuple(sorted(list_names(f"{_prefix(root)}/sys/class/block/{kname}/holders")))
 
 
-def slaves(root: Path, kname: str) -> tuple[str, ...]:
-    """Return the kernel's names of the devices that a map or an array is made of."""
-    return tuple(sorted(list_names(f"{_prefix(root)}/sys/class/block/{kname}/slaves")))
-
-
 def partitions(root: Path, kname: str) -> tuple[str, ...]:
     """Return the kernel's names of the partitions of a disk, in order."""
     names = list_names(f"{_prefix(root)}/sys/class/block/{kname}")
@@ -224,15 +219,6 @@ def partitions(root: Path, kname: str) -> tuple[str, ...]:
 def device_number(root: Path, kname: str) -> str | None:
     """Return MAJOR:MINOR."""
     return read_attribute(f"{_prefix(root)}/sys/class/block/{kname}/dev")
-
-
-def kname_of(root: Path, number: str) -> str | None:
-    """Return the kernel's name of the block device MAJOR:MINOR."""
-    for line in read_all(f"{_prefix(root)}/sys/dev/block/{number}/uevent").split(b"\n"):
-        if line.startswith(b"DEVNAME="):
-            name = line[8:].decode("utf-8", "surrogateescape")
-            return name.removeprefix("/dev/").replace("/", "!")
-    return None
 
 
 def device_path(root: Path, kname: str) -> str:

@@ -58,15 +58,6 @@ def read_holds(root: Path = Path("/")) -> tuple[Hold, ...]:
     return tuple(sorted(in_force, key=lambda hold: hold.name))
 
 
-def sweep_holds(root: Path = Path("/")) -> None:
-    """Remove the files of holds that have ended."""
-    moment = now()
-    for path in directory_of(root).glob("*.json"):
-        hold = _from_bytes(read_file(path) or b"")
-        if hold is not None and hold.until is not None and hold.until <= moment:
-            remove_file(path)
-
-
 def _file_name(hold: Hold) -> str:
     place = hold.portal and (hold.portal.address.lower(), hold.portal.port)
     import hashlib

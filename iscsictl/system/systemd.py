@@ -10,7 +10,6 @@ from iscsictl.system.run import run
 
 _UNIT_DIRECTORIES = ("etc/systemd/system", "usr/lib/systemd/system", "lib/systemd/system")
 _LOGIN_SERVICES = ("open-iscsi.service", "iscsi.service")
-DROP_IN = "50-iscsictl.conf"
 
 
 def running(root: Path = Path("/")) -> bool:

@@ -43,7 +43,7 @@ def test_the_values_of_a_record_are_read() -> None:
         "myaccount",
         None,
     )
-    assert (node.has_secret, node.has_secret_in, node.replacement_timeout) == (True, False, 120)
+    assert (node.has_secret, node.has_secret_in) == (True, False)
 
 
 def test_a_secret_is_nowhere_in_what_was_read() -> None:

@@ -141,10 +141,8 @@ def test_the_tree_goes_from_the_disk_to_the_mount(tree: Tree) -> None:
     assert (volume.device, volume.kind, volume.fstype) == ("/dev/mapper/vg-data", "lvm", "xfs")
     assert [mount.path for mount in volume.mounts] == ["/srv/data"]
     assert blockdev.holders(tree.root, "sda10") == ("dm-3",)
-    assert blockdev.slaves(tree.root, "dm-3") == ("sda10",)
     assert blockdev.partitions(tree.root, "sda") == ("sda2", "sda10")
     assert blockdev.device_number(tree.root, "sda10") == "8:10"
-    assert blockdev.kname_of(tree.root, "8:10") == "sda10"
 
 
 def two_paths(tree: Tree) -> list[Path]:
