@@ -15,6 +15,7 @@ from iscsictl.system.udev import Waiter
 if TYPE_CHECKING:
     from iscsictl.model.fstab import Fstab
     from iscsictl.model.plan import Action
+    from iscsictl.system.iscsiadm import Key
 
 T = TypeVar("T")
 
@@ -58,6 +59,12 @@ class Context:
     def guard(self, _action: "Action", /) -> AbstractContextManager[object]:
         """Return what keeps out others while an action is carried out."""
         return nullcontext()
+
+    def log_in(self, key: "Key") -> bool:
+        """Log in to a record; tell whether that made a session."""
+        from iscsictl.system import iscsiadm
+
+        return iscsiadm.login(key, timeout=self.wait)
 
     def edit_fstab(self, edit: Callable[["Fstab"], "Fstab"]) -> tuple[bool, "Fstab"]:
         """Change /etc/fstab; return whether it changed, and what it was."""

@@ -10,6 +10,7 @@ from iscsictl.engine.context import Context
 from iscsictl.errors import IscsictlError, UnreachableError
 from iscsictl.model import actions
 from iscsictl.model.causes import error_from_iscsiadm
+from iscsictl.model.listing import Session
 from iscsictl.model.plan import Outcome, Status, Step
 from iscsictl.system import iscsiadm, loginbatch, stop
 from iscsictl.system.iscsiadm import Key
@@ -74,45 +75,58 @@ def _key(step: Step) -> Key:
 
 
 def _batch(steps: list[Step], context: Context) -> Ended:
-    """Log in to some records with one iscsiadm; what the kernel shows then is what counts."""
+    """Carry out some logins at once."""
     began = time.monotonic()
-    if len(steps) == 1:
-        return [_single(steps[0], context, began)]
-    keys = {_key(step): step for step in steps}
-    late: IscsictlError | None = None
-    codes: Mapping[Key, int] | None = {}
-    try:
-        codes = loginbatch.log_in(keys, context.db, timeout=context.wait)
-    except UnreachableError as error:
-        late = error
-    except IscsictlError as error:
-        return [Outcome(step, 0.0, error).with_status(Status.FAILED) for step in steps]
-    if codes is None:
-        return [_single(step, context, time.monotonic()) for step in steps]
+    results = log_in_to([_key(step) for step in steps], context)
     seconds = time.monotonic() - began
-    sessions = read_sessions(context.root, details=False)
     ended = []
-    for key, step in keys.items():
-        session = session_at(sessions, key.target, key.portal, key.iface)
-        if session is not None and session.status == "up":
-            changed = codes.get(key) == 0 or late is not None
-            status = Status.DONE if changed else Status.UNCHANGED
+    for step, result in zip(steps, results, strict=True):
+        if isinstance(result, IscsictlError):
+            ended.append(Outcome(step, seconds, result).with_status(Status.FAILED))
+        else:
+            status = Status.DONE if result else Status.UNCHANGED
             ended.append(Outcome(step, seconds).with_status(status))
-            continue
-        doing = f"logging in to {key.target} through {key.portal}"
-        why = late or error_from_iscsiadm(codes.get(key) or 1, "", doing)
-        ended.append(Outcome(step, seconds, why).with_status(Status.FAILED))
     return ended
 
 
-def _single(step: Step, context: Context, began: float) -> Outcome:
+def log_in_to(keys: Sequence[Key], context: Context) -> list[bool | IscsictlError]:
+    """Log in to some records with one iscsiadm, where that can be had.
+
+    For each is told whether it made a session, or why there is none: what the kernel shows then
+    is what counts.
+    """
+    late: IscsictlError | None = None
+    codes: Mapping[Key, int] | None = None
     try:
-        created = iscsiadm.login(_key(step), timeout=context.wait)
+        if len(keys) > 1 and loginbatch.possible(context.root):
+            codes = loginbatch.log_in(keys, context.db, timeout=context.wait)
+    except UnreachableError as error:
+        codes, late = {}, error
     except IscsictlError as error:
-        failed = Outcome(step, time.monotonic() - began, error)
-        return failed.with_status(Status.FAILED)
-    status = Status.DONE if created else Status.UNCHANGED
-    return Outcome(step, time.monotonic() - began).with_status(status)
+        return [error for _ in keys]
+    if codes is None:
+        with ThreadPoolExecutor(len(keys)) as pool:
+            return list(pool.map(lambda key: _alone(key, context), keys))
+    sessions = read_sessions(context.root, details=False)
+    return [_seen(key, sessions, codes.get(key), late) for key in keys]
+
+
+def _seen(
+    key: Key, sessions: tuple[Session, ...], code: int | None, late: IscsictlError | None
+) -> bool | IscsictlError:
+    """Tell what a login came to: `code` is iscsiadm's, `late` says that it was ended."""
+    session = session_at(sessions, key.target, key.portal, key.iface)
+    if session is not None and session.status == "up":
+        return code == 0 or late is not None
+    doing = f"logging in to {key.target} through {key.portal}"
+    return late or error_from_iscsiadm(code or 1, "", doing)
+
+
+def _alone(key: Key, context: Context) -> bool | IscsictlError:
+    try:
+        return iscsiadm.login(key, timeout=context.wait)
+    except IscsictlError as error:
+        return error
 
 
 def _await_disks(steps: Sequence[Step], context: Context) -> None:

@@ -1,7 +1,7 @@
 """The surroundings of wishes that are worked on side by side: what is dear is done once for all.
 
-Looks at the host, changes of fstab and reloads of systemd come in rounds (`Batch`): what is asked
-for while one is under way waits for the next, which serves all. What a portal offers is asked
+Looks at the host, logins, changes of fstab and reloads of systemd come in rounds (`Batch`): what is
+asked for while one is under way waits for the next, which serves all. What a portal offers is asked
 once. What two wishes must not do at the same moment is done one after the other.
 """
 
@@ -14,11 +14,13 @@ from typing import Any, TypeVar, cast
 
 from iscsictl.engine.batch import Answer, Batch, Reading, Table
 from iscsictl.engine.context import Context
+from iscsictl.engine.logins import log_in_to
 from iscsictl.errors import InterruptError, IscsictlError
 from iscsictl.model import actions
 from iscsictl.model.fstab import Fstab
 from iscsictl.model.plan import Action
 from iscsictl.system import fstabfile, stop, systemd
+from iscsictl.system.iscsiadm import Key
 from iscsictl.system.udev import RECHECK, Waiter
 
 T = TypeVar("T")
@@ -88,6 +90,7 @@ class Shared(Context):
         self._readings = Table(Reading)
         self._answers = Table(Answer)
         self._guard = threading.RLock()
+        self._logins: Batch[Key, bool] = Batch(lambda keys: log_in_to(keys, self))
         self._edits: Batch[Edit, tuple[bool, Fstab]] = Batch(self._edit_all)
         self._stale = False
 
@@ -102,6 +105,10 @@ class Shared(Context):
     def guard(self, action: Action) -> AbstractContextManager[object]:
         """Let one such action be carried out at a time."""
         return self._guard if isinstance(action, _ONE_AT_A_TIME) else nullcontext()
+
+    def log_in(self, key: Key) -> bool:
+        """Log in together with others who want to now."""
+        return self._logins.do(key)
 
     def edit_fstab(self, edit: Edit) -> tuple[bool, Fstab]:
         """Change /etc/fstab together with what others change now."""

@@ -54,7 +54,7 @@ def _session(sessions: tuple[Session, ...], action: Any) -> Session | None:
 
 
 def _login(action: actions.Login, context: Context) -> Effect:
-    created = iscsiadm.login(key_of(action), timeout=context.wait)
+    created = context.log_in(key_of(action))
     deadline = min(context.deadline(), context.deadline() - context.wait + _LOGIN_PAUSE)
 
     def look() -> Session | None:

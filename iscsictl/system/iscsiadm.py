@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 
-from iscsictl.errors import IscsictlError
+from iscsictl.errors import IscsictlError, UnreachableError
 from iscsictl.lazyclass import dataclass
 from iscsictl.model.causes import error_from_iscsiadm
 from iscsictl.model.inventory import Offer
@@ -31,7 +31,10 @@ class Key:
 
 
 def _call(arguments: Sequence[str], doing: str, timeout: float, *fine: int) -> Result:
-    result = run(["iscsiadm", *arguments], timeout=timeout, ok=None)
+    try:
+        result = run(["iscsiadm", *arguments], timeout=timeout, ok=None)
+    except UnreachableError as error:
+        raise UnreachableError(f"{doing}: {error.text}", hint=error.hint) from None
     if result.code not in {0, *fine}:
         raise error_from_iscsiadm(result.code, result.err, doing)
     return result

@@ -26,22 +26,24 @@ def elsewhere(root: Path = Path("/")) -> Iterator[tuple[int, str, MountLine]]:
     """Yield (pid, command, mount) of each mount namespace that is not ours, once each."""
     seen = set()
     with contextlib.suppress(OSError):
-        seen.add((root / "proc/self/ns/mnt").readlink())
-    for process in _processes(root):
+        seen.add(os.readlink(f"{root}/proc/self/ns/mnt"))
+    for process in processes(root):
         with contextlib.suppress(OSError):
-            namespace = (process / "ns/mnt").readlink()
+            namespace = os.readlink(f"{process}/ns/mnt")
             if namespace in seen:
                 continue
-            lines = parse_mountinfo((process / "mountinfo").read_bytes())
+            lines = parse_mountinfo(Path(process, "mountinfo").read_bytes())
             seen.add(namespace)
-            command = (process / "comm").read_text(errors="replace").strip()
+            command = Path(process, "comm").read_text(errors="replace").strip()
             for line in lines:
-                yield int(process.name), command, line
+                yield int(os.path.basename(process)), command, line
 
 
-def _processes(root: Path) -> Iterator[Path]:
-    for name in sorted(filter(str.isdigit, os.listdir(root / "proc")), key=int):
-        yield root / "proc" / name
+def processes(root: Path = Path("/")) -> Iterator[str]:
+    """Yield the directory of each process in /proc, in the order of their numbers."""
+    folder = f"{root}/proc"
+    for name in sorted(filter(str.isdigit, os.listdir(folder)), key=int):
+        yield f"{folder}/{name}"
 
 
 def place(path: str, root: Path = Path("/")) -> Place:

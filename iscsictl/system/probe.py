@@ -28,6 +28,7 @@ _BLKGETSIZE64 = 0x80081272
 _BLKSSZGET = 0x1268
 _BLKROGET = 0x125E
 _GRID = 64
+_AT_ONCE = 4
 _TABLES = frozenset({"gpt", "dos", "PMBR", "sun", "bsd", "sgi", "mac"})
 _EXT_MAGIC = 0xEF53
 
@@ -147,7 +148,7 @@ def first_data(fd: int, places: Iterable[tuple[int, int]]) -> int | None:
                 view.release()
             return None if buffer[:length] == _zeroes(length) else at
 
-    with ThreadPoolExecutor(8) as pool:
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
         found = [at for at in pool.map(look, places) if at is not None]
     return min(found, default=None)
 
@@ -230,10 +231,19 @@ def _superblock(device: str, part: int | None, found: dict[str, str]) -> Filesys
     )
 
 
-def probe(device: str, wwid: str, *, users: tuple[str, ...] = (), full: bool = False) -> Content:
+def probe(
+    device: str,
+    wwid: str,
+    *,
+    users: tuple[str, ...] = (),
+    full: bool = False,
+    inside: bool = True,
+) -> Content:
     """Look at a whole disk. `users` are those who hold it, found elsewhere.
 
-    The content's wwid is `wwid` if the disk itself says so now, else what it says.
+    The content's wwid is `wwid` if the disk itself says so now, else what it says. With `inside`
+    a single partition without a signature is searched for data like a disk; not so for who
+    knows that the disk was blank when the partition was made.
     Raises UnreachableError where a read fails, IscsictlError where a tool does.
     """
     with opened(device, exclusive=False) as fd:
@@ -258,7 +268,7 @@ def probe(device: str, wwid: str, *, users: tuple[str, ...] = (), full: bool = F
         if table or on_disk:
             data_at = None
         if table and not on_disk and len(parts) == 1:
-            parts, filesystem = _look_inside(fd, parts[0])
+            parts, filesystem = _look_inside(fd, parts[0], search=inside)
         elif table:
             parts = tuple(_with_signatures(part) for part in parts)
     return Content(
@@ -284,7 +294,9 @@ def _with_signatures(part: Partition) -> Partition:
     )
 
 
-def _look_inside(fd: int, part: Partition) -> tuple[tuple[Partition, ...], Filesystem | None]:
+def _look_inside(
+    fd: int, part: Partition, *, search: bool
+) -> tuple[tuple[Partition, ...], Filesystem | None]:
     """Look at the one partition of a disk as closely as at a disk."""
     signatures: tuple[Signature, ...] = ()
     filesystem = None
@@ -294,7 +306,7 @@ def _look_inside(fd: int, part: Partition) -> tuple[tuple[Partition, ...], Files
             filesystem = filesystem_on(part.device, part.number)
             signatures = seen.result()
     data_at = None
-    if not signatures:
+    if search and not signatures:
         inside = [(part.start + at, length) for at, length in named_places(part.size)]
         data_at = first_data(fd, inside)
     return (

@@ -113,33 +113,36 @@ def _openers(root: Path) -> Iterator[tuple[int, str]]:
     What a udev rule runs (`multipath -u`, `blkid`) only looks, and is gone in a moment; who
     writes keeps it away with flock (systemd's Locking Block Device Access).
     """
-    for process in (root / "proc").iterdir():
-        if not process.name.isdigit() or int(process.name) == os.getpid():
+    own = str(os.getpid())
+    for process in mounts.processes(root):
+        if process.endswith(f"/{own}"):
             continue
         try:
             opened = dict(_open_devices(process))
             if not opened or _is_udevs(process) or _is_ours(process):
                 continue
-            command = (process / "comm").read_text(errors="replace").strip()
+            command = Path(process, "comm").read_text(errors="replace").strip()
         except OSError:
             continue
         if command != "multipathd":
             for number, node in opened.items():
-                yield number, f"process {process.name} ({command}) that has {node} open"
+                name = os.path.basename(process)
+                yield number, f"process {name} ({command}) that has {node} open"
 
 
-def _is_ours(process: Path) -> bool:
+def _is_ours(process: str) -> bool:
     """Tell whether we started it: for another volume, or to look (findmnt opens all disks)."""
-    fields = (process / "stat").read_bytes().rpartition(b") ")[2].split()
+    fields = Path(process, "stat").read_bytes().rpartition(b") ")[2].split()
     return int(fields[1]) == os.getpid()
 
 
-def _open_devices(process: Path) -> Iterator[tuple[int, str]]:
-    for fd in os.scandir(process / "fd"):
+def _open_devices(process: str) -> Iterator[tuple[int, str]]:
+    for fd in os.listdir(f"{process}/fd"):
+        link = f"{process}/fd/{fd}"
         with contextlib.suppress(OSError):
-            number = _open_device(fd.path)
+            number = _open_device(link)
             if number is not None:
-                yield number, os.readlink(fd.path)
+                yield number, os.readlink(link)
 
 
 def _open_device(fd: str) -> int | None:
@@ -150,8 +153,8 @@ def _open_device(fd: str) -> int | None:
     return status.st_rdev
 
 
-def _is_udevs(process: Path) -> bool:
-    return b"/systemd-udevd.service" in (process / "cgroup").read_bytes()
+def _is_udevs(process: str) -> bool:
+    return b"/systemd-udevd.service" in Path(process, "cgroup").read_bytes()
 
 
 def working_in(path: str, root: Path = Path("/")) -> tuple[str, ...]:

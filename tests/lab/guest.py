@@ -156,7 +156,7 @@ class Guest:
         started = time.monotonic()
         before = self.agent.wait_ready(20)["boot_id"]
         self.qmp.forget_events()
-        self.run(["systemctl", "reboot", "--no-block"], check=True)
+        self.start(["systemctl", "reboot", "--no-block"])
         if self.qmp.wait_event("RESET", timeout=timeout) is None:
             raise AgentError(f"{self.role}: did not go down within {timeout:g} s")
         self.agent.forget()
@@ -168,7 +168,7 @@ class Guest:
         """A clean power-off; returns the seconds it took.  It stays off."""
         started = time.monotonic()
         self.qmp.forget_events()
-        self.run(["systemctl", "poweroff", "--no-block"], check=True)
+        self.start(["systemctl", "poweroff", "--no-block"])
         if self.qmp.wait_event("SHUTDOWN", timeout=timeout) is None:
             raise AgentError(f"{self.role}: did not go down within {timeout:g} s")
         while self.status() != "shutdown":

@@ -256,7 +256,7 @@ print(json.dumps({"runs": runs, "rows": sorted(rows), "counts": sorted(counts)})
 CHURN = r"""
 set -e
 n=0
-while [ $n -lt 8 ]; do
+while [ $n -lt 5 ]; do
     n=$((n+1))
     iscsiadm -m node --login
     iscsictl ls -o json >/dev/null
@@ -292,7 +292,7 @@ def test_sessions_and_luns_that_come_and_go_give_no_error_and_no_wrong_row(lab: 
     host.run("udevadm settle; iscsiadm -m node --logout", check=True)
     host.put("/root/churn", CHURN.replace("{iqn}", IQN))
     host.put("/root/looker", LOOKER)
-    result = host.run(["python3", "/root/looker"], timeout=300)
+    result = host.run(["python3", "/root/looker"], timeout=900)
     assert result.code == 0, str(result)
     seen = json.loads(result.out)
     assert seen["runs"] >= 200
@@ -336,6 +336,7 @@ def test_watch_shows_changes_and_throughput_and_leaves_the_terminal_as_it_was(la
     host.run("iscsiadm -m node --login", check=True)
     host.run("until [ $(ls -d /sys/block/sd* | wc -l) = 3 ]; do sleep 0.2; done; udevadm settle")
     json_watch = host.start("exec iscsictl watch -J")
+    host.run("mkdir /root/no", check=True)
     host.put("/root/no/pyudev.py", "raise ImportError")
     clock_watch = host.start("exec env PYTHONPATH=/root/no iscsictl watch -o tsv --interval 500ms")
     device = host.run("readlink -f /dev/disk/by-path/*:busy-lun-0", check=True).out.strip()
