@@ -14,7 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from iscsictl.errors import NeedsRootError
+from iscsictl.errors import IscsictlError, NeedsRootError
 from iscsictl.model.names import DEFAULT_IFACE, Portal
 from iscsictl.model.record import DiscoveryKind, DiscoveryRecord, IfaceRecord, NodeRecord
 from iscsictl.parse.record import parse_values, problem_of
@@ -64,9 +64,14 @@ def _weight(db: Path) -> int:
 def read_records(db: Path) -> tuple[NodeRecord, ...]:
     """Return all node records, sorted; torn ones have `problem` set and harm no other.
 
-    Raises NeedsRootError where only root may look.
+    Raises NeedsRootError where only root may look, IscsictlError where it cannot be read.
     """
     found = []
+    if (db / "nodes").is_file():
+        raise IscsictlError(
+            f"{db}/nodes is a file, not a directory",
+            hint=f"no record is in it; move it away, then: mkdir -m 600 {db}/nodes",
+        )
     for target in _entries(db / "nodes"):
         if not target.is_dir():
             continue

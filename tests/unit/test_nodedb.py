@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from iscsictl.errors import NotFoundError, RefusedError
+from iscsictl.errors import IscsictlError, NotFoundError, RefusedError
 from iscsictl.model.names import Portal
 from iscsictl.model.secret import Secret
 from iscsictl.system.nodedb import (
@@ -142,6 +142,12 @@ def test_without_iscsiadm_the_directory_with_records_is_the_database(tmp_path: P
     assert find_db(tmp_path) == tmp_path / "var/lib/iscsi"
     _add(tmp_path / "etc/iscsi", T1, V4)
     assert find_db(tmp_path) == tmp_path / "etc/iscsi"
+
+
+def test_a_database_that_is_a_file_is_not_an_empty_one(tmp_path: Path) -> None:
+    (tmp_path / "nodes").touch()
+    with pytest.raises(IscsictlError, match="is a file, not a directory"):
+        read_records(tmp_path)
 
 
 @pytest.mark.fault("F04")
