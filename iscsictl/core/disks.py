@@ -76,7 +76,7 @@ class DiskInventory(Inventory):
 
     @property
     def found(self) -> Content:
-        """What stands on it. Raises where it could not be read."""
+        """What stands on it. Raises IscsictlError where nobody looked, or it could not be read."""
         if isinstance(self.content, Known):
             return self.content.value
         if isinstance(self.content, Unreadable):

@@ -130,7 +130,7 @@ def _alone(key: Key, context: Context) -> bool | IscsictlError:
 
 
 def _await_disks(steps: Sequence[Step], context: Context) -> None:
-    """Wait a moment until each new session has a disk that can be opened."""
+    """Wait a moment until each session of these targets has a disk."""
     targets = {cast(actions.Login, step.action).target for step in steps}
 
     def look() -> bool | None:

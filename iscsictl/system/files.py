@@ -25,7 +25,7 @@ class FileChangedError(InUseError):
 def read_file(path: Path) -> bytes | None:
     """Return the bytes of a file, None if there is none.
 
-    Raises IscsictlError (NeedsRootError for EACCES) with one line for anything else.
+    Raises IscsictlError with one line for anything else, NeedsRootError where only root may.
     """
     try:
         return path.read_bytes()

@@ -1,7 +1,7 @@
 """The disk, mount and fstab commands on real disks of a real session.
 
 A command costs seconds under emulation: what is only the setting is made with the tools
-themselves, and the plans are proved in tests/unit/test_disk_plan.py.
+themselves, and the plans are proved in tests/unit/test_disk_plan*.py.
 """
 
 from __future__ import annotations
