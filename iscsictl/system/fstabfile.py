@@ -11,6 +11,7 @@ from typing import Final
 from iscsictl.errors import MissingError, RefusedError
 from iscsictl.model.fstab import Fstab
 from iscsictl.parse.fstab import parse_fstab, render_fstab
+from iscsictl.system import pinrule
 from iscsictl.system.files import read_file, replace_file
 from iscsictl.system.run import run
 
@@ -81,7 +82,10 @@ def save_fstab(
     if verify is not None:
         _refuse_new_errors(path, _bodies(old), _bodies(fstab), verify)
     mode = None if path.exists() else 0o644
-    return replace_file(path, render_fstab(fstab), mode=mode, expect=render_fstab(old))
+    pinrule.put(root, fstab)
+    changed = replace_file(path, render_fstab(fstab), mode=mode, expect=render_fstab(old))
+    pinrule.sweep(root, fstab)
+    return changed
 
 
 def _bodies(fstab: Fstab) -> Counter[bytes]:
