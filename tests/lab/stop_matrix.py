@@ -180,7 +180,7 @@ class Matrix:
         )  # fmt: skip
         lab.host.put("/root/secret", SECRET + "\n", 0o600)
         lab.host.put("/root/mutual", MUTUAL + "\n", 0o600)
-        lab.snapshot("before-attach", sync=False)
+        lab.snapshot("before-attach")
         self._run(ATTACH)
         found = self.wanted["attach"] = state(lab.host)
         assert found["mounts"], found
