@@ -1,7 +1,7 @@
 """What the firmware says of the iSCSI disk that the machine boots from; secrets never kept.
 
-Two sources say the same: `iscsiadm -m fw` (records of `key = value`) and the files below
-/sys/firmware/ibft and /sys/firmware/iscsi_boot* (Documentation/ABI/testing/sysfs-ibft).
+It is in the files below /sys/firmware/ibft and /sys/firmware/iscsi_boot*
+(Documentation/ABI/testing/sysfs-ibft). `iscsiadm -m fw` says the same, secrets included.
 """
 
 import re
@@ -11,7 +11,6 @@ from typing import Final
 from iscsictl.lazyclass import dataclass
 from iscsictl.model.names import DEFAULT_PORT, Portal
 
-_SECRET_KEYS: Final = ("password", "secret")
 _SELECTED: Final = 2
 _DHCP_ORIGIN: Final = "3"
 
@@ -47,59 +46,6 @@ class BootEntry:
     has_secret_in: bool = False
     nic: BootNic = BootNic()
     selected: bool | None = None
-
-
-def redact_fw(text: str) -> str:
-    """Return the output of `iscsiadm -m fw` with each secret replaced by stars."""
-    pattern = re.compile(
-        r"^(\s*\S*(?:password|secret)\S*\s*=[ \t]*)\S.*$", re.MULTILINE | re.IGNORECASE
-    )
-    return pattern.sub(r"\1********", text)
-
-
-def parse_fw(text: str) -> tuple[BootEntry, ...]:
-    """Read `iscsiadm -m fw`. Lines that are no `key = value` are passed over."""
-    entries: list[BootEntry] = []
-    record: dict[str, str] = {}
-    for raw in text.split("\n"):
-        line = raw.strip()
-        if line.startswith(("# BEGIN RECORD", "# END RECORD")):
-            if record:
-                entries.append(_from_record(record))
-            record = {}
-        elif "=" in line and not line.startswith("#"):
-            key, _, value = (part.strip() for part in line.partition("="))
-            if any(word in key for word in _SECRET_KEYS):
-                value = "set" if value and value != "<empty>" else ""
-            if value and value != "<empty>":
-                record[key] = value
-    if record:
-        entries.append(_from_record(record))
-    return tuple(entries)
-
-
-def _from_record(record: Mapping[str, str]) -> BootEntry:
-    nic = BootNic(
-        mac=record.get("iface.hwaddress"),
-        netdev=record.get("iface.net_ifacename"),
-        address=record.get("iface.ipaddress"),
-        prefix=_number(record.get("iface.prefix_len")),
-        mask=record.get("iface.subnet_mask"),
-        gateway=record.get("iface.gateway"),
-        vlan=_vlan(record.get("iface.vlan_id")),
-        dhcp=record.get("iface.bootproto", "").upper() == "DHCP",
-    )
-    return BootEntry(
-        target=record.get("node.name"),
-        portal=_portal(record.get("node.conn[0].address"), record.get("node.conn[0].port")),
-        initiator=record.get("iface.initiatorname"),
-        lun=_lun(record.get("node.boot_lun")),
-        username=record.get("node.session.auth.username"),
-        has_secret="node.session.auth.password" in record,
-        username_in=record.get("node.session.auth.username_in"),
-        has_secret_in="node.session.auth.password_in" in record,
-        nic=nic,
-    )
 
 
 Tree = Mapping[str, Mapping[str, str]]

@@ -14,7 +14,7 @@ from pathlib import Path
 from iscsictl.errors import IscsictlError
 from iscsictl.model.secret import Secret
 from iscsictl.parse.fstab import parse_fstab, render_fstab
-from iscsictl.parse.fw import parse_fw, redact_fw
+from iscsictl.parse.fw import parse_ibft
 from iscsictl.parse.iscsi_conf import parse_iscsi_conf
 from iscsictl.parse.iscsiadm_login import parse_logins
 from iscsictl.parse.iscsid_conf import conf_values, edit_conf
@@ -104,8 +104,9 @@ def _fstab(data: bytes) -> None:
 
 
 def _fw(data: bytes) -> None:
-    redact_fw(_text(data))
-    parse_fw(_text(data))
+    names = ("flags", "target-name", "ip-addr", "port", "lun", "nic-assoc", "origin", "vlan")
+    files = dict(zip(names, _text(data).split("\n"), strict=False))
+    parse_ibft({"initiator": files, "target0": files, "ethernet0": files})
 
 
 def _iscsid_conf(data: bytes) -> None:
