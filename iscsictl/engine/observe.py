@@ -35,6 +35,7 @@ from iscsictl.system import (
     holds,
     iscsiadm,
     mounts,
+    multipath,
     nodedb,
     portals,
     probe,
@@ -53,7 +54,7 @@ def host_facts(root: Path = Path("/")) -> HostFacts:
     return HostFacts(
         service,
         systemd.enabled(service, root),
-        (root / "run/multipathd.pid").exists(),
+        multipath.runs(root),
         systemd.required(root),
     )
 
@@ -182,7 +183,7 @@ def _ask_array(
     wanted = [o.portal for o in offers if wish.target in {None, o.target}]
     places = {(p.address, p.port) for p in answering}
     others = [p for p in wanted if (p.address, p.port) not in places]
-    if len(others) < len(wanted) and not (root_multipath(context) or silent):
+    if len(others) < len(wanted) and not (multipath.runs(context.root) or silent):
         return Known(offers), silent
     return Known(offers), {**silent, **_silent(context, others, wait)}
 
@@ -190,11 +191,6 @@ def _ask_array(
 def _silent(context: Context, some: Iterable[Portal], wait: float) -> Mapping[Portal, str]:
     asked = tuple(dict.fromkeys(some))
     return context.once(("silent", asked), lambda: portals.silent(asked, wait))
-
-
-def root_multipath(context: Context) -> bool:
-    """Tell whether multipathd runs."""
-    return host_facts(context.root).multipathd
 
 
 def _unsettled(

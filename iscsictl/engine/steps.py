@@ -22,6 +22,7 @@ from iscsictl.system import (
     holds,
     iscsiadm,
     mounts,
+    multipath,
     probe,
     scan,
     scsi,
@@ -33,6 +34,7 @@ from iscsictl.system.run import run
 from iscsictl.system.sysfs import read_listing, read_sessions
 
 _LOGIN_PAUSE = 3.0
+_MAP_PAUSE = 15.0
 
 
 def _enable(action: actions.EnableService, context: Context) -> Effect:
@@ -55,21 +57,23 @@ def _session(sessions: tuple[Session, ...], action: Any) -> Session | None:
 
 def _login(action: actions.Login, context: Context) -> Effect:
     created = context.log_in(key_of(action))
-    deadline = min(context.deadline(), context.deadline() - context.wait + _LOGIN_PAUSE)
+    pause = _MAP_PAUSE if multipath.runs(context.root) else _LOGIN_PAUSE
+    deadline = min(context.deadline(), context.deadline() - context.wait + pause)
 
     def look() -> Session | None:
         session = _session(_sessions(context), action)
-        return session if session is not None and _arrived(session, action.lun) else None
+        there = session is not None and _arrived(session, action.lun, context.root)
+        return session if there else None
 
     context.waiter.wait(look, deadline)
     return Effect(created)
 
 
-def _arrived(session: Session, lun: int | None) -> bool:
-    """Tell whether the disk is there, and can be opened and asked."""
+def _arrived(session: Session, lun: int | None, root: Path) -> bool:
+    """Tell whether the disk is there, and can be opened and asked, with its map if it gets one."""
     return any(
         lun in {None, unit.lun} and unit.device is not None and unit.wwid is not None
-        and Path(unit.device).exists()
+        and Path(unit.device).exists() and not multipath.is_awaited(unit.device, root)
         for unit in session.luns or ()
     )  # fmt: skip
 
@@ -84,7 +88,7 @@ def _scan(action: actions.Scan, context: Context) -> Effect:
 
     def look() -> bool | None:
         there = sessions()
-        if not there or not all(_arrived(s, action.lun) for s in there):
+        if not there or not all(_arrived(s, action.lun, context.root) for s in there):
             return None
         return True if action.lun is not None or _complete(there[0]) else None
 
