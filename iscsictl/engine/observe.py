@@ -72,7 +72,7 @@ def for_attach(context: Context, wish: AttachWish, before: Inventory | None) -> 
         offers, silent = _ask_array(context, wish, known)
     target = wish.target or _only_target(offers)
     sessions = tuple(s for s in listing.sessions if s.target == target and s.status == "up")
-    contents, used = _disks(context, wish, listing, sessions, before)
+    contents, used = _disks(context, wish, listing, sessions)
     return Inventory(
         records,
         listing.sessions,
@@ -228,11 +228,7 @@ def _luns(wish: AttachWish, sessions: tuple[Session, ...]) -> dict[int, tuple[in
 
 
 def _disks(
-    context: Context,
-    wish: AttachWish,
-    listing: Listing,
-    sessions: tuple[Session, ...],
-    before: Inventory | None,
+    context: Context, wish: AttachWish, listing: Listing, sessions: tuple[Session, ...]
 ) -> tuple[dict[str, Seen[Content]], dict[str, Users]]:
     """Probe the disks that the wish may mean, unless they are mounted where it wants them."""
     contents: dict[str, Seen[Content]] = {}
@@ -246,17 +242,14 @@ def _disks(
         users_now = users.users(disk, context.root, sight=sight)
         used[disk.wwid] = users_now
         if wish.mount not in users_now.mounts:
-            was = before.contents.get(disk.wwid) if before is not None else None
-            blank = isinstance(was, Known) and was.value.blank
-            contents[disk.wwid] = _probe(disk, users_now, full=wish.full_probe, inside=not blank)
+            contents[disk.wwid] = _probe(disk, users_now, full=wish.full_probe)
     return contents, used
 
 
-def _probe(disk: Disk, used: Users, *, full: bool, inside: bool) -> Seen[Content]:
+def _probe(disk: Disk, used: Users, *, full: bool) -> Seen[Content]:
     words = (*(f"the mount on {path}" for path in used.mounts), *used.others)
-    device, wwid = disk.block.device, disk.wwid or ""
     try:
-        return Known(probe.probe(device, wwid, users=words, full=full, inside=inside))
+        return Known(probe.probe(disk.block.device, disk.wwid or "", users=words, full=full))
     except IscsictlError as error:
         return Unreadable(error)
 

@@ -231,19 +231,10 @@ def _superblock(device: str, part: int | None, found: dict[str, str]) -> Filesys
     )
 
 
-def probe(
-    device: str,
-    wwid: str,
-    *,
-    users: tuple[str, ...] = (),
-    full: bool = False,
-    inside: bool = True,
-) -> Content:
+def probe(device: str, wwid: str, *, users: tuple[str, ...] = (), full: bool = False) -> Content:
     """Look at a whole disk. `users` are those who hold it, found elsewhere.
 
-    The content's wwid is `wwid` if the disk itself says so now, else what it says. With `inside`
-    a single partition without a signature is searched for data like a disk; not so for who
-    knows that the disk was blank when the partition was made.
+    The content's wwid is `wwid` if the disk itself says so now, else what it says.
     Raises UnreachableError where a read fails, IscsictlError where a tool does.
     """
     with opened(device, exclusive=False) as fd:
@@ -268,7 +259,7 @@ def probe(
         if table or on_disk:
             data_at = None
         if table and not on_disk and len(parts) == 1:
-            parts, filesystem = _look_inside(fd, parts[0], search=inside)
+            parts, filesystem = _look_inside(fd, parts[0])
         elif table:
             parts = tuple(_with_signatures(part) for part in parts)
     return Content(
@@ -294,9 +285,7 @@ def _with_signatures(part: Partition) -> Partition:
     )
 
 
-def _look_inside(
-    fd: int, part: Partition, *, search: bool
-) -> tuple[tuple[Partition, ...], Filesystem | None]:
+def _look_inside(fd: int, part: Partition) -> tuple[tuple[Partition, ...], Filesystem | None]:
     """Look at the one partition of a disk as closely as at a disk."""
     signatures: tuple[Signature, ...] = ()
     filesystem = None
@@ -306,7 +295,7 @@ def _look_inside(
             filesystem = filesystem_on(part.device, part.number)
             signatures = seen.result()
     data_at = None
-    if search and not signatures:
+    if not signatures:
         inside = [(part.start + at, length) for at, length in named_places(part.size)]
         data_at = first_data(fd, inside)
     return (
