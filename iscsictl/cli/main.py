@@ -1,5 +1,6 @@
 """The command tree: names and one-line helps here, each command's module loaded when called."""
 
+import gc
 import importlib
 from typing import cast
 
@@ -89,6 +90,9 @@ class LazyGroup(click.Group):
             return None
         module, _, attribute = entry.where.partition(":")
         command = getattr(importlib.import_module(f"iscsictl.cli.{module}"), attribute)
+        # What was imported stays; what the command makes is another matter.
+        gc.freeze()
+        gc.enable()
         return cast(click.Command, command)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
