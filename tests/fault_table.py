@@ -66,7 +66,9 @@ class Recorder:
 
 def pytest_configure(config: pytest.Config) -> None:
     path = config.getoption("--fault-report", None)
-    if path:
+    if path and not hasattr(
+        config, "workerinput"
+    ):  # xdist's workers tell the one that started them
         config.pluginmanager.register(Recorder(Path(path)))
 
 

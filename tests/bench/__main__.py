@@ -5,7 +5,7 @@ import importlib
 from tests.lab.image import LabUnavailableError
 
 HERE = ("bench_start", "bench_ls", "bench_reconnect")
-LAB = ("bench_attach", "bench_many", "bench_apply")
+LAB = ("bench_attach", "bench_peers", "bench_many", "bench_apply")
 
 
 def main() -> None:

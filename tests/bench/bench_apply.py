@@ -1,11 +1,14 @@
 """Measure `apply` on the lab: python -m tests.bench.bench_apply [VOLUMES] [SUITE].
 
-Beside it, in the same run and on the same LUNs: the usual shell script, one LUN after the other
-and all at once. Each begins from the same saved state of both machines.
+Beside it, in the same run and on the same LUNs: the usual shell script, one LUN after the other,
+and the floor: what the programs alone take that any way has to run. Each begins from the same saved
+state of both machines.
 """
 
 import sys
 
+from tests.bench.bench_attach import ALONE
+from tests.lab.agent import Result
 from tests.lab.array import A4
 from tests.lab.image import SUITES
 from tests.lab.pair import Lab
@@ -31,6 +34,26 @@ mkdir -p /srv/$name
 echo "UUID=$uuid /srv/$name ext4 _netdev,nofail 0 0" >> /etc/fstab
 mount /srv/$name
 """
+# Takes the names; prints microseconds.
+FLOOR = f"""
+disk() {{ echo /dev/disk/by-path/ip-{A4}:3260-iscsi-iqn.2001-04.com.example:$1-lun-0; }}
+alone iscsiadm -m discovery -t sendtargets -p {A4} >/dev/null
+alone iscsiadm -m node -p {A4} --login >/dev/null
+for name; do
+    until [ -b $(disk $name) ]; do sleep 0.1; done
+    alone sfdisk -q $(disk $name) <<<$'label: gpt\\n,,'
+    udevadm settle
+    until [ -b $(disk $name)-part1 ]; do sleep 0.1; done
+    alone mkfs.ext4 -q $(disk $name)-part1
+    mkdir -p /srv/$name
+    echo "$(disk $name)-part1 /srv/$name ext4 _netdev,nofail 0 0" >>/etc/fstab
+done
+alone systemctl daemon-reload
+for name; do
+    alone mount /srv/$name
+done
+echo $taken
+"""
 VOLUME = """\
 [[volume]]
 name = "{name}"
@@ -41,14 +64,14 @@ mount = "/srv/{name}"
 """
 
 
-def measure(lab: Lab, command: str, names: list[str]) -> float:
-    """Return the seconds that a command takes, every volume mounted by then."""
+def measure(lab: Lab, command: str, names: list[str]) -> Result:
+    """Run a command to its end, every volume mounted by then."""
     lab.restore("targets")
     result = lab.host.run(["bash", "-c", command], timeout=PATIENCE)
     mounted = lab.host.run("grep -c ' /srv/' /proc/mounts").out.strip()
     if result.code or mounted != str(len(names)):
         raise RuntimeError(f"{mounted} of {len(names)} are mounted: {result}")
-    return result.seconds
+    return result
 
 
 def main() -> None:
@@ -64,11 +87,15 @@ def main() -> None:
         spec = "\n".join(VOLUME.format(name=name, portal=A4) for name in names)
         lab.host.put("/root/volumes.toml", spec)
         lab.host.put("/root/one", SCRIPT)
+        lab.host.put("/root/floor", ALONE + FLOOR)
         lab.snapshot("targets")
         each = " ".join(names)
-        ours = measure(lab, "iscsictl apply -q /root/volumes.toml", names)
-        script = measure(lab, f"for n in {each}; do sh /root/one $n || exit 1; done", names)
+        ours = measure(lab, "iscsictl apply -q /root/volumes.toml", names).seconds
+        loop = f"for n in {each}; do sh /root/one $n || exit 1; done"
+        script = measure(lab, loop, names).seconds
+        alone = measure(lab, f"bash /root/floor {each}", names).out
         rows = [
+            ("the programs alone", int(alone) / 1e6),
             ("the shell script, one after the other", script),
             ("iscsictl apply", ours),
         ]
