@@ -1,0 +1,98 @@
+"""Debian's packages of Ansible and os-brick, for the host of a running pair.
+
+They are no part of the image. What it lacks of them is fetched from the suite's mirror once for
+each image, and kept beside it; documents, locales and all but two of Ansible's collections stay
+behind, since nothing here reads them and an emulated machine would unpack them for minutes.
+"""
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import tarfile
+import tempfile
+from pathlib import Path
+
+from tests.lab.guest import Guest
+from tests.lab.image import Image, LabUnavailableError, cache_directory, locked, sources_for
+
+PACKAGES = ("ansible", "python3-os-brick")
+TOOLS = ("apt-get", "debugfs", "dpkg-deb")
+PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
+MODULES = "usr/lib/python3/dist-packages"
+LEFT_OUT = re.compile(
+    r"\./usr/share/(doc|info|javascript|lintian|locale|man|python-babel-localedata)/"
+    rf"|\./{MODULES}/ansible_collections/(?!(ansible/posix|community/general)/)[^/]+/"
+    rf"|\./{MODULES}/ansible_test/"
+)
+
+
+def install(host: Guest, image: Image) -> None:
+    """Unpack the peers on the host; raise LabUnavailableError if they cannot be had."""
+    recipe = hashlib.sha256(repr((PACKAGES, LEFT_OUT.pattern)).encode()).hexdigest()[:12]
+    archive = image.directory / f"peers-{recipe}.tar"
+    with locked(cache_directory() / "peers.lock"):
+        if not archive.is_file():
+            make(image, archive)
+    host.put("/root/peers.tar", archive.read_bytes())
+    unpack = "tar -x --keep-directory-symlink -C / -f peers.tar && rm peers.tar"
+    host.run(unpack, check=True, timeout=600, cwd="/root")
+
+
+def make(image: Image, archive: Path) -> None:
+    """Fetch the packages and put what is in them into one archive."""
+    for tool in TOOLS:
+        if shutil.which(tool, path=PATH) is None:
+            raise LabUnavailableError(f"no {tool} to get packages of the peers with")
+    with tempfile.TemporaryDirectory(prefix="peers-", suffix=".tmp", dir=image.directory) as name:
+        work = Path(name)
+        made = work / "peers.tar"
+        with tarfile.open(made, "w") as stream:
+            for package in fetch(image, work):
+                add(package, stream)
+        made.rename(archive)
+
+
+def fetch(image: Image, work: Path) -> list[Path]:
+    """Have apt, with what is installed in the image for its status, fetch what it lacks."""
+    show = ["debugfs", "-R", "cat /var/lib/dpkg/status", str(image.root)]
+    environment = os.environ | {"PATH": PATH}
+    status = subprocess.run(show, check=True, capture_output=True, env=environment).stdout
+    (work / "status").write_bytes(status)
+    mirror = sources_for(image.suite) or f"deb http://deb.debian.org/debian {image.suite} main"
+    (work / "sources").write_text(f"{mirror}\n")
+    for place in ("lists", "archives"):
+        (work / place / "partial").mkdir(parents=True)
+    settings = {
+        "Dir::State": work,
+        "Dir::State::status": work / "status",
+        "Dir::Cache": work,
+        "Dir::Etc::SourceList": work / "sources",
+        "Dir::Etc::SourceParts": "/dev/null",
+        "Dir::Etc::Preferences": "/dev/null",
+        "Dir::Etc::PreferencesParts": "/dev/null",
+        "Acquire::Languages": "none",
+        "APT::Sandbox::User": "root",
+        "APT::Install-Recommends": "false",
+    }
+    options = [word for name, value in settings.items() for word in ("-o", f"{name}={value}")]
+    for command in (["update"], ["install", "--yes", "--download-only", *PACKAGES]):
+        result = subprocess.run(["apt-get", "-qq", *options, *command], stdin=subprocess.DEVNULL,
+                                capture_output=True, text=True, check=False)  # fmt: skip
+        if result.returncode:
+            why = result.stderr.strip().splitlines()[-1:]
+            raise LabUnavailableError(f"no packages of the peers for {image.suite}: {why}")
+    return sorted((work / "archives").glob("*.deb"))
+
+
+def add(package: Path, archive: tarfile.TarFile) -> None:
+    """Copy the files of a package that are wanted."""
+    show = ["dpkg-deb", "--fsys-tarfile", str(package)]
+    with (
+        subprocess.Popen(show, stdout=subprocess.PIPE) as process,
+        tarfile.open(fileobj=process.stdout, mode="r|") as content,
+    ):
+        for member in content:
+            if not (member.isdir() or LEFT_OUT.match(member.name)):
+                archive.addfile(member, content.extractfile(member) if member.isreg() else None)
