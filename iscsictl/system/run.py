@@ -1,5 +1,6 @@
 """The one place where processes start: `run` for tools that obey, `pty` for those that ask."""
 
+import contextlib
 import os
 import shlex
 import signal
@@ -15,6 +16,9 @@ from iscsictl.lazyclass import dataclass
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _GRACE = 2.0
+_PAUSE = 0.02
+#: What writes to a disk ends when its last write does.
+_LAST_WRITE = 10.0
 
 _PACKAGES: Mapping[str, str] = {
     "iscsiadm": "open-iscsi (iscsi-initiator-utils on RHEL)",
@@ -185,8 +189,29 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     for stream in (process.stdin, process.stdout, process.stderr):
         if stream:
             stream.close()
-    raise UnreachableError(
-        f"{name!s} (pid {pid}) hangs in the kernel (state {_state(pid)}) and cannot be ended",
+    raise _hangs(str(name), pid)
+
+
+def _end_on_terminal(child: Any, name: str) -> None:
+    """End a program on a terminal of ours in the same way, if it has not ended."""
+    import pexpect
+
+    for number, grace in ((signal.SIGTERM, _GRACE), (signal.SIGKILL, _LAST_WRITE)):
+        if child.isalive():
+            child.kill(number)
+        deadline = time.monotonic() + grace
+        while child.isalive() and time.monotonic() < deadline:
+            time.sleep(_PAUSE)
+    hangs = child.isalive()
+    with contextlib.suppress(pexpect.ExceptionPexpect):
+        child.close(force=True)
+    if hangs:
+        raise _hangs(name, child.pid)
+
+
+def _hangs(name: str, pid: int) -> UnreachableError:
+    return UnreachableError(
+        f"{name} (pid {pid}) hangs in the kernel (state {_state(pid)}) and cannot be ended",
         hint="the disk it waits for does not answer: mend the path to the array, or log it out",
     )
 
@@ -211,7 +236,8 @@ def pty(
     `answers` are pairs of a regular expression and the line to send when it is asked. `watch`
     gets the output as it comes; `stop` is asked every second and ends the program when true.
 
-    Raises MissingError, ToolError for an exit code other than 0, StoppedError.
+    Raises MissingError, ToolError for an exit code other than 0, StoppedError, UnreachableError
+    when the kernel does not let go of a program that was ended.
     """
     import pexpect
 
@@ -237,6 +263,7 @@ def pty(
         pexpect.TIMEOUT,
     ]
     said: list[str] = []
+    stopped = StoppedError(f"{argv[0]} was ended before it was done")
     try:
         while True:
             found = child.expect(patterns)
@@ -252,10 +279,14 @@ def pty(
                 if watch:
                     watch(piece)
             if stop():
-                child.terminate(force=True)
-                raise StoppedError(f"{argv[0]} was ended before it was done")
+                raise stopped
+        # It may have closed its terminal and still be writing to a disk.
+        while child.isalive():
+            if stop():
+                raise stopped
+            time.sleep(_PAUSE)
     finally:
-        child.close(force=True)
+        _end_on_terminal(child, argv[0])
     code = child.exitstatus if child.exitstatus is not None else -(child.signalstatus or 0)
     out = "".join(said).replace("\b", "")
     result = Result(tuple(argv), code, out, "", time.monotonic() - began)

@@ -105,8 +105,13 @@ print(json.dumps({
 # Runs in the guest after a stop: nothing may be torn, nothing held.
 _LOOK = r"""
 code=0
-findmnt --verify >/tmp/verify 2>&1 || { cat /tmp/verify; code=1; }
-rm -f /tmp/verify
+# After the logout the disk of the line is away, as with any array that is down.
+findmnt --verify >/tmp/verify 2>&1 || {
+    grep -q '\[E\] unreachable on boot required source' /tmp/verify &&
+        [ "$(grep -c '\[E\]' /tmp/verify)" = 1 ] &&
+        ! ls /sys/class/iscsi_session/session* >/tmp/verify.sessions 2>&1
+} || { cat /tmp/verify; code=1; }
+rm -f /tmp/verify /tmp/verify.sessions
 for base in /etc/iscsi /var/lib/iscsi; do
     find $base/nodes -type f 2>/dev/null | while read -r file; do
         [ "$(stat -c %a "$file")" = 600 ] || echo "$file is not 0600"

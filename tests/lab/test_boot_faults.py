@@ -23,8 +23,9 @@ ExecStart=/usr/bin/systemd-run --on-active=20 /usr/local/lib/lab/network up
 PROMPT_SHUTDOWN = 60.0
 #: The longest that a boot may be held up by an array that is away (8 logins of 15 s, and some).
 LATER = 150.0
-#: The longest that an array that is away may hold up a shutdown.
-BOUND = 330.0
+#: The longest that an array that is away may hold up a shutdown: systemd waits 90 s for each of
+#: units, SIGTERM, SIGKILL and the last unmounting, and tries each more than once.
+BOUND = 900.0
 
 
 def say_all(host: Guest) -> None:
@@ -70,7 +71,7 @@ def test_shutdown_unmounts_then_logs_out_and_the_boot_mounts_all_that_answers(la
     seconds = host.shutdown()
     log = host.console_log()[mark:]
     assert seconds < PROMPT_SHUTDOWN
-    logout = place(log, r"Stopp(ed|ing) .*iSCSI targets")
+    logout = place(log, r"Stopping .*Login to default iSCSI targets")
     for name in ("one", "dead", "off"):
         assert place(log, rf"Unmounted .*/srv/{name}") < logout
     assert logout < place(log, "Stopped .*The lab's two networks")
@@ -122,7 +123,7 @@ def test_a_dead_array_holds_up_the_shutdown_for_a_bounded_time(lab: Lab) -> None
     lab.cut("A")
     act(host, "until [ $(cat /sys/class/iscsi_session/*/state) = FAILED ]; do sleep 0.2; done; "
         "(echo late > /srv/one/late) < /dev/null > /dev/null 2>&1 &")  # fmt: skip
-    assert host.shutdown(timeout=2 * BOUND) < BOUND
+    assert host.shutdown(timeout=BOUND) < BOUND
     lab.mend("A")
     host.boot()
     assert act(host, "cat /srv/one/file").out == "synced\n"

@@ -1,0 +1,38 @@
+"""Programs on a terminal of ours: their end is theirs, and ours when the user asks to stop."""
+
+from __future__ import annotations
+
+import os
+import time
+
+import pytest
+
+from iscsictl.system import run
+from iscsictl.system.run import StoppedError, ToolError
+
+DEAF = "trap '' HUP INT TERM CONT; "
+
+
+def test_a_program_that_closed_its_terminal_ends_in_its_own_time() -> None:
+    began = time.monotonic()
+    with pytest.raises(ToolError) as told:
+        run.pty(["sh", "-c", "echo done; exec < /dev/null > /dev/null 2>&1; sleep 0.5; exit 3"])
+    assert told.value.result.code == 3
+    assert told.value.result.out.strip() == "done"
+    assert time.monotonic() - began >= 0.5
+
+
+@pytest.mark.fault("F42")
+@pytest.mark.parametrize(
+    "script",
+    [
+        DEAF + "echo pid $$; while :; do sleep 0.1; done",
+        DEAF + "echo pid $$; exec < /dev/null > /dev/null 2>&1; while :; do sleep 0.1; done",
+    ],
+)
+def test_a_program_that_heeds_no_signal_is_ended_when_the_user_asks(script: str) -> None:
+    said: list[str] = []
+    with pytest.raises(StoppedError, match="sh was ended before it was done"):
+        run.pty(["sh", "-c", script], watch=said.append, stop=lambda: bool(said))
+    with pytest.raises(ProcessLookupError):
+        os.kill(int("".join(said).split()[1]), 0)
