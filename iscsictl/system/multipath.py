@@ -3,8 +3,11 @@
 import os
 from pathlib import Path
 
-from iscsictl.system.blockdev import device_number, device_path, holders
-from iscsictl.system.udevdb import device_properties
+from iscsictl.errors import IscsictlError
+from iscsictl.system.blockdev import device_path, holders
+from iscsictl.system.run import run
+
+_PATIENCE = 5.0
 
 
 def runs(root: Path = Path("/")) -> bool:
@@ -13,15 +16,23 @@ def runs(root: Path = Path("/")) -> bool:
 
 
 def is_awaited(device: str, root: Path = Path("/")) -> bool:
-    """Tell whether the map over a disk is still to come, as far as is known.
+    """Tell whether a map over a disk may still come: multipathd has not seen it, or makes one.
 
-    udev says that a disk is for multipathd (`multipath -u` in 60-multipath.rules) before the map
-    is made; as long as it has said nothing that may come.
+    udev's word is not enough: `multipath -u` may say no of a disk that multipathd then takes.
     """
     if not runs(root):
         return False
     name = os.path.basename(device)
-    known = device_properties(root, device_number(root, name) or "")
-    if known.get("DM_MULTIPATH_DEVICE_PATH") != "1":
-        return not known
-    return not any(os.path.exists(device_path(root, holder)) for holder in holders(root, name))
+    over = holders(root, name)
+    if over:
+        return not any(os.path.exists(device_path(root, holder)) for holder in over)
+    return f"{name}:[orphan]" not in _paths()
+
+
+def _paths() -> list[str]:
+    """Return DISK:MAP of all that multipathd has seen; [orphan] is none that it makes."""
+    command = ["multipathd", "show", "paths", "raw", "format", "%d:%m"]
+    try:
+        return run(command, timeout=_PATIENCE, ok=None).out.split()
+    except IscsictlError:
+        return []
