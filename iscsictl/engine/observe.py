@@ -1,11 +1,13 @@
 """Look at the machine as far as a wish needs it: frozen facts for the planner."""
 
 import contextlib
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from iscsictl.core.build import record_values
+from iscsictl.core.making import blocks
 from iscsictl.core.naming import find
 from iscsictl.core.routes import recorded_portals, session_of
 from iscsictl.engine.context import Context
@@ -40,12 +42,16 @@ from iscsictl.system import (
     portals,
     probe,
     scsi,
+    stop,
     systemd,
     users,
 )
 from iscsictl.system.sysfs import read_listing
 
 PROBE_WAIT = 10.0
+UDEV_WAIT = 10.0
+UDEV_PAUSE = 0.1
+_Basis = tuple[tuple[NodeRecord, ...], Listing, HostFacts, Fstab, tuple[Hold, ...]]
 
 
 def host_facts(root: Path = Path("/")) -> HostFacts:
@@ -61,7 +67,7 @@ def host_facts(root: Path = Path("/")) -> HostFacts:
 
 def for_attach(context: Context, wish: AttachWish, before: Inventory | None) -> Inventory:
     """Look at all that an attach rests on. What the array said `before` is not asked again."""
-    records, listing, facts, fstab, held = context.together("host", lambda: _basis(context))
+    records, listing, facts, fstab, held = _settled(context, wish.mount)
     offers: Seen[tuple[Offer, ...]] = NotLooked()
     silent: Mapping[Portal, str] = {}
     known = recorded_portals(records, wish)
@@ -90,6 +96,19 @@ def for_attach(context: Context, wish: AttachWish, before: Inventory | None) -> 
     )
 
 
+def _settled(context: Context, mount: str | None) -> _Basis:
+    """Look at the host, giving udev time for what has just been made and mounted there."""
+    deadline = time.monotonic() + min(UDEV_WAIT, context.wait)
+    while True:
+        basis = context.together("host", lambda: _basis(context))
+        devices = [block for disk in basis[1].disks or () for block in blocks(disk.block)]
+        there = (b for b in devices if mount in {m.path for m in b.mounts})
+        if all(block.fstype and block.uuid for block in there) or time.monotonic() > deadline:
+            return basis
+        stop.check()
+        time.sleep(UDEV_PAUSE)
+
+
 def for_export(root: Path) -> tuple[Inventory, dict[str, Place]]:
     """Look at all that a file of volumes tells, and at the roots of our mounts."""
     context = Context(root=root)
@@ -103,9 +122,7 @@ def for_export(root: Path) -> tuple[Inventory, dict[str, Place]]:
     return Inventory(records, listing.sessions, disks, fstab, host=facts, holds=held), places
 
 
-def _basis(
-    context: Context,
-) -> tuple[tuple[NodeRecord, ...], Listing, HostFacts, Fstab, tuple[Hold, ...]]:
+def _basis(context: Context) -> _Basis:
     """Look at what is the same for every wish."""
     root = context.root
     return (
