@@ -8,6 +8,7 @@ state of both machines.
 import sys
 
 from tests.bench.bench_attach import ALONE
+from tests.bench.pair import start
 from tests.lab.agent import Result
 from tests.lab.array import A4
 from tests.lab.image import SUITES
@@ -79,7 +80,7 @@ def main() -> None:
     count = int(sys.argv[1]) if len(sys.argv) > 1 else VOLUMES
     suite = sys.argv[2] if len(sys.argv) > 2 else SUITES[0]
     names = [f"v{number:02}" for number in range(count)]
-    with Lab.start(suite) as lab:
+    with start(suite) as lab:
         lab.install_project()
         for name in names:
             disk = lab.array.disk(name, SIZE)

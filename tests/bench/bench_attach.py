@@ -7,9 +7,9 @@ each on a target of its own; the floor is what the programs take that any way ha
 import statistics
 import sys
 
+from tests.bench.pair import start
 from tests.lab.array import A4
 from tests.lab.guest import Guest
-from tests.lab.pair import Lab
 
 IQN = "iqn.2001-04.com.example:t"
 ROUNDS = 5
@@ -83,7 +83,7 @@ def main() -> None:
     """Print the table."""
     suite = sys.argv[1] if len(sys.argv) > 1 else "bookworm"
     rounds: list[list[float]] = []
-    with Lab.start(suite) as lab:
+    with start(suite) as lab:
         lab.restore("booted")
         lab.install_project()
         host = lab.host

@@ -6,6 +6,7 @@ The peer is one `iscsiadm` for just those 50, which have a startup of their own 
 import json
 import sys
 
+from tests.bench.pair import start
 from tests.lab.array import A4
 from tests.lab.guest import Guest
 from tests.lab.lio import Disk, Target, serial_of
@@ -64,7 +65,7 @@ def lose(host: Guest) -> None:
 def main() -> None:
     """Print one figure a line."""
     suite = sys.argv[1] if len(sys.argv) > 1 else "bookworm"
-    with Lab.start(suite) as lab:
+    with start(suite) as lab:
         lab.restore("booted")
         lab.install_project()
         host = lab.host

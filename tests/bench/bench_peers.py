@@ -13,6 +13,7 @@ from collections.abc import Iterator
 
 from tests.bench import peers
 from tests.bench.bench_attach import FLOOR, SCRIPT, floor
+from tests.bench.pair import start
 from tests.lab.array import A4
 from tests.lab.guest import Guest
 from tests.lab.pair import Lab
@@ -185,7 +186,7 @@ def table(rounds: list[Figures], rows: dict[str, str], ours: str) -> None:
 def main() -> None:
     """Print the tables."""
     suite = sys.argv[1] if len(sys.argv) > 1 else "bookworm"
-    with Lab.start(suite) as lab:
+    with start(suite) as lab:
         lab.restore("booted")
         peers.install(lab.host, lab.image)
         for name, content in FILES.items():
