@@ -98,20 +98,32 @@ def label(disk: DiskId, table: str, fine: Callable[[Content], bool], deadline: f
     device = disk.device
     with held(disk, deadline):
         _still(disk, device, fine)
-        script = f"label: {table}\n,,\n".encode()
-        run(
-            ["sfdisk", "--quiet", "--wipe", "never", "--wipe-partitions", "never", device],
-            stdin=script,
-            timeout=None,
-        )
-        _await_node(probe.part_device(device, 1), deadline)
+        command = ["sfdisk", "--quiet", "--wipe", "never", "--wipe-partitions", "never"]
+        if not _is_map(device):
+            command += ["--no-reread", "--no-tell-kernel"]
+        run([*command, device], stdin=f"label: {table}\n,,\n".encode(), timeout=None)
+        _show(device, 1, deadline)
+
+
+def _is_map(device: str) -> bool:
+    return device.startswith("/dev/mapper/")
 
 
 def _settle_table(device: str) -> None:
     run(["blockdev", "--rereadpt", device], ok=None)
 
 
-def _await_node(node: str, deadline: float) -> None:
+def _show(device: str, part: int, deadline: float) -> None:
+    """Have the kernel show a partition that is on the disk.
+
+    It is told of this one alone: when it reads the whole table again, udev looks at the disk and
+    at the partition twice. The partitions of a map are shown by udev (kpartx(8)).
+    """
+    node = probe.part_device(device, part)
+    if not _is_map(device) and not Path(node).exists():
+        told = run(["partx", "--add", "--nr", str(part), device], ok=None)
+        if told.code:
+            _settle_table(device)
     while not Path(node).exists():
         if time.monotonic() > deadline:
             raise UnreachableError(f"{node} did not appear after partitioning")
@@ -134,6 +146,8 @@ def mkfs(
     """
     node = disk.device if part is None else probe.part_device(disk.device, part)
     with held(disk, deadline):
+        if part is not None:
+            _show(disk.device, part, deadline)
         content = _still(disk, node, fine)
         if content.filesystem is not None:
             run(["wipefs", "--all", "--quiet", node])

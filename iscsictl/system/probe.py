@@ -28,7 +28,6 @@ _BLKGETSIZE64 = 0x80081272
 _BLKSSZGET = 0x1268
 _BLKROGET = 0x125E
 _GRID = 64
-_AT_ONCE = 4
 _TABLES = frozenset({"gpt", "dos", "PMBR", "sun", "bsd", "sgi", "mac"})
 _EXT_MAGIC = 0xEF53
 
@@ -127,9 +126,7 @@ def first_data(fd: int, places: Iterable[tuple[int, int]]) -> int | None:
 
     Raises UnreachableError when a place cannot be read.
     """
-
-    def look(place: tuple[int, int]) -> int | None:
-        at, length = place
+    for at, length in places:
         with mmap.mmap(-1, max(length, mmap.PAGESIZE)) as buffer:
             view = memoryview(buffer)
             done = 0
@@ -146,11 +143,9 @@ def first_data(fd: int, places: Iterable[tuple[int, int]]) -> int | None:
                 ) from None
             finally:
                 view.release()
-            return None if buffer[:length] == _zeroes(length) else at
-
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        found = [at for at in pool.map(look, places) if at is not None]
-    return min(found, default=None)
+            if buffer[:length] != _zeroes(length):
+                return at
+    return None
 
 
 def _signatures(device: str) -> tuple[Signature, ...]:
@@ -244,9 +239,7 @@ def probe(device: str, wwid: str, *, users: tuple[str, ...] = (), full: bool = F
         with ThreadPoolExecutor(2) as pool:
             seen, said = pool.submit(_signatures, device), pool.submit(blkid, device)
             places = everywhere(size) if full else named_places(size)
-            data_at = first_data(fd, places[:1])
-            if data_at is None:
-                data_at = first_data(fd, places[1:])
+            data_at = first_data(fd, places)
             signatures, found = seen.result(), said.result()
         on_disk = tuple(s for s in signatures if s.type not in _TABLES)
         table: str | None = None
