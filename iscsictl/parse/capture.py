@@ -20,7 +20,8 @@ _PROMPT = re.compile(
     r" ?[#$%>](?: .*)?|\[[^\]]{0,80}\][#$].*"
 )
 _BLANK = "\ufeff \t\r\f\v\0"
-_SILENT = ("iscsiadm: No active sessions", "Script started on ", "Script done on ")
+_NO_SESSIONS = "iscsiadm: No active sessions"
+_SILENT = (_NO_SESSIONS, "Script started on ", "Script done on ")
 
 
 class _Reader(Protocol):
@@ -46,7 +47,8 @@ def parse_capture(text: str | bytes) -> Listing:
     """Read a capture; `disks` stays None, for no printed format tells them.
 
     Indentation, blanks at the ends, CRLF, a byte order mark, colours, a mail's quoting, prompts
-    and unrelated lines do not matter.
+    and unrelated lines do not matter. Where iscsiadm says that there are no sessions, what
+    stands around it is not missed.
     """
     if isinstance(text, bytes):
         text = decode(text)
@@ -81,7 +83,8 @@ def parse_capture(text: str | bytes) -> Listing:
             if not (line.startswith(_SILENT) or _PROMPT.fullmatch(line)):
                 noise.append(number)
     active.close()
-    warnings += _noise_notes(noise)
+    if sessions or _NO_SESSIONS not in text:
+        warnings += _noise_notes(noise)
     warnings.sort(key=lambda note: note.line or 0)
     return Listing(tuple(sessions), None, tuple(warnings))
 

@@ -76,6 +76,7 @@ class IscsiadmReader:
         self._portal: Portal | None = None
         self._persistent: Portal | None = None
         self._group: _Group | None = None
+        self._flat: Session | None = None
         self._account: str | None = None
         self._special: dict[str, Callable[[str, int], bool]] = {
             "Target": self._take_target,
@@ -142,7 +143,7 @@ class IscsiadmReader:
                 group.timeouts[_TIMEOUTS[label]] = int(value)
             elif value == "off":
                 group.timeouts[_TIMEOUTS[label]] = -1
-            else:
+            elif value != "<empty>":
                 self._warnings.append(Note(f"{label} is not a number of seconds", number))
             return True
         return label in _HEADINGS and not value
@@ -274,19 +275,20 @@ class IscsiadmReader:
             return False
         self._forget()
         transport, sid, portal, target = found.groups()
-        self._sessions.append(
-            Session(
-                "iscsiadm",
-                _SUFFIX.sub("", target),
-                sid=int(sid),
-                transport=_known(transport),
-                persistent_portal=self._read_portal(portal, number),
-            )
+        self._flat = Session(
+            "iscsiadm",
+            _SUFFIX.sub("", target),
+            sid=int(sid),
+            transport=_known(transport),
+            persistent_portal=self._read_portal(portal, number),
         )
         return True
 
     def close(self) -> None:
         """End the session that is open; target and portals stand for the next."""
+        flat, self._flat = self._flat, None
+        if flat is not None:
+            self._sessions.append(flat)
         group, self._group = self._group, None
         self._account = None
         if group is None or self._target is None:

@@ -194,12 +194,19 @@ def _print_long(listing: Listing, screen: Screen) -> None:
         lines = [visible(session.target)]
         lines += [f"  {label:<24} {visible(value)}" for label, value in _facts(session) if value]
         lines += [
-            "  " + " ".join(["LUN", *(_flat(value) for value in _values(row, exact=False)[3:])])
+            "  " + " ".join(["LUN", *map(_flat, _values(row, exact=False)[3:]), *_told(way.lun)])
             for row in rows
-            if any(way.session is session and way.lun for way in row.ways)
+            for way in row.ways
+            if way.session is session and way.lun
         ]
         blocks.append("\n".join(lines))
     screen.write("\n\n".join(blocks) + "\n")
+
+
+def _told(lun: Lun) -> list[str]:
+    """Return what is known of a LUN itself, whatever is on it."""
+    words = (lun.state, lun.wwid or lun.page83, lun.vendor, lun.model)
+    return [visible(word) for word in words if word]
 
 
 def _flat(value: Value) -> str:

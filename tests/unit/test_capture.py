@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -145,6 +146,25 @@ def test_several_captures_with_prompts_between_are_one_listing() -> None:
     assert [session.source for session in listing.sessions] == [
         "sfnet", "iscsiadm", "iscsiadm", "iscsiadm", "iscsiadm", "iscsiadm", "libiscsi",
     ]  # fmt: skip
+    assert listing.warnings == ()
+
+
+@pytest.mark.parametrize("first", ["libiscsi", "sfnet"])
+def test_sessions_stand_in_the_order_of_the_capture(first: str) -> None:
+    texts = {
+        "libiscsi": "Target:iqn.2010-10.org.example:u Portal:192.0.2.7:3260,1\n",
+        "sfnet": text_of("sfnet-two-portals").rstrip("*\n") + "\n",
+    }
+    listing = parse_capture(texts[first] + text_of("flat") + texts[first])
+    assert [one.source for one in listing.sessions] == [first, *["iscsiadm"] * 3, first]
+
+
+def test_a_timeout_that_is_not_known_is_none_and_no_fault() -> None:
+    text = text_of("mixed-P3")
+    before = parse_capture(text).sessions[0].timeouts
+    listing = parse_capture(text.replace("Abort Timeout: 15", "Abort Timeout: <empty>"))
+    assert before is not None
+    assert listing.sessions[0].timeouts == replace(before, abort=None)
     assert listing.warnings == ()
 
 

@@ -125,6 +125,14 @@ def test_control_characters_from_the_wire_never_reach_the_terminal() -> None:
         assert not set(text) & set("\x1b\x07\u202e\udcff\x9b")
 
 
+def test_all_that_is_known_of_each_lun_is_in_the_long_form() -> None:
+    known = Lun(4, "2:0:0:4", "/dev/sdd", "transport-offline", vendor="EXAMPLE", model="BOX 9")
+    text = shown(Listing((Session("sfnet", IQN, luns=(known, Lun(5, page83="600a0b")),),)), None,
+                 long=True)  # fmt: skip
+    assert "  LUN 4 /dev/sdd - - - transport-offline EXAMPLE BOX 9\n" in text
+    assert text.endswith("  LUN 5 - - - - 600a0b\n")
+
+
 def test_the_kernel_s_long_ipv6_address_is_shown_as_people_write_it() -> None:
     portal = Portal("2001:0db8:000a:0000:0000:0000:0000:0005", 860, 1)
     one = Session("sysfs", IQN, sid=1, portal=portal, luns=())
@@ -249,6 +257,8 @@ def test_a_capture_on_stdin_is_read_and_what_is_not_one_is_named_by_line(tmp_pat
     result = run(tmp_path, "--from", "-", "-o", "tsv", text="hello\n" + flat)
     assert (result.returncode, len(result.stdout.splitlines())) == (0, 4)
     assert result.stderr.startswith("iscsictl: stdin:1: ")
+    none = run(tmp_path, "--from", "-", text="hello\niscsiadm: No active sessions.\n")
+    assert (none.returncode, none.stdout) == (0, "")
     nothing = run(tmp_path, "--from", "-", text="hello\nworld\n")
     assert (nothing.returncode, nothing.stdout) == (1, "")
     assert "stdin:1" in nothing.stderr
