@@ -97,7 +97,7 @@ def _read(name: str) -> str:
         raise UsageError(f"{name}: {error.strerror}", hint="give a file that can be read") from None
     if len(data) > LARGEST:
         raise UsageError(f"{name}: larger than {LARGEST} bytes", hint="is it the right file?")
-    return data.decode("utf-8", "surrogateescape")
+    return data.decode("utf-8", "surrogateescape").removeprefix("\ufeff")
 
 
 def _bindings(settings: Settings, kind: core.Kind, given: str | None) -> str:
@@ -126,8 +126,13 @@ def _show(plan: ImportPlan, settings: Settings) -> None:
         if target.name:
             values = core.record_values(target.settings)
             rows += [("node", target.name, f"{key} = {value}") for key, value in values.items()]
+    for subnet in plan.config.subnets:
+        values = core.subnet_values(subnet.settings)
+        rows += [("node", subnet.network, f"{key} = {value}") for key, value in values.items()]
     for mount in plan.mounts:
         what = f"{mount.target} lun {mount.lun}" if mount.target else mount.source.spec
+        if mount.part is not None:
+            what += f" part {mount.part}"
         rows.append(("fstab", mount.source.directory, what))
     if settings.output == "tsv":
         lines = ["\t".join(row) for row in rows]

@@ -149,6 +149,9 @@ def plan_config(config: OldConfig) -> ImportPlan:
     ]
     for settings in everything:
         warnings += [w for w in _lost(settings) if w not in warnings]
+    for target in config.targets:
+        if target.name and (why := why_not_made(target.name)):
+            warnings.append(Problem(target.line, f"{target.name} {why}; it is kept", "note"))
     discovery = tuple(
         DiscoveryPlan(
             entry,
@@ -191,6 +194,13 @@ def record_values(settings: Settings) -> dict[str, str]:
         values["node.conn[0].timeo.noop_out_interval"] = str(interval.value)
     enabled = settings.get("enabled")
     values["node.startup"] = "manual" if enabled and not enabled.value else "automatic"
+    return values
+
+
+def subnet_values(settings: Settings) -> dict[str, str]:
+    """Map settings of a network; whether to log in at boot is none of them."""
+    values = record_values(settings)
+    del values["node.startup"]
     return values
 
 
@@ -278,6 +288,10 @@ def _plan_mounts(text: str, bindings: str) -> ImportPlan:
 
 
 def _plan_mount(mount: OldMount, names: Mapping[tuple[int, int], Binding]) -> MountPlan | Problem:
+    if not mount.directory.startswith("/"):
+        return Problem(
+            mount.line, "swap is not taken over; add its disk with: iscsictl fstab add DISK none"
+        )
     if mount.device is None:
         if mount.spec.startswith(("UUID=", "LABEL=")):
             return MountPlan(mount)
@@ -343,10 +357,13 @@ def as_json(plan: ImportPlan) -> dict[str, object]:
             for e in plan.config.targets
         ],
         "subnets": [
-            {"line": e.line, "network": e.network, **_plain(e.settings)}
+            {"line": e.line, "network": e.network, **_plain(e.settings),
+             "keys": subnet_values(e.settings)}
             for e in plan.config.subnets
         ],
-        "everywhere": _plain(plan.config.everywhere),
+        "everywhere": {
+            **_plain(plan.config.everywhere), "keys": record_values(plan.config.everywhere)
+        },
         "initiator": plan.initiator,
         "mounts": [
             {"line": m.source.line, "spec": m.source.spec, "target": m.target, "lun": m.lun,
@@ -362,6 +379,7 @@ def as_json(plan: ImportPlan) -> dict[str, object]:
 
 
 def _discovery_json(entry: Discovery) -> dict[str, object]:
+    values = {**_discovery_record(entry), **_account("node.session", entry)}
     return {
         "line": entry.line,
         "address": entry.address,
@@ -373,6 +391,7 @@ def _discovery_json(entry: Discovery) -> dict[str, object]:
         "login_timeout": LOGIN_TIMEOUT,
         "continuous": True,
         **_plain(entry.settings),
+        "keys": {key: value for key, value in values.items() if not isinstance(value, Secret)},
     }
 
 

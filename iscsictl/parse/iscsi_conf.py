@@ -27,6 +27,7 @@ from iscsictl.model.secret import Secret
 DEFAULT_PORT: Final = 3260
 LONGEST_LINE: Final = 2047
 _BLANKS: Final = " \t\n\v\f\r"
+_WORD: Final = re.compile(r"[\w,.-]{1,40}")
 
 Section = Literal["discovery", "target", "subnet", "other"]
 Group = Literal["connection", "session", "error", "tcp", "iscsi"]
@@ -83,6 +84,7 @@ _NOTHING: Final = {
     "readsize": "it belongs to DiscoveryFile, which open-iscsi does not have",
     "target,lun": "LUNs are found by themselves today",
 }
+_PLACES: Final = ("{}", "{}:{}", "[{}]", "[{}]:{}")
 KEYWORDS: Final = frozenset({*_KEYWORDS, *_ACCOUNTS, *_HEADERS, *_NOTHING, "enabled", "continuous"})
 
 
@@ -195,14 +197,16 @@ class _Reader:
             self.unknown(number, keyword, bool(equals))
 
     def unknown(self, number: int, keyword: str, equals: bool) -> None:
-        known = keyword.strip().lower()
-        if equals and known in KEYWORDS:
-            self.say(number, f"{keyword.strip()} has a blank before '=', so the line says nothing")
+        known = keyword.strip()
+        if not equals:
+            self.say(number, "the line has no '=' and is left out")
+        elif known.lower() in KEYWORDS:
+            self.say(number, f"{known} has a blank before '=', so the line says nothing")
         else:
-            # The value may be a mistyped password: only the keyword is shown.
-            shown = keyword.strip()[:40] if equals else "the line"
-            self.say(number, f"{shown!r} is not known and is left out" if equals
-                     else "the line has no '=' and is left out")  # fmt: skip
+            # What follows the first word may be a mistyped password.
+            word = _WORD.match(known)
+            shown = repr(word[0]) if word else "the keyword"
+            self.say(number, f"{shown} is not known and is left out")
 
     def header(self, number: int, indent: int, name: str, keyword: str, value: str) -> None:
         entry = self.opened(number, name, keyword, value)
@@ -233,9 +237,12 @@ class _Reader:
         if not value:
             self.say(number, f"{keyword} needs an address", "error")
             return None
-        address, port = _address(_token(value))
+        token = _token(value)
+        address, port = _address(token)
         if not address:
             self.say(number, f"the address is empty: {keyword}={value}", "note")
+        elif token not in {shape.format(address, port) for shape in _PLACES}:
+            self.say(number, f"{keyword}={token} is read as {address}, port {port}", "note")
         copied = {
             k: v for k, v in self.settings.items() if _fits("discovery", k) or k == "continuous"
         }

@@ -208,6 +208,21 @@ def test_a_device_whose_target_is_not_known_is_warned_about() -> None:
     assert [m.source.directory for m in plan.mounts] == ["/f"]
 
 
+def test_swap_is_left_to_the_admin() -> None:
+    text = "/dev/iscsi/bus0/target1/lun2/part3 none swap sw 0 0\nUUID=a swap swap\n"
+    plan = plan_import("fstab.iscsi", text, f"0 1 {TARGET}\n")
+    assert plan.mounts == ()
+    assert [w.line for w in plan.warnings] == [1, 2]
+
+
+def test_a_target_s_name_that_breaks_the_standard_is_kept_and_noted() -> None:
+    plan = plan_import(
+        "iscsi.conf", f"TargetName=iqn.2001-04.com.Example:A_b\nTargetName={TARGET}\n"
+    )
+    assert plan.config.targets[0].name == "iqn.2001-04.com.Example:A_b"
+    assert [(w.line, w.level) for w in plan.warnings] == [(1, "note")]
+
+
 def test_an_initiator_name_that_breaks_the_standard_is_kept_and_warned_about() -> None:
     plan = plan_import("initiatorname.iscsi", "InitiatorName=iqn.2001-04.com.Example:A_b\n")
     assert plan.initiator == "iqn.2001-04.com.Example:A_b"
@@ -236,6 +251,27 @@ def test_the_json_has_the_schema_and_secret_true(tmp_path: Path) -> None:
     assert document["discovery"][0]["secret"] is True
     assert "password" not in document["discovery"][0]
     assert document["warnings"] == []
+
+
+def test_each_part_of_the_json_names_the_keys_that_it_becomes(tmp_path: Path) -> None:
+    text = (
+        "PingTimeout=9\nDiscoveryAddress=192.0.2.1\n Username=u\n Password=very-secret-1\n"
+        "Subnet=192.0.2.0/24\n PingTimeout=7\n"
+    )
+    document = json.loads(run(tmp_path, text, "-n", "-o", "json").stdout)
+    ping = "node.conn[0].timeo.noop_out_timeout"
+    assert document["everywhere"]["keys"] == {ping: "9", "node.startup": "automatic"}
+    assert document["subnets"][0]["keys"] == {ping: "7"}
+    assert document["discovery"][0]["keys"] == {
+        f"{prefix}.auth.{name}": value
+        for prefix in ("discovery.sendtargets", "node.session")
+        for name, value in (("username", "u"), ("authmethod", "CHAP"))
+    }
+    assert f"192.0.2.0/24\t{ping} = 7" in run(tmp_path, text, "-n", "-o", "tsv").stdout
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_line(tmp_path: Path) -> None:
+    assert run(tmp_path, "\ufeffDiscoveryAddress=192.0.2.1\r\n", "-n").exit_code == 10
 
 
 def test_a_file_with_nothing_in_it_exits_0(tmp_path: Path) -> None:

@@ -174,6 +174,19 @@ def test_an_address_has_a_port_or_3260(value: str, address: str, port: int) -> N
     assert (entry.address, entry.port) == (address, port)
 
 
+@pytest.mark.parametrize("value", ["2001:db8::5", "host:99999", "host:x", "192.0.2.1:860:1"])
+def test_an_address_that_is_surely_meant_otherwise_is_noted(value: str) -> None:
+    assert lines(f"DiscoveryAddress={value} # array\n") == [(1, "note")]
+    assert lines("DiscoveryAddress=host:860\nDiscoveryAddress=[2001:db8::5]:860\n") == []
+
+
+@pytest.mark.parametrize("line", ["Password geheim=1", "Password:geheim=1", "Pass word=geheim"])
+def test_of_a_keyword_that_is_none_the_first_word_is_shown(line: str) -> None:
+    (problem,) = parse_iscsi_conf(line).problems
+    assert problem.text.startswith("'Pass")
+    assert "geheim" not in problem.text
+
+
 def test_numbers_are_those_of_strtol_with_base_0() -> None:
     assert [parse_number(t) for t in ("10", "010", "0x10", "128 * 2", "")] == [10, 8, 16, 128, None]
     assert [parse_number(t) for t in ("08", "-1", "1k", "99999999999", "²")] == [None] * 5
