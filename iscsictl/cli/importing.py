@@ -10,6 +10,7 @@ from iscsictl.cli.options import Settings, changing, common, complain, need_root
 from iscsictl.core import importing as core
 from iscsictl.core.importing import ImportPlan
 from iscsictl.errors import Exit, IscsictlError, NotFoundError, UsageError
+from iscsictl.ui.importview import as_json
 
 LARGEST = 8 * 1024 * 1024
 
@@ -38,7 +39,7 @@ def import_(settings: Settings, file: str, bindings: str | None) -> int:
     kind = core.recognise(Path(file).name, text)
     plan = core.plan_import(kind, text, _bindings(settings, kind, bindings))
     if settings.output == "json" and settings.dry_run:
-        click.echo(json.dumps(core.as_json(plan), indent=1))
+        click.echo(json.dumps(as_json(plan), indent=1))
     for warning in plan.warnings:
         click.echo(_plain(f"{file}:{warning.line}: {warning.level}: {warning.text}"), err=True)
     if plan.empty:
@@ -78,7 +79,7 @@ def _carry_out(settings: Settings, plan: ImportPlan) -> int:
             if not settings.quiet and settings.output != "json":
                 click.echo(_plain(outcome))
     if settings.output == "json":
-        click.echo(json.dumps(core.as_json(plan), indent=1))
+        click.echo(json.dumps(as_json(plan), indent=1))
     if errors:
         return Exit.PARTIAL if done else errors[0].exit
     return Exit.DONE

@@ -32,7 +32,6 @@ from iscsictl.parse.iscsi_conf import GROUP_OF
 Kind = Literal["iscsi.conf", "initiatorname.iscsi", "fstab.iscsi"]
 Values = Mapping[str, str | Secret]
 
-LOGIN_TIMEOUT: Final = 15
 _KEYS: Final[dict[str, tuple[str, ...]]] = {
     "login_timeout": ("node.conn[0].timeo.login_timeout",),
     "auth_timeout": ("node.conn[0].timeo.auth_timeout",),
@@ -343,60 +342,3 @@ def _try(act: Callable[[], None], done: str) -> Iterator[str | IscsictlError]:
         yield error
     else:
         yield done
-
-
-def as_json(plan: ImportPlan) -> dict[str, object]:
-    """Return the document of `import -n -o json`: no secret, `"secret": true` in its place."""
-    document: dict[str, object] = {
-        "schema": "iscsictl.import/1",
-        "kind": plan.kind,
-        "discovery": [_discovery_json(entry) for entry in plan.config.discovery],
-        "targets": [
-            {"line": e.line, "name": e.name, "login_timeout": LOGIN_TIMEOUT, **_plain(e.settings),
-             "keys": record_values(e.settings)}
-            for e in plan.config.targets
-        ],
-        "subnets": [
-            {"line": e.line, "network": e.network, **_plain(e.settings),
-             "keys": subnet_values(e.settings)}
-            for e in plan.config.subnets
-        ],
-        "everywhere": {
-            **_plain(plan.config.everywhere), "keys": record_values(plan.config.everywhere)
-        },
-        "initiator": plan.initiator,
-        "mounts": [
-            {"line": m.source.line, "spec": m.source.spec, "target": m.target, "lun": m.lun,
-             "part": m.part, "mount": m.source.directory, "fstype": m.source.fstype,
-             "options": list(m.source.options)}
-            for m in plan.mounts
-        ],
-        "warnings": [
-            {"line": w.line, "text": w.text, "level": w.level} for w in plan.warnings
-        ],
-    }  # fmt: skip
-    return document
-
-
-def _discovery_json(entry: Discovery) -> dict[str, object]:
-    values = {**_discovery_record(entry), **_account("node.session", entry)}
-    return {
-        "line": entry.line,
-        "address": entry.address,
-        "port": entry.port,
-        "username": entry.account.username,
-        "secret": entry.account.password is not None,
-        "username_in": entry.incoming.username,
-        "secret_in": entry.incoming.password is not None,
-        "login_timeout": LOGIN_TIMEOUT,
-        "continuous": True,
-        **_plain(entry.settings),
-        "keys": {key: value for key, value in values.items() if not isinstance(value, Secret)},
-    }
-
-
-def _plain(settings: Settings) -> dict[str, object]:
-    return {
-        name: -1 if name == "replacement_timeout" and setting.value == 0 else setting.value
-        for name, setting in settings.items()
-    }

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from iscsictl.core.importing import as_json, plan_import
+from iscsictl.core.importing import plan_import
 from iscsictl.model.oldconf import OldConfig
 from iscsictl.parse.iscsi_conf import parse_boolean, parse_iscsi_conf, parse_number, parse_time
+from iscsictl.ui.importview import as_json
 
 DATA = Path(__file__).parent / "data"
 OWN: list[dict[str, Any]] = json.loads((DATA / "iscsi_conf.json").read_text())
