@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
 
@@ -9,6 +10,7 @@ import click
 
 from iscsictl.cli.options import Settings, common, duration
 from iscsictl.core.changes import Look
+from iscsictl.errors import InterruptError
 
 SCHEMA = "iscsictl.watch/1"
 
@@ -35,6 +37,13 @@ def watch(settings: Settings, interval: float) -> None:
     seen = looks(settings.root, interval=interval, until=until)
     if sys.stdout is None:
         return
+    try:
+        _show(seen, settings)
+    except InterruptError as interrupt:
+        raise click.exceptions.Exit(interrupt.exit) from None  # its usual end, not an error
+
+
+def _show(seen: Iterator[Look], settings: Settings) -> None:
     if settings.output == "table" and sys.stdout.isatty():
         from iscsictl.ui.screen import screen_of
         from iscsictl.ui.watchview import Picture

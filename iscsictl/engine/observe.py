@@ -78,7 +78,6 @@ def for_attach(context: Context, wish: AttachWish, before: Inventory | None) -> 
         offers, silent = _ask_array(context, wish, known)
     target = wish.target or _only_target(offers)
     sessions = tuple(s for s in listing.sessions if s.target == target and s.status == "up")
-    contents, used = _disks(context, wish, listing, sessions)
     return Inventory(
         records,
         listing.sessions,
@@ -88,11 +87,10 @@ def for_attach(context: Context, wish: AttachWish, before: Inventory | None) -> 
         silent,
         _unsettled(records, wish, target, facts),
         _luns(wish, sessions),
-        contents,
-        used,
-        _place(wish),
-        facts,
-        held,
+        _disks(context, wish, listing, sessions),
+        place=_place(wish),
+        host=facts,
+        holds=held,
     )
 
 
@@ -246,21 +244,19 @@ def _luns(wish: AttachWish, sessions: tuple[Session, ...]) -> dict[int, tuple[in
 
 def _disks(
     context: Context, wish: AttachWish, listing: Listing, sessions: tuple[Session, ...]
-) -> tuple[dict[str, Seen[Content]], dict[str, Users]]:
+) -> dict[str, Seen[Content]]:
     """Probe the disks that the wish may mean, unless they are mounted where it wants them."""
     contents: dict[str, Seen[Content]] = {}
-    used: dict[str, Users] = {}
     hctls = {(s.sid, u.hctl) for s in sessions for u in s.luns or () if wish.lun in {None, u.lun}}
     disks = [d for d in listing.disks or () if any((p.sid, p.hctl) in hctls for p in d.paths)]
     for disk in disks:
-        if disk.wwid is None or not (wish.fs or wish.mount):
+        mounted = {mount.path for block in blocks(disk.block) for mount in block.mounts}
+        if disk.wwid is None or not (wish.fs or wish.mount) or wish.mount in mounted:
             continue
         sight = context.together("users", lambda: users.Sight(context.root))
-        users_now = users.users(disk, context.root, sight=sight)
-        used[disk.wwid] = users_now
-        if wish.mount not in users_now.mounts:
-            contents[disk.wwid] = _probe(disk, users_now, full=wish.full_probe)
-    return contents, used
+        used = users.users(disk, context.root, sight=sight)
+        contents[disk.wwid] = _probe(disk, used, full=wish.full_probe)
+    return contents
 
 
 def _probe(disk: Disk, used: Users, *, full: bool) -> Seen[Content]:

@@ -158,7 +158,7 @@ def test_a_lun_grows_is_swapped_and_goes(bare_lab: Lab) -> None:
     wait_until(bare_lab, f"blockdev --getsize64 {path}", str(size_of("3T")))
     other = bare_lab.array.disk("second", "64M", serial="feed-5eed")
     bare_lab.array.swap(IQN, 0, other)
-    wait_until(bare_lab, f"sg_inq -p 0x83 {path}", other.wwid.removeprefix("naa."))
+    wait_until(bare_lab, f"sg_vpd -p 0x83 {path}", other.wwid.removeprefix("naa."))
     third = bare_lab.array.disk("third", "64M")
     bare_lab.array.map(IQN, 1, third)
     bare_lab.host.run("iscsiadm -m session -R", check=True)

@@ -259,6 +259,7 @@ n=0
 while [ $n -lt 5 ]; do
     n=$((n+1))
     iscsiadm -m node --login
+    [ $n -gt 1 ] || udevadm settle
     iscsictl ls -o json >/dev/null
     for l in /sys/class/iscsi_session/*/device/target*/*:1; do echo 1 >$l/delete || true; done
     iscsiadm -m node -T {iqn}swap --logout
@@ -321,7 +322,7 @@ def test_sessions_and_luns_that_come_and_go_give_no_error_and_no_wrong_row(lab: 
         assert name in uuids or known == (None, None), row
         assert len(parts) <= name.startswith("parts"), row
         whole += known != (None, None) or bool(parts)
-    assert whole >= 4
+    assert whole >= 2
 
 
 LEAVE = rb"\x1b\[\?25h\x1b\[\?1049l"
@@ -363,7 +364,9 @@ def test_watch_shows_changes_and_throughput_and_leaves_the_terminal_as_it_was(la
     )
     for job in (json_watch, clock_watch):
         job.signal()
-    documents = [json.loads(line) for line in json_watch.wait().out.splitlines()]
+    ended = json_watch.wait()
+    assert (ended.code, ended.err) == (143, "")
+    documents = [json.loads(line) for line in ended.out.splitlines()]
     assert {one["schema"] for one in documents} == {"iscsictl.watch/1"}
     ((sid, before, after),) = {
         (one["sid"], one["before"], one["after"])
