@@ -74,15 +74,20 @@ linux unix debian ubuntu redhat centos fedora windows oracle vmware microsoft ci
 vtrak netapp emc dell equallogic powervault synology qnap truenas freenas hitachi huawei fujitsu
 nimble lefthand nexsan infortrend areca ibm hp hpe open iscsid my mein the for and not new
 company office home network system support service manager supervisor sysadmin operator private
-public keyboard abc computer internet iscsimy1spw spw
+public keyboard abc computer internet iscsimy1spw spw 15200 sendmail promisevtrak please super top
+mutual hunter sample example foo bar baz foobar localhost local localdomain your one two three four
+five six seven eight nine ten quick brown fox lorem ipsum dolor dead beef cafe face
 """
 _WORDS: Final = frozenset(_WORD_LIST.split())
 _ROWS: Final = (
-    "1234567890", "qwertyuiop", "asdfghjkl", "zxcvbnm", "qwertzuiop", "yxcvbnm", "azertyuiop",
-    "1qaz2wsx3edc4rfv5tgb6yhn7ujm8ik9ol0p", "1q2w3e4r5t6y7u8i9o0p", "!@#$%^&*()",
+    "`1234567890-=", "qwertyuiop[]", "asdfghjkl;'", "zxcvbnm,./", "qwertzuiop", "yxcvbnm",
+    "azertyuiop", "1qaz2wsx3edc4rfv5tgb6yhn7ujm8ik9ol0p", "1q2w3e4r5t6y7u8i9o0p",
+    "q1w2e3r4t5y6u7i8o9p0", "qazwsxedcrfvtgbyhnujmikolp", "zaqxswcdevfrbgtnhymjukilop",
+    "qawsedrftgyhujikolp", "aqswdefrgthyjukilop", "qweasdzxc", "a1b2c3d4e5f6g7h8i9j0",
     "abcdefghijklmnopqrstuvwxyz", "0123456789abcdef",
 )  # fmt: skip
 _RUNS: Final = tuple(row for forward in _ROWS for row in (forward, forward[::-1]))
+_UNSHIFTED: Final = str.maketrans('~!@#$%^&*()_+{}|:"<>?', "`1234567890-=[]\\;',./")
 _LEET: Final = str.maketrans(
     {"0": "o", "1": "i", "3": "e", "4": "a", "5": "s", "7": "t", "8": "b", "9": "g", "@": "a",
      "$": "s", "!": "i", "+": "t", "|": "l", "(": "c"}
@@ -186,12 +191,12 @@ def shared_with(targets: Iterable[str]) -> Verdict:
 
 def _weak(secret: str, user: str | None, words: Iterable[str]) -> Iterator[tuple[str, str]]:
     lowered = secret.lower()
-    if user and _variant_of(lowered, user.lower()):
+    if user and (lowered == user.lower() or _variant_of(lowered, user.lower())):
         yield "user-name", "it is the user name or a simple change of it"
     known = _WORDS | {w for word in words for w in re.split(r"[^a-z0-9]+", word.lower()) if w}
     if _made_of_words(lowered, known):
         yield "word", "it is made of well-known words, with the usual changes"
-    if _covered_by_runs(lowered) * 3 >= len(secret) * 2:
+    if any(_covered_by_runs(text) * 3 >= len(text) * 2 for text in _typed(lowered)):
         yield "keyboard-run", "it is a run of neighbouring keys, letters or digits"
     if len(set(lowered)) < 5 or _periodic(lowered):
         yield "repeats", "it repeats a few characters"
@@ -199,21 +204,25 @@ def _weak(secret: str, user: str | None, words: Iterable[str]) -> Iterator[tuple
         yield "digits", "it is digits only, like a date or a telephone number"
 
 
-def _plain(text: str) -> Iterator[str]:
-    """Yield the text with the usual disguises taken off, forwards and backwards."""
+def _plain(text: str) -> Iterator[tuple[str, int]]:
+    """Yield the text with the usual disguises taken off, forwards and backwards.
+
+    With each goes how many characters were taken off its ends.
+    """
     stems = {text, text.strip(string.digits + string.punctuation)}
     for stem in stems:
+        lost = len(text) - len(stem)
         for undone in (stem, stem.translate(_LEET), stem.translate(_LEET_L).translate(_LEET)):
             letters = re.sub(r"[^a-z0-9]", "", undone)
-            yield letters
-            yield letters[::-1]
+            yield letters, lost
+            yield letters[::-1], lost
 
 
 def _variant_of(lowered: str, name: str) -> bool:
     name = re.sub(r"[^a-z0-9]", "", name.translate(_LEET))
     if not name:
         return False
-    for plain in _plain(lowered):
+    for plain, _ in _plain(lowered):
         changed = plain.translate(_LEET)
         rest = changed.replace(name, "")
         if name in changed and len(rest) <= max(4, len(name) // 3):
@@ -222,12 +231,22 @@ def _variant_of(lowered: str, name: str) -> bool:
 
 
 def _made_of_words(lowered: str, known: frozenset[str] | set[str]) -> bool:
-    """Tell whether words, and at most four digits or letters between, make it up."""
-    return any(plain and _unknown_left(plain, known) <= 4 for plain in set(_plain(lowered)))
+    """Tell whether words make it up, with little between them: at most four characters.
+
+    Where there is anything between, what was taken off the ends counts too, up to eight in all.
+    """
+    for plain, lost in set(_plain(lowered)):
+        left = _unknown_left(plain, known)
+        if left == 0 or (left <= 4 and left + lost <= 8):
+            return True
+    return False
 
 
 def _unknown_left(text: str, known: frozenset[str] | set[str]) -> int:
-    """Count the fewest characters that no word covers; words have two letters or more."""
+    """Count the fewest characters that no word covers, all that may be if there is no word.
+
+    Words have two letters or more, and one of them three.
+    """
     text = text[:MAX_BYTES]
     longest = max(map(len, known), default=0)
     least = [0] * (len(text) + 1)
@@ -237,7 +256,13 @@ def _unknown_left(text: str, known: frozenset[str] | set[str]) -> int:
             if text[end - size : end] in known:
                 least[end] = min(least[end], least[end - size])
     return least[-1] if any(text[i : i + n] in known for n in range(3, longest + 1)
-                            for i in range(len(text) - n + 1)) else len(text)  # fmt: skip
+                            for i in range(len(text) - n + 1)) else MAX_BYTES  # fmt: skip
+
+
+def _typed(lowered: str) -> set[str]:
+    """Return the text as it is, without the shift key, and without keys that are hit again."""
+    both = (lowered, lowered.translate(_UNSHIFTED))
+    return {*both, *(re.sub(r"(.)\1+", r"\1", text) for text in both)}
 
 
 def _covered_by_runs(lowered: str) -> int:

@@ -65,6 +65,11 @@ def test_the_same_secret_both_ways_is_always_refused(made: bool) -> None:
         ("zxcvbnm,asdfgh", "keyboard-run"),
         ("abcdefghijkl", "keyboard-run"),
         ("fedcba987654", "keyboard-run"),
+        ("!QAZ2wsx#EDC", "keyboard-run"),
+        ("qazwsxedcrfv", "keyboard-run"),
+        ("q1w2e3r4t5y6", "keyboard-run"),
+        ("bbccddeeffgg", "keyboard-run"),
+        ("vtrak15200vtrak", "word"),
         ("aaaaaaaaaaaa", "repeats"),
         ("xK9xK9xK9xK9", "repeats"),
         ("194507081930", "digits"),
@@ -86,6 +91,16 @@ def test_a_weak_secret_is_refused_when_made_and_warned_about_when_dictated(
 )  # fmt: skip
 def test_the_user_name_and_its_simple_changes_are_found(secret: str) -> None:
     assert "user-name" in ids(secret, "refuse", user="backup-operator", made=True)
+
+
+def test_a_user_name_of_any_letters_is_no_secret() -> None:
+    assert "user-name" in ids("Größenwahnßß", "refuse", user="größenwahnßß", made=True)
+    assert "user-name" in ids("оператор-чтв", "refuse", user="оператор-чтв", made=True)
+
+
+@pytest.mark.parametrize("secret", ["128ee03520374643", "9611569228f74e59", "17wndwnul56-"])
+def test_digits_around_a_letter_are_no_word(secret: str) -> None:
+    assert "word" not in ids(secret, made=True)
 
 
 def test_names_near_at_hand_count_as_words() -> None:
