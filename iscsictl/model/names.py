@@ -8,7 +8,8 @@ DEFAULT_PORT = 3260
 DEFAULT_IFACE = "default"
 MAX_NAME_BYTES = 223
 
-_IQN = re.compile(r"iqn\.\d{4}-(0[1-9]|1[0-2])\.[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::[^\s/]*)?")
+_LABEL = r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
+_IQN = re.compile(rf"iqn\.[0-9]{{4}}-(0[1-9]|1[0-2])\.{_LABEL}(?:\.{_LABEL})*(?::[^\s/]*)?")
 _EUI = re.compile(r"eui\.[0-9A-Fa-f]{16}")
 _NAA = re.compile(r"naa\.(?:6[0-9A-Fa-f]{31}|[0-57-9A-Fa-f][0-9A-Fa-f]{15})")
 _MADE = re.compile(r"[a-z0-9.:-]+")
@@ -61,14 +62,28 @@ def parse_portal(text: str) -> Portal:
             f"portal {text!r}: open-iscsi cannot take a link-local address with a zone; "
             "use a global or unique local address"
         )
-    number = _number(text, "port", port, 65535) if port else DEFAULT_PORT
-    group = _number(text, "portal group tag", tag, 65535) if comma else None
+    if ":" in address and not _is_ipv6(address):
+        raise ValueError(f"portal {text!r}: {address!r} is no IPv6 address")
+    number = _number(text, "port", port, 1) if port else DEFAULT_PORT
+    group = _number(text, "portal group tag", tag, 0) if comma else None
     return Portal(address, number, group)
 
 
-def _number(text: str, what: str, digits: str, highest: int) -> int:
-    if not re.fullmatch(r"[0-9]{1,5}", digits) or int(digits) > highest:
-        raise ValueError(f"portal {text!r}: {what} {digits!r} is not a number up to {highest}")
+def _is_ipv6(address: str) -> bool:
+    from ipaddress import IPv6Address
+
+    try:
+        IPv6Address(address)
+    except ValueError:
+        return False
+    return True
+
+
+def _number(text: str, what: str, digits: str, lowest: int) -> int:
+    if not re.fullmatch(r"[0-9]{1,5}", digits) or not lowest <= int(digits) <= 65535:
+        raise ValueError(
+            f"portal {text!r}: {what} {digits!r} is not a number from {lowest} to 65535"
+        )
     return int(digits)
 
 
