@@ -23,6 +23,7 @@ from iscsictl.model.names import DEFAULT_IFACE
 from iscsictl.model.wish import AttachWish, Consent, DetachWish
 from iscsictl.system.disk import new_uuid
 
+Given = TypeVar("Given")
 Value = TypeVar("Value")
 
 
@@ -43,11 +44,15 @@ def owner_ids(text: str, what: str) -> tuple[int | None, int | None]:
     return uid, gid
 
 
-def _judged(option: str, judge: Callable[[str], Value], text: str | None) -> Value | None:
+def _judged(option: str, judge: Callable[[Given], Value], given: Given | None) -> Value | None:
     try:
-        return None if text is None else judge(text)
+        return None if given is None else judge(given)
     except ValueError as error:
         raise UsageError(f"--{option} {error}") from None
+
+
+def _units(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(map(wishing.unit, names))
 
 
 def _values(pairs: tuple[str, ...]) -> dict[str, str]:
@@ -216,7 +221,7 @@ def _wish(options: dict[str, Any]) -> AttachWish:
         uid=uid,
         gid=gid,
         mode=_judged("mode", wishing.mode_bits, options["mode"]),
-        required_by=options["required_by"],
+        required_by=_judged("required-by", _units, options["required_by"]) or (),
         wwid=options["wwid"],
         values=_values(options["pairs"]),
         boot=not options["no_boot"],

@@ -184,7 +184,7 @@ def _text_of(file: str) -> str:
         else:
             with Path(file).open("rb") as stream:
                 data = stream.read(_MAX_BYTES)
-        return data.decode()
+        return data.decode("utf-8-sig")
     except OSError as error:
         raise UsageError(f"{file}: {error.strerror}") from None
     except UnicodeDecodeError as error:

@@ -51,6 +51,27 @@ def below(volume: Volume, volumes: Iterable[Volume]) -> frozenset[str]:
     )
 
 
+class _ElementError(ValueError):
+    """What is wrong with one element of a list."""
+
+    def __init__(self, number: int, text: str) -> None:
+        super().__init__(text)
+        self.number = number
+
+
+def _each(value: object, check: Callable[[object], Any]) -> tuple[Any, ...]:
+    """Judge the elements of a list one by one."""
+    if not isinstance(value, list):
+        raise _expected("a list of strings in brackets", value)
+    found = []
+    for number, one in enumerate(value):
+        try:
+            found.append(check(one))
+        except ValueError as error:
+            raise _ElementError(number, str(error)) from None
+    return tuple(found)
+
+
 def _expected(what: str, value: object) -> ValueError:
     shown = repr(value)[:80]
     if isinstance(value, bool):
@@ -80,22 +101,23 @@ def _lun(value: object) -> int:
     return value
 
 
-def _texts(value: object) -> tuple[str, ...]:
-    if not isinstance(value, list):
-        raise _expected("a list of strings in brackets", value)
-    return tuple(map(_text, value))
+def _option(value: object) -> str:
+    text = _text(value)
+    if "," in text or " " in text:
+        raise ValueError(f"expected one mount option in each string, not {text!r}")
+    return text
 
 
 def _options(value: object) -> tuple[str, ...]:
-    found = _texts(value)
-    wrong = next((o for o in found if "," in o or " " in o), None)
-    if wrong is not None:
-        raise ValueError(f"expected one mount option in each string, not {wrong!r}")
-    return found
+    return _each(value, _option)
+
+
+def _units(value: object) -> tuple[str, ...]:
+    return _each(value, lambda one: wishing.unit(_text(one)))
 
 
 def _portals(value: object) -> tuple[Portal, ...]:
-    found = tuple(map(parse_portal, _texts(value)))
+    found = _each(value, lambda one: parse_portal(_text(one)))
     if not found:
         raise ValueError("expected at least one portal")
     return found
@@ -153,7 +175,7 @@ _KEYS: Final[Mapping[str, Check | None]] = {
     "options": _options,
     "owner": _text,
     "mode": _mode,
-    "required-by": _texts,
+    "required-by": _units,
     "wwid": _text,
     "set": _settings,
     "boot": _flag,
@@ -257,7 +279,8 @@ class _Reader:
                 try:
                     found[key] = check(value)
                 except ValueError as error:
-                    raise self._fault((*path, key), f"{key}: {error}") from None
+                    place = (error.number,) if isinstance(error, _ElementError) else ()
+                    raise self._fault((*path, key, *place), f"{key}: {error}") from None
         return found
 
     def _compare(self, volumes: tuple[Volume, ...]) -> None:

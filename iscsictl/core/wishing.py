@@ -34,6 +34,13 @@ def mode_bits(text: str) -> int:
     return int(text, 8)
 
 
+def unit(text: str) -> str:
+    """Return the name of a systemd unit."""
+    if not re.fullmatch(r"[A-Za-z0-9:_.@\\-]+\.[a-z]+", text):
+        raise ValueError(f"{text}: expected the name of a unit such as mail.service")
+    return text
+
+
 def is_secret_key(key: str) -> bool:
     """Tell whether a record key holds a secret."""
     return key.rpartition(".")[2] in {"password", "password_in"}

@@ -1,12 +1,16 @@
 """A file of volumes: what is good becomes wishes, what is not is told with its place."""
 
+import os
 import tomllib
+from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
+from iscsictl.cli.main import cli
 from iscsictl.core.spec import below, read_volumes
 from iscsictl.errors import UsageError
 from iscsictl.model.names import Portal
@@ -107,13 +111,15 @@ def test_every_key_reaches_the_wish() -> None:
         (LEAST + 'mount = "/a"\nmode = 0o750\n', (6, 1), "mode: expected a string in quotes"),
         (LEAST + 'mount = "/a"\nmode = "u+x"\n', (6, 1), "an octal mode"),
         (LEAST + 'mount = "/a"\noptions = "noatime"\n', (6, 1), "a list of strings in brackets"),
-        (LEAST + 'mount = "/a"\noptions = ["a,b"]\n', (6, 1), "one mount option in each string"),
+        (LEAST + 'mount = "/a"\noptions = ["a,b"]\n', (6, 12), "one mount option in each string"),
         (LEAST + 'options = ["noatime"]\n', (5, 1), "options: needs mount"),
         (LEAST + 'fs-label = "x"\n', (5, 1), "fs-label: needs fs"),
         (LEAST + 'fs = "xfs"\nfs-label = "0123456789abc"\n', (6, 1), "12 bytes at most"),
-        (LEAST.replace('"192.0.2.5"', '"fe80::1%eth0"'), (3, 1), "link-local"),
+        (LEAST.replace('"192.0.2.5"', '"fe80::1%eth0"'), (3, 12), "link-local"),
+        (LEAST.replace('"]', '",\n "host:0"]'), (4, 2), "portals: portal 'host:0': port '0'"),
         (LEAST.replace('"192.0.2.5"', ""), (3, 1), "at least one portal"),
-        (LEAST.replace('"192.0.2.5"', "5"), (3, 1), "not 5"),
+        (LEAST.replace('"192.0.2.5"', "5"), (3, 12), "not 5"),
+        (LEAST + 'mount = "/a"\nrequired-by = ["mail"]\n', (6, 16), "a unit such as mail.service"),
         (LEAST + 'chap = "u"\n', (5, 1), "chap: expected {"),
         (LEAST + 'chap = { secret-file = "/x" }\n', (5, 1), "chap: there is no user"),
         (LEAST + 'chap = { user = "u", secret = "x" }\n', (5, 22), "secret: there is no such key"),
@@ -138,6 +144,15 @@ def test_what_is_wrong_is_told_with_line_column_and_key(
     assert said.startswith(f"v.toml, line {place[0]}, column {place[1]}: ")
     assert says in said
     assert "hunter2" not in said
+
+
+def test_a_byte_order_mark_is_no_part_of_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    (tmp_path / "v.toml").write_text("\ufeffvolumes = 1\n")
+    result = CliRunner().invoke(cli, ["plan", str(tmp_path / "v.toml")])
+    assert "line 1, column 1: volumes: there is no such key" in result.output
 
 
 def test_an_empty_file_has_no_volume() -> None:
