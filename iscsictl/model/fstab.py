@@ -15,6 +15,7 @@ from iscsictl.lazyclass import dataclass
 
 PREFIX: Final = "x-iscsictl."
 NO_MOUNT_POINT: Final = "none"
+BY_UUID: Final = "/dev/disk/by-uuid/"
 
 Note = Literal["wwid", "target", "lun", "making"]
 
@@ -54,8 +55,11 @@ class FstabLine:
 
     @property
     def uuid(self) -> str | None:
-        """The filesystem UUID by which the line names its disk, if it does."""
-        name, sign, value = (self.spec or "").partition("=")
+        """The filesystem UUID by which the line names its disk, as a tag or as udev's link."""
+        spec = self.spec or ""
+        if spec.startswith(BY_UUID):
+            return spec.removeprefix(BY_UUID)
+        name, sign, value = spec.partition("=")
         return value.strip('"') if sign and name.upper() == "UUID" else None
 
     @property

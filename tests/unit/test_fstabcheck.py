@@ -77,6 +77,11 @@ def test_an_iscsi_disk_that_is_mounted_as_if_it_were_local_hangs_the_boot() -> N
     assert "line 1" in found[0].mend
 
 
+def test_udev_s_link_of_a_uuid_is_that_uuid() -> None:
+    found = check(f"/dev/disk/by-uuid/{UUID} /srv ext4 _netdev 0 0\n")
+    assert [(f.id, f.severity, f.line) for f in found] == [("no-nofail", "fail", 1)]
+
+
 def test_a_line_that_is_not_mounted_at_boot_hangs_none() -> None:
     assert ids(f"UUID={UUID} /srv ext4 noauto 0 0\n") == []
 
