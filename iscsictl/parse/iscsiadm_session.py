@@ -15,7 +15,7 @@ _FLAT = re.compile(r"(\S{1,64}): \[(\d{1,10})\]\s+(\S+:-?\d+,-?\d+)\s+(\S.*)")
 _SUFFIX = re.compile(r"\s+\((?:non-)?flash\)$")
 _LUN = re.compile(r"scsi(\d{1,10}) Channel (\d{1,10}) Id (\d{1,10}) Lun: (\d{1,20})")
 _DISK = re.compile(r"Attached scsi disk (\S+?)(?:\s*State:\s*(.*))?")
-_HOST = re.compile(r"(\d{1,10})(?:\s*State:\s*(.*))?")
+_HOST = re.compile(r"(\d{1,10})\s*State:\s*(.*)")
 _VERSION = re.compile(r"version \d{1,4}\.\S{1,40}")
 _NUMBER = re.compile(r"-?\d{1,10}")
 
@@ -82,6 +82,7 @@ class IscsiadmReader:
             "Target": self._take_target,
             "Current Portal": self._take_portal,
             "Persistent Portal": self._take_persistent,
+            "Portal": self._take_record,
             "Interface": self._take_interface,
             "SID": self._take_sid,
             "CHAP": self._take_chap,
@@ -173,6 +174,12 @@ class IscsiadmReader:
         self._persistent = self._read_portal(value, number)
         return True
 
+    def _take_record(self, _value: str, _number: int) -> bool:
+        """Leave the target be: a portal of this name makes it one of a list of records."""
+        if self._portal is None and self._group is None:
+            self._forget()
+        return False
+
     def _read_portal(self, value: str, number: int) -> Portal | None:
         portal = read_portal(value.strip())
         if portal is None and "<empty>" not in value:
@@ -244,15 +251,13 @@ class IscsiadmReader:
     def _take_devices(self, value: str, _number: int) -> bool:
         return self._group is not None and not value.strip()
 
-    def _take_host(self, value: str, number: int) -> bool:
-        if self._group is None:
-            return False
+    def _take_host(self, value: str, _number: int) -> bool:
+        """Read the adapter of a session; `-m host` prints another line with this label."""
         found = _HOST.fullmatch(value.strip())
-        if found:
-            self._group.host = Host(int(found[1]), _known(found[2]))
-            self._group.luns = []
-        else:
-            self._warnings.append(Note("the host number is not a number", number))
+        if self._group is None or not found:
+            return False
+        self._group.host = Host(int(found[1]), _known(found[2]))
+        self._group.luns = []
         return True
 
     def _take_device(self, group: _Group, line: str) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.lab.onhost import IQN, act, attached, mounted, sessions
+from tests.lab.onhost import IQN, act, attached, mounted
 
 if TYPE_CHECKING:
     from tests.lab.guest import Guest
