@@ -82,7 +82,6 @@ class IscsiadmReader:
             "Target": self._take_target,
             "Current Portal": self._take_portal,
             "Persistent Portal": self._take_persistent,
-            "Portal": self._take_record,
             "Interface": self._take_interface,
             "SID": self._take_sid,
             "CHAP": self._take_chap,
@@ -110,7 +109,7 @@ class IscsiadmReader:
             return special(value, number)
         if value.startswith(" ["):
             return self._take_flat(line, number)
-        if self._group is None and self._target is not None and label in _WORDS:
+        if self._group is None and self._portal is not None and label in _WORDS:
             self._take_interface("", number)
             return self.take(line, number)
         return self._group is not None and self._take_device(self._group, line)
@@ -173,12 +172,6 @@ class IscsiadmReader:
             return False
         self._persistent = self._read_portal(value, number)
         return True
-
-    def _take_record(self, _value: str, _number: int) -> bool:
-        """Leave the target be: a portal of this name makes it one of a list of records."""
-        if self._portal is None and self._group is None:
-            self._forget()
-        return False
 
     def _read_portal(self, value: str, number: int) -> Portal | None:
         portal = read_portal(value.strip())

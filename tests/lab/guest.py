@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 #: Seconds after which a boot or a shutdown has failed, under emulation.
 BOOT_TIMEOUT = 480.0
-PROMPT = re.compile(rb"root@\w+:~# ?")
+PROMPT = re.compile(r"root@\w+:~# ?")
 
 
 class Guest:
@@ -223,10 +223,9 @@ class Guest:
         return data.decode("utf-8", "replace").replace("\r\n", "\n")
 
     def wait_login(self, *, since: int = 0, timeout: float = BOOT_TIMEOUT) -> float:
-        """Seconds until a shell prompt stands in the console's log after byte `since`."""
+        """Seconds until a shell prompt stands in the console's log after `since` characters."""
         started = time.monotonic()
-        log = self.run_directory.console_log(self.role)
-        while not PROMPT.search(log.read_bytes()[since:]):
+        while not PROMPT.search(self.console_log(), since):
             if time.monotonic() > started + timeout:
                 raise AgentError(f"{self.role}: no prompt within {timeout:g} s")
             time.sleep(0.05)

@@ -95,14 +95,14 @@ def test_an_array_away_at_boot_delays_the_prompt_by_a_bounded_time(lab: Lab) -> 
     host = lab.host
     attached(lab, "one")
     host.shutdown()
-    mark = len(host.console_log().encode())
+    mark = len(host.console_log())
     host.boot(wait=False)
     usual = host.wait_login(since=mark)
     host.wait_booted()
     assert mounted(host) == {"one"}
     host.shutdown()
     lab.cut("A")
-    mark = len(host.console_log().encode())
+    mark = len(host.console_log())
     host.boot(wait=False)
     away = host.wait_login(since=mark)
     assert away < usual + LATER

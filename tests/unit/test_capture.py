@@ -159,6 +159,21 @@ def test_sessions_stand_in_the_order_of_the_capture(first: str) -> None:
     assert [one.source for one in listing.sessions] == [first, *["iscsiadm"] * 3, first]
 
 
+@pytest.mark.parametrize("before", [True, False])
+def test_lists_of_records_and_hosts_are_no_sessions(before: bool) -> None:
+    other = (
+        "SENDTARGETS:\n\tDiscoveryAddress: 192.0.2.5,3260\n"
+        "\t\tTarget: iqn.2010-10.org.example:n\n\t\t\tPortal: 192.0.2.5:3260,1\n"
+        "\t\t\t\tIface Name: default\nTarget: iqn.2010-10.org.example:m\n"
+        "\tPortal: 192.0.2.5:3260,1\n\t\tIface Name: default\n\tPortal: 192.0.2.6:3260,1\n"
+        "\t\tIface Name: default\nHost Number: 77\n\tState: running\n\tTransport: tcp\n"
+    )
+    text = text_of("mixed-P3")
+    listing = parse_capture(other + text if before else text + other)
+    assert listing.sessions == parse_capture(text).sessions
+    assert {note.text.partition(",")[0] for note in listing.warnings} == {"not session output"}
+
+
 def test_a_timeout_that_is_not_known_is_none_and_no_fault() -> None:
     text = text_of("mixed-P3")
     before = parse_capture(text).sessions[0].timeouts
