@@ -67,10 +67,10 @@ def checked(listing: Listing, name: str) -> Listing:
 def read_directory(path: Path) -> Listing:
     """Read a sosreport, or the directory in which one was unpacked."""
     place = _inner(path)
-    if has_sessions_class(place):
-        return read_listing(place)
+    best = read_listing(place) if has_sessions_class(place) else None
+    if best is not None and best.sessions:
+        return best
     folder = place / "sos_commands" / "iscsi"
-    best: Listing | None = None
     found = sorted(folder.glob("*session*")) if folder.is_dir() else []
     for file in found:
         if not file.is_file():

@@ -317,3 +317,6 @@ def test_of_a_sosreport_s_outputs_the_one_that_tells_most_is_read(tmp_path: Path
     listing = read_directory(tmp_path)
     assert [session.sid for session in listing.sessions] == [4, 12]
     assert listing.disks is None
+    # Where the kernel's files were saved as links that lead nowhere, the outputs tell.
+    (tmp_path / "sys/class/iscsi_session").mkdir(parents=True)
+    assert read_directory(tmp_path).sessions == listing.sessions
