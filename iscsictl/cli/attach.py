@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from iscsictl.cli.choosing import account_options, portal, take_account
-from iscsictl.cli.options import Settings, changing, common, need_root
+from iscsictl.cli.options import Number, Settings, changing, common, need_root
 from iscsictl.cli.running import ask, carry_out
 from iscsictl.cli.secrets import judge_account
 from iscsictl.core import wishing
@@ -82,9 +82,7 @@ def _values(pairs: tuple[str, ...]) -> dict[str, str]:
     help="Where the array listens; several are tried in turn.",
 )
 @click.option("-T", "--target", metavar="IQN", help="The target, if the array has several.")
-@click.option(
-    "--lun", type=click.IntRange(0, wishing.MAX_LUN), help="The LUN, if the target has several."
-)
+@click.option("--lun", type=Number(0, wishing.MAX_LUN), help="The LUN, if the target has several.")
 @click.option(
     "-I",
     "--interface",
@@ -141,7 +139,7 @@ def attach(settings: Settings, **options: Any) -> int:
 
 @click.command("detach")
 @click.argument("name", metavar="TARGET|DEVICE|DIR")
-@click.option("--lun", type=click.IntRange(0, 16383), help="Only this LUN of the target.")
+@click.option("--lun", type=Number(0, 16383), help="Only this LUN of the target.")
 @click.option("--forget", is_flag=True, help="Delete the node records too.")
 @click.option("--lost", is_flag=True, help="The array is gone for ever; needs --confirm.")
 @click.option("--confirm", metavar="WWID", help="The WWID of the disk that is lost.")

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from iscsictl.cli.nodes import GroupWithDefault
-from iscsictl.cli.options import Settings, changing, common, need_root
+from iscsictl.cli.options import Number, Settings, changing, common, need_root
 from iscsictl.cli.running import ask, carry_out
 from iscsictl.core import wishing
 from iscsictl.core.diskmaking import MkfsWish, plan_grow, plan_label, plan_mkfs
@@ -30,9 +30,7 @@ from iscsictl.ui.screen import screen_of
 FILESYSTEMS = ["ext2", "ext3", "ext4", "xfs", "btrfs", "vfat", "swap"]
 _UNITS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40, "P": 50}
 
-by_lun = click.option(
-    "--lun", type=click.IntRange(0, 16383), help="The LUN, where DISK is a target."
-)
+by_lun = click.option("--lun", type=Number(0, 16383), help="The LUN, where DISK is a target.")
 
 
 def amount(text: str) -> tuple[int, bool]:
@@ -218,7 +216,7 @@ def part() -> None:
 @click.option("--type", "kind", default="linux", metavar="TYPE",
               help="linux, lvm, raid, swap, efi, a code or a GUID [linux].")  # fmt: skip
 @click.option("--bootable", is_flag=True, help="Mark it bootable.")
-@click.option("--number", type=click.IntRange(1, 128), help="Its number [the first free one].")
+@click.option("--number", type=Number(1, 128), help="Its number [the first free one].")
 @by_lun
 @changing
 @common
@@ -249,7 +247,7 @@ def _names(seen: DiskInventory) -> dict[str, str]:
 
 @part.command("rm")
 @click.argument("name", metavar="DISK")
-@click.argument("number", metavar="N", type=click.IntRange(1, 128))
+@click.argument("number", metavar="N", type=Number(1, 128))
 @by_lun
 @changing
 @common
@@ -269,7 +267,7 @@ def rm(settings: Settings, name: str, number: int, lun: int | None) -> int:
 
 @part.command("type")
 @click.argument("name", metavar="[DISK", required=False)
-@click.argument("number", metavar="N", type=click.IntRange(1, 128), required=False)
+@click.argument("number", metavar="N", type=Number(1, 128), required=False)
 @click.argument("kind", metavar="TYPE]", required=False)
 @click.option("--list", "listed", type=click.Choice(["gpt", "dos", "sun"]),
               help="List the types of such tables.")  # fmt: skip
@@ -297,7 +295,7 @@ def type_(settings: Settings, name: str | None, number: int | None, kind: str | 
 
 @part.command("bootable")
 @click.argument("name", metavar="DISK")
-@click.argument("number", metavar="N", type=click.IntRange(1, 128))
+@click.argument("number", metavar="N", type=Number(1, 128))
 @click.option("--off", is_flag=True, help="Not bootable any more.")
 @by_lun
 @changing

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from iscsictl.cli.attach import owner_ids
-from iscsictl.cli.options import Settings, changing, common, complain, need_root
+from iscsictl.cli.options import Number, Settings, changing, common, complain, need_root
 from iscsictl.cli.secrets import account, read_secret
 from iscsictl.core.spec import read_volumes
 from iscsictl.core.volumes import MisfitError, SavedPlan, read_saved, reasons, verdict
@@ -34,7 +34,7 @@ _MAX_BYTES = 16 << 20
 
 def _parallel(command: Callable[..., None]) -> Callable[..., None]:
     return click.option(
-        "--parallel", type=click.IntRange(1, 64), default=AT_ONCE, metavar="N",
+        "--parallel", type=Number(1, 64), default=AT_ONCE, metavar="N",
         show_default=False, help=f"How many volumes to work on at a time [{AT_ONCE}].",
     )(command)  # fmt: skip
 

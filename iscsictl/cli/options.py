@@ -55,6 +55,16 @@ def duration(text: str) -> float:
     return float(match[1]) * _UNITS[match[2]]
 
 
+class Number(click.IntRange):
+    """A whole number in plain digits; int() alone would take 1_0 and ٣ too."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Read the number, or fail as Click does."""
+        if isinstance(value, str) and not re.fullmatch(r"-?[0-9]+", value):
+            self.fail(f"{value!r} is not a valid number.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 Command = Callable[Concatenate[Settings, ...], int | None]
 
 

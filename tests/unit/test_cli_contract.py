@@ -171,6 +171,18 @@ def test_a_secret_on_the_command_line_is_refused_and_not_repeated(tmp_path: Path
         assert SECRET not in answer.err + answer.out
 
 
+@pytest.mark.parametrize("number", ["1_0", "٣", " 3", "+3", "", "0x3"])
+def test_a_number_is_written_in_plain_digits(number: str, tmp_path: Path) -> None:
+    for args in (
+        ["attach", "-p", "192.0.2.5", "--lun", number],
+        ["disk", "part", "rm", "/dev/sda", number],
+        ["apply", "-", "--parallel", number],
+    ):
+        answer = call(args, tmp_path)
+        assert answer.code == Exit.USAGE
+        assert "is not a valid" in answer.err
+
+
 def test_wipe_and_its_confirmation_go_together(tmp_path: Path) -> None:
     for alone in (["--wipe"], ["--confirm", "naa.1"]):
         answer = call(["attach", "-p", "192.0.2.5", *alone], tmp_path)
