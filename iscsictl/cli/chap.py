@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from iscsictl.cli.choosing import account_options, by_target, choice_of, portal, take_account, whole
-from iscsictl.cli.options import Settings, changing, common, need_root
+from iscsictl.cli.options import Settings, changing, common, need_root, remark
 from iscsictl.cli.secrets import ask_secret, judge_account, read_text
 from iscsictl.core import passwords
 from iscsictl.core.choice import Choice, chosen_records
@@ -191,7 +191,7 @@ def show(settings: Settings, **options: Any) -> int:
     nodesview.show_accounts(accounts, warnings, screen, settings.output)
     if settings.output != "json" and not settings.quiet:
         for warning in warnings:
-            click.echo(f"iscsictl: warning: {warning}", err=True)
+            remark(f"warning: {warning}")
         if not accounts:
             click.echo("iscsictl: there are no records", err=True)
     sys.stdout.flush()

@@ -4,11 +4,12 @@ import json
 
 import click
 
-from iscsictl.cli.options import Settings, common, need_root
+from iscsictl.cli.options import Settings, common, need_root, remark
 from iscsictl.core.export import export as collect
 from iscsictl.core.export import render
 from iscsictl.engine.observe import for_export
 from iscsictl.errors import Exit
+from iscsictl.ui.text import visible
 
 
 @click.command("export")
@@ -27,9 +28,9 @@ def export(settings: Settings) -> int:
     elif settings.output == "tsv":
         for row in found.volumes:
             words = (row["name"], row["target"], row["lun"], row.get("mount", ""))
-            click.echo("\t".join(map(str, words)))
+            click.echo("\t".join(visible(str(word)) for word in words))
     else:
         click.echo(render(found), nl=False)
     for note in () if settings.quiet else found.notes:
-        click.echo(f"iscsictl: {note}", err=True)
+        remark(note)
     return int(Exit.DONE)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from iscsictl.cli.options import Settings, changing, common, complain, need_root
+from iscsictl.cli.options import Settings, changing, common, complain, need_root, remark
 from iscsictl.core import importing as core
 from iscsictl.core.importing import ImportPlan
 from iscsictl.errors import Exit, IscsictlError, NotFoundError, UsageError
@@ -62,7 +62,7 @@ def _carry_out(settings: Settings, plan: ImportPlan) -> int:
     need_root("import")
 
     def say(text: str) -> None:
-        click.echo(f"iscsictl: {text}", err=True)
+        remark(text)
 
     context = Context(settings.wait, settings.root, say)
     errors: list[IscsictlError] = []

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from iscsictl.cli.attach import owner_ids
-from iscsictl.cli.options import Number, Settings, changing, common, complain, need_root
+from iscsictl.cli.options import Number, Settings, changing, common, complain, need_root, remark
 from iscsictl.cli.secrets import account, read_secret
 from iscsictl.core.spec import read_volumes
 from iscsictl.core.volumes import MisfitError, SavedPlan, read_saved, reasons, verdict
@@ -27,6 +27,7 @@ from iscsictl.system.disk import new_uuid
 from iscsictl.system.files import replace_file
 from iscsictl.ui.manyview import ManyPrinter, document
 from iscsictl.ui.planview import StepPrinter
+from iscsictl.ui.text import visible
 
 Reports = Mapping[str, Report]
 _MAX_BYTES = 16 << 20
@@ -122,7 +123,7 @@ class _Many:
     def _say(self, text: str) -> None:
         if not self.settings.quiet:
             self.printer.close()
-            click.echo(f"iscsictl: {text}", err=True)
+            remark(text)
 
     def foresee(self) -> Reports:
         """Return what would be done."""
@@ -155,11 +156,11 @@ class _Many:
             for name, report in reports.items():
                 for step in (outcome.step for outcome in report.outcomes):
                     words = (name, step.status.value, step.action.verb, step.subject)
-                    click.echo("\t".join(words))
+                    click.echo("\t".join(map(visible, words)))
         else:
             self.many.end(reports)
         for note in () if settings.quiet else reasons(reports):
-            click.echo(f"iscsictl: {note}", err=True)
+            remark(note)
         sys.stdout.flush()
         error = verdict(reports)
         if error is not None:

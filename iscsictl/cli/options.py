@@ -5,7 +5,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Concatenate
 
@@ -92,8 +92,12 @@ def common_with(*formats: str) -> Callable[[Command], Callable[..., None]]:
             options.pop("output", None)
             if settings.verbose:
                 from iscsictl.system import run
+                from iscsictl.ui.text import visible
 
-                run.trace_to(lambda argv: click.echo(f"+ {run.paste_form(argv)}", err=True))
+                def trace(argv: Sequence[str]) -> None:
+                    click.echo(f"+ {visible(run.paste_form(argv))}", err=True)
+
+                run.trace_to(trace)
             try:
                 code = command(settings, *args, **options)
             except IscsictlError as error:
@@ -153,10 +157,17 @@ def report(error: IscsictlError, settings: Settings) -> int:
 
 def complain(text: str, hint: str | None, code: Exit) -> int:
     """Write the error's one line and the hint to stderr, and return the exit code."""
-    click.echo(f"iscsictl: {' '.join(text.split())}", err=True)
+    remark(text)
     if hint:
-        click.echo(f"hint: {' '.join(hint.split())}", err=True)
+        remark(hint, "hint")
     return int(code)
+
+
+def remark(text: str, speaker: str = "iscsictl") -> None:
+    """Write one line to stderr; what an array or a file put into it cannot steer the terminal."""
+    from iscsictl.ui.text import visible
+
+    click.echo(f"{speaker}: {visible(' '.join(text.split()))}", err=True)
 
 
 def need_root(what: str) -> None:

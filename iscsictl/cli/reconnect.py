@@ -2,7 +2,7 @@
 
 import click
 
-from iscsictl.cli.options import Settings, changing, common, need_root
+from iscsictl.cli.options import Settings, changing, common, need_root, remark
 from iscsictl.core.keep import plan_reconnect
 from iscsictl.engine.context import Context
 from iscsictl.engine.keep import at_first, for_reconnect, mounted
@@ -59,5 +59,5 @@ def _mend(settings: Settings, target: str | None) -> int:
         return carry_out(settings, task, branches=True, lock_wait=0.0)
     except InUseError as error:
         if not settings.quiet:
-            click.echo(f"iscsictl: {error.text}: left to it", err=True)
+            remark(f"{error.text}: left to it")
         return 0

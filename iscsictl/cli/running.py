@@ -4,7 +4,7 @@ import sys
 
 import click
 
-from iscsictl.cli.options import Settings, complain
+from iscsictl.cli.options import Settings, complain, remark
 from iscsictl.engine.context import Context
 from iscsictl.engine.converge import Task
 from iscsictl.engine.lock import host_lock
@@ -13,6 +13,7 @@ from iscsictl.model.plan import Report
 from iscsictl.system import stop
 from iscsictl.system.links import stable_path
 from iscsictl.ui.planview import StepPrinter, document
+from iscsictl.ui.text import visible
 
 
 def ask(settings: Settings, question: str) -> bool:
@@ -48,7 +49,7 @@ def carry_out(
     def say(text: str) -> None:
         if not settings.quiet:
             printer.close()
-            click.echo(f"iscsictl: {text}", err=True)
+            remark(text)
 
     context = Context(settings.wait, settings.root, say, printer.watch)
     if settings.dry_run:
@@ -77,10 +78,10 @@ def _conclude(settings: Settings, report: Report, *, say_device: bool) -> int:
     elif settings.output == "tsv":
         for outcome in report.outcomes:
             step = outcome.step
-            click.echo(f"{step.status.value}\t{step.action.verb}\t{step.subject}")
+            click.echo(f"{step.status.value}\t{step.action.verb}\t{visible(step.subject)}")
     if not settings.quiet:
         for note in (*report.notes, *report.leftovers):
-            click.echo(f"iscsictl: {note}", err=True)
+            remark(note)
     sys.stdout.flush()
     if report.error is not None:
         return complain(report.error.text, report.error.hint, report.error.exit)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from iscsictl.cli.options import Settings
+from iscsictl.cli.options import Settings, remark
 from iscsictl.errors import IscsictlError, RefusedError, UsageError
 from iscsictl.model.secret import Secret
 from iscsictl.model.wish import Account
@@ -118,4 +118,4 @@ def judge_account(settings: Settings, given: Account, target: str | None) -> Non
             if verdict.id in {"array-limit", "characters"}:
                 continue  # what other arrays take; this one has dictated it, or will say so
             if verdict.level == "warn" and not settings.quiet:
-                click.echo(f"iscsictl: warning: {whose}: {verdict.text}", err=True)
+                remark(f"warning: {whose}: {verdict.text}")

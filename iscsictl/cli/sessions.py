@@ -16,7 +16,7 @@ from iscsictl.cli.choosing import (
     target_or_all,
     whole,
 )
-from iscsictl.cli.options import Settings, changing, common, duration, need_root
+from iscsictl.cli.options import Settings, changing, common, duration, need_root, remark
 from iscsictl.core import records
 from iscsictl.core import sessions as planning
 from iscsictl.core.choice import Choice
@@ -40,7 +40,7 @@ DIGESTS = ["None", "CRC32C", "CRC32C,None", "None,CRC32C"]
 
 def _say(settings: Settings, text: str) -> None:
     if not settings.quiet:
-        click.echo(f"iscsictl: {text}", err=True)
+        remark(text)
 
 
 @click.command("discover")

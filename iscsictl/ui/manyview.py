@@ -7,6 +7,7 @@ from typing import Any
 
 from iscsictl.model.plan import Outcome, Report, Status
 from iscsictl.ui.planview import SCHEMA, StepPrinter, error_row, step_row
+from iscsictl.ui.text import visible
 
 
 def document(reports: Mapping[str, Report], wwids: Mapping[str, str], file: str) -> str:
@@ -98,4 +99,4 @@ class ManyPrinter:
         self._printer.write(summary(reports))
 
     def _line(self, name: str, text: str) -> str:
-        return f"{name:<{self._width}}  {text}"
+        return f"{visible(name):<{self._width}}  {text}"

@@ -8,6 +8,7 @@ from typing import Any
 
 from iscsictl.errors import IscsictlError
 from iscsictl.model.plan import Outcome, Report, Status
+from iscsictl.ui.text import visible
 
 SCHEMA = "iscsictl.plan/1"
 _COLORS = {
@@ -95,7 +96,10 @@ class StepPrinter:
     def watch(self, text: str) -> None:
         """Take what a tool prints while it works."""
         if self._status is not None:
-            self._status.update(self._text + "  " + " ".join(text.split())[-40:])
+            from rich.markup import escape
+
+            end = visible(" ".join(text.split()))[-40:]
+            self._status.update(f"{self._text}  {escape(end)}")
 
     def close(self) -> None:
         """Take the spinner away."""
@@ -111,7 +115,7 @@ class StepPrinter:
         from rich.markup import escape
 
         self.close()
-        self._text = escape(text)
+        self._text = escape(visible(text))
         self._status = Console(stderr=True, no_color=not self._color).status(self._text)
         self._status.start()
 
@@ -122,9 +126,9 @@ class StepPrinter:
         if self._color and step.status in _COLORS:
             word = f"\x1b[{_COLORS[step.status]}m{word}\x1b[0m"
         pending = step.status in {Status.PLANNED, Status.FORECAST}
-        tail = f"  ({step.why})" if pending else ""
+        tail = f"  ({visible(step.why)})" if pending else ""
         if pending and step.hazard.value != "safe":
             tail += f"  {step.hazard.value.upper()}"
         if outcome.seconds >= 0.05:
             tail += f"  {outcome.seconds:.1f} s"
-        return f"{word} {step.action.verb:<9} {step.subject}{tail}"
+        return f"{word} {step.action.verb:<9} {visible(step.subject)}{tail}"

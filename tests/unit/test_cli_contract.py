@@ -1,6 +1,8 @@
 """What every command owes: help that fits, the common options, exit codes of the contract."""
 
 import importlib
+import io
+import sys
 from pathlib import Path
 
 import click
@@ -8,6 +10,7 @@ import pytest
 
 from iscsictl.cli.main import SECTIONS
 from iscsictl.errors import Exit, IscsictlError
+from iscsictl.ui.planview import StepPrinter
 from tests.commands import call, commands
 
 ALL = list(commands())
@@ -188,6 +191,31 @@ def test_wipe_and_its_confirmation_go_together(tmp_path: Path) -> None:
         answer = call(["attach", "-p", "192.0.2.5", *alone], tmp_path)
         assert answer.code == Exit.USAGE
         assert "go together" in answer.err
+
+
+def test_what_is_shown_of_a_name_cannot_steer_the_terminal(tmp_path: Path) -> None:
+    for args in (
+        ["hold", "-n", "/srv/a\x1b[31m\n"],
+        ["hold", "-n", "/srv/a\x1b[31m\n", "-o", "tsv"],
+        ["nodes", "show", "a\x1b[31m"],
+    ):
+        answer = call(args, tmp_path, uid=0)
+        shown = answer.out + answer.err
+        assert "a\\x1b[31m" in shown
+        assert "\x1b" not in shown
+        assert all(line.strip() for line in shown.splitlines())
+
+
+def test_what_a_tool_prints_is_no_markup_for_the_spinner(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    printer = StepPrinter(output="table", quiet=False, color=False)
+    printer.show("mkfs [/x]")
+    printer.watch("[/dev/sda] 3/7")
+    printer.close()
 
 
 def test_every_error_type_has_an_exit_code_of_the_contract() -> None:
