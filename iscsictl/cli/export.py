@@ -24,7 +24,7 @@ def export(settings: Settings) -> int:
     found = collect(*for_export(settings.root))
     if settings.output == "json":
         whole = {"schema": "iscsictl.export/1", "volume": found.volumes}
-        click.echo(json.dumps(whole, indent=1, ensure_ascii=False))
+        click.echo(json.dumps(whole, indent=1))
     elif settings.output == "tsv":
         for row in found.volumes:
             words = (row["name"], row["target"], row["lun"], row.get("mount", ""))

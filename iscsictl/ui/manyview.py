@@ -39,7 +39,7 @@ def document(reports: Mapping[str, Report], wwids: Mapping[str, str], file: str)
         "volumes": volumes,
         "file": file,
     }
-    return json.dumps(whole, indent=1, ensure_ascii=False)
+    return json.dumps(whole, indent=1)
 
 
 _STATES = tuple(s.value for s in (Status.PLANNED, Status.DONE, Status.UNCHANGED, Status.FAILED))

@@ -56,7 +56,7 @@ def document(report: Report) -> str:
         "notes": list(report.notes),
         "device": report.result,
     }
-    return json.dumps(whole, indent=1, ensure_ascii=False)
+    return json.dumps(whole, indent=1)
 
 
 class StepPrinter:

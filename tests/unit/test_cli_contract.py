@@ -2,6 +2,7 @@
 
 import importlib
 import io
+import json
 import sys
 from pathlib import Path
 
@@ -216,6 +217,12 @@ def test_what_a_tool_prints_is_no_markup_for_the_spinner(monkeypatch: pytest.Mon
     printer.show("mkfs [/x]")
     printer.watch("[/dev/sda] 3/7")
     printer.close()
+
+
+def test_json_is_ascii_so_that_no_locale_can_spoil_it(tmp_path: Path) -> None:
+    answer = call(["hold", "-n", "/srv/é日", "-J"], tmp_path, uid=0)
+    assert answer.out.isascii()
+    assert json.loads(answer.out)["steps"][0]["subject"] == "/srv/é日"
 
 
 def test_every_error_type_has_an_exit_code_of_the_contract() -> None:
