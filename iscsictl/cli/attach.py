@@ -203,7 +203,6 @@ def _wish(options: dict[str, Any]) -> AttachWish:
     uid, gid = None, None
     if options["owner"] is not None:
         uid, gid = owner_ids(options["owner"], "--owner")
-    given = tuple(o for o in (options["mount_options"] or "").split(",") if o)
     return AttachWish(
         portals=options["portals"],
         uuid=new_uuid(),
@@ -215,7 +214,7 @@ def _wish(options: dict[str, Any]) -> AttachWish:
         fs=fs,
         fs_label=label,
         mount=_judged("mount", wishing.directory, options["mount"]),
-        options=given,
+        options=_judged("options", wishing.mount_options, options["mount_options"]) or (),
         uid=uid,
         gid=gid,
         mode=_judged("mode", wishing.mode_bits, options["mode"]),

@@ -28,8 +28,11 @@ def directory(text: str) -> str:
 
 
 def options_of(text: str | None) -> tuple[str, ...] | None:
-    """Part mount options at commas, None if none were given."""
-    return None if text is None else tuple(o for o in text.split(",") if o)
+    """Part mount options at commas, None if none were given. Raises UsageError."""
+    try:
+        return None if text is None else wishing.mount_options(text)
+    except ValueError as error:
+        raise UsageError(f"--options {error}") from None
 
 
 @click.command("mount")

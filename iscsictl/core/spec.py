@@ -103,7 +103,7 @@ def _lun(value: object) -> int:
 
 def _option(value: object) -> str:
     text = _text(value)
-    if "," in text or " " in text:
+    if wishing.mount_options(text) != (text,):
         raise ValueError(f"expected one mount option in each string, not {text!r}")
     return text
 

@@ -7,6 +7,8 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+from iscsictl.model.fstab import PREFIX, split_options
+
 FILESYSTEMS: Final = ("ext4", "ext3", "ext2", "xfs", "btrfs", "vfat")
 TABLES: Final = ("gpt", "dos", "none")
 MAX_LUN: Final = 16383
@@ -32,6 +34,17 @@ def mode_bits(text: str) -> int:
     if not re.fullmatch(r"[0-7]{3,4}", text):
         raise ValueError(f"{text}: expected an octal mode such as 0750")
     return int(text, 8)
+
+
+def mount_options(text: str) -> tuple[str, ...]:
+    """Return mount options one by one; what stands in double quotes stays together."""
+    if re.search(r"[\0-\x1f\x7f]", text) or " " in re.sub(r'"[^"]*"', "", text):
+        raise ValueError(f"{text}: mount options are parted by commas, without blanks")
+    found = split_options(text)
+    for option in found:
+        if option.startswith(PREFIX):
+            raise ValueError(f"{option}: the options {PREFIX}* are notes of iscsictl's own")
+    return found
 
 
 def unit(text: str) -> str:

@@ -6,6 +6,7 @@ ignores where they begin with `x-`. A note's value is percent-encoded (RFC 3986)
 target's name survives.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import field
 from typing import Final, Literal
@@ -16,6 +17,7 @@ from iscsictl.lazyclass import dataclass
 PREFIX: Final = "x-iscsictl."
 NO_MOUNT_POINT: Final = "none"
 BY_UUID: Final = "/dev/disk/by-uuid/"
+_OPTION: Final = re.compile(r'(?:[^,"]|"[^"]*"|")+')
 
 Note = Literal["wwid", "target", "lun", "making"]
 
@@ -141,6 +143,11 @@ class Fstab:
     def by_wwid(self, wwid: str) -> tuple[FstabLine, ...]:
         """Return our lines, claims among them, for this disk."""
         return tuple(line for line in self.ours if line.wwid == wwid)
+
+
+def split_options(text: str) -> tuple[str, ...]:
+    """Part mount options at commas; a comma inside double quotes parts nothing (mount(8))."""
+    return tuple(_OPTION.findall(text))
 
 
 def note_option(name: Note, value: str) -> str:

@@ -10,12 +10,18 @@ from dataclasses import replace
 from typing import Final
 
 from iscsictl.errors import UsageError
-from iscsictl.model.fstab import NO_MOUNT_POINT, Fstab, FstabLine, Note, note_option
+from iscsictl.model.fstab import (
+    NO_MOUNT_POINT,
+    Fstab,
+    FstabLine,
+    Note,
+    note_option,
+    split_options,
+)
 
 _LINE: Final = re.compile(rb"[^\n]*\n|[^\n]+")
 _FIELD: Final = re.compile(r"[ \t]+")
 _MUST_ESCAPE: Final = re.compile(r"[ \t\n\r\v\f\\#\x00-\x1f\x7f]")
-_OPTION: Final = re.compile(r'(?:[^,"]|"[^"]*"|")+')
 
 
 def parse_fstab(data: bytes) -> Fstab:
@@ -56,11 +62,6 @@ def parse_line(raw: bytes, number: int = 1) -> FstabLine:
         freq=fields[4] if len(fields) > 4 else "0",
         passno=fields[5] if len(fields) > 5 else "0",
     )
-
-
-def split_options(text: str) -> tuple[str, ...]:
-    """Part mount options at commas; a comma inside double quotes parts nothing (mount(8))."""
-    return tuple(_OPTION.findall(text))
 
 
 def append_line(fstab: Fstab, line: FstabLine) -> Fstab:

@@ -10,6 +10,7 @@ import click
 import pytest
 
 from iscsictl.cli.main import SECTIONS
+from iscsictl.core import wishing
 from iscsictl.errors import Exit, IscsictlError
 from iscsictl.ui.planview import StepPrinter
 from tests.commands import call, commands
@@ -223,6 +224,24 @@ def test_json_is_ascii_so_that_no_locale_can_spoil_it(tmp_path: Path) -> None:
     answer = call(["hold", "-n", "/srv/é日", "-J"], tmp_path, uid=0)
     assert answer.out.isascii()
     assert json.loads(answer.out)["steps"][0]["subject"] == "/srv/é日"
+
+
+@pytest.mark.parametrize("given", ["noatime, ro", "ro\n", "a\tb", "rw,x-iscsictl.making=naa.1"])
+def test_mount_options_that_no_line_should_carry_are_refused(given: str, tmp_path: Path) -> None:
+    for words in (
+        ["attach", "-p", "192.0.2.5", "--mount", "/srv/x"],
+        ["mount", "/dev/sda1"],
+        ["fstab", "add", "/dev/sda1", "/srv/x"],
+    ):
+        answer = call([*words, "--options", given], tmp_path, uid=0)
+        assert answer.code == Exit.USAGE
+        assert answer.err.startswith("iscsictl: --options ")
+
+
+def test_a_comma_in_quotes_parts_no_option_of_the_command_line() -> None:
+    context = 'context="system_u:object_r:tmp_t:s0:c127,c456"'
+    assert wishing.mount_options(f"rw,{context},,noexec") == ("rw", context, "noexec")
+    assert wishing.mount_options("") == ()
 
 
 def test_every_error_type_has_an_exit_code_of_the_contract() -> None:

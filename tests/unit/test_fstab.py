@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from iscsictl.errors import RefusedError, UsageError
-from iscsictl.model.fstab import Fstab, FstabLine, note_option
+from iscsictl.model.fstab import Fstab, FstabLine, note_option, split_options
 from iscsictl.parse.fstab import (
     append_line,
     claim_line,
@@ -17,7 +17,6 @@ from iscsictl.parse.fstab import (
     parse_line,
     render_fstab,
     replace_line,
-    split_options,
     without_line,
 )
 from iscsictl.system.files import FileChangedError

@@ -112,6 +112,7 @@ def test_every_key_reaches_the_wish() -> None:
         (LEAST + 'mount = "/a"\nmode = "u+x"\n', (6, 1), "an octal mode"),
         (LEAST + 'mount = "/a"\noptions = "noatime"\n', (6, 1), "a list of strings in brackets"),
         (LEAST + 'mount = "/a"\noptions = ["a,b"]\n', (6, 12), "one mount option in each string"),
+        (LEAST + 'mount = "/a"\noptions = ["a b"]\n', (6, 12), "without blanks"),
         (LEAST + 'options = ["noatime"]\n', (5, 1), "options: needs mount"),
         (LEAST + 'fs-label = "x"\n', (5, 1), "fs-label: needs fs"),
         (LEAST + 'fs = "xfs"\nfs-label = "0123456789abc"\n', (6, 1), "12 bytes at most"),
