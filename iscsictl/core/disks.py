@@ -9,6 +9,7 @@ from iscsictl.core import safety
 from iscsictl.core.draft import Draft
 from iscsictl.core.making import blocks
 from iscsictl.core.naming import Meant, find
+from iscsictl.core.resolve import plain
 from iscsictl.errors import InUseError, IscsictlError, NotFoundError, RefusedError
 from iscsictl.lazyclass import dataclass
 from iscsictl.model.actions import DiskId
@@ -118,8 +119,7 @@ def choose(
 
     `loose` takes an unambiguous part of a target's name too. Raises NotFoundError.
     """
-    if name.startswith("/"):
-        name = name.rstrip("/") or "/"
+    name = plain(name)
     found = find(inventory, name, lun)
     if not found and name.startswith("/"):
         uuids = {line.uuid for line in inventory.fstab.by_dir(name) if line.uuid}

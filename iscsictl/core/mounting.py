@@ -3,6 +3,7 @@
 from iscsictl.core.disks import Chosen, DiskInventory, disk_id, planned
 from iscsictl.core.draft import Draft
 from iscsictl.core.making import blocks
+from iscsictl.core.resolve import plain
 from iscsictl.core.safety import AskError, uuids
 from iscsictl.errors import InUseError, NotFoundError, RefusedError, UnreachableError, UsageError
 from iscsictl.lazyclass import dataclass
@@ -303,7 +304,7 @@ def plan_fstab_rm(inventory: DiskInventory, name: str) -> Plan:
 
     def build(draft: Draft) -> None:
         fstab = inventory.fstab
-        lines = fstab.by_dir(name) if name.startswith("/") else fstab.by_uuid(name)
+        lines = fstab.by_dir(plain(name)) if name.startswith("/") else fstab.by_uuid(name)
         foreign = [line for line in lines if not line.is_ours]
         if foreign:
             raise RefusedError(

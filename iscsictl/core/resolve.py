@@ -1,8 +1,14 @@
 """A name as a person gives it, and the one thing that is meant by it."""
 
+import os.path
 from collections.abc import Iterable
 
 from iscsictl.errors import NotFoundError
+
+
+def plain(name: str) -> str:
+    """Return a path in its shortest form, `//srv/x/` as `/srv/x`; other names stay as they are."""
+    return "/" + os.path.normpath(name).lstrip("/") if name.startswith("/") else name
 
 
 def resolve(
@@ -15,7 +21,7 @@ def resolve(
     known = sorted(set(candidates))
     if name in known:
         return name
-    fitting = [one for one in known if name.lower() in one.lower()]
+    fitting = [one for one in known if name and name.lower() in one.lower()]
     if interactive and len(fitting) == 1:
         return fitting[0]
     if interactive and fitting:

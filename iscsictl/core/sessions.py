@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from iscsictl.core.choice import Choice, chosen_records, session_for, subject_of, torn_error
 from iscsictl.core.fork import Branches
-from iscsictl.core.resolve import resolve
+from iscsictl.core.resolve import plain, resolve
 from iscsictl.errors import InUseError, IscsictlError, UnreachableError
 from iscsictl.model import actions
 from iscsictl.model.hold import Hold
@@ -182,7 +182,7 @@ def plan_hold(
 ) -> Plan:
     """Hold a target, or what is mounted on a directory."""
     if name.startswith("/"):
-        hold = Hold(mount_point=name.rstrip("/") or "/", why="hold")
+        hold = Hold(mount_point=plain(name), why="hold")
     else:
         try:
             target = Choice(name, interactive=interactive).exact(inventory).target
@@ -199,8 +199,8 @@ def plan_unhold(inventory: Inventory, name: str, *, interactive: bool) -> Plan:
     """End all holds on a target, or the one on a directory."""
     plan = Branches()
     if name.startswith("/"):
-        found = [hold for hold in inventory.holds if hold.covers_mount(name)]
-        wanted = Hold(mount_point=name)
+        wanted = Hold(mount_point=plain(name))
+        found = [hold for hold in inventory.holds if hold.covers_mount(wanted.name)]
     else:
         known = {hold.target for hold in inventory.holds if hold.target is not None}
         known |= {record.target for record in inventory.records}

@@ -13,6 +13,7 @@ from iscsictl.cli.main import SECTIONS
 from iscsictl.core import wishing
 from iscsictl.errors import Exit, IscsictlError
 from iscsictl.ui.planview import StepPrinter
+from tests.bench.make_tree import make
 from tests.commands import call, commands
 
 ALL = list(commands())
@@ -242,6 +243,17 @@ def test_a_comma_in_quotes_parts_no_option_of_the_command_line() -> None:
     context = 'context="system_u:object_r:tmp_t:s0:c127,c456"'
     assert wishing.mount_options(f"rw,{context},,noexec") == ("rw", context, "noexec")
     assert wishing.mount_options("") == ()
+
+
+@pytest.mark.parametrize(
+    "path", ["/srv/lun0", "/srv/lun0/", "/srv//lun0", "//srv/lun0", "/srv/./lun0"]
+)
+def test_a_directory_is_the_same_however_it_is_written(path: str, tmp_path: Path) -> None:
+    make(tmp_path, 1)
+    for words, verb in (("detach", "umount"), ("umount", "umount"), ("hold", "hold")):
+        answer = call([words, "-n", path, "-o", "tsv"], tmp_path, uid=0)
+        assert answer.code == Exit.PENDING, answer.err
+        assert f"planned\t{verb}\t/srv/lun0\n" in answer.out
 
 
 def test_every_error_type_has_an_exit_code_of_the_contract() -> None:

@@ -96,6 +96,8 @@ def test_an_exact_name_wins_over_longer_ones() -> None:
 
 def test_a_part_does_on_a_terminal_only() -> None:
     assert resolve("example:b", [A, B], interactive=True) == B
+    with pytest.raises(NotFoundError, match="no target is called ''"):
+        resolve("", [A], interactive=True)
     with pytest.raises(NotFoundError, match="no target is called"):
         resolve("example:b", [A, B], interactive=False)
 
