@@ -22,6 +22,7 @@ from iscsictl.engine.converge import Task
 from iscsictl.errors import UsageError
 from iscsictl.model.names import DEFAULT_IFACE
 from iscsictl.model.wish import AttachWish, Consent, DetachWish
+from iscsictl.parse.record import checked
 from iscsictl.system.disk import new_uuid
 
 Given = TypeVar("Given")
@@ -37,6 +38,8 @@ def _id(text: str, look_up: Callable[[str], int]) -> int | None:
 def owner_ids(text: str, what: str) -> tuple[int | None, int | None]:
     """Return the numbers of USER:GROUP; None for the half that is not there."""
     user, _, group = text.partition(":")
+    if not user and not group:
+        raise UsageError(f"{what} {text}: expected USER:GROUP, or one of them")
     try:
         uid = _id(user, lambda name: pwd.getpwnam(name).pw_uid)
         gid = _id(group, lambda name: grp.getgrnam(name).gr_gid)
@@ -67,7 +70,7 @@ def _values(pairs: tuple[str, ...]) -> dict[str, str]:
                 f"--set {key}: a secret on the command line is seen by everybody",
                 hint="use --chap-secret-file or --chap-secret-prompt",
             )
-        found[key] = value
+        found[key] = checked(key, value)
     return found
 
 

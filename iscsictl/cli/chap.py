@@ -29,6 +29,7 @@ from iscsictl.system.files import read_file
 from iscsictl.system.nodewrite import chap_changes
 from iscsictl.ui import nodesview
 from iscsictl.ui.screen import screen_of
+from iscsictl.ui.text import visible
 
 ALGORITHMS = {name.lower(): name for name in ("MD5", "SHA1", "SHA256", "SHA3-256")}
 NODE = "node.session"
@@ -271,8 +272,8 @@ def check(
         click.echo(json.dumps(document, indent=1))
     elif not settings.quiet:
         for verdict in verdicts:
-            gap = "\t" if settings.output == "tsv" else "  "
-            click.echo(f"{verdict.level:<6}{gap}{verdict.text}")
+            level = f"{verdict.level}\t" if settings.output == "tsv" else f"{verdict.level:<8}"
+            click.echo(level + visible(verdict.text))
         if not verdicts and settings.output == "table":
             click.echo("ok")
     return int(Exit.REFUSED if passwords.refused(verdicts) else Exit.DONE)

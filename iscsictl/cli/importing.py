@@ -40,14 +40,14 @@ def import_(settings: Settings, file: str, bindings: str | None) -> int:
     plan = core.plan_import(kind, text, _bindings(settings, kind, bindings))
     if settings.output == "json" and settings.dry_run:
         click.echo(json.dumps(as_json(plan), indent=1))
-    for warning in plan.warnings:
+    for warning in () if settings.quiet else plan.warnings:
         click.echo(_plain(f"{file}:{warning.line}: {warning.level}: {warning.text}"), err=True)
     if plan.empty:
         if not settings.quiet:
             click.echo(f"{file}: nothing to take over", err=True)
         return Exit.DONE
     if settings.dry_run:
-        if settings.output != "json":
+        if settings.output == "tsv" or (settings.output == "table" and not settings.quiet):
             _show(plan, settings)
         return Exit.PENDING
     return _carry_out(settings, plan)
@@ -62,7 +62,8 @@ def _carry_out(settings: Settings, plan: ImportPlan) -> int:
     need_root("import")
 
     def say(text: str) -> None:
-        remark(text)
+        if not settings.quiet:
+            remark(text)
 
     context = Context(settings.wait, settings.root, say)
     errors: list[IscsictlError] = []

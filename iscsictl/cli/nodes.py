@@ -51,7 +51,8 @@ def show(settings: Settings, name: str | None, **options: Any) -> int:
     """Show all values of node records; secrets are masked."""
     if name is not None and options["target"] is not None:
         raise UsageError("name the target once: as TARGET or with -T")
-    options["target"] = options["target"] or name
+    if name is not None:
+        options["target"] = name
     choice = choice_of(settings, options)
     return _show(settings, Choice(choice.target, choice.portal, choice.iface, True), values=True)
 

@@ -36,14 +36,19 @@ def reconnect(settings: Settings, target: str | None) -> int:
 
 
 def _all_well(settings: Settings, mounts: int) -> int:
+    _document(settings)
+    if settings.output != "json" and not settings.quiet:
+        click.echo(f"all connected, {mounts} mounted", err=True)
+    return 0
+
+
+def _document(settings: Settings) -> None:
+    """Print the document of a run that did nothing, where one is wished."""
     if settings.output == "json":
         from iscsictl.model.plan import Report
         from iscsictl.ui.planview import document
 
         click.echo(document(Report()))
-    elif not settings.quiet:
-        click.echo(f"all connected, {mounts} mounted", err=True)
-    return 0
 
 
 def _mend(settings: Settings, target: str | None) -> int:
@@ -60,4 +65,5 @@ def _mend(settings: Settings, target: str | None) -> int:
     except InUseError as error:
         if not settings.quiet:
             remark(f"{error.text}: left to it")
+        _document(settings)
         return 0

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from iscsictl.cli.options import Settings, remark
-from iscsictl.errors import IscsictlError, RefusedError, UsageError
+from iscsictl.errors import RefusedError, UsageError
 from iscsictl.model.secret import Secret
 from iscsictl.model.wish import Account
 
@@ -85,9 +85,9 @@ def account(
 
 def _check_user(name: str) -> None:
     if not name or name != name.strip() or any(c in name for c in "\n\r\0"):
-        raise IscsictlError(f"{name!r} cannot be a CHAP name: blanks at the ends or line breaks")
+        raise UsageError(f"{name!r} cannot be a CHAP name: blanks at the ends or line breaks")
     if len(name.encode("utf-8", "surrogateescape")) > 255:
-        raise IscsictlError("the CHAP name is longer than 255 bytes")
+        raise UsageError("the CHAP name is longer than 255 bytes")
 
 
 def judge_account(settings: Settings, given: Account, target: str | None) -> None:

@@ -106,7 +106,7 @@ def edit_record(text: str, changes: Mapping[str, str | Secret | None]) -> str:
         raise RefusedError(f"the record {problem}", hint="iscsictl doctor --fix removes it")
     lines = re.findall(r"[^\n]*\n|[^\n]+", text)
     for key, change in changes.items():
-        rendered = None if change is None else f"{key} = {_checked(key, change)}\n"
+        rendered = None if change is None else f"{key} = {checked(key, change)}\n"
         _check_key(key)
         lines = list(_edited(lines, key, rendered))
     return "".join(lines)
@@ -151,7 +151,8 @@ def _check_key(key: str) -> None:
         raise UsageError(f"{key!r} is no name of a setting", hint="see: iscsictl nodes show")
 
 
-def _checked(key: str, change: str | Secret) -> str:
+def checked(key: str, change: str | Secret) -> str:
+    """Return the value as a record has it. Raises UsageError for what no record can keep."""
     if isinstance(change, Secret):
         return change.reveal()
     if key in SECRET_KEYS:

@@ -11,6 +11,7 @@ import pytest
 
 from iscsictl.cli.main import SECTIONS
 from iscsictl.core import wishing
+from iscsictl.engine.lock import host_lock
 from iscsictl.errors import Exit, IscsictlError
 from iscsictl.ui.planview import StepPrinter
 from tests.bench.make_tree import make
@@ -254,6 +255,55 @@ def test_a_directory_is_the_same_however_it_is_written(path: str, tmp_path: Path
         answer = call([words, "-n", path, "-o", "tsv"], tmp_path, uid=0)
         assert answer.code == Exit.PENDING, answer.err
         assert f"planned\t{verb}\t/srv/lun0\n" in answer.out
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--set", "node.startup=a\nb"],
+        ["--set", "node.startup="],
+        ["--set", "node.startup=" + "x" * 256],
+        ["--mount", "/srv/x", "--owner", ""],
+        ["--mount", "/srv/x", "--owner", ":"],
+        ["--chap-user", " u", "--chap-secret-file", "-"],
+        ["--chap-user", "u" * 256, "--chap-secret-file", "-"],
+    ],
+)
+def test_a_value_that_cannot_be_kept_is_a_usage_error_before_anything_is_done(
+    words: list[str], tmp_path: Path
+) -> None:
+    answer = call(["attach", "-p", "192.0.2.5", *words], tmp_path, uid=0, stdin=b"correct-horse-7")
+    assert answer.code == Exit.USAGE, answer.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_reconnect_that_leaves_it_to_another_run_prints_its_document_too(tmp_path: Path) -> None:
+    record = tmp_path / "etc/iscsi/nodes/iqn.2024-01.com.example:a/192.0.2.5,3260,1/default"
+    record.parent.mkdir(parents=True)
+    record.write_text(
+        "# BEGIN RECORD 2.1.8\nnode.name = iqn.2024-01.com.example:a\nnode.startup = automatic\n"
+        "node.conn[0].address = 192.0.2.5\n# END RECORD\n"
+    )
+    with host_lock(0, print, tmp_path):
+        answer = call(["reconnect", "-J"], tmp_path, uid=0)
+    assert answer.code == Exit.DONE
+    assert "another iscsictl" in answer.err
+    assert json.loads(answer.out)["steps"] == []
+
+
+def test_quiet_leaves_the_warnings_of_an_import_out(tmp_path: Path) -> None:
+    text = b"DiscoveryAddress=192.0.2.5\nPollInterval=3\n"
+    assert "PollInterval" in call(["import", "-", "-n"], tmp_path, stdin=text).err
+    answer = call(["import", "-", "-n", "-q"], tmp_path, stdin=text)
+    assert (answer.code, answer.out, answer.err) == (Exit.PENDING, "", "")
+
+
+def test_a_verdict_in_tsv_is_two_plain_fields(tmp_path: Path) -> None:
+    answer = call(
+        ["chap", "check", "--secret-file", "-", "-o", "tsv"], tmp_path, stdin=b"\xc3\xa9" * 9
+    )
+    fields = [line.split("\t") for line in answer.out.splitlines()]
+    assert {level for level, _ in fields} == {"refuse", "warn"}
 
 
 def test_every_error_type_has_an_exit_code_of_the_contract() -> None:
