@@ -15,7 +15,6 @@ from iscsictl.cli.running import ask, carry_out
 from iscsictl.cli.secrets import judge_account
 from iscsictl.core import wishing
 from iscsictl.core.build import plan_attach
-from iscsictl.core.resolve import plain
 from iscsictl.core.teardown import plan_detach
 from iscsictl.engine import observe
 from iscsictl.engine.converge import Task
@@ -166,7 +165,7 @@ def detach(
     from iscsictl.engine.sessions import boots_from
 
     booted = boots_from(settings.root)
-    wish = DetachWish(plain(name), lun, forget, Consent(lost=confirm))
+    wish = DetachWish(wishing.plain(name), lun, forget, Consent(lost=confirm))
     task = Task(
         lambda context, before: observe.for_detach(context, wish, before),
         lambda inventory: plan_detach(inventory, wish, boots_from=booted),

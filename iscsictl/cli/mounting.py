@@ -10,7 +10,6 @@ from iscsictl.cli.running import ask, carry_out
 from iscsictl.core import wishing
 from iscsictl.core.disks import DiskInventory
 from iscsictl.core.mounting import MountWish, directory_of, plan_mount, plan_umount
-from iscsictl.core.resolve import plain
 from iscsictl.engine.context import Context
 from iscsictl.engine.converge import Task
 from iscsictl.engine.disks import Look, observe, task
@@ -84,7 +83,7 @@ def _mounting(settings: Settings, look: Look, wish: MountWish) -> Task:
 def umount(settings: Settings, name: str, lun: int | None) -> int:
     """Unmount a filesystem of an iSCSI disk; reconnect leaves it down until it is mounted again."""
     need_root("umount")
-    name = plain(name)
+    name = wishing.plain(name)
     is_dir = name.startswith("/") and not name.startswith("/dev/")
     look = Look(name, lun, inside=True, missing_ok=is_dir, directory=name if is_dir else None)
     return carry_out(settings, task(look, lambda seen: plan_umount(seen, name)))

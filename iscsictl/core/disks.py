@@ -9,7 +9,7 @@ from iscsictl.core import safety
 from iscsictl.core.draft import Draft
 from iscsictl.core.making import blocks
 from iscsictl.core.naming import Meant, find
-from iscsictl.core.resolve import plain
+from iscsictl.core.wishing import plain
 from iscsictl.errors import InUseError, IscsictlError, NotFoundError, RefusedError
 from iscsictl.lazyclass import dataclass
 from iscsictl.model.actions import DiskId

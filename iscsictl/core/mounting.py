@@ -3,8 +3,8 @@
 from iscsictl.core.disks import Chosen, DiskInventory, disk_id, planned
 from iscsictl.core.draft import Draft
 from iscsictl.core.making import blocks
-from iscsictl.core.resolve import plain
 from iscsictl.core.safety import AskError, uuids
+from iscsictl.core.wishing import plain
 from iscsictl.errors import InUseError, NotFoundError, RefusedError, UnreachableError, UsageError
 from iscsictl.lazyclass import dataclass
 from iscsictl.model import actions, disk_actions

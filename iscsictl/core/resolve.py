@@ -1,14 +1,8 @@
 """A name as a person gives it, and the one thing that is meant by it."""
 
-import os.path
 from collections.abc import Iterable
 
 from iscsictl.errors import NotFoundError
-
-
-def plain(name: str) -> str:
-    """Return a path in its shortest form, `//srv/x/` as `/srv/x`; other names stay as they are."""
-    return "/" + os.path.normpath(name).lstrip("/") if name.startswith("/") else name
 
 
 def resolve(

@@ -3,6 +3,7 @@
 Each function raises ValueError with words that follow the name of the option or key.
 """
 
+import os.path
 import re
 from collections.abc import Mapping
 from typing import Final
@@ -15,6 +16,11 @@ MAX_LUN: Final = 16383
 LABEL_BYTES: Final[Mapping[str, int]] = {
     "ext2": 16, "ext3": 16, "ext4": 16, "xfs": 12, "btrfs": 255, "vfat": 11, "swap": 15,
 }  # fmt: skip
+
+
+def plain(name: str) -> str:
+    """Return a path in its shortest form, `//srv/x/` as `/srv/x`; other names stay as they are."""
+    return "/" + os.path.normpath(name).lstrip("/") if name.startswith("/") else name
 
 
 def directory(text: str) -> str:
