@@ -855,7 +855,7 @@ complete -c iscsictl -n "__iscsictl_at 'chap show'" -s v -l verbose -d 'Show eac
 complete -c iscsictl -n "__iscsictl_at 'chap show'" -s q -l quiet -d 'Only errors.'
 complete -c iscsictl -n "__iscsictl_at 'chap show'" -l timeout -x -d 'How long to wait for others [60s].'
 complete -c iscsictl -n "__iscsictl_at 'chap show'" -l help -d 'Show this message and exit.'
-complete -c iscsictl -n "__iscsictl_at 'schedule'" -a install -d 'Run reconnect every so often, and after a boot.'
+complete -c iscsictl -n "__iscsictl_at 'schedule'" -a install -d 'Run reconnect every so often; a timer does so after a boot too.'
 complete -c iscsictl -n "__iscsictl_at 'schedule'" -a remove -d 'Do not run it any more.'
 complete -c iscsictl -n "__iscsictl_at 'schedule'" -a status -d 'Show whether and by what means it runs.'
 complete -c iscsictl -n "__iscsictl_at 'schedule'" -l help -d 'Show this message and exit.'

@@ -28,7 +28,7 @@ def schedule() -> None:
 @changing
 @common
 def install(settings: Settings, means: str, every: float) -> int:
-    """Run reconnect every so often, and after a boot."""  # fmt: skip
+    """Run reconnect every so often; a timer does so after a boot too."""
     from iscsictl.cli.running import carry_out
 
     need_root("schedule install")

@@ -17,6 +17,9 @@ from iscsictl.model.schedule import (
     SetTimer,
 )
 
+#: systemd cannot read spans beyond some hundred thousand years, and nobody waits for longer.
+LONGEST = 365 * 86400
+
 
 def cron_times(seconds: int) -> str:
     """Return crontab(5)'s first five fields for a period; cron counts whole minutes.
@@ -42,8 +45,9 @@ def texts(
     if means == "cron":
         values = {"@TIMES@": cron_times(seconds), "@EXECUTABLE@": executable.replace("%", "\\%")}
         return {CRON: _filled(templates["cron"], values)}
-    if seconds < 10:
-        raise UsageError("every 10 s is the least", hint="take --every 2min")
+    if not 10 <= seconds <= LONGEST:
+        raise UsageError("a timer runs it every 10s at least and 365d at most",
+                         hint="take --every 2min")  # fmt: skip
     values = {
         "@EXECUTABLE@": executable.replace("%", "%%"),
         "@SECONDS@": str(seconds),

@@ -1,0 +1,51 @@
+"""The files that run reconnect: which periods there are, and what stands in them."""
+
+import pytest
+
+from iscsictl.core.schedule import LONGEST, cron_times, texts
+from iscsictl.errors import UsageError
+from iscsictl.model.schedule import CRON, SERVICE, TIMER, Means
+
+TEMPLATES = {
+    "cron": "@TIMES@ root @EXECUTABLE@\n",
+    "iscsictl-reconnect.service": "ExecStart=@EXECUTABLE@\n",
+    "iscsictl-reconnect.timer": "@SECONDS@ @DELAY@\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "times"),
+    [
+        (60, "*/1 * * * *"),
+        (1800, "*/30 * * * *"),
+        (3600, "7 */1 * * *"),
+        (6 * 3600, "7 */6 * * *"),
+        (86400, "7 0 * * *"),
+    ],
+)
+def test_cron_has_the_periods_that_part_an_hour_or_a_day(seconds: int, times: str) -> None:
+    assert cron_times(seconds) == times
+
+
+@pytest.mark.parametrize("seconds", [0, 1, 59, 90, 420, 2700, 5 * 3600, 2 * 86400, LONGEST])
+def test_cron_refuses_the_others(seconds: int) -> None:
+    with pytest.raises(UsageError, match=f"every {seconds} s"):
+        cron_times(seconds)
+
+
+def test_a_timer_takes_what_systemd_can_read() -> None:
+    assert texts(TEMPLATES, "systemd", LONGEST, "/x")[TIMER] == f"{LONGEST} {LONGEST // 10}\n"
+    for seconds in (0, 9, LONGEST + 1):
+        with pytest.raises(UsageError, match="10s at least and 365d at most"):
+            texts(TEMPLATES, "systemd", seconds, "/x")
+
+
+@pytest.mark.parametrize(
+    ("means", "name", "line"),
+    [
+        ("cron", CRON, "*/2 * * * * root /opt/50\\%/x\n"),
+        ("systemd", SERVICE, "ExecStart=/opt/50%%/x\n"),
+    ],
+)
+def test_a_percent_sign_in_a_path_stays_one(means: Means, name: str, line: str) -> None:
+    assert texts(TEMPLATES, means, 120, "/opt/50%/x")[name] == line
