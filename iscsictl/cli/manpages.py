@@ -226,7 +226,7 @@ def top(root: click.Group, context: click.Context, sections: Mapping[str, Sequen
 
 def pages(root: click.Group, sections: Mapping[str, Sequence[str]]) -> dict[str, str]:
     """Return all pages by file name."""
-    context = click.Context(root, info_name=NAME)
+    context = click.Context(root, info_name=NAME, **root.context_settings)
     made = {f"{NAME}.1": top(root, context, sections)}
     for name in (name for names in sections.values() for name in names):
         command = root.get_command(context, name)

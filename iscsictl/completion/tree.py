@@ -48,7 +48,7 @@ class Node:
 
 def walk(group: click.Command, name: str = "iscsictl") -> tuple[Node, ...]:
     """Return all commands, each before those below it."""
-    return tuple(_walk(group, "", click.Context(group, info_name=name)))
+    return tuple(_walk(group, "", click.Context(group, info_name=name, **group.context_settings)))
 
 
 def _walk(command: click.Command, path: str, context: click.Context) -> Iterator[Node]:

@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from iscsictl.cli.completion import completion
+from iscsictl.cli.main import cli
 from iscsictl.completion.generate import FILES, script
 from iscsictl.completion.tree import walk
 
@@ -325,7 +326,15 @@ def test_the_files_that_are_checked_in_are_those_of_the_tree(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("shell", list(FILES))
 def test_the_command_prints_the_script(shell: str) -> None:
-    group = click.Group("iscsictl", commands=[completion])
+    settings = cli.context_settings
+    group = click.Group("iscsictl", commands=[completion], context_settings=settings)
     result = CliRunner().invoke(group, ["completion", shell])
     assert result.exit_code == 0
     assert result.output == script(shell, group)
+
+
+def test_help_is_offered_by_both_its_names() -> None:
+    for name in FILES.values():
+        text = (ROOT / "completions" / name).read_text()
+        both = re.findall(r"-h --help|-s h -l help", text)
+        assert len(both) == len(walk(cli))

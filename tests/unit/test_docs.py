@@ -166,7 +166,7 @@ def command_of(words: list[str]) -> click.Command:
 def test_the_command_lines_of_the_documents_exist(path: Path) -> None:
     for words in lines_of(path.read_text()):
         command = command_of(words)
-        parameters = command.get_params(click.Context(command))
+        parameters = command.get_params(click.Context(command, **cli.context_settings))
         known = {name for one in parameters for name in (*one.opts, *one.secondary_opts)}
         given = {word.partition("=")[0] for word in words if re.match(r"--?[A-Za-z]", word)}
         assert given <= known, f"{' '.join(words)}: {sorted(given - known)}"
