@@ -4,9 +4,10 @@ import click
 
 from iscsictl.cli.options import Settings, changing, common, need_root, remark
 from iscsictl.core.keep import plan_reconnect
+from iscsictl.core.resolve import resolve
 from iscsictl.engine.context import Context
 from iscsictl.engine.keep import at_first, for_reconnect, mounted
-from iscsictl.errors import InUseError, NotFoundError
+from iscsictl.errors import InUseError
 from iscsictl.model.inventory import Inventory
 from iscsictl.model.plan import Plan, Status
 
@@ -25,10 +26,8 @@ def reconnect(settings: Settings, target: str | None) -> int:
     need_root("reconnect")
     context = Context(settings.wait, settings.root)
     inventory = at_first(context)
-    if target is not None and target not in {r.target for r in inventory.records}:
-        raise NotFoundError(
-            f"there is no node record of {target}", hint="see what there is: iscsictl nodes"
-        )
+    if target is not None:
+        target = resolve(target, (r.target for r in inventory.records), settings.interactive)
     plan = plan_reconnect(inventory, mounted(context, inventory), target)
     if all(step.status is Status.UNCHANGED for step in plan.steps):
         return _all_well(settings, len(plan.steps))

@@ -8,6 +8,7 @@ from typing import Any
 
 from iscsictl.errors import IscsictlError
 from iscsictl.model.plan import Outcome, Report, Status
+from iscsictl.ui.screen import screen_of
 from iscsictl.ui.text import visible
 
 SCHEMA = "iscsictl.plan/1"
@@ -65,8 +66,7 @@ class StepPrinter:
     def __init__(self, *, output: str, quiet: bool, color: bool | None) -> None:
         self._lines = output == "table" and not quiet
         self._live = self._lines and sys.stderr.isatty()
-        out_is_terminal = sys.stdout is not None and sys.stdout.isatty()
-        self._color = color is not False and out_is_terminal
+        self._color = sys.stdout is not None and screen_of(sys.stdout, color).color
         self._status: Any = None
 
     def __call__(self, outcome: Outcome) -> None:

@@ -10,12 +10,16 @@ import click
 import pytest
 
 from iscsictl.cli.main import SECTIONS
+from iscsictl.cli.options import Settings
 from iscsictl.core import wishing
 from iscsictl.engine.lock import host_lock
 from iscsictl.errors import Exit, IscsictlError
+from iscsictl.model.actions import EnableService
+from iscsictl.model.plan import Outcome, Status, Step
 from iscsictl.ui.planview import StepPrinter
 from tests.bench.make_tree import make
 from tests.commands import call, commands
+from tests.unit.made_tree import put
 
 ALL = list(commands())
 LEAVES = [(words, c) for words, c in ALL if not isinstance(c, click.Group)]
@@ -277,13 +281,17 @@ def test_a_value_that_cannot_be_kept_is_a_usage_error_before_anything_is_done(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_reconnect_that_leaves_it_to_another_run_prints_its_document_too(tmp_path: Path) -> None:
-    record = tmp_path / "etc/iscsi/nodes/iqn.2024-01.com.example:a/192.0.2.5,3260,1/default"
-    record.parent.mkdir(parents=True)
-    record.write_text(
+def put_record(root: Path) -> None:
+    put(
+        root,
+        "etc/iscsi/nodes/iqn.2024-01.com.example:a/192.0.2.5,3260,1/default",
         "# BEGIN RECORD 2.1.8\nnode.name = iqn.2024-01.com.example:a\nnode.startup = automatic\n"
-        "node.conn[0].address = 192.0.2.5\n# END RECORD\n"
+        "node.conn[0].address = 192.0.2.5\nnode.conn[0].port = 3260\n# END RECORD\n",
     )
+
+
+def test_reconnect_that_leaves_it_to_another_run_prints_its_document_too(tmp_path: Path) -> None:
+    put_record(tmp_path)
     with host_lock(0, print, tmp_path):
         answer = call(["reconnect", "-J"], tmp_path, uid=0)
     assert answer.code == Exit.DONE
@@ -304,6 +312,38 @@ def test_a_verdict_in_tsv_is_two_plain_fields(tmp_path: Path) -> None:
     )
     fields = [line.split("\t") for line in answer.out.splitlines()]
     assert {level for level, _ in fields} == {"refuse", "warn"}
+
+
+def test_the_steps_have_colours_where_the_terminal_can_and_they_are_wished(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setattr(sys, "stdout", Terminal())
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    step = Step(EnableService("a.service"), "a.service", "why", status=Status.DONE)
+    for term, color, coloured in (
+        ("xterm", None, True),
+        ("xterm", False, False),
+        ("dumb", None, False),
+    ):
+        monkeypatch.setenv("TERM", term)
+        line = StepPrinter(output="table", quiet=False, color=color).line(Outcome(step))
+        assert ("\x1b" in line) is coloured
+
+
+def test_reconnect_takes_a_part_of_a_name_on_a_terminal_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_record(tmp_path)
+    answer = call(["reconnect", "-n", "example:a"], tmp_path, uid=0)
+    assert answer.code == Exit.NOT_FOUND
+    assert "the exact name is needed off a terminal" in answer.err
+    monkeypatch.setattr(Settings, "interactive", property(lambda _: True))
+    answer = call(["reconnect", "-n", "example:a"], tmp_path, uid=0)
+    assert "portal 192.0.2.5:3260 does not answer" in answer.err
 
 
 def test_every_error_type_has_an_exit_code_of_the_contract() -> None:
