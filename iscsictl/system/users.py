@@ -10,7 +10,7 @@ from iscsictl.model.inventory import Users
 from iscsictl.model.listing import Block, Disk
 from iscsictl.parse.mountinfo import MountLine
 from iscsictl.system import mounts
-from iscsictl.system.blockdev import device_number, device_path, holders, partitions
+from iscsictl.system.blockdev import device_number, device_path, holders, kind_of, partitions
 from iscsictl.system.blockindex import loops
 
 _WHAT = {"lvm": "LVM volume", "md": "md array", "crypt": "dm-crypt volume", "mpath": "map",
@@ -67,8 +67,8 @@ def users(
     ]
     others += [f"swap on {node}" for node in _swaps(root) if os.path.realpath(node) in nodes]
     maps = {_kname(disk.block.device)} if disk.block.kind == "mpath" else set()
-    parts = {p for name in (*own, *maps) for p in partitions(root, name)}
-    others += [_holder(disk.block, root, n) for n in names if n not in {*own, *parts, *maps}]
+    above = [n for n in names if n not in {*own, *maps} and kind_of(root, n) != "part"]
+    others += [_holder(disk.block, root, name) for name in above]
     wanted = {os.makedev(*map(int, number.split(":"))) for number in numbers}
     others += [who for number, who in sight.openers if number in wanted]
     places = list(dict.fromkeys(places))

@@ -170,6 +170,23 @@ def test_paths_under_a_map_are_one_disk_which_is_the_map(tree: Tree) -> None:
     assert listing.warnings == ()
 
 
+@pytest.mark.fault("F58")
+def test_a_partition_of_a_map_is_no_user_of_the_disk(tree: Tree) -> None:
+    lun = tree.lun(tree.session(1, "iqn.2010-10.org.example:a"), 0, wwid=WWID)
+    below = tree.block(lun / "block", "sda")
+    for number, (name, prefix) in enumerate((("mpatha", "mpath"), ("mpatha-part1", "part1-mpath"))):
+        top = tree.virtual(f"dm-{number}", f"253:{number}")
+        (top / "dm").mkdir()
+        (top / "dm/name").write_text(f"{name}\n")
+        (top / "dm/uuid").write_text(f"{prefix}-36001405\n")
+        tree.hold(below, top)
+        below = top
+    tree.mount("253:1", "/srv")
+    (disk,) = read_listing(tree.root).disks or ()
+    assert users(disk, tree.root).mounts == ("/srv",)
+    assert [who for who in users(disk, tree.root).others if "part1" in who] == []
+
+
 @pytest.mark.fault("F23")
 def test_paths_without_a_map_are_one_disk_with_a_warning_and_hide_no_use(tree: Tree) -> None:
     _, second = two_paths(tree)
