@@ -45,7 +45,8 @@ class Schedule:
         """All that came as mail, or from the unit's own output."""
         host = self.lab.host
         if self.means == "cron":
-            return host.run("cat /root/mail").out
+            # Debian 13's cron breaks long lines, as quoted-printable.
+            return host.run("cat /root/mail").out.replace("=\n", "")
         return act(host, SAID % self.since).out.replace("-- No entries --\n", "")
 
     def comes_back(self) -> float:
