@@ -12,6 +12,7 @@ from iscsictl.core import ifaces as core
 from iscsictl.engine import host
 from iscsictl.engine.context import Context
 from iscsictl.errors import NotFoundError, UsageError
+from iscsictl.model.names import BUILT_IN_IFACES
 from iscsictl.ui import hostview
 from iscsictl.ui.screen import screen_of
 
@@ -40,7 +41,7 @@ def show(settings: Settings, name: str | None) -> int:
     if name is None:
         hostview.show_kinds(core.kinds(facts), screen, settings.output)
         return 0
-    if name not in core.BUILT_IN and all(i.name != name for i in facts.ifaces):
+    if name not in BUILT_IN_IFACES and all(i.name != name for i in facts.ifaces):
         raise NotFoundError(f"there is no iface {name}", hint="see: iscsictl iface ls")
     hostview.show_iface(facts, name, screen, settings.output)
     return 0

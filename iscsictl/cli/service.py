@@ -24,7 +24,7 @@ def service() -> None:
 def status(settings: Settings) -> int:
     """Show what starts at boot and what runs now."""
     found = host.read_services(Context(settings.wait, settings.root))
-    if not any(unit.defined for unit in found.units.values()) and settings.output != "json":
+    if not any(unit.defined for unit in found.units.values()):
         raise MissingError(
             "there is no unit of open-iscsi here",
             hint="install the package open-iscsi (iscsi-initiator-utils on RHEL)",

@@ -4,8 +4,10 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Literal
 
+from iscsictl.core.making import blocks
 from iscsictl.lazyclass import dataclass
 from iscsictl.model.fstab import Fstab, FstabLine
+from iscsictl.model.listing import Disk
 from iscsictl.model.record import NodeRecord
 
 Severity = Literal["fail", "warn"]
@@ -31,7 +33,8 @@ class Machine:
 
     `known` are the UUIDs of all filesystems that can be seen, None where nobody could look;
     `iscsi` those on disks of sessions, each with the WWIDs of the disks that carry it;
-    `devices` the nodes of those disks and their partitions.
+    `devices` are the nodes of those disks and their partitions, and the first fields of fstab
+    that name one of these now.
     """
 
     known: frozenset[str] | None = None
@@ -39,6 +42,38 @@ class Machine:
     devices: frozenset[str] = frozenset()
     records: tuple[NodeRecord, ...] | None = None
     login_service: str = "open-iscsi.service"
+
+
+def machine_of(
+    disks: Iterable[Disk],
+    specs: frozenset[str],
+    known: frozenset[str] | None,
+    records: tuple[NodeRecord, ...] | None,
+    login_service: str,
+) -> Machine:
+    """Return the machine with these disks of sessions; `specs` of fstab name one of them."""
+    iscsi: dict[str, set[str]] = {}
+    devices = nodes_of(disks)
+    for disk in disks:
+        for block in blocks(disk.block):
+            if block.uuid is not None:
+                iscsi.setdefault(block.uuid, set()).add(disk.wwid or disk.block.device)
+    return Machine(
+        None if known is None else known | set(iscsi),
+        {uuid: frozenset(wwids) for uuid, wwids in iscsi.items()},
+        devices | specs,
+        records,
+        login_service,
+    )
+
+
+def nodes_of(disks: Iterable[Disk]) -> frozenset[str]:
+    """Return the nodes of disks, of their paths and of all that stands on them."""
+    return frozenset(
+        device
+        for disk in disks
+        for device in (*(p.device for p in disk.paths), *(b.device for b in blocks(disk.block)))
+    )
 
 
 def check_fstab(fstab: Fstab, machine: Machine) -> tuple[Finding, ...]:

@@ -12,10 +12,10 @@ from iscsictl.lazyclass import dataclass
 from iscsictl.model.host_actions import RemoveIface, WriteIface
 from iscsictl.model.listing import Session
 from iscsictl.model.machine import Kernel, Nic
+from iscsictl.model.names import BUILT_IN_IFACES
 from iscsictl.model.plan import Plan
 from iscsictl.model.record import IfaceRecord, NodeRecord
 
-BUILT_IN = {"default": "tcp", "iser": "iser"}
 TRANSPORTS = tuple(TRANSPORT_MODULES)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:@-]{0,63}")
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
@@ -90,7 +90,7 @@ def kinds(facts: IfaceFacts) -> tuple[Kind, ...]:
 
 def require_name(name: str) -> str:
     """Return the name if a definition may have it; raises UsageError."""
-    if name in BUILT_IN:
+    if name in BUILT_IN_IFACES:
         raise UsageError(f"{name} is built into open-iscsi and cannot be defined")
     if not _NAME.fullmatch(name) or name == "iface.example":
         raise UsageError(f"iface name {name!r}: expected letters, digits and . _ : @ -, 64 at most")

@@ -15,6 +15,7 @@ from iscsictl.lazyclass import dataclass
 from iscsictl.model.names import Portal, parse_portal
 from iscsictl.model.volume import Credential, Places, Volume
 from iscsictl.model.wish import AttachWish, Consent
+from iscsictl.parse.record import checked
 
 _EXAMPLE: Final = (
     'a volume is: [[volume]] name = "mail", portals = ["192.0.2.5"], target = "iqn...", '
@@ -156,7 +157,14 @@ def _settings(value: object) -> dict[str, str]:
         wishing.record_key(key)
         if wishing.is_secret_key(key):
             raise ValueError(f"{key}: a secret stands in a file of its own: chap, secret-file")
-    return {key: _text(text) for key, text in value.items()}
+    return {key: _setting(key, _text(text)) for key, text in value.items()}
+
+
+def _setting(key: str, value: str) -> str:
+    try:
+        return checked(key, value)
+    except UsageError as error:
+        raise ValueError(str(error)) from None
 
 
 Check = Callable[[object], Any]

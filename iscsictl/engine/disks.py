@@ -14,8 +14,7 @@ from iscsictl.core.disks import (
     part_as_disk,
     part_block,
 )
-from iscsictl.core.fstabcheck import Machine
-from iscsictl.core.making import blocks
+from iscsictl.core.fstabcheck import Machine, machine_of, nodes_of
 from iscsictl.core.mounting import filesystem
 from iscsictl.engine.context import Context
 from iscsictl.engine.converge import Task
@@ -38,6 +37,7 @@ from iscsictl.system import (
     users,
 )
 from iscsictl.system.blockdev import device_number
+from iscsictl.system.links import specs_of
 from iscsictl.system.sysfs import read_listing
 from iscsictl.system.udevdb import device_properties, known_uuids
 
@@ -209,20 +209,11 @@ def _last(chosen: Chosen, facts: DiskFacts) -> Block | None:
 
 def fstab_machine(context: Context, inventory: Inventory) -> Machine:
     """Return what the check of fstab needs; no disk is read, no root is needed."""
-    root = context.root
-    iscsi: dict[str, set[str]] = {}
-    devices: set[str] = set()
-    known = known_uuids(root)
-    for disk in inventory.disks:
-        devices |= {path.device for path in disk.paths}
-        for block in blocks(disk.block):
-            devices.add(block.device)
-            if block.uuid is not None:
-                iscsi.setdefault(block.uuid, set()).add(disk.wwid or disk.block.device)
-    return Machine(
-        None if known is None else known | set(iscsi),
-        {uuid: frozenset(wwids) for uuid, wwids in iscsi.items()},
-        frozenset(devices),
+    root, disks = context.root, inventory.disks
+    return machine_of(
+        disks,
+        specs_of(inventory.fstab.specs, nodes_of(disks), root),
+        known_uuids(root),
         inventory.records,
         systemd.login_service(root),
     )

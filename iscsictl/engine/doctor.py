@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from iscsictl.core.checks.kernel import TRANSPORT_MODULES
 from iscsictl.core.checks.portals import wanted
+from iscsictl.core.fstabcheck import nodes_of
 from iscsictl.core.making import blocks
 from iscsictl.core.nets import is_local, way_to
 from iscsictl.engine.context import Context
@@ -45,6 +46,7 @@ from iscsictl.system import (
     secretprints,
     units,
 )
+from iscsictl.system.links import specs_of
 from iscsictl.system.sysfs import read_listing
 from iscsictl.system.udevdb import known_uuids
 
@@ -80,6 +82,8 @@ def _files(context: Context) -> Machine:
     names = dict.fromkeys(TRANSPORT_MODULES.values())
     name = _seen(lambda: initiator.read_initiator(root))
     disks = {p.device.removeprefix("/dev/") for d in listing.disks or () for p in d.paths}
+    fstab = _seen(lambda: fstabfile.read_fstab(root))
+    specs = fstab.value.specs if isinstance(fstab, Known) else ()
     return Machine(
         root=os.geteuid() == 0,
         now=time.time(),
@@ -98,8 +102,9 @@ def _files(context: Context) -> Machine:
         ),
         clock=facts.read_clock(root),
         trouble=_seen(lambda: facts.read_trouble(root)) if root == LIVE else NotLooked(),
-        fstab=_seen(lambda: fstabfile.read_fstab(root)),
+        fstab=fstab,
         filesystems=known_uuids(root),
+        specs=specs_of(specs, nodes_of(listing.disks or ()), root),
         holds=holds.read_holds(root),
         boot_targets=frozenset(e.target for e in ibft.read_boot_entries(root) if e.target),
         disk_timeouts=facts.disk_timeouts(disks, root),

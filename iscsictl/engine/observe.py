@@ -67,6 +67,7 @@ def host_facts(root: Path = Path("/")) -> HostFacts:
 
 def for_attach(context: Context, wish: AttachWish, before: Inventory | None) -> Inventory:
     """Look at all that an attach rests on. What the array said `before` is not asked again."""
+    nodedb.require_iface(context.db, wish.iface)
     records, listing, facts, fstab, held = _settled(context, wish.mount)
     offers: Seen[tuple[Offer, ...]] = NotLooked()
     silent: Mapping[Portal, str] = {}

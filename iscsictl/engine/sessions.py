@@ -196,6 +196,7 @@ def discover(
 
     Raises UnreachableError, AuthError, MissingError, IscsictlError.
     """
+    nodedb.require_iface(context.db, iface)
     require_answer(context, portal)
     if kind == "isns":
         return iscsiadm.discover(portal, timeout=context.wait, kind=kind, iface=iface)

@@ -127,6 +127,11 @@ class Fstab:
         """The lines that iscsictl wrote."""
         return tuple(line for line in self.entries if line.is_ours)
 
+    @property
+    def specs(self) -> tuple[str, ...]:
+        """The first fields of the lines that mount something."""
+        return tuple(line.spec for line in self.entries if line.spec is not None)
+
     def by_uuid(self, uuid: str) -> tuple[FstabLine, ...]:
         """Return the lines that name this filesystem, ours or not."""
         return tuple(line for line in self.entries if (line.uuid or "").lower() == uuid.lower())

@@ -205,7 +205,8 @@ class MountHealth:
 class Machine:
     """Everything. `root` tells whether root looked; `now` is when.
 
-    `filesystems` are the UUIDs of all that udev knows, None where there is no udev.
+    `filesystems` are the UUIDs of all that udev knows, None where there is no udev; `specs` the
+    first fields of fstab that name a disk of a session now.
     """
 
     root: bool = True
@@ -227,6 +228,7 @@ class Machine:
     mounts: tuple[MountHealth, ...] = ()
     fstab: Seen[Fstab] = field(default_factory=NotLooked)
     filesystems: frozenset[str] | None = None
+    specs: frozenset[str] = frozenset()
     holds: tuple[Hold, ...] = ()
     boot_targets: frozenset[str] = frozenset()
     disk_timeouts: Mapping[str, int] = field(default_factory=dict)

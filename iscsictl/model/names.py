@@ -6,6 +6,8 @@ from iscsictl.lazyclass import dataclass
 
 DEFAULT_PORT = 3260
 DEFAULT_IFACE = "default"
+# Those that open-iscsi knows without a definition (iface.c), and their transports.
+BUILT_IN_IFACES = {DEFAULT_IFACE: "tcp", "iser": "iser"}
 MAX_NAME_BYTES = 223
 
 _LABEL = r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"

@@ -1,11 +1,21 @@
-"""The names of a device that stay: the links that udev keeps in /dev/disk/by-id."""
+"""The names of a device that stay: the links that udev keeps in /dev/disk."""
 
 import os
 import time
+from collections.abc import Iterable
+from pathlib import Path
 
 from iscsictl.system.udev import Waiter
 
 _FOLDER = "/dev/disk/by-id/"
+_TAGS = {
+    "UUID": "by-uuid",
+    "LABEL": "by-label",
+    "PARTUUID": "by-partuuid",
+    "PARTLABEL": "by-partlabel",
+}
+_QUOTES = "\"'"
+_HOPS = 8
 _PREFERRED = ("wwn-", "scsi-3", "scsi-2", "dm-uuid-", "scsi-")
 
 
@@ -34,3 +44,37 @@ def _best_link(device: str) -> str | None:
     own = [link for link in links if os.path.realpath(link) == real]
     named = (link for start in _PREFERRED for link in own if link.startswith(_FOLDER + start))
     return next(named, device)
+
+
+def specs_of(specs: Iterable[str], devices: Iterable[str], root: Path) -> frozenset[str]:
+    """Return those of fstab's first fields (fstab(5)) that name one of the devices now.
+
+    Tags (LABEL=, PARTUUID=, ...) are looked up in /dev/disk, as libmount does; links are followed.
+    """
+    nodes = {_node(device, root) for device in devices}
+    return frozenset(spec for spec in specs if _node(_tag_link(spec), root) in nodes)
+
+
+def _tag_link(spec: str) -> str:
+    """Return the link that udev makes for a tag; anything else as it is."""
+    tag, _, value = spec.partition("=")
+    folder = _TAGS.get(tag.upper())
+    return spec if folder is None else f"/dev/disk/{folder}/{_encoded(value.strip(_QUOTES))}"
+
+
+def _encoded(value: str) -> str:
+    """Write a name as udev does in links: all but letters, digits and a few signs in hex."""
+    return "".join(
+        c if c.isalnum() or c in "#+-.:=@_" or ord(c) >= 128 else f"\\x{ord(c):02x}" for c in value
+    )
+
+
+def _node(path: str, root: Path) -> str:
+    """Follow the links below /dev of a host or a capture to the kernel's own name."""
+    for _ in range(_HOPS):
+        try:
+            link = os.readlink(f"{str(root).rstrip('/')}{path}") if path.startswith("/dev/") else ""
+        except OSError:
+            break
+        path = os.path.normpath(os.path.join(os.path.dirname(path), link)) if link else path
+    return path

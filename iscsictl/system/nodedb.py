@@ -14,8 +14,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from iscsictl.errors import IscsictlError, NeedsRootError
-from iscsictl.model.names import DEFAULT_IFACE, Portal
+from iscsictl.errors import IscsictlError, NeedsRootError, NotFoundError
+from iscsictl.model.names import BUILT_IN_IFACES, DEFAULT_IFACE, Portal
 from iscsictl.model.record import DiscoveryKind, DiscoveryRecord, IfaceRecord, NodeRecord
 from iscsictl.parse.record import parse_values, problem_of
 from iscsictl.system.files import explained
@@ -148,6 +148,18 @@ def read_discovery_records(db: Path) -> tuple[DiscoveryRecord, ...]:
                     )
                 )
     return tuple(sorted(found, key=lambda r: (r.kind, r.portal.address, r.portal.port)))
+
+
+def require_iface(db: Path, name: str) -> None:
+    """Raise NotFoundError unless there is a definition of an interface, or it is built in."""
+    if name in BUILT_IN_IFACES:
+        return
+    try:
+        found = "/" not in name and stat.S_ISREG((db / "ifaces" / name).stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        found = False
+    if not found:
+        raise NotFoundError(f"there is no iface {name}", hint="see: iscsictl iface ls")
 
 
 def read_ifaces(db: Path) -> tuple[IfaceRecord, ...]:

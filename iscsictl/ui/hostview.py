@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 from typing import Any
 
-from iscsictl.core.ifaces import BUILT_IN, IfaceFacts, Kind
+from iscsictl.core.ifaces import IfaceFacts, Kind
 from iscsictl.core.initiator import NameFacts
 from iscsictl.model.machine import Systemd
-from iscsictl.model.names import why_not_made
+from iscsictl.model.names import BUILT_IN_IFACES, why_not_made
 from iscsictl.parse.fw import BootEntry
 from iscsictl.ui.nodesview import portal_row, show
 from iscsictl.ui.screen import Screen
@@ -75,7 +75,7 @@ def iface_rows(facts: IfaceFacts) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = [
         {"iface": name, "transport": transport, "netdev": None, "mac": None, "address": None,
          "initiator": None, "built_in": True}
-        for name, transport in BUILT_IN.items()
+        for name, transport in BUILT_IN_IFACES.items()
     ]  # fmt: skip
     for iface in facts.ifaces:
         values = {name: iface.values.get(key) for name, key in _KEYS.items()}
@@ -132,7 +132,7 @@ def show_iface(facts: IfaceFacts, name: str, screen: Screen, output: str) -> Non
     if iface is not None:
         values = dict(sorted(iface.values.items()))
     else:
-        values = {"iface.iscsi_ifacename": name, "iface.transport_name": BUILT_IN[name]}
+        values = {"iface.iscsi_ifacename": name, "iface.transport_name": BUILT_IN_IFACES[name]}
     document = {"schema": "iscsictl.iface/1", "iface": name, "values": values}
     columns = (Column("KEY", "key"), Column("VALUE", "value"))
     show(document, list(values.items()), columns, screen, output)

@@ -1,10 +1,12 @@
 """What fstab check finds, and what it leaves alone."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from iscsictl.core.fstabcheck import Finding, Machine, check_fstab
+from iscsictl.core.fstabcheck import Finding, Machine, check_fstab, machine_of
+from iscsictl.model.listing import Block, Disk
 from iscsictl.model.names import Portal
 from iscsictl.model.record import NodeRecord
 from iscsictl.parse.fstab import claim_line, mount_line, parse_fstab
@@ -45,6 +47,16 @@ def check(text: str | bytes, seen: Machine | None = None) -> tuple[Finding, ...]
 
 def ids(text: str | bytes, seen: Machine | None = None) -> list[str]:
     return [finding.id for finding in check(text, seen)]
+
+
+def test_a_line_that_names_the_disk_by_its_label_is_judged_as_one_of_iscsi() -> None:
+    text = "LABEL=data /srv ext4 defaults 0 2\n"
+    disk = Disk(WWID, (), Block("/dev/sdb", children=(Block("/dev/sdb1", uuid=UUID),)))
+    seen = machine_of([disk], frozenset({"LABEL=data"}), frozenset(), (), SERVICE)
+    assert ids(text, seen) == ["no-netdev", "no-nofail", "fsck"]
+    assert ids(text, replace(seen, devices=frozenset({"/dev/sdb", "/dev/sdb1"}))) == []
+    assert seen.iscsi == {UUID: frozenset({WWID})}
+    assert seen.known == {UUID}
 
 
 def ours(directory: str = "/srv", wwid: str = WWID) -> bytes:

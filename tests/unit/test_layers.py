@@ -38,6 +38,7 @@ SHARED = {
     ("core.importing", "parse.iscsi_conf"),
     ("core.importing", "parse.old_fstab"),
     ("core.partitions", "parse.sfdisk"),
+    ("core.spec", "parse.record"),
     ("ui.hostview", "parse.fw"),
 }
 STARTERS = {"system", "popen", "fork", "forkpty", "posix_spawn", "posix_spawnp"}

@@ -16,6 +16,7 @@ from iscsictl.system.nodedb import (
     read_record,
     read_records,
     record_path,
+    require_iface,
     torn,
 )
 from iscsictl.system.nodewrite import (
@@ -262,3 +263,14 @@ def test_interfaces_are_read_with_and_without_a_frame(db: Path) -> None:
         ("eth1", "tcp", True),
         ("torn", "tcp", False),
     ]
+
+
+def test_an_interface_is_one_that_is_built_in_or_defined(db: Path) -> None:
+    (db / "ifaces").mkdir(parents=True)
+    (db / "ifaces/eth1").write_text("iface.iscsi_ifacename = eth1\n")
+    (db / "other").write_text("iface.iscsi_ifacename = other\n")
+    for name in ("default", "iser", "eth1"):
+        require_iface(db, name)
+    for name in ("eth2", "../other", ".", ""):
+        with pytest.raises(NotFoundError, match="there is no iface"):
+            require_iface(db, name)

@@ -131,6 +131,7 @@ def test_every_key_reaches_the_wish() -> None:
          "mutual: both need a secret-file"),
         (LEAST + 'set = { scan = "manual" }\n', (5, 1), "set: scan: expected KEY=VALUE"),
         (LEAST + 'set = { "node.session.auth.password" = "hunter2" }\n', (5, 1), "a secret stands"),
+        (LEAST + f'set = {{ "node.x" = "{256 * "y"}" }}\n', (5, 1), "longer than 255 bytes"),
         (LEAST + OTHER.replace('"b"', '"a"'), (6, 1), "name: 'a' is that of volume 'a' too"),
         (LEAST + 'mount = "/a"\n' + OTHER + 'mount = "/a/"\n', (10, 1), "mount: '/a' is that of"),
         (LEAST + OTHER.replace(":b", ":a"), (8, 1), "is that of volume 'a' too (line 1, column 1)"),

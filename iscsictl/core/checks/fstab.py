@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 from iscsictl.core import fstabcheck
-from iscsictl.core.making import blocks
 from iscsictl.model.fstab import Fstab
 from iscsictl.model.health import Finding, fail, ok, skip, warn
 from iscsictl.model.inventory import Known, NotLooked, Unreadable
@@ -35,19 +34,10 @@ def _lines(machine: Machine, fstab: Fstab) -> Iterator[Finding]:
 
 
 def _facts(machine: Machine) -> fstabcheck.Machine:
-    carriers: dict[str, set[str]] = {}
-    devices: set[str] = set()
-    for disk in machine.listing.disks or ():
-        devices.update(path.device for path in disk.paths)
-        for block in blocks(disk.block):
-            devices.add(block.device)
-            if block.uuid is not None:
-                carriers.setdefault(block.uuid, set()).add(disk.wwid or block.device)
-    known = machine.filesystems
-    return fstabcheck.Machine(
-        known=None if known is None else known | set(carriers),
-        iscsi={uuid: frozenset(wwids) for uuid, wwids in carriers.items()},
-        devices=frozenset(devices),
-        records=machine.db.value.records if isinstance(machine.db, Known) else None,
-        login_service=machine.systemd.login_service,
+    return fstabcheck.machine_of(
+        machine.listing.disks or (),
+        machine.specs,
+        machine.filesystems,
+        machine.db.value.records if isinstance(machine.db, Known) else None,
+        machine.systemd.login_service,
     )

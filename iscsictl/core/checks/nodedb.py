@@ -7,10 +7,10 @@ from iscsictl.model.health import Finding, fail, ok, skip, warn
 from iscsictl.model.host_actions import ClearLock, Protect
 from iscsictl.model.inventory import Known, NotLooked, Unreadable
 from iscsictl.model.machine import Machine, NodeDb
+from iscsictl.model.names import BUILT_IN_IFACES
 from iscsictl.model.record import Record
 
 _OTHERS = 0o077
-BUILT_IN = frozenset({"default", "iser"})
 
 
 def check(machine: Machine) -> Iterator[Finding]:
@@ -55,7 +55,7 @@ def _lock(machine: Machine) -> Iterator[Finding]:
 
 
 def _records(db: NodeDb) -> Iterator[Finding]:
-    names = BUILT_IN | {iface.name for iface in db.ifaces}
+    names = {*BUILT_IN_IFACES, *(iface.name for iface in db.ifaces)}
     for record in db.records:
         where = f"{record.target} {record.portal}"
         if record.problem is not None:

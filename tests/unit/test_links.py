@@ -1,0 +1,57 @@
+"""Which first fields of fstab name a disk now."""
+
+from pathlib import Path
+
+import pytest
+
+from iscsictl.system.links import specs_of
+
+UUID = "0b1e7c1e-1f53-4f9e-9d5e-0123456789ab"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    for link, to in {
+        "disk/by-label/our\\x20data": "../../sdb1",
+        "disk/by-label/häuser": "../../sdb1",
+        "disk/by-label/other": "../../vda1",
+        f"disk/by-uuid/{UUID}": "../../sdb1",
+        "disk/by-partlabel/first": "../../sdb1",
+        "disk/by-id/wwn-0x1-part1": "../../sdb1",
+        "disk/by-id/dm-name-mpatha": "../../dm-0",
+        "mapper/mpatha": "../dm-0",
+        "vg/lv": "../dm-1",
+        "mapper/vg-lv": "../dm-1",
+        "loop": "loop",
+    }.items():
+        path = tmp_path / "dev" / link
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.symlink_to(to)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "LABEL=our data",
+        'LABEL="our data"',
+        "label=häuser",
+        f"UUID={UUID}",
+        "PARTLABEL=first",
+        "/dev/disk/by-id/wwn-0x1-part1",
+        "/dev/sdb1",
+    ],
+)
+def test_a_disk_is_named_by_tag_link_or_node(root: Path, spec: str) -> None:
+    assert specs_of([spec, "LABEL=other"], ["/dev/sdb", "/dev/sdb1"], root) == {spec}
+
+
+def test_a_map_is_named_by_each_of_its_links(root: Path) -> None:
+    specs = ["/dev/mapper/mpatha", "/dev/disk/by-id/dm-name-mpatha", "/dev/vg/lv", "/dev/dm-0"]
+    assert specs_of(specs, ["/dev/mapper/mpatha"], root) == set(specs) - {"/dev/vg/lv"}
+    assert specs_of(specs, ["/dev/mapper/vg-lv"], root) == {"/dev/vg/lv"}
+
+
+def test_what_is_nowhere_names_nothing(root: Path) -> None:
+    specs = ["LABEL=none", "LABEL=", "LABEL=../sdb1", "/dev/loop", "tmpfs", "nas:/x", "UUID"]
+    assert specs_of(specs, ["/dev/sdb1"], root) == frozenset()
