@@ -73,8 +73,12 @@ class Context:
         old = fstabfile.read_fstab(self.root)
         return fstabfile.save_fstab(self.root, edit(old), old), old
 
+    def afterwards(self, _what: Hashable, do: Callable[[], None], /) -> None:
+        """Do what may wait for the end of the run, named by the first argument."""
+        do()
+
     def reload(self) -> None:
         """Have systemd read fstab and the units again."""
         from iscsictl.system import systemd
 
-        systemd.daemon_reload()
+        self.afterwards("reload", systemd.daemon_reload)

@@ -45,7 +45,7 @@ def _write_fstab(action: actions.WriteFstab, context: Context) -> Effect:
     effect = _edit_fstab(context, lambda old: _put(old, line, action.wwid))
     if effect.changed:
         context.reload()
-        _have_it_logged_out(context)
+        context.afterwards("logged out", lambda: _have_it_logged_out(context))
     return effect
 
 

@@ -19,7 +19,7 @@ from iscsictl.errors import InterruptError, IscsictlError
 from iscsictl.model import actions
 from iscsictl.model.fstab import Fstab
 from iscsictl.model.plan import Action
-from iscsictl.system import fstabfile, stop, systemd
+from iscsictl.system import fstabfile, stop
 from iscsictl.system.iscsiadm import Key
 from iscsictl.system.udev import RECHECK, Waiter
 
@@ -77,7 +77,7 @@ class SharedWaiter(Waiter):
 
 
 class Shared(Context):
-    """A context for many threads. systemd is reloaded by `settle`, once, at the end."""
+    """A context for many threads. What may wait for the end, `settle` does, each once."""
 
     def __init__(
         self,
@@ -92,7 +92,7 @@ class Shared(Context):
         self._guard = threading.RLock()
         self._logins: Batch[Key, bool] = Batch(lambda keys: log_in_to(keys, self))
         self._edits: Batch[Edit, tuple[bool, Fstab]] = Batch(self._edit_all)
-        self._stale = False
+        self._afterwards: dict[Hashable, Callable[[], None]] = {}
 
     def together(self, what: Hashable, read: Callable[[], T]) -> T:
         """Read what is the same for all who look now."""
@@ -114,15 +114,14 @@ class Shared(Context):
         """Change /etc/fstab together with what others change now."""
         return self._edits.do(edit)
 
-    def reload(self) -> None:
-        """Note that systemd must read fstab and the units again."""
-        self._stale = True
+    def afterwards(self, what: Hashable, do: Callable[[], None], /) -> None:
+        """Note what is to be done at the end."""
+        self._afterwards.setdefault(what, do)
 
     def settle(self) -> None:
-        """Have systemd read them, if any was changed."""
-        if self._stale:
-            self._stale = False
-            systemd.daemon_reload()
+        """Do it, in the order in which it was asked for first."""
+        while self._afterwards:
+            self._afterwards.pop(next(iter(self._afterwards)))()
 
     def _edit_all(self, edits: Sequence[Edit]) -> list[Any]:
         """Make all edits in one go; if that is refused, one by one, so that each has its own."""

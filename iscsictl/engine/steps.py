@@ -27,6 +27,7 @@ from iscsictl.system import (
     scan,
     scsi,
     systemd,
+    udevdb,
     users,
 )
 from iscsictl.system.blockdev import read_block
@@ -161,6 +162,8 @@ def _block(disk: DiskId, context: Context) -> Block | None:
 
 def _mount(action: actions.Mount, context: Context) -> Effect:
     def look() -> tuple[str, Block] | None:
+        if not udevdb.has_link(context.root, action.uuid):
+            return None
         disk = _block(action.disk, context)
         block = None if disk is None else _find(disk, action.uuid)
         return None if disk is None or block is None else (disk.device, block)

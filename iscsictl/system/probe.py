@@ -6,7 +6,6 @@ Every read goes past the page cache. A read that fails is an error, never a blan
 import contextlib
 import errno
 import fcntl
-import functools
 import json
 import mmap
 import os
@@ -28,6 +27,9 @@ _BLKGETSIZE64 = 0x80081272
 _BLKSSZGET = 0x1268
 _BLKROGET = 0x125E
 _GRID = 64
+_AT_ONCE = MIB
+# Small enough for the allocator to use the same memory again and again.
+_ZEROES = bytes(64 * 1024)
 _TABLES = frozenset({"gpt", "dos", "PMBR", "sun", "bsd", "sgi", "mac"})
 _EXT_MAGIC = 0xEF53
 
@@ -116,36 +118,39 @@ def everywhere(size: int) -> tuple[tuple[int, int], ...]:
     return tuple((at, min(8 * MIB, size - at)) for at in range(0, size, 8 * MIB))
 
 
-@functools.cache
-def _zeroes(length: int) -> bytes:
-    return bytes(length)
-
-
 def first_data(fd: int, places: Iterable[tuple[int, int]]) -> int | None:
     """Return the offset of the first place that is not all zeroes, None if all are.
 
     Raises UnreachableError when a place cannot be read.
     """
+    view = memoryview(mmap.mmap(-1, _AT_ONCE))
     for at, length in places:
-        with mmap.mmap(-1, max(length, mmap.PAGESIZE)) as buffer:
-            view = memoryview(buffer)
-            done = 0
-            try:
-                while done < length:
-                    got = os.preadv(fd, [view[done:length]], at + done)
-                    if got == 0:
-                        raise UnreachableError(f"the disk ends at byte {at + done}, too early")
-                    done += got
-            except OSError as error:
-                raise UnreachableError(
-                    f"the disk cannot be read at byte {at}: {error.strerror}",
-                    hint="a disk that cannot be read is not blank; look with: iscsictl doctor",
-                ) from None
-            finally:
-                view.release()
-            if buffer[:length] != _zeroes(length):
+        for begin in range(0, length, _AT_ONCE):
+            piece = view[: min(_AT_ONCE, length - begin)]
+            _fill(fd, piece, at + begin)
+            if not _is_zero(piece):
                 return at
     return None
+
+
+def _is_zero(piece: memoryview) -> bool:
+    parts = (piece[at : at + len(_ZEROES)] for at in range(0, len(piece), len(_ZEROES)))
+    return all(bytes(part) == _ZEROES[: len(part)] for part in parts)
+
+
+def _fill(fd: int, piece: memoryview, at: int) -> None:
+    done = 0
+    try:
+        while done < len(piece):
+            got = os.preadv(fd, [piece[done:]], at + done)
+            if got == 0:
+                raise UnreachableError(f"the disk ends at byte {at + done}, too early")
+            done += got
+    except OSError as error:
+        raise UnreachableError(
+            f"the disk cannot be read at byte {at}: {error.strerror}",
+            hint="a disk that cannot be read is not blank; look with: iscsictl doctor",
+        ) from None
 
 
 def _signatures(device: str) -> tuple[Signature, ...]:

@@ -56,7 +56,7 @@ def test_a_line_that_names_the_disk_by_its_label_is_judged_as_one_of_iscsi() -> 
     assert ids(text, seen) == ["no-netdev", "no-nofail", "fsck"]
     assert ids(text, replace(seen, devices=frozenset({"/dev/sdb", "/dev/sdb1"}))) == []
     assert seen.iscsi == {UUID: frozenset({WWID})}
-    assert seen.known == {UUID}
+    assert seen.known == frozenset({UUID})
 
 
 def ours(directory: str = "/srv", wwid: str = WWID) -> bytes:
