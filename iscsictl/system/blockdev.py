@@ -92,7 +92,8 @@ class BlockTree:
         block = Block(
             device,
             kind,
-            sectors * SECTOR,
+            # Nothing, from the moment the kernel takes the disk away (block/genhd.c).
+            sectors * SECTOR or None,
             found.get("ID_FS_TYPE") or None,
             decoded(found.get("ID_FS_LABEL_ENC")) or found.get("ID_FS_LABEL") or None,
             decoded(found.get("ID_FS_UUID_ENC")) or found.get("ID_FS_UUID") or None,

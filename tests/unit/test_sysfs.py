@@ -282,6 +282,14 @@ def test_what_vanishes_while_it_is_read_is_no_error(tree: Tree, gone: str) -> No
     assert len(listing.disks or ()) == expected
 
 
+def test_a_disk_that_the_kernel_is_taking_away_has_no_size(tree: Tree) -> None:
+    make(tree.root, 1)
+    disk = tree.sys / "devices/platform/host2/session1/target2:0:0/2:0:0:0/block/sda"
+    (disk / "size").write_text("0\n")
+    (found,) = read_listing(tree.root).disks or ()
+    assert found.block.size is None
+
+
 def test_reading_closes_what_it_opened_and_nothing_else(tmp_path: Path) -> None:
     put(tmp_path / "a", one="1", two="(null)", three="3")
     hole = os.open(tmp_path, os.O_RDONLY)
