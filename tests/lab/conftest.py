@@ -116,7 +116,7 @@ def secret_watch(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[StandingWatch | None]:
     """No secret that the test gives the array shows on the host, whatever is run there."""
-    if "lab" not in request.fixturenames or os.environ.get("SECRET_WATCH") != "1":
+    if "lab" not in request.fixturenames:
         yield None
         return
     watch = StandingWatch(request.getfixturevalue("lab"))
