@@ -11,8 +11,8 @@ from iscsictl.cli.running import carry_out
 from iscsictl.core import ifaces as core
 from iscsictl.engine import host
 from iscsictl.engine.context import Context
-from iscsictl.errors import NotFoundError, UsageError
-from iscsictl.model.names import BUILT_IN_IFACES
+from iscsictl.errors import UsageError
+from iscsictl.system import nodedb
 from iscsictl.ui import hostview
 from iscsictl.ui.screen import screen_of
 
@@ -36,13 +36,13 @@ def ls(settings: Settings) -> int:
 @common
 def show(settings: Settings, name: str | None) -> int:
     """Show the values of NAME; without it the kinds of initiator: which to take, which NICs."""
-    facts = host.iface_facts(Context(settings.wait, settings.root))
+    context = Context(settings.wait, settings.root)
+    facts = host.iface_facts(context)
     screen = screen_of(sys.stdout, settings.color)
     if name is None:
         hostview.show_kinds(core.kinds(facts), screen, settings.output)
         return 0
-    if name not in BUILT_IN_IFACES and all(i.name != name for i in facts.ifaces):
-        raise NotFoundError(f"there is no iface {name}", hint="see: iscsictl iface ls")
+    nodedb.require_iface(context.db, name)
     hostview.show_iface(facts, name, screen, settings.output)
     return 0
 

@@ -152,13 +152,7 @@ def read_discovery_records(db: Path) -> tuple[DiscoveryRecord, ...]:
 
 def require_iface(db: Path, name: str) -> None:
     """Raise NotFoundError unless there is a definition of an interface, or it is built in."""
-    if name in BUILT_IN_IFACES:
-        return
-    try:
-        found = "/" not in name and stat.S_ISREG((db / "ifaces" / name).stat().st_mode)
-    except (FileNotFoundError, NotADirectoryError):
-        found = False
-    if not found:
+    if name not in BUILT_IN_IFACES and all(iface.name != name for iface in read_ifaces(db)):
         raise NotFoundError(f"there is no iface {name}", hint="see: iscsictl iface ls")
 
 

@@ -268,9 +268,10 @@ def test_interfaces_are_read_with_and_without_a_frame(db: Path) -> None:
 def test_an_interface_is_one_that_is_built_in_or_defined(db: Path) -> None:
     (db / "ifaces").mkdir(parents=True)
     (db / "ifaces/eth1").write_text("iface.iscsi_ifacename = eth1\n")
+    (db / "ifaces/iface.example").write_text("# an example\n")
     (db / "other").write_text("iface.iscsi_ifacename = other\n")
     for name in ("default", "iser", "eth1"):
         require_iface(db, name)
-    for name in ("eth2", "../other", ".", ""):
+    for name in ("eth2", "../other", ".", "", "iface.example"):
         with pytest.raises(NotFoundError, match="there is no iface"):
             require_iface(db, name)
