@@ -1,7 +1,7 @@
 """What in fstab would hang a boot, mount the wrong disk, or mount nothing at all."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Literal
 
 from iscsictl.core.making import blocks
@@ -45,7 +45,7 @@ class Machine:
 
 
 def machine_of(
-    disks: Iterable[Disk],
+    disks: Sequence[Disk],
     specs: frozenset[str],
     known: frozenset[str] | None,
     records: tuple[NodeRecord, ...] | None,

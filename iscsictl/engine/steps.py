@@ -27,12 +27,12 @@ from iscsictl.system import (
     scan,
     scsi,
     systemd,
-    udevdb,
     users,
 )
 from iscsictl.system.blockdev import read_block
 from iscsictl.system.run import run
 from iscsictl.system.sysfs import read_listing, read_sessions
+from iscsictl.system.udevdb import known_uuids
 
 _LOGIN_PAUSE = 3.0
 _MAP_PAUSE = 15.0
@@ -162,7 +162,8 @@ def _block(disk: DiskId, context: Context) -> Block | None:
 
 def _mount(action: actions.Mount, context: Context) -> Effect:
     def look() -> tuple[str, Block] | None:
-        if not udevdb.has_link(context.root, action.uuid):
+        # udev makes the link before it says what else it found, and a link is cheap to look for.
+        if action.uuid.lower() not in {uuid.lower() for uuid in known_uuids(context.root) or ()}:
             return None
         disk = _block(action.disk, context)
         block = None if disk is None else _find(disk, action.uuid)

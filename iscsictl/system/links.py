@@ -15,7 +15,6 @@ _TAGS = {
     "PARTLABEL": "by-partlabel",
 }
 _QUOTES = "\"'"
-_HOPS = 8
 _PREFERRED = ("wwn-", "scsi-3", "scsi-2", "dm-uuid-", "scsi-")
 
 
@@ -70,11 +69,6 @@ def _encoded(value: str) -> str:
 
 
 def _node(path: str, root: Path) -> str:
-    """Follow the links below /dev of a host or a capture to the kernel's own name."""
-    for _ in range(_HOPS):
-        try:
-            link = os.readlink(f"{str(root).rstrip('/')}{path}") if path.startswith("/dev/") else ""
-        except OSError:
-            break
-        path = os.path.normpath(os.path.join(os.path.dirname(path), link)) if link else path
-    return path
+    """Follow the links of a host or a capture to the kernel's own name."""
+    base = os.path.realpath(root).rstrip("/")
+    return os.path.realpath(f"{base}/{path.lstrip('/')}").removeprefix(base)

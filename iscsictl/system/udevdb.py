@@ -1,6 +1,5 @@
 """What udev found on a block device: its database in /run/udev/data, read without udev."""
 
-import os
 import re
 from collections.abc import Mapping
 from functools import lru_cache
@@ -47,12 +46,6 @@ def decoded(value: str | None) -> str | None:
 
 def _text(raw: bytes) -> str:
     return raw.decode("utf-8", "surrogateescape")
-
-
-def has_link(root: Path, uuid: str) -> bool:
-    """Tell whether udev has made the link of a filesystem, which it does before it says more."""
-    folder = root / "dev/disk/by-uuid"
-    return any(os.path.lexists(folder / name) for name in (uuid, uuid.lower(), uuid.upper()))
 
 
 def known_uuids(root: Path) -> frozenset[str] | None:
