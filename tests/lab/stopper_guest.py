@@ -67,7 +67,7 @@ class Held:
         words = text(f"/proc/{self.pid}/syscall").split()
         if words[:2] != ["1", "0x1"]:  # write(2) to stdout, on x86-64
             return None
-        with open(f"/proc/{self.pid}/mem", "rb", buffering=0) as memory:  # noqa: PTH123
+        with Path(f"/proc/{self.pid}/mem").open("rb", buffering=0) as memory:
             memory.seek(int(words[2], 16))
             return memory.read(int(words[3], 16)).decode(errors="replace")
 

@@ -299,7 +299,7 @@ def test_sessions_and_luns_that_come_and_go_give_no_error_and_no_wrong_row(lab: 
     assert seen["runs"] >= 200
     assert set(seen["counts"]) >= {1, 2, 3}
     wwids = {disk.wwid: name for name, disk in disks.items()}
-    whole = 0
+    whole, sized = 0, set()
     for row in map(json.loads, seen["rows"]):
         if row[0] == "session":
             _, target, places, iface, luns = row
@@ -319,12 +319,14 @@ def test_sessions_and_luns_that_come_and_go_give_no_error_and_no_wrong_row(lab: 
         name = wwids[wwid]
         assert targets == [owner[name]], row
         assert size in (disks[name].size, None), row
+        sized |= {name} if size else set()
         known = (fstype, uuid)
         assert known in {(None, None), ("swap", uuids.get(name)) if name in uuids else known}, row
         assert name in uuids or known == (None, None), row
         assert len(parts) <= name.startswith("parts"), row
         whole += known != (None, None) or bool(parts)
     assert whole >= 2
+    assert sized == set(disks)
 
 
 LEAVE = rb"\x1b\[\?25h\x1b\[\?1049l"

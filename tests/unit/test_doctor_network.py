@@ -16,10 +16,17 @@ from iscsictl.system.pathmtu import path_mtus
 from iscsictl.system.portals import silent
 from tests.unit.made_tree import put
 
-ROUTES = """Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT
-eth0\t00000000\t010200C0\t0003\t0\t0\t100\t00000000\t0\t0\t0
-eth1\t006433C6\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0
-*\t0000000A\t00000000\t0201\t0\t0\t0\t000000FF\t0\t0\t0
+
+def printed(address: str) -> str:
+    """An address as /proc/net/route has it: its bytes as a number of the machine's own order."""
+    return f"{int.from_bytes(socket.inet_aton(address), sys.byteorder):08X}"
+
+
+NONE = printed("0.0.0.0")
+ROUTES = f"""Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT
+eth0\t{NONE}\t{printed("192.0.2.1")}\t0003\t0\t0\t100\t{NONE}\t0\t0\t0
+eth1\t{printed("198.51.100.0")}\t{NONE}\t0001\t0\t0\t0\t{printed("255.255.255.0")}\t0\t0\t0
+*\t{printed("10.0.0.0")}\t{NONE}\t0201\t0\t0\t0\t{printed("255.0.0.0")}\t0\t0\t0
 """
 ROUTES6 = (
     "20010db8000a00000000000000000000 40 00000000000000000000000000000000 00 "
@@ -29,7 +36,6 @@ ROUTES6 = (
 )
 
 
-@pytest.mark.skipif(sys.byteorder != "little", reason="the kernel prints its own byte order")
 def test_routes_are_read_as_the_kernel_prints_them(tmp_path: Path) -> None:
     put(tmp_path, "proc/net/route", ROUTES)
     put(tmp_path, "proc/net/ipv6_route", ROUTES6)

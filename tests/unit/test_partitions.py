@@ -271,9 +271,6 @@ def test_each_thing_that_is_wrong_with_a_table_is_said() -> None:
     assert {p.id for p in problems(two, GIB, PLAIN, {})} == {"two-bootable"}
 
 
-@pytest.mark.skipif(
-    shutil.which("sfdisk", path="/usr/sbin:/sbin:/usr/bin") is None, reason="no sfdisk"
-)
 @pytest.mark.parametrize("label", ["gpt", "dos", "sun"])
 def test_sfdisk_takes_the_places_that_are_computed(label: str, tmp_path: Path) -> None:
     from iscsictl.system.partition import read_table, type_names, verify

@@ -1,6 +1,5 @@
 """`replace_file`, failed and killed from outside at each of its system calls in turn."""
 
-import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -35,13 +34,9 @@ os._exit(0)
 OLD = b"old" * 1000
 NEW = b"new" * 2000
 REPOSITORY = Path(__file__).resolve().parents[2]
-STRACE = shutil.which("strace")
 
 #: The interpreter's own: without memory it may end as it likes.
 MEMORY = {"brk", "mmap", "munmap", "mprotect"}
-pytestmark = pytest.mark.skipif(
-    STRACE is None, reason="strace is not installed: nothing can fail a system call from outside"
-)
 
 
 def _trace(directory: Path, inject: str | None) -> tuple[int, list[str]]:
@@ -50,7 +45,7 @@ def _trace(directory: Path, inject: str | None) -> tuple[int, list[str]]:
     script = directory.with_suffix(".py")
     script.write_text(SCRIPT)
     log = directory.with_suffix(".log")
-    argv = [STRACE or "strace", "-o", str(log), *(["-e", f"inject={inject}"] if inject else [])]
+    argv = ["strace", "-o", str(log), *(["-e", f"inject={inject}"] if inject else [])]
     python = [sys.executable, "-I", "-S", str(script), str(directory / "file"), str(REPOSITORY)]
     done = subprocess.run([*argv, *python], capture_output=True, timeout=60, check=False)
     return done.returncode, log.read_text(errors="replace").splitlines()
