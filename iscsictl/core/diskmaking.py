@@ -15,7 +15,7 @@ from iscsictl.core.disks import (
     subject,
 )
 from iscsictl.core.draft import Draft
-from iscsictl.core.making import DOS_LIMIT_SECTORS, blocks
+from iscsictl.core.making import DOS_LIMIT_SECTORS
 from iscsictl.core.safety import right_to_destroy
 from iscsictl.errors import RefusedError
 from iscsictl.lazyclass import dataclass
@@ -23,7 +23,7 @@ from iscsictl.model import actions, disk_actions
 from iscsictl.model.actions import DiskId, Right
 from iscsictl.model.content import Content
 from iscsictl.model.fstab import FstabLine
-from iscsictl.model.listing import Block
+from iscsictl.model.listing import Block, blocks
 from iscsictl.model.plan import Plan
 from iscsictl.model.table import Table
 from iscsictl.model.wish import Consent

@@ -7,7 +7,6 @@ from dataclasses import field, replace
 
 from iscsictl.core import safety
 from iscsictl.core.draft import Draft
-from iscsictl.core.making import blocks
 from iscsictl.core.naming import Meant, find
 from iscsictl.core.wishing import plain
 from iscsictl.errors import InUseError, IscsictlError, NotFoundError, RefusedError
@@ -15,7 +14,7 @@ from iscsictl.lazyclass import dataclass
 from iscsictl.model.actions import DiskId
 from iscsictl.model.content import Content
 from iscsictl.model.inventory import Inventory, Known, NotLooked, Seen, Unreadable, Users
-from iscsictl.model.listing import Block, Disk
+from iscsictl.model.listing import Block, Disk, blocks
 from iscsictl.model.listing import Path as DiskPath
 from iscsictl.model.plan import Plan
 from iscsictl.model.table import Table, Topology

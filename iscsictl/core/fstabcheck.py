@@ -4,10 +4,9 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Literal
 
-from iscsictl.core.making import blocks
 from iscsictl.lazyclass import dataclass
 from iscsictl.model.fstab import Fstab, FstabLine
-from iscsictl.model.listing import Disk
+from iscsictl.model.listing import Disk, blocks
 from iscsictl.model.record import NodeRecord
 
 Severity = Literal["fail", "warn"]

@@ -1,7 +1,5 @@
 """Plan what becomes of a disk: a filesystem is made, taken over or found, and mounted."""
 
-from collections.abc import Iterator
-
 from iscsictl.core import safety
 from iscsictl.core.draft import Draft
 from iscsictl.errors import InUseError, IscsictlError, RefusedError
@@ -11,7 +9,7 @@ from iscsictl.model.actions import DiskId, Right
 from iscsictl.model.content import Content
 from iscsictl.model.fstab import FstabLine
 from iscsictl.model.inventory import Inventory, Known, Place, Unreadable
-from iscsictl.model.listing import Block, Disk
+from iscsictl.model.listing import Block, Disk, blocks
 from iscsictl.model.wish import AttachWish
 
 DOS_LIMIT_SECTORS = 2**32
@@ -27,13 +25,6 @@ class Chosen:
     uuid: str
     fs: str
     part: int | None
-
-
-def blocks(block: Block) -> Iterator[Block]:
-    """Walk over a device and all that stands on it."""
-    yield block
-    for child in block.children:
-        yield from blocks(child)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from iscsictl.core.disks import Chosen, DiskInventory, disk_id, planned
 from iscsictl.core.draft import Draft
-from iscsictl.core.making import blocks
 from iscsictl.core.safety import AskError, uuids
 from iscsictl.core.wishing import plain
 from iscsictl.errors import InUseError, NotFoundError, RefusedError, UnreachableError, UsageError
@@ -11,7 +10,7 @@ from iscsictl.model import actions, disk_actions
 from iscsictl.model.fstab import Fstab, FstabLine
 from iscsictl.model.hold import Hold
 from iscsictl.model.inventory import Inventory, Known, NotLooked, Place, Unreadable
-from iscsictl.model.listing import Block
+from iscsictl.model.listing import Block, blocks
 from iscsictl.model.plan import Plan
 
 NOT_MOUNTABLE = frozenset({"swap", "LVM2_member", "crypto_LUKS", "linux_raid_member", "zfs_member"})

@@ -3,11 +3,10 @@
 import os.path
 from collections.abc import Iterator
 
-from iscsictl.core.making import blocks
 from iscsictl.errors import NotFoundError
 from iscsictl.lazyclass import dataclass
 from iscsictl.model.inventory import Inventory
-from iscsictl.model.listing import Disk
+from iscsictl.model.listing import Disk, blocks
 
 
 @dataclass(frozen=True)

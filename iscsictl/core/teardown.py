@@ -3,7 +3,6 @@
 import re
 
 from iscsictl.core.draft import Draft
-from iscsictl.core.making import blocks
 from iscsictl.core.naming import Meant, find
 from iscsictl.core.routes import Route, session_of
 from iscsictl.errors import (
@@ -16,7 +15,7 @@ from iscsictl.errors import (
 from iscsictl.model import actions
 from iscsictl.model.actions import DiskId
 from iscsictl.model.inventory import Inventory, Users
-from iscsictl.model.listing import Disk, Session
+from iscsictl.model.listing import Disk, Session, blocks
 from iscsictl.model.names import Portal
 from iscsictl.model.plan import Plan
 from iscsictl.model.wish import DetachWish

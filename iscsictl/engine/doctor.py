@@ -12,12 +12,11 @@ from typing import Any, TypeVar
 from iscsictl.core.checks.kernel import TRANSPORT_MODULES
 from iscsictl.core.checks.portals import wanted
 from iscsictl.core.fstabcheck import nodes_of
-from iscsictl.core.making import blocks
 from iscsictl.core.nets import is_local, way_to
 from iscsictl.engine.context import Context
 from iscsictl.errors import IscsictlError, NeedsRootError
 from iscsictl.model.inventory import Known, NotLooked, Seen, Unreadable
-from iscsictl.model.listing import Listing
+from iscsictl.model.listing import Listing, blocks
 from iscsictl.model.machine import (
     Daemon,
     InitiatorName,

@@ -3,14 +3,13 @@
 from collections.abc import Mapping
 
 from iscsictl.core.importing import MountPlan
-from iscsictl.core.making import blocks
 from iscsictl.engine.context import Context
 from iscsictl.engine.sessions import require_answer
 from iscsictl.engine.steps import perform
 from iscsictl.errors import NotFoundError
 from iscsictl.model import actions
 from iscsictl.model.host_actions import SetInitiatorName
-from iscsictl.model.listing import Block, Disk
+from iscsictl.model.listing import Block, Disk, blocks
 from iscsictl.model.names import DEFAULT_IFACE, Portal
 from iscsictl.model.plan import Action, Status, Step
 from iscsictl.model.record import NodeRecord

@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from iscsictl.core.build import record_values
-from iscsictl.core.making import blocks
 from iscsictl.core.naming import find
 from iscsictl.core.routes import recorded_portals, session_of
 from iscsictl.engine.context import Context
@@ -26,7 +25,7 @@ from iscsictl.model.inventory import (
     Unreadable,
     Users,
 )
-from iscsictl.model.listing import Disk, Listing, Session
+from iscsictl.model.listing import Disk, Listing, Session, blocks
 from iscsictl.model.names import Portal
 from iscsictl.model.record import NodeRecord
 from iscsictl.model.secret import Secret

@@ -4,7 +4,7 @@ Sizes are bytes. None means that the source does not tell, also where a tuple wo
 `luns is None` is not known, `()` is none.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import field
 from typing import Literal
 
@@ -105,6 +105,13 @@ class Block:
     uuid: str | None = None
     mounts: tuple[Mount, ...] = ()
     children: tuple["Block", ...] = ()
+
+
+def blocks(block: Block) -> Iterator[Block]:
+    """Walk over a device and all that stands on it."""
+    yield block
+    for child in block.children:
+        yield from blocks(child)
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,9 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from iscsictl.core.making import blocks
 from iscsictl.core.naming import find
 from iscsictl.errors import NotFoundError
+from iscsictl.model.listing import blocks
 from iscsictl.model.wish import DetachWish
 from tests.thrown_worlds import detachments
 from tests.worlds import World
