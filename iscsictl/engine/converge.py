@@ -7,6 +7,7 @@ from typing import Protocol
 from iscsictl.core.safety import AskError
 from iscsictl.engine.act import Done, StepFailedError, execute, undo
 from iscsictl.engine.context import Context
+from iscsictl.engine.steps import found_done
 from iscsictl.errors import InterruptError, IscsictlError, RefusedError
 from iscsictl.lazyclass import dataclass
 from iscsictl.model.inventory import Inventory
@@ -111,6 +112,7 @@ class Run:
         for step in plan.steps:
             if step.status is Status.UNCHANGED and step.id not in self.ended:
                 self.heard(Outcome(step))
+                found_done(step.action, self.context)
         again = [s.id for s in plan.ready if s.id in self.ended]
         if again:
             raise IscsictlError(f"{again[0]} was done, but it does not show")

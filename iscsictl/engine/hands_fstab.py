@@ -49,6 +49,13 @@ def _write_fstab(action: actions.WriteFstab, context: Context) -> Effect:
     return effect
 
 
+def make_up(context: Context) -> None:
+    """Do what a run that was killed after it wrote its line did not come to."""
+    if not systemd.has_read_fstab(context.root):
+        context.reload()
+    context.afterwards("logged out", lambda: _have_it_logged_out(context))
+
+
 def _have_it_logged_out(context: Context) -> None:
     """Start the login service if the boot left it out, as it does where there is no record yet.
 

@@ -313,6 +313,12 @@ def perform(action: Action, context: Context) -> Effect:
     return effect
 
 
+def found_done(action: Action, context: Context) -> None:
+    """See to what belongs to an action that an earlier run has done, and may not have got to."""
+    if isinstance(action, actions.WriteFstab):
+        hands_fstab.make_up(context)
+
+
 def inverse(action: Action, effect: Effect) -> Action | None:
     """Return what undoes an action that was done; None if nothing has to, or may.
 

@@ -61,6 +61,17 @@ def start_soon(unit: str) -> None:
     run(["systemctl", "start", "--no-block", unit], ok=None)
 
 
+def has_read_fstab(root: Path = Path("/")) -> bool:
+    """Tell whether systemd has made its units since fstab was changed (systemd-fstab-generator(8)).
+
+    True where systemd is not the init.
+    """
+    made, fstab = root / "run/systemd/generator", root / "etc/fstab"
+    if not running(root) or not made.exists() or not fstab.exists():
+        return True
+    return made.stat().st_mtime >= fstab.stat().st_mtime
+
+
 def daemon_reload() -> None:
     """Have systemd read fstab and the units again; nothing where systemd is not the init."""
     if running():

@@ -80,6 +80,8 @@ found = subprocess.run(
 mounts = [x.split()[1:4] for x in open("/proc/mounts") if x.split()[1] == directory]
 parted = sh("sfdisk --json /dev/sda 2>/dev/null")
 table = json.loads(parted)["partitiontable"] if parted else {}
+sessions = sorted(open(p).read().strip()
+                  for p in glob.glob("/sys/class/iscsi_session/*/targetname"))
 print(json.dumps({
     "fstab": plain(open("/etc/fstab").read()),
     "mounts": mounts,
@@ -87,8 +89,8 @@ print(json.dumps({
                  if os.path.isdir(directory) else None,
     "writable": bool(mounts) and not subprocess.run(
         ["sh", "-c", "cd $0 && echo x > probe && sync probe && rm probe", directory]).returncode,
-    "sessions": sorted(open(p).read().strip()
-                       for p in glob.glob("/sys/class/iscsi_session/*/targetname")),
+    "sessions": sessions,
+    "logs out": bool(sessions) and sh("systemctl is-active open-iscsi.service").strip(),
     "records": records,
     "secrets": sorted(found),
     "table": [table.get("label"), [[p["start"], p["size"], p["type"]]

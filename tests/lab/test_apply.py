@@ -94,6 +94,7 @@ def test_of_many_volumes_the_foreign_one_is_refused_alone_and_the_rest_is_finish
     host.put("/root/secret", SECRET + "\n", 0o600)
     host.put("/root/v.toml", f"{MAIL}\n{DATA}\n{OLD}")
     digest, before = array.sha256(old), traces(host)
+    act(host, "systemctl is-active open-iscsi.service", 3)
 
     shown = act(host, "iscsictl plan /root/v.toml --out /root/saved", 10)
     assert "4 volumes: 4 planned" in shown.out
@@ -118,6 +119,7 @@ def test_of_many_volumes_the_foreign_one_is_refused_alone_and_the_rest_is_finish
     assert act(host, "stat -c %u:%g /srv/mail; ls /srv").out.split() == ["8:8", "data", "mail"]
     assert "mkfs" in statuses(first, "inner")
     act(host, "findmnt --verify && systemctl cat srv-data-inner.mount srv-mail.mount >/dev/null")
+    act(host, "systemctl is-active open-iscsi.service")
 
     host.put("/root/v.toml", f"{MAIL}\n{DATA}\n{OLD}adopt = true\n")
     act(host, "iscsictl plan /root/v.toml -q", 10)

@@ -35,6 +35,7 @@ def test_what_is_to_be_proved_on_the_lab_is_not_proved_by_a_unit_test() -> None:
     assert not row(ran("a", "F01")).good
     assert row(ran("a", "F01"), where="unit").good
     assert row(ran("a", "F01", suite="trixie")).good
+    assert not row(ran("a", "F01", suite="trixie"), ran("b", "F02", suite="bookworm")).good
     assert not row().good
     assert not row(ran("a", "F02", suite="trixie")).good
 
