@@ -25,10 +25,12 @@ class Exit(IntEnum):
 class IscsictlError(Exception):
     """One line that says what is wrong and where; `hint` says what to do.
 
-    `tool_exit` is the exit code of the tool that failed (iscsiadm, mkfs, ...), if one did.
+    `tool_exit` is the exit code of the tool that failed (iscsiadm, mkfs, ...), if one did;
+    `wrote` tells that it may have written to a disk before that.
     """
 
     exit = Exit.ERROR
+    wrote = False
 
     def __init__(self, text: str, *, hint: str | None = None, tool_exit: int | None = None) -> None:
         super().__init__(text)
@@ -83,6 +85,10 @@ class RefusedError(IscsictlError):
     """Content, identity or consent forbid it."""
 
     exit = Exit.REFUSED
+
+
+class ForeignError(RefusedError):
+    """Something that is not ours turned up where we were about to write."""
 
 
 class NeedsRootError(IscsictlError):

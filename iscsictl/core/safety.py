@@ -81,12 +81,25 @@ def matches_claim(content: Content, uuid: str, table: str) -> bool:
 def may_write(content: Content, right: Right, uuid: str, table: str) -> bool:
     """Tell, just before a write, whether the disk is still one that `right` stands for.
 
-    By then our claim on `uuid` is in fstab, and a confirmed disk was wiped of its signatures.
+    By then our claim on `uuid` is in fstab, a disk that was blank may have got our table, and a
+    confirmed one was wiped of its signatures. Data that no signature explains is forgiven only
+    where a stopped run can have left it, or where the user confirmed that it goes.
     """
-    if content.blank or matches_claim(content, uuid, table):
+    if content.blank:
         return True
-    bare = content.table is None and not content.partitions and not content.signatures
-    return right is Right.CONFIRMED and bare
+    ours = matches_claim(content, uuid, table)
+    match right:
+        case Right.BLANK:
+            return (
+                ours
+                and content.data_at is None
+                and all(part.data_at is None and not part.signatures for part in content.partitions)
+            )
+        case Right.CLAIMED:
+            return ours
+        case Right.CONFIRMED:
+            bare = content.table is None and not content.partitions and not content.signatures
+            return ours or bare
 
 
 def right_to_destroy(

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from iscsictl.engine.context import Context
 from iscsictl.engine.effect import Effect
 from iscsictl.engine.steps import inverse, perform
-from iscsictl.errors import InterruptError, IscsictlError
+from iscsictl.errors import ForeignError, InterruptError, IscsictlError
 from iscsictl.lazyclass import dataclass
 from iscsictl.model.actions import Claim
 from iscsictl.model.plan import Action, Hazard, Outcome, Status, Step
@@ -16,10 +16,11 @@ from iscsictl.system.run import StoppedError
 
 @dataclass(frozen=True)
 class Done:
-    """A step that was carried out, and what it did."""
+    """A step that was carried out, or failed on the way, and what it did."""
 
     step: Step
     effect: Effect
+    error: IscsictlError | None = None
 
 
 class StepFailedError(IscsictlError):
@@ -51,6 +52,8 @@ def execute(steps: Iterable[Step], context: Context, done: list[Done]) -> Iterat
         except IscsictlError as error:
             outcome = Outcome(step, time.monotonic() - began, error).with_status(Status.FAILED)
             journal.note(step, Status.FAILED, error.text)
+            if error.wrote or isinstance(error, ForeignError):
+                done.append(Done(step, Effect(changed=error.wrote), error))
             raise StepFailedError(outcome, error) from None
         status = Status.DONE if effect.changed else Status.UNCHANGED
         done.append(Done(step, effect))
@@ -72,15 +75,17 @@ def _perform(action: Action, context: Context) -> Effect:
 def undo(done: list[Done], context: Context) -> tuple[list[Outcome], list[str]]:
     """Take back what was done, last first. Returns the outcomes and what is left over.
 
-    A claim stays once something was written to the disk: a rerun needs it to go on.
+    A claim stays once something was written to the disk: a rerun needs it to go on. It goes when
+    something foreign turned up there, for a rerun would take that for ours.
     """
     outcomes, leftovers = [], []
-    wrote = any(one.step.hazard is Hazard.DESTROYS for one in done)
+    destroyed = [d for d in done if d.step.hazard is Hazard.DESTROYS and d.effect.changed]
+    foreign = any(isinstance(one.error, ForeignError) for one in done)
     for one in reversed(done):
-        if one.step.hazard is Hazard.DESTROYS:
+        if one in destroyed:
             leftovers.append(f"{one.step.id} is not undone: data is never destroyed by an undo")
             continue
-        if wrote and isinstance(one.step.action, Claim):
+        if isinstance(one.step.action, Claim) and destroyed and not foreign:
             leftovers.append("the claim in /etc/fstab stays: the same command goes on from it")
             continue
         back = inverse(one.step.action, one.effect)

@@ -9,7 +9,14 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from iscsictl.errors import InUseError, IscsictlError, RefusedError, UnreachableError
+from iscsictl.errors import (
+    ForeignError,
+    InUseError,
+    IscsictlError,
+    MissingError,
+    RefusedError,
+    UnreachableError,
+)
 from iscsictl.model.actions import DiskId
 from iscsictl.model.content import Content
 from iscsictl.system import probe, scsi, stop
@@ -63,7 +70,7 @@ def _still(disk: DiskId, node: str, fine: Callable[[Content], bool]) -> Content:
             hint="release it on the host that holds it: sg_persist --in --read-full-status",
         )
     if not fine(content):
-        raise RefusedError(
+        raise ForeignError(
             f"{device} is not as it was: it carries {content.description}",
             hint="run the command again to look anew",
         )
@@ -73,6 +80,18 @@ def _still(disk: DiskId, node: str, fine: Callable[[Content], bool]) -> Content:
 def _reserved(device: str) -> bool:
     with probe.opened(device, exclusive=False) as fd:
         return scsi.reserved(fd)
+
+
+@contextlib.contextmanager
+def _writing() -> Iterator[None]:
+    """Have errors tell that a tool may have written, unless it did not start or refused to."""
+    try:
+        yield
+    except (MissingError, RefusedError):
+        raise
+    except IscsictlError as error:
+        error.wrote = True
+        raise
 
 
 def new_uuid() -> str:
@@ -101,8 +120,9 @@ def label(disk: DiskId, table: str, fine: Callable[[Content], bool], deadline: f
         command = ["sfdisk", "--quiet", "--wipe", "never", "--wipe-partitions", "never"]
         if not _is_map(device):
             command += ["--no-reread", "--no-tell-kernel"]
-        run([*command, device], stdin=f"label: {table}\n,,\n".encode(), timeout=None)
-        _show(device, 1, deadline)
+        with _writing():
+            run([*command, device], stdin=f"label: {table}\n,,\n".encode(), timeout=None)
+            _show(device, 1, deadline)
 
 
 def _is_map(device: str) -> bool:
@@ -149,22 +169,28 @@ def mkfs(
         if part is not None:
             _show(disk.device, part, deadline)
         content = _still(disk, node, fine)
-        if content.filesystem is not None:
-            run(["wipefs", "--all", "--quiet", node])
-        try:
-            pty(
-                [*command, node],
-                answers=[(r"\(y,N\) ?", "n"), (r"\(y/N\) ?", "n")],
-                watch=watch,
-                stop=stop.asked,
-            )
-        except ToolError as error:
-            raise _mkfs_error(node, error.result) from None
-        fd = os.open(node, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
+        with _writing():
+            if content.filesystem is not None:
+                run(["wipefs", "--all", "--quiet", node])
+            try:
+                pty(
+                    [*command, node],
+                    answers=[(r"\(y,N\) ?", "n"), (r"\(y/N\) ?", "n")],
+                    watch=watch,
+                    stop=stop.asked,
+                )
+            except ToolError as error:
+                raise _mkfs_error(node, error.result) from None
+            _sync(node)
+
+
+def _sync(node: str) -> None:
+    """Have all that was written reach the disk. Raises UnreachableError."""
+    try:
+        with open(node, "rb") as device:
+            os.fsync(device.fileno())
+    except OSError as error:
+        raise UnreachableError(f"{node} did not take what was written: {error.strerror}") from None
 
 
 def _mkfs_error(node: str, result: Result) -> IscsictlError:

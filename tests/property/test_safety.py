@@ -74,6 +74,10 @@ def test_just_before_a_write_nothing_foreign_that_has_a_name_is_there(
         assert content.table in {None, table}
         if content.table is None and table != "none" and content.data_at is not None:
             assert right is Right.CONFIRMED
+        if right is Right.BLANK:
+            assert found(content) == []
+            assert content.data_at is None
+            assert all(part.data_at is None for part in content.partitions)
 
 
 @given(CONTENTS, TABLES, st.sampled_from([FOREIGN, None]))

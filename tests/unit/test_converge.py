@@ -11,7 +11,7 @@ from iscsictl.engine import act as acting
 from iscsictl.engine.context import Context
 from iscsictl.engine.converge import Task, converge, dry_run
 from iscsictl.engine.effect import Effect
-from iscsictl.errors import AuthError, Exit, InUseError, IscsictlError
+from iscsictl.errors import AuthError, Exit, ForeignError, InUseError, IscsictlError
 from iscsictl.model import actions
 from iscsictl.model.inventory import Inventory
 from iscsictl.model.plan import Action, Outcome, Plan, Status, Step
@@ -37,7 +37,8 @@ class Machine:
     def perform(self, action: Action, _: Context) -> Effect:
         if action.verb in self.fails:
             raise self.fails[action.verb]
-        before, kept = self.world.inventory, None
+        before = self.world.inventory
+        kept: object = before.fstab if isinstance(action, actions.Claim) else None
         if isinstance(action, actions.WriteRecord):
             record = next(r for r in before.records if r.portal.same_place(action.portal))
             kept = actions.RestoreRecord(record.path, record_text(record))
@@ -191,6 +192,34 @@ def test_what_was_written_to_the_disk_stays_is_listed_and_the_claim_with_it(
     assert "label" in left
     assert "claim" in left
     assert any(x.making == W for x in one.world.inventory.fstab.entries)
+
+
+def half_way(error: IscsictlError) -> IscsictlError:
+    """The same error, of a tool that may have written."""
+    error.wrote = True
+    return error
+
+
+@pytest.mark.fault("F32")
+@pytest.mark.parametrize("verb", ["label", "mkfs"])
+def test_the_claim_stays_when_a_tool_fails_half_way(
+    machine: Make, tmp_path: Path, verb: str
+) -> None:
+    one = machine(world(blank(W)), fails={verb: half_way(IscsictlError("it failed"))})
+    report = converge(one.task(wish()), context(tmp_path), one.listen)
+    assert [x.is_claim for x in one.world.inventory.fstab.ours] == [True]
+    assert verb in {text.partition(":")[0] for text in report.leftovers}
+
+
+@pytest.mark.fault("F26")
+@pytest.mark.parametrize("verb", ["label", "mkfs"])
+def test_the_claim_goes_when_something_foreign_turned_up(
+    machine: Make, tmp_path: Path, verb: str
+) -> None:
+    one = machine(world(blank(W)), fails={verb: ForeignError("it carries data")})
+    report = converge(one.task(wish()), context(tmp_path), one.listen)
+    assert not one.world.inventory.fstab.ours
+    assert len(report.leftovers) == (verb == "mkfs"), "the label, where it was written"
 
 
 @pytest.mark.fault("F32")

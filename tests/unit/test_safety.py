@@ -233,11 +233,25 @@ def test_a_partition_of_ours_spans_the_disk(size: int, part: int, ours: bool) ->
 # Just before a write
 
 
-def test_what_is_blank_or_the_claim_s_may_be_written() -> None:
+def test_a_blank_disk_may_be_written_also_once_it_has_our_table() -> None:
     for given in Right:
         assert safety.may_write(blank(W), given, CLAIMED, "gpt")
         assert safety.may_write(parted(W, None), given, CLAIMED, "gpt")
-        assert safety.may_write(parted(W, "ext4", CLAIMED), given, CLAIMED, "gpt")
+
+
+def test_only_a_stopped_run_or_the_user_accounts_for_data_in_our_partition() -> None:
+    for content in (parted(W, "ext4", CLAIMED), parted(W, None, data_at=MIB)):
+        for given in (Right.CLAIMED, Right.CONFIRMED):
+            assert safety.may_write(content, given, CLAIMED, "gpt")
+        assert not safety.may_write(content, Right.BLANK, CLAIMED, "gpt")
+
+
+@pytest.mark.parametrize("uuid", [CLAIMED, ""])
+def test_data_on_a_disk_without_a_table_is_not_blank_just_before_mkfs_either(uuid: str) -> None:
+    for data_at in (0, MIB):
+        found = replace(blank(W), data_at=data_at)
+        assert not safety.may_write(found, Right.BLANK, uuid, "none")
+        assert safety.may_write(found, Right.CONFIRMED, uuid, "none")
 
 
 @pytest.mark.fault("F26")
