@@ -11,6 +11,7 @@ import click
 
 from iscsictl.cli.choosing import account_options, portal, take_account
 from iscsictl.cli.options import Number, Settings, changing, common, need_root
+from iscsictl.cli.places import named
 from iscsictl.cli.running import ask, carry_out
 from iscsictl.cli.secrets import judge_account
 from iscsictl.core import wishing
@@ -23,6 +24,7 @@ from iscsictl.model.names import DEFAULT_IFACE
 from iscsictl.model.wish import AttachWish, Consent, DetachWish
 from iscsictl.parse.record import checked
 from iscsictl.system.disk import new_uuid
+from iscsictl.system.mounts import real
 
 Given = TypeVar("Given")
 Value = TypeVar("Value")
@@ -165,7 +167,7 @@ def detach(
     from iscsictl.engine.sessions import boots_from
 
     booted = boots_from(settings.root)
-    wish = DetachWish(wishing.plain(name), lun, forget, Consent(lost=confirm))
+    wish = DetachWish(named(name), lun, forget, Consent(lost=confirm))
     task = Task(
         lambda context, before: observe.for_detach(context, wish, before),
         lambda inventory: plan_detach(inventory, wish, boots_from=booted),
@@ -216,7 +218,7 @@ def _wish(options: dict[str, Any]) -> AttachWish:
         table=options["table"],
         fs=fs,
         fs_label=label,
-        mount=_judged("mount", wishing.directory, options["mount"]),
+        mount=_judged("mount", lambda text: real(wishing.directory(text)), options["mount"]),
         options=_judged("options", wishing.mount_options, options["mount_options"]) or (),
         uid=uid,
         gid=gid,

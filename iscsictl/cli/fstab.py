@@ -5,9 +5,10 @@ import sys
 import click
 
 from iscsictl.cli.disks import by_lun
-from iscsictl.cli.mounting import directory, options_of
+from iscsictl.cli.mounting import options_of
 from iscsictl.cli.nodes import GroupWithDefault
 from iscsictl.cli.options import Settings, changing, common, need_root
+from iscsictl.cli.places import directory, named
 from iscsictl.cli.running import carry_out
 from iscsictl.core.disks import DiskInventory
 from iscsictl.core.fstabcheck import check_fstab
@@ -80,6 +81,6 @@ def rm(settings: Settings, name: str) -> int:
     need_root("fstab rm")
 
     def think(seen: DiskInventory) -> Plan:
-        return plan_fstab_rm(seen, name)
+        return plan_fstab_rm(seen, named(name))
 
     return carry_out(settings, lines_task(think))

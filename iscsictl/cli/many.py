@@ -25,6 +25,7 @@ from iscsictl.parse.toml import parse_toml
 from iscsictl.system import stop
 from iscsictl.system.disk import new_uuid
 from iscsictl.system.files import replace_file
+from iscsictl.system.mounts import real
 from iscsictl.ui.manyview import ManyPrinter, document
 from iscsictl.ui.planview import StepPrinter
 from iscsictl.ui.text import visible
@@ -110,7 +111,7 @@ class _Many:
                     hint=f"make it anew: iscsictl plan {file} --out {saved}",
                 )
         name = "standard input" if file == "-" else file
-        volumes = read_volumes(*parse_toml(self.text, name), name)
+        volumes = read_volumes(*parse_toml(self.text, name), name, real)
         wishes = {volume.name: _wish(volume) for volume in volumes}
         self.saved = plan_
         self.errands = Errands(volumes, wishes, plan_)

@@ -6,6 +6,7 @@ import click
 
 from iscsictl.cli.disks import by_lun
 from iscsictl.cli.options import Settings, changing, common, need_root
+from iscsictl.cli.places import directory, named
 from iscsictl.cli.running import ask, carry_out
 from iscsictl.core import wishing
 from iscsictl.core.disks import DiskInventory
@@ -16,14 +17,6 @@ from iscsictl.engine.disks import Look, observe, task
 from iscsictl.errors import UsageError
 from iscsictl.model.inventory import Inventory
 from iscsictl.model.plan import Plan
-
-
-def directory(text: str) -> str:
-    """Return an absolute mount point in its plain form. Raises UsageError."""
-    try:
-        return wishing.directory(text)
-    except ValueError as error:
-        raise UsageError(str(error)) from None
 
 
 def options_of(text: str | None) -> tuple[str, ...] | None:
@@ -83,7 +76,7 @@ def _mounting(settings: Settings, look: Look, wish: MountWish) -> Task:
 def umount(settings: Settings, name: str, lun: int | None) -> int:
     """Unmount a filesystem of an iSCSI disk; reconnect leaves it down until it is mounted again."""
     need_root("umount")
-    name = wishing.plain(name)
-    is_dir = name.startswith("/") and not name.startswith("/dev/")
+    name = named(name)
+    is_dir = wishing.is_directory(name)
     look = Look(name, lun, inside=True, missing_ok=is_dir, directory=name if is_dir else None)
     return carry_out(settings, task(look, lambda seen: plan_umount(seen, name)))

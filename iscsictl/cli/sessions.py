@@ -254,7 +254,10 @@ def hold(settings: Settings, name: str | None, seconds: float | None) -> int:
         if not found and settings.output == "table":
             _say(settings, "nothing is held")
         return 0
+    from iscsictl.cli.places import named
+
     need_root("hold")
+    name = named(name)
     return branches(
         settings,
         lambda context, _: looking.for_records(context),
@@ -270,7 +273,10 @@ def hold(settings: Settings, name: str | None, seconds: float | None) -> int:
 @common
 def unhold(settings: Settings, name: str) -> int:
     """Let reconnect look after a target or a mount point again."""
+    from iscsictl.cli.places import named
+
     need_root("unhold")
+    name = named(name)
     return branches(
         settings,
         lambda context, _: looking.for_records(context),

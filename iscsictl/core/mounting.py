@@ -3,7 +3,7 @@
 from iscsictl.core.disks import Chosen, DiskInventory, disk_id, planned
 from iscsictl.core.draft import Draft
 from iscsictl.core.safety import AskError, uuids
-from iscsictl.core.wishing import plain
+from iscsictl.core.wishing import is_directory, plain
 from iscsictl.errors import InUseError, NotFoundError, RefusedError, UnreachableError, UsageError
 from iscsictl.lazyclass import dataclass
 from iscsictl.model import actions, disk_actions
@@ -184,7 +184,7 @@ def _umount(draft: Draft, inventory: DiskInventory, name: str) -> None:
     chosen = inventory.chosen
     if chosen is not None:
         mounts = [m.path for b in blocks(chosen.block) for m in b.mounts]
-        paths = [p for p in mounts if _same(p, name)] or ([] if _is_dir(name) else mounts)
+        paths = [p for p in mounts if _same(p, name)] or ([] if is_directory(name) else mounts)
     elif _place(inventory).mounted is not None:
         raise NotFoundError(
             f"what is mounted on {name} is not on a disk of a session",
@@ -217,13 +217,9 @@ def _umount(draft: Draft, inventory: DiskInventory, name: str) -> None:
         draft.notes.append(f"nothing of {name} is mounted")
 
 
-def _is_dir(name: str) -> bool:
-    return name.startswith("/") and not name.startswith("/dev/")
-
-
 def _in_fstab(inventory: DiskInventory, name: str) -> list[str]:
     """Return the mount points that lines of fstab have for what is named."""
-    if _is_dir(name):
+    if is_directory(name):
         lines = inventory.fstab.by_dir(name)
     else:
         own = {b.uuid for b in blocks(inventory.one.block)} if inventory.chosen else {name}

@@ -32,12 +32,14 @@ _HINTS: Final[Mapping[str, str]] = {
 _NEED_MOUNT: Final = ("options", "owner", "mode", "required-by", "over-nonempty")
 
 
-def read_volumes(document: Mapping[str, Any], places: Places, name: str) -> tuple[Volume, ...]:
+def read_volumes(
+    document: Mapping[str, Any], places: Places, name: str, real: Callable[[str], str] = str
+) -> tuple[Volume, ...]:
     """Return the volumes of a document that was read from TOML; `name` is what errors call it.
 
-    Raises UsageError, which says where.
+    `real` names a mount point as the kernel will. Raises UsageError, which says where.
     """
-    return _Reader(places, name).volumes(document)
+    return _Reader(places, name, real).volumes(document)
 
 
 def below(volume: Volume, volumes: Iterable[Volume]) -> frozenset[str]:
@@ -198,6 +200,7 @@ _CHAP_KEYS: Final[Mapping[str, Check | None]] = {"user": _text, "secret-file": _
 class _Reader:
     places: Places
     name: str
+    real: Callable[[str], str]
 
     def volumes(self, document: Mapping[str, Any]) -> tuple[Volume, ...]:
         for key in document:
@@ -242,7 +245,7 @@ class _Reader:
             table=found.get("table"),
             fs=found.get("fs"),
             fs_label=found.get("fs-label"),
-            mount=found.get("mount"),
+            mount=self.real(found["mount"]) if "mount" in found else None,
             options=found.get("options", ()),
             mode=found.get("mode"),
             required_by=found.get("required-by", ()),

@@ -23,6 +23,11 @@ def plain(name: str) -> str:
     return "/" + os.path.normpath(name).lstrip("/") if name.startswith("/") else name
 
 
+def is_directory(name: str) -> bool:
+    """Tell whether a name on the command line means a mount point, not a device or a target."""
+    return name.startswith("/") and not name.startswith("/dev/")
+
+
 def directory(text: str) -> str:
     """Return a mount point in its shortest form."""
     if not text.startswith("/") or "\0" in text or "\n" in text:

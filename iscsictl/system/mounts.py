@@ -46,6 +46,11 @@ def processes(root: Path = Path("/")) -> Iterator[str]:
         yield f"{folder}/{name}"
 
 
+def real(path: str) -> str:
+    """Return a directory as the kernel will name it once it is mounted on: without links."""
+    return os.path.realpath(path)
+
+
 def place(path: str, root: Path = Path("/")) -> Place:
     """Look at a directory that is to be a mount point.
 

@@ -1,0 +1,19 @@
+"""Mount points as they are named on a command line, and as the kernel names them."""
+
+from iscsictl.core import wishing
+from iscsictl.errors import UsageError
+from iscsictl.system.mounts import real
+
+
+def directory(text: str) -> str:
+    """Return a mount point in its plain form, without links. Raises UsageError."""
+    try:
+        return real(wishing.directory(text))
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+
+
+def named(text: str) -> str:
+    """Return what is to be taken down: a directory without links, another name as it is."""
+    name = wishing.plain(text)
+    return real(name) if wishing.is_directory(name) else name

@@ -1,0 +1,63 @@
+"""Mount points are taken as the kernel will name them."""
+
+from pathlib import Path
+
+import pytest
+
+from iscsictl.cli.places import directory, named
+from iscsictl.core.spec import read_volumes
+from iscsictl.engine.context import Context
+from iscsictl.engine.keep import mounted
+from iscsictl.errors import UsageError
+from iscsictl.model.inventory import Inventory
+from iscsictl.parse.fstab import parse_fstab
+from iscsictl.parse.toml import parse_toml
+from iscsictl.system.mounts import real
+
+VOLUME = """
+[[volume]]
+name = "{name}"
+portals = ["192.0.2.1"]
+target = "iqn.2001-04.com.example:{name}"
+mount = "{mount}"
+"""
+
+
+@pytest.fixture
+def link(tmp_path: Path) -> Path:
+    (tmp_path / "data").mkdir()
+    made = tmp_path / "srv"
+    made.symlink_to("data")
+    return made
+
+
+def test_a_link_on_the_way_is_followed_whether_its_end_is_there_or_not(link: Path) -> None:
+    data = link.parent / "data"
+    (data / "there").mkdir()
+    for name in ("there", "not-there"):
+        assert directory(f"{link}//{name}/") == named(f"{link}/{name}") == f"{data}/{name}"
+    assert directory(str(link)) == str(data)
+
+
+def test_what_is_no_directory_stays_as_it_was_typed() -> None:
+    for name in ("/dev/disk/by-id/x", "iqn.2001-04.com.example:a", "sda"):
+        assert named(name) == name
+    with pytest.raises(UsageError, match="absolute path"):
+        directory("srv")
+
+
+def test_two_volumes_on_one_directory_by_two_names_are_refused(link: Path) -> None:
+    text = VOLUME.format(name="a", mount=link / "x") + VOLUME.format(
+        name="b", mount=link.parent / "data/x"
+    )
+    with pytest.raises(UsageError, match="that of volume 'a' too"):
+        read_volumes(*parse_toml(text, "v"), "v", real)
+
+
+def test_a_line_that_spells_its_mount_point_through_a_link_is_seen_mounted(link: Path) -> None:
+    root = link.parent
+    (root / "proc/self").mkdir(parents=True)
+    (root / "proc/self/mountinfo").write_text(f"9 1 8:1 / {root}/data rw - ext4 /dev/sda1 rw\n")
+    line = f"UUID=0-1 {link} ext4 _netdev,x-iscsictl.wwid=naa.1 0 0\n"
+    inventory = Inventory(fstab=parse_fstab(line.encode()))
+    assert str(link) in mounted(Context(root=root), inventory)
