@@ -2,7 +2,7 @@
 
 from iscsictl.core.disks import Chosen, DiskInventory, disk_id, planned
 from iscsictl.core.draft import Draft
-from iscsictl.core.safety import AskError, uuids
+from iscsictl.core.safety import AskError, uncovered, uuids
 from iscsictl.core.wishing import is_directory, plain
 from iscsictl.errors import InUseError, NotFoundError, RefusedError, UnreachableError, UsageError
 from iscsictl.lazyclass import dataclass
@@ -191,6 +191,7 @@ def _umount(draft: Draft, inventory: DiskInventory, name: str) -> None:
             hint=f"use umount(8): umount {name}",
         )
     if paths and chosen is not None:
+        uncovered(inventory.used)
         up = {s.sid for s in inventory.sessions if s.status == "up"}
         if not any(path.sid in up for path in chosen.disk.paths):
             raise UnreachableError(

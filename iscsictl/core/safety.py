@@ -3,6 +3,7 @@
 from iscsictl.errors import InUseError, RefusedError
 from iscsictl.model.actions import Right
 from iscsictl.model.content import Content, Filesystem
+from iscsictl.model.inventory import Users
 from iscsictl.model.listing import Disk
 from iscsictl.model.wish import Consent
 
@@ -131,6 +132,14 @@ def right_to_destroy(
         hint="keep it with --adopt if it is the filesystem you want; "
         f"to destroy it: --wipe --confirm {content.wwid}",
     )
+
+
+def uncovered(used: Users) -> None:
+    """Raise InUseError where an unmount would take down what is mounted over the disk's mount."""
+    for path, source in used.covered:
+        raise InUseError(
+            f"{source} is mounted over {path}", hint=f"unmount that first: umount {path}"
+        )
 
 
 def may_adopt(

@@ -5,6 +5,7 @@ import re
 from iscsictl.core.draft import Draft
 from iscsictl.core.naming import Meant, find
 from iscsictl.core.routes import Route, session_of
+from iscsictl.core.safety import uncovered
 from iscsictl.errors import (
     InUseError,
     IscsictlError,
@@ -103,6 +104,7 @@ def _release(
             f"--confirm {wish.consent.lost} does not name this disk: it is {disk.wwid}",
             hint="iscsictl ls -o json shows the WWIDs",
         )
+    uncovered(used)
     if not lost:
         _require_free(inventory, wish, disk, used)
         if used.mounts and all(s.status != "up" for s in sessions):

@@ -259,8 +259,7 @@ def _refuse_used(disk: Disk, context: Context) -> None:
             f"{disk.block.device} is in use: {what}",
             hint="end what uses it, or take it down with: iscsictl detach",
         )
-    if disk.block.kind == "disk":
-        _test_free(disk.block.device)
+    _test_free(disk.block.device)
 
 
 def _hold(action: actions.SetHold, context: Context) -> Effect:

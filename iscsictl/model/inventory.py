@@ -65,12 +65,14 @@ class Users:
     """Who uses a disk or anything on it, in words.
 
     `mounts` are its mount points in our namespace, `inside` who works in them, `others` all
-    other use: swap, volumes, other namespaces, open devices.
+    other use: swap, volumes, other namespaces, open devices. `covered` has each mount point over
+    which something else is mounted, and what that is.
     """
 
     mounts: tuple[str, ...] = ()
     others: tuple[str, ...] = ()
     inside: tuple[str, ...] = ()
+    covered: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)

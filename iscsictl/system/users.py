@@ -59,11 +59,12 @@ def users(
     nodes = {device_path(root, name) for name in names} | {f"/dev/{name}" for name in names}
     ours = [m for m in sight.mounted if _is_on(m, numbers, nodes)]
     places = [m.path for m in ours]
-    groups = {word for m in ours for word in m.groups if word.startswith("shared:")}
+    innermost = {m.path: m for m in sight.mounted}
+    covered = [(p, innermost[p].source) for p in places if innermost[p] not in ours]
     others = [
         f"the mount on {m.path} in the namespace of process {pid} ({command})"
         for pid, command, m in sight.elsewhere
-        if _is_on(m, numbers, nodes) and not _follows(m, groups)
+        if _is_on(m, numbers, nodes) and not _follows(m, ours)
     ]
     others += [f"swap on {node}" for node in _swaps(root) if os.path.realpath(node) in nodes]
     maps = {_kname(disk.block.device)} if disk.block.kind == "mpath" else set()
@@ -73,7 +74,12 @@ def users(
     others += [who for number, who in sight.openers if number in wanted]
     places = list(dict.fromkeys(places))
     workers = [who for path in places for who in working_in(path, root)] if inside else []
-    return Users(tuple(places), tuple(dict.fromkeys(others)), tuple(dict.fromkeys(workers)))
+    return Users(
+        tuple(places),
+        tuple(dict.fromkeys(others)),
+        tuple(dict.fromkeys(workers)),
+        tuple(dict.fromkeys(covered)),
+    )
 
 
 def _is_on(mount: MountLine, numbers: Iterable[str], nodes: Iterable[str]) -> bool:
@@ -82,9 +88,13 @@ def _is_on(mount: MountLine, numbers: Iterable[str], nodes: Iterable[str]) -> bo
     return mount.source.startswith("/dev/") and os.path.realpath(mount.source) in nodes
 
 
-def _follows(mount: MountLine, groups: set[str]) -> bool:
-    """Tell whether unmounting ours unmounts this one too (mount_namespaces(7), propagation)."""
-    return any(word.replace("master:", "shared:") in groups for word in mount.groups)
+def _follows(mount: MountLine, ours: Iterable[MountLine]) -> bool:
+    """Tell whether unmounting ours unmounts this one too (mount_namespaces(7), propagation).
+
+    A bind mount at another place has the same peers, and stays.
+    """
+    peers = {word.replace("master:", "shared:") for word in mount.groups}
+    return any(m.path == mount.path and peers & set(m.groups) for m in ours)
 
 
 def _swaps(root: Path) -> Iterator[str]:
@@ -137,20 +147,18 @@ def _is_ours(process: str) -> bool:
 
 
 def _open_devices(process: str) -> Iterator[tuple[int, str]]:
+    """Yield the block devices of /dev that a process has open: number and name.
+
+    Nothing else is looked at: a file on a server that is away would not answer.
+    """
     for fd in os.listdir(f"{process}/fd"):
         link = f"{process}/fd/{fd}"
         with contextlib.suppress(OSError):
-            number = _open_device(link)
-            if number is not None:
-                yield number, os.readlink(link)
-
-
-def _open_device(fd: str) -> int | None:
-    """Return the device number of the block device that a descriptor is open on."""
-    status = os.stat(fd)
-    if not stat.S_ISBLK(status.st_mode) or not os.path.realpath(fd).startswith("/dev/"):
-        return None
-    return status.st_rdev
+            node = os.readlink(link)
+            if node.startswith("/dev/"):
+                status = os.stat(link)
+                if stat.S_ISBLK(status.st_mode):
+                    yield status.st_rdev, node
 
 
 def _is_udevs(process: str) -> bool:
@@ -165,16 +173,27 @@ def working_in(path: str, root: Path = Path("/")) -> tuple[str, ...]:
         return ()
     major, minor = map(int, number.split(":"))
     wanted, found = os.makedev(major, minor), []
+    remote = _remote(root)
     for process in (root / "proc").iterdir():
         if not process.name.isdigit() or int(process.name) == os.getpid():
             continue
-        reason = _reason(process, wanted)
+        reason = _reason(process, wanted, remote)
         if reason is not None:
             found.append(reason)
     return tuple(found)
 
 
-def _reason(process: Path, wanted: int) -> str | None:
+def _remote(root: Path) -> tuple[str, ...]:
+    """Return where files are that may not answer, being on a server or behind a daemon."""
+    return tuple(
+        f"{m.path}/" for m in mounts.mounted(root) if m.fstype.partition(".")[0] in _REMOTE
+    )
+
+
+_REMOTE = frozenset({"nfs", "nfs4", "cifs", "smb3", "ceph", "fuse", "9p", "afs"})
+
+
+def _reason(process: Path, wanted: int, remote: tuple[str, ...]) -> str | None:
     try:
         command = (process / "comm").read_text(errors="replace").strip()
         links = [(process / "cwd", "works in"), (process / "root", "has as root")]
@@ -183,8 +202,9 @@ def _reason(process: Path, wanted: int) -> str | None:
         return None
     for link, verb in links:
         try:
-            if os.stat(link).st_dev == wanted:
-                return f"process {process.name} ({command}) {verb} {link.readlink()}"
+            where = os.readlink(link)
+            if not f"{where}/".startswith(remote) and os.stat(link).st_dev == wanted:
+                return f"process {process.name} ({command}) {verb} {where}"
         except OSError:
             continue
     return None
