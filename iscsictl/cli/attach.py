@@ -144,7 +144,7 @@ def attach(settings: Settings, **options: Any) -> int:
 
 @click.command("detach")
 @click.argument("name", metavar="TARGET|DEVICE|DIR")
-@click.option("--lun", type=Number(0, 16383), help="Only this LUN of the target.")
+@click.option("--lun", type=Number(0, wishing.MAX_LUN), help="Only this LUN of the target.")
 @click.option("--forget", is_flag=True, help="Delete the node records too.")
 @click.option("--lost", is_flag=True, help="The array is gone for ever; needs --confirm.")
 @click.option("--confirm", metavar="WWID", help="The WWID of the disk that is lost.")

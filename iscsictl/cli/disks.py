@@ -30,7 +30,9 @@ from iscsictl.ui.screen import screen_of
 FILESYSTEMS = ["ext2", "ext3", "ext4", "xfs", "btrfs", "vfat", "swap"]
 _UNITS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40, "P": 50}
 
-by_lun = click.option("--lun", type=Number(0, 16383), help="The LUN, where DISK is a target.")
+by_lun = click.option(
+    "--lun", type=Number(0, wishing.MAX_LUN), help="The LUN, where DISK is a target."
+)
 
 
 def amount(text: str) -> tuple[int, bool]:

@@ -12,7 +12,8 @@ from iscsictl.model.fstab import PREFIX, split_options
 
 FILESYSTEMS: Final = ("ext4", "ext3", "ext2", "xfs", "btrfs", "vfat")
 TABLES: Final = ("gpt", "dos", "none")
-MAX_LUN: Final = 16383
+#: One level of addressing, as the kernel counts it: scsilun_to_int.
+MAX_LUN: Final = 65535
 LABEL_BYTES: Final[Mapping[str, int]] = {
     "ext2": 16, "ext3": 16, "ext4": 16, "xfs": 12, "btrfs": 255, "vfat": 11, "swap": 15,
 }  # fmt: skip

@@ -155,8 +155,9 @@ def _ask_session(
                 if session.sid is not None and session.sid not in luns:
                     luns[session.sid] = scsi.luns(fd)
                 names[unit.hctl] = scsi.wwids(fd)
-        except scsi.ScsiError:
-            names[unit.hctl] = frozenset()
+        except scsi.ScsiError as error:
+            if error.unknown:
+                names[unit.hctl] = frozenset()
         except IscsictlError:
             continue
 

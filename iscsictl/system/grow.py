@@ -14,14 +14,16 @@ from iscsictl.system.scsi import ScsiError, ask
 def capacity(device: str) -> int | None:
     """Ask the disk itself for its size in bytes (READ CAPACITY (16), SBC-3 5.16).
 
-    None where it does not know the command. Raises UnreachableError.
+    None where it does not know the command. Raises UnreachableError, ScsiError.
     """
     command = bytes((0x9E, 0x10, *bytes(8), 0, 0, 0, 32, 0, 0))
     with probe.opened(device, exclusive=False) as fd:
         try:
             answer = ask(fd, command, 32, "asking the disk for its size", 10)
-        except ScsiError:
-            return None
+        except ScsiError as error:
+            if error.unknown:
+                return None
+            raise
     if len(answer) < 12:
         return None
     last, sector = struct.unpack_from(">QI", answer)

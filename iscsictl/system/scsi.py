@@ -14,7 +14,12 @@ from iscsictl.errors import IscsictlError, UnreachableError
 
 _SG_IO = 0x2285
 _FROM_DEVICE = -3
+_CHECK_CONDITION = 0x02
 _RESERVATION_CONFLICT = 0x18
+_ILLEGAL_REQUEST = 0x05
+_UNIT_ATTENTION = 0x06
+# A disk may have several things to tell before it answers a command (SAM-5 5.14).
+_ATTENTIONS = 5
 
 
 class _Header(ctypes.Structure):
@@ -44,16 +49,49 @@ class _Header(ctypes.Structure):
     )
 
 
-class ScsiError(IscsictlError):
-    """The disk answered a command with something other than GOOD."""
+class ScsiError(UnreachableError):
+    """The disk answered a command with something other than GOOD.
 
-    def __init__(self, what: str, status: int) -> None:
-        super().__init__(f"{what}: the disk answered with SCSI status 0x{status:02x}")
+    `status` as of SAM-5 5.3.1; `key` is the sense key (SPC-4 4.5.6), None without sense data.
+    """
+
+    def __init__(self, what: str, status: int, key: int | None = None) -> None:
+        told = "" if key is None else f", sense key 0x{key:x}"
+        super().__init__(f"{what}: the disk answered with SCSI status 0x{status:02x}{told}")
         self.status = status
+        self.key = key
+
+    @property
+    def unknown(self) -> bool:
+        """Whether the disk says that it does not know the command."""
+        return self.key == _ILLEGAL_REQUEST
+
+
+def sense_key(sense: bytes) -> int | None:
+    """Return the sense key of fixed (0x70) or descriptor (0x72) sense data (SPC-4 4.5)."""
+    code = sense[0] & 0x7F if sense else 0
+    if code in {0x70, 0x71} and len(sense) > 2:
+        return sense[2] & 0x0F
+    if code in {0x72, 0x73} and len(sense) > 1:
+        return sense[1] & 0x0F
+    return None
 
 
 def ask(fd: int, command: bytes, length: int, what: str, timeout: float) -> bytes:
-    """Send a command that reads `length` bytes. Raises UnreachableError, ScsiError."""
+    """Send a command that reads `length` bytes, again where the disk has something to tell first.
+
+    Raises UnreachableError, ScsiError.
+    """
+    for _ in range(_ATTENTIONS):
+        try:
+            return _ask(fd, command, length, what, timeout)
+        except ScsiError as error:
+            if error.key != _UNIT_ATTENTION:
+                raise
+    return _ask(fd, command, length, what, timeout)
+
+
+def _ask(fd: int, command: bytes, length: int, what: str, timeout: float) -> bytes:
     data = ctypes.create_string_buffer(length)
     sense = ctypes.create_string_buffer(64)
     cdb = ctypes.create_string_buffer(command, len(command))
@@ -77,7 +115,8 @@ def ask(fd: int, command: bytes, length: int, what: str, timeout: float) -> byte
     if header.host_status:
         raise UnreachableError(f"{what}: the path to the disk is down")
     if header.status:
-        raise ScsiError(what, header.status)
+        told = sense.raw[: header.sb_len_wr] if header.status == _CHECK_CONDITION else b""
+        raise ScsiError(what, header.status, sense_key(told))
     return data.raw[: length - max(header.resid, 0)]
 
 
@@ -115,7 +154,7 @@ def wwids(fd: int, timeout: float = 10) -> frozenset[str]:
 def reserved(fd: int, timeout: float = 10) -> bool:
     """Tell whether somebody holds a persistent reservation on the disk.
 
-    A disk that does not know the command has none. Raises UnreachableError.
+    A disk that does not know the command has none. Raises UnreachableError, ScsiError.
     """
     try:
         answer = ask(
@@ -126,12 +165,14 @@ def reserved(fd: int, timeout: float = 10) -> bool:
             timeout,
         )
     except ScsiError as error:
-        return error.status == _RESERVATION_CONFLICT
+        if error.unknown or error.status == _RESERVATION_CONFLICT:
+            return not error.unknown
+        raise
     return len(answer) >= 8 and struct.unpack_from(">I", answer, 4)[0] >= 16
 
 
 def luns(fd: int, timeout: float = 10) -> tuple[int, ...]:
-    """Ask the target which LUNs it shows to us (REPORT LUNS), in order.
+    """Ask the target which LUNs it shows to us (REPORT LUNS), in order, as the kernel counts them.
 
     Raises UnreachableError, ScsiError.
     """
@@ -139,8 +180,15 @@ def luns(fd: int, timeout: float = 10) -> tuple[int, ...]:
     command = struct.pack(">BxB3xIxx", 0xA0, 0, size)
     answer = ask(fd, command, size, "asking the target for its LUNs", timeout)
     (length,) = struct.unpack_from(">I", answer, 0)
-    found = []
-    for at in range(8, min(8 + length, len(answer)) - 7, 8):
-        (first,) = struct.unpack_from(">H", answer, at)
-        found.append(first & 0x3FFF)
-    return tuple(sorted(found))
+    end = min(8 + length, len(answer)) - 7
+    return tuple(sorted(number_of(answer[at : at + 8]) for at in range(8, end, 8)))
+
+
+def number_of(lun: bytes) -> int:
+    """Return the number of a LUN of eight bytes as the kernel has it: scsilun_to_int.
+
+    The addressing method counts: what an array calls 256 is 16640 with the flat one
+    (drivers/scsi/scsi_common.c).
+    """
+    words = struct.unpack(">4H", lun)
+    return sum(word << 16 * level for level, word in enumerate(words))

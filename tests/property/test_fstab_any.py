@@ -78,7 +78,7 @@ def test_what_is_written_is_read_back(spec: bytes, directory: bytes, fstype: byt
     assert line.raw.count(b"\n") == 1
 
 
-@given(WORDS, WORDS, st.integers(0, 16383))
+@given(WORDS, WORDS, st.integers(0, 65535))
 def test_notes_of_any_bytes_survive(wwid: bytes, target: bytes, lun: int) -> None:
     line = claim_line("0-1", None, "ext4", wwid=_text(wwid), target=_text(target), lun=lun)
     again = parse_line(line.raw)

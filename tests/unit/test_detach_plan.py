@@ -249,3 +249,12 @@ def test_what_the_machine_booted_from_is_not_logged_out_but_another_lun_of_it_ma
     assert "logout" not in pending(plan)
     out = replace(now, sessions=(), disks=())
     assert plan_detach(out, DetachWish(TARGET), boots_from=booted).refusal is None
+
+
+@pytest.mark.fault("F29")
+@pytest.mark.parametrize("lost", [None, W])
+def test_what_is_mounted_over_ours_is_not_taken_down(lost: str | None) -> None:
+    users = Users(mounts=(DIR,), covered=((DIR, "theirs"),))
+    error = refused(planned(attached(users=users), consent=Consent(lost=lost)))
+    assert error.exit is Exit.IN_USE
+    assert error.text == f"theirs is mounted over {DIR}"

@@ -345,3 +345,32 @@ def test_of_a_sosreport_s_outputs_the_one_that_tells_most_is_read(tmp_path: Path
     # Where the kernel's files were saved as links that lead nowhere, the outputs tell.
     (tmp_path / "sys/class/iscsi_session").mkdir(parents=True)
     assert read_directory(tmp_path).sessions == listing.sessions
+
+
+@pytest.mark.fault("F29")
+def test_what_is_mounted_over_ours_is_told_with_its_source(tree: Tree) -> None:
+    lun = tree.lun(tree.session(1, "iqn.2010-10.org.example:a"), 0, wwid=WWID)
+    tree.block(lun / "block", "sda")
+    tree.mount("8:0", "/srv")
+    (disk,) = read_listing(tree.root).disks or ()
+    assert users(disk, tree.root).covered == ()
+    tree.mount("0:77", "/srv", "tmpfs", "theirs")
+    assert users(disk, tree.root) == Users(("/srv",), covered=(("/srv", "theirs"),))
+
+
+@pytest.mark.fault("F29")
+@pytest.mark.parametrize(("path", "follows"), [("/srv", True), ("/other", False)])
+def test_a_bind_mount_elsewhere_in_a_namespace_stays_when_ours_goes(
+    tree: Tree, path: str, follows: bool
+) -> None:
+    lun = tree.lun(tree.session(1, "iqn.2010-10.org.example:a"), 0, wwid=WWID)
+    tree.block(lun / "block", "sda")
+    put(tree.root / "proc/self", mountinfo="30 1 8:0 / /srv rw shared:9 - ext4 /dev/sda rw")
+    for pid, namespace in (("self", "1"), ("77", "2")):
+        (tree.root / f"proc/{pid}/ns").mkdir(parents=True)
+        (tree.root / f"proc/{pid}/ns/mnt").symlink_to(f"mnt:[{namespace}]")
+    line = f"90 2 8:0 / {path} rw master:9 - ext4 /dev/sda rw"
+    put(tree.root / "proc/77", comm="postgres", mountinfo=line)
+    (disk,) = read_listing(tree.root).disks or ()
+    held = f"the mount on {path} in the namespace of process 77 (postgres)"
+    assert users(disk, tree.root).others == (() if follows else (held,))
