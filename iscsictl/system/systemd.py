@@ -1,7 +1,7 @@
 """systemd: the login service, reloads, drop-ins. Looking needs no process."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from iscsictl.errors import IscsictlError
@@ -9,6 +9,7 @@ from iscsictl.system.files import replace_file
 from iscsictl.system.run import run
 
 _UNIT_DIRECTORIES = ("etc/systemd/system", "usr/lib/systemd/system", "lib/systemd/system")
+_WAITS = "RequiresMountsFor="
 _LOGIN_SERVICES = ("open-iscsi.service", "iscsi.service")
 
 
@@ -64,12 +65,13 @@ def start_soon(unit: str) -> None:
 def has_read_fstab(root: Path = Path("/")) -> bool:
     """Tell whether systemd has made its units since fstab was changed (systemd-fstab-generator(8)).
 
-    True where systemd is not the init.
+    True where there is no systemd.
     """
-    made, fstab = root / "run/systemd/generator", root / "etc/fstab"
-    if not running(root) or not made.exists() or not fstab.exists():
+    try:
+        made = (root / "run/systemd/generator").stat().st_mtime
+        return made >= (root / "etc/fstab").stat().st_mtime
+    except OSError:
         return True
-    return made.stat().st_mtime >= fstab.stat().st_mtime
 
 
 def daemon_reload() -> None:
@@ -78,25 +80,40 @@ def daemon_reload() -> None:
         run(["systemctl", "daemon-reload"])
 
 
-def _escape_path(path: str) -> str:
-    """Return the path as a file name that says which mount a drop-in is for."""
-    return re.sub(r"[^A-Za-z0-9_.]+", "-", path).strip("-") or "root"
+def _escaped(path: str) -> str:
+    """Return a path as part of a file name, no two alike (systemd.unit(5), systemd-escape)."""
+    kept = "".join(
+        char if re.fullmatch(r"[A-Za-z0-9:_.]", char) else "-" if char == "/" else _hex(char)
+        for char in path.strip("/")
+    )
+    return f"{_hex('.')}{kept[1:]}" if kept.startswith(".") else kept or "-"
 
 
-def _drop_in(unit: str, path: str, root: Path) -> Path:
-    name = f"50-iscsictl-{_escape_path(path)}.conf"
-    return root / "etc/systemd/system" / f"{unit}.d" / name
+def _hex(char: str) -> str:
+    return "".join(f"\\x{byte:02x}" for byte in char.encode("utf-8", "surrogateescape"))
+
+
+def _drop_ins(root: Path) -> Iterator[tuple[str, str, Path]]:
+    """Yield the unit, the mount point and the file of each drop-in of ours."""
+    for file in sorted((root / "etc/systemd/system").glob("*.d/50-iscsictl-*.conf")):
+        for line in file.read_bytes().decode("utf-8", "surrogateescape").split("\n"):
+            if line.startswith(_WAITS):
+                yield file.parent.name.removesuffix(".d"), _unquoted(line[len(_WAITS) :]), file
+
+
+def _quoted(path: str) -> str:
+    return '"' + re.sub(r'([\\"])', r"\\\1", path.replace("%", "%%")) + '"'
+
+
+def _unquoted(word: str) -> str:
+    return re.sub(r"\\(.)", r"\1", word.strip()[1:-1]).replace("%%", "%")
 
 
 def required(root: Path = Path("/")) -> Mapping[str, tuple[str, ...]]:
     """Return which units wait for which mount points, by our own drop-ins."""
     found: dict[str, list[str]] = {}
-    for file in sorted((root / "etc/systemd/system").glob("*.d/50-iscsictl-*.conf")):
-        unit = file.parent.name.removesuffix(".d")
-        for line in file.read_text(errors="surrogateescape").splitlines():
-            if line.startswith("RequiresMountsFor="):
-                path = line.partition("=")[2].strip().strip('"').replace("%%", "%")
-                found.setdefault(unit, []).append(path)
+    for unit, path, _ in _drop_ins(root):
+        found.setdefault(unit, []).append(path)
     return {unit: tuple(paths) for unit, paths in found.items()}
 
 
@@ -104,18 +121,16 @@ def require_mount(unit: str, path: str, root: Path = Path("/")) -> None:
     """Make a unit wait for a mount point, by a drop-in of ours."""
     if not re.fullmatch(r"[A-Za-z0-9:_.@\\-]+\.[a-z]+", unit):
         raise IscsictlError(f"{unit!r} is not a unit name such as mail.service")
-    file = _drop_in(unit, path, root)
+    file = root / "etc/systemd/system" / f"{unit}.d" / f"50-iscsictl-{_escaped(path)}.conf"
     file.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-    quoted = path.replace("%", "%%").replace("\\", "\\\\").replace('"', '\\"')
-    text = f'# made by iscsictl\n[Unit]\nRequiresMountsFor="{quoted}"\n'
+    text = f"# made by iscsictl\n[Unit]\n{_WAITS}{_quoted(path)}\n"
     replace_file(file, text.encode("utf-8", "surrogateescape"), mode=0o644)
 
 
 def drop_require(path: str, root: Path = Path("/"), unit: str | None = None) -> None:
     """Take our drop-ins for a mount point away, of all units or of one."""
-    for name, paths in required(root).items():
-        if path in paths and unit in {None, name}:
-            file = _drop_in(name, path, root)
+    for name, waits_for, file in tuple(_drop_ins(root)):
+        if waits_for == path and unit in {None, name}:
             file.unlink(missing_ok=True)
             if not any(file.parent.iterdir()):
                 file.parent.rmdir()

@@ -24,17 +24,8 @@ def read_systemd(root: Path = Path("/")) -> Systemd:
         login_service=login,
         units={name: read_unit(name, root) for name in names},
         online_providers=tuple(sorted(_wanted_by(ONLINE, root))),
-        stale=_stale(root),
+        stale=not systemd.has_read_fstab(root),
     )
-
-
-def _stale(root: Path) -> bool:
-    """Tell whether fstab is newer than what systemd made of it (systemd-fstab-generator(8))."""
-    try:
-        made = (root / "run/systemd/generator").stat().st_mtime
-        return (root / "etc/fstab").stat().st_mtime > made
-    except OSError:
-        return False
 
 
 def read_unit(name: str, root: Path = Path("/")) -> Unit:

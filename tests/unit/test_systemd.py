@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from iscsictl.system.systemd import has_read_fstab
+from iscsictl.system.systemd import drop_require, has_read_fstab, require_mount, required
 
 MADE = "run/systemd/generator"
 
 
 @pytest.fixture
 def booted(tmp_path: Path) -> Path:
-    for directory in ("run/systemd/system", MADE, "etc"):
+    for directory in (MADE, "etc"):
         (tmp_path / directory).mkdir(parents=True)
     (tmp_path / "etc/fstab").touch()
     return tmp_path
@@ -28,8 +28,42 @@ def test_fstab_is_read_when_units_were_made_after_its_last_change(
     assert has_read_fstab(booted) is read
 
 
-@pytest.mark.parametrize("gone", ["run/systemd/system", MADE])
-def test_nothing_is_unread_without_systemd_or_its_generators(booted: Path, gone: str) -> None:
-    os.utime(booted / MADE, ns=(0, 0))
-    (booted / gone).rmdir()
+def test_nothing_is_unread_without_systemd_or_without_fstab(booted: Path) -> None:
+    (booted / "etc/fstab").unlink()
     assert has_read_fstab(booted)
+    (booted / "etc/fstab").touch()
+    (booted / MADE).rmdir()
+    assert has_read_fstab(booted)
+
+
+PATHS = (
+    "/a/b",
+    "/a-b",
+    "/.a",
+    "/日本",
+    "/中国",
+    "/with blank",
+    '/q"q',
+    "/b\\s",
+    "/100%",
+    "/x\udcff",
+)
+
+
+def test_each_mount_point_has_a_drop_in_of_its_own_that_reads_back(tmp_path: Path) -> None:
+    for path in PATHS:
+        require_mount("mail.service", path, tmp_path)
+    assert sorted(required(tmp_path)["mail.service"]) == sorted(PATHS)
+    for number, path in enumerate(PATHS, 1):
+        drop_require(path, tmp_path)
+        left = required(tmp_path).get("mail.service", ())
+        assert path not in left
+        assert len(left) == len(PATHS) - number
+    assert not (tmp_path / "etc/systemd/system/mail.service.d").exists()
+
+
+def test_a_drop_in_of_one_unit_goes_alone(tmp_path: Path) -> None:
+    for unit in ("mail.service", "web.service"):
+        require_mount(unit, "/srv", tmp_path)
+    drop_require("/srv", tmp_path, "mail.service")
+    assert required(tmp_path) == {"web.service": ("/srv",)}
