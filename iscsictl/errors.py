@@ -103,3 +103,9 @@ class InterruptError(IscsictlError):
     def __init__(self, text: str, *, signal: int, hint: str | None = None) -> None:
         super().__init__(text, hint=hint)
         self.exit = Exit(128 + signal)
+
+
+def from_os(error: OSError) -> IscsictlError:
+    """Return what the kernel refused without a word of ours as an error like any other."""
+    where = f"{error.filename}: " if error.filename else ""
+    return IscsictlError(f"{where}{error.strerror or error}")

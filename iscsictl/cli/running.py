@@ -20,7 +20,10 @@ def ask(settings: Settings, question: str) -> bool:
     """Put a question: --yes answers it, only a terminal is asked."""
     if settings.yes:
         return True
-    return settings.interactive and click.confirm(question, err=True)
+    if not settings.interactive:
+        return False
+    with stop.at_once():
+        return click.confirm(question, err=True)
 
 
 def carry_out(

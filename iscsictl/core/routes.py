@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from iscsictl.core.choice import session_at, session_for
 from iscsictl.errors import AuthError, IscsictlError, NotFoundError, UnreachableError
 from iscsictl.lazyclass import dataclass
 from iscsictl.model.inventory import Inventory, Known, Offer, Unreadable
@@ -33,16 +34,7 @@ def session_of(record: NodeRecord, sessions: tuple[Session, ...]) -> Session | N
 
     After a redirect and where the record names a host, the persistent portal is what counts.
     """
-    for session in sessions:
-        portal = session.persistent_portal or session.portal
-        if (
-            session.target == record.target
-            and portal is not None
-            and portal.same_place(record.portal)
-            and (session.iface or "default") == record.iface
-        ):
-            return session
-    return None
+    return session_at(sessions, record.target, record.portal, record.iface)
 
 
 def find_routes(inventory: Inventory, wish: AttachWish) -> tuple[Route, ...]:
@@ -66,17 +58,18 @@ def find_routes(inventory: Inventory, wish: AttachWish) -> tuple[Route, ...]:
 
 
 def _route(inventory: Inventory, target: str, portal: Portal, iface: str) -> Route:
-    for record in inventory.records:
-        if (
-            record.target == target
-            and record.iface == iface
-            and record.problem is None
-            and record.portal.same_place(portal)
-        ):
-            return Route(
-                target, record.portal, iface, record, session_of(record, inventory.sessions)
-            )
-    return Route(target, portal, iface)
+    fitting = [
+        record
+        for record in inventory.records
+        if record.target == target
+        and record.iface == iface
+        and record.problem is None
+        and record.portal.same_place(portal)
+    ]
+    if not fitting:
+        return Route(target, portal, iface)
+    record = min(fitting, key=lambda one: one.portal != portal)
+    return Route(target, record.portal, iface, record, session_for(record, inventory))
 
 
 def _recorded(inventory: Inventory, wish: AttachWish) -> tuple[str, list[Portal]] | None:
@@ -91,15 +84,20 @@ def _recorded(inventory: Inventory, wish: AttachWish) -> tuple[str, list[Portal]
 
 
 def recorded_portals(records: tuple[NodeRecord, ...], wish: AttachWish) -> tuple[Portal, ...]:
-    """Return the wished portals that a sound record of the wished target knows, in order."""
-    return tuple(
+    """Return the wished portals that a sound record of the wished target knows, in order.
+
+    A portal group tag chooses among records that differ in it alone.
+    """
+    known = [
         record.portal
-        for wanted in wish.portals
         for record in records
-        if record.target == wish.target
-        and record.iface == wish.iface
-        and record.problem is None
-        and record.portal.same_place(wanted)
+        if record.target == wish.target and record.iface == wish.iface and record.problem is None
+    ]
+    return tuple(
+        portal
+        for wanted in wish.portals
+        for portal in known
+        if portal == wanted or (wanted not in known and portal.same_place(wanted))
     )
 
 

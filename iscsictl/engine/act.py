@@ -6,9 +6,17 @@ from collections.abc import Iterable, Iterator
 from iscsictl.engine.context import Context
 from iscsictl.engine.effect import Effect
 from iscsictl.engine.steps import inverse, perform
-from iscsictl.errors import ForeignError, InterruptError, IscsictlError
+from iscsictl.errors import ForeignError, InterruptError, IscsictlError, from_os
 from iscsictl.lazyclass import dataclass
-from iscsictl.model.actions import Claim
+from iscsictl.model.actions import (
+    Claim,
+    DropFstab,
+    DropRequire,
+    Logout,
+    RemoveDevice,
+    RemoveMap,
+    Unmount,
+)
 from iscsictl.model.plan import Action, Hazard, Outcome, Status, Step
 from iscsictl.system import journal, stop
 from iscsictl.system.run import StoppedError
@@ -63,20 +71,19 @@ def execute(steps: Iterable[Step], context: Context, done: list[Done]) -> Iterat
 
 
 def _perform(action: Action, context: Context) -> Effect:
-    """Do it; what the kernel refused without a word of ours is an error like any other."""
     try:
         with context.guard(action):
             return perform(action, context)
     except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        raise IscsictlError(f"{where}{error.strerror or error}") from error
+        raise from_os(error) from error
 
 
 def undo(done: list[Done], context: Context) -> tuple[list[Outcome], list[str]]:
     """Take back what was done, last first. Returns the outcomes and what is left over.
 
-    A claim stays once something was written to the disk: a rerun needs it to go on. It goes when
-    something foreign turned up there, for a rerun would take that for ours.
+    What was taken away is told, not put back. A claim stays once something was written to the
+    disk: a rerun needs it to go on. It goes when something foreign turned up there, for a rerun
+    would take that for ours.
     """
     outcomes, leftovers = [], []
     destroyed = [d for d in done if d.step.hazard is Hazard.DESTROYS and d.effect.changed]
@@ -90,6 +97,8 @@ def undo(done: list[Done], context: Context) -> tuple[list[Outcome], list[str]]:
             continue
         back = inverse(one.step.action, one.effect)
         if back is None:
+            if one.effect.changed and isinstance(one.step.action, _TAKEN_AWAY):
+                leftovers.append(f"{one.step.id} is not undone")
             continue
         error = _take_back(back, context)
         if error is None:
@@ -97,6 +106,9 @@ def undo(done: list[Done], context: Context) -> tuple[list[Outcome], list[str]]:
         else:
             leftovers.append(f"{one.step.id} could not be undone: {error}")
     return outcomes, leftovers
+
+
+_TAKEN_AWAY = (Unmount, DropFstab, DropRequire, RemoveDevice, RemoveMap, Logout)
 
 
 def _take_back(back: Action, context: Context) -> str | None:

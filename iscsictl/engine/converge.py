@@ -8,7 +8,7 @@ from iscsictl.core.safety import AskError
 from iscsictl.engine.act import Done, StepFailedError, execute, undo
 from iscsictl.engine.context import Context
 from iscsictl.engine.steps import found_done
-from iscsictl.errors import InterruptError, IscsictlError, RefusedError
+from iscsictl.errors import InterruptError, IscsictlError, RefusedError, from_os
 from iscsictl.lazyclass import dataclass
 from iscsictl.model.inventory import Inventory
 from iscsictl.model.plan import Outcome, Plan, Report, Status
@@ -37,6 +37,14 @@ class Task:
     ask: Callable[[str], bool] = lambda _: False
 
 
+def look(task: Task, context: Context, before: Inventory | None = None) -> Inventory:
+    """Look at the machine for a task. Raises IscsictlError, whatever the kernel refuses."""
+    try:
+        return task.look(context, before)
+    except OSError as error:
+        raise from_os(error) from error
+
+
 def _decide(task: Task, inventory: Inventory) -> tuple[Task, Plan]:
     """Plan, asking the user where only a yes helps. A refusal stays in the plan."""
     plan = task.think(inventory)
@@ -48,7 +56,7 @@ def _decide(task: Task, inventory: Inventory) -> tuple[Task, Plan]:
 
 def dry_run(task: Task, context: Context) -> Report:
     """Return what would be done; nothing is changed."""
-    _, plan = _decide(task, task.look(context, None))
+    _, plan = _decide(task, look(task, context))
     pending = bool(plan.pending) and plan.refusal is None
     outcomes = tuple(Outcome(step) for step in plan.steps)
     return Report(outcomes, plan.refusal, (), plan.notes, plan.result, pending)
@@ -82,7 +90,7 @@ class Run:
         shown: Plan | None = None
         try:
             for _ in range(_ROUNDS):
-                inventory = task.look(self.context, inventory)
+                inventory = look(task, self.context, inventory)
                 task, plan = _decide(task, inventory)
                 shown = shown or plan
                 if self._nothing_left(plan, shown):

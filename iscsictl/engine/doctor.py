@@ -223,9 +223,13 @@ def _mount_health(machine: Machine, wait: float) -> tuple[MountHealth, ...]:
     up = {session.sid for session in machine.listing.sessions if session.status == "up"}
     fstab = machine.fstab.value if isinstance(machine.fstab, Known) else None
     types = {line.path: line for line in mounts.mounted(LIVE)}
+    disks = machine.listing.disks or ()
+    alive = [disk for disk in disks if any(path.sid in up for path in disk.paths)]
+    asked = {m.path for disk in alive for block in blocks(disk.block) for m in block.mounts}
+    with ThreadPoolExecutor(len(asked) or 1) as pool:
+        answers = dict(zip(asked, pool.map(lambda path: _answer(path, wait), asked), strict=True))
     found = []
-    for disk in machine.listing.disks or ():
-        alive = any(path.sid in up for path in disk.paths)
+    for disk in disks:
         for block in blocks(disk.block):
             for mount in block.mounts:
                 line = types.get(mount.path)
@@ -239,7 +243,7 @@ def _mount_health(machine: Machine, wait: float) -> tuple[MountHealth, ...]:
                         read_only="ro" in mount.options,
                         meant_read_only=meant,
                         errors=_noted_errors(fstype, block.device),
-                        error=_answer(mount.path, wait) if alive else None,
+                        error=answers.get(mount.path),
                     )
                 )
     return tuple(found)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from iscsictl.core.fork import Fork, reasons, verdict
 from iscsictl.engine.act import Done, StepFailedError, execute, undo
 from iscsictl.engine.context import Context
-from iscsictl.engine.converge import Listener, Task
+from iscsictl.engine.converge import Listener, Task, look
 from iscsictl.engine.effect import Effect
 from iscsictl.errors import InterruptError, IscsictlError
 from iscsictl.model.actions import Login
@@ -16,7 +16,7 @@ from iscsictl.system import journal
 
 def forecast(task: Task, context: Context) -> Report:
     """Return what would be done; nothing is changed."""
-    plan = task.think(task.look(context, None))
+    plan = task.think(look(task, context))
     errors = _errors(plan)
     outcomes = tuple(Outcome(step, error=errors.get(step.id)) for step in plan.steps)
     error = plan.refusal or verdict(errors, plan.steps)
@@ -31,7 +31,7 @@ def converge_several(task: Task, context: Context, listen: Listener) -> Report:
     A step of this run on which only failed ones rested is taken back. The error is that of the
     only failure, or a PartialError where something else worked.
     """
-    before = task.look(context, None)
+    before = look(task, context)
     plan = task.think(before)
     if plan.refusal is not None:
         return Report((), plan.refusal, (), plan.notes, plan.result)
@@ -41,7 +41,7 @@ def converge_several(task: Task, context: Context, listen: Listener) -> Report:
     except InterruptError as interrupt:
         return Report(tuple(run.ended.values()), interrupt, (), plan.notes, plan.result)
     leftovers = run.take_back()
-    after = task.think(task.look(context, before))
+    after = task.think(look(task, context, before))
     notes = tuple(dict.fromkeys((*plan.notes, *after.notes)))
     steps = [outcome.step for outcome in run.ended.values()]
     error = verdict(run.failed, steps) or run.not_seen(after)

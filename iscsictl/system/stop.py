@@ -1,17 +1,37 @@
 """SIGINT and SIGTERM as a wish: the step at work ends, nothing half done, then we stop."""
 
+import contextlib
 import signal
+from collections.abc import Iterator
 from types import FrameType
 
 from iscsictl.errors import InterruptError
 
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _asked: list[int] = []
 
 
 def defer() -> None:
     """From here on a signal is remembered instead of ending the process at once."""
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in _SIGNALS:
         signal.signal(number, _remember)
+
+
+@contextlib.contextmanager
+def at_once() -> Iterator[None]:
+    """Have a signal raise InterruptError meanwhile: for waits on the user."""
+    before = {number: signal.signal(number, _interrupt) for number in _SIGNALS}
+    try:
+        check()
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    _remember(number, frame)
+    check()
 
 
 def _remember(number: int, _frame: FrameType | None) -> None:

@@ -1,5 +1,6 @@
 """The loop of observe, plan and act, with the model's hands in place of the machine's."""
 
+import signal
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,7 +12,7 @@ from iscsictl.engine import act as acting
 from iscsictl.engine.context import Context
 from iscsictl.engine.converge import Task, converge, dry_run
 from iscsictl.engine.effect import Effect
-from iscsictl.errors import AuthError, Exit, ForeignError, InUseError, IscsictlError
+from iscsictl.errors import AuthError, Exit, ForeignError, InterruptError, InUseError, IscsictlError
 from iscsictl.model import actions
 from iscsictl.model.inventory import Inventory
 from iscsictl.model.plan import Action, Outcome, Plan, Status, Step
@@ -317,3 +318,43 @@ def test_a_refusal_at_once_does_nothing_at_all(machine: Make, tmp_path: Path) ->
     assert one.done == []
     assert report.error is not None
     assert report.error.exit is Exit.IN_USE
+
+
+def test_what_the_kernel_refuses_while_looking_is_an_error_and_undone(
+    machine: Make, tmp_path: Path
+) -> None:
+    start = world(blank(W))
+    one = machine(start)
+    whole = one.task(wish())
+
+    def look_once(context: Context, before: Inventory | None) -> Inventory:
+        if before is not None:
+            raise FileNotFoundError(2, "No such file or directory", "/sys/block/sda")
+        return whole.look(context, before)
+
+    report = converge(replace(whole, look=look_once), context(tmp_path), one.listen)
+    assert report.error is not None
+    assert report.error.text == "/sys/block/sda: No such file or directory"
+    assert one.world.inventory == start.inventory
+
+
+@pytest.mark.fault("F32")
+def test_what_was_taken_away_and_not_put_back_is_told(tmp_path: Path) -> None:
+    steps = [
+        Step(actions.Unmount("/srv"), "/srv", "", Status.PLANNED),
+        Step(actions.Unmount("/was-not"), "/was-not", "", Status.PLANNED),
+    ]
+    done = [acting.Done(steps[0], Effect()), acting.Done(steps[1], Effect(changed=False))]
+    assert acting.undo(done, context(tmp_path)) == ([], ["umount:/srv is not undone"])
+
+
+@pytest.mark.parametrize("number", [2, 15])
+def test_a_signal_ends_a_wait_on_the_user_at_once(
+    monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    monkeypatch.setattr(stop, "_asked", [])
+    before = signal.getsignal(number)
+    with pytest.raises(InterruptError) as caught, stop.at_once():
+        signal.raise_signal(number)
+    assert caught.value.exit == 128 + number
+    assert signal.getsignal(number) is before

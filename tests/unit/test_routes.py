@@ -272,3 +272,11 @@ def test_each_error_says_what_to_do() -> None:
 @pytest.mark.fault("F07")
 def test_a_new_route_goes_through_the_wished_iface() -> None:
     assert find_routes(offers((TARGET, A)), wish(iface="eth1"))[0].iface == "eth1"
+
+
+@pytest.mark.fault("F07")
+def test_the_tag_that_was_asked_for_chooses_among_twin_records() -> None:
+    twins = (record(replace(A, tpgt=1)), record(replace(A, tpgt=2)))
+    for tag in (1, 2):
+        (known,) = recorded_portals(twins, wish(target=TARGET, portals=(replace(A, tpgt=tag),)))
+        assert known.tpgt == tag
