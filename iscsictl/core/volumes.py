@@ -51,7 +51,7 @@ def plan_volume(
         why = RefusedError(why.text, hint="to mount it as it is: adopt = true")
     if why is None and saved is not None:
         why = _misfit(plan, saved)
-    return Plan(plan.steps, why, plan.questions, plan.notes, plan.result)
+    return Plan(plan.steps, why, plan.notes, plan.result)
 
 
 def wwid_of(plan: Plan) -> str | None:

@@ -38,7 +38,7 @@ class MachineWriter:
             self._do(actions.CreateDiscovery(portal), subject)
         if record:
             self._do(actions.WriteDiscovery(portal, record), subject)
-        offers = iscsiadm.discover_with_record(portal, timeout=context.wait, kind="sendtargets")
+        offers = iscsiadm.discover_with_record(portal, timeout=context.wait)
         return [(offer.target, offer.portal) for offer in offers]
 
     def set_node(self, target: str, portal: Portal, values: Mapping[str, str | Secret]) -> None:

@@ -246,7 +246,7 @@ class Unmount(Action):
 
 @dataclass(frozen=True)
 class RemoveDevice(Action):
-    """Flush a disk and have the kernel forget it, its session staying."""
+    """Have the kernel forget a disk, its session staying; sd(4) flushes what it caches."""
 
     verb: ClassVar[str] = "remove"
     disk: DiskId

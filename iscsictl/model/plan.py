@@ -70,7 +70,6 @@ class Plan:
 
     steps: tuple[Step, ...] = ()
     refusal: IscsictlError | None = None
-    questions: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     result: str | None = None
 

@@ -31,8 +31,3 @@ class Volume:
     mutual: Credential | None = None
     owner: str | None = None
     place: Place = (1, 1)
-
-    @property
-    def keeps_secret(self) -> bool:
-        """Tell whether a secret is not in a file, so that a record must have it already."""
-        return any(c is not None and c.secret_file is None for c in (self.chap, self.mutual))

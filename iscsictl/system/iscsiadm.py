@@ -1,9 +1,9 @@
 """open-iscsi's iscsiadm(8), one function per thing it is asked to do. No secret passes here."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from iscsictl.errors import IscsictlError, UnreachableError
+from iscsictl.errors import UnreachableError
 from iscsictl.lazyclass import dataclass
 from iscsictl.model.causes import error_from_iscsiadm
 from iscsictl.model.inventory import Offer
@@ -13,6 +13,7 @@ from iscsictl.system.run import Result, run
 
 NO_OBJECTS = 21
 SESSION_EXISTS = 15
+_OF_SENDTARGETS = ("-m", "discoverydb", "-t", "sendtargets")
 _OFFER = re.compile(r"(\S+,-?\d+)\s+(\S+)")
 
 
@@ -68,10 +69,10 @@ def discover(
     return parse_offers(result.out)
 
 
-def discover_with_record(portal: Portal, *, timeout: float, kind: str) -> tuple[Offer, ...]:
+def discover_with_record(portal: Portal, *, timeout: float) -> tuple[Offer, ...]:
     """Ask a portal with the account of its discovery record; node records stay as they are."""
     result = _call(
-        ("-m", "discoverydb", "-t", kind, "-p", str(portal), "--discover", "-o", "nonpersistent"),
+        (*_OF_SENDTARGETS, "-p", str(portal), "--discover", "-o", "nonpersistent"),
         f"asking {portal} for its targets",
         timeout,
         NO_OBJECTS,
@@ -79,19 +80,19 @@ def discover_with_record(portal: Portal, *, timeout: float, kind: str) -> tuple[
     return parse_offers(result.out)
 
 
-def new_discovery_record(portal: Portal, *, timeout: float, kind: str = "sendtargets") -> None:
+def new_discovery_record(portal: Portal, *, timeout: float) -> None:
     """Make a discovery record with the defaults."""
     _call(
-        ("-m", "discoverydb", "-t", kind, "-p", str(portal), "-o", "new"),
+        (*_OF_SENDTARGETS, "-p", str(portal), "-o", "new"),
         f"making a discovery record of {portal}",
         timeout,
     )
 
 
-def delete_discovery_record(portal: Portal, *, timeout: float, kind: str = "sendtargets") -> None:
+def delete_discovery_record(portal: Portal, *, timeout: float) -> None:
     """Delete a discovery record; node records that came of it stay."""
     _call(
-        ("-m", "discoverydb", "-t", kind, "-p", str(portal), "-o", "delete"),
+        (*_OF_SENDTARGETS, "-p", str(portal), "-o", "delete"),
         f"deleting the discovery record of {portal}",
         timeout,
         NO_OBJECTS,
@@ -136,27 +137,3 @@ def logout(sid: int, target: str, *, timeout: float) -> None:
     )
     if result.code not in {0, 2, NO_OBJECTS, 22}:
         raise error_from_iscsiadm(result.code, result.err, f"logging out of {target}")
-
-
-def update(key: Key, values: Mapping[str, str], *, timeout: float) -> None:
-    """Set values that are no secrets, all in one call."""
-    pairs = [word for name, value in values.items() for word in ("-n", name, "-v", value)]
-    _call(
-        ("-m", "node", *key.arguments(), "-o", "update", *pairs),
-        f"changing the record of {key.target}",
-        timeout,
-    )
-
-
-def rescan(sid: int, *, timeout: float) -> None:
-    """Have the kernel look for new LUNs and new sizes on one session."""
-    _call(("-m", "session", "-r", str(sid), "--rescan"), f"rescanning session {sid}", timeout)
-
-
-def answers(*, timeout: float) -> IscsictlError | None:
-    """Tell whether iscsid answers: None, or the error that says why not."""
-    try:
-        _call(("-m", "session", "-P", "1"), "asking iscsid", timeout, NO_OBJECTS)
-    except IscsictlError as error:
-        return error
-    return None

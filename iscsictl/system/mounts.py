@@ -89,7 +89,7 @@ def _empty(path: str) -> bool:
 
 
 def make_directory(path: str) -> bool:
-    """Make a mount point with its parents, 0755. False if it was there."""
+    """Make a mount point with its parents, 0755 as far as umask allows. False if it was there."""
     try:
         Path(path).mkdir(mode=0o755, parents=True)
     except FileExistsError:

@@ -4,7 +4,7 @@ import ipaddress
 import os
 import re
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 from iscsictl.errors import IscsictlError
@@ -174,12 +174,3 @@ def read_policies(timeout: float) -> tuple[Policy, ...]:
             hint="ip xfrm policy needs root",
         )
     return parse_policies(result.out)
-
-
-def drivers(nics: Mapping[str, Nic]) -> dict[str, list[str]]:
-    """Return the NICs of each driver."""
-    found: dict[str, list[str]] = {}
-    for nic in nics.values():
-        if nic.driver is not None:
-            found.setdefault(nic.driver, []).append(nic.name)
-    return found

@@ -155,10 +155,15 @@ def _open_devices(process: str) -> Iterator[tuple[int, str]]:
         link = f"{process}/fd/{fd}"
         with contextlib.suppress(OSError):
             node = os.readlink(link)
-            if node.startswith("/dev/"):
-                status = os.stat(link)
-                if stat.S_ISBLK(status.st_mode):
-                    yield status.st_rdev, node
+            number = _open_device(link) if node.startswith("/dev/") else None
+            if number is not None:
+                yield number, node
+
+
+def _open_device(fd: str) -> int | None:
+    """Return the device number of the block device that a descriptor is open on."""
+    status = os.stat(fd)
+    return status.st_rdev if stat.S_ISBLK(status.st_mode) else None
 
 
 def _is_udevs(process: str) -> bool:

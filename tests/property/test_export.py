@@ -107,7 +107,7 @@ def test_the_plan_of_what_is_exported_has_nothing_to_change(rows: list[Row]) -> 
         plan = plan_volume(now, volume, wish)
         assert plan.refusal is None
         assert {step.status for step in plan.steps} == {Status.UNCHANGED}
-        assert plan == replace(plan_attach(now, wish), questions=())
+        assert plan == plan_attach(now, wish)
 
 
 @given(VOLUMES)
@@ -118,5 +118,5 @@ def test_a_secret_that_no_record_has_must_be_named(rows: list[Row]) -> None:
     for volume in volumes:
         plan = plan_volume(bare, volume, replace(volume.wish, uuid="new"))
         assert plan.refusal is not None
-        if volume.keeps_secret:
+        if any(c is not None and c.secret_file is None for c in (volume.chap, volume.mutual)):
             assert "secret-file" in (plan.refusal.hint or "")

@@ -79,7 +79,6 @@ def test_every_key_reaches_the_wish() -> None:
     assert (wish.wwid, wish.boot, wish.full_probe) == ("naa.1", False, True)
     assert wish.consent == Consent(adopt=True, over_nonempty=True)
     assert volume.owner == "mail:mail"
-    assert volume.keeps_secret
     assert wish.values == {
         "node.session.scan": "manual",
         "node.session.auth.authmethod": "CHAP",
