@@ -224,3 +224,31 @@ def test_a_dry_run_shows_steps_and_forecast_and_changes_nothing(lab: Lab) -> Non
     assert disk.wwid in wrong.err
     act(host, f"{ATTACH} --fs xfs --mount /srv/y --wipe --confirm {disk.wwid}")
     assert act(host, "findmnt -no FSTYPE /srv/y").out == "xfs\n"
+
+
+@pytest.mark.torture
+def test_a_mount_point_behind_a_link_is_one_place_for_all_commands(lab: Lab) -> None:
+    host, array = lab.host, lab.array
+    array.target(IQN, [array.disk("store", "64M")])
+    act(host, "mkdir /data && ln -s /data /link")
+    act(host, f"{ATTACH} --fs ext4 --mount /link/x && touch /data/x/file")
+    again = act(host, f"{ATTACH} --fs ext4 --mount /link/x -J")
+    assert set(statuses(again).values()) == {"unchanged"}
+    act(host, "iscsictl umount /link/x && ! findmnt /data/x && iscsictl reconnect")
+    assert "umount" in act(host, "iscsictl hold").out
+    act(host, "! findmnt /data/x && iscsictl mount /dev/sda /link/x && ls /data/x/file")
+    act(host, "cd / && iscsictl reconnect && iscsictl detach /link/x && ! grep /data /etc/fstab")
+
+
+@pytest.mark.torture
+@pytest.mark.fault("F29")
+def test_what_is_mounted_over_ours_stays_until_it_is_taken_down_by_hand(lab: Lab) -> None:
+    host, array = lab.host, lab.array
+    array.target(IQN, [array.disk("store", "64M")])
+    act(host, f"{ATTACH} --fs ext4 --mount /srv/x")
+    act(host, "mount -t tmpfs theirs /srv/x && echo kept >/srv/x/file")
+    for command in ("umount /srv/x", "detach /srv/x", "logout " + IQN):
+        refused = act(host, f"iscsictl {command}", 7)
+        one_line_and_hint(refused)
+        assert act(host, "cat /srv/x/file").out == "kept\n"
+    act(host, "umount /srv/x && iscsictl detach /srv/x")

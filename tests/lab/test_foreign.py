@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 from typing import TYPE_CHECKING
 
 import pytest
 
+from iscsictl.system.probe import named_places
 from tests.lab.array import A4
 from tests.lab.test_disks import IQN, PATIENCE, call, login, shell
 
@@ -195,6 +197,31 @@ def test_two_disks_of_one_name_are_not_written(lab: Lab) -> None:
         assert all(device in result.err for device in devices), result.err
     assert "fits several" in call(lab, "disk", "mkfs", devices[0], "--fs", "ext4", code=3).err
     assert [lab.array.digest(disk) for disk in disks] == before
+
+
+@pytest.mark.fault("F25")
+def test_data_that_only_the_proof_of_the_partition_meets_is_kept_now_and_later(lab: Lab) -> None:
+    disk, model = lab.array.disk("data", "1G"), lab.array.disk("model", "1G")
+    devices = login(lab, disk, model)
+    table = json.loads(shell(lab, f"echo 'label: gpt\n,,' | sfdisk -q {devices[1]}; "
+                                  f"sfdisk -J {devices[1]}"))["partitiontable"]  # fmt: skip
+    (part,) = table["partitions"]
+    start, size = (part[key] * table["sectorsize"] for key in ("start", "size"))
+    met = [range(at, at + length) for at, length in named_places(disk.size)]
+    place = next(
+        start + at for at, _ in named_places(size) if not any(start + at in r for r in met)
+    )
+    data = b"precious".ljust(4096, b"\1")
+    lab.array.write(disk, place, data)
+    fstab = lab.host.text("/etc/fstab")
+    command = f"{ATTACH} --lun 0 --fs ext4 --mount /srv/x"
+    for text in ("is not as it was", "is not blank"):
+        result = lab.host.run(command, timeout=PATIENCE)
+        assert result.code == 9, str(result)
+        assert text in result.err
+        assert lab.array.read(disk, place, len(data)) == data
+        assert lab.host.text("/etc/fstab") == fstab
+    shell(lab, f"{command} --wipe --confirm {disk.wwid} && touch /srv/x/file")
 
 
 def reserve(lab: Lab) -> None:
