@@ -247,7 +247,7 @@ def test_what_is_mounted_over_ours_stays_until_it_is_taken_down_by_hand(lab: Lab
     array.target(IQN, [array.disk("store", "64M")])
     act(host, f"{ATTACH} --fs ext4 --mount /srv/x")
     act(host, "mount -t tmpfs theirs /srv/x && echo kept >/srv/x/file")
-    for command in ("umount /srv/x", "detach /srv/x", "logout " + IQN):
+    for command in ("umount /srv/x", "detach /srv/x", f"logout --target {IQN}"):
         refused = act(host, f"iscsictl {command}", 7)
         one_line_and_hint(refused)
         assert act(host, "cat /srv/x/file").out == "kept\n"
