@@ -56,8 +56,8 @@ def import_(settings: Settings, file: str, bindings: str | None) -> int:
 def _carry_out(settings: Settings, plan: ImportPlan) -> int:
     from iscsictl.engine.context import Context
     from iscsictl.engine.importing import MachineWriter
-    from iscsictl.engine.lock import host_lock
     from iscsictl.system import stop
+    from iscsictl.system.hostlock import host_lock
 
     need_root("import")
 

@@ -14,7 +14,6 @@ from iscsictl.cli.secrets import account, read_secret
 from iscsictl.core.spec import read_volumes
 from iscsictl.core.volumes import MisfitError, SavedPlan, read_saved, reasons, verdict
 from iscsictl.engine.errands import Errands
-from iscsictl.engine.lock import host_lock
 from iscsictl.engine.shared import Shared
 from iscsictl.engine.volumes import AT_ONCE, converge_all, foresee
 from iscsictl.errors import Exit, RefusedError, UsageError
@@ -25,6 +24,7 @@ from iscsictl.parse.toml import parse_toml
 from iscsictl.system import stop
 from iscsictl.system.disk import new_uuid
 from iscsictl.system.files import replace_file
+from iscsictl.system.hostlock import host_lock
 from iscsictl.system.mounts import real
 from iscsictl.ui.manyview import ManyPrinter, document
 from iscsictl.ui.planview import StepPrinter

@@ -7,10 +7,10 @@ import click
 from iscsictl.cli.options import Settings, complain, remark
 from iscsictl.engine.context import Context
 from iscsictl.engine.converge import Task
-from iscsictl.engine.lock import host_lock
 from iscsictl.errors import Exit
 from iscsictl.model.plan import Report
 from iscsictl.system import stop
+from iscsictl.system.hostlock import host_lock
 from iscsictl.system.links import stable_path
 from iscsictl.ui.planview import StepPrinter, document
 from iscsictl.ui.text import visible

@@ -96,7 +96,7 @@ def _show(
     if changes is None:
         offers = looking.discover(context, where, iface, None, kind=kind)
     else:
-        from iscsictl.engine.lock import host_lock
+        from iscsictl.system.hostlock import host_lock
 
         # The record is borrowed for the account: nobody else may change it, no signal end it.
         stop.defer()

@@ -15,7 +15,7 @@ from iscsictl.system import (
     nodelock,
     systemd,
 )
-from iscsictl.system.files import explained
+from iscsictl.system.files import protect
 from iscsictl.system.iscsiadm import SESSION_EXISTS
 from iscsictl.system.run import run
 from iscsictl.system.sysfs import read_sessions
@@ -29,15 +29,7 @@ def _clear_lock(_: host.ClearLock, context: Context) -> Effect:
 
 def _protect(action: host.Protect, context: Context) -> Effect:
     with nodelock.NodeDbLock(context.root, context.wait, context.say):
-        try:
-            if not action.path.stat().st_mode & 0o077:
-                return Effect(changed=False)
-            action.path.chmod(0o600)
-        except FileNotFoundError:
-            return Effect(changed=False)
-        except OSError as error:
-            raise explained(error, "protect", action.path) from error
-    return Effect()
+        return Effect(protect(action.path))
 
 
 def _reload(_: host.Reload, __: Context) -> Effect:

@@ -142,7 +142,7 @@ def _make_directory(action: actions.MakeDirectory, _: Context) -> Effect:
 
 
 def _remove_directory(action: actions.RemoveDirectory, _: Context) -> Effect:
-    Path(action.path).rmdir()
+    mounts.remove_directory(action.path)
     return Effect()
 
 

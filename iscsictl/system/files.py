@@ -63,6 +63,19 @@ def replace_file(
     return True
 
 
+def protect(path: Path) -> bool:
+    """Let only root read a file; False if that was so, or if it is gone."""
+    try:
+        if not path.stat().st_mode & 0o077:
+            return False
+        path.chmod(PRIVATE)
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise explained(error, "protect", path) from error
+    return True
+
+
 def remove_file(path: Path) -> bool:
     """Remove a file (a link itself, not its target) durably; False if there was none."""
     try:

@@ -99,6 +99,14 @@ def make_directory(path: str) -> bool:
     return True
 
 
+def remove_directory(path: str) -> None:
+    """Remove an empty directory."""
+    try:
+        os.rmdir(path)
+    except OSError as error:
+        raise IscsictlError(f"{path} cannot be removed: {error.strerror}") from None
+
+
 def mount(device: str, path: str, fs: str, options: tuple[str, ...]) -> None:
     """Mount a device; the mount helper gets none of the options that are only for fstab."""
     given = [o for o in options if not o.startswith("x-")]

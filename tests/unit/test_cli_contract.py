@@ -12,10 +12,10 @@ import pytest
 from iscsictl.cli.main import SECTIONS
 from iscsictl.cli.options import Settings
 from iscsictl.core import wishing
-from iscsictl.engine.lock import host_lock
 from iscsictl.errors import Exit, IscsictlError
 from iscsictl.model.actions import EnableService
 from iscsictl.model.plan import Outcome, Status, Step
+from iscsictl.system.hostlock import host_lock
 from iscsictl.ui.planview import StepPrinter
 from tests.bench.make_tree import make
 from tests.commands import call, commands
