@@ -2,6 +2,7 @@
 
 from iscsictl.core import wishing
 from iscsictl.errors import UsageError
+from iscsictl.model.fstab import plain
 from iscsictl.system.mounts import real
 
 
@@ -15,5 +16,5 @@ def directory(text: str) -> str:
 
 def named(text: str) -> str:
     """Return what is to be taken down: a directory without links, another name as it is."""
-    name = wishing.plain(text)
+    name = plain(text)
     return real(name) if wishing.is_directory(name) else name

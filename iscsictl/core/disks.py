@@ -8,11 +8,11 @@ from dataclasses import field, replace
 from iscsictl.core import safety
 from iscsictl.core.draft import Draft
 from iscsictl.core.naming import Meant, find
-from iscsictl.core.wishing import plain
 from iscsictl.errors import InUseError, IscsictlError, NotFoundError, RefusedError
 from iscsictl.lazyclass import dataclass
 from iscsictl.model.actions import DiskId
 from iscsictl.model.content import Content
+from iscsictl.model.fstab import plain
 from iscsictl.model.inventory import Inventory, Known, NotLooked, Seen, Unreadable, Users
 from iscsictl.model.listing import Block, Disk, blocks
 from iscsictl.model.listing import Path as DiskPath

@@ -3,11 +3,11 @@
 from iscsictl.core.disks import Chosen, DiskInventory, disk_id, planned
 from iscsictl.core.draft import Draft
 from iscsictl.core.safety import AskError, uncovered, uuids
-from iscsictl.core.wishing import is_directory, plain
+from iscsictl.core.wishing import is_directory
 from iscsictl.errors import InUseError, NotFoundError, RefusedError, UnreachableError, UsageError
 from iscsictl.lazyclass import dataclass
 from iscsictl.model import actions, disk_actions
-from iscsictl.model.fstab import Fstab, FstabLine
+from iscsictl.model.fstab import Fstab, FstabLine, plain
 from iscsictl.model.hold import Hold
 from iscsictl.model.inventory import Inventory, Known, NotLooked, Place, Unreadable
 from iscsictl.model.listing import Block, blocks

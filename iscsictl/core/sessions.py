@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from iscsictl.core.choice import Choice, chosen_records, session_for, subject_of, torn_error
 from iscsictl.core.fork import Branches
 from iscsictl.core.resolve import resolve
-from iscsictl.core.wishing import plain
 from iscsictl.errors import InUseError, IscsictlError, UnreachableError
 from iscsictl.model import actions
+from iscsictl.model.fstab import plain
 from iscsictl.model.hold import Hold
 from iscsictl.model.inventory import Inventory
 from iscsictl.model.listing import Disk, Session

@@ -3,12 +3,12 @@
 Each function raises ValueError with words that follow the name of the option or key.
 """
 
-import os.path
 import re
 from collections.abc import Mapping
 from typing import Final
 
 from iscsictl.model.fstab import PREFIX, split_options
+from iscsictl.model.record import MAX_KEY, MAX_VALUE, NAMING_KEYS
 
 FILESYSTEMS: Final = ("ext4", "ext3", "ext2", "xfs", "btrfs", "vfat")
 TABLES: Final = ("gpt", "dos", "none")
@@ -19,11 +19,6 @@ LABEL_BYTES: Final[Mapping[str, int]] = {
 }  # fmt: skip
 
 
-def plain(name: str) -> str:
-    """Return a path in its shortest form, `//srv/x/` as `/srv/x`; other names stay as they are."""
-    return "/" + os.path.normpath(name).lstrip("/") if name.startswith("/") else name
-
-
 def is_directory(name: str) -> bool:
     """Tell whether a name on the command line means a mount point, not a device or a target."""
     return name.startswith("/") and not name.startswith("/dev/")
@@ -31,8 +26,10 @@ def is_directory(name: str) -> bool:
 
 def directory(text: str) -> str:
     """Return a mount point in its shortest form."""
-    if not text.startswith("/") or "\0" in text or "\n" in text:
+    if not text.startswith("/"):
         raise ValueError(f"{text}: the mount point must be an absolute path")
+    if re.search(r"[\0-\x08\x0a-\x1f\x7f]", text):
+        raise ValueError(f"{text}: the mount point has a control character in it")
     parts = [part for part in text.split("/") if part not in {"", "."}]
     if ".." in parts:
         raise ValueError(f"{text}: the mount point must not contain '..'")
@@ -52,6 +49,8 @@ def mount_options(text: str) -> tuple[str, ...]:
     """Return mount options one by one; what stands in double quotes stays together."""
     if re.search(r"[\0-\x1f\x7f]", text) or " " in re.sub(r'"[^"]*"', "", text):
         raise ValueError(f"{text}: mount options are parted by commas, without blanks")
+    if text.count('"') % 2:
+        raise ValueError(f"{text}: a double quote is not closed")
     found = split_options(text)
     for option in found:
         if option.startswith(PREFIX):
@@ -72,10 +71,23 @@ def is_secret_key(key: str) -> bool:
 
 
 def record_key(key: str) -> str:
-    """Return the key of a node record, if it looks like one."""
-    if not re.fullmatch(r"(node|iface|discovery)\.[\w.\[\]]+", key):
+    """Return the key of a node record, if it looks like one and does not name the record."""
+    if not re.fullmatch(r"(node|iface)\.[\w.\[\]]+", key, re.ASCII):
         raise ValueError(f"{key}: expected KEY=VALUE such as node.session.scan=manual")
+    if len(key) > MAX_KEY:
+        raise ValueError(f"{key}: a key has {MAX_KEY} bytes at most")
+    if key in NAMING_KEYS:
+        raise ValueError(f"{key}: it names the record and cannot be changed")
     return key
+
+
+def chap_name_problem(name: str) -> str | None:
+    """Tell why open-iscsi cannot keep this as the name of a CHAP account; None if it can."""
+    if not name or name != name.strip() or any(c in name for c in "\n\r\0"):
+        return f"{name!r} cannot be a CHAP name: blanks at the ends or line breaks"
+    if len(name.encode("utf-8", "surrogateescape")) > MAX_VALUE:
+        return f"the CHAP name is longer than {MAX_VALUE} bytes"
+    return None
 
 
 def label_problem(label: str, fs: str | None) -> str | None:

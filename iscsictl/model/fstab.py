@@ -6,6 +6,7 @@ ignores where they begin with `x-`. A note's value is percent-encoded (RFC 3986)
 target's name survives.
 """
 
+import os.path
 import re
 from collections.abc import Mapping
 from dataclasses import field
@@ -17,6 +18,7 @@ from iscsictl.lazyclass import dataclass
 PREFIX: Final = "x-iscsictl."
 NO_MOUNT_POINT: Final = "none"
 BY_UUID: Final = "/dev/disk/by-uuid/"
+_QUOTED: Final = re.compile(r"""(["'])(.*)\1.*""", re.DOTALL)
 _OPTION: Final = re.compile(r'(?:[^,"]|"[^"]*"|")+')
 
 Note = Literal["wwid", "target", "lun", "making"]
@@ -57,22 +59,43 @@ class FstabLine:
 
     @property
     def uuid(self) -> str | None:
-        """The filesystem UUID by which the line names its disk, as a tag or as udev's link."""
+        """The filesystem UUID by which the line names its disk, as a tag or as udev's link.
+
+        Case counts in both, and quotes around the value do not (libblkid, blkid_parse_tag_string).
+        """
         spec = self.spec or ""
         if spec.startswith(BY_UUID):
             return spec.removeprefix(BY_UUID)
-        name, sign, value = spec.partition("=")
-        return value.strip('"') if sign and name.upper() == "UUID" else None
+        if not spec.startswith("UUID="):
+            return None
+        value = spec.removeprefix("UUID=")
+        quoted = _QUOTED.fullmatch(value)
+        return quoted[2] if quoted else value
 
     @property
     def mount_point(self) -> str | None:
-        """The directory, None for an entry that has none (`none`, swap)."""
-        return self.file if self.file not in {NO_MOUNT_POINT, "swap"} else None
+        """The directory in its shortest form, None for an entry that has none (`none`, swap)."""
+        if self.file is None or self.file in {NO_MOUNT_POINT, "swap"}:
+            return None
+        return plain(self.file)
 
     @property
     def auto(self) -> bool:
-        """Tell whether the line is mounted at boot."""
-        return self.is_entry and "noauto" not in self.options
+        """Tell whether the line is mounted at boot; of `auto` and `noauto` the last counts."""
+        return self.is_entry and self._last_of("auto", "noauto") != "noauto"
+
+    @property
+    def automount(self) -> bool:
+        """Tell whether systemd mounts it when it is first used, `noauto` or not."""
+        return self.is_entry and "x-systemd.automount" in self.options
+
+    @property
+    def nofail(self) -> bool:
+        """Tell whether a boot goes on without it; of `fail` and `nofail` the last counts."""
+        return self._last_of("fail", "nofail") == "nofail"
+
+    def _last_of(self, *options: str) -> str | None:
+        return next((one for one in reversed(self.options) if one in options), None)
 
     @property
     def notes(self) -> Mapping[str, str]:
@@ -133,21 +156,22 @@ class Fstab:
         return tuple(line.spec for line in self.entries if line.spec is not None)
 
     def by_uuid(self, uuid: str) -> tuple[FstabLine, ...]:
-        """Return the lines that name this filesystem, ours or not."""
+        """Return the lines that name this filesystem, ours or not, in either case."""
         return tuple(line for line in self.entries if (line.uuid or "").lower() == uuid.lower())
 
     def by_dir(self, directory: str) -> tuple[FstabLine, ...]:
-        """Return the lines for this mount point; a slash at the end does not matter."""
-        wanted = directory.rstrip("/") or "/"
-        return tuple(
-            line
-            for line in self.entries
-            if ((line.mount_point or "").rstrip("/") or "/") == wanted and line.mount_point
-        )
+        """Return the lines for this mount point; needless slashes do not matter."""
+        wanted = plain(directory)
+        return tuple(line for line in self.entries if line.mount_point == wanted)
 
     def by_wwid(self, wwid: str) -> tuple[FstabLine, ...]:
         """Return our lines, claims among them, for this disk."""
         return tuple(line for line in self.ours if line.wwid == wwid)
+
+
+def plain(name: str) -> str:
+    """Return a path in its shortest form, `//srv/x/` as `/srv/x`; other names stay as they are."""
+    return "/" + os.path.normpath(name).lstrip("/") if name.startswith("/") else name
 
 
 def split_options(text: str) -> tuple[str, ...]:

@@ -19,6 +19,18 @@ SECRET_KEYS: Final = frozenset(
     for where in ("node.session", "discovery.sendtargets", "host")
     for which in ("password", "password_in")
 )
+# Where the file of a record is goes by these (open-iscsi, usr/idbm.c), so they stay as they are.
+NAMING_KEYS: Final = frozenset(
+    {
+        "node.name",
+        "node.tpgt",
+        "node.conn[0].address",
+        "node.conn[0].port",
+        "iface.iscsi_ifacename",
+    }
+)
+MAX_KEY: Final = 127
+MAX_VALUE: Final = 255
 
 DiscoveryKind = Literal["sendtargets", "isns"]
 

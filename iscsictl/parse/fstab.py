@@ -1,7 +1,8 @@
 """fstab(5): bytes to lines and back, and edits that touch one line only.
 
 Reading follows libmount (blanks and tabs part the fields, octal escapes, fields after the sixth
-are ignored); whatever cannot be read is kept as it is, with a note.
+are ignored); whatever cannot be read is kept as it is, with a note. What is written both libmount
+and systemd read alike: of the escapes systemd undoes those of getmntent(3) alone.
 """
 
 import re
@@ -21,7 +22,9 @@ from iscsictl.model.fstab import (
 
 _LINE: Final = re.compile(rb"[^\n]*\n|[^\n]+")
 _FIELD: Final = re.compile(r"[ \t]+")
-_MUST_ESCAPE: Final = re.compile(r"[ \t\n\r\v\f\\#\x00-\x1f\x7f]")
+_NUMBER: Final = re.compile(r"[+-]?[0-9]{1,18}")
+_MUST_ESCAPE: Final = re.compile(r"[ \t\\]")
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 def parse_fstab(data: bytes) -> Fstab:
@@ -47,7 +50,12 @@ def parse_line(raw: bytes, number: int = 1) -> FstabLine:
         return FstabLine(raw, number)
     if "\0" in text:
         return FstabLine(raw, number, problem="has a NUL byte, which ends the line for mount")
-    fields = [_unescape(field) for field in _FIELD.split(text)]
+    words = _FIELD.split(text)
+    for which, word in zip(("fifth", "sixth"), words[4:6], strict=False):
+        if not _NUMBER.fullmatch(word):
+            problem = f"has {word!r} for a number as its {which} field: is a blank in the options?"
+            return FstabLine(raw, number, problem=problem)
+    fields = [_unescape(word) for word in words]
     if len(fields) < 3:
         return FstabLine(
             raw, number, problem="has less than the three fields device, directory and type"
@@ -110,12 +118,15 @@ def make_line(
 ) -> FstabLine:
     """Write a new line. Raises UsageError for what no line can carry."""
     for name, value in (("device", spec), ("directory", file), ("filesystem type", fstype)):
-        if not value or "\0" in value:
-            raise UsageError(f"fstab: the {name} is {'empty' if not value else 'not text'}")
+        if not value or _CONTROL.search(value):
+            what = "is empty" if not value else "has a control character in it"
+            raise UsageError(f"fstab: the {name} {what}")
+    if spec.startswith("#"):
+        raise UsageError(f"fstab: the device {spec!r} would begin a comment")
     if file != NO_MOUNT_POINT and not file.startswith("/"):
         raise UsageError(f"fstab: the mount point {file!r} does not begin with a slash")
     for option in options:
-        if split_options(option) != (option,) or "\0" in option:
+        if split_options(option) != (option,) or _CONTROL.search(option):
             raise UsageError(f"fstab: {option!r} is not one mount option")
     fields = (spec, file, fstype, ",".join(options) or "defaults", str(freq), str(passno))
     text = " ".join(map(_escape, fields))

@@ -9,12 +9,10 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from iscsictl.errors import RefusedError, UsageError
-from iscsictl.model.record import MASK, SECRET_KEYS
+from iscsictl.model.record import MASK, MAX_KEY, MAX_VALUE, SECRET_KEYS
 from iscsictl.model.secret import Secret
 
 MAX_LINE: Final = 2047
-MAX_KEY: Final = 127
-MAX_VALUE: Final = 255
 BLANKS: Final = " \t\n\v\f\r"
 
 _BEGIN = "# BEGIN RECORD"

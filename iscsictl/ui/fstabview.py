@@ -27,11 +27,13 @@ FINDINGS = (
 
 
 def _state(line: FstabLine, mounted: Collection[str]) -> str:
+    if not line.is_entry:
+        return "unreadable"
     if line.is_claim:
         return "being made"
-    if line.mount_point is not None and (line.mount_point.rstrip("/") or "/") in mounted:
+    if line.mount_point in mounted:
         return "mounted"
-    return "at boot" if line.auto else "not at boot"
+    return "at boot" if line.auto or line.automount else "not at boot"
 
 
 def _text(text: str | None) -> str | None:
@@ -50,7 +52,7 @@ def line_row(line: FstabLine, mounted: Collection[str]) -> dict[str, Any]:
         "directory": _text(line.file),
         "type": _text(line.fstype),
         "options": [_text(option) for option in line.options],
-        "state": _state(line, mounted) if line.is_entry else "unreadable",
+        "state": _state(line, mounted),
         "problem": line.problem,
     }
 
@@ -69,7 +71,7 @@ def print_fstab(fstab: Fstab, mounted: Collection[str], screen: Screen, output: 
         return
     cells: list[tuple[Value, ...]] = []
     for line in lines:
-        state = _state(line, mounted) if line.is_entry else f"unreadable: {line.problem}"
+        state = _state(line, mounted)
         who = "iscsictl" if line.is_ours else None
         options = line.options
         if output != "tsv":

@@ -33,7 +33,9 @@ PIECES = st.sampled_from(
     ]
 )
 FILES = st.one_of(st.binary(), st.lists(PIECES, max_size=60).map(b"".join))
-WORDS = st.binary(min_size=1, max_size=20).filter(lambda b: b"\0" not in b)
+WORDS = st.binary(min_size=1, max_size=20).filter(
+    lambda b: not b.startswith(b"#") and not set(b) & {*range(9), *range(10, 32), 127}
+)
 NEW = claim_line("0-1", None, "ext4", wwid="naa.1", target="iqn.x", lun=0)
 
 

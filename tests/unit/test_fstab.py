@@ -89,6 +89,32 @@ def test_what_is_no_entry_is_kept_with_a_problem(raw: bytes) -> None:
     assert line.raw == raw
 
 
+@pytest.mark.parametrize("numbers", [b"", b"0", b"0 0", b"+1 01", b"-1 -1", b"0 0 # note"])
+def test_numbers_that_libmount_reads_are_numbers(numbers: bytes) -> None:
+    assert parse_line(b"/dev/sda1 /srv ext4 nofail " + numbers + b"\n").is_entry
+
+
+@pytest.mark.parametrize(
+    ("rest", "said"),
+    [
+        (b"nofail # my disk", "'#' for a number as its fifth field"),
+        (b"nofail, _netdev 0 0", "'_netdev' for a number as its fifth field"),
+        (b"nofail 0 # my disk", "'#' for a number as its sixth field"),
+        (b"nofail 1x 0", "'1x'"),
+        (b"nofail 0x1 0", "'0x1'"),
+        (rb"nofail \060 0", "fifth"),
+        (b"nofail 0 +", "sixth"),
+    ],
+)
+def test_a_field_that_should_be_a_number_and_is_none_spoils_the_line(
+    rest: bytes, said: str
+) -> None:
+    # libmount: `parse error at line 1 -- ignored`.
+    line = parse_line(b"UUID=x /srv ext4 " + rest + b"\n")
+    assert not line.is_entry
+    assert said in (line.problem or "")
+
+
 @pytest.mark.parametrize("raw", [b"\n", b"# x y z\n", b"  \t# x y z\n", b"\r\n", b""])
 def test_comments_and_empty_lines_are_no_problem(raw: bytes) -> None:
     line = parse_line(raw)
@@ -149,8 +175,12 @@ def test_an_iqn_stays_readable_in_a_note() -> None:
 
 
 @pytest.mark.parametrize(
-    ("directory", "options"), [("relative", ()), ("", ()), ("/a\0b", ()), ("/a", ("a,b",))]
-)
+    ("directory", "options"),
+    [
+        ("relative", ()), ("", ()), ("/a\0b", ()), ("/a", ("a,b",)), ("/a\x1bb", ()),
+        ("/a\rb", ()), ("/a\nb", ()), ("/a\x7f", ()), ("/a", ("a\x1bb",)), ("/a", ("a\0",)),
+    ],
+)  # fmt: skip
 def test_what_no_line_can_carry_is_refused(directory: str, options: tuple[str, ...]) -> None:
     with pytest.raises(UsageError):
         make_line("UUID=x", directory, "ext4", options)
@@ -190,11 +220,64 @@ def test_lines_are_numbered_again_after_an_edit() -> None:
         without_line(fstab, 4)
 
 
+@pytest.mark.parametrize(
+    ("directory", "written"),
+    [
+        ("/srv/a#b", b"/srv/a#b"),
+        ("/srv/a b", rb"/srv/a\040b"),
+        ("/srv/a\tb", rb"/srv/a\011b"),
+        ("/srv/a\\b", rb"/srv/a\134b"),
+        ("/srv/\udcff\u00e9", b"/srv/\xff\xc3\xa9"),
+    ],
+)
+def test_a_mount_point_is_written_so_that_libmount_and_systemd_agree_on_it(
+    directory: str, written: bytes
+) -> None:
+    # getmntent(3), which systemd-fstab-generator reads with, undoes \040, \011, \012 and \134.
+    line = _mount(directory)
+    assert line.raw.split(b" ")[1] == written
+    assert line.file == directory
+
+
+@pytest.mark.parametrize(
+    ("spec", "uuid"),
+    [
+        (f"UUID={UUID}", UUID),
+        (f'UUID="{UUID}"', UUID),
+        (f"UUID='{UUID}'", UUID),
+        (f"UUID='{UUID}'x", UUID),
+        (f"UUID={UUID.upper()}", UUID.upper()),
+        (f"/dev/disk/by-uuid/{UUID}", UUID),
+        (f"UUID={UUID}'", f"{UUID}'"),
+        (f"uuid={UUID}", None),
+        ("LABEL=x", None),
+    ],
+)
+def test_the_uuid_of_a_line_is_the_one_that_libmount_sees(spec: str, uuid: str | None) -> None:
+    assert parse_line(f"{spec} /srv ext4\n".encode()).uuid == uuid
+
+
+def test_of_auto_and_noauto_fail_and_nofail_the_last_counts() -> None:
+    def read(options: str) -> FstabLine:
+        return parse_line(f"x /srv ext4 {options}\n".encode())
+
+    assert [read(o).auto for o in ("rw", "noauto", "noauto,auto", "auto,noauto")] == [
+        True, False, True, False,
+    ]  # fmt: skip
+    assert [read(o).nofail for o in ("rw", "nofail", "nofail,fail", "fail,nofail")] == [
+        False, True, False, True,
+    ]  # fmt: skip
+    assert read("noauto,x-systemd.automount").automount
+    assert not read("noauto").automount
+
+
 def test_lines_are_found_by_what_they_are_for() -> None:
     fstab = append_line(parse_fstab(PLAIN), _mount("/cluster/raid"))
     line = fstab.lines[-1]
     assert fstab.by_uuid(UUID.upper()) == (line,)
-    assert fstab.by_dir("/cluster/raid/") == (line,)
+    assert fstab.by_dir("/cluster/raid/") == fstab.by_dir("//cluster/./raid") == (line,)
+    odd = parse_fstab(b"x /u07//i/ ext4\n")
+    assert odd.by_dir("/u07/i") == odd.entries
     assert fstab.by_wwid(WWID) == (line,)
     assert [entry.file for entry in fstab.by_dir("/")] == ["/"]
 
