@@ -22,12 +22,16 @@ from iscsictl.model.table import Table, Topology
 
 @dataclass(frozen=True)
 class Chosen:
-    """A disk of a session, and the device of it that was named: itself, or a partition."""
+    """A disk of a session, and the device of it that was named: itself, or a partition.
+
+    `beside` are the other LUNs where what was named spans several.
+    """
 
     target: str
     lun: int
     disk: Disk
     block: Block
+    beside: tuple[str, ...] = ()
 
     @property
     def part(self) -> int | None:
@@ -116,13 +120,14 @@ def choose(
 ) -> Chosen:
     """Return the disk that a name means: device, WWID, UUID, mount point, or target and LUN.
 
-    `loose` takes an unambiguous part of a target's name too. Raises NotFoundError.
+    `loose` takes an unambiguous part of a target's name too. Of what spans several LUNs it is the
+    first. Raises NotFoundError.
     """
     name = plain(name)
-    found = find(inventory, name, lun)
+    found = find(inventory, name, lun, spanning=True)
     if not found and name.startswith("/"):
         uuids = {line.uuid for line in inventory.fstab.by_dir(name) if line.uuid}
-        found = find(inventory, uuids.pop(), None) if len(uuids) == 1 else ()
+        found = find(inventory, uuids.pop(), None, spanning=True) if len(uuids) == 1 else ()
     if not found and loose:
         targets = {s.target for s in inventory.sessions if name.lower() in s.target.lower()}
         if len(targets) > 1:
@@ -145,7 +150,7 @@ def choose(
             f"{name} has {len(with_disk)} LUNs: {rows}", hint="name one of them with --lun"
         )
     meant, disk = with_disk[0]
-    return Chosen(meant.target, meant.lun or 0, disk, _block(inventory, disk, name))
+    return Chosen(meant.target, meant.lun or 0, disk, _block(inventory, disk, name), meant.beside)
 
 
 def _disk(inventory: Inventory, meant: Meant) -> Disk | None:
@@ -168,8 +173,17 @@ def _block(inventory: Inventory, disk: Disk, name: str) -> Block:
     return disk.block
 
 
-def disk_id(inventory: Inventory, chosen: Chosen) -> DiskId:
-    """Return the disk by its WWID. Raises RefusedError where that is not certain."""
+def disk_id(inventory: Inventory, chosen: Chosen, *, spanning: bool = False) -> DiskId:
+    """Return the disk by its WWID. Raises RefusedError where that is not certain.
+
+    Raises NotFoundError where what was named spans several LUNs, unless `spanning` will do.
+    """
+    if chosen.beside and not spanning:
+        names = ", ".join((f"{chosen.target} LUN {chosen.lun}", *chosen.beside))
+        raise NotFoundError(
+            f"{chosen.block.device} stands on several LUNs: {names}",
+            hint="name the target and --lun",
+        )
     wwid = safety.same_disk(chosen.disk, inventory.disks, None)
     return DiskId(chosen.target, chosen.lun, wwid, chosen.disk.block.device)
 

@@ -2,7 +2,7 @@
 
 from iscsictl.core.disks import Chosen, DiskInventory, disk_id, planned
 from iscsictl.core.draft import Draft
-from iscsictl.core.safety import AskError, uncovered, uuids
+from iscsictl.core.safety import AskError, one_of_a_kind, uncovered
 from iscsictl.core.wishing import is_directory
 from iscsictl.errors import InUseError, NotFoundError, RefusedError, UnreachableError, UsageError
 from iscsictl.lazyclass import dataclass
@@ -50,17 +50,6 @@ def filesystem(chosen: Chosen) -> Block:
     )
 
 
-def _one_of_a_kind(inventory: DiskInventory, block: Block) -> None:
-    """Raise RefusedError where another disk has a filesystem of the same UUID."""
-    own = inventory.one.disk
-    twins = [d.block.device for d in inventory.disks if d is not own and block.uuid in uuids(d)]
-    if twins:
-        raise RefusedError(
-            f"the UUID {block.uuid} is also on {', '.join(twins)}: one is a snapshot",
-            hint="detach the other, or give the copy its own UUID (tune2fs -U, xfs_admin -U)",
-        )
-
-
 def _place(inventory: Inventory) -> Place:
     seen = inventory.place
     if isinstance(seen, Unreadable):
@@ -91,7 +80,7 @@ def plan_mount(inventory: DiskInventory, wish: MountWish) -> Plan:
 
 def _mount(draft: Draft, inventory: DiskInventory, wish: MountWish) -> str:
     block, path = filesystem(inventory.one), directory_of(inventory, wish)
-    device = disk_id(inventory, inventory.one)
+    device = disk_id(inventory, inventory.one, spanning=True)
     fs, uuid = block.fstype or "auto", block.uuid or ""
     held = [h for h in inventory.holds if h.covers_mount(path)]
     for hold in held:
@@ -105,8 +94,8 @@ def _mount(draft: Draft, inventory: DiskInventory, wish: MountWish) -> str:
         return block.device
     if fs in NOT_MOUNTABLE:
         raise RefusedError(f"{block.device} carries {fs}, which is not mounted")
-    _one_of_a_kind(inventory, block)
-    _right_disk(inventory, lines)
+    one_of_a_kind(uuid, inventory.one.disk, inventory.disks)
+    _right_disk(inventory, lines, uuid)
     if block.mounts:
         raise InUseError(
             f"{block.device} is mounted on {block.mounts[0].path}",
@@ -134,13 +123,15 @@ def _given(line: FstabLine | None) -> tuple[str, ...]:
 
 
 def _same(one: str | None, other: str) -> bool:
-    return one is not None and (one.rstrip("/") or "/") == (other.rstrip("/") or "/")
+    return one is not None and plain(one) == plain(other)
 
 
-def _right_disk(inventory: DiskInventory, lines: list[FstabLine]) -> None:
+def _right_disk(inventory: DiskInventory, lines: list[FstabLine], uuid: str) -> None:
+    """Raise RefusedError where a line pins the filesystem to a disk that is no part of it."""
     disk = inventory.one.disk
+    parts = {d.wwid for d in inventory.disks if any(b.uuid == uuid for b in blocks(d.block))}
     for line in lines:
-        if line.wwid is not None and line.wwid != disk.wwid:
+        if line.wwid is not None and line.wwid not in {disk.wwid, *parts}:
             raise RefusedError(
                 f"/etc/fstab line {line.number} is for the disk {line.wwid}, "
                 f"{disk.block.device} is {disk.wwid}",
@@ -234,16 +225,18 @@ def plan_fstab_add(inventory: DiskInventory, wish: MountWish) -> Plan:
 
 
 def _fstab_add(draft: Draft, inventory: DiskInventory, wish: MountWish) -> str:
-    block, device = filesystem(inventory.one), disk_id(inventory, inventory.one)
+    block = filesystem(inventory.one)
+    device = disk_id(inventory, inventory.one, spanning=True)
     uuid, fs, path = block.uuid or "", block.fstype or "auto", wish.directory
     if (fs == "swap") != (path is None):
+        what, where = ("has no", "none") if path else ("needs a", "DIR")
         raise UsageError(
-            f"{block.device} is {fs}: " + ("it has no directory, write none" if path else
-                                          "it needs a directory")
-        )  # fmt: skip
+            f"{block.device} is {fs}: it {what} directory",
+            hint=f"iscsictl fstab add {block.device} {where}",
+        )
     if path is not None and fs in NOT_MOUNTABLE:
         raise RefusedError(f"{block.device} carries {fs}, which is not mounted")
-    _one_of_a_kind(inventory, block)
+    one_of_a_kind(uuid, inventory.one.disk, inventory.disks)
     lines = inventory.fstab.by_uuid(uuid)
     options = wish.options or ()
     write = disk_actions.PutLine(
@@ -267,7 +260,7 @@ def _fstab_add(draft: Draft, inventory: DiskInventory, wish: MountWish) -> str:
                 f"/etc/fstab line {line.number} mounts {uuid} on {line.mount_point}",
                 hint=f"take it out first: iscsictl fstab rm {line.mount_point}",
             )
-    _right_disk(inventory, list(lines))
+    _right_disk(inventory, list(lines), uuid)
     if path is not None:
         _free_line(inventory.fstab, path, uuid)
         place = _place(inventory)

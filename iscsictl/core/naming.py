@@ -2,21 +2,32 @@
 
 import os.path
 from collections.abc import Iterator
+from dataclasses import replace
+from itertools import combinations
 
+from iscsictl.core.copies import apart
 from iscsictl.errors import NotFoundError
 from iscsictl.lazyclass import dataclass
 from iscsictl.model.inventory import Inventory
-from iscsictl.model.listing import Disk, blocks
+from iscsictl.model.listing import Block, Disk, blocks
 
 
 @dataclass(frozen=True)
 class Meant:
-    """One LUN, or all of a target (`lun` None). `disk` is None while it is not there."""
+    """One LUN, or all of a target (`lun` None). `disk` is None while it is not there.
+
+    `beside` are the other LUNs where what was named spans several.
+    """
 
     target: str
     lun: int | None
     wwid: str | None = None
     disk: Disk | None = None
+    beside: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """Return the LUN in words."""
+        return f"{self.target} LUN {self.lun}"
 
 
 def _luns(inventory: Inventory) -> Iterator[Meant]:
@@ -35,20 +46,38 @@ def _is_called(meant: Meant, name: str) -> bool:
         return False
     if name in {disk.wwid, *(path.device for path in disk.paths)}:
         return True
-    real = os.path.realpath(name) if name.startswith("/dev/") else name
-    for block in blocks(disk.block):
-        if real in {block.device, os.path.realpath(block.device)}:
-            return True
-        if name in {block.uuid, *(mount.path for mount in block.mounts)}:
-            return True
+    real = _real(name)
+    if any(_has_name(block, name, real) for block in blocks(disk.block)):
+        return True
     return any(real == path.device for path in disk.paths)
 
 
-def find(inventory: Inventory, name: str, lun: int | None) -> tuple[Meant, ...]:
+def _has_name(block: Block, name: str, real: str) -> bool:
+    if real in {block.device, os.path.realpath(block.device)}:
+        return True
+    return name in {block.uuid, *(mount.path for mount in block.mounts)}
+
+
+def _real(name: str) -> str:
+    return os.path.realpath(name) if name.startswith("/dev/") else name
+
+
+def _is_one_thing(found: list[Meant], name: str) -> bool:
+    """Tell whether one filesystem or device that spans all these LUNs has the name."""
+    real = _real(name)
+    disks = {id(m.disk): m.disk for m in found if m.disk is not None}.values()
+    named = [[b for b in blocks(d.block) if _has_name(b, name, real)] for d in disks]
+    return len(named) > 1 and all(named) and not any(apart(*two) for two in combinations(named, 2))
+
+
+def find(
+    inventory: Inventory, name: str, lun: int | None, *, spanning: bool = False
+) -> tuple[Meant, ...]:
     """Return the LUNs that a name means, those that are only in fstab or a record too.
 
     A target means all its LUNs unless `lun` is given. Empty where nothing has that name.
-    Raises NotFoundError where the name fits LUNs of several targets.
+    With `spanning` a filesystem or device over several LUNs means the first, `beside` the others.
+    Raises NotFoundError where the name fits several LUNs.
     """
     there = list(_luns(inventory))
     if any(name == t for t in _targets(inventory)):
@@ -58,8 +87,11 @@ def find(inventory: Inventory, name: str, lun: int | None) -> tuple[Meant, ...]:
         return _once(found) or (Meant(name, lun),)
     found = [m for m in there if _is_called(m, name)]
     found = found or list(_in_fstab(inventory, there, name))
+    if spanning and _is_one_thing(found, name):
+        first, *others = _once(found)
+        return (replace(first, beside=tuple(map(str, others))),)
     if len({(m.target, m.lun) for m in found}) > 1:
-        what = ", ".join(f"{m.target} LUN {m.lun}" for m in _once(found))
+        what = ", ".join(map(str, _once(found)))
         raise NotFoundError(f"{name} fits several LUNs: {what}", hint="name the target and --lun")
     return _once(found)
 

@@ -1,5 +1,6 @@
 """Whether a disk may be written, and why: blank, claimed or confirmed. Nothing else will do."""
 
+from iscsictl.core.copies import copies
 from iscsictl.errors import InUseError, RefusedError
 from iscsictl.model.actions import Right
 from iscsictl.model.content import Content, Filesystem
@@ -148,14 +149,9 @@ def may_adopt(
     """Raise unless a foreign filesystem may be mounted as it is."""
     what = f"{filesystem.type} filesystem on {filesystem.device}"
     label = f" labelled {filesystem.label!r}" if filesystem.label else ""
-    twins = [d.block.device for d in disks if d is not disk and filesystem.uuid in uuids(d)]
     if filesystem.uuid is None:
         raise RefusedError(f"the {what} has no UUID", hint="give it one, then attach it")
-    if twins:
-        raise RefusedError(
-            f"the UUID {filesystem.uuid} is also on {', '.join(twins)}: one is a snapshot",
-            hint="detach the other, or give the copy its own UUID (tune2fs -U, xfs_admin -U)",
-        )
+    one_of_a_kind(filesystem.uuid, disk, disks)
     if filesystem.dirty:
         raise RefusedError(
             f"the {what} was not unmounted cleanly: another host may have it mounted",
@@ -170,12 +166,11 @@ def may_adopt(
         )
 
 
-def uuids(disk: Disk) -> frozenset[str]:
-    """Return the UUIDs of all filesystems on a disk."""
-    found, waiting = set(), [disk.block]
-    while waiting:
-        block = waiting.pop()
-        waiting.extend(block.children)
-        if block.uuid:
-            found.add(block.uuid)
-    return frozenset(found)
+def one_of_a_kind(uuid: str, disk: Disk, disks: tuple[Disk, ...]) -> None:
+    """Raise RefusedError where another disk has a copy of the disk's filesystem."""
+    others = [d.block.device for d in copies(uuid, disks, disk) if d is not disk]
+    if others:
+        raise RefusedError(
+            f"the UUID {uuid} is also on {', '.join(others)}: one is a snapshot",
+            hint="detach the other, or give the copy its own UUID (tune2fs -U, xfs_admin -U)",
+        )

@@ -95,7 +95,10 @@ class Mount:
 
 @dataclass(frozen=True)
 class Block:
-    """A block device and what stands on it; `children` nest as in `lsblk --json`."""
+    """A block device and what stands on it; `children` nest as in `lsblk --json`.
+
+    `member` is which device of its filesystem it is, where one has several (ID_FS_UUID_SUB).
+    """
 
     device: str
     kind: Kind = "part"
@@ -105,6 +108,7 @@ class Block:
     uuid: str | None = None
     mounts: tuple[Mount, ...] = ()
     children: tuple["Block", ...] = ()
+    member: str | None = None
 
 
 def blocks(block: Block) -> Iterator[Block]:

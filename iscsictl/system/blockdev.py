@@ -99,6 +99,7 @@ class BlockTree:
             decoded(found.get("ID_FS_UUID_ENC")) or found.get("ID_FS_UUID") or None,
             tuple(self._mounts.get(number, ())),
             self._children(own, kname, device, kind, above | {kname}, unit),
+            found.get("ID_FS_UUID_SUB") or None,
         )
         return block, found
 
@@ -177,7 +178,7 @@ def _disk(members: list[Unit], mapped: bool) -> Disk:
         if others:
             block = Block(
                 block.device, block.kind, block.size, block.fstype, block.label, block.uuid,
-                block.mounts, (*block.children, *others),
+                block.mounts, (*block.children, *others), block.member,
             )  # fmt: skip
     vendor = decoded(found.get("ID_VENDOR_ENC")) or read_attribute(unit.path + "/vendor") or ""
     model = decoded(found.get("ID_MODEL_ENC")) or read_attribute(unit.path + "/model") or ""

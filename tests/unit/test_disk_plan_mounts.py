@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from iscsictl.core.disks import DiskInventory
+from iscsictl.core.disks import DiskInventory, disk_id
 from iscsictl.core.mounting import (
     MountWish,
     plan_fstab_add,
@@ -13,13 +13,14 @@ from iscsictl.core.mounting import (
     plan_mount,
     plan_umount,
 )
+from iscsictl.core.naming import find
 from iscsictl.core.safety import AskError
 from iscsictl.errors import InUseError, NotFoundError, RefusedError, UnreachableError, UsageError
 from iscsictl.model import actions, disk_actions
 from iscsictl.model.content import Filesystem
 from iscsictl.model.hold import Hold
 from iscsictl.model.inventory import Known, Place, Users
-from iscsictl.model.listing import Path
+from iscsictl.model.listing import Block, Disk, Mount, Path
 from iscsictl.parse.fstab import claim_line
 from tests.unit.disk_seen import (
     IQN,
@@ -79,14 +80,68 @@ def test_a_place_that_is_taken_or_not_empty_is_refused() -> None:
 
 @pytest.mark.fault("F53")
 def test_a_snapshot_is_not_mounted() -> None:
-    twin = replace(
-        a_disk(fstype="ext4", uuid=UUID), wwid="naa.2", paths=(Path(1, "2:0:0:1", "/dev/sdb"),)
-    )
+    copy = replace(a_disk(fstype="ext4", uuid=UUID).block, device="/dev/sdb")
+    twin = Disk("naa.2", (Path(1, "2:0:0:1", "/dev/sdb"),), copy)
     inventory = mountable()
     inventory = replace(inventory, disks=(*inventory.disks, twin))
     assert isinstance(plan_mount(inventory, MountWish("/mnt")).refusal, RefusedError)
     pinned = our_line().replace(WWID.encode(), b"naa.2")
     assert isinstance(plan_mount(mountable(lines=[pinned]), MountWish()).refusal, RefusedError)
+
+
+@pytest.mark.parametrize(
+    ("fs", "path", "said", "hint"),
+    [
+        ("ext4", None, "it needs a directory", "iscsictl fstab add /dev/sda DIR"),
+        ("swap", "/srv", "it has no directory", "iscsictl fstab add /dev/sda none"),
+    ],
+)
+def test_a_line_with_the_wrong_kind_of_place_is_refused_with_the_right_one(
+    fs: str, path: str | None, said: str, hint: str
+) -> None:
+    refusal = plan_fstab_add(seen(a_disk(fstype=fs, uuid=UUID)), MountWish(path)).refusal
+    assert isinstance(refusal, UsageError)
+    assert said in refusal.text
+    assert refusal.hint == hint
+
+
+def over_two(name: str, *lines: bytes, mounts: tuple[str, ...] = ()) -> DiskInventory:
+    """Two LUNs with an array over both, or with the two devices of one btrfs."""
+    places = tuple(Mount(m) for m in mounts)
+    array = Block("/dev/md0", "md", None, "ext4", None, UUID, places)
+    disks = []
+    for n, letter in enumerate("ab"):
+        block = Block(f"/dev/sd{letter}", "disk", children=(array,))
+        if "md" not in name:
+            block = Block(f"/dev/sd{letter}", "disk", None, "btrfs", None, UUID, places,
+                          member=str(n))  # fmt: skip
+        disks.append(Disk(f"naa.{n}", (Path(1, f"2:0:0:{n}", block.device),), block))
+    return seen(disks[0], name=name, lines=lines, sessions=(session(luns=2),), disks=tuple(disks),
+                content=carries("ext4"))  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["/dev/md0", "/dev/sda", "/dev/sdb", UUID])
+def test_a_filesystem_over_two_luns_is_no_snapshot_of_itself(name: str) -> None:
+    wish = MountWish("/mnt")
+    assert verbs(plan_mount(over_two(name), wish)) == ["directory", "mount"]
+    assert plan_fstab_add(over_two(name), wish).refusal is None
+    pinned = our_line("/mnt").replace(WWID.encode(), b"naa.1")
+    assert plan_mount(over_two(name, pinned), wish).refusal is None
+
+
+def test_a_mount_of_both_devices_of_a_btrfs_is_taken_down_by_its_directory() -> None:
+    mounted = over_two("/srv", mounts=("/srv",))
+    assert verbs(plan_umount(mounted, "/srv")) == ["umount", "hold"]
+
+
+@pytest.mark.parametrize("name", ["/dev/md0", UUID])
+def test_what_stands_on_two_luns_names_none_of_them_to_write_on(name: str) -> None:
+    inventory = over_two(name)
+    with pytest.raises(NotFoundError, match=rf"{IQN} LUN 0, {IQN} LUN 1") as caught:
+        disk_id(inventory, inventory.one)
+    assert caught.value.hint == "name the target and --lun"
+    with pytest.raises(NotFoundError, match="fits several LUNs"):
+        find(inventory, name, None)
 
 
 def test_a_foreign_filesystem_that_was_not_unmounted_is_asked_about() -> None:

@@ -112,6 +112,16 @@ def test_secrets_are_never_opened(tree: Tree, monkeypatch: pytest.MonkeyPatch) -
     assert not [path for path in opened if "password" in path]
 
 
+def test_the_devices_of_one_btrfs_are_told_apart(tree: Tree) -> None:
+    session = tree.session(1, "iqn.2010-10.org.example:a")
+    for n, letter in enumerate("ab"):
+        lun = tree.lun(session, n, wwid=WWID[:-1] + str(n))
+        tree.block(lun / "block", f"sd{letter}", 100, number=f"8:{16 * n}",
+                   ID_FS_TYPE="btrfs", ID_FS_UUID="u", ID_FS_UUID_SUB=f"sub-{n}")  # fmt: skip
+    disks = read_listing(tree.root).disks or ()
+    assert [(d.block.uuid, d.block.member) for d in disks] == [("u", "sub-0"), ("u", "sub-1")]
+
+
 def test_the_tree_goes_from_the_disk_to_the_mount(tree: Tree) -> None:
     lun = tree.lun(tree.session(1, "iqn.2010-10.org.example:a"), 0, wwid=WWID)
     disk = tree.block(lun / "block", "sda", 100, ID_SCSI_SERIAL="S1", ID_VENDOR_ENC="LIO\\x20ORG")

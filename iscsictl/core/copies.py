@@ -1,0 +1,39 @@
+"""Which disks carry copies of one filesystem (a snapshot, a clone), and which only parts of it.
+
+A filesystem of one UUID may well be on several disks: an array or a volume of LVM stands on all
+of them as one device, and each device of a btrfs is another member of it.
+"""
+
+from collections.abc import Collection, Iterable
+
+from iscsictl.model.listing import Block, Disk, blocks
+
+
+def copies(uuid: str, disks: Iterable[Disk], own: Disk | None = None) -> tuple[Disk, ...]:
+    """Return those of the disks that carry another copy of a filesystem than one of the others.
+
+    `own` carries it whatever udev says; it is among the disks, or not.
+    """
+    found = [
+        (disk, [block for block in blocks(disk.block) if block.uuid == uuid])
+        for disk in disks
+        if disk is not own
+    ]
+    carriers = [(disk, parts) for disk, parts in found if parts]
+    if own is not None:
+        parts = [block for block in blocks(own.block) if block.uuid == uuid]
+        carriers.insert(0, (own, parts or [own.block]))
+    return tuple(
+        disk
+        for disk, parts in carriers
+        if any(other is not disk and apart(parts, theirs) for other, theirs in carriers)
+    )
+
+
+def apart(parts: Collection[Block], others: Collection[Block]) -> bool:
+    """Tell whether what two disks carry under one name is not one thing that spans both."""
+    if {block.device for block in parts} & {block.device for block in others}:
+        return False
+    members = {block.member for block in parts}
+    theirs = {block.member for block in others}
+    return None in members | theirs or bool(members & theirs)
