@@ -11,7 +11,7 @@ from iscsictl.cli.options import Settings, changing, common, need_root
 from iscsictl.cli.places import directory, named
 from iscsictl.cli.running import carry_out
 from iscsictl.core.disks import DiskInventory
-from iscsictl.core.fstabcheck import check_fstab
+from iscsictl.core.fstabcheck import behind, check_fstab
 from iscsictl.core.mounting import MountWish, plan_fstab_add, plan_fstab_rm
 from iscsictl.engine.context import Context
 from iscsictl.engine.disks import Look, base, fstab_machine, lines_task, task
@@ -43,7 +43,8 @@ def check(settings: Settings) -> int:
     """Find lines that would hang a boot or mount the wrong disk; each with what mends it."""
     context = Context(settings.wait, settings.root)
     inventory = base(context)
-    findings = check_fstab(inventory.fstab, fstab_machine(context, inventory))
+    machine = behind(fstab_machine(context, inventory), inventory.disks, inventory.sessions)
+    findings = check_fstab(inventory.fstab, machine)
     mounted = {m.path for m in mounts.mounted(settings.root)}
     screen = screen_of(sys.stdout, settings.color)
     if settings.output != "table" or not settings.quiet:

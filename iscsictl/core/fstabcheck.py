@@ -2,16 +2,19 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import field, replace
 from typing import Literal
 
+from iscsictl.core.copies import copies
 from iscsictl.lazyclass import dataclass
 from iscsictl.model.fstab import Fstab, FstabLine
-from iscsictl.model.listing import Disk, blocks
+from iscsictl.model.listing import Disk, Session, blocks
 from iscsictl.model.record import NodeRecord
 
 Severity = Literal["fail", "warn"]
 _LETTER = re.compile(r"/dev/(?:sd[a-z]+[0-9]*|sr[0-9]+|vd[a-z]+[0-9]*)")
-_BY_PATH = re.compile(r"/dev/disk/by-path/.*-iscsi-.*")
+_BY_PATH = re.compile(r"/dev/disk/by-path/.*?-iscsi-(.+)-lun-[0-9a-fx]+(?:-part[0-9]+)?")
+_TAG = re.compile(r"(?:UUID|LABEL|PARTUUID|PARTLABEL)(?==)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -31,9 +34,10 @@ class Machine:
     """What the check needs to know of the machine.
 
     `known` are the UUIDs of all filesystems that can be seen, None where nobody could look;
-    `iscsi` those on disks of sessions, each with the WWIDs of the disks that carry it;
-    `devices` are the nodes of those disks and their partitions, and the first fields of fstab
-    that name one of these now.
+    `iscsi` those on disks of sessions, each with the WWIDs of the disks that carry it, `copied`
+    those of which there are copies, with the WWIDs of these; `devices` are the nodes of those
+    disks and their partitions, and the first fields of fstab that name one of these now.
+    `targets` are those that a node or a UUID is behind.
     """
 
     known: frozenset[str] | None = None
@@ -41,6 +45,8 @@ class Machine:
     devices: frozenset[str] = frozenset()
     records: tuple[NodeRecord, ...] | None = None
     login_service: str = "open-iscsi.service"
+    copied: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    targets: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 def machine_of(
@@ -51,19 +57,36 @@ def machine_of(
     login_service: str,
 ) -> Machine:
     """Return the machine with these disks of sessions; `specs` of fstab name one of them."""
-    iscsi: dict[str, set[str]] = {}
-    devices = nodes_of(disks)
+    carriers: dict[str, dict[int, Disk]] = {}
     for disk in disks:
         for block in blocks(disk.block):
             if block.uuid is not None:
-                iscsi.setdefault(block.uuid, set()).add(disk.wwid or disk.block.device)
+                carriers.setdefault(block.uuid, {})[id(disk)] = disk
+    copied = {uuid: _names(copies(uuid, found.values())) for uuid, found in carriers.items()}
     return Machine(
-        None if known is None else known | set(iscsi),
-        {uuid: frozenset(wwids) for uuid, wwids in iscsi.items()},
-        devices | specs,
+        None if known is None else known | set(carriers),
+        {uuid: _names(found.values()) for uuid, found in carriers.items()},
+        nodes_of(disks) | specs,
         records,
         login_service,
+        {uuid: names for uuid, names in copied.items() if len(names) > 1},
     )
+
+
+def behind(machine: Machine, disks: Sequence[Disk], sessions: Iterable[Session]) -> Machine:
+    """Return the machine with the targets that the disks of these sessions are behind."""
+    target_of = {session.sid: session.target for session in sessions}
+    targets: dict[str, set[str]] = {}
+    for disk in disks:
+        own = {target_of[path.sid] for path in disk.paths if path.sid in target_of}
+        uuids = {block.uuid for block in blocks(disk.block) if block.uuid is not None}
+        for name in uuids | nodes_of([disk]):
+            targets.setdefault(name, set()).update(own)
+    return replace(machine, targets={name: frozenset(own) for name, own in targets.items()})
+
+
+def _names(disks: Iterable[Disk]) -> frozenset[str]:
+    return frozenset(disk.wwid or disk.block.device for disk in disks)
 
 
 def nodes_of(disks: Iterable[Disk]) -> frozenset[str]:
@@ -123,12 +146,15 @@ class _Line:
         self.line = line
         self.machine = machine
         self.iscsi = is_iscsi(line, machine)
+        self.at_boot = line.auto or line.automount
+        # What systemd waits for is the mount, never what is mounted on first use.
+        self.waits = line.auto and not line.nofail and not line.automount
         self.found: list[Finding] = []
 
     def findings(self) -> Iterable[Finding]:
         """Run all checks that apply."""
-        checks: list[Callable[[], None]] = [self._device_name, self._uuid]
-        if self.iscsi and self.line.auto:
+        checks: list[Callable[[], None]] = [self._device_name, self._tag, self._uuid]
+        if self.iscsi and self.at_boot:
             checks += [self._options, self._node, self._order]
         for check in checks:
             check()
@@ -149,7 +175,7 @@ class _Line:
                 "without _netdev it is mounted before the network is up, and the boot waits",
                 self._by_hand("add the option _netdev"),
             )  # fmt: skip
-        if "nofail" not in options:
+        if self.waits:
             self._say(
                 "no-nofail", "fail",
                 "without nofail the machine does not boot while the array is away",
@@ -178,7 +204,7 @@ class _Line:
 
     def _device_name(self) -> None:
         spec = self.line.spec or ""
-        if not _LETTER.fullmatch(spec) or not self.line.auto:
+        if not _LETTER.fullmatch(spec) or not self.at_boot:
             return
         severity: Severity = "fail" if self.iscsi else "warn"
         self._say(
@@ -187,17 +213,38 @@ class _Line:
             self._by_hand(f"write UUID=... (blkid -s UUID -o value {spec}) for {spec}"),
         )  # fmt: skip
 
-    def _node(self) -> None:
-        records, target = self.machine.records, self.line.target
-        if records is None or target is None:
+    def _tag(self) -> None:
+        tag = _TAG.match(self.line.spec or "")
+        if tag is None or tag[0].isupper():
             return
-        mine = [record for record in records if record.target == target]
-        if not mine:
+        self._say(
+            "name-case", "fail" if self.at_boot else "warn",
+            f"{tag[0]}= is no tag for mount, so nothing has this name",
+            self._by_hand(f"write {tag[0].upper()}= for {tag[0]}="),
+        )  # fmt: skip
+
+    def _targets(self) -> frozenset[str]:
+        """Return the targets that the disk is behind, as far as note, link or sessions tell."""
+        line, targets = self.line, self.machine.targets
+        if line.target is not None:
+            return frozenset({line.target})
+        path = _BY_PATH.fullmatch(line.spec or "")
+        if path is not None:
+            return frozenset({path[1]})
+        return targets.get(line.uuid or "") or targets.get(line.spec or "") or frozenset()
+
+    def _node(self) -> None:
+        records, targets = self.machine.records, self._targets()
+        if records is None or not targets:
+            return
+        target = min(targets)
+        mine = [record for record in records if record.target in targets]
+        if not mine and self.line.target is not None:
             self._say(
                 "no-record", "fail", f"there is no record of {target}: nothing logs in to it",
                 f"iscsictl discover ADDRESS --save, then: iscsictl startup {target} automatic",
             )  # fmt: skip
-        elif not any(record.onboot for record in mine):
+        elif mine and not any(record.onboot for record in mine):
             self._say(
                 "node-manual", "fail", f"{target} is not logged in at boot",
                 f"iscsictl startup {target} automatic",
@@ -207,13 +254,12 @@ class _Line:
         line, machine = self.line, self.machine
         if line.uuid is None:
             return
-        uuid = line.uuid.lower()
-        disks = {wwid for one, wwids in (machine.iscsi or {}).items() if one.lower() == uuid
-                 for wwid in wwids}  # fmt: skip
-        if len(disks) > 1:
+        disks = (machine.iscsi or {}).get(line.uuid, frozenset())
+        copied = machine.copied.get(line.uuid)
+        if copied:
             self._say(
                 "uuid-twice", "fail",
-                f"{line.uuid} is on {len(disks)} disks ({', '.join(sorted(disks))}): "
+                f"{line.uuid} is on {len(copied)} disks ({', '.join(sorted(copied))}): "
                 "chance decides which is mounted",
                 "detach the snapshot, or give it its own UUID (tune2fs -U, xfs_admin -U)",
             )  # fmt: skip
@@ -223,18 +269,25 @@ class _Line:
                 f"{line.uuid} is on the disk {next(iter(disks))}, the line is for {line.wwid}",
                 "see which is right: iscsictl ls; then: iscsictl fstab rm and fstab add",
             )  # fmt: skip
-        elif (
-            machine.known is not None
-            and not disks
-            and uuid not in {one.lower() for one in machine.known}
-        ):
-            self._nowhere()
+        elif machine.known is not None and not disks and line.uuid not in machine.known:
+            alike = [one for one in machine.known if one.lower() == line.uuid.lower()]
+            if alike:
+                self._case(line.uuid, min(alike))
+            else:
+                self._nowhere()
+
+    def _case(self, uuid: str, real: str) -> None:
+        self._say(
+            "name-case", "fail" if self.at_boot else "warn",
+            f"{uuid} is written {real} on the disk, and case counts: nothing has this name",
+            self._by_hand(f"write {real} for {uuid}"),
+        )  # fmt: skip
 
     def _nowhere(self) -> None:
         line = self.line
-        if not line.auto and not line.is_ours:
+        if not self.at_boot and not line.is_ours:
             return
-        if line.auto and "nofail" not in line.options:
+        if self.waits:
             severity: Severity = "fail"
             text = f"no filesystem {line.uuid} is here, and the boot waits for it"
         else:
@@ -253,10 +306,10 @@ def _same_directory(fstab: Fstab) -> Iterator[Finding]:
     for line in fstab.entries:
         if line.mount_point is None or line.is_claim:
             continue
-        path = line.mount_point.rstrip("/") or "/"
+        path = line.mount_point
         first = seen.setdefault(path, line)
         if first is not line:
-            both = first.auto and line.auto
+            both = all(one.auto or one.automount for one in (first, line))
             yield Finding(
                 "same-directory", "fail" if both else "warn", line.number, path,
                 f"line {first.number} mounts on {path} too",

@@ -57,7 +57,7 @@ def specs_of(specs: Iterable[str], devices: Iterable[str], root: Path) -> frozen
 def _tag_link(spec: str) -> str:
     """Return the link that udev makes for a tag; anything else as it is."""
     tag, _, value = spec.partition("=")
-    folder = _TAGS.get(tag.upper())
+    folder = _TAGS.get(tag)
     return spec if folder is None else f"/dev/disk/{folder}/{_encoded(value.strip(_QUOTES))}"
 
 

@@ -27,6 +27,7 @@ UUID={TWO} /f/none ext4 {OURS},x-iscsictl.target={OTHER}.none 0 0
 UUID={TWO} /f/manual ext4 {OURS},x-iscsictl.target={OTHER} 0 0
 UUID={TWO} /f/manual ext4 noauto,{OURS} 0 0
 UUID=6f2b1c1e-4a0f-4d0e-9b8a-00000000000f /f/nowhere ext4 _netdev 0 0
+UUID={TWO.upper()} /f/case ext4 {OURS} 0 0
 UUID=6f2b1c1e-4a0f-4d0e-9b8a-00000000000c none ext4 noauto,nofail,x-iscsictl.making=naa.60 0 0
 UUID={TWO}
 """
@@ -43,6 +44,7 @@ BY_LINES = {
     "fstab-same-directory": "warn",
     "fstab-uuid-nowhere": "fail",
     "fstab-claim-left": "warn",
+    "fstab-name-case": "fail",
     "fstab-unreadable": "fail",
 }
 #: What is done to a host with three disks of one target ($a, $b, $c), by what is then found.

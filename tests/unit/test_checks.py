@@ -194,6 +194,11 @@ FAULTS: Iterable[tuple[Machine, str, Level]] = [
         Level.FAIL,
     ),
     (
+        replace(with_fstab(b"UUID=0A-1 /srv ext4 nofail 0 0\n"), filesystems=frozenset({"0a-1"})),
+        "fstab-name-case",
+        Level.FAIL,
+    ),
+    (
         replace(SOUND, fstab=Unreadable(IscsictlError("is a directory"))),
         "fstab-readable",
         Level.FAIL,

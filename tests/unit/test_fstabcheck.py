@@ -1,12 +1,13 @@
 """What fstab check finds, and what it leaves alone."""
 
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path as FilePath
+from typing import Any
 
 import pytest
 
-from iscsictl.core.fstabcheck import Finding, Machine, check_fstab, machine_of
-from iscsictl.model.listing import Block, Disk
+from iscsictl.core.fstabcheck import Finding, Machine, behind, check_fstab, machine_of
+from iscsictl.model.listing import Block, Disk, Path, Session
 from iscsictl.model.names import Portal
 from iscsictl.model.record import NodeRecord
 from iscsictl.parse.fstab import claim_line, mount_line, parse_fstab
@@ -21,7 +22,7 @@ SERVICE = "open-iscsi.service"
 
 def record(startup: str) -> NodeRecord:
     return NodeRecord(
-        Path("/etc/iscsi/nodes/x"),
+        FilePath("/etc/iscsi/nodes/x"),
         {"node.startup": startup},
         target=IQN,
         portal=Portal("192.0.2.5"),
@@ -139,6 +140,8 @@ def test_two_lines_on_one_directory_are_one_too_many() -> None:
     assert (found.id, found.severity, found.line) == ("same-directory", "fail", 2)
     (mild,) = check(text.replace("/srv/ ext4 defaults", "/srv/ ext4 noauto"))
     assert mild.severity == "warn"
+    (again,) = check(text.replace("/srv/ ", "//srv/. "))
+    assert (again.id, again.subject) == ("same-directory", "/srv")
 
 
 def test_swap_has_no_directory_to_share() -> None:
@@ -173,13 +176,112 @@ def test_the_disk_that_the_line_is_pinned_to_must_be_the_one() -> None:
 
 @pytest.mark.fault("F53")
 def test_a_snapshot_with_the_same_uuid_is_a_failure() -> None:
-    (found,) = check(ours(), machine(iscsi={UUID: frozenset({WWID, OTHER})}))
+    seen = replace(machine(), copied=seen_of(one(WWID), one(OTHER, "/dev/sdc")).copied)
+    (found,) = check(ours(), seen)
     assert (found.id, found.severity) == ("uuid-twice", "fail")
+    assert f"on 2 disks ({WWID}, {OTHER})" in found.text
+
+
+def one(wwid: str, device: str = "/dev/sdb", **more: Any) -> Disk:
+    block = replace(Block(device, "disk", uuid=UUID), **more)
+    return Disk(wwid, (Path(int(wwid[-1], 16), "2:0:0:0", device),), block)
+
+
+def seen_of(*disks: Disk, known: frozenset[str] = frozenset({UUID})) -> Machine:
+    return machine_of(disks, frozenset(), known, (), SERVICE)
+
+
+def test_a_filesystem_that_spans_two_disks_is_there_once() -> None:
+    text = f"UUID={UUID} /srv ext4 _netdev,nofail 0 0\n"
+    array = Block("/dev/md0", "md", uuid=UUID)
+    legs = [one(w, d, uuid=None, children=(array,)) for w, d in ((WWID, "/dev/sdb"),
+                                                                (OTHER, "/dev/sdc"))]  # fmt: skip
+    assert ids(text, seen_of(*legs)) == []
+    parts = [one(WWID, member="1"), one(OTHER, "/dev/sdc", member="2")]
+    assert ids(text, seen_of(*parts)) == []
+    assert ids(text, seen_of(*parts, one(OTHER[:-1] + "c", "/dev/sdd", member="2"))) == [
+        "uuid-twice"
+    ]
+    assert ids(ours(wwid=OTHER), replace(seen_of(*parts), records=None)) == []
+
+
+@pytest.mark.parametrize(
+    ("written", "real"), [(UUID.upper(), UUID), ("abcd-1234", "ABCD-1234"), ("0a1b-C", "0A1B-C")]
+)
+def test_a_uuid_in_the_wrong_case_is_nobody_s_name(written: str, real: str) -> None:
+    # udev names its link as the filesystem has it, and a name of a file has a case.
+    seen = seen_of(known=frozenset({real}))
+    for spec in (f"UUID={written}", f"/dev/disk/by-uuid/{written}", f"UUID='{written}'"):
+        (found,) = check(f"{spec} /srv vfat nofail 0 0\n", seen)
+        assert (found.id, found.severity) == ("name-case", "fail")
+        assert found.mend == f"write {real} for {written} in line 1 of /etc/fstab"
+        (mild,) = check(f"{spec} /srv vfat noauto 0 0\n", seen)
+        assert mild.severity == "warn"
+        assert check(f"{spec.replace(written, real)} /srv vfat nofail 0 0\n", seen) == ()
+
+
+@pytest.mark.parametrize("tag", ["uuid", "Uuid", "label", "partuuid"])
+def test_a_tag_in_small_letters_is_none(tag: str) -> None:
+    (found,) = check(f"{tag}={LOCAL} /srv ext4 nofail 0 0\n")
+    assert (found.id, found.severity) == ("name-case", "fail")
+    assert found.mend == f"write {tag.upper()}= for {tag}= in line 1 of /etc/fstab"
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        # What systemd-fstab-generator makes of them: remote-fs.target requires the .automount.
+        ("_netdev,x-systemd.automount", []),
+        ("x-systemd.automount", ["no-netdev"]),
+        ("noauto,x-systemd.automount", ["no-netdev"]),
+        ("noauto", []),
+        ("noauto,auto,_netdev", ["no-nofail"]),
+        ("auto,noauto", []),
+        ("_netdev,nofail,fail", ["no-nofail"]),
+        ("_netdev,fail,nofail", []),
+    ],
+)
+def test_of_options_that_contradict_the_last_counts_as_for_systemd(
+    options: str, expected: list[str]
+) -> None:
+    assert ids(f"UUID={UUID} /srv ext4 {options} 0 0\n") == expected
+
+
+def test_what_is_mounted_on_first_use_may_have_no_letter_and_is_waited_for_by_no_boot() -> None:
+    options = "_netdev,noauto,x-systemd.automount"
+    assert ids(f"/dev/sdb1 /srv ext4 {options} 0 0\n") == ["device-name"]
+    gone = "UUID=ffffffff-0000-4000-8000-000000000009"
+    (found,) = check(f"{gone} /srv ext4 {options} 0 0\n")
+    assert (found.id, found.severity) == ("uuid-nowhere", "warn")
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        f"UUID={UUID}",
+        f"/dev/disk/by-uuid/{UUID}",
+        f"/dev/disk/by-path/ip-192.0.2.5:3260-iscsi-{IQN}-lun-0-part1",
+    ],
+)
+def test_a_line_without_notes_is_judged_by_the_target_of_its_disk(spec: str) -> None:
+    text = f"{spec} /srv ext4 _netdev,nofail 0 0\n"
+    disk = one(WWID)
+    session = Session("sysfs", IQN, sid=disk.paths[0].sid)
+    for startup, expected in (("manual", ["node-manual"]), ("automatic", [])):
+        seen = replace(seen_of(disk), records=(record(startup),))
+        assert ids(text, behind(seen, [disk], [session])) == expected
+    assert ids(text, behind(seen_of(disk), [disk], [session])) == []
 
 
 def test_a_line_that_cannot_be_read_is_a_failure_with_its_number() -> None:
     (found,) = check(f"# fine\nUUID={UUID}\n")
     assert (found.id, found.severity, found.line) == ("unreadable", "fail", 2)
+
+
+def test_a_blank_in_the_options_is_told_for_it_makes_mount_ignore_the_line() -> None:
+    (found,) = check(f"UUID={UUID} /srv ext4 nofail, _netdev 0 0\n")
+    assert (found.id, found.severity) == ("unreadable", "fail")
+    assert "'_netdev' for a number as its fifth field: is a blank in the options?" in found.text
 
 
 def test_findings_come_in_the_order_of_the_lines() -> None:

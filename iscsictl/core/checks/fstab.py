@@ -34,10 +34,13 @@ def _lines(machine: Machine, fstab: Fstab) -> Iterator[Finding]:
 
 
 def _facts(machine: Machine) -> fstabcheck.Machine:
-    return fstabcheck.machine_of(
-        machine.listing.disks or (),
+    listing = machine.listing
+    disks = listing.disks or ()
+    facts = fstabcheck.machine_of(
+        disks,
         machine.specs,
         machine.filesystems,
         machine.db.value.records if isinstance(machine.db, Known) else None,
         machine.systemd.login_service,
     )
+    return fstabcheck.behind(facts, disks, listing.sessions)

@@ -2,8 +2,8 @@
 
 _LIST = """
 boot-firmware boot-network-online chap-md5 chap-none chap-shared clock digest-routed disk-errors
-fs-failing fs-readonly fstab-boot fstab-claim-left fstab-device-name fstab-fsck fstab-no-netdev
-fstab-no-nofail fstab-no-order fstab-no-record fstab-node-manual fstab-readable
+fs-failing fs-readonly fstab-boot fstab-claim-left fstab-device-name fstab-fsck fstab-name-case
+fstab-no-netdev fstab-no-nofail fstab-no-order fstab-no-record fstab-node-manual fstab-readable
 fstab-requires-login fstab-same-directory fstab-unreadable fstab-uuid-nowhere fstab-uuid-twice
 fstab-wrong-disk initiator-clone initiator-name initiator-session ipsec-policy iscsid-answers
 iscsid-running kernel-modules kernel-transport multipath-map multipath-paths net-link net-mtu
