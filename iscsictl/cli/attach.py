@@ -64,8 +64,9 @@ def _values(pairs: tuple[str, ...]) -> dict[str, str]:
     found = {}
     for pair in pairs:
         key, sign, value = pair.partition("=")
-        if not sign or _judged("set", wishing.record_key, key) is None:
+        if not sign:
             raise UsageError(f"--set {pair}: expected KEY=VALUE such as node.session.scan=manual")
+        _judged("set", wishing.record_key, key)
         if wishing.is_secret_key(key):
             raise UsageError(
                 f"--set {key}: a secret on the command line is seen by everybody",

@@ -20,7 +20,7 @@ from iscsictl.errors import Exit, RefusedError, UsageError
 from iscsictl.model.plan import Report
 from iscsictl.model.volume import Volume
 from iscsictl.model.wish import AttachWish
-from iscsictl.parse.toml import parse_toml
+from iscsictl.parse.toml import decoded, parse_toml, where
 from iscsictl.system import stop
 from iscsictl.system.disk import new_uuid
 from iscsictl.system.files import replace_file
@@ -111,8 +111,12 @@ class _Many:
                     hint=f"make it anew: iscsictl plan {file} --out {saved}",
                 )
         name = "standard input" if file == "-" else file
-        volumes = read_volumes(*parse_toml(self.text, name), name, real)
-        wishes = {volume.name: _wish(volume) for volume in volumes}
+        toml, places = parse_toml(self.text, name)
+        volumes = read_volumes(toml, places, name, real)
+        wishes = {
+            volume.name: _wish(volume, where(name, places.get(("volume", number, "owner"), (1, 1))))
+            for number, volume in enumerate(volumes)
+        }
         self.saved = plan_
         self.errands = Errands(volumes, wishes, plan_)
         self.printer = StepPrinter(
@@ -182,19 +186,24 @@ def _read(file: str) -> tuple[str, SavedPlan | None]:
 def _text_of(file: str) -> str:
     try:
         if file == "-":
-            data = sys.stdin.buffer.read(_MAX_BYTES)
+            data = sys.stdin.buffer.read(_MAX_BYTES + 1)
         else:
             with Path(file).open("rb") as stream:
-                data = stream.read(_MAX_BYTES)
-        return data.decode("utf-8-sig")
+                data = stream.read(_MAX_BYTES + 1)
     except OSError as error:
         raise UsageError(f"{file}: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{file}: byte {error.start} is not UTF-8, as TOML must be") from None
+    if len(data) > _MAX_BYTES:
+        raise UsageError(
+            f"{file}: it is larger than {_MAX_BYTES >> 20} MiB", hint="part it into several files"
+        )
+    return decoded(data, "standard input" if file == "-" else file)
 
 
-def _wish(volume: Volume) -> AttachWish:
-    """Return the wish of a volume with what only this host knows: secrets and numbers."""
+def _wish(volume: Volume, place: str) -> AttachWish:
+    """Return the wish of a volume with what only this host knows: secrets and numbers.
+
+    `place` says where its owner stands.
+    """
     values: dict[str, Any] = {"uuid": new_uuid()}
     chap, mutual = volume.chap, volume.mutual
     if chap is not None and chap.secret_file is not None:
@@ -207,5 +216,5 @@ def _wish(volume: Volume) -> AttachWish:
             read_secret(theirs, prompt=False, whose=f"volume {volume.name}: mutual"),
         )
     if volume.owner is not None:
-        values["uid"], values["gid"] = owner_ids(volume.owner, f"volume {volume.name}: owner")
+        values["uid"], values["gid"] = owner_ids(volume.owner, f"{place}: owner")
     return replace(volume.wish, **values)

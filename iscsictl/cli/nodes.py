@@ -1,6 +1,5 @@
 """`nodes`: show and change node records."""
 
-import re
 import sys
 from typing import Any
 
@@ -8,6 +7,7 @@ import click
 
 from iscsictl.cli.choosing import by_target, choice_of, whole
 from iscsictl.cli.options import Settings, changing, common, need_root
+from iscsictl.core import wishing
 from iscsictl.core.choice import Choice, chosen_records, session_for
 from iscsictl.core.records import plan_values, require_settable
 from iscsictl.engine import sessions as looking
@@ -16,8 +16,6 @@ from iscsictl.errors import UsageError
 from iscsictl.model.record import SECRET_KEYS
 from iscsictl.ui.nodesview import show_nodes
 from iscsictl.ui.screen import screen_of
-
-_KEY = re.compile(r"(node|iface)\.[\w.\[\]]+")
 
 
 class GroupWithDefault(click.Group):
@@ -84,12 +82,11 @@ def _pairs(pairs: tuple[str, ...]) -> dict[str, str | None]:
                 f"{key}: a secret on the command line is seen by everybody",
                 hint="use: iscsictl chap set",
             )
-        if not sign or not _KEY.fullmatch(key):
-            raise UsageError(
-                f"{pair}: expected KEY=VALUE such as node.session.timeo.replacement_timeout=120",
-                hint="the keys: iscsictl nodes show",
-            )
         require_settable(key)
+        try:
+            wishing.record_key(key if sign else pair)
+        except ValueError as error:
+            raise UsageError(str(error), hint="the keys: iscsictl nodes show") from None
         found[key] = value or None
     return found
 

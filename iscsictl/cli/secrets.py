@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from iscsictl.cli.options import Settings, remark
+from iscsictl.core import wishing
 from iscsictl.errors import RefusedError, UsageError
 from iscsictl.model.secret import Secret
 from iscsictl.model.wish import Account
@@ -79,15 +80,10 @@ def account(
     if user is None or secret is None:
         return None
     for name in (user, mutual_user or "x"):
-        _check_user(name)
+        why = wishing.chap_name_problem(name)
+        if why is not None:
+            raise UsageError(why)
     return Account(user, secret, mutual_user, mutual_secret)
-
-
-def _check_user(name: str) -> None:
-    if not name or name != name.strip() or any(c in name for c in "\n\r\0"):
-        raise UsageError(f"{name!r} cannot be a CHAP name: blanks at the ends or line breaks")
-    if len(name.encode("utf-8", "surrogateescape")) > 255:
-        raise UsageError("the CHAP name is longer than 255 bytes")
 
 
 def judge_account(settings: Settings, given: Account, target: str | None) -> None:

@@ -10,7 +10,7 @@ from iscsictl.model import actions
 from iscsictl.model.inventory import Inventory, Known, Unreadable
 from iscsictl.model.names import Portal
 from iscsictl.model.plan import Plan
-from iscsictl.model.record import NodeRecord
+from iscsictl.model.record import NAMING_KEYS, NodeRecord
 from iscsictl.model.secret import Secret
 
 Changes = Mapping[str, str | Secret | None]
@@ -148,8 +148,7 @@ def plan_default_account(*, wrong: tuple[str, ...], changes: Changes) -> Plan:
 
 def require_settable(key: str) -> None:
     """Raise where a key is no setting that may be changed by hand."""
-    if key in {"node.name", "node.tpgt", "node.conn[0].address", "node.conn[0].port",
-               "iface.iscsi_ifacename"}:  # fmt: skip
+    if key in NAMING_KEYS:
         raise RefusedError(
             f"{key} names the record and cannot be changed",
             hint="make another record: iscsictl discover ADDRESS --save; then: iscsictl forget",

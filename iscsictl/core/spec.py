@@ -29,6 +29,7 @@ _HINTS: Final[Mapping[str, str]] = {
     "uuid": "a filesystem is found by target, LUN and WWID; its UUID is made when it is",
     "device": "a disk is named by target and lun, never by its letter",
 }
+_LONG: Final = 10**40
 _NEED_MOUNT: Final = ("options", "owner", "mode", "required-by", "over-nonempty")
 
 
@@ -55,11 +56,11 @@ def below(volume: Volume, volumes: Iterable[Volume]) -> frozenset[str]:
 
 
 class _ElementError(ValueError):
-    """What is wrong with one element of a list."""
+    """What is wrong with one element of a list, or one key of a table."""
 
-    def __init__(self, number: int, text: str) -> None:
+    def __init__(self, place: int | str, text: str) -> None:
         super().__init__(text)
-        self.number = number
+        self.place = place
 
 
 def _each(value: object, check: Callable[[object], Any]) -> tuple[Any, ...]:
@@ -76,11 +77,19 @@ def _each(value: object, check: Callable[[object], Any]) -> tuple[Any, ...]:
 
 
 def _expected(what: str, value: object) -> ValueError:
-    shown = repr(value)[:80]
-    if isinstance(value, bool):
-        shown = str(value).lower()
-    elif isinstance(value, dict | list):
-        shown = "a table" if isinstance(value, dict) else "a list"
+    match value:
+        case dict():
+            shown = "a table"
+        case list():
+            shown = "a list"
+        case bool():
+            shown = str(value).lower()
+        case int() if abs(value) >= _LONG:
+            shown = "a number as long as that"
+        case str():
+            shown = repr(value)[:80]
+        case _:
+            shown = str(value)
     return ValueError(f"expected {what}, not {shown}")
 
 
@@ -155,18 +164,38 @@ def _secret_file(value: object) -> str:
 def _settings(value: object) -> dict[str, str]:
     if not isinstance(value, dict):
         raise _expected('a table such as { "node.session.scan" = "manual" }', value)
-    for key in value:
-        wishing.record_key(key)
-        if wishing.is_secret_key(key):
-            raise ValueError(f"{key}: a secret stands in a file of its own: chap, secret-file")
-    return {key: _setting(key, _text(text)) for key, text in value.items()}
+    return {key: _setting(key, text) for key, text in value.items()}
 
 
-def _setting(key: str, value: str) -> str:
+def _setting(key: str, value: object) -> str:
     try:
-        return checked(key, value)
+        wishing.record_key(key)
+    except ValueError as error:
+        raise _ElementError(key, str(error)) from None
+    if wishing.is_secret_key(key):
+        text = f"{key}: a secret stands in a file of its own: chap, secret-file"
+        raise _ElementError(key, text)
+    try:
+        return checked(key, _text(value))
     except UsageError as error:
-        raise ValueError(str(error)) from None
+        raise _ElementError(key, error.text) from None
+    except ValueError as error:
+        raise _ElementError(key, f"{key}: {error}") from None
+
+
+def _user(value: object) -> str:
+    text = _text(value)
+    why = wishing.chap_name_problem(text)
+    if why is not None:
+        raise ValueError(why)
+    return text
+
+
+def _owner(value: object) -> str:
+    text = _text(value)
+    if text == ":":
+        raise ValueError(f"{text}: expected USER:GROUP, or one of them")
+    return text
 
 
 Check = Callable[[object], Any]
@@ -183,7 +212,7 @@ _KEYS: Final[Mapping[str, Check | None]] = {
     "fs-label": _text,
     "mount": _directory,
     "options": _options,
-    "owner": _text,
+    "owner": _owner,
     "mode": _mode,
     "required-by": _units,
     "wwid": _text,
@@ -193,7 +222,7 @@ _KEYS: Final[Mapping[str, Check | None]] = {
     "over-nonempty": _flag,
     "verify-blank": _one_of(("quick", "full")),
 }
-_CHAP_KEYS: Final[Mapping[str, Check | None]] = {"user": _text, "secret-file": _secret_file}
+_CHAP_KEYS: Final[Mapping[str, Check | None]] = {"user": _user, "secret-file": _secret_file}
 
 
 @dataclass(frozen=True)
@@ -290,7 +319,7 @@ class _Reader:
                 try:
                     found[key] = check(value)
                 except ValueError as error:
-                    place = (error.number,) if isinstance(error, _ElementError) else ()
+                    place = (error.place,) if isinstance(error, _ElementError) else ()
                     raise self._fault((*path, key, *place), f"{key}: {error}") from None
         return found
 

@@ -6,6 +6,8 @@ key or an element stands, is found here by a second, simpler reading of text tha
 
 import re
 import tomllib
+from bisect import bisect_right
+from collections.abc import Callable
 from typing import Any, Final
 
 from iscsictl.errors import UsageError
@@ -26,6 +28,24 @@ _STRINGS: Final = (
     re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL),
     re.compile(r"'[^']*'"),
 )
+# What tomllib and Python say without a word that means anything to who writes a file.
+_SAID: Final = (
+    ("Cannot declare", "this table is there twice"),
+    ("Cannot mutate immutable namespace", "this was closed where it stands in brackets or braces"),
+)
+_DEEP: Final = 100
+_DIGITS: Final = 4300
+_TOKEN: Final = re.compile(
+    "|".join(
+        (
+            *(f"(?:{string.pattern})" for string in _STRINGS),
+            r"#[^\n]*",
+            r"(?P<number>[0-9](?:_?[0-9])*)",
+            r"(?P<bracket>[][{}])",
+        )
+    ),
+    re.DOTALL,
+)
 _SCALAR: Final = re.compile(r"[^,\]}#\r\n]*")
 
 
@@ -37,10 +57,23 @@ def parse_toml(text: str, name: str) -> tuple[dict[str, Any], Places]:
     """
     try:
         return tomllib.loads(text), _Finder(text).find()
-    except ValueError as error:
+    except tomllib.TOMLDecodeError as error:
         raise _explained(str(error), text, name) from None
     except RecursionError:
-        raise UsageError(f"{name}: it is nested too deeply", hint=_HINT) from None
+        raise _fault(name, text, _deep(text), "it is nested too deeply") from None
+    except ValueError:  # int() has a limit (sys.set_int_max_str_digits)
+        what = f"a number has more than {_DIGITS} digits"
+        raise _fault(name, text, _first(text, "number", _is_long), what) from None
+
+
+def decoded(data: bytes, name: str) -> str:
+    """Return the text of a file, without a byte order mark. Raises UsageError if not UTF-8."""
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = error.object[: error.start].decode()
+        what = "a byte that is not UTF-8, as TOML must be"
+        raise _fault(name, before, len(before), what) from None
 
 
 def where(name: str, place: tuple[int, int]) -> str:
@@ -51,14 +84,38 @@ def where(name: str, place: tuple[int, int]) -> str:
 def _explained(said: str, text: str, name: str) -> UsageError:
     found = _AT.search(said)
     what = said[: found.start()] if found else said
-    if found and found[1]:
-        place = (int(found[1]), int(found[2]))
-    else:
-        place = (text.count("\n") + 1, len(text) - text.rfind("\n"))
-    return UsageError(
-        f"{where(name, place)}: {what[:1].lower()}{what[1:]}",
-        hint=_HINT,
-    )
+    what = next((ours for theirs, ours in _SAID if what.startswith(theirs)), what)
+    place = (int(found[1]), int(found[2])) if found and found[1] else _place(text, len(text))
+    return UsageError(f"{where(name, place)}: {what[:1].lower()}{what[1:]}", hint=_HINT)
+
+
+def _fault(name: str, text: str, at: int, what: str) -> UsageError:
+    return UsageError(f"{where(name, _place(text, at))}: {what}", hint=_HINT)
+
+
+def _place(text: str, at: int) -> tuple[int, int]:
+    return text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at)
+
+
+def _first(text: str, kind: str, fits: Callable[[str], bool]) -> int:
+    """Return where the first word of a kind stands that fits, outside of strings and comments."""
+    words = (found for found in _TOKEN.finditer(text) if found[kind] is not None)
+    return next((found.start() for found in words if fits(found[kind])), 0)
+
+
+def _is_long(number: str) -> bool:
+    return len(number) - number.count("_") > _DIGITS
+
+
+def _deep(text: str) -> int:
+    depth = 0
+
+    def fits(bracket: str) -> bool:
+        nonlocal depth
+        depth += 1 if bracket in "[{" else -1
+        return depth > _DEEP
+
+    return _first(text, "bracket", fits)
 
 
 class _Finder:
@@ -66,6 +123,7 @@ class _Finder:
 
     def __init__(self, text: str) -> None:
         self.text = text.replace("\r\n", "\n")
+        self.lines = [0, *(found.end() for found in re.finditer("\n", self.text))]
         self.at = 0
         self.places: dict[Path, tuple[int, int]] = {}
         self.elements: dict[Path, int] = {}
@@ -83,8 +141,8 @@ class _Finder:
         return self.at
 
     def _note(self, path: Path, start: int) -> None:
-        line = self.text.count("\n", 0, start) + 1
-        self.places.setdefault(path, (line, start - self.text.rfind("\n", 0, start)))
+        line = bisect_right(self.lines, start)
+        self.places.setdefault(path, (line, start - self.lines[line - 1] + 1))
 
     def _header(self) -> Path:
         """Read [a.b] or [[a.b]]; of an array of tables the last element is meant."""

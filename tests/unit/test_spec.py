@@ -1,6 +1,7 @@
 """A file of volumes: what is good becomes wishes, what is not is told with its place."""
 
 import os
+import time
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,12 @@ from hypothesis import strategies as st
 
 from iscsictl.cli.main import cli
 from iscsictl.core.spec import below, read_volumes
-from iscsictl.errors import UsageError
+from iscsictl.errors import Exit, UsageError
 from iscsictl.model.names import Portal
 from iscsictl.model.volume import Credential, Volume
 from iscsictl.model.wish import AttachWish, Consent
 from iscsictl.parse.toml import parse_toml
+from tests.commands import call
 
 DESIGN = """\
 [[volume]]
@@ -128,9 +130,29 @@ def test_every_key_reaches_the_wish() -> None:
         (LEAST + 'mutual = { user = "u" }\n', (5, 1), "mutual: needs chap"),
         (LEAST + 'chap = { user = "u", secret-file = "/x" }\nmutual = { user = "m" }\n', (6, 1),
          "mutual: both need a secret-file"),
-        (LEAST + 'set = { scan = "manual" }\n', (5, 1), "set: scan: expected KEY=VALUE"),
-        (LEAST + 'set = { "node.session.auth.password" = "hunter2" }\n', (5, 1), "a secret stands"),
-        (LEAST + f'set = {{ "node.x" = "{256 * "y"}" }}\n', (5, 1), "longer than 255 bytes"),
+        (LEAST + 'set = { scan = "manual" }\n', (5, 9), "set: scan: expected KEY=VALUE"),
+        (LEAST + 'set = { "node.session.auth.password" = "hunter2" }\n', (5, 9), "a secret stands"),
+        (LEAST + f'set = {{ "node.x" = "{256 * "y"}" }}\n', (5, 9), "longer than 255 bytes"),
+        (LEAST + '[volume.set]\n"node.session.scan" = "manual"\n"node.x" = 5\n', (7, 1),
+         "set: node.x: expected a string in quotes, not 5"),
+        (LEAST + 'set = { "node.name" = "x" }\n', (5, 9), "set: node.name: it names the record"),
+        (LEAST + 'set = { "node.conn[0].address" = "x" }\n', (5, 9), "it names the record"),
+        (LEAST + 'set = { "discovery.startup" = "x" }\n', (5, 9), "expected KEY=VALUE"),
+        (LEAST + f'set = {{ "node.{"x" * 123}" = "x" }}\n', (5, 9), "127 bytes at most"),
+        (LEAST + f"lun = {'9' * 5000}\n", (5, 7), "a number has more than 4300 digits"),
+        (f'# {"1" * 5000}\nx = "{"1" * 5000}"\ny = {"1_" * 4301}1\n', (3, 5), "4300 digits"),
+        (LEAST + f"lun = 0x{'f' * 5000}\n", (5, 1), "not a number as long as that"),
+        (LEAST + f"lun = {'[' * 9999}{']' * 9999}\n", (5, 107), "nested too deeply"),
+        ("[volume]\n[volume]\n", (2, 8), "this table is there twice"),
+        (LEAST + 'chap = { user = "u" }\nchap.x = "y"\n', (6, 13), "was closed where it stands"),
+        (LEAST + "name = 1979-05-27\n", (5, 18), "cannot overwrite"),
+        (LEAST.replace('"a"', "1979-05-27"), (2, 1), "a string in quotes, not 1979-05-27"),
+        (LEAST.replace('"a"', "07:32:00"), (2, 1), "a string in quotes, not 07:32:00"),
+        (LEAST + 'chap = { user = " u" }\n', (5, 10), "blanks at the ends"),
+        (LEAST + f'chap = {{ user = "{"u" * 256}" }}\n', (5, 10), "longer than 255 bytes"),
+        (LEAST + "mount = \"/a\"\noptions = ['q\"r']\n", (6, 12), "a double quote is not closed"),
+        (LEAST + 'mount = "/a\\u001bb"\n', (5, 1), "a control character"),
+        (LEAST + 'mount = "/a"\nowner = ":"\n', (6, 1), "owner: :: expected USER:GROUP"),
         (LEAST + OTHER.replace('"b"', '"a"'), (6, 1), "name: 'a' is that of volume 'a' too"),
         (LEAST + 'mount = "/a"\n' + OTHER + 'mount = "/a/"\n', (10, 1), "mount: '/a' is that of"),
         (LEAST + OTHER.replace(":b", ":a"), (8, 1), "is that of volume 'a' too (line 1, column 1)"),
@@ -154,6 +176,35 @@ def test_a_byte_order_mark_is_no_part_of_the_file(
     (tmp_path / "v.toml").write_text("\ufeffvolumes = 1\n")
     result = CliRunner().invoke(cli, ["plan", str(tmp_path / "v.toml")])
     assert "line 1, column 1: volumes: there is no such key" in result.output
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (b"# \xc3\xa9\xff\n", "v.toml, line 1, column 4: a byte that is not UTF-8"),
+        (b"\xef\xbb\xbf#\r\n# \xff\n", "v.toml, line 2, column 3: a byte that is not UTF-8"),
+        (LEAST.encode() + b'mount = "/a"\nowner = "no-such-user"\n',
+         "v.toml, line 6, column 1: owner no-such-user: there is no such user"),
+        (b"#" * (16 << 20) + b"\n", "v.toml: it is larger than 16 MiB"),
+    ],
+)  # fmt: skip
+def test_what_only_the_host_can_judge_of_a_file_is_told_with_its_place_too(
+    data: bytes, says: str, tmp_path: Path
+) -> None:
+    (tmp_path / "v.toml").write_bytes(data)
+    answer = call(["plan", "v.toml"], tmp_path, uid=0)
+    assert answer.code == Exit.USAGE
+    assert answer.err.startswith(f"iscsictl: {says}")
+    assert "hint: " in answer.err
+
+
+def test_the_time_to_read_a_file_grows_with_it_and_not_with_its_square() -> None:
+    text = "x = [\n" + '"y",\n' * 120_000 + "]\n"
+    begin = time.process_time()
+    _, places = parse_toml(text, "v.toml")
+    # Under a second; half a minute where each line was counted from the beginning.
+    assert time.process_time() - begin < 8
+    assert places["x", 119_999] == (120_001, 1)
 
 
 def test_an_empty_file_has_no_volume() -> None:
