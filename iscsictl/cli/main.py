@@ -2,13 +2,15 @@
 
 import gc
 import importlib
+import re
+import sys
 from typing import cast
 
 import click
 
 from iscsictl import __version__
-from iscsictl.cli.options import complain
-from iscsictl.errors import Exit
+from iscsictl.cli.options import Settings, complain, report
+from iscsictl.errors import Exit, UsageError
 from iscsictl.lazyclass import dataclass
 
 
@@ -76,6 +78,9 @@ def entries() -> dict[str, Entry]:
     return {name: entry for section in SECTIONS.values() for name, entry in section.items()}
 
 
+_JSON = re.compile(r"\0(?:-[nyqvh]*(?:J[nyqvhJ]*|o\0?json)|--output(?:\0|=)json)(?=\0)")
+
+
 class LazyGroup(click.Group):
     """A group whose commands are imported when they are called."""
 
@@ -124,6 +129,20 @@ def cli() -> None:
     """
 
 
+def _usage(error: click.ClickException, hint: str | None) -> int:
+    """Say what Click found wrong; it comes before the settings are known."""
+    settings = Settings(output="json" if _wants_json(sys.argv[1:]) else "table")
+    return report(UsageError(error.format_message(), hint=hint), settings)
+
+
+def _wants_json(words: list[str]) -> bool:
+    """Tell whether -J or -o json is among the arguments, alone or behind other flags."""
+    if "--" in words:
+        words = words[: words.index("--")]
+    text = "\0".join(("", *words, ""))
+    return _JSON.search(text) is not None
+
+
 def run_cli() -> int:
     """Run the command line and return the exit code."""
     try:
@@ -140,8 +159,8 @@ def run_cli() -> int:
             click.echo(error.format_message(), err=True)
             return int(Exit.USAGE)
         path = error.ctx.command_path if error.ctx else "iscsictl"
-        return complain(error.format_message(), f"see {path} --help", Exit.USAGE)
+        return _usage(error, f"see {path} --help")
     except click.ClickException as error:
-        return complain(error.format_message(), None, Exit.USAGE)
+        return _usage(error, None)
     except RecursionError:
         return complain("the input is nested too deeply", None, Exit.ERROR)

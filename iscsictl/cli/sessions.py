@@ -256,6 +256,10 @@ def hold(settings: Settings, name: str | None, seconds: float | None) -> int:
         return 0
     from iscsictl.cli.places import named
 
+    if seconds is not None and seconds < 1:
+        raise UsageError(
+            "--for: a hold is for a second at least", hint="to end one: iscsictl unhold"
+        )
     need_root("hold")
     name = named(name)
     return branches(

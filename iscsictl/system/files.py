@@ -99,7 +99,11 @@ def explained(error: OSError, verb: str, path: Path) -> IscsictlError:
         if os.geteuid() != 0:
             return NeedsRootError(text, hint="run it as root")
         return IscsictlError(text, hint=f"is it immutable or on a network mount? lsattr {path}")
-    return IscsictlError(text)
+    if error.errno == errno.EISDIR:
+        return IscsictlError(text, hint="name a file, or move the directory of that name away")
+    if error.errno == errno.ENOENT and not path.is_symlink():
+        return IscsictlError(text, hint=f"make its directory first: mkdir -p {path.parent}")
+    return IscsictlError(text, hint=f"see what is there: ls -ld {path}")
 
 
 def _changed(path: Path) -> FileChangedError:

@@ -29,7 +29,11 @@ def read_table(device: str) -> Table | None:
     if not result.code:
         return parse_table(result.out)
     if "does not contain a recognized partition table" not in result.err:
-        raise IscsictlError(f"sfdisk cannot read {device}: {result.said}", tool_exit=result.code)
+        raise IscsictlError(
+            f"sfdisk cannot read {device}: {result.said}",
+            hint="see what the kernel says of the disk: journalctl -k -n 20",
+            tool_exit=result.code,
+        )
     return Table("bsd") if _is_bsd(device) else None
 
 

@@ -55,7 +55,10 @@ def opened(device: str, *, exclusive: bool) -> Iterator[int]:
             raise InUseError(
                 f"{device} is in use", hint=f"see who holds it: iscsictl disk show {device}"
             ) from None
-        raise UnreachableError(f"{device} cannot be opened: {error.strerror}") from None
+        raise UnreachableError(
+            f"{device} cannot be opened: {error.strerror}",
+            hint="see whether the disk is there and answers: iscsictl ls",
+        ) from None
     try:
         yield fd
     finally:
@@ -182,7 +185,11 @@ def read_table(device: str) -> tuple[str | None, tuple[Partition, ...]]:
     if result.code:
         if "does not contain a recognized partition table" in result.err:
             return None, ()
-        raise IscsictlError(f"sfdisk cannot read {device}: {result.said}", tool_exit=result.code)
+        raise IscsictlError(
+            f"sfdisk cannot read {device}: {result.said}",
+            hint="see what the kernel says of the disk: journalctl -k -n 20",
+            tool_exit=result.code,
+        )
     table = json.loads(result.out)["partitiontable"]
     sector = int(table.get("sectorsize", 512))
     return str(table["label"]), tuple(

@@ -129,6 +129,46 @@ def test_an_unknown_option_is_a_usage_error_of_one_line_and_a_hint(
     assert second.startswith("hint: ")
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "detach x --lun 99999 -n -J", "ls -J --nope", "ls --nope -o json", "mount -nJ",
+        "mount --output=json", "mount -nojson", "fstab add x --output json", "atach -J",
+    ],
+)  # fmt: skip
+def test_an_error_that_click_finds_is_told_in_json_too(words: str, tmp_path: Path) -> None:
+    answer = call(words.split(), tmp_path)
+    assert answer.code == Exit.USAGE
+    document = json.loads(answer.out)
+    assert document["schema"] == "iscsictl.error/1"
+    assert document["error"]["exit"] == Exit.USAGE
+    assert answer.err.startswith(f"iscsictl: {document['error']['text']}")
+
+
+@pytest.mark.parametrize("words", ["mount -- -J", "mount -o tsv", "ls --nope -o table", "hold -oJ"])
+def test_where_nobody_asked_for_json_there_is_none(words: str, tmp_path: Path) -> None:
+    assert call(words.split(), tmp_path).out == ""
+
+
+@pytest.mark.parametrize("seconds", ["0", "0s", "1ms", "0.5"])
+def test_a_hold_of_no_time_is_a_usage_error(seconds: str, tmp_path: Path) -> None:
+    answer = call(["hold", "/srv/x", "--for", seconds], tmp_path, uid=0)
+    assert answer.code == Exit.USAGE
+    assert "a second at least" in answer.err
+
+
+def test_an_error_about_a_file_has_a_hint(tmp_path: Path) -> None:
+    put(tmp_path, "etc/fstab/x")
+    for words, hint in (
+        (["chap", "generate", "--out", "none/x"], "mkdir -p none"),
+        (["chap", "generate", "--out", "none/there/x"], "mkdir -p none/there"),
+        (["fstab", "ls"], "move the directory of that name away"),
+    ):
+        answer = call(words, tmp_path)
+        assert answer.code == Exit.ERROR
+        assert hint in answer.err.splitlines()[1]
+
+
 def test_a_typing_error_is_met_with_the_nearest_command(tmp_path: Path) -> None:
     answer = call(["atach"], tmp_path)
     assert answer.code == Exit.USAGE
@@ -142,6 +182,20 @@ def test_a_machine_with_nothing_on_it_lists_nothing_and_exits_0(words: str, tmp_
         answer = call([*words.split(), "-o", output], tmp_path)
         assert answer.code == 0, answer.err
         assert "Traceback" not in answer.err
+
+
+def test_a_line_that_cannot_be_read_leaves_the_table_of_the_others_whole(tmp_path: Path) -> None:
+    good = "UUID=6f2b1c1e-4a0f-4d0e-9b8a-0d4c2f6b7a11 /srv/data ext4 _netdev,nofail 0 0\n"
+    put(tmp_path, "etc/fstab", good)
+    before = call(["fstab", "ls"], tmp_path).out.splitlines()
+    put(tmp_path, "etc/fstab", f"{good}UUID=x /srv/more ext4 nofail, _netdev 0 0\n")
+    answer = call(["fstab", "ls"], tmp_path)
+    first, second, third = (line.split() for line in answer.out.splitlines())
+    assert first == before[0].split()
+    assert second[2] == good.split(maxsplit=1)[0]
+    assert third == ["2", "-", "-", "-", "-", "unreadable", "-"]
+    told = call(["fstab", "check"], tmp_path)
+    assert "fifth field" in told.out
 
 
 @pytest.mark.fault("F13")
@@ -232,7 +286,9 @@ def test_json_is_ascii_so_that_no_locale_can_spoil_it(tmp_path: Path) -> None:
     assert json.loads(answer.out)["steps"][0]["subject"] == "/srv/é日"
 
 
-@pytest.mark.parametrize("given", ["noatime, ro", "ro\n", "a\tb", "rw,x-iscsictl.making=naa.1"])
+@pytest.mark.parametrize(
+    "given", ["noatime, ro", "ro\n", "a\tb", "rw,x-iscsictl.making=naa.1", 'q"r']
+)
 def test_mount_options_that_no_line_should_carry_are_refused(given: str, tmp_path: Path) -> None:
     for words in (
         ["attach", "-p", "192.0.2.5", "--mount", "/srv/x"],
@@ -269,6 +325,14 @@ def test_a_directory_is_the_same_however_it_is_written(path: str, tmp_path: Path
         ["--set", "node.startup=" + "x" * 256],
         ["--mount", "/srv/x", "--owner", ""],
         ["--mount", "/srv/x", "--owner", ":"],
+        ["--mount", "/srv/a\x1bb"],
+        ["--set", "node.name=x"],
+        ["--set", "node.conn[0].address=192.0.2.6"],
+        ["--set", "node.tpgt=2"],
+        ["--set", "iface.iscsi_ifacename=x"],
+        ["--set", "discovery.startup=automatic"],
+        ["--set", "node." + "x" * 123 + "=1"],
+        ["--set", "node.\u00e9=1"],
         ["--chap-user", " u", "--chap-secret-file", "-"],
         ["--chap-user", "u" * 256, "--chap-secret-file", "-"],
     ],
