@@ -9,6 +9,7 @@ DEFAULT_IFACE = "default"
 # Those that open-iscsi knows without a definition (iface.c), and their transports.
 BUILT_IN_IFACES = {DEFAULT_IFACE: "tcp", "iser": "iser"}
 MAX_NAME_BYTES = 223
+MAX_HOST, MAX_LABEL = 253, 63
 
 _LABEL = r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
 _IQN = re.compile(rf"iqn\.[0-9]{{4}}-(0[1-9]|1[0-2])\.{_LABEL}(?:\.{_LABEL})*(?::[^\s/]*)?")
@@ -66,6 +67,8 @@ def parse_portal(text: str) -> Portal:
         )
     if ":" in address and not _is_ipv6(address):
         raise ValueError(f"portal {text!r}: {address!r} is no IPv6 address")
+    if ":" not in address and not _may_be_host(address):
+        raise ValueError(f"portal {text!r}: no host can have the name {address!r}")
     number = _number(text, "port", port, 1) if port else DEFAULT_PORT
     group = _number(text, "portal group tag", tag, 0) if comma else None
     return Portal(address, number, group)
@@ -79,6 +82,16 @@ def _is_ipv6(address: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _may_be_host(name: str) -> bool:
+    """Tell whether a host may have this name by its lengths (RFC 1035 2.3.4, IDNA)."""
+    try:
+        encoded = name if name.isascii() else name.encode("idna").decode()
+    except UnicodeError:
+        return False
+    labels = encoded.removesuffix(".").split(".")
+    return len(".".join(labels)) <= MAX_HOST and all(0 < len(n) <= MAX_LABEL for n in labels)
 
 
 def _number(text: str, what: str, digits: str, lowest: int) -> int:

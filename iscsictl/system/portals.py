@@ -85,9 +85,12 @@ def _try(portal: Portal, deadline: float) -> str | None:
 
 
 def _address(portal: Portal, flags: int) -> Address:
-    family, kind, protocol, _, address = socket.getaddrinfo(
-        portal.address, portal.port, type=socket.SOCK_STREAM, flags=flags
-    )[0]
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            portal.address, portal.port, type=socket.SOCK_STREAM, flags=flags
+        )[0]
+    except UnicodeError as error:
+        raise OSError(errno.EINVAL, "no host can have it") from error
     return family, kind, protocol, address
 
 

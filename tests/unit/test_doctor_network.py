@@ -108,6 +108,17 @@ def test_names_that_nobody_resolves_are_asked_for_side_by_side_and_not_waited_fo
                      for n in ("slow", "lame")}  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    "name", ["array1..example", ".example", "../../etc", "a" * 64, "a" * 2000, "array\udcff"]
+)
+def test_a_name_that_no_host_can_have_leaves_the_other_portals_as_they_are(name: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        here = Portal("127.0.0.1", server.getsockname()[1])
+        found = silent([Portal(name), here], 5)
+    assert list(found) == [Portal(name)]
+    assert found[Portal(name)].startswith("the name cannot be resolved: ")
+
+
 def test_an_echo_comes_back_from_here_and_not_from_nowhere() -> None:
     here, nowhere = Portal("127.0.0.1"), Portal("192.0.2.254")
     try:
