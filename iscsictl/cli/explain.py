@@ -23,8 +23,9 @@ _TITLES = {
 def explain(settings: Settings, what: tuple[str, ...]) -> int:
     r"""Say what an error means, its usual cause and what to do.
 
-    WHAT is a code of iscsiadm (24), of the kernel (1020) or of a login (0x0201), or the text of
-    an error, one line or many; - reads the text from stdin. Without WHAT all codes are listed.
+    WHAT is a code of iscsiadm (24), of the kernel (1020) or of a login (0x0201), several of them,
+    or the text of an error, one line or many; - reads the text from stdin. Without WHAT all codes
+    are listed.
 
     \b
     iscsictl explain 24

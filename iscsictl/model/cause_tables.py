@@ -2,7 +2,8 @@
 
 Sources: iscsiadm(8), "EXIT STATUS", and open-iscsi's iscsi_err.h; the kernel's
 scsi/iscsi_if.h; RFC 7143 section 11.13.5. Each row: code, name, meaning, usual cause, what to
-do, exit code of iscsictl.
+do, exit code of iscsictl. The meaning of iscsiadm's codes is what open-iscsi itself says of them
+(usr/iscsi_err.c), by which `explain` knows them in a text.
 """
 
 from typing import Final

@@ -19,6 +19,8 @@ from iscsictl.errors import NotFoundError
         ("1020", "kernel", 1020),
         ("0x0201", "login", 0x0201),
         ("0x201", "login", 0x0201),
+        ("0X0201", "login", 0x0201),
+        ("0024", "iscsiadm", 24),
         ("0203", "login", 0x0203),
         ("020a", "login", 0x020A),
         ("02/03", "login", 0x0203),
@@ -56,11 +58,62 @@ def test_what_is_no_code_is_none(word: str) -> None:
         ("iscsiadm exited with code 8", [8]),
         ("iscsiadm -m node --login failed, exit status: 15", [15]),
         ("iscsiadm: connect to 192.0.2.5 timed out", [8]),
+        ("iscsiadm: No session found.", [21]),
+        ("iscsiadm: No portal found.", [21]),
+        ("iscsiadm: Login I/O error, failed to receive a PDU", [4]),
+        ("iscsid: cannot make a connection to 192.0.2.5:3260 (-1,11)", [4]),
+        ("iscsiadm: cannot make connection to 192.0.2.5: Connection timed out", [4]),
+        ("iscsiadm: Login authentication failed with target iqn.2001-04.com.example:a", [19]),
+        ("iscsiadm: Cannot perform discovery. Initiatorname required.", [20]),
+        ("iscsiadm: Cannot perform discovery. Invalid Initiatorname.", [7]),
         ("login to a: x (login status 0203, iscsiadm 19)", [19]),
     ],
 )  # fmt: skip
 def test_codes_are_found_in_pasted_text(text: str, codes: list[int]) -> None:
     assert [cause.code for cause in in_text(text)] == codes
+
+
+# usr/iscsi_err.c of open-iscsi
+SAID = (
+    "unknown error", "session not found", "no available memory", "encountered connection failure",
+    "encountered iSCSI login failure", "encountered iSCSI database failure", "invalid parameter",
+    "connection timed out", "internal error", "encountered iSCSI logout failure",
+    "iSCSI PDU timed out",
+    "iSCSI driver not found. Please make sure it is loaded, and retry the operation",
+    "daemon access denied", "iSCSI driver does not support requested capability.",
+    "session exists", "Unknown request", "iSNS service not supported",
+    "could not communicate to iscsid", "encountered non-retryable iSCSI login failure",
+    "could not connect to iscsid", "no objects found", "sysfs lookup failure", "host not found",
+    "iSCSI login failed due to authorization failure", "iSNS query failed",
+    "iSNS registration failed", "operation not supported", "device or resource in use",
+    "operation failed but retry may succeed", "unknown discovery type", "child process terminated",
+    "target likely not connected", "iscsid request timed out",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("code", "said"), list(enumerate(SAID, start=1)))
+@pytest.mark.parametrize(
+    "line",
+    ["iscsiadm: Could not perform SendTargets discovery: {}",
+     "iscsiadm: Could not read node DB: {}.", "{}"],
+)  # fmt: skip
+def test_what_open_iscsi_says_of_a_code_is_known_without_its_number(
+    code: int, said: str, line: str
+) -> None:
+    assert [(c.kind, c.code) for c in in_text(line.format(said))] == [("iscsiadm", code)]
+
+
+def test_several_codes_are_each_explained_in_their_order() -> None:
+    assert [c.code for c in explain("1020 24 0x0203 24")] == [1020, 24, 0x0203]
+    result = CliRunner().invoke(cli, ["explain", "24", "1020", "-o", "json"])
+    assert [c["code"] for c in json.loads(result.stdout)["causes"]] == [24, 1020]
+
+
+def test_words_that_are_not_all_codes_are_a_text() -> None:
+    result = CliRunner().invoke(cli, ["explain", "detected", "conn", "error", "(1020)"])
+    assert "1020" in result.output
+    with pytest.raises(NotFoundError):
+        explain("24 4711")
 
 
 def test_several_lines_give_each_cause_once_the_login_status_first() -> None:
