@@ -6,12 +6,10 @@ import click
 
 from iscsictl.cli.options import Settings, changing, common, need_root
 from iscsictl.cli.running import carry_out
-from iscsictl.core.initiator import NameFacts, plan_name, require_name
+from iscsictl.core.initiator import plan_generate, plan_name, require_name
 from iscsictl.engine import host
 from iscsictl.engine.context import Context
 from iscsictl.errors import NotFoundError
-from iscsictl.model.names import why_not_made
-from iscsictl.model.plan import Plan
 from iscsictl.system.initiator import made_name
 from iscsictl.ui.hostview import show_name
 from iscsictl.ui.screen import screen_of
@@ -50,21 +48,17 @@ def set_(settings: Settings, name: str) -> int:
 
 
 @initiator.command("generate")
-@click.option("--new", is_flag=True, help="Make one even if there is a good one.")
+@click.option("--new", is_flag=True, help="Make one even if there is one.")
 @changing
 @common
 def generate(settings: Settings, new: bool) -> int:
-    """Make a name that no other host has, where there is none or a malformed one.
+    """Make a name that no other host has, where there is none or one that no array takes.
 
-    A good name stays, so that arrays go on knowing this host; --new replaces it, as for a
+    Any other name stays, so that arrays go on knowing this host; --new replaces it, as for a
     machine that was cloned.
     """
     need_root("initiator generate")
     name = require_name(made_name(settings.root))
-
-    def think(facts: NameFacts) -> Plan:
-        now = facts.now.name
-        keep = now is not None and not new and why_not_made(now) is None
-        return plan_name(facts, now if keep and now is not None else name)
-
-    return carry_out(settings, host.task(host.name_facts, think))
+    return carry_out(
+        settings, host.task(host.name_facts, lambda facts: plan_generate(facts, name, new=new))
+    )

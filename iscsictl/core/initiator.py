@@ -1,5 +1,7 @@
 """Plans for the name of this host and for its services."""
 
+from dataclasses import replace
+
 from iscsictl.core.draft import Draft
 from iscsictl.errors import InUseError, IscsictlError, MissingError, UsageError
 from iscsictl.lazyclass import dataclass
@@ -7,7 +9,7 @@ from iscsictl.model.actions import EnableService
 from iscsictl.model.host_actions import SetInitiatorName, StartService
 from iscsictl.model.listing import Session
 from iscsictl.model.machine import InitiatorName, Systemd, Unit
-from iscsictl.model.names import why_not_made
+from iscsictl.model.names import why_not_made, why_not_met
 from iscsictl.model.plan import Plan
 
 _ISCSID = ("iscsid.socket", "iscsid.service")
@@ -52,6 +54,16 @@ def plan_name(facts: NameFacts, name: str) -> Plan:
             f"{facts.now.name}"
         )
     return Plan(tuple(draft.steps), notes=tuple(draft.notes))
+
+
+def plan_generate(facts: NameFacts, made: str, *, new: bool) -> Plan:
+    """Return how this host gets the name just made; one that arrays may know stays unless `new`."""
+    now = facts.now.name
+    if new or now is None or why_not_met(now):
+        return plan_name(facts, made)
+    why = why_not_made(now)
+    notes = (f"{now} {why}; it is kept, as arrays may know it",) if why else ()
+    return replace(plan_name(facts, now), notes=notes)
 
 
 @dataclass(frozen=True)

@@ -102,13 +102,25 @@ def _number(text: str, what: str, digits: str, lowest: int) -> int:
     return int(digits)
 
 
-def why_not_made(name: str) -> str | None:
-    """Tell why this name may not be given to an initiator, or None if it may.
+def why_not_met(name: str) -> str | None:
+    """Tell why no array can know a host by this name, or None if one may.
 
-    Strict (RFC 7143, RFC 3722): for names that are made. Names that are met keep their bytes.
+    Lenient: for names that are met, which keep their bytes; some have capitals or underscores.
     """
     if len(name.encode("utf-8", "surrogateescape")) > MAX_NAME_BYTES:
         return f"is longer than {MAX_NAME_BYTES} bytes"
+    if not name.startswith(("iqn.", "eui.", "naa.")):
+        return "does not start with iqn., eui. or naa."
+    return None
+
+
+def why_not_made(name: str) -> str | None:
+    """Tell why this name may not be given to an initiator, or None if it may.
+
+    Strict (RFC 7143, RFC 3722): for names that are made.
+    """
+    if why := why_not_met(name):
+        return why
     kind = name[:4]
     if kind == "eui.":
         return None if _EUI.fullmatch(name) else "eui. is followed by 16 hexadecimal digits"
@@ -118,8 +130,6 @@ def why_not_made(name: str) -> str | None:
             if _NAA.fullmatch(name)
             else ("naa. is followed by 16 hexadecimal digits, or 32 if the first is 6")
         )
-    if kind != "iqn.":
-        return "does not start with iqn., eui. or naa."
     if not _IQN.fullmatch(name.lower()):
         return "is not iqn.YYYY-MM.reversed.domain[:anything]"
     if not _MADE.fullmatch(name):

@@ -10,13 +10,14 @@ from iscsictl.core.initiator import (
     NameFacts,
     ServiceFacts,
     plan_enable,
+    plan_generate,
     plan_name,
     plan_start,
     require_name,
 )
 from iscsictl.errors import InUseError, MissingError, UsageError
 from iscsictl.model.actions import EnableService
-from iscsictl.model.host_actions import StartService
+from iscsictl.model.host_actions import SetInitiatorName, StartService
 from iscsictl.model.listing import Session
 from iscsictl.model.machine import InitiatorName, Systemd, Unit
 from iscsictl.model.names import why_not_made
@@ -96,6 +97,24 @@ def test_a_new_name_is_to_be_told_to_the_arrays() -> None:
     plan = plan_name(NameFacts(InitiatorName(exists=True, name=OLD), ()), NEW)
     assert len(plan.pending) == 1
     assert OLD in plan.notes[0]
+
+
+@pytest.mark.parametrize("name", [NEW, "iqn.2001-04.com.example:a_b", "iqn.2001-04.COM.x:Odd"])
+def test_a_name_that_arrays_may_know_stays_when_one_is_made(name: str) -> None:
+    facts = NameFacts(InitiatorName(exists=True, name=name), ())
+    kept = plan_generate(facts, OLD, new=False)
+    assert [(step.action, step.status) for step in kept.steps] == [
+        (SetInitiatorName(name), Status.UNCHANGED)
+    ]
+    assert any("it is kept" in note for note in kept.notes) == (name != NEW)
+    renewed = plan_generate(facts, OLD, new=True)
+    assert [step.action for step in renewed.pending] == [SetInitiatorName(OLD)]
+
+
+@pytest.mark.parametrize("name", [None, "host1", "iqn.2001-04.com.example:" + "a" * 200])
+def test_a_name_that_no_array_can_take_is_replaced_by_the_one_made(name: str | None) -> None:
+    plan = plan_generate(NameFacts(InitiatorName(exists=True, name=name), ()), NEW, new=False)
+    assert [step.action for step in plan.pending] == [SetInitiatorName(NEW)]
 
 
 DEBIAN = Systemd(

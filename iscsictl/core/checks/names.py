@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from iscsictl.model.health import Finding, fail, ok, skip, warn
 from iscsictl.model.inventory import Known, Unreadable
 from iscsictl.model.machine import InitiatorName, Machine
-from iscsictl.model.names import why_not_made
+from iscsictl.model.names import why_not_made, why_not_met
 
 # Names that stand in manuals, examples and templates; whoever has one shares it.
 SAMPLES = frozenset(
@@ -44,10 +44,10 @@ def check(machine: Machine) -> Iterator[Finding]:
         yield fail("initiator-name", f"{where} {what}", "iscsictl initiator generate")
         return
     why = why_not_made(found.name)
-    if not found.name.startswith(("iqn.", "eui.", "naa.")) or len(found.name) > 223:
+    if why_not_met(found.name):
         yield fail(
             "initiator-name",
-            f"{found.name} {why or 'is too long'}",
+            f"{found.name} {why}",
             "iscsictl initiator generate --new, and put the new name into the array's access list",
             found.name,
         )
