@@ -37,14 +37,19 @@ def import_(settings: Settings, file: str, bindings: str | None) -> int:
     """
     text = _read(file)
     kind = core.recognise(Path(file).name, text)
-    plan = core.plan_import(kind, text, _bindings(settings, kind, bindings))
-    if settings.output == "json" and settings.dry_run:
+    listed = bindings or str(settings.root / "var/lib/iscsi/bindings")
+    plan = core.plan_import(kind, text, _bindings(kind, listed, needed=bindings is not None))
+    nothing = core.still_to_do(plan, _name_now(settings, kind)).empty
+    if settings.output == "json" and (settings.dry_run or nothing):
         click.echo(json.dumps(as_json(plan), indent=1))
-    for warning in () if settings.quiet else plan.warnings:
-        click.echo(_plain(f"{file}:{warning.line}: {warning.level}: {warning.text}"), err=True)
-    if plan.empty:
+    for warning in plan.warnings:
+        if warning.level == "error" or not settings.quiet:
+            where = file if warning.source == "file" else listed
+            click.echo(_plain(f"{where}:{warning.line}: {warning.level}: {warning.text}"), err=True)
+    if nothing:
         if not settings.quiet:
-            click.echo(f"{file}: nothing to take over", err=True)
+            why = "nothing to take over" if plan.empty else "this host has that name already"
+            click.echo(f"{file}: {why}", err=True)
         return Exit.DONE
     if settings.dry_run:
         if settings.output == "tsv" or (settings.output == "table" and not settings.quiet):
@@ -102,13 +107,16 @@ def _read(name: str) -> str:
     return data.decode("utf-8", "surrogateescape").removeprefix("\ufeff")
 
 
-def _bindings(settings: Settings, kind: core.Kind, given: str | None) -> str:
-    if kind != "fstab.iscsi":
-        return ""
-    if given is not None:
-        return _read(given)
-    usual = settings.root / "var/lib/iscsi/bindings"
-    return _read(str(usual)) if usual.is_file() else ""
+def _bindings(kind: core.Kind, name: str, *, needed: bool) -> str:
+    return _read(name) if kind == "fstab.iscsi" and (needed or Path(name).is_file()) else ""
+
+
+def _name_now(settings: Settings, kind: core.Kind) -> str | None:
+    if kind != "initiatorname.iscsi":
+        return None
+    from iscsictl.system.initiator import read_initiator
+
+    return read_initiator(settings.root).name
 
 
 def _show(plan: ImportPlan, settings: Settings) -> None:

@@ -6,7 +6,7 @@ what the hands have to offer.
 
 import ipaddress
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import field
+from dataclasses import field, replace
 from functools import partial
 from typing import Final, Literal, Protocol
 
@@ -75,7 +75,10 @@ class MountPlan:
 
 @dataclass(frozen=True)
 class ImportPlan:
-    """All that a file asks for. `warnings` are in the order of their lines."""
+    """All that a file asks for. `warnings` are in the order of their lines.
+
+    Settings of targets and networks make nothing by themselves: they change what a portal names.
+    """
 
     kind: Kind
     discovery: tuple[DiscoveryPlan, ...] = ()
@@ -87,9 +90,7 @@ class ImportPlan:
     @property
     def empty(self) -> bool:
         """Whether there is nothing to do."""
-        # A TargetName with a name makes no record by itself, but changes the one discovered.
-        named = any(target.name for target in self.config.targets)
-        return not (self.discovery or self.initiator or self.mounts or named)
+        return not (self.discovery or self.initiator or self.mounts)
 
 
 class Writer(Protocol):
@@ -137,12 +138,16 @@ def plan_import(kind: Kind, text: str, bindings: str = "") -> ImportPlan:
     return plan_config(iscsi_conf.parse_iscsi_conf(text))
 
 
+def still_to_do(plan: ImportPlan, initiator: str | None) -> ImportPlan:
+    """Return what is left of a plan on a host that has this initiator name."""
+    return replace(plan, initiator=None) if plan.initiator == initiator else plan
+
+
 def plan_config(config: OldConfig) -> ImportPlan:
     """Plan the import of iscsi.conf."""
     warnings = list(config.problems)
     everything = [
         config.everywhere,
-        *(entry.settings for entry in config.discovery),
         *(entry.settings for entry in config.targets),
         *(entry.settings for entry in config.subnets),
     ]
@@ -161,6 +166,9 @@ def plan_config(config: OldConfig) -> ImportPlan:
         for entry in config.discovery
         if entry.address
     )
+    if not discovery:
+        text = "no DiscoveryAddress leads to this target, so it is left out; see: iscsictl discover"
+        warnings += [Problem(target.line, text) for target in config.targets if target.name]
     warnings.sort(key=lambda warning: warning.line)
     return ImportPlan("iscsi.conf", discovery, config, warnings=tuple(warnings))
 
@@ -282,7 +290,7 @@ def _plan_mounts(text: str, bindings: str) -> ImportPlan:
             warnings.append(plan)
         else:
             plans.append(plan)
-    warnings.sort(key=lambda warning: warning.line)
+    warnings.sort(key=lambda warning: (warning.source, warning.line))
     return ImportPlan("fstab.iscsi", mounts=tuple(plans), warnings=tuple(warnings))
 
 

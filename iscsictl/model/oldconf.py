@@ -12,6 +12,7 @@ from iscsictl.lazyclass import dataclass
 from iscsictl.model.secret import Secret
 
 Level = Literal["error", "warning", "note"]
+Source = Literal["bindings", "file"]
 
 
 @dataclass(frozen=True)
@@ -19,12 +20,14 @@ class Problem:
     """One line that is not carried over as it stands.
 
     An error is what the old driver refused too, a warning what it or open-iscsi ignores, a note
-    what it took silently and surely not as it was meant.
+    what it took silently and surely not as it was meant. `source` is where the line stands: the
+    file that is taken over, or the list of targets that goes with fstab.iscsi.
     """
 
     line: int
     text: str
     level: Level = "warning"
+    source: Source = "file"
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ belong to it (a tab counts 8). What stands at the end holds for all targets with
 Pure and total: any text gives a result, what is wrong in it becomes a Problem.
 """
 
-import ipaddress
 import re
 from dataclasses import field
 from typing import Final, Literal
@@ -23,13 +22,23 @@ from iscsictl.model.oldconf import (
     Target,
 )
 from iscsictl.model.secret import Secret
+from iscsictl.parse.old_values import (
+    BLANKS,
+    DEFAULT_PORT,
+    parse_boolean,
+    parse_number,
+    parse_time,
+    read_address,
+    read_network,
+    read_quoted,
+    read_token,
+)
+from iscsictl.parse.record import why_not_kept
 
-DEFAULT_PORT: Final = 3260
 LONGEST_LINE: Final = 2047
-_BLANKS: Final = " \t\n\v\f\r"
 _WORD: Final = re.compile(r"[\w,.-]{1,40}")
 
-Section = Literal["discovery", "target", "subnet", "other"]
+Section = Literal["discovery", "target", "subnet", "file", "slp"]
 Group = Literal["connection", "session", "error", "tcp", "iscsi"]
 
 # keyword -> (group, name here, how its value is read)
@@ -51,12 +60,14 @@ _KEYWORDS: Final[dict[str, tuple[Group, str, str]]] = {
     "headerdigest": ("iscsi", "header_digest", "digest"),
     "datadigest": ("iscsi", "data_digest", "digest"),
 }
+_PINGS: Final = frozenset({"active_timeout", "idle_timeout", "ping_timeout"})
 GROUP_OF: Final[dict[str, Group]] = {name: group for group, name, _ in _KEYWORDS.values()}
 _TAKES: Final[dict[Section, frozenset[Group]]] = {
     "discovery": frozenset({"connection"}),
     "target": frozenset({"connection", "session", "error", "tcp", "iscsi"}),
     "subnet": frozenset({"connection", "error", "tcp"}),
-    "other": frozenset(),
+    "file": frozenset(),
+    "slp": frozenset(),
 }
 _ACCOUNTS: Final = {
     "username": "username", "usernameout": "username", "outgoingusername": "username",
@@ -110,51 +121,6 @@ class _Open:
     credentials: _Credentials = field(default_factory=_Credentials)
 
 
-def parse_number(text: str) -> int | None:
-    """Read a number as C's strtol does with base 0, up to the first blank; None if it is none."""
-    token = _token(text)
-    if not re.fullmatch(r"\+?(?:0[xX][0-9a-fA-F]{1,16}|[0-9]{1,20})", token):
-        return None
-    digits = token.lstrip("+")
-    try:
-        if digits[:2] in {"0x", "0X"}:
-            number = int(digits, 16)
-        else:
-            number = int(digits, 8 if digits.startswith("0") else 10)
-    except ValueError:
-        return None
-    return number if number < 2**31 else None
-
-
-def parse_time(text: str) -> int | None:
-    """Read seconds, with s, m or h behind in lower case; None if it is no time."""
-    token = _token(text)
-    unit = {"s": 1, "m": 60, "h": 3600}.get(token[-1:])
-    number = parse_number(token[:-1] if unit else token)
-    seconds = None if number is None else number * (unit or 1)
-    return seconds if seconds is not None and seconds < 2**31 else None
-
-
-def parse_boolean(text: str) -> bool | None:
-    """Read yes, no or a number; nothing at all is no."""
-    token = _token(text).lower()
-    if token.startswith("yes"):
-        return True
-    if token.startswith("no") or not token:
-        return False
-    number = parse_number(token)
-    return None if number is None else number != 0
-
-
-def _token(text: str) -> str:
-    return re.split(f"[{_BLANKS}]", text, maxsplit=1)[0]
-
-
-def _quoted(text: str) -> str:
-    """Return what stands in quotes (an open quote ends with the line), or the first word."""
-    return text[1:].partition('"')[0] if text.startswith('"') else _token(text)
-
-
 class _Reader:
     """One pass over the lines."""
 
@@ -175,10 +141,10 @@ class _Reader:
             self.say(number, f"the line is longer than {LONGEST_LINE} bytes and is left out",
                      "error")  # fmt: skip
             return
-        text = raw.strip(_BLANKS)
+        text = raw.strip(BLANKS)
         if not text or text.startswith("#"):
             return
-        indent = sum(8 if c == "\t" else 1 for c in raw[: len(raw) - len(raw.lstrip(_BLANKS))])
+        indent = sum(8 if c == "\t" else 1 for c in raw[: len(raw) - len(raw.lstrip(BLANKS))])
         if indent <= self.indent:
             self.current = None
         keyword, equals, value = text.partition("=")
@@ -214,31 +180,36 @@ class _Reader:
             return
         self.entries.append(entry)
         self.current, self.indent = entry, indent
-        self.loose.clear()
+        if entry.kind == "discovery":
+            self.loose.clear()
 
     def opened(self, number: int, name: str, keyword: str, value: str) -> _Open | None:
         """Make the entry of a header, with a copy of the globals of its groups."""
         if name in _NOTHING:
+            if not (read_quoted(value) if name == "slpmulticast" else value):
+                self.say(number, f"{keyword} has no value, so no entry begins here", "error")
+                return None
             self.say(number, f"{keyword} means nothing today: {_NOTHING[name]}")
-            return _Open("other", number, "")
+            return _Open("file" if name == "discoveryfile" else "slp", number, "")
         if name == "targetname":
-            target = _quoted(value)
+            target = read_quoted(value)
             if not target:
                 why = " (a blank follows '=')" if value[:1].isspace() else ""
                 self.say(number, f"the target's name is empty{why}: {keyword}={value}", "note")
             return _Open("target", number, target, settings=dict(self.settings))
         if name in {"subnet", "address"}:
-            network = _network(value)
+            network = read_network(value)
             if network is None:
-                self.say(number, f"{keyword}={_token(value)} is no IPv4 address[/bits]", "error")
+                text = f"{keyword}={read_token(value)} is no IPv4 address[/bits]"
+                self.say(number, text, "error")
                 return None
             copied = {k: v for k, v in self.settings.items() if _fits("subnet", k)}
             return _Open("subnet", number, network, settings=copied)
         if not value:
             self.say(number, f"{keyword} needs an address", "error")
             return None
-        token = _token(value)
-        address, port = _address(token)
+        token = read_token(value)
+        address, port = read_address(token)
         if not address:
             self.say(number, f"the address is empty: {keyword}={value}", "note")
         elif token not in {shape.format(address, port) for shape in _PLACES}:
@@ -250,11 +221,11 @@ class _Reader:
 
     def account(self, number: int, keyword: str, name: str, value: str) -> None:
         if self.current is None:
-            self.credentials.fields[name] = (_quoted(value), number)
+            self.credentials.fields[name] = (read_quoted(value), number)
             self.loose.append((number, keyword))
         elif self.current.kind == "discovery":
-            self.current.credentials.fields[name] = (_quoted(value), number)
-        elif self.current.kind == "other":
+            self.current.credentials.fields[name] = (read_quoted(value), number)
+        elif self.current.kind in {"file", "slp"}:
             self.say(number, f"{keyword} belongs to an entry that means nothing today")
         else:
             self.say(number, f"{keyword} may not stand under a target or subnet; put it under "
@@ -277,6 +248,9 @@ class _Reader:
             self.settings[name] = Setting(value, number)
         elif group in _TAKES[self.current.kind]:
             self.current.settings[name] = Setting(value, number)
+            if self.current.kind == "discovery" and name in _PINGS:
+                self.say(number, f"{keyword} is lost: open-iscsi does not ping the portal that it "
+                         "asks for targets; for those move it out of the entry")  # fmt: skip
         else:
             self.say(number, f"{keyword} does not apply to the entry of line {self.current.line}",
                      "error")  # fmt: skip
@@ -289,12 +263,27 @@ class _Reader:
         owner: Section = "target" if name == "enabled" else "discovery"
         if self.current is not None and self.current.kind == owner:
             self.current.settings[name] = Setting(value, number)
+        elif self.current is not None and self.current.kind == "file" and name == "continuous":
+            self.say(number, f"{keyword} belongs to an entry that means nothing today", "note")
         elif self.current is not None and name == "enabled":
             self.say(number, "Enabled applies to targets only", "error")
         else:
             self.settings[name] = Setting(value, number)
             if name == "continuous":
                 self.loose.append((number, keyword))
+
+    def say_once(self, line: int, text: str) -> None:
+        """Say what shows only at the entries that take a line, and may show at each of them."""
+        problem = Problem(line, text)
+        if problem not in self.problems:
+            self.problems.append(problem)
+
+    def user(self, credentials: _Credentials, name: str) -> str | None:
+        text, line = credentials.fields.get(name, ("", 0))
+        if why := why_not_kept(text):
+            self.say_once(line, f"the user name is left out: it {why}")
+            return None
+        return text or None
 
     def secret(self, credentials: _Credentials, name: str) -> Secret | None:
         text, line = credentials.fields.get(name, ("", 0))
@@ -303,23 +292,25 @@ class _Reader:
         try:
             return Secret(text)
         except ValueError as error:
-            problem = Problem(line, f"the password is left out: {error}")
-            if problem not in self.problems:
-                self.problems.append(problem)
+            self.say_once(line, f"the password is left out: {error}")
             return None
 
     def accounts(self, entry: _Open) -> tuple[Account, Account]:
         both: list[Account] = []
         for suffix in ("", "_in"):
             fields = entry.credentials.fields
-            user, line = fields.get(f"username{suffix}", ("", 0))
+            user = self.user(entry.credentials, f"username{suffix}")
             password = self.secret(entry.credentials, f"password{suffix}")
-            line = line or fields.get(f"password{suffix}", ("", 0))[1]
-            both.append(Account(user or None, password, line))
+            given = fields.get(f"username{suffix}") or fields.get(f"password{suffix}", ("", 0))
+            both.append(Account(user, password, given[1]))
         outgoing, incoming = both
         if incoming and (outgoing.username is None or outgoing.password is None):
             self.say(incoming.line, "incoming credentials need outgoing ones and are left out "
                      f"of the entry of line {entry.line}", "error")  # fmt: skip
+            incoming = Account()
+        elif incoming.password is not None and incoming.password == outgoing.password:
+            self.say_once(fields["password_in"][1], "the incoming credentials are left out: their "
+                          "password is the outgoing one, which open-iscsi refuses")  # fmt: skip
             incoming = Account()
         return outgoing, incoming
 
@@ -362,34 +353,6 @@ def _fits(kind: Section, name: str) -> bool:
 
 def _targets(entry: _Open) -> Settings:
     return {k: v for k, v in entry.settings.items() if k != "continuous"}
-
-
-def _address(token: str) -> tuple[str, int]:
-    """Split address and port. Brackets (IPv6) are taken, which the old driver did not know."""
-    if match := re.fullmatch(r"\[([^\]]*)\](?::([0-9]*).*)?", token):
-        address, digits = match[1], match[2] or ""
-    else:
-        address, _, rest = token.partition(":")
-        found = re.match(r"[0-9]*", rest)
-        digits = found[0] if found else ""
-    port = int(digits) if 0 < len(digits) <= 5 else 0
-    return address, port if 0 < port < 65536 else DEFAULT_PORT
-
-
-def _network(value: str) -> str | None:
-    """Read address, address/bits or address&hexmask as a network in CIDR form."""
-    address, slash, bits = _token(value).partition("/")
-    prefix = 32
-    if slash:
-        prefix = int(bits) if re.fullmatch("[0-9]{1,2}", bits) and int(bits) <= 32 else 32
-    elif "&" in address:
-        address, _, mask = address.partition("&")
-        if re.fullmatch(r"(?:0[xX])?[0-9a-fA-F]{1,8}", mask):
-            prefix = f"{int(mask, 16):032b}".find("0") % 33
-    try:
-        return str(ipaddress.IPv4Network((address, prefix), strict=False))
-    except ValueError:
-        return None
 
 
 def parse_iscsi_conf(text: str) -> OldConfig:

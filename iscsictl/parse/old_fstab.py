@@ -28,7 +28,7 @@ def parse_bindings(text: str) -> tuple[tuple[Binding, ...], tuple[Problem, ...]]
         if not words or words[0].startswith("#"):
             continue
         if len(words) < 3 or not all(re.fullmatch("[0-9]{1,9}", word) for word in words[:2]):
-            problems.append(Problem(number, "bindings: expected `bus target targetname`"))
+            problems.append(Problem(number, "expected `bus target targetname`", source="bindings"))
             continue
         found.append(Binding(int(words[0]), int(words[1]), words[2]))
     return tuple(found), tuple(problems)
@@ -66,7 +66,8 @@ def old_device(spec: str) -> OldDevice | None:
 def parse_initiatorname(text: str) -> tuple[str | None, int, tuple[Problem, ...]]:
     """Read initiatorname.iscsi; return the name, its line and what was passed over.
 
-    `InitiatorName=` is case-sensitive, the value ends at the first blank, the last one wins.
+    `InitiatorName=` is case-sensitive, the value ends at the first blank, the last one wins; one
+    without a value is passed over.
     """
     name: str | None = None
     line = 0
@@ -76,17 +77,19 @@ def parse_initiatorname(text: str) -> tuple[str | None, int, tuple[Problem, ...]
         if not stripped or stripped.startswith("#"):
             continue
         keyword, equals, value = stripped.partition("=")
-        if keyword == "InitiatorName" and equals:
+        if keyword == "InitiatorName" and equals and not value[:1].strip():
+            problems.append(Problem(number, "the name is empty, so the line is left out"))
+        elif keyword == "InitiatorName" and equals:
             if name is not None:
                 problems.append(Problem(line, "a later InitiatorName replaces this one"))
-            name = value.split()[0] if value.strip() and not value[0].isspace() else ""
-            line = number
-            if not name:
-                problems.append(Problem(number, "the initiator's name is empty"))
+            name, line = value.split()[0], number
+        elif keyword.strip() == "InitiatorName" and equals:
+            problems.append(Problem(number, "it must read `InitiatorName=` without a blank"))
         elif keyword.strip().lower() == "initiatorname" and equals:
-            problems.append(Problem(number, "it must read `InitiatorName=` without blanks"))
+            text = f"{keyword.strip()} is in the wrong case: it must read `InitiatorName=`"
+            problems.append(Problem(number, text))
         elif keyword == "InitiatorAlias" and equals:
             problems.append(Problem(number, "InitiatorAlias is not taken over; few arrays show it"))
         else:
             problems.append(Problem(number, "the line is not known and is left out"))
-    return name or None, line, tuple(problems)
+    return name, line, tuple(problems)

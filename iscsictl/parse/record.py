@@ -159,13 +159,20 @@ def checked(key: str, change: str | Secret) -> str:
         )
     if not change:
         raise UsageError(f"{key}: the value is empty", hint="unset it instead")
-    if len(change.encode("utf-8", "surrogateescape")) > MAX_VALUE:
-        raise UsageError(f"{key}: the value is longer than {MAX_VALUE} bytes")
-    if any(c in change for c in "\n\r\0"):
-        raise UsageError(f"{key}: the value has a line break or a NUL inside")
-    if change != change.strip(BLANKS):
-        raise UsageError(f"{key}: the value begins or ends with a blank, which open-iscsi loses")
+    if why := why_not_kept(change):
+        raise UsageError(f"{key}: the value {why}")
     return change
+
+
+def why_not_kept(value: str) -> str | None:
+    """Tell why a record cannot keep this text, or None if it can."""
+    if len(value.encode("utf-8", "surrogateescape")) > MAX_VALUE:
+        return f"is longer than {MAX_VALUE} bytes"
+    if any(c in value for c in "\n\r\0"):
+        return "has a line break or a NUL inside"
+    if value != value.strip(BLANKS):
+        return "begins or ends with a blank, which open-iscsi loses"
+    return None
 
 
 def _edited(lines: list[str], key: str, rendered: str | None) -> Iterator[str]:

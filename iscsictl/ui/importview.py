@@ -37,7 +37,8 @@ def as_json(plan: ImportPlan) -> dict[str, object]:
             for m in plan.mounts
         ],
         "warnings": [
-            {"line": w.line, "text": w.text, "level": w.level} for w in plan.warnings
+            {"line": w.line, "text": w.text, "level": w.level, "source": w.source}
+            for w in plan.warnings
         ],
     }  # fmt: skip
 

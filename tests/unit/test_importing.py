@@ -24,6 +24,8 @@ from iscsictl.model.names import Portal
 from iscsictl.model.secret import Secret
 from iscsictl.parse import iscsi_conf
 from iscsictl.parse.iscsi_conf import parse_iscsi_conf
+from tests.commands import call
+from tests.unit.made_tree import put
 
 TARGET = "iqn.2001-04.com.example:a"
 
@@ -217,7 +219,8 @@ def test_swap_is_left_to_the_admin() -> None:
 
 def test_a_target_s_name_that_breaks_the_standard_is_kept_and_noted() -> None:
     plan = plan_import(
-        "iscsi.conf", f"TargetName=iqn.2001-04.com.Example:A_b\nTargetName={TARGET}\n"
+        "iscsi.conf",
+        f"TargetName=iqn.2001-04.com.Example:A_b\nTargetName={TARGET}\nDiscoveryAddress=a\n",
     )
     assert plan.config.targets[0].name == "iqn.2001-04.com.Example:A_b"
     assert [(w.line, w.level) for w in plan.warnings] == [(1, "note")]
@@ -268,6 +271,47 @@ def test_each_part_of_the_json_names_the_keys_that_it_becomes(tmp_path: Path) ->
         for name, value in (("username", "u"), ("authmethod", "CHAP"))
     }
     assert f"192.0.2.0/24\t{ping} = 7" in run(tmp_path, text, "-n", "-o", "tsv").stdout
+
+
+def test_a_target_to_which_no_portal_leads_is_warned_about_and_nothing_is_to_do(
+    tmp_path: Path,
+) -> None:
+    result = run(tmp_path, f"TargetName={TARGET}\n LoginTimeout=30\n", "-n")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert "iscsi.conf:1: warning: no DiscoveryAddress leads to this target" in result.stderr
+
+
+def test_quiet_leaves_only_errors(tmp_path: Path) -> None:
+    text = b"PollInterval=3\nLoginTimeout=soon\nDiscoveryAddress=192.0.2.1\n"
+    answer = call(["import", "-", "-n", "-q"], tmp_path, stdin=text)
+    assert (answer.code, answer.out) == (10, "")
+    assert [line.split(": ")[:2] for line in answer.err.splitlines()] == [["-:2", "error"]]
+
+
+def test_a_name_that_the_host_has_already_is_nothing_to_do(tmp_path: Path) -> None:
+    text = f"InitiatorName={TARGET}\n".encode()
+    arguments = ["import", "-", "-n"]
+    assert call(arguments, tmp_path, stdin=text).code == 10
+    put(tmp_path, "etc/iscsi/initiatorname.iscsi", "InitiatorName=iqn.2001-04.com.example:b\n")
+    assert call(arguments, tmp_path, stdin=text).code == 10
+    put(tmp_path, "etc/iscsi/initiatorname.iscsi", f"InitiatorName={TARGET}\n")
+    for options in (["-n"], [], ["-J"]):
+        answer = call(["import", "-", *options], tmp_path, stdin=text)
+        assert answer.code == 0
+        assert "already" in answer.err
+    assert json.loads(answer.out)["initiator"] == TARGET
+
+
+def test_what_is_wrong_with_the_bindings_is_told_by_their_own_name(tmp_path: Path) -> None:
+    put(tmp_path, "fstab.iscsi", "LABEL=a /a ext3\n/dev/sdb1 /b ext3\n")
+    put(tmp_path, "bound", "0 x iqn.2001-04.com.example:a\n")
+    usual = put(tmp_path, "var/lib/iscsi/bindings", "nonsense\n")
+    answer = call(["import", "fstab.iscsi", "--bindings", "bound", "-n"], tmp_path)
+    assert [line.split(": ")[0] for line in answer.err.splitlines()] == ["bound:1", "fstab.iscsi:2"]
+    answer = call(["import", "fstab.iscsi", "-n", "-J"], tmp_path)
+    assert answer.err.startswith(f"{usual}:1: warning: ")
+    warnings = json.loads(answer.out)["warnings"]
+    assert [(w["source"], w["line"]) for w in warnings] == [("bindings", 1), ("file", 2)]
 
 
 def test_a_byte_order_mark_is_no_part_of_the_first_line(tmp_path: Path) -> None:

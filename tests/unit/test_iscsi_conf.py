@@ -8,7 +8,8 @@ import pytest
 
 from iscsictl.core.importing import plan_import
 from iscsictl.model.oldconf import OldConfig
-from iscsictl.parse.iscsi_conf import parse_boolean, parse_iscsi_conf, parse_number, parse_time
+from iscsictl.parse.iscsi_conf import parse_iscsi_conf
+from iscsictl.parse.old_values import parse_boolean, parse_number, parse_time
 from iscsictl.ui.importview import as_json
 
 DATA = Path(__file__).parent / "data"
@@ -80,6 +81,62 @@ def test_a_password_that_no_record_can_keep_is_warned_about(value: str) -> None:
     assert config.discovery[0].account.password is None
     assert lines(text) == [(3, "warning")]
     assert "ahead-of-it" not in config.problems[0].text
+
+
+@pytest.mark.parametrize("value", ["u" * 256, '" u "', "u\0v"], ids=["long", "blanks", "NUL"])
+def test_a_user_name_that_no_record_can_keep_is_left_out_and_warned_about(value: str) -> None:
+    text = f"Username={value}\nPassword=a-good-secret-1\nDiscoveryAddress=a\nDiscoveryAddress=b\n"
+    config = first(text)
+    assert [entry.account.username for entry in config.discovery] == [None, None]
+    assert lines(text) == [(1, "warning")]
+
+
+def test_a_password_that_is_the_same_both_ways_is_left_out_for_the_array() -> None:
+    text = (
+        "Username=u\nPassword=the-same-secret\nIncomingUsername=array\n"
+        "IncomingPassword=the-same-secret\nDiscoveryAddress=a\nDiscoveryAddress=b\n"
+    )
+    assert lines(text) == [(4, "warning")]
+    for entry in first(text).discovery:
+        assert entry.account.password is not None
+        assert not entry.incoming
+    assert "the-same" not in first(text).problems[0].text
+
+
+@pytest.mark.parametrize(
+    ("text", "noted"),
+    [
+        (("DiscoveryAddress=a\nUsername=u\nPassword=pppppppppppp\n"
+         "TargetName=iqn.2001-04.com.example:a\n Enabled=yes\n"), [2, 3]),
+        ("DiscoveryAddress=a\nUsername=u\nSubnet=10.0.0.0/8\n", [2]),
+        ("Username=u\nPassword=pppppppppppp\nTargetName=iqn.2001-04.com.example:a\n", [1, 2]),
+        ("Continuous=no\nSLPMulticast=all\n", [1]),
+        ("Username=u\nSubnet=10.0.0.0/8\nDiscoveryAddress=a\n", []),
+    ],
+)  # fmt: skip
+def test_what_no_discovery_follows_is_noted_whatever_else_does(text: str, noted: list[int]) -> None:
+    assert [line for line, level in lines(text) if level == "note"] == noted
+
+
+def test_each_ping_time_of_a_portal_that_is_asked_is_told_as_lost() -> None:
+    text = "DiscoveryAddress=a\n PingTimeout=3\n ActiveTimeout=9\n IdleTimeout=7\n"
+    assert lines(text) == [(2, "warning"), (3, "warning"), (4, "warning")]
+    assert len(plan_import("iscsi.conf", text).warnings) == 3
+    assert lines("PingTimeout=3\nDiscoveryAddress=a\n LoginTimeout=9\n") == []
+
+
+def test_continuous_under_a_file_of_targets_reaches_no_other_entry() -> None:
+    text = "DiscoveryFile=/etc/x\n Continuous=no\nDiscoveryAddress=a\n"
+    assert lines(text) == [(1, "warning"), (2, "note")]
+    assert "continuous" not in first(text).discovery[0].settings
+
+
+@pytest.mark.parametrize("header", ["SLPUnicast=", "SLPMulticast=", 'SLPMulticast=""',
+                                    "DiscoveryFile="])  # fmt: skip
+def test_a_header_without_a_value_begins_no_entry(header: str) -> None:
+    text = f"{header}\n Username=u\nDiscoveryAddress=a\n"
+    assert lines(text) == [(1, "error")]
+    assert first(text).discovery[0].account.username == "u"
 
 
 def test_a_mistyped_password_line_is_not_repeated_in_the_warning() -> None:

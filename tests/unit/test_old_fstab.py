@@ -69,6 +69,7 @@ def test_a_line_that_is_no_fstab_line_is_named() -> None:
         ("InitiatorName=iqn.1987-05.com.cisco:01.abc\n", "iqn.1987-05.com.cisco:01.abc"),
         ("InitiatorName=iqn.2001-04.com.example:a # mine\n", "iqn.2001-04.com.example:a"),
         ("InitiatorName=iqn.2001-04.com.example:a\nInitiatorName=eui.0\n", "eui.0"),
+        ("InitiatorName=iqn.2001-04.com.example:a\nInitiatorName=\n", "iqn.2001-04.com.example:a"),
         ("initiatorname=iqn.2001-04.com.example:a\n", None),
         ("InitiatorName = iqn.2001-04.com.example:a\n", None),
         ("InitiatorName= iqn.2001-04.com.example:a\n", None),
@@ -78,6 +79,18 @@ def test_a_line_that_is_no_fstab_line_is_named() -> None:
 )
 def test_the_last_initiator_name_up_to_a_blank_counts(text: str, name: str | None) -> None:
     assert parse_initiatorname(text)[0] == name
+
+
+def test_a_keyword_in_the_wrong_case_is_told_as_that() -> None:
+    (problem,) = parse_initiatorname("initiatorname=iqn.2001-04.com.example:a\n")[2]
+    assert "wrong case" in problem.text
+    (problem,) = parse_initiatorname("InitiatorName =iqn.2001-04.com.example:a\n")[2]
+    assert "blank" in problem.text
+
+
+def test_an_empty_name_is_the_line_that_is_passed_over() -> None:
+    name, line, problems = parse_initiatorname("InitiatorName=a\nInitiatorName=\n")
+    assert (name, line, [problem.line for problem in problems]) == ("a", 1, [2])
 
 
 def test_what_is_passed_over_is_named_with_its_line() -> None:
