@@ -65,25 +65,31 @@ def checked(listing: Listing, name: str) -> Listing:
 
 
 def read_directory(path: Path) -> Listing:
-    """Read a sosreport, or the directory in which one was unpacked."""
+    """Read a sosreport, or the directory in which one was unpacked.
+
+    A warning says which file it is about. Raises NotFoundError if nothing of iSCSI was saved,
+    IscsictlError if there was only output that could not be read.
+    """
     place = _inner(path)
-    best = read_listing(place) if has_sessions_class(place) else None
-    if best is not None and best.sessions:
-        return best
-    folder = place / "sos_commands" / "iscsi"
-    found = sorted(folder.glob("*session*")) if folder.is_dir() else []
-    for file in found:
-        if not file.is_file():
-            continue
-        listing = replace(parse_capture(file.read_bytes()), warnings=())
-        if best is None or _richness(listing) > _richness(best):
-            best = listing
-    if best is None:
+    kernel = read_listing(place) if has_sessions_class(place) else None
+    if kernel is not None and kernel.sessions:
+        return kernel
+    files = sorted((place / "sos_commands" / "iscsi").glob("*session*"))
+    outputs = [(parse_capture(file.read_bytes()), file) for file in files if file.is_file()]
+    best, file = max(outputs, key=lambda output: _richness(output[0]), default=(None, path))
+    if best is not None and (best.sessions or kernel is None):
+        return _naming(file.name, checked(best, str(file)))
+    if kernel is None:
         raise NotFoundError(
             f"{path}: neither sys/class/iscsi_session nor sos_commands/iscsi/*session* is in it",
             hint="give the directory that a sosreport was unpacked into",
         )
-    return best
+    return kernel
+
+
+def _naming(name: str, listing: Listing) -> Listing:
+    notes = tuple(replace(note, text=f"{note.text} (in {name})") for note in listing.warnings)
+    return replace(listing, warnings=notes)
 
 
 def _inner(path: Path) -> Path:
@@ -93,7 +99,7 @@ def _inner(path: Path) -> Path:
     return path
 
 
-def _richness(listing: Listing) -> tuple[int, int]:
-    """Prefer what tells of LUNs, then of parameters, over a bare list."""
+def _richness(listing: Listing) -> tuple[int, int, bool]:
+    """Prefer what tells of LUNs, then of parameters, over a bare list, and what is undamaged."""
     told = sum((one.luns is not None) + (one.params is not None) for one in listing.sessions)
-    return told, len(listing.sessions)
+    return told, len(listing.sessions), not listing.warnings

@@ -9,7 +9,6 @@ from iscsictl.model.listing import ChapNames, Host, Lun, Mount, Timeouts
 from iscsictl.model.names import Portal
 from iscsictl.system import blockdev
 from iscsictl.system.attributes import Folder
-from iscsictl.system.sosreport import read_directory
 from iscsictl.system.sysfs import read_listing, read_sessions
 from iscsictl.system.users import users
 from tests.bench.make_tree import Tree, make, put
