@@ -1,7 +1,8 @@
 """The output of `iscsiadm -m session`, -P 0 to -P 3, of open-iscsi 2.0-870 to today."""
 
 import re
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
 
 from iscsictl.model.listing import ChapNames, Host, Lun, Note, Session, Timeouts
 from iscsictl.model.names import Portal
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _FLAT = re.compile(r"(\S{1,64}): \[(\d{1,10})\]\s+(\S+:-?\d+,-?\d+)\s+(\S.*)")
-_SUFFIX = re.compile(r"\s+\((?:non-)?flash\)$")
+_SUFFIX = re.compile(r"(?<!\s)\s+\((?:non-)?flash\)$")
 _LUN = re.compile(r"scsi(\d{1,10}) Channel (\d{1,10}) Id (\d{1,10}) Lun: (\d{1,20})")
 _DISK = re.compile(r"Attached scsi disk (\S+?)(?:\s*State:\s*(.*))?")
 _HOST = re.compile(r"(\d{1,10})\s*State:\s*(.*)")
@@ -24,8 +25,8 @@ _WORDS = {
     "Iface Transport": "transport",
     "Iface Initiatorname": "initiator",
     "Iface IPaddress": "initiator_address",
-    "Iface HWaddress": "",
-    "Iface Netdev": "",
+    "Iface HWaddress": "hwaddress",
+    "Iface Netdev": "netdev",
     "iSCSI Connection State": "connection_state",
     "iSCSI Session State": "session_state",
     "Internal iscsid Session State": "internal_state",
@@ -46,6 +47,14 @@ _HEADINGS = frozenset({"Timeouts", "Negotiated iSCSI params"})
 _RULES = frozenset("*" * width for width in (5, 9, 10, 24))
 
 
+class _Account(NamedTuple):
+    """A CHAP name that waits for the line of its secret."""
+
+    label: str
+    name: str
+    line: int
+
+
 class _Group:
     """What is known so far of the session that is being read."""
 
@@ -56,7 +65,7 @@ class _Group:
         self.sid: int | None = None
         self.words: dict[str, str] = {}
         self.timeouts: dict[str, int] = {}
-        self.chap: list[str | None] | None = None
+        self.chap: dict[str, str | None] | None = None
         self.params: dict[str, str] | None = None
         self.host: Host | None = None
         self.luns: list[Lun] | None = None
@@ -77,7 +86,7 @@ class IscsiadmReader:
         self._persistent: Portal | None = None
         self._group: _Group | None = None
         self._flat: Session | None = None
-        self._account: str | None = None
+        self._account: _Account | None = None
         self._special: dict[str, Callable[[str, int], bool]] = {
             "Target": self._take_target,
             "Current Portal": self._take_portal,
@@ -85,8 +94,8 @@ class IscsiadmReader:
             "Interface": self._take_interface,
             "SID": self._take_sid,
             "CHAP": self._take_chap,
-            "username": self._take_username,
-            "username_in": self._take_username,
+            "username": partial(self._take_username, "username"),
+            "username_in": partial(self._take_username, "username_in"),
             "Attached SCSI devices": self._take_devices,
             "Host Number": self._take_host,
         }
@@ -99,9 +108,9 @@ class IscsiadmReader:
         if not colon:
             return self._bare(line)
         if self._group is not None and ("password:" in line or "password_in:" in line):
-            return self._take_secret(label, number)
+            return self._take_secret(self._group, label, number)
         if self._account is not None:
-            self._doubt(number - 1)
+            return self._take_after_name(line, number)
         if self._group is not None and self._plain(self._group, label, value.strip(), number):
             return True
         special = self._special.get(label)
@@ -109,8 +118,8 @@ class IscsiadmReader:
             return special(value, number)
         if value.startswith(" ["):
             return self._take_flat(line, number)
-        if self._group is None and self._portal is not None and label in _WORDS:
-            self._take_interface("", number)
+        if self._group is None and (self._portal or self._persistent) and label in _WORDS:
+            self._open(number)
             return self.take(line, number)
         return self._group is not None and self._take_device(self._group, line)
 
@@ -133,9 +142,8 @@ class IscsiadmReader:
             return True
         word = _WORDS.get(label)
         if word is not None:
-            if word == "iface" and group.sid is not None:
-                self._take_interface("", number)
-                return self.take(f"{label}:{value}", number)
+            if word in group.words or (word == "iface" and group.sid is not None):
+                group = self._open(number)
             group.words[word] = value
             return True
         if label in _TIMEOUTS:
@@ -147,6 +155,12 @@ class IscsiadmReader:
                 self._warnings.append(Note(f"{label} is not a number of seconds", number))
             return True
         return label in _HEADINGS and not value
+
+    def _open(self, number: int) -> _Group:
+        """End the session that is open, and begin the next."""
+        self.close()
+        self._group = _Group(number)
+        return self._group
 
     def _forget(self) -> None:
         self.close()
@@ -170,6 +184,9 @@ class IscsiadmReader:
     def _take_persistent(self, value: str, number: int) -> bool:
         if self._target is None:
             return False
+        if self._group is not None:  # the line of its current portal is lost
+            self.close()
+            self._portal = None
         self._persistent = self._read_portal(value, number)
         return True
 
@@ -182,19 +199,18 @@ class IscsiadmReader:
     def _take_interface(self, value: str, number: int) -> bool:
         if self._target is None or value.strip():
             return False
-        self.close()
-        self._group = _Group(number)
+        self._open(number)
         return True
 
     def _take_sid(self, value: str, number: int) -> bool:
         if self._target is None:
             return False
-        if self._group is None or self._group.sid is not None:
-            self.close()
-            self._group = _Group(number)
+        group = self._group
+        if group is None or group.sid is not None:
+            group = self._open(number)
         text = value.strip()
         if text.isascii() and text.isdigit() and len(text) <= 10:
-            self._group.sid = int(text)
+            group.sid = int(text)
         else:
             self._warnings.append(Note("the SID is not a number", number))
         return True
@@ -202,44 +218,47 @@ class IscsiadmReader:
     def _take_chap(self, value: str, _number: int) -> bool:
         if self._group is None or value.strip():
             return False
-        self._group.chap = []
+        if self._group.chap is None:
+            self._group.chap = {}
         return True
 
-    def _take_username(self, value: str, _number: int) -> bool:
-        """Hold an account name until the line of its secret has come.
-
-        Names go by their order, for the labels differ between versions.
-        """
+    def _take_username(self, label: str, value: str, number: int) -> bool:
+        """Hold an account name until the line of its secret has come."""
         if self._group is None:
             return False
-        self._account = value.strip()
-        return True
-
-    def _take_secret(self, label: str, number: int) -> bool:
-        """Let a secret (or its stars) go unread, and with it a line that it ran into."""
-        if label in ("password", "password_in"):
-            if self._account is not None:
-                self._add_account(_known(self._account))
-        else:
-            self._warnings.append(Note("skipped, for a secret may be in it", number))
-        self._account = None
-        return True
-
-    def _doubt(self, number: int) -> None:
-        """Drop a name that no secret follows: in a damaged capture it may be the secret."""
-        self._account = None
-        self._add_account(None)
-        self._warnings.append(
-            Note("the CHAP section is damaged here, the name is left out", number)
-        )
-
-    def _add_account(self, name: str | None) -> None:
-        if self._group is None:
-            return
         if self._group.chap is None:
-            self._group.chap = []
-        if len(self._group.chap) < 2:
-            self._group.chap.append(name)
+            self._group.chap = {}
+        self._account = _Account(label, value.strip(), number)
+        return True
+
+    def _take_secret(self, group: _Group, label: str, number: int) -> bool:
+        """Let a secret (or its stars) go unread, and with it a line that it ran into.
+
+        Its label does not tell whose it is, for that differs between versions.
+        """
+        account, self._account = self._account, None
+        if label not in ("password", "password_in"):
+            self._warnings.append(Note("skipped, for a secret may be in it", number))
+        elif account is not None:
+            group.chap = group.chap or {}
+            group.chap.setdefault(account.label, _known(account.name))
+        return True
+
+    def _take_after_name(self, line: str, number: int) -> bool:
+        """Read what is no secret after a CHAP name: the name waits over lines of another format."""
+        account, self._account = self._account, None
+        if self.take(line, number):
+            self._doubt(account)
+            return True
+        self._account = account
+        return False
+
+    def _doubt(self, account: _Account | None) -> None:
+        """Drop a name that no secret follows: in a damaged capture it may be the secret."""
+        if account is not None:
+            self._warnings.append(
+                Note("the CHAP section is damaged here, the name is left out", account.line)
+            )
 
     def _take_devices(self, value: str, _number: int) -> bool:
         return self._group is not None and not value.strip()
@@ -287,8 +306,9 @@ class IscsiadmReader:
         flat, self._flat = self._flat, None
         if flat is not None:
             self._sessions.append(flat)
+        account, self._account = self._account, None
+        self._doubt(account)
         group, self._group = self._group, None
-        self._account = None
         if group is None or self._target is None:
             return
         if group.sid is None:
@@ -314,7 +334,7 @@ class IscsiadmReader:
                 session_state=_known(session),
                 internal_state=_known(internal),
                 timeouts=Timeouts(**group.timeouts) if group.timeouts else None,
-                chap=None if group.chap is None else ChapNames(*group.chap),
+                chap=None if group.chap is None else ChapNames(**group.chap),
                 params=group.params,
                 host=group.host,
                 luns=None if group.luns is None else tuple(group.luns),
