@@ -14,7 +14,7 @@ from iscsictl.parse.iscsiadm_session import IscsiadmReader
 from iscsictl.parse.libiscsi import LibiscsiReader
 from iscsictl.parse.sfnet import SfnetReader
 
-_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\n]*(?:\x07|\x1b\\)|[@-Z\\^_])")
+_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b\n]*(?:\x07|\x1b\\)|[@-Z\\^_])")
 _PROMPT = re.compile(
     r"(?:\[[^\]]{0,80}\]|\(\S{0,40}\) ?\S{0,80}|\S{0,80}(?: [~/]\S{0,80})?|PS [A-Z]:\S{0,80})"
     r" ?[#$%>](?: .*)?|\[[^\]]{0,80}\][#$].*"

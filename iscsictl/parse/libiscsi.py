@@ -33,7 +33,8 @@ class LibiscsiReader:
                 self._warnings.append(Note("the portal is not ADDRESS:PORT,TPGT", number))
             return True
         if self._target is not None and (found := _LUN.fullmatch(line)):
-            self._luns = [*(self._luns or []), Lun(int(found[1]))]
+            self._luns = self._luns or []
+            self._luns.append(Lun(int(found[1])))
             return True
         return False
 

@@ -7,7 +7,6 @@ from iscsictl.model.listing import Host, Lun, Note, Session, Status
 from iscsictl.model.names import Portal
 from iscsictl.parse.portal_text import read_portal
 
-_LABEL = re.compile(r"([A-Z][A-Z. ]*?(?: \d+)?)\s*:\s*(.*)")
 _LABELS = frozenset(
     {
         "TARGET NAME", "TARGET ALIAS", "HOST ID", "HOST NO", "BUS ID", "BUS NO", "TARGET ID",
@@ -15,8 +14,8 @@ _LABELS = frozenset(
         "LUN ID",
     }
 )  # fmt: skip
+_PORTAL = re.compile(r"PORTAL ADDRESS +\d+")
 _SESSION_ID = re.compile(r"ISID\s+([0-9A-Fa-f]+)(?:\s+(?:TSIH|TSID)\s+([0-9A-Fa-f]+))?.*")
-_INQUIRY = re.compile(r"Vendor:\s*(.*?)\s*Model:\s*(.*?)\s*Rev:.*")
 _PAGE = re.compile(r"page(83|80)[^:]*:\s*(\S*).*")
 
 
@@ -29,6 +28,7 @@ class SfnetReader:
         self._labels: dict[str, str] | None = None
         self._portals: list[Portal] = []
         self._luns: list[Lun] | None = None
+        self._in_lun = False
         self._in_banner = False
 
     def take(self, line: str, number: int) -> bool:
@@ -39,16 +39,16 @@ class SfnetReader:
             return True
         if self._in_banner and line.startswith("SFNet iSCSI "):
             return True
-        found = _LABEL.fullmatch(line)
-        label = found[1] if found else ""
-        if found and label == "TARGET NAME":
+        label, colon, value = line.partition(":")
+        label, value = label.rstrip(), value.strip()
+        if colon and label == "TARGET NAME":
             self.close()
-            self._labels = {label: found[2]}
+            self._labels = {label: value}
             return True
         if self._labels is None:
             return False
-        if found and (label in _LABELS or label.startswith("PORTAL ADDRESS ")):
-            self._label(label, found[2], number)
+        if colon and (label in _LABELS or _PORTAL.fullmatch(label)):
+            self._label(label, value, number)
             return True
         return self._detail(line)
 
@@ -63,8 +63,10 @@ class SfnetReader:
         elif label == "DEVICE DETAILS":
             self._luns = self._luns or []
         elif label == "LUN ID":
-            if value.isascii() and value.isdigit() and len(value) <= 20:
-                self._luns = [*(self._luns or []), Lun(int(value), hctl=self._hctl(value))]
+            self._in_lun = value.isascii() and value.isdigit() and len(value) <= 20
+            if self._in_lun:
+                self._luns = self._luns or []
+                self._luns.append(Lun(int(value), hctl=self._hctl(value)))
             else:
                 self._warnings.append(Note("the LUN is not a number", number))
         else:
@@ -84,14 +86,20 @@ class SfnetReader:
         return ":".join([*(str(part) for part in address), str(int(lun))])
 
     def _detail(self, line: str) -> bool:
-        """Read a line under DEVICE DETAILS into the LUN that was named last."""
+        """Read a line under DEVICE DETAILS into the LUN that was named last.
+
+        A second inquiry is another LUN's, whose name is lost, and so are the lines after it.
+        """
         if not line.strip("-"):
             return self._luns is not None
-        if not self._luns:
+        if not self._luns or not self._in_lun:
             return False
         lun = self._luns[-1]
-        if found := _INQUIRY.fullmatch(line):
-            lun = replace(lun, vendor=found[1] or None, model=found[2] or None)
+        if inquiry := _inquiry(line):
+            self._in_lun = lun.vendor is None and lun.model is None
+            if not self._in_lun:
+                return False
+            lun = replace(lun, vendor=inquiry[0] or None, model=inquiry[1] or None)
         elif found := _PAGE.fullmatch(line):
             value = found[2] or None
             lun = replace(lun, page83=value) if found[1] == "83" else replace(lun, page80=value)
@@ -107,7 +115,7 @@ class SfnetReader:
         labels, self._labels = self._labels, None
         portals, self._portals = self._portals, []
         luns, self._luns = self._luns, None
-        self._in_banner = False
+        self._in_lun = self._in_banner = False
         if labels is None or not labels["TARGET NAME"]:
             return
         status, since = _status(labels.get("SESSION STATUS", ""))
@@ -129,6 +137,15 @@ class SfnetReader:
         )
 
 
+def _inquiry(line: str) -> tuple[str, str] | None:
+    """Read vendor and model of `Vendor: V Model: M Rev: R`."""
+    vendor, named, rest = line.partition("Model:")
+    model, ended, _ = rest.partition("Rev:")
+    if not (line.startswith("Vendor:") and named and ended):
+        return None
+    return vendor.removeprefix("Vendor:").strip(), model.strip()
+
+
 def _number(labels: dict[str, str], *names: str) -> int | None:
     for name in names:
         text = labels.get(name, "")
@@ -138,10 +155,13 @@ def _number(labels: dict[str, str], *names: str) -> int | None:
 
 
 def _portal(text: str, portals: list[Portal]) -> Portal | None:
-    """Complete the address in use with the group tag that the list of portals knows."""
+    """Complete the address in use with the group tag that the list of portals knows.
+
+    Where that address is lost, it can only be that of a list of one.
+    """
     portal = read_portal(text)
     if portal is None:
-        return portals[0] if portals else None
+        return portals[0] if len(portals) == 1 else None
     if portal.tpgt is None:
         return next((one for one in portals if one.same_place(portal)), portal)
     return portal

@@ -1,5 +1,7 @@
 """What lost and strange lines do to a capture: at worst a value is not known, and that is said."""
 
+import time
+
 import pytest
 
 from iscsictl.model.listing import ChapNames, Listing, Session
@@ -30,6 +32,33 @@ CHAP = """\
 \t\tpassword_in: ********
 """
 NAMES = ChapNames("myaccount", "array user")
+OLD = """\
+TARGET NAME             : iqn.2003-01.org.example:a
+TARGET ALIAS            :
+HOST NO                 : 3
+BUS NO                  : 0
+TARGET ID               : 0
+TARGET ADDRESS          : 192.0.2.5:3260
+SESSION STATUS          : ESTABLISHED AT Fri Oct 28 16:30:40 EDT 2005
+NO. OF PORTALS          : 2
+PORTAL ADDRESS 1        : 192.0.2.5:3260,1
+PORTAL ADDRESS 2        : 198.51.100.9:860,2
+"""
+LUNS = """\
+DEVICE DETAILS:
+---------------
+LUN ID : 0
+  Vendor: PROMISE  Model: VTRAK 15200      Rev: 2.31
+  Type:   Direct-Access                    ANSI SCSI revision: 04
+  page83 type3: 60a980
+  page80: 56716c
+LUN ID : 1
+  Vendor: NETAPP   Model: LUN              Rev: 0.2
+  Type:   Direct-Access                    ANSI SCSI revision: 04
+  page83 type3: 60a981
+  page80: 56716d
+  Device: /dev/sdd
+"""
 
 
 def one_of(listing: Listing) -> Session:
@@ -125,3 +154,47 @@ def test_a_label_that_comes_again_begins_another_session() -> None:
     ]
     assert {session.portal for session in listing.sessions} == {FIRST}
     assert [note.line for note in listing.warnings] == [12, 16]
+
+
+def test_of_several_portals_none_is_taken_for_the_one_in_use() -> None:
+    assert one_of(parse_capture(OLD)).portal == FIRST
+    lost = without(OLD, "TARGET ADDRESS")
+    assert one_of(parse_capture(lost)).portal is None
+    assert one_of(parse_capture(without(lost, "PORTAL ADDRESS 2"))).portal == FIRST
+
+
+@pytest.mark.parametrize("instead", ["", "LUN ID : x\n"])
+def test_a_lun_whose_number_is_lost_leaves_the_one_before_alone(instead: str) -> None:
+    first, second = one_of(parse_capture(OLD + LUNS)).luns or ()
+    assert (first.vendor, first.page83, first.page80, first.device) == (
+        "PROMISE", "60a980", "56716c", None,
+    )  # fmt: skip
+    assert (second.vendor, second.model, second.device) == ("NETAPP", "LUN", "/dev/sdd")
+    listing = parse_capture(OLD + LUNS.replace("LUN ID : 1\n", instead))
+    assert one_of(listing).luns == (first,)
+    assert listing.warnings[-1].line == 18 + bool(instead)
+
+
+TREE = HEAD + "Host Number: 3\tState: running\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [f"{OLD}LUN ID : 0\nVendor:{' ' * 4000}x", f"{OLD}LUN ID : 0\nVendor:{' Model:' * 40000}x",
+     f"A{' ' * 40000}x", f"{OLD}A{' ' * 40000}x", OLD + "LUN ID : 1\n" * 30000,
+     "Target:iqn.x Portal:192.0.2.5:3260,1\n" + "Lun:1\n" * 30000, "\x1b]aaa" * 20000,
+     f"Target: a{' ' * 40000}b", TREE + "scsi3 Channel 00 Id 0 Lun: 1\n" * 30000],
+    ids=["inquiry", "inquiry's labels", "label", "label of a target", "old LUNs", "libiscsi's LUNs",
+         "escapes", "target", "LUNs"],
+)  # fmt: skip
+def test_no_text_takes_more_time_than_its_length_asks_for(text: str) -> None:
+    before = time.process_time()
+    parse_capture(text)
+    assert time.process_time() - before < 1.5
+
+
+def test_an_escape_that_has_no_end_does_not_swallow_the_next() -> None:
+    text = HEAD.replace("Target:", "\x1b]0;title\x07\x1b]0;t\x1b\\\x1b[1mTarget:\x1b[0m")
+    assert parse_capture(text) == parse_capture(HEAD)
+    broken = parse_capture("\x1b]0;title\n" + HEAD.replace("Target:", "\x1b[1mTarget:"))
+    assert broken.sessions == parse_capture(HEAD).sessions
