@@ -11,6 +11,7 @@ import string
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, Literal
 
+from iscsictl.core.keyboards import is_walk
 from iscsictl.lazyclass import dataclass
 from iscsictl.model.secret import MAX_BYTES, Secret
 
@@ -79,14 +80,6 @@ mutual hunter sample example foo bar baz foobar localhost local localdomain your
 five six seven eight nine ten quick brown fox lorem ipsum dolor dead beef cafe face
 """
 _WORDS: Final = frozenset(_WORD_LIST.split())
-_ROWS: Final = (
-    "`1234567890-=", "qwertyuiop[]", "asdfghjkl;'", "zxcvbnm,./", "qwertzuiop", "yxcvbnm",
-    "azertyuiop", "1qaz2wsx3edc4rfv5tgb6yhn7ujm8ik9ol0p", "1q2w3e4r5t6y7u8i9o0p",
-    "q1w2e3r4t5y6u7i8o9p0", "qazwsxedcrfvtgbyhnujmikolp", "zaqxswcdevfrbgtnhymjukilop",
-    "qawsedrftgyhujikolp", "aqswdefrgthyjukilop", "qweasdzxc", "a1b2c3d4e5f6g7h8i9j0",
-    "abcdefghijklmnopqrstuvwxyz", "0123456789abcdef",
-)  # fmt: skip
-_RUNS: Final = tuple(row for forward in _ROWS for row in (forward, forward[::-1]))
 _UNSHIFTED: Final = str.maketrans('~!@#$%^&*()_+{}|:"<>?', "`1234567890-=[]\\;',./")
 _LEET: Final = str.maketrans(
     {"0": "o", "1": "i", "3": "e", "4": "a", "5": "s", "7": "t", "8": "b", "9": "g", "@": "a",
@@ -196,7 +189,7 @@ def _weak(secret: str, user: str | None, words: Iterable[str]) -> Iterator[tuple
     known = _WORDS | {w for word in words for w in re.split(r"[^a-z0-9]+", word.lower()) if w}
     if _made_of_words(lowered, known):
         yield "word", "it is made of well-known words, with the usual changes"
-    if any(_covered_by_runs(text) * 3 >= len(text) * 2 for text in _typed(lowered)):
+    if any(map(is_walk, _typed(lowered))):
         yield "keyboard-run", "it is a run of neighbouring keys, letters or digits"
     if len(set(lowered)) < 5 or _periodic(lowered):
         yield "repeats", "it repeats a few characters"
@@ -263,21 +256,6 @@ def _typed(lowered: str) -> set[str]:
     """Return the text as it is, without the shift key, and without keys that are hit again."""
     both = (lowered, lowered.translate(_UNSHIFTED))
     return {*both, *(re.sub(r"(.)\1+", r"\1", text) for text in both)}
-
-
-def _covered_by_runs(lowered: str) -> int:
-    """Count the characters that stand in a run of four or more neighbours."""
-    covered, at = 0, 0
-    while at < len(lowered):
-        size = 4
-        while at + size <= len(lowered) and any(lowered[at : at + size] in r for r in _RUNS):
-            size += 1
-        if size > 4:
-            covered += size - 1
-            at += size - 1
-        else:
-            at += 1
-    return covered
 
 
 def _periodic(text: str) -> bool:

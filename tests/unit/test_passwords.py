@@ -5,10 +5,12 @@ import sys
 from collections.abc import Iterable, Mapping
 from itertools import combinations
 from pathlib import Path
+from random import Random
 
 import pytest
 
 from iscsictl.core import passwords
+from iscsictl.core.keyboards import is_walk
 from iscsictl.core.passwords import ALPHABET, ARRAYS, generate, judge, refused
 from iscsictl.errors import Exit
 from tests.commands import call
@@ -69,6 +71,24 @@ def test_the_same_secret_both_ways_is_always_refused(made: bool) -> None:
         ("qazwsxedcrfv", "keyboard-run"),
         ("q1w2e3r4t5y6", "keyboard-run"),
         ("bbccddeeffgg", "keyboard-run"),
+        ("7ujm8ik,9ol.", "keyboard-run"),
+        ("8ik,9ol.0p;/", "keyboard-run"),
+        ("plokmijnuhb1", "keyboard-run"),
+        ("okmijnuhbygv", "keyboard-run"),
+        ("ijnuhbygvtfc", "keyboard-run"),
+        ("esz4rdx5tfc6", "keyboard-run"),
+        ("xdr5cft6vgy7", "keyboard-run"),
+        ("sxdcfvgbhnjm", "keyboard-run"),
+        ("qscwdvefbrgn", "keyboard-run"),
+        ("!qa@ws#ed$rf", "keyboard-run"),
+        ("azerqsdfwxcv", "keyboard-run"),
+        ("wxcvbn,;:!12", "keyboard-run"),
+        ("qwfpgjluy;[]", "keyboard-run"),
+        ("',.pyfgcrl/=", "keyboard-run"),
+        ("0okm9ijn8uhb", "keyboard-run"),
+        ("1qaz!QAZ2wsx", "keyboard-run"),
+        ("qazwsx123456", "keyboard-run"),
+        ("zaq12wsxcde3", "keyboard-run"),
         ("vtrak15200vtrak", "word"),
         ("aaaaaaaaaaaa", "repeats"),
         ("xK9xK9xK9xK9", "repeats"),
@@ -101,6 +121,18 @@ def test_a_user_name_of_any_letters_is_no_secret() -> None:
 @pytest.mark.parametrize("secret", ["128ee03520374643", "9611569228f74e59", "17wndwnul56-"])
 def test_digits_around_a_letter_are_no_word(secret: str) -> None:
     assert "word" not in ids(secret, made=True)
+
+
+@pytest.mark.parametrize(
+    "characters",
+    ["0123456789abcdef", string.ascii_letters, string.ascii_letters + string.digits,
+     string.ascii_letters + string.digits + string.punctuation, ALPHABET],
+    ids=["hexadecimal", "letters", "alphanumeric", "printable", "made"],
+)  # fmt: skip
+def test_no_random_secret_is_taken_for_a_walk(characters: str) -> None:
+    random = Random(7143)
+    made = ("".join(random.choices(characters, k=random.randint(12, 16))) for _ in range(1000))
+    assert [secret for secret in made if is_walk(secret.lower())] == []
 
 
 def test_names_near_at_hand_count_as_words() -> None:
