@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from iscsictl.model.content import Content
 from iscsictl.model.inventory import Inventory, Known, Seen, Users
 from iscsictl.model.listing import Block, Disk, Mount
+from iscsictl.system.probe import part_device
 
 MIB = 1 << 20
 
@@ -52,11 +53,11 @@ def _block(disk: Disk, content: Seen[Content] | None, used: Users) -> Block:
     if not isinstance(content, Known):
         return Block(device, kind, mounts=mounts)
     value = content.value
-    parts = [Block(part.device, "part", part.size) for part in value.partitions]
+    parts = [Block(part_device(device, p.number), "part", p.size) for p in value.partitions]
     there = value.filesystem
     if there is None:
         return Block(device, kind, value.size, mounts=mounts, children=tuple(parts))
     if there.part is None:
         return Block(device, kind, value.size, there.type, there.label, there.uuid, mounts)
-    inner = Block(there.device, "part", parts[0].size, there.type, there.label, there.uuid, mounts)
+    inner = replace(parts[0], fstype=there.type, label=there.label, uuid=there.uuid, mounts=mounts)
     return Block(device, kind, value.size, children=(inner, *parts[1:]))

@@ -35,7 +35,7 @@ def root(tmp_path: Path) -> Path:
     [
         "LABEL=our data",
         'LABEL="our data"',
-        "label=häuser",
+        "LABEL=häuser",
         f"UUID={UUID}",
         "PARTLABEL=first",
         "/dev/disk/by-id/wwn-0x1-part1",

@@ -334,28 +334,6 @@ def test_the_reads_of_a_session_are_few_and_grow_with_their_number_only(
     assert (counts[20] - counts[10]) / 10 <= 38
 
 
-def test_a_sosreport_with_saved_kernel_files_is_read_like_a_live_host(tmp_path: Path) -> None:
-    make(tmp_path / "sosreport-host-1", 2)
-    listing = read_directory(tmp_path)
-    assert len(listing.sessions) == 2
-    assert len(listing.disks or ()) == 2
-
-
-def test_of_a_sosreport_s_outputs_the_one_that_tells_most_is_read(tmp_path: Path) -> None:
-    folder = tmp_path / "sos_commands/iscsi"
-    folder.mkdir(parents=True)
-    data = Path(__file__).parent / "data/sessions"
-    shutil.copy(data / "flat.txt", folder / "iscsiadm_-m_session")
-    shutil.copy(data / "mixed-P3.txt", folder / "iscsiadm_-m_session_-P_3")
-    (folder / "iscsiadm_-m_node").write_text("192.0.2.1:3260,1 iqn.2010-10.org.example:n\n")
-    listing = read_directory(tmp_path)
-    assert [session.sid for session in listing.sessions] == [4, 12]
-    assert listing.disks is None
-    # Where the kernel's files were saved as links that lead nowhere, the outputs tell.
-    (tmp_path / "sys/class/iscsi_session").mkdir(parents=True)
-    assert read_directory(tmp_path).sessions == listing.sessions
-
-
 @pytest.mark.fault("F29")
 def test_what_is_mounted_over_ours_is_told_with_its_source(tree: Tree) -> None:
     lun = tree.lun(tree.session(1, "iqn.2010-10.org.example:a"), 0, wwid=WWID)
