@@ -32,8 +32,13 @@ def copies(uuid: str, disks: Iterable[Disk], own: Disk | None = None) -> tuple[D
 
 def apart(parts: Collection[Block], others: Collection[Block]) -> bool:
     """Tell whether what two disks carry under one name is not one thing that spans both."""
-    if {block.device for block in parts} & {block.device for block in others}:
+    if _standing(parts) & _standing(others):
         return False
     members = {block.member for block in parts}
     theirs = {block.member for block in others}
     return None in members | theirs or bool(members & theirs)
+
+
+def _standing(parts: Collection[Block]) -> set[str]:
+    """Return the devices that may stand on several disks: a disk or a partition is its own."""
+    return {block.device for block in parts if block.kind not in {"disk", "part"}}

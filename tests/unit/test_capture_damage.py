@@ -180,7 +180,7 @@ TREE = HEAD + "Host Number: 3\tState: running\n"
 
 @pytest.mark.parametrize(
     "text",
-    [f"{OLD}LUN ID : 0\nVendor:{' ' * 4000}x", f"{OLD}LUN ID : 0\nVendor:{' Model:' * 40000}x",
+    [f"{OLD}LUN ID : 0\nVendor:{' ' * 2000}x", f"{OLD}LUN ID : 0\nVendor:{' Model:' * 40000}x",
      f"A{' ' * 40000}x", f"{OLD}A{' ' * 40000}x", OLD + "LUN ID : 1\n" * 30000,
      "Target:iqn.x Portal:192.0.2.5:3260,1\n" + "Lun:1\n" * 30000, "\x1b]aaa" * 20000,
      f"Target: a{' ' * 40000}b", TREE + "scsi3 Channel 00 Id 0 Lun: 1\n" * 30000],

@@ -53,5 +53,6 @@ def test_a_map_is_named_by_each_of_its_links(root: Path) -> None:
 
 
 def test_what_is_nowhere_names_nothing(root: Path) -> None:
-    specs = ["LABEL=none", "LABEL=", "LABEL=../sdb1", "/dev/loop", "tmpfs", "nas:/x", "UUID"]
+    specs = ["LABEL=none", "LABEL=", "LABEL=../sdb1", "/dev/loop", "tmpfs", "nas:/x", "UUID",
+             "label=our data"]  # fmt: skip
     assert specs_of(specs, ["/dev/sdb1"], root) == frozenset()
