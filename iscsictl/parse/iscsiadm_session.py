@@ -50,6 +50,7 @@ _RULES = frozenset("*" * width for width in (5, 9, 10, 24))
 class _Account(NamedTuple):
     """A CHAP name that waits for the line of its secret."""
 
+    section: dict[str, str | None]
     label: str
     name: str
     line: int
@@ -108,7 +109,7 @@ class IscsiadmReader:
         if not colon:
             return self._bare(line)
         if self._group is not None and ("password:" in line or "password_in:" in line):
-            return self._take_secret(self._group, label, number)
+            return self._take_secret(label, number)
         if self._account is not None:
             return self._take_after_name(line, number)
         if self._group is not None and self._plain(self._group, label, value.strip(), number):
@@ -218,8 +219,7 @@ class IscsiadmReader:
     def _take_chap(self, value: str, _number: int) -> bool:
         if self._group is None or value.strip():
             return False
-        if self._group.chap is None:
-            self._group.chap = {}
+        self._group.chap = {}
         return True
 
     def _take_username(self, label: str, value: str, number: int) -> bool:
@@ -228,10 +228,10 @@ class IscsiadmReader:
             return False
         if self._group.chap is None:
             self._group.chap = {}
-        self._account = _Account(label, value.strip(), number)
+        self._account = _Account(self._group.chap, label, value.strip(), number)
         return True
 
-    def _take_secret(self, group: _Group, label: str, number: int) -> bool:
+    def _take_secret(self, label: str, number: int) -> bool:
         """Let a secret (or its stars) go unread, and with it a line that it ran into.
 
         Its label does not tell whose it is, for that differs between versions.
@@ -240,8 +240,7 @@ class IscsiadmReader:
         if label not in ("password", "password_in"):
             self._warnings.append(Note("skipped, for a secret may be in it", number))
         elif account is not None:
-            group.chap = group.chap or {}
-            group.chap.setdefault(account.label, _known(account.name))
+            account.section.setdefault(account.label, _known(account.name))
         return True
 
     def _take_after_name(self, line: str, number: int) -> bool:
@@ -256,6 +255,7 @@ class IscsiadmReader:
     def _doubt(self, account: _Account | None) -> None:
         """Drop a name that no secret follows: in a damaged capture it may be the secret."""
         if account is not None:
+            account.section.setdefault(account.label, None)
             self._warnings.append(
                 Note("the CHAP section is damaged here, the name is left out", account.line)
             )

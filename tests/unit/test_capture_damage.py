@@ -108,6 +108,19 @@ def test_the_account_of_the_array_is_never_taken_for_that_of_the_host(lost: str,
     assert session.chap == ChapNames(None, "array user")
 
 
+def test_of_two_names_for_one_account_neither_is_taken() -> None:
+    listing = parse_capture(
+        HEAD + CHAP.replace("\t\tpassword:", "\t\tusername: bob\n\t\tpassword:")
+    )
+    assert one_of(listing).chap == ChapNames(None, "array user")
+    assert [note.line for note in listing.warnings] == [14]
+
+
+@pytest.mark.parametrize("text", [f"{HEAD}username: bob\n{CHAP}", f"{HEAD}{CHAP}username: bob\n"])
+def test_a_name_outside_its_section_is_not_taken(text: str) -> None:
+    assert one_of(parse_capture(text)).chap == NAMES
+
+
 @pytest.mark.parametrize("label", ["password", "password_in"])
 def test_the_label_of_the_last_secret_does_not_matter(label: str) -> None:
     listing = parse_capture(HEAD + CHAP.replace("password_in", label))
