@@ -73,13 +73,13 @@ def read_records(db: Path) -> tuple[NodeRecord, ...]:
             hint=f"no record is in it; move it away, then: mkdir -m 600 {db}/nodes",
         )
     for target in _entries(db / "nodes"):
-        if not target.is_dir():
+        if not _is_directory(target):
             continue
         for place in _entries(target.path):
             portal = _portal_of(place.name)
             if portal is None:
                 continue
-            if place.is_dir():
+            if _is_directory(place):
                 found += [_node(target.name, portal, e) for e in _entries(place.path)]
             else:
                 found.append(_node(target.name, portal, place))
@@ -134,12 +134,13 @@ def read_discovery_records(db: Path) -> tuple[DiscoveryRecord, ...]:
             if portal is None or portal.tpgt is not None:
                 continue
             path = Path(place.path)
-            read = _read(path / name if place.is_dir() else path)
+            path = path / name if _is_directory(place) else path
+            read = _read(path)
             if read is not None:
                 text, mode, problem = read
                 found.append(
                     DiscoveryRecord(
-                        path=path / name if place.is_dir() else path,
+                        path=path,
                         values=_values(text),
                         mode=mode,
                         problem=problem or problem_of(text),
@@ -160,7 +161,7 @@ def read_ifaces(db: Path) -> tuple[IfaceRecord, ...]:
     """Return the interface definitions, sorted; `default` and `iser` are built in, not here."""
     found = []
     for entry in _entries(db / "ifaces"):
-        if entry.name.startswith(".") or entry.name == "iface.example" or entry.is_dir():
+        if entry.name.startswith(".") or entry.name == "iface.example" or _is_directory(entry):
             continue
         read = _read(Path(entry.path))
         if read is not None:
@@ -207,6 +208,14 @@ def _entries(directory: Path | str) -> Iterator[os.DirEntry[str]]:
     except OSError as error:
         raise explained(error, "read", Path(directory)) from error
     yield from found
+
+
+def _is_directory(entry: os.DirEntry[str]) -> bool:
+    """Tell whether it is or leads to a directory; a link that leads nowhere at all is none."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
 
 
 def _node(target: str, portal: Portal, entry: os.DirEntry[str] | Path) -> NodeRecord | None:

@@ -112,6 +112,20 @@ def test_any_bytes_and_any_kind_of_file_in_the_database_are_survived(db: Path) -
     assert [r.problem is None for r in read_records(db)] == [False]
 
 
+@pytest.mark.fault("F45")
+def test_a_link_to_itself_in_the_database_harms_no_record(db: Path) -> None:
+    path = _add(db, T1, V4)
+    for place in (db / "nodes" / T2, path.parent.with_name("192.0.2.6,3260,1"),
+                  db / "send_targets" / "192.0.2.7,3260", db / "ifaces" / "eth1"):  # fmt: skip
+        place.parent.mkdir(exist_ok=True)
+        place.symlink_to(place.name)
+    sound, looping = read_records(db)
+    assert (sound.path, sound.problem) == (path, None)
+    assert looping.problem is not None
+    assert [r.problem is None for r in read_discovery_records(db)] == [False]
+    assert [r.problem is None for r in read_ifaces(db) if r.name == "eth1"] == [False]
+
+
 def test_a_record_that_is_just_being_written_is_not_called_torn(db: Path) -> None:
     path = _add(db, T1, V4)
     whole = path.read_bytes()
