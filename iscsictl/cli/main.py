@@ -78,7 +78,10 @@ def entries() -> dict[str, Entry]:
     return {name: entry for section in SECTIONS.values() for name, entry in section.items()}
 
 
-_JSON = re.compile(r"\0(?:-[nyqvh]*(?:J[nyqvhJ]*|o\0?json)|--output(?:\0|=)json)(?=\0)")
+_OUTPUT = re.compile(
+    r"\0(?:-[nyqvh]*(?:J[nyqvhJ]*|o\0?(?P<short>json|nagios))|--output(?:\0|=)(?P<long>json|nagios))"
+    r"(?=\0)"
+)
 
 
 class LazyGroup(click.Group):
@@ -131,16 +134,17 @@ def cli() -> None:
 
 def _usage(error: click.ClickException, hint: str | None) -> int:
     """Say what Click found wrong; it comes before the settings are known."""
-    settings = Settings(output="json" if _wants_json(sys.argv[1:]) else "table")
+    settings = Settings(output=_wanted_output(sys.argv[1:]))
     return report(UsageError(error.format_message(), hint=hint), settings)
 
 
-def _wants_json(words: list[str]) -> bool:
-    """Tell whether -J or -o json is among the arguments, alone or behind other flags."""
+def _wanted_output(words: list[str]) -> str:
+    """Return how an error is to be told: what -J or -o asks for, alone or behind other flags."""
     if "--" in words:
         words = words[: words.index("--")]
     text = "\0".join(("", *words, ""))
-    return _JSON.search(text) is not None
+    found = _OUTPUT.search(text)
+    return "table" if found is None else found["short"] or found["long"] or "json"
 
 
 def run_cli() -> int:

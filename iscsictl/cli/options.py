@@ -152,7 +152,14 @@ def report(error: IscsictlError, settings: Settings) -> int:
             },
         }
         click.echo(json.dumps(document, indent=1))
-    return complain(error.text, error.hint, error.exit)
+    code = complain(error.text, error.hint, error.exit)
+    if settings.output == "nagios":
+        from iscsictl.model.health import Level
+        from iscsictl.ui.doctorview import NAGIOS_EXIT, nagios_unknown
+
+        click.echo(nagios_unknown(" ".join(error.text.split())))
+        return NAGIOS_EXIT[Level.SKIP]
+    return code
 
 
 def complain(text: str, hint: str | None, code: Exit) -> int:

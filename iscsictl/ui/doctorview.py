@@ -108,16 +108,26 @@ def nagios(findings: Sequence[Finding]) -> str:
     count = Counter(finding.level for finding in findings)
     grave = [f for f in by_gravity(findings) if f.level in {Level.FAIL, Level.WARN}]
     first = f": {_nagios_line(grave[0])}" if grave else ""
-    numbers = f"failed={count[Level.FAIL]};;1 warnings={count[Level.WARN]};1 ok={count[Level.OK]}"
+    # A threshold is the highest number that raises no alert (the guidelines' "ranges").
+    numbers = f"failed={count[Level.FAIL]};;0 warnings={count[Level.WARN]};0 ok={count[Level.OK]}"
     lines = [f"ISCSI {_NAGIOS_WORD[level]} - {summary(findings)}{first} | {numbers}"]
     lines += [f"{f.level.value}: {_nagios_line(f)}" for f in grave]
     return "\n".join(lines)
 
 
+def nagios_unknown(why: str) -> str:
+    """Return the output of a plugin that could not look at all."""
+    return f"ISCSI {_NAGIOS_WORD[Level.SKIP]} - {_nagios_text(why)}"
+
+
 def _nagios_line(finding: Finding) -> str:
     subject = f" {finding.subject}" if finding.subject else ""
+    return _nagios_text(f"{finding.id}{subject}: {finding.seen}")
+
+
+def _nagios_text(text: str) -> str:
     # A bar would begin the performance data.
-    return visible(f"{finding.id}{subject}: {finding.seen}").replace("|", "/")
+    return visible(text).replace("|", "/")
 
 
 _VALUE = {Level.OK: 0, Level.WARN: 1, Level.FAIL: 2}

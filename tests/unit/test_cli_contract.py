@@ -150,6 +150,18 @@ def test_where_nobody_asked_for_json_there_is_none(words: str, tmp_path: Path) -
     assert call(words.split(), tmp_path).out == ""
 
 
+@pytest.mark.parametrize("words", [
+    "doctor -o nagios --only nothing", "doctor -o nagios --nope", "doctor --output=nagios --fix",
+    "doctor -qonagios --timeout x",
+])  # fmt: skip
+def test_a_monitoring_plugin_that_cannot_look_is_unknown(words: str, tmp_path: Path) -> None:
+    answer = call(words.split(), tmp_path)
+    assert answer.code == 3
+    assert answer.out.startswith("ISCSI UNKNOWN - ")
+    assert answer.out.count("\n") == 1
+    assert "|" not in answer.out
+
+
 @pytest.mark.parametrize("seconds", ["0", "0s", "1ms", "0.5"])
 def test_a_hold_of_no_time_is_a_usage_error(seconds: str, tmp_path: Path) -> None:
     answer = call(["hold", "/srv/x", "--for", seconds], tmp_path, uid=0)

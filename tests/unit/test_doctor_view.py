@@ -67,7 +67,12 @@ def test_a_monitoring_plugin_has_one_status_line_and_its_code(
     assert lines[0].startswith(f"ISCSI {word} - ")
     assert lines[0].count("|") == 1
     assert all("|" not in line for line in lines[1:])
-    assert re.search(r"\| failed=\d+;;1 warnings=\d+;1 ok=\d+$", lines[0])
+    numbers = re.search(r"\| failed=(\d+);;(\d+) warnings=(\d+);(\d+) ok=\d+$", lines[0])
+    assert numbers is not None
+    failed, most_failed, warned, most_warned = map(int, numbers.groups())
+    # The guidelines' ranges: a threshold of 10 alerts above 10.
+    assert (failed > most_failed) == (word == "CRITICAL")
+    assert (warned > most_warned) == any(f.level is Level.WARN for f in findings)
     assert doctorview.NAGIOS_EXIT[doctorview.nagios_level(findings)] == code
 
 
