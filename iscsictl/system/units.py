@@ -11,6 +11,8 @@ from iscsictl.system.run import run
 
 _PLACES = ("etc/systemd/system", "run/systemd/system", "usr/lib/systemd/system",
            "lib/systemd/system")  # fmt: skip
+# Where generators leave links (systemd.generator(7)): netplan's has the network waited for so.
+_GENERATED = ("run/systemd/generator.early", "run/systemd/generator", "run/systemd/generator.late")
 ONLINE = "network-online.target"
 _ORDER = re.compile(r"\s*(After|Before)\s*=\s*(.*)")
 
@@ -36,11 +38,8 @@ def read_unit(name: str, root: Path = Path("/")) -> Unit:
     before: set[str] = set()
     for path in (*((file,) if file else ()), *_drop_ins(name, root)):
         for key, value in _ordering(path):
-            which = after if key == "After" else before
-            if value:
-                which.update(value.split())
-            else:
-                which.clear()
+            # A drop-in can only add: an empty line takes nothing back (systemd.unit(5)).
+            (after if key == "After" else before).update(value.split())
     return Unit(
         name,
         defined=file is not None or masked,
@@ -83,7 +82,7 @@ def _ordering(path: Path) -> Iterator[tuple[str, str]]:
 def _wanted_by(target: str, root: Path) -> Iterator[str]:
     """Yield the units that a target pulls in and that are there, masked ones left out."""
     seen = set()
-    for place in _PLACES:
+    for place in (*_PLACES, *_GENERATED):
         for kind in ("wants", "requires"):
             try:
                 names = os.listdir(root / place / f"{target}.{kind}")

@@ -64,10 +64,12 @@ def test_a_unit_is_read_with_its_drop_ins(root: Path) -> None:
     assert (found.defined, found.enabled, found.masked) == (True, False, False)
 
 
-def test_a_drop_in_may_empty_an_order(root: Path) -> None:
+def test_a_drop_in_takes_no_order_back(root: Path) -> None:
+    # systemd.unit(5): dependencies may not be reset to an empty list.
     put(root, "lib/systemd/system/a.service", UNIT)
     put(root, "etc/systemd/system/a.service.d/x.conf", "[Unit]\nAfter=\nAfter=b.service\n")
-    assert units.read_unit("a.service", root).after == {"b.service"}
+    after = {"network-online.target", "iscsid.service", "b.service"}
+    assert units.read_unit("a.service", root).after == after
 
 
 def test_a_masked_unit_is_not_enabled(root: Path) -> None:
@@ -90,6 +92,16 @@ def test_only_a_unit_that_is_there_tells_that_the_network_is(root: Path) -> None
     put(root, "lib/systemd/system/off.service", "[Unit]\n")
     (root / "etc/systemd/system/off.service").symlink_to("/dev/null")
     assert units.read_systemd(root).online_providers == ("wait@eth0.service",)
+
+
+def test_what_a_generator_has_wait_for_the_network_counts(root: Path) -> None:
+    # netplan's generator links it there (src/generate.c, enable_networkd).
+    name = "systemd-networkd-wait-online.service"
+    wants = root / "run/systemd/generator/network-online.target.wants"
+    wants.mkdir(parents=True)
+    (wants / name).symlink_to(f"/lib/systemd/system/{name}")
+    put(root, f"lib/systemd/system/{name}", "[Unit]\n")
+    assert units.read_systemd(root).online_providers == (name,)
 
 
 def test_an_fstab_newer_than_what_systemd_read_is_told(root: Path) -> None:
