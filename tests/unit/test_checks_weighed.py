@@ -114,6 +114,33 @@ def test_two_nics_in_one_subnet_need_the_settings_for_it() -> None:
     assert "net-one-subnet" not in bad(with_network(routes=routes, nics=tuned))
 
 
+def test_a_subnet_that_leads_to_no_portal_may_be_on_two_nics() -> None:
+    # Zeroconf (RFC 3927) gives each NIC a route to all of 169.254.0.0/16.
+    routes = (
+        Route("192.0.2.0/24", "eth0"),
+        Route("169.254.0.0/16", "eth0", metric=1002),
+        Route("169.254.0.0/16", "eth1", metric=1003),
+    )
+    assert "net-one-subnet" not in bad(with_network(routes=routes))
+
+
+def test_two_nics_in_the_subnet_of_the_router_to_a_portal_count() -> None:
+    routes = (
+        Route("198.51.100.0/24", "eth0"),
+        Route("198.51.100.0/24", "eth1"),
+        Route("192.0.2.0/24", "eth0", "198.51.100.1"),
+    )
+    assert found(with_network(routes=routes), "net-one-subnet").level is Level.WARN
+
+
+def test_the_firmware_may_have_a_name_of_its_own() -> None:
+    other = session(initiator="iqn.2001-04.com.x:firmware")
+    machine = replace(SOUND, listing=Listing((other,), (disk(),)))
+    assert "initiator-session" in bad(machine)
+    booted = replace(machine, boot_targets=frozenset({IQN}))
+    assert "initiator-session" not in bad(booted)
+
+
 def test_a_public_portal_over_the_default_route_is_exposed() -> None:
     away = replace(record(), portal=Portal("8.8.8.8", 3260, 1))
     machine = replace(SOUND, db=db(away), listing=Listing())

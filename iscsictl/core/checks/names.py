@@ -120,6 +120,9 @@ def _in_use(machine: Machine, name: str) -> Iterator[Finding]:
     ifaces = machine.db.value.ifaces if isinstance(machine.db, Known) else ()
     own = {value for i in ifaces if (value := i.values.get("iface.initiatorname"))}
     for session in machine.listing.sessions:
+        # The firmware logs in under a name of its own, and that session has to stay.
+        if session.target in machine.boot_targets:
+            continue
         if session.initiator not in {None, name, *own}:
             yield warn(
                 "initiator-session",

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from itertools import combinations
 
 from iscsictl.core.checks.portals import wanted
-from iscsictl.core.nets import is_local, net_of, way_to
+from iscsictl.core.nets import address_of, is_local, net_of, way_to
 from iscsictl.model.health import Finding, fail, ok, skip, warn
 from iscsictl.model.machine import Machine, Nic, Route
 from iscsictl.model.names import Portal
@@ -25,7 +25,7 @@ def check(machine: Machine) -> Iterator[Finding]:
     for portal in wanted(machine):
         yield from _mtu(machine, portal, dict(ways).get(portal))
     yield from _mixed(machine, ways)
-    yield from _one_subnet(machine, {route.nic for _, route in ways})
+    yield from _one_subnet(machine, ways)
 
 
 def _links(machine: Machine, ways: list[tuple[Portal, Route]]) -> Iterator[Finding]:
@@ -88,7 +88,9 @@ def _mixed(machine: Machine, ways: list[tuple[Portal, Route]]) -> Iterator[Findi
         )
 
 
-def _one_subnet(machine: Machine, used: set[str]) -> Iterator[Finding]:
+def _one_subnet(machine: Machine, ways: list[tuple[Portal, Route]]) -> Iterator[Finding]:
+    """Judge the pairs of NICs in a subnet in which a portal, or the router to one, is asked for."""
+    asked = [address_of(route.gateway or portal.address) for portal, route in ways]
     direct = [
         r for r in machine.network.routes if r.gateway is None and not r.prefix.endswith("/0")
     ]
@@ -100,7 +102,8 @@ def _one_subnet(machine: Machine, used: set[str]) -> Iterator[Finding]:
         if first.version != 4 or second.version != 4 or not first.overlaps(second):
             continue
         pair = tuple(sorted((one.nic, other.nic)))
-        if pair in said or not used & set(pair):
+        here = any(a is not None and a in first and a in second for a in asked)
+        if pair in said or not here:
             continue
         said.add(pair)
         yield _pair(machine, pair[0], pair[1], str(first))
