@@ -15,6 +15,7 @@ from iscsictl.core.fstabcheck import nodes_of
 from iscsictl.core.nets import is_local, way_to
 from iscsictl.engine.context import Context
 from iscsictl.errors import IscsictlError, NeedsRootError
+from iscsictl.model.fstab import Fstab
 from iscsictl.model.inventory import Known, NotLooked, Seen, Unreadable
 from iscsictl.model.listing import Listing, blocks
 from iscsictl.model.machine import (
@@ -29,6 +30,7 @@ from iscsictl.model.machine import (
 )
 from iscsictl.model.names import Portal
 from iscsictl.parse.internal import with_internal_states
+from iscsictl.parse.mountinfo import MountLine
 from iscsictl.system import (
     facts,
     fstabfile,
@@ -233,7 +235,6 @@ def _mount_health(machine: Machine, wait: float) -> tuple[MountHealth, ...]:
         for block in blocks(disk.block):
             for mount in block.mounts:
                 line = types.get(mount.path)
-                meant = any("ro" in e.options for e in fstab.by_dir(mount.path)) if fstab else False
                 fstype = line.fstype if line is not None else block.fstype or ""
                 found.append(
                     MountHealth(
@@ -241,12 +242,20 @@ def _mount_health(machine: Machine, wait: float) -> tuple[MountHealth, ...]:
                         block.device,
                         fstype,
                         read_only="ro" in mount.options,
-                        meant_read_only=meant,
+                        meant_read_only=meant_read_only(mount.path, line, fstab),
                         errors=_noted_errors(fstype, block.device),
                         error=answers.get(mount.path),
                     )
                 )
     return tuple(found)
+
+
+def meant_read_only(path: str, line: MountLine | None, fstab: Fstab | None) -> bool:
+    """Tell whether a mount was asked to be read-only: by fstab, or else by who mounted it."""
+    entries = fstab.by_dir(path) if fstab is not None else ()
+    if entries:
+        return any("ro" in entry.options for entry in entries)
+    return line is not None and line.read_only
 
 
 def _noted_errors(fstype: str, device: str) -> int:

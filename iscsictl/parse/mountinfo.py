@@ -7,10 +7,12 @@ from functools import lru_cache
 class MountLine:
     """One mount. `device` is MAJOR:MINOR; `root` is the directory in the filesystem.
 
+    `read_only` is of the mount itself, which nobody sets but who mounts: a filesystem that fell
+    back to read-only has `ro` among its options alone.
     `groups` are the peer groups that it is in, as the kernel writes them: `shared:N`, `master:N`.
     """
 
-    __slots__ = ("device", "fstype", "groups", "options", "path", "root", "source")
+    __slots__ = ("device", "fstype", "groups", "options", "path", "read_only", "root", "source")
 
     def __init__(
         self,
@@ -22,6 +24,7 @@ class MountLine:
         source: str,
         options: tuple[str, ...],
         groups: tuple[str, ...] = (),
+        read_only: bool = False,
     ) -> None:
         self.device = device
         self.root = root
@@ -30,6 +33,7 @@ class MountLine:
         self.source = source
         self.options = options
         self.groups = groups
+        self.read_only = read_only
 
 
 def parse_mountinfo(data: str | bytes) -> tuple[MountLine, ...]:
@@ -57,6 +61,7 @@ def _line(raw: str) -> MountLine | None:
         source=_plain(source),
         options=_options(fields[5], fields[dash + 3] if len(fields) > dash + 3 else ""),
         groups=tuple(fields[6:dash]),
+        read_only="ro" in fields[5].split(","),
     )
 
 

@@ -12,10 +12,12 @@ from click.testing import CliRunner, Result
 from iscsictl.cli.main import cli
 from iscsictl.engine.context import Context
 from iscsictl.engine.converge import converge, dry_run
-from iscsictl.engine.doctor import look
+from iscsictl.engine.doctor import look, meant_read_only
 from iscsictl.engine.repairs import repairs
 from iscsictl.model.inventory import Known
 from iscsictl.model.plan import Status
+from iscsictl.parse.fstab import parse_fstab
+from iscsictl.parse.mountinfo import parse_mountinfo
 from tests.unit.made_tree import put, with_modules
 
 
@@ -37,6 +39,23 @@ def test_a_made_tree_is_looked_at_without_any_process(
     assert machine.initiator.name == "iqn.2001-04.org.example:a"
     assert machine.programs["iscsiadm"].path == "/usr/sbin/iscsiadm"
     assert isinstance(machine.db, Known)
+
+
+@pytest.mark.parametrize(
+    ("mount", "filesystem", "fstab", "meant"),
+    [
+        ("ro", "ro", b"", True),  # mount -o ro of a snapshot
+        ("ro", "rw", b"", True),  # a read-only bind mount for a container
+        ("rw", "ro", b"", False),  # the kernel fell back: it leaves the flag of the mount
+        ("rw", "ro", b"UUID=0a-1 /srv ext4 ro 0 0\n", True),
+        ("ro", "ro", b"UUID=0a-1 /srv ext4 rw 0 0\n", False),  # of an array that takes no writes
+    ],
+)
+def test_a_mount_is_meant_read_only_by_fstab_or_by_who_mounted_it(
+    mount: str, filesystem: str, fstab: bytes, *, meant: bool
+) -> None:
+    (line,) = parse_mountinfo(f"36 1 8:1 / /srv {mount},relatime - ext4 /dev/sda1 {filesystem}\n")
+    assert meant_read_only("/srv", line, parse_fstab(fstab)) is meant
 
 
 def run_doctor(root: Path, *arguments: str) -> Result:
