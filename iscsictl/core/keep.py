@@ -116,7 +116,7 @@ class _Keep:
         if record.problem is not None:
             return torn_error(record)
         why = self.inventory.silent.get(record.portal)
-        if why is None:
+        if why is None or not record.over_tcp:
             return None
         return UnreachableError(
             f"{record.target}: portal {record.portal} does not answer: {why}",

@@ -53,7 +53,7 @@ def _login(
     error: IscsictlError | None = None
     if session is None and record.problem is not None:
         error = torn_error(record)
-    elif session is None and record.portal in inventory.silent:
+    elif session is None and record.over_tcp and record.portal in inventory.silent:
         error = UnreachableError(
             f"{record.target}: portal {record.portal} does not answer: "
             f"{inventory.silent[record.portal]}",

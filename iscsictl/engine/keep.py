@@ -28,13 +28,13 @@ def for_reconnect(context: Context, target: str | None, before: Inventory | None
     inventory = at_first(context)
     if before is not None:
         return replace(inventory, silent=before.silent)
-    missing = missing_records(inventory, target)
-    if not missing:
+    portals_missing = [r.portal for r in missing_records(inventory, target) if r.over_tcp]
+    if not portals_missing:
         return inventory
     from iscsictl.system import portals
 
     wait = min(PROBE_WAIT, context.wait)
-    return replace(inventory, silent=portals.silent((r.portal for r in missing), wait))
+    return replace(inventory, silent=portals.silent(portals_missing, wait))
 
 
 def mounted(context: Context, inventory: Inventory) -> Mapping[str, Mounted]:

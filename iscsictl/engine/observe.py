@@ -74,7 +74,7 @@ def for_attach(context: Context, wish: AttachWish, before: Inventory | None) -> 
     connected = _connected(records, listing.sessions, wish)
     if before is not None:
         offers, silent = before.offers, before.silent
-    elif not connected:
+    elif not (connected or (known and _past_tcp(records, wish))):
         offers, silent = _ask_array(context, wish, known)
     target = wish.target or _only_target(offers)
     sessions = tuple(s for s in listing.sessions if s.target == target and s.status == "up")
@@ -169,6 +169,14 @@ def _connected(
 def _only_target(offers: Seen[tuple[Offer, ...]]) -> str | None:
     names = {o.target for o in offers.value} if isinstance(offers, Known) else set()
     return names.pop() if len(names) == 1 else None
+
+
+def _past_tcp(records: tuple[NodeRecord, ...], wish: AttachWish) -> bool:
+    """Tell whether the wished records lead past the host's own TCP, so that it tells nothing."""
+    return any(
+        record.target == wish.target and record.iface == wish.iface and not record.over_tcp
+        for record in records
+    )
 
 
 def _ask_array(

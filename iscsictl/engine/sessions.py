@@ -103,7 +103,11 @@ def for_login(
     except NotFoundError:
         return inventory
     inventory = replace(inventory, unsettled=unsettled(chosen, changes) if changes else {})
-    missing = [r.portal for r in chosen if session_for(r, inventory) is None and not r.problem]
+    missing = [
+        r.portal
+        for r in chosen
+        if session_for(r, inventory) is None and not r.problem and r.over_tcp
+    ]
     if again or not missing:
         return inventory
     return replace(inventory, silent=portals.silent(missing, min(PROBE_WAIT, context.wait)))

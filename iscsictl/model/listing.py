@@ -84,6 +84,11 @@ class Session:
     isid: str | None = None
     tsih: str | None = None
 
+    @property
+    def over_tcp(self) -> bool:
+        """Tell whether the host's own TCP carries it, as far as its source tells."""
+        return self.transport in {None, "tcp"}
+
 
 @dataclass(frozen=True)
 class Mount:

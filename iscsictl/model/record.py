@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from iscsictl.lazyclass import dataclass
-from iscsictl.model.names import DEFAULT_IFACE, Portal
+from iscsictl.model.names import BUILT_IN_IFACES, DEFAULT_IFACE, Portal
 
 MASK: Final = "********"
 SECRET_KEYS: Final = frozenset(
@@ -71,6 +71,16 @@ class NodeRecord(Record):
     def onboot(self) -> bool:
         """Tell whether the login service logs in to it at boot."""
         return self.startup in {"automatic", "onboot"}
+
+    @property
+    def transport(self) -> str:
+        """The kernel transport that it logs in through, `tcp` where it is not said."""
+        return self.values.get("iface.transport_name", BUILT_IN_IFACES.get(self.iface, "tcp"))
+
+    @property
+    def over_tcp(self) -> bool:
+        """Tell whether the host's own TCP leads to its portal; RDMA and adapters have their own."""
+        return self.transport == "tcp"
 
     @property
     def username(self) -> str | None:

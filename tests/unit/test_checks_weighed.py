@@ -16,6 +16,7 @@ from iscsictl.model.listing import Listing
 from iscsictl.model.machine import (
     Daemon,
     InitiatorName,
+    Kernel,
     Lock,
     Nic,
     PathMtu,
@@ -147,6 +148,20 @@ def test_a_public_portal_over_the_default_route_is_exposed() -> None:
     assert {"portal-public", "portal-default-route", "digest-routed", "ipsec-policy"} <= set(
         bad(machine)
     )
+
+
+def test_nothing_is_said_of_the_way_that_an_adapter_has_for_itself() -> None:
+    hba = record(**{"iface.transport_name": "qedi"})
+    machine = replace(
+        with_network(silent=Known({BARE: "no answer"}), policies=Known(()), routes=()),
+        kernel=Kernel("6.1.0", modules={"qedi": "loaded"}),
+        db=db(hba),
+        listing=Listing((session(transport="qedi"),), (disk(),)),
+    )
+    assert bad(machine) == {}
+    lost = session(transport="qedi", status="recovering")
+    lost_machine = replace(machine, listing=Listing((lost,), (disk(),)))
+    assert "answers" not in str(found(lost_machine, "session-state").mend)
 
 
 def test_a_record_without_an_account_is_warned_about() -> None:

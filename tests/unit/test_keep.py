@@ -14,6 +14,8 @@ import pytest
 
 from iscsictl.core.keep import Mounted, missing_records, plan_reconnect
 from iscsictl.core.pairs import Pairs
+from iscsictl.engine.context import Context
+from iscsictl.engine.keep import for_reconnect
 from iscsictl.engine.logins import AT_ONCE, LANES, _parted
 from iscsictl.engine.several import _batches
 from iscsictl.errors import IscsictlError, NotFoundError, UnreachableError
@@ -117,6 +119,29 @@ def test_a_silent_portal_is_named_and_its_mount_waits() -> None:
     }  # fmt: skip
     (error,) = errors(plan).values()
     assert "192.0.2.5:3260 does not answer: no route to host" in error.text
+
+
+@pytest.mark.parametrize("iface", ["iser", "hba"])
+def test_what_the_hosts_own_tcp_does_not_lead_to_is_not_tried_with_it(
+    iface: str, tmp_path: Path
+) -> None:
+    transport = "iface.transport_name = qedi\n" if iface == "hba" else ""
+    for name, port in (("default", 1), (iface, 2)):
+        place = tmp_path / f"etc/iscsi/nodes/{A}/127.0.0.1,{port},1/{name}"
+        place.parent.mkdir(parents=True)
+        place.write_text(
+            f"# BEGIN RECORD 2.1.8\nnode.name = {A}\nnode.startup = automatic\n"
+            f"iface.iscsi_ifacename = {name}\n{transport if name == iface else ''}"
+            f"node.conn[0].address = 127.0.0.1\nnode.conn[0].port = {port}\n# END RECORD\n"
+        )
+    inventory = for_reconnect(Context(wait=5, root=tmp_path), None, None)
+    assert list(inventory.silent) == [Portal("127.0.0.1", 1, 1)]
+    both = replace(
+        inventory, silent=dict.fromkeys((r.portal for r in inventory.records), "refused")
+    )
+    assert [step.status for step in plan_reconnect(both, {}).steps] == [
+        Status.FAILED, Status.PLANNED,
+    ]  # fmt: skip
 
 
 def test_a_session_that_is_being_mended_is_an_error_and_left_alone() -> None:

@@ -128,6 +128,12 @@ def test_a_dead_portal_is_named_and_the_other_is_logged_in() -> None:
     assert "192.0.2.5:3260" in error.text
 
 
+def test_an_adapter_is_not_kept_from_a_portal_that_the_host_cannot_reach() -> None:
+    one = record(iface="iser")
+    plan = plan_login(Inventory(records=(one,), silent={P1: "connection refused"}), Choice(A), {})
+    assert list(statuses(plan).values()) == [Status.PLANNED]
+
+
 def test_login_all_takes_the_records_of_the_boot() -> None:
     world = Inventory(records=(record(startup="automatic"), record(B, startup="manual")))
     plan = plan_login(world, Choice(), {}, everything=True)

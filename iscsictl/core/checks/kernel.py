@@ -25,10 +25,7 @@ def wanted_transports(machine: Machine) -> tuple[str, ...]:
         return ("tcp",)
     db = machine.db.value
     by_name = {iface.name: iface.transport for iface in db.ifaces}
-    used = {
-        by_name.get(record.iface, "iser" if record.iface == "iser" else "tcp")
-        for record in db.records
-    }
+    used = {by_name.get(record.iface, record.transport) for record in db.records}
     return tuple(sorted(used)) or ("tcp",)
 
 

@@ -10,7 +10,11 @@ from iscsictl.model.names import Portal
 
 
 def wanted(machine: Machine) -> Mapping[Portal, bool]:
-    """Return the portals of records and sessions; True for those that must answer."""
+    """Return the portals of records and sessions; True for those that must answer.
+
+    Those that only RDMA or an adapter with its own TCP leads to are left out: neither routes nor
+    NICs nor a connection of this host tell anything of them.
+    """
     found: dict[Portal, bool] = {}
 
     def note(portal: Portal, *, needed: bool) -> None:
@@ -19,11 +23,12 @@ def wanted(machine: Machine) -> Mapping[Portal, bool]:
 
     for session in machine.listing.sessions:
         portal = where(session)
-        if portal is not None:
+        if portal is not None and session.over_tcp:
             note(portal, needed=True)
     if isinstance(machine.db, Known):
         for record in machine.db.value.records:
-            note(record.portal, needed=record.onboot)
+            if record.over_tcp:
+                note(record.portal, needed=record.onboot)
     return found
 
 

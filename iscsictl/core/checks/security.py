@@ -19,7 +19,8 @@ def check(machine: Machine) -> Iterator[Finding]:
     for record in records:
         if record.problem is None and not is_local(record.portal.address):
             yield from _chap(record)
-            yield from _digest(machine, record)
+            if record.over_tcp:
+                yield from _digest(machine, record)
     yield from _shared(machine)
     for portal in wanted(machine):
         if not is_local(portal.address):

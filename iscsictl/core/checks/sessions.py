@@ -46,7 +46,8 @@ def _session(machine: Machine, session: Session, subject: str) -> Finding:
     silent = machine.network.silent
     portal = where(session)
     reason = None
-    if isinstance(silent, Known) and portal is not None:
+    asked = isinstance(silent, Known) and session.over_tcp
+    if isinstance(silent, Known) and session.over_tcp and portal is not None:
         reason = next((why for p, why in silent.value.items() if p.same_place(portal)), None)
     if session.status == "up":
         return ok("session-state", "logged in", subject)
@@ -63,6 +64,8 @@ def _session(machine: Machine, session: Session, subject: str) -> Finding:
             )
         if reason is not None:
             mend = f"bring {portal} back ({reason}): array, cable, route, firewall"
+        elif not asked:
+            mend = f"see what iscsid says of {portal}: journalctl -u iscsid"
         else:
             mend = (
                 f"{portal} answers, so the login is refused: journalctl -u iscsid says why "
