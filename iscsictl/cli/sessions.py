@@ -27,6 +27,7 @@ from iscsictl.errors import UsageError
 from iscsictl.model.inventory import Offer
 from iscsictl.model.names import DEFAULT_IFACE, Portal
 from iscsictl.model.plan import Plan
+from iscsictl.model.record import startup_values
 from iscsictl.model.wish import Account
 from iscsictl.system import holds, nodedb, stop
 from iscsictl.system.discovery import PREFIX
@@ -215,7 +216,7 @@ def startup(settings: Settings, when: str, **options: Any) -> int:
     need_root("startup")
     return whole(
         settings,
-        lambda context, _: looking.for_startup(context, choice, {"node.startup": when}),
+        lambda context, _: looking.for_startup(context, choice, startup_values(when)),
         lambda inventory: records.plan_startup(inventory, choice, when),
     )
 

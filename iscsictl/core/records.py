@@ -10,7 +10,7 @@ from iscsictl.model import actions
 from iscsictl.model.inventory import Inventory, Known, Unreadable
 from iscsictl.model.names import Portal
 from iscsictl.model.plan import Plan
-from iscsictl.model.record import NAMING_KEYS, NodeRecord
+from iscsictl.model.record import NAMING_KEYS, NodeRecord, startup_values
 from iscsictl.model.secret import Secret
 
 Changes = Mapping[str, str | Secret | None]
@@ -51,7 +51,7 @@ def _add_values(
 
 def plan_startup(inventory: Inventory, choice: Choice, startup: str) -> Plan:
     """Say how records are logged in at boot; where they are, the login service is enabled too."""
-    plan = plan_values(inventory, choice, {"node.startup": startup})
+    plan = plan_values(inventory, choice, startup_values(startup))
     if plan.refusal is not None or startup == "manual":
         return plan
     draft = Draft(list(plan.steps), list(plan.notes))
@@ -114,7 +114,7 @@ def plan_save(inventory: Inventory, iface: str) -> Plan:
         create = actions.CreateRecord(offer.target, offer.portal, iface)
         draft.add(create, name, "open-iscsi then knows it", done=there)
         if not there:
-            manual = {"node.startup": "manual"}
+            manual = startup_values("manual")
             write = actions.WriteRecord(offer.target, offer.portal, iface, manual)
             draft.add(write, name, "not logged in at boot")
     return Plan(tuple(draft.steps), notes=tuple(draft.notes))

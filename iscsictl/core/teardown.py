@@ -19,6 +19,7 @@ from iscsictl.model.inventory import Inventory, Users
 from iscsictl.model.listing import Disk, Session, blocks
 from iscsictl.model.names import Portal
 from iscsictl.model.plan import Plan
+from iscsictl.model.record import startup_values
 from iscsictl.model.wish import DetachWish
 
 # What may have been attached: targets and WWIDs, devices and directories, filesystem UUIDs.
@@ -164,7 +165,7 @@ def _end_sessions(
         name = _subject(target, record.portal, record.iface)
         if not wish.forget and record.problem is None:
             write = actions.WriteRecord(
-                target, record.portal, record.iface, {"node.startup": "manual"}
+                target, record.portal, record.iface, startup_values("manual")
             )
             draft.add(write, name, "not again at boot", done=not record.onboot)
     for session in sessions:

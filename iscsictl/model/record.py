@@ -29,6 +29,8 @@ NAMING_KEYS: Final = frozenset(
         "iface.iscsi_ifacename",
     }
 )
+# Either word logs in at boot (iscsiadm.c, match_startup_mode): of the session, of its connection.
+_STARTUP, _CONNECTION_STARTUP = "node.startup", "node.conn[0].startup"
 MAX_KEY: Final = 127
 MAX_VALUE: Final = 255
 
@@ -39,6 +41,13 @@ def number_of(text: str | None) -> int | None:
     """Read a number as strtol(3) does: what follows the digits is ignored; None if none."""
     match = re.match(r"\s*([+-]?[0-9]{1,18})", text or "")
     return int(match[1]) if match else None
+
+
+def startup_values(startup: str) -> dict[str, str]:
+    """Return what makes a record log in at boot as told, whatever it said of its connection."""
+    if startup == "automatic":
+        return {_STARTUP: startup}
+    return {_STARTUP: startup, _CONNECTION_STARTUP: "manual"}
 
 
 @dataclass(frozen=True)
@@ -64,8 +73,9 @@ class NodeRecord(Record):
 
     @property
     def startup(self) -> str:
-        """`manual`, `automatic` or `onboot`; open-iscsi takes manual where it is not said."""
-        return self.values.get("node.startup", "manual")
+        """`manual`, `automatic` or `onboot`; open-iscsi takes manual where neither key says it."""
+        said = {self.values.get(key) for key in (_STARTUP, _CONNECTION_STARTUP)}
+        return next((word for word in ("automatic", "onboot") if word in said), "manual")
 
     @property
     def onboot(self) -> bool:

@@ -64,7 +64,7 @@ def test_whatever_names_the_lun_takes_it_down_in_order(name: str) -> None:
     plan = planned(attached(), name)
     assert pending(plan) == ALL
     settings = next(s.action for s in plan.steps if isinstance(s.action, actions.WriteRecord))
-    assert settings.changes == {"node.startup": "manual"}
+    assert settings.changes == {"node.startup": "manual", "node.conn[0].startup": "manual"}
 
 
 @pytest.mark.fault("F31")

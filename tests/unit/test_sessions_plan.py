@@ -255,6 +255,31 @@ def test_startup_automatic_enables_the_login_service() -> None:
     assert len(plan_startup(Inventory(records=(record(),)), Choice(A), "manual").steps) == 1
 
 
+@pytest.mark.parametrize(
+    ("session_says", "connection_says", "startup"),
+    [
+        ("manual", "automatic", "automatic"),
+        ("manual", "onboot", "onboot"),
+        ("onboot", "automatic", "automatic"),
+        ("automatic", "manual", "automatic"),
+        ("manual", "manual", "manual"),
+        ("Automatic", "manual", "manual"),  # no word of open-iscsi's, so it keeps its default
+    ],
+)
+def test_a_record_logs_in_at_boot_if_its_connection_says_so(
+    session_says: str, connection_says: str, startup: str
+) -> None:
+    # iscsiadm.c, match_startup_mode: "support conn or session startup params".
+    said = {"node.startup": session_says, "node.conn[0].startup": connection_says}
+    one = replace(record(), values=said)
+    assert one.startup == startup
+    for wanted in ("manual", "onboot", "automatic"):
+        (write, *_) = plan_startup(Inventory(records=(one,)), Choice(A), wanted).steps
+        assert isinstance(write.action, actions.WriteRecord)
+        changed = {**said, **{key: str(value) for key, value in write.action.changes.items()}}
+        assert replace(one, values=changed).startup == wanted
+
+
 def test_forget_refuses_a_record_in_use_and_removes_a_torn_one() -> None:
     torn = replace(record(portal=P2), problem="is empty (0 bytes)")
     world = Inventory(records=(record(), torn), sessions=(session(),))
