@@ -86,6 +86,26 @@ def session_at(
     return fitting[0] if fitting else None
 
 
+def led(sessions: tuple[Session, ...], record: NodeRecord) -> Session | None:
+    """Return a session, through any iface, that does for a record with `node.leading_login`.
+
+    open-iscsi logs in to such a portal through one iface after the other until one succeeds
+    (iscsiadm.c, __do_leading_login).
+    """
+    if record.values.get("node.leading_login") != "Yes":
+        return None
+    return next(
+        (
+            session
+            for session in sessions
+            if session.target == record.target
+            and (asked := session.persistent_portal or session.portal) is not None
+            and asked.same_place(record.portal)
+        ),
+        None,
+    )
+
+
 def session_for(record: NodeRecord, inventory: Inventory) -> Session | None:
     """Return the session of a record: by target, portal asked for, iface; the tag among twins."""
     found = session_at(inventory.sessions, record.target, record.portal, record.iface)

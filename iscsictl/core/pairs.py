@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 
-from iscsictl.core.choice import session_at, twins
+from iscsictl.core.choice import led, session_at, twins
 from iscsictl.model.listing import Session
 from iscsictl.model.record import NodeRecord
 
@@ -27,10 +27,15 @@ class Pairs:
         return self._sessions.get(target, ())
 
     def session(self, record: NodeRecord) -> Session | None:
-        """Return the session of a record; by the portal group tag where only that tells apart."""
+        """Return the session of a record; by the portal group tag where only that tells apart.
+
+        For a record with a leading login that of another iface does too.
+        """
         sessions = self.sessions(record.target)
         found = session_at(sessions, record.target, record.portal, record.iface)
-        if found is None or not twins(record, self.records(record.target)):
+        if found is None:
+            return led(sessions, record)
+        if not twins(record, self.records(record.target)):
             return found
         asked = found.persistent_portal or found.portal
         return found if asked is not None and asked.tpgt == record.portal.tpgt else None

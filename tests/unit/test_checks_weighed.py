@@ -169,6 +169,16 @@ def test_a_record_without_an_account_is_warned_about() -> None:
     assert bad(replace(SOUND, db=db(plain))) == {"chap-none": Level.WARN}
 
 
+def test_a_leading_login_through_another_iface_is_enough() -> None:
+    first = replace(record(**{"node.leading_login": "Yes"}), iface="eth0")
+    machine = replace(SOUND, db=db(first))
+    assert "session-missing" not in bad(machine)
+    alone = replace(first, values={**first.values, "node.leading_login": "No"})
+    assert "session-missing" in bad(replace(SOUND, db=db(alone)))
+    strange = Listing((session(target=f"{IQN}2"),), (disk(),))
+    assert "session-missing" in bad(replace(machine, listing=strange))
+
+
 def test_what_is_on_hold_is_not_missed() -> None:
     machine = replace(SOUND, listing=Listing(), holds=(Hold(target=IQN),))
     assert "session-missing" not in bad(machine)

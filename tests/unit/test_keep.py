@@ -83,6 +83,20 @@ def test_what_is_there_is_left_alone() -> None:
     assert statuses(plan_reconnect(world, UP)) == {"mount:/srv/a": Status.UNCHANGED}
 
 
+@pytest.mark.parametrize(("leading", "wanted"), [("Yes", 0), ("No", 1)])
+def test_a_leading_login_needs_one_iface_only(leading: str, wanted: int) -> None:
+    # iscsid.conf: tries "each available iface until one succeeds, and then stop".
+    first, other = (
+        replace(record(leading_login=leading), iface=iface) for iface in ("eth0", "eth1")
+    )
+    there = replace(session(), iface="eth1")
+    world = Inventory((first, other), (there,))
+    assert len(missing_records(world, None)) == wanted
+    assert len(plan_reconnect(world, {}).steps) == wanted
+    elsewhere = replace(world, sessions=(replace(there, portal=P2, persistent_portal=P2),))
+    assert len(missing_records(elsewhere, None)) == 2
+
+
 def test_a_line_of_ours_brings_its_target_back_whatever_its_startup() -> None:
     records = (record(startup="manual"), record(portal=P2, startup="manual"))
     world = Inventory(records, fstab=fstab(), silent={P1: "no answer within 10 s"})

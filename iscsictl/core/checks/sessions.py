@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from iscsictl.core.choice import led
 from iscsictl.core.routes import session_of
 from iscsictl.model.health import Finding, fail, ok, warn
 from iscsictl.model.inventory import Known
@@ -108,7 +109,8 @@ def _missing(machine: Machine) -> Iterator[Finding]:
     for record in records:
         if record.problem is not None or not record.onboot:
             continue
-        if session_of(record, machine.listing.sessions) is not None:
+        sessions = machine.listing.sessions
+        if (session_of(record, sessions) or led(sessions, record)) is not None:
             continue
         subject = f"{record.target} {record.portal}"
         if any(hold.covers(record.target, record.portal, record.iface) for hold in machine.holds):
