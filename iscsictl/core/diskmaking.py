@@ -58,6 +58,15 @@ def _label(draft: Draft, inventory: DiskInventory, kind: str, consent: Consent) 
             "a DOS table cannot hold it",
             hint=f"use: iscsictl disk label {device.device} gpt",
         )
+    if (
+        kind == "sun"
+        and inventory.facts.total // partitions.SUN_CYLINDER > partitions.SUN_CYLINDERS
+    ):
+        raise RefusedError(
+            f"{device.device} has more than {partitions.SUN_CYLINDERS} cylinders: "
+            "a Sun label cannot hold it",
+            hint=f"use: iscsictl disk label {device.device} gpt",
+        )
     require_free(device.device, inventory.used)
     require_writable(chosen.disk)
     right = right_to_destroy(inventory.found, device.device, consent, claim=None, table="none")
@@ -268,6 +277,8 @@ def _grow_partition(
         )
     size = partitions.grown(table, total, entry)
     gain = (size - entry.size) * table.sector
+    if partitions.is_logical(entry, table.label):
+        draft.notes.append(f"partition {entry.number} is a logical one: it stays as large as it is")
     action = disk_actions.GrowPart(device, table, entry.number, size)
     why = f"{entry.size} sectors become {size}"
     draft.add(action, subject(chosen, entry.number), why, done=gain < SLACK)

@@ -1,7 +1,8 @@
 """The arithmetic of partition tables: where there is room, what a type is, what is wrong.
 
 Places count logical sectors. The rules are those of UEFI 2.10 section 5 (GPT), of the DOS
-table with its 32-bit numbers, and of libfdisk's alignment.
+table with its 32-bit numbers, of the Sun label with its 16-bit cylinders, and of libfdisk's
+alignment.
 """
 
 import re
@@ -19,6 +20,7 @@ DOS_LIMIT = 2**32
 EXTENDED = frozenset({"5", "f", "85"})
 _SUN_WHOLE = "5"
 SUN_CYLINDER = 255 * 63
+SUN_CYLINDERS = 65535
 _GPT_ENTRIES = 128 * 128
 _MAX = {"dos": 4, "gpt": 128, "sun": 8}
 _ALIASES: Mapping[str, Mapping[str, str]] = {
@@ -86,15 +88,20 @@ def last_usable(label: str, total: int, sector: int) -> int:
     if label == "gpt":
         return total - 2 - -(-_GPT_ENTRIES // sector)
     if label == "sun":
-        return total // SUN_CYLINDER * SUN_CYLINDER - 1
+        return min(total // SUN_CYLINDER, SUN_CYLINDERS) * SUN_CYLINDER - 1
     return min(total, DOS_LIMIT) - 1
+
+
+def is_logical(entry: Entry, label: str) -> bool:
+    """Tell whether the partition lies inside an extended one."""
+    return label == "dos" and entry.number > _MAX["dos"]
 
 
 def _taken(table: Table) -> list[Entry]:
     """Return the partitions that take room of their own: no whole-disk entry, nothing inside."""
     found = [e for e in table.entries if not (table.label == "sun" and e.type == _SUN_WHOLE)]
     if table.label == "dos":
-        found = [e for e in found if e.number <= _MAX["dos"]]
+        found = [e for e in found if not is_logical(e, table.label)]
     return sorted(found, key=lambda e: e.start)
 
 
@@ -138,7 +145,8 @@ def place(
             begin = step + offset
         room = end - begin
         if size is None and start is None:
-            room -= (begin + room) % end_step if room > step else 0
+            uneven = (begin + room) % end_step
+            room -= uneven if room > max(step, uneven) else 0
         if room > 0 and (size is None or room >= size):
             fits.append((begin, room if size is None else size))
     if not fits:
@@ -152,11 +160,38 @@ def place(
     return max(fits, key=lambda fit: fit[1]) if size is None else fits[0]
 
 
+def rest(table: Table, total: int, topology: Topology) -> Entry | None:
+    """Return the partition that took the rest, None if there is none.
+
+    Without it the rest would begin in it, and it cannot grow. While something is free, only the
+    one with the last number can be it.
+    """
+    try:
+        place(table, total, topology, size=None, start=None)
+        candidates = sorted(table.entries, key=lambda entry: entry.number)[-1:]
+    except RefusedError:
+        candidates = list(table.entries)
+    for entry in candidates:
+        others = tuple(other for other in table.entries if other is not entry)
+        try:
+            begin, _ = place(replace(table, entries=others), total, topology, size=None, start=None)
+        except RefusedError:
+            continue
+        if entry.start <= begin < entry.end and grown(table, total, entry) == entry.size:
+            return entry
+    return None
+
+
+def number_limit(label: str) -> int:
+    """Return the greatest number that a partition can get in such a table."""
+    return _MAX.get(label, 128)
+
+
 def next_number(table: Table) -> int:
     """Return the number that a new partition gets. Raises RefusedError where all are taken."""
     skip = {3} if table.label == "sun" else set()
     taken = {entry.number for entry in table.entries} | skip
-    limit = _MAX.get(table.label, 128)
+    limit = number_limit(table.label)
     for number in range(1, limit + 1):
         if number not in taken:
             return number
@@ -167,7 +202,12 @@ def next_number(table: Table) -> int:
 
 
 def grown(table: Table, total: int, entry: Entry) -> int:
-    """Return the size that a partition can have on a disk of `total` sectors, never less."""
+    """Return the size that a partition can have on a disk of `total` sectors, never less.
+
+    A logical one keeps its size: it cannot leave the extended one around it.
+    """
+    if is_logical(entry, table.label):
+        return entry.size
     end = last_usable(table.label, total, table.sector) + 1
     after = [e.start for e in _taken(table) if e.start >= entry.end]
     end = min([end, *after])

@@ -63,7 +63,7 @@ def _add(draft: Draft, inventory: DiskInventory, wish: AddWish, names: Mapping[s
         draft.add(before, subject(chosen, there.number), "is there already", done=True)
         if wish.number is None and not facts.again:
             draft.notes.append(
-                f"partition {there.number} is just so and empty; to add another, give --number"
+                f"partition {there.number} is just so; to add another, give --number"
             )
         return _node(device.device, there.number)
     number = wish.number or partitions.next_number(table)
@@ -75,12 +75,25 @@ def _add(draft: Draft, inventory: DiskInventory, wish: AddWish, names: Mapping[s
         )
     if table.label == "dos" and number > 4:
         raise RefusedError("logical partitions are not made", hint="use a gpt table")
+    if number > (limit := partitions.number_limit(table.label)):
+        raise RefusedError(f"a {table.label} table has {limit} partitions, there is no {number}")
+    if start is not None and table.label == "sun" and start % partitions.SUN_CYLINDER:
+        raise RefusedError(
+            f"sector {start} is inside a cylinder, where no partition of a sun table starts",
+            hint=f"use a multiple of {partitions.SUN_CYLINDER} sectors, or leave out --start",
+        )
     begin, length = partitions.place(table, facts.total, facts.topology, size=size, start=start)
-    if start is not None and start % partitions.grain(facts.topology, facts.total):
+    if start is not None and not _aligned(inventory, table, start):
         draft.notes.append(f"sector {start} is not aligned to what the disk likes: writes are slow")
     add = actions.AddPart(device, table, number, begin, length, kind, wish.bootable)
     draft.add(add, subject(chosen, number), f"sectors {begin} to {begin + length - 1}, {kind}")
     return _node(device.device, number)
+
+
+def _aligned(inventory: DiskInventory, table: Table, start: int) -> bool:
+    topology, total = inventory.facts.topology, inventory.facts.total
+    beyond = start - topology.offset // topology.logical
+    return table.label == "sun" or beyond % partitions.grain(topology, total) == 0
 
 
 def _there(
@@ -95,7 +108,11 @@ def _there(
     facts = inventory.facts
     if facts.earlier is not None:
         return next((e for e in table.entries if facts.earlier.entry(e.number) is None), None)
-    for entry in table.entries:
+    entries = table.entries
+    if size is None and start is None and wish.number is None:
+        taker = partitions.rest(table, facts.total, facts.topology)
+        entries = () if taker is None else (taker,)
+    for entry in entries:
         named = wish.number == entry.number
         if (wish.number is not None and not named) or entry.type != kind:
             continue

@@ -15,7 +15,7 @@ from iscsictl.model.content import Content
 from iscsictl.model.inventory import Unreadable, Users
 from iscsictl.model.listing import Block, Path
 from iscsictl.model.plan import Hazard, Status
-from iscsictl.model.table import Entry
+from iscsictl.model.table import Entry, Table
 from iscsictl.model.wish import Consent
 from iscsictl.parse.fstab import claim_line
 from tests.unit.disk_seen import (
@@ -148,6 +148,14 @@ def test_three_tebibytes_are_too_many_for_a_dos_table() -> None:
     assert verbs(plan_label(inventory, "gpt", Consent())) == ["label"]
 
 
+def test_more_than_65535_cylinders_are_too_many_for_a_sun_label() -> None:
+    cylinder = 255 * 63 * 512
+    at_most = seen(a_disk(size=65535 * cylinder))
+    assert verbs(plan_label(at_most, "sun", Consent())) == ["label"]
+    plan = plan_label(seen(a_disk(size=65536 * cylinder)), "sun", Consent())
+    assert isinstance(plan.refusal, RefusedError)
+
+
 @pytest.mark.fault("F28")
 def test_a_read_only_disk_is_not_written() -> None:
     inventory = seen(a_disk(read_only=True), table=gpt())
@@ -257,6 +265,17 @@ def test_a_grown_lun_is_read_again_then_its_partition_and_filesystem_grow() -> N
     action = plan.steps[1].action
     assert isinstance(action, disk_actions.GrowPart)
     assert action.size == 2 * SECTORS - 2048 - 2048
+
+
+def test_a_logical_partition_stays_as_large_as_it_is() -> None:
+    extended, logical = Entry(1, 2048, 1048576, "5"), Entry(5, 4096, 524288, "83")
+    table = Table("dos", entries=(extended, logical))
+    disk = a_disk(part(1), part(5, "ext4", UUID, ["/srv"]))
+    inventory = seen(disk, table=table, name="/srv")
+    facts = replace(inventory.facts, capacity=2 * GIB, filled=524288 * 512)
+    plan = plan_grow(replace(inventory, facts=facts))
+    assert verbs(plan) == ["rescan"]
+    assert "logical" in plan.notes[0]
 
 
 def test_what_did_not_grow_is_unchanged() -> None:

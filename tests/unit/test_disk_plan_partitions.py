@@ -11,7 +11,7 @@ from iscsictl.model import disk_actions
 from iscsictl.model.content import Signature
 from iscsictl.model.inventory import Users
 from iscsictl.model.plan import Hazard
-from iscsictl.model.table import Entry, Table
+from iscsictl.model.table import Entry, Table, Topology
 from tests.unit.disk_seen import (
     LINUX,
     SECTORS,
@@ -56,6 +56,42 @@ def test_the_rest_twice_is_once() -> None:
     assert isinstance(first, disk_actions.AddPart)
     table = gpt(Entry(1, first.start, first.size, LINUX))
     assert unchanged(plan_add(seen(table=table), AddWish(None), {}))
+
+
+def test_the_rest_is_added_beside_partitions_that_stand_close_together() -> None:
+    table = gpt(Entry(1, 2048, 1048576, LINUX), Entry(2, 1050624, 524288, LINUX))
+    plan = plan_add(seen(table=table), AddWish(None), {})
+    action = plan.pending[0].action
+    assert isinstance(action, disk_actions.AddPart)
+    assert (action.number, action.start) == (3, 1050624 + 524288)
+    assert plan.result == "/dev/sda3"
+
+
+def test_what_a_sun_label_cannot_hold_is_refused() -> None:
+    table = Table("sun")
+    cylinder = 255 * 63
+    for wish in (
+        AddWish(cylinder, size_in_sectors=True, number=9),
+        AddWish(cylinder, size_in_sectors=True, start=20000, start_in_sectors=True),
+    ):
+        assert isinstance(plan_add(seen(table=table), wish, {}).refusal, RefusedError)
+    wish = AddWish(
+        cylinder, size_in_sectors=True, start=2 * cylinder, start_in_sectors=True, number=8
+    )
+    plan = plan_add(seen(table=table), wish, {})
+    assert verbs(plan) == ["part-add"]
+    assert plan.notes == ()
+
+
+def test_a_start_is_aligned_where_the_physical_sectors_begin() -> None:
+    def notes(start: int) -> tuple[str, ...]:
+        inventory = seen(table=gpt())
+        topology = Topology(physical=4096, offset=3584)
+        inventory = replace(inventory, facts=replace(inventory.facts, topology=topology))
+        return plan_add(inventory, AddWish(1 << 20, start=start, start_in_sectors=True), {}).notes
+
+    assert notes(2048 + 7) == ()
+    assert "not aligned" in notes(2048)[0]
 
 
 def test_what_this_run_added_is_recognised_whatever_was_there_before() -> None:

@@ -11,6 +11,7 @@ import pytest
 from iscsictl.core.partitions import (
     DOS_LIMIT,
     SUN_CYLINDER,
+    SUN_CYLINDERS,
     gaps,
     grain,
     grown,
@@ -19,6 +20,7 @@ from iscsictl.core.partitions import (
     place,
     problems,
     resolve_type,
+    rest,
     same_but,
 )
 from iscsictl.errors import IscsictlError, RefusedError, UsageError
@@ -269,6 +271,40 @@ def test_each_thing_that_is_wrong_with_a_table_is_said() -> None:
     assert {p.id for p in kernel} == {"kernel"}
     two = Table("dos", entries=tuple(Entry(n, n * 2048, 8, "83", bootable=True) for n in (1, 2)))
     assert {p.id for p in problems(two, GIB, PLAIN, {})} == {"two-bootable"}
+
+
+def test_the_rest_of_a_disk_of_one_mebibyte_is_all_that_sfdisk_would_give() -> None:
+    # sfdisk (util-linux 2.38) on such a disk: firstlba 34, and `,` makes 34 to 2013 of 34 to 2014.
+    table = Table("gpt", 512, "X", 34, 2014)
+    start, size = place(table, 2048, PLAIN, size=None, start=None)
+    assert start == 34
+    assert size >= 1980
+    assert start + size - 1 <= 2014
+
+
+def test_the_rest_was_taken_by_who_came_last_or_filled_the_disk() -> None:
+    one, two = Entry(1, 2048, 1048576, LINUX), Entry(2, 1050624, 524288, LINUX)
+    assert rest(gpt(one, two), GIB, PLAIN) is None
+    start, size = place(gpt(one, two), GIB, PLAIN, size=None, start=None)
+    three = Entry(3, start, size, LINUX)
+    assert rest(gpt(one, two, three), GIB, PLAIN) is three
+    assert rest(gpt(), GIB, PLAIN) is None
+
+
+def test_a_logical_partition_keeps_its_size() -> None:
+    # sfdisk refuses both: "Failed to resize partition".
+    entries = (
+        Entry(1, 2048, 204800, "83"), Entry(2, 206848, 409600, "5"),
+        Entry(5, 208896, 100000, "83"), Entry(6, 310944, 100000, "83"),
+    )  # fmt: skip
+    table = Table("dos", entries=entries)
+    assert [grown(table, GIB, entry) for entry in entries[2:]] == [100000, 100000]
+
+
+def test_a_sun_label_ends_at_its_last_cylinder() -> None:
+    # Cylinders are 16-bit numbers: sfdisk refuses partitions where there are 65536.
+    assert last_usable("sun", SUN_CYLINDERS * SUN_CYLINDER, 512) + 1 == 65535 * 255 * 63
+    assert last_usable("sun", 1 << 40, 512) + 1 == 65535 * 255 * 63
 
 
 @pytest.mark.parametrize("label", ["gpt", "dos", "sun"])
