@@ -453,10 +453,9 @@ _iscsictl_portal() { # ADDRESS,PORT[,TPGT]
     _iscsictl_add "$address:$port"
 }
 
-_iscsictl_mount() { # as in fstab, blanks as \040; on the line they want a backslash
+_iscsictl_mount() { # as in fstab, blanks as \040
     local directory
     printf -v directory %b "$1"
-    [[ $directory == *[[:blank:]]* ]] && printf -v directory %q "$directory"
     _iscsictl_add "$directory"
 }
 
@@ -509,49 +508,101 @@ _iscsictl_live() {
             _iscsictl_mount "$path"
         done 2>/dev/null <"$root/etc/fstab"
         ;;
-    file | dir)
-        compopt -o filenames 2>/dev/null
-        for path in "$cur"*; do
-            [[ $1 == dir && ! -d $path ]] || _iscsictl_add "$path"
-        done
-        ;;
+    # Where nothing else fits readline looks for files itself: it knows ~ and quotes.
+    file) compopt -o default 2>/dev/null ;;
+    dir) compopt -o dirnames 2>/dev/null ;;
     esac
 }
 
 # Adds all that a list like `@gpt,@dos` or `target,dir` names.
 _iscsictl_fill() {
     local kind IFS=,
-    set -f
     set -- $1
-    set +f
     IFS=$' \t\n'
     for kind; do
         if [[ $kind == @* ]]; then _iscsictl_add "${kind#@}"; else _iscsictl_live "$kind"; fi
     done
 }
 
+# Parts $1 at blanks as the shell does: COMP_WORDS breaks names at each colon. Sets words,
+# the last one being what TAB is for, and quote, which is open there.
+_iscsictl_split() {
+    local text=$1 char word='' at begun=0
+    words=() quote=''
+    for ((at = 0; at < ${#text}; at++)); do
+        char=${text:at:1}
+        if [[ -z $quote && $char == [[:blank:]] ]]; then
+            ((begun)) && words+=("$word")
+            word='' begun=0
+            continue
+        fi
+        begun=1
+        if [[ $char == "$quote" ]]; then
+            quote=''
+        elif [[ -z $quote && $char == [\"\'] ]]; then
+            quote=$char
+        elif [[ $quote != \' && $char == \\ ]]; then
+            ((at += 1))
+            word+=${text:at:1}
+        else
+            word+=$char
+        fi
+    done
+    words+=("$word")
+}
+
+# Sets value to what the option $1 or the last of a cluster takes (none: anything), empty for
+# a flag, and lead to all that stands before the value.
+_iscsictl_option() {
+    local name at=2
+    value='' lead=''
+    [[ $1 == --* ]] && at=${#1}
+    for (( ; at <= ${#1}; at++)); do
+        name=-${1:at-1:1} lead=${1:0:at}
+        [[ $1 == --* ]] && name=${1%%=*} lead=$name${1:${#name}:1}
+        [[ $vals == *" $name="* ]] || continue
+        value=${vals#*" $name="}
+        value=${value%% *}
+        value=${value:-none}
+        return
+    done
+}
+
+# Writes what is left to type of each word as the quote that is open wants it.
+_iscsictl_reply() {
+    local at word
+    for at in "${!COMPREPLY[@]}"; do
+        word=$lead${COMPREPLY[at]}
+        # Readline replaces only what follows the last break character.
+        word=${word#"$1"}
+        if [[ $quote == \' ]]; then
+            word=${word//\'/"'\''"}
+        elif [[ $quote == \" ]]; then
+            word=${word//\\/"\\\\"}
+            word=${word//\"/"\\\""}
+            word=${word//\$/"\\\$"}
+            word=${word//\`/"\\\`"}
+        elif [[ $word == *[!][[:alnum:]._:/@%+=,-]* ]]; then
+            printf -v word %q "$word"
+        fi
+        COMPREPLY[at]=$word
+    done
+}
+
 _iscsictl() {
-    local cur word path='' value='' target='' only=0 place=0 at
-    local subs opts vals args
-    local -a line
+    local cur word path='' value='' lead='' target='' quote only=0 place=0 at
+    local subs opts vals args typed=${COMP_LINE:0:COMP_POINT} shell=:$BASHOPTS:
+    local IFS=$' \t\n'
+    local -a line words
     local -A seen=()
     COMPREPLY=()
-    # The line is split at blanks only: COMP_WORDS breaks names at each colon.
-    set -f
-    line=(${COMP_LINE:0:COMP_POINT})
-    set +f
-    cur=''
-    if [[ ${COMP_LINE:0:COMP_POINT} != *[[:blank:]] ]]; then
-        cur=${line[${#line[@]} - 1]}
-        unset "line[${#line[@]}-1]"
-    fi
-    cur=${cur#[\"\']}
-    local glob=0
-    shopt -q nullglob && glob=1
+    _iscsictl_split "$typed"
+    cur=${words[${#words[@]} - 1]}
     shopt -s nullglob
+    shopt -u failglob
     _iscsictl_spec ''
-    for ((at = 1; at < ${#line[@]}; at++)); do
-        word=${line[at]}
+    for ((at = 1; at < ${#words[@]} - 1; at++)); do
+        word=${words[at]}
         if [[ -n $value ]]; then
             [[ $value == target ]] && target=$word
             value=''
@@ -559,14 +610,11 @@ _iscsictl() {
             ((place += 1))
         elif [[ $word == -- ]]; then
             only=1
-        elif [[ $word == --*=* ]]; then
-            [[ $word == --target=* ]] && target=${word#*=}
         elif [[ $word == -* ]]; then
-            if [[ $vals == *" $word="* ]]; then
-                value=${vals#*" $word="}
-                value=${value%% *}
-                value=${value:-none}
-            fi
+            _iscsictl_option "$word"
+            [[ $value && $word != "$lead" ]] || continue
+            [[ $value == target ]] && target=${word#"$lead"}
+            value=''
         elif [[ -n $subs && " $subs " == *" $word "* ]]; then
             path=${path:+$path }$word
             _iscsictl_spec "$path" || break
@@ -574,17 +622,18 @@ _iscsictl() {
             ((place += 1))
         fi
     done
+    lead=''
     if [[ -n $value ]]; then
         _iscsictl_fill "$value"
-    elif ((!only)) && [[ $cur == --*=* ]]; then
-        word=${cur%%=*}
-        cur=${cur#*=}
-        if [[ $vals == *" $word="* ]]; then
-            value=${vals#*" $word="}
-            _iscsictl_fill "${value%% *}"
-        fi
     elif ((!only)) && [[ $cur == -* ]]; then
-        _iscsictl_add $opts
+        _iscsictl_option "$cur"
+        if [[ $value && $cur != "$lead" || $cur == --*= ]]; then
+            cur=${cur#"$lead"}
+            _iscsictl_fill "$value"
+        else
+            lead=''
+            _iscsictl_add $opts
+        fi
     elif [[ -n $subs ]]; then
         _iscsictl_add $subs
     else
@@ -598,12 +647,12 @@ _iscsictl() {
         fi
         _iscsictl_fill "${word%+}"
     fi
-    ((glob)) || shopt -u nullglob
-    # Readline replaces only what follows the last break character: $2.
-    local before=${cur%"$2"}
-    if [[ -n $before ]]; then
-        COMPREPLY=("${COMPREPLY[@]#"$before"}")
-    fi
+    [[ $shell == *:nullglob:* ]] || shopt -u nullglob
+    [[ $shell != *:failglob:* ]] || shopt -s failglob
+    path=$quote
+    _iscsictl_split "${typed%"$2"}"
+    quote=$path
+    _iscsictl_reply "${words[${#words[@]} - 1]}"
 }
 
 complete -F _iscsictl iscsictl

@@ -164,8 +164,12 @@ def fish_candidates(machine: Path, tmp: Path, typed: str) -> list[str]:
 
 def bash_candidates(machine: Path, tmp: Path, typed: str, breaks: str = ":=") -> list[str]:
     """Call the function as readline does, with its idea of words, and list what it offers."""
+    return bash_offers(machine, tmp, typed, re.split(f"[\\s{breaks}]", typed)[-1])
+
+
+def bash_offers(machine: Path, tmp: Path, typed: str, word: str) -> list[str]:
+    """Call the function with `word` as what readline will replace."""
     scripts(tmp)
-    word = re.split(f"[\\s{breaks}]", typed)[-1]
     program = (
         'source ./iscsictl.bash; COMP_LINE=$1 COMP_POINT=${#1}; _iscsictl iscsictl "$2" x;'
         '(( ${#COMPREPLY[@]} )) && printf "%s\\n" "${COMPREPLY[@]}"'
@@ -298,6 +302,67 @@ def test_tab_completes_an_ipv6_portal(machine: Path, tmp_path: Path, shell: str)
 def test_a_blank_in_a_mount_point_gets_its_backslash(machine: Path, tmp_path: Path) -> None:
     typed = "iscsictl chap show --from /srv/m"
     assert bash_candidates(machine, tmp_path, typed) == ["/srv/my\\ mail"]
+
+
+HOSTILE = (
+    "iqn.2010.evil:1$(touch pwned)", "iqn.2010.evil:2`touch pwned`", "iqn.2010.evil:3;touch pwned",
+    "iqn.2010.evil:4 a'b\"c", "iqn.2010.evil:5\ntouch pwned", "iqn.2010.evil:6\\*",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("quote", ["", "'", '"'])
+@pytest.mark.parametrize("name", HOSTILE)
+def test_bash_gives_a_name_to_the_command_as_it_is_whatever_is_in_it(
+    tmp_path: Path, name: str, quote: str
+) -> None:
+    (tmp_path / "etc/iscsi/nodes" / name / "192.0.2.5,3260,1").mkdir(parents=True)
+    typed = f"iscsictl login -T {quote}{name[:15]}"
+    # Outside quotes readline replaces what follows the colon, inside all after the quote.
+    word = name[:15] if quote else name[14]
+    rest = "\n".join(bash_offers(tmp_path, tmp_path, typed, word))
+    line = typed.removesuffix(word) + rest + quote
+    program = line.replace("iscsictl", "printf '%s|'", 1)
+    done = subprocess.run(
+        ["bash", "--norc", "-c", program], capture_output=True, text=True, check=True, cwd=tmp_path
+    )
+    assert done.stdout == f"login|-T|{name}|"
+    assert not (tmp_path / "pwned").exists()
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        (f'iscsictl login -T "{TARGETS[1]}" -p 192', "192.0.2.5:3260"),
+        (f"iscsictl login -T{TARGETS[1]} -p 192", "192.0.2.5:3260"),
+        ("iscsictl login -p192", "-p192.0.2.5:3260"),
+        ("iscsictl hold 'a b' iqn.2010", OTHER),
+        ("iscsictl chap show 'a b' --session 1", "12"),
+        ("iscsictl chap show --from /srv/my\\ m", "/srv/my\\ mail"),
+        ("iscsictl login -p '[2001", "[2001:db8::5]:860"),
+        ("iscsictl detach --mount 'a b' /dev/sd", "/dev/sdq"),
+    ],
+)
+def test_bash_knows_quotes_and_values_that_stand_with_their_option(
+    machine: Path, tmp_path: Path, typed: str, offered: str
+) -> None:
+    if typed.endswith("\\ m"):
+        assert bash_offers(machine, tmp_path, typed, word="/srv/my\\ m") == [offered]
+    else:
+        assert bash_candidates(machine, tmp_path, typed, breaks="'\"") == [offered]
+
+
+@pytest.mark.parametrize("option", ["failglob", "nullglob", "nocasematch"])
+def test_bash_leaves_the_shell_as_it_was(machine: Path, tmp_path: Path, option: str) -> None:
+    scripts(tmp_path)
+    program = (
+        f"shopt -s {option}; set -f; before=$BASHOPTS$-; source ./iscsictl.bash;"
+        'COMP_LINE="iscsictl login -I s" COMP_POINT=19; _iscsictl iscsictl s x;'
+        'printf "%s\\n" "${COMPREPLY[@]}"; [[ $before == "$BASHOPTS$-" ]]'
+    )
+    subprocess.run(
+        ["bash", "--norc", "-c", program],
+        env=environment(machine), check=True, cwd=tmp_path, timeout=30,
+    )  # fmt: skip
 
 
 def test_bash_starts_no_process(machine: Path, tmp_path: Path) -> None:
