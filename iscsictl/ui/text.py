@@ -21,15 +21,16 @@ def _escaped(code: int) -> str:
 
 
 def cell_width(text: str) -> int:
-    """Return how many columns of a terminal the text takes."""
+    """Return how many columns of a terminal the text takes, as wcwidth(3) counts them."""
     if text.isascii():
         return len(text)
-    import unicodedata
+    from unicodedata import category, east_asian_width
 
     return sum(
-        0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1
+        0 if category(char) in {"Mn", "Me"} or "\u1160" <= char <= "\u11ff"
+        else 2 if east_asian_width(char) in "WF" else 1
         for char in text
-    )
+    )  # fmt: skip
 
 
 def human_size(size: int | None) -> str | None:
@@ -67,11 +68,11 @@ def shortened(names: Iterable[str], width: int, dots: str = "…") -> dict[str, 
 
 
 def _cut(name: str, head: int, tail: int, dots: str) -> str:
-    start = _fitting(name, head)
-    return start + dots + _fitting(name[::-1], tail)[::-1]
+    start = fitting(name, head)
+    return start + dots + fitting(name[::-1], tail)[::-1]
 
 
-def _fitting(text: str, width: int) -> str:
+def fitting(text: str, width: int) -> str:
     """Return as much of the beginning as fits into `width` columns."""
     part = text[:width]
     while cell_width(part) > width:

@@ -7,9 +7,9 @@ from typing import NamedTuple, Self
 
 from iscsictl.core.changes import Look, Rate
 from iscsictl.model.listing import Lun, Session
-from iscsictl.ui.screen import Screen
+from iscsictl.ui.screen import DEFAULT_WIDTH, MIN_WIDTH, Screen
 from iscsictl.ui.table import Column, Value, print_table, status_style
-from iscsictl.ui.text import human_size, visible
+from iscsictl.ui.text import fitting, human_size, visible
 
 BARS = "▁▂▃▄▅▆▇█"
 PLAIN_BARS = "_.:-=+*#"
@@ -56,21 +56,28 @@ class Picture:
         """Replace the picture; the last few changes stand below the table."""
         self._said.extend(f"{clock} {change}" for change in look.changes)
         rows = self._rows(look)
-        room = max(1, self._height() - len(self._said) - FRAME)
-        lines = [f"{clock} {len(look.listing.sessions)} sessions, Ctrl-C ends", *self._said]
+        height = self._measure()
+        said = list(self._said)[max(0, len(self._said) - max(0, height - FRAME - 2)) :]
+        room = max(1, height - len(said) - FRAME)
+        lines = [f"{clock} {len(look.listing.sessions)} sessions, Ctrl-C ends", *said]
         if len(rows) > room:
             lines[0] += f"; {len(rows) - room} rows more do not fit"
             rows = sorted(rows, key=lambda row: row.order)[:room]
         self._screen.write(_HOME)
         print_table([row.cells for row in rows], COLUMNS, self._screen)
-        self._screen.write("\n" + "\n".join(visible(line) for line in lines) + "\n")
+        shown = [fitting(visible(line), self._screen.width or DEFAULT_WIDTH) for line in lines]
+        self._screen.write("\n" + "\n".join(shown) + "\n")
         self._screen.stream.flush()
 
-    def _height(self) -> int:
+    def _measure(self) -> int:
+        """Take the width that the terminal has by now, and return its height."""
         try:
-            return os.get_terminal_size(self._screen.stream.fileno()).lines or HEIGHT
+            size = os.get_terminal_size(self._screen.stream.fileno())
         except (OSError, ValueError):
             return HEIGHT
+        if size.columns:
+            self._screen.width = max(MIN_WIDTH, size.columns)
+        return size.lines or HEIGHT
 
     def _rows(self, look: Look) -> list["_Row"]:
         """Return a row for each LUN, and one above them for the sum where there are several."""

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import termios
 import time
 from collections import deque
 from pathlib import Path
@@ -103,9 +104,39 @@ def test_what_does_not_fit_the_terminal_is_counted_and_trouble_comes_first(tmp_p
     )
 
 
+END = "<end>"
+
+
 def command(*args: str) -> list[str]:
     door = "from iscsictl.cli.watch import watch; watch()"
     return [sys.executable, "-c", door, *args]
+
+
+def test_the_picture_follows_the_size_of_the_terminal(tmp_path: Path) -> None:
+    tree = Tree(tmp_path)
+    for sid in range(1, 4):
+        tree.lun(tree.session(sid, f"iqn.2010-10.org.example:{'long' * 8}{sid}"), 0)
+    listing = read_listing(tmp_path)
+    look = Look(listing, tuple(changes(listing, read_listing(tmp_path / "none"))), {})
+    master, slave = pty.openpty()
+    try:
+        with open(slave, "w", closefd=False) as stream:
+            picture = Picture(Screen(stream, width=80))
+            for lines, columns in ((24, 80), (9, 44)):
+                termios.tcsetwinsize(slave, (lines, columns))
+                picture.draw(look, "12:00:00")
+                stream.write(END)
+                stream.flush()
+                seen = b""
+                while not seen.endswith(END.encode()):
+                    seen += os.read(master, 65536)
+                text = seen.decode().removesuffix(END)
+                shown = text.split("\x1b[2J")[-1].split("\r\n")
+                assert len(shown) <= lines
+                assert max(map(len, shown)) <= columns
+    finally:
+        os.close(master)
+        os.close(slave)
 
 
 def test_each_change_is_a_line_of_json(tmp_path: Path) -> None:
