@@ -54,7 +54,14 @@ FAULTS = {
     "timeout-recovery": ("fail", ":"),
     "timeout-noop": ("warn", ":"),
     "timeout-disk": ("warn", "echo 5 > /sys/block/$a/device/timeout"),
-    "fs-readonly": ("fail", "mkdir -p /m/a; mount /dev/$a /m/a; mount -o remount,ro /m/a"),
+    # The filesystem is read-only and its mount is not: as after an error.
+    "fs-readonly": (
+        "fail",
+        (
+            "mkdir -p /m/a; mount /dev/$a /m/a; "
+            "for how in ro bind,rw; do mount -o remount,$how /m/a; done"
+        ),
+    ),
     "fs-failing": (
         "fail",
         "mkdir -p /m/b; mount /dev/$b /m/b; echo lab > /sys/fs/ext4/$b/trigger_fs_error",
@@ -69,8 +76,8 @@ FAULTS = {
     "service-order": (
         "warn",
         (
-            "d=/etc/systemd/system/open-iscsi.service.d; mkdir -p $d; "
-            "printf '[Unit]\\nAfter=\\n' > $d/order.conf"
+            "sed '/^After=/d' /usr/lib/systemd/system/open-iscsi.service "
+            "> /etc/systemd/system/open-iscsi.service"
         ),
     ),
     "boot-network-online": ("warn", "rm -r /etc/systemd/system/network-online.target.wants"),
