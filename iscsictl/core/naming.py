@@ -32,18 +32,17 @@ class Meant:
 
 def _luns(inventory: Inventory) -> Iterator[Meant]:
     """Yield every LUN with a disk, through every session."""
-    disks = {(p.sid, p.hctl): d for d in inventory.disks for p in d.paths}
+    disks: dict[tuple[int | None, str | None], Disk] = {
+        (p.sid, p.hctl): d for d in inventory.disks for p in d.paths
+    }
     for session in inventory.sessions:
         for unit in session.luns or ():
-            disk = disks.get((session.sid or 0, unit.hctl or ""))
+            disk = disks.get((session.sid, unit.hctl))
             if disk is not None:
                 yield Meant(session.target, unit.lun, disk.wwid, disk)
 
 
-def _is_called(meant: Meant, name: str) -> bool:
-    disk = meant.disk
-    if disk is None:
-        return False
+def _is_called(disk: Disk, name: str) -> bool:
     if name in {disk.wwid, *(path.device for path in disk.paths)}:
         return True
     real = _real(name)
@@ -85,7 +84,7 @@ def find(
         lines = _in_fstab(inventory, there)
         found += [m for m in lines if m.target == name and lun in {None, m.lun}]
         return _once(found) or (Meant(name, lun),)
-    found = [m for m in there if _is_called(m, name)]
+    found = [m for m in there if m.disk is not None and _is_called(m.disk, name)]
     found = found or list(_in_fstab(inventory, there, name))
     if spanning and _is_one_thing(found, name):
         first, *others = _once(found)

@@ -7,7 +7,8 @@ import pytest
 from iscsictl.core.naming import Meant, find
 from iscsictl.errors import NotFoundError
 from iscsictl.model import actions
-from iscsictl.model.inventory import Users
+from iscsictl.model.inventory import Inventory, Users
+from iscsictl.model.listing import Block, Disk, Lun, Path, Session
 from tests.worlds import (
     CLAIMED,
     DIR,
@@ -106,3 +107,39 @@ def test_a_uuid_on_two_disks_names_neither() -> None:
     with pytest.raises(NotFoundError, match=r"LUN 0.*LUN 1") as caught:
         find(now, FOREIGN, None)
     assert "--lun" in (caught.value.hint or "")
+
+
+def striped(*names: str) -> Inventory:
+    """A volume `/dev/md0` over LUNs 1 and up of one target, each with the UUID that it is given."""
+    disks, units = [], []
+    for lun, name in enumerate(names, 1):
+        array = Block("/dev/md0", "md", uuid=name)
+        top = Block(f"/dev/sd{'abc'[lun - 1]}", "disk", children=(array,))
+        disks.append(Disk(wwid_of(lun), (Path(1, f"2:0:0:{lun}", top.device),), top))
+        units.append(Lun(lun, hctl=f"2:0:0:{lun}", device=top.device))
+    session = Session("sysfs", TARGET, 1, portal=A, status="up", luns=tuple(units))
+    return Inventory(sessions=(session,), disks=tuple(disks))
+
+
+@pytest.mark.parametrize("name", ["/dev/md0", "u"])
+def test_what_spans_several_luns_is_the_first_and_the_others_beside_it(name: str) -> None:
+    now = striped("u", "u", "u")
+    (meant,) = find(now, name, None, spanning=True)
+    assert (meant.lun, meant.wwid) == (1, wwid_of(1))
+    assert meant.beside == (f"{TARGET} LUN 2", f"{TARGET} LUN 3")
+    with pytest.raises(NotFoundError, match="fits several LUNs"):
+        find(now, name, None)
+
+
+def test_what_is_on_one_lun_has_none_beside_it() -> None:
+    (meant,) = find(two_luns().inventory, DIR, None, spanning=True)
+    assert (meant.lun, meant.beside) == (0, ())
+    assert find(two_luns().inventory, "mail", None, spanning=True) == ()
+
+
+@pytest.mark.fault("F53")
+def test_copies_of_one_filesystem_are_not_one_thing_that_spans() -> None:
+    units = (unit(parted(W, "ext4")), unit(parted(W1, "ext4"), lun=1))
+    now = world(*units).logged_in().inventory
+    with pytest.raises(NotFoundError, match=r"LUN 0.*LUN 1"):
+        find(now, FOREIGN, None, spanning=True)

@@ -275,6 +275,20 @@ def test_a_new_route_goes_through_the_wished_iface() -> None:
 
 
 @pytest.mark.fault("F07")
+def test_a_way_goes_by_the_twin_whose_tag_was_asked_for() -> None:
+    twins = (record(replace(A, tpgt=1)), record(replace(A, tpgt=2)))
+    for order in (twins, twins[::-1]):
+        for tag in (1, 2):
+            asked = replace(A, tpgt=tag)
+            (route,) = find_routes(
+                replace(Inventory(), records=order), wish(target=TARGET, portals=(asked,))
+            )
+            assert route.portal == asked
+            assert route.record is not None
+            assert route.record.portal == asked
+
+
+@pytest.mark.fault("F07")
 def test_the_tag_that_was_asked_for_chooses_among_twin_records() -> None:
     twins = (record(replace(A, tpgt=1)), record(replace(A, tpgt=2)))
     for tag in (1, 2):

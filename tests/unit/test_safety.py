@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -12,6 +12,7 @@ from iscsictl.core.safety import AskError
 from iscsictl.errors import InUseError, RefusedError
 from iscsictl.model.actions import Right
 from iscsictl.model.content import Content, Filesystem, Signature
+from iscsictl.model.inventory import Users
 from iscsictl.model.listing import Block, Disk, Path
 from iscsictl.model.wish import Consent
 from tests.effects.machine import MIB
@@ -222,6 +223,7 @@ def test_two_partitions_are_not_ours_even_when_both_are_named_so() -> None:
         (GIB, GIB * 9 // 10 - 16 * MIB + 1, True),
         (GIB, GIB * 9 // 10 - 16 * MIB, False),
         (GIB, GIB // 2, False),
+        (10 * (2**57 + 1), 9 * (2**57 + 1) - 16 * MIB, False),
         (10 * GIB, MIB, False),
     ],
 )
@@ -340,9 +342,17 @@ def test_a_copy_is_found_however_deep_it_stands_and_whether_udev_knows_ours() ->
 def test_a_device_that_stands_on_several_disks_is_no_copy() -> None:
     array = Block("/dev/md0", "md", uuid="u")
     one, two = (on(w, d, array) for w, d in ((W, "/dev/sda"), (W1, "/dev/sdb")))
-    assert copies("u", (one, two)) == ()
+    assert copies("u", (one, two)) == copies("u", (one, two), one) == ()
     snapshot = on(wwid_of(2), "/dev/sdc", uuid="u")
     assert copies("u", (one, two, snapshot)) == (one, two, snapshot)
+
+
+@pytest.mark.parametrize("kind", ["disk", "part"])
+def test_disks_and_partitions_stand_on_one_disk_even_where_two_have_one_name(
+    kind: Literal["disk", "part"],
+) -> None:
+    one, two = (on(w, "/dev/sdx", Block("/dev/sda1", kind, uuid="u")) for w in (W, W1))
+    assert copies("u", (one, two)) == (one, two)
 
 
 def test_the_devices_of_a_btrfs_are_no_copies_but_a_snapshot_of_one_is() -> None:
@@ -354,6 +364,9 @@ def test_the_devices_of_a_btrfs_are_no_copies_but_a_snapshot_of_one_is() -> None
     unknown = on(wwid_of(3), "/dev/sdd", uuid="u")
     assert copies("u", (one, unknown)) == (one, unknown)
     safety.one_of_a_kind("u", one, (one, two))
+    nameless = on(wwid_of(4), "/dev/sde")
+    with pytest.raises(RefusedError, match="is also on /dev/sda: one is a snapshot"):
+        safety.one_of_a_kind("u", nameless, (one, nameless))
     with pytest.raises(RefusedError, match="is also on /dev/sdb, /dev/sdc: one is a snapshot"):
         safety.one_of_a_kind("u", one, (one, two, again))
 
@@ -364,6 +377,13 @@ def test_partitions_that_no_table_explains_are_nobody_s() -> None:
         assert not safety.matches_claim(torn, CLAIMED, table)
         for given in Right:
             assert not safety.may_write(torn, given, CLAIMED, table)
+
+
+def test_what_is_mounted_over_ours_is_in_use_and_named() -> None:
+    safety.uncovered(Users(mounts=("/srv",)))
+    with pytest.raises(InUseError, match=r"^/dev/sdz is mounted over /srv$") as caught:
+        safety.uncovered(Users(mounts=("/srv",), covered=(("/srv", "/dev/sdz"),)))
+    assert caught.value.hint == "unmount that first: umount /srv"
 
 
 def hint_of(call: Callable[[], object]) -> str | None:
