@@ -11,7 +11,6 @@ from iscsictl.errors import NotFoundError
 from iscsictl.model import actions
 from iscsictl.model.plan import Action
 from iscsictl.system import iscsiadm, nodedb, nodelock, nodewrite
-from iscsictl.system.files import replace_file
 from iscsictl.system.iscsiadm import Key
 
 
@@ -43,7 +42,7 @@ def _write_record(action: actions.WriteRecord, context: Context) -> Effect:
 
 def _restore_record(action: actions.RestoreRecord, context: Context) -> Effect:
     with nodelock.NodeDbLock(context.root, context.wait, context.say):
-        return Effect(replace_file(action.path, action.data, mode=0o600))
+        return Effect(nodewrite.replace_in_db(action.path, action.data))
 
 
 def _record_path(action: Any, context: Context) -> Path:

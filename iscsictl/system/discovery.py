@@ -10,7 +10,6 @@ from iscsictl.model.names import Portal
 from iscsictl.model.record import DiscoveryRecord
 from iscsictl.model.secret import Secret
 from iscsictl.system import iscsiadm, nodedb, nodewrite
-from iscsictl.system.files import replace_file
 from iscsictl.system.nodelock import NodeDbLock
 from iscsictl.system.run import run
 
@@ -73,7 +72,7 @@ def _borrowed(
             iscsiadm.delete_discovery_record(portal, timeout=timeout)
         else:
             with NodeDbLock(root, timeout, say):
-                replace_file(known.path, before, mode=known.mode)
+                nodewrite.replace_in_db(known.path, before, known.mode)
 
 
 def _discover(portal: Portal, iface: str | None, timeout: float) -> tuple[Offer, ...]:

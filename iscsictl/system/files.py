@@ -1,7 +1,8 @@
 """Files are replaced whole or not at all; the only place that writes configuration.
 
-A replacement is written to a file of its own beside the old one, made durable and renamed
-over it (rename(2)), so that at any moment, power cut included, one of the two is there whole.
+A replacement is written to a file of its own on the same filesystem, made durable and renamed
+over the old one (rename(2)), so that at any moment, power cut included, one of the two is there
+whole.
 """
 
 import errno
@@ -36,14 +37,20 @@ def read_file(path: Path) -> bytes | None:
 
 
 def replace_file(
-    path: Path, data: bytes, *, mode: int | None = None, expect: bytes | None = None
+    path: Path,
+    data: bytes,
+    *,
+    mode: int | None = None,
+    expect: bytes | None = None,
+    scratch: Path | None = None,
 ) -> bool:
     """Put `data` in place of what `path` holds; return False if that was so already.
 
     Mode, owner and extended attributes of the old file are kept, unless `mode` is given; a new
     file is 0600. Behind a symbolic link the target is replaced and the link stays. With
     `expect`, the bytes that the caller read before (b"" for no file), nothing is written when
-    the file holds others by now.
+    the file holds others by now. `scratch` is where the new file grows, for directories whose
+    every file means something; if that is on another mount it grows beside the old one.
 
     Raises FileChangedError for that, NeedsRootError, and IscsictlError for a full or read-only
     filesystem: then the old file is as it was and no temporary file is left.
@@ -55,8 +62,13 @@ def replace_file(
             raise _changed(path)
         if old == data and (mode is None or status is None or _mode(status) == mode):
             return False
-        _sweep(real)
-        _write_beside(real, data, mode, status, checked=expect is not None)
+        for place in dict.fromkeys((scratch or real.parent, real.parent)):
+            try:
+                _write_in(place, real, data, mode, status, checked=expect is not None)
+                break
+            except OSError as error:
+                if error.errno != errno.EXDEV or place == real.parent:
+                    raise
         _sync_directory(real.parent)
     except OSError as error:
         raise explained(error, "write", path) from error
@@ -147,25 +159,25 @@ def _temporary_prefix(real: Path) -> str:
     return f".{os.fsdecode(os.fsencode(real.name)[:200])}.iscsictl-"
 
 
-def _sweep(real: Path) -> None:
-    """Remove what killed runs left beside `real`; a living writer holds the flock of its own."""
-    ours = re.compile(re.escape(_temporary_prefix(real)) + "[0-9a-f]{8}")
-    for name in os.listdir(real.parent):
+def _sweep(place: Path, prefix: str) -> None:
+    """Remove what killed runs left; a living writer holds the flock of its own."""
+    ours = re.compile(re.escape(prefix) + "[0-9a-f]{8}")
+    for name in os.listdir(place):
         if not ours.fullmatch(name):
             continue
         with suppress(OSError):
-            descriptor = os.open(real.parent / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            descriptor = os.open(place / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                (real.parent / name).unlink()
+                (place / name).unlink()
             finally:
                 os.close(descriptor)
 
 
-def _create_beside(real: Path) -> tuple[int, Path]:
+def _create_in(place: Path, prefix: str) -> tuple[int, Path]:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     for _ in range(_TRIES):
-        temporary = real.parent / f"{_temporary_prefix(real)}{os.urandom(4).hex()}"
+        temporary = place / f"{prefix}{os.urandom(4).hex()}"
         descriptor = None
         try:
             descriptor = os.open(temporary, flags, PRIVATE)
@@ -181,13 +193,21 @@ def _create_beside(real: Path) -> tuple[int, Path]:
                 temporary.unlink(missing_ok=True)
                 os.close(descriptor)
             raise
-    raise OSError(errno.EEXIST, "no free name for a temporary file beside it")
+    raise OSError(errno.EEXIST, "no free name for a temporary file")
 
 
-def _write_beside(
-    real: Path, data: bytes, mode: int | None, old: os.stat_result | None, *, checked: bool
+def _write_in(
+    place: Path,
+    real: Path,
+    data: bytes,
+    mode: int | None,
+    old: os.stat_result | None,
+    *,
+    checked: bool,
 ) -> None:
-    descriptor, temporary = _create_beside(real)
+    prefix = _temporary_prefix(real)
+    _sweep(place, prefix)
+    descriptor, temporary = _create_in(place, prefix)
     try:
         try:
             rest = memoryview(data)

@@ -5,8 +5,9 @@ from pathlib import Path
 
 from iscsictl.errors import NotFoundError
 from iscsictl.parse.record import edit_record
-from iscsictl.system.files import PRIVATE, read_file, remove_file, replace_file
+from iscsictl.system.files import read_file, remove_file
 from iscsictl.system.nodelock import NodeDbLock
+from iscsictl.system.nodewrite import replace_in_db
 
 Say = Callable[[str], None]
 _BEGIN, _END = "# BEGIN RECORD", "# END RECORD"
@@ -46,7 +47,7 @@ def write_iface(
         new = new_text(old, name, values)
         if new == old:
             return False
-        return replace_file(path, new.encode("utf-8", "surrogateescape"), mode=PRIVATE)
+        return replace_in_db(path, new.encode("utf-8", "surrogateescape"))
 
 
 def remove_iface(

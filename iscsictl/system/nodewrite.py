@@ -23,6 +23,7 @@ Changes = Mapping[str, str | Secret | None]
 Say = Callable[[str], None]
 
 MAX_HOLD: Final = 0.5
+DIRECTORIES: Final = frozenset({"nodes", "ifaces", "send_targets", "isns"})
 
 
 def _quiet(_: str) -> None:
@@ -71,7 +72,17 @@ def _write(path: Path, changes: Changes) -> bool:
         new = edit_record(old.decode("utf-8", "surrogateescape"), changes)
     except RefusedError as error:
         raise RefusedError(f"{path}: {error.text}", hint=error.hint) from error
-    return replace_file(path, new.encode("utf-8", "surrogateescape"), mode=PRIVATE)
+    return replace_in_db(path, new.encode("utf-8", "surrogateescape"))
+
+
+def replace_in_db(path: Path, data: bytes, mode: int = PRIVATE) -> bool:
+    """Put `data` in place of a file of the database; False if that was so already.
+
+    The new file grows in the directory above `nodes` and its like: iscsiadm takes every file in
+    those for a record, hidden ones too (idbm.c, idbm_for_each_iface).
+    """
+    scratch = next((p.parent for p in path.parents if p.name in DIRECTORIES), None)
+    return replace_file(path, data, mode=mode, scratch=scratch)
 
 
 def chap_changes(

@@ -117,6 +117,29 @@ def test_what_a_killed_run_left_is_swept_and_a_living_one_is_not(tmp_path: Path)
         assert sorted(p.name for p in tmp_path.iterdir()) == [alive.name, foreign.name, "file"]
 
 
+def test_a_scratch_directory_on_another_filesystem_is_done_without(tmp_path: Path) -> None:
+    elsewhere = Path("/dev/shm")
+    if elsewhere.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("one filesystem is all there is")
+    before = set(elsewhere.iterdir())
+    path = tmp_path / "f"
+    path.write_bytes(b"old")
+    assert replace_file(path, b"new", scratch=elsewhere)
+    assert path.read_bytes() == b"new"
+    assert list(tmp_path.iterdir()) == [path]
+    assert not {p for p in set(elsewhere.iterdir()) - before if "iscsictl" in p.name}
+
+
+def test_what_a_killed_run_left_in_the_scratch_directory_is_swept(tmp_path: Path) -> None:
+    place = tmp_path / "nodes"
+    place.mkdir()
+    left = tmp_path / ".f.iscsictl-0badcafe"
+    left.write_bytes(b"ne")
+    assert replace_file(place / "f", b"new", scratch=tmp_path)
+    assert not left.exists()
+    assert [p.name for p in place.iterdir()] == ["f"]
+
+
 def test_a_name_as_long_as_the_filesystem_allows_can_be_replaced(tmp_path: Path) -> None:
     path = tmp_path / ("n" * 255)
     path.write_bytes(b"old")

@@ -180,6 +180,24 @@ def test_writing_a_secret_leaves_the_record_private(db: Path, tmp_path: Path, be
     assert not write_record(path, changes, root=tmp_path)
 
 
+def test_a_record_that_is_being_written_is_no_second_record_to_iscsiadm(
+    db: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = _add(db, T1, V4)
+    old = path.read_bytes()
+    seen: list[tuple[list[str], list[str]]] = []
+
+    def killed(self: Path, _: Path) -> Path:
+        seen.append(([p.name for p in path.parent.iterdir()], [self.parent.name]))
+        raise OSError(5, "killed")
+
+    monkeypatch.setattr(Path, "replace", killed)
+    with pytest.raises(IscsictlError):
+        write_record(path, {"node.startup": "onboot"}, root=tmp_path)
+    assert seen == [([path.name], [db.name])]
+    assert path.read_bytes() == old
+
+
 def test_clearing_chap_leaves_nothing_of_it(db: Path, tmp_path: Path) -> None:
     path = _add(db, T1, V4)
     before = path.read_text()

@@ -21,9 +21,11 @@ def mark(name):
     except OSError:
         pass
 
+path = Path(sys.argv[1])
+scratch = Path(sys.argv[3]) if len(sys.argv) > 3 else None
 mark("begin")
 try:
-    replace_file(Path(sys.argv[1]), b"new" * 2000)
+    replace_file(path, b"new" * 2000, scratch=scratch)
 except IscsictlError as error:
     os._exit(10 if "\\n" not in error.text else 11)
 except MemoryError:
@@ -39,7 +41,9 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 MEMORY = {"brk", "mmap", "munmap", "mprotect"}
 
 
-def _trace(directory: Path, inject: str | None) -> tuple[int, list[str]]:
+def _trace(
+    directory: Path, inject: str | None, scratch: Path | None = None
+) -> tuple[int, list[str]]:
     directory.mkdir()
     (directory / "file").write_bytes(OLD)
     script = directory.with_suffix(".py")
@@ -47,14 +51,15 @@ def _trace(directory: Path, inject: str | None) -> tuple[int, list[str]]:
     log = directory.with_suffix(".log")
     argv = ["strace", "-o", str(log), *(["-e", f"inject={inject}"] if inject else [])]
     python = [sys.executable, "-I", "-S", str(script), str(directory / "file"), str(REPOSITORY)]
+    python += [str(scratch)] if scratch is not None else []
     done = subprocess.run([*argv, *python], capture_output=True, timeout=60, check=False)
     return done.returncode, log.read_text(errors="replace").splitlines()
 
 
-def _calls(tmp_path: Path) -> list[tuple[str, int]]:
+def _calls(tmp_path: Path, scratch: Path | None = None) -> list[tuple[str, int]]:
     """Return the system calls of `replace_file`, each with its number among those of its name."""
     for name in ("warm", "count"):
-        code, log = _trace(tmp_path / name, None)
+        code, log = _trace(tmp_path / name, None, scratch)
         assert code == 0
     seen: Counter[str] = Counter()
     calls, inside = [], False
@@ -104,17 +109,21 @@ def test_a_failure_at_any_system_call_leaves_one_whole_file_and_no_litter(tmp_pa
     assert {"openat", "write", "fchmod", "fsync", "rename", "close", "flock"} <= hit
 
 
-def test_a_kill_at_any_system_call_leaves_one_whole_file(tmp_path: Path) -> None:
+@pytest.mark.parametrize("apart", [False, True])
+def test_a_kill_at_any_system_call_leaves_one_whole_file(tmp_path: Path, apart: bool) -> None:
     hit = set()
+    scratch = tmp_path if apart else None
 
     def one(call: tuple[str, int]) -> None:
         name, number = call
         directory = tmp_path / f"{name}{number}"
-        _, log = _trace(directory, f"{name}:signal=KILL:when={number}")
+        _, log = _trace(directory, f"{name}:signal=KILL:when={number}", scratch)
         if _hit(log, "+++ killed by SIGKILL"):
             hit.add(name)
         assert (directory / "file").read_bytes() in {OLD, NEW}, call
+        if apart:
+            assert [p.name for p in directory.iterdir()] == ["file"], call
 
     with ThreadPoolExecutor(2) as pool:
-        list(pool.map(one, _calls(tmp_path)))
+        list(pool.map(one, _calls(tmp_path, scratch)))
     assert {"openat", "write", "fchmod", "fsync", "rename", "close"} <= hit
