@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from iscsictl.errors import IscsictlError
 from iscsictl.lazyclass import dataclass
 from iscsictl.system import nodedb
 from iscsictl.system.udev import Waiter
@@ -63,8 +64,12 @@ class Context:
     def log_in(self, key: "Key") -> bool:
         """Log in to a record; tell whether that made a session."""
         from iscsictl.system import iscsiadm
+        from iscsictl.system.fatal import explained_login
 
-        return iscsiadm.login(key, timeout=self.wait)
+        try:
+            return iscsiadm.login(key, timeout=self.wait)
+        except IscsictlError as error:
+            raise explained_login(error, key, self.db, self.wait) from None
 
     def edit_fstab(self, edit: Callable[["Fstab"], "Fstab"]) -> tuple[bool, "Fstab"]:
         """Change /etc/fstab; return whether it changed, and what it was."""

@@ -13,6 +13,7 @@ from iscsictl.model.causes import error_from_iscsiadm
 from iscsictl.model.listing import Session
 from iscsictl.model.plan import Outcome, Status, Step
 from iscsictl.system import iscsiadm, loginbatch, stop
+from iscsictl.system.fatal import explained_login
 from iscsictl.system.iscsiadm import Key
 from iscsictl.system.sysfs import read_sessions
 
@@ -108,7 +109,13 @@ def log_in_to(keys: Sequence[Key], context: Context) -> list[bool | IscsictlErro
         with ThreadPoolExecutor(len(keys)) as pool:
             return list(pool.map(lambda key: _alone(key, context), keys))
     sessions = read_sessions(context.root, details=False)
-    return [_seen(key, sessions, codes.get(key), late) for key in keys]
+    results = [_seen(key, sessions, codes.get(key), late) for key in keys]
+    return [
+        explained_login(result, key, context.db, context.wait)
+        if isinstance(result, IscsictlError)
+        else result
+        for key, result in zip(keys, results, strict=True)
+    ]
 
 
 def _seen(
@@ -126,7 +133,7 @@ def _alone(key: Key, context: Context) -> bool | IscsictlError:
     try:
         return iscsiadm.login(key, timeout=context.wait)
     except IscsictlError as error:
-        return error
+        return explained_login(error, key, context.db, context.wait)
 
 
 def _await_disks(steps: Sequence[Step], context: Context) -> None:

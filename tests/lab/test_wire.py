@@ -81,9 +81,11 @@ def test_accounts_of_new_records_and_of_a_portal_prove_both_ends(lab: Lab) -> No
     ctl(lab, "chap clear --default")
     assert own not in lab.host.text("/etc/iscsi/iscsid.conf")
     ctl(lab, f"chap set -p {B4} {wrong}")
+    attach = ctl(lab, f"attach -p {B4} -T {IQN} {wrong} --fs ext4 --mount /m", 5)
+    assert "the array's own secret" in attach.err
     ctl(lab, f"login -T {IQN} -p {A4}")
     # open-iscsi says of an array that cannot prove itself only that the login failed for good.
-    assert "the array's own secret" in ctl(lab, f"login -T {IQN} -p {B4}", 3).err
+    assert "the array's own secret" in ctl(lab, f"login -T {IQN} -p {B4}", 5).err
     ctl(lab, f"chap set -p {B4} {right}")
     ctl(lab, f"login -T {IQN} -p {B4}")
     sessions = json.loads(ctl(lab, "ls -J").out)["sessions"]
