@@ -1,5 +1,7 @@
 """Plan a schedule for reconnect: a systemd timer or a cron file, never both."""
 
+import re
+import shlex
 from collections.abc import Mapping
 
 from iscsictl.core.draft import Draft
@@ -43,13 +45,13 @@ def texts(
 ) -> dict[str, str]:
     """Return the files that run `executable reconnect` every so many seconds."""
     if means == "cron":
-        values = {"@TIMES@": cron_times(seconds), "@EXECUTABLE@": executable.replace("%", "\\%")}
+        values = {"@TIMES@": cron_times(seconds), "@EXECUTABLE@": _for_cron(executable)}
         return {CRON: _filled(templates["cron"], values)}
     if not 10 <= seconds <= LONGEST:
         raise UsageError("a timer runs it every 10s at least and 365d at most",
                          hint="take --every 2min")  # fmt: skip
     values = {
-        "@EXECUTABLE@": executable.replace("%", "%%"),
+        "@EXECUTABLE@": _for_systemd(executable),
         "@SECONDS@": str(seconds),
         "@DELAY@": str(max(1, seconds // 10)),
     }
@@ -57,6 +59,17 @@ def texts(
         SERVICE: _filled(templates["iscsictl-reconnect.service"], values),
         TIMER: _filled(templates["iscsictl-reconnect.timer"], values),
     }
+
+
+def _for_cron(path: str) -> str:
+    """Quote a path for sh; a % is a newline to cron (crontab(5))."""
+    return shlex.quote(path).replace("%", "\\%")
+
+
+def _for_systemd(path: str) -> str:
+    """Quote the path of a program for ExecStart= (systemd.service(5)); a $ means nothing there."""
+    text = path.replace("%", "%%")
+    return f'"{text}"' if re.search(r"[\s;]", text) else text
 
 
 def _filled(text: str, values: Mapping[str, str]) -> str:

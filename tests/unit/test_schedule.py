@@ -1,5 +1,7 @@
 """The files that run reconnect: which periods there are, and what stands in them."""
 
+import shlex
+
 import pytest
 
 from iscsictl.core.schedule import LONGEST, cron_times, texts
@@ -49,3 +51,20 @@ def test_a_timer_takes_what_systemd_can_read() -> None:
 )
 def test_a_percent_sign_in_a_path_stays_one(means: Means, name: str, line: str) -> None:
     assert texts(TEMPLATES, means, 120, "/opt/50%/x")[name] == line
+
+
+@pytest.mark.parametrize("path", ["/opt/my tools/x", "/opt/it's/x", '/opt/a"b;c/x', "/opt/$a/x"])
+def test_a_path_that_a_shell_would_part_stays_whole_for_cron(path: str) -> None:
+    line = texts(TEMPLATES, "cron", 120, path)[CRON]
+    assert shlex.split(line.partition(" root ")[2]) == [path]
+
+
+@pytest.mark.parametrize(
+    ("path", "line"),
+    [
+        ("/opt/my tools/x", 'ExecStart="/opt/my tools/x"\n'),
+        ("/opt/$a/x", "ExecStart=/opt/$a/x\n"),
+    ],
+)
+def test_systemd_takes_a_path_with_a_blank_in_quotes(path: str, line: str) -> None:
+    assert texts(TEMPLATES, "systemd", 120, path)[SERVICE] == line
