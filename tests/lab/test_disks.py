@@ -91,6 +91,7 @@ def test_a_blank_disk_becomes_a_mounted_partition_beside_which_others_come_and_g
     assert shell(lab, "cat /srv/data/file; ls /run/iscsictl/holds") == "kept\n"
 
 
+@pytest.mark.torture
 def test_each_filesystem_is_made_with_its_uuid_and_label(lab: Lab) -> None:
     kinds = ["xfs", "btrfs", "vfat", "swap"]
     disks = [lab.array.disk(kind, "400M") for kind in kinds]
@@ -169,6 +170,7 @@ def test_a_grown_lun_is_taken_in_while_it_is_mounted(lab: Lab) -> None:
     assert "No errors detected" in shell(lab, f"sfdisk --verify {one} 2>&1")
 
 
+@pytest.mark.torture
 @pytest.mark.fault("F28")
 def test_disks_that_are_huge_tiny_or_of_large_sectors(lab: Lab) -> None:
     huge = lab.array.disk("huge", "3T")

@@ -194,6 +194,7 @@ def test_a_restored_pair_is_clean_and_quick(bare_lab: Lab) -> None:
     assert abs(drift) < 5
 
 
+@pytest.mark.torture
 def test_a_power_cut_loses_what_was_not_written(bare_lab: Lab) -> None:
     disk = bare_lab.array.disk("data", "64M")
     bare_lab.array.target(IQN, [disk])

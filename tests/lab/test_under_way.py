@@ -72,6 +72,7 @@ QUICK = (
 )
 
 
+@pytest.mark.torture
 @pytest.mark.fault("F24")
 def test_a_probe_over_a_path_that_flaps_never_leads_to_mkfs(lab: Lab) -> None:
     blank, theirs = lab.array.disk("blank", "64M"), lab.array.disk("theirs", "64M")

@@ -38,6 +38,7 @@ def listening(lab: Lab, script: str, *arguments: str) -> Background:
     return running
 
 
+@pytest.mark.torture
 def test_digests_and_each_chap_algorithm_are_agreed_on_and_shown(lab: Lab) -> None:
     lab.array.target(IQN, [lab.array.disk("d", "64M")], chap=CHAP)
     lab.host.put("/root/secret", CHAP[1], 0o600)
