@@ -144,6 +144,13 @@ def ordered(session: dict[str, Any]) -> dict[str, Any]:
     return session | {"luns": luns and sorted(luns, key=lambda lun: lun["lun"])}
 
 
+def trying(session: dict[str, Any]) -> dict[str, Any]:
+    """Let a lost connection be one: iscsid waits and logs in, again and again."""
+    state = session["connection_state"]
+    assert state in {None, "TRANSPORT WAIT", "IN LOGIN", "FREE"}
+    return session | {"connection_state": state and "TRANSPORT WAIT"}
+
+
 def compare(found: dict[str, dict[str, Any]]) -> None:
     """Hold every listing of a moment against every other."""
     live = by_sid(found["live"])
@@ -161,6 +168,8 @@ def compare(found: dict[str, dict[str, Any]]) -> None:
         assert sessions.keys() == live.keys()
         for sid, session in sessions.items():
             one, other = ordered(session), long[sid]
+            if sid in broken:
+                one, other = trying(one), trying(other)
             if level == "P0":
                 assert one["status"] == "unknown"
                 other = other | {"status": "unknown"}
@@ -344,6 +353,9 @@ def test_watch_shows_changes_and_throughput_and_leaves_the_terminal_as_it_was(la
     host.run("mkdir /root/no", check=True)
     host.put("/root/no/pyudev.py", "raise ImportError")
     clock_watch = host.start("exec env PYTHONPATH=/root/no iscsictl watch -o tsv --interval 500ms")
+    for job in (json_watch, clock_watch):
+        # In select, pselect6 or clock_nanosleep: it has had its first look.
+        host.run(f"until grep -qE '^(23|270|230) ' /proc/{job.pid}/syscall; do sleep 0.1; done")
     device = host.run("readlink -f /dev/disk/by-path/*:busy-lun-0", check=True).out.strip()
     load = host.start(f"while :; do dd if={device} of=/dev/null bs=1M count=64 iflag=direct; done")
     console = host.console
