@@ -10,6 +10,7 @@ import pytest
 from iscsictl.core.choice import (
     Choice,
     chosen_records,
+    led,
     session_at,
     session_for,
     subject_of,
@@ -114,6 +115,23 @@ def test_of_several_sessions_the_one_with_the_tag_is_meant() -> None:
         for sessions in ((one, two), (two, one)):
             assert session_at(sessions, A, P1, "default") is one
             assert session_at(sessions, A, second, "default") is two
+
+
+def test_a_leading_login_is_done_by_a_session_through_any_iface() -> None:
+    leading = record(leading_login="Yes")
+    there = replace(session(), iface="eth1")
+    assert led((there,), leading) is there
+    assert led((session(2, portal=P2), there), leading) is there
+    assert led((), leading) is led((session(2, portal=P2),), leading) is None
+    assert led((replace(there, target=f"{leading.target}2"),), leading) is None
+    asked = replace(there, portal=P2, persistent_portal=P1)
+    assert led((asked,), leading) is asked
+    assert led((replace(asked, portal=P1, persistent_portal=P2),), leading) is None
+    assert led((replace(there, portal=None, persistent_portal=None),), leading) is None
+    assert led((replace(there, portal=P1, persistent_portal=None),), leading) is not None
+    for word in ("No", "yes"):
+        assert led((there,), record(leading_login=word)) is None
+    assert led((there,), record()) is None
 
 
 def test_among_twins_a_session_belongs_to_the_record_with_its_tag() -> None:

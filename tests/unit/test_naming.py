@@ -131,6 +131,23 @@ def test_what_spans_several_luns_is_the_first_and_the_others_beside_it(name: str
         find(now, name, None)
 
 
+def test_two_luns_are_enough_to_be_spanned() -> None:
+    (meant,) = find(striped("u", "u"), "u", None, spanning=True)
+    assert meant.beside == (f"{TARGET} LUN 2",)
+
+
+def test_one_disk_under_two_names_spans_nothing() -> None:
+    top = Block("/dev/mapper/mpatha", "mpath", uuid="u")
+    paths = tuple(Path(sid, f"{sid}:0:0:0", f"/dev/sd{sid}") for sid in (1, 2))
+    sessions = tuple(
+        Session("sysfs", name, sid, portal=A, status="up", luns=(Lun(0, hctl=f"{sid}:0:0:0"),))
+        for sid, name in ((1, TARGET), (2, OTHER))
+    )
+    now = Inventory(sessions=sessions, disks=(Disk(W, paths, top),))
+    with pytest.raises(NotFoundError, match="fits several LUNs"):
+        find(now, "u", None, spanning=True)
+
+
 def test_what_is_on_one_lun_has_none_beside_it() -> None:
     (meant,) = find(two_luns().inventory, DIR, None, spanning=True)
     assert (meant.lun, meant.beside) == (0, ())
