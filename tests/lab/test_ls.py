@@ -369,7 +369,7 @@ def test_watch_shows_changes_and_throughput_and_leaves_the_terminal_as_it_was(la
     console.expect(rb"session \d+ " + IQN.encode() + rb"goes: session up -> -", timeout=60)
     console.send(b"\x03")
     console.expect(LEAVE, timeout=60)
-    console.expect(rb"left=(\d+)", timeout=60)
+    console.expect(rb"left=(\d+)\r", timeout=60)
     assert isinstance(console.match, re.Match)
     assert console.match[1] == b"130"
     host.run("until [ -s /root/after ]; do sleep 0.1; done")
