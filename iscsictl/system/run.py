@@ -209,6 +209,21 @@ def _end_on_terminal(child: Any, name: str) -> None:
         raise _hangs(name, child.pid)
 
 
+def _never_waiting(child: Any) -> None:
+    """Have isalive() answer at once; ptyprocess's own waits for the end once the output ended."""
+    process = child.ptyproc
+    ask = process.isalive
+
+    def isalive() -> bool:
+        ended, process.flag_eof = process.flag_eof, False
+        try:
+            return bool(ask())
+        finally:
+            process.flag_eof = ended
+
+    process.isalive = isalive
+
+
 def _hangs(name: str, pid: int) -> UnreachableError:
     return UnreachableError(
         f"{name} (pid {pid}) hangs in the kernel (state {_state(pid)}) and cannot be ended",
@@ -254,6 +269,7 @@ def pty(
             echo=False,
             dimensions=(24, 200),
         )
+    _never_waiting(child)
     child.delaybeforesend = None
     child.delayafterclose = child.delayafterterminate = 0.0
     rules = list(answers)

@@ -36,3 +36,14 @@ def test_a_program_that_heeds_no_signal_is_ended_when_the_user_asks(script: str)
         run.pty(["sh", "-c", script], watch=said.append, stop=lambda: bool(said))
     with pytest.raises(ProcessLookupError):
         os.kill(int("".join(said).split()[1]), 0)
+
+
+@pytest.mark.fault("F42")
+def test_so_is_one_that_closed_its_terminal_long_ago() -> None:
+    began = time.monotonic()
+    script = DEAF + "echo pid $$; exec < /dev/null > /dev/null 2>&1; while :; do sleep 0.1; done"
+    said: list[str] = []
+    with pytest.raises(StoppedError):
+        run.pty(["sh", "-c", script], watch=said.append, stop=lambda: time.monotonic() > began + 1)
+    with pytest.raises(ProcessLookupError):
+        os.kill(int("".join(said).split()[1]), 0)
