@@ -64,7 +64,7 @@ class Context:
     def log_in(self, key: "Key") -> bool:
         """Log in to a record; tell whether that made a session."""
         from iscsictl.system import iscsiadm
-        from iscsictl.system.fatal import explained_login
+        from iscsictl.system.loginerror import explained_login
 
         try:
             return iscsiadm.login(key, timeout=self.wait)

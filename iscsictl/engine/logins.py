@@ -13,8 +13,8 @@ from iscsictl.model.causes import error_from_iscsiadm
 from iscsictl.model.listing import Session
 from iscsictl.model.plan import Outcome, Status, Step
 from iscsictl.system import iscsiadm, loginbatch, stop
-from iscsictl.system.fatal import explained_login
 from iscsictl.system.iscsiadm import Key
+from iscsictl.system.loginerror import explained_login
 from iscsictl.system.sysfs import read_sessions
 
 #: Arrays suffer from more at once.

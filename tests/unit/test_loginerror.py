@@ -9,8 +9,8 @@ from iscsictl.model.causes import error_from_iscsiadm
 from iscsictl.model.inventory import Offer
 from iscsictl.model.names import Portal
 from iscsictl.system import iscsiadm
-from iscsictl.system.fatal import explained_login
 from iscsictl.system.iscsiadm import Key
+from iscsictl.system.loginerror import explained_login
 from iscsictl.system.nodedb import record_path
 
 IQN = "iqn.2010-10.org.example:a"
