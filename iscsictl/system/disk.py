@@ -46,8 +46,9 @@ def held(disk: DiskId, deadline: float) -> Iterator[None]:
                 break
         names = scsi.wwids(fd)
         if wwid not in names:
+            told = ", ".join(sorted(names)) or "without a name"
             raise RefusedError(
-                f"{device} is not the disk {wwid}: it says it is {', '.join(sorted(names))}",
+                f"{device} is not the disk {wwid}: it says it is {told}",
                 hint="the LUN was mapped to another disk; run: iscsictl rescan, and look again",
             )
         yield

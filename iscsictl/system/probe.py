@@ -126,7 +126,7 @@ def first_data(fd: int, places: Iterable[tuple[int, int]]) -> int | None:
 
     Raises UnreachableError when a place cannot be read.
     """
-    view = memoryview(mmap.mmap(-1, _AT_ONCE))
+    view = memoryview(scsi.landing(_AT_ONCE))
     for at, length in places:
         for begin in range(0, length, _AT_ONCE):
             piece = view[: min(_AT_ONCE, length - begin)]
@@ -206,7 +206,7 @@ def read_table(device: str) -> tuple[str | None, tuple[Partition, ...]]:
 
 def _read(device: str, at: int, length: int) -> bytes:
     start = at // 4096 * 4096
-    with opened(device, exclusive=False) as fd, mmap.mmap(-1, 2 * mmap.PAGESIZE) as buffer:
+    with opened(device, exclusive=False) as fd, scsi.landing(2 * mmap.PAGESIZE) as buffer:
         os.preadv(fd, [buffer], start)
         return bytes(buffer[at - start : at - start + length])
 

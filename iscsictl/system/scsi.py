@@ -7,6 +7,7 @@ REPORT LUNS (6.33).
 import ctypes
 import errno
 import fcntl
+import mmap
 import struct
 from collections.abc import Iterator
 
@@ -77,6 +78,15 @@ def sense_key(sense: bytes) -> int | None:
     return None
 
 
+def landing(length: int) -> mmap.mmap:
+    """Return memory that the kernel may write right into, past the page cache.
+
+    It is shared, for a private page is copied when we change it while a child of ours that was just
+    forked still has it, and the kernel then writes into the child's (open(2), NOTES on O_DIRECT).
+    """
+    return mmap.mmap(-1, length)
+
+
 def ask(fd: int, command: bytes, length: int, what: str, timeout: float) -> bytes:
     """Send a command that reads `length` bytes, again where the disk has something to tell first.
 
@@ -92,7 +102,7 @@ def ask(fd: int, command: bytes, length: int, what: str, timeout: float) -> byte
 
 
 def _ask(fd: int, command: bytes, length: int, what: str, timeout: float) -> bytes:
-    data = ctypes.create_string_buffer(length)
+    data = (ctypes.c_char * length).from_buffer(landing(length))
     sense = ctypes.create_string_buffer(64)
     cdb = ctypes.create_string_buffer(command, len(command))
     header = _Header(

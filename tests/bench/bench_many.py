@@ -1,6 +1,7 @@
 """Measure on the lab how 50 of 100 targets come back: python -m tests.bench.bench_many [SUITE].
 
-The peer is one `iscsiadm` for just those 50, which have a startup of their own for that.
+The peer is one `iscsiadm` for just those 50, which have a startup of their own for that. Both begin
+from the same saved state of both machines.
 """
 
 import json
@@ -45,23 +46,6 @@ def make(lab: Lab) -> None:
     run(lab.host, STARTUP.format("onboot", f"{IQN}[0-9][0-9][13579]"))
 
 
-def settle(host: Guest) -> None:
-    """Let udev come to rest, so that each run begins alike."""
-    run(host, "udevadm settle --timeout 300")
-
-
-def lose(host: Guest) -> None:
-    """Log the half out by hand."""
-    run(host, STARTUP.format("manual", f"{IQN}[0-9][0-9][02468]"))
-    run(host, STARTUP.format("automatic", f"{IQN}[0-9][0-9][13579]"))
-    run(host, "iscsiadm -m node --logoutall=automatic >/dev/null")
-    run(host, STARTUP.format("automatic", f"{IQN}[0-9][0-9][02468]"))
-    run(host, STARTUP.format("onboot", f"{IQN}[0-9][0-9][13579]"))
-    settle(host)
-    if up(host) != NUMBER // 2:
-        raise RuntimeError(f"{up(host)} sessions are up, not {NUMBER // 2}")
-
-
 def main() -> None:
     """Print one figure a line."""
     suite = sys.argv[1] if len(sys.argv) > 1 else "bookworm"
@@ -71,10 +55,11 @@ def main() -> None:
         host = lab.host
         make(lab)
         run(host, "iscsiadm -m node --loginall=automatic >/dev/null")
-        settle(host)
+        run(host, "udevadm settle --timeout 300")
+        lab.snapshot("half")
         peer = run(host, "iscsiadm -m node --loginall=onboot >/dev/null")
         print(f"iscsiadm for 50 targets beside 50: {peer:.1f} s, {up(host)} up", flush=True)
-        lose(host)
+        lab.restore("half")
         own = host.run("iscsictl reconnect -J --timeout 5min", timeout=PATIENCE)
         statuses = [step["status"] for step in json.loads(own.out)["steps"]]
         print(

@@ -186,6 +186,39 @@ def test_disks_that_are_huge_tiny_or_of_large_sectors(lab: Lab) -> None:
         assert "No errors detected" in shell(lab, f"sfdisk --verify {device} 2>&1")
 
 
+FORKING = """\
+import os, sys, threading, time
+from iscsictl.system import scsi
+
+fd = os.open(sys.argv[1], os.O_RDONLY)
+name, stop, asked = scsi.wwids(fd), time.monotonic() + 15, 0
+
+def forks():
+    while time.monotonic() < stop:
+        child = os.fork()
+        if not child:
+            time.sleep(0.02)
+            os._exit(0)
+        near = [bytes(219) for _ in range(300)]
+        os.waitpid(child, 0)
+
+thread = threading.Thread(target=forks)
+thread.start()
+while time.monotonic() < stop:
+    assert (found := scsi.wwids(fd)) == name, (asked, found)
+    asked += 1
+thread.join()
+print(asked)
+"""
+
+
+def test_a_disk_tells_its_name_also_while_programs_are_started(lab: Lab) -> None:
+    """What the kernel writes into our memory is not lost to a child that was just forked."""
+    (device,) = login(lab, lab.array.disk("named", "64M"))
+    lab.host.put("/root/forking.py", FORKING)
+    assert int(shell(lab, f"python3 /root/forking.py {device}")) > 500
+
+
 @pytest.mark.fault("F28")
 def test_a_read_only_lun_is_not_written(lab: Lab) -> None:
     disk = lab.array.disk("ro", "64M")
