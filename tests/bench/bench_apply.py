@@ -1,8 +1,8 @@
 """Measure `apply` on the lab: python -m tests.bench.bench_apply [VOLUMES] [SUITE].
 
-Beside it, in the same run and on the same LUNs: the usual shell script, one LUN after the other,
-and the floor: what the programs alone take that any way has to run. Each begins from the same saved
-state of both machines.
+Beside it, in the same run and on the same LUNs: the usual shell script, one LUN after the other and
+all at once, and the floor: what the programs alone take that any way has to run. Each begins from
+the same saved state of both machines.
 """
 
 import sys
@@ -94,10 +94,12 @@ def main() -> None:
         ours = measure(lab, "iscsictl apply -q /root/volumes.toml", names).seconds
         loop = f"for n in {each}; do sh /root/one $n || exit 1; done"
         script = measure(lab, loop, names).seconds
+        at_once = measure(lab, f"for n in {each}; do sh /root/one $n & done; wait", names).seconds
         alone = measure(lab, f"bash /root/floor {each}", names).out
         rows = [
             ("the programs alone", int(alone) / 1e6),
             ("the shell script, one after the other", script),
+            ("the shell script, all at once", at_once),
             ("iscsictl apply", ours),
         ]
         for what, seconds in rows:
