@@ -1,6 +1,7 @@
-"""Mangle captures at random: python -m tests.bench.fuzz_capture [SECONDS [SEED]].
+"""Mangle captures at random: python -m tests.bench.fuzz_capture [SECONDS [NAME [SEED]]].
 
-Whatever is done to a capture, reading it gives an answer, and no secret comes out.
+Whatever is done to a capture, reading it gives an answer, and no secret comes out. SECONDS are of
+the processor's time; with a NAME only captures whose file's name begins so are taken: P, sfnet.
 """
 
 import json
@@ -61,12 +62,14 @@ class Sink:
 def main() -> None:
     """Mangle until the time is over; a failure names the seed and the number of the round."""
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 60
-    seed = int(sys.argv[2]) if len(sys.argv) > 2 else time.time_ns()
+    name = sys.argv[2] if len(sys.argv) > 2 else ""
+    seed = int(sys.argv[3]) if len(sys.argv) > 3 else time.time_ns()
     dice = random.Random(seed)
-    seeds = [file.read_bytes()[:6000] for file in (*DATA.glob("*.txt"), *CASES.glob("*.txt"))]
-    end = time.monotonic() + seconds
+    files = [*DATA.glob(f"{name}*.txt"), *CASES.glob(f"{name}*.txt")]
+    seeds = [file.read_bytes()[:6000] for file in files]
+    end = time.process_time() + seconds
     rounds = 0
-    while time.monotonic() < end:
+    while time.process_time() < end:
         rounds += 1
         data = b"".join(mangled(dice.choice(seeds), dice) for _ in range(dice.randint(1, 2)))
         try:
@@ -88,7 +91,7 @@ def main() -> None:
             print(f"seed {seed} round {rounds}: a secret came out")
             (Path.cwd() / "fuzz-failure.txt").write_bytes(data)
             sys.exit(1)
-    print(f"seed {seed}: {rounds} rounds, no failure")
+    print(f"{name or 'all'}: seed {seed}: {rounds} rounds, no failure")
 
 
 if __name__ == "__main__":
