@@ -11,6 +11,7 @@ from iscsictl.errors import NotFoundError
 from iscsictl.model import actions
 from iscsictl.model.plan import Action
 from iscsictl.system import iscsiadm, nodedb, nodelock, nodewrite
+from iscsictl.system.files import flush
 from iscsictl.system.iscsiadm import Key
 
 
@@ -20,7 +21,7 @@ def key_of(action: Any) -> Key:
 
 
 def _create_record(action: actions.CreateRecord, context: Context) -> Effect:
-    # iscsiadm flushes nothing: a power cut leaves records that it can neither read nor replace.
+    # iscsiadm flushes nothing: a power cut may leave a record that it can neither read nor replace.
     path = nodedb.record_path(context.db, action.target, action.portal, action.iface)
     torn = nodedb.read_record(path)
     if torn is not None and torn.problem is not None:
@@ -28,6 +29,7 @@ def _create_record(action: actions.CreateRecord, context: Context) -> Effect:
             torn, context.db, root=context.root, timeout=context.wait, say=context.say
         )
     iscsiadm.new_record(key_of(action), timeout=context.wait)
+    flush(_record_path(action, context), context.db)
     return Effect()
 
 

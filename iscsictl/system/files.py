@@ -100,6 +100,22 @@ def remove_file(path: Path) -> bool:
     return True
 
 
+def flush(path: Path, above: Path) -> None:
+    """Have what another program wrote reach the disk: a file and its directories up to `above`."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        for directory in path.parents:
+            _sync_directory(directory)
+            if directory == above:
+                break
+    except OSError as error:
+        raise explained(error, "flush", path) from error
+
+
 def explained(error: OSError, verb: str, path: Path) -> IscsictlError:
     """Turn an OSError about `path` into the one line and the hint that a user needs."""
     text = f"cannot {verb} {path}: {(error.strerror or str(error)).lower()}"

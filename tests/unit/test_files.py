@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from iscsictl.errors import IscsictlError
-from iscsictl.system.files import FileChangedError, explained, remove_file, replace_file
+from iscsictl.system.files import FileChangedError, explained, flush, remove_file, replace_file
 
 
 def _mode(path: Path) -> int:
@@ -196,3 +196,22 @@ def test_many_writers_at_once_leave_one_whole_file_and_no_litter(tmp_path: Path)
     assert content[:5000] in {b"a" * 5000, b"b" * 5000, b"c" * 5000}
     assert content[5000:] == b"29"
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+def test_what_another_program_wrote_is_flushed_with_its_directories(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "nodes/target/portal/default"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"a record")
+    flushed: list[Path] = []
+    monkeypatch.setattr(
+        os, "fsync", lambda fd: flushed.append(Path(f"/proc/self/fd/{fd}").readlink())
+    )
+    flush(path, tmp_path)
+    assert flushed == [path, *list(path.parents)[:4]]
+
+
+def test_a_file_that_cannot_be_flushed_is_named(tmp_path: Path) -> None:
+    with pytest.raises(IscsictlError, match=r"cannot flush .*/gone: no such file"):
+        flush(tmp_path / "gone", tmp_path)
