@@ -70,6 +70,8 @@ def _delete_record(action: actions.DeleteRecord, context: Context) -> Effect:
     record = next((r for r in records if (r.target, r.portal, r.iface) == wanted), None)
     if record is None or not twins(record, records):
         iscsiadm.delete_record(key_of(action), timeout=context.wait)
+        if record is not None:
+            flush(record.path, context.db)
         return Effect()
     # iscsiadm does not look at the portal group tag here: it would delete them all.
     gone = nodewrite.remove_record(

@@ -101,8 +101,14 @@ def remove_file(path: Path) -> bool:
 
 
 def flush(path: Path, above: Path) -> None:
-    """Have what another program wrote reach the disk: a file and its directories up to `above`."""
+    """Have what another program did reach the disk: a file and its directories up to `above`.
+
+    Where it removed the file, and perhaps directories left empty, that is flushed.
+    """
     try:
+        if not path.exists():
+            _sync_directory(next(place for place in path.parents if place.is_dir()))
+            return
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
             os.fsync(descriptor)

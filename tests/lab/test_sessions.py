@@ -89,6 +89,22 @@ def test_discovery_shows_and_with_save_adds_and_changes_nothing_else(lab: Lab) -
     assert set(steps(lab, f"discover {A4} --save").values()) == {"unchanged"}
 
 
+@pytest.mark.torture
+@pytest.mark.fault("F41")
+def test_records_are_there_or_gone_after_a_power_cut_as_they_were_before(lab: Lab) -> None:
+    lab.array.target(IQN, [lab.array.disk("one", "64M")], portals=[A4, B4])
+    ctl(lab, f"discover {A4} --save")
+    before = database(lab)
+    lab.host.power_cut()
+    lab.host.boot()
+    assert "default 600" in before
+    assert database(lab) == before
+    ctl(lab, f"forget {IQN}")
+    lab.host.power_cut()
+    lab.host.boot()
+    assert database(lab) == ""
+
+
 def test_a_silent_portal_and_a_refused_one_are_told_quickly(lab: Lab) -> None:
     refused = ctl(lab, "discover 192.0.2.5:4444", 6)
     assert "connection refused" in refused.err

@@ -210,8 +210,12 @@ def test_what_another_program_wrote_is_flushed_with_its_directories(
     )
     flush(path, tmp_path)
     assert flushed == [path, *list(path.parents)[:4]]
+    flushed.clear()
+    flush(tmp_path / "nodes/target/gone/default", tmp_path)
+    assert flushed == [tmp_path / "nodes/target"]
 
 
 def test_a_file_that_cannot_be_flushed_is_named(tmp_path: Path) -> None:
-    with pytest.raises(IscsictlError, match=r"cannot flush .*/gone: no such file"):
-        flush(tmp_path / "gone", tmp_path)
+    (tmp_path / "link").symlink_to("/dev/null")
+    with pytest.raises(IscsictlError, match=r"cannot flush .*/link: "):
+        flush(tmp_path / "link", tmp_path)
