@@ -47,6 +47,18 @@ def mangled(data: bytes, dice: random.Random) -> bytes:
     return data
 
 
+def keys(data: bytes) -> set[bytes]:
+    """Return what stands before a colon, but for what a secret stands behind."""
+    found = {line.partition(b":")[0].strip() for line in data.split(b"\n") if b":" in line}
+    return {key for key in found if not key.startswith(b"password")}
+
+
+def shown_as_something_else(data: bytes, known: set[bytes]) -> bool:
+    """Tell whether mangling made a secret the value of a key that is no secret's."""
+    lines = [line for line in data.split(b"\n") if any(s.encode() in line for s in SECRETS)]
+    return any(line.partition(b":")[0].strip() in known for line in lines)
+
+
 class Sink:
     """Takes text as a terminal would, and refuses what a terminal would obey."""
 
@@ -67,6 +79,7 @@ def main() -> None:
     dice = random.Random(seed)
     files = [*DATA.glob(f"{name}*.txt"), *CASES.glob(f"{name}*.txt")]
     seeds = [file.read_bytes()[:6000] for file in files]
+    known = set().union(*map(keys, seeds))
     end = time.process_time() + seconds
     rounds = 0
     while time.process_time() < end:
@@ -76,7 +89,7 @@ def main() -> None:
             listing = parse_capture(data)
             text = listing_json(listing)
             json.loads(text)
-            whole = not any(secret.encode() in data for secret in SECRETS)
+            silent = not shown_as_something_else(data, known)
             for form in ({}, {"long": True}, {"tree": True}, {"tsv": True}):
                 options = {"long": False, "tree": False, "tsv": False} | form
                 for width in (None, 40):
@@ -87,7 +100,7 @@ def main() -> None:
             print(f"seed {seed} round {rounds}")
             (Path.cwd() / "fuzz-failure.txt").write_bytes(data)
             raise
-        if not whole and any(secret in text for secret in SECRETS):
+        if silent and any(secret in text for secret in SECRETS):
             print(f"seed {seed} round {rounds}: a secret came out")
             (Path.cwd() / "fuzz-failure.txt").write_bytes(data)
             sys.exit(1)
