@@ -11,13 +11,11 @@ import pytest
 
 from iscsictl.cli.main import SECTIONS
 from iscsictl.cli.options import Settings
-from iscsictl.core import wishing
 from iscsictl.errors import Exit, IscsictlError
 from iscsictl.model.actions import EnableService
 from iscsictl.model.plan import Outcome, Status, Step
 from iscsictl.system.hostlock import host_lock
 from iscsictl.ui.planview import StepPrinter
-from tests.bench.make_tree import make
 from tests.commands import call, commands
 from tests.unit.made_tree import put
 
@@ -31,7 +29,6 @@ CHANGING = [
     "umount", "fstab add", "fstab rm", "initiator set", "iface add", "iface set", "iface rm",
     "boot login", "service enable", "service start", "schedule install", "schedule remove",
 ]  # fmt: skip
-SECRET = "hunter2hunter2"
 
 
 def name(pair: object) -> str:
@@ -162,13 +159,6 @@ def test_a_monitoring_plugin_that_cannot_look_is_unknown(words: str, tmp_path: P
     assert "|" not in answer.out
 
 
-@pytest.mark.parametrize("seconds", ["0", "0s", "1ms", "0.5"])
-def test_a_hold_of_no_time_is_a_usage_error(seconds: str, tmp_path: Path) -> None:
-    answer = call(["hold", "/srv/x", "--for", seconds], tmp_path, uid=0)
-    assert answer.code == Exit.USAGE
-    assert "a second at least" in answer.err
-
-
 def test_an_error_about_a_file_has_a_hint(tmp_path: Path) -> None:
     put(tmp_path, "etc/fstab/x")
     for words, hint in (
@@ -210,63 +200,6 @@ def test_a_line_that_cannot_be_read_leaves_the_table_of_the_others_whole(tmp_pat
     assert "fifth field" in told.out
 
 
-@pytest.mark.fault("F13")
-def test_a_link_local_address_gets_a_clear_answer(tmp_path: Path) -> None:
-    answer = call(["attach", "-p", "fe80::1%eth0"], tmp_path)
-    assert answer.code == Exit.USAGE
-    assert "link-local" in answer.err
-
-
-@pytest.mark.fault("F05")
-@pytest.mark.parametrize("secret", ["", " x", "x ", "a\nb", "x" * 256, "\n\n"])
-def test_a_secret_that_open_iscsi_cannot_keep_is_refused_and_not_shown(
-    secret: str, tmp_path: Path
-) -> None:
-    file = tmp_path / "secret"
-    file.write_text(secret)
-    line = ["attach", "-p", "192.0.2.5", "--chap-user", "u", "--chap-secret-file"]
-    for args, stdin in ((str(file), b""), ("-", secret.encode())):
-        answer = call([*line, args], tmp_path, stdin=stdin)
-        assert answer.code == Exit.USAGE
-        assert "secret" in answer.err
-        if secret.strip():
-            assert secret.strip() not in answer.err + answer.out
-
-
-@pytest.mark.fault("F05")
-def test_one_newline_at_the_end_of_a_secret_file_is_dropped(tmp_path: Path) -> None:
-    file = tmp_path / "secret"
-    file.write_text(SECRET + "\n")
-    line = ["attach", "-p", "192.0.2.5", "--chap-user", "u", "--chap-secret-file", str(file)]
-    assert call(line, tmp_path).code == Exit.NEEDS_ROOT
-
-
-def test_a_secret_on_the_command_line_is_refused_and_not_repeated(tmp_path: Path) -> None:
-    for key in ("node.session.auth.password", "node.session.auth.password_in"):
-        answer = call(["attach", "-p", "192.0.2.5", "--set", f"{key}={SECRET}"], tmp_path)
-        assert answer.code == Exit.USAGE
-        assert SECRET not in answer.err + answer.out
-
-
-@pytest.mark.parametrize("number", ["1_0", "٣", " 3", "+3", "", "0x3"])
-def test_a_number_is_written_in_plain_digits(number: str, tmp_path: Path) -> None:
-    for args in (
-        ["attach", "-p", "192.0.2.5", "--lun", number],
-        ["disk", "part", "rm", "/dev/sda", number],
-        ["apply", "-", "--parallel", number],
-    ):
-        answer = call(args, tmp_path)
-        assert answer.code == Exit.USAGE
-        assert "is not a valid" in answer.err
-
-
-def test_wipe_and_its_confirmation_go_together(tmp_path: Path) -> None:
-    for alone in (["--wipe"], ["--confirm", "naa.1"]):
-        answer = call(["attach", "-p", "192.0.2.5", *alone], tmp_path)
-        assert answer.code == Exit.USAGE
-        assert "go together" in answer.err
-
-
 def test_what_is_shown_of_a_name_cannot_steer_the_terminal(tmp_path: Path) -> None:
     for args in (
         ["hold", "-n", "/srv/a\x1b[31m\n"],
@@ -296,65 +229,6 @@ def test_json_is_ascii_so_that_no_locale_can_spoil_it(tmp_path: Path) -> None:
     answer = call(["hold", "-n", "/srv/é日", "-J"], tmp_path, uid=0)
     assert answer.out.isascii()
     assert json.loads(answer.out)["steps"][0]["subject"] == "/srv/é日"
-
-
-@pytest.mark.parametrize(
-    "given", ["noatime, ro", "ro\n", "a\tb", "rw,x-iscsictl.making=naa.1", 'q"r']
-)
-def test_mount_options_that_no_line_should_carry_are_refused(given: str, tmp_path: Path) -> None:
-    for words in (
-        ["attach", "-p", "192.0.2.5", "--mount", "/srv/x"],
-        ["mount", "/dev/sda1"],
-        ["fstab", "add", "/dev/sda1", "/srv/x"],
-    ):
-        answer = call([*words, "--options", given], tmp_path, uid=0)
-        assert answer.code == Exit.USAGE
-        assert answer.err.startswith("iscsictl: --options ")
-
-
-def test_a_comma_in_quotes_parts_no_option_of_the_command_line() -> None:
-    context = 'context="system_u:object_r:tmp_t:s0:c127,c456"'
-    assert wishing.mount_options(f"rw,{context},,noexec") == ("rw", context, "noexec")
-    assert wishing.mount_options("") == ()
-
-
-@pytest.mark.parametrize(
-    "path", ["/srv/lun0", "/srv/lun0/", "/srv//lun0", "//srv/lun0", "/srv/./lun0"]
-)
-def test_a_directory_is_the_same_however_it_is_written(path: str, tmp_path: Path) -> None:
-    make(tmp_path, 1)
-    for words, verb in (("detach", "umount"), ("umount", "umount"), ("hold", "hold")):
-        answer = call([words, "-n", path, "-o", "tsv"], tmp_path, uid=0)
-        assert answer.code == Exit.PENDING, answer.err
-        assert f"planned\t{verb}\t/srv/lun0\n" in answer.out
-
-
-@pytest.mark.parametrize(
-    "words",
-    [
-        ["--set", "node.startup=a\nb"],
-        ["--set", "node.startup="],
-        ["--set", "node.startup=" + "x" * 256],
-        ["--mount", "/srv/x", "--owner", ""],
-        ["--mount", "/srv/x", "--owner", ":"],
-        ["--mount", "/srv/a\x1bb"],
-        ["--set", "node.name=x"],
-        ["--set", "node.conn[0].address=192.0.2.6"],
-        ["--set", "node.tpgt=2"],
-        ["--set", "iface.iscsi_ifacename=x"],
-        ["--set", "discovery.startup=automatic"],
-        ["--set", "node." + "x" * 123 + "=1"],
-        ["--set", "node.\u00e9=1"],
-        ["--chap-user", " u", "--chap-secret-file", "-"],
-        ["--chap-user", "u" * 256, "--chap-secret-file", "-"],
-    ],
-)
-def test_a_value_that_cannot_be_kept_is_a_usage_error_before_anything_is_done(
-    words: list[str], tmp_path: Path
-) -> None:
-    answer = call(["attach", "-p", "192.0.2.5", *words], tmp_path, uid=0, stdin=b"correct-horse-7")
-    assert answer.code == Exit.USAGE, answer.err
-    assert list(tmp_path.iterdir()) == []
 
 
 def put_record(root: Path) -> None:
