@@ -26,7 +26,7 @@ class IscsictlError(Exception):
     """One line that says what is wrong and where; `hint` says what to do.
 
     `tool_exit` is the exit code of the tool that failed (iscsiadm, mkfs, ...), if one did;
-    `wrote` tells that it may have written to a disk before that.
+    `wrote` tells that it may have changed something before that, a disk or a record.
     """
 
     exit = Exit.ERROR

@@ -7,7 +7,7 @@ from typing import Any
 from iscsictl.core.choice import twins
 from iscsictl.engine.context import Context
 from iscsictl.engine.effect import Effect
-from iscsictl.errors import NotFoundError
+from iscsictl.errors import IscsictlError, NotFoundError
 from iscsictl.model import actions
 from iscsictl.model.plan import Action
 from iscsictl.system import iscsiadm, nodedb, nodelock, nodewrite
@@ -29,7 +29,11 @@ def _create_record(action: actions.CreateRecord, context: Context) -> Effect:
             torn, context.db, root=context.root, timeout=context.wait, say=context.say
         )
     iscsiadm.new_record(key_of(action), timeout=context.wait)
-    flush(_record_path(action, context), context.db)
+    try:
+        flush(_record_path(action, context), context.db)
+    except IscsictlError as error:
+        error.wrote = True
+        raise
     return Effect()
 
 

@@ -69,7 +69,7 @@ def replace_file(
             except OSError as error:
                 if error.errno != errno.EXDEV or place == real.parent:
                     raise
-        _sync_directory(real.parent)
+        _sync(real.parent)
     except OSError as error:
         raise explained(error, "write", path) from error
     return True
@@ -92,7 +92,7 @@ def remove_file(path: Path) -> bool:
     """Remove a file (a link itself, not its target) durably; False if there was none."""
     try:
         path.unlink()
-        _sync_directory(path.parent)
+        _sync(path.parent)
     except FileNotFoundError:
         return False
     except OSError as error:
@@ -101,22 +101,15 @@ def remove_file(path: Path) -> bool:
 
 
 def flush(path: Path, above: Path) -> None:
-    """Have what another program did reach the disk: a file and its directories up to `above`.
+    """Have what another program did to a file reach the disk, with its directories up to `above`.
 
-    Where it removed the file, and perhaps directories left empty, that is flushed.
+    What is not there any more is left out: then its removal is flushed.
     """
     try:
-        if not path.exists():
-            _sync_directory(next(place for place in path.parents if place.is_dir()))
-            return
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        for directory in path.parents:
-            _sync_directory(directory)
-            if directory == above:
+        for place in (path, *path.parents):
+            with suppress(FileNotFoundError):
+                _sync(place)
+            if place == above:
                 break
     except OSError as error:
         raise explained(error, "flush", path) from error
@@ -277,8 +270,8 @@ def _copy_identity(real: Path, descriptor: int, old: os.stat_result) -> None:
         os.setxattr(descriptor, name, os.getxattr(real, name))
 
 
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+def _sync(place: Path) -> None:
+    descriptor = os.open(place, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
     except OSError as error:

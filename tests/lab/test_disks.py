@@ -199,6 +199,7 @@ def forks():
         if not child:
             time.sleep(0.02)
             os._exit(0)
+        # Objects of the size of an answer: they change the page that it may stand on.
         near = [bytes(219) for _ in range(300)]
         os.waitpid(child, 0)
 

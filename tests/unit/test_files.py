@@ -1,5 +1,6 @@
 """`replace_file`: what is kept, what is refused, what is said."""
 
+import errno
 import fcntl
 import os
 import stat
@@ -212,10 +213,15 @@ def test_what_another_program_wrote_is_flushed_with_its_directories(
     assert flushed == [path, *list(path.parents)[:4]]
     flushed.clear()
     flush(tmp_path / "nodes/target/gone/default", tmp_path)
-    assert flushed == [tmp_path / "nodes/target"]
+    assert flushed == [tmp_path / "nodes/target", tmp_path / "nodes", tmp_path]
 
 
-def test_a_file_that_cannot_be_flushed_is_named(tmp_path: Path) -> None:
-    (tmp_path / "link").symlink_to("/dev/null")
-    with pytest.raises(IscsictlError, match=r"cannot flush .*/link: "):
-        flush(tmp_path / "link", tmp_path)
+def test_a_file_that_cannot_be_flushed_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(IscsictlError, match=r"cannot flush .*: input/output error"):
+        flush(tmp_path / "file", tmp_path)
