@@ -1,12 +1,13 @@
 """Measure `apply` on the lab: python -m tests.bench.bench_apply [VOLUMES] [SUITE].
 
 Beside it, in the same run and on the same LUNs: the usual shell script, one LUN after the other and
-all at once, and the floor: what the programs alone take that any way has to run. Each begins from
-the same saved state of both machines.
+all at once, Ansible, and the floor: what the programs alone take that any way has to run. Each
+begins from the same saved state of both machines.
 """
 
 import sys
 
+from tests.bench import peers
 from tests.bench.bench_attach import ALONE
 from tests.bench.pair import start
 from tests.lab.agent import Result
@@ -83,6 +84,8 @@ def main() -> None:
     suite = sys.argv[2] if len(sys.argv) > 2 else SUITES[0]
     names = [f"v{number:02}" for number in range(count)]
     with start(suite) as lab:
+        lab.restore("booted")
+        peers.install(lab.host, lab.image)
         lab.install_project()
         for name in names:
             disk = lab.array.disk(name, SIZE)
@@ -99,11 +102,14 @@ def main() -> None:
         at_once = measure(
             lab, f"{ONCE}for n in {each}; do sh /root/two $n & done; wait", names
         ).seconds
+        volumes = {f"iqn.2001-04.com.example:{name}": f"/srv/{name}" for name in names}
+        ansible = measure(lab, peers.play(volumes, portal=A4), names).seconds
         alone = measure(lab, f"bash /root/floor {each}", names).out
         rows = [
             ("the programs alone", int(alone) / 1e6),
             ("the shell script, one after the other", script),
             ("the shell script, all at once", at_once),
+            ("ansible-playbook", ansible),
             ("iscsictl apply", ours),
         ]
         for what, seconds in rows:

@@ -37,37 +37,6 @@ iscsiadm -m discovery -t st -p {A4} >/dev/null
 udevadm settle
 test -b {DISK}
 """
-PLAYBOOK = f"""\
-- hosts: localhost
-  connection: local
-  gather_facts: false
-  vars:
-    disk: {DISK.replace("$1", "{{ target }}")}
-  tasks:
-    - community.general.open_iscsi:
-        portal: {A4}
-        target: "{{{{ target }}}}"
-        discover: true
-        login: true
-        auto_node_startup: true
-        node_auth: CHAP
-        node_user: {USER}
-        node_pass: {SECRET}
-    - community.general.parted:
-        device: "{{{{ disk }}}}"
-        label: gpt
-        number: 1
-        state: present
-    - community.general.filesystem:
-        dev: "{{{{ disk }}}}-part1"
-        fstype: ext4
-    - ansible.posix.mount:
-        path: {PATH}
-        src: "{{{{ disk }}}}-part1"
-        fstype: ext4
-        opts: _netdev,nofail
-        state: mounted
-"""
 # Prints the seconds of connect_volume itself: a service has done the rest once and for all.
 BRICK = f"""
 import sys
@@ -111,7 +80,6 @@ udevadm settle
 FILES = {
     "connect": CONNECT,
     "clean": CLEAN,
-    "play.yml": PLAYBOOK,
     "brick.py": BRICK,
     "secret": f"{SECRET}\n",
 }
@@ -159,7 +127,7 @@ def one_round(lab: Lab, number: int) -> Figures:
         found["attach"] = mounted(host, command)
         found["attach again"] = mounted(host, command)
     with fresh_lun(lab, number + 3) as target:
-        command = f"ansible-playbook -e target={target} play.yml"
+        command = peers.play({target: PATH}, portal=A4, user=USER, secret=SECRET)
         found["ansible"] = mounted(host, command)
         found["ansible again"] = mounted(host, command)
     with fresh_lun(lab, number + 4) as target:

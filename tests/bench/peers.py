@@ -6,12 +6,15 @@ behind, since nothing here reads them and an emulated machine would unpack them 
 """
 
 import hashlib
+import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import tarfile
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from tests.lab.guest import Guest
@@ -26,10 +29,56 @@ LEFT_OUT = re.compile(
     rf"|\./{MODULES}/ansible_collections/(?!(ansible/posix|community/general)/)[^/]+/"
     rf"|\./{MODULES}/ansible_test/"
 )
+#: Makes each of `volumes` (target, path) an ext4 that is mounted and in fstab.
+PLAYBOOK = """\
+- hosts: localhost
+  connection: local
+  gather_facts: false
+  vars:
+    disk: "/dev/disk/by-path/ip-{{ portal }}:3260-iscsi-{{ item.target }}-lun-0"
+  tasks:
+    - community.general.open_iscsi:
+        portal: "{{ portal }}"
+        target: "{{ item.target }}"
+        discover: true
+        login: true
+        auto_node_startup: true
+        node_auth: "{{ 'CHAP' if user is defined else omit }}"
+        node_user: "{{ user | default(omit) }}"
+        node_pass: "{{ secret | default(omit) }}"
+      loop: "{{ volumes }}"
+    - community.general.parted:
+        device: "{{ disk }}"
+        label: gpt
+        number: 1
+        state: present
+      loop: "{{ volumes }}"
+    - community.general.filesystem:
+        dev: "{{ disk }}-part1"
+        fstype: ext4
+      loop: "{{ volumes }}"
+    - ansible.posix.mount:
+        path: "{{ item.path }}"
+        src: "{{ disk }}-part1"
+        fstype: ext4
+        opts: _netdev,nofail
+        state: mounted
+      loop: "{{ volumes }}"
+"""
+
+
+def play(volumes: Mapping[str, str], **words: str) -> str:
+    """Return the command that has Ansible make these volumes (target to mount point).
+
+    `words` are portal, and user and secret of an account. The playbook is at /root/play.yml.
+    """
+    each = [{"target": target, "path": path} for target, path in volumes.items()]
+    given = json.dumps({"volumes": each, **words})
+    return f"ansible-playbook -e {shlex.quote(given)} /root/play.yml"
 
 
 def install(host: Guest, image: Image) -> None:
-    """Unpack the peers on the host; raise LabUnavailableError if they cannot be had."""
+    """Unpack the peers on the host, with the playbook. Raises LabUnavailableError."""
     recipe = hashlib.sha256(repr((PACKAGES, LEFT_OUT.pattern)).encode()).hexdigest()[:12]
     archive = image.directory / f"peers-{recipe}.tar"
     with locked(cache_directory() / "peers.lock"):
@@ -38,6 +87,7 @@ def install(host: Guest, image: Image) -> None:
     host.put("/root/peers.tar", archive.read_bytes())
     unpack = "tar -x --keep-directory-symlink -C / -f peers.tar && rm peers.tar"
     host.run(unpack, check=True, timeout=600, cwd="/root")
+    host.put("/root/play.yml", PLAYBOOK)
 
 
 def make(image: Image, archive: Path) -> None:
