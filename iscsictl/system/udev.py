@@ -14,7 +14,12 @@ RECHECK = 0.25
 
 
 class Waiter:
-    """Listens to block events from the moment it is entered, so that none is missed."""
+    """Listens to block events from the moment it is entered, so that none is missed.
+
+    Before that it only looks again from time to time.
+    """
+
+    _monitor: Any = None
 
     def __enter__(self) -> Self:
         self._monitor = self._listen()

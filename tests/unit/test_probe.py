@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from iscsictl.system import probe
+from iscsictl.errors import InterruptError
+from iscsictl.system import probe, stop
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="loop devices need root")
 FORCE = {"ext4": "-F", "xfs": "-f", "btrfs": "-f"}
@@ -73,3 +75,38 @@ def test_a_blank_disk_is_zeroes_at_all_named_places_and_one_byte_anywhere_near_i
         with image.open("r+b") as file:
             file.seek(at)
             file.write(b"\0")
+
+
+def test_the_first_of_several_places_with_data_is_told(tmp_path: Path) -> None:
+    image = tmp_path / "image"
+    with image.open("wb") as file:
+        file.truncate(300 << 20)
+        for at in (299 << 20, 64 << 20, 129 << 20):
+            file.seek(at)
+            file.write(b"x")
+    with looped(image) as device, probe.opened(device, exclusive=True) as fd:
+        assert probe.first_data(fd, probe.everywhere(300 << 20)) == 64 << 20
+
+
+@pytest.mark.parametrize("size", [1 << 20, (8 << 20) + 512, 8000 << 20, (7 << 40) + 4096])
+def test_everywhere_is_the_whole_disk_in_no_more_than_a_thousand_pieces(size: int) -> None:
+    places = probe.everywhere(size)
+    ends = [at + length for at, length in places]
+    assert [at for at, _ in places] == [0, *ends[:-1]]
+    assert ends[-1] == size
+    assert len(places) <= 1000
+
+
+def test_reading_a_whole_disk_can_be_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = tmp_path / "image"
+    with image.open("wb") as file:
+        file.truncate(64 << 20)
+    monkeypatch.setattr(stop, "_asked", [signal.SIGINT])
+    with (
+        looped(image) as device,
+        probe.opened(device, exclusive=True) as fd,
+        pytest.raises(InterruptError),
+    ):
+        probe.first_data(fd, probe.everywhere(64 << 20))
