@@ -24,7 +24,8 @@ def main() -> NoReturn:
         from iscsictl.cli.main import run_cli
 
         code = _guard(run_cli)
-    sys.exit(code)
+    # All is written. To take the interpreter apart would be a tenth of the time of `--help`.
+    os._exit(code)
 
 
 def _open_what_is_closed() -> None:
@@ -49,10 +50,6 @@ def _guard(work: Callable[[], int]) -> int:
     except OSError as error:
         sys.stderr.write(f"iscsictl: cannot write the output: {error.strerror}\n")
         code = 1
-    else:
-        return code
-    devnull = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(devnull, 1)
     return code
 
 

@@ -20,15 +20,11 @@ DEFAULT_TABLE = "gpt"
 
 @dataclass(frozen=True)
 class Chosen:
-    """The filesystem that will be on the disk: in partition `part`, or on the whole disk.
-
-    `made`: it is not there yet.
-    """
+    """The filesystem that will be on the disk: in partition `part`, or on the whole disk."""
 
     uuid: str
     fs: str
     part: int | None
-    made: bool = False
 
 
 @dataclass(frozen=True)
@@ -222,8 +218,7 @@ class Making:
                 hint=f"finish it with --fs {claim.fstype}, or: iscsictl fstab rm {claimed}",
             )
         resumed = claimed if right is not Right.CONFIRMED else None
-        part = None if table == "none" else 1
-        chosen = Chosen(resumed or wish.new_uuid(fs), fs, part, made=True)
+        chosen = Chosen(resumed or wish.new_uuid(fs), fs, None if table == "none" else 1)
         labelled = right is Right.CLAIMED and content.table == table and bool(content.partitions)
         self._make(chosen, right, claimed=resumed is not None, labelled=labelled)
         return chosen
@@ -254,9 +249,7 @@ class Making:
         add, wish, path, place = self.draft.add, self.wish, self.wish.mount or "", self._place
         made = actions.MakeDirectory(path)
         add(made, path, "the mount point", done=mounted or place.exists)
-        mount = actions.Mount(
-            self.device, chosen.uuid, path, chosen.fs, wish.options, chosen.part, chosen.made
-        )
+        mount = actions.Mount(self.device, chosen.uuid, path, chosen.fs, wish.options)
         add(mount, path, "mounts it", done=mounted)
         wanted = (wish.uid, wish.gid, wish.mode)
         if wanted != (None, None, None):

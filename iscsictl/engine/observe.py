@@ -41,15 +41,15 @@ from iscsictl.system import (
     portals,
     probe,
     scsi,
+    stop,
     systemd,
     users,
 )
-from iscsictl.system.blockdev import device_number
 from iscsictl.system.sysfs import read_listing
-from iscsictl.system.udevdb import device_properties
 
 PROBE_WAIT = 10.0
 UDEV_WAIT = 10.0
+UDEV_PAUSE = 0.1
 _Basis = tuple[tuple[NodeRecord, ...], Listing, HostFacts, Fstab, tuple[Hold, ...]]
 
 
@@ -96,29 +96,15 @@ def for_attach(context: Context, wish: AttachWish, before: Inventory | None) -> 
 
 def _settled(context: Context, mount: str | None) -> _Basis:
     """Look at the host, giving udev time for what has just been made and mounted there."""
-
-    def read() -> _Basis:
-        return context.together("host", lambda: _basis(context))
-
-    basis = read()
-    devices = [block for disk in basis[1].disks or () for block in blocks(disk.block)]
-    there = [block for block in devices if mount in {m.path for m in block.mounts}]
-    new = [Path(b.device).resolve().name for b in there if not (b.fstype and b.uuid)]
-    if not new:
-        return basis
-
-    def look() -> bool | None:
-        return True if all(_is_known(name, context.root) for name in new) else None
-
-    context.waiter.wait(look, time.monotonic() + min(UDEV_WAIT, context.wait))
-    return read()
-
-
-def _is_known(kname: str, root: Path) -> bool:
-    """Tell whether udev knows the filesystem on a device, or the device is gone."""
-    number = device_number(root, kname)
-    found = {} if number is None else device_properties(root, number)
-    return number is None or {"ID_FS_TYPE", "ID_FS_UUID"} <= found.keys()
+    deadline = time.monotonic() + min(UDEV_WAIT, context.wait)
+    while True:
+        basis = context.together("host", lambda: _basis(context))
+        devices = [block for disk in basis[1].disks or () for block in blocks(disk.block)]
+        there = (b for b in devices if mount in {m.path for m in b.mounts})
+        if all(block.fstype and block.uuid for block in there) or time.monotonic() > deadline:
+            return basis
+        stop.check()
+        time.sleep(UDEV_PAUSE)
 
 
 def for_export(root: Path) -> tuple[Inventory, dict[str, Place]]:

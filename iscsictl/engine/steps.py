@@ -160,12 +160,9 @@ def _block(disk: DiskId, context: Context) -> Block | None:
     return next((d.block for d in disks if d.wwid == disk.wwid), None)
 
 
-def _filesystem(action: actions.Mount, context: Context) -> tuple[str, str]:
-    """Return the disk and the device of the filesystem, once they are there."""
-    if action.made:
-        disk, part = action.disk.device, action.part
-        return disk, disk if part is None else probe.part_device(disk, part)
-
+def _mount(action: actions.Mount, context: Context) -> Effect:
+    # Also what was just made waits for udev: when it comes late to a partition that was taken away
+    # before, systemd ends a mount on the new one of that name.
     def look() -> tuple[str, Block] | None:
         # udev makes the link before it says what else it found, and a link is cheap to look for.
         if action.uuid.lower() not in {uuid.lower() for uuid in known_uuids(context.root) or ()}:
@@ -182,15 +179,10 @@ def _filesystem(action: actions.Mount, context: Context) -> tuple[str, str]:
             "journalctl -u systemd-udevd",
         )
     device, block = found
-    return device, block.device
-
-
-def _mount(action: actions.Mount, context: Context) -> Effect:
-    disk, device = _filesystem(action, context)
-    with probe.opened(disk, exclusive=False) as fd:
+    with probe.opened(device, exclusive=False) as fd:
         if action.disk.wwid not in scsi.wwids(fd):
-            raise RefusedError(f"{disk} is not the disk {action.disk.wwid} any more")
-    mounts.mount(device, action.path, action.fs, action.options)
+            raise RefusedError(f"{device} is not the disk {action.disk.wwid} any more")
+    mounts.mount(block.device, action.path, action.fs, action.options)
     if "ro" not in action.options:
         why = mounts.takes_writes(action.path)
         if why is not None:

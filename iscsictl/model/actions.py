@@ -163,11 +163,7 @@ class RemoveDirectory(Action):
 
 @dataclass(frozen=True)
 class Mount(Action):
-    """Mount the filesystem with this UUID from this disk.
-
-    `made`: the same plan makes it, in partition `part` or on the whole disk, and need not wait
-    until udev shows it.
-    """
+    """Mount the filesystem with this UUID from this disk."""
 
     verb: ClassVar[str] = "mount"
     disk: DiskId
@@ -175,8 +171,6 @@ class Mount(Action):
     path: str
     fs: str
     options: tuple[str, ...] = ()
-    part: int | None = None
-    made: bool = False
 
 
 @dataclass(frozen=True)

@@ -14,12 +14,7 @@ RECHECK = 0.25
 
 
 class Waiter:
-    """Listens to block events from the moment it is entered, so that none is missed.
-
-    Before that it only looks again from time to time.
-    """
-
-    _monitor: Any = None
+    """Listens to block events from the moment it is entered, so that none is missed."""
 
     def __enter__(self) -> Self:
         self._monitor = self._listen()

@@ -130,6 +130,9 @@ def one_round(lab: Lab, number: int) -> Figures:
         command = peers.play({target: PATH}, portal=A4, user=USER, secret=SECRET)
         found["ansible"] = mounted(host, command)
         found["ansible again"] = mounted(host, command)
+    with fresh_lun(lab, number + 7) as target:
+        command = peers.play({target: PATH}, portal=A4, user=USER, secret=SECRET)
+        found["ansible without facts"] = mounted(host, peers.WITHOUT_FACTS + command)
     with fresh_lun(lab, number + 4) as target:
         found["iscsiadm"] = run(host, f"sh connect {target}")[0]
     with fresh_lun(lab, number + 5) as target:
@@ -170,6 +173,7 @@ def main() -> None:
             "script": "plain script",
             "attach": "iscsictl attach",
             "ansible": "ansible-playbook",
+            "ansible without facts": "ansible-playbook without facts",
         },
         "attach",
     )

@@ -227,6 +227,22 @@ def test_a_dry_run_shows_steps_and_forecast_and_changes_nothing(lab: Lab) -> Non
 
 
 @pytest.mark.torture
+def test_a_slow_udev_is_waited_for_and_systemd_keeps_what_is_mounted(lab: Lab) -> None:
+    host, array = lab.host, lab.array
+    array.target(IQN, [array.disk("store", "64M")])
+    slow = 'SUBSYSTEM=="block", ENV{DEVTYPE}=="partition", PROGRAM="/bin/sleep 15"\n'
+    host.put("/etc/udev/rules.d/00-slow.rules", slow)
+    act(host, "udevadm control --reload")
+    attached = act(host, f"{ATTACH} --fs ext4 --mount /srv/x -J")
+    assert statuses(attached)["mount"] == "done"
+    (disk,) = json.loads(act(host, "iscsictl ls -J").out)["disks"]
+    assert disk["children"][0]["uuid"] in act(host, "grep /srv/x /etc/fstab").out
+    act(host, "udevadm settle && findmnt /srv/x && systemctl is-active srv-x.mount")
+    again = act(host, f"{ATTACH} --fs ext4 --mount /srv/x -J")
+    assert set(statuses(again).values()) == {"unchanged"}
+
+
+@pytest.mark.torture
 def test_a_mount_point_behind_a_link_is_one_place_for_all_commands(lab: Lab) -> None:
     host, array = lab.host, lab.array
     array.target(IQN, [array.disk("store", "64M")])

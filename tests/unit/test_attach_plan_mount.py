@@ -54,22 +54,6 @@ def test_a_mount_point_of_another_line_is_refused_ours_or_not() -> None:
         assert error.exit is Exit.REFUSED
 
 
-@pytest.mark.parametrize(("table", "part"), [("gpt", 1), ("none", None)])
-def test_what_this_plan_makes_is_mounted_without_waiting_for_udev(
-    table: str, part: int | None
-) -> None:
-    action = step(planned(here(blank(W)), wish(table=table)), "mount").action
-    assert isinstance(action, actions.Mount)
-    assert (action.made, action.part) == (True, part)
-
-
-def test_what_is_there_is_mounted_as_udev_shows_it() -> None:
-    now = here(parted(W, "ext4"))
-    action = step(planned(now, wish(consent=Consent(adopt=True))), "mount").action
-    assert isinstance(action, actions.Mount)
-    assert not action.made
-
-
 def test_twice_is_once() -> None:
     now = here(unit(parted(W, "ext4", CLAIMED, used=True), users=Users(mounts=(DIR,)))).with_line(
         line(W)

@@ -23,8 +23,9 @@ DEAR = {
     "iscsictl.engine.several",
 }  # fmt: skip
 PROGRAM = """\
-import atexit, sys
-atexit.register(lambda: print("\\n@", *sys.modules, file=sys.stderr))
+import os, sys
+leave = os._exit
+os._exit = lambda code: leave(print("\\n@", *sys.modules, file=sys.stderr) or code)
 sys.argv = ["iscsictl", *{words}]
 from iscsictl.__main__ import main
 main()
