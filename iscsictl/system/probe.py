@@ -11,7 +11,7 @@ import mmap
 import os
 import stat
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -124,23 +124,38 @@ def everywhere(size: int) -> tuple[tuple[int, int], ...]:
 
 
 def first_data(fd: int, places: Iterable[tuple[int, int]]) -> int | None:
-    """Return where data is, one of the places that are not all zeroes; None if all are.
+    """Return the offset of the first data in these ascending places, None if all are zeroes.
 
     Several are read at a time, for an array may be far away. Raises UnreachableError when a place
     cannot be read, InterruptError when the user wants to stop.
     """
     each = list(places)
-    lanes = [each[lane::_LANES] for lane in range(min(_LANES, len(each)))]
+    found: list[int] = []
+
+    def search(lane: list[tuple[int, int]]) -> None:
+        try:
+            at = data_in(fd, lane, lambda begin: bool(found) and min(found) < begin)
+        except IscsictlError:
+            found.append(-1)
+            raise
+        if at is not None:
+            found.append(at)
+
     with ThreadPoolExecutor(_LANES) as pool:
-        found = list(pool.map(lambda lane: _data_in(fd, lane), lanes))
-    return min((at for at in found if at is not None), default=None)
+        list(pool.map(search, [each[lane::_LANES] for lane in range(_LANES)]))
+    return min(found, default=None)
 
 
-def _data_in(fd: int, places: Iterable[tuple[int, int]]) -> int | None:
+def data_in(
+    fd: int, places: Iterable[tuple[int, int]], needless: Callable[[int], bool]
+) -> int | None:
+    """Return the offset of the first data, as `first_data`; None too once a place is `needless`."""
     view = memoryview(scsi.landing(_AT_ONCE))
     for at, length in places:
         for begin in range(at, at + length, _AT_ONCE):
             stop.check()
+            if needless(begin):
+                return None
             piece = view[: min(_AT_ONCE, at + length - begin)]
             _fill(fd, piece, begin)
             if not _is_zero(piece):

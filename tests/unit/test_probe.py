@@ -85,7 +85,10 @@ def test_the_first_of_several_places_with_data_is_told(tmp_path: Path) -> None:
             file.seek(at)
             file.write(b"x")
     with looped(image) as device, probe.opened(device, exclusive=True) as fd:
-        assert probe.first_data(fd, probe.everywhere(300 << 20)) == 64 << 20
+        places = probe.everywhere(300 << 20)
+        assert probe.first_data(fd, places) == 64 << 20
+        assert probe.data_in(fd, places, lambda begin: begin >= 129 << 20) == 64 << 20
+        assert probe.data_in(fd, places, lambda begin: begin >= 64 << 20) is None
 
 
 @pytest.mark.parametrize("size", [1 << 20, (8 << 20) + 512, 8000 << 20, (7 << 40) + 4096])
