@@ -1,5 +1,6 @@
 """The door: what needs no Click is answered here, then comes the CLI."""
 
+import contextlib
 import gc
 import io
 import os
@@ -24,7 +25,9 @@ def main() -> NoReturn:
         from iscsictl.cli.main import run_cli
 
         code = _guard(run_cli)
-    # All is written. To take the interpreter apart would be a tenth of the time of `--help`.
+    with contextlib.suppress(OSError):
+        sys.stderr.flush()
+    # To take the interpreter apart would be a tenth of the time of `--help`.
     os._exit(code)
 
 

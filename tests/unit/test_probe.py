@@ -1,4 +1,4 @@
-"""What a filesystem's own superblock tells, read from real ones on loop devices."""
+"""What superblocks tell, and whether a disk is all zeroes, read from loop devices."""
 
 import os
 import shutil

@@ -68,3 +68,15 @@ def test_help_draws_nothing_and_waits_for_nothing(machine: Path, command: str) -
     found = loaded(machine, [*command.split(), "--help"])
     assert found & {"rich", "pyudev", "pexpect", "asyncio", "iscsictl.completion"} == set()
     assert "click" in found
+
+
+def test_what_was_said_without_an_end_of_line_is_not_lost_at_the_end() -> None:
+    program = (
+        "import sys; from iscsictl.cli import main as cli; from iscsictl.__main__ import main; "
+        "cli.run_cli = lambda: sys.stderr.write('half') and sys.stdout.write('a line') and 3; "
+        "sys.argv = ['iscsictl', 'ls']; main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (3, "a line", "half")
