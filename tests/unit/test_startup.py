@@ -77,6 +77,7 @@ def test_what_was_said_without_an_end_of_line_is_not_lost_at_the_end() -> None:
         "sys.argv = ['iscsictl', 'ls']; main()"
     )
     done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=False
-    )
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False,
+        env={k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"},
+    )  # fmt: skip
     assert (done.returncode, done.stdout, done.stderr) == (3, "a line", "half")
