@@ -22,8 +22,8 @@ ACTION=="remove", GOTO="iscsictl_end"
 ENV{{ID_FS_UUID_ENC}}!="?*", GOTO="iscsictl_end"
 ENV{{ID_SERIAL}}!="3?*", GOTO="iscsictl_end"
 ENV{{ID_SERIAL_SHORT}}!="?*", GOTO="iscsictl_end"
-PROGRAM!="/bin/grep -qs '{_PINNED}' /etc/fstab", GOTO="iscsictl_end"
-PROGRAM!="/bin/grep -qs '{_HERE}' /etc/fstab", \\
+PROGRAM=="/bin/grep -qs '{_HERE}' /etc/fstab", GOTO="iscsictl_end"
+PROGRAM=="/bin/grep -qs '{_PINNED}' /etc/fstab", \\
   OPTIONS+="link_priority=-1000", ENV{{SYSTEMD_READY}}="0"
 LABEL="iscsictl_end"
 """

@@ -55,14 +55,14 @@ def test_a_host_without_udev_gets_no_rule(tmp_path: Path) -> None:
     ("uuid", "serial", "found"),
     [
         (UUID, SERIAL, [True, True]),
-        (UUID, SERIAL[:-1] + "5", [True, False]),
-        (UUID, SERIAL[:-1], [True, False]),
+        (UUID, SERIAL[:-1] + "5", [False, True]),
+        (UUID, SERIAL[:-1], [False, True]),
         (UUID.replace("5", "6", 1), SERIAL, [False, False]),
     ],
 )
 def test_what_the_rule_asks_of_fstab(root: Path, uuid: str, serial: str, found: list[bool]) -> None:
     save_fstab(root, append_line(Fstab(), LINE), Fstab(), verify=None)
-    questions = re.findall(r"^PROGRAM!=\"/bin/grep -qs '(.*?)' /etc/fstab\"", RULE, re.MULTILINE)
+    questions = re.findall(r"^PROGRAM==\"/bin/grep -qs '(.*?)' /etc/fstab\"", RULE, re.MULTILINE)
     asked = [
         q.replace("$env{ID_FS_UUID_ENC}", uuid).replace("$env{ID_SERIAL_SHORT}", serial)
         for q in questions
