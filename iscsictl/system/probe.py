@@ -12,7 +12,8 @@ import os
 import stat
 import struct
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from functools import cache, partial
 from typing import Any
 
 from iscsictl.errors import InUseError, IscsictlError, UnreachableError
@@ -28,6 +29,8 @@ _BLKSSZGET = 0x1268
 _BLKROGET = 0x125E
 _GRID = 64
 _LANES = 4
+# One that hangs on a dead disk must not keep the others from theirs.
+_MANY = 512
 _AT_ONCE = MIB
 # Small enough for the allocator to use the same memory again and again.
 _ZEROES = bytes(64 * 1024)
@@ -141,9 +144,27 @@ def first_data(fd: int, places: Iterable[tuple[int, int]]) -> int | None:
         if at is not None:
             found.append(at)
 
-    with ThreadPoolExecutor(_LANES) as pool:
-        list(pool.map(search, [each[lane::_LANES] for lane in range(_LANES)]))
+    with _besides(*(partial(search, each[lane::_LANES]) for lane in range(1, _LANES))) as lanes:
+        search(each[::_LANES])
+        for lane in lanes:
+            lane.result()
     return min(found, default=None)
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    """Return threads for all proofs: to start one takes longer than a read does."""
+    return ThreadPoolExecutor(_MANY)
+
+
+@contextlib.contextmanager
+def _besides(*work: Callable[[], Any]) -> Iterator[list[Future[Any]]]:
+    """Do some work while the body does its own; all has ended when that is left."""
+    begun = [_pool().submit(one) for one in work]
+    try:
+        yield begun
+    finally:
+        wait(begun)
 
 
 def data_in(
@@ -275,8 +296,7 @@ def probe(device: str, wwid: str, *, users: tuple[str, ...] = (), full: bool = F
         names = scsi.wwids(fd)
         size, sector, read_only = size_of(fd)
         is_reserved = scsi.reserved(fd)
-        with ThreadPoolExecutor(2) as pool:
-            seen, said = pool.submit(_signatures, device), pool.submit(blkid, device)
+        with _besides(partial(_signatures, device), partial(blkid, device)) as (seen, said):
             places = everywhere(size) if full else named_places(size)
             data_at = first_data(fd, places)
             signatures, found = seen.result(), said.result()
@@ -322,8 +342,7 @@ def _look_inside(fd: int, part: Partition) -> tuple[tuple[Partition, ...], Files
     signatures: tuple[Signature, ...] = ()
     filesystem = None
     if os.path.exists(part.device):
-        with ThreadPoolExecutor(2) as pool:
-            seen = pool.submit(_signatures, part.device)
+        with _besides(partial(_signatures, part.device)) as (seen,):
             filesystem = filesystem_on(part.device, part.number)
             signatures = seen.result()
     data_at = None
