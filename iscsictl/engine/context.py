@@ -83,7 +83,7 @@ class Context:
         do()
 
     def reload(self) -> None:
-        """Have systemd read fstab and the units again."""
+        """Have systemd read fstab and the units again; who asks it later gets what it read."""
         from iscsictl.system import systemd
 
-        self.afterwards("reload", systemd.daemon_reload)
+        self.afterwards("reload", lambda: systemd.reload_soon(self.root))

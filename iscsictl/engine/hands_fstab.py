@@ -44,16 +44,20 @@ def _write_fstab(action: actions.WriteFstab, context: Context) -> Effect:
     )  # fmt: skip
     effect = _edit_fstab(context, lambda old: _put(old, line, action.wwid))
     if effect.changed:
-        context.reload()
-        context.afterwards("logged out", lambda: _have_it_logged_out(context))
+        _tell_systemd(context)
     return effect
 
 
 def make_up(context: Context) -> None:
     """Do what a run that was killed after it wrote its line did not come to."""
-    if not systemd.has_read_fstab(context.root):
-        context.reload()
+    _tell_systemd(context, reload=not systemd.has_read_fstab(context.root))
+
+
+def _tell_systemd(context: Context, *, reload: bool = True) -> None:
+    # While it reloads it would let the start of the service wait.
     context.afterwards("logged out", lambda: _have_it_logged_out(context))
+    if reload:
+        context.reload()
 
 
 def _have_it_logged_out(context: Context) -> None:

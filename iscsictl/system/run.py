@@ -156,10 +156,7 @@ def run(
             out, err = process.communicate(stdin, timeout)
         except subprocess.TimeoutExpired:
             _end(process)
-            raise UnreachableError(
-                f"{argv[0]} did not answer within {timeout:g} s",
-                hint="give it longer with --timeout, or look with: iscsictl doctor",
-            ) from None
+            raise _no_answer(argv[0], timeout or 0) from None
         except BaseException:
             _end(process)
             raise
@@ -173,6 +170,46 @@ def run(
     if ok is not None and result.code not in ok:
         raise ToolError(result)
     return result
+
+
+def begin(argv: Sequence[str], begun: Callable[[], bool], *, timeout: float = 60) -> None:
+    """Start a program and return as soon as `begun`, or at its end; it ends by itself then.
+
+    `timeout` is in seconds. Raises MissingError, ToolError if it fails before, UnreachableError
+    at the deadline.
+    """
+    path = _about_to_run(argv)
+    started = time.monotonic()
+    with open(os.memfd_create("stderr", os.MFD_CLOEXEC), "w+b") as err:
+        with _starting:
+            process = subprocess.Popen(
+                argv,
+                executable=path,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=err,
+                env=environment(),
+                process_group=0,
+            )
+        while process.poll() is None and not begun():
+            if time.monotonic() - started > timeout:
+                _end(process)
+                raise _no_answer(argv[0], timeout)
+            time.sleep(_PAUSE)
+        if process.returncode:
+            err.seek(0)
+            said = err.read().decode("utf-8", "surrogateescape")
+            seconds = time.monotonic() - started
+            raise ToolError(Result(tuple(argv), process.returncode, "", said, seconds))
+    # It is nobody's child that is waited for any more.
+    process.returncode = process.returncode or 0
+
+
+def _no_answer(program: str, timeout: float) -> UnreachableError:
+    return UnreachableError(
+        f"{program} did not answer within {timeout:g} s",
+        hint="give it longer with --timeout, or look with: iscsictl doctor",
+    )
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from iscsictl.errors import IscsictlError
 from iscsictl.system.files import replace_file
-from iscsictl.system.run import run
+from iscsictl.system.run import begin, run
 
 _UNIT_DIRECTORIES = ("etc/systemd/system", "usr/lib/systemd/system", "lib/systemd/system")
 _WAITS = "RequiresMountsFor="
@@ -78,6 +78,28 @@ def daemon_reload() -> None:
     """Have systemd read fstab and the units again; nothing where systemd is not the init."""
     if running():
         run(["systemctl", "daemon-reload"])
+
+
+def reload_soon(root: Path = Path("/")) -> None:
+    """Have systemd read fstab and the units again, and return once it is at it.
+
+    It begins by throwing away what its generators made, when nothing can fail any more
+    (manager_reload() of its core/manager.c), and answers nobody until it is done: whoever asks it
+    for a unit after that is told of the new one. A reload that somebody else asked for will do.
+    """
+    if not running(root):
+        return
+    made = root / "run/systemd/generator"
+    before = _identity(made)
+    begin(["systemctl", "daemon-reload"], lambda: _identity(made) != before)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns
 
 
 def _escaped(path: str) -> str:

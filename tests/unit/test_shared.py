@@ -100,7 +100,7 @@ def test_systemd_is_reloaded_once_and_only_if_something_changed(
     context: Shared, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reloads: list[int] = []
-    monkeypatch.setattr(systemd, "daemon_reload", lambda: reloads.append(1))
+    monkeypatch.setattr(systemd, "reload_soon", lambda _: reloads.append(1))
     context.settle()
     assert reloads == []
     for _ in range(5):

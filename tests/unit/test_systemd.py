@@ -1,11 +1,19 @@
 """What is known of systemd without asking it."""
 
 import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
-from iscsictl.system.systemd import drop_require, has_read_fstab, require_mount, required
+from iscsictl.system import systemd
+from iscsictl.system.systemd import (
+    drop_require,
+    has_read_fstab,
+    reload_soon,
+    require_mount,
+    required,
+)
 
 MADE = "run/systemd/generator"
 
@@ -34,6 +42,27 @@ def test_nothing_is_unread_without_systemd_or_without_fstab(booted: Path) -> Non
     (booted / "etc/fstab").touch()
     (booted / MADE).rmdir()
     assert has_read_fstab(booted)
+
+
+def test_a_reload_is_at_it_once_what_the_generators_had_made_is_gone(
+    booted: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[object] = []
+
+    def begin(argv: Sequence[str], begun: Callable[[], bool]) -> None:
+        seen.append(list(argv))
+        seen.append(begun())
+        (booted / MADE).rmdir()
+        seen.append(begun())
+        (booted / MADE).mkdir()
+        seen.append(begun())
+
+    monkeypatch.setattr(systemd, "begin", begin)
+    reload_soon(booted)
+    assert seen == []
+    (booted / "run/systemd/system").mkdir()
+    reload_soon(booted)
+    assert seen == [["systemctl", "daemon-reload"], False, True, True]
 
 
 PATHS = (
