@@ -1,6 +1,7 @@
 """Work for many at once: who comes while a round is at work shares the next one."""
 
 import threading
+import time
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, Generic, TypeVar, cast
 
@@ -20,11 +21,16 @@ class Batch(Generic[Item, Result]):
     """Rounds of `work`, one at a time, each on all that was brought before it began.
 
     `work` returns a result or an error for each item, in order; an error that it raises is that
-    of all of them.
+    of all of them. A round begins when nothing more was brought for `pause()` seconds.
     """
 
-    def __init__(self, work: Callable[[Sequence[Item]], Sequence[Result | Exception]]) -> None:
+    def __init__(
+        self,
+        work: Callable[[Sequence[Item]], Sequence[Result | Exception]],
+        pause: Callable[[], float] = lambda: 0.0,
+    ) -> None:
         self._work = work
+        self._pause = pause
         self._turn = threading.Condition()
         self._waiting: list[_Place[Item, Result]] = []
         self._at_work = False
@@ -38,12 +44,23 @@ class Batch(Generic[Item, Result]):
                 self._turn.wait()
             if not mine.done:
                 self._at_work = True
-                round_, self._waiting = self._waiting, []
         if not mine.done:
-            self._carry_out(round_)
+            self._carry_out(self._gathered())
         if mine.error is not None:
             raise mine.error
         return cast(Result, mine.result)
+
+    def _gathered(self) -> list[_Place[Item, Result]]:
+        """Return the items of the next round once no more come."""
+        seen = 0
+        while True:
+            pause = self._pause()
+            with self._turn:
+                if not pause or len(self._waiting) == seen:
+                    round_, self._waiting = self._waiting, []
+                    return round_
+                seen = len(self._waiting)
+            time.sleep(pause)
 
     def _carry_out(self, places: list[_Place[Item, Result]]) -> None:
         results: Sequence[Result | Exception]
@@ -65,9 +82,9 @@ class Batch(Generic[Item, Result]):
 class Reading:
     """One thing that is read again and again: a reading serves all who asked before it began."""
 
-    def __init__(self) -> None:
+    def __init__(self, pause: Callable[[], float] = lambda: 0.0) -> None:
         self._batch: Batch[Callable[[], Any], Any] = Batch(
-            lambda readers: [readers[0]()] * len(readers)
+            lambda readers: [readers[0]()] * len(readers), pause
         )
 
     def read(self, reader: Callable[[], Any]) -> Any:

@@ -125,7 +125,7 @@ def _basis(context: Context) -> _Basis:
     root = context.root
     return (
         nodedb.read_records(context.db),
-        read_listing(root),
+        read_listing(root, details=False),
         host_facts(root),
         fstabfile.read_fstab(root),
         holds.read_holds(root),
@@ -135,7 +135,7 @@ def _basis(context: Context) -> _Basis:
 def for_detach(context: Context, wish: DetachWish, _before: Inventory | None) -> Inventory:
     """Look at all that a detach rests on. A dead array is not touched: that could hang."""
     root = context.root
-    listing = read_listing(root)
+    listing = read_listing(root, details=False)
     inventory = Inventory(
         nodedb.read_records(context.db),
         listing.sessions,

@@ -7,8 +7,8 @@ once. What two wishes must not do at the same moment is done one after the other
 
 import threading
 import time
-from collections.abc import Callable, Hashable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -28,6 +28,9 @@ Edit = Callable[[Fstab], Fstab]
 
 # Events of one disk come in bursts, and each look has to read sysfs anew.
 _BURST = 0.08
+
+# How long a round waits for others that are on their way to it.
+_COMPANY = 0.15
 
 # What changes the host, or directories that several records or drop-ins are in.
 _ONE_AT_A_TIME = (
@@ -87,12 +90,28 @@ class Shared(Context):
         watch: Callable[[str], None] = lambda _: None,
     ) -> None:
         super().__init__(wait, root, say, watch, SharedWaiter())
-        self._readings = Table(Reading)
+        self.at_work = 0
+        self._counting = threading.Lock()
+        self._readings = Table(lambda: Reading(self._pause))
         self._answers = Table(Answer)
         self._guard = threading.RLock()
         self._logins: Batch[Key, bool] = Batch(lambda keys: log_in_to(keys, self))
-        self._edits: Batch[Edit, tuple[bool, Fstab]] = Batch(self._edit_all)
+        self._edits: Batch[Edit, tuple[bool, Fstab]] = Batch(self._edit_all, self._pause)
         self._afterwards: dict[Hashable, Callable[[], None]] = {}
+
+    @contextmanager
+    def wish(self) -> Iterator[None]:
+        """Count a wish while it is worked on."""
+        with self._counting:
+            self.at_work += 1
+        try:
+            yield
+        finally:
+            with self._counting:
+                self.at_work -= 1
+
+    def _pause(self) -> float:
+        return _COMPANY if self.at_work > 1 else 0.0
 
     def together(self, what: Hashable, read: Callable[[], T]) -> T:
         """Read what is the same for all who look now."""

@@ -16,7 +16,7 @@ from iscsictl.system import stop
 Heard = Callable[[str, Outcome], None]
 
 #: As many logins as an array bears at once; the rest of the work is not helped by more.
-AT_ONCE = 8
+AT_ONCE = 16
 
 _OF_TARGET = (actions.CreateRecord, actions.WriteRecord, actions.Login)
 _HOST = ""
@@ -54,7 +54,8 @@ def converge_all(
     runs = {one.name: _VolumeRun(one, context, heard, ties) for one in errands}
 
     def carry_out(errand: Errand, before: Iterable[Report | None]) -> Report | None:
-        runs[errand.name].carry_out(before)
+        with context.wish():
+            runs[errand.name].carry_out(before)
         return runs[errand.name].report
 
     try:

@@ -38,6 +38,27 @@ def test_who_comes_while_a_round_is_at_work_shares_the_next() -> None:
     assert rounds == [[0], [1, 2, 3, 4, 5, 6, 7]]
 
 
+def test_a_round_waits_for_those_who_are_on_their_way_to_it() -> None:
+    rounds: list[list[int]] = []
+
+    def work(items: Sequence[int]) -> list[int | Exception]:
+        rounds.append(sorted(items))
+        return list(items)
+
+    pauses = [0.0]
+    batch: Batch[int, int] = Batch(work, lambda: pauses[0])
+    assert batch.do(0) == 0
+    pauses[0] = 0.3
+    with ThreadPoolExecutor(3) as pool:
+        futures = []
+        for number in (1, 2, 3):
+            futures.append(pool.submit(batch.do, number))
+            while number not in [place.item for place in batch._waiting]:
+                pass
+        assert [future.result(10) for future in futures] == [1, 2, 3]
+    assert rounds == [[0], [1, 2, 3]]
+
+
 def test_an_error_of_a_round_is_that_of_all_in_it_and_the_next_round_works() -> None:
     broken = [True]
 
