@@ -1,10 +1,11 @@
 """Measure `apply` on the lab: python -m tests.bench.bench_apply [VOLUMES] [SUITE].
 
 Beside it, in the same run and on the same LUNs: the usual shell script, one LUN after the other and
-all at once, Ansible, and the floor: what the programs alone take that any way has to run. Each
-begins from the same saved state of both machines.
+all at once (in turn, the median of three rounds), Ansible, and the floor: what the programs alone
+take that any way has to run (once each). Each begins from the same saved state of both machines.
 """
 
+import statistics
 import sys
 
 from tests.bench import peers
@@ -16,6 +17,7 @@ from tests.lab.image import SUITES
 from tests.lab.pair import Lab
 
 VOLUMES = 16
+ROUNDS = 3
 SIZE = "128M"
 PATIENCE = 900.0
 SCRIPT = f"""\
@@ -96,25 +98,26 @@ def main() -> None:
         lab.host.put("/root/floor", ALONE + FLOOR)
         lab.snapshot("targets")
         each = " ".join(names)
-        ours = measure(lab, "iscsictl apply -q /root/volumes.toml", names).seconds
-        loop = f"for n in {each}; do sh /root/one $n || exit 1; done"
-        script = measure(lab, loop, names).seconds
-        at_once = measure(
-            lab, f"{ONCE}for n in {each}; do sh /root/two $n & done; wait", names
-        ).seconds
+        at_once = f"{ONCE}for n in {each}; do sh /root/two $n & done; wait"
+        commands = {
+            "the shell script, one after the other": f"for n in {each}; do sh /root/one $n; done",
+            "the shell script, all at once": at_once,
+            "iscsictl apply": "iscsictl apply -q /root/volumes.toml",
+        }
+        taken: dict[str, list[float]] = {what: [] for what in commands}
+        for _ in range(ROUNDS):
+            for what, command in commands.items():
+                taken[what].append(measure(lab, command, names).seconds)
         volumes = {f"iqn.2001-04.com.example:{name}": f"/srv/{name}" for name in names}
         ansible = measure(lab, peers.play(volumes, portal=A4), names).seconds
         alone = measure(lab, f"bash /root/floor {each}", names).out
-        rows = [
-            ("the programs alone", int(alone) / 1e6),
-            ("the shell script, one after the other", script),
-            ("the shell script, all at once", at_once),
-            ("ansible-playbook", ansible),
-            ("iscsictl apply", ours),
-        ]
-        for what, seconds in rows:
+        rows = {"the programs alone": int(alone) / 1e6, "ansible-playbook": ansible}
+        rows |= {what: statistics.median(seconds) for what, seconds in taken.items()}
+        script = rows["the shell script, one after the other"]
+        for what, seconds in rows.items():
+            each = " ".join(f"{one:.1f}" for one in taken.get(what, ()))
             ratio = seconds / script
-            print(f"{count} LUNs, {suite}: {what:<40} {seconds:6.1f} s  {ratio:.2f}", flush=True)
+            print(f"{count} LUNs, {suite}: {what:<40} {seconds:6.1f} s  {ratio:.2f}  {each}")
 
 
 if __name__ == "__main__":
