@@ -25,9 +25,10 @@ def _create_record(action: actions.CreateRecord, context: Context) -> Effect:
     path = nodedb.record_path(context.db, action.target, action.portal, action.iface)
     torn = nodedb.read_record(path)
     if torn is not None and torn.problem is not None:
-        nodewrite.remove_record(
-            torn, context.db, root=context.root, timeout=context.wait, say=context.say
-        )
+        with context.guard(actions.DeleteRecord(action.target, action.portal, action.iface)):
+            nodewrite.remove_record(
+                torn, context.db, root=context.root, timeout=context.wait, say=context.say
+            )
     iscsiadm.new_record(key_of(action), timeout=context.wait)
     try:
         flush(_record_path(action, context), context.db)

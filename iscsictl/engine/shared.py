@@ -34,9 +34,12 @@ _COMPANY = 0.15
 
 # What changes the host, or directories that several records or drop-ins are in.
 _ONE_AT_A_TIME = (
-    actions.CreateRecord, actions.WriteRecord, actions.RestoreRecord, actions.DeleteRecord,
+    actions.WriteRecord, actions.RestoreRecord, actions.DeleteRecord,
     actions.EnableService, actions.RequireMount, actions.DropRequire,
 )  # fmt: skip
+
+# Each is an iscsiadm, which takes the lock of the node database for a moment only.
+_RECORDS_AT_ONCE = 4
 
 
 class SharedWaiter(Waiter):
@@ -95,7 +98,8 @@ class Shared(Context):
         self._readings = Table(lambda: Reading(self._pause))
         self._answers = Table(Answer)
         self._guard = threading.RLock()
-        self._logins: Batch[Key, bool] = Batch(lambda keys: log_in_to(keys, self))
+        self._making = threading.Semaphore(_RECORDS_AT_ONCE)
+        self._logins: Batch[Key, bool] = Batch(lambda keys: log_in_to(keys, self), self._pause)
         self._edits: Batch[Edit, tuple[bool, Fstab]] = Batch(self._edit_all, self._pause)
         self._afterwards: dict[Hashable, Callable[[], None]] = {}
 
@@ -122,7 +126,9 @@ class Shared(Context):
         return cast(T, self._answers.get(what).get(ask))
 
     def guard(self, action: Action) -> AbstractContextManager[object]:
-        """Let one such action be carried out at a time."""
+        """Let one such action be carried out at a time, of new records a few."""
+        if isinstance(action, actions.CreateRecord):
+            return self._making
         return self._guard if isinstance(action, _ONE_AT_A_TIME) else nullcontext()
 
     def log_in(self, key: Key) -> bool:
