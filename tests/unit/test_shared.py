@@ -111,6 +111,27 @@ def test_systemd_is_reloaded_once_and_only_if_something_changed(
     assert reloads == [1]
 
 
+def test_only_wishes_that_have_company_wait_for_it(context: Shared) -> None:
+    looks: list[int] = []
+
+    def look(_: int) -> None:
+        context.together("host", lambda: looks.append(1))
+
+    with context.wish(), ThreadPoolExecutor(2) as pool:
+        began = time.monotonic()
+        look(0)
+        assert time.monotonic() - began < shared._COMPANY
+        with context.wish():
+            first = pool.submit(look, 1)
+            while not context._readings.get("host")._batch._waiting:
+                pass
+            second = pool.submit(look, 2)
+            first.result(10)
+            second.result(10)
+            assert len(looks) == 2
+    assert context.at_work == 0
+
+
 class Events(SharedWaiter):
     """A waiter whose events a test makes."""
 
