@@ -80,12 +80,23 @@ class Batch(Generic[Item, Result]):
 
 
 class Reading:
-    """One thing that is read again and again: a reading serves all who asked before it began."""
+    """One thing that is read again and again: a reading serves all who asked before it began.
+
+    It begins when nobody more asked for `pause()` seconds, or for as long as the last one took.
+    """
 
     def __init__(self, pause: Callable[[], float] = lambda: 0.0) -> None:
+        self._took = 0.0
         self._batch: Batch[Callable[[], Any], Any] = Batch(
-            lambda readers: [readers[0]()] * len(readers), pause
+            self._serve, lambda: min(pause(), self._took)
         )
+
+    def _serve(self, readers: Sequence[Callable[[], Any]]) -> list[Any]:
+        began = time.monotonic()
+        try:
+            return [readers[0]()] * len(readers)
+        finally:
+            self._took = time.monotonic() - began
 
     def read(self, reader: Callable[[], Any]) -> Any:
         """Return what was read after this call began."""
