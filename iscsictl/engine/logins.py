@@ -17,9 +17,11 @@ from iscsictl.system.iscsiadm import Key
 from iscsictl.system.loginerror import explained_login
 from iscsictl.system.sysfs import read_sessions
 
-#: Arrays suffer from more at once.
+#: As many processes as do one login each.
 AT_ONCE = 32
-#: iscsiadm reads all sessions once for each batch: the fewer the better, but two share the work.
+#: iscsiadm reads all sessions once for each batch: the fewer the better, but two share the work,
+#: and arrays suffer from more logins at once than both have.
+BATCH = 32
 LANES = 2
 _PAUSE = 3.0
 Ended = list[Outcome]
@@ -35,7 +37,7 @@ def log_in(
     at work have ended.
     """
     batches = loginbatch.possible(context.root)
-    waiting = _parted(steps, AT_ONCE // LANES) if batches else [[step] for step in steps]
+    waiting = _parted(steps, BATCH) if batches else [[step] for step in steps]
     at_work: set[Future[Ended]] = set()
     deadline = context.deadline()
     with ThreadPoolExecutor(LANES if batches else AT_ONCE) as pool:

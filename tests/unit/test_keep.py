@@ -16,7 +16,7 @@ from iscsictl.core.keep import Mounted, missing_records, plan_reconnect
 from iscsictl.core.pairs import Pairs
 from iscsictl.engine.context import Context
 from iscsictl.engine.keep import for_reconnect
-from iscsictl.engine.logins import AT_ONCE, LANES, _parted
+from iscsictl.engine.logins import BATCH, _parted
 from iscsictl.engine.several import _batches
 from iscsictl.errors import IscsictlError, NotFoundError, UnreachableError
 from iscsictl.model.fstab import Fstab
@@ -297,7 +297,7 @@ def test_logins_go_in_batches_and_what_waits_for_them_comes_after() -> None:
     plan = plan_reconnect(Inventory((torn, *records), fstab=fstab(f"{A}7")), {})
     sizes = [(batch[0].action.verb, len(batch)) for batch in _batches(plan.steps)]
     assert sizes == [("login", 1), ("login", 50), ("mount", 1)]
-    parts = _parted(plan.steps[1:51], AT_ONCE // LANES)
-    assert sorted(map(len, parts)) == [12, 12, 13, 13]
+    parts = _parted(plan.steps[1:51], BATCH)
+    assert sorted(map(len, parts)) == [25, 25]
     assert sorted(s.id for part in parts for s in part) == sorted(s.id for s in plan.steps[1:51])
     assert [len(part) for part in _parted(plan.steps[1:3], 16)] == [1, 1]
