@@ -123,7 +123,7 @@ class _Many:
             output=settings.output, quiet=settings.quiet, color=settings.color
         )
         self.many = ManyPrinter(list(wishes), self.printer)
-        self.context = Shared(settings.wait, settings.root, self._say)
+        self.context = Shared(settings.wait, settings.root, self._say, self.many.watch)
 
     def _say(self, text: str) -> None:
         if not self.settings.quiet:
@@ -132,7 +132,11 @@ class _Many:
 
     def foresee(self) -> Reports:
         """Return what would be done."""
-        reports = foresee(self.errands.all, self.context, self.parallel)
+        stop.in_threads()
+        try:
+            reports = foresee(self.errands.all, self.context, self.parallel)
+        finally:
+            self.printer.close()
         self.many.plan(reports)
         return reports
 

@@ -56,7 +56,11 @@ def carry_out(
 
     context = Context(settings.wait, settings.root, say, printer.watch)
     if settings.dry_run:
-        report = foresee(task, context)
+        stop.in_threads()
+        try:
+            report = foresee(task, context)
+        finally:
+            printer.close()
         _show_planned(printer, settings, report)
     else:
         stop.defer()

@@ -22,7 +22,7 @@ from iscsictl.engine.observe import host_facts
 from iscsictl.errors import IscsictlError, NotFoundError
 from iscsictl.lazyclass import dataclass
 from iscsictl.model.content import Content
-from iscsictl.model.inventory import Inventory, Known, Place, Seen, Unreadable, Users
+from iscsictl.model.inventory import Inventory, Known, Place, Seen, Users, seen
 from iscsictl.model.listing import Block
 from iscsictl.model.plan import Plan
 from iscsictl.system import (
@@ -145,10 +145,8 @@ def observe(context: Context, what: Look, before: Inventory | None) -> DiskInven
 def _place(what: Look) -> Seen[Place]:
     if what.directory is None:
         return Known(Place())
-    try:
-        return Known(mounts.place(what.directory))
-    except IscsictlError as error:
-        return Unreadable(error)
+    directory = what.directory
+    return seen(lambda: mounts.place(directory))
 
 
 def users_of(chosen: Chosen, root: Path, *, inside: bool = False) -> Users:
@@ -161,10 +159,7 @@ def users_of(chosen: Chosen, root: Path, *, inside: bool = False) -> Users:
 
 def _content(chosen: Chosen, used: Users) -> Seen[Content]:
     words = (*(f"the mount on {path}" for path in used.mounts), *used.others)
-    try:
-        return Known(probe.probe(chosen.block.device, chosen.disk.wwid or "", users=words))
-    except IscsictlError as error:
-        return Unreadable(error)
+    return seen(lambda: probe.probe(chosen.block.device, chosen.disk.wwid or "", users=words))
 
 
 def kernel_name(device: str) -> str:

@@ -16,7 +16,7 @@ from iscsictl.core.nets import is_local, way_to
 from iscsictl.engine.context import Context
 from iscsictl.errors import IscsictlError, NeedsRootError
 from iscsictl.model.fstab import Fstab
-from iscsictl.model.inventory import Known, NotLooked, Seen, Unreadable
+from iscsictl.model.inventory import Known, NotLooked, Unreadable, seen
 from iscsictl.model.listing import Listing, blocks
 from iscsictl.model.machine import (
     Daemon,
@@ -79,11 +79,11 @@ def _files(context: Context) -> Machine:
     """Read all that stands in files; nothing here waits for others."""
     root = context.root
     listing = read_listing(root)
-    db = _seen(lambda: _node_db(context))
+    db = seen(lambda: _node_db(context))
     names = dict.fromkeys(TRANSPORT_MODULES.values())
-    name = _seen(lambda: initiator.read_initiator(root))
+    name = seen(lambda: initiator.read_initiator(root))
     disks = {p.device.removeprefix("/dev/") for d in listing.disks or () for p in d.paths}
-    fstab = _seen(lambda: fstabfile.read_fstab(root))
+    fstab = seen(lambda: fstabfile.read_fstab(root))
     specs = fstab.value.specs if isinstance(fstab, Known) else ()
     return Machine(
         root=os.geteuid() == 0,
@@ -102,7 +102,7 @@ def _files(context: Context) -> Machine:
             network.read_nics(root), network.read_routes(root), open_port=network.listens(root)
         ),
         clock=facts.read_clock(root),
-        trouble=_seen(lambda: facts.read_trouble(root)) if root == LIVE else NotLooked(),
+        trouble=seen(lambda: facts.read_trouble(root)) if root == LIVE else NotLooked(),
         fstab=fstab,
         filesystems=known_uuids(root),
         specs=specs_of(specs, nodes_of(listing.disks or ()), root),
@@ -110,13 +110,6 @@ def _files(context: Context) -> Machine:
         boot_targets=frozenset(e.target for e in ibft.read_boot_entries(root) if e.target),
         disk_timeouts=facts.disk_timeouts(disks, root),
     )
-
-
-def _seen(read: Callable[[], T]) -> Seen[T]:
-    try:
-        return Known(read())
-    except IscsictlError as error:
-        return Unreadable(error)
 
 
 def _node_db(context: Context) -> NodeDb:
@@ -154,7 +147,7 @@ def _questions(machine: Machine, wait: float, *, probe: bool) -> Iterator[Questi
             yield name, partial(facts.ask_version, name, wait)
     yield "iscsid answers", lambda: _ask_iscsid(machine, wait)
     yield "mounts", lambda: _mount_health(machine, wait)
-    yield "policies", lambda: _seen(lambda: _policies(wait))
+    yield "policies", lambda: seen(lambda: _policies(wait))
     if probe:
         places = tuple(wanted(machine))
         yield "silent", lambda: portals.silent(places, wait)

@@ -24,6 +24,7 @@ from iscsictl.model.inventory import (
     Seen,
     Unreadable,
     Users,
+    seen,
 )
 from iscsictl.model.listing import Disk, Listing, Session, blocks
 from iscsictl.model.names import Portal
@@ -196,19 +197,20 @@ def _ask_array(
             "iscsictl doctor",
         )
         return Unreadable(error), silent
-    try:
-        offers = context.once(
+    offers = seen(
+        lambda: context.once(
             ("offers", answering[0], wish.iface),
             lambda: iscsiadm.discover(answering[0], timeout=context.wait, iface=wish.iface),
         )
-    except IscsictlError as error:
-        return Unreadable(error), silent
-    wanted = [o.portal for o in offers if wish.target in {None, o.target}]
+    )
+    if not isinstance(offers, Known):
+        return offers, silent
+    wanted = [o.portal for o in offers.value if wish.target in {None, o.target}]
     places = {(p.address, p.port) for p in answering}
     others = [p for p in wanted if (p.address, p.port) not in places]
     if len(others) < len(wanted) and not (multipath.runs(context.root) or silent):
-        return Known(offers), silent
-    return Known(offers), {**silent, **_silent(context, others, wait)}
+        return offers, silent
+    return offers, {**silent, **_silent(context, others, wait)}
 
 
 def _silent(context: Context, some: Iterable[Portal], wait: float) -> Mapping[Portal, str]:
@@ -263,22 +265,20 @@ def _disks(
             continue
         sight = context.together("users", lambda: users.Sight(context.root))
         used = users.users(disk, context.root, sight=sight)
-        contents[disk.wwid] = _probe(disk, used, full=wish.full_probe)
+        contents[disk.wwid] = _content(context, disk, used, full=wish.full_probe)
     return contents
 
 
-def _probe(disk: Disk, used: Users, *, full: bool) -> Seen[Content]:
+def _content(context: Context, disk: Disk, used: Users, *, full: bool) -> Seen[Content]:
+    device, wwid = disk.block.device, disk.wwid or ""
     words = (*(f"the mount on {path}" for path in used.mounts), *used.others)
-    try:
-        return Known(probe.probe(disk.block.device, disk.wwid or "", users=words, full=full))
-    except IscsictlError as error:
-        return Unreadable(error)
+
+    def heard(share: float) -> None:
+        context.watch(f"{device}: {share:.0%} read")
+
+    return seen(lambda: probe.probe(device, wwid, users=words, full=full, heard=heard))
 
 
 def _place(wish: AttachWish) -> Seen[Place]:
-    if wish.mount is None:
-        return NotLooked()
-    try:
-        return Known(mounts.place(wish.mount))
-    except IscsictlError as error:
-        return Unreadable(error)
+    directory = wish.mount
+    return NotLooked() if directory is None else seen(lambda: mounts.place(directory))

@@ -8,7 +8,7 @@ from iscsictl.core.choice import Choice, chosen_records, session_for
 from iscsictl.core.rescan import Asked, chosen_sessions
 from iscsictl.engine.context import Context
 from iscsictl.errors import IscsictlError, NotFoundError, UnreachableError
-from iscsictl.model.inventory import Inventory, Known, Offer, Seen, Unreadable, Users
+from iscsictl.model.inventory import Inventory, Offer, Seen, Users, seen
 from iscsictl.model.listing import Disk, Session
 from iscsictl.model.names import Portal
 from iscsictl.model.record import NodeRecord
@@ -175,10 +175,7 @@ def for_save(
     if before is not None:
         offers = before.offers
     else:
-        try:
-            offers = Known(discover(context, portal, iface, changes, kind=kind))
-        except IscsictlError as error:
-            offers = Unreadable(error)
+        offers = seen(lambda: discover(context, portal, iface, changes, kind=kind))
     return replace(for_records(context), offers=offers)
 
 

@@ -1,10 +1,10 @@
 """What was seen of a machine, for one wish. Not looked at never means absent."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import field
 from typing import Generic, TypeVar
 
-from iscsictl.errors import IscsictlError
+from iscsictl.errors import InterruptError, IscsictlError
 from iscsictl.lazyclass import dataclass
 from iscsictl.model.content import Content
 from iscsictl.model.fstab import Fstab
@@ -36,6 +36,16 @@ class NotLooked:
 
 
 Seen = Known[T] | Unreadable | NotLooked
+
+
+def seen(look: Callable[[], T]) -> Seen[T]:
+    """Look; return what was seen or why it cannot be. Raises InterruptError, which is neither."""
+    try:
+        return Known(look())
+    except InterruptError:
+        raise
+    except IscsictlError as error:
+        return Unreadable(error)
 
 
 @dataclass(frozen=True)

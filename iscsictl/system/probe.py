@@ -11,6 +11,8 @@ import mmap
 import os
 import stat
 import struct
+import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import cache, partial
@@ -31,6 +33,7 @@ _GRID = 64
 _LANES = 4
 # One that hangs on a dead disk must not keep the others from theirs.
 _MANY = 512
+_TELL = 1.0
 _AT_ONCE = MIB
 # Small enough for the allocator to use the same memory again and again.
 _ZEROES = bytes(64 * 1024)
@@ -126,18 +129,40 @@ def everywhere(size: int) -> tuple[tuple[int, int], ...]:
     return tuple((at, min(step, size - at)) for at in range(0, size, step))
 
 
-def first_data(fd: int, places: Iterable[tuple[int, int]]) -> int | None:
+class _Meter:
+    """Tells about once a second how much of `total` bytes was read, for several who read."""
+
+    def __init__(self, total: int, heard: Callable[[float], None]) -> None:
+        self._total = total
+        self._heard = heard
+        self._read = 0
+        self._next = time.monotonic() + _TELL
+        self._lock = threading.Lock()
+
+    def add(self, length: int) -> None:
+        with self._lock:
+            self._read += length
+            if time.monotonic() >= self._next:
+                self._heard(self._read / self._total)
+                self._next = time.monotonic() + _TELL
+
+
+def first_data(
+    fd: int, places: Iterable[tuple[int, int]], heard: Callable[[float], None] = lambda _: None
+) -> int | None:
     """Return the offset of the first data in these ascending places, None if all are zeroes.
 
-    Several are read at a time, for an array may be far away. Raises UnreachableError when a place
-    cannot be read, InterruptError when the user wants to stop.
+    Several are read at a time, for an array may be far away. `heard` is told every second which
+    share of them was read. Raises UnreachableError when a place cannot be read, InterruptError
+    when the user wants to stop.
     """
     each = list(places)
+    meter = _Meter(sum(length for _, length in each), heard)
     found: list[int] = []
 
     def search(lane: list[tuple[int, int]]) -> None:
         try:
-            at = data_in(fd, lane, lambda begin: bool(found) and min(found) < begin)
+            at = data_in(fd, lane, lambda begin: bool(found) and min(found) < begin, meter.add)
         except IscsictlError:
             found.append(-1)
             raise
@@ -168,9 +193,15 @@ def _besides(*work: Callable[[], Any]) -> Iterator[list[Future[Any]]]:
 
 
 def data_in(
-    fd: int, places: Iterable[tuple[int, int]], needless: Callable[[int], bool]
+    fd: int,
+    places: Iterable[tuple[int, int]],
+    needless: Callable[[int], bool],
+    read: Callable[[int], None] = lambda _: None,
 ) -> int | None:
-    """Return the offset of the first data, as `first_data`; None too once a place is `needless`."""
+    """Return the offset of the first data, as `first_data`; None too once a place is `needless`.
+
+    `read` is told of the bytes of each piece that was read.
+    """
     view = memoryview(scsi.landing(_AT_ONCE))
     for at, length in places:
         for begin in range(at, at + length, _AT_ONCE):
@@ -179,6 +210,7 @@ def data_in(
                 return None
             piece = view[: min(_AT_ONCE, at + length - begin)]
             _fill(fd, piece, begin)
+            read(len(piece))
             if not _is_zero(piece):
                 return begin
     return None
@@ -286,9 +318,17 @@ def _superblock(device: str, part: int | None, found: dict[str, str]) -> Filesys
     )
 
 
-def probe(device: str, wwid: str, *, users: tuple[str, ...] = (), full: bool = False) -> Content:
+def probe(
+    device: str,
+    wwid: str,
+    *,
+    users: tuple[str, ...] = (),
+    full: bool = False,
+    heard: Callable[[float], None] = lambda _: None,
+) -> Content:
     """Look at a whole disk. `users` are those who hold it, found elsewhere.
 
+    `full` reads all of it, and `heard` is told every second which share that was.
     The content's wwid is `wwid` if the disk itself says so now, else what it says.
     Raises UnreachableError where a read fails, IscsictlError where a tool does.
     """
@@ -298,7 +338,7 @@ def probe(device: str, wwid: str, *, users: tuple[str, ...] = (), full: bool = F
         is_reserved = scsi.reserved(fd)
         with _besides(partial(_signatures, device), partial(blkid, device)) as (seen, said):
             places = everywhere(size) if full else named_places(size)
-            data_at = first_data(fd, places)
+            data_at = first_data(fd, places, heard)
             signatures, found = seen.result(), said.result()
         on_disk = tuple(s for s in signatures if s.type not in _TABLES)
         table: str | None = None

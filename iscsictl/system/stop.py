@@ -17,6 +17,16 @@ def defer() -> None:
         signal.signal(number, _remember)
 
 
+def in_threads() -> None:
+    """From here on SIGINT still interrupts at once, and stops what other threads are at, too."""
+    signal.signal(signal.SIGINT, _interrupt_all)
+
+
+def _interrupt_all(number: int, frame: FrameType | None) -> None:
+    _remember(number, frame)
+    signal.default_int_handler(number, frame)
+
+
 @contextlib.contextmanager
 def at_once() -> Iterator[None]:
     """Have a signal raise InterruptError meanwhile: for waits on the user."""

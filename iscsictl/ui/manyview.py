@@ -84,6 +84,11 @@ class ManyPrinter:
                 words = (f"{name} {verb}" for name, verb in self._at_work.items())
                 self._printer.show(", ".join(words))
 
+    def watch(self, text: str) -> None:
+        """Take how far one of them is."""
+        with self._lock:
+            self._printer.watch(text)
+
     def plan(self, reports: Mapping[str, Report]) -> None:
         """Write the steps of plans."""
         for name, report in reports.items():

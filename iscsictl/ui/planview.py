@@ -94,7 +94,9 @@ class StepPrinter:
                 sys.stderr.write(f"iscsictl: cannot write the output: {error.strerror}\n")
 
     def watch(self, text: str) -> None:
-        """Take what a tool prints while it works."""
+        """Take what a tool prints while it works, or how far a look is."""
+        if self._status is None:
+            self.show("looking")
         if self._status is not None:
             from rich.markup import escape
 

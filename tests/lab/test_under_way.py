@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -233,3 +234,20 @@ def test_a_new_lun_that_multipathd_claims_is_used_through_its_map(lab: Lab) -> N
     call(lab, *f"{ATTACH} --fs ext4 --mount /srv/x".split()[1:])
     call(lab, "detach", "/srv/x")
     assert shell(lab, "multipath -ll; ls /sys/class/iscsi_session") == ""
+
+
+def test_reading_all_of_a_disk_tells_how_far_it_is_and_can_be_stopped(lab: Lab) -> None:
+    huge = lab.array.disk("huge", "64G")
+    lab.array.target(IQN, [huge])
+    login(lab, huge)
+    command = f"{ATTACH} --fs ext4 --mount /srv/x --verify-blank full"
+    console = lab.host.console
+    for one in (f"{command} --dry-run", command):
+        console.sendline(f"TERM=vt100 {one}; echo left=$?".encode())
+        console.expect(rb"/dev/sd[a-z]: \d+% read", timeout=PATIENCE)
+        console.send(b"\x03")
+        console.expect(rb"left=(\d+)\r", timeout=20)
+        assert isinstance(console.match, re.Match)
+        assert console.match[1] == b"130"
+    assert lines(lab) == ""
+    assert lab.array.extents(huge) == []

@@ -113,3 +113,20 @@ def test_reading_a_whole_disk_can_be_stopped(
         pytest.raises(InterruptError),
     ):
         probe.first_data(fd, probe.everywhere(64 << 20))
+
+
+def test_every_second_it_is_told_which_share_was_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = tmp_path / "image"
+    with image.open("wb") as file:
+        file.truncate(64 << 20)
+    monkeypatch.setattr(probe, "_TELL", 0.0)
+    told: list[float] = []
+    with image.open("rb") as file:
+        assert probe.first_data(file.fileno(), probe.everywhere(64 << 20), told.append) is None
+    assert told == [number / 64 for number in range(1, 65)]
+    monkeypatch.setattr(probe, "_TELL", 3600.0)
+    with image.open("rb") as file:
+        probe.first_data(file.fileno(), probe.everywhere(64 << 20), told.append)
+    assert len(told) == 64

@@ -1,0 +1,50 @@
+"""A wish to stop reaches what is at work, in every thread, and is never taken for an answer."""
+
+import signal
+import threading
+
+import pytest
+
+from iscsictl.errors import InterruptError, RefusedError
+from iscsictl.model.inventory import Unreadable, seen
+from iscsictl.system import stop
+
+
+def test_an_interrupt_reaches_the_threads_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stop, "_asked", [])
+    before = signal.getsignal(signal.SIGINT)
+    heard: list[InterruptError] = []
+    there = threading.Event()
+
+    def work() -> None:
+        there.wait(60)
+        try:
+            stop.check()
+        except InterruptError as error:
+            heard.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        stop.in_threads()
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
+        there.set()
+        thread.join()
+    assert [int(error.exit) for error in heard] == [128 + signal.SIGINT]
+
+
+def test_a_look_that_was_interrupted_saw_nothing() -> None:
+    def refused() -> int:
+        raise RefusedError("no")
+
+    def interrupted() -> int:
+        raise InterruptError("stopped", signal=2)
+
+    answer = seen(refused)
+    assert isinstance(answer, Unreadable)
+    assert answer.error.text == "no"
+    with pytest.raises(InterruptError):
+        seen(interrupted)
