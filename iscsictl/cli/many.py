@@ -168,7 +168,7 @@ class _Many:
                     click.echo("\t".join(map(visible, words)))
         else:
             self.many.end(reports)
-        for note in () if settings.quiet else reasons(reports):
+        for note in reasons(reports, quiet=settings.quiet):
             remark(note)
         sys.stdout.flush()
         error = verdict(reports)

@@ -11,7 +11,7 @@ from typing import Any, Concatenate
 
 import click
 
-from iscsictl.errors import Exit, IscsictlError, NeedsRootError
+from iscsictl.errors import Exit, IscsictlError, NeedsRootError, from_os
 from iscsictl.lazyclass import dataclass
 
 DEFAULT_TIMEOUT = 60.0
@@ -104,6 +104,10 @@ def common_with(*formats: str) -> Callable[[Command], Callable[..., None]]:
                 if error.hint is None and error.exit is Exit.USAGE:
                     error.hint = f"see {click.get_current_context().command_path} --help"
                 code = report(error, settings)
+            except OSError as error:
+                if error.filename is None:  # that was the output
+                    raise
+                code = report(from_os(error), settings)
             click.get_current_context().exit(int(code or 0))
 
         # The mark of a paragraph that keeps its lines, written \b in raw docstrings.

@@ -5,6 +5,7 @@ import sys
 import click
 
 from iscsictl.cli.options import Settings, complain, remark
+from iscsictl.core.fork import reasons
 from iscsictl.engine.context import Context
 from iscsictl.engine.converge import Task
 from iscsictl.errors import Exit
@@ -86,9 +87,9 @@ def _conclude(settings: Settings, report: Report, *, say_device: bool) -> int:
         for outcome in report.outcomes:
             step = outcome.step
             click.echo(f"{step.status.value}\t{step.action.verb}\t{visible(step.subject)}")
-    if not settings.quiet:
-        for note in (*report.notes, *report.leftovers):
-            remark(note)
+    failed = {o.step.id: o.error for o in report.outcomes if o.error is not None}
+    for line in (*(reasons(failed) if settings.quiet else report.notes), *report.leftovers):
+        remark(line)
     sys.stdout.flush()
     if report.error is not None:
         return complain(report.error.text, report.error.hint, report.error.exit)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from iscsictl.core.choice import subject_of, torn_error
 from iscsictl.core.fork import Branches
 from iscsictl.core.pairs import Pairs
-from iscsictl.errors import IscsictlError, NotFoundError, UnreachableError
+from iscsictl.errors import IscsictlError, NotFoundError, RefusedError, UnreachableError
 from iscsictl.lazyclass import dataclass
 from iscsictl.model import actions
 from iscsictl.model.actions import DiskId
@@ -67,7 +67,21 @@ class _Keep:
                 self._login(record, _trouble(session, record, self.lines))
         for line in self.lines:
             self._mount(line, line.mount_point or "")
+        if self.target is not None:
+            self._refuse_held(self.target)
         return self.branches.fork()
+
+    def _refuse_held(self, target: str) -> None:
+        """Say what of the target that was named is missing and on hold."""
+        for record in self.pairs.records(target):
+            if self._held(record) and self.pairs.session(record) is None:
+                self._login(record, _on_hold(target))
+        for line in self.inventory.fstab.ours:
+            path = line.mount_point
+            if line.target == target and path is not None and self._mount_held(path):
+                if line.is_claim or path in self.mounted:
+                    continue
+                self.branches.add(_mount_of(line), path, "mounts it again", error=_on_hold(path))
 
     def wanted_records(self) -> Iterator[NodeRecord]:
         """Yield the records that should have a session.
@@ -77,11 +91,8 @@ class _Keep:
         lines = {line.target for line in self.lines}
         taken = set()
         for record in self.inventory.records:
-            if self.target is not None:
-                wanted = record.target == self.target
-            else:
-                wanted = record.onboot and not self._held(record)
-            if wanted:
+            wanted = record.onboot if self.target is None else record.target == self.target
+            if wanted and not self._held(record):
                 taken.add(record.target)
                 yield record
         for target in sorted(lines - taken - {None}, key=str):
@@ -99,17 +110,18 @@ class _Keep:
             hold.covers(record.target, record.portal, record.iface) for hold in self.inventory.holds
         )
 
+    def _mount_held(self, path: str) -> bool:
+        return any(hold.covers_mount(path) for hold in self.inventory.holds)
+
     def _wanted_lines(self) -> Iterator[FstabLine]:
         """Yield our fstab lines that should be mounted."""
-        holds = self.inventory.holds
         for line in self.inventory.fstab.ours:
             path = line.mount_point
-            if path is None or not line.auto or line.is_claim:
+            if path is None or not line.auto or line.is_claim or self._mount_held(path):
                 continue
-            if self.target is not None:
-                if line.target == self.target:
-                    yield line
-            elif not any(h.covers_mount(path) or h.covers(line.target or "") for h in holds):
+            if self.target not in {None, line.target}:
+                continue
+            if not any(hold.covers(line.target or "") for hold in self.inventory.holds):
                 yield line
 
     def _login_error(self, record: NodeRecord) -> IscsictlError | None:
@@ -130,19 +142,14 @@ class _Keep:
         self.logins.setdefault(record.target, []).append(step)
 
     def _mount(self, line: FstabLine, path: str) -> None:
-        uuid, target = line.uuid or "", line.target or ""
-        options = tuple(
-            o for o in line.options if o not in _FOR_FSTAB_ONLY and not o.startswith("x-")
-        )
-        disk = DiskId(target, line.lun or 0, line.wwid or "", "")
-        mount = actions.Mount(disk, uuid, path, line.fstype or "auto", options)
+        mount, target = _mount_of(line), line.target or ""
         sessions = self.pairs.sessions(target)
         up = [s for s in sessions if s.status == "up"]
         now = self.mounted.get(path)
         if now is not None:
             # While no session is up, that is what has to be mended first.
             away = sessions and not up
-            error = None if away else _fallen(now, path, uuid, read_only="ro" in options)
+            error = None if away else _fallen(now, mount)
             self.branches.add(mount, path, "is mounted", done=error is None, error=error)
             return
         after = [] if up else self.logins.get(target, [])
@@ -157,10 +164,7 @@ class _Keep:
 
     def _no_way(self, target: str) -> IscsictlError:
         if self.pairs.records(target):
-            return NotFoundError(
-                f"{target} has no session and is on hold",
-                hint=f"let it be looked after again: iscsictl unhold {target}",
-            )
+            return _on_hold(target)
         return NotFoundError(
             f"there is no node record of {target}",
             hint="make one: iscsictl discover ADDRESS --save; or take the line out of fstab",
@@ -176,6 +180,20 @@ class _Keep:
             )
         records = self.pairs.records(line.target or "")
         return any(record.scan == "manual" for record in records)
+
+
+def _mount_of(line: FstabLine) -> actions.Mount:
+    """Return the mount that a line of ours asks for."""
+    options = tuple(o for o in line.options if o not in _FOR_FSTAB_ONLY and not o.startswith("x-"))
+    disk = DiskId(line.target or "", line.lun or 0, line.wwid or "", "")
+    path, fs = line.mount_point or "", line.fstype or "auto"
+    return actions.Mount(disk, line.uuid or "", path, fs, options)
+
+
+def _on_hold(name: str) -> RefusedError:
+    return RefusedError(
+        f"{name} is on hold", hint=f"let it be looked after again: iscsictl unhold {name}"
+    )
 
 
 def _trouble(
@@ -203,15 +221,15 @@ def _trouble(
     )
 
 
-def _fallen(now: Mounted, path: str, uuid: str, *, read_only: bool) -> IscsictlError | None:
+def _fallen(now: Mounted, wished: actions.Mount) -> IscsictlError | None:
     """Return the error for a filesystem that is mounted but cannot be worked with."""
-    problem = now.problem
-    if problem is None and "ro" in now.options and not read_only:
+    problem, path = now.problem, wished.path
+    if problem is None and "ro" in now.options and "ro" not in wished.options:
         problem = "fell back to read-only"
     if problem is None:
         return None
     return IscsictlError(
         f"{path} is mounted, but {problem}",
         hint=f"see the kernel's log for the cause; then: umount {path}, check the "
-        f"filesystem (fsck UUID={uuid}), iscsictl reconnect",
+        f"filesystem (fsck UUID={wished.uuid}), iscsictl reconnect",
     )

@@ -146,11 +146,11 @@ def verdict(reports: Mapping[str, Report]) -> IscsictlError | None:
     return PartialError(text, hint=first.hint, tool_exit=first.tool_exit)
 
 
-def reasons(reports: Mapping[str, Report]) -> Iterable[str]:
-    """Yield what is to be said of each volume: its notes, why it failed, what is left over."""
+def reasons(reports: Mapping[str, Report], *, quiet: bool = False) -> Iterable[str]:
+    """Yield what is to be said of each volume: why it failed, what is left over, and notes."""
     several = sum(report.error is not None for report in reports.values()) > 1
     for name, report in reports.items():
-        for note in (*report.notes, *report.leftovers):
+        for note in (*(() if quiet else report.notes), *report.leftovers):
             yield f"{name}: {note}"
         if several and report.error is not None:
             yield f"{name}: {report.error.text}"

@@ -102,6 +102,7 @@ def undo(done: list[Done], context: Context) -> tuple[list[Outcome], list[str]]:
             continue
         error = _take_back(back, context)
         if error is None:
+            journal.note(one.step, Status.UNDONE)
             outcomes.append(Outcome(one.step).with_status(Status.UNDONE))
         else:
             leftovers.append(f"{one.step.id} could not be undone: {error}")

@@ -24,6 +24,7 @@ AT_ONCE = 32
 BATCH = 32
 LANES = 2
 _PAUSE = 3.0
+_LATE = "see what iscsid says: journalctl -u iscsid; or give it longer with --timeout"
 Ended = list[Outcome]
 
 
@@ -59,7 +60,7 @@ def log_in(
     for step in [step for batch in waiting for step in batch]:
         late = UnreachableError(
             f"{step.subject}: not tried, for no login has ended well for {context.wait:g} s",
-            hint="see what iscsid says: journalctl -u iscsid; or give it longer with --timeout",
+            hint=_LATE,
         )
         yield Outcome(step, error=late).with_status(Status.FAILED)
     _await_disks(steps, context)
@@ -98,20 +99,20 @@ def log_in_to(keys: Sequence[Key], context: Context) -> list[bool | IscsictlErro
     For each is told whether it made a session, or why there is none: what the kernel shows then
     is what counts.
     """
-    late: IscsictlError | None = None
+    late = False
     codes: Mapping[Key, int] | None = None
     try:
         if len(keys) > 1 and loginbatch.possible(context.root):
             codes = loginbatch.log_in(keys, context.db, timeout=context.wait)
-    except UnreachableError as error:
-        codes, late = {}, error
+    except UnreachableError:
+        codes, late = {}, True
     except IscsictlError as error:
         return [error for _ in keys]
     if codes is None:
         with ThreadPoolExecutor(len(keys)) as pool:
             return list(pool.map(lambda key: _alone(key, context), keys))
     sessions = read_sessions(context.root, details=False)
-    results = [_seen(key, sessions, codes.get(key), late) for key in keys]
+    results = [_seen(key, sessions, codes.get(key), context.wait if late else None) for key in keys]
     return [
         explained_login(result, key, context.db, context.wait)
         if isinstance(result, IscsictlError)
@@ -121,14 +122,16 @@ def log_in_to(keys: Sequence[Key], context: Context) -> list[bool | IscsictlErro
 
 
 def _seen(
-    key: Key, sessions: tuple[Session, ...], code: int | None, late: IscsictlError | None
+    key: Key, sessions: tuple[Session, ...], code: int | None, late: float | None
 ) -> bool | IscsictlError:
-    """Tell what a login came to: `code` is iscsiadm's, `late` says that it was ended."""
+    """Tell what a login came to: `code` is iscsiadm's; it was ended after `late` seconds."""
     session = session_at(sessions, key.target, key.portal, key.iface)
     if session is not None and session.status == "up":
         return code == 0 or late is not None
     doing = f"logging in to {key.target} through {key.portal}"
-    return late or error_from_iscsiadm(code or 1, "", doing)
+    if late is not None:
+        return UnreachableError(f"{doing}: no answer within {late:g} s", hint=_LATE)
+    return error_from_iscsiadm(code or 1, "", doing)
 
 
 def _alone(key: Key, context: Context) -> bool | IscsictlError:

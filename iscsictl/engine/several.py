@@ -28,8 +28,9 @@ def forecast(task: Task, context: Context) -> Report:
 def converge_several(task: Task, context: Context, listen: Listener) -> Report:
     """Do each step whose forerunners did not fail, look again, and say what became of each.
 
-    A step of this run on which only failed ones rested is taken back. The error is that of the
-    only failure, or a PartialError where something else worked.
+    A step of this run on which only failed ones rested is taken back, but a session stays: what
+    failed on it is mended with it. The error is that of the only failure, or a PartialError where
+    something else worked.
     """
     before = look(task, context)
     plan = task.think(before)
@@ -88,7 +89,9 @@ class _Run:
 
     def _one(self, step: Step) -> None:
         if step.id in self.failed:
-            self._heard(Outcome(step, error=self.failed[step.id]))
+            error = self.failed[step.id]
+            journal.note(step, step.status, error.text)
+            self._heard(Outcome(step, error=error))
         elif step.status is Status.UNCHANGED:
             self._heard(Outcome(step))
         elif step.after and step.after <= self.lost:
@@ -128,7 +131,7 @@ class _Run:
         useless = []
         for one in self.done:
             resting = {step.id for step in self.plan.steps if one.step.id in step.after}
-            if resting and resting <= self.lost:
+            if resting and resting <= self.lost and not isinstance(one.step.action, Login):
                 useless.append(one)
         undone, leftovers = undo(useless, self.context)
         for outcome in undone:

@@ -182,12 +182,12 @@ def _mount(action: actions.Mount, context: Context) -> Effect:
     with probe.opened(device, exclusive=False) as fd:
         if action.disk.wwid not in scsi.wwids(fd):
             raise RefusedError(f"{device} is not the disk {action.disk.wwid} any more")
-    mounts.mount(block.device, action.path, action.fs, action.options)
+    made = mounts.mount(block.device, action.path, action.fs, action.options)
     if "ro" not in action.options:
         why = mounts.takes_writes(action.path)
         if why is not None:
             raise IscsictlError(f"{action.path} is mounted but takes no writes: {why}")
-    return Effect()
+    return Effect(made)
 
 
 def _own(action: actions.Own, _: Context) -> Effect:

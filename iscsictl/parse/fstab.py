@@ -56,6 +56,8 @@ def parse_line(raw: bytes, number: int = 1) -> FstabLine:
             problem = f"has {word!r} for a number as its {which} field: is a blank in the options?"
             return FstabLine(raw, number, problem=problem)
     fields = [_unescape(word) for word in words]
+    if any("\0" in field for field in fields):
+        return FstabLine(raw, number, problem="has a NUL byte written as \\000 in a field")
     if len(fields) < 3:
         return FstabLine(
             raw, number, problem="has less than the three fields device, directory and type"

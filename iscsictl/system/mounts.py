@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,8 @@ from iscsictl.parse.mountinfo import MountLine, parse_mountinfo
 from iscsictl.system.run import ToolError, none_starting, run
 
 _BUSY = 32
+# What mount(8) adds to its reason, or says of something else.
+_ASIDE = re.compile(r"dmesg\(1\)|\(hint\)")
 
 
 def mounted(root: Path = Path("/")) -> tuple[MountLine, ...]:
@@ -107,11 +110,42 @@ def remove_directory(path: str) -> None:
         raise IscsictlError(f"{path} cannot be removed: {error.strerror}") from None
 
 
-def mount(device: str, path: str, fs: str, options: tuple[str, ...]) -> None:
-    """Mount a device; the mount helper gets none of the options that are only for fstab."""
+def mount(device: str, path: str, fs: str, options: tuple[str, ...]) -> bool:
+    """Mount a device, unless it is mounted there; return whether that was to be done.
+
+    The mount helper gets none of the options that are only for fstab. At boot systemd may be
+    mounting the same line.
+    """
+    if _is_mounted(device, path):
+        return False
     given = [o for o in options if not o.startswith("x-")]
     flags = ["-o", ",".join(given)] if given else []
-    run(["mount", "-t", fs, *flags, device, path], timeout=None)
+    try:
+        run(["mount", "-t", fs, *flags, device, path], timeout=None)
+    except ToolError as error:
+        if _is_mounted(device, path):
+            return False
+        said = [line.strip() for line in error.result.err.splitlines() if line.strip()]
+        why = next((line for line in said if not _ASIDE.search(line)), error.result.said)
+        why = why.removeprefix("mount: ").removeprefix(f"{path}: ")
+        raise IscsictlError(
+            f"{device} cannot be mounted on {path}: {why}",
+            hint=f"see what the kernel says: journalctl -k -n 20; and whether the filesystem is "
+            f"whole: fsck -n {device}",
+            tool_exit=error.tool_exit,
+        ) from None
+    return True
+
+
+def _is_mounted(device: str, path: str) -> bool:
+    """Tell whether it is this device that one sees at the path."""
+    on_top = next((m for m in reversed(mounted()) if m.path == os.path.realpath(path)), None)
+    if on_top is None:
+        return False
+    # btrfs has a device number of its own, and names its device.
+    number = os.stat(device).st_rdev
+    own = f"{os.major(number)}:{os.minor(number)}"
+    return on_top.device == own or on_top.source == device
 
 
 def unmount(path: str, *, lazy: bool = False) -> None:
@@ -137,6 +171,8 @@ def problem(line: MountLine, root: Path = Path("/")) -> str | None:
     A kernel from 6.12 on does not show that an ext4 gave up; where it has noted errors, a write
     is tried. Nothing else is written or read from the disk.
     """
+    if line.fstype == "autofs":
+        return None  # a look would have it mounted
     # Filesystems that span disks (btrfs) have a device number of their own, with major 0.
     if not line.device.startswith("0:") and not os.path.exists(_device(line, root)):
         return "its disk is gone"
@@ -147,7 +183,7 @@ def problem(line: MountLine, root: Path = Path("/")) -> str | None:
         os.close(os.open(line.path, os.O_RDONLY | os.O_DIRECTORY))
     except OSError as error:
         return f"does not answer: {(error.strerror or 'unknown error').lower()}"
-    if line.fstype.startswith("ext") and _noted_errors(line, root):
+    if line.fstype.startswith("ext") and _noted_errors(line, root) and _answers(line, root):
         why = takes_writes(line.path)
         return None if why is None else f"takes no writes: {why}"
     return None
@@ -155,6 +191,17 @@ def problem(line: MountLine, root: Path = Path("/")) -> str | None:
 
 def _device(line: MountLine, root: Path) -> str:
     return f"{root}/sys/dev/block/{line.device}"
+
+
+def _answers(line: MountLine, root: Path) -> bool:
+    """Tell whether a write would not just wait: some disk under the filesystem is in use."""
+    block = os.path.realpath(_device(line, root))
+    disks = [block, os.path.dirname(block), *map(str, Path(block, "slaves").glob("*"))]
+    states = []
+    for disk in disks:
+        with contextlib.suppress(OSError):
+            states.append(Path(disk, "device/state").read_text(encoding="ascii").strip())
+    return "running" in states or not states
 
 
 def _noted_errors(line: MountLine, root: Path) -> bool:

@@ -106,6 +106,28 @@ def test_what_is_missing_is_mended_and_what_is_held_or_works_is_left_alone(lab: 
     assert mounted(host) == {"one", "two"}
 
 
+@pytest.mark.fault("F59")
+def test_a_mount_that_fails_says_why_and_its_session_stays(lab: Lab) -> None:
+    host = lab.host
+    attached(lab, "one")
+    lost(host, "one")
+    act(host, f"iscsictl hold {IQN}one")
+    held = act(host, f"{RECONNECT} {IQN}one", 9)
+    assert f"{IQN}one is on hold" in held.err
+    assert f"iscsictl unhold {IQN}one" in held.err
+    act(host, f"iscsictl unhold {IQN}one")
+    act(host, "cp /etc/fstab /root/fstab; sed -i '/iscsictl/s/nofail,/&nonsense,/' /etc/fstab")
+    mail = act(host, f"exec {RECONNECT} --quiet", 1, **CRON)
+    assert mail.out == ""
+    said, hint = mail.err.splitlines()
+    assert re.search(r"/dev/sd\w+ cannot be mounted on /srv/one: wrong fs type, bad option", said)
+    assert "fsck -n /dev/sd" in hint
+    assert set(sessions(host)) == {"one"}
+    act(host, "cp /root/fstab /etc/fstab; systemctl daemon-reload")
+    act(host, RECONNECT)
+    assert mounted(host) == {"one"}
+
+
 @pytest.mark.fault("F37")
 def test_timer_and_cron_line_mend_and_say_nothing_where_all_is_well(lab: Lab) -> None:
     host = lab.host

@@ -81,7 +81,7 @@ def test_escapes_are_undone_once(escaped: bytes, text: str) -> None:
     assert parse_line(b"x " + escaped + b" ext4\n").file == text
 
 
-@pytest.mark.parametrize("raw", [b"one two\n", b"one\n", b"a b\0c d e\n"])
+@pytest.mark.parametrize("raw", [b"one two\n", b"one\n", b"a b\0c d e\n", rb"a /b\000 d e"])
 def test_what_is_no_entry_is_kept_with_a_problem(raw: bytes) -> None:
     line = parse_line(raw)
     assert not line.is_entry

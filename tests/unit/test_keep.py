@@ -18,7 +18,7 @@ from iscsictl.engine.context import Context
 from iscsictl.engine.keep import for_reconnect
 from iscsictl.engine.logins import BATCH, _parted
 from iscsictl.engine.several import _batches
-from iscsictl.errors import IscsictlError, NotFoundError, UnreachableError
+from iscsictl.errors import IscsictlError, NotFoundError, RefusedError, UnreachableError
 from iscsictl.model.fstab import Fstab
 from iscsictl.model.hold import Hold
 from iscsictl.model.inventory import Inventory
@@ -123,6 +123,23 @@ def test_what_is_on_hold_stays_down() -> None:
         assert [r.target for r in missing_records(held, None)] == [B]
     held = replace(world, sessions=(session(), session(B)), holds=(Hold(mount_point="/srv/a/"),))
     assert plan_reconnect(held, {}).steps == ()
+
+
+@pytest.mark.fault("F59")
+def test_what_is_on_hold_stays_down_where_it_is_named_too_and_that_is_said() -> None:
+    world = Inventory((record(), record(B)), fstab=fstab())
+    for hold in (Hold(target=A), Hold(target=A, portal=P1)):
+        plan = plan_reconnect(replace(world, holds=(hold,)), {}, A)
+        assert not plan.pending
+        error = next(e for name, e in errors(plan).items() if name.startswith("login:"))
+        assert (type(error), error.text) == (RefusedError, f"{A} is on hold")
+        assert error.hint == f"let it be looked after again: iscsictl unhold {A}"
+    held = replace(world, sessions=(session(),), holds=(Hold(mount_point="/srv/a"),))
+    plan = plan_reconnect(held, {}, A)
+    assert errors(plan)["mount:/srv/a"].text == "/srv/a is on hold"
+    assert not plan.pending
+    assert errors(plan_reconnect(held, UP, A)) == {}
+    assert missing_records(replace(world, holds=(Hold(target=A),)), A) == ()
 
 
 def test_a_silent_portal_is_named_and_its_mount_waits() -> None:

@@ -1,0 +1,83 @@
+"""Mounting for real, on loop devices: what is mounted already, and what mount(8) says."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from iscsictl.errors import IscsictlError
+from iscsictl.parse.mountinfo import MountLine
+from iscsictl.system import mounts
+from tests.unit.test_probe import looped
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="loop devices need root")
+
+
+@needs_root
+def test_what_somebody_mounted_meanwhile_is_no_failure(tmp_path: Path) -> None:
+    image, place, link = tmp_path / "image", tmp_path / "place", tmp_path / "link"
+    place.mkdir()
+    link.symlink_to(place)
+    with image.open("wb") as file:
+        file.truncate(8 << 20)
+    subprocess.run(["mkfs.ext4", "-q", image], check=True, capture_output=True)
+    with looped(image) as device:
+        if subprocess.run(["mount", device, place], check=False, capture_output=True).returncode:
+            pytest.skip("ext4 cannot be mounted here")
+        try:
+            assert not mounts.mount(device, str(place), "ext4", ())
+            assert not mounts.mount(device, str(link), "ext4", ())
+        finally:
+            mounts.unmount(str(place))
+        assert mounts.mount(device, str(place), "ext4", ())
+        mounts.unmount(str(place))
+
+
+@needs_root
+def test_a_mount_that_fails_says_what_where_and_why(tmp_path: Path) -> None:
+    image, place = tmp_path / "image", tmp_path / "place"
+    place.mkdir()
+    with image.open("wb") as file:
+        file.truncate(8 << 20)
+    with looped(image) as device, pytest.raises(IscsictlError) as raised:
+        mounts.mount(device, str(place), "ext4", ())
+    error = raised.value
+    assert error.text.startswith(f"{device} cannot be mounted on {place}: wrong fs type")
+    assert "dmesg" not in error.text
+    assert f"fsck -n {device}" in (error.hint or "")
+    assert error.tool_exit == 32
+
+
+def test_an_automount_is_not_looked_into() -> None:
+    line = MountLine("0:50", "/", "/nowhere", fstype="autofs", source="systemd-1", options=("rw",))
+    assert mounts.problem(line) is None
+
+
+@pytest.mark.parametrize(
+    ("states", "answers"),
+    [
+        ({}, True),
+        ({"sda": "running"}, True),
+        ({"sda": "blocked"}, False),
+        ({"dm-0/slaves/sda": "blocked", "dm-0/slaves/sdb": "running"}, True),
+        ({"dm-0/slaves/sda": "transport-offline", "dm-0/slaves/sdb": "blocked"}, False),
+    ],
+)
+def test_nothing_is_written_to_see_how_it_goes_while_the_disk_is_away(
+    tmp_path: Path, states: dict[str, str], answers: bool
+) -> None:
+    kname = next(iter(states), "sda").partition("/")[0]
+    block = tmp_path / "sys/devices/block" / kname
+    (block / f"{kname}1").mkdir(parents=True)
+    for disk, state in states.items():
+        device = tmp_path / "sys/devices/block" / disk / "device"
+        device.mkdir(parents=True)
+        (device / "state").write_text(f"{state}\n")
+    numbers = tmp_path / "sys/dev/block"
+    numbers.mkdir(parents=True)
+    for number, target in (("8:0", block), ("8:1", block / f"{kname}1")):
+        (numbers / number).symlink_to(target)
+        line = MountLine(number, "/", "/srv", fstype="ext4", source="/dev/x", options=("rw",))
+        if number == "8:0" or not kname.startswith("dm"):
+            assert mounts._answers(line, tmp_path) == answers

@@ -1,0 +1,89 @@
+"""Branches carried out: what a failure takes back, and what is noted in the journal."""
+
+from pathlib import Path
+
+import pytest
+
+from iscsictl.core.fork import Branches
+from iscsictl.engine import act as acting
+from iscsictl.engine.context import Context
+from iscsictl.engine.converge import Task
+from iscsictl.engine.effect import Effect
+from iscsictl.engine.several import converge_several
+from iscsictl.errors import AuthError, IscsictlError, UnreachableError
+from iscsictl.model import actions
+from iscsictl.model.actions import DiskId
+from iscsictl.model.inventory import Inventory
+from iscsictl.model.names import Portal
+from iscsictl.model.plan import Action, Plan, Report, Status, Step
+from iscsictl.system import journal, stop
+
+A, PORTAL = "iqn.2026-01.example:a", Portal("192.0.2.5", 3260, 1)
+LOGIN = actions.Login(A, PORTAL, "default", None)
+MOUNT = actions.Mount(DiskId(A, 0, "naa.1", ""), "0a-1", "/srv/a", "ext4", ())
+RECORD = actions.CreateRecord(A, PORTAL, "default")
+
+
+class Hands:
+    """Carry out nothing, but what is in `fails` fails; keep what was done and noted."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.fails: dict[str, IscsictlError] = {}
+        self.done: list[str] = []
+        self.noted: list[tuple[str, Status, str | None]] = []
+        monkeypatch.setattr(stop, "_asked", [])
+        monkeypatch.setattr(journal, "note", self.note)
+        monkeypatch.setattr(acting, "perform", self.perform)
+
+    def perform(self, action: Action, _: Context) -> Effect:
+        if action.verb in self.fails:
+            raise self.fails[action.verb]
+        self.done.append(action.verb)
+        return Effect()
+
+    def note(self, step: Step, status: Status, error: str | None = None) -> None:
+        self.noted.append((step.action.verb, status, error))
+
+    def run(self, plan: Plan, tmp_path: Path) -> Report:
+        task = Task(lambda _context, _before: Inventory(), lambda _: plan)
+        return converge_several(task, Context(root=tmp_path), lambda _: None)
+
+
+@pytest.fixture
+def hands(monkeypatch: pytest.MonkeyPatch) -> Hands:
+    return Hands(monkeypatch)
+
+
+def test_a_session_stays_when_what_was_to_be_mounted_fails(hands: Hands, tmp_path: Path) -> None:
+    plan = Branches()
+    login = plan.add(LOGIN, A, "opens the session")
+    plan.add(MOUNT, "/srv/a", "mounts it again", after=[login])
+    hands.fails["mount"] = IscsictlError("wrong fs type")
+    report = hands.run(plan.fork(), tmp_path)
+    assert hands.done == ["login"]
+    assert [o.step.status for o in report.outcomes] == [Status.DONE, Status.FAILED]
+
+
+def test_what_only_a_failed_step_needed_is_taken_back_and_noted(
+    hands: Hands, tmp_path: Path
+) -> None:
+    plan = Branches()
+    record = plan.add(RECORD, A, "is new")
+    plan.add(LOGIN, A, "opens the session", after=[record])
+    hands.fails["login"] = AuthError("the array refuses the CHAP secret")
+    report = hands.run(plan.fork(), tmp_path)
+    assert report.error is hands.fails["login"]
+    assert hands.done == ["record", "forget"]
+    assert hands.noted == [
+        ("record", Status.DONE, None),
+        ("login", Status.FAILED, "the array refuses the CHAP secret"),
+        ("record", Status.UNDONE, None),
+    ]
+
+
+def test_what_cannot_be_done_is_noted_too(hands: Hands, tmp_path: Path) -> None:
+    plan = Branches()
+    plan.add(LOGIN, A, "opens the session", error=UnreachableError("no route to host"))
+    hands.run(plan.fork(), tmp_path)
+    assert hands.done == []
+    assert hands.noted == [("login", Status.FAILED, "no route to host")]
