@@ -14,55 +14,55 @@ _iscsictl_spec() {
     'attach')
         subs=''
         opts='-p --portal -T --target --lun -I --interface --chap-user --user --chap-secret-file --secret-file --chap-secret-prompt --secret-prompt --mutual-user --mutual-secret-file --mutual-secret-prompt --table --fs --fs-label --mount --options --owner --mode --required-by --wwid --adopt --wipe --confirm --set --no-boot --over-nonempty --verify-blank --print-device -n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
-        vals=' -p=portal --portal=portal -T=target --target=target --lun= -I=iface --interface=iface --chap-user= --user= --chap-secret-file=file --secret-file=file --mutual-user= --mutual-secret-file=file --table=@gpt,@dos,@none --fs=@ext4,@ext3,@ext2,@xfs,@btrfs,@vfat --fs-label= --mount=dir --options=mount --owner= --mode= --required-by= --wwid= --confirm= --set= --verify-blank=@quick,@full -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
+        vals=' -p=portal --portal=portal -T=target --target=target --lun= -I=@default:@iser:iface --interface=@default:@iser:iface --chap-user= --user= --chap-secret-file=file --secret-file=file --mutual-user= --mutual-secret-file=file --table=@gpt:@dos:@none --fs=@ext4:@ext3:@ext2:@xfs:@btrfs:@vfat --fs-label= --mount=dir --options= --owner= --mode= --required-by= --wwid= --confirm= --set= --verify-blank=@quick:@full -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args=''
         ;;
     'detach')
         subs=''
         opts='--lun --forget --lost --confirm -n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
-        vals=' --lun= --confirm= -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
-        args='target,device,dir'
+        vals=' --lun= --confirm= -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
+        args='target:device:mount:dir'
         ;;
     'reconnect')
         subs=''
         opts='-n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
-        vals=' -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
+        vals=' -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args='target'
         ;;
     'ls')
         subs=''
         opts='-o --output -J --no-color -v --verbose -q --quiet --timeout --tree -l --long --from -h --help'
-        vals=' -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= --from=file,dir '
+        vals=' -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= --from=file '
         args='target'
         ;;
     'doctor')
         subs=''
         opts='--fix -a --all --ignore --only -n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
-        vals=' --ignore= --only= -o=@table,@json,@tsv,@nagios,@prometheus --output=@table,@json,@tsv,@nagios,@prometheus --timeout= '
+        vals=' --ignore= --only= -o=@table:@json:@tsv:@nagios:@prometheus --output=@table:@json:@tsv:@nagios:@prometheus --timeout= '
         args=''
         ;;
     'plan')
         subs=''
         opts='--out --parallel -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
-        vals=' --out=file --parallel= -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
+        vals=' --out=file --parallel= -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args='file'
         ;;
     'apply')
         subs=''
         opts='--plan --parallel -n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
-        vals=' --plan=file --parallel= -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
+        vals=' --plan=file --parallel= -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args='file'
         ;;
     'export')
         subs=''
         opts='-o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
-        vals=' -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
+        vals=' -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args=''
         ;;
     'discover')
         subs=''
         opts='--isns --save -I --interface --chap-user --user --chap-secret-file --secret-file --chap-secret-prompt --secret-prompt --mutual-user --mutual-secret-file --mutual-secret-prompt -n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
-        vals=' -I=iface --interface=iface --chap-user= --user= --chap-secret-file=file --secret-file=file --mutual-user= --mutual-secret-file=file -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
+        vals=' -I=@default:@iser:iface --interface=@default:@iser:iface --chap-user= --user= --chap-secret-file=file --secret-file=file --mutual-user= --mutual-secret-file=file -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args='portal'
         ;;
     'nodes')
@@ -74,62 +74,62 @@ _iscsictl_spec() {
     'nodes ls')
         subs=''
         opts='-o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
-        vals=' -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
+        vals=' -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args='target'
         ;;
     'nodes set')
         subs=''
         opts='-T --target -p --portal -I --interface -n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
-        vals=' -T=target --target=target -p=portal --portal=portal -I=iface --interface=iface -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
+        vals=' -T=target --target=target -p=portal --portal=portal -I=@default:@iser:iface --interface=@default:@iser:iface -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args='none+'
         ;;
     'nodes show')
         subs=''
         opts='-T --target -p --portal -I --interface -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
-        vals=' -T=target --target=target -p=portal --portal=portal -I=iface --interface=iface -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
+        vals=' -T=target --target=target -p=portal --portal=portal -I=@default:@iser:iface --interface=@default:@iser:iface -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args='target'
         ;;
     'login')
         subs=''
         opts='-T --target -p --portal -I --interface --all --header-digest --data-digest -n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
-        vals=' -T=target --target=target -p=portal --portal=portal -I=iface --interface=iface --header-digest=@None,@CRC32C,@CRC32C,None,@None,CRC32C --data-digest=@None,@CRC32C,@CRC32C,None,@None,CRC32C -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
+        vals=' -T=target --target=target -p=portal --portal=portal -I=@default:@iser:iface --interface=@default:@iser:iface --header-digest=@None:@CRC32C:@CRC32C,None:@None,CRC32C --data-digest=@None:@CRC32C:@CRC32C,None:@None,CRC32C -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args=''
         ;;
     'logout')
         subs=''
         opts='-T --target -p --portal -I --interface --all --for -n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
-        vals=' -T=target --target=target -p=portal --portal=portal -I=iface --interface=iface --for= -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
+        vals=' -T=target --target=target -p=portal --portal=portal -I=@default:@iser:iface --interface=@default:@iser:iface --for= -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args=''
         ;;
     'rescan')
         subs=''
         opts='-n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
-        vals=' -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
+        vals=' -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args='target'
         ;;
     'startup')
         subs=''
         opts='-p --portal -I --interface -n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
-        vals=' -p=portal --portal=portal -I=iface --interface=iface -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
-        args='target @automatic,@manual,@onboot'
+        vals=' -p=portal --portal=portal -I=@default:@iser:iface --interface=@default:@iser:iface -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
+        args='target @automatic:@manual:@onboot'
         ;;
     'forget')
         subs=''
         opts='-p --portal -I --interface -n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
-        vals=' -p=portal --portal=portal -I=iface --interface=iface -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
+        vals=' -p=portal --portal=portal -I=@default:@iser:iface --interface=@default:@iser:iface -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args='target'
         ;;
     'hold')
         subs=''
         opts='--for -n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
-        vals=' --for= -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
-        args='target,dir'
+        vals=' --for= -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
+        args='target:mount:dir'
         ;;
     'unhold')
         subs=''
         opts='-n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
-        vals=' -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
-        args='target,dir'
+        vals=' -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
+        args='target:mount:dir'
         ;;
     'chap')
         subs='check clear generate set show'
@@ -140,31 +140,31 @@ _iscsictl_spec() {
     'chap check')
         subs=''
         opts='--chap-user --user --chap-secret-file --secret-file --chap-secret-prompt --secret-prompt --mutual-secret-file -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
-        vals=' --chap-user= --user= --chap-secret-file=file --secret-file=file --mutual-secret-file=file -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
+        vals=' --chap-user= --user= --chap-secret-file=file --secret-file=file --mutual-secret-file=file -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args=''
         ;;
     'chap clear')
         subs=''
         opts='-T --target -p --portal -I --interface --discovery --default -n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
-        vals=' -T=target --target=target -p=portal --portal=portal -I=iface --interface=iface --discovery=portal -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
+        vals=' -T=target --target=target -p=portal --portal=portal -I=@default:@iser:iface --interface=@default:@iser:iface --discovery=portal -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args=''
         ;;
     'chap generate')
         subs=''
         opts='--out -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
-        vals=' --out=file -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
+        vals=' --out=file -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args=''
         ;;
     'chap set')
         subs=''
         opts='-T --target -p --portal -I --interface --discovery --default --chap-user --user --chap-secret-file --secret-file --chap-secret-prompt --secret-prompt --mutual-user --mutual-secret-file --mutual-secret-prompt --algorithms --method -n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
-        vals=' -T=target --target=target -p=portal --portal=portal -I=iface --interface=iface --discovery=portal --chap-user= --user= --chap-secret-file=file --secret-file=file --mutual-user= --mutual-secret-file=file --algorithms= --method=@CHAP,@SRP,@KRB5,@Kerberos,@SPKM,@SPKM1,@SPKM2 -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
+        vals=' -T=target --target=target -p=portal --portal=portal -I=@default:@iser:iface --interface=@default:@iser:iface --discovery=portal --chap-user= --user= --chap-secret-file=file --secret-file=file --mutual-user= --mutual-secret-file=file --algorithms= --method=@CHAP:@SRP:@KRB5:@Kerberos:@SPKM:@SPKM1:@SPKM2 -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args=''
         ;;
     'chap show')
         subs=''
         opts='-T --target -p --portal -I --interface -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
-        vals=' -T=target --target=target -p=portal --portal=portal -I=iface --interface=iface -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
+        vals=' -T=target --target=target -p=portal --portal=portal -I=@default:@iser:iface --interface=@default:@iser:iface -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args=''
         ;;
     'schedule')
@@ -176,25 +176,25 @@ _iscsictl_spec() {
     'schedule install')
         subs=''
         opts='--systemd --cron --every -n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
-        vals=' --every= -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
+        vals=' --every= -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args=''
         ;;
     'schedule remove')
         subs=''
         opts='-n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
-        vals=' -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
+        vals=' -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args=''
         ;;
     'schedule status')
         subs=''
         opts='-o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
-        vals=' -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
+        vals=' -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args=''
         ;;
     'watch')
         subs=''
         opts='-o --output -J --no-color -v --verbose -q --quiet --timeout --interval -h --help'
-        vals=' -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= --interval= '
+        vals=' -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= --interval= '
         args=''
         ;;
     'initiator')
@@ -206,19 +206,19 @@ _iscsictl_spec() {
     'initiator generate')
         subs=''
         opts='--new -n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
-        vals=' -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
+        vals=' -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args=''
         ;;
     'initiator set')
         subs=''
         opts='-n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
-        vals=' -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
+        vals=' -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args='none'
         ;;
     'initiator show')
         subs=''
         opts='-o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
-        vals=' -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
+        vals=' -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args=''
         ;;
     'iface')
@@ -230,32 +230,32 @@ _iscsictl_spec() {
     'iface add')
         subs=''
         opts='--transport --netdev --mac --ip -n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
-        vals=' --transport=@tcp,@iser,@bnx2i,@cxgb3i,@cxgb4i,@be2iscsi,@qla4xxx,@qedi --netdev= --mac= --ip=portal -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
+        vals=' --transport=@tcp:@iser:@bnx2i:@cxgb3i:@cxgb4i:@be2iscsi:@qla4xxx:@qedi --netdev= --mac= --ip= -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args='none'
         ;;
     'iface ls')
         subs=''
         opts='-o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
-        vals=' -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
+        vals=' -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args=''
         ;;
     'iface rm')
         subs=''
         opts='-n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
-        vals=' -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
-        args='none'
+        vals=' -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
+        args='iface'
         ;;
     'iface set')
         subs=''
         opts='--transport --netdev --mac --ip -n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
-        vals=' --transport=@tcp,@iser,@bnx2i,@cxgb3i,@cxgb4i,@be2iscsi,@qla4xxx,@qedi --netdev= --mac= --ip=portal -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
-        args='none none+'
+        vals=' --transport=@tcp:@iser:@bnx2i:@cxgb3i:@cxgb4i:@be2iscsi:@qla4xxx:@qedi --netdev= --mac= --ip= -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
+        args='iface none+'
         ;;
     'iface show')
         subs=''
         opts='-o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
-        vals=' -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
-        args='none'
+        vals=' -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
+        args='@default:@iser:iface'
         ;;
     'boot')
         subs='login show'
@@ -266,13 +266,13 @@ _iscsictl_spec() {
     'boot login')
         subs=''
         opts='-n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
-        vals=' -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
+        vals=' -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args=''
         ;;
     'boot show')
         subs=''
         opts='-o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
-        vals=' -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
+        vals=' -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args=''
         ;;
     'service')
@@ -284,19 +284,19 @@ _iscsictl_spec() {
     'service enable')
         subs=''
         opts='-n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
-        vals=' -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
+        vals=' -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args=''
         ;;
     'service start')
         subs=''
         opts='-n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
-        vals=' -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
+        vals=' -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args=''
         ;;
     'service status')
         subs=''
         opts='-o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
-        vals=' -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
+        vals=' -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args=''
         ;;
     'disk')
@@ -308,26 +308,26 @@ _iscsictl_spec() {
     'disk grow')
         subs=''
         opts='--lun -n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
-        vals=' --lun= -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
-        args='device,dir'
+        vals=' --lun= -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
+        args='target:device:mount:dir'
         ;;
     'disk label')
         subs=''
         opts='--lun --wipe --confirm -n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
-        vals=' --lun= --confirm= -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
-        args='device @gpt,@dos,@bsd,@sun'
+        vals=' --lun= --confirm= -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
+        args='target:device @gpt:@dos:@bsd:@sun'
         ;;
     'disk ls')
         subs=''
         opts='-o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
-        vals=' -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
+        vals=' -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args=''
         ;;
     'disk mkfs')
         subs=''
         opts='--fs --label --uuid --option --lun --wipe --confirm -n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
-        vals=' --fs=@ext2,@ext3,@ext4,@xfs,@btrfs,@vfat,@swap --label= --uuid= --option= --lun= --confirm= -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
-        args='device'
+        vals=' --fs=@ext2:@ext3:@ext4:@xfs:@btrfs:@vfat:@swap --label= --uuid= --option= --lun= --confirm= -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
+        args='target:device'
         ;;
     'disk part')
         subs='add bootable rm type verify'
@@ -338,50 +338,50 @@ _iscsictl_spec() {
     'disk part add')
         subs=''
         opts='--size --rest --start --type --bootable --number --lun -n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
-        vals=' --size= --start= --type= --number= --lun= -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
-        args='device'
+        vals=' --size= --start= --type= --number= --lun= -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
+        args='target:device:mount:dir'
         ;;
     'disk part bootable')
         subs=''
         opts='--off --lun -n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
-        vals=' --lun= -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
-        args='device none'
+        vals=' --lun= -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
+        args='target:device:mount:dir none'
         ;;
     'disk part rm')
         subs=''
         opts='--lun -n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
-        vals=' --lun= -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
-        args='device none'
+        vals=' --lun= -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
+        args='target:device:mount:dir none'
         ;;
     'disk part type')
         subs=''
         opts='--list --lun -n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
-        vals=' --list=@gpt,@dos,@sun --lun= -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
-        args='device none none'
+        vals=' --list=@gpt:@dos:@sun --lun= -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
+        args='target:device:mount:dir none none'
         ;;
     'disk part verify')
         subs=''
         opts='--lun -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
-        vals=' --lun= -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
-        args='device'
+        vals=' --lun= -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
+        args='target:device:mount:dir'
         ;;
     'disk show')
         subs=''
         opts='--lun -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
-        vals=' --lun= -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
-        args='device'
+        vals=' --lun= -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
+        args='target:device:mount:dir'
         ;;
     'mount')
         subs=''
         opts='--options --over-nonempty --lun -n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
-        vals=' --options=mount --lun= -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
-        args='dir dir'
+        vals=' --options= --lun= -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
+        args='target:device:mount:dir dir'
         ;;
     'umount')
         subs=''
         opts='--lun -n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
-        vals=' --lun= -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
-        args='dir,device'
+        vals=' --lun= -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
+        args='target:device:mount:dir'
         ;;
     'fstab')
         subs='add check ls rm'
@@ -392,43 +392,43 @@ _iscsictl_spec() {
     'fstab add')
         subs=''
         opts='--options --no-boot --lun -n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
-        vals=' --options=mount --lun= -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
-        args='device dir'
+        vals=' --options= --lun= -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
+        args='target:device:mount:dir dir'
         ;;
     'fstab check')
         subs=''
         opts='-o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
-        vals=' -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
+        vals=' -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args=''
         ;;
     'fstab ls')
         subs=''
         opts='-o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
-        vals=' -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
+        vals=' -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args=''
         ;;
     'fstab rm')
         subs=''
         opts='-n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
-        vals=' -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
-        args='dir'
+        vals=' -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
+        args='mount:dir'
         ;;
     'import')
         subs=''
         opts='--bindings -n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
-        vals=' --bindings=file -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
+        vals=' --bindings=file -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args='file'
         ;;
     'completion')
         subs=''
         opts='-o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
-        vals=' -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
-        args='@bash,@zsh,@fish'
+        vals=' -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
+        args='@bash:@zsh:@fish'
         ;;
     'explain')
         subs=''
         opts='-o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
-        vals=' -o=@table,@json,@tsv --output=@table,@json,@tsv --timeout= '
+        vals=' -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args='none+'
         ;;
     *) return 1 ;;
@@ -453,9 +453,14 @@ _iscsictl_portal() { # ADDRESS,PORT[,TPGT]
     _iscsictl_add "$address:$port"
 }
 
-_iscsictl_mount() { # as in fstab, blanks as \040
-    local directory
-    printf -v directory %b "$1"
+_iscsictl_mount() { # as fstab(5) and the kernel write it: a blank as \040, a backslash as \134
+    local directory=$1 backslash='\'
+    [[ $directory == /* ]] || return
+    directory=${directory//'\040'/' '}
+    directory=${directory//'\011'/$'\t'}
+    directory=${directory//'\012'/$'\n'}
+    directory=${directory//'\043'/'#'}
+    directory=${directory//'\134'/"$backslash"}
     _iscsictl_add "$directory"
 }
 
@@ -479,20 +484,16 @@ _iscsictl_live() {
         done
         ;;
     iface)
-        _iscsictl_add default
         for path in "$root"/{etc,var/lib}/iscsi/ifaces/*; do
             name=${path##*/}
             [[ $name == iface.example ]] || _iscsictl_add "$name"
         done
         ;;
-    sid)
-        for path in "$root"/sys/class/iscsi_session/session*; do
-            _iscsictl_add "${path##*/session}"
-        done
-        ;;
     device)
         for path in "$root"/sys/class/iscsi_session/session*/device/target*/*/block/*; do
-            _iscsictl_add "/dev/${path##*/}"
+            for name in "$path" "$path/${path##*/}"*; do
+                _iscsictl_add "/dev/${name##*/}"
+            done
         done
         for path in "$root"/dev/disk/by-path/*-iscsi-* "$root"/dev/mapper/mpath*; do
             _iscsictl_add "${path#"$root"}"
@@ -510,17 +511,30 @@ _iscsictl_live() {
         ;;
     # Where nothing else fits readline looks for files itself: it knows ~ and quotes.
     file) compopt -o default 2>/dev/null ;;
-    dir) compopt -o dirnames 2>/dev/null ;;
+    dir) # An absolute one: another is no mount point.
+        if [[ $cur == [/~]* ]]; then
+            compopt -o dirnames 2>/dev/null
+        elif [[ -z $cur ]] && ((${#COMPREPLY[@]} == 0)); then
+            COMPREPLY=(/)
+            compopt -o nospace 2>/dev/null
+        fi
+        ;;
     esac
 }
 
-# Adds all that a list like `@gpt,@dos` or `target,dir` names.
+# Adds all that a list like `@gpt:@dos` or `target:dir` names, but looks for no target where
+# a path was begun, nor the other way round.
 _iscsictl_fill() {
-    local kind IFS=,
+    local kind IFS=:
     set -- $1
     IFS=$' \t\n'
     for kind; do
-        if [[ $kind == @* ]]; then _iscsictl_add "${kind#@}"; else _iscsictl_live "$kind"; fi
+        if [[ $kind == @* ]]; then
+            _iscsictl_add "${kind#@}"
+        elif [[ $kind:$cur != target:/* && $kind:$cur != device:[!/]* &&
+            $kind:$cur != mount:[!/]* ]]; then
+            _iscsictl_live "$kind"
+        fi
     done
 }
 

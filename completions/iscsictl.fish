@@ -28,39 +28,62 @@ end
 
 function __iscsictl_iface
     set -l root (__iscsictl_root)
-    echo default
     for path in $root/etc/iscsi/ifaces/* $root/var/lib/iscsi/ifaces/*
         string replace --regex '.*/' '' -- $path | string match --invert iface.example
-    end
-end
-
-function __iscsictl_sid
-    set -l root (__iscsictl_root)
-    for path in $root/sys/class/iscsi_session/session*
-        string replace --regex '.*/session' '' -- $path
     end
 end
 
 function __iscsictl_device
     set -l root (__iscsictl_root)
     for path in $root/sys/class/iscsi_session/session*/device/target*/*/block/*
-        string replace --regex '.*/' /dev/ -- $path
+        for part in $path $path/(string replace --regex '.*/' '' -- $path)*
+            string replace --regex '.*/' /dev/ -- $part
+        end
     end
     for path in $root/dev/disk/by-path/*-iscsi-* $root/dev/mapper/mpath*
         string replace -- "$root" '' $path
     end
 end
 
+# As fstab(5) and the kernel write them: a blank is \040, a backslash \134. A tab or a newline
+# would part a candidate.
 function __iscsictl_mount
     set -l root (__iscsictl_root)
-    while read -l name path rest
-        string match --quiet --regex '^/dev/|_netdev' -- "$name $rest"
-        and string unescape -- $path
-    end <$root/proc/self/mounts 2>/dev/null
-    while read -l name path rest
-        string match --quiet --regex '^[^#].*_netdev' -- "$name $rest"
-        and string unescape -- $path
-    end <$root/etc/fstab 2>/dev/null
+    begin
+        while read -l name path rest
+            string match --quiet --regex '^/dev/|_netdev' -- "$name $rest"
+            and echo $path
+        end <$root/proc/self/mounts 2>/dev/null
+        while read -l name path rest
+            string match --quiet --regex '^[^#].*_netdev' -- "$name $rest"
+            and echo $path
+        end <$root/etc/fstab 2>/dev/null
+    end | string match --regex '^/.*' | string match --invert --regex '\\\\01[12]' |
+        string replace --all '\\040' ' ' | string replace --all '\\043' '#' |
+        string replace --all '\\134' '\\'
+end
+
+# An absolute one, where nothing that is given fits: another is no mount point.
+function __iscsictl_dir
+    set -l token (commandline --current-token --cut-at-cursor)
+    set -l word (string replace --regex '^--[^=]*=' '' -- "$token")
+    set -l begun (string escape --style=regex -- (string unescape -- "$word"))
+    string match --quiet --regex "^$begun" -- $argv; and return
+    switch "$word"
+        case ''
+            echo /
+        case '/*' '~*'
+            __fish_complete_directories $word
+    end
+end
+
+# Prints the names of all these kinds that are on this machine now.
+function __iscsictl_live
+    set -l found
+    for kind in $argv
+        set -a found (__iscsictl_$kind $found)
+    end
+    set -q found[1]; and printf '%s\n' $found
 end
 
 # Prints the commands on the line so far, and the number of arguments after them.
@@ -532,10 +555,10 @@ complete -c iscsictl -n "__iscsictl_at ''" -a completion -d 'Print the completio
 complete -c iscsictl -n "__iscsictl_at ''" -a explain -d 'Say what an error means, its usual cause and what to do.'
 complete -c iscsictl -n "__iscsictl_at ''" -l version -d 'Show the version and exit.'
 complete -c iscsictl -n "__iscsictl_at ''" -s h -l help -d 'Show this message and exit.'
-complete -c iscsictl -n "__iscsictl_at 'attach'" -s p -l portal -x -a '(__iscsictl_portal)' -d 'Where the array listens; several are tried in turn.'
-complete -c iscsictl -n "__iscsictl_at 'attach'" -s T -l target -x -a '(__iscsictl_target)' -d 'The target, if the array has several.'
+complete -c iscsictl -n "__iscsictl_at 'attach'" -s p -l portal -x -a '(__iscsictl_live portal)' -d 'Where the array listens; several are tried in turn.'
+complete -c iscsictl -n "__iscsictl_at 'attach'" -s T -l target -x -a '(__iscsictl_live target)' -d 'The target, if the array has several.'
 complete -c iscsictl -n "__iscsictl_at 'attach'" -l lun -x -d 'The LUN, if the target has several.'
-complete -c iscsictl -n "__iscsictl_at 'attach'" -s I -l interface -x -a '(__iscsictl_iface)' -d 'The iface to log in through.'
+complete -c iscsictl -n "__iscsictl_at 'attach'" -s I -l interface -x -a 'default iser (__iscsictl_live iface)' -d 'The iface to log in through.'
 complete -c iscsictl -n "__iscsictl_at 'attach'" -l chap-user -l user -x -d 'CHAP name of this host.'
 complete -c iscsictl -n "__iscsictl_at 'attach'" -l chap-secret-file -l secret-file -r -F -d 'Its secret; - reads standard input.'
 complete -c iscsictl -n "__iscsictl_at 'attach'" -l chap-secret-prompt -l secret-prompt -d 'Ask for the secret.'
@@ -545,8 +568,8 @@ complete -c iscsictl -n "__iscsictl_at 'attach'" -l mutual-secret-prompt -d 'Ask
 complete -c iscsictl -n "__iscsictl_at 'attach'" -l table -x -a 'gpt dos none' -d 'Partition table to make [gpt].'
 complete -c iscsictl -n "__iscsictl_at 'attach'" -l fs -x -a 'ext4 ext3 ext2 xfs btrfs vfat' -d 'Filesystem to make.'
 complete -c iscsictl -n "__iscsictl_at 'attach'" -l fs-label -x -d 'Its label.'
-complete -c iscsictl -n "__iscsictl_at 'attach'" -l mount -x -a '(__fish_complete_directories)' -d 'Where to mount it, now and at boot.'
-complete -c iscsictl -n "__iscsictl_at 'attach'" -l options -x -a '(__iscsictl_mount)' -d 'Mount options, comma separated.'
+complete -c iscsictl -n "__iscsictl_at 'attach'" -l mount -x -a '(__iscsictl_live dir)' -d 'Where to mount it, now and at boot.'
+complete -c iscsictl -n "__iscsictl_at 'attach'" -l options -x -d 'Mount options, comma separated.'
 complete -c iscsictl -n "__iscsictl_at 'attach'" -l owner -x -d 'Owner of the mounted directory.'
 complete -c iscsictl -n "__iscsictl_at 'attach'" -l mode -x -d 'Mode of the mounted directory, octal.'
 complete -c iscsictl -n "__iscsictl_at 'attach'" -l required-by -x -d 'A unit that may only start with the mount there.'
@@ -581,7 +604,7 @@ complete -c iscsictl -n "__iscsictl_at 'detach'" -s v -l verbose -d 'Show each c
 complete -c iscsictl -n "__iscsictl_at 'detach'" -s q -l quiet -d 'Only errors.'
 complete -c iscsictl -n "__iscsictl_at 'detach'" -l timeout -x -d 'How long to wait for others [60s].'
 complete -c iscsictl -n "__iscsictl_at 'detach'" -s h -l help -d 'Show this message and exit.'
-complete -c iscsictl -n "__iscsictl_at 'detach' 0" -F -a '(__iscsictl_target) (__iscsictl_device) (__fish_complete_directories)'
+complete -c iscsictl -n "__iscsictl_at 'detach' 0" -a '(__iscsictl_live target device mount dir)'
 complete -c iscsictl -n "__iscsictl_at 'reconnect'" -s n -l dry-run -d 'Show what would be done.'
 complete -c iscsictl -n "__iscsictl_at 'reconnect'" -s y -l yes -d 'Yes to all questions.'
 complete -c iscsictl -n "__iscsictl_at 'reconnect'" -s o -l output -x -a 'table json tsv' -d 'How to print the result.'
@@ -591,7 +614,7 @@ complete -c iscsictl -n "__iscsictl_at 'reconnect'" -s v -l verbose -d 'Show eac
 complete -c iscsictl -n "__iscsictl_at 'reconnect'" -s q -l quiet -d 'Only errors.'
 complete -c iscsictl -n "__iscsictl_at 'reconnect'" -l timeout -x -d 'How long to wait for others [60s].'
 complete -c iscsictl -n "__iscsictl_at 'reconnect'" -s h -l help -d 'Show this message and exit.'
-complete -c iscsictl -n "__iscsictl_at 'reconnect' 0" -a '(__iscsictl_target)'
+complete -c iscsictl -n "__iscsictl_at 'reconnect' 0" -a '(__iscsictl_live target)'
 complete -c iscsictl -n "__iscsictl_at 'ls'" -s o -l output -x -a 'table json tsv' -d 'How to print the result.'
 complete -c iscsictl -n "__iscsictl_at 'ls'" -s J -d 'The same as -o json.'
 complete -c iscsictl -n "__iscsictl_at 'ls'" -l no-color -d 'No colours (as does NO_COLOR).'
@@ -600,9 +623,9 @@ complete -c iscsictl -n "__iscsictl_at 'ls'" -s q -l quiet -d 'Only errors.'
 complete -c iscsictl -n "__iscsictl_at 'ls'" -l timeout -x -d 'How long to wait for others [60s].'
 complete -c iscsictl -n "__iscsictl_at 'ls'" -l tree -d 'Draw portal - target - session - LUN - mount.'
 complete -c iscsictl -n "__iscsictl_at 'ls'" -s l -l long -d 'Tell all that is known of each session.'
-complete -c iscsictl -n "__iscsictl_at 'ls'" -l from -r -F -a '(__fish_complete_directories)' -d 'Read a capture of iscsiadm or iscsi-ls, stdin, or a sosreport.'
+complete -c iscsictl -n "__iscsictl_at 'ls'" -l from -r -F -d 'Read a capture of iscsiadm or iscsi-ls, stdin, or a sosreport.'
 complete -c iscsictl -n "__iscsictl_at 'ls'" -s h -l help -d 'Show this message and exit.'
-complete -c iscsictl -n "__iscsictl_at 'ls' 0" -a '(__iscsictl_target)'
+complete -c iscsictl -n "__iscsictl_at 'ls' 0" -a '(__iscsictl_live target)'
 complete -c iscsictl -n "__iscsictl_at 'doctor'" -l fix -d 'Mend what can be mended without harm.'
 complete -c iscsictl -n "__iscsictl_at 'doctor'" -s a -l all -d 'Show also what is in order.'
 complete -c iscsictl -n "__iscsictl_at 'doctor'" -l ignore -x -d 'Leave out a check, or all whose ids begin so with ID-; can be repeated.'
@@ -647,7 +670,7 @@ complete -c iscsictl -n "__iscsictl_at 'export'" -l timeout -x -d 'How long to w
 complete -c iscsictl -n "__iscsictl_at 'export'" -s h -l help -d 'Show this message and exit.'
 complete -c iscsictl -n "__iscsictl_at 'discover'" -l isns -d 'The address is that of an iSNS server.'
 complete -c iscsictl -n "__iscsictl_at 'discover'" -l save -d 'Make records of targets that have none, for login.'
-complete -c iscsictl -n "__iscsictl_at 'discover'" -s I -l interface -x -a '(__iscsictl_iface)' -d 'Ask through it.'
+complete -c iscsictl -n "__iscsictl_at 'discover'" -s I -l interface -x -a 'default iser (__iscsictl_live iface)' -d 'Ask through it.'
 complete -c iscsictl -n "__iscsictl_at 'discover'" -l chap-user -l user -x -d 'CHAP name of this host.'
 complete -c iscsictl -n "__iscsictl_at 'discover'" -l chap-secret-file -l secret-file -r -F -d 'Its secret; - reads standard input.'
 complete -c iscsictl -n "__iscsictl_at 'discover'" -l chap-secret-prompt -l secret-prompt -d 'Ask for the secret.'
@@ -663,7 +686,7 @@ complete -c iscsictl -n "__iscsictl_at 'discover'" -s v -l verbose -d 'Show each
 complete -c iscsictl -n "__iscsictl_at 'discover'" -s q -l quiet -d 'Only errors.'
 complete -c iscsictl -n "__iscsictl_at 'discover'" -l timeout -x -d 'How long to wait for others [60s].'
 complete -c iscsictl -n "__iscsictl_at 'discover'" -s h -l help -d 'Show this message and exit.'
-complete -c iscsictl -n "__iscsictl_at 'discover' 0" -a '(__iscsictl_portal)'
+complete -c iscsictl -n "__iscsictl_at 'discover' 0" -a '(__iscsictl_live portal)'
 complete -c iscsictl -n "__iscsictl_at 'nodes'" -a ls -d 'List the node records, of TARGET only or all: target, portal, startup, CHAP, session.'
 complete -c iscsictl -n "__iscsictl_at 'nodes'" -a set -d 'Set values of the records of -T, or through -p; KEY= unsets one.'
 complete -c iscsictl -n "__iscsictl_at 'nodes'" -a show -d 'Show all values of node records; secrets are masked.'
@@ -675,10 +698,10 @@ complete -c iscsictl -n "__iscsictl_at 'nodes ls'" -s v -l verbose -d 'Show each
 complete -c iscsictl -n "__iscsictl_at 'nodes ls'" -s q -l quiet -d 'Only errors.'
 complete -c iscsictl -n "__iscsictl_at 'nodes ls'" -l timeout -x -d 'How long to wait for others [60s].'
 complete -c iscsictl -n "__iscsictl_at 'nodes ls'" -s h -l help -d 'Show this message and exit.'
-complete -c iscsictl -n "__iscsictl_at 'nodes ls' 0" -a '(__iscsictl_target)'
-complete -c iscsictl -n "__iscsictl_at 'nodes set'" -s T -l target -x -a '(__iscsictl_target)' -d 'The target.'
-complete -c iscsictl -n "__iscsictl_at 'nodes set'" -s p -l portal -x -a '(__iscsictl_portal)' -d 'Only through this portal.'
-complete -c iscsictl -n "__iscsictl_at 'nodes set'" -s I -l interface -x -a '(__iscsictl_iface)' -d 'Only through this iface.'
+complete -c iscsictl -n "__iscsictl_at 'nodes ls' 0" -a '(__iscsictl_live target)'
+complete -c iscsictl -n "__iscsictl_at 'nodes set'" -s T -l target -x -a '(__iscsictl_live target)' -d 'The target.'
+complete -c iscsictl -n "__iscsictl_at 'nodes set'" -s p -l portal -x -a '(__iscsictl_live portal)' -d 'Only through this portal.'
+complete -c iscsictl -n "__iscsictl_at 'nodes set'" -s I -l interface -x -a 'default iser (__iscsictl_live iface)' -d 'Only through this iface.'
 complete -c iscsictl -n "__iscsictl_at 'nodes set'" -s n -l dry-run -d 'Show what would be done.'
 complete -c iscsictl -n "__iscsictl_at 'nodes set'" -s y -l yes -d 'Yes to all questions.'
 complete -c iscsictl -n "__iscsictl_at 'nodes set'" -s o -l output -x -a 'table json tsv' -d 'How to print the result.'
@@ -688,9 +711,9 @@ complete -c iscsictl -n "__iscsictl_at 'nodes set'" -s v -l verbose -d 'Show eac
 complete -c iscsictl -n "__iscsictl_at 'nodes set'" -s q -l quiet -d 'Only errors.'
 complete -c iscsictl -n "__iscsictl_at 'nodes set'" -l timeout -x -d 'How long to wait for others [60s].'
 complete -c iscsictl -n "__iscsictl_at 'nodes set'" -s h -l help -d 'Show this message and exit.'
-complete -c iscsictl -n "__iscsictl_at 'nodes show'" -s T -l target -x -a '(__iscsictl_target)' -d 'The target.'
-complete -c iscsictl -n "__iscsictl_at 'nodes show'" -s p -l portal -x -a '(__iscsictl_portal)' -d 'Only through this portal.'
-complete -c iscsictl -n "__iscsictl_at 'nodes show'" -s I -l interface -x -a '(__iscsictl_iface)' -d 'Only through this iface.'
+complete -c iscsictl -n "__iscsictl_at 'nodes show'" -s T -l target -x -a '(__iscsictl_live target)' -d 'The target.'
+complete -c iscsictl -n "__iscsictl_at 'nodes show'" -s p -l portal -x -a '(__iscsictl_live portal)' -d 'Only through this portal.'
+complete -c iscsictl -n "__iscsictl_at 'nodes show'" -s I -l interface -x -a 'default iser (__iscsictl_live iface)' -d 'Only through this iface.'
 complete -c iscsictl -n "__iscsictl_at 'nodes show'" -s o -l output -x -a 'table json tsv' -d 'How to print the result.'
 complete -c iscsictl -n "__iscsictl_at 'nodes show'" -s J -d 'The same as -o json.'
 complete -c iscsictl -n "__iscsictl_at 'nodes show'" -l no-color -d 'No colours (as does NO_COLOR).'
@@ -698,10 +721,10 @@ complete -c iscsictl -n "__iscsictl_at 'nodes show'" -s v -l verbose -d 'Show ea
 complete -c iscsictl -n "__iscsictl_at 'nodes show'" -s q -l quiet -d 'Only errors.'
 complete -c iscsictl -n "__iscsictl_at 'nodes show'" -l timeout -x -d 'How long to wait for others [60s].'
 complete -c iscsictl -n "__iscsictl_at 'nodes show'" -s h -l help -d 'Show this message and exit.'
-complete -c iscsictl -n "__iscsictl_at 'nodes show' 0" -a '(__iscsictl_target)'
-complete -c iscsictl -n "__iscsictl_at 'login'" -s T -l target -x -a '(__iscsictl_target)' -d 'The target.'
-complete -c iscsictl -n "__iscsictl_at 'login'" -s p -l portal -x -a '(__iscsictl_portal)' -d 'Only through this portal.'
-complete -c iscsictl -n "__iscsictl_at 'login'" -s I -l interface -x -a '(__iscsictl_iface)' -d 'Only through this iface.'
+complete -c iscsictl -n "__iscsictl_at 'nodes show' 0" -a '(__iscsictl_live target)'
+complete -c iscsictl -n "__iscsictl_at 'login'" -s T -l target -x -a '(__iscsictl_live target)' -d 'The target.'
+complete -c iscsictl -n "__iscsictl_at 'login'" -s p -l portal -x -a '(__iscsictl_live portal)' -d 'Only through this portal.'
+complete -c iscsictl -n "__iscsictl_at 'login'" -s I -l interface -x -a 'default iser (__iscsictl_live iface)' -d 'Only through this iface.'
 complete -c iscsictl -n "__iscsictl_at 'login'" -l all -d 'All records that log in at boot.'
 complete -c iscsictl -n "__iscsictl_at 'login'" -l header-digest -x -a 'None CRC32C CRC32C,None None,CRC32C' -d 'Checksum of headers.'
 complete -c iscsictl -n "__iscsictl_at 'login'" -l data-digest -x -a 'None CRC32C CRC32C,None None,CRC32C' -d 'Checksum of data.'
@@ -714,9 +737,9 @@ complete -c iscsictl -n "__iscsictl_at 'login'" -s v -l verbose -d 'Show each co
 complete -c iscsictl -n "__iscsictl_at 'login'" -s q -l quiet -d 'Only errors.'
 complete -c iscsictl -n "__iscsictl_at 'login'" -l timeout -x -d 'How long to wait for others [60s].'
 complete -c iscsictl -n "__iscsictl_at 'login'" -s h -l help -d 'Show this message and exit.'
-complete -c iscsictl -n "__iscsictl_at 'logout'" -s T -l target -x -a '(__iscsictl_target)' -d 'The target.'
-complete -c iscsictl -n "__iscsictl_at 'logout'" -s p -l portal -x -a '(__iscsictl_portal)' -d 'Only through this portal.'
-complete -c iscsictl -n "__iscsictl_at 'logout'" -s I -l interface -x -a '(__iscsictl_iface)' -d 'Only through this iface.'
+complete -c iscsictl -n "__iscsictl_at 'logout'" -s T -l target -x -a '(__iscsictl_live target)' -d 'The target.'
+complete -c iscsictl -n "__iscsictl_at 'logout'" -s p -l portal -x -a '(__iscsictl_live portal)' -d 'Only through this portal.'
+complete -c iscsictl -n "__iscsictl_at 'logout'" -s I -l interface -x -a 'default iser (__iscsictl_live iface)' -d 'Only through this iface.'
 complete -c iscsictl -n "__iscsictl_at 'logout'" -l all -d 'All sessions.'
 complete -c iscsictl -n "__iscsictl_at 'logout'" -l for -x -d 'How long reconnect leaves it alone [until a boot].'
 complete -c iscsictl -n "__iscsictl_at 'logout'" -s n -l dry-run -d 'Show what would be done.'
@@ -737,9 +760,9 @@ complete -c iscsictl -n "__iscsictl_at 'rescan'" -s v -l verbose -d 'Show each c
 complete -c iscsictl -n "__iscsictl_at 'rescan'" -s q -l quiet -d 'Only errors.'
 complete -c iscsictl -n "__iscsictl_at 'rescan'" -l timeout -x -d 'How long to wait for others [60s].'
 complete -c iscsictl -n "__iscsictl_at 'rescan'" -s h -l help -d 'Show this message and exit.'
-complete -c iscsictl -n "__iscsictl_at 'rescan' 0" -a '(__iscsictl_target)'
-complete -c iscsictl -n "__iscsictl_at 'startup'" -s p -l portal -x -a '(__iscsictl_portal)' -d 'Only through this portal.'
-complete -c iscsictl -n "__iscsictl_at 'startup'" -s I -l interface -x -a '(__iscsictl_iface)' -d 'Only through this iface.'
+complete -c iscsictl -n "__iscsictl_at 'rescan' 0" -a '(__iscsictl_live target)'
+complete -c iscsictl -n "__iscsictl_at 'startup'" -s p -l portal -x -a '(__iscsictl_live portal)' -d 'Only through this portal.'
+complete -c iscsictl -n "__iscsictl_at 'startup'" -s I -l interface -x -a 'default iser (__iscsictl_live iface)' -d 'Only through this iface.'
 complete -c iscsictl -n "__iscsictl_at 'startup'" -s n -l dry-run -d 'Show what would be done.'
 complete -c iscsictl -n "__iscsictl_at 'startup'" -s y -l yes -d 'Yes to all questions.'
 complete -c iscsictl -n "__iscsictl_at 'startup'" -s o -l output -x -a 'table json tsv' -d 'How to print the result.'
@@ -749,10 +772,10 @@ complete -c iscsictl -n "__iscsictl_at 'startup'" -s v -l verbose -d 'Show each 
 complete -c iscsictl -n "__iscsictl_at 'startup'" -s q -l quiet -d 'Only errors.'
 complete -c iscsictl -n "__iscsictl_at 'startup'" -l timeout -x -d 'How long to wait for others [60s].'
 complete -c iscsictl -n "__iscsictl_at 'startup'" -s h -l help -d 'Show this message and exit.'
-complete -c iscsictl -n "__iscsictl_at 'startup' 0" -a '(__iscsictl_target)'
+complete -c iscsictl -n "__iscsictl_at 'startup' 0" -a '(__iscsictl_live target)'
 complete -c iscsictl -n "__iscsictl_at 'startup' 1" -a 'automatic manual onboot'
-complete -c iscsictl -n "__iscsictl_at 'forget'" -s p -l portal -x -a '(__iscsictl_portal)' -d 'Only through this portal.'
-complete -c iscsictl -n "__iscsictl_at 'forget'" -s I -l interface -x -a '(__iscsictl_iface)' -d 'Only through this iface.'
+complete -c iscsictl -n "__iscsictl_at 'forget'" -s p -l portal -x -a '(__iscsictl_live portal)' -d 'Only through this portal.'
+complete -c iscsictl -n "__iscsictl_at 'forget'" -s I -l interface -x -a 'default iser (__iscsictl_live iface)' -d 'Only through this iface.'
 complete -c iscsictl -n "__iscsictl_at 'forget'" -s n -l dry-run -d 'Show what would be done.'
 complete -c iscsictl -n "__iscsictl_at 'forget'" -s y -l yes -d 'Yes to all questions.'
 complete -c iscsictl -n "__iscsictl_at 'forget'" -s o -l output -x -a 'table json tsv' -d 'How to print the result.'
@@ -762,7 +785,7 @@ complete -c iscsictl -n "__iscsictl_at 'forget'" -s v -l verbose -d 'Show each c
 complete -c iscsictl -n "__iscsictl_at 'forget'" -s q -l quiet -d 'Only errors.'
 complete -c iscsictl -n "__iscsictl_at 'forget'" -l timeout -x -d 'How long to wait for others [60s].'
 complete -c iscsictl -n "__iscsictl_at 'forget'" -s h -l help -d 'Show this message and exit.'
-complete -c iscsictl -n "__iscsictl_at 'forget' 0" -a '(__iscsictl_target)'
+complete -c iscsictl -n "__iscsictl_at 'forget' 0" -a '(__iscsictl_live target)'
 complete -c iscsictl -n "__iscsictl_at 'hold'" -l for -x -d 'How long [until a boot].'
 complete -c iscsictl -n "__iscsictl_at 'hold'" -s n -l dry-run -d 'Show what would be done.'
 complete -c iscsictl -n "__iscsictl_at 'hold'" -s y -l yes -d 'Yes to all questions.'
@@ -773,7 +796,7 @@ complete -c iscsictl -n "__iscsictl_at 'hold'" -s v -l verbose -d 'Show each com
 complete -c iscsictl -n "__iscsictl_at 'hold'" -s q -l quiet -d 'Only errors.'
 complete -c iscsictl -n "__iscsictl_at 'hold'" -l timeout -x -d 'How long to wait for others [60s].'
 complete -c iscsictl -n "__iscsictl_at 'hold'" -s h -l help -d 'Show this message and exit.'
-complete -c iscsictl -n "__iscsictl_at 'hold' 0" -F -a '(__iscsictl_target) (__fish_complete_directories)'
+complete -c iscsictl -n "__iscsictl_at 'hold' 0" -a '(__iscsictl_live target mount dir)'
 complete -c iscsictl -n "__iscsictl_at 'unhold'" -s n -l dry-run -d 'Show what would be done.'
 complete -c iscsictl -n "__iscsictl_at 'unhold'" -s y -l yes -d 'Yes to all questions.'
 complete -c iscsictl -n "__iscsictl_at 'unhold'" -s o -l output -x -a 'table json tsv' -d 'How to print the result.'
@@ -783,7 +806,7 @@ complete -c iscsictl -n "__iscsictl_at 'unhold'" -s v -l verbose -d 'Show each c
 complete -c iscsictl -n "__iscsictl_at 'unhold'" -s q -l quiet -d 'Only errors.'
 complete -c iscsictl -n "__iscsictl_at 'unhold'" -l timeout -x -d 'How long to wait for others [60s].'
 complete -c iscsictl -n "__iscsictl_at 'unhold'" -s h -l help -d 'Show this message and exit.'
-complete -c iscsictl -n "__iscsictl_at 'unhold' 0" -F -a '(__iscsictl_target) (__fish_complete_directories)'
+complete -c iscsictl -n "__iscsictl_at 'unhold' 0" -a '(__iscsictl_live target mount dir)'
 complete -c iscsictl -n "__iscsictl_at 'chap'" -a check -d 'Judge a secret that you may choose: by the standard, open-iscsi, known arrays and guessers.'
 complete -c iscsictl -n "__iscsictl_at 'chap'" -a clear -d 'Take the account away, both directions: the next login is without CHAP.'
 complete -c iscsictl -n "__iscsictl_at 'chap'" -a generate -d 'Make a secret of 96 random bits that every known array takes.'
@@ -801,10 +824,10 @@ complete -c iscsictl -n "__iscsictl_at 'chap check'" -s v -l verbose -d 'Show ea
 complete -c iscsictl -n "__iscsictl_at 'chap check'" -s q -l quiet -d 'Only errors.'
 complete -c iscsictl -n "__iscsictl_at 'chap check'" -l timeout -x -d 'How long to wait for others [60s].'
 complete -c iscsictl -n "__iscsictl_at 'chap check'" -s h -l help -d 'Show this message and exit.'
-complete -c iscsictl -n "__iscsictl_at 'chap clear'" -s T -l target -x -a '(__iscsictl_target)' -d 'The target.'
-complete -c iscsictl -n "__iscsictl_at 'chap clear'" -s p -l portal -x -a '(__iscsictl_portal)' -d 'Only through this portal.'
-complete -c iscsictl -n "__iscsictl_at 'chap clear'" -s I -l interface -x -a '(__iscsictl_iface)' -d 'Only through this iface.'
-complete -c iscsictl -n "__iscsictl_at 'chap clear'" -l discovery -x -a '(__iscsictl_portal)' -d 'The account for asking this portal for its targets.'
+complete -c iscsictl -n "__iscsictl_at 'chap clear'" -s T -l target -x -a '(__iscsictl_live target)' -d 'The target.'
+complete -c iscsictl -n "__iscsictl_at 'chap clear'" -s p -l portal -x -a '(__iscsictl_live portal)' -d 'Only through this portal.'
+complete -c iscsictl -n "__iscsictl_at 'chap clear'" -s I -l interface -x -a 'default iser (__iscsictl_live iface)' -d 'Only through this iface.'
+complete -c iscsictl -n "__iscsictl_at 'chap clear'" -l discovery -x -a '(__iscsictl_live portal)' -d 'The account for asking this portal for its targets.'
 complete -c iscsictl -n "__iscsictl_at 'chap clear'" -l default -d 'The account that new records get.'
 complete -c iscsictl -n "__iscsictl_at 'chap clear'" -s n -l dry-run -d 'Show what would be done.'
 complete -c iscsictl -n "__iscsictl_at 'chap clear'" -s y -l yes -d 'Yes to all questions.'
@@ -823,10 +846,10 @@ complete -c iscsictl -n "__iscsictl_at 'chap generate'" -s v -l verbose -d 'Show
 complete -c iscsictl -n "__iscsictl_at 'chap generate'" -s q -l quiet -d 'Only errors.'
 complete -c iscsictl -n "__iscsictl_at 'chap generate'" -l timeout -x -d 'How long to wait for others [60s].'
 complete -c iscsictl -n "__iscsictl_at 'chap generate'" -s h -l help -d 'Show this message and exit.'
-complete -c iscsictl -n "__iscsictl_at 'chap set'" -s T -l target -x -a '(__iscsictl_target)' -d 'The target.'
-complete -c iscsictl -n "__iscsictl_at 'chap set'" -s p -l portal -x -a '(__iscsictl_portal)' -d 'Only through this portal.'
-complete -c iscsictl -n "__iscsictl_at 'chap set'" -s I -l interface -x -a '(__iscsictl_iface)' -d 'Only through this iface.'
-complete -c iscsictl -n "__iscsictl_at 'chap set'" -l discovery -x -a '(__iscsictl_portal)' -d 'The account for asking this portal for its targets.'
+complete -c iscsictl -n "__iscsictl_at 'chap set'" -s T -l target -x -a '(__iscsictl_live target)' -d 'The target.'
+complete -c iscsictl -n "__iscsictl_at 'chap set'" -s p -l portal -x -a '(__iscsictl_live portal)' -d 'Only through this portal.'
+complete -c iscsictl -n "__iscsictl_at 'chap set'" -s I -l interface -x -a 'default iser (__iscsictl_live iface)' -d 'Only through this iface.'
+complete -c iscsictl -n "__iscsictl_at 'chap set'" -l discovery -x -a '(__iscsictl_live portal)' -d 'The account for asking this portal for its targets.'
 complete -c iscsictl -n "__iscsictl_at 'chap set'" -l default -d 'The account that new records get.'
 complete -c iscsictl -n "__iscsictl_at 'chap set'" -l chap-user -l user -x -d 'CHAP name of this host.'
 complete -c iscsictl -n "__iscsictl_at 'chap set'" -l chap-secret-file -l secret-file -r -F -d 'Its secret; - reads standard input.'
@@ -845,9 +868,9 @@ complete -c iscsictl -n "__iscsictl_at 'chap set'" -s v -l verbose -d 'Show each
 complete -c iscsictl -n "__iscsictl_at 'chap set'" -s q -l quiet -d 'Only errors.'
 complete -c iscsictl -n "__iscsictl_at 'chap set'" -l timeout -x -d 'How long to wait for others [60s].'
 complete -c iscsictl -n "__iscsictl_at 'chap set'" -s h -l help -d 'Show this message and exit.'
-complete -c iscsictl -n "__iscsictl_at 'chap show'" -s T -l target -x -a '(__iscsictl_target)' -d 'The target.'
-complete -c iscsictl -n "__iscsictl_at 'chap show'" -s p -l portal -x -a '(__iscsictl_portal)' -d 'Only through this portal.'
-complete -c iscsictl -n "__iscsictl_at 'chap show'" -s I -l interface -x -a '(__iscsictl_iface)' -d 'Only through this iface.'
+complete -c iscsictl -n "__iscsictl_at 'chap show'" -s T -l target -x -a '(__iscsictl_live target)' -d 'The target.'
+complete -c iscsictl -n "__iscsictl_at 'chap show'" -s p -l portal -x -a '(__iscsictl_live portal)' -d 'Only through this portal.'
+complete -c iscsictl -n "__iscsictl_at 'chap show'" -s I -l interface -x -a 'default iser (__iscsictl_live iface)' -d 'Only through this iface.'
 complete -c iscsictl -n "__iscsictl_at 'chap show'" -s o -l output -x -a 'table json tsv' -d 'How to print the result.'
 complete -c iscsictl -n "__iscsictl_at 'chap show'" -s J -d 'The same as -o json.'
 complete -c iscsictl -n "__iscsictl_at 'chap show'" -l no-color -d 'No colours (as does NO_COLOR).'
@@ -934,7 +957,7 @@ complete -c iscsictl -n "__iscsictl_at 'iface'" -s h -l help -d 'Show this messa
 complete -c iscsictl -n "__iscsictl_at 'iface add'" -l transport -x -a 'tcp iser bnx2i cxgb3i cxgb4i be2iscsi qla4xxx qedi' -d 'Kind of initiator [tcp].'
 complete -c iscsictl -n "__iscsictl_at 'iface add'" -l netdev -x -d 'Bind it to this network interface.'
 complete -c iscsictl -n "__iscsictl_at 'iface add'" -l mac -x -d 'Bind it to the NIC with this address.'
-complete -c iscsictl -n "__iscsictl_at 'iface add'" -l ip -x -a '(__iscsictl_portal)' -d 'Address to use.'
+complete -c iscsictl -n "__iscsictl_at 'iface add'" -l ip -x -d 'Address to use.'
 complete -c iscsictl -n "__iscsictl_at 'iface add'" -s n -l dry-run -d 'Show what would be done.'
 complete -c iscsictl -n "__iscsictl_at 'iface add'" -s y -l yes -d 'Yes to all questions.'
 complete -c iscsictl -n "__iscsictl_at 'iface add'" -s o -l output -x -a 'table json tsv' -d 'How to print the result.'
@@ -960,10 +983,11 @@ complete -c iscsictl -n "__iscsictl_at 'iface rm'" -s v -l verbose -d 'Show each
 complete -c iscsictl -n "__iscsictl_at 'iface rm'" -s q -l quiet -d 'Only errors.'
 complete -c iscsictl -n "__iscsictl_at 'iface rm'" -l timeout -x -d 'How long to wait for others [60s].'
 complete -c iscsictl -n "__iscsictl_at 'iface rm'" -s h -l help -d 'Show this message and exit.'
+complete -c iscsictl -n "__iscsictl_at 'iface rm' 0" -a '(__iscsictl_live iface)'
 complete -c iscsictl -n "__iscsictl_at 'iface set'" -l transport -x -a 'tcp iser bnx2i cxgb3i cxgb4i be2iscsi qla4xxx qedi' -d 'Kind of initiator [tcp].'
 complete -c iscsictl -n "__iscsictl_at 'iface set'" -l netdev -x -d 'Bind it to this network interface.'
 complete -c iscsictl -n "__iscsictl_at 'iface set'" -l mac -x -d 'Bind it to the NIC with this address.'
-complete -c iscsictl -n "__iscsictl_at 'iface set'" -l ip -x -a '(__iscsictl_portal)' -d 'Address to use.'
+complete -c iscsictl -n "__iscsictl_at 'iface set'" -l ip -x -d 'Address to use.'
 complete -c iscsictl -n "__iscsictl_at 'iface set'" -s n -l dry-run -d 'Show what would be done.'
 complete -c iscsictl -n "__iscsictl_at 'iface set'" -s y -l yes -d 'Yes to all questions.'
 complete -c iscsictl -n "__iscsictl_at 'iface set'" -s o -l output -x -a 'table json tsv' -d 'How to print the result.'
@@ -973,6 +997,7 @@ complete -c iscsictl -n "__iscsictl_at 'iface set'" -s v -l verbose -d 'Show eac
 complete -c iscsictl -n "__iscsictl_at 'iface set'" -s q -l quiet -d 'Only errors.'
 complete -c iscsictl -n "__iscsictl_at 'iface set'" -l timeout -x -d 'How long to wait for others [60s].'
 complete -c iscsictl -n "__iscsictl_at 'iface set'" -s h -l help -d 'Show this message and exit.'
+complete -c iscsictl -n "__iscsictl_at 'iface set' 0" -a '(__iscsictl_live iface)'
 complete -c iscsictl -n "__iscsictl_at 'iface show'" -s o -l output -x -a 'table json tsv' -d 'How to print the result.'
 complete -c iscsictl -n "__iscsictl_at 'iface show'" -s J -d 'The same as -o json.'
 complete -c iscsictl -n "__iscsictl_at 'iface show'" -l no-color -d 'No colours (as does NO_COLOR).'
@@ -980,6 +1005,7 @@ complete -c iscsictl -n "__iscsictl_at 'iface show'" -s v -l verbose -d 'Show ea
 complete -c iscsictl -n "__iscsictl_at 'iface show'" -s q -l quiet -d 'Only errors.'
 complete -c iscsictl -n "__iscsictl_at 'iface show'" -l timeout -x -d 'How long to wait for others [60s].'
 complete -c iscsictl -n "__iscsictl_at 'iface show'" -s h -l help -d 'Show this message and exit.'
+complete -c iscsictl -n "__iscsictl_at 'iface show' 0" -a 'default iser (__iscsictl_live iface)'
 complete -c iscsictl -n "__iscsictl_at 'boot'" -a login -d 'Log in to the targets of the firmware\'s table; those that are logged in stay so.'
 complete -c iscsictl -n "__iscsictl_at 'boot'" -a show -d 'Show the firmware\'s targets, NICs and account names; secrets are never shown.'
 complete -c iscsictl -n "__iscsictl_at 'boot'" -s h -l help -d 'Show this message and exit.'
@@ -1045,7 +1071,7 @@ complete -c iscsictl -n "__iscsictl_at 'disk grow'" -s v -l verbose -d 'Show eac
 complete -c iscsictl -n "__iscsictl_at 'disk grow'" -s q -l quiet -d 'Only errors.'
 complete -c iscsictl -n "__iscsictl_at 'disk grow'" -l timeout -x -d 'How long to wait for others [60s].'
 complete -c iscsictl -n "__iscsictl_at 'disk grow'" -s h -l help -d 'Show this message and exit.'
-complete -c iscsictl -n "__iscsictl_at 'disk grow' 0" -F -a '(__iscsictl_device) (__fish_complete_directories)'
+complete -c iscsictl -n "__iscsictl_at 'disk grow' 0" -a '(__iscsictl_live target device mount dir)'
 complete -c iscsictl -n "__iscsictl_at 'disk label'" -l lun -x -d 'The LUN, where DISK is a target.'
 complete -c iscsictl -n "__iscsictl_at 'disk label'" -l wipe -d 'Destroy what is on it.'
 complete -c iscsictl -n "__iscsictl_at 'disk label'" -l confirm -x -d 'The disk whose content --wipe may destroy.'
@@ -1058,7 +1084,7 @@ complete -c iscsictl -n "__iscsictl_at 'disk label'" -s v -l verbose -d 'Show ea
 complete -c iscsictl -n "__iscsictl_at 'disk label'" -s q -l quiet -d 'Only errors.'
 complete -c iscsictl -n "__iscsictl_at 'disk label'" -l timeout -x -d 'How long to wait for others [60s].'
 complete -c iscsictl -n "__iscsictl_at 'disk label'" -s h -l help -d 'Show this message and exit.'
-complete -c iscsictl -n "__iscsictl_at 'disk label' 0" -a '(__iscsictl_device)'
+complete -c iscsictl -n "__iscsictl_at 'disk label' 0" -a '(__iscsictl_live target device)'
 complete -c iscsictl -n "__iscsictl_at 'disk label' 1" -a 'gpt dos bsd sun'
 complete -c iscsictl -n "__iscsictl_at 'disk ls'" -s o -l output -x -a 'table json tsv' -d 'How to print the result.'
 complete -c iscsictl -n "__iscsictl_at 'disk ls'" -s J -d 'The same as -o json.'
@@ -1083,7 +1109,7 @@ complete -c iscsictl -n "__iscsictl_at 'disk mkfs'" -s v -l verbose -d 'Show eac
 complete -c iscsictl -n "__iscsictl_at 'disk mkfs'" -s q -l quiet -d 'Only errors.'
 complete -c iscsictl -n "__iscsictl_at 'disk mkfs'" -l timeout -x -d 'How long to wait for others [60s].'
 complete -c iscsictl -n "__iscsictl_at 'disk mkfs'" -s h -l help -d 'Show this message and exit.'
-complete -c iscsictl -n "__iscsictl_at 'disk mkfs' 0" -a '(__iscsictl_device)'
+complete -c iscsictl -n "__iscsictl_at 'disk mkfs' 0" -a '(__iscsictl_live target device)'
 complete -c iscsictl -n "__iscsictl_at 'disk part'" -a add -d 'Add a partition, aligned to what the disk likes.'
 complete -c iscsictl -n "__iscsictl_at 'disk part'" -a bootable -d 'Mark partition N bootable (dos: active; gpt: legacy BIOS bootable).'
 complete -c iscsictl -n "__iscsictl_at 'disk part'" -a rm -d 'Delete partition N from the table, if nothing uses it.'
@@ -1106,7 +1132,7 @@ complete -c iscsictl -n "__iscsictl_at 'disk part add'" -s v -l verbose -d 'Show
 complete -c iscsictl -n "__iscsictl_at 'disk part add'" -s q -l quiet -d 'Only errors.'
 complete -c iscsictl -n "__iscsictl_at 'disk part add'" -l timeout -x -d 'How long to wait for others [60s].'
 complete -c iscsictl -n "__iscsictl_at 'disk part add'" -s h -l help -d 'Show this message and exit.'
-complete -c iscsictl -n "__iscsictl_at 'disk part add' 0" -a '(__iscsictl_device)'
+complete -c iscsictl -n "__iscsictl_at 'disk part add' 0" -a '(__iscsictl_live target device mount dir)'
 complete -c iscsictl -n "__iscsictl_at 'disk part bootable'" -l off -d 'Not bootable any more.'
 complete -c iscsictl -n "__iscsictl_at 'disk part bootable'" -l lun -x -d 'The LUN, where DISK is a target.'
 complete -c iscsictl -n "__iscsictl_at 'disk part bootable'" -s n -l dry-run -d 'Show what would be done.'
@@ -1118,7 +1144,7 @@ complete -c iscsictl -n "__iscsictl_at 'disk part bootable'" -s v -l verbose -d 
 complete -c iscsictl -n "__iscsictl_at 'disk part bootable'" -s q -l quiet -d 'Only errors.'
 complete -c iscsictl -n "__iscsictl_at 'disk part bootable'" -l timeout -x -d 'How long to wait for others [60s].'
 complete -c iscsictl -n "__iscsictl_at 'disk part bootable'" -s h -l help -d 'Show this message and exit.'
-complete -c iscsictl -n "__iscsictl_at 'disk part bootable' 0" -a '(__iscsictl_device)'
+complete -c iscsictl -n "__iscsictl_at 'disk part bootable' 0" -a '(__iscsictl_live target device mount dir)'
 complete -c iscsictl -n "__iscsictl_at 'disk part rm'" -l lun -x -d 'The LUN, where DISK is a target.'
 complete -c iscsictl -n "__iscsictl_at 'disk part rm'" -s n -l dry-run -d 'Show what would be done.'
 complete -c iscsictl -n "__iscsictl_at 'disk part rm'" -s y -l yes -d 'Yes to all questions.'
@@ -1129,7 +1155,7 @@ complete -c iscsictl -n "__iscsictl_at 'disk part rm'" -s v -l verbose -d 'Show 
 complete -c iscsictl -n "__iscsictl_at 'disk part rm'" -s q -l quiet -d 'Only errors.'
 complete -c iscsictl -n "__iscsictl_at 'disk part rm'" -l timeout -x -d 'How long to wait for others [60s].'
 complete -c iscsictl -n "__iscsictl_at 'disk part rm'" -s h -l help -d 'Show this message and exit.'
-complete -c iscsictl -n "__iscsictl_at 'disk part rm' 0" -a '(__iscsictl_device)'
+complete -c iscsictl -n "__iscsictl_at 'disk part rm' 0" -a '(__iscsictl_live target device mount dir)'
 complete -c iscsictl -n "__iscsictl_at 'disk part type'" -l list -x -a 'gpt dos sun' -d 'List the types of such tables.'
 complete -c iscsictl -n "__iscsictl_at 'disk part type'" -l lun -x -d 'The LUN, where DISK is a target.'
 complete -c iscsictl -n "__iscsictl_at 'disk part type'" -s n -l dry-run -d 'Show what would be done.'
@@ -1141,7 +1167,7 @@ complete -c iscsictl -n "__iscsictl_at 'disk part type'" -s v -l verbose -d 'Sho
 complete -c iscsictl -n "__iscsictl_at 'disk part type'" -s q -l quiet -d 'Only errors.'
 complete -c iscsictl -n "__iscsictl_at 'disk part type'" -l timeout -x -d 'How long to wait for others [60s].'
 complete -c iscsictl -n "__iscsictl_at 'disk part type'" -s h -l help -d 'Show this message and exit.'
-complete -c iscsictl -n "__iscsictl_at 'disk part type' 0" -a '(__iscsictl_device)'
+complete -c iscsictl -n "__iscsictl_at 'disk part type' 0" -a '(__iscsictl_live target device mount dir)'
 complete -c iscsictl -n "__iscsictl_at 'disk part verify'" -l lun -x -d 'The LUN, where DISK is a target.'
 complete -c iscsictl -n "__iscsictl_at 'disk part verify'" -s o -l output -x -a 'table json tsv' -d 'How to print the result.'
 complete -c iscsictl -n "__iscsictl_at 'disk part verify'" -s J -d 'The same as -o json.'
@@ -1150,7 +1176,7 @@ complete -c iscsictl -n "__iscsictl_at 'disk part verify'" -s v -l verbose -d 'S
 complete -c iscsictl -n "__iscsictl_at 'disk part verify'" -s q -l quiet -d 'Only errors.'
 complete -c iscsictl -n "__iscsictl_at 'disk part verify'" -l timeout -x -d 'How long to wait for others [60s].'
 complete -c iscsictl -n "__iscsictl_at 'disk part verify'" -s h -l help -d 'Show this message and exit.'
-complete -c iscsictl -n "__iscsictl_at 'disk part verify' 0" -a '(__iscsictl_device)'
+complete -c iscsictl -n "__iscsictl_at 'disk part verify' 0" -a '(__iscsictl_live target device mount dir)'
 complete -c iscsictl -n "__iscsictl_at 'disk show'" -l lun -x -d 'The LUN, where DISK is a target.'
 complete -c iscsictl -n "__iscsictl_at 'disk show'" -s o -l output -x -a 'table json tsv' -d 'How to print the result.'
 complete -c iscsictl -n "__iscsictl_at 'disk show'" -s J -d 'The same as -o json.'
@@ -1159,8 +1185,8 @@ complete -c iscsictl -n "__iscsictl_at 'disk show'" -s v -l verbose -d 'Show eac
 complete -c iscsictl -n "__iscsictl_at 'disk show'" -s q -l quiet -d 'Only errors.'
 complete -c iscsictl -n "__iscsictl_at 'disk show'" -l timeout -x -d 'How long to wait for others [60s].'
 complete -c iscsictl -n "__iscsictl_at 'disk show'" -s h -l help -d 'Show this message and exit.'
-complete -c iscsictl -n "__iscsictl_at 'disk show' 0" -a '(__iscsictl_device)'
-complete -c iscsictl -n "__iscsictl_at 'mount'" -l options -x -a '(__iscsictl_mount)' -d 'Mount options [those of fstab].'
+complete -c iscsictl -n "__iscsictl_at 'disk show' 0" -a '(__iscsictl_live target device mount dir)'
+complete -c iscsictl -n "__iscsictl_at 'mount'" -l options -x -d 'Mount options [those of fstab].'
 complete -c iscsictl -n "__iscsictl_at 'mount'" -l over-nonempty -d 'Also over a directory that is not empty.'
 complete -c iscsictl -n "__iscsictl_at 'mount'" -l lun -x -d 'The LUN, where DISK is a target.'
 complete -c iscsictl -n "__iscsictl_at 'mount'" -s n -l dry-run -d 'Show what would be done.'
@@ -1172,8 +1198,8 @@ complete -c iscsictl -n "__iscsictl_at 'mount'" -s v -l verbose -d 'Show each co
 complete -c iscsictl -n "__iscsictl_at 'mount'" -s q -l quiet -d 'Only errors.'
 complete -c iscsictl -n "__iscsictl_at 'mount'" -l timeout -x -d 'How long to wait for others [60s].'
 complete -c iscsictl -n "__iscsictl_at 'mount'" -s h -l help -d 'Show this message and exit.'
-complete -c iscsictl -n "__iscsictl_at 'mount' 0" -F -a '(__fish_complete_directories)'
-complete -c iscsictl -n "__iscsictl_at 'mount' 1" -F -a '(__fish_complete_directories)'
+complete -c iscsictl -n "__iscsictl_at 'mount' 0" -a '(__iscsictl_live target device mount dir)'
+complete -c iscsictl -n "__iscsictl_at 'mount' 1" -a '(__iscsictl_live dir)'
 complete -c iscsictl -n "__iscsictl_at 'umount'" -l lun -x -d 'The LUN, where DISK is a target.'
 complete -c iscsictl -n "__iscsictl_at 'umount'" -s n -l dry-run -d 'Show what would be done.'
 complete -c iscsictl -n "__iscsictl_at 'umount'" -s y -l yes -d 'Yes to all questions.'
@@ -1184,13 +1210,13 @@ complete -c iscsictl -n "__iscsictl_at 'umount'" -s v -l verbose -d 'Show each c
 complete -c iscsictl -n "__iscsictl_at 'umount'" -s q -l quiet -d 'Only errors.'
 complete -c iscsictl -n "__iscsictl_at 'umount'" -l timeout -x -d 'How long to wait for others [60s].'
 complete -c iscsictl -n "__iscsictl_at 'umount'" -s h -l help -d 'Show this message and exit.'
-complete -c iscsictl -n "__iscsictl_at 'umount' 0" -F -a '(__fish_complete_directories) (__iscsictl_device)'
+complete -c iscsictl -n "__iscsictl_at 'umount' 0" -a '(__iscsictl_live target device mount dir)'
 complete -c iscsictl -n "__iscsictl_at 'fstab'" -a add -d 'Write the line that mounts the filesystem of DISK on DIR at boot; `none` for swap.'
 complete -c iscsictl -n "__iscsictl_at 'fstab'" -a check -d 'Find lines that would hang a boot or mount the wrong disk; each with what mends it.'
 complete -c iscsictl -n "__iscsictl_at 'fstab'" -a ls -d 'List the lines of /etc/fstab; those that iscsictl wrote are marked.'
 complete -c iscsictl -n "__iscsictl_at 'fstab'" -a rm -d 'Take our lines for a directory or a filesystem out; what is mounted stays mounted.'
 complete -c iscsictl -n "__iscsictl_at 'fstab'" -s h -l help -d 'Show this message and exit.'
-complete -c iscsictl -n "__iscsictl_at 'fstab add'" -l options -x -a '(__iscsictl_mount)' -d 'Mount options besides our own.'
+complete -c iscsictl -n "__iscsictl_at 'fstab add'" -l options -x -d 'Mount options besides our own.'
 complete -c iscsictl -n "__iscsictl_at 'fstab add'" -l no-boot -d 'Not mounted at boot.'
 complete -c iscsictl -n "__iscsictl_at 'fstab add'" -l lun -x -d 'The LUN, where DISK is a target.'
 complete -c iscsictl -n "__iscsictl_at 'fstab add'" -s n -l dry-run -d 'Show what would be done.'
@@ -1202,8 +1228,8 @@ complete -c iscsictl -n "__iscsictl_at 'fstab add'" -s v -l verbose -d 'Show eac
 complete -c iscsictl -n "__iscsictl_at 'fstab add'" -s q -l quiet -d 'Only errors.'
 complete -c iscsictl -n "__iscsictl_at 'fstab add'" -l timeout -x -d 'How long to wait for others [60s].'
 complete -c iscsictl -n "__iscsictl_at 'fstab add'" -s h -l help -d 'Show this message and exit.'
-complete -c iscsictl -n "__iscsictl_at 'fstab add' 0" -a '(__iscsictl_device)'
-complete -c iscsictl -n "__iscsictl_at 'fstab add' 1" -F -a '(__fish_complete_directories)'
+complete -c iscsictl -n "__iscsictl_at 'fstab add' 0" -a '(__iscsictl_live target device mount dir)'
+complete -c iscsictl -n "__iscsictl_at 'fstab add' 1" -a '(__iscsictl_live dir)'
 complete -c iscsictl -n "__iscsictl_at 'fstab check'" -s o -l output -x -a 'table json tsv' -d 'How to print the result.'
 complete -c iscsictl -n "__iscsictl_at 'fstab check'" -s J -d 'The same as -o json.'
 complete -c iscsictl -n "__iscsictl_at 'fstab check'" -l no-color -d 'No colours (as does NO_COLOR).'
@@ -1227,7 +1253,7 @@ complete -c iscsictl -n "__iscsictl_at 'fstab rm'" -s v -l verbose -d 'Show each
 complete -c iscsictl -n "__iscsictl_at 'fstab rm'" -s q -l quiet -d 'Only errors.'
 complete -c iscsictl -n "__iscsictl_at 'fstab rm'" -l timeout -x -d 'How long to wait for others [60s].'
 complete -c iscsictl -n "__iscsictl_at 'fstab rm'" -s h -l help -d 'Show this message and exit.'
-complete -c iscsictl -n "__iscsictl_at 'fstab rm' 0" -F -a '(__fish_complete_directories)'
+complete -c iscsictl -n "__iscsictl_at 'fstab rm' 0" -a '(__iscsictl_live mount dir)'
 complete -c iscsictl -n "__iscsictl_at 'import'" -l bindings -r -F -d 'For fstab.iscsi: the old driver\'s list of targets [/var/lib/iscsi/bindings].'
 complete -c iscsictl -n "__iscsictl_at 'import'" -s n -l dry-run -d 'Show what would be done.'
 complete -c iscsictl -n "__iscsictl_at 'import'" -s y -l yes -d 'Yes to all questions.'

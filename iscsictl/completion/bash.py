@@ -30,9 +30,14 @@ _iscsictl_portal() { # ADDRESS,PORT[,TPGT]
     _iscsictl_add "$address:$port"
 }
 
-_iscsictl_mount() { # as in fstab, blanks as \040
-    local directory
-    printf -v directory %b "$1"
+_iscsictl_mount() { # as fstab(5) and the kernel write it: a blank as \040, a backslash as \134
+    local directory=$1 backslash='\'
+    [[ $directory == /* ]] || return
+    directory=${directory//'\040'/' '}
+    directory=${directory//'\011'/$'\t'}
+    directory=${directory//'\012'/$'\n'}
+    directory=${directory//'\043'/'#'}
+    directory=${directory//'\134'/"$backslash"}
     _iscsictl_add "$directory"
 }
 
@@ -56,20 +61,16 @@ _iscsictl_live() {
         done
         ;;
     iface)
-        _iscsictl_add default
         for path in "$root"/{etc,var/lib}/iscsi/ifaces/*; do
             name=${path##*/}
             [[ $name == iface.example ]] || _iscsictl_add "$name"
         done
         ;;
-    sid)
-        for path in "$root"/sys/class/iscsi_session/session*; do
-            _iscsictl_add "${path##*/session}"
-        done
-        ;;
     device)
         for path in "$root"/sys/class/iscsi_session/session*/device/target*/*/block/*; do
-            _iscsictl_add "/dev/${path##*/}"
+            for name in "$path" "$path/${path##*/}"*; do
+                _iscsictl_add "/dev/${name##*/}"
+            done
         done
         for path in "$root"/dev/disk/by-path/*-iscsi-* "$root"/dev/mapper/mpath*; do
             _iscsictl_add "${path#"$root"}"
@@ -87,17 +88,30 @@ _iscsictl_live() {
         ;;
     # Where nothing else fits readline looks for files itself: it knows ~ and quotes.
     file) compopt -o default 2>/dev/null ;;
-    dir) compopt -o dirnames 2>/dev/null ;;
+    dir) # An absolute one: another is no mount point.
+        if [[ $cur == [/~]* ]]; then
+            compopt -o dirnames 2>/dev/null
+        elif [[ -z $cur ]] && ((${#COMPREPLY[@]} == 0)); then
+            COMPREPLY=(/)
+            compopt -o nospace 2>/dev/null
+        fi
+        ;;
     esac
 }
 
-# Adds all that a list like `@gpt,@dos` or `target,dir` names.
+# Adds all that a list like `@gpt:@dos` or `target:dir` names, but looks for no target where
+# a path was begun, nor the other way round.
 _iscsictl_fill() {
-    local kind IFS=,
+    local kind IFS=:
     set -- $1
     IFS=$' \t\n'
     for kind; do
-        if [[ $kind == @* ]]; then _iscsictl_add "${kind#@}"; else _iscsictl_live "$kind"; fi
+        if [[ $kind == @* ]]; then
+            _iscsictl_add "${kind#@}"
+        elif [[ $kind:$cur != target:/* && $kind:$cur != device:[!/]* &&
+            $kind:$cur != mount:[!/]* ]]; then
+            _iscsictl_live "$kind"
+        fi
     done
 }
 
@@ -253,12 +267,12 @@ def spec_function(nodes: Iterable[Node]) -> str:
     for node in nodes:
         names = " ".join(name for option in node.options for name in option.names)
         values = " ".join(
-            f"{name}={','.join(option.values)}"
+            f"{name}={':'.join(option.values)}"
             for option in node.options
             if option.values is not None
             for name in option.names
         )
-        arguments = [",".join(kinds) or "none" for kinds in node.arguments]
+        arguments = [":".join(kinds) or "none" for kinds in node.arguments]
         if arguments and node.repeats:
             arguments[-1] += "+"
         lines += [

@@ -35,39 +35,62 @@ end
 
 function __iscsictl_iface
     set -l root (__iscsictl_root)
-    echo default
     for path in $root/etc/iscsi/ifaces/* $root/var/lib/iscsi/ifaces/*
         string replace --regex '.*/' '' -- $path | string match --invert iface.example
-    end
-end
-
-function __iscsictl_sid
-    set -l root (__iscsictl_root)
-    for path in $root/sys/class/iscsi_session/session*
-        string replace --regex '.*/session' '' -- $path
     end
 end
 
 function __iscsictl_device
     set -l root (__iscsictl_root)
     for path in $root/sys/class/iscsi_session/session*/device/target*/*/block/*
-        string replace --regex '.*/' /dev/ -- $path
+        for part in $path $path/(string replace --regex '.*/' '' -- $path)*
+            string replace --regex '.*/' /dev/ -- $part
+        end
     end
     for path in $root/dev/disk/by-path/*-iscsi-* $root/dev/mapper/mpath*
         string replace -- "$root" '' $path
     end
 end
 
+# As fstab(5) and the kernel write them: a blank is \040, a backslash \134. A tab or a newline
+# would part a candidate.
 function __iscsictl_mount
     set -l root (__iscsictl_root)
-    while read -l name path rest
-        string match --quiet --regex '^/dev/|_netdev' -- "$name $rest"
-        and string unescape -- $path
-    end <$root/proc/self/mounts 2>/dev/null
-    while read -l name path rest
-        string match --quiet --regex '^[^#].*_netdev' -- "$name $rest"
-        and string unescape -- $path
-    end <$root/etc/fstab 2>/dev/null
+    begin
+        while read -l name path rest
+            string match --quiet --regex '^/dev/|_netdev' -- "$name $rest"
+            and echo $path
+        end <$root/proc/self/mounts 2>/dev/null
+        while read -l name path rest
+            string match --quiet --regex '^[^#].*_netdev' -- "$name $rest"
+            and echo $path
+        end <$root/etc/fstab 2>/dev/null
+    end | string match --regex '^/.*' | string match --invert --regex '\\\\01[12]' |
+        string replace --all '\\040' ' ' | string replace --all '\\043' '#' |
+        string replace --all '\\134' '\\'
+end
+
+# An absolute one, where nothing that is given fits: another is no mount point.
+function __iscsictl_dir
+    set -l token (commandline --current-token --cut-at-cursor)
+    set -l word (string replace --regex '^--[^=]*=' '' -- "$token")
+    set -l begun (string escape --style=regex -- (string unescape -- "$word"))
+    string match --quiet --regex "^$begun" -- $argv; and return
+    switch "$word"
+        case ''
+            echo /
+        case '/*' '~*'
+            __fish_complete_directories $word
+    end
+end
+
+# Prints the names of all these kinds that are on this machine now.
+function __iscsictl_live
+    set -l found
+    for kind in $argv
+        set -a found (__iscsictl_$kind $found)
+    end
+    set -q found[1]; and printf '%s\n' $found
 end
 
 # Prints the commands on the line so far, and the number of arguments after them.
@@ -161,18 +184,15 @@ def _option(node: Node, option: Option) -> str:
 
 
 def _fill(values: tuple[str, ...], *, required: bool) -> str:
-    files = any(kind in {"file", "dir"} for kind in values)
-    calls = [
-        value[1:]
-        if value.startswith("@")
-        else "(__fish_complete_directories)"
-        if value == "dir"
-        else f"(__iscsictl_{value})"
-        for value in values
-        if value != "file"
-    ]
-    flag = ("-r -F" if "file" in values else "-x") if required else ("-F" if files else "")
-    return " ".join(filter(None, [flag, f"-a '{' '.join(calls)}'" if calls else ""]))
+    words = [value[1:] for value in values if value.startswith("@")]
+    kinds = [value for value in values if not value.startswith("@") and value != "file"]
+    if kinds:
+        words.append(f"(__iscsictl_live {' '.join(kinds)})")
+    if "file" in values:
+        flags = ["-r", "-F"] if required else ["-F"]
+    else:
+        flags = ["-x"] if required else []
+    return " ".join([*flags, f"-a '{' '.join(words)}'"] if words else flags)
 
 
 def _arguments(node: Node) -> Iterator[str]:

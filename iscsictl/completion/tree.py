@@ -1,25 +1,11 @@
 """What there is to complete: the command tree as plain data, read from Click."""
 
-import re
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Iterable, Iterator
 
 import click
 
+from iscsictl.completion.kinds import kinds_of
 from iscsictl.lazyclass import dataclass
-
-LIVE: Final = ("target", "portal", "iface", "sid", "device", "mount", "file", "dir")
-# What the words of a metavar or a name stand for.
-_MEANS: Final = {
-    "target": "target", "iqn": "target", "targets": "target",
-    "portal": "portal", "addr": "portal", "address": "portal", "portals": "portal",
-    "iface": "iface", "interface": "iface",
-    "sid": "sid", "session": "sid",
-    "device": "device", "disk": "device", "dev": "device",
-    "mount": "mount", "mountpoint": "mount",
-    "file": "file", "path": "file", "output_file": "file",
-    "dir": "dir", "directory": "dir",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -65,7 +51,7 @@ def _walk(command: click.Command, path: str, context: click.Context) -> Iterator
         _line(command.get_short_help_str(200)),
         tuple(_option(p) for p in parameters if isinstance(p, click.Option)),
         tuple((name, _line(found.get_short_help_str(200))) for name, found in below),
-        tuple(_values(argument) for argument in arguments),
+        tuple(_values(a, [f"{path} {str(a.name).upper()}"]) for a in arguments),
         bool(arguments) and arguments[-1].nargs == -1,
     )
     for name, found in below:
@@ -77,30 +63,14 @@ def _option(option: click.Option) -> Option:
     # Sorted, because older versions of Click give the names of --help in any order.
     names = tuple(sorted((*option.opts, *option.secondary_opts), key=lambda n: (n[:2] == "--", n)))
     flag = option.is_flag or option.count
-    return Option(names, _line(option.help or ""), None if flag else _values(option))
+    return Option(names, _line(option.help or ""), None if flag else _values(option, names))
 
 
-def _values(parameter: click.Parameter) -> tuple[str, ...]:
-    """Tell what a value can be: `@word` for each choice, or kinds of live names."""
-    kind = parameter.type
-    if isinstance(kind, click.Choice):
-        return tuple(f"@{choice}" for choice in kind.choices)
-    if isinstance(kind, click.Path):
-        return ("dir",) if kind.dir_okay and not kind.file_okay else ("file",)
-    if isinstance(kind, click.File):
-        return ("file",)
-    found: list[str] = []
-    names = [parameter.metavar or "", parameter.name or ""]
-    if isinstance(parameter, click.Option):
-        names += [opt.lstrip("-") for opt in parameter.opts]
-    for text in names:
-        words = re.findall(r"[A-Za-z]+", text)
-        found += [_MEANS[word.lower()] for word in words if word.lower() in _MEANS]
-        if found:
-            break
-    if parameter.name == "mount" and isinstance(parameter, click.Option):
-        return ("dir",)
-    return tuple(dict.fromkeys(found))
+def _values(parameter: click.Parameter, names: Iterable[str]) -> tuple[str, ...]:
+    """Tell what a value can be: `@word` for each choice, or the kinds that its names have."""
+    if isinstance(parameter.type, click.Choice):
+        return tuple(f"@{choice}" for choice in parameter.type.choices)
+    return kinds_of(names)
 
 
 def _line(text: str) -> str:

@@ -13,6 +13,17 @@ _HEAD: Final = """\
 """
 
 _BODY: Final = r"""
+# Adds a mount point as fstab(5) and the kernel write it: a blank as \040, a backslash as \134.
+_iscsictl_mount() {
+    local directory=$1 backslash='\'
+    [[ $directory == /* ]] || return
+    directory=${directory//'\040'/ }
+    directory=${directory//'\011'/$'\t'}
+    directory=${directory//'\012'/$'\n'}
+    directory=${directory//'\043'/'#'}
+    found+=("${directory//'\134'/$backslash}")
+}
+
 # Offers the names of one kind that are on this machine now.
 _iscsictl_live() {
     local root=${${ISCSICTL_ROOT-}%/} entry name rest address port
@@ -35,18 +46,12 @@ _iscsictl_live() {
         done
         ;;
     iface)
-        found=(default)
         for entry in $root/{etc,var/lib}/iscsi/ifaces/*(N); do found+=(${entry:t}); done
         found=(${found:#iface.example})
         ;;
-    sid)
-        for entry in $root/sys/class/iscsi_session/session*(N); do
-            found+=(${${entry:t}#session})
-        done
-        ;;
     device)
         for entry in $root/sys/class/iscsi_session/session*/device/target*/*/block/*(N); do
-            found+=(/dev/${entry:t})
+            for name in $entry $entry/${entry:t}*(N); do found+=(/dev/${name:t}); done
         done
         for entry in $root/dev/disk/by-path/*-iscsi-*(N) $root/dev/mapper/mpath*(N); do
             found+=(${entry#$root})
@@ -54,22 +59,31 @@ _iscsictl_live() {
         ;;
     mount)
         while read -r name entry rest; do
-            [[ $name == /dev/* || $rest == *_netdev* ]] && found+=("${(g::)entry}")
+            [[ $name == /dev/* || $rest == *_netdev* ]] && _iscsictl_mount "$entry"
         done 2>/dev/null <$root/proc/self/mounts
         while read -r name entry rest; do
-            [[ $name != '#'* && $rest == *_netdev* ]] && found+=("${(g::)entry}")
+            [[ $name != '#'* && $rest == *_netdev* ]] && _iscsictl_mount "$entry"
         done 2>/dev/null <$root/etc/fstab
         ;;
     file) _files; return ;;
-    dir) _files -/; return ;;
+    dir) # An absolute one, where nothing else fits: another is no mount point.
+        if ((compstate[nmatches])); then
+            return
+        elif [[ $PREFIX == [/~]* ]]; then
+            _files -/
+        elif [[ -z $PREFIX ]]; then
+            compadd -S '' /
+        fi
+        return
+        ;;
     esac
     compadd -a found
 }
 
-# Offers all that a list like `@gpt,@dos` or `target,dir` names.
+# Offers all that a list like `@gpt:@dos` or `target:dir` names.
 _iscsictl_fill() {
     local kind
-    for kind in ${(s:,:)1}; do
+    for kind in ${(s.:.)1}; do
         if [[ $kind == @* ]]; then compadd -- ${kind#@}; else _iscsictl_live $kind; fi
     done
 }

@@ -1,13 +1,11 @@
 """TAB in real shells: static words from the tree, live names from the machine's files."""
 
-import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 import click
-import pexpect
 import pytest
 from click.testing import CliRunner
 
@@ -15,10 +13,20 @@ from iscsictl.cli.completion import completion
 from iscsictl.cli.main import cli
 from iscsictl.completion.generate import FILES, script
 from iscsictl.completion.tree import walk
+from tests.unit.shells import (
+    OTHER,
+    TARGETS,
+    bash_candidates,
+    bash_line,
+    bash_offers,
+    environment,
+    fish_candidates,
+    fish_line,
+    make_machine,
+    zsh_line,
+)
 
 ROOT = Path(__file__).parents[2]
-TARGETS = ("iqn.2001-04.com.example:disk.one", "iqn.2001-04.com.example:disk.two")
-OTHER = "iqn.2010-01.org.example:storage:mail"
 
 
 @click.group("iscsictl")
@@ -37,179 +45,79 @@ def login(**_: object) -> None:
 
 
 @sample.command("detach")
-@click.argument("what", metavar="TARGET|DEVICE|DIR")
+@click.argument("name")
 @click.option("--mount", metavar="DIR")
 @click.option("--secret", hidden=True)
 def detach(**_: object) -> None:
     """Let go."""
 
 
-@sample.command("hold")
-@click.argument("targets", nargs=-1)
-def hold(**_: object) -> None:
-    """Keep away."""
+@sample.command("rescan")
+@click.argument("target", nargs=-1)
+def rescan(**_: object) -> None:
+    """Look again."""
 
 
-@sample.group("chap")
-def chap() -> None:
-    """Judge accounts."""
+@sample.command("startup")
+@click.argument("target")
+@click.argument("when", type=click.Choice(["automatic", "manual"]))
+def startup(**_: object) -> None:
+    """Say when."""
 
 
-@chap.command("show")
-@click.argument("file", type=click.Path())
-@click.option("--session", metavar="SID")
-@click.option("--from", "origin", metavar="MOUNTPOINT")
-def show(**_: object) -> None:
-    """Show."""
+@sample.group("fstab")
+def fstab() -> None:
+    """Keep lines."""
+
+
+@fstab.command("rm")
+@click.argument("name")
+def rm(**_: object) -> None:
+    """Take a line out."""
 
 
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("machine")
-    for target in TARGETS:
-        (root / "etc/iscsi/nodes" / target / "192.0.2.5,3260,1").mkdir(parents=True)
-    (root / "etc/iscsi/nodes" / TARGETS[0] / "2001:db8::5,860,1").mkdir()
-    (root / "etc/iscsi/ifaces").mkdir()
-    for name in ("san0", "iface.example"):
-        (root / "etc/iscsi/ifaces" / name).touch()
-    session = root / "sys/class/iscsi_session/session12"
-    (session / "device/target2:0:0/2:0:0:0/block/sdq").mkdir(parents=True)
-    (session / "targetname").write_text(OTHER + "\n")
-    (root / "proc/self").mkdir(parents=True)
-    (root / "proc/self/mounts").write_text("/dev/sdq1 /srv/my\\040mail ext4 rw,_netdev 0 0\n")
-    (root / "etc/fstab").write_text("# a\nUUID=1 /srv/other ext4 _netdev,nofail 0 0\n")
+    make_machine(root)
     return root
 
 
-def scripts(tmp: Path) -> None:
+@pytest.fixture(autouse=True)
+def _scripts(tmp_path: Path) -> None:
     for shell, name in FILES.items():
-        (tmp / name).write_text(script(shell, sample))
-
-
-def environment(machine: Path) -> dict[str, str]:
-    return {
-        "ISCSICTL_ROOT": str(machine), "PATH": os.environ["PATH"], "HOME": str(machine),
-        "TERM": "dumb", "LC_ALL": "C.UTF-8",
-    }  # fmt: skip
-
-
-def started(argv: list[str], machine: Path, tmp: Path, timeout: int = 20) -> "pexpect.spawn[str]":
-    """A shell that runs beside the scripts."""
-    scripts(tmp)
-    child = pexpect.spawn(
-        argv[0], argv[1:], env=environment(machine), encoding="utf-8",
-        dimensions=(40, 240), timeout=timeout, cwd=str(tmp),
-    )  # fmt: skip
-    child.delaybeforesend = None
-    return child
-
-
-def completed(child: "pexpect.spawn[str]", typed: str) -> str:
-    """Type a line and TAB at the prompt, and return the line as it then stands."""
-    child.expect_exact(">>")
-    child.send(typed + "\t")
-    # The line is thrown away and printed back by the editor, so that nothing is run.
-    child.send("\x01echo '[\x05]'\r")
-    child.expect(r"\r?\n\[(.*)\]\r?\n")
-    assert isinstance(child.match, re.Match)
-    line = str(child.match[1])
-    child.close(force=True)
-    return line
-
-
-def bash_line(machine: Path, tmp: Path, typed: str, *, package: bool) -> str:
-    child = started(["bash", "--norc", "--noprofile", "-i"], machine, tmp, timeout=10)
-    if package:
-        child.sendline("source /usr/share/bash-completion/bash_completion")
-    child.sendline("bind 'set enable-bracketed-paste off'; bind 'set bell-style none'")
-    child.sendline("bind 'set show-all-if-ambiguous on'; PS1='>''>'; source iscsictl.bash")
-    return completed(child, typed)
-
-
-def zsh_line(machine: Path, tmp: Path, typed: str) -> str:
-    child = started(["zsh", "-f", "-i"], machine, tmp)
-    child.sendline("unsetopt zle_bracketed_paste beep; fpath=($PWD $fpath); PS1='>''>'")
-    child.sendline(
-        "autoload -U compinit; compinit -u -D; bindkey -e; setopt no_prompt_sp; echo re''ady"
-    )
-    child.expect_exact("ready")
-    return completed(child, typed)
-
-
-def fish_line(machine: Path, tmp: Path, typed: str) -> str:
-    child = started(["fish", "--no-config", "--interactive"], machine, tmp)
-    child.sendline("function fish_prompt; echo '>''>'; end; set -g fish_autosuggestion_enabled 0")
-    child.sendline("source iscsictl.fish; bind \\cg 'commandline > line'; echo re''ady")
-    child.expect_exact("ready")
-    child.expect_exact(">>")
-    child.send(typed + "\t")
-    # The line is written to a file by the editor itself, so that nothing is run.
-    child.send("\x07")
-    child.send("\x15exit\r")
-    child.expect(pexpect.EOF)
-    child.close(force=True)
-    return (tmp / "line").read_text().rstrip("\n")
-
-
-def fish_candidates(machine: Path, tmp: Path, typed: str) -> list[str]:
-    scripts(tmp)
-    program = 'source iscsictl.fish; complete --do-complete "$argv"'
-    done = subprocess.run(
-        ["fish", "--no-config", "-c", program, typed],
-        env=environment(machine), capture_output=True, text=True, timeout=30, check=True, cwd=tmp,
-    )  # fmt: skip
-    assert done.stderr == ""
-    return sorted(line.split("\t")[0] for line in done.stdout.splitlines())
-
-
-def bash_candidates(machine: Path, tmp: Path, typed: str, breaks: str = ":=") -> list[str]:
-    """Call the function as readline does, with its idea of words, and list what it offers."""
-    return bash_offers(machine, tmp, typed, re.split(f"[\\s{breaks}]", typed)[-1])
-
-
-def bash_offers(machine: Path, tmp: Path, typed: str, word: str) -> list[str]:
-    """Call the function with `word` as what readline will replace."""
-    scripts(tmp)
-    program = (
-        'source ./iscsictl.bash; COMP_LINE=$1 COMP_POINT=${#1}; _iscsictl iscsictl "$2" x;'
-        '(( ${#COMPREPLY[@]} )) && printf "%s\\n" "${COMPREPLY[@]}"'
-    )
-    done = subprocess.run(
-        ["bash", "--norc", "-c", program, "bash", typed, word],
-        env=environment(machine), capture_output=True, text=True, timeout=30, check=False, cwd=tmp,
-    )  # fmt: skip
-    assert "line" not in done.stderr
-    return sorted(done.stdout.splitlines())
+        (tmp_path / name).write_text(script(shell, sample))
 
 
 def test_the_walk_sees_commands_options_and_kinds() -> None:
     nodes = {node.path: node for node in walk(sample)}
-    assert list(nodes) == ["", "chap", "chap show", "detach", "hold", "login"]
+    assert list(nodes) == ["", "detach", "fstab", "fstab rm", "login", "rescan", "startup"]
     kinds = {option.names[-1]: option.values for option in nodes["login"].options}
     assert kinds["--target"] == ("target",)
     assert kinds["--all"] is None
     assert kinds["--output"] == ("@table", "@json", "@tsv")
-    assert nodes["detach"].arguments == (("target", "device", "dir"),)
-    assert nodes["hold"].repeats
+    assert nodes["detach"].arguments == (("target", "device", "mount", "dir"),)
+    assert nodes["startup"].arguments == (("target",), ("@automatic", "@manual"))
+    assert nodes["rescan"].repeats
     assert not any("--secret" in option.names for option in nodes["detach"].options)
 
 
 ALL = sorted([*TARGETS, OTHER])
 # What is typed, what is offered, in shells that do not break words at colons.
 OFFERS = [
-    ("iscsictl ", ["chap", "detach", "hold", "login"]),
+    ("iscsictl ", ["detach", "fstab", "login", "rescan", "startup"]),
     ("iscsictl lo", ["login"]),
-    ("iscsictl chap ", ["show"]),
+    ("iscsictl fstab ", ["rm"]),
     ("iscsictl login -o ", ["json", "table", "tsv"]),
     ("iscsictl login --all -T ", ALL),
     ("iscsictl login -T iqn.2001-04.com.example:disk.t", [TARGETS[1]]),
     ("iscsictl login --target iqn.2010", [OTHER]),
     ("iscsictl login -p ", ["192.0.2.5:3260", "[2001:db8::5]:860"]),
     ("iscsictl login -p [2001:d", ["[2001:db8::5]:860"]),
-    ("iscsictl login -I ", ["default", "san0"]),
-    ("iscsictl chap show --session ", ["12"]),
-    ("iscsictl hold a b iqn.2010", [OTHER]),
-    ("iscsictl chap show --from /srv/o", ["/srv/other"]),
+    ("iscsictl login -I ", ["default", "iser", "san0"]),
+    ("iscsictl startup x ", ["automatic", "manual"]),
+    ("iscsictl rescan a b iqn.2010", [OTHER]),
+    ("iscsictl fstab rm /srv/o", ["/srv/other"]),
     ("iscsictl detach /dev/sd", ["/dev/sdq"]),
 ]
 
@@ -259,7 +167,7 @@ LINES = [
     ("iscsictl login -p 192", "iscsictl login -p 192.0.2.5:3260 "),
     ("iscsictl login -p 192.0.2.5:", "iscsictl login -p 192.0.2.5:3260 "),
     ("iscsictl login --output=j", "iscsictl login --output=json "),
-    ("iscsictl chap show --from /srv/o", "iscsictl chap show --from /srv/other "),
+    ("iscsictl fstab rm /srv/o", "iscsictl fstab rm /srv/other "),
 ]
 
 
@@ -300,7 +208,7 @@ def test_tab_completes_an_ipv6_portal(machine: Path, tmp_path: Path, shell: str)
 
 
 def test_a_blank_in_a_mount_point_gets_its_backslash(machine: Path, tmp_path: Path) -> None:
-    typed = "iscsictl chap show --from /srv/m"
+    typed = "iscsictl fstab rm /srv/m"
     assert bash_candidates(machine, tmp_path, typed) == ["/srv/my\\ mail"]
 
 
@@ -335,9 +243,9 @@ def test_bash_gives_a_name_to_the_command_as_it_is_whatever_is_in_it(
         (f'iscsictl login -T "{TARGETS[1]}" -p 192', "192.0.2.5:3260"),
         (f"iscsictl login -T{TARGETS[1]} -p 192", "192.0.2.5:3260"),
         ("iscsictl login -p192", "-p192.0.2.5:3260"),
-        ("iscsictl hold 'a b' iqn.2010", OTHER),
-        ("iscsictl chap show 'a b' --session 1", "12"),
-        ("iscsictl chap show --from /srv/my\\ m", "/srv/my\\ mail"),
+        ("iscsictl rescan 'a b' iqn.2010", OTHER),
+        ("iscsictl startup 'a b' m", "manual"),
+        ("iscsictl fstab rm /srv/my\\ m", "/srv/my\\ mail"),
         ("iscsictl login -p '[2001", "[2001:db8::5]:860"),
         ("iscsictl detach --mount 'a b' /dev/sd", "/dev/sdq"),
     ],
@@ -353,7 +261,6 @@ def test_bash_knows_quotes_and_values_that_stand_with_their_option(
 
 @pytest.mark.parametrize("option", ["failglob", "nullglob", "nocasematch"])
 def test_bash_leaves_the_shell_as_it_was(machine: Path, tmp_path: Path, option: str) -> None:
-    scripts(tmp_path)
     program = (
         f"shopt -s {option}; set -f; before=$BASHOPTS$-; source ./iscsictl.bash;"
         'COMP_LINE="iscsictl login -I s" COMP_POINT=19; _iscsictl iscsictl s x;'
@@ -366,7 +273,6 @@ def test_bash_leaves_the_shell_as_it_was(machine: Path, tmp_path: Path, option: 
 
 
 def test_bash_starts_no_process(machine: Path, tmp_path: Path) -> None:
-    scripts(tmp_path)
     text = (tmp_path / "iscsictl.bash").read_text()
     assert "$(" not in text.replace("$((", "")
     assert "|" not in re.sub(r"\|\||[a-z] \| [a-z]", "", text.split("_iscsictl_add()")[1])

@@ -1,0 +1,56 @@
+"""What the values of options and arguments name. What can be chosen Click itself knows.
+
+A kind is what the completion scripts look for on the machine: target, portal, iface (a defined
+one), device, mount (a mount point), file, dir. `@word` is that word. The shells themselves look
+for file and dir: these stand last and help where nothing before them fits.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+_IFACE: Final = "@default @iser iface"
+
+# An option has one meaning in all commands; an argument is named by its command and its own name.
+_NAMED: Final = {
+    "target": (
+        "--target", "reconnect TARGET", "ls TARGET", "nodes ls TARGET", "nodes show NAME",
+        "rescan TARGET", "startup TARGET", "forget TARGET",
+    ),
+    "portal": ("--portal", "--discovery", "discover ADDRESS"),
+    _IFACE: ("--interface", "iface show NAME"),
+    "iface": ("iface set NAME", "iface rm NAME"),
+    "target mount dir": ("hold NAME", "unhold NAME"),
+    "target device mount dir": (
+        "detach NAME", "mount NAME", "umount NAME", "fstab add NAME", "disk show NAME",
+        "disk grow NAME", "disk part add NAME", "disk part rm NAME", "disk part type NAME",
+        "disk part bootable NAME", "disk part verify NAME",
+    ),
+    # These want a disk with nothing on it.
+    "target device": ("disk label NAME", "disk mkfs NAME"),
+    "mount dir": ("fstab rm NAME",),
+    "dir": ("--mount", "mount WHERE", "fstab add WHERE"),
+    "file": (
+        "--chap-secret-file", "--mutual-secret-file", "--from", "--out", "--plan", "--bindings",
+        "plan FILE", "apply FILE", "import FILE",
+    ),
+    # Numbers, new names and all that only the user knows.
+    "": (
+        "--algorithms", "--chap-user", "--confirm", "--every", "--for", "--fs-label", "--ignore",
+        "--interval", "--ip", "--label", "--lun", "--mac", "--mode", "--mutual-user", "--netdev",
+        "--number", "--only", "--option", "--options", "--owner", "--parallel", "--required-by",
+        "--set", "--size", "--start", "--timeout", "--type", "--uuid", "--wwid",
+        "nodes set PAIRS", "initiator set NAME", "iface add NAME", "iface set PAIRS",
+        "disk part rm NUMBER", "disk part type NUMBER", "disk part type KIND",
+        "disk part bootable NUMBER", "explain WHAT",
+    ),
+}  # fmt: skip
+_KINDS: Final = {name: tuple(kinds.split()) for kinds, names in _NAMED.items() for name in names}
+
+
+def kinds_of(names: Iterable[str]) -> tuple[str, ...]:
+    """Return what fits a value, by any of its names. Raises LookupError where none is known."""
+    wanted = list(names)
+    for name in wanted:
+        if name in _KINDS:
+            return _KINDS[name]
+    raise LookupError(f"completion/kinds.py does not say what {' '.join(wanted)} is")
