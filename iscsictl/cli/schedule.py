@@ -4,9 +4,9 @@ import json
 
 import click
 
-from iscsictl.cli.options import Settings, changing, common, duration, need_root
+from iscsictl.cli.options import Settings, changing, common, duration, need_root, remark
+from iscsictl.core.schedule import problems
 from iscsictl.engine.schedule import install_task, remove_task, scheduled
-from iscsictl.model.schedule import CRON, TIMER
 
 
 @click.group("schedule")
@@ -52,17 +52,21 @@ def remove(settings: Settings) -> int:
 def status(settings: Settings) -> int:
     """Show whether and by what means it runs."""
     there = scheduled(settings.root)
-    means = "systemd" if there.timer_enabled else "cron" if CRON in there.files else None
+    warnings = problems(there)
     if settings.output == "json":
         document = {
             "schema": "iscsictl.schedule/1",
-            "means": means,
+            "means": next(iter(there.means), None),
             "files": sorted(there.files),
             "timer_enabled": there.timer_enabled,
+            "timer_active": there.timer_active,
+            "cron": there.cron and there.cron.name,
+            "warnings": [{"line": None, "text": text} for text in warnings],
         }
         click.echo(json.dumps(document, indent=1))
         return 0
-    click.echo("not scheduled" if means is None else f"by {means}: {', '.join(there.files)}")
-    if means is None and TIMER in there.files:
-        click.echo("the timer is there but not enabled; see: iscsictl schedule install", err=True)
+    by = " and ".join(there.means)
+    click.echo(f"by {by}: {', '.join(there.files)}" if by else "not scheduled")
+    for text in warnings:
+        remark(text)
     return 0

@@ -2,10 +2,10 @@
 
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
 from iscsictl.core.draft import Draft
-from iscsictl.errors import UsageError
+from iscsictl.errors import MissingError, UsageError
 from iscsictl.model.plan import Plan
 from iscsictl.model.schedule import (
     CRON,
@@ -21,6 +21,9 @@ from iscsictl.model.schedule import (
 
 #: systemd cannot read spans beyond some hundred thousand years, and nobody waits for longer.
 LONGEST = 365 * 86400
+_NO_SYSTEMD = "systemd is not the init of this machine"
+_NO_CRON = "no cron that reads /etc/cron.d is installed"
+_INSTALL_CRON = "install the package cron (cronie on RHEL)"
 
 
 def cron_times(seconds: int) -> str:
@@ -79,30 +82,63 @@ def _filled(text: str, values: Mapping[str, str]) -> str:
 
 
 def plan_install(there: Scheduled, wanted: Mapping[str, str]) -> Plan:
-    """Write the wanted files, take those of the other means away, start the timer."""
-    draft = Draft()
+    """Write the wanted files and start the timer; only then take the other means away.
+
+    Raises MissingError where nothing would run them.
+    """
     timer = TIMER in wanted
-    if not timer and there.timer_enabled:
-        draft.add(SetTimer(on=False), TIMER_UNIT, "cron does it instead")
-    for path in there.files:
-        if path not in wanted:
-            draft.add(RemoveFile(path), path, "the other means does it")
+    if timer and not there.systemd:
+        raise MissingError(_NO_SYSTEMD, hint="have cron do it: iscsictl schedule install --cron")
+    if not timer and there.cron is None:
+        raise MissingError(_NO_CRON, hint=_INSTALL_CRON)
+    draft = Draft()
     same = True
     for path, text in wanted.items():
         kept = there.files.get(path) == text
         same = same and kept
         draft.add(InstallFile(path, text), path, "runs reconnect", done=kept)
     if timer:
-        done = same and there.timer_enabled
+        done = same and there.timer_enabled and there.timer_active is not False
         draft.add(SetTimer(on=True), TIMER_UNIT, "starts it now and at boot", done=done)
-    return Plan(tuple(draft.steps))
+    _take_away(draft, there, wanted, "the other means does it")
+    return Plan(tuple(draft.steps), notes=() if timer else _cron_problems(there))
 
 
 def plan_remove(there: Scheduled) -> Plan:
     """Take all of it away."""
     draft = Draft()
-    if there.timer_enabled:
-        draft.add(SetTimer(on=False), TIMER_UNIT, "not any more")
+    _take_away(draft, there, (), "not any more")
+    return Plan(tuple(draft.steps), notes=() if draft.steps else ("nothing was scheduled",))
+
+
+def _take_away(draft: Draft, there: Scheduled, kept: Container[str], why: str) -> None:
+    if TIMER not in kept and (there.timer_enabled or there.timer_active):
+        draft.add(SetTimer(on=False), TIMER_UNIT, why)
     for path in there.files:
-        draft.add(RemoveFile(path), path, "not any more")
-    return Plan(tuple(draft.steps))
+        if path not in kept:
+            draft.add(RemoveFile(path), path, why)
+
+
+def problems(there: Scheduled) -> tuple[str, ...]:
+    """Say what keeps it from being run as it was installed, and what to do."""
+    found = []
+    if "systemd" in there.means:
+        if not there.systemd:
+            found.append(f"{_NO_SYSTEMD}: nothing starts the timer")
+        elif there.timer_active is False:
+            found.append(f"the timer does not run: systemctl start {TIMER_UNIT}")
+    if "cron" in there.means:
+        found += _cron_problems(there)
+    units = {SERVICE, TIMER} & there.files.keys()
+    whole = {SERVICE, TIMER} if "systemd" in there.means else set()
+    if units != whole or len(there.means) > 1:
+        found.append("the files and the timer do not fit together: install or remove it again")
+    return tuple(found)
+
+
+def _cron_problems(there: Scheduled) -> tuple[str, ...]:
+    if there.cron is None:
+        return (f"{_NO_CRON}: {_INSTALL_CRON}",)
+    if not there.cron.runs:
+        return (f"{there.cron.name} does not run: start it, and have it start at boot",)
+    return ()

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any, cast
+from typing import Any
 
 from iscsictl.engine.context import Context
 from iscsictl.engine.effect import Effect
@@ -114,13 +114,11 @@ HANDS: Mapping[type[Action], Callable[[Any, Context], Effect]] = {
 }
 
 
-def inverse(action: Action, effect: Effect) -> Action | None:
+def inverse(action: Action) -> Action | None:
     """Return what undoes an action that changed something; None if nothing has to, or may."""
     match action:
         case actions.CreateDiscovery():
             return actions.DeleteDiscovery(action.portal)
-        case actions.WriteDiscovery() | actions.WriteDefaults():
-            return cast(Action, effect.before)
         case actions.SetHold():
             return actions.DropHold(action.hold)
         case _:

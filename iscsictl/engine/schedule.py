@@ -2,12 +2,11 @@
 
 import os
 import sys
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Container
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from iscsictl.errors import MissingError
+from iscsictl.errors import IscsictlError, MissingError
 from iscsictl.model.inventory import Inventory
 from iscsictl.model.plan import Plan
 from iscsictl.model.schedule import (
@@ -18,23 +17,44 @@ from iscsictl.model.schedule import (
     Means,
     Scheduled,
 )
-from iscsictl.system import systemd
+from iscsictl.system import systemd, units
+from iscsictl.system.cron import find_cron
 from iscsictl.system.files import read_file
 
 if TYPE_CHECKING:
     from iscsictl.engine.converge import Task
 
+#: Seconds for systemd to say whether the timer runs.
+_PATIENCE = 10.0
 _TEMPLATES = ("cron", "iscsictl-reconnect.service", "iscsictl-reconnect.timer")
 
 
-def scheduled(root: Path = Path("/")) -> Scheduled:
-    """Look at what is scheduled; no process is started."""
+def scheduled(root: Path = Path("/"), wanted: Container[str] = ()) -> Scheduled:
+    """Look at what is scheduled, and at who runs it or would run the files that are wanted."""
     files = {}
     for name in (SERVICE, TIMER, CRON):
         data = read_file(root / name.lstrip("/"))
         if data is not None:
             files[name] = data.decode("utf-8", "surrogateescape")
-    return Scheduled(files, systemd.enabled(TIMER_UNIT, root))
+    enabled = systemd.enabled(TIMER_UNIT, root)
+    return Scheduled(
+        files,
+        timer_enabled=enabled,
+        timer_active=_timer_active(root) if enabled or TIMER in files else None,
+        systemd=systemd.running(root),
+        cron=find_cron(root) if CRON in files or CRON in wanted else None,
+    )
+
+
+def _timer_active(root: Path) -> bool | None:
+    """Ask systemd, which alone knows; of a tree nobody can be asked."""
+    if root != Path("/") or not systemd.running():
+        return None
+    try:
+        state = units.ask_active((TIMER_UNIT,), _PATIENCE).get(TIMER_UNIT)
+    except IscsictlError:
+        return None
+    return None if state is None else state == "active"
 
 
 def executable() -> str:
@@ -56,17 +76,17 @@ def install_task(means: Means, seconds: int, root: Path) -> "Task":
     folder = resources.files("iscsictl") / "data"
     templates = {name: (folder / name).read_text() for name in _TEMPLATES}
     wanted = texts(templates, means, seconds, executable())
-    return _task(root, partial(plan_install, wanted=wanted))
+    return _task(lambda: plan_install(scheduled(root, wanted), wanted))
 
 
 def remove_task(root: Path) -> "Task":
     """Return the task that takes the schedule away."""
     from iscsictl.core.schedule import plan_remove
 
-    return _task(root, plan_remove)
+    return _task(lambda: plan_remove(scheduled(root)))
 
 
-def _task(root: Path, think: Callable[[Scheduled], Plan]) -> "Task":
+def _task(think: Callable[[], Plan]) -> "Task":
     from iscsictl.engine.converge import Task
 
-    return Task(lambda _, __: Inventory(), lambda _: think(scheduled(root)))
+    return Task(lambda _, __: Inventory(), lambda _: think())

@@ -4,7 +4,7 @@ import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from iscsictl.core import safety
 from iscsictl.core.choice import session_at
@@ -330,8 +330,8 @@ def inverse(action: Action, effect: Effect) -> Action | None:
     match action:
         case actions.CreateRecord():
             return actions.DeleteRecord(action.target, action.portal, action.iface)
-        case actions.WriteRecord():
-            return cast(Action, effect.before)
+        case _ if isinstance(effect.before, Action):
+            return effect.before
         case actions.EnableService():
             return replace(action, on=not action.on)
         case actions.Login():
@@ -346,4 +346,4 @@ def inverse(action: Action, effect: Effect) -> Action | None:
         case actions.RequireMount():
             return actions.DropRequire(action.path, action.unit)
         case _:
-            return hands_sessions.inverse(action, effect)
+            return hands_sessions.inverse(action)

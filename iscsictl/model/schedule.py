@@ -15,11 +15,32 @@ CRON = "/etc/cron.d/iscsictl"
 
 
 @dataclass(frozen=True)
+class Cron:
+    """A cron that reads /etc/cron.d: its name, and whether it runs now."""
+
+    name: str
+    runs: bool
+
+
+@dataclass(frozen=True)
 class Scheduled:
-    """What is there: the text of each file of ours by path, and whether the timer is enabled."""
+    """What is there: the text of each file of ours by path, the timer, and who would run it.
+
+    `timer_active` is None where nobody was asked; `systemd` tells whether it is the init.
+    """
 
     files: dict[str, str] = field(default_factory=dict)
     timer_enabled: bool = False
+    timer_active: bool | None = None
+    systemd: bool = False
+    cron: Cron | None = None
+
+    @property
+    def means(self) -> tuple[Means, ...]:
+        """By what it is scheduled: both for a moment, when one takes over from the other."""
+        timer = self.timer_enabled and TIMER in self.files
+        by: tuple[tuple[Means, bool], ...] = (("systemd", timer), ("cron", CRON in self.files))
+        return tuple(means for means, there in by if there)
 
 
 @dataclass(frozen=True)

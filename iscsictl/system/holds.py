@@ -9,12 +9,15 @@ from typing import Any
 from iscsictl.errors import UsageError
 from iscsictl.model.hold import Hold
 from iscsictl.model.names import Portal
+from iscsictl.system import rundir
 from iscsictl.system.files import explained, read_file, remove_file, replace_file
+
+_NAME = "holds"
 
 
 def directory_of(root: Path = Path("/")) -> Path:
     """Return where the holds are."""
-    return root / "run/iscsictl/holds"
+    return rundir.place(root) / _NAME
 
 
 def now() -> float:
@@ -31,11 +34,10 @@ def add_hold(hold: Hold, root: Path = Path("/"), *, seconds: float | None = None
         raise UsageError("a hold is for a target or for a mount point")
     if seconds is not None:
         hold = replace(hold, until=now() + seconds)
-    directory = directory_of(root)
     try:
-        directory.mkdir(mode=0o755, parents=True, exist_ok=True)
+        directory = rundir.made(root, _NAME)
     except OSError as error:
-        raise explained(error, "create", directory) from error
+        raise explained(error, "create", directory_of(root)) from error
     text = json.dumps(_as_json(hold), sort_keys=True) + "\n"
     return replace_file(directory / _file_name(hold), text.encode(), mode=0o644)
 

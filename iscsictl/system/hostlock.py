@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from iscsictl.errors import InUseError
-from iscsictl.system import stop
+from iscsictl.system import rundir, stop
 
 
 @contextlib.contextmanager
@@ -17,8 +17,7 @@ def host_lock(wait: float, say: Callable[[str], None], root: Path = Path("/")) -
 
     The kernel lets go of it when we end, however we end. Raises InUseError at the deadline.
     """
-    path = root / "run/iscsictl/lock"
-    path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    path = rundir.made(root) / "lock"
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     deadline, said = time.monotonic() + wait, False
     try:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from iscsictl.parse.iscsiadm_login import parse_logins
+from iscsictl.system import rundir
 from iscsictl.system.iscsiadm import Key
 from iscsictl.system.nodedb import record_path
 from iscsictl.system.run import find, run
@@ -45,9 +46,7 @@ def log_in(keys: Iterable[Key], db: Path, *, timeout: float) -> Mapping[Key, int
     can be had here; then nothing was done. Raises UnreachableError at the deadline, MissingError.
     """
     wanted = tuple(keys)
-    place = Path("/run/iscsictl")
-    place.mkdir(mode=0o755, parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix="login.", dir=place))
+    work = Path(tempfile.mkdtemp(prefix="login.", dir=rundir.made()))
     try:
         (work / "real").mkdir()
         (work / "view").mkdir()

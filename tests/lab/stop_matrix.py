@@ -57,9 +57,17 @@ IN_LOCK = "in the lock of the records"
 
 # Runs in the guest: all that a command may leave, without what no two runs have in common.
 _STATE = r"""
-import glob, hashlib, json, os, re, subprocess, sys
+import glob, hashlib, json, os, re, subprocess, sys, time
 def sh(line):
     return subprocess.run(line, shell=True, capture_output=True, text=True).stdout
+def started(unit):
+    # Nobody waits for systemd to start it.
+    until = time.monotonic() + 60
+    while (state := sh("systemctl is-active " + unit).strip()) == "activating":
+        if time.monotonic() > until:
+            break
+        time.sleep(0.1)
+    return state
 def plain(text):
     return re.sub(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}", "UUID", text)
 records = {}
@@ -90,14 +98,14 @@ print(json.dumps({
     "writable": bool(mounts) and not subprocess.run(
         ["sh", "-c", "cd $0 && echo x > probe && sync probe && rm probe", directory]).returncode,
     "sessions": sessions,
-    "logs out": bool(sessions) and sh("systemctl is-active open-iscsi.service").strip(),
+    "logs out": bool(sessions) and started("open-iscsi.service"),
     "records": records,
     "secrets": sorted(found),
     "table": [table.get("label"), [[p["start"], p["size"], p["type"]]
                                    for p in table.get("partitions", ())]],
     "service": sh("systemctl is-enabled open-iscsi.service").strip(),
     "reload": sh("systemctl show -p NeedDaemonReload " + unit).strip(),
-    "unit": sh("systemctl is-active " + unit).strip(),
+    "unit": started(unit),
     "leavings": sorted(glob.glob("/etc/.*") + glob.glob("/etc/fstab*")),
     "holds": sorted(glob.glob("/run/iscsictl/holds/*")),
     "locks": sorted(glob.glob("/run/lock/iscsi/lock.write*")),

@@ -4,9 +4,9 @@ import shlex
 
 import pytest
 
-from iscsictl.core.schedule import LONGEST, cron_times, texts
+from iscsictl.core.schedule import LONGEST, cron_times, problems, texts
 from iscsictl.errors import UsageError
-from iscsictl.model.schedule import CRON, SERVICE, TIMER, Means
+from iscsictl.model.schedule import CRON, SERVICE, TIMER, Cron, Means, Scheduled
 
 TEMPLATES = {
     "cron": "@TIMES@ root @EXECUTABLE@\n",
@@ -68,3 +68,44 @@ def test_a_path_that_a_shell_would_part_stays_whole_for_cron(path: str) -> None:
 )
 def test_systemd_takes_a_path_with_a_blank_in_quotes(path: str, line: str) -> None:
     assert texts(TEMPLATES, "systemd", 120, path)[SERVICE] == line
+
+
+UNITS = {SERVICE: "", TIMER: ""}
+CRON_RUNS = Cron("cron", runs=True)
+
+
+@pytest.mark.parametrize(
+    "there",
+    [
+        Scheduled(),
+        Scheduled({**UNITS}, timer_enabled=True, timer_active=True, systemd=True),
+        Scheduled({**UNITS}, timer_enabled=True, systemd=True),
+        Scheduled({CRON: ""}, cron=CRON_RUNS),
+    ],
+)
+def test_a_schedule_that_runs_has_no_problems(there: Scheduled) -> None:
+    assert problems(there) == ()
+
+
+@pytest.mark.parametrize(
+    ("there", "said"),
+    [
+        (Scheduled({CRON: ""}), "no cron that reads /etc/cron.d is installed"),
+        (Scheduled({CRON: ""}, cron=Cron("crond", runs=False)), "crond does not run"),
+        (Scheduled({**UNITS}, timer_enabled=True), "systemd is not the init"),
+        (
+            Scheduled({**UNITS}, timer_enabled=True, timer_active=False, systemd=True),
+            "the timer does not run: systemctl start iscsictl-reconnect.timer",
+        ),
+        (Scheduled({**UNITS}, systemd=True), "do not fit together"),
+        (Scheduled({TIMER: ""}, timer_enabled=True, systemd=True), "do not fit together"),
+        (Scheduled({SERVICE: "", CRON: ""}, cron=CRON_RUNS), "do not fit together"),
+        (
+            Scheduled({**UNITS, CRON: ""}, timer_enabled=True, systemd=True, cron=CRON_RUNS),
+            "do not fit together",
+        ),
+    ],
+)
+def test_what_keeps_a_schedule_from_running_is_said(there: Scheduled, said: str) -> None:
+    (text,) = problems(there)
+    assert said in text

@@ -1,0 +1,34 @@
+"""Our directory in /run, for the lock and the holds: root writes there, everybody may look."""
+
+import os
+import stat
+from pathlib import Path
+
+_MODE = 0o755
+
+
+def place(root: Path = Path("/")) -> Path:
+    """Return where it is; it may not be there yet."""
+    return root / "run/iscsictl"
+
+
+def made(root: Path = Path("/"), name: str = "") -> Path:
+    """Return the directory, or the one of that name in it, made where it was not there.
+
+    Its mode is 0755 whatever our umask is, and whatever that of an earlier run was. A symbolic
+    link of that name is not followed. Raises OSError.
+    """
+    path = place(root)
+    for directory in dict.fromkeys((path, path / name)):
+        directory.mkdir(mode=_MODE, parents=True, exist_ok=True)
+        _let_everybody_look(directory)
+    return path / name
+
+
+def _let_everybody_look(directory: Path) -> None:
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        if stat.S_IMODE(os.fstat(fd).st_mode) != _MODE:
+            os.fchmod(fd, _MODE)
+    finally:
+        os.close(fd)

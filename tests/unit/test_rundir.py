@@ -1,0 +1,61 @@
+"""Our directory in /run is for everybody to look at, whoever made it and with what umask."""
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from iscsictl.errors import IscsictlError
+from iscsictl.model.hold import Hold
+from iscsictl.system.holds import add_hold, directory_of
+from iscsictl.system.hostlock import host_lock
+from iscsictl.system.rundir import made, place
+
+HOLD = Hold(mount_point="/srv")
+
+
+@pytest.fixture(params=[0o077, 0o027, 0o000], ids=oct)
+def _umask(request: pytest.FixtureRequest) -> Iterator[None]:
+    before = os.umask(request.param)
+    yield
+    os.umask(before)
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.mark.usefixtures("_umask")
+def test_whatever_the_umask_is(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run").chmod(0o755)
+    with host_lock(0, print, tmp_path):
+        assert mode(place(tmp_path)) == 0o755
+    add_hold(HOLD, tmp_path)
+    holds = directory_of(tmp_path)
+    (file,) = holds.iterdir()
+    assert (mode(place(tmp_path)), mode(holds), mode(file)) == (0o755, 0o755, 0o644)
+
+
+def test_one_that_was_closed_is_opened(tmp_path: Path) -> None:
+    add_hold(HOLD, tmp_path)
+    for directory in (directory_of(tmp_path), place(tmp_path)):
+        directory.chmod(0o700)
+    with host_lock(0, print, tmp_path):
+        assert mode(place(tmp_path)) == 0o755
+    add_hold(HOLD, tmp_path)
+    assert mode(directory_of(tmp_path)) == 0o755
+
+
+def test_a_link_is_not_followed(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir(mode=0o700)
+    (tmp_path / "run").mkdir()
+    place(tmp_path).symlink_to(elsewhere)
+    with pytest.raises(NotADirectoryError):
+        made(tmp_path)
+    with pytest.raises(IscsictlError, match="cannot create"):
+        add_hold(HOLD, tmp_path)
+    assert mode(elsewhere) == 0o700

@@ -1,0 +1,245 @@
+"""The schedule on a made machine: one means replaces the other, and nothing is lost on the way."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from iscsictl.engine import hands_schedule
+from iscsictl.engine.schedule import scheduled
+from iscsictl.errors import Exit, InterruptError
+from iscsictl.model.schedule import CRON, SERVICE, TIMER, TIMER_UNIT
+from iscsictl.system import stop, systemd
+from iscsictl.system.cron import find_cron
+from iscsictl.system.files import remove_file
+from iscsictl.system.run import Result, ToolError
+from tests.commands import Answer, call
+from tests.unit.made_tree import put
+
+WANTS = "etc/systemd/system/timers.target.wants"
+BY_CRON = ["install", "--cron"]
+BY_TIMER = ["install", "--systemd"]
+UNIT = Path(__file__).parents[2] / "iscsictl/data/iscsictl-reconnect.service"
+
+
+class Machine:
+    """A machine with systemd and cron; its systemctl fails at the verbs of `fails`."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.fails: set[str] = set()
+        (root / "run/systemd/system").mkdir(parents=True)
+        (root / "etc/cron.d").mkdir(parents=True)
+        (root / "etc/systemd/system").mkdir(parents=True)
+        for name in ("iscsictl", "usr/sbin/cron"):
+            put(root, name).chmod(0o755)
+        self.start("cron")
+
+    def start(self, name: str) -> None:
+        """Have a daemon run."""
+        put(self.root, "proc/70/comm", f"{name}\n")
+        put(self.root, "proc/70/stat", f"70 ({name}) S 1\n")
+
+    def systemctl(self, argv: Sequence[str], *_: object, **__: object) -> Result:
+        """Stand in for systemctl(1) wherever it is run."""
+        verb = next(word for word in argv[1:] if not word.startswith("-"))
+        result = Result(tuple(argv), int(verb in self.fails), "", "no bus", 0.0)
+        if result.code:
+            raise ToolError(result)
+        link = self.root / WANTS / TIMER_UNIT
+        if verb == "enable":
+            link.parent.mkdir(exist_ok=True)
+            link.unlink(missing_ok=True)
+            link.symlink_to(TIMER)
+        elif verb == "disable":
+            link.unlink(missing_ok=True)
+        return result
+
+    def schedule(self, *words: str) -> Answer:
+        """Call `schedule`."""
+        return call(["schedule", *words], self.root, uid=0)
+
+    def statuses(self, *words: str) -> dict[str, str]:
+        """Call `schedule`; return what became of each step, in order."""
+        steps = json.loads(self.schedule(*words, "-J").out)["steps"]
+        return {step["id"]: step["status"] for step in steps}
+
+    @property
+    def etc(self) -> dict[str, str]:
+        """All files in /etc."""
+        files = (p for p in (self.root / "etc").rglob("*") if not p.is_dir())
+        return {
+            f"/{p.relative_to(self.root)}": str(p.readlink()) if p.is_symlink() else p.read_text()
+            for p in files
+        }
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    made = Machine(tmp_path)
+    for module, name in ((hands_schedule, "run"), (systemd, "run"), (systemd, "begin")):
+        monkeypatch.setattr(module, name, made.systemctl)
+    return made
+
+
+def test_the_old_means_goes_once_the_new_one_is_on(machine: Machine) -> None:
+    assert machine.statuses(*BY_CRON) == {f"install:{CRON}": "done"}
+    assert machine.statuses(*BY_CRON) == {f"install:{CRON}": "unchanged"}
+    assert machine.schedule("status").out == f"by cron: {CRON}\n"
+    to_timer = machine.statuses(*BY_TIMER)
+    assert list(to_timer) == [
+        f"install:{SERVICE}", f"install:{TIMER}", f"timer:{TIMER_UNIT}", f"remove:{CRON}"
+    ]  # fmt: skip
+    assert set(to_timer.values()) == {"done"}
+    assert set(machine.statuses(*BY_TIMER).values()) == {"unchanged"}
+    assert machine.schedule("status").out == f"by systemd: {SERVICE}, {TIMER}\n"
+    assert list(machine.statuses(*BY_CRON)) == [
+        f"install:{CRON}", f"timer:{TIMER_UNIT}", f"remove:{SERVICE}", f"remove:{TIMER}"
+    ]  # fmt: skip
+    assert machine.etc.keys() == {CRON}
+    assert machine.statuses("remove") == {f"remove:{CRON}": "done"}
+    again = machine.schedule("remove")
+    assert (again.code, again.err) == (Exit.DONE, "iscsictl: nothing was scheduled\n")
+    assert machine.etc == {}
+    assert machine.schedule("status").out == "not scheduled\n"
+
+
+def test_a_means_that_nothing_runs_is_refused_and_nothing_changed(machine: Machine) -> None:
+    machine.schedule(*BY_CRON)
+    before = machine.etc
+    (machine.root / "run/systemd/system").rmdir()
+    for words in (BY_TIMER, [*BY_TIMER, "-n"]):
+        answer = machine.schedule(*words)
+        assert answer.code == Exit.MISSING
+        assert answer.err == (
+            "iscsictl: systemd is not the init of this machine\n"
+            "hint: have cron do it: iscsictl schedule install --cron\n"
+        )
+    (machine.root / "usr/sbin/cron").unlink()
+    answer = machine.schedule(*BY_CRON, "--every", "5min")
+    assert answer.code == Exit.MISSING
+    assert answer.err == (
+        "iscsictl: no cron that reads /etc/cron.d is installed\n"
+        "hint: install the package cron (cronie on RHEL)\n"
+    )
+    assert machine.etc == before
+    status = machine.schedule("status")
+    assert (status.code, status.out) == (Exit.DONE, f"by cron: {CRON}\n")
+    assert "no cron that reads /etc/cron.d is installed" in status.err
+
+
+def test_a_cron_that_was_stopped_is_told(machine: Machine) -> None:
+    machine.start("init")
+    installed = machine.schedule(*BY_CRON)
+    assert installed.code == Exit.DONE
+    assert "cron does not run" in installed.err
+    document = json.loads(machine.schedule("status", "-J").out)
+    assert (document["means"], document["cron"]) == ("cron", "cron")
+    assert "cron does not run" in document["warnings"][0]["text"]
+
+
+@pytest.mark.parametrize("verb", ["enable", "restart", "daemon-reload"])
+@pytest.mark.parametrize("first", [[], BY_CRON, [*BY_TIMER, "--every", "5min"]])
+def test_an_install_that_fails_leaves_what_was_there(
+    machine: Machine, first: list[str], verb: str
+) -> None:
+    if first:
+        machine.schedule(*first)
+    before = machine.etc
+    machine.fails = {verb, "restart"}
+    answer = machine.schedule(*BY_TIMER)
+    assert answer.code == Exit.ERROR
+    assert "iscsictl: systemctl: no bus\nhint: see what systemd says: systemctl" in answer.err
+    assert machine.etc == before
+
+
+def test_a_timer_that_cannot_be_stopped_stays_and_so_does_its_schedule(machine: Machine) -> None:
+    machine.schedule(*BY_TIMER)
+    before = machine.etc
+    machine.fails = {"stop"}
+    for words in (BY_CRON, ["remove"]):
+        assert machine.schedule(*words).code == Exit.ERROR
+        assert machine.etc == before
+
+
+def test_what_was_taken_away_comes_back_when_the_rest_fails(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine.schedule(*BY_TIMER)
+    before = machine.etc
+
+    def all_but_the_timer(path: Path) -> bool:
+        if path.name == TIMER_UNIT:
+            raise PermissionError(1, "Operation not permitted", str(path))
+        return remove_file(path)
+
+    monkeypatch.setattr("iscsictl.engine.hands_schedule.remove_file", all_but_the_timer)
+    statuses = machine.statuses(*BY_CRON)
+    assert statuses == {
+        f"install:{CRON}": "undone",
+        f"timer:{TIMER_UNIT}": "undone",
+        f"remove:{SERVICE}": "undone",
+        f"remove:{TIMER}": "failed",
+    }
+    assert machine.etc == before
+
+
+@pytest.mark.parametrize("steps", [0, 1, 2, 3])
+@pytest.mark.parametrize(("first", "then"), [(BY_CRON, BY_TIMER), (BY_TIMER, BY_CRON)])
+def test_an_interrupt_leaves_one_means_on_and_a_second_run_finishes(
+    machine: Machine,
+    monkeypatch: pytest.MonkeyPatch,
+    first: list[str],
+    then: list[str],
+    steps: int,
+) -> None:
+    machine.schedule(*first)
+    checks = 0
+
+    def check() -> None:
+        nonlocal checks
+        checks += 1
+        if checks == steps + 1:
+            raise InterruptError("stopped by SIGINT", signal=2)
+
+    with monkeypatch.context() as interrupted:
+        interrupted.setattr(stop, "check", check)
+        assert machine.schedule(*then).code == Exit.INTERRUPTED
+    assert scheduled(machine.root).means
+    if steps:
+        assert "do not fit together: install or remove it again" in machine.schedule("status").err
+    assert machine.schedule(*then).code == Exit.DONE
+    status = machine.schedule("status")
+    assert status.out.startswith(f"by {then[1].removeprefix('--')}: ")
+    assert status.err == ""
+    machine.schedule("remove")
+    assert machine.etc == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "target", "known"),
+    [
+        ("usr/sbin/cron", None, "cron"),
+        ("usr/sbin/crond", None, "crond"),
+        ("usr/sbin/crond", "bin/busybox", None),
+        ("usr/lib/systemd/system-generators/systemd-crontab-generator", None, "systemd-cron"),
+        ("usr/sbin/fcron", None, None),
+    ],
+)
+def test_a_cron_counts_that_reads_the_directory(
+    tmp_path: Path, name: str, target: str | None, known: str | None
+) -> None:
+    if target is None:
+        put(tmp_path, name).chmod(0o755)
+    else:
+        put(tmp_path, target).chmod(0o755)
+        put(tmp_path, name).unlink()
+        (tmp_path / name).symlink_to(tmp_path / target)
+    found = find_cron(tmp_path)
+    assert (found and found.name) == known
+
+
+def test_the_unit_stops_as_a_user_would_stop_it_and_hides_nothing_in_run() -> None:
+    lines = UNIT.read_text().splitlines()
+    assert {"KillMode=mixed", "TimeoutStartSec=1h", "UMask=0022"} <= set(lines)
