@@ -43,6 +43,7 @@ def plan_attach(inventory: Inventory, wish: AttachWish) -> Plan:
         draft.notes += dict.fromkeys(silent)
         _connect(draft, inventory, wish, routes)
         result = _disk(draft, inventory, wish, routes)
+        _let_go(draft, inventory, wish, routes)
     except IscsictlError as error:
         refusal = error
     return Plan(tuple(draft.steps), refusal, notes=tuple(draft.notes), result=result)
@@ -65,6 +66,17 @@ def _connect(
             )
         login = actions.Login(route.target, route.portal, route.iface, wish.lun)
         draft.add(login, route.subject, "opens the session", done=session is not None)
+
+
+def _let_go(
+    draft: Draft, inventory: Inventory, wish: AttachWish, routes: tuple[Route, ...]
+) -> None:
+    """End the holds on what is wanted again, once it is there."""
+    for hold in inventory.holds:
+        if (wish.mount is not None and hold.covers_mount(wish.mount)) or any(
+            hold.covers(route.target, route.portal, route.iface) for route in routes
+        ):
+            draft.add(actions.DropHold(hold), hold.name, "it is wanted again")
 
 
 def _record(draft: Draft, inventory: Inventory, wish: AttachWish, route: Route) -> None:

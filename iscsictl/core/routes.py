@@ -40,6 +40,7 @@ def session_of(record: NodeRecord, sessions: tuple[Session, ...]) -> Session | N
 def find_routes(inventory: Inventory, wish: AttachWish) -> tuple[Route, ...]:
     """Return the ways to the wished target: one, or all where multipathd stands over them.
 
+    The one is that of a session, if there is any: another session would show the disk twice.
     Raises NotFoundError, UnreachableError, or what discovery met.
     """
     known = _recorded(inventory, wish)
@@ -53,8 +54,10 @@ def find_routes(inventory: Inventory, wish: AttachWish) -> tuple[Route, ...]:
             f"no portal of {target} answers ({reasons})",
             hint="check the array's address, the cable and the route: ping, iscsictl doctor",
         )
-    chosen = answering if inventory.host.multipathd else answering[:1]
-    return tuple(_route(inventory, target, portal, wish.iface) for portal in chosen)
+    routes = [_route(inventory, target, portal, wish.iface) for portal in answering]
+    if inventory.host.multipathd:
+        return tuple(routes)
+    return (min(routes, key=lambda route: route.session is None),)
 
 
 def _route(inventory: Inventory, target: str, portal: Portal, iface: str) -> Route:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from iscsictl.core import wishing
+from iscsictl.core.build import record_values
 from iscsictl.errors import UsageError
 from iscsictl.lazyclass import dataclass
 from iscsictl.model.names import Portal, parse_portal
@@ -339,6 +340,20 @@ class _Reader:
                 ):
                     lun = "" if None in {wish.lun, theirs.lun} else f" LUN {wish.lun}"
                     raise self._twice(number, "target", f"{wish.target}{lun}", other)
+                if (wish.target, wish.iface) == (theirs.target, theirs.iface):
+                    self._share_records(number, volume, other)
+
+    def _share_records(self, number: int, volume: Volume, other: Volume) -> None:
+        """Raise where two volumes want different values in the node records that both use."""
+        theirs = _recorded(other)
+        for key, value in _recorded(volume).items():
+            if theirs.get(key, value) != value:
+                raise self._fault(
+                    ("volume", number, key if key in {"chap", "mutual"} else "set"),
+                    f"{key} is not that of volume {other.name!r} (line {other.place[0]}), but "
+                    f"both use the node records of {volume.wish.target}",
+                    "give all volumes of a target the same chap, mutual and set",
+                )
 
     def _twice(self, number: int, key: str, what: str, other: Volume) -> UsageError:
         line, column = other.place
@@ -366,6 +381,13 @@ class _Reader:
             f"{self.name}, line {line}, column {column}: {text}",
             hint=hint or "what a volume takes: iscsictl apply --help",
         )
+
+
+def _recorded(volume: Volume) -> dict[str, object]:
+    """Return what a volume wants in its node records."""
+    accounts = {"chap": volume.chap, "mutual": volume.mutual}
+    named = {key: account for key, account in accounts.items() if account is not None}
+    return {**named, **record_values(volume.wish, multipath=False)}
 
 
 def _names_of(chap: Credential | None, mutual: Credential | None) -> dict[str, str]:

@@ -11,16 +11,17 @@ from iscsictl.errors import InterruptError, IscsictlError, PartialError, Refused
 from iscsictl.lazyclass import dataclass
 from iscsictl.model.actions import DiskId, WriteFstab
 from iscsictl.model.inventory import Inventory
-from iscsictl.model.plan import Hazard, Plan, Report
+from iscsictl.model.plan import Hazard, Plan, Report, Status
 from iscsictl.model.volume import Volume
 from iscsictl.model.wish import AttachWish
 
 PLAN_SCHEMA = "iscsictl.plan/1"
+_TO_DO = frozenset({Status.PLANNED.value, Status.FORECAST.value})
 
 
 @dataclass(frozen=True)
 class SavedVolume:
-    """What a saved plan says of a volume: the hazard of each step by id, and its disk if known."""
+    """What a saved plan says of a volume: the hazard of each step to do, and its disk if known."""
 
     steps: Mapping[str, Hazard]
     wwid: str | None = None
@@ -32,6 +33,10 @@ class SavedPlan:
 
     text: str
     volumes: Mapping[str, SavedVolume]
+
+
+class NotTriedError(IscsictlError):
+    """A volume was not begun, because one that it stands on failed."""
 
 
 class MisfitError(RefusedError):
@@ -123,7 +128,7 @@ def _saved_steps(document: Mapping[str, Any], name: object) -> dict[str, Hazard]
     return {
         f"{row['action']}:{row['subject']}": Hazard(row["hazard"])
         for row in document["steps"]
-        if row["volume"] == name
+        if row["volume"] == name and row["status"] in _TO_DO
     }
 
 
@@ -135,11 +140,12 @@ def verdict(reports: Mapping[str, Report]) -> IscsictlError | None:
             return error
     if not failed:
         return None
-    name, first = next(iter(failed.items()))
+    tried = {name: e for name, e in failed.items() if not isinstance(e, NotTriedError)} or failed
+    name, first = next(iter(tried.items()))
     text = f"{len(failed)} of {len(reports)} volumes failed; the first, {name}: {first.text}"
     if len(reports) == 1:
         text = f"{name}: {first.text}"
-    if len(failed) == len(reports) and len({error.exit for error in failed.values()}) == 1:
+    if len(failed) == len(reports) and len({error.exit for error in tried.values()}) == 1:
         whole = IscsictlError(text, hint=first.hint, tool_exit=first.tool_exit)
         whole.exit = first.exit
         return whole

@@ -6,6 +6,7 @@ from typing import Any
 from iscsictl.core.pairs import Pairs
 from iscsictl.engine.context import Context
 from iscsictl.engine.effect import Effect
+from iscsictl.errors import IscsictlError
 from iscsictl.model import actions
 from iscsictl.model.fstab import Fstab, FstabLine
 from iscsictl.model.plan import Action
@@ -44,7 +45,11 @@ def _write_fstab(action: actions.WriteFstab, context: Context) -> Effect:
     )  # fmt: skip
     effect = _edit_fstab(context, lambda old: _put(old, line, action.wwid))
     if effect.changed:
-        _tell_systemd(context)
+        try:
+            _tell_systemd(context)
+        except IscsictlError:
+            _put_back(context, effect.before, action.wwid)
+            raise
     return effect
 
 
@@ -88,10 +93,12 @@ def _drop_fstab(action: actions.DropFstab, context: Context) -> Effect:
     return effect
 
 
+def _put_back(context: Context, before: Fstab, wwid: str) -> Effect:
+    return _edit_fstab(context, lambda now: fstab_edit.with_lines_of(now, before, wwid))
+
+
 def _restore_fstab(action: actions.RestoreFstab, context: Context) -> Effect:
-    effect = _edit_fstab(
-        context, lambda now: fstab_edit.with_lines_of(now, action.before, action.wwid)
-    )
+    effect = _put_back(context, action.before, action.wwid)
     if effect.changed:
         context.reload()
     return effect

@@ -143,10 +143,15 @@ class Shared(Context):
         """Note what is to be done at the end."""
         self._afterwards.setdefault(what, do)
 
-    def settle(self) -> None:
-        """Do it, in the order in which it was asked for first."""
+    def settle(self) -> list[IscsictlError]:
+        """Do it, in the order in which it was asked for first; return what failed."""
+        failed = []
         while self._afterwards:
-            self._afterwards.pop(next(iter(self._afterwards)))()
+            try:
+                self._afterwards.pop(next(iter(self._afterwards)))()
+            except IscsictlError as error:
+                failed.append(error)
+        return failed
 
     def _edit_all(self, edits: Sequence[Edit]) -> list[Any]:
         """Make all edits in one go; if that is refused, one by one, so that each has its own."""

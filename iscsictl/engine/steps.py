@@ -186,7 +186,9 @@ def _mount(action: actions.Mount, context: Context) -> Effect:
     if "ro" not in action.options:
         why = mounts.takes_writes(action.path)
         if why is not None:
-            raise IscsictlError(f"{action.path} is mounted but takes no writes: {why}")
+            error = IscsictlError(f"{action.path} is mounted but takes no writes: {why}")
+            error.wrote = made
+            raise error
     return Effect(made)
 
 
@@ -197,7 +199,11 @@ def _own(action: actions.Own, _: Context) -> Effect:
 
 def _require(action: actions.RequireMount, context: Context) -> Effect:
     systemd.require_mount(action.unit, action.path, context.root)
-    context.reload()
+    try:
+        context.reload()
+    except IscsictlError as error:
+        error.wrote = True
+        raise
     return Effect()
 
 

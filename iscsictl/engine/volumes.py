@@ -3,7 +3,9 @@
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 
+from iscsictl.core.volumes import NotTriedError
 from iscsictl.engine.act import Done
 from iscsictl.engine.converge import Run, Task, dry_run
 from iscsictl.engine.shared import Shared
@@ -32,10 +34,6 @@ class Errand:
     after: frozenset[str] = frozenset()
 
 
-class NotTriedError(IscsictlError):
-    """A volume was not begun, because one that it stands on failed."""
-
-
 def foresee(errands: Sequence[Errand], context: Shared, at_once: int) -> dict[str, Report]:
     """Return by name what would be done; nothing is changed."""
     reports = _side_by_side(errands, at_once, lambda one, _: _foreseen(one, context))
@@ -61,12 +59,20 @@ def converge_all(
     try:
         _side_by_side(errands, at_once, carry_out)
     finally:
-        context.settle()
-    return {name: run.report for name, run in runs.items()}
+        failed = context.settle()
+    return {name: _not_settled(run.report, failed) for name, run in runs.items()}
+
+
+def _not_settled(report: Report, failed: Sequence[IscsictlError]) -> Report:
+    """Return what became of an errand when what was left for the end `failed`."""
+    if not failed or report.error is not None or not report.changed:
+        return report
+    return replace(report, error=failed[0])
 
 
 def _foreseen(errand: Errand, context: Shared) -> Report:
     try:
+        stop.check()
         return dry_run(errand.task, context)
     except IscsictlError as error:
         return Report(error=error)

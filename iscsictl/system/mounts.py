@@ -1,6 +1,7 @@
 """Mounts: what is mounted where, in every namespace, and mounting and unmounting."""
 
 import contextlib
+import errno
 import os
 import re
 import stat
@@ -217,26 +218,31 @@ def takes_writes(path: str) -> str | None:
     """Tell why a mounted filesystem cannot be written, or None if it can.
 
     A nameless file is written and synced (O_TMPFILE); where the filesystem has no such files,
-    its flags must do.
+    its flags must do. One that is full can be written.
     """
     try:
         if os.statvfs(path).f_flag & os.ST_RDONLY:
             return "it is mounted read-only"
         fd = os.open(path, os.O_TMPFILE | os.O_WRONLY, 0o600)
     except OSError as error:
-        return None if error.errno in _NO_TMPFILE else (error.strerror or "unknown error").lower()
+        return _why(error)
     try:
         os.write(fd, b"\0")
         os.fsync(fd)
     except OSError as error:
-        return (error.strerror or "unknown error").lower()
+        return _why(error)
     finally:
         os.close(fd)
         none_starting()
     return None
 
 
-_NO_TMPFILE = frozenset({21, 22, 95})
+# Where there are no nameless files, and where all is full: neither says that writes fail.
+_NO_REASON = frozenset({errno.EISDIR, errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSPC, errno.EDQUOT})
+
+
+def _why(error: OSError) -> str | None:
+    return None if error.errno in _NO_REASON else (error.strerror or "unknown error").lower()
 
 
 def set_owner(path: str, uid: int | None, gid: int | None, mode: int | None) -> None:

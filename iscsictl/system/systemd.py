@@ -1,5 +1,6 @@
 """systemd: the login service, reloads, drop-ins. Looking needs no process."""
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -67,9 +68,12 @@ def has_read_fstab(root: Path = Path("/")) -> bool:
 
     True where there is no systemd.
     """
+    made = root / "run/systemd/generator"
     try:
-        made = (root / "run/systemd/generator").stat().st_mtime
-        return made >= (root / "etc/fstab").stat().st_mtime
+        # The first of its files is the nearest to the moment when fstab was read.
+        times = [entry.stat(follow_symlinks=False).st_mtime for entry in os.scandir(made)]
+        began = min(times, default=made.stat().st_mtime)
+        return began >= (root / "etc/fstab").stat().st_mtime
     except OSError:
         return True
 
@@ -90,16 +94,15 @@ def reload_soon(root: Path = Path("/")) -> None:
     if not running(root):
         return
     made = root / "run/systemd/generator"
-    before = _identity(made)
-    begin(["systemctl", "daemon-reload"], lambda: _identity(made) != before)
+    before = _inode(made)
+    begin(["systemctl", "daemon-reload"], lambda: _inode(made) != before)
 
 
-def _identity(path: Path) -> tuple[int, int] | None:
+def _inode(path: Path) -> int | None:
     try:
-        status = path.stat()
+        return path.stat().st_ino
     except OSError:
         return None
-    return status.st_ino, status.st_mtime_ns
 
 
 def _escaped(path: str) -> str:

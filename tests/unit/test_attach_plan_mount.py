@@ -4,6 +4,7 @@ import pytest
 
 from iscsictl.errors import Exit
 from iscsictl.model import actions
+from iscsictl.model.hold import Hold
 from iscsictl.model.inventory import Known, Place, Users
 from iscsictl.model.wish import Consent
 from iscsictl.parse.fstab import parse_fstab
@@ -11,6 +12,7 @@ from tests.unit.attach_seen import W, here, planned, refused, step, verbs
 from tests.worlds import (
     CLAIMED,
     DIR,
+    TARGET,
     blank,
     line,
     parted,
@@ -104,3 +106,13 @@ def test_without_boot_the_line_is_noauto_and_the_record_not_automatic() -> None:
     assert isinstance(settings, actions.WriteRecord)
     assert fstab.boot is False
     assert "node.startup" not in settings.changes
+
+
+def test_what_was_on_hold_is_wanted_again_once_it_is_mounted() -> None:
+    on_mount, elsewhere = Hold(mount_point=f"{DIR}/"), Hold(mount_point="/elsewhere")
+    on_target = Hold(target=TARGET)
+    plan = planned(here(blank(W)).having(holds=(on_mount, elsewhere, on_target)))
+    assert verbs(plan)[-2:] == ["unhold", "unhold"]
+    ended = [s.action.hold for s in plan.steps if isinstance(s.action, actions.DropHold)]
+    assert ended == [on_mount, on_target]
+    assert "unhold" not in verbs(planned(here(blank(W)).having(holds=(elsewhere,))))

@@ -81,3 +81,18 @@ def test_nothing_is_written_to_see_how_it_goes_while_the_disk_is_away(
         line = MountLine(number, "/", "/srv", fstype="ext4", source="/dev/x", options=("rw",))
         if number == "8:0" or not kname.startswith("dm"):
             assert mounts._answers(line, tmp_path) == answers
+
+
+@needs_root
+def test_a_filesystem_that_is_full_takes_writes(tmp_path: Path) -> None:
+    place = tmp_path / "place"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "none", str(place)]
+    if subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("nothing can be mounted here")
+    try:
+        with pytest.raises(OSError, match="No space left"):
+            (place / "file").write_bytes(bytes(1 << 20))
+        assert mounts.takes_writes(str(place)) is None
+    finally:
+        mounts.unmount(str(place))

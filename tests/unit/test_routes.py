@@ -294,3 +294,13 @@ def test_the_tag_that_was_asked_for_chooses_among_twin_records() -> None:
     for tag in (1, 2):
         (known,) = recorded_portals(twins, wish(target=TARGET, portals=(replace(A, tpgt=tag),)))
         assert known.tpgt == tag
+
+
+def test_without_multipathd_the_way_that_has_a_session_is_taken() -> None:
+    world = Inventory((record(A), record(B)), (session(portal=B, asked=B, iface="default"),))
+    assert portals(find_routes(world, wish(portals=(A, B), target=TARGET))) == [B]
+    assert portals(
+        find_routes(replace(world, sessions=()), wish(portals=(A, B), target=TARGET))
+    ) == [A]
+    several = replace(world, host=MULTIPATH)
+    assert portals(find_routes(several, wish(portals=(A, B), target=TARGET))) == [A, B]

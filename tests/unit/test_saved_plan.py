@@ -9,7 +9,7 @@ import pytest
 from iscsictl.core.spec import read_volumes
 from iscsictl.core.volumes import MisfitError, plan_volume, read_saved, wwid_of
 from iscsictl.errors import Exit, UsageError
-from iscsictl.model.plan import Hazard, Outcome, Plan, Report
+from iscsictl.model.plan import Hazard, Outcome, Plan, Report, Status
 from iscsictl.model.volume import Volume
 from iscsictl.parse.toml import parse_toml
 from iscsictl.ui.manyview import document, summary
@@ -40,7 +40,7 @@ def test_what_was_saved_is_read_again_with_its_file() -> None:
     plan = planned(world(blank(W)))
     kept = read_saved(saved(plan), "s")
     assert kept.text == TEXT
-    assert kept.volumes["mail"].steps == {s.id: s.hazard for s in plan.steps}
+    assert kept.volumes["mail"].steps == {s.id: s.hazard for s in plan.pending}
     assert Hazard.DESTROYS in kept.volumes["mail"].steps.values()
     assert [v.name for v in read_volumes(*parse_toml(kept.text, "s"), "s")] == ["mail"]
 
@@ -80,6 +80,14 @@ def test_a_step_that_destroys_is_not_done_where_none_was_saved() -> None:
     assert isinstance(refusal, MisfitError)
     assert refusal.exit is Exit.REFUSED
     assert "no longer fits" in refusal.text
+
+
+def test_what_was_so_when_it_was_saved_is_not_done_later() -> None:
+    plan = planned(world(blank(W)))
+    so = Plan(tuple(replace(step, status=Status.UNCHANGED) for step in plan.steps))
+    refusal = planned(world(blank(W)), saved(so)).refusal
+    assert isinstance(refusal, MisfitError)
+    assert refusal.text.endswith(f"{plan.pending[0].id} was not part of it")
 
 
 @pytest.mark.parametrize(

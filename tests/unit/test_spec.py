@@ -156,6 +156,16 @@ def test_every_key_reaches_the_wish() -> None:
         (LEAST + OTHER.replace('"b"', '"a"'), (6, 1), "name: 'a' is that of volume 'a' too"),
         (LEAST + 'mount = "/a"\n' + OTHER + 'mount = "/a/"\n', (10, 1), "mount: '/a' is that of"),
         (LEAST + OTHER.replace(":b", ":a"), (8, 1), "is that of volume 'a' too (line 1, column 1)"),
+        (
+            LEAST + "lun = 1\nset = { \"node.session.timeo.replacement_timeout\" = \"120\" }\n"
+            + OTHER.replace(":b", ":a") + "lun = 2\n",
+            (7, 1), "is not that of volume 'a' (line 1), but both use the node records of iqn",
+        ),
+        (
+            LEAST + "lun = 1\nchap = { user = \"u\" }\n"
+            + OTHER.replace(":b", ":a") + "lun = 2\nchap = { user = \"v\" }\n",
+            (12, 1), "chap is not that of volume 'a' (line 1)",
+        ),
         (LEAST + "lun = 1\n" + OTHER.replace(":b", ":a") + "lun = 1\n", (9, 1), "a LUN 1 is that"),
         (LEAST + 'wwid = "x"\n' + OTHER + 'wwid = "x"\n', (10, 1), "wwid: 'x' is that of volume"),
     ],

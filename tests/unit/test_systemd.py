@@ -36,6 +36,16 @@ def test_fstab_is_read_when_units_were_made_after_its_last_change(
     assert has_read_fstab(booted) is read
 
 
+def test_what_a_generator_writes_late_does_not_mean_that_it_read_late(booted: Path) -> None:
+    changed = (booted / "etc/fstab").stat().st_mtime_ns
+    for name, seconds in (("srv.mount", -1), ("late.target", 1)):
+        unit = booted / MADE / name
+        unit.touch()
+        os.utime(unit, ns=(changed + seconds * 10**9,) * 2)
+    os.utime(booted / MADE, ns=(changed + 10**9,) * 2)
+    assert not has_read_fstab(booted)
+
+
 def test_nothing_is_unread_without_systemd_or_without_fstab(booted: Path) -> None:
     (booted / "etc/fstab").unlink()
     assert has_read_fstab(booted)
@@ -52,7 +62,9 @@ def test_a_reload_is_at_it_once_what_the_generators_had_made_is_gone(
     def begin(argv: Sequence[str], begun: Callable[[], bool]) -> None:
         seen.append(list(argv))
         seen.append(begun())
-        (booted / MADE).rmdir()
+        (booted / MADE / "of-another-reload").touch()
+        seen.append(begun())
+        (booted / MADE).rename(booted / "before")
         seen.append(begun())
         (booted / MADE).mkdir()
         seen.append(begun())
@@ -62,7 +74,7 @@ def test_a_reload_is_at_it_once_what_the_generators_had_made_is_gone(
     assert seen == []
     (booted / "run/systemd/system").mkdir()
     reload_soon(booted)
-    assert seen == [["systemctl", "daemon-reload"], False, True, True]
+    assert seen == [["systemctl", "daemon-reload"], False, False, True, True]
 
 
 PATHS = (

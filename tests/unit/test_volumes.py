@@ -180,6 +180,43 @@ def test_what_is_mounted_on_another_is_done_after_it_or_not_at_all(
     assert "mounted on" in reports["inner"].error.text
 
 
+def test_one_that_was_not_begun_does_not_make_a_failure_partial(host: Host, tmp_path: Path) -> None:
+    inner, outer = host.errand("inner", "t2", "outer"), host.errand("outer", "t1", refuse=True)
+    error = verdict(run(tmp_path, inner, outer))
+    assert error is not None
+    assert error.exit is Exit.REFUSED
+    assert "the first, outer: outer is foreign" in error.text
+
+
+def test_what_was_left_for_the_end_is_all_done_and_a_failure_is_told_of_each(
+    host: Host, tmp_path: Path
+) -> None:
+    ends: list[str] = []
+    context = Shared(5, tmp_path)
+
+    def fail() -> None:
+        raise IscsictlError("systemctl: no")
+
+    def plan_end() -> None:
+        context.afterwards("first", fail)
+        context.afterwards("second", lambda: ends.append("second"))
+
+    host.when["login", "t0"] = plan_end
+    errands = [host.errand("v0", "t0"), host.errand("v1", "t1", refuse=True)]
+    reports = converge_all(errands, context, lambda *_: None, 4)
+    assert ends == ["second"]
+    told = {name: report.error.text for name, report in reports.items() if report.error}
+    assert told == {"v0": "systemctl: no", "v1": "v1 is foreign"}
+    assert reports["v0"].changed
+
+
+def test_after_an_interrupt_no_more_is_looked_at(host: Host, tmp_path: Path) -> None:
+    stop._asked.append(2)
+    reports = foresee([host.errand("v", "t")], Shared(5, tmp_path), 2)
+    assert isinstance(reports["v"].error, InterruptError)
+    assert reports["v"].outcomes == ()
+
+
 def test_after_an_interrupt_all_stays_and_the_verdict_is_the_signal(
     host: Host, tmp_path: Path
 ) -> None:
