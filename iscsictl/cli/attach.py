@@ -5,7 +5,7 @@ import pwd
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import click
 
@@ -28,16 +28,20 @@ from iscsictl.system.mounts import real
 
 Given = TypeVar("Given")
 Value = TypeVar("Value")
+_LAST_ID: Final = 2**32 - 2
 
 
 def _id(text: str, look_up: Callable[[str], int]) -> int | None:
     if not text:
         return None
-    return int(text) if re.fullmatch(r"[0-9]{1,9}", text) else look_up(text)
+    return int(text) if re.fullmatch(r"[0-9]{1,10}", text) else look_up(text)
 
 
 def owner_ids(text: str, what: str) -> tuple[int | None, int | None]:
-    """Return the numbers of USER:GROUP; None for the half that is not there."""
+    """Return the numbers of USER:GROUP; None for the half that is not there.
+
+    The last number of 32 bits is nobody's: chown(2) takes it for -1, which changes nothing.
+    """
     user, _, group = text.partition(":")
     if not user and not group:
         raise UsageError(f"{what} {text}: expected USER:GROUP, or one of them")
@@ -46,6 +50,9 @@ def owner_ids(text: str, what: str) -> tuple[int | None, int | None]:
         gid = _id(group, lambda name: grp.getgrnam(name).gr_gid)
     except (KeyError, ValueError):
         raise UsageError(f"{what} {text}: there is no such user or group") from None
+    for number in (uid, gid):
+        if number is not None and number > _LAST_ID:
+            raise UsageError(f"{what} {text}: no user or group has a number above {_LAST_ID}")
     return uid, gid
 
 

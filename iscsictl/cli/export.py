@@ -17,8 +17,9 @@ from iscsictl.ui.text import visible
 def export(settings: Settings) -> int:
     """Print the file of volumes of this host as it is.
 
-    Records, sessions and our lines of fstab, put together; plan finds nothing to change in what
-    comes out. Secrets are not in it.
+    Records, sessions and our lines of fstab, put together. Plan finds nothing to change in what
+    comes out, but for what is said on standard error: what had to be left out and why, and what
+    plan will still have to do, such as to mount what was unmounted. Secrets are not in it.
     """
     need_root("export")
     found = collect(*for_export(settings.root))

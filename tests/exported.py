@@ -1,0 +1,187 @@
+"""Hosts on which `attach` has made volumes, for the tests of `export`."""
+
+import tomllib
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from iscsictl.cli.attach import owner_ids
+from iscsictl.core.build import plan_attach, record_values
+from iscsictl.core.export import Export, render
+from iscsictl.core.spec import read_volumes
+from iscsictl.core.volumes import plan_volume
+from iscsictl.model.content import Content, Filesystem, Signature
+from iscsictl.model.fstab import Fstab
+from iscsictl.model.hold import Hold
+from iscsictl.model.inventory import HostFacts, Inventory, Known, Place
+from iscsictl.model.listing import Block, Disk, Host, Lun, Mount, Session, Status, blocks
+from iscsictl.model.listing import Path as DiskPath
+from iscsictl.model.names import Portal
+from iscsictl.model.plan import Plan
+from iscsictl.model.record import MASK, NodeRecord
+from iscsictl.model.volume import Volume
+from iscsictl.parse.fstab import append_line, mount_line
+from iscsictl.parse.toml import parse_toml
+
+SECOND = Portal("203.0.113.5", 3260, 1)
+SPARE = Portal("198.51.100.5", 3260, 1)
+PLAIN = HostFacts()
+
+
+@dataclass(frozen=True)
+class Made:
+    """One volume as a run of `attach` left it, and what became of it since.
+
+    `at` is where its filesystem is mounted ("" its place, None nowhere), `ways` how many sessions
+    lead to it, `spare` whether a record without a session does, `twin` whether a second target
+    shows the disk too.
+    """
+
+    name: str
+    lun: int
+    portal: Portal
+    options: list[str]
+    fs: str
+    user: str | None
+    theirs: str | None
+    timeout: str
+    waited: bool
+    uid: int
+    gid: int
+    mode: int
+    startup: str = "automatic"
+    boot: bool = True
+    lined: bool = True
+    placed: bool = True
+    at: str | None = ""
+    ways: int = 1
+    nic: bool = False
+    spare: bool = False
+    twin: bool = False
+    status: Status = "up"
+    known: bool = True
+    held: bool = False
+    empty: bool = True
+    method: str | None = "CHAP"
+
+
+class Machine:
+    """A host on which `attach` has made these volumes."""
+
+    def __init__(self, rows: list[Made], facts: HostFacts = PLAIN) -> None:
+        self.facts = facts
+        self.records: list[NodeRecord] = []
+        self.sessions: list[Session] = []
+        self.disks: list[Disk] = []
+        self.places: dict[str, Place] = {}
+        self.fstab = Fstab()
+        self.holds: list[Hold] = []
+        self.waits: dict[str, tuple[str, ...]] = {}
+        for number, row in enumerate(rows):
+            self._make(number, row)
+
+    @property
+    def inventory(self) -> Inventory:
+        return Inventory(
+            tuple(self.records), tuple(self.sessions), tuple(self.disks), self.fstab,
+            host=replace(self.facts, required=self.waits), holds=tuple(self.holds),
+        )  # fmt: skip
+
+    def _make(self, number: int, row: Made) -> None:
+        target, path = f"iqn.2001-04.com.example:{number}", f"/srv/{row.name}"
+        wwid = f"naa.{number}" if row.known else None
+        ways = [(target, row.portal, "default"), (target, SECOND, "nic" if row.nic else "default")]
+        ways = ways[: row.ways] + ([(f"{target}.b", row.portal, "default")] if row.twin else [])
+        for way in ways or [(target, row.portal, "default")]:
+            self._record(row, *way)
+        if row.spare:
+            self._record(row, target, SPARE, "default")
+        paths = tuple(self._session(row, *way, wwid) for way in ways)
+        uuid = f"u-{number}"
+        spot = (
+            {"": path, "/mnt": f"/mnt/{number}"}.get(row.at or "") if row.at is not None else None
+        )
+        if paths:
+            mapped = len(paths) > 1 and self.facts.multipathd
+            block = Block(
+                f"/dev/dm-{number}" if mapped else paths[0].device, "mpath" if mapped else "disk",
+                fstype=row.fs, uuid=uuid, mounts=(Mount(spot, ("rw",)),) if spot else (),
+            )  # fmt: skip
+            self.disks.append(Disk(wwid=wwid, paths=paths, block=block))
+        if row.lined:
+            line = mount_line(
+                uuid, path if row.placed else "none", row.fs, row.options,
+                login_service="open-iscsi.service", wwid=f"naa.{number}", target=target,
+                lun=row.lun, boot=row.boot and row.placed,
+            )  # fmt: skip
+            self.fstab = append_line(self.fstab, line)
+        self.places[path] = Place(exists=True, empty=row.empty)
+        if spot == path and paths:
+            self.places[path] = Place(
+                exists=True, mounted="8:0", uid=row.uid, gid=row.gid, mode=row.mode
+            )
+        if row.waited:
+            self.waits[f"u{number}.service"] = (path,)
+        if row.held:
+            self.holds.append(Hold(mount_point=path, why="umount"))
+
+    def _record(self, row: Made, target: str, portal: Portal, iface: str) -> None:
+        timeout = "node.session.timeo.replacement_timeout"
+        values = {"node.startup": row.startup, timeout: row.timeout}
+        if row.method is not None:
+            values["node.session.auth.authmethod"] = row.method
+        if row.user is not None:
+            values |= {"node.session.auth.username": row.user, "node.session.auth.password": MASK}
+            if row.theirs is not None:
+                values |= {"node.session.auth.username_in": row.theirs,
+                           "node.session.auth.password_in": MASK}  # fmt: skip
+        self.records.append(
+            NodeRecord(path=Path(f"/r/{len(self.records)}"), values=values, target=target,
+                       portal=portal, iface=iface)
+        )  # fmt: skip
+
+    def _session(
+        self, row: Made, target: str, portal: Portal, iface: str, wwid: str | None
+    ) -> DiskPath:
+        sid = len(self.sessions) + 1
+        hctl, device = f"{sid}:0:0:{row.lun}", f"/dev/sd{sid}"
+        self.sessions.append(
+            Session("sysfs", target, sid=sid, portal=portal, persistent_portal=portal, iface=iface,
+                    status=row.status, host=Host(sid),
+                    luns=(Lun(row.lun, hctl, device, "running", wwid),))
+        )  # fmt: skip
+        return DiskPath(sid, hctl, device, "running")
+
+
+def content(disk: Disk) -> Content:
+    """What a probe of a disk with a filesystem on the whole of it finds."""
+    block = disk.block
+    users = tuple(f"the mount on {m.path}" for b in blocks(block) for m in b.mounts)
+    kind, uuid = block.fstype or "", block.uuid
+    return Content(disk.wwid or "", 1 << 30, 512, signatures=(Signature(kind, 0, uuid),),
+                   users=users, filesystem=Filesystem(block.device, None, kind, uuid))  # fmt: skip
+
+
+def read(found: Export) -> tuple[Volume, ...]:
+    text = render(found)
+    assert MASK not in text
+    assert tomllib.loads(text) == ({"volume": list(found.volumes)} if found.volumes else {})
+    return read_volumes(*parse_toml(text, "x"), "x") if found.volumes else ()
+
+
+def planned(machine: Machine, volume: Volume) -> Plan:
+    """What `plan` says of a volume on this machine."""
+    inventory = machine.inventory
+    uid, gid = owner_ids(volume.owner, "owner") if volume.owner is not None else (None, None)
+    wish = replace(volume.wish, uuid="new", uid=uid, gid=gid)
+    values = record_values(wish, multipath=machine.facts.multipathd)
+    unsettled = {
+        str(record.path): tuple(k for k, v in values.items() if record.values.get(k) != v)
+        for record in inventory.records
+        if (record.target, record.iface) == (wish.target, wish.iface)
+    }
+    contents = {disk.wwid: Known(content(disk)) for disk in inventory.disks if disk.wwid}
+    place = machine.places.get(wish.mount or "", Place())
+    now = replace(inventory, unsettled=unsettled, contents=contents, place=Known(place))
+    plan = plan_volume(now, volume, wish)
+    assert plan.steps == plan_attach(now, wish).steps
+    return plan
