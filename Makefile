@@ -16,8 +16,9 @@ help:
 	@echo "make mutants  do the tests notice each change in what guards data?"
 
 $(STAMP): setup.cfg pyproject.toml tests/install-deps
-	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
-	  (apt-get update -q && apt-get install -y -q python3-venv)
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
+	  $$sudo apt-get update -q && $$sudo apt-get install -y -q python3-venv; }
 	tests/install-deps
 	$(PYTHON) -m venv $(VENV)
 	$(RUN)/pip install --quiet --disable-pip-version-check setuptools wheel

@@ -230,7 +230,7 @@ _iscsictl_spec() {
     'iface add')
         subs=''
         opts='--transport --netdev --mac --ip -n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
-        vals=' --transport=@tcp:@iser:@bnx2i:@cxgb3i:@cxgb4i:@be2iscsi:@qla4xxx:@qedi --netdev= --mac= --ip= -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
+        vals=' --transport=@tcp:@iser:@bnx2i:@cxgb3i:@cxgb4i:@be2iscsi:@qla4xxx:@qedi:@ocs --netdev= --mac= --ip= -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args='none'
         ;;
     'iface ls')
@@ -248,7 +248,7 @@ _iscsictl_spec() {
     'iface set')
         subs=''
         opts='--transport --netdev --mac --ip -n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
-        vals=' --transport=@tcp:@iser:@bnx2i:@cxgb3i:@cxgb4i:@be2iscsi:@qla4xxx:@qedi --netdev= --mac= --ip= -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
+        vals=' --transport=@tcp:@iser:@bnx2i:@cxgb3i:@cxgb4i:@be2iscsi:@qla4xxx:@qedi:@ocs --netdev= --mac= --ip= -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args='iface none+'
         ;;
     'iface show')

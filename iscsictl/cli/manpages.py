@@ -43,6 +43,13 @@ FILES: Final[Mapping[str, str]] = {
     "/etc/iscsi/initiatorname.iscsi": "The name of this host.",
     "/etc/fstab":
         "The mounts. Lines of iscsictl carry x-iscsictl options; the others stay byte for byte.",
+    "/etc/udev/rules.d/62-iscsictl.rules":
+        "Keeps the filesystem of such a line on its own disk; there as long as a line is.",
+    "/etc/systemd/system/iscsictl-reconnect.service, "
+    "/etc/systemd/system/iscsictl-reconnect.timer, /etc/cron.d/iscsictl":
+        "What schedule install makes: the timer and its unit, or the file of cron.",
+    "/etc/systemd/system/UNIT.d/50-iscsictl-*.conf":
+        "What --required-by makes: the unit waits for the mount.",
     "/run/iscsictl": "The lock and the holds; gone after a boot.",
 }  # fmt: skip
 ENVIRONMENT: Final[Mapping[str, str]] = {

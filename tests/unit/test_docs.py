@@ -1,9 +1,13 @@
 """The documents say what is so: names, links, exit codes, command lines, man pages."""
 
+import ast
+import importlib
+import json
 import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -11,7 +15,12 @@ import pytest
 
 from iscsictl.cli import manpages
 from iscsictl.cli.main import cli
+from iscsictl.core.changes import Change
 from iscsictl.errors import Exit
+from iscsictl.model.listing import Listing
+from iscsictl.model.schedule import CRON, SERVICE, TIMER
+from iscsictl.system import pinrule
+from iscsictl.ui.jsonout import listing_json
 
 ROOT = Path(__file__).parents[2]
 MAN = ROOT / "docs" / "man"
@@ -173,3 +182,46 @@ def test_the_readme_says_in_bold_that_two_hosts_are_not_kept_apart() -> None:
     assert bold is not None
     assert "NOT kept apart" in bold[1]
     assert "takes no\n  reservation" in bold[1]
+
+
+def test_the_files_that_iscsictl_makes_are_in_its_page() -> None:
+    named = " ".join(manpages.FILES)
+    assert [
+        path for path in (CRON, SERVICE, TIMER, str(pinrule.path_of())) if path not in named
+    ] == []
+
+
+def documents_of_the_code() -> Iterator[tuple[str, frozenset[str]]]:
+    """The schema of each document that the code makes, with its other keys."""
+    listing = json.loads(listing_json(Listing()))
+    yield listing.pop("schema"), frozenset(listing)
+    for path in (ROOT / "iscsictl").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(node, ast.Dict):
+                continue
+            keys = [key.value for key in node.keys if isinstance(key, ast.Constant)]
+            if "schema" not in keys:
+                continue
+            value = node.values[keys.index("schema")]
+            if isinstance(value, ast.Name):
+                module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+                schema = getattr(importlib.import_module(module), value.id)
+            else:
+                schema = ast.literal_eval(value)
+            known = {str(key) for key in keys} - {"schema"}
+            if None in node.keys:  # a whole Change is put into it
+                assert schema == "iscsictl.watch/1"
+                known |= set(Change.__annotations__)
+            yield schema, frozenset(known)
+
+
+def test_every_json_document_is_on_its_page_with_its_keys() -> None:
+    rows = re.findall(
+        r"^\| (?:`(iscsictl\.[a-z-]+/\d)`)? ?\| [^|]+ \| ([^|]+) \|$",
+        (ROOT / "docs" / "json.md").read_text(), re.MULTILINE,
+    )  # fmt: skip
+    told, schema = set(), ""
+    for name, keys in rows:
+        schema = name or schema
+        told.add((schema, frozenset(re.findall(r"`([a-z_]+)(?:\[\]|\{\})?`", keys))))
+    assert told == set(documents_of_the_code())
