@@ -1,5 +1,6 @@
 """Plan what is made on a disk by hand: a partition table, a filesystem, more room for one."""
 
+import shlex
 from dataclasses import field
 
 from iscsictl.core import partitions
@@ -69,7 +70,9 @@ def _label(draft: Draft, inventory: DiskInventory, kind: str, consent: Consent) 
         )
     require_free(device.device, inventory.used)
     require_writable(chosen.disk)
-    right = right_to_destroy(inventory.found, device.device, consent, claim=None, table="none")
+    right = right_to_destroy(
+        inventory.found, device.device, consent, claim=None, table="none", keep=""
+    )
     for line in inventory.fstab.by_wwid(device.wwid):
         raise RefusedError(
             f"/etc/fstab line {line.number} is for a filesystem on this disk",
@@ -122,7 +125,9 @@ class _Mkfs:
         self._refuse_table(content)
         claim = self._claim(lines)
         claimed = claim.uuid if claim is not None else None
-        right = right_to_destroy(content, self.node, self.wish.consent, claim=claimed, table="none")
+        right = right_to_destroy(
+            content, self.node, self.wish.consent, claim=claimed, table="none", keep=""
+        )
         self._refuse_mounted(lines, content)
         resumed = claimed if right is not Right.CONFIRMED else None
         if resumed is None and claim is not None:
@@ -159,11 +164,13 @@ class _Mkfs:
     def _claim(self, lines: list[FstabLine]) -> FstabLine | None:
         """Return the claim of a run that was stopped on this very device."""
         others = {b.uuid for b in blocks(self.chosen.disk.block) if b is not self.chosen.block}
-        claim = next((x for x in lines if x.is_claim and x.uuid not in others), None)
+        places = {None, self.chosen.part or 0}
+        claims = (x for x in lines if x.is_claim and x.part in places)
+        claim = next((x for x in claims if x.uuid not in others), None)
         if claim is None:
             return None
         if self.wish.consent.wipe is None:
-            if claim.mount_point is not None or claim.fstype != self.wish.fs:
+            if claim.part is None or claim.fstype != self.wish.fs:
                 raise RefusedError(
                     f"a run that was stopped was making {claim.fstype} on this disk "
                     f"(/etc/fstab line {claim.number})",
@@ -187,7 +194,7 @@ class _Mkfs:
                 raise RefusedError(
                     f"/etc/fstab line {line.number} mounts what is on {self.node} "
                     f"on {line.mount_point}",
-                    hint=f"take it out first: iscsictl fstab rm {line.mount_point}",
+                    hint=f"take it out first: iscsictl fstab rm {shlex.quote(line.mount_point)}",
                 )
             drop = disk_actions.DropLine(line.raw)
             self.draft.add(drop, line.uuid or "", "its filesystem goes")
@@ -195,7 +202,7 @@ class _Mkfs:
     def _steps(self, uuid: str, right: Right, *, resumed: bool = False, done: bool = False) -> None:
         add, device, wish, part = self.draft.add, self.device, self.wish, self.chosen.part
         if not done:
-            claim = disk_actions.ClaimPart(device, uuid, None, wish.fs)
+            claim = disk_actions.ClaimPart(device, uuid, None, wish.fs, part or 0)
             add(claim, self.name, "notes in fstab that it is being made", done=resumed)
         if right is Right.CONFIRMED and part is None:
             add(actions.Wipe(device), self.name, "erases what is there, as confirmed")

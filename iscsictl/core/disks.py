@@ -2,6 +2,7 @@
 
 import os.path
 import re
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import field, replace
 
@@ -200,7 +201,7 @@ def require_free(device: str, used: Users) -> None:
     if holders:
         raise InUseError(
             f"{device} is in use: {', '.join(holders)}",
-            hint=f"end that use first: iscsictl umount {used.mounts[0]}"
+            hint=f"end that use first: iscsictl umount {shlex.quote(used.mounts[0])}"
             if used.mounts
             else "end that use first",
         )

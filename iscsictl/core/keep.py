@@ -1,5 +1,6 @@
 """Plan a reconnect: what should be connected and mounted, and is not. Nothing is taken down."""
 
+import shlex
 from collections.abc import Iterator, Mapping
 
 from iscsictl.core.choice import subject_of, torn_error
@@ -192,7 +193,8 @@ def _mount_of(line: FstabLine) -> actions.Mount:
 
 def _on_hold(name: str) -> RefusedError:
     return RefusedError(
-        f"{name} is on hold", hint=f"let it be looked after again: iscsictl unhold {name}"
+        f"{name} is on hold",
+        hint=f"let it be looked after again: iscsictl unhold {shlex.quote(name)}",
     )
 
 
@@ -213,7 +215,7 @@ def _trouble(
             hint="check the array, the cable and the route; see: iscsictl doctor",
         )
     places = [line.mount_point or "" for line in lines if line.target == record.target]
-    what = f"umount {' '.join(places)}, fsck, " if places else ""
+    what = f"umount {shlex.join(places)}, fsck, " if places else ""
     return UnreachableError(
         f"{where} for longer than its recovery timeout: its disks fail all that is written",
         hint=f"bring the array back; then: {what}iscsictl reconnect; for a longer wait raise "
@@ -230,6 +232,6 @@ def _fallen(now: Mounted, wished: actions.Mount) -> IscsictlError | None:
         return None
     return IscsictlError(
         f"{path} is mounted, but {problem}",
-        hint=f"see the kernel's log for the cause; then: umount {path}, check the "
+        hint=f"see the kernel's log for the cause; then: umount {shlex.quote(path)}, check the "
         f"filesystem (fsck UUID={wished.uuid}), iscsictl reconnect",
     )

@@ -1,5 +1,7 @@
 """Plan what becomes of a disk: a filesystem is made, taken over or found, and mounted."""
 
+import shlex
+
 from iscsictl.core import safety
 from iscsictl.core.draft import Draft
 from iscsictl.errors import InUseError, IscsictlError, RefusedError
@@ -93,7 +95,7 @@ class Making:
     @property
     def _claim(self) -> FstabLine | None:
         lines = self.inventory.fstab.by_wwid(self.device.wwid)
-        return next((line for line in lines if line.is_claim), None)
+        return next((line for line in lines if line.is_claim and line.part is None), None)
 
     @property
     def _real(self) -> FstabLine | None:
@@ -132,7 +134,7 @@ class Making:
                 return
             raise InUseError(
                 f"{path} is already the mount point of {place.source}",
-                hint=f"unmount it first: iscsictl umount {path}",
+                hint=f"unmount it first: iscsictl umount {shlex.quote(path)}",
             )
         if place.exists and not place.directory:
             raise RefusedError(f"{path} is not a directory", hint="choose another mount point")
@@ -145,11 +147,15 @@ class Making:
     def _require_own_lines(self) -> None:
         """Raise where a line of fstab that is not for this disk has the mount point."""
         path = self.wish.mount or "/"
-        for line in self.inventory.fstab.by_dir(path):
+        lines = self.inventory.fstab.by_dir(path)
+        how = "edit /etc/fstab to take it out"
+        if all(line.is_ours for line in lines):
+            how = f"take it out: iscsictl fstab rm {shlex.quote(path)}"
+        for line in lines:
             if not line.is_ours or self.device.wwid not in {line.wwid, UNKNOWN}:
                 raise RefusedError(
                     f"/etc/fstab line {line.number} mounts something else on {path}",
-                    hint=f"take it out (iscsictl fstab rm {path}), or use another directory",
+                    hint=f"use another directory, or {how}",
                 )
 
     def _content(self) -> Content:
@@ -178,8 +184,7 @@ class Making:
             return None
         ours = claim is not None and there is not None and there.uuid == claim.uuid
         if there is not None and ours and wish.fs in {None, there.type}:
-            complete = there.used is True or there.type in {"xfs", "btrfs"}
-            if complete:
+            if there.used is True or there.type == "btrfs":
                 return Chosen(there.uuid or "", there.type, there.part)
             if wish.fs is None:
                 raise RefusedError(

@@ -1,5 +1,7 @@
 """Plan mounts, unmounts and the fstab lines of single filesystems."""
 
+import shlex
+
 from iscsictl.core.disks import Chosen, DiskInventory, disk_id, planned
 from iscsictl.core.draft import Draft
 from iscsictl.core.safety import AskError, one_of_a_kind, uncovered
@@ -99,7 +101,7 @@ def _mount(draft: Draft, inventory: DiskInventory, wish: MountWish) -> str:
     if block.mounts:
         raise InUseError(
             f"{block.device} is mounted on {block.mounts[0].path}",
-            hint=f"unmount it there first: iscsictl umount {block.mounts[0].path}",
+            hint=f"unmount it there first: iscsictl umount {shlex.quote(block.mounts[0].path)}",
         )
     _free_place(inventory, path, uuid, over_nonempty=wish.over_nonempty)
     seen = None if isinstance(inventory.content, NotLooked) else inventory.found.filesystem
@@ -145,7 +147,7 @@ def _free_place(inventory: DiskInventory, path: str, uuid: str, *, over_nonempty
     if place.mounted is not None:
         raise InUseError(
             f"{path} is already the mount point of {place.source}",
-            hint=f"unmount it first: iscsictl umount {path}",
+            hint=f"unmount it first: iscsictl umount {shlex.quote(path)}",
         )
     if place.exists and not place.directory:
         raise RefusedError(f"{path} is not a directory", hint="choose another mount point")
@@ -179,7 +181,7 @@ def _umount(draft: Draft, inventory: DiskInventory, name: str) -> None:
     elif _place(inventory).mounted is not None:
         raise NotFoundError(
             f"what is mounted on {name} is not on a disk of a session",
-            hint=f"use umount(8): umount {name}",
+            hint=f"use umount(8): umount {shlex.quote(name)}",
         )
     if paths and chosen is not None:
         uncovered(inventory.used)
@@ -189,7 +191,7 @@ def _umount(draft: Draft, inventory: DiskInventory, name: str) -> None:
                 f"the array of {chosen.target} does not answer, so {paths[0]} cannot be "
                 "unmounted without losing what was not written yet",
                 hint="bring the array back; if it is gone for ever: "
-                f"iscsictl detach {name} --lost --confirm {chosen.disk.wwid}",
+                f"iscsictl detach {shlex.quote(name)} --lost --confirm {chosen.disk.wwid}",
             )
         if inventory.used.inside:
             raise InUseError(
@@ -258,7 +260,7 @@ def _fstab_add(draft: Draft, inventory: DiskInventory, wish: MountWish) -> str:
         if line.mount_point != path and line.mount_point is not None:
             raise RefusedError(
                 f"/etc/fstab line {line.number} mounts {uuid} on {line.mount_point}",
-                hint=f"take it out first: iscsictl fstab rm {line.mount_point}",
+                hint=f"take it out first: iscsictl fstab rm {shlex.quote(line.mount_point)}",
             )
     _right_disk(inventory, list(lines), uuid)
     if path is not None:

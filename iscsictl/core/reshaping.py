@@ -20,6 +20,7 @@ from iscsictl.lazyclass import dataclass
 from iscsictl.model import disk_actions as actions
 from iscsictl.model.content import Content
 from iscsictl.model.inventory import Known
+from iscsictl.model.listing import blocks
 from iscsictl.model.plan import Plan
 from iscsictl.model.table import Entry, Table
 
@@ -183,30 +184,63 @@ def _remove(draft: Draft, inventory: DiskInventory, number: int, consent: bool) 
         )
     if entry.type in partitions.EXTENDED and any(e.number > 4 for e in table.entries):
         raise RefusedError(f"partition {number} holds others", hint="delete those first")
-    block = part_block(chosen.disk, number)
-    uuid = block.uuid if block is not None else None
-    for line in inventory.fstab.by_uuid(uuid) if uuid else ():
-        raise RefusedError(
-            f"/etc/fstab line {line.number} is for the {line.fstype} filesystem on {node}",
-            hint=f"take it out first: iscsictl fstab rm {uuid}",
+    _require_no_line(inventory, number, node)
+    found = _content(inventory, number)
+    anyway = f"to delete it all the same: iscsictl disk part rm {device.device} {number} --yes"
+    if found is None and not consent:
+        raise AskError(
+            f"{node} could not be looked at: the table has it, the kernel does not",
+            question=f"Delete partition {number} without a look at what is in it?",
+            grant="remove",
+            hint=f"to look at it: {_tell_kernel(device.device, number)}; {anyway}",
         )
-    found = _content(inventory)
     if found is not None and not found.blank and not consent:
         raise AskError(
             f"{node} is not blank: it carries {found.description}",
             question=f"Delete partition {number} with {found.description}?",
             grant="remove",
-            hint=f"to delete it all the same: iscsictl disk part rm {device.device} {number} --yes",
+            hint=anyway,
         )
     draft.add(action, subject(chosen, number), f"{entry.size} sectors become free")
 
 
-def _content(inventory: DiskInventory) -> Content | None:
+def _require_no_line(inventory: DiskInventory, number: int, node: str) -> None:
+    """Raise RefusedError where a line of fstab is for the filesystem in the partition.
+
+    Where the kernel does not have it, that is any line for this disk whose filesystem is not
+    seen elsewhere on it.
+    """
+    disk, fstab = inventory.one.disk, inventory.fstab
+    block = part_block(disk, number)
+    if block is None:
+        seen = {(b.uuid or "").lower() for b in blocks(disk.block)}
+        for line in fstab.by_wwid(disk.wwid or ""):
+            if line.uuid is not None and line.uuid.lower() not in seen:
+                raise RefusedError(
+                    f"/etc/fstab line {line.number} may be for {node}: nothing else on the disk "
+                    f"that can be seen has the UUID {line.uuid}",
+                    hint=f"if it may go, take the line out first: iscsictl fstab rm {line.uuid}",
+                )
+    for line in fstab.by_uuid(block.uuid) if block is not None and block.uuid else ():
+        ours = f"take it out first: iscsictl fstab rm {line.uuid}"
+        raise RefusedError(
+            f"/etc/fstab line {line.number} is for the {line.fstype} filesystem on {node}",
+            hint=ours if line.is_ours else "edit /etc/fstab to take it out first",
+        )
+
+
+def _content(inventory: DiskInventory, number: int) -> Content | None:
     """Return what is in the partition; None where the kernel has no node for it.
 
     Raises where it could not be read: what cannot be read is not blank.
     """
-    return inventory.found if inventory.one.part is not None else None
+    return inventory.found if inventory.one.part == number else None
+
+
+def _tell_kernel(device: str, number: int) -> str:
+    """Return the command that has the kernel know a partition of the table."""
+    mapped = device.startswith("/dev/mapper/")
+    return f"kpartx -u {device}" if mapped else f"partx --add --nr {number} {device}"
 
 
 def plan_type(inventory: DiskInventory, number: int, text: str, names: Mapping[str, str]) -> Plan:

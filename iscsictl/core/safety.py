@@ -1,5 +1,7 @@
 """Whether a disk may be written, and why: blank, claimed or confirmed. Nothing else will do."""
 
+import shlex
+
 from iscsictl.core.copies import copies
 from iscsictl.errors import InUseError, RefusedError
 from iscsictl.model.actions import Right
@@ -105,11 +107,13 @@ def may_write(content: Content, right: Right, uuid: str, table: str) -> bool:
 
 
 def right_to_destroy(
-    content: Content, device: str, consent: Consent, *, claim: str | None, table: str
-) -> Right:
+    content: Content, device: str, consent: Consent, *, claim: str | None, table: str,
+    keep: str = "keep it with --adopt if it is the filesystem you want; ",
+) -> Right:  # fmt: skip
     """Return why the disk may be overwritten. `claim` is the UUID of our claim on it, if any.
 
-    Raises InUseError and RefusedError; the latter says what was found.
+    `keep` is what the hint says of a way to keep what is there. Raises InUseError and RefusedError;
+    the latter says what was found.
     """
     if content.users:
         raise InUseError(
@@ -130,8 +134,7 @@ def right_to_destroy(
         return Right.CONFIRMED
     raise RefusedError(
         f"{device} is not blank: it carries {content.description}",
-        hint="keep it with --adopt if it is the filesystem you want; "
-        f"to destroy it: --wipe --confirm {content.wwid}",
+        hint=f"{keep}to destroy it: --wipe --confirm {content.wwid}",
     )
 
 
@@ -139,7 +142,8 @@ def uncovered(used: Users) -> None:
     """Raise InUseError where an unmount would take down what is mounted over the disk's mount."""
     for path, source in used.covered:
         raise InUseError(
-            f"{source} is mounted over {path}", hint=f"unmount that first: umount {path}"
+            f"{source} is mounted over {path}",
+            hint=f"unmount that first: umount {shlex.quote(path)}",
         )
 
 

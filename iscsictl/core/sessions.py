@@ -1,6 +1,7 @@
 """Plan logins, logouts and holds: which records and sessions are meant, what is to be done."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 
 from iscsictl.core.choice import Choice, chosen_records, session_for, subject_of, torn_error
 from iscsictl.core.fork import Branches
@@ -135,8 +136,8 @@ def _why_not(
         )
     sids = {one.sid for one in leaving}
     for disk in inventory.disks:
-        if any(path.sid == session.sid for path in disk.paths) and not _carried(
-            disk, sids, inventory
+        if any(path.sid == session.sid for path in disk.paths) and not carried(
+            disk, sids, inventory.sessions
         ):
             used = inventory.users.get(disk.wwid or disk.block.device)
             words = () if used is None else (*(f"the mount on {m}" for m in used.mounts),
@@ -149,9 +150,9 @@ def _why_not(
     return None
 
 
-def _carried(disk: Disk, leaving: set[int | None], inventory: Inventory) -> bool:
+def carried(disk: Disk, leaving: AbstractSet[int | None], sessions: Iterable[Session]) -> bool:
     """Tell whether a map stands over the disk and a path that stays works."""
-    up = {s.sid for s in inventory.sessions if s.status == "up"} - leaving
+    up = {s.sid for s in sessions if s.status == "up"} - leaving
     return disk.block.kind == "mpath" and any(
         path.sid in up and path.state == "running" for path in disk.paths
     )

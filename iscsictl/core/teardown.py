@@ -1,6 +1,7 @@
 """Plan a detach: unmount, let go of the disk, log out if nobody else needs the session."""
 
 import re
+import shlex
 
 from iscsictl.core.draft import Draft
 from iscsictl.core.naming import Meant, find
@@ -24,6 +25,9 @@ from iscsictl.model.wish import DetachWish
 
 # What may have been attached: targets and WWIDs, devices and directories, filesystem UUIDs.
 _NAMES = re.compile(r"(iqn|eui|naa|t10)\..+|/.*|[0-9A-Fa-f]+(-[0-9A-Fa-f]+)+", re.DOTALL)
+
+# Processors, array controllers, enclosures and well known units (SPC-5, 6.7.2) are nobody's here.
+_OF_THE_ARRAY = frozenset({0x03, 0x0C, 0x0D, 0x1E, 0x1F})
 
 
 def plan_detach(
@@ -63,13 +67,16 @@ def _detach(
         if one.disk is not None:
             _release(draft, inventory, wish, one, one.disk, sessions)
     ours = {one.lun for one in meant}
-    others = sorted(
-        {u.lun for s in sessions for u in s.luns or () if u.device and u.lun not in ours}
-    )
+    # Also what has no disk: a tape or a changer is somebody's, though it is idle just now.
+    units = [u for s in sessions for u in s.luns or () if u.type not in _OF_THE_ARRAY]
+    others = sorted({u.lun for u in units if u.lun not in ours})
     whole = wish.lun is None and wish.name == target
     if others and not whole:
         luns = ", ".join(map(str, others))
-        draft.notes.append(f"the session stays: {target} has LUN {luns} on this host too")
+        note = f"the session stays: {target} has LUN {luns} on this host too"
+        if not any(u.device for u in units if u.lun in others):
+            note += f", which is no disk; to end it all the same: iscsictl detach {target}"
+        draft.notes.append(note)
         for one in meant:
             if one.disk is not None:
                 hctls = tuple(path.hctl for path in one.disk.paths)
@@ -144,10 +151,11 @@ def _require_free(inventory: Inventory, wish: DetachWish, disk: Disk, used: User
     managed = {line.mount_point for line in inventory.fstab.ours}
     foreign = [path for path in used.mounts if path not in managed and path != wish.name]
     simple = {m.path for block in blocks(disk.block) for m in block.mounts}
+    path = shlex.quote(foreign[0]) if foreign else ""
     if foreign and not (wish.lun is None and wish.name.startswith("/dev/")):
         raise InUseError(
             f"{device} is mounted on {', '.join(foreign)}, which iscsictl did not set up",
-            hint=f"if it may go: iscsictl detach {foreign[0]}, or umount {foreign[0]}",
+            hint=f"if it may go: iscsictl detach {path}, or umount {path}",
         )
     if not set(used.mounts) <= simple:
         raise InUseError(f"{device} is mounted through another device")

@@ -183,7 +183,7 @@ def _claim(action: actions.ClaimPart, context: Context) -> Effect:
     disk = action.disk
     line = edit.claim_line(
         action.uuid, action.directory, action.fs,
-        wwid=disk.wwid, target=disk.target, lun=disk.lun,
+        wwid=disk.wwid, target=disk.target, lun=disk.lun, part=action.part,
     )  # fmt: skip
 
     def change(fstab: Fstab) -> Fstab:

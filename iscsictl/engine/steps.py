@@ -8,6 +8,7 @@ from typing import Any
 
 from iscsictl.core import safety
 from iscsictl.core.choice import session_at
+from iscsictl.core.sessions import carried
 from iscsictl.engine import hands_fstab, hands_records, hands_sessions
 from iscsictl.engine.context import Context
 from iscsictl.engine.effect import Effect
@@ -15,6 +16,7 @@ from iscsictl.engine.hands_records import key_of
 from iscsictl.errors import InUseError, IscsictlError, NotFoundError, RefusedError, UnreachableError
 from iscsictl.model import actions
 from iscsictl.model.actions import DiskId
+from iscsictl.model.hold import Hold
 from iscsictl.model.listing import Block, Disk, Session
 from iscsictl.model.plan import Action
 from iscsictl.system import disk as writer
@@ -219,7 +221,7 @@ def _unmount(action: actions.Unmount, _: Context) -> Effect:
 
 
 def _remove_device(action: actions.RemoveDevice, context: Context) -> Effect:
-    _test_free(action.disk.device)
+    _test_free(action.disk.device, context.root)
     for hctl in action.hctls:
         scan.delete(hctl, context.root)
     return Effect()
@@ -230,11 +232,12 @@ def _remove_map(action: actions.RemoveMap, context: Context) -> Effect:
     return Effect()
 
 
-def _test_free(device: str) -> None:
+def _test_free(device: str, root: Path) -> None:
     """Raise InUseError if the kernel says that somebody has the disk."""
-    if Path(device).exists():
-        with probe.opened(device, exclusive=True):
-            return
+    for end in multipath.ends(device, root):
+        if Path(end).exists():
+            with probe.opened(end, exclusive=True):
+                pass
 
 
 def _logout(action: actions.Logout, context: Context) -> Effect:
@@ -245,9 +248,11 @@ def _logout(action: actions.Logout, context: Context) -> Effect:
     if action.lost:
         scan.fail_at_once(session.sid, context.root)
     else:
+        _refuse_reached(session.sid, action, context)
+        leaving = _leaving(session, listing.sessions, context)
         for disk in listing.disks or ():
-            mapped = disk.block.kind == "mpath" and len(disk.paths) > 1
-            if any(path.sid == session.sid for path in disk.paths) and not mapped:
+            ours = any(path.sid == session.sid for path in disk.paths)
+            if ours and not carried(disk, leaving, listing.sessions):
                 _refuse_used(disk, context)
     iscsiadm.logout(session.sid, action.target, timeout=context.wait)
 
@@ -259,6 +264,39 @@ def _logout(action: actions.Logout, context: Context) -> Effect:
     return Effect()
 
 
+def _leaving(
+    session: Session, sessions: tuple[Session, ...], context: Context
+) -> frozenset[int | None]:
+    """Return the sessions that end together with one, as the holds tell that a logout set before.
+
+    So a map that somebody has keeps all its paths, instead of losing all but the last. Of several
+    holds on the session the narrowest is this logout's; another target's is not looked at unless
+    it was logged out too.
+    """
+    found = holds.read_holds(context.root)
+    own = [hold for hold in found if _covers(hold, session)]
+    narrowest = max(own, key=lambda h: (h.portal is not None) + (h.iface is not None), default=None)
+    away = {hold for hold in found if hold.why == "logout" and hold.target != session.target}
+    if narrowest is None:
+        return frozenset({session.sid})
+    too = (s.sid for s in sessions if any(_covers(hold, s) for hold in {narrowest, *away}))
+    return frozenset({session.sid, *too})
+
+
+def _covers(hold: Hold, session: Session) -> bool:
+    portal = session.persistent_portal or session.portal
+    return hold.covers(session.target, portal, session.iface or "default")
+
+
+def _refuse_reached(sid: int, action: actions.Logout, context: Context) -> None:
+    who = users.reached(sid, context.root)
+    if who:
+        raise InUseError(
+            f"a device of {action.target} is in use: {', '.join(who)}",
+            hint="end that process, then run this again",
+        )
+
+
 def _refuse_used(disk: Disk, context: Context) -> None:
     used = users.users(disk, context.root)
     if used.mounts or used.others:
@@ -267,7 +305,7 @@ def _refuse_used(disk: Disk, context: Context) -> None:
             f"{disk.block.device} is in use: {what}",
             hint="end what uses it, or take it down with: iscsictl detach",
         )
-    _test_free(disk.block.device)
+    _test_free(disk.block.device, context.root)
 
 
 def _hold(action: actions.SetHold, context: Context) -> Effect:

@@ -17,7 +17,7 @@ class Signature:
 class Partition:
     """An entry of the partition table, and the signatures found inside it.
 
-    `data_at` is the offset in the partition of data that no signature explains.
+    `data_at` is the offset on the disk of data in it that no signature explains.
     """
 
     number: int
@@ -33,8 +33,8 @@ class Partition:
 class Filesystem:
     """A filesystem as its own superblock tells it.
 
-    `dirty`: its journal needs recovery. `used`: it was mounted at least once, None if the
-    format does not tell.
+    `dirty`: its journal needs recovery. `used`: it can be mounted or was, so that no mkfs was
+    stopped on it; None if the format does not tell.
     """
 
     device: str

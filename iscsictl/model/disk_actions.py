@@ -97,7 +97,12 @@ class GrowFs(Action):
 
 @dataclass(frozen=True)
 class ClaimPart(Claim):
-    """A claim that leaves our lines for other filesystems on the same disk alone."""
+    """A claim that leaves our lines for other filesystems on the same disk alone.
+
+    It is for one partition, 0 for the whole disk.
+    """
+
+    part: int
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ BY_UUID: Final = "/dev/disk/by-uuid/"
 _QUOTED: Final = re.compile(r"""(["'])(.*)\1.*""", re.DOTALL)
 _OPTION: Final = re.compile(r'(?:[^,"]|"[^"]*"|")+')
 
-Note = Literal["wwid", "target", "lun", "making"]
+Note = Literal["wwid", "target", "lun", "part", "making"]
 
 
 @dataclass(frozen=True)
@@ -129,8 +129,12 @@ class FstabLine:
     @property
     def lun(self) -> int | None:
         """The LUN behind the target."""
-        text = self.note("lun") or ""
-        return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
+        return _number(self.note("lun"))
+
+    @property
+    def part(self) -> int | None:
+        """Where `disk mkfs` was at work: 0 for the whole disk, None on the claim of an attach."""
+        return _number(self.note("part"))
 
 
 @dataclass(frozen=True)
@@ -167,6 +171,11 @@ class Fstab:
     def by_wwid(self, wwid: str) -> tuple[FstabLine, ...]:
         """Return our lines, claims among them, for this disk."""
         return tuple(line for line in self.ours if line.wwid == wwid)
+
+
+def _number(text: str | None) -> int | None:
+    text = text or ""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
 
 
 def plain(name: str) -> str:

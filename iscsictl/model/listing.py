@@ -44,7 +44,10 @@ class Host:
 
 @dataclass(frozen=True)
 class Lun:
-    """One logical unit behind a session; `device` is None while it has no disk."""
+    """One logical unit behind a session; `device` is None while it has no disk.
+
+    `type` is its peripheral device type (SPC-5, 6.7.2), known of what has no disk alone.
+    """
 
     lun: int
     hctl: str | None = None
@@ -55,6 +58,7 @@ class Lun:
     model: str | None = None
     page83: str | None = None
     page80: str | None = None
+    type: int | None = None
 
 
 @dataclass(frozen=True)

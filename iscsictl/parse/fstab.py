@@ -136,13 +136,16 @@ def make_line(
 
 
 def claim_line(
-    uuid: str, directory: str | None, fstype: str, *, wwid: str, target: str, lun: int
-) -> FstabLine:
+    uuid: str, directory: str | None, fstype: str, *, wwid: str, target: str, lun: int,
+    part: int | None = None,
+) -> FstabLine:  # fmt: skip
     """Return the inert line that says which disk is being made, before it is written to.
 
     `uuid` is the one that mkfs will be given; `directory` None is a filesystem without a mount.
+    `part` is that of `disk mkfs`, 0 for the whole disk: its claim is for that place alone.
     """
-    notes = _notes(making=wwid, target=target, lun=str(lun))
+    own = {} if part is None else {"part": str(part)}
+    notes = _notes(making=wwid, target=target, lun=str(lun), **own)
     return make_line(
         f"UUID={uuid}",
         directory or NO_MOUNT_POINT,
@@ -177,7 +180,7 @@ def mount_line(
 
 
 def _notes(**values: str) -> tuple[str, ...]:
-    names: tuple[Note, ...] = ("making", "wwid", "target", "lun")
+    names: tuple[Note, ...] = ("making", "wwid", "target", "lun", "part")
     return tuple(note_option(name, values[name]) for name in names if name in values)
 
 

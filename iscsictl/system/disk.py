@@ -19,7 +19,7 @@ from iscsictl.errors import (
 )
 from iscsictl.model.actions import DiskId
 from iscsictl.model.content import Content
-from iscsictl.system import probe, scsi, stop
+from iscsictl.system import multipath, probe, scsi, stop
 from iscsictl.system.run import Result, ToolError, pty, run
 
 
@@ -104,7 +104,14 @@ def wipe(disk: DiskId, deadline: float) -> None:
     """Erase all signatures of the disk and its partitions; the user confirmed the WWID."""
     device = disk.device
     with held(disk, deadline):
-        _still(disk, device, lambda _: True)
+        ends = multipath.ends(device)
+        for end in ends:
+            _still(disk, end, lambda _: True)
+        if ends != (device,):
+            for end in ends:
+                run(["wipefs", "--all", "--quiet", end])
+            multipath.drop_parts(device)
+            _still(disk, device, lambda _: True)
         _table, parts = probe.read_table(device)
         for part in parts:
             if Path(part.device).exists():
@@ -120,6 +127,7 @@ def label(disk: DiskId, table: str, fine: Callable[[Content], bool], deadline: f
         _still(disk, device, fine)
         command = ["sfdisk", "--quiet", "--wipe", "never", "--wipe-partitions", "never"]
         if not _is_map(device):
+            forget_parts(device)
             command += ["--no-reread", "--no-tell-kernel"]
         with _writing():
             run([*command, device], stdin=f"label: {table}\n,,\n".encode(), timeout=None)
@@ -132,6 +140,53 @@ def _is_map(device: str) -> bool:
 
 def _settle_table(device: str) -> None:
     run(["blockdev", "--rereadpt", device], ok=None)
+
+
+def forget_parts(device: str) -> None:
+    """Have the kernel forget the partitions of a disk whose table is new or gone.
+
+    They may be those of a table that went behind its back, and what is made on one of them would
+    stand elsewhere than the new table says. Raises InUseError where one is held.
+    """
+    if _parts_of(device):
+        run(["partx", "--delete", device], ok=None)
+    for name in _parts_of(device):
+        raise InUseError(
+            f"the kernel does not let go of /dev/{name}, which is of an older table of {device}",
+            hint=f"see who has it: fuser -v /dev/{name}",
+        )
+
+
+def _parts_of(device: str) -> list[str]:
+    kname = os.path.basename(os.path.realpath(device))
+    return sorted(p.parent.name for p in Path("/sys/class/block", kname).glob("*/partition"))
+
+
+def agree(device: str, part: int) -> None:
+    """Raise RefusedError unless the kernel has a partition where the table says that it is."""
+    label, parts = probe.read_table(device)
+    if label is None or _is_map(device):
+        return
+    node = probe.part_device(device, part)
+    wanted = next(((p.start, p.size) for p in parts if p.number == part), None)
+    for _ in range(2):
+        if wanted == _place_of(node):
+            return
+        run(["partx", "--update", "--nr", str(part), device], ok=None)
+    raise RefusedError(
+        f"the kernel has {node} elsewhere than the table of {device} says",
+        hint=f"unmount what is on the disk, then: blockdev --rereadpt {device}",
+    )
+
+
+def _place_of(node: str) -> tuple[int, int] | None:
+    """Return start and size, in bytes, of a partition as the kernel has it (sysfs-block)."""
+    base = Path("/sys/class/block", os.path.basename(os.path.realpath(node)))
+    try:
+        start, size = (int((base / name).read_text(encoding="ascii")) for name in ("start", "size"))
+    except (OSError, ValueError):
+        return None
+    return start * 512, size * 512
 
 
 def _show(device: str, part: int, deadline: float) -> None:
@@ -169,6 +224,7 @@ def mkfs(
     with held(disk, deadline):
         if part is not None:
             _show(disk.device, part, deadline)
+            agree(disk.device, part)
         content = _still(disk, node, fine)
         with _writing():
             if content.filesystem is not None:

@@ -7,6 +7,7 @@ tells the kernel of the one that changed (BLKPG), and where it does not, partx d
 import re
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from iscsictl.errors import IscsictlError, MissingError, RefusedError, UnreachableError
@@ -15,7 +16,7 @@ from iscsictl.model.content import Content
 from iscsictl.model.table import Table, Topology
 from iscsictl.parse.sfdisk import parse_table, parse_types
 from iscsictl.system import disk as writer
-from iscsictl.system import probe
+from iscsictl.system import multipath, probe
 from iscsictl.system.attributes import list_names, read_attribute, whole
 from iscsictl.system.run import find, run
 
@@ -109,6 +110,8 @@ def write_label(disk: DiskId, kind: str, fine: Callable[[Content], bool], deadli
     device = disk.device
     with writer.held(disk, deadline):
         _prove(disk, device, fine)
+        if multipath.drop_parts(device):
+            _prove(disk, device, fine)
         if kind == "bsd":
             run(["parted", "--script", device, "mklabel", "bsd"], timeout=None)
         else:
@@ -127,7 +130,9 @@ def wipe_node(disk: DiskId, node: str, fine: Callable[[Content], bool], deadline
 
 
 def _prove(disk: DiskId, node: str, fine: Callable[[Content], bool]) -> None:
-    with probe.opened(node, exclusive=True):
+    with ExitStack() as alone:
+        for end in multipath.ends(node):
+            alone.enter_context(probe.opened(end, exclusive=True))
         content = probe.probe(node, disk.wwid)
     if content.reserved:
         raise RefusedError(

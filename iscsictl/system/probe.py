@@ -39,6 +39,8 @@ _AT_ONCE = MIB
 _ZEROES = bytes(64 * 1024)
 _TABLES = frozenset({"gpt", "dos", "PMBR", "sun", "bsd", "sgi", "mac"})
 _EXT_MAGIC = 0xEF53
+# sb_inprogress (xfs_format.h of Linux): mkfs.xfs takes it back with its last write.
+_XFS_IN_PROGRESS = 126
 
 
 def part_device(device: str, number: int) -> str:
@@ -115,7 +117,7 @@ def _joined(places: Iterable[tuple[int, int]], size: int) -> tuple[tuple[int, in
         if at >= size:
             continue
         start = at // _BLOCK * _BLOCK
-        end = min(start + length, size)
+        end = min(-(-(at + length) // _BLOCK) * _BLOCK, size)
         if joined and start <= sum(joined[-1]):
             before = joined.pop()
             start, end = before[0], max(end, sum(before))
@@ -309,7 +311,9 @@ def _superblock(device: str, part: int | None, found: dict[str, str]) -> Filesys
             (incompatible,) = struct.unpack_from("<I", block, 96)
             dirty, used = bool(incompatible & 4), bool(mounted_at or mounts)
     elif kind == "xfs":
-        dirty = "<DIRTY>" in run(["xfs_logprint", "-t", device], ok=None, timeout=60).out
+        used = not _read(device, _XFS_IN_PROGRESS, 1)[0]
+        if used:
+            dirty = "<DIRTY>" in run(["xfs_logprint", "-t", device], ok=None, timeout=60).out
     elif kind == "btrfs":
         (log_root,) = struct.unpack_from("<Q", _read(device, 64 * 1024, 4096), 96)
         dirty = log_root != 0
@@ -353,7 +357,7 @@ def probe(
         if table and not on_disk and len(parts) == 1:
             parts, filesystem = _look_inside(fd, parts[0])
         elif table:
-            parts = tuple(_with_signatures(part) for part in parts)
+            parts = tuple(_with_signatures(fd, part) for part in parts)
     return Content(
         wwid if wwid in names else ", ".join(sorted(names)) or "without a name",
         size,
@@ -369,26 +373,19 @@ def probe(
     )
 
 
-def _with_signatures(part: Partition) -> Partition:
-    if not os.path.exists(part.device):
-        return part
+def _with_signatures(fd: int, part: Partition) -> Partition:
+    """Look inside a partition: what wipefs recognises, else the first data of the named places."""
+    signatures = _signatures(part.device) if os.path.exists(part.device) else ()
+    inside = [(part.start + at, length) for at, length in named_places(part.size)]
+    data_at = None if signatures else first_data(fd, inside)
     return Partition(
-        part.number, part.device, part.start, part.size, part.type, _signatures(part.device)
+        part.number, part.device, part.start, part.size, part.type, signatures, data_at
     )
 
 
 def _look_inside(fd: int, part: Partition) -> tuple[tuple[Partition, ...], Filesystem | None]:
     """Look at the one partition of a disk as closely as at a disk."""
-    signatures: tuple[Signature, ...] = ()
-    filesystem = None
-    if os.path.exists(part.device):
-        with _besides(partial(_signatures, part.device)) as (seen,):
-            filesystem = filesystem_on(part.device, part.number)
-            signatures = seen.result()
-    data_at = None
-    if not signatures:
-        inside = [(part.start + at, length) for at, length in named_places(part.size)]
-        data_at = first_data(fd, inside)
-    return (
-        Partition(part.number, part.device, part.start, part.size, part.type, signatures, data_at),
-    ), filesystem
+    there = (part,) if os.path.exists(part.device) else ()
+    with _besides(*(partial(filesystem_on, one.device, one.number) for one in there)) as seen:
+        looked = _with_signatures(fd, part)
+    return (looked,), seen[0].result() if seen else None

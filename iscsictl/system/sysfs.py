@@ -190,8 +190,10 @@ def _after(word: str, name: str) -> int | None:
 
 
 def _lun(unit: Unit) -> Lun:
-    device = f"/dev/{unit.kname}" if unit.kname else None
-    return Lun(unit.lun, unit.hctl, device, unit.state, unit.wwid)
+    if unit.kname:
+        return Lun(unit.lun, unit.hctl, f"/dev/{unit.kname}", unit.state, unit.wwid)
+    kind = whole(read_attribute(unit.path + "/type"))
+    return Lun(unit.lun, unit.hctl, None, unit.state, unit.wwid, type=kind)
 
 
 def _portal(link: Values, which: str, tpgt: int | None) -> Portal | None:

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from iscsictl.model.inventory import Users
@@ -32,6 +32,21 @@ def _family(root: Path, kname: str) -> list[str]:
             waiting += [*partitions(root, name), *holders(root, name)]
             waiting += over.get(device_path(root, name), [])
     return found
+
+
+def reached(sid: int, root: Path = Path("/")) -> tuple[str, ...]:
+    """Return who has a character device of a session open: a tape, a changer, any LUN's sg(4)."""
+    prefix = str(root).rstrip("/")
+    session = os.path.realpath(f"{prefix}/sys/class/iscsi_session/session{sid}/device")
+    known: dict[int, bool] = {}
+    found = []
+    for number, who in _openers(root, stat.S_ISCHR):
+        if number not in known:
+            link = f"{prefix}/sys/dev/char/{os.major(number)}:{os.minor(number)}"
+            known[number] = os.path.realpath(link).startswith(f"{session}/")
+        if known[number]:
+            found.append(who)
+    return tuple(dict.fromkeys(found))
 
 
 class Sight:
@@ -117,8 +132,12 @@ def _holder(block: Block, root: Path, kname: str) -> str:
     return f"device {device}"
 
 
-def _openers(root: Path) -> Iterator[tuple[int, str]]:
+def _openers(
+    root: Path, is_meant: Callable[[int], bool] = stat.S_ISBLK
+) -> Iterator[tuple[int, str]]:
     """Yield the processes that have block devices open, with the device, but ours and udev's.
+
+    `is_meant` takes a mode, and may ask for character devices.
 
     What a udev rule runs (`multipath -u`, `blkid`) only looks, and is gone in a moment; who
     writes keeps it away with flock (systemd's Locking Block Device Access).
@@ -128,7 +147,7 @@ def _openers(root: Path) -> Iterator[tuple[int, str]]:
         if process.endswith(f"/{own}"):
             continue
         try:
-            opened = dict(_open_devices(process))
+            opened = dict(_open_devices(process, is_meant))
             if not opened or _is_udevs(process) or _is_ours(process):
                 continue
             command = Path(process, "comm").read_text(errors="replace").strip()
@@ -146,8 +165,8 @@ def _is_ours(process: str) -> bool:
     return int(fields[1]) == os.getpid()
 
 
-def _open_devices(process: str) -> Iterator[tuple[int, str]]:
-    """Yield the block devices of /dev that a process has open: number and name.
+def _open_devices(process: str, is_meant: Callable[[int], bool]) -> Iterator[tuple[int, str]]:
+    """Yield the devices of /dev that a process has open, those meant: number and name.
 
     Nothing else is looked at: a file on a server that is away would not answer.
     """
@@ -155,15 +174,15 @@ def _open_devices(process: str) -> Iterator[tuple[int, str]]:
         link = f"{process}/fd/{fd}"
         with contextlib.suppress(OSError):
             node = os.readlink(link)
-            number = _open_device(link) if node.startswith("/dev/") else None
+            number = _open_device(link, is_meant) if node.startswith("/dev/") else None
             if number is not None:
                 yield number, node
 
 
-def _open_device(fd: str) -> int | None:
-    """Return the device number of the block device that a descriptor is open on."""
+def _open_device(fd: str, is_meant: Callable[[int], bool]) -> int | None:
+    """Return the number of the device that a descriptor is open on, if it is meant."""
     status = os.stat(fd)
-    return status.st_rdev if stat.S_ISBLK(status.st_mode) else None
+    return status.st_rdev if is_meant(status.st_mode) else None
 
 
 def _is_udevs(process: str) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.lab.array import A4
+from tests.lab.array import A4, B4
 from tests.lab.stopper import Stopper
 from tests.lab.test_disks import IQN, PATIENCE, call, login, shell
 
@@ -216,9 +216,8 @@ def test_a_filesystem_on_an_array_out_of_space_does_not_pass_for_well(lab: Lab) 
     assert (levels["fs-failing"], levels["disk-errors"]) == ("fail", "fail")
 
 
-@pytest.mark.torture
-@pytest.mark.fault("F58")
-def test_a_new_lun_that_multipathd_claims_is_used_through_its_map(lab: Lab) -> None:
+def start_multipathd(lab: Lab) -> None:
+    """Have multipathd stand over every disk."""
     lab.host.put("/etc/multipath.conf", "defaults {\n  find_multipaths no\n}\n")
     shell(
         lab,
@@ -226,6 +225,12 @@ def test_a_new_lun_that_multipathd_claims_is_used_through_its_map(lab: Lab) -> N
         "systemctl daemon-reload; modprobe dm-multipath; systemctl start multipathd; "
         "until multipathd show config >/dev/null 2>&1; do sleep 0.2; done",
     )
+
+
+@pytest.mark.torture
+@pytest.mark.fault("F58")
+def test_a_new_lun_that_multipathd_claims_is_used_through_its_map(lab: Lab) -> None:
+    start_multipathd(lab)
     disk = lab.array.disk("data", "128M")
     lab.array.target(IQN, [disk])
     call(lab, *f"{ATTACH} --fs ext4 --mount /srv/x".split()[1:])
@@ -236,9 +241,45 @@ def test_a_new_lun_that_multipathd_claims_is_used_through_its_map(lab: Lab) -> N
     assert shell(lab, "multipath -ll; ls /sys/class/iscsi_session") == ""
 
 
+@pytest.mark.torture
+@pytest.mark.fault("F58")
+def test_a_map_with_a_partition_is_wiped_and_logged_out_unless_it_is_used(lab: Lab) -> None:
+    start_multipathd(lab)
+    disk = lab.array.disk("data", "128M")
+    lab.array.target(IQN, [disk], portals=(A4, B4))
+    call(lab, *f"{ATTACH} --fs ext4 --mount /srv/x --no-boot".split()[1:])
+    shell(
+        lab,
+        f"iscsiadm -m discovery -t st -p {B4}; iscsiadm -m node --login 2>&1; "
+        "until multipath -ll | grep -c running | grep -qx 2; do sleep 0.2; done",
+    )
+    call(lab, "logout", "-T", IQN, code=7)
+    sessions = "ls /sys/class/iscsi_session | wc -l"
+    assert shell(lab, sessions).strip() == "2"
+    call(lab, "umount", "/srv/x")
+    shell(lab, "sed -i /x-iscsictl/d /etc/fstab; systemctl daemon-reload")
+
+    part = shell(lab, "ls /dev/mapper/*-part1").strip()
+    whole = part.removesuffix("-part1")
+    wipe = f"iscsictl disk label {disk.wwid} gpt --wipe --confirm {disk.wwid}"
+    shell(lab, f"exec 9<{part}; ({wipe}) 9<&-; [ $? = 7 ]")
+    shell(lab, f"{wipe}; udevadm settle; [ ! -e {part} ]")
+    shell(
+        lab,
+        f"echo size=8MiB | sfdisk -q --no-reread --no-tell-kernel {whole}; kpartx -u {whole}; "
+        f"udevadm settle; mkfs.ext4 -qF {part}; udevadm settle",
+    )
+    again = f"{ATTACH} --fs ext4 --mount /srv/x --no-boot --wipe --confirm {disk.wwid} --yes"
+    call(lab, *again.split()[1:])
+    assert shell(lab, "findmnt -no SOURCE /srv/x").strip() == part
+    call(lab, "umount", "/srv/x")
+    assert shell(lab, f"ls {part}; {sessions}").split() == [part, "2"]
+    call(lab, "logout", "-T", IQN)
+    assert shell(lab, sessions).strip() == "0"
+
+
 def test_reading_all_of_a_disk_tells_how_far_it_is_and_can_be_stopped(lab: Lab) -> None:
     huge = lab.array.disk("huge", "64G")
-    lab.array.target(IQN, [huge])
     login(lab, huge)
     command = f"{ATTACH} --fs ext4 --mount /srv/x --verify-blank full"
     console = lab.host.console
@@ -251,3 +292,17 @@ def test_reading_all_of_a_disk_tells_how_far_it_is_and_can_be_stopped(lab: Lab) 
         assert console.match[1] == b"130"
     assert lines(lab) == ""
     assert lab.array.extents(huge) == []
+
+
+def test_what_the_kernel_knows_of_an_older_table_does_not_place_the_filesystem(lab: Lab) -> None:
+    disk = lab.array.disk("rolled-back", "256M")
+    (device,) = login(lab, disk)
+    shell(lab, f"printf 'label: gpt\\nstart=32768, size=100000\\n' | sfdisk -q {device}")
+    shell(lab, f"until [ -b {device}1 ]; do sleep 0.1; done; udevadm settle")
+    for at in (0, 255 * MIB):
+        lab.array.write(disk, at, bytes(MIB))
+    shell(lab, f"[ $(cat /sys/class/block/{device.removeprefix('/dev/')}1/start) = 32768 ]")
+    call(lab, "attach", "-p", A4, "-T", IQN, "--fs", "ext4", "--mount", "/srv/x")
+    shell(lab, f"umount /srv/x; iscsiadm -m node -T {IQN} --logout")
+    call(lab, "reconnect")
+    shell(lab, "mountpoint -q /srv/x")

@@ -9,11 +9,13 @@ from iscsictl.core.safety import AskError
 from iscsictl.errors import Exit
 from iscsictl.model import actions
 from iscsictl.model.wish import Consent
+from iscsictl.parse.fstab import claim_line
 from tests.effects.machine import MIB
 from tests.unit.attach_seen import W, here, planned, refused, step, verbs
 from tests.worlds import (
     CLAIMED,
     FOREIGN,
+    TARGET,
     bare,
     blank,
     claim,
@@ -124,10 +126,22 @@ def test_a_claim_is_resumed_where_it_stopped(content: Any, left: list[str]) -> N
     assert action.uuid == CLAIMED, "the claim's UUID wins over a new one"
 
 
-@pytest.mark.parametrize("fs", ["xfs", "btrfs"])
-def test_a_claimed_filesystem_that_is_only_there_when_complete_is_kept(fs: str) -> None:
-    plan = planned(here(parted(W, fs, CLAIMED)).with_line(claim(W, fs)), wish(fs=fs))
-    assert "mkfs" not in verbs(plan)
+@pytest.mark.parametrize(
+    ("fs", "used", "kept"),
+    [("btrfs", None, True), ("xfs", True, True), ("xfs", False, False), ("xfs", None, False)],
+)
+def test_a_claimed_filesystem_is_kept_when_it_tells_that_it_is_complete(
+    fs: str, used: bool | None, kept: bool
+) -> None:
+    there = parted(W, fs, CLAIMED, used=used)
+    plan = planned(here(there).with_line(claim(W, fs)), wish(fs=fs))
+    assert ("mkfs" not in verbs(plan)) is kept
+
+
+def test_the_claim_of_a_disk_mkfs_gives_an_attach_no_right() -> None:
+    other = claim_line(CLAIMED, None, "ext4", wwid=W, target=TARGET, lun=0, part=1)
+    error = refused(planned(here(parted(W, None, data_at=MIB)).with_line(other)))
+    assert error.exit is Exit.REFUSED
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from iscsictl.core.teardown import plan_detach
 from iscsictl.errors import Exit, IscsictlError
 from iscsictl.model import actions
 from iscsictl.model.inventory import HostFacts, Users
+from iscsictl.model.listing import Lun
 from iscsictl.model.plan import Plan, Status
 from iscsictl.model.wish import Consent, DetachWish
 from tests.worlds import (
@@ -110,6 +111,22 @@ def test_the_second_lun_is_looked_at_too_before_the_whole_target_goes() -> None:
     now = world(*units).logged_in().with_line(line(W))
     assert refused(planned(now, TARGET)).exit is Exit.IN_USE
     assert pending(planned(now)) == ["umount", "remove", "unfstab"]
+
+
+@pytest.mark.fault("F30")
+def test_a_tape_beside_the_disk_keeps_the_session_too() -> None:
+    now = attached().inventory
+    (session,) = now.sessions
+    tape = Lun(1, "1:0:0:1", None, "running", "naa.7")
+    beside = replace(session, luns=(*(session.luns or ()), tape))
+    now = replace(now, sessions=(beside,))  # of a type that is not known
+    controller = replace(session, luns=(*(session.luns or ()), replace(tape, type=0x0C)))
+    alone = replace(now, sessions=(controller,))
+    assert pending(plan_detach(alone, DetachWish(DIR))) == ALL
+    for plan in (plan_detach(now, DetachWish(DIR)), plan_detach(now, DetachWish(TARGET, 0))):
+        assert pending(plan) == ["umount", "remove", "unfstab"]
+        assert any("LUN 1" in n and f"iscsictl detach {TARGET}" in n for n in plan.notes)
+    assert pending(plan_detach(now, DetachWish(TARGET))) == ALL
 
 
 @pytest.mark.fault("F29")

@@ -208,8 +208,8 @@ def test_what_fstab_mounts_is_not_destroyed_even_if_confirmed() -> None:
     assert "/srv" in plan.refusal.text
 
 
-def claim(directory: str | None = None, fs: str = "ext4") -> bytes:
-    return claim_line(UUID, directory, fs, wwid=WWID, target=IQN, lun=0).raw
+def claim(part: int | None = 0, directory: str | None = None, fs: str = "ext4") -> bytes:
+    return claim_line(UUID, directory, fs, wwid=WWID, target=IQN, lun=0, part=part).raw
 
 
 def test_a_run_that_was_stopped_is_finished_with_its_uuid() -> None:
@@ -227,8 +227,9 @@ def test_a_claim_does_not_cover_what_is_foreign() -> None:
 
 
 def test_the_claim_of_an_attach_is_for_that_attach() -> None:
-    plan = plan_mkfs(seen(lines=[claim("/srv")]), MkfsWish("ext4", NEW))
-    assert isinstance(plan.refusal, RefusedError)
+    for directory in ("/srv", None):
+        plan = plan_mkfs(seen(lines=[claim(None, directory)]), MkfsWish("ext4", NEW))
+        assert isinstance(plan.refusal, RefusedError)
 
 
 def test_a_disk_with_a_table_is_not_formatted_whole() -> None:
@@ -244,6 +245,19 @@ def test_a_partition_is_made_without_touching_the_note_of_its_neighbour() -> Non
     plan = plan_mkfs(inventory, MkfsWish("xfs", NEW))
     assert verbs(plan) == ["claim", "mkfs", "note"]
     assert plan.steps[1].subject == f"{IQN} LUN 0 part 2"
+
+
+@pytest.mark.fault("F41")
+def test_a_claim_for_one_partition_gives_no_right_over_another() -> None:
+    raw = Content(WWID, GIB, 512, data_at=4096)
+    disk = a_disk(part(1), part(2))
+    for number, refused in ((1, True), (2, False), (0, True)):
+        inventory = seen(disk, content=raw, lines=[claim(number)], name="/dev/sda2")
+        plan = plan_mkfs(inventory, MkfsWish("ext4", NEW))
+        assert isinstance(plan.refusal, RefusedError) is refused
+    plan = plan_mkfs(seen(disk, lines=[claim(1)], name="/dev/sda2"), MkfsWish("ext4", NEW))
+    claims = [s.action for s in plan.pending if isinstance(s.action, disk_actions.ClaimPart)]
+    assert [(action.uuid, action.part) for action in claims] == [(NEW, 2)]
 
 
 # -- grow ---------------------------------------------------------------------------------

@@ -3,19 +3,23 @@
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from iscsictl.core.disks import DiskFacts, DiskInventory
 from iscsictl.core.reshaping import AddWish, plan_add, plan_bootable, plan_remove, plan_type
 from iscsictl.core.safety import AskError
-from iscsictl.errors import InUseError, NotFoundError, RefusedError
+from iscsictl.errors import InUseError, NotFoundError, RefusedError, UnreachableError
 from iscsictl.model import disk_actions
 from iscsictl.model.content import Signature
-from iscsictl.model.inventory import Users
+from iscsictl.model.inventory import Unreadable, Users
 from iscsictl.model.plan import Hazard
 from iscsictl.model.table import Entry, Table, Topology
 from tests.unit.disk_seen import (
     LINUX,
+    NEW,
     SECTORS,
     UUID,
+    WWID,
     a_disk,
     carries,
     empty,
@@ -49,6 +53,18 @@ def test_adding_twice_is_adding_once_while_it_is_empty() -> None:
     )
     plan = plan_add(seen(table=table, content=used), AddWish(256 << 20), {})
     assert verbs(plan) == ["part-add"]
+
+
+def test_a_partition_with_raw_data_is_not_the_empty_one_that_is_wished() -> None:
+    table = gpt(Entry(1, 2048, 524288, LINUX), Entry(2, 526336, 524288, LINUX))
+    first = empty().partitions[0]
+    second = replace(first, number=2, device="/dev/sda2", start=526336 * 512)
+    raw = tuple(replace(p, data_at=p.start) for p in (first, second))
+    for parts, wanted in ((raw, ["part-add"]), ((raw[0], second), []), ((first, raw[1]), [])):
+        inventory = seen(
+            table=table, content=replace(empty(), partitions=parts), disk=a_disk(size=4 << 30)
+        )
+        assert verbs(plan_add(inventory, AddWish(256 << 20), {})) == wanted
 
 
 def test_the_rest_twice_is_once() -> None:
@@ -134,6 +150,51 @@ def test_a_partition_with_content_goes_only_with_consent() -> None:
     assert verbs(plan_remove(inventory, 1, consent=True)) == ["part-rm"]
 
 
+def unseen(**others: Any) -> DiskInventory:
+    """A disk with a partition in its table that the kernel does not have, and one that it has."""
+    table = gpt(Entry(1, 2048, 2048, LINUX), Entry(2, 4096, 2048, LINUX))
+    return seen(a_disk(part(2, "xfs", NEW)), table=table, content=empty(), **others)
+
+
+@pytest.mark.fault("F24")
+def test_a_partition_that_the_kernel_does_not_have_goes_only_with_consent() -> None:
+    plan = plan_remove(unseen(), 1, consent=False)
+    assert isinstance(plan.refusal, AskError)
+    assert plan.refusal.exit == 9
+    assert plan.refusal.grant == "remove"
+    assert plan.refusal.text.startswith("/dev/sda1 could not be looked at")
+    assert "partx --add --nr 1 /dev/sda" in (plan.refusal.hint or "")
+    assert "part rm /dev/sda 1 --yes" in (plan.refusal.hint or "")
+    assert not plan.pending
+    assert verbs(plan_remove(unseen(), 1, consent=True)) == ["part-rm"]
+
+
+def test_a_partition_of_a_map_is_shown_to_the_kernel_by_kpartx() -> None:
+    disk = a_disk()
+    disk = replace(disk, block=replace(disk.block, device="/dev/mapper/mpatha", kind="mpath"))
+    table = gpt(Entry(1, 2048, 2048, LINUX))
+    plan = plan_remove(seen(disk, table=table, name=WWID), 1, consent=False)
+    assert isinstance(plan.refusal, AskError)
+    assert "kpartx -u /dev/mapper/mpatha" in (plan.refusal.hint or "")
+
+
+def test_what_was_found_on_the_disk_says_nothing_of_one_partition() -> None:
+    """Nor does another partition that was named."""
+    inventory = replace(unseen(), content=Unreadable(UnreachableError("byte 0")))
+    assert isinstance(plan_remove(inventory, 1, consent=False).refusal, AskError)
+    other = seen(a_disk(part(2)), table=unseen().facts.table, name="/dev/sda2")
+    assert isinstance(plan_remove(other, 1, consent=False).refusal, AskError)
+    assert verbs(plan_remove(other, 2, consent=False)) == ["part-rm"]
+
+
+def test_a_line_for_what_is_not_seen_keeps_the_partition_that_may_have_it() -> None:
+    plan = plan_remove(unseen(lines=[our_line()]), 1, consent=True)
+    assert isinstance(plan.refusal, RefusedError)
+    assert f"iscsictl fstab rm {UUID}" in (plan.refusal.hint or "")
+    seen_elsewhere = unseen(lines=[our_line(fs="xfs", uuid=NEW)])
+    assert verbs(plan_remove(seen_elsewhere, 1, consent=True)) == ["part-rm"]
+
+
 def test_a_partition_in_use_stays_whatever_was_agreed() -> None:
     plan = plan_remove(replace(removing(), used=Users(("/srv",))), 1, consent=True)
     assert isinstance(plan.refusal, InUseError)
@@ -141,8 +202,12 @@ def test_a_partition_in_use_stays_whatever_was_agreed() -> None:
 
 
 def test_a_partition_that_fstab_names_stays() -> None:
-    inventory = removing(fs={"fstype": "ext4", "uuid": UUID}, lines=[our_line()])
-    assert isinstance(plan_remove(inventory, 1, consent=True).refusal, RefusedError)
+    foreign = f"UUID={UUID} /srv ext4 noauto 0 0\n".encode()
+    for line, way in ((our_line(), f"iscsictl fstab rm {UUID}"), (foreign, "edit /etc/fstab")):
+        inventory = removing(fs={"fstype": "ext4", "uuid": UUID}, lines=[line])
+        refusal = plan_remove(inventory, 1, consent=True).refusal
+        assert isinstance(refusal, RefusedError)
+        assert way in (refusal.hint or "")
 
 
 def test_a_logical_partition_in_the_middle_stays_for_the_names_of_those_after_it() -> None:

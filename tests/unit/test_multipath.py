@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from iscsictl.system import multipath
+from tests.unit.made_tree import put
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,3 +47,50 @@ def test_the_map_has_to_be_there_and_to_have_its_node(
 def test_without_multipathd_nothing_is_awaited(root: Path) -> None:
     (root / "run/multipathd.pid").unlink()
     assert not multipath.is_awaited("/dev/sda", root)
+
+
+def add_map(root: Path, kname: str, name: str, uuid: str, *over: str) -> None:
+    """Put a map of device-mapper's there that stands on others."""
+    put(root, f"sys/class/block/{kname}/dm/name", f"{name}\n")
+    put(root, f"sys/class/block/{kname}/dm/uuid", f"{uuid}\n")
+    for lower in over:
+        put(root, f"sys/class/block/{lower}/holders/{kname}")
+
+
+@pytest.fixture
+def parted(root: Path) -> Path:
+    """A map with two part maps, the second with another inside."""
+    add_map(root, "dm-0", "mail", "mpath-3600", "sda")
+    add_map(root, "dm-1", "mail-part1", "part1-mpath-3600", "dm-0")
+    add_map(root, "dm-2", "mail-part2", "part2-mpath-3600", "dm-0")
+    add_map(root, "dm-3", "mail-part5", "part5-mpath-3600", "dm-2")
+    return root
+
+
+@pytest.mark.fault("F58")
+def test_a_map_is_tested_at_its_parts_which_have_device_mapper_hold_it(parted: Path) -> None:
+    ends = multipath.ends("/dev/mapper/mail", parted)
+    assert ends == ("/dev/mapper/mail-part1", "/dev/mapper/mail-part5")
+    assert multipath.ends("/dev/mapper/mail-part1", parted) == ("/dev/mapper/mail-part1",)
+    assert multipath.ends("/dev/sda", parted) == ("/dev/sda",)
+    assert multipath.ends("/dev/mapper/gone", parted) == ("/dev/mapper/gone",)
+
+
+@pytest.mark.fault("F58")
+def test_what_stands_on_a_part_or_beside_it_is_a_user(parted: Path) -> None:
+    add_map(parted, "dm-4", "vg-root", "LVM-abc", "dm-1")
+    assert "/dev/mapper/mail-part1" in multipath.ends("/dev/mapper/mail", parted)
+    add_map(parted, "dm-5", "vg-home", "LVM-def", "dm-0")
+    assert multipath.ends("/dev/mapper/mail", parted) == ("/dev/mapper/mail",)
+
+
+@pytest.mark.fault("F58")
+def test_part_maps_are_removed_from_the_innermost_on(
+    parted: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[str] = []
+    monkeypatch.setattr(multipath, "run", lambda argv: started.append(argv[-1]))
+    assert multipath.drop_parts("/dev/mapper/mail", parted)
+    assert started == ["mail-part1", "mail-part5", "mail-part2"]
+    assert not multipath.drop_parts("/dev/sda", parted)
+    assert len(started) == 3

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from iscsictl.errors import InterruptError
-from iscsictl.system import probe, stop
+from iscsictl.system import probe, scsi, stop
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="loop devices need root")
 FORCE = {"ext4": "-F", "xfs": "-f", "btrfs": "-f"}
@@ -130,3 +130,80 @@ def test_every_second_it_is_told_which_share_was_read(
     with image.open("rb") as file:
         probe.first_data(file.fileno(), probe.everywhere(64 << 20), told.append)
     assert len(told) == 64
+
+
+def test_an_xfs_that_is_still_being_made_tells_so(tmp_path: Path) -> None:
+    if not shutil.which("mkfs.xfs"):
+        pytest.skip("mkfs.xfs is not installed")
+    image = tmp_path / "image"
+    with image.open("wb") as file:
+        file.truncate(400 << 20)
+    subprocess.run(["mkfs.xfs", "-q", image], check=True, capture_output=True)
+    for in_progress in (b"\0", b"\1"):
+        # sb_inprogress, which mkfs.xfs takes back last.
+        with image.open("r+b") as file:
+            file.seek(126)
+            file.write(in_progress)
+        with looped(image) as device:
+            found = probe.filesystem_on(device, None)
+        assert found is not None
+        assert (found.type, found.used) == ("xfs", in_progress == b"\0")
+
+
+@pytest.fixture
+def named(monkeypatch: pytest.MonkeyPatch) -> str:
+    """A loop device answers no INQUIRY: give all of them this name."""
+    monkeypatch.setattr(scsi, "wwids", lambda _: frozenset({"naa.1"}))
+    monkeypatch.setattr(scsi, "reserved", lambda _: False)
+    return "naa.1"
+
+
+def test_data_without_a_signature_is_seen_in_each_of_several_partitions(
+    tmp_path: Path, named: str
+) -> None:
+    image, mib = tmp_path / "image", 1 << 20
+    with image.open("wb") as file:
+        file.truncate(200 * mib)
+    script = b"label: gpt\n" + b"size=60MiB\n" * 3
+    subprocess.run(["sfdisk", "--quiet", image], input=script, check=True)
+    # The last byte of the second partition; the kernel has no node for any of them.
+    with image.open("r+b") as file:
+        file.seek(121 * mib - 1)
+        file.write(b"x")
+    with looped(image) as device:
+        several = probe.probe(device, named).partitions
+    assert [part.data_at is not None for part in several] == [False, True, False]
+    subprocess.run(["sfdisk", "--quiet", "--delete", image, "1", "3"], check=True)
+    with looped(image) as device:
+        alone = probe.probe(device, named).partitions
+    assert alone[0].data_at == several[1].data_at
+
+
+@pytest.mark.parametrize("kinds", [["swap"], ["swap", None]])
+def test_partitions_that_the_kernel_has_tell_their_signatures(
+    kinds: list[str | None], tmp_path: Path, named: str
+) -> None:
+    image = tmp_path / "image"
+    with image.open("wb") as file:
+        file.truncate(100 << 20)
+    script = b"label: dos\n" + b"size=40MiB\n" * len(kinds)
+    subprocess.run(["sfdisk", "--quiet", image], input=script, check=True)
+    with looped(image) as device:
+        subprocess.run(["partx", "--add", device], check=False, capture_output=True)
+        try:
+            if not Path(f"{device}p1").exists():
+                pytest.skip("the partitions of loop devices have no nodes here")
+            subprocess.run(["mkswap", f"{device}p1"], check=True, capture_output=True)
+            parts = probe.probe(device, named).partitions
+        finally:
+            subprocess.run(["partx", "--delete", device], check=False, capture_output=True)
+    assert [next((s.type for s in part.signatures), None) for part in parts] == kinds
+    assert [part.data_at for part in parts] == [None] * len(kinds)
+
+
+@pytest.mark.parametrize("size", [(300 << 20) + 512, (300 << 20) + 3584, 12288, 512])
+def test_the_last_sector_is_looked_at_whatever_the_size(size: int) -> None:
+    places = probe.named_places(size)
+    assert max(at + length for at, length in places) == size
+    assert all(at % 4096 == 0 for at, _ in places)
+    assert all(length % 512 == 0 for _, length in places)

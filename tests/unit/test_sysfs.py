@@ -42,7 +42,7 @@ def test_a_session_tells_what_iscsiadm_would(tree: Tree) -> None:
     assert session.host == Host(8, "running")
     assert session.luns == (
         Lun(3, "8:0:0:3", "/dev/sdc", "running", WWID),
-        Lun(12, "8:0:0:12", None, "running", None),
+        Lun(12, "8:0:0:12", None, "running", None, type=0),
     )
 
 

@@ -1,0 +1,146 @@
+"""What a hint says to run can be pasted into a shell, and does what the hint says."""
+
+import shlex
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from iscsictl.core.diskmaking import MkfsWish, plan_label, plan_mkfs
+from iscsictl.core.fork import Fork
+from iscsictl.core.keep import Mounted, plan_reconnect
+from iscsictl.core.mounting import (
+    MountWish,
+    plan_fstab_add,
+    plan_fstab_rm,
+    plan_mount,
+    plan_umount,
+)
+from iscsictl.model.content import Content
+from iscsictl.model.fstab import Fstab
+from iscsictl.model.hold import Hold
+from iscsictl.model.inventory import Inventory, Known, Place, Users
+from iscsictl.model.listing import Lun, Session
+from iscsictl.model.names import Portal
+from iscsictl.model.plan import Plan
+from iscsictl.model.record import NodeRecord
+from iscsictl.model.wish import Consent
+from iscsictl.parse.fstab import append_line, mount_line, parse_fstab
+from tests.unit.attach_seen import W, here, planned
+from tests.unit.disk_seen import (
+    GIB,
+    IQN,
+    NEW,
+    SERVICE,
+    UUID,
+    WWID,
+    a_disk,
+    carries,
+    our_line,
+    part,
+    seen,
+    session,
+)
+from tests.worlds import DIR, blank, line, wish, wwid_of
+
+SPACED = "/srv/Ann's mail; $(x)"
+
+
+def hint(plan: Plan) -> str:
+    assert plan.refusal is not None
+    return plan.refusal.hint or ""
+
+
+def says(text: str, *command: str) -> bool:
+    """Tell whether the words of a command stand in a text as a shell reads it."""
+    words = shlex.split(text)
+    return any(tuple(words[at : at + len(command)]) == command for at in range(len(words)))
+
+
+def test_mounts_in_the_way_are_taken_down_by_what_the_hint_says() -> None:
+    mounted = a_disk(fstype="ext4", uuid=UUID, mounts=[SPACED])
+    taken = Known(Place(exists=True, mounted="8:1", source="/dev/sdz"))
+    free = seen(a_disk(fstype="ext4", uuid=UUID), content=carries("ext4"))
+    for plan in (
+        plan_mount(seen(mounted, content=carries("ext4")), MountWish("/mnt")),
+        plan_mount(replace(free, place=taken), MountWish(SPACED)),
+        plan_label(replace(seen(mounted), used=Users((SPACED,))), "gpt", Consent()),
+        planned(here(blank(W)).having(place=taken), wish(mount=SPACED)),
+    ):
+        assert says(hint(plan), "iscsictl", "umount", SPACED)
+
+
+def test_what_cannot_be_unmounted_here_is_named_as_a_shell_reads_it() -> None:
+    away = replace(seen(), chosen=None, place=Known(Place(exists=True, mounted="8:1")))
+    assert says(hint(plan_umount(away, SPACED)), "umount", SPACED)
+    disk = a_disk(fstype="ext4", uuid=UUID, mounts=[SPACED])
+    dead = replace(seen(disk), sessions=(session("recovering"),))
+    assert says(hint(plan_umount(dead, SPACED)), "iscsictl", "detach", SPACED, "--lost")
+
+
+def test_lines_in_the_way_are_taken_out_by_what_the_hint_says() -> None:
+    there = seen(
+        a_disk(fstype="ext4", uuid=UUID), content=carries("ext4"), lines=[our_line(SPACED)]
+    )
+    anew = MkfsWish("xfs", NEW, consent=Consent(wipe=WWID))
+    for plan in (plan_fstab_add(there, MountWish("/mnt")), plan_mkfs(there, anew)):
+        assert says(hint(plan), "iscsictl", "fstab", "rm", SPACED)
+    assert plan_fstab_rm(there, SPACED).pending
+
+
+def test_only_a_line_of_ours_is_said_to_go_by_fstab_rm() -> None:
+    foreign = f"UUID=0-1 {DIR} ext4 defaults 0 2\n".encode()
+    ours = here(blank(W)).with_line(line(wwid_of(1)))
+    assert says(hint(planned(ours)), "iscsictl", "fstab", "rm", DIR)
+    theirs = here(blank(W)).having(fstab=parse_fstab(foreign))
+    both = theirs.with_line(line(wwid_of(1)))
+    for now in (theirs, both):
+        assert "edit /etc/fstab" in hint(planned(now))
+        assert "fstab rm" not in hint(planned(now))
+    refused = plan_fstab_rm(seen(lines=[foreign, our_line(DIR)]), DIR)
+    assert refused.refusal is not None
+
+
+@pytest.mark.parametrize("content", [carries("xfs"), Content(WWID, GIB, 512, data_at=4096)])
+def test_adopt_is_named_only_where_it_can_be_given(content: Content) -> None:
+    for plan in (
+        plan_label(seen(content=content), "gpt", Consent()),
+        plan_mkfs(seen(content=content), MkfsWish("ext4", NEW)),
+        plan_mkfs(seen(a_disk(part()), content=content, name="/dev/sda1"), MkfsWish("ext4", NEW)),
+    ):
+        assert hint(plan) == f"to destroy it: --wipe --confirm {WWID}"
+    assert "--adopt" in hint(planned(here(blank(W, data_at=4096))))
+
+
+# -- reconnect ----------------------------------------------------------------------------
+
+PORTAL = Portal("192.0.2.5", 3260, 1)
+
+
+def reconnecting(mounted: dict[str, Mounted], state: str = "running", *holds: Hold) -> str:
+    """The hint of a reconnect whose only mount point has blanks and quotes in it."""
+    mount = mount_line(UUID, SPACED, "ext4", (), login_service=SERVICE, wwid=WWID,
+                       target=IQN, lun=0)  # fmt: skip
+    up = Session(
+        "sysfs", IQN, sid=1, portal=PORTAL, persistent_portal=PORTAL, iface="default",
+        luns=(Lun(0, "1:0:0:0", "/dev/sda", state, WWID),),
+        status="up" if state == "running" else "recovering",
+    )  # fmt: skip
+    record = NodeRecord(
+        path=Path("/db"), values={"node.startup": "automatic"}, target=IQN, portal=PORTAL
+    )
+    world = Inventory((record,), (up,), fstab=append_line(Fstab(), mount))
+    plan = plan_reconnect(replace(world, holds=holds), mounted, IQN)
+    assert isinstance(plan, Fork)
+    (error,) = plan.errors.values()
+    return error.hint or ""
+
+
+def test_what_reconnect_says_to_run_names_mount_points_as_a_shell_reads_them() -> None:
+    held = reconnecting({}, "running", Hold(mount_point=SPACED))
+    assert says(held, "iscsictl", "unhold", SPACED)
+    fallen = {SPACED: Mounted(("ro",))}
+    # The prose around the commands has an apostrophe of its own.
+    assert f"umount {shlex.quote(SPACED)}, check" in reconnecting(fallen)
+    lost = reconnecting({SPACED: Mounted(("rw",))}, "transport-offline")
+    assert f"umount {shlex.quote(SPACED)}, fsck" in lost
