@@ -5,6 +5,7 @@ import pwd
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final, TypeVar
 
 import click
@@ -80,6 +81,7 @@ def _values(pairs: tuple[str, ...]) -> dict[str, str]:
                 hint="use --chap-secret-file or --chap-secret-prompt",
             )
         found[key] = checked(key, value)
+        _judged("set", partial(wishing.record_value, key), value)
     return found
 
 

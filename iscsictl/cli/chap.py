@@ -33,6 +33,9 @@ from iscsictl.ui.text import visible
 
 ALGORITHMS = {name.lower(): name for name in ("MD5", "SHA1", "SHA256", "SHA3-256")}
 NODE = "node.session"
+# A discovery record has it by this name, too: idbm.c "reusing SESSION_CHAP_ALGS".
+CHAP_ALGS = f"{NODE}.auth.chap_algs"
+STRAY = f"{discovery.PREFIX}.auth.chap_algs"  # iscsictl wrote it once; open-iscsi knows no such key
 KEEPS = "the session that is up keeps its account until the next login"
 
 
@@ -144,7 +147,7 @@ def _changes(given: Account | None, algorithms: str | None, place: Place) -> loo
             given.user, given.secret, given.mutual_user, given.mutual_secret, prefix=prefix
         )
     if algorithms is not None:
-        changes[f"{prefix}.auth.chap_algs"] = algorithms
+        changes[CHAP_ALGS] = algorithms
     return changes
 
 
@@ -163,8 +166,11 @@ def _write(settings: Settings, place: Place, changes: looking.Changes) -> int:
         if place is None:
             wrong = looking.defaults_unsettled(contexts[0], changes)
             return plan_default_account(wrong=wrong, changes=changes)
-        there, wrong = looking.discovery_unsettled(contexts[0], place, changes)
-        return plan_discovery_account(place, there=there, wrong=wrong, changes=changes)
+        tidied = {**changes, STRAY: None}
+        there, wrong = looking.discovery_unsettled(contexts[0], place, tidied)
+        if not there:
+            return plan_discovery_account(place, there=False, wrong=tuple(changes), changes=changes)
+        return plan_discovery_account(place, there=True, wrong=wrong, changes=tidied)
 
     return whole(settings, look, think)
 
@@ -217,7 +223,7 @@ def _elsewhere(context: Context) -> Iterable[nodesview.Account]:
 
 def _of_values(kind: str, where: Portal | None, values: Any, prefix: str) -> nodesview.Account:
     auth = f"{prefix}.auth."
-    algorithms = tuple(filter(None, values.get(auth + "chap_algs", "").split(",")))
+    algorithms = tuple(filter(None, values.get(CHAP_ALGS, "").split(",")))
     return nodesview.Account(
         kind, None, where, None,
         values.get(auth + "username"), auth + "password" in values,

@@ -10,6 +10,7 @@ from iscsictl.cli.options import Settings, changing, common, complain, need_root
 from iscsictl.core import importing as core
 from iscsictl.core.importing import ImportPlan
 from iscsictl.errors import Exit, IscsictlError, NotFoundError, UsageError
+from iscsictl.parse.iscsi_conf import KEYWORDS
 from iscsictl.ui.importview import as_json
 
 LARGEST = 8 * 1024 * 1024
@@ -39,6 +40,8 @@ def import_(settings: Settings, file: str, bindings: str | None) -> int:
     kind = core.recognise(Path(file).name, text)
     listed = bindings or str(settings.root / "var/lib/iscsi/bindings")
     plan = core.plan_import(kind, text, _bindings(kind, listed, needed=bindings is not None))
+    if plan.empty:
+        _require_understood(plan, text, file)
     nothing = core.still_to_do(plan, _name_now(settings, kind)).empty
     if settings.output == "json" and (settings.dry_run or nothing):
         click.echo(json.dumps(as_json(plan), indent=1))
@@ -105,6 +108,27 @@ def _read(name: str) -> str:
     if len(data) > LARGEST:
         raise UsageError(f"{name}: larger than {LARGEST} bytes", hint="is it the right file?")
     return data.decode("utf-8", "surrogateescape").removeprefix("\ufeff")
+
+
+def _require_understood(plan: ImportPlan, text: str, file: str) -> None:
+    """Raise UsageError for a file that says something, but nothing that the old driver knew."""
+    lines = {n: line.strip() for n, line in enumerate(text.split("\n"), start=1)}
+    said = {n: line for n, line in lines.items() if line and not line.startswith("#")}
+    wrong = {w.line for w in plan.warnings if w.source == "file" and w.level == "error"}
+    if said and not any(n not in wrong and _known(plan.kind, line) for n, line in said.items()):
+        raise UsageError(
+            f"{file}:{min(said)}: no line of it is understood as {plan.kind}",
+            hint="give iscsi.conf, initiatorname.iscsi or fstab.iscsi of the old driver",
+        )
+
+
+def _known(kind: core.Kind, line: str) -> bool:
+    if kind == "fstab.iscsi":
+        words = line.split()
+        return len(words) >= 3 and words[1].startswith(("/", "none", "swap"))
+    keyword, equals, _ = line.partition("=")
+    keywords = KEYWORDS if kind == "iscsi.conf" else {"initiatorname", "initiatoralias"}
+    return bool(equals) and keyword.strip().lower() in keywords
 
 
 def _bindings(kind: core.Kind, name: str, *, needed: bool) -> str:

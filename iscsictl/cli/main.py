@@ -138,6 +138,18 @@ def _usage(error: click.ClickException, hint: str | None) -> int:
     return report(UsageError(error.format_message(), hint=hint), settings)
 
 
+def _called(words: list[str]) -> str:
+    """Return the command that these words call, as far as they name one."""
+    path, command = "iscsictl", cast(click.Command, cli)
+    for word in words:
+        if not isinstance(command, click.Group):
+            break
+        found = command.get_command(click.Context(command), word)
+        if found is not None:
+            path, command = f"{path} {word}", found
+    return path
+
+
 def _wanted_output(words: list[str]) -> str:
     """Return how an error is to be told: what -J or -o asks for, alone or behind other flags."""
     if "--" in words:
@@ -162,7 +174,7 @@ def run_cli() -> int:
         if type(error).__name__ == "NoArgsIsHelpError":  # Click 8.2 and later
             click.echo(error.format_message(), err=True)
             return int(Exit.USAGE)
-        path = error.ctx.command_path if error.ctx else "iscsictl"
+        path = error.ctx.command_path if error.ctx else _called(sys.argv[1:])
         return _usage(error, f"see {path} --help")
     except click.ClickException as error:
         return _usage(error, None)

@@ -183,7 +183,7 @@ def _read(file: str) -> tuple[str, SavedPlan | None]:
     text = _text_of(file)
     if not text.lstrip().startswith("{"):
         return text, None
-    saved = read_saved(text, file)
+    saved = read_saved(text, file, or_volumes=True)
     return saved.text, saved
 
 

@@ -84,7 +84,11 @@ def _pairs(pairs: tuple[str, ...]) -> dict[str, str | None]:
             )
         require_settable(key)
         try:
-            wishing.record_key(key if sign else pair)
+            wishing.record_key(key)
+            if not sign:
+                raise UsageError(f"{pair}: expected KEY=VALUE, or KEY= to take it out")
+            if value:
+                wishing.record_value(key, value)
         except ValueError as error:
             raise UsageError(str(error), hint="the keys: iscsictl nodes show") from None
         found[key] = value or None

@@ -15,6 +15,15 @@ from iscsictl.errors import InterruptError
 SCHEMA = "iscsictl.watch/1"
 
 
+def _timed(command: click.Command) -> click.Command:
+    """Say what --timeout means here: nothing else is waited for."""
+    for option in command.params:
+        if isinstance(option, click.Option) and option.name == "timeout":
+            option.help = "How long to watch [until Ctrl-C]."
+    return command
+
+
+@_timed
 @click.command("watch")
 @common
 @click.option(

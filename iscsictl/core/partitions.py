@@ -55,7 +55,8 @@ def resolve_type(label: str, text: str, names: Mapping[str, str]) -> str:
         kind = "a GUID" if label == "gpt" else "a hexadecimal code"
         raise UsageError(
             f"--type {text}: not a type of a {label} table",
-            hint=f"use {', '.join(known)}, {kind}, or a name of: iscsictl disk part type --list",
+            hint=f"use {', '.join(known)}, {kind}, or a name of: "
+            f"iscsictl disk part type --list {label}",
         )
     if label == "dos" and (found in EXTENDED or found == "0"):
         raise UsageError(
@@ -155,7 +156,7 @@ def place(
         wanted = "any partition" if size is None else f"{size} sectors"
         raise RefusedError(
             f"there is no room for {wanted}{where}: the largest gap has {largest} sectors",
-            hint="see what is where: iscsictl disk show",
+            hint="see what is where: iscsictl disk show DISK",
         )
     return max(fits, key=lambda fit: fit[1]) if size is None else fits[0]
 

@@ -20,6 +20,8 @@ Level = Literal["refuse", "warn", "note"]
 MIN_BYTES: Final = 12
 COMMON_MAX_BYTES: Final = 16
 MADE_LENGTH: Final = 16
+# zxcvbn takes 10 guesses a character where it finds no pattern: 10^16 for what we make.
+_PATTERNLESS_BITS: Final = 53
 # 66 characters: 16 of them are the 96 bits of the standard, also after those are left out that
 # `generate` does not make. No quotes, backslash, blank, '#', ':' or ',': some array or file
 # refuses or misreads each of those.
@@ -285,5 +287,8 @@ def _estimated(secret: str, weak: Level, words: list[str]) -> Iterator[Verdict]:
     elif bits < 33:
         # 10^10 guesses, the border of zxcvbn's best score.
         yield Verdict(weak, "guessable", f"about 2^{bits:.0f} guesses find it")
-    else:
+    elif bits < _PATTERNLESS_BITS:
         yield Verdict("note", "estimate", f"about 2^{bits:.0f} guesses find it")
+    else:
+        text = f"no pattern found: at least 2^{_PATTERNLESS_BITS} guesses"
+        yield Verdict("note", "estimate", text)

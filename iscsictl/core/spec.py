@@ -44,18 +44,6 @@ def read_volumes(
     return _Reader(places, name, real).volumes(document)
 
 
-def below(volume: Volume, volumes: Iterable[Volume]) -> frozenset[str]:
-    """Return the names of the volumes on which this one is mounted, directly or not."""
-    path = volume.wish.mount
-    return frozenset(
-        other.name
-        for other in volumes
-        if path is not None
-        and other.wish.mount is not None
-        and path.startswith(other.wish.mount + "/")
-    )
-
-
 class _ElementError(ValueError):
     """What is wrong with one element of a list, or one key of a table."""
 
@@ -177,11 +165,15 @@ def _setting(key: str, value: object) -> str:
         text = f"{key}: a secret stands in a file of its own: chap, secret-file"
         raise _ElementError(key, text)
     try:
-        return checked(key, _text(value))
+        text = checked(key, _text(value))
     except UsageError as error:
         raise _ElementError(key, error.text) from None
     except ValueError as error:
         raise _ElementError(key, f"{key}: {error}") from None
+    try:
+        return wishing.record_value(key, text)
+    except ValueError as error:
+        raise _ElementError(key, str(error)) from None
 
 
 def _user(value: object) -> str:

@@ -59,6 +59,18 @@ def plan_volume(
     return Plan(plan.steps, why, plan.notes, plan.result)
 
 
+def below(volume: Volume, volumes: Iterable[Volume]) -> frozenset[str]:
+    """Return the names of the volumes on which this one is mounted, directly or not."""
+    path = volume.wish.mount
+    return frozenset(
+        other.name
+        for other in volumes
+        if path is not None
+        and other.wish.mount is not None
+        and path.startswith(other.wish.mount + "/")
+    )
+
+
 def wwid_of(plan: Plan) -> str | None:
     """Return the WWID of the disk that a plan is about, None while it is not known."""
     for step in plan.steps:
@@ -103,8 +115,11 @@ def _misfit(plan: Plan, saved: SavedVolume) -> MisfitError | None:
     return None
 
 
-def read_saved(text: str, name: str) -> SavedPlan:
-    """Read what `plan --out` or `plan -J` wrote. Raises UsageError."""
+def read_saved(text: str, name: str, *, or_volumes: bool = False) -> SavedPlan:
+    """Read what `plan --out` or `plan -J` wrote. Raises UsageError.
+
+    `or_volumes` tells that a file of volumes would have done as well.
+    """
     try:
         document = json.loads(text)
         if document["schema"] != PLAN_SCHEMA:
@@ -118,8 +133,9 @@ def read_saved(text: str, name: str) -> SavedPlan:
         }
         return SavedPlan(str(document["file"]), volumes)
     except (ValueError, KeyError, TypeError, RecursionError):
+        what = "neither a file of volumes nor a saved plan" if or_volumes else "no saved plan"
         raise UsageError(
-            f"{name} is neither a file of volumes nor a saved plan",
+            f"{name} is {what}",
             hint="make one: iscsictl plan FILE --out SAVED",
         ) from None
 

@@ -3,8 +3,7 @@
 import threading
 from collections.abc import Mapping, Sequence
 
-from iscsictl.core.spec import below
-from iscsictl.core.volumes import SavedPlan, SavedVolume, plan_volume, wwid_of
+from iscsictl.core.volumes import SavedPlan, SavedVolume, below, plan_volume, wwid_of
 from iscsictl.engine import observe
 from iscsictl.engine.converge import Task
 from iscsictl.engine.volumes import Errand

@@ -58,7 +58,7 @@ def _weight(db: Path) -> int:
         pass
     except OSError:
         return 2
-    return int(any((db / name).is_dir() for name in ("nodes", "ifaces", "send_targets")))
+    return int(any(_is_directory(db / name) for name in ("nodes", "ifaces", "send_targets")))
 
 
 def read_records(db: Path) -> tuple[NodeRecord, ...]:
@@ -67,12 +67,13 @@ def read_records(db: Path) -> tuple[NodeRecord, ...]:
     Raises NeedsRootError where only root may look, IscsictlError where it cannot be read.
     """
     found = []
-    if (db / "nodes").is_file():
+    targets = tuple(_entries(db / "nodes"))
+    if not targets and (db / "nodes").is_file():
         raise IscsictlError(
             f"{db}/nodes is a file, not a directory",
             hint=f"no record is in it; move it away, then: mkdir -m 600 {db}/nodes",
         )
-    for target in _entries(db / "nodes"):
+    for target in targets:
         if not _is_directory(target):
             continue
         for place in _entries(target.path):
@@ -210,8 +211,8 @@ def _entries(directory: Path | str) -> Iterator[os.DirEntry[str]]:
     yield from found
 
 
-def _is_directory(entry: os.DirEntry[str]) -> bool:
-    """Tell whether it is or leads to a directory; a link that leads nowhere at all is none."""
+def _is_directory(entry: os.DirEntry[str] | Path) -> bool:
+    """Tell whether it is or leads to a directory; what we cannot follow is none."""
     try:
         return entry.is_dir()
     except OSError:

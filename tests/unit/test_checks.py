@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -25,6 +26,7 @@ from iscsictl.model.machine import (
     Policy,
     Program,
 )
+from iscsictl.model.record import DiscoveryRecord, IfaceRecord
 from tests.unit.sound_machine import (
     BARE,
     IQN,
@@ -32,6 +34,7 @@ from tests.unit.sound_machine import (
     bad,
     db,
     disk,
+    found,
     record,
     session,
     with_fstab,
@@ -50,6 +53,13 @@ def test_a_machine_of_which_nothing_is_known_has_no_traceback() -> None:
     assert examine(Machine())
 
 
+TORN_DISCOVERY = DiscoveryRecord(
+    path=Path("/etc/iscsi/send_targets/192.0.2.5,3260/st_config"),
+    problem="is empty",
+    kind="sendtargets",
+    portal=BARE,
+)
+TORN_IFACE = IfaceRecord(path=Path("/etc/iscsi/ifaces/a"), problem="is empty", name="a")
 FAULTS: Iterable[tuple[Machine, str, Level]] = [
     (replace(SOUND, kernel=Kernel("6.1.0")), "kernel-transport", Level.FAIL),
     (
@@ -114,6 +124,14 @@ FAULTS: Iterable[tuple[Machine, str, Level]] = [
     (replace(SOUND, lock=Lock("/run/lock", 9.0)), "nodedb-lock", Level.FAIL),
     (replace(SOUND, root=False, lock=Lock("/run/lock", 9.0)), "nodedb-lock", Level.SKIP),
     (replace(SOUND, db=db(replace(record(), problem="is empty"))), "nodedb-records", Level.FAIL),
+    (
+        replace(SOUND, db=db(record(), discovery=(TORN_DISCOVERY,))),
+        "nodedb-records",
+        Level.FAIL,
+    ),
+    (replace(SOUND, db=db(record(), ifaces=(TORN_IFACE,))), "nodedb-iface", Level.FAIL),
+    (with_record(**{"node.startup": "automatc"}), "nodedb-records", Level.FAIL),
+    (with_record(**{"node.conn[0].startup": "Manual"}), "nodedb-records", Level.FAIL),
     (replace(SOUND, db=db(replace(record(), mode=0o644))), "nodedb-modes", Level.FAIL),
     (
         replace(SOUND, db=db(record(), config_secret=True, config_mode=0o644)),
@@ -235,3 +253,14 @@ def test_every_mend_of_ours_is_a_command_that_there_is() -> None:
     assert len(commands) > 5
     planned = {"reconnect", "disk", "fstab"}
     assert commands - set(entries()) - planned == set()
+
+
+@pytest.mark.parametrize("word", ["automatic", "manual", "onboot"])
+def test_each_word_for_when_to_log_in_is_one(word: str) -> None:
+    assert "nodedb-records" not in bad(with_record(**{"node.startup": word}))
+
+
+def test_no_chap_is_mended_by_a_line_that_works_as_it_stands() -> None:
+    bare = replace(record(), values={"node.startup": "automatic"})
+    finding = found(replace(SOUND, db=db(bare)), "chap-none")
+    assert str(finding.mend).endswith(f"chap set -T {IQN} --user NAME --secret-prompt")

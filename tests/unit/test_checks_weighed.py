@@ -12,12 +12,13 @@ from iscsictl.model.health import Level
 from iscsictl.model.hold import Hold
 from iscsictl.model.host_actions import ClearLock, Protect, Reload
 from iscsictl.model.inventory import Known
-from iscsictl.model.listing import Listing
+from iscsictl.model.listing import Block, Listing
 from iscsictl.model.machine import (
     Daemon,
     InitiatorName,
     Kernel,
     Lock,
+    MountHealth,
     Nic,
     PathMtu,
     Route,
@@ -105,6 +106,40 @@ def test_an_array_out_of_space_is_named() -> None:
     full = found(replace(SOUND, trouble=Known(Trouble({}, {"/dev/sda1": text}))), "disk-errors")
     assert full.level is Level.FAIL
     assert "out of space" in str(full.mend)
+
+
+@pytest.mark.fault("F56")
+def test_what_the_kernel_says_of_a_disk_counts_for_the_mount_on_its_partition() -> None:
+    text = "the kernel says: critical space allocation error on sda"
+    errors = Trouble({}, {"/dev/sda": text})
+    machine = replace(SOUND, trouble=Known(errors))
+    full = found(machine, "disk-errors")
+    assert (full.subject, "out of space" in str(full.mend)) == ("/srv", True)
+    read_only = MountHealth("/srv", "/dev/sda1", "ext4", read_only=True)
+    fallen = found(replace(machine, mounts=(read_only,)), "fs-readonly")
+    assert text in fallen.seen
+    assert "out of space" in str(fallen.mend)
+    assert "disk-errors" not in bad(replace(machine, mounts=(read_only,)))
+
+
+def test_errors_of_disks_that_are_not_iscsi_are_none_of_ours() -> None:
+    errors = {f"/dev/{name}": f"the kernel says: I/O error on {name}"
+              for name in ("fd0", "sr0", "sdb", "sdb1")}  # fmt: skip
+    machine = replace(SOUND, trouble=Known(Trouble({}, errors)))
+    assert "disk-errors" not in bad(machine)
+    assert "disk-errors" not in bad(replace(machine, listing=Listing()))
+
+
+def test_errors_of_a_path_and_of_another_volume_are_told_apart() -> None:
+    other = Block("/dev/mapper/other", kind="lvm")
+    map_ = disk(2, "mpath")
+    map_ = replace(map_, block=replace(map_.block, children=(*map_.block.children, other)))
+    machine = replace(SOUND, listing=Listing((session(),), (map_,)), mounts=SOUND.mounts)
+    for device, subject in (("/dev/sdb", "/srv"), ("/dev/mapper/other", "/dev/mapper/other")):
+        errors = {device: "the kernel says: I/O error"}
+        lost = found(replace(machine, trouble=Known(Trouble({}, errors))), "disk-errors")
+        assert lost.subject == subject
+        assert f"the LUN of {device}" in str(lost.mend)
 
 
 def test_two_nics_in_one_subnet_need_the_settings_for_it() -> None:

@@ -21,6 +21,7 @@ from iscsictl.core.resolve import resolve
 from iscsictl.errors import NotFoundError
 from iscsictl.model.fstab import Fstab
 from iscsictl.model.inventory import Inventory
+from iscsictl.model.names import parse_portal
 from tests.unit.test_sessions_plan import P1, P2, A, B, record, session
 from tests.worlds import DIR, TARGET, blank, line, unit, world, wwid_of
 
@@ -160,7 +161,18 @@ def test_a_torn_record_is_named_with_the_way_out() -> None:
     torn = replace(record(A), problem="is empty")
     said = torn_error(torn)
     assert said.text == f"the record {torn.path} is empty"
-    assert said.hint == f"remove it and discover again: iscsictl forget {A}"
+    assert said.hint == f"remove it and discover again: iscsictl forget {A} -p {P1},1 -I default"
+
+
+def test_the_way_out_of_a_torn_record_leaves_its_healthy_neighbours() -> None:
+    torn = replace(record(A, iface="netA"), problem="is empty")
+    others = (record(A), record(A, P2, iface="netA"), record(A, replace(P1, tpgt=2), iface="netA"))
+    arguments = str(torn_error(torn).hint).partition("forget ")[2].split()
+    target, _, portal, _, iface = arguments
+    choice = Choice(target, parse_portal(portal), iface)
+    assert chosen_records(Inventory(records=(torn, *others)), choice) == (torn,)
+    untagged = replace(torn, portal=replace(P1, tpgt=None))
+    assert str(torn_error(untagged).hint).endswith(f"-p {P1} -I netA")
 
 
 def test_a_device_is_known_by_each_of_its_links_and_nothing_else_is_followed(

@@ -127,6 +127,22 @@ def test_an_unknown_option_is_a_usage_error_of_one_line_and_a_hint(
 
 
 @pytest.mark.parametrize(
+    ("words", "command"),
+    [
+        ("attach -p", "attach"), ("ls --from", "ls"), ("doctor --only", "doctor"),
+        ("disk part add x --size", "disk part add"), ("nodes set -T", "nodes set"),
+        ("ls nodes --from", "ls"), ("watch --interval 1ms", "watch"),
+    ],
+)  # fmt: skip
+def test_the_hint_names_the_help_of_the_command_that_was_called(
+    words: str, command: str, tmp_path: Path
+) -> None:
+    answer = call(words.split(), tmp_path)
+    assert answer.code == Exit.USAGE
+    assert answer.err.splitlines()[1] == f"hint: see iscsictl {command} --help"
+
+
+@pytest.mark.parametrize(
     "words",
     [
         "detach x --lun 99999 -n -J", "ls -J --nope", "ls --nope -o json", "mount -nJ",

@@ -14,6 +14,8 @@ from iscsictl.engine.context import Context
 from iscsictl.engine.converge import converge, dry_run
 from iscsictl.engine.doctor import look, meant_read_only
 from iscsictl.engine.repairs import repairs
+from iscsictl.engine.steps import perform
+from iscsictl.model.actions import RemoveTorn
 from iscsictl.model.inventory import Known
 from iscsictl.model.plan import Status
 from iscsictl.parse.fstab import parse_fstab
@@ -128,3 +130,38 @@ def test_fix_clears_the_lock_removes_what_is_torn_and_closes_what_is_open(root: 
     assert open_.stat().st_mode & 0o777 == 0o600
     assert good.read_bytes() == before
     assert not dry_run(task, context).pending
+
+
+@pytest.mark.fault("F03")
+def test_fix_removes_a_torn_discovery_record_and_leaves_a_definition_to_its_admin(
+    root: Path,
+) -> None:
+    torn = put(root, "etc/iscsi/send_targets/192.0.2.5,3260/st_config")
+    good = put(root, "etc/iscsi/isns/192.0.2.6,3205/isns_config", "# BEGIN RECORD\n# END RECORD\n")
+    iface = put(root, "etc/iscsi/ifaces/storage")
+    for path in (torn, good, iface):
+        path.chmod(0o600)
+    (root / "proc").mkdir(exist_ok=True)
+    context = Context(5.0, root)
+    task = repairs(lambda finding: finding.id.startswith("nodedb"))
+    report = converge(task, context, lambda _: None)
+    assert report.error is None
+    assert [o.step.status for o in report.outcomes] == [Status.DONE]
+    assert [path.exists() for path in (torn, good, iface)] == [False, True, True]
+    assert any(f"{iface} is empty" in note for note in report.notes)
+    assert not dry_run(task, context).pending
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "nodes/iqn.2001-04.com.x:a/192.0.2.5,3260,1/default",
+        "send_targets/192.0.2.5,3260/st_config",
+        "isns/192.0.2.5,3205/isns_config",
+    ],
+)
+def test_a_record_that_was_made_whole_since_is_not_removed(root: Path, name: str) -> None:
+    path = put(root, f"etc/iscsi/{name}", record_text("iqn.2001-04.com.x:a"))
+    (root / "proc").mkdir(exist_ok=True)
+    assert not perform(RemoveTorn(path), Context(5.0, root)).changed
+    assert path.exists()

@@ -120,6 +120,7 @@ LOG = [
     "6,3,800000000,-; connection2:0: detected conn error (1022)\n",
     "3,4,900000000,-;critical space allocation error, dev sdb, sector 8 op 0x1:(WRITE)\n",
     "3,5,900000000,-;I/O error, dev sdc, sector 0 op 0x0:(READ) flags 0x0\n",
+    "3,6,900000000,-;I/O error, dev dm-0, sector 0 op 0x0:(READ) flags 0x0\n",
     "nonsense",
 ]
 
@@ -130,6 +131,15 @@ def test_the_kernels_log_tells_breaks_and_errors_of_late_alone() -> None:
     assert trouble.breaks == {1: 1}
     assert "space allocation" in trouble.disk_errors["/dev/sdb"]
     assert "I/O" in trouble.disk_errors["/dev/sdc"]
+
+
+def test_a_map_is_named_as_it_is_in_the_listing(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(root, "sys/class/block/dm-0/dm/name", "vg-data\n")
+    put(root, "dev/kmsg", LOG[-2])
+    monkeypatch.setattr("time.clock_gettime", lambda _: 1000.0)
+    assert list(facts.read_trouble(root).disk_errors) == ["/dev/mapper/vg-data"]
 
 
 @pytest.mark.fault("F01")

@@ -43,7 +43,8 @@ def test_the_kinds_of_initiator_are_told_with_their_nics() -> None:
     assert (found["cxgb4i"].usable, found["cxgb4i"].nics) == (True, ("p1",))
     assert (found["iser"].usable, found["iser"].nics) == (False, ())
     assert found["qedi"].state == "missing"
-    assert set(found) == {"tcp", "iser", "bnx2i", "cxgb3i", "cxgb4i", "be2iscsi", "qla4xxx", "qedi"}
+    assert set(found) == {"tcp", "iser", "bnx2i", "cxgb3i", "cxgb4i", "be2iscsi", "qla4xxx", "qedi",
+                          "ocs"}  # fmt: skip
     assert all(kind.advice for kind in found.values())
 
 
@@ -64,6 +65,27 @@ def test_adding_twice_is_adding_once() -> None:
     other = plan_write(FACTS, "a", values_of(None, "p1", None, None, {}), new=True)
     assert isinstance(other.refusal, RefusedError)
     assert plan_write(FACTS, "a", values_of(None, "p1", None, None, {}), new=False).pending
+
+
+@pytest.mark.parametrize(("transport", "notes"), [("ocs", 1), ("unheard-of", 0)])
+def test_a_definition_of_any_transport_is_changed(transport: str, notes: int) -> None:
+    iface = IfaceRecord(path=Path("/x"), values={"iface.transport_name": transport}, name="q0")
+    facts = IfaceFacts((iface,), nics=NICS, kernel=KERNEL)
+    plan = plan_write(facts, "q0", {"iface.vlan_id": "7"}, new=False)
+    assert (plan.refusal, len(plan.pending), len(plan.notes)) == (None, 1, notes)
+
+
+def test_the_address_of_an_adapter_need_not_be_that_of_a_nic() -> None:
+    iface = IfaceRecord(path=Path("/x"), values={"iface.transport_name": "qedi"}, name="q0")
+    facts = IfaceFacts((iface,), nics=NICS, kernel=KERNEL)
+    mac = values_of(None, None, "52:54:00:00:00:99", None, {})
+    assert plan_write(facts, "q0", mac, new=False).refusal is None
+    for transport in ("tcp", None):
+        to_tcp = {**mac, "iface.transport_name": transport}
+        refusal = plan_write(facts, "q0", to_tcp, new=False).refusal
+        assert isinstance(refusal, NotFoundError)
+    wrong = {"iface.transport_name": "unheard-of"}
+    assert isinstance(plan_write(facts, "q0", wrong, new=False).refusal, UsageError)
 
 
 def test_only_what_is_there_is_changed() -> None:
@@ -118,6 +140,21 @@ def test_a_definition_is_written_read_changed_and_removed(tmp_path: Path) -> Non
     assert read_ifaces(db) == ()
     with pytest.raises(NotFoundError):
         remove_iface(db, "b", root=tmp_path)
+
+
+@pytest.mark.parametrize("torn", [b"", bytes(512)])
+def test_a_torn_definition_is_defined_again_or_removed(tmp_path: Path, torn: bytes) -> None:
+    db = tmp_path / "etc/iscsi"
+    (db / "ifaces").mkdir(parents=True)
+    (db / "ifaces/b").write_bytes(torn)
+    (iface,) = read_ifaces(db)
+    assert iface.problem is not None
+    values = values_of("tcp", "eth0", None, None, {})
+    facts = IfaceFacts((iface,), nics=NICS, kernel=KERNEL)
+    assert plan_write(facts, "b", values, new=False).pending
+    assert write_iface(db, "b", values, root=tmp_path)
+    (again,) = read_ifaces(db)
+    assert (again.problem, again.values["iface.net_ifacename"]) == (None, "eth0")
 
 
 def test_a_definition_written_by_hand_keeps_its_lines() -> None:

@@ -322,6 +322,49 @@ def test_a_file_with_nothing_in_it_exits_0(tmp_path: Path) -> None:
     assert run(tmp_path, "# nothing\n", "-n").exit_code == 0
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("x", "hello\n\nworld = 1\n"),
+        ("x", "\n# c\nLoginTimeout=soon\n"),
+        ("iscsi.conf", "InitiatorName=iqn.2001-04.com.example:a\n"),
+        ("initiatorname.iscsi", "DiscoveryAddress=192.0.2.1\n"),
+        ("fstab.iscsi", "hello\nthis is no line\n"),
+    ],
+)
+def test_a_file_of_which_no_line_is_understood_is_a_usage_error(
+    name: str, text: str, tmp_path: Path
+) -> None:
+    put(tmp_path, name, text)
+    for options in (["-n"], [], ["-n", "-J"]):
+        answer = call(["import", name, *options], tmp_path)
+        assert answer.code == 2
+        first, second = answer.err.splitlines()
+        assert "no line of it is understood as " in first
+        assert second.startswith("hint: ")
+    assert json.loads(answer.out)["error"]["exit"] == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("x", ""),
+        ("x", "hello\nPollInterval=3\n"),
+        ("x", f"TargetName={TARGET}\n"),
+        ("initiatorname.iscsi", "InitiatorAlias=a\n"),
+        ("fstab.iscsi", "/dev/iscsi/bus0/target1/lun2/disk /d ext3\n"),
+        ("fstab.iscsi", "UUID=a swap swap\n"),
+    ],
+)
+def test_a_line_that_is_understood_and_makes_nothing_is_no_error(
+    name: str, text: str, tmp_path: Path
+) -> None:
+    put(tmp_path, name, text)
+    answer = call(["import", name, "-n"], tmp_path)
+    assert answer.code == 0
+    assert answer.err.endswith(f"{name}: nothing to take over\n")
+
+
 def test_a_missing_file_exits_3(tmp_path: Path) -> None:
     assert CliRunner().invoke(cli, ["import", str(tmp_path / "none"), "-n"]).exit_code == 3
 

@@ -53,6 +53,28 @@ def test_a_new_name_leaves_every_other_line_in_its_place() -> None:
     assert with_name("", NEW) == f"InitiatorName={NEW}\n"
 
 
+@pytest.mark.parametrize(
+    "line", [f"InitiatorName = {OLD}", f"  InitiatorName={OLD}", f"\tInitiatorName\t=\t{OLD} \t"]
+)
+def test_blanks_around_the_key_and_the_name_are_none_of_iscsid_s_business(line: str) -> None:
+    text = f"# a\n{line}\n# b\n"
+    assert name_in(text) == OLD
+    assert with_name(text, NEW) == f"# a\nInitiatorName={NEW}\n# b\n"
+
+
+def test_the_first_name_counts_and_a_new_one_is_the_only_one() -> None:
+    text = f"GenerateName=yes\n # InitiatorName = no\nInitiatorName =\n# a\n InitiatorName={OLD}\n"
+    assert name_in(text) == OLD
+    assert name_in(f"{text}InitiatorName={NEW}\n") == OLD
+    assert with_name(text, NEW) == f" # InitiatorName = no\nInitiatorName={NEW}\n# a\n"
+
+
+def test_a_name_that_is_there_with_blanks_is_left_alone(tmp_path: Path) -> None:
+    path = put(tmp_path, f"InitiatorName = {OLD}\n")
+    assert not write_name(OLD, tmp_path)
+    assert path.read_text() == f"InitiatorName = {OLD}\n"
+
+
 def test_a_name_is_written_once(tmp_path: Path) -> None:
     path = put(tmp_path, FILE)
     path.chmod(0o600)

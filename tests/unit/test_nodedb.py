@@ -1,12 +1,14 @@
 """The node database: found, read whole, read torn, changed."""
 
+import os
 import stat
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from iscsictl.errors import IscsictlError, NotFoundError, RefusedError
+from iscsictl.errors import IscsictlError, NeedsRootError, NotFoundError, RefusedError
 from iscsictl.model.names import Portal
 from iscsictl.model.secret import Secret
 from iscsictl.system.nodedb import (
@@ -134,6 +136,35 @@ def test_a_record_that_is_just_being_written_is_not_called_torn(db: Path) -> Non
     writer.start()
     assert [r.problem for r in read_records(db)] == [None]
     writer.join()
+
+
+@pytest.fixture
+def closed(db: Path) -> Iterator[Path]:
+    """A database that whoever runs the test may not enter: root becomes somebody else."""
+    _add(db, T1, V4)
+    db.chmod(0)
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(65534)
+    yield db
+    os.seteuid(user)
+    db.chmod(0o700)
+
+
+@pytest.mark.fault("F19")
+def test_a_database_that_only_root_may_enter_asks_for_root(closed: Path) -> None:
+    for read in (read_records, read_discovery_records, read_ifaces):
+        with pytest.raises(NeedsRootError) as caught:
+            read(closed)
+        assert caught.value.hint == "run it as root"
+    assert find_db(closed.parent.parent)
+
+
+def test_a_file_in_the_place_of_the_records_is_told(db: Path) -> None:
+    db.mkdir(parents=True)
+    (db / "nodes").write_text("")
+    with pytest.raises(IscsictlError, match="is a file, not a directory"):
+        read_records(db)
 
 
 def test_no_database_is_an_empty_one(tmp_path: Path) -> None:

@@ -131,6 +131,13 @@ def test_what_is_no_type_of_the_table_is_refused(label: str, text: str) -> None:
         resolve_type(label, text, {})
 
 
+@pytest.mark.parametrize("label", ["gpt", "dos", "sun"])
+def test_the_hint_lists_the_types_of_the_table_that_is_there(label: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        resolve_type(label, "nonsense", {})
+    assert str(caught.value.hint).endswith(f"iscsictl disk part type --list {label}")
+
+
 def test_a_disk_without_wishes_is_aligned_to_a_mebibyte() -> None:
     assert grain(PLAIN, GIB) == 2048
     assert grain(Topology(4096, 4096, 4096), GIB) == 256

@@ -184,6 +184,14 @@ def test_the_estimate_tells_strong_from_weak() -> None:
     assert "estimate" in ids(GOOD * 15, "note", made=True)
 
 
+def test_where_no_pattern_is_found_the_estimate_is_a_lower_bound() -> None:
+    pytest.importorskip("zxcvbn")
+    for secret in (GOOD, GOOD + "x9"):
+        assert "no pattern found: at least 2^53 guesses" in [v.text for v in judge(secret)]
+    (short,) = (v for v in judge(GOOD[:14]) if v.id == "estimate")
+    assert short.text == "about 2^47 guesses find it"
+
+
 def test_the_alphabet_is_taken_by_every_array() -> None:
     assert len(set(ALPHABET)) == len(ALPHABET)
     assert not any(c in ALPHABET for array in ARRAYS for c in array.without)

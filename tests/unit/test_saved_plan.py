@@ -118,3 +118,18 @@ def test_the_document_has_an_id_for_each_step_of_each_volume() -> None:
     assert ids[0].startswith("a/")
     assert [v["wwid"] for v in whole["volumes"]] == [None, None]
     assert summary(reports) == "2 volumes: 2 planned"
+
+
+def test_the_error_says_what_would_have_done_in_that_place(tmp_path: Path) -> None:
+    file = tmp_path / "volumes.toml"
+    file.write_text(TEXT)
+    answer = call(["apply", "-n", str(file), "--plan", str(file)], tmp_path, uid=0)
+    assert answer.code == Exit.USAGE
+    assert answer.err.splitlines() == [
+        f"iscsictl: {file} is no saved plan",
+        "hint: make one: iscsictl plan FILE --out SAVED",
+    ]
+    file.write_text("{")
+    answer = call(["apply", "-n", str(file)], tmp_path, uid=0)
+    assert answer.code == Exit.USAGE
+    assert "is neither a file of volumes nor a saved plan" in answer.err

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from iscsictl.cli.main import cli
-from iscsictl.core.spec import below, read_volumes
+from iscsictl.core.spec import read_volumes
+from iscsictl.core.volumes import below
 from iscsictl.errors import Exit, UsageError
 from iscsictl.model.names import Portal
 from iscsictl.model.volume import Credential, Volume
@@ -130,14 +131,16 @@ def test_every_key_reaches_the_wish() -> None:
         (LEAST + 'mutual = { user = "u" }\n', (5, 1), "mutual: needs chap"),
         (LEAST + 'chap = { user = "u", secret-file = "/x" }\nmutual = { user = "m" }\n', (6, 1),
          "mutual: both need a secret-file"),
-        (LEAST + 'set = { scan = "manual" }\n', (5, 9), "set: scan: expected KEY=VALUE"),
+        (LEAST + 'set = { scan = "manual" }\n', (5, 9), "set: scan is no key of a node record"),
         (LEAST + 'set = { "node.session.auth.password" = "hunter2" }\n', (5, 9), "a secret stands"),
         (LEAST + f'set = {{ "node.x" = "{256 * "y"}" }}\n', (5, 9), "longer than 255 bytes"),
         (LEAST + '[volume.set]\n"node.session.scan" = "manual"\n"node.x" = 5\n', (7, 1),
          "set: node.x: expected a string in quotes, not 5"),
         (LEAST + 'set = { "node.name" = "x" }\n', (5, 9), "set: node.name: it names the record"),
         (LEAST + 'set = { "node.conn[0].address" = "x" }\n', (5, 9), "it names the record"),
-        (LEAST + 'set = { "discovery.startup" = "x" }\n', (5, 9), "expected KEY=VALUE"),
+        (LEAST + 'set = { "node.startup" = "automatc" }\n', (5, 9),
+         "set: node.startup: automatc is none of automatic, manual, onboot"),
+        (LEAST + 'set = { "discovery.startup" = "x" }\n', (5, 9), "is no key of a node record"),
         (LEAST + f'set = {{ "node.{"x" * 123}" = "x" }}\n', (5, 9), "127 bytes at most"),
         (LEAST + f"lun = {'9' * 5000}\n", (5, 7), "a number has more than 4300 digits"),
         (f'# {"1" * 5000}\nx = "{"1" * 5000}"\ny = {"1_" * 4301}1\n', (3, 5), "4300 digits"),

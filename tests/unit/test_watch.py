@@ -12,12 +12,15 @@ from collections import deque
 from pathlib import Path
 from typing import cast
 
+import pytest
+
 from iscsictl.core.changes import Look, Rate, changes
 from iscsictl.system.events import read_traffic
 from iscsictl.system.sysfs import read_listing
 from iscsictl.ui.screen import Screen
 from iscsictl.ui.watchview import HEIGHT, Picture, graph
 from tests.bench.make_tree import Tree, put
+from tests.commands import call
 
 
 def test_what_comes_goes_or_changes_is_one_change_each(tmp_path: Path) -> None:
@@ -160,6 +163,40 @@ def test_each_change_is_a_line_of_json(tmp_path: Path) -> None:
     assert {line["schema"] for line in found} == {"iscsictl.watch/1"}
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("monitor", [False, True])
+def test_a_signal_ends_a_long_wait_at_once(
+    tmp_path: Path, number: signal.Signals, monitor: bool
+) -> None:
+    """The child tells when it waits, on the clock alone or on a monitor that stays silent."""
+    door = f"""
+import os
+from pathlib import Path
+from iscsictl.engine import watch
+from iscsictl.errors import InterruptError
+
+events = watch.Events(Path({str(tmp_path)!r}))
+events._monitor = open(os.pipe()[0]) if {monitor} else None
+watch.Events = lambda root: events
+looks = watch.watch(Path({str(tmp_path)!r}), interval=60)
+next(looks)
+print("waits", flush=True)
+try:
+    next(looks)
+except InterruptError as error:
+    raise SystemExit(int(error.exit))
+"""
+    with subprocess.Popen([sys.executable, "-c", door], stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"waits\n"
+        time.sleep(0.3)
+        child.send_signal(number)
+        try:
+            assert child.wait(20) == 128 + number
+        finally:
+            child.kill()
+
+
 def test_a_signal_leaves_the_terminal_as_it_was(tmp_path: Path) -> None:
     Tree(tmp_path).session(1, "iqn.2010-10.org.example:a")
     master, slave = pty.openpty()
@@ -182,3 +219,9 @@ def test_a_signal_leaves_the_terminal_as_it_was(tmp_path: Path) -> None:
     os.close(master)
     assert data.startswith(b"\x1b[?1049h\x1b[?25l")
     assert data.rstrip().endswith(b"\x1b[?25h\x1b[?1049l")
+
+
+def test_the_help_of_timeout_says_that_it_ends_the_watch(tmp_path: Path) -> None:
+    text = " ".join(call(["watch", "--help"], tmp_path).out.split())
+    assert "--timeout DURATION How long to watch [until Ctrl-C]." in text
+    assert "wait for others" in call(["ls", "--help"], tmp_path).out

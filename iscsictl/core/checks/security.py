@@ -44,7 +44,8 @@ def _chap(record: NodeRecord) -> Iterator[Finding]:
         yield warn(
             "chap-none",
             "no CHAP: whoever has this host's name, or its address, has its disks",
-            f"set an account on the array, then: iscsictl chap set {name} --user NAME",
+            f"set an account on the array, then: iscsictl chap set {name} --user NAME "
+            "--secret-prompt",
             subject,
         )
         return

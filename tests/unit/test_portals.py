@@ -1,0 +1,80 @@
+"""A portal that cannot be tried says so, and the others are tried all the same."""
+
+import errno
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from iscsictl.model.names import Portal
+from iscsictl.system import portals
+
+V6 = Portal("2001:db8::1")
+NO_FAMILY = os.strerror(errno.EAFNOSUPPORT).lower()
+
+
+class NoIPv6(socket.socket):
+    """What a kernel with ipv6.disable=1 does."""
+
+    def __init__(self, family: int = socket.AF_INET, *args: Any, **named: Any) -> None:
+        if family == socket.AF_INET6:
+            raise OSError(errno.EAFNOSUPPORT, os.strerror(errno.EAFNOSUPPORT))
+        super().__init__(family, *args, **named)
+
+
+class NoWay(socket.socket):
+    """A socket that raises where it should return a code."""
+
+    def connect_ex(self, _address: object) -> int:
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+
+@pytest.fixture
+def listening() -> Iterator[Portal]:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield Portal("127.0.0.1", server.getsockname()[1])
+
+
+@pytest.fixture
+def closed() -> Portal:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return Portal("127.0.0.1", server.getsockname()[1])
+
+
+def test_a_host_without_ipv6_still_tries_its_ipv4_portals(
+    listening: Portal, closed: Portal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(socket, "socket", NoIPv6)
+    assert portals.silent([V6, listening, closed], 10) == {
+        V6: NO_FAMILY,
+        closed: os.strerror(errno.ECONNREFUSED).lower(),
+    }
+
+
+def test_a_name_of_an_ipv6_address_has_the_same_reason(
+    listening: Portal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def resolve(portal: Portal, flags: int) -> portals.Address:
+        if portal == listening:
+            return address(portal, flags)
+        if flags:
+            raise socket.gaierror(socket.EAI_NONAME, "no number")
+        return address(V6, flags)
+
+    address = portals._address
+    named = Portal("array.example.com")
+    monkeypatch.setattr(portals, "_address", resolve)
+    monkeypatch.setattr(socket, "socket", NoIPv6)
+    assert portals.silent([named, listening], 10) == {named: NO_FAMILY}
+
+
+def test_a_connection_that_cannot_begin_is_closed_and_told(
+    listening: Portal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    monkeypatch.setattr(socket, "socket", NoWay)
+    assert portals.silent([listening], 10) == {listening: os.strerror(errno.EPERM).lower()}
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
