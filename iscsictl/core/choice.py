@@ -130,7 +130,9 @@ def chosen_records(inventory: Inventory, choice: Choice) -> tuple[NodeRecord, ..
 
 def torn_error(record: NodeRecord) -> RefusedError:
     """Return the error for a record that cannot be used."""
+    tag = "" if record.portal.tpgt is None else f",{record.portal.tpgt}"
     return RefusedError(
         f"the record {record.path} {record.problem}",
-        hint=f"remove it and discover again: iscsictl forget {record.target}",
+        hint="remove it and discover again: iscsictl forget "
+        f"{record.target} -p {record.portal}{tag} -I {record.iface}",
     )

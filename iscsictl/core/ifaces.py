@@ -29,6 +29,7 @@ NIC_DRIVERS: Mapping[str, tuple[str, ...] | None] = {
     "qedi": ("qede",),
     "be2iscsi": None,
     "qla4xxx": None,
+    "ocs": None,
 }
 ADVICE: Mapping[str, str] = {
     "tcp": "software: works with every NIC, is best tested and fast enough for most; take it",
@@ -39,6 +40,7 @@ ADVICE: Mapping[str, str] = {
     "be2iscsi": "Emulex OneConnect adapter: a card of its own, mostly for booting from it",
     "qla4xxx": "QLogic adapter: a card of its own, mostly for booting from it",
     "qedi": "offload of QLogic FastLinQ; needs iscsiuio; only where the CPU is short",
+    "ocs": "Emulex adapter with a driver that is not the kernel's own; take tcp if in doubt",
 }
 
 
@@ -123,15 +125,14 @@ def values_of(
     return {key: value for key, value in given.items() if value is not None} | dict(pairs)
 
 
-def _check(facts: IfaceFacts, values: Mapping[str, str | None]) -> None:
+def _check(facts: IfaceFacts, values: Mapping[str, str | None], transport: str) -> None:
     """Raise where a value names something that this machine does not have."""
     nics = facts.nics or {}
     netdev, mac = values.get("iface.net_ifacename"), values.get("iface.hwaddress")
     if netdev is not None and netdev not in nics:
         there = ", ".join(name for name in nics if name != "lo")
         raise NotFoundError(f"there is no network interface {netdev}", hint=f"there are: {there}")
-    transport = values.get("iface.transport_name") or "tcp"
-    if transport not in TRANSPORT_MODULES:
+    if values.get("iface.transport_name") and transport not in TRANSPORT_MODULES:
         raise UsageError(
             f"there is no transport {transport}", hint=f"one of: {', '.join(TRANSPORTS)}"
         )
@@ -149,7 +150,8 @@ def plan_write(
         now = next((iface for iface in facts.ifaces if iface.name == name), None)
         if now is None and not new:
             raise NotFoundError(f"there is no iface {name}", hint="see: iscsictl iface ls")
-        _check(facts, values)
+        transport = _transport(now, values)
+        _check(facts, values, transport)
         wanted: dict[str, str | None] = dict(values)
         if now is None:
             wanted = {"iface.iscsi_ifacename": name, "iface.transport_name": "tcp", **wanted}
@@ -160,8 +162,8 @@ def plan_write(
                 hint=f"change it with: iscsictl iface set {name} ...",
             )
         draft.add(WriteIface(name, wanted), name, "an interface to log in through", done=same)
-        kind = next(k for k in kinds(facts) if k.transport == (_transport(now, values)))
-        if not kind.usable:
+        kind = next((k for k in kinds(facts) if k.transport == transport), None)
+        if kind is not None and not kind.usable:
             what = "no NIC" if kind.state != "missing" else "no module"
             draft.notes.append(f"this machine has {what} for the transport {kind.transport}")
         if now is not None and not same and any(s.iface == name for s in facts.sessions):
@@ -174,7 +176,8 @@ def plan_write(
 
 
 def _transport(now: IfaceRecord | None, values: Mapping[str, str | None]) -> str:
-    return values.get("iface.transport_name") or (now.transport if now is not None else "tcp")
+    before = now.transport if now is not None else "tcp"
+    return values.get("iface.transport_name", before) or "tcp"
 
 
 def plan_remove(facts: IfaceFacts, name: str) -> Plan:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from iscsictl.engine.context import Context
@@ -12,21 +13,31 @@ from iscsictl.model.listing import Listing, Session
 from iscsictl.model.plan import Action
 from iscsictl.parse.iscsid_conf import edit_conf
 from iscsictl.system import discovery, iscsiadm, nodedb, nodewrite, probe, scan, scsi
-from iscsictl.system.files import read_file, replace_file
+from iscsictl.system.files import read_file, remove_file, replace_file
+from iscsictl.system.nodelock import NodeDbLock
 from iscsictl.system.sysfs import read_listing
 
 _PAUSE = 3.0
 
 
 def _remove_torn(action: actions.RemoveTorn, context: Context) -> Effect:
+    if context.db / "nodes" not in action.path.parents:
+        return Effect(_remove_torn_discovery(action.path, context))
     record = nodedb.read_record(action.path)
-    if record is None:
+    if record is None or record.problem is None:
         return Effect(changed=False)
     return Effect(
         nodewrite.remove_record(
             record, context.db, root=context.root, timeout=context.wait, say=context.say
         )
     )
+
+
+def _remove_torn_discovery(path: Path, context: Context) -> bool:
+    with NodeDbLock(context.root, context.wait, context.say):
+        records = nodedb.read_discovery_records(context.db)
+        torn = any(record.path == path and record.problem is not None for record in records)
+        return torn and remove_file(path)
 
 
 def _create_discovery(action: actions.CreateDiscovery, context: Context) -> Effect:

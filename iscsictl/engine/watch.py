@@ -14,8 +14,8 @@ from iscsictl.system.sysfs import read_listing
 def watch(root: Path, *, interval: float = 1.0, until: float | None = None) -> Iterator[Look]:
     """Yield a look at once, then at each event and at least every `interval` seconds.
 
-    `until` (time.monotonic) ends it. SIGINT and SIGTERM raise InterruptError between looks, so
-    that whoever draws can leave the terminal as it was.
+    `until` (time.monotonic) ends it. SIGINT and SIGTERM raise InterruptError between looks, at
+    once while it waits, so that whoever draws can leave the terminal as it was.
     """
     events = Events(root)
     stop.defer()
@@ -25,8 +25,8 @@ def watch(root: Path, *, interval: float = 1.0, until: float | None = None) -> I
     rates: dict[str, Rate] = {}
     while until is None or time.monotonic() < until:
         left = interval if until is None else min(interval, until - time.monotonic())
-        events.wait(left)
-        stop.check()
+        with stop.at_once():
+            events.wait(left)
         new = read_listing(root, details=False)
         now = time.monotonic()
         if now - when >= interval / 2:

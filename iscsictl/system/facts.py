@@ -6,11 +6,13 @@ import os
 import re
 import time
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from iscsictl.errors import IscsictlError, NeedsRootError
 from iscsictl.model.machine import Clock, Daemon, Lock, Program, Trouble
 from iscsictl.system.attributes import whole
+from iscsictl.system.blockdev import device_path
 from iscsictl.system.nodelock import PROOF, possible_owners
 from iscsictl.system.run import PATH, run
 
@@ -124,7 +126,7 @@ _BREAK = re.compile(r"connection(\d+):\d+: detected conn error \((\d+)\)")
 # As block/blk-core.c names them, but for what only says that a request is not supported.
 _DISK = re.compile(
     r"((?:critical )?(?:space allocation|medium|target|I/O|nexus|timeout|recoverable transport|"
-    r"reservation conflict|protection|device offline)(?: \w+)? error), dev (\w+)"
+    r"reservation conflict|protection|device offline)(?: \w+)? error), dev ([\w-]+)"
 )
 _CLOSED = frozenset({"1020", "1011", "1013"})
 
@@ -152,7 +154,7 @@ def parse_log(records: Iterable[str], since: float) -> Trouble:
 
 
 def read_trouble(root: Path = Path("/"), window: float = 600.0) -> Trouble:
-    """Read the kernel's log of the last `window` seconds. Raises NeedsRootError."""
+    """Read the kernel's log of the last `window` seconds, maps by name. Raises NeedsRootError."""
     path = root / "dev/kmsg"
     records = []
     try:
@@ -183,7 +185,12 @@ def read_trouble(root: Path = Path("/"), window: float = 600.0) -> Trouble:
             records.append(chunk.decode("utf-8", "replace"))
     finally:
         os.close(fd)
-    return parse_log(records, time.clock_gettime(time.CLOCK_MONOTONIC) - window)
+    trouble = parse_log(records, time.clock_gettime(time.CLOCK_MONOTONIC) - window)
+    errors = {
+        device_path(root, device.removeprefix("/dev/")): text
+        for device, text in trouble.disk_errors.items()
+    }
+    return replace(trouble, disk_errors=errors)
 
 
 def config_secrets(root: Path = Path("/")) -> tuple[int | None, bool]:

@@ -1,6 +1,7 @@
 """/etc/iscsi/initiatorname.iscsi: the name of this host, read byte-true and written whole."""
 
 import os
+import re
 from pathlib import Path
 
 from iscsictl.errors import IscsictlError
@@ -8,7 +9,7 @@ from iscsictl.model.machine import InitiatorName
 from iscsictl.system.files import read_file, replace_file
 from iscsictl.system.run import find, run
 
-_KEY = "InitiatorName="
+_NAME = re.compile(r"\s*InitiatorName\s*=\s*(.*?)\s*", re.ASCII)
 _MACHINE_ID = "etc/machine-id"
 
 
@@ -18,12 +19,9 @@ def path_of(root: Path = Path("/")) -> Path:
 
 
 def name_in(text: str) -> str | None:
-    """Return the name in the text of the file, as iscsid reads it: the first such line."""
-    for line in text.splitlines():
-        if line.startswith(_KEY):
-            value = line.removeprefix(_KEY).strip()
-            return value or None
-    return None
+    """Return the name in the text of the file, as iscsid reads it: the first that is not empty."""
+    found = map(_NAME.fullmatch, text.splitlines())
+    return next((match[1] for match in found if match and match[1]), None)
 
 
 def read_initiator(root: Path = Path("/")) -> InitiatorName:
@@ -52,15 +50,10 @@ def _changed(path: Path) -> float | None:
 
 def with_name(text: str, name: str) -> str:
     """Return the text of the file with this name; comments and other lines stay."""
-    lines = text.splitlines()
-    kept = [
-        line
-        for line in lines
-        if not line.startswith(_KEY) and line.strip().lower() != "generatename=yes"
-    ]
-    at = next((n for n, line in enumerate(lines) if line.startswith(_KEY)), len(kept))
-    at = min(at, len(kept))
-    return "\n".join([*kept[:at], f"{_KEY}{name}", *kept[at:]]) + "\n"
+    lines = [line for line in text.splitlines() if line.strip().lower() != "generatename=yes"]
+    at = next((n for n, line in enumerate(lines) if _NAME.fullmatch(line)), len(lines))
+    kept = [line for line in lines[at:] if not _NAME.fullmatch(line)]
+    return "\n".join([*lines[:at], f"InitiatorName={name}", *kept]) + "\n"
 
 
 def write_name(name: str, root: Path = Path("/")) -> bool:

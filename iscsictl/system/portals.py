@@ -6,6 +6,7 @@ import selectors
 import socket
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from iscsictl.model.names import Portal
@@ -73,14 +74,14 @@ def _try(portal: Portal, deadline: float) -> str | None:
     left = deadline - time.monotonic()
     if left <= 0:
         return _LATE
-    with socket.socket(family, kind, protocol) as connection:
-        connection.settimeout(left)
-        try:
+    try:
+        with socket.socket(family, kind, protocol) as connection:
+            connection.settimeout(left)
             connection.connect(place)
-        except TimeoutError:
-            return "no answer in time"
-        except OSError as error:
-            return os.strerror(error.errno or 0).lower()
+    except TimeoutError:
+        return "no answer in time"
+    except OSError as error:
+        return _reason(error)
     return None
 
 
@@ -96,10 +97,20 @@ def _address(portal: Portal, flags: int) -> Address:
 
 def _start(selector: selectors.BaseSelector, portal: Portal, address: Address) -> str | None:
     family, kind, protocol, place = address
-    connection = socket.socket(family, kind | socket.SOCK_NONBLOCK, protocol)
-    code = connection.connect_ex(place)
-    if code not in {0, errno.EINPROGRESS}:
-        connection.close()
-        return os.strerror(code).lower()
-    selector.register(connection, selectors.EVENT_WRITE, portal)
+    try:
+        with ExitStack() as undo:
+            connection = undo.enter_context(
+                socket.socket(family, kind | socket.SOCK_NONBLOCK, protocol)
+            )
+            code = connection.connect_ex(place)
+            if code not in {0, errno.EINPROGRESS}:
+                return os.strerror(code).lower()
+            selector.register(connection, selectors.EVENT_WRITE, portal)
+            undo.pop_all()
+    except OSError as error:
+        return _reason(error)
     return None
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()

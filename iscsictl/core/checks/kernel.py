@@ -15,6 +15,7 @@ TRANSPORT_MODULES = {
     "be2iscsi": "be2iscsi",
     "qla4xxx": "qla4xxx",
     "qedi": "qedi",
+    "ocs": "ocs",
 }
 _FINE: frozenset[ModuleState] = frozenset({"loaded", "builtin", "loadable"})
 

@@ -1,14 +1,16 @@
 """The node database: its lock, its records, who may read them."""
 
+import shlex
 from collections.abc import Iterator
 
+from iscsictl.core.wishing import STARTUP_KEYS, STARTUPS
 from iscsictl.model.actions import RemoveTorn
 from iscsictl.model.health import Finding, fail, ok, skip, warn
 from iscsictl.model.host_actions import ClearLock, Protect
 from iscsictl.model.inventory import Known, NotLooked, Unreadable
 from iscsictl.model.machine import Machine, NodeDb
 from iscsictl.model.names import BUILT_IN_IFACES
-from iscsictl.model.record import Record
+from iscsictl.model.record import NodeRecord, Record
 
 _OTHERS = 0o077
 
@@ -20,6 +22,7 @@ def check(machine: Machine) -> Iterator[Finding]:
         case Known(db):
             yield ok("nodedb-readable", f"{len(db.records)} records in {db.path}", db.path)
             yield from _records(db)
+            yield from _torn_beside(db)
             yield from _modes(db)
             yield from _place(db)
         case Unreadable(error) if not machine.root:
@@ -74,8 +77,45 @@ def _records(db: NodeDb) -> Iterator[Finding]:
                 f"iscsictl iface add {record.iface}, or: iscsictl forget {record.target}",
                 where,
             )
+        if record.problem is None:
+            yield from _startup(record)
     if db.records and all(record.problem is None for record in db.records):
         yield ok("nodedb-records", "every record is whole", db.path)
+
+
+def _torn_beside(db: NodeDb) -> Iterator[Finding]:
+    for record in db.discovery:
+        if record.problem is not None:
+            yield fail(
+                "nodedb-records",
+                f"{record.path} {record.problem}",
+                "iscsictl doctor --fix removes it; then ask again: iscsictl discover "
+                f"{record.portal} --save",
+                f"discovery at {record.portal}",
+                RemoveTorn(record.path),
+            )
+    for iface in db.ifaces:
+        if iface.problem is not None:
+            yield fail(
+                "nodedb-iface",
+                f"{iface.path} {iface.problem}",
+                f"define it again: iscsictl iface set {iface.name} --transport tcp --netdev NIC; "
+                f"or: rm {shlex.quote(str(iface.path))}",
+                iface.name,
+            )
+
+
+def _startup(record: NodeRecord) -> Iterator[Finding]:
+    for key in STARTUP_KEYS:
+        value = record.values.get(key, "manual")
+        if value not in STARTUPS:
+            yield fail(
+                "nodedb-records",
+                f"{record.path} has {key} = {value}, which is none of {', '.join(STARTUPS)}: "
+                "it may not be logged in at boot",
+                f"iscsictl nodes set -T {record.target} '{key}=automatic', or manual",
+                f"{record.target} {record.portal}",
+            )
 
 
 def _secret(record: Record) -> bool:
