@@ -134,6 +134,12 @@ def _why_not(
             f"the machine booted from {session.target}: it cannot be logged out",
             hint="see: iscsictl boot show",
         )
+    reached = inventory.reached.get(session.sid or 0)
+    if reached:
+        return InUseError(
+            f"a device of {session.target} is in use: {', '.join(reached)}",
+            hint="end that process, then run this again",
+        )
     sids = {one.sid for one in leaving}
     for disk in inventory.disks:
         if any(path.sid == session.sid for path in disk.paths) and not carried(

@@ -122,6 +122,7 @@ def for_logout(context: Context) -> Inventory:
         sessions=listing.sessions,
         disks=disks,
         users=_users(disks, context.root),
+        reached=users.reached((s.sid for s in listing.sessions if s.sid is not None), context.root),
     )
 
 

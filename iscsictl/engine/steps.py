@@ -289,7 +289,7 @@ def _covers(hold: Hold, session: Session) -> bool:
 
 
 def _refuse_reached(sid: int, action: actions.Logout, context: Context) -> None:
-    who = users.reached(sid, context.root)
+    who = users.reached((sid,), context.root)[sid]
     if who:
         raise InUseError(
             f"a device of {action.target} is in use: {', '.join(who)}",

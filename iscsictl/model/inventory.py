@@ -101,7 +101,8 @@ class Inventory:
 
     `unsettled` names the values of a record that are not as wished, by the record's path.
     `luns` is what REPORT LUNS says, by session id. `contents` and `users` go by WWID.
-    `silent` are portals that do not answer, with the reason.
+    `silent` are portals that do not answer, with the reason. `reached` is who has a device of a
+    session open that is no disk's, by session id.
     """
 
     records: tuple[NodeRecord, ...] = ()
@@ -114,6 +115,7 @@ class Inventory:
     luns: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
     contents: Mapping[str, Seen[Content]] = field(default_factory=dict)
     users: Mapping[str, Users] = field(default_factory=dict)
+    reached: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     place: Seen[Place] = field(default_factory=NotLooked)
     host: HostFacts = HostFacts()
     holds: tuple[Hold, ...] = ()

@@ -34,19 +34,20 @@ def _family(root: Path, kname: str) -> list[str]:
     return found
 
 
-def reached(sid: int, root: Path = Path("/")) -> tuple[str, ...]:
-    """Return who has a character device of a session open: a tape, a changer, any LUN's sg(4)."""
+def reached(sids: Iterable[int], root: Path = Path("/")) -> dict[int, tuple[str, ...]]:
+    """Return who has a character device of each session open: a tape, a changer, a LUN's sg(4)."""
     prefix = str(root).rstrip("/")
-    session = os.path.realpath(f"{prefix}/sys/class/iscsi_session/session{sid}/device")
-    known: dict[int, bool] = {}
-    found = []
-    for number, who in _openers(root, stat.S_ISCHR):
-        if number not in known:
-            link = f"{prefix}/sys/dev/char/{os.major(number)}:{os.minor(number)}"
-            known[number] = os.path.realpath(link).startswith(f"{session}/")
-        if known[number]:
-            found.append(who)
-    return tuple(dict.fromkeys(found))
+    opened = [(_place(prefix, number), who) for number, who in _openers(root, stat.S_ISCHR)]
+    found = {}
+    for sid in sids:
+        session = os.path.realpath(f"{prefix}/sys/class/iscsi_session/session{sid}/device")
+        own = (who for place, who in opened if place.startswith(f"{session}/"))
+        found[sid] = tuple(dict.fromkeys(own))
+    return found
+
+
+def _place(prefix: str, number: int) -> str:
+    return os.path.realpath(f"{prefix}/sys/dev/char/{os.major(number)}:{os.minor(number)}")
 
 
 class Sight:

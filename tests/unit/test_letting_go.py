@@ -52,8 +52,8 @@ def test_who_has_a_tape_open_is_found_though_it_is_no_disk(tmp_path: Path) -> No
     put(tmp_path, "proc/7/stat", "7 (tar) S 1 1 1\n")
     (tmp_path / "proc/7/fd").mkdir()
     (tmp_path / "proc/7/fd/3").symlink_to("/dev/null")
-    assert users.reached(3, tmp_path) == ("process 7 (tar) that has /dev/null open",)
-    assert users.reached(30, tmp_path) == ()
+    who = "process 7 (tar) that has /dev/null open"
+    assert users.reached((3, 30), tmp_path) == {3: (who,), 30: ()}
     assert list(users._openers(tmp_path)) == []
 
 
@@ -110,7 +110,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
     monkeypatch.setattr(steps, "read_sessions", lambda *_, **__: made.sessions)
     monkeypatch.setattr(iscsiadm, "logout", made.logout)
     monkeypatch.setattr(users, "users", lambda *_: Users())
-    monkeypatch.setattr(users, "reached", lambda *_: ())
+    monkeypatch.setattr(users, "reached", lambda sids, _: dict.fromkeys(sids, ()))
     monkeypatch.setattr(steps, "Path", lambda _: type("There", (), {"exists": lambda _: True})())
     return made
 
@@ -156,7 +156,7 @@ def test_a_session_whose_tape_is_open_stays_and_the_process_is_named(
     machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     who = "process 7 (tar) that has /dev/nst0 open"
-    monkeypatch.setattr(users, "reached", lambda *_: (who,))
+    monkeypatch.setattr(users, "reached", lambda sids, _: dict.fromkeys(sids, (who,)))
     with pytest.raises(InUseError, match="process 7"):
         ended(tmp_path, P1)
     assert machine.done == []

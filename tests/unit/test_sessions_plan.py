@@ -210,6 +210,18 @@ def test_the_session_that_booted_the_machine_stays() -> None:
     assert [type(error) for error in plan.errors.values()] == [InUseError]
 
 
+def test_logout_names_who_has_a_tape_of_the_session_open() -> None:
+    one = session()
+    who = "process 7 (tar) that has /dev/nst0 open"
+    world = Inventory((record(),), (one,), reached={one.sid or 0: (who,)})
+    plan = plan_logout(world, Choice(A))
+    assert isinstance(plan, Fork)
+    (error,) = plan.errors.values()
+    assert isinstance(error, InUseError)
+    assert who in error.text
+    assert not plan.pending
+
+
 def test_logout_of_what_is_not_logged_in_is_unchanged_if_there_is_a_record() -> None:
     plan = plan_logout(Inventory(records=(record(),)), Choice(A))
     assert set(statuses(plan).values()) == {Status.UNCHANGED}
