@@ -35,7 +35,6 @@ ALGORITHMS = {name.lower(): name for name in ("MD5", "SHA1", "SHA256", "SHA3-256
 NODE = "node.session"
 # A discovery record has it by this name, too: idbm.c "reusing SESSION_CHAP_ALGS".
 CHAP_ALGS = f"{NODE}.auth.chap_algs"
-STRAY = f"{discovery.PREFIX}.auth.chap_algs"  # iscsictl wrote it once; open-iscsi knows no such key
 KEEPS = "the session that is up keeps its account until the next login"
 
 
@@ -166,11 +165,8 @@ def _write(settings: Settings, place: Place, changes: looking.Changes) -> int:
         if place is None:
             wrong = looking.defaults_unsettled(contexts[0], changes)
             return plan_default_account(wrong=wrong, changes=changes)
-        tidied = {**changes, STRAY: None}
-        there, wrong = looking.discovery_unsettled(contexts[0], place, tidied)
-        if not there:
-            return plan_discovery_account(place, there=False, wrong=tuple(changes), changes=changes)
-        return plan_discovery_account(place, there=True, wrong=wrong, changes=tidied)
+        there, wrong = looking.discovery_unsettled(contexts[0], place, changes)
+        return plan_discovery_account(place, there=there, wrong=wrong, changes=changes)
 
     return whole(settings, look, think)
 

@@ -117,7 +117,8 @@ def wipe(disk: DiskId, deadline: float) -> None:
             if Path(part.device).exists():
                 run(["wipefs", "--all", "--quiet", part.device])
         run(["wipefs", "--all", "--quiet", device])
-        _settle_table(device)
+        if not _is_map(device):
+            forget_parts(device)
 
 
 def label(disk: DiskId, table: str, fine: Callable[[Content], bool], deadline: float) -> None:
@@ -136,10 +137,6 @@ def label(disk: DiskId, table: str, fine: Callable[[Content], bool], deadline: f
 
 def _is_map(device: str) -> bool:
     return device.startswith("/dev/mapper/")
-
-
-def _settle_table(device: str) -> None:
-    run(["blockdev", "--rereadpt", device], ok=None)
 
 
 def forget_parts(device: str) -> None:
@@ -199,7 +196,7 @@ def _show(device: str, part: int, deadline: float) -> None:
     if not _is_map(device) and not Path(node).exists():
         told = run(["partx", "--add", "--nr", str(part), device], ok=None)
         if told.code:
-            _settle_table(device)
+            run(["blockdev", "--rereadpt", device], ok=None)
     while not Path(node).exists():
         if time.monotonic() > deadline:
             raise UnreachableError(f"{node} did not appear after partitioning")

@@ -8,7 +8,6 @@ import pytest
 from tests.commands import call
 
 PORTAL = "192.0.2.5:3260"
-STRAY = "discovery.sendtargets.auth.chap_algs = MD5\n"
 
 
 @pytest.fixture
@@ -29,10 +28,6 @@ def record(tmp_path: Path) -> Path:
     return path
 
 
-def put_stray(record: Path) -> None:
-    record.write_text(record.read_text().replace("# END", STRAY + "# END"))
-
-
 def shown(root: Path) -> list[str]:
     answer = call(["chap", "show", "-o", "json"], root, uid=0)
     assert answer.code == 0, answer.err
@@ -44,21 +39,12 @@ def test_algorithms_of_discovery_are_under_the_key_of_open_iscsi(
     record: Path, tmp_path: Path
 ) -> None:
     before = record.read_text()
-    put_stray(record)
     assert shown(tmp_path) == ["MD5"]
     words = ["chap", "set", "--discovery", PORTAL, "--algorithms", "sha256,md5", "--yes"]
     answer = call(words, tmp_path, uid=0)
     assert answer.code == 0, answer.err
     assert record.read_text() == before.replace("= MD5", "= SHA256,MD5")
     assert shown(tmp_path) == ["SHA256", "MD5"]
-
-
-def test_clearing_the_account_takes_the_stray_key_along(record: Path, tmp_path: Path) -> None:
-    before = record.read_text()
-    put_stray(record)
-    answer = call(["chap", "clear", "--discovery", PORTAL, "--yes"], tmp_path, uid=0)
-    assert answer.code == 0, answer.err
-    assert record.read_text() == before
 
 
 def test_a_new_discovery_record_gets_nothing_but_what_was_given(tmp_path: Path) -> None:

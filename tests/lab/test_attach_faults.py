@@ -1,0 +1,75 @@
+"""An attach that meets what it cannot undo, or a mount point with a past."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.lab.array import A4
+from tests.lab.onhost import IQN, act, attached, mounted, sessions, statuses
+
+if TYPE_CHECKING:
+    from tests.lab.pair import Lab
+
+# Makes fstab unwritable once a disk is claimed, and sits in the new filesystem once it is mounted.
+SITTER = """\
+import os, subprocess, time
+while b"making" not in open("/etc/fstab", "rb").read():
+    time.sleep(0.01)
+subprocess.run(["chattr", "+i", "/etc/fstab"], check=True)
+root = os.stat("/srv").st_dev
+while os.stat("/srv/one").st_dev == root:
+    time.sleep(0.001)
+os.chdir("/srv/one")
+time.sleep(1000)
+"""
+
+
+@pytest.mark.torture
+@pytest.mark.fault("F32")
+def test_what_cannot_be_undone_is_listed_and_the_rest_is_undone(lab: Lab) -> None:
+    host, array = lab.host, lab.array
+    array.target(IQN + "one", [array.disk("one", "64M")])
+    act(host, "mkdir /srv/one && systemctl --quiet disable open-iscsi.service")
+    host.put("/root/sitter.py", SITTER)
+    sitter = host.start("exec python3 /root/sitter.py")
+    attach = f"iscsictl attach -p {A4} -T {IQN}one --fs ext4 --mount /srv/one"
+    failed = act(host, f"{attach} -J", 1)
+    found = {name.partition(":")[0]: status for name, status in statuses(failed).items()}
+    assert found["fstab"] == "failed"
+    assert found["mkfs"] == "done"
+    assert (found["mount"], found["login"]) == ("done", "done")
+    assert (found["enable"], found["settings"]) == ("undone", "undone")
+    left = json.loads(failed.out)["leftovers"]
+    assert [line for line in left if line.startswith("mount:/srv/one could not be undone: ")]
+    assert [line for line in left if line.startswith(f"login:{IQN}one {A4}:3260 could not be ")]
+    assert [line for line in left if line.startswith("mkfs:") and "is not undone" in line]
+    assert "the claim in /etc/fstab stays: the same command goes on from it" in left
+    for line in left:
+        assert f"iscsictl: {line}\n" in failed.err
+    assert act(host, "systemctl is-enabled open-iscsi.service", 1).out.strip() == "disabled"
+    sitter.signal()
+    sitter.wait()
+    act(host, "chattr -i /etc/fstab")
+    act(host, attach)
+    assert mounted(host) == {"one"}
+    assert "making" not in host.text("/etc/fstab")
+
+
+@pytest.mark.fault("F48")
+def test_a_mount_point_used_before_stays_mounted_when_the_old_disk_goes(lab: Lab) -> None:
+    host, array = lab.host, lab.array
+    attached(lab, "one")
+    uuid = act(host, "findmnt -no UUID /srv/one").out.strip()
+    act(host, f"iscsictl umount /srv/one && iscsictl fstab rm {uuid}")
+    assert set(sessions(host)) == {"one"}
+    array.target(IQN + "two", [array.disk("two", "64M")])
+    act(host, f"iscsictl attach -p {A4} -T {IQN}two --fs ext4 --mount /srv/one")
+    act(host, f"iscsiadm -m node -T {IQN}one --logout && udevadm settle && sleep 2")
+    assert set(sessions(host)) == {"two"}
+    assert mounted(host) == {"one"}
+    act(host, "echo here > /srv/one/file && systemctl daemon-reload && sleep 1")
+    assert act(host, "cat /srv/one/file").out == "here\n"
+    assert mounted(host) == {"one"}
