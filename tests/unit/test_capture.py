@@ -12,7 +12,7 @@ from iscsictl.parse.status import session_status
 from iscsictl.ui.jsonout import listing_json
 
 DATA = Path(__file__).parent / "data" / "sessions"
-CASES = Path(__file__).parents[3] / "shared" / "cases" / "sessions"
+CASES = DATA / "formats"
 SECRET = "Sesam-oeffne-dich"
 
 
