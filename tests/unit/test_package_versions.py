@@ -1,0 +1,15 @@
+"""Debian's changelog, the rpm spec and the program agree about the version."""
+
+import re
+from pathlib import Path
+
+from iscsictl import __version__
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_newest_entry_of_debian_changelog_is_this_version() -> None:
+    first = (ROOT / "debian/changelog").read_text().partition("\n")[0]
+    found = re.match(r"iscsictl \((\S+)\)", first)
+    assert found is not None
+    assert found[1] == __version__
