@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,8 +28,11 @@ MAN = ROOT / "docs" / "man"
 README = (ROOT / "README.md").read_text()
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text()
 DOCUMENTS = sorted(
-    [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), ROOT / "tests/lab/README.md"]
-)
+    [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "newsfragments").glob("*.md"),
+     ROOT / "tests/lab/README.md"]
+)  # fmt: skip
+
+FORMS = [path for path in sorted((ROOT / ".github").rglob("*.*")) if path.name != "config.yml"]
 
 
 @click.group("iscsictl")
@@ -182,6 +186,22 @@ def test_the_readme_says_in_bold_that_two_hosts_are_not_kept_apart() -> None:
     assert bold is not None
     assert "NOT kept apart" in bold[1]
     assert "takes no\n  reservation" in bold[1]
+
+
+def test_a_news_fragment_is_named_by_a_type_of_the_change_log() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["towncrier"]
+    types = "|".join(one["directory"] for one in settings["type"])
+    for path in (ROOT / settings["directory"]).iterdir():
+        named = re.fullmatch(rf"(\d+|\+[a-z0-9-]+)\.({types})\.md", path.name)
+        assert named or path.name == "README.md", path.name
+        assert path.read_text().strip(), path.name
+
+
+@pytest.mark.parametrize("path", FORMS, ids=lambda path: path.name)
+def test_a_form_asks_for_a_diagnosis_and_warns_of_secrets(path: Path) -> None:
+    text = path.read_text()
+    assert "`iscsictl doctor -J`" in text
+    assert "leave secrets out" in text.lower()
 
 
 def test_the_files_that_iscsictl_makes_are_in_its_page() -> None:

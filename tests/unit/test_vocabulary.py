@@ -9,7 +9,10 @@ from tools.vocabulary import ROOT, Offender, Vocabulary, search, search_file, wo
 VOCABULARY = Vocabulary.load()
 
 # What has no such word any more. The rest of the project joins as it is rewritten.
-CLEAN = ("tools", "tests/unit/test_measure_style.py")
+CLEAN = (
+    "tools", "tests/unit/test_measure_style.py", "docs/glossary.md", "docs/coding-style.md",
+    "docs/decisions", "newsfragments", ".github", "RELEASING.md", "CONTRIBUTING.md",
+)  # fmt: skip
 
 
 def offenders(tmp_path: Path, text: str, name: str = "iscsictl/sample.py") -> list[tuple[int, str]]:
