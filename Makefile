@@ -9,13 +9,13 @@ TABLE := $(RUN)/python -m tests.fault_table $(FAULTS)
 # Two pairs of guests run side by side: each pair keeps one core busy.
 LANES := -q -n 2 --dist worksteal --fault-report $(FAULTS)
 
-.PHONY: help check test lab lab-deps demo bench torture mutants generated deb clean
+.PHONY: help check test lab lab-deps demo bench torture mutants generated deb rpm clean
 help:
 	@echo "make demo     the whole story on two virtual machines"
 	@echo "make check    lint, types, unit and property tests: seconds; skips what it cannot run"
 	@echo "make test     all of it, the virtual machines included; skips nothing"
 	@echo "make torture  the long matrices    make bench  times, side by side"
-	@echo "make deb      the Debian package, in dist/"
+	@echo "make deb      the Debian package, in dist/    make rpm  the rpm, likewise"
 	@echo "make mutants  do the tests notice each change in what guards data?"
 
 $(STAMP): setup.cfg pyproject.toml tests/install-deps
@@ -84,6 +84,10 @@ deb:
 	packaging/build-deb dist
 	lintian --allow-root --pedantic --display-info --fail-on error,warning,pedantic dist/*.changes
 	@ls dist/*.deb
+
+rpm:
+	packaging/build-rpm dist
+	@ls dist/*.rpm
 
 clean:
 	rm -rf $(VENV) build dist mutants *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

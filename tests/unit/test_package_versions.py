@@ -13,3 +13,9 @@ def test_the_newest_entry_of_debian_changelog_is_this_version() -> None:
     found = re.match(r"iscsictl \((\S+)\)", first)
     assert found is not None
     assert found[1] == __version__
+
+
+def test_the_rpm_spec_has_this_version() -> None:
+    spec = (ROOT / "packaging/iscsictl.spec").read_text()
+    assert re.search(rf"^Version: +{re.escape(__version__)}$", spec, re.MULTILINE)
+    assert f"- {__version__}-1\n" in spec
