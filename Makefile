@@ -76,7 +76,7 @@ mutants: $(STAMP)
 	$(VENV)/mutants/bin/mutmut results
 
 generated: $(STAMP)
-	$(RUN)/python -m iscsictl.completion.generate completions
+	$(RUN)/python -m iscsictl.cli.completions.generate completions
 	$(RUN)/python -m iscsictl.cli.manpages docs/man
 	$(RUN)/python -m tests.fault_table --update
 

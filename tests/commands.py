@@ -14,8 +14,8 @@ from unittest import mock
 import click
 
 from iscsictl.cli.main import cli, run_cli
-from iscsictl.system import run as runner
-from iscsictl.system import stop
+from iscsictl.system.io import process as runner
+from iscsictl.system.io import signals
 
 
 def commands() -> Iterator[tuple[tuple[str, ...], click.Command]]:
@@ -63,7 +63,7 @@ def call(args: list[str], root: Path, *, uid: int = 1000, stdin: bytes = b"") ->
         mock.patch.object(os, "geteuid", return_value=uid),
         mock.patch.object(runner, "find", return_value=None),
         mock.patch.object(runner, "_tracers", []),
-        mock.patch.object(stop, "defer"),
+        mock.patch.object(signals, "defer"),
         mock.patch.object(socket.socket, "connect", _no_network),
         mock.patch.object(socket.socket, "connect_ex", return_value=101),
         mock.patch.object(socket, "getaddrinfo", _no_network),

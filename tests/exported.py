@@ -4,12 +4,8 @@ import tomllib
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from iscsictl.cli.attach import owner_ids
-from iscsictl.core.build import plan_attach, record_values
-from iscsictl.core.export import Export, render
-from iscsictl.core.spec import read_volumes
-from iscsictl.core.volumes import plan_volume
-from iscsictl.model.content import Content, Filesystem, Signature
+from iscsictl.cli.commands.attach import owner_ids
+from iscsictl.model.disk_content import Content, Filesystem, Signature
 from iscsictl.model.fstab import Fstab
 from iscsictl.model.hold import Hold
 from iscsictl.model.inventory import HostFacts, Inventory, Known, Place
@@ -21,6 +17,10 @@ from iscsictl.model.record import MASK, NodeRecord
 from iscsictl.model.volume import Volume
 from iscsictl.parse.fstab import append_line, mount_line
 from iscsictl.parse.toml import parse_toml
+from iscsictl.planner.attach.attach import plan_attach, record_values
+from iscsictl.planner.volumes.apply import plan_volume
+from iscsictl.planner.volumes.export import Export, render
+from iscsictl.planner.volumes.file import read_volumes
 
 SECOND = Portal("203.0.113.5", 3260, 1)
 SPARE = Portal("198.51.100.5", 3260, 1)

@@ -1,21 +1,21 @@
-"""Made worlds: builders for tests by example, and for chance (`tests/thrown_worlds.py`)."""
+"""Made worlds: builders for tests by example, and for chance (`tests/strategies.py`)."""
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from iscsictl.core.build import record_values
 from iscsictl.model import actions
-from iscsictl.model.content import Content, Filesystem, Partition, Signature
+from iscsictl.model.disk_content import Content, Filesystem, Partition, Signature
 from iscsictl.model.fstab import FstabLine
 from iscsictl.model.inventory import HostFacts, Inventory, Known, Offer, Place, Seen
 from iscsictl.model.names import Portal
 from iscsictl.model.record import MASK, NodeRecord
 from iscsictl.model.secret import Secret
-from iscsictl.model.wish import AttachWish
+from iscsictl.model.spec import AttachWish
 from iscsictl.parse.fstab import append_line, claim_line, mount_line
-from tests.effects import act
-from tests.effects.machine import MIB, Array, Unit, coherent
+from iscsictl.planner.attach.attach import record_values
+from tests.machine_model import act
+from tests.machine_model.machine import MIB, Array, Unit, coherent
 
 TARGET = "iqn.2024-01.com.example:mail"
 OTHER = "iqn.2024-01.com.example:other"

@@ -91,13 +91,13 @@ def common_with(*formats: str) -> Callable[[Command], Callable[..., None]]:
             settings = _settings(options)
             options.pop("output", None)
             if settings.verbose:
-                from iscsictl.system import run
-                from iscsictl.ui.text import visible
+                from iscsictl.output.text import visible
+                from iscsictl.system.io import process
 
                 def trace(argv: Sequence[str]) -> None:
-                    click.echo(f"+ {visible(run.paste_form(argv))}", err=True)
+                    click.echo(f"+ {visible(process.paste_form(argv))}", err=True)
 
-                run.trace_to(trace)
+                process.trace_to(trace)
             try:
                 code = command(settings, *args, **options)
             except IscsictlError as error:
@@ -158,8 +158,8 @@ def report(error: IscsictlError, settings: Settings) -> int:
         click.echo(json.dumps(document, indent=1))
     code = complain(error.text, error.hint, error.exit)
     if settings.output == "nagios":
-        from iscsictl.model.health import Level
-        from iscsictl.ui.doctorview import NAGIOS_EXIT, nagios_unknown
+        from iscsictl.model.finding import Level
+        from iscsictl.output.views.doctor import NAGIOS_EXIT, nagios_unknown
 
         click.echo(nagios_unknown(" ".join(error.text.split())))
         return NAGIOS_EXIT[Level.SKIP]
@@ -176,7 +176,7 @@ def complain(text: str, hint: str | None, code: Exit) -> int:
 
 def remark(text: str, speaker: str = "iscsictl") -> None:
     """Write one line to stderr; what an array or a file put into it cannot steer the terminal."""
-    from iscsictl.ui.text import visible
+    from iscsictl.output.text import visible
 
     click.echo(f"{speaker}: {visible(' '.join(text.split()))}", err=True)
 

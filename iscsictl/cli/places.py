@@ -1,15 +1,15 @@
 """Mount points as they are named on a command line, and as the kernel names them."""
 
-from iscsictl.core import wishing
 from iscsictl.errors import UsageError
+from iscsictl.model import values
 from iscsictl.model.fstab import plain
-from iscsictl.system.mounts import real
+from iscsictl.system.mount.mounts import real
 
 
 def directory(text: str) -> str:
     """Return a mount point in its plain form, without links. Raises UsageError."""
     try:
-        return real(wishing.directory(text))
+        return real(values.directory(text))
     except ValueError as error:
         raise UsageError(str(error)) from None
 
@@ -17,4 +17,4 @@ def directory(text: str) -> str:
 def named(text: str) -> str:
     """Return what is to be taken down: a directory without links, another name as it is."""
     name = plain(text)
-    return real(name) if wishing.is_directory(name) else name
+    return real(name) if values.is_directory(name) else name

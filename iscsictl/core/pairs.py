@@ -2,9 +2,9 @@
 
 from collections import defaultdict
 
-from iscsictl.core.choice import led, session_at, twins
 from iscsictl.model.listing import Session
 from iscsictl.model.record import NodeRecord
+from iscsictl.planner.selection.records import led, session_at, twins
 
 
 class Pairs:

@@ -3,15 +3,15 @@
 import threading
 from collections.abc import Mapping, Sequence
 
-from iscsictl.core.volumes import SavedPlan, SavedVolume, below, plan_volume, wwid_of
-from iscsictl.engine import observe
-from iscsictl.engine.converge import Task
-from iscsictl.engine.volumes import Errand
+from iscsictl.engine.parallel.scheduler import Errand
+from iscsictl.engine.reconcile import Task
 from iscsictl.errors import RefusedError
 from iscsictl.model.inventory import Inventory
 from iscsictl.model.plan import Plan
+from iscsictl.model.spec import AttachWish
 from iscsictl.model.volume import Volume
-from iscsictl.model.wish import AttachWish
+from iscsictl.observers import attach
+from iscsictl.planner.volumes.apply import SavedPlan, SavedVolume, below, plan_volume, wwid_of
 
 
 class Errands:
@@ -38,7 +38,7 @@ class Errands:
 
     def _task(self, volume: Volume, wish: AttachWish, saved: SavedVolume | None) -> Task:
         return Task(
-            lambda context, before: observe.for_attach(context, wish, before),
+            lambda context, before: attach.for_attach(context, wish, before),
             lambda inventory: self._plan(inventory, volume, wish, saved),
         )
 

@@ -4,14 +4,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from iscsictl.core.fork import Fork, reasons, verdict
-from iscsictl.engine.act import Done, StepFailedError, execute, undo
-from iscsictl.engine.context import Context
-from iscsictl.engine.converge import Listener, Task, look
-from iscsictl.engine.effect import Effect
+from iscsictl.engine.executor import Done, StepFailedError, execute, undo
+from iscsictl.engine.handlers.effect import Effect
+from iscsictl.engine.reconcile import Listener, Task, look
 from iscsictl.errors import InterruptError, IscsictlError
 from iscsictl.model.actions import Login
 from iscsictl.model.plan import Outcome, Plan, Report, Status, Step
-from iscsictl.system import journal
+from iscsictl.system.context import Context
+from iscsictl.system.io import journal
 
 
 def forecast(task: Task, context: Context) -> Report:
@@ -101,7 +101,7 @@ class _Run:
             self._perform(step)
 
     def _log_in(self, steps: Sequence[Step]) -> None:
-        from iscsictl.engine.logins import log_in
+        from iscsictl.engine.handlers.logins import log_in
 
         for outcome in log_in(steps, self.context, lambda step: self.listen(Outcome(step))):
             step = outcome.step

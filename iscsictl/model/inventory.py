@@ -6,7 +6,7 @@ from typing import Generic, TypeVar
 
 from iscsictl.errors import InterruptError, IscsictlError
 from iscsictl.lazyclass import dataclass
-from iscsictl.model.content import Content
+from iscsictl.model.disk_content import Content
 from iscsictl.model.fstab import Fstab
 from iscsictl.model.hold import Hold
 from iscsictl.model.listing import Disk, Session

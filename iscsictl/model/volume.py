@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from iscsictl.lazyclass import dataclass
-from iscsictl.model.wish import AttachWish
+from iscsictl.model.spec import AttachWish
 
 #: Line and column, from 1, by the path of keys and element numbers.
 Place = tuple[int, int]

@@ -11,14 +11,7 @@ from dataclasses import replace
 from typing import Final
 
 from iscsictl.errors import UsageError
-from iscsictl.model.fstab import (
-    NO_MOUNT_POINT,
-    Fstab,
-    FstabLine,
-    Note,
-    note_option,
-    split_options,
-)
+from iscsictl.model.fstab import NO_MOUNT_POINT, Fstab, FstabLine, Note, note_option, split_options
 
 _LINE: Final = re.compile(rb"[^\n]*\n|[^\n]+")
 _FIELD: Final = re.compile(r"[ \t]+")

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from iscsictl.model.listing import ChapNames, Host, Lun, Note, Session, Timeouts
 from iscsictl.model.names import Portal
-from iscsictl.parse.portal_text import read_portal
-from iscsictl.parse.status import session_status
+from iscsictl.parse.portal import read_portal
+from iscsictl.parse.session_status import session_status
 
 if TYPE_CHECKING:
     from collections.abc import Callable

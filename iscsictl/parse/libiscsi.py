@@ -4,7 +4,7 @@ import re
 from typing import TYPE_CHECKING
 
 from iscsictl.model.listing import Lun, Note, Session
-from iscsictl.parse.portal_text import read_portal
+from iscsictl.parse.portal import read_portal
 
 if TYPE_CHECKING:
     from iscsictl.model.names import Portal

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from iscsictl.errors import IscsictlError
-from iscsictl.model.table import Entry, Table
+from iscsictl.model.partition_table import Entry, Table
 
 _TYPE = re.compile(
     r"\s*([0-9A-Fa-f]{1,2}|[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})\s+(.+)"

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from iscsictl.model.listing import Host, Lun, Note, Session, Status
 from iscsictl.model.names import Portal
-from iscsictl.parse.portal_text import read_portal
+from iscsictl.parse.portal import read_portal
 
 _LABELS = frozenset(
     {

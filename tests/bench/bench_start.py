@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pexpect
 
-from iscsictl.completion.generate import FILES
+from iscsictl.cli.completions.generate import FILES
 from tests.bench.bench_ls import best
 from tests.bench.make_tree import make
 

@@ -11,11 +11,11 @@ import time
 from pathlib import Path
 from typing import TextIO, cast
 
+from iscsictl.output.terminal import Screen
+from iscsictl.output.views.ls import print_listing
+from iscsictl.output.views.ls_json import listing_json
 from iscsictl.parse.capture import parse_capture
 from iscsictl.parse.mountinfo import parse_mountinfo
-from iscsictl.ui.jsonout import listing_json
-from iscsictl.ui.lsview import print_listing
-from iscsictl.ui.screen import Screen
 
 DATA = Path(__file__).parents[1] / "unit" / "data" / "sessions"
 CASES = Path(__file__).parents[3] / "shared" / "cases" / "sessions"

@@ -12,15 +12,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 from iscsictl.errors import IscsictlError
+from iscsictl.legacy.fstab_iscsi import parse_bindings, parse_initiatorname, parse_old_fstab
+from iscsictl.legacy.iscsi_conf import parse_iscsi_conf
 from iscsictl.model.secret import Secret
+from iscsictl.parse.firmware import parse_ibft
 from iscsictl.parse.fstab import parse_fstab, render_fstab
-from iscsictl.parse.fw import parse_ibft
-from iscsictl.parse.iscsi_conf import parse_iscsi_conf
 from iscsictl.parse.iscsiadm_login import parse_logins
 from iscsictl.parse.iscsid_conf import conf_values, edit_conf
 from iscsictl.parse.mountinfo import parse_mountinfo
-from iscsictl.parse.old_fstab import parse_bindings, parse_initiatorname, parse_old_fstab
-from iscsictl.parse.portal_text import read_portal, read_tag
+from iscsictl.parse.portal import read_portal, read_tag
 from iscsictl.parse.record import edit_record, parse_values, problem_of
 from iscsictl.parse.sfdisk import parse_table, parse_types
 from iscsictl.parse.toml import parse_toml

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from iscsictl.core.checks.ids import IDS
+from iscsictl.checks.ids import IDS
 from tests.lab.array import A4, B4
 from tests.lab.test_doctor import NAMES, PLANTED, database, doctor
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from iscsictl.system.probe import named_places
+from iscsictl.system.block.probe import named_places
 from tests.lab.array import A4
 from tests.lab.test_disks import IQN, PATIENCE, call, login, shell
 

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from iscsictl.model.listing import ChapNames, Host, Lun, Session, Timeouts
 from iscsictl.model.names import Portal
+from iscsictl.output.views.ls_json import listing_json
 from iscsictl.parse.capture import parse_capture
-from iscsictl.parse.status import session_status
-from iscsictl.ui.jsonout import listing_json
+from iscsictl.parse.session_status import session_status
 
 SECRET = "Geheimnis-4711"
 WORD = st.text("abcdefghijklmnopqrstuvwxyzABCXYZ0123456789.-_:", min_size=1, max_size=20)

@@ -9,15 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from iscsictl.core.checks import examine
-from iscsictl.core.nets import net_of, way_to
-from iscsictl.engine.context import Context
-from iscsictl.engine.doctor import look
-from iscsictl.model.health import Finding, Level
-from iscsictl.model.machine import Route
-from iscsictl.system import facts, network
-from iscsictl.system.initiator import name_in, with_name
-from iscsictl.ui import doctorview
+from iscsictl.checks import examine
+from iscsictl.checks.routing import net_of, way_to
+from iscsictl.model.finding import Finding, Level
+from iscsictl.model.host_facts import Route
+from iscsictl.observers.doctor import look
+from iscsictl.output.views import doctor
+from iscsictl.system.context import Context
+from iscsictl.system.host import facts, network
+from iscsictl.system.iscsi.initiator_name import name_in, with_name
 
 FILES = (
     "etc/iscsi/initiatorname.iscsi",
@@ -49,7 +49,7 @@ def test_any_bytes_in_any_file_give_findings(files: dict[str, bytes]) -> None:
             os.utime(root / file, (1e9, 1e9))
         found = examine(look(Context(root=root)))
     assert found
-    document = json.loads(doctorview.as_json(found))
+    document = json.loads(doctor.as_json(found))
     assert len(document["findings"]) == len(found)
 
 
@@ -66,7 +66,7 @@ FINDINGS = st.lists(
 
 @given(FINDINGS)
 def test_a_plugin_has_one_status_line_and_one_line_a_problem(findings: list[Finding]) -> None:
-    lines = doctorview.nagios(findings).split("\n")
+    lines = doctor.nagios(findings).split("\n")
     grave = [f for f in findings if f.level in {Level.WARN, Level.FAIL}]
     assert len(lines) == 1 + len(grave)
     assert all(line.isprintable() for line in lines)
@@ -74,7 +74,7 @@ def test_a_plugin_has_one_status_line_and_one_line_a_problem(findings: list[Find
 
 @given(FINDINGS)
 def test_every_line_for_prometheus_is_a_comment_or_a_sample(findings: list[Finding]) -> None:
-    for line in doctorview.prometheus(findings, 1).split("\n"):
+    for line in doctor.prometheus(findings, 1).split("\n"):
         assert line.startswith("#") or line.rpartition(" ")[2].isdigit()
 
 

@@ -5,13 +5,13 @@ from dataclasses import replace
 from hypothesis import event, given
 from hypothesis import strategies as st
 
-from iscsictl.cli.attach import owner_ids
-from iscsictl.core.export import export
-from iscsictl.core.volumes import plan_volume
+from iscsictl.cli.commands.attach import owner_ids
 from iscsictl.errors import UnreachableError
 from iscsictl.model.inventory import HostFacts
 from iscsictl.model.names import Portal
 from iscsictl.model.plan import Status
+from iscsictl.planner.volumes.apply import plan_volume
+from iscsictl.planner.volumes.export import export
 from tests.exported import Machine, Made, planned, read
 
 TEXT = st.characters(codec="utf-8", exclude_categories=["Cs", "Cc", "Zs", "Zl", "Zp"])

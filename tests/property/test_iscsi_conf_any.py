@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iscsictl.core.importing import plan_import, recognise
-from iscsictl.parse.iscsi_conf import parse_iscsi_conf
-from iscsictl.ui.importview import as_json
+from iscsictl.legacy.iscsi_conf import parse_iscsi_conf
+from iscsictl.legacy.output import as_json
+from iscsictl.legacy.planner import plan_import, recognise
 
 KEYWORDS = st.sampled_from(
     ["DiscoveryAddress", "TargetName", "Subnet", "Username", "Password", "IncomingUsername",

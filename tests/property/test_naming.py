@@ -3,11 +3,11 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from iscsictl.core.naming import find
 from iscsictl.errors import NotFoundError
 from iscsictl.model.listing import blocks
-from iscsictl.model.wish import DetachWish
-from tests.thrown_worlds import detachments
+from iscsictl.model.spec import DetachWish
+from iscsictl.planner.selection.luns import find
+from tests.strategies import detachments
 from tests.worlds import World
 
 NAMES = st.text(max_size=12).filter(lambda text: "\0" not in text)

@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from iscsictl.core.passwords import ALPHABET, generate, judge, refused
+from iscsictl.checks.secret_strength import ALPHABET, generate, judge, refused
 from iscsictl.model.secret import Secret
 
 

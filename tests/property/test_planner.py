@@ -7,21 +7,21 @@ from dataclasses import dataclass, replace
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from iscsictl.core import safety
-from iscsictl.core.build import plan_attach
-from iscsictl.core.naming import find
-from iscsictl.core.teardown import plan_detach
-from iscsictl.engine.effect import Effect
-from iscsictl.engine.steps import inverse
+from iscsictl.engine.handlers.effect import Effect
+from iscsictl.engine.handlers.registry import inverse
 from iscsictl.errors import IscsictlError, NotFoundError, RefusedError
 from iscsictl.model import actions
 from iscsictl.model.inventory import Inventory, Known, Users
 from iscsictl.model.plan import Action, Hazard, Plan, Status, Step
-from iscsictl.model.wish import AttachWish, DetachWish
-from tests.effects import act, effect, restart
-from tests.effects.machine import Array
-from tests.effects.records import record_text
-from tests.thrown_worlds import cases, detachments
+from iscsictl.model.spec import AttachWish, DetachWish
+from iscsictl.planner.attach.attach import plan_attach
+from iscsictl.planner.attach.detach import plan_detach
+from iscsictl.planner.safety import overwrite
+from iscsictl.planner.selection.luns import find
+from tests.machine_model import act, effect, restart
+from tests.machine_model.machine import Array
+from tests.machine_model.records import record_text
+from tests.strategies import cases, detachments
 from tests.worlds import World, look
 
 TORTURE = os.environ.get("HYPOTHESIS_PROFILE") == "torture"
@@ -130,7 +130,7 @@ def test_nothing_is_destroyed_but_what_is_blank_claimed_or_confirmed(
         if isinstance(step.action, actions.Label | actions.Mkfs):
             seen = before.contents[disk.wwid]
             assert isinstance(seen, Known)
-            assert safety.may_write(
+            assert overwrite.may_write(
                 seen.value, step.action.right, step.action.uuid, step.action.table
             ), "the hands would refuse it"
     event("destroys" if not first else "refused" if run.error else "destroys nothing")

@@ -5,12 +5,12 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iscsictl.core import safety
 from iscsictl.errors import IscsictlError
 from iscsictl.model.actions import Right
-from iscsictl.model.content import Content, Partition, Signature
-from iscsictl.model.wish import Consent
-from tests.effects.machine import MIB
+from iscsictl.model.disk_content import Content, Partition, Signature
+from iscsictl.model.spec import Consent
+from iscsictl.planner.safety import overwrite
+from tests.machine_model.machine import MIB
 from tests.worlds import CLAIMED, FOREIGN, SIZE, WRONG, wwid_of
 
 W = wwid_of(0)
@@ -49,7 +49,7 @@ def test_a_right_has_its_reason(
     content: Content, consent: Consent, claim: str | None, table: str
 ) -> None:
     try:
-        right = safety.right_to_destroy(content, "/dev/sda", consent, claim=claim, table=table)
+        right = overwrite.right_to_destroy(content, "/dev/sda", consent, claim=claim, table=table)
     except IscsictlError:
         return
     assert (content.users, content.reserved, content.read_only) == ((), False, False)
@@ -69,7 +69,7 @@ def test_a_right_has_its_reason(
 def test_just_before_a_write_nothing_foreign_that_has_a_name_is_there(
     content: Content, table: str, right: Right
 ) -> None:
-    if safety.may_write(content, right, CLAIMED, table):
+    if overwrite.may_write(content, right, CLAIMED, table):
         assert set(found(content)) <= {CLAIMED}
         assert content.table in {None, table}
         if content.table is None and table != "none" and content.data_at is not None:
@@ -85,16 +85,16 @@ def test_one_more_foreign_thing_never_makes_a_disk_ours(
     content: Content, table: str, uuid: str | None
 ) -> None:
     more = replace(content, signatures=(*content.signatures, Signature("zfs_member", 0, uuid)))
-    assert not safety.matches_claim(more, CLAIMED, table)
+    assert not overwrite.matches_claim(more, CLAIMED, table)
     assert not more.blank
 
 
 @given(CONTENTS, TABLES)
 def test_what_may_be_taken_up_may_also_be_written(content: Content, table: str) -> None:
     try:
-        right = safety.right_to_destroy(
+        right = overwrite.right_to_destroy(
             content, "/dev/sda", Consent(), claim=CLAIMED, table=table
         )  # fmt: skip
     except IscsictlError:
         return
-    assert safety.may_write(content, right, CLAIMED, table)
+    assert overwrite.may_write(content, right, CLAIMED, table)

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iscsictl.core.spec import read_volumes
 from iscsictl.errors import UsageError
 from iscsictl.parse.toml import parse_toml
+from iscsictl.planner.volumes.file import read_volumes
 from tests.unit.test_spec import DESIGN
 
 PIECES = [

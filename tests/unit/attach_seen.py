@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from iscsictl.core.build import plan_attach, record_values
 from iscsictl.errors import IscsictlError
 from iscsictl.model import actions
 from iscsictl.model.plan import Plan, Status, Step
-from iscsictl.model.wish import AttachWish
+from iscsictl.model.spec import AttachWish
+from iscsictl.planner.attach.attach import plan_attach, record_values
 from tests.worlds import TARGET, A, World, look, wish, world, wwid_of
 
 W = wwid_of(0)

@@ -4,13 +4,13 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from iscsictl.core.disks import DiskFacts, DiskInventory, choose
-from iscsictl.model.content import Content, Filesystem, Partition, Signature
+from iscsictl.model.disk_content import Content, Filesystem, Partition, Signature
 from iscsictl.model.inventory import Known, Place
 from iscsictl.model.listing import Block, Disk, Lun, Mount, Path, Session
+from iscsictl.model.partition_table import Entry, Table
 from iscsictl.model.plan import Plan
-from iscsictl.model.table import Entry, Table
 from iscsictl.parse.fstab import mount_line, parse_fstab
+from iscsictl.planner.selection.disks import DiskFacts, DiskInventory, choose
 
 IQN = "iqn.2001-04.com.example:mail"
 WWID = "naa.6001405aaaaaaaaaaaaaaaaaaaaaaaaa"

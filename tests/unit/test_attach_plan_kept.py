@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from iscsictl.core.safety import AskError
 from iscsictl.errors import Exit
 from iscsictl.model import actions
-from iscsictl.model.wish import Consent
+from iscsictl.model.spec import Consent
 from iscsictl.parse.fstab import claim_line
-from tests.effects.machine import MIB
+from iscsictl.planner.safety.overwrite import AskError
+from tests.machine_model.machine import MIB
 from tests.unit.attach_seen import W, here, planned, refused, step, verbs
 from tests.worlds import (
     CLAIMED,

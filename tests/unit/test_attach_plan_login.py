@@ -9,7 +9,7 @@ from iscsictl.model import actions
 from iscsictl.model.inventory import HostFacts, Known, Offer, Unreadable
 from iscsictl.model.plan import Status
 from iscsictl.model.secret import Secret
-from iscsictl.model.wish import Account
+from iscsictl.model.spec import Account
 from tests.unit.attach_seen import W, here, planned, refused, step, verbs
 from tests.worlds import (
     CLAIMED,

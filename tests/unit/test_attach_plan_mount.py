@@ -6,21 +6,10 @@ from iscsictl.errors import Exit
 from iscsictl.model import actions
 from iscsictl.model.hold import Hold
 from iscsictl.model.inventory import Known, Place, Users
-from iscsictl.model.wish import Consent
+from iscsictl.model.spec import Consent
 from iscsictl.parse.fstab import parse_fstab
 from tests.unit.attach_seen import W, here, planned, refused, step, verbs
-from tests.worlds import (
-    CLAIMED,
-    DIR,
-    TARGET,
-    blank,
-    line,
-    parted,
-    unit,
-    wish,
-    world,
-    wwid_of,
-)
+from tests.worlds import CLAIMED, DIR, TARGET, blank, line, parted, unit, wish, world, wwid_of
 
 
 @pytest.mark.parametrize(

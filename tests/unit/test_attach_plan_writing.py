@@ -10,7 +10,7 @@ from iscsictl.model import actions
 from iscsictl.model.actions import Right
 from iscsictl.model.inventory import HostFacts, NotLooked, Unreadable, Users
 from iscsictl.model.plan import Status
-from iscsictl.model.wish import Consent
+from iscsictl.model.spec import Consent
 from tests.unit.attach_seen import W, here, planned, refused, step, verbs
 from tests.worlds import (
     FOREIGN,

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from iscsictl.model.names import Portal
+from iscsictl.output.views.ls_json import listing_json
 from iscsictl.parse.capture import parse_capture
-from iscsictl.parse.portal_text import read_portal
-from iscsictl.parse.status import session_status
-from iscsictl.ui.jsonout import listing_json
+from iscsictl.parse.portal import read_portal
+from iscsictl.parse.session_status import session_status
 
 DATA = Path(__file__).parent / "data" / "sessions"
 CASES = DATA / "formats"

@@ -4,7 +4,7 @@ import pytest
 
 from iscsictl import errors
 from iscsictl.errors import Exit
-from iscsictl.model.causes import error_from_iscsiadm, every, exit_for_iscsiadm, table
+from iscsictl.errors.codes import error_from_iscsiadm, every, exit_for_iscsiadm, table
 
 # The contract in the README, "Exit codes".
 CONTRACT = {

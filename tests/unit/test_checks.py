@@ -7,13 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from iscsictl.checks import examine
 from iscsictl.cli.main import entries
-from iscsictl.core.checks import examine
 from iscsictl.errors import IscsictlError, NeedsRootError
-from iscsictl.model.health import Level
-from iscsictl.model.inventory import Known, Unreadable
-from iscsictl.model.listing import Listing, Lun, Timeouts
-from iscsictl.model.machine import (
+from iscsictl.model.finding import Level
+from iscsictl.model.host_facts import (
     Clock,
     Daemon,
     InitiatorName,
@@ -26,8 +24,10 @@ from iscsictl.model.machine import (
     Policy,
     Program,
 )
+from iscsictl.model.inventory import Known, Unreadable
+from iscsictl.model.listing import Listing, Lun, Timeouts
 from iscsictl.model.record import DiscoveryRecord, IfaceRecord
-from tests.unit.sound_machine import (
+from tests.unit.healthy_host import (
     BARE,
     IQN,
     SOUND,

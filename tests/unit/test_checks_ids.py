@@ -3,8 +3,8 @@
 import re
 from pathlib import Path
 
-from iscsictl.core import fstabcheck
-from iscsictl.core.checks.ids import IDS, known
+from iscsictl.checks.ids import IDS, known
+from iscsictl.planner.safety import fstab_rules
 
 CHECKS = Path(__file__).parents[2] / "iscsictl/core/checks"
 
@@ -17,7 +17,7 @@ def _ids() -> set[str]:
 
 
 def test_the_list_of_ids_is_whole() -> None:
-    text = Path(fstabcheck.__file__).read_text()
+    text = Path(fstab_rules.__file__).read_text()
     lines = {f"fstab-{one}" for one in re.findall(r'(?:_say|Finding)\(\s*"([a-z-]+)"', text)}
     assert _ids() | lines == IDS
     assert all(map(known, ("net", "net-mtu", "clock")))

@@ -5,15 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from iscsictl.core.checks import examine
-from iscsictl.core.checks.repair import plan_repairs
-from iscsictl.model.actions import EnableService, RemoveTorn
-from iscsictl.model.health import Level
+from iscsictl.checks import examine
+from iscsictl.checks.repair import plan_repairs
+from iscsictl.model.actions import ClearLock, EnableService, Protect, Reload, RemoveTorn
+from iscsictl.model.finding import Level
 from iscsictl.model.hold import Hold
-from iscsictl.model.host_actions import ClearLock, Protect, Reload
-from iscsictl.model.inventory import Known
-from iscsictl.model.listing import Block, Listing
-from iscsictl.model.machine import (
+from iscsictl.model.host_facts import (
     Daemon,
     InitiatorName,
     Kernel,
@@ -24,10 +21,12 @@ from iscsictl.model.machine import (
     Route,
     Trouble,
 )
+from iscsictl.model.inventory import Known
+from iscsictl.model.listing import Block, Listing
 from iscsictl.model.names import Portal
 from iscsictl.model.record import IfaceRecord
 from iscsictl.parse.fstab import parse_fstab
-from tests.unit.sound_machine import (
+from tests.unit.healthy_host import (
     BARE,
     IQN,
     LOGIN,

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from iscsictl.core.choice import (
+from iscsictl.errors import NotFoundError
+from iscsictl.model.fstab import Fstab
+from iscsictl.model.inventory import Inventory
+from iscsictl.model.names import parse_portal
+from iscsictl.planner.selection.luns import find
+from iscsictl.planner.selection.names import resolve
+from iscsictl.planner.selection.records import (
     Choice,
     chosen_records,
     led,
@@ -16,12 +22,6 @@ from iscsictl.core.choice import (
     subject_of,
     torn_error,
 )
-from iscsictl.core.naming import find
-from iscsictl.core.resolve import resolve
-from iscsictl.errors import NotFoundError
-from iscsictl.model.fstab import Fstab
-from iscsictl.model.inventory import Inventory
-from iscsictl.model.names import parse_portal
 from tests.unit.test_sessions_plan import P1, P2, A, B, record, session
 from tests.worlds import DIR, TARGET, blank, line, unit, world, wwid_of
 

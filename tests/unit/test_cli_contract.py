@@ -14,10 +14,10 @@ from iscsictl.cli.options import Settings
 from iscsictl.errors import Exit, IscsictlError
 from iscsictl.model.actions import EnableService
 from iscsictl.model.plan import Outcome, Status, Step
-from iscsictl.system.hostlock import host_lock
-from iscsictl.ui.planview import StepPrinter
+from iscsictl.output.views.plan import StepPrinter
+from iscsictl.system.io.host_lock import host_lock
 from tests.commands import call, commands
-from tests.unit.made_tree import put
+from tests.unit.fake_root import put
 
 ALL = list(commands())
 LEAVES = [(words, c) for words, c in ALL if not isinstance(c, click.Group)]

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from iscsictl.core import wishing
 from iscsictl.errors import Exit
+from iscsictl.model import values
 from tests.bench.make_tree import make
 from tests.commands import call
 
@@ -92,8 +92,8 @@ def test_mount_options_that_no_line_should_carry_are_refused(given: str, tmp_pat
 
 def test_a_comma_in_quotes_parts_no_option_of_the_command_line() -> None:
     context = 'context="system_u:object_r:tmp_t:s0:c127,c456"'
-    assert wishing.mount_options(f"rw,{context},,noexec") == ("rw", context, "noexec")
-    assert wishing.mount_options("") == ()
+    assert values.mount_options(f"rw,{context},,noexec") == ("rw", context, "noexec")
+    assert values.mount_options("") == ()
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_a_value_that_cannot_be_kept_is_a_usage_error_before_anything_is_done(
 )  # fmt: skip
 def test_a_value_that_open_iscsi_would_take_for_another_is_refused(key: str, value: str) -> None:
     with pytest.raises(ValueError, match=r"is none of|is not a number") as caught:
-        wishing.record_value(key, value)
+        values.record_value(key, value)
     assert str(caught.value).startswith(f"{key}: ")
 
 
@@ -161,7 +161,7 @@ def test_a_value_that_open_iscsi_would_take_for_another_is_refused(key: str, val
     ],
 )  # fmt: skip
 def test_what_another_version_may_know_is_left_to_it(key: str, value: str) -> None:
-    assert wishing.record_value(key, value) == value
+    assert values.record_value(key, value) == value
 
 
 @pytest.mark.parametrize("pair", ["a=b", "discovery.startup=manual", "node=1"])

@@ -9,10 +9,10 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from iscsictl.cli.completion import completion
+from iscsictl.cli.commands.completion import completion
+from iscsictl.cli.completions.generate import FILES, script
+from iscsictl.cli.completions.tree import walk
 from iscsictl.cli.main import cli
-from iscsictl.completion.generate import FILES, script
-from iscsictl.completion.tree import walk
 from tests.unit.shells import (
     OTHER,
     TARGETS,
@@ -280,7 +280,7 @@ def test_bash_starts_no_process(machine: Path, tmp_path: Path) -> None:
 
 def test_the_files_that_are_checked_in_are_those_of_the_tree(tmp_path: Path) -> None:
     # In a process of its own: Click keeps the help option of the first context that asks.
-    command = [sys.executable, "-m", "iscsictl.completion.generate", str(tmp_path)]
+    command = [sys.executable, "-m", "iscsictl.cli.completions.generate", str(tmp_path)]
     subprocess.run(command, check=True, cwd=ROOT)
     for name in FILES.values():
         same = (ROOT / "completions" / name).read_text() == (tmp_path / name).read_text()

@@ -7,10 +7,10 @@ from pathlib import Path
 import click
 import pytest
 
+from iscsictl.cli.completions.generate import FILES
+from iscsictl.cli.completions.kinds import kinds_of
+from iscsictl.cli.completions.tree import Node, walk
 from iscsictl.cli.main import cli
-from iscsictl.completion.generate import FILES
-from iscsictl.completion.kinds import kinds_of
-from iscsictl.completion.tree import Node, walk
 from tests.unit.shells import (
     OTHER,
     TARGETS,

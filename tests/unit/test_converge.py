@@ -7,19 +7,19 @@ from pathlib import Path
 
 import pytest
 
-from iscsictl.core.build import plan_attach
-from iscsictl.engine import act as acting
-from iscsictl.engine.context import Context
-from iscsictl.engine.converge import Task, converge, dry_run
-from iscsictl.engine.effect import Effect
+from iscsictl.engine import executor as acting
+from iscsictl.engine.handlers.effect import Effect
+from iscsictl.engine.reconcile import Task, converge, dry_run
 from iscsictl.errors import AuthError, Exit, ForeignError, InterruptError, InUseError, IscsictlError
 from iscsictl.model import actions
 from iscsictl.model.inventory import Inventory
 from iscsictl.model.plan import Action, Outcome, Plan, Status, Step
-from iscsictl.model.wish import AttachWish, Consent
-from iscsictl.system import journal, stop
-from tests.effects import act
-from tests.effects.records import record_text
+from iscsictl.model.spec import AttachWish, Consent
+from iscsictl.planner.attach.attach import plan_attach
+from iscsictl.system.context import Context
+from iscsictl.system.io import journal, signals
+from tests.machine_model import act
+from tests.machine_model.records import record_text
 from tests.worlds import FOREIGN, World, blank, look, parted, wish, world, wwid_of
 
 W = wwid_of(0)
@@ -70,7 +70,7 @@ Make = Callable[..., Machine]
 
 @pytest.fixture
 def machine(monkeypatch: pytest.MonkeyPatch) -> Make:
-    monkeypatch.setattr(stop, "_asked", [])
+    monkeypatch.setattr(signals, "_asked", [])
     monkeypatch.setattr(journal, "note", lambda *_: None)
 
     def make(now: World, fails: dict[str, Exception] | None = None) -> Machine:
@@ -251,7 +251,7 @@ def test_after_a_signal_the_step_ends_nothing_is_undone_and_a_rerun_finishes(
     one = machine(world(blank(W)))
     one.after = stop_after
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(stop, "_asked", asked)
+        patch.setattr(signals, "_asked", asked)
         report = converge(one.task(wish()), context(tmp_path), one.listen)
     assert report.error is not None
     assert report.error.exit == code
@@ -352,9 +352,9 @@ def test_what_was_taken_away_and_not_put_back_is_told(tmp_path: Path) -> None:
 def test_a_signal_ends_a_wait_on_the_user_at_once(
     monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
-    monkeypatch.setattr(stop, "_asked", [])
+    monkeypatch.setattr(signals, "_asked", [])
     before = signal.getsignal(number)
-    with pytest.raises(InterruptError) as caught, stop.at_once():
+    with pytest.raises(InterruptError) as caught, signals.at_once():
         signal.raise_signal(number)
     assert caught.value.exit == 128 + number
     assert signal.getsignal(number) is before

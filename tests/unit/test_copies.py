@@ -5,10 +5,10 @@ from typing import Any, Literal
 
 import pytest
 
-from iscsictl.core import safety
-from iscsictl.core.copies import copies
 from iscsictl.errors import RefusedError
 from iscsictl.model.listing import Block, Disk
+from iscsictl.planner.safety import overwrite
+from iscsictl.planner.safety.duplicates import copies
 from tests.worlds import wwid_of
 
 W, W1 = wwid_of(0), wwid_of(1)
@@ -53,9 +53,9 @@ def test_the_devices_of_a_btrfs_are_no_copies_but_a_snapshot_of_one_is() -> None
     assert copies("u", (one, two, again)) == (two, again)
     unknown = on(wwid_of(3), "/dev/sdd", uuid="u")
     assert copies("u", (one, unknown)) == (one, unknown)
-    safety.one_of_a_kind("u", one, (one, two))
+    overwrite.one_of_a_kind("u", one, (one, two))
     nameless = on(wwid_of(4), "/dev/sde")
     with pytest.raises(RefusedError, match="is also on /dev/sda: one is a snapshot"):
-        safety.one_of_a_kind("u", nameless, (one, nameless))
+        overwrite.one_of_a_kind("u", nameless, (one, nameless))
     with pytest.raises(RefusedError, match="is also on /dev/sdb, /dev/sdc: one is a snapshot"):
-        safety.one_of_a_kind("u", one, (one, two, again))
+        overwrite.one_of_a_kind("u", one, (one, two, again))

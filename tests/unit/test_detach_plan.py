@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from iscsictl.core.teardown import plan_detach
 from iscsictl.errors import Exit, IscsictlError
 from iscsictl.model import actions
 from iscsictl.model.inventory import HostFacts, Users
 from iscsictl.model.listing import Lun
 from iscsictl.model.plan import Plan, Status
-from iscsictl.model.wish import Consent, DetachWish
+from iscsictl.model.spec import Consent, DetachWish
+from iscsictl.planner.attach.detach import plan_detach
 from tests.worlds import (
     CLAIMED,
     DIR,

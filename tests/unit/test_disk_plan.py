@@ -5,19 +5,19 @@ from typing import Any
 
 import pytest
 
-from iscsictl.cli.disks import amount
-from iscsictl.core.diskmaking import MkfsWish, plan_grow, plan_label, plan_mkfs
-from iscsictl.core.disks import Chosen, DiskInventory, choose
-from iscsictl.core.reshaping import AddWish, plan_add
+from iscsictl.cli.commands.disks import amount
 from iscsictl.errors import InUseError, NotFoundError, RefusedError, UnreachableError
-from iscsictl.model import disk_actions
-from iscsictl.model.content import Content
+from iscsictl.model import actions
+from iscsictl.model.disk_content import Content
 from iscsictl.model.inventory import Unreadable, Users
 from iscsictl.model.listing import Block, Path
+from iscsictl.model.partition_table import Entry, Table
 from iscsictl.model.plan import Hazard, Status
-from iscsictl.model.table import Entry, Table
-from iscsictl.model.wish import Consent
+from iscsictl.model.spec import Consent
 from iscsictl.parse.fstab import claim_line
+from iscsictl.planner.disks.format import MkfsWish, plan_grow, plan_label, plan_mkfs
+from iscsictl.planner.disks.partitions import AddWish, plan_add
+from iscsictl.planner.selection.disks import Chosen, DiskInventory, choose
 from tests.unit.disk_seen import (
     GIB,
     IQN,
@@ -180,7 +180,7 @@ def test_a_claim_stands_before_the_first_write_and_becomes_a_note() -> None:
     plan = plan_mkfs(seen(), MkfsWish("ext4", NEW))
     assert verbs(plan) == ["claim", "mkfs", "note"]
     mkfs = plan.steps[1].action
-    assert isinstance(mkfs, disk_actions.MakeFs)
+    assert isinstance(mkfs, actions.MakeFs)
     assert (mkfs.uuid, mkfs.node, mkfs.part) == (NEW, "/dev/sda", None)
 
 
@@ -215,7 +215,7 @@ def claim(part: int | None = 0, directory: str | None = None, fs: str = "ext4") 
 def test_a_run_that_was_stopped_is_finished_with_its_uuid() -> None:
     for content in (Content(WWID, GIB, 512), Content(WWID, GIB, 512, data_at=4096)):
         plan = plan_mkfs(seen(content=content, lines=[claim()]), MkfsWish("ext4", NEW))
-        makes = [s.action for s in plan.pending if isinstance(s.action, disk_actions.MakeFs)]
+        makes = [s.action for s in plan.pending if isinstance(s.action, actions.MakeFs)]
         assert [action.uuid for action in makes] == [UUID]
         assert "claim" not in verbs(plan)
 
@@ -256,7 +256,7 @@ def test_a_claim_for_one_partition_gives_no_right_over_another() -> None:
         plan = plan_mkfs(inventory, MkfsWish("ext4", NEW))
         assert isinstance(plan.refusal, RefusedError) is refused
     plan = plan_mkfs(seen(disk, lines=[claim(1)], name="/dev/sda2"), MkfsWish("ext4", NEW))
-    claims = [s.action for s in plan.pending if isinstance(s.action, disk_actions.ClaimPart)]
+    claims = [s.action for s in plan.pending if isinstance(s.action, actions.ClaimPart)]
     assert [(action.uuid, action.part) for action in claims] == [(NEW, 2)]
 
 
@@ -277,7 +277,7 @@ def test_a_grown_lun_is_read_again_then_its_partition_and_filesystem_grow() -> N
     assert [s.status for s in plan.steps] == [Status.PLANNED, Status.FORECAST, Status.FORECAST]
     assert [s.id for s in plan.ready] == [f"rescan:{IQN} LUN 0"]
     action = plan.steps[1].action
-    assert isinstance(action, disk_actions.GrowPart)
+    assert isinstance(action, actions.GrowPart)
     assert action.size == 2 * SECTORS - 2048 - 2048
 
 

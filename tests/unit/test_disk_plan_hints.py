@@ -6,17 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from iscsictl.core.diskmaking import MkfsWish, plan_label, plan_mkfs
 from iscsictl.core.fork import Fork
-from iscsictl.core.keep import Mounted, plan_reconnect
-from iscsictl.core.mounting import (
-    MountWish,
-    plan_fstab_add,
-    plan_fstab_rm,
-    plan_mount,
-    plan_umount,
-)
-from iscsictl.model.content import Content
+from iscsictl.model.disk_content import Content
 from iscsictl.model.fstab import Fstab
 from iscsictl.model.hold import Hold
 from iscsictl.model.inventory import Inventory, Known, Place, Users
@@ -24,8 +15,17 @@ from iscsictl.model.listing import Lun, Session
 from iscsictl.model.names import Portal
 from iscsictl.model.plan import Plan
 from iscsictl.model.record import NodeRecord
-from iscsictl.model.wish import Consent
+from iscsictl.model.spec import Consent
 from iscsictl.parse.fstab import append_line, mount_line, parse_fstab
+from iscsictl.planner.attach.reconnect import Mounted, plan_reconnect
+from iscsictl.planner.disks.format import MkfsWish, plan_label, plan_mkfs
+from iscsictl.planner.disks.mounts import (
+    MountWish,
+    plan_fstab_add,
+    plan_fstab_rm,
+    plan_mount,
+    plan_umount,
+)
 from tests.unit.attach_seen import W, here, planned
 from tests.unit.disk_seen import (
     GIB,

@@ -5,23 +5,23 @@ from typing import Any
 
 import pytest
 
-from iscsictl.core.disks import DiskInventory, disk_id
-from iscsictl.core.mounting import (
+from iscsictl.errors import InUseError, NotFoundError, RefusedError, UnreachableError, UsageError
+from iscsictl.model import actions
+from iscsictl.model.disk_content import Filesystem
+from iscsictl.model.hold import Hold
+from iscsictl.model.inventory import Known, Place, Users
+from iscsictl.model.listing import Block, Disk, Mount, Path
+from iscsictl.parse.fstab import claim_line
+from iscsictl.planner.disks.mounts import (
     MountWish,
     plan_fstab_add,
     plan_fstab_rm,
     plan_mount,
     plan_umount,
 )
-from iscsictl.core.naming import find
-from iscsictl.core.safety import AskError
-from iscsictl.errors import InUseError, NotFoundError, RefusedError, UnreachableError, UsageError
-from iscsictl.model import actions, disk_actions
-from iscsictl.model.content import Filesystem
-from iscsictl.model.hold import Hold
-from iscsictl.model.inventory import Known, Place, Users
-from iscsictl.model.listing import Block, Disk, Mount, Path
-from iscsictl.parse.fstab import claim_line
+from iscsictl.planner.safety.overwrite import AskError
+from iscsictl.planner.selection.disks import DiskInventory, disk_id
+from iscsictl.planner.selection.luns import find
 from tests.unit.disk_seen import (
     IQN,
     NEW,
@@ -232,7 +232,7 @@ def test_only_our_lines_are_taken_out() -> None:
     for name in ("/srv", "/srv/", UUID.upper()):
         plan = plan_fstab_rm(seen(lines=[b"# first\n", our_line()]), name)
         assert verbs(plan) == ["unfstab"]
-        assert plan.steps[0].action == disk_actions.DropLine(our_line())
+        assert plan.steps[0].action == actions.DropLine(our_line())
     gone = plan_fstab_rm(seen(), "/srv")
     assert gone.refusal is None
     assert not gone.steps

@@ -5,15 +5,21 @@ from typing import Any
 
 import pytest
 
-from iscsictl.core.disks import DiskFacts, DiskInventory
-from iscsictl.core.reshaping import AddWish, plan_add, plan_bootable, plan_remove, plan_type
-from iscsictl.core.safety import AskError
 from iscsictl.errors import InUseError, NotFoundError, RefusedError, UnreachableError
-from iscsictl.model import disk_actions
-from iscsictl.model.content import Signature
+from iscsictl.model import actions
+from iscsictl.model.disk_content import Signature
 from iscsictl.model.inventory import Unreadable, Users
+from iscsictl.model.partition_table import Entry, Table, Topology
 from iscsictl.model.plan import Hazard
-from iscsictl.model.table import Entry, Table, Topology
+from iscsictl.planner.disks.partitions import (
+    AddWish,
+    plan_add,
+    plan_bootable,
+    plan_remove,
+    plan_type,
+)
+from iscsictl.planner.safety.overwrite import AskError
+from iscsictl.planner.selection.disks import DiskFacts, DiskInventory
 from tests.unit.disk_seen import (
     LINUX,
     NEW,
@@ -36,7 +42,7 @@ def test_a_partition_is_added_where_there_is_room() -> None:
     plan = plan_add(seen(table=gpt()), AddWish(256 << 20), {})
     assert verbs(plan) == ["part-add"]
     action = plan.steps[0].action
-    assert isinstance(action, disk_actions.AddPart)
+    assert isinstance(action, actions.AddPart)
     assert (action.number, action.start, action.size, action.type) == (1, 2048, 524288, LINUX)
     assert plan.steps[0].hazard is Hazard.RESHAPES
     assert plan.result == "/dev/sda1"
@@ -69,7 +75,7 @@ def test_a_partition_with_raw_data_is_not_the_empty_one_that_is_wished() -> None
 
 def test_the_rest_twice_is_once() -> None:
     first = plan_add(seen(table=gpt()), AddWish(None), {}).steps[0].action
-    assert isinstance(first, disk_actions.AddPart)
+    assert isinstance(first, actions.AddPart)
     table = gpt(Entry(1, first.start, first.size, LINUX))
     assert unchanged(plan_add(seen(table=table), AddWish(None), {}))
 
@@ -78,7 +84,7 @@ def test_the_rest_is_added_beside_partitions_that_stand_close_together() -> None
     table = gpt(Entry(1, 2048, 1048576, LINUX), Entry(2, 1050624, 524288, LINUX))
     plan = plan_add(seen(table=table), AddWish(None), {})
     action = plan.pending[0].action
-    assert isinstance(action, disk_actions.AddPart)
+    assert isinstance(action, actions.AddPart)
     assert (action.number, action.start) == (3, 1050624 + 524288)
     assert plan.result == "/dev/sda3"
 
@@ -227,7 +233,7 @@ def test_type_and_boot_flag_are_set_once() -> None:
     assert verbs(plan_type(inventory, 1, "lvm", {})) == ["part-type"]
     assert unchanged(plan_bootable(inventory, 1, on=False))
     action = plan_bootable(inventory, 1, on=True).steps[0].action
-    assert isinstance(action, disk_actions.SetBootable)
+    assert isinstance(action, actions.SetBootable)
     assert action.after.attrs == ("RequiredPartition", "LegacyBIOSBootable")
     assert isinstance(plan_type(inventory, 4, "lvm", {}).refusal, NotFoundError)
 

@@ -16,12 +16,12 @@ import pytest
 
 from iscsictl.cli import manpages
 from iscsictl.cli.main import cli
-from iscsictl.core.changes import Change
 from iscsictl.errors import Exit
 from iscsictl.model.listing import Listing
 from iscsictl.model.schedule import CRON, SERVICE, TIMER
-from iscsictl.system import pinrule
-from iscsictl.ui.jsonout import listing_json
+from iscsictl.model.session_diff import Change
+from iscsictl.output.views.ls_json import listing_json
+from iscsictl.system.mount import udev_rule
 
 ROOT = Path(__file__).parents[2]
 MAN = ROOT / "docs" / "man"
@@ -207,7 +207,7 @@ def test_a_form_asks_for_a_diagnosis_and_warns_of_secrets(path: Path) -> None:
 def test_the_files_that_iscsictl_makes_are_in_its_page() -> None:
     named = " ".join(manpages.FILES)
     assert [
-        path for path in (CRON, SERVICE, TIMER, str(pinrule.path_of())) if path not in named
+        path for path in (CRON, SERVICE, TIMER, str(udev_rule.path_of())) if path not in named
     ] == []
 
 

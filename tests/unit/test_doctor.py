@@ -10,17 +10,17 @@ import pytest
 from click.testing import CliRunner, Result
 
 from iscsictl.cli.main import cli
-from iscsictl.engine.context import Context
-from iscsictl.engine.converge import converge, dry_run
-from iscsictl.engine.doctor import look, meant_read_only
-from iscsictl.engine.repairs import repairs
-from iscsictl.engine.steps import perform
+from iscsictl.engine.handlers.registry import perform
+from iscsictl.engine.reconcile import converge, dry_run
+from iscsictl.engine.tasks.doctor_fix import repairs
 from iscsictl.model.actions import RemoveTorn
 from iscsictl.model.inventory import Known
 from iscsictl.model.plan import Status
+from iscsictl.observers.doctor import look, meant_read_only
 from iscsictl.parse.fstab import parse_fstab
 from iscsictl.parse.mountinfo import parse_mountinfo
-from tests.unit.made_tree import put, with_modules
+from iscsictl.system.context import Context
+from tests.unit.fake_root import put, with_modules
 
 
 @pytest.fixture

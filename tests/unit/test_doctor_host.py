@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from iscsictl.errors import NeedsRootError
-from iscsictl.system import facts, modules, units
-from tests.unit.made_tree import RELEASE, put, with_modules
+from iscsictl.system.host import facts, kernel_modules, unit_files
+from tests.unit.fake_root import RELEASE, put, with_modules
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def state_of(root: Path, name: str) -> str:
-    return modules.read_kernel([name], root).modules[name]
+    return kernel_modules.read_kernel([name], root).modules[name]
 
 
 def test_a_module_with_all_it_needs_is_loadable(root: Path) -> None:
@@ -36,7 +36,7 @@ def test_a_module_whose_file_or_need_is_gone_is_missing(root: Path) -> None:
 @pytest.mark.fault("F19")
 def test_a_module_that_modprobe_may_not_load_is_blocked_and_the_file_named(root: Path) -> None:
     put(root, "etc/modprobe.d/no.conf", "# no\ninstall iscsi-tcp /bin/false\n")
-    kernel = modules.read_kernel(["iscsi_tcp"], root)
+    kernel = kernel_modules.read_kernel(["iscsi_tcp"], root)
     assert kernel.modules["iscsi_tcp"] == "blocked"
     assert kernel.blockers["iscsi_tcp"] == "/etc/modprobe.d/no.conf"
 
@@ -48,7 +48,7 @@ def test_a_blacklist_does_not_keep_iscsid_from_loading_a_module(root: Path) -> N
 
 def test_a_kernel_whose_modules_went_with_an_upgrade_is_told(root: Path) -> None:
     put(root, "proc/sys/kernel/osrelease", "6.1.0-34-amd64\n")
-    kernel = modules.read_kernel(["iscsi_tcp"], root)
+    kernel = kernel_modules.read_kernel(["iscsi_tcp"], root)
     assert (kernel.has_modules, kernel.modules["iscsi_tcp"]) == (False, "missing")
 
 
@@ -58,7 +58,7 @@ UNIT = "[Unit]\nAfter=network-online.target \\\n  iscsid.service\nBefore=remote-
 def test_a_unit_is_read_with_its_drop_ins(root: Path) -> None:
     put(root, "lib/systemd/system/open-iscsi.service", UNIT)
     put(root, "etc/systemd/system/open-iscsi.service.d/x.conf", "[Unit]\nAfter=openvpn.service\n")
-    found = units.read_unit("open-iscsi.service", root)
+    found = unit_files.read_unit("open-iscsi.service", root)
     assert found.after == {"network-online.target", "iscsid.service", "openvpn.service"}
     assert found.before == {"remote-fs-pre.target"}
     assert (found.defined, found.enabled, found.masked) == (True, False, False)
@@ -69,7 +69,7 @@ def test_a_drop_in_takes_no_order_back(root: Path) -> None:
     put(root, "lib/systemd/system/a.service", UNIT)
     put(root, "etc/systemd/system/a.service.d/x.conf", "[Unit]\nAfter=\nAfter=b.service\n")
     after = {"network-online.target", "iscsid.service", "b.service"}
-    assert units.read_unit("a.service", root).after == after
+    assert unit_files.read_unit("a.service", root).after == after
 
 
 def test_a_masked_unit_is_not_enabled(root: Path) -> None:
@@ -77,9 +77,9 @@ def test_a_masked_unit_is_not_enabled(root: Path) -> None:
     wants = root / "etc/systemd/system/sockets.target.wants"
     wants.mkdir(parents=True)
     (wants / "iscsid.socket").symlink_to("/lib/systemd/system/iscsid.socket")
-    assert units.read_unit("iscsid.socket", root).enabled
+    assert unit_files.read_unit("iscsid.socket", root).enabled
     (root / "etc/systemd/system/iscsid.socket").symlink_to("/dev/null")
-    found = units.read_unit("iscsid.socket", root)
+    found = unit_files.read_unit("iscsid.socket", root)
     assert (found.enabled, found.masked) == (False, True)
 
 
@@ -91,7 +91,7 @@ def test_only_a_unit_that_is_there_tells_that_the_network_is(root: Path) -> None
     put(root, "lib/systemd/system/wait@.service", "[Unit]\n")
     put(root, "lib/systemd/system/off.service", "[Unit]\n")
     (root / "etc/systemd/system/off.service").symlink_to("/dev/null")
-    assert units.read_systemd(root).online_providers == ("wait@eth0.service",)
+    assert unit_files.read_systemd(root).online_providers == ("wait@eth0.service",)
 
 
 def test_what_a_generator_has_wait_for_the_network_counts(root: Path) -> None:
@@ -101,7 +101,7 @@ def test_what_a_generator_has_wait_for_the_network_counts(root: Path) -> None:
     wants.mkdir(parents=True)
     (wants / name).symlink_to(f"/lib/systemd/system/{name}")
     put(root, f"lib/systemd/system/{name}", "[Unit]\n")
-    assert units.read_systemd(root).online_providers == (name,)
+    assert unit_files.read_systemd(root).online_providers == (name,)
 
 
 def test_an_fstab_newer_than_what_systemd_read_is_told(root: Path) -> None:
@@ -109,9 +109,9 @@ def test_an_fstab_newer_than_what_systemd_read_is_told(root: Path) -> None:
     made.mkdir(parents=True)
     os.utime(made, (1e9, 1e9))
     os.utime(fstab, (1e9 - 1, 1e9 - 1))
-    assert not units.read_systemd(root).stale
+    assert not unit_files.read_systemd(root).stale
     os.utime(fstab, (1e9 + 1, 1e9 + 1))
-    assert units.read_systemd(root).stale
+    assert unit_files.read_systemd(root).stale
 
 
 LOG = [

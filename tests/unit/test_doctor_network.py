@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from iscsictl.errors import IscsictlError
-from iscsictl.model.machine import Policy, Route
+from iscsictl.model.host_facts import Policy, Route
 from iscsictl.model.names import Portal
-from iscsictl.system import network
-from iscsictl.system.pathmtu import path_mtus
-from iscsictl.system.portals import silent
-from tests.unit.made_tree import put
+from iscsictl.system.host import network
+from iscsictl.system.host.path_mtu import path_mtus
+from iscsictl.system.iscsi.portal_probe import silent
+from tests.unit.fake_root import put
 
 
 def printed(address: str) -> str:

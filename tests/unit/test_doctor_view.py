@@ -6,10 +6,10 @@ import re
 
 import pytest
 
-from iscsictl.model.health import Finding, Level, fail, ok, skip, warn, worst
-from iscsictl.model.host_actions import ClearLock
-from iscsictl.ui import doctorview
-from iscsictl.ui.screen import Screen
+from iscsictl.model.actions import ClearLock
+from iscsictl.model.finding import Finding, Level, fail, ok, skip, warn, worst
+from iscsictl.output.terminal import Screen
+from iscsictl.output.views import doctor
 
 FOUND = (
     ok("a-one", "fine"),
@@ -21,7 +21,7 @@ FOUND = (
 
 def shown(findings: tuple[Finding, ...], *, everything: bool, width: int | None = None) -> str:
     stream = io.StringIO()
-    doctorview.show(findings, Screen(stream, width=width), everything=everything)
+    doctor.show(findings, Screen(stream, width=width), everything=everything)
     return stream.getvalue()
 
 
@@ -42,7 +42,7 @@ def test_a_narrow_terminal_breaks_no_name() -> None:
 
 
 def test_the_json_has_every_finding_whole() -> None:
-    document = json.loads(doctorview.as_json(FOUND))
+    document = json.loads(doctor.as_json(FOUND))
     assert document["schema"] == "iscsictl.doctor/1"
     assert document["level"] == "fail"
     assert [f["level"] for f in document["findings"]] == ["ok", "warn", "fail", "skip"]
@@ -63,7 +63,7 @@ def test_the_json_has_every_finding_whole() -> None:
 def test_a_monitoring_plugin_has_one_status_line_and_its_code(
     findings: tuple[Finding, ...], word: str, code: int
 ) -> None:
-    lines = doctorview.nagios(findings).split("\n")
+    lines = doctor.nagios(findings).split("\n")
     assert lines[0].startswith(f"ISCSI {word} - ")
     assert lines[0].count("|") == 1
     assert all("|" not in line for line in lines[1:])
@@ -73,12 +73,12 @@ def test_a_monitoring_plugin_has_one_status_line_and_its_code(
     # The guidelines' ranges: a threshold of 10 alerts above 10.
     assert (failed > most_failed) == (word == "CRITICAL")
     assert (warned > most_warned) == any(f.level is Level.WARN for f in findings)
-    assert doctorview.NAGIOS_EXIT[doctorview.nagios_level(findings)] == code
+    assert doctor.NAGIOS_EXIT[doctor.nagios_level(findings)] == code
 
 
 def test_prometheus_gets_each_series_once_with_its_worst_value() -> None:
     twice = (*FOUND, fail("a-one", "again", "z"))
-    lines = doctorview.prometheus(twice, 12.0).split("\n")
+    lines = doctor.prometheus(twice, 12.0).split("\n")
     series = [line.rpartition(" ")[0] for line in lines if not line.startswith("#")]
     assert len(series) == len(set(series))
     assert 'iscsictl_check_level{id="a-one",subject=""} 2' in lines

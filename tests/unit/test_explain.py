@@ -6,8 +6,8 @@ import pytest
 from click.testing import CliRunner
 
 from iscsictl.cli.main import cli
-from iscsictl.core.explain import by_code, explain, in_text
 from iscsictl.errors import NotFoundError
+from iscsictl.errors.lookup import by_code, explain, in_text
 
 
 @pytest.mark.parametrize(

@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
-from iscsictl.cli.attach import owner_ids
-from iscsictl.core.export import export
+from iscsictl.cli.commands.attach import owner_ids
 from iscsictl.errors import UsageError
 from iscsictl.model.fstab import Fstab
 from iscsictl.model.inventory import HostFacts
 from iscsictl.model.listing import Block, Lun, Mount
 from iscsictl.model.listing import Path as DiskPath
 from iscsictl.model.names import Portal
+from iscsictl.planner.volumes.export import export
 from tests.exported import PLAIN, SPARE, Machine, Made, planned, read
 
 IQN = "iqn.2001-04.com.example:0"

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from iscsictl.errors import IscsictlError
-from iscsictl.system.files import FileChangedError, explained, flush, remove_file, replace_file
+from iscsictl.system.io.files import FileChangedError, explained, flush, remove_file, replace_file
 
 
 def _mode(path: Path) -> int:
@@ -185,7 +185,7 @@ def test_an_error_is_one_line_with_the_place(tmp_path: Path) -> None:
 def test_many_writers_at_once_leave_one_whole_file_and_no_litter(tmp_path: Path) -> None:
     path = tmp_path / "file"
     code = (
-        "import sys; from pathlib import Path; from iscsictl.system.files import replace_file\n"
+        "import sys; from pathlib import Path; from iscsictl.system.io.files import replace_file\n"
         "path, letter = Path(sys.argv[1]), sys.argv[2].encode()\n"
         "for n in range(30): replace_file(path, letter * 5000 + b'%d' % n)"
     )

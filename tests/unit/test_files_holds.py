@@ -7,7 +7,7 @@ import pytest
 from iscsictl.errors import UsageError
 from iscsictl.model.hold import Hold
 from iscsictl.model.names import Portal
-from iscsictl.system.holds import add_hold, directory_of, read_holds, remove_hold
+from iscsictl.system.iscsi.holds import add_hold, directory_of, read_holds, remove_hold
 
 IQN = "iqn.2003-01.org.example:t1"
 PORTAL = Portal("192.0.2.5", 3260, 1)

@@ -19,8 +19,8 @@ from iscsictl.parse.fstab import (
     replace_line,
     without_line,
 )
-from iscsictl.system.files import FileChangedError
-from iscsictl.system.fstabfile import findmnt_errors, read_fstab, save_fstab
+from iscsictl.system.io.files import FileChangedError
+from iscsictl.system.mount.fstab_file import findmnt_errors, read_fstab, save_fstab
 
 UUID = "5b2a7ac0-7a9b-4f4c-9df0-0123456789ab"
 WWID = "naa.6001405c5a1f3b2d9e84c0aa11223344"

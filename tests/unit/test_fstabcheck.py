@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from iscsictl.core.fstabcheck import Finding, Machine, behind, check_fstab, machine_of
 from iscsictl.model.listing import Block, Disk, Path, Session
 from iscsictl.model.names import Portal
 from iscsictl.model.record import NodeRecord
 from iscsictl.parse.fstab import claim_line, mount_line, parse_fstab
+from iscsictl.planner.safety.fstab_rules import Finding, Machine, behind, check_fstab, machine_of
 
 UUID = "6f2b1c1e-4a0f-4d0e-9b8a-0d4c2f6b7a11"
 LOCAL = "0a1b2c3d-0000-4000-8000-000000000001"

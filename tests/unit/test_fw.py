@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from iscsictl.model.names import Portal
-from iscsictl.parse.fw import parse_ibft
-from iscsictl.system.ibft import read_boot_entries
+from iscsictl.parse.firmware import parse_ibft
+from iscsictl.system.iscsi.firmware_boot import read_boot_entries
 
 
 @pytest.mark.fault("F45")

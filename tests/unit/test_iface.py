@@ -5,7 +5,13 @@ from typing import Any
 
 import pytest
 
-from iscsictl.core.ifaces import (
+from iscsictl.errors import InUseError, NotFoundError, RefusedError, UsageError
+from iscsictl.model.host_facts import Kernel, Nic
+from iscsictl.model.listing import Session
+from iscsictl.model.names import Portal
+from iscsictl.model.record import IfaceRecord, NodeRecord
+from iscsictl.observers.host import iface_facts
+from iscsictl.planner.iscsi.ifaces import (
     IfaceFacts,
     kinds,
     plan_remove,
@@ -13,15 +19,9 @@ from iscsictl.core.ifaces import (
     require_name,
     values_of,
 )
-from iscsictl.engine.context import Context
-from iscsictl.engine.host import iface_facts
-from iscsictl.errors import InUseError, NotFoundError, RefusedError, UsageError
-from iscsictl.model.listing import Session
-from iscsictl.model.machine import Kernel, Nic
-from iscsictl.model.names import Portal
-from iscsictl.model.record import IfaceRecord, NodeRecord
-from iscsictl.system.iface import new_text, remove_iface, write_iface
-from iscsictl.system.nodedb import read_ifaces
+from iscsictl.system.context import Context
+from iscsictl.system.iscsi.ifaces import new_text, remove_iface, write_iface
+from iscsictl.system.iscsi.nodedb import read_ifaces
 
 NICS = {
     "lo": Nic("lo"),

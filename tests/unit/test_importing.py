@@ -8,7 +8,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from iscsictl.cli.main import cli
-from iscsictl.core.importing import (
+from iscsictl.errors import UnreachableError
+from iscsictl.legacy import iscsi_conf
+from iscsictl.legacy.iscsi_conf import parse_iscsi_conf
+from iscsictl.legacy.planner import (
     DiscoveryPlan,
     ImportPlan,
     MountPlan,
@@ -19,13 +22,10 @@ from iscsictl.core.importing import (
     recognise,
     record_values,
 )
-from iscsictl.errors import UnreachableError
 from iscsictl.model.names import Portal
 from iscsictl.model.secret import Secret
-from iscsictl.parse import iscsi_conf
-from iscsictl.parse.iscsi_conf import parse_iscsi_conf
 from tests.commands import call
-from tests.unit.made_tree import put
+from tests.unit.fake_root import put
 
 TARGET = "iqn.2001-04.com.example:a"
 

@@ -6,7 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from iscsictl.core.initiator import (
+from iscsictl.errors import InUseError, MissingError, UsageError
+from iscsictl.model.actions import EnableService, SetInitiatorName, StartService
+from iscsictl.model.host_facts import InitiatorName, Systemd, Unit
+from iscsictl.model.listing import Session
+from iscsictl.model.names import why_not_made
+from iscsictl.model.plan import Status
+from iscsictl.planner.iscsi.initiator import (
     NameFacts,
     ServiceFacts,
     plan_enable,
@@ -15,14 +21,13 @@ from iscsictl.core.initiator import (
     plan_start,
     require_name,
 )
-from iscsictl.errors import InUseError, MissingError, UsageError
-from iscsictl.model.actions import EnableService
-from iscsictl.model.host_actions import SetInitiatorName, StartService
-from iscsictl.model.listing import Session
-from iscsictl.model.machine import InitiatorName, Systemd, Unit
-from iscsictl.model.names import why_not_made
-from iscsictl.model.plan import Status
-from iscsictl.system.initiator import made_name, name_in, read_initiator, with_name, write_name
+from iscsictl.system.iscsi.initiator_name import (
+    made_name,
+    name_in,
+    read_initiator,
+    with_name,
+    write_name,
+)
 
 OLD, NEW = "iqn.1993-08.org.debian:01:aaaaaaaaaaaa", "iqn.2001-04.com.example:host1"
 FILE = f"## DO NOT EDIT\nInitiatorName={OLD}\n# end\nInitiatorAlias=me\n"

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from iscsictl.core.importing import plan_import
-from iscsictl.model.oldconf import OldConfig
-from iscsictl.parse.iscsi_conf import parse_iscsi_conf
-from iscsictl.parse.old_values import parse_boolean, parse_number, parse_time
-from iscsictl.ui.importview import as_json
+from iscsictl.legacy.iscsi_conf import parse_iscsi_conf
+from iscsictl.legacy.model import OldConfig
+from iscsictl.legacy.output import as_json
+from iscsictl.legacy.planner import plan_import
+from iscsictl.legacy.values import parse_boolean, parse_number, parse_time
 
 DATA = Path(__file__).parent / "data"
 OWN: list[dict[str, Any]] = json.loads((DATA / "iscsi_conf.json").read_text())

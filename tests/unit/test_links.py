@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from iscsictl.system.links import specs_of
+from iscsictl.system.block.device_links import specs_of
 
 UUID = "0b1e7c1e-1f53-4f9e-9d5e-0123456789ab"
 

@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 
 from iscsictl.errors import AuthError, Exit, IscsictlError, UnreachableError
-from iscsictl.model.causes import error_from_iscsiadm
+from iscsictl.errors.codes import error_from_iscsiadm
 from iscsictl.model.inventory import Offer
 from iscsictl.model.names import Portal
-from iscsictl.system import iscsiadm
-from iscsictl.system.iscsiadm import Key
-from iscsictl.system.loginerror import explained_login
-from iscsictl.system.nodedb import record_path
+from iscsictl.system.iscsi import iscsiadm
+from iscsictl.system.iscsi.iscsiadm import Key
+from iscsictl.system.iscsi.login_errors import explained_login
+from iscsictl.system.iscsi.nodedb import record_path
 
 IQN = "iqn.2010-10.org.example:a"
 PORTAL = Portal("192.0.2.5", 3260, 1)

@@ -10,20 +10,20 @@ from pathlib import Path
 
 import pytest
 
-from iscsictl.cli.ls import only
+from iscsictl.cli.commands.ls import only
 from iscsictl.errors import IscsictlError, NotFoundError
 from iscsictl.model.listing import Block, Disk, Listing, Lun, Mount, Session
 from iscsictl.model.listing import Path as DiskPath
 from iscsictl.model.names import Portal
+from iscsictl.output.table import Column, fit, print_table, print_tsv
+from iscsictl.output.terminal import Screen, screen_of
+from iscsictl.output.text import cell_width, human_size, shortened, visible
+from iscsictl.output.views.ls import print_listing
+from iscsictl.output.views.ls_json import disk_dict, listing_json
 from iscsictl.parse.capture import parse_capture
-from iscsictl.system import sosreport
-from iscsictl.system.sosreport import read_capture
-from iscsictl.system.sysfs import read_listing
-from iscsictl.ui.jsonout import disk_dict, listing_json
-from iscsictl.ui.lsview import print_listing
-from iscsictl.ui.screen import Screen, screen_of
-from iscsictl.ui.table import Column, fit, print_table, print_tsv
-from iscsictl.ui.text import cell_width, human_size, shortened, visible
+from iscsictl.system.iscsi import sosreport
+from iscsictl.system.iscsi.sessions import read_listing
+from iscsictl.system.iscsi.sosreport import read_capture
 from tests.bench.make_tree import Tree, make
 
 DATA = Path(__file__).parent / "data/sessions"

@@ -8,7 +8,7 @@ import pytest
 
 from iscsictl.errors import IscsictlError
 from iscsictl.parse.mountinfo import MountLine
-from iscsictl.system import mounts
+from iscsictl.system.mount import mounts
 from tests.unit.test_probe import looped
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="loop devices need root")

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from iscsictl.system import multipath
-from tests.unit.made_tree import put
+from iscsictl.system.block import multipath
+from tests.unit.fake_root import put
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from iscsictl.core.naming import Meant, find
 from iscsictl.errors import NotFoundError
 from iscsictl.model import actions
 from iscsictl.model.inventory import Inventory, Users
 from iscsictl.model.listing import Block, Disk, Lun, Path, Session
+from iscsictl.planner.selection.luns import Meant, find
 from tests.worlds import (
     CLAIMED,
     DIR,

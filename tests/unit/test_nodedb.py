@@ -11,7 +11,7 @@ import pytest
 from iscsictl.errors import IscsictlError, NeedsRootError, NotFoundError, RefusedError
 from iscsictl.model.names import Portal
 from iscsictl.model.secret import Secret
-from iscsictl.system.nodedb import (
+from iscsictl.system.iscsi.nodedb import (
     find_db,
     read_discovery_records,
     read_ifaces,
@@ -21,7 +21,7 @@ from iscsictl.system.nodedb import (
     require_iface,
     torn,
 )
-from iscsictl.system.nodewrite import (
+from iscsictl.system.iscsi.nodedb_write import (
     chap_changes,
     remove_record,
     set_discovery_auth,

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from iscsictl.errors import InUseError
-from iscsictl.system.nodelock import NodeDbLock, _sees_all
+from iscsictl.system.iscsi.nodedb_lock import NodeDbLock, _sees_all
 
 # A process with the name of one of open-iscsi's, and the lock if it is told so, which then
 # waits as it is told.
@@ -32,7 +32,7 @@ else:
 COUNTER = """
 import os, sys, time
 from pathlib import Path
-from iscsictl.system.nodelock import NodeDbLock
+from iscsictl.system.iscsi.nodedb_lock import NodeDbLock
 root, how, rounds = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 link, count = root / "run/lock/iscsi/lock.write", root / "count"
 

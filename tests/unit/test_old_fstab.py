@@ -2,13 +2,13 @@
 
 import pytest
 
-from iscsictl.model.oldconf import Binding, OldDevice
-from iscsictl.parse.old_fstab import (
+from iscsictl.legacy.fstab_iscsi import (
     old_device,
     parse_bindings,
     parse_initiatorname,
     parse_old_fstab,
 )
+from iscsictl.legacy.model import Binding, OldDevice
 
 
 def test_bindings_name_the_target_of_a_bus_and_an_id() -> None:

@@ -70,7 +70,7 @@ STEPS = """
 import os, sys
 from iscsictl.model.actions import EnableService
 from iscsictl.model.plan import Outcome, Status, Step
-from iscsictl.ui.planview import StepPrinter
+from iscsictl.output.views.plan import StepPrinter
 printer = StepPrinter(output="table", quiet=False, color=False)
 step = Step(EnableService("a.service"), "a.service", "why")
 for number in range(3):

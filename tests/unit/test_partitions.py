@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from iscsictl.core.partitions import (
+from iscsictl.errors import IscsictlError, RefusedError, UsageError
+from iscsictl.model.partition_table import Entry, Table, Topology
+from iscsictl.parse.sfdisk import parse_table, parse_types
+from iscsictl.planner.disks.layout import (
     DOS_LIMIT,
     SUN_CYLINDER,
     SUN_CYLINDERS,
@@ -23,9 +26,6 @@ from iscsictl.core.partitions import (
     rest,
     same_but,
 )
-from iscsictl.errors import IscsictlError, RefusedError, UsageError
-from iscsictl.model.table import Entry, Table, Topology
-from iscsictl.parse.sfdisk import parse_table, parse_types
 
 LINUX = "0FC63DAF-8483-4772-8E79-3D69D8477DE4"
 GIB = 2 * 1024 * 1024  # sectors
@@ -316,7 +316,7 @@ def test_a_sun_label_ends_at_its_last_cylinder() -> None:
 
 @pytest.mark.parametrize("label", ["gpt", "dos", "sun"])
 def test_sfdisk_takes_the_places_that_are_computed(label: str, tmp_path: Path) -> None:
-    from iscsictl.system.partition import read_table, type_names, verify
+    from iscsictl.system.block.partition_table import read_table, type_names, verify
 
     image = tmp_path / "disk"
     with image.open("wb") as file:

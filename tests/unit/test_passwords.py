@@ -9,9 +9,9 @@ from random import Random
 
 import pytest
 
-from iscsictl.core import passwords
-from iscsictl.core.keyboards import is_walk
-from iscsictl.core.passwords import ALPHABET, ARRAYS, generate, judge, refused
+from iscsictl.checks import secret_strength
+from iscsictl.checks.keyboard_walks import is_walk
+from iscsictl.checks.secret_strength import ALPHABET, ARRAYS, generate, judge, refused
 from iscsictl.errors import Exit
 from tests.commands import call
 
@@ -173,7 +173,7 @@ def test_what_is_refused_comes_first() -> None:
 
 def test_a_missing_estimator_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "zxcvbn", None)
-    assert passwords.estimate_bits(GOOD) is None
+    assert secret_strength.estimate_bits(GOOD) is None
     assert "no-estimate" in ids(GOOD, "note", made=True)
 
 
@@ -205,7 +205,7 @@ def test_a_generated_secret_is_one_of_2_to_the_96_or_more() -> None:
         for missing in combinations(kinds, size):
             left = set(ALPHABET) - set("".join(missing))
             first = sum(c.isalnum() for c in left)
-            count += (-1) ** size * first * len(left) ** (passwords.MADE_LENGTH - 1)
+            count += (-1) ** size * first * len(left) ** (secret_strength.MADE_LENGTH - 1)
     assert count >= 2**96
     for _ in range(50):
         made = generate().reveal()

@@ -10,8 +10,8 @@ import pytest
 
 from iscsictl.model.fstab import Fstab
 from iscsictl.parse.fstab import append_line, claim_line, mount_line
-from iscsictl.system.fstabfile import read_fstab, save_fstab
-from iscsictl.system.pinrule import RULE, path_of
+from iscsictl.system.mount.fstab_file import read_fstab, save_fstab
+from iscsictl.system.mount.udev_rule import RULE, path_of
 
 if TYPE_CHECKING:
     from pathlib import Path

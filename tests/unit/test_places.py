@@ -5,14 +5,14 @@ from pathlib import Path
 import pytest
 
 from iscsictl.cli.places import directory, named
-from iscsictl.core.spec import read_volumes
-from iscsictl.engine.context import Context
-from iscsictl.engine.keep import mounted
 from iscsictl.errors import UsageError
 from iscsictl.model.inventory import Inventory
+from iscsictl.observers.reconnect import mounted
 from iscsictl.parse.fstab import parse_fstab
 from iscsictl.parse.toml import parse_toml
-from iscsictl.system.mounts import real
+from iscsictl.planner.volumes.file import read_volumes
+from iscsictl.system.context import Context
+from iscsictl.system.mount.mounts import real
 
 VOLUME = """
 [[volume]]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from iscsictl.model.names import Portal
-from iscsictl.system import portals
+from iscsictl.system.iscsi import portal_probe
 
 V6 = Portal("2001:db8::1")
 NO_FAMILY = os.strerror(errno.EAFNOSUPPORT).lower()
@@ -48,7 +48,7 @@ def test_a_host_without_ipv6_still_tries_its_ipv4_portals(
     listening: Portal, closed: Portal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(socket, "socket", NoIPv6)
-    assert portals.silent([V6, listening, closed], 10) == {
+    assert portal_probe.silent([V6, listening, closed], 10) == {
         V6: NO_FAMILY,
         closed: os.strerror(errno.ECONNREFUSED).lower(),
     }
@@ -57,18 +57,18 @@ def test_a_host_without_ipv6_still_tries_its_ipv4_portals(
 def test_a_name_of_an_ipv6_address_has_the_same_reason(
     listening: Portal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def resolve(portal: Portal, flags: int) -> portals.Address:
+    def resolve(portal: Portal, flags: int) -> portal_probe.Address:
         if portal == listening:
             return address(portal, flags)
         if flags:
             raise socket.gaierror(socket.EAI_NONAME, "no number")
         return address(V6, flags)
 
-    address = portals._address
+    address = portal_probe._address
     named = Portal("array.example.com")
-    monkeypatch.setattr(portals, "_address", resolve)
+    monkeypatch.setattr(portal_probe, "_address", resolve)
     monkeypatch.setattr(socket, "socket", NoIPv6)
-    assert portals.silent([named, listening], 10) == {named: NO_FAMILY}
+    assert portal_probe.silent([named, listening], 10) == {named: NO_FAMILY}
 
 
 def test_a_connection_that_cannot_begin_is_closed_and_told(
@@ -76,5 +76,5 @@ def test_a_connection_that_cannot_begin_is_closed_and_told(
 ) -> None:
     before = len(list(Path("/proc/self/fd").iterdir()))
     monkeypatch.setattr(socket, "socket", NoWay)
-    assert portals.silent([listening], 10) == {listening: os.strerror(errno.EPERM).lower()}
+    assert portal_probe.silent([listening], 10) == {listening: os.strerror(errno.EPERM).lower()}
     assert len(list(Path("/proc/self/fd").iterdir())) == before

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from iscsictl.errors import InterruptError
-from iscsictl.system import probe, scsi, stop
+from iscsictl.system.block import probe, scsi_commands
+from iscsictl.system.io import signals
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="loop devices need root")
 FORCE = {"ext4": "-F", "xfs": "-f", "btrfs": "-f"}
@@ -106,7 +107,7 @@ def test_reading_a_whole_disk_can_be_stopped(
     image = tmp_path / "image"
     with image.open("wb") as file:
         file.truncate(64 << 20)
-    monkeypatch.setattr(stop, "_asked", [signal.SIGINT])
+    monkeypatch.setattr(signals, "_asked", [signal.SIGINT])
     with (
         looped(image) as device,
         probe.opened(device, exclusive=True) as fd,
@@ -153,8 +154,8 @@ def test_an_xfs_that_is_still_being_made_tells_so(tmp_path: Path) -> None:
 @pytest.fixture
 def named(monkeypatch: pytest.MonkeyPatch) -> str:
     """A loop device answers no INQUIRY: give all of them this name."""
-    monkeypatch.setattr(scsi, "wwids", lambda _: frozenset({"naa.1"}))
-    monkeypatch.setattr(scsi, "reserved", lambda _: False)
+    monkeypatch.setattr(scsi_commands, "wwids", lambda _: frozenset({"naa.1"}))
+    monkeypatch.setattr(scsi_commands, "reserved", lambda _: False)
     return "naa.1"
 
 

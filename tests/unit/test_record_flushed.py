@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from iscsictl.engine.act import Done, StepFailedError, execute, undo
-from iscsictl.engine.context import Context
+from iscsictl.engine.executor import Done, StepFailedError, execute, undo
 from iscsictl.model.actions import CreateRecord
 from iscsictl.model.names import Portal
 from iscsictl.model.plan import Status, Step
-from iscsictl.system import iscsiadm, nodedb
-from iscsictl.system.iscsiadm import Key
+from iscsictl.system.context import Context
+from iscsictl.system.iscsi import iscsiadm, nodedb
+from iscsictl.system.iscsi.iscsiadm import Key
 
 IQN = "iqn.2001-04.com.example:a"
 

@@ -13,7 +13,7 @@ import os, sys
 sys.path.insert(0, sys.argv[2])
 from pathlib import Path
 from iscsictl.errors import IscsictlError
-from iscsictl.system.files import replace_file
+from iscsictl.system.io.files import replace_file
 
 def mark(name):
     try:

@@ -5,18 +5,12 @@ from typing import Any
 
 import pytest
 
-from iscsictl.core.build import plan_attach
-from iscsictl.core.routes import Route, find_routes, recorded_portals, session_of
-from iscsictl.errors import (
-    AuthError,
-    Exit,
-    IscsictlError,
-    NotFoundError,
-    UnreachableError,
-)
+from iscsictl.errors import AuthError, Exit, IscsictlError, NotFoundError, UnreachableError
 from iscsictl.model.inventory import HostFacts, Inventory, Known, NotLooked, Offer, Unreadable
 from iscsictl.model.listing import Session
 from iscsictl.model.names import Portal
+from iscsictl.planner.attach.attach import plan_attach
+from iscsictl.planner.selection.paths import Route, find_routes, recorded_portals, session_of
 from tests.worlds import OTHER, TARGET, V6, A, B, at, record, wish
 
 MULTIPATH = HostFacts(multipathd=True)

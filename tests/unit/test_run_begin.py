@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from iscsictl.errors import UnreachableError
-from iscsictl.system.run import ToolError, begin
+from iscsictl.system.io.process import ToolError, begin
 
 
 def test_one_returns_when_the_program_is_at_it_and_it_goes_on_to_its_end(tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from iscsictl.system import run
-from iscsictl.system.run import StoppedError, ToolError
+from iscsictl.system.io import process
+from iscsictl.system.io.process import StoppedError, ToolError
 
 DEAF = "trap '' HUP INT TERM CONT; "
 
@@ -16,7 +16,7 @@ DEAF = "trap '' HUP INT TERM CONT; "
 def test_a_program_that_closed_its_terminal_ends_in_its_own_time() -> None:
     began = time.monotonic()
     with pytest.raises(ToolError) as told:
-        run.pty(["sh", "-c", "echo done; exec < /dev/null > /dev/null 2>&1; sleep 0.5; exit 3"])
+        process.pty(["sh", "-c", "echo done; exec < /dev/null > /dev/null 2>&1; sleep 0.5; exit 3"])
     assert told.value.result.code == 3
     assert told.value.result.out.strip() == "done"
     assert time.monotonic() - began >= 0.5
@@ -33,7 +33,7 @@ def test_a_program_that_closed_its_terminal_ends_in_its_own_time() -> None:
 def test_a_program_that_heeds_no_signal_is_ended_when_the_user_asks(script: str) -> None:
     said: list[str] = []
     with pytest.raises(StoppedError, match="sh was ended before it was done"):
-        run.pty(["sh", "-c", script], watch=said.append, stop=lambda: bool(said))
+        process.pty(["sh", "-c", script], watch=said.append, stop=lambda: bool(said))
     with pytest.raises(ProcessLookupError):
         os.kill(int("".join(said).split()[1]), 0)
 
@@ -44,6 +44,8 @@ def test_so_is_one_that_closed_its_terminal_long_ago() -> None:
     script = DEAF + "echo pid $$; exec < /dev/null > /dev/null 2>&1; while :; do sleep 0.1; done"
     said: list[str] = []
     with pytest.raises(StoppedError):
-        run.pty(["sh", "-c", script], watch=said.append, stop=lambda: time.monotonic() > began + 1)
+        process.pty(
+            ["sh", "-c", script], watch=said.append, stop=lambda: time.monotonic() > began + 1
+        )
     with pytest.raises(ProcessLookupError):
         os.kill(int("".join(said).split()[1]), 0)

@@ -9,9 +9,9 @@ import pytest
 
 from iscsictl.errors import IscsictlError
 from iscsictl.model.hold import Hold
-from iscsictl.system.holds import add_hold, directory_of
-from iscsictl.system.hostlock import host_lock
-from iscsictl.system.rundir import made, place
+from iscsictl.system.io.host_lock import host_lock
+from iscsictl.system.io.runtime_dir import made, place
+from iscsictl.system.iscsi.holds import add_hold, directory_of
 
 HOLD = Hold(mount_point="/srv")
 

@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-from iscsictl.core import safety
-from iscsictl.core.safety import AskError
 from iscsictl.errors import InUseError, RefusedError
 from iscsictl.model.actions import Right
-from iscsictl.model.content import Content, Filesystem, Signature
+from iscsictl.model.disk_content import Content, Filesystem, Signature
 from iscsictl.model.inventory import Users
 from iscsictl.model.listing import Block, Disk, Path
-from iscsictl.model.wish import Consent
-from tests.effects.machine import MIB
+from iscsictl.model.spec import Consent
+from iscsictl.planner.safety import overwrite
+from iscsictl.planner.safety.overwrite import AskError
+from tests.machine_model.machine import MIB
 from tests.worlds import (
     CLAIMED,
     FOREIGN,
@@ -42,7 +42,7 @@ def disk(wwid: str | None = W, *devices: str, kind: str = "disk", uuid: str | No
 
 def right(content: Content, consent: Consent | None = None, **more: str | None) -> Right:
     given = {"claim": None, "table": "gpt", **more}
-    return safety.right_to_destroy(
+    return overwrite.right_to_destroy(
         content, "/dev/sda", consent or Consent(),
         claim=given["claim"], table=given["table"] or "gpt",
     )  # fmt: skip
@@ -53,18 +53,18 @@ def right(content: Content, consent: Consent | None = None, **more: str | None) 
 
 def test_a_disk_alone_is_known_by_its_wwid() -> None:
     one = disk()
-    assert safety.same_disk(one, (one, disk(W1, "/dev/sdb")), None) == W
-    assert safety.same_disk(one, (one,), W) == W
+    assert overwrite.same_disk(one, (one, disk(W1, "/dev/sdb")), None) == W
+    assert overwrite.same_disk(one, (one,), W) == W
 
 
 def test_a_disk_without_a_name_is_refused_with_its_device() -> None:
     with pytest.raises(RefusedError, match=r"^/dev/sda tells no WWID"):
-        safety.same_disk(disk(None), (), None)
+        overwrite.same_disk(disk(None), (), None)
 
 
 def test_another_disk_than_the_wished_one_is_refused_with_both_names() -> None:
     with pytest.raises(RefusedError, match=f"^/dev/sda is the disk {W}, not {WRONG}$") as caught:
-        safety.same_disk(disk(), (), WRONG)
+        overwrite.same_disk(disk(), (), WRONG)
     assert "iscsictl ls" in (caught.value.hint or "")
 
 
@@ -72,26 +72,26 @@ def test_another_disk_than_the_wished_one_is_refused_with_both_names() -> None:
 def test_twins_are_refused_with_all_devices_sorted() -> None:
     one, two = disk(W, "/dev/sdc"), disk(W, "/dev/sdb")
     with pytest.raises(RefusedError, match=f"^/dev/sdb, /dev/sdc all say they are {W}") as caught:
-        safety.same_disk(one, (two, one), None)
+        overwrite.same_disk(one, (two, one), None)
     assert "multipathd" in (caught.value.hint or "")
 
 
 @pytest.mark.fault("F23")
 def test_a_map_may_stand_over_paths_and_a_plain_disk_may_not() -> None:
     mapped = disk(W, "/dev/sda", "/dev/sdb", kind="mpath")
-    assert safety.same_disk(mapped, (mapped,), None) == W
+    assert overwrite.same_disk(mapped, (mapped,), None) == W
     plain = disk(W, "/dev/sda", "/dev/sdb")
     with pytest.raises(RefusedError, match="/dev/sda, /dev/sdb"):
-        safety.same_disk(plain, (plain,), None)
+        overwrite.same_disk(plain, (plain,), None)
     with pytest.raises(RefusedError):
-        safety.same_disk(mapped, (mapped, disk(W, "/dev/sdc")), None)
+        overwrite.same_disk(mapped, (mapped, disk(W, "/dev/sdc")), None)
 
 
 # Whether it takes writes
 
 
 def test_a_sound_disk_takes_writes() -> None:
-    safety.writable(blank(W), "/dev/sda", W)
+    overwrite.writable(blank(W), "/dev/sda", W)
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_a_sound_disk_takes_writes() -> None:
 )
 def test_what_takes_no_writes_is_said(content: Content, said: str, hinted: str) -> None:
     with pytest.raises(RefusedError) as caught:
-        safety.writable(content, "/dev/sda", W)
+        overwrite.writable(content, "/dev/sda", W)
     assert caught.value.text.startswith(said)
     assert hinted in (caught.value.hint or "")
 
@@ -191,7 +191,7 @@ def test_use_reservation_and_read_only_stand_above_all_rights(consent: Consent) 
 def test_all_that_stands_there_must_be_the_claim_s(
     content: Content, table: str, ours: bool
 ) -> None:
-    assert safety.matches_claim(content, CLAIMED, table) is ours
+    assert overwrite.matches_claim(content, CLAIMED, table) is ours
 
 
 def test_one_foreign_signature_among_our_own_is_foreign() -> None:
@@ -199,19 +199,19 @@ def test_one_foreign_signature_among_our_own_is_foreign() -> None:
     nameless = Signature("dm_integrity", 0, None)
     for more in (foreign, nameless):
         whole = bare(W, "ext4", CLAIMED)
-        assert not safety.matches_claim(
+        assert not overwrite.matches_claim(
             replace(whole, signatures=(*whole.signatures, more)), CLAIMED, "none"
         )
         inner = parted(W, "ext4", CLAIMED)
         part = replace(inner.partitions[0], signatures=(*inner.partitions[0].signatures, more))
-        assert not safety.matches_claim(replace(inner, partitions=(part,)), CLAIMED, "gpt")
-        assert not safety.matches_claim(replace(inner, signatures=(more,)), CLAIMED, "gpt")
+        assert not overwrite.matches_claim(replace(inner, partitions=(part,)), CLAIMED, "gpt")
+        assert not overwrite.matches_claim(replace(inner, signatures=(more,)), CLAIMED, "gpt")
 
 
 def test_two_partitions_are_not_ours_even_when_both_are_named_so() -> None:
     one = parted(W, "ext4", CLAIMED)
     two = replace(one, partitions=one.partitions * 2)
-    assert not safety.matches_claim(two, CLAIMED, "gpt")
+    assert not overwrite.matches_claim(two, CLAIMED, "gpt")
 
 
 @pytest.mark.parametrize(
@@ -229,7 +229,7 @@ def test_two_partitions_are_not_ours_even_when_both_are_named_so() -> None:
 def test_a_partition_of_ours_spans_the_disk(size: int, part: int, ours: bool) -> None:
     content = replace(parted(W, None), size=size)
     content = replace(content, partitions=(replace(content.partitions[0], size=part),))
-    assert safety.matches_claim(content, CLAIMED, "gpt") is ours
+    assert overwrite.matches_claim(content, CLAIMED, "gpt") is ours
 
 
 # Just before a write
@@ -237,37 +237,37 @@ def test_a_partition_of_ours_spans_the_disk(size: int, part: int, ours: bool) ->
 
 def test_a_blank_disk_may_be_written_also_once_it_has_our_table() -> None:
     for given in Right:
-        assert safety.may_write(blank(W), given, CLAIMED, "gpt")
-        assert safety.may_write(parted(W, None), given, CLAIMED, "gpt")
+        assert overwrite.may_write(blank(W), given, CLAIMED, "gpt")
+        assert overwrite.may_write(parted(W, None), given, CLAIMED, "gpt")
 
 
 def test_only_a_stopped_run_or_the_user_accounts_for_data_in_our_partition() -> None:
     for content in (parted(W, "ext4", CLAIMED), parted(W, None, data_at=MIB)):
         for given in (Right.CLAIMED, Right.CONFIRMED):
-            assert safety.may_write(content, given, CLAIMED, "gpt")
-        assert not safety.may_write(content, Right.BLANK, CLAIMED, "gpt")
+            assert overwrite.may_write(content, given, CLAIMED, "gpt")
+        assert not overwrite.may_write(content, Right.BLANK, CLAIMED, "gpt")
 
 
 @pytest.mark.parametrize("uuid", [CLAIMED, ""])
 def test_data_on_a_disk_without_a_table_is_not_blank_just_before_mkfs_either(uuid: str) -> None:
     for data_at in (0, MIB):
         found = replace(blank(W), data_at=data_at)
-        assert not safety.may_write(found, Right.BLANK, uuid, "none")
-        assert safety.may_write(found, Right.CONFIRMED, uuid, "none")
+        assert not overwrite.may_write(found, Right.BLANK, uuid, "none")
+        assert overwrite.may_write(found, Right.CONFIRMED, uuid, "none")
 
 
 @pytest.mark.fault("F26")
 def test_what_is_foreign_by_then_is_not_written_whatever_the_right() -> None:
     for given in Right:
         for content in (bare(W, "xfs"), in_parts(W), parted(W, None, table="dos")):
-            assert not safety.may_write(content, given, CLAIMED, "gpt")
+            assert not overwrite.may_write(content, given, CLAIMED, "gpt")
 
 
 def test_data_without_a_name_is_written_over_only_when_it_was_confirmed() -> None:
     wiped = replace(blank(W), data_at=4096)
-    assert safety.may_write(wiped, Right.CONFIRMED, CLAIMED, "gpt")
-    assert not safety.may_write(wiped, Right.BLANK, CLAIMED, "gpt")
-    assert not safety.may_write(wiped, Right.CLAIMED, CLAIMED, "gpt")
+    assert overwrite.may_write(wiped, Right.CONFIRMED, CLAIMED, "gpt")
+    assert not overwrite.may_write(wiped, Right.BLANK, CLAIMED, "gpt")
+    assert not overwrite.may_write(wiped, Right.CLAIMED, CLAIMED, "gpt")
 
 
 # Adopting
@@ -281,12 +281,12 @@ def filesystem(**more: Any) -> Filesystem:
 def test_consent_adopts_a_clean_filesystem_that_is_alone_with_its_uuid() -> None:
     one = disk(uuid=FOREIGN)
     others = (one, disk(W1, "/dev/sdb", uuid=CLAIMED))
-    safety.may_adopt(filesystem(), one, others, Consent(adopt=True))
+    overwrite.may_adopt(filesystem(), one, others, Consent(adopt=True))
 
 
 def test_without_consent_the_question_names_filesystem_and_label() -> None:
     with pytest.raises(AskError) as caught:
-        safety.may_adopt(filesystem(label="mail"), disk(), (), Consent())
+        overwrite.may_adopt(filesystem(label="mail"), disk(), (), Consent())
     assert caught.value.question == (
         "Mount the ext4 filesystem on /dev/sda1 labelled 'mail' as it is?"
     )
@@ -294,7 +294,7 @@ def test_without_consent_the_question_names_filesystem_and_label() -> None:
     assert caught.value.grant == "adopt"
     assert "--adopt" in (caught.value.hint or "")
     with pytest.raises(AskError) as plain:
-        safety.may_adopt(filesystem(), disk(), (), Consent())
+        overwrite.may_adopt(filesystem(), disk(), (), Consent())
     assert plain.value.question == "Mount the ext4 filesystem on /dev/sda1 as it is?"
 
 
@@ -310,7 +310,7 @@ def test_no_consent_adopts_what_is_nameless_or_dirty(
     consent: Consent, changed: dict[str, Any], said: str, hinted: str
 ) -> None:
     with pytest.raises(RefusedError) as caught:
-        safety.may_adopt(filesystem(**changed), disk(), (), consent)
+        overwrite.may_adopt(filesystem(**changed), disk(), (), consent)
     assert not isinstance(caught.value, AskError)
     assert said in caught.value.text
     assert hinted in (caught.value.hint or "")
@@ -320,22 +320,22 @@ def test_no_consent_adopts_what_is_nameless_or_dirty(
 def test_no_consent_adopts_one_of_two_with_the_same_uuid() -> None:
     one, two = disk(uuid=FOREIGN), disk(W1, "/dev/sdb", uuid=FOREIGN)
     with pytest.raises(RefusedError, match=f"^the UUID {FOREIGN} is also on /dev/sdb: ") as caught:
-        safety.may_adopt(filesystem(), one, (one, two), Consent(adopt=True))
+        overwrite.may_adopt(filesystem(), one, (one, two), Consent(adopt=True))
     assert "tune2fs -U" in (caught.value.hint or "")
 
 
 def test_partitions_that_no_table_explains_are_nobody_s() -> None:
     torn = replace(parted(W, None), table=None)
     for table in ("gpt", "none"):
-        assert not safety.matches_claim(torn, CLAIMED, table)
+        assert not overwrite.matches_claim(torn, CLAIMED, table)
         for given in Right:
-            assert not safety.may_write(torn, given, CLAIMED, table)
+            assert not overwrite.may_write(torn, given, CLAIMED, table)
 
 
 def test_what_is_mounted_over_ours_is_in_use_and_named() -> None:
-    safety.uncovered(Users(mounts=("/srv",)))
+    overwrite.uncovered(Users(mounts=("/srv",)))
     with pytest.raises(InUseError, match=r"^/dev/sdz is mounted over /srv$") as caught:
-        safety.uncovered(Users(mounts=("/srv",), covered=(("/srv", "/dev/sdz"),)))
+        overwrite.uncovered(Users(mounts=("/srv",), covered=(("/srv", "/dev/sdz"),)))
     assert caught.value.hint == "unmount that first: umount /srv"
 
 
@@ -349,19 +349,19 @@ def test_each_refusal_says_what_to_do() -> None:
     one, two, three = (disk(w, d, uuid=FOREIGN) for w, d in
                        ((W, "/dev/sda"), (W1, "/dev/sdb"), (wwid_of(2), "/dev/sdc")))  # fmt: skip
     yes = Consent(adopt=True)
-    assert hint_of(lambda: safety.same_disk(one, (), WRONG)) == (
+    assert hint_of(lambda: overwrite.same_disk(one, (), WRONG)) == (
         "compare with the array; iscsictl ls -o json shows the WWIDs"
     )
-    assert hint_of(lambda: safety.same_disk(one, (disk(W, "/dev/sdx"),), None)) == (
+    assert hint_of(lambda: overwrite.same_disk(one, (disk(W, "/dev/sdx"),), None)) == (
         "log out of all portals but one, or have multipathd running"
     )
-    assert hint_of(lambda: safety.writable(blank(WRONG), "/dev/sda", W)) == (
+    assert hint_of(lambda: overwrite.writable(blank(WRONG), "/dev/sda", W)) == (
         "the LUN was mapped to another disk; run: iscsictl rescan"
     )
-    assert hint_of(lambda: safety.writable(blank(W, reserved=True), "/dev/sda", W)) == (
+    assert hint_of(lambda: overwrite.writable(blank(W, reserved=True), "/dev/sda", W)) == (
         "see who holds it: sg_persist --in --read-full-status /dev/sda"
     )
-    assert hint_of(lambda: safety.writable(blank(W, read_only=True), "/dev/sda", W)) == (
+    assert hint_of(lambda: overwrite.writable(blank(W, read_only=True), "/dev/sda", W)) == (
         "make the LUN writable on the array"
     )
     assert hint_of(lambda: right(blank(W), Consent(wipe=WRONG))) == (
@@ -371,17 +371,17 @@ def test_each_refusal_says_what_to_do() -> None:
         "keep it with --adopt if it is the filesystem you want; "
         f"to destroy it: --wipe --confirm {W}"
     )
-    assert hint_of(lambda: safety.may_adopt(filesystem(uuid=None), one, (), yes)) == (
+    assert hint_of(lambda: overwrite.may_adopt(filesystem(uuid=None), one, (), yes)) == (
         "give it one, then attach it"
     )
-    assert hint_of(lambda: safety.may_adopt(filesystem(dirty=True), one, (), yes)) == (
+    assert hint_of(lambda: overwrite.may_adopt(filesystem(dirty=True), one, (), yes)) == (
         "unmount it there; if no host has it, recover it by hand: e2fsck, then --adopt"
     )
-    assert hint_of(lambda: safety.may_adopt(filesystem(), one, (), Consent())) == (
+    assert hint_of(lambda: overwrite.may_adopt(filesystem(), one, (), Consent())) == (
         "to mount it as it is: --adopt"
     )
     with pytest.raises(RefusedError, match="on /dev/sdb, /dev/sdc: one") as caught:
-        safety.may_adopt(filesystem(), one, (one, two, three), yes)
+        overwrite.may_adopt(filesystem(), one, (one, two, three), yes)
     assert caught.value.hint == (
         "detach the other, or give the copy its own UUID (tune2fs -U, xfs_admin -U)"
     )

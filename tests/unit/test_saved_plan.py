@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from iscsictl.core.spec import read_volumes
-from iscsictl.core.volumes import MisfitError, plan_volume, read_saved, wwid_of
 from iscsictl.errors import Exit, UsageError
 from iscsictl.model.plan import Hazard, Outcome, Plan, Report, Status
 from iscsictl.model.volume import Volume
+from iscsictl.output.views.apply import document, summary
 from iscsictl.parse.toml import parse_toml
-from iscsictl.ui.manyview import document, summary
+from iscsictl.planner.volumes.apply import MisfitError, plan_volume, read_saved, wwid_of
+from iscsictl.planner.volumes.file import read_volumes
 from tests.commands import call
-from tests.effects import act
+from tests.machine_model import act
 from tests.worlds import World, blank, look, wish, world
 from tests.worlds import wwid_of as disk_name
 

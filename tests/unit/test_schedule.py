@@ -4,9 +4,9 @@ import shlex
 
 import pytest
 
-from iscsictl.core.schedule import LONGEST, cron_times, problems, texts
 from iscsictl.errors import UsageError
 from iscsictl.model.schedule import CRON, SERVICE, TIMER, Cron, Means, Scheduled
+from iscsictl.planner.schedule import LONGEST, cron_times, problems, texts
 
 TEMPLATES = {
     "cron": "@TIMES@ root @EXECUTABLE@\n",

@@ -6,16 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from iscsictl.engine import hands_schedule
-from iscsictl.engine.schedule import scheduled
+from iscsictl.engine.handlers import schedule as schedule_handlers
 from iscsictl.errors import Exit, InterruptError
 from iscsictl.model.schedule import CRON, SERVICE, TIMER, TIMER_UNIT
-from iscsictl.system import stop, systemd
-from iscsictl.system.cron import find_cron
-from iscsictl.system.files import remove_file
-from iscsictl.system.run import Result, ToolError
+from iscsictl.observers.schedule import scheduled
+from iscsictl.system.host import systemd
+from iscsictl.system.host.cron import find_cron
+from iscsictl.system.io import signals
+from iscsictl.system.io.files import remove_file
+from iscsictl.system.io.process import Result, ToolError
 from tests.commands import Answer, call
-from tests.unit.made_tree import put
+from tests.unit.fake_root import put
 
 WANTS = "etc/systemd/system/timers.target.wants"
 BY_CRON = ["install", "--cron"]
@@ -78,7 +79,7 @@ class Machine:
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     made = Machine(tmp_path)
-    for module, name in ((hands_schedule, "run"), (systemd, "run"), (systemd, "begin")):
+    for module, name in ((schedule_handlers, "run"), (systemd, "run"), (systemd, "begin")):
         monkeypatch.setattr(module, name, made.systemctl)
     return made
 
@@ -174,7 +175,7 @@ def test_what_was_taken_away_comes_back_when_the_rest_fails(
             raise PermissionError(1, "Operation not permitted", str(path))
         return remove_file(path)
 
-    monkeypatch.setattr("iscsictl.engine.hands_schedule.remove_file", all_but_the_timer)
+    monkeypatch.setattr("iscsictl.engine.handlers.schedule.remove_file", all_but_the_timer)
     statuses = machine.statuses(*BY_CRON)
     assert statuses == {
         f"install:{CRON}": "undone",
@@ -204,7 +205,7 @@ def test_an_interrupt_leaves_one_means_on_and_a_second_run_finishes(
             raise InterruptError("stopped by SIGINT", signal=2)
 
     with monkeypatch.context() as interrupted:
-        interrupted.setattr(stop, "check", check)
+        interrupted.setattr(signals, "check", check)
         assert machine.schedule(*then).code == Exit.INTERRUPTED
     assert scheduled(machine.root).means
     if steps:

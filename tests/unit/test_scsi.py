@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from iscsictl.system import scsi
+from iscsictl.system.block import scsi_commands
 
 NOT_READY, ILLEGAL_REQUEST, UNIT_ATTENTION = 2, 5, 6
 
@@ -23,28 +23,28 @@ def descriptor(key: int) -> bytes:
 @pytest.mark.parametrize("make", [fixed, descriptor])
 def test_the_sense_key_stands_where_the_format_has_it(make: Callable[[int], bytes]) -> None:
     for key in (NOT_READY, ILLEGAL_REQUEST, UNIT_ATTENTION):
-        assert scsi.sense_key(make(key)) == key
+        assert scsi_commands.sense_key(make(key)) == key
 
 
 @pytest.mark.parametrize("sense", [b"", b"\0" * 18, b"\x70", b"\x72", b"\x7f" * 18])
 def test_what_is_no_sense_data_has_no_key(sense: bytes) -> None:
-    assert scsi.sense_key(sense) is None
+    assert scsi_commands.sense_key(sense) is None
 
 
-def answering(monkeypatch: pytest.MonkeyPatch, *answers: bytes | scsi.ScsiError) -> None:
+def answering(monkeypatch: pytest.MonkeyPatch, *answers: bytes | scsi_commands.ScsiError) -> None:
     left = list(answers)
 
     def ask(*_: object) -> bytes:
         answer = left.pop(0)
-        if isinstance(answer, scsi.ScsiError):
+        if isinstance(answer, scsi_commands.ScsiError):
             raise answer
         return answer
 
-    monkeypatch.setattr(scsi, "_ask", ask)
+    monkeypatch.setattr(scsi_commands, "_ask", ask)
 
 
-def error(status: int, key: int | None = None) -> scsi.ScsiError:
-    return scsi.ScsiError("asking", status, key)
+def error(status: int, key: int | None = None) -> scsi_commands.ScsiError:
+    return scsi_commands.ScsiError("asking", status, key)
 
 
 FREE = struct.pack(">II", 7, 0)
@@ -63,20 +63,20 @@ HELD = struct.pack(">II16x", 7, 16)
     ],
 )
 def test_a_reservation_is_seen_behind_what_the_disk_tells_first(
-    monkeypatch: pytest.MonkeyPatch, answers: list[bytes | scsi.ScsiError], reserved: bool
+    monkeypatch: pytest.MonkeyPatch, answers: list[bytes | scsi_commands.ScsiError], reserved: bool
 ) -> None:
     answering(monkeypatch, *answers)
-    assert scsi.reserved(0) is reserved
+    assert scsi_commands.reserved(0) is reserved
 
 
 @pytest.mark.fault("F24")
 @pytest.mark.parametrize("answer", [error(0x02, NOT_READY), error(0x08), error(0x02)])
 def test_no_answer_is_no_proof_that_nobody_holds_the_disk(
-    monkeypatch: pytest.MonkeyPatch, answer: scsi.ScsiError
+    monkeypatch: pytest.MonkeyPatch, answer: scsi_commands.ScsiError
 ) -> None:
     answering(monkeypatch, answer)
-    with pytest.raises(scsi.ScsiError):
-        scsi.reserved(0)
+    with pytest.raises(scsi_commands.ScsiError):
+        scsi_commands.reserved(0)
 
 
 @pytest.mark.parametrize(
@@ -92,4 +92,4 @@ def test_no_answer_is_no_proof_that_nobody_holds_the_disk(
 )
 def test_a_lun_has_the_number_that_the_kernel_gives_it(lun: str, number: int) -> None:
     """The values are those of scsilun_to_int in drivers/scsi/scsi_common.c, worked out by hand."""
-    assert scsi.number_of(bytes.fromhex(lun)) == number
+    assert scsi_commands.number_of(bytes.fromhex(lun)) == number

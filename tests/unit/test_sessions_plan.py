@@ -7,25 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from iscsictl.core.choice import Choice, session_for
 from iscsictl.core.fork import Fork, verdict
-from iscsictl.core.records import (
-    plan_discovery_account,
-    plan_forget,
-    plan_save,
-    plan_startup,
-    plan_values,
-    require_settable,
-)
-from iscsictl.core.rescan import Asked, plan_rescan
-from iscsictl.core.resolve import resolve
-from iscsictl.core.sessions import (
-    is_held,
-    plan_hold,
-    plan_login,
-    plan_logout,
-    plan_unhold,
-)
 from iscsictl.errors import (
     AuthError,
     InUseError,
@@ -44,6 +26,18 @@ from iscsictl.model.plan import Plan, Status
 from iscsictl.model.record import NodeRecord
 from iscsictl.model.secret import Secret
 from iscsictl.parse.iscsid_conf import conf_values, edit_conf
+from iscsictl.planner.iscsi.records import (
+    plan_discovery_account,
+    plan_forget,
+    plan_save,
+    plan_startup,
+    plan_values,
+    require_settable,
+)
+from iscsictl.planner.iscsi.rescan import Asked, plan_rescan
+from iscsictl.planner.iscsi.sessions import is_held, plan_hold, plan_login, plan_logout, plan_unhold
+from iscsictl.planner.selection.names import resolve
+from iscsictl.planner.selection.records import Choice, session_for
 
 A, B = "iqn.2026-01.example:a", "iqn.2026-01.example:b"
 P1, P2 = Portal("192.0.2.5", 3260, 1), Portal("198.51.100.5", 3260, 1)

@@ -5,10 +5,9 @@ from pathlib import Path
 import pytest
 
 from iscsictl.core.fork import Branches
-from iscsictl.engine import act as acting
-from iscsictl.engine.context import Context
-from iscsictl.engine.converge import Task
-from iscsictl.engine.effect import Effect
+from iscsictl.engine import executor as acting
+from iscsictl.engine.handlers.effect import Effect
+from iscsictl.engine.reconcile import Task
 from iscsictl.engine.several import converge_several
 from iscsictl.errors import AuthError, IscsictlError, UnreachableError
 from iscsictl.model import actions
@@ -16,7 +15,8 @@ from iscsictl.model.actions import DiskId
 from iscsictl.model.inventory import Inventory
 from iscsictl.model.names import Portal
 from iscsictl.model.plan import Action, Plan, Report, Status, Step
-from iscsictl.system import journal, stop
+from iscsictl.system.context import Context
+from iscsictl.system.io import journal, signals
 
 A, PORTAL = "iqn.2026-01.example:a", Portal("192.0.2.5", 3260, 1)
 LOGIN = actions.Login(A, PORTAL, "default", None)
@@ -31,7 +31,7 @@ class Hands:
         self.fails: dict[str, IscsictlError] = {}
         self.done: list[str] = []
         self.noted: list[tuple[str, Status, str | None]] = []
-        monkeypatch.setattr(stop, "_asked", [])
+        monkeypatch.setattr(signals, "_asked", [])
         monkeypatch.setattr(journal, "note", self.note)
         monkeypatch.setattr(acting, "perform", self.perform)
 

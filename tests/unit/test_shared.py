@@ -11,17 +11,20 @@ from unittest import mock
 
 import pytest
 
-from iscsictl.engine import shared
-from iscsictl.engine.shared import Shared, SharedWaiter
+from iscsictl.engine.parallel import shared_context
+from iscsictl.engine.parallel.shared_context import Shared, SharedWaiter
 from iscsictl.errors import IscsictlError, RefusedError
 from iscsictl.model.fstab import Fstab
 from iscsictl.parse.fstab import append_line, make_line, without_line
-from iscsictl.system import fstabfile, run, stop, systemd, users
+from iscsictl.system.host import systemd
+from iscsictl.system.io import process as run
+from iscsictl.system.io import signals
+from iscsictl.system.mount import fstab_file, usage
 
 
 @pytest.fixture
 def context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shared:
-    monkeypatch.setattr(stop, "_asked", [])
+    monkeypatch.setattr(signals, "_asked", [])
     (tmp_path / "etc").mkdir()
     (tmp_path / "etc/fstab").write_bytes(b"# theirs\n")
     return Shared(5, tmp_path)
@@ -35,19 +38,19 @@ def test_edits_of_many_are_all_in_the_file_and_few_writes_are_made(
     context: Shared, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     saves: list[int] = []
-    save = fstabfile.save_fstab
+    save = fstab_file.save_fstab
 
     def slow(root: Path, fstab: Fstab, old: Fstab) -> bool:
         saves.append(len(fstab.lines) - len(old.lines))
         time.sleep(0.02)
         return save(root, fstab, old, verify=None)
 
-    monkeypatch.setattr(fstabfile, "save_fstab", slow)
+    monkeypatch.setattr(fstab_file, "save_fstab", slow)
     paths = [f"/srv/{number}" for number in range(40)]
     with ThreadPoolExecutor(8) as pool:
         results = list(pool.map(lambda path: context.edit_fstab(adding(path)), paths))
     assert all(changed for changed, _ in results)
-    lines = fstabfile.read_fstab(context.root).lines
+    lines = fstab_file.read_fstab(context.root).lines
     assert lines[0].raw == b"# theirs\n"
     assert sorted(str(line.file) for line in lines[1:]) == sorted(paths)
     assert sum(saves) == 40
@@ -59,7 +62,7 @@ def test_a_line_that_is_refused_is_refused_to_its_own_volume(
     context: Shared, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     began, go_on = threading.Event(), threading.Event()
-    save = fstabfile.save_fstab
+    save = fstab_file.save_fstab
 
     def verify(text: bytes) -> Counter[str]:
         return Counter({"bad": 1} if b"bad" in text else {})
@@ -69,7 +72,7 @@ def test_a_line_that_is_refused_is_refused_to_its_own_volume(
         assert go_on.wait(10)
         return save(root, fstab, old, verify=verify)
 
-    monkeypatch.setattr(fstabfile, "save_fstab", judged)
+    monkeypatch.setattr(fstab_file, "save_fstab", judged)
     with ThreadPoolExecutor(4) as pool:
         first = pool.submit(context.edit_fstab, adding("/srv/first"))
         assert began.wait(10)
@@ -82,7 +85,7 @@ def test_a_line_that_is_refused_is_refused_to_its_own_volume(
         with pytest.raises(RefusedError):
             futures[1].result(10)
         assert futures[2].result(10)[0]
-    found = [line.file for line in fstabfile.read_fstab(context.root).entries]
+    found = [line.file for line in fstab_file.read_fstab(context.root).entries]
     assert sorted(map(str, found)) == ["/srv/a", "/srv/b", "/srv/first"]
 
 
@@ -93,7 +96,7 @@ def test_what_is_taken_out_and_put_in_at_once_is_both(context: Shared) -> None:
         out.result(10)
         into = pool.submit(context.edit_fstab, adding("/srv/new"))
         into.result(10)
-    assert [line.file for line in fstabfile.read_fstab(context.root).entries] == ["/srv/new"]
+    assert [line.file for line in fstab_file.read_fstab(context.root).entries] == ["/srv/new"]
 
 
 def test_systemd_is_reloaded_once_and_only_if_something_changed(
@@ -125,7 +128,7 @@ def test_only_wishes_that_have_company_wait_for_it(context: Shared) -> None:
         for _ in range(2):
             began = time.monotonic()
             look()
-            assert looks[-1] - began < shared._COMPANY
+            assert looks[-1] - began < shared_context._COMPANY
         with context.wish():
             first = pool.submit(look)
             while not context._readings.get("host")._batch._waiting:
@@ -158,8 +161,8 @@ class Events(SharedWaiter):
 def test_an_event_wakes_all_who_wait_and_one_alone_listens(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(stop, "_asked", [])
-    monkeypatch.setattr(shared, "RECHECK", 20.0)
+    monkeypatch.setattr(signals, "_asked", [])
+    monkeypatch.setattr(shared_context, "RECHECK", 20.0)
     waiter, there = Events(), set[int]()
 
     def wait(number: int) -> bool | None:
@@ -177,13 +180,13 @@ def test_an_event_wakes_all_who_wait_and_one_alone_listens(
 
 
 def test_a_wait_ends_at_its_deadline_and_at_a_signal(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stop, "_asked", [])
+    monkeypatch.setattr(signals, "_asked", [])
     waiter = Events()
     with ThreadPoolExecutor(4) as pool:
         late = [pool.submit(waiter.wait, lambda: None, time.monotonic() + 0.3) for _ in range(4)]
         assert [one.result(10) for one in late] == [None] * 4
         stopped = [pool.submit(waiter.wait, lambda: None, time.monotonic() + 60) for _ in range(4)]
-        stop._asked.append(15)
+        signals._asked.append(15)
         for one in stopped:
             with pytest.raises(IscsictlError, match="SIGTERM"):
                 one.result(10)
@@ -210,5 +213,5 @@ def test_what_we_started_ourselves_is_no_user_of_a_disk(tmp_path: Path) -> None:
         (process / "stat").write_text(f"{pid} ({name}) (x)) S {parent} 1 1\n")
         (process / "fd/3").symlink_to("/dev/sdz")
     number = os.makedev(8, 16)
-    with mock.patch.object(users, "_open_device", return_value=number):
-        assert list(users._openers(tmp_path)) == [(number, "process 7 (dd) that has /dev/sdz open")]
+    with mock.patch.object(usage, "_open_device", return_value=number):
+        assert list(usage._openers(tmp_path)) == [(number, "process 7 (dd) that has /dev/sdz open")]

@@ -5,7 +5,7 @@ import pytest
 
 from iscsictl.errors import IscsictlError
 from iscsictl.parse.capture import parse_capture
-from iscsictl.system.sosreport import read_capture, read_directory
+from iscsictl.system.iscsi.sosreport import read_capture, read_directory
 from tests.bench.make_tree import make
 
 DAMAGED = """\

@@ -12,13 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from iscsictl.cli.main import cli
-from iscsictl.core.spec import read_volumes
-from iscsictl.core.volumes import below
 from iscsictl.errors import Exit, UsageError
 from iscsictl.model.names import Portal
+from iscsictl.model.spec import AttachWish, Consent
 from iscsictl.model.volume import Credential, Volume
-from iscsictl.model.wish import AttachWish, Consent
 from iscsictl.parse.toml import parse_toml
+from iscsictl.planner.volumes.apply import below
+from iscsictl.planner.volumes.file import read_volumes
 from tests.commands import call
 
 DESIGN = """\

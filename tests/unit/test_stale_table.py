@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from iscsictl.errors import InUseError, RefusedError
-from iscsictl.system import disk
+from iscsictl.system.block import disk_writer
 from tests.unit.test_probe import looped
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="loop devices need root")
@@ -49,18 +49,18 @@ def stale(tmp_path: Path) -> Iterator[tuple[Path, str]]:
 def test_no_partition_of_an_older_table_stays(tmp_path: Path) -> None:
     with stale(tmp_path) as (_, device):
         with Path(f"{device}p1").open("rb"), pytest.raises(InUseError):
-            disk.forget_parts(device)
+            disk_writer.forget_parts(device)
         assert kernel(device) == [OLD]
-        disk.forget_parts(device)
+        disk_writer.forget_parts(device)
         assert kernel(device) == []
-        disk.forget_parts(device)
+        disk_writer.forget_parts(device)
 
 
 def test_a_filesystem_is_made_only_where_kernel_and_table_agree(tmp_path: Path) -> None:
     with stale(tmp_path) as (image, device):
         table(image, NEW)
         with Path(f"{device}p1").open("rb"), pytest.raises(RefusedError) as raised:
-            disk.agree(device, 1)
+            disk_writer.agree(device, 1)
         assert f"{device}p1 elsewhere than the table of {device}" in raised.value.text
-        disk.agree(device, 1)
+        disk_writer.agree(device, 1)
         assert kernel(device) == [NEW]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 DEAR = {
     "asyncio", "click", "concurrent.futures", "ctypes", "difflib", "hashlib", "importlib.resources",
     "logging", "pexpect", "pyudev", "rich", "socket", "subprocess", "syslog", "tempfile",
-    "tomllib", "iscsictl.completion", "iscsictl.engine.steps", "iscsictl.engine.converge",
+    "tomllib", "iscsictl.completion", "iscsictl.engine.handlers.registry", "iscsictl.engine.reconcile",
     "iscsictl.engine.several",
 }  # fmt: skip
 PROGRAM = """\

@@ -7,11 +7,11 @@ import pytest
 
 from iscsictl.errors import InterruptError, RefusedError
 from iscsictl.model.inventory import Unreadable, seen
-from iscsictl.system import stop
+from iscsictl.system.io import signals
 
 
 def test_an_interrupt_reaches_the_threads_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stop, "_asked", [])
+    monkeypatch.setattr(signals, "_asked", [])
     before = signal.getsignal(signal.SIGINT)
     heard: list[InterruptError] = []
     there = threading.Event()
@@ -19,14 +19,14 @@ def test_an_interrupt_reaches_the_threads_too(monkeypatch: pytest.MonkeyPatch) -
     def work() -> None:
         there.wait(60)
         try:
-            stop.check()
+            signals.check()
         except InterruptError as error:
             heard.append(error)
 
     thread = threading.Thread(target=work)
     thread.start()
     try:
-        stop.in_threads()
+        signals.in_threads()
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
     finally:

@@ -7,10 +7,10 @@ import pytest
 from iscsictl.model.inventory import Users
 from iscsictl.model.listing import ChapNames, Host, Lun, Mount, Timeouts
 from iscsictl.model.names import Portal
-from iscsictl.system import blockdev
-from iscsictl.system.attributes import Folder
-from iscsictl.system.sysfs import read_listing, read_sessions
-from iscsictl.system.users import users
+from iscsictl.system.block import block_tree
+from iscsictl.system.io.sysfs_attributes import Folder
+from iscsictl.system.iscsi.sessions import read_listing, read_sessions
+from iscsictl.system.mount.usage import users
 from tests.bench.make_tree import Tree, make, put
 
 WWID = "naa.60014051234567890abcdef123456789"
@@ -149,9 +149,9 @@ def test_the_tree_goes_from_the_disk_to_the_mount(tree: Tree) -> None:
     (volume,) = tenth.children
     assert (volume.device, volume.kind, volume.fstype) == ("/dev/mapper/vg-data", "lvm", "xfs")
     assert [mount.path for mount in volume.mounts] == ["/srv/data"]
-    assert blockdev.holders(tree.root, "sda10") == ("dm-3",)
-    assert blockdev.partitions(tree.root, "sda") == ("sda2", "sda10")
-    assert blockdev.device_number(tree.root, "sda10") == "8:10"
+    assert block_tree.holders(tree.root, "sda10") == ("dm-3",)
+    assert block_tree.partitions(tree.root, "sda") == ("sda2", "sda10")
+    assert block_tree.device_number(tree.root, "sda10") == "8:10"
 
 
 def two_paths(tree: Tree) -> list[Path]:
@@ -204,7 +204,7 @@ def test_paths_without_a_map_are_one_disk_with_a_warning_and_hide_no_use(tree: T
     listing = read_listing(tree.root)
     (disk,) = listing.disks or ()
     assert [path.device for path in disk.paths] == ["/dev/sda", "/dev/sdb"]
-    assert blockdev.in_use(disk.block)
+    assert block_tree.in_use(disk.block)
     (warning,) = listing.warnings
     assert WWID in warning.text
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from iscsictl.system import systemd
-from iscsictl.system.systemd import (
+from iscsictl.system.host import systemd
+from iscsictl.system.host.systemd import (
     drop_require,
     has_read_fstab,
     reload_soon,

@@ -6,20 +6,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from iscsictl.core.draft import Draft
-from iscsictl.core.volumes import verdict
-from iscsictl.engine import act as acting
-from iscsictl.engine.context import Context
-from iscsictl.engine.converge import Task
-from iscsictl.engine.effect import Effect
-from iscsictl.engine.shared import Shared
-from iscsictl.engine.volumes import Errand, converge_all, foresee
+from iscsictl.engine import executor as acting
+from iscsictl.engine.handlers.effect import Effect
+from iscsictl.engine.parallel.scheduler import Errand, converge_all, foresee
+from iscsictl.engine.parallel.shared_context import Shared
+from iscsictl.engine.reconcile import Task
 from iscsictl.errors import AuthError, Exit, InterruptError, IscsictlError, RefusedError
 from iscsictl.model import actions
 from iscsictl.model.inventory import Inventory
 from iscsictl.model.names import Portal
 from iscsictl.model.plan import Action, Outcome, Plan, Report, Status
-from iscsictl.system import journal, stop
+from iscsictl.planner.builder import Draft
+from iscsictl.planner.volumes.apply import verdict
+from iscsictl.system.context import Context
+from iscsictl.system.io import journal, signals
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -87,7 +87,7 @@ def key_of(action: Action) -> tuple[Key, bool]:
 @pytest.fixture
 def host(monkeypatch: pytest.MonkeyPatch) -> Host:
     made = Host()
-    monkeypatch.setattr(stop, "_asked", [])
+    monkeypatch.setattr(signals, "_asked", [])
     monkeypatch.setattr(journal, "note", lambda *_: None)
     monkeypatch.setattr(acting, "perform", made.perform)
     return made
@@ -211,7 +211,7 @@ def test_what_was_left_for_the_end_is_all_done_and_a_failure_is_told_of_each(
 
 
 def test_after_an_interrupt_no_more_is_looked_at(host: Host, tmp_path: Path) -> None:
-    stop._asked.append(2)
+    signals._asked.append(2)
     reports = foresee([host.errand("v", "t")], Shared(5, tmp_path), 2)
     assert isinstance(reports["v"].error, InterruptError)
     assert reports["v"].outcomes == ()
@@ -220,7 +220,7 @@ def test_after_an_interrupt_no_more_is_looked_at(host: Host, tmp_path: Path) -> 
 def test_after_an_interrupt_all_stays_and_the_verdict_is_the_signal(
     host: Host, tmp_path: Path
 ) -> None:
-    host.when["login", "t0"] = lambda: stop._asked.append(15)
+    host.when["login", "t0"] = lambda: signals._asked.append(15)
     errands = [host.errand(f"v{n}", f"t{n}") for n in range(3)]
     reports = run(tmp_path, *errands, at_once=1)
     assert ("session", "t0") in host.there
@@ -228,7 +228,7 @@ def test_after_an_interrupt_all_stays_and_the_verdict_is_the_signal(
     error = verdict(reports)
     assert isinstance(error, InterruptError)
     assert error.exit is Exit.TERMINATED
-    stop._asked.clear()
+    signals._asked.clear()
     assert verdict(run(tmp_path, *errands)) is None
 
 

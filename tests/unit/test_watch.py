@@ -14,11 +14,11 @@ from typing import cast
 
 import pytest
 
-from iscsictl.core.changes import Look, Rate, changes
-from iscsictl.system.events import read_traffic
-from iscsictl.system.sysfs import read_listing
-from iscsictl.ui.screen import Screen
-from iscsictl.ui.watchview import HEIGHT, Picture, graph
+from iscsictl.model.session_diff import Look, Rate, changes
+from iscsictl.output.terminal import Screen
+from iscsictl.output.views.watch import HEIGHT, Picture, graph
+from iscsictl.system.block.kernel_events import read_traffic
+from iscsictl.system.iscsi.sessions import read_listing
 from tests.bench.make_tree import Tree, put
 from tests.commands import call
 
@@ -111,7 +111,7 @@ END = "<end>"
 
 
 def command(*args: str) -> list[str]:
-    door = "from iscsictl.cli.watch import watch; watch()"
+    door = "from iscsictl.cli.commands.watch import watch; watch()"
     return [sys.executable, "-c", door, *args]
 
 

@@ -1,0 +1,31 @@
+"""The disk that the machine itself boots from."""
+
+from collections.abc import Iterator
+
+from iscsictl.model.finding import Finding, ok, warn
+from iscsictl.model.host_facts import Machine
+from iscsictl.model.inventory import Known
+
+
+def check(machine: Machine) -> Iterator[Finding]:
+    """Tell whether a target of the firmware is left to the firmware and the initrd."""
+    for target in sorted(machine.boot_targets):
+        records = machine.db.value.records if isinstance(machine.db, Known) else ()
+        wrong = [r for r in records if r.target == target and r.startup == "automatic"]
+        if wrong:
+            yield warn(
+                "boot-firmware",
+                "the machine boots from it, and its record is automatic: the login service may "
+                "log it out at shutdown, before the root filesystem is done",
+                f"iscsictl startup {target} onboot",
+                target,
+            )
+        elif any(session.target == target for session in machine.listing.sessions):
+            yield ok("boot-firmware", "the machine boots from it; it is never logged out", target)
+        else:
+            yield warn(
+                "boot-firmware",
+                "the firmware's table names it, and there is no session",
+                "iscsictl boot login",
+                target,
+            )

@@ -1,0 +1,30 @@
+"""The clock: logs that can be compared, and names and certificates that hold."""
+
+from collections.abc import Iterator
+
+from iscsictl.model.finding import Finding, fail, ok, skip, warn
+from iscsictl.model.host_facts import Machine
+
+# 2024-01-01: no release that runs this is older.
+EARLIEST = 1704067200.0
+
+
+def check(machine: Machine) -> Iterator[Finding]:
+    """Tell whether the clock is right."""
+    clock = machine.clock
+    if 0 < clock.now < EARLIEST:
+        yield fail(
+            "clock",
+            "the clock is years behind",
+            "timedatectl set-ntp true; then: hwclock --systohc",
+        )
+    elif clock.synchronized is None:
+        yield skip("clock", "the kernel does not say whether the clock is kept right")
+    elif clock.synchronized:
+        yield ok("clock", "kept right by a time server")
+    else:
+        yield warn(
+            "clock",
+            "no time server keeps the clock right: logs of host and array cannot be compared",
+            "apt install chrony (dnf install chrony), or: timedatectl set-ntp true",
+        )

@@ -1,0 +1,75 @@
+"""Filesystems on iSCSI disks: written, or failing behind a mount that still shows."""
+
+from collections.abc import Iterator
+
+from iscsictl.model.finding import Finding, fail, ok, skip
+from iscsictl.model.host_facts import Machine, MountHealth
+from iscsictl.model.inventory import Known, Unreadable
+from iscsictl.model.listing import Disk, blocks
+
+_FULL = "the array is out of space: free or add some there, then "
+
+
+def check(machine: Machine) -> Iterator[Finding]:
+    """Tell which filesystems went read-only or fail."""
+    errors = machine.trouble.value.disk_errors if isinstance(machine.trouble, Known) else {}
+    disks = machine.listing.disks or ()
+    told: set[str] = set()
+    for mount in machine.mounts:
+        below = {device for disk in disks for device in _below(disk, mount.device)}
+        troubles = sorted((device, text) for device, text in errors.items() if device in below)
+        told.update(device for device, _ in troubles)
+        yield from _mount(
+            mount, min(troubles, key=lambda trouble: not _full(trouble[1]), default=None)
+        )
+    ours = {device for disk in disks for device in _devices(disk)}
+    for device in sorted((errors.keys() & ours) - told):
+        yield fail("disk-errors", errors[device], _again(errors[device], device), device)
+    if isinstance(machine.trouble, Unreadable) and machine.mounts:
+        yield skip("disk-errors", machine.trouble.error.text, "sudo iscsictl doctor")
+
+
+def _devices(disk: Disk) -> set[str]:
+    return {path.device for path in disk.paths} | {block.device for block in blocks(disk.block)}
+
+
+def _below(disk: Disk, device: str) -> set[str]:
+    """Return what a device stands on, and itself; nothing if it is not on this disk."""
+    way = {b.device for b in blocks(disk.block) if device in {c.device for c in blocks(b)}}
+    return way | {path.device for path in disk.paths} if way else way
+
+
+def _full(text: str) -> bool:
+    return "space" in text
+
+
+def _again(text: str, device: str) -> str:
+    if _full(text):
+        return f"{_FULL}check the filesystem on {device}"
+    return f"see what the array says of the LUN of {device}, and: dmesg | grep 'error, dev'"
+
+
+def _mount(mount: MountHealth, trouble: tuple[str, str] | None) -> Iterator[Finding]:
+    repair = "xfs_repair" if mount.fstype == "xfs" else "fsck"
+    again = f"umount {mount.path} && {repair} {mount.device} && mount {mount.path}"
+    full = trouble is not None and _full(trouble[1])
+    if full:
+        again = _FULL + again
+    if mount.error is not None:
+        yield fail("fs-failing", f"it answers: {mount.error}", again, mount.path)
+    elif mount.read_only and not mount.meant_read_only:
+        why = f" ({trouble[1]})" if trouble else ""
+        yield fail("fs-readonly", f"it went read-only{why}", again, mount.path)
+    elif mount.errors:
+        yield fail(
+            "fs-failing",
+            f"the filesystem has noted {mount.errors} errors of its own",
+            again,
+            mount.path,
+        )
+    elif trouble:
+        device, text = trouble
+        yield fail("disk-errors", text, again if full else _again(text, device), mount.path)
+    else:
+        yield ok("fs-readonly", "read-only as asked" if mount.read_only else "takes writes",
+                 mount.path)  # fmt: skip

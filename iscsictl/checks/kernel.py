@@ -1,0 +1,79 @@
+"""The running kernel and its modules."""
+
+from collections.abc import Iterator
+
+from iscsictl.model.finding import Finding, fail, ok, warn
+from iscsictl.model.host_facts import Machine, ModuleState
+from iscsictl.model.inventory import Known
+
+TRANSPORT_MODULES = {
+    "tcp": "iscsi_tcp",
+    "iser": "ib_iser",
+    "bnx2i": "bnx2i",
+    "cxgb3i": "cxgb3i",
+    "cxgb4i": "cxgb4i",
+    "be2iscsi": "be2iscsi",
+    "qla4xxx": "qla4xxx",
+    "qedi": "qedi",
+    "ocs": "ocs",
+}
+_FINE: frozenset[ModuleState] = frozenset({"loaded", "builtin", "loadable"})
+
+
+def wanted_transports(machine: Machine) -> tuple[str, ...]:
+    """Return the transports that the records use; plain TCP where there are none."""
+    if not isinstance(machine.db, Known):
+        return ("tcp",)
+    db = machine.db.value
+    by_name = {iface.name: iface.transport for iface in db.ifaces}
+    used = {by_name.get(record.iface, record.transport) for record in db.records}
+    return tuple(sorted(used)) or ("tcp",)
+
+
+def check(machine: Machine) -> Iterator[Finding]:
+    """Tell whether the modules that iSCSI needs are there, or can be loaded."""
+    kernel = machine.kernel
+    release = kernel.release or "of unknown release"
+    if not kernel.has_modules:
+        yield warn(
+            "kernel-modules",
+            f"there is no /lib/modules/{release}: the running kernel's modules are gone",
+            "reboot into the kernel that is installed",
+            release,
+        )
+    else:
+        yield ok("kernel-modules", f"kernel {release}", release)
+    for transport in wanted_transports(machine):
+        module = TRANSPORT_MODULES.get(transport)
+        if module is None:
+            yield fail(
+                "kernel-transport",
+                f"the transport {transport} of a record is not one of open-iscsi's",
+                "iscsictl iface show",
+                transport,
+            )
+            continue
+        yield _module(machine, module, transport)
+
+
+def _module(machine: Machine, module: str, transport: str) -> Finding:
+    kernel = machine.kernel
+    state = kernel.modules.get(module, "missing")
+    if state in _FINE:
+        return ok("kernel-transport", f"{module} is {state}", transport)
+    if state == "blocked":
+        where = kernel.blockers.get(module, "/etc/modprobe.d")
+        return fail(
+            "kernel-transport",
+            f"{module} may not be loaded: {where} forbids it",
+            f"take the line about {module} out of {where}, then: modprobe {module}",
+            transport,
+        )
+    if not kernel.has_modules:
+        mend = "reboot into the kernel that is installed"
+    else:
+        mend = (
+            "install the full kernel package (linux-image-ARCH on Debian, kernel-modules on "
+            "RHEL) and reboot"
+        )
+    return fail("kernel-transport", f"the running kernel has no module {module}", mend, transport)

@@ -1,0 +1,132 @@
+"""The name of this host: there, well-formed, its own."""
+
+from collections.abc import Iterator
+
+from iscsictl.model.finding import Finding, fail, ok, skip, warn
+from iscsictl.model.host_facts import InitiatorName, Machine
+from iscsictl.model.inventory import Known, Unreadable
+from iscsictl.model.names import why_not_made, why_not_met
+
+# Names that stand in manuals, examples and templates; whoever has one shares it.
+SAMPLES = frozenset(
+    {
+        "iqn.1987-05.com.cisco:01",
+        "iqn.1987-05.com.cisco:initiator",
+        "iqn.1993-08.org.debian:01",
+        "iqn.1993-08.org.debian:01:0123456789ab",
+        "iqn.1993-08.org.debian:01:123456789abc",
+        "iqn.1993-08.org.debian:01:000000000000",
+        "iqn.1994-05.com.redhat:initiator",
+        "iqn.1994-05.com.redhat:client",
+        "iqn.1994-05.com.redhat:rhel7",
+        "iqn.1994-05.com.redhat:fedora",
+        "iqn.1996-04.de.suse:01:initiator",
+        "iqn.2005-03.com.max:initiator",
+    }
+)
+_EXAMPLES = (".com.example", ".org.example", ".net.example")
+# A file that is this much older than the machine's id came with an image.
+SLACK = 60.0
+BREAKS = 4
+
+
+def check(machine: Machine) -> Iterator[Finding]:
+    """Tell whether the initiator name is sound and this host's alone."""
+    found = machine.initiator
+    if machine.initiator_error is not None:
+        yield skip("initiator-name", machine.initiator_error, "sudo iscsictl doctor")
+        return
+    if not found.exists or found.name is None:
+        where = "/etc/iscsi/initiatorname.iscsi"
+        what = "has no InitiatorName= line" if found.exists else "is not there"
+        if found.generate:
+            what = "still says GenerateName: the name is made when iscsid first starts"
+        yield fail("initiator-name", f"{where} {what}", "iscsictl initiator generate")
+        return
+    why = why_not_made(found.name)
+    if why_not_met(found.name):
+        yield fail(
+            "initiator-name",
+            f"{found.name} {why}",
+            "iscsictl initiator generate --new, and put the new name into the array's access list",
+            found.name,
+        )
+    elif why is not None:
+        yield warn(
+            "initiator-name",
+            f"{found.name} {why}: not every array takes it",
+            "if an array refuses it: iscsictl initiator set NAME",
+            found.name,
+        )
+    else:
+        yield ok("initiator-name", found.name, found.name)
+    yield from _clone(machine, found, found.name)
+    yield from _in_use(machine, found.name)
+
+
+def _clone(machine: Machine, found: InitiatorName, name: str) -> Iterator[Finding]:
+    mend = "iscsictl initiator generate --new, and put the new name into the array's access list"
+    reasons = []
+    if name.lower() in SAMPLES or any(part in name.lower() for part in _EXAMPLES):
+        reasons.append("it is a name of the manuals, which others have too")
+    if (
+        found.changed is not None
+        and found.machine_changed is not None
+        and found.changed + SLACK < found.machine_changed
+    ):
+        reasons.append("it is older than this machine's id, so it came with an image")
+    flapping = _flapping(machine)
+    if flapping:
+        sids = ", ".join(map(str, flapping))
+        reasons.append(
+            f"the array ends session {sids} again and again, as it does when two hosts log in "
+            "with one name"
+        )
+    if not reasons:
+        if isinstance(machine.trouble, Unreadable):
+            yield skip(
+                "initiator-clone",
+                "the name is no known one; the kernel's log, where a clone would show, is not "
+                "for this user",
+                "sudo iscsictl doctor",
+                name,
+            )
+        else:
+            yield ok("initiator-clone", "nothing says that another host has this name", name)
+    elif flapping:
+        yield fail("initiator-clone", "; ".join(reasons), mend, name)
+    else:
+        yield warn("initiator-clone", "; ".join(reasons), mend, name)
+
+
+def _flapping(machine: Machine) -> tuple[int, ...]:
+    """Return the sessions that break over and over while their portal answers."""
+    if not isinstance(machine.trouble, Known):
+        return ()
+    silent = machine.network.silent
+    dead = set(silent.value) if isinstance(silent, Known) else set()
+    here = {s.sid: s for s in machine.listing.sessions}
+    found = []
+    for sid, count in machine.trouble.value.breaks.items():
+        session = here.get(sid)
+        if session is not None and count >= BREAKS:
+            portal = session.persistent_portal or session.portal
+            if portal is None or not any(portal.same_place(d) for d in dead):
+                found.append(sid)
+    return tuple(sorted(found))
+
+
+def _in_use(machine: Machine, name: str) -> Iterator[Finding]:
+    ifaces = machine.db.value.ifaces if isinstance(machine.db, Known) else ()
+    own = {value for i in ifaces if (value := i.values.get("iface.initiatorname"))}
+    for session in machine.listing.sessions:
+        # The firmware logs in under a name of its own, and that session has to stay.
+        if session.target in machine.boot_targets:
+            continue
+        if session.initiator not in {None, name, *own}:
+            yield warn(
+                "initiator-session",
+                f"session {session.sid} still runs under the name {session.initiator}",
+                f"log out and in again when it is not in use: iscsictl logout -T {session.target}",
+                session.target,
+            )

@@ -1,0 +1,131 @@
+"""The network between: links, MTU along the path, NICs that get in each other's way."""
+
+from collections.abc import Iterator
+from itertools import combinations
+
+from iscsictl.checks.portals import wanted
+from iscsictl.checks.routing import address_of, is_local, net_of, way_to
+from iscsictl.model.finding import Finding, fail, ok, skip, warn
+from iscsictl.model.host_facts import Machine, Nic, Route
+from iscsictl.model.names import Portal
+
+_UP = frozenset({"up", "unknown"})
+SLOW = 1000
+
+
+def check(machine: Machine) -> Iterator[Finding]:
+    """Tell whether the network carries what iSCSI sends."""
+    ways = [
+        (portal, route)
+        for portal in wanted(machine)
+        if not is_local(portal.address)
+        and (route := way_to(portal.address, machine.network.routes)) is not None
+    ]
+    yield from _links(machine, ways)
+    for portal in wanted(machine):
+        yield from _mtu(machine, portal, dict(ways).get(portal))
+    yield from _mixed(machine, ways)
+    yield from _one_subnet(machine, ways)
+
+
+def _links(machine: Machine, ways: list[tuple[Portal, Route]]) -> Iterator[Finding]:
+    for name in dict.fromkeys(route.nic for _, route in ways):
+        nic = machine.network.nics.get(name)
+        if nic is None or name == "lo":
+            continue
+        if nic.state not in _UP:
+            yield fail(
+                "net-link", f"{name} is {nic.state}", f"check the cable; ip link set {name} up",
+                name,
+            )  # fmt: skip
+        elif nic.duplex == "half" or (nic.speed is not None and 0 < nic.speed < SLOW):
+            said = f"{nic.speed} Mbit/s" + (" half duplex" if nic.duplex == "half" else "")
+            yield warn(
+                "net-link",
+                f"{name} runs at {said}",
+                f"check cable and switch port; ethtool {name}",
+                name,
+            )
+        else:
+            yield ok("net-link", f"{name} is up, MTU {nic.mtu}", name)
+
+
+def _mtu(machine: Machine, portal: Portal, route: Route | None) -> Iterator[Finding]:
+    seen = machine.network.path_mtu.get(portal)
+    if seen is None:
+        return
+    subject = str(portal)
+    nic = machine.network.nics.get(route.nic) if route is not None else None
+    name = nic.name if nic is not None else "the interface"
+    if not seen.small:
+        yield skip(
+            "net-mtu",
+            "it answers no echo, so the MTU of the path cannot be tried",
+            "let the array answer ping, or compare the MTU of host, switch and array by hand",
+            subject,
+        )
+    elif not seen.large:
+        yield fail(
+            "net-mtu",
+            f"packets of {seen.bytes} bytes, the MTU of {name}, are lost on the way while small "
+            "ones pass: logins work and data hangs",
+            f"give {name}, the switch and the array one MTU, or until then: "
+            f"ip link set {name} mtu 1400",
+            subject,
+        )
+    else:
+        yield ok("net-mtu", f"packets of {seen.bytes} bytes pass", subject)
+
+
+def _mixed(machine: Machine, ways: list[tuple[Portal, Route]]) -> Iterator[Finding]:
+    nics = {r.nic: n for _, r in ways if (n := machine.network.nics.get(r.nic)) is not None}
+    if len({nic.mtu for nic in nics.values()}) > 1:
+        said = ", ".join(f"{name} {nic.mtu}" for name, nic in sorted(nics.items()))
+        yield warn(
+            "net-mtu-mixed",
+            f"the paths have different MTUs: {said}",
+            "give all NICs of the storage network one MTU, the one of switch and array",
+        )
+
+
+def _one_subnet(machine: Machine, ways: list[tuple[Portal, Route]]) -> Iterator[Finding]:
+    """Judge the pairs of NICs in a subnet in which a portal, or the router to one, is asked for."""
+    asked = [address_of(route.gateway or portal.address) for portal, route in ways]
+    direct = [
+        r for r in machine.network.routes if r.gateway is None and not r.prefix.endswith("/0")
+    ]
+    said = set()
+    for one, other in combinations(direct, 2):
+        first, second = net_of(one.prefix), net_of(other.prefix)
+        if first is None or second is None or one.nic == other.nic or "lo" in {one.nic, other.nic}:
+            continue
+        if first.version != 4 or second.version != 4 or not first.overlaps(second):
+            continue
+        pair = tuple(sorted((one.nic, other.nic)))
+        here = any(a is not None and a in first and a in second for a in asked)
+        if pair in said or not here:
+            continue
+        said.add(pair)
+        yield _pair(machine, pair[0], pair[1], str(first))
+
+
+def _pair(machine: Machine, one: str, other: str, subnet: str) -> Finding:
+    nics = [machine.network.nics.get(name, Nic(name)) for name in (one, other)]
+    subject = f"{one} {other}"
+    wrong = []
+    if any(nic.arp_ignore < 1 for nic in nics):
+        wrong.append("arp_ignore=1")
+    if any(nic.arp_announce < 2 for nic in nics):
+        wrong.append("arp_announce=2")
+    if any(nic.rp_filter == 1 for nic in nics):
+        wrong.append("rp_filter=2")
+    if not wrong:
+        return ok("net-one-subnet", f"both in {subnet}, with ARP and filter set for it", subject)
+    settings = " ".join(f"net.ipv4.conf.all.{one_setting}" for one_setting in wrong)
+    return warn(
+        "net-one-subnet",
+        f"both are in {subnet}: each answers ARP for the other, and one cable carries all",
+        f"give them subnets of their own, or bind ifaces (iscsictl iface add) and: "
+        f"sysctl -w {settings}",
+        subject,
+    )

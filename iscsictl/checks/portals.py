@@ -1,0 +1,59 @@
+"""Portals: who answers on the array's side."""
+
+from collections.abc import Iterator, Mapping
+
+from iscsictl.checks.sessions import where
+from iscsictl.model.finding import Finding, fail, ok, skip, warn
+from iscsictl.model.host_facts import Machine
+from iscsictl.model.inventory import Known, Unreadable
+from iscsictl.model.names import Portal
+
+
+def wanted(machine: Machine) -> Mapping[Portal, bool]:
+    """Return the portals of records and sessions; True for those that must answer.
+
+    Those that only RDMA or an adapter with its own TCP leads to are left out: neither routes nor
+    NICs nor a connection of this host tell anything of them.
+    """
+    found: dict[Portal, bool] = {}
+
+    def note(portal: Portal, *, needed: bool) -> None:
+        place = Portal(portal.address, portal.port)
+        found[place] = found.get(place, False) or needed
+
+    for session in machine.listing.sessions:
+        portal = where(session)
+        if portal is not None and session.over_tcp:
+            note(portal, needed=True)
+    if isinstance(machine.db, Known):
+        for record in machine.db.value.records:
+            if record.over_tcp:
+                note(record.portal, needed=record.onboot)
+    return found
+
+
+def check(machine: Machine) -> Iterator[Finding]:
+    """Tell which portals take a connection."""
+    portals = wanted(machine)
+    silent = machine.network.silent
+    if not isinstance(silent, Known):
+        if portals:
+            why = silent.error.text if isinstance(silent, Unreadable) else "nobody asked"
+            yield skip("portal-reachable", why)
+        return
+    for portal, needed in portals.items():
+        reason = silent.value.get(portal)
+        if reason is None:
+            yield ok("portal-reachable", "takes connections", str(portal))
+            continue
+        make = fail if needed else warn
+        if "refused" in reason:
+            mend = "start the array's iSCSI service, or open its firewall for this host"
+        elif "resolved" in reason:
+            mend = "mend the name service, or record the portal by its address"
+        else:
+            mend = (
+                f"check array, cable, VLAN, route and firewall: ip route get {portal.address}; "
+                f"ping {portal.address}"
+            )
+        yield make("portal-reachable", f"does not answer: {reason}", mend, str(portal))

@@ -1,0 +1,25 @@
+"""The plan of `doctor --fix`: the repairs that can do no harm, and nothing else."""
+
+from collections.abc import Iterable
+
+from iscsictl.model.finding import Finding, Level
+from iscsictl.model.plan import Plan
+from iscsictl.planner.builder import Draft
+
+
+def plan_repairs(findings: Iterable[Finding]) -> Plan:
+    """Return the repairs of what was found; what needs a hand is a note."""
+    draft = Draft()
+    planned = set()
+    for finding in findings:
+        if finding.repair is not None:
+            subject = finding.subject or finding.id
+            path = getattr(finding.repair, "path", None)
+            subject = subject if path is None else str(path)
+            if (finding.repair.verb, subject) not in planned:
+                planned.add((finding.repair.verb, subject))
+                draft.add(finding.repair, subject, finding.seen)
+        elif finding.level is Level.FAIL:
+            about = f"{finding.subject}: " if finding.subject else ""
+            draft.notes.append(f"not mended: {about}{finding.seen}")
+    return Plan(tuple(draft.steps), notes=tuple(draft.notes))

@@ -1,0 +1,61 @@
+"""Which way packets to an address take, by the kernel's own table."""
+
+import ipaddress
+from collections.abc import Iterable
+
+from iscsictl.model.host_facts import Route
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Net = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+def address_of(text: str) -> Address | None:
+    """Read an address; None for a host name."""
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    mapped = getattr(address, "ipv4_mapped", None)
+    return address if mapped is None else mapped
+
+
+def net_of(text: str) -> Net | None:
+    """Read a prefix such as 192.0.2.0/24; None if it is none."""
+    try:
+        return ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return None
+
+
+def way_to(address: str, routes: Iterable[Route]) -> Route | None:
+    """Return the route of an address: the longest prefix, then the lowest metric."""
+    wanted = address_of(address)
+    if wanted is None:
+        return None
+    best: tuple[int, int] | None = None
+    chosen: Route | None = None
+    for route in routes:
+        net = net_of(route.prefix)
+        if net is None or net.version != wanted.version or wanted not in net:
+            continue
+        rank = (net.prefixlen, -route.metric)
+        if best is None or rank > best:
+            best, chosen = rank, route
+    return chosen
+
+
+def is_default(route: Route) -> bool:
+    """Tell whether it is the default route."""
+    return route.prefix.endswith("/0")
+
+
+def is_public(address: str) -> bool:
+    """Tell whether the whole Internet can name this address."""
+    found = address_of(address)
+    return found is not None and found.is_global
+
+
+def is_local(address: str) -> bool:
+    """Tell whether the address is this machine's own loopback."""
+    found = address_of(address)
+    return found is not None and found.is_loopback

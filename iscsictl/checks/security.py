@@ -1,0 +1,140 @@
+"""Who else could read, or be taken for, what goes over the wire."""
+
+from collections.abc import Iterator
+
+from iscsictl.checks.portals import wanted
+from iscsictl.checks.routing import address_of, is_default, is_local, is_public, net_of, way_to
+from iscsictl.model.finding import Finding, ok, skip, warn
+from iscsictl.model.host_facts import Machine, Policy
+from iscsictl.model.inventory import Known, Unreadable
+from iscsictl.model.names import Portal
+from iscsictl.model.record import NodeRecord
+
+_ALGORITHMS = "SHA3-256,SHA256,SHA1,MD5"
+
+
+def check(machine: Machine) -> Iterator[Finding]:
+    """Tell how far the host and its portals are exposed. Never more than a warning."""
+    records = machine.db.value.records if isinstance(machine.db, Known) else ()
+    for record in records:
+        if record.problem is None and not is_local(record.portal.address):
+            yield from _chap(record)
+            if record.over_tcp:
+                yield from _digest(machine, record)
+    yield from _shared(machine)
+    for portal in wanted(machine):
+        if not is_local(portal.address):
+            yield from _exposed(machine, portal)
+    yield from _ipsec(machine)
+    if machine.network.open_port is not None:
+        yield warn(
+            "security-port",
+            f"this host itself listens on port 3260 ({machine.network.open_port})",
+            "if it is no target: stop what listens (ss -ltnp 'sport = :3260'), or close the port "
+            "in the firewall",
+        )
+    else:
+        yield ok("security-port", "this host listens on no port 3260")
+
+
+def _chap(record: NodeRecord) -> Iterator[Finding]:
+    subject = f"{record.target} {record.portal}"
+    name = f"-T {record.target}"
+    if not (record.has_secret and record.username):
+        yield warn(
+            "chap-none",
+            "no CHAP: whoever has this host's name, or its address, has its disks",
+            f"set an account on the array, then: iscsictl chap set {name} --user NAME "
+            "--secret-prompt",
+            subject,
+        )
+        return
+    algorithms = {a.upper() for a in record.chap_algs} or {"MD5"}
+    if algorithms == {"MD5"}:
+        yield warn(
+            "chap-md5",
+            "CHAP with MD5 alone",
+            f"if the array can do better: iscsictl nodes set {name} "
+            f"node.session.auth.chap_algs={_ALGORITHMS}",
+            subject,
+        )
+    if record.has_secret_in:
+        yield ok("chap-none", "CHAP in both directions", subject)
+    else:
+        yield ok("chap-none", "CHAP of this host; the array does not prove itself", subject)
+
+
+def _digest(machine: Machine, record: NodeRecord) -> Iterator[Finding]:
+    route = way_to(record.portal.address, machine.network.routes)
+    if route is None or route.gateway is None:
+        return
+    values = [
+        record.values.get(f"node.conn[0].iscsi.{w}Digest", "None") for w in ("Header", "Data")
+    ]
+    if all(value.upper().startswith("NONE") for value in values):
+        yield warn(
+            "digest-routed",
+            f"the way leads over the router {route.gateway} and nothing checks the data",
+            f"iscsictl login -T {record.target} --header-digest crc32c --data-digest crc32c",
+            f"{record.target} {record.portal}",
+        )
+
+
+def _shared(machine: Machine) -> Iterator[Finding]:
+    if not isinstance(machine.db, Known):
+        return
+    for targets in machine.db.value.shared_secrets:
+        yield warn(
+            "chap-shared",
+            f"one CHAP secret serves {len(targets)} targets: {', '.join(targets)}",
+            "give each a secret of its own: iscsictl chap generate; iscsictl chap set",
+        )
+
+
+def _exposed(machine: Machine, portal: Portal) -> Iterator[Finding]:
+    subject = str(portal)
+    if is_public(portal.address):
+        yield warn(
+            "portal-public",
+            "it has a public address: iSCSI sends data as plain text",
+            "put array and host into a private network, or a VPN, and close port 3260 to others",
+            subject,
+        )
+    route = way_to(portal.address, machine.network.routes)
+    if route is not None and is_default(route):
+        yield warn(
+            "portal-default-route",
+            f"it is reached over the default route (through {route.gateway or route.nic})",
+            "give the host an address in the storage network, or a route of its own: "
+            f"ip route add {portal.address} via ROUTER",
+            subject,
+        )
+
+
+def _covers(policy: Policy, portal: Portal) -> bool:
+    net, address = net_of(policy.destination), address_of(portal.address)
+    return (
+        policy.protects and net is not None and address is not None
+        and net.version == address.version and address in net
+    )  # fmt: skip
+
+
+def _ipsec(machine: Machine) -> Iterator[Finding]:
+    portals = [p for p in wanted(machine) if not is_local(p.address)]
+    if not portals:
+        return
+    policies = machine.network.policies
+    if isinstance(policies, Unreadable):
+        yield skip("ipsec-policy", policies.error.text, "sudo iscsictl doctor")
+    elif isinstance(policies, Known):
+        for portal in portals:
+            if any(_covers(policy, portal) for policy in policies.value):
+                yield ok("ipsec-policy", "an IPsec policy covers it", str(portal))
+            else:
+                yield warn(
+                    "ipsec-policy",
+                    "no IPsec policy covers it: on the wire the data can be read and changed",
+                    "keep it in a network of its own, or protect it: ip xfrm policy, strongSwan; "
+                    "where that is decided: iscsictl doctor --ignore ipsec-policy",
+                    str(portal),
+                )

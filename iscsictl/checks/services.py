@@ -1,0 +1,127 @@
+"""What systemd starts at boot, in which order; and who says that the network is there."""
+
+from collections.abc import Iterator
+
+from iscsictl.model.actions import EnableService, Reload
+from iscsictl.model.finding import Finding, fail, ok, warn
+from iscsictl.model.host_facts import Machine, Unit
+from iscsictl.model.inventory import Known
+
+ISCSID = ("iscsid.service", "iscsid.socket")
+
+
+def needed_at_boot(machine: Machine) -> bool:
+    """Tell whether anything is to come up at boot: an automatic record, or a line of ours."""
+    records = machine.db.value.records if isinstance(machine.db, Known) else ()
+    if any(r.onboot and r.target not in machine.boot_targets for r in records):
+        return True
+    lines = machine.fstab.value.ours if isinstance(machine.fstab, Known) else ()
+    return any((line.auto or line.automount) and not line.is_claim for line in lines)
+
+
+def check(machine: Machine) -> Iterator[Finding]:
+    """Tell whether a boot brings everything back."""
+    systemd = machine.systemd
+    if not systemd.running:
+        yield warn(
+            "service-systemd",
+            "systemd is not the init here: nothing is known of what starts at boot",
+            "have the init start iscsid and then `iscsiadm -m node --loginall=automatic`",
+        )
+        return
+    if systemd.stale:
+        yield warn(
+            "service-reload",
+            "fstab or a unit was changed since systemd last read it",
+            "systemctl daemon-reload",
+            repair=Reload(),
+        )
+    login = systemd.units.get(systemd.login_service, Unit(systemd.login_service))
+    needed = needed_at_boot(machine)
+    if not login.defined:
+        yield fail(
+            "service-login",
+            f"there is no unit {login.name}: nothing logs in at boot",
+            "apt install open-iscsi (dnf install iscsi-initiator-utils)",
+            login.name,
+        )
+        return
+    yield _enabled(login, "service-login", needed)
+    yield _iscsid(machine)
+    yield from _order(login)
+    yield from _network(machine, needed)
+
+
+def _enabled(unit: Unit, id_: str, needed: bool) -> Finding:
+    if unit.masked:
+        make = fail if needed else warn
+        mend = f"systemctl unmask {unit.name} && iscsictl service enable"
+        return make(id_, "it is masked: it never starts", mend, unit.name)
+    if unit.enabled:
+        return ok(id_, "it starts at boot", unit.name)
+    if not needed:
+        return ok(id_, "it does not start at boot, and nothing needs it to", unit.name)
+    return fail(
+        id_,
+        "it does not start at boot, so nothing is logged in then",
+        "iscsictl service enable",
+        unit.name,
+        EnableService(unit.name),
+    )
+
+
+def _iscsid(machine: Machine) -> Finding:
+    units = [u for name in ISCSID if (u := machine.systemd.units.get(name)) and u.defined]
+    if not units:
+        return fail(
+            "service-iscsid",
+            "systemd has no unit for iscsid",
+            "apt install open-iscsi (dnf install iscsi-initiator-utils)",
+        )
+    if any(u.enabled and not u.masked for u in units):
+        names = ", ".join(u.name for u in units if u.enabled and not u.masked)
+        return ok("service-iscsid", f"started at boot or on demand by {names}")
+    if all(u.masked for u in units):
+        names = " ".join(u.name for u in units)
+        return fail("service-iscsid", "iscsid is masked", f"systemctl unmask {names}")
+    unit = next(u for u in reversed(units) if not u.masked)
+    return fail(
+        "service-iscsid",
+        "neither iscsid's service nor its socket is enabled",
+        "iscsictl service enable",
+        unit.name,
+        EnableService(unit.name),
+    )
+
+
+def _order(login: Unit) -> Iterator[Finding]:
+    wrong = []
+    if not login.after & {"iscsid.service", "iscsid.socket"}:
+        wrong.append("after iscsid.service")
+    if "network-online.target" not in login.after:
+        wrong.append("after network-online.target")
+    if not login.before & {"remote-fs-pre.target", "remote-fs.target"}:
+        wrong.append("before remote-fs-pre.target")
+    if wrong:
+        yield warn(
+            "service-order",
+            f"it is not ordered {', '.join(wrong)}",
+            f"systemctl edit {login.name}: give it After=network-online.target iscsid.service "
+            "and Before=remote-fs-pre.target",
+            login.name,
+        )
+    else:
+        yield ok("service-order", "network, iscsid, login, mounts: in this order", login.name)
+
+
+def _network(machine: Machine, needed: bool) -> Iterator[Finding]:
+    providers = machine.systemd.online_providers
+    if providers:
+        yield ok("boot-network-online", f"told by {', '.join(providers)}")
+    elif needed:
+        yield warn(
+            "boot-network-online",
+            "no unit waits for the network: at boot logins may begin before it is up",
+            "systemctl enable NetworkManager-wait-online.service, or "
+            "systemd-networkd-wait-online.service, or the one of your network's manager",
+        )

@@ -1,0 +1,124 @@
+"""Sessions and their LUNs: up, coming back, or stuck."""
+
+from collections.abc import Iterator
+
+from iscsictl.model.finding import Finding, fail, ok, warn
+from iscsictl.model.host_facts import Machine
+from iscsictl.model.inventory import Known
+from iscsictl.model.listing import Lun, Session
+from iscsictl.model.names import Portal
+from iscsictl.planner.selection.paths import session_of
+from iscsictl.planner.selection.records import led
+
+_BAD_LUN = frozenset({"offline", "transport-offline", "blocked", "quiesce", "deleted"})
+
+
+def where(session: Session) -> Portal | None:
+    """Return the portal that the session was asked for."""
+    return session.persistent_portal or session.portal
+
+
+def check(machine: Machine) -> Iterator[Finding]:
+    """Tell how each session is, and which should be there and is not."""
+    for session in machine.listing.sessions:
+        subject = f"{session.target} {where(session)}"
+        yield _session(machine, session, subject)
+        for lun in session.luns or ():
+            if lun.state in _BAD_LUN and session.status == "up":
+                yield _lun(session, lun)
+        if session.status == "up" and session.luns is not None and not session.luns:
+            yield warn(
+                "session-luns",
+                "the session is up and has no LUN",
+                "map a LUN to this host on the array, then: iscsictl rescan",
+                subject,
+            )
+    yield from _missing(machine)
+    # The check of multipath says the same, with what mends it.
+    unmapped = [d.wwid for d in machine.listing.disks or () if len(d.paths) > 1 and d.wwid]
+    for note in machine.listing.warnings:
+        if any(wwid in note.text for wwid in unmapped):
+            continue
+        yield warn("session-disks", note.text, "iscsictl ls -o json shows all that is known")
+
+
+def _session(machine: Machine, session: Session, subject: str) -> Finding:
+    state = session.internal_state or session.session_state or "unknown"
+    silent = machine.network.silent
+    portal = where(session)
+    reason = None
+    asked = isinstance(silent, Known) and session.over_tcp
+    if isinstance(silent, Known) and session.over_tcp and portal is not None:
+        reason = next((why for p, why in silent.value.items() if p.same_place(portal)), None)
+    if session.status == "up":
+        return ok("session-state", "logged in", subject)
+    if session.status == "recovering":
+        wait = session.timeouts.recovery if session.timeouts else None
+        how_long = "for ever" if wait is None or wait < 0 else f"{wait} s, then fails"
+        what = f"the session is lost and iscsid tries again ({state}); I/O waits {how_long}"
+        if machine.iscsid is None:
+            return fail(
+                "session-state",
+                f"the session is lost ({state}) and iscsid does not run to bring it back",
+                "systemctl start iscsid.service",
+                subject,
+            )
+        if reason is not None:
+            mend = f"bring {portal} back ({reason}): array, cable, route, firewall"
+        elif not asked:
+            mend = f"see what iscsid says of {portal}: journalctl -u iscsid"
+        else:
+            mend = (
+                f"{portal} answers, so the login is refused: journalctl -u iscsid says why "
+                "(account, access list, initiator name); when that is mended it comes back by "
+                f"itself; if it does not and nothing uses it: iscsictl logout -T {session.target}"
+            )
+        return fail("session-state", what, mend, subject)
+    if session.status == "down":
+        return fail(
+            "session-state",
+            f"the session is down ({state}) and nobody tries to bring it back",
+            "iscsictl reconnect",
+            subject,
+        )
+    return warn(
+        "session-state",
+        f"the state of the session is not known ({state})",
+        "systemctl status iscsid.service",
+        subject,
+    )
+
+
+def _lun(session: Session, lun: Lun) -> Finding:
+    mend = "iscsictl rescan"
+    if lun.state == "offline" and lun.hctl:
+        mend = (
+            f"the kernel gave it up: see dmesg; then: "
+            f"echo running > /sys/class/scsi_device/{lun.hctl}/device/state"
+        )
+    return fail(
+        "session-luns",
+        f"LUN {lun.lun} ({lun.device or 'no disk'}) is {lun.state}",
+        mend,
+        f"{session.target} LUN {lun.lun}",
+    )
+
+
+def _missing(machine: Machine) -> Iterator[Finding]:
+    records = machine.db.value.records if isinstance(machine.db, Known) else ()
+    for record in records:
+        if record.problem is not None or not record.onboot:
+            continue
+        sessions = machine.listing.sessions
+        if (session_of(record, sessions) or led(sessions, record)) is not None:
+            continue
+        subject = f"{record.target} {record.portal}"
+        if any(hold.covers(record.target, record.portal, record.iface) for hold in machine.holds):
+            yield ok("session-missing", "not logged in: it is on hold", subject)
+        else:
+            yield fail(
+                "session-missing",
+                "the record is automatic and there is no session",
+                "iscsictl reconnect",
+                subject,
+            )

@@ -1,0 +1,81 @@
+"""How long I/O waits for a lost session: long on one path, short below a map."""
+
+from collections.abc import Iterator
+
+from iscsictl.model.finding import Finding, fail, ok, warn
+from iscsictl.model.host_facts import Machine
+from iscsictl.model.inventory import Known
+from iscsictl.model.listing import Session
+from iscsictl.model.record import NodeRecord, number_of
+
+# iscsid.conf's own default; below it a reboot of the array fails the filesystem.
+SINGLE_AT_LEAST = 120
+MULTI_AT_MOST = 30
+DISK_AT_LEAST = 30
+_KEY = "node.session.timeo.replacement_timeout"
+
+
+def check(machine: Machine) -> Iterator[Finding]:
+    """Tell whether the timeouts fit the number of paths."""
+    several = {
+        path.sid
+        for disk in machine.listing.disks or ()
+        if disk.block.kind == "mpath"
+        for path in disk.paths
+    }
+    for session in machine.listing.sessions:
+        wait = session.timeouts.recovery if session.timeouts else None
+        if wait is not None and session.luns:
+            yield _recovery(session, wait, mapped=session.sid in several)
+    if isinstance(machine.db, Known):
+        for record in machine.db.value.records:
+            if record.problem is None:
+                yield from _noop(record)
+    for device, seconds in sorted(machine.disk_timeouts.items()):
+        if seconds < DISK_AT_LEAST:
+            yield warn(
+                "timeout-disk",
+                f"{device} gives a command {seconds} s: a busy array looks dead",
+                f"echo 60 > /sys/block/{device.removeprefix('/dev/')}/device/timeout",
+                device,
+            )
+
+
+def _recovery(session: Session, wait: int, *, mapped: bool) -> Finding:
+    subject = session.target
+    mend = f"iscsictl nodes set -T {session.target} {_KEY}="
+    if mapped and (wait < 0 or wait > MULTI_AT_MOST):
+        said = "for ever" if wait < 0 else f"{wait} s"
+        return warn(
+            "timeout-recovery",
+            f"below a multipath map I/O waits {said} before it takes another path",
+            f"{mend}5, then log in again",
+            subject,
+        )
+    if not mapped and wait == 0:
+        return fail(
+            "timeout-recovery",
+            "I/O fails at once when the session breaks, and there is no other path",
+            f"{mend}600, then log in again",
+            subject,
+        )
+    if not mapped and 0 < wait < SINGLE_AT_LEAST:
+        return warn(
+            "timeout-recovery",
+            f"I/O fails {wait} s after the session breaks, and there is no other path",
+            f"{mend}600, then log in again",
+            subject,
+        )
+    said = "for ever" if wait < 0 else f"{wait} s"
+    return ok("timeout-recovery", f"I/O waits {said} for a lost session", subject)
+
+
+def _noop(record: NodeRecord) -> Iterator[Finding]:
+    key = "node.conn[0].timeo.noop_out_interval"
+    if number_of(record.values.get(key)) == 0:
+        yield warn(
+            "timeout-noop",
+            "the session is never tried with a ping, so a dead array is noticed late",
+            f"iscsictl nodes set -T {record.target} {key}=5",
+            f"{record.target} {record.portal}",
+        )

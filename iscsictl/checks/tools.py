@@ -1,0 +1,98 @@
+"""The programs, their versions, and iscsid itself."""
+
+from collections.abc import Iterator
+
+from iscsictl.model.finding import Finding, fail, ok, skip, warn
+from iscsictl.model.host_facts import Machine
+
+_INSTALL = "apt install open-iscsi (dnf install iscsi-initiator-utils)"
+_PACKAGES = {
+    "sfdisk": "apt install fdisk (dnf install util-linux)",
+    "findmnt": "apt install util-linux",
+    "udevadm": "apt install udev",
+    "mkfs.ext4": "apt install e2fsprogs",
+    "multipath": "apt install multipath-tools (dnf install device-mapper-multipath)",
+}
+_STOPPED = frozenset("Tt")
+
+
+def check(machine: Machine) -> Iterator[Finding]:
+    """Tell whether the tools are there, of one version, and whether iscsid can work."""
+    for name in ("iscsiadm", "iscsid"):
+        program = machine.programs.get(name)
+        if program is None or program.path is None:
+            yield fail("tools-open-iscsi", f"{name} is not installed", _INSTALL, name)
+        else:
+            version = f" {program.version}" if program.version else ""
+            yield ok("tools-open-iscsi", f"{program.path}{version}", name)
+    yield from _versions(machine)
+    yield from _daemon(machine)
+    for name, mend in _PACKAGES.items():
+        if name == "multipath":
+            continue
+        program = machine.programs.get(name)
+        if program is not None and program.path is None:
+            yield warn("tools-disk", f"{name} is not installed", mend, name)
+
+
+def _versions(machine: Machine) -> Iterator[Finding]:
+    known = {
+        name: program.version
+        for name in ("iscsiadm", "iscsid")
+        if (program := machine.programs.get(name)) is not None and program.version
+    }
+    if len(set(known.values())) > 1:
+        said = ", ".join(f"{name} is {version}" for name, version in known.items())
+        yield fail(
+            "tools-versions",
+            f"{said}: they do not understand each other",
+            f"install both from one package: {_INSTALL}",
+        )
+    elif len(known) == 2:
+        yield ok("tools-versions", f"both are {known['iscsiadm']}")
+    if machine.iscsid is not None and machine.iscsid.replaced:
+        yield warn(
+            "tools-versions",
+            f"iscsid (pid {machine.iscsid.pid}) runs from a file that was replaced since",
+            "systemctl restart iscsid.service (sessions stay up); doctor never does it itself",
+            "iscsid",
+        )
+
+
+def _daemon(machine: Machine) -> Iterator[Finding]:
+    daemon = machine.iscsid
+    socket = machine.systemd.units.get("iscsid.socket")
+    if daemon is None:
+        if machine.listing.sessions:
+            yield fail(
+                "iscsid-running",
+                "iscsid does not run: sessions that break are not brought back",
+                "systemctl start iscsid.service",
+            )
+        elif socket is not None and socket.enabled and not socket.masked:
+            yield ok("iscsid-running", "iscsid is started by its socket when it is needed")
+        else:
+            yield warn("iscsid-running", "iscsid does not run", "systemctl start iscsid.service")
+        return
+    if daemon.state in _STOPPED:
+        yield fail(
+            "iscsid-answers",
+            f"iscsid (pid {daemon.pid}) is stopped (state {daemon.state}) and does not answer",
+            "kill -CONT $(pidof iscsid)",
+        )
+    elif daemon.state == "D":
+        yield fail(
+            "iscsid-answers",
+            f"iscsid (pid {daemon.pid}) hangs in the kernel (state D)",
+            f"see where: cat /proc/{daemon.pid}/stack; mend the path to the array",
+        )
+    elif machine.iscsid_error is not None:
+        yield fail(
+            "iscsid-answers",
+            machine.iscsid_error,
+            "look at: journalctl -u iscsid; then: systemctl restart iscsid.service",
+        )
+    elif not machine.root and machine.listing.sessions:
+        yield skip("iscsid-answers", "only root can ask iscsid", "sudo iscsictl doctor")
+    else:
+        yield ok("iscsid-running", f"pid {daemon.pid}")

@@ -1,0 +1,224 @@
+"""`plan` and `apply`: a file of volumes, all of them worked on side by side."""
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from iscsictl.cli.commands.attach import owner_ids
+from iscsictl.cli.credentials import account, read_secret
+from iscsictl.cli.options import Number, Settings, changing, common, complain, need_root, remark
+from iscsictl.engine.errands import Errands
+from iscsictl.engine.parallel.scheduler import AT_ONCE, converge_all, foresee
+from iscsictl.engine.parallel.shared_context import Shared
+from iscsictl.errors import Exit, RefusedError, UsageError
+from iscsictl.model.plan import Report
+from iscsictl.model.spec import AttachWish
+from iscsictl.model.volume import Volume
+from iscsictl.output.text import visible
+from iscsictl.output.views.apply import ManyPrinter, document
+from iscsictl.output.views.plan import StepPrinter
+from iscsictl.parse.toml import decoded, parse_toml, where
+from iscsictl.planner.volumes.apply import MisfitError, SavedPlan, read_saved, reasons, verdict
+from iscsictl.planner.volumes.file import read_volumes
+from iscsictl.system.block.disk_writer import new_uuid
+from iscsictl.system.io import signals
+from iscsictl.system.io.files import replace_file
+from iscsictl.system.io.host_lock import host_lock
+from iscsictl.system.mount.mounts import real
+
+Reports = Mapping[str, Report]
+_MAX_BYTES = 16 << 20
+
+
+def _parallel(command: Callable[..., None]) -> Callable[..., None]:
+    return click.option(
+        "--parallel", type=Number(1, 64), default=AT_ONCE, metavar="N",
+        show_default=False, help=f"How many volumes to work on at a time [{AT_ONCE}].",
+    )(command)  # fmt: skip
+
+
+@click.command("plan")
+@click.argument("file", metavar="FILE")
+@click.option("--out", metavar="FILE", help="Save the plan, for apply, in this file.")
+@_parallel
+@common
+def plan(settings: Settings, file: str, out: str | None, parallel: int) -> int:
+    """Show what apply would do with a file of volumes; exit 10 if there are changes.
+
+    Nothing is changed. What can only be seen after a login is a forecast. FILE is TOML; - reads
+    standard input. A saved plan has the file's text and what was seen, but no secrets.
+    """
+    need_root("plan")
+    many = _Many(settings, file, parallel)
+    reports = many.foresee()
+    if out is not None:
+        saved = document(reports, many.errands.wwids, many.text) + "\n"
+        replace_file(Path(out), saved.encode("utf-8", "surrogateescape"), mode=0o644)
+    return many.conclude(reports)
+
+
+@click.command("apply")
+@click.argument("file", metavar="FILE")
+@click.option("--plan", "saved", metavar="FILE", help="Do nothing that this saved plan has not.")
+@_parallel
+@changing
+@common
+def apply(settings: Settings, file: str, saved: str | None, parallel: int) -> int:
+    r"""Bring all volumes of a file about, side by side.
+
+    Each volume is what attach makes of the same options. One that fails is taken back alone,
+    the others are done (exit 4). What is already so is left alone; a run that was stopped is
+    finished by the same command. FILE is TOML or a plan that was saved; - reads standard input.
+
+    \b
+    [[volume]]
+    name    = "mail"
+    portals = ["192.0.2.5"]
+    target  = "iqn.2001-04.com.example:mail"
+    lun     = 0
+    chap    = { user = "me", secret-file = "/etc/iscsictl/mail.secret" }
+    fs      = "ext4"
+    mount   = "/srv/mail"
+
+    Other keys: mutual, iface, table, fs-label, options, owner, mode, required-by, wwid, set,
+    boot, adopt, over-nonempty, verify-blank. No key wipes a disk.
+    """
+    need_root("apply")
+    many = _Many(settings, file, parallel, saved)
+    if settings.dry_run:
+        return many.conclude(many.foresee())
+    return many.conclude(many.converge())
+
+
+class _Many:
+    """The volumes of a file, and how they are worked on and shown."""
+
+    def __init__(
+        self, settings: Settings, file: str, parallel: int, saved: str | None = None
+    ) -> None:
+        self.settings = settings
+        self.parallel = parallel
+        self.text, plan_ = _read(file)
+        if saved is not None:
+            plan_ = read_saved(_text_of(saved), saved)
+            if plan_.text != self.text:
+                raise UsageError(
+                    f"{saved} was not made from {file} as it is now",
+                    hint=f"make it anew: iscsictl plan {file} --out {saved}",
+                )
+        name = "standard input" if file == "-" else file
+        toml, places = parse_toml(self.text, name)
+        volumes = read_volumes(toml, places, name, real)
+        wishes = {
+            volume.name: _wish(volume, where(name, places.get(("volume", number, "owner"), (1, 1))))
+            for number, volume in enumerate(volumes)
+        }
+        self.saved = plan_
+        self.errands = Errands(volumes, wishes, plan_)
+        self.printer = StepPrinter(
+            output=settings.output, quiet=settings.quiet, color=settings.color
+        )
+        self.many = ManyPrinter(list(wishes), self.printer)
+        self.context = Shared(settings.wait, settings.root, self._say, self.many.watch)
+
+    def _say(self, text: str) -> None:
+        if not self.settings.quiet:
+            self.printer.close()
+            remark(text)
+
+    def foresee(self) -> Reports:
+        """Return what would be done."""
+        signals.in_threads()
+        try:
+            reports = foresee(self.errands.all, self.context, self.parallel)
+        finally:
+            self.printer.close()
+        self.many.plan(reports)
+        return reports
+
+    def converge(self) -> Reports:
+        """Do it; with a saved plan only if all of it still fits."""
+        settings = self.settings
+        signals.defer()
+        try:
+            with host_lock(settings.wait, self._say, settings.root), self.context.waiter:
+                if self.saved is not None:
+                    reports = foresee(self.errands.all, self.context, self.parallel)
+                    for name, report in reports.items():
+                        if isinstance(report.error, MisfitError):
+                            text = f"{name}: {report.error.text}; nothing was done"
+                            raise RefusedError(text, hint=report.error.hint)
+                return converge_all(self.errands.all, self.context, self.many, self.parallel)
+        finally:
+            self.printer.close()
+
+    def conclude(self, reports: Reports) -> int:
+        """Print what came of it and return the exit code."""
+        settings = self.settings
+        if settings.output == "json":
+            click.echo(document(reports, self.errands.wwids, self.text))
+        elif settings.output == "tsv":
+            for name, report in reports.items():
+                for step in (outcome.step for outcome in report.outcomes):
+                    words = (name, step.status.value, step.action.verb, step.subject)
+                    click.echo("\t".join(map(visible, words)))
+        else:
+            self.many.end(reports)
+        for note in reasons(reports, quiet=settings.quiet):
+            remark(note)
+        sys.stdout.flush()
+        error = verdict(reports)
+        if error is not None:
+            return complain(error.text, error.hint, error.exit)
+        pending = any(report.pending for report in reports.values())
+        return int(Exit.PENDING if pending else Exit.DONE)
+
+
+def _read(file: str) -> tuple[str, SavedPlan | None]:
+    """Return the text of a file of volumes, and the saved plan if it was one."""
+    text = _text_of(file)
+    if not text.lstrip().startswith("{"):
+        return text, None
+    saved = read_saved(text, file, or_volumes=True)
+    return saved.text, saved
+
+
+def _text_of(file: str) -> str:
+    try:
+        if file == "-":
+            data = sys.stdin.buffer.read(_MAX_BYTES + 1)
+        else:
+            with Path(file).open("rb") as stream:
+                data = stream.read(_MAX_BYTES + 1)
+    except OSError as error:
+        raise UsageError(f"{file}: {error.strerror}") from None
+    if len(data) > _MAX_BYTES:
+        raise UsageError(
+            f"{file}: it is larger than {_MAX_BYTES >> 20} MiB", hint="part it into several files"
+        )
+    return decoded(data, "standard input" if file == "-" else file)
+
+
+def _wish(volume: Volume, place: str) -> AttachWish:
+    """Return the wish of a volume with what only this host knows: secrets and numbers.
+
+    `place` says where its owner stands.
+    """
+    values: dict[str, Any] = {"uuid": new_uuid()}
+    chap, mutual = volume.chap, volume.mutual
+    if chap is not None and chap.secret_file is not None:
+        whose = f"volume {volume.name}: chap"
+        theirs = mutual.secret_file if mutual is not None else None
+        values["account"] = account(
+            chap.user,
+            read_secret(chap.secret_file, prompt=False, whose=whose),
+            mutual.user if mutual is not None else None,
+            read_secret(theirs, prompt=False, whose=f"volume {volume.name}: mutual"),
+        )
+    if volume.owner is not None:
+        values["uid"], values["gid"] = owner_ids(volume.owner, f"{place}: owner")
+    return replace(volume.wish, **values)

@@ -1,0 +1,242 @@
+"""`attach` and `detach`: the two ends of a LUN's life on this host."""
+
+import grp
+import pwd
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import Any, Final, TypeVar
+
+import click
+
+from iscsictl.cli.credentials import judge_account
+from iscsictl.cli.options import Number, Settings, changing, common, need_root
+from iscsictl.cli.places import named
+from iscsictl.cli.runner import ask, carry_out
+from iscsictl.cli.selectors import account_options, portal, take_account
+from iscsictl.engine.reconcile import Task
+from iscsictl.errors import UsageError
+from iscsictl.model import values
+from iscsictl.model.names import DEFAULT_IFACE
+from iscsictl.model.spec import AttachWish, Consent, DetachWish
+from iscsictl.observers import attach as attach_observer
+from iscsictl.parse.record import checked
+from iscsictl.planner.attach.attach import plan_attach
+from iscsictl.planner.attach.detach import plan_detach
+from iscsictl.system.block.disk_writer import new_uuid
+from iscsictl.system.mount.mounts import real
+
+Given = TypeVar("Given")
+Value = TypeVar("Value")
+_LAST_ID: Final = 2**32 - 2
+
+
+def _id(text: str, look_up: Callable[[str], int]) -> int | None:
+    if not text:
+        return None
+    return int(text) if re.fullmatch(r"[0-9]{1,10}", text) else look_up(text)
+
+
+def owner_ids(text: str, what: str) -> tuple[int | None, int | None]:
+    """Return the numbers of USER:GROUP; None for the half that is not there.
+
+    The last number of 32 bits is nobody's: chown(2) takes it for -1, which changes nothing.
+    """
+    user, _, group = text.partition(":")
+    if not user and not group:
+        raise UsageError(f"{what} {text}: expected USER:GROUP, or one of them")
+    try:
+        uid = _id(user, lambda name: pwd.getpwnam(name).pw_uid)
+        gid = _id(group, lambda name: grp.getgrnam(name).gr_gid)
+    except (KeyError, ValueError):
+        raise UsageError(f"{what} {text}: there is no such user or group") from None
+    for number in (uid, gid):
+        if number is not None and number > _LAST_ID:
+            raise UsageError(f"{what} {text}: no user or group has a number above {_LAST_ID}")
+    return uid, gid
+
+
+def _judged(option: str, judge: Callable[[Given], Value], given: Given | None) -> Value | None:
+    try:
+        return None if given is None else judge(given)
+    except ValueError as error:
+        raise UsageError(f"--{option} {error}") from None
+
+
+def _units(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(map(values.unit, names))
+
+
+def _values(pairs: tuple[str, ...]) -> dict[str, str]:
+    found = {}
+    for pair in pairs:
+        key, sign, value = pair.partition("=")
+        if not sign:
+            raise UsageError(f"--set {pair}: expected KEY=VALUE such as node.session.scan=manual")
+        _judged("set", values.record_key, key)
+        if values.is_secret_key(key):
+            raise UsageError(
+                f"--set {key}: a secret on the command line is seen by everybody",
+                hint="use --chap-secret-file or --chap-secret-prompt",
+            )
+        found[key] = checked(key, value)
+        _judged("set", partial(values.record_value, key), value)
+    return found
+
+
+@click.command("attach")
+@click.option(
+    "-p",
+    "--portal",
+    "portals",
+    type=portal,
+    multiple=True,
+    required=True,
+    metavar="ADDR[:PORT[,TPGT]]",
+    help="Where the array listens; several are tried in turn.",
+)
+@click.option("-T", "--target", metavar="IQN", help="The target, if the array has several.")
+@click.option("--lun", type=Number(0, values.MAX_LUN), help="The LUN, if the target has several.")
+@click.option(
+    "-I",
+    "--interface",
+    "iface",
+    default=DEFAULT_IFACE,
+    metavar="IFACE",
+    help="The iface to log in through.",
+)
+@account_options
+@click.option("--table", type=click.Choice(values.TABLES), help="Partition table to make [gpt].")
+@click.option("--fs", type=click.Choice(values.FILESYSTEMS), help="Filesystem to make.")
+@click.option("--fs-label", metavar="LABEL", help="Its label.")
+@click.option("--mount", metavar="DIR", help="Where to mount it, now and at boot.")
+@click.option("--options", "mount_options", metavar="OPTS", help="Mount options, comma separated.")
+@click.option("--owner", metavar="USER:GROUP", help="Owner of the mounted directory.")
+@click.option("--mode", metavar="MODE", help="Mode of the mounted directory, octal.")
+@click.option(
+    "--required-by",
+    multiple=True,
+    metavar="UNIT",
+    help="A unit that may only start with the mount there.",
+)
+@click.option("--wwid", metavar="WWID", help="The disk must have this WWID.")
+@click.option("--adopt", is_flag=True, help="Mount a filesystem that is there already.")
+@click.option("--wipe", is_flag=True, help="Destroy what is on the disk; needs --confirm.")
+@click.option("--confirm", metavar="WWID", help="The WWID of the disk to wipe.")
+@click.option(
+    "--set", "pairs", multiple=True, metavar="KEY=VALUE", help="A value of the node record."
+)
+@click.option("--no-boot", is_flag=True, help="Not again after a boot.")
+@click.option("--over-nonempty", is_flag=True, help="Mount over a directory that is not empty.")
+@click.option(
+    "--verify-blank",
+    type=click.Choice(["quick", "full"]),
+    default="quick",
+    help="How to prove that a disk is blank: full reads all of it.",
+)
+@click.option("--print-device", is_flag=True, help="Print the device's path alone.")
+@changing
+@common
+def attach(settings: Settings, **options: Any) -> int:
+    """Take a LUN from nothing to a mounted filesystem that survives a boot.
+
+    Finds the target, keeps its record and CHAP account, logs in, waits for the disk, makes a
+    partition and a filesystem if the disk is blank, mounts it and writes fstab. What is
+    already so is left alone; a run that was stopped is finished by the same command.
+    """  # fmt: skip
+    wish = _wish(options)
+    need_root("attach")
+    if wish.account is not None:
+        judge_account(settings, wish.account, wish.target)
+    return carry_out(settings, _task(settings, wish), device_only=options["print_device"])
+
+
+@click.command("detach")
+@click.argument("name", metavar="TARGET|DEVICE|DIR")
+@click.option("--lun", type=Number(0, values.MAX_LUN), help="Only this LUN of the target.")
+@click.option("--forget", is_flag=True, help="Delete the node records too.")
+@click.option("--lost", is_flag=True, help="The array is gone for ever; needs --confirm.")
+@click.option("--confirm", metavar="WWID", help="The WWID of the disk that is lost.")
+@changing
+@common
+def detach(
+    settings: Settings, name: str, lun: int | None, forget: bool, lost: bool, confirm: str | None
+) -> int:
+    """Unmount a LUN and let go of it, if nothing uses it.
+
+    Unmounts, ends the session if no other LUN of it is in use, keeps it from coming back at
+    boot and takes our line out of fstab. Who still uses the disk is named.
+    """
+    if lost != (confirm is not None):
+        raise UsageError(
+            "--lost and --confirm WWID go together",
+            hint="iscsictl ls -o json shows the WWID",
+        )
+    need_root("detach")
+    from iscsictl.observers.sessions import boots_from
+
+    booted = boots_from(settings.root)
+    wish = DetachWish(named(name), lun, forget, Consent(lost=confirm))
+    task = Task(
+        lambda context, before: attach_observer.for_detach(context, wish, before),
+        lambda inventory: plan_detach(inventory, wish, boots_from=booted),
+    )
+    return carry_out(settings, task)
+
+
+def _task(settings: Settings, wish: AttachWish) -> Task:
+    def grant(what: str) -> Task:
+        consent = replace(wish.consent, adopt=wish.consent.adopt or what == "adopt")
+        return _task(settings, replace(wish, consent=consent))
+
+    return Task(
+        lambda context, before: attach_observer.for_attach(context, wish, before),
+        lambda inventory: plan_attach(inventory, wish),
+        grant,
+        lambda question: ask(settings, question),
+    )
+
+
+def _wish(options: dict[str, Any]) -> AttachWish:
+    chap = take_account(options)
+    if options["wipe"] != (options["confirm"] is not None):
+        raise UsageError(
+            "--wipe and --confirm WWID go together",
+            hint="iscsictl ls -o json shows the WWID; compare it with the array's",
+        )
+    fs, label = options["fs"], options["fs_label"]
+    if label is not None and fs is None:
+        raise UsageError("--fs-label needs --fs")
+    if label is not None and (why := values.label_problem(label, fs)):
+        raise UsageError(f"--fs-label {label}: {why}")
+    if options["mount"] is None:
+        for name in ("mount_options", "owner", "mode", "required_by", "over_nonempty"):
+            if options[name]:
+                flag = "options" if name == "mount_options" else name.replace("_", "-")
+                raise UsageError(f"--{flag} needs --mount")
+    uid, gid = None, None
+    if options["owner"] is not None:
+        uid, gid = owner_ids(options["owner"], "--owner")
+    return AttachWish(
+        portals=options["portals"],
+        uuid=new_uuid(),
+        target=options["target"],
+        lun=options["lun"],
+        iface=options["iface"],
+        account=chap,
+        table=options["table"],
+        fs=fs,
+        fs_label=label,
+        mount=_judged("mount", lambda text: real(values.directory(text)), options["mount"]),
+        options=_judged("options", values.mount_options, options["mount_options"]) or (),
+        uid=uid,
+        gid=gid,
+        mode=_judged("mode", values.mode_bits, options["mode"]),
+        required_by=_judged("required-by", _units, options["required_by"]) or (),
+        wwid=options["wwid"],
+        values=_values(options["pairs"]),
+        boot=not options["no_boot"],
+        full_probe=options["verify_blank"] == "full",
+        consent=Consent(options["adopt"], options["confirm"], options["over_nonempty"]),
+    )

@@ -1,0 +1,69 @@
+"""`boot`: the table in which the firmware says from which LUN the machine boots."""
+
+import sys
+
+import click
+
+from iscsictl.cli.options import Settings, changing, common, need_root
+from iscsictl.cli.runner import carry_out
+from iscsictl.errors import NotFoundError
+from iscsictl.model.actions import FirmwareLogin
+from iscsictl.model.listing import Session
+from iscsictl.model.plan import Plan
+from iscsictl.observers import host
+from iscsictl.output.terminal import screen_of
+from iscsictl.output.views.host import show_boot
+from iscsictl.parse.firmware import BootEntry
+from iscsictl.planner.builder import Draft
+from iscsictl.system.context import Context
+from iscsictl.system.iscsi.firmware_boot import read_boot_entries
+from iscsictl.system.iscsi.sessions import read_sessions
+
+Seen = tuple[tuple[BootEntry, ...], tuple[Session, ...]]
+
+
+@click.group("boot")
+def boot() -> None:
+    """Show and use the firmware's boot table (iBFT)."""
+
+
+@boot.command("show")
+@common
+def show(settings: Settings) -> int:
+    """Show the firmware's targets, NICs and account names; secrets are never shown."""
+    entries = read_boot_entries(settings.root)
+    show_boot(entries, screen_of(sys.stdout, settings.color), settings.output)
+    if not entries and settings.output == "table" and not settings.quiet:
+        click.echo(
+            "iscsictl: the firmware has no boot table (or the module iscsi_ibft is not loaded)",
+            err=True,
+        )
+    return 0
+
+
+@boot.command("login")
+@changing
+@common
+def login(settings: Settings) -> int:
+    """Log in to the targets of the firmware's table; those that are logged in stay so."""
+    need_root("boot login")
+    return carry_out(settings, host.task(_look, _think))
+
+
+def _look(context: Context) -> Seen:
+    return read_boot_entries(context.root), read_sessions(context.root)
+
+
+def _think(seen: Seen) -> Plan:
+    entries, sessions = seen
+    targets = sorted({entry.target for entry in entries if entry.target})
+    if not targets:
+        error = NotFoundError(
+            "the firmware has no boot table", hint="load its module: modprobe iscsi_ibft"
+        )
+        return Plan(refusal=error)
+    draft = Draft()
+    there = {session.target for session in sessions}
+    draft.add(FirmwareLogin(), ", ".join(targets), "the firmware's table names it",
+              done=set(targets) <= there)  # fmt: skip
+    return Plan(tuple(draft.steps))

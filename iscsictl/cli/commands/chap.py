@@ -1,0 +1,325 @@
+"""`chap`: set, clear, show and judge CHAP accounts, and make secrets."""
+
+import json
+import socket
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from iscsictl.checks import secret_strength
+from iscsictl.cli.credentials import ask_secret, judge_account, read_text
+from iscsictl.cli.options import Settings, changing, common, need_root, remark
+from iscsictl.cli.selectors import (
+    account_options,
+    by_target,
+    choice_of,
+    portal,
+    take_account,
+    whole,
+)
+from iscsictl.errors import Exit, IscsictlError, UsageError
+from iscsictl.model.inventory import Inventory
+from iscsictl.model.names import Portal
+from iscsictl.model.record import NodeRecord
+from iscsictl.model.secret import Secret
+from iscsictl.model.spec import Account
+from iscsictl.observers import sessions as looking
+from iscsictl.output.terminal import screen_of
+from iscsictl.output.text import visible
+from iscsictl.output.views import nodes
+from iscsictl.parse.iscsid_conf import conf_values
+from iscsictl.planner.iscsi.records import plan_default_account, plan_discovery_account, plan_values
+from iscsictl.planner.selection.records import Choice, chosen_records
+from iscsictl.system.context import Context
+from iscsictl.system.io.files import read_file
+from iscsictl.system.iscsi import discovery, nodedb, secret_reuse
+from iscsictl.system.iscsi.nodedb_write import chap_changes
+
+ALGORITHMS = {name.lower(): name for name in ("MD5", "SHA1", "SHA256", "SHA3-256")}
+NODE = "node.session"
+# A discovery record has it by this name, too: idbm.c "reusing SESSION_CHAP_ALGS".
+CHAP_ALGS = f"{NODE}.auth.chap_algs"
+KEEPS = "the session that is up keeps its account until the next login"
+
+
+@click.group("chap")
+def chap() -> None:
+    """Set, clear, show and judge CHAP accounts; make secrets."""
+
+
+def _where(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options that say whose account is meant."""
+    command = click.option(
+        "--default", "defaults", is_flag=True, help="The account that new records get."
+    )(command)
+    command = click.option(
+        "--discovery", "asked", type=portal, metavar="ADDR[:PORT]",
+        help="The account for asking this portal for its targets.",
+    )(command)  # fmt: skip
+    return by_target(command)
+
+
+def _algorithms(_ctx: click.Context, _param: click.Parameter, text: str | None) -> str | None:
+    if text is None:
+        return None
+    names = [name.strip().lower() for name in text.split(",")]
+    unknown = [name for name in names if name not in ALGORITHMS]
+    if unknown or len(set(names)) < len(names):
+        raise click.BadParameter(
+            f"{text!r}: expected names out of {','.join(ALGORITHMS.values())}, best first"
+        )
+    return ",".join(ALGORITHMS[name] for name in names)
+
+
+def _method(_ctx: click.Context, _param: click.Parameter, name: str) -> str:
+    if name != "CHAP":
+        raise click.BadParameter(
+            f"{name} is in the iSCSI standard, but not in open-iscsi; use CHAP"
+        )
+    return name
+
+
+@chap.command("set")
+@_where
+@account_options
+@click.option(
+    "--algorithms",
+    callback=_algorithms,
+    metavar="LIST",
+    help="Digests to offer, best first: MD5,SHA1,SHA256,SHA3-256.",
+)
+@click.option(
+    "--method",
+    type=click.Choice(
+        ["CHAP", "SRP", "KRB5", "Kerberos", "SPKM", "SPKM1", "SPKM2"], case_sensitive=False
+    ),
+    default="CHAP",
+    callback=_method,
+    expose_value=False,
+    help="The method; open-iscsi has CHAP only.",
+)
+@changing
+@common  # fmt: skip
+def set_(settings: Settings, algorithms: str | None, **options: Any) -> int:
+    """Set the account of a target, of all records of a portal, of discovery, or the default.
+
+    Without --mutual-user the array's account is cleared. It holds from the next login on.
+    """
+    given = take_account(options)
+    if given is None and algorithms is None:
+        raise UsageError("give an account: --user NAME and --secret-file FILE or --secret-prompt")
+    place = _place(settings, options)
+    need_root("chap set")
+    if given is not None:
+        judge_account(settings, given, place.target if isinstance(place, Choice) else None)
+    return _write(settings, place, _changes(given, algorithms, place))
+
+
+@chap.command("clear")
+@_where
+@changing
+@common
+def clear(settings: Settings, **options: Any) -> int:
+    """Take the account away, both directions: the next login is without CHAP."""
+    place = _place(settings, options)
+    need_root("chap clear")
+    prefix = discovery.PREFIX if isinstance(place, Portal) else NODE
+    return _write(settings, place, chap_changes(None, None, prefix=prefix))
+
+
+Place = Choice | Portal | None
+
+
+def _place(settings: Settings, options: dict[str, Any]) -> Place:
+    """Return whose account is meant: records, a discovery portal, or (None) the defaults."""
+    asked, defaults = options.pop("asked"), options.pop("defaults")
+    choice = choice_of(settings, options)
+    named = choice.target is not None or choice.portal is not None
+    if named + (asked is not None) + defaults != 1:
+        raise UsageError(
+            "say whose account is meant: -T TARGET, -p PORTAL, --discovery ADDR or --default"
+        )
+    return None if defaults else asked or choice
+
+
+def _changes(given: Account | None, algorithms: str | None, place: Place) -> looking.Changes:
+    prefix = discovery.PREFIX if isinstance(place, Portal) else NODE
+    changes: dict[str, Any] = {}
+    if given is not None:
+        changes |= chap_changes(
+            given.user, given.secret, given.mutual_user, given.mutual_secret, prefix=prefix
+        )
+    if algorithms is not None:
+        changes[CHAP_ALGS] = algorithms
+    return changes
+
+
+def _write(settings: Settings, place: Place, changes: looking.Changes) -> int:
+    contexts: list[Context] = []
+
+    def look(context: Context, _: Inventory | None) -> Inventory:
+        contexts[:] = [context]
+        if isinstance(place, Choice):
+            return looking.for_records(context, place, changes)
+        return Inventory()
+
+    def think(inventory: Inventory) -> Any:
+        if isinstance(place, Choice):
+            return plan_values(inventory, place, changes, note=KEEPS)
+        if place is None:
+            wrong = looking.defaults_unsettled(contexts[0], changes)
+            return plan_default_account(wrong=wrong, changes=changes)
+        there, wrong = looking.discovery_unsettled(contexts[0], place, changes)
+        return plan_discovery_account(place, there=there, wrong=wrong, changes=changes)
+
+    return whole(settings, look, think)
+
+
+@chap.command("show")
+@by_target
+@common
+def show(settings: Settings, **options: Any) -> int:
+    """Show account names, which secrets are set and the algorithms; never a secret."""
+    choice = choice_of(settings, options)
+    need_root("chap show")
+    context = Context(settings.wait, settings.root)
+    everything = choice == Choice(interactive=choice.interactive)
+    inventory = looking.for_records(context)
+    records = inventory.records if everything else chosen_records(inventory, choice)
+    accounts = [_of_record(record) for record in records]
+    if everything:
+        accounts += _elsewhere(context)
+    warnings = [
+        f"{', '.join(group)} share a secret: who knows one knows the others"
+        for group in secret_reuse.shared(inventory.records)
+        if everything or any(record.target in group for record in records)
+    ]
+    screen = screen_of(sys.stdout, settings.color)
+    nodes.show_accounts(accounts, warnings, screen, settings.output)
+    if settings.output != "json" and not settings.quiet:
+        for warning in warnings:
+            remark(f"warning: {warning}")
+        if not accounts:
+            click.echo("iscsictl: there are no records", err=True)
+    sys.stdout.flush()
+    return 0
+
+
+def _of_record(record: NodeRecord) -> nodes.Account:
+    return nodes.Account(
+        "node", record.target, record.portal, record.iface, record.username, record.has_secret,
+        record.username_in, record.has_secret_in, record.chap_algs,
+    )  # fmt: skip
+
+
+def _elsewhere(context: Context) -> Iterable[nodes.Account]:
+    for record in nodedb.read_discovery_records(context.db):
+        if record.kind == "sendtargets":
+            yield _of_values("discovery", record.portal, record.values, discovery.PREFIX)
+    data = read_file(discovery.defaults_path(context.root)) or b""
+    values = conf_values(data.decode("utf-8", "surrogateescape"))
+    yield _of_values("default", None, values, NODE)
+
+
+def _of_values(kind: str, where: Portal | None, values: Any, prefix: str) -> nodes.Account:
+    auth = f"{prefix}.auth."
+    algorithms = tuple(filter(None, values.get(CHAP_ALGS, "").split(",")))
+    return nodes.Account(
+        kind, None, where, None,
+        values.get(auth + "username"), auth + "password" in values,
+        values.get(auth + "username_in"), auth + "password_in" in values, algorithms,
+    )  # fmt: skip
+
+
+@chap.command("check")
+@click.option("--chap-user", "--user", "user", metavar="NAME", help="The name it goes with.")
+@click.option(
+    "--chap-secret-file",
+    "--secret-file",
+    "file",
+    metavar="FILE",
+    help="The secret; - reads standard input.",
+)
+@click.option(
+    "--chap-secret-prompt",
+    "--secret-prompt",
+    "prompt",
+    is_flag=True,
+    help="Ask for it (so it does without --secret-file).",
+)
+@click.option(
+    "--mutual-secret-file",
+    "other_file",
+    metavar="FILE",
+    help="The secret of the other direction: it must be another one.",
+)
+@common
+def check(
+    settings: Settings, user: str | None, file: str | None, prompt: bool, other_file: str | None
+) -> int:  # fmt: skip
+    """Judge a secret that you may choose: by the standard, open-iscsi, known arrays and guessers.
+
+    Exit code 9 if another should be chosen. One that the array dictates can be set all the
+    same: chap set only warns then. With root it is compared with the secrets of the records.
+    """
+    if file is not None and prompt:
+        raise UsageError("give a file or a prompt, not both")
+    if file == other_file == "-":
+        raise UsageError("standard input can give one secret only")
+    secret = ask_secret("CHAP secret") if file is None else read_text(file, "CHAP secret")
+    other = None if other_file is None else read_text(other_file, "CHAP secret of the array")
+    verdicts = [
+        *secret_strength.judge(
+            secret, user=user, other=other, made=True, words=[socket.gethostname()]
+        ),
+        *_in_records(settings, secret),
+    ]
+    if settings.output == "json":
+        rows = [{"level": v.level, "id": v.id, "text": v.text} for v in verdicts]
+        document = {"schema": "iscsictl.chap-check/1", "verdicts": rows}
+        click.echo(json.dumps(document, indent=1))
+    elif not settings.quiet:
+        for verdict in verdicts:
+            level = f"{verdict.level}\t" if settings.output == "tsv" else f"{verdict.level:<8}"
+            click.echo(level + visible(verdict.text))
+        if not verdicts and settings.output == "table":
+            click.echo("ok")
+    return int(Exit.REFUSED if secret_strength.refused(verdicts) else Exit.DONE)
+
+
+def _in_records(settings: Settings, text: str) -> Iterable[secret_strength.Verdict]:
+    """Tell which targets have this secret already, where the records may be read."""
+    try:
+        secret, records = Secret(text), nodedb.read_records(nodedb.find_db(settings.root))
+    except (ValueError, IscsictlError):
+        return
+    targets = secret_reuse.others_with(secret, records)
+    if targets:
+        yield secret_strength.shared_with(targets)
+
+
+@chap.command("generate")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write it to this new file, mode 0600, in place of standard output.",
+)
+@common  # fmt: skip
+def generate(settings: Settings, out: Path | None) -> int:
+    """Make a secret of 96 random bits that every known array takes."""
+    secret = secret_strength.generate()
+    if out is None:
+        if settings.output == "json":
+            raise UsageError("no secret goes into JSON", hint="write it to a file with --out FILE")
+        click.echo(secret.reveal())
+        return 0
+    secret_reuse.create_secret_file(out, secret)
+    if settings.output == "json":
+        click.echo(json.dumps({"schema": "iscsictl.chap-generate/1", "file": str(out)}))
+    elif not settings.quiet:
+        click.echo(f"iscsictl: the secret is in {out}", err=True)
+    return 0

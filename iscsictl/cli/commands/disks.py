@@ -1,0 +1,340 @@
+"""`disk`: the list of disks, one closely, partition tables, filesystems, growth."""
+
+import re
+import sys
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from iscsictl.cli.commands.nodes import GroupWithDefault
+from iscsictl.cli.options import Number, Settings, changing, common, need_root
+from iscsictl.cli.runner import ask, carry_out
+from iscsictl.engine.reconcile import Task
+from iscsictl.errors import Exit, UsageError
+from iscsictl.model import values
+from iscsictl.model.plan import Plan
+from iscsictl.model.spec import Consent
+from iscsictl.observers.disks import Look, disk_rows, observe, task
+from iscsictl.output.terminal import screen_of
+from iscsictl.output.views.disks import print_disk, print_disks, print_problems, print_types
+from iscsictl.planner.disks.format import MkfsWish, plan_grow, plan_label, plan_mkfs
+from iscsictl.planner.disks.layout import Problem, problems
+from iscsictl.planner.disks.partitions import (
+    AddWish,
+    plan_add,
+    plan_bootable,
+    plan_remove,
+    plan_type,
+)
+from iscsictl.planner.selection.disks import DiskInventory
+from iscsictl.system.block import partition_table
+from iscsictl.system.context import Context
+
+FILESYSTEMS = ["ext2", "ext3", "ext4", "xfs", "btrfs", "vfat", "swap"]
+_UNITS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40, "P": 50}
+
+by_lun = click.option(
+    "--lun", type=Number(0, values.MAX_LUN), help="The LUN, where DISK is a target."
+)
+
+
+def amount(text: str) -> tuple[int, bool]:
+    """Read 10G, 500MiB or 2048s (sectors): the number, and whether it counts sectors."""
+    match = re.fullmatch(r"([0-9]{1,18})(?:([KMGTP])(?:iB)?|([sS]))", text)
+    if match is None:
+        raise click.BadParameter(f"{text!r} is not a size such as 10G, 500M or 2048s (sectors)")
+    if match[3]:
+        return int(match[1]), True
+    return int(match[1]) << _UNITS[match[2]], False
+
+
+def consent(wipe: bool, confirm: str | None) -> Consent:
+    """Return what --wipe and --confirm agree to. Raises UsageError for one without the other."""
+    if wipe != (confirm is not None):
+        raise UsageError(
+            "--wipe and --confirm WWID go together",
+            hint="iscsictl disk ls shows the WWID; compare it with the array's",
+        )
+    return Consent(wipe=confirm)
+
+
+def destroying(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command --wipe and --confirm."""
+    command = click.option(
+        "--confirm", metavar="WWID", help="The disk whose content --wipe may destroy."
+    )(command)
+    return click.option("--wipe", is_flag=True, help="Destroy what is on it.")(command)
+
+
+@click.group("disk", cls=GroupWithDefault)
+def disk() -> None:
+    """Look at the disks of iSCSI sessions; make partitions and filesystems, and grow them.
+
+    DISK is a device, a WWID, the UUID or mount point of a filesystem, or TARGET with --lun.
+    """
+
+
+@disk.command("ls")
+@common
+def ls(settings: Settings) -> int:
+    """List all disks of sessions: size, sectors, partition table, filesystems, users."""
+    rows = disk_rows(Context(settings.wait, settings.root))
+    if not rows and settings.output == "table" and not settings.quiet:
+        click.echo("no disks", err=True)
+    print_disks(rows, screen_of(sys.stdout, settings.color), settings.output)
+    return int(Exit.DONE)
+
+
+@disk.command("show")
+@click.argument("name", metavar="DISK")
+@by_lun
+@common
+def show(settings: Settings, name: str, lun: int | None) -> int:
+    """Show one disk: topology, partition table in sectors, who uses it, what was found on it."""
+    need_root("reading a disk")
+    look = Look(name, lun, settings.interactive, whole=True, content=True, table=True)
+    inventory = observe(Context(settings.wait, settings.root), look, None)
+    table = inventory.facts.table
+    names = partition_table.type_names(table.label) if table is not None else {}
+    print_disk(inventory, names, screen_of(sys.stdout, settings.color), settings.output)
+    return int(Exit.DONE)
+
+
+@disk.command("label")
+@click.argument("name", metavar="DISK")
+@click.argument("table", type=click.Choice(partition_table.KINDS))
+@by_lun
+@destroying
+@changing
+@common
+def label(
+    settings: Settings, name: str, table: str, lun: int | None, wipe: bool, confirm: str | None
+) -> int:
+    """Write an empty partition table on a blank disk: gpt, dos, bsd or sun."""
+    agreed = consent(wipe, confirm)
+    need_root("disk label")
+    look = Look(name, lun, table=True, content=True)
+    return carry_out(settings, task(look, lambda seen: plan_label(seen, table, agreed)))
+
+
+@disk.command("mkfs")
+@click.argument("name", metavar="DISK|PARTITION")
+@click.option("--fs", type=click.Choice(FILESYSTEMS), required=True, help="Kind of filesystem.")
+@click.option("--label", "fs_label", metavar="LABEL", help="Its label.")
+@click.option("--uuid", "given", metavar="UUID", help="Its UUID; one is made if not given.")
+@click.option(
+    "--option", "options", multiple=True, metavar="ARG",
+    help="An argument for mkfs, such as --option=-E --option=nodiscard.",
+)  # fmt: skip
+@by_lun
+@destroying
+@changing
+@common
+def mkfs(settings: Settings, name: str, lun: int | None, **options: Any) -> int:
+    """Make a filesystem, or swap, on a blank disk or partition."""
+    fs, fs_label = options["fs"], options["fs_label"]
+    if fs_label is not None and (why := values.label_problem(fs_label, fs)):
+        raise UsageError(f"--label {fs_label!r}: {why}")
+    wish = MkfsWish(
+        fs,
+        _uuid(fs, options["given"]),
+        options["given"] is not None,
+        fs_label,
+        _extra(fs, options["options"]),
+        consent(options["wipe"], options["confirm"]),
+    )
+    need_root("disk mkfs")
+    look = Look(name, lun, content=True, table=True)
+    return carry_out(settings, task(look, lambda seen: plan_mkfs(seen, wish)))
+
+
+def _uuid(fs: str, given: str | None) -> str:
+    if given is None:
+        made = str(uuid.uuid4())
+        return f"{made[:4]}-{made[4:8]}".upper() if fs == "vfat" else made
+    if fs == "vfat":
+        if not re.fullmatch(r"[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}", given):
+            raise UsageError(f"--uuid {given}: vfat has eight digits such as 1A2B-3C4D")
+        return given.upper()
+    try:
+        return str(uuid.UUID(given))
+    except ValueError:
+        raise UsageError(
+            f"--uuid {given}: not a UUID such as 6f2b1c1e-4a0f-4d0e-9b8a-0d4c2f6b7a11"
+        ) from None
+
+
+_OWN = {"ext": ("-U", "-L"), "xfs": ("-L",), "btr": ("-U", "-L"), "vfa": ("-i", "-n"),
+        "swa": ("-U", "-L")}  # fmt: skip
+
+
+def _extra(fs: str, options: tuple[str, ...]) -> tuple[str, ...]:
+    """Check what is handed on to mkfs: nothing that names a device, forces, or names the UUID."""
+    before = ""
+    for option in options:
+        if "/" in option or (not option.startswith("-") and Path(option).exists()):
+            raise UsageError(
+                f"--option {option}: a path or file is not handed on to mkfs",
+                hint="mkfs gets the one device that you named, and nothing else",
+            )
+        if not option.startswith("-") and not before.startswith("-"):
+            raise UsageError(f"--option {option}: what is no option must follow one")
+        force = option == "--force" or re.fullmatch(r"-[A-Za-z]*[Ff]", option)
+        if force and fs != "vfat":
+            raise UsageError(
+                f"--option {option}: mkfs is not forced; iscsictl judges what may be overwritten",
+                hint="to destroy what is there: --wipe --confirm WWID",
+            )
+        if option[:2] in _OWN[fs[:3]] or "uuid=" in option.lower():
+            raise UsageError(
+                f"--option {option}: UUID and label have options of their own",
+                hint="use --uuid and --label",
+            )
+        before = option
+    return options
+
+
+@disk.command("grow")
+@click.argument("name", metavar="DISK|DIR")
+@by_lun
+@changing
+@common
+def grow(settings: Settings, name: str, lun: int | None) -> int:
+    """Take in what the array added: the disk's size, its last partition, its filesystem.
+
+    The filesystem (ext2/3/4, xfs, btrfs) stays mounted meanwhile.
+    """
+    need_root("disk grow")
+    return carry_out(settings, task(Look(name, lun, growth=True), plan_grow))
+
+
+@disk.group("part")
+def part() -> None:
+    """Add, delete, retype, mark and verify partitions."""
+
+
+@part.command("add")
+@click.argument("name", metavar="DISK")
+@click.option("--size", type=amount, metavar="SIZE", help="How large: 10G, 500M, 2048s (sectors).")
+@click.option("--rest", is_flag=True, help="All that is free in the largest gap.")
+@click.option("--start", type=amount, metavar="PLACE", help="Where: 1M, 2048s [aligned].")
+@click.option("--type", "kind", default="linux", metavar="TYPE",
+              help="linux, lvm, raid, swap, efi, a code or a GUID [linux].")  # fmt: skip
+@click.option("--bootable", is_flag=True, help="Mark it bootable.")
+@click.option("--number", type=Number(1, 128), help="Its number [the first free one].")
+@by_lun
+@changing
+@common
+def add(settings: Settings, name: str, lun: int | None, **options: Any) -> int:
+    """Add a partition, aligned to what the disk likes.
+
+    An empty one of that size and type that is there already is enough: give --number to add
+    another.
+    """
+    size, start = options["size"], options["start"]
+    if (size is None) != options["rest"]:
+        raise UsageError("say how large: --size SIZE, or --rest")
+    size, size_in_sectors = size or (None, False)
+    start, start_in_sectors = start or (None, False)
+    wish = AddWish(
+        size, size_in_sectors, start, start_in_sectors,
+        options["kind"], options["bootable"], options["number"],
+    )  # fmt: skip
+    need_root("disk part add")
+    look = Look(name, lun, whole=True, table=True, content=True)
+    return carry_out(settings, task(look, lambda seen: plan_add(seen, wish, _names(seen))))
+
+
+def _names(seen: DiskInventory) -> dict[str, str]:
+    table = seen.facts.table
+    return partition_table.type_names(table.label) if table is not None else {}
+
+
+@part.command("rm")
+@click.argument("name", metavar="DISK")
+@click.argument("number", metavar="N", type=Number(1, 128))
+@by_lun
+@changing
+@common
+def rm(settings: Settings, name: str, number: int, lun: int | None) -> int:
+    """Delete partition N from the table, if nothing uses it."""
+    need_root("disk part rm")
+    look = Look(name, lun, whole=True, part=number, table=True, content=True)
+
+    def make(agreed: bool) -> Task:
+        def think(seen: DiskInventory) -> Plan:
+            return plan_remove(seen, number, consent=agreed)
+
+        return task(look, think, lambda _: make(True), lambda question: ask(settings, question))
+
+    return carry_out(settings, make(settings.yes))
+
+
+@part.command("type")
+@click.argument("name", metavar="[DISK", required=False)
+@click.argument("number", metavar="N", type=Number(1, 128), required=False)
+@click.argument("kind", metavar="TYPE]", required=False)
+@click.option("--list", "listed", type=click.Choice(["gpt", "dos", "sun"]),
+              help="List the types of such tables.")  # fmt: skip
+@by_lun
+@changing
+@common
+def type_(settings: Settings, name: str | None, number: int | None, kind: str | None,
+          listed: str | None, lun: int | None) -> int:  # fmt: skip
+    """Give partition N a type: linux, lvm, raid, swap, efi, a code, a GUID or a name."""
+    if listed is not None:
+        if name is not None:
+            raise UsageError("--list goes without DISK")
+        screen = screen_of(sys.stdout, settings.color)
+        print_types(listed, partition_table.type_names(listed), screen, settings.output)
+        return int(Exit.DONE)
+    if name is None or number is None or kind is None:
+        raise UsageError("say which: iscsictl disk part type DISK N TYPE, or --list gpt|dos|sun")
+    need_root("disk part type")
+    wanted, place = kind, number
+    look = Look(name, lun, whole=True, table=True)
+    return carry_out(
+        settings, task(look, lambda seen: plan_type(seen, place, wanted, _names(seen)))
+    )
+
+
+@part.command("bootable")
+@click.argument("name", metavar="DISK")
+@click.argument("number", metavar="N", type=Number(1, 128))
+@click.option("--off", is_flag=True, help="Not bootable any more.")
+@by_lun
+@changing
+@common
+def bootable(settings: Settings, name: str, number: int, off: bool, lun: int | None) -> int:
+    """Mark partition N bootable (dos: active; gpt: legacy BIOS bootable)."""
+    need_root("disk part bootable")
+    look = Look(name, lun, whole=True, table=True)
+    return carry_out(settings, task(look, lambda seen: plan_bootable(seen, number, on=not off)))
+
+
+@part.command("verify")
+@click.argument("name", metavar="DISK")
+@by_lun
+@common
+def verify(settings: Settings, name: str, lun: int | None) -> int:
+    """Check a partition table: overlaps, ends, alignment, the backup, what the kernel has."""
+    need_root("reading a disk")
+    look = Look(name, lun, settings.interactive, whole=True, table=True)
+    seen = observe(Context(settings.wait, settings.root), look, None)
+    device, facts = seen.one.disk.block.device, seen.facts
+    found: list[Problem] = []
+    if facts.table is None:
+        mend = f"make one: iscsictl disk label {device} gpt"
+        found.append(Problem("no-table", "fail", f"{device} has no partition table", mend))
+    else:
+        found += problems(facts.table, facts.total, facts.topology, facts.kernel)
+        if not found and facts.table.label != "bsd":
+            mend = f"look closer: sfdisk --verify {device}"
+            found += [
+                Problem("sfdisk", "fail", one, mend) for one in partition_table.verify(device)
+            ]
+    print_problems(device, found, screen_of(sys.stdout, settings.color), settings.output)
+    return int(Exit.ERROR if any(p.severity == "fail" for p in found) else Exit.DONE)

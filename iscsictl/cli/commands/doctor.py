@@ -1,0 +1,110 @@
+"""`doctor`: look at every link of the chain, say what is wrong and what mends it."""
+
+import sys
+from collections.abc import Callable
+
+import click
+
+from iscsictl.checks import examine
+from iscsictl.checks.ids import known
+from iscsictl.cli.options import Settings, changing, common_with, need_root
+from iscsictl.errors import Exit, UsageError
+from iscsictl.model.finding import Finding, Level, worst
+from iscsictl.model.host_facts import Machine
+from iscsictl.observers import doctor as looking
+from iscsictl.output.terminal import screen_of
+from iscsictl.output.views import doctor as doctor_view
+from iscsictl.system.context import Context
+
+
+@click.command("doctor")
+@click.option("--fix", is_flag=True, help="Mend what can be mended without harm.")
+@click.option("-a", "--all", "everything", is_flag=True, help="Show also what is in order.")
+@click.option(
+    "--ignore", "ignored", multiple=True, metavar="ID",
+    help="Leave out a check, or all whose ids begin so with ID-; can be repeated.",
+)  # fmt: skip
+@click.option(
+    "--only", multiple=True, metavar="ID", help="Only this check, or those of ID-; repeatable."
+)
+@changing
+@common_with("nagios", "prometheus")
+def doctor(
+    settings: Settings,
+    fix: bool,
+    everything: bool,
+    ignored: tuple[str, ...],
+    only: tuple[str, ...],
+) -> int:
+    """Check every link from the kernel to the filesystem, and say what mends it.
+
+    Looking changes nothing; without root, what only root can see is skipped. The exit code is 0
+    without a failure (warnings alone: 0) and 1 with one; with -o nagios it is that of a
+    monitoring plugin: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.
+
+    --fix clears a lock that was left behind, removes torn records, takes records away from
+    other users' eyes, enables the services of the boot and has systemd read what changed. It
+    restarts nothing and ends no session. Look first with --fix -n.
+    """
+    chosen = _chooser(only, ignored)
+    if settings.dry_run and not fix:
+        raise UsageError("-n goes with --fix: looking changes nothing anyway")
+    if not fix:
+        return _report(settings, chosen, everything=everything)
+    if settings.output in {"nagios", "prometheus"}:
+        raise UsageError(f"-o {settings.output} does not go with --fix")
+    need_root("doctor --fix")
+    from iscsictl.cli.runner import carry_out
+    from iscsictl.engine.tasks.doctor_fix import repairs
+
+    code = carry_out(settings, repairs(chosen))
+    if code or settings.dry_run:
+        return code
+    if settings.output == "table" and not settings.quiet:
+        return _report(settings, chosen, everything=everything)
+    return _exit(_findings(settings, chosen)[1])
+
+
+def _chooser(only: tuple[str, ...], ignored: tuple[str, ...]) -> Callable[[Finding], bool]:
+    unknown = [name for name in (*only, *ignored) if not known(name)]
+    if unknown:
+        raise UsageError(
+            f"there is no check {unknown[0]}", hint="the ids stand in front: iscsictl doctor --all"
+        )
+
+    def named(finding: Finding, names: tuple[str, ...]) -> bool:
+        return any(finding.id == name or finding.id.startswith(f"{name}-") for name in names)
+
+    return lambda finding: (not only or named(finding, only)) and not named(finding, ignored)
+
+
+def _findings(
+    settings: Settings, chosen: Callable[[Finding], bool]
+) -> tuple[Machine, tuple[Finding, ...]]:
+    machine = looking.look(Context(settings.wait, settings.root))
+    return machine, tuple(filter(chosen, examine(machine)))
+
+
+def _exit(findings: tuple[Finding, ...]) -> int:
+    return Exit.ERROR if worst(findings) is Level.FAIL else Exit.DONE
+
+
+def _report(
+    settings: Settings, chosen: Callable[[Finding], bool], *, everything: bool
+) -> int:  # fmt: skip
+    machine, findings = _findings(settings, chosen)
+    screen = screen_of(sys.stdout, settings.color)
+    code = int(_exit(findings))
+    if settings.output == "json":
+        screen.write(doctor_view.as_json(findings) + "\n")
+    elif settings.output == "tsv":
+        doctor_view.show_tsv(findings, screen)
+    elif settings.output == "nagios":
+        screen.write(doctor_view.nagios(findings) + "\n")
+        code = doctor_view.NAGIOS_EXIT[doctor_view.nagios_level(findings)]
+    elif settings.output == "prometheus":
+        screen.write(doctor_view.prometheus(findings, machine.now) + "\n")
+    elif not settings.quiet:
+        doctor_view.show(findings, screen, everything=everything)
+    sys.stdout.flush()
+    return code

@@ -1,0 +1,105 @@
+"""`explain`: what an error code or a pasted message means, and what to do."""
+
+import json
+import sys
+import textwrap
+
+import click
+
+from iscsictl.cli.options import Settings, common
+from iscsictl.errors import lookup as core
+from iscsictl.errors.codes import Cause, every
+
+_TITLES = {
+    "iscsiadm": "exit codes of iscsiadm",
+    "kernel": "connection errors of the kernel",
+    "login": "login status of the target (RFC 7143)",
+}
+
+
+@click.command("explain")
+@click.argument("what", nargs=-1)
+@common
+def explain(settings: Settings, what: tuple[str, ...]) -> int:
+    r"""Say what an error means, its usual cause and what to do.
+
+    WHAT is a code of iscsiadm (24), of the kernel (1020) or of a login (0x0201), several of them,
+    or the text of an error, one line or many; - reads the text from stdin. Without WHAT all codes
+    are listed.
+
+    \b
+    iscsictl explain 24
+    iscsictl explain "detected conn error (1020)"
+    journalctl -u iscsid -n 50 | iscsictl explain -
+    """
+    words = " ".join(what)
+    if words == "-":
+        words = sys.stdin.buffer.read().decode("utf-8", "replace") if sys.stdin else ""
+    causes = core.explain(words) if what else every()
+    if settings.output == "json":
+        document = {"schema": "iscsictl.explain/1", "causes": [_as_json(c) for c in causes]}
+        click.echo(json.dumps(document, indent=1))
+    elif settings.output == "tsv":
+        for c in causes:
+            click.echo(f"{c.kind}\t{c.shown}\t{c.name}\t{c.meaning}\t{c.usual_cause}\t{c.mend}")
+    elif what:
+        click.echo("\n\n".join(_card(cause) for cause in causes))
+    else:
+        click.echo(_all(causes))
+    return 0
+
+
+def _as_json(cause: Cause) -> dict[str, object]:
+    return {
+        "kind": cause.kind,
+        "code": cause.code,
+        "shown": cause.shown,
+        "name": cause.name,
+        "meaning": cause.meaning,
+        "usual_cause": cause.usual_cause,
+        "mend": cause.mend,
+        "exit": int(cause.exit),
+    }
+
+
+def _width() -> int:
+    import shutil
+
+    return max(40, min(100, shutil.get_terminal_size().columns)) if sys.stdout.isatty() else 100
+
+
+def _card(cause: Cause) -> str:
+    width = _width()
+    rows = [
+        ("meaning", cause.meaning),
+        ("usual cause", cause.usual_cause),
+        ("what to do", cause.mend),
+        ("iscsictl exits", str(int(cause.exit))),
+    ]
+    lines = [
+        textwrap.fill(
+            text,
+            width,
+            initial_indent=f"  {label:<15}",
+            subsequent_indent=" " * 17,
+            break_on_hyphens=False,
+        )
+        for label, text in rows
+    ]
+    return "\n".join([f"{cause.kind} {cause.shown}: {cause.name}", *lines])
+
+
+def _all(causes: tuple[Cause, ...]) -> str:
+    lines: list[str] = []
+    kind = ""
+    for cause in causes:
+        if cause.kind != kind:
+            kind = cause.kind
+            lines += ["", _TITLES[kind]] if lines else [_TITLES[kind]]
+        lines.append(
+            textwrap.fill(
+                cause.meaning, _width(),
+                initial_indent=f"  {cause.shown:>4}  ", subsequent_indent=" " * 8,
+            )
+        )  # fmt: skip
+    return "\n".join(lines)

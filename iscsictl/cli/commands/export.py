@@ -1,0 +1,37 @@
+"""`export`: the file of volumes of this host as it is."""
+
+import json
+
+import click
+
+from iscsictl.cli.options import Settings, common, need_root, remark
+from iscsictl.errors import Exit
+from iscsictl.observers.attach import for_export
+from iscsictl.output.text import visible
+from iscsictl.planner.volumes.export import export as collect
+from iscsictl.planner.volumes.export import render
+
+
+@click.command("export")
+@common
+def export(settings: Settings) -> int:
+    """Print the file of volumes of this host as it is.
+
+    Records, sessions and our lines of fstab, put together. Plan finds nothing to change in what
+    comes out, but for what is said on standard error: what had to be left out and why, and what
+    plan will still have to do, such as to mount what was unmounted. Secrets are not in it.
+    """
+    need_root("export")
+    found = collect(*for_export(settings.root))
+    if settings.output == "json":
+        whole = {"schema": "iscsictl.export/1", "volume": found.volumes}
+        click.echo(json.dumps(whole, indent=1))
+    elif settings.output == "tsv":
+        for row in found.volumes:
+            words = (row["name"], row["target"], row["lun"], row.get("mount", ""))
+            click.echo("\t".join(visible(str(word)) for word in words))
+    else:
+        click.echo(render(found), nl=False)
+    for note in () if settings.quiet else found.notes:
+        remark(note)
+    return int(Exit.DONE)

@@ -1,0 +1,87 @@
+"""`fstab`: the lines of /etc/fstab that are about iSCSI disks."""
+
+import sys
+
+import click
+
+from iscsictl.cli.commands.disks import by_lun
+from iscsictl.cli.commands.mount import options_of
+from iscsictl.cli.commands.nodes import GroupWithDefault
+from iscsictl.cli.options import Settings, changing, common, need_root
+from iscsictl.cli.places import directory, named
+from iscsictl.cli.runner import carry_out
+from iscsictl.errors import Exit
+from iscsictl.model.plan import Plan
+from iscsictl.observers.disks import Look, base, fstab_machine, lines_task, task
+from iscsictl.output.terminal import screen_of
+from iscsictl.output.views.fstab import print_findings, print_fstab
+from iscsictl.planner.disks.mounts import MountWish, plan_fstab_add, plan_fstab_rm
+from iscsictl.planner.safety.fstab_rules import behind, check_fstab
+from iscsictl.planner.selection.disks import DiskInventory
+from iscsictl.system.context import Context
+from iscsictl.system.mount import fstab_file, mounts
+
+
+@click.group("fstab", cls=GroupWithDefault)
+def fstab() -> None:
+    """Show, add, remove and check the lines of /etc/fstab."""
+
+
+@fstab.command("ls")
+@common
+def ls(settings: Settings) -> int:
+    """List the lines of /etc/fstab; those that iscsictl wrote are marked."""
+    lines = fstab_file.read_fstab(settings.root)
+    mounted = {m.path for m in mounts.mounted(settings.root)}
+    print_fstab(lines, mounted, screen_of(sys.stdout, settings.color), settings.output)
+    return int(Exit.DONE)
+
+
+@fstab.command("check")
+@common
+def check(settings: Settings) -> int:
+    """Find lines that would hang a boot or mount the wrong disk; each with what mends it."""
+    context = Context(settings.wait, settings.root)
+    inventory = base(context)
+    machine = behind(fstab_machine(context, inventory), inventory.disks, inventory.sessions)
+    findings = check_fstab(inventory.fstab, machine)
+    mounted = {m.path for m in mounts.mounted(settings.root)}
+    screen = screen_of(sys.stdout, settings.color)
+    if settings.output != "table" or not settings.quiet:
+        print_findings(inventory.fstab, findings, mounted, screen, settings.output)
+    failed = any(one.severity == "fail" for one in findings)
+    return int(Exit.ERROR if failed else Exit.DONE)
+
+
+@fstab.command("add")
+@click.argument("name", metavar="DISK")
+@click.argument("where", metavar="DIR|none")
+@click.option("--options", "mount_options", metavar="OPTS", help="Mount options besides our own.")
+@click.option("--no-boot", is_flag=True, help="Not mounted at boot.")
+@by_lun
+@changing
+@common
+def add(
+    settings: Settings, name: str, where: str, mount_options: str | None, no_boot: bool,
+    lun: int | None,
+) -> int:  # fmt: skip
+    """Write the line that mounts the filesystem of DISK on DIR at boot; `none` for swap."""
+    path = None if where in {"none", "swap"} else directory(where)
+    wish = MountWish(path, options_of(mount_options), boot=not no_boot)
+    need_root("fstab add")
+    look = Look(name, lun, directory=path)
+    return carry_out(settings, task(look, lambda seen: plan_fstab_add(seen, wish)))
+
+
+@fstab.command("rm")
+@click.argument("name", metavar="DIR|UUID")
+@changing
+@common
+def rm(settings: Settings, name: str) -> int:
+    """Take our lines for a directory or a filesystem out; what is mounted stays mounted."""
+    need_root("fstab rm")
+
+    def think(seen: DiskInventory) -> Plan:
+        return plan_fstab_rm(seen, named(name))
+
+    return carry_out(settings, lines_task(think))

@@ -1,0 +1,139 @@
+"""`iface`: which kinds of initiator there are, and through which NIC to log in."""
+
+import re
+import sys
+from collections.abc import Callable
+
+import click
+
+from iscsictl.cli.options import Settings, changing, common, need_root
+from iscsictl.cli.runner import carry_out
+from iscsictl.errors import UsageError
+from iscsictl.observers import host
+from iscsictl.output.terminal import screen_of
+from iscsictl.output.views import host as host_view
+from iscsictl.planner.iscsi import ifaces as core
+from iscsictl.system.context import Context
+from iscsictl.system.iscsi import nodedb
+
+
+@click.group("iface")
+def iface() -> None:
+    """Show and define the interfaces to log in through."""
+
+
+@iface.command("ls")
+@common
+def ls(settings: Settings) -> int:
+    """List the definitions, the two built-in ones first."""
+    facts = host.iface_facts(Context(settings.wait, settings.root))
+    host_view.show_ifaces(facts, screen_of(sys.stdout, settings.color), settings.output)
+    return 0
+
+
+@iface.command("show")
+@click.argument("name", required=False)
+@common
+def show(settings: Settings, name: str | None) -> int:
+    """Show the values of NAME; without it the kinds of initiator: which to take, which NICs."""
+    context = Context(settings.wait, settings.root)
+    facts = host.iface_facts(context)
+    screen = screen_of(sys.stdout, settings.color)
+    if name is None:
+        host_view.show_kinds(core.kinds(facts), screen, settings.output)
+        return 0
+    nodedb.require_iface(context.db, name)
+    host_view.show_iface(facts, name, screen, settings.output)
+    return 0
+
+
+def _values(command: Callable[..., None]) -> Callable[..., None]:
+    for option in reversed(
+        (
+            click.option(
+                "--transport", type=click.Choice(core.TRANSPORTS), help="Kind of initiator [tcp]."
+            ),
+            click.option("--netdev", metavar="NIC", help="Bind it to this network interface."),
+            click.option("--mac", metavar="MAC", help="Bind it to the NIC with this address."),
+            click.option("--ip", metavar="ADDR", help="Address to use."),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def _pairs(pairs: tuple[str, ...]) -> dict[str, str | None]:
+    found: dict[str, str | None] = {}
+    for pair in pairs:
+        key, sign, value = pair.partition("=")
+        if not sign or not re.fullmatch(r"(iface\.)?[a-z0-9_]+", key):
+            raise UsageError(f"{pair}: expected KEY=VALUE such as iface.vlan_id=7")
+        found[f"iface.{key.removeprefix('iface.')}"] = value or None
+    return found
+
+
+@iface.command("add")
+@click.argument("name")
+@_values
+@changing
+@common
+def add(
+    settings: Settings,
+    name: str,
+    transport: str | None,
+    netdev: str | None,
+    mac: str | None,
+    ip: str | None,
+) -> int:
+    """Define an interface, bound to a NIC by its name or its MAC address.
+
+    Records made through it (discover --save -I NAME) log in over that NIC alone: two of them
+    give two sessions to one target.
+    """
+    core.require_name(name)
+    values = core.values_of(transport, netdev, mac, ip, {})
+    need_root("iface add")
+    return carry_out(
+        settings,
+        host.task(host.iface_facts, lambda facts: core.plan_write(facts, name, values, new=True)),
+    )
+
+
+@iface.command("set")
+@click.argument("name")
+@click.argument("pairs", nargs=-1, metavar="[KEY=VALUE]...")
+@_values
+@changing
+@common
+def set_(
+    settings: Settings,
+    name: str,
+    pairs: tuple[str, ...],
+    transport: str | None,
+    netdev: str | None,
+    mac: str | None,
+    ip: str | None,
+) -> int:
+    """Change values of a definition; KEY= takes one out. It holds from the next login on."""
+    core.require_name(name)
+    values = core.values_of(transport, netdev, mac, ip, _pairs(pairs))
+    if not values:
+        raise UsageError("say what to change", hint="for example --netdev eth1, or vlan_id=7")
+    need_root("iface set")
+    return carry_out(
+        settings,
+        host.task(host.iface_facts, lambda facts: core.plan_write(facts, name, values, new=False)),
+    )
+
+
+@iface.command("rm")
+@click.argument("name")
+@changing
+@common
+def rm(settings: Settings, name: str) -> int:
+    """Remove a definition that no record and no session uses."""
+    core.require_name(name)
+    need_root("iface rm")
+    return carry_out(
+        settings, host.task(host.iface_facts, lambda facts: core.plan_remove(facts, name))
+    )

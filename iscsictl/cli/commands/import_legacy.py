@@ -1,0 +1,181 @@
+"""`import`: take over the files of the old driver (sfnet, kernels 2.4 and 2.6)."""
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from iscsictl.cli.options import Settings, changing, common, complain, need_root, remark
+from iscsictl.errors import Exit, IscsictlError, NotFoundError, UsageError
+from iscsictl.legacy import planner as core
+from iscsictl.legacy.iscsi_conf import KEYWORDS
+from iscsictl.legacy.output import as_json
+from iscsictl.legacy.planner import ImportPlan
+
+LARGEST = 8 * 1024 * 1024
+
+
+@click.command("import")
+@click.argument("file", metavar="FILE")
+@click.option(
+    "--bindings",
+    metavar="FILE",
+    help="For fstab.iscsi: the old driver's list of targets [/var/lib/iscsi/bindings].",
+)
+@changing
+@common
+def import_(settings: Settings, file: str, bindings: str | None) -> int:
+    r"""Take over iscsi.conf, initiatorname.iscsi or fstab.iscsi of the old driver.
+
+    The kind of FILE (- is stdin) is told by its name and its content. What means nothing today
+    is warned about with its line. Look first with -n: nothing is changed then, and the exit
+    code is 10 where there is something to do.
+
+    \b
+    iscsictl import /mnt/old/etc/iscsi.conf -n
+    iscsictl import fstab.iscsi --bindings bindings -n -o json
+    """
+    text = _read(file)
+    kind = core.recognise(Path(file).name, text)
+    listed = bindings or str(settings.root / "var/lib/iscsi/bindings")
+    plan = core.plan_import(kind, text, _bindings(kind, listed, needed=bindings is not None))
+    if plan.empty:
+        _require_understood(plan, text, file)
+    nothing = core.still_to_do(plan, _name_now(settings, kind)).empty
+    if settings.output == "json" and (settings.dry_run or nothing):
+        click.echo(json.dumps(as_json(plan), indent=1))
+    for warning in plan.warnings:
+        if warning.level == "error" or not settings.quiet:
+            where = file if warning.source == "file" else listed
+            click.echo(_plain(f"{where}:{warning.line}: {warning.level}: {warning.text}"), err=True)
+    if nothing:
+        if not settings.quiet:
+            why = "nothing to take over" if plan.empty else "this host has that name already"
+            click.echo(f"{file}: {why}", err=True)
+        return Exit.DONE
+    if settings.dry_run:
+        if settings.output == "tsv" or (settings.output == "table" and not settings.quiet):
+            _show(plan, settings)
+        return Exit.PENDING
+    return _carry_out(settings, plan)
+
+
+def _carry_out(settings: Settings, plan: ImportPlan) -> int:
+    from iscsictl.legacy.writer import MachineWriter
+    from iscsictl.system.context import Context
+    from iscsictl.system.io import signals
+    from iscsictl.system.io.host_lock import host_lock
+
+    need_root("import")
+
+    def say(text: str) -> None:
+        if not settings.quiet:
+            remark(text)
+
+    context = Context(settings.wait, settings.root, say)
+    errors: list[IscsictlError] = []
+    done = 0
+    signals.defer()
+    with host_lock(settings.wait, say, settings.root), context.waiter:
+        for outcome in core.carry_out(plan, MachineWriter(context)):
+            signals.check()
+            if isinstance(outcome, IscsictlError):
+                errors.append(outcome)
+                complain(outcome.text, outcome.hint, outcome.exit)
+                continue
+            done += 1
+            if not settings.quiet and settings.output != "json":
+                click.echo(_plain(outcome))
+    if settings.output == "json":
+        click.echo(json.dumps(as_json(plan), indent=1))
+    if errors:
+        return Exit.PARTIAL if done else errors[0].exit
+    return Exit.DONE
+
+
+def _read(name: str) -> str:
+    try:
+        if name == "-":
+            data = sys.stdin.buffer.read(LARGEST + 1)
+        else:
+            with Path(name).open("rb") as file:
+                data = file.read(LARGEST + 1)
+    except FileNotFoundError:
+        raise NotFoundError(f"{name}: no such file", hint="give the path of the file") from None
+    except OSError as error:
+        raise UsageError(f"{name}: {error.strerror}", hint="give a file that can be read") from None
+    if len(data) > LARGEST:
+        raise UsageError(f"{name}: larger than {LARGEST} bytes", hint="is it the right file?")
+    return data.decode("utf-8", "surrogateescape").removeprefix("\ufeff")
+
+
+def _require_understood(plan: ImportPlan, text: str, file: str) -> None:
+    """Raise UsageError for a file that says something, but nothing that the old driver knew."""
+    lines = {n: line.strip() for n, line in enumerate(text.split("\n"), start=1)}
+    said = {n: line for n, line in lines.items() if line and not line.startswith("#")}
+    wrong = {w.line for w in plan.warnings if w.source == "file" and w.level == "error"}
+    if said and not any(n not in wrong and _known(plan.kind, line) for n, line in said.items()):
+        raise UsageError(
+            f"{file}:{min(said)}: no line of it is understood as {plan.kind}",
+            hint="give iscsi.conf, initiatorname.iscsi or fstab.iscsi of the old driver",
+        )
+
+
+def _known(kind: core.Kind, line: str) -> bool:
+    if kind == "fstab.iscsi":
+        words = line.split()
+        return len(words) >= 3 and words[1].startswith(("/", "none", "swap"))
+    keyword, equals, _ = line.partition("=")
+    keywords = KEYWORDS if kind == "iscsi.conf" else {"initiatorname", "initiatoralias"}
+    return bool(equals) and keyword.strip().lower() in keywords
+
+
+def _bindings(kind: core.Kind, name: str, *, needed: bool) -> str:
+    return _read(name) if kind == "fstab.iscsi" and (needed or Path(name).is_file()) else ""
+
+
+def _name_now(settings: Settings, kind: core.Kind) -> str | None:
+    if kind != "initiatorname.iscsi":
+        return None
+    from iscsictl.system.iscsi.initiator_name import read_initiator
+
+    return read_initiator(settings.root).name
+
+
+def _show(plan: ImportPlan, settings: Settings) -> None:
+    rows: list[tuple[str, str, str]] = []
+    if plan.initiator is not None:
+        rows.append(("initiator", plan.initiator, ""))
+    for found in plan.discovery:
+        subject = str(found.portal)
+        rows += [("discover", subject, f"{key} = {value}") for key, value in found.record.items()]
+        rows += [("node", subject, f"{key} = {value}") for key, value in found.node.items()]
+        if not found.record:
+            rows.append(("discover", subject, ""))
+    for key, value in core.record_values(plan.config.everywhere).items():
+        if plan.discovery:
+            rows.append(("node", "*", f"{key} = {value}"))
+    for target in plan.config.targets:
+        if target.name:
+            values = core.record_values(target.settings)
+            rows += [("node", target.name, f"{key} = {value}") for key, value in values.items()]
+    for subnet in plan.config.subnets:
+        values = core.subnet_values(subnet.settings)
+        rows += [("node", subnet.network, f"{key} = {value}") for key, value in values.items()]
+    for mount in plan.mounts:
+        what = f"{mount.target} lun {mount.lun}" if mount.target else mount.source.spec
+        if mount.part is not None:
+            what += f" part {mount.part}"
+        rows.append(("fstab", mount.source.directory, what))
+    if settings.output == "tsv":
+        lines = ["\t".join(row) for row in rows]
+    else:
+        widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
+        lines = [f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c}".rstrip() for a, b, c in rows]
+    click.echo("\n".join(map(_plain, lines)))
+
+
+def _plain(line: str) -> str:
+    """Return the line as a terminal may see it: what is no printable character is a '?'."""
+    return "".join(c if c.isprintable() or c == "\t" else "?" for c in line)

@@ -1,0 +1,64 @@
+"""`initiator`: the name by which arrays know this host."""
+
+import sys
+
+import click
+
+from iscsictl.cli.options import Settings, changing, common, need_root
+from iscsictl.cli.runner import carry_out
+from iscsictl.errors import NotFoundError
+from iscsictl.observers import host
+from iscsictl.output.terminal import screen_of
+from iscsictl.output.views.host import show_name
+from iscsictl.planner.iscsi.initiator import plan_generate, plan_name, require_name
+from iscsictl.system.context import Context
+from iscsictl.system.iscsi.initiator_name import made_name
+
+
+@click.group("initiator")
+def initiator() -> None:
+    """Show, set or make the name of this host."""
+
+
+@initiator.command("show")
+@common
+def show(settings: Settings) -> int:
+    """Show the name, byte for byte, and what a strict array may find wrong with it."""
+    facts = host.name_facts(Context(settings.wait, settings.root))
+    if facts.now.name is None:
+        raise NotFoundError(
+            "this host has no initiator name", hint="make one: iscsictl initiator generate"
+        )
+    show_name(facts, screen_of(sys.stdout, settings.color), settings.output)
+    return 0
+
+
+@initiator.command("set")
+@click.argument("name")
+@changing
+@common
+def set_(settings: Settings, name: str) -> int:
+    """Give this host a name: iqn.YYYY-MM.reversed.domain:text, eui.HEX or naa.HEX.
+
+    Not while a session is up. The arrays must know the new name.
+    """
+    require_name(name)
+    need_root("initiator set")
+    return carry_out(settings, host.task(host.name_facts, lambda facts: plan_name(facts, name)))
+
+
+@initiator.command("generate")
+@click.option("--new", is_flag=True, help="Make one even if there is one.")
+@changing
+@common
+def generate(settings: Settings, new: bool) -> int:
+    """Make a name that no other host has, where there is none or one that no array takes.
+
+    Any other name stays, so that arrays go on knowing this host; --new replaces it, as for a
+    machine that was cloned.
+    """
+    need_root("initiator generate")
+    name = require_name(made_name(settings.root))
+    return carry_out(
+        settings, host.task(host.name_facts, lambda facts: plan_generate(facts, name, new=new))
+    )

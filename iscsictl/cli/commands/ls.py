@@ -1,0 +1,140 @@
+"""`ls`: sessions, LUNs, filesystems and mounts, live or from a capture."""
+
+import gc
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from iscsictl.cli.options import Settings, common
+from iscsictl.errors import NotFoundError
+
+if TYPE_CHECKING:
+    from iscsictl.model.listing import Listing, Note
+
+MAX_NOTES = 20
+ASK_SECONDS = 2.0
+
+
+@click.command("ls")
+@common
+@click.option("--tree", is_flag=True, help="Draw portal - target - session - LUN - mount.")
+@click.option("-l", "--long", is_flag=True, help="Tell all that is known of each session.")
+@click.option(
+    "--from",
+    "source",
+    metavar="FILE|-|DIR",
+    help="Read a capture of iscsiadm or iscsi-ls, stdin, or a sosreport.",
+)
+@click.argument("target", required=False)
+def ls(settings: Settings, target: str | None, source: str | None, tree: bool, long: bool) -> None:
+    """Show sessions, LUNs, filesystems and mounts; of TARGET only, or of all.
+
+    TARGET is a name or a part of one.
+    """
+    # Nothing here makes cycles, and looking for some takes a third of a long listing's time.
+    gc.disable()
+    try:
+        listing = _read(settings, source, long=long)
+        if target is not None:
+            listing = only(listing, target)
+        if not settings.quiet:
+            _warn(listing.warnings, source)
+            if not listing.sessions and settings.output == "table":
+                click.echo("no sessions", err=True)
+        _print(listing, settings, long=long, tree=tree)
+    finally:
+        gc.enable()
+
+
+def _print(listing: "Listing", settings: Settings, *, long: bool, tree: bool) -> None:
+    if sys.stdout is None:
+        return
+    if settings.output == "json":
+        from iscsictl.output.views.ls_json import listing_json
+
+        sys.stdout.write(listing_json(listing))
+    else:
+        from iscsictl.output.terminal import screen_of
+        from iscsictl.output.views.ls import print_listing
+
+        screen = screen_of(sys.stdout, settings.color)
+        print_listing(listing, screen, tsv=settings.output == "tsv", long=long, tree=tree)
+    sys.stdout.flush()
+
+
+def _read(settings: Settings, source: str | None, *, long: bool) -> "Listing":
+    if source is None:
+        from iscsictl.system.iscsi.sessions import read_listing
+
+        listing = read_listing(settings.root, details=long or settings.output == "json")
+        return _with_internal_states(listing, settings) if long else listing
+    from iscsictl.system.iscsi.sosreport import checked, read_capture
+
+    if source != "-":
+        return read_capture(Path(source), settings.wait)
+    from iscsictl.parse.capture import parse_capture
+
+    data = b"" if sys.stdin is None else sys.stdin.buffer.read()
+    return checked(parse_capture(data), "stdin")
+
+
+def only(listing: "Listing", target: str) -> "Listing":
+    """Keep the sessions of one target: the exact name, else all that have the text in them.
+
+    Raises NotFoundError if there are none.
+    """
+    names = {session.target for session in listing.sessions}
+    part = target.lower()
+    kept = {target} if target in names else {name for name in names if part in name.lower()}
+    if not kept:
+        raise NotFoundError(
+            f"no session with a target like {target!r}", hint="iscsictl ls shows all sessions"
+        )
+    sessions = tuple(session for session in listing.sessions if session.target in kept)
+    sids = {session.sid for session in sessions}
+    disks = listing.disks
+    if disks is not None:
+        disks = tuple(disk for disk in disks if any(path.sid in sids for path in disk.paths))
+        disks = tuple(
+            replace(disk, paths=tuple(path for path in disk.paths if path.sid in sids))
+            for disk in disks
+        )
+    return replace(listing, sessions=sessions, disks=disks)
+
+
+def _warn(notes: "tuple[Note, ...]", source: str | None) -> None:
+    from iscsictl.output.text import visible
+
+    name = "" if source is None else "stdin:" if source == "-" else f"{source}:"
+    for note in notes[:MAX_NOTES]:
+        line = "" if note.line is None else f"{note.line}:"
+        click.echo(
+            f"iscsictl: {visible(name)}{line} {visible(note.text)}".replace("  ", " "), err=True
+        )
+    if len(notes) > MAX_NOTES:
+        click.echo(f"iscsictl: {len(notes) - MAX_NOTES} more warnings like these", err=True)
+
+
+def _with_internal_states(listing: "Listing", settings: Settings) -> "Listing":
+    """Ask iscsid for what only it knows; without it, without root or in time, do without."""
+    import os
+
+    if os.geteuid() != 0 or settings.root != Path("/") or not listing.sessions:
+        return listing
+    from iscsictl.errors import MissingError, UnreachableError
+    from iscsictl.model.listing import Note
+    from iscsictl.parse.iscsid_states import with_internal_states
+    from iscsictl.system.io.process import run
+
+    seconds = ASK_SECONDS if settings.timeout is None else min(ASK_SECONDS, settings.timeout)
+    try:
+        result = run(["iscsiadm", "-m", "session", "-P", "1"], timeout=seconds, ok=None)
+    except MissingError:
+        return listing
+    except UnreachableError:
+        note = Note("iscsid does not answer, so its own states are not known")
+        return replace(listing, warnings=(*listing.warnings, note))
+    return with_internal_states(listing, result.out)

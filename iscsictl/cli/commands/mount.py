@@ -1,0 +1,82 @@
+"""`mount` and `umount`: one filesystem of an iSCSI disk, now."""
+
+from dataclasses import replace
+
+import click
+
+from iscsictl.cli.commands.disks import by_lun
+from iscsictl.cli.options import Settings, changing, common, need_root
+from iscsictl.cli.places import directory, named
+from iscsictl.cli.runner import ask, carry_out
+from iscsictl.engine.reconcile import Task
+from iscsictl.errors import UsageError
+from iscsictl.model import values
+from iscsictl.model.inventory import Inventory
+from iscsictl.model.plan import Plan
+from iscsictl.observers.disks import Look, observe, task
+from iscsictl.planner.disks.mounts import MountWish, directory_of, plan_mount, plan_umount
+from iscsictl.planner.selection.disks import DiskInventory
+from iscsictl.system.context import Context
+
+
+def options_of(text: str | None) -> tuple[str, ...] | None:
+    """Part mount options at commas, None if none were given. Raises UsageError."""
+    try:
+        return None if text is None else values.mount_options(text)
+    except ValueError as error:
+        raise UsageError(f"--options {error}") from None
+
+
+@click.command("mount")
+@click.argument("name", metavar="NAME|DIR")
+@click.argument("where", metavar="[DIR]", required=False)
+@click.option("--options", "mount_options", metavar="OPTS", help="Mount options [those of fstab].")
+@click.option("--over-nonempty", is_flag=True, help="Also over a directory that is not empty.")
+@by_lun
+@changing
+@common
+def mount(
+    settings: Settings, name: str, where: str | None, mount_options: str | None,
+    over_nonempty: bool, lun: int | None,
+) -> int:  # fmt: skip
+    """Mount a filesystem of an iSCSI disk, at DIR or where fstab says.
+
+    NAME is a device, UUID, WWID, or TARGET with --lun. A hold that umount set ends.
+    """
+    need_root("mount")
+    wish = MountWish(
+        None if where is None else directory(where), options_of(mount_options), over_nonempty,
+        settings.yes,
+    )  # fmt: skip
+    return carry_out(settings, _mounting(settings, Look(name, lun, content=True), wish))
+
+
+def _mounting(settings: Settings, look: Look, wish: MountWish) -> Task:
+    def observed(context: Context, before: Inventory | None) -> Inventory:
+        """Look twice: where it goes is known only when the filesystem is."""
+        first = observe(context, replace(look, content=False), before)
+        closer = replace(look, directory=directory_of(first, wish), filesystem=True)
+        return observe(context, closer, before)
+
+    def think(seen: DiskInventory) -> Plan:
+        return plan_mount(seen, wish)
+
+    def grant(_: str) -> Task:
+        return _mounting(settings, look, replace(wish, recover=True))
+
+    made = task(look, think, grant, lambda question: ask(settings, question))
+    return replace(made, look=observed)
+
+
+@click.command("umount")
+@click.argument("name", metavar="DIR|DEVICE")
+@by_lun
+@changing
+@common
+def umount(settings: Settings, name: str, lun: int | None) -> int:
+    """Unmount a filesystem of an iSCSI disk; reconnect leaves it down until it is mounted again."""
+    need_root("umount")
+    name = named(name)
+    is_dir = values.is_directory(name)
+    look = Look(name, lun, inside=True, missing_ok=is_dir, directory=name if is_dir else None)
+    return carry_out(settings, task(look, lambda seen: plan_umount(seen, name)))

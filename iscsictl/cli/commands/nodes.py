@@ -1,0 +1,117 @@
+"""`nodes`: show and change node records."""
+
+import sys
+from typing import Any
+
+import click
+
+from iscsictl.cli.options import Settings, changing, common, need_root
+from iscsictl.cli.selectors import by_target, choice_of, whole
+from iscsictl.errors import UsageError
+from iscsictl.model import values as value_parsers
+from iscsictl.model.record import SECRET_KEYS
+from iscsictl.observers import sessions as looking
+from iscsictl.output.terminal import screen_of
+from iscsictl.output.views.nodes import show_nodes
+from iscsictl.planner.iscsi.records import plan_values, require_settable
+from iscsictl.planner.selection.records import Choice, chosen_records, session_for
+from iscsictl.system.context import Context
+
+
+class GroupWithDefault(click.Group):
+    """A group that takes its command `ls` where none is named."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put `ls` before options that are not the group's own."""
+        if not args or (args[0].startswith("-") and args[0] not in ctx.help_option_names):
+            args = ["ls", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group("nodes", cls=GroupWithDefault)
+def nodes() -> None:
+    """Show and change node records: ls (taken if none is named), show, set."""
+
+
+@nodes.command("ls")
+@click.argument("target", required=False)
+@common
+def ls(settings: Settings, target: str | None) -> int:
+    """List the node records, of TARGET only or all: target, portal, startup, CHAP, session."""
+    return _show(settings, Choice(target, interactive=True), values=False)
+
+
+@nodes.command("show")
+@click.argument("name", metavar="[TARGET]", required=False)
+@by_target
+@common
+def show(settings: Settings, name: str | None, **options: Any) -> int:
+    """Show all values of node records; secrets are masked."""
+    if name is not None and options["target"] is not None:
+        raise UsageError("name the target once: as TARGET or with -T")
+    if name is not None:
+        options["target"] = name
+    choice = choice_of(settings, options)
+    return _show(settings, Choice(choice.target, choice.portal, choice.iface, True), values=True)
+
+
+def _show(settings: Settings, choice: Choice, *, values: bool) -> int:
+    inventory = looking.for_records(Context(settings.wait, settings.root))
+    everything = choice == Choice(interactive=True)
+    records = inventory.records if everything else chosen_records(inventory, choice)
+    sids = {}
+    for record in records:
+        session = session_for(record, inventory)
+        if session is not None and session.sid is not None:
+            sids[str(record.path)] = session.sid
+    screen = screen_of(sys.stdout, settings.color)
+    show_nodes(records, sids, screen, settings.output, values=values)
+    if not records and settings.output == "table" and not settings.quiet:
+        click.echo("iscsictl: there are no node records", err=True)
+    sys.stdout.flush()
+    return 0
+
+
+def _pairs(pairs: tuple[str, ...]) -> dict[str, str | None]:
+    found: dict[str, str | None] = {}
+    for pair in pairs:
+        key, sign, value = pair.partition("=")
+        key, value = key.strip(), value.strip()
+        if key in SECRET_KEYS or key.rpartition(".")[2] in {"password", "password_in"}:
+            raise UsageError(
+                f"{key}: a secret on the command line is seen by everybody",
+                hint="use: iscsictl chap set",
+            )
+        require_settable(key)
+        try:
+            value_parsers.record_key(key)
+            if not sign:
+                raise UsageError(f"{pair}: expected KEY=VALUE, or KEY= to take it out")
+            if value:
+                value_parsers.record_value(key, value)
+        except ValueError as error:
+            raise UsageError(str(error), hint="the keys: iscsictl nodes show") from None
+        found[key] = value or None
+    return found
+
+
+@nodes.command("set")
+@click.argument("pairs", metavar="KEY=VALUE...", nargs=-1, required=True)
+@by_target
+@changing
+@common
+def set_(settings: Settings, pairs: tuple[str, ...], **options: Any) -> int:
+    """Set values of the records of -T, or through -p; KEY= unsets one.
+
+    They hold from the next login on.
+    """
+    changes = _pairs(pairs)
+    choice = choice_of(settings, options)
+    if choice.target is None and choice.portal is None:
+        raise UsageError("name the records with -T, or those of a portal with -p")
+    need_root("nodes set")
+    return whole(
+        settings,
+        lambda context, _: looking.for_records(context, choice, changes),
+        lambda inventory: plan_values(inventory, choice, changes),
+    )

@@ -1,0 +1,68 @@
+"""`reconnect`: for cron, a timer or an admin; mends what is missing and nothing else."""
+
+import click
+
+from iscsictl.cli.options import Settings, changing, common, need_root, remark
+from iscsictl.errors import InUseError
+from iscsictl.model.inventory import Inventory
+from iscsictl.model.plan import Plan, Status
+from iscsictl.observers.reconnect import at_first, for_reconnect, mounted
+from iscsictl.planner.attach.reconnect import plan_reconnect
+from iscsictl.planner.selection.names import resolve
+from iscsictl.system.context import Context
+
+
+@click.command("reconnect")
+@click.argument("target", required=False)
+@changing
+@common
+def reconnect(settings: Settings, target: str | None) -> int:
+    """Log in and mount what should be there at boot and is not.
+
+    Leaves alone what works, what is in use and what is on hold. Without anything to do it
+    starts no process and says nothing with --quiet. TARGET takes one target, also where it is
+    not one of boot.
+    """
+    need_root("reconnect")
+    context = Context(settings.wait, settings.root)
+    inventory = at_first(context)
+    if target is not None:
+        target = resolve(target, (r.target for r in inventory.records), settings.interactive)
+    plan = plan_reconnect(inventory, mounted(context, inventory), target)
+    if all(step.status is Status.UNCHANGED for step in plan.steps):
+        return _all_well(settings, len(plan.steps))
+    return _mend(settings, target)
+
+
+def _all_well(settings: Settings, mounts: int) -> int:
+    _document(settings)
+    if settings.output != "json" and not settings.quiet:
+        click.echo(f"all connected, {mounts} mounted", err=True)
+    return 0
+
+
+def _document(settings: Settings) -> None:
+    """Print the document of a run that did nothing, where one is wished."""
+    if settings.output == "json":
+        from iscsictl.model.plan import Report
+        from iscsictl.output.views.plan import document
+
+        click.echo(document(Report()))
+
+
+def _mend(settings: Settings, target: str | None) -> int:
+    from iscsictl.cli.runner import carry_out
+    from iscsictl.engine.reconcile import Task
+
+    def think(inventory: Inventory) -> Plan:
+        context = Context(settings.wait, settings.root)
+        return plan_reconnect(inventory, mounted(context, inventory), target)
+
+    task = Task(lambda context, before: for_reconnect(context, target, before), think)
+    try:
+        return carry_out(settings, task, branches=True, lock_wait=0.0)
+    except InUseError as error:
+        if not settings.quiet:
+            remark(f"{error.text}: left to it")
+        _document(settings)
+        return 0

@@ -1,0 +1,72 @@
+"""`schedule`: have reconnect run by itself, from a systemd timer or from cron."""
+
+import json
+
+import click
+
+from iscsictl.cli.options import Settings, changing, common, duration, need_root, remark
+from iscsictl.observers.schedule import install_task, remove_task, scheduled
+from iscsictl.planner.schedule import problems
+
+
+@click.group("schedule")
+def schedule() -> None:
+    """Have reconnect run by itself."""
+
+
+@schedule.command("install")
+@click.option("--systemd", "means", flag_value="systemd", default=True, help="A timer [default].")
+@click.option("--cron", "means", flag_value="cron", help="A file in /etc/cron.d.")
+@click.option(
+    "--every",
+    type=duration,
+    default="2min",
+    show_default=True,
+    metavar="DURATION",
+    help="How often.",
+)
+@changing
+@common
+def install(settings: Settings, means: str, every: float) -> int:
+    """Run reconnect every so often; a timer does so after a boot too."""
+    from iscsictl.cli.runner import carry_out
+
+    need_root("schedule install")
+    task = install_task("cron" if means == "cron" else "systemd", round(every), settings.root)
+    return carry_out(settings, task)
+
+
+@schedule.command("remove")
+@changing
+@common
+def remove(settings: Settings) -> int:
+    """Do not run it any more."""
+    from iscsictl.cli.runner import carry_out
+
+    need_root("schedule remove")
+    return carry_out(settings, remove_task(settings.root))
+
+
+@schedule.command("status")
+@common
+def status(settings: Settings) -> int:
+    """Show whether and by what means it runs."""
+    there = scheduled(settings.root)
+    warnings = problems(there)
+    if settings.output == "json":
+        document = {
+            "schema": "iscsictl.schedule/1",
+            "means": next(iter(there.means), None),
+            "files": sorted(there.files),
+            "timer_enabled": there.timer_enabled,
+            "timer_active": there.timer_active,
+            "cron": there.cron and there.cron.name,
+            "warnings": [{"line": None, "text": text} for text in warnings],
+        }
+        click.echo(json.dumps(document, indent=1))
+        return 0
+    by = " and ".join(there.means)
+    click.echo(f"by {by}: {', '.join(there.files)}" if by else "not scheduled")
+    for text in warnings:
+        remark(text)
+    return 0

@@ -1,0 +1,51 @@
+"""`service`: the login service and iscsid, by systemd's names on this host."""
+
+import sys
+
+import click
+
+from iscsictl.cli.options import Settings, changing, common, need_root
+from iscsictl.cli.runner import carry_out
+from iscsictl.errors import MissingError
+from iscsictl.observers import host
+from iscsictl.output.terminal import screen_of
+from iscsictl.output.views.host import show_services
+from iscsictl.planner.iscsi.initiator import plan_enable, plan_start
+from iscsictl.system.context import Context
+
+
+@click.group("service")
+def service() -> None:
+    """Show, enable and start the services: open-iscsi on Debian, iscsi elsewhere, and iscsid."""
+
+
+@service.command("status")
+@common
+def status(settings: Settings) -> int:
+    """Show what starts at boot and what runs now."""
+    found = host.read_services(Context(settings.wait, settings.root))
+    if not any(unit.defined for unit in found.units.values()):
+        raise MissingError(
+            "there is no unit of open-iscsi here",
+            hint="install the package open-iscsi (iscsi-initiator-utils on RHEL)",
+        )
+    show_services(found, screen_of(sys.stdout, settings.color), settings.output)
+    return 0
+
+
+@service.command("enable")
+@changing
+@common
+def enable(settings: Settings) -> int:
+    """Have iscsid and the login service start at boot."""
+    need_root("service enable")
+    return carry_out(settings, host.task(host.service_facts, plan_enable))
+
+
+@service.command("start")
+@changing
+@common
+def start(settings: Settings) -> int:
+    """Start iscsid and log in to all automatic records now."""
+    need_root("service start")
+    return carry_out(settings, host.task(host.service_facts, plan_start))

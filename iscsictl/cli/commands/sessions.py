@@ -1,0 +1,290 @@
+"""The commands on sessions: discover, login, logout, rescan, startup, forget, hold, unhold."""
+
+import sys
+from typing import Any
+
+import click
+
+from iscsictl.cli.options import Settings, changing, common, duration, need_root, remark
+from iscsictl.cli.selectors import (
+    account_options,
+    branches,
+    by_portal,
+    by_target,
+    choice_of,
+    portal,
+    take_account,
+    target_or_all,
+    whole,
+)
+from iscsictl.errors import UsageError
+from iscsictl.model.inventory import Offer
+from iscsictl.model.names import DEFAULT_IFACE, Portal
+from iscsictl.model.plan import Plan
+from iscsictl.model.record import startup_values
+from iscsictl.model.spec import Account
+from iscsictl.observers import sessions as looking
+from iscsictl.output.terminal import screen_of
+from iscsictl.output.views.nodes import show_holds, show_offers
+from iscsictl.planner.iscsi import records
+from iscsictl.planner.iscsi import sessions as planning
+from iscsictl.planner.iscsi.rescan import Asked, plan_rescan
+from iscsictl.planner.selection.records import Choice
+from iscsictl.system.context import Context
+from iscsictl.system.io import signals
+from iscsictl.system.iscsi import holds, nodedb
+from iscsictl.system.iscsi.discovery import PREFIX
+from iscsictl.system.iscsi.nodedb_write import chap_changes
+
+ISNS_PORT = 3205
+DIGESTS = ["None", "CRC32C", "CRC32C,None", "None,CRC32C"]
+
+
+def _say(settings: Settings, text: str) -> None:
+    if not settings.quiet:
+        remark(text)
+
+
+@click.command("discover")
+@click.argument("address", metavar="ADDR[:PORT]")
+@click.option("--isns", is_flag=True, help="The address is that of an iSNS server.")
+@click.option("--save", is_flag=True, help="Make records of targets that have none, for login.")
+@click.option(
+    "-I", "--interface", "iface", default=DEFAULT_IFACE, metavar="IFACE", help="Ask through it."
+)
+@account_options
+@changing
+@common
+def discover(
+    settings: Settings, address: str, isns: bool, save: bool, iface: str, **options: Any
+) -> int:
+    """Ask a portal which targets it has; nothing is changed unless with --save.
+
+    With --save node records are made of the targets that have none, not logged in at boot;
+    those that exist stay as they are.
+    """
+    where = portal(address)
+    if isns and not address.endswith(f":{where.port}"):
+        where = Portal(where.address, ISNS_PORT)
+    account = take_account(options)
+    if isns and account is not None:
+        raise UsageError("iSNS knows no CHAP", hint="leave the account away")
+    changes = _discovery_changes(account)
+    need_root("discover")
+    kind = "isns" if isns else "sendtargets"
+    if save:
+        return whole(
+            settings,
+            lambda context, before: looking.for_save(
+                context, where, iface, changes, before, kind=kind
+            ),
+            lambda inventory: records.plan_save(inventory, iface),
+        )
+    return _show(settings, where, iface, changes, kind)
+
+
+def _discovery_changes(account: Account | None) -> looking.Changes | None:
+    if account is None:
+        return None
+    return chap_changes(
+        account.user, account.secret, account.mutual_user, account.mutual_secret, prefix=PREFIX
+    )
+
+
+def _show(
+    settings: Settings, where: Portal, iface: str, changes: looking.Changes | None, kind: str
+) -> int:
+    context = Context(settings.wait, settings.root, lambda text: _say(settings, text))
+    if changes is None:
+        offers = looking.discover(context, where, iface, None, kind=kind)
+    else:
+        from iscsictl.system.io.host_lock import host_lock
+
+        # The record is borrowed for the account: nobody else may change it, no signal end it.
+        signals.defer()
+        with host_lock(settings.wait, context.say, settings.root):
+            offers = looking.discover(context, where, iface, changes, kind=kind)
+        signals.check()
+    places = {Offer(r.target, r.portal) for r in nodedb.read_records(context.db)}
+    known = [offer for offer in offers if offer in places]
+    show_offers(where, offers, known, screen_of(sys.stdout, settings.color), settings.output)
+    if not offers and settings.output == "table":
+        _say(settings, f"{where} offers no target to this host")
+    return 0
+
+
+@click.command("login")
+@by_target
+@click.option("--all", "everything", is_flag=True, help="All records that log in at boot.")
+@click.option(
+    "--header-digest", type=click.Choice(DIGESTS, case_sensitive=False), help="Checksum of headers."
+)
+@click.option(
+    "--data-digest", type=click.Choice(DIGESTS, case_sensitive=False), help="Checksum of data."
+)
+@changing
+@common
+def login(
+    settings: Settings,
+    everything: bool,
+    header_digest: str | None,
+    data_digest: str | None,
+    **options: Any,
+) -> int:
+    """Log in to targets that have a record; what is logged in stays so.
+
+    Portals that do not answer are named, the others are logged in (exit 4). A hold on the
+    target ends.
+    """
+    choice = choice_of(settings, options)
+    target_or_all(choice, everything)
+    values = {}
+    if header_digest is not None:
+        values["node.conn[0].iscsi.HeaderDigest"] = header_digest
+    if data_digest is not None:
+        values["node.conn[0].iscsi.DataDigest"] = data_digest
+    need_root("login")
+    return branches(
+        settings,
+        lambda context, before: looking.for_login(
+            context, choice, values, everything=everything, again=before is not None
+        ),
+        lambda inventory: planning.plan_login(inventory, choice, values, everything=everything),
+    )
+
+
+@click.command("logout")
+@by_target
+@click.option("--all", "everything", is_flag=True, help="All sessions.")
+@click.option(
+    "--for", "seconds", type=duration, metavar="DURATION",
+    help="How long reconnect leaves it alone [until a boot].",
+)  # fmt: skip
+@changing
+@common
+def logout(settings: Settings, everything: bool, seconds: float | None, **options: Any) -> int:
+    """Log out of targets that nothing uses, and keep reconnect away from them.
+
+    A session whose disk is mounted, swap, part of a volume or open is left as it is, and who
+    holds it is named (exit 7).
+    """
+    choice = choice_of(settings, options)
+    target_or_all(choice, everything)
+    need_root("logout")
+    boots_from = looking.boots_from(settings.root)
+    return branches(
+        settings,
+        lambda context, _: looking.for_logout(context),
+        lambda inventory: planning.plan_logout(
+            inventory, choice, boots_from=boots_from, seconds=seconds, now=holds.now()
+        ),
+    )
+
+
+@click.command("rescan")
+@click.argument("target", required=False)
+@changing
+@common
+def rescan(settings: Settings, target: str | None) -> int:
+    """Look for new LUNs and new sizes, on all sessions or those of TARGET.
+
+    A LUN that is gone or became another disk is removed if nothing uses it.
+    """
+    choice = Choice(target, interactive=settings.interactive)
+    need_root("rescan")
+    first: list[Asked] = []
+
+    def look(context: Context, _: object) -> Asked:
+        asked = looking.for_rescan(context, choice, first[0] if first else None)
+        first.append(asked)
+        return asked
+
+    def think(_: object) -> Plan:
+        return plan_rescan(first[-1], choice, first[0] if len(first) > 1 else None)
+
+    return branches(settings, look, think)
+
+
+@click.command("startup")
+@click.argument("target")
+@click.argument("when", type=click.Choice(["automatic", "manual", "onboot"]))
+@by_portal
+@changing
+@common
+def startup(settings: Settings, when: str, **options: Any) -> int:
+    """Say whether a target is logged in at boot: automatic, onboot (by the initrd) or manual."""
+    choice = choice_of(settings, options)
+    need_root("startup")
+    return whole(
+        settings,
+        lambda context, _: looking.for_startup(context, choice, startup_values(when)),
+        lambda inventory: records.plan_startup(inventory, choice, when),
+    )
+
+
+@click.command("forget")
+@click.argument("target")
+@by_portal
+@changing
+@common
+def forget(settings: Settings, **options: Any) -> int:
+    """Delete the records of a target that is not logged in."""
+    choice = choice_of(settings, options)
+    need_root("forget")
+    return branches(
+        settings,
+        lambda context, _: looking.for_records(context),
+        lambda inventory: records.plan_forget(inventory, choice),
+    )
+
+
+@click.command("hold")
+@click.argument("name", metavar="[TARGET|DIR]", required=False)
+@click.option(
+    "--for", "seconds", type=duration, metavar="DURATION", help="How long [until a boot]."
+)
+@changing
+@common
+def hold(settings: Settings, name: str | None, seconds: float | None) -> int:
+    """Keep reconnect away from a target or a mount point; without a name list the holds."""
+    if name is None:
+        if seconds is not None:
+            raise UsageError("--for needs a target or a directory")
+        found = holds.read_holds(settings.root)
+        screen = screen_of(sys.stdout, settings.color)
+        show_holds(found, holds.now(), screen, settings.output)
+        if not found and settings.output == "table":
+            _say(settings, "nothing is held")
+        return 0
+    from iscsictl.cli.places import named
+
+    if seconds is not None and seconds < 1:
+        raise UsageError(
+            "--for: a hold is for a second at least", hint="to end one: iscsictl unhold"
+        )
+    need_root("hold")
+    name = named(name)
+    return branches(
+        settings,
+        lambda context, _: looking.for_records(context),
+        lambda inventory: planning.plan_hold(
+            inventory, name, interactive=settings.interactive, seconds=seconds, now=holds.now()
+        ),
+    )
+
+
+@click.command("unhold")
+@click.argument("name", metavar="TARGET|DIR")
+@changing
+@common
+def unhold(settings: Settings, name: str) -> int:
+    """Let reconnect look after a target or a mount point again."""
+    from iscsictl.cli.places import named
+
+    need_root("unhold")
+    name = named(name)
+    return branches(
+        settings,
+        lambda context, _: looking.for_records(context),
+        lambda inventory: planning.plan_unhold(inventory, name, interactive=settings.interactive),
+    )

@@ -1,0 +1,91 @@
+"""`watch`: sessions and LUNs as they change."""
+
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import UTC, datetime
+
+import click
+
+from iscsictl.cli.options import Settings, common, duration
+from iscsictl.errors import InterruptError
+from iscsictl.model.session_diff import Look
+
+SCHEMA = "iscsictl.watch/1"
+
+
+def _timed(command: click.Command) -> click.Command:
+    """Say what --timeout means here: nothing else is waited for."""
+    for option in command.params:
+        if isinstance(option, click.Option) and option.name == "timeout":
+            option.help = "How long to watch [until Ctrl-C]."
+    return command
+
+
+@_timed
+@click.command("watch")
+@common
+@click.option(
+    "--interval",
+    type=duration,
+    default="1s",
+    metavar="DURATION",
+    help="Look at least this often [1s].",
+)
+def watch(settings: Settings, interval: float) -> None:
+    """Show sessions, LUNs and throughput until Ctrl-C, or as long as --timeout says.
+
+    On a terminal a live table; elsewhere, and with -o json or tsv, a line for each change.
+    """
+    from iscsictl.observers.watch import watch as looks
+
+    if interval < 0.05:
+        raise click.BadParameter("looking more often than every 50ms helps nobody")
+    until = None if settings.timeout is None else time.monotonic() + settings.timeout
+    seen = looks(settings.root, interval=interval, until=until)
+    if sys.stdout is None:
+        return
+    try:
+        _show(seen, settings)
+    except InterruptError as interrupt:
+        raise click.exceptions.Exit(interrupt.exit) from None  # its usual end, not an error
+
+
+def _show(seen: Iterator[Look], settings: Settings) -> None:
+    if settings.output == "table" and sys.stdout.isatty():
+        from iscsictl.output.terminal import screen_of
+        from iscsictl.output.views.watch import Picture
+
+        with Picture(screen_of(sys.stdout, settings.color)) as picture:
+            for look in seen:
+                picture.draw(look, datetime.now().astimezone().strftime("%H:%M:%S"))
+        return
+    for look in seen:
+        for line in _lines(look, settings.output):
+            sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+
+
+def _lines(look: Look, output: str) -> list[str]:
+    """Return a line for each change; in JSON a whole document each."""
+    if not look.changes:
+        return []
+    from iscsictl.output.text import visible
+
+    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    if output == "json":
+        import json
+
+        return [
+            json.dumps({"schema": SCHEMA, "time": now, **asdict(change)}) for change in look.changes
+        ]
+    if output == "tsv":
+        return [
+            "\t".join(
+                "" if value is None else visible(str(value))
+                for value in (now, *asdict(change).values())
+            )
+            for change in look.changes
+        ]
+    return [f"{now} {visible(str(change))}" for change in look.changes]

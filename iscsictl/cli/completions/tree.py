@@ -1,0 +1,78 @@
+"""What there is to complete: the command tree as plain data, read from Click."""
+
+from collections.abc import Iterable, Iterator
+
+import click
+
+from iscsictl.cli.completions.kinds import kinds_of
+from iscsictl.lazyclass import dataclass
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option; `values` is None where it takes none, else what fits: @choices or kinds."""
+
+    names: tuple[str, ...]
+    help: str
+    values: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Node:
+    """One command: `path` is what stands before it on the line, '' for iscsictl itself.
+
+    `arguments` has what fits at each place; where `repeats`, the last holds for all that follow.
+    """
+
+    path: str
+    help: str
+    options: tuple[Option, ...]
+    commands: tuple[tuple[str, str], ...] = ()
+    arguments: tuple[tuple[str, ...], ...] = ()
+    repeats: bool = False
+
+
+def walk(group: click.Command, name: str = "iscsictl") -> tuple[Node, ...]:
+    """Return all commands, each before those below it."""
+    return tuple(_walk(group, "", click.Context(group, info_name=name, **group.context_settings)))
+
+
+def _walk(command: click.Command, path: str, context: click.Context) -> Iterator[Node]:
+    parameters = [p for p in command.get_params(context) if not getattr(p, "hidden", False)]
+    arguments = [p for p in parameters if isinstance(p, click.Argument)]
+    below: list[tuple[str, click.Command]] = []
+    if isinstance(command, click.Group):
+        for name in command.list_commands(context):
+            found = command.get_command(context, name)
+            if found is not None and not found.hidden:
+                below.append((name, found))
+    yield Node(
+        path,
+        _line(command.get_short_help_str(200)),
+        tuple(_option(p) for p in parameters if isinstance(p, click.Option)),
+        tuple((name, _line(found.get_short_help_str(200))) for name, found in below),
+        tuple(_values(a, [f"{path} {str(a.name).upper()}"]) for a in arguments),
+        bool(arguments) and arguments[-1].nargs == -1,
+    )
+    for name, found in below:
+        inner = click.Context(found, info_name=name, parent=context)
+        yield from _walk(found, f"{path} {name}".strip(), inner)
+
+
+def _option(option: click.Option) -> Option:
+    # Sorted, because older versions of Click give the names of --help in any order.
+    names = tuple(sorted((*option.opts, *option.secondary_opts), key=lambda n: (n[:2] == "--", n)))
+    flag = option.is_flag or option.count
+    return Option(names, _line(option.help or ""), None if flag else _values(option, names))
+
+
+def _values(parameter: click.Parameter, names: Iterable[str]) -> tuple[str, ...]:
+    """Tell what a value can be: `@word` for each choice, or the kinds that its names have."""
+    if isinstance(parameter.type, click.Choice):
+        return tuple(f"@{choice}" for choice in parameter.type.choices)
+    return kinds_of(names)
+
+
+def _line(text: str) -> str:
+    """Return help as one line."""
+    return " ".join(text.replace("\b", "").split())

@@ -1,0 +1,117 @@
+"""Where secrets come from: a file, stdin, a prompt, or a systemd credential."""
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from iscsictl.cli.options import Settings, remark
+from iscsictl.errors import RefusedError, UsageError
+from iscsictl.model import values
+from iscsictl.model.secret import Secret
+from iscsictl.model.spec import Account
+
+_HINT = "open-iscsi takes 1 to 255 bytes without blanks at the ends; see: iscsictl chap check"
+
+
+def read_secret(file: str | None, *, prompt: bool, whose: str) -> Secret | None:
+    """Return the secret from FILE (`-` is stdin; one newline at the end is dropped) or a prompt.
+
+    A name without a slash that systemd handed over (LoadCredential=) is read from there.
+    Raises UsageError.
+    """
+    if file is None and not prompt:
+        return None
+    if file is not None and prompt:
+        raise UsageError(f"{whose}: give a file or a prompt, not both")
+    text = ask_secret(whose) if file is None else read_text(file, whose)
+    try:
+        return Secret(text)
+    except ValueError as error:
+        raise UsageError(f"{whose}: {error}", hint=_HINT) from None
+
+
+def ask_secret(whose: str) -> str:
+    """Ask for a secret twice, unseen. Raises UsageError where there is no terminal."""
+    if sys.stdin is None or not sys.stdin.isatty():
+        raise UsageError(
+            f"{whose}: there is no terminal to ask on", hint="give the secret in a file"
+        )
+    text = click.prompt(f"{whose}", hide_input=True, confirmation_prompt=True, err=True)
+    return str(text)
+
+
+def read_text(file: str, whose: str) -> str:
+    """Read a file, stdin (`-`) or a credential; one newline at the end is dropped."""
+    path = Path(file)
+    credentials = os.environ.get("CREDENTIALS_DIRECTORY")
+    if credentials and "/" not in file and (Path(credentials) / file).exists():
+        path = Path(credentials) / file
+    try:
+        if file == "-":
+            data = sys.stdin.buffer.read(4096)
+        else:
+            with path.open("rb") as stream:
+                data = stream.read(4096)
+    except OSError as error:
+        raise UsageError(f"{whose}: {file}: {error.strerror}") from None
+    return data.decode("utf-8", "surrogateescape").removesuffix("\n")
+
+
+def account(
+    user: str | None,
+    secret: Secret | None,
+    mutual_user: str | None,
+    mutual_secret: Secret | None,
+) -> Account | None:
+    """Put an account together. Raises UsageError where a half is missing or the two are alike."""
+    if (user is None) != (secret is None):
+        raise UsageError("a CHAP account needs both a name and a secret")
+    if (mutual_user is None) != (mutual_secret is None):
+        raise UsageError("the array's CHAP account needs both a name and a secret")
+    if mutual_user is not None and user is None:
+        raise UsageError("mutual CHAP needs this host's own account too")
+    if mutual_secret is not None and mutual_secret == secret:
+        raise UsageError(
+            "the two secrets of mutual CHAP must differ (RFC 7143), or open-iscsi refuses them",
+            hint="give the array another secret: iscsictl chap generate",
+        )
+    if user is None or secret is None:
+        return None
+    for name in (user, mutual_user or "x"):
+        why = values.chap_name_problem(name)
+        if why is not None:
+            raise UsageError(why)
+    return Account(user, secret, mutual_user, mutual_secret)
+
+
+def judge_account(settings: Settings, given: Account, target: str | None) -> None:
+    """Warn of weak secrets, and of one that other targets have; they are used all the same.
+
+    Raises RefusedError for what the standard or open-iscsi cannot take.
+    """
+    import socket
+
+    from iscsictl.checks import secret_strength
+    from iscsictl.system.iscsi import nodedb, secret_reuse
+
+    words = [socket.gethostname(), target or ""]
+    records = nodedb.read_records(nodedb.find_db(settings.root))
+    for secret, user, whose in (
+        (given.secret, given.user, "the secret"),
+        (given.mutual_secret, given.mutual_user, "the array's secret"),
+    ):
+        if secret is None:
+            continue
+        verdicts = [*secret_strength.judge(secret.reveal(), user=user, words=words)]
+        foreign = set(secret_reuse.others_with(secret, records)) - {target}
+        if foreign and target is not None:
+            verdicts.append(secret_strength.shared_with(foreign))
+        for verdict in verdicts:
+            if verdict.level == "refuse":
+                raise RefusedError(f"{whose}: {verdict.text}", hint="iscsictl chap generate")
+            if verdict.id in {"array-limit", "characters"}:
+                continue  # what other arrays take; this one has dictated it, or will say so
+            if verdict.level == "warn" and not settings.quiet:
+                remark(f"warning: {whose}: {verdict.text}")

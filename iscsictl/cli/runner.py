@@ -1,0 +1,99 @@
+"""Carry a task through for a command: lock, listener, dry run, output, exit code."""
+
+import sys
+
+import click
+
+from iscsictl.cli.options import Settings, complain, remark
+from iscsictl.core.fork import reasons
+from iscsictl.engine.reconcile import Task
+from iscsictl.errors import Exit
+from iscsictl.model.plan import Report
+from iscsictl.output.text import visible
+from iscsictl.output.views.plan import StepPrinter, document
+from iscsictl.system.block.device_links import stable_path
+from iscsictl.system.context import Context
+from iscsictl.system.io import signals
+from iscsictl.system.io.host_lock import host_lock
+
+
+def ask(settings: Settings, question: str) -> bool:
+    """Put a question: --yes answers it, only a terminal is asked."""
+    if settings.yes:
+        return True
+    if not settings.interactive:
+        return False
+    with signals.at_once():
+        return click.confirm(question, err=True)
+
+
+def carry_out(
+    settings: Settings,
+    task: Task,
+    *,
+    branches: bool = False,
+    lock_wait: float | None = None,
+    device_only: bool = False,
+) -> int:
+    """Run a task and print what came of it. Returns the exit code.
+
+    The steps of `branches` need each other only where they say so: what fails does not stop
+    the others. `lock_wait` is how many seconds to wait for another iscsictl that changes the
+    host.
+    """
+    if branches:
+        from iscsictl.engine.several import converge_several as act
+        from iscsictl.engine.several import forecast as foresee
+    else:
+        from iscsictl.engine.reconcile import converge as act
+        from iscsictl.engine.reconcile import dry_run as foresee
+    quiet = settings.quiet or device_only
+    printer = StepPrinter(output=settings.output, quiet=quiet, color=settings.color)
+
+    def say(text: str) -> None:
+        if not settings.quiet:
+            printer.close()
+            remark(text)
+
+    context = Context(settings.wait, settings.root, say, printer.watch)
+    if settings.dry_run:
+        signals.in_threads()
+        try:
+            report = foresee(task, context)
+        finally:
+            printer.close()
+        _show_planned(printer, settings, report)
+    else:
+        signals.defer()
+        try:
+            wait = settings.wait if lock_wait is None else lock_wait
+            with host_lock(wait, say, settings.root), context.waiter:
+                report = act(task, context, printer)
+        finally:
+            printer.close()
+    return _conclude(settings, report, say_device=device_only)
+
+
+def _show_planned(printer: StepPrinter, settings: Settings, report: Report) -> None:
+    if settings.output == "table" and not settings.quiet:
+        for outcome in report.outcomes:
+            click.echo(printer.line(outcome))
+
+
+def _conclude(settings: Settings, report: Report, *, say_device: bool) -> int:
+    if settings.output == "json":
+        click.echo(document(report))
+    elif settings.output == "tsv":
+        for outcome in report.outcomes:
+            step = outcome.step
+            click.echo(f"{step.status.value}\t{step.action.verb}\t{visible(step.subject)}")
+    failed = {o.step.id: o.error for o in report.outcomes if o.error is not None}
+    for line in (*(reasons(failed) if settings.quiet else report.notes), *report.leftovers):
+        remark(line)
+    sys.stdout.flush()
+    if report.error is not None:
+        return complain(report.error.text, report.error.hint, report.error.exit)
+    if report.result is not None and settings.output == "table" and not settings.quiet:
+        device = stable_path(report.result)
+        click.echo(device if say_device else f"device    {device}")
+    return int(Exit.PENDING if report.pending else Exit.DONE)

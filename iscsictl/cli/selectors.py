@@ -1,0 +1,111 @@
+"""The options with which a command names records and sessions."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from iscsictl.cli.credentials import account, read_secret
+from iscsictl.cli.options import Settings
+from iscsictl.errors import UsageError
+from iscsictl.model.inventory import Inventory
+from iscsictl.model.names import Portal, parse_portal
+from iscsictl.model.spec import Account
+from iscsictl.planner.selection.records import Choice
+
+if TYPE_CHECKING:
+    from iscsictl.model.plan import Plan
+
+
+def portal(text: str) -> Portal:
+    """Read a portal of the command line."""
+    try:
+        return parse_portal(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+def by_portal(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command -p and -I."""
+    command = click.option(
+        "-I", "--interface", "iface", metavar="IFACE", help="Only through this iface."
+    )(command)
+    return click.option(
+        "-p", "--portal", type=portal, metavar="ADDR[:PORT[,TPGT]]",
+        help="Only through this portal.",
+    )(command)  # fmt: skip
+
+
+def by_target(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command -T, -p and -I."""
+    command = by_portal(command)
+    return click.option("-T", "--target", metavar="IQN", help="The target.")(command)
+
+
+def choice_of(settings: Settings, options: dict[str, Any]) -> Choice:
+    """Take the naming options out of `options` and make a choice of them."""
+    return Choice(
+        options.pop("target"), options.pop("portal"), options.pop("iface"), settings.interactive
+    )
+
+
+def target_or_all(choice: Choice, everything: bool) -> None:
+    """Raise UsageError unless exactly one of -T and --all was given."""
+    if everything == (choice.target is not None):
+        raise UsageError("name a target with -T, or take all of them with --all")
+    if everything and (choice.portal or choice.iface):
+        raise UsageError("--all does not go with -p or -I")
+
+
+def account_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of a CHAP account, under their short names too."""
+    for option in reversed(
+        (
+            click.option("--chap-user", "--user", "chap_user", metavar="NAME",
+                         help="CHAP name of this host."),
+            click.option("--chap-secret-file", "--secret-file", "chap_secret_file", metavar="FILE",
+                         help="Its secret; - reads standard input."),
+            click.option("--chap-secret-prompt", "--secret-prompt", "chap_secret_prompt",
+                         is_flag=True, help="Ask for the secret."),
+            click.option("--mutual-user", metavar="NAME", help="CHAP name of the array."),
+            click.option("--mutual-secret-file", metavar="FILE", help="The array's secret."),
+            click.option("--mutual-secret-prompt", is_flag=True, help="Ask for it."),
+        )
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+def take_account(options: dict[str, Any]) -> Account | None:
+    """Take the CHAP options out of `options` and make the account of them. Raises UsageError."""
+    secret = read_secret(
+        options.pop("chap_secret_file"),
+        prompt=options.pop("chap_secret_prompt"),
+        whose="CHAP secret",
+    )
+    mutual = read_secret(
+        options.pop("mutual_secret_file"),
+        prompt=options.pop("mutual_secret_prompt"),
+        whose="CHAP secret of the array",
+    )
+    return account(options.pop("chap_user"), secret, options.pop("mutual_user"), mutual)
+
+
+Look = Callable[[Any, Any], Inventory]
+Think = Callable[[Inventory], "Plan"]
+
+
+def whole(settings: Settings, look: Look, think: Think) -> int:
+    """Carry out a plan that is done whole or taken back; what acts is loaded only now."""
+    from iscsictl.cli.runner import carry_out
+    from iscsictl.engine.reconcile import Task
+
+    return carry_out(settings, Task(look, think))
+
+
+def branches(settings: Settings, look: Look, think: Think) -> int:
+    """Carry out a plan whose branches go on without each other."""
+    from iscsictl.cli.runner import carry_out
+    from iscsictl.engine.reconcile import Task
+
+    return carry_out(settings, Task(look, think), branches=True)

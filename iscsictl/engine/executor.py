@@ -1,0 +1,123 @@
+"""Carry out steps one after the other, and take back what was done when one fails."""
+
+import time
+from collections.abc import Iterable, Iterator
+
+from iscsictl.engine.handlers.effect import Effect
+from iscsictl.engine.handlers.registry import inverse, perform
+from iscsictl.errors import ForeignError, InterruptError, IscsictlError, from_os
+from iscsictl.lazyclass import dataclass
+from iscsictl.model.actions import (
+    Claim,
+    DropFstab,
+    DropRequire,
+    Logout,
+    RemoveDevice,
+    RemoveMap,
+    Unmount,
+)
+from iscsictl.model.plan import Action, Hazard, Outcome, Status, Step
+from iscsictl.system.context import Context
+from iscsictl.system.io import journal, signals
+from iscsictl.system.io.process import StoppedError
+
+
+@dataclass(frozen=True)
+class Done:
+    """A step that was carried out, or failed on the way, and what it did."""
+
+    step: Step
+    effect: Effect
+    error: IscsictlError | None = None
+
+
+class StepFailedError(IscsictlError):
+    """A step failed; `cause` says why, `outcome` which."""
+
+    def __init__(self, outcome: Outcome, cause: IscsictlError) -> None:
+        super().__init__(cause.text, hint=cause.hint, tool_exit=cause.tool_exit)
+        self.exit = cause.exit
+        self.outcome = outcome
+        self.cause = cause
+
+
+def execute(steps: Iterable[Step], context: Context, done: list[Done]) -> Iterator[Outcome]:
+    """Carry out steps, adding what was done to `done`; yield an outcome when one begins and ends.
+
+    Raises StepFailedError; InterruptError between steps, or after a tool that was stopped.
+    """
+    for step in steps:
+        signals.check()
+        yield Outcome(step)
+        began = time.monotonic()
+        try:
+            effect = _perform(step.action, context)
+        except StoppedError as error:
+            signals.check()
+            raise InterruptError(error.text, signal=15) from None
+        except InterruptError:
+            raise
+        except IscsictlError as error:
+            outcome = Outcome(step, time.monotonic() - began, error).with_status(Status.FAILED)
+            journal.note(step, Status.FAILED, error.text)
+            if error.wrote or isinstance(error, ForeignError):
+                done.append(Done(step, Effect(changed=error.wrote), error))
+            raise StepFailedError(outcome, error) from None
+        status = Status.DONE if effect.changed else Status.UNCHANGED
+        done.append(Done(step, effect))
+        if effect.changed:
+            journal.note(step, status)
+        yield Outcome(step, time.monotonic() - began).with_status(status)
+
+
+def _perform(action: Action, context: Context) -> Effect:
+    try:
+        with context.guard(action):
+            return perform(action, context)
+    except OSError as error:
+        raise from_os(error) from error
+
+
+def undo(done: list[Done], context: Context) -> tuple[list[Outcome], list[str]]:
+    """Take back what was done, last first. Returns the outcomes and what is left over.
+
+    What was taken away is told, not put back. A claim stays once something was written to the
+    disk: a rerun needs it to go on. It goes when something foreign turned up there, for a rerun
+    would take that for ours.
+    """
+    outcomes, leftovers = [], []
+    destroyed = [d for d in done if d.step.hazard is Hazard.DESTROYS and d.effect.changed]
+    foreign = any(isinstance(one.error, ForeignError) for one in done)
+    for one in reversed(done):
+        if one in destroyed:
+            leftovers.append(f"{one.step.id} is not undone: data is never destroyed by an undo")
+            continue
+        if isinstance(one.step.action, Claim) and destroyed and not foreign:
+            leftovers.append("the claim in /etc/fstab stays: the same command goes on from it")
+            continue
+        back = inverse(one.step.action, one.effect)
+        if back is None:
+            if one.effect.changed and isinstance(one.step.action, _TAKEN_AWAY):
+                leftovers.append(f"{one.step.id} is not undone")
+            continue
+        error = _take_back(back, context)
+        if error is None:
+            journal.note(one.step, Status.UNDONE)
+            outcomes.append(Outcome(one.step).with_status(Status.UNDONE))
+        else:
+            leftovers.append(f"{one.step.id} could not be undone: {error}")
+    return outcomes, leftovers
+
+
+_TAKEN_AWAY = (Unmount, DropFstab, DropRequire, RemoveDevice, RemoveMap, Logout)
+
+
+def _take_back(back: Action, context: Context) -> str | None:
+    try:
+        with context.guard(back):
+            perform(back, context)
+    except IscsictlError as error:
+        return error.text
+    except OSError as error:
+        return str(error.strerror)
+    return None

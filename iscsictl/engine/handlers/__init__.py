@@ -1,0 +1,1 @@
+"""What each action does to the machine: one handler per action, one module per domain."""

@@ -1,0 +1,154 @@
+"""Many logins side by side: so many at once, and a deadline that each success renews."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from typing import cast
+
+from iscsictl.errors import IscsictlError, UnreachableError
+from iscsictl.errors.codes import error_from_iscsiadm
+from iscsictl.model import actions
+from iscsictl.model.listing import Session
+from iscsictl.model.plan import Outcome, Status, Step
+from iscsictl.planner.selection.records import session_at
+from iscsictl.system.context import Context
+from iscsictl.system.io import signals
+from iscsictl.system.iscsi import iscsiadm, login_batch
+from iscsictl.system.iscsi.iscsiadm import Key
+from iscsictl.system.iscsi.login_errors import explained_login
+from iscsictl.system.iscsi.sessions import read_sessions
+
+#: As many processes as do one login each.
+AT_ONCE = 32
+#: iscsiadm reads all sessions once for each batch: the fewer the better, but two share the work,
+#: and arrays suffer from more logins at once than both have.
+BATCH = 32
+LANES = 2
+_PAUSE = 3.0
+_LATE = "see what iscsid says: journalctl -u iscsid; or give it longer with --timeout"
+Ended = list[Outcome]
+
+
+def log_in(
+    steps: Sequence[Step], context: Context, begins: Callable[[Step], None]
+) -> Iterator[Outcome]:
+    """Carry out steps that are all logins, and yield what became of each as it ends.
+
+    When none has ended well for `context.wait` seconds, those at work are ended and the others
+    are not begun. `begins` is told of each step as it begins. Raises InterruptError once those
+    at work have ended.
+    """
+    batches = login_batch.possible(context.root)
+    waiting = _parted(steps, BATCH) if batches else [[step] for step in steps]
+    at_work: set[Future[Ended]] = set()
+    deadline = context.deadline()
+    with ThreadPoolExecutor(LANES if batches else AT_ONCE) as pool:
+        while waiting or at_work:
+            signals.check()
+            lanes = LANES if batches else AT_ONCE
+            while waiting and len(at_work) < lanes and time.monotonic() < deadline:
+                batch = waiting.pop(0)
+                for step in batch:
+                    begins(step)
+                at_work.add(pool.submit(_batch, batch, context))
+            if not at_work:
+                break
+            ended, at_work = wait(at_work, return_when=FIRST_COMPLETED)
+            for outcome in [outcome for future in ended for outcome in future.result()]:
+                if outcome.error is None:
+                    deadline = context.deadline()
+                yield outcome
+    for step in [step for batch in waiting for step in batch]:
+        late = UnreachableError(
+            f"{step.subject}: not tried, for no login has ended well for {context.wait:g} s",
+            hint=_LATE,
+        )
+        yield Outcome(step, error=late).with_status(Status.FAILED)
+    _await_disks(steps, context)
+
+
+def _parted(steps: Sequence[Step], most: int) -> list[list[Step]]:
+    """Part steps into batches of about the same size, none above `most`, an even number."""
+    number = -(-len(steps) // most)
+    number += number % LANES
+    return [list(steps[start::number]) for start in range(min(number, len(steps)))]
+
+
+def _key(step: Step) -> Key:
+    action = cast(actions.Login, step.action)
+    return Key(action.target, action.portal, action.iface)
+
+
+def _batch(steps: list[Step], context: Context) -> Ended:
+    """Carry out some logins at once."""
+    began = time.monotonic()
+    results = log_in_to([_key(step) for step in steps], context)
+    seconds = time.monotonic() - began
+    ended = []
+    for step, result in zip(steps, results, strict=True):
+        if isinstance(result, IscsictlError):
+            ended.append(Outcome(step, seconds, result).with_status(Status.FAILED))
+        else:
+            status = Status.DONE if result else Status.UNCHANGED
+            ended.append(Outcome(step, seconds).with_status(status))
+    return ended
+
+
+def log_in_to(keys: Sequence[Key], context: Context) -> list[bool | IscsictlError]:
+    """Log in to some records with one iscsiadm, where that can be had.
+
+    For each is told whether it made a session, or why there is none: what the kernel shows then
+    is what counts.
+    """
+    late = False
+    codes: Mapping[Key, int] | None = None
+    try:
+        if len(keys) > 1 and login_batch.possible(context.root):
+            codes = login_batch.log_in(keys, context.db, timeout=context.wait)
+    except UnreachableError:
+        codes, late = {}, True
+    except IscsictlError as error:
+        return [error for _ in keys]
+    if codes is None:
+        with ThreadPoolExecutor(len(keys)) as pool:
+            return list(pool.map(lambda key: _alone(key, context), keys))
+    sessions = read_sessions(context.root, details=False)
+    results = [_seen(key, sessions, codes.get(key), context.wait if late else None) for key in keys]
+    return [
+        explained_login(result, key, context.db, context.wait)
+        if isinstance(result, IscsictlError)
+        else result
+        for key, result in zip(keys, results, strict=True)
+    ]
+
+
+def _seen(
+    key: Key, sessions: tuple[Session, ...], code: int | None, late: float | None
+) -> bool | IscsictlError:
+    """Tell what a login came to: `code` is iscsiadm's; it was ended after `late` seconds."""
+    session = session_at(sessions, key.target, key.portal, key.iface)
+    if session is not None and session.status == "up":
+        return code == 0 or late is not None
+    doing = f"logging in to {key.target} through {key.portal}"
+    if late is not None:
+        return UnreachableError(f"{doing}: no answer within {late:g} s", hint=_LATE)
+    return error_from_iscsiadm(code or 1, "", doing)
+
+
+def _alone(key: Key, context: Context) -> bool | IscsictlError:
+    try:
+        return iscsiadm.login(key, timeout=context.wait)
+    except IscsictlError as error:
+        return explained_login(error, key, context.db, context.wait)
+
+
+def _await_disks(steps: Sequence[Step], context: Context) -> None:
+    """Wait a moment until each session of these targets has a disk."""
+    targets = {cast(actions.Login, step.action).target for step in steps}
+
+    def look() -> bool | None:
+        sessions = [s for s in read_sessions(context.root, details=False) if s.target in targets]
+        without = [s for s in sessions if not any(unit.device for unit in s.luns or ())]
+        return None if without else True
+
+    context.waiter.wait(look, time.monotonic() + min(_PAUSE, context.wait))

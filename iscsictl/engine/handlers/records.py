@@ -1,0 +1,93 @@
+"""The hands of what is done to node records."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from iscsictl.engine.handlers.effect import Effect
+from iscsictl.errors import IscsictlError, NotFoundError
+from iscsictl.model import actions
+from iscsictl.model.plan import Action
+from iscsictl.planner.selection.records import twins
+from iscsictl.system.context import Context
+from iscsictl.system.io.files import flush
+from iscsictl.system.iscsi import iscsiadm, nodedb, nodedb_lock, nodedb_write
+from iscsictl.system.iscsi.iscsiadm import Key
+
+
+def key_of(action: Any) -> Key:
+    """Return what iscsiadm needs to find a record or a session."""
+    return Key(action.target, action.portal, action.iface)
+
+
+def _create_record(action: actions.CreateRecord, context: Context) -> Effect:
+    # iscsiadm flushes nothing: a power cut may leave a record that it can neither read nor replace.
+    path = nodedb.record_path(context.db, action.target, action.portal, action.iface)
+    torn = nodedb.read_record(path)
+    if torn is not None and torn.problem is not None:
+        with context.guard(actions.DeleteRecord(action.target, action.portal, action.iface)):
+            nodedb_write.remove_record(
+                torn, context.db, root=context.root, timeout=context.wait, say=context.say
+            )
+    iscsiadm.new_record(key_of(action), timeout=context.wait)
+    try:
+        flush(_record_path(action, context), context.db)
+    except IscsictlError as error:
+        error.wrote = True
+        raise
+    return Effect()
+
+
+def _write_record(action: actions.WriteRecord, context: Context) -> Effect:
+    path = _record_path(action, context)
+    before = path.read_bytes()
+    changed = nodedb_write.write_record(
+        path, action.changes, root=context.root, timeout=context.wait, say=context.say
+    )
+    return Effect(changed, actions.RestoreRecord(path, before))
+
+
+def _restore_record(action: actions.RestoreRecord, context: Context) -> Effect:
+    with nodedb_lock.NodeDbLock(context.root, context.wait, context.say):
+        return Effect(nodedb_write.replace_in_db(action.path, action.data))
+
+
+def _record_path(action: Any, context: Context) -> Path:
+    path = nodedb.record_path(context.db, action.target, action.portal, action.iface)
+    if action.portal.tpgt is not None and path.is_file():
+        return path
+    fitting = [
+        record
+        for record in nodedb.read_records(context.db)
+        if record.target == action.target
+        and record.iface == action.iface
+        and record.portal.same_place(action.portal)
+    ]
+    # Records may differ in the portal group tag alone.
+    for record in sorted(fitting, key=lambda record: record.portal != action.portal):
+        return record.path
+    raise NotFoundError(f"there is no record of {action.target} through {action.portal}")
+
+
+def _delete_record(action: actions.DeleteRecord, context: Context) -> Effect:
+    records = nodedb.read_records(context.db)
+    wanted = (action.target, action.portal, action.iface)
+    record = next((r for r in records if (r.target, r.portal, r.iface) == wanted), None)
+    if record is None or not twins(record, records):
+        iscsiadm.delete_record(key_of(action), timeout=context.wait)
+        if record is not None:
+            flush(record.path, context.db)
+        return Effect()
+    # iscsiadm does not look at the portal group tag here: it would delete them all.
+    gone = nodedb_write.remove_record(
+        record, context.db, root=context.root, timeout=context.wait, say=context.say
+    )
+    return Effect(gone)
+
+
+HANDS: Mapping[type[Action], Callable[[Any, Context], Effect]] = {
+    actions.CreateRecord: _create_record,
+    actions.WriteRecord: _write_record,
+    actions.DeleteRecord: _delete_record,
+    actions.RestoreRecord: _restore_record,
+}

@@ -1,0 +1,74 @@
+"""The hands of the schedule: its files, and the timer. Each effect holds the action's inverse."""
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from iscsictl.engine.handlers.effect import Effect
+from iscsictl.errors import IscsictlError
+from iscsictl.model.plan import Action
+from iscsictl.model.schedule import TIMER_UNIT, InstallFile, RemoveFile, SetTimer
+from iscsictl.system.context import Context
+from iscsictl.system.host import systemd
+from iscsictl.system.io.files import read_file, remove_file, replace_file
+from iscsictl.system.io.process import run
+
+
+def _install(action: InstallFile, context: Context) -> Effect:
+    before = _as_it_is(action.path, context)
+    data = action.text.encode("utf-8", "surrogateescape")
+    changed = replace_file(context.root / action.path.lstrip("/"), data, mode=0o644)
+    return _written(action.path, before, context, changed=changed)
+
+
+def _remove(action: RemoveFile, context: Context) -> Effect:
+    before = _as_it_is(action.path, context)
+    changed = remove_file(context.root / action.path.lstrip("/"))
+    return _written(action.path, before, context, changed=changed)
+
+
+def _as_it_is(path: str, context: Context) -> InstallFile | RemoveFile:
+    """Return what makes a file again what it is now."""
+    data = read_file(context.root / path.lstrip("/"))
+    if data is None:
+        return RemoveFile(path)
+    return InstallFile(path, data.decode("utf-8", "surrogateescape"))
+
+
+def _written(path: str, before: Action, context: Context, *, changed: bool) -> Effect:
+    if changed and path.startswith("/etc/systemd/"):
+        # Where systemd cannot be told, the timer cannot be switched either, and that is an error.
+        with suppress(IscsictlError):
+            context.reload()
+    return Effect(changed, before)
+
+
+def _set_timer(action: SetTimer, context: Context) -> Effect:
+    was = systemd.enabled(TIMER_UNIT, context.root)
+    try:
+        _switch(context.root, on=action.on)
+    except IscsictlError as error:
+        with suppress(IscsictlError):
+            _switch(context.root, on=was)
+        error.hint = error.hint or f"see what systemd says: systemctl status {TIMER_UNIT}"
+        raise
+    return Effect(before=SetTimer(on=was))
+
+
+def _switch(root: Path, *, on: bool) -> None:
+    # Enabling and disabling have systemd read its units again (systemctl(1)).
+    if on:
+        systemd.enable(TIMER_UNIT)
+        run(["systemctl", "restart", TIMER_UNIT])
+    else:
+        systemd.disable(TIMER_UNIT)
+        if systemd.running(root):
+            run(["systemctl", "stop", TIMER_UNIT])
+
+
+HANDS: Mapping[type[Action], Callable[[Any, Context], Effect]] = {
+    InstallFile: _install,
+    RemoveFile: _remove,
+    SetTimer: _set_timer,
+}

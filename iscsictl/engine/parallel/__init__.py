@@ -1,0 +1,1 @@
+"""Work on the volumes of a file side by side."""

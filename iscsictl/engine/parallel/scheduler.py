@@ -1,0 +1,197 @@
+"""Many wishes side by side: each its own loop and its own undo, what they share done once."""
+
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+
+from iscsictl.engine.executor import Done
+from iscsictl.engine.parallel.shared_context import Shared
+from iscsictl.engine.reconcile import Run, Task, dry_run
+from iscsictl.errors import InterruptError, IscsictlError
+from iscsictl.lazyclass import dataclass
+from iscsictl.model import actions
+from iscsictl.model.plan import Outcome, Plan, Report
+from iscsictl.planner.volumes.apply import NotTriedError
+from iscsictl.system.io import signals
+
+Heard = Callable[[str, Outcome], None]
+
+#: As many logins as an array bears at once; the rest of the work is not helped by more.
+AT_ONCE = 16
+
+_OF_TARGET = (actions.CreateRecord, actions.WriteRecord, actions.Login)
+_HOST = ""
+
+
+@dataclass(frozen=True)
+class Errand:
+    """One volume's wish. `after` are the names of those that must have ended well before it."""
+
+    name: str
+    target: str
+    task: Task
+    after: frozenset[str] = frozenset()
+
+
+def foresee(errands: Sequence[Errand], context: Shared, at_once: int) -> dict[str, Report]:
+    """Return by name what would be done; nothing is changed."""
+    reports = _side_by_side(errands, at_once, lambda one, _: _foreseen(one, context))
+    return {name: report for name, report in reports.items() if report is not None}
+
+
+def converge_all(
+    errands: Sequence[Errand], context: Shared, heard: Heard, at_once: int
+) -> dict[str, Report]:
+    """Carry out all errands, up to `at_once` at a time; return by name what became of each.
+
+    An errand that fails is taken back alone: a record or session of a target stays as long as
+    another errand needs it. After an interrupt all stays, as with one wish.
+    """
+    ties = _Ties(errands)
+    runs = {one.name: _VolumeRun(one, context, heard, ties) for one in errands}
+
+    def carry_out(errand: Errand, before: Iterable[Report | None]) -> Report | None:
+        with context.wish():
+            runs[errand.name].carry_out(before)
+        return runs[errand.name].report
+
+    try:
+        _side_by_side(errands, at_once, carry_out)
+    finally:
+        failed = context.settle()
+    return {name: _not_settled(run.report, failed) for name, run in runs.items()}
+
+
+def _not_settled(report: Report, failed: Sequence[IscsictlError]) -> Report:
+    """Return what became of an errand when what was left for the end `failed`."""
+    if not failed or report.error is not None or not report.changed:
+        return report
+    return replace(report, error=failed[0])
+
+
+def _foreseen(errand: Errand, context: Shared) -> Report:
+    try:
+        signals.check()
+        return dry_run(errand.task, context)
+    except IscsictlError as error:
+        return Report(error=error)
+
+
+def _side_by_side(
+    errands: Sequence[Errand],
+    at_once: int,
+    work: Callable[[Errand, Iterable[Report | None]], Report | None],
+) -> dict[str, Report | None]:
+    """Do the work of each errand, those that others wait for first; `work` gets their reports."""
+    futures: dict[str, Future[Report | None]] = {}
+
+    def do(errand: Errand) -> Report | None:
+        return work(errand, [futures[name].result() for name in sorted(errand.after)])
+
+    with ThreadPoolExecutor(at_once) as pool:
+        # What one waits for was begun before it: no thread waits for one that has none.
+        for errand in sorted(errands, key=lambda one: len(one.after)):
+            futures[errand.name] = pool.submit(do, errand)
+        return {errand.name: futures[errand.name].result() for errand in errands}
+
+
+class _Ties:
+    """What several errands stand on: the sessions of a target, the services of the host.
+
+    It is taken back when the last of them has failed.
+    """
+
+    def __init__(self, errands: Iterable[Errand]) -> None:
+        self._lock = threading.Lock()
+        self.gates: dict[str, threading.Lock] = {}
+        self._waiting: dict[str, set[str]] = {}
+        self._stays: set[str] = set()
+        self._stash: dict[str, list[tuple[_VolumeRun, Done]]] = {}
+        for one in errands:
+            self.gates.setdefault(one.target, threading.Lock())
+            for key in (one.target, _HOST):
+                self._waiting.setdefault(key, set()).add(one.name)
+
+    def ended(
+        self, errand: Errand, *, stays: bool, shared: "Iterable[tuple[_VolumeRun, Done]]"
+    ) -> "list[tuple[_VolumeRun, Done]]":
+        """Note the end of an errand; return what is to be taken back now, the first done first."""
+        useless: list[tuple[_VolumeRun, Done]] = []
+        with self._lock:
+            for run, done in shared:
+                key = errand.target if isinstance(done.step.action, _OF_TARGET) else _HOST
+                self._stash.setdefault(key, []).append((run, done))
+            for key in (_HOST, errand.target):
+                self._waiting[key].discard(errand.name)
+                if stays:
+                    self._stays.add(key)
+                if not self._waiting[key] and key not in self._stays:
+                    useless += self._stash.pop(key, [])
+        return useless
+
+
+class _VolumeRun(Run):
+    """The loop of one errand among others."""
+
+    def __init__(self, errand: Errand, context: Shared, heard: Heard, ties: _Ties) -> None:
+        super().__init__(context, lambda outcome: heard(errand.name, outcome))
+        self.errand = errand
+        self.ties = ties
+        self.report = Report(error=NotTriedError(f"{errand.name} was not begun"))
+        self._gate = ties.gates[errand.target]
+        self._inside = False
+
+    def carry_out(self, before: Iterable[Report | None]) -> None:
+        """Do it, unless one that it waits for failed."""
+        failed = [report for report in before if report is None or report.error is not None]
+        try:
+            signals.check()
+            if failed:
+                raise NotTriedError(
+                    "not begun: a volume that it is mounted on failed",
+                    hint="mend that one, then run it again",
+                )
+            self._enter()
+            self.report = self.until_seen(self.errand.task)
+        except IscsictlError as error:
+            self.report = Report(error=error)
+        finally:
+            self._leave()
+        why = self.report.error
+        stays = why is None or isinstance(why, InterruptError)
+        shared = [] if stays else [(self, one) for one in self.done if _is_shared(one)]
+        for run, one in reversed(self.ties.ended(self.errand, stays=stays, shared=shared)):
+            run.take_back_late(one)
+
+    def act(self, plan: Plan) -> None:
+        """Carry out what can be done now; the way to a target is made by one errand at a time."""
+        if self._inside and not any(isinstance(s.action, _OF_TARGET) for s in plan.ready):
+            self._leave()
+        super().act(plan)
+
+    def take_back(self) -> tuple[str, ...]:
+        """Undo what only this errand stands on."""
+        return self.undo([one for one in self.done if not _is_shared(one)])
+
+    def take_back_late(self, one: Done) -> None:
+        """Undo a step that others stood on, all of which failed."""
+        leftovers = self.undo([one])
+        report = self.report
+        self.report = Report(
+            tuple(self.ended.values()), report.error, (*report.leftovers, *leftovers),
+            report.notes, report.result,
+        )  # fmt: skip
+
+    def _enter(self) -> None:
+        self._gate.acquire()
+        self._inside = True
+
+    def _leave(self) -> None:
+        if self._inside:
+            self._inside = False
+            self._gate.release()
+
+
+def _is_shared(one: Done) -> bool:
+    return isinstance(one.step.action, (*_OF_TARGET, actions.EnableService))

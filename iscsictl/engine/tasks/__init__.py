@@ -1,0 +1,1 @@
+"""What the loop is given for each family of commands."""

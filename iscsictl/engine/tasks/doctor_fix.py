@@ -1,0 +1,22 @@
+"""The task of `doctor --fix`."""
+
+from collections.abc import Callable
+
+from iscsictl.checks import examine
+from iscsictl.checks.repair import plan_repairs
+from iscsictl.engine.reconcile import Task
+from iscsictl.model.finding import Finding
+from iscsictl.model.inventory import Inventory
+from iscsictl.observers.doctor import look
+from iscsictl.system.context import Context
+
+
+def repairs(chosen: Callable[[Finding], bool]) -> Task:
+    """Return the task of `doctor --fix`: look (not over the network), then the safe repairs."""
+    findings: list[Finding] = []
+
+    def look_again(context: Context, _: Inventory | None) -> Inventory:
+        findings[:] = filter(chosen, examine(look(context, probe=False)))
+        return Inventory()
+
+    return Task(look_again, lambda _: plan_repairs(findings))

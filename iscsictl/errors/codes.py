@@ -1,0 +1,144 @@
+"""What an error code means: lookups over the tables, and the exit code that each leads to."""
+
+import re
+from functools import cache
+from typing import Final, Literal
+
+from iscsictl import errors
+from iscsictl.errors import Exit, IscsictlError, tables
+from iscsictl.lazyclass import dataclass
+
+Kind = Literal["iscsiadm", "kernel", "login"]
+
+
+@dataclass(frozen=True)
+class Cause:
+    """One thing that can go wrong. `code` is as the source counts: 24, 1020, 0x0201.
+
+    `name` is the standard's or the header's; `meaning`, `usual_cause` and `mend` are sentences
+    without a full stop; `exit` is what a command of iscsictl exits with.
+    """
+
+    kind: Kind
+    code: int
+    name: str
+    meaning: str
+    usual_cause: str
+    mend: str
+    exit: Exit
+
+    @property
+    def shown(self) -> str:
+        """Return the code as it is written: login status in four hexadecimal digits."""
+        return f"{self.code:04x}" if self.kind == "login" else str(self.code)
+
+
+@cache
+def table(kind: Kind) -> dict[int, Cause]:
+    """Return all causes of a kind by code."""
+    rows: dict[Kind, tuple[tables.Row, ...]] = {
+        "iscsiadm": tables.ISCSIADM,
+        "kernel": tables.KERNEL,
+        "login": tables.LOGIN,
+    }
+    return {row[0]: Cause(kind, *row) for row in rows[kind]}
+
+
+def every() -> tuple[Cause, ...]:
+    """Return the causes of all kinds, in the order of their codes."""
+    kinds: tuple[Kind, ...] = ("iscsiadm", "kernel", "login")
+    return tuple(cause for kind in kinds for cause in table(kind).values())
+
+
+_STATUS: Final = (
+    re.compile(r"\((?P<c>0[0-3])/(?P<d>[0-9a-f]{2})\)", re.IGNORECASE),
+    re.compile(r"class 0x(?P<c>[0-3]), detail 0x(?P<d>[0-9a-f]{1,2})\b", re.IGNORECASE),
+)
+# What open-iscsi says in place of the two numbers, to stderr or (iscsid) to the journal.
+_STATUS_TEXTS: Final = (
+    ("failed authentication with target", 0x0201),
+    ("failed to authenticate with target", 0x0201),
+    ("failed authorization with target", 0x0202),
+    ("rejected: initiator failed authorization", 0x0202),
+    ("error - target not found", 0x0203),
+    ("rejected: incompatible version", 0x0205),
+    ("login error (login status 5)", 0x0201),
+)
+
+
+def login_status_in(text: str) -> Cause | None:
+    """Find the last login status (RFC 7143 11.13.5) that iscsiadm or iscsid wrote, if any.
+
+    A detail that the standard does not have counts as the class's own (0200, 0300).
+    """
+    found: tuple[int, int] | None = None
+    for pattern in _STATUS:
+        for match in pattern.finditer(text):
+            status = int(match["c"], 16) << 8 | int(match["d"], 16)
+            if found is None or match.start() > found[0]:
+                found = match.start(), status
+    if found is None:
+        lowered = text.lower()
+        places = [(lowered.rfind(words), code) for words, code in _STATUS_TEXTS]
+        found = max((place for place in places if place[0] >= 0), default=None)
+    if found is None:
+        return None
+    statuses = table("login")
+    return statuses.get(found[1]) or statuses.get(found[1] & 0xFF00)
+
+
+def exit_for_iscsiadm(code: int, stderr: str = "") -> Exit:
+    """Tell the exit code of a command for what iscsiadm ended with.
+
+    `stderr` may have iscsid's own lines added. 5 and 19 go by the login status where the text
+    has one. 15 is DONE. 21 is NOT_FOUND: a command that lists takes it as an empty list.
+    """
+    if code in {5, 19} and (status := login_status_in(stderr)):
+        return status.exit if status.exit is not Exit.DONE else Exit.ERROR
+    cause = table("iscsiadm").get(code)
+    return cause.exit if cause else Exit.ERROR
+
+
+_CLASSES: Final[dict[Exit, type[IscsictlError]]] = {
+    Exit.NOT_FOUND: errors.NotFoundError,
+    Exit.AUTH: errors.AuthError,
+    Exit.UNREACHABLE: errors.UnreachableError,
+    Exit.IN_USE: errors.InUseError,
+    Exit.MISSING: errors.MissingError,
+}
+# These say little by themselves: iscsiadm's own line goes with them.
+_VAGUE: Final = frozenset({1, 3, 6, 7, 9, 14, 16, 22, 25, 26, 27, 29, 30, 31, 255})
+_LONGEST: Final = 200
+
+
+def error_from_iscsiadm(code: int, stderr: str, doing: str) -> IscsictlError:
+    """Make the error of a failed iscsiadm: one line that begins with `doing`, and the mend.
+
+    `code` is its exit code, negative for the signal that killed it. The class goes by
+    `exit_for_iscsiadm`.
+    """
+    cause = table("iscsiadm").get(code)
+    status = login_status_in(stderr) if code in {5, 19, 24} else None
+    said = _own_line(stderr)
+    if status is not None and status.exit is not Exit.DONE:
+        text = f"{doing}: {status.meaning} (login status {status.shown}, iscsiadm {code})"
+        hint: str | None = status.mend
+    elif cause is None:
+        ended = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
+        text = f"{doing}: iscsiadm {ended}" + (f": {said}" if said else "")
+        hint = None
+    else:
+        detail = f": {said}" if said and code in _VAGUE else ""
+        text = f"{doing}: {cause.meaning}{detail} (iscsiadm {code})"
+        hint = cause.mend
+    kind = _CLASSES.get(exit_for_iscsiadm(code, stderr), IscsictlError)
+    return kind(text, hint=hint, tool_exit=code)
+
+
+def _own_line(stderr: str) -> str:
+    """Pick the first line of iscsiadm that says more than its number does."""
+    for line in stderr.splitlines():
+        words = " ".join(line.split()).removeprefix("iscsiadm: ")
+        if words and not words.startswith("initiator reported error"):
+            return words if len(words) <= _LONGEST else words[:_LONGEST] + "..."
+    return ""

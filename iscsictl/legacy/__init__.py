@@ -1,0 +1,1 @@
+"""The import of the files of the sfnet driver; everything about it is in this package."""

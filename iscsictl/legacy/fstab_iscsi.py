@@ -1,0 +1,95 @@
+"""Read the small files of the old driver: bindings, fstab.iscsi and initiatorname.iscsi.
+
+Pure and total: a line that cannot be read becomes a Problem and is left out.
+"""
+
+import re
+from typing import Final
+
+from iscsictl.legacy.model import Binding, OldDevice, OldMount, Problem
+
+_DEVICE: Final = re.compile(
+    r"/dev/iscsi/bus([0-9]{1,9})/target([0-9]{1,9})/lun([0-9]{1,9})/(?:disk|part([0-9]{1,9}))"
+)
+_ESCAPE: Final = re.compile(r"\\([0-3][0-7]{2})")
+
+
+def _undo(text: str) -> str:
+    r"""Undo the octal escapes of fstab(5), \040 for a blank."""
+    return _ESCAPE.sub(lambda match: chr(int(match[1], 8)), text)
+
+
+def parse_bindings(text: str) -> tuple[tuple[Binding, ...], tuple[Problem, ...]]:
+    """Read /var/lib/iscsi/bindings: lines of bus, target id and target name."""
+    found: list[Binding] = []
+    problems: list[Problem] = []
+    for number, raw in enumerate(text.split("\n"), start=1):
+        words = raw.split()
+        if not words or words[0].startswith("#"):
+            continue
+        if len(words) < 3 or not all(re.fullmatch("[0-9]{1,9}", word) for word in words[:2]):
+            problems.append(Problem(number, "expected `bus target targetname`", source="bindings"))
+            continue
+        found.append(Binding(int(words[0]), int(words[1]), words[2]))
+    return tuple(found), tuple(problems)
+
+
+def parse_old_fstab(text: str) -> tuple[tuple[OldMount, ...], tuple[Problem, ...]]:
+    """Read /etc/fstab.iscsi, whose format is that of fstab(5)."""
+    found: list[OldMount] = []
+    problems: list[Problem] = []
+    for number, raw in enumerate(text.split("\n"), start=1):
+        words = raw.split()
+        if not words or words[0].startswith("#"):
+            continue
+        if len(words) < 3:
+            problems.append(Problem(number, "expected `device directory type [options]`"))
+            continue
+        spec, directory = _undo(words[0]), _undo(words[1])
+        if not directory.startswith("/") and directory not in {"none", "swap"}:
+            problems.append(Problem(number, f"{directory!r} is no directory from the root"))
+            continue
+        options = tuple(o for o in words[3].split(",") if o) if len(words) > 3 else ()
+        found.append(OldMount(number, spec, directory, words[2], options, old_device(spec)))
+    return tuple(found), tuple(problems)
+
+
+def old_device(spec: str) -> OldDevice | None:
+    """Read /dev/iscsi/busB/targetT/lunL/{disk,partN}, None if it is something else."""
+    match = _DEVICE.fullmatch(spec)
+    if match is None:
+        return None
+    part = None if match[4] is None else int(match[4])
+    return OldDevice(int(match[1]), int(match[2]), int(match[3]), part)
+
+
+def parse_initiatorname(text: str) -> tuple[str | None, int, tuple[Problem, ...]]:
+    """Read initiatorname.iscsi; return the name, its line and what was passed over.
+
+    `InitiatorName=` is case-sensitive, the value ends at the first blank, the last one wins; one
+    without a value is passed over.
+    """
+    name: str | None = None
+    line = 0
+    problems: list[Problem] = []
+    for number, raw in enumerate(text.split("\n"), start=1):
+        stripped = raw.strip()
+        if not stripped or stripped.startswith("#"):
+            continue
+        keyword, equals, value = stripped.partition("=")
+        if keyword == "InitiatorName" and equals and not value[:1].strip():
+            problems.append(Problem(number, "the name is empty, so the line is left out"))
+        elif keyword == "InitiatorName" and equals:
+            if name is not None:
+                problems.append(Problem(line, "a later InitiatorName replaces this one"))
+            name, line = value.split()[0], number
+        elif keyword.strip() == "InitiatorName" and equals:
+            problems.append(Problem(number, "it must read `InitiatorName=` without a blank"))
+        elif keyword.strip().lower() == "initiatorname" and equals:
+            text = f"{keyword.strip()} is in the wrong case: it must read `InitiatorName=`"
+            problems.append(Problem(number, text))
+        elif keyword == "InitiatorAlias" and equals:
+            problems.append(Problem(number, "InitiatorAlias is not taken over; few arrays show it"))
+        else:
+            problems.append(Problem(number, "the line is not known and is left out"))
+    return name, line, tuple(problems)

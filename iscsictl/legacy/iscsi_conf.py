@@ -1,0 +1,363 @@
+"""Read /etc/iscsi.conf of the old driver as that driver read it.
+
+A header line takes a copy of the global settings seen so far; lines that are indented deeper
+belong to it (a tab counts 8). What stands at the end holds for all targets without an entry.
+Pure and total: any text gives a result, what is wrong in it becomes a Problem.
+"""
+
+import re
+from dataclasses import field
+from typing import Final, Literal
+
+from iscsictl.lazyclass import dataclass
+from iscsictl.legacy.model import (
+    Account,
+    Discovery,
+    Level,
+    OldConfig,
+    Problem,
+    Setting,
+    Settings,
+    Subnet,
+    Target,
+)
+from iscsictl.legacy.values import (
+    BLANKS,
+    DEFAULT_PORT,
+    parse_boolean,
+    parse_number,
+    parse_time,
+    read_address,
+    read_network,
+    read_quoted,
+    read_token,
+)
+from iscsictl.model.secret import Secret
+from iscsictl.parse.record import why_not_kept
+
+LONGEST_LINE: Final = 2047
+_WORD: Final = re.compile(r"[\w,.-]{1,40}")
+
+Section = Literal["discovery", "target", "subnet", "file", "slp"]
+Group = Literal["connection", "session", "error", "tcp", "iscsi"]
+
+# keyword -> (group, name here, how its value is read)
+_KEYWORDS: Final[dict[str, tuple[Group, str, str]]] = {
+    "logintimeout": ("connection", "login_timeout", "time"),
+    "authtimeout": ("connection", "auth_timeout", "time"),
+    "activetimeout": ("connection", "active_timeout", "time"),
+    "idletimeout": ("connection", "idle_timeout", "time"),
+    "pingtimeout": ("connection", "ping_timeout", "time"),
+    "connfailtimeout": ("session", "replacement_timeout", "time"),
+    "aborttimeout": ("error", "abort_timeout", "time"),
+    "resettimeout": ("error", "reset_timeout", "time"),
+    "tcpwindowsize": ("tcp", "tcp_window_size", "number"),
+    "initialr2t": ("iscsi", "initial_r2t", "boolean"),
+    "immediatedata": ("iscsi", "immediate_data", "boolean"),
+    "maxrecvdatasegmentlength": ("iscsi", "max_recv_data_segment_length", "number"),
+    "firstburstlength": ("iscsi", "first_burst_length", "number"),
+    "maxburstlength": ("iscsi", "max_burst_length", "number"),
+    "headerdigest": ("iscsi", "header_digest", "digest"),
+    "datadigest": ("iscsi", "data_digest", "digest"),
+}
+_PINGS: Final = frozenset({"active_timeout", "idle_timeout", "ping_timeout"})
+GROUP_OF: Final[dict[str, Group]] = {name: group for group, name, _ in _KEYWORDS.values()}
+_TAKES: Final[dict[Section, frozenset[Group]]] = {
+    "discovery": frozenset({"connection"}),
+    "target": frozenset({"connection", "session", "error", "tcp", "iscsi"}),
+    "subnet": frozenset({"connection", "error", "tcp"}),
+    "file": frozenset(),
+    "slp": frozenset(),
+}
+_ACCOUNTS: Final = {
+    "username": "username", "usernameout": "username", "outgoingusername": "username",
+    "password": "password", "passwordout": "password", "outgoingpassword": "password",
+    "usernamein": "username_in", "incomingusername": "username_in",
+    "passwordin": "password_in", "incomingpassword": "password_in",
+}  # fmt: skip
+_DIGESTS: Final = {
+    **dict.fromkeys(("never", "no", "none"), "None"),
+    **dict.fromkeys(("always", "yes", "crc32c"), "CRC32C"),
+    "prefer-on": "CRC32C,None",
+    "prefer-off": "None,CRC32C",
+}
+_HEADERS: Final = frozenset(
+    {"discoveryaddress", "targetipaddr", "discoveryfile", "slpmulticast", "slpunicast",
+     "targetname", "subnet", "address"}
+)  # fmt: skip
+_NOTHING: Final = {
+    "discoveryfile": "open-iscsi does not read targets from a file; discover their portal",
+    "slpmulticast": "open-iscsi has no SLP; discover the portal by its address, or use iSNS",
+    "slpunicast": "open-iscsi has no SLP; discover the portal by its address, or use iSNS",
+    "pollinterval": "it set how often SLP was asked, which open-iscsi does not have",
+    "sendasynctext": "open-iscsi never asks for asynchronous text",
+    "defaultaddress": "it belongs to DiscoveryFile, which open-iscsi does not have",
+    "readsize": "it belongs to DiscoveryFile, which open-iscsi does not have",
+    "target,lun": "LUNs are found by themselves today",
+}
+_PLACES: Final = ("{}", "{}:{}", "[{}]", "[{}]:{}")
+KEYWORDS: Final = frozenset({*_KEYWORDS, *_ACCOUNTS, *_HEADERS, *_NOTHING, "enabled", "continuous"})
+
+
+@dataclass
+class _Credentials:
+    """User names and passwords as they stand at one place of the file."""
+
+    fields: dict[str, tuple[str, int]] = field(default_factory=dict, repr=False)
+
+    def copy(self) -> "_Credentials":
+        return _Credentials(dict(self.fields))
+
+
+@dataclass
+class _Open:
+    """The entry that indented lines belong to."""
+
+    kind: Section
+    line: int
+    what: str
+    port: int = DEFAULT_PORT
+    settings: dict[str, Setting] = field(default_factory=dict)
+    credentials: _Credentials = field(default_factory=_Credentials)
+
+
+class _Reader:
+    """One pass over the lines."""
+
+    def __init__(self) -> None:
+        self.problems: list[Problem] = []
+        self.settings: dict[str, Setting] = {}
+        self.credentials = _Credentials()
+        self.entries: list[_Open] = []
+        self.current: _Open | None = None
+        self.indent = 0
+        self.loose: list[tuple[int, str]] = []
+
+    def say(self, line: int, text: str, level: Level = "warning") -> None:
+        self.problems.append(Problem(line, text, level))
+
+    def read(self, number: int, raw: str) -> None:
+        if len(raw.encode("utf-8", "surrogateescape")) > LONGEST_LINE:
+            self.say(number, f"the line is longer than {LONGEST_LINE} bytes and is left out",
+                     "error")  # fmt: skip
+            return
+        text = raw.strip(BLANKS)
+        if not text or text.startswith("#"):
+            return
+        indent = sum(8 if c == "\t" else 1 for c in raw[: len(raw) - len(raw.lstrip(BLANKS))])
+        if indent <= self.indent:
+            self.current = None
+        keyword, equals, value = text.partition("=")
+        name = keyword.lower()
+        if name in _HEADERS and equals:
+            self.header(number, indent, name, keyword, value)
+        elif name in _ACCOUNTS and equals:
+            self.account(number, keyword, _ACCOUNTS[name], value)
+        elif name in _KEYWORDS and equals:
+            self.setting(number, keyword, value)
+        elif name in {"enabled", "continuous"} and equals:
+            self.switch(number, name, keyword, value)
+        elif name in _NOTHING and equals:
+            self.say(number, f"{keyword} means nothing today: {_NOTHING[name]}")
+        else:
+            self.unknown(number, keyword, bool(equals))
+
+    def unknown(self, number: int, keyword: str, equals: bool) -> None:
+        known = keyword.strip()
+        if not equals:
+            self.say(number, "the line has no '=' and is left out")
+        elif known.lower() in KEYWORDS:
+            self.say(number, f"{known} has a blank before '=', so the line says nothing")
+        else:
+            # What follows the first word may be a mistyped password.
+            word = _WORD.match(known)
+            shown = repr(word[0]) if word else "the keyword"
+            self.say(number, f"{shown} is not known and is left out")
+
+    def header(self, number: int, indent: int, name: str, keyword: str, value: str) -> None:
+        entry = self.opened(number, name, keyword, value)
+        if entry is None:
+            return
+        self.entries.append(entry)
+        self.current, self.indent = entry, indent
+        if entry.kind == "discovery":
+            self.loose.clear()
+
+    def opened(self, number: int, name: str, keyword: str, value: str) -> _Open | None:
+        """Make the entry of a header, with a copy of the globals of its groups."""
+        if name in _NOTHING:
+            if not (read_quoted(value) if name == "slpmulticast" else value):
+                self.say(number, f"{keyword} has no value, so no entry begins here", "error")
+                return None
+            self.say(number, f"{keyword} means nothing today: {_NOTHING[name]}")
+            return _Open("file" if name == "discoveryfile" else "slp", number, "")
+        if name == "targetname":
+            target = read_quoted(value)
+            if not target:
+                why = " (a blank follows '=')" if value[:1].isspace() else ""
+                self.say(number, f"the target's name is empty{why}: {keyword}={value}", "note")
+            return _Open("target", number, target, settings=dict(self.settings))
+        if name in {"subnet", "address"}:
+            network = read_network(value)
+            if network is None:
+                text = f"{keyword}={read_token(value)} is no IPv4 address[/bits]"
+                self.say(number, text, "error")
+                return None
+            copied = {k: v for k, v in self.settings.items() if _fits("subnet", k)}
+            return _Open("subnet", number, network, settings=copied)
+        if not value:
+            self.say(number, f"{keyword} needs an address", "error")
+            return None
+        token = read_token(value)
+        address, port = read_address(token)
+        if not address:
+            self.say(number, f"the address is empty: {keyword}={value}", "note")
+        elif token not in {shape.format(address, port) for shape in _PLACES}:
+            self.say(number, f"{keyword}={token} is read as {address}, port {port}", "note")
+        copied = {
+            k: v for k, v in self.settings.items() if _fits("discovery", k) or k == "continuous"
+        }
+        return _Open("discovery", number, address, port, copied, self.credentials.copy())
+
+    def account(self, number: int, keyword: str, name: str, value: str) -> None:
+        if self.current is None:
+            self.credentials.fields[name] = (read_quoted(value), number)
+            self.loose.append((number, keyword))
+        elif self.current.kind == "discovery":
+            self.current.credentials.fields[name] = (read_quoted(value), number)
+        elif self.current.kind in {"file", "slp"}:
+            self.say(number, f"{keyword} belongs to an entry that means nothing today")
+        else:
+            self.say(number, f"{keyword} may not stand under a target or subnet; put it under "
+                     "DiscoveryAddress", "error")  # fmt: skip
+
+    def setting(self, number: int, keyword: str, text: str) -> None:
+        group, name, form = _KEYWORDS[keyword.lower()]
+        value: int | bool | str | None
+        if form == "time":
+            value = parse_time(text)
+        elif form == "number":
+            value = parse_number(text)
+        elif form == "boolean":
+            value = parse_boolean(text)
+        else:
+            value = _DIGESTS.get(text.lower())
+        if value is None:
+            self.say(number, f"{keyword}={text[:60]} is not {_WANTED[form]}", "error")
+        elif self.current is None:
+            self.settings[name] = Setting(value, number)
+        elif group in _TAKES[self.current.kind]:
+            self.current.settings[name] = Setting(value, number)
+            if self.current.kind == "discovery" and name in _PINGS:
+                self.say(number, f"{keyword} is lost: open-iscsi does not ping the portal that it "
+                         "asks for targets; for those move it out of the entry")  # fmt: skip
+        else:
+            self.say(number, f"{keyword} does not apply to the entry of line {self.current.line}",
+                     "error")  # fmt: skip
+
+    def switch(self, number: int, name: str, keyword: str, text: str) -> None:
+        value = parse_boolean(text)
+        if value is None:
+            self.say(number, f"{keyword}={text[:60]} is not {_WANTED['boolean']}", "error")
+            return
+        owner: Section = "target" if name == "enabled" else "discovery"
+        if self.current is not None and self.current.kind == owner:
+            self.current.settings[name] = Setting(value, number)
+        elif self.current is not None and self.current.kind == "file" and name == "continuous":
+            self.say(number, f"{keyword} belongs to an entry that means nothing today", "note")
+        elif self.current is not None and name == "enabled":
+            self.say(number, "Enabled applies to targets only", "error")
+        else:
+            self.settings[name] = Setting(value, number)
+            if name == "continuous":
+                self.loose.append((number, keyword))
+
+    def say_once(self, line: int, text: str) -> None:
+        """Say what shows only at the entries that take a line, and may show at each of them."""
+        problem = Problem(line, text)
+        if problem not in self.problems:
+            self.problems.append(problem)
+
+    def user(self, credentials: _Credentials, name: str) -> str | None:
+        text, line = credentials.fields.get(name, ("", 0))
+        if why := why_not_kept(text):
+            self.say_once(line, f"the user name is left out: it {why}")
+            return None
+        return text or None
+
+    def secret(self, credentials: _Credentials, name: str) -> Secret | None:
+        text, line = credentials.fields.get(name, ("", 0))
+        if line == 0:
+            return None
+        try:
+            return Secret(text)
+        except ValueError as error:
+            self.say_once(line, f"the password is left out: {error}")
+            return None
+
+    def accounts(self, entry: _Open) -> tuple[Account, Account]:
+        both: list[Account] = []
+        for suffix in ("", "_in"):
+            fields = entry.credentials.fields
+            user = self.user(entry.credentials, f"username{suffix}")
+            password = self.secret(entry.credentials, f"password{suffix}")
+            given = fields.get(f"username{suffix}") or fields.get(f"password{suffix}", ("", 0))
+            both.append(Account(user, password, given[1]))
+        outgoing, incoming = both
+        if incoming and (outgoing.username is None or outgoing.password is None):
+            self.say(incoming.line, "incoming credentials need outgoing ones and are left out "
+                     f"of the entry of line {entry.line}", "error")  # fmt: skip
+            incoming = Account()
+        elif incoming.password is not None and incoming.password == outgoing.password:
+            self.say_once(fields["password_in"][1], "the incoming credentials are left out: their "
+                          "password is the outgoing one, which open-iscsi refuses")  # fmt: skip
+            incoming = Account()
+        return outgoing, incoming
+
+    def result(self) -> OldConfig:
+        if self.entries:
+            for line, keyword in self.loose:
+                self.say(line, f"{keyword} applies to nothing: no DiscoveryAddress follows it",
+                         "note")  # fmt: skip
+        found = []
+        for entry in self.entries:
+            if entry.kind == "discovery":
+                account, incoming = self.accounts(entry)
+                found.append(
+                    Discovery(entry.line, entry.what, entry.port, account, incoming, entry.settings)
+                )
+        everywhere: Settings = {k: v for k, v in self.settings.items() if k != "continuous"}
+        return OldConfig(
+            discovery=tuple(found),
+            targets=tuple(Target(e.line, e.what, _targets(e)) for e in self.of("target")),
+            subnets=tuple(Subnet(e.line, e.what, e.settings) for e in self.of("subnet")),
+            everywhere=everywhere,
+            problems=tuple(sorted(self.problems, key=lambda problem: problem.line)),
+        )
+
+    def of(self, kind: Section) -> list[_Open]:
+        return [entry for entry in self.entries if entry.kind == kind]
+
+
+_WANTED: Final = {
+    "time": "a time such as 30, 30s, 5m or 1h in lower case",
+    "number": "a number",
+    "boolean": "yes or no",
+    "digest": "never, always, prefer-on or prefer-off alone on its line",
+}
+
+
+def _fits(kind: Section, name: str) -> bool:
+    return name in GROUP_OF and GROUP_OF[name] in _TAKES[kind]
+
+
+def _targets(entry: _Open) -> Settings:
+    return {k: v for k, v in entry.settings.items() if k != "continuous"}
+
+
+def parse_iscsi_conf(text: str) -> OldConfig:
+    """Read the text of iscsi.conf."""
+    reader = _Reader()
+    for number, raw in enumerate(text.split("\n"), start=1):
+        reader.read(number, raw)
+    return reader.result()

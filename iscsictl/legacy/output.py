@@ -1,0 +1,66 @@
+"""What `import -n -o json` prints."""
+
+from typing import Final
+
+from iscsictl.legacy.model import Discovery, Settings
+from iscsictl.legacy.planner import ImportPlan, Values, record_values, subnet_values
+from iscsictl.model.secret import Secret
+
+LOGIN_TIMEOUT: Final = 15
+
+
+def as_json(plan: ImportPlan) -> dict[str, object]:
+    """Return the document of `import -n -o json`: no secret, `"secret": true` in its place."""
+    keys = {found.source.line: {**found.record, **found.node} for found in plan.discovery}
+    return {
+        "schema": "iscsictl.import/1",
+        "kind": plan.kind,
+        "discovery": [_discovery(e, keys.get(e.line, {})) for e in plan.config.discovery],
+        "targets": [
+            {"line": e.line, "name": e.name, "login_timeout": LOGIN_TIMEOUT, **_plain(e.settings),
+             "keys": record_values(e.settings)}
+            for e in plan.config.targets
+        ],
+        "subnets": [
+            {"line": e.line, "network": e.network, **_plain(e.settings),
+             "keys": subnet_values(e.settings)}
+            for e in plan.config.subnets
+        ],
+        "everywhere": {
+            **_plain(plan.config.everywhere), "keys": record_values(plan.config.everywhere)
+        },
+        "initiator": plan.initiator,
+        "mounts": [
+            {"line": m.source.line, "spec": m.source.spec, "target": m.target, "lun": m.lun,
+             "part": m.part, "mount": m.source.directory, "fstype": m.source.fstype,
+             "options": list(m.source.options)}
+            for m in plan.mounts
+        ],
+        "warnings": [
+            {"line": w.line, "text": w.text, "level": w.level, "source": w.source}
+            for w in plan.warnings
+        ],
+    }  # fmt: skip
+
+
+def _discovery(entry: Discovery, keys: Values) -> dict[str, object]:
+    return {
+        "line": entry.line,
+        "address": entry.address,
+        "port": entry.port,
+        "username": entry.account.username,
+        "secret": entry.account.password is not None,
+        "username_in": entry.incoming.username,
+        "secret_in": entry.incoming.password is not None,
+        "login_timeout": LOGIN_TIMEOUT,
+        "continuous": True,
+        **_plain(entry.settings),
+        "keys": {key: value for key, value in keys.items() if not isinstance(value, Secret)},
+    }
+
+
+def _plain(settings: Settings) -> dict[str, object]:
+    return {
+        name: -1 if name == "replacement_timeout" and setting.value == 0 else setting.value
+        for name, setting in settings.items()
+    }

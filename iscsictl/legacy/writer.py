@@ -1,0 +1,169 @@
+"""The hands of `import`: what the old files asked for, made with today's records and lines."""
+
+from collections.abc import Mapping
+
+from iscsictl.engine.handlers.registry import perform
+from iscsictl.errors import NotFoundError
+from iscsictl.legacy.planner import MountPlan
+from iscsictl.model import actions
+from iscsictl.model.actions import SetInitiatorName
+from iscsictl.model.listing import Block, Disk, blocks
+from iscsictl.model.names import DEFAULT_IFACE, Portal
+from iscsictl.model.plan import Action, Status, Step
+from iscsictl.model.record import NodeRecord
+from iscsictl.model.secret import Secret
+from iscsictl.observers.sessions import require_answer
+from iscsictl.system.context import Context
+from iscsictl.system.io import journal
+from iscsictl.system.iscsi import discovery, iscsiadm, nodedb
+from iscsictl.system.iscsi.initiator_name import read_initiator
+from iscsictl.system.iscsi.sessions import read_listing
+
+_Found = tuple[str, int, Disk, Block]
+_OLD_ONLY = frozenset({"defaults", "auto", "_netdev", "nofail"})
+
+
+class MachineWriter:
+    """Carries an import out on this machine (`core.importing.Writer`)."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def discover(
+        self, portal: Portal, record: Mapping[str, str | Secret]
+    ) -> list[tuple[str, Portal]]:
+        """Make the discovery record, ask the portal, return targets and their portals."""
+        context, subject = self._context, str(portal)
+        require_answer(context, portal)
+        if discovery.record_of(context.db, portal) is None:
+            self._do(actions.CreateDiscovery(portal), subject)
+        if record:
+            self._do(actions.WriteDiscovery(portal, record), subject)
+        offers = iscsiadm.discover_with_record(portal, timeout=context.wait)
+        return [(offer.target, offer.portal) for offer in offers]
+
+    def set_node(self, target: str, portal: Portal, values: Mapping[str, str | Secret]) -> None:
+        """Make or change the record of a target, leaving what is not named."""
+        subject = f"{target} {portal}"
+        if self._record(target, portal) is None:
+            self._do(actions.CreateRecord(target, portal, DEFAULT_IFACE), subject)
+        if values:
+            self._do(actions.WriteRecord(target, portal, DEFAULT_IFACE, values), subject)
+
+    def set_initiator(self, name: str) -> None:
+        """Give this machine another initiator name; InUseError while a session is up."""
+        if read_initiator(self._context.root).name != name:
+            self._do(SetInitiatorName(name), name)
+
+    def set_mount(self, mount: MountPlan) -> None:
+        """Find the filesystem, logging in where the line tells the target, and write its line.
+
+        Raises NotFoundError where the old line leads to no filesystem.
+        """
+        path = mount.source.directory
+        target, lun, disk, block = self._by_name(mount) or self._by_lun(mount)
+        if block.uuid is None or disk.wwid is None:
+            raise NotFoundError(
+                f"line {mount.source.line}: {block.device} has no UUID that a line could name",
+                hint=f"see what is there: iscsictl disk show {block.device}",
+            )
+        options = tuple(o for o in mount.source.options if o not in _OLD_ONLY)
+        line = actions.WriteFstab(
+            target, lun, disk.wwid, block.uuid, path,
+            block.fstype or mount.source.fstype, options,
+        )  # fmt: skip
+        self._do(actions.MakeDirectory(path), path)
+        self._do(line, path)
+
+    def _by_name(self, mount: MountPlan) -> _Found | None:
+        """Find what a line names by UUID= or LABEL=; None where it names a LUN."""
+        kind, _, name = mount.source.spec.partition("=")
+        if mount.target is not None or kind not in {"UUID", "LABEL"}:
+            return None
+        listing = read_listing(self._context.root)
+        found = [
+            (disk, block)
+            for disk in listing.disks or ()
+            for block in blocks(disk.block)
+            if name == (block.uuid if kind == "UUID" else block.label)
+        ]
+        if len(found) != 1:
+            many = f"{len(found)} disks have" if found else "no disk of a session has"
+            raise NotFoundError(
+                f"line {mount.source.line}: {many} {mount.source.spec}",
+                hint="log in first: iscsictl login --all; see what is there: iscsictl disk ls",
+            )
+        ((disk, block),) = found
+        for session in listing.sessions:
+            for lun in session.luns or ():
+                if any((path.sid, path.hctl) == (session.sid, lun.hctl) for path in disk.paths):
+                    return session.target, lun.lun, disk, block
+        return None
+
+    def _by_lun(self, mount: MountPlan) -> _Found:
+        target, lun = mount.target, mount.lun
+        if target is None or lun is None:
+            raise NotFoundError(
+                f"line {mount.source.line}: {mount.source.spec} does not tell which LUN it is",
+                hint="find it with iscsictl ls, then: "
+                f"iscsictl fstab add DISK {mount.source.directory}",
+            )
+        disk = self._find(target, lun) or self._log_in(target, lun)
+        block = None if disk is None else _filesystem(disk.block, mount.part)
+        if disk is None or block is None:
+            raise NotFoundError(
+                f"line {mount.source.line}: there is no filesystem on {target} LUN {lun}",
+                hint=f"see what is there: iscsictl ls {target}",
+            )
+        return target, lun, disk, block
+
+    def _do(self, action: Action, subject: str) -> None:
+        if perform(action, self._context).changed:
+            journal.note(Step(action, subject, "import"), Status.DONE)
+
+    def _record(self, target: str, portal: Portal | None = None) -> NodeRecord | None:
+        for record in nodedb.read_records(self._context.db):
+            here = portal is None or record.portal.same_place(portal)
+            if record.target == target and record.problem is None and here:
+                return record
+        return None
+
+    def _find(self, target: str, lun: int) -> Disk | None:
+        listing = read_listing(self._context.root)
+        hctls = {
+            (session.sid, unit.hctl)
+            for session in listing.sessions
+            if session.target == target
+            for unit in session.luns or ()
+            if unit.lun == lun
+        }
+        for disk in listing.disks or ():
+            if any((path.sid, path.hctl) in hctls for path in disk.paths):
+                return disk
+        return None
+
+    def _log_in(self, target: str, lun: int) -> Disk | None:
+        record = self._record(target)
+        if record is None:
+            raise NotFoundError(
+                f"there is no node record of {target}", hint="import iscsi.conf first"
+            )
+        login = actions.Login(target, record.portal, record.iface, lun)
+        self._do(login, f"{target} {record.portal}")
+
+        def look() -> Disk | None:
+            disk = self._find(target, lun)
+            return disk if disk is not None and _filesystem(disk.block, None) else None
+
+        return self._context.waiter.wait(look, self._context.deadline())
+
+
+def _filesystem(block: Block, part: int | None) -> Block | None:
+    """Return the device with a filesystem: partition `part`, the whole disk, or the only one."""
+    if part is None and block.uuid:
+        return block
+    parts = [child for child in block.children if child.kind == "part" and child.uuid]
+    if part is not None:
+        ends = (f"{block.device}{part}", f"{block.device}p{part}", f"{block.device}-part{part}")
+        parts = [child for child in parts if child.device in ends]
+    return parts[0] if len(parts) == 1 else None

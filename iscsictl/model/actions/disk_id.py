@@ -1,0 +1,23 @@
+"""The disk that an action is about, and the ground on which it may be overwritten."""
+
+from enum import StrEnum
+
+from iscsictl.lazyclass import dataclass
+
+
+class Right(StrEnum):
+    """Why a disk may be overwritten."""
+
+    BLANK = "blank"
+    CLAIMED = "claimed"
+    CONFIRMED = "confirmed"
+
+
+@dataclass(frozen=True)
+class DiskId:
+    """The disk that is meant: asked again (INQUIRY page 0x83) before each write."""
+
+    target: str
+    lun: int
+    wwid: str
+    device: str

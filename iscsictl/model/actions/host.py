@@ -1,0 +1,80 @@
+"""Actions on the host: services, names, interfaces, files of the node database."""
+
+from collections.abc import Mapping
+from dataclasses import field
+from pathlib import Path
+from typing import ClassVar
+
+from iscsictl.lazyclass import dataclass
+from iscsictl.model.plan import Action
+
+
+@dataclass(frozen=True)
+class EnableService(Action):
+    """Have systemd start the login service at boot, or not any more."""
+
+    verb: ClassVar[str] = "enable"
+    unit: str
+    on: bool = True
+
+
+@dataclass(frozen=True)
+class ClearLock(Action):
+    """Take away a lock of the node database that no living process owns."""
+
+    verb: ClassVar[str] = "unlock"
+
+
+@dataclass(frozen=True)
+class Protect(Action):
+    """Take a file that may hold secrets away from everyone but root (mode 0600)."""
+
+    verb: ClassVar[str] = "protect"
+    path: Path
+
+
+@dataclass(frozen=True)
+class Reload(Action):
+    """Have systemd read fstab and its units again."""
+
+    verb: ClassVar[str] = "daemon-reload"
+
+
+@dataclass(frozen=True)
+class StartService(Action):
+    """Have systemd start a unit now."""
+
+    verb: ClassVar[str] = "start"
+    unit: str
+
+
+@dataclass(frozen=True)
+class SetInitiatorName(Action):
+    """Write the name of this host, and have iscsid read it; only while no session is up."""
+
+    verb: ClassVar[str] = "initiator"
+    name: str
+
+
+@dataclass(frozen=True)
+class WriteIface(Action):
+    """Write an interface definition; None takes a value out."""
+
+    verb: ClassVar[str] = "iface"
+    name: str
+    values: Mapping[str, str | None] = field(hash=False, default_factory=dict)
+
+
+@dataclass(frozen=True)
+class RemoveIface(Action):
+    """Remove an interface definition that nothing uses."""
+
+    verb: ClassVar[str] = "remove-iface"
+    name: str
+
+
+@dataclass(frozen=True)
+class FirmwareLogin(Action):
+    """Log in to the targets of the firmware's boot table."""
+
+    verb: ClassVar[str] = "firmware-login"

@@ -1,0 +1,153 @@
+"""Actions on node records, discovery records, sessions and holds."""
+
+from collections.abc import Mapping
+from dataclasses import field
+from pathlib import Path
+from typing import ClassVar
+
+from iscsictl.lazyclass import dataclass
+from iscsictl.model.hold import Hold
+from iscsictl.model.names import Portal
+from iscsictl.model.plan import Action
+from iscsictl.model.secret import Secret
+
+
+@dataclass(frozen=True)
+class CreateRecord(Action):
+    """Make a node record with the defaults of iscsid.conf."""
+
+    verb: ClassVar[str] = "record"
+    target: str
+    portal: Portal
+    iface: str
+
+
+@dataclass(frozen=True)
+class WriteRecord(Action):
+    """Set values of a node record; None clears one. Secrets are written to the file directly."""
+
+    verb: ClassVar[str] = "settings"
+    target: str
+    portal: Portal
+    iface: str
+    changes: Mapping[str, str | Secret | None] = field(hash=False, default_factory=dict)
+
+
+@dataclass(frozen=True)
+class DeleteRecord(Action):
+    """Delete a node record."""
+
+    verb: ClassVar[str] = "forget"
+    target: str
+    portal: Portal
+    iface: str
+
+
+@dataclass(frozen=True)
+class Login(Action):
+    """Log in and wait for the disk of `lun`, or for any disk."""
+
+    verb: ClassVar[str] = "login"
+    frontier: ClassVar[bool] = True
+    target: str
+    portal: Portal
+    iface: str
+    lun: int | None
+
+
+@dataclass(frozen=True)
+class Scan(Action):
+    """Ask the kernel to look for a LUN on a session that is up, and wait for its disk."""
+
+    verb: ClassVar[str] = "scan"
+    frontier: ClassVar[bool] = True
+    target: str
+    lun: int | None
+    hosts: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Logout(Action):
+    """End a session that nothing uses."""
+
+    verb: ClassVar[str] = "logout"
+    target: str
+    portal: Portal
+    iface: str
+    lost: bool = False
+
+
+@dataclass(frozen=True)
+class RestoreRecord(Action):
+    """Put a node record back as it was; `data` may carry secrets and is never shown."""
+
+    verb: ClassVar[str] = "restore"
+    path: Path
+    data: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
+class SetHold(Action):
+    """Note that an admin took this down, so that reconnect leaves it."""
+
+    verb: ClassVar[str] = "hold"
+    hold: Hold
+    seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class DropHold(Action):
+    """Take the note away."""
+
+    verb: ClassVar[str] = "unhold"
+    hold: Hold
+
+
+@dataclass(frozen=True)
+class RemoveTorn(Action):
+    """Remove a node record that open-iscsi can neither use nor delete."""
+
+    verb: ClassVar[str] = "forget"
+    path: Path
+
+
+@dataclass(frozen=True)
+class CreateDiscovery(Action):
+    """Make a discovery record of a portal (SendTargets) with the defaults of iscsid.conf."""
+
+    verb: ClassVar[str] = "discovery"
+    portal: Portal
+
+
+@dataclass(frozen=True)
+class DeleteDiscovery(Action):
+    """Delete a discovery record."""
+
+    verb: ClassVar[str] = "undiscover"
+    portal: Portal
+
+
+@dataclass(frozen=True)
+class WriteDiscovery(Action):
+    """Set values of a discovery record; None clears one. Secrets go to the file directly."""
+
+    verb: ClassVar[str] = "settings"
+    portal: Portal
+    changes: Mapping[str, str | Secret | None] = field(hash=False, default_factory=dict)
+
+
+@dataclass(frozen=True)
+class WriteDefaults(Action):
+    """Set values of iscsid.conf, from which new records are made; None takes one out."""
+
+    verb: ClassVar[str] = "defaults"
+    changes: Mapping[str, str | Secret | None] = field(hash=False, default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Rescan(Action):
+    """Look for new LUNs on a session, and ask its disks `hctls` for their sizes again."""
+
+    verb: ClassVar[str] = "rescan"
+    sid: int
+    hctls: tuple[str, ...] = ()

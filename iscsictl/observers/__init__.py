@@ -1,0 +1,1 @@
+"""Facts for planners, gathered without changing anything."""

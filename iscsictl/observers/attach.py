@@ -1,0 +1,275 @@
+"""Look at the machine as far as a wish needs it: frozen facts for the planner."""
+
+import contextlib
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from iscsictl.errors import IscsictlError, UnreachableError
+from iscsictl.model.disk_content import Content
+from iscsictl.model.fstab import Fstab
+from iscsictl.model.hold import Hold
+from iscsictl.model.inventory import (
+    HostFacts,
+    Inventory,
+    Known,
+    NotLooked,
+    Offer,
+    Place,
+    Seen,
+    Unreadable,
+    Users,
+    seen,
+)
+from iscsictl.model.listing import Disk, Listing, Session, blocks
+from iscsictl.model.names import Portal
+from iscsictl.model.record import NodeRecord
+from iscsictl.model.secret import Secret
+from iscsictl.model.spec import AttachWish, DetachWish
+from iscsictl.parse.record import edit_record
+from iscsictl.planner.attach.attach import record_values
+from iscsictl.planner.selection.luns import find
+from iscsictl.planner.selection.paths import recorded_portals, session_of
+from iscsictl.system.block import multipath, probe, scsi_commands
+from iscsictl.system.context import Context
+from iscsictl.system.host import systemd
+from iscsictl.system.io import signals
+from iscsictl.system.iscsi import holds, iscsiadm, nodedb, portal_probe
+from iscsictl.system.iscsi.sessions import read_listing
+from iscsictl.system.mount import fstab_file, mounts, usage
+
+PROBE_WAIT = 10.0
+UDEV_WAIT = 10.0
+UDEV_PAUSE = 0.1
+_Basis = tuple[tuple[NodeRecord, ...], Listing, HostFacts, Fstab, tuple[Hold, ...]]
+
+
+def host_facts(root: Path = Path("/")) -> HostFacts:
+    """Look at what the machine runs; no process is started."""
+    service = systemd.login_service(root)
+    return HostFacts(
+        service,
+        systemd.enabled(service, root),
+        multipath.runs(root),
+        systemd.required(root),
+    )
+
+
+def for_attach(context: Context, wish: AttachWish, before: Inventory | None) -> Inventory:
+    """Look at all that an attach rests on. What the array said `before` is not asked again."""
+    nodedb.require_iface(context.db, wish.iface)
+    records, listing, facts, fstab, held = _settled(context, wish.mount)
+    offers: Seen[tuple[Offer, ...]] = NotLooked()
+    silent: Mapping[Portal, str] = {}
+    known = recorded_portals(records, wish)
+    connected = _connected(records, listing.sessions, wish)
+    if before is not None:
+        offers, silent = before.offers, before.silent
+    elif not (connected or (known and _past_tcp(records, wish))):
+        offers, silent = _ask_array(context, wish, known)
+    target = wish.target or _only_target(offers)
+    sessions = tuple(s for s in listing.sessions if s.target == target and s.status == "up")
+    return Inventory(
+        records,
+        listing.sessions,
+        listing.disks or (),
+        fstab,
+        offers,
+        silent,
+        _unsettled(records, wish, target, facts),
+        _luns(wish, sessions),
+        _disks(context, wish, listing, sessions),
+        place=_place(wish),
+        host=facts,
+        holds=held,
+    )
+
+
+def _settled(context: Context, mount: str | None) -> _Basis:
+    """Look at the host, giving udev time for what has just been made and mounted there."""
+    deadline = time.monotonic() + min(UDEV_WAIT, context.wait)
+    while True:
+        basis = context.together("host", lambda: _basis(context))
+        devices = [block for disk in basis[1].disks or () for block in blocks(disk.block)]
+        there = (b for b in devices if mount in {m.path for m in b.mounts})
+        if all(block.fstype and block.uuid for block in there) or time.monotonic() > deadline:
+            return basis
+        signals.check()
+        time.sleep(UDEV_PAUSE)
+
+
+def for_export(root: Path) -> tuple[Inventory, dict[str, Place]]:
+    """Look at all that a file of volumes tells, and at the roots of our mounts."""
+    context = Context(root=root)
+    records, listing, facts, fstab, held = _basis(context)
+    places = {}
+    for line in fstab.ours:
+        if line.mount_point is not None:
+            with contextlib.suppress(IscsictlError):
+                places[line.mount_point] = mounts.place(line.mount_point, root)
+    disks = listing.disks or ()
+    return Inventory(records, listing.sessions, disks, fstab, host=facts, holds=held), places
+
+
+def _basis(context: Context) -> _Basis:
+    """Look at what is the same for every wish."""
+    root = context.root
+    return (
+        nodedb.read_records(context.db),
+        read_listing(root, details=False),
+        host_facts(root),
+        fstab_file.read_fstab(root),
+        holds.read_holds(root),
+    )
+
+
+def for_detach(context: Context, wish: DetachWish, _before: Inventory | None) -> Inventory:
+    """Look at all that a detach rests on. A dead array is not touched: that could hang."""
+    root = context.root
+    listing = read_listing(root, details=False)
+    inventory = Inventory(
+        nodedb.read_records(context.db),
+        listing.sessions,
+        listing.disks or (),
+        fstab_file.read_fstab(root),
+        host=host_facts(root),
+    )
+    alive = {s.sid for s in listing.sessions if s.status == "up"}
+    used = {}
+    for meant in find(inventory, wish.name, wish.lun):
+        disk = meant.disk
+        if disk is not None and disk.wwid is not None:
+            answers = any(path.sid in alive for path in disk.paths)
+            used[disk.wwid] = usage.users(disk, root, inside=answers)
+    return replace(inventory, users=used)
+
+
+def _connected(
+    records: tuple[NodeRecord, ...], sessions: tuple[Session, ...], wish: AttachWish
+) -> bool:
+    """Tell whether a session to the wished target is up through a record that we know."""
+    return any(
+        record.target == wish.target
+        and record.iface == wish.iface
+        and any(record.portal.same_place(p) for p in wish.portals)
+        and session_of(record, sessions) is not None
+        for record in records
+    )
+
+
+def _only_target(offers: Seen[tuple[Offer, ...]]) -> str | None:
+    names = {o.target for o in offers.value} if isinstance(offers, Known) else set()
+    return names.pop() if len(names) == 1 else None
+
+
+def _past_tcp(records: tuple[NodeRecord, ...], wish: AttachWish) -> bool:
+    """Tell whether the wished records lead past the host's own TCP, so that it tells nothing."""
+    return any(
+        record.target == wish.target and record.iface == wish.iface and not record.over_tcp
+        for record in records
+    )
+
+
+def _ask_array(
+    context: Context, wish: AttachWish, known: tuple[Portal, ...]
+) -> tuple[Seen[tuple[Offer, ...]], Mapping[Portal, str]]:
+    """Ask the portals for their targets, unless a record knows; find those that are silent."""
+    wait = min(PROBE_WAIT, context.wait)
+    silent = dict(_silent(context, known or wish.portals, wait))
+    if known:
+        return NotLooked(), silent
+    answering = [p for p in wish.portals if p not in silent]
+    if not answering:
+        reasons = "; ".join(f"{p}: {why}" for p, why in silent.items())
+        error = UnreachableError(
+            f"the array does not answer ({reasons})",
+            hint="check address, cable and route, and that the array's iSCSI service runs: "
+            "iscsictl doctor",
+        )
+        return Unreadable(error), silent
+    offers = seen(
+        lambda: context.once(
+            ("offers", answering[0], wish.iface),
+            lambda: iscsiadm.discover(answering[0], timeout=context.wait, iface=wish.iface),
+        )
+    )
+    if not isinstance(offers, Known):
+        return offers, silent
+    wanted = [o.portal for o in offers.value if wish.target in {None, o.target}]
+    places = {(p.address, p.port) for p in answering}
+    others = [p for p in wanted if (p.address, p.port) not in places]
+    if len(others) < len(wanted) and not (multipath.runs(context.root) or silent):
+        return offers, silent
+    return offers, {**silent, **_silent(context, others, wait)}
+
+
+def _silent(context: Context, some: Iterable[Portal], wait: float) -> Mapping[Portal, str]:
+    asked = tuple(dict.fromkeys(some))
+    return context.once(("silent", asked), lambda: portal_probe.silent(asked, wait))
+
+
+def _unsettled(
+    records: tuple[NodeRecord, ...], wish: AttachWish, target: str | None, facts: HostFacts
+) -> dict[str, tuple[str, ...]]:
+    values = record_values(wish, multipath=facts.multipathd)
+    found = {}
+    for record in records:
+        if record.target == target and record.iface == wish.iface and record.problem is None:
+            text = record.path.read_bytes().decode("utf-8", "surrogateescape")
+            wrong = tuple(key for key, value in values.items() if _differs(text, key, value))
+            found[str(record.path)] = wrong
+    return found
+
+
+def _differs(text: str, key: str, value: str | Secret | None) -> bool:
+    return edit_record(text, {key: value}) != text
+
+
+def _luns(wish: AttachWish, sessions: tuple[Session, ...]) -> dict[int, tuple[int, ...]]:
+    """Ask each session's target which LUNs it shows, where the wish names none."""
+    if wish.lun is not None:
+        return {}
+    found = {}
+    for session in sessions:
+        device = next((u.device for u in session.luns or () if u.device), None)
+        if device is None or session.sid is None:
+            continue
+        try:
+            with probe.opened(device, exclusive=False) as fd:
+                found[session.sid] = scsi_commands.luns(fd)
+        except IscsictlError:
+            continue
+    return found
+
+
+def _disks(
+    context: Context, wish: AttachWish, listing: Listing, sessions: tuple[Session, ...]
+) -> dict[str, Seen[Content]]:
+    """Probe the disks that the wish may mean, unless they are mounted where it wants them."""
+    contents: dict[str, Seen[Content]] = {}
+    hctls = {(s.sid, u.hctl) for s in sessions for u in s.luns or () if wish.lun in {None, u.lun}}
+    disks = [d for d in listing.disks or () if any((p.sid, p.hctl) in hctls for p in d.paths)]
+    for disk in disks:
+        mounted = {mount.path for block in blocks(disk.block) for mount in block.mounts}
+        if disk.wwid is None or not (wish.fs or wish.mount) or wish.mount in mounted:
+            continue
+        sight = context.together("users", lambda: usage.Sight(context.root))
+        used = usage.users(disk, context.root, sight=sight)
+        contents[disk.wwid] = _content(context, disk, used, full=wish.full_probe)
+    return contents
+
+
+def _content(context: Context, disk: Disk, used: Users, *, full: bool) -> Seen[Content]:
+    device, wwid = disk.block.device, disk.wwid or ""
+    words = (*(f"the mount on {path}" for path in used.mounts), *used.others)
+
+    def heard(share: float) -> None:
+        context.watch(f"{device}: {share:.0%} read")
+
+    return seen(lambda: probe.probe(device, wwid, users=words, full=full, heard=heard))
+
+
+def _place(wish: AttachWish) -> Seen[Place]:
+    directory = wish.mount
+    return NotLooked() if directory is None else seen(lambda: mounts.place(directory))

@@ -1,0 +1,220 @@
+"""Look at one disk as closely as a disk, mount or fstab command needs it."""
+
+import os.path
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from iscsictl.engine.reconcile import Task
+from iscsictl.errors import IscsictlError, NotFoundError
+from iscsictl.lazyclass import dataclass
+from iscsictl.model.disk_content import Content
+from iscsictl.model.inventory import Inventory, Known, Place, Seen, Users, seen
+from iscsictl.model.listing import Block
+from iscsictl.model.plan import Plan
+from iscsictl.observers.attach import host_facts
+from iscsictl.planner.disks.mounts import filesystem
+from iscsictl.planner.safety.fstab_rules import Machine, machine_of, nodes_of
+from iscsictl.planner.selection.disks import (
+    Chosen,
+    DiskFacts,
+    DiskInventory,
+    DiskRow,
+    choose,
+    part_as_disk,
+    part_block,
+)
+from iscsictl.system.block import partition_table, probe, resize
+from iscsictl.system.block.block_tree import device_number
+from iscsictl.system.block.device_links import specs_of
+from iscsictl.system.block.udev_db import device_properties, known_uuids
+from iscsictl.system.context import Context
+from iscsictl.system.host import systemd
+from iscsictl.system.iscsi import holds, nodedb
+from iscsictl.system.iscsi.sessions import read_listing
+from iscsictl.system.mount import fstab_file, mounts, usage
+
+# A volume or an array answers no INQUIRY; nothing is made on one here.
+_PROBED = frozenset({"disk", "part", "mpath"})
+
+
+@dataclass(frozen=True)
+class Look:
+    """What to look at: the disk that `name` means, and which part of it, how closely.
+
+    `whole` takes the disk where a partition was named, `part` a partition by its number.
+    `missing_ok`: a name that nothing has is no error. `filesystem`: the one that is on it.
+    """
+
+    name: str
+    lun: int | None = None
+    loose: bool = False
+    whole: bool = False
+    part: int | None = None
+    content: bool = False
+    table: bool = False
+    growth: bool = False
+    inside: bool = False
+    missing_ok: bool = False
+    directory: str | None = None
+    filesystem: bool = False
+
+
+def task(
+    what: Look,
+    think: Callable[[DiskInventory], Plan],
+    grant: Callable[[str], Task] | None = None,
+    ask: Callable[[str], bool] = lambda _: False,
+) -> Task:
+    """Return the task that looks so and thinks so."""
+    return Task(
+        lambda context, before: observe(context, what, before), _thinking(think), grant, ask
+    )
+
+
+def lines_task(think: Callable[[DiskInventory], Plan]) -> Task:
+    """Return a task that is about lines of fstab, whatever disks there are."""
+
+    def look(context: Context, before: Inventory | None) -> Inventory:
+        return replace(base(context), facts=DiskFacts(again=before is not None))
+
+    return Task(look, _thinking(think))
+
+
+def _thinking(think: Callable[[DiskInventory], Plan]) -> Callable[[Inventory], Plan]:
+    def plan(inventory: Inventory) -> Plan:
+        if not isinstance(inventory, DiskInventory):
+            raise IscsictlError("no disk was looked at")
+        return think(inventory)
+
+    return plan
+
+
+def base(context: Context, *, details: bool = False) -> DiskInventory:
+    """Look at sessions, disks, fstab, records and holds: no disk is read."""
+    root = context.root
+    listing = read_listing(root, details=details)
+    return DiskInventory(
+        nodedb.read_records(context.db),
+        listing.sessions,
+        listing.disks or (),
+        fstab_file.read_fstab(root),
+        host=host_facts(root),
+        holds=holds.read_holds(root),
+    )
+
+
+def observe(context: Context, what: Look, before: Inventory | None) -> DiskInventory:
+    """Look at the disk that is meant. Raises NotFoundError where nothing has that name."""
+    inventory = base(context)
+    earlier = before if isinstance(before, DiskInventory) else None
+    again = DiskFacts(again=earlier is not None)
+    inventory = replace(inventory, place=_place(what), facts=again)
+    try:
+        chosen = choose(inventory, what.name, what.lun, loose=what.loose)
+    except NotFoundError:
+        if what.missing_ok:
+            return inventory
+        raise
+    if what.whole:
+        chosen = replace(chosen, block=chosen.disk.block)
+    if what.filesystem:
+        chosen = replace(chosen, block=filesystem(chosen))
+    if what.part is not None:
+        named = part_block(chosen.disk, what.part)
+        if named is not None:
+            chosen = replace(chosen, block=named)
+    answers = {s.sid for s in inventory.sessions if s.status == "up"}
+    alive = any(path.sid in answers for path in chosen.disk.paths)
+    used = users_of(chosen, context.root, inside=what.inside and alive)
+    inventory = replace(inventory, chosen=chosen, used=used)
+    if what.table or what.growth:
+        inventory = replace(inventory, facts=_facts(context, chosen, what, earlier))
+    if what.content and chosen.block.kind in _PROBED:
+        inventory = replace(inventory, content=_content(chosen, used))
+    return inventory
+
+
+def _place(what: Look) -> Seen[Place]:
+    if what.directory is None:
+        return Known(Place())
+    directory = what.directory
+    return seen(lambda: mounts.place(directory))
+
+
+def users_of(chosen: Chosen, root: Path, *, inside: bool = False) -> Users:
+    """Return who uses what was named: the disk with all on it, or one partition."""
+    disk = chosen.disk
+    if chosen.block is not disk.block:
+        disk = part_as_disk(disk, chosen.block)
+    return usage.users(disk, root, inside=inside)
+
+
+def _content(chosen: Chosen, used: Users) -> Seen[Content]:
+    words = (*(f"the mount on {path}" for path in used.mounts), *used.others)
+    return seen(lambda: probe.probe(chosen.block.device, chosen.disk.wwid or "", users=words))
+
+
+def kernel_name(device: str) -> str:
+    """Return the kernel's name of a node: sda, dm-3."""
+    return Path(os.path.realpath(device)).name
+
+
+def _facts(
+    context: Context, chosen: Chosen, what: Look, earlier: DiskInventory | None
+) -> DiskFacts:
+    device = chosen.disk.block.device
+    kname = kernel_name(device)
+    topology = partition_table.topology(kname, context.root)
+    size = chosen.disk.block.size or 0
+    facts = DiskFacts(
+        size // topology.logical,
+        topology=topology,
+        table=partition_table.read_table(device),
+        kernel=partition_table.kernel_view(kname, topology.logical, context.root),
+        again=earlier is not None,
+        earlier=earlier.facts.table if earlier is not None else None,
+    )
+    if not what.growth:
+        return facts
+    capacity = resize.capacity(device)
+    block = _last(chosen, facts)
+    mounted = block.mounts[0].path if block is not None and block.mounts else None
+    filled = None
+    if block is not None and block.fstype is not None:
+        filled = resize.filled(block.device, block.fstype, mounted)
+    settled = earlier is not None and earlier.facts.capacity == (earlier.one.disk.block.size or 0)
+    return replace(facts, capacity=capacity, filled=filled, settled=settled)
+
+
+def _last(chosen: Chosen, facts: DiskFacts) -> Block | None:
+    """Return the device whose filesystem grows: the named one, or the last partition."""
+    if chosen.block is chosen.disk.block and facts.table is not None and facts.table.entries:
+        last = max(facts.table.entries, key=lambda entry: entry.start)
+        return part_block(chosen.disk, last.number)
+    return chosen.block
+
+
+def fstab_machine(context: Context, inventory: Inventory) -> Machine:
+    """Return what the check of fstab needs; no disk is read, no root is needed."""
+    root, disks = context.root, inventory.disks
+    return machine_of(
+        disks,
+        specs_of(inventory.fstab.specs, nodes_of(disks), root),
+        known_uuids(root),
+        inventory.records,
+        systemd.login_service(root),
+    )
+
+
+def disk_rows(context: Context) -> tuple[DiskRow, ...]:
+    """Return all disks of sessions."""
+    rows = []
+    for disk in base(context).disks:
+        kname = kernel_name(disk.block.device)
+        sector = partition_table.topology(kname, context.root).logical
+        number = device_number(context.root, kname)
+        found: Mapping[str, str] = device_properties(context.root, number) if number else {}
+        label = found.get("ID_PART_TABLE_TYPE") or None
+        rows.append(DiskRow(disk, sector, label, usage.users(disk, context.root)))
+    return tuple(rows)

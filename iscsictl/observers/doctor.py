@@ -1,0 +1,266 @@
+"""Look at everything that `doctor` judges, within one deadline. Nothing is changed."""
+
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+from iscsictl.checks.kernel import TRANSPORT_MODULES
+from iscsictl.checks.portals import wanted
+from iscsictl.checks.routing import is_local, way_to
+from iscsictl.errors import IscsictlError, NeedsRootError
+from iscsictl.model.fstab import Fstab
+from iscsictl.model.host_facts import (
+    Daemon,
+    InitiatorName,
+    Machine,
+    MountHealth,
+    Network,
+    NodeDb,
+    PathMtu,
+    Program,
+)
+from iscsictl.model.inventory import Known, NotLooked, Unreadable, seen
+from iscsictl.model.listing import Listing, blocks
+from iscsictl.model.names import Portal
+from iscsictl.parse.iscsid_states import with_internal_states
+from iscsictl.parse.mountinfo import MountLine
+from iscsictl.planner.safety.fstab_rules import nodes_of
+from iscsictl.system.block.device_links import specs_of
+from iscsictl.system.block.udev_db import known_uuids
+from iscsictl.system.context import Context
+from iscsictl.system.host import facts, kernel_modules, network, path_mtu, unit_files
+from iscsictl.system.io import process
+from iscsictl.system.iscsi import (
+    firmware_boot,
+    holds,
+    initiator_name,
+    nodedb,
+    portal_probe,
+    secret_reuse,
+)
+from iscsictl.system.iscsi.sessions import read_listing
+from iscsictl.system.mount import fstab_file, mounts
+
+T = TypeVar("T")
+LIVE = Path("/")
+MOST = 10.0
+_STOPPED = frozenset("Tt")
+
+
+def look(context: Context, *, probe: bool = True) -> Machine:
+    """Return what there is to see. Without `probe` nobody is asked over the network.
+
+    Waits on others last `context.wait` seconds at most, and ten, all side by side.
+    """
+    root = context.root
+    wait = min(MOST, context.wait)
+    machine = _files(context)
+    if root != LIVE:
+        return machine
+    with ThreadPoolExecutor(8) as pool:
+        asked: dict[str, Future[Any]] = {
+            name: pool.submit(ask) for name, ask in _questions(machine, wait, probe=probe)
+        }
+        answers = {name: future.result() for name, future in asked.items()}
+    return _with_answers(machine, answers)
+
+
+def _files(context: Context) -> Machine:
+    """Read all that stands in files; nothing here waits for others."""
+    root = context.root
+    listing = read_listing(root)
+    db = seen(lambda: _node_db(context))
+    names = dict.fromkeys(TRANSPORT_MODULES.values())
+    name = seen(lambda: initiator_name.read_initiator(root))
+    disks = {p.device.removeprefix("/dev/") for d in listing.disks or () for p in d.paths}
+    fstab = seen(lambda: fstab_file.read_fstab(root))
+    specs = fstab.value.specs if isinstance(fstab, Known) else ()
+    return Machine(
+        root=os.geteuid() == 0,
+        now=time.time(),
+        kernel=kernel_modules.read_kernel(names, root),
+        programs=facts.find_programs(root),
+        iscsid=facts.find_daemon("iscsid", root),
+        multipathd=facts.find_daemon("multipathd", root),
+        systemd=unit_files.read_systemd(root),
+        initiator=name.value if isinstance(name, Known) else InitiatorName(),
+        initiator_error=name.error.text if isinstance(name, Unreadable) else None,
+        lock=facts.look_at_lock(root),
+        db=db,
+        listing=listing,
+        network=Network(
+            network.read_nics(root), network.read_routes(root), open_port=network.listens(root)
+        ),
+        clock=facts.read_clock(root),
+        trouble=seen(lambda: facts.read_trouble(root)) if root == LIVE else NotLooked(),
+        fstab=fstab,
+        filesystems=known_uuids(root),
+        specs=specs_of(specs, nodes_of(listing.disks or ()), root),
+        holds=holds.read_holds(root),
+        boot_targets=frozenset(e.target for e in firmware_boot.read_boot_entries(root) if e.target),
+        disk_timeouts=facts.disk_timeouts(disks, root),
+    )
+
+
+def _node_db(context: Context) -> NodeDb:
+    db, root = context.db, context.root
+    records = nodedb.read_records(db)
+    mode, secret = facts.config_secrets(root)
+    sound = [record for record in records if record.problem is None]
+    others = [root / place for place in nodedb.CANDIDATES if root / place != db]
+    return NodeDb(
+        str(db),
+        records,
+        nodedb.read_discovery_records(db),
+        nodedb.read_ifaces(db),
+        tuple(str(other) for other in others if _has_records(other)),
+        mode,
+        secret,
+        secret_reuse.shared(sound),
+    )
+
+
+def _has_records(db: Path) -> bool:
+    try:
+        return any((db / "nodes").iterdir()) and (db / "nodes").resolve() != db
+    except OSError:
+        return False
+
+
+Question = tuple[str, Callable[[], Any]]
+
+
+def _questions(machine: Machine, wait: float, *, probe: bool) -> Iterator[Question]:
+    for name in ("iscsiadm", "iscsid"):
+        program = machine.programs.get(name)
+        if program is not None and program.path is not None:
+            yield name, partial(facts.ask_version, name, wait)
+    yield "iscsid answers", lambda: _ask_iscsid(machine, wait)
+    yield "mounts", lambda: _mount_health(machine, wait)
+    yield "policies", lambda: seen(lambda: _policies(wait))
+    if probe:
+        places = tuple(wanted(machine))
+        yield "silent", lambda: portal_probe.silent(places, wait)
+        yield "mtu", lambda: _path_mtus(machine, min(wait, 3.0))
+
+
+def _policies(wait: float) -> Any:
+    if os.geteuid() != 0:
+        raise NeedsRootError("only root can read the kernel's IPsec policies")
+    return network.read_policies(wait)
+
+
+def _with_answers(machine: Machine, answers: Mapping[str, Any]) -> Machine:
+    programs: dict[str, Program] = dict(machine.programs)
+    for name in ("iscsiadm", "iscsid"):
+        if name in answers:
+            programs[name] = replace(programs[name], version=answers[name])
+    listing, error = answers["iscsid answers"]
+    net = replace(
+        machine.network,
+        silent=Known(answers["silent"]) if "silent" in answers else NotLooked(),
+        path_mtu=answers.get("mtu", {}),
+        policies=answers["policies"],
+    )
+    return replace(
+        machine,
+        programs=programs,
+        listing=listing,
+        iscsid_error=error,
+        network=net,
+        mounts=answers["mounts"],
+    )
+
+
+def _ask_iscsid(machine: Machine, wait: float) -> tuple[Listing, str | None]:
+    """Ask iscsid for the states that only it knows, and so whether it answers."""
+    listing, daemon = machine.listing, machine.iscsid
+    if os.geteuid() != 0 or not listing.sessions or daemon is None or _stopped(daemon):
+        return listing, None
+    try:
+        result = process.run(["iscsiadm", "-m", "session", "-P", "1"], timeout=wait, ok=None)
+    except IscsictlError as error:
+        return listing, f"iscsid (pid {daemon.pid}) does not answer: {error.text}"
+    return with_internal_states(listing, result.out), None
+
+
+def _stopped(daemon: Daemon) -> bool:
+    return daemon.state in _STOPPED
+
+
+def _path_mtus(machine: Machine, wait: float) -> dict[Portal, PathMtu]:
+    sizes = {}
+    for portal in wanted(machine):
+        route = way_to(portal.address, machine.network.routes)
+        nic = machine.network.nics.get(route.nic) if route is not None else None
+        if nic is not None and not is_local(portal.address):
+            sizes[portal] = nic.mtu
+    if not sizes:
+        return {}
+    try:
+        return path_mtu.path_mtus(sizes, wait)
+    except IscsictlError:
+        return {}
+
+
+def _mount_health(machine: Machine, wait: float) -> tuple[MountHealth, ...]:
+    """Ask each filesystem on an iSCSI disk how it is; a process is asked, for it may hang."""
+    up = {session.sid for session in machine.listing.sessions if session.status == "up"}
+    fstab = machine.fstab.value if isinstance(machine.fstab, Known) else None
+    types = {line.path: line for line in mounts.mounted(LIVE)}
+    disks = machine.listing.disks or ()
+    alive = [disk for disk in disks if any(path.sid in up for path in disk.paths)]
+    asked = {m.path for disk in alive for block in blocks(disk.block) for m in block.mounts}
+    with ThreadPoolExecutor(len(asked) or 1) as pool:
+        answers = dict(zip(asked, pool.map(lambda path: _answer(path, wait), asked), strict=True))
+    found = []
+    for disk in disks:
+        for block in blocks(disk.block):
+            for mount in block.mounts:
+                line = types.get(mount.path)
+                fstype = line.fstype if line is not None else block.fstype or ""
+                found.append(
+                    MountHealth(
+                        mount.path,
+                        block.device,
+                        fstype,
+                        read_only="ro" in mount.options,
+                        meant_read_only=meant_read_only(mount.path, line, fstab),
+                        errors=_noted_errors(fstype, block.device),
+                        error=answers.get(mount.path),
+                    )
+                )
+    return tuple(found)
+
+
+def meant_read_only(path: str, line: MountLine | None, fstab: Fstab | None) -> bool:
+    """Tell whether a mount was asked to be read-only: by fstab, or else by who mounted it."""
+    entries = fstab.by_dir(path) if fstab is not None else ()
+    if entries:
+        return any("ro" in entry.options for entry in entries)
+    return line is not None and line.read_only
+
+
+def _noted_errors(fstype: str, device: str) -> int:
+    if not fstype.startswith("ext"):
+        return 0
+    name = os.path.realpath(device).rpartition("/")[2]
+    try:
+        return int(Path(f"/sys/fs/ext4/{name}/errors_count").read_text())
+    except (OSError, ValueError):
+        return 0
+
+
+def _answer(path: str, wait: float) -> str | None:
+    """Have the first entry of its root directory read; return what it says if that fails."""
+    command = ["find", path, "-mindepth", "1", "-maxdepth", "1", "-quit"]
+    try:
+        result = process.run(command, timeout=wait, ok=None)
+    except IscsictlError as error:
+        return error.text
+    return result.said if result.code else None

@@ -1,0 +1,89 @@
+"""Look at the host's own names, services and interfaces; and make tasks of what was seen."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+
+from iscsictl.checks.kernel import TRANSPORT_MODULES
+from iscsictl.engine.reconcile import Task
+from iscsictl.errors import IscsictlError, NeedsRootError
+from iscsictl.model.host_facts import Systemd
+from iscsictl.model.inventory import Inventory
+from iscsictl.model.plan import Plan
+from iscsictl.planner.iscsi.ifaces import IfaceFacts
+from iscsictl.planner.iscsi.initiator import NameFacts, ServiceFacts
+from iscsictl.system.context import Context
+from iscsictl.system.host import kernel_modules, network, unit_files
+from iscsictl.system.iscsi import holds, initiator_name, nodedb
+from iscsictl.system.iscsi.sessions import read_sessions
+
+T = TypeVar("T")
+
+
+def task(look: Callable[[Context], T], think: Callable[[T], Plan]) -> Task:
+    """Return a task that rests on facts of its own kind."""
+    seen: list[T] = []
+
+    def looking(context: Context, _: Inventory | None) -> Inventory:
+        seen[:] = [look(context)]
+        return Inventory()
+
+    return Task(looking, lambda _: think(seen[0]))
+
+
+def name_facts(context: Context) -> NameFacts:
+    """Return the name and the sessions."""
+    return NameFacts(initiator_name.read_initiator(context.root), read_sessions(context.root))
+
+
+def service_facts(context: Context) -> ServiceFacts:
+    """Return the units, as systemd has them where it runs, and what there is to log in to."""
+    root = context.root
+    try:
+        records = nodedb.read_records(context.db)
+    except NeedsRootError:
+        records = ()
+    held = any(hold.target for hold in holds.read_holds(root))
+    automatic = any(record.onboot and record.problem is None for record in records)
+    return ServiceFacts(read_services(context), automatic, held)
+
+
+def read_services(context: Context) -> Systemd:
+    """Return the units; `active` is asked of systemd, and None for a capture."""
+    found = unit_files.read_systemd(context.root)
+    if context.root != Path("/") or not found.running:
+        return found
+    try:
+        active = unit_files.ask_active(tuple(found.units), context.wait)
+    except IscsictlError:
+        return found
+    asked = {name: replace(u, active=active.get(name)) for name, u in found.units.items()}
+    return replace(found, units=asked)
+
+
+def iface_facts(context: Context) -> IfaceFacts:
+    """Return the interface definitions, who uses them, and the hardware."""
+    root = context.root
+    return IfaceFacts(
+        nodedb.read_ifaces(context.db),
+        nodedb.read_records(context.db),
+        read_sessions(root),
+        network.read_nics(root),
+        kernel_modules.read_kernel(TRANSPORT_MODULES.values(), root),
+        {name: _adapters(root, name) for name in ("be2iscsi", "qla4xxx")},
+        _names(root / "sys/class/infiniband"),
+    )
+
+
+def _names(directory: Path) -> tuple[str, ...]:
+    try:
+        return tuple(sorted(path.name for path in directory.iterdir()))
+    except OSError:
+        return ()
+
+
+def _adapters(root: Path, driver: str) -> tuple[str, ...]:
+    """Return the PCI addresses of the cards that a driver has."""
+    names = _names(root / "sys/bus/pci/drivers" / driver)
+    return tuple(name for name in names if name.count(":") == 2)

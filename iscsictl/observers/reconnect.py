@@ -1,0 +1,55 @@
+"""Look at what should be connected and is not. Where all is well no process is started."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from iscsictl.model.inventory import Inventory
+from iscsictl.planner.attach.reconnect import Mounted, missing_records
+from iscsictl.system.context import Context
+from iscsictl.system.iscsi import holds, nodedb
+from iscsictl.system.iscsi.sessions import read_sessions
+from iscsictl.system.mount import fstab_file, mounts
+
+PROBE_WAIT = 10.0
+
+
+def at_first(context: Context) -> Inventory:
+    """Look at records, sessions, fstab and holds, each once; nothing is asked of the network."""
+    root = context.root
+    return Inventory(
+        nodedb.read_records(context.db),
+        read_sessions(root, details=False),
+        fstab=fstab_file.read_fstab(root),
+        holds=holds.read_holds(root),
+    )
+
+
+def for_reconnect(context: Context, target: str | None, before: Inventory | None) -> Inventory:
+    """Look again, and try the portals of what is missing; what was tried `before` is not again."""
+    inventory = at_first(context)
+    if before is not None:
+        return replace(inventory, silent=before.silent)
+    portals_missing = [r.portal for r in missing_records(inventory, target) if r.over_tcp]
+    if not portals_missing:
+        return inventory
+    from iscsictl.system.iscsi import portal_probe
+
+    wait = min(PROBE_WAIT, context.wait)
+    return replace(inventory, silent=portal_probe.silent(portals_missing, wait))
+
+
+def mounted(context: Context, inventory: Inventory) -> Mapping[str, Mounted]:
+    """Return what is mounted, by mount point; of several at one place the innermost counts.
+
+    Only what our lines of fstab mount is looked at more closely; a line may spell its mount point
+    through a link.
+    """
+    lines = {line.path: line for line in mounts.mounted(context.root)}
+    ours = {line.mount_point for line in inventory.fstab.ours if line.mount_point is not None}
+    for path in ours - set(lines):
+        if (real := mounts.real(path)) in lines:
+            lines[path] = lines[real]
+    return {
+        path: Mounted(line.options, mounts.problem(line, context.root) if path in ours else None)
+        for path, line in lines.items()
+    }

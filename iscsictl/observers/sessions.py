@@ -1,0 +1,225 @@
+"""Look at records, sessions and what uses them, as far as a command on sessions needs it."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from iscsictl.errors import IscsictlError, NotFoundError, UnreachableError
+from iscsictl.model.inventory import Inventory, Offer, Seen, Users, seen
+from iscsictl.model.listing import Disk, Session
+from iscsictl.model.names import Portal
+from iscsictl.model.record import NodeRecord
+from iscsictl.model.secret import Secret
+from iscsictl.parse.iscsid_conf import edit_conf
+from iscsictl.parse.record import edit_record
+from iscsictl.planner.iscsi.rescan import Asked, chosen_sessions
+from iscsictl.planner.selection.records import Choice, chosen_records, session_for
+from iscsictl.system.block import probe, scsi_commands
+from iscsictl.system.context import Context
+from iscsictl.system.io.files import read_file
+from iscsictl.system.iscsi import discovery, firmware_boot, holds, iscsiadm, nodedb, portal_probe
+from iscsictl.system.iscsi.sessions import read_listing, read_sessions
+from iscsictl.system.mount import fstab_file, usage
+
+PROBE_WAIT = 10.0
+Changes = Mapping[str, str | Secret | None]
+
+
+def boots_from(root: Path) -> frozenset[str]:
+    """Return the targets that the firmware booted the machine from."""
+    return frozenset(
+        e.target for e in firmware_boot.read_boot_entries(root) if e.target is not None
+    )
+
+
+def for_records(
+    context: Context, choice: Choice | None = None, changes: Changes | None = None
+) -> Inventory:
+    """Look at records, sessions and holds; `unsettled` for the records of `choice`."""
+    root = context.root
+    inventory = Inventory(
+        nodedb.read_records(context.db),
+        read_sessions(root),
+        fstab=fstab_file.read_fstab(root),
+        holds=holds.read_holds(root),
+    )
+    if choice is None or not changes:
+        return inventory
+    try:
+        chosen = chosen_records(inventory, choice)
+    except NotFoundError:
+        return inventory
+    return replace(inventory, unsettled=unsettled(chosen, changes))
+
+
+def for_startup(context: Context, choice: Choice, changes: Changes) -> Inventory:
+    """Look at records as `for_records` does, and at the login service."""
+    from iscsictl.observers.attach import host_facts
+
+    return replace(for_records(context, choice, changes), host=host_facts(context.root))
+
+
+def unsettled(records: Iterable[NodeRecord], changes: Changes) -> dict[str, tuple[str, ...]]:
+    """Return, by the path of each record, the keys whose values are not as wished.
+
+    A secret in a record that others may read is not as wished either.
+    """
+    found = {}
+    for record in records:
+        if record.problem is None:
+            data = read_file(record.path) or b""
+            wrong = _wrong(data.decode("utf-8", "surrogateescape"), record.mode, changes)
+            found[str(record.path)] = wrong
+    return found
+
+
+def _wrong(text: str, mode: int, changes: Changes) -> tuple[str, ...]:
+    open_ = mode & 0o077
+    return tuple(
+        key
+        for key, value in changes.items()
+        if (open_ and isinstance(value, Secret)) or edit_record(text, {key: value}) != text
+    )
+
+
+def for_login(
+    context: Context, choice: Choice, changes: Changes, *, everything: bool, again: bool
+) -> Inventory:
+    """Look at records and sessions, and try all portals that are to be logged in to at once."""
+    inventory = for_records(context)
+    try:
+        chosen = (
+            tuple(r for r in inventory.records if r.startup == "automatic")
+            if everything
+            else chosen_records(inventory, choice)
+        )
+    except NotFoundError:
+        return inventory
+    inventory = replace(inventory, unsettled=unsettled(chosen, changes) if changes else {})
+    missing = [
+        r.portal
+        for r in chosen
+        if session_for(r, inventory) is None and not r.problem and r.over_tcp
+    ]
+    if again or not missing:
+        return inventory
+    return replace(inventory, silent=portal_probe.silent(missing, min(PROBE_WAIT, context.wait)))
+
+
+def for_logout(context: Context) -> Inventory:
+    """Look at sessions and at who uses their disks."""
+    listing = read_listing(context.root, details=False)
+    disks = listing.disks or ()
+    return replace(
+        for_records(context),
+        sessions=listing.sessions,
+        disks=disks,
+        users=_users(disks, context.root),
+        reached=usage.reached((s.sid for s in listing.sessions if s.sid is not None), context.root),
+    )
+
+
+def _users(disks: Iterable[Disk], root: Path) -> dict[str, Users]:
+    return {disk.wwid or disk.block.device: usage.users(disk, root) for disk in disks}
+
+
+def for_rescan(context: Context, choice: Choice, before: Asked | None) -> Asked:
+    """Look at the disks; the first time each is asked who it is, and each target for its LUNs."""
+    listing = read_listing(context.root, details=False)
+    disks = listing.disks or ()
+    asked = Asked(nodedb.read_records(context.db), listing.sessions, disks)
+    if before is not None:
+        return asked
+    luns: dict[int, tuple[int, ...]] = {}
+    names: dict[str, frozenset[str]] = {}
+    try:
+        sessions = chosen_sessions(asked, choice)
+    except NotFoundError:
+        return asked
+    for session in sessions:
+        if session.status == "up":
+            _ask_session(session, luns, names)
+    return replace(asked, luns=luns, names=names, users=_users(disks, context.root))
+
+
+def _ask_session(
+    session: Session, luns: dict[int, tuple[int, ...]], names: dict[str, frozenset[str]]
+) -> None:
+    for unit in session.luns or ():
+        if unit.device is None or unit.hctl is None:
+            continue
+        try:
+            with probe.opened(unit.device, exclusive=False) as fd:
+                if session.sid is not None and session.sid not in luns:
+                    luns[session.sid] = scsi_commands.luns(fd)
+                names[unit.hctl] = scsi_commands.wwids(fd)
+        except scsi_commands.ScsiError as error:
+            if error.unknown:
+                names[unit.hctl] = frozenset()
+        except IscsictlError:
+            continue
+
+
+def for_save(
+    context: Context, portal: Portal, iface: str, changes: Changes | None, before: Inventory | None,
+    *, kind: str = "sendtargets",
+) -> Inventory:  # fmt: skip
+    """Look at the records and at what a portal offers; it is asked once."""
+    offers: Seen[tuple[Offer, ...]]
+    if before is not None:
+        offers = before.offers
+    else:
+        offers = seen(lambda: discover(context, portal, iface, changes, kind=kind))
+    return replace(for_records(context), offers=offers)
+
+
+def require_answer(context: Context, portal: Portal) -> None:
+    """Raise UnreachableError, which names the portal, unless it takes a connection."""
+    silent = portal_probe.silent([portal], min(PROBE_WAIT, context.wait))
+    if portal in silent:
+        raise UnreachableError(
+            f"portal {portal} does not answer: {silent[portal]}",
+            hint="check the address, the cable and the route, and that the array's iSCSI service "
+            "runs; see: iscsictl doctor",
+        )
+
+
+def discover(
+    context: Context, portal: Portal, iface: str, changes: Changes | None, *,
+    kind: str = "sendtargets",
+) -> tuple[Offer, ...]:  # fmt: skip
+    """Ask a portal for its targets; a silent one is found out quickly.
+
+    Raises UnreachableError, AuthError, MissingError, IscsictlError.
+    """
+    nodedb.require_iface(context.db, iface)
+    require_answer(context, portal)
+    if kind == "isns":
+        return iscsiadm.discover(portal, timeout=context.wait, kind=kind, iface=iface)
+    return discovery.ask(
+        context.db, portal, iface=iface, changes=changes,
+        root=context.root, timeout=context.wait, say=context.say,
+    )  # fmt: skip
+
+
+def discovery_unsettled(
+    context: Context, portal: Portal, changes: Changes
+) -> tuple[bool, tuple[str, ...]]:
+    """Tell whether there is a discovery record of a portal, and which keys are not as wished."""
+    record = discovery.record_of(context.db, portal)
+    if record is None:
+        return False, tuple(changes)
+    data = read_file(record.path) or b""
+    return True, _wrong(data.decode("utf-8", "surrogateescape"), record.mode, changes)
+
+
+def defaults_unsettled(context: Context, changes: Changes) -> tuple[str, ...]:
+    """Return the keys of iscsid.conf that are not as wished."""
+    path = discovery.defaults_path(context.root)
+    text = (read_file(path) or b"").decode("utf-8", "surrogateescape")
+    open_ = path.exists() and path.stat().st_mode & 0o077
+    return tuple(
+        key
+        for key, value in changes.items()
+        if (open_ and isinstance(value, Secret)) or edit_conf(text, {key: value}) != text
+    )

@@ -1,0 +1,199 @@
+"""Tables for people and for programs: fitted to a terminal, whole on a pipe, tab-separated.
+
+rich draws only where there is colour to draw with; elsewhere a few lines here do, for its
+import alone costs more than a listing of the sessions.
+"""
+
+from collections.abc import Callable, Sequence
+
+from iscsictl.output.terminal import Screen
+from iscsictl.output.text import cell_width, shortened, visible
+
+Value = str | int | tuple[str, ...] | None
+Cells = tuple[tuple[str, ...], ...]
+
+GAP = 2
+MIN_SHORT = 14
+
+
+class Column:
+    """A column. `key` heads it in tsv; `shrink` lets it be cut in the middle.
+
+    Where the terminal is too narrow the columns go in the order of `rank`, highest first; 0
+    stays. `style` gives the rich style of a value; the value itself always says the same.
+    """
+
+    __slots__ = ("key", "rank", "right", "shrink", "style", "title")
+
+    def __init__(
+        self,
+        title: str,
+        key: str = "",
+        *,
+        right: bool = False,
+        shrink: bool = False,
+        rank: int = 0,
+        style: Callable[[str], str] | None = None,
+    ) -> None:
+        self.title = title
+        self.key = key or title.lower().replace(" ", "_")
+        self.right = right
+        self.shrink = shrink
+        self.rank = rank
+        self.style = style
+
+
+def status_style(value: str) -> str:
+    """Return the colour of a status word."""
+    return {
+        "up": "green", "running": "green", "ok": "green",
+        "recovering": "yellow", "blocked": "yellow", "warning": "yellow",
+        "down": "red", "offline": "red", "transport-offline": "red", "failed": "red",
+    }.get(value, "")  # fmt: skip
+
+
+def print_table(rows: Sequence[Sequence[Value]], columns: Sequence[Column], screen: Screen) -> None:
+    """Print rows under their titles; a tuple is several values, lines of their own if fitted.
+
+    On a terminal the table fits: names are cut in the middle but never alike, then columns
+    are left out, and where even that is too wide each row becomes a few lines.
+    """
+    separate = screen.width is not None
+    cells = [tuple(_lines(value, separate) for value in row) for row in rows]
+    if screen.width is None:
+        _plain(columns, cells, screen)
+        return
+    fitted = fit(columns, cells, screen.width, "…" if screen.unicode else "..")
+    if fitted is None:
+        _records(columns, cells, screen)
+    elif screen.color:
+        _rich(*fitted, screen)
+    else:
+        _plain(*fitted, screen)
+
+
+def print_tsv(rows: Sequence[Sequence[Value]], columns: Sequence[Column], screen: Screen) -> None:
+    """Print tab-separated values under a line of keys; nothing is shortened, None is empty."""
+    lines = ["\t".join(column.key for column in columns)]
+    lines += ["\t".join(_field(value) for value in row) for row in rows]
+    screen.write("\n".join(lines) + "\n")
+
+
+def fit(
+    columns: Sequence[Column], cells: Sequence[Cells], width: int, dots: str = "…"
+) -> tuple[list[Column], list[Cells]] | None:
+    """Choose columns and cut names so that a table is at most `width` wide; None if it cannot."""
+    kept = list(range(len(columns)))
+    while kept:
+        fitted = _cut(columns, cells, kept, width, dots)
+        if fitted is not None:
+            return [columns[index] for index in kept], fitted
+        last = max(kept, key=lambda index: columns[index].rank)
+        if columns[last].rank == 0:
+            return None
+        kept.remove(last)
+    return None
+
+
+def _cut(
+    columns: Sequence[Column], cells: Sequence[Cells], kept: list[int], width: int, dots: str
+) -> list[Cells] | None:
+    chosen = [tuple(row[index] for index in kept) for row in cells]
+    widths = _widths([columns[index] for index in kept], chosen)
+    excess = sum(widths) + GAP * (len(kept) - 1) - width
+    places = [place for place, index in enumerate(kept) if columns[index].shrink]
+    while excess > 0 and places:
+        place = max(places, key=lambda one: widths[one])
+        places.remove(place)
+        names = {line for row in chosen for line in row[place]}
+        title = cell_width(columns[kept[place]].title)
+        for target in range(max(MIN_SHORT, title, widths[place] - excess), widths[place]):
+            short = shortened(names, target, dots)
+            if short is not None:
+                chosen = [_replaced(row, place, short) for row in chosen]
+                excess -= widths[place] - target
+                break
+    return chosen if excess <= 0 else None
+
+
+def _replaced(row: Cells, place: int, short: dict[str, str]) -> Cells:
+    return (*row[:place], tuple(short[line] for line in row[place]), *row[place + 1 :])
+
+
+def _lines(value: Value, separate: bool) -> tuple[str, ...]:
+    if value is None or value in ("", ()):
+        return ("-",)
+    if isinstance(value, tuple):
+        shown = tuple(visible(one) for one in value)
+        return shown if separate else (",".join(shown),)
+    return (visible(str(value)),)
+
+
+def _field(value: Value) -> str:
+    if value is None:
+        return ""
+    text = ",".join(value) if isinstance(value, tuple) else str(value)
+    for char, escape in (("\\", "\\\\"), ("\t", "\\t"), ("\n", "\\n"), ("\r", "\\r")):
+        text = text.replace(char, escape)
+    return visible(text)
+
+
+def _widths(columns: Sequence[Column], cells: Sequence[Cells]) -> list[int]:
+    widths = [cell_width(column.title) for column in columns]
+    for row in cells:
+        for place, lines in enumerate(row):
+            widths[place] = max(widths[place], *map(cell_width, lines))
+    return widths
+
+
+def _plain(columns: Sequence[Column], cells: Sequence[Cells], screen: Screen) -> None:
+    widths = _widths(columns, cells)
+    rows: list[Cells] = [tuple((column.title,) for column in columns), *cells]
+    out = []
+    for row in rows:
+        for number in range(max(map(len, row), default=0)):
+            line = []
+            for column, width, lines in zip(columns, widths, row, strict=True):
+                text = lines[number] if number < len(lines) else ""
+                blanks = " " * (width - cell_width(text))
+                line.append(blanks + text if column.right else text + blanks)
+            out.append((" " * GAP).join(line).rstrip())
+    screen.write("\n".join(out) + "\n")
+
+
+def _records(columns: Sequence[Column], cells: Sequence[Cells], screen: Screen) -> None:
+    """Print each row as lines of title and value: the terminal may break them, nothing is lost."""
+    blocks = [
+        "\n".join(
+            f"{column.title.lower()}: {', '.join(lines)}"
+            for column, lines in zip(columns, row, strict=True)
+            if lines != ("-",)
+        )
+        for row in cells
+    ]
+    screen.write("\n\n".join(blocks) + "\n")
+
+
+def _rich(columns: Sequence[Column], cells: Sequence[Cells], screen: Screen) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, padding=(0, GAP, 0, 0), pad_edge=False, header_style="bold")
+    for column, width in zip(columns, _widths(columns, cells), strict=True):
+        table.add_column(
+            Text(column.title),
+            justify="right" if column.right else "left",
+            no_wrap=True,
+            width=width,
+        )
+    for row in cells:
+        texts = []
+        for column, lines in zip(columns, row, strict=True):
+            text = Text("\n").join(
+                Text(line, style=column.style(line) if column.style else "") for line in lines
+            )
+            texts.append(text)
+        table.add_row(*texts)
+    width = (screen.width or 0) + GAP
+    Console(file=screen.stream, width=width, highlight=False, soft_wrap=False).print(table)

@@ -1,0 +1,64 @@
+"""Trees drawn with lines, or with ASCII where the locale has no lines."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import field
+
+from iscsictl.lazyclass import dataclass
+from iscsictl.output.terminal import Screen
+from iscsictl.output.text import visible
+
+
+@dataclass
+class Node:
+    """A line of a tree with what hangs below; `style` colours the line and adds no meaning."""
+
+    text: str
+    children: list["Node"] = field(default_factory=list)
+    style: str = ""
+
+    def child(self, text: str) -> "Node":
+        """Return the child of that text, made if it is new."""
+        for node in self.children:
+            if node.text == text:
+                return node
+        node = Node(text)
+        self.children.append(node)
+        return node
+
+
+def print_tree(roots: Sequence[Node], screen: Screen) -> None:
+    """Print trees. Nothing is shortened: on a narrow terminal lines are folded by it."""
+    if screen.color:
+        _rich(roots, screen)
+        return
+    marks = ("├─ ", "└─ ", "│  ") if screen.unicode else ("|- ", "`- ", "|  ")
+    lines = []
+    for root in roots:
+        lines.append(visible(root.text))
+        lines += _below(root, "", marks)
+    screen.write("".join(line + "\n" for line in lines))
+
+
+def _below(node: Node, indent: str, marks: tuple[str, str, str]) -> Iterator[str]:
+    for child in node.children:
+        last = child is node.children[-1]
+        yield indent + marks[1 if last else 0] + visible(child.text)
+        yield from _below(child, indent + ("   " if last else marks[2]), marks)
+
+
+def _rich(roots: Sequence[Node], screen: Screen) -> None:
+    from rich.console import Console
+    from rich.text import Text
+    from rich.tree import Tree
+
+    console = Console(file=screen.stream, width=screen.width, highlight=False)
+    for root in roots:
+        tree = Tree(Text(visible(root.text), style="bold"), guide_style="dim")
+        todo = [(root, tree)]
+        while todo:
+            node, branch = todo.pop()
+            todo += [
+                (child, branch.add(Text(visible(child.text), style=child.style)))
+                for child in node.children
+            ]
+        console.print(tree)

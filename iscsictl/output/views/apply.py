@@ -1,0 +1,107 @@
+"""Show the plans of many volumes: a line for each step with its volume's name, or plan/1."""
+
+import json
+import threading
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from iscsictl.model.plan import Outcome, Report, Status
+from iscsictl.output.text import visible
+from iscsictl.output.views.plan import SCHEMA, StepPrinter, error_row, step_row
+
+
+def document(reports: Mapping[str, Report], wwids: Mapping[str, str], file: str) -> str:
+    """Return the reports as one plan/1 document.
+
+    It has the text of the `file` and what was seen, so that `apply` can take it as a saved plan.
+    """
+    steps, refusals, volumes = [], [], []
+    for name, report in reports.items():
+        for outcome in report.outcomes:
+            row = step_row(outcome)
+            steps.append({**row, "id": f"{name}/{row['id']}", "volume": name})
+        if report.error is not None:
+            refusals.append({**error_row(report.error), "volume": name})
+        volumes.append(
+            {
+                "name": name,
+                "status": state(report),
+                "wwid": wwids.get(name),
+                "device": report.result,
+                "leftovers": list(report.leftovers),
+                "notes": list(report.notes),
+            }
+        )
+    whole: dict[str, Any] = {
+        "schema": SCHEMA,
+        "steps": steps,
+        "refusals": refusals,
+        "volumes": volumes,
+        "file": file,
+    }
+    return json.dumps(whole, indent=1)
+
+
+_STATES = tuple(s.value for s in (Status.PLANNED, Status.DONE, Status.UNCHANGED, Status.FAILED))
+
+
+def state(report: Report) -> str:
+    """Return how a volume stands, in a word of plan/1."""
+    if report.error is not None:
+        return Status.FAILED.value
+    if report.pending:
+        return Status.PLANNED.value
+    return Status.DONE.value if report.changed else Status.UNCHANGED.value
+
+
+def summary(reports: Mapping[str, Report]) -> str:
+    """Return one line: how many volumes, and how they stand."""
+    states = [state(report) for report in reports.values()]
+    words = [f"{states.count(one)} {one}" for one in _STATES if one in states]
+    plural = "volume" if len(states) == 1 else "volumes"
+    return f"{len(states)} {plural}: {', '.join(words)}"
+
+
+class ManyPrinter:
+    """Writes a line for each step that changes something; on a terminal also who is at work."""
+
+    def __init__(self, names: Iterable[str], printer: StepPrinter) -> None:
+        self._width = max(map(len, names))
+        self._printer = printer
+        self._lock = threading.Lock()
+        self._at_work: dict[str, str] = {}
+
+    def __call__(self, name: str, outcome: Outcome) -> None:
+        """Take an outcome; PLANNED means that the step begins now."""
+        with self._lock:
+            if outcome.step.status is Status.PLANNED:
+                self._at_work[name] = outcome.step.action.verb
+            else:
+                self._at_work.pop(name, None)
+                if outcome.step.status is not Status.UNCHANGED:
+                    self._printer.write(self._line(name, self._printer.line(outcome)))
+            if self._at_work:
+                words = (f"{name} {verb}" for name, verb in self._at_work.items())
+                self._printer.show(", ".join(words))
+
+    def watch(self, text: str) -> None:
+        """Take how far one of them is."""
+        with self._lock:
+            self._printer.watch(text)
+
+    def plan(self, reports: Mapping[str, Report]) -> None:
+        """Write the steps of plans."""
+        for name, report in reports.items():
+            for outcome in report.outcomes:
+                if outcome.step.status is not Status.UNCHANGED:
+                    self._printer.write(self._line(name, self._printer.line(outcome)))
+
+    def end(self, reports: Mapping[str, Report]) -> None:
+        """Write the volumes that were as wished, and how many stand how."""
+        for name, report in reports.items():
+            if state(report) == Status.UNCHANGED.value:
+                self._printer.write(self._line(name, Status.UNCHANGED.value))
+        self._printer.write(summary(reports))
+
+    def _line(self, name: str, text: str) -> str:
+        return f"{visible(name):<{self._width}}  {text}"

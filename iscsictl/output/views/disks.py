@@ -1,0 +1,261 @@
+"""Show disks: the list of all, one with its partition table, and what is wrong with a table."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from iscsictl.model.inventory import Known, Unreadable, Users
+from iscsictl.model.listing import Block
+from iscsictl.model.partition_table import Entry, Table
+from iscsictl.output.table import Column, Value, print_table, print_tsv
+from iscsictl.output.terminal import Screen
+from iscsictl.output.text import human_size, visible
+from iscsictl.output.views.ls_json import disk_dict
+from iscsictl.planner.disks.layout import Problem, is_bootable
+from iscsictl.planner.selection.disks import Chosen, DiskInventory, DiskRow, part_block
+
+SCHEMA = "iscsictl.disk/1"
+VERIFY_SCHEMA = "iscsictl.verify/1"
+LIST = (
+    Column("DEVICE"),
+    Column("WWID", shrink=True, rank=2),
+    Column("SIZE", right=True, rank=4),
+    Column("SECTORS", right=True, rank=6),
+    Column("LABEL", rank=5),
+    Column("PARTS", right=True, rank=7),
+    Column("FS", key="filesystem", rank=3),
+    Column("MOUNT", shrink=True, rank=1),
+    Column("USERS", shrink=True, rank=8),
+)
+PARTS = (
+    Column("NR", key="number", right=True),
+    Column("DEVICE", rank=1),
+    Column("START", right=True, rank=4),
+    Column("END", right=True, rank=5),
+    Column("SECTORS", right=True, rank=6),
+    Column("SIZE", right=True),
+    Column("BOOT", rank=7),
+    Column("TYPE", rank=2),
+    Column("CODE", rank=9),
+    Column("FS", key="filesystem"),
+    Column("UUID", shrink=True, rank=8),
+    Column("MOUNT", shrink=True, rank=3),
+)
+PROBLEMS = (
+    Column("SEVERITY"), Column("ID"), Column("PART", right=True, rank=1), Column("WHAT"),
+    Column("MEND", rank=2),
+)  # fmt: skip
+
+
+def _blocks(block: Block) -> Iterator[Block]:
+    yield block
+    for child in block.children:
+        yield from _blocks(child)
+
+
+def _ends(block: Block, what: str) -> tuple[str, ...]:
+    found = [getattr(b, what) for b in _blocks(block) if not b.children or b.mounts]
+    return tuple(dict.fromkeys(one for one in found if one))
+
+
+def _mounts(block: Block) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(m.path for b in _blocks(block) for m in b.mounts))
+
+
+def _words(used: Users) -> tuple[str, ...]:
+    return (*(f"mount on {path}" for path in used.mounts), *used.others)
+
+
+def print_disks(rows: Sequence[DiskRow], screen: Screen, output: str) -> None:
+    """Print the list of all disks."""
+    if output == "json":
+        disks = [
+            {
+                **disk_dict(row.disk),
+                "sector": row.sector,
+                "sectors": _sectors(row.disk.block.size, row.sector),
+                "table": row.label,
+                "users": list(_words(row.users)),
+            }
+            for row in rows
+        ]
+        screen.stream.write(json.dumps({"schema": SCHEMA, "disks": disks}, indent=1) + "\n")
+        return
+    cells = [_row(row, exact=output == "tsv") for row in rows]
+    if output == "tsv":
+        print_tsv(cells, LIST, screen)
+    elif cells:
+        print_table(cells, LIST, screen)
+
+
+def _sectors(size: int | None, sector: int) -> int | None:
+    return None if size is None else size // sector
+
+
+def _row(row: DiskRow, *, exact: bool) -> tuple[Value, ...]:
+    block = row.disk.block
+    parts = sum(child.kind == "part" for child in block.children)
+    return (
+        block.device,
+        row.disk.wwid,
+        block.size if exact else human_size(block.size),
+        _sectors(block.size, row.sector),
+        row.label,
+        parts or None,
+        _ends(block, "fstype"),
+        _mounts(block),
+        row.users.others,
+    )
+
+
+def print_disk(
+    inventory: DiskInventory, names: Mapping[str, str], screen: Screen, output: str
+) -> None:
+    """Print one disk: what it is, how it likes to be used, its table, who uses it."""
+    if output == "json":
+        document = {"schema": SCHEMA, "disks": [_document(inventory, names)]}
+        screen.stream.write(json.dumps(document, indent=1) + "\n")
+        return
+    table = inventory.facts.table
+    exact = output == "tsv"
+    rows = (
+        [_part(inventory.one, table, e, names, exact=exact) for e in table.entries] if table else []
+    )
+    if exact:
+        print_tsv(rows, PARTS, screen)
+        return
+    for title, value in _lines(inventory):
+        screen.write(f"{title + ':':<11} {visible(value)}\n")
+    if rows:
+        screen.write("\n")
+        print_table(rows, PARTS, screen)
+
+
+def _lines(inventory: DiskInventory) -> Iterator[tuple[str, str]]:
+    chosen, facts = inventory.one, inventory.facts
+    disk, topology = chosen.disk, facts.topology
+    size = disk.block.size or 0
+    yield "disk", disk.block.device
+    yield "lun", f"{chosen.target} LUN {chosen.lun}"
+    yield "wwid", disk.wwid or "-"
+    yield "model", " ".join(x for x in (disk.vendor, disk.model, disk.serial) if x) or "-"
+    read_only = ", read-only" if disk.read_only else ""
+    yield "size", f"{human_size(size)}, {size} bytes, {facts.total} sectors{read_only}"
+    optimal = f", optimal I/O {human_size(topology.optimal)}" if topology.optimal else ""
+    yield "sectors", f"{topology.logical} bytes logical, {topology.physical} physical{optimal}"
+    table = facts.table
+    name = "none" if table is None else table.label + (f" {table.id}" if table.id else "")
+    yield "table", name
+    yield "used by", "; ".join(_words(inventory.used)) or "nobody"
+    yield "found", _found(inventory)
+
+
+def _found(inventory: DiskInventory) -> str:
+    seen = inventory.content
+    if isinstance(seen, Unreadable):
+        return f"cannot be read: {seen.error.text}"
+    if not isinstance(seen, Known):
+        return "not looked at"
+    content = seen.value
+    text = "nothing: it is blank" if content.blank else content.description
+    return text + (", reserved by another host" if content.reserved else "")
+
+
+def _part(
+    chosen: Chosen, table: Table, entry: Entry, names: Mapping[str, str], *, exact: bool
+) -> tuple[Value, ...]:
+    block = part_block(chosen.disk, entry.number)
+    size = entry.size * table.sector
+    return (
+        entry.number,
+        block.device if block else None,
+        entry.start,
+        entry.end - 1,
+        entry.size,
+        size if exact else human_size(size),
+        "yes" if is_bootable(entry, table.label) else None,
+        names.get(entry.type),
+        entry.type,
+        _ends(block, "fstype") if block else None,
+        block.uuid if block else None,
+        _mounts(block) if block else None,
+    )
+
+
+def _document(inventory: DiskInventory, names: Mapping[str, str]) -> dict[str, Any]:
+    chosen, facts = inventory.one, inventory.facts
+    topology, table = facts.topology, facts.table
+    return {
+        **disk_dict(chosen.disk),
+        "target": chosen.target,
+        "lun": chosen.lun,
+        "sector": topology.logical,
+        "sectors": facts.total,
+        "table": None if table is None else table.label,
+        "table_id": None if table is None else table.id,
+        "topology": {
+            "logical": topology.logical,
+            "physical": topology.physical,
+            "minimum_io": topology.minimum,
+            "optimal_io": topology.optimal,
+            "alignment_offset": topology.offset,
+        },
+        "partitions": [
+            {
+                "number": entry.number,
+                "device": block.device
+                if (block := part_block(chosen.disk, entry.number))
+                else None,
+                "start": entry.start,
+                "sectors": entry.size,
+                "size": entry.size * table.sector,
+                "type": entry.type,
+                "type_name": names.get(entry.type),
+                "bootable": is_bootable(entry, table.label),
+                "partuuid": entry.uuid,
+                "name": entry.name,
+            }
+            for entry in (table.entries if table is not None else ())
+            if table is not None
+        ],
+        "users": list(_words(inventory.used)),
+        "found": _found(inventory),
+        "blank": inventory.content.value.blank if isinstance(inventory.content, Known) else None,
+    }
+
+
+def print_problems(device: str, problems: Sequence[Problem], screen: Screen, output: str) -> None:
+    """Print what is wrong with a table."""
+    if output == "json":
+        rows = [
+            {"id": p.id, "severity": p.severity, "partition": p.number, "text": p.text,
+             "mend": p.mend}
+            for p in problems
+        ]  # fmt: skip
+        document = {"schema": VERIFY_SCHEMA, "device": device, "problems": rows}
+        screen.stream.write(json.dumps(document, indent=1) + "\n")
+    elif output == "tsv":
+        cells: list[tuple[Value, ...]] = [
+            (p.severity, p.id, p.number, p.text, p.mend) for p in problems
+        ]
+        print_tsv(cells, PROBLEMS, screen)
+    elif problems:
+        for problem in problems:
+            screen.write(f"{problem.severity}  {problem.id}: {visible(problem.text)}\n")
+            screen.write(f"      {problem.mend}\n")
+    else:
+        screen.write(f"{device}: nothing is wrong with the partition table\n")
+
+
+def print_types(label: str, names: Mapping[str, str], screen: Screen, output: str) -> None:
+    """Print the partition types of a table's kind."""
+    columns = (Column("TYPE"), Column("NAME"))
+    cells: list[tuple[Value, ...]] = list(names.items())
+    if output == "json":
+        rows = [{"type": code, "name": name} for code, name in names.items()]
+        document = {"schema": "iscsictl.types/1", "table": label, "types": rows}
+        screen.stream.write(json.dumps(document, indent=1) + "\n")
+    elif output == "tsv":
+        print_tsv(cells, columns, screen)
+    else:
+        print_table(cells, columns, screen)

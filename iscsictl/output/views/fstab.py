@@ -1,0 +1,125 @@
+"""Show the lines of fstab, and what is wrong with them."""
+
+import json
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from iscsictl.model.fstab import Fstab, FstabLine
+from iscsictl.output.table import Column, Value, print_table, print_tsv
+from iscsictl.output.terminal import Screen
+from iscsictl.output.text import visible
+from iscsictl.planner.safety.fstab_rules import Finding
+
+SCHEMA = "iscsictl.fstab/1"
+LINES = (
+    Column("LINE", right=True, rank=3),
+    Column("BY", rank=1),
+    Column("DEVICE", shrink=True),
+    Column("DIRECTORY", shrink=True),
+    Column("TYPE", rank=2),
+    Column("STATE", rank=1),
+    Column("OPTIONS", rank=4),
+)
+FINDINGS = (
+    Column("SEVERITY"), Column("ID"), Column("LINE", right=True), Column("SUBJECT"),
+    Column("WHAT", key="text"), Column("MEND"),
+)  # fmt: skip
+
+
+def _state(line: FstabLine, mounted: Collection[str]) -> str:
+    if not line.is_entry:
+        return "unreadable"
+    if line.is_claim:
+        return "being made"
+    if line.mount_point in mounted:
+        return "mounted"
+    return "at boot" if line.auto or line.automount else "not at boot"
+
+
+def _text(text: str | None) -> str | None:
+    """Return text that JSON can carry: bytes that are no UTF-8 become escapes."""
+    return None if text is None else text.encode("utf-8", "surrogateescape").decode(
+        "utf-8", "backslashreplace"
+    )  # fmt: skip
+
+
+def line_row(line: FstabLine, mounted: Collection[str]) -> dict[str, Any]:
+    """Return one line as JSON carries it."""
+    return {
+        "line": line.number,
+        "ours": line.is_ours,
+        "device": _text(line.spec),
+        "directory": _text(line.file),
+        "type": _text(line.fstype),
+        "options": [_text(option) for option in line.options],
+        "state": _state(line, mounted),
+        "problem": line.problem,
+    }
+
+
+def _shown(fstab: Fstab) -> list[FstabLine]:
+    return [line for line in fstab.lines if line.is_entry or line.problem is not None]
+
+
+def print_fstab(fstab: Fstab, mounted: Collection[str], screen: Screen, output: str) -> None:
+    """Print all lines but comments and empty ones; ours are marked."""
+    lines = _shown(fstab)
+    if output == "json":
+        rows = [line_row(line, mounted) for line in lines]
+        document = {"schema": SCHEMA, "lines": rows, "findings": None}
+        screen.stream.write(json.dumps(document, indent=1) + "\n")
+        return
+    cells: list[tuple[Value, ...]] = []
+    for line in lines:
+        state = _state(line, mounted)
+        who = "iscsictl" if line.is_ours else None
+        options = line.options
+        if output != "tsv":
+            options = tuple(o for o in options if not o.startswith("x-iscsictl."))
+        cells.append((line.number, who, line.spec, line.file, line.fstype, state,
+                      ",".join(options) or None))  # fmt: skip
+    if output == "tsv":
+        print_tsv(cells, LINES, screen)
+    elif cells:
+        print_table(cells, LINES, screen)
+
+
+def print_findings(
+    fstab: Fstab,
+    findings: Sequence[Finding],
+    mounted: Collection[str],
+    screen: Screen,
+    output: str,
+) -> None:
+    """Print what is wrong, each with what mends it."""
+    if output == "json":
+        document = {
+            "schema": SCHEMA,
+            "lines": [line_row(line, mounted) for line in _shown(fstab)],
+            "findings": [
+                {
+                    "id": one.id,
+                    "severity": one.severity,
+                    "line": one.line,
+                    "subject": _text(one.subject),
+                    "text": _text(one.text),
+                    "mend": _text(one.mend),
+                }
+                for one in findings
+            ],
+        }
+        screen.stream.write(json.dumps(document, indent=1) + "\n")
+    elif output == "tsv":
+        cells: list[tuple[Value, ...]] = [
+            (one.severity, one.id, one.line, one.subject, one.text, one.mend) for one in findings
+        ]
+        print_tsv(cells, FINDINGS, screen)
+    elif findings:
+        for one in findings:
+            subject = visible(one.subject)
+            screen.write(
+                f"{one.severity}  line {one.line} ({subject}): {one.id}: {visible(one.text)}\n"
+                f"      {visible(one.mend)}\n"
+            )
+    else:
+        screen.write("nothing is wrong with /etc/fstab\n")

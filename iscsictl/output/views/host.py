@@ -1,0 +1,197 @@
+"""The host's own names, services, interfaces and boot table, as tables and JSON."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from iscsictl.model.host_facts import Systemd
+from iscsictl.model.names import BUILT_IN_IFACES, why_not_made
+from iscsictl.output.table import Column, Value
+from iscsictl.output.terminal import Screen
+from iscsictl.output.views.nodes import portal_row, show
+from iscsictl.parse.firmware import BootEntry
+from iscsictl.planner.iscsi.ifaces import IfaceFacts, Kind
+from iscsictl.planner.iscsi.initiator import NameFacts
+
+
+def _yes(value: bool) -> str:
+    return "yes" if value else "no"
+
+
+def show_name(facts: NameFacts, screen: Screen, output: str) -> None:
+    """Show the name of this host; what is wrong with it stands beside it."""
+    name = facts.now.name
+    why = None if name is None else why_not_made(name)
+    in_use = len({s.sid for s in facts.sessions})
+    document = {
+        "schema": "iscsictl.initiator/1",
+        "name": name,
+        "well_formed": name is not None and why is None,
+        "problem": why,
+        "sessions": in_use,
+    }
+    columns = (Column("NAME", "name"), Column("SESSIONS", "sessions", right=True),
+               Column("PROBLEM", "problem"))  # fmt: skip
+    show(document, [(name, in_use, why)], columns, screen, output)
+
+
+def show_services(systemd: Systemd, screen: Screen, output: str) -> None:
+    """Show the units: whether they start at boot, and whether they run."""
+    what = {
+        systemd.login_service: "logs in at boot",
+        "iscsid.service": "keeps the sessions",
+        "iscsid.socket": "starts iscsid when needed",
+        "multipathd.service": "maps over several paths",
+    }
+    there = [unit for unit in systemd.units.values() if unit.defined]
+    rows: list[tuple[Value, ...]] = [
+        (u.name, "masked" if u.masked else _yes(u.enabled), u.active, what.get(u.name, ""))
+        for u in there
+    ]
+    document = {
+        "schema": "iscsictl.service/1",
+        "systemd": systemd.running,
+        "login_service": systemd.login_service,
+        "units": [
+            {"unit": u.name, "enabled": u.enabled, "masked": u.masked, "active": u.active}
+            for u in there
+        ],
+    }
+    columns = (Column("UNIT", "unit"), Column("AT BOOT", "enabled"), Column("NOW", "active"),
+               Column("WHAT IT DOES", "what", rank=1))  # fmt: skip
+    show(document, rows, columns, screen, output)
+
+
+_KEYS = {
+    "transport": "iface.transport_name",
+    "netdev": "iface.net_ifacename",
+    "mac": "iface.hwaddress",
+    "address": "iface.ipaddress",
+    "initiator": "iface.initiatorname",
+}
+
+
+def iface_rows(facts: IfaceFacts) -> list[dict[str, Any]]:
+    """Return the definitions, the built-in ones first, and how many records use each."""
+    found: list[dict[str, Any]] = [
+        {"iface": name, "transport": transport, "netdev": None, "mac": None, "address": None,
+         "initiator": None, "built_in": True}
+        for name, transport in BUILT_IN_IFACES.items()
+    ]  # fmt: skip
+    for iface in facts.ifaces:
+        values = {name: iface.values.get(key) for name, key in _KEYS.items()}
+        found.append(
+            {"iface": iface.name, **values, "transport": iface.transport, "built_in": False}
+        )
+    for row in found:
+        row["records"] = sum(1 for record in facts.records if record.iface == row["iface"])
+        row["sessions"] = sum(1 for s in facts.sessions if (s.iface or "default") == row["iface"])
+    return found
+
+
+def show_ifaces(facts: IfaceFacts, screen: Screen, output: str) -> None:
+    """Show the interface definitions."""
+    rows = iface_rows(facts)
+    keys = ("iface", "transport", "netdev", "mac", "address", "initiator", "records", "sessions")
+    ranks = {"initiator": 3, "mac": 2, "address": 1}
+    columns = tuple(Column(key.upper(), key, rank=ranks.get(key, 0)) for key in keys)
+    document = {"schema": "iscsictl.iface/1", "ifaces": rows}
+    show(document, [tuple(row[key] for key in keys) for row in rows], columns, screen, output)
+
+
+def show_kinds(kinds: Iterable[Kind], screen: Screen, output: str) -> None:
+    """Show which kinds of initiator this machine has, its NICs, and which to take."""
+    found = list(kinds)
+    document = {
+        "schema": "iscsictl.transports/1",
+        "transports": [
+            {
+                "transport": k.transport,
+                "module": k.module,
+                "state": k.state,
+                "nics": list(k.nics),
+                "usable": k.usable,
+                "advice": k.advice,
+            }
+            for k in found
+        ],
+    }
+    rows: list[tuple[Value, ...]] = [
+        (k.transport, k.state, k.nics, _yes(k.usable), k.advice)
+        for k in found
+        if output != "table" or k.usable or k.transport in {"tcp", "iser"}
+    ]
+    columns = (Column("TRANSPORT", "transport"), Column("MODULE", "state"),
+               Column("NICS", "nics", rank=1), Column("USABLE", "usable"),
+               Column("ADVICE", "advice", rank=2))  # fmt: skip
+    show(document, rows, columns, screen, output)
+
+
+def show_iface(facts: IfaceFacts, name: str, screen: Screen, output: str) -> None:
+    """Show all values of one definition."""
+    iface = next((i for i in facts.ifaces if i.name == name), None)
+    if iface is not None:
+        values = dict(sorted(iface.values.items()))
+    else:
+        values = {"iface.iscsi_ifacename": name, "iface.transport_name": BUILT_IN_IFACES[name]}
+    document = {"schema": "iscsictl.iface/1", "iface": name, "values": values}
+    columns = (Column("KEY", "key"), Column("VALUE", "value"))
+    show(document, list(values.items()), columns, screen, output)
+
+
+def show_boot(entries: Iterable[BootEntry], screen: Screen, output: str) -> None:
+    """Show the firmware's table; of a secret only that there is one."""
+    found = list(entries)
+    document = {
+        "schema": "iscsictl.boot/1",
+        "targets": [
+            {
+                "target": e.target,
+                "portal": portal_row(e.portal),
+                "lun": e.lun,
+                "initiator": e.initiator,
+                "selected": e.selected,
+                "chap": {
+                    "username": e.username,
+                    "secret": e.has_secret,
+                    "username_in": e.username_in,
+                    "secret_in": e.has_secret_in,
+                },
+                "nic": {
+                    "mac": e.nic.mac,
+                    "netdev": e.nic.netdev,
+                    "address": e.nic.address,
+                    "prefix": e.nic.prefix,
+                    "mask": e.nic.mask,
+                    "gateway": e.nic.gateway,
+                    "vlan": e.nic.vlan,
+                    "dhcp": e.nic.dhcp,
+                },
+            }
+            for e in found
+        ],
+    }
+    rows: list[tuple[Value, ...]] = [
+        (
+            e.target,
+            None if e.portal is None else str(e.portal),
+            e.lun,
+            e.nic.netdev or e.nic.mac,
+            e.nic.address,
+            _chap(e),
+            None if e.selected is None else _yes(e.selected),
+            e.initiator,
+        )
+        for e in found
+    ]
+    keys = ("target", "portal", "lun", "nic", "address", "chap", "booted", "initiator")
+    ranks = {"initiator": 3, "address": 2, "chap": 1}
+    columns = tuple(
+        Column(key.upper(), key, rank=ranks.get(key, 0), shrink=key == "target") for key in keys
+    )
+    show(document, rows, columns, screen, output)
+
+
+def _chap(entry: BootEntry) -> str:
+    if entry.username is None and not entry.has_secret:
+        return "none"
+    return "mutual" if entry.has_secret_in else "one-way"

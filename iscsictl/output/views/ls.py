@@ -1,0 +1,256 @@
+"""A Listing as people read it: a row a LUN, a tree from portal to mount, or all of a session."""
+
+from collections.abc import Iterator, Sequence
+
+from iscsictl.model.listing import Block, Disk, Listing, Lun, Mount, Session
+from iscsictl.model.names import DEFAULT_PORT, Portal
+from iscsictl.output.table import Column, Value, print_table, print_tsv, status_style
+from iscsictl.output.terminal import Screen
+from iscsictl.output.text import human_size, visible
+
+COLUMNS = (
+    Column("TARGET", shrink=True),
+    Column("PORTAL", rank=3),
+    Column("STATUS", style=status_style),
+    Column("LUN", right=True, rank=4),
+    Column("DEVICE", rank=1),
+    Column("SIZE", right=True, rank=5),
+    Column("FS", key="filesystem", rank=6),
+    Column("MOUNT", shrink=True),
+)
+LONG_COLUMNS = (
+    *COLUMNS,
+    Column("SID"), Column("WWID"), Column("STATE"), Column("SESSION STATE", "session_state"),
+    Column("CONNECTION STATE", "connection_state"), Column("INTERNAL STATE", "internal_state"),
+    Column("IFACE"), Column("TRANSPORT"), Column("HOST"), Column("INITIATOR"),
+    Column("CHAP USER", "chap_username"), Column("CHAP USER IN", "chap_username_in"),
+)  # fmt: skip
+
+
+class Way:
+    """One path to a LUN; `lun` is None for a session of which no LUN is known."""
+
+    __slots__ = ("lun", "session")
+
+    def __init__(self, session: Session, lun: Lun | None) -> None:
+        self.session = session
+        self.lun = lun
+
+
+class Row:
+    """One LUN with all the paths to it, and its disk where the source knows it."""
+
+    __slots__ = ("disk", "ways")
+
+    def __init__(self, ways: tuple[Way, ...], disk: Disk | None) -> None:
+        self.ways = ways
+        self.disk = disk
+
+
+def rows_of(listing: Listing) -> list[Row]:
+    """Return a row for each LUN, and one for each session without; paths of a disk together."""
+    disks = {(path.sid, path.hctl): disk for disk in listing.disks or () for path in disk.paths}
+    rows: dict[tuple[object, ...], tuple[list[Way], Disk | None]] = {}
+    for number, session in enumerate(listing.sessions):
+        for lun in session.luns or (None,):
+            disk = disks.get((session.sid or 0, lun.hctl or "")) if lun else None
+            name = (lun.wwid or lun.page83) if lun else None
+            if disk is not None:
+                key: tuple[object, ...] = ("disk", id(disk))
+            elif name is not None and lun is not None:
+                key = ("name", name, lun.lun)
+            else:
+                key = ("lun", number, lun and (lun.lun, lun.hctl))
+            rows.setdefault(key, ([], disk))[0].append(Way(session, lun))
+    return [Row(tuple(ways), disk) for ways, disk in rows.values()]
+
+
+def print_listing(listing: Listing, screen: Screen, *, tsv: bool, long: bool, tree: bool) -> None:
+    """Print a listing in one of the forms of `ls`; nothing at all for no session."""
+    if tsv:
+        rows = [_values(row, exact=True) + (_more(row) if long else ()) for row in rows_of(listing)]
+        print_tsv(rows, LONG_COLUMNS if long else COLUMNS, screen)
+    elif not listing.sessions:
+        return
+    elif tree:
+        from iscsictl.output.views.ls_tree import print_sessions
+
+        print_sessions(listing, screen)
+    elif long:
+        _print_long(listing, screen)
+    else:
+        short = screen.width is not None
+        cells = [_values(row, exact=False, short=short) for row in rows_of(listing)]
+        print_table(cells, COLUMNS, screen)
+
+
+def _values(row: Row, *, exact: bool, short: bool = False) -> tuple[Value, ...]:
+    sessions = [way.session for way in row.ways]
+    block = row.disk.block if row.disk else None
+    lun = row.ways[0].lun
+    statuses = [session.status for session in sessions]
+    size = block.size if block else None
+    mounts = tuple(_mounts(block)) if block else ()
+    return (
+        _few([session.target for session in sessions]),
+        tuple(place_of(session, short=short) or "-" for session in sessions),
+        tuple(statuses) if len(set(statuses)) > 1 else statuses[0],
+        None if lun is None else lun.lun,
+        _devices(row),
+        size if exact else human_size(size),
+        tuple(dict.fromkeys(_filesystems(block))) if block else None,
+        tuple(mount.path if exact else mount_text(mount) for mount in mounts),
+    )
+
+
+def _more(row: Row) -> tuple[Value, ...]:
+    sessions = [way.session for way in row.ways]
+    return (
+        tuple("" if session.sid is None else str(session.sid) for session in sessions),
+        _first([way.lun.wwid for way in row.ways if way.lun]),
+        tuple((way.lun.state or "") if way.lun else "" for way in row.ways),
+        *(
+            tuple(getattr(session, name) or "" for session in sessions)
+            for name in ("session_state", "connection_state", "internal_state", "iface",
+                         "transport")
+        ),
+        tuple(str(session.host.number) if session.host else "" for session in sessions),
+        *(
+            _few([value or "" for value in values])
+            for values in (
+                [session.initiator for session in sessions],
+                [session.chap and session.chap.username for session in sessions],
+                [session.chap and session.chap.username_in for session in sessions],
+            )
+        ),
+    )  # fmt: skip
+
+
+def _few(values: Sequence[str]) -> Value:
+    """Say once what is the same for all."""
+    return values[0] if len(set(values)) == 1 else tuple(values)
+
+
+def _first(values: Sequence[str | None]) -> str | None:
+    return next((value for value in values if value), None)
+
+
+def place_of(session: Session, *, short: bool = False) -> str | None:
+    """Return the portal in use, else the one that was asked for."""
+    portal = canonical(session.portal or session.persistent_portal)
+    if portal is None:
+        return None
+    if short and portal.port == DEFAULT_PORT:
+        return portal.address
+    return str(portal)
+
+
+def canonical(portal: Portal | None) -> Portal | None:
+    """Return the portal with its IPv6 address as people write it (RFC 5952).
+
+    The kernel writes every digit of one.
+    """
+    if portal is None or ":" not in portal.address:
+        return portal
+    from ipaddress import IPv6Address
+
+    try:
+        return Portal(str(IPv6Address(portal.address)), portal.port, portal.tpgt)
+    except ValueError:
+        return portal
+
+
+def _devices(row: Row) -> Value:
+    if row.disk is not None and row.disk.block.kind != "disk":
+        return row.disk.block.device
+    names = [way.lun.device for way in row.ways if way.lun and way.lun.device]
+    return tuple(names) or None
+
+
+def _filesystems(block: Block) -> Iterator[str]:
+    """Yield what the ends of the tree carry: a member of something is no filesystem."""
+    for child in block.children:
+        yield from _filesystems(child)
+    if block.fstype and not block.children:
+        yield block.fstype
+
+
+def _mounts(block: Block) -> Iterator[Mount]:
+    yield from block.mounts
+    for child in block.children:
+        yield from _mounts(child)
+
+
+def mount_text(mount: Mount) -> str:
+    """Return where it is mounted, and whether it cannot be written."""
+    return f"{mount.path} (ro)" if "ro" in mount.options else mount.path
+
+
+def _print_long(listing: Listing, screen: Screen) -> None:
+    """Print all that is known of each session, a value a line, then its LUNs."""
+    rows = rows_of(listing)
+    blocks = []
+    for session in listing.sessions:
+        lines = [visible(session.target)]
+        lines += [f"  {label:<24} {visible(value)}" for label, value in _facts(session) if value]
+        lines += [
+            "  " + " ".join(["LUN", *map(_flat, _values(row, exact=False)[3:]), *_told(way.lun)])
+            for row in rows
+            for way in row.ways
+            if way.session is session and way.lun
+        ]
+        blocks.append("\n".join(lines))
+    screen.write("\n\n".join(blocks) + "\n")
+
+
+def _told(lun: Lun) -> list[str]:
+    """Return what is known of a LUN itself, whatever is on it."""
+    words = (lun.state, lun.wwid or lun.page83, lun.vendor, lun.model)
+    return [visible(word) for word in words if word]
+
+
+def _flat(value: Value) -> str:
+    if value is None or value == ():
+        return "-"
+    return visible(",".join(value) if isinstance(value, tuple) else str(value))
+
+
+def _facts(session: Session) -> Iterator[tuple[str, str | None]]:
+    yield "status", session.status
+    yield "since", session.since
+    yield "sid", None if session.sid is None else str(session.sid)
+    yield "alias", session.alias
+    yield "portal", _tagged(session.portal)
+    if canonical(session.persistent_portal) != canonical(session.portal):
+        yield "persistent portal", _tagged(session.persistent_portal)
+    yield "transport", session.transport
+    yield "iface", session.iface
+    yield "initiator", session.initiator
+    yield "initiator address", session.initiator_address
+    yield "session state", session.session_state
+    yield "connection state", session.connection_state
+    yield "iscsid's state", session.internal_state
+    yield "ISID", session.isid
+    yield "TSIH", session.tsih
+    if session.host:
+        yield "host", f"{session.host.number} {session.host.state or ''}".strip()
+    if session.chap:
+        yield "CHAP user", session.chap.username or "none"
+        yield "CHAP user in", session.chap.username_in or "none"
+    if times := session.timeouts:
+        yield "recovery timeout", _seconds(times.recovery)
+        yield "abort timeout", _seconds(times.abort)
+        yield "LUN reset", _seconds(times.lun_reset)
+        yield "target reset", _seconds(times.target_reset)
+    yield from (session.params or {}).items()
+
+
+def _tagged(portal: Portal | None) -> str | None:
+    portal = canonical(portal)
+    if portal is None:
+        return None
+    return str(portal) if portal.tpgt is None else f"{portal},{portal.tpgt}"
+
+
+def _seconds(value: int | None) -> str | None:
+    return None if value is None else f"{value} s"

@@ -1,0 +1,210 @@
+"""Tables and JSON of records, discovery, CHAP accounts and holds. Secrets are never known here."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from iscsictl.lazyclass import dataclass
+from iscsictl.model.hold import Hold
+from iscsictl.model.inventory import Offer
+from iscsictl.model.names import Portal
+from iscsictl.model.record import NodeRecord
+from iscsictl.output.table import Column, Value, print_table, print_tsv
+from iscsictl.output.terminal import Screen
+from iscsictl.output.text import visible
+
+
+@dataclass(frozen=True)
+class Account:
+    """A CHAP account as it may be shown. `kind` is node, discovery or default."""
+
+    kind: str
+    target: str | None
+    portal: Portal | None
+    iface: str | None
+    username: str | None
+    has_secret: bool
+    username_in: str | None
+    has_secret_in: bool
+    algorithms: tuple[str, ...]
+
+
+def show(
+    document: Mapping[str, Any],
+    rows: Sequence[Sequence[Value]],
+    columns: Sequence[Column],
+    screen: Screen,
+    output: str,
+) -> None:
+    """Print rows as a table or tsv, or the document as JSON."""
+    if output == "json":
+        screen.stream.write(json.dumps(document, indent=1) + "\n")
+    elif output == "tsv":
+        print_tsv(rows, columns, screen)
+    elif rows:
+        print_table(rows, columns, screen)
+
+
+def portal_row(portal: Portal | None) -> dict[str, Any] | None:
+    """Return a portal as JSON carries it."""
+    if portal is None:
+        return None
+    return {"address": portal.address, "port": portal.port, "tpgt": portal.tpgt}
+
+
+def _tagged(portal: Portal) -> str:
+    return f"{portal}" if portal.tpgt is None else f"{portal},{portal.tpgt}"
+
+
+def _yes(value: bool) -> str:
+    return "yes" if value else "no"
+
+
+def show_offers(
+    portal: Portal, offers: Iterable[Offer], known: Iterable[Offer], screen: Screen, output: str
+) -> None:
+    """Print what a portal offers; `known` are the offers that have a node record."""
+    found, there = list(offers), set(known)
+    document = {
+        "schema": "iscsictl.discover/1",
+        "portal": portal_row(portal),
+        "targets": [
+            {"target": o.target, "portal": portal_row(o.portal), "record": o in there}
+            for o in found
+        ],
+    }
+    rows = [(o.target, _tagged(o.portal), _yes(o in there)) for o in found]
+    columns = [Column("TARGET", shrink=True), Column("PORTAL"), Column("RECORD", rank=1)]
+    show(document, rows, columns, screen, output)
+
+
+def show_nodes(
+    records: Sequence[NodeRecord],
+    sids: Mapping[str, int],
+    screen: Screen,
+    output: str,
+    *,
+    values: bool = False,
+) -> None:
+    """Print node records; `sids` maps the path of a record to its session."""
+    if values and output == "table":
+        screen.write("\n".join(_whole(record) for record in records))
+        return
+    document = {
+        "schema": "iscsictl.nodes/1",
+        "nodes": [_node(record, sids, values=values) for record in records],
+    }
+    if values:
+        pairs = [(record, key) for record in records for key in record.values]
+        rows: list[tuple[Value, ...]] = [
+            (r.target, _tagged(r.portal), r.iface, key, r.values[key]) for r, key in pairs
+        ]
+        names = ("TARGET", "PORTAL", "IFACE", "KEY", "VALUE")
+        show(document, rows, [Column(name) for name in names], screen, output)
+        return
+    rows = [
+        (
+            record.target, _tagged(record.portal), record.iface, record.startup,
+            record.username, _yes(str(record.path) in sids), record.problem,
+        )
+        for record in records
+    ]  # fmt: skip
+    columns = [
+        Column("TARGET", shrink=True), Column("PORTAL"), Column("IFACE", rank=3),
+        Column("STARTUP", rank=1), Column("CHAP", rank=2), Column("SESSION"),
+        Column("PROBLEM", shrink=True, style=lambda _: "red"),
+    ]  # fmt: skip
+    if output == "table" and not any(record.problem for record in records):
+        rows, columns = [row[:-1] for row in rows], columns[:-1]
+    show(document, rows, columns, screen, output)
+
+
+def _whole(record: NodeRecord) -> str:
+    lines = [f"# {visible(str(record.path))}"]
+    if record.problem is not None:
+        lines.append(f"# {visible(record.problem)}")
+    lines += [f"{key} = {visible(value)}" for key, value in record.values.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _node(record: NodeRecord, sids: Mapping[str, int], *, values: bool) -> dict[str, Any]:
+    made: dict[str, Any] = {
+        "target": record.target,
+        "portal": portal_row(record.portal),
+        "iface": record.iface,
+        "startup": record.startup,
+        "chap": {
+            "username": record.username,
+            "secret": record.has_secret,
+            "username_in": record.username_in,
+            "secret_in": record.has_secret_in,
+        },
+        "sid": sids.get(str(record.path)),
+        "path": str(record.path),
+        "problem": record.problem,
+    }
+    if values:
+        made["values"] = dict(record.values)
+    return made
+
+
+def show_accounts(
+    accounts: Sequence[Account], warnings: Sequence[str], screen: Screen, output: str
+) -> None:
+    """Print CHAP accounts: names and whether secrets are set."""
+    document = {
+        "schema": "iscsictl.chap/1",
+        "accounts": [
+            {
+                "for": a.kind,
+                "target": a.target,
+                "portal": portal_row(a.portal),
+                "iface": a.iface,
+                "username": a.username,
+                "secret": a.has_secret,
+                "username_in": a.username_in,
+                "secret_in": a.has_secret_in,
+                "algorithms": list(a.algorithms),
+            }
+            for a in accounts
+        ],
+        "warnings": [{"line": None, "text": text} for text in warnings],
+    }
+    rows: list[tuple[Value, ...]] = [
+        (
+            a.target or a.kind, None if a.portal is None else _tagged(a.portal), a.iface,
+            a.username, _yes(a.has_secret), a.username_in, _yes(a.has_secret_in), a.algorithms,
+        )
+        for a in accounts
+    ]  # fmt: skip
+    columns = [
+        Column("TARGET", shrink=True), Column("PORTAL"), Column("IFACE", rank=3),
+        Column("USER"), Column("SECRET"), Column("MUTUAL USER", "mutual_user", rank=1),
+        Column("MUTUAL SECRET", "mutual_secret", rank=2), Column("ALGORITHMS", rank=4),
+    ]  # fmt: skip
+    show(document, rows, columns, screen, output)
+
+
+def show_holds(holds: Sequence[Hold], now: float, screen: Screen, output: str) -> None:
+    """Print the holds in force; `now` is the clock that they end by."""
+    lefts = [None if h.until is None else max(0, round(h.until - now)) for h in holds]
+    document = {
+        "schema": "iscsictl.holds/1",
+        "holds": [
+            {
+                "target": hold.target,
+                "portal": portal_row(hold.portal),
+                "iface": hold.iface,
+                "mount_point": hold.mount_point,
+                "seconds": left,
+                "why": hold.why,
+            }
+            for hold, left in zip(holds, lefts, strict=True)
+        ],
+    }
+    rows: list[tuple[Value, ...]] = [
+        (hold.name, "until boot" if left is None else f"{left} s", hold.why)
+        for hold, left in zip(holds, lefts, strict=True)
+    ]
+    columns = [Column("HELD", shrink=True), Column("LEFT"), Column("BY", rank=1)]
+    show(document, rows, columns, screen, output)

@@ -1,0 +1,136 @@
+"""Show plans and what became of them: lines as steps end, or the plan/1 document."""
+
+import errno
+import json
+import os
+import sys
+from typing import Any
+
+from iscsictl.errors import IscsictlError
+from iscsictl.model.plan import Outcome, Report, Status
+from iscsictl.output.terminal import screen_of
+from iscsictl.output.text import visible
+
+SCHEMA = "iscsictl.plan/1"
+_COLORS = {
+    Status.DONE: "32",
+    Status.UNCHANGED: "2",
+    Status.FAILED: "31",
+    Status.UNDONE: "33",
+    Status.REFUSED: "31",
+    Status.PLANNED: "36",
+    Status.FORECAST: "2;36",
+}
+
+
+def error_row(error: IscsictlError) -> dict[str, Any]:
+    """Return an error as JSON carries it."""
+    return {
+        "text": error.text,
+        "hint": error.hint,
+        "exit": int(error.exit),
+        "tool_exit": error.tool_exit,
+    }
+
+
+def step_row(outcome: Outcome) -> dict[str, Any]:
+    """Return what became of a step as JSON carries it."""
+    step = outcome.step
+    return {
+        "id": step.id,
+        "action": step.action.verb,
+        "subject": step.subject,
+        "why": step.why,
+        "hazard": step.hazard.value,
+        "status": step.status.value,
+        "seconds": round(outcome.seconds, 3),
+    }
+
+
+def document(report: Report) -> str:
+    """Return the report as the plan/1 document."""
+    whole = {
+        "schema": SCHEMA,
+        "steps": [step_row(outcome) for outcome in report.outcomes],
+        "refusals": [error_row(report.error)] if report.error is not None else [],
+        "leftovers": list(report.leftovers),
+        "notes": list(report.notes),
+        "device": report.result,
+    }
+    return json.dumps(whole, indent=1)
+
+
+class StepPrinter:
+    """Writes a line for each step that ends; on a terminal a spinner while it is at work."""
+
+    def __init__(self, *, output: str, quiet: bool, color: bool | None) -> None:
+        self._lines = output == "table" and not quiet
+        self._live = self._lines and sys.stderr.isatty()
+        self._color = sys.stdout is not None and screen_of(sys.stdout, color).color
+        self._status: Any = None
+
+    def __call__(self, outcome: Outcome) -> None:
+        """Take an outcome; PLANNED means that the step begins now."""
+        if outcome.step.status is Status.PLANNED:
+            self.show(f"{outcome.step.action.verb} {outcome.step.subject}")
+        else:
+            self.write(self.line(outcome))
+
+    def write(self, line: str) -> None:
+        """Print a line, if lines are wished at all."""
+        self.close()
+        if self._lines:
+            self._say(line + "\n")
+
+    def _say(self, text: str) -> None:
+        """Print; when that fails, print no more: the work does not wait for who reads of it."""
+        try:
+            sys.stdout.write(text)
+            sys.stdout.flush()
+        except OSError as error:
+            self._lines = False
+            os.dup2(os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC), sys.stdout.fileno())
+            if error.errno != errno.EPIPE:
+                sys.stderr.write(f"iscsictl: cannot write the output: {error.strerror}\n")
+
+    def watch(self, text: str) -> None:
+        """Take what a tool prints while it works, or how far a look is."""
+        if self._status is None:
+            self.show("looking")
+        if self._status is not None:
+            from rich.markup import escape
+
+            end = visible(" ".join(text.split()))[-40:]
+            self._status.update(f"{self._text}  {escape(end)}")
+
+    def close(self) -> None:
+        """Take the spinner away."""
+        if self._status is not None:
+            self._status.stop()
+            self._status = None
+
+    def show(self, text: str) -> None:
+        """Say on a terminal what is at work."""
+        if not self._live:
+            return
+        from rich.console import Console
+        from rich.markup import escape
+
+        self.close()
+        self._text = escape(visible(text))
+        self._status = Console(stderr=True, no_color=not self._color).status(self._text)
+        self._status.start()
+
+    def line(self, outcome: Outcome) -> str:
+        """Return one line: status, verb, subject, hazard and seconds where they matter."""
+        step = outcome.step
+        word = f"{step.status.value:<9}"
+        if self._color and step.status in _COLORS:
+            word = f"\x1b[{_COLORS[step.status]}m{word}\x1b[0m"
+        pending = step.status in {Status.PLANNED, Status.FORECAST}
+        tail = f"  ({visible(step.why)})" if pending else ""
+        if pending and step.hazard.value != "safe":
+            tail += f"  {step.hazard.value.upper()}"
+        if outcome.seconds >= 0.05:
+            tail += f"  {outcome.seconds:.1f} s"
+        return f"{word} {step.action.verb:<9} {visible(step.subject)}{tail}"

@@ -1,0 +1,131 @@
+"""The live picture of `watch`: a table with rates and a small graph, on the other screen."""
+
+import os
+from collections import deque
+from types import TracebackType
+from typing import NamedTuple, Self
+
+from iscsictl.model.listing import Lun, Session
+from iscsictl.model.session_diff import Look, Rate
+from iscsictl.output.table import Column, Value, print_table, status_style
+from iscsictl.output.terminal import DEFAULT_WIDTH, MIN_WIDTH, Screen
+from iscsictl.output.text import fitting, human_size, visible
+
+BARS = "▁▂▃▄▅▆▇█"
+PLAIN_BARS = "_.:-=+*#"
+POINTS = 16
+LINES = 8
+HEIGHT = 24
+FRAME = 4  # the title, a blank line, the line with the clock, and where the cursor stays
+_ENTER, _LEAVE, _HOME = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l", "\x1b[H\x1b[2J"
+
+COLUMNS = (
+    Column("TARGET", shrink=True),
+    Column("STATUS", style=status_style),
+    Column("LUN", right=True, rank=1),
+    Column("DEVICE"),
+    Column("STATE", rank=3, style=status_style),
+    Column("READ/S", right=True, rank=1),
+    Column("WRITE/S", right=True, rank=1),
+    Column("TRAFFIC", rank=2),
+)
+
+
+class Picture:
+    """Draws look after look; as a context manager it leaves the terminal as it was."""
+
+    def __init__(self, screen: Screen) -> None:
+        self._screen = screen
+        self._history: dict[str, deque[float]] = {}
+        self._said: deque[str] = deque(maxlen=LINES)
+
+    def __enter__(self) -> Self:
+        self._screen.write(_ENTER)
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        self._screen.write(_LEAVE)
+        self._screen.stream.flush()
+
+    def draw(self, look: Look, clock: str) -> None:
+        """Replace the picture; the last few changes stand below the table."""
+        self._said.extend(f"{clock} {change}" for change in look.changes)
+        rows = self._rows(look)
+        height = self._measure()
+        said = list(self._said)[max(0, len(self._said) - max(0, height - FRAME - 2)) :]
+        room = max(1, height - len(said) - FRAME)
+        lines = [f"{clock} {len(look.listing.sessions)} sessions, Ctrl-C ends", *said]
+        if len(rows) > room:
+            lines[0] += f"; {len(rows) - room} rows more do not fit"
+            rows = sorted(rows, key=lambda row: row.order)[:room]
+        self._screen.write(_HOME)
+        print_table([row.cells for row in rows], COLUMNS, self._screen)
+        shown = [fitting(visible(line), self._screen.width or DEFAULT_WIDTH) for line in lines]
+        self._screen.write("\n" + "\n".join(shown) + "\n")
+        self._screen.stream.flush()
+
+    def _measure(self) -> int:
+        """Take the width that the terminal has by now, and return its height."""
+        try:
+            size = os.get_terminal_size(self._screen.stream.fileno())
+        except (OSError, ValueError):
+            return HEIGHT
+        if size.columns:
+            self._screen.width = max(MIN_WIDTH, size.columns)
+        return size.lines or HEIGHT
+
+    def _rows(self, look: Look) -> list["_Row"]:
+        """Return a row for each LUN, and one above them for the sum where there are several."""
+        rows: list[_Row] = []
+        old, self._history = self._history, {}
+        for session in look.listing.sessions:
+            luns = session.luns or ()
+            rates = [look.rates.get(lun.device or "") for lun in luns]
+            known = [rate for rate in rates if rate is not None]
+            if len(luns) != 1:
+                total = Rate(sum(r.read for r in known), sum(r.written for r in known))
+                key = f"session {session.sid}"
+                rows.append(self._row(session, None, total if known else None, key, old))
+            rows += [
+                self._row(session, lun, rate, lun.device or f"{session.sid} {lun.hctl}", old)
+                for lun, rate in zip(luns, rates, strict=True)
+            ]
+        return rows
+
+    def _row(
+        self, session: Session, lun: Lun | None, rate: Rate | None, key: str,
+        old: dict[str, deque[float]],
+    ) -> "_Row":  # fmt: skip
+        points = self._history[key] = old.get(key) or deque(maxlen=POINTS)
+        traffic = rate.read + rate.written if rate else 0.0
+        points.append(traffic)
+        number: Value = lun.lun if lun else "all" if session.luns else None
+        cells = (
+            session.target, session.status, number,
+            lun.device if lun else None, lun.state if lun else None,
+            human_size(int(rate.read)) if rate else None,
+            human_size(int(rate.written)) if rate else None,
+            graph(points, unicode=self._screen.unicode),
+        )  # fmt: skip
+        return _Row(cells, (session.status == "up", -traffic))
+
+
+class _Row(NamedTuple):
+    """One line of the table; `order` puts first what should be seen if there is no room."""
+
+    cells: tuple[Value, ...]
+    order: tuple[bool, float]
+
+
+def graph(points: "deque[float]", *, unicode: bool = True) -> str:
+    """Return a bar for each point, the tallest for the greatest of them."""
+    bars = BARS if unicode else PLAIN_BARS
+    top = max(points, default=0.0)
+    if top <= 0:
+        return bars[0] * len(points)
+    return "".join(bars[min(len(bars) - 1, int(point / top * len(bars)))] for point in points)

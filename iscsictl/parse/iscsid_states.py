@@ -1,0 +1,29 @@
+"""The states of sessions that only iscsid knows."""
+
+from dataclasses import replace
+
+from iscsictl.model.listing import Listing
+from iscsictl.parse.capture import parse_capture
+from iscsictl.parse.session_status import session_status
+
+
+def with_internal_states(listing: Listing, answer: str) -> Listing:
+    """Return the listing with what iscsid answered to `iscsiadm -m session -P 1`."""
+    told = {session.sid: session for session in parse_capture(answer).sessions}
+    sessions = []
+    for session in listing.sessions:
+        asked = told.get(session.sid)
+        if asked is not None and asked.internal_state not in {None, "Unknown"}:
+            connection = session.connection_state or asked.connection_state
+            state = asked.internal_state
+            sessions.append(
+                replace(
+                    session,
+                    internal_state=state,
+                    connection_state=connection,
+                    status=session_status(session.session_state, connection, state),
+                )
+            )
+        else:
+            sessions.append(session)
+    return replace(listing, sessions=tuple(sessions))

@@ -1,0 +1,1 @@
+"""Plans for attach, detach and reconnect."""

@@ -1,0 +1,207 @@
+"""Plan a detach: unmount, let go of the disk, log out if nobody else needs the session."""
+
+import re
+import shlex
+
+from iscsictl.errors import InUseError, IscsictlError, NotFoundError, RefusedError, UnreachableError
+from iscsictl.model import actions
+from iscsictl.model.actions import DiskId
+from iscsictl.model.inventory import Inventory, Users
+from iscsictl.model.listing import Disk, Session, blocks
+from iscsictl.model.names import Portal
+from iscsictl.model.plan import Plan
+from iscsictl.model.record import startup_values
+from iscsictl.model.spec import DetachWish
+from iscsictl.planner.builder import Draft
+from iscsictl.planner.safety.overwrite import uncovered
+from iscsictl.planner.selection.luns import Meant, find
+from iscsictl.planner.selection.paths import Route, session_of
+
+# What may have been attached: targets and WWIDs, devices and directories, filesystem UUIDs.
+_NAMES = re.compile(r"(iqn|eui|naa|t10)\..+|/.*|[0-9A-Fa-f]+(-[0-9A-Fa-f]+)+", re.DOTALL)
+
+# Processors, array controllers, enclosures and well known units (SPC-5, 6.7.2) are nobody's here.
+_OF_THE_ARRAY = frozenset({0x03, 0x0C, 0x0D, 0x1E, 0x1F})
+
+
+def plan_detach(
+    inventory: Inventory, wish: DetachWish, *, boots_from: frozenset[str] = frozenset()
+) -> Plan:
+    """Return what is to be done. Never raises: what forbids it is the plan's refusal.
+
+    `boots_from` are the targets that the firmware booted the machine from: they stay.
+    """
+    draft = Draft()
+    refusal: IscsictlError | None = None
+    try:
+        meant = find(inventory, wish.name, wish.lun)
+        if meant:
+            _detach(draft, inventory, wish, meant, boots_from)
+        elif _NAMES.fullmatch(wish.name):
+            draft.notes.append(f"nothing of {wish.name} is attached")
+        else:
+            raise NotFoundError(
+                f"nothing here is called {wish.name}", hint="see what is there: iscsictl ls"
+            )
+    except IscsictlError as error:
+        refusal = error
+    return Plan(tuple(draft.steps), refusal, notes=tuple(draft.notes))
+
+
+def _detach(
+    draft: Draft,
+    inventory: Inventory,
+    wish: DetachWish,
+    meant: tuple[Meant, ...],
+    boots_from: frozenset[str],
+) -> None:
+    target = meant[0].target
+    sessions = tuple(s for s in inventory.sessions if s.target == target)
+    for one in meant:
+        if one.disk is not None:
+            _release(draft, inventory, wish, one, one.disk, sessions)
+    ours = {one.lun for one in meant}
+    # Also what has no disk: a tape or a changer is somebody's, though it is idle just now.
+    units = [u for s in sessions for u in s.luns or () if u.type not in _OF_THE_ARRAY]
+    others = sorted({u.lun for u in units if u.lun not in ours})
+    whole = wish.lun is None and wish.name == target
+    if others and not whole:
+        luns = ", ".join(map(str, others))
+        note = f"the session stays: {target} has LUN {luns} on this host too"
+        if not any(u.device for u in units if u.lun in others):
+            note += f", which is no disk; to end it all the same: iscsictl detach {target}"
+        draft.notes.append(note)
+        for one in meant:
+            if one.disk is not None:
+                hctls = tuple(path.hctl for path in one.disk.paths)
+                remove = actions.RemoveDevice(_id(one, one.disk), hctls)
+                draft.add(remove, f"{target} LUN {one.lun}", "the kernel forgets the disk")
+    elif sessions and target in boots_from:
+        raise InUseError(
+            f"the machine booted from {target}: it cannot be logged out",
+            hint="see: iscsictl boot show",
+        )
+    else:
+        _end_sessions(draft, inventory, wish, target, sessions)
+    _forget_lines(draft, inventory, meant)
+
+
+def _id(meant: Meant, disk: Disk) -> DiskId:
+    return DiskId(meant.target, meant.lun or 0, disk.wwid or "?", disk.block.device)
+
+
+def _release(
+    draft: Draft,
+    inventory: Inventory,
+    wish: DetachWish,
+    meant: Meant,
+    disk: Disk,
+    sessions: tuple[Session, ...],
+) -> None:
+    """Add the unmounts of one disk, or raise where somebody else uses it."""
+    used = inventory.users.get(disk.wwid or "") or _shown(disk)
+    lost = wish.consent.lost is not None
+    if lost and wish.consent.lost != disk.wwid:
+        raise RefusedError(
+            f"--confirm {wish.consent.lost} does not name this disk: it is {disk.wwid}",
+            hint="iscsictl ls -o json shows the WWIDs",
+        )
+    uncovered(used)
+    if not lost:
+        _require_free(inventory, wish, disk, used)
+        if used.mounts and all(s.status != "up" for s in sessions):
+            raise UnreachableError(
+                f"the array of {meant.target} does not answer, so {used.mounts[0]} "
+                "cannot be unmounted without losing what was not written yet",
+                hint="bring the array back; if it is gone for ever: "
+                f"iscsictl detach {wish.name} --lost --confirm {disk.wwid}",
+            )
+    elif used.mounts:
+        draft.notes.append(f"what was not written to {', '.join(used.mounts)} is lost")
+    for path in sorted(used.mounts, key=len, reverse=True):
+        draft.add(actions.Unmount(path, lost), path, "takes the filesystem down")
+    if disk.block.kind == "mpath":
+        unmap = actions.RemoveMap(_id(meant, disk))
+        draft.add(unmap, disk.block.device, "the paths are let go")
+
+
+def _shown(disk: Disk) -> Users:
+    """Return what the listing tells of a disk without a name, whose users nobody looked for."""
+    return Users(tuple(m.path for block in blocks(disk.block) for m in block.mounts))
+
+
+def _require_free(inventory: Inventory, wish: DetachWish, disk: Disk, used: Users) -> None:
+    device = disk.block.device
+    if used.others:
+        raise InUseError(
+            f"{device} is in use: {'; '.join(used.others)}",
+            hint="end that use first, then run this again",
+        )
+    if used.inside:
+        raise InUseError(
+            f"{', '.join(used.mounts)} is in use: {'; '.join(used.inside)}",
+            hint="end these processes, or leave the directory, then run this again",
+        )
+    managed = {line.mount_point for line in inventory.fstab.ours}
+    foreign = [path for path in used.mounts if path not in managed and path != wish.name]
+    simple = {m.path for block in blocks(disk.block) for m in block.mounts}
+    path = shlex.quote(foreign[0]) if foreign else ""
+    if foreign and not (wish.lun is None and wish.name.startswith("/dev/")):
+        raise InUseError(
+            f"{device} is mounted on {', '.join(foreign)}, which iscsictl did not set up",
+            hint=f"if it may go: iscsictl detach {path}, or umount {path}",
+        )
+    if not set(used.mounts) <= simple:
+        raise InUseError(f"{device} is mounted through another device")
+
+
+def _end_sessions(
+    draft: Draft,
+    inventory: Inventory,
+    wish: DetachWish,
+    target: str,
+    sessions: tuple[Session, ...],
+) -> None:
+    records = [r for r in inventory.records if r.target == target]
+    for record in records:
+        name = _subject(target, record.portal, record.iface)
+        if not wish.forget and record.problem is None:
+            write = actions.WriteRecord(
+                target, record.portal, record.iface, startup_values("manual")
+            )
+            draft.add(write, name, "not again at boot", done=not record.onboot)
+    for session in sessions:
+        portal = session.persistent_portal or session.portal
+        if portal is not None:
+            logout = actions.Logout(
+                target, portal, session.iface or "default", lost=wish.consent.lost is not None
+            )
+            draft.add(logout, _subject(target, portal, logout.iface), "ends the session")
+    for record in records:
+        name = _subject(target, record.portal, record.iface)
+        if not sessions or session_of(record, sessions) is None:
+            done = actions.Logout(target, record.portal, record.iface)
+            draft.add(done, name, "ends the session", done=True)
+        if wish.forget:
+            draft.add(actions.DeleteRecord(target, record.portal, record.iface), name, "forgotten")
+
+
+def _subject(target: str, portal: Portal, iface: str) -> str:
+    return Route(target, portal, iface).subject
+
+
+def _forget_lines(draft: Draft, inventory: Inventory, meant: tuple[Meant, ...]) -> None:
+    """Add the end of our fstab lines and drop-ins, last: until then they name the LUN."""
+    wwids = {m.wwid for m in meant if m.wwid}
+    elsewhere = {disk.wwid for disk in inventory.disks} - wwids
+    for line in inventory.fstab.ours:
+        if line.wwid in elsewhere:
+            continue
+        same = line.target == meant[0].target and line.lun in {m.lun for m in meant}
+        if line.wwid is None or not (line.wwid in wwids or same):
+            continue
+        path = line.mount_point
+        if path is not None and any(path in p for p in inventory.host.required.values()):
+            draft.add(actions.DropRequire(path), path, "no unit waits for it any more")
+        drop = actions.DropFstab(line.wwid, line.uuid)
+        draft.add(drop, path or line.uuid or line.wwid, "not mounted again at boot")

@@ -1,0 +1,237 @@
+"""Plan a reconnect: what should be connected and mounted, and is not. Nothing is taken down."""
+
+import shlex
+from collections.abc import Iterator, Mapping
+
+from iscsictl.core.fork import Branches
+from iscsictl.core.pairs import Pairs
+from iscsictl.errors import IscsictlError, NotFoundError, RefusedError, UnreachableError
+from iscsictl.lazyclass import dataclass
+from iscsictl.model import actions
+from iscsictl.model.actions import DiskId
+from iscsictl.model.fstab import FstabLine
+from iscsictl.model.inventory import Inventory
+from iscsictl.model.listing import Session
+from iscsictl.model.plan import Plan
+from iscsictl.model.record import NodeRecord
+from iscsictl.planner.selection.records import subject_of, torn_error
+
+_FOR_FSTAB_ONLY = frozenset({"_netdev", "nofail", "noauto", "auto", "defaults"})
+# What the kernel makes of a disk whose session was away for longer than the recovery timeout.
+_GIVEN_UP = frozenset({"transport-offline", "offline"})
+
+
+@dataclass(frozen=True)
+class Mounted:
+    """What is mounted on a directory: its options, and why it is of no use, if it is not."""
+
+    options: tuple[str, ...]
+    problem: str | None = None
+
+
+def plan_reconnect(
+    inventory: Inventory, mounted: Mapping[str, Mounted], target: str | None = None
+) -> Plan:
+    """Return the logins, scans and mounts that are missing, a mount after what it needs.
+
+    `mounted` has what is mounted, by mount point. What iscsid or an admin must mend, as a
+    session that it is trying to bring back or a filesystem that fell back to read-only, is an
+    error of its step and left alone.
+    """
+    return _Keep(inventory, mounted, target).plan()
+
+
+def missing_records(inventory: Inventory, target: str | None) -> tuple[NodeRecord, ...]:
+    """Return the records that should have a session and have none."""
+    keep = _Keep(inventory, {}, target)
+    return tuple(r for r in keep.wanted_records() if keep.pairs.session(r) is None)
+
+
+class _Keep:
+    def __init__(
+        self, inventory: Inventory, mounted: Mapping[str, Mounted], target: str | None
+    ) -> None:
+        self.inventory = inventory
+        self.mounted = mounted
+        self.target = target
+        self.pairs = Pairs(inventory.records, inventory.sessions)
+        self.lines = tuple(self._wanted_lines())
+        self.branches = Branches()
+        self.logins: dict[str, list[str]] = {}
+
+    def plan(self) -> Plan:
+        for record in self.wanted_records():
+            session = self.pairs.session(record)
+            if session is None:
+                self._login(record, self._login_error(record))
+            elif session.status != "up":
+                self._login(record, _trouble(session, record, self.lines))
+        for line in self.lines:
+            self._mount(line, line.mount_point or "")
+        if self.target is not None:
+            self._refuse_held(self.target)
+        return self.branches.fork()
+
+    def _refuse_held(self, target: str) -> None:
+        """Say what of the target that was named is missing and on hold."""
+        for record in self.pairs.records(target):
+            if self._held(record) and self.pairs.session(record) is None:
+                self._login(record, _on_hold(target))
+        for line in self.inventory.fstab.ours:
+            path = line.mount_point
+            if line.target == target and path is not None and self._mount_held(path):
+                if line.is_claim or path in self.mounted:
+                    continue
+                self.branches.add(_mount_of(line), path, "mounts it again", error=_on_hold(path))
+
+    def wanted_records(self) -> Iterator[NodeRecord]:
+        """Yield the records that should have a session.
+
+        They are those of boot and of our lines of fstab, or all of the target that was named.
+        """
+        lines = {line.target for line in self.lines}
+        taken = set()
+        for record in self.inventory.records:
+            wanted = record.onboot if self.target is None else record.target == self.target
+            if wanted and not self._held(record):
+                taken.add(record.target)
+                yield record
+        for target in sorted(lines - taken - {None}, key=str):
+            yield from self._one_of(str(target))
+
+    def _one_of(self, target: str) -> Iterator[NodeRecord]:
+        """Yield a record for a target that is none of boot but has a line in fstab."""
+        records = self.pairs.records(target)
+        free = [r for r in records if not r.onboot and not self._held(r)]
+        if free and not self.pairs.sessions(target):
+            yield min(free, key=lambda r: r.portal in self.inventory.silent)
+
+    def _held(self, record: NodeRecord) -> bool:
+        return any(
+            hold.covers(record.target, record.portal, record.iface) for hold in self.inventory.holds
+        )
+
+    def _mount_held(self, path: str) -> bool:
+        return any(hold.covers_mount(path) for hold in self.inventory.holds)
+
+    def _wanted_lines(self) -> Iterator[FstabLine]:
+        """Yield our fstab lines that should be mounted."""
+        for line in self.inventory.fstab.ours:
+            path = line.mount_point
+            if path is None or not line.auto or line.is_claim or self._mount_held(path):
+                continue
+            if self.target not in {None, line.target}:
+                continue
+            if not any(hold.covers(line.target or "") for hold in self.inventory.holds):
+                yield line
+
+    def _login_error(self, record: NodeRecord) -> IscsictlError | None:
+        if record.problem is not None:
+            return torn_error(record)
+        why = self.inventory.silent.get(record.portal)
+        if why is None or not record.over_tcp:
+            return None
+        return UnreachableError(
+            f"{record.target}: portal {record.portal} does not answer: {why}",
+            hint="check the array, the cable and the route; see: iscsictl doctor",
+        )
+
+    def _login(self, record: NodeRecord, error: IscsictlError | None) -> None:
+        login = actions.Login(record.target, record.portal, record.iface, None)
+        subject = subject_of(record, self.pairs.records(record.target))
+        step = self.branches.add(login, subject, "opens the session", error=error)
+        self.logins.setdefault(record.target, []).append(step)
+
+    def _mount(self, line: FstabLine, path: str) -> None:
+        mount, target = _mount_of(line), line.target or ""
+        sessions = self.pairs.sessions(target)
+        up = [s for s in sessions if s.status == "up"]
+        now = self.mounted.get(path)
+        if now is not None:
+            # While no session is up, that is what has to be mended first.
+            away = sessions and not up
+            error = None if away else _fallen(now, mount)
+            self.branches.add(mount, path, "is mounted", done=error is None, error=error)
+            return
+        after = [] if up else self.logins.get(target, [])
+        if not after and not up:
+            self.branches.add(mount, path, "mounts it again", error=self._no_way(target))
+            return
+        if self._must_scan(line, up):
+            scan = actions.Scan(target, line.lun, ())
+            name = f"{target} LUN {line.lun}"
+            after = [self.branches.add(scan, name, "finds the disk", after=after)]
+        self.branches.add(mount, path, "mounts it again", after=after)
+
+    def _no_way(self, target: str) -> IscsictlError:
+        if self.pairs.records(target):
+            return _on_hold(target)
+        return NotFoundError(
+            f"there is no node record of {target}",
+            hint="make one: iscsictl discover ADDRESS --save; or take the line out of fstab",
+        )
+
+    def _must_scan(self, line: FstabLine, up: list[Session]) -> bool:
+        """Tell whether the kernel will not find the LUN by itself."""
+        if line.lun is None:
+            return False
+        if up:
+            return all(
+                line.lun not in {u.lun for u in s.luns or () if u.device is not None} for s in up
+            )
+        records = self.pairs.records(line.target or "")
+        return any(record.scan == "manual" for record in records)
+
+
+def _mount_of(line: FstabLine) -> actions.Mount:
+    """Return the mount that a line of ours asks for."""
+    options = tuple(o for o in line.options if o not in _FOR_FSTAB_ONLY and not o.startswith("x-"))
+    disk = DiskId(line.target or "", line.lun or 0, line.wwid or "", "")
+    path, fs = line.mount_point or "", line.fstype or "auto"
+    return actions.Mount(disk, line.uuid or "", path, fs, options)
+
+
+def _on_hold(name: str) -> RefusedError:
+    return RefusedError(
+        f"{name} is on hold",
+        hint=f"let it be looked after again: iscsictl unhold {shlex.quote(name)}",
+    )
+
+
+def _trouble(
+    session: Session, record: NodeRecord, lines: tuple[FstabLine, ...]
+) -> UnreachableError:
+    """Return the error for a session that is there but not up."""
+    where = f"the session to {record.target} through {record.portal} is {session.status}"
+    given_up = any(unit.state in _GIVEN_UP for unit in session.luns or ())
+    if session.status == "down":
+        return UnreachableError(
+            f"{where}: iscsid is not trying to bring it back",
+            hint="see what it says: journalctl -u iscsid; then: systemctl restart iscsid",
+        )
+    if not given_up:
+        return UnreachableError(
+            f"{where}: iscsid keeps trying, and what is written waits",
+            hint="check the array, the cable and the route; see: iscsictl doctor",
+        )
+    places = [line.mount_point or "" for line in lines if line.target == record.target]
+    what = f"umount {shlex.join(places)}, fsck, " if places else ""
+    return UnreachableError(
+        f"{where} for longer than its recovery timeout: its disks fail all that is written",
+        hint=f"bring the array back; then: {what}iscsictl reconnect; for a longer wait raise "
+        "node.session.timeo.replacement_timeout with: iscsictl nodes set",
+    )
+
+
+def _fallen(now: Mounted, wished: actions.Mount) -> IscsictlError | None:
+    """Return the error for a filesystem that is mounted but cannot be worked with."""
+    problem, path = now.problem, wished.path
+    if problem is None and "ro" in now.options and "ro" not in wished.options:
+        problem = "fell back to read-only"
+    if problem is None:
+        return None
+    return IscsictlError(
+        f"{path} is mounted, but {problem}",
+        hint=f"see the kernel's log for the cause; then: umount {shlex.quote(path)}, check the "
+        f"filesystem (fsck UUID={wished.uuid}), iscsictl reconnect",
+    )

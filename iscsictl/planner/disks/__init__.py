@@ -1,0 +1,1 @@
+"""Plans for disks, partitions, filesystems and mounts."""

@@ -1,0 +1,334 @@
+"""The arithmetic of partition tables: where there is room, what a type is, what is wrong.
+
+Places count logical sectors. The rules are those of UEFI 2.10 section 5 (GPT), of the DOS
+table with its 32-bit numbers, of the Sun label with its 16-bit cylinders, and of libfdisk's
+alignment.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Literal
+
+from iscsictl.errors import RefusedError, UsageError
+from iscsictl.lazyclass import dataclass
+from iscsictl.model.partition_table import Entry, Table, Topology
+from iscsictl.parse.sfdisk import normal_type
+
+MIB = 1 << 20
+DOS_LIMIT = 2**32
+EXTENDED = frozenset({"5", "f", "85"})
+_SUN_WHOLE = "5"
+SUN_CYLINDER = 255 * 63
+SUN_CYLINDERS = 65535
+_GPT_ENTRIES = 128 * 128
+_MAX = {"dos": 4, "gpt": 128, "sun": 8}
+_ALIASES: Mapping[str, Mapping[str, str]] = {
+    "gpt": {
+        "linux": "0FC63DAF-8483-4772-8E79-3D69D8477DE4",
+        "lvm": "E6D6D379-F507-44C2-A23C-238F2A3DF928",
+        "raid": "A19D880F-05FC-4D3B-A006-743F0F84911E",
+        "swap": "0657FD6D-A4AB-43C4-84E5-0933C84B4F4F",
+        "efi": "C12A7328-F81F-11D2-BA4B-00A0C93EC93B",
+    },
+    "dos": {"linux": "83", "lvm": "8e", "raid": "fd", "swap": "82", "efi": "ef"},
+    "sun": {"linux": "83", "lvm": "8e", "raid": "fd", "swap": "82"},
+}
+
+
+def resolve_type(label: str, text: str, names: Mapping[str, str]) -> str:
+    """Return the type that a word, a code, a GUID or a full name stands for in such a table.
+
+    `names` are the names by type that sfdisk knows. Raises UsageError.
+    """
+    known = _ALIASES.get(label, {})
+    found = known.get(text.lower())
+    if found is None and re.fullmatch(
+        r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}" if label == "gpt"
+        else r"(0x)?[0-9A-Fa-f]{1,2}", text
+    ):  # fmt: skip
+        found = normal_type(text.lower().removeprefix("0x"))
+    if found is None:
+        called = [code for code, name in names.items() if name.lower() == text.lower()]
+        found = called[0] if len(called) == 1 else None
+    if found is None:
+        kind = "a GUID" if label == "gpt" else "a hexadecimal code"
+        raise UsageError(
+            f"--type {text}: not a type of a {label} table",
+            hint=f"use {', '.join(known)}, {kind}, or a name of: "
+            f"iscsictl disk part type --list {label}",
+        )
+    if label == "dos" and (found in EXTENDED or found == "0"):
+        raise UsageError(
+            f"--type {text}: extended and empty partitions are not made",
+            hint="for more than four partitions use a gpt table",
+        )
+    return found
+
+
+def grain(topology: Topology, total: int) -> int:
+    """Return what starts of partitions are a multiple of, in sectors: 1 MiB at least.
+
+    A larger optimal I/O size counts, if it makes sense and the disk has `total` sectors to
+    spare for it; tiny disks are aligned to their physical sectors.
+    """
+    size = total * topology.logical
+    unit = MIB
+    optimal = topology.optimal
+    if optimal > 0 and optimal % max(4096, topology.physical) == 0:
+        whole = -(-MIB // optimal) * optimal
+        if size >= 16 * whole:
+            unit = whole
+    if size < 4 * MIB:
+        unit = max(topology.physical, topology.logical)
+    return max(1, unit // topology.logical)
+
+
+def last_usable(label: str, total: int, sector: int) -> int:
+    """Return the last sector that a partition may take on a disk of so many sectors."""
+    if label == "gpt":
+        return total - 2 - -(-_GPT_ENTRIES // sector)
+    if label == "sun":
+        return min(total // SUN_CYLINDER, SUN_CYLINDERS) * SUN_CYLINDER - 1
+    return min(total, DOS_LIMIT) - 1
+
+
+def is_logical(entry: Entry, label: str) -> bool:
+    """Tell whether the partition lies inside an extended one."""
+    return label == "dos" and entry.number > _MAX["dos"]
+
+
+def _taken(table: Table) -> list[Entry]:
+    """Return the partitions that take room of their own: no whole-disk entry, nothing inside."""
+    found = [e for e in table.entries if not (table.label == "sun" and e.type == _SUN_WHOLE)]
+    if table.label == "dos":
+        found = [e for e in found if not is_logical(e, table.label)]
+    return sorted(found, key=lambda e: e.start)
+
+
+def gaps(table: Table, total: int) -> tuple[tuple[int, int], ...]:
+    """Return what is free as (first sector, sector after the last)."""
+    at = table.first if table.first is not None else 1
+    if table.label == "sun":
+        at = SUN_CYLINDER
+    end = last_usable(table.label, total, table.sector) + 1
+    if table.last is not None:
+        end = min(end, table.last + 1)
+    found = []
+    for entry in _taken(table):
+        if entry.start > at:
+            found.append((at, min(entry.start, end)))
+        at = max(at, entry.end)
+    if end > at:
+        found.append((at, end))
+    return tuple((a, b) for a, b in found if b > a)
+
+
+def place(
+    table: Table, total: int, topology: Topology, *, size: int | None, start: int | None
+) -> tuple[int, int]:
+    """Return start and size of a new partition; `size` None takes the rest of the largest gap.
+
+    Raises RefusedError where there is no such room.
+    """
+    step = grain(topology, total)
+    offset = topology.offset // topology.logical
+    end_step = MIB // topology.logical
+    if table.label == "sun":
+        step = end_step = SUN_CYLINDER
+        offset, size = 0, None if size is None else -(-size // step) * step
+    fits = []
+    for first, end in gaps(table, total):
+        begin = -(-max(first - offset, 0) // step) * step + offset
+        if start is not None:
+            begin = start if first <= start < end else end
+        elif begin < step:
+            begin = step + offset
+        room = end - begin
+        if size is None and start is None:
+            uneven = (begin + room) % end_step
+            room -= uneven if room > max(step, uneven) else 0
+        if room > 0 and (size is None or room >= size):
+            fits.append((begin, room if size is None else size))
+    if not fits:
+        largest = max((b - a for a, b in gaps(table, total)), default=0)
+        where = "" if start is None else f" at sector {start}"
+        wanted = "any partition" if size is None else f"{size} sectors"
+        raise RefusedError(
+            f"there is no room for {wanted}{where}: the largest gap has {largest} sectors",
+            hint="see what is where: iscsictl disk show DISK",
+        )
+    return max(fits, key=lambda fit: fit[1]) if size is None else fits[0]
+
+
+def rest(table: Table, total: int, topology: Topology) -> Entry | None:
+    """Return the partition that took the rest, None if there is none.
+
+    Without it the rest would begin in it, and it cannot grow. While something is free, only the
+    one with the last number can be it.
+    """
+    try:
+        place(table, total, topology, size=None, start=None)
+        candidates = sorted(table.entries, key=lambda entry: entry.number)[-1:]
+    except RefusedError:
+        candidates = list(table.entries)
+    for entry in candidates:
+        others = tuple(other for other in table.entries if other is not entry)
+        try:
+            begin, _ = place(replace(table, entries=others), total, topology, size=None, start=None)
+        except RefusedError:
+            continue
+        if entry.start <= begin < entry.end and grown(table, total, entry) == entry.size:
+            return entry
+    return None
+
+
+def number_limit(label: str) -> int:
+    """Return the greatest number that a partition can get in such a table."""
+    return _MAX.get(label, 128)
+
+
+def next_number(table: Table) -> int:
+    """Return the number that a new partition gets. Raises RefusedError where all are taken."""
+    skip = {3} if table.label == "sun" else set()
+    taken = {entry.number for entry in table.entries} | skip
+    limit = number_limit(table.label)
+    for number in range(1, limit + 1):
+        if number not in taken:
+            return number
+    raise RefusedError(
+        f"the {table.label} table has all its {limit} partitions",
+        hint="a gpt table has 128" if table.label == "dos" else "delete one first",
+    )
+
+
+def grown(table: Table, total: int, entry: Entry) -> int:
+    """Return the size that a partition can have on a disk of `total` sectors, never less.
+
+    A logical one keeps its size: it cannot leave the extended one around it.
+    """
+    if is_logical(entry, table.label):
+        return entry.size
+    end = last_usable(table.label, total, table.sector) + 1
+    after = [e.start for e in _taken(table) if e.start >= entry.end]
+    end = min([end, *after])
+    end -= end % (SUN_CYLINDER if table.label == "sun" else MIB // table.sector)
+    return max(entry.size, end - entry.start)
+
+
+def same_but(before: Table, after: Table, named: int) -> str | None:
+    """Tell what else than partition `named` differs between two tables, None if nothing does."""
+    if (before.label, before.id) != (after.label, after.id):
+        return f"the table is {after.label} {after.id}, it was {before.label} {before.id}"
+    for entry in before.entries:
+        if entry.number != named and after.entry(entry.number) != entry:
+            return f"partition {entry.number} is not as it was"
+    for entry in after.entries:
+        if entry.number != named and before.entry(entry.number) is None:
+            return f"there is a new partition {entry.number}"
+    return None
+
+
+def with_bootable(entry: Entry, label: str, *, on: bool) -> Entry:
+    """Return the partition with its boot flag set or not, as the table keeps it."""
+    if label != "gpt":
+        return replace(entry, bootable=on)
+    others = tuple(word for word in entry.attrs if word != BOOT_ATTRIBUTE)
+    return replace(entry, attrs=(*others, BOOT_ATTRIBUTE) if on else others)
+
+
+BOOT_ATTRIBUTE = "LegacyBIOSBootable"
+
+
+def is_bootable(entry: Entry, label: str) -> bool:
+    """Tell whether the boot flag is set: the active flag of dos, legacy BIOS bootable of gpt."""
+    return BOOT_ATTRIBUTE in entry.attrs if label == "gpt" else entry.bootable
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something that is wrong with a table. `number` is the partition, None for the whole."""
+
+    id: str
+    severity: Literal["fail", "warn"]
+    text: str
+    mend: str
+    number: int | None = None
+
+
+def problems(
+    table: Table, total: int, topology: Topology, kernel: Mapping[int, tuple[int, int]]
+) -> tuple[Problem, ...]:
+    """Return what is wrong. `kernel` is what the kernel works with: start and size by number."""
+    found = [*_overlaps(table), *_edges(table, total)]
+    step = max(1, topology.physical // topology.logical)
+    for entry in _taken(table):
+        if table.label != "sun" and (entry.start - topology.offset // topology.logical) % step:
+            found.append(
+                Problem(
+                    "unaligned", "warn",
+                    f"partition {entry.number} starts inside a physical sector "
+                    f"of {topology.physical} bytes: writes are slow",
+                    "back it up, then make it anew with: iscsictl disk part add", entry.number,
+                )
+            )  # fmt: skip
+        used = kernel.get(entry.number)
+        plain = not (table.label == "dos" and entry.type in EXTENDED)
+        if kernel and plain and used not in {None, (entry.start, entry.size)}:
+            found.append(
+                Problem(
+                    "kernel", "fail",
+                    f"the kernel works with another partition {entry.number} than the table says",
+                    "unmount what is on the disk, then: blockdev --rereadpt", entry.number,
+                )
+            )  # fmt: skip
+    active = [entry.number for entry in table.entries if entry.bootable]
+    if table.label == "dos" and len(active) > 1:
+        names = ", ".join(map(str, active))
+        found.append(
+            Problem("two-bootable", "warn", f"partitions {names} are all marked bootable",
+                    "iscsictl disk part bootable DISK N --off")
+        )  # fmt: skip
+    return tuple(found)
+
+
+def _overlaps(table: Table) -> list[Problem]:
+    found, before = [], None
+    for entry in _taken(table):
+        if before is not None and entry.start < before.end:
+            found.append(
+                Problem(
+                    "overlap", "fail",
+                    f"partitions {before.number} and {entry.number} overlap by "
+                    f"{min(before.end, entry.end) - entry.start} sectors",
+                    "copy the data away before anything is written there", entry.number,
+                )
+            )  # fmt: skip
+        if before is None or entry.end > before.end:
+            before = entry
+    return found
+
+
+def _edges(table: Table, total: int) -> list[Problem]:
+    found = [
+        Problem(
+            "beyond", "fail",
+            f"partition {entry.number} ends {entry.end - total} sectors after the end of the disk",
+            "the LUN was made smaller: make it as large as it was on the array", entry.number,
+        )
+        for entry in _taken(table)
+        if entry.end > total
+    ]  # fmt: skip
+    usable = last_usable(table.label, total, table.sector)
+    if table.label == "gpt" and table.last is not None and table.last < usable - 2048:
+        found.append(
+            Problem("backup", "warn", "the disk has grown: the backup table is not at its end",
+                    "iscsictl disk grow")
+        )  # fmt: skip
+    if table.label == "dos" and total > DOS_LIMIT:
+        found.append(
+            Problem("dos-limit", "warn",
+                    f"a dos table reaches {DOS_LIMIT} sectors, the disk has {total}",
+                    "use a gpt table for the whole disk")
+        )  # fmt: skip
+    return found

@@ -1,0 +1,315 @@
+"""Plan mounts, unmounts and the fstab lines of single filesystems."""
+
+import shlex
+
+from iscsictl.errors import InUseError, NotFoundError, RefusedError, UnreachableError, UsageError
+from iscsictl.lazyclass import dataclass
+from iscsictl.model import actions
+from iscsictl.model.fstab import Fstab, FstabLine, plain
+from iscsictl.model.hold import Hold
+from iscsictl.model.inventory import Inventory, Known, NotLooked, Place, Unreadable
+from iscsictl.model.listing import Block, blocks
+from iscsictl.model.plan import Plan
+from iscsictl.model.values import is_directory
+from iscsictl.planner.builder import Draft
+from iscsictl.planner.safety.overwrite import AskError, one_of_a_kind, uncovered
+from iscsictl.planner.selection.disks import Chosen, DiskInventory, disk_id, planned
+
+NOT_MOUNTABLE = frozenset({"swap", "LVM2_member", "crypto_LUKS", "linux_raid_member", "zfs_member"})
+_ONLY_FSTAB = frozenset(
+    {"auto", "noauto", "nofail", "_netdev", "defaults", "user", "users", "owner", "group"}
+)
+
+
+@dataclass(frozen=True)
+class MountWish:
+    """Where to mount, None for where fstab says; `options` None for those of fstab."""
+
+    directory: str | None = None
+    options: tuple[str, ...] | None = None
+    over_nonempty: bool = False
+    recover: bool = False
+    boot: bool = True
+
+
+def filesystem(chosen: Chosen) -> Block:
+    """Return the device of the filesystem that is meant: the named one, or the only one there.
+
+    Raises RefusedError where there is none, NotFoundError where there are several.
+    """
+    ends = [b for b in blocks(chosen.block) if b.fstype and not b.children]
+    if len(ends) == 1 and ends[0].uuid is not None:
+        return ends[0]
+    if len(ends) > 1:
+        names = ", ".join(f"{b.device} ({b.fstype})" for b in ends)
+        raise NotFoundError(
+            f"{chosen.block.device} has several filesystems: {names}", hint="name one of them"
+        )
+    what = "a filesystem without a UUID" if ends else "no filesystem"
+    raise RefusedError(
+        f"{chosen.block.device} has {what}",
+        hint=f"look at it: iscsictl disk show {chosen.block.device}",
+    )
+
+
+def _place(inventory: Inventory) -> Place:
+    seen = inventory.place
+    if isinstance(seen, Unreadable):
+        raise seen.error
+    return seen.value if isinstance(seen, Known) else Place()
+
+
+def directory_of(inventory: DiskInventory, wish: MountWish) -> str:
+    """Return where the filesystem is to be mounted. Raises UsageError where nobody says."""
+    if wish.directory is not None:
+        return wish.directory
+    block = filesystem(inventory.one)
+    lines = [x for x in inventory.fstab.by_uuid(block.uuid or "") if not x.is_claim]
+    places = {x.mount_point for x in lines if x.mount_point is not None}
+    if len(places) != 1:
+        why = "no line of /etc/fstab is for it" if not places else "fstab has several places for it"
+        raise UsageError(
+            f"where {block.device} is to be mounted is not known: {why}",
+            hint=f"give the directory: iscsictl mount {block.device} DIR",
+        )
+    return places.pop() or ""
+
+
+def plan_mount(inventory: DiskInventory, wish: MountWish) -> Plan:
+    """Plan to mount one filesystem; a hold on its mount point ends with that."""
+    return planned(lambda draft: _mount(draft, inventory, wish))
+
+
+def _mount(draft: Draft, inventory: DiskInventory, wish: MountWish) -> str:
+    block, path = filesystem(inventory.one), directory_of(inventory, wish)
+    device = disk_id(inventory, inventory.one, spanning=True)
+    fs, uuid = block.fstype or "auto", block.uuid or ""
+    held = [h for h in inventory.holds if h.covers_mount(path)]
+    for hold in held:
+        draft.add(actions.DropHold(hold), path, "it is wanted again")
+    lines = [x for x in inventory.fstab.by_uuid(uuid) if not x.is_claim]
+    line = next((x for x in lines if _same(x.mount_point, path)), None)
+    options = wish.options if wish.options is not None else _given(line)
+    mount = actions.Mount(device, uuid, path, fs, options)
+    if path in {m.path for m in block.mounts}:
+        draft.add(mount, path, "is mounted", done=True)
+        return block.device
+    if fs in NOT_MOUNTABLE:
+        raise RefusedError(f"{block.device} carries {fs}, which is not mounted")
+    one_of_a_kind(uuid, inventory.one.disk, inventory.disks)
+    _right_disk(inventory, lines, uuid)
+    if block.mounts:
+        raise InUseError(
+            f"{block.device} is mounted on {block.mounts[0].path}",
+            hint=f"unmount it there first: iscsictl umount {shlex.quote(block.mounts[0].path)}",
+        )
+    _free_place(inventory, path, uuid, over_nonempty=wish.over_nonempty)
+    seen = None if isinstance(inventory.content, NotLooked) else inventory.found.filesystem
+    if seen is not None and seen.dirty and not any(x.is_ours for x in lines) and not wish.recover:
+        raise AskError(
+            f"the {fs} on {block.device} was not unmounted cleanly: another host may have it",
+            question=f"Mount {block.device} and recover its journal?",
+            grant="recover",
+            hint="unmount it there; if no host has it: --yes",
+        )
+    exists = _place(inventory).exists
+    draft.add(actions.MakeDirectory(path), path, "the mount point", done=exists)
+    draft.add(mount, path, f"mounts {fs} {uuid}")
+    return block.device
+
+
+def _given(line: FstabLine | None) -> tuple[str, ...]:
+    """Return what of an fstab line's options is for the mount itself."""
+    found = line.options if line is not None else ()
+    return tuple(o for o in found if o not in _ONLY_FSTAB and not o.startswith(("x-", "comment=")))
+
+
+def _same(one: str | None, other: str) -> bool:
+    return one is not None and plain(one) == plain(other)
+
+
+def _right_disk(inventory: DiskInventory, lines: list[FstabLine], uuid: str) -> None:
+    """Raise RefusedError where a line pins the filesystem to a disk that is no part of it."""
+    disk = inventory.one.disk
+    parts = {d.wwid for d in inventory.disks if any(b.uuid == uuid for b in blocks(d.block))}
+    for line in lines:
+        if line.wwid is not None and line.wwid not in {disk.wwid, *parts}:
+            raise RefusedError(
+                f"/etc/fstab line {line.number} is for the disk {line.wwid}, "
+                f"{disk.block.device} is {disk.wwid}",
+                hint="it may be a snapshot; see: iscsictl fstab check",
+            )
+
+
+def _free_place(inventory: DiskInventory, path: str, uuid: str, *, over_nonempty: bool) -> None:
+    place = _place(inventory)
+    _free_line(inventory.fstab, path, uuid)
+    if place.mounted is not None:
+        raise InUseError(
+            f"{path} is already the mount point of {place.source}",
+            hint=f"unmount it first: iscsictl umount {shlex.quote(path)}",
+        )
+    if place.exists and not place.directory:
+        raise RefusedError(f"{path} is not a directory", hint="choose another mount point")
+    if not place.empty and not over_nonempty:
+        raise RefusedError(
+            f"{path} is not empty: a mount would hide what is in it",
+            hint="choose an empty directory, or insist with --over-nonempty",
+        )
+
+
+def _free_line(fstab: Fstab, path: str, uuid: str) -> None:
+    for line in fstab.by_dir(path):
+        if (line.uuid or "").lower() != uuid.lower() and not line.is_claim:
+            raise RefusedError(
+                f"/etc/fstab line {line.number} mounts something else on {path}",
+                hint="use another directory, or take that line out first",
+            )
+
+
+def plan_umount(inventory: DiskInventory, name: str) -> Plan:
+    """Plan to unmount a directory, or all of a device; reconnect then leaves it down."""
+    return planned(lambda draft: _umount(draft, inventory, name))
+
+
+def _umount(draft: Draft, inventory: DiskInventory, name: str) -> None:
+    paths: list[str] = []
+    chosen = inventory.chosen
+    if chosen is not None:
+        mounts = [m.path for b in blocks(chosen.block) for m in b.mounts]
+        paths = [p for p in mounts if _same(p, name)] or ([] if is_directory(name) else mounts)
+    elif _place(inventory).mounted is not None:
+        raise NotFoundError(
+            f"what is mounted on {name} is not on a disk of a session",
+            hint=f"use umount(8): umount {shlex.quote(name)}",
+        )
+    if paths and chosen is not None:
+        uncovered(inventory.used)
+        up = {s.sid for s in inventory.sessions if s.status == "up"}
+        if not any(path.sid in up for path in chosen.disk.paths):
+            raise UnreachableError(
+                f"the array of {chosen.target} does not answer, so {paths[0]} cannot be "
+                "unmounted without losing what was not written yet",
+                hint="bring the array back; if it is gone for ever: "
+                f"iscsictl detach {shlex.quote(name)} --lost --confirm {chosen.disk.wwid}",
+            )
+        if inventory.used.inside:
+            raise InUseError(
+                f"{', '.join(paths)} is in use: {'; '.join(inventory.used.inside)}",
+                hint="end these processes, or leave the directory, then run this again",
+            )
+    for path in sorted(set(paths), key=lambda one: (-len(one), one)):
+        draft.add(actions.Unmount(path), path, "takes the filesystem down")
+    down = sorted(set(paths)) or _in_fstab(inventory, name)
+    for path in down:
+        if path not in paths:
+            draft.add(actions.Unmount(path), path, "is not mounted", done=True)
+        held = any(h.covers_mount(path) and h.until is None for h in inventory.holds)
+        hold = actions.SetHold(Hold(mount_point=path, why="umount"))
+        draft.add(hold, path, "stays down until it is mounted again", done=held)
+    if not down and not inventory.facts.again:
+        draft.notes.append(f"nothing of {name} is mounted")
+
+
+def _in_fstab(inventory: DiskInventory, name: str) -> list[str]:
+    """Return the mount points that lines of fstab have for what is named."""
+    if is_directory(name):
+        lines = inventory.fstab.by_dir(name)
+    else:
+        own = {b.uuid for b in blocks(inventory.one.block)} if inventory.chosen else {name}
+        lines = tuple(x for x in inventory.fstab.ours if x.uuid in own)
+    return sorted({x.mount_point for x in lines if x.mount_point is not None})
+
+
+def plan_fstab_add(inventory: DiskInventory, wish: MountWish) -> Plan:
+    """Plan the line that mounts a filesystem at boot (DIR `none` for swap)."""
+    return planned(lambda draft: _fstab_add(draft, inventory, wish))
+
+
+def _fstab_add(draft: Draft, inventory: DiskInventory, wish: MountWish) -> str:
+    block = filesystem(inventory.one)
+    device = disk_id(inventory, inventory.one, spanning=True)
+    uuid, fs, path = block.uuid or "", block.fstype or "auto", wish.directory
+    if (fs == "swap") != (path is None):
+        what, where = ("has no", "none") if path else ("needs a", "DIR")
+        raise UsageError(
+            f"{block.device} is {fs}: it {what} directory",
+            hint=f"iscsictl fstab add {block.device} {where}",
+        )
+    if path is not None and fs in NOT_MOUNTABLE:
+        raise RefusedError(f"{block.device} carries {fs}, which is not mounted")
+    one_of_a_kind(uuid, inventory.one.disk, inventory.disks)
+    lines = inventory.fstab.by_uuid(uuid)
+    options = wish.options or ()
+    write = actions.PutLine(
+        device.target, device.lun, device.wwid, uuid, path, fs, options, wish.boot
+    )
+    name = path or uuid
+    for line in inventory.fstab.by_wwid(device.wwid):
+        if line.is_claim:
+            raise RefusedError(
+                f"/etc/fstab line {line.number} says that {line.uuid} is being made on this disk",
+                hint=f"finish that first, or: iscsictl fstab rm {line.uuid}",
+            )
+    for line in lines:
+        if not line.is_ours:
+            raise RefusedError(
+                f"/etc/fstab line {line.number} is for {uuid} already, and not ours",
+                hint="iscsictl fstab check says whether it is safe; take it out to have ours",
+            )
+        if line.mount_point != path and line.mount_point is not None:
+            raise RefusedError(
+                f"/etc/fstab line {line.number} mounts {uuid} on {line.mount_point}",
+                hint=f"take it out first: iscsictl fstab rm {shlex.quote(line.mount_point)}",
+            )
+    _right_disk(inventory, list(lines), uuid)
+    if path is not None:
+        _free_line(inventory.fstab, path, uuid)
+        place = _place(inventory)
+        if place.exists and not place.directory:
+            raise RefusedError(f"{path} is not a directory", hint="choose another mount point")
+        draft.add(actions.MakeDirectory(path), path, "the mount point", done=place.exists)
+    same = any(
+        x.mount_point == path and x.auto == wish.boot
+        and (wish.options is None or _plain(x) == set(options))
+        for x in lines
+    )  # fmt: skip
+    draft.add(write, name, "mounted at boot" if wish.boot else "a line for it", done=same)
+    unit = inventory.host.login_service
+    enabled = inventory.host.service_enabled or not wish.boot
+    draft.add(actions.EnableService(unit), unit, "logs in at boot", done=enabled)
+    if wish.boot and not any(r.onboot for r in inventory.records if r.target == device.target):
+        draft.notes.append(
+            f"{device.target} is not logged in at boot: iscsictl startup {device.target} automatic"
+        )
+    return block.device
+
+
+def _plain(line: FstabLine) -> set[str]:
+    """Return the options of a line of ours that the user gave."""
+    return {o for o in line.options if o not in _ONLY_FSTAB and not o.startswith("x-")}
+
+
+def plan_fstab_rm(inventory: DiskInventory, name: str) -> Plan:
+    """Plan to take our lines for a directory or UUID out; lines of others are refused."""
+
+    def build(draft: Draft) -> None:
+        fstab = inventory.fstab
+        lines = fstab.by_dir(plain(name)) if name.startswith("/") else fstab.by_uuid(name)
+        foreign = [line for line in lines if not line.is_ours]
+        if foreign:
+            raise RefusedError(
+                f"/etc/fstab line {foreign[0].number} for {name} was not written by iscsictl",
+                hint="edit /etc/fstab by hand to take it out",
+            )
+        if not lines and not inventory.facts.again:
+            draft.notes.append(f"no line of /etc/fstab is for {name}")
+        for line in lines:
+            path = line.mount_point
+            waiting = [unit for unit, paths in inventory.host.required.items() if path in paths]
+            if path is not None and waiting:
+                draft.add(actions.DropRequire(path), path, f"{', '.join(waiting)} waits no more")
+            subject = path or line.uuid or name
+            draft.add(actions.DropLine(line.raw), subject, f"line {line.number} goes")
+
+    return planned(build)

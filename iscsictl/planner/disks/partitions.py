@@ -1,0 +1,287 @@
+"""Plan changes of a partition table: each names one partition and leaves all others alone."""
+
+from collections.abc import Mapping
+
+from iscsictl.errors import NotFoundError, RefusedError
+from iscsictl.lazyclass import dataclass
+from iscsictl.model import actions
+from iscsictl.model.disk_content import Content
+from iscsictl.model.inventory import Known
+from iscsictl.model.listing import blocks
+from iscsictl.model.partition_table import Entry, Table
+from iscsictl.model.plan import Plan
+from iscsictl.planner.builder import Draft
+from iscsictl.planner.disks import layout
+from iscsictl.planner.safety.overwrite import AskError
+from iscsictl.planner.selection.disks import (
+    DiskInventory,
+    disk_id,
+    part_block,
+    planned,
+    require_free,
+    require_table,
+    require_writable,
+    subject,
+)
+
+MIB = 1 << 20
+
+
+@dataclass(frozen=True)
+class AddWish:
+    """A partition to add. `size` (None: the rest) and `start` are bytes unless it says sectors."""
+
+    size: int | None
+    size_in_sectors: bool = False
+    start: int | None = None
+    start_in_sectors: bool = False
+    type: str = "linux"
+    bootable: bool = False
+    number: int | None = None
+
+
+def plan_add(inventory: DiskInventory, wish: AddWish, names: Mapping[str, str]) -> Plan:
+    """Plan to add a partition; one that is there already, just so and unused, is enough."""
+    return planned(lambda draft: _add(draft, inventory, wish, names))
+
+
+def _add(draft: Draft, inventory: DiskInventory, wish: AddWish, names: Mapping[str, str]) -> str:
+    chosen, table, facts = inventory.one, require_table(inventory), inventory.facts
+    device = disk_id(inventory, chosen)
+    require_writable(chosen.disk)
+    kind = layout.resolve_type(table.label, wish.type, names)
+    size = wish.size
+    if size is not None and not wish.size_in_sectors:
+        size = -(-size // table.sector)
+    if size == 0:
+        raise RefusedError("a partition needs at least one sector")
+    start = wish.start
+    if start is not None and not wish.start_in_sectors:
+        start = -(-start // table.sector)
+    there = _there(inventory, table, wish, kind, size, start)
+    if there is not None:
+        before = actions.AddPart(device, table, there.number, there.start, there.size, kind)
+        draft.add(before, subject(chosen, there.number), "is there already", done=True)
+        if wish.number is None and not facts.again:
+            draft.notes.append(
+                f"partition {there.number} is just so; to add another, give --number"
+            )
+        return _node(device.device, there.number)
+    number = wish.number or layout.next_number(table)
+    taken = table.entry(number)
+    if taken is not None:
+        raise RefusedError(
+            f"partition {number} is there already, with {taken.size} sectors of type {taken.type}",
+            hint="take another number, or none",
+        )
+    if table.label == "dos" and number > 4:
+        raise RefusedError("logical partitions are not made", hint="use a gpt table")
+    if number > (limit := layout.number_limit(table.label)):
+        raise RefusedError(f"a {table.label} table has {limit} partitions, there is no {number}")
+    if start is not None and table.label == "sun" and start % layout.SUN_CYLINDER:
+        raise RefusedError(
+            f"sector {start} is inside a cylinder, where no partition of a sun table starts",
+            hint=f"use a multiple of {layout.SUN_CYLINDER} sectors, or leave out --start",
+        )
+    begin, length = layout.place(table, facts.total, facts.topology, size=size, start=start)
+    if start is not None and not _aligned(inventory, table, start):
+        draft.notes.append(f"sector {start} is not aligned to what the disk likes: writes are slow")
+    add = actions.AddPart(device, table, number, begin, length, kind, wish.bootable)
+    draft.add(add, subject(chosen, number), f"sectors {begin} to {begin + length - 1}, {kind}")
+    return _node(device.device, number)
+
+
+def _aligned(inventory: DiskInventory, table: Table, start: int) -> bool:
+    topology, total = inventory.facts.topology, inventory.facts.total
+    beyond = start - topology.offset // topology.logical
+    return table.label == "sun" or beyond % layout.grain(topology, total) == 0
+
+
+def _there(
+    inventory: DiskInventory,
+    table: Table,
+    wish: AddWish,
+    kind: str,
+    size: int | None,
+    start: int | None,
+) -> Entry | None:
+    """Return the partition that is already what is wished: by number, by place, or unused."""
+    facts = inventory.facts
+    if facts.earlier is not None:
+        return next((e for e in table.entries if facts.earlier.entry(e.number) is None), None)
+    entries = table.entries
+    if size is None and start is None and wish.number is None:
+        taker = layout.rest(table, facts.total, facts.topology)
+        entries = () if taker is None else (taker,)
+    for entry in entries:
+        named = wish.number == entry.number
+        if (wish.number is not None and not named) or entry.type != kind:
+            continue
+        if start is not None and entry.start != start:
+            continue
+        if wish.bootable and not layout.is_bootable(entry, table.label):
+            continue
+        if size is None:
+            fits = layout.grown(table, facts.total, entry) == entry.size
+        else:
+            slack = MIB if table.label != "sun" else layout.SUN_CYLINDER * table.sector
+            fits = abs(entry.size - size) * table.sector < slack
+        certain = named or start is not None or size is None
+        if fits and (certain or _unused(inventory, entry)):
+            return entry
+    return None
+
+
+def _unused(inventory: DiskInventory, entry: Entry) -> bool:
+    """Tell whether nothing was found in a partition and nothing stands on it."""
+    block = part_block(inventory.one.disk, entry.number)
+    if block is not None and (block.mounts or block.children):
+        return False
+    content = inventory.content
+    if not isinstance(content, Known):
+        return False
+    inside = [p for p in content.value.partitions if p.number == entry.number]
+    return bool(inside) and not inside[0].signatures and inside[0].data_at is None
+
+
+def _node(device: str, number: int) -> str:
+    if device.startswith("/dev/mapper/"):
+        return f"{device}-part{number}"
+    return f"{device}p{number}" if device[-1].isdigit() else f"{device}{number}"
+
+
+def _entry(inventory: DiskInventory, table: Table, number: int) -> Entry:
+    entry = table.entry(number)
+    if entry is None:
+        numbers = ", ".join(str(e.number) for e in table.entries) or "none"
+        raise NotFoundError(
+            f"{inventory.one.disk.block.device} has no partition {number}; it has {numbers}",
+            hint=f"see them: iscsictl disk show {inventory.one.disk.block.device}",
+        )
+    return entry
+
+
+def plan_remove(inventory: DiskInventory, number: int, *, consent: bool) -> Plan:
+    """Plan to take a partition out of the table; `consent` if what is in it may be lost."""
+    return planned(lambda draft: _remove(draft, inventory, number, consent))
+
+
+def _remove(draft: Draft, inventory: DiskInventory, number: int, consent: bool) -> None:
+    chosen, table = inventory.one, require_table(inventory)
+    device = disk_id(inventory, chosen)
+    action = actions.RemovePart(device, table, number)
+    entry = table.entry(number)
+    if entry is None:
+        draft.add(action, subject(chosen, number), "is not there", done=True)
+        return
+    require_writable(chosen.disk)
+    node = _node(device.device, number)
+    require_free(node, inventory.used)
+    if table.label == "dos" and number > 4 and table.entry(number + 1) is not None:
+        raise RefusedError(
+            f"partition {number} is not the last logical one: those after it would be renumbered",
+            hint="delete the last one first",
+        )
+    if entry.type in layout.EXTENDED and any(e.number > 4 for e in table.entries):
+        raise RefusedError(f"partition {number} holds others", hint="delete those first")
+    _require_no_line(inventory, number, node)
+    found = _content(inventory, number)
+    anyway = f"to delete it all the same: iscsictl disk part rm {device.device} {number} --yes"
+    if found is None and not consent:
+        raise AskError(
+            f"{node} could not be looked at: the table has it, the kernel does not",
+            question=f"Delete partition {number} without a look at what is in it?",
+            grant="remove",
+            hint=f"to look at it: {_tell_kernel(device.device, number)}; {anyway}",
+        )
+    if found is not None and not found.blank and not consent:
+        raise AskError(
+            f"{node} is not blank: it carries {found.description}",
+            question=f"Delete partition {number} with {found.description}?",
+            grant="remove",
+            hint=anyway,
+        )
+    draft.add(action, subject(chosen, number), f"{entry.size} sectors become free")
+
+
+def _require_no_line(inventory: DiskInventory, number: int, node: str) -> None:
+    """Raise RefusedError where a line of fstab is for the filesystem in the partition.
+
+    Where the kernel does not have it, that is any line for this disk whose filesystem is not
+    seen elsewhere on it.
+    """
+    disk, fstab = inventory.one.disk, inventory.fstab
+    block = part_block(disk, number)
+    if block is None:
+        seen = {(b.uuid or "").lower() for b in blocks(disk.block)}
+        for line in fstab.by_wwid(disk.wwid or ""):
+            if line.uuid is not None and line.uuid.lower() not in seen:
+                raise RefusedError(
+                    f"/etc/fstab line {line.number} may be for {node}: nothing else on the disk "
+                    f"that can be seen has the UUID {line.uuid}",
+                    hint=f"if it may go, take the line out first: iscsictl fstab rm {line.uuid}",
+                )
+    for line in fstab.by_uuid(block.uuid) if block is not None and block.uuid else ():
+        ours = f"take it out first: iscsictl fstab rm {line.uuid}"
+        raise RefusedError(
+            f"/etc/fstab line {line.number} is for the {line.fstype} filesystem on {node}",
+            hint=ours if line.is_ours else "edit /etc/fstab to take it out first",
+        )
+
+
+def _content(inventory: DiskInventory, number: int) -> Content | None:
+    """Return what is in the partition; None where the kernel has no node for it.
+
+    Raises where it could not be read: what cannot be read is not blank.
+    """
+    return inventory.found if inventory.one.part == number else None
+
+
+def _tell_kernel(device: str, number: int) -> str:
+    """Return the command that has the kernel know a partition of the table."""
+    mapped = device.startswith("/dev/mapper/")
+    return f"kpartx -u {device}" if mapped else f"partx --add --nr {number} {device}"
+
+
+def plan_type(inventory: DiskInventory, number: int, text: str, names: Mapping[str, str]) -> Plan:
+    """Plan to give a partition another type."""
+
+    def build(draft: Draft) -> None:
+        chosen, table = inventory.one, require_table(inventory)
+        entry = _entry(inventory, table, number)
+        kind = layout.resolve_type(table.label, text, names)
+        if table.label == "dos" and entry.type in layout.EXTENDED:
+            raise RefusedError(f"partition {number} is extended: its type holds the others")
+        action = actions.SetType(disk_id(inventory, chosen), table, number, kind)
+        if entry.type != kind:
+            require_writable(chosen.disk)
+        why = f"{names.get(entry.type, entry.type)} becomes {names.get(kind, kind)}"
+        draft.add(action, subject(chosen, number), why, done=entry.type == kind)
+
+    return planned(build)
+
+
+def plan_bootable(inventory: DiskInventory, number: int, *, on: bool) -> Plan:
+    """Plan to set or clear the boot flag of a partition."""
+
+    def build(draft: Draft) -> None:
+        chosen, table = inventory.one, require_table(inventory)
+        entry = _entry(inventory, table, number)
+        if table.label not in {"dos", "gpt"}:
+            raise RefusedError(f"a {table.label} table has no boot flag")
+        done = layout.is_bootable(entry, table.label) == on
+        others = [e.number for e in table.entries if e.bootable and e.number != number]
+        if on and not done and table.label == "dos" and others:
+            raise RefusedError(
+                f"partition {others[0]} is the bootable one of {chosen.disk.block.device}",
+                hint=f"clear it first: iscsictl disk part bootable "
+                f"{chosen.disk.block.device} {others[0]} --off",
+            )
+        if not done:
+            require_writable(chosen.disk)
+        after = layout.with_bootable(entry, table.label, on=on)
+        action = actions.SetBootable(disk_id(inventory, chosen), table, number, after, on)
+        why = "the firmware may start from it" if on else "not started from"
+        draft.add(action, subject(chosen, number), why, done=done)
+
+    return planned(build)

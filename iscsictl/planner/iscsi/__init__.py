@@ -1,0 +1,1 @@
+"""Plans for sessions, node records, interfaces and the initiator name."""

@@ -1,0 +1,195 @@
+"""The kinds of initiator, and the interface definitions that choose between them."""
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from dataclasses import field
+
+from iscsictl.checks.kernel import TRANSPORT_MODULES
+from iscsictl.errors import InUseError, IscsictlError, NotFoundError, RefusedError, UsageError
+from iscsictl.lazyclass import dataclass
+from iscsictl.model.actions import RemoveIface, WriteIface
+from iscsictl.model.host_facts import Kernel, Nic
+from iscsictl.model.listing import Session
+from iscsictl.model.names import BUILT_IN_IFACES
+from iscsictl.model.plan import Plan
+from iscsictl.model.record import IfaceRecord, NodeRecord
+from iscsictl.planner.builder import Draft
+
+TRANSPORTS = tuple(TRANSPORT_MODULES)
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:@-]{0,63}")
+_MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
+_KEY = re.compile(r"iface\.[a-z0-9_]+")
+
+# The network driver below each offload driver; None where the adapter has no network driver.
+NIC_DRIVERS: Mapping[str, tuple[str, ...] | None] = {
+    "bnx2i": ("bnx2", "bnx2x"),
+    "cxgb3i": ("cxgb3",),
+    "cxgb4i": ("cxgb4",),
+    "qedi": ("qede",),
+    "be2iscsi": None,
+    "qla4xxx": None,
+    "ocs": None,
+}
+ADVICE: Mapping[str, str] = {
+    "tcp": "software: works with every NIC, is best tested and fast enough for most; take it",
+    "iser": "RDMA: least CPU and latency; take it where array, switch and NICs all do RDMA",
+    "bnx2i": "offload of Broadcom/QLogic NICs; needs iscsiuio; only where the CPU is short",
+    "cxgb3i": "offload of Chelsio T3; only where the CPU is short",
+    "cxgb4i": "offload of Chelsio T4 and later; only where the CPU is short",
+    "be2iscsi": "Emulex OneConnect adapter: a card of its own, mostly for booting from it",
+    "qla4xxx": "QLogic adapter: a card of its own, mostly for booting from it",
+    "qedi": "offload of QLogic FastLinQ; needs iscsiuio; only where the CPU is short",
+    "ocs": "Emulex adapter with a driver that is not the kernel's own; take tcp if in doubt",
+}
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of initiator on this machine; `usable` if module and hardware are there."""
+
+    transport: str
+    module: str
+    state: str
+    nics: tuple[str, ...]
+    usable: bool
+    advice: str
+
+
+@dataclass(frozen=True)
+class IfaceFacts:
+    """What interface definitions rest on. `adapters` are the cards of a driver without a NIC."""
+
+    ifaces: tuple[IfaceRecord, ...] = ()
+    records: tuple[NodeRecord, ...] = ()
+    sessions: tuple[Session, ...] = ()
+    nics: Mapping[str, Nic] | None = None
+    kernel: Kernel = field(default_factory=Kernel)
+    adapters: Mapping[str, tuple[str, ...]] | None = None
+    rdma: tuple[str, ...] = ()
+
+
+def kinds(facts: IfaceFacts) -> tuple[Kind, ...]:
+    """Return all kinds of initiator that open-iscsi knows, and what this machine has of each."""
+    nics = facts.nics or {}
+    adapters = facts.adapters or {}
+    found = []
+    for transport, module in TRANSPORT_MODULES.items():
+        state = facts.kernel.modules.get(module, "missing")
+        drivers = NIC_DRIVERS.get(transport)
+        if transport == "tcp":
+            uses = tuple(name for name in nics if name != "lo")
+        elif transport == "iser":
+            uses = facts.rdma
+        elif drivers is None:
+            uses = adapters.get(transport, ())
+        else:
+            uses = tuple(name for name, nic in nics.items() if nic.driver in drivers)
+        usable = state in {"loaded", "builtin", "loadable"} and bool(uses)
+        found.append(Kind(transport, module, state, uses, usable, ADVICE[transport]))
+    return tuple(found)
+
+
+def require_name(name: str) -> str:
+    """Return the name if a definition may have it; raises UsageError."""
+    if name in BUILT_IN_IFACES:
+        raise UsageError(f"{name} is built into open-iscsi and cannot be defined")
+    if not _NAME.fullmatch(name) or name == "iface.example":
+        raise UsageError(f"iface name {name!r}: expected letters, digits and . _ : @ -, 64 at most")
+    return name
+
+
+def values_of(
+    transport: str | None, netdev: str | None, mac: str | None, ip: str | None,
+    pairs: Mapping[str, str | None],
+) -> dict[str, str | None]:  # fmt: skip
+    """Return the keys of a definition (iscsiadm(8), iface.example) for what was asked."""
+    if netdev is not None and mac is not None:
+        raise UsageError("--netdev and --mac both name a NIC: give one of them")
+    if mac is not None and not _MAC.fullmatch(mac.lower()):
+        raise UsageError(f"--mac {mac}: expected six pairs like 52:54:00:12:34:56")
+    if ip is not None:
+        try:
+            ipaddress.ip_address(ip)
+        except ValueError:
+            raise UsageError(f"--ip {ip} is no IP address") from None
+    for key in pairs:
+        if not _KEY.fullmatch(key) or key == "iface.iscsi_ifacename":
+            raise UsageError(f"{key} is no value of an iface", hint="see: iscsictl iface show NAME")
+    given = {
+        "iface.transport_name": transport,
+        "iface.net_ifacename": netdev,
+        "iface.hwaddress": None if mac is None else mac.lower(),
+        "iface.ipaddress": ip,
+    }
+    return {key: value for key, value in given.items() if value is not None} | dict(pairs)
+
+
+def _check(facts: IfaceFacts, values: Mapping[str, str | None], transport: str) -> None:
+    """Raise where a value names something that this machine does not have."""
+    nics = facts.nics or {}
+    netdev, mac = values.get("iface.net_ifacename"), values.get("iface.hwaddress")
+    if netdev is not None and netdev not in nics:
+        there = ", ".join(name for name in nics if name != "lo")
+        raise NotFoundError(f"there is no network interface {netdev}", hint=f"there are: {there}")
+    if values.get("iface.transport_name") and transport not in TRANSPORT_MODULES:
+        raise UsageError(
+            f"there is no transport {transport}", hint=f"one of: {', '.join(TRANSPORTS)}"
+        )
+    # An offload adapter has a MAC address of its own beside that of the NIC.
+    if mac is not None and transport == "tcp" and mac not in {n.mac for n in nics.values()}:
+        raise NotFoundError(f"no NIC has the address {mac}", hint="see: ip link")
+
+
+def plan_write(
+    facts: IfaceFacts, name: str, values: Mapping[str, str | None], *, new: bool
+) -> Plan:
+    """Return how a definition comes to have these values; `new` refuses to change another."""
+    draft, refusal = Draft(), None
+    try:
+        now = next((iface for iface in facts.ifaces if iface.name == name), None)
+        if now is None and not new:
+            raise NotFoundError(f"there is no iface {name}", hint="see: iscsictl iface ls")
+        transport = _transport(now, values)
+        _check(facts, values, transport)
+        wanted: dict[str, str | None] = dict(values)
+        if now is None:
+            wanted = {"iface.iscsi_ifacename": name, "iface.transport_name": "tcp", **wanted}
+        same = now is not None and all(now.values.get(k) == v for k, v in values.items())
+        if now is not None and new and not same:
+            raise RefusedError(
+                f"there is an iface {name} with other values",
+                hint=f"change it with: iscsictl iface set {name} ...",
+            )
+        draft.add(WriteIface(name, wanted), name, "an interface to log in through", done=same)
+        kind = next((k for k in kinds(facts) if k.transport == transport), None)
+        if kind is not None and not kind.usable:
+            what = "no NIC" if kind.state != "missing" else "no module"
+            draft.notes.append(f"this machine has {what} for the transport {kind.transport}")
+        if now is not None and not same and any(s.iface == name for s in facts.sessions):
+            draft.notes.append("sessions through it keep their values until they log in again")
+        if now is None:
+            draft.notes.append(f"use it: iscsictl discover ADDRESS --save -I {name}")
+    except IscsictlError as error:
+        refusal = error
+    return Plan(tuple(draft.steps), refusal, notes=tuple(draft.notes))
+
+
+def _transport(now: IfaceRecord | None, values: Mapping[str, str | None]) -> str:
+    before = now.transport if now is not None else "tcp"
+    return values.get("iface.transport_name", before) or "tcp"
+
+
+def plan_remove(facts: IfaceFacts, name: str) -> Plan:
+    """Return how a definition goes; refused (7) while a record or session uses it."""
+    draft, refusal = Draft(), None
+    users = sorted({r.target for r in facts.records if r.iface == name})
+    users += sorted({s.target for s in facts.sessions if s.iface == name} - set(users))
+    if users:
+        refusal = InUseError(
+            f"iface {name} is in use by {', '.join(users)}",
+            hint=f"forget those records first: iscsictl forget {users[0]} -I {name}",
+        )
+    there = any(iface.name == name for iface in facts.ifaces)
+    draft.add(RemoveIface(name), name, "nothing uses it", done=not there)
+    return Plan(tuple(draft.steps), refusal)

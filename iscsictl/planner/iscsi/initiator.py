@@ -1,0 +1,144 @@
+"""Plans for the name of this host and for its services."""
+
+from dataclasses import replace
+
+from iscsictl.errors import InUseError, IscsictlError, MissingError, UsageError
+from iscsictl.lazyclass import dataclass
+from iscsictl.model.actions import EnableService, SetInitiatorName, StartService
+from iscsictl.model.host_facts import InitiatorName, Systemd, Unit
+from iscsictl.model.listing import Session
+from iscsictl.model.names import why_not_made, why_not_met
+from iscsictl.model.plan import Plan
+from iscsictl.planner.builder import Draft
+
+_ISCSID = ("iscsid.socket", "iscsid.service")
+
+
+@dataclass(frozen=True)
+class NameFacts:
+    """What a change of the name rests on."""
+
+    now: InitiatorName
+    sessions: tuple[Session, ...]
+
+
+def require_name(name: str) -> str:
+    """Return the name if it may be given to a host (RFC 7143); raises UsageError."""
+    why = why_not_made(name)
+    if why is not None:
+        raise UsageError(
+            f"initiator name {name!r} {why}",
+            hint="for example iqn.2001-04.com.example:host1; or: iscsictl initiator generate",
+        )
+    return name
+
+
+def plan_name(facts: NameFacts, name: str) -> Plan:
+    """Return how this host gets that name. Refused (7) while a session is up."""
+    draft = Draft()
+    done = facts.now.name == name
+    draft.add(SetInitiatorName(name), name, "the name by which arrays know this host", done=done)
+    if done:
+        return Plan(tuple(draft.steps))
+    if facts.sessions:
+        targets = ", ".join(sorted({session.target for session in facts.sessions}))
+        error = InUseError(
+            f"the name cannot change while sessions are up: {targets}",
+            hint="log out first: iscsictl logout --all",
+        )
+        return Plan(tuple(draft.steps), error)
+    if facts.now.name is not None:
+        draft.notes.append(
+            f"put {name} into the access lists of the arrays: they know this host as "
+            f"{facts.now.name}"
+        )
+    return Plan(tuple(draft.steps), notes=tuple(draft.notes))
+
+
+def plan_generate(facts: NameFacts, made: str, *, new: bool) -> Plan:
+    """Return how this host gets the name just made; one that arrays may know stays unless `new`."""
+    now = facts.now.name
+    if new or now is None or why_not_met(now):
+        return plan_name(facts, made)
+    why = why_not_made(now)
+    notes = (f"{now} {why}; it is kept, as arrays may know it",) if why else ()
+    return replace(plan_name(facts, now), notes=notes)
+
+
+@dataclass(frozen=True)
+class ServiceFacts:
+    """The units and whether the login service has anything to log in to, or is kept from it."""
+
+    systemd: Systemd
+    automatic: bool = False
+    held: bool = False
+
+
+def iscsid_unit(systemd: Systemd) -> Unit | None:
+    """Return the unit that is to start iscsid: the socket where there is one."""
+    there = [u for name in _ISCSID if (u := systemd.units.get(name)) and u.defined]
+    usable = [unit for unit in there if not unit.masked]
+    return next(iter(usable or there), None)
+
+
+def _require(systemd: Systemd) -> tuple[Unit, Unit]:
+    """Return the units of iscsid and of the login; raises where they are not usable."""
+    if not systemd.running:
+        raise MissingError(
+            "systemd is not the init of this machine",
+            hint="have your init start iscsid, then: iscsiadm -m node --loginall=automatic",
+        )
+    login = systemd.units.get(systemd.login_service, Unit(systemd.login_service))
+    iscsid = iscsid_unit(systemd)
+    if iscsid is None or not login.defined:
+        missing = "iscsid.service" if iscsid is None else login.name
+        raise MissingError(
+            f"there is no {missing}",
+            hint="install the package open-iscsi (iscsi-initiator-utils on RHEL)",
+        )
+    for unit in (iscsid, login):
+        if unit.masked:
+            raise MissingError(f"{unit.name} is masked", hint=f"systemctl unmask {unit.name}")
+    return iscsid, login
+
+
+def plan_enable(facts: ServiceFacts) -> Plan:
+    """Return what has the services start at boot."""
+    draft, refusal = Draft(), None
+    try:
+        iscsid, login = _require(facts.systemd)
+        any_iscsid = any(
+            unit.enabled and not unit.masked
+            for name in _ISCSID
+            if (unit := facts.systemd.units.get(name)) is not None
+        )
+        draft.add(EnableService(iscsid.name), iscsid.name, "iscsid runs when it is needed",
+                  done=any_iscsid)  # fmt: skip
+        draft.add(EnableService(login.name), login.name, "logs in at boot", done=login.enabled)
+    except IscsictlError as error:
+        refusal = error
+    return Plan(tuple(draft.steps), refusal)
+
+
+def plan_start(facts: ServiceFacts) -> Plan:
+    """Return what has the services run now. Held targets stay as they are."""
+    draft, refusal = Draft(), None
+    try:
+        iscsid, login = _require(facts.systemd)
+        running = any(
+            unit.active == "active"
+            for name in _ISCSID
+            if (unit := facts.systemd.units.get(name)) is not None
+        )
+        draft.add(StartService(iscsid.name), iscsid.name, "runs iscsid", done=running)
+        nothing = not facts.automatic or facts.held
+        draft.add(StartService(login.name), login.name, "logs in to all automatic records",
+                  done=login.active == "active" or nothing)  # fmt: skip
+        if facts.held:
+            draft.notes.append("something is on hold, so nothing was logged in; the rest: "
+                               "iscsictl reconnect")  # fmt: skip
+        elif nothing:
+            draft.notes.append("no record is automatic, so there is nothing to log in to")
+    except IscsictlError as error:
+        refusal = error
+    return Plan(tuple(draft.steps), refusal, notes=tuple(draft.notes))

@@ -1,0 +1,161 @@
+"""Plan changes of records: values, boot, deletion, discovery's finds, accounts elsewhere."""
+
+from collections.abc import Mapping
+
+from iscsictl.core.fork import Branches
+from iscsictl.errors import InUseError, IscsictlError, RefusedError
+from iscsictl.model import actions
+from iscsictl.model.inventory import Inventory, Known, Unreadable
+from iscsictl.model.names import Portal
+from iscsictl.model.plan import Plan
+from iscsictl.model.record import NAMING_KEYS, NodeRecord, startup_values
+from iscsictl.model.secret import Secret
+from iscsictl.planner.builder import Draft
+from iscsictl.planner.selection.records import (
+    Choice,
+    chosen_records,
+    session_for,
+    subject_of,
+    torn_error,
+)
+
+Changes = Mapping[str, str | Secret | None]
+DEFAULTS = "iscsid.conf"
+_NAMED = ("iqn.", "eui.", "naa.")
+
+
+def discovery_name(portal: Portal) -> str:
+    """Name a discovery record in a step."""
+    return f"discovery at {portal}"
+
+
+def plan_values(
+    inventory: Inventory, choice: Choice, changes: Changes, *, note: str | None = None
+) -> Plan:
+    """Set values in all records that are meant, or in none. `note` is said of those logged in."""
+    draft = Draft()
+    try:
+        for record in chosen_records(inventory, choice):
+            if record.problem is not None:
+                raise torn_error(record)
+            _add_values(draft, inventory, record, changes, note)
+    except IscsictlError as error:
+        return Plan(refusal=error)
+    return Plan(tuple(draft.steps), notes=tuple(draft.notes))
+
+
+def _add_values(
+    draft: Draft, inventory: Inventory, record: NodeRecord, changes: Changes, note: str | None
+) -> None:
+    name = subject_of(record, inventory.records)
+    wrong = inventory.unsettled.get(str(record.path), tuple(changes))
+    write = actions.WriteRecord(record.target, record.portal, record.iface, changes)
+    draft.add(write, name, f"sets {', '.join(wrong or changes)}", done=not wrong)
+    if note is not None and session_for(record, inventory) is not None:
+        draft.notes.append(f"{name}: {note}")
+
+
+def plan_startup(inventory: Inventory, choice: Choice, startup: str) -> Plan:
+    """Say how records are logged in at boot; where they are, the login service is enabled too."""
+    plan = plan_values(inventory, choice, startup_values(startup))
+    if plan.refusal is not None or startup == "manual":
+        return plan
+    draft = Draft(list(plan.steps), list(plan.notes))
+    unit, enabled = inventory.host.login_service, inventory.host.service_enabled
+    draft.add(actions.EnableService(unit), unit, "logs in at boot", done=enabled)
+    return Plan(tuple(draft.steps), notes=tuple(draft.notes))
+
+
+def plan_forget(inventory: Inventory, choice: Choice) -> Plan:
+    """Delete the records that are meant, but none that has a session."""
+    try:
+        records = chosen_records(inventory, choice)
+    except IscsictlError as error:
+        if choice.target is None or not choice.target.startswith(_NAMED):
+            return Plan(refusal=error)
+        plan = Branches()
+        gone = actions.DeleteRecord(choice.target, choice.portal or Portal("?"), "default")
+        plan.add(gone, choice.words, "has no record", done=True)
+        return plan.fork()
+    plan = Branches()
+    for record in records:
+        name = subject_of(record, inventory.records)
+        why: IscsictlError | None = None
+        if session_for(record, inventory) is not None:
+            why = InUseError(
+                f"{name} is logged in",
+                hint=f"log out first: iscsictl logout -T {record.target}",
+            )
+        if record.problem is not None:
+            torn = actions.RemoveTorn(record.path)
+            plan.add(torn, name, f"its record {record.problem}", error=why)
+        else:
+            delete = actions.DeleteRecord(record.target, record.portal, record.iface)
+            plan.add(delete, name, "deletes the record", error=why)
+    left = {r.target for r in inventory.records if r not in records}
+    for target in sorted({r.target for r in records} - left):
+        places = [x.mount_point for x in inventory.fstab.ours if x.target == target and x.auto]
+        if places:
+            where = ", ".join(place or "none" for place in places)
+            plan.notes.append(f"/etc/fstab still mounts {where} from {target} at boot")
+    return plan.fork()
+
+
+def plan_save(inventory: Inventory, iface: str) -> Plan:
+    """Make the records that discovery found and that are not there; the others stay (F06)."""
+    if isinstance(inventory.offers, Unreadable):
+        return Plan(refusal=inventory.offers.error)
+    draft = Draft()
+    for offer in inventory.offers.value if isinstance(inventory.offers, Known) else ():
+        there = any(
+            record.target == offer.target
+            and record.iface == iface
+            and record.portal.same_place(offer.portal)
+            and (record.portal.tpgt == offer.portal.tpgt or None in {record.portal.tpgt,
+                                                                    offer.portal.tpgt})
+            for record in inventory.records
+        )  # fmt: skip
+        suffix = "" if iface == "default" else f" [{iface}]"
+        name = f"{offer.target} {offer.portal}{suffix}"
+        create = actions.CreateRecord(offer.target, offer.portal, iface)
+        draft.add(create, name, "open-iscsi then knows it", done=there)
+        if not there:
+            manual = startup_values("manual")
+            write = actions.WriteRecord(offer.target, offer.portal, iface, manual)
+            draft.add(write, name, "not logged in at boot")
+    return Plan(tuple(draft.steps), notes=tuple(draft.notes))
+
+
+def plan_discovery_account(
+    portal: Portal, *, there: bool, wrong: tuple[str, ...], changes: Changes
+) -> Plan:
+    """Set or clear the account with which a portal is asked for its targets."""
+    draft = Draft()
+    name = discovery_name(portal)
+    clearing = all(value is None or value == "None" for value in changes.values())
+    if not clearing:
+        create = actions.CreateDiscovery(portal)
+        draft.add(create, name, "open-iscsi must know the portal", done=there)
+    elif not there:
+        wrong = ()
+    write = actions.WriteDiscovery(portal, changes)
+    draft.add(write, name, f"sets {', '.join(wrong or changes)}", done=not wrong)
+    return Plan(tuple(draft.steps))
+
+
+def plan_default_account(*, wrong: tuple[str, ...], changes: Changes) -> Plan:
+    """Set or clear the account that new records get."""
+    draft = Draft()
+    why = f"sets {', '.join(wrong or changes)}"
+    draft.add(actions.WriteDefaults(changes), DEFAULTS, why, done=not wrong)
+    note = "records that exist keep their account; new ones get this"
+    return Plan(tuple(draft.steps), notes=(note,))
+
+
+def require_settable(key: str) -> None:
+    """Raise where a key is no setting that may be changed by hand."""
+    if key in NAMING_KEYS:
+        raise RefusedError(
+            f"{key} names the record and cannot be changed",
+            hint="make another record: iscsictl discover ADDRESS --save; then: iscsictl forget",
+        )

@@ -1,0 +1,144 @@
+"""Plan a rescan: which LUNs are gone or became another disk, and what came of it."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import field
+
+from iscsictl.core.fork import Branches
+from iscsictl.errors import InUseError, IscsictlError, NotFoundError, UnreachableError
+from iscsictl.lazyclass import dataclass
+from iscsictl.model import actions
+from iscsictl.model.actions import DiskId
+from iscsictl.model.inventory import Inventory
+from iscsictl.model.listing import Disk, Lun, Session
+from iscsictl.model.plan import Plan
+from iscsictl.planner.selection.records import Choice
+
+
+@dataclass(frozen=True)
+class Asked(Inventory):
+    """An inventory with what the disks said just now of who they are.
+
+    `names` goes by H:C:T:L: all names of a disk, empty where the target has no such LUN. A disk
+    that could not be asked is not there.
+    """
+
+    names: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+
+def chosen_sessions(inventory: Inventory, choice: Choice) -> tuple[Session, ...]:
+    """Return the sessions to rescan. Raises NotFoundError where a target has none."""
+    if choice.target is None:
+        return inventory.sessions
+    choice = choice.exact(inventory)
+    found = tuple(s for s in inventory.sessions if s.target == choice.target)
+    if not found:
+        raise NotFoundError(
+            f"{choice.target} is not logged in", hint=f"iscsictl login -T {choice.target}"
+        )
+    return found
+
+
+def stale(session: Session, asked: Asked) -> Iterator[tuple[Lun, str]]:
+    """Yield the LUNs of a session that are no longer what they were, with the reason."""
+    shown = asked.luns.get(session.sid or 0)
+    for unit in session.luns or ():
+        if unit.hctl is None or unit.device is None:
+            continue
+        names = asked.names.get(unit.hctl)
+        if (shown is not None and unit.lun not in shown) or names == frozenset():
+            yield unit, "the target does not have it any more"
+        elif names and unit.wwid is not None and unit.wwid not in names:
+            yield unit, f"it is another disk now: {min(names)}, not {unit.wwid}"
+
+
+def plan_rescan(asked: Asked, choice: Choice, first: Asked | None) -> Plan:
+    """Remove what is gone and unused, then look for new LUNs and sizes.
+
+    With `first`, what was seen before, nothing is to be done any more: the notes tell what
+    changed.
+    """
+    try:
+        sessions = chosen_sessions(asked, choice)
+    except IscsictlError as error:
+        return Plan(refusal=error)
+    if first is not None:
+        return Plan(notes=tuple(_changes(first, asked)))
+    plan = Branches()
+    for session in sessions:
+        _session(plan, asked, session)
+    return plan.fork()
+
+
+def _session(plan: Branches, asked: Asked, session: Session) -> None:
+    portal = session.persistent_portal or session.portal
+    name = f"{session.target} {portal}"
+    gone = list(stale(session, asked))
+    removed = []
+    for unit, why in gone:
+        disk = _disk_of(asked, session, unit)
+        words = _users(asked, disk)
+        error = None
+        if words:
+            error = InUseError(
+                f"{unit.device} is in use ({', '.join(words)}), but {why}",
+                hint="end what uses it before anything is written to the wrong disk, "
+                "then rescan again",
+            )
+        disk_id = DiskId(session.target, unit.lun, unit.wwid or "?", unit.device or "?")
+        remove = actions.RemoveDevice(disk_id, (unit.hctl or "",))
+        step = plan.add(remove, f"{session.target} LUN {unit.lun}", why, error=error)
+        plan.notes.append(f"LUN {unit.lun} of {session.target} ({unit.device}): {why}")
+        removed.append(step)
+    hctls = tuple(
+        unit.hctl
+        for unit in session.luns or ()
+        if unit.hctl is not None and unit.device and all(unit is not old for old, _ in gone)
+    )
+    error_: IscsictlError | None = None
+    if session.status != "up":
+        error_ = UnreachableError(
+            f"the session to {name} is {session.status}, so it cannot be rescanned",
+            hint="see: iscsictl doctor, journalctl -u iscsid",
+        )
+    rescan = actions.Rescan(session.sid or 0, hctls)
+    plan.add(rescan, name, "looks for new LUNs and sizes", error=error_)
+
+
+def _disk_of(asked: Asked, session: Session, unit: Lun) -> Disk | None:
+    for disk in asked.disks:
+        if any(path.sid == session.sid and path.hctl == unit.hctl for path in disk.paths):
+            return disk
+    return None
+
+
+def _users(asked: Asked, disk: Disk | None) -> tuple[str, ...]:
+    if disk is None:
+        return ()
+    used = asked.users.get(disk.wwid or disk.block.device)
+    return () if used is None else (*(f"the mount on {m}" for m in used.mounts), *used.others)
+
+
+def _seen(asked: Asked) -> dict[tuple[str, int, str | None], tuple[str | None, int | None]]:
+    found: dict[tuple[str, int, str | None], tuple[str | None, int | None]] = {}
+    for session in asked.sessions:
+        for unit in session.luns or ():
+            disk = _disk_of(asked, session, unit)
+            size = None if disk is None else disk.block.size
+            if unit.device is not None:
+                found[session.target, unit.lun, unit.wwid] = (unit.device, size)
+    return found
+
+
+def _changes(first: Asked, now: Asked) -> Iterator[str]:
+    before, after = _seen(first), _seen(now)
+    for key, (device, size) in after.items():
+        target, lun, wwid = key
+        old = before.get(key)
+        if old is None:
+            yield f"LUN {lun} of {target} appeared as {device}: {wwid}, {size} bytes"
+        elif size != old[1]:
+            word = "grew" if (size or 0) > (old[1] or 0) else "shrank"
+            yield f"LUN {lun} of {target} ({device}) {word} from {old[1]} to {size} bytes"
+    for key, (device, _) in before.items():
+        if key not in after:
+            yield f"LUN {key[1]} of {key[0]} ({device}, {key[2]}) is gone"

@@ -1,0 +1,231 @@
+"""Plan logins, logouts and holds: which records and sessions are meant, what is to be done."""
+
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
+
+from iscsictl.core.fork import Branches
+from iscsictl.errors import InUseError, IscsictlError, UnreachableError
+from iscsictl.model import actions
+from iscsictl.model.fstab import plain
+from iscsictl.model.hold import Hold
+from iscsictl.model.inventory import Inventory
+from iscsictl.model.listing import Disk, Session
+from iscsictl.model.names import Portal
+from iscsictl.model.plan import Plan
+from iscsictl.model.record import NodeRecord
+from iscsictl.planner.selection.names import resolve
+from iscsictl.planner.selection.records import (
+    Choice,
+    chosen_records,
+    session_for,
+    subject_of,
+    torn_error,
+)
+
+SAME_END = 60.0
+
+
+def plan_login(
+    inventory: Inventory, choice: Choice, values: Mapping[str, str], *, everything: bool = False
+) -> Plan:
+    """Log in to the records that are meant; `everything` takes those that log in at boot.
+
+    `values` are set in the records first. A hold that covers a record ends with its login.
+    """
+    try:
+        if everything:
+            records = tuple(r for r in inventory.records if r.startup == "automatic")
+        else:
+            records = chosen_records(inventory, choice)
+    except IscsictlError as error:
+        return Plan(refusal=error)
+    plan = Branches()
+    logins: dict[Hold, list[str]] = {}
+    for record in records:
+        login = _login(plan, inventory, record, values)
+        for hold in inventory.holds:
+            if hold.covers(record.target, record.portal, record.iface):
+                logins.setdefault(hold, []).append(login)
+    for hold, ids in logins.items():
+        plan.add(actions.DropHold(hold), hold.name, "it is wanted again", after=ids)
+    return plan.fork()
+
+
+def _login(
+    plan: Branches, inventory: Inventory, record: NodeRecord, values: Mapping[str, str]
+) -> str:
+    name = subject_of(record, inventory.records)
+    session = session_for(record, inventory)
+    login = actions.Login(record.target, record.portal, record.iface, None)
+    error: IscsictlError | None = None
+    if session is None and record.problem is not None:
+        error = torn_error(record)
+    elif session is None and record.over_tcp and record.portal in inventory.silent:
+        error = UnreachableError(
+            f"{record.target}: portal {record.portal} does not answer: "
+            f"{inventory.silent[record.portal]}",
+            hint="check the array's address, the cable and the route; see: iscsictl doctor",
+        )
+    after = []
+    if values and error is None:
+        wrong = inventory.unsettled.get(str(record.path), tuple(values))
+        write = actions.WriteRecord(record.target, record.portal, record.iface, values)
+        after.append(plan.add(write, name, f"sets {', '.join(wrong or values)}", done=not wrong))
+        if session is not None and wrong:
+            plan.notes.append(f"{name} is logged in already; the values hold from the next login")
+    up = session is not None
+    return plan.add(login, name, "opens the session", done=up, after=after, error=error)
+
+
+def plan_logout(
+    inventory: Inventory,
+    choice: Choice,
+    *,
+    boots_from: frozenset[str] = frozenset(),
+    seconds: float | None = None,
+    now: float = 0.0,
+) -> Plan:
+    """Log out of the sessions that are meant, and hold their targets down.
+
+    `seconds` is how long the hold lasts, None until a boot; `now` is the holds' clock.
+    `boots_from` are the targets that the firmware booted the machine from.
+    """
+    try:
+        everything = choice == Choice(interactive=choice.interactive)
+        choice = choice.exact(inventory)
+        sessions = _chosen_sessions(inventory, choice)
+        records = () if everything or sessions else chosen_records(inventory, choice)
+    except IscsictlError as error:
+        return Plan(refusal=error)
+    plan = Branches()
+    errors = {s.sid: _why_not(inventory, s, sessions, boots_from) for s in sessions}
+    wanted = {s.target for s in sessions if errors[s.sid] is None}
+    wanted |= {r.target for r in records if r.onboot}
+    held: dict[str, str] = {}
+    for target in sorted(wanted):
+        hold = Hold(target, choice.portal, choice.iface, why="logout")
+        done = is_held(hold, inventory.holds, seconds, now)
+        why = "reconnect leaves it alone"
+        held[target] = plan.add(actions.SetHold(hold, seconds), hold.name, why, done=done)
+    for session in sessions:
+        portal = session.persistent_portal or session.portal or Portal("?")
+        iface = session.iface or "default"
+        name = f"{session.target} {portal}" + ("" if iface == "default" else f" [{iface}]")
+        action = actions.Logout(session.target, portal, iface)
+        after = [held[session.target]] if errors[session.sid] is None else []
+        plan.add(action, name, "ends the session", after=after, error=errors[session.sid])
+    for record in records:
+        action = actions.Logout(record.target, record.portal, record.iface)
+        plan.add(action, subject_of(record, inventory.records), "is not logged in", done=True)
+    return plan.fork()
+
+
+def _chosen_sessions(inventory: Inventory, choice: Choice) -> tuple[Session, ...]:
+    return tuple(
+        session
+        for session in inventory.sessions
+        if choice.fits(session.target, session.persistent_portal or session.portal, session.iface)
+    )
+
+
+def _why_not(
+    inventory: Inventory,
+    session: Session,
+    leaving: tuple[Session, ...],
+    boots_from: frozenset[str],
+) -> IscsictlError | None:
+    """Tell why a session has to stay: it boots the machine, or a disk of it is in use."""
+    if session.target in boots_from:
+        return InUseError(
+            f"the machine booted from {session.target}: it cannot be logged out",
+            hint="see: iscsictl boot show",
+        )
+    reached = inventory.reached.get(session.sid or 0)
+    if reached:
+        return InUseError(
+            f"a device of {session.target} is in use: {', '.join(reached)}",
+            hint="end that process, then run this again",
+        )
+    sids = {one.sid for one in leaving}
+    for disk in inventory.disks:
+        if any(path.sid == session.sid for path in disk.paths) and not carried(
+            disk, sids, inventory.sessions
+        ):
+            used = inventory.users.get(disk.wwid or disk.block.device)
+            words = () if used is None else (*(f"the mount on {m}" for m in used.mounts),
+                                             *used.others)  # fmt: skip
+            if words:
+                return InUseError(
+                    f"{disk.block.device} of {session.target} is in use: {', '.join(words)}",
+                    hint=f"end what uses it, or take it down: iscsictl detach {disk.block.device}",
+                )
+    return None
+
+
+def carried(disk: Disk, leaving: AbstractSet[int | None], sessions: Iterable[Session]) -> bool:
+    """Tell whether a map stands over the disk and a path that stays works."""
+    up = {s.sid for s in sessions if s.status == "up"} - leaving
+    return disk.block.kind == "mpath" and any(
+        path.sid in up and path.state == "running" for path in disk.paths
+    )
+
+
+def is_held(hold: Hold, holds: tuple[Hold, ...], seconds: float | None, now: float) -> bool:
+    """Tell whether a hold on just this is there and ends when asked, give or take a minute."""
+    until = None if seconds is None else now + seconds
+    for other in holds:
+        if _same(hold, other):
+            if until is None or other.until is None:
+                return until is other.until
+            return abs(until - other.until) <= SAME_END
+    return False
+
+
+def _same(one: Hold, other: Hold) -> bool:
+    if one.mount_point is not None:
+        return other.covers_mount(one.mount_point)
+    portals = (one.portal, other.portal)
+    same = portals == (None, None) or (
+        one.portal is not None and other.portal is not None and one.portal.same_place(other.portal)
+    )
+    return same and (one.target, one.iface) == (other.target, other.iface)
+
+
+def plan_hold(
+    inventory: Inventory, name: str, *, interactive: bool, seconds: float | None, now: float
+) -> Plan:
+    """Hold a target, or what is mounted on a directory."""
+    if name.startswith("/"):
+        hold = Hold(mount_point=plain(name), why="hold")
+    else:
+        try:
+            target = Choice(name, interactive=interactive).exact(inventory).target
+        except IscsictlError as error:
+            return Plan(refusal=error)
+        hold = Hold(target, why="hold")
+    plan = Branches()
+    done = is_held(hold, inventory.holds, seconds, now)
+    plan.add(actions.SetHold(hold, seconds), hold.name, "reconnect leaves it alone", done=done)
+    return plan.fork()
+
+
+def plan_unhold(inventory: Inventory, name: str, *, interactive: bool) -> Plan:
+    """End all holds on a target, or the one on a directory."""
+    plan = Branches()
+    if name.startswith("/"):
+        wanted = Hold(mount_point=plain(name))
+        found = [hold for hold in inventory.holds if hold.covers_mount(wanted.name)]
+    else:
+        known = {hold.target for hold in inventory.holds if hold.target is not None}
+        known |= {record.target for record in inventory.records}
+        known |= {session.target for session in inventory.sessions}
+        try:
+            wanted = Hold(resolve(name, known, interactive))
+        except IscsictlError as error:
+            return Plan(refusal=error)
+        found = [hold for hold in inventory.holds if hold.target == wanted.target]
+    for hold in found:
+        plan.add(actions.DropHold(hold), hold.name, "reconnect looks after it again")
+    if not found:
+        plan.add(actions.DropHold(wanted), wanted.name, "is not held", done=True)
+    return plan.fork()

@@ -1,0 +1,1 @@
+"""The rules that decide what may be overwritten."""

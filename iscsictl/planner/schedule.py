@@ -1,0 +1,144 @@
+"""Plan a schedule for reconnect: a systemd timer or a cron file, never both."""
+
+import re
+import shlex
+from collections.abc import Container, Mapping
+
+from iscsictl.errors import MissingError, UsageError
+from iscsictl.model.plan import Plan
+from iscsictl.model.schedule import (
+    CRON,
+    SERVICE,
+    TIMER,
+    TIMER_UNIT,
+    InstallFile,
+    Means,
+    RemoveFile,
+    Scheduled,
+    SetTimer,
+)
+from iscsictl.planner.builder import Draft
+
+#: systemd cannot read spans beyond some hundred thousand years, and nobody waits for longer.
+LONGEST = 365 * 86400
+_NO_SYSTEMD = "systemd is not the init of this machine"
+_NO_CRON = "no cron that reads /etc/cron.d is installed"
+_INSTALL_CRON = "install the package cron (cronie on RHEL)"
+
+
+def cron_times(seconds: int) -> str:
+    """Return crontab(5)'s first five fields for a period; cron counts whole minutes.
+
+    Raises UsageError for a period that no crontab line can have.
+    """
+    minutes, rest = divmod(seconds, 60)
+    if rest == 0 and 1 <= minutes < 60 and 60 % minutes == 0:
+        return f"*/{minutes} * * * *"
+    hours, rest = divmod(minutes, 60)
+    if seconds % 3600 == 0 and 1 <= hours <= 24 and 24 % hours == 0:
+        return "7 0 * * *" if hours == 24 else f"7 */{hours} * * *"
+    raise UsageError(
+        f"cron cannot run something every {seconds} s",
+        hint="take a divisor of an hour or of a day, such as 2min, 15min or 6h; or --systemd",
+    )
+
+
+def texts(
+    templates: Mapping[str, str], means: Means, seconds: int, executable: str
+) -> dict[str, str]:
+    """Return the files that run `executable reconnect` every so many seconds."""
+    if means == "cron":
+        values = {"@TIMES@": cron_times(seconds), "@EXECUTABLE@": _for_cron(executable)}
+        return {CRON: _filled(templates["cron"], values)}
+    if not 10 <= seconds <= LONGEST:
+        raise UsageError("a timer runs it every 10s at least and 365d at most",
+                         hint="take --every 2min")  # fmt: skip
+    values = {
+        "@EXECUTABLE@": _for_systemd(executable),
+        "@SECONDS@": str(seconds),
+        "@DELAY@": str(max(1, seconds // 10)),
+    }
+    return {
+        SERVICE: _filled(templates["iscsictl-reconnect.service"], values),
+        TIMER: _filled(templates["iscsictl-reconnect.timer"], values),
+    }
+
+
+def _for_cron(path: str) -> str:
+    """Quote a path for sh; a % is a newline to cron (crontab(5))."""
+    return shlex.quote(path).replace("%", "\\%")
+
+
+def _for_systemd(path: str) -> str:
+    """Quote the path of a program for ExecStart= (systemd.service(5)); a $ means nothing there."""
+    text = path.replace("%", "%%")
+    return f'"{text}"' if re.search(r"[\s;]", text) else text
+
+
+def _filled(text: str, values: Mapping[str, str]) -> str:
+    for name, value in values.items():
+        text = text.replace(name, value)
+    return text
+
+
+def plan_install(there: Scheduled, wanted: Mapping[str, str]) -> Plan:
+    """Write the wanted files and start the timer; only then take the other means away.
+
+    Raises MissingError where nothing would run them.
+    """
+    timer = TIMER in wanted
+    if timer and not there.systemd:
+        raise MissingError(_NO_SYSTEMD, hint="have cron do it: iscsictl schedule install --cron")
+    if not timer and there.cron is None:
+        raise MissingError(_NO_CRON, hint=_INSTALL_CRON)
+    draft = Draft()
+    same = True
+    for path, text in wanted.items():
+        kept = there.files.get(path) == text
+        same = same and kept
+        draft.add(InstallFile(path, text), path, "runs reconnect", done=kept)
+    if timer:
+        done = same and there.timer_enabled and there.timer_active is not False
+        draft.add(SetTimer(on=True), TIMER_UNIT, "starts it now and at boot", done=done)
+    _take_away(draft, there, wanted, "the other means does it")
+    return Plan(tuple(draft.steps), notes=() if timer else _cron_problems(there))
+
+
+def plan_remove(there: Scheduled) -> Plan:
+    """Take all of it away."""
+    draft = Draft()
+    _take_away(draft, there, (), "not any more")
+    return Plan(tuple(draft.steps), notes=() if draft.steps else ("nothing was scheduled",))
+
+
+def _take_away(draft: Draft, there: Scheduled, kept: Container[str], why: str) -> None:
+    if TIMER not in kept and (there.timer_enabled or there.timer_active):
+        draft.add(SetTimer(on=False), TIMER_UNIT, why)
+    for path in there.files:
+        if path not in kept:
+            draft.add(RemoveFile(path), path, why)
+
+
+def problems(there: Scheduled) -> tuple[str, ...]:
+    """Say what keeps it from being run as it was installed, and what to do."""
+    found = []
+    if "systemd" in there.means:
+        if not there.systemd:
+            found.append(f"{_NO_SYSTEMD}: nothing starts the timer")
+        elif there.timer_active is False:
+            found.append(f"the timer does not run: systemctl start {TIMER_UNIT}")
+    if "cron" in there.means:
+        found += _cron_problems(there)
+    units = {SERVICE, TIMER} & there.files.keys()
+    whole = {SERVICE, TIMER} if "systemd" in there.means else set()
+    if units != whole or len(there.means) > 1:
+        found.append("the files and the timer do not fit together: install or remove it again")
+    return tuple(found)
+
+
+def _cron_problems(there: Scheduled) -> tuple[str, ...]:
+    if there.cron is None:
+        return (f"{_NO_CRON}: {_INSTALL_CRON}",)
+    if not there.cron.runs:
+        return (f"{there.cron.name} does not run: start it, and have it start at boot",)
+    return ()

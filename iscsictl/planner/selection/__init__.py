@@ -1,0 +1,1 @@
+"""Which record, LUN, disk or path a name means."""

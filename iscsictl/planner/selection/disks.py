@@ -1,0 +1,237 @@
+"""Which disk a command means, what is known of it, and what it may do to it."""
+
+import os.path
+import re
+import shlex
+from collections.abc import Callable, Mapping
+from dataclasses import field, replace
+
+from iscsictl.errors import InUseError, IscsictlError, NotFoundError, RefusedError
+from iscsictl.lazyclass import dataclass
+from iscsictl.model.actions import DiskId
+from iscsictl.model.disk_content import Content
+from iscsictl.model.fstab import plain
+from iscsictl.model.inventory import Inventory, Known, NotLooked, Seen, Unreadable, Users
+from iscsictl.model.listing import Block, Disk, blocks
+from iscsictl.model.listing import Path as DiskPath
+from iscsictl.model.partition_table import Table, Topology
+from iscsictl.model.plan import Plan
+from iscsictl.planner.builder import Draft
+from iscsictl.planner.safety import overwrite
+from iscsictl.planner.selection.luns import Meant, find
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A disk of a session, and the device of it that was named: itself, or a partition.
+
+    `beside` are the other LUNs where what was named spans several.
+    """
+
+    target: str
+    lun: int
+    disk: Disk
+    block: Block
+    beside: tuple[str, ...] = ()
+
+    @property
+    def part(self) -> int | None:
+        """The number of the partition that was named, None for the disk or anything else."""
+        if self.block.kind != "part" or self.block is self.disk.block:
+            return None
+        return part_number(self.disk, self.block)
+
+
+@dataclass(frozen=True)
+class DiskFacts:
+    """What was seen of one disk. `total` are logical sectors, `capacity` and `filled` bytes.
+
+    `capacity` is what the disk itself says now, `kernel` start and size of the partitions that
+    the kernel works with, `filled` the size of the filesystem that is to grow. `settled`: the
+    kernel knew the disk's size when it was looked at before, so what could grow has grown.
+    `again`: it was looked at before in this run, and the table was `earlier` then.
+    """
+
+    total: int = 0
+    capacity: int | None = None
+    topology: Topology = field(default_factory=Topology)
+    table: Table | None = None
+    kernel: Mapping[int, tuple[int, int]] = field(default_factory=dict)
+    filled: int | None = None
+    settled: bool = False
+    again: bool = False
+    earlier: Table | None = None
+
+
+@dataclass(frozen=True)
+class DiskInventory(Inventory):
+    """An inventory that looked closer at one disk; `used` are the users of what was named."""
+
+    chosen: Chosen | None = None
+    content: Seen[Content] = field(default_factory=NotLooked)
+    used: Users = field(default_factory=Users)
+    facts: DiskFacts = field(default_factory=DiskFacts)
+
+    @property
+    def one(self) -> Chosen:
+        """What was named. Raises IscsictlError where nobody looked."""
+        if self.chosen is None:
+            raise IscsictlError("no disk was looked at")
+        return self.chosen
+
+    @property
+    def found(self) -> Content:
+        """What stands on it. Raises IscsictlError where nobody looked, or it could not be read."""
+        if isinstance(self.content, Known):
+            return self.content.value
+        if isinstance(self.content, Unreadable):
+            raise self.content.error
+        raise IscsictlError(f"{self.one.block.device} was not probed")
+
+
+@dataclass(frozen=True)
+class DiskRow:
+    """A disk for the list: what udev and sysfs tell of it. `sector` is bytes."""
+
+    disk: Disk
+    sector: int
+    label: str | None
+    users: Users
+
+
+def part_number(disk: Disk, block: Block) -> int | None:
+    """Return the number at the end of a partition's name: /dev/sda1, /dev/mapper/x-part1."""
+    match = re.fullmatch(r"(?:-part|p)?([0-9]+)", block.device.removeprefix(disk.block.device))
+    return int(match[1]) if match else None
+
+
+def part_block(disk: Disk, number: int) -> Block | None:
+    """Return the partition of that number as the kernel has it."""
+    return next((b for b in disk.block.children if part_number(disk, b) == number), None)
+
+
+def part_as_disk(disk: Disk, block: Block) -> Disk:
+    """Return a partition in the shape of a disk, to be asked who uses it."""
+    first = disk.paths[0]
+    return replace(disk, paths=(DiskPath(first.sid, first.hctl, block.device),), block=block)
+
+
+def choose(
+    inventory: Inventory, name: str, lun: int | None = None, *, loose: bool = False
+) -> Chosen:
+    """Return the disk that a name means: device, WWID, UUID, mount point, or target and LUN.
+
+    `loose` takes an unambiguous part of a target's name too. Of what spans several LUNs it is the
+    first. Raises NotFoundError.
+    """
+    name = plain(name)
+    found = find(inventory, name, lun, spanning=True)
+    if not found and name.startswith("/"):
+        uuids = {line.uuid for line in inventory.fstab.by_dir(name) if line.uuid}
+        found = find(inventory, uuids.pop(), None, spanning=True) if len(uuids) == 1 else ()
+    if not found and loose:
+        targets = {s.target for s in inventory.sessions if name.lower() in s.target.lower()}
+        if len(targets) > 1:
+            raise NotFoundError(f"{name} fits several targets: {', '.join(sorted(targets))}")
+        found = find(inventory, targets.pop(), lun) if targets else ()
+    with_disk = [(one, disk) for one in found if (disk := _disk(inventory, one)) is not None]
+    if not found:
+        raise NotFoundError(
+            f"no disk of a session is called {name}", hint="see what is there: iscsictl disk ls"
+        )
+    if not with_disk:
+        raise NotFoundError(
+            f"{name} has no disk here now",
+            hint="log in to the target first: iscsictl reconnect, or iscsictl login -T "
+            + found[0].target,
+        )
+    if len({id(disk) for _, disk in with_disk}) > 1:
+        rows = ", ".join(f"{one.lun} ({disk.block.device})" for one, disk in with_disk)
+        raise NotFoundError(
+            f"{name} has {len(with_disk)} LUNs: {rows}", hint="name one of them with --lun"
+        )
+    meant, disk = with_disk[0]
+    return Chosen(meant.target, meant.lun or 0, disk, _block(inventory, disk, name), meant.beside)
+
+
+def _disk(inventory: Inventory, meant: Meant) -> Disk | None:
+    if meant.disk is not None or meant.wwid is None:
+        return meant.disk
+    return next((disk for disk in inventory.disks if disk.wwid == meant.wwid), None)
+
+
+def _block(inventory: Inventory, disk: Disk, name: str) -> Block:
+    """Return what of the disk has the name; for a directory of fstab the filesystem's device."""
+    lines = inventory.fstab.by_dir(name) if name.startswith("/") else ()
+    uuids = {line.uuid.lower() for line in lines if line.uuid}
+    real = os.path.realpath(name) if name.startswith("/dev/") else name
+    for block in blocks(disk.block):
+        names = {block.device, os.path.realpath(block.device), *(m.path for m in block.mounts)}
+        if real in names or name in names or name == block.uuid:
+            return block
+        if block.uuid is not None and block.uuid.lower() in uuids:
+            return block
+    return disk.block
+
+
+def disk_id(inventory: Inventory, chosen: Chosen, *, spanning: bool = False) -> DiskId:
+    """Return the disk by its WWID. Raises RefusedError where that is not certain.
+
+    Raises NotFoundError where what was named spans several LUNs, unless `spanning` will do.
+    """
+    if chosen.beside and not spanning:
+        names = ", ".join((f"{chosen.target} LUN {chosen.lun}", *chosen.beside))
+        raise NotFoundError(
+            f"{chosen.block.device} stands on several LUNs: {names}",
+            hint="name the target and --lun",
+        )
+    wwid = overwrite.same_disk(chosen.disk, inventory.disks, None)
+    return DiskId(chosen.target, chosen.lun, wwid, chosen.disk.block.device)
+
+
+def subject(chosen: Chosen, number: int | None = None) -> str:
+    """Return the name of a disk or partition for a plan: the LUN, never a letter."""
+    name = f"{chosen.target} LUN {chosen.lun}"
+    return name if number is None else f"{name} part {number}"
+
+
+def require_free(device: str, used: Users) -> None:
+    """Raise InUseError if anybody uses the device."""
+    holders = (*(f"the mount on {path}" for path in used.mounts), *used.others)
+    if holders:
+        raise InUseError(
+            f"{device} is in use: {', '.join(holders)}",
+            hint=f"end that use first: iscsictl umount {shlex.quote(used.mounts[0])}"
+            if used.mounts
+            else "end that use first",
+        )
+
+
+def require_table(inventory: DiskInventory) -> Table:
+    """Return the partition table. Raises RefusedError where there is none."""
+    table, chosen = inventory.facts.table, inventory.one
+    if table is None:
+        raise RefusedError(
+            f"{chosen.disk.block.device} has no partition table that sfdisk can change",
+            hint=f"make one: iscsictl disk label {chosen.disk.block.device} gpt",
+        )
+    return table
+
+
+def require_writable(disk: Disk) -> None:
+    """Raise RefusedError for a disk that the kernel has read-only."""
+    if disk.read_only:
+        raise RefusedError(
+            f"{disk.block.device} is read-only", hint="make the LUN writable on the array"
+        )
+
+
+def planned(build: Callable[[Draft], str | None]) -> Plan:
+    """Make a plan; what forbids it becomes its refusal. `build` returns the plan's result."""
+    draft = Draft()
+    result, refusal = None, None
+    try:
+        result = build(draft)
+    except IscsictlError as error:
+        refusal = error
+    return Plan(tuple(draft.steps), refusal, notes=tuple(draft.notes), result=result)

@@ -1,0 +1,119 @@
+"""What a name means: a target, one of its LUNs, or whatever is known by that name."""
+
+import os.path
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import combinations
+
+from iscsictl.errors import NotFoundError
+from iscsictl.lazyclass import dataclass
+from iscsictl.model.inventory import Inventory
+from iscsictl.model.listing import Block, Disk, blocks
+from iscsictl.planner.safety.duplicates import apart
+
+
+@dataclass(frozen=True)
+class Meant:
+    """One LUN, or all of a target (`lun` None). `disk` is None while it is not there.
+
+    `beside` are the other LUNs where what was named spans several.
+    """
+
+    target: str
+    lun: int | None
+    wwid: str | None = None
+    disk: Disk | None = None
+    beside: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """Return the LUN in words."""
+        return f"{self.target} LUN {self.lun}"
+
+
+def _luns(inventory: Inventory) -> Iterator[Meant]:
+    """Yield every LUN with a disk, through every session."""
+    disks: dict[tuple[int | None, str | None], Disk] = {
+        (p.sid, p.hctl): d for d in inventory.disks for p in d.paths
+    }
+    for session in inventory.sessions:
+        for unit in session.luns or ():
+            disk = disks.get((session.sid, unit.hctl))
+            if disk is not None:
+                yield Meant(session.target, unit.lun, disk.wwid, disk)
+
+
+def _is_called(disk: Disk, name: str) -> bool:
+    if name in {disk.wwid, *(path.device for path in disk.paths)}:
+        return True
+    real = _real(name)
+    if any(_has_name(block, name, real) for block in blocks(disk.block)):
+        return True
+    return any(real == path.device for path in disk.paths)
+
+
+def _has_name(block: Block, name: str, real: str) -> bool:
+    if real in {block.device, os.path.realpath(block.device)}:
+        return True
+    return name in {block.uuid, *(mount.path for mount in block.mounts)}
+
+
+def _real(name: str) -> str:
+    return os.path.realpath(name) if name.startswith("/dev/") else name
+
+
+def _is_one_thing(found: list[Meant], name: str) -> bool:
+    """Tell whether one filesystem or device that spans all these LUNs has the name."""
+    real = _real(name)
+    disks = {id(m.disk): m.disk for m in found if m.disk is not None}.values()
+    named = [[b for b in blocks(d.block) if _has_name(b, name, real)] for d in disks]
+    return len(named) > 1 and all(named) and not any(apart(*two) for two in combinations(named, 2))
+
+
+def find(
+    inventory: Inventory, name: str, lun: int | None, *, spanning: bool = False
+) -> tuple[Meant, ...]:
+    """Return the LUNs that a name means, those that are only in fstab or a record too.
+
+    A target means all its LUNs unless `lun` is given. Empty where nothing has that name.
+    With `spanning` a filesystem or device over several LUNs means the first, `beside` the others.
+    Raises NotFoundError where the name fits several LUNs.
+    """
+    there = list(_luns(inventory))
+    if any(name == t for t in _targets(inventory)):
+        found = [m for m in there if m.target == name and lun in {None, m.lun}]
+        lines = _in_fstab(inventory, there)
+        found += [m for m in lines if m.target == name and lun in {None, m.lun}]
+        return _once(found) or (Meant(name, lun),)
+    found = [m for m in there if m.disk is not None and _is_called(m.disk, name)]
+    found = found or list(_in_fstab(inventory, there, name))
+    if spanning and _is_one_thing(found, name):
+        first, *others = _once(found)
+        return (replace(first, beside=tuple(map(str, others))),)
+    if len({(m.target, m.lun) for m in found}) > 1:
+        what = ", ".join(map(str, _once(found)))
+        raise NotFoundError(f"{name} fits several LUNs: {what}", hint="name the target and --lun")
+    return _once(found)
+
+
+def _targets(inventory: Inventory) -> set[str]:
+    return {
+        *(s.target for s in inventory.sessions),
+        *(r.target for r in inventory.records),
+        *(x.target for x in inventory.fstab.ours if x.target),
+    }
+
+
+def _in_fstab(inventory: Inventory, there: list[Meant], name: str | None = None) -> Iterator[Meant]:
+    """Yield what our lines mean: the disk where it is now, else where it was."""
+    for line in inventory.fstab.ours:
+        called = {line.uuid, line.wwid, line.mount_point}
+        if line.target is not None and (name is None or name in called):
+            present = [m for m in there if line.wwid is not None and m.wwid == line.wwid]
+            yield from present or [Meant(line.target, line.lun, line.wwid)]
+
+
+def _once(found: list[Meant]) -> tuple[Meant, ...]:
+    kept: dict[tuple[str, int | None], Meant] = {}
+    for meant in found:
+        kept.setdefault((meant.target, meant.lun), meant)
+    return tuple(kept.values())

@@ -1,0 +1,147 @@
+"""Which target is meant, through which portals, and which of its records and sessions match."""
+
+from dataclasses import replace
+
+from iscsictl.errors import AuthError, IscsictlError, NotFoundError, UnreachableError
+from iscsictl.lazyclass import dataclass
+from iscsictl.model.inventory import Inventory, Known, Offer, Unreadable
+from iscsictl.model.listing import Session
+from iscsictl.model.names import Portal
+from iscsictl.model.record import NodeRecord
+from iscsictl.model.spec import AttachWish
+from iscsictl.planner.selection.records import session_at, session_for
+
+
+@dataclass(frozen=True)
+class Route:
+    """One way to a target: a node record's key, with the record and the session if there."""
+
+    target: str
+    portal: Portal
+    iface: str
+    record: NodeRecord | None = None
+    session: Session | None = None
+
+    @property
+    def subject(self) -> str:
+        """How a step names it."""
+        suffix = "" if self.iface == "default" else f" [{self.iface}]"
+        return f"{self.target} {self.portal}{suffix}"
+
+
+def session_of(record: NodeRecord, sessions: tuple[Session, ...]) -> Session | None:
+    """Return the session that belongs to a record: by target, asked-for portal and iface.
+
+    After a redirect and where the record names a host, the persistent portal is what counts.
+    """
+    return session_at(sessions, record.target, record.portal, record.iface)
+
+
+def find_routes(inventory: Inventory, wish: AttachWish) -> tuple[Route, ...]:
+    """Return the ways to the wished target: one, or all where multipathd stands over them.
+
+    The one is that of a session, if there is any: another session would show the disk twice.
+    Raises NotFoundError, UnreachableError, or what discovery met.
+    """
+    known = _recorded(inventory, wish)
+    if known is None:
+        known = _offered(inventory, wish)
+    target, portals = known
+    answering = [p for p in portals if not any(p.same_place(s) for s in inventory.silent)]
+    if not answering:
+        reasons = "; ".join(dict.fromkeys(f"{p}: {why}" for p, why in inventory.silent.items()))
+        raise UnreachableError(
+            f"no portal of {target} answers ({reasons})",
+            hint="check the array's address, the cable and the route: ping, iscsictl doctor",
+        )
+    routes = [_route(inventory, target, portal, wish.iface) for portal in answering]
+    if inventory.host.multipathd:
+        return tuple(routes)
+    return (min(routes, key=lambda route: route.session is None),)
+
+
+def _route(inventory: Inventory, target: str, portal: Portal, iface: str) -> Route:
+    fitting = [
+        record
+        for record in inventory.records
+        if record.target == target
+        and record.iface == iface
+        and record.problem is None
+        and record.portal.same_place(portal)
+    ]
+    if not fitting:
+        return Route(target, portal, iface)
+    record = min(fitting, key=lambda one: one.portal != portal)
+    return Route(target, record.portal, iface, record, session_for(record, inventory))
+
+
+def _recorded(inventory: Inventory, wish: AttachWish) -> tuple[str, list[Portal]] | None:
+    """Return target and portals if a sound record has the target through a wished portal."""
+    portals = list(recorded_portals(inventory.records, wish))
+    if wish.target is None or not portals:
+        return None
+    if isinstance(inventory.offers, Known):
+        offered = (o.portal for o in inventory.offers.value if o.target == wish.target)
+        portals += [p for p in offered if not any(p.same_place(known) for known in portals)]
+    return wish.target, portals
+
+
+def recorded_portals(records: tuple[NodeRecord, ...], wish: AttachWish) -> tuple[Portal, ...]:
+    """Return the wished portals that a sound record of the wished target knows, in order.
+
+    A portal group tag chooses among records that differ in it alone.
+    """
+    known = [
+        record.portal
+        for record in records
+        if record.target == wish.target and record.iface == wish.iface and record.problem is None
+    ]
+    return tuple(
+        portal
+        for wanted in wish.portals
+        for portal in known
+        if portal == wanted or (wanted not in known and portal.same_place(wanted))
+    )
+
+
+def _offered(inventory: Inventory, wish: AttachWish) -> tuple[str, list[Portal]]:
+    asked = ", ".join(str(p) for p in wish.portals)
+    offers = _offers(inventory, wish)
+    targets = sorted({offer.target for offer in offers})
+    if wish.target is not None and wish.target not in targets:
+        raise NotFoundError(
+            f"the array at {asked} does not offer {wish.target} to this host",
+            hint=f"it offers: {', '.join(targets)}"
+            if targets
+            else "it offers nothing: is this host's name in its access list? "
+            "see: iscsictl initiator show",
+        )
+    if not targets:
+        raise NotFoundError(
+            f"the array at {asked} offers no target to this host",
+            hint="put this host's name into the array's access list; see: iscsictl initiator show",
+        )
+    if wish.target is None and len(targets) > 1:
+        raise NotFoundError(
+            f"the array at {asked} has {len(targets)} targets; name one with --target: "
+            + ", ".join(targets),
+            hint=f"for example: iscsictl attach -p {wish.portals[0]} -T {targets[0]}",
+        )
+    target = wish.target or targets[0]
+    portals = [offer.portal for offer in offers if offer.target == target]
+    first = [p for p in portals if any(p.same_place(w) for w in wish.portals)]
+    return target, first + [p for p in portals if p not in first]
+
+
+def _offers(inventory: Inventory, wish: AttachWish) -> tuple[Offer, ...]:
+    if isinstance(inventory.offers, Known):
+        return inventory.offers.value
+    if isinstance(inventory.offers, Unreadable):
+        error = inventory.offers.error
+        if isinstance(error, AuthError) and wish.target is not None:
+            return tuple(
+                Offer(wish.target, replace(p, tpgt=1 if p.tpgt is None else p.tpgt))
+                for p in wish.portals
+            )
+        raise error
+    raise IscsictlError("the array was not asked for its targets")

@@ -1,0 +1,178 @@
+"""The plan of one volume among others, what was saved of it, and the verdict over all."""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from iscsictl.errors import InterruptError, IscsictlError, PartialError, RefusedError, UsageError
+from iscsictl.lazyclass import dataclass
+from iscsictl.model.actions import DiskId, WriteFstab
+from iscsictl.model.inventory import Inventory
+from iscsictl.model.plan import Hazard, Plan, Report, Status
+from iscsictl.model.spec import AttachWish
+from iscsictl.model.volume import Volume
+from iscsictl.planner.attach.attach import plan_attach
+from iscsictl.planner.attach.filesystem import UNKNOWN
+from iscsictl.planner.safety.overwrite import AskError
+
+PLAN_SCHEMA = "iscsictl.plan/1"
+_TO_DO = frozenset({Status.PLANNED.value, Status.FORECAST.value})
+
+
+@dataclass(frozen=True)
+class SavedVolume:
+    """What a saved plan says of a volume: the hazard of each step to do, and its disk if known."""
+
+    steps: Mapping[str, Hazard]
+    wwid: str | None = None
+
+
+@dataclass(frozen=True)
+class SavedPlan:
+    """A plan that was saved, with the text of the file that it is of."""
+
+    text: str
+    volumes: Mapping[str, SavedVolume]
+
+
+class NotTriedError(IscsictlError):
+    """A volume was not begun, because one that it stands on failed."""
+
+
+class MisfitError(RefusedError):
+    """A saved plan no longer fits: what would be done is not what it says."""
+
+
+def plan_volume(
+    inventory: Inventory, volume: Volume, wish: AttachWish, saved: SavedVolume | None = None
+) -> Plan:
+    """Plan one volume: as an attach, and no stronger than what was `saved`.
+
+    `wish` is that of the volume with its account. Never raises; the plan carries the refusal.
+    """
+    plan = plan_attach(inventory, wish)
+    why = _without_secret(inventory, volume) or plan.refusal
+    if isinstance(why, AskError):
+        why = RefusedError(why.text, hint="to mount it as it is: adopt = true")
+    if why is None and saved is not None:
+        why = _misfit(plan, saved)
+    return Plan(plan.steps, why, plan.notes, plan.result)
+
+
+def below(volume: Volume, volumes: Iterable[Volume]) -> frozenset[str]:
+    """Return the names of the volumes on which this one is mounted, directly or not."""
+    path = volume.wish.mount
+    return frozenset(
+        other.name
+        for other in volumes
+        if path is not None
+        and other.wish.mount is not None
+        and path.startswith(other.wish.mount + "/")
+    )
+
+
+def wwid_of(plan: Plan) -> str | None:
+    """Return the WWID of the disk that a plan is about, None while it is not known."""
+    for step in plan.steps:
+        disk = getattr(step.action, "disk", None)
+        wwid = disk.wwid if isinstance(disk, DiskId) else None
+        if isinstance(step.action, WriteFstab):
+            wwid = step.action.wwid
+        if wwid not in {None, UNKNOWN}:
+            return wwid
+    return None
+
+
+def _without_secret(inventory: Inventory, volume: Volume) -> IscsictlError | None:
+    """Return why a secret that the file does not name is not to be had."""
+    for which, credential in (("chap", volume.chap), ("mutual", volume.mutual)):
+        if credential is None or credential.secret_file is not None:
+            continue
+        records = [
+            r for r in inventory.records
+            if (r.target, r.iface) == (volume.wish.target, volume.wish.iface)
+        ]  # fmt: skip
+        if not any(r.has_secret if which == "chap" else r.has_secret_in for r in records):
+            return UsageError(
+                f"{which}: no node record has the secret of {credential.user}, "
+                "and the file names none",
+                hint=f'add to {which}: secret-file = "/etc/iscsictl/{volume.name}.secret"',
+            )
+    return None
+
+
+def _misfit(plan: Plan, saved: SavedVolume) -> MisfitError | None:
+    hint = "something changed meanwhile; look and save it anew: iscsictl plan"
+    wwid = wwid_of(plan)
+    if None not in {wwid, saved.wwid} and wwid != saved.wwid:
+        text = f"the saved plan no longer fits: it was made for the disk {saved.wwid}, not {wwid}"
+        return MisfitError(text, hint=hint)
+    for step in plan.pending:
+        known = saved.steps.get(step.id)
+        if known is None or step.hazard.rank > known.rank:
+            text = f"the saved plan no longer fits: {step.id} was not part of it"
+            return MisfitError(text, hint=hint)
+    return None
+
+
+def read_saved(text: str, name: str, *, or_volumes: bool = False) -> SavedPlan:
+    """Read what `plan --out` or `plan -J` wrote. Raises UsageError.
+
+    `or_volumes` tells that a file of volumes would have done as well.
+    """
+    try:
+        document = json.loads(text)
+        if document["schema"] != PLAN_SCHEMA:
+            raise UsageError(
+                f"{name} is no saved plan: its schema is {document['schema']!r}",
+                hint="make one: iscsictl plan FILE --out SAVED",
+            )
+        volumes = {
+            str(row["name"]): SavedVolume(_saved_steps(document, row["name"]), row["wwid"])
+            for row in document["volumes"]
+        }
+        return SavedPlan(str(document["file"]), volumes)
+    except (ValueError, KeyError, TypeError, RecursionError):
+        what = "neither a file of volumes nor a saved plan" if or_volumes else "no saved plan"
+        raise UsageError(
+            f"{name} is {what}",
+            hint="make one: iscsictl plan FILE --out SAVED",
+        ) from None
+
+
+def _saved_steps(document: Mapping[str, Any], name: object) -> dict[str, Hazard]:
+    return {
+        f"{row['action']}:{row['subject']}": Hazard(row["hazard"])
+        for row in document["steps"]
+        if row["volume"] == name and row["status"] in _TO_DO
+    }
+
+
+def verdict(reports: Mapping[str, Report]) -> IscsictlError | None:
+    """Return the error that stands for all volumes' together, None where none has one."""
+    failed = {name: r.error for name, r in reports.items() if r.error is not None}
+    for error in failed.values():
+        if isinstance(error, InterruptError):
+            return error
+    if not failed:
+        return None
+    tried = {name: e for name, e in failed.items() if not isinstance(e, NotTriedError)} or failed
+    name, first = next(iter(tried.items()))
+    text = f"{len(failed)} of {len(reports)} volumes failed; the first, {name}: {first.text}"
+    if len(reports) == 1:
+        text = f"{name}: {first.text}"
+    if len(failed) == len(reports) and len({error.exit for error in tried.values()}) == 1:
+        whole = IscsictlError(text, hint=first.hint, tool_exit=first.tool_exit)
+        whole.exit = first.exit
+        return whole
+    return PartialError(text, hint=first.hint, tool_exit=first.tool_exit)
+
+
+def reasons(reports: Mapping[str, Report], *, quiet: bool = False) -> Iterable[str]:
+    """Yield what is to be said of each volume: why it failed, what is left over, and notes."""
+    several = sum(report.error is not None for report in reports.values()) > 1
+    for name, report in reports.items():
+        for note in (*(() if quiet else report.notes), *report.leftovers):
+            yield f"{name}: {note}"
+        if several and report.error is not None:
+            yield f"{name}: {report.error.text}"

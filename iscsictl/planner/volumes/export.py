@@ -1,0 +1,311 @@
+"""The file of volumes of a host as it is: records, sessions and our fstab lines put together.
+
+What comes out is planned at once: what cannot be said so that `plan` takes it is left out, and
+what `plan` would still have to do is noted. A secret is never in it: `chap` names the user alone,
+and the record keeps the secret.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from iscsictl.errors import UnreachableError, UsageError
+from iscsictl.lazyclass import dataclass
+from iscsictl.model.disk_content import Content, Filesystem, Signature
+from iscsictl.model.fstab import Fstab, FstabLine
+from iscsictl.model.inventory import Inventory, Known, NotLooked, Place, Seen, Unreadable
+from iscsictl.model.listing import Disk, Session, blocks
+from iscsictl.model.names import DEFAULT_IFACE, DEFAULT_PORT
+from iscsictl.model.plan import Plan, Status
+from iscsictl.model.record import NodeRecord
+from iscsictl.model.spec import AttachWish
+from iscsictl.model.values import FILESYSTEMS
+from iscsictl.planner.attach.attach import record_values
+from iscsictl.planner.selection.records import session_for, twins
+from iscsictl.planner.volumes.apply import plan_volume
+from iscsictl.planner.volumes.file import read_volumes
+
+_METHOD: Final = "node.session.auth.authmethod"
+_FIXED: Final = frozenset({"_netdev", "nofail", "noauto", "auto", "defaults"})
+_BARE: Final = re.compile(r"[A-Za-z0-9_-]+")
+_ESCAPES: Final = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t"}
+_NOT_HERE: Final = 'the secret stays in the record; elsewhere add: secret-file = "/etc/iscsictl/'
+_NOWHERE: Final = "volume, line 1, column 1: "
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Export:
+    """The volumes as a file has them, and notes: why something is not among them or not so yet."""
+
+    volumes: tuple[Row, ...]
+    notes: tuple[str, ...] = ()
+
+
+def export(inventory: Inventory, places: Mapping[str, Place]) -> Export:
+    """Return the volumes of the host: one for each disk. `places` are the roots of mounts."""
+    made = _Export(inventory, places)
+    made.collect()
+    return Export(tuple(made.rows), tuple(dict.fromkeys(made.notes)))
+
+
+class _Export:
+    def __init__(self, inventory: Inventory, places: Mapping[str, Place]) -> None:
+        contents = {disk.wwid: Known(_content(disk)) for disk in inventory.disks if disk.wwid}
+        self.inventory = replace(inventory, contents=contents)
+        self.places = places
+        self.multipath = inventory.host.multipathd
+        self.rows: list[Row] = []
+        self.notes: list[str] = []
+        self.luns: set[tuple[str, int]] = set()
+        self.disks: dict[str, str] = {}
+        self.lines: dict[str | None, list[FstabLine]] = {}
+        for line in inventory.fstab.entries:
+            for key in (line.wwid, line.mount_point):
+                self.lines.setdefault(key, []).append(line)
+
+    def collect(self) -> None:
+        for line in self.inventory.fstab.ours:
+            if line.is_claim:
+                self.notes.append(f"left out: a disk that is being made for {line.mount_point}")
+            elif line.target is None or line.lun is None:
+                self.notes.append(f"left out: {line.spec}, whose line of fstab names no LUN")
+            else:
+                self._line(line, line.target, line.lun)
+        for session in self.inventory.sessions:
+            for lun in session.luns or ():
+                if lun.device is not None and (session.target, lun.lun) not in self.luns:
+                    self._add({}, session.target, lun.lun, lun.wwid, boot=False)
+
+    def _line(self, line: FstabLine, target: str, lun: int) -> None:
+        disk = next((d for d in self.inventory.disks if d.wwid == line.wwid), None)
+        row: Row = {}
+        if disk is not None and disk.block.fstype is not None:
+            row["table"] = "none"
+        if line.fstype in FILESYSTEMS:
+            row["fs"] = line.fstype
+        path = line.mount_point
+        if path is not None:
+            row["mount"] = path
+            row |= self._mounted(line, path)
+        self._add(row, target, lun, line.wwid, boot=line.auto)
+
+    def _mounted(self, line: FstabLine, path: str) -> Row:
+        """Return what of a volume goes with its mount point."""
+        row: Row = {}
+        service = f"x-systemd.after={self.inventory.host.login_service}"
+        options = [
+            o for o in line.options
+            if o not in {*_FIXED, service} and not o.startswith("x-iscsictl.")
+        ]  # fmt: skip
+        if options:
+            row["options"] = options
+        place = self.places.get(path, Place())
+        if place.mounted is not None:
+            if (place.uid, place.gid) != (0, 0):
+                row["owner"] = f"{place.uid}:{place.gid}"
+            if place.mode is not None and place.mode != 0o755:
+                row["mode"] = f"{place.mode:04o}"
+        units = [unit for unit, paths in self.inventory.host.required.items() if path in paths]
+        if units:
+            row["required-by"] = units
+        return row
+
+    def _add(self, row: Row, target: str, lun: int, wwid: str | None, *, boot: bool) -> None:
+        """Add the volume of a LUN; without what stands on the disk where that cannot be had."""
+        what = f"{target} LUN {lun}"
+        if (target, lun) in self.luns:
+            self.notes.append(f"left out: another filesystem of {what}; a volume is one of a LUN")
+            return
+        self.luns.add((target, lun))
+        if wwid in self.disks:
+            self.notes.append(f"left out: {what}, another way to the disk of {self.disks[wwid]}")
+            return
+        records = self._records(target)
+        if not records:
+            self.notes.append(f"left out: {what}, which has no sound node record")
+            return
+        head: Row = {
+            "name": self._name(row.get("mount"), target, lun),
+            "portals": list(dict.fromkeys(map(self._portal, records))),
+            "target": target,
+            "lun": lun,
+        }
+        if wwid is not None:
+            head["wwid"] = wwid
+        whole, plan = self._volume(head, row, records[0], boot=boot)
+        why = plan.refusal
+        if row and why is not None and not isinstance(why, UnreachableError):
+            head["name"] = self._name(None, target, lun)
+            whole, plan = self._volume(head, {}, records[0], boot=False)
+            if plan.refusal is None:
+                self.notes.append(f"without its filesystem: {what}: {why.text}")
+                why = None
+        if why is not None and not isinstance(why, UnreachableError):
+            self.notes.append(f"left out: {what}: {why.text}")
+            return
+        self.rows.append(whole)
+        if wwid is not None:
+            self.disks[wwid] = whole["name"]
+        self._note(target, whole, plan)
+
+    def _note(self, target: str, row: Row, plan: Plan) -> None:
+        """Note what `plan` will say of a row that is not all there."""
+        if plan.refusal is not None:
+            self.notes.append(f"plan will stop at {row['name']}: {plan.refusal.text}")
+        for step in plan.steps:
+            if step.status is Status.PLANNED:
+                what = f"{step.action.verb} {step.subject}"
+                self.notes.append(f"plan will have this to do: {what} ({step.why})")
+        if _METHOD in row.get("set", {}):
+            self.notes.append(
+                f"{target}: authmethod is None, though open-iscsi still uses the account; "
+                "to have it asked for: take authmethod out of set"
+            )
+
+    def _volume(self, head: Row, body: Row, record: NodeRecord, *, boot: bool) -> tuple[Row, Plan]:
+        """Return a whole row, with what its record has otherwise, and what `plan` says of it."""
+        row = dict(head)
+        if record.iface != DEFAULT_IFACE:
+            row["iface"] = record.iface
+        if record.username is not None and record.has_secret:
+            row["chap"] = {"user": record.username}
+            if record.username_in is not None and record.has_secret_in:
+                row["mutual"] = {"user": record.username_in}
+        row |= body
+        if not (boot or record.onboot):
+            row["boot"] = False
+        elif not boot and "mount" in row:
+            row["options"] = ["noauto", *row.get("options", ())]
+        if any("\udc80" <= c <= "\udcff" for c in repr_of(row)):
+            return row, Plan(refusal=UsageError("its names are not UTF-8"))
+        try:
+            (volume,) = read_volumes({"volume": [row]}, {}, "volume")
+            asked = record_values(volume.wish, multipath=self.multipath)
+            own = {k: has for k, v in asked.items() if (has := record.values.get(k, v)) != v}
+            if own:
+                row["set"] = own
+                (volume,) = read_volumes({"volume": [row]}, {}, "volume")
+        except UsageError as error:
+            return row, Plan(refusal=UsageError(error.text.removeprefix(_NOWHERE)))
+        return row, plan_volume(self._sight(volume.wish), volume, volume.wish)
+
+    def _sight(self, wish: AttachWish) -> Inventory:
+        """Return what `plan` will see of a wish."""
+        asked = record_values(wish, multipath=self.multipath)
+        unsettled = {
+            str(record.path): tuple(k for k, v in asked.items() if record.values.get(k) != v)
+            for record in self.inventory.records
+            if (record.target, record.iface) == (wish.target, wish.iface)
+        }
+        place: Seen[Place] = NotLooked()
+        if wish.mount is not None:
+            error = UnreachableError(f"{wish.mount} does not tell its owner and mode")
+            found = self.places.get(wish.mount)
+            place = Unreadable(error) if found is None else Known(found)
+        own = (key for key in (wish.wwid, wish.mount) if key is not None)
+        fstab = Fstab(tuple(line for key in own for line in self.lines.get(key, ())))
+        return replace(self.inventory, fstab=fstab, unsettled=unsettled, place=place)
+
+    def _records(self, target: str) -> tuple[NodeRecord, ...]:
+        """Return the sound records of a volume: of one iface, those that have a session first.
+
+        Over several paths the others are left out, for `plan` would log in to them.
+        """
+        sound = [r for r in self.inventory.records if r.target == target and r.problem is None]
+        sound.sort(key=lambda r: self._session(r) is None)
+        same = [r for r in sound if r.iface == sound[0].iface]
+        for record in sound:
+            if record.iface != sound[0].iface and self._session(record) is not None:
+                self.notes.append(
+                    f"{target}: its sessions through the iface {record.iface} are left out; "
+                    "a volume has one iface"
+                )
+        alive = [r for r in same if self._session(r) is not None]
+        if not (self.multipath and alive):
+            return tuple(same)
+        for record in same:
+            if record not in alive and record.onboot:
+                self.notes.append(
+                    f"{target}: the portal {record.portal} is left out, for it has no session"
+                )
+        return tuple(alive)
+
+    def _session(self, record: NodeRecord) -> Session | None:
+        return session_for(record, self.inventory)
+
+    def _portal(self, record: NodeRecord) -> str:
+        portal = record.portal
+        if twins(record, self.inventory.records):
+            return f"{portal},{portal.tpgt}"
+        return portal.address if portal.port == DEFAULT_PORT else str(portal)
+
+    def _name(self, path: str | None, target: str, lun: int) -> str:
+        words = (path or target).replace(":", "/").rstrip("/").rsplit("/", 1)[-1]
+        name = re.sub(r"[^A-Za-z0-9._-]+", "-", words).strip("-") or "volume"
+        if path is None and lun:
+            name = f"{name}-{lun}"
+        taken = {row["name"] for row in self.rows}
+        number = 2
+        free = name
+        while free in taken:
+            free, number = f"{name}-{number}", number + 1
+        return free
+
+
+def _content(disk: Disk) -> Content:
+    """Return what udev knows of a disk as a probe would tell it."""
+    found = list(blocks(disk.block))
+    users = [f"the mount on {mount.path}" for block in found for mount in block.mounts]
+    users += [block.device for block in found if block.kind in {"lvm", "crypt", "md", "loop"}]
+    ends = [b for b in found if b.fstype is not None and not b.children]
+    there = [Filesystem(b.device, None, b.fstype or "", b.uuid, b.label) for b in ends]
+    return Content(
+        disk.wwid or "",
+        disk.block.size or 0,
+        512,
+        signatures=tuple(Signature(one.type, uuid=one.uuid, label=one.label) for one in there),
+        users=tuple(dict.fromkeys(users)),
+        filesystem=there[0] if len(there) == 1 else None,
+    )
+
+
+def repr_of(row: Row) -> str:
+    """Return all text of a volume in one."""
+    return "".join(_value(value) for value in row.values())
+
+
+def _text(text: str) -> str:
+    inside = "".join(
+        _ESCAPES.get(c) or (f"\\u{ord(c):04x}" if ord(c) < 32 or ord(c) == 127 else c) for c in text
+    )
+    return f'"{inside}"'
+
+
+def _value(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, dict):
+        pairs = (
+            f"{key if _BARE.fullmatch(key) else _text(key)} = {_value(inner)}"
+            for key, inner in value.items()
+        )
+        return f"{{ {', '.join(pairs)} }}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_value, value))}]"
+    return str(value) if isinstance(value, int) else _text(str(value))
+
+
+def render(export_: Export) -> str:
+    """Return the TOML text."""
+    lines: list[str] = []
+    for row in export_.volumes:
+        lines += ["", "[[volume]]"] if lines else ["[[volume]]"]
+        for key, value in row.items():
+            if key in {"chap", "mutual"}:
+                suffix = ".secret" if key == "chap" else ".mutual"
+                lines.append(f'# {_NOT_HERE}{row["name"]}{suffix}"')
+            lines.append(f"{key} = {_value(value)}")
+    return "".join(f"{line}\n" for line in lines)

@@ -1,0 +1,392 @@
+"""A file of volumes (TOML): each [[volume]] a wish, each fault with line, column and key.
+
+The keys are the options of `attach`. What destroys has no key: a file is applied by itself,
+again and again, and no file wipes a disk.
+"""
+
+import difflib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from iscsictl.errors import UsageError
+from iscsictl.lazyclass import dataclass
+from iscsictl.model import values
+from iscsictl.model.names import Portal, parse_portal
+from iscsictl.model.spec import AttachWish, Consent
+from iscsictl.model.volume import Credential, Places, Volume
+from iscsictl.parse.record import checked
+from iscsictl.planner.attach.attach import record_values
+
+_EXAMPLE: Final = (
+    'a volume is: [[volume]] name = "mail", portals = ["192.0.2.5"], target = "iqn...", '
+    'fs = "ext4", mount = "/srv/mail"'
+)
+_HINTS: Final[Mapping[str, str]] = {
+    "wipe": "a file never wipes a disk; by hand: iscsictl attach ... --wipe --confirm WWID",
+    "confirm": "a file never wipes a disk; by hand: iscsictl attach ... --wipe --confirm WWID",
+    "secret": 'a secret stands in a file of its own: secret-file = "/etc/iscsictl/NAME.secret"',
+    "password": 'a secret stands in a file of its own: secret-file = "/etc/iscsictl/NAME.secret"',
+    "uuid": "a filesystem is found by target, LUN and WWID; its UUID is made when it is",
+    "device": "a disk is named by target and lun, never by its letter",
+}
+_LONG: Final = 10**40
+_NEED_MOUNT: Final = ("options", "owner", "mode", "required-by", "over-nonempty")
+
+
+def read_volumes(
+    document: Mapping[str, Any], places: Places, name: str, real: Callable[[str], str] = str
+) -> tuple[Volume, ...]:
+    """Return the volumes of a document that was read from TOML; `name` is what errors call it.
+
+    `real` names a mount point as the kernel will. Raises UsageError, which says where.
+    """
+    return _Reader(places, name, real).volumes(document)
+
+
+class _ElementError(ValueError):
+    """What is wrong with one element of a list, or one key of a table."""
+
+    def __init__(self, place: int | str, text: str) -> None:
+        super().__init__(text)
+        self.place = place
+
+
+def _each(value: object, check: Callable[[object], Any]) -> tuple[Any, ...]:
+    """Judge the elements of a list one by one."""
+    if not isinstance(value, list):
+        raise _expected("a list of strings in brackets", value)
+    found = []
+    for number, one in enumerate(value):
+        try:
+            found.append(check(one))
+        except ValueError as error:
+            raise _ElementError(number, str(error)) from None
+    return tuple(found)
+
+
+def _expected(what: str, value: object) -> ValueError:
+    match value:
+        case dict():
+            shown = "a table"
+        case list():
+            shown = "a list"
+        case bool():
+            shown = str(value).lower()
+        case int() if abs(value) >= _LONG:
+            shown = "a number as long as that"
+        case str():
+            shown = repr(value)[:80]
+        case _:
+            shown = str(value)
+    return ValueError(f"expected {what}, not {shown}")
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise _expected("a string in quotes", value)
+    if not value.strip() or any(c in value for c in "\n\r\0"):
+        raise ValueError(f"expected a line of text, not {value!r}")
+    return value
+
+
+def _flag(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise _expected("true or false", value)
+    return value
+
+
+def _lun(value: object) -> int:
+    if type(value) is not int or not 0 <= value <= values.MAX_LUN:
+        raise _expected(f"a number from 0 to {values.MAX_LUN}", value)
+    return value
+
+
+def _option(value: object) -> str:
+    text = _text(value)
+    if values.mount_options(text) != (text,):
+        raise ValueError(f"expected one mount option in each string, not {text!r}")
+    return text
+
+
+def _options(value: object) -> tuple[str, ...]:
+    return _each(value, _option)
+
+
+def _units(value: object) -> tuple[str, ...]:
+    return _each(value, lambda one: values.unit(_text(one)))
+
+
+def _portals(value: object) -> tuple[Portal, ...]:
+    found = _each(value, lambda one: parse_portal(_text(one)))
+    if not found:
+        raise ValueError("expected at least one portal")
+    return found
+
+
+def _one_of(words: tuple[str, ...]) -> Callable[[object], str]:
+    def check(value: object) -> str:
+        if value not in words:
+            raise _expected(f"one of {', '.join(words)}", value)
+        return str(value)
+
+    return check
+
+
+def _mode(value: object) -> int:
+    return values.mode_bits(_text(value))
+
+
+def _directory(value: object) -> str:
+    return values.directory(_text(value))
+
+
+def _secret_file(value: object) -> str:
+    text = _text(value)
+    if "/" in text and not text.startswith("/"):
+        raise ValueError(
+            f"{text}: expected an absolute path, or the bare name of a systemd credential"
+        )
+    return text
+
+
+def _settings(value: object) -> dict[str, str]:
+    if not isinstance(value, dict):
+        raise _expected('a table such as { "node.session.scan" = "manual" }', value)
+    return {key: _setting(key, text) for key, text in value.items()}
+
+
+def _setting(key: str, value: object) -> str:
+    try:
+        values.record_key(key)
+    except ValueError as error:
+        raise _ElementError(key, str(error)) from None
+    if values.is_secret_key(key):
+        text = f"{key}: a secret stands in a file of its own: chap, secret-file"
+        raise _ElementError(key, text)
+    try:
+        text = checked(key, _text(value))
+    except UsageError as error:
+        raise _ElementError(key, error.text) from None
+    except ValueError as error:
+        raise _ElementError(key, f"{key}: {error}") from None
+    try:
+        return values.record_value(key, text)
+    except ValueError as error:
+        raise _ElementError(key, str(error)) from None
+
+
+def _user(value: object) -> str:
+    text = _text(value)
+    why = values.chap_name_problem(text)
+    if why is not None:
+        raise ValueError(why)
+    return text
+
+
+def _owner(value: object) -> str:
+    text = _text(value)
+    if text == ":":
+        raise ValueError(f"{text}: expected USER:GROUP, or one of them")
+    return text
+
+
+Check = Callable[[object], Any]
+_KEYS: Final[Mapping[str, Check | None]] = {
+    "name": _text,
+    "portals": _portals,
+    "target": _text,
+    "lun": _lun,
+    "iface": _text,
+    "chap": None,
+    "mutual": None,
+    "table": _one_of(values.TABLES),
+    "fs": _one_of(values.FILESYSTEMS),
+    "fs-label": _text,
+    "mount": _directory,
+    "options": _options,
+    "owner": _owner,
+    "mode": _mode,
+    "required-by": _units,
+    "wwid": _text,
+    "set": _settings,
+    "boot": _flag,
+    "adopt": _flag,
+    "over-nonempty": _flag,
+    "verify-blank": _one_of(("quick", "full")),
+}
+_CHAP_KEYS: Final[Mapping[str, Check | None]] = {"user": _user, "secret-file": _secret_file}
+
+
+@dataclass(frozen=True)
+class _Reader:
+    places: Places
+    name: str
+    real: Callable[[str], str]
+
+    def volumes(self, document: Mapping[str, Any]) -> tuple[Volume, ...]:
+        for key in document:
+            if key != "volume":
+                raise self._unknown((key,), ("volume",))
+        tables = document.get("volume", [])
+        if not isinstance(tables, list) or not all(isinstance(one, dict) for one in tables):
+            raise self._fault(("volume",), "volume: expected [[volume]], in two brackets")
+        if not tables:
+            raise UsageError(f"{self.name}: there is no volume in it", hint=_EXAMPLE)
+        volumes = tuple(self._volume(number, table) for number, table in enumerate(tables))
+        self._compare(volumes)
+        return volumes
+
+    def _volume(self, number: int, table: Mapping[str, Any]) -> Volume:
+        path = ("volume", number)
+        found = self._checked(path, table, _KEYS)
+        for key in ("name", "portals", "target"):
+            if key not in found:
+                raise self._fault(path, f"the volume has no {key}", _EXAMPLE)
+        chap, mutual = (
+            self._credential((*path, key), table.get(key)) for key in ("chap", "mutual")
+        )
+        if mutual is not None and chap is None:
+            raise self._fault((*path, "mutual"), "mutual: needs chap, this host's own account")
+        if mutual and chap and (mutual.secret_file is None) != (chap.secret_file is None):
+            lacking = "mutual" if mutual.secret_file is None else "chap"
+            raise self._fault((*path, lacking), f"{lacking}: both need a secret-file, or none has")
+        if "fs-label" in found:
+            why = values.label_problem(found["fs-label"], found.get("fs"))
+            if why is not None:
+                raise self._fault((*path, "fs-label"), f"fs-label: {why}")
+        for key in _NEED_MOUNT:
+            if found.get(key) and "mount" not in found:
+                raise self._fault((*path, key), f"{key}: needs mount")
+        wish = AttachWish(
+            portals=found["portals"],
+            uuid="",
+            target=found["target"],
+            lun=found.get("lun"),
+            account=None,
+            table=found.get("table"),
+            fs=found.get("fs"),
+            fs_label=found.get("fs-label"),
+            mount=self.real(found["mount"]) if "mount" in found else None,
+            options=found.get("options", ()),
+            mode=found.get("mode"),
+            required_by=found.get("required-by", ()),
+            wwid=found.get("wwid"),
+            values={**_names_of(chap, mutual), **found.get("set", {})},
+            boot=found.get("boot", True),
+            full_probe=found.get("verify-blank") == "full",
+            consent=Consent(
+                adopt=found.get("adopt", False), over_nonempty=found.get("over-nonempty", False)
+            ),
+        )
+        if "iface" in found:
+            wish = replace(wish, iface=found["iface"])
+        return Volume(
+            found["name"], wish, chap, mutual, found.get("owner"), self.places.get(path, (1, 1))
+        )
+
+    def _credential(self, path: tuple[str | int, ...], table: object) -> Credential | None:
+        if table is None:
+            return None
+        key = path[-1]
+        if not isinstance(table, dict):
+            raise self._fault(path, f'{key}: expected {{ user = "NAME", secret-file = "FILE" }}')
+        found = self._checked(path, table, _CHAP_KEYS)
+        if "user" not in found:
+            raise self._fault(path, f"{key}: there is no user in it")
+        return Credential(found["user"], found.get("secret-file"))
+
+    def _checked(
+        self,
+        path: tuple[str | int, ...],
+        table: Mapping[str, Any],
+        keys: Mapping[str, Check | None],
+    ) -> dict[str, Any]:
+        """Return the values of a table, judged one by one."""
+        found = {}
+        for key, value in table.items():
+            if key not in keys:
+                raise self._unknown((*path, key), keys)
+            check = keys[key]
+            if check is not None:
+                try:
+                    found[key] = check(value)
+                except ValueError as error:
+                    place = (error.place,) if isinstance(error, _ElementError) else ()
+                    raise self._fault((*path, key, *place), f"{key}: {error}") from None
+        return found
+
+    def _compare(self, volumes: tuple[Volume, ...]) -> None:
+        """Raise where two volumes cannot both be: one name, mount point, LUN or disk twice."""
+        seen: dict[tuple[str, object], Volume] = {}
+        for number, volume in enumerate(volumes):
+            wish = volume.wish
+            for key, value in (("name", volume.name), ("mount", wish.mount), ("wwid", wish.wwid)):
+                other = seen.setdefault((key, value), volume)
+                if value is not None and other is not volume:
+                    raise self._twice(number, key, f"{value!r}", other)
+            for other in volumes[:number]:
+                theirs = other.wish
+                if wish.target == theirs.target and (
+                    wish.lun == theirs.lun or None in {wish.lun, theirs.lun}
+                ):
+                    lun = "" if None in {wish.lun, theirs.lun} else f" LUN {wish.lun}"
+                    raise self._twice(number, "target", f"{wish.target}{lun}", other)
+                if (wish.target, wish.iface) == (theirs.target, theirs.iface):
+                    self._share_records(number, volume, other)
+
+    def _share_records(self, number: int, volume: Volume, other: Volume) -> None:
+        """Raise where two volumes want different values in the node records that both use."""
+        theirs = _recorded(other)
+        for key, value in _recorded(volume).items():
+            if theirs.get(key, value) != value:
+                raise self._fault(
+                    ("volume", number, key if key in {"chap", "mutual"} else "set"),
+                    f"{key} is not that of volume {other.name!r} (line {other.place[0]}), but "
+                    f"both use the node records of {volume.wish.target}",
+                    "give all volumes of a target the same chap, mutual and set",
+                )
+
+    def _twice(self, number: int, key: str, what: str, other: Volume) -> UsageError:
+        line, column = other.place
+        return self._fault(
+            ("volume", number, key),
+            f"{key}: {what} is that of volume {other.name!r} too (line {line}, column {column})",
+            "two volumes need two names, two LUNs and two mount points",
+        )
+
+    def _unknown(self, path: tuple[str | int, ...], known: Iterable[str]) -> UsageError:
+        key = str(path[-1])
+        near = difflib.get_close_matches(key.replace("_", "-").lower(), known, 1)
+        hint = _HINTS.get(key) or (
+            f"did you mean {near[0]}?" if near else f"the keys are: {', '.join(known)}"
+        )
+        return self._fault(path, f"{key}: there is no such key", hint)
+
+    def _fault(self, path: tuple[str | int, ...], text: str, hint: str | None = None) -> UsageError:
+        """Return an error that says where: at the key, or at the nearest thing around it."""
+        around = path
+        while around not in self.places and around:
+            around = around[:-1]
+        line, column = self.places.get(around, (1, 1))
+        return UsageError(
+            f"{self.name}, line {line}, column {column}: {text}",
+            hint=hint or "what a volume takes: iscsictl apply --help",
+        )
+
+
+def _recorded(volume: Volume) -> dict[str, object]:
+    """Return what a volume wants in its node records."""
+    accounts = {"chap": volume.chap, "mutual": volume.mutual}
+    named = {key: account for key, account in accounts.items() if account is not None}
+    return {**named, **record_values(volume.wish, multipath=False)}
+
+
+def _names_of(chap: Credential | None, mutual: Credential | None) -> dict[str, str]:
+    """Return the record values of accounts whose secrets stay as they are."""
+    if chap is None or chap.secret_file is not None:
+        return {}
+    found = {"node.session.auth.authmethod": "CHAP", "node.session.auth.username": chap.user}
+    if mutual is not None:
+        found["node.session.auth.username_in"] = mutual.user
+    return found

@@ -1,0 +1,1 @@
+"""Block devices: discovery, probing, partition tables, SCSI commands, multipath, udev."""

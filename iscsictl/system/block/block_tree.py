@@ -1,0 +1,294 @@
+"""Disks and what stands on them: partitions, maps, arrays, loops, filesystems, mounts.
+
+Sizes are bytes (sysfs counts sectors of 512 whatever the disk's own are). Nothing is probed:
+filesystems are what udev found when the device last changed.
+"""
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from iscsictl.model.listing import Block, Disk, Kind, Mount, Note
+from iscsictl.model.listing import Path as DiskPath
+from iscsictl.parse.mountinfo import parse_mountinfo
+from iscsictl.system.block.block_index import BlockIndex, natural
+from iscsictl.system.block.udev_db import decoded, read_disk_properties
+from iscsictl.system.io.sysfs_attributes import list_names, read_all, read_attribute, whole
+
+SECTOR = 512
+_DM_KINDS: tuple[tuple[str, Kind], ...] = (
+    ("mpath-", "mpath"),
+    ("part", "part"),
+    ("CRYPT-", "crypt"),
+)
+
+
+class Unit:
+    """A LUN of a session as sysfs has it; `path` is its directory, `kname` its disk (sda).
+
+    `block` and `udev` are what is known of that disk, as far as it was looked at.
+    """
+
+    __slots__ = ("block", "hctl", "kname", "lun", "path", "sid", "state", "udev", "wwid")
+
+    def __init__(
+        self,
+        sid: int,
+        hctl: str,
+        lun: int,
+        path: str,
+        *,
+        kname: str | None = None,
+        state: str | None = None,
+        wwid: str | None = None,
+    ) -> None:
+        self.sid = sid
+        self.hctl = hctl
+        self.lun = lun
+        self.path = path
+        self.kname = kname
+        self.state = state
+        self.wwid = wwid
+        self.block: Block | None = None
+        self.udev: Mapping[str, str] = {}
+
+
+class BlockTree:
+    """Reads block devices under one root; the tables of mounts and loops are read once."""
+
+    def __init__(self, root: Path, index: BlockIndex | None = None) -> None:
+        self._root = root
+        self._prefix = _prefix(root)
+        self._index = index or BlockIndex(self._prefix)
+        self._mounts = mounts_by_device(root)
+        self._loops = self._index.loops()
+
+    def block(self, kname: str) -> Block | None:
+        """Return the device with all that stands on it; None if it is not (or no longer) there."""
+        return self._block(f"{self._prefix}/sys/class/block/{kname}", kname, None, frozenset())[0]
+
+    def look(self, unit: Unit) -> None:
+        """Fill in the disk of a LUN, and forget its name if it went away."""
+        if unit.kname is None:
+            return
+        own = f"{unit.path}/block/{unit.kname}"
+        unit.block, unit.udev = self._block(own, unit.kname, "disk", frozenset(), unit)
+        if unit.block is None:
+            unit.kname = None
+
+    def _block(
+        self, own: str, kname: str, kind: Kind | None, above: frozenset[str],
+        unit: Unit | None = None,
+    ) -> tuple[Block | None, Mapping[str, str]]:  # fmt: skip
+        number = self._index.number(kname, own)
+        sectors = whole(read_attribute(own + "/size"))
+        if number is None or sectors is None or kname in above:
+            return None, {}
+        kind = kind or kind_of(self._root, kname)
+        found = read_disk_properties(f"{self._prefix}/run/udev/data/b{number}")
+        if unit is not None and _of_another(unit, found):
+            found = {}
+        device = f"/dev/{kname}" if unit is not None else device_path(self._root, kname)
+        block = Block(
+            device,
+            kind,
+            # Nothing, from the moment the kernel takes the disk away (block/genhd.c).
+            sectors * SECTOR or None,
+            found.get("ID_FS_TYPE") or None,
+            decoded(found.get("ID_FS_LABEL_ENC")) or found.get("ID_FS_LABEL") or None,
+            decoded(found.get("ID_FS_UUID_ENC")) or found.get("ID_FS_UUID") or None,
+            tuple(self._mounts.get(number, ())),
+            self._children(own, kname, device, kind, above | {kname}, unit),
+            found.get("ID_FS_UUID_SUB") or None,
+        )
+        return block, found
+
+    def _children(
+        self, own: str, kname: str, device: str, kind: Kind, above: frozenset[str],
+        unit: Unit | None,
+    ) -> tuple[Block, ...]:  # fmt: skip
+        base = f"{self._prefix}/sys/class/block"
+        names = self._index.partitions(kname, own) if kind != "part" else []
+        blocks = [self._block(f"{own}/{name}", name, "part", above, unit)[0] for name in names]
+        names = self._index.holders(kname, own)
+        blocks += [self._block(f"{base}/{name}", name, None, above)[0] for name in names]
+        names = self._loops.get(device, [])
+        blocks += [self._block(f"{base}/{name}", name, "loop", above)[0] for name in names]
+        return tuple([block for block in blocks if block is not None])
+
+
+def _of_another(unit: Unit, found: Mapping[str, str]) -> bool:
+    """Tell whether udev still has there what it knew of a disk that had this number before."""
+    known, wwid = found.get("ID_WWN_WITH_EXTENSION"), unit.wwid
+    if known is None or wwid is None or not wwid.startswith("naa."):
+        return False
+    if known.removeprefix("0x").lower() == wwid[4:].lower():
+        return False
+    # Some disks have several such names: the serial number decides.
+    serial, other = _page80(unit.path), found.get("ID_SCSI_SERIAL")
+    return serial is None or other is None or serial.split() != other.split()
+
+
+def read_block(root: Path, device: str) -> Block | None:
+    """Return one device with all that stands on it; None if it is not there."""
+    return BlockTree(root).block(os.path.basename(os.path.realpath(device)))
+
+
+def disks_of(units: Iterable[Unit]) -> tuple[tuple[Disk, ...], tuple[Note, ...]]:
+    """Return the disks that the LUNs lead to, each once, and what looks wrong with them.
+
+    Paths under one dm-multipath map are one disk, which is the map. Paths that only report the
+    same WWID, vendor, model and size are one disk too, with a warning, for without a map
+    nothing keeps two writers apart; what is in use over any of them is among the children.
+    """
+    groups: dict[tuple[object, ...], list[Unit]] = {}
+    for unit in units:
+        block = unit.block
+        if block is None:
+            continue
+        over = next((child for child in block.children if child.kind == "mpath"), None)
+        if over is not None:
+            key: tuple[object, ...] = ("map", over.device)
+        elif unit.wwid is not None:
+            key = (unit.wwid, block.size)
+        else:
+            key = (unit.kname,)
+        groups.setdefault(key, []).append(unit)
+    disks = []
+    notes = []
+    for key, members in groups.items():
+        disk = _disk(members, key[0] == "map")
+        disks.append(disk)
+        if len(disk.paths) > 1 and disk.block.kind == "disk":
+            names = ", ".join(path.device for path in disk.paths)
+            notes.append(Note(f"{disk.wwid}: one disk as {names} without a multipath map"))
+    return tuple(disks), tuple(notes)
+
+
+def _disk(members: list[Unit], mapped: bool) -> Disk:
+    unit = members[0]
+    found = unit.udev
+    block, *more = (one.block for one in members if one.block is not None)
+    if mapped:
+        block = next(child for child in block.children if child.kind == "mpath")
+    elif more:
+        others = [other for other in more if in_use(other)]
+        if others and not in_use(block):
+            block, others = others[0], others[1:]
+        if others:
+            block = Block(
+                block.device, block.kind, block.size, block.fstype, block.label, block.uuid,
+                block.mounts, (*block.children, *others), block.member,
+            )  # fmt: skip
+    vendor = decoded(found.get("ID_VENDOR_ENC")) or read_attribute(unit.path + "/vendor") or ""
+    model = decoded(found.get("ID_MODEL_ENC")) or read_attribute(unit.path + "/model") or ""
+    return Disk(
+        unit.wwid,
+        tuple(DiskPath(one.sid, one.hctl, f"/dev/{one.kname}", one.state) for one in members),
+        block,
+        found.get("ID_SCSI_SERIAL") or _page80(unit.path) or found.get("ID_SERIAL_SHORT") or None,
+        vendor.strip() or None,
+        model.strip() or None,
+        "rom" if (unit.kname or "").startswith("sr") else "disk",
+        read_attribute(f"{unit.path}/block/{unit.kname}/ro") == "1",
+    )
+
+
+def _page80(path: str) -> str | None:
+    """Read the unit serial number (SPC, VPD page 80h): four bytes of header, then text."""
+    raw = read_all(path + "/vpd_pg80")[4:]
+    return raw.decode("ascii", "replace").strip(" \0") or None
+
+
+def in_use(block: Block) -> bool:
+    """Tell whether something is mounted from it or stands on it other than partitions."""
+    return bool(block.mounts) or any(
+        child.kind != "part" or in_use(child) for child in block.children
+    )
+
+
+def holders(root: Path, kname: str) -> tuple[str, ...]:
+    """Return the kernel's names of what holds the device: dm, md (loops do not count there)."""
+    return tuple(sorted(list_names(f"{_prefix(root)}/sys/class/block/{kname}/holders")))
+
+
+def partitions(root: Path, kname: str) -> tuple[str, ...]:
+    """Return the kernel's names of the partitions of a disk, in order."""
+    names = list_names(f"{_prefix(root)}/sys/class/block/{kname}")
+    return tuple(sorted((name for name in names if name.startswith(kname)), key=natural))
+
+
+def device_number(root: Path, kname: str) -> str | None:
+    """Return MAJOR:MINOR."""
+    return read_attribute(f"{_prefix(root)}/sys/class/block/{kname}/dev")
+
+
+def device_path(root: Path, kname: str) -> str:
+    """Return the name to open: /dev/mapper/NAME for a map, else /dev/KNAME."""
+    if kname.startswith("dm-"):
+        name = read_attribute(f"{_prefix(root)}/sys/class/block/{kname}/dm/name")
+        if name is not None:
+            return f"/dev/mapper/{name}"
+    return "/dev/" + kname.replace("!", "/")
+
+
+def kind_of(root: Path, kname: str) -> Kind:
+    """Tell what a block device is; a map of device-mapper's by the prefix of its UUID."""
+    own = f"{_prefix(root)}/sys/class/block/{kname}"
+    if kname.startswith("dm-"):
+        uuid = read_attribute(own + "/dm/uuid") or ""
+        return next((kind for prefix, kind in _DM_KINDS if uuid.startswith(prefix)), "lvm")
+    if read_attribute(own + "/partition") is not None:
+        return "part"
+    if kname.startswith("md"):
+        return "md"
+    return "loop" if kname.startswith("loop") else "disk"
+
+
+def mounts_by_device(root: Path) -> dict[str, list[Mount]]:
+    """Return the mounts of this namespace by MAJOR:MINOR.
+
+    btrfs gives its mounts a number that no device has: they are counted for every device of
+    that filesystem, as /sys/fs/btrfs lists them.
+    """
+    prefix = _prefix(root)
+    found: dict[str, list[Mount]] = {}
+    btrfs: list[tuple[str, Mount]] = []
+    for line in parse_mountinfo(read_all(f"{prefix}/proc/self/mountinfo")):
+        mount = Mount(line.path, line.options)
+        if line.fstype == "btrfs":
+            btrfs.append((line.source, mount))
+        else:
+            found.setdefault(line.device, []).append(mount)
+    if btrfs:
+        members = _btrfs_members(root)
+        for source, mount in btrfs:
+            for number in members.get(source) or {_number_of(root, source)}:
+                found.setdefault(number, []).append(mount)
+    return found
+
+
+def _btrfs_members(root: Path) -> dict[str, set[str]]:
+    """Return device path -> the numbers of all devices of its btrfs."""
+    base = f"{_prefix(root)}/sys/fs/btrfs"
+    found = {}
+    for uuid in list_names(base):
+        names = list_names(f"{base}/{uuid}/devices")
+        numbers = {number for name in names if (number := device_number(root, name))}
+        for name in names:
+            found[device_path(root, name)] = found[f"/dev/{name}"] = numbers
+    return found
+
+
+def _number_of(root: Path, device: str) -> str:
+    """Return MAJOR:MINOR of a path in /dev, or "" if sysfs has no such device."""
+    name = device.removeprefix("/dev/").replace("/", "!")
+    if device.startswith("/dev/mapper/"):
+        for kname in list_names(f"{_prefix(root)}/sys/class/block"):
+            if kname.startswith("dm-") and device_path(root, kname) == device:
+                name = kname
+    return device_number(root, name) or ""
+
+
+def _prefix(root: Path) -> str:
+    return str(root).rstrip("/")

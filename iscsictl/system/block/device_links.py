@@ -1,0 +1,74 @@
+"""The names of a device that stay: the links that udev keeps in /dev/disk."""
+
+import os
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from iscsictl.system.block.udev_wait import Waiter
+
+_FOLDER = "/dev/disk/by-id/"
+_TAGS = {
+    "UUID": "by-uuid",
+    "LABEL": "by-label",
+    "PARTUUID": "by-partuuid",
+    "PARTLABEL": "by-partlabel",
+}
+_QUOTES = "\"'"
+_PREFERRED = ("wwn-", "scsi-3", "scsi-2", "dm-uuid-", "scsi-")
+
+
+def stable_path(device: str, wait: float = 5.0) -> str:
+    """Return the best lasting name of a device, waiting some seconds for udev to make it.
+
+    What udev's database names is believed, once all of it is there: udev makes the links one
+    after the other.  The device's own path is returned where udev makes none.
+    """
+    with Waiter() as events:
+        return events.wait(lambda: _best_link(device), time.monotonic() + wait) or device
+
+
+def _best_link(device: str) -> str | None:
+    """Return the best link, the device's own path if there is none; None while udev works."""
+    import pyudev
+
+    try:
+        known = pyudev.Devices.from_device_file(pyudev.Context(), device)
+    except (OSError, pyudev.DeviceNotFoundError):
+        return None
+    links = sorted(known.device_links)
+    if not known.is_initialized or not all(map(os.path.exists, links)):
+        return None
+    real = os.path.realpath(device)
+    own = [link for link in links if os.path.realpath(link) == real]
+    named = (link for start in _PREFERRED for link in own if link.startswith(_FOLDER + start))
+    return next(named, device)
+
+
+def specs_of(specs: Iterable[str], devices: Iterable[str], root: Path) -> frozenset[str]:
+    """Return those of fstab's first fields (fstab(5)) that name one of the devices now.
+
+    Tags (LABEL=, PARTUUID=, ...) are looked up in /dev/disk, as libmount does; links are followed.
+    """
+    nodes = {_node(device, root) for device in devices}
+    return frozenset(spec for spec in specs if _node(_tag_link(spec), root) in nodes)
+
+
+def _tag_link(spec: str) -> str:
+    """Return the link that udev makes for a tag; anything else as it is."""
+    tag, _, value = spec.partition("=")
+    folder = _TAGS.get(tag)
+    return spec if folder is None else f"/dev/disk/{folder}/{_encoded(value.strip(_QUOTES))}"
+
+
+def _encoded(value: str) -> str:
+    """Write a name as udev does in links: all but letters, digits and a few signs in hex."""
+    return "".join(
+        c if c.isalnum() or c in "#+-.:=@_" or ord(c) >= 128 else f"\\x{ord(c):02x}" for c in value
+    )
+
+
+def _node(path: str, root: Path) -> str:
+    """Follow the links of a host or a capture to the kernel's own name."""
+    base = os.path.realpath(root).rstrip("/")
+    return os.path.realpath(f"{base}/{path.lstrip('/')}").removeprefix(base)

@@ -1,0 +1,274 @@
+"""Write to a disk: each function proves who the disk is, and what it may overwrite, first."""
+
+import contextlib
+import errno
+import fcntl
+import os
+import re
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from iscsictl.errors import (
+    ForeignError,
+    InUseError,
+    IscsictlError,
+    MissingError,
+    RefusedError,
+    UnreachableError,
+)
+from iscsictl.model.actions import DiskId
+from iscsictl.model.disk_content import Content
+from iscsictl.system.block import multipath, probe, scsi_commands
+from iscsictl.system.io import signals
+from iscsictl.system.io.process import Result, ToolError, pty, run
+
+
+@contextlib.contextmanager
+def held(disk: DiskId, deadline: float) -> Iterator[None]:
+    """Hold the whole disk under flock, as udev and systemd expect of who changes it.
+
+    The disk is asked for its name under the lock. `deadline` is in time.monotonic() seconds.
+    Raises RefusedError when it is another disk, InUseError when another holds the lock.
+    """
+    device, wwid = disk.device, disk.wwid
+    with probe.opened(device, exclusive=False) as fd:
+        while True:
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                if error.errno != errno.EWOULDBLOCK or time.monotonic() > deadline:
+                    raise InUseError(
+                        f"{device} is locked by another program",
+                        hint=f"wait for it to end; find it with: fuser -v {device}",
+                    ) from None
+                time.sleep(0.05)
+            else:
+                break
+        names = scsi_commands.wwids(fd)
+        if wwid not in names:
+            told = ", ".join(sorted(names)) or "without a name"
+            raise RefusedError(
+                f"{device} is not the disk {wwid}: it says it is {told}",
+                hint="the LUN was mapped to another disk; run: iscsictl rescan, and look again",
+            )
+        yield
+
+
+def _still(disk: DiskId, node: str, fine: Callable[[Content], bool]) -> Content:
+    """Prove under O_EXCL that what will be overwritten is as it was planned.
+
+    Zeroes at all named places are proof enough; else the whole disk is probed again.
+    """
+    device = disk.device
+    with probe.opened(node, exclusive=True) as fd:
+        size, sector, _ = probe.size_of(fd)
+        content = Content(disk.wwid, size, sector, reserved=_reserved(device))
+        if probe.first_data(fd, probe.named_places(size)) is not None:
+            content = probe.probe(device, disk.wwid)
+    if content.reserved:
+        raise RefusedError(
+            f"{device} is under another host's SCSI-3 persistent reservation",
+            hint="release it on the host that holds it: sg_persist --in --read-full-status",
+        )
+    if not fine(content):
+        raise ForeignError(
+            f"{device} is not as it was: it carries {content.description}",
+            hint="run the command again to look anew",
+        )
+    return content
+
+
+def _reserved(device: str) -> bool:
+    with probe.opened(device, exclusive=False) as fd:
+        return scsi_commands.reserved(fd)
+
+
+@contextlib.contextmanager
+def _writing() -> Iterator[None]:
+    """Have errors tell that a tool may have written, unless it did not start or refused to."""
+    try:
+        yield
+    except (MissingError, RefusedError):
+        raise
+    except IscsictlError as error:
+        error.wrote = True
+        raise
+
+
+def new_uuid() -> str:
+    """Return a random UUID of the kernel's making (random(4), /proc/sys/kernel/random/uuid)."""
+    return Path("/proc/sys/kernel/random/uuid").read_text(encoding="ascii").strip()
+
+
+def wipe(disk: DiskId, deadline: float) -> None:
+    """Erase all signatures of the disk and its partitions; the user confirmed the WWID."""
+    device = disk.device
+    with held(disk, deadline):
+        ends = multipath.ends(device)
+        for end in ends:
+            _still(disk, end, lambda _: True)
+        if ends != (device,):
+            for end in ends:
+                run(["wipefs", "--all", "--quiet", end])
+            multipath.drop_parts(device)
+            _still(disk, device, lambda _: True)
+        _table, parts = probe.read_table(device)
+        for part in parts:
+            if Path(part.device).exists():
+                run(["wipefs", "--all", "--quiet", part.device])
+        run(["wipefs", "--all", "--quiet", device])
+        if not _is_map(device):
+            forget_parts(device)
+
+
+def label(disk: DiskId, table: str, fine: Callable[[Content], bool], deadline: float) -> None:
+    """Write a table with one partition, aligned by the disk's own topology."""
+    device = disk.device
+    with held(disk, deadline):
+        _still(disk, device, fine)
+        command = ["sfdisk", "--quiet", "--wipe", "never", "--wipe-partitions", "never"]
+        if not _is_map(device):
+            forget_parts(device)
+            command += ["--no-reread", "--no-tell-kernel"]
+        with _writing():
+            run([*command, device], stdin=f"label: {table}\n,,\n".encode(), timeout=None)
+            _show(device, 1, deadline)
+
+
+def _is_map(device: str) -> bool:
+    return device.startswith("/dev/mapper/")
+
+
+def forget_parts(device: str) -> None:
+    """Have the kernel forget the partitions of a disk whose table is new or gone.
+
+    They may be those of a table that went behind its back, and what is made on one of them would
+    stand elsewhere than the new table says. Raises InUseError where one is held.
+    """
+    if _parts_of(device):
+        run(["partx", "--delete", device], ok=None)
+    for name in _parts_of(device):
+        raise InUseError(
+            f"the kernel does not let go of /dev/{name}, which is of an older table of {device}",
+            hint=f"see who has it: fuser -v /dev/{name}",
+        )
+
+
+def _parts_of(device: str) -> list[str]:
+    kname = os.path.basename(os.path.realpath(device))
+    return sorted(p.parent.name for p in Path("/sys/class/block", kname).glob("*/partition"))
+
+
+def agree(device: str, part: int) -> None:
+    """Raise RefusedError unless the kernel has a partition where the table says that it is."""
+    label, parts = probe.read_table(device)
+    if label is None or _is_map(device):
+        return
+    node = probe.part_device(device, part)
+    wanted = next(((p.start, p.size) for p in parts if p.number == part), None)
+    for _ in range(2):
+        if wanted == _place_of(node):
+            return
+        run(["partx", "--update", "--nr", str(part), device], ok=None)
+    raise RefusedError(
+        f"the kernel has {node} elsewhere than the table of {device} says",
+        hint=f"unmount what is on the disk, then: blockdev --rereadpt {device}",
+    )
+
+
+def _place_of(node: str) -> tuple[int, int] | None:
+    """Return start and size, in bytes, of a partition as the kernel has it (sysfs-block)."""
+    base = Path("/sys/class/block", os.path.basename(os.path.realpath(node)))
+    try:
+        start, size = (int((base / name).read_text(encoding="ascii")) for name in ("start", "size"))
+    except (OSError, ValueError):
+        return None
+    return start * 512, size * 512
+
+
+def _show(device: str, part: int, deadline: float) -> None:
+    """Have the kernel show a partition that is on the disk.
+
+    It is told of this one alone: when it reads the whole table again, udev looks at the disk and
+    at the partition twice. The partitions of a map are shown by udev (kpartx(8)).
+    """
+    node = probe.part_device(device, part)
+    if not _is_map(device) and not Path(node).exists():
+        told = run(["partx", "--add", "--nr", str(part), device], ok=None)
+        if told.code:
+            run(["blockdev", "--rereadpt", device], ok=None)
+    while not Path(node).exists():
+        if time.monotonic() > deadline:
+            raise UnreachableError(f"{node} did not appear after partitioning")
+        time.sleep(0.02)
+
+
+def mkfs(
+    disk: DiskId,
+    part: int | None,
+    command: list[str],
+    fine: Callable[[Content], bool],
+    deadline: float,
+    *,
+    watch: Callable[[str], None] | None = None,
+) -> None:
+    """Run mkfs (`command` without the device) under a pty, for as long as it takes.
+
+    Signatures that an interrupted run of ours left are erased first. mkfs's own question
+    whether to overwrite something is answered with no: a second guard.
+    """
+    node = disk.device if part is None else probe.part_device(disk.device, part)
+    with held(disk, deadline):
+        if part is not None:
+            _show(disk.device, part, deadline)
+            agree(disk.device, part)
+        content = _still(disk, node, fine)
+        with _writing():
+            if content.filesystem is not None:
+                run(["wipefs", "--all", "--quiet", node])
+            try:
+                pty(
+                    [*command, node],
+                    answers=[(r"\(y,N\) ?", "n"), (r"\(y/N\) ?", "n")],
+                    watch=watch,
+                    stop=signals.asked,
+                )
+            except ToolError as error:
+                raise _mkfs_error(node, error.result) from None
+            _sync(node)
+
+
+def _sync(node: str) -> None:
+    """Have all that was written reach the disk. Raises UnreachableError."""
+    try:
+        with open(node, "rb") as device:
+            os.fsync(device.fileno())
+    except OSError as error:
+        raise UnreachableError(f"{node} did not take what was written: {error.strerror}") from None
+
+
+def _mkfs_error(node: str, result: Result) -> IscsictlError:
+    if re.search(r"Proceed anyway|appears to contain|already contains", result.out):
+        return RefusedError(
+            f"{result.argv[0]} found something on {node} that it would overwrite",
+            hint=f"look with: iscsictl disk show {node}",
+            tool_exit=result.code,
+        )
+    return IscsictlError(f"{result.argv[0]} {node} failed: {result.said}", tool_exit=result.code)
+
+
+def mkfs_command(fs: str, uuid: str, label: str | None, extra: tuple[str, ...] = ()) -> list[str]:
+    """Return the command that makes a filesystem with this UUID, without the device."""
+    if fs in {"ext2", "ext3", "ext4"}:
+        command = [f"mkfs.{fs}", "-U", uuid, *(("-L", label) if label else ())]
+    elif fs == "xfs":
+        command = ["mkfs.xfs", "-m", f"uuid={uuid}", *(("-L", label) if label else ())]
+    elif fs == "btrfs":
+        command = ["mkfs.btrfs", "-U", uuid, *(("-L", label) if label else ())]
+    elif fs == "vfat":
+        volume = uuid.replace("-", "")
+        command = ["mkfs.vfat", "-i", volume, *(("-n", label) if label else ())]
+    else:
+        command = ["mkswap", "-U", uuid, *(("-L", label) if label else ())]
+    return [*command, *extra]

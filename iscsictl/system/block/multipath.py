@@ -1,0 +1,96 @@
+"""What multipathd(8) makes of a new disk, a path to a map or nothing; and the parts of a map."""
+
+import os
+from pathlib import Path
+
+from iscsictl.errors import IscsictlError
+from iscsictl.system.block.block_tree import device_path, holders, kind_of
+from iscsictl.system.io.process import run
+from iscsictl.system.io.sysfs_attributes import list_names
+
+_PATIENCE = 5.0
+
+
+def runs(root: Path = Path("/")) -> bool:
+    """Tell whether multipathd runs."""
+    return (root / "run/multipathd.pid").exists()
+
+
+def is_awaited(device: str, root: Path = Path("/")) -> bool:
+    """Tell whether a map over a disk may still come: multipathd has not seen it, or makes one.
+
+    udev's word is not enough: `multipath -u` may say no of a disk that multipathd then takes.
+    """
+    if not runs(root):
+        return False
+    name = os.path.basename(device)
+    over = holders(root, name)
+    if over:
+        return not any(os.path.exists(device_path(root, holder)) for holder in over)
+    return f"{name}:[orphan]" not in _paths()
+
+
+def _paths() -> list[str]:
+    """Return DISK:MAP of all that multipathd has seen; [orphan] is none that it makes."""
+    command = ["multipathd", "show", "paths", "raw", "format", "%d:%m"]
+    try:
+        return run(command, timeout=_PATIENCE, ok=None).out.split()
+    except IscsictlError:
+        return []
+
+
+def parts(device: str, root: Path = Path("/")) -> tuple[str, ...]:
+    """Return the part maps over a map (kpartx(8)), what stands on another before that one.
+
+    Empty for a disk that is no map.
+    """
+    kname = _kname(device, root)
+    return () if kname is None else tuple(device_path(root, name) for name in _parts(kname, root))
+
+
+def _parts(kname: str, root: Path) -> list[str]:
+    found = []
+    for name in holders(root, kname):
+        if kind_of(root, name) == "part":
+            found += [*_parts(name, root), name]
+    return list(dict.fromkeys(found))
+
+
+def ends(device: str, root: Path = Path("/")) -> tuple[str, ...]:
+    """Return what is to be opened exclusively to test that nobody has a disk.
+
+    That is the disk, or in place of a map its parts where nothing else stands on it: their maps
+    have device-mapper itself hold it, and whoever wants it for himself is kept out by them.
+    """
+    kname = _kname(device, root)
+    if kname is None:
+        return (device,)
+    return tuple(dict.fromkeys(device_path(root, name) for name in _ends(kname, root)))
+
+
+def _ends(kname: str, root: Path) -> list[str]:
+    over = holders(root, kname)
+    if not over or any(kind_of(root, name) != "part" for name in over):
+        return [kname]
+    return [end for name in over for end in _ends(name, root)]
+
+
+def _kname(device: str, root: Path) -> str | None:
+    """Return the kernel's name of a map, None where it is none."""
+    if not device.startswith("/dev/mapper/"):
+        return None
+    names = list_names(f"{str(root).rstrip('/')}/sys/class/block")
+    maps = (name for name in names if name.startswith("dm-"))
+    return next((name for name in maps if device_path(root, name) == device), None)
+
+
+def drop_parts(device: str, root: Path = Path("/")) -> bool:
+    """Remove the part maps of a map; tell whether there were any.
+
+    device-mapper refuses that for one that somebody has open. Raises IscsictlError.
+    """
+    there = parts(device, root)
+    for part in there:
+        # udev may be looking at it just now.
+        run(["dmsetup", "remove", "--retry", part.removeprefix("/dev/mapper/")])
+    return bool(there)

@@ -1,0 +1,229 @@
+"""Partition tables on the disk: read, and changed one partition at a time under the lock.
+
+sfdisk does the work with --no-reread, for other partitions of the disk may be mounted: it
+tells the kernel of the one that changed (BLKPG), and where it does not, partx does.
+"""
+
+import re
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from iscsictl.errors import IscsictlError, MissingError, RefusedError, UnreachableError
+from iscsictl.model.actions import DiskId
+from iscsictl.model.disk_content import Content
+from iscsictl.model.partition_table import Table, Topology
+from iscsictl.parse.sfdisk import parse_table, parse_types
+from iscsictl.system.block import disk_writer as writer
+from iscsictl.system.block import multipath, probe
+from iscsictl.system.io.process import find, run
+from iscsictl.system.io.sysfs_attributes import list_names, read_attribute, whole
+
+KINDS = ("gpt", "dos", "bsd", "sun")
+_QUIET = ("--quiet", "--no-reread", "--wipe", "never", "--wipe-partitions", "never")
+
+
+def read_table(device: str) -> Table | None:
+    """Return the table of a disk, None where it has none; a BSD label without its partitions."""
+    result = run(["sfdisk", "--json", device], timeout=60, ok=(0, 1))
+    if not result.code:
+        return parse_table(result.out)
+    if "does not contain a recognized partition table" not in result.err:
+        raise IscsictlError(
+            f"sfdisk cannot read {device}: {result.said}",
+            hint="see what the kernel says of the disk: journalctl -k -n 20",
+            tool_exit=result.code,
+        )
+    return Table("bsd") if _is_bsd(device) else None
+
+
+def _is_bsd(device: str) -> bool:
+    """Tell whether a BSD disk label stands in the second sector (<sys/disklabel.h>, i386)."""
+    with open(device, "rb", buffering=0) as file:
+        start = file.read(8192)
+    magic = (0x82564557).to_bytes(4, "little")
+    return any(
+        start[at : at + 4] == magic and start[at + 132 : at + 136] == magic
+        for at in (64, 512, 4096)
+    )
+
+
+def type_names(label: str) -> dict[str, str]:
+    """Return the names of the partition types of a table's kind, as sfdisk has them."""
+    result = run(["sfdisk", "--label", label, "--list-types"], ok=None)
+    return parse_types(result.out)
+
+
+def verify(device: str) -> tuple[str, ...]:
+    """Return what sfdisk finds wrong with a table (it exits 0 all the same)."""
+    result = run(["sfdisk", "--verify", device], timeout=60, ok=(0, 1))
+    if "does not contain a recognized partition table" in result.err:
+        return ("there is no partition table",)
+    if "No errors detected" in result.out and not result.err.strip():
+        return ()
+    lines = [*result.err.splitlines(), *result.out.splitlines()]
+    noise = re.compile(
+        r".*:|[0-9]+ errors? detected\.|No errors detected\.|Header version.*|Using [0-9]+ out of.*"
+        r"|A total of .*|Remaining [0-9]+ unallocated.*|Unused gap .*|.*cylinder boundary\.|\s*"
+    )
+    return tuple(line.strip() for line in lines if not noise.fullmatch(line.strip()))
+
+
+def topology(kname: str, root: Path = Path("/")) -> Topology:
+    """Return how the disk likes to be used (Documentation/ABI/stable/sysfs-block)."""
+    base = f"{str(root).rstrip('/')}/sys/class/block/{kname}"
+
+    def number(name: str, otherwise: int) -> int:
+        found = whole(read_attribute(f"{base}/{name}"))
+        return otherwise if found is None else found
+
+    logical = number("queue/logical_block_size", 512) or 512
+    return Topology(
+        logical,
+        number("queue/physical_block_size", logical) or logical,
+        number("queue/minimum_io_size", logical) or logical,
+        number("queue/optimal_io_size", 0),
+        number("alignment_offset", 0),
+    )
+
+
+def kernel_view(kname: str, sector: int, root: Path = Path("/")) -> dict[int, tuple[int, int]]:
+    """Return start and size, in sectors of the disk, of the partitions that the kernel has."""
+    base = f"{str(root).rstrip('/')}/sys/class/block/{kname}"
+    found = {}
+    for name in list_names(base):
+        if not name.startswith(kname):
+            continue
+        values = [
+            whole(read_attribute(f"{base}/{name}/{what}"))
+            for what in ("partition", "start", "size")
+        ]
+        number, start, size = values
+        if number is not None and start is not None and size is not None:
+            found[number] = (start * 512 // sector, size * 512 // sector)
+    return found
+
+
+def write_label(disk: DiskId, kind: str, fine: Callable[[Content], bool], deadline: float) -> None:
+    """Write an empty table on a disk that is proved to be `fine` under O_EXCL."""
+    device = disk.device
+    with writer.held(disk, deadline):
+        _prove(disk, device, fine)
+        if multipath.drop_parts(device):
+            _prove(disk, device, fine)
+        if kind == "bsd":
+            run(["parted", "--script", device, "mklabel", "bsd"], timeout=None)
+        else:
+            script = f"label: {kind}\n".encode()
+            run(["sfdisk", *_QUIET, device], stdin=script, timeout=None)
+        written = read_table(device)
+        if written is None or written.label != kind:
+            raise IscsictlError(f"the {kind} table was written to {device} but does not read back")
+
+
+def wipe_node(disk: DiskId, node: str, fine: Callable[[Content], bool], deadline: float) -> None:
+    """Erase the signatures of one partition."""
+    with writer.held(disk, deadline):
+        _prove(disk, node, fine)
+        run(["wipefs", "--all", "--quiet", node], timeout=None)
+
+
+def _prove(disk: DiskId, node: str, fine: Callable[[Content], bool]) -> None:
+    with ExitStack() as alone:
+        for end in multipath.ends(node):
+            alone.enter_context(probe.opened(end, exclusive=True))
+        content = probe.probe(node, disk.wwid)
+    if content.reserved:
+        raise RefusedError(
+            f"{disk.device} is under another host's SCSI-3 persistent reservation",
+            hint="release it on the host that holds it: sg_persist --in --read-full-status",
+        )
+    if content.wwid != disk.wwid or not fine(content):
+        raise RefusedError(
+            f"{node} is not as it was: it carries {content.description}",
+            hint="run the command again to look anew",
+        )
+
+
+def reshape(
+    disk: DiskId,
+    before: Table,
+    commands: Sequence[tuple[Sequence[str], str | None]],
+    judge: Callable[[Table], str | None],
+    deadline: float,
+) -> Table:
+    """Run sfdisk's `commands` (options with {} for the disk, script) on a table still `before`.
+
+    `judge` tells what is wrong with the table that is read back, None if nothing is. Where the
+    table changed since it was planned nothing is written: RefusedError.
+    """
+    device = disk.device
+    with writer.held(disk, deadline):
+        now = read_table(device)
+        if now != before:
+            raise RefusedError(
+                f"the partition table of {device} is not as it was when this was planned",
+                hint="run the command again to look anew",
+            )
+        for options, script in commands:
+            data = None if script is None else script.encode()
+            argv = ["sfdisk", *_QUIET, *(device if word == "{}" else word for word in options)]
+            run(argv, stdin=data, timeout=None)
+        after = read_table(device)
+        wrong = "the table is gone" if after is None else judge(after)
+        if after is None or wrong is not None:
+            raise IscsictlError(
+                f"{device} was changed, but not as it should: {wrong}",
+                hint=f"look at it: iscsictl disk part verify {device}",
+            )
+        _tell_kernel(device, before, after)
+    return after
+
+
+def _tell_kernel(device: str, before: Table, after: Table) -> None:
+    """Have the kernel work with the partitions of the table."""
+    if device.startswith("/dev/mapper/"):
+        if find("kpartx") is None:
+            raise MissingError(
+                f"kpartx is not installed, so the kernel does not know the partitions of {device}",
+                hint="install the package kpartx, then: kpartx -u " + device,
+            )
+        run(["kpartx", "-u", device], timeout=60)
+        return
+    kname = device.rsplit("/", 1)[-1]
+    for _ in range(2):
+        wrong = _not_followed(kname, after)
+        if not wrong:
+            return
+        for number in wrong:
+            how = "--update" if before.entry(number) and after.entry(number) else "--add"
+            how = how if after.entry(number) else "--delete"
+            run(["partx", how, "--nr", str(number), device], ok=None)
+    raise IscsictlError(
+        f"the table of {device} is written, but the kernel did not take partition {wrong[0]}",
+        hint="unmount what is on the disk, then: blockdev --rereadpt " + device,
+    )
+
+
+def _not_followed(kname: str, table: Table) -> list[int]:
+    """Return the numbers of the partitions that the kernel has otherwise than the table."""
+    kernel = kernel_view(kname, table.sector)
+    wanted = {e.number: (e.start, e.size) for e in table.entries}
+    inside = {e.number for e in table.entries if table.label == "dos" and e.type in _EXTENDED}
+    return sorted(
+        number
+        for number in {*kernel, *wanted}
+        if number not in inside and kernel.get(number) != wanted.get(number)
+    )
+
+
+_EXTENDED = frozenset({"5", "f", "85"})
+
+
+def await_node(node: str, deadline: float, *, there: bool = True) -> None:
+    """Wait until udev made, or took away, the node of a partition."""
+    while Path(node).exists() != there:
+        if time.monotonic() > deadline:
+            raise UnreachableError(f"{node} did not {'appear' if there else 'go'} in time")
+        time.sleep(0.02)

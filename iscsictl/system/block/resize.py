@@ -1,0 +1,94 @@
+"""How large a disk and its filesystem are, and making the filesystem as large as its device."""
+
+import os
+import re
+import struct
+
+from iscsictl.errors import IscsictlError, RefusedError
+from iscsictl.system.block import probe
+from iscsictl.system.block.scsi_commands import ScsiError, ask
+from iscsictl.system.io.process import run
+from iscsictl.system.io.sysfs_attributes import list_names
+
+
+def capacity(device: str) -> int | None:
+    """Ask the disk itself for its size in bytes (READ CAPACITY (16), SBC-3 5.16).
+
+    None where it does not know the command. Raises UnreachableError, ScsiError.
+    """
+    command = bytes((0x9E, 0x10, *bytes(8), 0, 0, 0, 32, 0, 0))
+    with probe.opened(device, exclusive=False) as fd:
+        try:
+            answer = ask(fd, command, 32, "asking the disk for its size", 10)
+        except ScsiError as error:
+            if error.unknown:
+                return None
+            raise
+    if len(answer) < 12:
+        return None
+    last, sector = struct.unpack_from(">QI", answer)
+    return (int(last) + 1) * int(sector)
+
+
+def filled(node: str, fs: str, path: str | None) -> int | None:
+    """Return how many bytes of its device a filesystem takes; `path` is where it is mounted.
+
+    None where it does not tell (xfs and btrfs do only while mounted).
+    """
+    if fs in {"ext2", "ext3", "ext4"}:
+        return _ext(node)
+    if path is None:
+        return None
+    if fs == "xfs":
+        out = run(["xfs_growfs", "-n", path]).out
+        match = re.search(r"^data\s+=\s+bsize=(\d+)\s+blocks=(\d+)", out, re.MULTILINE)
+        return int(match[1]) * int(match[2]) if match else None
+    if fs == "btrfs":
+        status = os.statvfs(path)
+        return status.f_blocks * status.f_frsize
+    return None
+
+
+def _ext(node: str) -> int | None:
+    """Read s_blocks_count of the superblock, through the cache that the kernel writes it to."""
+    with open(node, "rb", buffering=0) as file:
+        file.seek(1024)
+        block = file.read(1024)
+    low, shift, incompatible, high = (
+        int.from_bytes(block[at : at + 4], "little") for at in (4, 24, 96, 0x150)
+    )
+    if block[56:58] != b"\x53\xef" or shift > 6:
+        return None
+    return (low | (high << 32 if incompatible & 0x80 else 0)) << (10 + shift)
+
+
+def grow(node: str, fs: str, path: str) -> bool:
+    """Let a mounted filesystem take all of its device; False if it had it already.
+
+    Raises RefusedError for a btrfs of several devices, ToolError.
+    """
+    before = filled(node, fs, path)
+    if fs in {"ext2", "ext3", "ext4"}:
+        run(["resize2fs", node], timeout=None)
+    elif fs == "xfs":
+        run(["xfs_growfs", path], timeout=None)
+    elif fs == "btrfs":
+        members = _btrfs_members(node)
+        if members > 1:
+            raise RefusedError(
+                f"the btrfs on {path} has {members} devices",
+                hint=f"grow the one that grew: btrfs filesystem resize ID:max {path}",
+            )
+        run(["btrfs", "filesystem", "resize", "max", path], timeout=None)
+    else:
+        raise IscsictlError(f"{fs} cannot be grown")
+    return filled(node, fs, path) != before
+
+
+def _btrfs_members(node: str) -> int:
+    kname = os.path.basename(os.path.realpath(node))
+    for uuid in list_names("/sys/fs/btrfs"):
+        names = list(list_names(f"/sys/fs/btrfs/{uuid}/devices"))
+        if kname in names:
+            return len(names)
+    return 1

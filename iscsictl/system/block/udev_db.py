@@ -1,0 +1,58 @@
+"""What udev found on a block device: its database in /run/udev/data, read without udev."""
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+
+from iscsictl.system.io.sysfs_attributes import read_all, read_small
+
+
+def device_properties(root: Path, number: str) -> Mapping[str, str]:
+    """Return the properties (ID_FS_TYPE, ...) of the block device MAJOR:MINOR; {} if unknown."""
+    return read_properties(f"{str(root).rstrip('/')}/run/udev/data/b{number}")
+
+
+def read_properties(path: str) -> dict[str, str]:
+    """Read one file of the database: the lines `E:KEY=VALUE`."""
+    found = {}
+    for line in read_all(path).split(b"\n"):
+        if line.startswith(b"E:"):
+            key, _, value = line[2:].partition(b"=")
+            found[_text(key)] = _text(value)
+    return found
+
+
+_ABOUT_DISKS = re.compile(
+    r"^E:(ID_FS_TYPE|ID_FS_UUID|ID_FS_UUID_ENC|ID_FS_UUID_SUB|ID_FS_LABEL|ID_FS_LABEL_ENC|ID_VENDOR_ENC"
+    r"|ID_MODEL_ENC|ID_SCSI_SERIAL|ID_SERIAL_SHORT|ID_WWN_WITH_EXTENSION)=(.*)$",
+    re.MULTILINE,
+)
+
+
+def read_disk_properties(path: str) -> dict[str, str]:
+    """Read what a listing tells of a disk or a partition, for a file has forty lines more."""
+    return dict(_ABOUT_DISKS.findall(_text(read_small(path))))
+
+
+@lru_cache(1024)
+def decoded(value: str | None) -> str | None:
+    r"""Undo the \x20 of properties that end in _ENC; None for nothing."""
+    if not value or "\\" not in value:
+        return value or None
+    raw = value.encode("utf-8", "surrogateescape")
+    return _text(re.sub(rb"\\x([0-9a-fA-F]{2})", lambda found: bytes((int(found[1], 16),)), raw))
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8", "surrogateescape")
+
+
+def known_uuids(root: Path) -> frozenset[str] | None:
+    """Return the UUIDs of all filesystems that udev knows; None where there is no udev."""
+    folder = root / "dev/disk/by-uuid"
+    try:
+        names = [path.name for path in folder.iterdir()]
+    except OSError:
+        return None
+    return frozenset(decoded(name) or name for name in names)

@@ -1,0 +1,70 @@
+"""Wait for a disk: udev's events wake us, sysfs is what we believe."""
+
+import contextlib
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from iscsictl.system.io import signals
+
+T = TypeVar("T")
+_BUFFER = 16 * 1024 * 1024
+RECHECK = 0.25
+
+
+class Waiter:
+    """Listens to block events from the moment it is entered, so that none is missed."""
+
+    def __enter__(self) -> Self:
+        self._monitor = self._listen()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._monitor = None
+
+    @staticmethod
+    def _listen() -> Any:
+        import pyudev
+
+        try:
+            monitor = pyudev.Monitor.from_netlink(pyudev.Context())
+            monitor.filter_by("block")
+            with contextlib.suppress(OSError):
+                monitor.set_receive_buffer_size(_BUFFER)
+            monitor.start()
+        except (OSError, ImportError):
+            return None
+        return monitor
+
+    def wait(self, look: Callable[[], T | None], deadline: float) -> T | None:
+        """Call `look` until it returns something; None at the deadline (monotonic seconds).
+
+        An overflowing event buffer makes a new monitor: nothing is lost, for `look` reads
+        the truth each time.
+        """
+        while True:
+            found = look()
+            if found is not None:
+                return found
+            signals.check()
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return None
+            self.listen(min(left, RECHECK))
+
+    def listen(self, seconds: float) -> bool:
+        """Return at the next event, or after so many seconds; tell whether an event came."""
+        if self._monitor is None:
+            time.sleep(seconds)
+            return False
+        try:
+            return self._monitor.poll(seconds) is not None
+        except OSError:
+            self._monitor = self._listen()
+            return True

@@ -1,0 +1,89 @@
+"""What the engine needs to know of its surroundings while it looks and acts."""
+
+import time
+from collections.abc import Callable, Hashable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from iscsictl.errors import IscsictlError
+from iscsictl.lazyclass import dataclass
+from iscsictl.system.block.udev_wait import Waiter
+from iscsictl.system.iscsi import nodedb
+
+if TYPE_CHECKING:
+    from iscsictl.model.fstab import Fstab
+    from iscsictl.model.plan import Action
+    from iscsictl.system.iscsi.iscsiadm import Key
+
+T = TypeVar("T")
+
+
+def _silent(_: str) -> None:
+    return
+
+
+@dataclass
+class Context:
+    """`wait` is how many seconds each wait on others may last.
+
+    `say` takes a line for the user, `watch` the progress that a tool prints.
+    """
+
+    wait: float = 60.0
+    root: Path = Path("/")
+    say: Callable[[str], None] = _silent
+    watch: Callable[[str], None] = _silent
+    waiter: Waiter = field(default_factory=Waiter)
+
+    @cached_property
+    def db(self) -> Path:
+        """Where the node database is."""
+        return nodedb.find_db(self.root)
+
+    def deadline(self) -> float:
+        """Return when a wait that begins now has to end (monotonic seconds)."""
+        return time.monotonic() + self.wait
+
+    # Where several wishes are worked on side by side (engine/shared.py), they share these.
+
+    def together(self, _what: Hashable, read: Callable[[], T], /) -> T:
+        """Read what is the same for all who look now, named by the first argument."""
+        return read()
+
+    def once(self, _what: Hashable, ask: Callable[[], T], /) -> T:
+        """Ask what need not be asked again in this run, named by the first argument."""
+        return ask()
+
+    def guard(self, _action: "Action", /) -> AbstractContextManager[object]:
+        """Return what keeps out others while an action is carried out."""
+        return nullcontext()
+
+    def log_in(self, key: "Key") -> bool:
+        """Log in to a record; tell whether that made a session."""
+        from iscsictl.system.iscsi import iscsiadm
+        from iscsictl.system.iscsi.login_errors import explained_login
+
+        try:
+            return iscsiadm.login(key, timeout=self.wait)
+        except IscsictlError as error:
+            raise explained_login(error, key, self.db, self.wait) from None
+
+    def edit_fstab(self, edit: Callable[["Fstab"], "Fstab"]) -> tuple[bool, "Fstab"]:
+        """Change /etc/fstab; return whether it changed, and what it was."""
+        from iscsictl.system.mount import fstab_file
+
+        old = fstab_file.read_fstab(self.root)
+        return fstab_file.save_fstab(self.root, edit(old), old), old
+
+    def afterwards(self, _what: Hashable, do: Callable[[], None], /) -> None:
+        """Do what may wait for the end of the run, named by the first argument."""
+        do()
+
+    def reload(self) -> None:
+        """Have systemd read fstab and the units again; who asks it later gets what it read."""
+        from iscsictl.system.host import systemd
+
+        self.afterwards("reload", lambda: systemd.reload_soon(self.root))

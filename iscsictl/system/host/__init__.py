@@ -1,0 +1,1 @@
+"""The host: systemd, cron, kernel modules, network, facts."""

@@ -1,0 +1,28 @@
+"""The daemon that runs what stands in /etc/cron.d."""
+
+import os
+from pathlib import Path
+
+from iscsictl.model.schedule import Cron
+from iscsictl.system.io.process import PATH
+
+_DAEMONS = ("cron", "crond")
+# systemd-cron(7) has no daemon: systemd makes timers of the files.
+_GENERATOR = "lib/systemd/system-generators/systemd-crontab-generator"
+
+
+def find_cron(root: Path = Path("/")) -> Cron | None:
+    """Return the daemon, and whether it runs; None if there is none. No process is started.
+
+    That of busybox does not count: it knows the crontabs of users only.
+    """
+    from iscsictl.system.host.facts import find_daemon
+
+    for directory in PATH.split(":"):
+        for name in _DAEMONS:
+            path = root / directory.lstrip("/") / name
+            if os.access(path, os.X_OK) and path.resolve().name != "busybox":
+                return Cron(name, runs=any(find_daemon(name, root) for name in _DAEMONS))
+    if any(os.access(root / base / _GENERATOR, os.X_OK) for base in ("usr", "")):
+        return Cron("systemd-cron", runs=(root / "run/systemd/system").is_dir())
+    return None

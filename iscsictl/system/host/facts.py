@@ -1,0 +1,218 @@
+"""Facts about the host for `doctor`: programs, daemons, the lock, the clock, the kernel's log."""
+
+import ctypes
+import errno
+import os
+import re
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from iscsictl.errors import IscsictlError, NeedsRootError
+from iscsictl.model.host_facts import Clock, Daemon, Lock, Program, Trouble
+from iscsictl.system.block.block_tree import device_path
+from iscsictl.system.io.process import PATH, run
+from iscsictl.system.io.sysfs_attributes import whole
+from iscsictl.system.iscsi.nodedb_lock import PROOF, possible_owners
+
+PROGRAMS = ("iscsiadm", "iscsid", "sfdisk", "findmnt", "udevadm", "mkfs.ext4", "multipath")
+_VERSION = re.compile(r"version\s+(\S+)")
+LOCK_LINK = "run/lock/iscsi/lock.write"
+
+
+def find_programs(root: Path = Path("/")) -> dict[str, Program]:
+    """Return where each program is, by name; versions are not asked."""
+    found = {}
+    for name in PROGRAMS:
+        places = (f"{directory.lstrip('/')}/{name}" for directory in PATH.split(":"))
+        place = next((p for p in places if os.access(root / p, os.X_OK)), None)
+        found[name] = Program(name, None if place is None else f"/{place}")
+    return found
+
+
+def ask_version(name: str, timeout: float) -> str | None:
+    """Ask iscsiadm or iscsid for its version; None where it does not say."""
+    flag = "-V" if name == "iscsiadm" else "-v"
+    try:
+        result = run([name, flag], timeout=timeout, ok=None)
+    except IscsictlError:
+        return None
+    match = _VERSION.search(result.out + result.err)
+    return match[1] if match else None
+
+
+def find_daemon(name: str, root: Path = Path("/")) -> Daemon | None:
+    """Return the running daemon of that name with the lowest pid, if there is one.
+
+    iscsid runs twice: one process does the work, its parent or child writes the log. A stopped
+    one is told rather than a sleeping one.
+    """
+    found = []
+    try:
+        pids = sorted(int(p) for p in os.listdir(root / "proc") if p.isdigit())
+    except OSError:
+        return None
+    for pid in pids:
+        process = root / "proc" / str(pid)
+        try:
+            if (process / "comm").read_text(errors="replace").strip() != name:
+                continue
+            state = (process / "stat").read_bytes().rpartition(b") ")[2][:1].decode()
+        except OSError:
+            continue
+        if state in "ZX":
+            continue
+        found.append(Daemon(pid, state, _replaced(process)))
+    return min(found, key=lambda d: ("TtD".find(d.state) < 0, d.pid), default=None)
+
+
+def _replaced(process: Path) -> bool:
+    try:
+        return os.readlink(process / "exe").endswith(" (deleted)")
+    except OSError:
+        return False
+
+
+def look_at_lock(root: Path = Path("/")) -> Lock | None:
+    """Return the lock of the node database if it is held long enough to be seen twice.
+
+    Who owns it is looked for as `nodelock` does before it takes a lock over.
+    """
+    link = root / LOCK_LINK
+    try:
+        first = os.lstat(link)
+    except OSError:
+        return None
+    proc = root / "proc"
+    owners = _owners(first.st_uid, proc)
+    time.sleep(PROOF)
+    try:
+        again = os.lstat(link)
+    except OSError:
+        return None
+    if (first.st_ino, first.st_ctime_ns) != (again.st_ino, again.st_ctime_ns):
+        return None
+    still = owners & _owners(first.st_uid, proc)
+    return Lock(f"/{LOCK_LINK}", max(0.0, time.time() - again.st_ctime), tuple(sorted(still)))
+
+
+def _owners(uid: int, proc: Path) -> set[str]:
+    try:
+        return {str(owner) for owner in possible_owners(uid, proc)}
+    except OSError:
+        return set()
+
+
+class _Timex(ctypes.Structure):
+    """The beginning of struct timex (adjtimex(2)), with room for the rest."""
+
+    _fields_ = (("modes", ctypes.c_uint), ("rest", ctypes.c_byte * 252))
+
+
+_TIME_ERROR = 5
+
+
+def read_clock(root: Path = Path("/")) -> Clock:
+    """Return the time, and whether the kernel knows of a time server (adjtimex(2))."""
+    if root != Path("/"):
+        there = (root / "run/systemd/timesync/synchronized").exists()
+        return Clock(0.0, True if there else None)
+    state = ctypes.CDLL(None).adjtimex(ctypes.byref(_Timex(modes=0)))
+    return Clock(time.time(), None if state < 0 else state != _TIME_ERROR)
+
+
+_BREAK = re.compile(r"connection(\d+):\d+: detected conn error \((\d+)\)")
+# As block/blk-core.c names them, but for what only says that a request is not supported.
+_DISK = re.compile(
+    r"((?:critical )?(?:space allocation|medium|target|I/O|nexus|timeout|recoverable transport|"
+    r"reservation conflict|protection|device offline)(?: \w+)? error), dev ([\w-]+)"
+)
+_CLOSED = frozenset({"1020", "1011", "1013"})
+
+
+def parse_log(records: Iterable[str], since: float) -> Trouble:
+    """Read records of /dev/kmsg (`prio,seq,microseconds,flags;text`) from `since` seconds on.
+
+    Seconds count as the kernel's log does, from the boot. Only breaks by the other side count.
+    """
+    breaks: dict[int, int] = {}
+    errors: dict[str, str] = {}
+    for record in records:
+        head, _, text = record.partition(";")
+        fields = head.split(",")
+        stamp = whole(fields[2]) if len(fields) > 2 else None
+        if stamp is None or stamp / 1e6 < since:
+            continue
+        text = text.partition("\n")[0]
+        match = _BREAK.search(text)
+        if match and match[2] in _CLOSED:
+            breaks[int(match[1])] = breaks.get(int(match[1]), 0) + 1
+        elif match := _DISK.search(text):
+            errors[f"/dev/{match[2]}"] = f"the kernel says: {match[1]} on {match[2]}"
+    return Trouble(breaks, errors)
+
+
+def read_trouble(root: Path = Path("/"), window: float = 600.0) -> Trouble:
+    """Read the kernel's log of the last `window` seconds, maps by name. Raises NeedsRootError."""
+    path = root / "dev/kmsg"
+    records = []
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except PermissionError:
+        raise NeedsRootError(
+            "only root can read the kernel's log", hint="run it again with sudo"
+        ) from None
+    except OSError as error:
+        raise IscsictlError(f"cannot read the kernel's log: {error.strerror}") from None
+    try:
+        while True:
+            try:
+                chunk = os.read(fd, 8192)
+            except BlockingIOError:
+                break
+            except OSError as error:
+                # A record that was overwritten while we read: the next read goes on.
+                if error.errno == errno.EPIPE:
+                    continue
+                if error.errno == errno.EPERM:
+                    raise NeedsRootError(
+                        "only root can read the kernel's log", hint="run it again with sudo"
+                    ) from None
+                break
+            if not chunk:
+                break
+            records.append(chunk.decode("utf-8", "replace"))
+    finally:
+        os.close(fd)
+    trouble = parse_log(records, time.clock_gettime(time.CLOCK_MONOTONIC) - window)
+    errors = {
+        device_path(root, device.removeprefix("/dev/")): text
+        for device, text in trouble.disk_errors.items()
+    }
+    return replace(trouble, disk_errors=errors)
+
+
+def config_secrets(root: Path = Path("/")) -> tuple[int | None, bool]:
+    """Return the mode of iscsid.conf and whether a secret stands in it."""
+    path = root / "etc/iscsi/iscsid.conf"
+    try:
+        mode = path.stat().st_mode & 0o7777
+        lines = path.read_text(errors="replace").splitlines()
+    except OSError:
+        return None, False
+    secret = any(re.match(r"\s*[a-z.]+\.password(_in)?\s*=\s*\S", line) for line in lines)
+    return mode, secret
+
+
+def disk_timeouts(knames: Iterable[str], root: Path = Path("/")) -> Mapping[str, int]:
+    """Return how many seconds the kernel gives a command, by device."""
+    found = {}
+    for kname in knames:
+        try:
+            seconds = whole((root / f"sys/block/{kname}/device/timeout").read_text().strip())
+        except OSError:
+            continue
+        if seconds is not None:
+            found[f"/dev/{kname}"] = seconds
+    return found

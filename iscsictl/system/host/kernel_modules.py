@@ -1,0 +1,100 @@
+"""Kernel modules: loaded, built in, loadable or not, by the files alone.
+
+The formats are those of depmod(8), modprobe.d(5) and /sys/module.
+"""
+
+import os
+import platform
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from iscsictl.model.host_facts import Kernel, ModuleState
+
+_RELEASE = re.compile(r"[\w.+~-]{1,64}", re.ASCII)
+_SUFFIX = re.compile(r"\.ko(\.(xz|zst|gz))?$")
+_MODPROBE_D = ("etc/modprobe.d", "run/modprobe.d", "usr/local/lib/modprobe.d",
+               "usr/lib/modprobe.d", "lib/modprobe.d")  # fmt: skip
+_REFUSERS = frozenset({"false", "true", ":"})
+
+
+def kernel_release(root: Path = Path("/")) -> str | None:
+    """Return the release of the running kernel (`uname -r`)."""
+    try:
+        text = (root / "proc/sys/kernel/osrelease").read_text(errors="replace").strip()
+    except OSError:
+        return platform.release() if root == Path("/") else None
+    return text if _RELEASE.fullmatch(text) else None
+
+
+def read_kernel(wanted: Iterable[str], root: Path = Path("/")) -> Kernel:
+    """Return the kernel and the state of each wanted module."""
+    release = kernel_release(root)
+    directory = root / "lib/modules" / (release or "?")
+    names = tuple(wanted)
+    loadable = set(_loadable(directory, names))
+    builtin = _names(directory / "modules.builtin")
+    forbidden = dict(_blockers(root))
+    states: dict[str, ModuleState] = {}
+    for name in names:
+        if name in builtin:
+            states[name] = "builtin"
+        elif (root / "sys/module" / name).is_dir():
+            states[name] = "loaded"
+        elif name in forbidden:
+            states[name] = "blocked"
+        else:
+            states[name] = "loadable" if name in loadable else "missing"
+    has_modules = directory.is_dir()
+    blockers = {name: forbidden[name] for name in names if name in forbidden}
+    return Kernel(release, has_modules, states, blockers)
+
+
+def _name(path: str) -> str:
+    return _SUFFIX.sub("", path.rpartition("/")[2]).replace("-", "_")
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(errors="replace").splitlines()
+    except OSError:
+        return []
+
+
+def _names(path: Path) -> set[str]:
+    return {_name(line.strip()) for line in _lines(path) if line.strip()}
+
+
+def _loadable(directory: Path, wanted: tuple[str, ...]) -> Iterator[str]:
+    """Yield the wanted modules of modules.dep whose files, and those they need, are there."""
+    for line in _lines(directory / "modules.dep"):
+        path, colon, needs = line.partition(":")
+        if not colon or _name(path) not in wanted:
+            continue
+        files = [path, *needs.split()]
+        if all((directory / file).exists() for file in files):
+            yield _name(path)
+
+
+def _blockers(root: Path) -> Iterator[tuple[str, str]]:
+    """Yield (module, file) for each `install MODULE /bin/false` (or true) of modprobe.d.
+
+    A `blacklist` line does not count: it only keeps aliases from loading a module, and iscsid
+    asks for it by name. A file hides those of its name in later directories.
+    """
+    seen: set[str] = set()
+    for place in _MODPROBE_D:
+        try:
+            files = sorted(os.listdir(root / place))
+        except OSError:
+            continue
+        for file in files:
+            if not file.endswith(".conf") or file in seen:
+                continue
+            seen.add(file)
+            for line in _lines(root / place / file):
+                words = line.split()
+                if len(words) >= 3 and words[0] == "install":
+                    program = words[2].rpartition("/")[2]
+                    if program in _REFUSERS:
+                        yield words[1].replace("-", "_"), f"/{place}/{file}"

@@ -1,0 +1,176 @@
+"""NICs, routes, IPsec policies and open ports, as the kernel's files show them."""
+
+import ipaddress
+import os
+import re
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+from iscsictl.errors import IscsictlError
+from iscsictl.model.host_facts import Nic, Policy, Route
+from iscsictl.system.io.process import run
+from iscsictl.system.io.sysfs_attributes import Folder, whole
+
+ISCSI_PORT = 3260
+_LISTEN = "0A"
+_RTF_UP = 0x1
+_RTF_REJECT = 0x200
+
+
+def read_nics(root: Path = Path("/")) -> dict[str, Nic]:
+    """Return the network interfaces by name."""
+    base = root / "sys/class/net"
+    found = {}
+    try:
+        names = sorted(os.listdir(base))
+    except OSError:
+        return {}
+    for name in names:
+        if not (base / name).is_dir():
+            continue
+        with Folder(str(base / name)) as own:
+            found[name] = Nic(
+                name,
+                mtu=own.number("mtu") or 1500,
+                mac=own.get("address"),
+                state=own.get("operstate") or "unknown",
+                speed=_speed(own.number("speed")),
+                duplex=own.get("duplex"),
+                driver=_driver(base / name),
+                arp_ignore=_setting(root, name, "arp_ignore"),
+                arp_announce=_setting(root, name, "arp_announce"),
+                rp_filter=_setting(root, name, "rp_filter"),
+            )
+    return found
+
+
+def _speed(value: int | None) -> int | None:
+    return value if value is not None and value > 0 else None
+
+
+def _driver(nic: Path) -> str | None:
+    try:
+        return (nic / "device/driver").readlink().name
+    except OSError:
+        return None
+
+
+def _setting(root: Path, name: str, key: str) -> int:
+    """Return the value in force: the kernel takes the larger of the NIC's own and `all`."""
+    base = root / "proc/sys/net/ipv4/conf"
+    values = []
+    for which in (name, "all"):
+        try:
+            values.append(whole((base / which / key).read_text().strip()) or 0)
+        except OSError:
+            values.append(0)
+    return max(values)
+
+
+def read_routes(root: Path = Path("/")) -> tuple[Route, ...]:
+    """Return the main routing tables of both families (/proc/net/route, ipv6_route)."""
+    return (*_routes4(root), *_routes6(root))
+
+
+def _rows(path: Path) -> Iterator[list[str]]:
+    try:
+        text = path.read_text(errors="replace")
+    except OSError:
+        return
+    for line in text.splitlines():
+        yield line.split()
+
+
+def _routes4(root: Path) -> Iterator[Route]:
+    for row in _rows(root / "proc/net/route"):
+        if len(row) < 8 or row[0] == "Iface":
+            continue
+        try:
+            flags, metric = int(row[3], 16), int(row[6])
+            destination, gateway, mask = (_little(row[index]) for index in (1, 2, 7))
+            net = ipaddress.ip_network(f"{destination}/{mask}", strict=False)
+        except ValueError:
+            continue
+        if flags & _RTF_UP and not flags & _RTF_REJECT:
+            via = None if int(gateway) == 0 else str(gateway)
+            yield Route(str(net), row[0], via, metric)
+
+
+def _little(digits: str) -> ipaddress.IPv4Address:
+    """Read an address as the kernel prints its four bytes: in the order of the machine."""
+    return ipaddress.IPv4Address(bytes.fromhex(digits)[::-1])
+
+
+def _routes6(root: Path) -> Iterator[Route]:
+    for row in _rows(root / "proc/net/ipv6_route"):
+        if len(row) < 10 or row[9] == "lo":
+            continue
+        try:
+            net = ipaddress.ip_network((bytes.fromhex(row[0]), int(row[1], 16)), strict=False)
+            gateway = ipaddress.IPv6Address(bytes.fromhex(row[4]))
+            metric, flags = int(row[5], 16), int(row[8], 16)
+        except ValueError:
+            continue
+        if flags & _RTF_UP and not flags & _RTF_REJECT and not net.is_multicast:
+            yield Route(str(net), row[9], None if int(gateway) == 0 else str(gateway), metric)
+
+
+def listens(root: Path = Path("/"), port: int = ISCSI_PORT) -> str | None:
+    """Return the address on which a socket of this host listens at `port`, but for loopback."""
+    for name, family in (("tcp", socket.AF_INET), ("tcp6", socket.AF_INET6)):
+        for row in _rows(root / "proc/net" / name):
+            if len(row) < 4 or row[3] != _LISTEN:
+                continue
+            digits, _, number = row[1].partition(":")
+            try:
+                if int(number, 16) != port:
+                    continue
+                raw = bytes.fromhex(digits)
+                words = [raw[at : at + 4][::-1] for at in range(0, len(raw), 4)]
+                address = ipaddress.ip_address(socket.inet_ntop(family, b"".join(words)))
+            except ValueError:
+                continue
+            if not address.is_loopback:
+                return str(address)
+    return None
+
+
+_POLICY = re.compile(r"^src (\S+) dst (\S+)")
+
+
+def parse_policies(text: str) -> tuple[Policy, ...]:
+    """Read `ip xfrm policy`: the outgoing ones, and whether they protect (a tmpl line)."""
+    found: list[Policy] = []
+    destination, direction, protects, action = "", "", False, "allow"
+
+    def close() -> None:
+        if destination and direction == "out":
+            found.append(Policy(destination, action, protects and action == "allow"))
+
+    for line in text.splitlines():
+        match = _POLICY.match(line)
+        if match:
+            close()
+            destination, direction, protects, action = match[2], "", False, "allow"
+            continue
+        words = line.split()
+        if words[:1] == ["dir"] and len(words) > 1:
+            direction = words[1]
+            if "action" in words:
+                action = words[words.index("action") + 1 :][0]
+        elif words[:1] == ["tmpl"]:
+            protects = True
+    close()
+    return tuple(found)
+
+
+def read_policies(timeout: float) -> tuple[Policy, ...]:
+    """Ask the kernel for its IPsec policies. Raises IscsictlError; only root may."""
+    result = run(["ip", "xfrm", "policy"], timeout=timeout, ok=None)
+    if result.code:
+        raise IscsictlError(
+            f"the kernel does not show its IPsec policies: {result.said}",
+            hint="ip xfrm policy needs root",
+        )
+    return parse_policies(result.out)

@@ -1,0 +1,161 @@
+"""systemd: the login service, reloads, drop-ins. Looking needs no process."""
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from iscsictl.errors import IscsictlError
+from iscsictl.system.io.files import replace_file
+from iscsictl.system.io.process import begin, run
+
+_UNIT_DIRECTORIES = ("etc/systemd/system", "usr/lib/systemd/system", "lib/systemd/system")
+_WAITS = "RequiresMountsFor="
+_LOGIN_SERVICES = ("open-iscsi.service", "iscsi.service")
+
+
+def running(root: Path = Path("/")) -> bool:
+    """Tell whether systemd is the init of this machine (sd_booted(3))."""
+    return (root / "run/systemd/system").is_dir()
+
+
+def unit_file(unit: str, root: Path = Path("/")) -> Path | None:
+    """Return where a unit is defined, or None."""
+    for directory in _UNIT_DIRECTORIES:
+        path = root / directory / unit
+        if path.exists():
+            return path
+    return None
+
+
+def login_service(root: Path = Path("/")) -> str:
+    """Return the unit that logs in at boot: Debian's and Ubuntu's name, or everybody's."""
+    return next((u for u in _LOGIN_SERVICES if unit_file(u, root)), _LOGIN_SERVICES[0])
+
+
+def enabled(unit: str, root: Path = Path("/")) -> bool:
+    """Tell whether some target or unit wants this one at boot."""
+    base = root / "etc/systemd/system"
+    return any(
+        (directory / unit).is_symlink()
+        for pattern in ("*.wants", "*.requires")
+        for directory in base.glob(pattern)
+    )
+
+
+def enable(unit: str) -> None:
+    """Have systemd start a unit at boot."""
+    run(["systemctl", "--quiet", "enable", unit])
+
+
+def disable(unit: str) -> None:
+    """Take back what `enable` did."""
+    run(["systemctl", "--quiet", "disable", unit])
+
+
+def active(unit: str, root: Path = Path("/")) -> bool:
+    """Tell whether a unit runs, or has run and stays: systemd keeps a link for it then."""
+    return (root / f"run/systemd/units/invocation:{unit}").is_symlink()
+
+
+def start_soon(unit: str) -> None:
+    """Have systemd start a unit, if it can, and do not wait for it."""
+    run(["systemctl", "start", "--no-block", unit], ok=None)
+
+
+def has_read_fstab(root: Path = Path("/")) -> bool:
+    """Tell whether systemd has made its units since fstab was changed (systemd-fstab-generator(8)).
+
+    True where there is no systemd.
+    """
+    made = root / "run/systemd/generator"
+    try:
+        # The first of its files is the nearest to the moment when fstab was read.
+        times = [entry.stat(follow_symlinks=False).st_mtime for entry in os.scandir(made)]
+        began = min(times, default=made.stat().st_mtime)
+        return began >= (root / "etc/fstab").stat().st_mtime
+    except OSError:
+        return True
+
+
+def daemon_reload() -> None:
+    """Have systemd read fstab and the units again; nothing where systemd is not the init."""
+    if running():
+        run(["systemctl", "daemon-reload"])
+
+
+def reload_soon(root: Path = Path("/")) -> None:
+    """Have systemd read fstab and the units again, and return once it is at it.
+
+    It begins by throwing away what its generators made, when nothing can fail any more
+    (manager_reload() of its core/manager.c), and answers nobody until it is done: whoever asks it
+    for a unit after that is told of the new one. A reload that somebody else asked for will do.
+    """
+    if not running(root):
+        return
+    made = root / "run/systemd/generator"
+    before = _inode(made)
+    begin(["systemctl", "daemon-reload"], lambda: _inode(made) != before)
+
+
+def _inode(path: Path) -> int | None:
+    try:
+        return path.stat().st_ino
+    except OSError:
+        return None
+
+
+def _escaped(path: str) -> str:
+    """Return a path as part of a file name, no two alike (systemd.unit(5), systemd-escape)."""
+    kept = "".join(
+        char if re.fullmatch(r"[A-Za-z0-9:_.]", char) else "-" if char == "/" else _hex(char)
+        for char in path.strip("/")
+    )
+    return f"{_hex('.')}{kept[1:]}" if kept.startswith(".") else kept or "-"
+
+
+def _hex(char: str) -> str:
+    return "".join(f"\\x{byte:02x}" for byte in char.encode("utf-8", "surrogateescape"))
+
+
+def _drop_ins(root: Path) -> Iterator[tuple[str, str, Path]]:
+    """Yield the unit, the mount point and the file of each drop-in of ours."""
+    for file in sorted((root / "etc/systemd/system").glob("*.d/50-iscsictl-*.conf")):
+        for line in file.read_bytes().decode("utf-8", "surrogateescape").split("\n"):
+            if line.startswith(_WAITS):
+                yield file.parent.name.removesuffix(".d"), _unquoted(line[len(_WAITS) :]), file
+
+
+def _quoted(path: str) -> str:
+    return '"' + re.sub(r'([\\"])', r"\\\1", path.replace("%", "%%")) + '"'
+
+
+def _unquoted(word: str) -> str:
+    return re.sub(r"\\(.)", r"\1", word.strip()[1:-1]).replace("%%", "%")
+
+
+def required(root: Path = Path("/")) -> Mapping[str, tuple[str, ...]]:
+    """Return which units wait for which mount points, by our own drop-ins."""
+    found: dict[str, list[str]] = {}
+    for unit, path, _ in _drop_ins(root):
+        found.setdefault(unit, []).append(path)
+    return {unit: tuple(paths) for unit, paths in found.items()}
+
+
+def require_mount(unit: str, path: str, root: Path = Path("/")) -> None:
+    """Make a unit wait for a mount point, by a drop-in of ours."""
+    if not re.fullmatch(r"[A-Za-z0-9:_.@\\-]+\.[a-z]+", unit):
+        raise IscsictlError(f"{unit!r} is not a unit name such as mail.service")
+    file = root / "etc/systemd/system" / f"{unit}.d" / f"50-iscsictl-{_escaped(path)}.conf"
+    file.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    text = f"# made by iscsictl\n[Unit]\n{_WAITS}{_quoted(path)}\n"
+    replace_file(file, text.encode("utf-8", "surrogateescape"), mode=0o644)
+
+
+def drop_require(path: str, root: Path = Path("/"), unit: str | None = None) -> None:
+    """Take our drop-ins for a mount point away, of all units or of one."""
+    for name, waits_for, file in tuple(_drop_ins(root)):
+        if waits_for == path and unit in {None, name}:
+            file.unlink(missing_ok=True)
+            if not any(file.parent.iterdir()):
+                file.parent.rmdir()

@@ -1,0 +1,1 @@
+"""open-iscsi: iscsiadm, the node database, sessions in sysfs."""

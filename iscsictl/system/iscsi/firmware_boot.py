@@ -1,0 +1,40 @@
+"""The firmware's boot tables in sysfs, read without the secrets that stand in them."""
+
+from pathlib import Path
+
+from iscsictl.parse.firmware import BootEntry, parse_ibft
+
+_SECRETS = frozenset({"chap-secret", "rev-chap-name-secret"})
+
+
+def read_boot_entries(root: Path) -> tuple[BootEntry, ...]:
+    """Read the targets of all firmware tables below `root`; empty where there is none.
+
+    Without root the files can be unreadable: what cannot be read is not there.
+    """
+    firmware = root / "sys/firmware"
+    tables = [firmware / "ibft", *sorted(firmware.glob("iscsi_boot*"))]
+    return tuple(entry for table in tables for entry in parse_ibft(_tree(table)))
+
+
+def _tree(table: Path) -> dict[str, dict[str, str]]:
+    tree: dict[str, dict[str, str]] = {}
+    for pattern in ("initiator", "ethernet*", "target*"):
+        for directory in table.glob(pattern):
+            files = {path.name: _content(path) for path in directory.iterdir() if path.is_file()}
+            nets = sorted(path.name for path in directory.glob("device/net/*"))
+            if nets:
+                files["netdev"] = nets[0]
+            tree[directory.name] = {name: text for name, text in files.items() if text}
+    return tree
+
+
+def _content(path: Path) -> str:
+    """Return a file's text; of a secret only a mark that there is one."""
+    try:
+        with path.open("rb") as file:
+            if path.name in _SECRETS:
+                return "set" if file.read(1).strip(b"\n\0") else ""
+            return file.read(4096).decode("utf-8", "replace")
+    except OSError:
+        return ""

@@ -1,0 +1,64 @@
+"""Interface definitions of open-iscsi: the files below `ifaces` of the node database."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from iscsictl.errors import NotFoundError
+from iscsictl.parse.record import edit_record
+from iscsictl.system.io.files import read_file, remove_file
+from iscsictl.system.iscsi.nodedb_lock import NodeDbLock
+from iscsictl.system.iscsi.nodedb_write import replace_in_db
+
+Say = Callable[[str], None]
+_BEGIN, _END = "# BEGIN RECORD", "# END RECORD"
+
+
+def path_of(db: Path, name: str) -> Path:
+    """Return the file of a definition."""
+    return db / "ifaces" / name
+
+
+def new_text(text: str, name: str, values: Mapping[str, str | None]) -> str:
+    """Return the text of a definition with these values; None takes one out."""
+    if _BEGIN not in text:
+        # One that an admin wrote by hand has no frame; open-iscsi takes that as a comment.
+        body = text if not text or text.endswith("\n") else text + "\n"
+        text = f"{_BEGIN} iscsictl\n{body}{_END}\n"
+    lines = dict(values)
+    if "iface.iscsi_ifacename" not in lines:
+        lines = {"iface.iscsi_ifacename": name, **lines}
+    return edit_record(text, lines)
+
+
+def write_iface(
+    db: Path,
+    name: str,
+    values: Mapping[str, str | None],
+    *,
+    root: Path = Path("/"),
+    timeout: float = 35,
+    say: Say = lambda _: None,
+) -> bool:
+    """Write a definition under the lock of the node database. False if it was so already."""
+    path = path_of(db, name)
+    with NodeDbLock(root, timeout, say):
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        old = (read_file(path) or b"").decode("utf-8", "surrogateescape")
+        new = new_text(old, name, values)
+        if new == old:
+            return False
+        return replace_in_db(path, new.encode("utf-8", "surrogateescape"))
+
+
+def remove_iface(
+    db: Path,
+    name: str,
+    *,
+    root: Path = Path("/"),
+    timeout: float = 35,
+    say: Say = lambda _: None,
+) -> None:
+    """Remove a definition under the lock. Raises NotFoundError."""
+    with NodeDbLock(root, timeout, say):
+        if not remove_file(path_of(db, name)):
+            raise NotFoundError(f"there is no iface {name}", hint="see: iscsictl iface ls")

@@ -1,0 +1,139 @@
+"""open-iscsi's iscsiadm(8), one function per thing it is asked to do. No secret passes here."""
+
+import re
+from collections.abc import Sequence
+
+from iscsictl.errors import UnreachableError
+from iscsictl.errors.codes import error_from_iscsiadm
+from iscsictl.lazyclass import dataclass
+from iscsictl.model.inventory import Offer
+from iscsictl.model.names import Portal
+from iscsictl.parse.portal import read_portal
+from iscsictl.system.io.process import Result, run
+
+NO_OBJECTS = 21
+SESSION_EXISTS = 15
+_OF_SENDTARGETS = ("-m", "discoverydb", "-t", "sendtargets")
+_OFFER = re.compile(r"(\S+,-?\d+)\s+(\S+)")
+
+
+@dataclass(frozen=True)
+class Key:
+    """What names one node record to iscsiadm."""
+
+    target: str
+    portal: Portal
+    iface: str
+
+    def arguments(self) -> tuple[str, ...]:
+        """Return -T, -p and -I, with the portal group tag where it is known."""
+        tag = "" if self.portal.tpgt is None else f",{self.portal.tpgt}"
+        return ("-T", self.target, "-p", f"{self.portal}{tag}", "-I", self.iface)
+
+
+def _call(arguments: Sequence[str], doing: str, timeout: float, *fine: int) -> Result:
+    try:
+        result = run(["iscsiadm", *arguments], timeout=timeout, ok=None)
+    except UnreachableError as error:
+        raise UnreachableError(f"{doing}: {error.text}", hint=error.hint) from None
+    if result.code not in {0, *fine}:
+        raise error_from_iscsiadm(result.code, result.err, doing)
+    return result
+
+
+def parse_offers(text: str) -> tuple[Offer, ...]:
+    """Read what SendTargets discovery prints: a portal and a target a line."""
+    offers = []
+    for line in text.splitlines():
+        match = _OFFER.match(line.strip())
+        portal = read_portal(match[1]) if match else None
+        if match and portal is not None:
+            offers.append(Offer(match[2], portal))
+    return tuple(dict.fromkeys(offers))
+
+
+def discover(
+    portal: Portal, *, timeout: float, kind: str = "sendtargets", iface: str | None = None
+) -> tuple[Offer, ...]:
+    """Ask a portal for its targets; nothing is written to the node database.
+
+    Raises AuthError, UnreachableError, MissingError, IscsictlError.
+    """
+    which = ("-I", iface) if iface and iface != "default" else ()
+    result = _call(
+        ("-m", "discovery", "-t", kind, "-p", str(portal), *which, "-o", "nonpersistent"),
+        f"asking {portal} for its targets",
+        timeout,
+        NO_OBJECTS,
+    )
+    return parse_offers(result.out)
+
+
+def discover_with_record(portal: Portal, *, timeout: float) -> tuple[Offer, ...]:
+    """Ask a portal with the account of its discovery record; node records stay as they are."""
+    result = _call(
+        (*_OF_SENDTARGETS, "-p", str(portal), "--discover", "-o", "nonpersistent"),
+        f"asking {portal} for its targets",
+        timeout,
+        NO_OBJECTS,
+    )
+    return parse_offers(result.out)
+
+
+def new_discovery_record(portal: Portal, *, timeout: float) -> None:
+    """Make a discovery record with the defaults."""
+    _call(
+        (*_OF_SENDTARGETS, "-p", str(portal), "-o", "new"),
+        f"making a discovery record of {portal}",
+        timeout,
+    )
+
+
+def delete_discovery_record(portal: Portal, *, timeout: float) -> None:
+    """Delete a discovery record; node records that came of it stay."""
+    _call(
+        (*_OF_SENDTARGETS, "-p", str(portal), "-o", "delete"),
+        f"deleting the discovery record of {portal}",
+        timeout,
+        NO_OBJECTS,
+    )
+
+
+def new_record(key: Key, *, timeout: float) -> None:
+    """Make a node record with the defaults of iscsid.conf."""
+    _call(
+        ("-m", "node", *key.arguments(), "-o", "new"), f"making a record of {key.target}", timeout
+    )
+
+
+def delete_record(key: Key, *, timeout: float) -> None:
+    """Delete a node record; one that is gone already is fine."""
+    _call(
+        ("-m", "node", *key.arguments(), "-o", "delete"),
+        f"deleting the record of {key.target}",
+        timeout,
+        NO_OBJECTS,
+    )
+
+
+def login(key: Key, *, timeout: float) -> bool:
+    """Log in. Returns False when the session existed already, and so is not ours to undo.
+
+    Raises AuthError, NotFoundError, UnreachableError, MissingError, IscsictlError.
+    """
+    result = _call(
+        ("-m", "node", *key.arguments(), "--login"),
+        f"logging in to {key.target} through {key.portal}",
+        timeout,
+        SESSION_EXISTS,
+    )
+    return result.code != SESSION_EXISTS and "successful" in result.out
+
+
+def logout(sid: int, target: str, *, timeout: float) -> None:
+    """End one session; one that is gone already is fine."""
+    result = run(
+        ["iscsiadm", "-m", "session", "-r", str(sid), "--logout"], timeout=timeout, ok=None
+    )
+    if result.code not in {0, 2, NO_OBJECTS, 22}:
+        raise error_from_iscsiadm(result.code, result.err, f"logging out of {target}")

@@ -1,0 +1,38 @@
+"""What a login that "failed for good" (iscsiadm 19) most likely met.
+
+open-iscsi ends so both where there is no such target and where, with mutual CHAP, the array did
+not prove itself (initiator.c, login.c): the one is told from the other by asking for the targets.
+"""
+
+from pathlib import Path
+from typing import Final
+
+from iscsictl.errors import AuthError, IscsictlError
+from iscsictl.system.iscsi import iscsiadm
+from iscsictl.system.iscsi.iscsiadm import Key
+from iscsictl.system.iscsi.nodedb import read_record, record_path
+
+FATAL: Final = 19
+_PATIENCE: Final = 10.0
+
+
+def explained_login(error: IscsictlError, key: Key, db: Path, timeout: float) -> IscsictlError:
+    """Return the error of a login, or an AuthError where the array's own secret is to blame."""
+    if error.tool_exit != FATAL or error.exit is AuthError.exit:
+        return error
+    try:
+        record = read_record(record_path(db, key.target, key.portal, key.iface))
+        if record is None or not record.has_secret_in:
+            return error
+        offers = iscsiadm.discover(key.portal, timeout=min(timeout, _PATIENCE), iface=key.iface)
+    except IscsictlError:
+        return error
+    if all(offer.target != key.target for offer in offers):
+        return error
+    return AuthError(
+        f"logging in to {key.target} through {key.portal}: the target is there, but most likely "
+        f"did not prove itself by the array's own secret (iscsiadm {FATAL})",
+        hint="compare both secrets and `iscsictl chap show` with the array's settings; "
+        "what iscsid met: journalctl -u iscsid",
+        tool_exit=FATAL,
+    )

@@ -1,0 +1,292 @@
+"""Open-iscsi's node database: where it is and what stands in it (read only).
+
+The layout is `idbm.c`'s: `nodes/TARGET/ADDRESS,PORT,TPGT/IFACE`, or without a portal group tag
+the file `nodes/TARGET/ADDRESS,PORT`; `send_targets/ADDRESS,PORT/st_config`,
+`isns/ADDRESS,PORT/isns_config`; `ifaces/NAME`. IPv6 addresses have no brackets there.
+"""
+
+import os
+import re
+import stat
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+from iscsictl.errors import IscsictlError, NeedsRootError, NotFoundError
+from iscsictl.model.names import BUILT_IN_IFACES, DEFAULT_IFACE, Portal
+from iscsictl.model.record import DiscoveryKind, DiscoveryRecord, IfaceRecord, NodeRecord
+from iscsictl.parse.record import parse_values, problem_of
+from iscsictl.system.io.files import explained
+
+CANDIDATES: Final = ("var/lib/iscsi", "etc/iscsi")
+PATIENCE: Final = 0.3
+FRESH: Final = 2.0
+DISCOVERY_FILES: Final[Mapping[DiscoveryKind, tuple[str, str]]] = {
+    "sendtargets": ("send_targets", "st_config"),
+    "isns": ("isns", "isns_config"),
+}
+_PROGRAMS: Final = ("usr/sbin/iscsiadm", "sbin/iscsiadm", "usr/bin/iscsiadm")
+_COMPILED_IN: Final = re.compile(rb"\0(/[\x21-\x7e]{1,200})/nodes\0")
+_PORTAL: Final = re.compile(r"([^,]+),([0-9]{1,5})(?:,(-?[0-9]{1,10}))?")
+
+
+def find_db(root: Path = Path("/")) -> Path:
+    """Return the directory of the database on this host, whether or not it exists yet.
+
+    iscsiadm itself is asked, for the path is compiled into it and an upgrade may leave the old
+    directory behind. In a capture without it, the directory that has records wins, then the one
+    that is laid out, then /etc/iscsi.
+    """
+    for program in _PROGRAMS:
+        try:
+            match = _COMPILED_IN.search((root / program).read_bytes())
+        except OSError:
+            continue
+        if match:
+            return root / os.fsdecode(match[1]).lstrip("/")
+    places = [root / candidate for candidate in CANDIDATES]
+    return max(reversed(places), key=_weight)
+
+
+def _weight(db: Path) -> int:
+    try:
+        if any((db / "nodes").iterdir()):
+            return 3
+    except FileNotFoundError:
+        pass
+    except OSError:
+        return 2
+    return int(any(_is_directory(db / name) for name in ("nodes", "ifaces", "send_targets")))
+
+
+def read_records(db: Path) -> tuple[NodeRecord, ...]:
+    """Return all node records, sorted; torn ones have `problem` set and harm no other.
+
+    Raises NeedsRootError where only root may look, IscsictlError where it cannot be read.
+    """
+    found = []
+    targets = tuple(_entries(db / "nodes"))
+    if not targets and (db / "nodes").is_file():
+        raise IscsictlError(
+            f"{db}/nodes is a file, not a directory",
+            hint=f"no record is in it; move it away, then: mkdir -m 600 {db}/nodes",
+        )
+    for target in targets:
+        if not _is_directory(target):
+            continue
+        for place in _entries(target.path):
+            portal = _portal_of(place.name)
+            if portal is None:
+                continue
+            if _is_directory(place):
+                found += [_node(target.name, portal, e) for e in _entries(place.path)]
+            else:
+                found.append(_node(target.name, portal, place))
+    deadline = time.monotonic() + PATIENCE
+    settled = (_settled(record, deadline) for record in found if record is not None)
+    return tuple(sorted((record for record in settled if record is not None), key=_order))
+
+
+def read_record(path: Path) -> NodeRecord | None:
+    """Read one node record again; None if it is gone."""
+    record = _read_record(path)
+    return None if record is None else _settled(record, time.monotonic() + PATIENCE)
+
+
+def _read_record(path: Path) -> NodeRecord | None:
+    if (portal := _portal_of(path.parent.name)) is not None:
+        return _node(path.parent.parent.name, portal, path)
+    if (portal := _portal_of(path.name)) is not None:
+        return _node(path.parent.name, portal, path)
+    return None
+
+
+def _settled(record: NodeRecord, deadline: float) -> NodeRecord | None:
+    """Look again before calling a fresh record torn: iscsiadm empties it and then writes it."""
+    again: NodeRecord | None = record
+    while again is not None and again.problem is not None and time.monotonic() < deadline:
+        try:
+            age = time.time() - record.path.stat().st_mtime
+        except OSError:
+            age = 0
+        if abs(age) > FRESH:
+            break
+        time.sleep(0.01)
+        again = _read_record(record.path)
+    return again
+
+
+def record_path(db: Path, target: str, portal: Portal, iface: str = DEFAULT_IFACE) -> Path:
+    """Return where open-iscsi keeps this record."""
+    place = db / "nodes" / target / f"{portal.address},{portal.port}"
+    if portal.tpgt is None:
+        return place
+    return place.with_name(f"{place.name},{portal.tpgt}") / iface
+
+
+def read_discovery_records(db: Path) -> tuple[DiscoveryRecord, ...]:
+    """Return the servers that were asked for targets (sendtargets and iSNS), sorted."""
+    found = []
+    for kind, (directory, name) in DISCOVERY_FILES.items():
+        for place in _entries(db / directory):
+            portal = _portal_of(place.name)
+            if portal is None or portal.tpgt is not None:
+                continue
+            path = Path(place.path)
+            path = path / name if _is_directory(place) else path
+            read = _read(path)
+            if read is not None:
+                text, mode, problem = read
+                found.append(
+                    DiscoveryRecord(
+                        path=path,
+                        values=_values(text),
+                        mode=mode,
+                        problem=problem or problem_of(text),
+                        kind=kind,
+                        portal=portal,
+                    )
+                )
+    return tuple(sorted(found, key=lambda r: (r.kind, r.portal.address, r.portal.port)))
+
+
+def require_iface(db: Path, name: str) -> None:
+    """Raise NotFoundError unless there is a definition of an interface, or it is built in."""
+    if name not in BUILT_IN_IFACES and all(iface.name != name for iface in read_ifaces(db)):
+        raise NotFoundError(f"there is no iface {name}", hint="see: iscsictl iface ls")
+
+
+def read_ifaces(db: Path) -> tuple[IfaceRecord, ...]:
+    """Return the interface definitions, sorted; `default` and `iser` are built in, not here."""
+    found = []
+    for entry in _entries(db / "ifaces"):
+        if entry.name.startswith(".") or entry.name == "iface.example" or _is_directory(entry):
+            continue
+        read = _read(Path(entry.path))
+        if read is not None:
+            text, mode, problem = read
+            # An admin may write such a file by hand, without the frame of a record.
+            problem = problem or (problem_of(text) if not text.strip("\0") else None)
+            found.append(
+                IfaceRecord(
+                    path=Path(entry.path),
+                    values=_values(text),
+                    mode=mode,
+                    problem=problem,
+                    name=entry.name,
+                )
+            )
+    return tuple(sorted(found, key=lambda r: r.name))
+
+
+def _order(record: NodeRecord) -> tuple[str, str, int, int, str]:
+    portal = record.portal
+    tpgt = -1 if portal.tpgt is None else portal.tpgt
+    return record.target, portal.address, portal.port, tpgt, record.iface
+
+
+def _portal_of(name: str) -> Portal | None:
+    match = _PORTAL.fullmatch(name)
+    if match is None:
+        return None
+    tpgt = int(match[3]) if match[3] else None
+    # iscsiadm prints an unknown tag as -1 or, unsigned, as 4294967295.
+    return Portal(match[1], int(match[2]), tpgt if tpgt is not None and 0 <= tpgt < 65536 else None)
+
+
+def _entries(directory: Path | str) -> Iterator[os.DirEntry[str]]:
+    try:
+        with os.scandir(directory) as entries:
+            found = list(entries)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except PermissionError as error:
+        raise NeedsRootError(
+            f"cannot read {directory}: permission denied", hint="run it as root"
+        ) from error
+    except OSError as error:
+        raise explained(error, "read", Path(directory)) from error
+    yield from found
+
+
+def _is_directory(entry: os.DirEntry[str] | Path) -> bool:
+    """Tell whether it is or leads to a directory; what we cannot follow is none."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
+def _node(target: str, portal: Portal, entry: os.DirEntry[str] | Path) -> NodeRecord | None:
+    path = Path(entry)
+    if path.name.startswith("."):
+        return None
+    read = _read(path)
+    if read is None:
+        return None
+    text, mode, problem = read
+    values = _values(text)
+    iface = values.get("iface.iscsi_ifacename", DEFAULT_IFACE)
+    if _portal_of(path.name) is None:
+        iface = path.name
+    problem = problem or problem_of(text) or _contradiction(values, target, portal, iface)
+    return NodeRecord(
+        path=path,
+        values=values,
+        mode=mode,
+        problem=problem,
+        target=target,
+        portal=portal,
+        iface=iface,
+    )
+
+
+def _contradiction(
+    values: Mapping[str, str], target: str, portal: Portal, iface: str
+) -> str | None:
+    said = {
+        "node.name": target,
+        "node.conn[0].address": portal.address,
+        "node.conn[0].port": str(portal.port),
+        "iface.iscsi_ifacename": iface,
+    }
+    for key, meant in said.items():
+        if values.get(key, "default" if key.startswith("iface.") else None) != meant:
+            found = repr(values[key]) if key in values else "missing"
+            return f"is not what its path says: {key} is {found}"
+    return None
+
+
+def _values(text: str) -> Mapping[str, str]:
+    return MappingProxyType(parse_values(text))
+
+
+def _read(path: Path) -> tuple[str, int, str | None] | None:
+    """Return text, permission bits and what went wrong; None if it vanished or is no file."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except PermissionError as error:
+        raise NeedsRootError(
+            f"cannot read {path}: permission denied", hint="run it as root"
+        ) from error
+    except OSError as error:
+        return "", 0, str(explained(error, "read", path))
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            return None
+        data = os.read(descriptor, status.st_size + 1)
+    except OSError as error:
+        return "", 0, str(explained(error, "read", path))
+    finally:
+        os.close(descriptor)
+    return data.decode("utf-8", "surrogateescape"), stat.S_IMODE(status.st_mode), None
+
+
+def torn(records: tuple[NodeRecord, ...]) -> tuple[NodeRecord, ...]:
+    """Return the records that open-iscsi can neither use nor delete."""
+    return tuple(record for record in records if record.problem is not None)

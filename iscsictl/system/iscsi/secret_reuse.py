@@ -1,0 +1,80 @@
+"""Compare secrets without keeping them, and put a made one into a file of its own."""
+
+import hashlib
+import os
+import re
+import secrets
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from iscsictl.errors import RefusedError
+from iscsictl.model.record import NodeRecord
+from iscsictl.model.secret import Secret
+from iscsictl.system.io.files import explained, read_file
+
+_SECRET_LINE = re.compile(
+    rb"^node\.session\.auth\.(password(?:_in)?)[ \t]=[ \t]*(.+)$", re.MULTILINE
+)
+
+
+class Prints:
+    """Fingerprints under a key that only this process has: equal if and only if secrets are."""
+
+    def __init__(self) -> None:
+        self._key = secrets.token_bytes(32)
+
+    def of(self, secret: Secret) -> bytes:
+        """Return the fingerprint of a secret."""
+        return self._of(secret.reveal().encode("utf-8", "surrogateescape"))
+
+    def of_record(self, record: NodeRecord) -> Mapping[str, bytes]:
+        """Return the fingerprints of a record's secrets: `password`, `password_in`."""
+        data = read_file(record.path) or b""
+        return {
+            name.decode(): self._of(value.strip()) for name, value in _SECRET_LINE.findall(data)
+        }
+
+    def _of(self, data: bytes) -> bytes:
+        return hashlib.blake2b(data, key=self._key).digest()
+
+
+def shared(records: Iterable[NodeRecord]) -> tuple[tuple[str, ...], ...]:
+    """Return the groups of targets that have a secret in common."""
+    prints = Prints()
+    targets: dict[bytes, set[str]] = {}
+    for record in records:
+        for mark in prints.of_record(record).values():
+            targets.setdefault(mark, set()).add(record.target)
+    groups = {tuple(sorted(names)) for names in targets.values() if len(names) > 1}
+    return tuple(sorted(groups))
+
+
+def others_with(secret: Secret, records: Iterable[NodeRecord]) -> tuple[str, ...]:
+    """Return the targets whose records have this secret."""
+    prints = Prints()
+    mark = prints.of(secret)
+    return tuple(sorted({r.target for r in records if mark in prints.of_record(r).values()}))
+
+
+def create_secret_file(path: Path, secret: Secret) -> None:
+    """Write a secret and a newline to a new file, mode 0600, durably.
+
+    Raises RefusedError if there is anything of that name already.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+    try:
+        fd = os.open(path, flags, 0o600)
+    except FileExistsError:
+        raise RefusedError(
+            f"{path} exists and is left as it is", hint="choose another name, or remove it first"
+        ) from None
+    except OSError as error:
+        raise explained(error, "create", path) from error
+    try:
+        with os.fdopen(fd, "wb") as file:
+            file.write(secret.reveal().encode("utf-8", "surrogateescape") + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        raise explained(error, "write", path) from error

@@ -1,0 +1,257 @@
+"""Sessions and their LUNs as the kernel shows them: no process, no root, no iscsid.
+
+The attributes are those of drivers/scsi/scsi_transport_iscsi.c; what they become is what
+`iscsiadm -m session -P 3` makes of them, so that both tell the same.
+"""
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from iscsictl.model.listing import ChapNames, Host, Listing, Lun, Session, Timeouts
+from iscsictl.model.names import Portal
+from iscsictl.parse.session_status import session_status
+from iscsictl.system.block.block_index import BlockIndex
+from iscsictl.system.block.block_tree import BlockTree, Unit, disks_of
+from iscsictl.system.io.sysfs_attributes import Folder, list_names, read_attribute, whole
+
+Values = Mapping[str, str | None]
+
+
+def read_sessions(root: Path, *, details: bool = True) -> tuple[Session, ...]:
+    """Return every session under `root`/sys, by sid; those that vanish meanwhile are left out.
+
+    Without `details` timeouts, CHAP names and negotiated values stay None.
+    """
+    return tuple(session for session, _ in _Reader(root, details=details).sessions())
+
+
+def read_listing(root: Path, *, details: bool = True) -> Listing:
+    """Return sessions and the disks behind them, with all that stands on the disks.
+
+    Without `details` timeouts, CHAP names and negotiated values stay None: a third less to read.
+    """
+    reader = _Reader(root, details=details, disks=True)
+    sessions: list[Session] = []
+    units: list[Unit] = []
+    for session, found in reader.sessions():
+        sessions.append(session)
+        units += found
+    disks, warnings = disks_of(units)
+    return Listing(tuple(sessions), disks, warnings)
+
+
+def has_sessions_class(root: Path) -> bool:
+    """Tell whether the kernel (or a capture of its files) knows iSCSI sessions at all."""
+    return (root / "sys/class/iscsi_session").is_dir()
+
+
+class _Reader:
+    """Reads the sessions under one root; adapters are read once."""
+
+    def __init__(self, root: Path, *, details: bool = True, disks: bool = False) -> None:
+        self._details = details
+        self._prefix = str(root).rstrip("/")
+        self._class = f"{self._prefix}/sys/class"
+        self._adapters: dict[str, tuple[Host | None, str | None]] = {}
+        self._hosts = Folder(f"{self._class}/scsi_host")
+        self._links = Folder(f"{self._class}/iscsi_connection")
+        self._owns = Folder(f"{self._class}/iscsi_session")
+        transports = list_names(f"{self._class}/iscsi_transport")
+        self._transport = transports[0] if len(transports) == 1 else None
+        self._index = BlockIndex(self._prefix)
+        self._tree = BlockTree(root, self._index) if disks else None
+        self._shared: set[str] = set()
+
+    def sessions(self) -> Iterator[tuple[Session, list[Unit]]]:
+        names = list_names(f"{self._class}/iscsi_session")
+        sids = sorted(sid for name in names if (sid := _after("session", name)) is not None)
+        with self._owns, self._links, self._hosts:
+            devices = {sid: self._device(sid, self._owns.link(f"session{sid}")) for sid in sids}
+            adapters = Counter(device.rpartition("/")[0] for device in devices.values())
+            self._shared = {adapter for adapter, number in adapters.items() if number > 1}
+            for sid, device in devices.items():
+                read = self._session(sid, device)
+                if read is not None:
+                    yield read
+
+    def _device(self, sid: int, link: str | None) -> str:
+        """Return .../hostH/sessionN, where the LUNs hang."""
+        folder = f"{self._class}/iscsi_session"
+        if link is None:
+            return os.path.realpath(f"{folder}/session{sid}/device")
+        own = link.rsplit("/", 2)[0]
+        if own.startswith("../../devices/"):
+            return f"{self._prefix}/sys/{own[6:]}"
+        return f"{folder}/{own}"
+
+    def _session(self, sid: int, device: str) -> tuple[Session, list[Unit]] | None:
+        """Read one session; None if it went away meanwhile, for half of one is no session."""
+        with (
+            self._owns.below(f"session{sid}") as folder,
+            self._links.below(f"connection{sid}:0") as connection,
+        ):
+            own = folder.values(_OWN_LONG if self._details else _OWN)
+            link = connection.values(_LINK_LONG if self._details else _LINK)
+            target = own.get("targetname")
+            if target is None:
+                return None
+            host, transport = self._adapter(device)
+            units = self._units(sid, device, host)
+            tpgt = whole(own.get("tpgt"))
+            if tpgt is not None and not 0 <= tpgt <= 65535:
+                tpgt = None
+            kernel = link.get("state")
+            connected = "LOGGED IN" if kernel == "up" else None
+            address = link.get("local_ipaddr") or self._address(host)
+            # Without a connection the kernel has no address of it: iscsiadm shows this one, too.
+            asked = _portal(link, "persistent_", tpgt)
+            session = Session(
+                "sysfs",
+                target,
+                sid=sid,
+                alias=own.get("targetalias"),
+                transport=transport,
+                portal=_portal(link, "", tpgt) or asked,
+                persistent_portal=asked,
+                iface=own.get("ifacename"),
+                initiator=own.get("initiatorname"),
+                initiator_address=address,
+                connection_state=connected,
+                timeouts=_timeouts(own) if self._details else None,
+                chap=_chap(own) if self._details else None,
+                params=_params(own, link) if self._details else None,
+                host=host,
+                luns=tuple([_lun(unit) for unit in units]),
+                session_state=(state := folder.get("state")),
+                status=session_status(state, connected or kernel, None),
+            )
+            return None if state is None else (session, units)
+
+    def _units(self, sid: int, device: str, host: Host | None) -> list[Unit]:
+        units = []
+        for hctl in self._hctls(device, host):
+            lun = whole(hctl.rpartition(":")[2]) if hctl.count(":") == 3 else None
+            if lun is None:
+                continue
+            path = f"{device}/target{hctl.rpartition(':')[0]}/{hctl}"
+            kname = self._index.disk(hctl, path)
+            state, wwid = read_attribute(path + "/state"), read_attribute(path + "/wwid")
+            if state is None and not os.path.isdir(path):
+                continue
+            unit = Unit(sid, hctl, lun, path, kname=kname, state=state, wwid=wwid)
+            if self._tree is not None:
+                self._tree.look(unit)
+            units.append(unit)
+        if len(units) > 1:
+            units.sort(key=lambda unit: (unit.lun, unit.hctl))
+        return units
+
+    def _hctls(self, device: str, host: Host | None) -> list[str]:
+        """Return the names of a session's LUNs: all of its adapter's, unless others have some."""
+        if host is not None and device.rpartition("/")[0] not in self._shared:
+            found = self._index.luns(host.number)
+            if found is not None:
+                return found
+        targets = [name for name in list_names(device) if name.startswith("target")]
+        return [hctl for name in targets for hctl in list_names(f"{device}/{name}")]
+
+    def _adapter(self, device: str) -> tuple[Host | None, str | None]:
+        """Return the SCSI host that a session's directory is in, and the transport."""
+        place = device.rpartition("/")[0]
+        name = place.rpartition("/")[2]
+        found = self._adapters.get(name)
+        if found is None:
+            number = _after("host", name)
+            found = self._adapters[name] = (
+                (None, None) if number is None else self._host(name, number)
+            )
+        return found
+
+    def _host(self, name: str, number: int) -> tuple[Host, str | None]:
+        """Read an adapter. What the only transport is called need not be asked of each."""
+        transport = self._transport
+        if transport is None:
+            transport = self._hosts.get(name + "/proc_name")
+        host = Host(number, self._hosts.get(name + "/state"))
+        return host, transport and transport.removeprefix("iscsi_")
+
+    def _address(self, host: Host | None) -> str | None:
+        """Return the adapter's address, for kernels that do not tell the connection's own."""
+        if host is None:
+            return None
+        return read_attribute(f"{self._class}/iscsi_host/host{host.number}/ipaddress")
+
+
+def _after(word: str, name: str) -> int | None:
+    """Return the number in a name like host7."""
+    return whole(name[len(word) :]) if name.startswith(word) else None
+
+
+def _lun(unit: Unit) -> Lun:
+    if unit.kname:
+        return Lun(unit.lun, unit.hctl, f"/dev/{unit.kname}", unit.state, unit.wwid)
+    kind = whole(read_attribute(unit.path + "/type"))
+    return Lun(unit.lun, unit.hctl, None, unit.state, unit.wwid, type=kind)
+
+
+def _portal(link: Values, which: str, tpgt: int | None) -> Portal | None:
+    address, port = link.get(which + "address"), whole(link.get(which + "port"))
+    return None if address is None or port is None else Portal(address, port, tpgt)
+
+
+def _timeouts(own: Values) -> Timeouts:
+    recovery = own.get("recovery_tmo")
+    return Timeouts(
+        -1 if recovery == "off" else whole(recovery),
+        whole(own.get("tgt_reset_tmo")),
+        whole(own.get("lu_reset_tmo")),
+        whole(own.get("abort_tmo")),
+    )
+
+
+def _chap(own: Values) -> ChapNames | None:
+    """Read the account names; only root may, and for others they are not known."""
+    if "username" not in own:
+        return None
+    return ChapNames(own["username"], own.get("username_in"))
+
+
+_DIGEST = {"0": "None", "1": "CRC32C"}
+_YES = {"0": "No", "1": "Yes"}
+_PLAIN: dict[str, str] = {}
+_LINK_PARAMS = (
+    ("HeaderDigest", "header_digest", _DIGEST),
+    ("DataDigest", "data_digest", _DIGEST),
+    ("MaxRecvDataSegmentLength", "max_recv_dlength", _PLAIN),
+    ("MaxXmitDataSegmentLength", "max_xmit_dlength", _PLAIN),
+)
+_OWN_PARAMS = (
+    ("FirstBurstLength", "first_burst_len", _PLAIN),
+    ("MaxBurstLength", "max_burst_len", _PLAIN),
+    ("ImmediateData", "immediate_data", _YES),
+    ("InitialR2T", "initial_r2t", _YES),
+    ("MaxOutstandingR2T", "max_outstanding_r2t", _PLAIN),
+)
+
+_OWN = ("targetname", "tpgt", "targetalias", "ifacename", "initiatorname")
+_OWN_LONG = (
+    *_OWN, "recovery_tmo", "tgt_reset_tmo", "lu_reset_tmo", "abort_tmo", "username", "username_in",
+    *(file for _, file, _ in _OWN_PARAMS),
+)  # fmt: skip
+_LINK = (
+    "state", "local_ipaddr", "address", "port", "persistent_address", "persistent_port",
+)  # fmt: skip
+_LINK_LONG = (*_LINK, *(file for _, file, _ in _LINK_PARAMS))
+
+
+def _params(own: Values, link: Values) -> dict[str, str]:
+    """Return what was negotiated under the names of RFC 7143, those the kernel knows."""
+    params = {}
+    for folder, table in ((link, _LINK_PARAMS), (own, _OWN_PARAMS)):
+        for name, file, words in table:
+            value = folder.get(file)
+            if value is not None:
+                params[name] = words.get(value, value)
+    return params

@@ -1,0 +1,1 @@
+"""Mounts, their users, /etc/fstab and the udev rule."""

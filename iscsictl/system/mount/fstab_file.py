@@ -1,0 +1,118 @@
+"""/etc/fstab on the machine: read, and replaced only when findmnt finds no new error in it."""
+
+import contextlib
+import os
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final
+
+from iscsictl.errors import MissingError, RefusedError
+from iscsictl.model.fstab import Fstab
+from iscsictl.parse.fstab import parse_fstab, render_fstab
+from iscsictl.system.io.files import read_file, replace_file
+from iscsictl.system.io.process import run
+from iscsictl.system.mount import udev_rule
+
+Verify = Callable[[bytes], Counter[str]]
+
+_PARSE_ERROR: Final = re.compile(r"parse error at line [0-9]+")
+_ERROR: Final = re.compile(r"\s+\[E\] (.*)")
+# udev takes a disk's links away for moments, and whether it is there is no fault of the line.
+_NOT_THERE: Final = "unreachable on boot required source"
+
+
+def path_of(root: Path = Path("/")) -> Path:
+    """Return where the file is."""
+    return root / "etc/fstab"
+
+
+def read_fstab(root: Path = Path("/")) -> Fstab:
+    """Read the file; a host without one has an empty one."""
+    return parse_fstab(read_file(path_of(root)) or b"")
+
+
+def findmnt_errors(data: bytes) -> Counter[str]:
+    """Return what `findmnt --verify` calls errors in this text: `DIRECTORY: what`, how often.
+
+    The text is handed over without a file, so a full disk does not matter. Warnings are left
+    out, and that a disk is not there. For a UUID that udev does not know libblkid would open
+    every disk of the machine: it is told not to.
+    """
+    with _handed_over(data or b"#\n") as fstab, _handed_over(b"EVALUATE=udev\n") as conf:
+        command = ["findmnt", "--verify", "--tab-file", fstab]
+        result = run(command, ok=None, env={"BLKID_CONF": conf})
+    errors: Counter[str] = Counter(
+        "a line cannot be read" for _ in _PARSE_ERROR.finditer(result.out + result.err)
+    )
+    heading = ""
+    for line in result.out.splitlines():
+        match = _ERROR.fullmatch(line)
+        if match and match[1].startswith(_NOT_THERE):
+            continue
+        if match:
+            errors[f"{heading}: {match[1]}"] += 1
+        elif line and not line[0].isspace():
+            heading = line
+    return errors
+
+
+@contextlib.contextmanager
+def _handed_over(data: bytes) -> Iterator[str]:
+    """Give bytes a path under which a child can read them."""
+    descriptor = os.memfd_create("iscsictl", os.MFD_CLOEXEC)
+    try:
+        with os.fdopen(os.dup(descriptor), "wb") as file:
+            file.write(data)
+        yield f"/proc/{os.getpid()}/fd/{descriptor}"
+    finally:
+        os.close(descriptor)
+
+
+def save_fstab(
+    root: Path, fstab: Fstab, old: Fstab, *, verify: Verify | None = findmnt_errors
+) -> bool:
+    """Replace the file that was read as `old`; return False if nothing changes.
+
+    Raises RefusedError when findmnt finds an error in it that was not in the old one,
+    FileChangedError when somebody else edited it meanwhile. Nothing is written then.
+    """
+    path = path_of(root)
+    if verify is not None:
+        _refuse_new_errors(path, _bodies(old), _bodies(fstab), verify)
+    mode = None if path.exists() else 0o644
+    udev_rule.put(root, fstab)
+    changed = replace_file(path, render_fstab(fstab), mode=mode, expect=render_fstab(old))
+    udev_rule.sweep(root, fstab)
+    return changed
+
+
+def _bodies(fstab: Fstab) -> Counter[bytes]:
+    return Counter(line.raw.removesuffix(b"\n").removesuffix(b"\r") for line in fstab.lines)
+
+
+def _refuse_new_errors(
+    path: Path, old: Counter[bytes], new: Counter[bytes], verify: Verify
+) -> None:
+    # What findmnt calls an error is one of a single line. Showing it only the lines that are
+    # new keeps it from probing the disks of the others, of which one may be dead and hang it.
+    added, removed = new - old, old - new
+    if not added:
+        return
+    try:
+        errors = verify(_text(added))
+        if errors and removed:
+            errors -= verify(_text(removed))
+    except MissingError:
+        return
+    if errors:
+        found = "; ".join(sorted(errors))
+        raise RefusedError(
+            f"{path} was left alone: findmnt --verify found an error in the new line: {found}",
+            hint="mend what it names, or give another mount point or other options",
+        )
+
+
+def _text(lines: Counter[bytes]) -> bytes:
+    return b"".join(line + b"\n" for line in lines.elements())

@@ -1,0 +1,241 @@
+"""Who uses a disk: mounts in any namespace, swap, holders, open files. The kernel is asked."""
+
+import contextlib
+import os
+import stat
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from iscsictl.model.inventory import Users
+from iscsictl.model.listing import Block, Disk
+from iscsictl.parse.mountinfo import MountLine
+from iscsictl.system.block.block_index import loops
+from iscsictl.system.block.block_tree import (
+    device_number,
+    device_path,
+    holders,
+    kind_of,
+    partitions,
+)
+from iscsictl.system.mount import mounts
+
+_WHAT = {"lvm": "LVM volume", "md": "md array", "crypt": "dm-crypt volume", "mpath": "map",
+         "loop": "loop device"}  # fmt: skip
+
+
+def _kname(device: str) -> str:
+    return os.path.basename(os.path.realpath(device))
+
+
+def _family(root: Path, kname: str) -> list[str]:
+    """Return a device, its partitions and all that stands on any of them, loops too."""
+    over = loops(str(root).rstrip("/"))
+    found, waiting = [], [kname]
+    while waiting:
+        name = waiting.pop(0)
+        if name not in found:
+            found.append(name)
+            waiting += [*partitions(root, name), *holders(root, name)]
+            waiting += over.get(device_path(root, name), [])
+    return found
+
+
+def reached(sids: Iterable[int], root: Path = Path("/")) -> dict[int, tuple[str, ...]]:
+    """Return who has a character device of each session open: a tape, a changer, a LUN's sg(4)."""
+    prefix = str(root).rstrip("/")
+    opened = [(_place(prefix, number), who) for number, who in _openers(root, stat.S_ISCHR)]
+    found = {}
+    for sid in sids:
+        session = os.path.realpath(f"{prefix}/sys/class/iscsi_session/session{sid}/device")
+        own = (who for place, who in opened if place.startswith(f"{session}/"))
+        found[sid] = tuple(dict.fromkeys(own))
+    return found
+
+
+def _place(prefix: str, number: int) -> str:
+    return os.path.realpath(f"{prefix}/sys/dev/char/{os.major(number)}:{os.minor(number)}")
+
+
+class Sight:
+    """What all processes had mounted and open at one moment; good for any number of disks."""
+
+    def __init__(self, root: Path = Path("/")) -> None:
+        self.mounted = mounts.mounted(root)
+        self.elsewhere = tuple(mounts.elsewhere(root))
+        self.openers = tuple(_openers(root))
+
+
+def users(
+    disk: Disk, root: Path = Path("/"), *, inside: bool = False, sight: Sight | None = None
+) -> Users:
+    """Return who uses a disk, over any of its paths; if asked, who works in its mounts too.
+
+    `sight` is what was seen for several disks.
+    """
+    sight = sight or Sight(root)
+    own = [_kname(path.device) for path in disk.paths]
+    names: list[str] = []
+    for kname in own:
+        names += [name for name in _family(root, kname) if name not in names]
+    numbers = {n: name for name in names if (n := device_number(root, name)) is not None}
+    nodes = {device_path(root, name) for name in names} | {f"/dev/{name}" for name in names}
+    ours = [m for m in sight.mounted if _is_on(m, numbers, nodes)]
+    places = [m.path for m in ours]
+    innermost = {m.path: m for m in sight.mounted}
+    covered = [(p, innermost[p].source) for p in places if innermost[p] not in ours]
+    others = [
+        f"the mount on {m.path} in the namespace of process {pid} ({command})"
+        for pid, command, m in sight.elsewhere
+        if _is_on(m, numbers, nodes) and not _follows(m, ours)
+    ]
+    others += [f"swap on {node}" for node in _swaps(root) if os.path.realpath(node) in nodes]
+    maps = {_kname(disk.block.device)} if disk.block.kind == "mpath" else set()
+    above = [n for n in names if n not in {*own, *maps} and kind_of(root, n) != "part"]
+    others += [_holder(disk.block, root, name) for name in above]
+    wanted = {os.makedev(*map(int, number.split(":"))) for number in numbers}
+    others += [who for number, who in sight.openers if number in wanted]
+    places = list(dict.fromkeys(places))
+    workers = [who for path in places for who in working_in(path, root)] if inside else []
+    return Users(
+        tuple(places),
+        tuple(dict.fromkeys(others)),
+        tuple(dict.fromkeys(workers)),
+        tuple(dict.fromkeys(covered)),
+    )
+
+
+def _is_on(mount: MountLine, numbers: Iterable[str], nodes: Iterable[str]) -> bool:
+    if mount.device in numbers:
+        return True
+    return mount.source.startswith("/dev/") and os.path.realpath(mount.source) in nodes
+
+
+def _follows(mount: MountLine, ours: Iterable[MountLine]) -> bool:
+    """Tell whether unmounting ours unmounts this one too (mount_namespaces(7), propagation).
+
+    A bind mount at another place has the same peers, and stays.
+    """
+    peers = {word.replace("master:", "shared:") for word in mount.groups}
+    return any(m.path == mount.path and peers & set(m.groups) for m in ours)
+
+
+def _swaps(root: Path) -> Iterator[str]:
+    try:
+        lines = (root / "proc/swaps").read_text().splitlines()[1:]
+    except FileNotFoundError:
+        return
+    for line in lines:
+        yield line.split()[0]
+
+
+def _holder(block: Block, root: Path, kname: str) -> str:
+    device = device_path(root, kname)
+    waiting = [block]
+    while waiting:
+        one = waiting.pop()
+        waiting += one.children
+        if one.device == device:
+            return f"{_WHAT.get(one.kind, one.kind)} {device}"
+    return f"device {device}"
+
+
+def _openers(
+    root: Path, is_meant: Callable[[int], bool] = stat.S_ISBLK
+) -> Iterator[tuple[int, str]]:
+    """Yield the processes that have block devices open, with the device, but ours and udev's.
+
+    `is_meant` takes a mode, and may ask for character devices.
+
+    What a udev rule runs (`multipath -u`, `blkid`) only looks, and is gone in a moment; who
+    writes keeps it away with flock (systemd's Locking Block Device Access).
+    """
+    own = str(os.getpid())
+    for process in mounts.processes(root):
+        if process.endswith(f"/{own}"):
+            continue
+        try:
+            opened = dict(_open_devices(process, is_meant))
+            if not opened or _is_udevs(process) or _is_ours(process):
+                continue
+            command = Path(process, "comm").read_text(errors="replace").strip()
+        except OSError:
+            continue
+        if command != "multipathd":
+            for number, node in opened.items():
+                name = os.path.basename(process)
+                yield number, f"process {name} ({command}) that has {node} open"
+
+
+def _is_ours(process: str) -> bool:
+    """Tell whether we started it: for another volume, or to look (findmnt opens all disks)."""
+    fields = Path(process, "stat").read_bytes().rpartition(b") ")[2].split()
+    return int(fields[1]) == os.getpid()
+
+
+def _open_devices(process: str, is_meant: Callable[[int], bool]) -> Iterator[tuple[int, str]]:
+    """Yield the devices of /dev that a process has open, those meant: number and name.
+
+    Nothing else is looked at: a file on a server that is away would not answer.
+    """
+    for fd in os.listdir(f"{process}/fd"):
+        link = f"{process}/fd/{fd}"
+        with contextlib.suppress(OSError):
+            node = os.readlink(link)
+            number = _open_device(link, is_meant) if node.startswith("/dev/") else None
+            if number is not None:
+                yield number, node
+
+
+def _open_device(fd: str, is_meant: Callable[[int], bool]) -> int | None:
+    """Return the number of the device that a descriptor is open on, if it is meant."""
+    status = os.stat(fd)
+    return status.st_rdev if is_meant(status.st_mode) else None
+
+
+def _is_udevs(process: str) -> bool:
+    return b"/systemd-udevd.service" in Path(process, "cgroup").read_bytes()
+
+
+def working_in(path: str, root: Path = Path("/")) -> tuple[str, ...]:
+    """Return the processes that work in a mounted filesystem, or have a file of it open."""
+    try:
+        number = next(m.device for m in reversed(mounts.mounted(root)) if m.path == path)
+    except StopIteration:
+        return ()
+    major, minor = map(int, number.split(":"))
+    wanted, found = os.makedev(major, minor), []
+    remote = _remote(root)
+    for process in (root / "proc").iterdir():
+        if not process.name.isdigit() or int(process.name) == os.getpid():
+            continue
+        reason = _reason(process, wanted, remote)
+        if reason is not None:
+            found.append(reason)
+    return tuple(found)
+
+
+def _remote(root: Path) -> tuple[str, ...]:
+    """Return where files are that may not answer, being on a server or behind a daemon."""
+    return tuple(
+        f"{m.path}/" for m in mounts.mounted(root) if m.fstype.partition(".")[0] in _REMOTE
+    )
+
+
+_REMOTE = frozenset({"nfs", "nfs4", "cifs", "smb3", "ceph", "fuse", "9p", "afs"})
+
+
+def _reason(process: Path, wanted: int, remote: tuple[str, ...]) -> str | None:
+    try:
+        command = (process / "comm").read_text(errors="replace").strip()
+        links = [(process / "cwd", "works in"), (process / "root", "has as root")]
+        links += [(fd, "has open") for fd in (process / "fd").iterdir()]
+    except OSError:
+        return None
+    for link, verb in links:
+        try:
+            where = os.readlink(link)
+            if not f"{where}/".startswith(remote) and os.stat(link).st_dev == wanted:
+                return f"process {process.name} ({command}) {verb} {where}"
+        except OSError:
+            continue
+    return None

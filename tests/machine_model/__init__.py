@@ -1,0 +1,71 @@
+"""What each action does to a machine, as a model: `effect(step, inventory)`.
+
+The planner's properties rest on it, and a lab test per action shows that reality equals it.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from iscsictl.model import actions
+from iscsictl.model.inventory import Inventory, Known, Users
+from iscsictl.model.plan import Action, Step
+from tests.machine_model import disks, places, records, sessions
+from tests.machine_model.machine import Array, coherent
+
+
+def effect(step: Step, inventory: Inventory, array: Array = ()) -> Inventory:
+    """Return the machine as it is after a step; `array` is what is mapped to this host."""
+    return act(step.action, inventory, array)
+
+
+def act(action: Action, inventory: Inventory, array: Array = ()) -> Inventory:
+    """Return the machine as it is after an action."""
+    return coherent(_EFFECTS[type(action)](action, inventory, array))
+
+
+def restart(now: Inventory, array: Array) -> tuple[Inventory, Array]:
+    """Cut the power: what is on disks and in /etc stays, the rest is gone."""
+    mapped = tuple(
+        replace(u, content=now.contents.get(u.wwid or "", u.content), users=Users()) for u in array
+    )
+    mapped = tuple(
+        replace(u, content=Known(replace(u.content.value, users=())))
+        if isinstance(u.content, Known)
+        else u
+        for u in mapped
+    )
+    now = replace(now, sessions=(), disks=(), contents={}, users={}, luns={}, holds=())
+    if isinstance(now.place, Known) and now.place.value.mounted is not None:
+        now = places.placed(now, mounted=None, source=None, uid=None, gid=None, mode=None)
+    return now, mapped
+
+
+_EFFECTS: Mapping[type[Action], Callable[[Any, Inventory, Array], Inventory]] = {
+    actions.CreateRecord: records.create_record,
+    actions.WriteRecord: records.write_record,
+    actions.RestoreRecord: records.restore_record,
+    actions.DeleteRecord: records.delete_record,
+    actions.EnableService: records.enable,
+    actions.Login: sessions.login,
+    actions.Scan: sessions.scan,
+    actions.Claim: places.claim,
+    actions.Wipe: disks.wipe,
+    actions.Label: disks.label,
+    actions.Mkfs: disks.mkfs,
+    actions.MakeDirectory: places.make_directory,
+    actions.RemoveDirectory: places.remove_directory,
+    actions.Mount: places.mount,
+    actions.Own: places.own,
+    actions.WriteFstab: places.write_fstab,
+    actions.DropFstab: places.drop_fstab,
+    actions.RestoreFstab: places.restore_fstab,
+    actions.RequireMount: places.require,
+    actions.DropRequire: places.unrequire,
+    actions.Unmount: places.unmount,
+    actions.RemoveDevice: sessions.remove_device,
+    actions.RemoveMap: sessions.remove_map,
+    actions.Logout: sessions.logout,
+    actions.SetHold: sessions.hold,
+    actions.DropHold: sessions.unhold,
+}

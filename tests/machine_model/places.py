@@ -1,0 +1,108 @@
+"""What actions do to fstab, to the mount point and to what waits for it."""
+
+from dataclasses import replace
+from typing import Any
+
+from iscsictl.model import actions
+from iscsictl.model.fstab import Fstab, FstabLine
+from iscsictl.model.inventory import Inventory, Known, Place, Users
+from iscsictl.parse import fstab as edit
+from tests.machine_model.disks import known, stands
+from tests.machine_model.machine import Array
+
+
+def _put(fstab: Fstab, line: FstabLine) -> Fstab:
+    """A line of ours takes the place of the one for the same disk and directory, or claim."""
+    for old in fstab.by_wwid(line.wwid or ""):
+        same_place = old.mount_point is not None and old.mount_point == line.mount_point
+        if old.is_claim or same_place or old.uuid == line.uuid:
+            return edit.replace_line(fstab, old.number, line)
+    return edit.append_line(fstab, line)
+
+
+def claim(action: actions.Claim, now: Inventory, _: Array) -> Inventory:
+    disk = action.disk
+    line = edit.claim_line(
+        action.uuid, action.directory, action.fs,
+        wwid=disk.wwid, target=disk.target, lun=disk.lun,
+    )  # fmt: skip
+    return replace(now, fstab=_put(now.fstab, line))
+
+
+def write_fstab(action: actions.WriteFstab, now: Inventory, _: Array) -> Inventory:
+    line = edit.mount_line(
+        action.uuid, action.path or "none", action.fs, action.options,
+        login_service=now.host.login_service, wwid=action.wwid, target=action.target,
+        lun=action.lun, boot=action.boot,
+    )  # fmt: skip
+    return replace(now, fstab=_put(now.fstab, line))
+
+
+def restore_fstab(action: actions.RestoreFstab, now: Inventory, _: Array) -> Inventory:
+    return replace(now, fstab=edit.with_lines_of(now.fstab, action.before, action.wwid))
+
+
+def drop_fstab(action: actions.DropFstab, now: Inventory, _: Array) -> Inventory:
+    fstab = now.fstab
+    for line in reversed(fstab.by_wwid(action.wwid)):
+        if action.uuid in {None, line.uuid}:
+            fstab = edit.without_line(fstab, line.number)
+    return replace(now, fstab=fstab)
+
+
+def placed(now: Inventory, **changes: Any) -> Inventory:
+    place = now.place.value if isinstance(now.place, Known) else Place()
+    return replace(now, place=Known(replace(place, **changes)))
+
+
+def make_directory(_action: actions.MakeDirectory, now: Inventory, _: Array) -> Inventory:
+    return placed(now, exists=True)
+
+
+def remove_directory(_action: actions.RemoveDirectory, now: Inventory, _: Array) -> Inventory:
+    return placed(now, exists=False)
+
+
+def mount(action: actions.Mount, now: Inventory, _: Array) -> Inventory:
+    wwid, content = action.disk.wwid, known(now, action.disk.wwid)
+    there = content.filesystem
+    if there is not None and there.used is not None:
+        content = replace(content, filesystem=replace(there, used=True))
+    old = now.users.get(wwid, Users())
+    users = {**now.users, wwid: replace(old, mounts=(*old.mounts, action.path))}
+    now = replace(stands(now, content, wwid), users=users)
+    device = there.device if there is not None else action.disk.device
+    return placed(now, mounted="8:1", source=device, uid=0, gid=0, mode=0o755)
+
+
+def unmount(action: actions.Unmount, now: Inventory, _: Array) -> Inventory:
+    users = {
+        wwid: replace(used, mounts=tuple(p for p in used.mounts if p != action.path), inside=())
+        if action.path in used.mounts
+        else used
+        for wwid, used in now.users.items()
+    }
+    now = replace(now, users=users)
+    if isinstance(now.place, Known):
+        now = placed(now, mounted=None, source=None, uid=None, gid=None, mode=None)
+    return now
+
+
+def own(action: actions.Own, now: Inventory, _: Array) -> Inventory:
+    wanted = {"uid": action.uid, "gid": action.gid, "mode": action.mode}
+    return placed(now, **{name: value for name, value in wanted.items() if value is not None})
+
+
+def require(action: actions.RequireMount, now: Inventory, _: Array) -> Inventory:
+    paths = now.host.required.get(action.unit, ())
+    required = {**now.host.required, action.unit: (*paths, action.path)}
+    return replace(now, host=replace(now.host, required=required))
+
+
+def unrequire(action: actions.DropRequire, now: Inventory, _: Array) -> Inventory:
+    required = {
+        unit: tuple(p for p in paths if p != action.path or action.unit not in {None, unit})
+        for unit, paths in now.host.required.items()
+    }
+    kept = {unit: paths for unit, paths in required.items() if paths}
+    return replace(now, host=replace(now.host, required=kept))

@@ -1,0 +1,61 @@
+"""What actions do to node records and to the login service."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from iscsictl.model import actions
+from iscsictl.model.inventory import Inventory
+from iscsictl.model.record import MASK, NodeRecord
+from iscsictl.model.secret import Secret
+from iscsictl.parse.record import parse_values
+from tests.machine_model.machine import Array
+
+
+def same(record: NodeRecord, action: Any) -> bool:
+    return (
+        record.target == action.target
+        and record.portal.same_place(action.portal)
+        and record.iface == action.iface
+    )
+
+
+def create_record(action: actions.CreateRecord, now: Inventory, _: Array) -> Inventory:
+    if any(same(r, action) and r.problem is None for r in now.records):
+        return now
+    place = f"{action.portal.address},{action.portal.port},{action.portal.tpgt or 1}"
+    path = Path("/db/nodes") / action.target / place / action.iface
+    made = NodeRecord(path, {}, target=action.target, portal=action.portal, iface=action.iface)
+    return replace(now, records=(*(r for r in now.records if not same(r, action)), made))
+
+
+def write_record(action: actions.WriteRecord, now: Inventory, _: Array) -> Inventory:
+    def changed(record: NodeRecord) -> NodeRecord:
+        values = dict(record.values)
+        for key, value in action.changes.items():
+            values.pop(key, None)
+            if value is not None:
+                values[key] = MASK if isinstance(value, Secret) else value
+        return replace(record, values=values)
+
+    records = tuple(changed(r) if same(r, action) else r for r in now.records)
+    return replace(now, records=records)
+
+
+def record_text(record: NodeRecord) -> bytes:
+    """Return a record as its file would read."""
+    return "".join(f"{k} = {v}\n" for k, v in record.values.items()).encode()
+
+
+def restore_record(action: actions.RestoreRecord, now: Inventory, _: Array) -> Inventory:
+    values = parse_values(action.data.decode())
+    records = tuple(replace(r, values=values) if r.path == action.path else r for r in now.records)
+    return replace(now, records=records)
+
+
+def delete_record(action: actions.DeleteRecord, now: Inventory, _: Array) -> Inventory:
+    return replace(now, records=tuple(r for r in now.records if not same(r, action)))
+
+
+def enable(action: actions.EnableService, now: Inventory, _: Array) -> Inventory:
+    return replace(now, host=replace(now.host, service_enabled=action.on))

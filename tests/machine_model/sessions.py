@@ -1,0 +1,132 @@
+"""What actions do to sessions, to the disks that come with them, and to holds."""
+
+from dataclasses import replace
+from typing import Any
+
+from iscsictl.model import actions
+from iscsictl.model.inventory import Inventory
+from iscsictl.model.listing import Block, Disk, Host, Lun, Session
+from iscsictl.model.listing import Path as DiskPath
+from tests.machine_model.machine import Array, Unit
+from tests.machine_model.records import same
+
+
+def _is(session: Session, action: Any) -> bool:
+    portal = session.persistent_portal or session.portal
+    return (
+        session.target == action.target
+        and portal is not None
+        and portal.same_place(action.portal)
+        and (session.iface or "default") == action.iface
+    )
+
+
+def login(action: actions.Login, now: Inventory, array: Array) -> Inventory:
+    if any(_is(s, action) for s in now.sessions):
+        return now
+    sid = max((s.sid or 0 for s in now.sessions), default=0) + 1
+    portal = replace(action.portal, tpgt=action.portal.tpgt or 1)
+    made = Session(
+        "sysfs", action.target, sid, portal=portal, persistent_portal=portal,
+        iface=action.iface, status="up", session_state="LOGGED_IN", host=Host(sid + 1), luns=(),
+    )  # fmt: skip
+    offered = tuple(u.lun for u in array if u.target == action.target)
+    manual = any(same(r, action) and r.scan == "manual" for r in now.records)
+    now = replace(now, sessions=(*now.sessions, made), luns={**now.luns, sid: offered})
+    for unit in array:
+        asked = not manual or unit.lun == action.lun
+        if unit.target == action.target and not unit.late and asked:
+            now = _appear(now, sid, unit)
+    return now
+
+
+def scan(action: actions.Scan, now: Inventory, array: Array) -> Inventory:
+    for session in now.sessions:
+        there = {unit.lun for unit in session.luns or ()}
+        for unit in array:
+            wanted = unit.target == session.target == action.target
+            if wanted and unit.lun not in there and action.lun in {None, unit.lun}:
+                now = _appear(now, session.sid or 0, unit)
+    return now
+
+
+def _appear(now: Inventory, sid: int, unit: Unit) -> Inventory:
+    """One more path: to a disk that is known over another path, or to a new one.
+
+    multipathd, where it runs, puts a map over each.
+    """
+    used = {path.device for disk in now.disks for path in disk.paths}
+    device = next(d for c in "abcdefghijklmnop" if (d := f"/dev/sd{c}") not in used)
+    hctl = f"{sid + 1}:0:0:{unit.lun}"
+    path = DiskPath(sid, hctl, device, "running")
+    told = Lun(unit.lun, hctl, device, "running", unit.wwid)
+    targets = {(s.sid, u.hctl): (s.target, u.lun) for s in now.sessions for u in s.luns or ()}
+    sessions = tuple(
+        replace(s, luns=(*(s.luns or ()), told)) if s.sid == sid else s for s in now.sessions
+    )
+    disks, merged = [], False
+    for disk in now.disks:
+        first = disk.paths[0]
+        if not merged and targets[first.sid, first.hctl] == (unit.target, unit.lun):
+            merged = True
+            disks.append(replace(disk, paths=(*disk.paths, path)))
+        else:
+            disks.append(disk)
+    contents, users = dict(now.contents), dict(now.users)
+    if not merged:
+        over = Block(f"/dev/mapper/mpath{unit.lun}", "mpath")
+        block = over if now.host.multipathd else Block(device, "disk")
+        disks.append(Disk(unit.wwid, (path,), block))
+        if unit.wwid is not None:
+            users.setdefault(unit.wwid, unit.users)
+            if unit.content is not None:
+                contents.setdefault(unit.wwid, unit.content)
+    return replace(now, sessions=sessions, disks=tuple(disks), contents=contents, users=users)
+
+
+def _gone(now: Inventory, hctls: set[tuple[int, str]]) -> Inventory:
+    """Return the machine without some paths; a disk without paths is not there any more."""
+    sessions = tuple(
+        replace(s, luns=tuple(u for u in s.luns or () if (s.sid, u.hctl) not in hctls))
+        for s in now.sessions
+    )
+    disks = []
+    for disk in now.disks:
+        paths = tuple(p for p in disk.paths if (p.sid, p.hctl) not in hctls)
+        if paths:
+            disks.append(replace(disk, paths=paths))
+    left = {disk.wwid for disk in disks}
+    contents = {w: c for w, c in now.contents.items() if w in left}
+    users = {w: u for w, u in now.users.items() if w in left}
+    return replace(now, sessions=sessions, disks=tuple(disks), contents=contents, users=users)
+
+
+def remove_device(action: actions.RemoveDevice, now: Inventory, _: Array) -> Inventory:
+    return _gone(now, {(p.sid, p.hctl) for d in now.disks for p in d.paths
+                       if p.hctl in action.hctls})  # fmt: skip
+
+
+def logout(action: actions.Logout, now: Inventory, _: Array) -> Inventory:
+    ended = {s.sid or 0 for s in now.sessions if _is(s, action)}
+    now = _gone(now, {(p.sid, p.hctl) for d in now.disks for p in d.paths if p.sid in ended})
+    luns = {sid: seen for sid, seen in now.luns.items() if sid not in ended}
+    sessions = tuple(s for s in now.sessions if s.sid not in ended)
+    return replace(now, sessions=sessions, luns=luns)
+
+
+def remove_map(action: actions.RemoveMap, now: Inventory, _: Array) -> Inventory:
+    disks = tuple(
+        replace(d, block=Block(d.paths[0].device, "disk"))
+        if d.block.device == action.disk.device
+        else d
+        for d in now.disks
+    )
+    return replace(now, disks=disks)
+
+
+def hold(action: actions.SetHold, now: Inventory, _: Array) -> Inventory:
+    return replace(now, holds=(*(h for h in now.holds if h != action.hold), action.hold))
+
+
+def unhold(action: actions.DropHold, now: Inventory, _: Array) -> Inventory:
+    return replace(now, holds=tuple(h for h in now.holds if h != action.hold))

@@ -1,0 +1,291 @@
+"""Worlds and wishes by chance: a string of bytes is thrown, each choice takes one."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from hypothesis import strategies as st
+
+from iscsictl.errors import AuthError, IscsictlError, UnreachableError
+from iscsictl.model import actions
+from iscsictl.model.disk_content import Content
+from iscsictl.model.fstab import FstabLine
+from iscsictl.model.inventory import (
+    HostFacts,
+    Inventory,
+    Known,
+    NotLooked,
+    Offer,
+    Place,
+    Seen,
+    Unreadable,
+    Users,
+)
+from iscsictl.model.secret import Secret
+from iscsictl.model.spec import Account, AttachWish, Consent, DetachWish
+from iscsictl.parse.fstab import append_line, parse_fstab
+from iscsictl.planner.selection.paths import session_of
+from tests.machine_model.machine import MIB, Unit
+from tests.worlds import (
+    CLAIMED,
+    DIR,
+    FOREIGN,
+    OTHER,
+    TARGET,
+    UUID,
+    V6,
+    WRONG,
+    A,
+    B,
+    World,
+    at,
+    bare,
+    blank,
+    claim,
+    in_parts,
+    line,
+    parted,
+    stranger,
+    wwid_of,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from iscsictl.model.listing import Status
+
+T = TypeVar("T")
+
+_KINDS = ["blank", "made_unused", "labelled", "claimed", "bare", "parted", "real", "made_used"]
+_ROUGH = [*_KINDS, "stranger", "in_parts", "data", "table", "half", "real_gone", "unreadable",
+          "unprobed", "nameless", "swapped", "reserved", "read_only", "other_claim",
+          "dirty"]  # fmt: skip
+_OPTIONS = [(), (), ("noatime",), ("defaults",), ("noauto", "ro"), ("auto", "_netdev"),
+            ("nofail", "x-systemd.idle-timeout=60")]  # fmt: skip
+_STATES: "list[Status]" = ["up", "up", "up", "up", "up", "recovering", "down"]
+
+
+class Dice:
+    """Choices made of bytes. The first of each list is what a counterexample shrinks to."""
+
+    def __init__(self, data: bytes) -> None:
+        self._left = iter(data)
+        self.rough = self.pick([False, True])
+
+    def pick(self, options: "Sequence[T]") -> T:
+        """Choose one."""
+        return options[next(self._left, 0) % len(options)]
+
+    def rarely(self, usual: T, unusual: T, share: int = 8) -> T:
+        """Choose the second in one of `share` cases."""
+        return unusual if next(self._left, 0) % share == share - 1 else usual
+
+    def if_rough(self, usual: T, *others: T) -> T:
+        """Choose what may forbid the wish, in half of the worlds."""
+        picked = self.pick([*[usual] * 9, *others])
+        return picked if self.rough else usual
+
+
+def _wish(dice: Dice) -> AttachWish:
+    account = Account("host", Secret("0123456789abcdef"), "array", Secret("fedcba9876543210"))
+    mount = dice.pick([DIR, DIR, DIR, None])
+    owner = dice.rarely((None, None, None), (0, 33, 0o750), 4) if mount else (None, None, None)
+    return AttachWish(
+        portals=dice.pick([(at(A),), (at(A),), (at(A), at(B)), (at(V6),), (at(B),)]),
+        uuid=UUID,
+        target=dice.pick([TARGET, TARGET, None, dice.if_rough(TARGET, OTHER)]),
+        lun=dice.pick([None, 0, 1, dice.if_rough(0, 7)]),
+        account=dice.rarely(None, account),
+        table=dice.pick([None, "gpt", "dos", "none"]),
+        fs=dice.pick(["ext4", "ext4", "xfs", "btrfs", "vfat", None]),
+        mount=mount,
+        options=dice.pick(_OPTIONS) if mount else (),
+        uid=owner[0], gid=owner[1], mode=owner[2],
+        required_by=dice.rarely((), ("mail.service",), 4) if mount else (),
+        wwid=dice.if_rough(None, wwid_of(0), WRONG),
+        boot=dice.rarely(usual=True, unusual=False),
+        consent=Consent(
+            dice.pick([False, False, True]),
+            dice.pick([None, None, None, None, wwid_of(0), dice.if_rough(None, wwid_of(1), WRONG)]),
+            dice.rarely(usual=False, unusual=True),
+        ),
+    )  # fmt: skip
+
+
+def _unit(
+    dice: Dice, wanted: AttachWish, target: str, lun: int, directory: str | None
+) -> tuple[Unit, FstabLine | None]:
+    """One LUN, and the line that an earlier run left of it."""
+    number = lun if target == TARGET else 8 + lun
+    wwid, own = wwid_of(number), CLAIMED[:-1] + "234567890ab"[number]
+    kind = dice.pick(_ROUGH if dice.rough else _KINDS)
+    fs = dice.pick([wanted.fs or "ext4", wanted.fs or "ext4", "xfs", "vfat"])
+    table = dice.pick([wanted.table or "gpt", wanted.table or "gpt", "dos", "none"])
+    mark = dice.pick([True, False]) if fs.startswith("ext") else None
+
+    def made(uuid: str, **more: Any) -> Content:
+        if table == "none":
+            return bare(wwid, fs, uuid, **{"used": mark, **more})
+        return parted(wwid, fs, uuid, table=table, **{"used": mark, **more})
+
+    unused = None if mark is None else False
+    empty = blank(wwid) if table == "none" else parted(wwid, None, table=table)
+    begun = replace(empty, data_at=0) if table == "none" else parted(
+        wwid, None, table=table, data_at=MIB
+    )  # fmt: skip
+    seen: dict[str, Content] = {
+        "bare": bare(wwid, fs, used=mark),
+        "parted": parted(wwid, fs, table=table, used=mark),
+        "dirty": made(FOREIGN, dirty=True),
+        "stranger": stranger(wwid, "LVM2_member"),
+        "in_parts": in_parts(wwid),
+        "data": replace(blank(wwid), data_at=4096),
+        "table": parted(wwid, None, data_at=MIB),
+        "labelled": empty,
+        "half": begun,
+        "made_unused": made(own, used=unused),
+        "made_used": made(own),
+        "other_claim": made(FOREIGN),
+        "real": made(own),
+        "swapped": blank(WRONG),
+        "reserved": blank(wwid, reserved=True),
+        "read_only": blank(wwid, read_only=True),
+    }
+    content: Seen[Content] = Known(seen.get(kind, blank(wwid)))
+    if kind == "unreadable":
+        content = Unreadable(UnreachableError("the disk cannot be read at byte 0"))
+    elif kind == "unprobed":
+        content = NotLooked()
+    there = content.value.filesystem if isinstance(content, Known) else None
+    mounts = dice.pick([(), (), (), (DIR,), dice.if_rough((), ("/mnt/by/hand",))])
+    unit = Unit(
+        target, lun, None if kind == "nameless" else wwid,
+        None if kind == "nameless" else content,
+        Users(mounts if there is not None and there.used is not False else (),
+              dice.if_rough((), ("LVM volume /dev/dm-0",))),
+        dice.rarely(usual=False, unusual=True),
+    )  # fmt: skip
+    if kind in {"claimed", "labelled", "half", "made_unused", "made_used", "other_claim"}:
+        return unit, claim(wwid, fs, directory, uuid=own, target=target, lun=lun)
+    if kind in {"real", "real_gone"}:
+        place = dice.pick([directory or "none", directory or "none", f"/srv/else{number}"])
+        return unit, line(wwid, own, place, fs, target=target, lun=lun)
+    return unit, None
+
+
+def _world(dice: Dice, wanted: AttachWish) -> World:
+    array: list[Unit] = []
+    taken = f"UUID=0-2 {DIR} ext4 defaults 0 1\n".encode()
+    fstab = parse_fstab(dice.if_rough(
+        dice.pick([b"", b"# mine\nUUID=0-1 / ext4 defaults 0 1\n", b"UUID=0-1 / ext4 defaults"]),
+        taken,
+    ))  # fmt: skip
+    target = wanted.target or TARGET
+    lun = wanted.lun if wanted.lun in {0, 1} else 0
+    more = dice.pick([[], [], [(OTHER, 0)], [(TARGET, 1 - lun)] if wanted.lun is not None else []])
+    more += dice.if_rough([], [(TARGET, 1), (OTHER, 0)])
+    for name, number in dict.fromkeys([(target, lun), *more]):
+        directory = f"/srv/{len(array)}" if array else wanted.mount
+        made, ours = _unit(dice, wanted, name, number, directory)
+        twin = dice.if_rough(0, 1)
+        if array and twin:
+            made = replace(made, wwid=array[0].wwid, content=array[0].content)
+        array.append(made)
+        fstab = fstab if ours is None else append_line(fstab, ours)
+    targets = (
+        [target, OTHER]
+        if wanted.target or dice.pick([False, False, False, dice.rough])
+        else [target]
+    )
+    portals = dice.pick([[A], [A], [A, B], [B, V6]])
+    offered = tuple(Offer(t, p) for t in dict.fromkeys(targets) for p in portals)
+    silence: Seen[tuple[Offer, ...]] = Unreadable(UnreachableError("the array does not answer"))
+    stranger_here: Seen[tuple[Offer, ...]] = Unreadable(AuthError("refused"))
+    inventory = Inventory(
+        fstab=fstab,
+        offers=dice.if_rough(Known(offered), stranger_here, silence, NotLooked()),
+        silent=dice.pick([{}, {}, {}, {A: "timed out", V6: "refused"},
+                          dice.if_rough({}, dict.fromkeys((at(A), A, at(B), B, V6), "x"))]),
+        host=HostFacts(
+            service_enabled=dice.pick([True, False]),
+            multipathd=dice.rarely(usual=False, unusual=True, share=4),
+        ),
+        place=_place(dice, wanted),
+    )  # fmt: skip
+    now = World(inventory, tuple(array))
+    for portal in dice.pick([(), (), (A,), (A, B), (B,)]):
+        now = now.do(actions.CreateRecord(target, portal, "default"))
+        if dice.pick([True, False]):
+            now = now.logged_in(target, portal)
+    return _afterwards(dice, now)
+
+
+def _afterwards(dice: Dice, now: World) -> World:
+    """Let what is mounted where it is wished show, and some sessions and records fail."""
+    mounted = [w for w, used in now.inventory.users.items() if DIR in used.mounts]
+    if mounted and isinstance(now.inventory.place, Known):
+        place = replace(now.inventory.place.value, exists=True, mounted="8:1", source="/dev/sda1",
+                        uid=0, gid=0, mode=0o755)  # fmt: skip
+        now = now.having(place=Known(place))
+    status = dice.pick(_STATES) if dice.rough else "up"
+    sessions = tuple(replace(s, status=status) for s in now.inventory.sessions)
+    records = now.inventory.records
+    if dice.rarely(usual=False, unusual=True):
+        records = tuple(
+            r if session_of(r, sessions) else replace(r, problem="is cut short") for r in records
+        )
+    # What is mounted later cannot be mounted now.
+    array = tuple(replace(u, users=replace(u.users, mounts=())) for u in now.array)
+    return replace(now.having(sessions=sessions, records=records), array=array)
+
+
+def _place(dice: Dice, wanted: AttachWish) -> Seen[Place]:
+    if wanted.mount is None:
+        return NotLooked()
+    free: list[Seen[Place]] = [Known(Place()), Known(Place(exists=True))]
+    return dice.if_rough(
+        dice.pick(free),
+        Known(Place(exists=True, directory=False)),
+        Known(Place(exists=True, empty=False)),
+        Known(Place(exists=True, mounted="0:40", source="tmpfs", uid=0, gid=0, mode=0o755)),
+        Unreadable(IscsictlError(f"{DIR} cannot be looked at: Input/output error")),
+    )
+
+
+def _case(data: bytes) -> tuple[AttachWish, World]:
+    dice = Dice(data)
+    wanted = _wish(dice)
+    return wanted, _world(dice, wanted)
+
+
+def cases() -> st.SearchStrategy[tuple[AttachWish, World]]:
+    """A wish and a world for it."""
+    return st.binary(min_size=80, max_size=80).map(_case)
+
+
+def _detachment(data: bytes) -> tuple[DetachWish, World]:
+    dice = Dice(data)
+    wanted = _wish(dice)
+    now = _world(dice, wanted)
+    target = wanted.target or TARGET
+    if dice.pick([True, True, False]):
+        now = now.logged_in(target)
+    name = dice.pick([target, target, target, DIR, DIR, CLAIMED, wwid_of(0), "/dev/sda",
+                      "/dev/sda1", OTHER, FOREIGN, "/mnt/by/hand", "/dev/mapper/mpath0",
+                      "nobody"])  # fmt: skip
+    inside = dice.rarely((), ("process 7 (bash) works in it",), 4)
+    users = {
+        wwid: replace(used, inside=inside) if used.mounts else used
+        for wwid, used in now.inventory.users.items()
+    }
+    required = dice.rarely({}, {"mail.service": (DIR,)})
+    host = replace(now.inventory.host, required=required)
+    wish_down = DetachWish(
+        name, dice.pick([None, None, None, 0, 1]), dice.rarely(usual=False, unusual=True),
+        Consent(lost=dice.pick([None] * 6 + [wwid_of(0), WRONG])),
+    )  # fmt: skip
+    return wish_down, now.having(users=users, host=host, place=NotLooked())
+
+
+def detachments() -> st.SearchStrategy[tuple[DetachWish, World]]:
+    """A machine on which something is attached, and a wish to take some of it down."""
+    return st.binary(min_size=96, max_size=96).map(_detachment)

@@ -1,0 +1,210 @@
+"""What is tested just before a disk is wiped or its session ends, on made trees."""
+
+from __future__ import annotations
+
+import errno
+import os
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from iscsictl.engine.handlers import registry
+from iscsictl.errors import InUseError
+from iscsictl.model import actions
+from iscsictl.model.actions import DiskId
+from iscsictl.model.disk_content import Content
+from iscsictl.model.hold import Hold
+from iscsictl.model.inventory import Users
+from iscsictl.model.listing import Block, Disk, Listing, Session
+from iscsictl.model.listing import Path as DiskPath
+from iscsictl.model.names import Portal
+from iscsictl.model.partition_table import Table
+from iscsictl.system.block import disk_writer, multipath, partition_table, probe
+from iscsictl.system.block.udev_wait import Waiter
+from iscsictl.system.context import Context
+from iscsictl.system.iscsi import holds, iscsiadm
+from iscsictl.system.mount import usage
+from tests.unit.fake_root import put
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+T = "iqn.2026-01.example:a"
+P1, P2 = Portal("192.0.2.5", 3260, 1), Portal("198.51.100.5", 3260, 1)
+MAP, PART = "/dev/mapper/mail", "/dev/mapper/mail-part1"
+TAPE = "../../devices/platform/host7/session3/target7:0:0/7:0:0:1/scsi_tape/st0"
+
+
+def test_who_has_a_tape_open_is_found_though_it_is_no_disk(tmp_path: Path) -> None:
+    session = tmp_path / "sys/devices/platform/host7/session3"
+    put(session, "target7:0:0/7:0:0:1/scsi_tape/st0/dev")
+    for sid, place in ((3, session), (30, session.with_name("session30"))):
+        link = tmp_path / f"sys/class/iscsi_session/session{sid}/device"
+        link.parent.mkdir(parents=True)
+        link.symlink_to(place)
+    # A character device that every machine has stands for the tape.
+    number = Path("/dev/null").stat().st_rdev
+    char = tmp_path / f"sys/dev/char/{os.major(number)}:{os.minor(number)}"
+    char.parent.mkdir(parents=True)
+    char.symlink_to(TAPE)
+    put(tmp_path, "proc/7/comm", "tar\n")
+    put(tmp_path, "proc/7/cgroup", "0::/user.slice\n")
+    put(tmp_path, "proc/7/stat", "7 (tar) S 1 1 1\n")
+    (tmp_path / "proc/7/fd").mkdir()
+    (tmp_path / "proc/7/fd/3").symlink_to("/dev/null")
+    who = "process 7 (tar) that has /dev/null open"
+    assert usage.reached((3, 30), tmp_path) == {3: (who,), 30: ()}
+    assert list(usage._openers(tmp_path)) == []
+
+
+class Machine:
+    """Two sessions, the paths of one map that some end is busy of; notes what is done."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, parts: bool) -> None:
+        self.done: list[str] = []
+        self.busy: set[str] = set()
+        self.parts = parts
+        self.sessions = tuple(
+            Session("sysfs", T, sid=sid, portal=portal, persistent_portal=portal, iface="default",
+                    status="up")
+            for sid, portal in ((1, P1), (2, P2))
+        )  # fmt: skip
+        monkeypatch.setattr(multipath, "ends", self._ends)
+        monkeypatch.setattr(multipath, "drop_parts", self._drop)
+        monkeypatch.setattr(probe, "opened", self._opened)
+
+    def _ends(self, device: str, *_: object) -> tuple[str, ...]:
+        return (PART,) if self.parts and device == MAP else (device,)
+
+    def _drop(self, device: str, *_: object) -> bool:
+        there, self.parts = self.parts, False
+        if there:
+            self.done.append(f"drop {device}")
+        return there
+
+    @contextmanager
+    def _opened(self, device: str, *, exclusive: bool) -> Iterator[int]:
+        if exclusive and (device in self.busy or (device == MAP and self.parts)):
+            raise InUseError(f"{device} is in use ({errno.EBUSY})")
+        self.done.append(f"test {device}")
+        yield -1
+
+    def listing(self, *_: object, **__: object) -> Listing:
+        paths = tuple(
+            DiskPath(s.sid or 0, f"{s.sid}:0:0:0", f"/dev/sd{s.sid}", "running")
+            for s in self.sessions
+        )
+        disks = (Disk("naa.1", paths, Block(MAP, "mpath", 64 << 20)),) if paths else ()
+        return Listing(self.sessions, disks)
+
+    def logout(self, sid: int, *_: object, **__: object) -> None:
+        self.sessions = tuple(s for s in self.sessions if s.sid != sid)
+        self.done.append(f"end {sid}")
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
+    """A machine with a map that has a part, and nobody uses."""
+    made = Machine(monkeypatch, parts=True)
+    monkeypatch.setattr(registry, "read_listing", made.listing)
+    monkeypatch.setattr(registry, "read_sessions", lambda *_, **__: made.sessions)
+    monkeypatch.setattr(iscsiadm, "logout", made.logout)
+    monkeypatch.setattr(usage, "users", lambda *_: Users())
+    monkeypatch.setattr(usage, "reached", lambda sids, _: dict.fromkeys(sids, ()))
+    monkeypatch.setattr(registry, "Path", lambda _: type("There", (), {"exists": lambda _: True})())
+    return made
+
+
+def ended(root: Path, portal: Portal) -> None:
+    context = Context(wait=0.1, root=root, waiter=Waiter())
+    registry._logout(actions.Logout(T, portal, "default"), context)
+
+
+@pytest.mark.fault("F58")
+def test_the_last_paths_of_an_idle_map_with_a_part_may_go(machine: Machine, tmp_path: Path) -> None:
+    holds.add_hold(Hold(T, why="logout"), tmp_path)
+    ended(tmp_path, P1)
+    ended(tmp_path, P2)
+    assert machine.done == [f"test {PART}", "end 1", f"test {PART}", "end 2"]
+
+
+@pytest.mark.fault("F29")
+def test_a_logout_of_all_paths_of_a_used_map_ends_none(machine: Machine, tmp_path: Path) -> None:
+    machine.busy = {PART}
+    holds.add_hold(Hold(T, why="logout"), tmp_path)
+    for portal in (P1, P2):
+        with pytest.raises(InUseError):
+            ended(tmp_path, portal)
+    assert machine.done == []
+
+
+@pytest.mark.fault("F29")
+def test_one_path_of_a_used_map_may_go_and_the_next_may_not(
+    machine: Machine, tmp_path: Path
+) -> None:
+    machine.busy = {PART}
+    # The admin's own hold on the target does not make this one path all of them.
+    holds.add_hold(Hold(T, why="hold"), tmp_path)
+    holds.add_hold(Hold(T, P1, why="logout"), tmp_path)
+    ended(tmp_path, P1)
+    with pytest.raises(InUseError):
+        ended(tmp_path, P2)
+    assert machine.done == ["end 1"]
+
+
+def test_a_session_whose_tape_is_open_stays_and_the_process_is_named(
+    machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    who = "process 7 (tar) that has /dev/nst0 open"
+    monkeypatch.setattr(usage, "reached", lambda sids, _: dict.fromkeys(sids, (who,)))
+    with pytest.raises(InUseError, match="process 7"):
+        ended(tmp_path, P1)
+    assert machine.done == []
+
+
+DISK = DiskId(T, 0, "naa.1", MAP)
+
+
+@pytest.fixture
+def written(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    """The machine, where the tools that write note what they are given."""
+
+    def run(argv: Any, **_: object) -> None:
+        machine.done.append(f"{argv[0]} {argv[-1]}")
+
+    for module in (disk_writer, partition_table):
+        monkeypatch.setattr(module, "run", run)
+    monkeypatch.setattr(disk_writer, "held", lambda *_: nullcontext())
+    monkeypatch.setattr(disk_writer, "_reserved", lambda _: False)
+    monkeypatch.setattr(probe, "size_of", lambda _: (1 << 20, 512, False))
+    monkeypatch.setattr(probe, "first_data", lambda *_: None)
+    monkeypatch.setattr(probe, "probe", lambda *_: Content("naa.1", 1 << 20, 512))
+    monkeypatch.setattr(probe, "read_table", lambda _: (None, ()))
+    monkeypatch.setattr(partition_table, "read_table", lambda _: Table("gpt"))
+    return machine
+
+
+@pytest.mark.fault("F58")
+def test_a_map_is_wiped_with_its_parts_which_go(written: Machine) -> None:
+    disk_writer.wipe(DISK, 0.0)
+    assert written.done[:5] == [
+        f"test {PART}", f"wipefs {PART}", f"drop {MAP}", f"test {MAP}", f"wipefs {MAP}",
+    ]  # fmt: skip
+
+
+@pytest.mark.fault("F58")
+def test_a_map_gets_a_new_table_when_its_old_parts_are_gone(written: Machine) -> None:
+    partition_table.write_label(DISK, "gpt", lambda _: True, 0.0)
+    assert written.done == [f"test {PART}", f"drop {MAP}", f"test {MAP}", f"sfdisk {MAP}"]
+
+
+@pytest.mark.fault("F29")
+def test_a_map_with_a_part_in_use_is_not_written_and_keeps_its_parts(written: Machine) -> None:
+    written.busy = {PART}
+    with pytest.raises(InUseError, match="part1"):
+        disk_writer.wipe(DISK, 0.0)
+    with pytest.raises(InUseError, match="part1"):
+        partition_table.write_label(DISK, "gpt", lambda _: True, 0.0)
+    assert written.done == []
