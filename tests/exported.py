@@ -14,7 +14,7 @@ from iscsictl.model.listing import Path as DiskPath
 from iscsictl.model.names import Portal
 from iscsictl.model.plan import Plan
 from iscsictl.model.record import MASK, NodeRecord
-from iscsictl.model.volume import Volume
+from iscsictl.model.spec import Volume
 from iscsictl.parse.fstab import append_line, mount_line
 from iscsictl.parse.toml import parse_toml
 from iscsictl.planner.attach.attach import plan_attach, record_values

@@ -5,18 +5,8 @@ from collections.abc import Iterator
 from iscsictl.model.finding import Finding, fail, ok, warn
 from iscsictl.model.host_facts import Machine, ModuleState
 from iscsictl.model.inventory import Known
+from iscsictl.model.transports import TRANSPORT_MODULES
 
-TRANSPORT_MODULES = {
-    "tcp": "iscsi_tcp",
-    "iser": "ib_iser",
-    "bnx2i": "bnx2i",
-    "cxgb3i": "cxgb3i",
-    "cxgb4i": "cxgb4i",
-    "be2iscsi": "be2iscsi",
-    "qla4xxx": "qla4xxx",
-    "qedi": "qedi",
-    "ocs": "ocs",
-}
 _FINE: frozenset[ModuleState] = frozenset({"loaded", "builtin", "loadable"})
 
 

@@ -9,10 +9,10 @@ import re
 import secrets
 import string
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from iscsictl.checks.keyboard_walks import is_walk
-from iscsictl.lazyclass import dataclass
 from iscsictl.model.secret import MAX_BYTES, Secret
 
 Level = Literal["refuse", "warn", "note"]

@@ -4,6 +4,7 @@ import gc
 import importlib
 import re
 import sys
+from dataclasses import dataclass
 from typing import cast
 
 import click
@@ -11,7 +12,6 @@ import click
 from iscsictl import __version__
 from iscsictl.cli.options import Settings, complain, report
 from iscsictl.errors import Exit, UsageError
-from iscsictl.lazyclass import dataclass
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,8 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "doctor": Entry("doctor:doctor", "Check every link, and say what mends it."),
     },
     "Many volumes": {
-        "plan": Entry("many:plan", "Show what apply would do with a file of volumes."),
-        "apply": Entry("many:apply", "Bring all volumes of a file about, side by side."),
+        "plan": Entry("apply:plan", "Show what apply would do with a file of volumes."),
+        "apply": Entry("apply:apply", "Bring all volumes of a file about, side by side."),
         "export": Entry("export:export", "Print the file of volumes of this host."),
     },
     "Sessions": {
@@ -61,12 +61,12 @@ SECTIONS: dict[str, dict[str, Entry]] = {
     },
     "Disks": {
         "disk": Entry("disks:disk", "Look at disks; make partitions and filesystems; grow them."),
-        "mount": Entry("mounting:mount", "Mount a filesystem of an iSCSI disk."),
-        "umount": Entry("mounting:umount", "Unmount one, and have it stay down."),
+        "mount": Entry("mount:mount", "Mount a filesystem of an iSCSI disk."),
+        "umount": Entry("mount:umount", "Unmount one, and have it stay down."),
         "fstab": Entry("fstab:fstab", "Show, add, remove and check the lines of /etc/fstab."),
     },
     "Help": {
-        "import": Entry("importing:import_", "Take over the files of the old driver."),
+        "import": Entry("import_legacy:import_", "Take over the files of the old driver."),
         "completion": Entry("completion:completion", "Print the completion script for a shell."),
         "explain": Entry("explain:explain", "Say what an error means and what to do."),
     },
@@ -97,7 +97,7 @@ class LazyGroup(click.Group):
         if entry is None:
             return None
         module, _, attribute = entry.where.partition(":")
-        command = getattr(importlib.import_module(f"iscsictl.cli.{module}"), attribute)
+        command = getattr(importlib.import_module(f"iscsictl.cli.commands.{module}"), attribute)
         # What was imported stays; what the command makes is another matter.
         gc.freeze()
         gc.enable()

@@ -8,6 +8,7 @@ import inspect
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -15,7 +16,6 @@ import click
 
 from iscsictl import __version__
 from iscsictl.errors import Exit
-from iscsictl.lazyclass import dataclass
 
 NAME: Final = "iscsictl"
 EXIT_TEXTS: Final[Mapping[Exit, str]] = {

@@ -6,13 +6,13 @@ import os
 import re
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Concatenate
 
 import click
 
 from iscsictl.errors import Exit, IscsictlError, NeedsRootError, from_os
-from iscsictl.lazyclass import dataclass
 
 DEFAULT_TIMEOUT = 60.0
 

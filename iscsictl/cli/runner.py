@@ -5,12 +5,12 @@ import sys
 import click
 
 from iscsictl.cli.options import Settings, complain, remark
-from iscsictl.core.fork import reasons
-from iscsictl.engine.reconcile import Task
+from iscsictl.engine.task import Task
 from iscsictl.errors import Exit
 from iscsictl.model.plan import Report
 from iscsictl.output.text import visible
 from iscsictl.output.views.plan import StepPrinter, document
+from iscsictl.planner.builder import reasons
 from iscsictl.system.block.device_links import stable_path
 from iscsictl.system.context import Context
 from iscsictl.system.io import signals
@@ -42,8 +42,8 @@ def carry_out(
     host.
     """
     if branches:
-        from iscsictl.engine.several import converge_several as act
-        from iscsictl.engine.several import forecast as foresee
+        from iscsictl.engine.reconcile import converge_several as act
+        from iscsictl.engine.reconcile import forecast as foresee
     else:
         from iscsictl.engine.reconcile import converge as act
         from iscsictl.engine.reconcile import dry_run as foresee

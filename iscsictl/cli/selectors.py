@@ -8,10 +8,13 @@ import click
 from iscsictl.cli.credentials import account, read_secret
 from iscsictl.cli.options import Settings
 from iscsictl.errors import UsageError
+from iscsictl.model import values
+from iscsictl.model.fstab import plain
 from iscsictl.model.inventory import Inventory
 from iscsictl.model.names import Portal, parse_portal
 from iscsictl.model.spec import Account
 from iscsictl.planner.selection.records import Choice
+from iscsictl.system.mount.mounts import real
 
 if TYPE_CHECKING:
     from iscsictl.model.plan import Plan
@@ -98,7 +101,7 @@ Think = Callable[[Inventory], "Plan"]
 def whole(settings: Settings, look: Look, think: Think) -> int:
     """Carry out a plan that is done whole or taken back; what acts is loaded only now."""
     from iscsictl.cli.runner import carry_out
-    from iscsictl.engine.reconcile import Task
+    from iscsictl.engine.task import Task
 
     return carry_out(settings, Task(look, think))
 
@@ -106,6 +109,20 @@ def whole(settings: Settings, look: Look, think: Think) -> int:
 def branches(settings: Settings, look: Look, think: Think) -> int:
     """Carry out a plan whose branches go on without each other."""
     from iscsictl.cli.runner import carry_out
-    from iscsictl.engine.reconcile import Task
+    from iscsictl.engine.task import Task
 
     return carry_out(settings, Task(look, think), branches=True)
+
+
+def directory(text: str) -> str:
+    """Return a mount point in its plain form, without links. Raises UsageError."""
+    try:
+        return real(values.directory(text))
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+
+
+def named(text: str) -> str:
+    """Return what is to be taken down: a directory without links, another name as it is."""
+    name = plain(text)
+    return real(name) if values.is_directory(name) else name

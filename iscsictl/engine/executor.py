@@ -2,11 +2,11 @@
 
 import time
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 from iscsictl.engine.handlers.effect import Effect
 from iscsictl.engine.handlers.registry import inverse, perform
 from iscsictl.errors import ForeignError, InterruptError, IscsictlError, from_os
-from iscsictl.lazyclass import dataclass
 from iscsictl.model.actions import (
     Claim,
     DropFstab,

@@ -1,17 +1,21 @@
 """The loop: look, plan, act, and again, until what was wished is what is seen."""
 
-from collections.abc import Callable
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Protocol
 
 from iscsictl.engine.executor import Done, StepFailedError, execute, undo
+from iscsictl.engine.handlers.effect import Effect
 from iscsictl.engine.handlers.registry import found_done
-from iscsictl.errors import InterruptError, IscsictlError, RefusedError, from_os
-from iscsictl.lazyclass import dataclass
+from iscsictl.engine.task import Task, look
+from iscsictl.errors import InterruptError, IscsictlError, RefusedError
+from iscsictl.model.actions import Login
 from iscsictl.model.inventory import Inventory
-from iscsictl.model.plan import Outcome, Plan, Report, Status
+from iscsictl.model.plan import Outcome, Plan, Report, Status, Step
+from iscsictl.planner.builder import Fork, reasons, verdict
 from iscsictl.planner.safety.overwrite import AskError
 from iscsictl.system.context import Context
+from iscsictl.system.io import journal
 
 _ROUNDS = 20
 
@@ -21,28 +25,6 @@ class Listener(Protocol):
 
     def __call__(self, outcome: Outcome) -> None:
         """Take an outcome; PLANNED means that the step begins now."""
-
-
-@dataclass(frozen=True)
-class Task:
-    """One wish: how to look for it, how to plan it, and how to ask the user.
-
-    `grant` takes what a yes gives and returns the task with that consent; `ask` puts a
-    question and tells whether the answer was yes.
-    """
-
-    look: Callable[[Context, Inventory | None], Inventory]
-    think: Callable[[Inventory], Plan]
-    grant: Callable[[str], "Task"] | None = None
-    ask: Callable[[str], bool] = lambda _: False
-
-
-def look(task: Task, context: Context, before: Inventory | None = None) -> Inventory:
-    """Look at the machine for a task. Raises IscsictlError, whatever the kernel refuses."""
-    try:
-        return task.look(context, before)
-    except OSError as error:
-        raise from_os(error) from error
 
 
 def _decide(task: Task, inventory: Inventory) -> tuple[Task, Plan]:
@@ -150,3 +132,141 @@ class Run:
             seconds = self.ended[outcome.step.id].seconds
             self.heard(replace(outcome, seconds=seconds))
         return tuple(leftovers)
+
+
+def forecast(task: Task, context: Context) -> Report:
+    """Return what would be done; nothing is changed."""
+    plan = task.think(look(task, context))
+    errors = _errors(plan)
+    outcomes = tuple(Outcome(step, error=errors.get(step.id)) for step in plan.steps)
+    error = plan.refusal or verdict(errors, plan.steps)
+    pending = bool(plan.pending) and plan.refusal is None
+    notes = (*plan.notes, *reasons(errors))
+    return Report(outcomes, None if pending else error, (), notes, plan.result, pending)
+
+
+def converge_several(task: Task, context: Context, listen: Listener) -> Report:
+    """Do each step whose forerunners did not fail, look again, and say what became of each.
+
+    A step of this run on which only failed ones rested is taken back, but a session stays: what
+    failed on it is mended with it. The error is that of the only failure, or a PartialError where
+    something else worked.
+    """
+    before = look(task, context)
+    plan = task.think(before)
+    if plan.refusal is not None:
+        return Report((), plan.refusal, (), plan.notes, plan.result)
+    run = _Run(plan, context, listen)
+    try:
+        run.all_steps()
+    except InterruptError as interrupt:
+        return Report(tuple(run.ended.values()), interrupt, (), plan.notes, plan.result)
+    leftovers = run.take_back()
+    after = task.think(look(task, context, before))
+    notes = tuple(dict.fromkeys((*plan.notes, *after.notes)))
+    steps = [outcome.step for outcome in run.ended.values()]
+    error = verdict(run.failed, steps) or run.not_seen(after)
+    return Report(
+        tuple(run.ended.values()), error, leftovers, (*notes, *reasons(run.failed)), after.result
+    )
+
+
+def _batches(steps: Sequence[Step]) -> Iterator[list[Step]]:
+    """Part steps into single ones and runs of logins that wait for nothing."""
+    run: list[Step] = []
+    for step in steps:
+        if isinstance(step.action, Login) and step.status is Status.PLANNED and not step.after:
+            run.append(step)
+            continue
+        if run:
+            yield run
+            run = []
+        yield [step]
+    if run:
+        yield run
+
+
+def _errors(plan: Plan) -> dict[str, IscsictlError]:
+    return dict(plan.errors) if isinstance(plan, Fork) else {}
+
+
+class _Run:
+    def __init__(self, plan: Plan, context: Context, listen: Listener) -> None:
+        self.plan = plan
+        self.context = context
+        self.listen = listen
+        self.done: list[Done] = []
+        self.ended: dict[str, Outcome] = {}
+        self.failed = _errors(plan)
+        self.lost = set(self.failed)
+
+    def all_steps(self) -> None:
+        for steps in _batches(self.plan.steps):
+            if len(steps) > 1:
+                self._log_in(steps)
+            else:
+                self._one(steps[0])
+
+    def _one(self, step: Step) -> None:
+        if step.id in self.failed:
+            error = self.failed[step.id]
+            journal.note(step, step.status, error.text)
+            self._heard(Outcome(step, error=error))
+        elif step.status is Status.UNCHANGED:
+            self._heard(Outcome(step))
+        elif step.after and step.after <= self.lost:
+            self.lost.add(step.id)
+            self._heard(Outcome(step).with_status(Status.SKIPPED))
+        else:
+            self._perform(step)
+
+    def _log_in(self, steps: Sequence[Step]) -> None:
+        from iscsictl.engine.handlers.logins import log_in
+
+        for outcome in log_in(steps, self.context, lambda step: self.listen(Outcome(step))):
+            step = outcome.step
+            if outcome.error is not None:
+                self.failed[step.id] = outcome.error
+                self.lost.add(step.id)
+                journal.note(step, step.status, outcome.error.text)
+            elif step.status is Status.DONE:
+                self.done.append(Done(step, Effect()))
+                journal.note(step, step.status)
+            self._heard(outcome)
+
+    def _perform(self, step: Step) -> None:
+        try:
+            for outcome in execute([step], self.context, self.done):
+                if outcome.step.status is Status.PLANNED:
+                    self.listen(outcome)
+                else:
+                    self._heard(outcome)
+        except StepFailedError as failed:
+            self._heard(failed.outcome)
+            self.failed[step.id] = failed.cause
+            self.lost.add(step.id)
+
+    def take_back(self) -> tuple[str, ...]:
+        """Undo what only failed steps rested on."""
+        useless = []
+        for one in self.done:
+            resting = {step.id for step in self.plan.steps if one.step.id in step.after}
+            if resting and resting <= self.lost and not isinstance(one.step.action, Login):
+                useless.append(one)
+        undone, leftovers = undo(useless, self.context)
+        for outcome in undone:
+            seconds = self.ended[outcome.step.id].seconds
+            self._heard(replace(outcome, seconds=seconds))
+        return tuple(leftovers)
+
+    def not_seen(self, after: Plan) -> IscsictlError | None:
+        """Tell what was done and yet is still to be done."""
+        for step in after.pending:
+            outcome = self.ended.get(step.id)
+            if outcome is not None and outcome.step.status is Status.DONE:
+                return IscsictlError(f"{step.id} was done, but it does not show")
+        return None
+
+    def _heard(self, outcome: Outcome) -> None:
+        self.ended[outcome.step.id] = outcome
+        self.listen(outcome)

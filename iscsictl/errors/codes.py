@@ -1,12 +1,12 @@
 """What an error code means: lookups over the tables, and the exit code that each leads to."""
 
 import re
+from dataclasses import dataclass
 from functools import cache
 from typing import Final, Literal
 
 from iscsictl import errors
 from iscsictl.errors import Exit, IscsictlError, tables
-from iscsictl.lazyclass import dataclass
 
 Kind = Literal["iscsiadm", "kernel", "login"]
 

@@ -6,10 +6,9 @@ Pure and total: any text gives a result, what is wrong in it becomes a Problem.
 """
 
 import re
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from iscsictl.lazyclass import dataclass
 from iscsictl.legacy.model import (
     Account,
     Discovery,

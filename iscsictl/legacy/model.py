@@ -5,10 +5,9 @@ where the two differ only in words (digests).
 """
 
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Literal
 
-from iscsictl.lazyclass import dataclass
 from iscsictl.model.secret import Secret
 
 Level = Literal["error", "warning", "note"]

@@ -6,12 +6,11 @@ what the hands have to offer.
 
 import ipaddress
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final, Literal, Protocol
 
 from iscsictl.errors import IscsictlError
-from iscsictl.lazyclass import dataclass
 from iscsictl.legacy import fstab_iscsi, iscsi_conf
 from iscsictl.legacy.iscsi_conf import GROUP_OF
 from iscsictl.legacy.model import (

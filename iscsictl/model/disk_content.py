@@ -1,6 +1,6 @@
 """What stands on a disk, as it was probed just now. Offsets and sizes are bytes."""
 
-from iscsictl.lazyclass import dataclass
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,9 @@
 """What `doctor` finds: one finding a fact, with the command that mends it."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from enum import StrEnum
 
-from iscsictl.lazyclass import dataclass
 from iscsictl.model.plan import Action
 
 

@@ -9,11 +9,9 @@ target's name survives.
 import os.path
 import re
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Final, Literal
 from urllib.parse import quote, unquote
-
-from iscsictl.lazyclass import dataclass
 
 PREFIX: Final = "x-iscsictl."
 NO_MOUNT_POINT: Final = "none"

@@ -1,6 +1,7 @@
 """A hold: what an admin took down and what therefore stays down (until a boot at the latest)."""
 
-from iscsictl.lazyclass import dataclass
+from dataclasses import dataclass
+
 from iscsictl.model.names import Portal
 
 

@@ -5,10 +5,9 @@ that is not there.
 """
 
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Literal
 
-from iscsictl.lazyclass import dataclass
 from iscsictl.model.fstab import Fstab
 from iscsictl.model.hold import Hold
 from iscsictl.model.inventory import NotLooked, Seen

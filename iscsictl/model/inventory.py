@@ -1,11 +1,10 @@
 """What was seen of a machine, for one wish. Not looked at never means absent."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from iscsictl.errors import InterruptError, IscsictlError
-from iscsictl.lazyclass import dataclass
 from iscsictl.model.disk_content import Content
 from iscsictl.model.fstab import Fstab
 from iscsictl.model.hold import Hold

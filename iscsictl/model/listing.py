@@ -5,10 +5,9 @@ Sizes are bytes. None means that the source does not tell, also where a tuple wo
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Literal
 
-from iscsictl.lazyclass import dataclass
 from iscsictl.model.names import Portal
 
 Source = Literal["sysfs", "iscsiadm", "sfnet", "libiscsi"]

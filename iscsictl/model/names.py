@@ -1,8 +1,7 @@
 """Names from the standard: portals and iSCSI names (RFC 7143 section 4.2, RFC 3722)."""
 
 import re
-
-from iscsictl.lazyclass import dataclass
+from dataclasses import dataclass
 
 DEFAULT_PORT = 3260
 DEFAULT_IFACE = "default"

@@ -1,8 +1,6 @@
 """A partition table as sfdisk tells it. Places count logical sectors of the disk."""
 
-from dataclasses import field
-
-from iscsictl.lazyclass import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,10 @@
 """What is to be done: actions with their hazard, steps, plans, outcomes and reports."""
 
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import ClassVar
 
 from iscsictl.errors import IscsictlError
-from iscsictl.lazyclass import dataclass
 
 
 class Hazard(StrEnum):

@@ -6,11 +6,10 @@ there, a secret that is set reads `********`.
 
 import re
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
-from iscsictl.lazyclass import dataclass
 from iscsictl.model.names import BUILT_IN_IFACES, DEFAULT_IFACE, Portal
 
 MASK: Final = "********"

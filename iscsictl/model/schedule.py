@@ -1,9 +1,8 @@
 """Words of `schedule`: the files that have reconnect run by itself, and how they come about."""
 
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
-from iscsictl.lazyclass import dataclass
 from iscsictl.model.plan import Action
 
 Means = Literal["systemd", "cron"]

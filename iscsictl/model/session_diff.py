@@ -1,9 +1,9 @@
 """What is different between two looks at the sessions, pure."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import NamedTuple
 
-from iscsictl.lazyclass import dataclass
 from iscsictl.model.listing import Listing, Session
 
 

@@ -1,9 +1,8 @@
 """What a user wishes, independent of how the command line said it."""
 
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 
-from iscsictl.lazyclass import dataclass
 from iscsictl.model.names import DEFAULT_IFACE, Portal
 from iscsictl.model.secret import Secret
 
@@ -81,3 +80,31 @@ class DetachWish:
     lun: int | None = None
     forget: bool = False
     consent: Consent = Consent()
+
+
+#: Line and column, from 1, by the path of keys and element numbers.
+Place = tuple[int, int]
+Places = Mapping[tuple[str | int, ...], Place]
+
+
+@dataclass(frozen=True)
+class Credential:
+    """A CHAP name and the file with its secret; without a file the record's secret stays."""
+
+    user: str
+    secret_file: str | None = None
+
+
+@dataclass(frozen=True)
+class Volume:
+    """One [[volume]]. `wish` has neither the account nor the owner's numbers yet.
+
+    `owner` is USER:GROUP as it stands in the file; `place` is where the volume begins.
+    """
+
+    name: str
+    wish: AttachWish
+    chap: Credential | None = None
+    mutual: Credential | None = None
+    owner: str | None = None
+    place: Place = (1, 1)

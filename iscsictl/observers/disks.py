@@ -1,17 +1,13 @@
 """Look at one disk as closely as a disk, mount or fstab command needs it."""
 
 import os.path
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from iscsictl.engine.reconcile import Task
-from iscsictl.errors import IscsictlError, NotFoundError
-from iscsictl.lazyclass import dataclass
+from iscsictl.errors import NotFoundError
 from iscsictl.model.disk_content import Content
 from iscsictl.model.inventory import Inventory, Known, Place, Seen, Users, seen
 from iscsictl.model.listing import Block
-from iscsictl.model.plan import Plan
 from iscsictl.observers.attach import host_facts
 from iscsictl.planner.disks.mounts import filesystem
 from iscsictl.planner.safety.fstab_rules import Machine, machine_of, nodes_of
@@ -58,36 +54,6 @@ class Look:
     missing_ok: bool = False
     directory: str | None = None
     filesystem: bool = False
-
-
-def task(
-    what: Look,
-    think: Callable[[DiskInventory], Plan],
-    grant: Callable[[str], Task] | None = None,
-    ask: Callable[[str], bool] = lambda _: False,
-) -> Task:
-    """Return the task that looks so and thinks so."""
-    return Task(
-        lambda context, before: observe(context, what, before), _thinking(think), grant, ask
-    )
-
-
-def lines_task(think: Callable[[DiskInventory], Plan]) -> Task:
-    """Return a task that is about lines of fstab, whatever disks there are."""
-
-    def look(context: Context, before: Inventory | None) -> Inventory:
-        return replace(base(context), facts=DiskFacts(again=before is not None))
-
-    return Task(look, _thinking(think))
-
-
-def _thinking(think: Callable[[DiskInventory], Plan]) -> Callable[[Inventory], Plan]:
-    def plan(inventory: Inventory) -> Plan:
-        if not isinstance(inventory, DiskInventory):
-            raise IscsictlError("no disk was looked at")
-        return think(inventory)
-
-    return plan
 
 
 def base(context: Context, *, details: bool = False) -> DiskInventory:
@@ -214,7 +180,7 @@ def disk_rows(context: Context) -> tuple[DiskRow, ...]:
         kname = kernel_name(disk.block.device)
         sector = partition_table.topology(kname, context.root).logical
         number = device_number(context.root, kname)
-        found: Mapping[str, str] = device_properties(context.root, number) if number else {}
+        found = device_properties(context.root, number) if number else {}
         label = found.get("ID_PART_TABLE_TYPE") or None
         rows.append(DiskRow(disk, sector, label, usage.users(disk, context.root)))
     return tuple(rows)

@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from iscsictl.checks.kernel import TRANSPORT_MODULES
 from iscsictl.checks.portals import wanted
 from iscsictl.checks.routing import is_local, way_to
 from iscsictl.errors import IscsictlError, NeedsRootError
@@ -27,6 +26,7 @@ from iscsictl.model.host_facts import (
 from iscsictl.model.inventory import Known, NotLooked, Unreadable, seen
 from iscsictl.model.listing import Listing, blocks
 from iscsictl.model.names import Portal
+from iscsictl.model.transports import TRANSPORT_MODULES
 from iscsictl.parse.iscsid_states import with_internal_states
 from iscsictl.parse.mountinfo import MountLine
 from iscsictl.planner.safety.fstab_rules import nodes_of

@@ -1,16 +1,12 @@
 """Look at the host's own names, services and interfaces; and make tasks of what was seen."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
-from iscsictl.checks.kernel import TRANSPORT_MODULES
-from iscsictl.engine.reconcile import Task
 from iscsictl.errors import IscsictlError, NeedsRootError
 from iscsictl.model.host_facts import Systemd
-from iscsictl.model.inventory import Inventory
-from iscsictl.model.plan import Plan
+from iscsictl.model.transports import TRANSPORT_MODULES
 from iscsictl.planner.iscsi.ifaces import IfaceFacts
 from iscsictl.planner.iscsi.initiator import NameFacts, ServiceFacts
 from iscsictl.system.context import Context
@@ -19,17 +15,6 @@ from iscsictl.system.iscsi import holds, initiator_name, nodedb
 from iscsictl.system.iscsi.sessions import read_sessions
 
 T = TypeVar("T")
-
-
-def task(look: Callable[[Context], T], think: Callable[[T], Plan]) -> Task:
-    """Return a task that rests on facts of its own kind."""
-    seen: list[T] = []
-
-    def looking(context: Context, _: Inventory | None) -> Inventory:
-        seen[:] = [look(context)]
-        return Inventory()
-
-    return Task(looking, lambda _: think(seen[0]))
 
 
 def name_facts(context: Context) -> NameFacts:

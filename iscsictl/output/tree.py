@@ -1,9 +1,8 @@
 """Trees drawn with lines, or with ASCII where the locale has no lines."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 
-from iscsictl.lazyclass import dataclass
 from iscsictl.output.terminal import Screen
 from iscsictl.output.text import visible
 

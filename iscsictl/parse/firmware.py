@@ -6,9 +6,9 @@ It is in the files below /sys/firmware/ibft and /sys/firmware/iscsi_boot*
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
-from iscsictl.lazyclass import dataclass
 from iscsictl.model.names import DEFAULT_PORT, Portal
 
 _SELECTED: Final = 2

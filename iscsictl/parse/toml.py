@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from iscsictl.errors import UsageError
-from iscsictl.model.volume import Places
+from iscsictl.model.spec import Places
 
 Path = tuple[str | int, ...]
 

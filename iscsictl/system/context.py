@@ -3,13 +3,12 @@
 import time
 from collections.abc import Callable, Hashable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import field
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from iscsictl.errors import IscsictlError
-from iscsictl.lazyclass import dataclass
 from iscsictl.system.block.udev_wait import Waiter
 from iscsictl.system.iscsi import nodedb
 

@@ -45,7 +45,7 @@ def options(command: click.Command) -> set[str]:
 def test_every_entry_of_the_command_tree_imports(entry: object) -> None:
     where = getattr(entry, "where", "")
     module, _, attribute = where.partition(":")
-    found = getattr(importlib.import_module(f"iscsictl.cli.{module}"), attribute)
+    found = getattr(importlib.import_module(f"iscsictl.cli.commands.{module}"), attribute)
     assert isinstance(found, click.Command)
 
 

@@ -9,7 +9,8 @@ import pytest
 
 from iscsictl.engine import executor as acting
 from iscsictl.engine.handlers.effect import Effect
-from iscsictl.engine.reconcile import Task, converge, dry_run
+from iscsictl.engine.reconcile import converge, dry_run
+from iscsictl.engine.task import Task
 from iscsictl.errors import AuthError, Exit, ForeignError, InterruptError, InUseError, IscsictlError
 from iscsictl.model import actions
 from iscsictl.model.inventory import Inventory

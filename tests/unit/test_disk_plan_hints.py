@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from iscsictl.core.fork import Fork
 from iscsictl.model.disk_content import Content
 from iscsictl.model.fstab import Fstab
 from iscsictl.model.hold import Hold
@@ -18,6 +17,7 @@ from iscsictl.model.record import NodeRecord
 from iscsictl.model.spec import Consent
 from iscsictl.parse.fstab import append_line, mount_line, parse_fstab
 from iscsictl.planner.attach.reconnect import Mounted, plan_reconnect
+from iscsictl.planner.builder import Fork
 from iscsictl.planner.disks.format import MkfsWish, plan_label, plan_mkfs
 from iscsictl.planner.disks.mounts import (
     MountWish,

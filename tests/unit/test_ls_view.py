@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from iscsictl.cli.commands.ls import only
 from iscsictl.errors import IscsictlError, NotFoundError
 from iscsictl.model.listing import Block, Disk, Listing, Lun, Mount, Session
 from iscsictl.model.listing import Path as DiskPath
@@ -21,6 +20,7 @@ from iscsictl.output.text import cell_width, human_size, shortened, visible
 from iscsictl.output.views.ls import print_listing
 from iscsictl.output.views.ls_json import disk_dict, listing_json
 from iscsictl.parse.capture import parse_capture
+from iscsictl.planner.selection.listing import only
 from iscsictl.system.iscsi import sosreport
 from iscsictl.system.iscsi.sessions import read_listing
 from iscsictl.system.iscsi.sosreport import read_capture

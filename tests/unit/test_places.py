@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from iscsictl.cli.places import directory, named
+from iscsictl.cli.selectors import directory, named
 from iscsictl.errors import UsageError
 from iscsictl.model.inventory import Inventory
 from iscsictl.observers.reconnect import mounted

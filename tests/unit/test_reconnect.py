@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from iscsictl.core.pairs import Pairs
 from iscsictl.engine.handlers.logins import BATCH, _parted
-from iscsictl.engine.several import _batches
+from iscsictl.engine.reconcile import _batches
 from iscsictl.errors import IscsictlError, NotFoundError, RefusedError, UnreachableError
 from iscsictl.model.fstab import Fstab
 from iscsictl.model.hold import Hold
@@ -28,6 +27,7 @@ from iscsictl.parse.fstab import append_line, mount_line
 from iscsictl.parse.iscsiadm_login import parse_logins
 from iscsictl.parse.mountinfo import MountLine
 from iscsictl.planner.attach.reconnect import Mounted, missing_records, plan_reconnect
+from iscsictl.planner.selection.records import Pairs
 from iscsictl.system.context import Context
 from iscsictl.system.mount.mounts import problem
 from tests.bench.bench_reconnect import make_records

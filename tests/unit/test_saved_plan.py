@@ -8,7 +8,7 @@ import pytest
 
 from iscsictl.errors import Exit, UsageError
 from iscsictl.model.plan import Hazard, Outcome, Plan, Report, Status
-from iscsictl.model.volume import Volume
+from iscsictl.model.spec import Volume
 from iscsictl.output.views.apply import document, summary
 from iscsictl.parse.toml import parse_toml
 from iscsictl.planner.volumes.apply import MisfitError, plan_volume, read_saved, wwid_of

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from iscsictl.core.fork import Fork, verdict
 from iscsictl.errors import (
     AuthError,
     InUseError,
@@ -26,6 +25,7 @@ from iscsictl.model.plan import Plan, Status
 from iscsictl.model.record import NodeRecord
 from iscsictl.model.secret import Secret
 from iscsictl.parse.iscsid_conf import conf_values, edit_conf
+from iscsictl.planner.builder import Fork, verdict
 from iscsictl.planner.iscsi.records import (
     plan_discovery_account,
     plan_forget,

@@ -4,17 +4,17 @@ from pathlib import Path
 
 import pytest
 
-from iscsictl.core.fork import Branches
 from iscsictl.engine import executor as acting
 from iscsictl.engine.handlers.effect import Effect
-from iscsictl.engine.reconcile import Task
-from iscsictl.engine.several import converge_several
+from iscsictl.engine.reconcile import converge_several
+from iscsictl.engine.task import Task
 from iscsictl.errors import AuthError, IscsictlError, UnreachableError
 from iscsictl.model import actions
 from iscsictl.model.actions import DiskId
 from iscsictl.model.inventory import Inventory
 from iscsictl.model.names import Portal
 from iscsictl.model.plan import Action, Plan, Report, Status, Step
+from iscsictl.planner.builder import Branches
 from iscsictl.system.context import Context
 from iscsictl.system.io import journal, signals
 

@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 from iscsictl.cli.main import cli
 from iscsictl.errors import Exit, UsageError
 from iscsictl.model.names import Portal
-from iscsictl.model.spec import AttachWish, Consent
-from iscsictl.model.volume import Credential, Volume
+from iscsictl.model.spec import AttachWish, Consent, Credential, Volume
 from iscsictl.parse.toml import parse_toml
 from iscsictl.planner.volumes.apply import below
 from iscsictl.planner.volumes.file import read_volumes

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 DEAR = {
     "asyncio", "click", "concurrent.futures", "ctypes", "difflib", "hashlib", "importlib.resources",
     "logging", "pexpect", "pyudev", "rich", "socket", "subprocess", "syslog", "tempfile",
-    "tomllib", "iscsictl.completion", "iscsictl.engine.handlers.registry", "iscsictl.engine.reconcile",
-    "iscsictl.engine.several",
+    "tomllib", "iscsictl.cli.completions", "iscsictl.engine.handlers.registry",
+    "iscsictl.engine.reconcile",
 }  # fmt: skip
 PROGRAM = """\
 import os, sys
@@ -66,7 +66,7 @@ def test_a_command_loads_what_it_uses(machine: Path, command: str) -> None:
 @pytest.mark.parametrize("command", ["attach", "detach", "login", "disk mkfs", "doctor", "watch"])
 def test_help_draws_nothing_and_waits_for_nothing(machine: Path, command: str) -> None:
     found = loaded(machine, [*command.split(), "--help"])
-    assert found & {"rich", "pyudev", "pexpect", "asyncio", "iscsictl.completion"} == set()
+    assert found & {"rich", "pyudev", "pexpect", "asyncio", "iscsictl.cli.completions"} == set()
     assert "click" in found
 
 

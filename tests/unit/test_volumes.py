@@ -10,7 +10,7 @@ from iscsictl.engine import executor as acting
 from iscsictl.engine.handlers.effect import Effect
 from iscsictl.engine.parallel.scheduler import Errand, converge_all, foresee
 from iscsictl.engine.parallel.shared_context import Shared
-from iscsictl.engine.reconcile import Task
+from iscsictl.engine.task import Task
 from iscsictl.errors import AuthError, Exit, InterruptError, IscsictlError, RefusedError
 from iscsictl.model import actions
 from iscsictl.model.inventory import Inventory

@@ -11,13 +11,11 @@ import click
 from iscsictl.cli.commands.attach import owner_ids
 from iscsictl.cli.credentials import account, read_secret
 from iscsictl.cli.options import Number, Settings, changing, common, complain, need_root, remark
-from iscsictl.engine.errands import Errands
-from iscsictl.engine.parallel.scheduler import AT_ONCE, converge_all, foresee
+from iscsictl.engine.parallel.scheduler import AT_ONCE, Errands, converge_all, foresee
 from iscsictl.engine.parallel.shared_context import Shared
 from iscsictl.errors import Exit, RefusedError, UsageError
 from iscsictl.model.plan import Report
-from iscsictl.model.spec import AttachWish
-from iscsictl.model.volume import Volume
+from iscsictl.model.spec import AttachWish, Volume
 from iscsictl.output.text import visible
 from iscsictl.output.views.apply import ManyPrinter, document
 from iscsictl.output.views.plan import StepPrinter

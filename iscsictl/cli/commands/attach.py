@@ -12,10 +12,9 @@ import click
 
 from iscsictl.cli.credentials import judge_account
 from iscsictl.cli.options import Number, Settings, changing, common, need_root
-from iscsictl.cli.places import named
 from iscsictl.cli.runner import ask, carry_out
-from iscsictl.cli.selectors import account_options, portal, take_account
-from iscsictl.engine.reconcile import Task
+from iscsictl.cli.selectors import account_options, named, portal, take_account
+from iscsictl.engine.task import Task
 from iscsictl.errors import UsageError
 from iscsictl.model import values
 from iscsictl.model.names import DEFAULT_IFACE

@@ -6,11 +6,11 @@ import click
 
 from iscsictl.cli.options import Settings, changing, common, need_root
 from iscsictl.cli.runner import carry_out
+from iscsictl.engine.tasks.host import task
 from iscsictl.errors import NotFoundError
 from iscsictl.model.actions import FirmwareLogin
 from iscsictl.model.listing import Session
 from iscsictl.model.plan import Plan
-from iscsictl.observers import host
 from iscsictl.output.terminal import screen_of
 from iscsictl.output.views.host import show_boot
 from iscsictl.parse.firmware import BootEntry
@@ -47,7 +47,7 @@ def show(settings: Settings) -> int:
 def login(settings: Settings) -> int:
     """Log in to the targets of the firmware's table; those that are logged in stay so."""
     need_root("boot login")
-    return carry_out(settings, host.task(_look, _think))
+    return carry_out(settings, task(_look, _think))
 
 
 def _look(context: Context) -> Seen:

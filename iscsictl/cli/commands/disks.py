@@ -12,12 +12,13 @@ import click
 from iscsictl.cli.commands.nodes import GroupWithDefault
 from iscsictl.cli.options import Number, Settings, changing, common, need_root
 from iscsictl.cli.runner import ask, carry_out
-from iscsictl.engine.reconcile import Task
+from iscsictl.engine.task import Task
+from iscsictl.engine.tasks.disks import task
 from iscsictl.errors import Exit, UsageError
 from iscsictl.model import values
 from iscsictl.model.plan import Plan
 from iscsictl.model.spec import Consent
-from iscsictl.observers.disks import Look, disk_rows, observe, task
+from iscsictl.observers.disks import Look, disk_rows, observe
 from iscsictl.output.terminal import screen_of
 from iscsictl.output.views.disks import print_disk, print_disks, print_problems, print_types
 from iscsictl.planner.disks.format import MkfsWish, plan_grow, plan_label, plan_mkfs

@@ -8,11 +8,12 @@ from iscsictl.cli.commands.disks import by_lun
 from iscsictl.cli.commands.mount import options_of
 from iscsictl.cli.commands.nodes import GroupWithDefault
 from iscsictl.cli.options import Settings, changing, common, need_root
-from iscsictl.cli.places import directory, named
 from iscsictl.cli.runner import carry_out
+from iscsictl.cli.selectors import directory, named
+from iscsictl.engine.tasks.disks import lines_task, task
 from iscsictl.errors import Exit
 from iscsictl.model.plan import Plan
-from iscsictl.observers.disks import Look, base, fstab_machine, lines_task, task
+from iscsictl.observers.disks import Look, base, fstab_machine
 from iscsictl.output.terminal import screen_of
 from iscsictl.output.views.fstab import print_findings, print_fstab
 from iscsictl.planner.disks.mounts import MountWish, plan_fstab_add, plan_fstab_rm

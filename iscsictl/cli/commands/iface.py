@@ -8,6 +8,7 @@ import click
 
 from iscsictl.cli.options import Settings, changing, common, need_root
 from iscsictl.cli.runner import carry_out
+from iscsictl.engine.tasks.host import task
 from iscsictl.errors import UsageError
 from iscsictl.observers import host
 from iscsictl.output.terminal import screen_of
@@ -95,7 +96,7 @@ def add(
     need_root("iface add")
     return carry_out(
         settings,
-        host.task(host.iface_facts, lambda facts: core.plan_write(facts, name, values, new=True)),
+        task(host.iface_facts, lambda facts: core.plan_write(facts, name, values, new=True)),
     )
 
 
@@ -122,7 +123,7 @@ def set_(
     need_root("iface set")
     return carry_out(
         settings,
-        host.task(host.iface_facts, lambda facts: core.plan_write(facts, name, values, new=False)),
+        task(host.iface_facts, lambda facts: core.plan_write(facts, name, values, new=False)),
     )
 
 
@@ -134,6 +135,4 @@ def rm(settings: Settings, name: str) -> int:
     """Remove a definition that no record and no session uses."""
     core.require_name(name)
     need_root("iface rm")
-    return carry_out(
-        settings, host.task(host.iface_facts, lambda facts: core.plan_remove(facts, name))
-    )
+    return carry_out(settings, task(host.iface_facts, lambda facts: core.plan_remove(facts, name)))

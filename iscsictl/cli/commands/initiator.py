@@ -6,6 +6,7 @@ import click
 
 from iscsictl.cli.options import Settings, changing, common, need_root
 from iscsictl.cli.runner import carry_out
+from iscsictl.engine.tasks.host import task
 from iscsictl.errors import NotFoundError
 from iscsictl.observers import host
 from iscsictl.output.terminal import screen_of
@@ -44,7 +45,7 @@ def set_(settings: Settings, name: str) -> int:
     """
     require_name(name)
     need_root("initiator set")
-    return carry_out(settings, host.task(host.name_facts, lambda facts: plan_name(facts, name)))
+    return carry_out(settings, task(host.name_facts, lambda facts: plan_name(facts, name)))
 
 
 @initiator.command("generate")
@@ -60,5 +61,5 @@ def generate(settings: Settings, new: bool) -> int:
     need_root("initiator generate")
     name = require_name(made_name(settings.root))
     return carry_out(
-        settings, host.task(host.name_facts, lambda facts: plan_generate(facts, name, new=new))
+        settings, task(host.name_facts, lambda facts: plan_generate(facts, name, new=new))
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from iscsictl.cli.options import Settings, common
-from iscsictl.errors import NotFoundError
+from iscsictl.planner.selection.listing import only
 
 if TYPE_CHECKING:
     from iscsictl.model.listing import Listing, Note
@@ -79,30 +79,6 @@ def _read(settings: Settings, source: str | None, *, long: bool) -> "Listing":
 
     data = b"" if sys.stdin is None else sys.stdin.buffer.read()
     return checked(parse_capture(data), "stdin")
-
-
-def only(listing: "Listing", target: str) -> "Listing":
-    """Keep the sessions of one target: the exact name, else all that have the text in them.
-
-    Raises NotFoundError if there are none.
-    """
-    names = {session.target for session in listing.sessions}
-    part = target.lower()
-    kept = {target} if target in names else {name for name in names if part in name.lower()}
-    if not kept:
-        raise NotFoundError(
-            f"no session with a target like {target!r}", hint="iscsictl ls shows all sessions"
-        )
-    sessions = tuple(session for session in listing.sessions if session.target in kept)
-    sids = {session.sid for session in sessions}
-    disks = listing.disks
-    if disks is not None:
-        disks = tuple(disk for disk in disks if any(path.sid in sids for path in disk.paths))
-        disks = tuple(
-            replace(disk, paths=tuple(path for path in disk.paths if path.sid in sids))
-            for disk in disks
-        )
-    return replace(listing, sessions=sessions, disks=disks)
 
 
 def _warn(notes: "tuple[Note, ...]", source: str | None) -> None:

@@ -6,14 +6,15 @@ import click
 
 from iscsictl.cli.commands.disks import by_lun
 from iscsictl.cli.options import Settings, changing, common, need_root
-from iscsictl.cli.places import directory, named
 from iscsictl.cli.runner import ask, carry_out
-from iscsictl.engine.reconcile import Task
+from iscsictl.cli.selectors import directory, named
+from iscsictl.engine.task import Task
+from iscsictl.engine.tasks.disks import task
 from iscsictl.errors import UsageError
 from iscsictl.model import values
 from iscsictl.model.inventory import Inventory
 from iscsictl.model.plan import Plan
-from iscsictl.observers.disks import Look, observe, task
+from iscsictl.observers.disks import Look, observe
 from iscsictl.planner.disks.mounts import MountWish, directory_of, plan_mount, plan_umount
 from iscsictl.planner.selection.disks import DiskInventory
 from iscsictl.system.context import Context

@@ -52,7 +52,7 @@ def _document(settings: Settings) -> None:
 
 def _mend(settings: Settings, target: str | None) -> int:
     from iscsictl.cli.runner import carry_out
-    from iscsictl.engine.reconcile import Task
+    from iscsictl.engine.task import Task
 
     def think(inventory: Inventory) -> Plan:
         context = Context(settings.wait, settings.root)

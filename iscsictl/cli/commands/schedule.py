@@ -5,7 +5,8 @@ import json
 import click
 
 from iscsictl.cli.options import Settings, changing, common, duration, need_root, remark
-from iscsictl.observers.schedule import install_task, remove_task, scheduled
+from iscsictl.engine.tasks.schedule import install_task, remove_task
+from iscsictl.observers.schedule import scheduled
 from iscsictl.planner.schedule import problems
 
 

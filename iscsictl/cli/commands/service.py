@@ -6,6 +6,7 @@ import click
 
 from iscsictl.cli.options import Settings, changing, common, need_root
 from iscsictl.cli.runner import carry_out
+from iscsictl.engine.tasks.host import task
 from iscsictl.errors import MissingError
 from iscsictl.observers import host
 from iscsictl.output.terminal import screen_of
@@ -39,7 +40,7 @@ def status(settings: Settings) -> int:
 def enable(settings: Settings) -> int:
     """Have iscsid and the login service start at boot."""
     need_root("service enable")
-    return carry_out(settings, host.task(host.service_facts, plan_enable))
+    return carry_out(settings, task(host.service_facts, plan_enable))
 
 
 @service.command("start")
@@ -48,4 +49,4 @@ def enable(settings: Settings) -> int:
 def start(settings: Settings) -> int:
     """Start iscsid and log in to all automatic records now."""
     need_root("service start")
-    return carry_out(settings, host.task(host.service_facts, plan_start))
+    return carry_out(settings, task(host.service_facts, plan_start))

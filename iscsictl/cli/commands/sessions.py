@@ -256,7 +256,7 @@ def hold(settings: Settings, name: str | None, seconds: float | None) -> int:
         if not found and settings.output == "table":
             _say(settings, "nothing is held")
         return 0
-    from iscsictl.cli.places import named
+    from iscsictl.cli.selectors import named
 
     if seconds is not None and seconds < 1:
         raise UsageError(
@@ -279,7 +279,7 @@ def hold(settings: Settings, name: str | None, seconds: float | None) -> int:
 @common
 def unhold(settings: Settings, name: str) -> int:
     """Let reconnect look after a target or a mount point again."""
-    from iscsictl.cli.places import named
+    from iscsictl.cli.selectors import named
 
     need_root("unhold")
     name = named(name)

@@ -1,11 +1,11 @@
 """What there is to complete: the command tree as plain data, read from Click."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 import click
 
 from iscsictl.cli.completions.kinds import kinds_of
-from iscsictl.lazyclass import dataclass
 
 
 @dataclass(frozen=True)

@@ -15,12 +15,50 @@ from iscsictl.parse import fstab as edit
 from iscsictl.planner.disks import layout
 from iscsictl.planner.safety import overwrite
 from iscsictl.system.block import disk_writer as writer
-from iscsictl.system.block import partition_table, probe, resize, scsi_commands, scsi_scan
+from iscsictl.system.block import (
+    partition_table,
+    probe,
+    resize,
+    scsi_commands,
+    scsi_scan,
+)
 from iscsictl.system.context import Context
 from iscsictl.system.host import systemd
-from iscsictl.system.io.process import ToolError
+from iscsictl.system.io.process import ToolError, run
 from iscsictl.system.iscsi.sessions import read_listing
 from iscsictl.system.mount import fstab_file
+
+
+def _wipe(action: actions.Wipe, context: Context) -> Effect:
+    writer.wipe(action.disk, context.deadline())
+    return Effect()
+
+
+def _label(action: actions.Label, context: Context) -> Effect:
+    writer.label(
+        action.disk,
+        action.table,
+        lambda content: overwrite.may_write(content, action.right, action.uuid, action.table),
+        context.deadline(),
+    )
+    return Effect()
+
+
+def _mkfs(action: actions.Mkfs, context: Context) -> Effect:
+    writer.mkfs(
+        action.disk,
+        action.part,
+        writer.mkfs_command(action.fs, action.uuid, action.label),
+        lambda content: overwrite.may_write(content, action.right, action.uuid, action.table),
+        context.deadline(),
+        watch=context.watch,
+    )
+    return Effect()
+
+
+def _remove_map(action: actions.RemoveMap, context: Context) -> Effect:
+    run(["multipath", "-f", action.disk.device.removeprefix("/dev/mapper/")], timeout=context.wait)
+    return Effect()
 
 
 def _new_table(action: actions.NewTable, context: Context) -> Effect:
@@ -264,7 +302,11 @@ def _make_fs(action: actions.MakeFs, context: Context) -> Effect:
     return Effect()
 
 
-HANDS: Mapping[type[Action], Callable[[Any, Context], Effect]] = {
+HANDLERS: Mapping[type[Action], Callable[[Any, Context], Effect]] = {
+    actions.Wipe: _wipe,
+    actions.Label: _label,
+    actions.Mkfs: _mkfs,
+    actions.RemoveMap: _remove_map,
     actions.NewTable: _new_table,
     actions.AddPart: _add,
     actions.RemovePart: _remove,

@@ -1,8 +1,7 @@
 """What an action did."""
 
+from dataclasses import dataclass
 from typing import Any
-
-from iscsictl.lazyclass import dataclass
 
 
 @dataclass(frozen=True)

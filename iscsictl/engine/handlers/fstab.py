@@ -3,13 +3,13 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from iscsictl.core.pairs import Pairs
 from iscsictl.engine.handlers.effect import Effect
 from iscsictl.errors import IscsictlError
 from iscsictl.model import actions
 from iscsictl.model.fstab import Fstab, FstabLine
 from iscsictl.model.plan import Action
 from iscsictl.parse import fstab as fstab_edit
+from iscsictl.planner.selection.records import Pairs
 from iscsictl.system.context import Context
 from iscsictl.system.host import systemd
 from iscsictl.system.iscsi import nodedb
@@ -105,7 +105,7 @@ def _restore_fstab(action: actions.RestoreFstab, context: Context) -> Effect:
     return effect
 
 
-HANDS: Mapping[type[Action], Callable[[Any, Context], Effect]] = {
+HANDLERS: Mapping[type[Action], Callable[[Any, Context], Effect]] = {
     actions.Claim: _claim,
     actions.WriteFstab: _write_fstab,
     actions.DropFstab: _drop_fstab,

@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from iscsictl.engine.handlers.effect import Effect
-from iscsictl.errors import InUseError
+from iscsictl.errors import InUseError, IscsictlError
 from iscsictl.errors.codes import error_from_iscsiadm
-from iscsictl.model import actions as host
+from iscsictl.model import actions
 from iscsictl.model.plan import Action
 from iscsictl.system.context import Context
 from iscsictl.system.host import systemd
@@ -17,28 +17,54 @@ from iscsictl.system.iscsi.iscsiadm import SESSION_EXISTS
 from iscsictl.system.iscsi.sessions import read_sessions
 
 
-def _clear_lock(_: host.ClearLock, context: Context) -> Effect:
+def _enable(action: actions.EnableService, context: Context) -> Effect:
+    if systemd.enabled(action.unit, context.root) == action.on:
+        return Effect(changed=False)
+    if action.on:
+        systemd.enable(action.unit)
+    else:
+        systemd.disable(action.unit)
+    return Effect()
+
+
+def _require(action: actions.RequireMount, context: Context) -> Effect:
+    systemd.require_mount(action.unit, action.path, context.root)
+    try:
+        context.reload()
+    except IscsictlError as error:
+        error.wrote = True
+        raise
+    return Effect()
+
+
+def _unrequire(action: actions.DropRequire, context: Context) -> Effect:
+    systemd.drop_require(action.path, context.root, action.unit)
+    context.reload()
+    return Effect()
+
+
+def _clear_lock(_: actions.ClearLock, context: Context) -> Effect:
     # Whoever takes the lock clears one that was left behind, and lets go of it.
     with nodedb_lock.NodeDbLock(context.root, context.wait, context.say):
         return Effect()
 
 
-def _protect(action: host.Protect, context: Context) -> Effect:
+def _protect(action: actions.Protect, context: Context) -> Effect:
     with nodedb_lock.NodeDbLock(context.root, context.wait, context.say):
         return Effect(protect(action.path))
 
 
-def _reload(_: host.Reload, __: Context) -> Effect:
+def _reload(_: actions.Reload, __: Context) -> Effect:
     systemd.daemon_reload()
     return Effect()
 
 
-def _start(action: host.StartService, context: Context) -> Effect:
+def _start(action: actions.StartService, context: Context) -> Effect:
     run(["systemctl", "start", action.unit], timeout=max(context.wait, 1.0))
     return Effect()
 
 
-def _set_initiator(action: host.SetInitiatorName, context: Context) -> Effect:
+def _set_initiator(action: actions.SetInitiatorName, context: Context) -> Effect:
     if read_sessions(context.root):
         raise InUseError("a session came up meanwhile", hint="log out first: iscsictl logout --all")
     changed = initiator_name.write_name(action.name, context.root)
@@ -47,7 +73,7 @@ def _set_initiator(action: host.SetInitiatorName, context: Context) -> Effect:
     return Effect(changed)
 
 
-def _write_iface(action: host.WriteIface, context: Context) -> Effect:
+def _write_iface(action: actions.WriteIface, context: Context) -> Effect:
     changed = ifaces.write_iface(
         context.db,
         action.name,
@@ -59,27 +85,30 @@ def _write_iface(action: host.WriteIface, context: Context) -> Effect:
     return Effect(changed)
 
 
-def _remove_iface(action: host.RemoveIface, context: Context) -> Effect:
+def _remove_iface(action: actions.RemoveIface, context: Context) -> Effect:
     ifaces.remove_iface(
         context.db, action.name, root=context.root, timeout=context.wait, say=context.say
     )
     return Effect()
 
 
-def _firmware_login(_: host.FirmwareLogin, context: Context) -> Effect:
+def _firmware_login(_: actions.FirmwareLogin, context: Context) -> Effect:
     result = run(["iscsiadm", "-m", "fw", "--login"], timeout=context.wait, ok=None)
     if result.code not in {0, SESSION_EXISTS}:
         raise error_from_iscsiadm(result.code, result.err, "logging in to the firmware's targets")
     return Effect()
 
 
-HANDS: Mapping[type[Action], Callable[[Any, Context], Effect]] = {
-    host.ClearLock: _clear_lock,
-    host.Protect: _protect,
-    host.Reload: _reload,
-    host.StartService: _start,
-    host.SetInitiatorName: _set_initiator,
-    host.WriteIface: _write_iface,
-    host.RemoveIface: _remove_iface,
-    host.FirmwareLogin: _firmware_login,
+HANDLERS: Mapping[type[Action], Callable[[Any, Context], Effect]] = {
+    actions.EnableService: _enable,
+    actions.RequireMount: _require,
+    actions.DropRequire: _unrequire,
+    actions.ClearLock: _clear_lock,
+    actions.Protect: _protect,
+    actions.Reload: _reload,
+    actions.StartService: _start,
+    actions.SetInitiatorName: _set_initiator,
+    actions.WriteIface: _write_iface,
+    actions.RemoveIface: _remove_iface,
+    actions.FirmwareLogin: _firmware_login,
 }

@@ -85,7 +85,7 @@ def _delete_record(action: actions.DeleteRecord, context: Context) -> Effect:
     return Effect(gone)
 
 
-HANDS: Mapping[type[Action], Callable[[Any, Context], Effect]] = {
+HANDLERS: Mapping[type[Action], Callable[[Any, Context], Effect]] = {
     actions.CreateRecord: _create_record,
     actions.WriteRecord: _write_record,
     actions.DeleteRecord: _delete_record,

@@ -67,7 +67,7 @@ def _switch(root: Path, *, on: bool) -> None:
             run(["systemctl", "stop", TIMER_UNIT])
 
 
-HANDS: Mapping[type[Action], Callable[[Any, Context], Effect]] = {
+HANDLERS: Mapping[type[Action], Callable[[Any, Context], Effect]] = {
     InstallFile: _install,
     RemoveFile: _remove,
     SetTimer: _set_timer,

@@ -6,19 +6,183 @@ from pathlib import Path
 from typing import Any
 
 from iscsictl.engine.handlers.effect import Effect
-from iscsictl.errors import IscsictlError, NotFoundError
+from iscsictl.engine.handlers.records import key_of
+from iscsictl.errors import InUseError, IscsictlError, NotFoundError, UnreachableError
 from iscsictl.model import actions
-from iscsictl.model.listing import Listing, Session
+from iscsictl.model.hold import Hold
+from iscsictl.model.listing import Disk, Listing, Session
 from iscsictl.model.plan import Action
 from iscsictl.parse.iscsid_conf import edit_conf
-from iscsictl.system.block import probe, scsi_commands, scsi_scan
+from iscsictl.planner.iscsi.sessions import carried
+from iscsictl.planner.selection.records import session_at
+from iscsictl.system.block import multipath, probe, scsi_commands, scsi_scan
 from iscsictl.system.context import Context
 from iscsictl.system.io.files import read_file, remove_file, replace_file
-from iscsictl.system.iscsi import discovery, iscsiadm, nodedb, nodedb_write
+from iscsictl.system.iscsi import discovery, holds, iscsiadm, nodedb, nodedb_write
 from iscsictl.system.iscsi.nodedb_lock import NodeDbLock
-from iscsictl.system.iscsi.sessions import read_listing
+from iscsictl.system.iscsi.sessions import read_listing, read_sessions
+from iscsictl.system.mount import usage
 
-_PAUSE = 3.0
+_LOGIN_PAUSE = 3.0
+
+
+_MAP_PAUSE = 15.0
+
+
+def _sessions(context: Context) -> tuple[Session, ...]:
+    return context.together("sessions", lambda: read_sessions(context.root, details=False))
+
+
+def _session(sessions: tuple[Session, ...], action: Any) -> Session | None:
+    return session_at(sessions, action.target, action.portal, action.iface)
+
+
+def _login(action: actions.Login, context: Context) -> Effect:
+    created = context.log_in(key_of(action))
+    pause = _MAP_PAUSE if multipath.runs(context.root) else _LOGIN_PAUSE
+    deadline = min(context.deadline(), context.deadline() - context.wait + pause)
+
+    def look() -> Session | None:
+        session = _session(_sessions(context), action)
+        there = session is not None and _arrived(session, action.lun, context.root)
+        return session if there else None
+
+    context.waiter.wait(look, deadline)
+    return Effect(created)
+
+
+def _arrived(session: Session, lun: int | None, root: Path) -> bool:
+    """Tell whether the disk is there, and can be opened and asked, with its map if it gets one."""
+    return any(
+        lun in {None, unit.lun} and unit.device is not None and unit.wwid is not None
+        and Path(unit.device).exists() and not multipath.is_awaited(unit.device, root)
+        for unit in session.luns or ()
+    )  # fmt: skip
+
+
+def _scan(action: actions.Scan, context: Context) -> Effect:
+    def sessions() -> list[Session]:
+        return [s for s in _sessions(context) if s.target == action.target]
+
+    for session in sessions():
+        if session.host is not None:
+            scsi_scan.scan(session.host.number, action.lun, context.root)
+
+    def look() -> bool | None:
+        there = sessions()
+        if not there or not all(_arrived(s, action.lun, context.root) for s in there):
+            return None
+        return True if action.lun is not None or _complete(there[0]) else None
+
+    if context.waiter.wait(look, context.deadline()) is None:
+        shown = sorted({u.lun for s in sessions() for u in s.luns or ()})
+        name = "a LUN" if action.lun is None else f"LUN {action.lun}"
+        raise NotFoundError(
+            f"{action.target} did not show {name} within {context.wait:g} s"
+            + (f"; it shows {', '.join(map(str, shown))}" if shown else ""),
+            hint="map the LUN to this host on the array, then: iscsictl rescan",
+        )
+    return Effect()
+
+
+def _complete(session: Session) -> bool:
+    units = [unit for unit in session.luns or () if unit.device is not None]
+    with probe.opened(str(units[0].device), exclusive=False) as fd:
+        return set(scsi_commands.luns(fd)) <= {unit.lun for unit in units}
+
+
+def _remove_device(action: actions.RemoveDevice, context: Context) -> Effect:
+    _test_free(action.disk.device, context.root)
+    for hctl in action.hctls:
+        scsi_scan.delete(hctl, context.root)
+    return Effect()
+
+
+def _test_free(device: str, root: Path) -> None:
+    """Raise InUseError if the kernel says that somebody has the disk."""
+    for end in multipath.ends(device, root):
+        if Path(end).exists():
+            with probe.opened(end, exclusive=True):
+                pass
+
+
+def _logout(action: actions.Logout, context: Context) -> Effect:
+    listing = read_listing(context.root)
+    session = _session(listing.sessions, action)
+    if session is None or session.sid is None:
+        return Effect(changed=False)
+    if action.lost:
+        scsi_scan.fail_at_once(session.sid, context.root)
+    else:
+        _refuse_reached(session.sid, action, context)
+        leaving = _leaving(session, listing.sessions, context)
+        for disk in listing.disks or ():
+            ours = any(path.sid == session.sid for path in disk.paths)
+            if ours and not carried(disk, leaving, listing.sessions):
+                _refuse_used(disk, context)
+    iscsiadm.logout(session.sid, action.target, timeout=context.wait)
+
+    def gone() -> bool | None:
+        return True if _session(_sessions(context), action) is None else None
+
+    if context.waiter.wait(gone, context.deadline()) is None:
+        raise UnreachableError(f"the session to {action.target} did not end")
+    return Effect()
+
+
+def _leaving(
+    session: Session, sessions: tuple[Session, ...], context: Context
+) -> frozenset[int | None]:
+    """Return the sessions that end together with one, as the holds tell that a logout set before.
+
+    So a map that somebody has keeps all its paths, instead of losing all but the last. Of several
+    holds on the session the narrowest is this logout's; another target's is not looked at unless
+    it was logged out too.
+    """
+    found = holds.read_holds(context.root)
+    own = [hold for hold in found if _covers(hold, session)]
+    narrowest = max(own, key=lambda h: (h.portal is not None) + (h.iface is not None), default=None)
+    away = {hold for hold in found if hold.why == "logout" and hold.target != session.target}
+    if narrowest is None:
+        return frozenset({session.sid})
+    too = (s.sid for s in sessions if any(_covers(hold, s) for hold in {narrowest, *away}))
+    return frozenset({session.sid, *too})
+
+
+def _covers(hold: Hold, session: Session) -> bool:
+    portal = session.persistent_portal or session.portal
+    return hold.covers(session.target, portal, session.iface or "default")
+
+
+def _refuse_reached(sid: int, action: actions.Logout, context: Context) -> None:
+    who = usage.reached((sid,), context.root)[sid]
+    if who:
+        raise InUseError(
+            f"a device of {action.target} is in use: {', '.join(who)}",
+            hint="end that process, then run this again",
+        )
+
+
+def _refuse_used(disk: Disk, context: Context) -> None:
+    used = usage.users(disk, context.root)
+    if used.mounts or used.others:
+        what = ", ".join((*(f"the mount on {m}" for m in used.mounts), *used.others))
+        raise InUseError(
+            f"{disk.block.device} is in use: {what}",
+            hint="end what uses it, or take it down with: iscsictl detach",
+        )
+    _test_free(disk.block.device, context.root)
+
+
+def _hold(action: actions.SetHold, context: Context) -> Effect:
+    return Effect(holds.add_hold(action.hold, context.root, seconds=action.seconds))
+
+
+def _unhold(action: actions.DropHold, context: Context) -> Effect:
+    return Effect(holds.remove_hold(action.hold, context.root))
+
+
+_RESCAN_PAUSE = 3.0
 
 
 def _remove_torn(action: actions.RemoveTorn, context: Context) -> Effect:
@@ -82,8 +246,8 @@ def _rescan(action: actions.Rescan, context: Context) -> Effect:
     for hctl in action.hctls:
         with suppress(FileNotFoundError):
             scsi_scan.rescan(hctl, context.root)
-    deadline = context.deadline() - context.wait + min(_PAUSE, context.wait)
-    context.waiter.wait(lambda: _complete(action, context), deadline)
+    deadline = context.deadline() - context.wait + min(_RESCAN_PAUSE, context.wait)
+    context.waiter.wait(lambda: _shows_every_lun(action, context), deadline)
     return Effect(_shape(action, read_listing(context.root)) != before)
 
 
@@ -100,7 +264,7 @@ def _shape(action: actions.Rescan, listing: Listing) -> frozenset[tuple[str, str
     )
 
 
-def _complete(action: actions.Rescan, context: Context) -> bool | None:
+def _shows_every_lun(action: actions.Rescan, context: Context) -> bool | None:
     """Tell whether every LUN that the target shows has a disk; None while one has not."""
     session = _by_sid(action, read_listing(context.root))
     if session is None:
@@ -116,16 +280,6 @@ def _complete(action: actions.Rescan, context: Context) -> bool | None:
         return True
 
 
-HANDS: Mapping[type[Action], Callable[[Any, Context], Effect]] = {
-    actions.RemoveTorn: _remove_torn,
-    actions.CreateDiscovery: _create_discovery,
-    actions.DeleteDiscovery: _delete_discovery,
-    actions.WriteDiscovery: _write_discovery,
-    actions.WriteDefaults: _write_defaults,
-    actions.Rescan: _rescan,
-}
-
-
 def inverse(action: Action) -> Action | None:
     """Return what undoes an action that changed something; None if nothing has to, or may."""
     match action:
@@ -135,3 +289,19 @@ def inverse(action: Action) -> Action | None:
             return actions.DropHold(action.hold)
         case _:
             return None
+
+
+HANDLERS: Mapping[type[Action], Callable[[Any, Context], Effect]] = {
+    actions.Login: _login,
+    actions.Scan: _scan,
+    actions.Logout: _logout,
+    actions.RemoveDevice: _remove_device,
+    actions.SetHold: _hold,
+    actions.DropHold: _unhold,
+    actions.RemoveTorn: _remove_torn,
+    actions.CreateDiscovery: _create_discovery,
+    actions.DeleteDiscovery: _delete_discovery,
+    actions.WriteDiscovery: _write_discovery,
+    actions.WriteDefaults: _write_defaults,
+    actions.Rescan: _rescan,
+}

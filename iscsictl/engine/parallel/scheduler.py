@@ -1,18 +1,28 @@
 """Many wishes side by side: each its own loop and its own undo, what they share done once."""
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from iscsictl.engine.executor import Done
 from iscsictl.engine.parallel.shared_context import Shared
-from iscsictl.engine.reconcile import Run, Task, dry_run
-from iscsictl.errors import InterruptError, IscsictlError
-from iscsictl.lazyclass import dataclass
+from iscsictl.engine.reconcile import Run, dry_run
+from iscsictl.engine.task import Task
+from iscsictl.errors import InterruptError, IscsictlError, RefusedError
 from iscsictl.model import actions
+from iscsictl.model.inventory import Inventory
 from iscsictl.model.plan import Outcome, Plan, Report
-from iscsictl.planner.volumes.apply import NotTriedError
+from iscsictl.model.spec import AttachWish, Volume
+from iscsictl.observers import attach
+from iscsictl.planner.volumes.apply import (
+    NotTriedError,
+    SavedPlan,
+    SavedVolume,
+    below,
+    plan_volume,
+    wwid_of,
+)
 from iscsictl.system.io import signals
 
 Heard = Callable[[str, Outcome], None]
@@ -195,3 +205,54 @@ class _VolumeRun(Run):
 
 def _is_shared(one: Done) -> bool:
     return isinstance(one.step.action, (*_OF_TARGET, actions.EnableService))
+
+
+class Errands:
+    """The errands of a file, and the disk that each was seen to mean."""
+
+    def __init__(
+        self,
+        volumes: Sequence[Volume],
+        wishes: Mapping[str, AttachWish],
+        saved: SavedPlan | None = None,
+    ) -> None:
+        self._lock = threading.Lock()
+        self._owners: dict[str, str] = {}
+        self.wwids: dict[str, str] = {}
+        self.all = tuple(
+            Errand(
+                volume.name,
+                volume.wish.target or "",
+                self._task(volume, wishes[volume.name], _saved_of(volume, saved)),
+                below(volume, volumes),
+            )
+            for volume in volumes
+        )
+
+    def _task(self, volume: Volume, wish: AttachWish, saved: SavedVolume | None) -> Task:
+        return Task(
+            lambda context, before: attach.for_attach(context, wish, before),
+            lambda inventory: self._plan(inventory, volume, wish, saved),
+        )
+
+    def _plan(
+        self, inventory: Inventory, volume: Volume, wish: AttachWish, saved: SavedVolume | None
+    ) -> Plan:
+        plan = plan_volume(inventory, volume, wish, saved)
+        wwid = wwid_of(plan)
+        if wwid is None:
+            return plan
+        with self._lock:
+            self.wwids[volume.name] = wwid
+            owner = self._owners.setdefault(wwid, volume.name)
+        if owner == volume.name:
+            return plan
+        error = RefusedError(
+            f"its disk {wwid} is that of volume {owner} too",
+            hint="take one of them out of the file, or have multipathd stand over both paths",
+        )
+        return Plan(plan.steps, error, notes=plan.notes)
+
+
+def _saved_of(volume: Volume, saved: SavedPlan | None) -> SavedVolume | None:
+    return None if saved is None else saved.volumes.get(volume.name, SavedVolume({}))

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from iscsictl.checks import examine
 from iscsictl.checks.repair import plan_repairs
-from iscsictl.engine.reconcile import Task
+from iscsictl.engine.task import Task
 from iscsictl.model.finding import Finding
 from iscsictl.model.inventory import Inventory
 from iscsictl.observers.doctor import look

@@ -1,8 +1,8 @@
 """Actions on partition tables, partitions, filesystems and block devices."""
 
+from dataclasses import dataclass
 from typing import ClassVar
 
-from iscsictl.lazyclass import dataclass
 from iscsictl.model.actions.disk_id import DiskId, Right
 from iscsictl.model.partition_table import Entry, Table
 from iscsictl.model.plan import Action, Hazard

@@ -1,8 +1,7 @@
 """The disk that an action is about, and the ground on which it may be overwritten."""
 
+from dataclasses import dataclass
 from enum import StrEnum
-
-from iscsictl.lazyclass import dataclass
 
 
 class Right(StrEnum):

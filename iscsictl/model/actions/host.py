@@ -1,11 +1,10 @@
 """Actions on the host: services, names, interfaces, files of the node database."""
 
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
-from iscsictl.lazyclass import dataclass
 from iscsictl.model.plan import Action
 
 

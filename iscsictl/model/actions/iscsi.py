@@ -1,11 +1,10 @@
 """Actions on node records, discovery records, sessions and holds."""
 
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
-from iscsictl.lazyclass import dataclass
 from iscsictl.model.hold import Hold
 from iscsictl.model.names import Portal
 from iscsictl.model.plan import Action

@@ -1,9 +1,8 @@
 """Actions on mount points, mounts and /etc/fstab."""
 
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import ClassVar
 
-from iscsictl.lazyclass import dataclass
 from iscsictl.model.actions.disk_id import DiskId
 from iscsictl.model.fstab import Fstab
 from iscsictl.model.plan import Action

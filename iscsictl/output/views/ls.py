@@ -3,10 +3,11 @@
 from collections.abc import Iterator, Sequence
 
 from iscsictl.model.listing import Block, Disk, Listing, Lun, Mount, Session
-from iscsictl.model.names import DEFAULT_PORT, Portal
+from iscsictl.model.names import Portal
 from iscsictl.output.table import Column, Value, print_table, print_tsv, status_style
 from iscsictl.output.terminal import Screen
 from iscsictl.output.text import human_size, visible
+from iscsictl.output.views.ls_text import canonical, mount_text, place_of
 
 COLUMNS = (
     Column("TARGET", shrink=True),
@@ -135,31 +136,6 @@ def _first(values: Sequence[str | None]) -> str | None:
     return next((value for value in values if value), None)
 
 
-def place_of(session: Session, *, short: bool = False) -> str | None:
-    """Return the portal in use, else the one that was asked for."""
-    portal = canonical(session.portal or session.persistent_portal)
-    if portal is None:
-        return None
-    if short and portal.port == DEFAULT_PORT:
-        return portal.address
-    return str(portal)
-
-
-def canonical(portal: Portal | None) -> Portal | None:
-    """Return the portal with its IPv6 address as people write it (RFC 5952).
-
-    The kernel writes every digit of one.
-    """
-    if portal is None or ":" not in portal.address:
-        return portal
-    from ipaddress import IPv6Address
-
-    try:
-        return Portal(str(IPv6Address(portal.address)), portal.port, portal.tpgt)
-    except ValueError:
-        return portal
-
-
 def _devices(row: Row) -> Value:
     if row.disk is not None and row.disk.block.kind != "disk":
         return row.disk.block.device
@@ -179,11 +155,6 @@ def _mounts(block: Block) -> Iterator[Mount]:
     yield from block.mounts
     for child in block.children:
         yield from _mounts(child)
-
-
-def mount_text(mount: Mount) -> str:
-    """Return where it is mounted, and whether it cannot be written."""
-    return f"{mount.path} (ro)" if "ro" in mount.options else mount.path
 
 
 def _print_long(listing: Listing, screen: Screen) -> None:

@@ -5,7 +5,7 @@ from iscsictl.output.table import status_style
 from iscsictl.output.terminal import Screen
 from iscsictl.output.text import human_size
 from iscsictl.output.tree import Node, print_tree
-from iscsictl.output.views.ls import mount_text, place_of
+from iscsictl.output.views.ls_text import mount_text, place_of
 
 
 def print_sessions(listing: Listing, screen: Screen) -> None:

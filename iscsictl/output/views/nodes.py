@@ -2,9 +2,9 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from iscsictl.lazyclass import dataclass
 from iscsictl.model.hold import Hold
 from iscsictl.model.inventory import Offer
 from iscsictl.model.names import Portal

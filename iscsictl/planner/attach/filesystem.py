@@ -1,9 +1,9 @@
 """Plan what becomes of a disk: a filesystem is made, taken over or found, and mounted."""
 
 import shlex
+from dataclasses import dataclass
 
 from iscsictl.errors import InUseError, IscsictlError, RefusedError
-from iscsictl.lazyclass import dataclass
 from iscsictl.model import actions
 from iscsictl.model.actions import DiskId, Right
 from iscsictl.model.disk_content import Content

@@ -2,11 +2,9 @@
 
 import shlex
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
-from iscsictl.core.fork import Branches
-from iscsictl.core.pairs import Pairs
 from iscsictl.errors import IscsictlError, NotFoundError, RefusedError, UnreachableError
-from iscsictl.lazyclass import dataclass
 from iscsictl.model import actions
 from iscsictl.model.actions import DiskId
 from iscsictl.model.fstab import FstabLine
@@ -14,7 +12,8 @@ from iscsictl.model.inventory import Inventory
 from iscsictl.model.listing import Session
 from iscsictl.model.plan import Plan
 from iscsictl.model.record import NodeRecord
-from iscsictl.planner.selection.records import subject_of, torn_error
+from iscsictl.planner.builder import Branches
+from iscsictl.planner.selection.records import Pairs, subject_of, torn_error
 
 _FOR_FSTAB_ONLY = frozenset({"_netdev", "nofail", "noauto", "auto", "defaults"})
 # What the kernel makes of a disk whose session was away for longer than the recovery timeout.

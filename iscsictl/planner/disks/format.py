@@ -1,10 +1,9 @@
 """Plan what is made on a disk by hand: a partition table, a filesystem, more room for one."""
 
 import shlex
-from dataclasses import field
+from dataclasses import dataclass, field
 
 from iscsictl.errors import RefusedError
-from iscsictl.lazyclass import dataclass
 from iscsictl.model import actions
 from iscsictl.model.actions import DiskId, Right
 from iscsictl.model.disk_content import Content
@@ -14,7 +13,7 @@ from iscsictl.model.partition_table import Table
 from iscsictl.model.plan import Plan
 from iscsictl.model.spec import Consent
 from iscsictl.planner.attach.filesystem import DOS_LIMIT_SECTORS
-from iscsictl.planner.builder import Draft
+from iscsictl.planner.builder import Draft, planned
 from iscsictl.planner.disks import layout
 from iscsictl.planner.safety.overwrite import right_to_destroy
 from iscsictl.planner.selection.disks import (
@@ -23,7 +22,6 @@ from iscsictl.planner.selection.disks import (
     disk_id,
     part_block,
     part_number,
-    planned,
     require_free,
     require_writable,
     subject,

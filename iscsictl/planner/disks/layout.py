@@ -7,11 +7,10 @@ alignment.
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from iscsictl.errors import RefusedError, UsageError
-from iscsictl.lazyclass import dataclass
 from iscsictl.model.partition_table import Entry, Table, Topology
 from iscsictl.parse.sfdisk import normal_type
 

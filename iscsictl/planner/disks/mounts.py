@@ -1,9 +1,9 @@
 """Plan mounts, unmounts and the fstab lines of single filesystems."""
 
 import shlex
+from dataclasses import dataclass
 
 from iscsictl.errors import InUseError, NotFoundError, RefusedError, UnreachableError, UsageError
-from iscsictl.lazyclass import dataclass
 from iscsictl.model import actions
 from iscsictl.model.fstab import Fstab, FstabLine, plain
 from iscsictl.model.hold import Hold
@@ -11,9 +11,9 @@ from iscsictl.model.inventory import Inventory, Known, NotLooked, Place, Unreada
 from iscsictl.model.listing import Block, blocks
 from iscsictl.model.plan import Plan
 from iscsictl.model.values import is_directory
-from iscsictl.planner.builder import Draft
+from iscsictl.planner.builder import Draft, planned
 from iscsictl.planner.safety.overwrite import AskError, one_of_a_kind, uncovered
-from iscsictl.planner.selection.disks import Chosen, DiskInventory, disk_id, planned
+from iscsictl.planner.selection.disks import Chosen, DiskInventory, disk_id
 
 NOT_MOUNTABLE = frozenset({"swap", "LVM2_member", "crypto_LUKS", "linux_raid_member", "zfs_member"})
 _ONLY_FSTAB = frozenset(

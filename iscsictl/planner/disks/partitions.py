@@ -1,23 +1,22 @@
 """Plan changes of a partition table: each names one partition and leaves all others alone."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from iscsictl.errors import NotFoundError, RefusedError
-from iscsictl.lazyclass import dataclass
 from iscsictl.model import actions
 from iscsictl.model.disk_content import Content
 from iscsictl.model.inventory import Known
 from iscsictl.model.listing import blocks
 from iscsictl.model.partition_table import Entry, Table
 from iscsictl.model.plan import Plan
-from iscsictl.planner.builder import Draft
+from iscsictl.planner.builder import Draft, planned
 from iscsictl.planner.disks import layout
 from iscsictl.planner.safety.overwrite import AskError
 from iscsictl.planner.selection.disks import (
     DiskInventory,
     disk_id,
     part_block,
-    planned,
     require_free,
     require_table,
     require_writable,

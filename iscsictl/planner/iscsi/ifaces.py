@@ -3,17 +3,16 @@
 import ipaddress
 import re
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 
-from iscsictl.checks.kernel import TRANSPORT_MODULES
 from iscsictl.errors import InUseError, IscsictlError, NotFoundError, RefusedError, UsageError
-from iscsictl.lazyclass import dataclass
 from iscsictl.model.actions import RemoveIface, WriteIface
 from iscsictl.model.host_facts import Kernel, Nic
 from iscsictl.model.listing import Session
 from iscsictl.model.names import BUILT_IN_IFACES
 from iscsictl.model.plan import Plan
 from iscsictl.model.record import IfaceRecord, NodeRecord
+from iscsictl.model.transports import TRANSPORT_MODULES
 from iscsictl.planner.builder import Draft
 
 TRANSPORTS = tuple(TRANSPORT_MODULES)

@@ -1,9 +1,8 @@
 """Plans for the name of this host and for its services."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from iscsictl.errors import InUseError, IscsictlError, MissingError, UsageError
-from iscsictl.lazyclass import dataclass
 from iscsictl.model.actions import EnableService, SetInitiatorName, StartService
 from iscsictl.model.host_facts import InitiatorName, Systemd, Unit
 from iscsictl.model.listing import Session

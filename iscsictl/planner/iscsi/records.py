@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 
-from iscsictl.core.fork import Branches
 from iscsictl.errors import InUseError, IscsictlError, RefusedError
 from iscsictl.model import actions
 from iscsictl.model.inventory import Inventory, Known, Unreadable
@@ -10,7 +9,7 @@ from iscsictl.model.names import Portal
 from iscsictl.model.plan import Plan
 from iscsictl.model.record import NAMING_KEYS, NodeRecord, startup_values
 from iscsictl.model.secret import Secret
-from iscsictl.planner.builder import Draft
+from iscsictl.planner.builder import Branches, Draft
 from iscsictl.planner.selection.records import (
     Choice,
     chosen_records,

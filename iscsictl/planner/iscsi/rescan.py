@@ -1,16 +1,15 @@
 """Plan a rescan: which LUNs are gone or became another disk, and what came of it."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 
-from iscsictl.core.fork import Branches
 from iscsictl.errors import InUseError, IscsictlError, NotFoundError, UnreachableError
-from iscsictl.lazyclass import dataclass
 from iscsictl.model import actions
 from iscsictl.model.actions import DiskId
 from iscsictl.model.inventory import Inventory
 from iscsictl.model.listing import Disk, Lun, Session
 from iscsictl.model.plan import Plan
+from iscsictl.planner.builder import Branches
 from iscsictl.planner.selection.records import Choice
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 
-from iscsictl.core.fork import Branches
 from iscsictl.errors import InUseError, IscsictlError, UnreachableError
 from iscsictl.model import actions
 from iscsictl.model.fstab import plain
@@ -13,6 +12,7 @@ from iscsictl.model.listing import Disk, Session
 from iscsictl.model.names import Portal
 from iscsictl.model.plan import Plan
 from iscsictl.model.record import NodeRecord
+from iscsictl.planner.builder import Branches
 from iscsictl.planner.selection.names import resolve
 from iscsictl.planner.selection.records import (
     Choice,

@@ -2,10 +2,9 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from iscsictl.lazyclass import dataclass
 from iscsictl.model.fstab import Fstab, FstabLine
 from iscsictl.model.listing import Disk, Session, blocks
 from iscsictl.model.record import NodeRecord

@@ -3,11 +3,10 @@
 import os.path
 import re
 import shlex
-from collections.abc import Callable, Mapping
-from dataclasses import field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from iscsictl.errors import InUseError, IscsictlError, NotFoundError, RefusedError
-from iscsictl.lazyclass import dataclass
 from iscsictl.model.actions import DiskId
 from iscsictl.model.disk_content import Content
 from iscsictl.model.fstab import plain
@@ -15,8 +14,6 @@ from iscsictl.model.inventory import Inventory, Known, NotLooked, Seen, Unreadab
 from iscsictl.model.listing import Block, Disk, blocks
 from iscsictl.model.listing import Path as DiskPath
 from iscsictl.model.partition_table import Table, Topology
-from iscsictl.model.plan import Plan
-from iscsictl.planner.builder import Draft
 from iscsictl.planner.safety import overwrite
 from iscsictl.planner.selection.luns import Meant, find
 
@@ -224,14 +221,3 @@ def require_writable(disk: Disk) -> None:
         raise RefusedError(
             f"{disk.block.device} is read-only", hint="make the LUN writable on the array"
         )
-
-
-def planned(build: Callable[[Draft], str | None]) -> Plan:
-    """Make a plan; what forbids it becomes its refusal. `build` returns the plan's result."""
-    draft = Draft()
-    result, refusal = None, None
-    try:
-        result = build(draft)
-    except IscsictlError as error:
-        refusal = error
-    return Plan(tuple(draft.steps), refusal, notes=tuple(draft.notes), result=result)

@@ -2,11 +2,10 @@
 
 import os.path
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 from iscsictl.errors import NotFoundError
-from iscsictl.lazyclass import dataclass
 from iscsictl.model.inventory import Inventory
 from iscsictl.model.listing import Block, Disk, blocks
 from iscsictl.planner.safety.duplicates import apart

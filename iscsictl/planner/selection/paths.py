@@ -1,9 +1,8 @@
 """Which target is meant, through which portals, and which of its records and sessions match."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from iscsictl.errors import AuthError, IscsictlError, NotFoundError, UnreachableError
-from iscsictl.lazyclass import dataclass
 from iscsictl.model.inventory import Inventory, Known, Offer, Unreadable
 from iscsictl.model.listing import Session
 from iscsictl.model.names import Portal

@@ -2,15 +2,14 @@
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from iscsictl.errors import InterruptError, IscsictlError, PartialError, RefusedError, UsageError
-from iscsictl.lazyclass import dataclass
 from iscsictl.model.actions import DiskId, WriteFstab
 from iscsictl.model.inventory import Inventory
 from iscsictl.model.plan import Hazard, Plan, Report, Status
-from iscsictl.model.spec import AttachWish
-from iscsictl.model.volume import Volume
+from iscsictl.model.spec import AttachWish, Volume
 from iscsictl.planner.attach.attach import plan_attach
 from iscsictl.planner.attach.filesystem import UNKNOWN
 from iscsictl.planner.safety.overwrite import AskError

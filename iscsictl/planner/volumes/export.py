@@ -7,11 +7,10 @@ and the record keeps the secret.
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from iscsictl.errors import UnreachableError, UsageError
-from iscsictl.lazyclass import dataclass
 from iscsictl.model.disk_content import Content, Filesystem, Signature
 from iscsictl.model.fstab import Fstab, FstabLine
 from iscsictl.model.inventory import Inventory, Known, NotLooked, Place, Seen, Unreadable

@@ -6,15 +6,13 @@ again and again, and no file wipes a disk.
 
 import difflib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from iscsictl.errors import UsageError
-from iscsictl.lazyclass import dataclass
 from iscsictl.model import values
 from iscsictl.model.names import Portal, parse_portal
-from iscsictl.model.spec import AttachWish, Consent
-from iscsictl.model.volume import Credential, Places, Volume
+from iscsictl.model.spec import AttachWish, Consent, Credential, Places, Volume
 from iscsictl.parse.record import checked
 from iscsictl.planner.attach.attach import record_values
 

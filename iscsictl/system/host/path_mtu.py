@@ -12,10 +12,9 @@ import struct
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import field
+from dataclasses import dataclass, field
 
 from iscsictl.errors import IscsictlError
-from iscsictl.lazyclass import dataclass
 from iscsictl.model.host_facts import PathMtu
 from iscsictl.model.names import Portal
 

@@ -2,10 +2,10 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from iscsictl.errors import UnreachableError
 from iscsictl.errors.codes import error_from_iscsiadm
-from iscsictl.lazyclass import dataclass
 from iscsictl.model.inventory import Offer
 from iscsictl.model.names import Portal
 from iscsictl.parse.portal import read_portal

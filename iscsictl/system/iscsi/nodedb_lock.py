@@ -20,13 +20,12 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import field
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
 from iscsictl.errors import InUseError
-from iscsictl.lazyclass import dataclass
 from iscsictl.system.io.files import explained
 
 RETRY: Final = 0.01

@@ -1,0 +1,91 @@
+"""What is done to mount points and mounts."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from iscsictl.engine.handlers.effect import Effect
+from iscsictl.errors import IscsictlError, RefusedError, UnreachableError
+from iscsictl.model import actions
+from iscsictl.model.actions import DiskId
+from iscsictl.model.listing import Block
+from iscsictl.model.plan import Action
+from iscsictl.system.block import probe, scsi_commands
+from iscsictl.system.block.block_tree import read_block
+from iscsictl.system.block.udev_db import known_uuids
+from iscsictl.system.context import Context
+from iscsictl.system.iscsi.sessions import read_listing
+from iscsictl.system.mount import mounts
+
+
+def _make_directory(action: actions.MakeDirectory, _: Context) -> Effect:
+    return Effect(mounts.make_directory(action.path))
+
+
+def _remove_directory(action: actions.RemoveDirectory, _: Context) -> Effect:
+    mounts.remove_directory(action.path)
+    return Effect()
+
+
+def _find(block: Block, uuid: str) -> Block | None:
+    if block.uuid is not None and block.uuid.lower() == uuid.lower():
+        return block
+    return next((b for child in block.children if (b := _find(child, uuid))), None)
+
+
+def _block(disk: DiskId, context: Context) -> Block | None:
+    """Return what udev shows of a disk: by its device where that is known, else by its WWID."""
+    if disk.device:
+        return read_block(context.root, disk.device)
+    disks = read_listing(context.root).disks or ()
+    return next((d.block for d in disks if d.wwid == disk.wwid), None)
+
+
+def _mount(action: actions.Mount, context: Context) -> Effect:
+    # Also what was just made waits for udev: when it comes late to a partition that was taken away
+    # before, systemd ends a mount on the new one of that name.
+    def look() -> tuple[str, Block] | None:
+        # udev makes the link before it says what else it found, and a link is cheap to look for.
+        if action.uuid.lower() not in {uuid.lower() for uuid in known_uuids(context.root) or ()}:
+            return None
+        disk = _block(action.disk, context)
+        block = None if disk is None else _find(disk, action.uuid)
+        return None if disk is None or block is None else (disk.device, block)
+
+    found = context.waiter.wait(look, context.deadline())
+    if found is None:
+        raise UnreachableError(
+            f"udev does not show a filesystem {action.uuid} on {action.disk.wwid}",
+            hint="see whether the disk is there: iscsictl ls; and what udev does: "
+            "journalctl -u systemd-udevd",
+        )
+    device, block = found
+    with probe.opened(device, exclusive=False) as fd:
+        if action.disk.wwid not in scsi_commands.wwids(fd):
+            raise RefusedError(f"{device} is not the disk {action.disk.wwid} any more")
+    made = mounts.mount(block.device, action.path, action.fs, action.options)
+    if "ro" not in action.options:
+        why = mounts.takes_writes(action.path)
+        if why is not None:
+            error = IscsictlError(f"{action.path} is mounted but takes no writes: {why}")
+            error.wrote = made
+            raise error
+    return Effect(made)
+
+
+def _own(action: actions.Own, _: Context) -> Effect:
+    mounts.set_owner(action.path, action.uid, action.gid, action.mode)
+    return Effect()
+
+
+def _unmount(action: actions.Unmount, _: Context) -> Effect:
+    mounts.unmount(action.path, lazy=action.lost)
+    return Effect()
+
+
+HANDLERS: Mapping[type[Action], Callable[[Any, Context], Effect]] = {
+    actions.MakeDirectory: _make_directory,
+    actions.RemoveDirectory: _remove_directory,
+    actions.Mount: _mount,
+    actions.Own: _own,
+    actions.Unmount: _unmount,
+}

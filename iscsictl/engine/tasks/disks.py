@@ -1,0 +1,45 @@
+"""The tasks of the disk, mount and fstab commands."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from iscsictl.engine.task import Task
+from iscsictl.errors import IscsictlError
+from iscsictl.model.inventory import Inventory
+from iscsictl.model.plan import Plan
+from iscsictl.observers.disks import Look, base, observe
+from iscsictl.planner.selection.disks import (
+    DiskFacts,
+    DiskInventory,
+)
+from iscsictl.system.context import Context
+
+
+def task(
+    what: Look,
+    think: Callable[[DiskInventory], Plan],
+    grant: Callable[[str], Task] | None = None,
+    ask: Callable[[str], bool] = lambda _: False,
+) -> Task:
+    """Return the task that looks so and thinks so."""
+    return Task(
+        lambda context, before: observe(context, what, before), _thinking(think), grant, ask
+    )
+
+
+def lines_task(think: Callable[[DiskInventory], Plan]) -> Task:
+    """Return a task that is about lines of fstab, whatever disks there are."""
+
+    def look(context: Context, before: Inventory | None) -> Inventory:
+        return replace(base(context), facts=DiskFacts(again=before is not None))
+
+    return Task(look, _thinking(think))
+
+
+def _thinking(think: Callable[[DiskInventory], Plan]) -> Callable[[Inventory], Plan]:
+    def plan(inventory: Inventory) -> Plan:
+        if not isinstance(inventory, DiskInventory):
+            raise IscsictlError("no disk was looked at")
+        return think(inventory)
+
+    return plan

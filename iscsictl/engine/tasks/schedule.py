@@ -1,0 +1,54 @@
+"""The tasks of `schedule install` and `schedule remove`."""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from iscsictl.errors import MissingError
+from iscsictl.model.inventory import Inventory
+from iscsictl.model.plan import Plan
+from iscsictl.model.schedule import Means
+from iscsictl.observers.schedule import scheduled
+
+if TYPE_CHECKING:
+    from iscsictl.engine.task import Task
+
+
+_TEMPLATES = ("cron", "iscsictl-reconnect.service", "iscsictl-reconnect.timer")
+
+
+def executable() -> str:
+    """Return the full path of the iscsictl that runs now. Raises MissingError."""
+    path = str(Path(sys.argv[0]).absolute())
+    if not os.access(path, os.X_OK):
+        raise MissingError(
+            f"{path} cannot be run by a timer", hint="install iscsictl, then schedule it"
+        )
+    return path
+
+
+def install_task(means: Means, seconds: int, root: Path) -> "Task":
+    """Return the task that has reconnect run every so many seconds. Raises UsageError."""
+    from importlib import resources
+
+    from iscsictl.planner.schedule import plan_install, texts
+
+    folder = resources.files("iscsictl") / "data"
+    templates = {name: (folder / name).read_text() for name in _TEMPLATES}
+    wanted = texts(templates, means, seconds, executable())
+    return _task(lambda: plan_install(scheduled(root, wanted), wanted))
+
+
+def remove_task(root: Path) -> "Task":
+    """Return the task that takes the schedule away."""
+    from iscsictl.planner.schedule import plan_remove
+
+    return _task(lambda: plan_remove(scheduled(root)))
+
+
+def _task(think: Callable[[], Plan]) -> "Task":
+    from iscsictl.engine.task import Task
+
+    return Task(lambda _, __: Inventory(), lambda _: think())
