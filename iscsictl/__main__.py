@@ -1,12 +1,13 @@
-"""The door: what needs no Click is answered here, then comes the CLI."""
+"""The entry point: `--version` is answered without Click, everything else by the CLI."""
 
-import contextlib
-import gc
 import io
 import os
 import sys
 from collections.abc import Callable
 from typing import NoReturn
+
+from iscsictl import __version__
+from iscsictl.cli.main import run_cli
 
 
 def main() -> NoReturn:
@@ -16,19 +17,13 @@ def main() -> NoReturn:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     if sys.argv[1:] == ["--version"]:
-        from iscsictl import __version__
-
         code = _guard(lambda: _print(f"iscsictl {__version__}"))
     else:
         # Imports leave no garbage, and looking for some takes a tenth of their time.
         gc.disable()
-        from iscsictl.cli.main import run_cli
 
         code = _guard(run_cli)
-    with contextlib.suppress(OSError):
-        sys.stderr.flush()
-    # To take the interpreter apart would be a tenth of the time of `--help`.
-    os._exit(code)
+    sys.exit(code)
 
 
 def _open_what_is_closed() -> None:
@@ -50,10 +45,21 @@ def _guard(work: Callable[[], int]) -> int:
         sys.stdout.flush()
     except BrokenPipeError:
         code = 0
+        _discard_output()
     except OSError as error:
         sys.stderr.write(f"iscsictl: cannot write the output: {error.strerror}\n")
         code = 1
+        _discard_output()
     return code
+
+
+def _discard_output() -> None:
+    """Send what is still buffered for stdout to /dev/null.
+
+    The interpreter flushes stdout once more when it ends, and would report the same error again
+    (https://docs.python.org/3/library/signal.html#note-on-sigpipe).
+    """
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """The command line in this process: all its commands, and a run that touches no machine."""
 
 import contextlib
-import gc
 import io
 import os
 import socket
@@ -73,5 +72,4 @@ def call(args: list[str], root: Path, *, uid: int = 1000, stdin: bytes = b"") ->
         code = run_cli()
         stdout.flush()
         stderr.flush()
-    gc.enable()
     return Answer(code, out.getvalue().decode(), err.getvalue().decode())

@@ -1,16 +1,19 @@
 """Where secrets come from: a file, stdin, a prompt, or a systemd credential."""
 
 import os
+import socket
 import sys
 from pathlib import Path
 
 import click
 
+from iscsictl.checks import secret_strength
 from iscsictl.cli.options import Settings, remark
 from iscsictl.errors import RefusedError, UsageError
 from iscsictl.model import values
 from iscsictl.model.secret import Secret
 from iscsictl.model.spec import Account
+from iscsictl.system.iscsi import nodedb, secret_reuse
 
 _HINT = "open-iscsi takes 1 to 255 bytes without blanks at the ends; see: iscsictl chap check"
 
@@ -91,11 +94,6 @@ def judge_account(settings: Settings, given: Account, target: str | None) -> Non
 
     Raises RefusedError for what the standard or open-iscsi cannot take.
     """
-    import socket
-
-    from iscsictl.checks import secret_strength
-    from iscsictl.system.iscsi import nodedb, secret_reuse
-
     words = [socket.gethostname(), target or ""]
     records = nodedb.read_records(nodedb.find_db(settings.root))
     for secret, user, whose in (

@@ -1,6 +1,5 @@
 """The command tree: names and one-line helps here, each command's module loaded when called."""
 
-import gc
 import importlib
 import re
 import sys
@@ -98,10 +97,7 @@ class LazyGroup(click.Group):
             return None
         module, _, attribute = entry.where.partition(":")
         command = getattr(importlib.import_module(f"iscsictl.cli.commands.{module}"), attribute)
-        # What was imported stays; what the command makes is another matter.
-        gc.freeze()
-        gc.enable()
-        return cast(click.Command, command)
+        return cast("click.Command", command)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the sections without importing anything."""
@@ -140,7 +136,7 @@ def _usage(error: click.ClickException, hint: str | None) -> int:
 
 def _called(words: list[str]) -> str:
     """Return the command that these words call, as far as they name one."""
-    path, command = "iscsictl", cast(click.Command, cli)
+    path, command = "iscsictl", cast("click.Command", cli)
     for word in words:
         if not isinstance(command, click.Group):
             break

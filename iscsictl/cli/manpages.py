@@ -15,6 +15,7 @@ from typing import Final
 import click
 
 from iscsictl import __version__
+from iscsictl.cli.main import SECTIONS, cli
 from iscsictl.errors import Exit
 
 NAME: Final = "iscsictl"
@@ -245,8 +246,6 @@ def pages(root: click.Group, sections: Mapping[str, Sequence[str]]) -> dict[str,
 
 def main() -> None:
     """Write all pages into a directory, by default docs/man, and remove those of no command."""
-    from iscsictl.cli.main import SECTIONS, cli
-
     directory = Path(sys.argv[1] if len(sys.argv) > 1 else "docs/man")
     directory.mkdir(parents=True, exist_ok=True)
     made = pages(cli, {title: list(commands) for title, commands in SECTIONS.items()})

@@ -13,6 +13,10 @@ from typing import Any, Concatenate
 import click
 
 from iscsictl.errors import Exit, IscsictlError, NeedsRootError, from_os
+from iscsictl.model.finding import Level
+from iscsictl.output.text import visible
+from iscsictl.output.views.doctor import NAGIOS_EXIT, nagios_unknown
+from iscsictl.system.io import process
 
 DEFAULT_TIMEOUT = 60.0
 
@@ -91,8 +95,6 @@ def common_with(*formats: str) -> Callable[[Command], Callable[..., None]]:
             settings = _settings(options)
             options.pop("output", None)
             if settings.verbose:
-                from iscsictl.output.text import visible
-                from iscsictl.system.io import process
 
                 def trace(argv: Sequence[str]) -> None:
                     click.echo(f"+ {visible(process.paste_form(argv))}", err=True)
@@ -158,9 +160,6 @@ def report(error: IscsictlError, settings: Settings) -> int:
         click.echo(json.dumps(document, indent=1))
     code = complain(error.text, error.hint, error.exit)
     if settings.output == "nagios":
-        from iscsictl.model.finding import Level
-        from iscsictl.output.views.doctor import NAGIOS_EXIT, nagios_unknown
-
         click.echo(nagios_unknown(" ".join(error.text.split())))
         return NAGIOS_EXIT[Level.SKIP]
     return code
@@ -176,8 +175,6 @@ def complain(text: str, hint: str | None, code: Exit) -> int:
 
 def remark(text: str, speaker: str = "iscsictl") -> None:
     """Write one line to stderr; what an array or a file put into it cannot steer the terminal."""
-    from iscsictl.output.text import visible
-
     click.echo(f"{speaker}: {visible(' '.join(text.split()))}", err=True)
 
 

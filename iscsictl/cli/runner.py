@@ -5,6 +5,7 @@ import sys
 import click
 
 from iscsictl.cli.options import Settings, complain, remark
+from iscsictl.engine.reconcile import converge, converge_several, dry_run, forecast
 from iscsictl.engine.task import Task
 from iscsictl.errors import Exit
 from iscsictl.model.plan import Report
@@ -41,12 +42,7 @@ def carry_out(
     the others. `lock_wait` is how many seconds to wait for another iscsictl that changes the
     host.
     """
-    if branches:
-        from iscsictl.engine.reconcile import converge_several as act
-        from iscsictl.engine.reconcile import forecast as foresee
-    else:
-        from iscsictl.engine.reconcile import converge as act
-        from iscsictl.engine.reconcile import dry_run as foresee
+    act, foresee = (converge_several, forecast) if branches else (converge, dry_run)
     quiet = settings.quiet or device_only
     printer = StepPrinter(output=settings.output, quiet=quiet, color=settings.color)
 

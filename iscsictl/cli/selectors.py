@@ -7,6 +7,8 @@ import click
 
 from iscsictl.cli.credentials import account, read_secret
 from iscsictl.cli.options import Settings
+from iscsictl.cli.runner import carry_out
+from iscsictl.engine.task import Task
 from iscsictl.errors import UsageError
 from iscsictl.model import values
 from iscsictl.model.fstab import plain
@@ -100,17 +102,11 @@ Think = Callable[[Inventory], "Plan"]
 
 def whole(settings: Settings, look: Look, think: Think) -> int:
     """Carry out a plan that is done whole or taken back; what acts is loaded only now."""
-    from iscsictl.cli.runner import carry_out
-    from iscsictl.engine.task import Task
-
     return carry_out(settings, Task(look, think))
 
 
 def branches(settings: Settings, look: Look, think: Think) -> int:
     """Carry out a plan whose branches go on without each other."""
-    from iscsictl.cli.runner import carry_out
-    from iscsictl.engine.task import Task
-
     return carry_out(settings, Task(look, think), branches=True)
 
 

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from iscsictl.engine.executor import Done, StepFailedError, execute, undo
 from iscsictl.engine.handlers.effect import Effect
+from iscsictl.engine.handlers.logins import log_in
 from iscsictl.engine.handlers.registry import found_done
 from iscsictl.engine.task import Task, look
 from iscsictl.errors import InterruptError, IscsictlError, RefusedError
@@ -221,8 +222,6 @@ class _Run:
             self._perform(step)
 
     def _log_in(self, steps: Sequence[Step]) -> None:
-        from iscsictl.engine.handlers.logins import log_in
-
         for outcome in log_in(steps, self.context, lambda step: self.listen(Outcome(step))):
             step = outcome.step
             if outcome.error is not None:

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from ipaddress import IPv6Address
 
 DEFAULT_PORT = 3260
 DEFAULT_IFACE = "default"
@@ -74,8 +75,6 @@ def parse_portal(text: str) -> Portal:
 
 
 def _is_ipv6(address: str) -> bool:
-    from ipaddress import IPv6Address
-
     try:
         IPv6Address(address)
     except ValueError:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from iscsictl.model.inventory import Inventory
 from iscsictl.planner.attach.reconnect import Mounted, missing_records
 from iscsictl.system.context import Context
-from iscsictl.system.iscsi import holds, nodedb
+from iscsictl.system.iscsi import holds, nodedb, portal_probe
 from iscsictl.system.iscsi.sessions import read_sessions
 from iscsictl.system.mount import fstab_file, mounts
 
@@ -32,7 +32,6 @@ def for_reconnect(context: Context, target: str | None, before: Inventory | None
     portals_missing = [r.portal for r in missing_records(inventory, target) if r.over_tcp]
     if not portals_missing:
         return inventory
-    from iscsictl.system.iscsi import portal_probe
 
     wait = min(PROBE_WAIT, context.wait)
     return replace(inventory, silent=portal_probe.silent(portals_missing, wait))

@@ -10,6 +10,7 @@ from iscsictl.model.listing import Disk, Session
 from iscsictl.model.names import Portal
 from iscsictl.model.record import NodeRecord
 from iscsictl.model.secret import Secret
+from iscsictl.observers.attach import host_facts
 from iscsictl.parse.iscsid_conf import edit_conf
 from iscsictl.parse.record import edit_record
 from iscsictl.planner.iscsi.rescan import Asked, chosen_sessions
@@ -54,8 +55,6 @@ def for_records(
 
 def for_startup(context: Context, choice: Choice, changes: Changes) -> Inventory:
     """Look at records as `for_records` does, and at the login service."""
-    from iscsictl.observers.attach import host_facts
-
     return replace(for_records(context, choice, changes), host=host_facts(context.root))
 
 

@@ -6,6 +6,10 @@ import alone costs more than a listing of the sessions.
 
 from collections.abc import Callable, Sequence
 
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
 from iscsictl.output.terminal import Screen
 from iscsictl.output.text import cell_width, shortened, visible
 
@@ -175,10 +179,6 @@ def _records(columns: Sequence[Column], cells: Sequence[Cells], screen: Screen) 
 
 
 def _rich(columns: Sequence[Column], cells: Sequence[Cells], screen: Screen) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
     table = Table(box=None, padding=(0, GAP, 0, 0), pad_edge=False, header_style="bold")
     for column, width in zip(columns, _widths(columns, cells), strict=True):
         table.add_column(

@@ -1,6 +1,7 @@
 """Text that is safe to show: control characters made visible, lengths as a terminal has them."""
 
 from collections.abc import Iterable
+from unicodedata import category, east_asian_width
 
 _UNITS = "BKMGTPE"
 
@@ -24,7 +25,6 @@ def cell_width(text: str) -> int:
     """Return how many columns of a terminal the text takes, as wcwidth(3) counts them."""
     if text.isascii():
         return len(text)
-    from unicodedata import category, east_asian_width
 
     return sum(
         0 if category(char) in {"Mn", "Me"} or "\u1160" <= char <= "\u11ff"

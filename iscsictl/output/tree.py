@@ -3,6 +3,10 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from rich.console import Console
+from rich.text import Text
+from rich.tree import Tree
+
 from iscsictl.output.terminal import Screen
 from iscsictl.output.text import visible
 
@@ -46,10 +50,6 @@ def _below(node: Node, indent: str, marks: tuple[str, str, str]) -> Iterator[str
 
 
 def _rich(roots: Sequence[Node], screen: Screen) -> None:
-    from rich.console import Console
-    from rich.text import Text
-    from rich.tree import Tree
-
     console = Console(file=screen.stream, width=screen.width, highlight=False)
     for root in roots:
         tree = Tree(Text(visible(root.text), style="bold"), guide_style="dim")

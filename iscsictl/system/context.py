@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 from iscsictl.errors import IscsictlError
 from iscsictl.system.block.udev_wait import Waiter
-from iscsictl.system.iscsi import nodedb
+from iscsictl.system.host import systemd
+from iscsictl.system.iscsi import iscsiadm, nodedb
+from iscsictl.system.iscsi.login_errors import explained_login
+from iscsictl.system.mount import fstab_file
 
 if TYPE_CHECKING:
     from iscsictl.model.fstab import Fstab
@@ -62,9 +65,6 @@ class Context:
 
     def log_in(self, key: "Key") -> bool:
         """Log in to a record; tell whether that made a session."""
-        from iscsictl.system.iscsi import iscsiadm
-        from iscsictl.system.iscsi.login_errors import explained_login
-
         try:
             return iscsiadm.login(key, timeout=self.wait)
         except IscsictlError as error:
@@ -72,8 +72,6 @@ class Context:
 
     def edit_fstab(self, edit: Callable[["Fstab"], "Fstab"]) -> tuple[bool, "Fstab"]:
         """Change /etc/fstab; return whether it changed, and what it was."""
-        from iscsictl.system.mount import fstab_file
-
         old = fstab_file.read_fstab(self.root)
         return fstab_file.save_fstab(self.root, edit(old), old), old
 
@@ -83,6 +81,4 @@ class Context:
 
     def reload(self) -> None:
         """Have systemd read fstab and the units again; who asks it later gets what it read."""
-        from iscsictl.system.host import systemd
-
         self.afterwards("reload", lambda: systemd.reload_soon(self.root))

@@ -93,7 +93,7 @@ def main() -> None:
             for form in ({}, {"long": True}, {"tree": True}, {"tsv": True}):
                 options = {"long": False, "tree": False, "tsv": False} | form
                 for width in (None, 40):
-                    screen = Screen(cast(TextIO, Sink()), width=width)
+                    screen = Screen(cast("TextIO", Sink()), width=width)
                     print_listing(listing, screen, **options)
             parse_mountinfo(data)
         except BaseException:

@@ -64,7 +64,7 @@ def test_the_graph_is_as_tall_as_the_greatest_point() -> None:
 
 
 def drawn(screen: Screen, *looks: Look) -> list[str]:
-    out = cast(io.StringIO, screen.stream)
+    out = cast("io.StringIO", screen.stream)
     picture = Picture(screen)
     for look in looks:
         out.truncate(out.seek(0))

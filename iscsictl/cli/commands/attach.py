@@ -20,6 +20,7 @@ from iscsictl.model import values
 from iscsictl.model.names import DEFAULT_IFACE
 from iscsictl.model.spec import AttachWish, Consent, DetachWish
 from iscsictl.observers import attach as attach_observer
+from iscsictl.observers.sessions import boots_from
 from iscsictl.parse.record import checked
 from iscsictl.planner.attach.attach import plan_attach
 from iscsictl.planner.attach.detach import plan_detach
@@ -173,7 +174,6 @@ def detach(
             hint="iscsictl ls -o json shows the WWID",
         )
     need_root("detach")
-    from iscsictl.observers.sessions import boots_from
 
     booted = boots_from(settings.root)
     wish = DetachWish(named(name), lun, forget, Consent(lost=confirm))

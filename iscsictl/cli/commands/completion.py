@@ -2,6 +2,7 @@
 
 import click
 
+from iscsictl.cli.completions.generate import script
 from iscsictl.cli.options import Settings, common
 
 
@@ -17,8 +18,6 @@ def completion(_settings: Settings, shell: str) -> int:
 
     For fish: iscsictl completion fish > ~/.config/fish/completions/iscsictl.fish
     """
-    from iscsictl.cli.completions.generate import script
-
     root = click.get_current_context().find_root().command
     click.echo(script(shell, root), nl=False)
     return 0

@@ -8,6 +8,8 @@ import click
 from iscsictl.checks import examine
 from iscsictl.checks.ids import known
 from iscsictl.cli.options import Settings, changing, common_with, need_root
+from iscsictl.cli.runner import carry_out
+from iscsictl.engine.tasks.doctor_fix import repairs
 from iscsictl.errors import Exit, UsageError
 from iscsictl.model.finding import Finding, Level, worst
 from iscsictl.model.host_facts import Machine
@@ -54,8 +56,6 @@ def doctor(
     if settings.output in {"nagios", "prometheus"}:
         raise UsageError(f"-o {settings.output} does not go with --fix")
     need_root("doctor --fix")
-    from iscsictl.cli.runner import carry_out
-    from iscsictl.engine.tasks.doctor_fix import repairs
 
     code = carry_out(settings, repairs(chosen))
     if code or settings.dry_run:

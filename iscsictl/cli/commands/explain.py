@@ -1,6 +1,7 @@
 """`explain`: what an error code or a pasted message means, and what to do."""
 
 import json
+import shutil
 import sys
 import textwrap
 
@@ -63,8 +64,6 @@ def _as_json(cause: Cause) -> dict[str, object]:
 
 
 def _width() -> int:
-    import shutil
-
     return max(40, min(100, shutil.get_terminal_size().columns)) if sys.stdout.isatty() else 100
 
 

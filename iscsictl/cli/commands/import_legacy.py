@@ -12,6 +12,11 @@ from iscsictl.legacy import planner as core
 from iscsictl.legacy.iscsi_conf import KEYWORDS
 from iscsictl.legacy.output import as_json
 from iscsictl.legacy.planner import ImportPlan
+from iscsictl.legacy.writer import MachineWriter
+from iscsictl.system.context import Context
+from iscsictl.system.io import signals
+from iscsictl.system.io.host_lock import host_lock
+from iscsictl.system.iscsi.initiator_name import read_initiator
 
 LARGEST = 8 * 1024 * 1024
 
@@ -62,11 +67,6 @@ def import_(settings: Settings, file: str, bindings: str | None) -> int:
 
 
 def _carry_out(settings: Settings, plan: ImportPlan) -> int:
-    from iscsictl.legacy.writer import MachineWriter
-    from iscsictl.system.context import Context
-    from iscsictl.system.io import signals
-    from iscsictl.system.io.host_lock import host_lock
-
     need_root("import")
 
     def say(text: str) -> None:
@@ -138,7 +138,6 @@ def _bindings(kind: core.Kind, name: str, *, needed: bool) -> str:
 def _name_now(settings: Settings, kind: core.Kind) -> str | None:
     if kind != "initiatorname.iscsi":
         return None
-    from iscsictl.system.iscsi.initiator_name import read_initiator
 
     return read_initiator(settings.root).name
 

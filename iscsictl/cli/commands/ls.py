@@ -1,6 +1,6 @@
 """`ls`: sessions, LUNs, filesystems and mounts, live or from a capture."""
 
-import gc
+import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -9,10 +9,21 @@ from typing import TYPE_CHECKING
 import click
 
 from iscsictl.cli.options import Settings, common
+from iscsictl.errors import MissingError, UnreachableError
+from iscsictl.model.listing import Note
+from iscsictl.output.terminal import screen_of
+from iscsictl.output.text import visible
+from iscsictl.output.views.ls import print_listing
+from iscsictl.output.views.ls_json import listing_json
+from iscsictl.parse.capture import parse_capture
+from iscsictl.parse.iscsid_states import with_internal_states
 from iscsictl.planner.selection.listing import only
+from iscsictl.system.io.process import run
+from iscsictl.system.iscsi.sessions import read_listing
+from iscsictl.system.iscsi.sosreport import checked, read_capture
 
 if TYPE_CHECKING:
-    from iscsictl.model.listing import Listing, Note
+    from iscsictl.model.listing import Listing
 
 MAX_NOTES = 20
 ASK_SECONDS = 2.0
@@ -34,32 +45,22 @@ def ls(settings: Settings, target: str | None, source: str | None, tree: bool, l
 
     TARGET is a name or a part of one.
     """
-    # Nothing here makes cycles, and looking for some takes a third of a long listing's time.
-    gc.disable()
-    try:
-        listing = _read(settings, source, long=long)
-        if target is not None:
-            listing = only(listing, target)
-        if not settings.quiet:
-            _warn(listing.warnings, source)
-            if not listing.sessions and settings.output == "table":
-                click.echo("no sessions", err=True)
-        _print(listing, settings, long=long, tree=tree)
-    finally:
-        gc.enable()
+    listing = _read(settings, source, long=long)
+    if target is not None:
+        listing = only(listing, target)
+    if not settings.quiet:
+        _warn(listing.warnings, source)
+        if not listing.sessions and settings.output == "table":
+            click.echo("no sessions", err=True)
+    _print(listing, settings, long=long, tree=tree)
 
 
 def _print(listing: "Listing", settings: Settings, *, long: bool, tree: bool) -> None:
     if sys.stdout is None:
         return
     if settings.output == "json":
-        from iscsictl.output.views.ls_json import listing_json
-
         sys.stdout.write(listing_json(listing))
     else:
-        from iscsictl.output.terminal import screen_of
-        from iscsictl.output.views.ls import print_listing
-
         screen = screen_of(sys.stdout, settings.color)
         print_listing(listing, screen, tsv=settings.output == "tsv", long=long, tree=tree)
     sys.stdout.flush()
@@ -67,23 +68,17 @@ def _print(listing: "Listing", settings: Settings, *, long: bool, tree: bool) ->
 
 def _read(settings: Settings, source: str | None, *, long: bool) -> "Listing":
     if source is None:
-        from iscsictl.system.iscsi.sessions import read_listing
-
         listing = read_listing(settings.root, details=long or settings.output == "json")
         return _with_internal_states(listing, settings) if long else listing
-    from iscsictl.system.iscsi.sosreport import checked, read_capture
 
     if source != "-":
         return read_capture(Path(source), settings.wait)
-    from iscsictl.parse.capture import parse_capture
 
     data = b"" if sys.stdin is None else sys.stdin.buffer.read()
     return checked(parse_capture(data), "stdin")
 
 
 def _warn(notes: "tuple[Note, ...]", source: str | None) -> None:
-    from iscsictl.output.text import visible
-
     name = "" if source is None else "stdin:" if source == "-" else f"{source}:"
     for note in notes[:MAX_NOTES]:
         line = "" if note.line is None else f"{note.line}:"
@@ -96,14 +91,8 @@ def _warn(notes: "tuple[Note, ...]", source: str | None) -> None:
 
 def _with_internal_states(listing: "Listing", settings: Settings) -> "Listing":
     """Ask iscsid for what only it knows; without it, without root or in time, do without."""
-    import os
-
     if os.geteuid() != 0 or settings.root != Path("/") or not listing.sessions:
         return listing
-    from iscsictl.errors import MissingError, UnreachableError
-    from iscsictl.model.listing import Note
-    from iscsictl.parse.iscsid_states import with_internal_states
-    from iscsictl.system.io.process import run
 
     seconds = ASK_SECONDS if settings.timeout is None else min(ASK_SECONDS, settings.timeout)
     try:

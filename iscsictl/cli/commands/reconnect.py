@@ -3,10 +3,13 @@
 import click
 
 from iscsictl.cli.options import Settings, changing, common, need_root, remark
+from iscsictl.cli.runner import carry_out
+from iscsictl.engine.task import Task
 from iscsictl.errors import InUseError
 from iscsictl.model.inventory import Inventory
-from iscsictl.model.plan import Plan, Status
+from iscsictl.model.plan import Plan, Report, Status
 from iscsictl.observers.reconnect import at_first, for_reconnect, mounted
+from iscsictl.output.views.plan import document
 from iscsictl.planner.attach.reconnect import plan_reconnect
 from iscsictl.planner.selection.names import resolve
 from iscsictl.system.context import Context
@@ -44,16 +47,10 @@ def _all_well(settings: Settings, mounts: int) -> int:
 def _document(settings: Settings) -> None:
     """Print the document of a run that did nothing, where one is wished."""
     if settings.output == "json":
-        from iscsictl.model.plan import Report
-        from iscsictl.output.views.plan import document
-
         click.echo(document(Report()))
 
 
 def _mend(settings: Settings, target: str | None) -> int:
-    from iscsictl.cli.runner import carry_out
-    from iscsictl.engine.task import Task
-
     def think(inventory: Inventory) -> Plan:
         context = Context(settings.wait, settings.root)
         return plan_reconnect(inventory, mounted(context, inventory), target)

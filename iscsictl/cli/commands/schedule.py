@@ -5,6 +5,7 @@ import json
 import click
 
 from iscsictl.cli.options import Settings, changing, common, duration, need_root, remark
+from iscsictl.cli.runner import carry_out
 from iscsictl.engine.tasks.schedule import install_task, remove_task
 from iscsictl.observers.schedule import scheduled
 from iscsictl.planner.schedule import problems
@@ -30,8 +31,6 @@ def schedule() -> None:
 @common
 def install(settings: Settings, means: str, every: float) -> int:
     """Run reconnect every so often; a timer does so after a boot too."""
-    from iscsictl.cli.runner import carry_out
-
     need_root("schedule install")
     task = install_task("cron" if means == "cron" else "systemd", round(every), settings.root)
     return carry_out(settings, task)
@@ -42,8 +41,6 @@ def install(settings: Settings, means: str, every: float) -> int:
 @common
 def remove(settings: Settings) -> int:
     """Do not run it any more."""
-    from iscsictl.cli.runner import carry_out
-
     need_root("schedule remove")
     return carry_out(settings, remove_task(settings.root))
 

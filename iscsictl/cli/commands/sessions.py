@@ -12,6 +12,7 @@ from iscsictl.cli.selectors import (
     by_portal,
     by_target,
     choice_of,
+    named,
     portal,
     take_account,
     target_or_all,
@@ -32,6 +33,7 @@ from iscsictl.planner.iscsi.rescan import Asked, plan_rescan
 from iscsictl.planner.selection.records import Choice
 from iscsictl.system.context import Context
 from iscsictl.system.io import signals
+from iscsictl.system.io.host_lock import host_lock
 from iscsictl.system.iscsi import holds, nodedb
 from iscsictl.system.iscsi.discovery import PREFIX
 from iscsictl.system.iscsi.nodedb_write import chap_changes
@@ -98,8 +100,6 @@ def _show(
     if changes is None:
         offers = looking.discover(context, where, iface, None, kind=kind)
     else:
-        from iscsictl.system.io.host_lock import host_lock
-
         # The record is borrowed for the account: nobody else may change it, no signal end it.
         signals.defer()
         with host_lock(settings.wait, context.say, settings.root):
@@ -256,7 +256,6 @@ def hold(settings: Settings, name: str | None, seconds: float | None) -> int:
         if not found and settings.output == "table":
             _say(settings, "nothing is held")
         return 0
-    from iscsictl.cli.selectors import named
 
     if seconds is not None and seconds < 1:
         raise UsageError(
@@ -279,8 +278,6 @@ def hold(settings: Settings, name: str | None, seconds: float | None) -> int:
 @common
 def unhold(settings: Settings, name: str) -> int:
     """Let reconnect look after a target or a mount point again."""
-    from iscsictl.cli.selectors import named
-
     need_root("unhold")
     name = named(name)
     return branches(

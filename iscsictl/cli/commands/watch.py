@@ -1,5 +1,6 @@
 """`watch`: sessions and LUNs as they change."""
 
+import json
 import sys
 import time
 from collections.abc import Iterator
@@ -11,6 +12,10 @@ import click
 from iscsictl.cli.options import Settings, common, duration
 from iscsictl.errors import InterruptError
 from iscsictl.model.session_diff import Look
+from iscsictl.observers.watch import watch as looks
+from iscsictl.output.terminal import screen_of
+from iscsictl.output.text import visible
+from iscsictl.output.views.watch import Picture
 
 SCHEMA = "iscsictl.watch/1"
 
@@ -38,8 +43,6 @@ def watch(settings: Settings, interval: float) -> None:
 
     On a terminal a live table; elsewhere, and with -o json or tsv, a line for each change.
     """
-    from iscsictl.observers.watch import watch as looks
-
     if interval < 0.05:
         raise click.BadParameter("looking more often than every 50ms helps nobody")
     until = None if settings.timeout is None else time.monotonic() + settings.timeout
@@ -54,9 +57,6 @@ def watch(settings: Settings, interval: float) -> None:
 
 def _show(seen: Iterator[Look], settings: Settings) -> None:
     if settings.output == "table" and sys.stdout.isatty():
-        from iscsictl.output.terminal import screen_of
-        from iscsictl.output.views.watch import Picture
-
         with Picture(screen_of(sys.stdout, settings.color)) as picture:
             for look in seen:
                 picture.draw(look, datetime.now().astimezone().strftime("%H:%M:%S"))
@@ -71,12 +71,9 @@ def _lines(look: Look, output: str) -> list[str]:
     """Return a line for each change; in JSON a whole document each."""
     if not look.changes:
         return []
-    from iscsictl.output.text import visible
 
     now = datetime.now(UTC).isoformat(timespec="milliseconds")
     if output == "json":
-        import json
-
         return [
             json.dumps({"schema": SCHEMA, "time": now, **asdict(change)}) for change in look.changes
         ]

@@ -9,6 +9,7 @@ import click
 
 from iscsictl.cli.completions import bash, fish, zsh
 from iscsictl.cli.completions.tree import Node, walk
+from iscsictl.cli.main import cli
 
 FILES: Final = {"bash": "iscsictl.bash", "zsh": "_iscsictl", "fish": "iscsictl.fish"}
 _RENDER: Final[dict[str, Callable[[Iterable[Node]], str]]] = {
@@ -25,8 +26,6 @@ def script(shell: str, group: click.Command) -> str:
 
 def main() -> None:
     """Write all files into a directory, by default completions/."""
-    from iscsictl.cli.main import cli
-
     directory = Path(sys.argv[1] if len(sys.argv) > 1 else "completions")
     for shell, name in FILES.items():
         (directory / name).write_text(script(shell, cli), encoding="utf-8")

@@ -3,11 +3,10 @@
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from iscsictl.errors import IscsictlError, UnreachableError
 from iscsictl.errors.codes import error_from_iscsiadm
-from iscsictl.model import actions
 from iscsictl.model.listing import Session
 from iscsictl.model.plan import Outcome, Status, Step
 from iscsictl.planner.selection.records import session_at
@@ -17,6 +16,9 @@ from iscsictl.system.iscsi import iscsiadm, login_batch
 from iscsictl.system.iscsi.iscsiadm import Key
 from iscsictl.system.iscsi.login_errors import explained_login
 from iscsictl.system.iscsi.sessions import read_sessions
+
+if TYPE_CHECKING:
+    from iscsictl.model import actions
 
 #: As many processes as do one login each.
 AT_ONCE = 32
@@ -75,7 +77,7 @@ def _parted(steps: Sequence[Step], most: int) -> list[list[Step]]:
 
 
 def _key(step: Step) -> Key:
-    action = cast(actions.Login, step.action)
+    action = cast("actions.Login", step.action)
     return Key(action.target, action.portal, action.iface)
 
 
@@ -144,7 +146,7 @@ def _alone(key: Key, context: Context) -> bool | IscsictlError:
 
 def _await_disks(steps: Sequence[Step], context: Context) -> None:
     """Wait a moment until each session of these targets has a disk."""
-    targets = {cast(actions.Login, step.action).target for step in steps}
+    targets = {cast("actions.Login", step.action).target for step in steps}
 
     def look() -> bool | None:
         sessions = [s for s in read_sessions(context.root, details=False) if s.target in targets]

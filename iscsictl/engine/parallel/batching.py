@@ -48,7 +48,7 @@ class Batch(Generic[Item, Result]):
             self._carry_out(self._gathered())
         if mine.error is not None:
             raise mine.error
-        return cast(Result, mine.result)
+        return cast("Result", mine.result)
 
     def _gathered(self) -> list[_Place[Item, Result]]:
         """Return the items of the next round once no more come."""

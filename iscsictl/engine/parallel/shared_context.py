@@ -120,11 +120,11 @@ class Shared(Context):
 
     def together(self, what: Hashable, read: Callable[[], T]) -> T:
         """Read what is the same for all who look now."""
-        return cast(T, self._readings.get(what).read(read))
+        return cast("T", self._readings.get(what).read(read))
 
     def once(self, what: Hashable, ask: Callable[[], T]) -> T:
         """Ask what need not be asked again in this run."""
-        return cast(T, self._answers.get(what).get(ask))
+        return cast("T", self._answers.get(what).get(ask))
 
     def guard(self, action: Action) -> AbstractContextManager[object]:
         """Let one such action be carried out at a time, of new records a few."""

@@ -3,18 +3,16 @@
 import os
 import sys
 from collections.abc import Callable
+from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from iscsictl.engine.task import Task
 from iscsictl.errors import MissingError
 from iscsictl.model.inventory import Inventory
 from iscsictl.model.plan import Plan
 from iscsictl.model.schedule import Means
 from iscsictl.observers.schedule import scheduled
-
-if TYPE_CHECKING:
-    from iscsictl.engine.task import Task
-
+from iscsictl.planner.schedule import plan_install, plan_remove, texts
 
 _TEMPLATES = ("cron", "iscsictl-reconnect.service", "iscsictl-reconnect.timer")
 
@@ -31,10 +29,6 @@ def executable() -> str:
 
 def install_task(means: Means, seconds: int, root: Path) -> "Task":
     """Return the task that has reconnect run every so many seconds. Raises UsageError."""
-    from importlib import resources
-
-    from iscsictl.planner.schedule import plan_install, texts
-
     folder = resources.files("iscsictl") / "data"
     templates = {name: (folder / name).read_text() for name in _TEMPLATES}
     wanted = texts(templates, means, seconds, executable())
@@ -43,12 +37,8 @@ def install_task(means: Means, seconds: int, root: Path) -> "Task":
 
 def remove_task(root: Path) -> "Task":
     """Return the task that takes the schedule away."""
-    from iscsictl.planner.schedule import plan_remove
-
     return _task(lambda: plan_remove(scheduled(root)))
 
 
 def _task(think: Callable[[], Plan]) -> "Task":
-    from iscsictl.engine.task import Task
-
     return Task(lambda _, __: Inventory(), lambda _: think())

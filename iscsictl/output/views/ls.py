@@ -8,6 +8,7 @@ from iscsictl.output.table import Column, Value, print_table, print_tsv, status_
 from iscsictl.output.terminal import Screen
 from iscsictl.output.text import human_size, visible
 from iscsictl.output.views.ls_text import canonical, mount_text, place_of
+from iscsictl.output.views.ls_tree import print_sessions
 
 COLUMNS = (
     Column("TARGET", shrink=True),
@@ -74,8 +75,6 @@ def print_listing(listing: Listing, screen: Screen, *, tsv: bool, long: bool, tr
     elif not listing.sessions:
         return
     elif tree:
-        from iscsictl.output.views.ls_tree import print_sessions
-
         print_sessions(listing, screen)
     elif long:
         _print_long(listing, screen)

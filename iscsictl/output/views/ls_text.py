@@ -1,5 +1,7 @@
 """Text that the table and the tree of `ls` have in common."""
 
+from ipaddress import IPv6Address
+
 from iscsictl.model.listing import Mount, Session
 from iscsictl.model.names import DEFAULT_PORT, Portal
 
@@ -21,7 +23,6 @@ def canonical(portal: Portal | None) -> Portal | None:
     """
     if portal is None or ":" not in portal.address:
         return portal
-    from ipaddress import IPv6Address
 
     try:
         return Portal(str(IPv6Address(portal.address)), portal.port, portal.tpgt)

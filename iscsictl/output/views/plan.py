@@ -6,6 +6,9 @@ import os
 import sys
 from typing import Any
 
+from rich.console import Console
+from rich.markup import escape
+
 from iscsictl.errors import IscsictlError
 from iscsictl.model.plan import Outcome, Report, Status
 from iscsictl.output.terminal import screen_of
@@ -98,8 +101,6 @@ class StepPrinter:
         if self._status is None:
             self.show("looking")
         if self._status is not None:
-            from rich.markup import escape
-
             end = visible(" ".join(text.split()))[-40:]
             self._status.update(f"{self._text}  {escape(end)}")
 
@@ -113,8 +114,6 @@ class StepPrinter:
         """Say on a terminal what is at work."""
         if not self._live:
             return
-        from rich.console import Console
-        from rich.markup import escape
 
         self.close()
         self._text = escape(visible(text))

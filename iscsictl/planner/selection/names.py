@@ -1,5 +1,6 @@
 """A name as a person gives it, and the one thing that is meant by it."""
 
+import difflib
 from collections.abc import Iterable
 
 from iscsictl.errors import NotFoundError
@@ -23,7 +24,6 @@ def resolve(
             f"{name!r} fits {len(fitting)} {what}s: {_few(fitting)}",
             hint="give more of the name, or all of it",
         )
-    import difflib
 
     near = fitting or difflib.get_close_matches(name, known, 3, 0.8)
     if near:

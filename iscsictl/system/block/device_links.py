@@ -5,6 +5,8 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
+import pyudev
+
 from iscsictl.system.block.udev_wait import Waiter
 
 _FOLDER = "/dev/disk/by-id/"
@@ -30,8 +32,6 @@ def stable_path(device: str, wait: float = 5.0) -> str:
 
 def _best_link(device: str) -> str | None:
     """Return the best link, the device's own path if there is none; None while udev works."""
-    import pyudev
-
     try:
         known = pyudev.Devices.from_device_file(pyudev.Context(), device)
     except (OSError, pyudev.DeviceNotFoundError):

@@ -6,6 +6,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pyudev
+
 SUBSYSTEMS = ("block", "iscsi_session", "iscsi_connection", "scsi")
 BUFFER = 1 << 22
 SETTLE = 0.05
@@ -27,8 +29,6 @@ class Events:
         if not self._live:
             return None
         try:
-            import pyudev
-
             monitor = pyudev.Monitor.from_netlink(pyudev.Context())
             for name in SUBSYSTEMS:
                 monitor.filter_by(name)

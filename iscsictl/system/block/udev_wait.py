@@ -6,6 +6,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+import pyudev
+
 from iscsictl.system.io import signals
 
 T = TypeVar("T")
@@ -30,8 +32,6 @@ class Waiter:
 
     @staticmethod
     def _listen() -> Any:
-        import pyudev
-
         try:
             monitor = pyudev.Monitor.from_netlink(pyudev.Context())
             monitor.filter_by("block")

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from iscsictl.model.schedule import Cron
+from iscsictl.system.host.facts import find_daemon
 from iscsictl.system.io.process import PATH
 
 _DAEMONS = ("cron", "crond")
@@ -16,8 +17,6 @@ def find_cron(root: Path = Path("/")) -> Cron | None:
 
     That of busybox does not count: it knows the crontabs of users only.
     """
-    from iscsictl.system.host.facts import find_daemon
-
     for directory in PATH.split(":"):
         for name in _DAEMONS:
             path = root / directory.lstrip("/") / name

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pexpect
+
 from iscsictl.errors import IscsictlError, MissingError, UnreachableError
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -231,8 +233,6 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 def _end_on_terminal(child: Any, name: str) -> None:
     """End a program on a terminal of ours in the same way, if it has not ended."""
-    import pexpect
-
     for number, grace in ((signal.SIGTERM, _GRACE), (signal.SIGKILL, _LAST_WRITE)):
         if child.isalive():
             child.kill(number)
@@ -291,8 +291,6 @@ def pty(
     Raises MissingError, ToolError for an exit code other than 0, StoppedError, UnreachableError
     when the kernel does not let go of a program that was ended.
     """
-    import pexpect
-
     path = _about_to_run(argv)
     began = time.monotonic()
     with _starting:

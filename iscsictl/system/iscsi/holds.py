@@ -1,5 +1,6 @@
 """Holds, kept in /run/iscsictl/holds so that they end with a boot; one small file for each."""
 
+import hashlib
 import json
 import time
 from dataclasses import replace
@@ -62,7 +63,6 @@ def read_holds(root: Path = Path("/")) -> tuple[Hold, ...]:
 
 def _file_name(hold: Hold) -> str:
     place = hold.portal and (hold.portal.address.lower(), hold.portal.port)
-    import hashlib
 
     mount_point = hold.mount_point and (hold.mount_point.rstrip("/") or "/")
     key = json.dumps([hold.target, place, hold.iface, mount_point])

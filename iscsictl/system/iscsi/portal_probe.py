@@ -6,13 +6,12 @@ import selectors
 import socket
 import time
 from collections.abc import Iterable, Mapping
+from concurrent.futures import Future
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from threading import Thread
+from typing import Any
 
 from iscsictl.model.names import Portal
-
-if TYPE_CHECKING:
-    from concurrent.futures import Future
 
 Address = tuple[int, int, int, Any]
 _LATE = "the name cannot be resolved in time"
@@ -58,9 +57,6 @@ def silent(portals: Iterable[Portal], timeout: float) -> Mapping[Portal, str]:
 
 def _in_a_thread(portal: Portal, deadline: float) -> "Future[str | None]":
     """Try a portal that has a name: the resolver has no deadline, so nobody waits for it."""
-    from concurrent.futures import Future
-    from threading import Thread
-
     answer: Future[str | None] = Future()
     Thread(target=lambda: answer.set_result(_try(portal, deadline)), daemon=True).start()
     return answer
