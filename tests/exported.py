@@ -8,7 +8,7 @@ from iscsictl.cli.commands.attach import owner_ids
 from iscsictl.model.disk_content import Content, Filesystem, Signature
 from iscsictl.model.fstab import Fstab
 from iscsictl.model.hold import Hold
-from iscsictl.model.inventory import HostFacts, Inventory, Known, Place
+from iscsictl.model.inventory import HostFacts, Inventory, Known, MountPointState
 from iscsictl.model.listing import Block, Disk, Host, Lun, Mount, Session, Status, blocks
 from iscsictl.model.listing import Path as DiskPath
 from iscsictl.model.names import Portal
@@ -72,7 +72,7 @@ class Machine:
         self.records: list[NodeRecord] = []
         self.sessions: list[Session] = []
         self.disks: list[Disk] = []
-        self.places: dict[str, Place] = {}
+        self.places: dict[str, MountPointState] = {}
         self.fstab = Fstab()
         self.holds: list[Hold] = []
         self.waits: dict[str, tuple[str, ...]] = {}
@@ -114,9 +114,9 @@ class Machine:
                 lun=row.lun, boot=row.boot and row.placed,
             )  # fmt: skip
             self.fstab = append_line(self.fstab, line)
-        self.places[path] = Place(exists=True, empty=row.empty)
+        self.places[path] = MountPointState(exists=True, empty=row.empty)
         if spot == path and paths:
-            self.places[path] = Place(
+            self.places[path] = MountPointState(
                 exists=True, mounted="8:0", uid=row.uid, gid=row.gid, mode=row.mode
             )
         if row.waited:
@@ -180,7 +180,7 @@ def planned(machine: Machine, volume: Volume) -> Plan:
         if (record.target, record.iface) == (wish.target, wish.iface)
     }
     contents = {disk.wwid: Known(content(disk)) for disk in inventory.disks if disk.wwid}
-    place = machine.places.get(wish.mount or "", Place())
+    place = machine.places.get(wish.mount or "", MountPointState())
     now = replace(inventory, unsettled=unsettled, contents=contents, place=Known(place))
     plan = plan_volume(now, volume, wish)
     assert plan.steps == plan_attach(now, wish).steps

@@ -10,18 +10,18 @@ from iscsictl.model import actions
 from iscsictl.model.disk_content import Content
 from iscsictl.model.fstab import FstabLine
 from iscsictl.model.inventory import (
+    DiscoveredTarget,
+    DiskUsage,
     HostFacts,
     Inventory,
     Known,
-    NotLooked,
-    Offer,
-    Place,
-    Seen,
-    Unreadable,
-    Users,
+    MountPointState,
+    NotObserved,
+    Observation,
+    ReadFailed,
 )
 from iscsictl.model.secret import Secret
-from iscsictl.model.spec import Account, AttachWish, Consent, DetachWish
+from iscsictl.model.spec import Account, AttachSpec, Consent, DetachRequest
 from iscsictl.parse.fstab import append_line, parse_fstab
 from iscsictl.planner.selection.paths import session_of
 from tests.machine_model.machine import MIB, Unit
@@ -85,11 +85,11 @@ class Dice:
         return picked if self.rough else usual
 
 
-def _wish(dice: Dice) -> AttachWish:
+def _wish(dice: Dice) -> AttachSpec:
     account = Account("host", Secret("0123456789abcdef"), "array", Secret("fedcba9876543210"))
     mount = dice.pick([DIR, DIR, DIR, None])
     owner = dice.rarely((None, None, None), (0, 33, 0o750), 4) if mount else (None, None, None)
-    return AttachWish(
+    return AttachSpec(
         portals=dice.pick([(at(A),), (at(A),), (at(A), at(B)), (at(V6),), (at(B),)]),
         uuid=UUID,
         target=dice.pick([TARGET, TARGET, None, dice.if_rough(TARGET, OTHER)]),
@@ -112,7 +112,7 @@ def _wish(dice: Dice) -> AttachWish:
 
 
 def _unit(
-    dice: Dice, wanted: AttachWish, target: str, lun: int, directory: str | None
+    dice: Dice, wanted: AttachSpec, target: str, lun: int, directory: str | None
 ) -> tuple[Unit, FstabLine | None]:
     """One LUN, and the line that an earlier run left of it."""
     number = lun if target == TARGET else 8 + lun
@@ -150,17 +150,17 @@ def _unit(
         "reserved": blank(wwid, reserved=True),
         "read_only": blank(wwid, read_only=True),
     }
-    content: Seen[Content] = Known(seen.get(kind, blank(wwid)))
+    content: Observation[Content] = Known(seen.get(kind, blank(wwid)))
     if kind == "unreadable":
-        content = Unreadable(UnreachableError("the disk cannot be read at byte 0"))
+        content = ReadFailed(UnreachableError("the disk cannot be read at byte 0"))
     elif kind == "unprobed":
-        content = NotLooked()
+        content = NotObserved()
     there = content.value.filesystem if isinstance(content, Known) else None
     mounts = dice.pick([(), (), (), (DIR,), dice.if_rough((), ("/mnt/by/hand",))])
     unit = Unit(
         target, lun, None if kind == "nameless" else wwid,
         None if kind == "nameless" else content,
-        Users(mounts if there is not None and there.used is not False else (),
+        DiskUsage(mounts if there is not None and there.used is not False else (),
               dice.if_rough((), ("LVM volume /dev/dm-0",))),
         dice.rarely(usual=False, unusual=True),
     )  # fmt: skip
@@ -172,7 +172,7 @@ def _unit(
     return unit, None
 
 
-def _world(dice: Dice, wanted: AttachWish) -> World:
+def _world(dice: Dice, wanted: AttachSpec) -> World:
     array: list[Unit] = []
     taken = f"UUID=0-2 {DIR} ext4 defaults 0 1\n".encode()
     fstab = parse_fstab(dice.if_rough(
@@ -197,12 +197,14 @@ def _world(dice: Dice, wanted: AttachWish) -> World:
         else [target]
     )
     portals = dice.pick([[A], [A], [A, B], [B, V6]])
-    offered = tuple(Offer(t, p) for t in dict.fromkeys(targets) for p in portals)
-    silence: Seen[tuple[Offer, ...]] = Unreadable(UnreachableError("the array does not answer"))
-    stranger_here: Seen[tuple[Offer, ...]] = Unreadable(AuthError("refused"))
+    offered = tuple(DiscoveredTarget(t, p) for t in dict.fromkeys(targets) for p in portals)
+    silence: Observation[tuple[DiscoveredTarget, ...]] = ReadFailed(
+        UnreachableError("the array does not answer")
+    )
+    stranger_here: Observation[tuple[DiscoveredTarget, ...]] = ReadFailed(AuthError("refused"))
     inventory = Inventory(
         fstab=fstab,
-        offers=dice.if_rough(Known(offered), stranger_here, silence, NotLooked()),
+        offers=dice.if_rough(Known(offered), stranger_here, silence, NotObserved()),
         silent=dice.pick([{}, {}, {}, {A: "timed out", V6: "refused"},
                           dice.if_rough({}, dict.fromkeys((at(A), A, at(B), B, V6), "x"))]),
         host=HostFacts(
@@ -238,31 +240,36 @@ def _afterwards(dice: Dice, now: World) -> World:
     return replace(now.having(sessions=sessions, records=records), array=array)
 
 
-def _place(dice: Dice, wanted: AttachWish) -> Seen[Place]:
+def _place(dice: Dice, wanted: AttachSpec) -> Observation[MountPointState]:
     if wanted.mount is None:
-        return NotLooked()
-    free: list[Seen[Place]] = [Known(Place()), Known(Place(exists=True))]
+        return NotObserved()
+    free: list[Observation[MountPointState]] = [
+        Known(MountPointState()),
+        Known(MountPointState(exists=True)),
+    ]
     return dice.if_rough(
         dice.pick(free),
-        Known(Place(exists=True, directory=False)),
-        Known(Place(exists=True, empty=False)),
-        Known(Place(exists=True, mounted="0:40", source="tmpfs", uid=0, gid=0, mode=0o755)),
-        Unreadable(IscsictlError(f"{DIR} cannot be looked at: Input/output error")),
+        Known(MountPointState(exists=True, directory=False)),
+        Known(MountPointState(exists=True, empty=False)),
+        Known(
+            MountPointState(exists=True, mounted="0:40", source="tmpfs", uid=0, gid=0, mode=0o755)
+        ),
+        ReadFailed(IscsictlError(f"{DIR} cannot be looked at: Input/output error")),
     )
 
 
-def _case(data: bytes) -> tuple[AttachWish, World]:
+def _case(data: bytes) -> tuple[AttachSpec, World]:
     dice = Dice(data)
     wanted = _wish(dice)
     return wanted, _world(dice, wanted)
 
 
-def cases() -> st.SearchStrategy[tuple[AttachWish, World]]:
+def cases() -> st.SearchStrategy[tuple[AttachSpec, World]]:
     """A wish and a world for it."""
     return st.binary(min_size=80, max_size=80).map(_case)
 
 
-def _detachment(data: bytes) -> tuple[DetachWish, World]:
+def _detachment(data: bytes) -> tuple[DetachRequest, World]:
     dice = Dice(data)
     wanted = _wish(dice)
     now = _world(dice, wanted)
@@ -274,18 +281,18 @@ def _detachment(data: bytes) -> tuple[DetachWish, World]:
                       "nobody"])  # fmt: skip
     inside = dice.rarely((), ("process 7 (bash) works in it",), 4)
     users = {
-        wwid: replace(used, inside=inside) if used.mounts else used
+        wwid: replace(used, open_files=inside) if used.mounts else used
         for wwid, used in now.inventory.users.items()
     }
     required = dice.rarely({}, {"mail.service": (DIR,)})
     host = replace(now.inventory.host, required=required)
-    wish_down = DetachWish(
+    wish_down = DetachRequest(
         name, dice.pick([None, None, None, 0, 1]), dice.rarely(usual=False, unusual=True),
         Consent(lost=dice.pick([None] * 6 + [wwid_of(0), WRONG])),
     )  # fmt: skip
-    return wish_down, now.having(users=users, host=host, place=NotLooked())
+    return wish_down, now.having(users=users, host=host, place=NotObserved())
 
 
-def detachments() -> st.SearchStrategy[tuple[DetachWish, World]]:
+def detachments() -> st.SearchStrategy[tuple[DetachRequest, World]]:
     """A machine on which something is attached, and a wish to take some of it down."""
     return st.binary(min_size=96, max_size=96).map(_detachment)

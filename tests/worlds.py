@@ -7,11 +7,18 @@ from typing import Any
 from iscsictl.model import actions
 from iscsictl.model.disk_content import Content, Filesystem, Partition, Signature
 from iscsictl.model.fstab import FstabLine
-from iscsictl.model.inventory import HostFacts, Inventory, Known, Offer, Place, Seen
+from iscsictl.model.inventory import (
+    DiscoveredTarget,
+    HostFacts,
+    Inventory,
+    Known,
+    MountPointState,
+    Observation,
+)
 from iscsictl.model.names import Portal
 from iscsictl.model.record import MASK, NodeRecord
 from iscsictl.model.secret import Secret
-from iscsictl.model.spec import AttachWish
+from iscsictl.model.spec import AttachSpec
 from iscsictl.parse.fstab import append_line, claim_line, mount_line
 from iscsictl.planner.attach.attach import record_values
 from tests.machine_model import act
@@ -106,7 +113,7 @@ class World:
 
 
 def unit(
-    content: Seen[Content] | Content, *, lun: int = 0, target: str = TARGET, **more: Any
+    content: Observation[Content] | Content, *, lun: int = 0, target: str = TARGET, **more: Any
 ) -> Unit:
     """A LUN with this content, which also tells its WWID."""
     number = lun if target == TARGET else 8 + lun
@@ -115,18 +122,20 @@ def unit(
                 **more)  # fmt: skip
 
 
-def world(*units: Unit | Content, offers: Seen[tuple[Offer, ...]] | None = None) -> World:
+def world(
+    *units: Unit | Content, offers: Observation[tuple[DiscoveredTarget, ...]] | None = None
+) -> World:
     """A machine that knows nothing yet of an array with these LUNs; A offers their targets."""
     array = tuple(u if isinstance(u, Unit) else unit(u) for u in units)
     targets = sorted({u.target for u in array}) or [TARGET]
-    seen = offers if offers is not None else Known(tuple(Offer(t, A) for t in targets))
-    return World(Inventory(offers=seen, place=Known(Place())), array)
+    seen = offers if offers is not None else Known(tuple(DiscoveredTarget(t, A) for t in targets))
+    return World(Inventory(offers=seen, place=Known(MountPointState())), array)
 
 
-def wish(**changes: Any) -> AttachWish:
+def wish(**changes: Any) -> AttachSpec:
     """The everyday wish: ext4 on the LUN behind A, mounted on /srv/data."""
     wanted: dict[str, Any] = {"portals": (at(A),), "uuid": UUID, "fs": "ext4", "mount": DIR}
-    return AttachWish(**{**wanted, **changes})
+    return AttachSpec(**{**wanted, **changes})
 
 
 def claim(
@@ -157,7 +166,7 @@ def record(
                       **more)  # fmt: skip
 
 
-def look(now: Inventory, wanted: AttachWish) -> Inventory:
+def look(now: Inventory, wanted: AttachSpec) -> Inventory:
     """Return what an attach would see of it: the values of records that are not as wished."""
     values = record_values(wanted, multipath=now.host.multipathd)
     target = wanted.target

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from iscsictl.model.finding import Finding, fail, ok, skip
 from iscsictl.model.host_facts import Machine, MountHealth
-from iscsictl.model.inventory import Known, Unreadable
+from iscsictl.model.inventory import Known, ReadFailed
 from iscsictl.model.listing import Disk, blocks
 
 _FULL = "the array is out of space: free or add some there, then "
@@ -25,7 +25,7 @@ def check(machine: Machine) -> Iterator[Finding]:
     ours = {device for disk in disks for device in _devices(disk)}
     for device in sorted((errors.keys() & ours) - told):
         yield fail("disk-errors", errors[device], _again(errors[device], device), device)
-    if isinstance(machine.trouble, Unreadable) and machine.mounts:
+    if isinstance(machine.trouble, ReadFailed) and machine.mounts:
         yield skip("disk-errors", machine.trouble.error.text, "sudo iscsictl doctor")
 
 

@@ -5,16 +5,16 @@ from collections.abc import Iterator
 from iscsictl.model.finding import Finding, fail, ok, skip, warn
 from iscsictl.model.fstab import Fstab
 from iscsictl.model.host_facts import Machine
-from iscsictl.model.inventory import Known, NotLooked, Unreadable
+from iscsictl.model.inventory import Known, NotObserved, ReadFailed
 from iscsictl.planner.safety import fstab_rules
 
 
 def check(machine: Machine) -> Iterator[Finding]:
     """Tell which lines would hang a boot, or mount the wrong disk."""
     match machine.fstab:
-        case Unreadable(error):
+        case ReadFailed(error):
             yield fail("fstab-readable", error.text, "ls -l /etc/fstab")
-        case NotLooked():
+        case NotObserved():
             yield skip("fstab-readable", "nobody looked")
         case Known(fstab):
             yield from _lines(machine, fstab)
@@ -43,4 +43,4 @@ def _facts(machine: Machine) -> fstab_rules.Machine:
         machine.db.value.records if isinstance(machine.db, Known) else None,
         machine.systemd.login_service,
     )
-    return fstab_rules.behind(facts, disks, listing.sessions)
+    return fstab_rules.iscsi_devices_behind(facts, disks, listing.sessions)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from iscsictl.model.finding import Finding, fail, ok, skip, warn
 from iscsictl.model.host_facts import InitiatorName, Machine
-from iscsictl.model.inventory import Known, Unreadable
+from iscsictl.model.inventory import Known, ReadFailed
 from iscsictl.model.names import why_not_made, why_not_met
 
 # Names that stand in manuals, examples and templates; whoever has one shares it.
@@ -83,7 +83,7 @@ def _clone(machine: Machine, found: InitiatorName, name: str) -> Iterator[Findin
             "with one name"
         )
     if not reasons:
-        if isinstance(machine.trouble, Unreadable):
+        if isinstance(machine.trouble, ReadFailed):
             yield skip(
                 "initiator-clone",
                 "the name is no known one; the kernel's log, where a clone would show, is not "

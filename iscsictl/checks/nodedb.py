@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from iscsictl.model.actions import ClearLock, Protect, RemoveTorn
 from iscsictl.model.finding import Finding, fail, ok, skip, warn
 from iscsictl.model.host_facts import Machine, NodeDb
-from iscsictl.model.inventory import Known, NotLooked, Unreadable
+from iscsictl.model.inventory import Known, NotObserved, ReadFailed
 from iscsictl.model.names import BUILT_IN_IFACES
 from iscsictl.model.record import NodeRecord, Record
 from iscsictl.model.values import STARTUP_KEYS, STARTUPS
@@ -24,11 +24,11 @@ def check(machine: Machine) -> Iterator[Finding]:
             yield from _torn_beside(db)
             yield from _modes(db)
             yield from _place(db)
-        case Unreadable(error) if not machine.root:
+        case ReadFailed(error) if not machine.root:
             yield skip("nodedb-readable", error.text, "sudo iscsictl doctor")
-        case Unreadable(error):
+        case ReadFailed(error):
             yield fail("nodedb-readable", error.text, error.hint or "see why: dmesg")
-        case NotLooked():
+        case NotObserved():
             yield skip("nodedb-readable", "nobody looked")
 
 
@@ -144,7 +144,7 @@ def _modes(db: NodeDb) -> Iterator[Finding]:
 
 
 def _place(db: NodeDb) -> Iterator[Finding]:
-    for other in db.others:
+    for other in db.other_holders:
         yield warn(
             "nodedb-place",
             f"{other} has records too, but this iscsiadm reads {db.path} only",

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from iscsictl.checks.sessions import where
 from iscsictl.model.finding import Finding, fail, ok, skip, warn
 from iscsictl.model.host_facts import Machine
-from iscsictl.model.inventory import Known, Unreadable
+from iscsictl.model.inventory import Known, ReadFailed
 from iscsictl.model.names import Portal
 
 
@@ -38,7 +38,7 @@ def check(machine: Machine) -> Iterator[Finding]:
     silent = machine.network.silent
     if not isinstance(silent, Known):
         if portals:
-            why = silent.error.text if isinstance(silent, Unreadable) else "nobody asked"
+            why = silent.error.text if isinstance(silent, ReadFailed) else "nobody asked"
             yield skip("portal-reachable", why)
         return
     for portal, needed in portals.items():

@@ -6,7 +6,7 @@ from iscsictl.checks.portals import wanted
 from iscsictl.checks.routing import address_of, is_default, is_local, is_public, net_of, way_to
 from iscsictl.model.finding import Finding, ok, skip, warn
 from iscsictl.model.host_facts import Machine, Policy
-from iscsictl.model.inventory import Known, Unreadable
+from iscsictl.model.inventory import Known, ReadFailed
 from iscsictl.model.names import Portal
 from iscsictl.model.record import NodeRecord
 
@@ -124,7 +124,7 @@ def _ipsec(machine: Machine) -> Iterator[Finding]:
     if not portals:
         return
     policies = machine.network.policies
-    if isinstance(policies, Unreadable):
+    if isinstance(policies, ReadFailed):
         yield skip("ipsec-policy", policies.error.text, "sudo iscsictl doctor")
     elif isinstance(policies, Known):
         for portal in portals:

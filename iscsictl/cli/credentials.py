@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from iscsictl.checks import secret_strength
-from iscsictl.cli.options import Settings, remark
+from iscsictl.cli.options import Settings, print_message
 from iscsictl.errors import RefusedError, UsageError
 from iscsictl.model import values
 from iscsictl.model.secret import Secret
@@ -112,4 +112,4 @@ def judge_account(settings: Settings, given: Account, target: str | None) -> Non
             if verdict.id in {"array-limit", "characters"}:
                 continue  # what other arrays take; this one has dictated it, or will say so
             if verdict.level == "warn" and not settings.quiet:
-                remark(f"warning: {whose}: {verdict.text}")
+                print_message(f"warning: {whose}: {verdict.text}")

@@ -9,7 +9,7 @@ from typing import cast
 import click
 
 from iscsictl import __version__
-from iscsictl.cli.options import Settings, complain, report
+from iscsictl.cli.options import Settings, print_error, report
 from iscsictl.errors import Exit, UsageError
 
 
@@ -165,7 +165,7 @@ def run_cli() -> int:
     except SystemExit:  # that is how Click ends when nobody reads its output any more
         return int(Exit.DONE)
     except (click.Abort, KeyboardInterrupt):
-        return complain("stopped", None, Exit.INTERRUPTED)
+        return print_error("stopped", None, Exit.INTERRUPTED)
     except click.UsageError as error:
         if type(error).__name__ == "NoArgsIsHelpError":  # Click 8.2 and later
             click.echo(error.format_message(), err=True)
@@ -175,4 +175,4 @@ def run_cli() -> int:
     except click.ClickException as error:
         return _usage(error, None)
     except RecursionError:
-        return complain("the input is nested too deeply", None, Exit.ERROR)
+        return print_error("the input is nested too deeply", None, Exit.ERROR)

@@ -14,7 +14,7 @@ import click
 
 from iscsictl.errors import Exit, IscsictlError, NeedsRootError, from_os
 from iscsictl.model.finding import Level
-from iscsictl.output.text import visible
+from iscsictl.output.text import escape_controls
 from iscsictl.output.views.doctor import NAGIOS_EXIT, nagios_unknown
 from iscsictl.system.io import process
 
@@ -97,7 +97,7 @@ def common_with(*formats: str) -> Callable[[Command], Callable[..., None]]:
             if settings.verbose:
 
                 def trace(argv: Sequence[str]) -> None:
-                    click.echo(f"+ {visible(process.paste_form(argv))}", err=True)
+                    click.echo(f"+ {escape_controls(process.shell_form(argv))}", err=True)
 
                 process.trace_to(trace)
             try:
@@ -158,27 +158,27 @@ def report(error: IscsictlError, settings: Settings) -> int:
             },
         }
         click.echo(json.dumps(document, indent=1))
-    code = complain(error.text, error.hint, error.exit)
+    code = print_error(error.text, error.hint, error.exit)
     if settings.output == "nagios":
         click.echo(nagios_unknown(" ".join(error.text.split())))
         return NAGIOS_EXIT[Level.SKIP]
     return code
 
 
-def complain(text: str, hint: str | None, code: Exit) -> int:
+def print_error(text: str, hint: str | None, code: Exit) -> int:
     """Write the error's one line and the hint to stderr, and return the exit code."""
-    remark(text)
+    print_message(text)
     if hint:
-        remark(hint, "hint")
+        print_message(hint, "hint")
     return int(code)
 
 
-def remark(text: str, speaker: str = "iscsictl") -> None:
+def print_message(text: str, speaker: str = "iscsictl") -> None:
     """Write one line to stderr; what an array or a file put into it cannot steer the terminal."""
-    click.echo(f"{speaker}: {visible(' '.join(text.split()))}", err=True)
+    click.echo(f"{speaker}: {escape_controls(' '.join(text.split()))}", err=True)
 
 
-def need_root(what: str) -> None:
+def require_root(what: str) -> None:
     """Raise NeedsRootError unless we are root."""
     if os.geteuid() != 0:
         raise NeedsRootError(f"{what} needs root", hint="run it again with sudo")

@@ -4,12 +4,12 @@ import sys
 
 import click
 
-from iscsictl.cli.options import Settings, complain, remark
-from iscsictl.engine.reconcile import converge, converge_several, dry_run, forecast
+from iscsictl.cli.options import Settings, print_error, print_message
+from iscsictl.engine.reconcile import dry_run, forecast, reconcile, reconcile_independent
 from iscsictl.engine.task import Task
 from iscsictl.errors import Exit
 from iscsictl.model.plan import Report
-from iscsictl.output.text import visible
+from iscsictl.output.text import escape_controls
 from iscsictl.output.views.plan import StepPrinter, document
 from iscsictl.planner.builder import reasons
 from iscsictl.system.block.device_links import stable_path
@@ -28,7 +28,7 @@ def ask(settings: Settings, question: str) -> bool:
         return click.confirm(question, err=True)
 
 
-def carry_out(
+def run_task(
     settings: Settings,
     task: Task,
     *,
@@ -42,14 +42,14 @@ def carry_out(
     the others. `lock_wait` is how many seconds to wait for another iscsictl that changes the
     host.
     """
-    act, foresee = (converge_several, forecast) if branches else (converge, dry_run)
+    act, foresee = (reconcile_independent, forecast) if branches else (reconcile, dry_run)
     quiet = settings.quiet or device_only
     printer = StepPrinter(output=settings.output, quiet=quiet, color=settings.color)
 
     def say(text: str) -> None:
         if not settings.quiet:
             printer.close()
-            remark(text)
+            print_message(text)
 
     context = Context(settings.wait, settings.root, say, printer.watch)
     if settings.dry_run:
@@ -82,13 +82,13 @@ def _conclude(settings: Settings, report: Report, *, say_device: bool) -> int:
     elif settings.output == "tsv":
         for outcome in report.outcomes:
             step = outcome.step
-            click.echo(f"{step.status.value}\t{step.action.verb}\t{visible(step.subject)}")
+            click.echo(f"{step.status.value}\t{step.action.verb}\t{escape_controls(step.subject)}")
     failed = {o.step.id: o.error for o in report.outcomes if o.error is not None}
     for line in (*(reasons(failed) if settings.quiet else report.notes), *report.leftovers):
-        remark(line)
+        print_message(line)
     sys.stdout.flush()
     if report.error is not None:
-        return complain(report.error.text, report.error.hint, report.error.exit)
+        return print_error(report.error.text, report.error.hint, report.error.exit)
     if report.result is not None and settings.output == "table" and not settings.quiet:
         device = stable_path(report.result)
         click.echo(device if say_device else f"device    {device}")

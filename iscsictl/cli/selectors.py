@@ -7,7 +7,7 @@ import click
 
 from iscsictl.cli.credentials import account, read_secret
 from iscsictl.cli.options import Settings
-from iscsictl.cli.runner import carry_out
+from iscsictl.cli.runner import run_task
 from iscsictl.engine.task import Task
 from iscsictl.errors import UsageError
 from iscsictl.model import values
@@ -100,14 +100,14 @@ Look = Callable[[Any, Any], Inventory]
 Think = Callable[[Inventory], "Plan"]
 
 
-def whole(settings: Settings, look: Look, think: Think) -> int:
+def run_atomic(settings: Settings, look: Look, think: Think) -> int:
     """Carry out a plan that is done whole or taken back; what acts is loaded only now."""
-    return carry_out(settings, Task(look, think))
+    return run_task(settings, Task(look, think))
 
 
-def branches(settings: Settings, look: Look, think: Think) -> int:
+def run_independent(settings: Settings, look: Look, think: Think) -> int:
     """Carry out a plan whose branches go on without each other."""
-    return carry_out(settings, Task(look, think), branches=True)
+    return run_task(settings, Task(look, think), branches=True)
 
 
 def directory(text: str) -> str:

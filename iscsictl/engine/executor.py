@@ -4,9 +4,9 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from iscsictl.engine.handlers.effect import Effect
+from iscsictl.engine.handlers.effect import StepResult
 from iscsictl.engine.handlers.registry import inverse, perform
-from iscsictl.errors import ForeignError, InterruptError, IscsictlError, from_os
+from iscsictl.errors import InterruptError, IscsictlError, UnexpectedContentError, from_os
 from iscsictl.model.actions import (
     Claim,
     DropFstab,
@@ -23,11 +23,11 @@ from iscsictl.system.io.process import StoppedError
 
 
 @dataclass(frozen=True)
-class Done:
+class CompletedStep:
     """A step that was carried out, or failed on the way, and what it did."""
 
     step: Step
-    effect: Effect
+    effect: StepResult
     error: IscsictlError | None = None
 
 
@@ -41,7 +41,9 @@ class StepFailedError(IscsictlError):
         self.cause = cause
 
 
-def execute(steps: Iterable[Step], context: Context, done: list[Done]) -> Iterator[Outcome]:
+def execute_steps(
+    steps: Iterable[Step], context: Context, done: list[CompletedStep]
+) -> Iterator[Outcome]:
     """Carry out steps, adding what was done to `done`; yield an outcome when one begins and ends.
 
     Raises StepFailedError; InterruptError between steps, or after a tool that was stopped.
@@ -60,17 +62,17 @@ def execute(steps: Iterable[Step], context: Context, done: list[Done]) -> Iterat
         except IscsictlError as error:
             outcome = Outcome(step, time.monotonic() - began, error).with_status(Status.FAILED)
             journal.note(step, Status.FAILED, error.text)
-            if error.wrote or isinstance(error, ForeignError):
-                done.append(Done(step, Effect(changed=error.wrote), error))
+            if error.wrote or isinstance(error, UnexpectedContentError):
+                done.append(CompletedStep(step, StepResult(changed=error.wrote), error))
             raise StepFailedError(outcome, error) from None
         status = Status.DONE if effect.changed else Status.UNCHANGED
-        done.append(Done(step, effect))
+        done.append(CompletedStep(step, effect))
         if effect.changed:
             journal.note(step, status)
         yield Outcome(step, time.monotonic() - began).with_status(status)
 
 
-def _perform(action: Action, context: Context) -> Effect:
+def _perform(action: Action, context: Context) -> StepResult:
     try:
         with context.guard(action):
             return perform(action, context)
@@ -78,7 +80,7 @@ def _perform(action: Action, context: Context) -> Effect:
         raise from_os(error) from error
 
 
-def undo(done: list[Done], context: Context) -> tuple[list[Outcome], list[str]]:
+def roll_back(done: list[CompletedStep], context: Context) -> tuple[list[Outcome], list[str]]:
     """Take back what was done, last first. Returns the outcomes and what is left over.
 
     What was taken away is told, not put back. A claim stays once something was written to the
@@ -87,7 +89,7 @@ def undo(done: list[Done], context: Context) -> tuple[list[Outcome], list[str]]:
     """
     outcomes, leftovers = [], []
     destroyed = [d for d in done if d.step.hazard is Hazard.DESTROYS and d.effect.changed]
-    foreign = any(isinstance(one.error, ForeignError) for one in done)
+    foreign = any(isinstance(one.error, UnexpectedContentError) for one in done)
     for one in reversed(done):
         if one in destroyed:
             leftovers.append(f"{one.step.id} is not undone: data is never destroyed by an undo")
@@ -100,7 +102,7 @@ def undo(done: list[Done], context: Context) -> tuple[list[Outcome], list[str]]:
             if one.effect.changed and isinstance(one.step.action, _TAKEN_AWAY):
                 leftovers.append(f"{one.step.id} is not undone")
             continue
-        error = _take_back(back, context)
+        error = _roll_back_step(back, context)
         if error is None:
             journal.note(one.step, Status.UNDONE)
             outcomes.append(Outcome(one.step).with_status(Status.UNDONE))
@@ -112,7 +114,7 @@ def undo(done: list[Done], context: Context) -> tuple[list[Outcome], list[str]]:
 _TAKEN_AWAY = (Unmount, DropFstab, DropRequire, RemoveDevice, RemoveMap, Logout)
 
 
-def _take_back(back: Action, context: Context) -> str | None:
+def _roll_back_step(back: Action, context: Context) -> str | None:
     try:
         with context.guard(back):
             perform(back, context)

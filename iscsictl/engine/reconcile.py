@@ -4,24 +4,24 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from iscsictl.engine.executor import Done, StepFailedError, execute, undo
-from iscsictl.engine.handlers.effect import Effect
+from iscsictl.engine.executor import CompletedStep, StepFailedError, execute_steps, roll_back
+from iscsictl.engine.handlers.effect import StepResult
 from iscsictl.engine.handlers.logins import log_in
 from iscsictl.engine.handlers.registry import found_done
-from iscsictl.engine.task import Task, look
+from iscsictl.engine.task import Task, observe_task
 from iscsictl.errors import InterruptError, IscsictlError, RefusedError
 from iscsictl.model.actions import Login
 from iscsictl.model.inventory import Inventory
 from iscsictl.model.plan import Outcome, Plan, Report, Status, Step
 from iscsictl.planner.builder import Fork, reasons, verdict
-from iscsictl.planner.safety.overwrite import AskError
+from iscsictl.planner.safety.overwrite import ConsentRequiredError
 from iscsictl.system.context import Context
 from iscsictl.system.io import journal
 
 _ROUNDS = 20
 
 
-class Listener(Protocol):
+class ProgressListener(Protocol):
     """Hears of each step as it begins and ends."""
 
     def __call__(self, outcome: Outcome) -> None:
@@ -30,22 +30,26 @@ class Listener(Protocol):
 
 def _decide(task: Task, inventory: Inventory) -> tuple[Task, Plan]:
     """Plan, asking the user where only a yes helps. A refusal stays in the plan."""
-    plan = task.think(inventory)
-    while isinstance(plan.refusal, AskError) and task.grant and task.ask(plan.refusal.question):
+    plan = task.plan(inventory)
+    while (
+        isinstance(plan.refusal, ConsentRequiredError)
+        and task.grant
+        and task.confirm(plan.refusal.question)
+    ):
         task = task.grant(plan.refusal.grant)
-        plan = task.think(inventory)
+        plan = task.plan(inventory)
     return task, plan
 
 
 def dry_run(task: Task, context: Context) -> Report:
     """Return what would be done; nothing is changed."""
-    _, plan = _decide(task, look(task, context))
+    _, plan = _decide(task, observe_task(task, context))
     pending = bool(plan.pending) and plan.refusal is None
     outcomes = tuple(Outcome(step) for step in plan.steps)
     return Report(outcomes, plan.refusal, (), plan.notes, plan.result, pending)
 
 
-def converge(task: Task, context: Context, listen: Listener) -> Report:
+def reconcile(task: Task, context: Context, listen: ProgressListener) -> Report:
     """Do what it takes, and say what became of each step.
 
     What comes out after a frontier is never stronger than the first plan showed. When a step
@@ -58,10 +62,10 @@ def converge(task: Task, context: Context, listen: Listener) -> Report:
 class Run:
     """One wish being carried out; `done` is what can be taken back, `ended` what became of each."""
 
-    def __init__(self, context: Context, listen: Listener) -> None:
+    def __init__(self, context: Context, listen: ProgressListener) -> None:
         self.context = context
         self.listen = listen
-        self.done: list[Done] = []
+        self.done: list[CompletedStep] = []
         self.ended: dict[str, Outcome] = {}
 
     def until_seen(self, task: Task) -> Report:
@@ -73,7 +77,7 @@ class Run:
         shown: Plan | None = None
         try:
             for _ in range(_ROUNDS):
-                inventory = look(task, self.context, inventory)
+                inventory = observe_task(task, self.context, inventory)
                 task, plan = _decide(task, inventory)
                 shown = shown or plan
                 if self._nothing_left(plan, shown):
@@ -85,9 +89,9 @@ class Run:
             error = interrupt
         except StepFailedError as failed:
             self.heard(failed.outcome)
-            error, leftovers = failed.cause, self.take_back()
+            error, leftovers = failed.cause, self.roll_back()
         except IscsictlError as refused:
-            error, leftovers = refused, self.take_back()
+            error, leftovers = refused, self.roll_back()
         notes = (shown or plan).notes
         return Report(tuple(self.ended.values()), error, leftovers, notes, plan.result)
 
@@ -111,7 +115,7 @@ class Run:
 
     def act(self, plan: Plan) -> None:
         """Carry out what can be done now."""
-        for outcome in execute(plan.ready, self.context, self.done):
+        for outcome in execute_steps(plan.ready, self.context, self.done):
             if outcome.step.status is Status.PLANNED:
                 self.listen(outcome)
             else:
@@ -122,13 +126,13 @@ class Run:
         self.ended[outcome.step.id] = outcome
         self.listen(outcome)
 
-    def take_back(self) -> tuple[str, ...]:
+    def roll_back(self) -> tuple[str, ...]:
         """Undo what this run did; return what is left over."""
         return self.undo(self.done)
 
-    def undo(self, done: list[Done]) -> tuple[str, ...]:
+    def undo(self, done: list[CompletedStep]) -> tuple[str, ...]:
         """Undo these steps; return what is left over."""
-        undone, leftovers = undo(done, self.context)
+        undone, leftovers = roll_back(done, self.context)
         for outcome in undone:
             seconds = self.ended[outcome.step.id].seconds
             self.heard(replace(outcome, seconds=seconds))
@@ -137,7 +141,7 @@ class Run:
 
 def forecast(task: Task, context: Context) -> Report:
     """Return what would be done; nothing is changed."""
-    plan = task.think(look(task, context))
+    plan = task.plan(observe_task(task, context))
     errors = _errors(plan)
     outcomes = tuple(Outcome(step, error=errors.get(step.id)) for step in plan.steps)
     error = plan.refusal or verdict(errors, plan.steps)
@@ -146,15 +150,15 @@ def forecast(task: Task, context: Context) -> Report:
     return Report(outcomes, None if pending else error, (), notes, plan.result, pending)
 
 
-def converge_several(task: Task, context: Context, listen: Listener) -> Report:
+def reconcile_independent(task: Task, context: Context, listen: ProgressListener) -> Report:
     """Do each step whose forerunners did not fail, look again, and say what became of each.
 
     A step of this run on which only failed ones rested is taken back, but a session stays: what
     failed on it is mended with it. The error is that of the only failure, or a PartialError where
     something else worked.
     """
-    before = look(task, context)
-    plan = task.think(before)
+    before = observe_task(task, context)
+    plan = task.plan(before)
     if plan.refusal is not None:
         return Report((), plan.refusal, (), plan.notes, plan.result)
     run = _Run(plan, context, listen)
@@ -162,8 +166,8 @@ def converge_several(task: Task, context: Context, listen: Listener) -> Report:
         run.all_steps()
     except InterruptError as interrupt:
         return Report(tuple(run.ended.values()), interrupt, (), plan.notes, plan.result)
-    leftovers = run.take_back()
-    after = task.think(look(task, context, before))
+    leftovers = run.roll_back()
+    after = task.plan(observe_task(task, context, before))
     notes = tuple(dict.fromkeys((*plan.notes, *after.notes)))
     steps = [outcome.step for outcome in run.ended.values()]
     error = verdict(run.failed, steps) or run.not_seen(after)
@@ -192,11 +196,11 @@ def _errors(plan: Plan) -> dict[str, IscsictlError]:
 
 
 class _Run:
-    def __init__(self, plan: Plan, context: Context, listen: Listener) -> None:
+    def __init__(self, plan: Plan, context: Context, listen: ProgressListener) -> None:
         self.plan = plan
         self.context = context
         self.listen = listen
-        self.done: list[Done] = []
+        self.done: list[CompletedStep] = []
         self.ended: dict[str, Outcome] = {}
         self.failed = _errors(plan)
         self.lost = set(self.failed)
@@ -229,13 +233,13 @@ class _Run:
                 self.lost.add(step.id)
                 journal.note(step, step.status, outcome.error.text)
             elif step.status is Status.DONE:
-                self.done.append(Done(step, Effect()))
+                self.done.append(CompletedStep(step, StepResult()))
                 journal.note(step, step.status)
             self._heard(outcome)
 
     def _perform(self, step: Step) -> None:
         try:
-            for outcome in execute([step], self.context, self.done):
+            for outcome in execute_steps([step], self.context, self.done):
                 if outcome.step.status is Status.PLANNED:
                     self.listen(outcome)
                 else:
@@ -245,14 +249,14 @@ class _Run:
             self.failed[step.id] = failed.cause
             self.lost.add(step.id)
 
-    def take_back(self) -> tuple[str, ...]:
+    def roll_back(self) -> tuple[str, ...]:
         """Undo what only failed steps rested on."""
         useless = []
         for one in self.done:
             resting = {step.id for step in self.plan.steps if one.step.id in step.after}
             if resting and resting <= self.lost and not isinstance(one.step.action, Login):
                 useless.append(one)
-        undone, leftovers = undo(useless, self.context)
+        undone, leftovers = roll_back(useless, self.context)
         for outcome in undone:
             seconds = self.ended[outcome.step.id].seconds
             self._heard(replace(outcome, seconds=seconds))

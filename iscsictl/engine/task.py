@@ -11,21 +11,21 @@ from iscsictl.system.context import Context
 
 @dataclass(frozen=True)
 class Task:
-    """One wish: how to look for it, how to plan it, and how to ask the user.
+    """One request: how to observe the machine for it, how to plan it, and how to ask the user.
 
-    `grant` takes what a yes gives and returns the task with that consent; `ask` puts a
-    question and tells whether the answer was yes.
+    `grant` takes what a yes consents to and returns the task with that consent; `confirm` asks
+    a question and returns whether the answer was yes.
     """
 
-    look: Callable[[Context, Inventory | None], Inventory]
-    think: Callable[[Inventory], Plan]
+    observe: Callable[[Context, Inventory | None], Inventory]
+    plan: Callable[[Inventory], Plan]
     grant: Callable[[str], "Task"] | None = None
-    ask: Callable[[str], bool] = lambda _: False
+    confirm: Callable[[str], bool] = lambda _: False
 
 
-def look(task: Task, context: Context, before: Inventory | None = None) -> Inventory:
-    """Look at the machine for a task. Raises IscsictlError, whatever the kernel refuses."""
+def observe_task(task: Task, context: Context, before: Inventory | None = None) -> Inventory:
+    """Observe the machine for a task. Raises IscsictlError, whatever the kernel refuses."""
     try:
-        return task.look(context, before)
+        return task.observe(context, before)
     except OSError as error:
         raise from_os(error) from error

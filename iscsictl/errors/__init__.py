@@ -87,7 +87,7 @@ class RefusedError(IscsictlError):
     exit = Exit.REFUSED
 
 
-class ForeignError(RefusedError):
+class UnexpectedContentError(RefusedError):
     """Something that is not ours turned up where we were about to write."""
 
 

@@ -10,7 +10,7 @@ from typing import Literal
 
 from iscsictl.model.fstab import Fstab
 from iscsictl.model.hold import Hold
-from iscsictl.model.inventory import NotLooked, Seen
+from iscsictl.model.inventory import NotObserved, Observation
 from iscsictl.model.listing import Listing
 from iscsictl.model.names import Portal
 from iscsictl.model.record import DiscoveryRecord, IfaceRecord, NodeRecord
@@ -108,7 +108,7 @@ class NodeDb:
     records: tuple[NodeRecord, ...] = ()
     discovery: tuple[DiscoveryRecord, ...] = ()
     ifaces: tuple[IfaceRecord, ...] = ()
-    others: tuple[str, ...] = ()
+    other_holders: tuple[str, ...] = ()
     config_mode: int | None = None
     config_secret: bool = False
     shared_secrets: tuple[tuple[str, ...], ...] = ()
@@ -164,9 +164,9 @@ class Network:
 
     nics: Mapping[str, Nic] = field(default_factory=dict)
     routes: tuple[Route, ...] = ()
-    silent: Seen[Mapping[Portal, str]] = field(default_factory=NotLooked)
+    silent: Observation[Mapping[Portal, str]] = field(default_factory=NotObserved)
     path_mtu: Mapping[Portal, PathMtu] = field(default_factory=dict)
-    policies: Seen[tuple[Policy, ...]] = field(default_factory=NotLooked)
+    policies: Observation[tuple[Policy, ...]] = field(default_factory=NotObserved)
     open_port: str | None = None
 
 
@@ -179,7 +179,7 @@ class Clock:
 
 
 @dataclass(frozen=True)
-class Trouble:
+class KernelLogErrors:
     """What the kernel's log has of late: times a connection broke by sid, errors by disk."""
 
     breaks: Mapping[int, int] = field(default_factory=dict)
@@ -219,13 +219,13 @@ class Machine:
     initiator: InitiatorName = InitiatorName()
     initiator_error: str | None = None
     lock: Lock | None = None
-    db: Seen[NodeDb] = field(default_factory=NotLooked)
+    db: Observation[NodeDb] = field(default_factory=NotObserved)
     listing: Listing = field(default_factory=Listing)
     network: Network = Network()
     clock: Clock = Clock(0.0)
-    trouble: Seen[Trouble] = field(default_factory=NotLooked)
+    trouble: Observation[KernelLogErrors] = field(default_factory=NotObserved)
     mounts: tuple[MountHealth, ...] = ()
-    fstab: Seen[Fstab] = field(default_factory=NotLooked)
+    fstab: Observation[Fstab] = field(default_factory=NotObserved)
     filesystems: frozenset[str] | None = None
     specs: frozenset[str] = frozenset()
     holds: tuple[Hold, ...] = ()

@@ -23,32 +23,32 @@ class Known(Generic[T]):
 
 
 @dataclass(frozen=True)
-class Unreadable:
+class ReadFailed:
     """It was looked at, and it could not be read."""
 
     error: IscsictlError
 
 
 @dataclass(frozen=True)
-class NotLooked:
+class NotObserved:
     """Nobody looked, or nobody can yet."""
 
 
-Seen = Known[T] | Unreadable | NotLooked
+Observation = Known[T] | ReadFailed | NotObserved
 
 
-def seen(look: Callable[[], T]) -> Seen[T]:
+def observe_value(look: Callable[[], T]) -> Observation[T]:
     """Look; return what was seen or why it cannot be. Raises InterruptError, which is neither."""
     try:
         return Known(look())
     except InterruptError:
         raise
     except IscsictlError as error:
-        return Unreadable(error)
+        return ReadFailed(error)
 
 
 @dataclass(frozen=True)
-class Offer:
+class DiscoveredTarget:
     """A target as a portal announced it (SendTargets)."""
 
     target: str
@@ -56,7 +56,7 @@ class Offer:
 
 
 @dataclass(frozen=True)
-class Place:
+class MountPointState:
     """The directory to mount on. `mounted` is the device number of what is mounted there."""
 
     exists: bool = False
@@ -70,7 +70,7 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Users:
+class DiskUsage:
     """Who uses a disk or anything on it, in words.
 
     `mounts` are its mount points in our namespace, `inside` who works in them, `others` all
@@ -79,8 +79,8 @@ class Users:
     """
 
     mounts: tuple[str, ...] = ()
-    others: tuple[str, ...] = ()
-    inside: tuple[str, ...] = ()
+    other_holders: tuple[str, ...] = ()
+    open_files: tuple[str, ...] = ()
     covered: tuple[tuple[str, str], ...] = ()
 
 
@@ -108,13 +108,13 @@ class Inventory:
     sessions: tuple[Session, ...] = ()
     disks: tuple[Disk, ...] = ()
     fstab: Fstab = field(default_factory=Fstab)
-    offers: Seen[tuple[Offer, ...]] = field(default_factory=NotLooked)
+    offers: Observation[tuple[DiscoveredTarget, ...]] = field(default_factory=NotObserved)
     silent: Mapping[Portal, str] = field(default_factory=dict)
     unsettled: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     luns: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
-    contents: Mapping[str, Seen[Content]] = field(default_factory=dict)
-    users: Mapping[str, Users] = field(default_factory=dict)
+    contents: Mapping[str, Observation[Content]] = field(default_factory=dict)
+    users: Mapping[str, DiskUsage] = field(default_factory=dict)
     reached: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
-    place: Seen[Place] = field(default_factory=NotLooked)
+    place: Observation[MountPointState] = field(default_factory=NotObserved)
     host: HostFacts = HostFacts()
     holds: tuple[Hold, ...] = ()

@@ -38,7 +38,7 @@ class Consent:
 
 
 @dataclass(frozen=True)
-class AttachWish:
+class AttachSpec:
     """From a LUN to a mounted filesystem. `fs` and `mount` None stop at the device.
 
     `uuid` is what a filesystem gets if one has to be made.
@@ -73,7 +73,7 @@ class AttachWish:
 
 
 @dataclass(frozen=True)
-class DetachWish:
+class DetachRequest:
     """Take a LUN down. `name` is a target, device, UUID, WWID or mount point."""
 
     name: str
@@ -103,7 +103,7 @@ class Volume:
     """
 
     name: str
-    wish: AttachWish
+    wish: AttachSpec
     chap: Credential | None = None
     mutual: Credential | None = None
     owner: str | None = None

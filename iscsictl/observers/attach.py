@@ -11,22 +11,22 @@ from iscsictl.model.disk_content import Content
 from iscsictl.model.fstab import Fstab
 from iscsictl.model.hold import Hold
 from iscsictl.model.inventory import (
+    DiscoveredTarget,
+    DiskUsage,
     HostFacts,
     Inventory,
     Known,
-    NotLooked,
-    Offer,
-    Place,
-    Seen,
-    Unreadable,
-    Users,
-    seen,
+    MountPointState,
+    NotObserved,
+    Observation,
+    ReadFailed,
+    observe_value,
 )
 from iscsictl.model.listing import Disk, Listing, Session, blocks
 from iscsictl.model.names import Portal
 from iscsictl.model.record import NodeRecord
 from iscsictl.model.secret import Secret
-from iscsictl.model.spec import AttachWish, DetachWish
+from iscsictl.model.spec import AttachSpec, DetachRequest
 from iscsictl.parse.record import edit_record
 from iscsictl.planner.attach.attach import record_values
 from iscsictl.planner.selection.luns import find
@@ -56,11 +56,11 @@ def host_facts(root: Path = Path("/")) -> HostFacts:
     )
 
 
-def for_attach(context: Context, wish: AttachWish, before: Inventory | None) -> Inventory:
+def for_attach(context: Context, wish: AttachSpec, before: Inventory | None) -> Inventory:
     """Look at all that an attach rests on. What the array said `before` is not asked again."""
     nodedb.require_iface(context.db, wish.iface)
     records, listing, facts, fstab, held = _settled(context, wish.mount)
-    offers: Seen[tuple[Offer, ...]] = NotLooked()
+    offers: Observation[tuple[DiscoveredTarget, ...]] = NotObserved()
     silent: Mapping[Portal, str] = {}
     known = recorded_portals(records, wish)
     connected = _connected(records, listing.sessions, wish)
@@ -90,7 +90,7 @@ def _settled(context: Context, mount: str | None) -> _Basis:
     """Look at the host, giving udev time for what has just been made and mounted there."""
     deadline = time.monotonic() + min(UDEV_WAIT, context.wait)
     while True:
-        basis = context.together("host", lambda: _basis(context))
+        basis = context.coalesce("host", lambda: _basis(context))
         devices = [block for disk in basis[1].disks or () for block in blocks(disk.block)]
         there = (b for b in devices if mount in {m.path for m in b.mounts})
         if all(block.fstype and block.uuid for block in there) or time.monotonic() > deadline:
@@ -99,7 +99,7 @@ def _settled(context: Context, mount: str | None) -> _Basis:
         time.sleep(UDEV_PAUSE)
 
 
-def for_export(root: Path) -> tuple[Inventory, dict[str, Place]]:
+def for_export(root: Path) -> tuple[Inventory, dict[str, MountPointState]]:
     """Look at all that a file of volumes tells, and at the roots of our mounts."""
     context = Context(root=root)
     records, listing, facts, fstab, held = _basis(context)
@@ -124,7 +124,7 @@ def _basis(context: Context) -> _Basis:
     )
 
 
-def for_detach(context: Context, wish: DetachWish, _before: Inventory | None) -> Inventory:
+def for_detach(context: Context, wish: DetachRequest, _before: Inventory | None) -> Inventory:
     """Look at all that a detach rests on. A dead array is not touched: that could hang."""
     root = context.root
     listing = read_listing(root, details=False)
@@ -141,12 +141,12 @@ def for_detach(context: Context, wish: DetachWish, _before: Inventory | None) ->
         disk = meant.disk
         if disk is not None and disk.wwid is not None:
             answers = any(path.sid in alive for path in disk.paths)
-            used[disk.wwid] = usage.users(disk, root, inside=answers)
+            used[disk.wwid] = usage.users(disk, root, open_files=answers)
     return replace(inventory, users=used)
 
 
 def _connected(
-    records: tuple[NodeRecord, ...], sessions: tuple[Session, ...], wish: AttachWish
+    records: tuple[NodeRecord, ...], sessions: tuple[Session, ...], wish: AttachSpec
 ) -> bool:
     """Tell whether a session to the wished target is up through a record that we know."""
     return any(
@@ -158,12 +158,12 @@ def _connected(
     )
 
 
-def _only_target(offers: Seen[tuple[Offer, ...]]) -> str | None:
+def _only_target(offers: Observation[tuple[DiscoveredTarget, ...]]) -> str | None:
     names = {o.target for o in offers.value} if isinstance(offers, Known) else set()
     return names.pop() if len(names) == 1 else None
 
 
-def _past_tcp(records: tuple[NodeRecord, ...], wish: AttachWish) -> bool:
+def _past_tcp(records: tuple[NodeRecord, ...], wish: AttachSpec) -> bool:
     """Tell whether the wished records lead past the host's own TCP, so that it tells nothing."""
     return any(
         record.target == wish.target and record.iface == wish.iface and not record.over_tcp
@@ -172,13 +172,13 @@ def _past_tcp(records: tuple[NodeRecord, ...], wish: AttachWish) -> bool:
 
 
 def _ask_array(
-    context: Context, wish: AttachWish, known: tuple[Portal, ...]
-) -> tuple[Seen[tuple[Offer, ...]], Mapping[Portal, str]]:
+    context: Context, wish: AttachSpec, known: tuple[Portal, ...]
+) -> tuple[Observation[tuple[DiscoveredTarget, ...]], Mapping[Portal, str]]:
     """Ask the portals for their targets, unless a record knows; find those that are silent."""
     wait = min(PROBE_WAIT, context.wait)
     silent = dict(_silent(context, known or wish.portals, wait))
     if known:
-        return NotLooked(), silent
+        return NotObserved(), silent
     answering = [p for p in wish.portals if p not in silent]
     if not answering:
         reasons = "; ".join(f"{p}: {why}" for p, why in silent.items())
@@ -187,8 +187,8 @@ def _ask_array(
             hint="check address, cable and route, and that the array's iSCSI service runs: "
             "iscsictl doctor",
         )
-        return Unreadable(error), silent
-    offers = seen(
+        return ReadFailed(error), silent
+    offers = observe_value(
         lambda: context.once(
             ("offers", answering[0], wish.iface),
             lambda: iscsiadm.discover(answering[0], timeout=context.wait, iface=wish.iface),
@@ -210,7 +210,7 @@ def _silent(context: Context, some: Iterable[Portal], wait: float) -> Mapping[Po
 
 
 def _unsettled(
-    records: tuple[NodeRecord, ...], wish: AttachWish, target: str | None, facts: HostFacts
+    records: tuple[NodeRecord, ...], wish: AttachSpec, target: str | None, facts: HostFacts
 ) -> dict[str, tuple[str, ...]]:
     values = record_values(wish, multipath=facts.multipathd)
     found = {}
@@ -226,7 +226,7 @@ def _differs(text: str, key: str, value: str | Secret | None) -> bool:
     return edit_record(text, {key: value}) != text
 
 
-def _luns(wish: AttachWish, sessions: tuple[Session, ...]) -> dict[int, tuple[int, ...]]:
+def _luns(wish: AttachSpec, sessions: tuple[Session, ...]) -> dict[int, tuple[int, ...]]:
     """Ask each session's target which LUNs it shows, where the wish names none."""
     if wish.lun is not None:
         return {}
@@ -244,32 +244,32 @@ def _luns(wish: AttachWish, sessions: tuple[Session, ...]) -> dict[int, tuple[in
 
 
 def _disks(
-    context: Context, wish: AttachWish, listing: Listing, sessions: tuple[Session, ...]
-) -> dict[str, Seen[Content]]:
+    context: Context, wish: AttachSpec, listing: Listing, sessions: tuple[Session, ...]
+) -> dict[str, Observation[Content]]:
     """Probe the disks that the wish may mean, unless they are mounted where it wants them."""
-    contents: dict[str, Seen[Content]] = {}
+    contents: dict[str, Observation[Content]] = {}
     hctls = {(s.sid, u.hctl) for s in sessions for u in s.luns or () if wish.lun in {None, u.lun}}
     disks = [d for d in listing.disks or () if any((p.sid, p.hctl) in hctls for p in d.paths)]
     for disk in disks:
         mounted = {mount.path for block in blocks(disk.block) for mount in block.mounts}
         if disk.wwid is None or not (wish.fs or wish.mount) or wish.mount in mounted:
             continue
-        sight = context.together("users", lambda: usage.Sight(context.root))
+        sight = context.coalesce("users", lambda: usage.ProcScan(context.root))
         used = usage.users(disk, context.root, sight=sight)
         contents[disk.wwid] = _content(context, disk, used, full=wish.full_probe)
     return contents
 
 
-def _content(context: Context, disk: Disk, used: Users, *, full: bool) -> Seen[Content]:
+def _content(context: Context, disk: Disk, used: DiskUsage, *, full: bool) -> Observation[Content]:
     device, wwid = disk.block.device, disk.wwid or ""
-    words = (*(f"the mount on {path}" for path in used.mounts), *used.others)
+    words = (*(f"the mount on {path}" for path in used.mounts), *used.other_holders)
 
     def heard(share: float) -> None:
         context.watch(f"{device}: {share:.0%} read")
 
-    return seen(lambda: probe.probe(device, wwid, users=words, full=full, heard=heard))
+    return observe_value(lambda: probe.probe(device, wwid, users=words, full=full, heard=heard))
 
 
-def _place(wish: AttachWish) -> Seen[Place]:
+def _place(wish: AttachSpec) -> Observation[MountPointState]:
     directory = wish.mount
-    return NotLooked() if directory is None else seen(lambda: mounts.place(directory))
+    return NotObserved() if directory is None else observe_value(lambda: mounts.place(directory))

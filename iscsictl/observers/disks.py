@@ -6,16 +6,23 @@ from pathlib import Path
 
 from iscsictl.errors import NotFoundError
 from iscsictl.model.disk_content import Content
-from iscsictl.model.inventory import Inventory, Known, Place, Seen, Users, seen
+from iscsictl.model.inventory import (
+    DiskUsage,
+    Inventory,
+    Known,
+    MountPointState,
+    Observation,
+    observe_value,
+)
 from iscsictl.model.listing import Block
 from iscsictl.observers.attach import host_facts
 from iscsictl.planner.disks.mounts import filesystem
 from iscsictl.planner.safety.fstab_rules import Machine, machine_of, nodes_of
 from iscsictl.planner.selection.disks import (
-    Chosen,
     DiskFacts,
     DiskInventory,
     DiskRow,
+    DiskSelection,
     choose,
     part_as_disk,
     part_block,
@@ -50,7 +57,7 @@ class Look:
     content: bool = False
     table: bool = False
     growth: bool = False
-    inside: bool = False
+    open_files: bool = False
     missing_ok: bool = False
     directory: str | None = None
     filesystem: bool = False
@@ -92,7 +99,7 @@ def observe(context: Context, what: Look, before: Inventory | None) -> DiskInven
             chosen = replace(chosen, block=named)
     answers = {s.sid for s in inventory.sessions if s.status == "up"}
     alive = any(path.sid in answers for path in chosen.disk.paths)
-    used = users_of(chosen, context.root, inside=what.inside and alive)
+    used = users_of(chosen, context.root, open_files=what.open_files and alive)
     inventory = replace(inventory, chosen=chosen, used=used)
     if what.table or what.growth:
         inventory = replace(inventory, facts=_facts(context, chosen, what, earlier))
@@ -101,24 +108,26 @@ def observe(context: Context, what: Look, before: Inventory | None) -> DiskInven
     return inventory
 
 
-def _place(what: Look) -> Seen[Place]:
+def _place(what: Look) -> Observation[MountPointState]:
     if what.directory is None:
-        return Known(Place())
+        return Known(MountPointState())
     directory = what.directory
-    return seen(lambda: mounts.place(directory))
+    return observe_value(lambda: mounts.place(directory))
 
 
-def users_of(chosen: Chosen, root: Path, *, inside: bool = False) -> Users:
+def users_of(chosen: DiskSelection, root: Path, *, open_files: bool = False) -> DiskUsage:
     """Return who uses what was named: the disk with all on it, or one partition."""
     disk = chosen.disk
     if chosen.block is not disk.block:
         disk = part_as_disk(disk, chosen.block)
-    return usage.users(disk, root, inside=inside)
+    return usage.users(disk, root, open_files=open_files)
 
 
-def _content(chosen: Chosen, used: Users) -> Seen[Content]:
-    words = (*(f"the mount on {path}" for path in used.mounts), *used.others)
-    return seen(lambda: probe.probe(chosen.block.device, chosen.disk.wwid or "", users=words))
+def _content(chosen: DiskSelection, used: DiskUsage) -> Observation[Content]:
+    words = (*(f"the mount on {path}" for path in used.mounts), *used.other_holders)
+    return observe_value(
+        lambda: probe.probe(chosen.block.device, chosen.disk.wwid or "", users=words)
+    )
 
 
 def kernel_name(device: str) -> str:
@@ -127,7 +136,7 @@ def kernel_name(device: str) -> str:
 
 
 def _facts(
-    context: Context, chosen: Chosen, what: Look, earlier: DiskInventory | None
+    context: Context, chosen: DiskSelection, what: Look, earlier: DiskInventory | None
 ) -> DiskFacts:
     device = chosen.disk.block.device
     kname = kernel_name(device)
@@ -153,7 +162,7 @@ def _facts(
     return replace(facts, capacity=capacity, filled=filled, settled=settled)
 
 
-def _last(chosen: Chosen, facts: DiskFacts) -> Block | None:
+def _last(chosen: DiskSelection, facts: DiskFacts) -> Block | None:
     """Return the device whose filesystem grows: the named one, or the last partition."""
     if chosen.block is chosen.disk.block and facts.table is not None and facts.table.entries:
         last = max(facts.table.entries, key=lambda entry: entry.start)

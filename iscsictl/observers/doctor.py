@@ -23,7 +23,7 @@ from iscsictl.model.host_facts import (
     PathMtu,
     Program,
 )
-from iscsictl.model.inventory import Known, NotLooked, Unreadable, seen
+from iscsictl.model.inventory import Known, NotObserved, ReadFailed, observe_value
 from iscsictl.model.listing import Listing, blocks
 from iscsictl.model.names import Portal
 from iscsictl.model.transports import TRANSPORT_MODULES
@@ -74,11 +74,11 @@ def _files(context: Context) -> Machine:
     """Read all that stands in files; nothing here waits for others."""
     root = context.root
     listing = read_listing(root)
-    db = seen(lambda: _node_db(context))
+    db = observe_value(lambda: _node_db(context))
     names = dict.fromkeys(TRANSPORT_MODULES.values())
-    name = seen(lambda: initiator_name.read_initiator(root))
+    name = observe_value(lambda: initiator_name.read_initiator(root))
     disks = {p.device.removeprefix("/dev/") for d in listing.disks or () for p in d.paths}
-    fstab = seen(lambda: fstab_file.read_fstab(root))
+    fstab = observe_value(lambda: fstab_file.read_fstab(root))
     specs = fstab.value.specs if isinstance(fstab, Known) else ()
     return Machine(
         root=os.geteuid() == 0,
@@ -89,7 +89,7 @@ def _files(context: Context) -> Machine:
         multipathd=facts.find_daemon("multipathd", root),
         systemd=unit_files.read_systemd(root),
         initiator=name.value if isinstance(name, Known) else InitiatorName(),
-        initiator_error=name.error.text if isinstance(name, Unreadable) else None,
+        initiator_error=name.error.text if isinstance(name, ReadFailed) else None,
         lock=facts.look_at_lock(root),
         db=db,
         listing=listing,
@@ -97,7 +97,7 @@ def _files(context: Context) -> Machine:
             network.read_nics(root), network.read_routes(root), open_port=network.listens(root)
         ),
         clock=facts.read_clock(root),
-        trouble=seen(lambda: facts.read_trouble(root)) if root == LIVE else NotLooked(),
+        trouble=observe_value(lambda: facts.read_trouble(root)) if root == LIVE else NotObserved(),
         fstab=fstab,
         filesystems=known_uuids(root),
         specs=specs_of(specs, nodes_of(listing.disks or ()), root),
@@ -142,7 +142,7 @@ def _questions(machine: Machine, wait: float, *, probe: bool) -> Iterator[Questi
             yield name, partial(facts.ask_version, name, wait)
     yield "iscsid answers", lambda: _ask_iscsid(machine, wait)
     yield "mounts", lambda: _mount_health(machine, wait)
-    yield "policies", lambda: seen(lambda: _policies(wait))
+    yield "policies", lambda: observe_value(lambda: _policies(wait))
     if probe:
         places = tuple(wanted(machine))
         yield "silent", lambda: portal_probe.silent(places, wait)
@@ -163,7 +163,7 @@ def _with_answers(machine: Machine, answers: Mapping[str, Any]) -> Machine:
     listing, error = answers["iscsid answers"]
     net = replace(
         machine.network,
-        silent=Known(answers["silent"]) if "silent" in answers else NotLooked(),
+        silent=Known(answers["silent"]) if "silent" in answers else NotObserved(),
         path_mtu=answers.get("mtu", {}),
         policies=answers["policies"],
     )
@@ -263,4 +263,4 @@ def _answer(path: str, wait: float) -> str | None:
         result = process.run(command, timeout=wait, ok=None)
     except IscsictlError as error:
         return error.text
-    return result.said if result.code else None
+    return result.last_line if result.code else None

@@ -5,7 +5,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from iscsictl.errors import IscsictlError, NotFoundError, UnreachableError
-from iscsictl.model.inventory import Inventory, Offer, Seen, Users, seen
+from iscsictl.model.inventory import (
+    DiscoveredTarget,
+    DiskUsage,
+    Inventory,
+    Observation,
+    observe_value,
+)
 from iscsictl.model.listing import Disk, Session
 from iscsictl.model.names import Portal
 from iscsictl.model.record import NodeRecord
@@ -118,7 +124,7 @@ def for_logout(context: Context) -> Inventory:
     )
 
 
-def _users(disks: Iterable[Disk], root: Path) -> dict[str, Users]:
+def _users(disks: Iterable[Disk], root: Path) -> dict[str, DiskUsage]:
     return {disk.wwid or disk.block.device: usage.users(disk, root) for disk in disks}
 
 
@@ -164,11 +170,11 @@ def for_save(
     *, kind: str = "sendtargets",
 ) -> Inventory:  # fmt: skip
     """Look at the records and at what a portal offers; it is asked once."""
-    offers: Seen[tuple[Offer, ...]]
+    offers: Observation[tuple[DiscoveredTarget, ...]]
     if before is not None:
         offers = before.offers
     else:
-        offers = seen(lambda: discover(context, portal, iface, changes, kind=kind))
+        offers = observe_value(lambda: discover(context, portal, iface, changes, kind=kind))
     return replace(for_records(context), offers=offers)
 
 
@@ -186,7 +192,7 @@ def require_answer(context: Context, portal: Portal) -> None:
 def discover(
     context: Context, portal: Portal, iface: str, changes: Changes | None, *,
     kind: str = "sendtargets",
-) -> tuple[Offer, ...]:  # fmt: skip
+) -> tuple[DiscoveredTarget, ...]:  # fmt: skip
     """Ask a portal for its targets; a silent one is found out quickly.
 
     Raises UnreachableError, AuthError, MissingError, IscsictlError.

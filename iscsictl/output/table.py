@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from iscsictl.output.terminal import Screen
-from iscsictl.output.text import cell_width, shortened, visible
+from iscsictl.output.text import cell_width, escape_controls, truncate
 
 Value = str | int | tuple[str, ...] | None
 Cells = tuple[tuple[str, ...], ...]
@@ -112,7 +112,7 @@ def _cut(
         names = {line for row in chosen for line in row[place]}
         title = cell_width(columns[kept[place]].title)
         for target in range(max(MIN_SHORT, title, widths[place] - excess), widths[place]):
-            short = shortened(names, target, dots)
+            short = truncate(names, target, dots)
             if short is not None:
                 chosen = [_replaced(row, place, short) for row in chosen]
                 excess -= widths[place] - target
@@ -128,9 +128,9 @@ def _lines(value: Value, separate: bool) -> tuple[str, ...]:
     if value is None or value in ("", ()):
         return ("-",)
     if isinstance(value, tuple):
-        shown = tuple(visible(one) for one in value)
+        shown = tuple(escape_controls(one) for one in value)
         return shown if separate else (",".join(shown),)
-    return (visible(str(value)),)
+    return (escape_controls(str(value)),)
 
 
 def _field(value: Value) -> str:
@@ -139,7 +139,7 @@ def _field(value: Value) -> str:
     text = ",".join(value) if isinstance(value, tuple) else str(value)
     for char, escape in (("\\", "\\\\"), ("\t", "\\t"), ("\n", "\\n"), ("\r", "\\r")):
         text = text.replace(char, escape)
-    return visible(text)
+    return escape_controls(text)
 
 
 def _widths(columns: Sequence[Column], cells: Sequence[Cells]) -> list[int]:

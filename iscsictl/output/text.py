@@ -6,7 +6,7 @@ from unicodedata import category, east_asian_width
 _UNITS = "BKMGTPE"
 
 
-def visible(text: str) -> str:
+def escape_controls(text: str) -> str:
     r"""Show what a terminal would obey or hide (controls, bidi marks, stray bytes) as \x1b."""
     if text.isprintable():
         return text
@@ -45,7 +45,7 @@ def human_size(size: int | None) -> str | None:
     return f"{value:.1f}".removesuffix(".0") + _UNITS[unit]
 
 
-def shortened(names: Iterable[str], width: int, dots: str = "…") -> dict[str, str] | None:
+def truncate(names: Iterable[str], width: int, dots: str = "…") -> dict[str, str] | None:
     """Cut names in the middle to `width`, None if two of them would then look alike.
 
     The beginning of an IQN tells its authority, the end the target: the end gets more, and
@@ -68,11 +68,11 @@ def shortened(names: Iterable[str], width: int, dots: str = "…") -> dict[str, 
 
 
 def _cut(name: str, head: int, tail: int, dots: str) -> str:
-    start = fitting(name, head)
-    return start + dots + fitting(name[::-1], tail)[::-1]
+    start = fit_width(name, head)
+    return start + dots + fit_width(name[::-1], tail)[::-1]
 
 
-def fitting(text: str, width: int) -> str:
+def fit_width(text: str, width: int) -> str:
     """Return as much of the beginning as fits into `width` columns."""
     part = text[:width]
     while cell_width(part) > width:

@@ -8,7 +8,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from iscsictl.output.terminal import Screen
-from iscsictl.output.text import visible
+from iscsictl.output.text import escape_controls
 
 
 @dataclass
@@ -37,7 +37,7 @@ def print_tree(roots: Sequence[Node], screen: Screen) -> None:
     marks = ("├─ ", "└─ ", "│  ") if screen.unicode else ("|- ", "`- ", "|  ")
     lines = []
     for root in roots:
-        lines.append(visible(root.text))
+        lines.append(escape_controls(root.text))
         lines += _below(root, "", marks)
     screen.write("".join(line + "\n" for line in lines))
 
@@ -45,19 +45,19 @@ def print_tree(roots: Sequence[Node], screen: Screen) -> None:
 def _below(node: Node, indent: str, marks: tuple[str, str, str]) -> Iterator[str]:
     for child in node.children:
         last = child is node.children[-1]
-        yield indent + marks[1 if last else 0] + visible(child.text)
+        yield indent + marks[1 if last else 0] + escape_controls(child.text)
         yield from _below(child, indent + ("   " if last else marks[2]), marks)
 
 
 def _rich(roots: Sequence[Node], screen: Screen) -> None:
     console = Console(file=screen.stream, width=screen.width, highlight=False)
     for root in roots:
-        tree = Tree(Text(visible(root.text), style="bold"), guide_style="dim")
+        tree = Tree(Text(escape_controls(root.text), style="bold"), guide_style="dim")
         todo = [(root, tree)]
         while todo:
             node, branch = todo.pop()
             todo += [
-                (child, branch.add(Text(visible(child.text), style=child.style)))
+                (child, branch.add(Text(escape_controls(child.text), style=child.style)))
                 for child in node.children
             ]
         console.print(tree)

@@ -51,7 +51,7 @@ class Context:
 
     # Where several wishes are worked on side by side (engine/shared.py), they share these.
 
-    def together(self, _what: Hashable, read: Callable[[], T], /) -> T:
+    def coalesce(self, _what: Hashable, read: Callable[[], T], /) -> T:
         """Read what is the same for all who look now, named by the first argument."""
         return read()
 
@@ -75,10 +75,10 @@ class Context:
         old = fstab_file.read_fstab(self.root)
         return fstab_file.save_fstab(self.root, edit(old), old), old
 
-    def afterwards(self, _what: Hashable, do: Callable[[], None], /) -> None:
+    def defer(self, _what: Hashable, do: Callable[[], None], /) -> None:
         """Do what may wait for the end of the run, named by the first argument."""
         do()
 
     def reload(self) -> None:
         """Have systemd read fstab and the units again; who asks it later gets what it read."""
-        self.afterwards("reload", lambda: systemd.reload_soon(self.root))
+        self.defer("reload", lambda: systemd.reload_soon(self.root))

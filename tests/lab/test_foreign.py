@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from iscsictl.system.block.probe import named_places
+from iscsictl.system.block.probe import sample_extents
 from tests.lab.array import A4
 from tests.lab.test_disks import IQN, PATIENCE, call, login, shell
 
@@ -207,9 +207,9 @@ def test_data_that_only_the_proof_of_the_partition_meets_is_kept_now_and_later(l
                                   f"sfdisk -J {devices[1]}"))["partitiontable"]  # fmt: skip
     (part,) = table["partitions"]
     start, size = (part[key] * table["sectorsize"] for key in ("start", "size"))
-    met = [range(at, at + length) for at, length in named_places(disk.size)]
+    met = [range(at, at + length) for at, length in sample_extents(disk.size)]
     place = next(
-        start + at for at, _ in named_places(size) if not any(start + at in r for r in met)
+        start + at for at, _ in sample_extents(size) if not any(start + at in r for r in met)
     )
     data = b"precious".ljust(4096, b"\1")
     lab.array.write(disk, place, data)

@@ -41,7 +41,7 @@ class Schedule:
         act(self.lab.host, "rm -f /root/mail")
         self.since = float(act(self.lab.host, "date +%s").out) + 1
 
-    def said(self) -> str:
+    def last_line(self) -> str:
         """All that came as mail, or from the unit's own output."""
         host = self.lab.host
         if self.means == "cron":
@@ -58,7 +58,7 @@ class Schedule:
     def says(self, text: str) -> None:
         """Wait until it says this: a period, and the time that a run gives a dead array."""
         deadline = time.monotonic() + 2 * PATIENCE
-        while text not in (said := self.said()):
+        while text not in (said := self.last_line()):
             assert time.monotonic() < deadline, said
             time.sleep(1)
 
@@ -67,7 +67,7 @@ class Schedule:
         time.sleep(PERIOD / 4)
         self.forget()
         time.sleep(2 * PERIOD)
-        assert self.said() == ""
+        assert self.last_line() == ""
 
 
 @pytest.fixture(params=["systemd", "cron"])
@@ -87,7 +87,7 @@ def test_a_cable_cut_for_three_minutes_and_a_target_that_was_removed(schedule: S
     lab.cut("A")
     lost_session(lab.host)
     time.sleep(180)
-    assert "is recovering" in schedule.said()
+    assert "is recovering" in schedule.last_line()
     lab.mend("A")
     print("after the cut:", schedule.comes_back())
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from iscsictl.model import actions
-from iscsictl.model.inventory import Inventory, Known, Users
+from iscsictl.model.inventory import DiskUsage, Inventory, Known
 from iscsictl.model.plan import Action, Step
 from tests.machine_model import disks, places, records, sessions
 from tests.machine_model.machine import Array, coherent
@@ -27,7 +27,8 @@ def act(action: Action, inventory: Inventory, array: Array = ()) -> Inventory:
 def restart(now: Inventory, array: Array) -> tuple[Inventory, Array]:
     """Cut the power: what is on disks and in /etc stays, the rest is gone."""
     mapped = tuple(
-        replace(u, content=now.contents.get(u.wwid or "", u.content), users=Users()) for u in array
+        replace(u, content=now.contents.get(u.wwid or "", u.content), users=DiskUsage())
+        for u in array
     )
     mapped = tuple(
         replace(u, content=Known(replace(u.content.value, users=())))

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, replace
 
 from iscsictl.model.disk_content import Content
-from iscsictl.model.inventory import Inventory, Known, Seen, Users
+from iscsictl.model.inventory import DiskUsage, Inventory, Known, Observation
 from iscsictl.model.listing import Block, Disk, Mount
 from iscsictl.system.block.probe import part_device
 
@@ -20,8 +20,8 @@ class Unit:
     target: str
     lun: int
     wwid: str | None
-    content: Seen[Content] | None
-    users: Users = field(default_factory=Users)
+    content: Observation[Content] | None
+    users: DiskUsage = field(default_factory=DiskUsage)
     late: bool = False
 
 
@@ -32,14 +32,18 @@ def coherent(inventory: Inventory) -> Inventory:
     """Draw the device trees, and who uses a disk, from contents and users."""
     disks, seen = [], set[str | None]()
     for disk in inventory.disks:
-        used = inventory.users.get(disk.wwid or "", Users()) if disk.wwid not in seen else Users()
+        used = (
+            inventory.users.get(disk.wwid or "", DiskUsage())
+            if disk.wwid not in seen
+            else DiskUsage()
+        )
         content = inventory.contents.get(disk.wwid or "")
         disks.append(replace(disk, block=_block(disk, content, used)))
         seen.add(disk.wwid)
-    contents: dict[str, Seen[Content]] = {}
+    contents: dict[str, Observation[Content]] = {}
     for wwid, content in inventory.contents.items():
-        used = inventory.users.get(wwid, Users())
-        words = (*(f"the mount on {path}" for path in used.mounts), *used.others)
+        used = inventory.users.get(wwid, DiskUsage())
+        words = (*(f"the mount on {path}" for path in used.mounts), *used.other_holders)
         if isinstance(content, Known):
             contents[wwid] = Known(replace(content.value, users=words))
         else:
@@ -47,7 +51,7 @@ def coherent(inventory: Inventory) -> Inventory:
     return replace(inventory, disks=tuple(disks), contents=contents)
 
 
-def _block(disk: Disk, content: Seen[Content] | None, used: Users) -> Block:
+def _block(disk: Disk, content: Observation[Content] | None, used: DiskUsage) -> Block:
     device, kind = disk.block.device, disk.block.kind
     mounts = tuple(Mount(path) for path in used.mounts)
     if not isinstance(content, Known):

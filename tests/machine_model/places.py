@@ -5,7 +5,7 @@ from typing import Any
 
 from iscsictl.model import actions
 from iscsictl.model.fstab import Fstab, FstabLine
-from iscsictl.model.inventory import Inventory, Known, Place, Users
+from iscsictl.model.inventory import DiskUsage, Inventory, Known, MountPointState
 from iscsictl.parse import fstab as edit
 from tests.machine_model.disks import known, stands
 from tests.machine_model.machine import Array
@@ -51,7 +51,7 @@ def drop_fstab(action: actions.DropFstab, now: Inventory, _: Array) -> Inventory
 
 
 def placed(now: Inventory, **changes: Any) -> Inventory:
-    place = now.place.value if isinstance(now.place, Known) else Place()
+    place = now.place.value if isinstance(now.place, Known) else MountPointState()
     return replace(now, place=Known(replace(place, **changes)))
 
 
@@ -68,7 +68,7 @@ def mount(action: actions.Mount, now: Inventory, _: Array) -> Inventory:
     there = content.filesystem
     if there is not None and there.used is not None:
         content = replace(content, filesystem=replace(there, used=True))
-    old = now.users.get(wwid, Users())
+    old = now.users.get(wwid, DiskUsage())
     users = {**now.users, wwid: replace(old, mounts=(*old.mounts, action.path))}
     now = replace(stands(now, content, wwid), users=users)
     device = there.device if there is not None else action.disk.device
@@ -77,7 +77,7 @@ def mount(action: actions.Mount, now: Inventory, _: Array) -> Inventory:
 
 def unmount(action: actions.Unmount, now: Inventory, _: Array) -> Inventory:
     users = {
-        wwid: replace(used, mounts=tuple(p for p in used.mounts if p != action.path), inside=())
+        wwid: replace(used, mounts=tuple(p for p in used.mounts if p != action.path), open_files=())
         if action.path in used.mounts
         else used
         for wwid, used in now.users.items()

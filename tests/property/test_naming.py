@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from iscsictl.errors import NotFoundError
 from iscsictl.model.listing import blocks
-from iscsictl.model.spec import DetachWish
+from iscsictl.model.spec import DetachRequest
 from iscsictl.planner.selection.luns import find
 from tests.strategies import detachments
 from tests.worlds import World
@@ -15,7 +15,7 @@ NAMES = st.text(max_size=12).filter(lambda text: "\0" not in text)
 
 @given(detachments())
 def test_what_is_found_has_the_name_and_nothing_is_found_twice(
-    case: tuple[DetachWish, World],
+    case: tuple[DetachRequest, World],
 ) -> None:
     wish, world = case
     now = world.inventory
@@ -40,7 +40,7 @@ def test_what_is_found_has_the_name_and_nothing_is_found_twice(
 
 
 @given(detachments())
-def test_each_disk_is_found_by_its_own_names(case: tuple[DetachWish, World]) -> None:
+def test_each_disk_is_found_by_its_own_names(case: tuple[DetachRequest, World]) -> None:
     now = case[1].inventory
     for disk in now.disks:
         for path in disk.paths:
@@ -50,6 +50,6 @@ def test_each_disk_is_found_by_its_own_names(case: tuple[DetachWish, World]) -> 
 
 @settings(max_examples=50)
 @given(detachments(), NAMES)
-def test_no_name_ends_in_a_traceback(case: tuple[DetachWish, World], name: str) -> None:
+def test_no_name_ends_in_a_traceback(case: tuple[DetachRequest, World], name: str) -> None:
     for any_name in (name, f"/dev/{name}", f"iqn.{name}"):
         assert isinstance(find(case[1].inventory, any_name, None), tuple)

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from iscsictl.engine.handlers.effect import Effect
+from iscsictl.engine.handlers.effect import StepResult
 from iscsictl.engine.handlers.registry import inverse
 from iscsictl.errors import IscsictlError, NotFoundError, RefusedError
 from iscsictl.model import actions
-from iscsictl.model.inventory import Inventory, Known, Users
+from iscsictl.model.inventory import DiskUsage, Inventory, Known
 from iscsictl.model.plan import Action, Hazard, Plan, Status, Step
-from iscsictl.model.spec import AttachWish, DetachWish
+from iscsictl.model.spec import AttachSpec, DetachRequest
 from iscsictl.planner.attach.attach import plan_attach
 from iscsictl.planner.attach.detach import plan_detach
 from iscsictl.planner.safety import overwrite
@@ -40,7 +40,7 @@ class Run:
     error: IscsictlError | None
 
 
-def attach(now: Inventory, wanted: AttachWish, array: Array, *, stop_after: int = 999) -> Run:
+def attach(now: Inventory, wanted: AttachSpec, array: Array, *, stop_after: int = 999) -> Run:
     """Do what the engine's loop does, with the model's hands."""
     plans: list[Plan] = []
     done: list[tuple[Inventory, Step]] = []
@@ -78,7 +78,7 @@ def disk_of(step: Step) -> actions.DiskId:
     return step.action.disk
 
 
-def why_not(now: Inventory, wanted: AttachWish, wwid: str) -> str | None:
+def why_not(now: Inventory, wanted: AttachSpec, wwid: str) -> str | None:
     """The rule of docs/architecture.md, told once more without the planner's code."""
     disks = [d for d in now.disks if d.wwid == wwid]
     seen = now.contents.get(wwid)
@@ -89,7 +89,7 @@ def why_not(now: Inventory, wanted: AttachWish, wwid: str) -> str | None:
     content = seen.value
     if content.wwid != wwid or wanted.wwid not in {None, wwid}:
         return "it is another disk"
-    if now.users.get(wwid, Users()) != Users():
+    if now.users.get(wwid, DiskUsage()) != DiskUsage():
         return "it is in use"
     if content.reserved or content.read_only:
         return "it is not ours to write"
@@ -110,7 +110,7 @@ def why_not(now: Inventory, wanted: AttachWish, wwid: str) -> str | None:
 @WORLDS
 @given(cases())
 def test_nothing_is_destroyed_but_what_is_blank_claimed_or_confirmed(
-    case: tuple[AttachWish, World],
+    case: tuple[AttachSpec, World],
 ) -> None:
     wanted, world = case
     run = attach(world.inventory, wanted, world.array)
@@ -139,7 +139,7 @@ def test_nothing_is_destroyed_but_what_is_blank_claimed_or_confirmed(
 @WORLDS
 @given(cases())
 def test_after_all_steps_nothing_is_pending_and_nothing_is_refused(
-    case: tuple[AttachWish, World],
+    case: tuple[AttachSpec, World],
 ) -> None:
     wanted, world = case
     run = attach(world.inventory, wanted, world.array)
@@ -161,7 +161,7 @@ def test_after_all_steps_nothing_is_pending_and_nothing_is_refused(
 
 @SOME
 @given(cases())
-def test_what_was_shown_is_done_or_was_so(case: tuple[AttachWish, World]) -> None:
+def test_what_was_shown_is_done_or_was_so(case: tuple[AttachSpec, World]) -> None:
     """Milder is allowed for what destroys; all else that was shown must come about."""
     wanted, world = case
     run = attach(world.inventory, wanted, world.array)
@@ -177,7 +177,7 @@ def test_what_was_shown_is_done_or_was_so(case: tuple[AttachWish, World]) -> Non
 @SOME
 @given(cases(), st.integers(0, 16))
 def test_a_run_that_lost_its_power_is_finished_by_running_it_again(
-    case: tuple[AttachWish, World], steps: int
+    case: tuple[AttachSpec, World], steps: int
 ) -> None:
     wanted, world = case
     whole = attach(world.inventory, wanted, world.array)
@@ -201,7 +201,7 @@ def test_a_run_that_lost_its_power_is_finished_by_running_it_again(
 @SOME
 @given(cases(), st.integers(0, 16))
 def test_undoing_in_reverse_gives_the_machine_back(
-    case: tuple[AttachWish, World], steps: int
+    case: tuple[AttachSpec, World], steps: int
 ) -> None:
     wanted, world = case
     run = attach(world.inventory, wanted, world.array, stop_after=steps)
@@ -237,7 +237,7 @@ def undo_of(before: Inventory, step: Step, array: Array) -> Action | None:
             and r.portal.same_place(step.action.portal)
         )
         kept = actions.RestoreRecord(record.path, record_text(record))
-    return inverse(step.action, Effect(after != before, kept))
+    return inverse(step.action, StepResult(after != before, kept))
 
 
 def unmarked(now: Inventory) -> Inventory:
@@ -255,7 +255,7 @@ def unmarked(now: Inventory) -> Inventory:
 @SOME
 @given(cases(), cases())
 def test_whatever_happens_between_two_looks_nothing_stronger_is_done(
-    case: tuple[AttachWish, World], swapped: tuple[AttachWish, World]
+    case: tuple[AttachSpec, World], swapped: tuple[AttachSpec, World]
 ) -> None:
     """The disks are swapped for others: the loop stops, or what it does was shown."""
     wanted, world = case
@@ -271,7 +271,7 @@ def test_whatever_happens_between_two_looks_nothing_stronger_is_done(
 
 @SOME
 @given(cases())
-def test_a_plan_is_well_made(case: tuple[AttachWish, World]) -> None:
+def test_a_plan_is_well_made(case: tuple[AttachSpec, World]) -> None:
     wanted, world = case
     plan = plan_attach(look(world.inventory, wanted), wanted)
     well_made(plan)
@@ -282,7 +282,7 @@ def test_a_plan_is_well_made(case: tuple[AttachWish, World]) -> None:
 
 @SOME
 @given(detachments())
-def test_a_detach_is_well_made(case: tuple[DetachWish, World]) -> None:
+def test_a_detach_is_well_made(case: tuple[DetachRequest, World]) -> None:
     wanted, world = case
     well_made(plan_detach(seen_by(wanted, world.inventory), wanted))
 
@@ -306,7 +306,7 @@ def well_made(plan: Plan) -> None:
             assert plan.refusal.hint or "no WWID" in plan.refusal.text
 
 
-def seen_by(wanted: DetachWish, now: Inventory) -> Inventory:
+def seen_by(wanted: DetachRequest, now: Inventory) -> Inventory:
     """What a detach looks at: who uses the disks that are meant, no others."""
     try:
         meant = {one.wwid for one in find(now, wanted.name, wanted.lun)}
@@ -316,19 +316,19 @@ def seen_by(wanted: DetachWish, now: Inventory) -> Inventory:
     return replace(now, users=users, contents={})
 
 
-def users_on(now: Inventory, sid: int | None, hctls: set[str] | None = None) -> list[Users]:
+def users_on(now: Inventory, sid: int | None, hctls: set[str] | None = None) -> list[DiskUsage]:
     """Who would lose a disk with this session or these paths."""
     losing = [
         d
         for d in now.disks
         if all(p.sid == sid if hctls is None else p.hctl in hctls for p in d.paths)
     ]
-    return [now.users.get(d.wwid or "", Users()) for d in losing]
+    return [now.users.get(d.wwid or "", DiskUsage()) for d in losing]
 
 
 @WORLDS
 @given(detachments())
-def test_nothing_in_use_is_taken_away(case: tuple[DetachWish, World]) -> None:
+def test_nothing_in_use_is_taken_away(case: tuple[DetachRequest, World]) -> None:
     wanted, world = case
     now = world.inventory
     plan = plan_detach(seen_by(wanted, now), wanted)
@@ -338,7 +338,7 @@ def test_nothing_in_use_is_taken_away(case: tuple[DetachWish, World]) -> None:
     event("lost" if wanted.consent.lost else f"{len(plan.pending)} steps")
     for step in plan.pending:
         action = step.action
-        losing: list[Users] = []
+        losing: list[DiskUsage] = []
         if isinstance(action, actions.Logout):
             ended = effect(step, now)
             gone = {s.sid for s in now.sessions} - {s.sid for s in ended.sessions}
@@ -348,19 +348,19 @@ def test_nothing_in_use_is_taken_away(case: tuple[DetachWish, World]) -> None:
         elif isinstance(action, actions.Unmount) and not action.lost:
             losing = [replace(u, mounts=()) for u in now.users.values() if action.path in u.mounts]
         elif isinstance(action, actions.DropFstab):
-            left = set(now.users.get(action.wwid, Users()).mounts)
+            left = set(now.users.get(action.wwid, DiskUsage()).mounts)
             lines = {x.mount_point for x in now.fstab.by_wwid(action.wwid)
                      if action.uuid in {None, x.uuid}}  # fmt: skip
             assert not lines & left, "mounted, and not in fstab any more"
         for used in losing:
             assert not used.mounts
-            assert not (used.others or used.inside) or wanted.consent.lost is not None
+            assert not (used.other_holders or used.open_files) or wanted.consent.lost is not None
         now = effect(step, now)
 
 
 @SOME
 @given(detachments())
-def test_after_a_detach_nothing_is_pending(case: tuple[DetachWish, World]) -> None:
+def test_after_a_detach_nothing_is_pending(case: tuple[DetachRequest, World]) -> None:
     wanted, world = case
     now = world.inventory
     plan = plan_detach(seen_by(wanted, now), wanted)
@@ -379,7 +379,7 @@ def test_after_a_detach_nothing_is_pending(case: tuple[DetachWish, World]) -> No
 
 @SOME
 @given(cases())
-def test_a_machine_that_knows_nothing_gets_an_answer(case: tuple[AttachWish, World]) -> None:
+def test_a_machine_that_knows_nothing_gets_an_answer(case: tuple[AttachSpec, World]) -> None:
     plan = plan_attach(Inventory(), case[0])
     assert plan.refusal is not None
 
@@ -389,7 +389,7 @@ def test_a_tenth_of_the_worlds_and_more_reaches_a_step_that_destroys() -> None:
 
     @settings(max_examples=250, database=None, derandomize=True)
     @given(cases())
-    def count(case: tuple[AttachWish, World]) -> None:
+    def count(case: tuple[AttachSpec, World]) -> None:
         wanted, world = case
         run = attach(world.inventory, wanted, world.array)
         counts["all"] += 1

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from iscsictl.errors import IscsictlError
-from iscsictl.model.actions import Right
+from iscsictl.model.actions import OverwriteGround
 from iscsictl.model.disk_content import Content, Partition, Signature
 from iscsictl.model.spec import Consent
 from iscsictl.planner.safety import overwrite
@@ -49,32 +49,32 @@ def test_a_right_has_its_reason(
     content: Content, consent: Consent, claim: str | None, table: str
 ) -> None:
     try:
-        right = overwrite.right_to_destroy(content, "/dev/sda", consent, claim=claim, table=table)
+        right = overwrite.overwrite_ground(content, "/dev/sda", consent, claim=claim, table=table)
     except IscsictlError:
         return
     assert (content.users, content.reserved, content.read_only) == ((), False, False)
     assert consent.wipe in {None, content.wwid}
-    if right is Right.BLANK:
+    if right is OverwriteGround.BLANK:
         assert found(content) == []
         assert content.table is None
         assert content.data_at is None
-    elif right is Right.CLAIMED:
+    elif right is OverwriteGround.CLAIMED:
         assert claim is not None
         assert set(found(content)) <= {claim}
     else:
         assert consent.wipe == content.wwid
 
 
-@given(CONTENTS, TABLES, st.sampled_from(list(Right)))
+@given(CONTENTS, TABLES, st.sampled_from(list(OverwriteGround)))
 def test_just_before_a_write_nothing_foreign_that_has_a_name_is_there(
-    content: Content, table: str, right: Right
+    content: Content, table: str, right: OverwriteGround
 ) -> None:
     if overwrite.may_write(content, right, CLAIMED, table):
         assert set(found(content)) <= {CLAIMED}
         assert content.table in {None, table}
         if content.table is None and table != "none" and content.data_at is not None:
-            assert right is Right.CONFIRMED
-        if right is Right.BLANK:
+            assert right is OverwriteGround.CONFIRMED
+        if right is OverwriteGround.BLANK:
             assert found(content) == []
             assert content.data_at is None
             assert all(part.data_at is None for part in content.partitions)
@@ -92,7 +92,7 @@ def test_one_more_foreign_thing_never_makes_a_disk_ours(
 @given(CONTENTS, TABLES)
 def test_what_may_be_taken_up_may_also_be_written(content: Content, table: str) -> None:
     try:
-        right = overwrite.right_to_destroy(
+        right = overwrite.overwrite_ground(
             content, "/dev/sda", Consent(), claim=CLAIMED, table=table
         )  # fmt: skip
     except IscsictlError:

@@ -5,14 +5,14 @@ from typing import Any
 from iscsictl.errors import IscsictlError
 from iscsictl.model import actions
 from iscsictl.model.plan import Plan, Status, Step
-from iscsictl.model.spec import AttachWish
+from iscsictl.model.spec import AttachSpec
 from iscsictl.planner.attach.attach import plan_attach, record_values
 from tests.worlds import TARGET, A, World, look, wish, world, wwid_of
 
 W = wwid_of(0)
 
 
-def planned(now: World, wanted: AttachWish | None = None) -> Plan:
+def planned(now: World, wanted: AttachSpec | None = None) -> Plan:
     wanted = wanted or wish()
     return plan_attach(look(now.inventory, wanted), wanted)
 

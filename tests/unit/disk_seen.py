@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from iscsictl.model.disk_content import Content, Filesystem, Partition, Signature
-from iscsictl.model.inventory import Known, Place
+from iscsictl.model.inventory import Known, MountPointState
 from iscsictl.model.listing import Block, Disk, Lun, Mount, Path, Session
 from iscsictl.model.partition_table import Entry, Table
 from iscsictl.model.plan import Plan
@@ -49,7 +49,7 @@ def seen(
     table: Table | None = None,
     lines: Iterable[bytes] = (),
     name: str = "/dev/sda",
-    place: Place | None = None,
+    place: MountPointState | None = None,
     **others: Any,
 ) -> DiskInventory:
     disk = disk or a_disk()
@@ -59,7 +59,7 @@ def seen(
         disks=(disk,),
         fstab=parse_fstab(b"".join(lines)),
         content=Known(content or Content(WWID, size, 512)),
-        place=Known(place or Place()),
+        place=Known(place or MountPointState()),
         facts=DiskFacts(size // 512, size, table=table),
     )
     inventory = replace(inventory, **others)

@@ -11,6 +11,7 @@ from iscsictl.model.host_facts import (
     Daemon,
     InitiatorName,
     Kernel,
+    KernelLogErrors,
     Machine,
     MountHealth,
     Network,
@@ -21,7 +22,6 @@ from iscsictl.model.host_facts import (
     Program,
     Route,
     Systemd,
-    Trouble,
     Unit,
 )
 from iscsictl.model.inventory import Known
@@ -113,7 +113,7 @@ SOUND = Machine(
     listing=Listing((session(),), (disk(),)),
     network=NETWORK,
     clock=Clock(2e9, synchronized=True),
-    trouble=Known(Trouble()),
+    trouble=Known(KernelLogErrors()),
     mounts=(MountHealth("/srv", "/dev/sda1", "ext4"),),
     fstab=Known(parse_fstab(b"UUID=0a-1 /srv ext4 _netdev,nofail 0 0\n")),
 )

@@ -9,7 +9,7 @@ from iscsictl.errors import Exit
 from iscsictl.model import actions
 from iscsictl.model.spec import Consent
 from iscsictl.parse.fstab import claim_line
-from iscsictl.planner.safety.overwrite import AskError
+from iscsictl.planner.safety.overwrite import ConsentRequiredError
 from tests.machine_model.machine import MIB
 from tests.unit.attach_seen import W, here, planned, refused, step, verbs
 from tests.worlds import (
@@ -34,7 +34,7 @@ from tests.worlds import (
 def test_a_foreign_filesystem_is_mounted_only_with_consent() -> None:
     now = here(parted(W, "ext4", label="mail"))
     error = refused(planned(now))
-    assert isinstance(error, AskError)
+    assert isinstance(error, ConsentRequiredError)
     assert error.exit is Exit.REFUSED
     assert error.grant == "adopt"
     assert "mail" in error.question

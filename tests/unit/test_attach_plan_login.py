@@ -6,7 +6,7 @@ import pytest
 
 from iscsictl.errors import AuthError, Exit
 from iscsictl.model import actions
-from iscsictl.model.inventory import HostFacts, Known, Offer, Unreadable
+from iscsictl.model.inventory import DiscoveredTarget, HostFacts, Known, ReadFailed
 from iscsictl.model.plan import Status
 from iscsictl.model.secret import Secret
 from iscsictl.model.spec import Account
@@ -56,7 +56,7 @@ def test_a_record_gets_startup_a_long_timeout_and_the_account() -> None:
 
 def test_with_multipathd_the_timeout_is_its_own_and_every_portal_gets_a_session() -> None:
     now = world(blank(W)).having(host=HostFacts(multipathd=True))
-    both = (Offer(TARGET, A), Offer(TARGET, B))
+    both = (DiscoveredTarget(TARGET, A), DiscoveredTarget(TARGET, B))
     plan = planned(now.having(offers=Known(both)))
     action = step(plan, "settings").action
     assert isinstance(action, actions.WriteRecord)
@@ -131,7 +131,7 @@ def test_nothing_to_mount_or_make_ends_at_the_device() -> None:
 
 
 def test_an_array_that_refuses_discovery_is_believed_where_the_target_is_named() -> None:
-    refusal = Unreadable(AuthError("the array refused the account"))
+    refusal = ReadFailed(AuthError("the array refused the account"))
     now = world(blank(W), offers=refusal)
     assert refused(planned(now)).exit is Exit.AUTH
     plan = planned(now, wish(target=TARGET))

@@ -5,7 +5,7 @@ import pytest
 from iscsictl.errors import Exit
 from iscsictl.model import actions
 from iscsictl.model.hold import Hold
-from iscsictl.model.inventory import Known, Place, Users
+from iscsictl.model.inventory import DiskUsage, Known, MountPointState
 from iscsictl.model.spec import Consent
 from iscsictl.parse.fstab import parse_fstab
 from tests.unit.attach_seen import W, here, planned, refused, step, verbs
@@ -15,13 +15,13 @@ from tests.worlds import CLAIMED, DIR, TARGET, blank, line, parted, unit, wish, 
 @pytest.mark.parametrize(
     ("place", "code"),
     [
-        (Place(exists=True, directory=False), Exit.REFUSED),
-        (Place(exists=True, empty=False), Exit.REFUSED),
-        (Place(exists=True, mounted="0:40", source="tmpfs"), Exit.IN_USE),
+        (MountPointState(exists=True, directory=False), Exit.REFUSED),
+        (MountPointState(exists=True, empty=False), Exit.REFUSED),
+        (MountPointState(exists=True, mounted="0:40", source="tmpfs"), Exit.IN_USE),
     ],
 )
 def test_a_mount_point_that_is_not_free_is_refused_before_anything_is_done(
-    place: Place, code: Exit
+    place: MountPointState, code: Exit
 ) -> None:
     for now in (world(blank(W)), here(blank(W))):
         plan = planned(now.having(place=Known(place)))
@@ -30,7 +30,7 @@ def test_a_mount_point_that_is_not_free_is_refused_before_anything_is_done(
 
 
 def test_over_a_directory_with_files_only_who_insists_mounts() -> None:
-    now = here(blank(W)).having(place=Known(Place(exists=True, empty=False)))
+    now = here(blank(W)).having(place=Known(MountPointState(exists=True, empty=False)))
     assert planned(now, wish(consent=Consent(over_nonempty=True))).refusal is None
 
 
@@ -46,17 +46,19 @@ def test_a_mount_point_of_another_line_is_refused_ours_or_not() -> None:
 
 
 def test_twice_is_once() -> None:
-    now = here(unit(parted(W, "ext4", CLAIMED, used=True), users=Users(mounts=(DIR,)))).with_line(
-        line(W)
+    now = here(
+        unit(parted(W, "ext4", CLAIMED, used=True), users=DiskUsage(mounts=(DIR,)))
+    ).with_line(line(W))
+    plan = planned(
+        now.having(place=Known(MountPointState(exists=True, mounted="8:1", uid=0, gid=0)))
     )
-    plan = planned(now.having(place=Known(Place(exists=True, mounted="8:1", uid=0, gid=0))))
     assert not plan.pending
     assert plan.refusal is None
     assert plan.result == "/dev/sda1"
 
 
 def test_mounted_as_another_kind_is_refused() -> None:
-    now = here(unit(parted(W, "xfs", CLAIMED), users=Users(mounts=(DIR,)))).with_line(line(W))
+    now = here(unit(parted(W, "xfs", CLAIMED), users=DiskUsage(mounts=(DIR,)))).with_line(line(W))
     assert "xfs" in refused(planned(now)).text
 
 

@@ -7,8 +7,8 @@ import pytest
 
 from iscsictl.errors import Exit, UnreachableError
 from iscsictl.model import actions
-from iscsictl.model.actions import Right
-from iscsictl.model.inventory import HostFacts, NotLooked, Unreadable, Users
+from iscsictl.model.actions import OverwriteGround
+from iscsictl.model.inventory import DiskUsage, HostFacts, NotObserved, ReadFailed
 from iscsictl.model.plan import Status
 from iscsictl.model.spec import Consent
 from tests.unit.attach_seen import W, here, planned, refused, step, verbs
@@ -39,7 +39,7 @@ def test_a_blank_disk_is_claimed_before_it_is_written_and_mounted_before_fstab()
     assert verbs(plan) == ["claim", "label", "mkfs", "directory", "mount", "fstab"]
     action = step(plan, "mkfs").action
     assert isinstance(action, actions.Mkfs)
-    assert (action.right, action.uuid, action.part) == (Right.BLANK, UUID, 1)
+    assert (action.right, action.uuid, action.part) == (OverwriteGround.BLANK, UUID, 1)
 
 
 def test_without_a_table_the_filesystem_takes_the_whole_disk() -> None:
@@ -78,7 +78,7 @@ def test_a_disk_with_anything_on_it_is_refused_and_the_error_names_it(
 
 @pytest.mark.fault("F24")
 @pytest.mark.parametrize(
-    "seen", [Unreadable(UnreachableError("/dev/sda cannot be read at byte 0")), NotLooked()]
+    "seen", [ReadFailed(UnreachableError("/dev/sda cannot be read at byte 0")), NotObserved()]
 )
 def test_a_disk_that_could_not_be_read_is_not_blank(seen: Any) -> None:
     plan = planned(here(unit(seen)))
@@ -89,7 +89,7 @@ def test_a_disk_that_could_not_be_read_is_not_blank(seen: Any) -> None:
 @pytest.mark.fault("F24")
 @pytest.mark.parametrize("consent", [Consent(wipe=W), Consent(adopt=True)])
 def test_no_consent_makes_an_unreadable_disk_writable(consent: Consent) -> None:
-    unreadable = Unreadable(UnreachableError("/dev/sda cannot be read at byte 0"))
+    unreadable = ReadFailed(UnreachableError("/dev/sda cannot be read at byte 0"))
     assert planned(here(unit(unreadable)), wish(consent=consent)).refusal is not None
 
 
@@ -121,7 +121,7 @@ def test_a_dos_table_is_refused_beyond_two_tebibytes_and_gpt_is_not() -> None:
 
 @pytest.mark.fault("F29")
 def test_a_disk_in_use_is_refused_and_the_holder_named() -> None:
-    now = here(unit(blank(W), users=Users(others=("LVM volume /dev/dm-3",))))
+    now = here(unit(blank(W), users=DiskUsage(other_holders=("LVM volume /dev/dm-3",))))
     for consent in (Consent(), Consent(wipe=W)):
         error = refused(planned(now, wish(consent=consent)))
         assert error.exit is Exit.IN_USE
@@ -129,7 +129,7 @@ def test_a_disk_in_use_is_refused_and_the_holder_named() -> None:
 
 
 def test_a_filesystem_that_is_mounted_elsewhere_is_in_use() -> None:
-    now = here(unit(bare(W, "ext4"), users=Users(mounts=("/mnt",))))
+    now = here(unit(bare(W, "ext4"), users=DiskUsage(mounts=("/mnt",))))
     error = refused(planned(now, wish(consent=Consent(adopt=True))))
     assert error.exit is Exit.IN_USE
     assert "/mnt" in error.text

@@ -24,7 +24,7 @@ from iscsictl.model.host_facts import (
     Policy,
     Program,
 )
-from iscsictl.model.inventory import Known, Unreadable
+from iscsictl.model.inventory import Known, ReadFailed
 from iscsictl.model.listing import Listing, Lun, Timeouts
 from iscsictl.model.record import DiscoveryRecord, IfaceRecord
 from tests.unit.healthy_host import (
@@ -115,9 +115,9 @@ FAULTS: Iterable[tuple[Machine, str, Level]] = [
     ),
     (replace(SOUND, initiator_error="permission denied"), "initiator-name", Level.SKIP),
     (with_session(initiator="iqn.2001-04.com.x:old"), "initiator-session", Level.WARN),
-    (replace(SOUND, db=Unreadable(IscsictlError("it is torn"))), "nodedb-readable", Level.FAIL),
+    (replace(SOUND, db=ReadFailed(IscsictlError("it is torn"))), "nodedb-readable", Level.FAIL),
     (
-        replace(SOUND, root=False, db=Unreadable(NeedsRootError("permission denied"))),
+        replace(SOUND, root=False, db=ReadFailed(NeedsRootError("permission denied"))),
         "nodedb-readable",
         Level.SKIP,
     ),
@@ -139,7 +139,11 @@ FAULTS: Iterable[tuple[Machine, str, Level]] = [
         Level.FAIL,
     ),
     (replace(SOUND, db=db(replace(record(), iface="eth7"))), "nodedb-iface", Level.FAIL),
-    (replace(SOUND, db=db(record(), others=("/var/lib/iscsi",))), "nodedb-place", Level.WARN),
+    (
+        replace(SOUND, db=db(record(), other_holders=("/var/lib/iscsi",))),
+        "nodedb-place",
+        Level.WARN,
+    ),
     (
         with_session(status="down", session_state="FREE"),
         "session-state",
@@ -217,7 +221,7 @@ FAULTS: Iterable[tuple[Machine, str, Level]] = [
         Level.FAIL,
     ),
     (
-        replace(SOUND, fstab=Unreadable(IscsictlError("is a directory"))),
+        replace(SOUND, fstab=ReadFailed(IscsictlError("is a directory"))),
         "fstab-readable",
         Level.FAIL,
     ),
@@ -234,7 +238,7 @@ FAULTS: Iterable[tuple[Machine, str, Level]] = [
         "ipsec-policy",
         Level.WARN,
     ),
-    (with_network(policies=Unreadable(NeedsRootError("not root"))), "ipsec-policy", Level.SKIP),
+    (with_network(policies=ReadFailed(NeedsRootError("not root"))), "ipsec-policy", Level.SKIP),
 ]
 
 

@@ -14,12 +14,12 @@ from iscsictl.model.host_facts import (
     Daemon,
     InitiatorName,
     Kernel,
+    KernelLogErrors,
     Lock,
     MountHealth,
     Nic,
     PathMtu,
     Route,
-    Trouble,
 )
 from iscsictl.model.inventory import Known
 from iscsictl.model.listing import Block, Listing
@@ -76,14 +76,14 @@ def test_a_cloned_initiator_name_is_reported(
         SOUND,
         initiator=InitiatorName(exists=True, name=name, changed=changed, machine_changed=1e9),
         listing=Listing((session(initiator=name),), (disk(),)),
-        trouble=Known(Trouble({1: breaks})),
+        trouble=Known(KernelLogErrors({1: breaks})),
     )
     assert found(machine, "initiator-clone").level is level
 
 
 def test_a_session_that_breaks_because_its_portal_is_dead_is_no_clone() -> None:
     machine = replace(
-        with_network(silent=Known({BARE: "no answer"})), trouble=Known(Trouble({1: 9}))
+        with_network(silent=Known({BARE: "no answer"})), trouble=Known(KernelLogErrors({1: 9}))
     )
     assert "initiator-clone" not in bad(machine)
 
@@ -102,7 +102,9 @@ def test_packets_that_are_too_large_for_the_path_are_named() -> None:
 @pytest.mark.fault("F56")
 def test_an_array_out_of_space_is_named() -> None:
     text = "the kernel says: critical space allocation error on sda1"
-    full = found(replace(SOUND, trouble=Known(Trouble({}, {"/dev/sda1": text}))), "disk-errors")
+    full = found(
+        replace(SOUND, trouble=Known(KernelLogErrors({}, {"/dev/sda1": text}))), "disk-errors"
+    )
     assert full.level is Level.FAIL
     assert "out of space" in str(full.mend)
 
@@ -110,7 +112,7 @@ def test_an_array_out_of_space_is_named() -> None:
 @pytest.mark.fault("F56")
 def test_what_the_kernel_says_of_a_disk_counts_for_the_mount_on_its_partition() -> None:
     text = "the kernel says: critical space allocation error on sda"
-    errors = Trouble({}, {"/dev/sda": text})
+    errors = KernelLogErrors({}, {"/dev/sda": text})
     machine = replace(SOUND, trouble=Known(errors))
     full = found(machine, "disk-errors")
     assert (full.subject, "out of space" in str(full.mend)) == ("/srv", True)
@@ -124,7 +126,7 @@ def test_what_the_kernel_says_of_a_disk_counts_for_the_mount_on_its_partition() 
 def test_errors_of_disks_that_are_not_iscsi_are_none_of_ours() -> None:
     errors = {f"/dev/{name}": f"the kernel says: I/O error on {name}"
               for name in ("fd0", "sr0", "sdb", "sdb1")}  # fmt: skip
-    machine = replace(SOUND, trouble=Known(Trouble({}, errors)))
+    machine = replace(SOUND, trouble=Known(KernelLogErrors({}, errors)))
     assert "disk-errors" not in bad(machine)
     assert "disk-errors" not in bad(replace(machine, listing=Listing()))
 
@@ -136,7 +138,7 @@ def test_errors_of_a_path_and_of_another_volume_are_told_apart() -> None:
     machine = replace(SOUND, listing=Listing((session(),), (map_,)), mounts=SOUND.mounts)
     for device, subject in (("/dev/sdb", "/srv"), ("/dev/mapper/other", "/dev/mapper/other")):
         errors = {device: "the kernel says: I/O error"}
-        lost = found(replace(machine, trouble=Known(Trouble({}, errors))), "disk-errors")
+        lost = found(replace(machine, trouble=Known(KernelLogErrors({}, errors))), "disk-errors")
         assert lost.subject == subject
         assert f"the LUN of {device}" in str(lost.mend)
 

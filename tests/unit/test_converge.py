@@ -8,14 +8,21 @@ from pathlib import Path
 import pytest
 
 from iscsictl.engine import executor as acting
-from iscsictl.engine.handlers.effect import Effect
-from iscsictl.engine.reconcile import converge, dry_run
+from iscsictl.engine.handlers.effect import StepResult
+from iscsictl.engine.reconcile import dry_run, reconcile
 from iscsictl.engine.task import Task
-from iscsictl.errors import AuthError, Exit, ForeignError, InterruptError, InUseError, IscsictlError
+from iscsictl.errors import (
+    AuthError,
+    Exit,
+    InterruptError,
+    InUseError,
+    IscsictlError,
+    UnexpectedContentError,
+)
 from iscsictl.model import actions
 from iscsictl.model.inventory import Inventory
 from iscsictl.model.plan import Action, Outcome, Plan, Status, Step
-from iscsictl.model.spec import AttachWish, Consent
+from iscsictl.model.spec import AttachSpec, Consent
 from iscsictl.planner.attach.attach import plan_attach
 from iscsictl.system.context import Context
 from iscsictl.system.io import journal, signals
@@ -36,7 +43,7 @@ class Machine:
     done: list[str] = field(default_factory=list)
     heard: list[tuple[str, Status]] = field(default_factory=list)
 
-    def perform(self, action: Action, _: Context) -> Effect:
+    def perform(self, action: Action, _: Context) -> StepResult:
         if action.verb in self.fails:
             raise self.fails[action.verb]
         before = self.world.inventory
@@ -48,9 +55,9 @@ class Machine:
         self.world = replace(self.world, inventory=now)
         self.done.append(action.verb)
         self.after(action.verb)
-        return Effect(now != before, kept)
+        return StepResult(now != before, kept)
 
-    def task(self, wanted: AttachWish, *, yes: bool = False) -> Task:
+    def task(self, wanted: AttachSpec, *, yes: bool = False) -> Task:
         def grant(what: str) -> Task:
             assert what == "adopt"
             return self.task(replace(wanted, consent=Consent(adopt=True)), yes=yes)
@@ -95,7 +102,7 @@ def test_it_looks_again_after_the_login_and_ends_when_nothing_is_pending(
     machine: Make, tmp_path: Path
 ) -> None:
     one = machine(world(blank(W)))
-    report = converge(one.task(wish()), context(tmp_path), one.listen)
+    report = reconcile(one.task(wish()), context(tmp_path), one.listen)
     assert report.error is None
     assert one.done == WHOLE
     assert [o.step.action.verb for o in report.outcomes if o.step.status is Status.DONE] == WHOLE
@@ -106,7 +113,7 @@ def test_it_looks_again_after_the_login_and_ends_when_nothing_is_pending(
 
 def test_each_step_is_heard_as_it_begins_and_as_it_ends(machine: Make, tmp_path: Path) -> None:
     one = machine(world(blank(W)))
-    converge(one.task(wish()), context(tmp_path), one.listen)
+    reconcile(one.task(wish()), context(tmp_path), one.listen)
     begun = [verb for verb, status in one.heard if status is Status.PLANNED]
     ended = [verb for verb, status in one.heard if status is Status.DONE]
     assert begun == ended == WHOLE
@@ -115,9 +122,9 @@ def test_each_step_is_heard_as_it_begins_and_as_it_ends(machine: Make, tmp_path:
 
 def test_twice_is_once_and_nothing_is_done_the_second_time(machine: Make, tmp_path: Path) -> None:
     one = machine(world(blank(W)))
-    converge(one.task(wish()), context(tmp_path), one.listen)
+    reconcile(one.task(wish()), context(tmp_path), one.listen)
     one.done.clear()
-    report = converge(one.task(wish()), context(tmp_path), one.listen)
+    report = reconcile(one.task(wish()), context(tmp_path), one.listen)
     assert one.done == []
     assert not report.changed
     assert {o.step.status for o in report.outcomes} == {Status.UNCHANGED}
@@ -149,7 +156,7 @@ def test_what_was_done_is_taken_back_in_reverse_when_a_step_fails(
 ) -> None:
     start = world(blank(W))
     one = machine(start, fails={"login": AuthError("wrong secret", tool_exit=24)})
-    report = converge(one.task(wish()), context(tmp_path), one.listen)
+    report = reconcile(one.task(wish()), context(tmp_path), one.listen)
     assert report.error is not None
     assert report.error.exit is Exit.AUTH
     assert report.error.tool_exit == 24
@@ -164,7 +171,7 @@ def test_what_was_done_is_taken_back_in_reverse_when_a_step_fails(
 def test_a_later_refusal_takes_back_what_the_run_did(machine: Make, tmp_path: Path) -> None:
     start = world(parted(W, "xfs", FOREIGN))
     one = machine(start)
-    report = converge(one.task(wish()), context(tmp_path), one.listen)
+    report = reconcile(one.task(wish()), context(tmp_path), one.listen)
     assert report.error is not None
     assert report.error.exit is Exit.REFUSED
     assert one.done[-3:] == ["logout", "restore", "forget"]
@@ -176,7 +183,7 @@ def test_a_session_that_was_there_is_not_logged_out_by_an_undo(
     machine: Make, tmp_path: Path
 ) -> None:
     one = machine(world(blank(W)).logged_in(), fails={"claim": IscsictlError("disk full")})
-    converge(one.task(wish()), context(tmp_path), one.listen)
+    reconcile(one.task(wish()), context(tmp_path), one.listen)
     assert "logout" not in one.done
     assert "forget" not in one.done
     assert one.world.inventory.sessions
@@ -187,7 +194,7 @@ def test_what_was_written_to_the_disk_stays_is_listed_and_the_claim_with_it(
     machine: Make, tmp_path: Path
 ) -> None:
     one = machine(world(blank(W)), fails={"mount": IscsictlError("mount failed")})
-    report = converge(one.task(wish()), context(tmp_path), one.listen)
+    report = reconcile(one.task(wish()), context(tmp_path), one.listen)
     assert one.done[-4:] == ["rmdir", "logout", "restore", "forget"]
     left = " ".join(report.leftovers)
     assert "mkfs" in left
@@ -208,7 +215,7 @@ def test_the_claim_stays_when_a_tool_fails_half_way(
     machine: Make, tmp_path: Path, verb: str
 ) -> None:
     one = machine(world(blank(W)), fails={verb: half_way(IscsictlError("it failed"))})
-    report = converge(one.task(wish()), context(tmp_path), one.listen)
+    report = reconcile(one.task(wish()), context(tmp_path), one.listen)
     assert [x.is_claim for x in one.world.inventory.fstab.ours] == [True]
     assert verb in {text.partition(":")[0] for text in report.leftovers}
 
@@ -218,8 +225,8 @@ def test_the_claim_stays_when_a_tool_fails_half_way(
 def test_the_claim_goes_when_something_foreign_turned_up(
     machine: Make, tmp_path: Path, verb: str
 ) -> None:
-    one = machine(world(blank(W)), fails={verb: ForeignError("it carries data")})
-    report = converge(one.task(wish()), context(tmp_path), one.listen)
+    one = machine(world(blank(W)), fails={verb: UnexpectedContentError("it carries data")})
+    report = reconcile(one.task(wish()), context(tmp_path), one.listen)
     assert not one.world.inventory.fstab.ours
     assert len(report.leftovers) == (verb == "mkfs"), "the label, where it was written"
 
@@ -230,7 +237,7 @@ def test_what_cannot_be_taken_back_is_listed_and_the_rest_is(machine: Make, tmp_
         world(blank(W)),
         fails={"claim": IscsictlError("no space"), "logout": InUseError("in use by a stranger")},
     )
-    report = converge(one.task(wish()), context(tmp_path), one.listen)
+    report = reconcile(one.task(wish()), context(tmp_path), one.listen)
     assert report.error is not None
     assert report.error.text == "no space"
     assert [x for x in report.leftovers if "login" in x and "in use by a stranger" in x]
@@ -253,30 +260,30 @@ def test_after_a_signal_the_step_ends_nothing_is_undone_and_a_rerun_finishes(
     one.after = stop_after
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(signals, "_asked", asked)
-        report = converge(one.task(wish()), context(tmp_path), one.listen)
+        report = reconcile(one.task(wish()), context(tmp_path), one.listen)
     assert report.error is not None
     assert report.error.exit == code
     assert "again" in (report.error.hint or "")
     assert one.done == WHOLE[: WHOLE.index(after) + 1]
-    again = converge(
+    again = reconcile(
         one.task(wish(uuid="99999999-9999-4999-8999-999999999999")), context(tmp_path), one.listen
     )
     assert again.error is None
     lines = one.world.inventory.fstab.entries
     assert [x.is_claim for x in lines] == [False]
     unbroken = machine(world(blank(W)))
-    converge(unbroken.task(wish()), context(tmp_path), unbroken.listen)
+    reconcile(unbroken.task(wish()), context(tmp_path), unbroken.listen)
     if WHOLE.index(after) >= WHOLE.index("claim"):
         assert one.world.inventory == unbroken.world.inventory
 
 
 def test_a_yes_adopts_and_a_no_is_refused(machine: Make, tmp_path: Path) -> None:
     said_no = machine(world(parted(W, "ext4")).logged_in())
-    report = converge(said_no.task(wish()), context(tmp_path), said_no.listen)
+    report = reconcile(said_no.task(wish()), context(tmp_path), said_no.listen)
     assert report.error is not None
     assert report.error.exit is Exit.REFUSED
     said_yes = machine(world(parted(W, "ext4")).logged_in())
-    report = converge(said_yes.task(wish(), yes=True), context(tmp_path), said_yes.listen)
+    report = reconcile(said_yes.task(wish(), yes=True), context(tmp_path), said_yes.listen)
     assert report.error is None
     assert said_yes.done[-3:] == ["directory", "mount", "fstab"]
 
@@ -297,7 +304,7 @@ def test_what_is_stronger_than_what_was_shown_is_refused_and_undone(
     one = machine(world(blank(W)).logged_in())
     disk = actions.DiskId("iqn.x", 0, W, "/dev/sda")
     wipe = Step(actions.Wipe(disk), "iqn.x", "erases it")
-    report = converge(scripted(Plan((DIRECTORY,)), Plan((wipe,))), context(tmp_path), one.listen)
+    report = reconcile(scripted(Plan((DIRECTORY,)), Plan((wipe,))), context(tmp_path), one.listen)
     assert one.done == ["directory", "rmdir"]
     assert report.error is not None
     assert report.error.exit is Exit.REFUSED
@@ -306,7 +313,7 @@ def test_what_is_stronger_than_what_was_shown_is_refused_and_undone(
 
 def test_a_step_that_was_done_and_does_not_show_is_an_error(machine: Make, tmp_path: Path) -> None:
     one = machine(world(blank(W)))
-    report = converge(scripted(Plan((DIRECTORY,))), context(tmp_path), one.listen)
+    report = reconcile(scripted(Plan((DIRECTORY,))), context(tmp_path), one.listen)
     assert report.error is not None
     assert "does not show" in report.error.text
     assert one.done == ["directory", "rmdir"]
@@ -315,7 +322,7 @@ def test_a_step_that_was_done_and_does_not_show_is_an_error(machine: Make, tmp_p
 def test_a_refusal_at_once_does_nothing_at_all(machine: Make, tmp_path: Path) -> None:
     one = machine(world(blank(W)))
     refusal = Plan((DIRECTORY,), InUseError("busy"))
-    report = converge(scripted(refusal), context(tmp_path), one.listen)
+    report = reconcile(scripted(refusal), context(tmp_path), one.listen)
     assert one.done == []
     assert report.error is not None
     assert report.error.exit is Exit.IN_USE
@@ -331,9 +338,9 @@ def test_what_the_kernel_refuses_while_looking_is_an_error_and_undone(
     def look_once(context: Context, before: Inventory | None) -> Inventory:
         if before is not None:
             raise FileNotFoundError(2, "No such file or directory", "/sys/block/sda")
-        return whole.look(context, before)
+        return whole.observe(context, before)
 
-    report = converge(replace(whole, look=look_once), context(tmp_path), one.listen)
+    report = reconcile(replace(whole, observe=look_once), context(tmp_path), one.listen)
     assert report.error is not None
     assert report.error.text == "/sys/block/sda: No such file or directory"
     assert one.world.inventory == start.inventory
@@ -345,8 +352,11 @@ def test_what_was_taken_away_and_not_put_back_is_told(tmp_path: Path) -> None:
         Step(actions.Unmount("/srv"), "/srv", "", Status.PLANNED),
         Step(actions.Unmount("/was-not"), "/was-not", "", Status.PLANNED),
     ]
-    done = [acting.Done(steps[0], Effect()), acting.Done(steps[1], Effect(changed=False))]
-    assert acting.undo(done, context(tmp_path)) == ([], ["umount:/srv is not undone"])
+    done = [
+        acting.CompletedStep(steps[0], StepResult()),
+        acting.CompletedStep(steps[1], StepResult(changed=False)),
+    ]
+    assert acting.roll_back(done, context(tmp_path)) == ([], ["umount:/srv is not undone"])
 
 
 @pytest.mark.parametrize("number", [2, 15])

@@ -16,7 +16,7 @@ from iscsictl.model import actions
 from iscsictl.model.actions import DiskId
 from iscsictl.model.disk_content import Content
 from iscsictl.model.hold import Hold
-from iscsictl.model.inventory import Users
+from iscsictl.model.inventory import DiskUsage
 from iscsictl.model.listing import Block, Disk, Listing, Session
 from iscsictl.model.listing import Path as DiskPath
 from iscsictl.model.names import Portal
@@ -111,7 +111,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
     monkeypatch.setattr(registry, "read_listing", made.listing)
     monkeypatch.setattr(registry, "read_sessions", lambda *_, **__: made.sessions)
     monkeypatch.setattr(iscsiadm, "logout", made.logout)
-    monkeypatch.setattr(usage, "users", lambda *_: Users())
+    monkeypatch.setattr(usage, "users", lambda *_: DiskUsage())
     monkeypatch.setattr(usage, "reached", lambda sids, _: dict.fromkeys(sids, ()))
     monkeypatch.setattr(registry, "Path", lambda _: type("There", (), {"exists": lambda _: True})())
     return made
@@ -176,10 +176,10 @@ def written(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> Machine:
 
     for module in (disk_writer, partition_table):
         monkeypatch.setattr(module, "run", run)
-    monkeypatch.setattr(disk_writer, "held", lambda *_: nullcontext())
+    monkeypatch.setattr(disk_writer, "locked_disk", lambda *_: nullcontext())
     monkeypatch.setattr(disk_writer, "_reserved", lambda _: False)
     monkeypatch.setattr(probe, "size_of", lambda _: (1 << 20, 512, False))
-    monkeypatch.setattr(probe, "first_data", lambda *_: None)
+    monkeypatch.setattr(probe, "first_nonzero", lambda *_: None)
     monkeypatch.setattr(probe, "probe", lambda *_: Content("naa.1", 1 << 20, 512))
     monkeypatch.setattr(probe, "read_table", lambda _: (None, ()))
     monkeypatch.setattr(partition_table, "read_table", lambda _: Table("gpt"))

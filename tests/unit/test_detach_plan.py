@@ -7,10 +7,10 @@ import pytest
 
 from iscsictl.errors import Exit, IscsictlError
 from iscsictl.model import actions
-from iscsictl.model.inventory import HostFacts, Users
+from iscsictl.model.inventory import DiskUsage, HostFacts
 from iscsictl.model.listing import Lun
 from iscsictl.model.plan import Plan, Status
-from iscsictl.model.spec import Consent, DetachWish
+from iscsictl.model.spec import Consent, DetachRequest
 from iscsictl.planner.attach.detach import plan_detach
 from tests.worlds import (
     CLAIMED,
@@ -30,10 +30,10 @@ from tests.worlds import (
 )
 
 W, W1 = wwid_of(0), wwid_of(1)
-MOUNTED = Users(mounts=(DIR,))
+MOUNTED = DiskUsage(mounts=(DIR,))
 
 
-def attached(*, users: Users = MOUNTED, second: bool = False) -> World:
+def attached(*, users: DiskUsage = MOUNTED, second: bool = False) -> World:
     """A machine with a filesystem of ours on /srv/data; perhaps with a second LUN."""
     units = [unit(parted(W, "ext4", CLAIMED, used=True), users=users)]
     if second:
@@ -43,7 +43,7 @@ def attached(*, users: Users = MOUNTED, second: bool = False) -> World:
 
 
 def planned(now: World, name: str = DIR, lun: int | None = None, **more: Any) -> Plan:
-    return plan_detach(now.inventory, DetachWish(name, lun, **more))
+    return plan_detach(now.inventory, DetachRequest(name, lun, **more))
 
 
 def pending(plan: Plan) -> list[str]:
@@ -106,7 +106,7 @@ def test_one_of_two_luns_goes_and_the_session_stays() -> None:
 def test_the_second_lun_is_looked_at_too_before_the_whole_target_goes() -> None:
     units = (
         unit(parted(W, "ext4", CLAIMED), users=MOUNTED),
-        unit(blank(W1), lun=1, users=Users(others=("swap on /dev/sdb",))),
+        unit(blank(W1), lun=1, users=DiskUsage(other_holders=("swap on /dev/sdb",))),
     )
     now = world(*units).logged_in().with_line(line(W))
     assert refused(planned(now, TARGET)).exit is Exit.IN_USE
@@ -122,11 +122,11 @@ def test_a_tape_beside_the_disk_keeps_the_session_too() -> None:
     now = replace(now, sessions=(beside,))  # of a type that is not known
     controller = replace(session, luns=(*(session.luns or ()), replace(tape, type=0x0C)))
     alone = replace(now, sessions=(controller,))
-    assert pending(plan_detach(alone, DetachWish(DIR))) == ALL
-    for plan in (plan_detach(now, DetachWish(DIR)), plan_detach(now, DetachWish(TARGET, 0))):
+    assert pending(plan_detach(alone, DetachRequest(DIR))) == ALL
+    for plan in (plan_detach(now, DetachRequest(DIR)), plan_detach(now, DetachRequest(TARGET, 0))):
         assert pending(plan) == ["umount", "remove", "unfstab"]
         assert any("LUN 1" in n and f"iscsictl detach {TARGET}" in n for n in plan.notes)
-    assert pending(plan_detach(now, DetachWish(TARGET))) == ALL
+    assert pending(plan_detach(now, DetachRequest(TARGET))) == ALL
 
 
 @pytest.mark.fault("F29")
@@ -141,7 +141,10 @@ def test_a_tape_beside_the_disk_keeps_the_session_too() -> None:
     ],
 )
 def test_what_is_in_use_stays_and_the_holder_is_named(holder: str) -> None:
-    for users in (Users(others=(holder,)), Users(mounts=(DIR,), others=(holder,))):
+    for users in (
+        DiskUsage(other_holders=(holder,)),
+        DiskUsage(mounts=(DIR,), other_holders=(holder,)),
+    ):
         error = refused(planned(attached(users=users)))
         assert error.exit is Exit.IN_USE
         assert holder in error.text
@@ -150,14 +153,14 @@ def test_what_is_in_use_stays_and_the_holder_is_named(holder: str) -> None:
 
 @pytest.mark.fault("F29")
 def test_who_works_in_the_mount_keeps_it() -> None:
-    users = Users(mounts=(DIR,), inside=("process 7 (bash) works in /srv/data",))
+    users = DiskUsage(mounts=(DIR,), open_files=("process 7 (bash) works in /srv/data",))
     error = refused(planned(attached(users=users)))
     assert error.exit is Exit.IN_USE
     assert "process 7" in error.text
 
 
 def test_a_mount_by_hand_goes_only_where_it_is_named() -> None:
-    now = attached(users=Users(mounts=(DIR, "/mnt")))
+    now = attached(users=DiskUsage(mounts=(DIR, "/mnt")))
     error = refused(planned(now, TARGET))
     assert error.exit is Exit.IN_USE
     assert "/mnt" in error.text
@@ -166,7 +169,7 @@ def test_a_mount_by_hand_goes_only_where_it_is_named() -> None:
 
 @pytest.mark.fault("F29")
 def test_a_line_that_names_a_disk_finds_who_uses_it_even_when_not_mounted_there() -> None:
-    now = attached(users=Users(others=("LVM volume /dev/dm-0",)))
+    now = attached(users=DiskUsage(other_holders=("LVM volume /dev/dm-0",)))
     for name in (DIR, W, CLAIMED):
         assert refused(planned(now, name)).exit is Exit.IN_USE
 
@@ -178,8 +181,8 @@ def test_a_disk_that_tells_no_name_is_unmounted_before_its_session_ends() -> Non
 
     mounted = replace(disk, block=replace(disk.block, mounts=(Mount("/mnt"),)))
     seen = replace(now.inventory, disks=(mounted,))
-    assert refused(plan_detach(seen, DetachWish(TARGET))).exit is Exit.IN_USE
-    plan = plan_detach(seen, DetachWish("/mnt"))
+    assert refused(plan_detach(seen, DetachRequest(TARGET))).exit is Exit.IN_USE
+    plan = plan_detach(seen, DetachRequest("/mnt"))
     assert pending(plan) == ["umount", "logout"]
 
 
@@ -205,7 +208,7 @@ def test_lost_needs_the_name_of_the_disk() -> None:
 
 
 def test_inner_mounts_go_before_outer_ones() -> None:
-    now = attached(users=Users(mounts=(DIR, f"{DIR}/inner")))
+    now = attached(users=DiskUsage(mounts=(DIR, f"{DIR}/inner")))
     plan = planned(now, "/dev/sda")
     paths = [s.action.path for s in plan.steps if isinstance(s.action, actions.Unmount)]
     assert paths == [f"{DIR}/inner", DIR]
@@ -260,18 +263,18 @@ def test_what_names_nothing_is_not_found(name: str) -> None:
 def test_what_the_machine_booted_from_is_not_logged_out_but_another_lun_of_it_may_go() -> None:
     booted = frozenset({TARGET})
     now = attached().inventory
-    assert refused(plan_detach(now, DetachWish(DIR), boots_from=booted)).exit is Exit.IN_USE
+    assert refused(plan_detach(now, DetachRequest(DIR), boots_from=booted)).exit is Exit.IN_USE
     two = attached(second=True).inventory
-    plan = plan_detach(two, DetachWish(TARGET, 1), boots_from=booted)
+    plan = plan_detach(two, DetachRequest(TARGET, 1), boots_from=booted)
     assert "logout" not in pending(plan)
     out = replace(now, sessions=(), disks=())
-    assert plan_detach(out, DetachWish(TARGET), boots_from=booted).refusal is None
+    assert plan_detach(out, DetachRequest(TARGET), boots_from=booted).refusal is None
 
 
 @pytest.mark.fault("F29")
 @pytest.mark.parametrize("lost", [None, W])
 def test_what_is_mounted_over_ours_is_not_taken_down(lost: str | None) -> None:
-    users = Users(mounts=(DIR,), covered=((DIR, "theirs"),))
+    users = DiskUsage(mounts=(DIR,), covered=((DIR, "theirs"),))
     error = refused(planned(attached(users=users), consent=Consent(lost=lost)))
     assert error.exit is Exit.IN_USE
     assert error.text == f"theirs is mounted over {DIR}"

@@ -9,15 +9,15 @@ from iscsictl.cli.commands.disks import amount
 from iscsictl.errors import InUseError, NotFoundError, RefusedError, UnreachableError
 from iscsictl.model import actions
 from iscsictl.model.disk_content import Content
-from iscsictl.model.inventory import Unreadable, Users
+from iscsictl.model.inventory import DiskUsage, ReadFailed
 from iscsictl.model.listing import Block, Path
 from iscsictl.model.partition_table import Entry, Table
 from iscsictl.model.plan import Hazard, Status
 from iscsictl.model.spec import Consent
 from iscsictl.parse.fstab import claim_line
-from iscsictl.planner.disks.format import MkfsWish, plan_grow, plan_label, plan_mkfs
+from iscsictl.planner.disks.format import MkfsSpec, plan_grow, plan_label, plan_mkfs
 from iscsictl.planner.disks.partitions import AddWish, plan_add
-from iscsictl.planner.selection.disks import Chosen, DiskInventory, choose
+from iscsictl.planner.selection.disks import DiskInventory, DiskSelection, choose
 from tests.unit.disk_seen import (
     GIB,
     IQN,
@@ -101,8 +101,8 @@ def test_what_is_not_blank_gets_no_table_and_no_filesystem(kind: str) -> None:
     inventory = seen(content=carries(kind, "foreign"))
     for plan in (
         plan_label(inventory, "gpt", Consent()),
-        plan_mkfs(inventory, MkfsWish("ext4", NEW)),
-        plan_mkfs(inventory, MkfsWish("ext4", NEW, consent=Consent(wipe="naa.another"))),
+        plan_mkfs(inventory, MkfsSpec("ext4", NEW)),
+        plan_mkfs(inventory, MkfsSpec("ext4", NEW, consent=Consent(wipe="naa.another"))),
     ):
         assert isinstance(plan.refusal, RefusedError)
         assert plan.refusal.exit == 9
@@ -110,11 +110,11 @@ def test_what_is_not_blank_gets_no_table_and_no_filesystem(kind: str) -> None:
 
 @pytest.mark.fault("F24")
 def test_what_cannot_be_read_is_not_blank() -> None:
-    inventory = replace(seen(), content=Unreadable(UnreachableError("cannot be read at byte 0")))
+    inventory = replace(seen(), content=ReadFailed(UnreachableError("cannot be read at byte 0")))
     for plan in (
         plan_label(inventory, "gpt", Consent()),
-        plan_mkfs(inventory, MkfsWish("ext4", NEW)),
-        plan_mkfs(inventory, MkfsWish("ext4", NEW, consent=Consent(wipe=WWID))),
+        plan_mkfs(inventory, MkfsSpec("ext4", NEW)),
+        plan_mkfs(inventory, MkfsSpec("ext4", NEW, consent=Consent(wipe=WWID))),
     ):
         assert isinstance(plan.refusal, UnreachableError)
 
@@ -132,10 +132,10 @@ def test_a_table_is_not_written_over_what_fstab_knows() -> None:
 
 
 def test_a_disk_in_use_is_never_labelled() -> None:
-    busy = replace(seen(content=carries("ext4")), used=Users(("/srv",)))
+    busy = replace(seen(content=carries("ext4")), used=DiskUsage(("/srv",)))
     assert isinstance(plan_label(busy, "gpt", Consent(wipe=WWID)).refusal, InUseError)
     assert isinstance(
-        plan_mkfs(busy, MkfsWish("ext4", NEW, consent=Consent(wipe=WWID))).refusal, InUseError
+        plan_mkfs(busy, MkfsSpec("ext4", NEW, consent=Consent(wipe=WWID))).refusal, InUseError
     )
 
 
@@ -161,7 +161,7 @@ def test_a_read_only_disk_is_not_written() -> None:
     inventory = seen(a_disk(read_only=True), table=gpt())
     for plan in (
         plan_label(inventory, "dos", Consent()),
-        plan_mkfs(inventory, MkfsWish("ext4", NEW)),
+        plan_mkfs(inventory, MkfsSpec("ext4", NEW)),
         plan_add(inventory, AddWish(None), {}),
     ):
         assert isinstance(plan.refusal, RefusedError)
@@ -177,7 +177,7 @@ def test_a_partition_takes_no_table() -> None:
 
 
 def test_a_claim_stands_before_the_first_write_and_becomes_a_note() -> None:
-    plan = plan_mkfs(seen(), MkfsWish("ext4", NEW))
+    plan = plan_mkfs(seen(), MkfsSpec("ext4", NEW))
     assert verbs(plan) == ["claim", "mkfs", "note"]
     mkfs = plan.steps[1].action
     assert isinstance(mkfs, actions.MakeFs)
@@ -186,14 +186,14 @@ def test_a_claim_stands_before_the_first_write_and_becomes_a_note() -> None:
 
 def test_what_an_earlier_run_made_is_enough() -> None:
     inventory = seen(content=carries("ext4"), lines=[note()])
-    assert unchanged(plan_mkfs(inventory, MkfsWish("ext4", NEW)))
-    assert unchanged(plan_mkfs(inventory, MkfsWish("ext4", UUID, given=True)))
-    for wish in (MkfsWish("xfs", NEW), MkfsWish("ext4", NEW, given=True)):
+    assert unchanged(plan_mkfs(inventory, MkfsSpec("ext4", NEW)))
+    assert unchanged(plan_mkfs(inventory, MkfsSpec("ext4", UUID, given=True)))
+    for wish in (MkfsSpec("xfs", NEW), MkfsSpec("ext4", NEW, given=True)):
         assert isinstance(plan_mkfs(inventory, wish).refusal, RefusedError)
 
 
 def test_confirmed_it_is_made_anew_once() -> None:
-    wish = MkfsWish("ext4", NEW, consent=Consent(wipe=WWID))
+    wish = MkfsSpec("ext4", NEW, consent=Consent(wipe=WWID))
     inventory = seen(content=carries("ext4"), lines=[note()])
     assert verbs(plan_mkfs(inventory, wish)) == ["unfstab", "claim", "wipe", "mkfs", "note"]
     after = seen(content=carries("ext4", NEW), lines=[note(NEW)])
@@ -203,7 +203,7 @@ def test_confirmed_it_is_made_anew_once() -> None:
 
 def test_what_fstab_mounts_is_not_destroyed_even_if_confirmed() -> None:
     inventory = seen(content=carries("ext4"), lines=[our_line()])
-    plan = plan_mkfs(inventory, MkfsWish("xfs", NEW, consent=Consent(wipe=WWID)))
+    plan = plan_mkfs(inventory, MkfsSpec("xfs", NEW, consent=Consent(wipe=WWID)))
     assert isinstance(plan.refusal, RefusedError)
     assert "/srv" in plan.refusal.text
 
@@ -214,7 +214,7 @@ def claim(part: int | None = 0, directory: str | None = None, fs: str = "ext4") 
 
 def test_a_run_that_was_stopped_is_finished_with_its_uuid() -> None:
     for content in (Content(WWID, GIB, 512), Content(WWID, GIB, 512, data_at=4096)):
-        plan = plan_mkfs(seen(content=content, lines=[claim()]), MkfsWish("ext4", NEW))
+        plan = plan_mkfs(seen(content=content, lines=[claim()]), MkfsSpec("ext4", NEW))
         makes = [s.action for s in plan.pending if isinstance(s.action, actions.MakeFs)]
         assert [action.uuid for action in makes] == [UUID]
         assert "claim" not in verbs(plan)
@@ -222,19 +222,19 @@ def test_a_run_that_was_stopped_is_finished_with_its_uuid() -> None:
 
 def test_a_claim_does_not_cover_what_is_foreign() -> None:
     foreign = carries("ext4", "foreign")
-    plan = plan_mkfs(seen(content=foreign, lines=[claim()]), MkfsWish("ext4", NEW))
+    plan = plan_mkfs(seen(content=foreign, lines=[claim()]), MkfsSpec("ext4", NEW))
     assert isinstance(plan.refusal, RefusedError)
 
 
 def test_the_claim_of_an_attach_is_for_that_attach() -> None:
     for directory in ("/srv", None):
-        plan = plan_mkfs(seen(lines=[claim(None, directory)]), MkfsWish("ext4", NEW))
+        plan = plan_mkfs(seen(lines=[claim(None, directory)]), MkfsSpec("ext4", NEW))
         assert isinstance(plan.refusal, RefusedError)
 
 
 def test_a_disk_with_a_table_is_not_formatted_whole() -> None:
     content = replace(empty(), partitions=())
-    plan = plan_mkfs(seen(content=content, table=gpt()), MkfsWish("ext4", NEW))
+    plan = plan_mkfs(seen(content=content, table=gpt()), MkfsSpec("ext4", NEW))
     assert isinstance(plan.refusal, RefusedError)
     assert "part add" in (plan.refusal.hint or "")
 
@@ -242,7 +242,7 @@ def test_a_disk_with_a_table_is_not_formatted_whole() -> None:
 def test_a_partition_is_made_without_touching_the_note_of_its_neighbour() -> None:
     disk = a_disk(part(1, "ext4", UUID), part(2))
     inventory = seen(disk, lines=[note()], name="/dev/sda2")
-    plan = plan_mkfs(inventory, MkfsWish("xfs", NEW))
+    plan = plan_mkfs(inventory, MkfsSpec("xfs", NEW))
     assert verbs(plan) == ["claim", "mkfs", "note"]
     assert plan.steps[1].subject == f"{IQN} LUN 0 part 2"
 
@@ -253,9 +253,9 @@ def test_a_claim_for_one_partition_gives_no_right_over_another() -> None:
     disk = a_disk(part(1), part(2))
     for number, refused in ((1, True), (2, False), (0, True)):
         inventory = seen(disk, content=raw, lines=[claim(number)], name="/dev/sda2")
-        plan = plan_mkfs(inventory, MkfsWish("ext4", NEW))
+        plan = plan_mkfs(inventory, MkfsSpec("ext4", NEW))
         assert isinstance(plan.refusal, RefusedError) is refused
-    plan = plan_mkfs(seen(disk, lines=[claim(1)], name="/dev/sda2"), MkfsWish("ext4", NEW))
+    plan = plan_mkfs(seen(disk, lines=[claim(1)], name="/dev/sda2"), MkfsSpec("ext4", NEW))
     claims = [s.action for s in plan.pending if isinstance(s.action, actions.ClaimPart)]
     assert [(action.uuid, action.part) for action in claims] == [(NEW, 2)]
 
@@ -333,4 +333,4 @@ def test_a_size_has_a_unit(text: str, wanted: tuple[int, bool]) -> None:
 def test_chosen_counts_only_partitions() -> None:
     volume = Block("/dev/mapper/vg-x", "lvm", GIB)
     disk = a_disk(replace(part(1), children=(volume,)))
-    assert Chosen(IQN, 0, disk, volume).part is None
+    assert DiskSelection(IQN, 0, disk, volume).part is None

@@ -9,7 +9,7 @@ import pytest
 from iscsictl.model.disk_content import Content
 from iscsictl.model.fstab import Fstab
 from iscsictl.model.hold import Hold
-from iscsictl.model.inventory import Inventory, Known, Place, Users
+from iscsictl.model.inventory import DiskUsage, Inventory, Known, MountPointState
 from iscsictl.model.listing import Lun, Session
 from iscsictl.model.names import Portal
 from iscsictl.model.plan import Plan
@@ -18,9 +18,9 @@ from iscsictl.model.spec import Consent
 from iscsictl.parse.fstab import append_line, mount_line, parse_fstab
 from iscsictl.planner.attach.reconnect import Mounted, plan_reconnect
 from iscsictl.planner.builder import Fork
-from iscsictl.planner.disks.format import MkfsWish, plan_label, plan_mkfs
+from iscsictl.planner.disks.format import MkfsSpec, plan_label, plan_mkfs
 from iscsictl.planner.disks.mounts import (
-    MountWish,
+    MountSpec,
     plan_fstab_add,
     plan_fstab_rm,
     plan_mount,
@@ -59,19 +59,19 @@ def says(text: str, *command: str) -> bool:
 
 def test_mounts_in_the_way_are_taken_down_by_what_the_hint_says() -> None:
     mounted = a_disk(fstype="ext4", uuid=UUID, mounts=[SPACED])
-    taken = Known(Place(exists=True, mounted="8:1", source="/dev/sdz"))
+    taken = Known(MountPointState(exists=True, mounted="8:1", source="/dev/sdz"))
     free = seen(a_disk(fstype="ext4", uuid=UUID), content=carries("ext4"))
     for plan in (
-        plan_mount(seen(mounted, content=carries("ext4")), MountWish("/mnt")),
-        plan_mount(replace(free, place=taken), MountWish(SPACED)),
-        plan_label(replace(seen(mounted), used=Users((SPACED,))), "gpt", Consent()),
+        plan_mount(seen(mounted, content=carries("ext4")), MountSpec("/mnt")),
+        plan_mount(replace(free, place=taken), MountSpec(SPACED)),
+        plan_label(replace(seen(mounted), used=DiskUsage((SPACED,))), "gpt", Consent()),
         planned(here(blank(W)).having(place=taken), wish(mount=SPACED)),
     ):
         assert says(hint(plan), "iscsictl", "umount", SPACED)
 
 
 def test_what_cannot_be_unmounted_here_is_named_as_a_shell_reads_it() -> None:
-    away = replace(seen(), chosen=None, place=Known(Place(exists=True, mounted="8:1")))
+    away = replace(seen(), chosen=None, place=Known(MountPointState(exists=True, mounted="8:1")))
     assert says(hint(plan_umount(away, SPACED)), "umount", SPACED)
     disk = a_disk(fstype="ext4", uuid=UUID, mounts=[SPACED])
     dead = replace(seen(disk), sessions=(session("recovering"),))
@@ -82,8 +82,8 @@ def test_lines_in_the_way_are_taken_out_by_what_the_hint_says() -> None:
     there = seen(
         a_disk(fstype="ext4", uuid=UUID), content=carries("ext4"), lines=[our_line(SPACED)]
     )
-    anew = MkfsWish("xfs", NEW, consent=Consent(wipe=WWID))
-    for plan in (plan_fstab_add(there, MountWish("/mnt")), plan_mkfs(there, anew)):
+    anew = MkfsSpec("xfs", NEW, consent=Consent(wipe=WWID))
+    for plan in (plan_fstab_add(there, MountSpec("/mnt")), plan_mkfs(there, anew)):
         assert says(hint(plan), "iscsictl", "fstab", "rm", SPACED)
     assert plan_fstab_rm(there, SPACED).pending
 
@@ -105,8 +105,8 @@ def test_only_a_line_of_ours_is_said_to_go_by_fstab_rm() -> None:
 def test_adopt_is_named_only_where_it_can_be_given(content: Content) -> None:
     for plan in (
         plan_label(seen(content=content), "gpt", Consent()),
-        plan_mkfs(seen(content=content), MkfsWish("ext4", NEW)),
-        plan_mkfs(seen(a_disk(part()), content=content, name="/dev/sda1"), MkfsWish("ext4", NEW)),
+        plan_mkfs(seen(content=content), MkfsSpec("ext4", NEW)),
+        plan_mkfs(seen(a_disk(part()), content=content, name="/dev/sda1"), MkfsSpec("ext4", NEW)),
     ):
         assert hint(plan) == f"to destroy it: --wipe --confirm {WWID}"
     assert "--adopt" in hint(planned(here(blank(W, data_at=4096))))

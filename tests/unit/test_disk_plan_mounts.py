@@ -9,17 +9,17 @@ from iscsictl.errors import InUseError, NotFoundError, RefusedError, Unreachable
 from iscsictl.model import actions
 from iscsictl.model.disk_content import Filesystem
 from iscsictl.model.hold import Hold
-from iscsictl.model.inventory import Known, Place, Users
+from iscsictl.model.inventory import DiskUsage, Known, MountPointState
 from iscsictl.model.listing import Block, Disk, Mount, Path
 from iscsictl.parse.fstab import claim_line
 from iscsictl.planner.disks.mounts import (
-    MountWish,
+    MountSpec,
     plan_fstab_add,
     plan_fstab_rm,
     plan_mount,
     plan_umount,
 )
-from iscsictl.planner.safety.overwrite import AskError
+from iscsictl.planner.safety.overwrite import ConsentRequiredError
 from iscsictl.planner.selection.disks import DiskInventory, disk_id
 from iscsictl.planner.selection.luns import find
 from tests.unit.disk_seen import (
@@ -46,7 +46,7 @@ def mountable(**others: Any) -> DiskInventory:
 
 def test_it_is_mounted_where_fstab_says_with_its_options() -> None:
     line = our_line().replace(b"_netdev", b"_netdev,noatime")
-    plan = plan_mount(mountable(lines=[line]), MountWish())
+    plan = plan_mount(mountable(lines=[line]), MountSpec())
     assert verbs(plan) == ["directory", "mount"]
     action = plan.steps[-1].action
     assert isinstance(action, actions.Mount)
@@ -54,23 +54,23 @@ def test_it_is_mounted_where_fstab_says_with_its_options() -> None:
 
 
 def test_without_a_line_the_directory_must_be_said() -> None:
-    assert isinstance(plan_mount(mountable(), MountWish()).refusal, UsageError)
-    assert verbs(plan_mount(mountable(), MountWish("/mnt"))) == ["directory", "mount"]
+    assert isinstance(plan_mount(mountable(), MountSpec()).refusal, UsageError)
+    assert verbs(plan_mount(mountable(), MountSpec("/mnt"))) == ["directory", "mount"]
 
 
 def test_what_is_mounted_there_is_unchanged_and_its_hold_ends() -> None:
     disk = a_disk(fstype="ext4", uuid=UUID, mounts=["/srv"])
     held = (Hold(mount_point="/srv"),)
-    assert unchanged(plan_mount(seen(disk), MountWish("/srv")))
-    assert verbs(plan_mount(seen(disk, holds=held), MountWish("/srv"))) == ["unhold"]
-    assert isinstance(plan_mount(seen(disk), MountWish("/mnt")).refusal, InUseError)
+    assert unchanged(plan_mount(seen(disk), MountSpec("/srv")))
+    assert verbs(plan_mount(seen(disk, holds=held), MountSpec("/srv"))) == ["unhold"]
+    assert isinstance(plan_mount(seen(disk), MountSpec("/mnt")).refusal, InUseError)
 
 
 def test_a_place_that_is_taken_or_not_empty_is_refused() -> None:
-    wish = MountWish("/mnt")
-    taken = Place(exists=True, mounted="8:1", source="/dev/vda1")
+    wish = MountSpec("/mnt")
+    taken = MountPointState(exists=True, mounted="8:1", source="/dev/vda1")
     assert isinstance(plan_mount(mountable(place=taken), wish).refusal, InUseError)
-    full = Place(exists=True, empty=False)
+    full = MountPointState(exists=True, empty=False)
     assert isinstance(plan_mount(mountable(place=full), wish).refusal, RefusedError)
     over = replace(wish, over_nonempty=True)
     assert verbs(plan_mount(mountable(place=full), over)) == ["mount"]
@@ -84,9 +84,9 @@ def test_a_snapshot_is_not_mounted() -> None:
     twin = Disk("naa.2", (Path(1, "2:0:0:1", "/dev/sdb"),), copy)
     inventory = mountable()
     inventory = replace(inventory, disks=(*inventory.disks, twin))
-    assert isinstance(plan_mount(inventory, MountWish("/mnt")).refusal, RefusedError)
+    assert isinstance(plan_mount(inventory, MountSpec("/mnt")).refusal, RefusedError)
     pinned = our_line().replace(WWID.encode(), b"naa.2")
-    assert isinstance(plan_mount(mountable(lines=[pinned]), MountWish()).refusal, RefusedError)
+    assert isinstance(plan_mount(mountable(lines=[pinned]), MountSpec()).refusal, RefusedError)
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_a_snapshot_is_not_mounted() -> None:
 def test_a_line_with_the_wrong_kind_of_place_is_refused_with_the_right_one(
     fs: str, path: str | None, said: str, hint: str
 ) -> None:
-    refusal = plan_fstab_add(seen(a_disk(fstype=fs, uuid=UUID)), MountWish(path)).refusal
+    refusal = plan_fstab_add(seen(a_disk(fstype=fs, uuid=UUID)), MountSpec(path)).refusal
     assert isinstance(refusal, UsageError)
     assert said in refusal.text
     assert refusal.hint == hint
@@ -122,7 +122,7 @@ def over_two(name: str, *lines: bytes, mounts: tuple[str, ...] = ()) -> DiskInve
 
 @pytest.mark.parametrize("name", ["/dev/md0", "/dev/sda", "/dev/sdb", UUID])
 def test_a_filesystem_over_two_luns_is_no_snapshot_of_itself(name: str) -> None:
-    wish = MountWish("/mnt")
+    wish = MountSpec("/mnt")
     assert verbs(plan_mount(over_two(name), wish)) == ["directory", "mount"]
     assert plan_fstab_add(over_two(name), wish).refusal is None
     pinned = our_line("/mnt").replace(WWID.encode(), b"naa.1")
@@ -147,10 +147,10 @@ def test_what_stands_on_two_luns_names_none_of_them_to_write_on(name: str) -> No
 def test_a_foreign_filesystem_that_was_not_unmounted_is_asked_about() -> None:
     dirty = carries("ext4", filesystem=Filesystem("/dev/sda", None, "ext4", UUID, dirty=True))
     inventory = seen(a_disk(fstype="ext4", uuid=UUID), content=dirty)
-    assert isinstance(plan_mount(inventory, MountWish("/mnt")).refusal, AskError)
-    assert "mount" in verbs(plan_mount(inventory, MountWish("/mnt", recover=True)))
+    assert isinstance(plan_mount(inventory, MountSpec("/mnt")).refusal, ConsentRequiredError)
+    assert "mount" in verbs(plan_mount(inventory, MountSpec("/mnt", recover=True)))
     ours = seen(a_disk(fstype="ext4", uuid=UUID), content=dirty, lines=[our_line()])
-    assert "mount" in verbs(plan_mount(ours, MountWish()))
+    assert "mount" in verbs(plan_mount(ours, MountSpec()))
 
 
 @pytest.mark.fault("F59")
@@ -166,7 +166,7 @@ def test_unmounting_sets_a_hold_and_twice_is_once() -> None:
 
 def test_a_mount_that_somebody_works_in_stays() -> None:
     disk = a_disk(fstype="ext4", uuid=UUID, mounts=["/srv"])
-    busy = replace(seen(disk), used=Users(("/srv",), (), ("process 7 (vi) works in /srv",)))
+    busy = replace(seen(disk), used=DiskUsage(("/srv",), (), ("process 7 (vi) works in /srv",)))
     plan = plan_umount(busy, "/srv")
     assert isinstance(plan.refusal, InUseError)
     assert "vi" in plan.refusal.text
@@ -179,7 +179,9 @@ def test_a_mount_on_a_dead_array_is_not_touched() -> None:
 
 
 def test_what_is_no_disk_of_a_session_is_left_to_umount() -> None:
-    inventory = replace(seen(), chosen=None, place=Known(Place(exists=True, mounted="8:1")))
+    inventory = replace(
+        seen(), chosen=None, place=Known(MountPointState(exists=True, mounted="8:1"))
+    )
     assert isinstance(plan_umount(inventory, "/home").refusal, NotFoundError)
 
 
@@ -189,14 +191,14 @@ def test_what_is_no_disk_of_a_session_is_left_to_umount() -> None:
 def test_a_line_is_added_once() -> None:
     fresh = mountable()
     fresh = replace(fresh, host=replace(fresh.host, service_enabled=False))
-    plan = plan_fstab_add(fresh, MountWish("/srv", ("noatime",)))
+    plan = plan_fstab_add(fresh, MountSpec("/srv", ("noatime",)))
     assert verbs(plan) == ["directory", "fstab", "enable"]
     there = our_line().replace(b"nofail", b"nofail,noatime")
-    same = mountable(lines=[there], place=Place(exists=True))
+    same = mountable(lines=[there], place=MountPointState(exists=True))
     same = replace(same, host=replace(same.host, service_enabled=True))
-    assert unchanged(plan_fstab_add(same, MountWish("/srv", ("noatime",))))
-    assert unchanged(plan_fstab_add(same, MountWish("/srv")))
-    assert verbs(plan_fstab_add(same, MountWish("/srv", ("ro",)))) == ["fstab"]
+    assert unchanged(plan_fstab_add(same, MountSpec("/srv", ("noatime",))))
+    assert unchanged(plan_fstab_add(same, MountSpec("/srv")))
+    assert verbs(plan_fstab_add(same, MountSpec("/srv", ("ro",)))) == ["fstab"]
 
 
 @pytest.mark.parametrize(
@@ -210,19 +212,19 @@ def test_a_line_is_added_once() -> None:
 )
 def test_a_line_that_would_clash_is_not_added(line: bytes) -> None:
     assert isinstance(
-        plan_fstab_add(mountable(lines=[line]), MountWish("/srv")).refusal, RefusedError
+        plan_fstab_add(mountable(lines=[line]), MountSpec("/srv")).refusal, RefusedError
     )
 
 
 def test_a_note_becomes_the_line_that_mounts() -> None:
-    assert "fstab" in verbs(plan_fstab_add(mountable(lines=[note()]), MountWish("/srv")))
+    assert "fstab" in verbs(plan_fstab_add(mountable(lines=[note()]), MountSpec("/srv")))
 
 
 def test_swap_has_no_directory_and_others_have_one() -> None:
     swap = seen(a_disk(fstype="swap", uuid=UUID))
-    assert "fstab" in verbs(plan_fstab_add(swap, MountWish(None)))
-    assert isinstance(plan_fstab_add(swap, MountWish("/srv")).refusal, UsageError)
-    assert isinstance(plan_fstab_add(mountable(), MountWish(None)).refusal, UsageError)
+    assert "fstab" in verbs(plan_fstab_add(swap, MountSpec(None)))
+    assert isinstance(plan_fstab_add(swap, MountSpec("/srv")).refusal, UsageError)
+    assert isinstance(plan_fstab_add(mountable(), MountSpec(None)).refusal, UsageError)
 
 
 def test_only_our_lines_are_taken_out() -> None:

@@ -8,7 +8,7 @@ import pytest
 from iscsictl.errors import InUseError, NotFoundError, RefusedError, UnreachableError
 from iscsictl.model import actions
 from iscsictl.model.disk_content import Signature
-from iscsictl.model.inventory import Unreadable, Users
+from iscsictl.model.inventory import DiskUsage, ReadFailed
 from iscsictl.model.partition_table import Entry, Table, Topology
 from iscsictl.model.plan import Hazard
 from iscsictl.planner.disks.partitions import (
@@ -18,7 +18,7 @@ from iscsictl.planner.disks.partitions import (
     plan_remove,
     plan_type,
 )
-from iscsictl.planner.safety.overwrite import AskError
+from iscsictl.planner.safety.overwrite import ConsentRequiredError
 from iscsictl.planner.selection.disks import DiskFacts, DiskInventory
 from tests.unit.disk_seen import (
     LINUX,
@@ -151,7 +151,7 @@ def test_a_blank_partition_goes_without_a_question() -> None:
 def test_a_partition_with_content_goes_only_with_consent() -> None:
     inventory = removing(content=carries("ext4"))
     plan = plan_remove(inventory, 1, consent=False)
-    assert isinstance(plan.refusal, AskError)
+    assert isinstance(plan.refusal, ConsentRequiredError)
     assert plan.refusal.exit == 9
     assert verbs(plan_remove(inventory, 1, consent=True)) == ["part-rm"]
 
@@ -165,7 +165,7 @@ def unseen(**others: Any) -> DiskInventory:
 @pytest.mark.fault("F24")
 def test_a_partition_that_the_kernel_does_not_have_goes_only_with_consent() -> None:
     plan = plan_remove(unseen(), 1, consent=False)
-    assert isinstance(plan.refusal, AskError)
+    assert isinstance(plan.refusal, ConsentRequiredError)
     assert plan.refusal.exit == 9
     assert plan.refusal.grant == "remove"
     assert plan.refusal.text.startswith("/dev/sda1 could not be looked at")
@@ -180,16 +180,16 @@ def test_a_partition_of_a_map_is_shown_to_the_kernel_by_kpartx() -> None:
     disk = replace(disk, block=replace(disk.block, device="/dev/mapper/mpatha", kind="mpath"))
     table = gpt(Entry(1, 2048, 2048, LINUX))
     plan = plan_remove(seen(disk, table=table, name=WWID), 1, consent=False)
-    assert isinstance(plan.refusal, AskError)
+    assert isinstance(plan.refusal, ConsentRequiredError)
     assert "kpartx -u /dev/mapper/mpatha" in (plan.refusal.hint or "")
 
 
 def test_what_was_found_on_the_disk_says_nothing_of_one_partition() -> None:
     """Nor does another partition that was named."""
-    inventory = replace(unseen(), content=Unreadable(UnreachableError("byte 0")))
-    assert isinstance(plan_remove(inventory, 1, consent=False).refusal, AskError)
+    inventory = replace(unseen(), content=ReadFailed(UnreachableError("byte 0")))
+    assert isinstance(plan_remove(inventory, 1, consent=False).refusal, ConsentRequiredError)
     other = seen(a_disk(part(2)), table=unseen().facts.table, name="/dev/sda2")
-    assert isinstance(plan_remove(other, 1, consent=False).refusal, AskError)
+    assert isinstance(plan_remove(other, 1, consent=False).refusal, ConsentRequiredError)
     assert verbs(plan_remove(other, 2, consent=False)) == ["part-rm"]
 
 
@@ -202,7 +202,7 @@ def test_a_line_for_what_is_not_seen_keeps_the_partition_that_may_have_it() -> N
 
 
 def test_a_partition_in_use_stays_whatever_was_agreed() -> None:
-    plan = plan_remove(replace(removing(), used=Users(("/srv",))), 1, consent=True)
+    plan = plan_remove(replace(removing(), used=DiskUsage(("/srv",))), 1, consent=True)
     assert isinstance(plan.refusal, InUseError)
     assert plan.refusal.exit == 7
 

@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from iscsictl.cli.main import cli
 from iscsictl.engine.handlers.registry import perform
-from iscsictl.engine.reconcile import converge, dry_run
+from iscsictl.engine.reconcile import dry_run, reconcile
 from iscsictl.engine.tasks.doctor_fix import repairs
 from iscsictl.model.actions import RemoveTorn
 from iscsictl.model.inventory import Known
@@ -122,7 +122,7 @@ def test_fix_clears_the_lock_removes_what_is_torn_and_closes_what_is_open(root: 
     assert shown_first.pending
     assert torn.exists()
     assert lock.with_name("lock.write").exists()
-    report = converge(task, context, lambda _: None)
+    report = reconcile(task, context, lambda _: None)
     assert report.error is None
     assert [o.step.status for o in report.outcomes] == [Status.DONE] * 3
     assert not torn.exists()
@@ -144,7 +144,7 @@ def test_fix_removes_a_torn_discovery_record_and_leaves_a_definition_to_its_admi
     (root / "proc").mkdir(exist_ok=True)
     context = Context(5.0, root)
     task = repairs(lambda finding: finding.id.startswith("nodedb"))
-    report = converge(task, context, lambda _: None)
+    report = reconcile(task, context, lambda _: None)
     assert report.error is None
     assert [o.step.status for o in report.outcomes] == [Status.DONE]
     assert [path.exists() for path in (torn, good, iface)] == [False, True, True]

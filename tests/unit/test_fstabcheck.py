@@ -10,7 +10,13 @@ from iscsictl.model.listing import Block, Disk, Path, Session
 from iscsictl.model.names import Portal
 from iscsictl.model.record import NodeRecord
 from iscsictl.parse.fstab import claim_line, mount_line, parse_fstab
-from iscsictl.planner.safety.fstab_rules import Finding, Machine, behind, check_fstab, machine_of
+from iscsictl.planner.safety.fstab_rules import (
+    Finding,
+    Machine,
+    check_fstab,
+    iscsi_devices_behind,
+    machine_of,
+)
 
 UUID = "6f2b1c1e-4a0f-4d0e-9b8a-0d4c2f6b7a11"
 LOCAL = "0a1b2c3d-0000-4000-8000-000000000001"
@@ -269,8 +275,8 @@ def test_a_line_without_notes_is_judged_by_the_target_of_its_disk(spec: str) -> 
     session = Session("sysfs", IQN, sid=disk.paths[0].sid)
     for startup, expected in (("manual", ["node-manual"]), ("automatic", [])):
         seen = replace(seen_of(disk), records=(record(startup),))
-        assert ids(text, behind(seen, [disk], [session])) == expected
-    assert ids(text, behind(seen_of(disk), [disk], [session])) == []
+        assert ids(text, iscsi_devices_behind(seen, [disk], [session])) == expected
+    assert ids(text, iscsi_devices_behind(seen_of(disk), [disk], [session])) == []
 
 
 def test_a_line_that_cannot_be_read_is_a_failure_with_its_number() -> None:

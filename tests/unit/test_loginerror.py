@@ -6,7 +6,7 @@ import pytest
 
 from iscsictl.errors import AuthError, Exit, IscsictlError, UnreachableError
 from iscsictl.errors.codes import error_from_iscsiadm
-from iscsictl.model.inventory import Offer
+from iscsictl.model.inventory import DiscoveredTarget
 from iscsictl.model.names import Portal
 from iscsictl.system.iscsi import iscsiadm
 from iscsictl.system.iscsi.iscsiadm import Key
@@ -23,10 +23,10 @@ class Array:
 
     offered: str | None = IQN
 
-    def discover(self, portal: Portal, **_: object) -> tuple[Offer, ...]:
+    def discover(self, portal: Portal, **_: object) -> tuple[DiscoveredTarget, ...]:
         if self.offered is None:
             raise UnreachableError("no answer")
-        return (Offer(self.offered, portal),)
+        return (DiscoveredTarget(self.offered, portal),)
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from iscsictl.model.listing import Path as DiskPath
 from iscsictl.model.names import Portal
 from iscsictl.output.table import Column, fit, print_table, print_tsv
 from iscsictl.output.terminal import Screen, screen_of
-from iscsictl.output.text import cell_width, human_size, shortened, visible
+from iscsictl.output.text import cell_width, escape_controls, human_size, truncate
 from iscsictl.output.views.ls import print_listing
 from iscsictl.output.views.ls_json import disk_dict, listing_json
 from iscsictl.parse.capture import parse_capture
@@ -119,7 +119,7 @@ def test_tsv_escapes_what_would_break_a_line() -> None:
 
 def test_control_characters_from_the_wire_never_reach_the_terminal() -> None:
     evil = "iqn.x:\x1b]0;owned\x07\u202e\udcff\x9b"
-    assert visible(evil) == "iqn.x:\\x1b]0;owned\\x07\\u202e\\xff\\x9b"
+    assert escape_controls(evil) == "iqn.x:\\x1b]0;owned\\x07\\u202e\\xff\\x9b"
     for form in ({}, {"tsv": True}, {"long": True}, {"tree": True}):
         text = shown(Listing((Session("sysfs", evil, sid=1, alias=evil),)), 80, **form)
         assert not set(text) & set("\x1b\x07\u202e\udcff\x9b")
@@ -145,18 +145,18 @@ def test_the_kernel_s_long_ipv6_address_is_shown_as_people_write_it() -> None:
 def test_shortened_names_are_never_alike() -> None:
     names = [f"iqn.2010-10.org.example:same.beginning.{n:04}.same.end" for n in range(200)]
     for width in range(3, 60):
-        short = shortened(names, width)
+        short = truncate(names, width)
         if short is not None:
             assert len(set(short.values())) == 200
             assert max(map(len, short.values())) <= width
-    assert shortened(names, 40) is not None
-    assert shortened(["aaaba", "aacba"], 3) is None
+    assert truncate(names, 40) is not None
+    assert truncate(["aaaba", "aacba"], 3) is None
 
 
 def test_wide_characters_count_twice() -> None:
     assert cell_width("日本") == 4
     assert cell_width("e\u0301") == 1
-    short = shortened(["日本語の長い名前です"], 8)
+    short = truncate(["日本語の長い名前です"], 8)
     assert short is not None
     assert cell_width(next(iter(short.values()))) <= 8
 

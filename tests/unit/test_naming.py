@@ -6,9 +6,9 @@ import pytest
 
 from iscsictl.errors import NotFoundError
 from iscsictl.model import actions
-from iscsictl.model.inventory import Inventory, Users
+from iscsictl.model.inventory import DiskUsage, Inventory
 from iscsictl.model.listing import Block, Disk, Lun, Path, Session
-from iscsictl.planner.selection.luns import Meant, find
+from iscsictl.planner.selection.luns import ResolvedLun, find
 from tests.worlds import (
     CLAIMED,
     DIR,
@@ -29,11 +29,11 @@ W, W1 = wwid_of(0), wwid_of(1)
 
 
 def two_luns() -> World:
-    mounted = unit(parted(W, "ext4", CLAIMED), users=Users(mounts=(DIR,)))
+    mounted = unit(parted(W, "ext4", CLAIMED), users=DiskUsage(mounts=(DIR,)))
     return world(mounted, unit(blank(W1), lun=1)).logged_in()
 
 
-def names(found: tuple[Meant, ...]) -> list[tuple[str, int | None, str | None]]:
+def names(found: tuple[ResolvedLun, ...]) -> list[tuple[str, int | None, str | None]]:
     return [(m.target, m.lun, m.wwid) for m in found]
 
 
@@ -87,7 +87,7 @@ def test_a_line_leads_to_the_disk_where_it_is_now() -> None:
         (meant,) = find(now, name, None)
         assert (meant.target, meant.lun) == (OTHER, 0)
         assert meant.disk is not None
-    assert find(now, TARGET, None) == (Meant(TARGET, None),)
+    assert find(now, TARGET, None) == (ResolvedLun(TARGET, None),)
 
 
 def test_what_is_there_goes_before_what_only_a_line_says() -> None:
@@ -126,14 +126,14 @@ def test_what_spans_several_luns_is_the_first_and_the_others_beside_it(name: str
     now = striped("u", "u", "u")
     (meant,) = find(now, name, None, spanning=True)
     assert (meant.lun, meant.wwid) == (1, wwid_of(1))
-    assert meant.beside == (f"{TARGET} LUN 2", f"{TARGET} LUN 3")
+    assert meant.also_on == (f"{TARGET} LUN 2", f"{TARGET} LUN 3")
     with pytest.raises(NotFoundError, match="fits several LUNs"):
         find(now, name, None)
 
 
 def test_two_luns_are_enough_to_be_spanned() -> None:
     (meant,) = find(striped("u", "u"), "u", None, spanning=True)
-    assert meant.beside == (f"{TARGET} LUN 2",)
+    assert meant.also_on == (f"{TARGET} LUN 2",)
 
 
 def test_one_disk_under_two_names_spans_nothing() -> None:
@@ -150,7 +150,7 @@ def test_one_disk_under_two_names_spans_nothing() -> None:
 
 def test_what_is_on_one_lun_has_none_beside_it() -> None:
     (meant,) = find(two_luns().inventory, DIR, None, spanning=True)
-    assert (meant.lun, meant.beside) == (0, ())
+    assert (meant.lun, meant.also_on) == (0, ())
     assert find(two_luns().inventory, "mail", None, spanning=True) == ()
 
 

@@ -64,13 +64,13 @@ def test_a_blank_disk_is_zeroes_at_all_named_places_and_one_byte_anywhere_near_i
     with image.open("wb") as file:
         file.truncate(size)
     with looped(image) as device, probe.opened(device, exclusive=True) as fd:
-        assert probe.first_data(fd, probe.named_places(size)) is None
+        assert probe.first_nonzero(fd, probe.sample_extents(size)) is None
     for at in (0, size - 1, 8193 * 1024, 64 << 20, 128 << 20, size // 4):
         with image.open("r+b") as file:
             file.seek(at)
             file.write(b"x")
         with looped(image) as device, probe.opened(device, exclusive=True) as fd:
-            found = probe.first_data(fd, probe.named_places(size))
+            found = probe.first_nonzero(fd, probe.sample_extents(size))
         assert found is not None, at
         assert found <= at < found + (1 << 20)
         with image.open("r+b") as file:
@@ -86,15 +86,15 @@ def test_the_first_of_several_places_with_data_is_told(tmp_path: Path) -> None:
             file.seek(at)
             file.write(b"x")
     with looped(image) as device, probe.opened(device, exclusive=True) as fd:
-        places = probe.everywhere(300 << 20)
-        assert probe.first_data(fd, places) == 64 << 20
+        places = probe.all_extents(300 << 20)
+        assert probe.first_nonzero(fd, places) == 64 << 20
         assert probe.data_in(fd, places, lambda begin: begin >= 129 << 20) == 64 << 20
         assert probe.data_in(fd, places, lambda begin: begin >= 64 << 20) is None
 
 
 @pytest.mark.parametrize("size", [1 << 20, (8 << 20) + 512, 8000 << 20, (7 << 40) + 4096])
 def test_everywhere_is_the_whole_disk_in_no_more_than_a_thousand_pieces(size: int) -> None:
-    places = probe.everywhere(size)
+    places = probe.all_extents(size)
     ends = [at + length for at, length in places]
     assert [at for at, _ in places] == [0, *ends[:-1]]
     assert ends[-1] == size
@@ -113,7 +113,7 @@ def test_reading_a_whole_disk_can_be_stopped(
         probe.opened(device, exclusive=True) as fd,
         pytest.raises(InterruptError),
     ):
-        probe.first_data(fd, probe.everywhere(64 << 20))
+        probe.first_nonzero(fd, probe.all_extents(64 << 20))
 
 
 def test_every_second_it_is_told_which_share_was_read(
@@ -125,11 +125,11 @@ def test_every_second_it_is_told_which_share_was_read(
     monkeypatch.setattr(probe, "_TELL", 0.0)
     told: list[float] = []
     with image.open("rb") as file:
-        assert probe.first_data(file.fileno(), probe.everywhere(64 << 20), told.append) is None
+        assert probe.first_nonzero(file.fileno(), probe.all_extents(64 << 20), told.append) is None
     assert told == [number / 64 for number in range(1, 65)]
     monkeypatch.setattr(probe, "_TELL", 3600.0)
     with image.open("rb") as file:
-        probe.first_data(file.fileno(), probe.everywhere(64 << 20), told.append)
+        probe.first_nonzero(file.fileno(), probe.all_extents(64 << 20), told.append)
     assert len(told) == 64
 
 
@@ -204,7 +204,7 @@ def test_partitions_that_the_kernel_has_tell_their_signatures(
 
 @pytest.mark.parametrize("size", [(300 << 20) + 512, (300 << 20) + 3584, 12288, 512])
 def test_the_last_sector_is_looked_at_whatever_the_size(size: int) -> None:
-    places = probe.named_places(size)
+    places = probe.sample_extents(size)
     assert max(at + length for at, length in places) == size
     assert all(at % 4096 == 0 for at, _ in places)
     assert all(length % 512 == 0 for _, length in places)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from iscsictl.engine.executor import Done, StepFailedError, execute, undo
+from iscsictl.engine.executor import CompletedStep, StepFailedError, execute_steps, roll_back
 from iscsictl.model.actions import CreateRecord
 from iscsictl.model.names import Portal
 from iscsictl.model.plan import Status, Step
@@ -40,13 +40,13 @@ def test_it_is_taken_back(tools: Path, tmp_path: Path, monkeypatch: pytest.Monke
     def fail(_: int) -> None:
         raise OSError(errno.EIO, "Input/output error")
 
-    context, done = Context(root=tmp_path), list[Done]()
+    context, done = Context(root=tmp_path), list[CompletedStep]()
     step = Step(CreateRecord(IQN, Portal("192.0.2.5", 3260, 1), "default"), IQN, "")
     with monkeypatch.context() as broken:
         broken.setattr(os, "fsync", fail)
         with pytest.raises(StepFailedError, match="cannot flush"):
-            list(execute([step], context, done))
+            list(execute_steps([step], context, done))
     assert tools.exists()
-    outcomes, leftovers = undo(done, context)
+    outcomes, leftovers = roll_back(done, context)
     assert [outcome.step.status for outcome in outcomes] == [Status.UNDONE]
     assert (leftovers, tools.exists()) == ([], False)

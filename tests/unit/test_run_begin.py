@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 
 from iscsictl.errors import UnreachableError
-from iscsictl.system.io.process import ToolError, begin
+from iscsictl.system.io.process import ToolError, start
 
 
 def test_one_returns_when_the_program_is_at_it_and_it_goes_on_to_its_end(tmp_path: Path) -> None:
     at_it, done = tmp_path / "at it", tmp_path / "done"
     go_on = tmp_path / "go on"
     script = f"touch '{at_it}'; until [ -e '{go_on}' ]; do sleep 0.02; done; touch '{done}'"
-    begin(["sh", "-c", script], at_it.exists)
+    start(["sh", "-c", script], at_it.exists)
     assert not done.exists()
     go_on.touch()
     deadline = time.monotonic() + 10
@@ -23,17 +23,17 @@ def test_one_returns_when_the_program_is_at_it_and_it_goes_on_to_its_end(tmp_pat
 
 
 def test_one_that_ends_well_without_ever_being_seen_at_it_is_done() -> None:
-    begin(["true"], lambda: False)
+    start(["true"], lambda: False)
 
 
 def test_one_that_fails_before_is_an_error_with_its_own_words() -> None:
     with pytest.raises(ToolError, match="sh: no such bus") as told:
-        begin(["sh", "-c", "echo no such bus >&2; exit 7"], lambda: False)
+        start(["sh", "-c", "echo no such bus >&2; exit 7"], lambda: False)
     assert told.value.tool_exit == 7
 
 
 def test_one_that_never_gets_to_it_is_ended_at_the_deadline(tmp_path: Path) -> None:
     number = tmp_path / "pid"
     with pytest.raises(UnreachableError, match="sh did not answer within"):
-        begin(["sh", "-c", f"echo $$ >'{number}'; exec sleep 60"], lambda: False, timeout=0.5)
+        start(["sh", "-c", f"echo $$ >'{number}'; exec sleep 60"], lambda: False, timeout=0.5)
     assert not Path("/proc", number.read_text().strip()).exists()

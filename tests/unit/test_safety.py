@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from iscsictl.errors import InUseError, RefusedError
-from iscsictl.model.actions import Right
+from iscsictl.model.actions import OverwriteGround
 from iscsictl.model.disk_content import Content, Filesystem, Signature
-from iscsictl.model.inventory import Users
+from iscsictl.model.inventory import DiskUsage
 from iscsictl.model.listing import Block, Disk, Path
 from iscsictl.model.spec import Consent
 from iscsictl.planner.safety import overwrite
-from iscsictl.planner.safety.overwrite import AskError
+from iscsictl.planner.safety.overwrite import ConsentRequiredError
 from tests.machine_model.machine import MIB
 from tests.worlds import (
     CLAIMED,
@@ -40,9 +40,9 @@ def disk(wwid: str | None = W, *devices: str, kind: str = "disk", uuid: str | No
     return Disk(wwid, paths, replace(top, children=(inner,)))
 
 
-def right(content: Content, consent: Consent | None = None, **more: str | None) -> Right:
+def right(content: Content, consent: Consent | None = None, **more: str | None) -> OverwriteGround:
     given = {"claim": None, "table": "gpt", **more}
-    return overwrite.right_to_destroy(
+    return overwrite.overwrite_ground(
         content, "/dev/sda", consent or Consent(),
         claim=given["claim"], table=given["table"] or "gpt",
     )  # fmt: skip
@@ -53,18 +53,18 @@ def right(content: Content, consent: Consent | None = None, **more: str | None) 
 
 def test_a_disk_alone_is_known_by_its_wwid() -> None:
     one = disk()
-    assert overwrite.same_disk(one, (one, disk(W1, "/dev/sdb")), None) == W
-    assert overwrite.same_disk(one, (one,), W) == W
+    assert overwrite.verify_identity(one, (one, disk(W1, "/dev/sdb")), None) == W
+    assert overwrite.verify_identity(one, (one,), W) == W
 
 
 def test_a_disk_without_a_name_is_refused_with_its_device() -> None:
     with pytest.raises(RefusedError, match=r"^/dev/sda tells no WWID"):
-        overwrite.same_disk(disk(None), (), None)
+        overwrite.verify_identity(disk(None), (), None)
 
 
 def test_another_disk_than_the_wished_one_is_refused_with_both_names() -> None:
     with pytest.raises(RefusedError, match=f"^/dev/sda is the disk {W}, not {WRONG}$") as caught:
-        overwrite.same_disk(disk(), (), WRONG)
+        overwrite.verify_identity(disk(), (), WRONG)
     assert "iscsictl ls" in (caught.value.hint or "")
 
 
@@ -72,26 +72,26 @@ def test_another_disk_than_the_wished_one_is_refused_with_both_names() -> None:
 def test_twins_are_refused_with_all_devices_sorted() -> None:
     one, two = disk(W, "/dev/sdc"), disk(W, "/dev/sdb")
     with pytest.raises(RefusedError, match=f"^/dev/sdb, /dev/sdc all say they are {W}") as caught:
-        overwrite.same_disk(one, (two, one), None)
+        overwrite.verify_identity(one, (two, one), None)
     assert "multipathd" in (caught.value.hint or "")
 
 
 @pytest.mark.fault("F23")
 def test_a_map_may_stand_over_paths_and_a_plain_disk_may_not() -> None:
     mapped = disk(W, "/dev/sda", "/dev/sdb", kind="mpath")
-    assert overwrite.same_disk(mapped, (mapped,), None) == W
+    assert overwrite.verify_identity(mapped, (mapped,), None) == W
     plain = disk(W, "/dev/sda", "/dev/sdb")
     with pytest.raises(RefusedError, match="/dev/sda, /dev/sdb"):
-        overwrite.same_disk(plain, (plain,), None)
+        overwrite.verify_identity(plain, (plain,), None)
     with pytest.raises(RefusedError):
-        overwrite.same_disk(mapped, (mapped, disk(W, "/dev/sdc")), None)
+        overwrite.verify_identity(mapped, (mapped, disk(W, "/dev/sdc")), None)
 
 
 # Whether it takes writes
 
 
 def test_a_sound_disk_takes_writes() -> None:
-    overwrite.writable(blank(W), "/dev/sda", W)
+    overwrite.require_writable(blank(W), "/dev/sda", W)
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_a_sound_disk_takes_writes() -> None:
 )
 def test_what_takes_no_writes_is_said(content: Content, said: str, hinted: str) -> None:
     with pytest.raises(RefusedError) as caught:
-        overwrite.writable(content, "/dev/sda", W)
+        overwrite.require_writable(content, "/dev/sda", W)
     assert caught.value.text.startswith(said)
     assert hinted in (caught.value.hint or "")
 
@@ -113,20 +113,22 @@ def test_what_takes_no_writes_is_said(content: Content, said: str, hinted: str) 
 
 
 def test_blank_gives_the_right() -> None:
-    assert right(blank(W)) is Right.BLANK
-    assert right(blank(W), Consent(wipe=W)) is Right.BLANK
-    assert right(blank(W), claim=CLAIMED) is Right.BLANK
+    assert right(blank(W)) is OverwriteGround.BLANK
+    assert right(blank(W), Consent(wipe=W)) is OverwriteGround.BLANK
+    assert right(blank(W), claim=CLAIMED) is OverwriteGround.BLANK
 
 
 def test_a_claim_gives_the_right_over_its_own_work() -> None:
-    assert right(parted(W, "ext4", CLAIMED), claim=CLAIMED) is Right.CLAIMED
-    assert right(parted(W, "ext4", CLAIMED), Consent(wipe=W), claim=CLAIMED) is Right.CLAIMED
+    assert right(parted(W, "ext4", CLAIMED), claim=CLAIMED) is OverwriteGround.CLAIMED
+    assert (
+        right(parted(W, "ext4", CLAIMED), Consent(wipe=W), claim=CLAIMED) is OverwriteGround.CLAIMED
+    )
 
 
 def test_confirmation_gives_the_right_over_any_content() -> None:
     for content in (bare(W, "xfs"), in_parts(W), stranger(W, "LVM2_member")):
-        assert right(content, Consent(wipe=W)) is Right.CONFIRMED
-        assert right(content, Consent(wipe=W), claim=CLAIMED) is Right.CONFIRMED
+        assert right(content, Consent(wipe=W)) is OverwriteGround.CONFIRMED
+        assert right(content, Consent(wipe=W), claim=CLAIMED) is OverwriteGround.CONFIRMED
 
 
 @pytest.mark.parametrize("content", [blank(W), parted(W, "ext4", CLAIMED), bare(W, "xfs")])
@@ -236,38 +238,38 @@ def test_a_partition_of_ours_spans_the_disk(size: int, part: int, ours: bool) ->
 
 
 def test_a_blank_disk_may_be_written_also_once_it_has_our_table() -> None:
-    for given in Right:
+    for given in OverwriteGround:
         assert overwrite.may_write(blank(W), given, CLAIMED, "gpt")
         assert overwrite.may_write(parted(W, None), given, CLAIMED, "gpt")
 
 
 def test_only_a_stopped_run_or_the_user_accounts_for_data_in_our_partition() -> None:
     for content in (parted(W, "ext4", CLAIMED), parted(W, None, data_at=MIB)):
-        for given in (Right.CLAIMED, Right.CONFIRMED):
+        for given in (OverwriteGround.CLAIMED, OverwriteGround.CONFIRMED):
             assert overwrite.may_write(content, given, CLAIMED, "gpt")
-        assert not overwrite.may_write(content, Right.BLANK, CLAIMED, "gpt")
+        assert not overwrite.may_write(content, OverwriteGround.BLANK, CLAIMED, "gpt")
 
 
 @pytest.mark.parametrize("uuid", [CLAIMED, ""])
 def test_data_on_a_disk_without_a_table_is_not_blank_just_before_mkfs_either(uuid: str) -> None:
     for data_at in (0, MIB):
         found = replace(blank(W), data_at=data_at)
-        assert not overwrite.may_write(found, Right.BLANK, uuid, "none")
-        assert overwrite.may_write(found, Right.CONFIRMED, uuid, "none")
+        assert not overwrite.may_write(found, OverwriteGround.BLANK, uuid, "none")
+        assert overwrite.may_write(found, OverwriteGround.CONFIRMED, uuid, "none")
 
 
 @pytest.mark.fault("F26")
 def test_what_is_foreign_by_then_is_not_written_whatever_the_right() -> None:
-    for given in Right:
+    for given in OverwriteGround:
         for content in (bare(W, "xfs"), in_parts(W), parted(W, None, table="dos")):
             assert not overwrite.may_write(content, given, CLAIMED, "gpt")
 
 
 def test_data_without_a_name_is_written_over_only_when_it_was_confirmed() -> None:
     wiped = replace(blank(W), data_at=4096)
-    assert overwrite.may_write(wiped, Right.CONFIRMED, CLAIMED, "gpt")
-    assert not overwrite.may_write(wiped, Right.BLANK, CLAIMED, "gpt")
-    assert not overwrite.may_write(wiped, Right.CLAIMED, CLAIMED, "gpt")
+    assert overwrite.may_write(wiped, OverwriteGround.CONFIRMED, CLAIMED, "gpt")
+    assert not overwrite.may_write(wiped, OverwriteGround.BLANK, CLAIMED, "gpt")
+    assert not overwrite.may_write(wiped, OverwriteGround.CLAIMED, CLAIMED, "gpt")
 
 
 # Adopting
@@ -285,7 +287,7 @@ def test_consent_adopts_a_clean_filesystem_that_is_alone_with_its_uuid() -> None
 
 
 def test_without_consent_the_question_names_filesystem_and_label() -> None:
-    with pytest.raises(AskError) as caught:
+    with pytest.raises(ConsentRequiredError) as caught:
         overwrite.may_adopt(filesystem(label="mail"), disk(), (), Consent())
     assert caught.value.question == (
         "Mount the ext4 filesystem on /dev/sda1 labelled 'mail' as it is?"
@@ -293,7 +295,7 @@ def test_without_consent_the_question_names_filesystem_and_label() -> None:
     assert "ext4 filesystem on /dev/sda1 labelled 'mail'" in caught.value.text
     assert caught.value.grant == "adopt"
     assert "--adopt" in (caught.value.hint or "")
-    with pytest.raises(AskError) as plain:
+    with pytest.raises(ConsentRequiredError) as plain:
         overwrite.may_adopt(filesystem(), disk(), (), Consent())
     assert plain.value.question == "Mount the ext4 filesystem on /dev/sda1 as it is?"
 
@@ -311,7 +313,7 @@ def test_no_consent_adopts_what_is_nameless_or_dirty(
 ) -> None:
     with pytest.raises(RefusedError) as caught:
         overwrite.may_adopt(filesystem(**changed), disk(), (), consent)
-    assert not isinstance(caught.value, AskError)
+    assert not isinstance(caught.value, ConsentRequiredError)
     assert said in caught.value.text
     assert hinted in (caught.value.hint or "")
 
@@ -328,14 +330,16 @@ def test_partitions_that_no_table_explains_are_nobody_s() -> None:
     torn = replace(parted(W, None), table=None)
     for table in ("gpt", "none"):
         assert not overwrite.matches_claim(torn, CLAIMED, table)
-        for given in Right:
+        for given in OverwriteGround:
             assert not overwrite.may_write(torn, given, CLAIMED, table)
 
 
 def test_what_is_mounted_over_ours_is_in_use_and_named() -> None:
-    overwrite.uncovered(Users(mounts=("/srv",)))
+    overwrite.require_not_overmounted(DiskUsage(mounts=("/srv",)))
     with pytest.raises(InUseError, match=r"^/dev/sdz is mounted over /srv$") as caught:
-        overwrite.uncovered(Users(mounts=("/srv",), covered=(("/srv", "/dev/sdz"),)))
+        overwrite.require_not_overmounted(
+            DiskUsage(mounts=("/srv",), covered=(("/srv", "/dev/sdz"),))
+        )
     assert caught.value.hint == "unmount that first: umount /srv"
 
 
@@ -349,19 +353,19 @@ def test_each_refusal_says_what_to_do() -> None:
     one, two, three = (disk(w, d, uuid=FOREIGN) for w, d in
                        ((W, "/dev/sda"), (W1, "/dev/sdb"), (wwid_of(2), "/dev/sdc")))  # fmt: skip
     yes = Consent(adopt=True)
-    assert hint_of(lambda: overwrite.same_disk(one, (), WRONG)) == (
+    assert hint_of(lambda: overwrite.verify_identity(one, (), WRONG)) == (
         "compare with the array; iscsictl ls -o json shows the WWIDs"
     )
-    assert hint_of(lambda: overwrite.same_disk(one, (disk(W, "/dev/sdx"),), None)) == (
+    assert hint_of(lambda: overwrite.verify_identity(one, (disk(W, "/dev/sdx"),), None)) == (
         "log out of all portals but one, or have multipathd running"
     )
-    assert hint_of(lambda: overwrite.writable(blank(WRONG), "/dev/sda", W)) == (
+    assert hint_of(lambda: overwrite.require_writable(blank(WRONG), "/dev/sda", W)) == (
         "the LUN was mapped to another disk; run: iscsictl rescan"
     )
-    assert hint_of(lambda: overwrite.writable(blank(W, reserved=True), "/dev/sda", W)) == (
+    assert hint_of(lambda: overwrite.require_writable(blank(W, reserved=True), "/dev/sda", W)) == (
         "see who holds it: sg_persist --in --read-full-status /dev/sda"
     )
-    assert hint_of(lambda: overwrite.writable(blank(W, read_only=True), "/dev/sda", W)) == (
+    assert hint_of(lambda: overwrite.require_writable(blank(W, read_only=True), "/dev/sda", W)) == (
         "make the LUN writable on the array"
     )
     assert hint_of(lambda: right(blank(W), Consent(wipe=WRONG))) == (

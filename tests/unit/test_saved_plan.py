@@ -11,7 +11,7 @@ from iscsictl.model.plan import Hazard, Outcome, Plan, Report, Status
 from iscsictl.model.spec import Volume
 from iscsictl.output.views.apply import document, summary
 from iscsictl.parse.toml import parse_toml
-from iscsictl.planner.volumes.apply import MisfitError, plan_volume, read_saved, wwid_of
+from iscsictl.planner.volumes.apply import PlanMismatchError, plan_volume, read_saved, wwid_of
 from iscsictl.planner.volumes.file import read_volumes
 from tests.commands import call
 from tests.machine_model import act
@@ -68,7 +68,7 @@ def test_a_plan_made_for_another_disk_does_not_fit() -> None:
     this, other = logged_in(world(blank(W))), logged_in(world(blank(OTHER)))
     assert planned(this, saved(planned(this))).refusal is None
     refusal = planned(other, saved(planned(this))).refusal
-    assert isinstance(refusal, MisfitError)
+    assert isinstance(refusal, PlanMismatchError)
     assert W in refusal.text
     assert OTHER in refusal.text
 
@@ -77,7 +77,7 @@ def test_a_step_that_destroys_is_not_done_where_none_was_saved() -> None:
     plan = planned(world(blank(W)))
     milder = Plan(tuple(s for s in plan.steps if s.hazard is Hazard.SAFE))
     refusal = planned(world(blank(W)), saved(milder)).refusal
-    assert isinstance(refusal, MisfitError)
+    assert isinstance(refusal, PlanMismatchError)
     assert refusal.exit is Exit.REFUSED
     assert "no longer fits" in refusal.text
 
@@ -86,7 +86,7 @@ def test_what_was_so_when_it_was_saved_is_not_done_later() -> None:
     plan = planned(world(blank(W)))
     so = Plan(tuple(replace(step, status=Status.UNCHANGED) for step in plan.steps))
     refusal = planned(world(blank(W)), saved(so)).refusal
-    assert isinstance(refusal, MisfitError)
+    assert isinstance(refusal, PlanMismatchError)
     assert refusal.text.endswith(f"{plan.pending[0].id} was not part of it")
 
 

@@ -17,7 +17,7 @@ from iscsictl.errors import (
 )
 from iscsictl.model import actions, listing
 from iscsictl.model.hold import Hold
-from iscsictl.model.inventory import HostFacts, Inventory, Known, Offer, Users
+from iscsictl.model.inventory import DiscoveredTarget, DiskUsage, HostFacts, Inventory, Known
 from iscsictl.model.listing import Block, Disk, Lun, Session
 from iscsictl.model.listing import Path as DiskPath
 from iscsictl.model.names import Portal
@@ -168,7 +168,7 @@ def test_logout_names_who_holds_the_disk_and_holds_nothing() -> None:
         records=(record(),),
         sessions=(one,),
         disks=(disk(one),),
-        users={"naa.10": Users(("/srv",), ("swap on /dev/sdc",))},
+        users={"naa.10": DiskUsage(("/srv",), ("swap on /dev/sdc",))},
     )
     plan = plan_logout(world, Choice(A))
     assert isinstance(plan, Fork)
@@ -182,7 +182,9 @@ def test_logout_names_who_holds_the_disk_and_holds_nothing() -> None:
 def mapped(kind: listing.Kind) -> Inventory:
     one, two = session(), session(2, portal=P2)
     both = disk(one, kind=kind, also=two)
-    return Inventory(sessions=(one, two), disks=(both,), users={both.wwid or "": Users(("/srv",))})
+    return Inventory(
+        sessions=(one, two), disks=(both,), users={both.wwid or "": DiskUsage(("/srv",))}
+    )
 
 
 def test_one_path_of_a_map_may_go_and_not_the_last() -> None:
@@ -301,7 +303,9 @@ def test_forget_of_a_target_without_record_is_unchanged_but_a_wrong_word_is_not_
 
 @pytest.mark.fault("F06")
 def test_discovery_leaves_records_that_exist() -> None:
-    offers: Known[tuple[Offer, ...]] = Known((Offer(A, P1), Offer(B, P1)))
+    offers: Known[tuple[DiscoveredTarget, ...]] = Known(
+        (DiscoveredTarget(A, P1), DiscoveredTarget(B, P1))
+    )
     plan = plan_save(Inventory(records=(record(startup="automatic"),), offers=offers), "default")
     where = "192.0.2.5:3260"
     assert statuses(plan) == {
@@ -339,7 +343,7 @@ def test_a_lun_that_became_another_disk_is_removed_before_the_scan() -> None:
 def test_a_lun_that_is_gone_but_in_use_stays_and_is_reported() -> None:
     one = session()
     world = Asked(
-        sessions=(one,), disks=(disk(one),), luns={1: ()}, users={"naa.10": Users(("/srv",))}
+        sessions=(one,), disks=(disk(one),), luns={1: ()}, users={"naa.10": DiskUsage(("/srv",))}
     )
     plan = plan_rescan(world, Choice(), None)
     assert plan.steps[0].status is Status.REFUSED

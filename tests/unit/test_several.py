@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from iscsictl.engine import executor as acting
-from iscsictl.engine.handlers.effect import Effect
-from iscsictl.engine.reconcile import converge_several
+from iscsictl.engine.handlers.effect import StepResult
+from iscsictl.engine.reconcile import reconcile_independent
 from iscsictl.engine.task import Task
 from iscsictl.errors import AuthError, IscsictlError, UnreachableError
 from iscsictl.model import actions
@@ -35,18 +35,18 @@ class Hands:
         monkeypatch.setattr(journal, "note", self.note)
         monkeypatch.setattr(acting, "perform", self.perform)
 
-    def perform(self, action: Action, _: Context) -> Effect:
+    def perform(self, action: Action, _: Context) -> StepResult:
         if action.verb in self.fails:
             raise self.fails[action.verb]
         self.done.append(action.verb)
-        return Effect()
+        return StepResult()
 
     def note(self, step: Step, status: Status, error: str | None = None) -> None:
         self.noted.append((step.action.verb, status, error))
 
     def run(self, plan: Plan, tmp_path: Path) -> Report:
         task = Task(lambda _context, _before: Inventory(), lambda _: plan)
-        return converge_several(task, Context(root=tmp_path), lambda _: None)
+        return reconcile_independent(task, Context(root=tmp_path), lambda _: None)
 
 
 @pytest.fixture

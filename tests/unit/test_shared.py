@@ -104,13 +104,13 @@ def test_systemd_is_reloaded_once_and_only_if_something_changed(
 ) -> None:
     reloads: list[int] = []
     monkeypatch.setattr(systemd, "reload_soon", lambda _: reloads.append(1))
-    context.settle()
+    context.run_deferred()
     assert reloads == []
     for _ in range(5):
         context.reload()
     assert reloads == []
-    context.settle()
-    context.settle()
+    context.run_deferred()
+    context.run_deferred()
     assert reloads == [1]
 
 
@@ -122,7 +122,7 @@ def test_only_wishes_that_have_company_wait_for_it(context: Shared) -> None:
         time.sleep(0.2)
 
     def look() -> None:
-        context.together("host", slow)
+        context.coalesce("host", slow)
 
     with context.wish(), ThreadPoolExecutor(2) as pool:
         for _ in range(2):

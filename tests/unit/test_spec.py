@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from iscsictl.cli.main import cli
 from iscsictl.errors import Exit, UsageError
 from iscsictl.model.names import Portal
-from iscsictl.model.spec import AttachWish, Consent, Credential, Volume
+from iscsictl.model.spec import AttachSpec, Consent, Credential, Volume
 from iscsictl.parse.toml import parse_toml
-from iscsictl.planner.volumes.apply import below
+from iscsictl.planner.volumes.apply import mounted_under
 from iscsictl.planner.volumes.file import read_volumes
 from tests.commands import call
 
@@ -54,7 +54,7 @@ def test_the_example_of_the_design_is_one_wish() -> None:
     (volume,) = volumes(DESIGN)
     assert volume == Volume(
         "mail",
-        AttachWish(
+        AttachSpec(
             portals=(Portal("192.0.2.5"), Portal("198.51.100.5")),
             uuid="",
             target="iqn.1994-12.com.promise:vtrak.1",
@@ -243,9 +243,9 @@ def test_two_luns_of_one_target_are_two_volumes() -> None:
 
 def test_a_volume_waits_for_those_that_it_is_mounted_on() -> None:
     both = volumes(LEAST + 'mount = "/srv"\n' + OTHER + 'mount = "/srv/b"\n')
-    assert [below(volume, both) for volume in both] == [frozenset(), {"a"}]
+    assert [mounted_under(volume, both) for volume in both] == [frozenset(), {"a"}]
     apart = volumes(LEAST + 'mount = "/srv"\n' + OTHER + 'mount = "/srvb"\n')
-    assert [below(volume, apart) for volume in apart] == [frozenset(), frozenset()]
+    assert [mounted_under(volume, apart) for volume in apart] == [frozenset(), frozenset()]
 
 
 WORDS = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), max_size=6)

@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from iscsictl.errors import InterruptError, RefusedError
-from iscsictl.model.inventory import Unreadable, seen
+from iscsictl.model.inventory import ReadFailed, observe_value
 from iscsictl.system.io import signals
 
 
@@ -43,8 +43,8 @@ def test_a_look_that_was_interrupted_saw_nothing() -> None:
     def interrupted() -> int:
         raise InterruptError("stopped", signal=2)
 
-    answer = seen(refused)
-    assert isinstance(answer, Unreadable)
+    answer = observe_value(refused)
+    assert isinstance(answer, ReadFailed)
     assert answer.error.text == "no"
     with pytest.raises(InterruptError):
-        seen(interrupted)
+        observe_value(interrupted)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from iscsictl.model.inventory import Users
+from iscsictl.model.inventory import DiskUsage
 from iscsictl.model.listing import ChapNames, Host, Lun, Mount, Timeouts
 from iscsictl.model.names import Portal
 from iscsictl.system.block import block_tree
@@ -193,7 +193,7 @@ def test_a_partition_of_a_map_is_no_user_of_the_disk(tree: Tree) -> None:
     tree.mount("253:1", "/srv")
     (disk,) = read_listing(tree.root).disks or ()
     assert users(disk, tree.root).mounts == ("/srv",)
-    assert [who for who in users(disk, tree.root).others if "part1" in who] == []
+    assert [who for who in users(disk, tree.root).other_holders if "part1" in who] == []
 
 
 @pytest.mark.fault("F23")
@@ -237,14 +237,14 @@ def test_a_loop_device_counts_as_a_user_and_what_is_mounted_from_it_too(tree: Tr
     lun = tree.lun(tree.session(1, "iqn.2010-10.org.example:a"), 0, wwid=WWID)
     tree.block(lun / "block", "sda")
     (disk,) = read_listing(tree.root).disks or ()
-    assert users(disk, tree.root) == Users()
+    assert users(disk, tree.root) == DiskUsage()
     loop = tree.virtual("loop3", "7:3")
     (loop / "loop").mkdir()
     (loop / "loop/backing_file").write_text("/dev/sda\n")
-    assert users(disk, tree.root).others == ("device /dev/loop3",)
+    assert users(disk, tree.root).other_holders == ("device /dev/loop3",)
     tree.mount("7:3", "/srv", "ext4", "/dev/loop3")
     (disk,) = read_listing(tree.root).disks or ()
-    assert users(disk, tree.root) == Users(("/srv",), ("loop device /dev/loop3",))
+    assert users(disk, tree.root) == DiskUsage(("/srv",), ("loop device /dev/loop3",))
 
 
 @pytest.mark.parametrize("lost", ["dev", "bus", "class/iscsi_transport"])
@@ -342,7 +342,7 @@ def test_what_is_mounted_over_ours_is_told_with_its_source(tree: Tree) -> None:
     (disk,) = read_listing(tree.root).disks or ()
     assert users(disk, tree.root).covered == ()
     tree.mount("0:77", "/srv", "tmpfs", "theirs")
-    assert users(disk, tree.root) == Users(("/srv",), covered=(("/srv", "theirs"),))
+    assert users(disk, tree.root) == DiskUsage(("/srv",), covered=(("/srv", "theirs"),))
 
 
 @pytest.mark.fault("F29")
@@ -360,4 +360,4 @@ def test_a_bind_mount_elsewhere_in_a_namespace_stays_when_ours_goes(
     put(tree.root / "proc/77", comm="postgres", mountinfo=line)
     (disk,) = read_listing(tree.root).disks or ()
     held = f"the mount on {path} in the namespace of process 77 (postgres)"
-    assert users(disk, tree.root).others == (() if follows else (held,))
+    assert users(disk, tree.root).other_holders == (() if follows else (held,))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from iscsictl.engine import executor as acting
-from iscsictl.engine.handlers.effect import Effect
+from iscsictl.engine.handlers.effect import StepResult
 from iscsictl.engine.parallel.scheduler import Errand, converge_all, foresee
 from iscsictl.engine.parallel.shared_context import Shared
 from iscsictl.engine.task import Task
@@ -38,7 +38,7 @@ class Host:
         self.when: dict[Key, Callable[[], None]] = {}
         self.lock = threading.Lock()
 
-    def perform(self, action: Action, _: Context) -> Effect:
+    def perform(self, action: Action, _: Context) -> StepResult:
         key, makes = key_of(action)
         with self.lock:
             self.log.append((action.verb, key[1]))
@@ -48,7 +48,7 @@ class Host:
             (self.there.add if makes else self.there.discard)(key)
             changed = before != self.there
         self.when.get((action.verb, key[1]), lambda: None)()
-        return Effect(changed)
+        return StepResult(changed)
 
     def errand(self, name: str, target: str, *after: str, refuse: bool = False) -> Errand:
         def think(_: Inventory) -> Plan:
@@ -198,8 +198,8 @@ def test_what_was_left_for_the_end_is_all_done_and_a_failure_is_told_of_each(
         raise IscsictlError("systemctl: no")
 
     def plan_end() -> None:
-        context.afterwards("first", fail)
-        context.afterwards("second", lambda: ends.append("second"))
+        context.defer("first", fail)
+        context.defer("second", lambda: ends.append("second"))
 
     host.when["login", "t0"] = plan_end
     errands = [host.errand("v0", "t0"), host.errand("v1", "t1", refuse=True)]

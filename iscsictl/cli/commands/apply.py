@@ -10,17 +10,31 @@ import click
 
 from iscsictl.cli.commands.attach import owner_ids
 from iscsictl.cli.credentials import account, read_secret
-from iscsictl.cli.options import Number, Settings, changing, common, complain, need_root, remark
+from iscsictl.cli.options import (
+    Number,
+    Settings,
+    changing,
+    common,
+    print_error,
+    print_message,
+    require_root,
+)
 from iscsictl.engine.parallel.scheduler import AT_ONCE, Errands, converge_all, foresee
 from iscsictl.engine.parallel.shared_context import Shared
 from iscsictl.errors import Exit, RefusedError, UsageError
 from iscsictl.model.plan import Report
-from iscsictl.model.spec import AttachWish, Volume
-from iscsictl.output.text import visible
+from iscsictl.model.spec import AttachSpec, Volume
+from iscsictl.output.text import escape_controls
 from iscsictl.output.views.apply import ManyPrinter, document
 from iscsictl.output.views.plan import StepPrinter
 from iscsictl.parse.toml import decoded, parse_toml, where
-from iscsictl.planner.volumes.apply import MisfitError, SavedPlan, read_saved, reasons, verdict
+from iscsictl.planner.volumes.apply import (
+    PlanMismatchError,
+    SavedPlan,
+    read_saved,
+    reasons,
+    verdict,
+)
 from iscsictl.planner.volumes.file import read_volumes
 from iscsictl.system.block.disk_writer import new_uuid
 from iscsictl.system.io import signals
@@ -50,7 +64,7 @@ def plan(settings: Settings, file: str, out: str | None, parallel: int) -> int:
     Nothing is changed. What can only be seen after a login is a forecast. FILE is TOML; - reads
     standard input. A saved plan has the file's text and what was seen, but no secrets.
     """
-    need_root("plan")
+    require_root("plan")
     many = _Many(settings, file, parallel)
     reports = many.foresee()
     if out is not None:
@@ -85,7 +99,7 @@ def apply(settings: Settings, file: str, saved: str | None, parallel: int) -> in
     Other keys: mutual, iface, table, fs-label, options, owner, mode, required-by, wwid, set,
     boot, adopt, over-nonempty, verify-blank. No key wipes a disk.
     """
-    need_root("apply")
+    require_root("apply")
     many = _Many(settings, file, parallel, saved)
     if settings.dry_run:
         return many.conclude(many.foresee())
@@ -126,7 +140,7 @@ class _Many:
     def _say(self, text: str) -> None:
         if not self.settings.quiet:
             self.printer.close()
-            remark(text)
+            print_message(text)
 
     def foresee(self) -> Reports:
         """Return what would be done."""
@@ -147,7 +161,7 @@ class _Many:
                 if self.saved is not None:
                     reports = foresee(self.errands.all, self.context, self.parallel)
                     for name, report in reports.items():
-                        if isinstance(report.error, MisfitError):
+                        if isinstance(report.error, PlanMismatchError):
                             text = f"{name}: {report.error.text}; nothing was done"
                             raise RefusedError(text, hint=report.error.hint)
                 return converge_all(self.errands.all, self.context, self.many, self.parallel)
@@ -163,15 +177,15 @@ class _Many:
             for name, report in reports.items():
                 for step in (outcome.step for outcome in report.outcomes):
                     words = (name, step.status.value, step.action.verb, step.subject)
-                    click.echo("\t".join(map(visible, words)))
+                    click.echo("\t".join(map(escape_controls, words)))
         else:
             self.many.end(reports)
         for note in reasons(reports, quiet=settings.quiet):
-            remark(note)
+            print_message(note)
         sys.stdout.flush()
         error = verdict(reports)
         if error is not None:
-            return complain(error.text, error.hint, error.exit)
+            return print_error(error.text, error.hint, error.exit)
         pending = any(report.pending for report in reports.values())
         return int(Exit.PENDING if pending else Exit.DONE)
 
@@ -201,7 +215,7 @@ def _text_of(file: str) -> str:
     return decoded(data, "standard input" if file == "-" else file)
 
 
-def _wish(volume: Volume, place: str) -> AttachWish:
+def _wish(volume: Volume, place: str) -> AttachSpec:
     """Return the wish of a volume with what only this host knows: secrets and numbers.
 
     `place` says where its owner stands.

@@ -11,14 +11,14 @@ from typing import Any, Final, TypeVar
 import click
 
 from iscsictl.cli.credentials import judge_account
-from iscsictl.cli.options import Number, Settings, changing, common, need_root
-from iscsictl.cli.runner import ask, carry_out
+from iscsictl.cli.options import Number, Settings, changing, common, require_root
+from iscsictl.cli.runner import ask, run_task
 from iscsictl.cli.selectors import account_options, named, portal, take_account
 from iscsictl.engine.task import Task
 from iscsictl.errors import UsageError
 from iscsictl.model import values
 from iscsictl.model.names import DEFAULT_IFACE
-from iscsictl.model.spec import AttachWish, Consent, DetachWish
+from iscsictl.model.spec import AttachSpec, Consent, DetachRequest
 from iscsictl.observers import attach as attach_observer
 from iscsictl.observers.sessions import boots_from
 from iscsictl.parse.record import checked
@@ -146,10 +146,10 @@ def attach(settings: Settings, **options: Any) -> int:
     already so is left alone; a run that was stopped is finished by the same command.
     """  # fmt: skip
     wish = _wish(options)
-    need_root("attach")
+    require_root("attach")
     if wish.account is not None:
         judge_account(settings, wish.account, wish.target)
-    return carry_out(settings, _task(settings, wish), device_only=options["print_device"])
+    return run_task(settings, _task(settings, wish), device_only=options["print_device"])
 
 
 @click.command("detach")
@@ -173,18 +173,18 @@ def detach(
             "--lost and --confirm WWID go together",
             hint="iscsictl ls -o json shows the WWID",
         )
-    need_root("detach")
+    require_root("detach")
 
     booted = boots_from(settings.root)
-    wish = DetachWish(named(name), lun, forget, Consent(lost=confirm))
+    wish = DetachRequest(named(name), lun, forget, Consent(lost=confirm))
     task = Task(
         lambda context, before: attach_observer.for_detach(context, wish, before),
         lambda inventory: plan_detach(inventory, wish, boots_from=booted),
     )
-    return carry_out(settings, task)
+    return run_task(settings, task)
 
 
-def _task(settings: Settings, wish: AttachWish) -> Task:
+def _task(settings: Settings, wish: AttachSpec) -> Task:
     def grant(what: str) -> Task:
         consent = replace(wish.consent, adopt=wish.consent.adopt or what == "adopt")
         return _task(settings, replace(wish, consent=consent))
@@ -197,7 +197,7 @@ def _task(settings: Settings, wish: AttachWish) -> Task:
     )
 
 
-def _wish(options: dict[str, Any]) -> AttachWish:
+def _wish(options: dict[str, Any]) -> AttachSpec:
     chap = take_account(options)
     if options["wipe"] != (options["confirm"] is not None):
         raise UsageError(
@@ -217,7 +217,7 @@ def _wish(options: dict[str, Any]) -> AttachWish:
     uid, gid = None, None
     if options["owner"] is not None:
         uid, gid = owner_ids(options["owner"], "--owner")
-    return AttachWish(
+    return AttachSpec(
         portals=options["portals"],
         uuid=new_uuid(),
         target=options["target"],

@@ -4,8 +4,8 @@ import sys
 
 import click
 
-from iscsictl.cli.options import Settings, changing, common, need_root
-from iscsictl.cli.runner import carry_out
+from iscsictl.cli.options import Settings, changing, common, require_root
+from iscsictl.cli.runner import run_task
 from iscsictl.engine.tasks.host import task
 from iscsictl.errors import NotFoundError
 from iscsictl.model.actions import FirmwareLogin
@@ -46,8 +46,8 @@ def show(settings: Settings) -> int:
 @common
 def login(settings: Settings) -> int:
     """Log in to the targets of the firmware's table; those that are logged in stay so."""
-    need_root("boot login")
-    return carry_out(settings, task(_look, _think))
+    require_root("boot login")
+    return run_task(settings, task(_look, _think))
 
 
 def _look(context: Context) -> Seen:

@@ -11,14 +11,14 @@ import click
 
 from iscsictl.checks import secret_strength
 from iscsictl.cli.credentials import ask_secret, judge_account, read_text
-from iscsictl.cli.options import Settings, changing, common, need_root, remark
+from iscsictl.cli.options import Settings, changing, common, print_message, require_root
 from iscsictl.cli.selectors import (
     account_options,
     by_target,
     choice_of,
     portal,
+    run_atomic,
     take_account,
-    whole,
 )
 from iscsictl.errors import Exit, IscsictlError, UsageError
 from iscsictl.model.inventory import Inventory
@@ -28,7 +28,7 @@ from iscsictl.model.secret import Secret
 from iscsictl.model.spec import Account
 from iscsictl.observers import sessions as looking
 from iscsictl.output.terminal import screen_of
-from iscsictl.output.text import visible
+from iscsictl.output.text import escape_controls
 from iscsictl.output.views import nodes
 from iscsictl.parse.iscsid_conf import conf_values
 from iscsictl.planner.iscsi.records import plan_default_account, plan_discovery_account, plan_values
@@ -112,7 +112,7 @@ def set_(settings: Settings, algorithms: str | None, **options: Any) -> int:
     if given is None and algorithms is None:
         raise UsageError("give an account: --user NAME and --secret-file FILE or --secret-prompt")
     place = _place(settings, options)
-    need_root("chap set")
+    require_root("chap set")
     if given is not None:
         judge_account(settings, given, place.target if isinstance(place, Choice) else None)
     return _write(settings, place, _changes(given, algorithms, place))
@@ -125,7 +125,7 @@ def set_(settings: Settings, algorithms: str | None, **options: Any) -> int:
 def clear(settings: Settings, **options: Any) -> int:
     """Take the account away, both directions: the next login is without CHAP."""
     place = _place(settings, options)
-    need_root("chap clear")
+    require_root("chap clear")
     prefix = discovery.PREFIX if isinstance(place, Portal) else NODE
     return _write(settings, place, chap_changes(None, None, prefix=prefix))
 
@@ -175,7 +175,7 @@ def _write(settings: Settings, place: Place, changes: looking.Changes) -> int:
         there, wrong = looking.discovery_unsettled(contexts[0], place, changes)
         return plan_discovery_account(place, there=there, wrong=wrong, changes=changes)
 
-    return whole(settings, look, think)
+    return run_atomic(settings, look, think)
 
 
 @chap.command("show")
@@ -184,7 +184,7 @@ def _write(settings: Settings, place: Place, changes: looking.Changes) -> int:
 def show(settings: Settings, **options: Any) -> int:
     """Show account names, which secrets are set and the algorithms; never a secret."""
     choice = choice_of(settings, options)
-    need_root("chap show")
+    require_root("chap show")
     context = Context(settings.wait, settings.root)
     everything = choice == Choice(interactive=choice.interactive)
     inventory = looking.for_records(context)
@@ -201,7 +201,7 @@ def show(settings: Settings, **options: Any) -> int:
     nodes.show_accounts(accounts, warnings, screen, settings.output)
     if settings.output != "json" and not settings.quiet:
         for warning in warnings:
-            remark(f"warning: {warning}")
+            print_message(f"warning: {warning}")
         if not accounts:
             click.echo("iscsictl: there are no records", err=True)
     sys.stdout.flush()
@@ -284,7 +284,7 @@ def check(
     elif not settings.quiet:
         for verdict in verdicts:
             level = f"{verdict.level}\t" if settings.output == "tsv" else f"{verdict.level:<8}"
-            click.echo(level + visible(verdict.text))
+            click.echo(level + escape_controls(verdict.text))
         if not verdicts and settings.output == "table":
             click.echo("ok")
     return int(Exit.REFUSED if secret_strength.refused(verdicts) else Exit.DONE)

@@ -10,8 +10,8 @@ from typing import Any
 import click
 
 from iscsictl.cli.commands.nodes import GroupWithDefault
-from iscsictl.cli.options import Number, Settings, changing, common, need_root
-from iscsictl.cli.runner import ask, carry_out
+from iscsictl.cli.options import Number, Settings, changing, common, require_root
+from iscsictl.cli.runner import ask, run_task
 from iscsictl.engine.task import Task
 from iscsictl.engine.tasks.disks import task
 from iscsictl.errors import Exit, UsageError
@@ -21,7 +21,7 @@ from iscsictl.model.spec import Consent
 from iscsictl.observers.disks import Look, disk_rows, observe
 from iscsictl.output.terminal import screen_of
 from iscsictl.output.views.disks import print_disk, print_disks, print_problems, print_types
-from iscsictl.planner.disks.format import MkfsWish, plan_grow, plan_label, plan_mkfs
+from iscsictl.planner.disks.format import MkfsSpec, plan_grow, plan_label, plan_mkfs
 from iscsictl.planner.disks.layout import Problem, problems
 from iscsictl.planner.disks.partitions import (
     AddWish,
@@ -95,7 +95,7 @@ def ls(settings: Settings) -> int:
 @common
 def show(settings: Settings, name: str, lun: int | None) -> int:
     """Show one disk: topology, partition table in sectors, who uses it, what was found on it."""
-    need_root("reading a disk")
+    require_root("reading a disk")
     look = Look(name, lun, settings.interactive, whole=True, content=True, table=True)
     inventory = observe(Context(settings.wait, settings.root), look, None)
     table = inventory.facts.table
@@ -116,9 +116,9 @@ def label(
 ) -> int:
     """Write an empty partition table on a blank disk: gpt, dos, bsd or sun."""
     agreed = consent(wipe, confirm)
-    need_root("disk label")
+    require_root("disk label")
     look = Look(name, lun, table=True, content=True)
-    return carry_out(settings, task(look, lambda seen: plan_label(seen, table, agreed)))
+    return run_task(settings, task(look, lambda seen: plan_label(seen, table, agreed)))
 
 
 @disk.command("mkfs")
@@ -139,7 +139,7 @@ def mkfs(settings: Settings, name: str, lun: int | None, **options: Any) -> int:
     fs, fs_label = options["fs"], options["fs_label"]
     if fs_label is not None and (why := values.label_problem(fs_label, fs)):
         raise UsageError(f"--label {fs_label!r}: {why}")
-    wish = MkfsWish(
+    wish = MkfsSpec(
         fs,
         _uuid(fs, options["given"]),
         options["given"] is not None,
@@ -147,9 +147,9 @@ def mkfs(settings: Settings, name: str, lun: int | None, **options: Any) -> int:
         _extra(fs, options["options"]),
         consent(options["wipe"], options["confirm"]),
     )
-    need_root("disk mkfs")
+    require_root("disk mkfs")
     look = Look(name, lun, content=True, table=True)
-    return carry_out(settings, task(look, lambda seen: plan_mkfs(seen, wish)))
+    return run_task(settings, task(look, lambda seen: plan_mkfs(seen, wish)))
 
 
 def _uuid(fs: str, given: str | None) -> str:
@@ -208,8 +208,8 @@ def grow(settings: Settings, name: str, lun: int | None) -> int:
 
     The filesystem (ext2/3/4, xfs, btrfs) stays mounted meanwhile.
     """
-    need_root("disk grow")
-    return carry_out(settings, task(Look(name, lun, growth=True), plan_grow))
+    require_root("disk grow")
+    return run_task(settings, task(Look(name, lun, growth=True), plan_grow))
 
 
 @disk.group("part")
@@ -244,9 +244,9 @@ def add(settings: Settings, name: str, lun: int | None, **options: Any) -> int:
         size, size_in_sectors, start, start_in_sectors,
         options["kind"], options["bootable"], options["number"],
     )  # fmt: skip
-    need_root("disk part add")
+    require_root("disk part add")
     look = Look(name, lun, whole=True, table=True, content=True)
-    return carry_out(settings, task(look, lambda seen: plan_add(seen, wish, _names(seen))))
+    return run_task(settings, task(look, lambda seen: plan_add(seen, wish, _names(seen))))
 
 
 def _names(seen: DiskInventory) -> dict[str, str]:
@@ -262,7 +262,7 @@ def _names(seen: DiskInventory) -> dict[str, str]:
 @common
 def rm(settings: Settings, name: str, number: int, lun: int | None) -> int:
     """Delete partition N from the table, if nothing uses it."""
-    need_root("disk part rm")
+    require_root("disk part rm")
     look = Look(name, lun, whole=True, part=number, table=True, content=True)
 
     def make(agreed: bool) -> Task:
@@ -271,7 +271,7 @@ def rm(settings: Settings, name: str, number: int, lun: int | None) -> int:
 
         return task(look, think, lambda _: make(True), lambda question: ask(settings, question))
 
-    return carry_out(settings, make(settings.yes))
+    return run_task(settings, make(settings.yes))
 
 
 @part.command("type")
@@ -294,12 +294,10 @@ def type_(settings: Settings, name: str | None, number: int | None, kind: str | 
         return int(Exit.DONE)
     if name is None or number is None or kind is None:
         raise UsageError("say which: iscsictl disk part type DISK N TYPE, or --list gpt|dos|sun")
-    need_root("disk part type")
+    require_root("disk part type")
     wanted, place = kind, number
     look = Look(name, lun, whole=True, table=True)
-    return carry_out(
-        settings, task(look, lambda seen: plan_type(seen, place, wanted, _names(seen)))
-    )
+    return run_task(settings, task(look, lambda seen: plan_type(seen, place, wanted, _names(seen))))
 
 
 @part.command("bootable")
@@ -311,9 +309,9 @@ def type_(settings: Settings, name: str | None, number: int | None, kind: str | 
 @common
 def bootable(settings: Settings, name: str, number: int, off: bool, lun: int | None) -> int:
     """Mark partition N bootable (dos: active; gpt: legacy BIOS bootable)."""
-    need_root("disk part bootable")
+    require_root("disk part bootable")
     look = Look(name, lun, whole=True, table=True)
-    return carry_out(settings, task(look, lambda seen: plan_bootable(seen, number, on=not off)))
+    return run_task(settings, task(look, lambda seen: plan_bootable(seen, number, on=not off)))
 
 
 @part.command("verify")
@@ -322,7 +320,7 @@ def bootable(settings: Settings, name: str, number: int, off: bool, lun: int | N
 @common
 def verify(settings: Settings, name: str, lun: int | None) -> int:
     """Check a partition table: overlaps, ends, alignment, the backup, what the kernel has."""
-    need_root("reading a disk")
+    require_root("reading a disk")
     look = Look(name, lun, settings.interactive, whole=True, table=True)
     seen = observe(Context(settings.wait, settings.root), look, None)
     device, facts = seen.one.disk.block.device, seen.facts

@@ -7,8 +7,8 @@ import click
 
 from iscsictl.checks import examine
 from iscsictl.checks.ids import known
-from iscsictl.cli.options import Settings, changing, common_with, need_root
-from iscsictl.cli.runner import carry_out
+from iscsictl.cli.options import Settings, changing, common_with, require_root
+from iscsictl.cli.runner import run_task
 from iscsictl.engine.tasks.doctor_fix import repairs
 from iscsictl.errors import Exit, UsageError
 from iscsictl.model.finding import Finding, Level, worst
@@ -55,9 +55,9 @@ def doctor(
         return _report(settings, chosen, everything=everything)
     if settings.output in {"nagios", "prometheus"}:
         raise UsageError(f"-o {settings.output} does not go with --fix")
-    need_root("doctor --fix")
+    require_root("doctor --fix")
 
-    code = carry_out(settings, repairs(chosen))
+    code = run_task(settings, repairs(chosen))
     if code or settings.dry_run:
         return code
     if settings.output == "table" and not settings.quiet:

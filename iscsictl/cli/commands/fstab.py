@@ -7,8 +7,8 @@ import click
 from iscsictl.cli.commands.disks import by_lun
 from iscsictl.cli.commands.mount import options_of
 from iscsictl.cli.commands.nodes import GroupWithDefault
-from iscsictl.cli.options import Settings, changing, common, need_root
-from iscsictl.cli.runner import carry_out
+from iscsictl.cli.options import Settings, changing, common, require_root
+from iscsictl.cli.runner import run_task
 from iscsictl.cli.selectors import directory, named
 from iscsictl.engine.tasks.disks import lines_task, task
 from iscsictl.errors import Exit
@@ -16,8 +16,8 @@ from iscsictl.model.plan import Plan
 from iscsictl.observers.disks import Look, base, fstab_machine
 from iscsictl.output.terminal import screen_of
 from iscsictl.output.views.fstab import print_findings, print_fstab
-from iscsictl.planner.disks.mounts import MountWish, plan_fstab_add, plan_fstab_rm
-from iscsictl.planner.safety.fstab_rules import behind, check_fstab
+from iscsictl.planner.disks.mounts import MountSpec, plan_fstab_add, plan_fstab_rm
+from iscsictl.planner.safety.fstab_rules import check_fstab, iscsi_devices_behind
 from iscsictl.planner.selection.disks import DiskInventory
 from iscsictl.system.context import Context
 from iscsictl.system.mount import fstab_file, mounts
@@ -44,7 +44,9 @@ def check(settings: Settings) -> int:
     """Find lines that would hang a boot or mount the wrong disk; each with what mends it."""
     context = Context(settings.wait, settings.root)
     inventory = base(context)
-    machine = behind(fstab_machine(context, inventory), inventory.disks, inventory.sessions)
+    machine = iscsi_devices_behind(
+        fstab_machine(context, inventory), inventory.disks, inventory.sessions
+    )
     findings = check_fstab(inventory.fstab, machine)
     mounted = {m.path for m in mounts.mounted(settings.root)}
     screen = screen_of(sys.stdout, settings.color)
@@ -68,10 +70,10 @@ def add(
 ) -> int:  # fmt: skip
     """Write the line that mounts the filesystem of DISK on DIR at boot; `none` for swap."""
     path = None if where in {"none", "swap"} else directory(where)
-    wish = MountWish(path, options_of(mount_options), boot=not no_boot)
-    need_root("fstab add")
+    wish = MountSpec(path, options_of(mount_options), boot=not no_boot)
+    require_root("fstab add")
     look = Look(name, lun, directory=path)
-    return carry_out(settings, task(look, lambda seen: plan_fstab_add(seen, wish)))
+    return run_task(settings, task(look, lambda seen: plan_fstab_add(seen, wish)))
 
 
 @fstab.command("rm")
@@ -80,9 +82,9 @@ def add(
 @common
 def rm(settings: Settings, name: str) -> int:
     """Take our lines for a directory or a filesystem out; what is mounted stays mounted."""
-    need_root("fstab rm")
+    require_root("fstab rm")
 
     def think(seen: DiskInventory) -> Plan:
         return plan_fstab_rm(seen, named(name))
 
-    return carry_out(settings, lines_task(think))
+    return run_task(settings, lines_task(think))

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import click
 
-from iscsictl.cli.options import Settings, changing, common, need_root
-from iscsictl.cli.runner import carry_out
+from iscsictl.cli.options import Settings, changing, common, require_root
+from iscsictl.cli.runner import run_task
 from iscsictl.engine.tasks.host import task
 from iscsictl.errors import UsageError
 from iscsictl.observers import host
@@ -93,8 +93,8 @@ def add(
     """
     core.require_name(name)
     values = core.values_of(transport, netdev, mac, ip, {})
-    need_root("iface add")
-    return carry_out(
+    require_root("iface add")
+    return run_task(
         settings,
         task(host.iface_facts, lambda facts: core.plan_write(facts, name, values, new=True)),
     )
@@ -120,8 +120,8 @@ def set_(
     values = core.values_of(transport, netdev, mac, ip, _pairs(pairs))
     if not values:
         raise UsageError("say what to change", hint="for example --netdev eth1, or vlan_id=7")
-    need_root("iface set")
-    return carry_out(
+    require_root("iface set")
+    return run_task(
         settings,
         task(host.iface_facts, lambda facts: core.plan_write(facts, name, values, new=False)),
     )
@@ -134,5 +134,5 @@ def set_(
 def rm(settings: Settings, name: str) -> int:
     """Remove a definition that no record and no session uses."""
     core.require_name(name)
-    need_root("iface rm")
-    return carry_out(settings, task(host.iface_facts, lambda facts: core.plan_remove(facts, name)))
+    require_root("iface rm")
+    return run_task(settings, task(host.iface_facts, lambda facts: core.plan_remove(facts, name)))

@@ -6,7 +6,14 @@ from pathlib import Path
 
 import click
 
-from iscsictl.cli.options import Settings, changing, common, complain, need_root, remark
+from iscsictl.cli.options import (
+    Settings,
+    changing,
+    common,
+    print_error,
+    print_message,
+    require_root,
+)
 from iscsictl.errors import Exit, IscsictlError, NotFoundError, UsageError
 from iscsictl.legacy import planner as core
 from iscsictl.legacy.iscsi_conf import KEYWORDS
@@ -67,11 +74,11 @@ def import_(settings: Settings, file: str, bindings: str | None) -> int:
 
 
 def _carry_out(settings: Settings, plan: ImportPlan) -> int:
-    need_root("import")
+    require_root("import")
 
     def say(text: str) -> None:
         if not settings.quiet:
-            remark(text)
+            print_message(text)
 
     context = Context(settings.wait, settings.root, say)
     errors: list[IscsictlError] = []
@@ -82,7 +89,7 @@ def _carry_out(settings: Settings, plan: ImportPlan) -> int:
             signals.check()
             if isinstance(outcome, IscsictlError):
                 errors.append(outcome)
-                complain(outcome.text, outcome.hint, outcome.exit)
+                print_error(outcome.text, outcome.hint, outcome.exit)
                 continue
             done += 1
             if not settings.quiet and settings.output != "json":

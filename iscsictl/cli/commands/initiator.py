@@ -4,8 +4,8 @@ import sys
 
 import click
 
-from iscsictl.cli.options import Settings, changing, common, need_root
-from iscsictl.cli.runner import carry_out
+from iscsictl.cli.options import Settings, changing, common, require_root
+from iscsictl.cli.runner import run_task
 from iscsictl.engine.tasks.host import task
 from iscsictl.errors import NotFoundError
 from iscsictl.observers import host
@@ -44,8 +44,8 @@ def set_(settings: Settings, name: str) -> int:
     Not while a session is up. The arrays must know the new name.
     """
     require_name(name)
-    need_root("initiator set")
-    return carry_out(settings, task(host.name_facts, lambda facts: plan_name(facts, name)))
+    require_root("initiator set")
+    return run_task(settings, task(host.name_facts, lambda facts: plan_name(facts, name)))
 
 
 @initiator.command("generate")
@@ -58,8 +58,8 @@ def generate(settings: Settings, new: bool) -> int:
     Any other name stays, so that arrays go on knowing this host; --new replaces it, as for a
     machine that was cloned.
     """
-    need_root("initiator generate")
+    require_root("initiator generate")
     name = require_name(made_name(settings.root))
-    return carry_out(
+    return run_task(
         settings, task(host.name_facts, lambda facts: plan_generate(facts, name, new=new))
     )

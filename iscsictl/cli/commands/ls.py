@@ -12,7 +12,7 @@ from iscsictl.cli.options import Settings, common
 from iscsictl.errors import MissingError, UnreachableError
 from iscsictl.model.listing import Note
 from iscsictl.output.terminal import screen_of
-from iscsictl.output.text import visible
+from iscsictl.output.text import escape_controls
 from iscsictl.output.views.ls import print_listing
 from iscsictl.output.views.ls_json import listing_json
 from iscsictl.parse.capture import parse_capture
@@ -83,7 +83,10 @@ def _warn(notes: "tuple[Note, ...]", source: str | None) -> None:
     for note in notes[:MAX_NOTES]:
         line = "" if note.line is None else f"{note.line}:"
         click.echo(
-            f"iscsictl: {visible(name)}{line} {visible(note.text)}".replace("  ", " "), err=True
+            f"iscsictl: {escape_controls(name)}{line} {escape_controls(note.text)}".replace(
+                "  ", " "
+            ),
+            err=True,
         )
     if len(notes) > MAX_NOTES:
         click.echo(f"iscsictl: {len(notes) - MAX_NOTES} more warnings like these", err=True)

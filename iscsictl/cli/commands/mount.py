@@ -5,8 +5,8 @@ from dataclasses import replace
 import click
 
 from iscsictl.cli.commands.disks import by_lun
-from iscsictl.cli.options import Settings, changing, common, need_root
-from iscsictl.cli.runner import ask, carry_out
+from iscsictl.cli.options import Settings, changing, common, require_root
+from iscsictl.cli.runner import ask, run_task
 from iscsictl.cli.selectors import directory, named
 from iscsictl.engine.task import Task
 from iscsictl.engine.tasks.disks import task
@@ -15,7 +15,7 @@ from iscsictl.model import values
 from iscsictl.model.inventory import Inventory
 from iscsictl.model.plan import Plan
 from iscsictl.observers.disks import Look, observe
-from iscsictl.planner.disks.mounts import MountWish, directory_of, plan_mount, plan_umount
+from iscsictl.planner.disks.mounts import MountSpec, directory_of, plan_mount, plan_umount
 from iscsictl.planner.selection.disks import DiskInventory
 from iscsictl.system.context import Context
 
@@ -44,15 +44,15 @@ def mount(
 
     NAME is a device, UUID, WWID, or TARGET with --lun. A hold that umount set ends.
     """
-    need_root("mount")
-    wish = MountWish(
+    require_root("mount")
+    wish = MountSpec(
         None if where is None else directory(where), options_of(mount_options), over_nonempty,
         settings.yes,
     )  # fmt: skip
-    return carry_out(settings, _mounting(settings, Look(name, lun, content=True), wish))
+    return run_task(settings, _mounting(settings, Look(name, lun, content=True), wish))
 
 
-def _mounting(settings: Settings, look: Look, wish: MountWish) -> Task:
+def _mounting(settings: Settings, look: Look, wish: MountSpec) -> Task:
     def observed(context: Context, before: Inventory | None) -> Inventory:
         """Look twice: where it goes is known only when the filesystem is."""
         first = observe(context, replace(look, content=False), before)
@@ -66,7 +66,7 @@ def _mounting(settings: Settings, look: Look, wish: MountWish) -> Task:
         return _mounting(settings, look, replace(wish, recover=True))
 
     made = task(look, think, grant, lambda question: ask(settings, question))
-    return replace(made, look=observed)
+    return replace(made, observe=observed)
 
 
 @click.command("umount")
@@ -76,8 +76,8 @@ def _mounting(settings: Settings, look: Look, wish: MountWish) -> Task:
 @common
 def umount(settings: Settings, name: str, lun: int | None) -> int:
     """Unmount a filesystem of an iSCSI disk; reconnect leaves it down until it is mounted again."""
-    need_root("umount")
+    require_root("umount")
     name = named(name)
     is_dir = values.is_directory(name)
-    look = Look(name, lun, inside=True, missing_ok=is_dir, directory=name if is_dir else None)
-    return carry_out(settings, task(look, lambda seen: plan_umount(seen, name)))
+    look = Look(name, lun, open_files=True, missing_ok=is_dir, directory=name if is_dir else None)
+    return run_task(settings, task(look, lambda seen: plan_umount(seen, name)))

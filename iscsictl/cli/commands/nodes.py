@@ -5,8 +5,8 @@ from typing import Any
 
 import click
 
-from iscsictl.cli.options import Settings, changing, common, need_root
-from iscsictl.cli.selectors import by_target, choice_of, whole
+from iscsictl.cli.options import Settings, changing, common, require_root
+from iscsictl.cli.selectors import by_target, choice_of, run_atomic
 from iscsictl.errors import UsageError
 from iscsictl.model import values as value_parsers
 from iscsictl.model.record import SECRET_KEYS
@@ -109,8 +109,8 @@ def set_(settings: Settings, pairs: tuple[str, ...], **options: Any) -> int:
     choice = choice_of(settings, options)
     if choice.target is None and choice.portal is None:
         raise UsageError("name the records with -T, or those of a portal with -p")
-    need_root("nodes set")
-    return whole(
+    require_root("nodes set")
+    return run_atomic(
         settings,
         lambda context, _: looking.for_records(context, choice, changes),
         lambda inventory: plan_values(inventory, choice, changes),

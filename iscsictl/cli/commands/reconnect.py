@@ -2,8 +2,8 @@
 
 import click
 
-from iscsictl.cli.options import Settings, changing, common, need_root, remark
-from iscsictl.cli.runner import carry_out
+from iscsictl.cli.options import Settings, changing, common, print_message, require_root
+from iscsictl.cli.runner import run_task
 from iscsictl.engine.task import Task
 from iscsictl.errors import InUseError
 from iscsictl.model.inventory import Inventory
@@ -26,7 +26,7 @@ def reconnect(settings: Settings, target: str | None) -> int:
     starts no process and says nothing with --quiet. TARGET takes one target, also where it is
     not one of boot.
     """
-    need_root("reconnect")
+    require_root("reconnect")
     context = Context(settings.wait, settings.root)
     inventory = at_first(context)
     if target is not None:
@@ -57,9 +57,9 @@ def _mend(settings: Settings, target: str | None) -> int:
 
     task = Task(lambda context, before: for_reconnect(context, target, before), think)
     try:
-        return carry_out(settings, task, branches=True, lock_wait=0.0)
+        return run_task(settings, task, branches=True, lock_wait=0.0)
     except InUseError as error:
         if not settings.quiet:
-            remark(f"{error.text}: left to it")
+            print_message(f"{error.text}: left to it")
         _document(settings)
         return 0

@@ -4,8 +4,8 @@ import json
 
 import click
 
-from iscsictl.cli.options import Settings, changing, common, duration, need_root, remark
-from iscsictl.cli.runner import carry_out
+from iscsictl.cli.options import Settings, changing, common, duration, print_message, require_root
+from iscsictl.cli.runner import run_task
 from iscsictl.engine.tasks.schedule import install_task, remove_task
 from iscsictl.observers.schedule import scheduled
 from iscsictl.planner.schedule import problems
@@ -31,9 +31,9 @@ def schedule() -> None:
 @common
 def install(settings: Settings, means: str, every: float) -> int:
     """Run reconnect every so often; a timer does so after a boot too."""
-    need_root("schedule install")
+    require_root("schedule install")
     task = install_task("cron" if means == "cron" else "systemd", round(every), settings.root)
-    return carry_out(settings, task)
+    return run_task(settings, task)
 
 
 @schedule.command("remove")
@@ -41,8 +41,8 @@ def install(settings: Settings, means: str, every: float) -> int:
 @common
 def remove(settings: Settings) -> int:
     """Do not run it any more."""
-    need_root("schedule remove")
-    return carry_out(settings, remove_task(settings.root))
+    require_root("schedule remove")
+    return run_task(settings, remove_task(settings.root))
 
 
 @schedule.command("status")
@@ -66,5 +66,5 @@ def status(settings: Settings) -> int:
     by = " and ".join(there.means)
     click.echo(f"by {by}: {', '.join(there.files)}" if by else "not scheduled")
     for text in warnings:
-        remark(text)
+        print_message(text)
     return 0

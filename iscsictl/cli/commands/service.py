@@ -4,8 +4,8 @@ import sys
 
 import click
 
-from iscsictl.cli.options import Settings, changing, common, need_root
-from iscsictl.cli.runner import carry_out
+from iscsictl.cli.options import Settings, changing, common, require_root
+from iscsictl.cli.runner import run_task
 from iscsictl.engine.tasks.host import task
 from iscsictl.errors import MissingError
 from iscsictl.observers import host
@@ -39,8 +39,8 @@ def status(settings: Settings) -> int:
 @common
 def enable(settings: Settings) -> int:
     """Have iscsid and the login service start at boot."""
-    need_root("service enable")
-    return carry_out(settings, task(host.service_facts, plan_enable))
+    require_root("service enable")
+    return run_task(settings, task(host.service_facts, plan_enable))
 
 
 @service.command("start")
@@ -48,5 +48,5 @@ def enable(settings: Settings) -> int:
 @common
 def start(settings: Settings) -> int:
     """Start iscsid and log in to all automatic records now."""
-    need_root("service start")
-    return carry_out(settings, task(host.service_facts, plan_start))
+    require_root("service start")
+    return run_task(settings, task(host.service_facts, plan_start))

@@ -5,21 +5,21 @@ from typing import Any
 
 import click
 
-from iscsictl.cli.options import Settings, changing, common, duration, need_root, remark
+from iscsictl.cli.options import Settings, changing, common, duration, print_message, require_root
 from iscsictl.cli.selectors import (
     account_options,
-    branches,
     by_portal,
     by_target,
     choice_of,
     named,
     portal,
+    run_atomic,
+    run_independent,
     take_account,
     target_or_all,
-    whole,
 )
 from iscsictl.errors import UsageError
-from iscsictl.model.inventory import Offer
+from iscsictl.model.inventory import DiscoveredTarget
 from iscsictl.model.names import DEFAULT_IFACE, Portal
 from iscsictl.model.plan import Plan
 from iscsictl.model.record import startup_values
@@ -44,7 +44,7 @@ DIGESTS = ["None", "CRC32C", "CRC32C,None", "None,CRC32C"]
 
 def _say(settings: Settings, text: str) -> None:
     if not settings.quiet:
-        remark(text)
+        print_message(text)
 
 
 @click.command("discover")
@@ -72,10 +72,10 @@ def discover(
     if isns and account is not None:
         raise UsageError("iSNS knows no CHAP", hint="leave the account away")
     changes = _discovery_changes(account)
-    need_root("discover")
+    require_root("discover")
     kind = "isns" if isns else "sendtargets"
     if save:
-        return whole(
+        return run_atomic(
             settings,
             lambda context, before: looking.for_save(
                 context, where, iface, changes, before, kind=kind
@@ -105,7 +105,7 @@ def _show(
         with host_lock(settings.wait, context.say, settings.root):
             offers = looking.discover(context, where, iface, changes, kind=kind)
         signals.check()
-    places = {Offer(r.target, r.portal) for r in nodedb.read_records(context.db)}
+    places = {DiscoveredTarget(r.target, r.portal) for r in nodedb.read_records(context.db)}
     known = [offer for offer in offers if offer in places]
     show_offers(where, offers, known, screen_of(sys.stdout, settings.color), settings.output)
     if not offers and settings.output == "table":
@@ -143,8 +143,8 @@ def login(
         values["node.conn[0].iscsi.HeaderDigest"] = header_digest
     if data_digest is not None:
         values["node.conn[0].iscsi.DataDigest"] = data_digest
-    need_root("login")
-    return branches(
+    require_root("login")
+    return run_independent(
         settings,
         lambda context, before: looking.for_login(
             context, choice, values, everything=everything, again=before is not None
@@ -170,9 +170,9 @@ def logout(settings: Settings, everything: bool, seconds: float | None, **option
     """
     choice = choice_of(settings, options)
     target_or_all(choice, everything)
-    need_root("logout")
+    require_root("logout")
     boots_from = looking.boots_from(settings.root)
-    return branches(
+    return run_independent(
         settings,
         lambda context, _: looking.for_logout(context),
         lambda inventory: planning.plan_logout(
@@ -191,7 +191,7 @@ def rescan(settings: Settings, target: str | None) -> int:
     A LUN that is gone or became another disk is removed if nothing uses it.
     """
     choice = Choice(target, interactive=settings.interactive)
-    need_root("rescan")
+    require_root("rescan")
     first: list[Asked] = []
 
     def look(context: Context, _: object) -> Asked:
@@ -202,7 +202,7 @@ def rescan(settings: Settings, target: str | None) -> int:
     def think(_: object) -> Plan:
         return plan_rescan(first[-1], choice, first[0] if len(first) > 1 else None)
 
-    return branches(settings, look, think)
+    return run_independent(settings, look, think)
 
 
 @click.command("startup")
@@ -214,8 +214,8 @@ def rescan(settings: Settings, target: str | None) -> int:
 def startup(settings: Settings, when: str, **options: Any) -> int:
     """Say whether a target is logged in at boot: automatic, onboot (by the initrd) or manual."""
     choice = choice_of(settings, options)
-    need_root("startup")
-    return whole(
+    require_root("startup")
+    return run_atomic(
         settings,
         lambda context, _: looking.for_startup(context, choice, startup_values(when)),
         lambda inventory: records.plan_startup(inventory, choice, when),
@@ -230,8 +230,8 @@ def startup(settings: Settings, when: str, **options: Any) -> int:
 def forget(settings: Settings, **options: Any) -> int:
     """Delete the records of a target that is not logged in."""
     choice = choice_of(settings, options)
-    need_root("forget")
-    return branches(
+    require_root("forget")
+    return run_independent(
         settings,
         lambda context, _: looking.for_records(context),
         lambda inventory: records.plan_forget(inventory, choice),
@@ -261,9 +261,9 @@ def hold(settings: Settings, name: str | None, seconds: float | None) -> int:
         raise UsageError(
             "--for: a hold is for a second at least", hint="to end one: iscsictl unhold"
         )
-    need_root("hold")
+    require_root("hold")
     name = named(name)
-    return branches(
+    return run_independent(
         settings,
         lambda context, _: looking.for_records(context),
         lambda inventory: planning.plan_hold(
@@ -278,9 +278,9 @@ def hold(settings: Settings, name: str | None, seconds: float | None) -> int:
 @common
 def unhold(settings: Settings, name: str) -> int:
     """Let reconnect look after a target or a mount point again."""
-    need_root("unhold")
+    require_root("unhold")
     name = named(name)
-    return branches(
+    return run_independent(
         settings,
         lambda context, _: looking.for_records(context),
         lambda inventory: planning.plan_unhold(inventory, name, interactive=settings.interactive),

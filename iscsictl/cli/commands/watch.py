@@ -14,7 +14,7 @@ from iscsictl.errors import InterruptError
 from iscsictl.model.session_diff import Look
 from iscsictl.observers.watch import watch as looks
 from iscsictl.output.terminal import screen_of
-from iscsictl.output.text import visible
+from iscsictl.output.text import escape_controls
 from iscsictl.output.views.watch import Picture
 
 SCHEMA = "iscsictl.watch/1"
@@ -80,9 +80,9 @@ def _lines(look: Look, output: str) -> list[str]:
     if output == "tsv":
         return [
             "\t".join(
-                "" if value is None else visible(str(value))
+                "" if value is None else escape_controls(str(value))
                 for value in (now, *asdict(change).values())
             )
             for change in look.changes
         ]
-    return [f"{now} {visible(str(change))}" for change in look.changes]
+    return [f"{now} {escape_controls(str(change))}" for change in look.changes]

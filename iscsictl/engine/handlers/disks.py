@@ -3,10 +3,10 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from iscsictl.engine.handlers.effect import Effect
+from iscsictl.engine.handlers.effect import StepResult
 from iscsictl.errors import IscsictlError, RefusedError, UnreachableError
 from iscsictl.model import actions
-from iscsictl.model.actions import DiskId, Right
+from iscsictl.model.actions import DiskId, OverwriteGround
 from iscsictl.model.disk_content import Content
 from iscsictl.model.fstab import Fstab
 from iscsictl.model.partition_table import Entry, Table
@@ -29,22 +29,22 @@ from iscsictl.system.iscsi.sessions import read_listing
 from iscsictl.system.mount import fstab_file
 
 
-def _wipe(action: actions.Wipe, context: Context) -> Effect:
+def _wipe(action: actions.Wipe, context: Context) -> StepResult:
     writer.wipe(action.disk, context.deadline())
-    return Effect()
+    return StepResult()
 
 
-def _label(action: actions.Label, context: Context) -> Effect:
+def _label(action: actions.Label, context: Context) -> StepResult:
     writer.label(
         action.disk,
         action.table,
         lambda content: overwrite.may_write(content, action.right, action.uuid, action.table),
         context.deadline(),
     )
-    return Effect()
+    return StepResult()
 
 
-def _mkfs(action: actions.Mkfs, context: Context) -> Effect:
+def _mkfs(action: actions.Mkfs, context: Context) -> StepResult:
     writer.mkfs(
         action.disk,
         action.part,
@@ -53,20 +53,20 @@ def _mkfs(action: actions.Mkfs, context: Context) -> Effect:
         context.deadline(),
         watch=context.watch,
     )
-    return Effect()
+    return StepResult()
 
 
-def _remove_map(action: actions.RemoveMap, context: Context) -> Effect:
+def _remove_map(action: actions.RemoveMap, context: Context) -> StepResult:
     run(["multipath", "-f", action.disk.device.removeprefix("/dev/mapper/")], timeout=context.wait)
-    return Effect()
+    return StepResult()
 
 
-def _new_table(action: actions.NewTable, context: Context) -> Effect:
+def _new_table(action: actions.NewTable, context: Context) -> StepResult:
     def fine(content: Content) -> bool:
         return overwrite.may_write(content, action.right, "", "none")
 
     partition_table.write_label(action.disk, action.table, fine, context.deadline())
-    return Effect()
+    return StepResult()
 
 
 def _judge(
@@ -80,7 +80,7 @@ def _judge(
     return judge
 
 
-def _add(action: actions.AddPart, context: Context) -> Effect:
+def _add(action: actions.AddPart, context: Context) -> StepResult:
     words = [f"start={action.start}", f"size={action.size}", f"type={action.type}"]
     if action.bootable:
         gpt = action.before.label == "gpt"
@@ -98,10 +98,10 @@ def _add(action: actions.AddPart, context: Context) -> Effect:
     partition_table.await_node(
         probe.part_device(action.disk.device, action.number), context.deadline()
     )
-    return Effect()
+    return StepResult()
 
 
-def _remove(action: actions.RemovePart, context: Context) -> Effect:
+def _remove(action: actions.RemovePart, context: Context) -> StepResult:
     node = probe.part_device(action.disk.device, action.number)
     _require_unused(node)
 
@@ -110,7 +110,7 @@ def _remove(action: actions.RemovePart, context: Context) -> Effect:
 
     _reshape(action, [(["--delete", "{}", str(action.number)], None)], wanted, context)
     partition_table.await_node(node, context.deadline(), there=False)
-    return Effect()
+    return StepResult()
 
 
 def _require_unused(node: str) -> None:
@@ -122,16 +122,16 @@ def _require_unused(node: str) -> None:
         return
 
 
-def _set_type(action: actions.SetType, context: Context) -> Effect:
+def _set_type(action: actions.SetType, context: Context) -> StepResult:
     def wanted(entry: Entry | None) -> str | None:
         return None if entry is not None and entry.type == action.type else "the type is another"
 
     command = ["--part-type", "{}", str(action.number), action.type]
     _reshape(action, [(command, None)], wanted, context)
-    return Effect()
+    return StepResult()
 
 
-def _set_bootable(action: actions.SetBootable, context: Context) -> Effect:
+def _set_bootable(action: actions.SetBootable, context: Context) -> StepResult:
     number = str(action.number)
     if action.before.label == "gpt":
         command = ["--part-attrs", "{}", number, ",".join(action.after.attrs)]
@@ -144,10 +144,10 @@ def _set_bootable(action: actions.SetBootable, context: Context) -> Effect:
         return None if right else "the boot flag is not as wished"
 
     _reshape(action, [(command, None)], wanted, context)
-    return Effect()
+    return StepResult()
 
 
-def _grow_part(action: actions.GrowPart, context: Context) -> Effect:
+def _grow_part(action: actions.GrowPart, context: Context) -> StepResult:
     old = action.before.entry(action.number)
     start = old.start if old is not None else 0
     script = f"start={start}, size={action.size}\n"
@@ -160,7 +160,7 @@ def _grow_part(action: actions.GrowPart, context: Context) -> Effect:
         return None if same else f"partition {action.number} has not the size that was wished"
 
     _reshape(action, commands, wanted, context)
-    return Effect()
+    return StepResult()
 
 
 def _reshape(
@@ -173,7 +173,7 @@ def _reshape(
     partition_table.reshape(action.disk, action.before, commands, judge, context.deadline())
 
 
-def _reread(action: actions.Reread, context: Context) -> Effect:
+def _reread(action: actions.Reread, context: Context) -> StepResult:
     def size() -> int | None:
         disks = read_listing(context.root, details=False).disks or ()
         return next((d.block.size for d in disks if d.wwid == action.disk.wwid), None)
@@ -192,16 +192,16 @@ def _reread(action: actions.Reread, context: Context) -> Effect:
             f"the kernel does not see the size of {action.disk.device}: {wanted} bytes",
             hint="see what it says: journalctl -k",
         )
-    return Effect(after != before)
+    return StepResult(after != before)
 
 
-def _grow_fs(action: actions.GrowFs, _: Context) -> Effect:
+def _grow_fs(action: actions.GrowFs, _: Context) -> StepResult:
     _require_disk(action.disk)
     try:
-        return Effect(resize.grow(action.node, action.fs, action.path))
+        return StepResult(resize.grow(action.node, action.fs, action.path))
     except ToolError as error:
         raise IscsictlError(
-            f"the {action.fs} on {action.path} did not grow: {error.result.said}",
+            f"the {action.fs} on {action.path} did not grow: {error.result.last_line}",
             hint="look at it: journalctl -k; the partition is larger, nothing is lost",
             tool_exit=error.result.code,
         ) from None
@@ -214,15 +214,15 @@ def _require_disk(disk: DiskId) -> None:
             raise RefusedError(f"{disk.device} is not the disk {disk.wwid} any more")
 
 
-def _edit_fstab(context: Context, change: Callable[[Fstab], Fstab]) -> Effect:
+def _edit_fstab(context: Context, change: Callable[[Fstab], Fstab]) -> StepResult:
     old = fstab_file.read_fstab(context.root)
     changed = fstab_file.save_fstab(context.root, change(old), old)
     if changed:
         systemd.daemon_reload()
-    return Effect(changed, old)
+    return StepResult(changed, old)
 
 
-def _claim(action: actions.ClaimPart, context: Context) -> Effect:
+def _claim(action: actions.ClaimPart, context: Context) -> StepResult:
     disk = action.disk
     line = edit.claim_line(
         action.uuid, action.directory, action.fs,
@@ -236,7 +236,7 @@ def _claim(action: actions.ClaimPart, context: Context) -> Effect:
     return _edit_fstab(context, change)
 
 
-def _note(action: actions.NoteFs, context: Context) -> Effect:
+def _note(action: actions.NoteFs, context: Context) -> StepResult:
     disk = action.disk
     line = actions.PutLine(
         disk.target, disk.lun, disk.wwid, action.uuid, None, action.fs, boot=False
@@ -244,7 +244,7 @@ def _note(action: actions.NoteFs, context: Context) -> Effect:
     return _put_line(line, context)
 
 
-def _put_line(action: actions.PutLine, context: Context) -> Effect:
+def _put_line(action: actions.PutLine, context: Context) -> StepResult:
     line = edit.mount_line(
         action.uuid, action.path or "none", action.fs, action.options,
         login_service=systemd.login_service(context.root),
@@ -260,7 +260,7 @@ def _put_line(action: actions.PutLine, context: Context) -> Effect:
     return _edit_fstab(context, change)
 
 
-def _drop_line(action: actions.DropLine, context: Context) -> Effect:
+def _drop_line(action: actions.DropLine, context: Context) -> StepResult:
     def change(fstab: Fstab) -> Fstab:
         for line in reversed(fstab.ours):
             if line.raw == action.raw:
@@ -270,16 +270,16 @@ def _drop_line(action: actions.DropLine, context: Context) -> Effect:
     return _edit_fstab(context, change)
 
 
-def _wipe_node(action: actions.WipeNode, context: Context) -> Effect:
+def _wipe_node(action: actions.WipeNode, context: Context) -> StepResult:
     def fine(content: Content) -> bool:
-        confirmed = action.right is Right.CONFIRMED
+        confirmed = action.right is OverwriteGround.CONFIRMED
         return confirmed or overwrite.matches_claim(content, action.uuid, "none")
 
     partition_table.wipe_node(action.disk, action.node, fine, context.deadline())
-    return Effect()
+    return StepResult()
 
 
-def _make_fs(action: actions.MakeFs, context: Context) -> Effect:
+def _make_fs(action: actions.MakeFs, context: Context) -> StepResult:
     extra = action.extra
     if action.fs == "vfat" and action.part is None:
         extra = ("-I", *extra)
@@ -299,10 +299,10 @@ def _make_fs(action: actions.MakeFs, context: Context) -> Effect:
         context.deadline(),
         watch=context.watch,
     )
-    return Effect()
+    return StepResult()
 
 
-HANDLERS: Mapping[type[Action], Callable[[Any, Context], Effect]] = {
+HANDLERS: Mapping[type[Action], Callable[[Any, Context], StepResult]] = {
     actions.Wipe: _wipe,
     actions.Label: _label,
     actions.Mkfs: _mkfs,

@@ -5,7 +5,7 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Effect:
+class StepResult:
     """Whether something changed, and what the inverse needs to know of how it was."""
 
     changed: bool = True

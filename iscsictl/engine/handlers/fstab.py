@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from iscsictl.engine.handlers.effect import Effect
+from iscsictl.engine.handlers.effect import StepResult
 from iscsictl.errors import IscsictlError
 from iscsictl.model import actions
 from iscsictl.model.fstab import Fstab, FstabLine
@@ -16,8 +16,8 @@ from iscsictl.system.iscsi import nodedb
 from iscsictl.system.iscsi.sessions import read_sessions
 
 
-def _edit_fstab(context: Context, edit: Callable[[Fstab], Fstab]) -> Effect:
-    return Effect(*context.edit_fstab(edit))
+def _edit_fstab(context: Context, edit: Callable[[Fstab], Fstab]) -> StepResult:
+    return StepResult(*context.edit_fstab(edit))
 
 
 def _put(fstab: Fstab, line: FstabLine, wwid: str) -> Fstab:
@@ -29,7 +29,7 @@ def _put(fstab: Fstab, line: FstabLine, wwid: str) -> Fstab:
     return fstab_edit.append_line(fstab, line)
 
 
-def _claim(action: actions.Claim, context: Context) -> Effect:
+def _claim(action: actions.Claim, context: Context) -> StepResult:
     disk = action.disk
     line = fstab_edit.claim_line(
         action.uuid, action.directory, action.fs,
@@ -38,7 +38,7 @@ def _claim(action: actions.Claim, context: Context) -> Effect:
     return _edit_fstab(context, lambda old: _put(old, line, disk.wwid))
 
 
-def _write_fstab(action: actions.WriteFstab, context: Context) -> Effect:
+def _write_fstab(action: actions.WriteFstab, context: Context) -> StepResult:
     line = fstab_edit.mount_line(
         action.uuid, action.path or "none", action.fs, action.options,
         login_service=systemd.login_service(context.root),
@@ -61,7 +61,7 @@ def make_up(context: Context) -> None:
 
 def _tell_systemd(context: Context, *, reload: bool = True) -> None:
     # While it reloads it would let the start of the service wait.
-    context.afterwards("logged out", lambda: _have_it_logged_out(context))
+    context.defer("logged out", lambda: _have_it_logged_out(context))
     if reload:
         context.reload()
 
@@ -81,7 +81,7 @@ def _have_it_logged_out(context: Context) -> None:
         systemd.start_soon(service)
 
 
-def _drop_fstab(action: actions.DropFstab, context: Context) -> Effect:
+def _drop_fstab(action: actions.DropFstab, context: Context) -> StepResult:
     def drop(fstab: Fstab) -> Fstab:
         for line in reversed(fstab.by_wwid(action.wwid)):
             if action.uuid in {None, line.uuid}:
@@ -94,18 +94,18 @@ def _drop_fstab(action: actions.DropFstab, context: Context) -> Effect:
     return effect
 
 
-def _put_back(context: Context, before: Fstab, wwid: str) -> Effect:
+def _put_back(context: Context, before: Fstab, wwid: str) -> StepResult:
     return _edit_fstab(context, lambda now: fstab_edit.with_lines_of(now, before, wwid))
 
 
-def _restore_fstab(action: actions.RestoreFstab, context: Context) -> Effect:
+def _restore_fstab(action: actions.RestoreFstab, context: Context) -> StepResult:
     effect = _put_back(context, action.before, action.wwid)
     if effect.changed:
         context.reload()
     return effect
 
 
-HANDLERS: Mapping[type[Action], Callable[[Any, Context], Effect]] = {
+HANDLERS: Mapping[type[Action], Callable[[Any, Context], StepResult]] = {
     actions.Claim: _claim,
     actions.WriteFstab: _write_fstab,
     actions.DropFstab: _drop_fstab,

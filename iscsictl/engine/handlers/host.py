@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from iscsictl.engine.handlers.effect import Effect
+from iscsictl.engine.handlers.effect import StepResult
 from iscsictl.errors import InUseError, IscsictlError
 from iscsictl.errors.codes import error_from_iscsiadm
 from iscsictl.model import actions
@@ -17,63 +17,63 @@ from iscsictl.system.iscsi.iscsiadm import SESSION_EXISTS
 from iscsictl.system.iscsi.sessions import read_sessions
 
 
-def _enable(action: actions.EnableService, context: Context) -> Effect:
+def _enable(action: actions.EnableService, context: Context) -> StepResult:
     if systemd.enabled(action.unit, context.root) == action.on:
-        return Effect(changed=False)
+        return StepResult(changed=False)
     if action.on:
         systemd.enable(action.unit)
     else:
         systemd.disable(action.unit)
-    return Effect()
+    return StepResult()
 
 
-def _require(action: actions.RequireMount, context: Context) -> Effect:
+def _require(action: actions.RequireMount, context: Context) -> StepResult:
     systemd.require_mount(action.unit, action.path, context.root)
     try:
         context.reload()
     except IscsictlError as error:
         error.wrote = True
         raise
-    return Effect()
+    return StepResult()
 
 
-def _unrequire(action: actions.DropRequire, context: Context) -> Effect:
+def _unrequire(action: actions.DropRequire, context: Context) -> StepResult:
     systemd.drop_require(action.path, context.root, action.unit)
     context.reload()
-    return Effect()
+    return StepResult()
 
 
-def _clear_lock(_: actions.ClearLock, context: Context) -> Effect:
+def _clear_lock(_: actions.ClearLock, context: Context) -> StepResult:
     # Whoever takes the lock clears one that was left behind, and lets go of it.
     with nodedb_lock.NodeDbLock(context.root, context.wait, context.say):
-        return Effect()
+        return StepResult()
 
 
-def _protect(action: actions.Protect, context: Context) -> Effect:
+def _protect(action: actions.Protect, context: Context) -> StepResult:
     with nodedb_lock.NodeDbLock(context.root, context.wait, context.say):
-        return Effect(protect(action.path))
+        return StepResult(protect(action.path))
 
 
-def _reload(_: actions.Reload, __: Context) -> Effect:
+def _reload(_: actions.Reload, __: Context) -> StepResult:
     systemd.daemon_reload()
-    return Effect()
+    return StepResult()
 
 
-def _start(action: actions.StartService, context: Context) -> Effect:
+def _start(action: actions.StartService, context: Context) -> StepResult:
     run(["systemctl", "start", action.unit], timeout=max(context.wait, 1.0))
-    return Effect()
+    return StepResult()
 
 
-def _set_initiator(action: actions.SetInitiatorName, context: Context) -> Effect:
+def _set_initiator(action: actions.SetInitiatorName, context: Context) -> StepResult:
     if read_sessions(context.root):
         raise InUseError("a session came up meanwhile", hint="log out first: iscsictl logout --all")
     changed = initiator_name.write_name(action.name, context.root)
     if changed:
         initiator_name.reread(context.root)
-    return Effect(changed)
+    return StepResult(changed)
 
 
-def _write_iface(action: actions.WriteIface, context: Context) -> Effect:
+def _write_iface(action: actions.WriteIface, context: Context) -> StepResult:
     changed = ifaces.write_iface(
         context.db,
         action.name,
@@ -82,24 +82,24 @@ def _write_iface(action: actions.WriteIface, context: Context) -> Effect:
         timeout=context.wait,
         say=context.say,
     )
-    return Effect(changed)
+    return StepResult(changed)
 
 
-def _remove_iface(action: actions.RemoveIface, context: Context) -> Effect:
+def _remove_iface(action: actions.RemoveIface, context: Context) -> StepResult:
     ifaces.remove_iface(
         context.db, action.name, root=context.root, timeout=context.wait, say=context.say
     )
-    return Effect()
+    return StepResult()
 
 
-def _firmware_login(_: actions.FirmwareLogin, context: Context) -> Effect:
+def _firmware_login(_: actions.FirmwareLogin, context: Context) -> StepResult:
     result = run(["iscsiadm", "-m", "fw", "--login"], timeout=context.wait, ok=None)
     if result.code not in {0, SESSION_EXISTS}:
         raise error_from_iscsiadm(result.code, result.err, "logging in to the firmware's targets")
-    return Effect()
+    return StepResult()
 
 
-HANDLERS: Mapping[type[Action], Callable[[Any, Context], Effect]] = {
+HANDLERS: Mapping[type[Action], Callable[[Any, Context], StepResult]] = {
     actions.EnableService: _enable,
     actions.RequireMount: _require,
     actions.DropRequire: _unrequire,

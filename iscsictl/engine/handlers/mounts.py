@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from iscsictl.engine.handlers.effect import Effect
+from iscsictl.engine.handlers.effect import StepResult
 from iscsictl.errors import IscsictlError, RefusedError, UnreachableError
 from iscsictl.model import actions
 from iscsictl.model.actions import DiskId
@@ -17,13 +17,13 @@ from iscsictl.system.iscsi.sessions import read_listing
 from iscsictl.system.mount import mounts
 
 
-def _make_directory(action: actions.MakeDirectory, _: Context) -> Effect:
-    return Effect(mounts.make_directory(action.path))
+def _make_directory(action: actions.MakeDirectory, _: Context) -> StepResult:
+    return StepResult(mounts.make_directory(action.path))
 
 
-def _remove_directory(action: actions.RemoveDirectory, _: Context) -> Effect:
+def _remove_directory(action: actions.RemoveDirectory, _: Context) -> StepResult:
     mounts.remove_directory(action.path)
-    return Effect()
+    return StepResult()
 
 
 def _find(block: Block, uuid: str) -> Block | None:
@@ -40,7 +40,7 @@ def _block(disk: DiskId, context: Context) -> Block | None:
     return next((d.block for d in disks if d.wwid == disk.wwid), None)
 
 
-def _mount(action: actions.Mount, context: Context) -> Effect:
+def _mount(action: actions.Mount, context: Context) -> StepResult:
     # Also what was just made waits for udev: when it comes late to a partition that was taken away
     # before, systemd ends a mount on the new one of that name.
     def look() -> tuple[str, Block] | None:
@@ -69,20 +69,20 @@ def _mount(action: actions.Mount, context: Context) -> Effect:
             error = IscsictlError(f"{action.path} is mounted but takes no writes: {why}")
             error.wrote = made
             raise error
-    return Effect(made)
+    return StepResult(made)
 
 
-def _own(action: actions.Own, _: Context) -> Effect:
+def _own(action: actions.Own, _: Context) -> StepResult:
     mounts.set_owner(action.path, action.uid, action.gid, action.mode)
-    return Effect()
+    return StepResult()
 
 
-def _unmount(action: actions.Unmount, _: Context) -> Effect:
+def _unmount(action: actions.Unmount, _: Context) -> StepResult:
     mounts.unmount(action.path, lazy=action.lost)
-    return Effect()
+    return StepResult()
 
 
-HANDLERS: Mapping[type[Action], Callable[[Any, Context], Effect]] = {
+HANDLERS: Mapping[type[Action], Callable[[Any, Context], StepResult]] = {
     actions.MakeDirectory: _make_directory,
     actions.RemoveDirectory: _remove_directory,
     actions.Mount: _mount,

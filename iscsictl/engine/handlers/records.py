@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from iscsictl.engine.handlers.effect import Effect
+from iscsictl.engine.handlers.effect import StepResult
 from iscsictl.errors import IscsictlError, NotFoundError
 from iscsictl.model import actions
 from iscsictl.model.plan import Action
-from iscsictl.planner.selection.records import twins
+from iscsictl.planner.selection.records import records_differing_only_in_tpgt
 from iscsictl.system.context import Context
 from iscsictl.system.io.files import flush
 from iscsictl.system.iscsi import iscsiadm, nodedb, nodedb_lock, nodedb_write
@@ -20,7 +20,7 @@ def key_of(action: Any) -> Key:
     return Key(action.target, action.portal, action.iface)
 
 
-def _create_record(action: actions.CreateRecord, context: Context) -> Effect:
+def _create_record(action: actions.CreateRecord, context: Context) -> StepResult:
     # iscsiadm flushes nothing: a power cut may leave a record that it can neither read nor replace.
     path = nodedb.record_path(context.db, action.target, action.portal, action.iface)
     torn = nodedb.read_record(path)
@@ -35,21 +35,21 @@ def _create_record(action: actions.CreateRecord, context: Context) -> Effect:
     except IscsictlError as error:
         error.wrote = True
         raise
-    return Effect()
+    return StepResult()
 
 
-def _write_record(action: actions.WriteRecord, context: Context) -> Effect:
+def _write_record(action: actions.WriteRecord, context: Context) -> StepResult:
     path = _record_path(action, context)
     before = path.read_bytes()
     changed = nodedb_write.write_record(
         path, action.changes, root=context.root, timeout=context.wait, say=context.say
     )
-    return Effect(changed, actions.RestoreRecord(path, before))
+    return StepResult(changed, actions.RestoreRecord(path, before))
 
 
-def _restore_record(action: actions.RestoreRecord, context: Context) -> Effect:
+def _restore_record(action: actions.RestoreRecord, context: Context) -> StepResult:
     with nodedb_lock.NodeDbLock(context.root, context.wait, context.say):
-        return Effect(nodedb_write.replace_in_db(action.path, action.data))
+        return StepResult(nodedb_write.replace_in_db(action.path, action.data))
 
 
 def _record_path(action: Any, context: Context) -> Path:
@@ -69,23 +69,23 @@ def _record_path(action: Any, context: Context) -> Path:
     raise NotFoundError(f"there is no record of {action.target} through {action.portal}")
 
 
-def _delete_record(action: actions.DeleteRecord, context: Context) -> Effect:
+def _delete_record(action: actions.DeleteRecord, context: Context) -> StepResult:
     records = nodedb.read_records(context.db)
     wanted = (action.target, action.portal, action.iface)
     record = next((r for r in records if (r.target, r.portal, r.iface) == wanted), None)
-    if record is None or not twins(record, records):
+    if record is None or not records_differing_only_in_tpgt(record, records):
         iscsiadm.delete_record(key_of(action), timeout=context.wait)
         if record is not None:
             flush(record.path, context.db)
-        return Effect()
+        return StepResult()
     # iscsiadm does not look at the portal group tag here: it would delete them all.
     gone = nodedb_write.remove_record(
         record, context.db, root=context.root, timeout=context.wait, say=context.say
     )
-    return Effect(gone)
+    return StepResult(gone)
 
 
-HANDLERS: Mapping[type[Action], Callable[[Any, Context], Effect]] = {
+HANDLERS: Mapping[type[Action], Callable[[Any, Context], StepResult]] = {
     actions.CreateRecord: _create_record,
     actions.WriteRecord: _write_record,
     actions.DeleteRecord: _delete_record,

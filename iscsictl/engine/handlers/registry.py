@@ -5,12 +5,12 @@ from dataclasses import replace
 from typing import Any
 
 from iscsictl.engine.handlers import disks, fstab, host, mounts, records, schedule, sessions
-from iscsictl.engine.handlers.effect import Effect
+from iscsictl.engine.handlers.effect import StepResult
 from iscsictl.model import actions
 from iscsictl.model.plan import Action
 from iscsictl.system.context import Context
 
-HANDLERS: Mapping[type[Action], Callable[[Any, Context], Effect]] = {
+HANDLERS: Mapping[type[Action], Callable[[Any, Context], StepResult]] = {
     **disks.HANDLERS,
     **fstab.HANDLERS,
     **host.HANDLERS,
@@ -21,7 +21,7 @@ HANDLERS: Mapping[type[Action], Callable[[Any, Context], Effect]] = {
 }
 
 
-def perform(action: Action, context: Context) -> Effect:
+def perform(action: Action, context: Context) -> StepResult:
     """Do one action now. Raises IscsictlError; then the action left nothing half done."""
     return HANDLERS[type(action)](action, context)
 
@@ -32,7 +32,7 @@ def found_done(action: Action, context: Context) -> None:
         fstab.make_up(context)
 
 
-def inverse(action: Action, effect: Effect) -> Action | None:
+def inverse(action: Action, effect: StepResult) -> Action | None:
     """Return what undoes an action that was done; None if nothing has to, or may.
 
     Data is never destroyed by an undo, and what was there before is not ours to take away.

@@ -5,7 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from iscsictl.engine.handlers.effect import Effect
+from iscsictl.engine.handlers.effect import StepResult
 from iscsictl.errors import IscsictlError
 from iscsictl.model.plan import Action
 from iscsictl.model.schedule import TIMER_UNIT, InstallFile, RemoveFile, SetTimer
@@ -15,14 +15,14 @@ from iscsictl.system.io.files import read_file, remove_file, replace_file
 from iscsictl.system.io.process import run
 
 
-def _install(action: InstallFile, context: Context) -> Effect:
+def _install(action: InstallFile, context: Context) -> StepResult:
     before = _as_it_is(action.path, context)
     data = action.text.encode("utf-8", "surrogateescape")
     changed = replace_file(context.root / action.path.lstrip("/"), data, mode=0o644)
     return _written(action.path, before, context, changed=changed)
 
 
-def _remove(action: RemoveFile, context: Context) -> Effect:
+def _remove(action: RemoveFile, context: Context) -> StepResult:
     before = _as_it_is(action.path, context)
     changed = remove_file(context.root / action.path.lstrip("/"))
     return _written(action.path, before, context, changed=changed)
@@ -36,15 +36,15 @@ def _as_it_is(path: str, context: Context) -> InstallFile | RemoveFile:
     return InstallFile(path, data.decode("utf-8", "surrogateescape"))
 
 
-def _written(path: str, before: Action, context: Context, *, changed: bool) -> Effect:
+def _written(path: str, before: Action, context: Context, *, changed: bool) -> StepResult:
     if changed and path.startswith("/etc/systemd/"):
         # Where systemd cannot be told, the timer cannot be switched either, and that is an error.
         with suppress(IscsictlError):
             context.reload()
-    return Effect(changed, before)
+    return StepResult(changed, before)
 
 
-def _set_timer(action: SetTimer, context: Context) -> Effect:
+def _set_timer(action: SetTimer, context: Context) -> StepResult:
     was = systemd.enabled(TIMER_UNIT, context.root)
     try:
         _switch(context.root, on=action.on)
@@ -53,7 +53,7 @@ def _set_timer(action: SetTimer, context: Context) -> Effect:
             _switch(context.root, on=was)
         error.hint = error.hint or f"see what systemd says: systemctl status {TIMER_UNIT}"
         raise
-    return Effect(before=SetTimer(on=was))
+    return StepResult(before=SetTimer(on=was))
 
 
 def _switch(root: Path, *, on: bool) -> None:
@@ -67,7 +67,7 @@ def _switch(root: Path, *, on: bool) -> None:
             run(["systemctl", "stop", TIMER_UNIT])
 
 
-HANDLERS: Mapping[type[Action], Callable[[Any, Context], Effect]] = {
+HANDLERS: Mapping[type[Action], Callable[[Any, Context], StepResult]] = {
     InstallFile: _install,
     RemoveFile: _remove,
     SetTimer: _set_timer,

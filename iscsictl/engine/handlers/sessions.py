@@ -5,7 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from iscsictl.engine.handlers.effect import Effect
+from iscsictl.engine.handlers.effect import StepResult
 from iscsictl.engine.handlers.records import key_of
 from iscsictl.errors import InUseError, IscsictlError, NotFoundError, UnreachableError
 from iscsictl.model import actions
@@ -13,7 +13,7 @@ from iscsictl.model.hold import Hold
 from iscsictl.model.listing import Disk, Listing, Session
 from iscsictl.model.plan import Action
 from iscsictl.parse.iscsid_conf import edit_conf
-from iscsictl.planner.iscsi.sessions import carried
+from iscsictl.planner.iscsi.sessions import has_surviving_path
 from iscsictl.planner.selection.records import session_at
 from iscsictl.system.block import multipath, probe, scsi_commands, scsi_scan
 from iscsictl.system.context import Context
@@ -30,14 +30,14 @@ _MAP_PAUSE = 15.0
 
 
 def _sessions(context: Context) -> tuple[Session, ...]:
-    return context.together("sessions", lambda: read_sessions(context.root, details=False))
+    return context.coalesce("sessions", lambda: read_sessions(context.root, details=False))
 
 
 def _session(sessions: tuple[Session, ...], action: Any) -> Session | None:
     return session_at(sessions, action.target, action.portal, action.iface)
 
 
-def _login(action: actions.Login, context: Context) -> Effect:
+def _login(action: actions.Login, context: Context) -> StepResult:
     created = context.log_in(key_of(action))
     pause = _MAP_PAUSE if multipath.runs(context.root) else _LOGIN_PAUSE
     deadline = min(context.deadline(), context.deadline() - context.wait + pause)
@@ -48,7 +48,7 @@ def _login(action: actions.Login, context: Context) -> Effect:
         return session if there else None
 
     context.waiter.wait(look, deadline)
-    return Effect(created)
+    return StepResult(created)
 
 
 def _arrived(session: Session, lun: int | None, root: Path) -> bool:
@@ -60,7 +60,7 @@ def _arrived(session: Session, lun: int | None, root: Path) -> bool:
     )  # fmt: skip
 
 
-def _scan(action: actions.Scan, context: Context) -> Effect:
+def _scan(action: actions.Scan, context: Context) -> StepResult:
     def sessions() -> list[Session]:
         return [s for s in _sessions(context) if s.target == action.target]
 
@@ -82,7 +82,7 @@ def _scan(action: actions.Scan, context: Context) -> Effect:
             + (f"; it shows {', '.join(map(str, shown))}" if shown else ""),
             hint="map the LUN to this host on the array, then: iscsictl rescan",
         )
-    return Effect()
+    return StepResult()
 
 
 def _complete(session: Session) -> bool:
@@ -91,11 +91,11 @@ def _complete(session: Session) -> bool:
         return set(scsi_commands.luns(fd)) <= {unit.lun for unit in units}
 
 
-def _remove_device(action: actions.RemoveDevice, context: Context) -> Effect:
+def _remove_device(action: actions.RemoveDevice, context: Context) -> StepResult:
     _test_free(action.disk.device, context.root)
     for hctl in action.hctls:
         scsi_scan.delete(hctl, context.root)
-    return Effect()
+    return StepResult()
 
 
 def _test_free(device: str, root: Path) -> None:
@@ -106,11 +106,11 @@ def _test_free(device: str, root: Path) -> None:
                 pass
 
 
-def _logout(action: actions.Logout, context: Context) -> Effect:
+def _logout(action: actions.Logout, context: Context) -> StepResult:
     listing = read_listing(context.root)
     session = _session(listing.sessions, action)
     if session is None or session.sid is None:
-        return Effect(changed=False)
+        return StepResult(changed=False)
     if action.lost:
         scsi_scan.fail_at_once(session.sid, context.root)
     else:
@@ -118,7 +118,7 @@ def _logout(action: actions.Logout, context: Context) -> Effect:
         leaving = _leaving(session, listing.sessions, context)
         for disk in listing.disks or ():
             ours = any(path.sid == session.sid for path in disk.paths)
-            if ours and not carried(disk, leaving, listing.sessions):
+            if ours and not has_surviving_path(disk, leaving, listing.sessions):
                 _refuse_used(disk, context)
     iscsiadm.logout(session.sid, action.target, timeout=context.wait)
 
@@ -127,7 +127,7 @@ def _logout(action: actions.Logout, context: Context) -> Effect:
 
     if context.waiter.wait(gone, context.deadline()) is None:
         raise UnreachableError(f"the session to {action.target} did not end")
-    return Effect()
+    return StepResult()
 
 
 def _leaving(
@@ -165,8 +165,8 @@ def _refuse_reached(sid: int, action: actions.Logout, context: Context) -> None:
 
 def _refuse_used(disk: Disk, context: Context) -> None:
     used = usage.users(disk, context.root)
-    if used.mounts or used.others:
-        what = ", ".join((*(f"the mount on {m}" for m in used.mounts), *used.others))
+    if used.mounts or used.other_holders:
+        what = ", ".join((*(f"the mount on {m}" for m in used.mounts), *used.other_holders))
         raise InUseError(
             f"{disk.block.device} is in use: {what}",
             hint="end what uses it, or take it down with: iscsictl detach",
@@ -174,24 +174,24 @@ def _refuse_used(disk: Disk, context: Context) -> None:
     _test_free(disk.block.device, context.root)
 
 
-def _hold(action: actions.SetHold, context: Context) -> Effect:
-    return Effect(holds.add_hold(action.hold, context.root, seconds=action.seconds))
+def _hold(action: actions.SetHold, context: Context) -> StepResult:
+    return StepResult(holds.add_hold(action.hold, context.root, seconds=action.seconds))
 
 
-def _unhold(action: actions.DropHold, context: Context) -> Effect:
-    return Effect(holds.remove_hold(action.hold, context.root))
+def _unhold(action: actions.DropHold, context: Context) -> StepResult:
+    return StepResult(holds.remove_hold(action.hold, context.root))
 
 
 _RESCAN_PAUSE = 3.0
 
 
-def _remove_torn(action: actions.RemoveTorn, context: Context) -> Effect:
+def _remove_torn(action: actions.RemoveTorn, context: Context) -> StepResult:
     if context.db / "nodes" not in action.path.parents:
-        return Effect(_remove_torn_discovery(action.path, context))
+        return StepResult(_remove_torn_discovery(action.path, context))
     record = nodedb.read_record(action.path)
     if record is None or record.problem is None:
-        return Effect(changed=False)
-    return Effect(
+        return StepResult(changed=False)
+    return StepResult(
         nodedb_write.remove_record(
             record, context.db, root=context.root, timeout=context.wait, say=context.say
         )
@@ -205,17 +205,17 @@ def _remove_torn_discovery(path: Path, context: Context) -> bool:
         return torn and remove_file(path)
 
 
-def _create_discovery(action: actions.CreateDiscovery, context: Context) -> Effect:
+def _create_discovery(action: actions.CreateDiscovery, context: Context) -> StepResult:
     iscsiadm.new_discovery_record(action.portal, timeout=context.wait)
-    return Effect()
+    return StepResult()
 
 
-def _delete_discovery(action: actions.DeleteDiscovery, context: Context) -> Effect:
+def _delete_discovery(action: actions.DeleteDiscovery, context: Context) -> StepResult:
     iscsiadm.delete_discovery_record(action.portal, timeout=context.wait)
-    return Effect()
+    return StepResult()
 
 
-def _write_discovery(action: actions.WriteDiscovery, context: Context) -> Effect:
+def _write_discovery(action: actions.WriteDiscovery, context: Context) -> StepResult:
     record = discovery.record_of(context.db, action.portal)
     if record is None:
         raise NotFoundError(f"there is no discovery record of {action.portal}")
@@ -223,19 +223,19 @@ def _write_discovery(action: actions.WriteDiscovery, context: Context) -> Effect
     changed = nodedb_write.write_record(
         record.path, action.changes, root=context.root, timeout=context.wait, say=context.say
     )
-    return Effect(changed, actions.RestoreRecord(record.path, before))
+    return StepResult(changed, actions.RestoreRecord(record.path, before))
 
 
-def _write_defaults(action: actions.WriteDefaults, context: Context) -> Effect:
+def _write_defaults(action: actions.WriteDefaults, context: Context) -> StepResult:
     path = discovery.defaults_path(context.root)
     before = read_file(path) or b""
     text = edit_conf(before.decode("utf-8", "surrogateescape"), action.changes)
     data = text.encode("utf-8", "surrogateescape")
     changed = replace_file(path, data, mode=0o600, expect=before)
-    return Effect(changed, actions.RestoreRecord(path, before))
+    return StepResult(changed, actions.RestoreRecord(path, before))
 
 
-def _rescan(action: actions.Rescan, context: Context) -> Effect:
+def _rescan(action: actions.Rescan, context: Context) -> StepResult:
     before = _shape(action, read_listing(context.root))
     session = _by_sid(action, read_listing(context.root))
     if session is None or session.host is None:
@@ -248,7 +248,7 @@ def _rescan(action: actions.Rescan, context: Context) -> Effect:
             scsi_scan.rescan(hctl, context.root)
     deadline = context.deadline() - context.wait + min(_RESCAN_PAUSE, context.wait)
     context.waiter.wait(lambda: _shows_every_lun(action, context), deadline)
-    return Effect(_shape(action, read_listing(context.root)) != before)
+    return StepResult(_shape(action, read_listing(context.root)) != before)
 
 
 def _by_sid(action: actions.Rescan, listing: Listing) -> Session | None:
@@ -291,7 +291,7 @@ def inverse(action: Action) -> Action | None:
             return None
 
 
-HANDLERS: Mapping[type[Action], Callable[[Any, Context], Effect]] = {
+HANDLERS: Mapping[type[Action], Callable[[Any, Context], StepResult]] = {
     actions.Login: _login,
     actions.Scan: _scan,
     actions.Logout: _logout,

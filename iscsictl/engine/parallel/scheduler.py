@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
-from iscsictl.engine.executor import Done
+from iscsictl.engine.executor import CompletedStep
 from iscsictl.engine.parallel.shared_context import Shared
 from iscsictl.engine.reconcile import Run, dry_run
 from iscsictl.engine.task import Task
@@ -13,13 +13,13 @@ from iscsictl.errors import InterruptError, IscsictlError, RefusedError
 from iscsictl.model import actions
 from iscsictl.model.inventory import Inventory
 from iscsictl.model.plan import Outcome, Plan, Report
-from iscsictl.model.spec import AttachWish, Volume
+from iscsictl.model.spec import AttachSpec, Volume
 from iscsictl.observers import attach
 from iscsictl.planner.volumes.apply import (
-    NotTriedError,
     SavedPlan,
     SavedVolume,
-    below,
+    SkippedError,
+    mounted_under,
     plan_volume,
     wwid_of,
 )
@@ -69,7 +69,7 @@ def converge_all(
     try:
         _side_by_side(errands, at_once, carry_out)
     finally:
-        failed = context.settle()
+        failed = context.run_deferred()
     return {name: _not_settled(run.report, failed) for name, run in runs.items()}
 
 
@@ -117,17 +117,17 @@ class _Ties:
         self.gates: dict[str, threading.Lock] = {}
         self._waiting: dict[str, set[str]] = {}
         self._stays: set[str] = set()
-        self._stash: dict[str, list[tuple[_VolumeRun, Done]]] = {}
+        self._stash: dict[str, list[tuple[_VolumeRun, CompletedStep]]] = {}
         for one in errands:
             self.gates.setdefault(one.target, threading.Lock())
             for key in (one.target, _HOST):
                 self._waiting.setdefault(key, set()).add(one.name)
 
     def ended(
-        self, errand: Errand, *, stays: bool, shared: "Iterable[tuple[_VolumeRun, Done]]"
-    ) -> "list[tuple[_VolumeRun, Done]]":
+        self, errand: Errand, *, stays: bool, shared: "Iterable[tuple[_VolumeRun, CompletedStep]]"
+    ) -> "list[tuple[_VolumeRun, CompletedStep]]":
         """Note the end of an errand; return what is to be taken back now, the first done first."""
-        useless: list[tuple[_VolumeRun, Done]] = []
+        useless: list[tuple[_VolumeRun, CompletedStep]] = []
         with self._lock:
             for run, done in shared:
                 key = errand.target if isinstance(done.step.action, _OF_TARGET) else _HOST
@@ -148,7 +148,7 @@ class _VolumeRun(Run):
         super().__init__(context, lambda outcome: heard(errand.name, outcome))
         self.errand = errand
         self.ties = ties
-        self.report = Report(error=NotTriedError(f"{errand.name} was not begun"))
+        self.report = Report(error=SkippedError(f"{errand.name} was not begun"))
         self._gate = ties.gates[errand.target]
         self._inside = False
 
@@ -158,7 +158,7 @@ class _VolumeRun(Run):
         try:
             signals.check()
             if failed:
-                raise NotTriedError(
+                raise SkippedError(
                     "not begun: a volume that it is mounted on failed",
                     hint="mend that one, then run it again",
                 )
@@ -180,11 +180,11 @@ class _VolumeRun(Run):
             self._leave()
         super().act(plan)
 
-    def take_back(self) -> tuple[str, ...]:
+    def roll_back(self) -> tuple[str, ...]:
         """Undo what only this errand stands on."""
         return self.undo([one for one in self.done if not _is_shared(one)])
 
-    def take_back_late(self, one: Done) -> None:
+    def take_back_late(self, one: CompletedStep) -> None:
         """Undo a step that others stood on, all of which failed."""
         leftovers = self.undo([one])
         report = self.report
@@ -203,7 +203,7 @@ class _VolumeRun(Run):
             self._gate.release()
 
 
-def _is_shared(one: Done) -> bool:
+def _is_shared(one: CompletedStep) -> bool:
     return isinstance(one.step.action, (*_OF_TARGET, actions.EnableService))
 
 
@@ -213,7 +213,7 @@ class Errands:
     def __init__(
         self,
         volumes: Sequence[Volume],
-        wishes: Mapping[str, AttachWish],
+        wishes: Mapping[str, AttachSpec],
         saved: SavedPlan | None = None,
     ) -> None:
         self._lock = threading.Lock()
@@ -224,19 +224,19 @@ class Errands:
                 volume.name,
                 volume.wish.target or "",
                 self._task(volume, wishes[volume.name], _saved_of(volume, saved)),
-                below(volume, volumes),
+                mounted_under(volume, volumes),
             )
             for volume in volumes
         )
 
-    def _task(self, volume: Volume, wish: AttachWish, saved: SavedVolume | None) -> Task:
+    def _task(self, volume: Volume, wish: AttachSpec, saved: SavedVolume | None) -> Task:
         return Task(
             lambda context, before: attach.for_attach(context, wish, before),
             lambda inventory: self._plan(inventory, volume, wish, saved),
         )
 
     def _plan(
-        self, inventory: Inventory, volume: Volume, wish: AttachWish, saved: SavedVolume | None
+        self, inventory: Inventory, volume: Volume, wish: AttachSpec, saved: SavedVolume | None
     ) -> Plan:
         plan = plan_volume(inventory, volume, wish, saved)
         wwid = wwid_of(plan)

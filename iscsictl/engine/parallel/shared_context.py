@@ -118,7 +118,7 @@ class Shared(Context):
     def _pause(self) -> float:
         return _COMPANY if self.at_work > 1 else 0.0
 
-    def together(self, what: Hashable, read: Callable[[], T]) -> T:
+    def coalesce(self, what: Hashable, read: Callable[[], T]) -> T:
         """Read what is the same for all who look now."""
         return cast("T", self._readings.get(what).read(read))
 
@@ -140,11 +140,11 @@ class Shared(Context):
         """Change /etc/fstab together with what others change now."""
         return self._edits.do(edit)
 
-    def afterwards(self, what: Hashable, do: Callable[[], None], /) -> None:
+    def defer(self, what: Hashable, do: Callable[[], None], /) -> None:
         """Note what is to be done at the end."""
         self._afterwards.setdefault(what, do)
 
-    def settle(self) -> list[IscsictlError]:
+    def run_deferred(self) -> list[IscsictlError]:
         """Do it, in the order in which it was asked for first; return what failed."""
         failed = []
         while self._afterwards:

@@ -18,7 +18,7 @@ from iscsictl.model.actions.disk import (
     Wipe,
     WipeNode,
 )
-from iscsictl.model.actions.disk_id import DiskId, Right
+from iscsictl.model.actions.disk_id import DiskId, OverwriteGround
 from iscsictl.model.actions.host import (
     ClearLock,
     EnableService,
@@ -92,6 +92,7 @@ __all__ = [
     "Mount",
     "NewTable",
     "NoteFs",
+    "OverwriteGround",
     "Own",
     "Protect",
     "PutLine",
@@ -108,7 +109,6 @@ __all__ = [
     "Reshape",
     "RestoreFstab",
     "RestoreRecord",
-    "Right",
     "Scan",
     "SetBootable",
     "SetHold",

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from iscsictl.model.actions.disk_id import DiskId, Right
+from iscsictl.model.actions.disk_id import DiskId, OverwriteGround
 from iscsictl.model.partition_table import Entry, Table
 from iscsictl.model.plan import Action, Hazard
 
@@ -26,7 +26,7 @@ class Label(Action):
     disk: DiskId
     table: str
     uuid: str
-    right: Right
+    right: OverwriteGround
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Mkfs(Action):
     fs: str
     uuid: str
     table: str
-    right: Right
+    right: OverwriteGround
     label: str | None = None
 
 
@@ -72,7 +72,7 @@ class NewTable(Action):
     hazard: ClassVar[Hazard] = Hazard.DESTROYS
     disk: DiskId
     table: str
-    right: Right
+    right: OverwriteGround
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,7 @@ class WipeNode(Action):
     disk: DiskId
     node: str
     uuid: str
-    right: Right
+    right: OverwriteGround
 
 
 @dataclass(frozen=True)
@@ -173,6 +173,6 @@ class MakeFs(Action):
     node: str
     fs: str
     uuid: str
-    right: Right
+    right: OverwriteGround
     label: str | None = None
     extra: tuple[str, ...] = ()

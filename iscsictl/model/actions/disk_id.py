@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Right(StrEnum):
+class OverwriteGround(StrEnum):
     """Why a disk may be overwritten."""
 
     BLANK = "blank"

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from iscsictl.model.plan import Outcome, Report, Status
-from iscsictl.output.text import visible
+from iscsictl.output.text import escape_controls
 from iscsictl.output.views.plan import SCHEMA, StepPrinter, error_row, step_row
 
 
@@ -104,4 +104,4 @@ class ManyPrinter:
         self._printer.write(summary(reports))
 
     def _line(self, name: str, text: str) -> str:
-        return f"{visible(name):<{self._width}}  {text}"
+        return f"{escape_controls(name):<{self._width}}  {text}"

@@ -4,15 +4,15 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from iscsictl.model.inventory import Known, Unreadable, Users
+from iscsictl.model.inventory import DiskUsage, Known, ReadFailed
 from iscsictl.model.listing import Block
 from iscsictl.model.partition_table import Entry, Table
 from iscsictl.output.table import Column, Value, print_table, print_tsv
 from iscsictl.output.terminal import Screen
-from iscsictl.output.text import human_size, visible
+from iscsictl.output.text import escape_controls, human_size
 from iscsictl.output.views.ls_json import disk_dict
 from iscsictl.planner.disks.layout import Problem, is_bootable
-from iscsictl.planner.selection.disks import Chosen, DiskInventory, DiskRow, part_block
+from iscsictl.planner.selection.disks import DiskInventory, DiskRow, DiskSelection, part_block
 
 SCHEMA = "iscsictl.disk/1"
 VERIFY_SCHEMA = "iscsictl.verify/1"
@@ -62,8 +62,8 @@ def _mounts(block: Block) -> tuple[str, ...]:
     return tuple(dict.fromkeys(m.path for b in _blocks(block) for m in b.mounts))
 
 
-def _words(used: Users) -> tuple[str, ...]:
-    return (*(f"mount on {path}" for path in used.mounts), *used.others)
+def _words(used: DiskUsage) -> tuple[str, ...]:
+    return (*(f"mount on {path}" for path in used.mounts), *used.other_holders)
 
 
 def print_disks(rows: Sequence[DiskRow], screen: Screen, output: str) -> None:
@@ -104,7 +104,7 @@ def _row(row: DiskRow, *, exact: bool) -> tuple[Value, ...]:
         parts or None,
         _ends(block, "fstype"),
         _mounts(block),
-        row.users.others,
+        row.users.other_holders,
     )
 
 
@@ -125,7 +125,7 @@ def print_disk(
         print_tsv(rows, PARTS, screen)
         return
     for title, value in _lines(inventory):
-        screen.write(f"{title + ':':<11} {visible(value)}\n")
+        screen.write(f"{title + ':':<11} {escape_controls(value)}\n")
     if rows:
         screen.write("\n")
         print_table(rows, PARTS, screen)
@@ -152,7 +152,7 @@ def _lines(inventory: DiskInventory) -> Iterator[tuple[str, str]]:
 
 def _found(inventory: DiskInventory) -> str:
     seen = inventory.content
-    if isinstance(seen, Unreadable):
+    if isinstance(seen, ReadFailed):
         return f"cannot be read: {seen.error.text}"
     if not isinstance(seen, Known):
         return "not looked at"
@@ -162,7 +162,7 @@ def _found(inventory: DiskInventory) -> str:
 
 
 def _part(
-    chosen: Chosen, table: Table, entry: Entry, names: Mapping[str, str], *, exact: bool
+    chosen: DiskSelection, table: Table, entry: Entry, names: Mapping[str, str], *, exact: bool
 ) -> tuple[Value, ...]:
     block = part_block(chosen.disk, entry.number)
     size = entry.size * table.sector
@@ -241,7 +241,7 @@ def print_problems(device: str, problems: Sequence[Problem], screen: Screen, out
         print_tsv(cells, PROBLEMS, screen)
     elif problems:
         for problem in problems:
-            screen.write(f"{problem.severity}  {problem.id}: {visible(problem.text)}\n")
+            screen.write(f"{problem.severity}  {problem.id}: {escape_controls(problem.text)}\n")
             screen.write(f"      {problem.mend}\n")
     else:
         screen.write(f"{device}: nothing is wrong with the partition table\n")

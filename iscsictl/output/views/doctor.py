@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from iscsictl.model.finding import Finding, Level, worst
 from iscsictl.output.table import Column, print_tsv
 from iscsictl.output.terminal import Screen
-from iscsictl.output.text import visible
+from iscsictl.output.text import escape_controls
 
 SCHEMA = "iscsictl.doctor/1"
 _COLORS = {Level.OK: "32", Level.SKIP: "2", Level.WARN: "33", Level.FAIL: "31"}
@@ -16,14 +16,14 @@ _COLUMNS = tuple(Column(key, key) for key in ("level", "id", "subject", "seen", 
 _INDENT = " " * 6
 
 
-def by_gravity(findings: Iterable[Finding]) -> list[Finding]:
+def by_severity(findings: Iterable[Finding]) -> list[Finding]:
     """Return the findings with the gravest first, else in their order."""
     return sorted(findings, key=lambda finding: -finding.level.rank)
 
 
 def show(findings: Sequence[Finding], screen: Screen, *, everything: bool) -> None:
     """Print what is wrong with what to do about it; with `everything` also what is not."""
-    for finding in by_gravity(findings):
+    for finding in by_severity(findings):
         if everything or finding.level in {Level.WARN, Level.FAIL}:
             screen.write(_block(finding, screen))
     screen.write(summary(findings) + "\n")
@@ -34,11 +34,11 @@ def _block(finding: Finding, screen: Screen) -> str:
     head = f"{level:<4}"
     if screen.color:
         head = f"\x1b[{_COLORS[finding.level]}m{head}\x1b[0m"
-    subject = f"  {visible(finding.subject)}" if finding.subject else ""
+    subject = f"  {escape_controls(finding.subject)}" if finding.subject else ""
     lines = [f"{head}  {finding.id}{subject}"]
-    lines += _wrapped(visible(finding.seen), screen.width)
+    lines += _wrapped(escape_controls(finding.seen), screen.width)
     if finding.mend is not None:
-        lines += _wrapped(f"mend: {visible(finding.mend)}", screen.width)
+        lines += _wrapped(f"mend: {escape_controls(finding.mend)}", screen.width)
     return "\n".join(lines) + "\n"
 
 
@@ -106,7 +106,7 @@ def nagios(findings: Sequence[Finding]) -> str:
     """Return the output of a monitoring plugin: a status line with counts, then the details."""
     level = nagios_level(findings)
     count = Counter(finding.level for finding in findings)
-    grave = [f for f in by_gravity(findings) if f.level in {Level.FAIL, Level.WARN}]
+    grave = [f for f in by_severity(findings) if f.level in {Level.FAIL, Level.WARN}]
     first = f": {_nagios_line(grave[0])}" if grave else ""
     # A threshold is the highest number that raises no alert (the guidelines' "ranges").
     numbers = f"failed={count[Level.FAIL]};;0 warnings={count[Level.WARN]};0 ok={count[Level.OK]}"
@@ -127,7 +127,7 @@ def _nagios_line(finding: Finding) -> str:
 
 def _nagios_text(text: str) -> str:
     # A bar would begin the performance data.
-    return visible(text).replace("|", "/")
+    return escape_controls(text).replace("|", "/")
 
 
 _VALUE = {Level.OK: 0, Level.WARN: 1, Level.FAIL: 2}
@@ -160,4 +160,4 @@ def prometheus(findings: Sequence[Finding], now: float) -> str:
 
 
 def _label(text: str) -> str:
-    return visible(text).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return escape_controls(text).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

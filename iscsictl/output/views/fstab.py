@@ -7,7 +7,7 @@ from typing import Any
 from iscsictl.model.fstab import Fstab, FstabLine
 from iscsictl.output.table import Column, Value, print_table, print_tsv
 from iscsictl.output.terminal import Screen
-from iscsictl.output.text import visible
+from iscsictl.output.text import escape_controls
 from iscsictl.planner.safety.fstab_rules import Finding
 
 SCHEMA = "iscsictl.fstab/1"
@@ -116,10 +116,11 @@ def print_findings(
         print_tsv(cells, FINDINGS, screen)
     elif findings:
         for one in findings:
-            subject = visible(one.subject)
+            subject = escape_controls(one.subject)
             screen.write(
-                f"{one.severity}  line {one.line} ({subject}): {one.id}: {visible(one.text)}\n"
-                f"      {visible(one.mend)}\n"
+                f"{one.severity}  line {one.line} ({subject}): {one.id}: "
+                f"{escape_controls(one.text)}\n"
+                f"      {escape_controls(one.mend)}\n"
             )
     else:
         screen.write("nothing is wrong with /etc/fstab\n")

@@ -6,7 +6,7 @@ from iscsictl.model.listing import Block, Disk, Listing, Lun, Mount, Session
 from iscsictl.model.names import Portal
 from iscsictl.output.table import Column, Value, print_table, print_tsv, status_style
 from iscsictl.output.terminal import Screen
-from iscsictl.output.text import human_size, visible
+from iscsictl.output.text import escape_controls, human_size
 from iscsictl.output.views.ls_text import canonical, mount_text, place_of
 from iscsictl.output.views.ls_tree import print_sessions
 
@@ -161,8 +161,10 @@ def _print_long(listing: Listing, screen: Screen) -> None:
     rows = rows_of(listing)
     blocks = []
     for session in listing.sessions:
-        lines = [visible(session.target)]
-        lines += [f"  {label:<24} {visible(value)}" for label, value in _facts(session) if value]
+        lines = [escape_controls(session.target)]
+        lines += [
+            f"  {label:<24} {escape_controls(value)}" for label, value in _facts(session) if value
+        ]
         lines += [
             "  " + " ".join(["LUN", *map(_flat, _values(row, exact=False)[3:]), *_told(way.lun)])
             for row in rows
@@ -176,13 +178,13 @@ def _print_long(listing: Listing, screen: Screen) -> None:
 def _told(lun: Lun) -> list[str]:
     """Return what is known of a LUN itself, whatever is on it."""
     words = (lun.state, lun.wwid or lun.page83, lun.vendor, lun.model)
-    return [visible(word) for word in words if word]
+    return [escape_controls(word) for word in words if word]
 
 
 def _flat(value: Value) -> str:
     if value is None or value == ():
         return "-"
-    return visible(",".join(value) if isinstance(value, tuple) else str(value))
+    return escape_controls(",".join(value) if isinstance(value, tuple) else str(value))
 
 
 def _facts(session: Session) -> Iterator[tuple[str, str | None]]:

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from iscsictl.model.hold import Hold
-from iscsictl.model.inventory import Offer
+from iscsictl.model.inventory import DiscoveredTarget
 from iscsictl.model.names import Portal
 from iscsictl.model.record import NodeRecord
 from iscsictl.output.table import Column, Value, print_table, print_tsv
 from iscsictl.output.terminal import Screen
-from iscsictl.output.text import visible
+from iscsictl.output.text import escape_controls
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,11 @@ def _yes(value: bool) -> str:
 
 
 def show_offers(
-    portal: Portal, offers: Iterable[Offer], known: Iterable[Offer], screen: Screen, output: str
+    portal: Portal,
+    offers: Iterable[DiscoveredTarget],
+    known: Iterable[DiscoveredTarget],
+    screen: Screen,
+    output: str,
 ) -> None:
     """Print what a portal offers; `known` are the offers that have a node record."""
     found, there = list(offers), set(known)
@@ -120,10 +124,10 @@ def show_nodes(
 
 
 def _whole(record: NodeRecord) -> str:
-    lines = [f"# {visible(str(record.path))}"]
+    lines = [f"# {escape_controls(str(record.path))}"]
     if record.problem is not None:
-        lines.append(f"# {visible(record.problem)}")
-    lines += [f"{key} = {visible(value)}" for key, value in record.values.items()]
+        lines.append(f"# {escape_controls(record.problem)}")
+    lines += [f"{key} = {escape_controls(value)}" for key, value in record.values.items()]
     return "\n".join(lines) + "\n"
 
 

@@ -12,7 +12,7 @@ from rich.markup import escape
 from iscsictl.errors import IscsictlError
 from iscsictl.model.plan import Outcome, Report, Status
 from iscsictl.output.terminal import screen_of
-from iscsictl.output.text import visible
+from iscsictl.output.text import escape_controls
 
 SCHEMA = "iscsictl.plan/1"
 _COLORS = {
@@ -101,7 +101,7 @@ class StepPrinter:
         if self._status is None:
             self.show("looking")
         if self._status is not None:
-            end = visible(" ".join(text.split()))[-40:]
+            end = escape_controls(" ".join(text.split()))[-40:]
             self._status.update(f"{self._text}  {escape(end)}")
 
     def close(self) -> None:
@@ -116,7 +116,7 @@ class StepPrinter:
             return
 
         self.close()
-        self._text = escape(visible(text))
+        self._text = escape(escape_controls(text))
         self._status = Console(stderr=True, no_color=not self._color).status(self._text)
         self._status.start()
 
@@ -127,9 +127,9 @@ class StepPrinter:
         if self._color and step.status in _COLORS:
             word = f"\x1b[{_COLORS[step.status]}m{word}\x1b[0m"
         pending = step.status in {Status.PLANNED, Status.FORECAST}
-        tail = f"  ({visible(step.why)})" if pending else ""
+        tail = f"  ({escape_controls(step.why)})" if pending else ""
         if pending and step.hazard.value != "safe":
             tail += f"  {step.hazard.value.upper()}"
         if outcome.seconds >= 0.05:
             tail += f"  {outcome.seconds:.1f} s"
-        return f"{word} {step.action.verb:<9} {visible(step.subject)}{tail}"
+        return f"{word} {step.action.verb:<9} {escape_controls(step.subject)}{tail}"

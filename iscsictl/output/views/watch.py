@@ -9,7 +9,7 @@ from iscsictl.model.listing import Lun, Session
 from iscsictl.model.session_diff import Look, Rate
 from iscsictl.output.table import Column, Value, print_table, status_style
 from iscsictl.output.terminal import DEFAULT_WIDTH, MIN_WIDTH, Screen
-from iscsictl.output.text import fitting, human_size, visible
+from iscsictl.output.text import escape_controls, fit_width, human_size
 
 BARS = "▁▂▃▄▅▆▇█"
 PLAIN_BARS = "_.:-=+*#"
@@ -65,7 +65,9 @@ class Picture:
             rows = sorted(rows, key=lambda row: row.order)[:room]
         self._screen.write(_HOME)
         print_table([row.cells for row in rows], COLUMNS, self._screen)
-        shown = [fitting(visible(line), self._screen.width or DEFAULT_WIDTH) for line in lines]
+        shown = [
+            fit_width(escape_controls(line), self._screen.width or DEFAULT_WIDTH) for line in lines
+        ]
         self._screen.write("\n" + "\n".join(shown) + "\n")
         self._screen.stream.flush()
 

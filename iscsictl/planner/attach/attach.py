@@ -7,16 +7,16 @@ from iscsictl.model.inventory import Inventory
 from iscsictl.model.listing import Disk, Lun, Session
 from iscsictl.model.plan import Plan
 from iscsictl.model.secret import Secret
-from iscsictl.model.spec import AttachWish
-from iscsictl.planner.attach.filesystem import UNKNOWN, Making
+from iscsictl.model.spec import AttachSpec
+from iscsictl.planner.attach.filesystem import UNKNOWN, FilesystemPlanner
 from iscsictl.planner.builder import Draft
 from iscsictl.planner.safety import overwrite
-from iscsictl.planner.selection.paths import Route, find_routes
+from iscsictl.planner.selection.paths import LoginPath, find_login_paths
 
 SINGLE_PATH_TIMEOUT = "600"
 
 
-def record_values(wish: AttachWish, *, multipath: bool) -> dict[str, str | Secret | None]:
+def record_values(wish: AttachSpec, *, multipath: bool) -> dict[str, str | Secret | None]:
     """Return the values that a record of this wish must have."""
     values: dict[str, str | Secret | None] = {}
     if wish.boot:
@@ -29,7 +29,7 @@ def record_values(wish: AttachWish, *, multipath: bool) -> dict[str, str | Secre
     return values
 
 
-def plan_attach(inventory: Inventory, wish: AttachWish) -> Plan:
+def plan_attach(inventory: Inventory, wish: AttachSpec) -> Plan:
     """Return what is to be done, and as a forecast what cannot be decided yet.
 
     Never raises: what forbids the wish is the plan's refusal.
@@ -38,7 +38,7 @@ def plan_attach(inventory: Inventory, wish: AttachWish) -> Plan:
     result = None
     refusal: IscsictlError | None = None
     try:
-        routes = find_routes(inventory, wish)
+        routes = find_login_paths(inventory, wish)
         silent = (f"portal {p} does not answer: {why}" for p, why in inventory.silent.items())
         draft.notes += dict.fromkeys(silent)
         _connect(draft, inventory, wish, routes)
@@ -50,7 +50,7 @@ def plan_attach(inventory: Inventory, wish: AttachWish) -> Plan:
 
 
 def _connect(
-    draft: Draft, inventory: Inventory, wish: AttachWish, routes: tuple[Route, ...]
+    draft: Draft, inventory: Inventory, wish: AttachSpec, routes: tuple[LoginPath, ...]
 ) -> None:
     for route in routes:
         _record(draft, inventory, wish, route)
@@ -69,7 +69,7 @@ def _connect(
 
 
 def _let_go(
-    draft: Draft, inventory: Inventory, wish: AttachWish, routes: tuple[Route, ...]
+    draft: Draft, inventory: Inventory, wish: AttachSpec, routes: tuple[LoginPath, ...]
 ) -> None:
     """End the holds on what is wanted again, once it is there."""
     for hold in inventory.holds:
@@ -79,7 +79,7 @@ def _let_go(
             draft.add(actions.DropHold(hold), hold.name, "it is wanted again")
 
 
-def _record(draft: Draft, inventory: Inventory, wish: AttachWish, route: Route) -> None:
+def _record(draft: Draft, inventory: Inventory, wish: AttachSpec, route: LoginPath) -> None:
     values = record_values(wish, multipath=inventory.host.multipathd)
     record = route.record
     create = actions.CreateRecord(route.target, route.portal, route.iface)
@@ -92,7 +92,7 @@ def _record(draft: Draft, inventory: Inventory, wish: AttachWish, route: Route) 
 
 
 def _disk(
-    draft: Draft, inventory: Inventory, wish: AttachWish, routes: tuple[Route, ...]
+    draft: Draft, inventory: Inventory, wish: AttachSpec, routes: tuple[LoginPath, ...]
 ) -> str | None:
     """Plan from the LUN on. Returns the device that the user will work with, if it is known."""
     target = routes[0].target
@@ -105,16 +105,16 @@ def _disk(
     draft.add(scan, name, "finds the disk", done=disk is not None)
     if disk is None or lun is None:
         unknown = DiskId(target, wish.lun or 0, UNKNOWN, UNKNOWN)
-        Making(draft, inventory, wish, unknown, name).forecast()
+        FilesystemPlanner(draft, inventory, wish, unknown, name).forecast()
         return None
-    wwid = overwrite.same_disk(disk, inventory.disks, wish.wwid)
+    wwid = overwrite.verify_identity(disk, inventory.disks, wish.wwid)
     device = DiskId(target, lun.lun, wwid, disk.block.device)
     if not (wish.fs or wish.mount):
         return disk.block.device
-    return Making(draft, inventory, wish, device, name).plan(disk)
+    return FilesystemPlanner(draft, inventory, wish, device, name).plan(disk)
 
 
-def _choose_lun(inventory: Inventory, wish: AttachWish, session: Session) -> Lun | None:
+def _choose_lun(inventory: Inventory, wish: AttachSpec, session: Session) -> Lun | None:
     """Return the LUN that is meant, None while it has no disk.
 
     Without a number it is the only one, or the one with the wished WWID, or the one that a

@@ -6,16 +6,16 @@ import shlex
 from iscsictl.errors import InUseError, IscsictlError, NotFoundError, RefusedError, UnreachableError
 from iscsictl.model import actions
 from iscsictl.model.actions import DiskId
-from iscsictl.model.inventory import Inventory, Users
+from iscsictl.model.inventory import DiskUsage, Inventory
 from iscsictl.model.listing import Disk, Session, blocks
 from iscsictl.model.names import Portal
 from iscsictl.model.plan import Plan
 from iscsictl.model.record import startup_values
-from iscsictl.model.spec import DetachWish
+from iscsictl.model.spec import DetachRequest
 from iscsictl.planner.builder import Draft
-from iscsictl.planner.safety.overwrite import uncovered
-from iscsictl.planner.selection.luns import Meant, find
-from iscsictl.planner.selection.paths import Route, session_of
+from iscsictl.planner.safety.overwrite import require_not_overmounted
+from iscsictl.planner.selection.luns import ResolvedLun, find
+from iscsictl.planner.selection.paths import LoginPath, session_of
 
 # What may have been attached: targets and WWIDs, devices and directories, filesystem UUIDs.
 _NAMES = re.compile(r"(iqn|eui|naa|t10)\..+|/.*|[0-9A-Fa-f]+(-[0-9A-Fa-f]+)+", re.DOTALL)
@@ -25,7 +25,7 @@ _OF_THE_ARRAY = frozenset({0x03, 0x0C, 0x0D, 0x1E, 0x1F})
 
 
 def plan_detach(
-    inventory: Inventory, wish: DetachWish, *, boots_from: frozenset[str] = frozenset()
+    inventory: Inventory, wish: DetachRequest, *, boots_from: frozenset[str] = frozenset()
 ) -> Plan:
     """Return what is to be done. Never raises: what forbids it is the plan's refusal.
 
@@ -51,8 +51,8 @@ def plan_detach(
 def _detach(
     draft: Draft,
     inventory: Inventory,
-    wish: DetachWish,
-    meant: tuple[Meant, ...],
+    wish: DetachRequest,
+    meant: tuple[ResolvedLun, ...],
     boots_from: frozenset[str],
 ) -> None:
     target = meant[0].target
@@ -86,15 +86,15 @@ def _detach(
     _forget_lines(draft, inventory, meant)
 
 
-def _id(meant: Meant, disk: Disk) -> DiskId:
+def _id(meant: ResolvedLun, disk: Disk) -> DiskId:
     return DiskId(meant.target, meant.lun or 0, disk.wwid or "?", disk.block.device)
 
 
 def _release(
     draft: Draft,
     inventory: Inventory,
-    wish: DetachWish,
-    meant: Meant,
+    wish: DetachRequest,
+    meant: ResolvedLun,
     disk: Disk,
     sessions: tuple[Session, ...],
 ) -> None:
@@ -106,7 +106,7 @@ def _release(
             f"--confirm {wish.consent.lost} does not name this disk: it is {disk.wwid}",
             hint="iscsictl ls -o json shows the WWIDs",
         )
-    uncovered(used)
+    require_not_overmounted(used)
     if not lost:
         _require_free(inventory, wish, disk, used)
         if used.mounts and all(s.status != "up" for s in sessions):
@@ -125,21 +125,21 @@ def _release(
         draft.add(unmap, disk.block.device, "the paths are let go")
 
 
-def _shown(disk: Disk) -> Users:
+def _shown(disk: Disk) -> DiskUsage:
     """Return what the listing tells of a disk without a name, whose users nobody looked for."""
-    return Users(tuple(m.path for block in blocks(disk.block) for m in block.mounts))
+    return DiskUsage(tuple(m.path for block in blocks(disk.block) for m in block.mounts))
 
 
-def _require_free(inventory: Inventory, wish: DetachWish, disk: Disk, used: Users) -> None:
+def _require_free(inventory: Inventory, wish: DetachRequest, disk: Disk, used: DiskUsage) -> None:
     device = disk.block.device
-    if used.others:
+    if used.other_holders:
         raise InUseError(
-            f"{device} is in use: {'; '.join(used.others)}",
+            f"{device} is in use: {'; '.join(used.other_holders)}",
             hint="end that use first, then run this again",
         )
-    if used.inside:
+    if used.open_files:
         raise InUseError(
-            f"{', '.join(used.mounts)} is in use: {'; '.join(used.inside)}",
+            f"{', '.join(used.mounts)} is in use: {'; '.join(used.open_files)}",
             hint="end these processes, or leave the directory, then run this again",
         )
     managed = {line.mount_point for line in inventory.fstab.ours}
@@ -158,7 +158,7 @@ def _require_free(inventory: Inventory, wish: DetachWish, disk: Disk, used: User
 def _end_sessions(
     draft: Draft,
     inventory: Inventory,
-    wish: DetachWish,
+    wish: DetachRequest,
     target: str,
     sessions: tuple[Session, ...],
 ) -> None:
@@ -187,10 +187,10 @@ def _end_sessions(
 
 
 def _subject(target: str, portal: Portal, iface: str) -> str:
-    return Route(target, portal, iface).subject
+    return LoginPath(target, portal, iface).subject
 
 
-def _forget_lines(draft: Draft, inventory: Inventory, meant: tuple[Meant, ...]) -> None:
+def _forget_lines(draft: Draft, inventory: Inventory, meant: tuple[ResolvedLun, ...]) -> None:
     """Add the end of our fstab lines and drop-ins, last: until then they name the LUN."""
     wwids = {m.wwid for m in meant if m.wwid}
     elsewhere = {disk.wwid for disk in inventory.disks} - wwids

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 from iscsictl.errors import InUseError, IscsictlError, RefusedError
 from iscsictl.model import actions
-from iscsictl.model.actions import DiskId, Right
+from iscsictl.model.actions import DiskId, OverwriteGround
 from iscsictl.model.disk_content import Content
 from iscsictl.model.fstab import FstabLine
-from iscsictl.model.inventory import Inventory, Known, Place, Unreadable
+from iscsictl.model.inventory import Inventory, Known, MountPointState, ReadFailed
 from iscsictl.model.listing import Block, Disk, blocks
-from iscsictl.model.spec import AttachWish
+from iscsictl.model.spec import AttachSpec
 from iscsictl.planner.builder import Draft
 from iscsictl.planner.safety import overwrite
 
@@ -21,7 +21,7 @@ DEFAULT_TABLE = "gpt"
 
 
 @dataclass(frozen=True)
-class Chosen:
+class TargetFilesystem:
     """The filesystem that will be on the disk: in partition `part`, or on the whole disk."""
 
     uuid: str
@@ -30,12 +30,12 @@ class Chosen:
 
 
 @dataclass(frozen=True)
-class Making:
+class FilesystemPlanner:
     """The part of an attach that is about the disk. `name` is the subject of its steps."""
 
     draft: Draft
     inventory: Inventory
-    wish: AttachWish
+    wish: AttachSpec
     device: DiskId
     name: str
 
@@ -47,9 +47,12 @@ class Making:
         wish = self.wish
         self._require_free_place()
         fs = wish.fs or DEFAULT_FS
-        chosen = Chosen(wish.new_uuid(fs), fs, None)
+        chosen = TargetFilesystem(wish.new_uuid(fs), fs, None)
         if wish.fs or wish.consent.wipe is not None:
-            self._make(chosen, Right.BLANK if wish.consent.wipe is None else Right.CONFIRMED)
+            self._make(
+                chosen,
+                OverwriteGround.BLANK if wish.consent.wipe is None else OverwriteGround.CONFIRMED,
+            )
         if wish.mount:
             self._mount(chosen)
         if wish.fs or wish.mount:
@@ -68,7 +71,7 @@ class Making:
                     hint="see what udev knows of it: udevadm info " + mounted.device,
                 )
             self._require_own_lines()
-            chosen = Chosen(mounted.uuid, mounted.fstype or "auto", None)
+            chosen = TargetFilesystem(mounted.uuid, mounted.fstype or "auto", None)
             self._mount(chosen, mounted=True)
             self._fstab(chosen)
             return mounted.device
@@ -79,7 +82,7 @@ class Making:
                 f"{self.device.device} is in use: {', '.join(content.users)}",
                 hint=f"see what holds it: iscsictl detach {self.device.device} --dry-run",
             )
-        overwrite.writable(content, self.device.device, self.device.wwid)
+        overwrite.require_writable(content, self.device.device, self.device.wwid)
         kept = self._kept(disk, content)
         chosen = kept or self._made(content)
         if self.wish.mount:
@@ -104,11 +107,11 @@ class Making:
         return next(fitting, None)
 
     @property
-    def _place(self) -> Place:
+    def _place(self) -> MountPointState:
         seen = self.inventory.place
-        if isinstance(seen, Unreadable):
+        if isinstance(seen, ReadFailed):
             raise seen.error
-        return seen.value if isinstance(seen, Known) else Place()
+        return seen.value if isinstance(seen, Known) else MountPointState()
 
     def _mounted(self, disk: Disk) -> Block | None:
         """Return what of the disk is mounted where it is wished."""
@@ -162,11 +165,11 @@ class Making:
         seen = self.inventory.contents.get(self.device.wwid)
         if isinstance(seen, Known):
             return seen.value
-        if isinstance(seen, Unreadable):
+        if isinstance(seen, ReadFailed):
             raise seen.error
         raise IscsictlError(f"{self.device.device} was not probed")
 
-    def _kept(self, disk: Disk, content: Content) -> Chosen | None:
+    def _kept(self, disk: Disk, content: Content) -> TargetFilesystem | None:
         """Return the filesystem that stays as it is; None where one is to be made.
 
         Raises RefusedError where neither is right.
@@ -174,7 +177,7 @@ class Making:
         there, real, claim, wish = content.filesystem, self._real, self._claim, self.wish
         if real is not None:
             if there is not None and there.uuid == real.uuid and wish.fs in {None, there.type}:
-                return Chosen(there.uuid or "", there.type, there.part)
+                return TargetFilesystem(there.uuid or "", there.type, there.part)
             raise RefusedError(
                 f"/etc/fstab line {real.number} says that {real.uuid} is on this disk, "
                 f"but {self.device.device} carries {content.description}",
@@ -185,7 +188,7 @@ class Making:
         ours = claim is not None and there is not None and there.uuid == claim.uuid
         if there is not None and ours and wish.fs in {None, there.type}:
             if there.used is True or there.type == "btrfs":
-                return Chosen(there.uuid or "", there.type, there.part)
+                return TargetFilesystem(there.uuid or "", there.type, there.part)
             if wish.fs is None:
                 raise RefusedError(
                     f"a run that was stopped was making {there.type} on {self.device.device}",
@@ -194,7 +197,7 @@ class Making:
             return None
         if there is not None and wish.fs in {None, there.type} and _alone(content):
             overwrite.may_adopt(there, disk, self.inventory.disks, wish.consent)
-            return Chosen(there.uuid or "", there.type, there.part)
+            return TargetFilesystem(there.uuid or "", there.type, there.part)
         if wish.fs is None:
             raise RefusedError(
                 f"{self.device.device} has no filesystem to mount: it carries "
@@ -203,12 +206,12 @@ class Making:
             )
         return None
 
-    def _made(self, content: Content) -> Chosen:
+    def _made(self, content: Content) -> TargetFilesystem:
         """Add the steps that make the filesystem, if the disk may be written for that."""
         wish, claim, table = self.wish, self._claim, self._table
         fs = wish.fs or DEFAULT_FS
         claimed = claim.uuid if claim is not None else None
-        right = overwrite.right_to_destroy(
+        right = overwrite.overwrite_ground(
             content, self.device.device, wish.consent, claim=claimed, table=table
         )
         if table == "dos" and content.size // content.sector > DOS_LIMIT_SECTORS:
@@ -217,21 +220,23 @@ class Making:
                 "a DOS table cannot hold it",
                 hint="use --table gpt",
             )
-        if claim is not None and right is not Right.CONFIRMED and claim.fstype != fs:
+        if claim is not None and right is not OverwriteGround.CONFIRMED and claim.fstype != fs:
             raise RefusedError(
                 f"a run that was stopped was making {claim.fstype} on this disk, not {fs}",
                 hint=f"finish it with --fs {claim.fstype}, or: iscsictl fstab rm {claimed}",
             )
-        resumed = claimed if right is not Right.CONFIRMED else None
-        chosen = Chosen(resumed or wish.new_uuid(fs), fs, None if table == "none" else 1)
-        labelled = right is Right.CLAIMED and content.table == table and bool(content.partitions)
+        resumed = claimed if right is not OverwriteGround.CONFIRMED else None
+        chosen = TargetFilesystem(resumed or wish.new_uuid(fs), fs, None if table == "none" else 1)
+        labelled = (
+            right is OverwriteGround.CLAIMED and content.table == table and bool(content.partitions)
+        )
         self._make(chosen, right, claimed=resumed is not None, labelled=labelled)
         return chosen
 
     def _make(
         self,
-        chosen: Chosen,
-        right: Right,
+        chosen: TargetFilesystem,
+        right: OverwriteGround,
         *,
         claimed: bool = False,
         labelled: bool = False,
@@ -239,7 +244,7 @@ class Making:
         add, device, table = self.draft.add, self.device, self._table
         claim = actions.Claim(device, chosen.uuid, self.wish.mount, chosen.fs)
         add(claim, self.name, "notes in fstab that the disk is being made", done=claimed)
-        if right is Right.CONFIRMED:
+        if right is OverwriteGround.CONFIRMED:
             add(actions.Wipe(device), self.name, "erases what is there, as confirmed")
         if table != "none":
             label = actions.Label(device, table, chosen.uuid, right)
@@ -250,7 +255,7 @@ class Making:
         )  # fmt: skip
         add(mkfs, self.name, f"{chosen.fs} {chosen.uuid}")
 
-    def _mount(self, chosen: Chosen, *, mounted: bool = False) -> None:
+    def _mount(self, chosen: TargetFilesystem, *, mounted: bool = False) -> None:
         add, wish, path, place = self.draft.add, self.wish, self.wish.mount or "", self._place
         made = actions.MakeDirectory(path)
         add(made, path, "the mount point", done=mounted or place.exists)
@@ -262,7 +267,7 @@ class Making:
             same = mounted and all(want in {None, has} for want, has in pairs)
             add(actions.Own(path, *wanted), path, "owner and mode", done=same)
 
-    def _fstab(self, chosen: Chosen) -> None:
+    def _fstab(self, chosen: TargetFilesystem) -> None:
         wish, line, device = self.wish, self._real, self.device
         boot = wish.boot and wish.mount is not None and "noauto" not in wish.options
         wanted = set(wish.options) - {"defaults", "auto", "noauto"}

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from iscsictl.errors import RefusedError
 from iscsictl.model import actions
-from iscsictl.model.actions import DiskId, Right
+from iscsictl.model.actions import DiskId, OverwriteGround
 from iscsictl.model.disk_content import Content
 from iscsictl.model.fstab import FstabLine
 from iscsictl.model.listing import Block, blocks
@@ -15,10 +15,10 @@ from iscsictl.model.spec import Consent
 from iscsictl.planner.attach.filesystem import DOS_LIMIT_SECTORS
 from iscsictl.planner.builder import Draft, planned
 from iscsictl.planner.disks import layout
-from iscsictl.planner.safety.overwrite import right_to_destroy
+from iscsictl.planner.safety.overwrite import overwrite_ground
 from iscsictl.planner.selection.disks import (
-    Chosen,
     DiskInventory,
+    DiskSelection,
     disk_id,
     part_block,
     part_number,
@@ -46,7 +46,7 @@ def _label(draft: Draft, inventory: DiskInventory, kind: str, consent: Consent) 
     device = disk_id(inventory, chosen)
     name = subject(chosen)
     if table is not None and table.label == kind and not (table.entries and consent.wipe):
-        action = actions.NewTable(device, kind, Right.CLAIMED)
+        action = actions.NewTable(device, kind, OverwriteGround.CLAIMED)
         draft.add(action, name, f"has a {kind} table", done=True)
         if table.entries:
             draft.notes.append(f"the {kind} table with {len(table.entries)} partition(s) stays")
@@ -65,7 +65,7 @@ def _label(draft: Draft, inventory: DiskInventory, kind: str, consent: Consent) 
         )
     require_free(device.device, inventory.used)
     require_writable(chosen.disk)
-    right = right_to_destroy(
+    right = overwrite_ground(
         inventory.found, device.device, consent, claim=None, table="none", keep=""
     )
     for line in inventory.fstab.by_wwid(device.wwid):
@@ -73,14 +73,14 @@ def _label(draft: Draft, inventory: DiskInventory, kind: str, consent: Consent) 
             f"/etc/fstab line {line.number} is for a filesystem on this disk",
             hint=f"take it out first: iscsictl fstab rm {line.uuid}",
         )
-    if right is Right.CONFIRMED:
+    if right is OverwriteGround.CONFIRMED:
         draft.add(actions.Wipe(device), name, "erases what is there, as confirmed")
     draft.add(actions.NewTable(device, kind, right), name, f"an empty {kind} table")
     return device.device
 
 
 @dataclass(frozen=True)
-class MkfsWish:
+class MkfsSpec:
     """A filesystem to make. `uuid` is in the form of its kind; `given` if the user chose it."""
 
     fs: str
@@ -91,17 +91,17 @@ class MkfsWish:
     consent: Consent = field(default_factory=Consent)
 
 
-def plan_mkfs(inventory: DiskInventory, wish: MkfsWish) -> Plan:
+def plan_mkfs(inventory: DiskInventory, wish: MkfsSpec) -> Plan:
     """Plan a filesystem on a disk or partition. The one that an earlier run made is enough."""
     return planned(lambda draft: _Mkfs(draft, inventory, wish).plan())
 
 
 class _Mkfs:
-    def __init__(self, draft: Draft, inventory: DiskInventory, wish: MkfsWish) -> None:
+    def __init__(self, draft: Draft, inventory: DiskInventory, wish: MkfsSpec) -> None:
         self.draft = draft
         self.inventory = inventory
         self.wish = wish
-        self.chosen: Chosen = inventory.one
+        self.chosen: DiskSelection = inventory.one
         self.node = self.chosen.block.device
         self.device: DiskId = disk_id(inventory, self.chosen)
         self.name = subject(self.chosen, self.chosen.part)
@@ -112,7 +112,7 @@ class _Mkfs:
         lines = [x for x in self.inventory.fstab.by_wwid(self.device.wwid) if x.uuid is not None]
         made = self._made(lines)
         if made is not None:
-            self._steps(made.uuid or "", Right.CLAIMED, done=True)
+            self._steps(made.uuid or "", OverwriteGround.CLAIMED, done=True)
             return self.node
         require_free(self.node, self.inventory.used)
         require_writable(self.chosen.disk)
@@ -120,11 +120,11 @@ class _Mkfs:
         self._refuse_table(content)
         claim = self._claim(lines)
         claimed = claim.uuid if claim is not None else None
-        right = right_to_destroy(
+        right = overwrite_ground(
             content, self.node, self.wish.consent, claim=claimed, table="none", keep=""
         )
         self._refuse_mounted(lines, content)
-        resumed = claimed if right is not Right.CONFIRMED else None
+        resumed = claimed if right is not OverwriteGround.CONFIRMED else None
         if resumed is None and claim is not None:
             self.draft.add(actions.DropLine(claim.raw), claimed or "", "the claim is void")
         self._steps(resumed or self.wish.uuid, right, resumed=resumed is not None)
@@ -194,16 +194,18 @@ class _Mkfs:
             drop = actions.DropLine(line.raw)
             self.draft.add(drop, line.uuid or "", "its filesystem goes")
 
-    def _steps(self, uuid: str, right: Right, *, resumed: bool = False, done: bool = False) -> None:
+    def _steps(
+        self, uuid: str, right: OverwriteGround, *, resumed: bool = False, done: bool = False
+    ) -> None:
         add, device, wish, part = self.draft.add, self.device, self.wish, self.chosen.part
         if not done:
             claim = actions.ClaimPart(device, uuid, None, wish.fs, part or 0)
             add(claim, self.name, "notes in fstab that it is being made", done=resumed)
-        if right is Right.CONFIRMED and part is None:
+        if right is OverwriteGround.CONFIRMED and part is None:
             add(actions.Wipe(device), self.name, "erases what is there, as confirmed")
-        elif not done and right is not Right.BLANK:
+        elif not done and right is not OverwriteGround.BLANK:
             why = "erases what is there, as confirmed"
-            if right is Right.CLAIMED:
+            if right is OverwriteGround.CLAIMED:
                 why = "erases what the stopped run left"
             wipe = actions.WipeNode(device, self.node, uuid, right)
             add(wipe, self.name, why)
@@ -247,7 +249,7 @@ def _grow(draft: Draft, inventory: DiskInventory) -> str:
     return device.device
 
 
-def _growing_block(chosen: Chosen, table: Table | None) -> Block | None:
+def _growing_block(chosen: DiskSelection, table: Table | None) -> Block | None:
     """Return the device whose filesystem grows: the named one, or the disk's last partition."""
     block, disk = chosen.block, chosen.disk
     if block is disk.block and table is not None and table.entries:

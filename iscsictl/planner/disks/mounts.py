@@ -7,13 +7,17 @@ from iscsictl.errors import InUseError, NotFoundError, RefusedError, Unreachable
 from iscsictl.model import actions
 from iscsictl.model.fstab import Fstab, FstabLine, plain
 from iscsictl.model.hold import Hold
-from iscsictl.model.inventory import Inventory, Known, NotLooked, Place, Unreadable
+from iscsictl.model.inventory import Inventory, Known, MountPointState, NotObserved, ReadFailed
 from iscsictl.model.listing import Block, blocks
 from iscsictl.model.plan import Plan
 from iscsictl.model.values import is_directory
 from iscsictl.planner.builder import Draft, planned
-from iscsictl.planner.safety.overwrite import AskError, one_of_a_kind, uncovered
-from iscsictl.planner.selection.disks import Chosen, DiskInventory, disk_id
+from iscsictl.planner.safety.overwrite import (
+    ConsentRequiredError,
+    one_of_a_kind,
+    require_not_overmounted,
+)
+from iscsictl.planner.selection.disks import DiskInventory, DiskSelection, disk_id
 
 NOT_MOUNTABLE = frozenset({"swap", "LVM2_member", "crypto_LUKS", "linux_raid_member", "zfs_member"})
 _ONLY_FSTAB = frozenset(
@@ -22,7 +26,7 @@ _ONLY_FSTAB = frozenset(
 
 
 @dataclass(frozen=True)
-class MountWish:
+class MountSpec:
     """Where to mount, None for where fstab says; `options` None for those of fstab."""
 
     directory: str | None = None
@@ -32,7 +36,7 @@ class MountWish:
     boot: bool = True
 
 
-def filesystem(chosen: Chosen) -> Block:
+def filesystem(chosen: DiskSelection) -> Block:
     """Return the device of the filesystem that is meant: the named one, or the only one there.
 
     Raises RefusedError where there is none, NotFoundError where there are several.
@@ -52,14 +56,14 @@ def filesystem(chosen: Chosen) -> Block:
     )
 
 
-def _place(inventory: Inventory) -> Place:
+def _place(inventory: Inventory) -> MountPointState:
     seen = inventory.place
-    if isinstance(seen, Unreadable):
+    if isinstance(seen, ReadFailed):
         raise seen.error
-    return seen.value if isinstance(seen, Known) else Place()
+    return seen.value if isinstance(seen, Known) else MountPointState()
 
 
-def directory_of(inventory: DiskInventory, wish: MountWish) -> str:
+def directory_of(inventory: DiskInventory, wish: MountSpec) -> str:
     """Return where the filesystem is to be mounted. Raises UsageError where nobody says."""
     if wish.directory is not None:
         return wish.directory
@@ -75,12 +79,12 @@ def directory_of(inventory: DiskInventory, wish: MountWish) -> str:
     return places.pop() or ""
 
 
-def plan_mount(inventory: DiskInventory, wish: MountWish) -> Plan:
+def plan_mount(inventory: DiskInventory, wish: MountSpec) -> Plan:
     """Plan to mount one filesystem; a hold on its mount point ends with that."""
     return planned(lambda draft: _mount(draft, inventory, wish))
 
 
-def _mount(draft: Draft, inventory: DiskInventory, wish: MountWish) -> str:
+def _mount(draft: Draft, inventory: DiskInventory, wish: MountSpec) -> str:
     block, path = filesystem(inventory.one), directory_of(inventory, wish)
     device = disk_id(inventory, inventory.one, spanning=True)
     fs, uuid = block.fstype or "auto", block.uuid or ""
@@ -104,9 +108,9 @@ def _mount(draft: Draft, inventory: DiskInventory, wish: MountWish) -> str:
             hint=f"unmount it there first: iscsictl umount {shlex.quote(block.mounts[0].path)}",
         )
     _free_place(inventory, path, uuid, over_nonempty=wish.over_nonempty)
-    seen = None if isinstance(inventory.content, NotLooked) else inventory.found.filesystem
+    seen = None if isinstance(inventory.content, NotObserved) else inventory.found.filesystem
     if seen is not None and seen.dirty and not any(x.is_ours for x in lines) and not wish.recover:
-        raise AskError(
+        raise ConsentRequiredError(
             f"the {fs} on {block.device} was not unmounted cleanly: another host may have it",
             question=f"Mount {block.device} and recover its journal?",
             grant="recover",
@@ -184,7 +188,7 @@ def _umount(draft: Draft, inventory: DiskInventory, name: str) -> None:
             hint=f"use umount(8): umount {shlex.quote(name)}",
         )
     if paths and chosen is not None:
-        uncovered(inventory.used)
+        require_not_overmounted(inventory.used)
         up = {s.sid for s in inventory.sessions if s.status == "up"}
         if not any(path.sid in up for path in chosen.disk.paths):
             raise UnreachableError(
@@ -193,9 +197,9 @@ def _umount(draft: Draft, inventory: DiskInventory, name: str) -> None:
                 hint="bring the array back; if it is gone for ever: "
                 f"iscsictl detach {shlex.quote(name)} --lost --confirm {chosen.disk.wwid}",
             )
-        if inventory.used.inside:
+        if inventory.used.open_files:
             raise InUseError(
-                f"{', '.join(paths)} is in use: {'; '.join(inventory.used.inside)}",
+                f"{', '.join(paths)} is in use: {'; '.join(inventory.used.open_files)}",
                 hint="end these processes, or leave the directory, then run this again",
             )
     for path in sorted(set(paths), key=lambda one: (-len(one), one)):
@@ -221,12 +225,12 @@ def _in_fstab(inventory: DiskInventory, name: str) -> list[str]:
     return sorted({x.mount_point for x in lines if x.mount_point is not None})
 
 
-def plan_fstab_add(inventory: DiskInventory, wish: MountWish) -> Plan:
+def plan_fstab_add(inventory: DiskInventory, wish: MountSpec) -> Plan:
     """Plan the line that mounts a filesystem at boot (DIR `none` for swap)."""
     return planned(lambda draft: _fstab_add(draft, inventory, wish))
 
 
-def _fstab_add(draft: Draft, inventory: DiskInventory, wish: MountWish) -> str:
+def _fstab_add(draft: Draft, inventory: DiskInventory, wish: MountSpec) -> str:
     block = filesystem(inventory.one)
     device = disk_id(inventory, inventory.one, spanning=True)
     uuid, fs, path = block.uuid or "", block.fstype or "auto", wish.directory

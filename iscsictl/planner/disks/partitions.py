@@ -12,7 +12,7 @@ from iscsictl.model.partition_table import Entry, Table
 from iscsictl.model.plan import Plan
 from iscsictl.planner.builder import Draft, planned
 from iscsictl.planner.disks import layout
-from iscsictl.planner.safety.overwrite import AskError
+from iscsictl.planner.safety.overwrite import ConsentRequiredError
 from iscsictl.planner.selection.disks import (
     DiskInventory,
     disk_id,
@@ -187,14 +187,14 @@ def _remove(draft: Draft, inventory: DiskInventory, number: int, consent: bool) 
     found = _content(inventory, number)
     anyway = f"to delete it all the same: iscsictl disk part rm {device.device} {number} --yes"
     if found is None and not consent:
-        raise AskError(
+        raise ConsentRequiredError(
             f"{node} could not be looked at: the table has it, the kernel does not",
             question=f"Delete partition {number} without a look at what is in it?",
             grant="remove",
             hint=f"to look at it: {_tell_kernel(device.device, number)}; {anyway}",
         )
     if found is not None and not found.blank and not consent:
-        raise AskError(
+        raise ConsentRequiredError(
             f"{node} is not blank: it carries {found.description}",
             question=f"Delete partition {number} with {found.description}?",
             grant="remove",

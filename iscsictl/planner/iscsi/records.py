@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from iscsictl.errors import InUseError, IscsictlError, RefusedError
 from iscsictl.model import actions
-from iscsictl.model.inventory import Inventory, Known, Unreadable
+from iscsictl.model.inventory import Inventory, Known, ReadFailed
 from iscsictl.model.names import Portal
 from iscsictl.model.plan import Plan
 from iscsictl.model.record import NAMING_KEYS, NodeRecord, startup_values
@@ -102,7 +102,7 @@ def plan_forget(inventory: Inventory, choice: Choice) -> Plan:
 
 def plan_save(inventory: Inventory, iface: str) -> Plan:
     """Make the records that discovery found and that are not there; the others stay (F06)."""
-    if isinstance(inventory.offers, Unreadable):
+    if isinstance(inventory.offers, ReadFailed):
         return Plan(refusal=inventory.offers.error)
     draft = Draft()
     for offer in inventory.offers.value if isinstance(inventory.offers, Known) else ():

@@ -114,7 +114,9 @@ def _users(asked: Asked, disk: Disk | None) -> tuple[str, ...]:
     if disk is None:
         return ()
     used = asked.users.get(disk.wwid or disk.block.device)
-    return () if used is None else (*(f"the mount on {m}" for m in used.mounts), *used.others)
+    return (
+        () if used is None else (*(f"the mount on {m}" for m in used.mounts), *used.other_holders)
+    )
 
 
 def _seen(asked: Asked) -> dict[tuple[str, int, str | None], tuple[str | None, int | None]]:

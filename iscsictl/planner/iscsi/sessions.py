@@ -148,12 +148,12 @@ def _why_not(
         )
     sids = {one.sid for one in leaving}
     for disk in inventory.disks:
-        if any(path.sid == session.sid for path in disk.paths) and not carried(
+        if any(path.sid == session.sid for path in disk.paths) and not has_surviving_path(
             disk, sids, inventory.sessions
         ):
             used = inventory.users.get(disk.wwid or disk.block.device)
             words = () if used is None else (*(f"the mount on {m}" for m in used.mounts),
-                                             *used.others)  # fmt: skip
+                                             *used.other_holders)  # fmt: skip
             if words:
                 return InUseError(
                     f"{disk.block.device} of {session.target} is in use: {', '.join(words)}",
@@ -162,7 +162,9 @@ def _why_not(
     return None
 
 
-def carried(disk: Disk, leaving: AbstractSet[int | None], sessions: Iterable[Session]) -> bool:
+def has_surviving_path(
+    disk: Disk, leaving: AbstractSet[int | None], sessions: Iterable[Session]
+) -> bool:
     """Tell whether a map stands over the disk and a path that stays works."""
     up = {s.sid for s in sessions if s.status == "up"} - leaving
     return disk.block.kind == "mpath" and any(

@@ -26,11 +26,13 @@ def copies(uuid: str, disks: Iterable[Disk], own: Disk | None = None) -> tuple[D
     return tuple(
         disk
         for disk, parts in carriers
-        if any(other is not disk and apart(parts, theirs) for other, theirs in carriers)
+        if any(
+            other is not disk and are_separate_copies(parts, theirs) for other, theirs in carriers
+        )
     )
 
 
-def apart(parts: Collection[Block], others: Collection[Block]) -> bool:
+def are_separate_copies(parts: Collection[Block], others: Collection[Block]) -> bool:
     """Tell whether what two disks carry under one name is not one thing that spans both."""
     if _standing(parts) & _standing(others):
         return False

@@ -72,7 +72,9 @@ def machine_of(
     )
 
 
-def behind(machine: Machine, disks: Sequence[Disk], sessions: Iterable[Session]) -> Machine:
+def iscsi_devices_behind(
+    machine: Machine, disks: Sequence[Disk], sessions: Iterable[Session]
+) -> Machine:
     """Return the machine with the targets that the disks of these sessions are behind."""
     target_of = {session.sid: session.target for session in sessions}
     targets: dict[str, set[str]] = {}

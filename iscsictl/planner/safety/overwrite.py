@@ -3,15 +3,15 @@
 import shlex
 
 from iscsictl.errors import InUseError, RefusedError
-from iscsictl.model.actions import Right
+from iscsictl.model.actions import OverwriteGround
 from iscsictl.model.disk_content import Content, Filesystem
-from iscsictl.model.inventory import Users
+from iscsictl.model.inventory import DiskUsage
 from iscsictl.model.listing import Disk
 from iscsictl.model.spec import Consent
 from iscsictl.planner.safety.duplicates import copies
 
 
-class AskError(RefusedError):
+class ConsentRequiredError(RefusedError):
     """Refused unless the user says yes; `grant` names what the yes gives."""
 
     def __init__(self, text: str, *, question: str, grant: str, hint: str) -> None:
@@ -20,7 +20,7 @@ class AskError(RefusedError):
         self.grant = grant
 
 
-def same_disk(disk: Disk, disks: tuple[Disk, ...], wanted: str | None) -> str:
+def verify_identity(disk: Disk, disks: tuple[Disk, ...], wanted: str | None) -> str:
     """Return the WWID of the disk to write, if it is certain which disk that is.
 
     Raises RefusedError where it has none, is not the one that was named, or where two disks
@@ -44,7 +44,7 @@ def same_disk(disk: Disk, disks: tuple[Disk, ...], wanted: str | None) -> str:
     return wwid
 
 
-def writable(content: Content, device: str, wwid: str) -> None:
+def require_writable(content: Content, device: str, wwid: str) -> None:
     """Raise unless the disk is who it should be and takes writes."""
     if content.wwid != wwid:
         raise RefusedError(
@@ -82,7 +82,7 @@ def matches_claim(content: Content, uuid: str, table: str) -> bool:
     return spans and all(s.uuid == uuid for s in inside)
 
 
-def may_write(content: Content, right: Right, uuid: str, table: str) -> bool:
+def may_write(content: Content, right: OverwriteGround, uuid: str, table: str) -> bool:
     """Tell, just before a write, whether the disk is still one that `right` stands for.
 
     By then our claim on `uuid` is in fstab, a disk that was blank may have got our table, and a
@@ -93,23 +93,23 @@ def may_write(content: Content, right: Right, uuid: str, table: str) -> bool:
         return True
     ours = matches_claim(content, uuid, table)
     match right:
-        case Right.BLANK:
+        case OverwriteGround.BLANK:
             return (
                 ours
                 and content.data_at is None
                 and all(part.data_at is None and not part.signatures for part in content.partitions)
             )
-        case Right.CLAIMED:
+        case OverwriteGround.CLAIMED:
             return ours
-        case Right.CONFIRMED:
+        case OverwriteGround.CONFIRMED:
             bare = content.table is None and not content.partitions and not content.signatures
             return ours or bare
 
 
-def right_to_destroy(
+def overwrite_ground(
     content: Content, device: str, consent: Consent, *, claim: str | None, table: str,
     keep: str = "keep it with --adopt if it is the filesystem you want; ",
-) -> Right:  # fmt: skip
+) -> OverwriteGround:  # fmt: skip
     """Return why the disk may be overwritten. `claim` is the UUID of our claim on it, if any.
 
     `keep` is what the hint says of a way to keep what is there. Raises InUseError and RefusedError;
@@ -120,25 +120,25 @@ def right_to_destroy(
             f"{device} is in use: {', '.join(content.users)}",
             hint=f"see what holds it: iscsictl detach {device} --dry-run",
         )
-    writable(content, device, content.wwid)
+    require_writable(content, device, content.wwid)
     if consent.wipe not in {None, content.wwid}:
         raise RefusedError(
             f"--confirm {consent.wipe} does not name this disk: {device} is {content.wwid}",
             hint="compare with the array before you wipe anything",
         )
     if content.blank:
-        return Right.BLANK
+        return OverwriteGround.BLANK
     if claim is not None and matches_claim(content, claim, table):
-        return Right.CLAIMED
+        return OverwriteGround.CLAIMED
     if consent.wipe is not None:
-        return Right.CONFIRMED
+        return OverwriteGround.CONFIRMED
     raise RefusedError(
         f"{device} is not blank: it carries {content.description}",
         hint=f"{keep}to destroy it: --wipe --confirm {content.wwid}",
     )
 
 
-def uncovered(used: Users) -> None:
+def require_not_overmounted(used: DiskUsage) -> None:
     """Raise InUseError where an unmount would take down what is mounted over the disk's mount."""
     for path, source in used.covered:
         raise InUseError(
@@ -162,7 +162,7 @@ def may_adopt(
             hint="unmount it there; if no host has it, recover it by hand: e2fsck, then --adopt",
         )
     if not consent.adopt:
-        raise AskError(
+        raise ConsentRequiredError(
             f"{disk.block.device} is not blank: no line of /etc/fstab knows the {what}{label}",
             question=f"Mount the {what}{label} as it is?",
             grant="adopt",

@@ -10,16 +10,23 @@ from iscsictl.errors import InUseError, IscsictlError, NotFoundError, RefusedErr
 from iscsictl.model.actions import DiskId
 from iscsictl.model.disk_content import Content
 from iscsictl.model.fstab import plain
-from iscsictl.model.inventory import Inventory, Known, NotLooked, Seen, Unreadable, Users
+from iscsictl.model.inventory import (
+    DiskUsage,
+    Inventory,
+    Known,
+    NotObserved,
+    Observation,
+    ReadFailed,
+)
 from iscsictl.model.listing import Block, Disk, blocks
 from iscsictl.model.listing import Path as DiskPath
 from iscsictl.model.partition_table import Table, Topology
 from iscsictl.planner.safety import overwrite
-from iscsictl.planner.selection.luns import Meant, find
+from iscsictl.planner.selection.luns import ResolvedLun, find
 
 
 @dataclass(frozen=True)
-class Chosen:
+class DiskSelection:
     """A disk of a session, and the device of it that was named: itself, or a partition.
 
     `beside` are the other LUNs where what was named spans several.
@@ -29,7 +36,7 @@ class Chosen:
     lun: int
     disk: Disk
     block: Block
-    beside: tuple[str, ...] = ()
+    also_on: tuple[str, ...] = ()
 
     @property
     def part(self) -> int | None:
@@ -64,13 +71,13 @@ class DiskFacts:
 class DiskInventory(Inventory):
     """An inventory that looked closer at one disk; `used` are the users of what was named."""
 
-    chosen: Chosen | None = None
-    content: Seen[Content] = field(default_factory=NotLooked)
-    used: Users = field(default_factory=Users)
+    chosen: DiskSelection | None = None
+    content: Observation[Content] = field(default_factory=NotObserved)
+    used: DiskUsage = field(default_factory=DiskUsage)
     facts: DiskFacts = field(default_factory=DiskFacts)
 
     @property
-    def one(self) -> Chosen:
+    def one(self) -> DiskSelection:
         """What was named. Raises IscsictlError where nobody looked."""
         if self.chosen is None:
             raise IscsictlError("no disk was looked at")
@@ -81,7 +88,7 @@ class DiskInventory(Inventory):
         """What stands on it. Raises IscsictlError where nobody looked, or it could not be read."""
         if isinstance(self.content, Known):
             return self.content.value
-        if isinstance(self.content, Unreadable):
+        if isinstance(self.content, ReadFailed):
             raise self.content.error
         raise IscsictlError(f"{self.one.block.device} was not probed")
 
@@ -93,7 +100,7 @@ class DiskRow:
     disk: Disk
     sector: int
     label: str | None
-    users: Users
+    users: DiskUsage
 
 
 def part_number(disk: Disk, block: Block) -> int | None:
@@ -115,7 +122,7 @@ def part_as_disk(disk: Disk, block: Block) -> Disk:
 
 def choose(
     inventory: Inventory, name: str, lun: int | None = None, *, loose: bool = False
-) -> Chosen:
+) -> DiskSelection:
     """Return the disk that a name means: device, WWID, UUID, mount point, or target and LUN.
 
     `loose` takes an unambiguous part of a target's name too. Of what spans several LUNs it is the
@@ -148,10 +155,12 @@ def choose(
             f"{name} has {len(with_disk)} LUNs: {rows}", hint="name one of them with --lun"
         )
     meant, disk = with_disk[0]
-    return Chosen(meant.target, meant.lun or 0, disk, _block(inventory, disk, name), meant.beside)
+    return DiskSelection(
+        meant.target, meant.lun or 0, disk, _block(inventory, disk, name), meant.also_on
+    )
 
 
-def _disk(inventory: Inventory, meant: Meant) -> Disk | None:
+def _disk(inventory: Inventory, meant: ResolvedLun) -> Disk | None:
     if meant.disk is not None or meant.wwid is None:
         return meant.disk
     return next((disk for disk in inventory.disks if disk.wwid == meant.wwid), None)
@@ -171,30 +180,30 @@ def _block(inventory: Inventory, disk: Disk, name: str) -> Block:
     return disk.block
 
 
-def disk_id(inventory: Inventory, chosen: Chosen, *, spanning: bool = False) -> DiskId:
+def disk_id(inventory: Inventory, chosen: DiskSelection, *, spanning: bool = False) -> DiskId:
     """Return the disk by its WWID. Raises RefusedError where that is not certain.
 
     Raises NotFoundError where what was named spans several LUNs, unless `spanning` will do.
     """
-    if chosen.beside and not spanning:
-        names = ", ".join((f"{chosen.target} LUN {chosen.lun}", *chosen.beside))
+    if chosen.also_on and not spanning:
+        names = ", ".join((f"{chosen.target} LUN {chosen.lun}", *chosen.also_on))
         raise NotFoundError(
             f"{chosen.block.device} stands on several LUNs: {names}",
             hint="name the target and --lun",
         )
-    wwid = overwrite.same_disk(chosen.disk, inventory.disks, None)
+    wwid = overwrite.verify_identity(chosen.disk, inventory.disks, None)
     return DiskId(chosen.target, chosen.lun, wwid, chosen.disk.block.device)
 
 
-def subject(chosen: Chosen, number: int | None = None) -> str:
+def subject(chosen: DiskSelection, number: int | None = None) -> str:
     """Return the name of a disk or partition for a plan: the LUN, never a letter."""
     name = f"{chosen.target} LUN {chosen.lun}"
     return name if number is None else f"{name} part {number}"
 
 
-def require_free(device: str, used: Users) -> None:
+def require_free(device: str, used: DiskUsage) -> None:
     """Raise InUseError if anybody uses the device."""
-    holders = (*(f"the mount on {path}" for path in used.mounts), *used.others)
+    holders = (*(f"the mount on {path}" for path in used.mounts), *used.other_holders)
     if holders:
         raise InUseError(
             f"{device} is in use: {', '.join(holders)}",

@@ -8,11 +8,11 @@ from itertools import combinations
 from iscsictl.errors import NotFoundError
 from iscsictl.model.inventory import Inventory
 from iscsictl.model.listing import Block, Disk, blocks
-from iscsictl.planner.safety.duplicates import apart
+from iscsictl.planner.safety.duplicates import are_separate_copies
 
 
 @dataclass(frozen=True)
-class Meant:
+class ResolvedLun:
     """One LUN, or all of a target (`lun` None). `disk` is None while it is not there.
 
     `beside` are the other LUNs where what was named spans several.
@@ -22,14 +22,14 @@ class Meant:
     lun: int | None
     wwid: str | None = None
     disk: Disk | None = None
-    beside: tuple[str, ...] = ()
+    also_on: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """Return the LUN in words."""
         return f"{self.target} LUN {self.lun}"
 
 
-def _luns(inventory: Inventory) -> Iterator[Meant]:
+def _luns(inventory: Inventory) -> Iterator[ResolvedLun]:
     """Yield every LUN with a disk, through every session."""
     disks: dict[tuple[int | None, str | None], Disk] = {
         (p.sid, p.hctl): d for d in inventory.disks for p in d.paths
@@ -38,7 +38,7 @@ def _luns(inventory: Inventory) -> Iterator[Meant]:
         for unit in session.luns or ():
             disk = disks.get((session.sid, unit.hctl))
             if disk is not None:
-                yield Meant(session.target, unit.lun, disk.wwid, disk)
+                yield ResolvedLun(session.target, unit.lun, disk.wwid, disk)
 
 
 def _is_called(disk: Disk, name: str) -> bool:
@@ -60,17 +60,21 @@ def _real(name: str) -> str:
     return os.path.realpath(name) if name.startswith("/dev/") else name
 
 
-def _is_one_thing(found: list[Meant], name: str) -> bool:
+def _is_one_thing(found: list[ResolvedLun], name: str) -> bool:
     """Tell whether one filesystem or device that spans all these LUNs has the name."""
     real = _real(name)
     disks = {id(m.disk): m.disk for m in found if m.disk is not None}.values()
     named = [[b for b in blocks(d.block) if _has_name(b, name, real)] for d in disks]
-    return len(named) > 1 and all(named) and not any(apart(*two) for two in combinations(named, 2))
+    return (
+        len(named) > 1
+        and all(named)
+        and not any(are_separate_copies(*two) for two in combinations(named, 2))
+    )
 
 
 def find(
     inventory: Inventory, name: str, lun: int | None, *, spanning: bool = False
-) -> tuple[Meant, ...]:
+) -> tuple[ResolvedLun, ...]:
     """Return the LUNs that a name means, those that are only in fstab or a record too.
 
     A target means all its LUNs unless `lun` is given. Empty where nothing has that name.
@@ -82,12 +86,12 @@ def find(
         found = [m for m in there if m.target == name and lun in {None, m.lun}]
         lines = _in_fstab(inventory, there)
         found += [m for m in lines if m.target == name and lun in {None, m.lun}]
-        return _once(found) or (Meant(name, lun),)
+        return _once(found) or (ResolvedLun(name, lun),)
     found = [m for m in there if m.disk is not None and _is_called(m.disk, name)]
     found = found or list(_in_fstab(inventory, there, name))
     if spanning and _is_one_thing(found, name):
         first, *others = _once(found)
-        return (replace(first, beside=tuple(map(str, others))),)
+        return (replace(first, also_on=tuple(map(str, others))),)
     if len({(m.target, m.lun) for m in found}) > 1:
         what = ", ".join(map(str, _once(found)))
         raise NotFoundError(f"{name} fits several LUNs: {what}", hint="name the target and --lun")
@@ -102,17 +106,19 @@ def _targets(inventory: Inventory) -> set[str]:
     }
 
 
-def _in_fstab(inventory: Inventory, there: list[Meant], name: str | None = None) -> Iterator[Meant]:
+def _in_fstab(
+    inventory: Inventory, there: list[ResolvedLun], name: str | None = None
+) -> Iterator[ResolvedLun]:
     """Yield what our lines mean: the disk where it is now, else where it was."""
     for line in inventory.fstab.ours:
         called = {line.uuid, line.wwid, line.mount_point}
         if line.target is not None and (name is None or name in called):
             present = [m for m in there if line.wwid is not None and m.wwid == line.wwid]
-            yield from present or [Meant(line.target, line.lun, line.wwid)]
+            yield from present or [ResolvedLun(line.target, line.lun, line.wwid)]
 
 
-def _once(found: list[Meant]) -> tuple[Meant, ...]:
-    kept: dict[tuple[str, int | None], Meant] = {}
+def _once(found: list[ResolvedLun]) -> tuple[ResolvedLun, ...]:
+    kept: dict[tuple[str, int | None], ResolvedLun] = {}
     for meant in found:
         kept.setdefault((meant.target, meant.lun), meant)
     return tuple(kept.values())

@@ -3,16 +3,16 @@
 from dataclasses import dataclass, replace
 
 from iscsictl.errors import AuthError, IscsictlError, NotFoundError, UnreachableError
-from iscsictl.model.inventory import Inventory, Known, Offer, Unreadable
+from iscsictl.model.inventory import DiscoveredTarget, Inventory, Known, ReadFailed
 from iscsictl.model.listing import Session
 from iscsictl.model.names import Portal
 from iscsictl.model.record import NodeRecord
-from iscsictl.model.spec import AttachWish
+from iscsictl.model.spec import AttachSpec
 from iscsictl.planner.selection.records import session_at, session_for
 
 
 @dataclass(frozen=True)
-class Route:
+class LoginPath:
     """One way to a target: a node record's key, with the record and the session if there."""
 
     target: str
@@ -36,7 +36,7 @@ def session_of(record: NodeRecord, sessions: tuple[Session, ...]) -> Session | N
     return session_at(sessions, record.target, record.portal, record.iface)
 
 
-def find_routes(inventory: Inventory, wish: AttachWish) -> tuple[Route, ...]:
+def find_login_paths(inventory: Inventory, wish: AttachSpec) -> tuple[LoginPath, ...]:
     """Return the ways to the wished target: one, or all where multipathd stands over them.
 
     The one is that of a session, if there is any: another session would show the disk twice.
@@ -59,7 +59,7 @@ def find_routes(inventory: Inventory, wish: AttachWish) -> tuple[Route, ...]:
     return (min(routes, key=lambda route: route.session is None),)
 
 
-def _route(inventory: Inventory, target: str, portal: Portal, iface: str) -> Route:
+def _route(inventory: Inventory, target: str, portal: Portal, iface: str) -> LoginPath:
     fitting = [
         record
         for record in inventory.records
@@ -69,12 +69,12 @@ def _route(inventory: Inventory, target: str, portal: Portal, iface: str) -> Rou
         and record.portal.same_place(portal)
     ]
     if not fitting:
-        return Route(target, portal, iface)
+        return LoginPath(target, portal, iface)
     record = min(fitting, key=lambda one: one.portal != portal)
-    return Route(target, record.portal, iface, record, session_for(record, inventory))
+    return LoginPath(target, record.portal, iface, record, session_for(record, inventory))
 
 
-def _recorded(inventory: Inventory, wish: AttachWish) -> tuple[str, list[Portal]] | None:
+def _recorded(inventory: Inventory, wish: AttachSpec) -> tuple[str, list[Portal]] | None:
     """Return target and portals if a sound record has the target through a wished portal."""
     portals = list(recorded_portals(inventory.records, wish))
     if wish.target is None or not portals:
@@ -85,7 +85,7 @@ def _recorded(inventory: Inventory, wish: AttachWish) -> tuple[str, list[Portal]
     return wish.target, portals
 
 
-def recorded_portals(records: tuple[NodeRecord, ...], wish: AttachWish) -> tuple[Portal, ...]:
+def recorded_portals(records: tuple[NodeRecord, ...], wish: AttachSpec) -> tuple[Portal, ...]:
     """Return the wished portals that a sound record of the wished target knows, in order.
 
     A portal group tag chooses among records that differ in it alone.
@@ -103,7 +103,7 @@ def recorded_portals(records: tuple[NodeRecord, ...], wish: AttachWish) -> tuple
     )
 
 
-def _offered(inventory: Inventory, wish: AttachWish) -> tuple[str, list[Portal]]:
+def _offered(inventory: Inventory, wish: AttachSpec) -> tuple[str, list[Portal]]:
     asked = ", ".join(str(p) for p in wish.portals)
     offers = _offers(inventory, wish)
     targets = sorted({offer.target for offer in offers})
@@ -132,14 +132,14 @@ def _offered(inventory: Inventory, wish: AttachWish) -> tuple[str, list[Portal]]
     return target, first + [p for p in portals if p not in first]
 
 
-def _offers(inventory: Inventory, wish: AttachWish) -> tuple[Offer, ...]:
+def _offers(inventory: Inventory, wish: AttachSpec) -> tuple[DiscoveredTarget, ...]:
     if isinstance(inventory.offers, Known):
         return inventory.offers.value
-    if isinstance(inventory.offers, Unreadable):
+    if isinstance(inventory.offers, ReadFailed):
         error = inventory.offers.error
         if isinstance(error, AuthError) and wish.target is not None:
             return tuple(
-                Offer(wish.target, replace(p, tpgt=1 if p.tpgt is None else p.tpgt))
+                DiscoveredTarget(wish.target, replace(p, tpgt=1 if p.tpgt is None else p.tpgt))
                 for p in wish.portals
             )
         raise error

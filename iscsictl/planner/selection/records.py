@@ -54,12 +54,12 @@ class Choice:
 
 def subject_of(record: NodeRecord, records: tuple[NodeRecord, ...]) -> str:
     """Name a record in a step: with its portal group tag where only that tells it apart."""
-    tag = "" if not twins(record, records) else f",{record.portal.tpgt}"
+    tag = "" if not records_differing_only_in_tpgt(record, records) else f",{record.portal.tpgt}"
     suffix = "" if record.iface == "default" else f" [{record.iface}]"
     return f"{record.target} {record.portal}{tag}{suffix}"
 
 
-def twins(record: NodeRecord, records: tuple[NodeRecord, ...]) -> bool:
+def records_differing_only_in_tpgt(record: NodeRecord, records: tuple[NodeRecord, ...]) -> bool:
     """Tell whether another record differs from this one in the portal group tag alone."""
     return any(
         other.target == record.target
@@ -109,7 +109,7 @@ def led(sessions: tuple[Session, ...], record: NodeRecord) -> Session | None:
 def session_for(record: NodeRecord, inventory: Inventory) -> Session | None:
     """Return the session of a record: by target, portal asked for, iface; the tag among twins."""
     found = session_at(inventory.sessions, record.target, record.portal, record.iface)
-    if found is None or not twins(record, inventory.records):
+    if found is None or not records_differing_only_in_tpgt(record, inventory.records):
         return found
     asked = found.persistent_portal or found.portal
     return found if asked is not None and asked.tpgt == record.portal.tpgt else None
@@ -166,7 +166,7 @@ class Pairs:
         found = session_at(sessions, record.target, record.portal, record.iface)
         if found is None:
             return led(sessions, record)
-        if not twins(record, self.records(record.target)):
+        if not records_differing_only_in_tpgt(record, self.records(record.target)):
             return found
         asked = found.persistent_portal or found.portal
         return found if asked is not None and asked.tpgt == record.portal.tpgt else None

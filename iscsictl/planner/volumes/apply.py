@@ -9,10 +9,10 @@ from iscsictl.errors import InterruptError, IscsictlError, PartialError, Refused
 from iscsictl.model.actions import DiskId, WriteFstab
 from iscsictl.model.inventory import Inventory
 from iscsictl.model.plan import Hazard, Plan, Report, Status
-from iscsictl.model.spec import AttachWish, Volume
+from iscsictl.model.spec import AttachSpec, Volume
 from iscsictl.planner.attach.attach import plan_attach
 from iscsictl.planner.attach.filesystem import UNKNOWN
-from iscsictl.planner.safety.overwrite import AskError
+from iscsictl.planner.safety.overwrite import ConsentRequiredError
 
 PLAN_SCHEMA = "iscsictl.plan/1"
 _TO_DO = frozenset({Status.PLANNED.value, Status.FORECAST.value})
@@ -34,16 +34,16 @@ class SavedPlan:
     volumes: Mapping[str, SavedVolume]
 
 
-class NotTriedError(IscsictlError):
+class SkippedError(IscsictlError):
     """A volume was not begun, because one that it stands on failed."""
 
 
-class MisfitError(RefusedError):
+class PlanMismatchError(RefusedError):
     """A saved plan no longer fits: what would be done is not what it says."""
 
 
 def plan_volume(
-    inventory: Inventory, volume: Volume, wish: AttachWish, saved: SavedVolume | None = None
+    inventory: Inventory, volume: Volume, wish: AttachSpec, saved: SavedVolume | None = None
 ) -> Plan:
     """Plan one volume: as an attach, and no stronger than what was `saved`.
 
@@ -51,14 +51,14 @@ def plan_volume(
     """
     plan = plan_attach(inventory, wish)
     why = _without_secret(inventory, volume) or plan.refusal
-    if isinstance(why, AskError):
+    if isinstance(why, ConsentRequiredError):
         why = RefusedError(why.text, hint="to mount it as it is: adopt = true")
     if why is None and saved is not None:
         why = _misfit(plan, saved)
     return Plan(plan.steps, why, plan.notes, plan.result)
 
 
-def below(volume: Volume, volumes: Iterable[Volume]) -> frozenset[str]:
+def mounted_under(volume: Volume, volumes: Iterable[Volume]) -> frozenset[str]:
     """Return the names of the volumes on which this one is mounted, directly or not."""
     path = volume.wish.mount
     return frozenset(
@@ -100,17 +100,17 @@ def _without_secret(inventory: Inventory, volume: Volume) -> IscsictlError | Non
     return None
 
 
-def _misfit(plan: Plan, saved: SavedVolume) -> MisfitError | None:
+def _misfit(plan: Plan, saved: SavedVolume) -> PlanMismatchError | None:
     hint = "something changed meanwhile; look and save it anew: iscsictl plan"
     wwid = wwid_of(plan)
     if None not in {wwid, saved.wwid} and wwid != saved.wwid:
         text = f"the saved plan no longer fits: it was made for the disk {saved.wwid}, not {wwid}"
-        return MisfitError(text, hint=hint)
+        return PlanMismatchError(text, hint=hint)
     for step in plan.pending:
         known = saved.steps.get(step.id)
         if known is None or step.hazard.rank > known.rank:
             text = f"the saved plan no longer fits: {step.id} was not part of it"
-            return MisfitError(text, hint=hint)
+            return PlanMismatchError(text, hint=hint)
     return None
 
 
@@ -155,7 +155,7 @@ def verdict(reports: Mapping[str, Report]) -> IscsictlError | None:
             return error
     if not failed:
         return None
-    tried = {name: e for name, e in failed.items() if not isinstance(e, NotTriedError)} or failed
+    tried = {name: e for name, e in failed.items() if not isinstance(e, SkippedError)} or failed
     name, first = next(iter(tried.items()))
     text = f"{len(failed)} of {len(reports)} volumes failed; the first, {name}: {first.text}"
     if len(reports) == 1:

@@ -13,15 +13,22 @@ from typing import Any, Final
 from iscsictl.errors import UnreachableError, UsageError
 from iscsictl.model.disk_content import Content, Filesystem, Signature
 from iscsictl.model.fstab import Fstab, FstabLine
-from iscsictl.model.inventory import Inventory, Known, NotLooked, Place, Seen, Unreadable
+from iscsictl.model.inventory import (
+    Inventory,
+    Known,
+    MountPointState,
+    NotObserved,
+    Observation,
+    ReadFailed,
+)
 from iscsictl.model.listing import Disk, Session, blocks
 from iscsictl.model.names import DEFAULT_IFACE, DEFAULT_PORT
 from iscsictl.model.plan import Plan, Status
 from iscsictl.model.record import NodeRecord
-from iscsictl.model.spec import AttachWish
+from iscsictl.model.spec import AttachSpec
 from iscsictl.model.values import FILESYSTEMS
 from iscsictl.planner.attach.attach import record_values
-from iscsictl.planner.selection.records import session_for, twins
+from iscsictl.planner.selection.records import records_differing_only_in_tpgt, session_for
 from iscsictl.planner.volumes.apply import plan_volume
 from iscsictl.planner.volumes.file import read_volumes
 
@@ -43,7 +50,7 @@ class Export:
     notes: tuple[str, ...] = ()
 
 
-def export(inventory: Inventory, places: Mapping[str, Place]) -> Export:
+def export(inventory: Inventory, places: Mapping[str, MountPointState]) -> Export:
     """Return the volumes of the host: one for each disk. `places` are the roots of mounts."""
     made = _Export(inventory, places)
     made.collect()
@@ -51,7 +58,7 @@ def export(inventory: Inventory, places: Mapping[str, Place]) -> Export:
 
 
 class _Export:
-    def __init__(self, inventory: Inventory, places: Mapping[str, Place]) -> None:
+    def __init__(self, inventory: Inventory, places: Mapping[str, MountPointState]) -> None:
         contents = {disk.wwid: Known(_content(disk)) for disk in inventory.disks if disk.wwid}
         self.inventory = replace(inventory, contents=contents)
         self.places = places
@@ -101,7 +108,7 @@ class _Export:
         ]  # fmt: skip
         if options:
             row["options"] = options
-        place = self.places.get(path, Place())
+        place = self.places.get(path, MountPointState())
         if place.mounted is not None:
             if (place.uid, place.gid) != (0, 0):
                 row["owner"] = f"{place.uid}:{place.gid}"
@@ -191,7 +198,7 @@ class _Export:
             return row, Plan(refusal=UsageError(error.text.removeprefix(_NOWHERE)))
         return row, plan_volume(self._sight(volume.wish), volume, volume.wish)
 
-    def _sight(self, wish: AttachWish) -> Inventory:
+    def _sight(self, wish: AttachSpec) -> Inventory:
         """Return what `plan` will see of a wish."""
         asked = record_values(wish, multipath=self.multipath)
         unsettled = {
@@ -199,11 +206,11 @@ class _Export:
             for record in self.inventory.records
             if (record.target, record.iface) == (wish.target, wish.iface)
         }
-        place: Seen[Place] = NotLooked()
+        place: Observation[MountPointState] = NotObserved()
         if wish.mount is not None:
             error = UnreachableError(f"{wish.mount} does not tell its owner and mode")
             found = self.places.get(wish.mount)
-            place = Unreadable(error) if found is None else Known(found)
+            place = ReadFailed(error) if found is None else Known(found)
         own = (key for key in (wish.wwid, wish.mount) if key is not None)
         fstab = Fstab(tuple(line for key in own for line in self.lines.get(key, ())))
         return replace(self.inventory, fstab=fstab, unsettled=unsettled, place=place)
@@ -237,7 +244,7 @@ class _Export:
 
     def _portal(self, record: NodeRecord) -> str:
         portal = record.portal
-        if twins(record, self.inventory.records):
+        if records_differing_only_in_tpgt(record, self.inventory.records):
             return f"{portal},{portal.tpgt}"
         return portal.address if portal.port == DEFAULT_PORT else str(portal)
 

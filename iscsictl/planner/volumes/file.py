@@ -12,7 +12,7 @@ from typing import Any, Final
 from iscsictl.errors import UsageError
 from iscsictl.model import values
 from iscsictl.model.names import Portal, parse_portal
-from iscsictl.model.spec import AttachWish, Consent, Credential, Places, Volume
+from iscsictl.model.spec import AttachSpec, Consent, Credential, Places, Volume
 from iscsictl.parse.record import checked
 from iscsictl.planner.attach.attach import record_values
 
@@ -256,7 +256,7 @@ class _Reader:
         for key in _NEED_MOUNT:
             if found.get(key) and "mount" not in found:
                 raise self._fault((*path, key), f"{key}: needs mount")
-        wish = AttachWish(
+        wish = AttachSpec(
             portals=found["portals"],
             uuid="",
             target=found["target"],

@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from iscsictl.errors import (
-    ForeignError,
     InUseError,
     IscsictlError,
     MissingError,
     RefusedError,
+    UnexpectedContentError,
     UnreachableError,
 )
 from iscsictl.model.actions import DiskId
@@ -25,7 +25,7 @@ from iscsictl.system.io.process import Result, ToolError, pty, run
 
 
 @contextlib.contextmanager
-def held(disk: DiskId, deadline: float) -> Iterator[None]:
+def locked_disk(disk: DiskId, deadline: float) -> Iterator[None]:
     """Hold the whole disk under flock, as udev and systemd expect of who changes it.
 
     The disk is asked for its name under the lock. `deadline` is in time.monotonic() seconds.
@@ -55,7 +55,7 @@ def held(disk: DiskId, deadline: float) -> Iterator[None]:
         yield
 
 
-def _still(disk: DiskId, node: str, fine: Callable[[Content], bool]) -> Content:
+def verify_unchanged(disk: DiskId, node: str, fine: Callable[[Content], bool]) -> Content:
     """Prove under O_EXCL that what will be overwritten is as it was planned.
 
     Zeroes at all named places are proof enough; else the whole disk is probed again.
@@ -64,7 +64,7 @@ def _still(disk: DiskId, node: str, fine: Callable[[Content], bool]) -> Content:
     with probe.opened(node, exclusive=True) as fd:
         size, sector, _ = probe.size_of(fd)
         content = Content(disk.wwid, size, sector, reserved=_reserved(device))
-        if probe.first_data(fd, probe.named_places(size)) is not None:
+        if probe.first_nonzero(fd, probe.sample_extents(size)) is not None:
             content = probe.probe(device, disk.wwid)
     if content.reserved:
         raise RefusedError(
@@ -72,7 +72,7 @@ def _still(disk: DiskId, node: str, fine: Callable[[Content], bool]) -> Content:
             hint="release it on the host that holds it: sg_persist --in --read-full-status",
         )
     if not fine(content):
-        raise ForeignError(
+        raise UnexpectedContentError(
             f"{device} is not as it was: it carries {content.description}",
             hint="run the command again to look anew",
         )
@@ -104,15 +104,15 @@ def new_uuid() -> str:
 def wipe(disk: DiskId, deadline: float) -> None:
     """Erase all signatures of the disk and its partitions; the user confirmed the WWID."""
     device = disk.device
-    with held(disk, deadline):
+    with locked_disk(disk, deadline):
         ends = multipath.ends(device)
         for end in ends:
-            _still(disk, end, lambda _: True)
+            verify_unchanged(disk, end, lambda _: True)
         if ends != (device,):
             for end in ends:
                 run(["wipefs", "--all", "--quiet", end])
             multipath.drop_parts(device)
-            _still(disk, device, lambda _: True)
+            verify_unchanged(disk, device, lambda _: True)
         _table, parts = probe.read_table(device)
         for part in parts:
             if Path(part.device).exists():
@@ -125,15 +125,15 @@ def wipe(disk: DiskId, deadline: float) -> None:
 def label(disk: DiskId, table: str, fine: Callable[[Content], bool], deadline: float) -> None:
     """Write a table with one partition, aligned by the disk's own topology."""
     device = disk.device
-    with held(disk, deadline):
-        _still(disk, device, fine)
+    with locked_disk(disk, deadline):
+        verify_unchanged(disk, device, fine)
         command = ["sfdisk", "--quiet", "--wipe", "never", "--wipe-partitions", "never"]
         if not _is_map(device):
             forget_parts(device)
             command += ["--no-reread", "--no-tell-kernel"]
         with _writing():
             run([*command, device], stdin=f"label: {table}\n,,\n".encode(), timeout=None)
-            _show(device, 1, deadline)
+            create_partition_node(device, 1, deadline)
 
 
 def _is_map(device: str) -> bool:
@@ -160,7 +160,7 @@ def _parts_of(device: str) -> list[str]:
     return sorted(p.parent.name for p in Path("/sys/class/block", kname).glob("*/partition"))
 
 
-def agree(device: str, part: int) -> None:
+def verify_kernel_partition(device: str, part: int) -> None:
     """Raise RefusedError unless the kernel has a partition where the table says that it is."""
     label, parts = probe.read_table(device)
     if label is None or _is_map(device):
@@ -187,7 +187,7 @@ def _place_of(node: str) -> tuple[int, int] | None:
     return start * 512, size * 512
 
 
-def _show(device: str, part: int, deadline: float) -> None:
+def create_partition_node(device: str, part: int, deadline: float) -> None:
     """Have the kernel show a partition that is on the disk.
 
     It is told of this one alone: when it reads the whole table again, udev looks at the disk and
@@ -219,11 +219,11 @@ def mkfs(
     whether to overwrite something is answered with no: a second guard.
     """
     node = disk.device if part is None else probe.part_device(disk.device, part)
-    with held(disk, deadline):
+    with locked_disk(disk, deadline):
         if part is not None:
-            _show(disk.device, part, deadline)
-            agree(disk.device, part)
-        content = _still(disk, node, fine)
+            create_partition_node(disk.device, part, deadline)
+            verify_kernel_partition(disk.device, part)
+        content = verify_unchanged(disk, node, fine)
         with _writing():
             if content.filesystem is not None:
                 run(["wipefs", "--all", "--quiet", node])
@@ -255,7 +255,9 @@ def _mkfs_error(node: str, result: Result) -> IscsictlError:
             hint=f"look with: iscsictl disk show {node}",
             tool_exit=result.code,
         )
-    return IscsictlError(f"{result.argv[0]} {node} failed: {result.said}", tool_exit=result.code)
+    return IscsictlError(
+        f"{result.argv[0]} {node} failed: {result.last_line}", tool_exit=result.code
+    )
 
 
 def mkfs_command(fs: str, uuid: str, label: str | None, extra: tuple[str, ...] = ()) -> list[str]:

@@ -31,7 +31,7 @@ def read_table(device: str) -> Table | None:
         return parse_table(result.out)
     if "does not contain a recognized partition table" not in result.err:
         raise IscsictlError(
-            f"sfdisk cannot read {device}: {result.said}",
+            f"sfdisk cannot read {device}: {result.last_line}",
             hint="see what the kernel says of the disk: journalctl -k -n 20",
             tool_exit=result.code,
         )
@@ -108,7 +108,7 @@ def kernel_view(kname: str, sector: int, root: Path = Path("/")) -> dict[int, tu
 def write_label(disk: DiskId, kind: str, fine: Callable[[Content], bool], deadline: float) -> None:
     """Write an empty table on a disk that is proved to be `fine` under O_EXCL."""
     device = disk.device
-    with writer.held(disk, deadline):
+    with writer.locked_disk(disk, deadline):
         _prove(disk, device, fine)
         if multipath.drop_parts(device):
             _prove(disk, device, fine)
@@ -124,7 +124,7 @@ def write_label(disk: DiskId, kind: str, fine: Callable[[Content], bool], deadli
 
 def wipe_node(disk: DiskId, node: str, fine: Callable[[Content], bool], deadline: float) -> None:
     """Erase the signatures of one partition."""
-    with writer.held(disk, deadline):
+    with writer.locked_disk(disk, deadline):
         _prove(disk, node, fine)
         run(["wipefs", "--all", "--quiet", node], timeout=None)
 
@@ -159,7 +159,7 @@ def reshape(
     table changed since it was planned nothing is written: RefusedError.
     """
     device = disk.device
-    with writer.held(disk, deadline):
+    with writer.locked_disk(disk, deadline):
         now = read_table(device)
         if now != before:
             raise RefusedError(

@@ -22,7 +22,7 @@ from iscsictl.errors import InUseError, IscsictlError, UnreachableError
 from iscsictl.model.disk_content import Content, Filesystem, Partition, Signature
 from iscsictl.system.block import scsi_commands
 from iscsictl.system.io import signals
-from iscsictl.system.io.process import none_starting, run
+from iscsictl.system.io.process import run, wait_until_none_starting
 
 MIB = 1 << 20
 _WINDOW = 16 * 1024
@@ -74,7 +74,7 @@ def opened(device: str, *, exclusive: bool) -> Iterator[int]:
     finally:
         os.close(fd)
         if exclusive:
-            none_starting()
+            wait_until_none_starting()
 
 
 def size_of(fd: int) -> tuple[int, int, bool]:
@@ -87,7 +87,7 @@ def size_of(fd: int) -> tuple[int, int, bool]:
     return size, sector, bool(read_only)
 
 
-def named_places(size: int) -> tuple[tuple[int, int], ...]:
+def sample_extents(size: int) -> tuple[tuple[int, int], ...]:
     """Return (offset, length) of all places where a format keeps what survives a wipe.
 
     The first and last MiB hold the primary superblocks and tables, GPT's backup, md 0.9 and
@@ -126,7 +126,7 @@ def _joined(places: Iterable[tuple[int, int]], size: int) -> tuple[tuple[int, in
     return tuple(joined)
 
 
-def everywhere(size: int) -> tuple[tuple[int, int], ...]:
+def all_extents(size: int) -> tuple[tuple[int, int], ...]:
     """Return places that cover the whole disk, for `--verify-blank=full`: at most a thousand."""
     step = max(8 * MIB, size // 1000 // MIB * MIB + MIB)
     return tuple((at, min(step, size - at)) for at in range(0, size, step))
@@ -150,7 +150,7 @@ class _Meter:
                 self._next = time.monotonic() + _TELL
 
 
-def first_data(
+def first_nonzero(
     fd: int, places: Iterable[tuple[int, int]], heard: Callable[[float], None] = lambda _: None
 ) -> int | None:
     """Return the offset of the first data in these ascending places, None if all are zeroes.
@@ -269,7 +269,7 @@ def read_table(device: str) -> tuple[str | None, tuple[Partition, ...]]:
         if "does not contain a recognized partition table" in result.err:
             return None, ()
         raise IscsictlError(
-            f"sfdisk cannot read {device}: {result.said}",
+            f"sfdisk cannot read {device}: {result.last_line}",
             hint="see what the kernel says of the disk: journalctl -k -n 20",
             tool_exit=result.code,
         )
@@ -342,8 +342,8 @@ def probe(
         size, sector, read_only = size_of(fd)
         is_reserved = scsi_commands.reserved(fd)
         with _besides(partial(_signatures, device), partial(blkid, device)) as (seen, said):
-            places = everywhere(size) if full else named_places(size)
-            data_at = first_data(fd, places, heard)
+            places = all_extents(size) if full else sample_extents(size)
+            data_at = first_nonzero(fd, places, heard)
             signatures, found = seen.result(), said.result()
         on_disk = tuple(s for s in signatures if s.type not in _TABLES)
         table: str | None = None
@@ -377,8 +377,8 @@ def probe(
 def _with_signatures(fd: int, part: Partition) -> Partition:
     """Look inside a partition: what wipefs recognises, else the first data of the named places."""
     signatures = _signatures(part.device) if os.path.exists(part.device) else ()
-    inside = [(part.start + at, length) for at, length in named_places(part.size)]
-    data_at = None if signatures else first_data(fd, inside)
+    inside = [(part.start + at, length) for at, length in sample_extents(part.size)]
+    data_at = None if signatures else first_nonzero(fd, inside)
     return Partition(
         part.number, part.device, part.start, part.size, part.type, signatures, data_at
     )

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from iscsictl.errors import IscsictlError, NeedsRootError
-from iscsictl.model.host_facts import Clock, Daemon, Lock, Program, Trouble
+from iscsictl.model.host_facts import Clock, Daemon, KernelLogErrors, Lock, Program
 from iscsictl.system.block.block_tree import device_path
 from iscsictl.system.io.process import PATH, run
 from iscsictl.system.io.sysfs_attributes import whole
@@ -131,7 +131,7 @@ _DISK = re.compile(
 _CLOSED = frozenset({"1020", "1011", "1013"})
 
 
-def parse_log(records: Iterable[str], since: float) -> Trouble:
+def parse_log(records: Iterable[str], since: float) -> KernelLogErrors:
     """Read records of /dev/kmsg (`prio,seq,microseconds,flags;text`) from `since` seconds on.
 
     Seconds count as the kernel's log does, from the boot. Only breaks by the other side count.
@@ -150,10 +150,10 @@ def parse_log(records: Iterable[str], since: float) -> Trouble:
             breaks[int(match[1])] = breaks.get(int(match[1]), 0) + 1
         elif match := _DISK.search(text):
             errors[f"/dev/{match[2]}"] = f"the kernel says: {match[1]} on {match[2]}"
-    return Trouble(breaks, errors)
+    return KernelLogErrors(breaks, errors)
 
 
-def read_trouble(root: Path = Path("/"), window: float = 600.0) -> Trouble:
+def read_trouble(root: Path = Path("/"), window: float = 600.0) -> KernelLogErrors:
     """Read the kernel's log of the last `window` seconds, maps by name. Raises NeedsRootError."""
     path = root / "dev/kmsg"
     records = []

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from iscsictl.errors import IscsictlError
 from iscsictl.system.io.files import replace_file
-from iscsictl.system.io.process import begin, run
+from iscsictl.system.io.process import run, start
 
 _UNIT_DIRECTORIES = ("etc/systemd/system", "usr/lib/systemd/system", "lib/systemd/system")
 _WAITS = "RequiresMountsFor="
@@ -95,7 +95,7 @@ def reload_soon(root: Path = Path("/")) -> None:
         return
     made = root / "run/systemd/generator"
     before = _inode(made)
-    begin(["systemctl", "daemon-reload"], lambda: _inode(made) != before)
+    start(["systemctl", "daemon-reload"], lambda: _inode(made) != before)
 
 
 def _inode(path: Path) -> int | None:

@@ -47,7 +47,7 @@ class Result:
     seconds: float
 
     @property
-    def said(self) -> str:
+    def last_line(self) -> str:
         """The last line that says something, stderr first; for an error's one line."""
         for text in (self.err, self.out):
             lines = [line.strip() for line in text.splitlines() if line.strip()]
@@ -60,7 +60,7 @@ class ToolError(IscsictlError):
     """A tool ended with an exit code that its caller does not accept."""
 
     def __init__(self, result: Result) -> None:
-        super().__init__(f"{result.argv[0]}: {result.said}", tool_exit=result.code)
+        super().__init__(f"{result.argv[0]}: {result.last_line}", tool_exit=result.code)
         self.result = result
 
 
@@ -73,7 +73,7 @@ class StoppedError(IscsictlError):
 _starting = threading.Lock()
 
 
-def none_starting() -> None:
+def wait_until_none_starting() -> None:
     """Return when no process is about to start that has a copy of what was closed before."""
     with _starting:
         return
@@ -87,7 +87,7 @@ def trace_to(tracer: Callable[[Sequence[str]], None]) -> None:
     _tracers.append(tracer)
 
 
-def paste_form(argv: Sequence[str]) -> str:
+def shell_form(argv: Sequence[str]) -> str:
     """Return the command as one could paste it into a shell."""
     return shlex.join(argv)
 
@@ -174,7 +174,7 @@ def run(
     return result
 
 
-def begin(argv: Sequence[str], begun: Callable[[], bool], *, timeout: float = 60) -> None:
+def start(argv: Sequence[str], begun: Callable[[], bool], *, timeout: float = 60) -> None:
     """Start a program and return as soon as `begun`, or at its end; it ends by itself then.
 
     `timeout` is in seconds. Raises MissingError, ToolError if it fails before, UnreachableError

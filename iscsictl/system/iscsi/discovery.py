@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from iscsictl.errors.codes import error_from_iscsiadm
-from iscsictl.model.inventory import Offer
+from iscsictl.model.inventory import DiscoveredTarget
 from iscsictl.model.names import Portal
 from iscsictl.model.record import DiscoveryRecord
 from iscsictl.model.secret import Secret
@@ -38,7 +38,7 @@ def ask(
     root: Path,
     timeout: float,
     say: Callable[[str], None],
-) -> tuple[Offer, ...]:
+) -> tuple[DiscoveredTarget, ...]:
     """Ask for targets by SendTargets, with an account (`changes` of the record) if given.
 
     Without one the account of the portal's own record is used, where it has one. Whatever
@@ -75,7 +75,7 @@ def _borrowed(
                 nodedb_write.replace_in_db(known.path, before, known.mode)
 
 
-def _discover(portal: Portal, iface: str | None, timeout: float) -> tuple[Offer, ...]:
+def _discover(portal: Portal, iface: str | None, timeout: float) -> tuple[DiscoveredTarget, ...]:
     which = ("-I", iface) if iface and iface != "default" else ()
     command = ("-m", "discoverydb", "-t", "sendtargets", "-p", str(portal), *which)
     result = run(["iscsiadm", *command, "--discover", "-o", "nonpersistent"], timeout=timeout,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from iscsictl.errors import UnreachableError
 from iscsictl.errors.codes import error_from_iscsiadm
-from iscsictl.model.inventory import Offer
+from iscsictl.model.inventory import DiscoveredTarget
 from iscsictl.model.names import Portal
 from iscsictl.parse.portal import read_portal
 from iscsictl.system.io.process import Result, run
@@ -41,20 +41,20 @@ def _call(arguments: Sequence[str], doing: str, timeout: float, *fine: int) -> R
     return result
 
 
-def parse_offers(text: str) -> tuple[Offer, ...]:
+def parse_offers(text: str) -> tuple[DiscoveredTarget, ...]:
     """Read what SendTargets discovery prints: a portal and a target a line."""
     offers = []
     for line in text.splitlines():
         match = _OFFER.match(line.strip())
         portal = read_portal(match[1]) if match else None
         if match and portal is not None:
-            offers.append(Offer(match[2], portal))
+            offers.append(DiscoveredTarget(match[2], portal))
     return tuple(dict.fromkeys(offers))
 
 
 def discover(
     portal: Portal, *, timeout: float, kind: str = "sendtargets", iface: str | None = None
-) -> tuple[Offer, ...]:
+) -> tuple[DiscoveredTarget, ...]:
     """Ask a portal for its targets; nothing is written to the node database.
 
     Raises AuthError, UnreachableError, MissingError, IscsictlError.
@@ -69,7 +69,7 @@ def discover(
     return parse_offers(result.out)
 
 
-def discover_with_record(portal: Portal, *, timeout: float) -> tuple[Offer, ...]:
+def discover_with_record(portal: Portal, *, timeout: float) -> tuple[DiscoveredTarget, ...]:
     """Ask a portal with the account of its discovery record; node records stay as they are."""
     result = _call(
         (*_OF_SENDTARGETS, "-p", str(portal), "--discover", "-o", "nonpersistent"),

@@ -17,7 +17,7 @@ _SECRET_LINE = re.compile(
 )
 
 
-class Prints:
+class SecretFingerprints:
     """Fingerprints under a key that only this process has: equal if and only if secrets are."""
 
     def __init__(self) -> None:
@@ -40,7 +40,7 @@ class Prints:
 
 def shared(records: Iterable[NodeRecord]) -> tuple[tuple[str, ...], ...]:
     """Return the groups of targets that have a secret in common."""
-    prints = Prints()
+    prints = SecretFingerprints()
     targets: dict[bytes, set[str]] = {}
     for record in records:
         for mark in prints.of_record(record).values():
@@ -51,7 +51,7 @@ def shared(records: Iterable[NodeRecord]) -> tuple[tuple[str, ...], ...]:
 
 def others_with(secret: Secret, records: Iterable[NodeRecord]) -> tuple[str, ...]:
     """Return the targets whose records have this secret."""
-    prints = Prints()
+    prints = SecretFingerprints()
     mark = prints.of(secret)
     return tuple(sorted({r.target for r in records if mark in prints.of_record(r).values()}))
 

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from iscsictl.errors import InUseError, IscsictlError
-from iscsictl.model.inventory import Place
+from iscsictl.model.inventory import MountPointState
 from iscsictl.parse.mountinfo import MountLine, parse_mountinfo
-from iscsictl.system.io.process import ToolError, none_starting, run
+from iscsictl.system.io.process import ToolError, run, wait_until_none_starting
 
 _BUSY = 32
 # What mount(8) adds to its reason, or says of something else.
@@ -55,7 +55,7 @@ def real(path: str) -> str:
     return os.path.realpath(path)
 
 
-def place(path: str, root: Path = Path("/")) -> Place:
+def place(path: str, root: Path = Path("/")) -> MountPointState:
     """Look at a directory that is to be a mount point.
 
     The innermost mount at the path counts. Raises IscsictlError where it cannot be read.
@@ -69,7 +69,7 @@ def place(path: str, root: Path = Path("/")) -> Place:
                 f"{path} is mounted from {on_top.source} but does not answer: {error.strerror}",
                 hint="see what happened: iscsictl doctor",
             ) from None
-        return Place(
+        return MountPointState(
             exists=True,
             mounted=on_top.device,
             source=on_top.source,
@@ -80,9 +80,11 @@ def place(path: str, root: Path = Path("/")) -> Place:
     try:
         status = os.stat(path)
         directory = stat.S_ISDIR(status.st_mode)
-        return Place(exists=True, directory=directory, empty=not directory or _empty(path))
+        return MountPointState(
+            exists=True, directory=directory, empty=not directory or _empty(path)
+        )
     except FileNotFoundError:
-        return Place()
+        return MountPointState()
     except OSError as error:
         raise IscsictlError(f"{path} cannot be looked at: {error.strerror}") from None
 
@@ -127,7 +129,7 @@ def mount(device: str, path: str, fs: str, options: tuple[str, ...]) -> bool:
         if _is_mounted(device, path):
             return False
         said = [line.strip() for line in error.result.err.splitlines() if line.strip()]
-        why = next((line for line in said if not _ASIDE.search(line)), error.result.said)
+        why = next((line for line in said if not _ASIDE.search(line)), error.result.last_line)
         why = why.removeprefix("mount: ").removeprefix(f"{path}: ")
         raise IscsictlError(
             f"{device} cannot be mounted on {path}: {why}",
@@ -233,7 +235,7 @@ def takes_writes(path: str) -> str | None:
         return _why(error)
     finally:
         os.close(fd)
-        none_starting()
+        wait_until_none_starting()
     return None
 
 

@@ -6,7 +6,7 @@ import stat
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from iscsictl.model.inventory import Users
+from iscsictl.model.inventory import DiskUsage
 from iscsictl.model.listing import Block, Disk
 from iscsictl.parse.mountinfo import MountLine
 from iscsictl.system.block.block_index import loops
@@ -56,7 +56,7 @@ def _place(prefix: str, number: int) -> str:
     return os.path.realpath(f"{prefix}/sys/dev/char/{os.major(number)}:{os.minor(number)}")
 
 
-class Sight:
+class ProcScan:
     """What all processes had mounted and open at one moment; good for any number of disks."""
 
     def __init__(self, root: Path = Path("/")) -> None:
@@ -66,13 +66,13 @@ class Sight:
 
 
 def users(
-    disk: Disk, root: Path = Path("/"), *, inside: bool = False, sight: Sight | None = None
-) -> Users:
+    disk: Disk, root: Path = Path("/"), *, open_files: bool = False, sight: ProcScan | None = None
+) -> DiskUsage:
     """Return who uses a disk, over any of its paths; if asked, who works in its mounts too.
 
     `sight` is what was seen for several disks.
     """
-    sight = sight or Sight(root)
+    sight = sight or ProcScan(root)
     own = [_kname(path.device) for path in disk.paths]
     names: list[str] = []
     for kname in own:
@@ -95,8 +95,8 @@ def users(
     wanted = {os.makedev(*map(int, number.split(":"))) for number in numbers}
     others += [who for number, who in sight.openers if number in wanted]
     places = list(dict.fromkeys(places))
-    workers = [who for path in places for who in working_in(path, root)] if inside else []
-    return Users(
+    workers = [who for path in places for who in working_in(path, root)] if open_files else []
+    return DiskUsage(
         tuple(places),
         tuple(dict.fromkeys(others)),
         tuple(dict.fromkeys(workers)),
