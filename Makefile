@@ -76,8 +76,8 @@ mutants: $(STAMP)
 	$(VENV)/mutants/bin/mutmut results
 
 generated: $(STAMP)
-	$(RUN)/python -m iscsictl.cli.completions.generate completions
-	$(RUN)/python -m iscsictl.cli.manpages docs/man
+	$(RUN)/python -m tools.completions completions
+	$(RUN)/python -m tools.man_pages docs/man
 	$(RUN)/python -m tests.fault_table --update
 
 deb:

@@ -1,4 +1,4 @@
-"""The entry point: `--version` is answered without Click, everything else by the CLI."""
+"""The entry point: standard streams, exit code, and what is left in their buffers."""
 
 import io
 import os
@@ -6,7 +6,6 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
-from iscsictl import __version__
 from iscsictl.cli.main import run_cli
 
 
@@ -16,11 +15,7 @@ def main() -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    if sys.argv[1:] == ["--version"]:
-        code = _guard(lambda: _print(f"iscsictl {__version__}"))
-    else:
-        code = _guard(run_cli)
-    sys.exit(code)
+    sys.exit(_guard(run_cli))
 
 
 def _open_what_is_closed() -> None:
@@ -28,11 +23,6 @@ def _open_what_is_closed() -> None:
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))
-
-
-def _print(text: str) -> int:
-    sys.stdout.write(text + "\n")
-    return 0
 
 
 def _guard(work: Callable[[], int]) -> int:

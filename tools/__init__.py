@@ -1,1 +1,1 @@
-"""Programs for those who work on the project; they are not shipped."""
+"""Generators and measurements for contributors; not part of the installed package."""

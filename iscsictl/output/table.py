@@ -6,12 +6,11 @@ import alone costs more than a listing of the sessions.
 
 from collections.abc import Callable, Sequence
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
+from iscsictl.lazy_import import lazy_import
 from iscsictl.output.terminal import Screen
 from iscsictl.output.text import cell_width, escape_controls, truncate
+
+rich_console = lazy_import("iscsictl.output.rich_console")
 
 Value = str | int | tuple[str, ...] | None
 Cells = tuple[tuple[str, ...], ...]
@@ -179,21 +178,15 @@ def _records(columns: Sequence[Column], cells: Sequence[Cells], screen: Screen) 
 
 
 def _rich(columns: Sequence[Column], cells: Sequence[Cells], screen: Screen) -> None:
-    table = Table(box=None, padding=(0, GAP, 0, 0), pad_edge=False, header_style="bold")
-    for column, width in zip(columns, _widths(columns, cells), strict=True):
-        table.add_column(
-            Text(column.title),
-            justify="right" if column.right else "left",
-            no_wrap=True,
-            width=width,
-        )
-    for row in cells:
-        texts = []
-        for column, lines in zip(columns, row, strict=True):
-            text = Text("\n").join(
-                Text(line, style=column.style(line) if column.style else "") for line in lines
-            )
-            texts.append(text)
-        table.add_row(*texts)
-    width = (screen.width or 0) + GAP
-    Console(file=screen.stream, width=width, highlight=False, soft_wrap=False).print(table)
+    widths = _widths(columns, cells)
+    header = [
+        (column.title, column.right, width) for column, width in zip(columns, widths, strict=True)
+    ]
+    rows = [
+        [
+            [(line, column.style(line) if column.style else "") for line in lines]
+            for column, lines in zip(columns, row, strict=True)
+        ]
+        for row in cells
+    ]
+    rich_console.print_styled_table(header, rows, screen.stream, screen.width or 0, GAP)

@@ -3,12 +3,11 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from rich.console import Console
-from rich.text import Text
-from rich.tree import Tree
-
+from iscsictl.lazy_import import lazy_import
 from iscsictl.output.terminal import Screen
 from iscsictl.output.text import escape_controls
+
+rich_console = lazy_import("iscsictl.output.rich_console")
 
 
 @dataclass
@@ -50,14 +49,15 @@ def _below(node: Node, indent: str, marks: tuple[str, str, str]) -> Iterator[str
 
 
 def _rich(roots: Sequence[Node], screen: Screen) -> None:
-    console = Console(file=screen.stream, width=screen.width, highlight=False)
+    trees = []
     for root in roots:
-        tree = Tree(Text(escape_controls(root.text), style="bold"), guide_style="dim")
+        tree = rich_console.new_tree(escape_controls(root.text))
+        trees.append(tree)
         todo = [(root, tree)]
         while todo:
             node, branch = todo.pop()
             todo += [
-                (child, branch.add(Text(escape_controls(child.text), style=child.style)))
+                (child, rich_console.add_branch(branch, escape_controls(child.text), child.style))
                 for child in node.children
             ]
-        console.print(tree)
+    rich_console.print_trees(trees, screen.stream, screen.width)

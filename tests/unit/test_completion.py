@@ -280,7 +280,7 @@ def test_bash_starts_no_process(machine: Path, tmp_path: Path) -> None:
 
 def test_the_files_that_are_checked_in_are_those_of_the_tree(tmp_path: Path) -> None:
     # In a process of its own: Click keeps the help option of the first context that asks.
-    command = [sys.executable, "-m", "iscsictl.cli.completions.generate", str(tmp_path)]
+    command = [sys.executable, "-m", "tools.completions", str(tmp_path)]
     subprocess.run(command, check=True, cwd=ROOT)
     for name in FILES.values():
         same = (ROOT / "completions" / name).read_text() == (tmp_path / name).read_text()

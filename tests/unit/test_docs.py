@@ -14,7 +14,6 @@ from pathlib import Path
 import click
 import pytest
 
-from iscsictl.cli import manpages
 from iscsictl.cli.main import cli
 from iscsictl.errors import Exit
 from iscsictl.model.listing import Listing
@@ -22,6 +21,7 @@ from iscsictl.model.schedule import CRON, SERVICE, TIMER
 from iscsictl.model.session_diff import Change
 from iscsictl.output.views.ls_json import listing_json
 from iscsictl.system.mount import udev_rule
+from tools import man_pages
 
 ROOT = Path(__file__).parents[2]
 MAN = ROOT / "docs" / "man"
@@ -71,7 +71,7 @@ def show(**_: object) -> None:
 
 @pytest.fixture(scope="module")
 def made() -> dict[str, str]:
-    return manpages.pages(sample, {"First": ["login"], "Second": ["chap"]})
+    return man_pages.pages(sample, {"First": ["login"], "Second": ["chap"]})
 
 
 def rendered(page: str) -> str:
@@ -107,16 +107,16 @@ def test_what_roff_would_take_for_its_own_is_printed_as_it_is(made: dict[str, st
 
 
 def test_every_exit_code_has_its_meaning_in_the_pages_and_the_readme(made: dict[str, str]) -> None:
-    assert list(manpages.EXIT_TEXTS) == list(Exit)
+    assert list(man_pages.EXIT_TEXTS) == list(Exit)
     page = rendered(made["iscsictl-login.1"])
-    for code, text in manpages.EXIT_TEXTS.items():
+    for code, text in man_pages.EXIT_TEXTS.items():
         assert f"| {int(code)} | {text} |\n" in README
         assert f" {int(code)} {text} " in page
 
 
 def test_the_pages_that_are_checked_in_are_those_of_the_tree(tmp_path: Path) -> None:
     # In a process of its own: Click keeps the help option of the first context that asks.
-    command = [sys.executable, "-m", "iscsictl.cli.manpages", str(tmp_path)]
+    command = [sys.executable, "-m", "tools.man_pages", str(tmp_path)]
     subprocess.run(command, check=True, cwd=ROOT)
     assert {path.name for path in MAN.iterdir()} == {path.name for path in tmp_path.iterdir()}
     stale = [p.name for p in tmp_path.iterdir() if (MAN / p.name).read_text() != p.read_text()]
@@ -205,7 +205,7 @@ def test_a_form_asks_for_a_diagnosis_and_warns_of_secrets(path: Path) -> None:
 
 
 def test_the_files_that_iscsictl_makes_are_in_its_page() -> None:
-    named = " ".join(manpages.FILES)
+    named = " ".join(man_pages.FILES)
     assert [
         path for path in (CRON, SERVICE, TIMER, str(udev_rule.path_of())) if path not in named
     ] == []

@@ -6,13 +6,13 @@ import os
 import sys
 from typing import Any
 
-from rich.console import Console
-from rich.markup import escape
-
 from iscsictl.errors import IscsictlError
+from iscsictl.lazy_import import lazy_import
 from iscsictl.model.plan import Outcome, Report, Status
 from iscsictl.output.terminal import screen_of
 from iscsictl.output.text import escape_controls
+
+rich_console = lazy_import("iscsictl.output.rich_console")
 
 SCHEMA = "iscsictl.plan/1"
 _COLORS = {
@@ -102,7 +102,7 @@ class StepPrinter:
             self.show("looking")
         if self._status is not None:
             end = escape_controls(" ".join(text.split()))[-40:]
-            self._status.update(f"{self._text}  {escape(end)}")
+            rich_console.update_status(self._status, f"{self._text}  {end}")
 
     def close(self) -> None:
         """Take the spinner away."""
@@ -114,10 +114,9 @@ class StepPrinter:
         """Say on a terminal what is at work."""
         if not self._live:
             return
-
         self.close()
-        self._text = escape(escape_controls(text))
-        self._status = Console(stderr=True, no_color=not self._color).status(self._text)
+        self._text = escape_controls(text)
+        self._status = rich_console.new_status(self._text, color=self._color)
         self._status.start()
 
     def line(self, outcome: Outcome) -> str:

@@ -5,9 +5,10 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-import pyudev
-
+from iscsictl.lazy_import import lazy_import
 from iscsictl.system.block.udev_wait import Waiter
+
+pyudev = lazy_import("pyudev")
 
 _FOLDER = "/dev/disk/by-id/"
 _TAGS = {

@@ -6,7 +6,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-import pyudev
+from iscsictl.lazy_import import lazy_import
+
+pyudev = lazy_import("pyudev")
+
 
 SUBSYSTEMS = ("block", "iscsi_session", "iscsi_connection", "scsi")
 BUFFER = 1 << 22

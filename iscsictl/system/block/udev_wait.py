@@ -6,9 +6,10 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-import pyudev
-
+from iscsictl.lazy_import import lazy_import
 from iscsictl.system.io import signals
+
+pyudev = lazy_import("pyudev")
 
 T = TypeVar("T")
 _BUFFER = 16 * 1024 * 1024

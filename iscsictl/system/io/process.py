@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pexpect
-
 from iscsictl.errors import IscsictlError, MissingError, UnreachableError
+from iscsictl.lazy_import import lazy_import
+
+pexpect = lazy_import("pexpect")
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _GRACE = 2.0

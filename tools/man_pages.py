@@ -1,4 +1,4 @@
-"""Write the man pages out of the command tree: `python -m iscsictl.cli.manpages [DIRECTORY]`.
+"""Write the man pages out of the command tree: `python -m tools.man_pages [DIRECTORY]`.
 
 A page for iscsictl and one for each command or family of commands, in man(7)'s language.
 Only what the tree itself says is used, nothing that Click formats: its versions differ.

@@ -1,0 +1,64 @@
+"""What rich draws: coloured tables and trees, and the status line of a step at work."""
+
+from collections.abc import Sequence
+from typing import TextIO
+
+from rich.console import Console
+from rich.markup import escape
+from rich.status import Status
+from rich.table import Table
+from rich.text import Text
+from rich.tree import Tree
+
+Cells = Sequence[tuple[str, ...]]
+
+
+def print_styled_table(
+    header: Sequence[tuple[str, bool, int]],
+    rows: Sequence[Sequence[Sequence[tuple[str, str]]]],
+    stream: TextIO,
+    width: int,
+    gap: int,
+) -> None:
+    """Print a table that already fits `width` terminal cells.
+
+    `header` has each column's title, whether it is right-aligned, and its width. A cell is a
+    sequence of lines, each with its rich style. Text is never read as markup: `[sda]` stays.
+    """
+    table = Table(box=None, padding=(0, gap, 0, 0), pad_edge=False, header_style="bold")
+    for title, right, cells in header:
+        table.add_column(
+            Text(title), justify="right" if right else "left", no_wrap=True, width=cells
+        )
+    for row in rows:
+        table.add_row(
+            *(Text("\n").join(Text(line, style=style) for line, style in cell) for cell in row)
+        )
+    Console(file=stream, width=width + gap, highlight=False, soft_wrap=False).print(table)
+
+
+def new_tree(text: str) -> Tree:
+    """Return the root of a tree."""
+    return Tree(Text(text, style="bold"), guide_style="dim")
+
+
+def add_branch(tree: Tree, text: str, style: str) -> Tree:
+    """Hang a line below another and return it."""
+    return tree.add(Text(text, style=style))
+
+
+def print_trees(trees: Sequence[Tree], stream: TextIO, width: int | None) -> None:
+    """Print trees one below the other."""
+    console = Console(file=stream, width=width, highlight=False)
+    for tree in trees:
+        console.print(tree)
+
+
+def new_status(text: str, *, color: bool) -> Status:
+    """Return a spinner with a text, drawn on stderr; the caller starts and stops it."""
+    return Console(stderr=True, no_color=not color).status(escape(text))
+
+
+def update_status(status: Status, text: str) -> None:
+    """Replace the text beside a spinner."""
+    status.update(escape(text))
