@@ -1,4 +1,4 @@
-"""What `doctor` knows: one module a subject, each a pure function of what was seen."""
+"""The rules of `doctor`: one module per subject, each a pure function of facts."""
 
 from collections.abc import Callable, Iterator
 

@@ -1,1 +1,1 @@
-"""Click: options and command families; calls the engine, hands results to the ui."""
+"""Click, and nothing else knows it: options, families of commands, exit codes."""

@@ -1,1 +1,1 @@
-"""Observe, plan, act, and again."""
+"""Observe, plan, execute, repeat: the loop and the execution of plans."""

@@ -1,1 +1,1 @@
-"""The words of the project: frozen data, no input or output."""
+"""Data types of the project: frozen, no input or output."""

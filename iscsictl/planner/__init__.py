@@ -1,1 +1,1 @@
-"""The thinking, pure: what is, what is wished, what is to be done."""
+"""What has to be done, computed from facts: pure, no input or output."""

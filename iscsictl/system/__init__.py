@@ -1,1 +1,1 @@
-"""The hands: the only code that touches the machine."""
+"""The only code that touches the machine."""

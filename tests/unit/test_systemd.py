@@ -59,7 +59,7 @@ def test_a_reload_is_at_it_once_what_the_generators_had_made_is_gone(
 ) -> None:
     seen: list[object] = []
 
-    def begin(argv: Sequence[str], begun: Callable[[], bool]) -> None:
+    def start(argv: Sequence[str], begun: Callable[[], bool]) -> None:
         seen.append(list(argv))
         seen.append(begun())
         (booted / MADE / "of-another-reload").touch()
@@ -69,7 +69,7 @@ def test_a_reload_is_at_it_once_what_the_generators_had_made_is_gone(
         (booted / MADE).mkdir()
         seen.append(begun())
 
-    monkeypatch.setattr(systemd, "begin", begin)
+    monkeypatch.setattr(systemd, "start", start)
     reload_soon(booted)
     assert seen == []
     (booted / "run/systemd/system").mkdir()
