@@ -147,6 +147,32 @@ def test_every_package_is_on_the_architecture_page() -> None:
     assert {row for row in rows if row not in ARCHITECTURE} == set()
 
 
+def imports_of(path: str) -> set[str]:
+    """Return the files that a module imports from the package, through a re-export too."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse((ROOT / path).read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module is not None:
+            for name in (node.module, *(f"{node.module}.{alias.name}" for alias in node.names)):
+                base = name.replace(".", "/")
+                files = {f"{base}.py", f"{base}/__init__.py"}
+                found |= {file for file in files if (ROOT / file).is_file()}
+    packages = {file for file in found if file.endswith("__init__.py")} - {path}
+    return found.union(*map(imports_of, packages))
+
+
+@pytest.mark.parametrize("title", ["CHAP secret", "WWID", "`reconnect`", "`ls`", "`attach`"])
+def test_a_path_through_the_code_is_short_and_hangs_together(title: str) -> None:
+    section = re.search(rf"^### An? {title}\n(.+?)^##", ARCHITECTURE, re.MULTILINE | re.DOTALL)
+    assert section is not None
+    path = re.findall(r"^\d+\. `(iscsictl/[\w/]+\.py)`", section[1], re.MULTILINE)
+    assert 5 <= len(path) <= 10
+    assert len(set(path)) == len(path)
+    for place, module in enumerate(path[1:], 1):
+        linked = [one for one in path[:place]
+                  if module in imports_of(one) or one in imports_of(module)]  # fmt: skip
+        assert linked, f"nothing before {module} on this path imports it, or is imported by it"
+
+
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_links_lead_somewhere(path: Path) -> None:
     for link in re.findall(r"\]\(([^)#]+)[^)]*\)", path.read_text()):
