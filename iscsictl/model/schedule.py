@@ -10,6 +10,8 @@ Means = Literal["systemd", "cron"]
 SERVICE = "/etc/systemd/system/iscsictl-reconnect.service"
 TIMER = "/etc/systemd/system/iscsictl-reconnect.timer"
 TIMER_UNIT = "iscsictl-reconnect.timer"
+#: The period, where a package brought the units.
+TIMER_DROP_IN = "/etc/systemd/system/iscsictl-reconnect.timer.d/schedule.conf"
 CRON = "/etc/cron.d/iscsictl"
 
 
@@ -22,13 +24,24 @@ class Cron:
 
 
 @dataclass(frozen=True)
+class PackagedUnits:
+    """The service and the timer that a package brought, and the program that the service runs."""
+
+    files: tuple[str, ...]
+    program: str
+
+
+@dataclass(frozen=True)
 class Scheduled:
     """What is there: the text of each file of ours by path, the timer, and who would run it.
 
-    `timer_active` is None where nobody was asked; `systemd` tells whether it is the init.
+    `files` are those in /etc, `packaged` the units in the system's own directory, which the ones
+    in /etc override. `timer_active` is None where nobody was asked; `systemd` tells whether it is
+    the init.
     """
 
     files: dict[str, str] = field(default_factory=dict)
+    packaged: PackagedUnits | None = None
     timer_enabled: bool = False
     timer_active: bool | None = None
     systemd: bool = False
@@ -37,9 +50,15 @@ class Scheduled:
     @property
     def means(self) -> tuple[Means, ...]:
         """By what it is scheduled: both for a moment, when one takes over from the other."""
-        timer = self.timer_enabled and TIMER in self.files
+        timer = self.timer_enabled and (TIMER in self.files or self.packaged is not None)
         by: tuple[tuple[Means, bool], ...] = (("systemd", timer), ("cron", CRON in self.files))
         return tuple(means for means, there in by if there)
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The files that the schedule is made of, those of a package that are in use included."""
+        units = self.packaged.files if self.packaged and "systemd" in self.means else ()
+        return (*self.files, *(() if TIMER in self.files else units))
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,19 @@
 """The schedule of reconnect on this machine: looking at it, and its tasks."""
 
+import re
 from collections.abc import Container
 from pathlib import Path
 
 from iscsictl.errors import IscsictlError
-from iscsictl.model.schedule import CRON, SERVICE, TIMER, TIMER_UNIT, Scheduled
+from iscsictl.model.schedule import (
+    CRON,
+    SERVICE,
+    TIMER,
+    TIMER_DROP_IN,
+    TIMER_UNIT,
+    PackagedUnits,
+    Scheduled,
+)
 from iscsictl.system.host import systemd, unit_files
 from iscsictl.system.host.cron import find_cron
 from iscsictl.system.io.files import read_file
@@ -16,18 +25,35 @@ _PATIENCE = 10.0
 def scheduled(root: Path = Path("/"), wanted: Container[str] = ()) -> Scheduled:
     """Look at what is scheduled, and at who runs it or would run the files that are wanted."""
     files = {}
-    for name in (SERVICE, TIMER, CRON):
+    for name in (SERVICE, TIMER, TIMER_DROP_IN, CRON):
         data = read_file(root / name.lstrip("/"))
         if data is not None:
             files[name] = data.decode("utf-8", "surrogateescape")
+    packaged = packaged_units(root)
     enabled = systemd.enabled(TIMER_UNIT, root)
+    defined = TIMER in files or packaged is not None
     return Scheduled(
         files,
+        packaged=packaged,
         timer_enabled=enabled,
-        timer_active=_timer_active(root) if enabled or TIMER in files else None,
+        timer_active=_timer_active(root) if enabled or defined else None,
         systemd=systemd.running(root),
         cron=find_cron(root) if CRON in files or CRON in wanted else None,
     )
+
+
+def packaged_units(root: Path = Path("/")) -> PackagedUnits | None:
+    """Find the service and the timer that a package brought, in the system's unit directory.
+
+    Debian 12's packages have them in /lib, which need not be a link to /usr/lib.
+    """
+    for directory in ("/usr/lib/systemd/system", "/lib/systemd/system"):
+        paths = tuple(f"{directory}/{Path(unit).name}" for unit in (SERVICE, TIMER))
+        service, timer = (read_file(root / path.lstrip("/")) for path in paths)
+        found = service and re.search(rb"^ExecStart=(\S+) ", service, re.MULTILINE)
+        if found and timer is not None:
+            return PackagedUnits(paths, found[1].decode("utf-8", "surrogateescape"))
+    return None
 
 
 def _timer_active(root: Path) -> bool | None:

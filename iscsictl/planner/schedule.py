@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from collections.abc import Container, Mapping
+from collections.abc import Mapping
 
 from iscsictl.errors import MissingError, UsageError
 from iscsictl.model.plan import Plan
@@ -10,6 +10,7 @@ from iscsictl.model.schedule import (
     CRON,
     SERVICE,
     TIMER,
+    TIMER_DROP_IN,
     TIMER_UNIT,
     InstallFile,
     Means,
@@ -21,6 +22,7 @@ from iscsictl.planner.builder import Draft
 
 #: systemd cannot read spans beyond some hundred thousand years, and nobody waits for longer.
 LONGEST = 365 * 86400
+_SYSTEMD = {SERVICE, TIMER, TIMER_DROP_IN}
 _NO_SYSTEMD = "systemd is not the init of this machine"
 _NO_CRON = "no cron that reads /etc/cron.d is installed"
 _INSTALL_CRON = "install the package cron (cronie on RHEL)"
@@ -44,9 +46,18 @@ def cron_times(seconds: int) -> str:
 
 
 def texts(
-    templates: Mapping[str, str], means: Means, seconds: int, executable: str
+    templates: Mapping[str, str],
+    means: Means,
+    seconds: int,
+    executable: str,
+    *,
+    packaged: bool = False,
 ) -> dict[str, str]:
-    """Return the files that run `executable reconnect` every so many seconds."""
+    """Return the files, by path, that run `executable reconnect` every so many seconds.
+
+    Where a package brought the units (`packaged`), only their period is written, as a drop-in
+    (systemd.unit(5)). Raises UsageError for a period that the means cannot have.
+    """
     if means == "cron":
         values = {"@TIMES@": cron_times(seconds), "@EXECUTABLE@": _for_cron(executable)}
         return {CRON: _filled(templates["cron"], values)}
@@ -58,6 +69,8 @@ def texts(
         "@SECONDS@": str(seconds),
         "@DELAY@": str(max(1, seconds // 10)),
     }
+    if packaged:
+        return {TIMER_DROP_IN: _filled(templates["iscsictl-reconnect.timer.conf"], values)}
     return {
         SERVICE: _filled(templates["iscsictl-reconnect.service"], values),
         TIMER: _filled(templates["iscsictl-reconnect.timer"], values),
@@ -86,7 +99,7 @@ def plan_install(there: Scheduled, wanted: Mapping[str, str]) -> Plan:
 
     Raises MissingError where nothing would run them.
     """
-    timer = TIMER in wanted
+    timer = CRON not in wanted
     if timer and not there.systemd:
         raise MissingError(_NO_SYSTEMD, hint="have cron do it: iscsictl schedule install --cron")
     if not timer and there.cron is None:
@@ -98,25 +111,36 @@ def plan_install(there: Scheduled, wanted: Mapping[str, str]) -> Plan:
         same = same and kept
         draft.add(InstallFile(path, text), path, "runs reconnect", done=kept)
     if timer:
+        # Units in /etc override those of a package, and a drop-in changes the units of both.
+        same = not _remove_files(draft, there, _SYSTEMD - wanted.keys(), "replaced") and same
         done = same and there.timer_enabled and there.timer_active is not False
         draft.add(SetTimer(on=True), TIMER_UNIT, "starts it now and at boot", done=done)
-    _take_away(draft, there, wanted, "the other means does it")
+    else:
+        _stop_timer(draft, there, "cron does it")
+    old = {CRON} if timer else _SYSTEMD
+    _remove_files(draft, there, old, "the other means does it")
     return Plan(tuple(draft.steps), notes=() if timer else _cron_problems(there))
 
 
 def plan_remove(there: Scheduled) -> Plan:
     """Take all of it away."""
     draft = Draft()
-    _take_away(draft, there, (), "not any more")
+    _stop_timer(draft, there, "not any more")
+    _remove_files(draft, there, _SYSTEMD | {CRON}, "not any more")
     return Plan(tuple(draft.steps), notes=() if draft.steps else ("nothing was scheduled",))
 
 
-def _take_away(draft: Draft, there: Scheduled, kept: Container[str], why: str) -> None:
-    if TIMER not in kept and (there.timer_enabled or there.timer_active):
+def _stop_timer(draft: Draft, there: Scheduled, why: str) -> None:
+    if there.timer_enabled or there.timer_active:
         draft.add(SetTimer(on=False), TIMER_UNIT, why)
-    for path in there.files:
-        if path not in kept:
-            draft.add(RemoveFile(path), path, why)
+
+
+def _remove_files(draft: Draft, there: Scheduled, paths: set[str], why: str) -> bool:
+    """Plan to remove those of the paths that are there; tell whether there are any."""
+    present = [path for path in there.files if path in paths]
+    for path in present:
+        draft.add(RemoveFile(path), path, why)
+    return bool(present)
 
 
 def problems(there: Scheduled) -> tuple[str, ...]:
@@ -129,11 +153,17 @@ def problems(there: Scheduled) -> tuple[str, ...]:
             found.append(f"the timer does not run: systemctl start {TIMER_UNIT}")
     if "cron" in there.means:
         found += _cron_problems(there)
-    units = {SERVICE, TIMER} & there.files.keys()
-    whole = {SERVICE, TIMER} if "systemd" in there.means else set()
-    if units != whole or len(there.means) > 1:
+    if not _fits(there) or len(there.means) > 1:
         found.append("the files and the timer do not fit together: install or remove it again")
     return tuple(found)
+
+
+def _fits(there: Scheduled) -> bool:
+    """Tell whether the files in /etc are those of one schedule: whole, or only a drop-in."""
+    units = _SYSTEMD & there.files.keys()
+    if "systemd" not in there.means:
+        return not units
+    return units == {SERVICE, TIMER} or (there.packaged is not None and units <= {TIMER_DROP_IN})
 
 
 def _cron_problems(there: Scheduled) -> tuple[str, ...]:

@@ -5,13 +5,23 @@ import shlex
 import pytest
 
 from iscsictl.errors import UsageError
-from iscsictl.model.schedule import CRON, SERVICE, TIMER, Cron, Means, Scheduled
+from iscsictl.model.schedule import (
+    CRON,
+    SERVICE,
+    TIMER,
+    TIMER_DROP_IN,
+    Cron,
+    Means,
+    PackagedUnits,
+    Scheduled,
+)
 from iscsictl.planner.schedule import LONGEST, cron_times, problems, texts
 
 TEMPLATES = {
     "cron": "@TIMES@ root @EXECUTABLE@\n",
     "iscsictl-reconnect.service": "ExecStart=@EXECUTABLE@\n",
     "iscsictl-reconnect.timer": "@SECONDS@ @DELAY@\n",
+    "iscsictl-reconnect.timer.conf": "drop-in: @SECONDS@ @DELAY@\n",
 }
 
 
@@ -70,7 +80,16 @@ def test_systemd_takes_a_path_with_a_blank_in_quotes(path: str, line: str) -> No
     assert texts(TEMPLATES, "systemd", 120, path)[SERVICE] == line
 
 
+def test_only_the_period_is_written_where_a_package_brought_the_units() -> None:
+    written = texts(TEMPLATES, "systemd", 300, "/usr/bin/x", packaged=True)
+    assert written == {TIMER_DROP_IN: "drop-in: 300 30\n"}
+    # Nothing of a package reads /etc/cron.d/iscsictl but cron itself.
+    assert texts(TEMPLATES, "cron", 300, "/usr/bin/x", packaged=True).keys() == {CRON}
+
+
 UNITS = {SERVICE: "", TIMER: ""}
+DROP_IN = {TIMER_DROP_IN: ""}
+PACKAGED = PackagedUnits(("/usr/lib/a.service", "/usr/lib/a.timer"), "/usr/bin/x")
 CRON_RUNS = Cron("cron", runs=True)
 
 
@@ -81,6 +100,11 @@ CRON_RUNS = Cron("cron", runs=True)
         Scheduled({**UNITS}, timer_enabled=True, timer_active=True, systemd=True),
         Scheduled({**UNITS}, timer_enabled=True, systemd=True),
         Scheduled({CRON: ""}, cron=CRON_RUNS),
+        Scheduled(packaged=PACKAGED),
+        Scheduled({**DROP_IN}, PACKAGED, timer_enabled=True, timer_active=True, systemd=True),
+        # Enabled with systemctl: it runs at the package's own period.
+        Scheduled({}, PACKAGED, timer_enabled=True, timer_active=True, systemd=True),
+        Scheduled({CRON: ""}, PACKAGED, cron=CRON_RUNS),
     ],
 )
 def test_a_schedule_that_runs_has_no_problems(there: Scheduled) -> None:
@@ -99,6 +123,13 @@ def test_a_schedule_that_runs_has_no_problems(there: Scheduled) -> None:
         ),
         (Scheduled({**UNITS}, systemd=True), "do not fit together"),
         (Scheduled({TIMER: ""}, timer_enabled=True, systemd=True), "do not fit together"),
+        # The package is gone, and was not purged.
+        (Scheduled({**DROP_IN}, timer_enabled=True, systemd=True), "do not fit together"),
+        (Scheduled({**DROP_IN}, PACKAGED, systemd=True), "do not fit together"),
+        (
+            Scheduled({**UNITS, **DROP_IN}, PACKAGED, timer_enabled=True, systemd=True),
+            "do not fit together",
+        ),
         (Scheduled({SERVICE: "", CRON: ""}, cron=CRON_RUNS), "do not fit together"),
         (
             Scheduled({**UNITS, CRON: ""}, timer_enabled=True, systemd=True, cron=CRON_RUNS),

@@ -8,7 +8,7 @@ import pytest
 
 from iscsictl.engine.handlers import schedule as schedule_handlers
 from iscsictl.errors import Exit, InterruptError
-from iscsictl.model.schedule import CRON, SERVICE, TIMER, TIMER_UNIT
+from iscsictl.model.schedule import CRON, SERVICE, TIMER, TIMER_DROP_IN, TIMER_UNIT
 from iscsictl.observers.schedule import scheduled
 from iscsictl.system.host import systemd
 from iscsictl.system.host.cron import find_cron
@@ -79,7 +79,7 @@ class Machine:
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     made = Machine(tmp_path)
-    for module, name in ((schedule_handlers, "run"), (systemd, "run"), (systemd, "begin")):
+    for module, name in ((schedule_handlers, "run"), (systemd, "run"), (systemd, "start")):
         monkeypatch.setattr(module, name, made.systemctl)
     return made
 
@@ -184,6 +184,76 @@ def test_what_was_taken_away_comes_back_when_the_rest_fails(
         f"remove:{TIMER}": "failed",
     }
     assert machine.etc == before
+
+
+def install_package(machine: Machine, program: str | None = None) -> None:
+    """Put the units of a package in place; by default they run the program that is called."""
+    directory = "usr/lib/systemd/system"
+    program = program or str(machine.root / "iscsictl")
+    put(machine.root, f"{directory}/{Path(SERVICE).name}", f"ExecStart={program} reconnect -q\n")
+    put(machine.root, f"{directory}/{TIMER_UNIT}", "OnUnitInactiveSec=120s\n")
+
+
+def test_the_units_of_a_package_are_enabled_and_get_their_period_in_a_drop_in(
+    machine: Machine,
+) -> None:
+    install_package(machine)
+    assert machine.schedule("status").out == "not scheduled\n"
+    install = [*BY_TIMER, "--every", "5min"]
+    assert machine.statuses(*install) == {
+        f"install:{TIMER_DROP_IN}": "done", f"timer:{TIMER_UNIT}": "done"
+    }  # fmt: skip
+    assert set(machine.statuses(*install).values()) == {"unchanged"}
+    lines = machine.etc[TIMER_DROP_IN].splitlines()
+    assert lines[-3:] == ["OnBootSec=45s", "OnUnitInactiveSec=300s", "RandomizedDelaySec=30s"]
+    units = [f"/usr/lib/systemd/system/{Path(unit).name}" for unit in (SERVICE, TIMER)]
+    status = machine.schedule("status")
+    assert (status.out, status.err) == (f"by systemd: {', '.join([TIMER_DROP_IN, *units])}\n", "")
+    document = json.loads(machine.schedule("status", "-J").out)
+    assert document["files"] == sorted([TIMER_DROP_IN, *units])
+    assert set(machine.statuses(*BY_CRON).values()) == {"done"}
+    assert machine.etc.keys() == {CRON}
+    assert set(machine.statuses(*install).values()) == {"done"}
+    assert machine.statuses("remove") == {
+        f"timer:{TIMER_UNIT}": "done", f"remove:{TIMER_DROP_IN}": "done"
+    }  # fmt: skip
+    assert machine.etc == {}
+    assert not (machine.root / TIMER_DROP_IN.lstrip("/")).parent.exists()
+
+
+def test_a_drop_in_of_somebody_else_keeps_its_directory(machine: Machine) -> None:
+    install_package(machine)
+    other = f"{TIMER_DROP_IN.rpartition('/')[0]}/local.conf"
+    put(machine.root, other.lstrip("/"), "[Timer]\n")
+    machine.schedule(*BY_TIMER)
+    machine.schedule("remove")
+    assert machine.etc.keys() == {other}
+
+
+def test_a_second_installation_has_units_of_its_own(machine: Machine) -> None:
+    install_package(machine, "/usr/bin/another-iscsictl")
+    machine.schedule(*BY_TIMER)
+    assert {SERVICE, TIMER} <= machine.etc.keys()
+    assert TIMER_DROP_IN not in machine.etc
+
+
+@pytest.mark.parametrize("packaged_first", [True, False])
+def test_a_package_and_another_installation_replace_the_schedule_of_each_other(
+    machine: Machine, packaged_first: bool
+) -> None:
+    install_package(machine, None if packaged_first else "/usr/bin/another-iscsictl")
+    machine.schedule(*BY_TIMER)
+    install_package(machine, "/usr/bin/another-iscsictl" if packaged_first else None)
+    before = machine.etc
+    machine.fails = {"restart"}
+    assert machine.schedule(*BY_TIMER).code == Exit.ERROR
+    assert machine.etc == before
+    machine.fails = set()
+    assert set(machine.statuses(*BY_TIMER).values()) == {"done"}
+    assert (TIMER_DROP_IN in machine.etc) is not packaged_first
+    assert (TIMER in machine.etc) is packaged_first
+    assert machine.schedule("status").err == ""
+    assert set(machine.statuses(*BY_TIMER).values()) == {"unchanged"}
 
 
 @pytest.mark.parametrize("steps", [0, 1, 2, 3])

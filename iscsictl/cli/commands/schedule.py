@@ -55,7 +55,7 @@ def status(settings: Settings) -> int:
         document = {
             "schema": "iscsictl.schedule/1",
             "means": next(iter(there.means), None),
-            "files": sorted(there.files),
+            "files": sorted(there.sources),
             "timer_enabled": there.timer_enabled,
             "timer_active": there.timer_active,
             "cron": there.cron and there.cron.name,
@@ -64,7 +64,7 @@ def status(settings: Settings) -> int:
         click.echo(json.dumps(document, indent=1))
         return 0
     by = " and ".join(there.means)
-    click.echo(f"by {by}: {', '.join(there.files)}" if by else "not scheduled")
+    click.echo(f"by {by}: {', '.join(there.sources)}" if by else "not scheduled")
     for text in warnings:
         print_message(text)
     return 0

@@ -11,10 +11,11 @@ from iscsictl.errors import MissingError
 from iscsictl.model.inventory import Inventory
 from iscsictl.model.plan import Plan
 from iscsictl.model.schedule import Means
-from iscsictl.observers.schedule import scheduled
+from iscsictl.observers.schedule import packaged_units, scheduled
 from iscsictl.planner.schedule import plan_install, plan_remove, texts
 
-_TEMPLATES = ("cron", "iscsictl-reconnect.service", "iscsictl-reconnect.timer")
+_TEMPLATES = ("cron", "iscsictl-reconnect.service", "iscsictl-reconnect.timer",
+              "iscsictl-reconnect.timer.conf")  # fmt: skip
 
 
 def executable() -> str:
@@ -31,7 +32,11 @@ def install_task(means: Means, seconds: int, root: Path) -> "Task":
     """Return the task that has reconnect run every so many seconds. Raises UsageError."""
     folder = resources.files("iscsictl") / "data"
     templates = {name: (folder / name).read_text() for name in _TEMPLATES}
-    wanted = texts(templates, means, seconds, executable())
+    program = executable()
+    packaged = packaged_units(root)
+    # A second installation, by pip for instance, has units of its own that run itself.
+    own = packaged is not None and Path(packaged.program).resolve() == Path(program).resolve()
+    wanted = texts(templates, means, seconds, program, packaged=own)
     return _task(lambda: plan_install(scheduled(root, wanted), wanted))
 
 

@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from iscsictl.errors import IscsictlError
@@ -146,10 +147,22 @@ def require_mount(unit: str, path: str, root: Path = Path("/")) -> None:
     """Make a unit wait for a mount point, by a drop-in of ours."""
     if not re.fullmatch(r"[A-Za-z0-9:_.@\\-]+\.[a-z]+", unit):
         raise IscsictlError(f"{unit!r} is not a unit name such as mail.service")
-    file = root / "etc/systemd/system" / f"{unit}.d" / f"50-iscsictl-{_escaped(path)}.conf"
-    file.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    file = make_drop_in_directory(unit, root) / f"50-iscsictl-{_escaped(path)}.conf"
     text = f"# made by iscsictl\n[Unit]\n{_WAITS}{_quoted(path)}\n"
     replace_file(file, text.encode("utf-8", "surrogateescape"), mode=0o644)
+
+
+def make_drop_in_directory(unit: str, root: Path = Path("/")) -> Path:
+    """Make the directory of the admin's drop-ins for a unit, if it is missing, and return it."""
+    directory = root / "etc/systemd/system" / f"{unit}.d"
+    directory.mkdir(mode=0o755, parents=True, exist_ok=True)
+    return directory
+
+
+def remove_empty_drop_in_directory(unit: str, root: Path = Path("/")) -> None:
+    """Remove that directory, unless there are drop-ins in it."""
+    with suppress(OSError):
+        (root / "etc/systemd/system" / f"{unit}.d").rmdir()
 
 
 def drop_require(path: str, root: Path = Path("/"), unit: str | None = None) -> None:
@@ -157,5 +170,4 @@ def drop_require(path: str, root: Path = Path("/"), unit: str | None = None) -> 
     for name, waits_for, file in tuple(_drop_ins(root)):
         if waits_for == path and unit in {None, name}:
             file.unlink(missing_ok=True)
-            if not any(file.parent.iterdir()):
-                file.parent.rmdir()
+            remove_empty_drop_in_directory(name, root)
