@@ -62,7 +62,10 @@ class Lun:
 
 @dataclass(frozen=True)
 class Session:
-    """One login (I_T nexus), with both portals: where it is and where it was asked for."""
+    """One login (I_T nexus), with both portals: where it is and where it was asked for.
+
+    `target` is empty only in a capture that lost the line of the target.
+    """
 
     source: Source
     target: str
@@ -151,17 +154,39 @@ class Disk:
 
 
 @dataclass(frozen=True)
+class ListedRecord:
+    """A target at a portal, as lists of node records and discoveries print it.
+
+    It is no session: nothing tells whether anybody is logged in.
+    """
+
+    target: str
+    portal: Portal | None
+    iface: str | None = None
+
+
+@dataclass(frozen=True)
 class Note:
-    """Something that could not be read or looks wrong; `line` counts from 1 in a capture."""
+    """Something that could not be read or looks wrong; `line` counts from 1 in a capture.
+
+    `is_general` is set where it only says that lines were skipped, so that it may be shown last.
+    """
 
     text: str
     line: int | None = None
+    is_general: bool = False
 
 
 @dataclass(frozen=True)
 class Listing:
-    """The whole of `ls`. `disks` is None where the source cannot know them."""
+    """The whole of `ls`. `disks` and `records` are None where the source does not tell them.
+
+    `tells_sessions` is False for a capture that only lists other things, such as node records:
+    that there are no sessions is then not known either.
+    """
 
     sessions: tuple[Session, ...] = ()
     disks: tuple[Disk, ...] | None = None
     warnings: tuple[Note, ...] = field(default=())
+    records: tuple[ListedRecord, ...] | None = None
+    tells_sessions: bool = True

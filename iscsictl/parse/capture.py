@@ -1,103 +1,203 @@
-"""A capture of session listings, of any tool and version, several in a row -> Listing.
+"""A capture of what storage tools printed, several outputs in a row -> Listing.
 
-Reads `iscsiadm -m session` (-P 0 to -P 3, also -S), the sfnet driver's `iscsi-ls` and
-libiscsi's. Pure and total: any text gives a Listing; what could not be read is a warning
-that names the line, and never repeats it, since a line may hold a secret.
+Reads `iscsiadm -m session` (-P 0 to -P 3, also -S, and --info of the first releases), the sfnet
+driver's `iscsi-ls` and libiscsi's. Pure and total: any text gives a Listing. What could not be
+read is a warning that names the line and never repeats it, because a line may hold a secret.
 """
 
-import codecs
 import re
 from typing import Protocol
 
-from iscsictl.model.listing import Listing, Note, Session
+from iscsictl.model.listing import ListedRecord, Listing, Note, Session
+from iscsictl.parse.capture_merge import merge_sessions
+from iscsictl.parse.capture_text import decode_capture, numbered_lines
+from iscsictl.parse.iscsiadm_flat import find_flat_sessions
 from iscsictl.parse.iscsiadm_session import IscsiadmReader
 from iscsictl.parse.libiscsi import LibiscsiReader
+from iscsictl.parse.line_wrapping import LinePrefix, quoted_lines, split_line, without_marker
 from iscsictl.parse.sfnet import SfnetReader
+from iscsictl.parse.shell_prompt import read_prompt
 
-_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b\n]*(?:\x07|\x1b\\)|[@-Z\\^_])")
-_PROMPT = re.compile(
-    r"(?:\[[^\]]{0,80}\]|\(\S{0,40}\) ?\S{0,80}|\S{0,80}(?: [~/]\S{0,80})?|PS [A-Z]:\S{0,80})"
-    r" ?[#$%>](?: .*)?|\[[^\]]{0,80}\][#$].*"
-)
 _BLANK = "\ufeff \t\r\f\v\0"
-_NO_SESSIONS = "iscsiadm: No active sessions"
-_SILENT = (_NO_SESSIONS, "Script started on ", "Script done on ")
+_NO_SESSIONS = re.compile(r"(?:iscsiadm: )?[Nn]o active sessions\.?")
+_SILENT = re.compile(
+    r"Script (?:started|done) on .*|\[sudo\] password for .*|(?:\S+'s )?[Pp]assword:"
+    r"|Active sessions:"
+    r"|`{3,}.*|[-=_~*+. |]+|#{2,}|(?:- )?[\"'`]{2},?|[\[\](){},;]+|\{(?:noformat|code)[^}]*\}"
+)
+_MESSAGE = re.compile(r"iscsi(?:adm|d): ")
+_MESSAGE_TEXT = "a message of open-iscsi (`iscsictl explain` knows most of them), skipped"
+_SKIPPED_TEXT = "not session output, skipped"
+_MARKERS = 4  # marks of quotes and lists that may stand inside each other
 
 
 class _Reader(Protocol):
-    """One format: takes the lines that are its own and keeps the sessions they make."""
+    """One format: takes the lines that are its own and keeps what they tell."""
 
     def take(self, line: str, number: int) -> bool:
         """Read one stripped, non-empty line; False if it is not of this format."""
 
     def close(self) -> None:
-        """End the session that is open, for something else follows."""
-
-
-def decode(data: bytes) -> str:
-    """Turn the bytes of a capture into text; bytes that are no UTF-8 are kept as surrogates."""
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return data.decode("utf-16", "replace")
-    if len(data) > 3 and not (data[1] or data[3]) and data[0]:
-        return data.decode("utf-16-le", "replace")
-    return data.decode("utf-8", "surrogateescape")
+        """End what is open, because something else follows."""
 
 
 def parse_capture(text: str | bytes) -> Listing:
-    """Read a capture; `disks` stays None, for no printed format tells them.
+    """Read a capture; `disks` stays None, because no format that is read here tells them.
 
-    Indentation, blanks at the ends, CRLF, a byte order mark, colours, a mail's quoting, prompts
-    and unrelated lines do not matter. Where iscsiadm says that there are no sessions, what
-    stands around it is not missed.
+    Indentation, blanks at the ends, CRLF, a byte order mark, colours, quoting of mails, logs,
+    JSON and web pages, prompts and unrelated lines do not matter. Where iscsiadm says that there
+    are no sessions, what stands around it is not missed.
     """
-    if isinstance(text, bytes):
-        text = decode(text)
-    if "\x1b" in text:
-        text = _ESCAPES.sub("", text)
-    if "\xa0" in text:
-        text = text.replace("\xa0", " ")
-    if "\n" not in text:
-        text = text.replace("\r", "\n")
-    sessions: list[Session] = []
-    warnings: list[Note] = []
-    readers: tuple[_Reader, ...] = (
-        IscsiadmReader(sessions, warnings),
-        SfnetReader(sessions, warnings),
-        LibiscsiReader(sessions, warnings),
-    )
-    active = readers[0]
-    noise: list[int] = []
-    for number, raw in enumerate(text.split("\n"), 1):
+    capture = _Capture()
+    for number, line in numbered_lines(decode_capture(text) if isinstance(text, bytes) else text):
+        capture.read_line(line, number)
+    return capture.listing()
+
+
+class _Capture:
+    """Offers each line to the readers, first to the one that took the last line."""
+
+    def __init__(self) -> None:
+        self._sessions: list[Session] = []
+        self._warnings: list[Note] = []
+        self._records: list[ListedRecord] = []
+        self._hosts: list[str | None] = []
+        self._host: str | None = None
+        self._iscsiadm = IscsiadmReader(self._sessions, self._warnings, self._records)
+        self._readers: tuple[_Reader, ...] = (
+            self._iscsiadm,
+            SfnetReader(self._sessions, self._warnings),
+            LibiscsiReader(self._sessions, self._warnings),
+        )
+        self._active: _Reader = self._iscsiadm
+        self._prefix = LinePrefix()
+        self._is_quoted = False
+        self._skipped: list[int] = []
+        self._messages: list[int] = []
+        self._last_read = 0
+        self._says_none = False
+
+    def read_line(self, raw: str, number: int) -> None:
+        """Read one line of the capture, whatever it is wrapped in."""
         line = raw.strip(_BLANK)
-        if line[:1] == ">":
-            line = line.lstrip("> \t")  # quoted in a mail
-        if not line or active.take(line, number):
-            continue
-        for reader in readers:
-            if reader is not active and reader.take(line, number):
-                active.close()
-                active = reader
-                break
-        else:
-            line = raw.strip(_BLANK)
-            if not (line.startswith(_SILENT) or _PROMPT.fullmatch(line)):
-                noise.append(number)
-    active.close()
-    if sessions or _NO_SESSIONS not in text:
-        warnings += _noise_notes(noise)
-    warnings.sort(key=lambda note: note.line or 0)
-    return Listing(tuple(sessions), None, tuple(warnings))
+        if not line:
+            return
+        for part in split_line(line):
+            if self._read_part(part.strip(_BLANK), number):
+                self._last_read = number
+                if self._skipped[-1:] == [number]:
+                    self._skipped.pop()  # a key of the JSON, a cell of the table
+            elif self._last_read != number:
+                self._skipped.append(number)
+
+    def _read_part(self, line: str, number: int) -> bool:
+        if self._is_quoted and self._offer_quoted(line, number):
+            return True
+        inner = self._prefix.strip(line)
+        if inner is not None and (not inner or self._offer(inner, number)):
+            return True
+        if not line or self._offer(line, number) or self._is_known_noise(line, number):
+            return True
+        if self._read_wrapped(line, number):
+            return True
+        self._iscsiadm.skipped(line)
+        return False
+
+    def _offer(self, line: str, number: int) -> bool:
+        """Offer a line to every reader; True if one took it."""
+        if self._active.take(line, number):
+            return True
+        for reader in self._readers:
+            if reader is not self._active and reader.take(line, number):
+                self._active.close()
+                self._active = reader
+                return True
+        return False
+
+    def _is_known_noise(self, line: str, number: int) -> bool:
+        """Tell whether a line means nothing here; a prompt ends the output before it."""
+        warned = len(self._warnings)
+        flat = list(find_flat_sessions(line, number, self._warnings))
+        if flat or len(self._warnings) > warned:
+            self._end_output(number)
+            self._sessions += flat
+            return True
+        if _NO_SESSIONS.fullmatch(line):
+            self._says_none = True
+            return True
+        if _SILENT.fullmatch(line):
+            return True
+        if _MESSAGE.match(line):
+            self._messages.append(number)
+            return True
+        boundary = read_prompt(line)
+        if boundary is None:
+            return False
+        self._end_output(number)
+        self._host = boundary.host
+        return True
+
+    def _end_output(self, number: int) -> None:
+        self._active.close()
+        self._iscsiadm.start_output(number)
+        self._hosts += [self._host] * (len(self._sessions) - len(self._hosts))
+
+    def _offer_quoted(self, line: str, number: int) -> bool:
+        """Offer what stands in quotes; True if something was taken.
+
+        Once it was, the next lines are first read so: in JSON only what is in quotes is output.
+        """
+        parts = filter(None, (part.strip(_BLANK) for part in quoted_lines(line)))
+        taken = [self._offer(part, number) for part in parts]
+        self._is_quoted |= any(taken)
+        return any(taken)
+
+    def _read_wrapped(self, line: str, number: int) -> bool:
+        """Read a line inside quotes, a list, a log line or a comment; True if something was."""
+        if self._offer_quoted(line, number):
+            return True
+        if "password" in line.lower():
+            return False  # a secret may be in it, and what is found in it may be the secret
+        inner = self._prefix.learn(line)
+        if inner is not None and self._offer(inner, number):
+            return True
+        rest: str | None = line
+        for _ in range(_MARKERS):
+            rest = without_marker(rest) if rest else None
+            if rest is None:
+                return False
+            if self._offer(rest, number):
+                return True
+        return False
+
+    def listing(self) -> Listing:
+        """Return what the capture told, the warnings that say most first."""
+        self._active.close()
+        self._iscsiadm.start_output(0)
+        hosts = self._hosts + [self._host] * (len(self._sessions) - len(self._hosts))
+        sessions = merge_sessions(self._sessions, hosts, self._warnings)
+        self._warnings += _notes_for(self._messages, _MESSAGE_TEXT)
+        if self._sessions or not self._says_none:
+            self._warnings += _notes_for(self._skipped, _SKIPPED_TEXT, is_general=True)
+        self._warnings.sort(key=lambda note: (note.is_general, note.line or 0))
+        return Listing(
+            tuple(sessions),
+            None,
+            tuple(self._warnings),
+            tuple(self._records) or None,
+            bool(sessions) or not self._records,
+        )
 
 
-def _noise_notes(lines: list[int]) -> list[Note]:
-    """Name the lines that no reader took, neighbours together."""
+def _notes_for(lines: list[int], text: str, *, is_general: bool = False) -> list[Note]:
+    """Name lines of one kind, neighbours together."""
     runs: list[list[int]] = []
     for number in lines:
-        if runs and runs[-1][1] == number - 1:
+        if runs and runs[-1][1] >= number - 1:
             runs[-1][1] = number
         else:
             runs.append([number, number])
     return [
-        Note("not session output, skipped" + (f" up to line {last}" if last > first else ""), first)
+        Note(text + (f" up to line {last}" if last > first else ""), first, is_general)
         for first, last in runs
     ]

@@ -1,40 +1,51 @@
-"""The output of `iscsiadm -m session`, -P 0 to -P 3, of open-iscsi 2.0-870 to today."""
+"""The output of `iscsiadm -m session` with -P 1 to -P 3, and with --info of the first releases."""
 
 import re
+from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
 
-from iscsictl.model.listing import ChapNames, Host, Lun, Note, Session, Timeouts
+from iscsictl.model.listing import Host, ListedRecord, Lun, Note, Session
 from iscsictl.model.names import Portal
-from iscsictl.parse.portal import read_portal
-from iscsictl.parse.session_status import session_status
+from iscsictl.parse.account_names import AccountNames
+from iscsictl.parse.printed_values import (
+    known,
+    read_address,
+    read_name,
+    read_number,
+    read_printed_portal,
+    read_state,
+    read_text,
+    read_word,
+)
+from iscsictl.parse.session_group import Part, SessionGroup
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+_LUN = re.compile(r"scsi(\d{1,10}) Channel (\d{1,10}) Id (\d{1,10}) Lun: ?(\d{1,20})(?!\w)")
+_DISK = re.compile(r"Attached scsi disk ([\w!-]+?)(?:\s*State:\s*(.*)|\s.*)?", re.ASCII)
+_HOST = re.compile(r"(\d{1,10})\s*(?:State:\s*(.*))?")
+_VERSION = re.compile(r"(?:iscsiadm )?version \d{1,4}\.\S{1,40}|iSCSI Transport Class version .*")
+_SESSION_INFO = re.compile(r"Session \(sid (\d{1,10})\) using module ([\w.-]+):?")
+_RULES = frozenset("*" * width for width in (5, 9, 10, 24, 36))
 
-_FLAT = re.compile(r"(\S{1,64}): \[(\d{1,10})\]\s+(\S+:-?\d+,-?\d+)\s+(\S.*)")
-_SUFFIX = re.compile(r"(?<!\s)\s+\((?:non-)?flash\)$")
-_LUN = re.compile(r"scsi(\d{1,10}) Channel (\d{1,10}) Id (\d{1,10}) Lun: (\d{1,20})")
-_DISK = re.compile(r"Attached scsi disk (\S+?)(?:\s*State:\s*(.*))?")
-_HOST = re.compile(r"(\d{1,10})\s*State:\s*(.*)")
-_VERSION = re.compile(r"version \d{1,4}\.\S{1,40}")
-_NUMBER = re.compile(r"-?\d{1,10}")
-
-_WORDS = {
-    "Iface Name": "iface",
-    "Iface Transport": "transport",
-    "Iface Initiatorname": "initiator",
-    "Iface IPaddress": "initiator_address",
-    "Iface HWaddress": "hwaddress",
-    "Iface Netdev": "netdev",
-    "iSCSI Connection State": "connection_state",
-    "iSCSI Session State": "session_state",
-    "Internal iscsid Session State": "internal_state",
+_VALUES: dict[str, tuple[Part, str, Callable[[str], str | None]]] = {
+    "Iface Name": (Part.IFACE, "iface", read_text),
+    "Iface Transport": (Part.IFACE, "transport", read_word),
+    "Iface Initiatorname": (Part.IFACE, "initiator", read_name),
+    "Iface IPaddress": (Part.IFACE, "initiator_address", read_address),
+    "Iface HWaddress": (Part.IFACE, "hwaddress", read_word),
+    "Iface Netdev": (Part.IFACE, "netdev", read_word),
+    # 2.0-754 and before.
+    "Driver": (Part.IFACE, "transport", read_word),
+    "HWaddress": (Part.IFACE, "hwaddress", read_word),
+    "Local address": (Part.IFACE, "initiator_address", read_address),
+    "iSCSI Connection State": (Part.STATES, "connection_state", read_state),
+    "iSCSI Session State": (Part.STATES, "session_state", read_state),
+    "Internal iscsid Session State": (Part.STATES, "internal_state", read_state),
 }
 _TIMEOUTS = {
     "Recovery Timeout": "recovery",
     "Target Reset Timeout": "target_reset",
     "LUN Reset Timeout": "lun_reset",
+    "LUN reset Timeout": "lun_reset",  # for a few weeks of 2011
     "Abort Timeout": "abort",
 }
 _PARAMS = frozenset(
@@ -43,57 +54,44 @@ _PARAMS = frozenset(
         "FirstBurstLength", "MaxBurstLength", "ImmediateData", "InitialR2T", "MaxOutstandingR2T",
     }
 )  # fmt: skip
-_HEADINGS = frozenset({"Timeouts", "Negotiated iSCSI params"})
-_RULES = frozenset("*" * width for width in (5, 9, 10, 24))
-
-
-class _Account(NamedTuple):
-    """A CHAP name that waits for the line of its secret."""
-
-    section: dict[str, str | None]
-    label: str
-    name: str
-    line: int
-
-
-class _Group:
-    """What is known so far of the session that is being read."""
-
-    __slots__ = ("chap", "host", "line", "luns", "params", "sid", "timeouts", "words")
-
-    def __init__(self, line: int) -> None:
-        self.line = line
-        self.sid: int | None = None
-        self.words: dict[str, str] = {}
-        self.timeouts: dict[str, int] = {}
-        self.chap: dict[str, str | None] | None = None
-        self.params: dict[str, str] | None = None
-        self.host: Host | None = None
-        self.luns: list[Lun] | None = None
+# Who filters a listing with grep keeps some lines of each session, not all of these.
+_WHOLE = frozenset({"iface", "sid", "connection_state", "host"})
+_HEADINGS = {"Timeouts": Part.TIMEOUTS, "Negotiated iSCSI params": Part.PARAMS, "Sessions": None}
 
 
 class IscsiadmReader:
     """Reads by label, so indentation does not matter.
 
-    Target and portals stand until others come: iscsiadm prints them once for all the sessions
-    that share them.
+    Target and portals hold until others come, because iscsiadm prints them once for all the
+    sessions that share them. Lines of a session without its head are named, and shown as a
+    session only if its SID is among them: no session is made up.
     """
 
-    def __init__(self, sessions: list[Session], warnings: list[Note]) -> None:
+    def __init__(
+        self, sessions: list[Session], warnings: list[Note], records: list[ListedRecord]
+    ) -> None:
         self._sessions = sessions
         self._warnings = warnings
+        self._records = records
         self._target: str | None = None
         self._portal: Portal | None = None
         self._persistent: Portal | None = None
-        self._group: _Group | None = None
-        self._flat: Session | None = None
-        self._account: _Account | None = None
+        self._listed: ListedRecord | None = None
+        self._group: SessionGroup | None = None
+        self._is_fresh = False
+        self._names = AccountNames(warnings)
+        self._begin = 1
+        self._missing_target: int | None = None
         self._special: dict[str, Callable[[str, int], bool]] = {
             "Target": self._take_target,
             "Current Portal": self._take_portal,
             "Persistent Portal": self._take_persistent,
+            "Portal": self._take_listed_portal,
             "Interface": self._take_interface,
             "SID": self._take_sid,
+            "TargetName": self._take_info_target,
+            "Portal Group Tag": self._take_info_tag,
+            "Network Portal": self._take_info_portal,
             "CHAP": self._take_chap,
             "username": partial(self._take_username, "username"),
             "username_in": partial(self._take_username, "username_in"),
@@ -104,250 +102,282 @@ class IscsiadmReader:
     def take(self, line: str, number: int) -> bool:
         """Read one stripped line; False if it is not of this format."""
         if line in _RULES:
-            return self._target is not None
+            if self._group is not None and self._group.part is Part.DEVICES:
+                self._group.has_device_section = True
+            return self._target is not None or self._group is not None
         label, colon, value = line.partition(":")
         if not colon:
-            return self._bare(line)
+            return self._take_bare(line, number)
         if self._group is not None and ("password:" in line or "password_in:" in line):
-            return self._take_secret(label, number)
-        if self._account is not None:
+            self._names.pass_secret(label, number)
+            return True
+        if self._names.waiting is not None:
             return self._take_after_name(line, number)
-        if self._group is not None and self._plain(self._group, label, value.strip(), number):
+        if self._take_value(label, value, number):
             return True
         special = self._special.get(label)
         if special is not None:
             return special(value, number)
-        if value.startswith(" ["):
-            return self._take_flat(line, number)
-        if self._group is None and (self._portal or self._persistent) and label in _WORDS:
-            self._open(number)
-            return self.take(line, number)
-        return self._group is not None and self._take_device(self._group, line)
+        if line.startswith(("scsi", "Attached")):
+            return self._take_lun(line, number)
+        return line.startswith("Session (") and self._take_session_info(line, number)
 
-    def _bare(self, line: str) -> bool:
+    def start_output(self, number: int) -> None:
+        """Forget what held: after line `number` comes another output, of another command."""
+        self.close()
+        self._target = self._portal = self._persistent = None
+        self._is_fresh = False
+        self._begin = number
+
+    def skipped(self, line: str) -> None:
+        """Take note of a line that nobody could read: it may have been that of a LUN."""
+        group = self._group
+        if group is not None and group.part >= Part.DEVICES and re.search(r"(?i)scsi|lun", line):
+            group.lost_lun = True
+
+    def _take_bare(self, line: str, number: int) -> bool:
         if line == "Unavailable" and self._group is not None:
             self._group.luns = None
             return True
-        if line.startswith("iSCSI Transport Class version ") or _VERSION.fullmatch(line):
-            self._forget()
+        if _VERSION.fullmatch(line):
+            self.start_output(number)
             return True
+        if line.startswith("Attached scsi disk "):
+            return self._take_disk(line, number)
         return False
 
-    def _plain(self, group: _Group, label: str, value: str, number: int) -> bool:
+    def _take_value(self, label: str, value: str, number: int) -> bool:
         """Read the labels that only fill in a value, which are most of a long listing."""
         if label in _PARAMS:
-            if group.params is None:
-                group.params = {}
-            if value and value != "<empty>":
-                group.params[label] = value
+            group = self._group_for(Part.PARAMS, label, number)
+            group.params = group.params or {}
+            if word := read_word(value):
+                group.params[label] = word
             return True
-        word = _WORDS.get(label)
-        if word is not None:
-            if word in group.words or (word == "iface" and group.sid is not None):
-                group = self._open(number)
-            group.words[word] = value
+        if label in _VALUES:
+            part, name, read = _VALUES[label]
+            if self._listed is not None and name == "iface":
+                self._end_listed(read(value))
+                return True
+            self._group_for(part, name, number).values[name] = read(value)
             return True
         if label in _TIMEOUTS:
-            if _NUMBER.fullmatch(value):
-                group.timeouts[_TIMEOUTS[label]] = int(value)
-            elif value == "off":
-                group.timeouts[_TIMEOUTS[label]] = -1
-            elif value != "<empty>":
+            name = _TIMEOUTS[label]
+            group = self._group_for(Part.TIMEOUTS, name, number)
+            seconds = -1 if value.strip() == "off" else read_number(value)
+            if seconds is not None:
+                group.timeouts[name] = seconds
+            elif known(value.strip()) is not None:
                 self._warnings.append(Note(f"{label} is not a number of seconds", number))
             return True
-        return label in _HEADINGS and not value
+        if label in _HEADINGS and not value.strip():
+            part_of = _HEADINGS[label]
+            return part_of is None or bool(self._group_for(part_of, "", number))
+        return False
 
-    def _open(self, number: int) -> _Group:
+    def _group_for(self, part: Part, label: str, number: int) -> SessionGroup:
+        """Return the session that a line of this part belongs to: the open one, or another."""
+        group = self._group
+        if group is None or not group.accepts(part, label):
+            group = self._open_group(number, headed=self._is_fresh or part <= Part.SID)
+            group.accepts(part, label)
+        group.last_line = number
+        return group
+
+    def _open_group(self, number: int, *, headed: bool) -> SessionGroup:
         """End the session that is open, and begin the next."""
-        self.close()
-        self._group = _Group(number)
+        is_of_listed_portal = self._listed is not None
+        if self._listed is not None:  # 2.0-754: the portal of a session, not of a record
+            self._portal, self._listed = self._listed.portal, None
+        self._close_group()
+        self._group = SessionGroup(number, headed or is_of_listed_portal)
+        self._is_fresh = False
         return self._group
 
-    def _forget(self) -> None:
-        self.close()
-        self._target = self._portal = self._persistent = None
-
-    def _take_target(self, value: str, _number: int) -> bool:
-        if not value.startswith((" ", "\t")):
+    def _take_target(self, value: str, number: int) -> bool:
+        name = read_name(value) if value.startswith((" ", "\t")) else None
+        if name is None:
             return False
-        self._forget()
-        self._target = _SUFFIX.sub("", value.strip())
+        self.start_output(number)
+        self._target = name
+        self._is_fresh = True
         return True
 
     def _take_portal(self, value: str, number: int) -> bool:
-        if self._target is None:
-            return False
-        self.close()
+        self._close_group()
         self._persistent = None
         self._portal = self._read_portal(value, number)
+        self._is_fresh = True
         return True
 
     def _take_persistent(self, value: str, number: int) -> bool:
-        if self._target is None:
-            return False
         if self._group is not None:  # the line of its current portal is lost
-            self.close()
+            self._close_group()
             self._portal = None
         self._persistent = self._read_portal(value, number)
+        self._is_fresh = True
         return True
 
     def _read_portal(self, value: str, number: int) -> Portal | None:
-        portal = read_portal(value.strip())
-        if portal is None and "<empty>" not in value:
+        portal = read_printed_portal(value)
+        if portal is None and "empty>" not in value:
             self._warnings.append(Note("the portal is not ADDRESS:PORT,TPGT", number))
         return portal
 
-    def _take_interface(self, value: str, number: int) -> bool:
-        if self._target is None or value.strip():
+    def _take_listed_portal(self, value: str, _number: int) -> bool:
+        """Read a portal of `-m node -P 1` or `-m discovery -P 1`, which list no sessions."""
+        portal = read_printed_portal(value)
+        if self._target is None or portal is None:
             return False
-        self._open(number)
+        self.close()
+        self._listed = ListedRecord(self._target, portal)
+        return True
+
+    def _end_listed(self, iface: str | None = None) -> None:
+        record, self._listed = self._listed, None
+        if record is not None:
+            self._records.append(ListedRecord(record.target, record.portal, iface))
+
+    def _take_interface(self, value: str, number: int) -> bool:
+        if value.strip():
+            return False
+        self._open_group(number, headed=True)
         return True
 
     def _take_sid(self, value: str, number: int) -> bool:
-        if self._target is None:
-            return False
-        group = self._group
-        if group is None or group.sid is not None:
-            group = self._open(number)
-        text = value.strip()
-        if text.isascii() and text.isdigit() and len(text) <= 10:
-            group.sid = int(text)
-        else:
+        sid = read_number(value)
+        if sid is None or sid < 0:
+            if self._target is None and self._group is None:
+                return False
             self._warnings.append(Note("the SID is not a number", number))
+            sid = None
+        self._group_for(Part.SID, "sid", number).sid = sid
         return True
 
-    def _take_chap(self, value: str, _number: int) -> bool:
+    def _take_session_info(self, line: str, number: int) -> bool:
+        """Read the heading of a session in --info of 2.0-742, where sessions share nothing."""
+        found = _SESSION_INFO.fullmatch(line)
+        if found is None:
+            return False
+        self.start_output(number)
+        self._open_group(number, headed=True)
+        group = self._group_for(Part.SID, "sid", number)
+        group.sid, group.values["transport"] = int(found[1]), found[2]
+        return True
+
+    def _take_info_target(self, value: str, _number: int) -> bool:
+        name = read_name(value)
+        if self._group is None or self._target is not None or name is None:
+            return False
+        self._target = name
+        return True
+
+    def _take_info_tag(self, value: str, _number: int) -> bool:
+        if self._group is None:
+            return False
+        self._group.values["tpgt"] = read_number(value)
+        return True
+
+    def _take_info_portal(self, value: str, number: int) -> bool:
+        if self._group is None:
+            return False
+        portal = self._read_portal(value, number)
+        tag = self._group.values.get("tpgt")
+        self._portal = portal and Portal(portal.address, portal.port, tag)
+        return True
+
+    def _take_chap(self, value: str, number: int) -> bool:
         if self._group is None or value.strip():
             return False
-        self._group.chap = {}
+        self._group_for(Part.CHAP, "", number).chap = {}
         return True
 
     def _take_username(self, label: str, value: str, number: int) -> bool:
-        """Hold an account name until the line of its secret has come."""
         if self._group is None:
             return False
-        if self._group.chap is None:
-            self._group.chap = {}
-        self._account = _Account(self._group.chap, label, value.strip(), number)
-        return True
-
-    def _take_secret(self, label: str, number: int) -> bool:
-        """Let a secret (or its stars) go unread, and with it a line that it ran into.
-
-        Its label does not tell whose it is, for that differs between versions.
-        """
-        account, self._account = self._account, None
-        if label not in ("password", "password_in"):
-            self._warnings.append(Note("skipped, for a secret may be in it", number))
-        elif account is not None:
-            account.section.setdefault(account.label, _known(account.name))
+        group = self._group_for(Part.CHAP, "", number)
+        if group.chap is None:
+            group.chap = {}
+        self._names.hold(group.chap, label, value.strip(), number)
         return True
 
     def _take_after_name(self, line: str, number: int) -> bool:
         """Read what is no secret after a CHAP name: the name waits over lines of another format."""
-        account, self._account = self._account, None
+        waiting = self._names.release()
         if self.take(line, number):
-            self._doubt(account)
+            self._names.leave_out(waiting)
             return True
-        self._account = account
+        self._names.waiting = waiting
         return False
 
-    def _doubt(self, account: _Account | None) -> None:
-        """Drop a name that no secret follows: in a damaged capture it may be the secret."""
-        if account is not None:
-            account.section.setdefault(account.label, None)
-            self._warnings.append(
-                Note("the CHAP section is damaged here, the name is left out", account.line)
-            )
-
-    def _take_devices(self, value: str, _number: int) -> bool:
-        return self._group is not None and not value.strip()
-
-    def _take_host(self, value: str, _number: int) -> bool:
-        """Read the adapter of a session; `-m host` prints another line with this label."""
-        found = _HOST.fullmatch(value.strip())
-        if self._group is None or not found:
+    def _take_devices(self, value: str, number: int) -> bool:
+        if value.strip():
             return False
-        self._group.host = Host(int(found[1]), _known(found[2]))
-        self._group.luns = []
+        self._group_for(Part.DEVICES, "", number)
         return True
 
-    def _take_device(self, group: _Group, line: str) -> bool:
-        """Read a LUN's line, or the line of the disk that stands for the LUN before it."""
-        if found := _LUN.fullmatch(line):
-            host, channel, target, lun = (int(part) for part in found.groups())
-            group.luns = group.luns or []
-            group.luns.append(Lun(lun, f"{host}:{channel}:{target}:{lun}"))
-            return True
+    def _take_host(self, value: str, number: int) -> bool:
+        """Read the adapter of a session; the list of `-m host` has its state on another line."""
+        found = _HOST.match(value.strip())
+        if found is None or found[2] is None:
+            return False
+        group = self._group_for(Part.DEVICES, "host", number)
+        group.host = Host(int(found[1]), read_word(found[2]))
+        if group.has_device_section and group.labels >= _WHOLE:
+            group.luns = []  # nothing was filtered, so a LUN that is not listed is not there
+        return True
+
+    def _take_lun(self, line: str, number: int) -> bool:
+        """Read the line of a LUN, or that of the disk that stands for the LUN before it."""
+        found = _LUN.match(line)
+        if found is None:
+            return self._take_disk(line, number)
+        host, channel, target, lun = (int(part) for part in found.groups())
+        group = self._group
+        if group is not None and group.host_number() not in (None, host):
+            group = self._open_group(number, headed=False)  # of a session whose head is lost
+        group = self._group_for(Part.LUNS, "", number)
+        group.luns = group.luns or []
+        group.luns.append(Lun(lun, f"{host}:{channel}:{target}:{lun}"))
+        return True
+
+    def _take_disk(self, line: str, number: int) -> bool:
         found = _DISK.fullmatch(line)
-        if not found or not group.luns or group.luns[-1].device:
+        if found is None:
             return False
-        last = group.luns[-1]
-        group.luns[-1] = Lun(last.lun, last.hctl, f"/dev/{found[1]}", _known(found[2]))
-        return True
-
-    def _take_flat(self, line: str, number: int) -> bool:
-        found = _FLAT.fullmatch(line)
-        if not found:
-            return False
-        self._forget()
-        transport, sid, portal, target = found.groups()
-        self._flat = Session(
-            "iscsiadm",
-            _SUFFIX.sub("", target),
-            sid=int(sid),
-            transport=_known(transport),
-            persistent_portal=self._read_portal(portal, number),
-        )
+        group = self._group_for(Part.LUNS, "", number)
+        if not group.luns or group.luns[-1].device is not None:
+            group.lost_lun = True
+            self._warnings.append(
+                Note("the LUN of this disk is not told, so none is shown", number)
+            )
+            return True
+        last = group.luns.pop()
+        state = read_word(found[2]) if found[2] else None
+        group.luns.append(Lun(last.lun, last.hctl, f"/dev/{found[1]}", state))
         return True
 
     def close(self) -> None:
-        """End the session that is open; target and portals stand for the next."""
-        flat, self._flat = self._flat, None
-        if flat is not None:
-            self._sessions.append(flat)
-        account, self._account = self._account, None
-        self._doubt(account)
+        """End the session that is open; target and portals hold for the next."""
+        self._close_group()
+        self._end_listed()
+
+    def _close_group(self) -> None:
+        self._names.leave_out(self._names.release())
         group, self._group = self._group, None
-        if group is None or self._target is None:
+        if group is None:
+            return
+        has_head = group.headed and self._target is not None
+        if not (has_head or (group.sid is not None and group.is_told)):
+            last = f" up to line {group.last_line}" if group.last_line > group.line else ""
+            self._warnings.append(
+                Note(f"lines of a session without its head, skipped{last}", group.line)
+            )
             return
         if group.sid is None:
             self._warnings.append(Note("the session that begins here has no SID", group.line))
-        words = group.words
-        connection, session = words.get("connection_state"), words.get("session_state")
-        internal = words.get("internal_state")
-        if internal == "REPOEN":
-            internal = "REOPEN"
-        self._sessions.append(
-            Session(
-                "iscsiadm",
-                self._target,
-                sid=group.sid,
-                transport=_known(words.get("transport")),
-                portal=self._portal,
-                persistent_portal=self._persistent,
-                iface=_known(words.get("iface")),
-                initiator=_known(words.get("initiator")),
-                initiator_address=_address(words.get("initiator_address")),
-                status=session_status(session, connection, internal),
-                connection_state=_known(connection),
-                session_state=_known(session),
-                internal_state=_known(internal),
-                timeouts=Timeouts(**group.timeouts) if group.timeouts else None,
-                chap=None if group.chap is None else ChapNames(**group.chap),
-                params=group.params,
-                host=group.host,
-                luns=None if group.luns is None else tuple(group.luns),
-            )
-        )
-
-
-def _known(value: str | None) -> str | None:
-    return None if value in (None, "", "<empty>") else value
-
-
-def _address(value: str | None) -> str | None:
-    """Take the brackets off that iscsiadm puts around what has no '.' in it."""
-    if value is not None and value.startswith("[") and value.endswith("]"):
-        value = value[1:-1]
-    return None if value == "default" else _known(value)
+        if self._target is None and self._missing_target != self._begin:
+            self._missing_target = self._begin
+            text = "the `Target:` line is missing after this line, so the target is not known"
+            self._warnings.append(Note(text, self._begin))
+        self._sessions.append(group.session(self._target or "", self._portal, self._persistent))

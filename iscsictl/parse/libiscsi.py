@@ -4,12 +4,12 @@ import re
 from typing import TYPE_CHECKING
 
 from iscsictl.model.listing import Lun, Note, Session
-from iscsictl.parse.portal import read_portal
+from iscsictl.parse.printed_values import read_name, read_printed_portal
 
 if TYPE_CHECKING:
     from iscsictl.model.names import Portal
 
-_TARGET = re.compile(r"Target:(\S+)\s+Portal:(\S+)")
+_TARGET = re.compile(r"Target:(\S+)\s+Portal:(\S+).*")
 _LUN = re.compile(r"Lun:(\d{1,20})(?:\s.*)?")
 
 
@@ -25,10 +25,10 @@ class LibiscsiReader:
 
     def take(self, line: str, number: int) -> bool:
         """Read one stripped line; False if it is not of this format."""
-        if found := _TARGET.fullmatch(line):
+        if (found := _TARGET.fullmatch(line)) and (name := read_name(found[1])) == found[1]:
             self.close()
-            self._target = found[1]
-            self._portal = read_portal(found[2])
+            self._target = name
+            self._portal = read_printed_portal(found[2])
             if self._portal is None:
                 self._warnings.append(Note("the portal is not ADDRESS:PORT,TPGT", number))
             return True

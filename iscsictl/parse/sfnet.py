@@ -6,6 +6,7 @@ from dataclasses import replace
 from iscsictl.model.listing import Host, Lun, Note, Session, Status
 from iscsictl.model.names import Portal
 from iscsictl.parse.portal import read_portal
+from iscsictl.parse.printed_values import read_name
 
 _LABELS = frozenset(
     {
@@ -42,8 +43,11 @@ class SfnetReader:
         label, colon, value = line.partition(":")
         label, value = label.rstrip(), value.strip()
         if colon and label == "TARGET NAME":
+            name = read_name(value)
+            if name is None and value:
+                return False
             self.close()
-            self._labels = {label: value}
+            self._labels = {label: name or ""}
             return True
         if self._labels is None:
             return False

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import TextIO, cast
 
+from iscsictl.model.listing import Listing
 from iscsictl.output.terminal import Screen
 from iscsictl.output.views.ls import print_listing
 from iscsictl.output.views.ls_json import listing_json
@@ -18,7 +19,8 @@ from iscsictl.parse.capture import parse_capture
 from iscsictl.parse.mountinfo import parse_mountinfo
 
 DATA = Path(__file__).parents[1] / "unit" / "data" / "sessions"
-CASES = Path(__file__).parents[3] / "shared" / "cases" / "sessions"
+CASES = DATA / "formats"
+POSTED = DATA.parent / "captures"
 SECRETS = ("Sesam-oeffne-dich", "GEHEIM-pw-7781")
 PIECES = (b"\n", b"\r", b"\t", b" ", b":", b"[", b"]", b",", b"-1", b"*" * 79, b"\xff", b"\0",
           b"Target: ", b"Interface:\n", b"SID: ", b"Host Number: ", b"TARGET NAME : x\n",
@@ -59,6 +61,13 @@ def shown_as_something_else(data: bytes, known: set[bytes]) -> bool:
     return any(line.partition(b":")[0].strip() in known for line in lines)
 
 
+def require_clean_names(listing: Listing) -> None:
+    """Raise ValueError for a target's name with a blank, a quote or a tag in it."""
+    for session in listing.sessions:
+        if set(session.target) & set(" \"'<>\t"):
+            raise ValueError("a target has a name that no array has")
+
+
 class Sink:
     """Takes text as a terminal would, and refuses what a terminal would obey."""
 
@@ -77,7 +86,7 @@ def main() -> None:
     name = sys.argv[2] if len(sys.argv) > 2 else ""
     seed = int(sys.argv[3]) if len(sys.argv) > 3 else time.time_ns()
     dice = random.Random(seed)
-    files = [*DATA.glob(f"{name}*.txt"), *CASES.glob(f"{name}*.txt")]
+    files = [file for folder in (DATA, CASES, POSTED) for file in folder.glob(f"{name}*.txt")]
     seeds = [file.read_bytes()[:6000] for file in files]
     known = set().union(*map(keys, seeds))
     end = time.process_time() + seconds
@@ -89,6 +98,7 @@ def main() -> None:
             listing = parse_capture(data)
             text = listing_json(listing)
             json.loads(text)
+            require_clean_names(listing)
             silent = not shown_as_something_else(data, known)
             for form in ({}, {"long": True}, {"tree": True}, {"tsv": True}):
                 options = {"long": False, "tree": False, "tsv": False} | form

@@ -148,7 +148,7 @@ def body(one: Session, last_label: str) -> list[str]:
 
 @settings(max_examples=150)
 @given(
-    st.lists(sessions(), max_size=4),
+    st.lists(sessions(), max_size=4, unique_by=lambda session: session.sid),
     st.sampled_from(["", " (non-flash)", " (flash)"]),
     st.sampled_from(["password", "password_in"]),
     st.sampled_from(["as it is", "no indentation", "blanks", "crlf"]),

@@ -155,7 +155,8 @@ def test_sessions_stand_in_the_order_of_the_capture(first: str) -> None:
         "libiscsi": "Target:iqn.2010-10.org.example:u Portal:192.0.2.7:3260,1\n",
         "sfnet": text_of("sfnet-two-portals").rstrip("*\n") + "\n",
     }
-    listing = parse_capture(texts[first] + text_of("flat") + texts[first])
+    another = texts[first].replace("iqn.2010-10.org.example:", "iqn.2010-10.org.example:z")
+    listing = parse_capture(texts[first] + text_of("flat") + another)
     assert [one.source for one in listing.sessions] == [first, *["iscsiadm"] * 3, first]
 
 

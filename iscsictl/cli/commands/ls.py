@@ -1,7 +1,9 @@
 """`ls`: sessions, LUNs, filesystems and mounts, live or from a capture."""
 
 import os
+import re
 import sys
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,7 +27,7 @@ from iscsictl.system.iscsi.sosreport import checked, read_capture
 if TYPE_CHECKING:
     from iscsictl.model.listing import Listing
 
-MAX_NOTES = 20
+MAX_NOTES, MAX_ALIKE = 20, 5  # lines that were only skipped, and other warnings of one kind
 ASK_SECONDS = 2.0
 
 
@@ -79,17 +81,24 @@ def _read(settings: Settings, source: str | None, *, long: bool) -> "Listing":
 
 
 def _warn(notes: "tuple[Note, ...]", source: str | None) -> None:
+    """Print the warnings; those that say only that lines were skipped come last, and not all.
+
+    Of warnings that differ in nothing but a number some are printed and the others counted, so
+    none of another kind is lost among them.
+    """
     name = "" if source is None else "stdin:" if source == "-" else f"{source}:"
-    for note in notes[:MAX_NOTES]:
-        line = "" if note.line is None else f"{note.line}:"
-        click.echo(
-            f"iscsictl: {escape_controls(name)}{line} {escape_controls(note.text)}".replace(
-                "  ", " "
-            ),
-            err=True,
-        )
-    if len(notes) > MAX_NOTES:
-        click.echo(f"iscsictl: {len(notes) - MAX_NOTES} more warnings like these", err=True)
+    kinds: Counter[str] = Counter()
+    for note in sorted(notes, key=lambda note: note.is_general):
+        kind = re.sub(r"\d+", "", note.text)
+        most = MAX_NOTES if note.is_general else MAX_ALIKE
+        kinds[kind] += 1
+        if kinds[kind] <= most:
+            line = "" if note.line is None else f"{note.line}:"
+            text = f"iscsictl: {escape_controls(name)}{line} {escape_controls(note.text)}"
+            click.echo(text.replace("  ", " "), err=True)
+        elif kinds[kind] == most + 1:
+            alike = sum(re.sub(r"\d+", "", other.text) == kind for other in notes) - most
+            click.echo(f"iscsictl: {alike} more warnings like this one", err=True)
 
 
 def _with_internal_states(listing: "Listing", settings: Settings) -> "Listing":

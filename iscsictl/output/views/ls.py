@@ -92,7 +92,7 @@ def _values(row: Row, *, exact: bool, short: bool = False) -> tuple[Value, ...]:
     size = block.size if block else None
     mounts = tuple(_mounts(block)) if block else ()
     return (
-        _few([session.target for session in sessions]),
+        _few([session.target or "-" for session in sessions]),
         tuple(place_of(session, short=short) or "-" for session in sessions),
         tuple(statuses) if len(set(statuses)) > 1 else statuses[0],
         None if lun is None else lun.lun,
@@ -161,7 +161,7 @@ def _print_long(listing: Listing, screen: Screen) -> None:
     rows = rows_of(listing)
     blocks = []
     for session in listing.sessions:
-        lines = [escape_controls(session.target)]
+        lines = [escape_controls(session.target) or "target not known"]
         lines += [
             f"  {label:<24} {escape_controls(value)}" for label, value in _facts(session) if value
         ]

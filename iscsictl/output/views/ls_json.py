@@ -6,7 +6,7 @@ It is written as text at once: dictionaries to encode would take twice the time 
 from json.encoder import encode_basestring_ascii
 from typing import Any
 
-from iscsictl.model.listing import Block, Disk, Listing, Lun, Session
+from iscsictl.model.listing import Block, Disk, ListedRecord, Listing, Lun, Session
 from iscsictl.model.names import Portal
 
 SCHEMA = "iscsictl.ls/1"
@@ -26,10 +26,15 @@ def listing_json(listing: Listing) -> str:
             for note in listing.warnings
         ]
     )
-    sessions = _lines([_session(session) for session in listing.sessions])
+    records = ""
+    if listing.records is not None:  # only a capture lists them
+        records = f',\n "records": {_lines([_record(record) for record in listing.records])}'
+    sessions = "null"
+    if listing.tells_sessions:
+        sessions = _lines([_session(session) for session in listing.sessions])
     return (
         f'{{"schema": "{SCHEMA}",\n "sessions": {sessions},\n'
-        f' "disks": {disks},\n "warnings": {warnings}}}\n'
+        f' "disks": {disks},\n "warnings": {warnings}{records}}}\n'
     )
 
 
@@ -59,7 +64,8 @@ def _session(one: Session) -> str:
         pairs = [f"{_text(name)}: {_text(value)}" for name, value in one.params.items()]
         params = f"{{{', '.join(pairs)}}}"
     return (
-        f'{{"source": "{one.source}", "sid": {_number(one.sid)}, "target": {_text(one.target)}, '
+        f'{{"source": "{one.source}", "sid": {_number(one.sid)}, '
+        f'"target": {_text(one.target or None)}, '
         f'"alias": {_text(one.alias)}, "transport": {_text(one.transport)}, '
         f'"portal": {_portal(one.portal)}, '
         f'"persistent_portal": {_portal(one.persistent_portal)}, "iface": {_text(one.iface)}, '
@@ -82,6 +88,13 @@ def _session(one: Session) -> str:
         + (f', "since": {_text(one.since)}, "isid": {_text(one.isid)}, '
            f'"tsih": {_text(one.tsih)}}}' if old else "}")
     )  # fmt: skip
+
+
+def _record(record: ListedRecord) -> str:
+    return (
+        f'{{"target": {_text(record.target)}, "portal": {_portal(record.portal)}, '
+        f'"iface": {_text(record.iface)}}}'
+    )
 
 
 def _portal(portal: Portal | None) -> str:

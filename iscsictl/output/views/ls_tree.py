@@ -22,7 +22,7 @@ def tree_of(listing: Listing) -> list[Node]:
         words = [f"session {'?' if session.sid is None else session.sid}", session.status]
         words += [word for word in (session.transport, session.iface) if word]
         node = Node(" ".join(words), style=status_style(session.status))
-        place.child(session.target).children.append(node)
+        place.child(session.target or "target not known").children.append(node)
         for lun in session.luns or ():
             parts = [f"LUN {lun.lun}", lun.device, lun.wwid or lun.page83, lun.state]
             disk = disks.get((session.sid or 0, lun.hctl or ""))

@@ -1,0 +1,101 @@
+"""The same session in several outputs of one capture is one session."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from iscsictl.model.listing import Note, Session
+from iscsictl.parse.session_group import printed_status
+
+# What changes while a session lives. The other values are of its login, and the first one holds.
+_CHANGING = (
+    "connection_state", "session_state", "internal_state", "timeouts", "chap", "params", "host",
+    "luns", "since",
+)  # fmt: skip
+_LASTING = (
+    "target", "alias", "transport", "portal", "persistent_portal", "iface", "initiator",
+    "initiator_address", "isid", "tsih",
+)  # fmt: skip
+
+
+_IDENTITY = ("target", "transport", "iface", "initiator", "initiator_address", "isid")
+
+
+def merge_sessions(
+    sessions: Sequence[Session], hosts: Sequence[str | None], warnings: list[Note]
+) -> list[Session]:
+    """Join sessions that are one, each in the place of the first; `hosts` is where each was seen.
+
+    A later output adds what the first did not tell. Where both tell the state, the LUNs or
+    another value that can change, the later one holds and a warning says so.
+    """
+    merged: list[Session] = []
+    places: defaultdict[tuple[str, int | None], list[int]] = defaultdict(list)
+    where: list[str | None] = []
+    for session, host in zip(sessions, hosts, strict=True):
+        key = session.source, session.sid
+        for place in places[key]:
+            if _agree(where[place], host) and _is_same(merged[place], session):
+                merged[place] = _merged(merged[place], session, warnings)
+                where[place] = where[place] or host
+                break
+        else:
+            places[key].append(len(merged))
+            merged.append(session)
+            where.append(host)
+    return merged
+
+
+def _agree(one: object, other: object) -> bool:
+    """Tell whether two values can be of one session: equal, or one is not known."""
+    return one in (None, "") or other in (None, "") or one == other
+
+
+def _is_same(one: Session, other: Session) -> bool:
+    """Tell whether two outputs show one session: nothing that lasts contradicts.
+
+    A SID is one host's. Without it, the adapter's number (sfnet) or the portal (libiscsi) must be
+    the same.
+    """
+    if not all(_agree(getattr(one, name), getattr(other, name)) for name in _IDENTITY):
+        return False
+    if not _same_portal(one, other):
+        return False
+    if one.source == "sfnet":
+        return (
+            one.host is not None and other.host is not None and one.host.number == other.host.number
+        )
+    return one.sid is not None or (one.source == "libiscsi" and one.portal == other.portal)
+
+
+def _same_portal(one: Session, other: Session) -> bool:
+    """Compare the portals that were asked for, else those in use; tags may be missing."""
+    for name in ("persistent_portal", "portal"):
+        first, second = getattr(one, name), getattr(other, name)
+        if first is not None and second is not None:
+            return bool(first.same_place(second))
+    return True
+
+
+def _merged(first: Session, later: Session, warnings: list[Note]) -> Session:
+    changes: dict[str, Any] = {}
+    differing = False
+    for name in (*_LASTING, *_CHANGING):
+        before, after = getattr(first, name), getattr(later, name)
+        if after in (None, ""):
+            continue
+        if before in (None, "") or name in _CHANGING:
+            changes[name] = after
+            differing |= before not in (None, "", after)
+    session = replace(first, **changes)
+    if session.source == "iscsiadm":
+        status = printed_status(
+            session.session_state, session.connection_state, session.internal_state
+        )
+    else:
+        status = first.status if later.status == "unknown" else later.status
+    if differing:
+        text = f"session {first.sid} is listed twice with different values, the later ones hold"
+        warnings.append(Note(text))
+    return replace(session, status=status)

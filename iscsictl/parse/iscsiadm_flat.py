@@ -1,0 +1,58 @@
+"""The one-line form of a session: `tcp: [1] 192.0.2.5:3260,1 iqn.2001-04.com.example:a`."""
+
+import re
+from collections.abc import Iterator
+
+from iscsictl.model.listing import Note, Session
+from iscsictl.parse.printed_values import known, read_name, read_printed_portal
+
+_PORTAL = r"(?P<portal>(?:\[[^\]\s]+\]|[^\s\[\]\"',]+)(?:,-?\d{1,10}|:\d{1,5}(?:,-?\d{1,10})?)?)"
+# The line may stand in a log, in JSON, in HTML or in a string of a program. It begins at a word
+# with a colon and a number in brackets behind it, and the name is the last that belongs to it.
+_ANYWHERE = re.compile(
+    r"(?<!\w)(?P<transport>[A-Za-z]\w{0,31}|\\?<empty\\?>): \[(?P<sid>\d{1,10})\]\s+"
+    rf"{_PORTAL}\s+(?=\S)"
+)
+# The first releases printed no transport: `[01:0a1b2c] PORTAL NAME`, later `[01] PORTAL NAME`.
+_FIRST_RELEASES = re.compile(
+    rf"\[(?P<sid>\d{{1,10}})(?::[0-9a-f]{{6}})?\]\s+{_PORTAL}\s+(?=(?:iqn|eui|naa)\.)"
+)
+_RECORD_OF_FIRST_RELEASES = re.compile(r"\[[0-9a-f]{6}\]\s")
+_SPELLED_BLANK = re.compile(r"\\+[nrt]")
+_AFTER_NAME = re.compile(r"\s*(?:$|[\"'`,;:()\]{}|<\\*.#\u2018-\u201f]|//|-->|\w+: \[)")
+
+
+def find_flat_sessions(line: str, number: int, warnings: list[Note]) -> Iterator[Session]:
+    """Yield the sessions that `iscsiadm -m session` printed, wherever in the line they stand.
+
+    Only the persistent portal is known of them. What is damaged is named in `warnings`. A line
+    that may have a secret in it is not searched.
+    """
+    if "[" not in line or "password" in line.lower():
+        return
+    line = _SPELLED_BLANK.sub("  ", line)
+    found = list(_ANYWHERE.finditer(line))
+    if not found and not _RECORD_OF_FIRST_RELEASES.match(line):
+        found = list(filter(None, [_FIRST_RELEASES.match(line)]))
+    ends = [one.start() for one in found[1:]] + [len(line)]
+    for one, end in zip(found, ends, strict=False):  # of none found there is one end
+        text = line[one.end() : end].rstrip()
+        name = read_name(text)
+        if name is not None and one.start() > 0 and text == name:
+            name = name.removesuffix(".")  # the end of a sentence
+        if name is None:
+            warnings.append(Note("a session is left out: its target's name is not whole", number))
+            continue
+        if not _AFTER_NAME.match(text[len(name) :]):
+            warnings.append(Note("the words behind the target's name are left out", number))
+        transport = one.groupdict().get("transport")
+        portal = read_printed_portal(one["portal"])
+        if portal is None and "empty>" not in one["portal"]:
+            warnings.append(Note("the portal is not ADDRESS:PORT,TPGT", number))
+        yield Session(
+            "iscsiadm",
+            name,
+            sid=int(one["sid"]),
+            transport=None if transport == "NA" else known(transport),
+            persistent_portal=portal,
+        )

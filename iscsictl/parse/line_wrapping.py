@@ -1,0 +1,133 @@
+"""One line of a program's output inside something else: quotes, lists, log lines, escapes.
+
+Nothing here knows what a session is. The callers offer what comes out to the readers of formats,
+and a reader takes only what it knows.
+"""
+
+import re
+
+# Where iscsiadm, or one of the programs named iscsi-ls, certainly begins a line. Short words such
+# as "SID:" are not here, because a line of prose may have them.
+_LINE_START = re.compile(
+    r"(?<![\w-])(?:Target:\s+(?:iqn|eui|naa)\.|(?:Current|Persistent) Portal:"
+    r"|Iface (?:Name|Transport|Initiatorname|IPaddress|HWaddress|Netdev):"
+    r"|iSCSI (?:Connection|Session) State:|Internal iscsid Session State:"
+    r"|(?:Recovery|Abort|Target Reset|LUN Reset) Timeout:"
+    r"|Negotiated iSCSI params:|Attached SCSI devices:|Attached scsi disk |scsi\d+ Channel \d"
+    r"|(?:Header|Data)Digest:|Max(?:Recv|Xmit)DataSegmentLength:|Host Number: \d+\s*State:"
+    r"|iSCSI Transport Class version |Session \(sid \d+\) using |TargetName:"
+    r"|TARGET NAME\s*:|Target:\S+\s+Portal:\S)"
+)
+# Every label of `iscsiadm -m session -P 3`, for a paste that lost its line ends.
+_ANY_LABEL = re.compile(
+    r"(?:(?<=[\s\"'>])|^)(?=(?:Target|(?:Current|Persistent) Portal|Interface|SID"
+    r"|Iface (?:Name|Transport|Initiatorname|IPaddress|HWaddress|Netdev)"
+    r"|iSCSI (?:Connection|Session) State|Internal iscsid Session State|Timeouts|CHAP"
+    r"|(?:Recovery|Abort|Target Reset|LUN [Rr]eset) Timeout|(?:username|password)(?:_in)?"
+    r"|Negotiated iSCSI params|(?:Header|Data)Digest|Max(?:Recv|Xmit)DataSegmentLength"
+    r"|(?:First|Max)BurstLength|ImmediateData|InitialR2T|MaxOutstandingR2T"
+    r"|Attached SCSI devices|Host Number):|scsi\d+ Channel \d|Attached scsi disk )"
+)
+_JOINED = 120  # characters; no line of the program itself is longer and has three labels
+_STARS = re.compile(r"\s+(\*{5,})(?=\s|$)")  # a rule between two sections
+_SPELLED_BLANK = re.compile(r"\\+[nrt]")
+_QUOTED = re.compile(r"\"((?:[^\"\\]|\\.)*)(?:\"|$)|(?<![\w\\])[bBrRuU]?'((?:[^'\\]|\\.)*)'(?!\w)")
+_ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|([0-7]{3})|(.))")
+_PLAIN_ESCAPES = {"n": "\n", "r": "\n", "t": "\t", "e": "\x1b"}
+_MARKER = re.compile(
+    r"(?:[>|\u2502\u2503]|[-*+\u2022\u2023\u00b7\u2013](?:\s+(?:\[[ xX]\]\s+)?|(?=\t))"
+    r"|\d{1,4}[.)]\s+|(?:[\w./+-]{1,80}[:-])?\d{1,6}[:-]|\d{1,6}\s+|[-+<>](?=[A-Zt*\s])"
+    r"|//+|#+|;+|/\*|[bu]?[\"'`\u201c\u201d\u2018\u2019]+|\*\*)\s*"
+)
+_ENDING = re.compile(
+    r"(?:(?:\\[nrt])+|\s*(?:\\[nrt])*[\"'`\u201c\u201d\u2018\u2019]+[,;)\]}]*|\s*[|\u2502\u2503]"
+    r"|\s+\\|\s*\*/)$"
+)
+
+
+class LinePrefix:
+    """What stands before each line of an output: a time, a host, a level, the mark of a quote.
+
+    It is learned from a line whose content cannot be mistaken; numbers in it may change.
+    """
+
+    def __init__(self) -> None:
+        self._shape: re.Pattern[str] | None = None
+
+    def learn(self, line: str) -> str | None:
+        """Return the line from where a known output begins in it; None if nothing begins there."""
+        found = _LINE_START.search(line)
+        if found is None or found.start() == 0:
+            return None
+        before = line[: found.start()].rstrip()
+        shape = re.sub(r"\d+", r"\\d+", re.escape(before))
+        shape = re.sub(r"\\d\+(?::|\\-)$", r"\\d+[:-]", shape)  # grep -n marks context by a dash
+        self._shape = re.compile(shape + r"(?:\\t|\s)*")
+        return without_ending(line[found.start() :])
+
+    def strip(self, line: str) -> str | None:
+        """Return the line without the prefix; None if it does not have it."""
+        found = self._shape.match(line) if self._shape is not None else None
+        return None if found is None else without_ending(line[found.end() :])
+
+
+def split_line(line: str) -> list[str]:
+    r"""Return the lines in a line: of a string with \n in it, or of a paste without line ends.
+
+    Any other line is returned as it is.
+    """
+    is_quoted = '"' in line or "'" in line
+    if is_quoted and "\\n" in line and (parts := quoted_lines(line)):
+        return parts
+    if len(line) < _JOINED:
+        return [line]
+    if is_quoted and len(parts := quoted_lines(line)) > 1:
+        return parts
+    joined = _SPELLED_BLANK.sub(" ", line)
+    if len(_LINE_START.findall(joined)) < 3:
+        return [line]
+    starts = [found.start() for found in _ANY_LABEL.finditer(joined)]
+    ends = [*starts[1:], len(joined)]
+    parts = [joined[start:end] for start, end in zip(starts, ends, strict=False)]
+    return [piece for part in parts for piece in _STARS.split(part.strip()) if piece]
+
+
+def quoted_lines(line: str) -> list[str]:
+    r"""Return the lines of text within the quotes of a line, with \n, \t, \" and \u003c decoded.
+
+    JSON in a log of JSON is escaped twice, so a decoded string that is JSON again is decoded too.
+    """
+    lines: list[str] = []
+    for found in _QUOTED.finditer(line):
+        text = found[1] if found[1] is not None else found[2]
+        if "\\" in text:
+            text = _ESCAPE.sub(_unescaped, text)
+        if "\\n" in text and '"' in text and "\n" not in text:
+            lines += quoted_lines(text)
+        else:
+            lines += text.split("\n")
+    return [part for part in lines if ":" in part or "scsi" in part or "*" in part]
+
+
+def _unescaped(found: re.Match[str]) -> str:
+    long, short, octal, plain = found.groups()
+    if plain is not None:
+        return _PLAIN_ESCAPES.get(plain, plain)
+    return chr(int(octal, 8) if octal else int(long or short, 16))
+
+
+def without_marker(line: str) -> str | None:
+    """Remove one mark of a quote, list, comment, diff or line number; None if there is none."""
+    found = _MARKER.match(line)
+    if found is None or found.end() == len(line):
+        return None
+    return without_ending(line[found.end() :])
+
+
+def without_ending(line: str) -> str:
+    r"""Remove what closes a quote, a cell or a string at the end of a line: `",`, `|`, `\n"`."""
+    while found := _ENDING.search(line):
+        if found.start() == 0:
+            break
+        line = line[: found.start()]
+    return line.strip()

@@ -1,0 +1,83 @@
+"""Values as iscsiadm prints them, read up to a remark that somebody wrote behind them.
+
+A value is kept as it was printed, or it is not known. What follows it is never taken for a part
+of it: a name with a blank, a quote or a tag in it is on no array.
+"""
+
+import re
+
+from iscsictl.model.names import Portal
+from iscsictl.parse.portal import read_portal
+
+EMPTY = "<empty>"
+# RFC 7143 4.2.7.2 knows no blank, quote, bracket or comma in a name. Names in use also have
+# capitals and underscores, and some have no `iqn.`: those count only where nothing follows.
+_NAME_CHARACTERS = r"[^\s\"'`<>&,;|\\()\[\]{}*\u2018-\u201f\u2026\u00ab\u00bb]"
+_TYPED = re.compile(rf"(?:iqn|eui|naa)\.{_NAME_CHARACTERS}+", re.IGNORECASE)
+_WHOLE = re.compile(rf"({_NAME_CHARACTERS}+?)(\.{{3}})?\s*(\((?:non-)?flash\)?)?")
+_CUT_OFF = re.compile(r"\.\.$|[:-]$|\u2026")
+_EMPTY = re.compile(r"\\?<empty\\?>")
+_PORTAL = re.compile(r"(\[[^\]\s]+\](?::\d+)?|[^\s,]+)(?:\s*,\s*(-?\d+))?")
+_STATE = re.compile(r"[A-Z][A-Z_\\]*(?: [A-Z][A-Z_\\]*)?(?![a-z])|Unknown")
+_REMARK = re.compile(r"\s+(?:#|//|<-|<=|--|\u2190|\(|;).*")
+
+
+def read_name(text: str) -> str | None:
+    """Read an iSCSI name at the start of a text; None if there is none, or only a part of one.
+
+    A name that nothing follows, or iscsiadm's own `(non-flash)`, is kept to the last byte. Where
+    other words follow, one dot ends a sentence, and what ends in more, or in a mark between two
+    parts of a name, was cut off.
+    """
+    text = text.strip()
+    if whole := _WHOLE.fullmatch(text):
+        return None if whole[2] and not whole[3] else whole[1] + (whole[2] or "")
+    typed = _TYPED.match(text)
+    if typed is None or _CUT_OFF.search(typed[0] + text[typed.end() :][:1]):
+        return None
+    return typed[0].removesuffix(".")
+
+
+def read_printed_portal(text: str) -> Portal | None:
+    """Read `ADDRESS:PORT,TPGT` at the start of a text; None if it has no address or no port."""
+    found = _PORTAL.match(text.strip())
+    if found is None:
+        return None
+    place, tag = found.groups()
+    return read_portal(place if tag is None else f"{place},{tag}")
+
+
+def read_state(text: str) -> str | None:
+    """Read the state of a session or connection (`LOGGED IN`, `FAILED`, ...) as it was printed."""
+    found = _STATE.match(text.strip())
+    return None if found is None else known(found[0].replace("\\", ""))
+
+
+def read_word(text: str) -> str | None:
+    """Read one word: a transport, an address, a value of a parameter."""
+    words = text.split(None, 1)
+    return known(words[0].rstrip("\"',;")) if words else None
+
+
+def read_text(text: str) -> str | None:
+    """Read a value that may have blanks in it, without a remark behind it."""
+    return known(_REMARK.sub("", text.strip()))
+
+
+def read_number(text: str) -> int | None:
+    """Read a whole number at the start of a text, at most ten digits long, else None."""
+    found = re.match(r"\s*(-?\d{1,10})(?![\w.])", text, re.ASCII)
+    return int(found[1]) if found else None
+
+
+def known(value: str | None) -> str | None:
+    """Return the value; None where it is empty or says that it is not set."""
+    return None if not value or _EMPTY.fullmatch(value) else value
+
+
+def read_address(text: str) -> str | None:
+    """Read an address of this host, without the brackets around what has no '.' in it."""
+    value = read_word(text)
+    if value is not None and value.startswith("[") and value.endswith("]"):
+        value = value[1:-1]
+    return None if value == "default" else known(value)

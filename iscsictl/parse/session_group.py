@@ -1,0 +1,108 @@
+"""What the lines of one session have told so far, and in which order they came.
+
+`iscsiadm -m session -P 3` prints the parts of a session in one order. So a line of an earlier
+part, or a value that is there already, belongs to another session; that is how lines of a second
+command are kept out of the session before it.
+"""
+
+import re
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any
+
+from iscsictl.model.listing import ChapNames, Host, Lun, Session, Status, Timeouts
+from iscsictl.model.names import Portal
+from iscsictl.parse.session_status import session_status
+
+
+class Part(IntEnum):
+    """The parts of a session, in the order in which every release prints them."""
+
+    IFACE = 1
+    SID = 2
+    STATES = 3
+    TIMEOUTS = 4
+    CHAP = 5
+    PARAMS = 6
+    DEVICES = 7
+    LUNS = 8
+
+
+@dataclass
+class SessionGroup:
+    """The session that is being read; `headed` tells whether its first lines were there.
+
+    `luns` is None while no line told about LUNs; `lost_lun` tells that one could not be read.
+    """
+
+    line: int
+    headed: bool
+    last_line: int = 0
+    part: Part = Part.IFACE
+    labels: set[str] = field(default_factory=set)
+    sid: int | None = None
+    values: dict[str, Any] = field(default_factory=dict)
+    timeouts: dict[str, int] = field(default_factory=dict)
+    chap: dict[str, str | None] | None = None
+    params: dict[str, str] | None = None
+    host: Host | None = None
+    has_device_section: bool = False
+    luns: list[Lun] | None = None
+    lost_lun: bool = False
+
+    def accepts(self, part: Part, label: str) -> bool:
+        """Tell whether a line of this part can belong to the session; note that it came."""
+        if part < self.part or label in self.labels:
+            return False
+        self.part = part
+        if label:
+            self.labels.add(label)
+        return True
+
+    def host_number(self) -> int | None:
+        """Return the number of the adapter, which the lines of the LUNs have too."""
+        if self.host is None and self.luns and (address := self.luns[0].hctl):
+            return int(address.partition(":")[0])
+        return None if self.host is None else self.host.number
+
+    @property
+    def is_told(self) -> bool:
+        """Tell whether more is known than that there was a line."""
+        return len(self.labels) > 1 or self.luns is not None
+
+    def session(self, target: str, portal: Portal | None, persistent: Portal | None) -> Session:
+        """Make the session of what is known; `target` is empty where its line is missing."""
+        connection = self.values.get("connection_state")
+        state = self.values.get("session_state")
+        internal = self.values.get("internal_state")
+        if internal == "REPOEN":  # a misprint of the releases before mid-2009
+            internal = "REOPEN"
+        return Session(
+            "iscsiadm",
+            target,
+            sid=self.sid,
+            transport=self.values.get("transport"),
+            portal=portal,
+            persistent_portal=persistent,
+            iface=self.values.get("iface"),
+            initiator=self.values.get("initiator"),
+            initiator_address=self.values.get("initiator_address"),
+            status=printed_status(state, connection, internal),
+            connection_state=connection,
+            session_state=state,
+            internal_state=internal,
+            timeouts=Timeouts(**self.timeouts) if self.timeouts else None,
+            chap=None if self.chap is None else ChapNames(**self.chap),
+            params=self.params,
+            host=self.host,
+            luns=None if self.luns is None or self.lost_lun else tuple(self.luns),
+        )
+
+
+def printed_status(state: str | None, connection: str | None, internal: str | None) -> Status:
+    """Judge a session by its printed states, also where a web page took the underscore away."""
+    if state is not None:
+        state = re.sub(r"^LOGGED ?IN$", "LOGGED_IN", state)
+    if connection is not None:
+        connection = re.sub(r"^LOGGED_?IN$", "LOGGED IN", connection)
+    return session_status(state, connection, internal)
