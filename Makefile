@@ -1,4 +1,4 @@
-# What a newcomer types: `make test`, `make demo`. All that they need is installed here.
+# `make dev`, `make test` and `make demo` install what they need; `make check` only checks.
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin
@@ -9,10 +9,18 @@ TABLE := $(RUN)/python -m tests.fault_table $(FAULTS)
 # Two pairs of guests run side by side: each pair keeps one core busy.
 LANES := -q -n 2 --dist worksteal --fault-report $(FAULTS)
 
-.PHONY: help check test lab lab-deps demo bench torture mutants generated deb rpm clean
+# A tool that is missing is skipped with a word, but not in CI.
+define run-tool
+	@echo "$(1) $(2)"; if command -v $(1) >/dev/null; then $(1) $(2); \
+	elif [ -z "$$CI" ]; then echo "SKIPPED: $(1) is not installed; make dev installs it"; \
+	else echo "$(1) is not installed" >&2; exit 1; fi
+endef
+
+.PHONY: help dev check test lab lab-deps demo bench torture mutants generated deb rpm clean
 help:
 	@echo "make demo     the whole story on two virtual machines"
-	@echo "make check    lint, types, unit and property tests: seconds; skips what it cannot run"
+	@echo "make dev      install what development needs: into .venv, and with apt"
+	@echo "make check    lint, types, unit and property tests: minutes; skips what it cannot run"
 	@echo "make test     all of it, the virtual machines included; skips nothing"
 	@echo "make torture  the long matrices    make bench  times, side by side"
 	@echo "make deb      the Debian package, in dist/    make rpm  the rpm, likewise"
@@ -28,11 +36,16 @@ $(STAMP): setup.cfg pyproject.toml tests/install-deps
 	$(RUN)/pip install --quiet --disable-pip-version-check --no-build-isolation -e '.[dev]'
 	@touch $@
 
-check: $(STAMP)
-	$(RUN)/ruff check .
-	$(RUN)/ruff format --check .
-	$(RUN)/mypy
-	$(RUN)/pytest -q -n 2 --fault-report $(FAULTS) tests/unit tests/property
+dev: $(STAMP)
+
+# With the tools of .venv, or else those of PATH. Without pytest there is nothing to check.
+check: export PATH := $(CURDIR)/$(RUN):$(PATH)
+check:
+	$(call run-tool,ruff,check .)
+	$(call run-tool,ruff,format --check .)
+	$(call run-tool,mypy)
+	@command -v pytest >/dev/null || { echo "pytest is not installed: make dev" >&2; exit 1; }
+	pytest -q $(if $(wildcard $(STAMP)),-n 2) --fault-report $(FAULTS) tests/unit tests/property
 
 # The guests are prepared while the quick tests run. A test that is skipped fails here.
 test torture lab: export LAB_REQUIRED := 1
