@@ -4,12 +4,12 @@ from collections.abc import Iterable
 
 from iscsictl.model.finding import Finding, Level
 from iscsictl.model.plan import Plan
-from iscsictl.planner.builder import Draft
+from iscsictl.planner.builder import PlanBuilder
 
 
 def plan_repairs(findings: Iterable[Finding]) -> Plan:
     """Return the repairs of what was found; what needs a hand is a note."""
-    draft = Draft()
+    draft = PlanBuilder()
     planned = set()
     for finding in findings:
         if finding.repair is not None:
@@ -22,4 +22,4 @@ def plan_repairs(findings: Iterable[Finding]) -> Plan:
         elif finding.level is Level.FAIL:
             about = f"{finding.subject}: " if finding.subject else ""
             draft.notes.append(f"not mended: {about}{finding.seen}")
-    return Plan(tuple(draft.steps), notes=tuple(draft.notes))
+    return draft.build()

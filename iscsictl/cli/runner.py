@@ -1,17 +1,17 @@
-"""Carry a task through for a command: lock, listener, dry run, output, exit code."""
+"""Runs the task of a command: lock, progress, dry run, output, exit code."""
 
 import sys
 
 import click
 
 from iscsictl.cli.options import Settings, print_error, print_message
-from iscsictl.engine.reconcile import dry_run, forecast, reconcile, reconcile_independent
+from iscsictl.engine.reconcile import OnFailure, dry_run, reconcile
 from iscsictl.engine.task import Task
 from iscsictl.errors import Exit
 from iscsictl.model.plan import Report
 from iscsictl.output.text import escape_controls
 from iscsictl.output.views.plan import StepPrinter, document
-from iscsictl.planner.builder import reasons
+from iscsictl.planner.builder import error_lines
 from iscsictl.system.block.device_links import stable_path
 from iscsictl.system.context import Context
 from iscsictl.system.io import signals
@@ -32,17 +32,15 @@ def run_task(
     settings: Settings,
     task: Task,
     *,
-    branches: bool = False,
+    on_failure: OnFailure = OnFailure.STOP,
     lock_wait: float | None = None,
     device_only: bool = False,
 ) -> int:
     """Run a task and print what came of it. Returns the exit code.
 
-    The steps of `branches` need each other only where they say so: what fails does not stop
-    the others. `lock_wait` is how many seconds to wait for another iscsictl that changes the
-    host.
+    `lock_wait` is how many seconds to wait for another iscsictl that changes the host; None is
+    the --timeout of the command.
     """
-    act, foresee = (reconcile_independent, forecast) if branches else (reconcile, dry_run)
     quiet = settings.quiet or device_only
     printer = StepPrinter(output=settings.output, quiet=quiet, color=settings.color)
 
@@ -55,7 +53,7 @@ def run_task(
     if settings.dry_run:
         signals.in_threads()
         try:
-            report = foresee(task, context)
+            report = dry_run(task, context)
         finally:
             printer.close()
         _show_planned(printer, settings, report)
@@ -64,7 +62,7 @@ def run_task(
         try:
             wait = settings.wait if lock_wait is None else lock_wait
             with host_lock(wait, say, settings.root), context.waiter:
-                report = act(task, context, printer)
+                report = reconcile(task, context, printer, on_failure)
         finally:
             printer.close()
     return _conclude(settings, report, say_device=device_only)
@@ -84,7 +82,7 @@ def _conclude(settings: Settings, report: Report, *, say_device: bool) -> int:
             step = outcome.step
             click.echo(f"{step.status.value}\t{step.action.verb}\t{escape_controls(step.subject)}")
     failed = {o.step.id: o.error for o in report.outcomes if o.error is not None}
-    for line in (*(reasons(failed) if settings.quiet else report.notes), *report.leftovers):
+    for line in (*(error_lines(failed) if settings.quiet else report.notes), *report.leftovers):
         print_message(line)
     sys.stdout.flush()
     if report.error is not None:

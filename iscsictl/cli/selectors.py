@@ -8,6 +8,7 @@ import click
 from iscsictl.cli.credentials import account, read_secret
 from iscsictl.cli.options import Settings
 from iscsictl.cli.runner import run_task
+from iscsictl.engine.reconcile import OnFailure
 from iscsictl.engine.task import Task
 from iscsictl.errors import UsageError
 from iscsictl.model import values
@@ -101,13 +102,13 @@ Think = Callable[[Inventory], "Plan"]
 
 
 def run_atomic(settings: Settings, look: Look, think: Think) -> int:
-    """Carry out a plan that is done whole or taken back; what acts is loaded only now."""
+    """Run a plan that is done whole or rolled back."""
     return run_task(settings, Task(look, think))
 
 
 def run_independent(settings: Settings, look: Look, think: Think) -> int:
-    """Carry out a plan whose branches go on without each other."""
-    return run_task(settings, Task(look, think), branches=True)
+    """Run a plan whose steps go on when one that they do not need fails."""
+    return run_task(settings, Task(look, think), on_failure=OnFailure.CONTINUE)
 
 
 def directory(text: str) -> str:

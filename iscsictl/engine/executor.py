@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from iscsictl.engine.handlers.effect import StepResult
-from iscsictl.engine.handlers.registry import inverse, perform
+from iscsictl.engine.handlers.registry import execute_action, inverse
 from iscsictl.errors import InterruptError, IscsictlError, UnexpectedContentError, from_os
 from iscsictl.model.actions import (
     Claim,
@@ -53,7 +53,7 @@ def execute_steps(
         yield Outcome(step)
         began = time.monotonic()
         try:
-            effect = _perform(step.action, context)
+            effect = _execute_step(step.action, context)
         except StoppedError as error:
             signals.check()
             raise InterruptError(error.text, signal=15) from None
@@ -72,10 +72,10 @@ def execute_steps(
         yield Outcome(step, time.monotonic() - began).with_status(status)
 
 
-def _perform(action: Action, context: Context) -> StepResult:
+def _execute_step(action: Action, context: Context) -> StepResult:
     try:
         with context.guard(action):
-            return perform(action, context)
+            return execute_action(action, context)
     except OSError as error:
         raise from_os(error) from error
 
@@ -117,7 +117,7 @@ _TAKEN_AWAY = (Unmount, DropFstab, DropRequire, RemoveDevice, RemoveMap, Logout)
 def _roll_back_step(back: Action, context: Context) -> str | None:
     try:
         with context.guard(back):
-            perform(back, context)
+            execute_action(back, context)
     except IscsictlError as error:
         return error.text
     except OSError as error:

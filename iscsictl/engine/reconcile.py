@@ -1,35 +1,48 @@
-"""The loop: look, plan, act, and again, until what was wished is what is seen."""
+"""The loop of observe, plan and execute: it ends when nothing is left to do, or cannot be done."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
+from enum import Enum, auto
 from typing import Protocol
 
 from iscsictl.engine.executor import CompletedStep, StepFailedError, execute_steps, roll_back
 from iscsictl.engine.handlers.effect import StepResult
 from iscsictl.engine.handlers.logins import log_in
-from iscsictl.engine.handlers.registry import found_done
+from iscsictl.engine.handlers.registry import complete_unchanged
 from iscsictl.engine.task import Task, observe_task
 from iscsictl.errors import InterruptError, IscsictlError, RefusedError
 from iscsictl.model.actions import Login
 from iscsictl.model.inventory import Inventory
 from iscsictl.model.plan import Outcome, Plan, Report, Status, Step
-from iscsictl.planner.builder import Fork, reasons, verdict
+from iscsictl.planner.builder import error_lines, summarize_steps
 from iscsictl.planner.safety.overwrite import ConsentRequiredError
 from iscsictl.system.context import Context
 from iscsictl.system.io import journal
 
+# Each round ends with a frontier (a login, a scan) or with the last step. An attach over eight
+# portals has nine frontiers; a machine that still changes after twenty never settles.
 _ROUNDS = 20
 
 
+class OnFailure(Enum):
+    """What a step that fails does to the rest of the run."""
+
+    #: The run ends, and all of its steps are rolled back: the plan is done whole or not at all.
+    STOP = auto()
+    #: Only the steps that need the failed one are skipped.
+    CONTINUE = auto()
+
+
 class ProgressListener(Protocol):
-    """Hears of each step as it begins and ends."""
+    """Is told of each step when it begins and when it ends."""
 
     def __call__(self, outcome: Outcome) -> None:
         """Take an outcome; PLANNED means that the step begins now."""
 
 
 def _decide(task: Task, inventory: Inventory) -> tuple[Task, Plan]:
-    """Plan, asking the user where only a yes helps. A refusal stays in the plan."""
+    """Plan, asking the user where only consent is missing. Other refusals stay in the plan."""
     plan = task.plan(inventory)
     while (
         isinstance(plan.refusal, ConsentRequiredError)
@@ -41,235 +54,226 @@ def _decide(task: Task, inventory: Inventory) -> tuple[Task, Plan]:
     return task, plan
 
 
-def dry_run(task: Task, context: Context) -> Report:
-    """Return what would be done; nothing is changed."""
-    _, plan = _decide(task, observe_task(task, context))
-    pending = bool(plan.pending) and plan.refusal is None
-    outcomes = tuple(Outcome(step) for step in plan.steps)
-    return Report(outcomes, plan.refusal, (), plan.notes, plan.result, pending)
+def next_batch(
+    waiting: Sequence[Step], ended: AbstractSet[str], lost: AbstractSet[str]
+) -> list[Step]:
+    """Return the next step in the plan's order, with all logins that can be sent together with it.
 
-
-def reconcile(task: Task, context: Context, listen: ProgressListener) -> Report:
-    """Do what it takes, and say what became of each step.
-
-    What comes out after a frontier is never stronger than the first plan showed. When a step
-    fails, or a later plan refuses, what this run did is taken back; after an interrupt it
-    stays, for the same command goes on from there.
+    `ended` and `lost` are ids: the steps that were executed or given up, and the latter alone.
     """
-    return Run(context, listen).until_seen(task)
+    if not isinstance(waiting[0].action, Login):
+        return [waiting[0]]
+    logins = [
+        step
+        for step in waiting
+        if isinstance(step.action, Login) and step.after <= ended and not step.after & lost
+    ]
+    return logins if waiting[0] in logins else [waiting[0]]
+
+
+def dry_run(task: Task, context: Context) -> Report:
+    """Return what would be done, without changing anything."""
+    _, plan = _decide(task, observe_task(task, context))
+    outcomes = tuple(Outcome(step, error=plan.errors.get(step.id)) for step in plan.steps)
+    pending = bool(plan.pending) and plan.refusal is None
+    error = plan.refusal or summarize_steps(plan.errors, plan.steps)
+    notes = (*plan.notes, *error_lines(plan.errors))
+    return Report(outcomes, None if pending else error, (), notes, plan.result, pending)
+
+
+def reconcile(
+    task: Task,
+    context: Context,
+    listen: ProgressListener,
+    on_failure: OnFailure = OnFailure.STOP,
+) -> Report:
+    """Do what the task asks for, and report what became of each step.
+
+    After each frontier the machine is observed and planned again. What comes out may be milder
+    than what the first plan showed, never stronger. With STOP, a failure or a later refusal rolls
+    the run back; after a signal everything stays, since running the command again finishes it.
+    """
+    return Run(context, listen, on_failure).until_settled(task)
 
 
 class Run:
-    """One wish being carried out; `done` is what can be taken back, `ended` what became of each."""
+    """One task while it is executed.
 
-    def __init__(self, context: Context, listen: ProgressListener) -> None:
+    `done` is what can be rolled back, `ended` what became of each step, `failed` why a step failed
+    and `lost` all steps that failed or were skipped, by step id.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        listen: ProgressListener,
+        on_failure: OnFailure = OnFailure.STOP,
+    ) -> None:
         self.context = context
         self.listen = listen
+        self.on_failure = on_failure
         self.done: list[CompletedStep] = []
         self.ended: dict[str, Outcome] = {}
+        self.failed: dict[str, IscsictlError] = {}
+        self.lost: set[str] = set()
+        self.leftovers: tuple[str, ...] = ()
 
-    def until_seen(self, task: Task) -> Report:
-        """Look, plan and act until nothing is left to do."""
+    @property
+    def stops(self) -> bool:
+        """Whether the first failure ends the run."""
+        return self.on_failure is OnFailure.STOP
+
+    def until_settled(self, task: Task) -> Report:
+        """Observe, plan and execute until nothing is left to do."""
+        shown: Plan | None = None
         plan = Plan()
         error: IscsictlError | None = None
-        leftovers: tuple[str, ...] = ()
         inventory: Inventory | None = None
-        shown: Plan | None = None
         try:
-            for _ in range(_ROUNDS):
+            for number in range(_ROUNDS):
                 inventory = observe_task(task, self.context, inventory)
                 task, plan = _decide(task, inventory)
                 shown = shown or plan
-                if self._nothing_left(plan, shown):
+                if not self._is_pending(plan, shown, first=number == 0):
                     break
-                self.act(plan)
+                self.execute(plan)
             else:
-                error = IscsictlError("the machine does not come to rest: run it again, with -n")
+                error = IscsictlError(
+                    f"the configuration did not converge after {_ROUNDS} rounds",
+                    hint="rerun with --dry-run to see the pending steps",
+                )
         except InterruptError as interrupt:
             error = interrupt
-        except StepFailedError as failed:
-            self.heard(failed.outcome)
-            error, leftovers = failed.cause, self.roll_back()
-        except IscsictlError as refused:
-            error, leftovers = refused, self.roll_back()
-        notes = (shown or plan).notes
-        return Report(tuple(self.ended.values()), error, leftovers, notes, plan.result)
+        except StepFailedError as failure:
+            self.end_step(failure.outcome)
+            error = failure.cause
+            self.leftovers = self.roll_back()
+        except IscsictlError as refusal:
+            error = refusal
+            self.leftovers = self.roll_back() if self.stops else self.leftovers
+        return self._report(shown or plan, plan, error)
 
-    def _nothing_left(self, plan: Plan, shown: Plan) -> bool:
-        if plan.refusal is not None:
+    def _report(self, shown: Plan, last: Plan, error: IscsictlError | None) -> Report:
+        outcomes, notes = tuple(self.ended.values()), shown.notes
+        if not self.stops:
+            if not isinstance(error, InterruptError):
+                steps = [outcome.step for outcome in outcomes]
+                error = summarize_steps(self.failed, steps) or error
+            notes = (*dict.fromkeys((*notes, *last.notes)), *error_lines(self.failed))
+        return Report(outcomes, error, self.leftovers, notes, last.result)
+
+    def _is_pending(self, plan: Plan, shown: Plan, *, first: bool) -> bool:
+        """Tell whether the plan has anything to execute; raise where it must not be executed."""
+        if plan.refusal is not None and (self.stops or first):
             raise plan.refusal
-        stronger = plan.exceeds(shown)
+        stronger = plan.exceeds(shown) if self.stops else None
         if stronger is not None:
             raise RefusedError(
                 f"{stronger.id} ({stronger.hazard.value}) was not part of the plan at the start",
                 hint="something changed meanwhile; look with --dry-run, then run it again",
             )
-        for step in plan.steps:
-            if step.status is Status.UNCHANGED and step.id not in self.ended:
-                self.heard(Outcome(step))
-                found_done(step.action, self.context)
-        again = [s.id for s in plan.ready if s.id in self.ended]
-        if again:
-            raise IscsictlError(f"{again[0]} was done, but it does not show")
-        return not plan.pending
+        if self.stops or first:
+            self._end_decided(plan)
+        pending = plan.ready if self.stops else plan.pending
+        for step in pending:
+            ended = self.ended.get(step.id)
+            if ended is not None and (self.stops or ended.step.status is Status.DONE):
+                raise IscsictlError(f"{step.id} completed but had no visible effect")
+        # What another process undid meanwhile is not chased: each step is executed once.
+        return bool(pending) and (self.stops or first)
 
-    def act(self, plan: Plan) -> None:
-        """Carry out what can be done now."""
-        for outcome in execute_steps(plan.ready, self.context, self.done):
+    def _end_decided(self, plan: Plan) -> None:
+        """Report the steps that need no execution: those already done, those that cannot be."""
+        for step in plan.steps:
+            if step.id in self.ended:
+                continue
+            if step.id in plan.errors:
+                self._fail(Outcome(step, error=plan.errors[step.id]))
+            elif step.status is Status.UNCHANGED:
+                self.end_step(Outcome(step))
+                complete_unchanged(step.action, self.context)
+
+    def execute(self, plan: Plan) -> None:
+        """Execute the steps that can be done now.
+
+        Raises StepFailedError for the first that fails, unless the run goes on.
+        """
+        if self.stops:
+            self._execute_steps(plan.ready)
+            return
+        waiting = list(plan.pending)
+        while waiting:
+            batch = next_batch(waiting, self.ended.keys(), self.lost)
+            waiting = [step for step in waiting if step not in batch]
+            if len(batch) > 1:
+                self._log_in(batch)
+            elif batch[0].after and batch[0].after <= self.lost:
+                self.lost.add(batch[0].id)
+                self.end_step(Outcome(batch[0]).with_status(Status.SKIPPED))
+            else:
+                self._try_step(batch[0])
+        self.leftovers = self._roll_back_useless(plan)
+
+    def _log_in(self, steps: Sequence[Step]) -> None:
+        for outcome in log_in(steps, self.context, lambda step: self.listen(Outcome(step))):
+            if outcome.error is not None:
+                self._fail(outcome)
+                continue
+            if outcome.step.status is Status.DONE:
+                self.done.append(CompletedStep(outcome.step, StepResult()))
+                journal.note(outcome.step, outcome.step.status)
+            self.end_step(outcome)
+
+    def _try_step(self, step: Step) -> None:
+        try:
+            self._execute_steps([step])
+        except StepFailedError as failure:
+            self.failed[step.id] = failure.cause
+            self.lost.add(step.id)
+            self.end_step(failure.outcome)
+
+    def _execute_steps(self, steps: Sequence[Step]) -> None:
+        for outcome in execute_steps(steps, self.context, self.done):
             if outcome.step.status is Status.PLANNED:
                 self.listen(outcome)
             else:
-                self.heard(outcome)
+                self.end_step(outcome)
 
-    def heard(self, outcome: Outcome) -> None:
-        """Note what became of a step, and tell it."""
+    def _fail(self, outcome: Outcome) -> None:
+        """Note a step that could not be executed at all."""
+        step, error = outcome.step, outcome.error
+        if error is not None:
+            self.failed[step.id] = error
+            journal.note(step, step.status, error.text)
+        self.lost.add(step.id)
+        self.end_step(outcome)
+
+    def end_step(self, outcome: Outcome) -> None:
+        """Note what became of a step, and tell the listener."""
         self.ended[outcome.step.id] = outcome
         self.listen(outcome)
+
+    def _roll_back_useless(self, plan: Plan) -> tuple[str, ...]:
+        """Undo the steps that only failed ones needed.
+
+        Sessions stay up: the cause of the failure is removed with them, and the next run needs
+        them again.
+        """
+        useless = []
+        for one in self.done:
+            needing = {step.id for step in plan.steps if one.step.id in step.after}
+            if needing and needing <= self.lost and not isinstance(one.step.action, Login):
+                useless.append(one)
+        return self.undo(useless)
 
     def roll_back(self) -> tuple[str, ...]:
         """Undo what this run did; return what is left over."""
         return self.undo(self.done)
 
     def undo(self, done: list[CompletedStep]) -> tuple[str, ...]:
-        """Undo these steps; return what is left over."""
+        """Undo these steps, the last one first; return what is left over."""
         undone, leftovers = roll_back(done, self.context)
         for outcome in undone:
             seconds = self.ended[outcome.step.id].seconds
-            self.heard(replace(outcome, seconds=seconds))
+            self.end_step(replace(outcome, seconds=seconds))
         return tuple(leftovers)
-
-
-def forecast(task: Task, context: Context) -> Report:
-    """Return what would be done; nothing is changed."""
-    plan = task.plan(observe_task(task, context))
-    errors = _errors(plan)
-    outcomes = tuple(Outcome(step, error=errors.get(step.id)) for step in plan.steps)
-    error = plan.refusal or verdict(errors, plan.steps)
-    pending = bool(plan.pending) and plan.refusal is None
-    notes = (*plan.notes, *reasons(errors))
-    return Report(outcomes, None if pending else error, (), notes, plan.result, pending)
-
-
-def reconcile_independent(task: Task, context: Context, listen: ProgressListener) -> Report:
-    """Do each step whose forerunners did not fail, look again, and say what became of each.
-
-    A step of this run on which only failed ones rested is taken back, but a session stays: what
-    failed on it is mended with it. The error is that of the only failure, or a PartialError where
-    something else worked.
-    """
-    before = observe_task(task, context)
-    plan = task.plan(before)
-    if plan.refusal is not None:
-        return Report((), plan.refusal, (), plan.notes, plan.result)
-    run = _Run(plan, context, listen)
-    try:
-        run.all_steps()
-    except InterruptError as interrupt:
-        return Report(tuple(run.ended.values()), interrupt, (), plan.notes, plan.result)
-    leftovers = run.roll_back()
-    after = task.plan(observe_task(task, context, before))
-    notes = tuple(dict.fromkeys((*plan.notes, *after.notes)))
-    steps = [outcome.step for outcome in run.ended.values()]
-    error = verdict(run.failed, steps) or run.not_seen(after)
-    return Report(
-        tuple(run.ended.values()), error, leftovers, (*notes, *reasons(run.failed)), after.result
-    )
-
-
-def _batches(steps: Sequence[Step]) -> Iterator[list[Step]]:
-    """Part steps into single ones and runs of logins that wait for nothing."""
-    run: list[Step] = []
-    for step in steps:
-        if isinstance(step.action, Login) and step.status is Status.PLANNED and not step.after:
-            run.append(step)
-            continue
-        if run:
-            yield run
-            run = []
-        yield [step]
-    if run:
-        yield run
-
-
-def _errors(plan: Plan) -> dict[str, IscsictlError]:
-    return dict(plan.errors) if isinstance(plan, Fork) else {}
-
-
-class _Run:
-    def __init__(self, plan: Plan, context: Context, listen: ProgressListener) -> None:
-        self.plan = plan
-        self.context = context
-        self.listen = listen
-        self.done: list[CompletedStep] = []
-        self.ended: dict[str, Outcome] = {}
-        self.failed = _errors(plan)
-        self.lost = set(self.failed)
-
-    def all_steps(self) -> None:
-        for steps in _batches(self.plan.steps):
-            if len(steps) > 1:
-                self._log_in(steps)
-            else:
-                self._one(steps[0])
-
-    def _one(self, step: Step) -> None:
-        if step.id in self.failed:
-            error = self.failed[step.id]
-            journal.note(step, step.status, error.text)
-            self._heard(Outcome(step, error=error))
-        elif step.status is Status.UNCHANGED:
-            self._heard(Outcome(step))
-        elif step.after and step.after <= self.lost:
-            self.lost.add(step.id)
-            self._heard(Outcome(step).with_status(Status.SKIPPED))
-        else:
-            self._perform(step)
-
-    def _log_in(self, steps: Sequence[Step]) -> None:
-        for outcome in log_in(steps, self.context, lambda step: self.listen(Outcome(step))):
-            step = outcome.step
-            if outcome.error is not None:
-                self.failed[step.id] = outcome.error
-                self.lost.add(step.id)
-                journal.note(step, step.status, outcome.error.text)
-            elif step.status is Status.DONE:
-                self.done.append(CompletedStep(step, StepResult()))
-                journal.note(step, step.status)
-            self._heard(outcome)
-
-    def _perform(self, step: Step) -> None:
-        try:
-            for outcome in execute_steps([step], self.context, self.done):
-                if outcome.step.status is Status.PLANNED:
-                    self.listen(outcome)
-                else:
-                    self._heard(outcome)
-        except StepFailedError as failed:
-            self._heard(failed.outcome)
-            self.failed[step.id] = failed.cause
-            self.lost.add(step.id)
-
-    def roll_back(self) -> tuple[str, ...]:
-        """Undo what only failed steps rested on."""
-        useless = []
-        for one in self.done:
-            resting = {step.id for step in self.plan.steps if one.step.id in step.after}
-            if resting and resting <= self.lost and not isinstance(one.step.action, Login):
-                useless.append(one)
-        undone, leftovers = roll_back(useless, self.context)
-        for outcome in undone:
-            seconds = self.ended[outcome.step.id].seconds
-            self._heard(replace(outcome, seconds=seconds))
-        return tuple(leftovers)
-
-    def not_seen(self, after: Plan) -> IscsictlError | None:
-        """Tell what was done and yet is still to be done."""
-        for step in after.pending:
-            outcome = self.ended.get(step.id)
-            if outcome is not None and outcome.step.status is Status.DONE:
-                return IscsictlError(f"{step.id} was done, but it does not show")
-        return None
-
-    def _heard(self, outcome: Outcome) -> None:
-        self.ended[outcome.step.id] = outcome
-        self.listen(outcome)

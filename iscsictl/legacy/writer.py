@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from iscsictl.engine.handlers.registry import perform
+from iscsictl.engine.handlers.registry import execute_action
 from iscsictl.errors import NotFoundError
 from iscsictl.legacy.planner import MountPlan
 from iscsictl.model import actions
@@ -118,7 +118,7 @@ class MachineWriter:
         return target, lun, disk, block
 
     def _do(self, action: Action, subject: str) -> None:
-        if perform(action, self._context).changed:
+        if execute_action(action, self._context).changed:
             journal.note(Step(action, subject, "import"), Status.DONE)
 
     def _record(self, target: str, portal: Portal | None = None) -> NodeRecord | None:

@@ -1,5 +1,6 @@
 """What is to be done: actions with their hazard, steps, plans, outcomes and reports."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import ClassVar
@@ -65,12 +66,17 @@ class Step:
 
 @dataclass(frozen=True)
 class Plan:
-    """The steps in an order that works. A refusal ends the whole: nothing of it is done."""
+    """The steps in an order that works. A refusal forbids all of it.
+
+    `errors` has, by step id, why a single step cannot be executed: it stands in the plan as failed
+    or refused, and the steps that do not need it are executed all the same.
+    """
 
     steps: tuple[Step, ...] = ()
     refusal: IscsictlError | None = None
     notes: tuple[str, ...] = ()
     result: str | None = None
+    errors: Mapping[str, IscsictlError] = field(default_factory=dict)
 
     @property
     def pending(self) -> tuple[Step, ...]:

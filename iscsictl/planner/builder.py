@@ -1,53 +1,26 @@
-"""A plan while it is being made."""
+"""Builds a plan step by step, and sums up the errors of a run."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from iscsictl.errors import (
-    IscsictlError,
-    PartialError,
-    UnreachableError,
-)
+from iscsictl.errors import IscsictlError, PartialError, UnreachableError
 from iscsictl.model.plan import Action, Plan, Status, Step
 
 
 @dataclass
-class Draft:
-    """The steps so far. Once a frontier is pending (`beyond`), what follows is a forecast."""
+class PlanBuilder:
+    """A plan under construction.
 
-    steps: list[Step] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    beyond: bool = False
-
-    def add(self, action: Action, subject: str, why: str, *, done: bool = False) -> None:
-        """Add a step after the last one; `done` if it is so already."""
-        if done:
-            status = Status.UNCHANGED
-        else:
-            status = Status.FORECAST if self.beyond else Status.PLANNED
-            self.beyond = self.beyond or action.frontier
-        after = frozenset({self.steps[-1].id} if self.steps else ())
-        self.steps.append(Step(action, subject, why, status, after))
-
-
-@dataclass(frozen=True)
-class Fork(Plan):
-    """A plan whose steps wait only for those they come `after`.
-
-    `errors` holds, by step id, why a step cannot be done; it stands in the plan as failed or
-    refused, and the others are done.
+    In the usual, sequential plan each step depends on the one before it, and whatever comes after
+    a pending frontier is a forecast (`beyond_frontier`). The steps of an `independent` plan depend
+    only on those that they name, so one that fails stops only what needs it.
     """
-
-    errors: Mapping[str, IscsictlError] = field(default_factory=dict)
-
-
-@dataclass
-class Branches:
-    """A Fork while it is being made."""
 
     steps: list[Step] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     errors: dict[str, IscsictlError] = field(default_factory=dict)
+    beyond_frontier: bool = False
+    independent: bool = False
 
     def add(
         self,
@@ -59,64 +32,91 @@ class Branches:
         after: Iterable[str] = (),
         error: IscsictlError | None = None,
     ) -> str:
-        """Add a step after those with these ids, and return its id."""
-        status = Status.UNCHANGED if done else Status.PLANNED
+        """Add a step and return its id.
+
+        `done`: the machine is already in that state. `after`: the ids of the steps that it needs
+        in an independent plan. `error`: why it cannot be done; the other steps still are.
+        """
+        status = Status.UNCHANGED
         if error is not None:
             failed = isinstance(error, UnreachableError)
             status = Status.FAILED if failed else Status.REFUSED
-        step = Step(action, subject, why, status, frozenset(after))
+        elif not done:
+            status = Status.FORECAST if self.beyond_frontier else Status.PLANNED
+            if not self.independent:
+                self.beyond_frontier = self.beyond_frontier or action.frontier
+        needs = frozenset(after)
+        if self.steps and not self.independent:
+            needs |= {self.steps[-1].id}
+        step = Step(action, subject, why, status, needs)
         self.steps.append(step)
         if error is not None:
             self.errors[step.id] = error
         return step.id
 
-    def fork(self) -> Fork:
-        """Return the plan."""
-        return Fork(tuple(self.steps), notes=tuple(self.notes), errors=dict(self.errors))
+    def build(self, refusal: IscsictlError | None = None, result: str | None = None) -> Plan:
+        """Return the plan. `refusal` forbids all of it; `result` is the device that it leads to."""
+        return Plan(tuple(self.steps), refusal, tuple(self.notes), result, dict(self.errors))
 
 
-def verdict(failed: Mapping[str, IscsictlError], steps: Sequence[Step]) -> IscsictlError | None:
-    """Return the error that stands for all of a run's, None where there was none.
+def build_plan(add_steps: Callable[[PlanBuilder], str | None]) -> Plan:
+    """Return the sequential plan that `add_steps` makes; it returns the plan's result.
 
-    `steps` is how everything ended. It is the error itself where nothing of the kind worked and
-    all failed alike, otherwise a PartialError.
+    An IscsictlError that it raises becomes the refusal of the plan.
     """
-    if not failed:
-        return None
-    errors = list(failed.values())
-    verbs = {step_id.partition(":")[0] for step_id in failed}
-    good = {Status.DONE, Status.UNCHANGED, Status.PLANNED}
-    worked = [s for s in steps if s.action.verb in verbs and s.status in good]
-    if not worked and len({error.exit for error in errors}) == 1:
-        if len(errors) == 1:
-            return errors[0]
-        one = type(errors[0])(
-            f"all {len(errors)} failed; the first: {errors[0].text}",
-            hint=errors[0].hint,
-            tool_exit=errors[0].tool_exit,
-        )
-        one.exit = errors[0].exit
-        return one
-    return PartialError(
-        f"{len(errors)} of {len(errors) + len(worked)} failed; the first: {errors[0].text}",
-        hint=errors[0].hint,
-        tool_exit=errors[0].tool_exit,
-    )
-
-
-def reasons(failed: Mapping[str, IscsictlError]) -> tuple[str, ...]:
-    """Return a line for each failure, where there are several."""
-    if len(failed) < 2:
-        return ()
-    return tuple(f"{step_id}: {error.text}" for step_id, error in failed.items())
-
-
-def planned(build: Callable[[Draft], str | None]) -> Plan:
-    """Make a plan; what forbids it becomes its refusal. `build` returns the plan's result."""
-    draft = Draft()
-    result, refusal = None, None
+    builder = PlanBuilder()
     try:
-        result = build(draft)
+        result = add_steps(builder)
     except IscsictlError as error:
-        refusal = error
-    return Plan(tuple(draft.steps), refusal, notes=tuple(draft.notes), result=result)
+        return builder.build(refusal=error)
+    return builder.build(result=result)
+
+
+def summarize_errors(
+    errors: Mapping[str, IscsictlError], total: int, noun: str | None = None
+) -> IscsictlError | None:
+    """Return the one error that a run of `total` parts ends with; None where no part failed.
+
+    It has the exit code of the errors where all parts failed with the same one, otherwise it is a
+    PartialError (exit 4). `errors` is by the name of the part, which the text gives where `noun`
+    says what the parts are.
+    """
+    if not errors:
+        return None
+    name, first = next(iter(errors.items()))
+    alike = len(errors) == total and len({error.exit for error in errors.values()}) == 1
+    if alike and total == 1 and noun is None:
+        return first
+    parts = f"all {total}" if len(errors) == total else f"{len(errors)} of {total}"
+    what = "" if noun is None else f" {noun}"
+    which = "the first" if noun is None else f"the first, {name}"
+    text = f"{parts}{what} failed; {which}: {first.text}"
+    if total == 1:
+        text = f"{name}: {first.text}"
+    error = (IscsictlError if alike else PartialError)(
+        text, hint=first.hint, tool_exit=first.tool_exit
+    )
+    if alike:
+        error.exit = first.exit
+    return error
+
+
+def summarize_steps(
+    errors: Mapping[str, IscsictlError], steps: Sequence[Step]
+) -> IscsictlError | None:
+    """Return the one error that a run ends with, given the steps as they ended.
+
+    Steps of the kinds that failed count as its parts: three logins of which one failed are
+    partial, whatever else was done for them.
+    """
+    verbs = {step_id.partition(":")[0] for step_id in errors}
+    good = {Status.DONE, Status.UNCHANGED, Status.PLANNED}
+    worked = sum(step.action.verb in verbs and step.status in good for step in steps)
+    return summarize_errors(errors, len(errors) + worked)
+
+
+def error_lines(errors: Mapping[str, IscsictlError]) -> tuple[str, ...]:
+    """Return a line for each error where there are several: the summary names only the first."""
+    if len(errors) < 2:
+        return ()
+    return tuple(f"{name}: {error.text}" for name, error in errors.items())

@@ -18,7 +18,7 @@ from iscsictl.model.schedule import (
     Scheduled,
     SetTimer,
 )
-from iscsictl.planner.builder import Draft
+from iscsictl.planner.builder import PlanBuilder
 
 #: systemd cannot read spans beyond some hundred thousand years, and nobody waits for longer.
 LONGEST = 365 * 86400
@@ -104,7 +104,7 @@ def plan_install(there: Scheduled, wanted: Mapping[str, str]) -> Plan:
         raise MissingError(_NO_SYSTEMD, hint="have cron do it: iscsictl schedule install --cron")
     if not timer and there.cron is None:
         raise MissingError(_NO_CRON, hint=_INSTALL_CRON)
-    draft = Draft()
+    draft = PlanBuilder()
     same = True
     for path, text in wanted.items():
         kept = there.files.get(path) == text
@@ -119,23 +119,27 @@ def plan_install(there: Scheduled, wanted: Mapping[str, str]) -> Plan:
         _stop_timer(draft, there, "cron does it")
     old = {CRON} if timer else _SYSTEMD
     _remove_files(draft, there, old, "the other means does it")
-    return Plan(tuple(draft.steps), notes=() if timer else _cron_problems(there))
+    if not timer:
+        draft.notes += _cron_problems(there)
+    return draft.build()
 
 
 def plan_remove(there: Scheduled) -> Plan:
     """Take all of it away."""
-    draft = Draft()
+    draft = PlanBuilder()
     _stop_timer(draft, there, "not any more")
     _remove_files(draft, there, _SYSTEMD | {CRON}, "not any more")
-    return Plan(tuple(draft.steps), notes=() if draft.steps else ("nothing was scheduled",))
+    if not draft.steps:
+        draft.notes.append("nothing was scheduled")
+    return draft.build()
 
 
-def _stop_timer(draft: Draft, there: Scheduled, why: str) -> None:
+def _stop_timer(draft: PlanBuilder, there: Scheduled, why: str) -> None:
     if there.timer_enabled or there.timer_active:
         draft.add(SetTimer(on=False), TIMER_UNIT, why)
 
 
-def _remove_files(draft: Draft, there: Scheduled, paths: set[str], why: str) -> bool:
+def _remove_files(draft: PlanBuilder, there: Scheduled, paths: set[str], why: str) -> bool:
     """Plan to remove those of the paths that are there; tell whether there are any."""
     present = [path for path in there.files if path in paths]
     for path in present:

@@ -83,7 +83,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Make:
 
     def make(now: World, fails: dict[str, Exception] | None = None) -> Machine:
         made = Machine(now, fails or {})
-        monkeypatch.setattr(acting, "perform", made.perform)
+        monkeypatch.setattr(acting, "execute_action", made.perform)
         return made
 
     return make
@@ -311,11 +311,11 @@ def test_what_is_stronger_than_what_was_shown_is_refused_and_undone(
     assert "wipe:iqn.x (destroys)" in report.error.text
 
 
-def test_a_step_that_was_done_and_does_not_show_is_an_error(machine: Make, tmp_path: Path) -> None:
+def test_a_step_without_visible_effect_is_an_error(machine: Make, tmp_path: Path) -> None:
     one = machine(world(blank(W)))
     report = reconcile(scripted(Plan((DIRECTORY,))), context(tmp_path), one.listen)
     assert report.error is not None
-    assert "does not show" in report.error.text
+    assert "had no visible effect" in report.error.text
     assert one.done == ["directory", "rmdir"]
 
 

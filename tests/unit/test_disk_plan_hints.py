@@ -17,7 +17,6 @@ from iscsictl.model.record import NodeRecord
 from iscsictl.model.spec import Consent
 from iscsictl.parse.fstab import append_line, mount_line, parse_fstab
 from iscsictl.planner.attach.reconnect import Mounted, plan_reconnect
-from iscsictl.planner.builder import Fork
 from iscsictl.planner.disks.format import MkfsSpec, plan_label, plan_mkfs
 from iscsictl.planner.disks.mounts import (
     MountSpec,
@@ -131,7 +130,6 @@ def reconnecting(mounted: dict[str, Mounted], state: str = "running", *holds: Ho
     )
     world = Inventory((record,), (up,), fstab=append_line(Fstab(), mount))
     plan = plan_reconnect(replace(world, holds=holds), mounted, IQN)
-    assert isinstance(plan, Fork)
     (error,) = plan.errors.values()
     return error.hint or ""
 

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from iscsictl.cli.main import cli
-from iscsictl.engine.handlers.registry import perform
+from iscsictl.engine.handlers.registry import execute_action
 from iscsictl.engine.reconcile import dry_run, reconcile
 from iscsictl.engine.tasks.doctor_fix import repairs
 from iscsictl.model.actions import RemoveTorn
@@ -163,5 +163,5 @@ def test_fix_removes_a_torn_discovery_record_and_leaves_a_definition_to_its_admi
 def test_a_record_that_was_made_whole_since_is_not_removed(root: Path, name: str) -> None:
     path = put(root, f"etc/iscsi/{name}", record_text("iqn.2001-04.com.x:a"))
     (root / "proc").mkdir(exist_ok=True)
-    assert not perform(RemoveTorn(path), Context(5.0, root)).changed
+    assert not execute_action(RemoveTorn(path), Context(5.0, root)).changed
     assert path.exists()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from iscsictl.engine.handlers.logins import BATCH, _parted
-from iscsictl.engine.reconcile import _batches
+from iscsictl.engine.reconcile import next_batch
 from iscsictl.errors import IscsictlError, NotFoundError, RefusedError, UnreachableError
 from iscsictl.model.fstab import Fstab
 from iscsictl.model.hold import Hold
@@ -312,8 +312,12 @@ def test_logins_go_in_batches_and_what_waits_for_them_comes_after() -> None:
     records = tuple(record(f"{A}{n}") for n in range(50))
     torn = replace(record(B), problem="is empty (0 bytes): its writer was killed")
     plan = plan_reconnect(Inventory((torn, *records), fstab=fstab(f"{A}7")), {})
-    sizes = [(batch[0].action.verb, len(batch)) for batch in _batches(plan.steps)]
-    assert sizes == [("login", 1), ("login", 50), ("mount", 1)]
+    assert [step.status for step in plan.steps if step not in plan.pending] == [Status.REFUSED]
+    first = next_batch(plan.pending, set(), set())
+    assert [step.action.verb for step in first] == ["login"] * 50
+    rest = [step for step in plan.pending if step not in first]
+    assert [step.action.verb for step in rest] == ["mount"]
+    assert next_batch(rest, {step.id for step in first}, set()) == rest
     parts = _parted(plan.steps[1:51], BATCH)
     assert sorted(map(len, parts)) == [25, 25]
     assert sorted(s.id for part in parts for s in part) == sorted(s.id for s in plan.steps[1:51])

@@ -9,6 +9,7 @@ import pytest
 
 from iscsictl.errors import (
     AuthError,
+    Exit,
     InUseError,
     NotFoundError,
     PartialError,
@@ -25,7 +26,7 @@ from iscsictl.model.plan import Plan, Status
 from iscsictl.model.record import NodeRecord
 from iscsictl.model.secret import Secret
 from iscsictl.parse.iscsid_conf import conf_values, edit_conf
-from iscsictl.planner.builder import Fork, verdict
+from iscsictl.planner.builder import summarize_steps
 from iscsictl.planner.iscsi.records import (
     plan_discovery_account,
     plan_forget,
@@ -115,7 +116,6 @@ def test_login_needs_a_record() -> None:
 def test_a_dead_portal_is_named_and_the_other_is_logged_in() -> None:
     world = Inventory(records=(record(), record(portal=P2)), silent={P1: "no answer within 10 s"})
     plan = plan_login(world, Choice(A), {})
-    assert isinstance(plan, Fork)
     assert list(statuses(plan).values()) == [Status.FAILED, Status.PLANNED]
     (error,) = plan.errors.values()
     assert isinstance(error, UnreachableError)
@@ -171,7 +171,6 @@ def test_logout_names_who_holds_the_disk_and_holds_nothing() -> None:
         users={"naa.10": DiskUsage(("/srv",), ("swap on /dev/sdc",))},
     )
     plan = plan_logout(world, Choice(A))
-    assert isinstance(plan, Fork)
     assert list(statuses(plan).values()) == [Status.REFUSED]
     (error,) = plan.errors.values()
     assert isinstance(error, InUseError)
@@ -202,7 +201,6 @@ def test_two_paths_without_a_map_carry_nothing() -> None:
 def test_the_session_that_booted_the_machine_stays() -> None:
     world = Inventory(sessions=(session(),))
     plan = plan_logout(world, Choice(A), boots_from=frozenset({A}))
-    assert isinstance(plan, Fork)
     assert [type(error) for error in plan.errors.values()] == [InUseError]
 
 
@@ -211,7 +209,6 @@ def test_logout_names_who_has_a_tape_of_the_session_open() -> None:
     who = "process 7 (tar) that has /dev/nst0 open"
     world = Inventory((record(),), (one,), reached={one.sid or 0: (who,)})
     plan = plan_logout(world, Choice(A))
-    assert isinstance(plan, Fork)
     (error,) = plan.errors.values()
     assert isinstance(error, InUseError)
     assert who in error.text
@@ -366,12 +363,13 @@ def test_one_failure_is_itself_and_one_of_several_is_partial() -> None:
     world = Inventory(records=(record(), record(portal=P2)))
     steps = plan_login(world, Choice(A), {}).steps
     failed = {steps[0].id: AuthError("no"), steps[1].id: AuthError("no")}
-    assert isinstance(verdict({steps[0].id: AuthError("no")}, steps[:0]), AuthError)
-    assert isinstance(verdict({steps[0].id: AuthError("no")}, steps[1:]), PartialError)
-    both = verdict(failed, ())
-    assert isinstance(both, AuthError)
+    assert isinstance(summarize_steps({steps[0].id: AuthError("no")}, steps[:0]), AuthError)
+    assert isinstance(summarize_steps({steps[0].id: AuthError("no")}, steps[1:]), PartialError)
+    both = summarize_steps(failed, ())
+    assert both is not None
+    assert both.exit is Exit.AUTH
     assert both.text.startswith("all 2 failed")
-    assert verdict({}, steps) is None
+    assert summarize_steps({}, steps) is None
 
 
 CONF = """# comment

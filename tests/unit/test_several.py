@@ -1,4 +1,4 @@
-"""Branches carried out: what a failure takes back, and what is noted in the journal."""
+"""PlanBuilder carried out: what a failure takes back, and what is noted in the journal."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import pytest
 
 from iscsictl.engine import executor as acting
 from iscsictl.engine.handlers.effect import StepResult
-from iscsictl.engine.reconcile import reconcile_independent
+from iscsictl.engine.reconcile import OnFailure, next_batch, reconcile
 from iscsictl.engine.task import Task
 from iscsictl.errors import AuthError, IscsictlError, UnreachableError
 from iscsictl.model import actions
@@ -14,7 +14,7 @@ from iscsictl.model.actions import DiskId
 from iscsictl.model.inventory import Inventory
 from iscsictl.model.names import Portal
 from iscsictl.model.plan import Action, Plan, Report, Status, Step
-from iscsictl.planner.builder import Branches
+from iscsictl.planner.builder import PlanBuilder
 from iscsictl.system.context import Context
 from iscsictl.system.io import journal, signals
 
@@ -33,7 +33,7 @@ class Hands:
         self.noted: list[tuple[str, Status, str | None]] = []
         monkeypatch.setattr(signals, "_asked", [])
         monkeypatch.setattr(journal, "note", self.note)
-        monkeypatch.setattr(acting, "perform", self.perform)
+        monkeypatch.setattr(acting, "execute_action", self.perform)
 
     def perform(self, action: Action, _: Context) -> StepResult:
         if action.verb in self.fails:
@@ -46,7 +46,7 @@ class Hands:
 
     def run(self, plan: Plan, tmp_path: Path) -> Report:
         task = Task(lambda _context, _before: Inventory(), lambda _: plan)
-        return reconcile_independent(task, Context(root=tmp_path), lambda _: None)
+        return reconcile(task, Context(root=tmp_path), lambda _: None, OnFailure.CONTINUE)
 
 
 @pytest.fixture
@@ -55,11 +55,11 @@ def hands(monkeypatch: pytest.MonkeyPatch) -> Hands:
 
 
 def test_a_session_stays_when_what_was_to_be_mounted_fails(hands: Hands, tmp_path: Path) -> None:
-    plan = Branches()
+    plan = PlanBuilder(independent=True)
     login = plan.add(LOGIN, A, "opens the session")
     plan.add(MOUNT, "/srv/a", "mounts it again", after=[login])
     hands.fails["mount"] = IscsictlError("wrong fs type")
-    report = hands.run(plan.fork(), tmp_path)
+    report = hands.run(plan.build(), tmp_path)
     assert hands.done == ["login"]
     assert [o.step.status for o in report.outcomes] == [Status.DONE, Status.FAILED]
 
@@ -67,11 +67,11 @@ def test_a_session_stays_when_what_was_to_be_mounted_fails(hands: Hands, tmp_pat
 def test_what_only_a_failed_step_needed_is_taken_back_and_noted(
     hands: Hands, tmp_path: Path
 ) -> None:
-    plan = Branches()
+    plan = PlanBuilder(independent=True)
     record = plan.add(RECORD, A, "is new")
     plan.add(LOGIN, A, "opens the session", after=[record])
     hands.fails["login"] = AuthError("the array refuses the CHAP secret")
-    report = hands.run(plan.fork(), tmp_path)
+    report = hands.run(plan.build(), tmp_path)
     assert report.error is hands.fails["login"]
     assert hands.done == ["record", "forget"]
     assert hands.noted == [
@@ -82,8 +82,23 @@ def test_what_only_a_failed_step_needed_is_taken_back_and_noted(
 
 
 def test_what_cannot_be_done_is_noted_too(hands: Hands, tmp_path: Path) -> None:
-    plan = Branches()
+    plan = PlanBuilder(independent=True)
     plan.add(LOGIN, A, "opens the session", error=UnreachableError("no route to host"))
-    hands.run(plan.fork(), tmp_path)
+    hands.run(plan.build(), tmp_path)
     assert hands.done == []
     assert hands.noted == [("login", Status.FAILED, "no route to host")]
+
+
+def test_logins_whose_records_were_written_are_sent_together(hands: Hands, tmp_path: Path) -> None:
+    plan = PlanBuilder(independent=True)
+    for number in range(3):
+        target = f"{A}{number}"
+        write = actions.WriteRecord(target, PORTAL, "default", {"node.startup": "automatic"})
+        written = plan.add(write, target, "sets node.startup")
+        plan.add(actions.Login(target, PORTAL, "default", None), target, "", after=[written])
+    steps = plan.build().steps
+    ended = {step.id for step in steps if step.action.verb == "settings"}
+    logins = [step for step in steps if step.action.verb == "login"]
+    assert next_batch(logins, ended, set()) == logins
+    assert next_batch(logins, ended, {steps[0].id}) == [logins[0]]
+    assert next_batch(steps, set(), set()) == [steps[0]]

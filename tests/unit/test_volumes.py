@@ -16,8 +16,8 @@ from iscsictl.model import actions
 from iscsictl.model.inventory import Inventory
 from iscsictl.model.names import Portal
 from iscsictl.model.plan import Action, Outcome, Plan, Report, Status
-from iscsictl.planner.builder import Draft
-from iscsictl.planner.volumes.apply import verdict
+from iscsictl.planner.builder import PlanBuilder
+from iscsictl.planner.volumes.apply import summarize_reports
 from iscsictl.system.context import Context
 from iscsictl.system.io import journal, signals
 
@@ -52,7 +52,7 @@ class Host:
 
     def errand(self, name: str, target: str, *after: str, refuse: bool = False) -> Errand:
         def think(_: Inventory) -> Plan:
-            draft = Draft()
+            draft = PlanBuilder()
             there = set(self.there)
             steps = [
                 (actions.CreateRecord(target, A, "default"), target),
@@ -63,9 +63,9 @@ class Host:
             for action, subject in steps:
                 draft.add(action, subject, "", done=key_of(action)[0] in there)
             refusal = None
-            if refuse and not draft.beyond:
+            if refuse and not draft.beyond_frontier:
                 refusal = RefusedError(f"{name} is foreign")
-            return Plan(tuple(draft.steps), refusal)
+            return draft.build(refusal)
 
         return Errand(name, target, Task(lambda _c, _b: Inventory(), think), frozenset(after))
 
@@ -89,7 +89,7 @@ def host(monkeypatch: pytest.MonkeyPatch) -> Host:
     made = Host()
     monkeypatch.setattr(signals, "_asked", [])
     monkeypatch.setattr(journal, "note", lambda *_: None)
-    monkeypatch.setattr(acting, "perform", made.perform)
+    monkeypatch.setattr(acting, "execute_action", made.perform)
     return made
 
 
@@ -104,7 +104,7 @@ def undone(report: Report) -> set[str]:
 def test_all_are_done_and_the_second_time_unchanged(host: Host, tmp_path: Path) -> None:
     errands = [host.errand(f"v{n}", f"t{n}") for n in range(20)]
     reports = run(tmp_path, *errands)
-    assert verdict(reports) is None
+    assert summarize_reports(reports) is None
     assert len(host.there) == 61
     host.log.clear()
     again = run(tmp_path, *errands)
@@ -127,7 +127,7 @@ def test_one_that_is_refused_is_taken_back_alone(host: Host, tmp_path: Path, at_
     assert undone(reports["v1"]) == {"record", "login"}
     assert [n for n in range(4) if ("session", f"t{n}") not in host.there] == [1]
     assert ("service", "open-iscsi.service") in host.there
-    error = verdict(reports)
+    error = summarize_reports(reports)
     assert error is not None
     assert error.exit is Exit.PARTIAL
     assert "1 of 4 volumes failed; the first, v1: v1 is foreign" in error.text
@@ -153,7 +153,7 @@ def test_when_all_volumes_of_the_host_failed_nothing_stays(
     reports = run(tmp_path, *errands, at_once=at_once)
     assert host.there == set()
     assert {verb for r in reports.values() for verb in undone(r)} == {"record", "login", "enable"}
-    error = verdict(reports)
+    error = summarize_reports(reports)
     assert error is not None
     assert error.exit is Exit.REFUSED
 
@@ -182,7 +182,7 @@ def test_what_is_mounted_on_another_is_done_after_it_or_not_at_all(
 
 def test_one_that_was_not_begun_does_not_make_a_failure_partial(host: Host, tmp_path: Path) -> None:
     inner, outer = host.errand("inner", "t2", "outer"), host.errand("outer", "t1", refuse=True)
-    error = verdict(run(tmp_path, inner, outer))
+    error = summarize_reports(run(tmp_path, inner, outer))
     assert error is not None
     assert error.exit is Exit.REFUSED
     assert "the first, outer: outer is foreign" in error.text
@@ -225,11 +225,11 @@ def test_after_an_interrupt_all_stays_and_the_verdict_is_the_signal(
     reports = run(tmp_path, *errands, at_once=1)
     assert ("session", "t0") in host.there
     assert ("session", "t2") not in host.there
-    error = verdict(reports)
+    error = summarize_reports(reports)
     assert isinstance(error, InterruptError)
     assert error.exit is Exit.TERMINATED
     signals._asked.clear()
-    assert verdict(run(tmp_path, *errands)) is None
+    assert summarize_reports(run(tmp_path, *errands)) is None
 
 
 def test_each_step_is_heard_with_its_volume(host: Host, tmp_path: Path) -> None:
@@ -248,11 +248,14 @@ def test_each_step_is_heard_with_its_volume(host: Host, tmp_path: Path) -> None:
 
 def test_alike_errors_of_all_are_that_error_and_unlike_ones_are_partial() -> None:
     alike = {n: Report(error=AuthError("no", hint="h")) for n in ("a", "b")}
-    one, mixed = verdict(alike), verdict({**alike, "c": Report(error=IscsictlError("x"))})
+    one, mixed = (
+        summarize_reports(alike),
+        summarize_reports({**alike, "c": Report(error=IscsictlError("x"))}),
+    )
     assert one is not None
     assert (one.exit, one.hint) == (Exit.AUTH, "h")
     assert mixed is not None
     assert mixed.exit is Exit.PARTIAL
-    alone = verdict({"a": Report(error=AuthError("no"))})
+    alone = summarize_reports({"a": Report(error=AuthError("no"))})
     assert alone is not None
     assert (alone.text, alone.exit) == ("a: no", Exit.AUTH)

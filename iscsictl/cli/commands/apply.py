@@ -32,8 +32,8 @@ from iscsictl.planner.volumes.apply import (
     PlanMismatchError,
     SavedPlan,
     read_saved,
-    reasons,
-    verdict,
+    report_lines,
+    summarize_reports,
 )
 from iscsictl.planner.volumes.file import read_volumes
 from iscsictl.system.block.disk_writer import new_uuid
@@ -180,10 +180,10 @@ class _Many:
                     click.echo("\t".join(map(escape_controls, words)))
         else:
             self.many.end(reports)
-        for note in reasons(reports, quiet=settings.quiet):
+        for note in report_lines(reports, quiet=settings.quiet):
             print_message(note)
         sys.stdout.flush()
-        error = verdict(reports)
+        error = summarize_reports(reports)
         if error is not None:
             return print_error(error.text, error.hint, error.exit)
         pending = any(report.pending for report in reports.values())

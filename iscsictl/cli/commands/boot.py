@@ -14,7 +14,7 @@ from iscsictl.model.plan import Plan
 from iscsictl.output.terminal import screen_of
 from iscsictl.output.views.host import show_boot
 from iscsictl.parse.firmware import BootEntry
-from iscsictl.planner.builder import Draft
+from iscsictl.planner.builder import PlanBuilder
 from iscsictl.system.context import Context
 from iscsictl.system.iscsi.firmware_boot import read_boot_entries
 from iscsictl.system.iscsi.sessions import read_sessions
@@ -62,8 +62,8 @@ def _think(seen: Seen) -> Plan:
             "the firmware has no boot table", hint="load its module: modprobe iscsi_ibft"
         )
         return Plan(refusal=error)
-    draft = Draft()
+    draft = PlanBuilder()
     there = {session.target for session in sessions}
     draft.add(FirmwareLogin(), ", ".join(targets), "the firmware's table names it",
               done=set(targets) <= there)  # fmt: skip
-    return Plan(tuple(draft.steps))
+    return draft.build()

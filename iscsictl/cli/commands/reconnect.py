@@ -4,6 +4,7 @@ import click
 
 from iscsictl.cli.options import Settings, changing, common, print_message, require_root
 from iscsictl.cli.runner import run_task
+from iscsictl.engine.reconcile import OnFailure
 from iscsictl.engine.task import Task
 from iscsictl.errors import InUseError
 from iscsictl.model.inventory import Inventory
@@ -57,7 +58,7 @@ def _mend(settings: Settings, target: str | None) -> int:
 
     task = Task(lambda context, before: for_reconnect(context, target, before), think)
     try:
-        return run_task(settings, task, branches=True, lock_wait=0.0)
+        return run_task(settings, task, on_failure=OnFailure.CONTINUE, lock_wait=0.0)
     except InUseError as error:
         if not settings.quiet:
             print_message(f"{error.text}: left to it")

@@ -21,13 +21,13 @@ HANDLERS: Mapping[type[Action], Callable[[Any, Context], StepResult]] = {
 }
 
 
-def perform(action: Action, context: Context) -> StepResult:
+def execute_action(action: Action, context: Context) -> StepResult:
     """Do one action now. Raises IscsictlError; then the action left nothing half done."""
     return HANDLERS[type(action)](action, context)
 
 
-def found_done(action: Action, context: Context) -> None:
-    """See to what belongs to an action that an earlier run has done, and may not have got to."""
+def complete_unchanged(action: Action, context: Context) -> None:
+    """Finish what belongs to a step that is already done: an earlier run may have been killed."""
     if isinstance(action, actions.WriteFstab):
         fstab.make_up(context)
 

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from graphlib import TopologicalSorter
 
 from iscsictl.engine.executor import CompletedStep
 from iscsictl.engine.parallel.shared_context import Shared
@@ -100,9 +101,10 @@ def _side_by_side(
         return work(errand, [futures[name].result() for name in sorted(errand.after)])
 
     with ThreadPoolExecutor(at_once) as pool:
-        # What one waits for was begun before it: no thread waits for one that has none.
-        for errand in sorted(errands, key=lambda one: len(one.after)):
-            futures[errand.name] = pool.submit(do, errand)
+        # A thread may wait only for volumes that have one already: those that others need go first.
+        by_name = {errand.name: errand for errand in errands}
+        for name in TopologicalSorter({n: e.after for n, e in by_name.items()}).static_order():
+            futures[name] = pool.submit(do, by_name[name])
         return {errand.name: futures[errand.name].result() for errand in errands}
 
 
@@ -163,7 +165,7 @@ class _VolumeRun(Run):
                     hint="mend that one, then run it again",
                 )
             self._enter()
-            self.report = self.until_seen(self.errand.task)
+            self.report = self.until_settled(self.errand.task)
         except IscsictlError as error:
             self.report = Report(error=error)
         finally:
@@ -174,11 +176,11 @@ class _VolumeRun(Run):
         for run, one in reversed(self.ties.ended(self.errand, stays=stays, shared=shared)):
             run.take_back_late(one)
 
-    def act(self, plan: Plan) -> None:
-        """Carry out what can be done now; the way to a target is made by one errand at a time."""
+    def execute(self, plan: Plan) -> None:
+        """Execute what can be done now; the way to a target is made by one errand at a time."""
         if self._inside and not any(isinstance(s.action, _OF_TARGET) for s in plan.ready):
             self._leave()
-        super().act(plan)
+        super().execute(plan)
 
     def roll_back(self) -> tuple[str, ...]:
         """Undo what only this errand stands on."""

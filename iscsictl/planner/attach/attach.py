@@ -9,7 +9,7 @@ from iscsictl.model.plan import Plan
 from iscsictl.model.secret import Secret
 from iscsictl.model.spec import AttachSpec
 from iscsictl.planner.attach.filesystem import UNKNOWN, FilesystemPlanner
-from iscsictl.planner.builder import Draft
+from iscsictl.planner.builder import PlanBuilder
 from iscsictl.planner.safety import overwrite
 from iscsictl.planner.selection.paths import LoginPath, find_login_paths
 
@@ -34,7 +34,7 @@ def plan_attach(inventory: Inventory, wish: AttachSpec) -> Plan:
 
     Never raises: what forbids the wish is the plan's refusal.
     """
-    draft = Draft()
+    draft = PlanBuilder()
     result = None
     refusal: IscsictlError | None = None
     try:
@@ -46,11 +46,11 @@ def plan_attach(inventory: Inventory, wish: AttachSpec) -> Plan:
         _let_go(draft, inventory, wish, routes)
     except IscsictlError as error:
         refusal = error
-    return Plan(tuple(draft.steps), refusal, notes=tuple(draft.notes), result=result)
+    return draft.build(refusal, result)
 
 
 def _connect(
-    draft: Draft, inventory: Inventory, wish: AttachSpec, routes: tuple[LoginPath, ...]
+    draft: PlanBuilder, inventory: Inventory, wish: AttachSpec, routes: tuple[LoginPath, ...]
 ) -> None:
     for route in routes:
         _record(draft, inventory, wish, route)
@@ -69,7 +69,7 @@ def _connect(
 
 
 def _let_go(
-    draft: Draft, inventory: Inventory, wish: AttachSpec, routes: tuple[LoginPath, ...]
+    draft: PlanBuilder, inventory: Inventory, wish: AttachSpec, routes: tuple[LoginPath, ...]
 ) -> None:
     """End the holds on what is wanted again, once it is there."""
     for hold in inventory.holds:
@@ -79,7 +79,7 @@ def _let_go(
             draft.add(actions.DropHold(hold), hold.name, "it is wanted again")
 
 
-def _record(draft: Draft, inventory: Inventory, wish: AttachSpec, route: LoginPath) -> None:
+def _record(draft: PlanBuilder, inventory: Inventory, wish: AttachSpec, route: LoginPath) -> None:
     values = record_values(wish, multipath=inventory.host.multipathd)
     record = route.record
     create = actions.CreateRecord(route.target, route.portal, route.iface)
@@ -92,14 +92,14 @@ def _record(draft: Draft, inventory: Inventory, wish: AttachSpec, route: LoginPa
 
 
 def _disk(
-    draft: Draft, inventory: Inventory, wish: AttachSpec, routes: tuple[LoginPath, ...]
+    draft: PlanBuilder, inventory: Inventory, wish: AttachSpec, routes: tuple[LoginPath, ...]
 ) -> str | None:
     """Plan from the LUN on. Returns the device that the user will work with, if it is known."""
     target = routes[0].target
     name = target if wish.lun is None else f"{target} LUN {wish.lun}"
     sessions = tuple(r.session for r in routes if r.session is not None)
     hosts = tuple(s.host.number for s in sessions if s.host is not None)
-    lun = None if draft.beyond else _choose_lun(inventory, wish, sessions[0])
+    lun = None if draft.beyond_frontier else _choose_lun(inventory, wish, sessions[0])
     disk = None if lun is None else _disk_of(inventory, sessions[0], lun)
     scan = actions.Scan(target, wish.lun, hosts)
     draft.add(scan, name, "finds the disk", done=disk is not None)

@@ -12,7 +12,7 @@ from iscsictl.model.names import Portal
 from iscsictl.model.plan import Plan
 from iscsictl.model.record import startup_values
 from iscsictl.model.spec import DetachRequest
-from iscsictl.planner.builder import Draft
+from iscsictl.planner.builder import PlanBuilder
 from iscsictl.planner.safety.overwrite import require_not_overmounted
 from iscsictl.planner.selection.luns import ResolvedLun, find
 from iscsictl.planner.selection.paths import LoginPath, session_of
@@ -31,7 +31,7 @@ def plan_detach(
 
     `boots_from` are the targets that the firmware booted the machine from: they stay.
     """
-    draft = Draft()
+    draft = PlanBuilder()
     refusal: IscsictlError | None = None
     try:
         meant = find(inventory, wish.name, wish.lun)
@@ -45,11 +45,11 @@ def plan_detach(
             )
     except IscsictlError as error:
         refusal = error
-    return Plan(tuple(draft.steps), refusal, notes=tuple(draft.notes))
+    return draft.build(refusal)
 
 
 def _detach(
-    draft: Draft,
+    draft: PlanBuilder,
     inventory: Inventory,
     wish: DetachRequest,
     meant: tuple[ResolvedLun, ...],
@@ -91,7 +91,7 @@ def _id(meant: ResolvedLun, disk: Disk) -> DiskId:
 
 
 def _release(
-    draft: Draft,
+    draft: PlanBuilder,
     inventory: Inventory,
     wish: DetachRequest,
     meant: ResolvedLun,
@@ -156,7 +156,7 @@ def _require_free(inventory: Inventory, wish: DetachRequest, disk: Disk, used: D
 
 
 def _end_sessions(
-    draft: Draft,
+    draft: PlanBuilder,
     inventory: Inventory,
     wish: DetachRequest,
     target: str,
@@ -190,7 +190,7 @@ def _subject(target: str, portal: Portal, iface: str) -> str:
     return LoginPath(target, portal, iface).subject
 
 
-def _forget_lines(draft: Draft, inventory: Inventory, meant: tuple[ResolvedLun, ...]) -> None:
+def _forget_lines(draft: PlanBuilder, inventory: Inventory, meant: tuple[ResolvedLun, ...]) -> None:
     """Add the end of our fstab lines and drop-ins, last: until then they name the LUN."""
     wwids = {m.wwid for m in meant if m.wwid}
     elsewhere = {disk.wwid for disk in inventory.disks} - wwids

@@ -11,7 +11,7 @@ from iscsictl.model.fstab import FstabLine
 from iscsictl.model.inventory import Inventory, Known, MountPointState, ReadFailed
 from iscsictl.model.listing import Block, Disk, blocks
 from iscsictl.model.spec import AttachSpec
-from iscsictl.planner.builder import Draft
+from iscsictl.planner.builder import PlanBuilder
 from iscsictl.planner.safety import overwrite
 
 DOS_LIMIT_SECTORS = 2**32
@@ -33,7 +33,7 @@ class TargetFilesystem:
 class FilesystemPlanner:
     """The part of an attach that is about the disk. `name` is the subject of its steps."""
 
-    draft: Draft
+    draft: PlanBuilder
     inventory: Inventory
     wish: AttachSpec
     device: DiskId

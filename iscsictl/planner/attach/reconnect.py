@@ -12,7 +12,7 @@ from iscsictl.model.inventory import Inventory
 from iscsictl.model.listing import Session
 from iscsictl.model.plan import Plan
 from iscsictl.model.record import NodeRecord
-from iscsictl.planner.builder import Branches
+from iscsictl.planner.builder import PlanBuilder
 from iscsictl.planner.selection.records import Pairs, subject_of, torn_error
 
 _FOR_FSTAB_ONLY = frozenset({"_netdev", "nofail", "noauto", "auto", "defaults"})
@@ -55,7 +55,7 @@ class _Keep:
         self.target = target
         self.pairs = Pairs(inventory.records, inventory.sessions)
         self.lines = tuple(self._wanted_lines())
-        self.branches = Branches()
+        self.builder = PlanBuilder(independent=True)
         self.logins: dict[str, list[str]] = {}
 
     def plan(self) -> Plan:
@@ -69,7 +69,7 @@ class _Keep:
             self._mount(line, line.mount_point or "")
         if self.target is not None:
             self._refuse_held(self.target)
-        return self.branches.fork()
+        return self.builder.build()
 
     def _refuse_held(self, target: str) -> None:
         """Say what of the target that was named is missing and on hold."""
@@ -81,7 +81,7 @@ class _Keep:
             if line.target == target and path is not None and self._mount_held(path):
                 if line.is_claim or path in self.mounted:
                     continue
-                self.branches.add(_mount_of(line), path, "mounts it again", error=_on_hold(path))
+                self.builder.add(_mount_of(line), path, "mounts it again", error=_on_hold(path))
 
     def wanted_records(self) -> Iterator[NodeRecord]:
         """Yield the records that should have a session.
@@ -138,7 +138,7 @@ class _Keep:
     def _login(self, record: NodeRecord, error: IscsictlError | None) -> None:
         login = actions.Login(record.target, record.portal, record.iface, None)
         subject = subject_of(record, self.pairs.records(record.target))
-        step = self.branches.add(login, subject, "opens the session", error=error)
+        step = self.builder.add(login, subject, "opens the session", error=error)
         self.logins.setdefault(record.target, []).append(step)
 
     def _mount(self, line: FstabLine, path: str) -> None:
@@ -150,17 +150,17 @@ class _Keep:
             # While no session is up, that is what has to be mended first.
             away = sessions and not up
             error = None if away else _fallen(now, mount)
-            self.branches.add(mount, path, "is mounted", done=error is None, error=error)
+            self.builder.add(mount, path, "is mounted", done=error is None, error=error)
             return
         after = [] if up else self.logins.get(target, [])
         if not after and not up:
-            self.branches.add(mount, path, "mounts it again", error=self._no_way(target))
+            self.builder.add(mount, path, "mounts it again", error=self._no_way(target))
             return
         if self._must_scan(line, up):
             scan = actions.Scan(target, line.lun, ())
             name = f"{target} LUN {line.lun}"
-            after = [self.branches.add(scan, name, "finds the disk", after=after)]
-        self.branches.add(mount, path, "mounts it again", after=after)
+            after = [self.builder.add(scan, name, "finds the disk", after=after)]
+        self.builder.add(mount, path, "mounts it again", after=after)
 
     def _no_way(self, target: str) -> IscsictlError:
         if self.pairs.records(target):

@@ -13,7 +13,7 @@ from iscsictl.model.partition_table import Table
 from iscsictl.model.plan import Plan
 from iscsictl.model.spec import Consent
 from iscsictl.planner.attach.filesystem import DOS_LIMIT_SECTORS
-from iscsictl.planner.builder import Draft, planned
+from iscsictl.planner.builder import PlanBuilder, build_plan
 from iscsictl.planner.disks import layout
 from iscsictl.planner.safety.overwrite import overwrite_ground
 from iscsictl.planner.selection.disks import (
@@ -33,10 +33,10 @@ SLACK = 1 << 20
 
 def plan_label(inventory: DiskInventory, kind: str, consent: Consent) -> Plan:
     """Plan an empty partition table. One of the kind that is there stays as it is."""
-    return planned(lambda draft: _label(draft, inventory, kind, consent))
+    return build_plan(lambda draft: _label(draft, inventory, kind, consent))
 
 
-def _label(draft: Draft, inventory: DiskInventory, kind: str, consent: Consent) -> str:
+def _label(draft: PlanBuilder, inventory: DiskInventory, kind: str, consent: Consent) -> str:
     chosen, table = inventory.one, inventory.facts.table
     if chosen.block is not chosen.disk.block:
         raise RefusedError(
@@ -93,11 +93,11 @@ class MkfsSpec:
 
 def plan_mkfs(inventory: DiskInventory, wish: MkfsSpec) -> Plan:
     """Plan a filesystem on a disk or partition. The one that an earlier run made is enough."""
-    return planned(lambda draft: _Mkfs(draft, inventory, wish).plan())
+    return build_plan(lambda draft: _Mkfs(draft, inventory, wish).plan())
 
 
 class _Mkfs:
-    def __init__(self, draft: Draft, inventory: DiskInventory, wish: MkfsSpec) -> None:
+    def __init__(self, draft: PlanBuilder, inventory: DiskInventory, wish: MkfsSpec) -> None:
         self.draft = draft
         self.inventory = inventory
         self.wish = wish
@@ -218,10 +218,10 @@ class _Mkfs:
 
 def plan_grow(inventory: DiskInventory) -> Plan:
     """Plan to let the disk's partition and filesystem take what the disk has by now."""
-    return planned(lambda draft: _grow(draft, inventory))
+    return build_plan(lambda draft: _grow(draft, inventory))
 
 
-def _grow(draft: Draft, inventory: DiskInventory) -> str:
+def _grow(draft: PlanBuilder, inventory: DiskInventory) -> str:
     chosen, facts = inventory.one, inventory.facts
     device, disk = disk_id(inventory, chosen), chosen.disk
     if len(disk.paths) > 1:
@@ -264,7 +264,7 @@ def _growing_block(chosen: DiskSelection, table: Table | None) -> Block | None:
 
 
 def _grow_partition(
-    draft: Draft, inventory: DiskInventory, device: DiskId, block: Block | None, total: int
+    draft: PlanBuilder, inventory: DiskInventory, device: DiskId, block: Block | None, total: int
 ) -> int:
     """Add the growth of the partition. Returns the bytes that it will have."""
     chosen, table = inventory.one, inventory.facts.table
@@ -290,7 +290,7 @@ def _grow_partition(
 
 
 def _grow_filesystem(
-    draft: Draft, inventory: DiskInventory, device: DiskId, block: Block, room: int
+    draft: PlanBuilder, inventory: DiskInventory, device: DiskId, block: Block, room: int
 ) -> None:
     filled, fs = inventory.facts.filled, block.fstype
     if fs is None or block.children:

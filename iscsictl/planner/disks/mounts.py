@@ -11,7 +11,7 @@ from iscsictl.model.inventory import Inventory, Known, MountPointState, NotObser
 from iscsictl.model.listing import Block, blocks
 from iscsictl.model.plan import Plan
 from iscsictl.model.values import is_directory
-from iscsictl.planner.builder import Draft, planned
+from iscsictl.planner.builder import PlanBuilder, build_plan
 from iscsictl.planner.safety.overwrite import (
     ConsentRequiredError,
     one_of_a_kind,
@@ -81,10 +81,10 @@ def directory_of(inventory: DiskInventory, wish: MountSpec) -> str:
 
 def plan_mount(inventory: DiskInventory, wish: MountSpec) -> Plan:
     """Plan to mount one filesystem; a hold on its mount point ends with that."""
-    return planned(lambda draft: _mount(draft, inventory, wish))
+    return build_plan(lambda draft: _mount(draft, inventory, wish))
 
 
-def _mount(draft: Draft, inventory: DiskInventory, wish: MountSpec) -> str:
+def _mount(draft: PlanBuilder, inventory: DiskInventory, wish: MountSpec) -> str:
     block, path = filesystem(inventory.one), directory_of(inventory, wish)
     device = disk_id(inventory, inventory.one, spanning=True)
     fs, uuid = block.fstype or "auto", block.uuid or ""
@@ -173,10 +173,10 @@ def _free_line(fstab: Fstab, path: str, uuid: str) -> None:
 
 def plan_umount(inventory: DiskInventory, name: str) -> Plan:
     """Plan to unmount a directory, or all of a device; reconnect then leaves it down."""
-    return planned(lambda draft: _umount(draft, inventory, name))
+    return build_plan(lambda draft: _umount(draft, inventory, name))
 
 
-def _umount(draft: Draft, inventory: DiskInventory, name: str) -> None:
+def _umount(draft: PlanBuilder, inventory: DiskInventory, name: str) -> None:
     paths: list[str] = []
     chosen = inventory.chosen
     if chosen is not None:
@@ -227,10 +227,10 @@ def _in_fstab(inventory: DiskInventory, name: str) -> list[str]:
 
 def plan_fstab_add(inventory: DiskInventory, wish: MountSpec) -> Plan:
     """Plan the line that mounts a filesystem at boot (DIR `none` for swap)."""
-    return planned(lambda draft: _fstab_add(draft, inventory, wish))
+    return build_plan(lambda draft: _fstab_add(draft, inventory, wish))
 
 
-def _fstab_add(draft: Draft, inventory: DiskInventory, wish: MountSpec) -> str:
+def _fstab_add(draft: PlanBuilder, inventory: DiskInventory, wish: MountSpec) -> str:
     block = filesystem(inventory.one)
     device = disk_id(inventory, inventory.one, spanning=True)
     uuid, fs, path = block.uuid or "", block.fstype or "auto", wish.directory
@@ -297,7 +297,7 @@ def _plain(line: FstabLine) -> set[str]:
 def plan_fstab_rm(inventory: DiskInventory, name: str) -> Plan:
     """Plan to take our lines for a directory or UUID out; lines of others are refused."""
 
-    def build(draft: Draft) -> None:
+    def build(draft: PlanBuilder) -> None:
         fstab = inventory.fstab
         lines = fstab.by_dir(plain(name)) if name.startswith("/") else fstab.by_uuid(name)
         foreign = [line for line in lines if not line.is_ours]
@@ -316,4 +316,4 @@ def plan_fstab_rm(inventory: DiskInventory, name: str) -> Plan:
             subject = path or line.uuid or name
             draft.add(actions.DropLine(line.raw), subject, f"line {line.number} goes")
 
-    return planned(build)
+    return build_plan(build)

@@ -10,7 +10,7 @@ from iscsictl.model.inventory import Known
 from iscsictl.model.listing import blocks
 from iscsictl.model.partition_table import Entry, Table
 from iscsictl.model.plan import Plan
-from iscsictl.planner.builder import Draft, planned
+from iscsictl.planner.builder import PlanBuilder, build_plan
 from iscsictl.planner.disks import layout
 from iscsictl.planner.safety.overwrite import ConsentRequiredError
 from iscsictl.planner.selection.disks import (
@@ -41,10 +41,12 @@ class AddWish:
 
 def plan_add(inventory: DiskInventory, wish: AddWish, names: Mapping[str, str]) -> Plan:
     """Plan to add a partition; one that is there already, just so and unused, is enough."""
-    return planned(lambda draft: _add(draft, inventory, wish, names))
+    return build_plan(lambda draft: _add(draft, inventory, wish, names))
 
 
-def _add(draft: Draft, inventory: DiskInventory, wish: AddWish, names: Mapping[str, str]) -> str:
+def _add(
+    draft: PlanBuilder, inventory: DiskInventory, wish: AddWish, names: Mapping[str, str]
+) -> str:
     chosen, table, facts = inventory.one, require_table(inventory), inventory.facts
     device = disk_id(inventory, chosen)
     require_writable(chosen.disk)
@@ -162,10 +164,10 @@ def _entry(inventory: DiskInventory, table: Table, number: int) -> Entry:
 
 def plan_remove(inventory: DiskInventory, number: int, *, consent: bool) -> Plan:
     """Plan to take a partition out of the table; `consent` if what is in it may be lost."""
-    return planned(lambda draft: _remove(draft, inventory, number, consent))
+    return build_plan(lambda draft: _remove(draft, inventory, number, consent))
 
 
-def _remove(draft: Draft, inventory: DiskInventory, number: int, consent: bool) -> None:
+def _remove(draft: PlanBuilder, inventory: DiskInventory, number: int, consent: bool) -> None:
     chosen, table = inventory.one, require_table(inventory)
     device = disk_id(inventory, chosen)
     action = actions.RemovePart(device, table, number)
@@ -245,7 +247,7 @@ def _tell_kernel(device: str, number: int) -> str:
 def plan_type(inventory: DiskInventory, number: int, text: str, names: Mapping[str, str]) -> Plan:
     """Plan to give a partition another type."""
 
-    def build(draft: Draft) -> None:
+    def build(draft: PlanBuilder) -> None:
         chosen, table = inventory.one, require_table(inventory)
         entry = _entry(inventory, table, number)
         kind = layout.resolve_type(table.label, text, names)
@@ -257,13 +259,13 @@ def plan_type(inventory: DiskInventory, number: int, text: str, names: Mapping[s
         why = f"{names.get(entry.type, entry.type)} becomes {names.get(kind, kind)}"
         draft.add(action, subject(chosen, number), why, done=entry.type == kind)
 
-    return planned(build)
+    return build_plan(build)
 
 
 def plan_bootable(inventory: DiskInventory, number: int, *, on: bool) -> Plan:
     """Plan to set or clear the boot flag of a partition."""
 
-    def build(draft: Draft) -> None:
+    def build(draft: PlanBuilder) -> None:
         chosen, table = inventory.one, require_table(inventory)
         entry = _entry(inventory, table, number)
         if table.label not in {"dos", "gpt"}:
@@ -283,4 +285,4 @@ def plan_bootable(inventory: DiskInventory, number: int, *, on: bool) -> Plan:
         why = "the firmware may start from it" if on else "not started from"
         draft.add(action, subject(chosen, number), why, done=done)
 
-    return planned(build)
+    return build_plan(build)

@@ -13,7 +13,7 @@ from iscsictl.model.names import BUILT_IN_IFACES
 from iscsictl.model.plan import Plan
 from iscsictl.model.record import IfaceRecord, NodeRecord
 from iscsictl.model.transports import TRANSPORT_MODULES
-from iscsictl.planner.builder import Draft
+from iscsictl.planner.builder import PlanBuilder
 
 TRANSPORTS = tuple(TRANSPORT_MODULES)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:@-]{0,63}")
@@ -144,7 +144,7 @@ def plan_write(
     facts: IfaceFacts, name: str, values: Mapping[str, str | None], *, new: bool
 ) -> Plan:
     """Return how a definition comes to have these values; `new` refuses to change another."""
-    draft, refusal = Draft(), None
+    draft, refusal = PlanBuilder(), None
     try:
         now = next((iface for iface in facts.ifaces if iface.name == name), None)
         if now is None and not new:
@@ -171,7 +171,7 @@ def plan_write(
             draft.notes.append(f"use it: iscsictl discover ADDRESS --save -I {name}")
     except IscsictlError as error:
         refusal = error
-    return Plan(tuple(draft.steps), refusal, notes=tuple(draft.notes))
+    return draft.build(refusal)
 
 
 def _transport(now: IfaceRecord | None, values: Mapping[str, str | None]) -> str:
@@ -181,7 +181,7 @@ def _transport(now: IfaceRecord | None, values: Mapping[str, str | None]) -> str
 
 def plan_remove(facts: IfaceFacts, name: str) -> Plan:
     """Return how a definition goes; refused (7) while a record or session uses it."""
-    draft, refusal = Draft(), None
+    draft, refusal = PlanBuilder(), None
     users = sorted({r.target for r in facts.records if r.iface == name})
     users += sorted({s.target for s in facts.sessions if s.iface == name} - set(users))
     if users:
@@ -191,4 +191,4 @@ def plan_remove(facts: IfaceFacts, name: str) -> Plan:
         )
     there = any(iface.name == name for iface in facts.ifaces)
     draft.add(RemoveIface(name), name, "nothing uses it", done=not there)
-    return Plan(tuple(draft.steps), refusal)
+    return draft.build(refusal)

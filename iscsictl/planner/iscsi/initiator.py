@@ -8,7 +8,7 @@ from iscsictl.model.host_facts import InitiatorName, Systemd, Unit
 from iscsictl.model.listing import Session
 from iscsictl.model.names import why_not_made, why_not_met
 from iscsictl.model.plan import Plan
-from iscsictl.planner.builder import Draft
+from iscsictl.planner.builder import PlanBuilder
 
 _ISCSID = ("iscsid.socket", "iscsid.service")
 
@@ -34,24 +34,24 @@ def require_name(name: str) -> str:
 
 def plan_name(facts: NameFacts, name: str) -> Plan:
     """Return how this host gets that name. Refused (7) while a session is up."""
-    draft = Draft()
+    draft = PlanBuilder()
     done = facts.now.name == name
     draft.add(SetInitiatorName(name), name, "the name by which arrays know this host", done=done)
     if done:
-        return Plan(tuple(draft.steps))
+        return draft.build()
     if facts.sessions:
         targets = ", ".join(sorted({session.target for session in facts.sessions}))
         error = InUseError(
             f"the name cannot change while sessions are up: {targets}",
             hint="log out first: iscsictl logout --all",
         )
-        return Plan(tuple(draft.steps), error)
+        return draft.build(error)
     if facts.now.name is not None:
         draft.notes.append(
             f"put {name} into the access lists of the arrays: they know this host as "
             f"{facts.now.name}"
         )
-    return Plan(tuple(draft.steps), notes=tuple(draft.notes))
+    return draft.build()
 
 
 def plan_generate(facts: NameFacts, made: str, *, new: bool) -> Plan:
@@ -103,7 +103,7 @@ def _require(systemd: Systemd) -> tuple[Unit, Unit]:
 
 def plan_enable(facts: ServiceFacts) -> Plan:
     """Return what has the services start at boot."""
-    draft, refusal = Draft(), None
+    draft, refusal = PlanBuilder(), None
     try:
         iscsid, login = _require(facts.systemd)
         any_iscsid = any(
@@ -116,12 +116,12 @@ def plan_enable(facts: ServiceFacts) -> Plan:
         draft.add(EnableService(login.name), login.name, "logs in at boot", done=login.enabled)
     except IscsictlError as error:
         refusal = error
-    return Plan(tuple(draft.steps), refusal)
+    return draft.build(refusal)
 
 
 def plan_start(facts: ServiceFacts) -> Plan:
     """Return what has the services run now. Held targets stay as they are."""
-    draft, refusal = Draft(), None
+    draft, refusal = PlanBuilder(), None
     try:
         iscsid, login = _require(facts.systemd)
         running = any(
@@ -140,4 +140,4 @@ def plan_start(facts: ServiceFacts) -> Plan:
             draft.notes.append("no record is automatic, so there is nothing to log in to")
     except IscsictlError as error:
         refusal = error
-    return Plan(tuple(draft.steps), refusal, notes=tuple(draft.notes))
+    return draft.build(refusal)

@@ -9,7 +9,7 @@ from iscsictl.model.names import Portal
 from iscsictl.model.plan import Plan
 from iscsictl.model.record import NAMING_KEYS, NodeRecord, startup_values
 from iscsictl.model.secret import Secret
-from iscsictl.planner.builder import Branches, Draft
+from iscsictl.planner.builder import PlanBuilder
 from iscsictl.planner.selection.records import (
     Choice,
     chosen_records,
@@ -32,7 +32,7 @@ def plan_values(
     inventory: Inventory, choice: Choice, changes: Changes, *, note: str | None = None
 ) -> Plan:
     """Set values in all records that are meant, or in none. `note` is said of those logged in."""
-    draft = Draft()
+    draft = PlanBuilder()
     try:
         for record in chosen_records(inventory, choice):
             if record.problem is not None:
@@ -40,11 +40,11 @@ def plan_values(
             _add_values(draft, inventory, record, changes, note)
     except IscsictlError as error:
         return Plan(refusal=error)
-    return Plan(tuple(draft.steps), notes=tuple(draft.notes))
+    return draft.build()
 
 
 def _add_values(
-    draft: Draft, inventory: Inventory, record: NodeRecord, changes: Changes, note: str | None
+    draft: PlanBuilder, inventory: Inventory, record: NodeRecord, changes: Changes, note: str | None
 ) -> None:
     name = subject_of(record, inventory.records)
     wrong = inventory.unsettled.get(str(record.path), tuple(changes))
@@ -59,10 +59,10 @@ def plan_startup(inventory: Inventory, choice: Choice, startup: str) -> Plan:
     plan = plan_values(inventory, choice, startup_values(startup))
     if plan.refusal is not None or startup == "manual":
         return plan
-    draft = Draft(list(plan.steps), list(plan.notes))
+    draft = PlanBuilder(list(plan.steps), list(plan.notes))
     unit, enabled = inventory.host.login_service, inventory.host.service_enabled
     draft.add(actions.EnableService(unit), unit, "logs in at boot", done=enabled)
-    return Plan(tuple(draft.steps), notes=tuple(draft.notes))
+    return draft.build()
 
 
 def plan_forget(inventory: Inventory, choice: Choice) -> Plan:
@@ -72,11 +72,11 @@ def plan_forget(inventory: Inventory, choice: Choice) -> Plan:
     except IscsictlError as error:
         if choice.target is None or not choice.target.startswith(_NAMED):
             return Plan(refusal=error)
-        plan = Branches()
+        plan = PlanBuilder(independent=True)
         gone = actions.DeleteRecord(choice.target, choice.portal or Portal("?"), "default")
         plan.add(gone, choice.words, "has no record", done=True)
-        return plan.fork()
-    plan = Branches()
+        return plan.build()
+    plan = PlanBuilder(independent=True)
     for record in records:
         name = subject_of(record, inventory.records)
         why: IscsictlError | None = None
@@ -97,14 +97,14 @@ def plan_forget(inventory: Inventory, choice: Choice) -> Plan:
         if places:
             where = ", ".join(place or "none" for place in places)
             plan.notes.append(f"/etc/fstab still mounts {where} from {target} at boot")
-    return plan.fork()
+    return plan.build()
 
 
 def plan_save(inventory: Inventory, iface: str) -> Plan:
     """Make the records that discovery found and that are not there; the others stay (F06)."""
     if isinstance(inventory.offers, ReadFailed):
         return Plan(refusal=inventory.offers.error)
-    draft = Draft()
+    draft = PlanBuilder()
     for offer in inventory.offers.value if isinstance(inventory.offers, Known) else ():
         there = any(
             record.target == offer.target
@@ -122,14 +122,14 @@ def plan_save(inventory: Inventory, iface: str) -> Plan:
             manual = startup_values("manual")
             write = actions.WriteRecord(offer.target, offer.portal, iface, manual)
             draft.add(write, name, "not logged in at boot")
-    return Plan(tuple(draft.steps), notes=tuple(draft.notes))
+    return draft.build()
 
 
 def plan_discovery_account(
     portal: Portal, *, there: bool, wrong: tuple[str, ...], changes: Changes
 ) -> Plan:
     """Set or clear the account with which a portal is asked for its targets."""
-    draft = Draft()
+    draft = PlanBuilder()
     name = discovery_name(portal)
     clearing = all(value is None or value == "None" for value in changes.values())
     if not clearing:
@@ -139,16 +139,16 @@ def plan_discovery_account(
         wrong = ()
     write = actions.WriteDiscovery(portal, changes)
     draft.add(write, name, f"sets {', '.join(wrong or changes)}", done=not wrong)
-    return Plan(tuple(draft.steps))
+    return draft.build()
 
 
 def plan_default_account(*, wrong: tuple[str, ...], changes: Changes) -> Plan:
     """Set or clear the account that new records get."""
-    draft = Draft()
+    draft = PlanBuilder()
     why = f"sets {', '.join(wrong or changes)}"
     draft.add(actions.WriteDefaults(changes), DEFAULTS, why, done=not wrong)
-    note = "records that exist keep their account; new ones get this"
-    return Plan(tuple(draft.steps), notes=(note,))
+    draft.notes.append("records that exist keep their account; new ones get this")
+    return draft.build()
 
 
 def require_settable(key: str) -> None:

@@ -9,7 +9,7 @@ from iscsictl.model.actions import DiskId
 from iscsictl.model.inventory import Inventory
 from iscsictl.model.listing import Disk, Lun, Session
 from iscsictl.model.plan import Plan
-from iscsictl.planner.builder import Branches
+from iscsictl.planner.builder import PlanBuilder
 from iscsictl.planner.selection.records import Choice
 
 
@@ -62,13 +62,13 @@ def plan_rescan(asked: Asked, choice: Choice, first: Asked | None) -> Plan:
         return Plan(refusal=error)
     if first is not None:
         return Plan(notes=tuple(_changes(first, asked)))
-    plan = Branches()
+    plan = PlanBuilder(independent=True)
     for session in sessions:
         _session(plan, asked, session)
-    return plan.fork()
+    return plan.build()
 
 
-def _session(plan: Branches, asked: Asked, session: Session) -> None:
+def _session(plan: PlanBuilder, asked: Asked, session: Session) -> None:
     portal = session.persistent_portal or session.portal
     name = f"{session.target} {portal}"
     gone = list(stale(session, asked))

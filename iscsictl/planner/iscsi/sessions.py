@@ -12,7 +12,7 @@ from iscsictl.model.listing import Disk, Session
 from iscsictl.model.names import Portal
 from iscsictl.model.plan import Plan
 from iscsictl.model.record import NodeRecord
-from iscsictl.planner.builder import Branches
+from iscsictl.planner.builder import PlanBuilder
 from iscsictl.planner.selection.names import resolve
 from iscsictl.planner.selection.records import (
     Choice,
@@ -39,7 +39,7 @@ def plan_login(
             records = chosen_records(inventory, choice)
     except IscsictlError as error:
         return Plan(refusal=error)
-    plan = Branches()
+    plan = PlanBuilder(independent=True)
     logins: dict[Hold, list[str]] = {}
     for record in records:
         login = _login(plan, inventory, record, values)
@@ -48,11 +48,11 @@ def plan_login(
                 logins.setdefault(hold, []).append(login)
     for hold, ids in logins.items():
         plan.add(actions.DropHold(hold), hold.name, "it is wanted again", after=ids)
-    return plan.fork()
+    return plan.build()
 
 
 def _login(
-    plan: Branches, inventory: Inventory, record: NodeRecord, values: Mapping[str, str]
+    plan: PlanBuilder, inventory: Inventory, record: NodeRecord, values: Mapping[str, str]
 ) -> str:
     name = subject_of(record, inventory.records)
     session = session_for(record, inventory)
@@ -97,7 +97,7 @@ def plan_logout(
         records = () if everything or sessions else chosen_records(inventory, choice)
     except IscsictlError as error:
         return Plan(refusal=error)
-    plan = Branches()
+    plan = PlanBuilder(independent=True)
     errors = {s.sid: _why_not(inventory, s, sessions, boots_from) for s in sessions}
     wanted = {s.target for s in sessions if errors[s.sid] is None}
     wanted |= {r.target for r in records if r.onboot}
@@ -117,7 +117,7 @@ def plan_logout(
     for record in records:
         action = actions.Logout(record.target, record.portal, record.iface)
         plan.add(action, subject_of(record, inventory.records), "is not logged in", done=True)
-    return plan.fork()
+    return plan.build()
 
 
 def _chosen_sessions(inventory: Inventory, choice: Choice) -> tuple[Session, ...]:
@@ -205,15 +205,15 @@ def plan_hold(
         except IscsictlError as error:
             return Plan(refusal=error)
         hold = Hold(target, why="hold")
-    plan = Branches()
+    plan = PlanBuilder(independent=True)
     done = is_held(hold, inventory.holds, seconds, now)
     plan.add(actions.SetHold(hold, seconds), hold.name, "reconnect leaves it alone", done=done)
-    return plan.fork()
+    return plan.build()
 
 
 def plan_unhold(inventory: Inventory, name: str, *, interactive: bool) -> Plan:
     """End all holds on a target, or the one on a directory."""
-    plan = Branches()
+    plan = PlanBuilder(independent=True)
     if name.startswith("/"):
         wanted = Hold(mount_point=plain(name))
         found = [hold for hold in inventory.holds if hold.covers_mount(wanted.name)]
@@ -230,4 +230,4 @@ def plan_unhold(inventory: Inventory, name: str, *, interactive: bool) -> Plan:
         plan.add(actions.DropHold(hold), hold.name, "reconnect looks after it again")
     if not found:
         plan.add(actions.DropHold(wanted), wanted.name, "is not held", done=True)
-    return plan.fork()
+    return plan.build()

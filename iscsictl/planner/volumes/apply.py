@@ -1,17 +1,18 @@
-"""The plan of one volume among others, what was saved of it, and the verdict over all."""
+"""The plan of one volume among others, what was saved of it, and the error of the whole run."""
 
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from iscsictl.errors import InterruptError, IscsictlError, PartialError, RefusedError, UsageError
+from iscsictl.errors import InterruptError, IscsictlError, RefusedError, UsageError
 from iscsictl.model.actions import DiskId, WriteFstab
 from iscsictl.model.inventory import Inventory
 from iscsictl.model.plan import Hazard, Plan, Report, Status
 from iscsictl.model.spec import AttachSpec, Volume
 from iscsictl.planner.attach.attach import plan_attach
 from iscsictl.planner.attach.filesystem import UNKNOWN
+from iscsictl.planner.builder import error_lines, summarize_errors
 from iscsictl.planner.safety.overwrite import ConsentRequiredError
 
 PLAN_SCHEMA = "iscsictl.plan/1"
@@ -147,31 +148,24 @@ def _saved_steps(document: Mapping[str, Any], name: object) -> dict[str, Hazard]
     }
 
 
-def verdict(reports: Mapping[str, Report]) -> IscsictlError | None:
-    """Return the error that stands for all volumes' together, None where none has one."""
+def summarize_reports(reports: Mapping[str, Report]) -> IscsictlError | None:
+    """Return the one error that a run of all volumes ends with, None where none has failed.
+
+    Volumes that were skipped because of another do not count as a different error.
+    """
     failed = {name: r.error for name, r in reports.items() if r.error is not None}
     for error in failed.values():
         if isinstance(error, InterruptError):
             return error
-    if not failed:
-        return None
     tried = {name: e for name, e in failed.items() if not isinstance(e, SkippedError)} or failed
-    name, first = next(iter(tried.items()))
-    text = f"{len(failed)} of {len(reports)} volumes failed; the first, {name}: {first.text}"
-    if len(reports) == 1:
-        text = f"{name}: {first.text}"
-    if len(failed) == len(reports) and len({error.exit for error in tried.values()}) == 1:
-        whole = IscsictlError(text, hint=first.hint, tool_exit=first.tool_exit)
-        whole.exit = first.exit
-        return whole
-    return PartialError(text, hint=first.hint, tool_exit=first.tool_exit)
+    causes = {**tried, **{name: next(iter(tried.values())) for name in failed if name not in tried}}
+    return summarize_errors(causes, len(reports), "volumes")
 
 
-def reasons(reports: Mapping[str, Report], *, quiet: bool = False) -> Iterable[str]:
-    """Yield what is to be said of each volume: why it failed, what is left over, and notes."""
-    several = sum(report.error is not None for report in reports.values()) > 1
+def report_lines(reports: Mapping[str, Report], *, quiet: bool = False) -> Iterable[str]:
+    """Yield what is to be said of each volume: notes, what is left over, and why it failed."""
+    errors = {name: r.error for name, r in reports.items() if r.error is not None}
     for name, report in reports.items():
         for note in (*(() if quiet else report.notes), *report.leftovers):
             yield f"{name}: {note}"
-        if several and report.error is not None:
-            yield f"{name}: {report.error.text}"
+    yield from error_lines(errors)
