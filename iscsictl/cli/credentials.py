@@ -13,7 +13,7 @@ from iscsictl.errors import RefusedError, UsageError
 from iscsictl.model import values
 from iscsictl.model.secret import Secret
 from iscsictl.model.spec import Account
-from iscsictl.system.iscsi import nodedb, secret_reuse
+from iscsictl.observers.accounts import targets_with_secret
 
 _HINT = "open-iscsi takes 1 to 255 bytes without blanks at the ends; see: iscsictl chap check"
 
@@ -95,7 +95,6 @@ def judge_account(settings: Settings, given: Account, target: str | None) -> Non
     Raises RefusedError for what the standard or open-iscsi cannot take.
     """
     words = [socket.gethostname(), target or ""]
-    records = nodedb.read_records(nodedb.find_db(settings.root))
     for secret, user, whose in (
         (given.secret, given.user, "the secret"),
         (given.mutual_secret, given.mutual_user, "the array's secret"),
@@ -103,7 +102,7 @@ def judge_account(settings: Settings, given: Account, target: str | None) -> Non
         if secret is None:
             continue
         verdicts = [*secret_strength.judge(secret.reveal(), user=user, words=words)]
-        foreign = set(secret_reuse.others_with(secret, records)) - {target}
+        foreign = set(targets_with_secret(secret, settings.root)) - {target}
         if foreign and target is not None:
             verdicts.append(secret_strength.shared_with(foreign))
         for verdict in verdicts:

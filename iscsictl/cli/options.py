@@ -5,18 +5,18 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Concatenate
 
 import click
 
+from iscsictl.engine.trace import trace_commands
 from iscsictl.errors import Exit, IscsictlError, NeedsRootError, from_os
 from iscsictl.model.finding import Level
 from iscsictl.output.text import escape_controls
 from iscsictl.output.views.doctor import NAGIOS_EXIT, nagios_unknown
-from iscsictl.system.io import process
 
 DEFAULT_TIMEOUT = 60.0
 
@@ -95,11 +95,7 @@ def common_with(*formats: str) -> Callable[[Command], Callable[..., None]]:
             settings = _settings(options)
             options.pop("output", None)
             if settings.verbose:
-
-                def trace(argv: Sequence[str]) -> None:
-                    click.echo(f"+ {escape_controls(process.shell_form(argv))}", err=True)
-
-                process.trace_to(trace)
+                trace_commands(lambda line: click.echo(f"+ {escape_controls(line)}", err=True))
             try:
                 code = command(settings, *args, **options)
             except IscsictlError as error:

@@ -6,16 +6,19 @@ import click
 
 from iscsictl.cli.options import Settings, print_error, print_message
 from iscsictl.engine.reconcile import OnFailure, dry_run, reconcile
+from iscsictl.engine.runtime import (
+    host_changes,
+    interrupt_at_once,
+    interrupt_threads,
+    open_context,
+)
 from iscsictl.engine.task import Task
 from iscsictl.errors import Exit
 from iscsictl.model.plan import Report
+from iscsictl.observers.paths import stable_device
 from iscsictl.output.text import escape_controls
 from iscsictl.output.views.plan import StepPrinter, document
 from iscsictl.planner.builder import error_lines
-from iscsictl.system.block.device_links import stable_path
-from iscsictl.system.context import Context
-from iscsictl.system.io import signals
-from iscsictl.system.io.host_lock import host_lock
 
 
 def ask(settings: Settings, question: str) -> bool:
@@ -24,7 +27,7 @@ def ask(settings: Settings, question: str) -> bool:
         return True
     if not settings.interactive:
         return False
-    with signals.at_once():
+    with interrupt_at_once():
         return click.confirm(question, err=True)
 
 
@@ -49,19 +52,17 @@ def run_task(
             printer.close()
             print_message(text)
 
-    context = Context(settings.wait, settings.root, say, printer.watch)
+    context = open_context(settings.wait, settings.root, say, printer.watch)
     if settings.dry_run:
-        signals.in_threads()
+        interrupt_threads()
         try:
             report = dry_run(task, context)
         finally:
             printer.close()
         _show_planned(printer, settings, report)
     else:
-        signals.defer()
         try:
-            wait = settings.wait if lock_wait is None else lock_wait
-            with host_lock(wait, say, settings.root), context.waiter:
+            with host_changes(context, lock_wait=lock_wait):
                 report = reconcile(task, context, printer, on_failure)
         finally:
             printer.close()
@@ -88,6 +89,6 @@ def _conclude(settings: Settings, report: Report, *, say_device: bool) -> int:
     if report.error is not None:
         return print_error(report.error.text, report.error.hint, report.error.exit)
     if report.result is not None and settings.output == "table" and not settings.quiet:
-        device = stable_path(report.result)
+        device = stable_device(report.result)
         click.echo(device if say_device else f"device    {device}")
     return int(Exit.PENDING if report.pending else Exit.DONE)

@@ -16,8 +16,8 @@ from iscsictl.model.fstab import plain
 from iscsictl.model.inventory import Inventory
 from iscsictl.model.names import Portal, parse_portal
 from iscsictl.model.spec import Account
+from iscsictl.observers.paths import without_links
 from iscsictl.planner.selection.records import Choice
-from iscsictl.system.mount.mounts import real
 
 if TYPE_CHECKING:
     from iscsictl.model.plan import Plan
@@ -114,7 +114,7 @@ def run_independent(settings: Settings, look: Look, think: Think) -> int:
 def directory(text: str) -> str:
     """Return a mount point in its plain form, without links. Raises UsageError."""
     try:
-        return real(values.directory(text))
+        return without_links(values.directory(text))
     except ValueError as error:
         raise UsageError(str(error)) from None
 
@@ -122,4 +122,4 @@ def directory(text: str) -> str:
 def named(text: str) -> str:
     """Return what is to be taken down: a directory without links, another name as it is."""
     name = plain(text)
-    return real(name) if values.is_directory(name) else name
+    return without_links(name) if values.is_directory(name) else name

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass, field
 
+#: The kinds of table that can be made.
+KINDS = ("gpt", "dos", "bsd", "sun")
+
 
 @dataclass(frozen=True)
 class Entry:

@@ -16,15 +16,29 @@ class Account:
     mutual_user: str | None = None
     mutual_secret: Secret | None = None
 
-    def values(self) -> dict[str, str | Secret | None]:
-        """Return the record values; one-way clears the array's account."""
-        return {
-            "node.session.auth.authmethod": "CHAP",
-            "node.session.auth.username": self.user,
-            "node.session.auth.password": self.secret,
-            "node.session.auth.username_in": self.mutual_user,
-            "node.session.auth.password_in": self.mutual_secret,
-        }
+    def values(self, prefix: str = "node.session") -> "ChapValues":
+        """Return the record values that set exactly this account; see `chap_values`."""
+        return chap_values(self, prefix)
+
+
+ChapValues = dict[str, str | Secret | None]
+
+
+def chap_values(account: Account | None, prefix: str = "node.session") -> ChapValues:
+    """Return the values that set CHAP to this account, None to turn it off.
+
+    `prefix` is `node.session` for a node record and `discovery.sendtargets` for discovery.
+    None clears a value, so one-way CHAP clears the array's account. open-iscsi goes by the
+    credentials alone; `authmethod` is kept in step with them (iscsid.conf).
+    """
+    auth = f"{prefix}.auth"
+    return {
+        f"{auth}.authmethod": "None" if account is None else "CHAP",
+        f"{auth}.username": None if account is None else account.user,
+        f"{auth}.password": None if account is None else account.secret,
+        f"{auth}.username_in": None if account is None else account.mutual_user,
+        f"{auth}.password_in": None if account is None else account.mutual_secret,
+    }
 
 
 @dataclass(frozen=True)

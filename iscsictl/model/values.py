@@ -4,6 +4,7 @@ Each function raises ValueError with words that follow the name of the option or
 """
 
 import re
+import uuid
 from collections.abc import Mapping
 from typing import Final
 
@@ -113,3 +114,8 @@ def label_problem(label: str, fs: str | None) -> str | None:
     if label.startswith("-") or not label.isprintable():
         return "a label is text that does not begin with '-'"
     return None
+
+
+def new_uuid() -> str:
+    """Return a random UUID (RFC 9562, version 4) for a filesystem, table or partition."""
+    return str(uuid.uuid4())

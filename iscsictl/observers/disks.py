@@ -6,6 +6,7 @@ from pathlib import Path
 
 from iscsictl.errors import NotFoundError
 from iscsictl.model.disk_content import Content
+from iscsictl.model.fstab import Fstab
 from iscsictl.model.inventory import (
     DiskUsage,
     Inventory,
@@ -193,3 +194,23 @@ def disk_rows(context: Context) -> tuple[DiskRow, ...]:
         label = found.get("ID_PART_TABLE_TYPE") or None
         rows.append(DiskRow(disk, sector, label, usage.users(disk, context.root)))
     return tuple(rows)
+
+
+def partition_type_names(label: str) -> dict[str, str]:
+    """Return the names of the partition types of a kind of table, as sfdisk(8) lists them."""
+    return partition_table.type_names(label)
+
+
+def partition_table_errors(device: str) -> tuple[str, ...]:
+    """Return what sfdisk(8) finds wrong with a partition table."""
+    return partition_table.verify(device)
+
+
+def read_fstab(root: Path) -> Fstab:
+    """Return /etc/fstab."""
+    return fstab_file.read_fstab(root)
+
+
+def mounted_paths(root: Path) -> set[str]:
+    """Return all mount points of this mount namespace."""
+    return {mount.path for mount in mounts.mounted(root)}

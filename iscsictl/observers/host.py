@@ -1,20 +1,41 @@
 """Look at the host's own names, services and interfaces; and make tasks of what was seen."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
 from iscsictl.errors import IscsictlError, NeedsRootError
 from iscsictl.model.host_facts import Systemd
+from iscsictl.model.listing import Session
 from iscsictl.model.transports import TRANSPORT_MODULES
+from iscsictl.parse.firmware import BootEntry
 from iscsictl.planner.iscsi.ifaces import IfaceFacts
 from iscsictl.planner.iscsi.initiator import NameFacts, ServiceFacts
 from iscsictl.system.context import Context
 from iscsictl.system.host import kernel_modules, network, unit_files
 from iscsictl.system.iscsi import holds, initiator_name, nodedb
+from iscsictl.system.iscsi.firmware_boot import read_boot_entries
 from iscsictl.system.iscsi.sessions import read_sessions
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class BootFacts:
+    """The targets of the firmware's boot table, and the sessions that are up."""
+
+    entries: tuple[BootEntry, ...]
+    sessions: tuple[Session, ...]
+
+
+def boot_facts(context: Context) -> BootFacts:
+    """Return the firmware's boot table (iBFT) and the sessions."""
+    return BootFacts(read_boot_entries(context.root), read_sessions(context.root))
+
+
+def generated_name(root: Path) -> str:
+    """Return a new initiator name that no other host has, as iscsi-iname(8) makes it."""
+    return initiator_name.made_name(root)
 
 
 def name_facts(context: Context) -> NameFacts:

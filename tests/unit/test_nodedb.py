@@ -11,6 +11,7 @@ import pytest
 from iscsictl.errors import IscsictlError, NeedsRootError, NotFoundError, RefusedError
 from iscsictl.model.names import Portal
 from iscsictl.model.secret import Secret
+from iscsictl.model.spec import Account, chap_values
 from iscsictl.system.iscsi.nodedb import (
     find_db,
     read_discovery_records,
@@ -22,7 +23,6 @@ from iscsictl.system.iscsi.nodedb import (
     torn,
 )
 from iscsictl.system.iscsi.nodedb_write import (
-    chap_changes,
     remove_record,
     set_discovery_auth,
     write_record,
@@ -201,7 +201,7 @@ def test_a_database_that_is_a_file_is_not_an_empty_one(tmp_path: Path) -> None:
 def test_writing_a_secret_leaves_the_record_private(db: Path, tmp_path: Path, before: int) -> None:
     path = _add(db, T1, V4)
     path.chmod(before)
-    changes = chap_changes("me", Secret("not-to-be-seen"))
+    changes = chap_values(Account("me", Secret("not-to-be-seen")))
     assert write_record(path, changes, root=tmp_path)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     record = read_record(path)
@@ -232,9 +232,9 @@ def test_a_record_that_is_being_written_is_no_second_record_to_iscsiadm(
 def test_clearing_chap_leaves_nothing_of_it(db: Path, tmp_path: Path) -> None:
     path = _add(db, T1, V4)
     before = path.read_text()
-    both = chap_changes("me", Secret("not-to-be-seen"), "array", Secret("neither-is-this"))
+    both = chap_values(Account("me", Secret("not-to-be-seen"), "array", Secret("neither-is-this")))
     write_record(path, both, root=tmp_path)
-    write_record(path, chap_changes(None, None), root=tmp_path)
+    write_record(path, chap_values(None), root=tmp_path)
     cleared = path.read_text()
     assert cleared.replace("node.session.auth.authmethod = None\n", "") == before
 
@@ -302,7 +302,7 @@ def test_discovery_records_are_read_and_get_their_secret(db: Path, tmp_path: Pat
         Portal("2001:db8::5"),
         False,
     )
-    changes = chap_changes("me", Secret("not-to-be-seen"), prefix="discovery.sendtargets")
+    changes = chap_values(Account("me", Secret("not-to-be-seen")), "discovery.sendtargets")
     assert set_discovery_auth(db, record.portal, changes, root=tmp_path)
     (again,) = read_discovery_records(db)
     assert (again.username, again.has_secret, again.mode) == ("me", True, 0o600)

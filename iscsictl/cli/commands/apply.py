@@ -19,15 +19,18 @@ from iscsictl.cli.options import (
     print_message,
     require_root,
 )
+from iscsictl.engine.output_files import save_plan
 from iscsictl.engine.parallel.scheduler import AT_ONCE, Errands, converge_all, foresee
 from iscsictl.engine.parallel.shared_context import Shared
+from iscsictl.engine.runtime import host_changes, interrupt_threads
 from iscsictl.errors import Exit, RefusedError, UsageError
 from iscsictl.model.plan import Report
 from iscsictl.model.spec import AttachSpec, Volume
+from iscsictl.model.values import new_uuid
+from iscsictl.observers.volumes_file import decode_file, read_volumes_file
 from iscsictl.output.text import escape_controls
 from iscsictl.output.views.apply import ManyPrinter, document
 from iscsictl.output.views.plan import StepPrinter
-from iscsictl.parse.toml import decoded, parse_toml, where
 from iscsictl.planner.volumes.apply import (
     PlanMismatchError,
     SavedPlan,
@@ -35,12 +38,6 @@ from iscsictl.planner.volumes.apply import (
     report_lines,
     summarize_reports,
 )
-from iscsictl.planner.volumes.file import read_volumes
-from iscsictl.system.block.disk_writer import new_uuid
-from iscsictl.system.io import signals
-from iscsictl.system.io.files import replace_file
-from iscsictl.system.io.host_lock import host_lock
-from iscsictl.system.mount.mounts import real
 
 Reports = Mapping[str, Report]
 _MAX_BYTES = 16 << 20
@@ -69,7 +66,7 @@ def plan(settings: Settings, file: str, out: str | None, parallel: int) -> int:
     reports = many.foresee()
     if out is not None:
         saved = document(reports, many.errands.wwids, many.text) + "\n"
-        replace_file(Path(out), saved.encode("utf-8", "surrogateescape"), mode=0o644)
+        save_plan(Path(out), saved)
     return many.conclude(reports)
 
 
@@ -123,14 +120,10 @@ class _Many:
                     hint=f"make it anew: iscsictl plan {file} --out {saved}",
                 )
         name = "standard input" if file == "-" else file
-        toml, places = parse_toml(self.text, name)
-        volumes = read_volumes(toml, places, name, real)
-        wishes = {
-            volume.name: _wish(volume, where(name, places.get(("volume", number, "owner"), (1, 1))))
-            for number, volume in enumerate(volumes)
-        }
+        found = read_volumes_file(self.text, name)
+        wishes = {volume.name: _wish(volume, found.owners[volume.name]) for volume in found.volumes}
         self.saved = plan_
-        self.errands = Errands(volumes, wishes, plan_)
+        self.errands = Errands(found.volumes, wishes, plan_)
         self.printer = StepPrinter(
             output=settings.output, quiet=settings.quiet, color=settings.color
         )
@@ -144,7 +137,7 @@ class _Many:
 
     def foresee(self) -> Reports:
         """Return what would be done."""
-        signals.in_threads()
+        interrupt_threads()
         try:
             reports = foresee(self.errands.all, self.context, self.parallel)
         finally:
@@ -154,10 +147,8 @@ class _Many:
 
     def converge(self) -> Reports:
         """Do it; with a saved plan only if all of it still fits."""
-        settings = self.settings
-        signals.defer()
         try:
-            with host_lock(settings.wait, self._say, settings.root), self.context.waiter:
+            with host_changes(self.context):
                 if self.saved is not None:
                     reports = foresee(self.errands.all, self.context, self.parallel)
                     for name, report in reports.items():
@@ -212,7 +203,7 @@ def _text_of(file: str) -> str:
         raise UsageError(
             f"{file}: it is larger than {_MAX_BYTES >> 20} MiB", hint="part it into several files"
         )
-    return decoded(data, "standard input" if file == "-" else file)
+    return decode_file(data, "standard input" if file == "-" else file)
 
 
 def _wish(volume: Volume, place: str) -> AttachSpec:

@@ -19,13 +19,13 @@ from iscsictl.errors import UsageError
 from iscsictl.model import values
 from iscsictl.model.names import DEFAULT_IFACE
 from iscsictl.model.spec import AttachSpec, Consent, DetachRequest
+from iscsictl.model.values import new_uuid
 from iscsictl.observers import attach as attach_observer
+from iscsictl.observers.paths import without_links
+from iscsictl.observers.records import checked_value
 from iscsictl.observers.sessions import boots_from
-from iscsictl.parse.record import checked
 from iscsictl.planner.attach.attach import plan_attach
 from iscsictl.planner.attach.detach import plan_detach
-from iscsictl.system.block.disk_writer import new_uuid
-from iscsictl.system.mount.mounts import real
 
 Given = TypeVar("Given")
 Value = TypeVar("Value")
@@ -80,7 +80,7 @@ def _values(pairs: tuple[str, ...]) -> dict[str, str]:
                 f"--set {key}: a secret on the command line is seen by everybody",
                 hint="use --chap-secret-file or --chap-secret-prompt",
             )
-        found[key] = checked(key, value)
+        found[key] = checked_value(key, value)
         _judged("set", partial(values.record_value, key), value)
     return found
 
@@ -227,7 +227,9 @@ def _wish(options: dict[str, Any]) -> AttachSpec:
         table=options["table"],
         fs=fs,
         fs_label=label,
-        mount=_judged("mount", lambda text: real(values.directory(text)), options["mount"]),
+        mount=_judged(
+            "mount", lambda text: without_links(values.directory(text)), options["mount"]
+        ),
         options=_judged("options", values.mount_options, options["mount_options"]) or (),
         uid=uid,
         gid=gid,

@@ -6,20 +6,15 @@ import click
 
 from iscsictl.cli.options import Settings, changing, common, require_root
 from iscsictl.cli.runner import run_task
+from iscsictl.engine.runtime import open_context
 from iscsictl.engine.tasks.host import task
 from iscsictl.errors import NotFoundError
 from iscsictl.model.actions import FirmwareLogin
-from iscsictl.model.listing import Session
 from iscsictl.model.plan import Plan
+from iscsictl.observers.host import BootFacts, boot_facts
 from iscsictl.output.terminal import screen_of
 from iscsictl.output.views.host import show_boot
-from iscsictl.parse.firmware import BootEntry
 from iscsictl.planner.builder import PlanBuilder
-from iscsictl.system.context import Context
-from iscsictl.system.iscsi.firmware_boot import read_boot_entries
-from iscsictl.system.iscsi.sessions import read_sessions
-
-Seen = tuple[tuple[BootEntry, ...], tuple[Session, ...]]
 
 
 @click.group("boot")
@@ -31,7 +26,7 @@ def boot() -> None:
 @common
 def show(settings: Settings) -> int:
     """Show the firmware's targets, NICs and account names; secrets are never shown."""
-    entries = read_boot_entries(settings.root)
+    entries = boot_facts(open_context(settings.wait, settings.root)).entries
     show_boot(entries, screen_of(sys.stdout, settings.color), settings.output)
     if not entries and settings.output == "table" and not settings.quiet:
         click.echo(
@@ -47,23 +42,18 @@ def show(settings: Settings) -> int:
 def login(settings: Settings) -> int:
     """Log in to the targets of the firmware's table; those that are logged in stay so."""
     require_root("boot login")
-    return run_task(settings, task(_look, _think))
+    return run_task(settings, task(boot_facts, _plan_login))
 
 
-def _look(context: Context) -> Seen:
-    return read_boot_entries(context.root), read_sessions(context.root)
-
-
-def _think(seen: Seen) -> Plan:
-    entries, sessions = seen
-    targets = sorted({entry.target for entry in entries if entry.target})
+def _plan_login(facts: BootFacts) -> Plan:
+    targets = sorted({entry.target for entry in facts.entries if entry.target})
     if not targets:
         error = NotFoundError(
             "the firmware has no boot table", hint="load its module: modprobe iscsi_ibft"
         )
         return Plan(refusal=error)
     draft = PlanBuilder()
-    there = {session.target for session in sessions}
+    there = {session.target for session in facts.sessions}
     draft.add(FirmwareLogin(), ", ".join(targets), "the firmware's table names it",
               done=set(targets) <= there)  # fmt: skip
     return draft.build()

@@ -20,23 +20,25 @@ from iscsictl.cli.selectors import (
     run_atomic,
     take_account,
 )
-from iscsictl.errors import Exit, IscsictlError, UsageError
+from iscsictl.engine.output_files import save_secret
+from iscsictl.engine.runtime import Context, open_context
+from iscsictl.errors import Exit, UsageError
 from iscsictl.model.inventory import Inventory
 from iscsictl.model.names import Portal
 from iscsictl.model.record import NodeRecord
-from iscsictl.model.secret import Secret
-from iscsictl.model.spec import Account
+from iscsictl.model.spec import Account, chap_values
 from iscsictl.observers import sessions as looking
+from iscsictl.observers.accounts import (
+    groups_sharing_a_secret,
+    other_accounts,
+    targets_with_text,
+)
+from iscsictl.observers.records import DISCOVERY_PREFIX
 from iscsictl.output.terminal import screen_of
 from iscsictl.output.text import escape_controls
 from iscsictl.output.views import nodes
-from iscsictl.parse.iscsid_conf import conf_values
 from iscsictl.planner.iscsi.records import plan_default_account, plan_discovery_account, plan_values
 from iscsictl.planner.selection.records import Choice, chosen_records
-from iscsictl.system.context import Context
-from iscsictl.system.io.files import read_file
-from iscsictl.system.iscsi import discovery, nodedb, secret_reuse
-from iscsictl.system.iscsi.nodedb_write import chap_changes
 
 ALGORITHMS = {name.lower(): name for name in ("MD5", "SHA1", "SHA256", "SHA3-256")}
 NODE = "node.session"
@@ -126,8 +128,8 @@ def clear(settings: Settings, **options: Any) -> int:
     """Take the account away, both directions: the next login is without CHAP."""
     place = _place(settings, options)
     require_root("chap clear")
-    prefix = discovery.PREFIX if isinstance(place, Portal) else NODE
-    return _write(settings, place, chap_changes(None, None, prefix=prefix))
+    prefix = DISCOVERY_PREFIX if isinstance(place, Portal) else NODE
+    return _write(settings, place, chap_values(None, prefix))
 
 
 Place = Choice | Portal | None
@@ -146,12 +148,8 @@ def _place(settings: Settings, options: dict[str, Any]) -> Place:
 
 
 def _changes(given: Account | None, algorithms: str | None, place: Place) -> looking.Changes:
-    prefix = discovery.PREFIX if isinstance(place, Portal) else NODE
-    changes: dict[str, Any] = {}
-    if given is not None:
-        changes |= chap_changes(
-            given.user, given.secret, given.mutual_user, given.mutual_secret, prefix=prefix
-        )
+    prefix = DISCOVERY_PREFIX if isinstance(place, Portal) else NODE
+    changes: dict[str, Any] = {} if given is None else given.values(prefix)
     if algorithms is not None:
         changes[CHAP_ALGS] = algorithms
     return changes
@@ -185,7 +183,7 @@ def show(settings: Settings, **options: Any) -> int:
     """Show account names, which secrets are set and the algorithms; never a secret."""
     choice = choice_of(settings, options)
     require_root("chap show")
-    context = Context(settings.wait, settings.root)
+    context = open_context(settings.wait, settings.root)
     everything = choice == Choice(interactive=choice.interactive)
     inventory = looking.for_records(context)
     records = inventory.records if everything else chosen_records(inventory, choice)
@@ -194,7 +192,7 @@ def show(settings: Settings, **options: Any) -> int:
         accounts += _elsewhere(context)
     warnings = [
         f"{', '.join(group)} share a secret: who knows one knows the others"
-        for group in secret_reuse.shared(inventory.records)
+        for group in groups_sharing_a_secret(inventory.records)
         if everything or any(record.target in group for record in records)
     ]
     screen = screen_of(sys.stdout, settings.color)
@@ -216,12 +214,9 @@ def _of_record(record: NodeRecord) -> nodes.Account:
 
 
 def _elsewhere(context: Context) -> Iterable[nodes.Account]:
-    for record in nodedb.read_discovery_records(context.db):
-        if record.kind == "sendtargets":
-            yield _of_values("discovery", record.portal, record.values, discovery.PREFIX)
-    data = read_file(discovery.defaults_path(context.root)) or b""
-    values = conf_values(data.decode("utf-8", "surrogateescape"))
-    yield _of_values("default", None, values, NODE)
+    for found in other_accounts(context):
+        kind = "default" if found.portal is None else "discovery"
+        yield _of_values(kind, found.portal, found.values, found.prefix)
 
 
 def _of_values(kind: str, where: Portal | None, values: Any, prefix: str) -> nodes.Account:
@@ -292,11 +287,7 @@ def check(
 
 def _in_records(settings: Settings, text: str) -> Iterable[secret_strength.Verdict]:
     """Tell which targets have this secret already, where the records may be read."""
-    try:
-        secret, records = Secret(text), nodedb.read_records(nodedb.find_db(settings.root))
-    except (ValueError, IscsictlError):
-        return
-    targets = secret_reuse.others_with(secret, records)
+    targets = targets_with_text(text, settings.root)
     if targets:
         yield secret_strength.shared_with(targets)
 
@@ -317,7 +308,7 @@ def generate(settings: Settings, out: Path | None) -> int:
             raise UsageError("no secret goes into JSON", hint="write it to a file with --out FILE")
         click.echo(secret.reveal())
         return 0
-    secret_reuse.create_secret_file(out, secret)
+    save_secret(out, secret)
     if settings.output == "json":
         click.echo(json.dumps({"schema": "iscsictl.chap-generate/1", "file": str(out)}))
     elif not settings.quiet:

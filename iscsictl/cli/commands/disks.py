@@ -12,13 +12,21 @@ import click
 from iscsictl.cli.commands.nodes import GroupWithDefault
 from iscsictl.cli.options import Number, Settings, changing, common, require_root
 from iscsictl.cli.runner import ask, run_task
+from iscsictl.engine.runtime import open_context
 from iscsictl.engine.task import Task
 from iscsictl.engine.tasks.disks import task
 from iscsictl.errors import Exit, UsageError
 from iscsictl.model import values
+from iscsictl.model.partition_table import KINDS
 from iscsictl.model.plan import Plan
 from iscsictl.model.spec import Consent
-from iscsictl.observers.disks import Look, disk_rows, observe
+from iscsictl.observers.disks import (
+    Look,
+    disk_rows,
+    observe,
+    partition_table_errors,
+    partition_type_names,
+)
 from iscsictl.output.terminal import screen_of
 from iscsictl.output.views.disks import print_disk, print_disks, print_problems, print_types
 from iscsictl.planner.disks.format import MkfsSpec, plan_grow, plan_label, plan_mkfs
@@ -31,8 +39,6 @@ from iscsictl.planner.disks.partitions import (
     plan_type,
 )
 from iscsictl.planner.selection.disks import DiskInventory
-from iscsictl.system.block import partition_table
-from iscsictl.system.context import Context
 
 FILESYSTEMS = ["ext2", "ext3", "ext4", "xfs", "btrfs", "vfat", "swap"]
 _UNITS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40, "P": 50}
@@ -82,7 +88,7 @@ def disk() -> None:
 @common
 def ls(settings: Settings) -> int:
     """List all disks of sessions: size, sectors, partition table, filesystems, users."""
-    rows = disk_rows(Context(settings.wait, settings.root))
+    rows = disk_rows(open_context(settings.wait, settings.root))
     if not rows and settings.output == "table" and not settings.quiet:
         click.echo("no disks", err=True)
     print_disks(rows, screen_of(sys.stdout, settings.color), settings.output)
@@ -97,16 +103,16 @@ def show(settings: Settings, name: str, lun: int | None) -> int:
     """Show one disk: topology, partition table in sectors, who uses it, what was found on it."""
     require_root("reading a disk")
     look = Look(name, lun, settings.interactive, whole=True, content=True, table=True)
-    inventory = observe(Context(settings.wait, settings.root), look, None)
+    inventory = observe(open_context(settings.wait, settings.root), look, None)
     table = inventory.facts.table
-    names = partition_table.type_names(table.label) if table is not None else {}
+    names = partition_type_names(table.label) if table is not None else {}
     print_disk(inventory, names, screen_of(sys.stdout, settings.color), settings.output)
     return int(Exit.DONE)
 
 
 @disk.command("label")
 @click.argument("name", metavar="DISK")
-@click.argument("table", type=click.Choice(partition_table.KINDS))
+@click.argument("table", type=click.Choice(KINDS))
 @by_lun
 @destroying
 @changing
@@ -251,7 +257,7 @@ def add(settings: Settings, name: str, lun: int | None, **options: Any) -> int:
 
 def _names(seen: DiskInventory) -> dict[str, str]:
     table = seen.facts.table
-    return partition_table.type_names(table.label) if table is not None else {}
+    return partition_type_names(table.label) if table is not None else {}
 
 
 @part.command("rm")
@@ -290,7 +296,7 @@ def type_(settings: Settings, name: str | None, number: int | None, kind: str | 
         if name is not None:
             raise UsageError("--list goes without DISK")
         screen = screen_of(sys.stdout, settings.color)
-        print_types(listed, partition_table.type_names(listed), screen, settings.output)
+        print_types(listed, partition_type_names(listed), screen, settings.output)
         return int(Exit.DONE)
     if name is None or number is None or kind is None:
         raise UsageError("say which: iscsictl disk part type DISK N TYPE, or --list gpt|dos|sun")
@@ -322,7 +328,7 @@ def verify(settings: Settings, name: str, lun: int | None) -> int:
     """Check a partition table: overlaps, ends, alignment, the backup, what the kernel has."""
     require_root("reading a disk")
     look = Look(name, lun, settings.interactive, whole=True, table=True)
-    seen = observe(Context(settings.wait, settings.root), look, None)
+    seen = observe(open_context(settings.wait, settings.root), look, None)
     device, facts = seen.one.disk.block.device, seen.facts
     found: list[Problem] = []
     if facts.table is None:
@@ -333,7 +339,7 @@ def verify(settings: Settings, name: str, lun: int | None) -> int:
         if not found and facts.table.label != "bsd":
             mend = f"look closer: sfdisk --verify {device}"
             found += [
-                Problem("sfdisk", "fail", one, mend) for one in partition_table.verify(device)
+                Problem("sfdisk", "fail", one, mend) for one in partition_table_errors(device)
             ]
     print_problems(device, found, screen_of(sys.stdout, settings.color), settings.output)
     return int(Exit.ERROR if any(p.severity == "fail" for p in found) else Exit.DONE)

@@ -9,6 +9,7 @@ from iscsictl.checks import examine
 from iscsictl.checks.ids import known
 from iscsictl.cli.options import Settings, changing, common_with, require_root
 from iscsictl.cli.runner import run_task
+from iscsictl.engine.runtime import open_context
 from iscsictl.engine.tasks.doctor_fix import repairs
 from iscsictl.errors import Exit, UsageError
 from iscsictl.model.finding import Finding, Level, worst
@@ -16,7 +17,6 @@ from iscsictl.model.host_facts import Machine
 from iscsictl.observers import doctor as looking
 from iscsictl.output.terminal import screen_of
 from iscsictl.output.views import doctor as doctor_view
-from iscsictl.system.context import Context
 
 
 @click.command("doctor")
@@ -81,7 +81,7 @@ def _chooser(only: tuple[str, ...], ignored: tuple[str, ...]) -> Callable[[Findi
 def _findings(
     settings: Settings, chosen: Callable[[Finding], bool]
 ) -> tuple[Machine, tuple[Finding, ...]]:
-    machine = looking.look(Context(settings.wait, settings.root))
+    machine = looking.look(open_context(settings.wait, settings.root))
     return machine, tuple(filter(chosen, examine(machine)))
 
 

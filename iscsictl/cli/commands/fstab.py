@@ -10,17 +10,16 @@ from iscsictl.cli.commands.nodes import GroupWithDefault
 from iscsictl.cli.options import Settings, changing, common, require_root
 from iscsictl.cli.runner import run_task
 from iscsictl.cli.selectors import directory, named
+from iscsictl.engine.runtime import open_context
 from iscsictl.engine.tasks.disks import lines_task, task
 from iscsictl.errors import Exit
 from iscsictl.model.plan import Plan
-from iscsictl.observers.disks import Look, base, fstab_machine
+from iscsictl.observers.disks import Look, base, fstab_machine, mounted_paths, read_fstab
 from iscsictl.output.terminal import screen_of
 from iscsictl.output.views.fstab import print_findings, print_fstab
 from iscsictl.planner.disks.mounts import MountSpec, plan_fstab_add, plan_fstab_rm
 from iscsictl.planner.safety.fstab_rules import check_fstab, iscsi_devices_behind
 from iscsictl.planner.selection.disks import DiskInventory
-from iscsictl.system.context import Context
-from iscsictl.system.mount import fstab_file, mounts
 
 
 @click.group("fstab", cls=GroupWithDefault)
@@ -32,8 +31,8 @@ def fstab() -> None:
 @common
 def ls(settings: Settings) -> int:
     """List the lines of /etc/fstab; those that iscsictl wrote are marked."""
-    lines = fstab_file.read_fstab(settings.root)
-    mounted = {m.path for m in mounts.mounted(settings.root)}
+    lines = read_fstab(settings.root)
+    mounted = mounted_paths(settings.root)
     print_fstab(lines, mounted, screen_of(sys.stdout, settings.color), settings.output)
     return int(Exit.DONE)
 
@@ -42,13 +41,13 @@ def ls(settings: Settings) -> int:
 @common
 def check(settings: Settings) -> int:
     """Find lines that would hang a boot or mount the wrong disk; each with what mends it."""
-    context = Context(settings.wait, settings.root)
+    context = open_context(settings.wait, settings.root)
     inventory = base(context)
     machine = iscsi_devices_behind(
         fstab_machine(context, inventory), inventory.disks, inventory.sessions
     )
     findings = check_fstab(inventory.fstab, machine)
-    mounted = {m.path for m in mounts.mounted(settings.root)}
+    mounted = mounted_paths(settings.root)
     screen = screen_of(sys.stdout, settings.color)
     if settings.output != "table" or not settings.quiet:
         print_findings(inventory.fstab, findings, mounted, screen, settings.output)

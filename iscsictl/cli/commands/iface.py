@@ -8,14 +8,14 @@ import click
 
 from iscsictl.cli.options import Settings, changing, common, require_root
 from iscsictl.cli.runner import run_task
+from iscsictl.engine.runtime import open_context
 from iscsictl.engine.tasks.host import task
 from iscsictl.errors import UsageError
 from iscsictl.observers import host
+from iscsictl.observers.records import require_iface
 from iscsictl.output.terminal import screen_of
 from iscsictl.output.views import host as host_view
 from iscsictl.planner.iscsi import ifaces as core
-from iscsictl.system.context import Context
-from iscsictl.system.iscsi import nodedb
 
 
 @click.group("iface")
@@ -27,7 +27,7 @@ def iface() -> None:
 @common
 def ls(settings: Settings) -> int:
     """List the definitions, the two built-in ones first."""
-    facts = host.iface_facts(Context(settings.wait, settings.root))
+    facts = host.iface_facts(open_context(settings.wait, settings.root))
     host_view.show_ifaces(facts, screen_of(sys.stdout, settings.color), settings.output)
     return 0
 
@@ -37,13 +37,13 @@ def ls(settings: Settings) -> int:
 @common
 def show(settings: Settings, name: str | None) -> int:
     """Show the values of NAME; without it the kinds of initiator: which to take, which NICs."""
-    context = Context(settings.wait, settings.root)
+    context = open_context(settings.wait, settings.root)
     facts = host.iface_facts(context)
     screen = screen_of(sys.stdout, settings.color)
     if name is None:
         host_view.show_kinds(core.kinds(facts), screen, settings.output)
         return 0
-    nodedb.require_iface(context.db, name)
+    require_iface(context, name)
     host_view.show_iface(facts, name, screen, settings.output)
     return 0
 

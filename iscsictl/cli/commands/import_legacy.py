@@ -14,16 +14,14 @@ from iscsictl.cli.options import (
     print_message,
     require_root,
 )
+from iscsictl.engine.runtime import check_interrupt, host_changes, open_context
 from iscsictl.errors import Exit, IscsictlError, NotFoundError, UsageError
 from iscsictl.legacy import planner as core
 from iscsictl.legacy.iscsi_conf import KEYWORDS
 from iscsictl.legacy.output import as_json
 from iscsictl.legacy.planner import ImportPlan
 from iscsictl.legacy.writer import MachineWriter
-from iscsictl.system.context import Context
-from iscsictl.system.io import signals
-from iscsictl.system.io.host_lock import host_lock
-from iscsictl.system.iscsi.initiator_name import read_initiator
+from iscsictl.observers.host import name_facts
 
 LARGEST = 8 * 1024 * 1024
 
@@ -80,13 +78,12 @@ def _carry_out(settings: Settings, plan: ImportPlan) -> int:
         if not settings.quiet:
             print_message(text)
 
-    context = Context(settings.wait, settings.root, say)
+    context = open_context(settings.wait, settings.root, say)
     errors: list[IscsictlError] = []
     done = 0
-    signals.defer()
-    with host_lock(settings.wait, say, settings.root), context.waiter:
+    with host_changes(context):
         for outcome in core.carry_out(plan, MachineWriter(context)):
-            signals.check()
+            check_interrupt()
             if isinstance(outcome, IscsictlError):
                 errors.append(outcome)
                 print_error(outcome.text, outcome.hint, outcome.exit)
@@ -145,8 +142,7 @@ def _bindings(kind: core.Kind, name: str, *, needed: bool) -> str:
 def _name_now(settings: Settings, kind: core.Kind) -> str | None:
     if kind != "initiatorname.iscsi":
         return None
-
-    return read_initiator(settings.root).name
+    return name_facts(open_context(settings.wait, settings.root)).now.name
 
 
 def _show(plan: ImportPlan, settings: Settings) -> None:

@@ -6,14 +6,13 @@ import click
 
 from iscsictl.cli.options import Settings, changing, common, require_root
 from iscsictl.cli.runner import run_task
+from iscsictl.engine.runtime import open_context
 from iscsictl.engine.tasks.host import task
 from iscsictl.errors import NotFoundError
 from iscsictl.observers import host
 from iscsictl.output.terminal import screen_of
 from iscsictl.output.views.host import show_name
 from iscsictl.planner.iscsi.initiator import plan_generate, plan_name, require_name
-from iscsictl.system.context import Context
-from iscsictl.system.iscsi.initiator_name import made_name
 
 
 @click.group("initiator")
@@ -25,7 +24,7 @@ def initiator() -> None:
 @common
 def show(settings: Settings) -> int:
     """Show the name, byte for byte, and what a strict array may find wrong with it."""
-    facts = host.name_facts(Context(settings.wait, settings.root))
+    facts = host.name_facts(open_context(settings.wait, settings.root))
     if facts.now.name is None:
         raise NotFoundError(
             "this host has no initiator name", hint="make one: iscsictl initiator generate"
@@ -59,7 +58,7 @@ def generate(settings: Settings, new: bool) -> int:
     machine that was cloned.
     """
     require_root("initiator generate")
-    name = require_name(made_name(settings.root))
+    name = require_name(host.generated_name(settings.root))
     return run_task(
         settings, task(host.name_facts, lambda facts: plan_generate(facts, name, new=new))
     )

@@ -8,6 +8,7 @@ from iscsictl.cli.commands.disks import by_lun
 from iscsictl.cli.options import Settings, changing, common, require_root
 from iscsictl.cli.runner import ask, run_task
 from iscsictl.cli.selectors import directory, named
+from iscsictl.engine.runtime import Context
 from iscsictl.engine.task import Task
 from iscsictl.engine.tasks.disks import task
 from iscsictl.errors import UsageError
@@ -17,7 +18,6 @@ from iscsictl.model.plan import Plan
 from iscsictl.observers.disks import Look, observe
 from iscsictl.planner.disks.mounts import MountSpec, directory_of, plan_mount, plan_umount
 from iscsictl.planner.selection.disks import DiskInventory
-from iscsictl.system.context import Context
 
 
 def options_of(text: str | None) -> tuple[str, ...] | None:

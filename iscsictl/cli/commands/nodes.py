@@ -7,6 +7,7 @@ import click
 
 from iscsictl.cli.options import Settings, changing, common, require_root
 from iscsictl.cli.selectors import by_target, choice_of, run_atomic
+from iscsictl.engine.runtime import open_context
 from iscsictl.errors import UsageError
 from iscsictl.model import values as value_parsers
 from iscsictl.model.record import SECRET_KEYS
@@ -15,7 +16,6 @@ from iscsictl.output.terminal import screen_of
 from iscsictl.output.views.nodes import show_nodes
 from iscsictl.planner.iscsi.records import plan_values, require_settable
 from iscsictl.planner.selection.records import Choice, chosen_records, session_for
-from iscsictl.system.context import Context
 
 
 class GroupWithDefault(click.Group):
@@ -56,7 +56,7 @@ def show(settings: Settings, name: str | None, **options: Any) -> int:
 
 
 def _show(settings: Settings, choice: Choice, *, values: bool) -> int:
-    inventory = looking.for_records(Context(settings.wait, settings.root))
+    inventory = looking.for_records(open_context(settings.wait, settings.root))
     everything = choice == Choice(interactive=True)
     records = inventory.records if everything else chosen_records(inventory, choice)
     sids = {}

@@ -5,6 +5,7 @@ import click
 from iscsictl.cli.options import Settings, changing, common, print_message, require_root
 from iscsictl.cli.runner import run_task
 from iscsictl.engine.reconcile import OnFailure
+from iscsictl.engine.runtime import open_context
 from iscsictl.engine.task import Task
 from iscsictl.errors import InUseError
 from iscsictl.model.inventory import Inventory
@@ -13,7 +14,6 @@ from iscsictl.observers.reconnect import at_first, for_reconnect, mounted
 from iscsictl.output.views.plan import document
 from iscsictl.planner.attach.reconnect import plan_reconnect
 from iscsictl.planner.selection.names import resolve
-from iscsictl.system.context import Context
 
 
 @click.command("reconnect")
@@ -28,7 +28,7 @@ def reconnect(settings: Settings, target: str | None) -> int:
     not one of boot.
     """
     require_root("reconnect")
-    context = Context(settings.wait, settings.root)
+    context = open_context(settings.wait, settings.root)
     inventory = at_first(context)
     if target is not None:
         target = resolve(target, (r.target for r in inventory.records), settings.interactive)
@@ -53,7 +53,7 @@ def _document(settings: Settings) -> None:
 
 def _mend(settings: Settings, target: str | None) -> int:
     def think(inventory: Inventory) -> Plan:
-        context = Context(settings.wait, settings.root)
+        context = open_context(settings.wait, settings.root)
         return plan_reconnect(inventory, mounted(context, inventory), target)
 
     task = Task(lambda context, before: for_reconnect(context, target, before), think)

@@ -6,13 +6,13 @@ import click
 
 from iscsictl.cli.options import Settings, changing, common, require_root
 from iscsictl.cli.runner import run_task
+from iscsictl.engine.runtime import open_context
 from iscsictl.engine.tasks.host import task
 from iscsictl.errors import MissingError
 from iscsictl.observers import host
 from iscsictl.output.terminal import screen_of
 from iscsictl.output.views.host import show_services
 from iscsictl.planner.iscsi.initiator import plan_enable, plan_start
-from iscsictl.system.context import Context
 
 
 @click.group("service")
@@ -24,7 +24,7 @@ def service() -> None:
 @common
 def status(settings: Settings) -> int:
     """Show what starts at boot and what runs now."""
-    found = host.read_services(Context(settings.wait, settings.root))
+    found = host.read_services(open_context(settings.wait, settings.root))
     if not any(unit.defined for unit in found.units.values()):
         raise MissingError(
             "there is no unit of open-iscsi here",

@@ -18,6 +18,7 @@ from iscsictl.cli.selectors import (
     take_account,
     target_or_all,
 )
+from iscsictl.engine.runtime import Context, check_interrupt, host_changes, open_context
 from iscsictl.errors import UsageError
 from iscsictl.model.inventory import DiscoveredTarget
 from iscsictl.model.names import DEFAULT_IFACE, Portal
@@ -25,18 +26,13 @@ from iscsictl.model.plan import Plan
 from iscsictl.model.record import startup_values
 from iscsictl.model.spec import Account
 from iscsictl.observers import sessions as looking
+from iscsictl.observers.records import DISCOVERY_PREFIX, hold_clock, read_holds, read_records
 from iscsictl.output.terminal import screen_of
 from iscsictl.output.views.nodes import show_holds, show_offers
 from iscsictl.planner.iscsi import records
 from iscsictl.planner.iscsi import sessions as planning
 from iscsictl.planner.iscsi.rescan import Asked, plan_rescan
 from iscsictl.planner.selection.records import Choice
-from iscsictl.system.context import Context
-from iscsictl.system.io import signals
-from iscsictl.system.io.host_lock import host_lock
-from iscsictl.system.iscsi import holds, nodedb
-from iscsictl.system.iscsi.discovery import PREFIX
-from iscsictl.system.iscsi.nodedb_write import chap_changes
 
 ISNS_PORT = 3205
 DIGESTS = ["None", "CRC32C", "CRC32C,None", "None,CRC32C"]
@@ -88,24 +84,21 @@ def discover(
 def _discovery_changes(account: Account | None) -> looking.Changes | None:
     if account is None:
         return None
-    return chap_changes(
-        account.user, account.secret, account.mutual_user, account.mutual_secret, prefix=PREFIX
-    )
+    return account.values(DISCOVERY_PREFIX)
 
 
 def _show(
     settings: Settings, where: Portal, iface: str, changes: looking.Changes | None, kind: str
 ) -> int:
-    context = Context(settings.wait, settings.root, lambda text: _say(settings, text))
+    context = open_context(settings.wait, settings.root, lambda text: _say(settings, text))
     if changes is None:
         offers = looking.discover(context, where, iface, None, kind=kind)
     else:
-        # The record is borrowed for the account: nobody else may change it, no signal end it.
-        signals.defer()
-        with host_lock(settings.wait, context.say, settings.root):
+        # The account is in the discovery record meanwhile: nobody else may change that.
+        with host_changes(context):
             offers = looking.discover(context, where, iface, changes, kind=kind)
-        signals.check()
-    places = {DiscoveredTarget(r.target, r.portal) for r in nodedb.read_records(context.db)}
+        check_interrupt()
+    places = {DiscoveredTarget(r.target, r.portal) for r in read_records(context)}
     known = [offer for offer in offers if offer in places]
     show_offers(where, offers, known, screen_of(sys.stdout, settings.color), settings.output)
     if not offers and settings.output == "table":
@@ -176,7 +169,7 @@ def logout(settings: Settings, everything: bool, seconds: float | None, **option
         settings,
         lambda context, _: looking.for_logout(context),
         lambda inventory: planning.plan_logout(
-            inventory, choice, boots_from=boots_from, seconds=seconds, now=holds.now()
+            inventory, choice, boots_from=boots_from, seconds=seconds, now=hold_clock()
         ),
     )
 
@@ -250,9 +243,9 @@ def hold(settings: Settings, name: str | None, seconds: float | None) -> int:
     if name is None:
         if seconds is not None:
             raise UsageError("--for needs a target or a directory")
-        found = holds.read_holds(settings.root)
+        found = read_holds(settings.root)
         screen = screen_of(sys.stdout, settings.color)
-        show_holds(found, holds.now(), screen, settings.output)
+        show_holds(found, hold_clock(), screen, settings.output)
         if not found and settings.output == "table":
             _say(settings, "nothing is held")
         return 0
@@ -267,7 +260,7 @@ def hold(settings: Settings, name: str | None, seconds: float | None) -> int:
         settings,
         lambda context, _: looking.for_records(context),
         lambda inventory: planning.plan_hold(
-            inventory, name, interactive=settings.interactive, seconds=seconds, now=holds.now()
+            inventory, name, interactive=settings.interactive, seconds=seconds, now=hold_clock()
         ),
     )
 

@@ -96,11 +96,6 @@ def _writing() -> Iterator[None]:
         raise
 
 
-def new_uuid() -> str:
-    """Return a random UUID of the kernel's making (random(4), /proc/sys/kernel/random/uuid)."""
-    return Path("/proc/sys/kernel/random/uuid").read_text(encoding="ascii").strip()
-
-
 def wipe(disk: DiskId, deadline: float) -> None:
     """Erase all signatures of the disk and its partitions; the user confirmed the WWID."""
     device = disk.device

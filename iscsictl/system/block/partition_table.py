@@ -20,7 +20,6 @@ from iscsictl.system.block import multipath, probe
 from iscsictl.system.io.process import find, run
 from iscsictl.system.io.sysfs_attributes import list_names, read_attribute, whole
 
-KINDS = ("gpt", "dos", "bsd", "sun")
 _QUIET = ("--quiet", "--no-reread", "--wipe", "never", "--wipe-partitions", "never")
 
 

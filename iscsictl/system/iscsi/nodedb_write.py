@@ -85,28 +85,6 @@ def replace_in_db(path: Path, data: bytes, mode: int = PRIVATE) -> bool:
     return replace_file(path, data, mode=mode, scratch=scratch)
 
 
-def chap_changes(
-    username: str | None,
-    secret: Secret | None,
-    username_in: str | None = None,
-    secret_in: Secret | None = None,
-    *,
-    prefix: str = "node.session",
-) -> Changes:
-    """Return the changes that set CHAP to exactly this; all None turns it off.
-
-    `authmethod` follows, though open-iscsi goes by the credentials alone.
-    """
-    auth = f"{prefix}.auth"
-    return {
-        f"{auth}.authmethod": "None" if username is None else "CHAP",
-        f"{auth}.username": username,
-        f"{auth}.password": secret,
-        f"{auth}.username_in": username_in,
-        f"{auth}.password_in": secret_in,
-    }
-
-
 def set_discovery_auth(
     db: Path,
     portal: Portal,
@@ -117,7 +95,7 @@ def set_discovery_auth(
     timeout: float = 35,
     say: Say = _quiet,
 ) -> bool:
-    """Change the discovery record of a server, `chap_changes(prefix="discovery.sendtargets")`.
+    """Change the discovery record of a server, `chap_values(prefix="discovery.sendtargets")`.
 
     The record must exist (`iscsiadm -m discoverydb -t sendtargets -p PORTAL -o new`).
     """

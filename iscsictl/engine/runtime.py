@@ -1,0 +1,56 @@
+"""What a command needs around a run: the context, the signals, the lock of the host."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+from iscsictl.system.context import Context
+from iscsictl.system.io import signals
+from iscsictl.system.io.host_lock import host_lock
+
+__all__ = [
+    "Context", "check_interrupt", "host_changes", "interrupt_at_once", "interrupt_threads",
+    "open_context",
+]  # fmt: skip
+
+
+def open_context(
+    wait: float,
+    root: Path,
+    say: Callable[[str], None] = lambda _: None,
+    watch: Callable[[str], None] = lambda _: None,
+) -> Context:
+    """Return the context of a run.
+
+    `wait` is how many seconds each wait on others may last. `say` takes a line for the user,
+    `watch` the progress that a tool prints.
+    """
+    return Context(wait, root, say, watch)
+
+
+@contextmanager
+def host_changes(context: Context, *, lock_wait: float | None = None) -> Iterator[None]:
+    """Change the host: no other iscsictl does meanwhile, and a signal waits for a safe point.
+
+    `lock_wait` is how many seconds to wait for the lock, by default as long as for anything
+    else. Raises InUseError when another iscsictl keeps it for longer.
+    """
+    signals.defer()
+    wait = context.wait if lock_wait is None else lock_wait
+    with host_lock(wait, context.say, context.root), context.waiter:
+        yield
+
+
+def interrupt_threads() -> None:
+    """From here on SIGINT ends a dry run at once, in all of its threads."""
+    signals.in_threads()
+
+
+def interrupt_at_once() -> AbstractContextManager[None]:
+    """Return a context in which a signal ends the wait for the user's answer at once."""
+    return signals.at_once()
+
+
+def check_interrupt() -> None:
+    """Raise InterruptError if a signal arrived; to be called between steps."""
+    signals.check()

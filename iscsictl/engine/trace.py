@@ -1,0 +1,17 @@
+"""Show each program that is started, for `--verbose`."""
+
+from collections.abc import Callable, Sequence
+
+from iscsictl.system.io import process
+
+
+def trace_commands(show: Callable[[str], None]) -> None:
+    """Call `show` with the command line of each program just before it is started.
+
+    The line can be pasted into a shell. Secrets are never part of a command line.
+    """
+
+    def trace(argv: Sequence[str]) -> None:
+        show(process.shell_form(argv))
+
+    process.trace_to(trace)

@@ -1,0 +1,53 @@
+"""The listing for `ls`: of this host, or of something that was captured elsewhere."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+from iscsictl.errors import MissingError, UnreachableError
+from iscsictl.model.listing import Listing, Note
+from iscsictl.parse.capture import parse_capture
+from iscsictl.parse.iscsid_states import with_internal_states
+from iscsictl.system.io.process import run
+from iscsictl.system.iscsi.sessions import read_listing
+from iscsictl.system.iscsi.sosreport import checked, read_capture
+
+#: Seconds for iscsid to answer: what it adds is a detail, and a listing must not hang on it.
+ASK_SECONDS = 2.0
+
+
+def live_listing(
+    root: Path, *, details: bool, internal_states: bool, timeout: float | None
+) -> Listing:
+    """Return the sessions and disks of the host.
+
+    `details` reads all attributes of each session, `internal_states` also asks iscsid for what
+    sysfs does not tell, for at most `timeout` and ASK_SECONDS seconds.
+    """
+    listing = read_listing(root, details=details)
+    return _with_internal_states(listing, root, timeout) if internal_states else listing
+
+
+def captured_listing(source: Path, wait: float) -> Listing:
+    """Read a file or directory that was captured elsewhere. Raises IscsictlError."""
+    return read_capture(source, wait)
+
+
+def piped_listing(data: bytes) -> Listing:
+    """Read a capture from standard input. Raises IscsictlError where it tells nothing."""
+    return checked(parse_capture(data), "stdin")
+
+
+def _with_internal_states(listing: Listing, root: Path, timeout: float | None) -> Listing:
+    """Ask iscsid for what only it knows; without it, without root or in time, do without."""
+    if os.geteuid() != 0 or root != Path("/") or not listing.sessions:
+        return listing
+    seconds = ASK_SECONDS if timeout is None else min(ASK_SECONDS, timeout)
+    try:
+        result = run(["iscsiadm", "-m", "session", "-P", "1"], timeout=seconds, ok=None)
+    except MissingError:
+        return listing
+    except UnreachableError:
+        note = Note("iscsid does not answer, so its own states are not known")
+        return replace(listing, warnings=(*listing.warnings, note))
+    return with_internal_states(listing, result.out)

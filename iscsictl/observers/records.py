@@ -1,0 +1,42 @@
+"""Node records and holds, for commands that only show or name them."""
+
+from pathlib import Path
+
+from iscsictl.model.hold import Hold
+from iscsictl.model.record import NodeRecord
+from iscsictl.parse.record import checked
+from iscsictl.system.context import Context
+from iscsictl.system.iscsi import discovery, holds, nodedb
+
+#: What the keys of an account in a discovery record begin with.
+DISCOVERY_PREFIX = discovery.PREFIX
+
+
+def read_records(context: Context) -> tuple[NodeRecord, ...]:
+    """Return all node records. Raises NeedsRootError where they may not be read."""
+    return nodedb.read_records(context.db)
+
+
+def records_at(root: Path) -> tuple[NodeRecord, ...]:
+    """Return all node records below a root directory. Raises NeedsRootError."""
+    return nodedb.read_records(nodedb.find_db(root))
+
+
+def require_iface(context: Context, name: str) -> None:
+    """Raise NotFoundError unless an interface is defined or built in."""
+    nodedb.require_iface(context.db, name)
+
+
+def read_holds(root: Path) -> tuple[Hold, ...]:
+    """Return the holds in force, sorted by name."""
+    return holds.read_holds(root)
+
+
+def hold_clock() -> float:
+    """Return the clock that holds are counted in: seconds since the boot, sleep included."""
+    return holds.now()
+
+
+def checked_value(key: str, value: str) -> str:
+    """Return a value as a record keeps it. Raises UsageError for what no record can keep."""
+    return checked(key, value)

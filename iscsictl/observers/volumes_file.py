@@ -1,0 +1,32 @@
+"""A file of volumes, read with what this host makes of its paths."""
+
+from dataclasses import dataclass
+
+from iscsictl.model.spec import Volume
+from iscsictl.parse.toml import decoded, parse_toml, where
+from iscsictl.planner.volumes.file import read_volumes
+from iscsictl.system.mount.mounts import real
+
+
+@dataclass(frozen=True)
+class VolumesFile:
+    """The volumes of a file; `owners` says by volume name where its owner is written."""
+
+    volumes: tuple[Volume, ...]
+    owners: dict[str, str]
+
+
+def decode_file(data: bytes, name: str) -> str:
+    """Return the text of a file. Raises UsageError for what is not UTF-8."""
+    return decoded(data, name)
+
+
+def read_volumes_file(text: str, name: str) -> VolumesFile:
+    """Read the volumes of a file called `name`. Raises UsageError with line and column."""
+    toml, places = parse_toml(text, name)
+    volumes = tuple(read_volumes(toml, places, name, real))
+    owners = {
+        volume.name: where(name, places.get(("volume", number, "owner"), (1, 1)))
+        for number, volume in enumerate(volumes)
+    }
+    return VolumesFile(volumes, owners)
