@@ -6,46 +6,13 @@ It is in the files below /sys/firmware/ibft and /sys/firmware/iscsi_boot*
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
+from iscsictl.model.boot import BootEntry, BootNic
 from iscsictl.model.names import DEFAULT_PORT, Portal
 
 _SELECTED: Final = 2
 _DHCP_ORIGIN: Final = "3"
-
-
-@dataclass(frozen=True)
-class BootNic:
-    """The firmware's network settings; `dhcp` where the address came from a server."""
-
-    mac: str | None = None
-    netdev: str | None = None
-    address: str | None = None
-    prefix: int | None = None
-    mask: str | None = None
-    gateway: str | None = None
-    vlan: str | None = None
-    dhcp: bool = False
-
-
-@dataclass(frozen=True)
-class BootEntry:
-    """One target of the firmware's table, with the initiator name and the NIC to use.
-
-    `selected` is the one that was booted from, None where the source does not tell.
-    """
-
-    target: str | None
-    portal: Portal | None
-    initiator: str | None = None
-    lun: int | None = None
-    username: str | None = None
-    has_secret: bool = False
-    username_in: str | None = None
-    has_secret_in: bool = False
-    nic: BootNic = BootNic()
-    selected: bool | None = None
 
 
 Tree = Mapping[str, Mapping[str, str]]

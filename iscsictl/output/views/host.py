@@ -3,12 +3,12 @@
 from collections.abc import Iterable
 from typing import Any
 
+from iscsictl.model.boot import BootEntry
 from iscsictl.model.host_facts import Systemd
 from iscsictl.model.names import BUILT_IN_IFACES, why_not_made
 from iscsictl.output.table import Column, Value
 from iscsictl.output.terminal import Screen
 from iscsictl.output.views.nodes import portal_row, show
-from iscsictl.parse.firmware import BootEntry
 from iscsictl.planner.iscsi.ifaces import IfaceFacts, Kind
 from iscsictl.planner.iscsi.initiator import NameFacts
 

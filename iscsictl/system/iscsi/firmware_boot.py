@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from iscsictl.parse.firmware import BootEntry, parse_ibft
+from iscsictl.model.boot import BootEntry
+from iscsictl.parse.firmware import parse_ibft
 
 _SECRETS = frozenset({"chap-secret", "rev-chap-name-secret"})
 
