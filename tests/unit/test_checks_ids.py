@@ -6,7 +6,7 @@ from pathlib import Path
 from iscsictl.checks.ids import IDS, known
 from iscsictl.planner.safety import fstab_rules
 
-CHECKS = Path(__file__).parents[2] / "iscsictl/core/checks"
+CHECKS = Path(__file__).parents[2] / "iscsictl/checks"
 
 
 def _ids() -> set[str]:

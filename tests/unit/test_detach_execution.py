@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from iscsictl.engine.handlers import registry
+from iscsictl.engine.handlers import sessions as session_handlers
 from iscsictl.errors import InUseError
 from iscsictl.model import actions
 from iscsictl.model.actions import DiskId
@@ -108,12 +109,14 @@ class Machine:
 def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
     """A machine with a map that has a part, and nobody uses."""
     made = Machine(monkeypatch, parts=True)
-    monkeypatch.setattr(registry, "read_listing", made.listing)
-    monkeypatch.setattr(registry, "read_sessions", lambda *_, **__: made.sessions)
+    monkeypatch.setattr(session_handlers, "read_listing", made.listing)
+    monkeypatch.setattr(session_handlers, "read_sessions", lambda *_, **__: made.sessions)
     monkeypatch.setattr(iscsiadm, "logout", made.logout)
     monkeypatch.setattr(usage, "users", lambda *_: DiskUsage())
     monkeypatch.setattr(usage, "reached", lambda sids, _: dict.fromkeys(sids, ()))
-    monkeypatch.setattr(registry, "Path", lambda _: type("There", (), {"exists": lambda _: True})())
+    monkeypatch.setattr(
+        session_handlers, "Path", lambda _: type("There", (), {"exists": lambda _: True})()
+    )
     return made
 
 

@@ -172,7 +172,7 @@ def test_a_signal_ends_a_long_wait_at_once(
     door = f"""
 import os
 from pathlib import Path
-from iscsictl.engine import watch
+from iscsictl.observers import watch
 from iscsictl.errors import InterruptError
 
 events = watch.Events(Path({str(tmp_path)!r}))
