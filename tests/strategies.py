@@ -23,7 +23,7 @@ from iscsictl.model.inventory import (
 from iscsictl.model.secret import Secret
 from iscsictl.model.spec import Account, AttachSpec, Consent, DetachRequest
 from iscsictl.parse.fstab import append_line, parse_fstab
-from iscsictl.planner.selection.paths import session_of
+from iscsictl.planner.selection.session_index import SessionIndex
 from tests.machine_model.machine import MIB, Unit
 from tests.worlds import (
     CLAIMED,
@@ -232,8 +232,9 @@ def _afterwards(dice: Dice, now: World) -> World:
     sessions = tuple(replace(s, status=status) for s in now.inventory.sessions)
     records = now.inventory.records
     if dice.rarely(usual=False, unusual=True):
+        index = SessionIndex(records, sessions)
         records = tuple(
-            r if session_of(r, sessions) else replace(r, problem="is cut short") for r in records
+            r if index.session_of(r) else replace(r, problem="is cut short") for r in records
         )
     # What is mounted later cannot be mounted now.
     array = tuple(replace(u, users=replace(u.users, mounts=())) for u in now.array)

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 
-from iscsictl.checks.sessions import where
 from iscsictl.model.finding import Finding, fail, ok, skip, warn
 from iscsictl.model.host_facts import Machine
 from iscsictl.model.inventory import Known, ReadFailed
@@ -22,7 +21,7 @@ def wanted(machine: Machine) -> Mapping[Portal, bool]:
         found[place] = found.get(place, False) or needed
 
     for session in machine.listing.sessions:
-        portal = where(session)
+        portal = session.requested_portal
         if portal is not None and session.over_tcp:
             note(portal, needed=True)
     if isinstance(machine.db, Known):

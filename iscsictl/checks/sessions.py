@@ -6,22 +6,15 @@ from iscsictl.model.finding import Finding, fail, ok, warn
 from iscsictl.model.host_facts import Machine
 from iscsictl.model.inventory import Known
 from iscsictl.model.listing import Lun, Session
-from iscsictl.model.names import Portal
-from iscsictl.planner.selection.paths import session_of
-from iscsictl.planner.selection.records import led
+from iscsictl.planner.selection.session_index import SessionIndex
 
 _BAD_LUN = frozenset({"offline", "transport-offline", "blocked", "quiesce", "deleted"})
-
-
-def where(session: Session) -> Portal | None:
-    """Return the portal that the session was asked for."""
-    return session.persistent_portal or session.portal
 
 
 def check(machine: Machine) -> Iterator[Finding]:
     """Tell how each session is, and which should be there and is not."""
     for session in machine.listing.sessions:
-        subject = f"{session.target} {where(session)}"
+        subject = f"{session.target} {session.requested_portal}"
         yield _session(machine, session, subject)
         for lun in session.luns or ():
             if lun.state in _BAD_LUN and session.status == "up":
@@ -45,7 +38,7 @@ def check(machine: Machine) -> Iterator[Finding]:
 def _session(machine: Machine, session: Session, subject: str) -> Finding:
     state = session.internal_state or session.session_state or "unknown"
     silent = machine.network.silent
-    portal = where(session)
+    portal = session.requested_portal
     reason = None
     asked = isinstance(silent, Known) and session.over_tcp
     if isinstance(silent, Known) and session.over_tcp and portal is not None:
@@ -106,11 +99,11 @@ def _lun(session: Session, lun: Lun) -> Finding:
 
 def _missing(machine: Machine) -> Iterator[Finding]:
     records = machine.db.value.records if isinstance(machine.db, Known) else ()
+    index = SessionIndex(records, machine.listing.sessions)
     for record in records:
         if record.problem is not None or not record.onboot:
             continue
-        sessions = machine.listing.sessions
-        if (session_of(record, sessions) or led(sessions, record)) is not None:
+        if index.session_of(record) is not None:
             continue
         subject = f"{record.target} {record.portal}"
         if any(hold.covers(record.target, record.portal, record.iface) for hold in machine.holds):

@@ -17,7 +17,7 @@ from iscsictl.model.inventory import Inventory
 from iscsictl.model.names import Portal, parse_portal
 from iscsictl.model.spec import Account
 from iscsictl.observers.paths import without_links
-from iscsictl.planner.selection.records import Choice
+from iscsictl.planner.selection.records import RecordSelector
 
 if TYPE_CHECKING:
     from iscsictl.model.plan import Plan
@@ -48,18 +48,18 @@ def by_target(command: Callable[..., None]) -> Callable[..., None]:
     return click.option("-T", "--target", metavar="IQN", help="The target.")(command)
 
 
-def choice_of(settings: Settings, options: dict[str, Any]) -> Choice:
-    """Take the naming options out of `options` and make a choice of them."""
-    return Choice(
+def take_selector(settings: Settings, options: dict[str, Any]) -> RecordSelector:
+    """Take -T, -p and -I out of `options` and return them as a selector."""
+    return RecordSelector(
         options.pop("target"), options.pop("portal"), options.pop("iface"), settings.interactive
     )
 
 
-def target_or_all(choice: Choice, everything: bool) -> None:
+def target_or_all(selector: RecordSelector, everything: bool) -> None:
     """Raise UsageError unless exactly one of -T and --all was given."""
-    if everything == (choice.target is not None):
+    if everything == (selector.target is not None):
         raise UsageError("name a target with -T, or take all of them with --all")
-    if everything and (choice.portal or choice.iface):
+    if everything and (selector.portal or selector.iface):
         raise UsageError("--all does not go with -p or -I")
 
 

@@ -91,6 +91,11 @@ class Session:
     tsih: str | None = None
 
     @property
+    def requested_portal(self) -> Portal | None:
+        """The portal that the login was sent to; after a redirect it is not the current one."""
+        return self.persistent_portal or self.portal
+
+    @property
     def over_tcp(self) -> bool:
         """Tell whether the host's own TCP carries it, as far as its source tells."""
         return self.transport in {None, "tcp"}

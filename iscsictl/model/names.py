@@ -2,8 +2,10 @@
 
 import re
 from dataclasses import dataclass
-from ipaddress import IPv6Address
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Address
 
+#: The port that IANA assigned to iSCSI targets.
 DEFAULT_PORT = 3260
 DEFAULT_IFACE = "default"
 # Those that open-iscsi knows without a definition (iface.c), and their transports.
@@ -16,11 +18,34 @@ _IQN = re.compile(rf"iqn\.[0-9]{{4}}-(0[1-9]|1[0-2])\.{_LABEL}(?:\.{_LABEL})*(?:
 _EUI = re.compile(r"eui\.[0-9A-Fa-f]{16}")
 _NAA = re.compile(r"naa\.(?:6[0-9A-Fa-f]{31}|[0-57-9A-Fa-f][0-9A-Fa-f]{15})")
 _MADE = re.compile(r"[a-z0-9.:-]+")
+_NUMERIC = re.compile(r"(?:[^:]*\.)?(?:[0-9]+|0[xX][0-9a-fA-F]*)\.?", re.ASCII)
+
+
+# A host has a handful of portals, each of which is compared again and again.
+@lru_cache(maxsize=4096)
+def canonical_address(text: str) -> str:
+    """Return the one spelling of an address that all its spellings have in common.
+
+    IPv6 is compressed and in lower case (RFC 5952), an IPv4-mapped address is the IPv4 address
+    that it leads to (RFC 4291, 2.5.5.2), a host name is in lower case without the final dot.
+    """
+    bare = text.removeprefix("[").removesuffix("]").lower()
+    if ":" not in bare:
+        return bare.removesuffix(".") or bare
+    try:
+        address = IPv6Address(bare)
+    except ValueError:
+        return bare
+    return str(address.ipv4_mapped or address)
 
 
 @dataclass(frozen=True, order=True)
 class Portal:
-    """Where a target listens. `tpgt` is the portal group tag, None where it is not known."""
+    """Where a target listens. `tpgt` is the portal group tag, None where it is not known.
+
+    Portals are equal if they name the same address, port and tag. `address` keeps the spelling
+    that was met, since open-iscsi names directories by it and compares it byte for byte.
+    """
 
     address: str
     port: int = DEFAULT_PORT
@@ -34,15 +59,55 @@ class Portal:
             else (f"{self.address}:{self.port}")
         )
 
+    def __eq__(self, other: object) -> bool:
+        """Compare the addresses, not their spelling."""
+        if not isinstance(other, Portal):
+            return NotImplemented
+        return self.tpgt == other.tpgt and self.same_place(other)
+
+    def __hash__(self) -> int:
+        """Return the same number for every spelling."""
+        return hash((*self.place, self.tpgt))
+
+    @property
+    def place(self) -> tuple[str, int]:
+        """The canonical address and the port: what a connection is made to."""
+        return canonical_address(self.address), self.port
+
     def same_place(self, other: "Portal") -> bool:
         """Tell whether both name one address and port, whatever the tags say."""
-        return (self.address.lower(), self.port) == (other.address.lower(), other.port)
+        return self.port == other.port and (
+            self.address == other.address or self.place == other.place
+        )
+
+    def matches(self, other: "Portal") -> bool:
+        """Tell whether both can be one portal: the tag counts where both know it."""
+        return self.same_place(other) and (
+            self.tpgt == other.tpgt or self.tpgt is None or other.tpgt is None
+        )
+
+    @property
+    def unreachable(self) -> str | None:
+        """Why no connection to this address can be made from any host; None if one can.
+
+        Arrays announce such addresses for ports without a configuration. The kernel takes the
+        unspecified address for the local host; open-iscsi has no zone for link-local IPv6.
+        """
+        try:
+            text = canonical_address(self.address)
+            address = IPv6Address(text) if ":" in text else IPv4Address(text)
+        except ValueError:
+            return None
+        if address.is_unspecified:
+            return "the unspecified address"
+        return "a link-local address" if address.is_link_local else None
 
 
 def parse_portal(text: str) -> Portal:
     """Read ADDR[:PORT[,TPGT]] as an admin types it; an IPv6 address may stand bare.
 
-    Raises ValueError with one line that says what is wrong.
+    An address is returned in its canonical spelling. Raises ValueError with one line that says
+    what is wrong.
     """
     place, comma, tag = text.strip().partition(",")
     if place.startswith("["):
@@ -65,18 +130,27 @@ def parse_portal(text: str) -> Portal:
             f"portal {text!r}: open-iscsi cannot take a link-local address with a zone; "
             "use a global or unique local address"
         )
-    if ":" in address and not _is_ipv6(address):
+    if ":" in address and not _is_address(IPv6Address, address):
         raise ValueError(f"portal {text!r}: {address!r} is no IPv6 address")
+    # A name whose last label is a number is read as an address by inet_aton(3), in which 010 is
+    # 8 and 10.1 is 10.0.0.1: nobody who typed that can know what it names.
+    if _NUMERIC.fullmatch(address) and not _is_address(IPv4Address, address):
+        raise ValueError(
+            f"portal {text!r}: {address!r} is no IPv4 address: "
+            "four numbers from 0 to 255 without leading zeros"
+        )
     if ":" not in address and not _may_be_host(address):
         raise ValueError(f"portal {text!r}: no host can have the name {address!r}")
+    if ":" in address:
+        address = canonical_address(address)
     number = _number(text, "port", port, 1) if port else DEFAULT_PORT
     group = _number(text, "portal group tag", tag, 0) if comma else None
     return Portal(address, number, group)
 
 
-def _is_ipv6(address: str) -> bool:
+def _is_address(kind: type[IPv4Address] | type[IPv6Address], address: str) -> bool:
     try:
-        IPv6Address(address)
+        kind(address)
     except ValueError:
         return False
     return True

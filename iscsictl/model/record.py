@@ -117,6 +117,11 @@ class NodeRecord(Record):
         return tuple(re.findall(r"[^, ]+", self.values.get("node.session.auth.chap_algs", "")))
 
     @property
+    def leading_login(self) -> bool:
+        """Tell whether one login through any of the interfaces is enough for this portal."""
+        return self.values.get("node.leading_login") == "Yes"
+
+    @property
     def scan(self) -> str:
         """`auto`, or `manual` where LUNs are scanned only when asked for."""
         return self.values.get("node.session.scan", "auto")

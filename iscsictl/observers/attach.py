@@ -30,7 +30,8 @@ from iscsictl.model.spec import AttachSpec, DetachRequest
 from iscsictl.parse.record import edit_record
 from iscsictl.planner.attach.attach import record_values
 from iscsictl.planner.selection.luns import find
-from iscsictl.planner.selection.paths import recorded_portals, session_of
+from iscsictl.planner.selection.paths import recorded_portals
+from iscsictl.planner.selection.session_index import SessionIndex
 from iscsictl.system.block import multipath, probe, scsi_commands
 from iscsictl.system.context import Context
 from iscsictl.system.host import systemd
@@ -149,12 +150,12 @@ def _connected(
     records: tuple[NodeRecord, ...], sessions: tuple[Session, ...], wish: AttachSpec
 ) -> bool:
     """Tell whether a session to the wished target is up through a record that we know."""
+    index = SessionIndex(records, sessions)
     return any(
-        record.target == wish.target
-        and record.iface == wish.iface
+        record.iface == wish.iface
         and any(record.portal.same_place(p) for p in wish.portals)
-        and session_of(record, sessions) is not None
-        for record in records
+        and index.session_of(record) is not None
+        for record in index.records(wish.target or "")
     )
 
 
@@ -197,8 +198,8 @@ def _ask_array(
     if not isinstance(offers, Known):
         return offers, silent
     wanted = [o.portal for o in offers.value if wish.target in {None, o.target}]
-    places = {(p.address, p.port) for p in answering}
-    others = [p for p in wanted if (p.address, p.port) not in places]
+    places = {p.place for p in answering}
+    others = [p for p in wanted if p.place not in places]
     if len(others) < len(wanted) and not (multipath.runs(context.root) or silent):
         return offers, silent
     return offers, {**silent, **_silent(context, others, wait)}

@@ -19,8 +19,9 @@ from iscsictl.model.secret import Secret
 from iscsictl.observers.attach import host_facts
 from iscsictl.parse.iscsid_conf import edit_conf
 from iscsictl.parse.record import edit_record
-from iscsictl.planner.iscsi.rescan import Asked, chosen_sessions
-from iscsictl.planner.selection.records import Choice, chosen_records, session_for
+from iscsictl.planner.iscsi.rescan import Asked, select_sessions
+from iscsictl.planner.selection.records import RecordSelector, select_records
+from iscsictl.planner.selection.session_index import SessionIndex
 from iscsictl.system.block import probe, scsi_commands
 from iscsictl.system.context import Context
 from iscsictl.system.io.files import read_file
@@ -40,9 +41,9 @@ def boots_from(root: Path) -> frozenset[str]:
 
 
 def for_records(
-    context: Context, choice: Choice | None = None, changes: Changes | None = None
+    context: Context, selector: RecordSelector | None = None, changes: Changes | None = None
 ) -> Inventory:
-    """Look at records, sessions and holds; `unsettled` for the records of `choice`."""
+    """Look at records, sessions and holds; `unsettled` for the records of `selector`."""
     root = context.root
     inventory = Inventory(
         nodedb.read_records(context.db),
@@ -50,18 +51,18 @@ def for_records(
         fstab=fstab_file.read_fstab(root),
         holds=holds.read_holds(root),
     )
-    if choice is None or not changes:
+    if selector is None or not changes:
         return inventory
     try:
-        chosen = chosen_records(inventory, choice)
+        chosen = select_records(inventory, selector)
     except NotFoundError:
         return inventory
     return replace(inventory, unsettled=unsettled(chosen, changes))
 
 
-def for_startup(context: Context, choice: Choice, changes: Changes) -> Inventory:
+def for_startup(context: Context, selector: RecordSelector, changes: Changes) -> Inventory:
     """Look at records as `for_records` does, and at the login service."""
-    return replace(for_records(context, choice, changes), host=host_facts(context.root))
+    return replace(for_records(context, selector, changes), host=host_facts(context.root))
 
 
 def unsettled(records: Iterable[NodeRecord], changes: Changes) -> dict[str, tuple[str, ...]]:
@@ -88,7 +89,7 @@ def _wrong(text: str, mode: int, changes: Changes) -> tuple[str, ...]:
 
 
 def for_login(
-    context: Context, choice: Choice, changes: Changes, *, everything: bool, again: bool
+    context: Context, selector: RecordSelector, changes: Changes, *, everything: bool, again: bool
 ) -> Inventory:
     """Look at records and sessions, and try all portals that are to be logged in to at once."""
     inventory = for_records(context)
@@ -96,15 +97,14 @@ def for_login(
         chosen = (
             tuple(r for r in inventory.records if r.startup == "automatic")
             if everything
-            else chosen_records(inventory, choice)
+            else select_records(inventory, selector)
         )
     except NotFoundError:
         return inventory
     inventory = replace(inventory, unsettled=unsettled(chosen, changes) if changes else {})
+    index = SessionIndex.of(inventory)
     missing = [
-        r.portal
-        for r in chosen
-        if session_for(r, inventory) is None and not r.problem and r.over_tcp
+        r.portal for r in chosen if index.session_of(r) is None and not r.problem and r.over_tcp
     ]
     if again or not missing:
         return inventory
@@ -128,7 +128,7 @@ def _users(disks: Iterable[Disk], root: Path) -> dict[str, DiskUsage]:
     return {disk.wwid or disk.block.device: usage.users(disk, root) for disk in disks}
 
 
-def for_rescan(context: Context, choice: Choice, before: Asked | None) -> Asked:
+def for_rescan(context: Context, selector: RecordSelector, before: Asked | None) -> Asked:
     """Look at the disks; the first time each is asked who it is, and each target for its LUNs."""
     listing = read_listing(context.root, details=False)
     disks = listing.disks or ()
@@ -138,7 +138,7 @@ def for_rescan(context: Context, choice: Choice, before: Asked | None) -> Asked:
     luns: dict[int, tuple[int, ...]] = {}
     names: dict[str, frozenset[str]] = {}
     try:
-        sessions = chosen_sessions(asked, choice)
+        sessions = select_sessions(asked, selector)
     except NotFoundError:
         return asked
     for session in sessions:

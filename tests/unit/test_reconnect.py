@@ -27,7 +27,7 @@ from iscsictl.parse.fstab import append_line, mount_line
 from iscsictl.parse.iscsiadm_login import parse_logins
 from iscsictl.parse.mountinfo import MountLine
 from iscsictl.planner.attach.reconnect import Mounted, missing_records, plan_reconnect
-from iscsictl.planner.selection.records import Pairs
+from iscsictl.planner.selection.session_index import SessionIndex
 from iscsictl.system.context import Context
 from iscsictl.system.mount.mounts import problem
 from tests.bench.bench_reconnect import make_records
@@ -232,8 +232,8 @@ def test_what_is_meant_to_be_read_only_is_no_error() -> None:
 def test_a_session_is_found_by_the_portal_that_was_asked_for() -> None:
     host = Portal("Array.example", 3260, 1)
     moved = replace(session(), persistent_portal=Portal("array.example", 3260, 1))
-    assert Pairs((record(portal=host),), (moved,)).session(record(portal=host)) == moved
-    assert Pairs((record(),), (moved,)).session(record()) is None
+    assert SessionIndex((), (moved,)).session_of(record(portal=host)) == moved
+    assert SessionIndex((), (moved,)).session_of(record()) is None
 
 
 def run(root: Path, *words: str) -> subprocess.CompletedProcess[str]:

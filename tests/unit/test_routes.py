@@ -16,13 +16,14 @@ from iscsictl.model.inventory import (
 )
 from iscsictl.model.listing import Session
 from iscsictl.model.names import Portal
+from iscsictl.model.record import NodeRecord
 from iscsictl.planner.attach.attach import plan_attach
 from iscsictl.planner.selection.paths import (
     LoginPath,
     find_login_paths,
     recorded_portals,
-    session_of,
 )
+from iscsictl.planner.selection.session_index import SessionIndex
 from tests.worlds import OTHER, TARGET, V6, A, B, at, record, wish
 
 MULTIPATH = HostFacts(multipathd=True)
@@ -38,6 +39,10 @@ def session(portal: Portal | None = A, asked: Portal | None = None, **more: Any)
         Session("sysfs", TARGET, 1, portal=portal, persistent_portal=asked, status="up"),
         **more,
     )
+
+
+def session_of(wanted: NodeRecord, sessions: tuple[Session, ...]) -> Session | None:
+    return SessionIndex((wanted,), sessions).session_of(wanted)
 
 
 def portals(routes: tuple[LoginPath, ...]) -> list[Portal]:

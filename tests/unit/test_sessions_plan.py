@@ -37,8 +37,9 @@ from iscsictl.planner.iscsi.records import (
 )
 from iscsictl.planner.iscsi.rescan import Asked, plan_rescan
 from iscsictl.planner.iscsi.sessions import is_held, plan_hold, plan_login, plan_logout, plan_unhold
-from iscsictl.planner.selection.names import resolve
-from iscsictl.planner.selection.records import Choice, session_for
+from iscsictl.planner.selection.names import resolve_name
+from iscsictl.planner.selection.records import RecordSelector
+from iscsictl.planner.selection.session_index import SessionIndex
 
 A, B = "iqn.2026-01.example:a", "iqn.2026-01.example:b"
 P1, P2 = Portal("192.0.2.5", 3260, 1), Portal("198.51.100.5", 3260, 1)
@@ -86,36 +87,36 @@ def statuses(plan: Plan) -> dict[str, Status]:
 
 
 def test_an_exact_name_wins_over_longer_ones() -> None:
-    assert resolve(A, [A, A + "1"], interactive=False) == A
+    assert resolve_name(A, [A, A + "1"], interactive=False) == A
 
 
 def test_a_part_does_on_a_terminal_only() -> None:
-    assert resolve("example:b", [A, B], interactive=True) == B
+    assert resolve_name("example:b", [A, B], interactive=True) == B
     with pytest.raises(NotFoundError, match="no target is called ''"):
-        resolve("", [A], interactive=True)
+        resolve_name("", [A], interactive=True)
     with pytest.raises(NotFoundError, match="no target is called"):
-        resolve("example:b", [A, B], interactive=False)
+        resolve_name("example:b", [A, B], interactive=False)
 
 
 def test_a_part_that_fits_several_names_them() -> None:
     with pytest.raises(NotFoundError, match="fits 2 targets"):
-        resolve("example", [A, B], interactive=True)
+        resolve_name("example", [A, B], interactive=True)
 
 
 def test_login_leaves_what_is_logged_in() -> None:
     world = Inventory(records=(record(), record(B)), sessions=(session(),))
-    plan = plan_login(world, Choice(A), {})
+    plan = plan_login(world, RecordSelector(A), {})
     assert statuses(plan) == {f"login:{A} 192.0.2.5:3260": Status.UNCHANGED}
 
 
 def test_login_needs_a_record() -> None:
-    assert isinstance(plan_login(Inventory(), Choice(A), {}).refusal, NotFoundError)
+    assert isinstance(plan_login(Inventory(), RecordSelector(A), {}).refusal, NotFoundError)
 
 
 @pytest.mark.fault("F11")
 def test_a_dead_portal_is_named_and_the_other_is_logged_in() -> None:
     world = Inventory(records=(record(), record(portal=P2)), silent={P1: "no answer within 10 s"})
-    plan = plan_login(world, Choice(A), {})
+    plan = plan_login(world, RecordSelector(A), {})
     assert list(statuses(plan).values()) == [Status.FAILED, Status.PLANNED]
     (error,) = plan.errors.values()
     assert isinstance(error, UnreachableError)
@@ -124,19 +125,21 @@ def test_a_dead_portal_is_named_and_the_other_is_logged_in() -> None:
 
 def test_an_adapter_is_not_kept_from_a_portal_that_the_host_cannot_reach() -> None:
     one = record(iface="iser")
-    plan = plan_login(Inventory(records=(one,), silent={P1: "connection refused"}), Choice(A), {})
+    plan = plan_login(
+        Inventory(records=(one,), silent={P1: "connection refused"}), RecordSelector(A), {}
+    )
     assert list(statuses(plan).values()) == [Status.PLANNED]
 
 
 def test_login_all_takes_the_records_of_the_boot() -> None:
     world = Inventory(records=(record(startup="automatic"), record(B, startup="manual")))
-    plan = plan_login(world, Choice(), {}, everything=True)
+    plan = plan_login(world, RecordSelector(), {}, everything=True)
     assert list(statuses(plan)) == [f"login:{A} 192.0.2.5:3260"]
 
 
 def test_login_ends_a_hold_after_the_logins_it_covers() -> None:
     world = Inventory(records=(record(), record(portal=P2)), holds=(Hold(A, why="logout"), Hold(B)))
-    plan = plan_login(world, Choice(A), {})
+    plan = plan_login(world, RecordSelector(A), {})
     drop = plan.steps[-1]
     assert drop.id == f"unhold:{A}"
     assert drop.after == {step.id for step in plan.steps[:-1]}
@@ -144,7 +147,7 @@ def test_login_ends_a_hold_after_the_logins_it_covers() -> None:
 
 def test_login_sets_digests_before_it() -> None:
     world = Inventory(records=(record(),))
-    plan = plan_login(world, Choice(A), {"node.conn[0].iscsi.HeaderDigest": "CRC32C"})
+    plan = plan_login(world, RecordSelector(A), {"node.conn[0].iscsi.HeaderDigest": "CRC32C"})
     settings, login = plan.steps
     assert settings.action.verb == "settings"
     assert login.after == {settings.id}
@@ -155,10 +158,11 @@ def test_records_that_differ_in_the_tag_alone_are_told_apart() -> None:
     other = Portal("192.0.2.5", 3260, 2)
     records = (record(), record(portal=other))
     world = Inventory(records=records, sessions=(session(),))
-    assert session_for(records[0], world) is not None
-    assert session_for(records[1], world) is None
-    assert len(statuses(plan_login(world, Choice(A), {}))) == 2
-    assert len(plan_login(world, Choice(A, other), {}).steps) == 1
+    index = SessionIndex.of(world)
+    assert index.session_of(records[0]) is not None
+    assert index.session_of(records[1]) is None
+    assert len(statuses(plan_login(world, RecordSelector(A), {}))) == 2
+    assert len(plan_login(world, RecordSelector(A, other), {}).steps) == 1
 
 
 @pytest.mark.fault("F29")
@@ -170,7 +174,7 @@ def test_logout_names_who_holds_the_disk_and_holds_nothing() -> None:
         disks=(disk(one),),
         users={"naa.10": DiskUsage(("/srv",), ("swap on /dev/sdc",))},
     )
-    plan = plan_logout(world, Choice(A))
+    plan = plan_logout(world, RecordSelector(A))
     assert list(statuses(plan).values()) == [Status.REFUSED]
     (error,) = plan.errors.values()
     assert isinstance(error, InUseError)
@@ -187,20 +191,20 @@ def mapped(kind: listing.Kind) -> Inventory:
 
 
 def test_one_path_of_a_map_may_go_and_not_the_last() -> None:
-    plan = plan_logout(mapped("mpath"), Choice(A, P1))
+    plan = plan_logout(mapped("mpath"), RecordSelector(A, P1))
     assert plan.steps[-1].status is Status.PLANNED
-    every = plan_logout(mapped("mpath"), Choice(A))
+    every = plan_logout(mapped("mpath"), RecordSelector(A))
     assert {step.status for step in every.steps} == {Status.REFUSED}
 
 
 def test_two_paths_without_a_map_carry_nothing() -> None:
-    plan = plan_logout(mapped("disk"), Choice(A, P1))
+    plan = plan_logout(mapped("disk"), RecordSelector(A, P1))
     assert plan.steps[-1].status is Status.REFUSED
 
 
 def test_the_session_that_booted_the_machine_stays() -> None:
     world = Inventory(sessions=(session(),))
-    plan = plan_logout(world, Choice(A), boots_from=frozenset({A}))
+    plan = plan_logout(world, RecordSelector(A), boots_from=frozenset({A}))
     assert [type(error) for error in plan.errors.values()] == [InUseError]
 
 
@@ -208,7 +212,7 @@ def test_logout_names_who_has_a_tape_of_the_session_open() -> None:
     one = session()
     who = "process 7 (tar) that has /dev/nst0 open"
     world = Inventory((record(),), (one,), reached={one.sid or 0: (who,)})
-    plan = plan_logout(world, Choice(A))
+    plan = plan_logout(world, RecordSelector(A))
     (error,) = plan.errors.values()
     assert isinstance(error, InUseError)
     assert who in error.text
@@ -216,15 +220,15 @@ def test_logout_names_who_has_a_tape_of_the_session_open() -> None:
 
 
 def test_logout_of_what_is_not_logged_in_is_unchanged_if_there_is_a_record() -> None:
-    plan = plan_logout(Inventory(records=(record(),)), Choice(A))
+    plan = plan_logout(Inventory(records=(record(),)), RecordSelector(A))
     assert set(statuses(plan).values()) == {Status.UNCHANGED}
-    assert isinstance(plan_logout(Inventory(), Choice(A)).refusal, NotFoundError)
+    assert isinstance(plan_logout(Inventory(), RecordSelector(A)).refusal, NotFoundError)
 
 
 @pytest.mark.fault("F59")
 def test_logout_holds_the_target_first() -> None:
     world = Inventory(records=(record(),), sessions=(session(),))
-    hold, logout = plan_logout(world, Choice(A)).steps
+    hold, logout = plan_logout(world, RecordSelector(A)).steps
     assert hold.id == f"hold:{A}"
     assert logout.after == {hold.id}
 
@@ -248,16 +252,16 @@ def test_hold_and_unhold_take_directories_and_targets() -> None:
 
 def test_values_are_set_in_all_records_or_in_none() -> None:
     torn = replace(record(portal=P2), problem="is empty (0 bytes)")
-    plan = plan_values(Inventory(records=(record(), torn)), Choice(A), {"node.x": "1"})
+    plan = plan_values(Inventory(records=(record(), torn)), RecordSelector(A), {"node.x": "1"})
     assert isinstance(plan.refusal, RefusedError)
     assert not plan.steps
 
 
 def test_startup_automatic_enables_the_login_service() -> None:
     facts = HostFacts("iscsi.service", service_enabled=False)
-    plan = plan_startup(Inventory(records=(record(),), host=facts), Choice(A), "automatic")
+    plan = plan_startup(Inventory(records=(record(),), host=facts), RecordSelector(A), "automatic")
     assert plan.steps[-1].id == "enable:iscsi.service"
-    assert len(plan_startup(Inventory(records=(record(),)), Choice(A), "manual").steps) == 1
+    assert len(plan_startup(Inventory(records=(record(),)), RecordSelector(A), "manual").steps) == 1
 
 
 @pytest.mark.parametrize(
@@ -279,7 +283,7 @@ def test_a_record_logs_in_at_boot_if_its_connection_says_so(
     one = replace(record(), values=said)
     assert one.startup == startup
     for wanted in ("manual", "onboot", "automatic"):
-        (write, *_) = plan_startup(Inventory(records=(one,)), Choice(A), wanted).steps
+        (write, *_) = plan_startup(Inventory(records=(one,)), RecordSelector(A), wanted).steps
         assert isinstance(write.action, actions.WriteRecord)
         changed = {**said, **{key: str(value) for key, value in write.action.changes.items()}}
         assert replace(one, values=changed).startup == wanted
@@ -288,14 +292,14 @@ def test_a_record_logs_in_at_boot_if_its_connection_says_so(
 def test_forget_refuses_a_record_in_use_and_removes_a_torn_one() -> None:
     torn = replace(record(portal=P2), problem="is empty (0 bytes)")
     world = Inventory(records=(record(), torn), sessions=(session(),))
-    plan = plan_forget(world, Choice(A))
+    plan = plan_forget(world, RecordSelector(A))
     assert list(statuses(plan).values()) == [Status.REFUSED, Status.PLANNED]
 
 
 def test_forget_of_a_target_without_record_is_unchanged_but_a_wrong_word_is_not_found() -> None:
-    assert not plan_forget(Inventory(), Choice(A)).pending
-    assert plan_forget(Inventory(), Choice(A)).refusal is None
-    assert isinstance(plan_forget(Inventory(), Choice("disk")).refusal, NotFoundError)
+    assert not plan_forget(Inventory(), RecordSelector(A)).pending
+    assert plan_forget(Inventory(), RecordSelector(A)).refusal is None
+    assert isinstance(plan_forget(Inventory(), RecordSelector("disk")).refusal, NotFoundError)
 
 
 @pytest.mark.fault("F06")
@@ -332,7 +336,7 @@ def test_a_lun_that_became_another_disk_is_removed_before_the_scan() -> None:
         luns={1: (0, 1)},
         names={"1:0:0:0": frozenset({"naa.99"}), "1:0:0:1": frozenset({"naa.11"})},
     )
-    remove, rescan = plan_rescan(world, Choice(), None).steps
+    remove, rescan = plan_rescan(world, RecordSelector(), None).steps
     assert remove.id == f"remove:{A} LUN 0"
     assert rescan.action == actions.Rescan(1, ("1:0:0:1",))
 
@@ -342,7 +346,7 @@ def test_a_lun_that_is_gone_but_in_use_stays_and_is_reported() -> None:
     world = Asked(
         sessions=(one,), disks=(disk(one),), luns={1: ()}, users={"naa.10": DiskUsage(("/srv",))}
     )
-    plan = plan_rescan(world, Choice(), None)
+    plan = plan_rescan(world, RecordSelector(), None)
     assert plan.steps[0].status is Status.REFUSED
     assert "does not have it" in plan.notes[0]
 
@@ -354,14 +358,14 @@ def test_a_rescan_tells_what_appeared_and_grew() -> None:
     grown = replace(old, block=replace(old.block, size=128 << 20))
     first = Asked(sessions=(one,), disks=(old,))
     now = Asked(sessions=(more,), disks=(grown, disk(more, 1)))
-    notes = plan_rescan(now, Choice(), first).notes
+    notes = plan_rescan(now, RecordSelector(), first).notes
     assert any("LUN 0" in note and "grew from 67108864 to 134217728" in note for note in notes)
     assert any("LUN 1" in note and "appeared" in note for note in notes)
 
 
 def test_one_failure_is_itself_and_one_of_several_is_partial() -> None:
     world = Inventory(records=(record(), record(portal=P2)))
-    steps = plan_login(world, Choice(A), {}).steps
+    steps = plan_login(world, RecordSelector(A), {}).steps
     failed = {steps[0].id: AuthError("no"), steps[1].id: AuthError("no")}
     assert isinstance(summarize_steps({steps[0].id: AuthError("no")}, steps[:0]), AuthError)
     assert isinstance(summarize_steps({steps[0].id: AuthError("no")}, steps[1:]), PartialError)

@@ -15,10 +15,10 @@ from iscsictl.cli.options import Settings, changing, common, print_message, requ
 from iscsictl.cli.selectors import (
     account_options,
     by_target,
-    choice_of,
     portal,
     run_atomic,
     take_account,
+    take_selector,
 )
 from iscsictl.engine.output_files import save_secret
 from iscsictl.engine.runtime import Context, open_context
@@ -38,7 +38,7 @@ from iscsictl.output.terminal import screen_of
 from iscsictl.output.text import escape_controls
 from iscsictl.output.views import nodes
 from iscsictl.planner.iscsi.records import plan_default_account, plan_discovery_account, plan_values
-from iscsictl.planner.selection.records import Choice, chosen_records
+from iscsictl.planner.selection.records import RecordSelector, select_records
 
 ALGORITHMS = {name.lower(): name for name in ("MD5", "SHA1", "SHA256", "SHA3-256")}
 NODE = "node.session"
@@ -116,7 +116,7 @@ def set_(settings: Settings, algorithms: str | None, **options: Any) -> int:
     place = _place(settings, options)
     require_root("chap set")
     if given is not None:
-        judge_account(settings, given, place.target if isinstance(place, Choice) else None)
+        judge_account(settings, given, place.target if isinstance(place, RecordSelector) else None)
     return _write(settings, place, _changes(given, algorithms, place))
 
 
@@ -132,13 +132,13 @@ def clear(settings: Settings, **options: Any) -> int:
     return _write(settings, place, chap_values(None, prefix))
 
 
-Place = Choice | Portal | None
+Place = RecordSelector | Portal | None
 
 
 def _place(settings: Settings, options: dict[str, Any]) -> Place:
     """Return whose account is meant: records, a discovery portal, or (None) the defaults."""
     asked, defaults = options.pop("asked"), options.pop("defaults")
-    choice = choice_of(settings, options)
+    choice = take_selector(settings, options)
     named = choice.target is not None or choice.portal is not None
     if named + (asked is not None) + defaults != 1:
         raise UsageError(
@@ -160,12 +160,12 @@ def _write(settings: Settings, place: Place, changes: looking.Changes) -> int:
 
     def look(context: Context, _: Inventory | None) -> Inventory:
         contexts[:] = [context]
-        if isinstance(place, Choice):
+        if isinstance(place, RecordSelector):
             return looking.for_records(context, place, changes)
         return Inventory()
 
     def think(inventory: Inventory) -> Any:
-        if isinstance(place, Choice):
+        if isinstance(place, RecordSelector):
             return plan_values(inventory, place, changes, note=KEEPS)
         if place is None:
             wrong = looking.defaults_unsettled(contexts[0], changes)
@@ -181,19 +181,18 @@ def _write(settings: Settings, place: Place, changes: looking.Changes) -> int:
 @common
 def show(settings: Settings, **options: Any) -> int:
     """Show account names, which secrets are set and the algorithms; never a secret."""
-    choice = choice_of(settings, options)
+    choice = take_selector(settings, options)
     require_root("chap show")
     context = open_context(settings.wait, settings.root)
-    everything = choice == Choice(interactive=choice.interactive)
     inventory = looking.for_records(context)
-    records = inventory.records if everything else chosen_records(inventory, choice)
+    records = inventory.records if choice.selects_all else select_records(inventory, choice)
     accounts = [_of_record(record) for record in records]
-    if everything:
+    if choice.selects_all:
         accounts += _elsewhere(context)
     warnings = [
         f"{', '.join(group)} share a secret: who knows one knows the others"
         for group in groups_sharing_a_secret(inventory.records)
-        if everything or any(record.target in group for record in records)
+        if choice.selects_all or any(record.target in group for record in records)
     ]
     screen = screen_of(sys.stdout, settings.color)
     nodes.show_accounts(accounts, warnings, screen, settings.output)

@@ -1,12 +1,13 @@
 """`nodes`: show and change node records."""
 
 import sys
+from dataclasses import replace
 from typing import Any
 
 import click
 
 from iscsictl.cli.options import Settings, changing, common, require_root
-from iscsictl.cli.selectors import by_target, choice_of, run_atomic
+from iscsictl.cli.selectors import by_target, run_atomic, take_selector
 from iscsictl.engine.runtime import open_context
 from iscsictl.errors import UsageError
 from iscsictl.model import values as value_parsers
@@ -15,7 +16,8 @@ from iscsictl.observers import sessions as looking
 from iscsictl.output.terminal import screen_of
 from iscsictl.output.views.nodes import show_nodes
 from iscsictl.planner.iscsi.records import plan_values, require_settable
-from iscsictl.planner.selection.records import Choice, chosen_records, session_for
+from iscsictl.planner.selection.records import RecordSelector, select_records
+from iscsictl.planner.selection.session_index import SessionIndex
 
 
 class GroupWithDefault(click.Group):
@@ -38,7 +40,7 @@ def nodes() -> None:
 @common
 def ls(settings: Settings, target: str | None) -> int:
     """List the node records, of TARGET only or all: target, portal, startup, CHAP, session."""
-    return _show(settings, Choice(target, interactive=True), values=False)
+    return _show(settings, RecordSelector(target, interactive=True), values=False)
 
 
 @nodes.command("show")
@@ -51,17 +53,17 @@ def show(settings: Settings, name: str | None, **options: Any) -> int:
         raise UsageError("name the target once: as TARGET or with -T")
     if name is not None:
         options["target"] = name
-    choice = choice_of(settings, options)
-    return _show(settings, Choice(choice.target, choice.portal, choice.iface, True), values=True)
+    selector = replace(take_selector(settings, options), interactive=True)
+    return _show(settings, selector, values=True)
 
 
-def _show(settings: Settings, choice: Choice, *, values: bool) -> int:
+def _show(settings: Settings, selector: RecordSelector, *, values: bool) -> int:
     inventory = looking.for_records(open_context(settings.wait, settings.root))
-    everything = choice == Choice(interactive=True)
-    records = inventory.records if everything else chosen_records(inventory, choice)
+    records = inventory.records if selector.selects_all else select_records(inventory, selector)
+    index = SessionIndex.of(inventory)
     sids = {}
     for record in records:
-        session = session_for(record, inventory)
+        session = index.session_of(record)
         if session is not None and session.sid is not None:
             sids[str(record.path)] = session.sid
     screen = screen_of(sys.stdout, settings.color)
@@ -106,12 +108,12 @@ def set_(settings: Settings, pairs: tuple[str, ...], **options: Any) -> int:
     They hold from the next login on.
     """
     changes = _pairs(pairs)
-    choice = choice_of(settings, options)
-    if choice.target is None and choice.portal is None:
+    selector = take_selector(settings, options)
+    if selector.target is None and selector.portal is None:
         raise UsageError("name the records with -T, or those of a portal with -p")
     require_root("nodes set")
     return run_atomic(
         settings,
-        lambda context, _: looking.for_records(context, choice, changes),
-        lambda inventory: plan_values(inventory, choice, changes),
+        lambda context, _: looking.for_records(context, selector, changes),
+        lambda inventory: plan_values(inventory, selector, changes),
     )

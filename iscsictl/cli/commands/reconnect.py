@@ -13,7 +13,7 @@ from iscsictl.model.plan import Plan, Report, Status
 from iscsictl.observers.reconnect import at_first, for_reconnect, mounted
 from iscsictl.output.views.plan import document
 from iscsictl.planner.attach.reconnect import plan_reconnect
-from iscsictl.planner.selection.names import resolve
+from iscsictl.planner.selection.names import resolve_name
 
 
 @click.command("reconnect")
@@ -31,7 +31,7 @@ def reconnect(settings: Settings, target: str | None) -> int:
     context = open_context(settings.wait, settings.root)
     inventory = at_first(context)
     if target is not None:
-        target = resolve(target, (r.target for r in inventory.records), settings.interactive)
+        target = resolve_name(target, (r.target for r in inventory.records), settings.interactive)
     plan = plan_reconnect(inventory, mounted(context, inventory), target)
     if all(step.status is Status.UNCHANGED for step in plan.steps):
         return _all_well(settings, len(plan.steps))

@@ -10,12 +10,12 @@ from iscsictl.cli.selectors import (
     account_options,
     by_portal,
     by_target,
-    choice_of,
     named,
     portal,
     run_atomic,
     run_independent,
     take_account,
+    take_selector,
     target_or_all,
 )
 from iscsictl.engine.runtime import Context, check_interrupt, host_changes, open_context
@@ -32,7 +32,7 @@ from iscsictl.output.views.nodes import show_holds, show_offers
 from iscsictl.planner.iscsi import records
 from iscsictl.planner.iscsi import sessions as planning
 from iscsictl.planner.iscsi.rescan import Asked, plan_rescan
-from iscsictl.planner.selection.records import Choice
+from iscsictl.planner.selection.records import RecordSelector
 
 ISNS_PORT = 3205
 DIGESTS = ["None", "CRC32C", "CRC32C,None", "None,CRC32C"]
@@ -129,8 +129,8 @@ def login(
     Portals that do not answer are named, the others are logged in (exit 4). A hold on the
     target ends.
     """
-    choice = choice_of(settings, options)
-    target_or_all(choice, everything)
+    selector = take_selector(settings, options)
+    target_or_all(selector, everything)
     values = {}
     if header_digest is not None:
         values["node.conn[0].iscsi.HeaderDigest"] = header_digest
@@ -140,9 +140,9 @@ def login(
     return run_independent(
         settings,
         lambda context, before: looking.for_login(
-            context, choice, values, everything=everything, again=before is not None
+            context, selector, values, everything=everything, again=before is not None
         ),
-        lambda inventory: planning.plan_login(inventory, choice, values, everything=everything),
+        lambda inventory: planning.plan_login(inventory, selector, values, everything=everything),
     )
 
 
@@ -161,15 +161,15 @@ def logout(settings: Settings, everything: bool, seconds: float | None, **option
     A session whose disk is mounted, swap, part of a volume or open is left as it is, and who
     holds it is named (exit 7).
     """
-    choice = choice_of(settings, options)
-    target_or_all(choice, everything)
+    selector = take_selector(settings, options)
+    target_or_all(selector, everything)
     require_root("logout")
     boots_from = looking.boots_from(settings.root)
     return run_independent(
         settings,
         lambda context, _: looking.for_logout(context),
         lambda inventory: planning.plan_logout(
-            inventory, choice, boots_from=boots_from, seconds=seconds, now=hold_clock()
+            inventory, selector, boots_from=boots_from, seconds=seconds, now=hold_clock()
         ),
     )
 
@@ -183,17 +183,17 @@ def rescan(settings: Settings, target: str | None) -> int:
 
     A LUN that is gone or became another disk is removed if nothing uses it.
     """
-    choice = Choice(target, interactive=settings.interactive)
+    selector = RecordSelector(target, interactive=settings.interactive)
     require_root("rescan")
     first: list[Asked] = []
 
     def look(context: Context, _: object) -> Asked:
-        asked = looking.for_rescan(context, choice, first[0] if first else None)
+        asked = looking.for_rescan(context, selector, first[0] if first else None)
         first.append(asked)
         return asked
 
     def think(_: object) -> Plan:
-        return plan_rescan(first[-1], choice, first[0] if len(first) > 1 else None)
+        return plan_rescan(first[-1], selector, first[0] if len(first) > 1 else None)
 
     return run_independent(settings, look, think)
 
@@ -206,12 +206,12 @@ def rescan(settings: Settings, target: str | None) -> int:
 @common
 def startup(settings: Settings, when: str, **options: Any) -> int:
     """Say whether a target is logged in at boot: automatic, onboot (by the initrd) or manual."""
-    choice = choice_of(settings, options)
+    selector = take_selector(settings, options)
     require_root("startup")
     return run_atomic(
         settings,
-        lambda context, _: looking.for_startup(context, choice, startup_values(when)),
-        lambda inventory: records.plan_startup(inventory, choice, when),
+        lambda context, _: looking.for_startup(context, selector, startup_values(when)),
+        lambda inventory: records.plan_startup(inventory, selector, when),
     )
 
 
@@ -222,12 +222,12 @@ def startup(settings: Settings, when: str, **options: Any) -> int:
 @common
 def forget(settings: Settings, **options: Any) -> int:
     """Delete the records of a target that is not logged in."""
-    choice = choice_of(settings, options)
+    selector = take_selector(settings, options)
     require_root("forget")
     return run_independent(
         settings,
         lambda context, _: looking.for_records(context),
-        lambda inventory: records.plan_forget(inventory, choice),
+        lambda inventory: records.plan_forget(inventory, selector),
     )
 
 

@@ -9,7 +9,7 @@ from iscsictl.model import actions
 from iscsictl.model.fstab import Fstab, FstabLine
 from iscsictl.model.plan import Action
 from iscsictl.parse import fstab as fstab_edit
-from iscsictl.planner.selection.records import Pairs
+from iscsictl.planner.selection.session_index import SessionIndex
 from iscsictl.system.context import Context
 from iscsictl.system.host import systemd
 from iscsictl.system.iscsi import nodedb
@@ -76,8 +76,8 @@ def _have_it_logged_out(context: Context) -> None:
     if not systemd.running(context.root) or systemd.active(service, context.root):
         return
     records = nodedb.read_records(context.db)
-    pairs = Pairs(records, read_sessions(context.root, details=False))
-    if all(pairs.session(record) is not None for record in records if record.onboot):
+    index = SessionIndex(records, read_sessions(context.root, details=False))
+    if all(index.session_of(record) is not None for record in records if record.onboot):
         systemd.start_soon(service)
 
 

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, cast
 
 from iscsictl.errors import IscsictlError, UnreachableError
 from iscsictl.errors.codes import error_from_iscsiadm
-from iscsictl.model.listing import Session
 from iscsictl.model.plan import Outcome, Status, Step
-from iscsictl.planner.selection.records import session_at
+from iscsictl.planner.selection.session_index import SessionIndex
 from iscsictl.system.context import Context
 from iscsictl.system.io import signals
-from iscsictl.system.iscsi import iscsiadm, login_batch
+from iscsictl.system.iscsi import iscsiadm, login_batch, nodedb
 from iscsictl.system.iscsi.iscsiadm import Key
 from iscsictl.system.iscsi.login_errors import explained_login
 from iscsictl.system.iscsi.sessions import read_sessions
@@ -114,8 +113,10 @@ def log_in_to(keys: Sequence[Key], context: Context) -> list[bool | IscsictlErro
     if codes is None:
         with ThreadPoolExecutor(len(keys)) as pool:
             return list(pool.map(lambda key: _alone(key, context), keys))
-    sessions = read_sessions(context.root, details=False)
-    results = [_seen(key, sessions, codes.get(key), context.wait if late else None) for key in keys]
+    targets = {key.target for key in keys}
+    records = [r for target in targets for r in nodedb.read_records(context.db, target)]
+    index = SessionIndex(records, read_sessions(context.root, details=False))
+    results = [_judge(key, index, codes.get(key), context.wait if late else None) for key in keys]
     return [
         explained_login(result, key, context.db, context.wait)
         if isinstance(result, IscsictlError)
@@ -124,11 +125,11 @@ def log_in_to(keys: Sequence[Key], context: Context) -> list[bool | IscsictlErro
     ]
 
 
-def _seen(
-    key: Key, sessions: tuple[Session, ...], code: int | None, late: float | None
+def _judge(
+    key: Key, index: SessionIndex, code: int | None, late: float | None
 ) -> bool | IscsictlError:
     """Tell what a login came to: `code` is iscsiadm's; it was ended after `late` seconds."""
-    session = session_at(sessions, key.target, key.portal, key.iface)
+    session = index.session_of(index.record_for(key.target, key.portal, key.iface))
     if session is not None and session.status == "up":
         return code == 0 or late is not None
     doing = f"logging in to {key.target} through {key.portal}"

@@ -8,7 +8,7 @@ from iscsictl.engine.handlers.effect import StepResult
 from iscsictl.errors import IscsictlError, NotFoundError
 from iscsictl.model import actions
 from iscsictl.model.plan import Action
-from iscsictl.planner.selection.records import records_differing_only_in_tpgt
+from iscsictl.planner.selection.session_index import SessionIndex
 from iscsictl.system.context import Context
 from iscsictl.system.io.files import flush
 from iscsictl.system.iscsi import iscsiadm, nodedb, nodedb_lock, nodedb_write
@@ -58,10 +58,8 @@ def _record_path(action: Any, context: Context) -> Path:
         return path
     fitting = [
         record
-        for record in nodedb.read_records(context.db)
-        if record.target == action.target
-        and record.iface == action.iface
-        and record.portal.same_place(action.portal)
+        for record in nodedb.read_records(context.db, action.target)
+        if record.iface == action.iface and record.portal.same_place(action.portal)
     ]
     # Records may differ in the portal group tag alone.
     for record in sorted(fitting, key=lambda record: record.portal != action.portal):
@@ -70,10 +68,10 @@ def _record_path(action: Any, context: Context) -> Path:
 
 
 def _delete_record(action: actions.DeleteRecord, context: Context) -> StepResult:
-    records = nodedb.read_records(context.db)
-    wanted = (action.target, action.portal, action.iface)
-    record = next((r for r in records if (r.target, r.portal, r.iface) == wanted), None)
-    if record is None or not records_differing_only_in_tpgt(record, records):
+    records = nodedb.read_records(context.db, action.target)
+    wanted = (action.portal, action.iface)
+    record = next((r for r in records if (r.portal, r.iface) == wanted), None)
+    if record is None or not SessionIndex(records, ()).differs_only_in_tpgt(record):
         iscsiadm.delete_record(key_of(action), timeout=context.wait)
         if record is not None:
             flush(record.path, context.db)

@@ -11,10 +11,12 @@ from iscsictl.errors import InUseError, IscsictlError, NotFoundError, Unreachabl
 from iscsictl.model import actions
 from iscsictl.model.hold import Hold
 from iscsictl.model.listing import Disk, Listing, Session
+from iscsictl.model.names import DEFAULT_IFACE
 from iscsictl.model.plan import Action
+from iscsictl.model.record import NodeRecord
 from iscsictl.parse.iscsid_conf import edit_conf
 from iscsictl.planner.iscsi.sessions import has_surviving_path
-from iscsictl.planner.selection.records import session_at
+from iscsictl.planner.selection.session_index import SessionIndex
 from iscsictl.system.block import multipath, probe, scsi_commands, scsi_scan
 from iscsictl.system.context import Context
 from iscsictl.system.io.files import read_file, remove_file, replace_file
@@ -33,17 +35,21 @@ def _sessions(context: Context) -> tuple[Session, ...]:
     return context.coalesce("sessions", lambda: read_sessions(context.root, details=False))
 
 
-def _session(sessions: tuple[Session, ...], action: Any) -> Session | None:
-    return session_at(sessions, action.target, action.portal, action.iface)
+def _session(
+    sessions: tuple[Session, ...], records: tuple[NodeRecord, ...], action: Any
+) -> Session | None:
+    index = SessionIndex(records, (s for s in sessions if s.target == action.target))
+    return index.session_of(index.record_for(action.target, action.portal, action.iface))
 
 
 def _login(action: actions.Login, context: Context) -> StepResult:
     created = context.log_in(key_of(action))
+    records = nodedb.read_records(context.db, action.target)
     pause = _MAP_PAUSE if multipath.runs(context.root) else _LOGIN_PAUSE
     deadline = min(context.deadline(), context.deadline() - context.wait + pause)
 
     def look() -> Session | None:
-        session = _session(_sessions(context), action)
+        session = _session(_sessions(context), records, action)
         there = session is not None and _arrived(session, action.lun, context.root)
         return session if there else None
 
@@ -108,7 +114,8 @@ def _test_free(device: str, root: Path) -> None:
 
 def _logout(action: actions.Logout, context: Context) -> StepResult:
     listing = read_listing(context.root)
-    session = _session(listing.sessions, action)
+    records = nodedb.read_records(context.db, action.target)
+    session = _session(listing.sessions, records, action)
     if session is None or session.sid is None:
         return StepResult(changed=False)
     if action.lost:
@@ -123,7 +130,7 @@ def _logout(action: actions.Logout, context: Context) -> StepResult:
     iscsiadm.logout(session.sid, action.target, timeout=context.wait)
 
     def gone() -> bool | None:
-        return True if _session(_sessions(context), action) is None else None
+        return None if any(s.sid == session.sid for s in _sessions(context)) else True
 
     if context.waiter.wait(gone, context.deadline()) is None:
         raise UnreachableError(f"the session to {action.target} did not end")
@@ -150,8 +157,7 @@ def _leaving(
 
 
 def _covers(hold: Hold, session: Session) -> bool:
-    portal = session.persistent_portal or session.portal
-    return hold.covers(session.target, portal, session.iface or "default")
+    return hold.covers(session.target, session.requested_portal, session.iface or DEFAULT_IFACE)
 
 
 def _refuse_reached(sid: int, action: actions.Logout, context: Context) -> None:

@@ -15,7 +15,8 @@ from iscsictl.model.spec import DetachRequest
 from iscsictl.planner.builder import PlanBuilder
 from iscsictl.planner.safety.overwrite import require_not_overmounted
 from iscsictl.planner.selection.luns import ResolvedLun, find
-from iscsictl.planner.selection.paths import LoginPath, session_of
+from iscsictl.planner.selection.paths import LoginPath
+from iscsictl.planner.selection.session_index import SessionIndex
 
 # What may have been attached: targets and WWIDs, devices and directories, filesystem UUIDs.
 _NAMES = re.compile(r"(iqn|eui|naa|t10)\..+|/.*|[0-9A-Fa-f]+(-[0-9A-Fa-f]+)+", re.DOTALL)
@@ -177,9 +178,10 @@ def _end_sessions(
                 target, portal, session.iface or "default", lost=wish.consent.lost is not None
             )
             draft.add(logout, _subject(target, portal, logout.iface), "ends the session")
+    index = SessionIndex(records, sessions)
     for record in records:
         name = _subject(target, record.portal, record.iface)
-        if not sessions or session_of(record, sessions) is None:
+        if index.session_of(record) is None:
             done = actions.Logout(target, record.portal, record.iface)
             draft.add(done, name, "ends the session", done=True)
         if wish.forget:

@@ -13,7 +13,8 @@ from iscsictl.model.listing import Session
 from iscsictl.model.plan import Plan
 from iscsictl.model.record import NodeRecord
 from iscsictl.planner.builder import PlanBuilder
-from iscsictl.planner.selection.records import Pairs, subject_of, torn_error
+from iscsictl.planner.selection.records import corrupt_record_error
+from iscsictl.planner.selection.session_index import SessionIndex
 
 _FOR_FSTAB_ONLY = frozenset({"_netdev", "nofail", "noauto", "auto", "defaults"})
 # What the kernel makes of a disk whose session was away for longer than the recovery timeout.
@@ -43,7 +44,7 @@ def plan_reconnect(
 def missing_records(inventory: Inventory, target: str | None) -> tuple[NodeRecord, ...]:
     """Return the records that should have a session and have none."""
     keep = _Keep(inventory, {}, target)
-    return tuple(r for r in keep.wanted_records() if keep.pairs.session(r) is None)
+    return tuple(r for r in keep.wanted_records() if keep.index.session_of(r) is None)
 
 
 class _Keep:
@@ -53,14 +54,14 @@ class _Keep:
         self.inventory = inventory
         self.mounted = mounted
         self.target = target
-        self.pairs = Pairs(inventory.records, inventory.sessions)
+        self.index = SessionIndex.of(inventory)
         self.lines = tuple(self._wanted_lines())
         self.builder = PlanBuilder(independent=True)
         self.logins: dict[str, list[str]] = {}
 
     def plan(self) -> Plan:
         for record in self.wanted_records():
-            session = self.pairs.session(record)
+            session = self.index.session_of(record)
             if session is None:
                 self._login(record, self._login_error(record))
             elif session.status != "up":
@@ -73,8 +74,8 @@ class _Keep:
 
     def _refuse_held(self, target: str) -> None:
         """Say what of the target that was named is missing and on hold."""
-        for record in self.pairs.records(target):
-            if self._held(record) and self.pairs.session(record) is None:
+        for record in self.index.records(target):
+            if self._held(record) and self.index.session_of(record) is None:
                 self._login(record, _on_hold(target))
         for line in self.inventory.fstab.ours:
             path = line.mount_point
@@ -100,9 +101,9 @@ class _Keep:
 
     def _one_of(self, target: str) -> Iterator[NodeRecord]:
         """Yield a record for a target that is none of boot but has a line in fstab."""
-        records = self.pairs.records(target)
+        records = self.index.records(target)
         free = [r for r in records if not r.onboot and not self._held(r)]
-        if free and not self.pairs.sessions(target):
+        if free and not self.index.sessions(target):
             yield min(free, key=lambda r: r.portal in self.inventory.silent)
 
     def _held(self, record: NodeRecord) -> bool:
@@ -126,7 +127,7 @@ class _Keep:
 
     def _login_error(self, record: NodeRecord) -> IscsictlError | None:
         if record.problem is not None:
-            return torn_error(record)
+            return corrupt_record_error(record)
         why = self.inventory.silent.get(record.portal)
         if why is None or not record.over_tcp:
             return None
@@ -137,13 +138,13 @@ class _Keep:
 
     def _login(self, record: NodeRecord, error: IscsictlError | None) -> None:
         login = actions.Login(record.target, record.portal, record.iface, None)
-        subject = subject_of(record, self.pairs.records(record.target))
+        subject = self.index.subject_of(record)
         step = self.builder.add(login, subject, "opens the session", error=error)
         self.logins.setdefault(record.target, []).append(step)
 
     def _mount(self, line: FstabLine, path: str) -> None:
         mount, target = _mount_of(line), line.target or ""
-        sessions = self.pairs.sessions(target)
+        sessions = self.index.sessions(target)
         up = [s for s in sessions if s.status == "up"]
         now = self.mounted.get(path)
         if now is not None:
@@ -163,7 +164,7 @@ class _Keep:
         self.builder.add(mount, path, "mounts it again", after=after)
 
     def _no_way(self, target: str) -> IscsictlError:
-        if self.pairs.records(target):
+        if self.index.records(target):
             return _on_hold(target)
         return NotFoundError(
             f"there is no node record of {target}",
@@ -178,7 +179,7 @@ class _Keep:
             return all(
                 line.lun not in {u.lun for u in s.luns or () if u.device is not None} for s in up
             )
-        records = self.pairs.records(line.target or "")
+        records = self.index.records(line.target or "")
         return any(record.scan == "manual" for record in records)
 
 

@@ -11,12 +11,11 @@ from iscsictl.model.record import NAMING_KEYS, NodeRecord, startup_values
 from iscsictl.model.secret import Secret
 from iscsictl.planner.builder import PlanBuilder
 from iscsictl.planner.selection.records import (
-    Choice,
-    chosen_records,
-    session_for,
-    subject_of,
-    torn_error,
+    RecordSelector,
+    corrupt_record_error,
+    select_records,
 )
+from iscsictl.planner.selection.session_index import SessionIndex
 
 Changes = Mapping[str, str | Secret | None]
 DEFAULTS = "iscsid.conf"
@@ -29,34 +28,40 @@ def discovery_name(portal: Portal) -> str:
 
 
 def plan_values(
-    inventory: Inventory, choice: Choice, changes: Changes, *, note: str | None = None
+    inventory: Inventory, selector: RecordSelector, changes: Changes, *, note: str | None = None
 ) -> Plan:
     """Set values in all records that are meant, or in none. `note` is said of those logged in."""
     draft = PlanBuilder()
+    index = SessionIndex.of(inventory)
     try:
-        for record in chosen_records(inventory, choice):
+        for record in select_records(inventory, selector):
             if record.problem is not None:
-                raise torn_error(record)
-            _add_values(draft, inventory, record, changes, note)
+                raise corrupt_record_error(record)
+            _add_values(draft, inventory, index, record, changes, note)
     except IscsictlError as error:
         return Plan(refusal=error)
     return draft.build()
 
 
 def _add_values(
-    draft: PlanBuilder, inventory: Inventory, record: NodeRecord, changes: Changes, note: str | None
+    draft: PlanBuilder,
+    inventory: Inventory,
+    index: SessionIndex,
+    record: NodeRecord,
+    changes: Changes,
+    note: str | None,
 ) -> None:
-    name = subject_of(record, inventory.records)
+    name = index.subject_of(record)
     wrong = inventory.unsettled.get(str(record.path), tuple(changes))
     write = actions.WriteRecord(record.target, record.portal, record.iface, changes)
     draft.add(write, name, f"sets {', '.join(wrong or changes)}", done=not wrong)
-    if note is not None and session_for(record, inventory) is not None:
+    if note is not None and index.session_of(record) is not None:
         draft.notes.append(f"{name}: {note}")
 
 
-def plan_startup(inventory: Inventory, choice: Choice, startup: str) -> Plan:
+def plan_startup(inventory: Inventory, selector: RecordSelector, startup: str) -> Plan:
     """Say how records are logged in at boot; where they are, the login service is enabled too."""
-    plan = plan_values(inventory, choice, startup_values(startup))
+    plan = plan_values(inventory, selector, startup_values(startup))
     if plan.refusal is not None or startup == "manual":
         return plan
     draft = PlanBuilder(list(plan.steps), list(plan.notes))
@@ -65,22 +70,23 @@ def plan_startup(inventory: Inventory, choice: Choice, startup: str) -> Plan:
     return draft.build()
 
 
-def plan_forget(inventory: Inventory, choice: Choice) -> Plan:
+def plan_forget(inventory: Inventory, selector: RecordSelector) -> Plan:
     """Delete the records that are meant, but none that has a session."""
     try:
-        records = chosen_records(inventory, choice)
+        records = select_records(inventory, selector)
     except IscsictlError as error:
-        if choice.target is None or not choice.target.startswith(_NAMED):
+        if selector.target is None or not selector.target.startswith(_NAMED):
             return Plan(refusal=error)
         plan = PlanBuilder(independent=True)
-        gone = actions.DeleteRecord(choice.target, choice.portal or Portal("?"), "default")
-        plan.add(gone, choice.words, "has no record", done=True)
+        gone = actions.DeleteRecord(selector.target, selector.portal or Portal("?"), "default")
+        plan.add(gone, selector.description, "has no record", done=True)
         return plan.build()
     plan = PlanBuilder(independent=True)
+    index = SessionIndex.of(inventory)
     for record in records:
-        name = subject_of(record, inventory.records)
+        name = index.subject_of(record)
         why: IscsictlError | None = None
-        if session_for(record, inventory) is not None:
+        if index.session_of(record) is not None:
             why = InUseError(
                 f"{name} is logged in",
                 hint=f"log out first: iscsictl logout -T {record.target}",
@@ -105,15 +111,12 @@ def plan_save(inventory: Inventory, iface: str) -> Plan:
     if isinstance(inventory.offers, ReadFailed):
         return Plan(refusal=inventory.offers.error)
     draft = PlanBuilder()
+    index = SessionIndex.of(inventory)
     for offer in inventory.offers.value if isinstance(inventory.offers, Known) else ():
         there = any(
-            record.target == offer.target
-            and record.iface == iface
-            and record.portal.same_place(offer.portal)
-            and (record.portal.tpgt == offer.portal.tpgt or None in {record.portal.tpgt,
-                                                                    offer.portal.tpgt})
-            for record in inventory.records
-        )  # fmt: skip
+            record.iface == iface and record.portal.matches(offer.portal)
+            for record in index.records(offer.target)
+        )
         suffix = "" if iface == "default" else f" [{iface}]"
         name = f"{offer.target} {offer.portal}{suffix}"
         create = actions.CreateRecord(offer.target, offer.portal, iface)

@@ -10,7 +10,7 @@ from iscsictl.model.inventory import Inventory
 from iscsictl.model.listing import Disk, Lun, Session
 from iscsictl.model.plan import Plan
 from iscsictl.planner.builder import PlanBuilder
-from iscsictl.planner.selection.records import Choice
+from iscsictl.planner.selection.records import RecordSelector
 
 
 @dataclass(frozen=True)
@@ -24,15 +24,15 @@ class Asked(Inventory):
     names: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
-def chosen_sessions(inventory: Inventory, choice: Choice) -> tuple[Session, ...]:
+def select_sessions(inventory: Inventory, selector: RecordSelector) -> tuple[Session, ...]:
     """Return the sessions to rescan. Raises NotFoundError where a target has none."""
-    if choice.target is None:
+    if selector.target is None:
         return inventory.sessions
-    choice = choice.exact(inventory)
-    found = tuple(s for s in inventory.sessions if s.target == choice.target)
+    selector = selector.with_exact_target(inventory)
+    found = tuple(s for s in inventory.sessions if s.target == selector.target)
     if not found:
         raise NotFoundError(
-            f"{choice.target} is not logged in", hint=f"iscsictl login -T {choice.target}"
+            f"{selector.target} is not logged in", hint=f"iscsictl login -T {selector.target}"
         )
     return found
 
@@ -50,14 +50,14 @@ def stale(session: Session, asked: Asked) -> Iterator[tuple[Lun, str]]:
             yield unit, f"it is another disk now: {min(names)}, not {unit.wwid}"
 
 
-def plan_rescan(asked: Asked, choice: Choice, first: Asked | None) -> Plan:
+def plan_rescan(asked: Asked, selector: RecordSelector, first: Asked | None) -> Plan:
     """Remove what is gone and unused, then look for new LUNs and sizes.
 
     With `first`, what was seen before, nothing is to be done any more: the notes tell what
     changed.
     """
     try:
-        sessions = chosen_sessions(asked, choice)
+        sessions = select_sessions(asked, selector)
     except IscsictlError as error:
         return Plan(refusal=error)
     if first is not None:
@@ -69,8 +69,7 @@ def plan_rescan(asked: Asked, choice: Choice, first: Asked | None) -> Plan:
 
 
 def _session(plan: PlanBuilder, asked: Asked, session: Session) -> None:
-    portal = session.persistent_portal or session.portal
-    name = f"{session.target} {portal}"
+    name = f"{session.target} {session.requested_portal}"
     gone = list(stale(session, asked))
     removed = []
     for unit, why in gone:

@@ -13,20 +13,23 @@ from iscsictl.model.names import Portal
 from iscsictl.model.plan import Plan
 from iscsictl.model.record import NodeRecord
 from iscsictl.planner.builder import PlanBuilder
-from iscsictl.planner.selection.names import resolve
+from iscsictl.planner.selection.names import resolve_name
 from iscsictl.planner.selection.records import (
-    Choice,
-    chosen_records,
-    session_for,
-    subject_of,
-    torn_error,
+    RecordSelector,
+    corrupt_record_error,
+    select_records,
 )
+from iscsictl.planner.selection.session_index import SessionIndex
 
 SAME_END = 60.0
 
 
 def plan_login(
-    inventory: Inventory, choice: Choice, values: Mapping[str, str], *, everything: bool = False
+    inventory: Inventory,
+    selector: RecordSelector,
+    values: Mapping[str, str],
+    *,
+    everything: bool = False,
 ) -> Plan:
     """Log in to the records that are meant; `everything` takes those that log in at boot.
 
@@ -36,13 +39,14 @@ def plan_login(
         if everything:
             records = tuple(r for r in inventory.records if r.startup == "automatic")
         else:
-            records = chosen_records(inventory, choice)
+            records = select_records(inventory, selector)
     except IscsictlError as error:
         return Plan(refusal=error)
     plan = PlanBuilder(independent=True)
+    index = SessionIndex.of(inventory)
     logins: dict[Hold, list[str]] = {}
     for record in records:
-        login = _login(plan, inventory, record, values)
+        login = _login(plan, inventory, index, record, values)
         for hold in inventory.holds:
             if hold.covers(record.target, record.portal, record.iface):
                 logins.setdefault(hold, []).append(login)
@@ -52,14 +56,18 @@ def plan_login(
 
 
 def _login(
-    plan: PlanBuilder, inventory: Inventory, record: NodeRecord, values: Mapping[str, str]
+    plan: PlanBuilder,
+    inventory: Inventory,
+    index: SessionIndex,
+    record: NodeRecord,
+    values: Mapping[str, str],
 ) -> str:
-    name = subject_of(record, inventory.records)
-    session = session_for(record, inventory)
+    name = index.subject_of(record)
+    session = index.session_of(record)
     login = actions.Login(record.target, record.portal, record.iface, None)
     error: IscsictlError | None = None
     if session is None and record.problem is not None:
-        error = torn_error(record)
+        error = corrupt_record_error(record)
     elif session is None and record.over_tcp and record.portal in inventory.silent:
         error = UnreachableError(
             f"{record.target}: portal {record.portal} does not answer: "
@@ -79,7 +87,7 @@ def _login(
 
 def plan_logout(
     inventory: Inventory,
-    choice: Choice,
+    selector: RecordSelector,
     *,
     boots_from: frozenset[str] = frozenset(),
     seconds: float | None = None,
@@ -91,24 +99,25 @@ def plan_logout(
     `boots_from` are the targets that the firmware booted the machine from.
     """
     try:
-        everything = choice == Choice(interactive=choice.interactive)
-        choice = choice.exact(inventory)
-        sessions = _chosen_sessions(inventory, choice)
-        records = () if everything or sessions else chosen_records(inventory, choice)
+        selector = selector.with_exact_target(inventory)
+        sessions = _select_sessions(inventory, selector)
+        nothing_missing = selector.selects_all or sessions
+        records = () if nothing_missing else select_records(inventory, selector)
     except IscsictlError as error:
         return Plan(refusal=error)
     plan = PlanBuilder(independent=True)
     errors = {s.sid: _why_not(inventory, s, sessions, boots_from) for s in sessions}
     wanted = {s.target for s in sessions if errors[s.sid] is None}
     wanted |= {r.target for r in records if r.onboot}
+    index = SessionIndex.of(inventory)
     held: dict[str, str] = {}
     for target in sorted(wanted):
-        hold = Hold(target, choice.portal, choice.iface, why="logout")
+        hold = Hold(target, selector.portal, selector.iface, why="logout")
         done = is_held(hold, inventory.holds, seconds, now)
         why = "reconnect leaves it alone"
         held[target] = plan.add(actions.SetHold(hold, seconds), hold.name, why, done=done)
     for session in sessions:
-        portal = session.persistent_portal or session.portal or Portal("?")
+        portal = session.requested_portal or Portal("?")
         iface = session.iface or "default"
         name = f"{session.target} {portal}" + ("" if iface == "default" else f" [{iface}]")
         action = actions.Logout(session.target, portal, iface)
@@ -116,15 +125,15 @@ def plan_logout(
         plan.add(action, name, "ends the session", after=after, error=errors[session.sid])
     for record in records:
         action = actions.Logout(record.target, record.portal, record.iface)
-        plan.add(action, subject_of(record, inventory.records), "is not logged in", done=True)
+        plan.add(action, index.subject_of(record), "is not logged in", done=True)
     return plan.build()
 
 
-def _chosen_sessions(inventory: Inventory, choice: Choice) -> tuple[Session, ...]:
+def _select_sessions(inventory: Inventory, selector: RecordSelector) -> tuple[Session, ...]:
     return tuple(
         session
         for session in inventory.sessions
-        if choice.fits(session.target, session.persistent_portal or session.portal, session.iface)
+        if selector.matches(session.target, session.requested_portal, session.iface)
     )
 
 
@@ -201,7 +210,9 @@ def plan_hold(
         hold = Hold(mount_point=plain(name), why="hold")
     else:
         try:
-            target = Choice(name, interactive=interactive).exact(inventory).target
+            target = (
+                RecordSelector(name, interactive=interactive).with_exact_target(inventory).target
+            )
         except IscsictlError as error:
             return Plan(refusal=error)
         hold = Hold(target, why="hold")
@@ -222,7 +233,7 @@ def plan_unhold(inventory: Inventory, name: str, *, interactive: bool) -> Plan:
         known |= {record.target for record in inventory.records}
         known |= {session.target for session in inventory.sessions}
         try:
-            wanted = Hold(resolve(name, known, interactive))
+            wanted = Hold(resolve_name(name, known, interactive))
         except IscsictlError as error:
             return Plan(refusal=error)
         found = [hold for hold in inventory.holds if hold.target == wanted.target]

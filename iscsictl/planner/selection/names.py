@@ -1,38 +1,44 @@
-"""A name as a person gives it, and the one thing that is meant by it."""
+"""Names as a person gives them, and the one thing that each means."""
 
 import difflib
 from collections.abc import Iterable
 
 from iscsictl.errors import NotFoundError
 
+#: difflib's similarity from 0 to 1: one letter wrong in a short name is still near.
+_SIMILAR = 0.8
+_SHOWN = 5
 
-def resolve(
+
+def resolve_name(
     name: str, candidates: Iterable[str], interactive: bool, *, what: str = "target"
 ) -> str:
-    """Return the candidate that `name` means: the exact one, or on a terminal the one it is in.
+    """Return the candidate that `name` means; on a terminal a part of it is enough.
 
-    Raises NotFoundError where none fits or, on a terminal, several do.
+    `what` is what errors call a candidate. Raises NotFoundError if none matches or, on a
+    terminal, several do.
     """
     known = sorted(set(candidates))
     if name in known:
         return name
-    fitting = [one for one in known if name and name.lower() in one.lower()]
-    if interactive and len(fitting) == 1:
-        return fitting[0]
-    if interactive and fitting:
+    containing = [one for one in known if name and name.lower() in one.lower()]
+    if interactive and len(containing) == 1:
+        return containing[0]
+    if interactive and containing:
         raise NotFoundError(
-            f"{name!r} fits {len(fitting)} {what}s: {_few(fitting)}",
+            f"{name!r} fits {len(containing)} {what}s: {_list_names(containing)}",
             hint="give more of the name, or all of it",
         )
 
-    near = fitting or difflib.get_close_matches(name, known, 3, 0.8)
+    near = containing or difflib.get_close_matches(name, known, 3, _SIMILAR)
     if near:
-        hint = f"{'the exact name is needed off a terminal' if fitting else 'did you mean'}: "
-        hint += _few(near)
+        question = "the exact name is needed off a terminal" if containing else "did you mean"
+        hint = f"{question}: {_list_names(near)}"
     else:
         hint = "see: iscsictl nodes ls, iscsictl ls"
     raise NotFoundError(f"no {what} is called {name!r} here", hint=hint)
 
 
-def _few(names: list[str]) -> str:
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+def _list_names(names: list[str]) -> str:
+    rest = len(names) - _SHOWN
+    return ", ".join(names[:_SHOWN]) + (f" and {rest} more" if rest > 0 else "")

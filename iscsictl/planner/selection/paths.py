@@ -8,7 +8,7 @@ from iscsictl.model.listing import Session
 from iscsictl.model.names import Portal
 from iscsictl.model.record import NodeRecord
 from iscsictl.model.spec import AttachSpec
-from iscsictl.planner.selection.records import session_at, session_for
+from iscsictl.planner.selection.session_index import SessionIndex
 
 
 @dataclass(frozen=True)
@@ -28,14 +28,6 @@ class LoginPath:
         return f"{self.target} {self.portal}{suffix}"
 
 
-def session_of(record: NodeRecord, sessions: tuple[Session, ...]) -> Session | None:
-    """Return the session that belongs to a record: by target, asked-for portal and iface.
-
-    After a redirect and where the record names a host, the persistent portal is what counts.
-    """
-    return session_at(sessions, record.target, record.portal, record.iface)
-
-
 def find_login_paths(inventory: Inventory, wish: AttachSpec) -> tuple[LoginPath, ...]:
     """Return the ways to the wished target: one, or all where multipathd stands over them.
 
@@ -53,25 +45,23 @@ def find_login_paths(inventory: Inventory, wish: AttachSpec) -> tuple[LoginPath,
             f"no portal of {target} answers ({reasons})",
             hint="check the array's address, the cable and the route: ping, iscsictl doctor",
         )
-    routes = [_route(inventory, target, portal, wish.iface) for portal in answering]
+    index = SessionIndex.of(inventory)
+    routes = [_route(index, target, portal, wish.iface) for portal in answering]
     if inventory.host.multipathd:
         return tuple(routes)
     return (min(routes, key=lambda route: route.session is None),)
 
 
-def _route(inventory: Inventory, target: str, portal: Portal, iface: str) -> LoginPath:
+def _route(index: SessionIndex, target: str, portal: Portal, iface: str) -> LoginPath:
     fitting = [
         record
-        for record in inventory.records
-        if record.target == target
-        and record.iface == iface
-        and record.problem is None
-        and record.portal.same_place(portal)
+        for record in index.records(target)
+        if record.iface == iface and record.problem is None and record.portal.same_place(portal)
     ]
     if not fitting:
         return LoginPath(target, portal, iface)
     record = min(fitting, key=lambda one: one.portal != portal)
-    return LoginPath(target, record.portal, iface, record, session_for(record, inventory))
+    return LoginPath(target, record.portal, iface, record, index.session_of(record))
 
 
 def _recorded(inventory: Inventory, wish: AttachSpec) -> tuple[str, list[Portal]] | None:

@@ -28,7 +28,7 @@ from iscsictl.model.record import NodeRecord
 from iscsictl.model.spec import AttachSpec
 from iscsictl.model.values import FILESYSTEMS
 from iscsictl.planner.attach.attach import record_values
-from iscsictl.planner.selection.records import records_differing_only_in_tpgt, session_for
+from iscsictl.planner.selection.session_index import SessionIndex
 from iscsictl.planner.volumes.apply import plan_volume
 from iscsictl.planner.volumes.file import read_volumes
 
@@ -62,6 +62,7 @@ class _Export:
         contents = {disk.wwid: Known(_content(disk)) for disk in inventory.disks if disk.wwid}
         self.inventory = replace(inventory, contents=contents)
         self.places = places
+        self.index = SessionIndex.of(inventory)
         self.multipath = inventory.host.multipathd
         self.rows: list[Row] = []
         self.notes: list[str] = []
@@ -240,11 +241,11 @@ class _Export:
         return tuple(alive)
 
     def _session(self, record: NodeRecord) -> Session | None:
-        return session_for(record, self.inventory)
+        return self.index.session_of(record)
 
     def _portal(self, record: NodeRecord) -> str:
         portal = record.portal
-        if records_differing_only_in_tpgt(record, self.inventory.records):
+        if self.index.differs_only_in_tpgt(record):
             return f"{portal},{portal.tpgt}"
         return portal.address if portal.port == DEFAULT_PORT else str(portal)
 

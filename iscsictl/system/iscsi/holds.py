@@ -62,8 +62,7 @@ def read_holds(root: Path = Path("/")) -> tuple[Hold, ...]:
 
 
 def _file_name(hold: Hold) -> str:
-    place = hold.portal and (hold.portal.address.lower(), hold.portal.port)
-
+    place = hold.portal and hold.portal.place
     mount_point = hold.mount_point and (hold.mount_point.rstrip("/") or "/")
     key = json.dumps([hold.target, place, hold.iface, mount_point])
     return f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.json"

@@ -61,29 +61,30 @@ def _weight(db: Path) -> int:
     return int(any(_is_directory(db / name) for name in ("nodes", "ifaces", "send_targets")))
 
 
-def read_records(db: Path) -> tuple[NodeRecord, ...]:
-    """Return all node records, sorted; torn ones have `problem` set and harm no other.
+def read_records(db: Path, target: str | None = None) -> tuple[NodeRecord, ...]:
+    """Return the node records of a target, or of all, sorted.
 
-    Raises NeedsRootError where only root may look, IscsictlError where it cannot be read.
+    One that cannot be used has `problem` set and does not affect the others. Raises
+    NeedsRootError where only root may read them, IscsictlError where they cannot be read.
     """
     found = []
-    targets = tuple(_entries(db / "nodes"))
+    targets = tuple(e for e in _entries(db / "nodes") if target in {None, e.name})
     if not targets and (db / "nodes").is_file():
         raise IscsictlError(
             f"{db}/nodes is a file, not a directory",
             hint=f"no record is in it; move it away, then: mkdir -m 600 {db}/nodes",
         )
-    for target in targets:
-        if not _is_directory(target):
+    for entry in targets:
+        if not _is_directory(entry):
             continue
-        for place in _entries(target.path):
+        for place in _entries(entry.path):
             portal = _portal_of(place.name)
             if portal is None:
                 continue
             if _is_directory(place):
-                found += [_node(target.name, portal, e) for e in _entries(place.path)]
+                found += [_node(entry.name, portal, e) for e in _entries(place.path)]
             else:
-                found.append(_node(target.name, portal, place))
+                found.append(_node(entry.name, portal, place))
     deadline = time.monotonic() + PATIENCE
     settled = (_settled(record, deadline) for record in found if record is not None)
     return tuple(sorted((record for record in settled if record is not None), key=_order))

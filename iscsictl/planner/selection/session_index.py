@@ -1,0 +1,100 @@
+"""Which session belongs to which node record."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Self
+
+from iscsictl.model.inventory import Inventory
+from iscsictl.model.listing import Session
+from iscsictl.model.names import DEFAULT_IFACE, Portal
+from iscsictl.model.record import NodeRecord
+
+
+class SessionIndex:
+    """Records and sessions by target, and the one rule that says which belong together.
+
+    A session belongs to the record that it was logged in with: same target and interface, and the
+    portal that was asked for, which is not the current one after a login redirect (RFC 7143,
+    11.13.5). Of records that differ in the portal group tag alone, the session's tag chooses.
+    """
+
+    def __init__(self, records: Iterable[NodeRecord], sessions: Iterable[Session]) -> None:
+        self._records: dict[str, list[NodeRecord]] = defaultdict(list)
+        self._sessions: dict[str, list[Session]] = defaultdict(list)
+        for record in records:
+            self._records[record.target].append(record)
+        for session in sessions:
+            self._sessions[session.target].append(session)
+
+    @classmethod
+    def of(cls, inventory: Inventory) -> Self:
+        """Return the index of an inventory."""
+        return cls(inventory.records, inventory.sessions)
+
+    def records(self, target: str) -> tuple[NodeRecord, ...]:
+        """Return the records of a target."""
+        return tuple(self._records.get(target, ()))
+
+    def sessions(self, target: str) -> tuple[Session, ...]:
+        """Return the sessions to a target, through whichever portal."""
+        return tuple(self._sessions.get(target, ()))
+
+    def record_for(self, target: str, portal: Portal, iface: str) -> NodeRecord:
+        """Return the record with this key, or an empty one: a session can outlive its record."""
+        for record in self._records.get(target, ()):
+            if record.iface == iface and record.portal == portal:
+                return record
+        return NodeRecord(path=Path(), target=target, portal=portal, iface=iface)
+
+    def session_of(self, record: NodeRecord) -> Session | None:
+        """Return a session of a record, or the one that makes its own unnecessary; None if none.
+
+        open-iscsi logs in to records with `node.leading_login` through one interface after the
+        other until one succeeds (iscsiadm.c, __do_leading_login), so for them a session to the
+        same portal through any interface counts.
+        """
+        sessions = self.sessions_of(record)
+        if not sessions and record.leading_login:
+            sessions = self._sessions_at(record)
+        return sessions[0] if sessions else None
+
+    def sessions_of(self, record: NodeRecord) -> tuple[Session, ...]:
+        """Return the sessions that were logged in with a record, the best match first.
+
+        There can be several: `node.session.nr_sessions`.
+        """
+        return tuple(
+            session
+            for session in self._sessions_at(record)
+            if (session.iface or DEFAULT_IFACE) == record.iface
+        )
+
+    def _sessions_at(self, record: NodeRecord) -> tuple[Session, ...]:
+        """Return the sessions to the portal of a record, through any interface."""
+        exact, others = [], []
+        has_sibling = self.differs_only_in_tpgt(record)
+        for session in self._sessions.get(record.target, ()):
+            portal = session.requested_portal
+            if portal is None or not portal.same_place(record.portal):
+                continue
+            if portal.tpgt == record.portal.tpgt:
+                exact.append(session)
+            elif not has_sibling or portal.matches(record.portal):
+                others.append(session)
+        return (*exact, *others)
+
+    def differs_only_in_tpgt(self, record: NodeRecord) -> bool:
+        """Tell whether another record differs from this one in the portal group tag alone."""
+        return any(
+            other.iface == record.iface
+            and other.portal != record.portal
+            and other.portal.same_place(record.portal)
+            for other in self._records.get(record.target, ())
+        )
+
+    def subject_of(self, record: NodeRecord) -> str:
+        """Name a record in a step: with its portal group tag where only that tells it apart."""
+        tag = f",{record.portal.tpgt}" if self.differs_only_in_tpgt(record) else ""
+        suffix = "" if record.iface == DEFAULT_IFACE else f" [{record.iface}]"
+        return f"{record.target} {record.portal}{tag}{suffix}"

@@ -1,0 +1,139 @@
+"""What is meant: records, sessions and names, and what is said when nothing or too much is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from iscsictl.errors import NotFoundError
+from iscsictl.model.fstab import Fstab
+from iscsictl.model.inventory import Inventory
+from iscsictl.model.names import parse_portal
+from iscsictl.planner.selection.luns import find
+from iscsictl.planner.selection.names import resolve_name
+from iscsictl.planner.selection.records import (
+    RecordSelector,
+    corrupt_record_error,
+    select_records,
+)
+from tests.unit.test_sessions_plan import P1, P2, A, B, record, session
+from tests.worlds import DIR, TARGET, blank, line, unit, world, wwid_of
+
+NAMES = [f"iqn.2026-01.example:array.{name}" for name in ("raid", "rail", "mail")]
+W = wwid_of(0)
+
+
+def test_the_exact_name_wins_and_a_part_will_do_on_a_terminal_alone() -> None:
+    for interactive in (False, True):
+        assert resolve_name(NAMES[0], [*NAMES, NAMES[0] + "2"], interactive) == NAMES[0]
+    assert resolve_name("MAIL", NAMES, True) == NAMES[2]
+    for part, interactive in (("mail", False), ("rai", True)):
+        with pytest.raises(NotFoundError):
+            resolve_name(part, NAMES, interactive)
+
+
+def error(name: str, known: list[str], *, interactive: bool, what: str = "target") -> NotFoundError:
+    with pytest.raises(NotFoundError) as caught:
+        resolve_name(name, known, interactive, what=what)
+    return caught.value
+
+
+def test_what_is_said_of_a_name_that_does_not_do() -> None:
+    several = error("rai", NAMES, interactive=True, what="iface")
+    assert several.text == f"'rai' fits 2 ifaces: {NAMES[0]}, {NAMES[1]}"
+    assert several.hint == "give more of the name, or all of it"
+    part = error("mail", NAMES, interactive=False)
+    assert part.text == "no target is called 'mail' here"
+    assert part.hint == f"the exact name is needed off a terminal: {NAMES[2]}"
+    typing_error = error("iqn.2026-01.exampel:array.mail", NAMES, interactive=False)
+    assert typing_error.hint == f"did you mean: {NAMES[2]}, {NAMES[1]}, {NAMES[0]}"
+    assert error("nothing like it", NAMES, interactive=True).hint == (
+        "see: iscsictl nodes ls, iscsictl ls"
+    )
+
+
+def test_few_of_many_names_are_listed_and_the_rest_is_counted() -> None:
+    many = [f"x{number}" for number in range(7)]
+    assert error("x", many, interactive=True).text.endswith(": x0, x1, x2, x3, x4 and 2 more")
+    assert error("x", many[:6], interactive=True).text.endswith(": x0, x1, x2, x3, x4 and 1 more")
+    assert error("x", many[:5], interactive=True).text.endswith(": x0, x1, x2, x3, x4")
+    near = [f"array.number.{number}" for number in range(4)]
+    assert (error("array.numbr.9", near, interactive=False).hint or "").count("array.number") == 3
+    far = error("array.xxxxxx", ["array.yyyyyy", "array.xxxyyy"], interactive=False)
+    assert far.hint == "see: iscsictl nodes ls, iscsictl ls"
+    assert "did you mean" not in (error("array.9", near, interactive=False).hint or "")
+
+
+def test_a_selector_takes_what_has_no_iface_for_the_default_one() -> None:
+    assert RecordSelector(iface="default").matches(A, P1, None)
+    assert not RecordSelector(iface="default").matches(A, P1, "netA")
+    assert not RecordSelector(iface="netA").matches(A, P1, None)
+    assert RecordSelector(iface="netA").matches(A, P1, "netA")
+
+
+def test_a_selector_of_a_part_becomes_one_of_the_whole_name_on_a_terminal() -> None:
+    seen = Inventory(records=(record(A),), sessions=(session(target=B),))
+    assert RecordSelector().with_exact_target(seen) == RecordSelector()
+    assert RecordSelector(B[-1:], P1, interactive=True).with_exact_target(seen).target == B
+    assert RecordSelector(B, P1).with_exact_target(seen) == RecordSelector(B, P1)
+    with pytest.raises(NotFoundError):
+        RecordSelector(B[-1:], P1).with_exact_target(seen)
+
+
+def test_no_record_is_an_error_that_says_how_to_make_one() -> None:
+    here = Inventory(records=(record(A, iface="netA"), record(A)))
+    assert select_records(here, RecordSelector(iface="netA")) == here.records[:1]
+    with pytest.raises(NotFoundError) as caught:
+        select_records(here, RecordSelector(A, P2))
+    assert caught.value.text == f"there is no node record of {A}, portal {P2}"
+    assert caught.value.hint == f"make one: iscsictl discover {P2} --save"
+    with pytest.raises(NotFoundError) as caught:
+        select_records(Inventory(), RecordSelector())
+    assert caught.value.hint == "make one: iscsictl discover ADDRESS --save"
+
+
+def test_a_corrupt_record_is_named_with_the_way_out() -> None:
+    corrupt = replace(record(A), problem="is empty")
+    said = corrupt_record_error(corrupt)
+    assert said.text == f"the record {corrupt.path} is empty"
+    assert said.hint == f"remove it and discover again: iscsictl forget {A} -p {P1},1 -I default"
+
+
+def test_the_way_out_of_a_corrupt_record_leaves_its_healthy_neighbours() -> None:
+    corrupt = replace(record(A, iface="netA"), problem="is empty")
+    others = (record(A), record(A, P2, iface="netA"), record(A, replace(P1, tpgt=2), iface="netA"))
+    arguments = str(corrupt_record_error(corrupt).hint).partition("forget ")[2].split()
+    target, _, portal, _, iface = arguments
+    selector = RecordSelector(target, parse_portal(portal), iface)
+    assert select_records(Inventory(records=(corrupt, *others)), selector) == (corrupt,)
+    untagged = replace(corrupt, portal=replace(P1, tpgt=None))
+    assert str(corrupt_record_error(untagged).hint).endswith(f"-p {P1} -I netA")
+
+
+def test_a_device_is_known_by_each_of_its_links_and_nothing_else_is_followed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = world(unit(blank(W))).logged_in().inventory
+    links = {"/dev/disk/by-id/wwn-0x1": "/dev/sda", "/srv/link": "/dev/sda"}
+    monkeypatch.setattr("os.path.realpath", lambda path: links.get(path, path))
+    (meant,) = find(now, "/dev/disk/by-id/wwn-0x1", None)
+    assert meant.wwid == W
+    assert find(now, "/srv/link", None) == ()
+
+
+def test_a_name_that_fits_several_lists_them_and_says_how_to_choose() -> None:
+    lost = (line("naa.1", lun=1), line("naa.2", lun=2))
+    now = replace(world(unit(blank(W))).logged_in().inventory, fstab=Fstab(lost))
+    with pytest.raises(NotFoundError) as caught:
+        find(now, DIR, None)
+    assert caught.value.text == f"{DIR} fits several LUNs: {TARGET} LUN 1, {TARGET} LUN 2"
+    assert caught.value.hint == "name the target and --lun"
+
+
+def test_a_session_without_a_number_has_no_disk_of_another() -> None:
+    now = world(unit(blank(W))).logged_in().inventory
+    (one,) = now.sessions
+    assert len(find(now, W, None)) == 1
+    nameless = replace(now, sessions=(replace(one, sid=None),))
+    assert find(nameless, W, None) == ()
