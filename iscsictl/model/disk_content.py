@@ -1,6 +1,6 @@
 """What stands on a disk, as it was probed just now. Offsets and sizes are bytes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,36 @@ class Filesystem:
 
 
 @dataclass(frozen=True)
+class BlankProof:
+    """How a disk was searched for data, in words for the plan: `blank: all read`.
+
+    A proof by samples says how many places were read, and the most bytes between two of them.
+    """
+
+    words: str
+
+    @classmethod
+    def all_read(cls) -> "BlankProof":
+        """Return the proof that misses nothing: each byte was read."""
+        return cls("all read")
+
+    @classmethod
+    def nothing_mapped(cls) -> "BlankProof":
+        """Return the proof that the array gives: no block was ever written (GET LBA STATUS)."""
+        return cls("nothing mapped")
+
+    @classmethod
+    def sampled(cls, places: int, gap: int) -> "BlankProof":
+        """Return the proof by `places` reads of which no two are further apart than `gap` bytes."""
+        return cls(f"{places} places read, none further apart than {-(-gap // (1 << 20))} MiB")
+
+    def __str__(self) -> str:
+        return f"blank: {self.words}"
+
+
+@dataclass(frozen=True)
 class Content:
-    """The result of a probe in which every read succeeded."""
+    """The result of a probe in which every read succeeded. `proof` is how data was looked for."""
 
     wwid: str
     size: int
@@ -61,6 +89,7 @@ class Content:
     data_at: int | None = None
     users: tuple[str, ...] = ()
     filesystem: Filesystem | None = None
+    proof: BlankProof | None = field(default=None, compare=False)
 
     @property
     def blank(self) -> bool:

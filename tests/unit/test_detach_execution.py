@@ -23,6 +23,7 @@ from iscsictl.model.listing import Path as DiskPath
 from iscsictl.model.names import Portal
 from iscsictl.model.partition_table import Table
 from iscsictl.system.block import disk_writer, multipath, partition_table, probe
+from iscsictl.system.block.blank_extents import DiskShape
 from iscsictl.system.block.udev_wait import Waiter
 from iscsictl.system.context import Context
 from iscsictl.system.iscsi import holds, iscsiadm
@@ -181,8 +182,8 @@ def written(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> Machine:
         monkeypatch.setattr(module, "run", run)
     monkeypatch.setattr(disk_writer, "locked_disk", lambda *_: nullcontext())
     monkeypatch.setattr(disk_writer, "_reserved", lambda _: False)
-    monkeypatch.setattr(probe, "size_of", lambda _: (1 << 20, 512, False))
-    monkeypatch.setattr(probe, "first_nonzero", lambda *_: None)
+    monkeypatch.setattr(disk_writer, "read_shape", lambda _: DiskShape(1 << 20))
+    monkeypatch.setattr(disk_writer, "search_again", lambda *_: None)
     monkeypatch.setattr(probe, "probe", lambda *_: Content("naa.1", 1 << 20, 512))
     monkeypatch.setattr(probe, "read_table", lambda _: (None, ()))
     monkeypatch.setattr(partition_table, "read_table", lambda _: Table("gpt"))

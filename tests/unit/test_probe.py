@@ -1,8 +1,8 @@
 """What superblocks tell, and whether a disk is all zeroes, read from loop devices."""
 
 import os
+import re
 import shutil
-import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,9 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from iscsictl.errors import InterruptError
 from iscsictl.system.block import probe, scsi_commands
-from iscsictl.system.io import signals
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="loop devices need root")
 FORCE = {"ext4": "-F", "xfs": "-f", "btrfs": "-f"}
@@ -57,80 +55,31 @@ def test_a_journal_that_needs_recovery_is_seen(fs: str, tmp_path: Path) -> None:
     assert (dirty.uuid, dirty.dirty) == (clean.uuid, True)
 
 
-def test_a_blank_disk_is_zeroes_at_all_named_places_and_one_byte_anywhere_near_is_seen(
-    tmp_path: Path,
+def test_a_blank_disk_has_a_proof_and_one_byte_near_any_usual_place_is_seen(
+    tmp_path: Path, named: str
 ) -> None:
     size, image = 300 << 20, tmp_path / "image"
     with image.open("wb") as file:
         file.truncate(size)
-    with looped(image) as device, probe.opened(device, exclusive=True) as fd:
-        assert probe.first_nonzero(fd, probe.sample_extents(size)) is None
-    for at in (0, size - 1, 8193 * 1024, 64 << 20, 128 << 20, size // 4):
-        with image.open("r+b") as file:
-            file.seek(at)
-            file.write(b"x")
-        with looped(image) as device, probe.opened(device, exclusive=True) as fd:
-            found = probe.first_nonzero(fd, probe.sample_extents(size))
-        assert found is not None, at
-        assert found <= at < found + (1 << 20)
-        with image.open("r+b") as file:
-            file.seek(at)
-            file.write(b"\0")
-
-
-def test_the_first_of_several_places_with_data_is_told(tmp_path: Path) -> None:
-    image = tmp_path / "image"
-    with image.open("wb") as file:
-        file.truncate(300 << 20)
-        for at in (299 << 20, 64 << 20, 129 << 20):
-            file.seek(at)
-            file.write(b"x")
-    with looped(image) as device, probe.opened(device, exclusive=True) as fd:
-        places = probe.all_extents(300 << 20)
-        assert probe.first_nonzero(fd, places) == 64 << 20
-        assert probe.data_in(fd, places, lambda begin: begin >= 129 << 20) == 64 << 20
-        assert probe.data_in(fd, places, lambda begin: begin >= 64 << 20) is None
-
-
-@pytest.mark.parametrize("size", [1 << 20, (8 << 20) + 512, 8000 << 20, (7 << 40) + 4096])
-def test_everywhere_is_the_whole_disk_in_no_more_than_a_thousand_pieces(size: int) -> None:
-    places = probe.all_extents(size)
-    ends = [at + length for at, length in places]
-    assert [at for at, _ in places] == [0, *ends[:-1]]
-    assert ends[-1] == size
-    assert len(places) <= 1000
-
-
-def test_reading_a_whole_disk_can_be_stopped(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    image = tmp_path / "image"
-    with image.open("wb") as file:
-        file.truncate(64 << 20)
-    monkeypatch.setattr(signals, "_asked", [signal.SIGINT])
-    with (
-        looped(image) as device,
-        probe.opened(device, exclusive=True) as fd,
-        pytest.raises(InterruptError),
-    ):
-        probe.first_nonzero(fd, probe.all_extents(64 << 20))
-
-
-def test_every_second_it_is_told_which_share_was_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    image = tmp_path / "image"
-    with image.open("wb") as file:
-        file.truncate(64 << 20)
-    monkeypatch.setattr(probe, "_TELL", 0.0)
-    told: list[float] = []
-    with image.open("rb") as file:
-        assert probe.first_nonzero(file.fileno(), probe.all_extents(64 << 20), told.append) is None
-    assert told == [number / 64 for number in range(1, 65)]
-    monkeypatch.setattr(probe, "_TELL", 3600.0)
-    with image.open("rb") as file:
-        probe.first_nonzero(file.fileno(), probe.all_extents(64 << 20), told.append)
-    assert len(told) == 64
+    with looped(image) as device:
+        content = probe.probe(device, named)
+        assert content.blank
+        assert re.fullmatch(
+            r"blank: \d+ places read, none further apart than \d+ MiB", str(content.proof)
+        )
+        assert str(probe.probe(device, named, full=True).proof) == "blank: all read"
+        for at in (0, size - 1, size - (15 << 20), 8193 * 1024, 64 << 20, size // 4, size // 3):
+            with Path(device).open("r+b", buffering=0) as disk:
+                disk.seek(at)
+                disk.write(b"x")
+            found = probe.probe(device, named)
+            assert not found.blank, at
+            assert found.data_at is not None
+            assert found.data_at <= at < found.data_at + (1 << 20)
+            with Path(device).open("r+b", buffering=0) as disk:
+                disk.seek(at)
+                disk.write(b"\0")
+        assert probe.probe(device, named).blank
 
 
 def test_an_xfs_that_is_still_being_made_tells_so(tmp_path: Path) -> None:
@@ -200,11 +149,3 @@ def test_partitions_that_the_kernel_has_tell_their_signatures(
             subprocess.run(["partx", "--delete", device], check=False, capture_output=True)
     assert [next((s.type for s in part.signatures), None) for part in parts] == kinds
     assert [part.data_at for part in parts] == [None] * len(kinds)
-
-
-@pytest.mark.parametrize("size", [(300 << 20) + 512, (300 << 20) + 3584, 12288, 512])
-def test_the_last_sector_is_looked_at_whatever_the_size(size: int) -> None:
-    places = probe.sample_extents(size)
-    assert max(at + length for at, length in places) == size
-    assert all(at % 4096 == 0 for at, _ in places)
-    assert all(length % 512 == 0 for _, length in places)

@@ -20,6 +20,7 @@ from iscsictl.errors import (
 from iscsictl.model.actions import DiskId
 from iscsictl.model.disk_content import Content
 from iscsictl.system.block import multipath, probe, scsi_commands
+from iscsictl.system.block.blank_proof import read_shape, search_again
 from iscsictl.system.io import signals
 from iscsictl.system.io.process import Result, ToolError, pty, run
 
@@ -62,9 +63,9 @@ def verify_unchanged(disk: DiskId, node: str, fine: Callable[[Content], bool]) -
     """
     device = disk.device
     with probe.opened(node, exclusive=True) as fd:
-        size, sector, _ = probe.size_of(fd)
-        content = Content(disk.wwid, size, sector, reserved=_reserved(device))
-        if probe.first_nonzero(fd, probe.sample_extents(size)) is not None:
+        shape = read_shape(fd)
+        content = Content(disk.wwid, shape.size, shape.sector, reserved=_reserved(device))
+        if search_again(fd, shape) is not None:
             content = probe.probe(device, disk.wwid)
     if content.reserved:
         raise RefusedError(

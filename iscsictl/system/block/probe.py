@@ -5,39 +5,22 @@ Every read goes past the page cache. A read that fails is an error, never a blan
 
 import contextlib
 import errno
-import fcntl
 import json
 import mmap
 import os
-import stat
 import struct
-import threading
-import time
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from functools import cache, partial
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from iscsictl.errors import InUseError, IscsictlError, UnreachableError
 from iscsictl.model.disk_content import Content, Filesystem, Partition, Signature
 from iscsictl.system.block import scsi_commands
-from iscsictl.system.io import signals
+from iscsictl.system.block.blank_extents import DiskShape, grid_extents, signature_extents
+from iscsictl.system.block.blank_proof import is_read_only, read_shape, search_disk
+from iscsictl.system.block.blank_reader import first_nonzero, ignore_progress, running_beside
 from iscsictl.system.io.process import run, wait_until_none_starting
 
-MIB = 1 << 20
-_WINDOW = 16 * 1024
-_BLOCK = 4096
-_BLKGETSIZE64 = 0x80081272
-_BLKSSZGET = 0x1268
-_BLKROGET = 0x125E
-_GRID = 64
-_LANES = 4
-# One that hangs on a dead disk must not keep the others from theirs.
-_MANY = 512
-_TELL = 1.0
-_AT_ONCE = MIB
-# Small enough for the allocator to use the same memory again and again.
-_ZEROES = bytes(64 * 1024)
 _TABLES = frozenset({"gpt", "dos", "PMBR", "sun", "bsd", "sgi", "mac"})
 _EXT_MAGIC = 0xEF53
 # sb_inprogress (xfs_format.h of Linux): mkfs.xfs takes it back with its last write.
@@ -75,168 +58,6 @@ def opened(device: str, *, exclusive: bool) -> Iterator[int]:
         os.close(fd)
         if exclusive:
             wait_until_none_starting()
-
-
-def size_of(fd: int) -> tuple[int, int, bool]:
-    """Return size and logical sector size in bytes, and whether the disk is read-only."""
-    if stat.S_ISREG(os.fstat(fd).st_mode):
-        return os.fstat(fd).st_size, 512, False
-    size = struct.unpack("Q", fcntl.ioctl(fd, _BLKGETSIZE64, bytes(8)))[0]
-    sector = struct.unpack("i", fcntl.ioctl(fd, _BLKSSZGET, bytes(4)))[0]
-    read_only = struct.unpack("i", fcntl.ioctl(fd, _BLKROGET, bytes(4)))[0]
-    return size, sector, bool(read_only)
-
-
-def sample_extents(size: int) -> tuple[tuple[int, int], ...]:
-    """Return (offset, length) of all places where a format keeps what survives a wipe.
-
-    The first and last MiB hold the primary superblocks and tables, GPT's backup, md 0.9 and
-    1.0 and ZFS labels. Then: ext backup superblocks (mke2fs(8): groups 1 and 3 at 1, 2, 4
-    and 64 KiB blocks) of a filesystem at 0, 1 MiB or 8 MiB; XFS allocation groups (quarters,
-    eighths and sixteenths of the disk); btrfs mirrors (64 MiB, 256 GiB); and a grid.
-    """
-    places = {(0, MIB), (max(0, size - MIB), MIB)}
-    for base in (0, MIB, 8 * MIB):
-        places.add((base, _BLOCK))
-        for block, group in ((1024, 8192), (2048, 16384), (4096, 32768), (65536, 65528)):
-            first = 1 if block == 1024 else 0
-            for number in (1, 3, 5):
-                places.add((base + (number * group + first) * block, _BLOCK))
-    places |= {(64 * MIB, _BLOCK), (256 << 30, _BLOCK)}
-    for number in range(1, 16):
-        middle, around = size * number // 16, (8 if number % 4 == 0 else 1) * _WINDOW
-        places.add((max(0, middle - around), 2 * around))
-    for number in range(_GRID):
-        places.add((size * number // _GRID, _BLOCK))
-    return _joined(places, size)
-
-
-def _joined(places: Iterable[tuple[int, int]], size: int) -> tuple[tuple[int, int], ...]:
-    """Return the places in order, on whole blocks within the disk; those that meet are one."""
-    joined: list[tuple[int, int]] = []
-    for at, length in sorted(places):
-        if at >= size:
-            continue
-        start = at // _BLOCK * _BLOCK
-        end = min(-(-(at + length) // _BLOCK) * _BLOCK, size)
-        if joined and start <= sum(joined[-1]):
-            before = joined.pop()
-            start, end = before[0], max(end, sum(before))
-        joined.append((start, end - start))
-    return tuple(joined)
-
-
-def all_extents(size: int) -> tuple[tuple[int, int], ...]:
-    """Return places that cover the whole disk, for `--verify-blank=full`: at most a thousand."""
-    step = max(8 * MIB, size // 1000 // MIB * MIB + MIB)
-    return tuple((at, min(step, size - at)) for at in range(0, size, step))
-
-
-class _Meter:
-    """Tells about once a second how much of `total` bytes was read, for several who read."""
-
-    def __init__(self, total: int, heard: Callable[[float], None]) -> None:
-        self._total = total
-        self._heard = heard
-        self._read = 0
-        self._next = time.monotonic() + _TELL
-        self._lock = threading.Lock()
-
-    def add(self, length: int) -> None:
-        with self._lock:
-            self._read += length
-            if time.monotonic() >= self._next:
-                self._heard(self._read / self._total)
-                self._next = time.monotonic() + _TELL
-
-
-def first_nonzero(
-    fd: int, places: Iterable[tuple[int, int]], heard: Callable[[float], None] = lambda _: None
-) -> int | None:
-    """Return the offset of the first data in these ascending places, None if all are zeroes.
-
-    Several are read at a time, for an array may be far away. `heard` is told every second which
-    share of them was read. Raises UnreachableError when a place cannot be read, InterruptError
-    when the user wants to stop.
-    """
-    each = list(places)
-    meter = _Meter(sum(length for _, length in each), heard)
-    found: list[int] = []
-
-    def search(lane: list[tuple[int, int]]) -> None:
-        try:
-            at = data_in(fd, lane, lambda begin: bool(found) and min(found) < begin, meter.add)
-        except IscsictlError:
-            found.append(-1)
-            raise
-        if at is not None:
-            found.append(at)
-
-    with _besides(*(partial(search, each[lane::_LANES]) for lane in range(1, _LANES))) as lanes:
-        search(each[::_LANES])
-        for lane in lanes:
-            lane.result()
-    return min(found, default=None)
-
-
-@cache
-def _pool() -> ThreadPoolExecutor:
-    """Return threads for all proofs: to start one takes longer than a read does."""
-    return ThreadPoolExecutor(_MANY)
-
-
-@contextlib.contextmanager
-def _besides(*work: Callable[[], Any]) -> Iterator[list[Future[Any]]]:
-    """Do some work while the body does its own; all has ended when that is left."""
-    begun = [_pool().submit(one) for one in work]
-    try:
-        yield begun
-    finally:
-        wait(begun)
-
-
-def data_in(
-    fd: int,
-    places: Iterable[tuple[int, int]],
-    needless: Callable[[int], bool],
-    read: Callable[[int], None] = lambda _: None,
-) -> int | None:
-    """Return the offset of the first data, as `first_data`; None too once a place is `needless`.
-
-    `read` is told of the bytes of each piece that was read.
-    """
-    view = memoryview(scsi_commands.landing(_AT_ONCE))
-    for at, length in places:
-        for begin in range(at, at + length, _AT_ONCE):
-            signals.check()
-            if needless(begin):
-                return None
-            piece = view[: min(_AT_ONCE, at + length - begin)]
-            _fill(fd, piece, begin)
-            read(len(piece))
-            if not _is_zero(piece):
-                return begin
-    return None
-
-
-def _is_zero(piece: memoryview) -> bool:
-    parts = (piece[at : at + len(_ZEROES)] for at in range(0, len(piece), len(_ZEROES)))
-    return all(bytes(part) == _ZEROES[: len(part)] for part in parts)
-
-
-def _fill(fd: int, piece: memoryview, at: int) -> None:
-    done = 0
-    try:
-        while done < len(piece):
-            got = os.preadv(fd, [piece[done:]], at + done)
-            if got == 0:
-                raise UnreachableError(f"the disk ends at byte {at + done}, too early")
-            done += got
-    except OSError as error:
-        raise UnreachableError(
-            f"the disk cannot be read at byte {at}: {error.strerror}",
-            hint="a disk that cannot be read is not blank; look with: iscsictl doctor",
-        ) from None
 
 
 def _signatures(device: str) -> tuple[Signature, ...]:
@@ -329,21 +150,20 @@ def probe(
     *,
     users: tuple[str, ...] = (),
     full: bool = False,
-    heard: Callable[[float], None] = lambda _: None,
+    heard: Callable[[float], None] = ignore_progress,
 ) -> Content:
-    """Look at a whole disk. `users` are those who hold it, found elsewhere.
+    """Look at a whole disk or partition. `users` are those who hold it, found elsewhere.
 
-    `full` reads all of it, and `heard` is told every second which share that was.
-    The content's wwid is `wwid` if the disk itself says so now, else what it says.
+    `full` reads all of it, and `heard` is told every second which share was read. The content's
+    wwid is `wwid` if the disk itself says so before and after the reads, else what it says.
     Raises UnreachableError where a read fails, IscsictlError where a tool does.
     """
     with opened(device, exclusive=False) as fd:
         names = scsi_commands.wwids(fd)
-        size, sector, read_only = size_of(fd)
+        shape = read_shape(fd)
         is_reserved = scsi_commands.reserved(fd)
-        with _besides(partial(_signatures, device), partial(blkid, device)) as (seen, said):
-            places = all_extents(size) if full else sample_extents(size)
-            data_at = first_nonzero(fd, places, heard)
+        with running_beside(partial(_signatures, device), partial(blkid, device)) as (seen, said):
+            data_at, proof = search_disk(fd, shape, full=full, report=heard)
             signatures, found = seen.result(), said.result()
         on_disk = tuple(s for s in signatures if s.type not in _TABLES)
         table: str | None = None
@@ -356,13 +176,18 @@ def probe(
         if table or on_disk:
             data_at = None
         if table and not on_disk and len(parts) == 1:
-            parts, filesystem = _look_inside(fd, parts[0])
+            parts, filesystem = _look_inside(fd, parts[0], shape)
         elif table:
-            parts = tuple(_with_signatures(fd, part) for part in parts)
+            parts = tuple(_with_signatures(fd, part, shape) for part in parts)
+        # A LUN number may be given to another disk while this one is read.
+        names_after = scsi_commands.wwids(fd)
+        read_only = is_read_only(fd)
+    if wwid not in names_after:
+        names = names_after
     return Content(
         wwid if wwid in names else ", ".join(sorted(names)) or "without a name",
-        size,
-        sector,
+        shape.size,
+        shape.sector,
         read_only=read_only,
         reserved=is_reserved,
         table=table,
@@ -371,22 +196,31 @@ def probe(
         data_at=data_at,
         users=users,
         filesystem=filesystem,
+        proof=proof,
     )
 
 
-def _with_signatures(fd: int, part: Partition) -> Partition:
-    """Look inside a partition: what wipefs recognises, else the first data of the named places."""
+def _with_signatures(fd: int, part: Partition, shape: DiskShape) -> Partition:
+    """Look inside a partition: what wipefs recognises, else the first data."""
     signatures = _signatures(part.device) if os.path.exists(part.device) else ()
-    inside = [(part.start + at, length) for at, length in sample_extents(part.size)]
-    data_at = None if signatures else first_nonzero(fd, inside)
+    data_at = None if signatures else _first_data_in(fd, part, shape)
     return Partition(
         part.number, part.device, part.start, part.size, part.type, signatures, data_at
     )
 
 
-def _look_inside(fd: int, part: Partition) -> tuple[tuple[Partition, ...], Filesystem | None]:
+def _first_data_in(fd: int, part: Partition, shape: DiskShape) -> int | None:
+    """Search a partition as closely as a disk; the offset is that on the disk."""
+    inner = DiskShape(part.size, shape.sector, shape.optimal_io)
+    places = (*signature_extents(inner), *grid_extents(part.size))
+    return first_nonzero(fd, [(part.start + at, length) for at, length in places])
+
+
+def _look_inside(
+    fd: int, part: Partition, shape: DiskShape
+) -> tuple[tuple[Partition, ...], Filesystem | None]:
     """Look at the one partition of a disk as closely as at a disk."""
     there = (part,) if os.path.exists(part.device) else ()
-    with _besides(*(partial(filesystem_on, one.device, one.number) for one in there)) as seen:
-        looked = _with_signatures(fd, part)
-    return (looked,), seen[0].result() if seen else None
+    with running_beside(*(partial(filesystem_on, one.device, one.number) for one in there)) as seen:
+        looked = _with_signatures(fd, part, shape)
+        return (looked,), seen[0].result() if seen else None
