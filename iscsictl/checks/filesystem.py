@@ -1,17 +1,20 @@
-"""Filesystems on iSCSI disks: written, or failing behind a mount that still shows."""
+"""Filesystems on iSCSI disks: whether they take writes, and who can replace their mount points."""
 
+import shlex
 from collections.abc import Iterator
 
-from iscsictl.model.finding import Finding, fail, ok, skip
+from iscsictl.errors import RefusedError
+from iscsictl.model.finding import Finding, fail, ok, skip, warn
 from iscsictl.model.host_facts import Machine, MountHealth
-from iscsictl.model.inventory import Known, ReadFailed
+from iscsictl.model.inventory import Known, Observation, ReadFailed
 from iscsictl.model.listing import Disk, blocks
+from iscsictl.planner.safety.mount_points import exposure
 
 _FULL = "the array is out of space: free or add some there, then "
 
 
 def check(machine: Machine) -> Iterator[Finding]:
-    """Tell which filesystems went read-only or fail."""
+    """Yield which filesystems went read-only or fail, and which mount points are not safe."""
     errors = machine.trouble.value.disk_errors if isinstance(machine.trouble, Known) else {}
     disks = machine.listing.disks or ()
     told: set[str] = set()
@@ -27,6 +30,24 @@ def check(machine: Machine) -> Iterator[Finding]:
         yield fail("disk-errors", errors[device], _again(errors[device], device), device)
     if isinstance(machine.trouble, ReadFailed) and machine.mounts:
         yield skip("disk-errors", machine.trouble.error.text, "sudo iscsictl doctor")
+    for path, state in machine.mount_points.items():
+        yield from _mount_point(path, state)
+
+
+def _mount_point(path: str, state: Observation[tuple[str, ...]]) -> Iterator[Finding]:
+    """Yield what is wrong with a mount point; one that cannot be read is another check's."""
+    if isinstance(state, ReadFailed) and isinstance(state.error, RefusedError):
+        yield fail("mount-link", state.error.text, state.error.hint or "name a directory", path)
+    elif isinstance(state, Known) and state.value:
+        yield warn(
+            "mount-exposed",
+            exposure(path, state.value) or "",
+            "mount it elsewhere, such as below /srv, or let only root write there: "
+            f"chown root {shlex.quote(state.value[0])} && chmod go-w {shlex.quote(state.value[0])}",
+            path,
+        )
+    elif isinstance(state, Known):
+        yield ok("mount-exposed", "only root can replace it", path)
 
 
 def _devices(disk: Disk) -> set[str]:

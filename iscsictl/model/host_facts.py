@@ -205,7 +205,9 @@ class Machine:
     """Everything. `root` tells whether root looked; `now` is when.
 
     `filesystems` are the UUIDs of all that udev knows, None where there is no udev; `specs` the
-    first fields of fstab that name a disk of a session now.
+    first fields of fstab that name a disk of a session now. `mount_points` has, for each directory
+    that a disk of a session is or will be mounted on, the directories above it that users other
+    than root can write.
     """
 
     root: bool = True
@@ -225,6 +227,7 @@ class Machine:
     clock: Clock = Clock(0.0)
     trouble: Observation[KernelLogErrors] = field(default_factory=NotObserved)
     mounts: tuple[MountHealth, ...] = ()
+    mount_points: Mapping[str, Observation[tuple[str, ...]]] = field(default_factory=dict)
     fstab: Observation[Fstab] = field(default_factory=NotObserved)
     filesystems: frozenset[str] | None = None
     specs: frozenset[str] = frozenset()

@@ -57,7 +57,11 @@ class DiscoveredTarget:
 
 @dataclass(frozen=True)
 class MountPointState:
-    """The directory to mount on. `mounted` is the device number of what is mounted there."""
+    """The directory to mount on. `mounted` is the device number of what is mounted there.
+
+    `exposed` are the directories above it in which users other than root can replace what the
+    path goes through.
+    """
 
     exists: bool = False
     directory: bool = True
@@ -67,6 +71,7 @@ class MountPointState:
     uid: int | None = None
     gid: int | None = None
     mode: int | None = None
+    exposed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

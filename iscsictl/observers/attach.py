@@ -108,7 +108,7 @@ def for_export(root: Path) -> tuple[Inventory, dict[str, MountPointState]]:
     for line in fstab.ours:
         if line.mount_point is not None:
             with contextlib.suppress(IscsictlError):
-                places[line.mount_point] = mounts.place(line.mount_point, root)
+                places[line.mount_point] = mounts.read_mount_point(line.mount_point, root)
     disks = listing.disks or ()
     return Inventory(records, listing.sessions, disks, fstab, host=facts, holds=held), places
 
@@ -273,4 +273,8 @@ def _content(context: Context, disk: Disk, used: DiskUsage, *, full: bool) -> Ob
 
 def _place(wish: AttachSpec) -> Observation[MountPointState]:
     directory = wish.mount
-    return NotObserved() if directory is None else observe_value(lambda: mounts.place(directory))
+    return (
+        NotObserved()
+        if directory is None
+        else observe_value(lambda: mounts.read_mount_point(directory))
+    )

@@ -113,7 +113,7 @@ def _place(what: Look) -> Observation[MountPointState]:
     if what.directory is None:
         return Known(MountPointState())
     directory = what.directory
-    return observe_value(lambda: mounts.place(directory))
+    return observe_value(lambda: mounts.read_mount_point(directory))
 
 
 def users_of(chosen: DiskSelection, root: Path, *, open_files: bool = False) -> DiskUsage:

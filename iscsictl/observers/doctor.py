@@ -23,7 +23,7 @@ from iscsictl.model.host_facts import (
     PathMtu,
     Program,
 )
-from iscsictl.model.inventory import Known, NotObserved, ReadFailed, observe_value
+from iscsictl.model.inventory import Known, NotObserved, Observation, ReadFailed, observe_value
 from iscsictl.model.listing import Listing, blocks
 from iscsictl.model.names import Portal
 from iscsictl.model.transports import TRANSPORT_MODULES
@@ -44,7 +44,7 @@ from iscsictl.system.iscsi import (
     secret_reuse,
 )
 from iscsictl.system.iscsi.sessions import read_listing
-from iscsictl.system.mount import fstab_file, mounts
+from iscsictl.system.mount import fstab_file, mount_point, mounts
 
 T = TypeVar("T")
 LIVE = Path("/")
@@ -67,7 +67,17 @@ def look(context: Context, *, probe: bool = True) -> Machine:
             name: pool.submit(ask) for name, ask in _questions(machine, wait, probe=probe)
         }
         answers = {name: future.result() for name, future in asked.items()}
-    return _with_answers(machine, answers)
+    return replace(_with_answers(machine, answers), mount_points=_mount_points(machine))
+
+
+def _mount_points(machine: Machine) -> dict[str, Observation[tuple[str, ...]]]:
+    """Return where disks of sessions are mounted, or will be, and who can write above that."""
+    disks = machine.listing.disks or ()
+    paths = {mount.path for disk in disks for block in blocks(disk.block) for mount in block.mounts}
+    if isinstance(machine.fstab, Known):
+        entries = machine.fstab.value.ours
+        paths |= {entry.mount_point for entry in entries if entry.mount_point is not None}
+    return {path: observe_value(partial(mount_point.exposed_above, path)) for path in sorted(paths)}
 
 
 def _files(context: Context) -> Machine:

@@ -1,12 +1,15 @@
 """Paths and devices as the kernel names them."""
 
 from iscsictl.system.block.device_links import stable_path
-from iscsictl.system.mount.mounts import real
+from iscsictl.system.mount.mount_point import resolve_path
 
 
 def without_links(path: str) -> str:
-    """Return a mount point without symbolic links, as /proc/self/mountinfo has it."""
-    return real(path)
+    """Return a mount point without symbolic links, as /proc/self/mountinfo has it.
+
+    Raises RefusedError where the path leads through a link that another user could have made.
+    """
+    return resolve_path(path)
 
 
 def stable_device(device: str) -> str:

@@ -1,6 +1,7 @@
 """Look at what should be connected and is not. Where all is well no process is started."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 
 from iscsictl.model.inventory import Inventory
@@ -9,6 +10,7 @@ from iscsictl.system.context import Context
 from iscsictl.system.iscsi import holds, nodedb, portal_probe
 from iscsictl.system.iscsi.sessions import read_sessions
 from iscsictl.system.mount import fstab_file, mounts
+from iscsictl.system.mount.mount_point import UnsafeLinkError, resolve_path
 
 PROBE_WAIT = 10.0
 
@@ -46,8 +48,10 @@ def mounted(context: Context, inventory: Inventory) -> Mapping[str, Mounted]:
     lines = {line.path: line for line in mounts.mounted(context.root)}
     ours = {line.mount_point for line in inventory.fstab.ours if line.mount_point is not None}
     for path in ours - set(lines):
-        if (real := mounts.real(path)) in lines:
-            lines[path] = lines[real]
+        # What another user linked elsewhere is not mounted there; mounting it will be refused.
+        with suppress(UnsafeLinkError):
+            if (resolved := resolve_path(path)) in lines:
+                lines[path] = lines[resolved]
     return {
         path: Mounted(line.options, mounts.problem(line, context.root) if path in ours else None)
         for path, line in lines.items()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from iscsictl.model.spec import Volume
 from iscsictl.parse.toml import decoded, parse_toml, where
 from iscsictl.planner.volumes.file import read_volumes
-from iscsictl.system.mount.mounts import real
+from iscsictl.system.mount.mount_point import resolve_path
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ def decode_file(data: bytes, name: str) -> str:
 def read_volumes_file(text: str, name: str) -> VolumesFile:
     """Read the volumes of a file called `name`. Raises UsageError with line and column."""
     toml, places = parse_toml(text, name)
-    volumes = tuple(read_volumes(toml, places, name, real))
+    volumes = tuple(read_volumes(toml, places, name, resolve_path))
     owners = {
         volume.name: where(name, places.get(("volume", number, "owner"), (1, 1)))
         for number, volume in enumerate(volumes)

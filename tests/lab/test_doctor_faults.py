@@ -66,6 +66,15 @@ FAULTS = {
         "fail",
         "mkdir -p /m/b; mount /dev/$b /m/b; echo lab > /sys/fs/ext4/$b/trigger_fs_error",
     ),
+    "mount-exposed": ("warn", "chmod 777 /m"),
+    "mount-link": (
+        "fail",
+        (
+            "mkdir /m/own; ln -s /etc /m/own/link; chown -h nobody /m/own /m/own/link;"
+            " echo 'UUID=0-1 /m/own/link/x ext4 noauto,nofail,_netdev,x-iscsictl.wwid=naa.6001 0 0'"
+            " >> /root/lines"
+        ),
+    ),
     "session-luns": ("fail", "exec 9< /dev/$c; echo offline > /sys/block/$c/device/state"),
     "disk-errors": ("fail", "if dd of=/dev/null count=1 iflag=direct <&9; then exit 1; fi"),
     "initiator-clone": (

@@ -45,6 +45,15 @@ def test_a_foreign_filesystem_is_mounted_only_with_consent() -> None:
     assert action.uuid == FOREIGN
 
 
+def test_for_an_adopted_filesystem_nosuid_and_nodev_are_proposed() -> None:
+    consent = Consent(adopt=True)
+    now = here(bare(W, "ext4"))
+    (note,) = planned(now, wish(consent=consent, options=("noatime", "nodev"))).notes
+    assert note.endswith("use --options noatime,nodev,nosuid")
+    assert not planned(now, wish(consent=consent, options=("nodev", "nosuid"))).notes
+    assert not planned(here(blank(W)), wish()).notes
+
+
 def test_a_filesystem_of_another_kind_is_not_adopted() -> None:
     error = refused(planned(here(bare(W, "xfs")), wish(consent=Consent(adopt=True))))
     assert error.exit is Exit.REFUSED

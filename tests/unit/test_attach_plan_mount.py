@@ -1,5 +1,7 @@
 """Where an attach mounts, and what it has fstab say."""
 
+from dataclasses import replace
+
 import pytest
 
 from iscsictl.errors import Exit
@@ -27,6 +29,17 @@ def test_a_mount_point_that_is_not_free_is_refused_before_anything_is_done(
         plan = planned(now.having(place=Known(place)))
         assert refused(plan).exit is code
         assert refused(plan).hint
+
+
+@pytest.mark.fault("F75")
+def test_a_mount_point_that_others_can_replace_is_named_until_it_is_mounted() -> None:
+    place = MountPointState(exists=True, exposed=("/home/alice", "/home/alice/x"))
+    for now in (world(blank(W)), here(blank(W))):
+        (note,) = planned(now.having(place=Known(place))).notes
+        assert note == (
+            f"{DIR} is below /home/alice, /home/alice/x, where users other than root can replace it"
+        )
+        assert not planned(now.having(place=Known(replace(place, exposed=())))).notes
 
 
 def test_over_a_directory_with_files_only_who_insists_mounts() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from iscsictl.checks import examine
 from iscsictl.cli.main import entries
-from iscsictl.errors import IscsictlError, NeedsRootError
+from iscsictl.errors import IscsictlError, NeedsRootError, RefusedError
 from iscsictl.model.finding import Level
 from iscsictl.model.host_facts import (
     Clock,
@@ -200,6 +200,12 @@ FAULTS: Iterable[tuple[Machine, str, Level]] = [
     (
         replace(SOUND, mounts=(MountHealth("/srv", "/dev/sda1", "ext4", errors=3),)),
         "fs-failing",
+        Level.FAIL,
+    ),
+    (replace(SOUND, mount_points={"/home/a/m": Known(("/home/a",))}), "mount-exposed", Level.WARN),
+    (
+        replace(SOUND, mount_points={"/home/a/m": ReadFailed(RefusedError("a link"))}),
+        "mount-link",
         Level.FAIL,
     ),
     (with_fstab(b"UUID=0a-1 /srv ext4 nofail 0 0\n"), "fstab-no-netdev", Level.FAIL),

@@ -66,6 +66,19 @@ def test_what_is_mounted_there_is_unchanged_and_its_hold_ends() -> None:
     assert isinstance(plan_mount(seen(disk), MountSpec("/mnt")).refusal, InUseError)
 
 
+@pytest.mark.fault("F75")
+def test_a_mount_point_that_others_can_replace_is_named() -> None:
+    place = MountPointState(exists=True, exposed=("/home/alice",))
+    plans = (
+        plan_mount(mountable(place=place), MountSpec("/home/alice/m")),
+        plan_fstab_add(mountable(place=place), MountSpec("/home/alice/m")),
+    )
+    for plan in plans:
+        assert plan.notes[0] == (
+            "/home/alice/m is below /home/alice, where users other than root can replace it"
+        )
+
+
 def test_a_place_that_is_taken_or_not_empty_is_refused() -> None:
     wish = MountSpec("/mnt")
     taken = MountPointState(exists=True, mounted="8:1", source="/dev/vda1")

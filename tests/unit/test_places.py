@@ -12,7 +12,7 @@ from iscsictl.parse.fstab import parse_fstab
 from iscsictl.parse.toml import parse_toml
 from iscsictl.planner.volumes.file import read_volumes
 from iscsictl.system.context import Context
-from iscsictl.system.mount.mounts import real
+from iscsictl.system.mount.mount_point import resolve_path
 
 VOLUME = """
 [[volume]]
@@ -51,7 +51,7 @@ def test_two_volumes_on_one_directory_by_two_names_are_refused(link: Path) -> No
         name="b", mount=link.parent / "data/x"
     )
     with pytest.raises(UsageError, match="that of volume 'a' too"):
-        read_volumes(*parse_toml(text, "v"), "v", real)
+        read_volumes(*parse_toml(text, "v"), "v", resolve_path)
 
 
 def test_a_line_that_spells_its_mount_point_through_a_link_is_seen_mounted(link: Path) -> None:

@@ -15,10 +15,11 @@ from iscsictl.system.block.udev_db import known_uuids
 from iscsictl.system.context import Context
 from iscsictl.system.iscsi.sessions import read_listing
 from iscsictl.system.mount import mounts
+from iscsictl.system.mount.mount_point import make_directories
 
 
 def _make_directory(action: actions.MakeDirectory, _: Context) -> StepResult:
-    return StepResult(mounts.make_directory(action.path))
+    return StepResult(make_directories(action.path))
 
 
 def _remove_directory(action: actions.RemoveDirectory, _: Context) -> StepResult:

@@ -13,6 +13,7 @@ from iscsictl.model.listing import Block, Disk, blocks
 from iscsictl.model.spec import AttachSpec
 from iscsictl.planner.builder import PlanBuilder
 from iscsictl.planner.safety import overwrite
+from iscsictl.planner.safety.mount_points import exposure
 
 DOS_LIMIT_SECTORS = 2**32
 DEFAULT_FS = "ext4"
@@ -197,6 +198,7 @@ class FilesystemPlanner:
             return None
         if there is not None and wish.fs in {None, there.type} and _alone(content):
             overwrite.may_adopt(there, disk, self.inventory.disks, wish.consent)
+            self._propose_options()
             return TargetFilesystem(there.uuid or "", there.type, there.part)
         if wish.fs is None:
             raise RefusedError(
@@ -205,6 +207,20 @@ class FilesystemPlanner:
                 hint=f"to make one: --fs {DEFAULT_FS}",
             )
         return None
+
+    def _propose_options(self) -> None:
+        """Note the options that keep another host's programs and device files from taking effect.
+
+        Whoever wrote to the filesystem before may have left programs there that run as root
+        (nosuid) and nodes of this host's disks (nodev); mount(8).
+        """
+        missing = [option for option in ("nosuid", "nodev") if option not in self.wish.options]
+        if self.wish.mount is not None and missing:
+            options = ",".join((*self.wish.options, *missing))
+            self.draft.notes.append(
+                f"the filesystem was made elsewhere: unless its programs and device files are "
+                f"trusted, use --options {options}"
+            )
 
     def _made(self, content: Content) -> TargetFilesystem:
         """Add the steps that make the filesystem, if the disk may be written for that."""
@@ -257,6 +273,9 @@ class FilesystemPlanner:
 
     def _mount(self, chosen: TargetFilesystem, *, mounted: bool = False) -> None:
         add, wish, path, place = self.draft.add, self.wish, self.wish.mount or "", self._place
+        exposed = exposure(path, place.exposed)
+        if exposed is not None and not mounted:
+            self.draft.notes.append(exposed)
         made = actions.MakeDirectory(path)
         add(made, path, "the mount point", done=mounted or place.exists)
         mount = actions.Mount(self.device, chosen.uuid, path, chosen.fs, wish.options)

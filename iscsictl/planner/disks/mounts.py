@@ -12,6 +12,7 @@ from iscsictl.model.listing import Block, blocks
 from iscsictl.model.plan import Plan
 from iscsictl.model.values import is_directory
 from iscsictl.planner.builder import PlanBuilder, build_plan
+from iscsictl.planner.safety.mount_points import exposure
 from iscsictl.planner.safety.overwrite import (
     ConsentRequiredError,
     one_of_a_kind,
@@ -108,6 +109,7 @@ def _mount(draft: PlanBuilder, inventory: DiskInventory, wish: MountSpec) -> str
             hint=f"unmount it there first: iscsictl umount {shlex.quote(block.mounts[0].path)}",
         )
     _free_place(inventory, path, uuid, over_nonempty=wish.over_nonempty)
+    _note_exposure(draft, inventory, path)
     seen = None if isinstance(inventory.content, NotObserved) else inventory.found.filesystem
     if seen is not None and seen.dirty and not any(x.is_ours for x in lines) and not wish.recover:
         raise ConsentRequiredError(
@@ -160,6 +162,12 @@ def _free_place(inventory: DiskInventory, path: str, uuid: str, *, over_nonempty
             f"{path} is not empty: a mount would hide what is in it",
             hint="choose an empty directory, or insist with --over-nonempty",
         )
+
+
+def _note_exposure(draft: PlanBuilder, inventory: DiskInventory, path: str) -> None:
+    note = exposure(path, _place(inventory).exposed)
+    if note is not None:
+        draft.notes.append(note)
 
 
 def _free_line(fstab: Fstab, path: str, uuid: str) -> None:
@@ -272,6 +280,7 @@ def _fstab_add(draft: PlanBuilder, inventory: DiskInventory, wish: MountSpec) ->
         place = _place(inventory)
         if place.exists and not place.directory:
             raise RefusedError(f"{path} is not a directory", hint="choose another mount point")
+        _note_exposure(draft, inventory, path)
         draft.add(actions.MakeDirectory(path), path, "the mount point", done=place.exists)
     same = any(
         x.mount_point == path and x.auto == wish.boot

@@ -116,13 +116,13 @@ def find(program: str) -> str | None:
     return None
 
 
-def _about_to_run(argv: Sequence[str]) -> str:
+def _about_to_run(argv: Sequence[str], shown: Sequence[str] | None = None) -> str:
     """Return the full path of the program, after its command line was shown."""
     path = find(argv[0])
     if path is None:
         raise _missing(argv[0])
     for tracer in _tracers:
-        tracer(argv)
+        tracer(argv if shown is None else shown)
     return path
 
 
@@ -133,16 +133,19 @@ def run(
     stdin: bytes | None = None,
     ok: Container[int] | None = (0,),
     env: Mapping[str, str] | None = None,
+    pass_fds: Sequence[int] = (),
+    shown: Sequence[str] | None = None,
 ) -> Result:
     """Run a program to its end, its own process group, stdin closed unless given.
 
     `timeout` is in seconds; None is for a tool that makes progress and is never killed for
     slowness. `ok` holds the exit codes that are no error, None accepts all. `env` is added to
-    the environment; no secret may be in it.
+    the environment; no secret may be in it. The child inherits the descriptors `pass_fds`, and no
+    other. `shown` is what `-v` shows where the real command line names a descriptor.
 
     Raises MissingError, UnreachableError at the deadline, ToolError for other exit codes.
     """
-    path = _about_to_run(argv)
+    path = _about_to_run(argv, shown)
     began = time.monotonic()
     with _starting:
         started = subprocess.Popen(
@@ -153,6 +156,7 @@ def run(
             stderr=subprocess.PIPE,
             env={**environment(), **(env or {})},
             process_group=0,
+            pass_fds=pass_fds,
         )
     with started as process:
         try:

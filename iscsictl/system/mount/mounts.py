@@ -4,7 +4,9 @@ import contextlib
 import errno
 import os
 import re
+import shlex
 import stat
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,8 +14,16 @@ from iscsictl.errors import InUseError, IscsictlError
 from iscsictl.model.inventory import MountPointState
 from iscsictl.parse.mountinfo import MountLine, parse_mountinfo
 from iscsictl.system.io.process import ToolError, run, wait_until_none_starting
+from iscsictl.system.mount.mount_point import (
+    UnsafeLinkError,
+    fd_path,
+    open_directory,
+    open_parent,
+    open_path,
+)
 
-_BUSY = 32
+#: Seconds for a lazy unmount, which waits for nothing but the kernel's own locks.
+LAZY_UMOUNT_TIMEOUT = 30.0
 # What mount(8) adds to its reason, or says of something else.
 _ASIDE = re.compile(r"dmesg\(1\)|\(hint\)")
 
@@ -50,99 +60,128 @@ def processes(root: Path = Path("/")) -> Iterator[str]:
         yield f"{folder}/{name}"
 
 
-def real(path: str) -> str:
-    """Return a directory as the kernel will name it once it is mounted on: without links."""
-    return os.path.realpath(path)
+def read_mount_point(path: str, root: Path = Path("/")) -> MountPointState:
+    """Return the state of a directory that is to be a mount point; the innermost mount counts.
 
-
-def place(path: str, root: Path = Path("/")) -> MountPointState:
-    """Look at a directory that is to be a mount point.
-
-    The innermost mount at the path counts. Raises IscsictlError where it cannot be read.
+    Raises UnsafeLinkError where another user decides where the path leads, IscsictlError where
+    it cannot be read.
     """
-    on_top = next((m for m in reversed(mounted(root)) if m.path == path), None)
-    if on_top is not None:
-        try:
-            status = os.stat(path)
-        except OSError as error:
+    try:
+        with open_path(path) as opened:
+            exposed = tuple(opened.exposed)
+            if opened.missing:
+                return MountPointState(exposed=exposed)
+            on_top = _innermost(opened.path, root)
+            status = os.fstat(opened.descriptor)
+            if on_top is not None:
+                return MountPointState(
+                    exists=True,
+                    mounted=on_top.device,
+                    source=on_top.source,
+                    uid=status.st_uid,
+                    gid=status.st_gid,
+                    mode=stat.S_IMODE(status.st_mode),
+                    exposed=exposed,
+                )
+            return MountPointState(exists=True, empty=_is_empty(opened.descriptor), exposed=exposed)
+    except NotADirectoryError:
+        return MountPointState(exists=True, directory=False)
+    except OSError as error:
+        on_top = _innermost(path, root)
+        if on_top is not None:
             raise IscsictlError(
                 f"{path} is mounted from {on_top.source} but does not answer: {error.strerror}",
                 hint="see what happened: iscsictl doctor",
             ) from None
-        return MountPointState(
-            exists=True,
-            mounted=on_top.device,
-            source=on_top.source,
-            uid=status.st_uid,
-            gid=status.st_gid,
-            mode=stat.S_IMODE(status.st_mode),
-        )
-    try:
-        status = os.stat(path)
-        directory = stat.S_ISDIR(status.st_mode)
-        return MountPointState(
-            exists=True, directory=directory, empty=not directory or _empty(path)
-        )
-    except FileNotFoundError:
-        return MountPointState()
-    except OSError as error:
-        raise IscsictlError(f"{path} cannot be looked at: {error.strerror}") from None
+        raise IscsictlError(f"cannot read {path}: {error.strerror}") from None
 
 
-def _empty(path: str) -> bool:
-    with os.scandir(path) as entries:
+def _is_empty(descriptor: int) -> bool:
+    with os.scandir(f"{fd_path(descriptor)}/.") as entries:
         return next(entries, None) is None
 
 
-def make_directory(path: str) -> bool:
-    """Make a mount point with its parents, 0755 as far as umask allows. False if it was there."""
-    try:
-        Path(path).mkdir(mode=0o755, parents=True)
-    except FileExistsError:
-        return False
-    except OSError as error:
-        raise IscsictlError(f"{path} cannot be made: {error.strerror}") from None
-    return True
+def _innermost(path: str, root: Path = Path("/")) -> MountLine | None:
+    return next((line for line in reversed(mounted(root)) if line.path == path), None)
 
 
 def remove_directory(path: str) -> None:
     """Remove an empty directory."""
     try:
-        os.rmdir(path)
+        with open_parent(path) as (parent, name):
+            os.rmdir(name, dir_fd=parent)
     except OSError as error:
-        raise IscsictlError(f"{path} cannot be removed: {error.strerror}") from None
+        raise IscsictlError(f"cannot remove {path}: {error.strerror}") from None
 
 
 def mount(device: str, path: str, fs: str, options: tuple[str, ...]) -> bool:
-    """Mount a device, unless it is mounted there; return whether that was to be done.
+    """Mount a device on a directory; return False if it was mounted there already.
 
-    The mount helper gets none of the options that are only for fstab. At boot systemd may be
-    mounting the same line.
+    The options that are only for fstab are left out. The directory is opened without following
+    links, and the mount goes to what was opened. Raises UnsafeLinkError, IscsictlError.
     """
-    if _is_mounted(device, path):
-        return False
-    given = [o for o in options if not o.startswith("x-")]
+    given = [option for option in options if not option.startswith("x-")]
     flags = ["-o", ",".join(given)] if given else []
-    try:
-        run(["mount", "-t", fs, *flags, device, path], timeout=None)
-    except ToolError as error:
-        if _is_mounted(device, path):
+    with _opened_mount_point(path) as (descriptor, real):
+        if _is_mounted(device, real):
             return False
-        said = [line.strip() for line in error.result.err.splitlines() if line.strip()]
-        why = next((line for line in said if not _ASIDE.search(line)), error.result.last_line)
-        why = why.removeprefix("mount: ").removeprefix(f"{path}: ")
-        raise IscsictlError(
-            f"{device} cannot be mounted on {path}: {why}",
-            hint=f"see what the kernel says: journalctl -k -n 20; and whether the filesystem is "
-            f"whole: fsck -n {device}",
-            tool_exit=error.tool_exit,
-        ) from None
+        # The final "/." makes the link in /proc a directory on the way, which is always followed;
+        # a link at the end is not, where mount(8) uses move_mount(2). Without -c mount(8) would
+        # take the name of the directory in its place, and the kernel would look it up again.
+        target = f"{fd_path(descriptor)}/."
+        command = ["mount", "-n", "-c", "-t", fs, *flags, device, target]
+        shown = ["mount", "-t", fs, *flags, device, real]
+        try:
+            run(command, timeout=None, pass_fds=(descriptor,), shown=shown)
+        except ToolError as error:
+            # At boot systemd may be mounting the same entry.
+            if _is_mounted(device, real):
+                return False
+            text = error.result.err.replace(target, path)
+            raise _mount_error(device, path, text, error) from None
+        if "_netdev" in given:
+            _record_mount(device, real, fs, flags)
     return True
 
 
+@contextlib.contextmanager
+def _opened_mount_point(path: str) -> Iterator[tuple[int, str]]:
+    try:
+        with open_path(path) as opened:
+            if opened.missing:
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+            yield opened.descriptor, opened.path
+    except OSError as error:
+        raise IscsictlError(
+            f"cannot open the mount point {path}: {error.strerror}",
+            hint=f"create it: mkdir -p {shlex.quote(path)}",
+        ) from None
+
+
+def _mount_error(device: str, path: str, text: str, error: ToolError) -> IscsictlError:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    why = next((line for line in lines if not _ASIDE.search(line)), error.result.last_line)
+    why = why.removeprefix("mount: ").removeprefix(f"{path}: ")
+    return IscsictlError(
+        f"{device} cannot be mounted on {path}: {why}",
+        hint=f"see what the kernel says: journalctl -k -n 20; and whether the filesystem is "
+        f"intact: fsck -n {device}",
+        tool_exit=error.tool_exit,
+    )
+
+
+def _record_mount(device: str, path: str, fs: str, flags: list[str]) -> None:
+    """Have libmount note `_netdev`, which the kernel does not keep, under the directory's name.
+
+    By that systemd unmounts it before the network goes down. Nothing is mounted (mount(8), -f).
+    """
+    with contextlib.suppress(IscsictlError):
+        run(["mount", "-f", "-c", "-t", fs, *flags, device, path])
+
+
 def _is_mounted(device: str, path: str) -> bool:
-    """Tell whether it is this device that one sees at the path."""
-    on_top = next((m for m in reversed(mounted()) if m.path == os.path.realpath(path)), None)
+    """Tell whether this device is the innermost mount at a path without links."""
+    on_top = _innermost(path)
     if on_top is None:
         return False
     # btrfs has a device number of its own, and names its device.
@@ -151,21 +190,50 @@ def _is_mounted(device: str, path: str) -> bool:
     return on_top.device == own or on_top.source == device
 
 
-def unmount(path: str, *, lazy: bool = False) -> None:
-    """Unmount a path. `lazy` detaches it at once, for a disk that is gone for ever.
+# umount(8) would follow a link in the last component, and no tool takes the flag. The call may
+# hang for as long as a disk does not answer, so it is made by a process of its own.
+_UMOUNT = """\
+import ctypes, os, sys
+libc = ctypes.CDLL(None, use_errno=True)
+failed = libc.umount2(os.fsencode(sys.argv[1]), int(sys.argv[2]))
+print(ctypes.get_errno() if failed else 0)
+"""
+# Flags of the call, in umount(2).
+_MNT_DETACH = 2
+_UMOUNT_NOFOLLOW = 8
 
-    Raises InUseError while somebody works in it.
+
+def unmount(path: str, *, lazy: bool = False) -> None:
+    """Unmount a path without following links; what is not mounted is no error.
+
+    `lazy` detaches it at once, for a disk that is gone for good. Raises InUseError while it is
+    in use, UnsafeLinkError, IscsictlError.
     """
+    flags = _UMOUNT_NOFOLLOW | (_MNT_DETACH if lazy else 0)
     try:
-        run(["umount", *(("-l",) if lazy else ()), path], timeout=None if not lazy else 30)
-    except ToolError as error:
-        if "not mounted" in error.result.err or "no mount point" in error.result.err:
-            return
-        if error.result.code == _BUSY and "busy" in error.result.err:
-            raise InUseError(
-                f"{path} is in use", hint=f"see who is in it: fuser -vm {path}", tool_exit=_BUSY
-            ) from None
-        raise
+        with open_parent(path) as (parent, name):
+            code = _umount2(parent, name, flags, shown=["umount", *(("-l",) if lazy else ()), path])
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise IscsictlError(f"cannot unmount {path}: {error.strerror}") from None
+    if code == errno.EBUSY:
+        raise InUseError(
+            f"{path} is in use", hint=f"see what uses it: fuser -vm {shlex.quote(path)}"
+        )
+    if code not in {0, errno.EINVAL, errno.ENOENT}:
+        raise IscsictlError(f"cannot unmount {path}: {os.strerror(code).lower()}")
+    with contextlib.suppress(IscsictlError):
+        # libmount's note of the mount, if it made one, goes with it.
+        run(["umount", "--fake", "-c", path], ok=None)
+
+
+def _umount2(parent: int, name: str, flags: int, shown: list[str]) -> int:
+    """Call umount2(2) in a process of its own; return the error number, 0 for success."""
+    command = [sys.executable, "-I", "-S", "-c", _UMOUNT, f"{fd_path(parent)}/{name}", str(flags)]
+    timeout = LAZY_UMOUNT_TIMEOUT if flags & _MNT_DETACH else None
+    result = run(command, timeout=timeout, pass_fds=(parent,), shown=shown)
+    return int(result.out)
 
 
 def problem(line: MountLine, root: Path = Path("/")) -> str | None:
@@ -225,7 +293,10 @@ def takes_writes(path: str) -> str | None:
     try:
         if os.statvfs(path).f_flag & os.ST_RDONLY:
             return "it is mounted read-only"
-        fd = os.open(path, os.O_TMPFILE | os.O_WRONLY, 0o600)
+        with open_directory(path) as directory:
+            fd = os.open(".", os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, 0o600, dir_fd=directory)
+    except UnsafeLinkError as error:
+        return error.text
     except OSError as error:
         return _why(error)
     try:
@@ -248,11 +319,20 @@ def _why(error: OSError) -> str | None:
 
 
 def set_owner(path: str, uid: int | None, gid: int | None, mode: int | None) -> None:
-    """Set owner, group and mode; None leaves one as it is."""
+    """Set owner, group and mode of a directory; None leaves one as it is.
+
+    Raises UnsafeLinkError, IscsictlError.
+    """
     try:
-        if uid is not None or gid is not None:
-            os.chown(path, -1 if uid is None else uid, -1 if gid is None else gid)
-        if mode is not None:
-            os.chmod(path, mode)
+        with open_directory(path) as descriptor:
+            # A descriptor of O_PATH takes no fchown(2).
+            directory = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=descriptor)
+        try:
+            if uid is not None or gid is not None:
+                os.fchown(directory, -1 if uid is None else uid, -1 if gid is None else gid)
+            if mode is not None:
+                os.fchmod(directory, mode)
+        finally:
+            os.close(directory)
     except OSError as error:
-        raise IscsictlError(f"owner and mode of {path}: {error.strerror}") from None
+        raise IscsictlError(f"cannot set owner and mode of {path}: {error.strerror}") from None
