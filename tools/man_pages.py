@@ -17,23 +17,11 @@ import click
 from iscsictl import __version__
 from iscsictl.cli.main import SECTIONS, cli
 from iscsictl.errors import Exit
+from iscsictl.errors.codes import table
 
 NAME: Final = "iscsictl"
 EXIT_TEXTS: Final[Mapping[Exit, str]] = {
-    Exit.DONE: "done, or nothing had to be done",
-    Exit.ERROR: "an error; doctor found a failure",
-    Exit.USAGE: "the command line, or a file that was given, is wrong",
-    Exit.NOT_FOUND: "not found, not logged in, or a name that fits several",
-    Exit.PARTIAL: "some of several failed",
-    Exit.AUTH: "the array refused the account, the secret or this initiator",
-    Exit.UNREACHABLE: "unreachable, or no answer before the deadline",
-    Exit.IN_USE: "in use: mounted, held open, or locked",
-    Exit.MISSING: "a tool, a kernel module or iscsid is missing",
-    Exit.REFUSED: "refused: what is on the disk, its identity, or consent forbid it",
-    Exit.PENDING: "a dry run or a plan with changes pending",
-    Exit.NEEDS_ROOT: "only root may do this",
-    Exit.INTERRUPTED: "stopped at a safe place by SIGINT",
-    Exit.TERMINATED: "stopped at a safe place by SIGTERM",
+    cause.exit: cause.meaning for cause in table("iscsictl").values()
 }
 FILES: Final[Mapping[str, str]] = {
     "/etc/iscsi/nodes, /var/lib/iscsi/nodes":

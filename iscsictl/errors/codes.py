@@ -7,47 +7,58 @@ from typing import Final, Literal
 
 from iscsictl import errors
 from iscsictl.errors import Exit, IscsictlError, tables
+from iscsictl.errors.own_tables import ISCSICTL
+from iscsictl.errors.scsi_tables import HOST_BYTES
 
-Kind = Literal["iscsiadm", "kernel", "login"]
+Kind = Literal["iscsiadm", "kernel", "login", "scsi", "iscsictl", "message"]
 
 
 @dataclass(frozen=True)
 class Cause:
     """One thing that can go wrong. `code` is as the source counts: 24, 1020, 0x0201.
 
-    `name` is the standard's or the header's; `meaning`, `usual_cause` and `mend` are sentences
-    without a full stop; `exit` is what a command of iscsictl exits with.
+    A message that stands for no code has None. `name` is the standard's or the header's;
+    `meaning`, `usual_cause` and `fix` are sentences without a full stop; `exit` is what a command
+    of iscsictl exits with.
     """
 
     kind: Kind
-    code: int
+    code: int | None
     name: str
     meaning: str
     usual_cause: str
-    mend: str
+    fix: str
     exit: Exit
 
     @property
     def shown(self) -> str:
-        """Return the code as it is written: login status in four hexadecimal digits."""
-        return f"{self.code:04x}" if self.kind == "login" else str(self.code)
+        """Return the code as its source writes it: a login status in four hexadecimal digits."""
+        if self.code is None:
+            return ""
+        if self.kind == "login":
+            return f"{self.code:04x}"
+        return f"0x{self.code:02x}" if self.kind == "scsi" else str(self.code)
+
+
+_TABLES: Final[dict[Kind, tuple[tables.Row, ...]]] = {
+    "iscsiadm": tables.ISCSIADM,
+    "kernel": tables.KERNEL,
+    "login": tables.LOGIN,
+    "scsi": HOST_BYTES,
+    "iscsictl": ISCSICTL,
+    "message": (),
+}
 
 
 @cache
 def table(kind: Kind) -> dict[int, Cause]:
-    """Return all causes of a kind by code."""
-    rows: dict[Kind, tuple[tables.Row, ...]] = {
-        "iscsiadm": tables.ISCSIADM,
-        "kernel": tables.KERNEL,
-        "login": tables.LOGIN,
-    }
-    return {row[0]: Cause(kind, *row) for row in rows[kind]}
+    """Return all causes of a kind by code; messages without a code have no table."""
+    return {row[0]: Cause(kind, *row) for row in _TABLES[kind]}
 
 
 def every() -> tuple[Cause, ...]:
     """Return the causes of all kinds, in the order of their codes."""
-    kinds: tuple[Kind, ...] = ("iscsiadm", "kernel", "login")
-    return tuple(cause for kind in kinds for cause in table(kind).values())
+    return tuple(cause for kind in _TABLES for cause in table(kind).values())
 
 
 _STATUS: Final = (
@@ -81,10 +92,13 @@ def login_status_in(text: str) -> Cause | None:
         lowered = text.lower()
         places = [(lowered.rfind(words), code) for words, code in _STATUS_TEXTS]
         found = max((place for place in places if place[0] >= 0), default=None)
-    if found is None:
-        return None
+    return None if found is None else login_status(found[1])
+
+
+def login_status(status: int) -> Cause | None:
+    """Look up a login status, class << 8 | detail, by its class if the detail is not known."""
     statuses = table("login")
-    return statuses.get(found[1]) or statuses.get(found[1] & 0xFF00)
+    return statuses.get(status) or statuses.get(status & 0xFF00)
 
 
 def exit_for_iscsiadm(code: int, stderr: str = "") -> Exit:
@@ -112,7 +126,7 @@ _LONGEST: Final = 200
 
 
 def error_from_iscsiadm(code: int, stderr: str, doing: str) -> IscsictlError:
-    """Make the error of a failed iscsiadm: one line that begins with `doing`, and the mend.
+    """Make the error of a failed iscsiadm: one line that begins with `doing`, and the fix.
 
     `code` is its exit code, negative for the signal that killed it. The class goes by
     `exit_for_iscsiadm`.
@@ -122,7 +136,7 @@ def error_from_iscsiadm(code: int, stderr: str, doing: str) -> IscsictlError:
     said = _own_line(stderr)
     if status is not None and status.exit is not Exit.DONE:
         text = f"{doing}: {status.meaning} (login status {status.shown}, iscsiadm {code})"
-        hint: str | None = status.mend
+        hint: str | None = status.fix
     elif cause is None:
         ended = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
         text = f"{doing}: iscsiadm {ended}" + (f": {said}" if said else "")
@@ -130,7 +144,7 @@ def error_from_iscsiadm(code: int, stderr: str, doing: str) -> IscsictlError:
     else:
         detail = f": {said}" if said and code in _VAGUE else ""
         text = f"{doing}: {cause.meaning}{detail} (iscsiadm {code})"
-        hint = cause.mend
+        hint = cause.fix
     kind = _CLASSES.get(exit_for_iscsiadm(code, stderr), IscsictlError)
     return kind(text, hint=hint, tool_exit=code)
 

@@ -1,40 +1,70 @@
 """Find what an error means: by code, by name, or in text pasted from a terminal or a log."""
 
 import re
+from collections.abc import Iterator
 from typing import Final
 
 from iscsictl.errors import NotFoundError
-from iscsictl.errors.codes import Cause, Kind, every, login_status_in, table
+from iscsictl.errors.codes import Cause, Kind, every, login_status, login_status_in, table
+from iscsictl.errors.messages import MESSAGES, Message
 
 # How each source writes its code. The group is the number.
 _PATTERNS: Final[tuple[tuple[Kind, re.Pattern[str]], ...]] = (
     ("iscsiadm", re.compile(r"reported error \((\d{1,3}) - ")),
-    ("iscsiadm", re.compile(r"\biscsiadm\b[^\n]{0,200}?\b(?:exit(?:ed)?|return(?:ed)?)"
+    ("iscsiadm", re.compile(r"\biscsiadm\b[^\n]{0,200}?\b(?:exit(?:ed)?|return(?:ed)?|error|err)"
                             r"(?:\s+(?:with|status|code|value|exit))*[\s:=]+(\d{1,3})\b",
                             re.IGNORECASE)),
     ("iscsiadm", re.compile(r"\biscsi[^\n]{0,200}?\bstatus=(\d{1,3})/", re.IGNORECASE)),
     ("iscsiadm", re.compile(r"\(iscsiadm (\d{1,3})\)|, iscsiadm (\d{1,3})\)")),
+    ("iscsictl", re.compile(r"\biscsictl\b[^\n]{0,200}?\bexit(?:ed|s)?"
+                            r"(?:\s+(?:with|status|code|value))*[\s:=]+(\d{1,3})\b",
+                            re.IGNORECASE)),
     ("kernel", re.compile(r"\berror \(?(10[0-2]\d)\b", re.IGNORECASE)),
 )  # fmt: skip
-# Messages without a number, as regular expressions over lower case.
+# A number that no program is named for: an exit status in any line, an error if nothing else is
+# there.
+_EXIT_STATUS: Final = re.compile(
+    r"\bexit(?:ed|ing|s)?(?: with)?(?: exit)?[ -]?(?:status|code)?[\s:=]+(\d{1,3})\b",
+    re.IGNORECASE,
+)
+_ERROR_ALONE: Final = re.compile(
+    r"(?:iscsi ?)?(?:error|err|code|rc|status|returned)(?: code| number)?"
+    r"[\s:=#]*\(?(\d{1,4})\)?[.!]?",
+    re.IGNORECASE,
+)
+_HOST_BYTE: Final = re.compile(r"\bhostbyte[=: ]\s*(DID_[A-Z_]+|0x[0-9a-f]{1,2})\b", re.IGNORECASE)
+# Login status as Wireshark, the kernel's target and other initiators write it.
+_STATUS: Final = tuple(
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        r"\((?:0x)?0?(?P<c>[0-3])/(?:0x)?(?P<d>[0-9a-f]{1,2})\)",
+        (
+            r"class[^\d\n]{0,40}(?:0x)?0?(?P<c>[0-3])\b[^\n]{0,60}?"
+            r"detail[^\d\n]{0,12}(?:0x)?(?P<d>[0-9a-f]{1,2})\b"
+        ),
+        r"(?:login|status)[^\n]{0,80}?\b0x0?(?P<c>[0-3])(?P<d>[0-9a-f]{2})\b",
+        r"\bstatus\b[^\n]{0,20}?\b0(?P<c>[1-3])(?P<d>[0-9a-f]{2})\b",
+    )
+)
+_STATUS_DECIMAL: Final = re.compile(r"\bstatus(?: code)?[ :=(]{1,3}(\d{3})\b", re.IGNORECASE)
+_STATUS_CLASS: Final = re.compile(r"\bstatus[- ]class[ :=]+(?:0x)?0?([1-3])\b", re.IGNORECASE)
+# Messages without a number that the tables explain well enough, over lower case.
 _TEXTS: Final[tuple[tuple[Kind, int, str], ...]] = (
-    ("iscsiadm", 4, r"connection to discovery address \S+ (?:closed|failed)"),
+    ("iscsiadm", 4, r"connection to discovery (?:address|portal) \S+ (?:closed|failed)"),
     ("iscsiadm", 4, r"cannot make (?:a )?connection to|login i/o error, failed to \w+ a pdu"),
     ("iscsiadm", 4, r"connect to \S+ failed \("),
     ("iscsiadm", 6, r"maybe a stale lock|could not lock"),
     ("iscsiadm", 7, r"invalid initiatorname\b"),
-    ("iscsiadm", 8, r"connect to \S+ timed out|connection login retries \(reopen_max\)"),
     ("iscsiadm", 12, r"iscsi driver \S+ is not loaded|iscsi driver not found"),
     ("iscsiadm", 12, r"could not (?:load|insert) (?:transport )?module|failed to load module"),
     ("iscsiadm", 18, r"daemon died\?"),
     ("iscsiadm", 19, r"login authentication failed with target"),
-    ("iscsiadm", 20, r"can not connect to iscsi daemon|iscsid is not running"),
+    ("iscsiadm", 20, r"can ?not connect to iscsi daemon|iscsid is not running"),
     ("iscsiadm", 20, r"discovery\. initiatorname required"),
     ("iscsiadm", 21, r"no active sessions|no records found|no (?:session|portal)s? found"),
-    ("iscsiadm", 23, r"cannot resolve (?:host name )?\S+"),
-    ("iscsiadm", 24, r"local password same as remote"),
-    ("kernel", 1013, r"session recovery timed out after \d+ secs"),
-    ("kernel", 1022, r"ping timeout of \d+ secs expired"),
+    ("kernel", 1014, r"header ?digest error"),
+    ("kernel", 1015, r"data ?digest error"),
+    ("kernel", 1022, r"ping timeout of \d+ secs expired|nop-out timedout"),
 )  # fmt: skip
 # The meanings in iscsiadm's table are open-iscsi's own words (usr/iscsi_err.c): ": WORDS" at the
 # end of a line that says what failed. Other tools end lines so too ("Connection timed out"), so
@@ -42,75 +72,147 @@ _TEXTS: Final[tuple[tuple[Kind, int, str], ...]] = (
 _SAYINGS: Final = {cause.meaning.lower(): cause for cause in table("iscsiadm").values()}
 _SAID: Final = re.compile(rf"(?:^|: )({'|'.join(map(re.escape, _SAYINGS))})\b")
 _NAMES: Final = re.compile(r"\bISCSI_(?:ERR|OK|SUCCESS)[A-Z0-9_]*\b")
+_MESSAGES: Final = tuple((re.compile(message.pattern), message) for message in MESSAGES)
+# Which kind of cause tells most of what went wrong: the target's own word, then the kernel's.
+_ORDER: Final[dict[Kind, int]] = {
+    "login": 0, "kernel": 1, "message": 2, "scsi": 3, "iscsiadm": 4, "iscsictl": 5,
+}  # fmt: skip
+_CONSEQUENCES: Final = frozenset({1, 21, 255})  # of iscsiadm, where another error is told too
 
 
-def by_code(word: str) -> Cause | None:
-    """Look up 24, 1020, 0x0201, 0203, 02/03 or ISCSI_ERR_BUSY; None if it is no known code."""
+def causes_of_code(word: str) -> tuple[Cause, ...]:
+    """Look up 24, 1020, 513, 0x0201, 0203, 02/03, 0x02, ISCSI_ERR_BUSY or DID_NO_CONNECT.
+
+    A number that iscsiadm and iscsictl both exit with gives both. Nothing if it is no known code.
+    """
     word = word.strip()
-    for cause in every():
-        if word.upper() == cause.name.upper():
-            return cause
-    if re.fullmatch(r"0[xX][0-9a-fA-F]{3,4}|0[0-9a-fA-F]{3}", word):
-        status = table("login").get(int(word, 16))
-        if status or not word.isdecimal():
-            return status
-    if match := re.fullmatch(r"(0?[0-3])/([0-9a-fA-F]{1,2})", word):
-        return table("login").get(int(match[1], 16) << 8 | int(match[2], 16))
-    if re.fullmatch(r"[0-9]{1,5}", word):
-        return table("iscsiadm").get(int(word)) or table("kernel").get(int(word))
-    return None
+    # The names of iscsictl's own codes are words of everyday speech: "error", "partial".
+    others = [cause for cause in every() if cause.kind != "iscsictl"]
+    named = [cause for cause in others if word.upper() == cause.name.upper()]
+    return tuple(named or filter(None, _causes_of_number(word)))
 
 
-def in_text(text: str) -> tuple[Cause, ...]:
-    """Find the causes that a text names, each once, the most telling kind first.
+def _causes_of_number(word: str) -> Iterator[Cause | None]:
+    if re.fullmatch(r"0[xX][0-9a-fA-F]{3,4}", word):
+        status = int(word, 16)
+        yield login_status(status) if 0 < status >> 8 <= 3 else table("login").get(status)
+    elif re.fullmatch(r"0[0-9a-fA-F]{3}", word) and int(word, 16) in table("login"):
+        yield table("login")[int(word, 16)]
+    elif match := re.fullmatch(r"0[xX]0?([1-3])", word):
+        yield login_status(int(match[1]) << 8)
+        yield table("scsi").get(int(match[1]))
+    elif re.fullmatch(r"0[xX][0-9a-fA-F]{1,2}", word):
+        yield table("scsi").get(int(word, 16))
+    elif match := re.fullmatch(r"(?:0x)?(0?[0-3])/(?:0x)?([0-9a-fA-F]{1,2})", word):
+        yield table("login").get(int(match[1], 16) << 8 | int(match[2], 16))
+    elif re.fullmatch(r"[0-9]{1,5}", word):
+        number = int(word)
+        kinds: tuple[Kind, ...] = ("iscsiadm", "iscsictl", "kernel")
+        yield from (table(kind).get(number) for kind in kinds)
+        if number > 255:
+            yield table("login").get(number)
 
-    A login status tells more than the kernel's error, and that more than iscsiadm's code.
+
+def causes_in_text(text: str) -> tuple[Cause, ...]:
+    """Find the causes that a text names, each once, the one that tells most first.
+
+    A login status tells more than the kernel's error, and that more than iscsiadm's code. What
+    only follows from another error ("no objects found", "all attempts failed") comes last, or not
+    at all.
     """
     found: list[Cause] = []
+    followers: list[Cause] = []
     for line in text.splitlines():
-        found += _in_line(line)
-    order: dict[Kind, int] = {"login": 0, "kernel": 1, "iscsiadm": 2}
-    unique = dict.fromkeys(cause for cause in found if int(cause.exit) or cause.code == 15)
-    return tuple(sorted(unique, key=lambda cause: order[cause.kind]))
+        found += _causes_in_line(line)
+        followers += [_cause_of(one) for one in _messages_in(line) if one.only_alone]
+    unique: dict[tuple[Kind, object], Cause] = {}
+    for cause in found or followers:
+        if int(cause.exit) or cause.code == 15:
+            unique.setdefault((cause.kind, cause.code or cause.meaning), cause)
+    return tuple(sorted(unique.values(), key=_rank))
 
 
-def _in_line(line: str) -> list[Cause]:
-    found: list[Cause] = []
-    if status := login_status_in(line):
-        found.append(status)
+def _rank(cause: Cause) -> int:
+    if cause.kind == "iscsiadm" and cause.code in _CONSEQUENCES:
+        return max(_ORDER.values()) + 1
+    return _ORDER[cause.kind]
+
+
+def _messages_in(line: str) -> list[Message]:
+    lowered = line.lower()
+    return [message for pattern, message in _MESSAGES if pattern.search(lowered)]
+
+
+def _cause_of(message: Message) -> Cause:
+    """Return the cause that a message stands for, with the message's own, more exact words."""
+    code, kind = message.code, message.kind
+    name = table(kind)[code].name if code is not None else "message"
+    return Cause(kind, code, name, message.meaning, message.usual_cause, message.fix, message.exit)
+
+
+def _causes_in_line(line: str) -> list[Cause]:
+    """Find the causes in one line, those with exact words before those of the tables."""
+    found: list[Cause | None] = [login_status_in(line) or _status_in(line)]
+    found += [_cause_of(message) for message in _messages_in(line) if not message.only_alone]
+    numbered = False
     for kind, pattern in _PATTERNS:
         for match in pattern.finditer(line):
             number = next(group for group in match.groups() if group)
-            found.extend(filter(None, [table(kind).get(int(number))]))
+            found.append(table(kind).get(int(number)))
+            numbered = True
+    if not numbered:
+        found += _causes_of_bare_number(line)
+    for word in _HOST_BYTE.findall(line):
+        code = int(word, 16) if word[1] in "xX" else None
+        found += [c for c in table("scsi").values() if c.code == code or c.name == word.upper()]
     lowered = line.lower()
     found += [table(k)[code] for k, code, words in _TEXTS if re.search(words, lowered)]
-    found += filter(None, (by_code(name) for name in _NAMES.findall(line)))
-    if not found and (said := _SAID.search(lowered)):
-        found.append(_SAYINGS[said[1]])
-    return found
+    found += [cause for name in _NAMES.findall(line) for cause in causes_of_code(name)]
+    causes = [cause for cause in found if cause is not None]
+    if not causes and (said := _SAID.search(lowered)):
+        causes.append(_SAYINGS[said[1]])
+    return causes
+
+
+def _status_in(line: str) -> Cause | None:
+    """Find a login status in the spellings of other programs than open-iscsi."""
+    for pattern in _STATUS:
+        if found := pattern.search(line):
+            return login_status(int(found["c"], 16) << 8 | int(found["d"], 16))
+    if decimal := _STATUS_DECIMAL.search(line):
+        return table("login").get(int(decimal[1]))
+    if of_class := _STATUS_CLASS.search(line):
+        return login_status(int(of_class[1]) << 8)
+    return None
+
+
+def _causes_of_bare_number(line: str) -> list[Cause]:
+    """Return what a number means that no program is named for: whatever program it can be of."""
+    found = _EXIT_STATUS.search(line) or _ERROR_ALONE.fullmatch(line.strip())
+    return [] if found is None else list(causes_of_code(found[1]))
 
 
 def _codes(words: str) -> tuple[Cause, ...]:
     """Look up words that are all codes; nothing where one is none."""
     found: list[Cause] = []
     for word in words.split():
-        cause = by_code(word)
-        if cause is None:
+        causes = causes_of_code(word)
+        if not causes:
             return ()
-        found.append(cause)
+        found += causes
     return tuple(dict.fromkeys(found))
 
 
 def explain(words: str) -> tuple[Cause, ...]:
-    """Return what codes mean, in their order, or what a text does, most telling first.
+    """Return what codes mean, in their order, or what a text does, the most telling first.
 
     Raises NotFoundError where nothing in it is known.
     """
-    if causes := _codes(words) or in_text(words):
+    if causes := _codes(words) or causes_in_text(words):
         return causes
     shown = " ".join(words.split())
     shown = shown if len(shown) <= 60 else shown[:60] + "..."
     raise NotFoundError(
         f"no error is known by {shown!r}",
-        hint="give a code (24, 1020, 0x0203) or the whole line; `iscsictl explain` lists all",
+        hint="give a code (24, 1020, 0x0203) or the whole line; `iscsictl explain` lists all codes",
     )

@@ -14,7 +14,7 @@ from tests.unit.test_capture import contains
 
 SESSIONS = Path(__file__).parent / "data" / "sessions"
 DATA = Path(__file__).parent / "data" / "captures"
-CASES = sorted(DATA.glob("*.txt"))
+CASES = sorted(path.with_suffix(".txt") for path in DATA.glob("*.json"))
 
 
 def document_of(data: bytes) -> dict[str, Any]:

@@ -80,7 +80,7 @@ def test_the_error_has_the_class_of_its_exit_code(
     assert error.exit == exit_for_iscsiadm(code)
     assert error.tool_exit == code
     assert error.text.startswith("login to iqn.2001-04.com.example:a: ")
-    assert error.hint == table("iscsiadm")[code].mend
+    assert error.hint == table("iscsiadm")[code].fix
 
 
 def test_the_error_tells_the_login_status_rather_than_the_code() -> None:
@@ -112,5 +112,5 @@ def test_the_tables_are_complete() -> None:
     for cause in every():
         assert cause.meaning
         assert cause.usual_cause
-        assert cause.mend
-        assert not cause.mend.endswith(".")
+        assert cause.fix
+        assert not cause.fix.endswith(".")

@@ -15,6 +15,8 @@ _TITLES = {
     "iscsiadm": "exit codes of iscsiadm",
     "kernel": "connection errors of the kernel",
     "login": "login status of the target (RFC 7143)",
+    "scsi": "host bytes of failed SCSI commands (hostbyte=...)",
+    "iscsictl": "exit codes of iscsictl",
 }
 
 
@@ -24,9 +26,9 @@ _TITLES = {
 def explain(settings: Settings, what: tuple[str, ...]) -> int:
     r"""Say what an error means, its usual cause and what to do.
 
-    WHAT is a code of iscsiadm (24), of the kernel (1020) or of a login (0x0201), several of them,
-    or the text of an error, one line or many; - reads the text from stdin. Without WHAT all codes
-    are listed.
+    WHAT is a code of iscsiadm or iscsictl (24), of the kernel (1020), of a login (0x0201) or of a
+    SCSI command (DID_NO_CONNECT), several of them, or the text of an error, one line or many;
+    - reads the text from stdin. Without WHAT all codes are listed.
 
     \b
     iscsictl explain 24
@@ -42,7 +44,7 @@ def explain(settings: Settings, what: tuple[str, ...]) -> int:
         click.echo(json.dumps(document, indent=1))
     elif settings.output == "tsv":
         for c in causes:
-            click.echo(f"{c.kind}\t{c.shown}\t{c.name}\t{c.meaning}\t{c.usual_cause}\t{c.mend}")
+            click.echo(f"{c.kind}\t{c.shown}\t{c.name}\t{c.meaning}\t{c.usual_cause}\t{c.fix}")
     elif what:
         click.echo("\n\n".join(_card(cause) for cause in causes))
     else:
@@ -58,7 +60,7 @@ def _as_json(cause: Cause) -> dict[str, object]:
         "name": cause.name,
         "meaning": cause.meaning,
         "usual_cause": cause.usual_cause,
-        "mend": cause.mend,
+        "fix": cause.fix,
         "exit": int(cause.exit),
     }
 
@@ -69,10 +71,10 @@ def _width() -> int:
 
 def _card(cause: Cause) -> str:
     width = _width()
-    rows = [
-        ("meaning", cause.meaning),
+    rows = [("meaning", cause.meaning)] if cause.shown else []
+    rows += [
         ("usual cause", cause.usual_cause),
-        ("what to do", cause.mend),
+        ("what to do", cause.fix),
         ("iscsictl exits", str(int(cause.exit))),
     ]
     lines = [
@@ -85,7 +87,8 @@ def _card(cause: Cause) -> str:
         )
         for label, text in rows
     ]
-    return "\n".join([f"{cause.kind} {cause.shown}: {cause.name}", *lines])
+    title = f"{cause.kind} {cause.shown}: {cause.name}" if cause.shown else cause.meaning
+    return "\n".join([title, *lines])
 
 
 def _all(causes: tuple[Cause, ...]) -> str:

@@ -1,0 +1,86 @@
+"""`explain` knows the lines that people post, and answers each with what helps."""
+
+import csv
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from iscsictl.errors.codes import Cause, table
+from iscsictl.errors.lookup import causes_in_text, causes_of_code, explain
+from iscsictl.errors.messages import MESSAGES, Message
+
+DATA = Path(__file__).parent / "data" / "captures"
+
+# Lines as people post them, and of the first answer: kind, code, exit code and a word of it.
+with (Path(__file__).parent / "data" / "explain_lines.tsv").open() as _stream:
+    ROWS = list(csv.DictReader(_stream, delimiter="\t", quoting=csv.QUOTE_NONE))
+
+
+def text_of(cause: Cause) -> str:
+    return f"{cause.meaning}. {cause.usual_cause}. {cause.fix}"
+
+
+@pytest.mark.fault("F109")
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row["line"][:50])
+def test_a_posted_line_is_answered(row: dict[str, str]) -> None:
+    first = causes_in_text(row["line"])[0]
+    code = int(row["code"]) if row["code"] else None
+    assert (first.kind, first.code, int(first.exit)) == (row["kind"], code, int(row["exit"]))
+    assert row["word"].lower() in text_of(first).lower()
+
+
+@pytest.mark.parametrize("message", MESSAGES, ids=lambda message: message.pattern[:40])
+def test_every_message_is_the_answer_to_one_of_the_posted_lines(message: Message) -> None:
+    assert any(re.search(message.pattern, row["line"].lower()) for row in ROWS)
+
+
+@pytest.mark.fault("F109")
+@pytest.mark.parametrize(
+    ("word", "found"),
+    [("8", [("iscsiadm", 8), ("iscsictl", 8)]), ("24", [("iscsiadm", 24)]),
+     ("130", [("iscsictl", 130)]), ("1020", [("kernel", 1020)]), ("513", [("login", 0x0201)]),
+     ("0x0201", [("login", 0x0201)]), ("0x02", [("login", 0x0200), ("scsi", 2)]),
+     ("0x0e", [("scsi", 0x0E)]), ("0x020f", [("login", 0x0200)]),
+     ("DID_NO_CONNECT", [("scsi", 1)]), ("770", [("login", 0x0302)]), ("error", [])],
+)  # fmt: skip
+def test_a_code_gives_the_meaning_for_each_program_that_has_it(
+    word: str, found: list[tuple[str, int]]
+) -> None:
+    assert [(cause.kind, cause.code) for cause in causes_of_code(word)] == found
+
+
+@pytest.mark.fault("F109")
+def test_refused_is_not_answered_with_advice_about_time_outs_and_firewalls() -> None:
+    (cause,) = explain((DATA / "explain-refused.txt").read_text())
+    assert (cause.kind, cause.code) == ("iscsiadm", 4)
+    assert "nothing listens" in cause.usual_cause
+    assert not re.search(r"time|firewall|ping", text_of(cause))
+
+
+@pytest.mark.fault("F109")
+def test_a_transport_that_could_not_be_loaded_comes_before_what_follows_from_it() -> None:
+    causes = explain((DATA / "explain-could-not-load-transport.txt").read_text())
+    assert [cause.code for cause in causes] == [12, 21]
+    assert "iscsi_tcp" in text_of(causes[0])
+
+
+def test_exit_status_8_is_of_the_program_that_is_named() -> None:
+    assert [c.kind for c in explain("exit status 8")] == ["iscsiadm", "iscsictl"]
+    assert [c.kind for c in explain("iscsiadm: exit status 8")] == ["iscsiadm"]
+    assert [c.kind for c in explain("iscsictl ls: exit status 8")] == ["iscsictl"]
+
+
+def test_every_exit_code_of_the_contract_is_explained() -> None:
+    for code, cause in table("iscsictl").items():
+        assert int(cause.exit) == code
+    assert set(table("iscsictl")) == {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 13, 130, 143}
+
+
+@given(st.text(max_size=80) | st.sampled_from(ROWS).map(lambda row: row["line"][3:40]))
+def test_any_text_gives_causes_or_none(text: str) -> None:
+    for cause in causes_in_text(text):
+        assert cause.meaning
+    assert isinstance(causes_of_code(text), tuple)
