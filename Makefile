@@ -83,7 +83,7 @@ torture: lab-deps
 mutants: $(STAMP)
 	$(PYTHON) -m venv $(VENV)/mutants
 	$(VENV)/mutants/bin/pip install --quiet --disable-pip-version-check \
-	  mutmut pytest hypothesis click rich pyudev pexpect
+	  mutmut pytest hypothesis click rich pyudev pexpect zxcvbn
 	rm -rf mutants
 	$(VENV)/mutants/bin/mutmut run
 	$(VENV)/mutants/bin/mutmut results

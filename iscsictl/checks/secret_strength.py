@@ -1,19 +1,22 @@
-"""Judge CHAP secrets, and make good ones.
+"""Judge CHAP secrets, and generate good ones.
 
-RFC 7143 section 9.2.1 wants 96 random bits where IPsec does not protect the way, and another
-secret for each direction. What arrays take stands in ARRAYS, each with its source.
+RFC 7143, section 9.2.1 requires 96 random bits unless IPsec protects the connection, and
+different secrets for the two directions. ARRAYS lists what arrays accept, each with its source.
+How hard a secret is to guess is estimated by zxcvbn.
 """
 
-import importlib
+import math
 import re
 import secrets
 import string
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
-from iscsictl.checks.keyboard_walks import is_walk
+from iscsictl.lazy_import import lazy_import
 from iscsictl.model.secret import MAX_BYTES, Secret
+
+zxcvbn = lazy_import("zxcvbn")
 
 Level = Literal["refuse", "warn", "note"]
 
@@ -65,29 +68,18 @@ ARRAYS: Final[tuple[Array, ...]] = (
     Array("NetApp ONTAP", 1, 512, "ONTAP 9 SAN administration"),
 )
 
-_WORD_LIST: Final = """
-password passwd passcode passwort passphrase pass secret geheim admin administrator root toor
-login logon user username guest account myaccount default changeme changeit change letmein
-welcome test testing temp demo hello master access trustno1 swordfish monkey dragon sesame
-opensesame iloveyou love god sex money sunshine princess football baseball summer winter spring
-autumn january february march april may june july august september october november december
-monday tuesday wednesday thursday friday saturday sunday iscsi scsi iscsiadm initiator target
-chap lun san nas raid storage array disk disks drive cluster server backup volume data mail
-linux unix debian ubuntu redhat centos fedora windows oracle vmware microsoft cisco promise
-vtrak netapp emc dell equallogic powervault synology qnap truenas freenas hitachi huawei fujitsu
-nimble lefthand nexsan infortrend areca ibm hp hpe open iscsid my mein the for and not new
-company office home network system support service manager supervisor sysadmin operator private
-public keyboard abc computer internet iscsimy1spw spw 15200 sendmail promisevtrak please super top
-mutual hunter sample example foo bar baz foobar localhost local localdomain your one two three four
-five six seven eight nine ten quick brown fox lorem ipsum dolor dead beef cafe face
-"""
-_WORDS: Final = frozenset(_WORD_LIST.split())
-_UNSHIFTED: Final = str.maketrans('~!@#$%^&*()_+{}|:"<>?', "`1234567890-=[]\\;',./")
-_LEET: Final = str.maketrans(
-    {"0": "o", "1": "i", "3": "e", "4": "a", "5": "s", "7": "t", "8": "b", "9": "g", "@": "a",
-     "$": "s", "!": "i", "+": "t", "|": "l", "(": "c"}
+#: Words of the trade, which guessers of a CHAP secret try first, and zxcvbn's lists lack.
+_STORAGE_WORDS: Final = (
+    "iscsi", "scsi", "iscsiadm", "initiator", "target", "chap", "lun", "san", "nas", "raid",
+    "storage", "array", "disk", "cluster", "server", "backup", "volume", "changeme", "promise",
+    "vtrak", "netapp", "emc", "dell", "equallogic", "powervault", "synology", "qnap", "truenas",
+    "freenas", "hitachi", "huawei", "fujitsu", "nimble", "lefthand", "nexsan", "infortrend",
+    "areca", "hpe",
 )  # fmt: skip
-_LEET_L: Final = str.maketrans({"1": "l", "!": "l"})
+#: zxcvbn scores a secret 4 ("very unguessable") from 10^10 guesses on: 33 bits.
+_GUESSABLE_BITS: Final = 33
+#: zxcvbn refuses more than 72 characters, and takes long for them.
+_ZXCVBN_CHARACTERS: Final = 72
 
 
 def generate() -> Secret:
@@ -119,7 +111,6 @@ def judge(
     found = list(_impossible(secret, other))
     if secret.strip():
         weak: Level = "refuse" if made else "warn"
-        found += [Verdict(weak, id_, text) for id_, text in _weak(secret, user, words)]
         found += _limits(secret, weak)
         found += _shared(secret, others or {})
         found += _estimated(secret, weak, [*words, *([user] if user else [])])
@@ -184,111 +175,24 @@ def shared_with(targets: Iterable[str]) -> Verdict:
     return Verdict("warn", "shared", f"the same secret is in use for {shown}")
 
 
-def _weak(secret: str, user: str | None, words: Iterable[str]) -> Iterator[tuple[str, str]]:
-    lowered = secret.lower()
-    if user and (lowered == user.lower() or _variant_of(lowered, user.lower())):
-        yield "user-name", "it is the user name or a simple change of it"
-    known = _WORDS | {w for word in words for w in re.split(r"[^a-z0-9]+", word.lower()) if w}
-    if _made_of_words(lowered, known):
-        yield "word", "it is made of well-known words, with the usual changes"
-    if any(map(is_walk, _typed(lowered))):
-        yield "keyboard-run", "it is a run of neighbouring keys, letters or digits"
-    if len(set(lowered)) < 5 or _periodic(lowered):
-        yield "repeats", "it repeats a few characters"
-    if secret.isdigit() or re.fullmatch(r"[\d./:\- ]+", secret):
-        yield "digits", "it is digits only, like a date or a telephone number"
+def estimate_bits(secret: str, words: Iterable[str] = ()) -> float:
+    """Estimate how many bits a guesser has to try, by zxcvbn (USENIX Security 2016).
 
-
-def _plain(text: str) -> Iterator[tuple[str, int]]:
-    """Yield the text with the usual disguises taken off, forwards and backwards.
-
-    With each goes how many characters were taken off its ends.
+    `words` are names that a guesser knows: the user, the target, the host.
     """
-    stems = {text, text.strip(string.digits + string.punctuation)}
-    for stem in stems:
-        lost = len(text) - len(stem)
-        for undone in (stem, stem.translate(_LEET), stem.translate(_LEET_L).translate(_LEET)):
-            letters = re.sub(r"[^a-z0-9]", "", undone)
-            yield letters, lost
-            yield letters[::-1], lost
-
-
-def _variant_of(lowered: str, name: str) -> bool:
-    name = re.sub(r"[^a-z0-9]", "", name.translate(_LEET))
-    if not name:
-        return False
-    for plain, _ in _plain(lowered):
-        changed = plain.translate(_LEET)
-        rest = changed.replace(name, "")
-        if name in changed and len(rest) <= max(4, len(name) // 3):
-            return True
-    return False
-
-
-def _made_of_words(lowered: str, known: frozenset[str] | set[str]) -> bool:
-    """Tell whether words make it up, with little between them: at most four characters.
-
-    Where there is anything between, what was taken off the ends counts too, up to eight in all.
-    """
-    for plain, lost in set(_plain(lowered)):
-        left = _unknown_left(plain, known)
-        if left == 0 or (left <= 4 and left + lost <= 8):
-            return True
-    return False
-
-
-def _unknown_left(text: str, known: frozenset[str] | set[str]) -> int:
-    """Count the fewest characters that no word covers, all that may be if there is no word.
-
-    Words have two letters or more, and one of them three.
-    """
-    text = text[:MAX_BYTES]
-    longest = max(map(len, known), default=0)
-    least = [0] * (len(text) + 1)
-    for end in range(1, len(text) + 1):
-        least[end] = least[end - 1] + 1
-        for size in range(2, min(longest, end) + 1):
-            if text[end - size : end] in known:
-                least[end] = min(least[end], least[end - size])
-    return least[-1] if any(text[i : i + n] in known for n in range(3, longest + 1)
-                            for i in range(len(text) - n + 1)) else MAX_BYTES  # fmt: skip
-
-
-def _typed(lowered: str) -> set[str]:
-    """Return the text as it is, without the shift key, and without keys that are hit again."""
-    both = (lowered, lowered.translate(_UNSHIFTED))
-    return {*both, *(re.sub(r"(.)\1+", r"\1", text) for text in both)}
-
-
-def _periodic(text: str) -> bool:
-    """Tell whether a part of up to half the text, repeated, is the text."""
-    return any(
-        (text[:size] * (len(text) // size + 1))[: len(text)] == text
-        for size in range(1, len(text) // 2 + 1)
-    )
-
-
-def estimate_bits(secret: str, words: Iterable[str] = ()) -> float | None:
-    """Estimate how many bits a guesser has to try, by zxcvbn; None where it is not installed."""
-    try:
-        zxcvbn: Any = importlib.import_module("zxcvbn")
-    except ImportError:
-        return None
-    # It refuses more than 72 characters, and takes long for them.
-    guesses = zxcvbn.zxcvbn(secret[:72], user_inputs=list(words))["guesses_log10"]
-    return float(guesses) / 0.30103
+    known = {part for word in words for part in (word, *re.split(r"[^\w]+", word)) if part}
+    inputs = [*_STORAGE_WORDS, *sorted(known)]
+    guesses = zxcvbn.zxcvbn(secret[:_ZXCVBN_CHARACTERS], user_inputs=inputs)["guesses_log10"]
+    return float(guesses) / math.log10(2)
 
 
 def _estimated(secret: str, weak: Level, words: list[str]) -> Iterator[Verdict]:
     bits = estimate_bits(secret, words)
-    if bits is None:
-        text = "no strength estimate: python3-zxcvbn is not installed"
-        yield Verdict("note", "no-estimate", text)
-    elif bits < 33:
-        # 10^10 guesses, the border of zxcvbn's best score.
-        yield Verdict(weak, "guessable", f"about 2^{bits:.0f} guesses find it")
+    if bits < _GUESSABLE_BITS:
+        text = f"it can be found with about 2^{bits:.0f} guesses"
+        yield Verdict(weak, "guessable", text)
     elif bits < _PATTERNLESS_BITS:
-        yield Verdict("note", "estimate", f"about 2^{bits:.0f} guesses find it")
+        yield Verdict("note", "estimate", f"it can be found with about 2^{bits:.0f} guesses")
     else:
         text = f"no pattern found: at least 2^{_PATTERNLESS_BITS} guesses"
         yield Verdict("note", "estimate", text)

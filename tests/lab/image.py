@@ -29,7 +29,7 @@ ROOT_SIZE = "16G"
 WANTED = """
     linux-image-amd64 initramfs-tools busybox systemd-sysv udev dbus kmod lz4 less
     open-iscsi targetcli-fb python3-rtslib-fb
-    python3 python3-click python3-rich python3-pyudev python3-pexpect
+    python3 python3-click python3-rich python3-pyudev python3-pexpect python3-zxcvbn
     python3-pip python3-setuptools python3-wheel python3-venv
     e2fsprogs xfsprogs btrfs-progs dosfstools ntfs-3g fdisk parted gdisk
     mdadm lvm2 cryptsetup-bin multipath-tools sg3-utils
