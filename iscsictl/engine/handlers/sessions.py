@@ -71,8 +71,8 @@ def _scan(action: actions.Scan, context: Context) -> StepResult:
         return [s for s in _sessions(context) if s.target == action.target]
 
     for session in sessions():
-        if session.host is not None:
-            scsi_scan.scan(session.host.number, action.lun, context.root)
+        if session.sid is not None and session.host is not None:
+            scsi_scan.scan_session(session.sid, session.host.number, action.lun, context.root)
 
     def look() -> bool | None:
         there = sessions()
@@ -248,7 +248,7 @@ def _rescan(action: actions.Rescan, context: Context) -> StepResult:
         raise NotFoundError(
             f"session {action.sid} ended before it was rescanned", hint="see: iscsictl ls"
         )
-    scsi_scan.scan(session.host.number, None, context.root)
+    scsi_scan.scan_session(action.sid, session.host.number, None, context.root)
     for hctl in action.hctls:
         with suppress(FileNotFoundError):
             scsi_scan.rescan(hctl, context.root)

@@ -2,13 +2,38 @@
 
 import re
 from pathlib import Path
+from typing import Final
 
 from iscsictl.errors import IscsictlError
+from iscsictl.system.io.sysfs_attributes import list_names, read_attribute, whole
+
+_TARGET: Final = re.compile(r"target\d+:(\d+):(\d+)")
+_ANY: Final = "-"
 
 
-def scan(host: int, lun: int | None, root: Path = Path("/")) -> None:
-    """Look for one LUN, or for all, behind a host. Channel and target are 0 with iSCSI."""
-    _write(root / f"sys/class/scsi_host/host{host}/scan", f"0 0 {'-' if lun is None else lun}")
+def scan_session(sid: int, host: int, lun: int | None, root: Path = Path("/")) -> None:
+    """Look for one LUN, or for all (None), of a session; `host` is the number of its SCSI host.
+
+    Raises FileNotFoundError if the host is gone, IscsictlError if the kernel refuses.
+    """
+    place = f"{_session_address(sid, root)} {_ANY if lun is None else lun}"
+    _write(root / f"sys/class/scsi_host/host{host}/scan", place)
+
+
+def _session_address(sid: int, root: Path) -> str:
+    """Return channel and target id of a session, as the `scan` file of its host takes them.
+
+    The sessions of an offload adapter share its SCSI host, and each has a target id of its own
+    (drivers/scsi/scsi_transport_iscsi.c, iscsi_user_scan_session). It is in the name of the
+    session's target, once a LUN was found, and in `target_id` since Linux 3.1. Where neither
+    tells, all sessions of the host are scanned.
+    """
+    session = root / f"sys/class/iscsi_session/session{sid}"
+    for name in list_names(f"{session}/device"):
+        if match := _TARGET.fullmatch(name):
+            return f"{match[1]} {match[2]}"
+    number = whole(read_attribute(f"{session}/target_id"))
+    return f"0 {_ANY if number is None or number < 0 else number}"
 
 
 def delete(hctl: str, root: Path = Path("/")) -> None:
