@@ -27,7 +27,7 @@ def _lines(machine: Machine, fstab: Fstab) -> Iterator[Finding]:
         wrong.add(found.line)
         make = fail if found.severity == "fail" else warn
         text = f"line {found.line}: {found.text}"
-        yield make(f"fstab-{found.id}", text, found.mend, found.subject)
+        yield make(f"fstab-{found.id}", text, found.fix, found.subject)
     for line in fstab.entries:
         if line.number not in wrong and fstab_rules.is_iscsi(line, facts):
             yield ok("fstab-boot", "safe for a boot", line.mount_point or line.spec)

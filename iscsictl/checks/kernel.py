@@ -60,10 +60,10 @@ def _module(machine: Machine, module: str, transport: str) -> Finding:
             transport,
         )
     if not kernel.has_modules:
-        mend = "reboot into the kernel that is installed"
+        fix = "reboot into the kernel that is installed"
     else:
-        mend = (
+        fix = (
             "install the full kernel package (linux-image-ARCH on Debian, kernel-modules on "
             "RHEL) and reboot"
         )
-    return fail("kernel-transport", f"the running kernel has no module {module}", mend, transport)
+    return fail("kernel-transport", f"the running kernel has no module {module}", fix, transport)

@@ -14,19 +14,19 @@ def check(machine: Machine) -> Iterator[Finding]:
         if len(disk.paths) > 1 and disk.block.kind != "mpath":
             program = machine.programs.get("multipath")
             if machine.multipathd is None and program is not None and program.path is not None:
-                mend = "systemctl unmask multipathd; systemctl enable --now multipathd"
+                fix = "systemctl unmask multipathd; systemctl enable --now multipathd"
             elif machine.multipathd is None:
-                mend = (
+                fix = (
                     "apt install multipath-tools (dnf install device-mapper-multipath); "
                     "systemctl enable --now multipathd"
                 )
             else:
-                mend = f"find out why there is no map: multipath -v3 {disk.paths[0].device}"
+                fix = f"find out why there is no map: multipath -v3 {disk.paths[0].device}"
             yield fail(
                 "multipath-map",
                 f"{devices} are one disk and no map is over them: writing through two of them "
                 "destroys data",
-                mend,
+                fix,
                 name,
             )
         elif disk.block.kind == "mpath":

@@ -65,7 +65,7 @@ def check(machine: Machine) -> Iterator[Finding]:
 
 
 def _clone(machine: Machine, found: InitiatorName, name: str) -> Iterator[Finding]:
-    mend = "iscsictl initiator generate --new, and put the new name into the array's access list"
+    fix = "iscsictl initiator generate --new, and put the new name into the array's access list"
     reasons = []
     if name.lower() in SAMPLES or any(part in name.lower() for part in _EXAMPLES):
         reasons.append("it is a name of the manuals, which others have too")
@@ -94,9 +94,9 @@ def _clone(machine: Machine, found: InitiatorName, name: str) -> Iterator[Findin
         else:
             yield ok("initiator-clone", "nothing says that another host has this name", name)
     elif flapping:
-        yield fail("initiator-clone", "; ".join(reasons), mend, name)
+        yield fail("initiator-clone", "; ".join(reasons), fix, name)
     else:
-        yield warn("initiator-clone", "; ".join(reasons), mend, name)
+        yield warn("initiator-clone", "; ".join(reasons), fix, name)
 
 
 def _flapping(machine: Machine) -> tuple[int, ...]:

@@ -47,12 +47,12 @@ def check(machine: Machine) -> Iterator[Finding]:
             continue
         make = fail if needed else warn
         if "refused" in reason:
-            mend = "start the array's iSCSI service, or open its firewall for this host"
+            fix = "start the array's iSCSI service, or open its firewall for this host"
         elif "resolved" in reason:
-            mend = "mend the name service, or record the portal by its address"
+            fix = "repair the name service, or record the portal by its address"
         else:
-            mend = (
+            fix = (
                 f"check array, cable, VLAN, route and firewall: ip route get {portal.address}; "
                 f"ping {portal.address}"
             )
-        yield make("portal-reachable", f"does not answer: {reason}", mend, str(portal))
+        yield make("portal-reachable", f"does not answer: {reason}", fix, str(portal))

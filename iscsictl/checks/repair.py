@@ -18,8 +18,8 @@ def plan_repairs(findings: Iterable[Finding]) -> Plan:
             subject = subject if path is None else str(path)
             if (finding.repair.verb, subject) not in planned:
                 planned.add((finding.repair.verb, subject))
-                draft.add(finding.repair, subject, finding.seen)
+                draft.add(finding.repair, subject, finding.message)
         elif finding.level is Level.FAIL:
             about = f"{finding.subject}: " if finding.subject else ""
-            draft.notes.append(f"not mended: {about}{finding.seen}")
+            draft.notes.append(f"not repaired: {about}{finding.message}")
     return draft.build()

@@ -55,8 +55,8 @@ def check(machine: Machine) -> Iterator[Finding]:
 def _enabled(unit: Unit, id_: str, needed: bool) -> Finding:
     if unit.masked:
         make = fail if needed else warn
-        mend = f"systemctl unmask {unit.name} && iscsictl service enable"
-        return make(id_, "it is masked: it never starts", mend, unit.name)
+        fix = f"systemctl unmask {unit.name} && iscsictl service enable"
+        return make(id_, "it is masked: it never starts", fix, unit.name)
     if unit.enabled:
         return ok(id_, "it starts at boot", unit.name)
     if not needed:

@@ -27,7 +27,7 @@ def check(machine: Machine) -> Iterator[Finding]:
                 subject,
             )
     yield from _missing(machine)
-    # The check of multipath says the same, with what mends it.
+    # The check of multipath says the same, with how to fix it.
     unmapped = [d.wwid for d in machine.listing.disks or () if len(d.paths) > 1 and d.wwid]
     for note in machine.listing.warnings:
         if any(wwid in note.text for wwid in unmapped):
@@ -57,16 +57,16 @@ def _session(machine: Machine, session: Session, subject: str) -> Finding:
                 subject,
             )
         if reason is not None:
-            mend = f"bring {portal} back ({reason}): array, cable, route, firewall"
+            fix = f"bring {portal} back ({reason}): array, cable, route, firewall"
         elif not asked:
-            mend = f"see what iscsid says of {portal}: journalctl -u iscsid"
+            fix = f"see what iscsid says of {portal}: journalctl -u iscsid"
         else:
-            mend = (
+            fix = (
                 f"{portal} answers, so the login is refused: journalctl -u iscsid says why "
                 "(account, access list, initiator name); when that is mended it comes back by "
                 f"itself; if it does not and nothing uses it: iscsictl logout -T {session.target}"
             )
-        return fail("session-state", what, mend, subject)
+        return fail("session-state", what, fix, subject)
     if session.status == "down":
         return fail(
             "session-state",
@@ -83,16 +83,16 @@ def _session(machine: Machine, session: Session, subject: str) -> Finding:
 
 
 def _lun(session: Session, lun: Lun) -> Finding:
-    mend = "iscsictl rescan"
+    fix = "iscsictl rescan"
     if lun.state == "offline" and lun.hctl:
-        mend = (
+        fix = (
             f"the kernel gave it up: see dmesg; then: "
             f"echo running > /sys/class/scsi_device/{lun.hctl}/device/state"
         )
     return fail(
         "session-luns",
         f"LUN {lun.lun} ({lun.device or 'no disk'}) is {lun.state}",
-        mend,
+        fix,
         f"{session.target} LUN {lun.lun}",
     )
 

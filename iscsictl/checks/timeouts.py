@@ -43,27 +43,27 @@ def check(machine: Machine) -> Iterator[Finding]:
 
 def _recovery(session: Session, wait: int, *, mapped: bool) -> Finding:
     subject = session.target
-    mend = f"iscsictl nodes set -T {session.target} {_KEY}="
+    fix = f"iscsictl nodes set -T {session.target} {_KEY}="
     if mapped and (wait < 0 or wait > MULTI_AT_MOST):
         said = "for ever" if wait < 0 else f"{wait} s"
         return warn(
             "timeout-recovery",
             f"below a multipath map I/O waits {said} before it takes another path",
-            f"{mend}5, then log in again",
+            f"{fix}5, then log in again",
             subject,
         )
     if not mapped and wait == 0:
         return fail(
             "timeout-recovery",
             "I/O fails at once when the session breaks, and there is no other path",
-            f"{mend}600, then log in again",
+            f"{fix}600, then log in again",
             subject,
         )
     if not mapped and 0 < wait < SINGLE_AT_LEAST:
         return warn(
             "timeout-recovery",
             f"I/O fails {wait} s after the session breaks, and there is no other path",
-            f"{mend}600, then log in again",
+            f"{fix}600, then log in again",
             subject,
         )
     said = "for ever" if wait < 0 else f"{wait} s"

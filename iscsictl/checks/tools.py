@@ -27,12 +27,12 @@ def check(machine: Machine) -> Iterator[Finding]:
             yield ok("tools-open-iscsi", f"{program.path}{version}", name)
     yield from _versions(machine)
     yield from _daemon(machine)
-    for name, mend in _PACKAGES.items():
+    for name, fix in _PACKAGES.items():
         if name == "multipath":
             continue
         program = machine.programs.get(name)
         if program is not None and program.path is None:
-            yield warn("tools-disk", f"{name} is not installed", mend, name)
+            yield warn("tools-disk", f"{name} is not installed", fix, name)
 
 
 def _versions(machine: Machine) -> Iterator[Finding]:
@@ -84,7 +84,7 @@ def _daemon(machine: Machine) -> Iterator[Finding]:
         yield fail(
             "iscsid-answers",
             f"iscsid (pid {daemon.pid}) hangs in the kernel (state D)",
-            f"see where: cat /proc/{daemon.pid}/stack; mend the path to the array",
+            f"see where: cat /proc/{daemon.pid}/stack; repair the path to the array",
         )
     elif machine.iscsid_error is not None:
         yield fail(

@@ -23,51 +23,55 @@ class Entry:
 
 SECTIONS: dict[str, dict[str, Entry]] = {
     "Every day": {
-        "attach": Entry("attach:attach", "Take a LUN to a mounted filesystem that survives boot."),
-        "detach": Entry("attach:detach", "Unmount a LUN and let go of it, safely."),
-        "reconnect": Entry("reconnect:reconnect", "Log in and mount what should be there."),
+        "attach": Entry(
+            "attach:attach", "Turn a LUN into a mounted filesystem that survives a reboot."
+        ),
+        "detach": Entry("attach:detach", "Unmount a LUN and log out of it, safely."),
+        "reconnect": Entry("reconnect:reconnect", "Log in to and mount whatever is missing."),
         "ls": Entry("ls:ls", "Show sessions, LUNs, filesystems and mounts."),
-        "doctor": Entry("doctor:doctor", "Check every link, and say what mends it."),
+        "doctor": Entry("doctor:doctor", "Check every layer and say how to fix what is wrong."),
     },
     "Many volumes": {
         "plan": Entry("apply:plan", "Show what apply would do with a file of volumes."),
-        "apply": Entry("apply:apply", "Bring all volumes of a file about, side by side."),
-        "export": Entry("export:export", "Print the file of volumes of this host."),
+        "apply": Entry("apply:apply", "Create all volumes listed in a file, in parallel."),
+        "export": Entry("export:export", "Print a file of volumes that describes this host."),
     },
     "Sessions": {
-        "discover": Entry("sessions:discover", "Ask a portal which targets it has."),
+        "discover": Entry("sessions:discover", "Ask a portal which targets it offers."),
         "nodes": Entry("nodes:nodes", "Show and change node records."),
         "login": Entry("sessions:login", "Log in to targets that have a record."),
         "logout": Entry("sessions:logout", "Log out of targets that nothing uses."),
         "rescan": Entry("sessions:rescan", "Look for new LUNs and new sizes."),
-        "startup": Entry("sessions:startup", "Say whether a target is logged in at boot."),
+        "startup": Entry("sessions:startup", "Set whether a target is logged in to at boot."),
         "forget": Entry("sessions:forget", "Delete the records of a target."),
-        "hold": Entry("sessions:hold", "Keep reconnect away from a target or a mount."),
-        "unhold": Entry("sessions:unhold", "Let reconnect look after it again."),
+        "hold": Entry("sessions:hold", "Exclude a target or mount point from reconnect."),
+        "unhold": Entry("sessions:unhold", "Include it in reconnect again."),
     },
     "CHAP": {
-        "chap": Entry("chap:chap", "Set, clear and judge CHAP accounts."),
+        "chap": Entry("chap:chap", "Set, clear and check CHAP accounts."),
     },
     "Running": {
-        "schedule": Entry("schedule:schedule", "Have reconnect run by itself."),
+        "schedule": Entry("schedule:schedule", "Run reconnect periodically."),
         "watch": Entry("watch:watch", "Show sessions, LUNs and throughput as they change."),
     },
     "Initiator": {
-        "initiator": Entry("initiator:initiator", "Show, set or make the name of this host."),
+        "initiator": Entry(
+            "initiator:initiator", "Show, set or generate the initiator name of this host."
+        ),
         "iface": Entry("iface:iface", "Show and define the interfaces to log in through."),
         "boot": Entry("boot:boot", "Show and use the firmware's boot table."),
         "service": Entry("service:service", "Show, enable and start the services."),
     },
     "Disks": {
-        "disk": Entry("disks:disk", "Look at disks; make partitions and filesystems; grow them."),
+        "disk": Entry("disks:disk", "Show disks; create and grow partitions and filesystems."),
         "mount": Entry("mount:mount", "Mount a filesystem of an iSCSI disk."),
-        "umount": Entry("mount:umount", "Unmount one, and have it stay down."),
-        "fstab": Entry("fstab:fstab", "Show, add, remove and check the lines of /etc/fstab."),
+        "umount": Entry("mount:umount", "Unmount one and keep it unmounted."),
+        "fstab": Entry("fstab:fstab", "Show, add, remove and check entries of /etc/fstab."),
     },
     "Help": {
-        "import": Entry("import_legacy:import_", "Take over the files of the old driver."),
+        "import": Entry("import_legacy:import_", "Import the configuration of the sfnet driver."),
         "completion": Entry("completion:completion", "Print the completion script for a shell."),
-        "explain": Entry("explain:explain", "Say what an error means and what to do."),
+        "explain": Entry("explain:explain", "Explain what an error means and what to do."),
     },
 }
 
@@ -122,7 +126,7 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, message="%(prog)s %(version)s")
 def cli() -> None:
-    """Take iSCSI LUNs from nothing to mounted, boot-proof filesystems, and keep them there.
+    """Turn iSCSI LUNs into mounted filesystems that survive a reboot, and keep them mounted.
 
     Start with: iscsictl attach -p ARRAY --fs ext4 --mount /srv/data --dry-run
     """

@@ -1,4 +1,4 @@
-"""What `doctor` finds: one finding a fact, with the command that mends it."""
+"""What `doctor` finds: one finding a fact, with the command that fixes it."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -23,42 +23,42 @@ class Level(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """What one check saw of one subject.
+    """What one check found about one subject.
 
-    `id` stays the same in all versions (docs/checks.md). `mend` is the command or the act that
-    puts it right; `repair` the action with which `doctor --fix` does so, where that is safe.
+    `id` stays the same in all versions (docs/checks.md). `fix` is the command or the action that
+    corrects it; `repair` the action with which `doctor --fix` does so, where that is safe.
     """
 
     id: str
     level: Level
-    seen: str
-    mend: str | None = None
+    message: str
+    fix: str | None = None
     subject: str | None = None
     repair: Action | None = None
 
 
-def ok(id_: str, seen: str, subject: str | None = None) -> Finding:
+def ok(id_: str, message: str, subject: str | None = None) -> Finding:
     """Return a finding that all is well."""
-    return Finding(id_, Level.OK, seen, subject=subject)
+    return Finding(id_, Level.OK, message, subject=subject)
 
 
-def skip(id_: str, seen: str, mend: str | None = None, subject: str | None = None) -> Finding:
+def skip(id_: str, message: str, fix: str | None = None, subject: str | None = None) -> Finding:
     """Return a finding that it could not be looked at, and why."""
-    return Finding(id_, Level.SKIP, seen, mend, subject)
+    return Finding(id_, Level.SKIP, message, fix, subject)
 
 
 def warn(
-    id_: str, seen: str, mend: str, subject: str | None = None, repair: Action | None = None
+    id_: str, message: str, fix: str, subject: str | None = None, repair: Action | None = None
 ) -> Finding:
     """Return a finding of something that works today and may not tomorrow."""
-    return Finding(id_, Level.WARN, seen, mend, subject, repair)
+    return Finding(id_, Level.WARN, message, fix, subject, repair)
 
 
 def fail(
-    id_: str, seen: str, mend: str, subject: str | None = None, repair: Action | None = None
+    id_: str, message: str, fix: str, subject: str | None = None, repair: Action | None = None
 ) -> Finding:
     """Return a finding of something that does not work, or loses data."""
-    return Finding(id_, Level.FAIL, seen, mend, subject, repair)
+    return Finding(id_, Level.FAIL, message, fix, subject, repair)
 
 
 def worst(findings: Iterable[Finding]) -> Level:

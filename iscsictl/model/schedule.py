@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 
 from iscsictl.model.plan import Action
 
-Means = Literal["systemd", "cron"]
+Method = Literal["systemd", "cron"]
 
 SERVICE = "/etc/systemd/system/iscsictl-reconnect.service"
 TIMER = "/etc/systemd/system/iscsictl-reconnect.timer"
@@ -48,16 +48,16 @@ class Scheduled:
     cron: Cron | None = None
 
     @property
-    def means(self) -> tuple[Means, ...]:
+    def method(self) -> tuple[Method, ...]:
         """By what it is scheduled: both for a moment, when one takes over from the other."""
         timer = self.timer_enabled and (TIMER in self.files or self.packaged is not None)
-        by: tuple[tuple[Means, bool], ...] = (("systemd", timer), ("cron", CRON in self.files))
-        return tuple(means for means, there in by if there)
+        by: tuple[tuple[Method, bool], ...] = (("systemd", timer), ("cron", CRON in self.files))
+        return tuple(method for method, there in by if there)
 
     @property
     def sources(self) -> tuple[str, ...]:
         """The files that the schedule is made of, those of a package that are in use included."""
-        units = self.packaged.files if self.packaged and "systemd" in self.means else ()
+        units = self.packaged.files if self.packaged and "systemd" in self.method else ()
         return (*self.files, *(() if TIMER in self.files else units))
 
 

@@ -13,7 +13,7 @@ from iscsictl.model.schedule import (
     TIMER_DROP_IN,
     TIMER_UNIT,
     InstallFile,
-    Means,
+    Method,
     RemoveFile,
     Scheduled,
     SetTimer,
@@ -47,7 +47,7 @@ def cron_times(seconds: int) -> str:
 
 def texts(
     templates: Mapping[str, str],
-    means: Means,
+    method: Method,
     seconds: int,
     executable: str,
     *,
@@ -56,9 +56,9 @@ def texts(
     """Return the files, by path, that run `executable reconnect` every so many seconds.
 
     Where a package brought the units (`packaged`), only their period is written, as a drop-in
-    (systemd.unit(5)). Raises UsageError for a period that the means cannot have.
+    (systemd.unit(5)). Raises UsageError for a period that the method cannot have.
     """
-    if means == "cron":
+    if method == "cron":
         values = {"@TIMES@": cron_times(seconds), "@EXECUTABLE@": _for_cron(executable)}
         return {CRON: _filled(templates["cron"], values)}
     if not 10 <= seconds <= LONGEST:
@@ -95,7 +95,7 @@ def _filled(text: str, values: Mapping[str, str]) -> str:
 
 
 def plan_install(there: Scheduled, wanted: Mapping[str, str]) -> Plan:
-    """Write the wanted files and start the timer; only then take the other means away.
+    """Write the wanted files and start the timer; only then take the other method away.
 
     Raises MissingError where nothing would run them.
     """
@@ -118,7 +118,7 @@ def plan_install(there: Scheduled, wanted: Mapping[str, str]) -> Plan:
     else:
         _stop_timer(draft, there, "cron does it")
     old = {CRON} if timer else _SYSTEMD
-    _remove_files(draft, there, old, "the other means does it")
+    _remove_files(draft, there, old, "the other method does it")
     if not timer:
         draft.notes += _cron_problems(there)
     return draft.build()
@@ -150,14 +150,14 @@ def _remove_files(draft: PlanBuilder, there: Scheduled, paths: set[str], why: st
 def problems(there: Scheduled) -> tuple[str, ...]:
     """Say what keeps it from being run as it was installed, and what to do."""
     found = []
-    if "systemd" in there.means:
+    if "systemd" in there.method:
         if not there.systemd:
             found.append(f"{_NO_SYSTEMD}: nothing starts the timer")
         elif there.timer_active is False:
             found.append(f"the timer does not run: systemctl start {TIMER_UNIT}")
-    if "cron" in there.means:
+    if "cron" in there.method:
         found += _cron_problems(there)
-    if not _fits(there) or len(there.means) > 1:
+    if not _fits(there) or len(there.method) > 1:
         found.append("the files and the timer do not fit together: install or remove it again")
     return tuple(found)
 
@@ -165,7 +165,7 @@ def problems(there: Scheduled) -> tuple[str, ...]:
 def _fits(there: Scheduled) -> bool:
     """Tell whether the files in /etc are those of one schedule: whole, or only a drop-in."""
     units = _SYSTEMD & there.files.keys()
-    if "systemd" not in there.means:
+    if "systemd" not in there.method:
         return not units
     return units == {SERVICE, TIMER} or (there.packaged is not None and units <= {TIMER_DROP_IN})
 

@@ -45,7 +45,7 @@ def doctor(lab: Lab, arguments: str = "", *, seconds: float = 60) -> tuple[int, 
     for finding in json.loads(result.out)["findings"]:
         levels.setdefault(finding["id"], set()).add(finding["level"])
         if finding["level"] in {"warn", "fail"}:
-            assert finding["mend"]
+            assert finding["fix"]
     return result.code, levels, result.out
 
 

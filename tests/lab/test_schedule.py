@@ -28,7 +28,7 @@ class Schedule:
 
     def __init__(self, lab: Lab, means: str) -> None:
         self.lab = lab
-        self.means = means
+        self.method = means
         self.since = 0.0
         attached(lab, "one")
         lab.host.put("/usr/sbin/sendmail", MAILER, 0o755)
@@ -44,7 +44,7 @@ class Schedule:
     def last_line(self) -> str:
         """All that came as mail, or from the unit's own output."""
         host = self.lab.host
-        if self.means == "cron":
+        if self.method == "cron":
             # Debian 13's cron breaks long lines, as quoted-printable.
             return host.run("cat /root/mail").out.replace("=\n", "")
         return act(host, SAID % self.since).out.replace("-- No entries --\n", "")

@@ -127,7 +127,7 @@ def bad(machine: Machine) -> dict[str, Level]:
 def found(machine: Machine, id_: str) -> Finding:
     """Return the one finding of that id that is not ok, with what mends it."""
     (only,) = [f for f in examine(machine) if f.id == id_ and f.level is not Level.OK]
-    assert only.mend
+    assert only.fix
     return only
 
 

@@ -251,13 +251,13 @@ FAULTS: Iterable[tuple[Machine, str, Level]] = [
 @pytest.mark.parametrize(("machine", "id_", "level"), FAULTS)
 def test_a_fault_is_found_with_what_mends_it(machine: Machine, id_: str, level: Level) -> None:
     assert bad(machine).get(id_) is level
-    assert all(f.mend for f in examine(machine) if f.id == id_ and f.level.rank >= level.rank
+    assert all(f.fix for f in examine(machine) if f.id == id_ and f.level.rank >= level.rank
                and f.level is not Level.SKIP)  # fmt: skip
 
 
 def test_every_mend_of_ours_is_a_command_that_there_is() -> None:
     mends: Mapping[str, str] = {
-        str(f.mend): f.id for machine, _, _ in FAULTS for f in examine(machine) if f.mend
+        str(f.fix): f.id for machine, _, _ in FAULTS for f in examine(machine) if f.fix
     }
     commands = {m for mend in mends for m in re.findall(r"iscsictl ([a-z]+)", mend)}
     assert len(commands) > 5
@@ -273,4 +273,4 @@ def test_each_word_for_when_to_log_in_is_one(word: str) -> None:
 def test_no_chap_is_mended_by_a_line_that_works_as_it_stands() -> None:
     bare = replace(record(), values={"node.startup": "automatic"})
     finding = found(replace(SOUND, db=db(bare)), "chap-none")
-    assert str(finding.mend).endswith(f"chap set -T {IQN} --user NAME --secret-prompt")
+    assert str(finding.fix).endswith(f"chap set -T {IQN} --user NAME --secret-prompt")

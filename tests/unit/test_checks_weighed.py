@@ -49,14 +49,14 @@ def test_a_session_in_reopen_says_what_to_do() -> None:
     lost = session(status="recovering", session_state="FAILED", internal_state="REOPEN")
     machine = replace(SOUND, listing=Listing((lost,), (disk(),)))
     answering = found(machine, "session-state")
-    assert "REOPEN" in answering.seen
-    assert "600 s" in answering.seen
-    assert "journalctl -u iscsid" in str(answering.mend)
+    assert "REOPEN" in answering.message
+    assert "600 s" in answering.message
+    assert "journalctl -u iscsid" in str(answering.fix)
     network = replace(NETWORK, silent=Known({BARE: "no answer within 5 s"}))
     silent = found(replace(machine, network=network), "session-state")
-    assert "no answer within 5 s" in str(silent.mend)
+    assert "no answer within 5 s" in str(silent.fix)
     alone = found(replace(machine, iscsid=None), "session-state")
-    assert "start iscsid" in str(alone.mend)
+    assert "start iscsid" in str(alone.fix)
 
 
 @pytest.mark.fault("F20")
@@ -94,9 +94,9 @@ def test_packets_that_are_too_large_for_the_path_are_named() -> None:
         with_network(path_mtu={BARE: PathMtu(small=True, large=False, bytes=1500)}), "net-mtu"
     )
     assert lost.level is Level.FAIL
-    assert "1500" in lost.seen
-    assert "MTU" in lost.seen
-    assert "eth0" in str(lost.mend)
+    assert "1500" in lost.message
+    assert "MTU" in lost.message
+    assert "eth0" in str(lost.fix)
 
 
 @pytest.mark.fault("F56")
@@ -106,7 +106,7 @@ def test_an_array_out_of_space_is_named() -> None:
         replace(SOUND, trouble=Known(KernelLogErrors({}, {"/dev/sda1": text}))), "disk-errors"
     )
     assert full.level is Level.FAIL
-    assert "out of space" in str(full.mend)
+    assert "out of space" in str(full.fix)
 
 
 @pytest.mark.fault("F56")
@@ -115,11 +115,11 @@ def test_what_the_kernel_says_of_a_disk_counts_for_the_mount_on_its_partition() 
     errors = KernelLogErrors({}, {"/dev/sda": text})
     machine = replace(SOUND, trouble=Known(errors))
     full = found(machine, "disk-errors")
-    assert (full.subject, "out of space" in str(full.mend)) == ("/srv", True)
+    assert (full.subject, "out of space" in str(full.fix)) == ("/srv", True)
     read_only = MountHealth("/srv", "/dev/sda1", "ext4", read_only=True)
     fallen = found(replace(machine, mounts=(read_only,)), "fs-readonly")
-    assert text in fallen.seen
-    assert "out of space" in str(fallen.mend)
+    assert text in fallen.message
+    assert "out of space" in str(fallen.fix)
     assert "disk-errors" not in bad(replace(machine, mounts=(read_only,)))
 
 
@@ -140,13 +140,13 @@ def test_errors_of_a_path_and_of_another_volume_are_told_apart() -> None:
         errors = {device: "the kernel says: I/O error"}
         lost = found(replace(machine, trouble=Known(KernelLogErrors({}, errors))), "disk-errors")
         assert lost.subject == subject
-        assert f"the LUN of {device}" in str(lost.mend)
+        assert f"the LUN of {device}" in str(lost.fix)
 
 
 def test_two_nics_in_one_subnet_need_the_settings_for_it() -> None:
     routes = (Route("192.0.2.0/24", "eth0"), Route("192.0.2.0/24", "eth1"))
     pair = found(with_network(routes=routes), "net-one-subnet")
-    assert "arp_ignore=1" in str(pair.mend)
+    assert "arp_ignore=1" in str(pair.fix)
     tuned = {n: Nic(n, arp_ignore=1, arp_announce=2, rp_filter=2) for n in ("eth0", "eth1")}
     assert "net-one-subnet" not in bad(with_network(routes=routes, nics=tuned))
 
@@ -197,7 +197,7 @@ def test_nothing_is_said_of_the_way_that_an_adapter_has_for_itself() -> None:
     assert bad(machine) == {}
     lost = session(transport="qedi", status="recovering")
     lost_machine = replace(machine, listing=Listing((lost,), (disk(),)))
-    assert "answers" not in str(found(lost_machine, "session-state").mend)
+    assert "answers" not in str(found(lost_machine, "session-state").fix)
 
 
 def test_a_record_without_an_account_is_warned_about() -> None:

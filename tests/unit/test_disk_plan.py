@@ -16,7 +16,7 @@ from iscsictl.model.plan import Hazard, Status
 from iscsictl.model.spec import Consent
 from iscsictl.parse.fstab import claim_line
 from iscsictl.planner.disks.format import MkfsSpec, plan_grow, plan_label, plan_mkfs
-from iscsictl.planner.disks.partitions import AddWish, plan_add
+from iscsictl.planner.disks.partitions import AddPartitionSpec, plan_add
 from iscsictl.planner.selection.disks import DiskInventory, DiskSelection, choose
 from tests.unit.disk_seen import (
     GIB,
@@ -162,7 +162,7 @@ def test_a_read_only_disk_is_not_written() -> None:
     for plan in (
         plan_label(inventory, "dos", Consent()),
         plan_mkfs(inventory, MkfsSpec("ext4", NEW)),
-        plan_add(inventory, AddWish(None), {}),
+        plan_add(inventory, AddPartitionSpec(None), {}),
     ):
         assert isinstance(plan.refusal, RefusedError)
         assert "read-only" in plan.refusal.text

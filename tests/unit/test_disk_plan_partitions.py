@@ -12,7 +12,7 @@ from iscsictl.model.inventory import DiskUsage, ReadFailed
 from iscsictl.model.partition_table import Entry, Table, Topology
 from iscsictl.model.plan import Hazard
 from iscsictl.planner.disks.partitions import (
-    AddWish,
+    AddPartitionSpec,
     plan_add,
     plan_bootable,
     plan_remove,
@@ -39,7 +39,7 @@ from tests.unit.disk_seen import (
 
 
 def test_a_partition_is_added_where_there_is_room() -> None:
-    plan = plan_add(seen(table=gpt()), AddWish(256 << 20), {})
+    plan = plan_add(seen(table=gpt()), AddPartitionSpec(256 << 20), {})
     assert verbs(plan) == ["part-add"]
     action = plan.steps[0].action
     assert isinstance(action, actions.AddPart)
@@ -51,13 +51,13 @@ def test_a_partition_is_added_where_there_is_room() -> None:
 def test_adding_twice_is_adding_once_while_it_is_empty() -> None:
     table = gpt(Entry(1, 2048, 524288, LINUX))
     inventory = seen(table=table, content=empty())
-    assert unchanged(plan_add(inventory, AddWish(256 << 20), {}))
-    assert verbs(plan_add(inventory, AddWish(256 << 20, number=2), {})) == ["part-add"]
-    assert unchanged(plan_add(inventory, AddWish(256 << 20, number=1), {}))
+    assert unchanged(plan_add(inventory, AddPartitionSpec(256 << 20), {}))
+    assert verbs(plan_add(inventory, AddPartitionSpec(256 << 20, number=2), {})) == ["part-add"]
+    assert unchanged(plan_add(inventory, AddPartitionSpec(256 << 20, number=1), {}))
     used = replace(
         empty(), partitions=(replace(empty().partitions[0], signatures=(Signature("xfs"),)),)
     )
-    plan = plan_add(seen(table=table, content=used), AddWish(256 << 20), {})
+    plan = plan_add(seen(table=table, content=used), AddPartitionSpec(256 << 20), {})
     assert verbs(plan) == ["part-add"]
 
 
@@ -70,19 +70,19 @@ def test_a_partition_with_raw_data_is_not_the_empty_one_that_is_wished() -> None
         inventory = seen(
             table=table, content=replace(empty(), partitions=parts), disk=a_disk(size=4 << 30)
         )
-        assert verbs(plan_add(inventory, AddWish(256 << 20), {})) == wanted
+        assert verbs(plan_add(inventory, AddPartitionSpec(256 << 20), {})) == wanted
 
 
 def test_the_rest_twice_is_once() -> None:
-    first = plan_add(seen(table=gpt()), AddWish(None), {}).steps[0].action
+    first = plan_add(seen(table=gpt()), AddPartitionSpec(None), {}).steps[0].action
     assert isinstance(first, actions.AddPart)
     table = gpt(Entry(1, first.start, first.size, LINUX))
-    assert unchanged(plan_add(seen(table=table), AddWish(None), {}))
+    assert unchanged(plan_add(seen(table=table), AddPartitionSpec(None), {}))
 
 
 def test_the_rest_is_added_beside_partitions_that_stand_close_together() -> None:
     table = gpt(Entry(1, 2048, 1048576, LINUX), Entry(2, 1050624, 524288, LINUX))
-    plan = plan_add(seen(table=table), AddWish(None), {})
+    plan = plan_add(seen(table=table), AddPartitionSpec(None), {})
     action = plan.pending[0].action
     assert isinstance(action, actions.AddPart)
     assert (action.number, action.start) == (3, 1050624 + 524288)
@@ -93,11 +93,11 @@ def test_what_a_sun_label_cannot_hold_is_refused() -> None:
     table = Table("sun")
     cylinder = 255 * 63
     for wish in (
-        AddWish(cylinder, size_in_sectors=True, number=9),
-        AddWish(cylinder, size_in_sectors=True, start=20000, start_in_sectors=True),
+        AddPartitionSpec(cylinder, size_in_sectors=True, number=9),
+        AddPartitionSpec(cylinder, size_in_sectors=True, start=20000, start_in_sectors=True),
     ):
         assert isinstance(plan_add(seen(table=table), wish, {}).refusal, RefusedError)
-    wish = AddWish(
+    wish = AddPartitionSpec(
         cylinder, size_in_sectors=True, start=2 * cylinder, start_in_sectors=True, number=8
     )
     plan = plan_add(seen(table=table), wish, {})
@@ -110,7 +110,9 @@ def test_a_start_is_aligned_where_the_physical_sectors_begin() -> None:
         inventory = seen(table=gpt())
         topology = Topology(physical=4096, offset=3584)
         inventory = replace(inventory, facts=replace(inventory.facts, topology=topology))
-        return plan_add(inventory, AddWish(1 << 20, start=start, start_in_sectors=True), {}).notes
+        return plan_add(
+            inventory, AddPartitionSpec(1 << 20, start=start, start_in_sectors=True), {}
+        ).notes
 
     assert notes(2048 + 7) == ()
     assert "not aligned" in notes(2048)[0]
@@ -118,18 +120,18 @@ def test_a_start_is_aligned_where_the_physical_sectors_begin() -> None:
 
 def test_what_this_run_added_is_recognised_whatever_was_there_before() -> None:
     facts = DiskFacts(SECTORS, table=gpt(Entry(1, 2048, 524288, LINUX)), again=True, earlier=gpt())
-    assert unchanged(plan_add(replace(seen(), facts=facts), AddWish(256 << 20), {}))
+    assert unchanged(plan_add(replace(seen(), facts=facts), AddPartitionSpec(256 << 20), {}))
 
 
 def test_a_number_that_is_taken_by_something_else_is_refused() -> None:
     inventory = seen(table=gpt(Entry(1, 2048, 2048, LINUX)))
-    plan = plan_add(inventory, AddWish(256 << 20, number=1), {})
+    plan = plan_add(inventory, AddPartitionSpec(256 << 20, number=1), {})
     assert isinstance(plan.refusal, RefusedError)
 
 
 def test_without_a_table_nothing_is_partitioned() -> None:
     for plan in (
-        plan_add(seen(), AddWish(None), {}),
+        plan_add(seen(), AddPartitionSpec(None), {}),
         plan_remove(seen(), 1, consent=True),
         plan_type(seen(), 1, "lvm", {}),
         plan_bootable(seen(), 1, on=True),

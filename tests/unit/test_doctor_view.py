@@ -29,7 +29,7 @@ def test_the_gravest_comes_first_and_what_is_fine_is_left_out() -> None:
     text = shown(FOUND, everything=False)
     assert text.startswith("fail  c-three  s\n")
     assert "a-one" not in text
-    assert "mend: do y" in text
+    assert "fix: do y" in text
     assert text.endswith("1 failed, 1 warnings, 1 ok, 1 skipped\n")
     assert "\x1b" not in text
     assert "a-one" in shown(FOUND, everything=True)
@@ -46,7 +46,7 @@ def test_the_json_has_every_finding_whole() -> None:
     assert document["schema"] == "iscsictl.doctor/1"
     assert document["level"] == "fail"
     assert [f["level"] for f in document["findings"]] == ["ok", "warn", "fail", "skip"]
-    assert document["findings"][2]["fix"] is True
+    assert document["findings"][2]["fixable"] is True
     assert document["findings"][1]["subject"] == 'iqn."x"\n'
 
 

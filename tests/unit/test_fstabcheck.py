@@ -92,8 +92,8 @@ def test_an_iscsi_disk_that_is_mounted_as_if_it_were_local_hangs_the_boot() -> N
         ("no-nofail", "fail", 1),
         ("fsck", "warn", 1),
     ]
-    assert "_netdev" in found[0].mend
-    assert "line 1" in found[0].mend
+    assert "_netdev" in found[0].fix
+    assert "line 1" in found[0].fix
 
 
 def test_udev_s_link_of_a_uuid_is_that_uuid() -> None:
@@ -120,7 +120,7 @@ def test_a_path_of_udev_that_goes_through_a_session_is_an_iscsi_disk() -> None:
 def test_a_target_that_nothing_logs_in_to_mounts_nothing() -> None:
     (found,) = check(ours(), machine(startup="manual"))
     assert (found.id, found.severity) == ("node-manual", "fail")
-    assert found.mend == f"iscsictl startup {IQN} automatic"
+    assert found.fix == f"iscsictl startup {IQN} automatic"
     nobody = Machine(
         frozenset({UUID}), {UUID: frozenset({WWID})}, login_service=SERVICE, records=()
     )
@@ -158,7 +158,7 @@ def test_a_claim_that_was_left_over_is_said() -> None:
     line = claim_line(UUID, "/srv", "ext4", wwid=WWID, target=IQN, lun=0)
     (found,) = check(line.raw)
     assert (found.id, found.severity) == ("claim-left", "warn")
-    assert f"iscsictl fstab rm {UUID}" in found.mend
+    assert f"iscsictl fstab rm {UUID}" in found.fix
 
 
 def test_requiring_the_login_service_is_warned_about() -> None:
@@ -220,7 +220,7 @@ def test_a_uuid_in_the_wrong_case_is_nobody_s_name(written: str, real: str) -> N
     for spec in (f"UUID={written}", f"/dev/disk/by-uuid/{written}", f"UUID='{written}'"):
         (found,) = check(f"{spec} /srv vfat nofail 0 0\n", seen)
         assert (found.id, found.severity) == ("name-case", "fail")
-        assert found.mend == f"write {real} for {written} in line 1 of /etc/fstab"
+        assert found.fix == f"write {real} for {written} in line 1 of /etc/fstab"
         (mild,) = check(f"{spec} /srv vfat noauto 0 0\n", seen)
         assert mild.severity == "warn"
         assert check(f"{spec.replace(written, real)} /srv vfat nofail 0 0\n", seen) == ()
@@ -230,7 +230,7 @@ def test_a_uuid_in_the_wrong_case_is_nobody_s_name(written: str, real: str) -> N
 def test_a_tag_in_small_letters_is_none(tag: str) -> None:
     (found,) = check(f"{tag}={LOCAL} /srv ext4 nofail 0 0\n")
     assert (found.id, found.severity) == ("name-case", "fail")
-    assert found.mend == f"write {tag.upper()}= for {tag}= in line 1 of /etc/fstab"
+    assert found.fix == f"write {tag.upper()}= for {tag}= in line 1 of /etc/fstab"
 
 
 @pytest.mark.parametrize(

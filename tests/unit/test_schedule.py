@@ -11,7 +11,7 @@ from iscsictl.model.schedule import (
     TIMER,
     TIMER_DROP_IN,
     Cron,
-    Means,
+    Method,
     PackagedUnits,
     Scheduled,
 )
@@ -53,14 +53,14 @@ def test_a_timer_takes_what_systemd_can_read() -> None:
 
 
 @pytest.mark.parametrize(
-    ("means", "name", "line"),
+    ("method", "name", "line"),
     [
         ("cron", CRON, "*/2 * * * * root /opt/50\\%/x\n"),
         ("systemd", SERVICE, "ExecStart=/opt/50%%/x\n"),
     ],
 )
-def test_a_percent_sign_in_a_path_stays_one(means: Means, name: str, line: str) -> None:
-    assert texts(TEMPLATES, means, 120, "/opt/50%/x")[name] == line
+def test_a_percent_sign_in_a_path_stays_one(method: Method, name: str, line: str) -> None:
+    assert texts(TEMPLATES, method, 120, "/opt/50%/x")[name] == line
 
 
 @pytest.mark.parametrize("path", ["/opt/my tools/x", "/opt/it's/x", '/opt/a"b;c/x', "/opt/$a/x"])

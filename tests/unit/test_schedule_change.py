@@ -136,7 +136,7 @@ def test_a_cron_that_was_stopped_is_told(machine: Machine) -> None:
     assert installed.code == Exit.DONE
     assert "cron does not run" in installed.err
     document = json.loads(machine.schedule("status", "-J").out)
-    assert (document["means"], document["cron"]) == ("cron", "cron")
+    assert (document["method"], document["cron"]) == ("cron", "cron")
     assert "cron does not run" in document["warnings"][0]["text"]
 
 
@@ -277,7 +277,7 @@ def test_an_interrupt_leaves_one_means_on_and_a_second_run_finishes(
     with monkeypatch.context() as interrupted:
         interrupted.setattr(signals, "check", check)
         assert machine.schedule(*then).code == Exit.INTERRUPTED
-    assert scheduled(machine.root).means
+    assert scheduled(machine.root).method
     if steps:
         assert "do not fit together: install or remove it again" in machine.schedule("status").err
     assert machine.schedule(*then).code == Exit.DONE

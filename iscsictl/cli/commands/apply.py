@@ -1,4 +1,4 @@
-"""`plan` and `apply`: a file of volumes, all of them worked on side by side."""
+"""`plan` and `apply`: a file of volumes, created in parallel."""
 
 import sys
 from collections.abc import Callable, Mapping
@@ -58,8 +58,8 @@ def _parallel(command: Callable[..., None]) -> Callable[..., None]:
 def plan(settings: Settings, file: str, out: str | None, parallel: int) -> int:
     """Show what apply would do with a file of volumes; exit 10 if there are changes.
 
-    Nothing is changed. What can only be seen after a login is a forecast. FILE is TOML; - reads
-    standard input. A saved plan has the file's text and what was seen, but no secrets.
+    Nothing is changed. What can only be known after a login is a forecast. FILE is TOML; - reads
+    standard input. A saved plan contains the text of the file and the plan, but no secrets.
     """
     require_root("plan")
     many = _Many(settings, file, parallel)
@@ -72,16 +72,16 @@ def plan(settings: Settings, file: str, out: str | None, parallel: int) -> int:
 
 @click.command("apply")
 @click.argument("file", metavar="FILE")
-@click.option("--plan", "saved", metavar="FILE", help="Do nothing that this saved plan has not.")
+@click.option("--plan", "saved", metavar="FILE", help="Do only what this saved plan contains.")
 @_parallel
 @changing
 @common
 def apply(settings: Settings, file: str, saved: str | None, parallel: int) -> int:
-    r"""Bring all volumes of a file about, side by side.
+    r"""Create all volumes listed in a file, in parallel.
 
-    Each volume is what attach makes of the same options. One that fails is taken back alone,
-    the others are done (exit 4). What is already so is left alone; a run that was stopped is
-    finished by the same command. FILE is TOML or a plan that was saved; - reads standard input.
+    Each volume is created as attach does with the same options. If one fails, only that one is
+    rolled back (exit 4). Steps that are already done are left unchanged; run the command again
+    to finish an interrupted run. FILE is TOML or a saved plan; - reads standard input.
 
     \b
     [[volume]]
@@ -117,7 +117,7 @@ class _Many:
             if plan_.text != self.text:
                 raise UsageError(
                     f"{saved} was not made from {file} as it is now",
-                    hint=f"make it anew: iscsictl plan {file} --out {saved}",
+                    hint=f"save it again: iscsictl plan {file} --out {saved}",
                 )
         name = "standard input" if file == "-" else file
         found = read_volumes_file(self.text, name)
@@ -201,13 +201,13 @@ def _text_of(file: str) -> str:
         raise UsageError(f"{file}: {error.strerror}") from None
     if len(data) > _MAX_BYTES:
         raise UsageError(
-            f"{file}: it is larger than {_MAX_BYTES >> 20} MiB", hint="part it into several files"
+            f"{file}: it is larger than {_MAX_BYTES >> 20} MiB", hint="split it into several files"
         )
     return decode_file(data, "standard input" if file == "-" else file)
 
 
 def _wish(volume: Volume, place: str) -> AttachSpec:
-    """Return the wish of a volume with what only this host knows: secrets and numbers.
+    """Return the spec of a volume, completed with what only this host knows: secrets and user ids.
 
     `place` says where its owner stands.
     """

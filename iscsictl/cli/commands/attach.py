@@ -1,4 +1,4 @@
-"""`attach` and `detach`: the two ends of a LUN's life on this host."""
+"""`attach` and `detach`: the beginning and the end of a LUN's use on this host."""
 
 import grp
 import pwd
@@ -77,7 +77,7 @@ def _values(pairs: tuple[str, ...]) -> dict[str, str]:
         _judged("set", values.record_key, key)
         if values.is_secret_key(key):
             raise UsageError(
-                f"--set {key}: a secret on the command line is seen by everybody",
+                f"--set {key}: a secret on the command line is visible to every user",
                 hint="use --chap-secret-file or --chap-secret-prompt",
             )
         found[key] = checked_value(key, value)
@@ -94,9 +94,9 @@ def _values(pairs: tuple[str, ...]) -> dict[str, str]:
     multiple=True,
     required=True,
     metavar="ADDR[:PORT[,TPGT]]",
-    help="Where the array listens; several are tried in turn.",
+    help="Address of the array; can be repeated.",
 )
-@click.option("-T", "--target", metavar="IQN", help="The target, if the array has several.")
+@click.option("-T", "--target", metavar="IQN", help="The target, if the array offers several.")
 @click.option("--lun", type=Number(0, values.MAX_LUN), help="The LUN, if the target has several.")
 @click.option(
     "-I",
@@ -104,11 +104,11 @@ def _values(pairs: tuple[str, ...]) -> dict[str, str]:
     "iface",
     default=DEFAULT_IFACE,
     metavar="IFACE",
-    help="The iface to log in through.",
+    help="The open-iscsi interface to log in through.",
 )
 @account_options
-@click.option("--table", type=click.Choice(values.TABLES), help="Partition table to make [gpt].")
-@click.option("--fs", type=click.Choice(values.FILESYSTEMS), help="Filesystem to make.")
+@click.option("--table", type=click.Choice(values.TABLES), help="Partition table to create [gpt].")
+@click.option("--fs", type=click.Choice(values.FILESYSTEMS), help="Filesystem to create.")
 @click.option("--fs-label", metavar="LABEL", help="Its label.")
 @click.option("--mount", metavar="DIR", help="Where to mount it, now and at boot.")
 @click.option("--options", "mount_options", metavar="OPTS", help="Mount options, comma separated.")
@@ -118,32 +118,32 @@ def _values(pairs: tuple[str, ...]) -> dict[str, str]:
     "--required-by",
     multiple=True,
     metavar="UNIT",
-    help="A unit that may only start with the mount there.",
+    help="A systemd unit that must wait for the mount.",
 )
 @click.option("--wwid", metavar="WWID", help="The disk must have this WWID.")
-@click.option("--adopt", is_flag=True, help="Mount a filesystem that is there already.")
+@click.option("--adopt", is_flag=True, help="Mount a filesystem that already exists.")
 @click.option("--wipe", is_flag=True, help="Destroy what is on the disk; needs --confirm.")
 @click.option("--confirm", metavar="WWID", help="The WWID of the disk to wipe.")
 @click.option(
     "--set", "pairs", multiple=True, metavar="KEY=VALUE", help="A value of the node record."
 )
-@click.option("--no-boot", is_flag=True, help="Not again after a boot.")
+@click.option("--no-boot", is_flag=True, help="Do not log in or mount at boot.")
 @click.option("--over-nonempty", is_flag=True, help="Mount over a directory that is not empty.")
 @click.option(
     "--verify-blank",
     type=click.Choice(["quick", "full"]),
     default="quick",
-    help="How to prove that a disk is blank: full reads all of it.",
+    help="How to prove that the disk is blank; full reads all of it.",
 )
-@click.option("--print-device", is_flag=True, help="Print the device's path alone.")
+@click.option("--print-device", is_flag=True, help="Print only the path of the device.")
 @changing
 @common
 def attach(settings: Settings, **options: Any) -> int:
-    """Take a LUN from nothing to a mounted filesystem that survives a boot.
+    """Turn a LUN into a mounted filesystem that survives a reboot.
 
-    Finds the target, keeps its record and CHAP account, logs in, waits for the disk, makes a
-    partition and a filesystem if the disk is blank, mounts it and writes fstab. What is
-    already so is left alone; a run that was stopped is finished by the same command.
+    Finds the target, stores its record and CHAP account, logs in, waits for the disk, creates a
+    partition and a filesystem if the disk is blank, mounts it and writes fstab. Steps that are
+    already done are left unchanged; run the command again to finish an interrupted run.
     """  # fmt: skip
     wish = _wish(options)
     require_root("attach")
@@ -156,17 +156,18 @@ def attach(settings: Settings, **options: Any) -> int:
 @click.argument("name", metavar="TARGET|DEVICE|DIR")
 @click.option("--lun", type=Number(0, values.MAX_LUN), help="Only this LUN of the target.")
 @click.option("--forget", is_flag=True, help="Delete the node records too.")
-@click.option("--lost", is_flag=True, help="The array is gone for ever; needs --confirm.")
+@click.option("--lost", is_flag=True, help="The array is gone for good; needs --confirm.")
 @click.option("--confirm", metavar="WWID", help="The WWID of the disk that is lost.")
 @changing
 @common
 def detach(
     settings: Settings, name: str, lun: int | None, forget: bool, lost: bool, confirm: str | None
 ) -> int:
-    """Unmount a LUN and let go of it, if nothing uses it.
+    """Unmount a LUN and log out of it, if nothing uses it.
 
-    Unmounts, ends the session if no other LUN of it is in use, keeps it from coming back at
-    boot and takes our line out of fstab. Who still uses the disk is named.
+    Unmounts the filesystem, ends the session if no other LUN of it is in use, disables login at
+    boot and removes the fstab entry written by iscsictl. Anything that still uses the disk is
+    named.
     """
     if lost != (confirm is not None):
         raise UsageError(

@@ -1,4 +1,4 @@
-"""`chap`: set, clear, show and judge CHAP accounts, and make secrets."""
+"""`chap`: set, clear, show and check CHAP accounts, and generate secrets."""
 
 import json
 import socket
@@ -49,17 +49,17 @@ KEEPS = "the session that is up keeps its account until the next login"
 
 @click.group("chap")
 def chap() -> None:
-    """Set, clear, show and judge CHAP accounts; make secrets."""
+    """Set, clear, show and check CHAP accounts; generate secrets."""
 
 
 def _where(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the options that say whose account is meant."""
     command = click.option(
-        "--default", "defaults", is_flag=True, help="The account that new records get."
+        "--default", "defaults", is_flag=True, help="The account for new records."
     )(command)
     command = click.option(
         "--discovery", "asked", type=portal, metavar="ADDR[:PORT]",
-        help="The account for asking this portal for its targets.",
+        help="The account for discovery at this portal.",
     )(command)  # fmt: skip
     return by_target(command)
 
@@ -101,14 +101,14 @@ def _method(_ctx: click.Context, _param: click.Parameter, name: str) -> str:
     default="CHAP",
     callback=_method,
     expose_value=False,
-    help="The method; open-iscsi has CHAP only.",
+    help="The method; open-iscsi supports CHAP only.",
 )
 @changing
 @common  # fmt: skip
 def set_(settings: Settings, algorithms: str | None, **options: Any) -> int:
     """Set the account of a target, of all records of a portal, of discovery, or the default.
 
-    Without --mutual-user the array's account is cleared. It holds from the next login on.
+    Without --mutual-user the array's account is cleared. It takes effect at the next login.
     """
     given = take_account(options)
     if given is None and algorithms is None:
@@ -125,7 +125,7 @@ def set_(settings: Settings, algorithms: str | None, **options: Any) -> int:
 @changing
 @common
 def clear(settings: Settings, **options: Any) -> int:
-    """Take the account away, both directions: the next login is without CHAP."""
+    """Remove the account, both directions: the next login is without CHAP."""
     place = _place(settings, options)
     require_root("chap clear")
     prefix = DISCOVERY_PREFIX if isinstance(place, Portal) else NODE
@@ -190,7 +190,7 @@ def show(settings: Settings, **options: Any) -> int:
     if choice.selects_all:
         accounts += _elsewhere(context)
     warnings = [
-        f"{', '.join(group)} share a secret: who knows one knows the others"
+        f"{', '.join(group)} share a secret: whoever knows one knows the others"
         for group in groups_sharing_a_secret(inventory.records)
         if choice.selects_all or any(record.target in group for record in records)
     ]
@@ -229,7 +229,7 @@ def _of_values(kind: str, where: Portal | None, values: Any, prefix: str) -> nod
 
 
 @chap.command("check")
-@click.option("--chap-user", "--user", "user", metavar="NAME", help="The name it goes with.")
+@click.option("--chap-user", "--user", "user", metavar="NAME", help="The user name it belongs to.")
 @click.option(
     "--chap-secret-file",
     "--secret-file",
@@ -242,22 +242,22 @@ def _of_values(kind: str, where: Portal | None, values: Any, prefix: str) -> nod
     "--secret-prompt",
     "prompt",
     is_flag=True,
-    help="Ask for it (so it does without --secret-file).",
+    help="Ask for it (the default without --secret-file).",
 )
 @click.option(
     "--mutual-secret-file",
     "other_file",
     metavar="FILE",
-    help="The secret of the other direction: it must be another one.",
+    help="The secret of the other direction, which must differ.",
 )
 @common
 def check(
     settings: Settings, user: str | None, file: str | None, prompt: bool, other_file: str | None
 ) -> int:  # fmt: skip
-    """Judge a secret that you may choose: by the standard, open-iscsi, known arrays and guessers.
+    """Check a secret against the standard, open-iscsi, known arrays and a guessing estimate.
 
-    Exit code 9 if another should be chosen. One that the array dictates can be set all the
-    same: chap set only warns then. With root it is compared with the secrets of the records.
+    The exit code is 9 if another should be chosen. A secret that the array dictates can still be
+    set: chap set only warns. As root it is also compared with the secrets of the records.
     """
     if file is not None and prompt:
         raise UsageError("give a file or a prompt, not both")
@@ -296,11 +296,11 @@ def _in_records(settings: Settings, text: str) -> Iterable[secret_strength.Verdi
     "--out",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Write it to this new file, mode 0600, in place of standard output.",
+    help="Write it to this new file (mode 0600) instead of standard output.",
 )
 @common  # fmt: skip
 def generate(settings: Settings, out: Path | None) -> int:
-    """Make a secret of 96 random bits that every known array takes."""
+    """Generate a secret of at least 96 random bits that every known array accepts."""
     secret = secret_strength.generate()
     if out is None:
         if settings.output == "json":

@@ -1,4 +1,4 @@
-"""`disk`: the list of disks, one closely, partition tables, filesystems, growth."""
+"""`disk`: list and show disks, partition tables and filesystems, and grow them."""
 
 import re
 import sys
@@ -32,7 +32,7 @@ from iscsictl.output.views.disks import print_disk, print_disks, print_problems,
 from iscsictl.planner.disks.format import MkfsSpec, plan_grow, plan_label, plan_mkfs
 from iscsictl.planner.disks.layout import Problem, problems
 from iscsictl.planner.disks.partitions import (
-    AddWish,
+    AddPartitionSpec,
     plan_add,
     plan_bootable,
     plan_remove,
@@ -78,7 +78,7 @@ def destroying(command: Callable[..., None]) -> Callable[..., None]:
 
 @click.group("disk", cls=GroupWithDefault)
 def disk() -> None:
-    """Look at the disks of iSCSI sessions; make partitions and filesystems, and grow them.
+    """Show the disks of iSCSI sessions; create and grow partitions and filesystems.
 
     DISK is a device, a WWID, the UUID or mount point of a filesystem, or TARGET with --lun.
     """
@@ -87,7 +87,7 @@ def disk() -> None:
 @disk.command("ls")
 @common
 def ls(settings: Settings) -> int:
-    """List all disks of sessions: size, sectors, partition table, filesystems, users."""
+    """List all disks of sessions: size, sectors, partition table, filesystems, usage."""
     rows = disk_rows(open_context(settings.wait, settings.root))
     if not rows and settings.output == "table" and not settings.quiet:
         click.echo("no disks", err=True)
@@ -100,7 +100,7 @@ def ls(settings: Settings) -> int:
 @by_lun
 @common
 def show(settings: Settings, name: str, lun: int | None) -> int:
-    """Show one disk: topology, partition table in sectors, who uses it, what was found on it."""
+    """Show one disk: topology, partition table in sectors, usage and content."""
     require_root("reading a disk")
     look = Look(name, lun, settings.interactive, whole=True, content=True, table=True)
     inventory = observe(open_context(settings.wait, settings.root), look, None)
@@ -131,7 +131,7 @@ def label(
 @click.argument("name", metavar="DISK|PARTITION")
 @click.option("--fs", type=click.Choice(FILESYSTEMS), required=True, help="Kind of filesystem.")
 @click.option("--label", "fs_label", metavar="LABEL", help="Its label.")
-@click.option("--uuid", "given", metavar="UUID", help="Its UUID; one is made if not given.")
+@click.option("--uuid", "given", metavar="UUID", help="Its UUID; generated if not given.")
 @click.option(
     "--option", "options", multiple=True, metavar="ARG",
     help="An argument for mkfs, such as --option=-E --option=nodiscard.",
@@ -192,7 +192,7 @@ def _extra(fs: str, options: tuple[str, ...]) -> tuple[str, ...]:
         force = option == "--force" or re.fullmatch(r"-[A-Za-z]*[Ff]", option)
         if force and fs != "vfat":
             raise UsageError(
-                f"--option {option}: mkfs is not forced; iscsictl judges what may be overwritten",
+                f"--option {option}: mkfs is never forced; see --wipe",
                 hint="to destroy what is there: --wipe --confirm WWID",
             )
         if option[:2] in _OWN[fs[:3]] or "uuid=" in option.lower():
@@ -210,9 +210,9 @@ def _extra(fs: str, options: tuple[str, ...]) -> tuple[str, ...]:
 @changing
 @common
 def grow(settings: Settings, name: str, lun: int | None) -> int:
-    """Take in what the array added: the disk's size, its last partition, its filesystem.
+    """Grow the disk, its last partition and its filesystem after the LUN was enlarged.
 
-    The filesystem (ext2/3/4, xfs, btrfs) stays mounted meanwhile.
+    The filesystem (ext2/3/4, xfs, btrfs) stays mounted.
     """
     require_root("disk grow")
     return run_task(settings, task(Look(name, lun, growth=True), plan_grow))
@@ -220,14 +220,14 @@ def grow(settings: Settings, name: str, lun: int | None) -> int:
 
 @disk.group("part")
 def part() -> None:
-    """Add, delete, retype, mark and verify partitions."""
+    """Add, delete and verify partitions, and change their type or bootable flag."""
 
 
 @part.command("add")
 @click.argument("name", metavar="DISK")
 @click.option("--size", type=amount, metavar="SIZE", help="How large: 10G, 500M, 2048s (sectors).")
-@click.option("--rest", is_flag=True, help="All that is free in the largest gap.")
-@click.option("--start", type=amount, metavar="PLACE", help="Where: 1M, 2048s [aligned].")
+@click.option("--rest", is_flag=True, help="Use all of the largest free gap.")
+@click.option("--start", type=amount, metavar="PLACE", help="Where it starts: 1M, 2048s [aligned].")
 @click.option("--type", "kind", default="linux", metavar="TYPE",
               help="linux, lvm, raid, swap, efi, a code or a GUID [linux].")  # fmt: skip
 @click.option("--bootable", is_flag=True, help="Mark it bootable.")
@@ -236,17 +236,17 @@ def part() -> None:
 @changing
 @common
 def add(settings: Settings, name: str, lun: int | None, **options: Any) -> int:
-    """Add a partition, aligned to what the disk likes.
+    """Add a partition, aligned to the disk's optimal I/O size.
 
-    An empty one of that size and type that is there already is enough: give --number to add
-    another.
+    If an empty partition of that size and type already exists, nothing is done; give --number to
+    add another.
     """
     size, start = options["size"], options["start"]
     if (size is None) != options["rest"]:
         raise UsageError("say how large: --size SIZE, or --rest")
     size, size_in_sectors = size or (None, False)
     start, start_in_sectors = start or (None, False)
-    wish = AddWish(
+    wish = AddPartitionSpec(
         size, size_in_sectors, start, start_in_sectors,
         options["kind"], options["bootable"], options["number"],
     )  # fmt: skip
@@ -309,7 +309,7 @@ def type_(settings: Settings, name: str | None, number: int | None, kind: str | 
 @part.command("bootable")
 @click.argument("name", metavar="DISK")
 @click.argument("number", metavar="N", type=Number(1, 128))
-@click.option("--off", is_flag=True, help="Not bootable any more.")
+@click.option("--off", is_flag=True, help="Clear the flag instead.")
 @by_lun
 @changing
 @common
@@ -325,21 +325,19 @@ def bootable(settings: Settings, name: str, number: int, off: bool, lun: int | N
 @by_lun
 @common
 def verify(settings: Settings, name: str, lun: int | None) -> int:
-    """Check a partition table: overlaps, ends, alignment, the backup, what the kernel has."""
+    """Check a partition table: overlaps, ends, alignment, the backup, the kernel's view."""
     require_root("reading a disk")
     look = Look(name, lun, settings.interactive, whole=True, table=True)
     seen = observe(open_context(settings.wait, settings.root), look, None)
     device, facts = seen.one.disk.block.device, seen.facts
     found: list[Problem] = []
     if facts.table is None:
-        mend = f"make one: iscsictl disk label {device} gpt"
-        found.append(Problem("no-table", "fail", f"{device} has no partition table", mend))
+        fix = f"make one: iscsictl disk label {device} gpt"
+        found.append(Problem("no-table", "fail", f"{device} has no partition table", fix))
     else:
         found += problems(facts.table, facts.total, facts.topology, facts.kernel)
         if not found and facts.table.label != "bsd":
-            mend = f"look closer: sfdisk --verify {device}"
-            found += [
-                Problem("sfdisk", "fail", one, mend) for one in partition_table_errors(device)
-            ]
+            fix = f"look closer: sfdisk --verify {device}"
+            found += [Problem("sfdisk", "fail", one, fix) for one in partition_table_errors(device)]
     print_problems(device, found, screen_of(sys.stdout, settings.color), settings.output)
     return int(Exit.ERROR if any(p.severity == "fail" for p in found) else Exit.DONE)

@@ -1,4 +1,4 @@
-"""`doctor`: look at every link of the chain, say what is wrong and what mends it."""
+"""`doctor`: check every layer, and say what is wrong and how to fix it."""
 
 import sys
 from collections.abc import Callable
@@ -20,14 +20,17 @@ from iscsictl.output.views import doctor as doctor_view
 
 
 @click.command("doctor")
-@click.option("--fix", is_flag=True, help="Mend what can be mended without harm.")
-@click.option("-a", "--all", "everything", is_flag=True, help="Show also what is in order.")
+@click.option("--fix", is_flag=True, help="Repair what can be repaired safely.")
+@click.option("-a", "--all", "everything", is_flag=True, help="Also show what is in order.")
 @click.option(
     "--ignore", "ignored", multiple=True, metavar="ID",
-    help="Leave out a check, or all whose ids begin so with ID-; can be repeated.",
+    help="Skip a check, or all whose ids begin with ID-; can be repeated.",
 )  # fmt: skip
 @click.option(
-    "--only", multiple=True, metavar="ID", help="Only this check, or those of ID-; repeatable."
+    "--only",
+    multiple=True,
+    metavar="ID",
+    help="Run only this check, or those beginning with ID-; can be repeated.",
 )
 @changing
 @common_with("nagios", "prometheus")
@@ -38,19 +41,19 @@ def doctor(
     ignored: tuple[str, ...],
     only: tuple[str, ...],
 ) -> int:
-    """Check every link from the kernel to the filesystem, and say what mends it.
+    """Check every layer from the kernel to the filesystem, and say how to fix what is wrong.
 
-    Looking changes nothing; without root, what only root can see is skipped. The exit code is 0
-    without a failure (warnings alone: 0) and 1 with one; with -o nagios it is that of a
+    Checking changes nothing; without root, what only root can read is skipped. The exit code is
+    0 without a failure (warnings alone: 0) and 1 with one; with -o nagios it is that of a
     monitoring plugin: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.
 
-    --fix clears a lock that was left behind, removes torn records, takes records away from
-    other users' eyes, enables the services of the boot and has systemd read what changed. It
-    restarts nothing and ends no session. Look first with --fix -n.
+    --fix removes a stale lock and corrupt records, makes records readable by root only, enables
+    the services needed at boot and reloads systemd. It restarts nothing and ends no session. See
+    what it would do with --fix -n.
     """
     chosen = _chooser(only, ignored)
     if settings.dry_run and not fix:
-        raise UsageError("-n goes with --fix: looking changes nothing anyway")
+        raise UsageError("-n requires --fix: checking changes nothing anyway")
     if not fix:
         return _report(settings, chosen, everything=everything)
     if settings.output in {"nagios", "prometheus"}:

@@ -24,7 +24,7 @@ _TITLES = {
 @click.argument("what", nargs=-1)
 @common
 def explain(settings: Settings, what: tuple[str, ...]) -> int:
-    r"""Say what an error means, its usual cause and what to do.
+    r"""Explain what an error means, its usual cause and what to do.
 
     WHAT is a code of iscsiadm or iscsictl (24), of the kernel (1020), of a login (0x0201) or of a
     SCSI command (DID_NO_CONNECT), several of them, or the text of an error, one line or many;

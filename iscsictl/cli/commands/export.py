@@ -1,4 +1,4 @@
-"""`export`: the file of volumes of this host as it is."""
+"""`export`: a file of volumes that describes this host."""
 
 import json
 
@@ -15,11 +15,11 @@ from iscsictl.planner.volumes.export import render
 @click.command("export")
 @common
 def export(settings: Settings) -> int:
-    """Print the file of volumes of this host as it is.
+    """Print a file of volumes that describes this host as it is.
 
-    Records, sessions and our lines of fstab, put together. Plan finds nothing to change in what
-    comes out, but for what is said on standard error: what had to be left out and why, and what
-    plan will still have to do, such as to mount what was unmounted. Secrets are not in it.
+    It is made from records, sessions and the fstab entries written by iscsictl. `plan` finds
+    nothing to change in it, except for what standard error names: what was left out and why, and
+    what would still be done, such as mounting what is unmounted. It contains no secrets.
     """
     require_root("export")
     found = collect(*for_export(settings.root))

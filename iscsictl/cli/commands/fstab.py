@@ -1,4 +1,4 @@
-"""`fstab`: the lines of /etc/fstab that are about iSCSI disks."""
+"""`fstab`: the entries of /etc/fstab that concern iSCSI disks."""
 
 import sys
 
@@ -24,13 +24,13 @@ from iscsictl.planner.selection.disks import DiskInventory
 
 @click.group("fstab", cls=GroupWithDefault)
 def fstab() -> None:
-    """Show, add, remove and check the lines of /etc/fstab."""
+    """Show, add, remove and check entries of /etc/fstab."""
 
 
 @fstab.command("ls")
 @common
 def ls(settings: Settings) -> int:
-    """List the lines of /etc/fstab; those that iscsictl wrote are marked."""
+    """List the entries of /etc/fstab; those written by iscsictl are marked."""
     lines = read_fstab(settings.root)
     mounted = mounted_paths(settings.root)
     print_fstab(lines, mounted, screen_of(sys.stdout, settings.color), settings.output)
@@ -40,7 +40,7 @@ def ls(settings: Settings) -> int:
 @fstab.command("check")
 @common
 def check(settings: Settings) -> int:
-    """Find lines that would hang a boot or mount the wrong disk; each with what mends it."""
+    """Find entries that would hang a boot or mount the wrong disk, and say how to fix them."""
     context = open_context(settings.wait, settings.root)
     inventory = base(context)
     machine = iscsi_devices_behind(
@@ -58,8 +58,13 @@ def check(settings: Settings) -> int:
 @fstab.command("add")
 @click.argument("name", metavar="DISK")
 @click.argument("where", metavar="DIR|none")
-@click.option("--options", "mount_options", metavar="OPTS", help="Mount options besides our own.")
-@click.option("--no-boot", is_flag=True, help="Not mounted at boot.")
+@click.option(
+    "--options",
+    "mount_options",
+    metavar="OPTS",
+    help="Mount options, in addition to those of iscsictl.",
+)
+@click.option("--no-boot", is_flag=True, help="Do not mount it at boot.")
 @by_lun
 @changing
 @common
@@ -67,7 +72,7 @@ def add(
     settings: Settings, name: str, where: str, mount_options: str | None, no_boot: bool,
     lun: int | None,
 ) -> int:  # fmt: skip
-    """Write the line that mounts the filesystem of DISK on DIR at boot; `none` for swap."""
+    """Add the entry that mounts the filesystem of DISK on DIR at boot; `none` for swap."""
     path = None if where in {"none", "swap"} else directory(where)
     wish = MountSpec(path, options_of(mount_options), boot=not no_boot)
     require_root("fstab add")
@@ -80,7 +85,7 @@ def add(
 @changing
 @common
 def rm(settings: Settings, name: str) -> int:
-    """Take our lines for a directory or a filesystem out; what is mounted stays mounted."""
+    """Remove entries written by iscsictl; what is mounted stays mounted."""
     require_root("fstab rm")
 
     def think(seen: DiskInventory) -> Plan:

@@ -17,17 +17,17 @@ from iscsictl.planner.iscsi.initiator import plan_generate, plan_name, require_n
 
 @click.group("initiator")
 def initiator() -> None:
-    """Show, set or make the name of this host."""
+    """Show, set or generate the initiator name of this host."""
 
 
 @initiator.command("show")
 @common
 def show(settings: Settings) -> int:
-    """Show the name, byte for byte, and what a strict array may find wrong with it."""
+    """Show the name, byte for byte, and what a strict array may reject."""
     facts = host.name_facts(open_context(settings.wait, settings.root))
     if facts.now.name is None:
         raise NotFoundError(
-            "this host has no initiator name", hint="make one: iscsictl initiator generate"
+            "this host has no initiator name", hint="generate one: iscsictl initiator generate"
         )
     show_name(facts, screen_of(sys.stdout, settings.color), settings.output)
     return 0
@@ -38,9 +38,9 @@ def show(settings: Settings) -> int:
 @changing
 @common
 def set_(settings: Settings, name: str) -> int:
-    """Give this host a name: iqn.YYYY-MM.reversed.domain:text, eui.HEX or naa.HEX.
+    """Set the name of this host: iqn.YYYY-MM.reversed.domain:text, eui.HEX or naa.HEX.
 
-    Not while a session is up. The arrays must know the new name.
+    Refused while a session is up. Add the new name to the access lists of the arrays.
     """
     require_name(name)
     require_root("initiator set")
@@ -48,14 +48,14 @@ def set_(settings: Settings, name: str) -> int:
 
 
 @initiator.command("generate")
-@click.option("--new", is_flag=True, help="Make one even if there is one.")
+@click.option("--new", is_flag=True, help="Replace an existing name.")
 @changing
 @common
 def generate(settings: Settings, new: bool) -> int:
-    """Make a name that no other host has, where there is none or one that no array takes.
+    """Generate a unique name if there is none, or only one that no array accepts.
 
-    Any other name stays, so that arrays go on knowing this host; --new replaces it, as for a
-    machine that was cloned.
+    Any other name is kept, so that arrays still recognize this host; --new replaces it, for
+    example on a cloned machine.
     """
     require_root("initiator generate")
     name = require_name(host.generated_name(settings.root))

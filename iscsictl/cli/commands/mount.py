@@ -32,7 +32,7 @@ def options_of(text: str | None) -> tuple[str, ...] | None:
 @click.argument("name", metavar="NAME|DIR")
 @click.argument("where", metavar="[DIR]", required=False)
 @click.option("--options", "mount_options", metavar="OPTS", help="Mount options [those of fstab].")
-@click.option("--over-nonempty", is_flag=True, help="Also over a directory that is not empty.")
+@click.option("--over-nonempty", is_flag=True, help="Mount over a directory that is not empty.")
 @by_lun
 @changing
 @common
@@ -40,9 +40,9 @@ def mount(
     settings: Settings, name: str, where: str | None, mount_options: str | None,
     over_nonempty: bool, lun: int | None,
 ) -> int:  # fmt: skip
-    """Mount a filesystem of an iSCSI disk, at DIR or where fstab says.
+    """Mount a filesystem of an iSCSI disk on DIR, or where fstab says.
 
-    NAME is a device, UUID, WWID, or TARGET with --lun. A hold that umount set ends.
+    NAME is a device, UUID, WWID, or TARGET with --lun. A hold set by umount is removed.
     """
     require_root("mount")
     wish = MountSpec(
@@ -75,7 +75,7 @@ def _mounting(settings: Settings, look: Look, wish: MountSpec) -> Task:
 @changing
 @common
 def umount(settings: Settings, name: str, lun: int | None) -> int:
-    """Unmount a filesystem of an iSCSI disk; reconnect leaves it down until it is mounted again."""
+    """Unmount a filesystem of an iSCSI disk; reconnect does not mount it again."""
     require_root("umount")
     name = named(name)
     is_dir = values.is_directory(name)

@@ -1,4 +1,4 @@
-"""`reconnect`: for cron, a timer or an admin; mends what is missing and nothing else."""
+"""`reconnect`: for cron, a timer or an admin; restores what is missing and nothing else."""
 
 import click
 
@@ -21,11 +21,11 @@ from iscsictl.planner.selection.names import resolve_name
 @changing
 @common
 def reconnect(settings: Settings, target: str | None) -> int:
-    """Log in and mount what should be there at boot and is not.
+    """Log in to and mount whatever should be there after a boot but is missing.
 
-    Leaves alone what works, what is in use and what is on hold. Without anything to do it
-    starts no process and says nothing with --quiet. TARGET takes one target, also where it is
-    not one of boot.
+    Leaves everything that works, is in use or is on hold unchanged. If nothing is missing it
+    starts no process, and prints nothing with --quiet. TARGET selects one target, even one that
+    is not logged in to at boot.
     """
     require_root("reconnect")
     context = open_context(settings.wait, settings.root)
@@ -35,7 +35,7 @@ def reconnect(settings: Settings, target: str | None) -> int:
     plan = plan_reconnect(inventory, mounted(context, inventory), target)
     if all(step.status is Status.UNCHANGED for step in plan.steps):
         return _all_well(settings, len(plan.steps))
-    return _mend(settings, target)
+    return _restore(settings, target)
 
 
 def _all_well(settings: Settings, mounts: int) -> int:
@@ -46,12 +46,12 @@ def _all_well(settings: Settings, mounts: int) -> int:
 
 
 def _document(settings: Settings) -> None:
-    """Print the document of a run that did nothing, where one is wished."""
+    """Print the document of a run that did nothing, if JSON was requested."""
     if settings.output == "json":
         click.echo(document(Report()))
 
 
-def _mend(settings: Settings, target: str | None) -> int:
+def _restore(settings: Settings, target: str | None) -> int:
     def think(inventory: Inventory) -> Plan:
         context = open_context(settings.wait, settings.root)
         return plan_reconnect(inventory, mounted(context, inventory), target)
@@ -61,6 +61,6 @@ def _mend(settings: Settings, target: str | None) -> int:
         return run_task(settings, task, on_failure=OnFailure.CONTINUE, lock_wait=0.0)
     except InUseError as error:
         if not settings.quiet:
-            print_message(f"{error.text}: left to it")
+            print_message(f"{error.text}; nothing was done")
         _document(settings)
         return 0

@@ -1,4 +1,4 @@
-"""`schedule`: have reconnect run by itself, from a systemd timer or from cron."""
+"""`schedule`: run reconnect periodically, from a systemd timer or from cron."""
 
 import json
 
@@ -13,12 +13,12 @@ from iscsictl.planner.schedule import problems
 
 @click.group("schedule")
 def schedule() -> None:
-    """Have reconnect run by itself."""
+    """Run reconnect periodically."""
 
 
 @schedule.command("install")
-@click.option("--systemd", "means", flag_value="systemd", default=True, help="A timer [default].")
-@click.option("--cron", "means", flag_value="cron", help="A file in /etc/cron.d.")
+@click.option("--systemd", "method", flag_value="systemd", default=True, help="A timer [default].")
+@click.option("--cron", "method", flag_value="cron", help="A file in /etc/cron.d.")
 @click.option(
     "--every",
     type=duration,
@@ -29,10 +29,10 @@ def schedule() -> None:
 )
 @changing
 @common
-def install(settings: Settings, means: str, every: float) -> int:
-    """Run reconnect every so often; a timer does so after a boot too."""
+def install(settings: Settings, method: str, every: float) -> int:
+    """Run reconnect at an interval; the timer also runs it after a boot."""
     require_root("schedule install")
-    task = install_task("cron" if means == "cron" else "systemd", round(every), settings.root)
+    task = install_task("cron" if method == "cron" else "systemd", round(every), settings.root)
     return run_task(settings, task)
 
 
@@ -40,7 +40,7 @@ def install(settings: Settings, means: str, every: float) -> int:
 @changing
 @common
 def remove(settings: Settings) -> int:
-    """Do not run it any more."""
+    """Stop running it."""
     require_root("schedule remove")
     return run_task(settings, remove_task(settings.root))
 
@@ -48,13 +48,13 @@ def remove(settings: Settings) -> int:
 @schedule.command("status")
 @common
 def status(settings: Settings) -> int:
-    """Show whether and by what means it runs."""
+    """Show whether and by which method it runs."""
     there = scheduled(settings.root)
     warnings = problems(there)
     if settings.output == "json":
         document = {
             "schema": "iscsictl.schedule/1",
-            "means": next(iter(there.means), None),
+            "method": next(iter(there.method), None),
             "files": sorted(there.sources),
             "timer_enabled": there.timer_enabled,
             "timer_active": there.timer_active,
@@ -63,7 +63,7 @@ def status(settings: Settings) -> int:
         }
         click.echo(json.dumps(document, indent=1))
         return 0
-    by = " and ".join(there.means)
+    by = " and ".join(there.method)
     click.echo(f"by {by}: {', '.join(there.sources)}" if by else "not scheduled")
     for text in warnings:
         print_message(text)

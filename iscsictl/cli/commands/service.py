@@ -38,7 +38,7 @@ def status(settings: Settings) -> int:
 @changing
 @common
 def enable(settings: Settings) -> int:
-    """Have iscsid and the login service start at boot."""
+    """Start iscsid and the login service at boot."""
     require_root("service enable")
     return run_task(settings, task(host.service_facts, plan_enable))
 

@@ -36,15 +36,15 @@ def _timed(command: click.Command) -> click.Command:
     type=duration,
     default="1s",
     metavar="DURATION",
-    help="Look at least this often [1s].",
+    help="Refresh at least this often [1s].",
 )
 def watch(settings: Settings, interval: float) -> None:
     """Show sessions, LUNs and throughput until Ctrl-C, or as long as --timeout says.
 
-    On a terminal a live table; elsewhere, and with -o json or tsv, a line for each change.
+    On a terminal this is a live table; elsewhere, and with -o json or tsv, a line per change.
     """
     if interval < 0.05:
-        raise click.BadParameter("looking more often than every 50ms helps nobody")
+        raise click.BadParameter("the interval must be at least 50ms")
     until = None if settings.timeout is None else time.monotonic() + settings.timeout
     seen = looks(settings.root, interval=interval, until=until)
     if sys.stdout is None:

@@ -10,7 +10,7 @@ from iscsictl.engine.task import Task
 from iscsictl.errors import MissingError
 from iscsictl.model.inventory import Inventory
 from iscsictl.model.plan import Plan
-from iscsictl.model.schedule import Means
+from iscsictl.model.schedule import Method
 from iscsictl.observers.schedule import packaged_units, scheduled
 from iscsictl.planner.schedule import plan_install, plan_remove, texts
 
@@ -28,7 +28,7 @@ def executable() -> str:
     return path
 
 
-def install_task(means: Means, seconds: int, root: Path) -> "Task":
+def install_task(method: Method, seconds: int, root: Path) -> "Task":
     """Return the task that has reconnect run every so many seconds. Raises UsageError."""
     folder = resources.files("iscsictl") / "data"
     templates = {name: (folder / name).read_text() for name in _TEMPLATES}
@@ -36,7 +36,7 @@ def install_task(means: Means, seconds: int, root: Path) -> "Task":
     packaged = packaged_units(root)
     # A second installation, by pip for instance, has units of its own that run itself.
     own = packaged is not None and Path(packaged.program).resolve() == Path(program).resolve()
-    wanted = texts(templates, means, seconds, program, packaged=own)
+    wanted = texts(templates, method, seconds, program, packaged=own)
     return _task(lambda: plan_install(scheduled(root, wanted), wanted))
 
 

@@ -229,20 +229,20 @@ def print_problems(device: str, problems: Sequence[Problem], screen: Screen, out
     if output == "json":
         rows = [
             {"id": p.id, "severity": p.severity, "partition": p.number, "text": p.text,
-             "mend": p.mend}
+             "fix": p.fix}
             for p in problems
         ]  # fmt: skip
         document = {"schema": VERIFY_SCHEMA, "device": device, "problems": rows}
         screen.stream.write(json.dumps(document, indent=1) + "\n")
     elif output == "tsv":
         cells: list[tuple[Value, ...]] = [
-            (p.severity, p.id, p.number, p.text, p.mend) for p in problems
+            (p.severity, p.id, p.number, p.text, p.fix) for p in problems
         ]
         print_tsv(cells, PROBLEMS, screen)
     elif problems:
         for problem in problems:
             screen.write(f"{problem.severity}  {problem.id}: {escape_controls(problem.text)}\n")
-            screen.write(f"      {problem.mend}\n")
+            screen.write(f"      {problem.fix}\n")
     else:
         screen.write(f"{device}: nothing is wrong with the partition table\n")
 

@@ -12,7 +12,7 @@ from iscsictl.output.text import escape_controls
 
 SCHEMA = "iscsictl.doctor/1"
 _COLORS = {Level.OK: "32", Level.SKIP: "2", Level.WARN: "33", Level.FAIL: "31"}
-_COLUMNS = tuple(Column(key, key) for key in ("level", "id", "subject", "seen", "mend"))
+_COLUMNS = tuple(Column(key, key) for key in ("level", "id", "subject", "message", "fix"))
 _INDENT = " " * 6
 
 
@@ -36,9 +36,9 @@ def _block(finding: Finding, screen: Screen) -> str:
         head = f"\x1b[{_COLORS[finding.level]}m{head}\x1b[0m"
     subject = f"  {escape_controls(finding.subject)}" if finding.subject else ""
     lines = [f"{head}  {finding.id}{subject}"]
-    lines += _wrapped(escape_controls(finding.seen), screen.width)
-    if finding.mend is not None:
-        lines += _wrapped(f"mend: {escape_controls(finding.mend)}", screen.width)
+    lines += _wrapped(escape_controls(finding.message), screen.width)
+    if finding.fix is not None:
+        lines += _wrapped(f"fix: {escape_controls(finding.fix)}", screen.width)
     return "\n".join(lines) + "\n"
 
 
@@ -65,7 +65,7 @@ def summary(findings: Iterable[Finding]) -> str:
 
 
 def as_json(findings: Sequence[Finding]) -> str:
-    """Return the document `iscsictl.doctor/1`. `fix` tells whether --fix would mend it."""
+    """Return the document `iscsictl.doctor/1`. `fixable` says whether --fix would repair it."""
     document = {
         "schema": SCHEMA,
         "level": worst(findings).value,
@@ -74,9 +74,9 @@ def as_json(findings: Sequence[Finding]) -> str:
                 "id": finding.id,
                 "level": finding.level.value,
                 "subject": finding.subject,
-                "seen": finding.seen,
-                "mend": finding.mend,
-                "fix": finding.repair is not None,
+                "message": finding.message,
+                "fix": finding.fix,
+                "fixable": finding.repair is not None,
             }
             for finding in findings
         ],
@@ -86,7 +86,7 @@ def as_json(findings: Sequence[Finding]) -> str:
 
 def show_tsv(findings: Sequence[Finding], screen: Screen) -> None:
     """Print all findings, tab-separated."""
-    rows = [(f.level.value, f.id, f.subject, f.seen, f.mend) for f in findings]
+    rows = [(f.level.value, f.id, f.subject, f.message, f.fix) for f in findings]
     print_tsv(rows, _COLUMNS, screen)
 
 
@@ -122,7 +122,7 @@ def nagios_unknown(why: str) -> str:
 
 def _nagios_line(finding: Finding) -> str:
     subject = f" {finding.subject}" if finding.subject else ""
-    return _nagios_text(f"{finding.id}{subject}: {finding.seen}")
+    return _nagios_text(f"{finding.id}{subject}: {finding.message}")
 
 
 def _nagios_text(text: str) -> str:

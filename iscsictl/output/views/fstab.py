@@ -91,7 +91,7 @@ def print_findings(
     screen: Screen,
     output: str,
 ) -> None:
-    """Print what is wrong, each with what mends it."""
+    """Print what is wrong, each with how to fix it."""
     if output == "json":
         document = {
             "schema": SCHEMA,
@@ -103,7 +103,7 @@ def print_findings(
                     "line": one.line,
                     "subject": _text(one.subject),
                     "text": _text(one.text),
-                    "mend": _text(one.mend),
+                    "fix": _text(one.fix),
                 }
                 for one in findings
             ],
@@ -111,7 +111,7 @@ def print_findings(
         screen.stream.write(json.dumps(document, indent=1) + "\n")
     elif output == "tsv":
         cells: list[tuple[Value, ...]] = [
-            (one.severity, one.id, one.line, one.subject, one.text, one.mend) for one in findings
+            (one.severity, one.id, one.line, one.subject, one.text, one.fix) for one in findings
         ]
         print_tsv(cells, FINDINGS, screen)
     elif findings:
@@ -120,7 +120,7 @@ def print_findings(
             screen.write(
                 f"{one.severity}  line {one.line} ({subject}): {one.id}: "
                 f"{escape_controls(one.text)}\n"
-                f"      {escape_controls(one.mend)}\n"
+                f"      {escape_controls(one.fix)}\n"
             )
     else:
         screen.write("nothing is wrong with /etc/fstab\n")

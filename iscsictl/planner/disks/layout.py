@@ -251,7 +251,7 @@ class Problem:
     id: str
     severity: Literal["fail", "warn"]
     text: str
-    mend: str
+    fix: str
     number: int | None = None
 
 

@@ -27,7 +27,7 @@ MIB = 1 << 20
 
 
 @dataclass(frozen=True)
-class AddWish:
+class AddPartitionSpec:
     """A partition to add. `size` (None: the rest) and `start` are bytes unless it says sectors."""
 
     size: int | None
@@ -39,13 +39,13 @@ class AddWish:
     number: int | None = None
 
 
-def plan_add(inventory: DiskInventory, wish: AddWish, names: Mapping[str, str]) -> Plan:
+def plan_add(inventory: DiskInventory, wish: AddPartitionSpec, names: Mapping[str, str]) -> Plan:
     """Plan to add a partition; one that is there already, just so and unused, is enough."""
     return build_plan(lambda draft: _add(draft, inventory, wish, names))
 
 
 def _add(
-    draft: PlanBuilder, inventory: DiskInventory, wish: AddWish, names: Mapping[str, str]
+    draft: PlanBuilder, inventory: DiskInventory, wish: AddPartitionSpec, names: Mapping[str, str]
 ) -> str:
     chosen, table, facts = inventory.one, require_table(inventory), inventory.facts
     device = disk_id(inventory, chosen)
@@ -101,7 +101,7 @@ def _aligned(inventory: DiskInventory, table: Table, start: int) -> bool:
 def _there(
     inventory: DiskInventory,
     table: Table,
-    wish: AddWish,
+    wish: AddPartitionSpec,
     kind: str,
     size: int | None,
     start: int | None,

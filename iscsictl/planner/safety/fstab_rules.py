@@ -18,14 +18,14 @@ _TAG = re.compile(r"(?:UUID|LABEL|PARTUUID|PARTLABEL)(?==)", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is wrong with a line. `mend` is a command, or what to change by hand."""
+    """One thing that is wrong with a line. `fix` is a command, or what to change by hand."""
 
     id: str
     severity: Severity
     line: int
     subject: str
     text: str
-    mend: str
+    fix: str
 
 
 @dataclass(frozen=True)
@@ -161,9 +161,9 @@ class _Line:
             check()
         return self.found
 
-    def _say(self, name: str, severity: Severity, text: str, mend: str) -> None:
+    def _say(self, name: str, severity: Severity, text: str, fix: str) -> None:
         line = self.line
-        self.found.append(Finding(name, severity, line.number, _subject(line), text, mend))
+        self.found.append(Finding(name, severity, line.number, _subject(line), text, fix))
 
     def _by_hand(self, what: str) -> str:
         return f"{what} in line {self.line.number} of /etc/fstab"
@@ -293,12 +293,10 @@ class _Line:
             text = f"no filesystem {line.uuid} is here, and the boot waits for it"
         else:
             severity, text = "warn", f"no filesystem {line.uuid} is here now"
-        mend = self._by_hand("correct the UUID or take out what is")
+        fix = self._by_hand("correct the UUID or take out what is")
         if line.is_ours:
-            mend = (
-                f"iscsictl reconnect; if the disk is gone for good: iscsictl fstab rm {line.uuid}"
-            )
-        self._say("uuid-nowhere", severity, text, mend)
+            fix = f"iscsictl reconnect; if the disk is gone for good: iscsictl fstab rm {line.uuid}"
+        self._say("uuid-nowhere", severity, text, fix)
 
 
 def _same_directory(fstab: Fstab) -> Iterator[Finding]:
