@@ -58,7 +58,10 @@ T = TypeVar("T")
 _KINDS = ["blank", "made_unused", "labelled", "claimed", "bare", "parted", "real", "made_used"]
 _ROUGH = [*_KINDS, "stranger", "in_parts", "data", "table", "half", "real_gone", "unreadable",
           "unprobed", "nameless", "swapped", "reserved", "read_only", "other_claim",
-          "dirty"]  # fmt: skip
+          "dirty", "typed", "their_table"]  # fmt: skip
+# What an earlier run left a claim on; in the first three mkfs had begun.
+_BEGUN = frozenset({"half", "made_unused", "made_used"})
+_CLAIMED = _BEGUN | {"claimed", "labelled", "other_claim", "typed", "their_table"}
 _OPTIONS = [(), (), ("noatime",), ("defaults",), ("noauto", "ro"), ("auto", "_netdev"),
             ("nofail", "x-systemd.idle-timeout=60")]  # fmt: skip
 _STATES: "list[Status]" = ["up", "up", "up", "up", "up", "recovering", "down"]
@@ -128,10 +131,13 @@ def _unit(
         return parted(wwid, fs, uuid, table=table, **{"used": mark, **more})
 
     unused = None if mark is None else False
-    empty = blank(wwid) if table == "none" else parted(wwid, None, table=table)
-    begun = replace(empty, data_at=0) if table == "none" else parted(
-        wwid, None, table=table, data_at=MIB
+    empty = blank(wwid) if table == "none" else parted(wwid, None, own, table=table)
+    half = replace(empty, data_at=0) if table == "none" else parted(
+        wwid, None, own, table=table, data_at=MIB
     )  # fmt: skip
+    vmfs = replace(
+        parted(wwid, None, own).partitions[0], type="AA31E02A-400F-11DB-9590-000C2911D1B8"
+    )
     seen: dict[str, Content] = {
         "bare": bare(wwid, fs, used=mark),
         "parted": parted(wwid, fs, table=table, used=mark),
@@ -141,7 +147,9 @@ def _unit(
         "data": replace(blank(wwid), data_at=4096),
         "table": parted(wwid, None, data_at=MIB),
         "labelled": empty,
-        "half": begun,
+        "half": half,
+        "typed": replace(parted(wwid, None, own), partitions=(vmfs,)),
+        "their_table": parted(wwid, None, data_at=dice.pick([None, MIB])),
         "made_unused": made(own, used=unused),
         "made_used": made(own),
         "other_claim": made(FOREIGN),
@@ -164,8 +172,12 @@ def _unit(
               dice.if_rough((), ("LVM volume /dev/dm-0",))),
         dice.rarely(usual=False, unusual=True),
     )  # fmt: skip
-    if kind in {"claimed", "labelled", "half", "made_unused", "made_used", "other_claim"}:
-        return unit, claim(wwid, fs, directory, uuid=own, target=target, lun=lun)
+    if kind in _CLAIMED:
+        usual = kind in _BEGUN
+        return unit, claim(
+            wwid, fs, directory, uuid=own, target=target, lun=lun, table=table,
+            begun=dice.rarely(usual=usual, unusual=not usual),
+        )  # fmt: skip
     if kind in {"real", "real_gone"}:
         place = dice.pick([directory or "none", directory or "none", f"/srv/else{number}"])
         return unit, line(wwid, own, place, fs, target=target, lun=lun)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from iscsictl.model import actions
+from iscsictl.model.claim import FilesystemClaim
 from iscsictl.model.disk_content import Content, Filesystem, Partition, Signature
 from iscsictl.model.fstab import FstabLine
 from iscsictl.model.inventory import (
@@ -21,6 +22,7 @@ from iscsictl.model.secret import Secret
 from iscsictl.model.spec import AttachSpec
 from iscsictl.parse.fstab import append_line, claim_line, mount_line
 from iscsictl.planner.attach.attach import record_values
+from iscsictl.planner.disks.new_filesystem import claim_whole_disk
 from tests.machine_model import act
 from tests.machine_model.machine import MIB, Array, Unit, coherent
 
@@ -63,11 +65,20 @@ def parted(
     wwid: str, kind: str | None, uuid: str | None = FOREIGN, *, table: str = "gpt",
     data_at: int | None = None, **more: Any,
 ) -> Content:  # fmt: skip
-    """A disk with one partition over it, and a filesystem in it if `kind` says so."""
+    """A disk with one partition over it, and a filesystem in it if `kind` says so.
+
+    Its table has the ids that a claim on this filesystem names, see `claim`.
+    """
+    ids = claim_of(uuid or FOREIGN, table=table)
     signatures = () if kind is None else (Signature(kind, 0x438, uuid, more.get("label")),)
-    part = Partition(1, "/dev/sda1", MIB, SIZE - 2 * MIB, "linux", signatures, data_at)
+    part = Partition(
+        1, "/dev/sda1", MIB, SIZE - 2 * MIB, ids.partition_type or "", signatures, data_at,
+        ids.partition_id,
+    )  # fmt: skip
     there = None if kind is None else Filesystem("/dev/sda1", 1, kind, uuid, **more)
-    return replace(blank(wwid), table=table, partitions=(part,), filesystem=there)
+    return replace(
+        blank(wwid), table=table, table_id=ids.table_id, partitions=(part,), filesystem=there
+    )
 
 
 def stranger(wwid: str, kind: str) -> Content:
@@ -138,12 +149,20 @@ def wish(**changes: Any) -> AttachSpec:
     return AttachSpec(**{**wanted, **changes})
 
 
+def claim_of(
+    uuid: str = CLAIMED, fs: str = "ext4", *, table: str = "gpt", begun: bool = False
+) -> FilesystemClaim:
+    """The claim on a filesystem of an attach: the ids of the table follow from its UUID."""
+    return replace(claim_whole_disk(uuid, fs, table, uuid), begun=begun)
+
+
 def claim(
-    wwid: str, fs: str = "ext4", directory: str | None = DIR, *,
-    uuid: str = CLAIMED, target: str = TARGET, lun: int = 0,
+    wwid: str, fs: str = "ext4", directory: str | None = DIR, *, uuid: str = CLAIMED,
+    target: str = TARGET, lun: int = 0, table: str = "gpt", begun: bool = False,
 ) -> FstabLine:  # fmt: skip
-    """The claim that a run left which was stopped."""
-    return claim_line(uuid, directory, fs, wwid=wwid, target=target, lun=lun)
+    """The entry of a claim that an interrupted run left."""
+    made = claim_of(uuid, fs, table=table, begun=begun)
+    return claim_line(made, directory, wwid=wwid, target=target, lun=lun)
 
 
 def line(

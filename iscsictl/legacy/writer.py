@@ -68,12 +68,10 @@ class MachineWriter:
                 hint=f"see what is there: iscsictl disk show {block.device}",
             )
         options = tuple(o for o in mount.source.options if o not in _OLD_ONLY)
-        line = actions.WriteFstab(
-            target, lun, disk.wwid, block.uuid, path,
-            block.fstype or mount.source.fstype, options,
-        )  # fmt: skip
+        disk_id = actions.DiskId(target, lun, disk.wwid, disk.block.device)
+        fs = block.fstype or mount.source.fstype
         self._do(actions.MakeDirectory(path), path)
-        self._do(line, path)
+        self._do(actions.WriteFstab(disk_id, block.uuid, path, fs, options), path)
 
     def _by_name(self, mount: MountPlan) -> _Found | None:
         """Find what a line names by UUID= or LABEL=; None where it names a LUN."""

@@ -17,7 +17,8 @@ class Signature:
 class Partition:
     """An entry of the partition table, and the signatures found inside it.
 
-    `data_at` is the offset on the disk of data in it that no signature explains.
+    `data_at` is the offset on the disk of data in it that no signature explains. `id` is its GUID
+    as sfdisk prints it (gpt only).
     """
 
     number: int
@@ -27,6 +28,7 @@ class Partition:
     type: str
     signatures: tuple[Signature, ...] = ()
     data_at: int | None = None
+    id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,10 @@ class BlankProof:
 
 @dataclass(frozen=True)
 class Content:
-    """The result of a probe in which every read succeeded. `proof` is how data was looked for."""
+    """The result of a probe in which every read succeeded. `proof` is how data was looked for.
+
+    `table_id` is the GUID of a GPT or the 32 bits of a DOS table (`0x...`), as sfdisk prints it.
+    """
 
     wwid: str
     size: int
@@ -90,6 +95,7 @@ class Content:
     users: tuple[str, ...] = ()
     filesystem: Filesystem | None = None
     proof: BlankProof | None = field(default=None, compare=False)
+    table_id: str | None = None
 
     @property
     def blank(self) -> bool:

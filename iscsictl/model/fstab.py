@@ -13,13 +13,17 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 from urllib.parse import quote, unquote
 
+from iscsictl.model.claim import FilesystemClaim
+
 PREFIX: Final = "x-iscsictl."
 NO_MOUNT_POINT: Final = "none"
 BY_UUID: Final = "/dev/disk/by-uuid/"
 _QUOTED: Final = re.compile(r"""(["'])(.*)\1.*""", re.DOTALL)
 _OPTION: Final = re.compile(r'(?:[^,"]|"[^"]*"|")+')
 
-Note = Literal["wwid", "target", "lun", "part", "making"]
+Note = Literal["wwid", "target", "lun", "part", "making", "table", "partition", "type", "mkfs"]
+#: The value of the `mkfs` note, which a claim gets just before mkfs starts.
+BEGUN: Final = "begun"
 
 
 @dataclass(frozen=True)
@@ -130,9 +134,28 @@ class FstabLine:
         return _number(self.note("lun"))
 
     @property
-    def part(self) -> int | None:
-        """Where `disk mkfs` was at work: 0 for the whole disk, None on the claim of an attach."""
-        return _number(self.note("part"))
+    def claim(self) -> FilesystemClaim | None:
+        """What the entry claims, None where it is no claim.
+
+        The notes are `part` (only of `disk mkfs`, which leaves the rest of the disk alone; 0 is
+        the whole disk), `table` (KIND or KIND:ID), `partition`, `type` and `mkfs`.
+        """
+        if not self.is_claim:
+            return None
+        part = _number(self.note("part"))
+        table, _, table_id = (self.note("table") or "").partition(":")
+        owned = 1 if table else None
+        return FilesystemClaim(
+            self.uuid or "",
+            self.fstype or "auto",
+            owned if part is None else part or None,
+            table or None,
+            table_id or None,
+            self.note("partition"),
+            self.note("type"),
+            owns_disk=part is None,
+            begun=self.note("mkfs") == BEGUN,
+        )
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,16 @@ from dataclasses import replace
 from typing import Final
 
 from iscsictl.errors import UsageError
-from iscsictl.model.fstab import NO_MOUNT_POINT, Fstab, FstabLine, Note, note_option, split_options
+from iscsictl.model.claim import FilesystemClaim
+from iscsictl.model.fstab import (
+    BEGUN,
+    NO_MOUNT_POINT,
+    Fstab,
+    FstabLine,
+    Note,
+    note_option,
+    split_options,
+)
 
 _LINE: Final = re.compile(rb"[^\n]*\n|[^\n]+")
 _FIELD: Final = re.compile(r"[ \t]+")
@@ -129,20 +138,27 @@ def make_line(
 
 
 def claim_line(
-    uuid: str, directory: str | None, fstype: str, *, wwid: str, target: str, lun: int,
-    part: int | None = None,
-) -> FstabLine:  # fmt: skip
-    """Return the inert line that says which disk is being made, before it is written to.
+    claim: FilesystemClaim, directory: str | None, *, wwid: str, target: str, lun: int
+) -> FstabLine:
+    """Return the inert entry that says what is being made on a disk, before it is written to.
 
-    `uuid` is the one that mkfs will be given; `directory` None is a filesystem without a mount.
-    `part` is that of `disk mkfs`, 0 for the whole disk: its claim is for that place alone.
+    `directory` None is a filesystem without a mount point. `FstabLine.claim` reads it.
     """
-    own = {} if part is None else {"part": str(part)}
-    notes = _notes(making=wwid, target=target, lun=str(lun), **own)
+    table = claim.table and ":".join(filter(None, (claim.table, claim.table_id)))
+    notes = _notes(
+        making=wwid,
+        target=target,
+        lun=str(lun),
+        part=None if claim.owns_disk else str(claim.part or 0),
+        table=table,
+        partition=claim.partition_id,
+        type=claim.partition_type,
+        mkfs=BEGUN if claim.begun else None,
+    )
     return make_line(
-        f"UUID={uuid}",
+        f"UUID={claim.uuid}",
         directory or NO_MOUNT_POINT,
-        fstype,
+        claim.fs,
         ("noauto", "nofail", "_netdev", *notes),
     )
 
@@ -172,9 +188,12 @@ def mount_line(
     return make_line(f"UUID={uuid}", directory, fstype, (*fixed, *own, *notes))
 
 
-def _notes(**values: str) -> tuple[str, ...]:
-    names: tuple[Note, ...] = ("making", "wwid", "target", "lun", "part")
-    return tuple(note_option(name, values[name]) for name in names if name in values)
+def _notes(**values: str | None) -> tuple[str, ...]:
+    names: tuple[Note, ...] = (
+        "making", "wwid", "target", "lun", "part", "table", "partition", "type", "mkfs",
+    )  # fmt: skip
+    found = ((name, values.get(name)) for name in names)
+    return tuple(note_option(name, value) for name, value in found if value is not None)
 
 
 def _line(fstab: Fstab, number: int) -> FstabLine:

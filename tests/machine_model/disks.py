@@ -5,6 +5,8 @@ from dataclasses import replace
 from iscsictl.model import actions
 from iscsictl.model.disk_content import Content, Filesystem, Partition, Signature
 from iscsictl.model.inventory import Inventory, Known
+from iscsictl.parse.fstab import claim_line, replace_line
+from iscsictl.system.block.probe import part_device
 from tests.machine_model.machine import MIB, Array
 
 
@@ -26,26 +28,42 @@ def wipe(action: actions.Wipe, now: Inventory, _: Array) -> Inventory:
 
 
 def label(action: actions.Label, now: Inventory, _: Array) -> Inventory:
-    old = known(now, action.disk.wwid)
-    device = action.disk.device
-    name = f"{device}-part1" if device.startswith("/dev/mapper/") else f"{device}1"
-    part = Partition(1, name, MIB, old.size - 2 * MIB, "linux", data_at=old.data_at)
-    new = replace(old, table=action.table, partitions=(part,), data_at=None, filesystem=None)
+    old, claim = known(now, action.disk.wwid), action.claim
+    new = replace(old, table=action.table, partitions=(), data_at=None, filesystem=None)
+    if claim is not None:
+        name = part_device(action.disk.device, 1)
+        kind, size = claim.partition_type or "", old.size - 2 * MIB
+        part = Partition(
+            1, name, MIB, size, kind, data_at=old.data_at, id=claim.partition_id
+        )  # fmt: skip
+        new = replace(new, table_id=claim.table_id, partitions=(part,))
     return stands(now, new, action.disk.wwid)
 
 
 def mkfs(action: actions.Mkfs, now: Inventory, _: Array) -> Inventory:
+    now, claim = begun(action, now), action.claim
     old = known(now, action.disk.wwid)
-    signature = Signature(action.fs, 0, action.uuid, action.label)
-    used = False if action.fs.startswith("ext") else None
-    if action.part is None:
-        there = Filesystem(
-            action.disk.device, None, action.fs, action.uuid, action.label, used=used
-        )
+    signature = Signature(claim.fs, 0, claim.uuid, action.label)
+    used = False if claim.fs.startswith("ext") else None
+    if claim.part is None:
+        there = Filesystem(action.disk.device, None, claim.fs, claim.uuid, action.label, used=used)
         new = replace(old, signatures=(signature,), data_at=None, filesystem=there)
     else:
         part = old.partitions[0]
-        there = Filesystem(part.device, 1, action.fs, action.uuid, action.label, used=used)
+        there = Filesystem(part.device, 1, claim.fs, claim.uuid, action.label, used=used)
         part = replace(part, signatures=(signature,), data_at=None)
         new = replace(old, partitions=(part,), filesystem=there)
     return stands(now, new, action.disk.wwid)
+
+
+def begun(action: actions.Mkfs, now: Inventory) -> Inventory:
+    """The machine once the claim has its mark, and mkfs has not written yet."""
+    disk = action.disk
+    for entry in now.fstab.by_wwid(disk.wwid):
+        if entry.is_claim and entry.uuid == action.claim.uuid:
+            marked = claim_line(
+                replace(action.claim, begun=True), entry.mount_point,
+                wwid=disk.wwid, target=disk.target, lun=disk.lun,
+            )  # fmt: skip
+            return replace(now, fstab=replace_line(now.fstab, entry.number, marked))
+    raise AssertionError("mkfs without a claim in fstab")

@@ -3,39 +3,30 @@
 from dataclasses import replace
 from typing import Any
 
+from iscsictl.engine.handlers.fstab import put_claim, put_entry
 from iscsictl.model import actions
-from iscsictl.model.fstab import Fstab, FstabLine
 from iscsictl.model.inventory import DiskUsage, Inventory, Known, MountPointState
 from iscsictl.parse import fstab as edit
 from tests.machine_model.disks import known, stands
 from tests.machine_model.machine import Array
 
 
-def _put(fstab: Fstab, line: FstabLine) -> Fstab:
-    """A line of ours takes the place of the one for the same disk and directory, or claim."""
-    for old in fstab.by_wwid(line.wwid or ""):
-        same_place = old.mount_point is not None and old.mount_point == line.mount_point
-        if old.is_claim or same_place or old.uuid == line.uuid:
-            return edit.replace_line(fstab, old.number, line)
-    return edit.append_line(fstab, line)
-
-
 def claim(action: actions.Claim, now: Inventory, _: Array) -> Inventory:
     disk = action.disk
-    line = edit.claim_line(
-        action.uuid, action.directory, action.fs,
-        wwid=disk.wwid, target=disk.target, lun=disk.lun,
-    )  # fmt: skip
-    return replace(now, fstab=_put(now.fstab, line))
+    entry = edit.claim_line(
+        action.claim, action.directory, wwid=disk.wwid, target=disk.target, lun=disk.lun
+    )
+    return replace(now, fstab=put_claim(now.fstab, entry, disk.wwid))
 
 
 def write_fstab(action: actions.WriteFstab, now: Inventory, _: Array) -> Inventory:
-    line = edit.mount_line(
+    disk = action.disk
+    entry = edit.mount_line(
         action.uuid, action.path or "none", action.fs, action.options,
-        login_service=now.host.login_service, wwid=action.wwid, target=action.target,
-        lun=action.lun, boot=action.boot,
+        login_service=now.host.login_service, wwid=disk.wwid, target=disk.target,
+        lun=disk.lun, boot=action.boot,
     )  # fmt: skip
-    return replace(now, fstab=_put(now.fstab, line))
+    return replace(now, fstab=put_entry(now.fstab, entry, disk.wwid))
 
 
 def restore_fstab(action: actions.RestoreFstab, now: Inventory, _: Array) -> Inventory:
@@ -44,10 +35,10 @@ def restore_fstab(action: actions.RestoreFstab, now: Inventory, _: Array) -> Inv
 
 def drop_fstab(action: actions.DropFstab, now: Inventory, _: Array) -> Inventory:
     fstab = now.fstab
-    for line in reversed(fstab.by_wwid(action.wwid)):
-        if action.uuid in {None, line.uuid}:
-            fstab = edit.without_line(fstab, line.number)
-    return replace(now, fstab=fstab)
+    for entry in reversed(fstab.ours):
+        if entry.raw == action.entry.raw:
+            return replace(now, fstab=edit.without_line(fstab, entry.number))
+    return now
 
 
 def placed(now: Inventory, **changes: Any) -> Inventory:

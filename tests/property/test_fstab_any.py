@@ -3,6 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from iscsictl.model.claim import FilesystemClaim
 from iscsictl.parse.fstab import (
     append_line,
     claim_line,
@@ -36,7 +37,7 @@ FILES = st.one_of(st.binary(), st.lists(PIECES, max_size=60).map(b"".join))
 WORDS = st.binary(min_size=1, max_size=20).filter(
     lambda b: not b.startswith(b"#") and not set(b) & {*range(9), *range(10, 32), 127}
 )
-NEW = claim_line("0-1", None, "ext4", wwid="naa.1", target="iqn.x", lun=0)
+NEW = claim_line(FilesystemClaim("0-1", "ext4"), None, wwid="naa.1", target="iqn.x", lun=0)
 
 
 def _text(data: bytes) -> str:
@@ -82,6 +83,8 @@ def test_what_is_written_is_read_back(spec: bytes, directory: bytes, fstype: byt
 
 @given(WORDS, WORDS, st.integers(0, 65535))
 def test_notes_of_any_bytes_survive(wwid: bytes, target: bytes, lun: int) -> None:
-    line = claim_line("0-1", None, "ext4", wwid=_text(wwid), target=_text(target), lun=lun)
+    line = claim_line(
+        FilesystemClaim("0-1", "ext4"), None, wwid=_text(wwid), target=_text(target), lun=lun
+    )
     again = parse_line(line.raw)
     assert (again.wwid, again.target, again.lun) == (_text(wwid), _text(target), lun)

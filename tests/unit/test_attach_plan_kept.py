@@ -19,6 +19,7 @@ from tests.worlds import (
     bare,
     blank,
     claim,
+    claim_of,
     in_parts,
     line,
     parted,
@@ -27,6 +28,9 @@ from tests.worlds import (
     wish,
     wwid_of,
 )
+
+VMFS = "AA31E02A-400F-11DB-9590-000C2911D1B8"
+OURS = parted(W, None, CLAIMED, data_at=MIB)
 
 # Adopting
 
@@ -120,15 +124,15 @@ def test_an_unnamed_filesystem_is_not_adopted() -> None:
 @pytest.mark.parametrize(
     ("content", "left"),
     [
-        (blank(W), ["label", "mkfs"]),
-        (parted(W, None), ["mkfs"]),
-        (parted(W, None, data_at=MIB), ["mkfs"]),
+        (blank(W), ["claim", "label", "mkfs"]),
+        (parted(W, None, CLAIMED), ["mkfs"]),
+        (parted(W, None, CLAIMED, data_at=MIB), ["mkfs"]),
         (parted(W, "ext4", CLAIMED, used=False), ["mkfs"]),
         (parted(W, "ext4", CLAIMED, used=True), []),
     ],
 )
 def test_a_claim_is_resumed_where_it_stopped(content: Any, left: list[str]) -> None:
-    plan = planned(here(content).with_line(claim(W)))
+    plan = planned(here(content).with_line(claim(W, begun=True)))
     assert verbs(plan) == [*left, "directory", "mount", "fstab"]
     action = step(plan, "fstab").action
     assert isinstance(action, actions.WriteFstab)
@@ -143,13 +147,14 @@ def test_a_claimed_filesystem_is_kept_when_it_tells_that_it_is_complete(
     fs: str, used: bool | None, kept: bool
 ) -> None:
     there = parted(W, fs, CLAIMED, used=used)
-    plan = planned(here(there).with_line(claim(W, fs)), wish(fs=fs))
+    plan = planned(here(there).with_line(claim(W, fs, begun=True)), wish(fs=fs))
     assert ("mkfs" not in verbs(plan)) is kept
 
 
-def test_the_claim_of_a_disk_mkfs_gives_an_attach_no_right() -> None:
-    other = claim_line(CLAIMED, None, "ext4", wwid=W, target=TARGET, lun=0, part=1)
-    error = refused(planned(here(parted(W, None, data_at=MIB)).with_line(other)))
+def test_the_claim_of_a_disk_mkfs_is_no_ground_for_an_attach() -> None:
+    ours = replace(claim_of(begun=True), owns_disk=False)
+    other = claim_line(ours, None, wwid=W, target=TARGET, lun=0)
+    error = refused(planned(here(parted(W, None, CLAIMED, data_at=MIB)).with_line(other)))
     assert error.exit is Exit.REFUSED
 
 
@@ -160,16 +165,84 @@ def test_the_claim_of_a_disk_mkfs_gives_an_attach_no_right() -> None:
         parted(W, "ext4", FOREIGN),
         in_parts(W),
         replace(blank(W), data_at=4096),
-        parted(W, None, table="dos"),
-        replace(parted(W, None), partitions=(replace(parted(W, None).partitions[0], size=MIB),)),
+        parted(W, None, CLAIMED, table="dos"),
+        replace(OURS, partitions=(replace(OURS.partitions[0], size=MIB),)),
     ],
 )
-def test_a_claim_gives_no_right_over_what_we_never_made(content: Any) -> None:
-    error = refused(planned(here(content).with_line(claim(W))))
-    assert error.exit is Exit.REFUSED
+def test_a_claim_is_no_ground_for_what_iscsictl_never_made(content: Any) -> None:
+    for begun in (False, True):
+        error = refused(planned(here(content).with_line(claim(W, begun=begun))))
+        assert error.exit is Exit.REFUSED
 
 
-def test_a_claim_of_another_disk_gives_no_right() -> None:
+@pytest.mark.fault("F64")
+def test_until_mkfs_begins_a_claim_covers_a_blank_disk_and_its_own_empty_table_alone() -> None:
+    for content, left in ((blank(W), ["label", "mkfs"]), (parted(W, None, CLAIMED), ["mkfs"])):
+        plan = planned(here(content).with_line(claim(W)))
+        assert verbs(plan) == [*left, "directory", "mount", "fstab"]
+    for content in (
+        parted(W, None, CLAIMED, data_at=MIB),
+        parted(W, "ext4", CLAIMED, used=False),
+        replace(blank(W), data_at=0),
+    ):
+        error = refused(planned(here(content).with_line(claim(W))))
+        assert error.exit is Exit.REFUSED
+
+
+@pytest.mark.fault("F64")
+@pytest.mark.parametrize("begun", [False, True])
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(parted(W, None, FOREIGN, data_at=MIB), id="another host's table, raw data"),
+        pytest.param(parted(W, None, FOREIGN), id="another host's table, an empty partition"),
+        pytest.param(replace(OURS, table_id=FOREIGN), id="another table id"),
+        pytest.param(
+            replace(OURS, partitions=(replace(OURS.partitions[0], type=VMFS),)), id="typed VMFS"
+        ),
+        pytest.param(
+            replace(OURS, partitions=(replace(OURS.partitions[0], id=FOREIGN),)),
+            id="another partition id",
+        ),
+        pytest.param(replace(blank(W), data_at=0), id="raw data from byte 0"),
+    ],
+)
+def test_a_claim_does_not_cover_what_came_after_the_run_was_killed(
+    content: Any, begun: bool
+) -> None:
+    plan = planned(here(content).with_line(claim(W, begun=begun)))
+    assert refused(plan).exit is Exit.REFUSED
+    assert not {"label", "mkfs", "wipe"} & set(verbs(plan))
+
+
+@pytest.mark.fault("F64")
+def test_a_claim_on_the_whole_disk_explains_data_only_once_mkfs_has_begun() -> None:
+    raw = here(replace(blank(W), data_at=0))
+    spec = wish(table="none")
+    killed_before = planned(raw.with_line(claim(W, table="none")), spec)
+    assert refused(killed_before).exit is Exit.REFUSED
+    plan = planned(raw.with_line(claim(W, table="none", begun=True)), spec)
+    assert verbs(plan) == ["mkfs", "directory", "mount", "fstab"]
+
+
+@pytest.mark.fault("F64")
+def test_on_a_disk_that_is_blank_again_the_mark_is_taken_off_before_the_label() -> None:
+    plan = planned(here(blank(W)).with_line(claim(W, begun=True)))
+    action = step(plan, "claim").action
+    assert isinstance(action, actions.Claim)
+    assert action.claim == claim_of(begun=False)
+
+
+def test_a_claim_for_another_kind_of_table_is_written_anew_on_a_blank_disk() -> None:
+    plan = planned(here(blank(W)).with_line(claim(W, table="dos")))
+    assert verbs(plan)[:3] == ["claim", "label", "mkfs"]
+    action = step(plan, "label").action
+    assert isinstance(action, actions.Label)
+    assert action.claim is not None
+    assert (action.claim.uuid, action.claim.table) == (CLAIMED, "gpt")
+
+
+def test_a_claim_on_another_disk_is_no_ground() -> None:
     now = here(parted(W, "ext4", CLAIMED, used=False)).with_line(
         claim(wwid_of(1), directory="/srv/other")
     )
@@ -180,13 +253,13 @@ def test_a_claim_of_another_kind_of_filesystem_is_not_finished_as_this_one() -> 
     for content in (blank(W), parted(W, "xfs", CLAIMED), parted(W, "ext4", CLAIMED, used=True)):
         kind = "xfs" if content.filesystem is None else content.filesystem.type
         other = "ext4" if kind == "xfs" else "xfs"
-        now = here(content).with_line(claim(W, kind))
+        now = here(content).with_line(claim(W, kind, begun=True))
         error = refused(planned(now, wish(fs=other)))
         assert f"--fs {kind}" in (error.hint or "") or kind in error.text
 
 
 def test_without_a_wished_kind_nothing_is_made() -> None:
-    begun = here(parted(W, "ext4", CLAIMED, used=False)).with_line(claim(W))
+    begun = here(parted(W, "ext4", CLAIMED, used=False)).with_line(claim(W, begun=True))
     for now in (here(blank(W)), begun):
         plan = planned(now, wish(fs=None))
         assert "--fs ext4" in (refused(plan).hint or "")

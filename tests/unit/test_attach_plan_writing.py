@@ -39,7 +39,7 @@ def test_a_blank_disk_is_claimed_before_it_is_written_and_mounted_before_fstab()
     assert verbs(plan) == ["claim", "label", "mkfs", "directory", "mount", "fstab"]
     action = step(plan, "mkfs").action
     assert isinstance(action, actions.Mkfs)
-    assert (action.right, action.uuid, action.part) == (OverwriteGround.BLANK, UUID, 1)
+    assert (action.ground, action.claim.uuid, action.claim.part) == (OverwriteGround.BLANK, UUID, 1)
 
 
 def test_without_a_table_the_filesystem_takes_the_whole_disk() -> None:
@@ -47,7 +47,7 @@ def test_without_a_table_the_filesystem_takes_the_whole_disk() -> None:
     assert "label" not in verbs(plan)
     action = step(plan, "mkfs").action
     assert isinstance(action, actions.Mkfs)
-    assert action.part is None
+    assert action.claim.part is None
 
 
 @pytest.mark.fault("F25")

@@ -8,6 +8,7 @@ import pytest
 from iscsictl.cli.commands.disks import amount
 from iscsictl.errors import InUseError, NotFoundError, RefusedError, UnreachableError
 from iscsictl.model import actions
+from iscsictl.model.claim import FilesystemClaim
 from iscsictl.model.disk_content import Content
 from iscsictl.model.inventory import DiskUsage, ReadFailed
 from iscsictl.model.listing import Block, Path
@@ -178,10 +179,10 @@ def test_a_partition_takes_no_table() -> None:
 
 def test_a_claim_stands_before_the_first_write_and_becomes_a_note() -> None:
     plan = plan_mkfs(seen(), MkfsSpec("ext4", NEW))
-    assert verbs(plan) == ["claim", "mkfs", "note"]
+    assert verbs(plan) == ["claim", "mkfs", "fstab"]
     mkfs = plan.steps[1].action
-    assert isinstance(mkfs, actions.MakeFs)
-    assert (mkfs.uuid, mkfs.node, mkfs.part) == (NEW, "/dev/sda", None)
+    assert isinstance(mkfs, actions.Mkfs)
+    assert mkfs.claim == FilesystemClaim(NEW, "ext4", owns_disk=False)
 
 
 def test_what_an_earlier_run_made_is_enough() -> None:
@@ -195,7 +196,7 @@ def test_what_an_earlier_run_made_is_enough() -> None:
 def test_confirmed_it_is_made_anew_once() -> None:
     wish = MkfsSpec("ext4", NEW, consent=Consent(wipe=WWID))
     inventory = seen(content=carries("ext4"), lines=[note()])
-    assert verbs(plan_mkfs(inventory, wish)) == ["unfstab", "claim", "wipe", "mkfs", "note"]
+    assert verbs(plan_mkfs(inventory, wish)) == ["unfstab", "claim", "wipe", "mkfs", "fstab"]
     after = seen(content=carries("ext4", NEW), lines=[note(NEW)])
     after = replace(after, facts=replace(after.facts, again=True))
     assert unchanged(plan_mkfs(after, wish))
@@ -208,16 +209,57 @@ def test_what_fstab_mounts_is_not_destroyed_even_if_confirmed() -> None:
     assert "/srv" in plan.refusal.text
 
 
-def claim(part: int | None = 0, directory: str | None = None, fs: str = "ext4") -> bytes:
-    return claim_line(UUID, directory, fs, wwid=WWID, target=IQN, lun=0, part=part).raw
+TABLE = gpt(Entry(1, 2048, 524288, LINUX, "P1"), Entry(2, 526336, 524288, LINUX, "P2"))
 
 
-def test_a_run_that_was_stopped_is_finished_with_its_uuid() -> None:
-    for content in (Content(WWID, GIB, 512), Content(WWID, GIB, 512, data_at=4096)):
-        plan = plan_mkfs(seen(content=content, lines=[claim()]), MkfsSpec("ext4", NEW))
-        makes = [s.action for s in plan.pending if isinstance(s.action, actions.MakeFs)]
-        assert [action.uuid for action in makes] == [UUID]
-        assert "claim" not in verbs(plan)
+def claim(part: int | None = 0, fs: str = "ext4", *, begun: bool = False, **more: Any) -> bytes:
+    """The claim of a disk mkfs on one partition (0: the whole disk), None: that of an attach."""
+    made = FilesystemClaim(UUID, fs, part or None, owns_disk=part is None, begun=begun)
+    if part:
+        made = replace(
+            made, table="gpt", table_id="X", partition_id=f"P{part}", partition_type=LINUX
+        )
+    made = replace(made, **more)
+    return claim_line(made, None, wwid=WWID, target=IQN, lun=0).raw
+
+
+def test_an_interrupted_run_is_finished_with_its_uuid() -> None:
+    raw = Content(WWID, GIB, 512, data_at=4096)
+    for content, begun, left in ((Content(WWID, GIB, 512), False, ["mkfs", "fstab"]),
+                                 (Content(WWID, GIB, 512), True, ["claim", "mkfs", "fstab"]),
+                                 (raw, True, ["mkfs", "fstab"])):  # fmt: skip
+        plan = plan_mkfs(seen(content=content, lines=[claim(begun=begun)]), MkfsSpec("ext4", NEW))
+        assert verbs(plan) == left
+        makes = [s.action for s in plan.pending if isinstance(s.action, actions.Mkfs)]
+        assert [action.claim.uuid for action in makes] == [UUID]
+
+
+@pytest.mark.fault("F64")
+def test_before_mkfs_begins_a_claim_explains_no_data() -> None:
+    raw = Content(WWID, GIB, 512, data_at=4096)
+    plan = plan_mkfs(seen(content=raw, lines=[claim()]), MkfsSpec("ext4", NEW))
+    assert isinstance(plan.refusal, RefusedError)
+
+
+@pytest.mark.fault("F64")
+def test_a_claim_on_a_partition_ends_when_another_table_has_taken_its_place() -> None:
+    raw = Content(WWID, GIB, 512, data_at=4096)
+    disk = a_disk(part(1), part(2))
+    mine = claim(2, begun=True)
+    their_guid = replace(TABLE, entries=(TABLE.entries[0], replace(TABLE.entries[1], uuid="P3")))
+    their_type = replace(TABLE, entries=(TABLE.entries[0], replace(TABLE.entries[1], type="8E")))
+    for table, refused in ((TABLE, False), (replace(TABLE, id="Y"), True), (their_guid, True),
+                           (their_type, True)):  # fmt: skip
+        inventory = seen(disk, content=raw, lines=[mine], name="/dev/sda2", table=table)
+        plan = plan_mkfs(inventory, MkfsSpec("ext4", NEW))
+        assert isinstance(plan.refusal, RefusedError) is refused
+
+
+def test_a_partition_that_the_table_does_not_have_gets_no_filesystem() -> None:
+    inventory = seen(a_disk(part(3)), name="/dev/sda3", table=TABLE)
+    plan = plan_mkfs(inventory, MkfsSpec("ext4", NEW))
+    assert isinstance(plan.refusal, RefusedError)
+    assert "verify" in (plan.refusal.hint or "")
 
 
 def test_a_claim_does_not_cover_what_is_foreign() -> None:
@@ -227,9 +269,8 @@ def test_a_claim_does_not_cover_what_is_foreign() -> None:
 
 
 def test_the_claim_of_an_attach_is_for_that_attach() -> None:
-    for directory in ("/srv", None):
-        plan = plan_mkfs(seen(lines=[claim(None, directory)]), MkfsSpec("ext4", NEW))
-        assert isinstance(plan.refusal, RefusedError)
+    plan = plan_mkfs(seen(lines=[claim(None)]), MkfsSpec("ext4", NEW))
+    assert isinstance(plan.refusal, RefusedError)
 
 
 def test_a_disk_with_a_table_is_not_formatted_whole() -> None:
@@ -241,23 +282,25 @@ def test_a_disk_with_a_table_is_not_formatted_whole() -> None:
 
 def test_a_partition_is_made_without_touching_the_note_of_its_neighbour() -> None:
     disk = a_disk(part(1, "ext4", UUID), part(2))
-    inventory = seen(disk, lines=[note()], name="/dev/sda2")
+    inventory = seen(disk, lines=[note()], name="/dev/sda2", table=TABLE)
     plan = plan_mkfs(inventory, MkfsSpec("xfs", NEW))
-    assert verbs(plan) == ["claim", "mkfs", "note"]
+    assert verbs(plan) == ["claim", "mkfs", "fstab"]
     assert plan.steps[1].subject == f"{IQN} LUN 0 part 2"
 
 
 @pytest.mark.fault("F41")
-def test_a_claim_for_one_partition_gives_no_right_over_another() -> None:
+def test_a_claim_on_one_partition_is_no_ground_for_another() -> None:
     raw = Content(WWID, GIB, 512, data_at=4096)
     disk = a_disk(part(1), part(2))
     for number, refused in ((1, True), (2, False), (0, True)):
-        inventory = seen(disk, content=raw, lines=[claim(number)], name="/dev/sda2")
+        lines = [claim(number, begun=True)]
+        inventory = seen(disk, content=raw, lines=lines, name="/dev/sda2", table=TABLE)
         plan = plan_mkfs(inventory, MkfsSpec("ext4", NEW))
         assert isinstance(plan.refusal, RefusedError) is refused
-    plan = plan_mkfs(seen(disk, lines=[claim(1)], name="/dev/sda2"), MkfsSpec("ext4", NEW))
-    claims = [s.action for s in plan.pending if isinstance(s.action, actions.ClaimPart)]
-    assert [(action.uuid, action.part) for action in claims] == [(NEW, 2)]
+    inventory = seen(disk, lines=[claim(1)], name="/dev/sda2", table=TABLE)
+    plan = plan_mkfs(inventory, MkfsSpec("ext4", NEW))
+    claims = [s.action.claim for s in plan.pending if isinstance(s.action, actions.Claim)]
+    assert [(one.uuid, one.part, one.partition_id) for one in claims] == [(NEW, 2, "P2")]
 
 
 # -- grow ---------------------------------------------------------------------------------

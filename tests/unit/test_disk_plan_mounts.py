@@ -7,6 +7,7 @@ import pytest
 
 from iscsictl.errors import InUseError, NotFoundError, RefusedError, UnreachableError, UsageError
 from iscsictl.model import actions
+from iscsictl.model.claim import FilesystemClaim
 from iscsictl.model.disk_content import Filesystem
 from iscsictl.model.hold import Hold
 from iscsictl.model.inventory import DiskUsage, Known, MountPointState
@@ -220,7 +221,7 @@ def test_a_line_is_added_once() -> None:
         f"UUID={UUID} /srv ext4 defaults 0 0\n".encode(),
         b"UUID=other /srv ext4 defaults 0 0\n",
         our_line("/elsewhere"),
-        claim_line(NEW, None, "xfs", wwid=WWID, target=IQN, lun=0).raw,
+        claim_line(FilesystemClaim(NEW, "xfs"), None, wwid=WWID, target=IQN, lun=0).raw,
     ],
 )
 def test_a_line_that_would_clash_is_not_added(line: bytes) -> None:
@@ -247,7 +248,9 @@ def test_only_our_lines_are_taken_out() -> None:
     for name in ("/srv", "/srv/", UUID.upper()):
         plan = plan_fstab_rm(seen(lines=[b"# first\n", our_line()]), name)
         assert verbs(plan) == ["unfstab"]
-        assert plan.steps[0].action == actions.DropLine(our_line())
+        action = plan.steps[0].action
+        assert isinstance(action, actions.DropFstab)
+        assert action.entry.raw == our_line()
     gone = plan_fstab_rm(seen(), "/srv")
     assert gone.refusal is None
     assert not gone.steps

@@ -115,7 +115,7 @@ def test_a_start_is_aligned_where_the_physical_sectors_begin() -> None:
         ).notes
 
     assert notes(2048 + 7) == ()
-    assert "not aligned" in notes(2048)[0]
+    assert "optimal I/O size" in notes(2048)[0]
 
 
 def test_what_this_run_added_is_recognised_whatever_was_there_before() -> None:

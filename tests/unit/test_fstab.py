@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from iscsictl.errors import RefusedError, UsageError
+from iscsictl.model.claim import FilesystemClaim
 from iscsictl.model.fstab import Fstab, FstabLine, note_option, split_options
 from iscsictl.parse.fstab import (
     append_line,
@@ -36,7 +37,7 @@ needs_findmnt = pytest.mark.skipif(shutil.which("findmnt") is None, reason="no f
 
 
 def _claim(directory: str | None = "/cluster/raid") -> FstabLine:
-    return claim_line(UUID, directory, "ext4", wwid=WWID, target=IQN, lun=0)
+    return claim_line(FilesystemClaim(UUID, "ext4"), directory, wwid=WWID, target=IQN, lun=0)
 
 
 def _mount(directory: str = "/cluster/raid", *options: str, boot: bool = True) -> FstabLine:
@@ -165,7 +166,7 @@ def test_a_mount_that_is_not_for_boot_is_noauto() -> None:
 
 @pytest.mark.parametrize("name", ["a,b", "a b", "a%2cb", "ä\udcff", 'a"b', "a\\b", "iqn.x:y_Z"])
 def test_any_name_survives_in_a_note(name: str) -> None:
-    line = claim_line(UUID, None, "ext4", wwid=WWID, target=name, lun=3)
+    line = claim_line(FilesystemClaim(UUID, "ext4"), None, wwid=WWID, target=name, lun=3)
     again = parse_line(line.raw)
     assert (again.target, again.lun) == (name, 3)
 

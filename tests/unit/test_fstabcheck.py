@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from iscsictl.model.claim import FilesystemClaim
 from iscsictl.model.listing import Block, Disk, Path, Session
 from iscsictl.model.names import Portal
 from iscsictl.model.record import NodeRecord
@@ -155,7 +156,7 @@ def test_swap_has_no_directory_to_share() -> None:
 
 
 def test_a_claim_that_was_left_over_is_said() -> None:
-    line = claim_line(UUID, "/srv", "ext4", wwid=WWID, target=IQN, lun=0)
+    line = claim_line(FilesystemClaim(UUID, "ext4"), "/srv", wwid=WWID, target=IQN, lun=0)
     (found,) = check(line.raw)
     assert (found.id, found.severity) == ("claim-left", "warn")
     assert f"iscsictl fstab rm {UUID}" in found.fix

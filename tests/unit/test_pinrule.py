@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from iscsictl.model.claim import FilesystemClaim
 from iscsictl.model.fstab import Fstab
 from iscsictl.parse.fstab import append_line, claim_line, mount_line
 from iscsictl.system.mount.fstab_file import read_fstab, save_fstab
@@ -33,7 +34,9 @@ def root(tmp_path: Path) -> Path:
 
 @pytest.mark.fault("F53")
 def test_the_rule_comes_with_the_first_pinned_line_and_goes_with_the_last(root: Path) -> None:
-    claim = claim_line(UUID, "/srv/a", "ext4", wwid=f"naa.{SERIAL}", target=TARGET, lun=0)
+    claim = claim_line(
+        FilesystemClaim(UUID, "ext4"), "/srv/a", wwid=f"naa.{SERIAL}", target=TARGET, lun=0
+    )
     save_fstab(root, append_line(Fstab(), claim), Fstab(), verify=None)
     assert not path_of(root).exists()
     old = read_fstab(root)

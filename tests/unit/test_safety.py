@@ -8,9 +8,11 @@ import pytest
 
 from iscsictl.errors import InUseError, RefusedError
 from iscsictl.model.actions import OverwriteGround
+from iscsictl.model.claim import FilesystemClaim
 from iscsictl.model.disk_content import Content, Filesystem, Signature
 from iscsictl.model.inventory import DiskUsage
 from iscsictl.model.listing import Block, Disk, Path
+from iscsictl.model.partition_table import Entry, Table
 from iscsictl.model.spec import Consent
 from iscsictl.planner.safety import overwrite
 from iscsictl.planner.safety.overwrite import ConsentRequiredError
@@ -22,6 +24,7 @@ from tests.worlds import (
     WRONG,
     bare,
     blank,
+    claim_of,
     in_parts,
     parted,
     stranger,
@@ -40,12 +43,13 @@ def disk(wwid: str | None = W, *devices: str, kind: str = "disk", uuid: str | No
     return Disk(wwid, paths, replace(top, children=(inner,)))
 
 
-def right(content: Content, consent: Consent | None = None, **more: str | None) -> OverwriteGround:
-    given = {"claim": None, "table": "gpt", **more}
-    return overwrite.overwrite_ground(
-        content, "/dev/sda", consent or Consent(),
-        claim=given["claim"], table=given["table"] or "gpt",
-    )  # fmt: skip
+def ground(
+    content: Content, consent: Consent | None = None, claim: FilesystemClaim | None = None
+) -> OverwriteGround:
+    return overwrite.overwrite_ground(content, "/dev/sda", consent or Consent(), claim=claim)
+
+
+BEGUN = claim_of(begun=True)
 
 
 # Which disk it is
@@ -109,91 +113,138 @@ def test_what_takes_no_writes_is_said(content: Content, said: str, hinted: str) 
     assert hinted in (caught.value.hint or "")
 
 
-# The right to destroy
+# Why a disk may be overwritten
 
 
-def test_blank_gives_the_right() -> None:
-    assert right(blank(W)) is OverwriteGround.BLANK
-    assert right(blank(W), Consent(wipe=W)) is OverwriteGround.BLANK
-    assert right(blank(W), claim=CLAIMED) is OverwriteGround.BLANK
+def test_blank_gives_the_ground() -> None:
+    assert ground(blank(W)) is OverwriteGround.BLANK
+    assert ground(blank(W), Consent(wipe=W)) is OverwriteGround.BLANK
+    assert ground(blank(W), claim=BEGUN) is OverwriteGround.BLANK
 
 
-def test_a_claim_gives_the_right_over_its_own_work() -> None:
-    assert right(parted(W, "ext4", CLAIMED), claim=CLAIMED) is OverwriteGround.CLAIMED
+def test_a_claim_is_ground_for_its_own_unfinished_work() -> None:
+    assert ground(parted(W, "ext4", CLAIMED), claim=BEGUN) is OverwriteGround.CLAIMED
     assert (
-        right(parted(W, "ext4", CLAIMED), Consent(wipe=W), claim=CLAIMED) is OverwriteGround.CLAIMED
+        ground(parted(W, "ext4", CLAIMED), Consent(wipe=W), claim=BEGUN) is OverwriteGround.CLAIMED
     )
 
 
-def test_confirmation_gives_the_right_over_any_content() -> None:
+def test_confirmation_is_ground_for_any_content() -> None:
     for content in (bare(W, "xfs"), in_parts(W), stranger(W, "LVM2_member")):
-        assert right(content, Consent(wipe=W)) is OverwriteGround.CONFIRMED
-        assert right(content, Consent(wipe=W), claim=CLAIMED) is OverwriteGround.CONFIRMED
+        assert ground(content, Consent(wipe=W)) is OverwriteGround.CONFIRMED
+        assert ground(content, Consent(wipe=W), claim=BEGUN) is OverwriteGround.CONFIRMED
 
 
 @pytest.mark.parametrize("content", [blank(W), parted(W, "ext4", CLAIMED), bare(W, "xfs")])
-def test_confirmation_of_another_disk_takes_every_right_away(content: Content) -> None:
+def test_confirmation_of_another_disk_forbids_all(content: Content) -> None:
     with pytest.raises(RefusedError) as caught:
-        right(content, Consent(wipe=WRONG), claim=CLAIMED)
+        ground(content, Consent(wipe=WRONG), claim=BEGUN)
     said = f"--confirm {WRONG} does not name this disk: /dev/sda is {W}"
     assert caught.value.text == said
     assert "compare" in (caught.value.hint or "")
 
 
-def test_adoption_gives_no_right_to_destroy() -> None:
+def test_adoption_is_no_ground_to_destroy() -> None:
     with pytest.raises(RefusedError):
-        right(bare(W, "ext4"), Consent(adopt=True, over_nonempty=True, lost=W))
+        ground(bare(W, "ext4"), Consent(adopt=True, over_nonempty=True, lost=W))
 
 
 def test_the_refusal_says_what_was_found_and_both_ways_on() -> None:
     with pytest.raises(RefusedError) as caught:
-        right(bare(W, "xfs", label="mail"))
+        ground(bare(W, "xfs", label="mail"))
     assert caught.value.text == "/dev/sda is not blank: it carries xfs labelled 'mail'"
     assert "--adopt" in (caught.value.hint or "")
     assert f"--wipe --confirm {W}" in (caught.value.hint or "")
 
 
 @pytest.mark.parametrize("consent", [Consent(), Consent(wipe=W)])
-def test_use_reservation_and_read_only_stand_above_all_rights(consent: Consent) -> None:
+def test_use_reservation_and_read_only_outweigh_every_ground(consent: Consent) -> None:
     with pytest.raises(InUseError, match=r"^/dev/sda is in use: swap, md$") as caught:
-        right(blank(W, users=("swap", "md")), consent, claim=CLAIMED)
+        ground(blank(W, users=("swap", "md")), consent, claim=BEGUN)
     assert "detach /dev/sda --dry-run" in (caught.value.hint or "")
     with pytest.raises(RefusedError, match="reservation"):
-        right(blank(W, reserved=True), consent, claim=CLAIMED)
+        ground(blank(W, reserved=True), consent, claim=BEGUN)
     with pytest.raises(RefusedError, match="read-only"):
-        right(blank(W, read_only=True), consent, claim=CLAIMED)
+        ground(blank(W, read_only=True), consent, claim=BEGUN)
 
 
-# What a run that was stopped can have left
+# What an interrupted run can have left
 
 
+def emptied(content: Content, **changes: Any) -> Content:
+    """The content with its only partition changed."""
+    return replace(content, partitions=(replace(content.partitions[0], **changes),))
+
+
+OWN_TABLE = parted(W, None, CLAIMED)
+
+
+@pytest.mark.fault("F64")
 @pytest.mark.parametrize(
-    ("content", "table", "ours"),
+    ("content", "table", "before_mkfs", "after_mkfs_began"),
     [
-        (blank(W), "gpt", True),
-        (blank(W), "none", True),
-        (parted(W, None), "gpt", True),
-        (parted(W, None, data_at=MIB), "gpt", True),
-        (parted(W, "ext4", CLAIMED), "gpt", True),
-        (parted(W, "ext4", CLAIMED, table="dos"), "dos", True),
-        (replace(parted(W, None), partitions=()), "gpt", True),
-        (bare(W, "ext4", CLAIMED), "none", True),
-        (replace(blank(W), data_at=0), "none", True),
-        (parted(W, None), "dos", False),
-        (parted(W, None), "none", False),
-        (parted(W, "ext4", FOREIGN), "gpt", False),
-        (parted(W, "ext4", None), "gpt", False),
-        (bare(W, "ext4", CLAIMED), "gpt", False),
-        (bare(W, "ext4", FOREIGN), "none", False),
-        (replace(blank(W), data_at=0), "gpt", False),
-        (replace(blank(W), data_at=4096), "dos", False),
-        (in_parts(W), "gpt", False),
+        (blank(W), "gpt", True, True),
+        (blank(W), "none", True, True),
+        (OWN_TABLE, "gpt", True, True),
+        (parted(W, None, CLAIMED, table="dos"), "dos", True, True),
+        (parted(W, None, CLAIMED, data_at=MIB), "gpt", False, True),
+        (parted(W, "ext4", CLAIMED), "gpt", False, True),
+        (parted(W, "ext4", CLAIMED, table="dos"), "dos", False, True),
+        (bare(W, "ext4", CLAIMED), "none", False, True),
+        (replace(blank(W), data_at=0), "none", False, True),
+        (replace(OWN_TABLE, partitions=()), "gpt", False, False),
+        (OWN_TABLE, "dos", False, False),
+        (OWN_TABLE, "none", False, False),
+        (replace(OWN_TABLE, table_id=None), "gpt", False, False),
+        (replace(OWN_TABLE, table_id=FOREIGN), "gpt", False, False),
+        (emptied(OWN_TABLE, id=FOREIGN), "gpt", False, False),
+        (emptied(OWN_TABLE, id=None), "gpt", False, False),
+        (emptied(OWN_TABLE, type="8E"), "gpt", False, False),
+        (emptied(OWN_TABLE, number=2), "gpt", False, False),
+        (parted(W, None), "gpt", False, False),
+        (parted(W, "ext4", FOREIGN), "gpt", False, False),
+        (parted(W, "ext4", None), "gpt", False, False),
+        (bare(W, "ext4", CLAIMED), "gpt", False, False),
+        (bare(W, "ext4", FOREIGN), "none", False, False),
+        (replace(blank(W), data_at=0), "gpt", False, False),
+        (replace(blank(W), data_at=4096), "dos", False, False),
+        (in_parts(W), "gpt", False, False),
     ],
 )
-def test_all_that_stands_there_must_be_the_claim_s(
-    content: Content, table: str, ours: bool
+def test_all_that_is_there_must_be_explained_by_the_claim(
+    content: Content, table: str, before_mkfs: bool, after_mkfs_began: bool
 ) -> None:
-    assert overwrite.matches_claim(content, CLAIMED, table) is ours
+    assert overwrite.matches_claim(content, claim_of(table=table)) is before_mkfs
+    assert overwrite.matches_claim(content, claim_of(table=table, begun=True)) is after_mkfs_began
+
+
+def test_a_claim_on_one_partition_judges_that_partition_by_itself() -> None:
+    claim = replace(BEGUN, owns_disk=False)
+    inside = bare(W, "ext4", CLAIMED)
+    for content, ours in ((inside, True), (parted(W, None, CLAIMED), False), (blank(W), True)):
+        assert overwrite.matches_claim(content, claim) is ours
+    assert not overwrite.matches_claim(inside, replace(claim, begun=False))
+
+
+@pytest.mark.fault("F64")
+def test_the_place_of_a_claim_is_found_again_by_the_ids_of_the_table() -> None:
+    claim = claim_of()
+    kind, guid = claim.partition_type or "", claim.partition_id
+    table = Table("gpt", id=claim.table_id, entries=(Entry(1, 2048, 4096, kind, guid),))
+    assert overwrite.claim_fits_table(table, claim)
+    assert overwrite.claim_fits_table(None, claim_of(table="none"))
+    other = Entry(1, 2048, 4096, kind, FOREIGN)
+    for found in (
+        None,
+        replace(table, id=FOREIGN),
+        replace(table, label="dos"),
+        replace(table, entries=()),
+        replace(table, entries=(other,)),
+        replace(table, entries=(replace(table.entries[0], type="8E"),)),
+        replace(table, entries=(replace(table.entries[0], number=2),)),
+    ):
+        assert not overwrite.claim_fits_table(found, claim)
+    assert not overwrite.claim_fits_table(table, claim_of(table="none"))
 
 
 def test_one_foreign_signature_among_our_own_is_foreign() -> None:
@@ -201,19 +252,18 @@ def test_one_foreign_signature_among_our_own_is_foreign() -> None:
     nameless = Signature("dm_integrity", 0, None)
     for more in (foreign, nameless):
         whole = bare(W, "ext4", CLAIMED)
-        assert not overwrite.matches_claim(
-            replace(whole, signatures=(*whole.signatures, more)), CLAIMED, "none"
-        )
+        mixed = replace(whole, signatures=(*whole.signatures, more))
+        assert not overwrite.matches_claim(mixed, claim_of(table="none", begun=True))
         inner = parted(W, "ext4", CLAIMED)
-        part = replace(inner.partitions[0], signatures=(*inner.partitions[0].signatures, more))
-        assert not overwrite.matches_claim(replace(inner, partitions=(part,)), CLAIMED, "gpt")
-        assert not overwrite.matches_claim(replace(inner, signatures=(more,)), CLAIMED, "gpt")
+        both = emptied(inner, signatures=(*inner.partitions[0].signatures, more))
+        assert not overwrite.matches_claim(both, BEGUN)
+        assert not overwrite.matches_claim(replace(inner, signatures=(more,)), BEGUN)
 
 
 def test_two_partitions_are_not_ours_even_when_both_are_named_so() -> None:
     one = parted(W, "ext4", CLAIMED)
     two = replace(one, partitions=one.partitions * 2)
-    assert not overwrite.matches_claim(two, CLAIMED, "gpt")
+    assert not overwrite.matches_claim(two, BEGUN)
 
 
 @pytest.mark.parametrize(
@@ -228,48 +278,62 @@ def test_two_partitions_are_not_ours_even_when_both_are_named_so() -> None:
         (10 * GIB, MIB, False),
     ],
 )
-def test_a_partition_of_ours_spans_the_disk(size: int, part: int, ours: bool) -> None:
-    content = replace(parted(W, None), size=size)
-    content = replace(content, partitions=(replace(content.partitions[0], size=part),))
-    assert overwrite.matches_claim(content, CLAIMED, "gpt") is ours
+def test_the_claimed_partition_spans_the_disk(size: int, part: int, ours: bool) -> None:
+    content = emptied(replace(OWN_TABLE, size=size), size=part)
+    assert overwrite.matches_claim(content, claim_of()) is ours
 
 
 # Just before a write
 
 
-def test_a_blank_disk_may_be_written_also_once_it_has_our_table() -> None:
+def may_mkfs(content: Content, given: OverwriteGround, *, table: str = "gpt") -> bool:
+    claim = claim_of(table=table, begun=given is OverwriteGround.CLAIMED)
+    return overwrite.may_make_filesystem(content, given, claim)
+
+
+def test_a_blank_disk_may_be_written_also_once_it_has_the_claimed_table() -> None:
     for given in OverwriteGround:
-        assert overwrite.may_write(blank(W), given, CLAIMED, "gpt")
-        assert overwrite.may_write(parted(W, None), given, CLAIMED, "gpt")
+        assert overwrite.may_label(blank(W), given)
+        assert may_mkfs(blank(W), given)
+        assert may_mkfs(OWN_TABLE, given)
 
 
-def test_only_a_stopped_run_or_the_user_accounts_for_data_in_our_partition() -> None:
-    for content in (parted(W, "ext4", CLAIMED), parted(W, None, data_at=MIB)):
+def test_only_an_interrupted_mkfs_or_the_user_accounts_for_data_in_the_partition() -> None:
+    for content in (parted(W, "ext4", CLAIMED), parted(W, None, CLAIMED, data_at=MIB)):
         for given in (OverwriteGround.CLAIMED, OverwriteGround.CONFIRMED):
-            assert overwrite.may_write(content, given, CLAIMED, "gpt")
-        assert not overwrite.may_write(content, OverwriteGround.BLANK, CLAIMED, "gpt")
+            assert may_mkfs(content, given)
+        assert not may_mkfs(content, OverwriteGround.BLANK)
 
 
-@pytest.mark.parametrize("uuid", [CLAIMED, ""])
-def test_data_on_a_disk_without_a_table_is_not_blank_just_before_mkfs_either(uuid: str) -> None:
+@pytest.mark.fault("F64")
+def test_a_claim_without_the_mark_accounts_for_no_data() -> None:
+    for content in (parted(W, "ext4", CLAIMED), parted(W, None, CLAIMED, data_at=MIB)):
+        claimed = OverwriteGround.CLAIMED
+        assert not overwrite.may_make_filesystem(content, claimed, claim_of(begun=False))
+
+
+def test_data_on_a_disk_without_a_table_is_not_blank_just_before_a_write_either() -> None:
     for data_at in (0, MIB):
         found = replace(blank(W), data_at=data_at)
-        assert not overwrite.may_write(found, OverwriteGround.BLANK, uuid, "none")
-        assert overwrite.may_write(found, OverwriteGround.CONFIRMED, uuid, "none")
+        assert not may_mkfs(found, OverwriteGround.BLANK, table="none")
+        assert may_mkfs(found, OverwriteGround.CONFIRMED, table="none")
+        assert not overwrite.may_label(found, OverwriteGround.BLANK)
+        assert not overwrite.may_label(found, OverwriteGround.CLAIMED)
+        assert overwrite.may_label(found, OverwriteGround.CONFIRMED)
 
 
 @pytest.mark.fault("F26")
-def test_what_is_foreign_by_then_is_not_written_whatever_the_right() -> None:
+def test_what_is_foreign_by_then_is_not_written_whatever_the_ground() -> None:
     for given in OverwriteGround:
         for content in (bare(W, "xfs"), in_parts(W), parted(W, None, table="dos")):
-            assert not overwrite.may_write(content, given, CLAIMED, "gpt")
+            assert not may_mkfs(content, given)
+            assert not overwrite.may_label(content, given)
 
 
-def test_data_without_a_name_is_written_over_only_when_it_was_confirmed() -> None:
+def test_a_table_is_not_written_over_data_that_a_claim_cannot_explain() -> None:
     wiped = replace(blank(W), data_at=4096)
-    assert overwrite.may_write(wiped, OverwriteGround.CONFIRMED, CLAIMED, "gpt")
-    assert not overwrite.may_write(wiped, OverwriteGround.BLANK, CLAIMED, "gpt")
-    assert not overwrite.may_write(wiped, OverwriteGround.CLAIMED, CLAIMED, "gpt")
+    for given in OverwriteGround:
+        assert not may_mkfs(wiped, given), "its table is not there yet"
 
 
 # Adopting
@@ -327,11 +391,11 @@ def test_no_consent_adopts_one_of_two_with_the_same_uuid() -> None:
 
 
 def test_partitions_that_no_table_explains_are_nobody_s() -> None:
-    torn = replace(parted(W, None), table=None)
+    unexplained = replace(OWN_TABLE, table=None)
     for table in ("gpt", "none"):
-        assert not overwrite.matches_claim(torn, CLAIMED, table)
+        assert not overwrite.matches_claim(unexplained, claim_of(table=table, begun=True))
         for given in OverwriteGround:
-            assert not overwrite.may_write(torn, given, CLAIMED, table)
+            assert not may_mkfs(unexplained, given, table=table)
 
 
 def test_what_is_mounted_over_ours_is_in_use_and_named() -> None:
@@ -368,10 +432,10 @@ def test_each_refusal_says_what_to_do() -> None:
     assert hint_of(lambda: overwrite.require_writable(blank(W, read_only=True), "/dev/sda", W)) == (
         "make the LUN writable on the array"
     )
-    assert hint_of(lambda: right(blank(W), Consent(wipe=WRONG))) == (
+    assert hint_of(lambda: ground(blank(W), Consent(wipe=WRONG))) == (
         "compare with the array before you wipe anything"
     )
-    assert hint_of(lambda: right(bare(W, "xfs"))) == (
+    assert hint_of(lambda: ground(bare(W, "xfs"))) == (
         "keep it with --adopt if it is the filesystem you want; "
         f"to destroy it: --wipe --confirm {W}"
     )

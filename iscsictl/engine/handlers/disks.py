@@ -1,17 +1,17 @@
-"""The hands of the disk and fstab actions: each proves again what it was planned on."""
+"""The handlers of disks, partitions and filesystems: each proves again what it was planned on."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from iscsictl.engine.handlers import fstab
 from iscsictl.engine.handlers.effect import StepResult
 from iscsictl.errors import IscsictlError, RefusedError, UnreachableError
 from iscsictl.model import actions
 from iscsictl.model.actions import DiskId, OverwriteGround
+from iscsictl.model.claim import FilesystemClaim
 from iscsictl.model.disk_content import Content
-from iscsictl.model.fstab import Fstab
 from iscsictl.model.partition_table import Entry, Table
 from iscsictl.model.plan import Action
-from iscsictl.parse import fstab as edit
 from iscsictl.planner.disks import layout
 from iscsictl.planner.safety import overwrite
 from iscsictl.system.block import disk_writer as writer
@@ -23,49 +23,82 @@ from iscsictl.system.block import (
     scsi_scan,
 )
 from iscsictl.system.context import Context
-from iscsictl.system.host import systemd
 from iscsictl.system.io.process import ToolError, run
 from iscsictl.system.iscsi.sessions import read_listing
-from iscsictl.system.mount import fstab_file
 
 
 def _wipe(action: actions.Wipe, context: Context) -> StepResult:
-    writer.wipe(action.disk, context.deadline())
+    disk = action.disk
+    if action.part is None:
+        writer.wipe(disk, context.deadline())
+    else:
+        node = probe.part_device(disk.device, action.part)
+        # The user confirmed the WWID, which is asked again under the lock: any content may go.
+        partition_table.wipe_node(disk, node, lambda _: True, context.deadline())
     return StepResult()
 
 
 def _label(action: actions.Label, context: Context) -> StepResult:
-    writer.label(
-        action.disk,
-        action.table,
-        lambda content: overwrite.may_write(content, action.right, action.uuid, action.table),
-        context.deadline(),
-    )
+    def is_fine(content: Content) -> bool:
+        return overwrite.may_label(content, action.ground)
+
+    if action.claim is None:
+        partition_table.write_label(action.disk, action.table, is_fine, context.deadline())
+    else:
+        writer.label(action.disk, _sfdisk_script(action.claim), is_fine, context.deadline())
     return StepResult()
 
 
+def _sfdisk_script(claim: FilesystemClaim) -> str:
+    """Return the script (sfdisk(8), "Input formats") of a table with the one claimed partition."""
+    words = [f"type={claim.partition_type}"]
+    if claim.partition_id is not None:
+        words.append(f"uuid={claim.partition_id}")
+    return f"label: {claim.table}\nlabel-id: {claim.table_id}\n{', '.join(words)}\n"
+
+
 def _mkfs(action: actions.Mkfs, context: Context) -> StepResult:
-    writer.mkfs(
-        action.disk,
-        action.part,
-        writer.mkfs_command(action.fs, action.uuid, action.label),
-        lambda content: overwrite.may_write(content, action.right, action.uuid, action.table),
-        context.deadline(),
-        watch=context.watch,
-    )
+    disk, claim = action.disk, action.claim
+    marked: list[bool] = []
+
+    def is_fine(whole: Content) -> bool:
+        """Judge what will be overwritten: the disk, or the partition that the claim names."""
+        if not overwrite.claim_fits_table(partition_table.read_table(disk.device), claim):
+            return False
+        content = whole
+        if claim.part is not None and not claim.owns_disk and not whole.blank:
+            node = probe.part_device(disk.device, claim.part)
+            content = probe.probe(node, disk.wwid)
+        return overwrite.may_make_filesystem(content, action.ground, claim)
+
+    def mark() -> None:
+        fstab.mark_begun(disk, claim, context, begun=True)
+        marked.append(True)
+
+    options = action.options
+    if claim.fs == "vfat" and claim.part is None:
+        # mkfs.vfat refuses a whole disk without -I (mkfs.fat(8)).
+        options = ("-I", *options)
+    try:
+        writer.mkfs(
+            disk,
+            claim.part,
+            writer.mkfs_command(claim.fs, claim.uuid, action.label, options),
+            is_fine,
+            context.deadline(),
+            before_write=mark,
+            leftovers=action.ground is not OverwriteGround.BLANK,
+            watch=context.watch,
+        )
+    except IscsictlError as error:
+        if marked and not error.wrote:
+            fstab.mark_begun(disk, claim, context, begun=claim.begun)
+        raise
     return StepResult()
 
 
 def _remove_map(action: actions.RemoveMap, context: Context) -> StepResult:
     run(["multipath", "-f", action.disk.device.removeprefix("/dev/mapper/")], timeout=context.wait)
-    return StepResult()
-
-
-def _new_table(action: actions.NewTable, context: Context) -> StepResult:
-    def fine(content: Content) -> bool:
-        return overwrite.may_write(content, action.right, "", "none")
-
-    partition_table.write_label(action.disk, action.table, fine, context.deadline())
     return StepResult()
 
 
@@ -214,100 +247,11 @@ def _require_disk(disk: DiskId) -> None:
             raise RefusedError(f"{disk.device} is not the disk {disk.wwid} any more")
 
 
-def _edit_fstab(context: Context, change: Callable[[Fstab], Fstab]) -> StepResult:
-    old = fstab_file.read_fstab(context.root)
-    changed = fstab_file.save_fstab(context.root, change(old), old)
-    if changed:
-        systemd.daemon_reload()
-    return StepResult(changed, old)
-
-
-def _claim(action: actions.ClaimPart, context: Context) -> StepResult:
-    disk = action.disk
-    line = edit.claim_line(
-        action.uuid, action.directory, action.fs,
-        wwid=disk.wwid, target=disk.target, lun=disk.lun, part=action.part,
-    )  # fmt: skip
-
-    def change(fstab: Fstab) -> Fstab:
-        same = any(x.is_claim and x.uuid == action.uuid for x in fstab.by_wwid(disk.wwid))
-        return fstab if same else edit.append_line(fstab, line)
-
-    return _edit_fstab(context, change)
-
-
-def _note(action: actions.NoteFs, context: Context) -> StepResult:
-    disk = action.disk
-    line = actions.PutLine(
-        disk.target, disk.lun, disk.wwid, action.uuid, None, action.fs, boot=False
-    )
-    return _put_line(line, context)
-
-
-def _put_line(action: actions.PutLine, context: Context) -> StepResult:
-    line = edit.mount_line(
-        action.uuid, action.path or "none", action.fs, action.options,
-        login_service=systemd.login_service(context.root),
-        wwid=action.wwid, target=action.target, lun=action.lun, boot=action.boot,
-    )  # fmt: skip
-
-    def change(fstab: Fstab) -> Fstab:
-        for old in fstab.by_wwid(action.wwid):
-            if old.uuid == action.uuid:
-                return edit.replace_line(fstab, old.number, line)
-        return edit.append_line(fstab, line)
-
-    return _edit_fstab(context, change)
-
-
-def _drop_line(action: actions.DropLine, context: Context) -> StepResult:
-    def change(fstab: Fstab) -> Fstab:
-        for line in reversed(fstab.ours):
-            if line.raw == action.raw:
-                return edit.without_line(fstab, line.number)
-        return fstab
-
-    return _edit_fstab(context, change)
-
-
-def _wipe_node(action: actions.WipeNode, context: Context) -> StepResult:
-    def fine(content: Content) -> bool:
-        confirmed = action.right is OverwriteGround.CONFIRMED
-        return confirmed or overwrite.matches_claim(content, action.uuid, "none")
-
-    partition_table.wipe_node(action.disk, action.node, fine, context.deadline())
-    return StepResult()
-
-
-def _make_fs(action: actions.MakeFs, context: Context) -> StepResult:
-    extra = action.extra
-    if action.fs == "vfat" and action.part is None:
-        extra = ("-I", *extra)
-
-    def fine(whole: Content) -> bool:
-        """Look at what will be overwritten: the disk, or within it the partition."""
-        content = whole
-        if action.part is not None and not whole.blank:
-            content = probe.probe(action.node, action.disk.wwid)
-        return overwrite.may_write(content, action.right, action.uuid, "none")
-
-    writer.mkfs(
-        action.disk,
-        action.part,
-        writer.mkfs_command(action.fs, action.uuid, action.label, extra),
-        fine,
-        context.deadline(),
-        watch=context.watch,
-    )
-    return StepResult()
-
-
 HANDLERS: Mapping[type[Action], Callable[[Any, Context], StepResult]] = {
     actions.Wipe: _wipe,
     actions.Label: _label,
     actions.Mkfs: _mkfs,
     actions.RemoveMap: _remove_map,
-    actions.NewTable: _new_table,
     actions.AddPart: _add,
     actions.RemovePart: _remove,
     actions.SetType: _set_type,
@@ -315,10 +259,4 @@ HANDLERS: Mapping[type[Action], Callable[[Any, Context], StepResult]] = {
     actions.GrowPart: _grow_part,
     actions.Reread: _reread,
     actions.GrowFs: _grow_fs,
-    actions.ClaimPart: _claim,
-    actions.WipeNode: _wipe_node,
-    actions.MakeFs: _make_fs,
-    actions.NoteFs: _note,
-    actions.PutLine: _put_line,
-    actions.DropLine: _drop_line,
 }

@@ -1,11 +1,14 @@
-"""The hands of /etc/fstab: the claim, the line that mounts, and their end."""
+"""The handlers of /etc/fstab: the claim, the entry that mounts, and their removal."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from iscsictl.engine.handlers.effect import StepResult
-from iscsictl.errors import IscsictlError
+from iscsictl.errors import IscsictlError, RefusedError
 from iscsictl.model import actions
+from iscsictl.model.actions import DiskId
+from iscsictl.model.claim import FilesystemClaim
 from iscsictl.model.fstab import Fstab, FstabLine
 from iscsictl.model.plan import Action
 from iscsictl.parse import fstab as fstab_edit
@@ -20,57 +23,101 @@ def _edit_fstab(context: Context, edit: Callable[[Fstab], Fstab]) -> StepResult:
     return StepResult(*context.edit_fstab(edit))
 
 
-def _put(fstab: Fstab, line: FstabLine, wwid: str) -> Fstab:
-    """Put a line in the place of ours for the same disk and directory or claim, or at the end."""
+def put_claim(fstab: Fstab, entry: FstabLine, wwid: str) -> Fstab:
+    """Return fstab with a claim in the place of those that it makes void, or at the end."""
+    claim = entry.claim
+    void = [old for old in fstab.by_wwid(wwid) if _covers_same_place(old.claim, claim)]
+    if not void:
+        return fstab_edit.append_line(fstab, entry)
+    for old in reversed(void[1:]):
+        fstab = fstab_edit.without_line(fstab, old.number)
+    return fstab_edit.replace_line(fstab, void[0].number, entry)
+
+
+def _covers_same_place(old: FilesystemClaim | None, new: FilesystemClaim | None) -> bool:
+    """Tell whether two claims on one disk exclude each other; a whole disk covers every part."""
+    if old is None or new is None:
+        return False
+    return old.owns_disk or new.owns_disk or None in {old.part, new.part} or old.part == new.part
+
+
+def put_entry(fstab: Fstab, entry: FstabLine, wwid: str) -> Fstab:
+    """Return fstab with an entry in the place of the one for the same filesystem or directory.
+
+    Only entries that iscsictl wrote for the same disk are replaced.
+    """
     for old in fstab.by_wwid(wwid):
-        same_place = old.mount_point is not None and old.mount_point == line.mount_point
-        if old.is_claim or same_place or old.uuid == line.uuid:
-            return fstab_edit.replace_line(fstab, old.number, line)
-    return fstab_edit.append_line(fstab, line)
+        same_place = old.mount_point is not None and old.mount_point == entry.mount_point
+        if same_place or old.uuid == entry.uuid:
+            return fstab_edit.replace_line(fstab, old.number, entry)
+    return fstab_edit.append_line(fstab, entry)
 
 
-def _claim(action: actions.Claim, context: Context) -> StepResult:
+def _write_claim(action: actions.Claim, context: Context) -> StepResult:
     disk = action.disk
-    line = fstab_edit.claim_line(
-        action.uuid, action.directory, action.fs,
-        wwid=disk.wwid, target=disk.target, lun=disk.lun,
-    )  # fmt: skip
-    return _edit_fstab(context, lambda old: _put(old, line, disk.wwid))
+    entry = fstab_edit.claim_line(
+        action.claim, action.directory, wwid=disk.wwid, target=disk.target, lun=disk.lun
+    )
+    return _edit_fstab(context, lambda now: put_claim(now, entry, disk.wwid))
+
+
+def mark_begun(disk: DiskId, claim: FilesystemClaim, context: Context, *, begun: bool) -> None:
+    """Note in the claim on a disk that mkfs is about to start, or that it did not start after all.
+
+    Raises RefusedError where the claim is gone: without it nothing may be written to the disk.
+    """
+
+    def change(fstab: Fstab) -> Fstab:
+        for old in fstab.by_wwid(disk.wwid):
+            if old.claim is not None and (old.uuid, old.claim.place) == (claim.uuid, claim.place):
+                entry = fstab_edit.claim_line(
+                    replace(claim, begun=begun), old.mount_point,
+                    wwid=disk.wwid, target=disk.target, lun=disk.lun,
+                )  # fmt: skip
+                return fstab_edit.replace_line(fstab, old.number, entry)
+        raise RefusedError(
+            f"/etc/fstab has no claim on {disk.device} any more",
+            hint="another program edited /etc/fstab meanwhile; run the command again",
+        )
+
+    _edit_fstab(context, change)
 
 
 def _write_fstab(action: actions.WriteFstab, context: Context) -> StepResult:
-    line = fstab_edit.mount_line(
+    disk = action.disk
+    entry = fstab_edit.mount_line(
         action.uuid, action.path or "none", action.fs, action.options,
         login_service=systemd.login_service(context.root),
-        wwid=action.wwid, target=action.target, lun=action.lun, boot=action.boot,
+        wwid=disk.wwid, target=disk.target, lun=disk.lun, boot=action.boot,
     )  # fmt: skip
-    effect = _edit_fstab(context, lambda old: _put(old, line, action.wwid))
+    effect = _edit_fstab(context, lambda now: put_entry(now, entry, disk.wwid))
     if effect.changed:
         try:
-            _tell_systemd(context)
+            _notify_systemd(action, context)
         except IscsictlError:
-            _put_back(context, effect.before, action.wwid)
+            _restore(context, effect.before, disk.wwid)
             raise
     return effect
 
 
-def make_up(context: Context) -> None:
-    """Do what a run that was killed after it wrote its line did not come to."""
-    _tell_systemd(context, reload=not systemd.has_read_fstab(context.root))
+def complete_fstab(action: actions.WriteFstab, context: Context) -> None:
+    """Do what a run that was killed after it wrote the entry had no time for."""
+    _notify_systemd(action, context, reload=not systemd.has_read_fstab(context.root))
 
 
-def _tell_systemd(context: Context, *, reload: bool = True) -> None:
-    # While it reloads it would let the start of the service wait.
-    context.defer("logged out", lambda: _have_it_logged_out(context))
+def _notify_systemd(action: actions.WriteFstab, context: Context, *, reload: bool = True) -> None:
+    if action.path is not None:
+        # Deferred: systemd queues the start of a service until it has reloaded its units.
+        context.defer("login service", lambda: _start_login_service(context))
     if reload:
         context.reload()
 
 
-def _have_it_logged_out(context: Context) -> None:
-    """Start the login service if the boot left it out, as it does where there is no record yet.
+def _start_login_service(context: Context) -> None:
+    """Start the login service if the boot left it out, as it does while there is no record.
 
-    Only what was started is stopped at a shutdown, and stopping it logs out after the unmount. It
-    is left alone where it would log in to something that is not.
+    systemd stops at shutdown only what was started, and stopping this service is what logs out
+    after the unmount. It is not started where that would log in to something that is logged out.
     """
     service = systemd.login_service(context.root)
     if not systemd.running(context.root) or systemd.active(service, context.root):
@@ -83,9 +130,9 @@ def _have_it_logged_out(context: Context) -> None:
 
 def _drop_fstab(action: actions.DropFstab, context: Context) -> StepResult:
     def drop(fstab: Fstab) -> Fstab:
-        for line in reversed(fstab.by_wwid(action.wwid)):
-            if action.uuid in {None, line.uuid}:
-                fstab = fstab_edit.without_line(fstab, line.number)
+        for entry in reversed(fstab.ours):
+            if entry.raw == action.entry.raw:
+                return fstab_edit.without_line(fstab, entry.number)
         return fstab
 
     effect = _edit_fstab(context, drop)
@@ -94,19 +141,19 @@ def _drop_fstab(action: actions.DropFstab, context: Context) -> StepResult:
     return effect
 
 
-def _put_back(context: Context, before: Fstab, wwid: str) -> StepResult:
+def _restore(context: Context, before: Fstab, wwid: str) -> StepResult:
     return _edit_fstab(context, lambda now: fstab_edit.with_lines_of(now, before, wwid))
 
 
 def _restore_fstab(action: actions.RestoreFstab, context: Context) -> StepResult:
-    effect = _put_back(context, action.before, action.wwid)
+    effect = _restore(context, action.before, action.wwid)
     if effect.changed:
         context.reload()
     return effect
 
 
 HANDLERS: Mapping[type[Action], Callable[[Any, Context], StepResult]] = {
-    actions.Claim: _claim,
+    actions.Claim: _write_claim,
     actions.WriteFstab: _write_fstab,
     actions.DropFstab: _drop_fstab,
     actions.RestoreFstab: _restore_fstab,

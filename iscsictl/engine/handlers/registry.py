@@ -29,7 +29,7 @@ def execute_action(action: Action, context: Context) -> StepResult:
 def complete_unchanged(action: Action, context: Context) -> None:
     """Finish what belongs to a step that is already done: an earlier run may have been killed."""
     if isinstance(action, actions.WriteFstab):
-        fstab.make_up(context)
+        fstab.complete_fstab(action, context)
 
 
 def inverse(action: Action, effect: StepResult) -> Action | None:
@@ -49,8 +49,7 @@ def inverse(action: Action, effect: StepResult) -> Action | None:
         case actions.Login():
             return actions.Logout(action.target, action.portal, action.iface)
         case actions.Claim() | actions.WriteFstab():
-            wwid = action.disk.wwid if isinstance(action, actions.Claim) else action.wwid
-            return actions.RestoreFstab(wwid, effect.before)
+            return actions.RestoreFstab(action.disk.wwid, effect.before)
         case actions.MakeDirectory():
             return actions.RemoveDirectory(action.path)
         case actions.Mount():

@@ -4,52 +4,63 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from iscsictl.model.actions.disk_id import DiskId, OverwriteGround
+from iscsictl.model.claim import FilesystemClaim
 from iscsictl.model.partition_table import Entry, Table
 from iscsictl.model.plan import Action, Hazard
 
 
 @dataclass(frozen=True)
 class Wipe(Action):
-    """Erase all signatures of a disk, as confirmed by its WWID."""
+    """Erase the signatures that the user confirmed to lose.
+
+    `part` None: those of the whole disk and of every partition in its table.
+    """
 
     verb: ClassVar[str] = "wipe"
     hazard: ClassVar[Hazard] = Hazard.DESTROYS
     disk: DiskId
+    part: int | None = None
 
 
 @dataclass(frozen=True)
 class Label(Action):
-    """Write a partition table with one partition over the whole disk."""
+    """Write a partition table of kind `table` (gpt, dos, bsd, sun).
+
+    With a claim it has one partition over the whole disk, and both get the ids of the claim;
+    without one the table is empty.
+    """
 
     verb: ClassVar[str] = "label"
     hazard: ClassVar[Hazard] = Hazard.DESTROYS
     disk: DiskId
     table: str
-    uuid: str
-    right: OverwriteGround
+    ground: OverwriteGround
+    claim: FilesystemClaim | None = None
 
 
 @dataclass(frozen=True)
 class Mkfs(Action):
-    """Make a filesystem on the disk (`part` None) or on its partition.
+    """Make the filesystem of a claim, or swap, at the place that the claim names.
 
-    `table` is the partition table that must stand there by then.
+    Just before mkfs starts, the claim in fstab gets the mark that it has begun. `options` are the
+    user's own for the mkfs of this kind (mke2fs(8), mkfs.xfs(8), ...).
     """
 
     verb: ClassVar[str] = "mkfs"
     hazard: ClassVar[Hazard] = Hazard.DESTROYS
     disk: DiskId
-    part: int | None
-    fs: str
-    uuid: str
-    table: str
-    right: OverwriteGround
+    claim: FilesystemClaim
+    ground: OverwriteGround
     label: str | None = None
+    options: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class RemoveDevice(Action):
-    """Have the kernel forget a disk, its session staying; sd(4) flushes what it caches."""
+    """Have the kernel forget a disk while its session stays; sd(4) flushes its write cache first.
+
+    `hctls` are its SCSI addresses (host:channel:target:lun), one for each path.
+    """
 
     verb: ClassVar[str] = "remove"
     disk: DiskId
@@ -58,21 +69,10 @@ class RemoveDevice(Action):
 
 @dataclass(frozen=True)
 class RemoveMap(Action):
-    """Have multipathd let go of a map that nothing uses."""
+    """Have multipathd remove a map that nothing uses (multipath -f)."""
 
     verb: ClassVar[str] = "unmap"
     disk: DiskId
-
-
-@dataclass(frozen=True)
-class NewTable(Action):
-    """Write an empty partition table."""
-
-    verb: ClassVar[str] = "label"
-    hazard: ClassVar[Hazard] = Hazard.DESTROYS
-    disk: DiskId
-    table: str
-    right: OverwriteGround
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ class GrowPart(Reshape):
 
 @dataclass(frozen=True)
 class Reread(Action):
-    """Have the kernel ask the disk for its size again, over every path."""
+    """Have the kernel read the size of the disk again, over every path (`device/rescan`)."""
 
     verb: ClassVar[str] = "rescan"
     frontier: ClassVar[bool] = True
@@ -148,31 +148,3 @@ class GrowFs(Action):
     node: str
     fs: str
     path: str
-
-
-@dataclass(frozen=True)
-class WipeNode(Action):
-    """Erase the signatures of one partition, as confirmed or left by our own stopped run."""
-
-    verb: ClassVar[str] = "wipe"
-    hazard: ClassVar[Hazard] = Hazard.DESTROYS
-    disk: DiskId
-    node: str
-    uuid: str
-    right: OverwriteGround
-
-
-@dataclass(frozen=True)
-class MakeFs(Action):
-    """Make a filesystem on the disk (`part` None) or in its partition, with the user's options."""
-
-    verb: ClassVar[str] = "mkfs"
-    hazard: ClassVar[Hazard] = Hazard.DESTROYS
-    disk: DiskId
-    part: int | None
-    node: str
-    fs: str
-    uuid: str
-    right: OverwriteGround
-    label: str | None = None
-    extra: tuple[str, ...] = ()

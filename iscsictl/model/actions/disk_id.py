@@ -1,4 +1,4 @@
-"""The disk that an action is about, and the ground on which it may be overwritten."""
+"""The disk of an action, and the ground on which it may be overwritten."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,7 +14,10 @@ class OverwriteGround(StrEnum):
 
 @dataclass(frozen=True)
 class DiskId:
-    """The disk that is meant: asked again (INQUIRY page 0x83) before each write."""
+    """The disk of an action; it is asked for its WWID (INQUIRY page 0x83) before each write.
+
+    `device` is where it was when the action was planned, "" if it has to be found by its WWID.
+    """
 
     target: str
     lun: int

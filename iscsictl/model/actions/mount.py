@@ -4,24 +4,27 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from iscsictl.model.actions.disk_id import DiskId
-from iscsictl.model.fstab import Fstab
+from iscsictl.model.claim import FilesystemClaim
+from iscsictl.model.fstab import Fstab, FstabLine
 from iscsictl.model.plan import Action
 
 
 @dataclass(frozen=True)
 class Claim(Action):
-    """Write the inert fstab line that says: this disk is being made into this filesystem."""
+    """Write the inert fstab entry that says which filesystem is being made on the disk.
+
+    It takes the place of an older claim on the same part of the disk.
+    """
 
     verb: ClassVar[str] = "claim"
     disk: DiskId
-    uuid: str
-    directory: str | None
-    fs: str
+    claim: FilesystemClaim
+    directory: str | None = None
 
 
 @dataclass(frozen=True)
 class MakeDirectory(Action):
-    """Make the mount point."""
+    """Make the mount point, and the directories above it (mode 0755)."""
 
     verb: ClassVar[str] = "directory"
     path: str
@@ -29,7 +32,7 @@ class MakeDirectory(Action):
 
 @dataclass(frozen=True)
 class RemoveDirectory(Action):
-    """Take an empty mount point away."""
+    """Remove an empty mount point."""
 
     verb: ClassVar[str] = "rmdir"
     path: str
@@ -37,7 +40,7 @@ class RemoveDirectory(Action):
 
 @dataclass(frozen=True)
 class Mount(Action):
-    """Mount the filesystem with this UUID from this disk."""
+    """Mount the filesystem with this UUID, and refuse to if it is not on this disk."""
 
     verb: ClassVar[str] = "mount"
     disk: DiskId
@@ -60,12 +63,14 @@ class Own(Action):
 
 @dataclass(frozen=True)
 class WriteFstab(Action):
-    """Write our fstab line for a filesystem: the claim becomes it, or it is added."""
+    """Write the fstab entry of a filesystem, in the place of its claim or of an older entry.
+
+    `path` None is an entry without a mount point: it says that iscsictl made the filesystem. `boot`
+    False is `noauto`. systemd is told, and the login service is started if the boot left it out.
+    """
 
     verb: ClassVar[str] = "fstab"
-    target: str
-    lun: int
-    wwid: str
+    disk: DiskId
     uuid: str
     path: str | None
     fs: str
@@ -75,16 +80,18 @@ class WriteFstab(Action):
 
 @dataclass(frozen=True)
 class DropFstab(Action):
-    """Take our fstab lines with this WWID out; with `uuid` only the one for it."""
+    """Remove exactly this entry, which iscsictl wrote, from fstab."""
 
     verb: ClassVar[str] = "unfstab"
-    wwid: str
-    uuid: str | None = None
+    entry: FstabLine = field(repr=False)
 
 
 @dataclass(frozen=True)
 class RestoreFstab(Action):
-    """Put our fstab lines for a disk back as they were in `before`; all others stay."""
+    """Restore the fstab entries that iscsictl wrote for a disk as they were in `before`.
+
+    All other lines stay as they are now.
+    """
 
     verb: ClassVar[str] = "fstab"
     wwid: str
@@ -102,7 +109,7 @@ class RequireMount(Action):
 
 @dataclass(frozen=True)
 class DropRequire(Action):
-    """Take the drop-ins for a mount point away, of all units or of one."""
+    """Remove the drop-ins for a mount point, of all units or of one."""
 
     verb: ClassVar[str] = "unrequire"
     path: str
@@ -116,36 +123,3 @@ class Unmount(Action):
     verb: ClassVar[str] = "umount"
     path: str
     lost: bool = False
-
-
-@dataclass(frozen=True)
-class ClaimPart(Claim):
-    """A claim that leaves our lines for other filesystems on the same disk alone.
-
-    It is for one partition, 0 for the whole disk.
-    """
-
-    part: int
-
-
-@dataclass(frozen=True)
-class PutLine(WriteFstab):
-    """Our line for one filesystem, in the place of an older one for the same filesystem only."""
-
-
-@dataclass(frozen=True)
-class NoteFs(Action):
-    """Turn the claim on a filesystem into the inert line that says we made it."""
-
-    verb: ClassVar[str] = "note"
-    disk: DiskId
-    uuid: str
-    fs: str
-
-
-@dataclass(frozen=True)
-class DropLine(Action):
-    """Take exactly this line out of fstab."""
-
-    verb: ClassVar[str] = "unfstab"
-    raw: bytes = field(repr=False)

@@ -26,33 +26,33 @@ _OF_THE_ARRAY = frozenset({0x03, 0x0C, 0x0D, 0x1E, 0x1F})
 
 
 def plan_detach(
-    inventory: Inventory, wish: DetachRequest, *, boots_from: frozenset[str] = frozenset()
+    inventory: Inventory, request: DetachRequest, *, boots_from: frozenset[str] = frozenset()
 ) -> Plan:
     """Return what is to be done. Never raises: what forbids it is the plan's refusal.
 
     `boots_from` are the targets that the firmware booted the machine from: they stay.
     """
-    draft = PlanBuilder()
+    builder = PlanBuilder()
     refusal: IscsictlError | None = None
     try:
-        meant = find(inventory, wish.name, wish.lun)
+        meant = find(inventory, request.name, request.lun)
         if meant:
-            _detach(draft, inventory, wish, meant, boots_from)
-        elif _NAMES.fullmatch(wish.name):
-            draft.notes.append(f"nothing of {wish.name} is attached")
+            _detach(builder, inventory, request, meant, boots_from)
+        elif _NAMES.fullmatch(request.name):
+            builder.notes.append(f"nothing of {request.name} is attached")
         else:
             raise NotFoundError(
-                f"nothing here is called {wish.name}", hint="see what is there: iscsictl ls"
+                f"nothing here is called {request.name}", hint="see what is there: iscsictl ls"
             )
     except IscsictlError as error:
         refusal = error
-    return draft.build(refusal)
+    return builder.build(refusal)
 
 
 def _detach(
-    draft: PlanBuilder,
+    builder: PlanBuilder,
     inventory: Inventory,
-    wish: DetachRequest,
+    request: DetachRequest,
     meant: tuple[ResolvedLun, ...],
     boots_from: frozenset[str],
 ) -> None:
@@ -60,31 +60,31 @@ def _detach(
     sessions = tuple(s for s in inventory.sessions if s.target == target)
     for one in meant:
         if one.disk is not None:
-            _release(draft, inventory, wish, one, one.disk, sessions)
+            _release(builder, inventory, request, one, one.disk, sessions)
     ours = {one.lun for one in meant}
     # Also what has no disk: a tape or a changer is somebody's, though it is idle just now.
     units = [u for s in sessions for u in s.luns or () if u.type not in _OF_THE_ARRAY]
     others = sorted({u.lun for u in units if u.lun not in ours})
-    whole = wish.lun is None and wish.name == target
+    whole = request.lun is None and request.name == target
     if others and not whole:
         luns = ", ".join(map(str, others))
         note = f"the session stays: {target} has LUN {luns} on this host too"
         if not any(u.device for u in units if u.lun in others):
             note += f", which is no disk; to end it all the same: iscsictl detach {target}"
-        draft.notes.append(note)
+        builder.notes.append(note)
         for one in meant:
             if one.disk is not None:
                 hctls = tuple(path.hctl for path in one.disk.paths)
                 remove = actions.RemoveDevice(_id(one, one.disk), hctls)
-                draft.add(remove, f"{target} LUN {one.lun}", "the kernel forgets the disk")
+                builder.add(remove, f"{target} LUN {one.lun}", "the kernel forgets the disk")
     elif sessions and target in boots_from:
         raise InUseError(
             f"the machine booted from {target}: it cannot be logged out",
             hint="see: iscsictl boot show",
         )
     else:
-        _end_sessions(draft, inventory, wish, target, sessions)
-    _forget_lines(draft, inventory, meant)
+        _end_sessions(builder, inventory, request, target, sessions)
+    _drop_entries(builder, inventory, meant)
 
 
 def _id(meant: ResolvedLun, disk: Disk) -> DiskId:
@@ -92,38 +92,38 @@ def _id(meant: ResolvedLun, disk: Disk) -> DiskId:
 
 
 def _release(
-    draft: PlanBuilder,
+    builder: PlanBuilder,
     inventory: Inventory,
-    wish: DetachRequest,
+    request: DetachRequest,
     meant: ResolvedLun,
     disk: Disk,
     sessions: tuple[Session, ...],
 ) -> None:
     """Add the unmounts of one disk, or raise where somebody else uses it."""
     used = inventory.users.get(disk.wwid or "") or _shown(disk)
-    lost = wish.consent.lost is not None
-    if lost and wish.consent.lost != disk.wwid:
+    lost = request.consent.lost is not None
+    if lost and request.consent.lost != disk.wwid:
         raise RefusedError(
-            f"--confirm {wish.consent.lost} does not name this disk: it is {disk.wwid}",
+            f"--confirm {request.consent.lost} does not name this disk: it is {disk.wwid}",
             hint="iscsictl ls -o json shows the WWIDs",
         )
     require_not_overmounted(used)
     if not lost:
-        _require_free(inventory, wish, disk, used)
+        _require_free(inventory, request, disk, used)
         if used.mounts and all(s.status != "up" for s in sessions):
             raise UnreachableError(
                 f"the array of {meant.target} does not answer, so {used.mounts[0]} "
                 "cannot be unmounted without losing what was not written yet",
                 hint="bring the array back; if it is gone for ever: "
-                f"iscsictl detach {wish.name} --lost --confirm {disk.wwid}",
+                f"iscsictl detach {request.name} --lost --confirm {disk.wwid}",
             )
     elif used.mounts:
-        draft.notes.append(f"what was not written to {', '.join(used.mounts)} is lost")
+        builder.notes.append(f"what was not written to {', '.join(used.mounts)} is lost")
     for path in sorted(used.mounts, key=len, reverse=True):
-        draft.add(actions.Unmount(path, lost), path, "takes the filesystem down")
+        builder.add(actions.Unmount(path, lost), path, "takes the filesystem down")
     if disk.block.kind == "mpath":
         unmap = actions.RemoveMap(_id(meant, disk))
-        draft.add(unmap, disk.block.device, "the paths are let go")
+        builder.add(unmap, disk.block.device, "the paths are let go")
 
 
 def _shown(disk: Disk) -> DiskUsage:
@@ -131,7 +131,9 @@ def _shown(disk: Disk) -> DiskUsage:
     return DiskUsage(tuple(m.path for block in blocks(disk.block) for m in block.mounts))
 
 
-def _require_free(inventory: Inventory, wish: DetachRequest, disk: Disk, used: DiskUsage) -> None:
+def _require_free(
+    inventory: Inventory, request: DetachRequest, disk: Disk, used: DiskUsage
+) -> None:
     device = disk.block.device
     if used.other_holders:
         raise InUseError(
@@ -144,10 +146,10 @@ def _require_free(inventory: Inventory, wish: DetachRequest, disk: Disk, used: D
             hint="end these processes, or leave the directory, then run this again",
         )
     managed = {line.mount_point for line in inventory.fstab.ours}
-    foreign = [path for path in used.mounts if path not in managed and path != wish.name]
+    foreign = [path for path in used.mounts if path not in managed and path != request.name]
     simple = {m.path for block in blocks(disk.block) for m in block.mounts}
     path = shlex.quote(foreign[0]) if foreign else ""
-    if foreign and not (wish.lun is None and wish.name.startswith("/dev/")):
+    if foreign and not (request.lun is None and request.name.startswith("/dev/")):
         raise InUseError(
             f"{device} is mounted on {', '.join(foreign)}, which iscsictl did not set up",
             hint=f"if it may go: iscsictl detach {path}, or umount {path}",
@@ -157,43 +159,49 @@ def _require_free(inventory: Inventory, wish: DetachRequest, disk: Disk, used: D
 
 
 def _end_sessions(
-    draft: PlanBuilder,
+    builder: PlanBuilder,
     inventory: Inventory,
-    wish: DetachRequest,
+    request: DetachRequest,
     target: str,
     sessions: tuple[Session, ...],
 ) -> None:
     records = [r for r in inventory.records if r.target == target]
     for record in records:
         name = _subject(target, record.portal, record.iface)
-        if not wish.forget and record.problem is None:
+        if not request.forget and record.problem is None:
             write = actions.WriteRecord(
                 target, record.portal, record.iface, startup_values("manual")
             )
-            draft.add(write, name, "not again at boot", done=not record.onboot)
+            builder.add(write, name, "not again at boot", done=not record.onboot)
     for session in sessions:
         portal = session.persistent_portal or session.portal
         if portal is not None:
             logout = actions.Logout(
-                target, portal, session.iface or "default", lost=wish.consent.lost is not None
+                target, portal, session.iface or "default", lost=request.consent.lost is not None
             )
-            draft.add(logout, _subject(target, portal, logout.iface), "ends the session")
+            builder.add(logout, _subject(target, portal, logout.iface), "ends the session")
     index = SessionIndex(records, sessions)
     for record in records:
         name = _subject(target, record.portal, record.iface)
         if index.session_of(record) is None:
             done = actions.Logout(target, record.portal, record.iface)
-            draft.add(done, name, "ends the session", done=True)
-        if wish.forget:
-            draft.add(actions.DeleteRecord(target, record.portal, record.iface), name, "forgotten")
+            builder.add(done, name, "ends the session", done=True)
+        if request.forget:
+            builder.add(
+                actions.DeleteRecord(target, record.portal, record.iface),
+                name,
+                "deletes the record",
+            )
 
 
 def _subject(target: str, portal: Portal, iface: str) -> str:
     return LoginPath(target, portal, iface).subject
 
 
-def _forget_lines(draft: PlanBuilder, inventory: Inventory, meant: tuple[ResolvedLun, ...]) -> None:
-    """Add the end of our fstab lines and drop-ins, last: until then they name the LUN."""
+def _drop_entries(
+    builder: PlanBuilder, inventory: Inventory, meant: tuple[ResolvedLun, ...]
+) -> None:
+    """Drop the fstab entries and drop-ins of the LUN, last: until then they say which it is."""
     wwids = {m.wwid for m in meant if m.wwid}
     elsewhere = {disk.wwid for disk in inventory.disks} - wwids
     for line in inventory.fstab.ours:
@@ -204,6 +212,6 @@ def _forget_lines(draft: PlanBuilder, inventory: Inventory, meant: tuple[Resolve
             continue
         path = line.mount_point
         if path is not None and any(path in p for p in inventory.host.required.values()):
-            draft.add(actions.DropRequire(path), path, "no unit waits for it any more")
-        drop = actions.DropFstab(line.wwid, line.uuid)
-        draft.add(drop, path or line.uuid or line.wwid, "not mounted again at boot")
+            builder.add(actions.DropRequire(path), path, "no unit waits for it any more")
+        drop = actions.DropFstab(line)
+        builder.add(drop, path or line.uuid or line.wwid, "not mounted again at boot")

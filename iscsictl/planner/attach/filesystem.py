@@ -1,21 +1,27 @@
 """Plan what becomes of a disk: a filesystem is made, taken over or found, and mounted."""
 
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from iscsictl.errors import InUseError, IscsictlError, RefusedError
 from iscsictl.model import actions
 from iscsictl.model.actions import DiskId, OverwriteGround
+from iscsictl.model.claim import FilesystemClaim
 from iscsictl.model.disk_content import Content
 from iscsictl.model.fstab import FstabLine
 from iscsictl.model.inventory import Inventory, Known, MountPointState, ReadFailed
 from iscsictl.model.listing import Block, Disk, blocks
 from iscsictl.model.spec import AttachSpec
 from iscsictl.planner.builder import PlanBuilder
+from iscsictl.planner.disks import layout
+from iscsictl.planner.disks.new_filesystem import (
+    NewFilesystem,
+    add_filesystem_steps,
+    claim_whole_disk,
+)
 from iscsictl.planner.safety import overwrite
 from iscsictl.planner.safety.mount_points import exposure
 
-DOS_LIMIT_SECTORS = 2**32
 DEFAULT_FS = "ext4"
 UNKNOWN = "?"
 DEFAULT_TABLE = "gpt"
@@ -23,20 +29,19 @@ DEFAULT_TABLE = "gpt"
 
 @dataclass(frozen=True)
 class TargetFilesystem:
-    """The filesystem that will be on the disk: in partition `part`, or on the whole disk."""
+    """The filesystem that will be on the disk, whether it is made or found there."""
 
     uuid: str
     fs: str
-    part: int | None
 
 
 @dataclass(frozen=True)
 class FilesystemPlanner:
     """The part of an attach that is about the disk. `name` is the subject of its steps."""
 
-    draft: PlanBuilder
+    builder: PlanBuilder
     inventory: Inventory
-    wish: AttachSpec
+    spec: AttachSpec
     device: DiskId
     name: str
 
@@ -45,18 +50,17 @@ class FilesystemPlanner:
 
         Raises what is certain already: that the mount point is not free.
         """
-        wish = self.wish
+        spec = self.spec
         self._require_free_place()
-        fs = wish.fs or DEFAULT_FS
-        chosen = TargetFilesystem(wish.new_uuid(fs), fs, None)
-        if wish.fs or wish.consent.wipe is not None:
-            self._make(
-                chosen,
-                OverwriteGround.BLANK if wish.consent.wipe is None else OverwriteGround.CONFIRMED,
-            )
-        if wish.mount:
+        fs = spec.fs or DEFAULT_FS
+        chosen = TargetFilesystem(spec.new_uuid(fs), fs)
+        if spec.fs or spec.consent.wipe is not None:
+            confirmed = spec.consent.wipe is not None
+            ground = OverwriteGround.CONFIRMED if confirmed else OverwriteGround.BLANK
+            self._make(claim_whole_disk(chosen.uuid, fs, self._table, spec.uuid), ground)
+        if spec.mount:
             self._mount(chosen)
-        if wish.fs or wish.mount:
+        if spec.fs or spec.mount:
             self._fstab(chosen)
 
     def plan(self, disk: Disk) -> str:
@@ -68,11 +72,11 @@ class FilesystemPlanner:
         if mounted is not None:
             if mounted.uuid is None:
                 raise RefusedError(
-                    f"{mounted.device} is mounted on {self.wish.mount}, but tells no UUID",
+                    f"{mounted.device} is mounted on {self.spec.mount}, but tells no UUID",
                     hint="see what udev knows of it: udevadm info " + mounted.device,
                 )
             self._require_own_lines()
-            chosen = TargetFilesystem(mounted.uuid, mounted.fstype or "auto", None)
+            chosen = TargetFilesystem(mounted.uuid, mounted.fstype or "auto")
             self._mount(chosen, mounted=True)
             self._fstab(chosen)
             return mounted.device
@@ -85,8 +89,8 @@ class FilesystemPlanner:
             )
         overwrite.require_writable(content, self.device.device, self.device.wwid)
         kept = self._kept(disk, content)
-        chosen = kept or self._made(content)
-        if self.wish.mount:
+        chosen = kept or self._plan_new(content)
+        if self.spec.mount:
             self._mount(chosen)
         self._fstab(chosen)
         there = content.filesystem
@@ -94,17 +98,18 @@ class FilesystemPlanner:
 
     @property
     def _table(self) -> str:
-        return self.wish.table or DEFAULT_TABLE
+        return self.spec.table or DEFAULT_TABLE
 
     @property
-    def _claim(self) -> FstabLine | None:
-        lines = self.inventory.fstab.by_wwid(self.device.wwid)
-        return next((line for line in lines if line.is_claim and line.part is None), None)
+    def _claim(self) -> FilesystemClaim | None:
+        """The claim of an interrupted attach; those of `disk mkfs` are for that command alone."""
+        claims = (line.claim for line in self.inventory.fstab.by_wwid(self.device.wwid))
+        return next((claim for claim in claims if claim is not None and claim.owns_disk), None)
 
     @property
     def _real(self) -> FstabLine | None:
         lines = self.inventory.fstab.by_wwid(self.device.wwid)
-        fitting = (x for x in lines if not x.is_claim and x.mount_point == self.wish.mount)
+        fitting = (x for x in lines if not x.is_claim and x.mount_point == self.spec.mount)
         return next(fitting, None)
 
     @property
@@ -117,11 +122,11 @@ class FilesystemPlanner:
     def _mounted(self, disk: Disk) -> Block | None:
         """Return what of the disk is mounted where it is wished."""
         for block in blocks(disk.block):
-            if self.wish.mount in {mount.path for mount in block.mounts}:
-                if self.wish.fs and block.fstype != self.wish.fs:
+            if self.spec.mount in {mount.path for mount in block.mounts}:
+                if self.spec.fs and block.fstype != self.spec.fs:
                     raise RefusedError(
-                        f"{self.wish.mount} is mounted from this disk, but as {block.fstype}, "
-                        f"not {self.wish.fs}",
+                        f"{self.spec.mount} is mounted from this disk, but as {block.fstype}, "
+                        f"not {self.spec.fs}",
                         hint=f"take --fs {block.fstype}",
                     )
                 return block
@@ -129,7 +134,7 @@ class FilesystemPlanner:
 
     def _require_free_place(self) -> None:
         """Raise unless the mount point is free for this disk."""
-        path, place = self.wish.mount, self._place
+        path, place = self.spec.mount, self._place
         if path is None:
             return
         self._require_own_lines()
@@ -142,7 +147,7 @@ class FilesystemPlanner:
             )
         if place.exists and not place.directory:
             raise RefusedError(f"{path} is not a directory", hint="choose another mount point")
-        if not place.empty and not self.wish.consent.over_nonempty:
+        if not place.empty and not self.spec.consent.over_nonempty:
             raise RefusedError(
                 f"{path} is not empty: a mount would hide what is in it",
                 hint="choose an empty directory, or insist with --over-nonempty",
@@ -150,7 +155,7 @@ class FilesystemPlanner:
 
     def _require_own_lines(self) -> None:
         """Raise where a line of fstab that is not for this disk has the mount point."""
-        path = self.wish.mount or "/"
+        path = self.spec.mount or "/"
         lines = self.inventory.fstab.by_dir(path)
         how = "edit /etc/fstab to take it out"
         if all(line.is_ours for line in lines):
@@ -175,32 +180,32 @@ class FilesystemPlanner:
 
         Raises RefusedError where neither is right.
         """
-        there, real, claim, wish = content.filesystem, self._real, self._claim, self.wish
+        there, real, claim, spec = content.filesystem, self._real, self._claim, self.spec
         if real is not None:
-            if there is not None and there.uuid == real.uuid and wish.fs in {None, there.type}:
-                return TargetFilesystem(there.uuid or "", there.type, there.part)
+            if there is not None and there.uuid == real.uuid and spec.fs in {None, there.type}:
+                return TargetFilesystem(there.uuid or "", there.type)
             raise RefusedError(
                 f"/etc/fstab line {real.number} says that {real.uuid} is on this disk, "
                 f"but {self.device.device} carries {content.description}",
                 hint=f"if the data is gone, take the line out: iscsictl fstab rm {real.uuid}",
             )
-        if wish.consent.wipe is not None:
+        if spec.consent.wipe is not None:
             return None
         ours = claim is not None and there is not None and there.uuid == claim.uuid
-        if there is not None and ours and wish.fs in {None, there.type}:
+        if there is not None and ours and spec.fs in {None, there.type}:
             if there.used is True or there.type == "btrfs":
-                return TargetFilesystem(there.uuid or "", there.type, there.part)
-            if wish.fs is None:
+                return TargetFilesystem(there.uuid or "", there.type)
+            if spec.fs is None:
                 raise RefusedError(
                     f"a run that was stopped was making {there.type} on {self.device.device}",
                     hint=f"finish it with --fs {there.type}",
                 )
             return None
-        if there is not None and wish.fs in {None, there.type} and _alone(content):
-            overwrite.may_adopt(there, disk, self.inventory.disks, wish.consent)
+        if there is not None and spec.fs in {None, there.type} and _alone(content):
+            overwrite.may_adopt(there, disk, self.inventory.disks, spec.consent)
             self._propose_options()
-            return TargetFilesystem(there.uuid or "", there.type, there.part)
-        if wish.fs is None:
+            return TargetFilesystem(there.uuid or "", there.type)
+        if spec.fs is None:
             raise RefusedError(
                 f"{self.device.device} has no filesystem to mount: it carries "
                 f"{content.description}",
@@ -214,94 +219,92 @@ class FilesystemPlanner:
         Whoever wrote to the filesystem before may have left programs there that run as root
         (nosuid) and nodes of this host's disks (nodev); mount(8).
         """
-        missing = [option for option in ("nosuid", "nodev") if option not in self.wish.options]
-        if self.wish.mount is not None and missing:
-            options = ",".join((*self.wish.options, *missing))
-            self.draft.notes.append(
+        missing = [option for option in ("nosuid", "nodev") if option not in self.spec.options]
+        if self.spec.mount is not None and missing:
+            options = ",".join((*self.spec.options, *missing))
+            self.builder.notes.append(
                 f"the filesystem was made elsewhere: unless its programs and device files are "
                 f"trusted, use --options {options}"
             )
 
-    def _made(self, content: Content) -> TargetFilesystem:
-        """Add the steps that make the filesystem, if the disk may be written for that."""
-        wish, claim, table = self.wish, self._claim, self._table
-        fs = wish.fs or DEFAULT_FS
-        claimed = claim.uuid if claim is not None else None
-        right = overwrite.overwrite_ground(
-            content, self.device.device, wish.consent, claim=claimed, table=table
+    def _plan_new(self, content: Content) -> TargetFilesystem:
+        """Add the steps that make the filesystem, if the disk may be overwritten for it."""
+        spec, table = self.spec, self._table
+        fs = spec.fs or DEFAULT_FS
+        old = self._claim
+        kind = None if table == "none" else table
+        # A claim for another kind of table covers nothing that this run would make.
+        fitting = old if old is not None and old.table == kind else None
+        ground = overwrite.overwrite_ground(
+            content, self.device.device, spec.consent, claim=fitting
         )
-        if table == "dos" and content.size // content.sector > DOS_LIMIT_SECTORS:
+        if table == "dos" and content.size // content.sector > layout.DOS_LIMIT:
             raise RefusedError(
-                f"{self.device.device} has more than {DOS_LIMIT_SECTORS} sectors: "
+                f"{self.device.device} has more than {layout.DOS_LIMIT} sectors: "
                 "a DOS table cannot hold it",
                 hint="use --table gpt",
             )
-        if claim is not None and right is not OverwriteGround.CONFIRMED and claim.fstype != fs:
+        resumed = old if ground is not OverwriteGround.CONFIRMED else None
+        if resumed is not None and resumed.fs != fs:
             raise RefusedError(
-                f"a run that was stopped was making {claim.fstype} on this disk, not {fs}",
-                hint=f"finish it with --fs {claim.fstype}, or: iscsictl fstab rm {claimed}",
+                f"an interrupted run was making {resumed.fs} on this disk, not {fs}",
+                hint=f"finish it with --fs {resumed.fs}, or: iscsictl fstab rm {resumed.uuid}",
             )
-        resumed = claimed if right is not OverwriteGround.CONFIRMED else None
-        chosen = TargetFilesystem(resumed or wish.new_uuid(fs), fs, None if table == "none" else 1)
-        labelled = (
-            right is OverwriteGround.CLAIMED and content.table == table and bool(content.partitions)
+        fs_uuid = spec.new_uuid(fs) if resumed is None else resumed.uuid
+        claim = claim_whole_disk(fs_uuid, fs, table, spec.uuid)
+        if resumed is not None and fitting is not None:
+            # On a disk that is blank again, mkfs has not begun: the mark must not outlive it.
+            claim = fitting if ground is OverwriteGround.CLAIMED else replace(fitting, begun=False)
+        self._make(
+            claim,
+            ground,
+            claimed=claim == resumed,
+            labelled=ground is OverwriteGround.CLAIMED and content.table is not None,
         )
-        self._make(chosen, right, claimed=resumed is not None, labelled=labelled)
-        return chosen
+        return TargetFilesystem(claim.uuid, fs)
 
     def _make(
         self,
-        chosen: TargetFilesystem,
-        right: OverwriteGround,
+        claim: FilesystemClaim,
+        ground: OverwriteGround,
         *,
         claimed: bool = False,
         labelled: bool = False,
     ) -> None:
-        add, device, table = self.draft.add, self.device, self._table
-        claim = actions.Claim(device, chosen.uuid, self.wish.mount, chosen.fs)
-        add(claim, self.name, "notes in fstab that the disk is being made", done=claimed)
-        if right is OverwriteGround.CONFIRMED:
-            add(actions.Wipe(device), self.name, "erases what is there, as confirmed")
-        if table != "none":
-            label = actions.Label(device, table, chosen.uuid, right)
-            add(label, self.name, f"{table} table, one partition", done=labelled)
-        part = None if table == "none" else 1
-        mkfs = actions.Mkfs(
-            device, part, chosen.fs, chosen.uuid, table, right, self.wish.fs_label
+        new = NewFilesystem(
+            self.device, self.name, claim, ground, self.spec.mount, self.spec.fs_label,
+            claimed=claimed, labelled=labelled,
         )  # fmt: skip
-        add(mkfs, self.name, f"{chosen.fs} {chosen.uuid}")
+        add_filesystem_steps(self.builder, new)
 
     def _mount(self, chosen: TargetFilesystem, *, mounted: bool = False) -> None:
-        add, wish, path, place = self.draft.add, self.wish, self.wish.mount or "", self._place
+        add, spec, path, place = self.builder.add, self.spec, self.spec.mount or "", self._place
         exposed = exposure(path, place.exposed)
         if exposed is not None and not mounted:
-            self.draft.notes.append(exposed)
+            self.builder.notes.append(exposed)
         made = actions.MakeDirectory(path)
         add(made, path, "the mount point", done=mounted or place.exists)
-        mount = actions.Mount(self.device, chosen.uuid, path, chosen.fs, wish.options)
+        mount = actions.Mount(self.device, chosen.uuid, path, chosen.fs, spec.options)
         add(mount, path, "mounts it", done=mounted)
-        wanted = (wish.uid, wish.gid, wish.mode)
+        wanted = (spec.uid, spec.gid, spec.mode)
         if wanted != (None, None, None):
             pairs = zip(wanted, (place.uid, place.gid, place.mode), strict=True)
             same = mounted and all(want in {None, has} for want, has in pairs)
             add(actions.Own(path, *wanted), path, "owner and mode", done=same)
 
     def _fstab(self, chosen: TargetFilesystem) -> None:
-        wish, line, device = self.wish, self._real, self.device
-        boot = wish.boot and wish.mount is not None and "noauto" not in wish.options
-        wanted = set(wish.options) - {"defaults", "auto", "noauto"}
-        write = actions.WriteFstab(
-            device.target, device.lun, device.wwid, chosen.uuid, wish.mount, chosen.fs,
-            wish.options, boot,
-        )  # fmt: skip
+        spec, line, device = self.spec, self._real, self.device
+        boot = spec.boot and spec.mount is not None and "noauto" not in spec.options
+        wanted = set(spec.options) - {"defaults", "auto", "noauto"}
+        write = actions.WriteFstab(device, chosen.uuid, spec.mount, chosen.fs, spec.options, boot)
         same = line is not None and line.uuid == chosen.uuid and line.auto == boot
         same = same and line is not None and wanted <= set(line.options)
         why = "mounted again after a boot" if boot else "notes whose filesystem it is"
-        self.draft.add(write, wish.mount or self.name, why, done=same)
-        for unit in wish.required_by:
-            waits = wish.mount in self.inventory.host.required.get(unit, ())
-            require = actions.RequireMount(unit, wish.mount or "")
-            self.draft.add(require, unit, f"waits for {wish.mount}", done=waits)
+        self.builder.add(write, spec.mount or self.name, why, done=same)
+        for unit in spec.required_by:
+            waits = spec.mount in self.inventory.host.required.get(unit, ())
+            require = actions.RequireMount(unit, spec.mount or "")
+            self.builder.add(require, unit, f"waits for {spec.mount}", done=waits)
 
 
 def _alone(content: Content) -> bool:

@@ -1,20 +1,21 @@
 """Plan what is made on a disk by hand: a partition table, a filesystem, more room for one."""
 
 import shlex
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from iscsictl.errors import RefusedError
 from iscsictl.model import actions
 from iscsictl.model.actions import DiskId, OverwriteGround
+from iscsictl.model.claim import FilesystemClaim
 from iscsictl.model.disk_content import Content
 from iscsictl.model.fstab import FstabLine
 from iscsictl.model.listing import Block, blocks
 from iscsictl.model.partition_table import Table
 from iscsictl.model.plan import Plan
 from iscsictl.model.spec import Consent
-from iscsictl.planner.attach.filesystem import DOS_LIMIT_SECTORS
 from iscsictl.planner.builder import PlanBuilder, build_plan
 from iscsictl.planner.disks import layout
+from iscsictl.planner.disks.new_filesystem import NewFilesystem, add_filesystem_steps
 from iscsictl.planner.safety.overwrite import overwrite_ground
 from iscsictl.planner.selection.disks import (
     DiskInventory,
@@ -33,10 +34,10 @@ SLACK = 1 << 20
 
 def plan_label(inventory: DiskInventory, kind: str, consent: Consent) -> Plan:
     """Plan an empty partition table. One of the kind that is there stays as it is."""
-    return build_plan(lambda draft: _label(draft, inventory, kind, consent))
+    return build_plan(lambda builder: _label(builder, inventory, kind, consent))
 
 
-def _label(draft: PlanBuilder, inventory: DiskInventory, kind: str, consent: Consent) -> str:
+def _label(builder: PlanBuilder, inventory: DiskInventory, kind: str, consent: Consent) -> str:
     chosen, table = inventory.one, inventory.facts.table
     if chosen.block is not chosen.disk.block:
         raise RefusedError(
@@ -46,15 +47,15 @@ def _label(draft: PlanBuilder, inventory: DiskInventory, kind: str, consent: Con
     device = disk_id(inventory, chosen)
     name = subject(chosen)
     if table is not None and table.label == kind and not (table.entries and consent.wipe):
-        action = actions.NewTable(device, kind, OverwriteGround.CLAIMED)
-        draft.add(action, name, f"has a {kind} table", done=True)
+        same = actions.Label(device, kind, OverwriteGround.BLANK)
+        builder.add(same, name, f"has a {kind} table", done=True)
         if table.entries:
-            draft.notes.append(f"the {kind} table with {len(table.entries)} partition(s) stays")
+            count = len(table.entries)
+            builder.notes.append(f"the {kind} table with {count} partition(s) stays")
         return device.device
-    if kind == "dos" and inventory.facts.total > DOS_LIMIT_SECTORS:
+    if kind == "dos" and inventory.facts.total > layout.DOS_LIMIT:
         raise RefusedError(
-            f"{device.device} has more than {DOS_LIMIT_SECTORS} sectors: "
-            "a DOS table cannot hold it",
+            f"{device.device} has more than {layout.DOS_LIMIT} sectors: a DOS table cannot hold it",
             hint=f"use: iscsictl disk label {device.device} gpt",
         )
     if kind == "sun" and inventory.facts.total // layout.SUN_CYLINDER > layout.SUN_CYLINDERS:
@@ -65,17 +66,15 @@ def _label(draft: PlanBuilder, inventory: DiskInventory, kind: str, consent: Con
         )
     require_free(device.device, inventory.used)
     require_writable(chosen.disk)
-    right = overwrite_ground(
-        inventory.found, device.device, consent, claim=None, table="none", keep=""
-    )
+    ground = overwrite_ground(inventory.found, device.device, consent, claim=None, keep="")
     for line in inventory.fstab.by_wwid(device.wwid):
         raise RefusedError(
             f"/etc/fstab line {line.number} is for a filesystem on this disk",
             hint=f"take it out first: iscsictl fstab rm {line.uuid}",
         )
-    if right is OverwriteGround.CONFIRMED:
-        draft.add(actions.Wipe(device), name, "erases what is there, as confirmed")
-    draft.add(actions.NewTable(device, kind, right), name, f"an empty {kind} table")
+    if ground is OverwriteGround.CONFIRMED:
+        builder.add(actions.Wipe(device), name, "erases what is there, as confirmed")
+    builder.add(actions.Label(device, kind, ground), name, f"an empty {kind} table")
     return device.device
 
 
@@ -91,16 +90,16 @@ class MkfsSpec:
     consent: Consent = field(default_factory=Consent)
 
 
-def plan_mkfs(inventory: DiskInventory, wish: MkfsSpec) -> Plan:
+def plan_mkfs(inventory: DiskInventory, spec: MkfsSpec) -> Plan:
     """Plan a filesystem on a disk or partition. The one that an earlier run made is enough."""
-    return build_plan(lambda draft: _Mkfs(draft, inventory, wish).plan())
+    return build_plan(lambda builder: _MkfsPlanner(builder, inventory, spec).plan())
 
 
-class _Mkfs:
-    def __init__(self, draft: PlanBuilder, inventory: DiskInventory, wish: MkfsSpec) -> None:
-        self.draft = draft
+class _MkfsPlanner:
+    def __init__(self, builder: PlanBuilder, inventory: DiskInventory, spec: MkfsSpec) -> None:
+        self.builder = builder
         self.inventory = inventory
-        self.wish = wish
+        self.spec = spec
         self.chosen: DiskSelection = inventory.one
         self.node = self.chosen.block.device
         self.device: DiskId = disk_id(inventory, self.chosen)
@@ -109,45 +108,73 @@ class _Mkfs:
     def plan(self) -> str:
         if self.chosen.part is None and self.chosen.block is not self.chosen.disk.block:
             raise RefusedError(f"{self.node} is neither a disk nor a partition of one")
-        lines = [x for x in self.inventory.fstab.by_wwid(self.device.wwid) if x.uuid is not None]
-        made = self._made(lines)
+        entries = [x for x in self.inventory.fstab.by_wwid(self.device.wwid) if x.uuid is not None]
+        made = self._made(entries)
         if made is not None:
-            self._steps(made.uuid or "", OverwriteGround.CLAIMED, done=True)
+            claim = FilesystemClaim(made.uuid or "", self.spec.fs, self.chosen.part)
+            same = actions.Mkfs(self.device, claim, OverwriteGround.CLAIMED)
+            self.builder.add(same, self.name, f"{self.spec.fs} {made.uuid}", done=True)
             return self.node
         require_free(self.node, self.inventory.used)
         require_writable(self.chosen.disk)
         content = self.inventory.found
         self._refuse_table(content)
-        claim = self._claim(lines)
-        claimed = claim.uuid if claim is not None else None
-        right = overwrite_ground(
-            content, self.node, self.wish.consent, claim=claimed, table="none", keep=""
-        )
-        self._refuse_mounted(lines, content)
-        resumed = claimed if right is not OverwriteGround.CONFIRMED else None
-        if resumed is None and claim is not None:
-            self.draft.add(actions.DropLine(claim.raw), claimed or "", "the claim is void")
-        self._steps(resumed or self.wish.uuid, right, resumed=resumed is not None)
+        wanted = self._wanted_claim()
+        old = self._old_claim(entries, wanted)
+        fitting = old if old is not None and old.place == wanted.place else None
+        ground = overwrite_ground(content, self.node, self.spec.consent, claim=fitting, keep="")
+        if wanted.part is not None and wanted.table is None:
+            device = self.device.device
+            raise RefusedError(
+                f"the kernel has {self.node}, but the partition table of {device} does not",
+                hint=f"iscsictl disk part verify {device}",
+            )
+        self._drop_notes(entries, content)
+        resumed = fitting if ground is not OverwriteGround.CONFIRMED else None
+        claim = wanted
+        if resumed is not None:
+            # On a place that is blank again, mkfs has not begun: the mark must not outlive it.
+            begun = resumed.begun and ground is OverwriteGround.CLAIMED
+            claim = replace(resumed, begun=begun)
+        new = NewFilesystem(
+            self.device, self.name, claim, ground, None, self.spec.label, self.spec.extra,
+            claimed=claim == resumed,
+        )  # fmt: skip
+        add_filesystem_steps(self.builder, new)
+        note = actions.WriteFstab(self.device, claim.uuid, None, claim.fs, boot=False)
+        self.builder.add(note, self.name, "the claim becomes a note that iscsictl made it")
         return self.node
 
+    def _wanted_claim(self) -> FilesystemClaim:
+        """Return the claim on the device that was named, with the ids of the table it is in."""
+        spec, part, table = self.spec, self.chosen.part, self.inventory.facts.table
+        whole = FilesystemClaim(spec.uuid, spec.fs, part, owns_disk=False)
+        entry = None if table is None or part is None else table.entry(part)
+        if table is None or entry is None:
+            return whole
+        return replace(
+            whole, table=table.label, table_id=table.id, partition_id=entry.uuid,
+            partition_type=entry.type,
+        )  # fmt: skip
+
     def _made(self, lines: list[FstabLine]) -> FstabLine | None:
-        """Return our line for the filesystem that is there, if it is what is wished."""
-        wish, again = self.wish, self.inventory.facts.again
-        if wish.consent.wipe is not None and not again:
+        """Return the entry for the filesystem that is there, if it is the one asked for."""
+        spec, again = self.spec, self.inventory.facts.again
+        if spec.consent.wipe is not None and not again:
             return None
         uuids = {(s.uuid or "").lower() for s in self.inventory.found.signatures}
         for line in lines:
             own = (line.uuid or "").lower()
             if line.is_claim or own not in uuids:
                 continue
-            if line.fstype in {wish.fs, "auto"} and not (
-                wish.given and own != wish.uuid.lower() and not again
+            if line.fstype in {spec.fs, "auto"} and not (
+                spec.given and own != spec.uuid.lower() and not again
             ):
                 return line
         return None
 
     def _refuse_table(self, content: Content) -> None:
-        if content.table is None or self.wish.consent.wipe is not None:
+        if content.table is None or self.spec.consent.wipe is not None:
             return
         parts = [b.device for b in self.chosen.disk.block.children if b.kind == "part"]
         raise RefusedError(
@@ -156,72 +183,66 @@ class _Mkfs:
             else f"make a partition: iscsictl disk part add {self.node} --rest",
         )  # fmt: skip
 
-    def _claim(self, lines: list[FstabLine]) -> FstabLine | None:
-        """Return the claim of a run that was stopped on this very device."""
+    def _old_claim(
+        self, entries: list[FstabLine], wanted: FilesystemClaim
+    ) -> FilesystemClaim | None:
+        """Return the claim that an interrupted run left on this very device.
+
+        Raises RefusedError where it is the claim of another command or filesystem; `--wipe`
+        overrides that.
+        """
         others = {b.uuid for b in blocks(self.chosen.disk.block) if b is not self.chosen.block}
-        places = {None, self.chosen.part or 0}
-        claims = (x for x in lines if x.is_claim and x.part in places)
-        claim = next((x for x in claims if x.uuid not in others), None)
-        if claim is None:
+        claims = ((entry, entry.claim) for entry in entries)
+        found = next(
+            (
+                (entry, claim)
+                for entry, claim in claims
+                if claim is not None
+                and (claim.owns_disk or claim.part == wanted.part)
+                and claim.uuid not in others
+            ),
+            None,
+        )
+        if found is None:
             return None
-        if self.wish.consent.wipe is None:
-            if claim.part is None or claim.fstype != self.wish.fs:
+        entry, claim = found
+        if self.spec.consent.wipe is None:
+            if claim.owns_disk or claim.fs != wanted.fs:
                 raise RefusedError(
-                    f"a run that was stopped was making {claim.fstype} on this disk "
-                    f"(/etc/fstab line {claim.number})",
+                    f"an interrupted run was making {claim.fs} on this disk "
+                    f"(/etc/fstab line {entry.number})",
                     hint=f"finish it with the same command, or: iscsictl fstab rm {claim.uuid}",
                 )
-            if self.wish.given and claim.uuid != self.wish.uuid:
+            if self.spec.given and claim.uuid != wanted.uuid:
                 raise RefusedError(
-                    f"a run that was stopped was making {claim.uuid}, not {self.wish.uuid}",
+                    f"an interrupted run was making {claim.uuid}, not {wanted.uuid}",
                     hint=f"leave out --uuid to finish it, or: iscsictl fstab rm {claim.uuid}",
                 )
         return claim
 
-    def _refuse_mounted(self, lines: list[FstabLine], content: Content) -> None:
-        """Refuse to destroy what fstab mounts; an inert note of ours goes with the filesystem."""
+    def _drop_notes(self, entries: list[FstabLine], content: Content) -> None:
+        """Drop the notes on filesystems that are destroyed; refuse to destroy what fstab mounts."""
         own = {s.uuid for s in content.signatures}
         own |= {s.uuid for part in content.partitions for s in part.signatures}
-        for line in lines:
-            if line.is_claim or line.uuid not in own:
+        for entry in entries:
+            if entry.is_claim or entry.uuid not in own:
                 continue
-            if line.mount_point is not None:
+            if entry.mount_point is not None:
                 raise RefusedError(
-                    f"/etc/fstab line {line.number} mounts what is on {self.node} "
-                    f"on {line.mount_point}",
-                    hint=f"take it out first: iscsictl fstab rm {shlex.quote(line.mount_point)}",
+                    f"/etc/fstab line {entry.number} mounts what is on {self.node} "
+                    f"on {entry.mount_point}",
+                    hint=f"take it out first: iscsictl fstab rm {shlex.quote(entry.mount_point)}",
                 )
-            drop = actions.DropLine(line.raw)
-            self.draft.add(drop, line.uuid or "", "its filesystem goes")
-
-    def _steps(
-        self, uuid: str, right: OverwriteGround, *, resumed: bool = False, done: bool = False
-    ) -> None:
-        add, device, wish, part = self.draft.add, self.device, self.wish, self.chosen.part
-        if not done:
-            claim = actions.ClaimPart(device, uuid, None, wish.fs, part or 0)
-            add(claim, self.name, "notes in fstab that it is being made", done=resumed)
-        if right is OverwriteGround.CONFIRMED and part is None:
-            add(actions.Wipe(device), self.name, "erases what is there, as confirmed")
-        elif not done and right is not OverwriteGround.BLANK:
-            why = "erases what is there, as confirmed"
-            if right is OverwriteGround.CLAIMED:
-                why = "erases what the stopped run left"
-            wipe = actions.WipeNode(device, self.node, uuid, right)
-            add(wipe, self.name, why)
-        mkfs = actions.MakeFs(device, part, self.node, wish.fs, uuid, right, wish.label, wish.extra)
-        add(mkfs, self.name, f"{wish.fs} {uuid}", done=done)
-        if not done:
-            note = actions.NoteFs(device, uuid, wish.fs)
-            add(note, self.name, "the claim becomes a note that it is ours")
+            drop = actions.DropFstab(entry)
+            self.builder.add(drop, entry.uuid or "", "its filesystem goes")
 
 
 def plan_grow(inventory: DiskInventory) -> Plan:
     """Plan to let the disk's partition and filesystem take what the disk has by now."""
-    return build_plan(lambda draft: _grow(draft, inventory))
+    return build_plan(lambda builder: _grow(builder, inventory))
 
 
-def _grow(draft: PlanBuilder, inventory: DiskInventory) -> str:
+def _grow(builder: PlanBuilder, inventory: DiskInventory) -> str:
     chosen, facts = inventory.one, inventory.facts
     device, disk = disk_id(inventory, chosen), chosen.disk
     if len(disk.paths) > 1:
@@ -239,13 +260,13 @@ def _grow(draft: PlanBuilder, inventory: DiskInventory) -> str:
             hint="make the LUN as large as it was on the array before anything is written",
         )
     reread = actions.Reread(device, tuple(path.hctl for path in disk.paths))
-    draft.add(reread, subject(chosen), f"{has} bytes become {wanted}", done=wanted == has)
+    builder.add(reread, subject(chosen), f"{has} bytes become {wanted}", done=wanted == has)
     block = _growing_block(chosen, facts.table)
     room = wanted
     if facts.table is not None:
-        room = _grow_partition(draft, inventory, device, block, wanted // sector)
+        room = _grow_partition(builder, inventory, device, block, wanted // sector)
     if block is not None:
-        _grow_filesystem(draft, inventory, device, block, room)
+        _grow_filesystem(builder, inventory, device, block, room)
     return device.device
 
 
@@ -264,7 +285,7 @@ def _growing_block(chosen: DiskSelection, table: Table | None) -> Block | None:
 
 
 def _grow_partition(
-    draft: PlanBuilder, inventory: DiskInventory, device: DiskId, block: Block | None, total: int
+    builder: PlanBuilder, inventory: DiskInventory, device: DiskId, block: Block | None, total: int
 ) -> int:
     """Add the growth of the partition. Returns the bytes that it will have."""
     chosen, table = inventory.one, inventory.facts.table
@@ -280,30 +301,30 @@ def _grow_partition(
     size = layout.grown(table, total, entry)
     gain = (size - entry.size) * table.sector
     if layout.is_logical(entry, table.label):
-        draft.notes.append(f"partition {entry.number} is a logical one: it stays as large as it is")
+        builder.notes.append(f"partition {entry.number} is a logical one: its size stays")
     action = actions.GrowPart(device, table, entry.number, size)
     why = f"{entry.size} sectors become {size}"
-    draft.add(action, subject(chosen, entry.number), why, done=gain < SLACK)
+    builder.add(action, subject(chosen, entry.number), why, done=gain < SLACK)
     if gain >= SLACK:
         require_writable(chosen.disk)
     return max(size if gain >= SLACK else entry.size, entry.size) * table.sector
 
 
 def _grow_filesystem(
-    draft: PlanBuilder, inventory: DiskInventory, device: DiskId, block: Block, room: int
+    builder: PlanBuilder, inventory: DiskInventory, device: DiskId, block: Block, room: int
 ) -> None:
     filled, fs = inventory.facts.filled, block.fstype
     if fs is None or block.children:
-        draft.notes.append(f"{block.device} carries no filesystem that would grow")
+        builder.notes.append(f"{block.device} carries no filesystem that would grow")
         return
     if fs not in GROWING:
-        draft.notes.append(f"{fs} on {block.device} cannot be grown; it stays as it is")
+        builder.notes.append(f"{fs} on {block.device} cannot be grown; it stays as it is")
         return
     needed = filled is None or room - filled >= SLACK
     if inventory.facts.settled or not needed:
         path = block.mounts[0].path if block.mounts else ""
         done = actions.GrowFs(device, block.device, fs, path)
-        draft.add(done, path or block.device, f"{fs} fills its device", done=True)
+        builder.add(done, path or block.device, f"{fs} fills its device", done=True)
         return
     if not block.mounts:
         raise RefusedError(
@@ -312,4 +333,4 @@ def _grow_filesystem(
         )
     path = block.mounts[0].path
     grow = actions.GrowFs(device, block.device, fs, path)
-    draft.add(grow, path, f"{fs} takes {room} bytes")
+    builder.add(grow, path, f"{fs} takes {room} bytes")

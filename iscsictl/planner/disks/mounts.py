@@ -64,10 +64,10 @@ def _place(inventory: Inventory) -> MountPointState:
     return seen.value if isinstance(seen, Known) else MountPointState()
 
 
-def directory_of(inventory: DiskInventory, wish: MountSpec) -> str:
+def directory_of(inventory: DiskInventory, spec: MountSpec) -> str:
     """Return where the filesystem is to be mounted. Raises UsageError where nobody says."""
-    if wish.directory is not None:
-        return wish.directory
+    if spec.directory is not None:
+        return spec.directory
     block = filesystem(inventory.one)
     lines = [x for x in inventory.fstab.by_uuid(block.uuid or "") if not x.is_claim]
     places = {x.mount_point for x in lines if x.mount_point is not None}
@@ -80,24 +80,24 @@ def directory_of(inventory: DiskInventory, wish: MountSpec) -> str:
     return places.pop() or ""
 
 
-def plan_mount(inventory: DiskInventory, wish: MountSpec) -> Plan:
+def plan_mount(inventory: DiskInventory, spec: MountSpec) -> Plan:
     """Plan to mount one filesystem; a hold on its mount point ends with that."""
-    return build_plan(lambda draft: _mount(draft, inventory, wish))
+    return build_plan(lambda builder: _mount(builder, inventory, spec))
 
 
-def _mount(draft: PlanBuilder, inventory: DiskInventory, wish: MountSpec) -> str:
-    block, path = filesystem(inventory.one), directory_of(inventory, wish)
+def _mount(builder: PlanBuilder, inventory: DiskInventory, spec: MountSpec) -> str:
+    block, path = filesystem(inventory.one), directory_of(inventory, spec)
     device = disk_id(inventory, inventory.one, spanning=True)
     fs, uuid = block.fstype or "auto", block.uuid or ""
     held = [h for h in inventory.holds if h.covers_mount(path)]
     for hold in held:
-        draft.add(actions.DropHold(hold), path, "it is wanted again")
+        builder.add(actions.DropHold(hold), path, "it is wanted again")
     lines = [x for x in inventory.fstab.by_uuid(uuid) if not x.is_claim]
     line = next((x for x in lines if _same(x.mount_point, path)), None)
-    options = wish.options if wish.options is not None else _given(line)
+    options = spec.options if spec.options is not None else _given(line)
     mount = actions.Mount(device, uuid, path, fs, options)
     if path in {m.path for m in block.mounts}:
-        draft.add(mount, path, "is mounted", done=True)
+        builder.add(mount, path, "is mounted", done=True)
         return block.device
     if fs in NOT_MOUNTABLE:
         raise RefusedError(f"{block.device} carries {fs}, which is not mounted")
@@ -108,10 +108,10 @@ def _mount(draft: PlanBuilder, inventory: DiskInventory, wish: MountSpec) -> str
             f"{block.device} is mounted on {block.mounts[0].path}",
             hint=f"unmount it there first: iscsictl umount {shlex.quote(block.mounts[0].path)}",
         )
-    _free_place(inventory, path, uuid, over_nonempty=wish.over_nonempty)
-    _note_exposure(draft, inventory, path)
+    _free_place(inventory, path, uuid, over_nonempty=spec.over_nonempty)
+    _note_exposure(builder, inventory, path)
     seen = None if isinstance(inventory.content, NotObserved) else inventory.found.filesystem
-    if seen is not None and seen.dirty and not any(x.is_ours for x in lines) and not wish.recover:
+    if seen is not None and seen.dirty and not any(x.is_ours for x in lines) and not spec.recover:
         raise ConsentRequiredError(
             f"the {fs} on {block.device} was not unmounted cleanly: another host may have it",
             question=f"Mount {block.device} and recover its journal?",
@@ -119,8 +119,8 @@ def _mount(draft: PlanBuilder, inventory: DiskInventory, wish: MountSpec) -> str
             hint="unmount it there; if no host has it: --yes",
         )
     exists = _place(inventory).exists
-    draft.add(actions.MakeDirectory(path), path, "the mount point", done=exists)
-    draft.add(mount, path, f"mounts {fs} {uuid}")
+    builder.add(actions.MakeDirectory(path), path, "the mount point", done=exists)
+    builder.add(mount, path, f"mounts {fs} {uuid}")
     return block.device
 
 
@@ -164,10 +164,10 @@ def _free_place(inventory: DiskInventory, path: str, uuid: str, *, over_nonempty
         )
 
 
-def _note_exposure(draft: PlanBuilder, inventory: DiskInventory, path: str) -> None:
+def _note_exposure(builder: PlanBuilder, inventory: DiskInventory, path: str) -> None:
     note = exposure(path, _place(inventory).exposed)
     if note is not None:
-        draft.notes.append(note)
+        builder.notes.append(note)
 
 
 def _free_line(fstab: Fstab, path: str, uuid: str) -> None:
@@ -181,10 +181,10 @@ def _free_line(fstab: Fstab, path: str, uuid: str) -> None:
 
 def plan_umount(inventory: DiskInventory, name: str) -> Plan:
     """Plan to unmount a directory, or all of a device; reconnect then leaves it down."""
-    return build_plan(lambda draft: _umount(draft, inventory, name))
+    return build_plan(lambda builder: _umount(builder, inventory, name))
 
 
-def _umount(draft: PlanBuilder, inventory: DiskInventory, name: str) -> None:
+def _umount(builder: PlanBuilder, inventory: DiskInventory, name: str) -> None:
     paths: list[str] = []
     chosen = inventory.chosen
     if chosen is not None:
@@ -211,16 +211,16 @@ def _umount(draft: PlanBuilder, inventory: DiskInventory, name: str) -> None:
                 hint="end these processes, or leave the directory, then run this again",
             )
     for path in sorted(set(paths), key=lambda one: (-len(one), one)):
-        draft.add(actions.Unmount(path), path, "takes the filesystem down")
+        builder.add(actions.Unmount(path), path, "takes the filesystem down")
     down = sorted(set(paths)) or _in_fstab(inventory, name)
     for path in down:
         if path not in paths:
-            draft.add(actions.Unmount(path), path, "is not mounted", done=True)
+            builder.add(actions.Unmount(path), path, "is not mounted", done=True)
         held = any(h.covers_mount(path) and h.until is None for h in inventory.holds)
         hold = actions.SetHold(Hold(mount_point=path, why="umount"))
-        draft.add(hold, path, "stays down until it is mounted again", done=held)
+        builder.add(hold, path, "stays down until it is mounted again", done=held)
     if not down and not inventory.facts.again:
-        draft.notes.append(f"nothing of {name} is mounted")
+        builder.notes.append(f"nothing of {name} is mounted")
 
 
 def _in_fstab(inventory: DiskInventory, name: str) -> list[str]:
@@ -233,15 +233,15 @@ def _in_fstab(inventory: DiskInventory, name: str) -> list[str]:
     return sorted({x.mount_point for x in lines if x.mount_point is not None})
 
 
-def plan_fstab_add(inventory: DiskInventory, wish: MountSpec) -> Plan:
+def plan_fstab_add(inventory: DiskInventory, spec: MountSpec) -> Plan:
     """Plan the line that mounts a filesystem at boot (DIR `none` for swap)."""
-    return build_plan(lambda draft: _fstab_add(draft, inventory, wish))
+    return build_plan(lambda builder: _fstab_add(builder, inventory, spec))
 
 
-def _fstab_add(draft: PlanBuilder, inventory: DiskInventory, wish: MountSpec) -> str:
+def _fstab_add(builder: PlanBuilder, inventory: DiskInventory, spec: MountSpec) -> str:
     block = filesystem(inventory.one)
     device = disk_id(inventory, inventory.one, spanning=True)
-    uuid, fs, path = block.uuid or "", block.fstype or "auto", wish.directory
+    uuid, fs, path = block.uuid or "", block.fstype or "auto", spec.directory
     if (fs == "swap") != (path is None):
         what, where = ("has no", "none") if path else ("needs a", "DIR")
         raise UsageError(
@@ -252,10 +252,8 @@ def _fstab_add(draft: PlanBuilder, inventory: DiskInventory, wish: MountSpec) ->
         raise RefusedError(f"{block.device} carries {fs}, which is not mounted")
     one_of_a_kind(uuid, inventory.one.disk, inventory.disks)
     lines = inventory.fstab.by_uuid(uuid)
-    options = wish.options or ()
-    write = actions.PutLine(
-        device.target, device.lun, device.wwid, uuid, path, fs, options, wish.boot
-    )
+    options = spec.options or ()
+    write = actions.WriteFstab(device, uuid, path, fs, options, spec.boot)
     name = path or uuid
     for line in inventory.fstab.by_wwid(device.wwid):
         if line.is_claim:
@@ -280,19 +278,19 @@ def _fstab_add(draft: PlanBuilder, inventory: DiskInventory, wish: MountSpec) ->
         place = _place(inventory)
         if place.exists and not place.directory:
             raise RefusedError(f"{path} is not a directory", hint="choose another mount point")
-        _note_exposure(draft, inventory, path)
-        draft.add(actions.MakeDirectory(path), path, "the mount point", done=place.exists)
+        _note_exposure(builder, inventory, path)
+        builder.add(actions.MakeDirectory(path), path, "the mount point", done=place.exists)
     same = any(
-        x.mount_point == path and x.auto == wish.boot
-        and (wish.options is None or _plain(x) == set(options))
+        x.mount_point == path and x.auto == spec.boot
+        and (spec.options is None or _plain(x) == set(options))
         for x in lines
     )  # fmt: skip
-    draft.add(write, name, "mounted at boot" if wish.boot else "a line for it", done=same)
+    builder.add(write, name, "mounted at boot" if spec.boot else "a line for it", done=same)
     unit = inventory.host.login_service
-    enabled = inventory.host.service_enabled or not wish.boot
-    draft.add(actions.EnableService(unit), unit, "logs in at boot", done=enabled)
-    if wish.boot and not any(r.onboot for r in inventory.records if r.target == device.target):
-        draft.notes.append(
+    enabled = inventory.host.service_enabled or not spec.boot
+    builder.add(actions.EnableService(unit), unit, "logs in at boot", done=enabled)
+    if spec.boot and not any(r.onboot for r in inventory.records if r.target == device.target):
+        builder.notes.append(
             f"{device.target} is not logged in at boot: iscsictl startup {device.target} automatic"
         )
     return block.device
@@ -306,7 +304,7 @@ def _plain(line: FstabLine) -> set[str]:
 def plan_fstab_rm(inventory: DiskInventory, name: str) -> Plan:
     """Plan to take our lines for a directory or UUID out; lines of others are refused."""
 
-    def build(draft: PlanBuilder) -> None:
+    def build(builder: PlanBuilder) -> None:
         fstab = inventory.fstab
         lines = fstab.by_dir(plain(name)) if name.startswith("/") else fstab.by_uuid(name)
         foreign = [line for line in lines if not line.is_ours]
@@ -316,13 +314,13 @@ def plan_fstab_rm(inventory: DiskInventory, name: str) -> Plan:
                 hint="edit /etc/fstab by hand to take it out",
             )
         if not lines and not inventory.facts.again:
-            draft.notes.append(f"no line of /etc/fstab is for {name}")
+            builder.notes.append(f"no line of /etc/fstab is for {name}")
         for line in lines:
             path = line.mount_point
             waiting = [unit for unit, paths in inventory.host.required.items() if path in paths]
             if path is not None and waiting:
-                draft.add(actions.DropRequire(path), path, f"{', '.join(waiting)} waits no more")
+                builder.add(actions.DropRequire(path), path, f"{', '.join(waiting)} waits no more")
             subject = path or line.uuid or name
-            draft.add(actions.DropLine(line.raw), subject, f"line {line.number} goes")
+            builder.add(actions.DropFstab(line), subject, f"line {line.number} goes")
 
     return build_plan(build)

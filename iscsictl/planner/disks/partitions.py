@@ -39,36 +39,36 @@ class AddPartitionSpec:
     number: int | None = None
 
 
-def plan_add(inventory: DiskInventory, wish: AddPartitionSpec, names: Mapping[str, str]) -> Plan:
+def plan_add(inventory: DiskInventory, spec: AddPartitionSpec, names: Mapping[str, str]) -> Plan:
     """Plan to add a partition; one that is there already, just so and unused, is enough."""
-    return build_plan(lambda draft: _add(draft, inventory, wish, names))
+    return build_plan(lambda builder: _add(builder, inventory, spec, names))
 
 
 def _add(
-    draft: PlanBuilder, inventory: DiskInventory, wish: AddPartitionSpec, names: Mapping[str, str]
+    builder: PlanBuilder, inventory: DiskInventory, spec: AddPartitionSpec, names: Mapping[str, str]
 ) -> str:
     chosen, table, facts = inventory.one, require_table(inventory), inventory.facts
     device = disk_id(inventory, chosen)
     require_writable(chosen.disk)
-    kind = layout.resolve_type(table.label, wish.type, names)
-    size = wish.size
-    if size is not None and not wish.size_in_sectors:
+    kind = layout.resolve_type(table.label, spec.type, names)
+    size = spec.size
+    if size is not None and not spec.size_in_sectors:
         size = -(-size // table.sector)
     if size == 0:
         raise RefusedError("a partition needs at least one sector")
-    start = wish.start
-    if start is not None and not wish.start_in_sectors:
+    start = spec.start
+    if start is not None and not spec.start_in_sectors:
         start = -(-start // table.sector)
-    there = _there(inventory, table, wish, kind, size, start)
+    there = _there(inventory, table, spec, kind, size, start)
     if there is not None:
         before = actions.AddPart(device, table, there.number, there.start, there.size, kind)
-        draft.add(before, subject(chosen, there.number), "is there already", done=True)
-        if wish.number is None and not facts.again:
-            draft.notes.append(
+        builder.add(before, subject(chosen, there.number), "is there already", done=True)
+        if spec.number is None and not facts.again:
+            builder.notes.append(
                 f"partition {there.number} is just so; to add another, give --number"
             )
         return _node(device.device, there.number)
-    number = wish.number or layout.next_number(table)
+    number = spec.number or layout.next_number(table)
     taken = table.entry(number)
     if taken is not None:
         raise RefusedError(
@@ -86,9 +86,11 @@ def _add(
         )
     begin, length = layout.place(table, facts.total, facts.topology, size=size, start=start)
     if start is not None and not _aligned(inventory, table, start):
-        draft.notes.append(f"sector {start} is not aligned to what the disk likes: writes are slow")
-    add = actions.AddPart(device, table, number, begin, length, kind, wish.bootable)
-    draft.add(add, subject(chosen, number), f"sectors {begin} to {begin + length - 1}, {kind}")
+        builder.notes.append(
+            f"sector {start} is not a multiple of the disk's optimal I/O size: writes are slow"
+        )
+    add = actions.AddPart(device, table, number, begin, length, kind, spec.bootable)
+    builder.add(add, subject(chosen, number), f"sectors {begin} to {begin + length - 1}, {kind}")
     return _node(device.device, number)
 
 
@@ -101,7 +103,7 @@ def _aligned(inventory: DiskInventory, table: Table, start: int) -> bool:
 def _there(
     inventory: DiskInventory,
     table: Table,
-    wish: AddPartitionSpec,
+    spec: AddPartitionSpec,
     kind: str,
     size: int | None,
     start: int | None,
@@ -111,16 +113,16 @@ def _there(
     if facts.earlier is not None:
         return next((e for e in table.entries if facts.earlier.entry(e.number) is None), None)
     entries = table.entries
-    if size is None and start is None and wish.number is None:
+    if size is None and start is None and spec.number is None:
         taker = layout.rest(table, facts.total, facts.topology)
         entries = () if taker is None else (taker,)
     for entry in entries:
-        named = wish.number == entry.number
-        if (wish.number is not None and not named) or entry.type != kind:
+        named = spec.number == entry.number
+        if (spec.number is not None and not named) or entry.type != kind:
             continue
         if start is not None and entry.start != start:
             continue
-        if wish.bootable and not layout.is_bootable(entry, table.label):
+        if spec.bootable and not layout.is_bootable(entry, table.label):
             continue
         if size is None:
             fits = layout.grown(table, facts.total, entry) == entry.size
@@ -164,16 +166,16 @@ def _entry(inventory: DiskInventory, table: Table, number: int) -> Entry:
 
 def plan_remove(inventory: DiskInventory, number: int, *, consent: bool) -> Plan:
     """Plan to take a partition out of the table; `consent` if what is in it may be lost."""
-    return build_plan(lambda draft: _remove(draft, inventory, number, consent))
+    return build_plan(lambda builder: _remove(builder, inventory, number, consent))
 
 
-def _remove(draft: PlanBuilder, inventory: DiskInventory, number: int, consent: bool) -> None:
+def _remove(builder: PlanBuilder, inventory: DiskInventory, number: int, consent: bool) -> None:
     chosen, table = inventory.one, require_table(inventory)
     device = disk_id(inventory, chosen)
     action = actions.RemovePart(device, table, number)
     entry = table.entry(number)
     if entry is None:
-        draft.add(action, subject(chosen, number), "is not there", done=True)
+        builder.add(action, subject(chosen, number), "is not there", done=True)
         return
     require_writable(chosen.disk)
     node = _node(device.device, number)
@@ -202,7 +204,7 @@ def _remove(draft: PlanBuilder, inventory: DiskInventory, number: int, consent: 
             grant="remove",
             hint=anyway,
         )
-    draft.add(action, subject(chosen, number), f"{entry.size} sectors become free")
+    builder.add(action, subject(chosen, number), f"{entry.size} sectors become free")
 
 
 def _require_no_line(inventory: DiskInventory, number: int, node: str) -> None:
@@ -247,7 +249,7 @@ def _tell_kernel(device: str, number: int) -> str:
 def plan_type(inventory: DiskInventory, number: int, text: str, names: Mapping[str, str]) -> Plan:
     """Plan to give a partition another type."""
 
-    def build(draft: PlanBuilder) -> None:
+    def build(builder: PlanBuilder) -> None:
         chosen, table = inventory.one, require_table(inventory)
         entry = _entry(inventory, table, number)
         kind = layout.resolve_type(table.label, text, names)
@@ -257,7 +259,7 @@ def plan_type(inventory: DiskInventory, number: int, text: str, names: Mapping[s
         if entry.type != kind:
             require_writable(chosen.disk)
         why = f"{names.get(entry.type, entry.type)} becomes {names.get(kind, kind)}"
-        draft.add(action, subject(chosen, number), why, done=entry.type == kind)
+        builder.add(action, subject(chosen, number), why, done=entry.type == kind)
 
     return build_plan(build)
 
@@ -265,7 +267,7 @@ def plan_type(inventory: DiskInventory, number: int, text: str, names: Mapping[s
 def plan_bootable(inventory: DiskInventory, number: int, *, on: bool) -> Plan:
     """Plan to set or clear the boot flag of a partition."""
 
-    def build(draft: PlanBuilder) -> None:
+    def build(builder: PlanBuilder) -> None:
         chosen, table = inventory.one, require_table(inventory)
         entry = _entry(inventory, table, number)
         if table.label not in {"dos", "gpt"}:
@@ -283,6 +285,6 @@ def plan_bootable(inventory: DiskInventory, number: int, *, on: bool) -> Plan:
         after = layout.with_bootable(entry, table.label, on=on)
         action = actions.SetBootable(disk_id(inventory, chosen), table, number, after, on)
         why = "the firmware may start from it" if on else "not started from"
-        draft.add(action, subject(chosen, number), why, done=done)
+        builder.add(action, subject(chosen, number), why, done=done)
 
     return build_plan(build)

@@ -1,12 +1,16 @@
 """Whether a disk may be written, and why: blank, claimed or confirmed. Nothing else will do."""
 
 import shlex
+from collections.abc import Collection
+from dataclasses import replace
 
 from iscsictl.errors import InUseError, RefusedError
 from iscsictl.model.actions import OverwriteGround
-from iscsictl.model.disk_content import Content, Filesystem
+from iscsictl.model.claim import FilesystemClaim
+from iscsictl.model.disk_content import Content, Filesystem, Signature
 from iscsictl.model.inventory import DiskUsage
 from iscsictl.model.listing import Disk
+from iscsictl.model.partition_table import Table
 from iscsictl.model.spec import Consent
 from iscsictl.planner.safety.duplicates import copies
 
@@ -60,57 +64,95 @@ def require_writable(content: Content, device: str, wwid: str) -> None:
         raise RefusedError(f"{device} is read-only", hint="make the LUN writable on the array")
 
 
-def matches_claim(content: Content, uuid: str, table: str) -> bool:
-    """Tell whether all that stands on the disk can be the work of a run that was stopped.
+def matches_claim(content: Content, claim: FilesystemClaim) -> bool:
+    """Tell whether all that is on the disk can be what the claim's own interrupted run left.
 
-    Data without a signature may stand where an interrupted mkfs wrote; anything that has
-    another name than the claimed one is foreign.
-    """
-    known = [s for s in content.signatures if s.uuid == uuid]
-    if len(known) != len(content.signatures):
-        return False
-    if content.table is None and content.partitions:
-        return False
-    if table == "none":
-        return content.table is None
-    if content.table is None:
-        return content.data_at is None and not content.signatures
-    if content.table != table or content.signatures or len(content.partitions) > 1:
-        return False
-    inside = [s for part in content.partitions for s in part.signatures]
-    spans = all(part.size > content.size * 9 // 10 - (16 << 20) for part in content.partitions)
-    return spans and all(s.uuid == uuid for s in inside)
-
-
-def may_write(content: Content, right: OverwriteGround, uuid: str, table: str) -> bool:
-    """Tell, just before a write, whether the disk is still one that `right` stands for.
-
-    By then our claim on `uuid` is in fstab, a disk that was blank may have got our table, and a
-    confirmed one was wiped of its signatures. Data that no signature explains is forgiven only
-    where a stopped run can have left it, or where the user confirmed that it goes.
+    `content` is that of the whole disk where the claim owns it, otherwise that of the place that
+    it names. The ids of table and partition must be the chosen ones. Data without a signature,
+    and the filesystem itself, are explained only once mkfs has begun.
     """
     if content.blank:
         return True
-    ours = matches_claim(content, uuid, table)
-    match right:
+    if not (claim.owns_disk and claim.table is not None):
+        return (
+            content.table is None
+            and not content.partitions
+            and _is_unfinished(content.signatures, content.data_at, claim)
+        )
+    if (content.table, content.table_id) != (claim.table, claim.table_id) or content.signatures:
+        return False
+    if len(content.partitions) != 1:
+        return False
+    (part,) = content.partitions
+    wanted = (claim.part, claim.partition_id, claim.partition_type)
+    return (
+        (part.number, part.id, part.type) == wanted
+        # Alignment and the copy of a GPT at the end take a few MiB; the rest is the partition.
+        and part.size > content.size * 9 // 10 - (16 << 20)
+        and _is_unfinished(part.signatures, part.data_at, claim)
+    )
+
+
+def _is_unfinished(
+    signatures: Collection[Signature], data_at: int | None, claim: FilesystemClaim
+) -> bool:
+    """Tell whether this is what may be there before mkfs has begun, or after."""
+    if not claim.begun:
+        return not signatures and data_at is None
+    return all(signature.uuid == claim.uuid for signature in signatures)
+
+
+def claim_fits_table(table: Table | None, claim: FilesystemClaim) -> bool:
+    """Tell whether the place that the claim names is the one in the disk's partition table.
+
+    Without a table the claim must be one for the whole disk.
+    """
+    if table is None or claim.table is None:
+        return table is None and claim.table is None
+    entry = None if claim.part is None else table.entry(claim.part)
+    return (
+        entry is not None
+        and (table.label, table.id) == (claim.table, claim.table_id)
+        and (entry.uuid, entry.type) == (claim.partition_id, claim.partition_type)
+    )
+
+
+def may_label(content: Content, ground: OverwriteGround) -> bool:
+    """Tell, just before a partition table is written, whether the disk is still one for that.
+
+    A confirmed disk was wiped of its signatures by then; what data is left may go.
+    """
+    confirmed = ground is OverwriteGround.CONFIRMED
+    return content.blank or (confirmed and not _has_structure(content))
+
+
+def may_make_filesystem(content: Content, ground: OverwriteGround, claim: FilesystemClaim) -> bool:
+    """Tell, just before mkfs, whether the disk is still one that `ground` stands for.
+
+    `content` is as for `matches_claim`. By then the claim is in fstab, a blank disk may have got
+    the claim's table, and a confirmed one was wiped of its signatures.
+    """
+    match ground:
         case OverwriteGround.BLANK:
-            return (
-                ours
-                and content.data_at is None
-                and all(part.data_at is None and not part.signatures for part in content.partitions)
-            )
+            return matches_claim(content, replace(claim, begun=False))
         case OverwriteGround.CLAIMED:
-            return ours
+            return matches_claim(content, claim)
         case OverwriteGround.CONFIRMED:
-            bare = content.table is None and not content.partitions and not content.signatures
-            return ours or bare
+            whole = not (claim.owns_disk and claim.table is not None)
+            return matches_claim(content, replace(claim, begun=True)) or (
+                whole and not _has_structure(content)
+            )
+
+
+def _has_structure(content: Content) -> bool:
+    return bool(content.table or content.partitions or content.signatures)
 
 
 def overwrite_ground(
-    content: Content, device: str, consent: Consent, *, claim: str | None, table: str,
+    content: Content, device: str, consent: Consent, *, claim: FilesystemClaim | None,
     keep: str = "keep it with --adopt if it is the filesystem you want; ",
 ) -> OverwriteGround:  # fmt: skip
-    """Return why the disk may be overwritten. `claim` is the UUID of our claim on it, if any.
+    """Return why the disk may be overwritten. `claim` is the one in fstab on it, if any.
 
     `keep` is what the hint says of a way to keep what is there. Raises InUseError and RefusedError;
     the latter says what was found.
@@ -128,7 +170,7 @@ def overwrite_ground(
         )
     if content.blank:
         return OverwriteGround.BLANK
-    if claim is not None and matches_claim(content, claim, table):
+    if claim is not None and matches_claim(content, claim):
         return OverwriteGround.CLAIMED
     if consent.wipe is not None:
         return OverwriteGround.CONFIRMED

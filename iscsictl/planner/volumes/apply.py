@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from iscsictl.errors import InterruptError, IscsictlError, RefusedError, UsageError
-from iscsictl.model.actions import DiskId, WriteFstab
+from iscsictl.model.actions import DiskId
 from iscsictl.model.inventory import Inventory
 from iscsictl.model.plan import Hazard, Plan, Report, Status
 from iscsictl.model.spec import AttachSpec, Volume
@@ -75,11 +75,8 @@ def wwid_of(plan: Plan) -> str | None:
     """Return the WWID of the disk that a plan is about, None while it is not known."""
     for step in plan.steps:
         disk = getattr(step.action, "disk", None)
-        wwid = disk.wwid if isinstance(disk, DiskId) else None
-        if isinstance(step.action, WriteFstab):
-            wwid = step.action.wwid
-        if wwid not in {None, UNKNOWN}:
-            return wwid
+        if isinstance(disk, DiskId) and disk.wwid != UNKNOWN:
+            return disk.wwid
     return None
 
 

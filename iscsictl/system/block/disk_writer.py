@@ -118,8 +118,8 @@ def wipe(disk: DiskId, deadline: float) -> None:
             forget_parts(device)
 
 
-def label(disk: DiskId, table: str, fine: Callable[[Content], bool], deadline: float) -> None:
-    """Write a table with one partition, aligned by the disk's own topology."""
+def label(disk: DiskId, script: str, fine: Callable[[Content], bool], deadline: float) -> None:
+    """Write the table of an sfdisk script; sfdisk aligns its one partition by the topology."""
     device = disk.device
     with locked_disk(disk, deadline):
         verify_unchanged(disk, device, fine)
@@ -128,7 +128,7 @@ def label(disk: DiskId, table: str, fine: Callable[[Content], bool], deadline: f
             forget_parts(device)
             command += ["--no-reread", "--no-tell-kernel"]
         with _writing():
-            run([*command, device], stdin=f"label: {table}\n,,\n".encode(), timeout=None)
+            run([*command, device], stdin=script.encode(), timeout=None)
             create_partition_node(device, 1, deadline)
 
 
@@ -207,21 +207,25 @@ def mkfs(
     fine: Callable[[Content], bool],
     deadline: float,
     *,
+    before_write: Callable[[], None] = lambda: None,
+    leftovers: bool = False,
     watch: Callable[[str], None] | None = None,
 ) -> None:
     """Run mkfs (`command` without the device) under a pty, for as long as it takes.
 
-    Signatures that an interrupted run of ours left are erased first. mkfs's own question
-    whether to overwrite something is answered with no: a second guard.
+    `before_write` is called once the place is proved, before anything is written. Signatures that
+    an interrupted mkfs left (`leftovers`) are erased first. mkfs's own question whether to
+    overwrite something is answered with no: a second guard.
     """
     node = disk.device if part is None else probe.part_device(disk.device, part)
     with locked_disk(disk, deadline):
         if part is not None:
             create_partition_node(disk.device, part, deadline)
             verify_kernel_partition(disk.device, part)
-        content = verify_unchanged(disk, node, fine)
+        verify_unchanged(disk, node, fine)
+        before_write()
         with _writing():
-            if content.filesystem is not None:
+            if leftovers:
                 run(["wipefs", "--all", "--quiet", node])
             try:
                 pty(

@@ -10,6 +10,7 @@ import mmap
 import os
 import struct
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -103,6 +104,7 @@ def read_table(device: str) -> tuple[str | None, tuple[Partition, ...]]:
             start=int(row["start"]) * sector,
             size=int(row["size"]) * sector,
             type=str(row.get("type", "")),
+            id=row.get("uuid") or None,
         )
         for row in table.get("partitions", ())
     )
@@ -197,16 +199,23 @@ def probe(
         users=users,
         filesystem=filesystem,
         proof=proof,
+        table_id=_table_id(found) if table else None,
     )
+
+
+def _table_id(found: dict[str, str]) -> str | None:
+    """Return the id of a partition table in the spelling of sfdisk; blkid has another."""
+    value = found.get("PTUUID")
+    if value is None:
+        return None
+    return value.upper() if found.get("PTTYPE") == "gpt" else f"0x{value}"
 
 
 def _with_signatures(fd: int, part: Partition, shape: DiskShape) -> Partition:
     """Look inside a partition: what wipefs recognises, else the first data."""
     signatures = _signatures(part.device) if os.path.exists(part.device) else ()
     data_at = None if signatures else _first_data_in(fd, part, shape)
-    return Partition(
-        part.number, part.device, part.start, part.size, part.type, signatures, data_at
-    )
+    return replace(part, signatures=signatures, data_at=data_at)
 
 
 def _first_data_in(fd: int, part: Partition, shape: DiskShape) -> int | None:

@@ -1,0 +1,69 @@
+"""The steps that make a filesystem, for `attach` and `disk mkfs` alike."""
+
+import uuid
+from dataclasses import dataclass
+
+from iscsictl.model import actions
+from iscsictl.model.actions import DiskId, OverwriteGround
+from iscsictl.model.claim import FilesystemClaim
+from iscsictl.planner.builder import PlanBuilder
+from iscsictl.planner.disks import layout
+
+
+@dataclass(frozen=True)
+class NewFilesystem:
+    """A filesystem to make, and how far an earlier run came.
+
+    `subject` names its steps. `claimed`: the claim is in fstab already; `labelled`: the partition
+    table of the claim is on the disk. `options` are those of the user for mkfs.
+    """
+
+    disk: DiskId
+    subject: str
+    claim: FilesystemClaim
+    ground: OverwriteGround
+    directory: str | None = None
+    label: str | None = None
+    options: tuple[str, ...] = ()
+    claimed: bool = False
+    labelled: bool = False
+
+
+def add_filesystem_steps(builder: PlanBuilder, new: NewFilesystem) -> None:
+    """Add the steps up to mkfs: the claim comes first, so that any of them can be continued."""
+    claim, disk, subject = new.claim, new.disk, new.subject
+    builder.add(
+        actions.Claim(disk, claim, new.directory),
+        subject,
+        "notes in fstab what is being made on the disk",
+        done=new.claimed,
+    )
+    if new.ground is OverwriteGround.CONFIRMED:
+        part = None if claim.owns_disk else claim.part
+        builder.add(actions.Wipe(disk, part), subject, "erases what is there, as confirmed")
+    if claim.owns_disk and claim.table is not None:
+        label = actions.Label(disk, claim.table, new.ground, claim)
+        builder.add(label, subject, f"{claim.table} table, one partition", done=new.labelled)
+    mkfs = actions.Mkfs(disk, claim, new.ground, new.label, new.options)
+    builder.add(mkfs, subject, f"{claim.fs} {claim.uuid}")
+
+
+def claim_whole_disk(fs_uuid: str, fs: str, table: str, seed: str) -> FilesystemClaim:
+    """Return the claim of a filesystem that gets the disk for itself.
+
+    `table` is gpt, dos, or none for no table. The ids of the table and of the partition follow
+    from `seed`, which is random (RFC 4122, version 5), so the planner needs no random numbers.
+    """
+    if table == "none":
+        return FilesystemClaim(fs_uuid, fs)
+    table_uuid, partition_uuid = (
+        uuid.uuid5(uuid.NAMESPACE_OID, f"iscsictl {name} {seed}") for name in ("table", "partition")
+    )
+    linux = layout.resolve_type(table, "linux", {})
+    if table == "dos":
+        # Bytes 440 to 443 of the MBR; the partitions have no ids of their own.
+        dos_id = f"0x{table_uuid.int & 0xFFFFFFFF:08x}"
+        return FilesystemClaim(fs_uuid, fs, 1, table, dos_id, None, linux)
+    return FilesystemClaim(
+        fs_uuid, fs, 1, table, str(table_uuid).upper(), str(partition_uuid).upper(), linux
+    )
