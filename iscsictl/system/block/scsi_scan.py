@@ -1,5 +1,6 @@
 """Ask the kernel to look for LUNs, or to forget one (sysfs of scsi_host and scsi_device)."""
 
+import errno
 import re
 from pathlib import Path
 from typing import Final
@@ -40,10 +41,7 @@ def delete(hctl: str, root: Path = Path("/")) -> None:
     """Have the kernel forget a device; one that is gone already is fine."""
     if not re.fullmatch(r"\d+:\d+:\d+:\d+", hctl):
         raise IscsictlError(f"{hctl!r} is not a HOST:CHANNEL:TARGET:LUN")
-    try:
-        _write(root / f"sys/class/scsi_device/{hctl}/device/delete", "1")
-    except FileNotFoundError:
-        return
+    _write(root / f"sys/class/scsi_device/{hctl}/device/delete", "1", errno.ENOENT)
 
 
 def rescan(hctl: str, root: Path = Path("/")) -> None:
@@ -52,18 +50,23 @@ def rescan(hctl: str, root: Path = Path("/")) -> None:
 
 
 def fail_at_once(sid: int, root: Path = Path("/")) -> None:
-    """Have what waits for a lost session fail now instead of at the recovery timeout."""
-    try:
-        _write(root / f"sys/class/iscsi_session/session{sid}/recovery_tmo", "0")
-    except FileNotFoundError:
-        return
+    """Have what waits for a lost session fail now instead of at the recovery timeout.
+
+    A session that is gone is fine. For one that has failed already the kernel refuses to change
+    the timeout with EBUSY (scsi_transport_iscsi.c); there the logout itself ends what waits.
+    """
+    path = root / f"sys/class/iscsi_session/session{sid}/recovery_tmo"
+    _write(path, "0", errno.ENOENT, errno.EBUSY)
 
 
-def _write(path: Path, text: str) -> None:
+def _write(path: Path, text: str, *ignored: int) -> None:
+    """Write to an attribute; errors of these numbers (errno) are no errors."""
     try:
         with path.open("w") as file:
             file.write(text)
-    except FileNotFoundError:
-        raise
     except OSError as error:
+        if error.errno in ignored:
+            return
+        if isinstance(error, FileNotFoundError):
+            raise
         raise IscsictlError(f"{path}: {error.strerror}") from None
