@@ -13,7 +13,6 @@ _PACKAGES = {
     "mkfs.ext4": "apt install e2fsprogs",
     "multipath": "apt install multipath-tools (dnf install device-mapper-multipath)",
 }
-_STOPPED = frozenset("Tt")
 
 
 def check(machine: Machine) -> Iterator[Finding]:
@@ -74,7 +73,7 @@ def _daemon(machine: Machine) -> Iterator[Finding]:
         else:
             yield warn("iscsid-running", "iscsid does not run", "systemctl start iscsid.service")
         return
-    if daemon.state in _STOPPED:
+    if daemon.stopped:
         yield fail(
             "iscsid-answers",
             f"iscsid (pid {daemon.pid}) is stopped (state {daemon.state}) and does not answer",

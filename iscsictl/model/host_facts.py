@@ -49,6 +49,11 @@ class Daemon:
     state: str = "S"
     replaced: bool = False
 
+    @property
+    def stopped(self) -> bool:
+        """Whether a signal or a debugger stopped it, so that it answers nobody."""
+        return self.state in {"T", "t"}
+
 
 @dataclass(frozen=True)
 class Unit:

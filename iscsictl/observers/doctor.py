@@ -14,7 +14,6 @@ from iscsictl.checks.routing import is_local, way_to
 from iscsictl.errors import IscsictlError, NeedsRootError
 from iscsictl.model.fstab import Fstab
 from iscsictl.model.host_facts import (
-    Daemon,
     InitiatorName,
     Machine,
     MountHealth,
@@ -35,6 +34,7 @@ from iscsictl.system.block.udev_db import known_uuids
 from iscsictl.system.context import Context
 from iscsictl.system.host import facts, kernel_modules, network, path_mtu, unit_files
 from iscsictl.system.io import process
+from iscsictl.system.io.daemons import find_daemon
 from iscsictl.system.iscsi import (
     firmware_boot,
     holds,
@@ -49,7 +49,6 @@ from iscsictl.system.mount import fstab_file, mount_point, mounts
 T = TypeVar("T")
 LIVE = Path("/")
 MOST = 10.0
-_STOPPED = frozenset("Tt")
 
 
 def look(context: Context, *, probe: bool = True) -> Machine:
@@ -95,8 +94,8 @@ def _files(context: Context) -> Machine:
         now=time.time(),
         kernel=kernel_modules.read_kernel(names, root),
         programs=facts.find_programs(root),
-        iscsid=facts.find_daemon("iscsid", root),
-        multipathd=facts.find_daemon("multipathd", root),
+        iscsid=find_daemon("iscsid", root),
+        multipathd=find_daemon("multipathd", root),
         systemd=unit_files.read_systemd(root),
         initiator=name.value if isinstance(name, Known) else InitiatorName(),
         initiator_error=name.error.text if isinstance(name, ReadFailed) else None,
@@ -190,17 +189,13 @@ def _with_answers(machine: Machine, answers: Mapping[str, Any]) -> Machine:
 def _ask_iscsid(machine: Machine, wait: float) -> tuple[Listing, str | None]:
     """Ask iscsid for the states that only it knows, and so whether it answers."""
     listing, daemon = machine.listing, machine.iscsid
-    if os.geteuid() != 0 or not listing.sessions or daemon is None or _stopped(daemon):
+    if os.geteuid() != 0 or not listing.sessions or daemon is None or daemon.stopped:
         return listing, None
     try:
         result = process.run(["iscsiadm", "-m", "session", "-P", "1"], timeout=wait, ok=None)
     except IscsictlError as error:
         return listing, f"iscsid (pid {daemon.pid}) does not answer: {error.text}"
     return with_internal_states(listing, result.out), None
-
-
-def _stopped(daemon: Daemon) -> bool:
-    return daemon.state in _STOPPED
 
 
 def _path_mtus(machine: Machine, wait: float) -> dict[Portal, PathMtu]:

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from iscsictl.errors import NeedsRootError
+from iscsictl.errors import NeedsRootError, UnreachableError
 from iscsictl.system.host import facts, kernel_modules, unit_files
+from iscsictl.system.io.daemons import find_daemon
+from iscsictl.system.iscsi import iscsiadm
 from tests.unit.fake_root import RELEASE, put, with_modules
 
 
@@ -153,11 +155,31 @@ def test_a_lock_that_nobody_owns_is_told_with_its_age(root: Path) -> None:
     assert lock.owners == ()
 
 
+@pytest.mark.fault("F12")
+@pytest.mark.parametrize(
+    ("state", "cause", "hint"),
+    [
+        ("T", "iscsid (pid 21) is stopped and does not answer", "kill -CONT $(pidof iscsid)"),
+        ("S", "nothing within 5 s", "wait longer"),
+    ],
+)
+def test_an_iscsiadm_without_an_answer_names_an_iscsid_that_is_stopped(
+    root: Path, state: str, cause: str, hint: str
+) -> None:
+    put(root, "proc/21/comm", "iscsid\n")
+    put(root, "proc/21/stat", f"21 (iscsid) {state} 1 21")
+    late = UnreachableError("nothing within 5 s", hint="wait longer")
+    error = iscsiadm.explain_no_answer(late, "logging in", root)
+    assert error.text == f"logging in: {cause}"
+    assert error.hint is not None
+    assert error.hint.endswith(hint)
+
+
 def test_a_stopped_iscsid_is_found_before_a_sleeping_one(root: Path) -> None:
     for pid, state in ((300, "S"), (301, "T")):
         put(root, f"proc/{pid}/comm", "iscsid\n")
         put(root, f"proc/{pid}/stat", f"{pid} (iscsid) {state} 1 1")
-    daemon = facts.find_daemon("iscsid", root)
+    daemon = find_daemon("iscsid", root)
     assert daemon is not None
     assert (daemon.pid, daemon.state) == (301, "T")
 

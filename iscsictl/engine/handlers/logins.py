@@ -134,7 +134,8 @@ def _judge(
         return code == 0 or late is not None
     doing = f"logging in to {key.target} through {key.portal}"
     if late is not None:
-        return UnreachableError(f"{doing}: no answer within {late:g} s", hint=_LATE)
+        error = UnreachableError(f"no answer within {late:g} s", hint=_LATE)
+        return iscsiadm.explain_no_answer(error, doing)
     return error_from_iscsiadm(code or 1, "", doing)
 
 

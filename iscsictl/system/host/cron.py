@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from iscsictl.model.schedule import Cron
-from iscsictl.system.host.facts import find_daemon
+from iscsictl.system.io.daemons import find_daemon
 from iscsictl.system.io.process import PATH
 
 _DAEMONS = ("cron", "crond")

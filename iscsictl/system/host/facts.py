@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from iscsictl.errors import IscsictlError, NeedsRootError
-from iscsictl.model.host_facts import Clock, Daemon, KernelLogErrors, Lock, Program
+from iscsictl.model.host_facts import Clock, KernelLogErrors, Lock, Program
 from iscsictl.system.block.block_tree import device_path
 from iscsictl.system.io.process import PATH, run
 from iscsictl.system.io.sysfs_attributes import whole
@@ -40,38 +40,6 @@ def ask_version(name: str, timeout: float) -> str | None:
         return None
     match = _VERSION.search(result.out + result.err)
     return match[1] if match else None
-
-
-def find_daemon(name: str, root: Path = Path("/")) -> Daemon | None:
-    """Return the running daemon of that name with the lowest pid, if there is one.
-
-    iscsid runs twice: one process does the work, its parent or child writes the log. A stopped
-    one is told rather than a sleeping one.
-    """
-    found = []
-    try:
-        pids = sorted(int(p) for p in os.listdir(root / "proc") if p.isdigit())
-    except OSError:
-        return None
-    for pid in pids:
-        process = root / "proc" / str(pid)
-        try:
-            if (process / "comm").read_text(errors="replace").strip() != name:
-                continue
-            state = (process / "stat").read_bytes().rpartition(b") ")[2][:1].decode()
-        except OSError:
-            continue
-        if state in "ZX":
-            continue
-        found.append(Daemon(pid, state, _replaced(process)))
-    return min(found, key=lambda d: ("TtD".find(d.state) < 0, d.pid), default=None)
-
-
-def _replaced(process: Path) -> bool:
-    try:
-        return os.readlink(process / "exe").endswith(" (deleted)")
-    except OSError:
-        return False
 
 
 def look_at_lock(root: Path = Path("/")) -> Lock | None:

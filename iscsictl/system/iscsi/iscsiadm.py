@@ -3,12 +3,14 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from iscsictl.errors import UnreachableError
 from iscsictl.errors.codes import error_from_iscsiadm
 from iscsictl.model.inventory import DiscoveredTarget
 from iscsictl.model.names import Portal
 from iscsictl.parse.portal import read_portal
+from iscsictl.system.io.daemons import find_daemon
 from iscsictl.system.io.process import Result, run
 
 NO_OBJECTS = 21
@@ -35,10 +37,26 @@ def _call(arguments: Sequence[str], doing: str, timeout: float, *fine: int) -> R
     try:
         result = run(["iscsiadm", *arguments], timeout=timeout, ok=None)
     except UnreachableError as error:
-        raise UnreachableError(f"{doing}: {error.text}", hint=error.hint) from None
+        raise explain_no_answer(error, doing) from None
     if result.code not in {0, *fine}:
         raise error_from_iscsiadm(result.code, result.err, doing)
     return result
+
+
+def explain_no_answer(
+    error: UnreachableError, doing: str, root: Path = Path("/")
+) -> UnreachableError:
+    """Return the error of an iscsiadm that did not end before the deadline, with its cause.
+
+    iscsiadm waits without limit for an answer of iscsid, and a stopped iscsid gives none.
+    """
+    daemon = find_daemon("iscsid", root)
+    if daemon is None or not daemon.stopped:
+        return UnreachableError(f"{doing}: {error.text}", hint=error.hint)
+    return UnreachableError(
+        f"{doing}: iscsid (pid {daemon.pid}) is stopped and does not answer",
+        hint="let it continue: kill -CONT $(pidof iscsid)",
+    )
 
 
 def parse_offers(text: str) -> tuple[DiscoveredTarget, ...]:
@@ -132,8 +150,5 @@ def login(key: Key, *, timeout: float) -> bool:
 
 def logout(sid: int, target: str, *, timeout: float) -> None:
     """End one session; one that is gone already is fine."""
-    result = run(
-        ["iscsiadm", "-m", "session", "-r", str(sid), "--logout"], timeout=timeout, ok=None
-    )
-    if result.code not in {0, 2, NO_OBJECTS, 22}:
-        raise error_from_iscsiadm(result.code, result.err, f"logging out of {target}")
+    arguments = ("-m", "session", "-r", str(sid), "--logout")
+    _call(arguments, f"logging out of {target}", timeout, 2, NO_OBJECTS, 22)
