@@ -209,6 +209,23 @@ def test_paths_without_a_map_are_one_disk_with_a_warning_and_hide_no_use(tree: T
     assert WWID in warning.text
 
 
+@pytest.mark.fault("F23")
+def test_one_serial_with_two_wwids_is_a_warning_unless_one_session_has_both(tree: Tree) -> None:
+    first = tree.session(1, "iqn.2010-10.org.example:a", "192.0.2.5")
+    second = tree.session(2, "iqn.2010-10.org.example:b", "198.51.100.5")
+    places = (
+        (first, 0, "sda", "A-1"), (second, 0, "sdb", "A-1"),
+        (first, 1, "sdc", "B-2"), (first, 2, "sdd", "B-2"),
+    )  # fmt: skip
+    for number, (session, lun_number, name, serial) in enumerate(places):
+        lun = tree.lun(session, lun_number, wwid=f"naa.600140500000000000000000000000{number:02}")
+        tree.block(lun / "block", name, number=f"8:{number}", ID_SCSI_SERIAL=serial)
+    listing = read_listing(tree.root)
+    assert len(listing.disks or ()) == len(places)
+    (warning,) = listing.warnings
+    assert warning.text.startswith("/dev/sda, /dev/sdb: one serial number (A-1)")
+
+
 @pytest.mark.fault("F55")
 def test_the_second_device_of_a_btrfs_counts_as_mounted(tree: Tree) -> None:
     lun = tree.lun(tree.session(1, "iqn.2010-10.org.example:a"), 0, wwid=WWID)

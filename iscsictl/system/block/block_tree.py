@@ -5,7 +5,7 @@ filesystems are what udev found when the device last changed.
 """
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from iscsictl.model.listing import Block, Disk, Kind, Mount, Note
@@ -162,7 +162,34 @@ def disks_of(units: Iterable[Unit]) -> tuple[tuple[Disk, ...], tuple[Note, ...]]
         if len(disk.paths) > 1 and disk.block.kind == "disk":
             names = ", ".join(path.device for path in disk.paths)
             notes.append(Note(f"{disk.wwid}: one disk as {names} without a multipath map"))
-    return tuple(disks), tuple(notes)
+    return tuple(disks), (*notes, *_contradicting_serials(disks))
+
+
+def _contradicting_serials(disks: Iterable[Disk]) -> Iterator[Note]:
+    """Yield a warning for disks with one serial number (VPD page 80h) and different WWIDs.
+
+    LUNs of one session are different disks beyond doubt: some arrays report the serial number of
+    the array for each of them.
+    """
+    groups: dict[tuple[str | None, ...], list[Disk]] = {}
+    for disk in disks:
+        if disk.serial is not None and disk.wwid is not None:
+            groups.setdefault((disk.vendor, disk.model, disk.serial), []).append(disk)
+    for (*_, serial), group in groups.items():
+        doubtful = [
+            disk.block.device
+            for disk in group
+            if any(disk.wwid != other.wwid and not _sids(disk) & _sids(other) for other in group)
+        ]
+        if doubtful:
+            yield Note(
+                f"{', '.join(doubtful)}: one serial number ({serial}) but different WWIDs; "
+                "they are treated as different disks"
+            )
+
+
+def _sids(disk: Disk) -> set[int]:
+    return {path.sid for path in disk.paths}
 
 
 def _disk(members: list[Unit], mapped: bool) -> Disk:
