@@ -2,10 +2,12 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from iscsictl.errors import IscsictlError
+from iscsictl.model.disk_content import Partition
 from iscsictl.model.partition_table import Entry, Table
 
 _TYPE = re.compile(
@@ -13,9 +15,46 @@ _TYPE = re.compile(
 )
 
 
+@contextmanager
+def _own_format() -> Iterator[None]:
+    """Turn whatever is not sfdisk's own format into an IscsictlError."""
+    try:
+        yield
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        ArithmeticError,
+        RecursionError,
+    ) as error:
+        raise IscsictlError(f"sfdisk's table cannot be understood: {error}") from None
+
+
+def parse_partitions(text: str) -> tuple[str, tuple[Partition, ...]]:
+    """Return the table's kind and its partitions in bytes, from `sfdisk --json DEVICE`.
+
+    Raises IscsictlError for anything else.
+    """
+    with _own_format():
+        found = json.loads(text)["partitiontable"]
+        device, sector = str(found["device"]), int(found.get("sectorsize", 512))
+        return str(found["label"]), tuple(
+            Partition(
+                number=_number(row, device),
+                device=str(row["node"]),
+                start=int(row["start"]) * sector,
+                size=int(row["size"]) * sector,
+                type=str(row.get("type", "")),
+                id=str(row["uuid"]) if row.get("uuid") else None,
+            )
+            for row in found.get("partitions", ())
+        )
+
+
 def parse_table(text: str) -> Table:
     """Read the output of `sfdisk --json DEVICE`. Raises IscsictlError for anything else."""
-    try:
+    with _own_format():
         found = json.loads(text)["partitiontable"]
         device = str(found["device"])
         rows = sorted(
@@ -29,23 +68,18 @@ def parse_table(text: str) -> Table:
             found.get("lastlba"),
             tuple(rows),
         )
-    except (
-        ValueError,
-        KeyError,
-        TypeError,
-        AttributeError,
-        ArithmeticError,
-        RecursionError,
-    ) as error:
-        raise IscsictlError(f"sfdisk's table cannot be understood: {error}") from None
 
 
-def _entry(row: Mapping[str, Any], device: str) -> Entry:
+def _number(row: Mapping[str, Any], device: str) -> int:
     number = re.fullmatch(r"(?:-part|p)?([0-9]+)", str(row["node"]).removeprefix(device))
     if number is None:
         raise ValueError(f"{row['node']} is not a partition of {device}")
+    return int(number[1])
+
+
+def _entry(row: Mapping[str, Any], device: str) -> Entry:
     return Entry(
-        int(number[1]),
+        _number(row, device),
         int(row["start"]),
         int(row["size"]),
         normal_type(str(row.get("type", ""))),

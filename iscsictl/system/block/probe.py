@@ -5,17 +5,17 @@ Every read goes past the page cache. A read that fails is an error, never a blan
 
 import contextlib
 import errno
-import json
 import mmap
 import os
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 from iscsictl.errors import InUseError, IscsictlError, UnreachableError
 from iscsictl.model.disk_content import Content, Filesystem, Partition, Signature
+from iscsictl.parse.sfdisk import parse_partitions
+from iscsictl.parse.wipefs import parse_signatures
 from iscsictl.system.block import scsi_commands
 from iscsictl.system.block.blank_extents import DiskShape, grid_extents, signature_extents
 from iscsictl.system.block.blank_proof import is_read_only, read_shape, search_disk
@@ -62,17 +62,7 @@ def opened(device: str, *, exclusive: bool) -> Iterator[int]:
 
 
 def _signatures(device: str) -> tuple[Signature, ...]:
-    out = run(["wipefs", "--json", "--no-act", device], timeout=60).out
-    rows: list[dict[str, Any]] = json.loads(out)["signatures"] if out.strip() else []
-    return tuple(
-        Signature(
-            str(row.get("type")),
-            int(str(row["offset"]), 0) if row.get("offset") else None,
-            row.get("uuid") or None,
-            row.get("label") or None,
-        )
-        for row in rows
-    )
+    return parse_signatures(run(["wipefs", "--json", "--no-act", device], timeout=60).out)
 
 
 def blkid(device: str) -> dict[str, str]:
@@ -95,19 +85,7 @@ def read_table(device: str) -> tuple[str | None, tuple[Partition, ...]]:
             hint="see what the kernel says of the disk: journalctl -k -n 20",
             tool_exit=result.code,
         )
-    table = json.loads(result.out)["partitiontable"]
-    sector = int(table.get("sectorsize", 512))
-    return str(table["label"]), tuple(
-        Partition(
-            number=int(str(row["node"])[len(device) :].removeprefix("-part").lstrip("p")),
-            device=str(row["node"]),
-            start=int(row["start"]) * sector,
-            size=int(row["size"]) * sector,
-            type=str(row.get("type", "")),
-            id=row.get("uuid") or None,
-        )
-        for row in table.get("partitions", ())
-    )
+    return parse_partitions(result.out)
 
 
 def _read(device: str, at: int, length: int) -> bytes:
