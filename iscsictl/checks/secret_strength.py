@@ -16,7 +16,11 @@ from typing import Final, Literal
 from iscsictl.lazy_import import lazy_import
 from iscsictl.model.secret import MAX_BYTES, Secret
 
-zxcvbn = lazy_import("zxcvbn")
+try:
+    zxcvbn = lazy_import("zxcvbn")
+except ModuleNotFoundError:
+    # Debian 13 has only the Rust port of zxcvbn, python3-python-zxcvbn-rs-py.
+    zxcvbn = lazy_import("zxcvbn_rs_py")
 
 Level = Literal["refuse", "warn", "note"]
 
@@ -182,7 +186,9 @@ def estimate_bits(secret: str, words: Iterable[str] = ()) -> float:
     """
     known = {part for word in words for part in (word, *re.split(r"[^\w]+", word)) if part}
     inputs = [*_STORAGE_WORDS, *sorted(known)]
-    guesses = zxcvbn.zxcvbn(secret[:_ZXCVBN_CHARACTERS], user_inputs=inputs)["guesses_log10"]
+    result = zxcvbn.zxcvbn(secret[:_ZXCVBN_CHARACTERS], user_inputs=inputs)
+    # The Rust port returns an object where the original returns a dictionary.
+    guesses = result["guesses_log10"] if isinstance(result, dict) else result.guesses_log10
     return float(guesses) / math.log10(2)
 
 

@@ -29,15 +29,17 @@ ROOT_SIZE = "16G"
 WANTED = """
     linux-image-amd64 initramfs-tools busybox systemd-sysv udev dbus kmod lz4 less
     open-iscsi targetcli-fb python3-rtslib-fb
-    python3 python3-click python3-rich python3-pyudev python3-pexpect python3-zxcvbn
+    python3 python3-click python3-rich python3-pyudev python3-pexpect
     python3-pip python3-setuptools python3-wheel python3-venv
     e2fsprogs xfsprogs btrfs-progs dosfstools ntfs-3g fdisk parted gdisk
     mdadm lvm2 cryptsetup-bin multipath-tools sg3-utils
     iproute2 iputils-ping nftables strace procps psmisc lsof cron
-    bash-completion zsh fish
+    bash-completion zsh fish autopkgtest ansible-core python3-apt openssh-server
 """
 PACKAGES = {suite: WANTED.split() for suite in SUITES}
-PACKAGES["trixie"] += ["login", "passwd"]  # no longer essential there
+PACKAGES["bookworm"] += ["python3-zxcvbn"]
+# login and passwd are no longer essential there, and zxcvbn is only in its backports.
+PACKAGES["trixie"] += ["login", "passwd", "python3-python-zxcvbn-rs-py"]
 NOT_IN_INITRD = (
     "btrfs", "dmsetup", "fuse", "lvm2", "mdadm", "multipath", "ntfs_3g", "sg3-utils", "thermal",
     "udev", "xfs",

@@ -1,5 +1,6 @@
 """Secrets are judged by what arrays, the standard and guessers make of them."""
 
+import importlib
 import string
 from collections.abc import Iterable, Mapping
 from itertools import combinations
@@ -14,6 +15,13 @@ from iscsictl.errors import Exit
 from tests.commands import call
 
 GOOD = "kV8rTq2ZxW7nBf4M"
+
+
+@pytest.fixture(autouse=True, params=["zxcvbn", "zxcvbn_rs_py"])
+def estimator(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Judge with the original and with the port that Debian 13 has."""
+    module = importlib.import_module(request.param)
+    monkeypatch.setattr(secret_strength, "zxcvbn", module)
 
 
 def ids(
