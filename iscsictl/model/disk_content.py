@@ -30,6 +30,11 @@ class Partition:
     data_at: int | None = None
     id: str | None = None
 
+    @property
+    def has_content(self) -> bool:
+        """Whether anything was found inside."""
+        return bool(self.signatures) or self.data_at is not None
+
 
 @dataclass(frozen=True)
 class Filesystem:
@@ -78,9 +83,11 @@ class BlankProof:
 
 @dataclass(frozen=True)
 class Content:
-    """The result of a probe in which every read succeeded. `proof` is how data was looked for.
+    """The result of a probe in which every read succeeded.
 
     `table_id` is the GUID of a GPT or the 32 bits of a DOS table (`0x...`), as sfdisk prints it.
+    `stale_partitions` are those that the kernel or udev still has and the table has not: content
+    where anything is in them. `proof` is how data was looked for.
     """
 
     wwid: str
@@ -96,16 +103,18 @@ class Content:
     filesystem: Filesystem | None = None
     proof: BlankProof | None = field(default=None, compare=False)
     table_id: str | None = None
+    stale_partitions: tuple[Partition, ...] = ()
 
     @property
     def blank(self) -> bool:
-        """No signature, no table, no data at any named place, nobody uses it."""
+        """No signature, no table, no data wherever it was read, no lost partition, no user."""
         return not (
             self.signatures
             or self.table
             or self.partitions
             or self.users
             or self.data_at is not None
+            or any(part.has_content for part in self.stale_partitions)
         )
 
     @property
@@ -116,6 +125,10 @@ class Content:
             inner = [s.type for part in self.partitions for s in part.signatures]
             text = f"a {self.table} table with {len(self.partitions)} partition(s)"
             found.append(text + (f" carrying {', '.join(inner)}" if inner else ""))
+        for part in self.stale_partitions:
+            if part.has_content:
+                inner = [s.type for s in part.signatures] or ["data"]
+                found.append(f"{', '.join(inner)} in partition {part.number}, which its table lost")
         if not found and self.data_at is not None:
             found.append(f"data without a known signature (at byte {self.data_at})")
         if self.users:

@@ -159,7 +159,7 @@ def _ask_session(
                     luns[session.sid] = scsi_commands.luns(fd)
                 names[unit.hctl] = scsi_commands.wwids(fd)
         except scsi_commands.ScsiError as error:
-            if error.unknown:
+            if error.rejected:
                 names[unit.hctl] = frozenset()
         except IscsictlError:
             continue

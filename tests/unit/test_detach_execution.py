@@ -181,7 +181,9 @@ def written(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> Machine:
     for module in (disk_writer, partition_table):
         monkeypatch.setattr(module, "run", run)
     monkeypatch.setattr(disk_writer, "locked_disk", lambda *_: nullcontext())
-    monkeypatch.setattr(disk_writer, "_reserved", lambda _: False)
+    for module in (disk_writer, partition_table):
+        monkeypatch.setattr(module, "verify_writable", lambda _: None)
+    monkeypatch.setattr(disk_writer, "known_partitions", lambda _: ())
     monkeypatch.setattr(disk_writer, "read_shape", lambda _: DiskShape(1 << 20))
     monkeypatch.setattr(disk_writer, "search_again", lambda *_: None)
     monkeypatch.setattr(probe, "probe", lambda *_: Content("naa.1", 1 << 20, 512))

@@ -1,13 +1,16 @@
 """What disks answer to SCSI commands, and what is made of it."""
 
+import fcntl
 import struct
 from collections.abc import Callable
 
 import pytest
 
+from iscsictl.errors import IscsictlError
 from iscsictl.system.block import scsi_commands
 
 NOT_READY, ILLEGAL_REQUEST, UNIT_ATTENTION = 2, 5, 6
+INVALID_OPCODE, INVALID_FIELD = 0x20, 0x24
 
 
 def fixed(key: int) -> bytes:
@@ -31,6 +34,13 @@ def test_what_is_no_sense_data_has_no_key(sense: bytes) -> None:
     assert scsi_commands.sense_key(sense) is None
 
 
+def test_the_additional_sense_code_stands_where_the_format_has_it() -> None:
+    assert scsi_commands.additional_sense(fixed(5)[:12] + b"\x24" + bytes(5)) == 0x24
+    assert scsi_commands.additional_sense(descriptor(5)) == 0x29
+    for sense in (b"", fixed(5)[:12], descriptor(5)[:2], b"\x7f" * 18):
+        assert scsi_commands.additional_sense(sense) is None
+
+
 def answering(monkeypatch: pytest.MonkeyPatch, *answers: bytes | scsi_commands.ScsiError) -> None:
     left = list(answers)
 
@@ -43,8 +53,8 @@ def answering(monkeypatch: pytest.MonkeyPatch, *answers: bytes | scsi_commands.S
     monkeypatch.setattr(scsi_commands, "_ask", ask)
 
 
-def error(status: int, key: int | None = None) -> scsi_commands.ScsiError:
-    return scsi_commands.ScsiError("asking", status, key)
+def error(status: int, key: int | None = None, asc: int | None = None) -> scsi_commands.ScsiError:
+    return scsi_commands.ScsiError("asking", status, key, asc)
 
 
 FREE = struct.pack(">II", 7, 0)
@@ -57,7 +67,8 @@ HELD = struct.pack(">II16x", 7, 16)
     [
         ([FREE], False),
         ([HELD], True),
-        ([error(0x02, ILLEGAL_REQUEST)], False),
+        ([error(0x02, ILLEGAL_REQUEST, INVALID_OPCODE)], False),
+        ([error(0x02, ILLEGAL_REQUEST, INVALID_FIELD)], False),
         ([error(0x18)], True),
         ([error(0x02, UNIT_ATTENTION), error(0x02, UNIT_ATTENTION), HELD], True),
     ],
@@ -70,7 +81,17 @@ def test_a_reservation_is_seen_behind_what_the_disk_tells_first(
 
 
 @pytest.mark.fault("F24")
-@pytest.mark.parametrize("answer", [error(0x02, NOT_READY), error(0x08), error(0x02)])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        error(0x02, NOT_READY),
+        error(0x08),
+        error(0x02),
+        error(0x02, ILLEGAL_REQUEST),
+        # LOGICAL UNIT NOT SUPPORTED: how a LUN answers that was unmapped.
+        error(0x02, ILLEGAL_REQUEST, 0x25),
+    ],
+)
 def test_no_answer_is_no_proof_that_nobody_holds_the_disk(
     monkeypatch: pytest.MonkeyPatch, answer: scsi_commands.ScsiError
 ) -> None:
@@ -93,3 +114,79 @@ def test_no_answer_is_no_proof_that_nobody_holds_the_disk(
 def test_a_lun_has_the_number_that_the_kernel_gives_it(lun: str, number: int) -> None:
     """The values are those of scsilun_to_int in drivers/scsi/scsi_common.c, worked out by hand."""
     assert scsi_commands.number_of(bytes.fromhex(lun)) == number
+
+
+def sg_io(monkeypatch: pytest.MonkeyPatch, **fields: int) -> None:
+    """Have the kernel answer each SG_IO with these fields of its header, and no data."""
+
+    def ioctl(_fd: int, number: int, header: object) -> int:
+        assert number == 0x2285
+        for name, value in fields.items():
+            setattr(header, name, value)
+        return 0
+
+    monkeypatch.setattr(fcntl, "ioctl", ioctl)
+
+
+@pytest.mark.fault("F68")
+@pytest.mark.parametrize(
+    "fields",
+    [
+        # Nothing came; more is missing than was asked for; less than nothing is missing.
+        {"resid": 64}, {"resid": 100}, {"resid": -1},
+        # The path failed; the driver gave up: the data are the zeroes that were there before.
+        {"host_status": 1}, {"driver_status": 6},
+    ],
+)  # fmt: skip
+def test_an_answer_that_did_not_come_is_an_error_and_not_free_of_reservations(
+    monkeypatch: pytest.MonkeyPatch, fields: dict[str, int]
+) -> None:
+    sg_io(monkeypatch, **fields)
+    with pytest.raises(IscsictlError):
+        scsi_commands.reserved(0)
+
+
+@pytest.mark.fault("F68")
+def test_a_target_of_more_luns_than_fit_is_asked_again_for_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    every = struct.pack(">I4x", 8 * 3000) + b"".join(
+        struct.pack(">H6x", 0x4000 | n) for n in range(3000)
+    )
+    asked: list[int] = []
+
+    def ask(_fd: int, _command: bytes, length: int, *_: object) -> bytes:
+        asked.append(length)
+        return every[:length]
+
+    monkeypatch.setattr(scsi_commands, "_ask", ask)
+    assert len(scsi_commands.luns(0)) == 3000
+    assert asked == [16384, len(every)]
+
+
+@pytest.mark.fault("F68")
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"", bytes(11), struct.pack(">QI20x", 2**64 - 1, 512), struct.pack(">QI20x", 99, 0),
+        struct.pack(">QI20x", 99, 500),
+    ],
+)  # fmt: skip
+def test_a_size_that_no_disk_has_is_an_error(
+    monkeypatch: pytest.MonkeyPatch, answer: bytes
+) -> None:
+    answering(monkeypatch, answer)
+    with pytest.raises(scsi_commands.GarbledAnswerError):
+        scsi_commands.capacity(0)
+
+
+def test_the_size_is_blocks_times_their_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    thin = struct.pack(">QIxxB17x", 2**31 - 1, 4096, 0xC0)
+    answering(monkeypatch, thin, thin[:12], error(0x02, ILLEGAL_REQUEST, INVALID_OPCODE))
+    found = scsi_commands.capacity(0)
+    assert found is not None
+    assert (found.size, found.thin) == (1 << 43, True)
+    short = scsi_commands.capacity(0)
+    assert short is not None
+    assert (short.size, short.thin) == (1 << 43, False)
+    assert scsi_commands.capacity(0) is None

@@ -5,9 +5,9 @@ from typing import Any
 
 from iscsictl.engine.handlers import fstab
 from iscsictl.engine.handlers.effect import StepResult
-from iscsictl.errors import IscsictlError, RefusedError, UnreachableError
+from iscsictl.errors import IscsictlError, UnreachableError
 from iscsictl.model import actions
-from iscsictl.model.actions import DiskId, OverwriteGround
+from iscsictl.model.actions import OverwriteGround
 from iscsictl.model.claim import FilesystemClaim
 from iscsictl.model.disk_content import Content
 from iscsictl.model.partition_table import Entry, Table
@@ -19,9 +19,9 @@ from iscsictl.system.block import (
     partition_table,
     probe,
     resize,
-    scsi_commands,
     scsi_scan,
 )
+from iscsictl.system.block.disk_guards import verify_writable
 from iscsictl.system.context import Context
 from iscsictl.system.io.process import ToolError, run
 from iscsictl.system.iscsi.sessions import read_listing
@@ -229,7 +229,7 @@ def _reread(action: actions.Reread, context: Context) -> StepResult:
 
 
 def _grow_fs(action: actions.GrowFs, _: Context) -> StepResult:
-    _require_disk(action.disk)
+    verify_writable(action.disk)
     try:
         return StepResult(resize.grow(action.node, action.fs, action.path))
     except ToolError as error:
@@ -240,11 +240,6 @@ def _grow_fs(action: actions.GrowFs, _: Context) -> StepResult:
         ) from None
 
 
-def _require_disk(disk: DiskId) -> None:
-    """Raise RefusedError unless the disk says itself that it is the one that is meant."""
-    with probe.opened(disk.device, exclusive=False) as fd:
-        if disk.wwid not in scsi_commands.wwids(fd):
-            raise RefusedError(f"{disk.device} is not the disk {disk.wwid} any more")
 
 
 HANDLERS: Mapping[type[Action], Callable[[Any, Context], StepResult]] = {

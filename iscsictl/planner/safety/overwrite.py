@@ -73,6 +73,8 @@ def matches_claim(content: Content, claim: FilesystemClaim) -> bool:
     """
     if content.blank:
         return True
+    if any(part.has_content for part in content.stale_partitions):
+        return False
     if not (claim.owns_disk and claim.table is not None):
         return (
             content.table is None

@@ -74,7 +74,7 @@ class _Search:
                 signals.check()
                 at, length = extent
                 piece = view[:length]
-                _read_fully(self._fd, piece, at)
+                read_fully(self._fd, piece, at)
                 if not _is_zero(piece):
                     self.found.append(at)
         except BaseException:
@@ -101,7 +101,8 @@ def _pieces_of(extents: Iterable[Extent]) -> Iterator[Extent]:
         yield from ((begin, min(_PIECE, end - begin)) for begin in range(at, end, _PIECE))
 
 
-def _read_fully(fd: int, piece: memoryview, at: int) -> None:
+def read_fully(fd: int, piece: memoryview, at: int) -> None:
+    """Fill `piece` from offset `at` of a disk. Raises UnreachableError where less comes."""
     done = 0
     try:
         while done < len(piece):

@@ -19,8 +19,14 @@ from iscsictl.errors import (
 )
 from iscsictl.model.actions import DiskId
 from iscsictl.model.disk_content import Content
-from iscsictl.system.block import multipath, probe, scsi_commands
+from iscsictl.system.block import multipath, probe
 from iscsictl.system.block.blank_proof import read_shape, search_again
+from iscsictl.system.block.disk_guards import (
+    require_same_disk,
+    require_unreserved,
+    verify_writable,
+)
+from iscsictl.system.block.known_partitions import known_partitions
 from iscsictl.system.io import signals
 from iscsictl.system.io.process import Result, ToolError, pty, run
 
@@ -29,10 +35,11 @@ from iscsictl.system.io.process import Result, ToolError, pty, run
 def locked_disk(disk: DiskId, deadline: float) -> Iterator[None]:
     """Hold the whole disk under flock, as udev and systemd expect of who changes it.
 
-    The disk is asked for its name under the lock. `deadline` is in time.monotonic() seconds.
-    Raises RefusedError when it is another disk, InUseError when another holds the lock.
+    Under the lock it is asked for its name and for reservations. `deadline` is in
+    time.monotonic() seconds. Raises RefusedError when it is another disk or another host holds it,
+    InUseError when another program has the lock.
     """
-    device, wwid = disk.device, disk.wwid
+    device = disk.device
     with probe.opened(device, exclusive=False) as fd:
         while True:
             try:
@@ -46,43 +53,32 @@ def locked_disk(disk: DiskId, deadline: float) -> Iterator[None]:
                 time.sleep(0.05)
             else:
                 break
-        names = scsi_commands.wwids(fd)
-        if wwid not in names:
-            told = ", ".join(sorted(names)) or "without a name"
-            raise RefusedError(
-                f"{device} is not the disk {wwid}: it says it is {told}",
-                hint="the LUN was mapped to another disk; run: iscsictl rescan, and look again",
-            )
+        require_same_disk(fd, disk)
+        require_unreserved(fd, disk)
         yield
 
 
 def verify_unchanged(disk: DiskId, node: str, fine: Callable[[Content], bool]) -> Content:
     """Prove under O_EXCL that what will be overwritten is as it was planned.
 
-    Zeroes at all named places are proof enough; else the whole disk is probed again.
+    Zeroes wherever signatures stand and in a new part of the grid are proof enough; else the
+    whole disk is probed again. Then the disk is asked once more which one it is. Raises
+    RefusedError, UnexpectedContentError.
     """
     device = disk.device
     with probe.opened(node, exclusive=True) as fd:
         shape = read_shape(fd)
-        content = Content(disk.wwid, shape.size, shape.sector, reserved=_reserved(device))
-        if search_again(fd, shape) is not None:
+        content = Content(disk.wwid, shape.size, shape.sector)
+        known = known_partitions(node)
+        if search_again(fd, shape, [(part.start, part.size) for part in known]) is not None:
             content = probe.probe(device, disk.wwid)
-    if content.reserved:
-        raise RefusedError(
-            f"{device} is under another host's SCSI-3 persistent reservation",
-            hint="release it on the host that holds it: sg_persist --in --read-full-status",
-        )
-    if not fine(content):
-        raise UnexpectedContentError(
-            f"{device} is not as it was: it carries {content.description}",
-            hint="run the command again to look anew",
-        )
+        if not fine(content):
+            raise UnexpectedContentError(
+                f"{device} is not as it was: it carries {content.description}",
+                hint="run the command again to look anew",
+            )
+        verify_writable(disk)
     return content
-
-
-def _reserved(device: str) -> bool:
-    with probe.opened(device, exclusive=False) as fd:
-        return scsi_commands.reserved(fd)
 
 
 @contextlib.contextmanager

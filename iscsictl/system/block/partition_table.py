@@ -17,6 +17,7 @@ from iscsictl.model.partition_table import Table, Topology
 from iscsictl.parse.sfdisk import parse_table, parse_types
 from iscsictl.system.block import disk_writer as writer
 from iscsictl.system.block import multipath, probe
+from iscsictl.system.block.disk_guards import verify_writable
 from iscsictl.system.io.process import find, run
 from iscsictl.system.io.sysfs_attributes import list_names, read_attribute, whole
 
@@ -133,11 +134,7 @@ def _prove(disk: DiskId, node: str, fine: Callable[[Content], bool]) -> None:
         for end in multipath.ends(node):
             alone.enter_context(probe.opened(end, exclusive=True))
         content = probe.probe(node, disk.wwid)
-    if content.reserved:
-        raise RefusedError(
-            f"{disk.device} is under another host's SCSI-3 persistent reservation",
-            hint="release it on the host that holds it: sg_persist --in --read-full-status",
-        )
+        verify_writable(disk)
     if content.wwid != disk.wwid or not fine(content):
         raise RefusedError(
             f"{node} is not as it was: it carries {content.description}",
@@ -165,6 +162,7 @@ def reshape(
                 f"the partition table of {device} is not as it was when this was planned",
                 hint="run the command again to look anew",
             )
+        verify_writable(disk)
         for options, script in commands:
             data = None if script is None else script.encode()
             argv = ["sfdisk", *_QUIET, *(device if word == "{}" else word for word in options)]

@@ -5,7 +5,6 @@ Every read goes past the page cache. A read that fails is an error, never a blan
 
 import contextlib
 import errno
-import mmap
 import os
 import struct
 from collections.abc import Callable, Iterator
@@ -14,12 +13,19 @@ from functools import partial
 
 from iscsictl.errors import InUseError, IscsictlError, UnreachableError
 from iscsictl.model.disk_content import Content, Filesystem, Partition, Signature
+from iscsictl.parse.blkid import parse_export
 from iscsictl.parse.sfdisk import parse_partitions
 from iscsictl.parse.wipefs import parse_signatures
 from iscsictl.system.block import scsi_commands
-from iscsictl.system.block.blank_extents import DiskShape, grid_extents, signature_extents
+from iscsictl.system.block.blank_extents import BLOCK, DiskShape, grid_extents, signature_extents
 from iscsictl.system.block.blank_proof import is_read_only, read_shape, search_disk
-from iscsictl.system.block.blank_reader import first_nonzero, ignore_progress, running_beside
+from iscsictl.system.block.blank_reader import (
+    first_nonzero,
+    ignore_progress,
+    read_fully,
+    running_beside,
+)
+from iscsictl.system.block.known_partitions import known_partitions
 from iscsictl.system.io.process import run, wait_until_none_starting
 
 _TABLES = frozenset({"gpt", "dos", "PMBR", "sun", "bsd", "sgi", "mac"})
@@ -65,13 +71,20 @@ def _signatures(device: str) -> tuple[Signature, ...]:
     return parse_signatures(run(["wipefs", "--json", "--no-act", device], timeout=60).out)
 
 
-def blkid(device: str) -> dict[str, str]:
-    """Return what `blkid -p` finds, {} for nothing. Several at once are TYPE=ambivalent."""
-    result = run(["blkid", "-p", "-o", "export", device], timeout=60, ok=(0, 2, 8))
+def blkid(device: str, *options: str) -> dict[str, str]:
+    """Return what `blkid -p` finds, {} for nothing. Several at once are TYPE=ambivalent.
+
+    Raises IscsictlError where it fails, or prints what it should not with its exit code.
+    """
+    # 2: nothing found; 8: ambivalent, signatures of several formats (blkid(8)).
+    result = run(["blkid", "-p", "-o", "export", *options, device], timeout=60, ok=(0, 2, 8))
     if result.code == 8:
         return {"TYPE": "ambivalent"}
-    pairs = (line.partition("=") for line in result.out.splitlines())
-    return {key: value for key, _, value in pairs}
+    if result.code == 2:
+        if result.out.strip():
+            raise IscsictlError(f"blkid finds nothing on {device}, and prints {result.last_line}")
+        return {}
+    return parse_export(result.out)
 
 
 def read_table(device: str) -> tuple[str | None, tuple[Partition, ...]]:
@@ -89,10 +102,11 @@ def read_table(device: str) -> tuple[str | None, tuple[Partition, ...]]:
 
 
 def _read(device: str, at: int, length: int) -> bytes:
-    start = at // 4096 * 4096
-    with opened(device, exclusive=False) as fd, scsi_commands.landing(2 * mmap.PAGESIZE) as buffer:
-        os.preadv(fd, [buffer], start)
-        return bytes(buffer[at - start : at - start + length])
+    start = at // BLOCK * BLOCK
+    with opened(device, exclusive=False) as fd:
+        view = memoryview(scsi_commands.landing(2 * BLOCK))
+        read_fully(fd, view, start)
+        return bytes(view[at - start : at - start + length])
 
 
 def filesystem_on(device: str, part: int | None) -> Filesystem | None:
@@ -142,8 +156,10 @@ def probe(
         names = scsi_commands.wwids(fd)
         shape = read_shape(fd)
         is_reserved = scsi_commands.reserved(fd)
+        known = _within(known_partitions(device), shape.size)
+        places = [(part.start, part.size) for part in known]
         with running_beside(partial(_signatures, device), partial(blkid, device)) as (seen, said):
-            data_at, proof = search_disk(fd, shape, full=full, report=heard)
+            data_at, proof = search_disk(fd, shape, places, full=full, report=heard)
             signatures, found = seen.result(), said.result()
         on_disk = tuple(s for s in signatures if s.type not in _TABLES)
         table: str | None = None
@@ -159,6 +175,10 @@ def probe(
             parts, filesystem = _look_inside(fd, parts[0], shape)
         elif table:
             parts = tuple(_with_signatures(fd, part, shape) for part in parts)
+        starts = {part.start for part in parts}
+        stale = tuple(
+            _with_signatures(fd, part, shape, device) for part in known if part.start not in starts
+        )
         # A LUN number may be given to another disk while this one is read.
         names_after = scsi_commands.wwids(fd)
         read_only = is_read_only(fd)
@@ -178,6 +198,7 @@ def probe(
         filesystem=filesystem,
         proof=proof,
         table_id=_table_id(found) if table else None,
+        stale_partitions=stale,
     )
 
 
@@ -189,9 +210,26 @@ def _table_id(found: dict[str, str]) -> str | None:
     return value.upper() if found.get("PTTYPE") == "gpt" else f"0x{value}"
 
 
-def _with_signatures(fd: int, part: Partition, shape: DiskShape) -> Partition:
-    """Look inside a partition: what wipefs recognises, else the first data."""
-    signatures = _signatures(part.device) if os.path.exists(part.device) else ()
+def _within(parts: tuple[Partition, ...], size: int) -> tuple[Partition, ...]:
+    """Return what of these partitions is on the disk, which may have been larger."""
+    there = (part for part in parts if part.start < size)
+    return tuple(replace(part, size=min(part.size, size - part.start)) for part in there)
+
+
+def _with_signatures(
+    fd: int, part: Partition, shape: DiskShape, disk: str | None = None
+) -> Partition:
+    """Look inside a partition: what the tools recognise, else the first data.
+
+    Of one without a node, which only udev has, the place on the `disk` is probed.
+    """
+    signatures: tuple[Signature, ...] = ()
+    if os.path.exists(part.device):
+        signatures = _signatures(part.device)
+    elif disk is not None and not part.device:
+        found = blkid(disk, "--offset", str(part.start), "--size", str(part.size))
+        if "TYPE" in found:
+            signatures = (Signature(found["TYPE"], None, found.get("UUID"), found.get("LABEL")),)
     data_at = None if signatures else _first_data_in(fd, part, shape)
     return replace(part, signatures=signatures, data_at=data_at)
 

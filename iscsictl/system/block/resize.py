@@ -2,32 +2,21 @@
 
 import os
 import re
-import struct
 
 from iscsictl.errors import IscsictlError, RefusedError
-from iscsictl.system.block import probe
-from iscsictl.system.block.scsi_commands import ScsiError, ask
+from iscsictl.system.block import probe, scsi_commands
 from iscsictl.system.io.process import run
 from iscsictl.system.io.sysfs_attributes import list_names
 
 
 def capacity(device: str) -> int | None:
-    """Ask the disk itself for its size in bytes (READ CAPACITY (16), SBC-3 5.16).
+    """Ask the disk itself for its size in bytes; None where it does not know the command.
 
-    None where it does not know the command. Raises UnreachableError, ScsiError.
+    Raises UnreachableError, ScsiError, GarbledAnswerError.
     """
-    command = bytes((0x9E, 0x10, *bytes(8), 0, 0, 0, 32, 0, 0))
     with probe.opened(device, exclusive=False) as fd:
-        try:
-            answer = ask(fd, command, 32, "asking the disk for its size", 10)
-        except ScsiError as error:
-            if error.unknown:
-                return None
-            raise
-    if len(answer) < 12:
-        return None
-    last, sector = struct.unpack_from(">QI", answer)
-    return (int(last) + 1) * int(sector)
+        found = scsi_commands.capacity(fd)
+    return None if found is None else found.size
 
 
 def filled(node: str, fs: str, path: str | None) -> int | None:

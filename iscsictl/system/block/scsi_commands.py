@@ -10,6 +10,7 @@ import fcntl
 import mmap
 import struct
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from iscsictl.errors import IscsictlError, UnreachableError
 
@@ -19,6 +20,11 @@ _CHECK_CONDITION = 0x02
 _RESERVATION_CONFLICT = 0x18
 _ILLEGAL_REQUEST = 0x05
 _UNIT_ATTENTION = 0x06
+# Additional sense codes (SPC-4 annex F.2).
+_INVALID_OPCODE = 0x20
+_INVALID_FIELD = 0x24
+# DRIVER_SENSE tells that there is sense data; other drivers' errors are errors (scsi/sg.h).
+_DRIVER_SENSE = 0x08
 # A disk may have several things to tell before it answers a command (SAM-5 5.14).
 _ATTENTIONS = 5
 
@@ -53,19 +59,39 @@ class _Header(ctypes.Structure):
 class ScsiError(UnreachableError):
     """The disk answered a command with something other than GOOD.
 
-    `status` as of SAM-5 5.3.1; `key` is the sense key (SPC-4 4.5.6), None without sense data.
+    `status` as of SAM-5 5.3.1; `key` is the sense key, `asc` the additional sense code (SPC-4 4.5),
+    each None where the sense data ends before it.
     """
 
-    def __init__(self, what: str, status: int, key: int | None = None) -> None:
+    def __init__(
+        self, what: str, status: int, key: int | None = None, asc: int | None = None
+    ) -> None:
         told = "" if key is None else f", sense key 0x{key:x}"
+        told += "" if asc is None else f", additional sense 0x{asc:02x}"
         super().__init__(f"{what}: the disk answered with SCSI status 0x{status:02x}{told}")
         self.status = status
         self.key = key
+        self.asc = asc
+
+    @property
+    def rejected(self) -> bool:
+        """Whether the disk refuses the request, as a LUN does that is gone (ILLEGAL REQUEST)."""
+        return self.key == _ILLEGAL_REQUEST
 
     @property
     def unknown(self) -> bool:
-        """Whether the disk says that it does not know the command."""
-        return self.key == _ILLEGAL_REQUEST
+        """Whether the disk says that it does not know the command, or not in this form."""
+        return self.key == _ILLEGAL_REQUEST and self.asc in {_INVALID_OPCODE, _INVALID_FIELD}
+
+
+class GarbledAnswerError(IscsictlError):
+    """The disk answered with GOOD, and with data that the command cannot have."""
+
+    def __init__(self, what: str, why: str) -> None:
+        super().__init__(
+            f"{what}: the answer cannot be understood: {why}",
+            hint="see what the kernel says of the disk: journalctl -k -n 20; update the array",
+        )
 
 
 def sense_key(sense: bytes) -> int | None:
@@ -76,6 +102,13 @@ def sense_key(sense: bytes) -> int | None:
     if code in {0x72, 0x73} and len(sense) > 1:
         return sense[1] & 0x0F
     return None
+
+
+def additional_sense(sense: bytes) -> int | None:
+    """Return the additional sense code, None where the sense data does not reach that far."""
+    code = sense[0] & 0x7F if sense else 0
+    at = {0x70: 12, 0x71: 12, 0x72: 2, 0x73: 2}.get(code)
+    return sense[at] if at is not None and len(sense) > at else None
 
 
 def landing(length: int) -> mmap.mmap:
@@ -126,33 +159,51 @@ def _ask(fd: int, command: bytes, length: int, what: str, timeout: float) -> byt
         raise UnreachableError(f"{what}: the path to the disk is down")
     if header.status:
         told = sense.raw[: header.sb_len_wr] if header.status == _CHECK_CONDITION else b""
-        raise ScsiError(what, header.status, sense_key(told))
-    return data.raw[: length - max(header.resid, 0)]
+        raise ScsiError(what, header.status, sense_key(told), additional_sense(told))
+    if header.driver_status & ~_DRIVER_SENSE:
+        raise UnreachableError(f"{what}: the driver gave up (status 0x{header.driver_status:02x})")
+    # What the disk did not send is left out; a residue that is no part of the length is nonsense.
+    if not 0 <= header.resid <= length:
+        raise GarbledAnswerError(what, f"{header.resid} of {length} bytes are missing")
+    return data.raw[: length - header.resid]
 
 
-def _designators(page: bytes) -> Iterator[tuple[int, int, bytes]]:
-    (length,) = struct.unpack_from(">H", page, 2)
-    at, end = 4, min(4 + length, len(page))
-    while at + 4 <= end:
-        code, kind, size = page[at] & 0x0F, page[at + 1], page[at + 3]
-        if kind & 0x30 == 0:
-            yield code, kind & 0x0F, page[at + 4 : at + 4 + size]
-        at += 4 + size
+def _designators(page: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield type and value of the designators of the logical unit in page 0x83 (SPC-4 7.8.6).
+
+    The last one may be cut off: the page is longer than what was asked for.
+    """
+    at = 4
+    while at + 4 <= len(page):
+        kind, end = page[at + 1], at + 4 + page[at + 3]
+        # ASSOCIATION 0: the logical unit, and not its port or target.
+        if kind & 0x30 == 0 and at + 4 < end <= len(page):
+            yield kind & 0x0F, page[at + 4 : end]
+        at = end
 
 
 def wwids(fd: int, timeout: float = 10) -> frozenset[str]:
     """Ask the disk itself for its names (page 0x83), in the spelling of sysfs `wwid`.
 
-    `timeout` in seconds. Raises UnreachableError, ScsiError.
+    `timeout` in seconds. Raises UnreachableError, ScsiError, GarbledAnswerError.
     """
-    page = ask(
-        fd, bytes((0x12, 1, 0x83, 0, 252, 0)), 252, "asking the disk for its identity", timeout
-    )
+    what, size = "asking the disk for its identity", 252
+    page = ask(fd, bytes((0x12, 1, 0x83, 0, size, 0)), size, what, timeout)
+    return parse_identity(page, what, size)
+
+
+def parse_identity(page: bytes, what: str, asked: int) -> frozenset[str]:
+    """Return the names in an answer to INQUIRY page 0x83. Raises GarbledAnswerError."""
+    if len(page) < 4 or page[1] != 0x83:
+        raise GarbledAnswerError(what, f"{page[:4].hex() or 'nothing'} is no page 0x83")
+    length = 4 + int.from_bytes(page[2:4], "big")
+    if len(page) < min(length, asked):
+        raise GarbledAnswerError(what, f"{len(page)} of {length} bytes came")
     names = set()
-    for _code, kind, value in _designators(page):
-        if kind == 3:
+    for kind, value in _designators(page[:length]):
+        if kind == 3 and len(value) in {8, 16}:
             names.add("naa." + value.hex())
-        elif kind == 2:
+        elif kind == 2 and len(value) in {8, 12, 16}:
             names.add("eui." + value.hex())
         elif kind == 1:
             names.add("t10." + value.decode("ascii", "backslashreplace").strip("\0 "))
@@ -164,34 +215,93 @@ def wwids(fd: int, timeout: float = 10) -> frozenset[str]:
 def reserved(fd: int, timeout: float = 10) -> bool:
     """Tell whether somebody holds a persistent reservation on the disk.
 
-    A disk that does not know the command has none. Raises UnreachableError, ScsiError.
+    A disk that does not know the command has none. Raises UnreachableError, ScsiError,
+    GarbledAnswerError: what cannot be read is not "no reservation".
     """
+    what = "asking the disk for reservations"
     try:
-        answer = ask(
-            fd,
-            bytes((0x5E, 1, 0, 0, 0, 0, 0, 0, 64, 0)),
-            64,
-            "asking the disk for reservations",
-            timeout,
-        )
+        # PERSISTENT RESERVE IN, READ RESERVATION (SPC-4 6.15.3).
+        answer = ask(fd, bytes((0x5E, 1, 0, 0, 0, 0, 0, 0, 64, 0)), 64, what, timeout)
     except ScsiError as error:
         if error.unknown or error.status == _RESERVATION_CONFLICT:
             return not error.unknown
         raise
-    return len(answer) >= 8 and struct.unpack_from(">I", answer, 4)[0] >= 16
+    return parse_reservation(answer, what)
+
+
+def parse_reservation(answer: bytes, what: str) -> bool:
+    """Tell whether an answer to READ RESERVATION has one: none, or one descriptor of 16 bytes."""
+    length = int.from_bytes(answer[4:8], "big")
+    if len(answer) < 8 or length % 16 or len(answer) < min(8 + length, 24):
+        raise GarbledAnswerError(what, f"{len(answer)} bytes came: {answer[:8].hex()}")
+    return length > 0
 
 
 def luns(fd: int, timeout: float = 10) -> tuple[int, ...]:
     """Ask the target which LUNs it shows to us (REPORT LUNS), in order, as the kernel counts them.
 
-    Raises UnreachableError, ScsiError.
+    Raises UnreachableError, ScsiError, GarbledAnswerError.
     """
-    size = 16 * 1024
-    command = struct.pack(">BxB3xIxx", 0xA0, 0, size)
-    answer = ask(fd, command, size, "asking the target for its LUNs", timeout)
-    (length,) = struct.unpack_from(">I", answer, 0)
-    end = min(8 + length, len(answer)) - 7
-    return tuple(sorted(number_of(answer[at : at + 8]) for at in range(8, end, 8)))
+    what, size = "asking the target for its LUNs", 16 * 1024
+    for _ in range(2):
+        answer = ask(fd, struct.pack(">BxB3xIxx", 0xA0, 0, size), size, what, timeout)
+        if len(answer) < 8:
+            raise GarbledAnswerError(what, f"{len(answer)} bytes came")
+        length = 8 + int.from_bytes(answer[:4], "big")
+        if length <= size:
+            break
+        # More than 2047 LUNs: ask again for all; 16 bits of a LUN number are its most.
+        size = min(length, 8 + 8 * 0x10000)
+    return parse_luns(answer, what)
+
+
+def parse_luns(answer: bytes, what: str) -> tuple[int, ...]:
+    """Return the LUNs of an answer to REPORT LUNS (SPC-4 6.33). Raises GarbledAnswerError."""
+    length = int.from_bytes(answer[:4], "big")
+    if len(answer) < 8 + length or length % 8:
+        raise GarbledAnswerError(what, f"{len(answer)} of {8 + length} bytes came")
+    return tuple(sorted(number_of(answer[at : at + 8]) for at in range(8, 8 + length, 8)))
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """What READ CAPACITY (16) says: blocks, bytes in a block, and whether the LUN is thin."""
+
+    blocks: int
+    block_size: int
+    thin: bool = False
+
+    @property
+    def size(self) -> int:
+        """The size in bytes."""
+        return self.blocks * self.block_size
+
+
+def capacity(fd: int, timeout: float = 10) -> Capacity | None:
+    """Ask the disk itself for its size (READ CAPACITY (16), SBC-3 5.16), past the kernel's.
+
+    None where it does not know the command. Raises UnreachableError, ScsiError,
+    GarbledAnswerError.
+    """
+    what = "asking the disk for its size"
+    try:
+        answer = ask(fd, struct.pack(">BB8xIxx", 0x9E, 0x10, 32), 32, what, timeout)
+    except ScsiError as error:
+        if error.unknown:
+            return None
+        raise
+    return parse_capacity(answer, what)
+
+
+def parse_capacity(answer: bytes, what: str) -> Capacity:
+    """Return what an answer to READ CAPACITY (16) says. Raises GarbledAnswerError."""
+    if len(answer) < 12:
+        raise GarbledAnswerError(what, f"{len(answer)} bytes came")
+    last, block_size = struct.unpack_from(">QI", answer)
+    if last == 2**64 - 1 or block_size < 512 or block_size & (block_size - 1):
+        raise GarbledAnswerError(what, f"the last block is {last}, of {block_size} bytes")
+    # LBPME: logical block provisioning management enabled.
+    return Capacity(last + 1, block_size, thin=bool(answer[14:15] >= b"\x80"))
 
 
 def number_of(lun: bytes) -> int:

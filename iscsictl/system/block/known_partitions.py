@@ -1,0 +1,67 @@
+"""The partitions that the kernel or udev still has, whatever the table of the disk says by now.
+
+A table may be lost, or replaced by another host, while the filesystems are all there.
+"""
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from iscsictl.model.disk_content import Partition
+from iscsictl.system.block import multipath
+from iscsictl.system.block.udev_db import read_properties
+from iscsictl.system.io.process import run
+from iscsictl.system.io.sysfs_attributes import list_names, read_attribute, whole
+
+# What sysfs and udev count in, whatever the disk's sectors are.
+_UNIT = 512
+_LINEAR = re.compile(r"0 (\d+) linear \S+ (\d+)\s*")
+
+
+def known_partitions(device: str, root: Path = Path("/")) -> tuple[Partition, ...]:
+    """Return the partitions of a whole disk that the kernel has, and those that only udev has.
+
+    `device` of one that only udev has is empty: there is no node to open. Start and size are bytes.
+    """
+    found = tuple(_kernel_partitions(device, root))
+    places = {(part.start, part.size) for part in found}
+    only_udev = (p for p in _udev_partitions(device, root) if (p.start, p.size) not in places)
+    return (*found, *only_udev)
+
+
+def _kernel_partitions(device: str, root: Path) -> Iterator[Partition]:
+    kname = os.path.basename(os.path.realpath(device))
+    base = f"{str(root).rstrip('/')}/sys/class/block/{kname}"
+    for name in sorted(list_names(base)):
+        number, start, size = (
+            whole(read_attribute(f"{base}/{name}/{what}"))
+            for what in ("partition", "start", "size")
+        )
+        if number is not None and start is not None and size is not None:
+            yield Partition(number, f"/dev/{name}", start * _UNIT, size * _UNIT, "")
+    # The partitions of a map are maps themselves (kpartx(8)); only device-mapper knows where.
+    for number, node in enumerate(multipath.parts(device, root), 1):
+        table = run(["dmsetup", "table", node], timeout=10, ok=None)
+        place = _LINEAR.fullmatch(table.out)
+        if place is not None:
+            yield Partition(number, node, int(place[2]) * _UNIT, int(place[1]) * _UNIT, "")
+
+
+def _udev_partitions(device: str, root: Path) -> Iterator[Partition]:
+    """Yield the partitions in udev's database (ID_PART_ENTRY_*, udev's builtin blkid)."""
+    prefix = str(root).rstrip("/")
+    kname = os.path.basename(os.path.realpath(device))
+    own = read_attribute(f"{prefix}/sys/class/block/{kname}/dev")
+    folder = f"{prefix}/run/udev/data"
+    for name in sorted(list_names(folder)):
+        if own is None or not name.startswith("b"):
+            continue
+        found = read_properties(f"{folder}/{name}")
+        number, start, size = (
+            whole(found.get(f"ID_PART_ENTRY_{what}")) for what in ("NUMBER", "OFFSET", "SIZE")
+        )
+        if found.get("ID_PART_ENTRY_DISK") != own or number is None:
+            continue
+        if start is not None and size is not None:
+            yield Partition(number, "", start * _UNIT, size * _UNIT, "")

@@ -1,0 +1,77 @@
+"""Disks for tests: sparse files behind loop devices, with partitions that the kernel knows."""
+
+import errno
+import hashlib
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from iscsictl.system.block import scsi_commands
+
+WWID = "naa.1"
+BLOCK = 4096
+
+
+def sparse(path: Path, size: int) -> Path:
+    """Make a file of zeroes that takes no room."""
+    with path.open("wb") as file:
+        file.truncate(size)
+    return path
+
+
+@contextmanager
+def looped(image: Path) -> Iterator[str]:
+    """Attach a file to a loop device while the body runs; skip where there are none."""
+    made = subprocess.run(
+        ["losetup", "--find", "--show", image], capture_output=True, text=True, check=False
+    )
+    if made.returncode:
+        pytest.skip(f"no loop device here: {made.stderr.strip()}")
+    device = made.stdout.strip()
+    try:
+        yield device
+    finally:
+        subprocess.run(["partx", "--delete", device], check=False, capture_output=True)
+        subprocess.run(["losetup", "--detach", device], check=True)
+
+
+def add_partition(device: str, number: int, start: int, size: int) -> str:
+    """Have the kernel take a place of the disk, in bytes, for a partition (addpart(8))."""
+    place = (str(start // 512), str(size // 512))
+    subprocess.run(["addpart", device, str(number), *place], check=True)
+    return f"{device}p{number}"
+
+
+def fingerprint(image: Path) -> str:
+    """Return a checksum of a file's data and where it stands, without reading the holes."""
+    digest, size = hashlib.sha256(), image.stat().st_size
+    fd, at = os.open(image, os.O_RDONLY), 0
+    try:
+        while at < size:
+            try:
+                at = os.lseek(fd, at, os.SEEK_DATA) // BLOCK * BLOCK
+            except OSError as error:
+                if error.errno == errno.ENXIO:
+                    break
+                raise
+            end = os.lseek(fd, at, os.SEEK_HOLE)
+            for begin in range(at, end, BLOCK):
+                data = os.pread(fd, BLOCK, begin)
+                # Zeroes read the same whether the file has room for them or not.
+                if data.strip(b"\0"):
+                    digest.update(begin.to_bytes(8, "big") + data)
+            at = end
+    finally:
+        os.close(fd)
+    return digest.hexdigest()
+
+
+def give_name(monkeypatch: pytest.MonkeyPatch) -> str:
+    """A loop device answers no SCSI command: give all of them one name, and no reservation."""
+    monkeypatch.setattr(scsi_commands, "wwids", lambda _: frozenset({WWID}))
+    monkeypatch.setattr(scsi_commands, "reserved", lambda _: False)
+    return WWID

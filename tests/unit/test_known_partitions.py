@@ -1,0 +1,99 @@
+"""Partitions that the kernel or udev still has, of a disk whose table is gone."""
+
+import os
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from iscsictl.system.block import probe
+from iscsictl.system.block.known_partitions import known_partitions
+from tests.unit.fake_root import put
+from tests.unit.loops import add_partition, give_name, looped, sparse
+
+MIB = 1 << 20
+
+
+def places(device: str, root: Path) -> list[tuple[int, str, int, int]]:
+    return [(p.number, p.device, p.start, p.size) for p in known_partitions(device, root)]
+
+
+def udev(root: Path, number: str, **entry: int | str) -> None:
+    """Write what udev keeps of one device."""
+    lines = [f"E:ID_PART_ENTRY_{key}={value}" for key, value in entry.items()]
+    put(root, f"run/udev/data/b{number}", "\n".join(["I:12345", *lines, "G:systemd", ""]))
+
+
+@pytest.mark.fault("F61")
+def test_partitions_of_the_kernel_and_those_that_only_udev_has_are_found(tmp_path: Path) -> None:
+    disk = "sys/class/block/sda"
+    put(tmp_path, f"{disk}/dev", "8:0\n")
+    put(tmp_path, f"{disk}/size", "2097152\n")
+    for number, start, size in ((1, 2048, 4096), (2, 1048576, 8192)):
+        for name, value in (("partition", number), ("start", start), ("size", size)):
+            put(tmp_path, f"{disk}/sda{number}/{name}", f"{value}\n")
+    udev(tmp_path, "8:1", DISK="8:0", NUMBER=1, OFFSET=2048, SIZE=4096)
+    udev(tmp_path, "8:3", DISK="8:0", NUMBER=3, OFFSET=1572864, SIZE=2048)
+    udev(tmp_path, "8:17", DISK="8:16", NUMBER=1, OFFSET=2048, SIZE=2048)
+    udev(tmp_path, "8:18", DISK="8:0", NUMBER="x", OFFSET=2048, SIZE=2048)
+    udev(tmp_path, "8:0")
+    assert places("/dev/sda", tmp_path) == [
+        (1, "/dev/sda1", MIB, 2 * MIB),
+        (2, "/dev/sda2", 512 * MIB, 4 * MIB),
+        (3, "", 768 * MIB, MIB),
+    ]
+    assert places("/dev/sda1", tmp_path) == []
+    assert places("/dev/sdb", tmp_path) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="loop devices need root")
+class TestOnLoopDevices:
+    """A disk of 300 MiB without a table."""
+
+    @pytest.mark.fault("F61")
+    @pytest.mark.parametrize("kind", ["swap", "ext4"])
+    def test_what_is_in_a_partition_of_the_kernel_is_content(
+        self, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        wwid = give_name(monkeypatch)
+        with looped(sparse(tmp_path / "image", 300 * MIB)) as device:
+            node = add_partition(device, 2, 77 * MIB + 512 * 9, 100 * MIB)
+            assert probe.probe(device, wwid).blank
+            command = ["mkswap"] if kind == "swap" else ["mkfs.ext4", "-q"]
+            subprocess.run([*command, node], check=True, capture_output=True)
+            content = probe.probe(device, wwid)
+            assert not content.blank
+            (part,) = content.stale_partitions
+            assert [s.type for s in part.signatures] == [kind]
+            assert f"{kind} in partition 2, which its table lost" in content.description
+
+    @pytest.mark.fault("F61")
+    def test_what_is_in_a_partition_that_only_udev_has_is_content(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        wwid, start = give_name(monkeypatch), 77 * MIB + 512 * 9
+        image = sparse(tmp_path / "image", 300 * MIB)
+        with looped(image) as device:
+            node = add_partition(device, 2, start, 100 * MIB)
+            subprocess.run(["mkswap", node], check=True, capture_output=True)
+            known = known_partitions(device)
+            subprocess.run(["delpart", device, "2"], check=True)
+            assert known_partitions(device) == ()
+            only_udev = tuple(replace(part, device="") for part in known)
+            monkeypatch.setattr(probe, "known_partitions", lambda _: only_udev)
+            content = probe.probe(device, wwid)
+            assert [s.type for s in content.stale_partitions[0].signatures] == ["swap"]
+            assert not content.blank
+
+    def test_a_partition_of_the_table_is_not_a_lost_one(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        wwid = give_name(monkeypatch)
+        image = sparse(tmp_path / "image", 300 * MIB)
+        subprocess.run(["sfdisk", "-q", image], input=b"label: gpt\n,\n", check=True)
+        with looped(image) as device:
+            subprocess.run(["partx", "--add", device], check=True, capture_output=True)
+            content = probe.probe(device, wwid)
+        assert len(content.partitions) == 1
+        assert content.stale_partitions == ()

@@ -1,0 +1,278 @@
+"""Each guard of the code that writes to disks, on loop devices: without it a test here fails."""
+
+import fcntl
+import os
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from iscsictl.engine.handlers import disks as handlers
+from iscsictl.errors import InUseError, IscsictlError, RefusedError, UnexpectedContentError
+from iscsictl.model import actions
+from iscsictl.model.actions import DiskId
+from iscsictl.model.disk_content import Content
+from iscsictl.system.block import disk_writer, partition_table, scsi_commands
+from iscsictl.system.block import probe as prober
+from iscsictl.system.context import Context
+from tests.unit.loops import WWID, fingerprint, give_name, looped, sparse
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="loop devices need root")
+MIB = 1 << 20
+UUID = "b3c6a8de-6b0f-4d4c-9f7e-0d8f1a2b3c4d"
+
+
+@dataclass
+class Scratch:
+    """A disk that may be written: its file, its device, and how it is named to the writers."""
+
+    image: Path
+    device: str
+
+    @property
+    def disk(self) -> DiskId:
+        return DiskId("iqn.2026-01.example:a", 0, WWID, self.device)
+
+    def put(self, at: int, data: bytes = b"precious") -> None:
+        with Path(self.device).open("r+b", buffering=0) as disk:
+            disk.seek(at // 4096 * 4096)
+            disk.write(data.rjust(at % 4096 + len(data), b"\0").ljust(4096, b"\0")[:4096])
+            os.fsync(disk.fileno())
+
+
+@pytest.fixture
+def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scratch]:
+    """A blank disk of 200 MiB that answers to `WWID`."""
+    give_name(monkeypatch)
+    with looped(sparse(tmp_path / "image", 200 * MIB)) as device:
+        yield Scratch(tmp_path / "image", device)
+
+
+def is_blank(content: Content) -> bool:
+    return content.blank
+
+
+def soon() -> float:
+    return time.monotonic() + 0.3
+
+
+def table_of(scratch: Scratch, script: str = "label: gpt\n,50MiB\n") -> None:
+    subprocess.run(
+        ["sfdisk", "-q", "--no-reread", "--no-tell-kernel", scratch.device],
+        input=script, text=True, check=True,
+    )  # fmt: skip
+
+
+def label(scratch: Scratch) -> None:
+    disk_writer.label(scratch.disk, "gpt", is_blank, soon())
+
+
+def new_table(scratch: Scratch) -> None:
+    partition_table.write_label(scratch.disk, "gpt", is_blank, soon())
+
+
+def mkfs(scratch: Scratch) -> None:
+    command = disk_writer.mkfs_command("ext4", UUID, None)
+    disk_writer.mkfs(scratch.disk, None, command, is_blank, soon())
+
+
+def wipe(scratch: Scratch) -> None:
+    disk_writer.wipe(scratch.disk, soon())
+
+
+def wipe_node(scratch: Scratch) -> None:
+    partition_table.wipe_node(scratch.disk, scratch.device, lambda _: True, soon())
+
+
+def add_partition(scratch: Scratch) -> None:
+    before = partition_table.read_table(scratch.device)
+    assert before is not None
+    script = [(["--append", "{}"], "size=20480\n")]
+    partition_table.reshape(scratch.disk, before, script, lambda _: None, soon())
+
+
+def grow_filesystem(scratch: Scratch) -> None:
+    action = actions.GrowFs(scratch.disk, scratch.device, "ext4", "/nowhere")
+    handlers.HANDLERS[actions.GrowFs](action, Context())
+
+
+Write = Callable[[Scratch], None]
+ON_BLANK: tuple[Write, ...] = (label, new_table, mkfs)
+ALL: tuple[Write, ...] = (*ON_BLANK, wipe, wipe_node, add_partition, grow_filesystem)
+
+
+def prepare(scratch: Scratch, write: Write) -> None:
+    """Put on the disk what this write needs to have there."""
+    if write is add_partition:
+        table_of(scratch)
+    elif write in {wipe, wipe_node, grow_filesystem}:
+        command = ["mkfs.ext4", "-q", "-F", "-b", "4096", scratch.device, "20M"]
+        subprocess.run(command, check=True)
+
+
+def refused(scratch: Scratch, write: Write, error: type[IscsictlError]) -> str:
+    """Have the write refused and nothing changed; return what was said."""
+    os.sync()
+    before = fingerprint(scratch.image)
+    with pytest.raises(error) as raised:
+        write(scratch)
+    os.sync()
+    assert fingerprint(scratch.image) == before
+    return raised.value.text
+
+
+@pytest.mark.parametrize("write", ALL)
+def test_each_write_is_done_where_nothing_speaks_against_it(scratch: Scratch, write: Write) -> None:
+    prepare(scratch, write)
+    os.sync()
+    before = fingerprint(scratch.image)
+    write(scratch)
+    os.sync()
+    assert fingerprint(scratch.image) != before
+
+
+@pytest.mark.fault("F73")
+@pytest.mark.fault("F74")
+@pytest.mark.parametrize("write", ALL)
+def test_no_write_while_another_host_holds_a_reservation(
+    scratch: Scratch, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepare(scratch, write)
+    monkeypatch.setattr(scsi_commands, "reserved", lambda _: True)
+    assert "persistent reservation" in refused(scratch, write, RefusedError)
+
+
+@pytest.mark.fault("F67")
+@pytest.mark.fault("F73")
+@pytest.mark.parametrize("write", [w for w in ALL if w is not grow_filesystem])
+def test_no_write_where_a_reservation_comes_during_the_proof(
+    scratch: Scratch, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepare(scratch, write)
+    answers = [False]
+    monkeypatch.setattr(scsi_commands, "reserved", lambda _: answers.pop() if answers else True)
+    assert "persistent reservation" in refused(scratch, write, RefusedError)
+
+
+@pytest.mark.fault("F74")
+@pytest.mark.parametrize("write", ALL)
+def test_no_write_to_a_disk_of_another_name(
+    scratch: Scratch, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepare(scratch, write)
+    monkeypatch.setattr(scsi_commands, "wwids", lambda _: frozenset({"naa.2"}))
+    assert "naa.2" in refused(scratch, write, RefusedError)
+
+
+@pytest.mark.fault("F67")
+@pytest.mark.parametrize("write", [w for w in ALL if w is not grow_filesystem])
+def test_no_write_where_the_lun_becomes_another_disk_during_the_proof(
+    scratch: Scratch, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepare(scratch, write)
+    names = [frozenset({WWID})]
+    monkeypatch.setattr(
+        scsi_commands, "wwids", lambda _: names.pop() if names else frozenset({"naa.2"})
+    )
+    assert "naa.2" in refused(scratch, write, RefusedError)
+
+
+@pytest.mark.fault("F74")
+@pytest.mark.parametrize("write", [w for w in ALL if w is not grow_filesystem])
+def test_no_write_while_another_program_has_the_disk_locked(scratch: Scratch, write: Write) -> None:
+    prepare(scratch, write)
+    fd = os.open(scratch.device, os.O_RDONLY)
+    fcntl.flock(fd, fcntl.LOCK_EX)
+    try:
+        assert "is locked by another program" in refused(scratch, write, InUseError)
+    finally:
+        os.close(fd)
+
+
+@pytest.mark.fault("F74")
+@pytest.mark.parametrize("write", [*ON_BLANK, wipe, wipe_node])
+def test_no_write_to_a_disk_that_somebody_holds_exclusively(scratch: Scratch, write: Write) -> None:
+    prepare(scratch, write)
+    fd = os.open(scratch.device, os.O_RDONLY | os.O_EXCL)
+    try:
+        assert "is in use" in refused(scratch, write, InUseError)
+    finally:
+        os.close(fd)
+
+
+@pytest.mark.fault("F74")
+@pytest.mark.parametrize("at", [0, 4096, MIB + 4096, 70 * MIB, 199 * MIB, 200 * MIB - 4096])
+@pytest.mark.parametrize("write", ON_BLANK)
+def test_no_write_over_what_came_since_the_plan(scratch: Scratch, write: Write, at: int) -> None:
+    # 70 MiB is in the grid of a repeated proof only by chance, so fill its cell.
+    for place in range(at, at + (30 * MIB if at == 70 * MIB else 1), MIB):
+        scratch.put(place)
+    said = refused(scratch, write, RefusedError)
+    assert "is not as it was" in said
+
+
+@pytest.mark.fault("F24")
+@pytest.mark.parametrize("write", [*ON_BLANK, wipe, wipe_node])
+def test_no_write_where_a_read_comes_back_short(
+    scratch: Scratch, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepare(scratch, write)
+    monkeypatch.setattr(os, "preadv", lambda *_: 0)
+    assert "ends at byte" in refused(scratch, write, IscsictlError)
+
+
+@pytest.mark.fault("F74")
+def test_a_table_that_changed_since_the_plan_is_not_reshaped(scratch: Scratch) -> None:
+    table_of(scratch)
+    before = partition_table.read_table(scratch.device)
+    table_of(scratch, "label: gpt\n,60MiB\n")
+    assert before is not None
+
+    def write(scratch: Scratch) -> None:
+        commands = [(["--append", "{}"], "size=20480\n")]
+        partition_table.reshape(scratch.disk, before, commands, lambda _: None, soon())
+
+    assert "not as it was when this was planned" in refused(scratch, write, RefusedError)
+
+
+@pytest.mark.fault("F74")
+def test_a_reshaped_table_that_is_not_as_planned_is_told(scratch: Scratch) -> None:
+    table_of(scratch)
+    before = partition_table.read_table(scratch.device)
+    assert before is not None
+    commands = [(["--append", "{}"], "size=20480\n")]
+    with pytest.raises(IscsictlError, match="it is too small"):
+        partition_table.reshape(scratch.disk, before, commands, lambda _: "it is too small", soon())
+
+
+@pytest.mark.fault("F74")
+def test_mkfs_is_told_no_where_it_finds_what_the_proof_did_not(
+    scratch: Scratch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second guard: mke2fs asks before it overwrites a filesystem, and gets no."""
+    subprocess.run(["mkfs.ext4", "-q", "-F", scratch.device], check=True)
+    monkeypatch.setattr(disk_writer, "search_again", lambda *_: None)
+    assert "found something" in refused(scratch, mkfs, RefusedError)
+
+
+def test_a_change_since_the_plan_is_an_error_of_its_own(scratch: Scratch) -> None:
+    scratch.put(0)
+    with pytest.raises(UnexpectedContentError):
+        label(scratch)
+
+
+@pytest.mark.fault("F61")
+@pytest.mark.parametrize("write", ON_BLANK)
+def test_a_partition_that_only_the_kernel_has_is_not_dropped_with_what_is_in_it(
+    scratch: Scratch, write: Write
+) -> None:
+    start = 61 * MIB + 512 * 7
+    subprocess.run(["addpart", scratch.device, "3", str(start // 512), "100000"], check=True)
+    assert prober.probe(scratch.device, WWID).blank
+    scratch.put(start + 3072, b"\x01\x02\x03\x04")
+    assert "partition 3" in prober.probe(scratch.device, WWID).description
+    refused(scratch, write, RefusedError)
+    assert Path(f"/sys/class/block/{Path(scratch.device).name}p3").exists()
