@@ -10,6 +10,7 @@ from iscsictl.errors import UnreachableError
 from iscsictl.model.disk_content import BlankProof
 from iscsictl.system.block.blank_extents import (
     BLOCK,
+    MIB,
     READ_WHOLE,
     DiskShape,
     Extent,
@@ -19,6 +20,7 @@ from iscsictl.system.block.blank_extents import (
     widest_grid_gap,
 )
 from iscsictl.system.block.blank_reader import first_nonzero, ignore_progress
+from iscsictl.system.block.lba_status import mapped_extents
 
 # <linux/fs.h>
 _BLKGETSIZE64 = 0x80081272
@@ -26,6 +28,8 @@ _BLKSSZGET = 0x1268
 _BLKROGET = 0x125E
 _BLKIOMIN = 0x1278
 _BLKIOOPT = 0x1279
+# So much that is mapped is read whole; a LUN with more is read by samples.
+_MAPPED_READ = 256 * MIB
 # Before each write a new eighth of the grid is read; the whole of it was read just before.
 _REPEATED = 8
 
@@ -69,15 +73,23 @@ def search_disk(
 ) -> tuple[int | None, BlankProof]:
     """Look for data on a whole disk or partition: return its offset, None for none, and the proof.
 
-    `full` reads everything, in place of the places where signatures stand and the grid. `known`
-    are the partitions that the kernel or udev still has. Raises UnreachableError, InterruptError.
+    `full` reads everything. Else the places where signatures stand are read, and what the LUN says
+    is mapped; of one that does not tell, a grid. `known` are the partitions that the kernel or udev
+    still has. Raises UnreachableError, InterruptError.
     """
     if full:
         return first_nonzero(fd, all_extents(shape.size), report), BlankProof.all_read()
-    extents = (*signature_extents(shape, known), *grid_extents(shape.size))
-    proof = BlankProof.sampled(len(extents), widest_grid_gap(shape.size))
-    if shape.size <= READ_WHOLE:
+    extents = signature_extents(shape, known)
+    mapped = mapped_extents(fd, shape)
+    if mapped is not None and sum(length for _, length in mapped) <= _MAPPED_READ:
+        # The signatures are read all the same: an array may tell of blocks what is not so.
+        extents = (*extents, *mapped)
+        proof = BlankProof.all_read() if mapped else BlankProof.nothing_mapped()
+    elif shape.size <= READ_WHOLE:
         proof = BlankProof.all_read()
+    else:
+        extents = (*extents, *grid_extents(shape.size))
+        proof = BlankProof.sampled(len(extents), widest_grid_gap(shape.size))
     return first_nonzero(fd, extents, report), proof
 
 

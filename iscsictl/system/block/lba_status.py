@@ -1,0 +1,95 @@
+"""Which blocks of a thin LUN were ever written: GET LBA STATUS (SBC-3 5.5), where the LUN has it.
+
+What it says is believed only if it is whole and consistent. Anything else counts as no answer,
+and the disk is read instead: a wrong "nothing mapped" would have it formatted.
+"""
+
+import struct
+import time
+from collections.abc import Iterator
+
+from iscsictl.errors import InterruptError, IscsictlError
+from iscsictl.system.block import scsi_commands
+from iscsictl.system.block.blank_extents import DiskShape, Extent
+from iscsictl.system.io import signals
+
+# As many descriptors of 16 bytes as one answer of 64 KiB has, after its header.
+_LENGTH = 64 * 1024
+_HEADER, _DESCRIPTOR = 8, 16
+# PROVISIONING STATUS: 0 mapped or unknown, 1 deallocated, 2 anchored (room kept, not written).
+_DEALLOCATED = 1
+# A LUN in more pieces than are told in this time is read by samples like any other.
+_PATIENCE = 2.0
+
+
+def mapped_extents(fd: int, shape: DiskShape) -> tuple[Extent, ...] | None:
+    """Return the extents of a whole disk, in bytes, that may hold data; none of a LUN never used.
+
+    None where the disk does not tell: it is not thin, does not know the command, is a partition,
+    or contradicts itself. Raises InterruptError.
+    """
+    try:
+        capacity = scsi_commands.capacity(fd)
+        # A partition is asked about its whole disk: block 0 would be another one.
+        if capacity is None or not capacity.thin or capacity.size != shape.size:
+            return None
+        return _merged(_read_statuses(fd, capacity))
+    except InterruptError:
+        raise
+    except IscsictlError:
+        return None
+
+
+def _read_statuses(fd: int, capacity: scsi_commands.Capacity) -> Iterator[tuple[Extent, int]]:
+    """Yield extent, in bytes, and status of all blocks of a disk in order.
+
+    Raises GarbledAnswerError where the answers do not follow each other up to the end.
+    """
+    what, at, deadline = "asking the disk which blocks are mapped", 0, time.monotonic() + _PATIENCE
+    while at < capacity.blocks:
+        signals.check()
+        if time.monotonic() > deadline:
+            raise scsi_commands.GarbledAnswerError(what, "it is in too many pieces")
+        command = struct.pack(">BBQIxx", 0x9E, 0x12, at, _LENGTH)
+        answer = scsi_commands.ask(fd, command, _LENGTH, what, 10)
+        for first, count, status in parse_statuses(answer, what):
+            if first != at or count == 0 or first + count > capacity.blocks:
+                raise scsi_commands.GarbledAnswerError(
+                    what, f"{count} blocks from {first} on, after {at} of {capacity.blocks}"
+                )
+            at = first + count
+            yield (first * capacity.block_size, count * capacity.block_size), status
+
+
+def parse_statuses(answer: bytes, what: str) -> list[tuple[int, int, int]]:
+    """Return first block, number of blocks and provisioning status of each descriptor.
+
+    Raises GarbledAnswerError where there is none, or less than the answer says.
+    """
+    if len(answer) < _HEADER + _DESCRIPTOR:
+        raise scsi_commands.GarbledAnswerError(what, f"{len(answer)} bytes came")
+    # PARAMETER DATA LENGTH counts what follows its own four bytes, also what did not fit.
+    length = 4 + int.from_bytes(answer[:4], "big")
+    if (length - _HEADER) % _DESCRIPTOR or length < _HEADER + _DESCRIPTOR:
+        raise scsi_commands.GarbledAnswerError(what, f"its length is {length}")
+    if len(answer) < min(length, _LENGTH) // _DESCRIPTOR * _DESCRIPTOR:
+        raise scsi_commands.GarbledAnswerError(what, f"{len(answer)} of {length} bytes came")
+    end = min(length, len(answer)) - _DESCRIPTOR + 1
+    found = []
+    for at in range(_HEADER, end, _DESCRIPTOR):
+        first, count, status = struct.unpack_from(">QIB3x", answer, at)
+        found.append((first, count, status & 0x0F))
+    return found
+
+
+def _merged(statuses: Iterator[tuple[Extent, int]]) -> tuple[Extent, ...]:
+    """Return what is not deallocated; neighbours are one extent."""
+    merged: list[Extent] = []
+    for (at, length), status in statuses:
+        if status == _DEALLOCATED:
+            continue
+        if merged and sum(merged[-1]) == at:
+            merged[-1] = (merged[-1][0], merged[-1][1] + length)
+        else:
+            merged.append((at, length))
+    return tuple(merged)
