@@ -67,7 +67,7 @@ def table_of(scratch: Scratch, script: str = "label: gpt\n,50MiB\n") -> None:
 
 
 def label(scratch: Scratch) -> None:
-    disk_writer.label(scratch.disk, "gpt", is_blank, soon())
+    disk_writer.label(scratch.disk, "label: gpt\n,,\n", is_blank, soon())
 
 
 def new_table(scratch: Scratch) -> None:

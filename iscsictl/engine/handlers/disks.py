@@ -240,8 +240,6 @@ def _grow_fs(action: actions.GrowFs, _: Context) -> StepResult:
         ) from None
 
 
-
-
 HANDLERS: Mapping[type[Action], Callable[[Any, Context], StepResult]] = {
     actions.Wipe: _wipe,
     actions.Label: _label,
