@@ -3,6 +3,7 @@
 import contextlib
 import io
 import os
+import select
 import socket
 import sys
 from collections.abc import Iterator
@@ -44,6 +45,22 @@ def _no_network(*_: object, **__: object) -> None:
     raise OSError(101, "Network is unreachable")
 
 
+@contextlib.contextmanager
+def _standard_input(data: bytes) -> Iterator[None]:
+    """Have descriptor 0 read this, as far as a pipe takes it: a secret is read from there."""
+    reading, writing = os.pipe()
+    os.write(writing, data[: select.PIPE_BUF])
+    os.close(writing)
+    before = os.dup(0)
+    os.dup2(reading, 0)
+    os.close(reading)
+    try:
+        yield
+    finally:
+        os.dup2(before, 0)
+        os.close(before)
+
+
 def call(args: list[str], root: Path, *, uid: int = 1000, stdin: bytes = b"") -> Answer:
     """Run a command line as `uid` on the empty machine at `root`: no tool, no network.
 
@@ -66,6 +83,7 @@ def call(args: list[str], root: Path, *, uid: int = 1000, stdin: bytes = b"") ->
         mock.patch.object(socket.socket, "connect", _no_network),
         mock.patch.object(socket.socket, "connect_ex", return_value=101),
         mock.patch.object(socket, "getaddrinfo", _no_network),
+        _standard_input(stdin),
         contextlib.redirect_stdout(stdout),
         contextlib.redirect_stderr(stderr),
     ):

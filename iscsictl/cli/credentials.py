@@ -1,9 +1,8 @@
 """Where secrets come from: a file, stdin, a prompt, or a systemd credential."""
 
-import os
+import shlex
 import socket
 import sys
-from pathlib import Path
 
 import click
 
@@ -14,21 +13,21 @@ from iscsictl.model import values
 from iscsictl.model.secret import Secret
 from iscsictl.model.spec import Account
 from iscsictl.observers.accounts import targets_with_secret
+from iscsictl.observers.secret_files import read_secret_file
 
 _HINT = "open-iscsi takes 1 to 255 bytes without blanks at the ends; see: iscsictl chap check"
 
 
-def read_secret(file: str | None, *, prompt: bool, whose: str) -> Secret | None:
+def read_secret(settings: Settings, file: str | None, *, prompt: bool, whose: str) -> Secret | None:
     """Return the secret from FILE (`-` is stdin; one newline at the end is dropped) or a prompt.
 
-    A name without a slash that systemd handed over (LoadCredential=) is read from there.
-    Raises UsageError.
+    Raises UsageError, UnreachableError where a pipe or a device gives nothing in time.
     """
     if file is None and not prompt:
         return None
     if file is not None and prompt:
         raise UsageError(f"{whose}: give a file or a prompt, not both")
-    text = ask_secret(whose) if file is None else read_text(file, whose)
+    text = ask_secret(whose) if file is None else read_text(settings, file, whose)
     try:
         return Secret(text)
     except ValueError as error:
@@ -45,21 +44,17 @@ def ask_secret(whose: str) -> str:
     return str(text)
 
 
-def read_text(file: str, whose: str) -> str:
-    """Read a file, stdin (`-`) or a credential; one newline at the end is dropped."""
-    path = Path(file)
-    credentials = os.environ.get("CREDENTIALS_DIRECTORY")
-    if credentials and "/" not in file and (Path(credentials) / file).exists():
-        path = Path(credentials) / file
-    try:
-        if file == "-":
-            data = sys.stdin.buffer.read(4096)
-        else:
-            with path.open("rb") as stream:
-                data = stream.read(4096)
-    except OSError as error:
-        raise UsageError(f"{whose}: {file}: {error.strerror}") from None
-    return data.decode("utf-8", "surrogateescape").removesuffix("\n")
+def read_text(settings: Settings, file: str, whose: str) -> str:
+    """Return the secret in a file, and warn of a file that other users can read."""
+    found = read_secret_file(file, whose, settings.wait)
+    if found.mode is not None and not settings.quiet:
+        print_message(
+            f"warning: {whose}: users other than root can read {file} (mode {found.mode:04o}): "
+            f"chmod 600 {shlex.quote(file)}"
+            if file != "-"
+            else f"warning: {whose}: users other than root can read the file on standard input"
+        )
+    return found.text
 
 
 def account(

@@ -82,14 +82,16 @@ def account_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-def take_account(options: dict[str, Any]) -> Account | None:
+def take_account(settings: Settings, options: dict[str, Any]) -> Account | None:
     """Take the CHAP options out of `options` and make the account of them. Raises UsageError."""
     secret = read_secret(
+        settings,
         options.pop("chap_secret_file"),
         prompt=options.pop("chap_secret_prompt"),
         whose="CHAP secret",
     )
     mutual = read_secret(
+        settings,
         options.pop("mutual_secret_file"),
         prompt=options.pop("mutual_secret_prompt"),
         whose="CHAP secret of the array",

@@ -3,15 +3,17 @@
 from pathlib import Path
 
 from iscsictl.model.secret import Secret
-from iscsictl.system.io.files import replace_file
-from iscsictl.system.iscsi.secret_reuse import create_secret_file
+from iscsictl.system.io.files import create_file, save_output
 
 
 def save_plan(path: Path, text: str) -> None:
-    """Write a plan to a file, mode 0644; it never holds a secret. Raises IscsictlError."""
-    replace_file(path, text.encode("utf-8", "surrogateescape"), mode=0o644)
+    """Write a plan to a file, mode 0644; it never holds a secret.
+
+    A link is not followed, and a file of another user not replaced. Raises IscsictlError.
+    """
+    save_output(path, text.encode("utf-8", "surrogateescape"), 0o644)
 
 
 def save_secret(path: Path, secret: Secret) -> None:
     """Write a secret to a new file, mode 0600. Raises IscsictlError where the file exists."""
-    create_secret_file(path, secret)
+    create_file(path, secret.reveal().encode("utf-8", "surrogateescape") + b"\n")

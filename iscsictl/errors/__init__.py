@@ -18,6 +18,7 @@ class Exit(IntEnum):
     REFUSED = 9
     PENDING = 10
     NEEDS_ROOT = 13
+    HANGUP = 129
     INTERRUPTED = 130
     TERMINATED = 143
 
@@ -98,7 +99,7 @@ class NeedsRootError(IscsictlError):
 
 
 class InterruptError(IscsictlError):
-    """SIGINT or SIGTERM arrived and the run stopped at a safe place."""
+    """SIGINT, SIGTERM or SIGHUP arrived and the run stopped at a safe place."""
 
     def __init__(self, text: str, *, signal: int, hint: str | None = None) -> None:
         super().__init__(text, hint=hint)

@@ -47,6 +47,8 @@ ISCSICTL: Final[tuple[Row, ...]] = (
      "the command was run with -n", "run it without -n to make the changes", Exit.PENDING),
     (13, "NEEDS_ROOT", "only root may do this", "the command was run as another user",
      "run it again with sudo", Exit.NEEDS_ROOT),
+    (129, "HANGUP", "stopped at a safe place by SIGHUP", "the terminal or the connection is gone",
+     "run the same command again to finish", Exit.HANGUP),
     (130, "INTERRUPTED", "stopped at a safe place by SIGINT", "SIGINT",
      "run the same command again to finish", Exit.INTERRUPTED),
     (143, "TERMINATED", "stopped at a safe place by SIGTERM",

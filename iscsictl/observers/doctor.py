@@ -33,7 +33,7 @@ from iscsictl.system.block.device_links import specs_of
 from iscsictl.system.block.udev_db import known_uuids
 from iscsictl.system.context import Context
 from iscsictl.system.host import facts, kernel_modules, network, path_mtu, unit_files
-from iscsictl.system.io import process
+from iscsictl.system.io import process, safe_paths
 from iscsictl.system.io.daemons import find_daemon
 from iscsictl.system.iscsi import (
     firmware_boot,
@@ -44,7 +44,7 @@ from iscsictl.system.iscsi import (
     secret_reuse,
 )
 from iscsictl.system.iscsi.sessions import read_listing
-from iscsictl.system.mount import fstab_file, mount_point, mounts
+from iscsictl.system.mount import fstab_file, mounts
 
 T = TypeVar("T")
 LIVE = Path("/")
@@ -76,7 +76,7 @@ def _mount_points(machine: Machine) -> dict[str, Observation[tuple[str, ...]]]:
     if isinstance(machine.fstab, Known):
         entries = machine.fstab.value.ours
         paths |= {entry.mount_point for entry in entries if entry.mount_point is not None}
-    return {path: observe_value(partial(mount_point.exposed_above, path)) for path in sorted(paths)}
+    return {path: observe_value(partial(safe_paths.exposed_above, path)) for path in sorted(paths)}
 
 
 def _files(context: Context) -> Machine:

@@ -1,7 +1,7 @@
 """Paths and devices as the kernel names them."""
 
 from iscsictl.system.block.device_links import stable_path
-from iscsictl.system.mount.mount_point import resolve_path
+from iscsictl.system.io.safe_paths import resolve_path
 
 
 def without_links(path: str) -> str:

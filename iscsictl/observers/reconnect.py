@@ -7,10 +7,10 @@ from dataclasses import replace
 from iscsictl.model.inventory import Inventory
 from iscsictl.planner.attach.reconnect import Mounted, missing_records
 from iscsictl.system.context import Context
+from iscsictl.system.io.safe_paths import UnsafeLinkError, resolve_path
 from iscsictl.system.iscsi import holds, nodedb, portal_probe
 from iscsictl.system.iscsi.sessions import read_sessions
 from iscsictl.system.mount import fstab_file, mounts
-from iscsictl.system.mount.mount_point import UnsafeLinkError, resolve_path
 
 PROBE_WAIT = 10.0
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from iscsictl.model.spec import Volume
 from iscsictl.parse.toml import decoded, parse_toml, where
 from iscsictl.planner.volumes.file import read_volumes
-from iscsictl.system.mount.mount_point import resolve_path
+from iscsictl.system.io.safe_paths import resolve_path
 
 
 @dataclass(frozen=True)

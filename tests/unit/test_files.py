@@ -91,8 +91,8 @@ def test_a_link_to_nowhere_is_refused_and_stays(tmp_path: Path) -> None:
 def test_a_directory_and_a_pipe_are_refused(tmp_path: Path) -> None:
     (tmp_path / "dir").mkdir()
     os.mkfifo(tmp_path / "pipe")
-    for name in ("dir", "pipe"):
-        with pytest.raises(IscsictlError, match="not a regular file"):
+    for name, why in (("dir", "is a directory"), ("pipe", "not a regular file")):
+        with pytest.raises(IscsictlError, match=why):
             replace_file(tmp_path / name, b"new")
 
 

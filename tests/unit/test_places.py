@@ -12,7 +12,7 @@ from iscsictl.parse.fstab import parse_fstab
 from iscsictl.parse.toml import parse_toml
 from iscsictl.planner.volumes.file import read_volumes
 from iscsictl.system.context import Context
-from iscsictl.system.mount.mount_point import resolve_path
+from iscsictl.system.io.safe_paths import resolve_path
 
 VOLUME = """
 [[volume]]

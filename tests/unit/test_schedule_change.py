@@ -1,6 +1,8 @@
 """The schedule on a made machine: one means replaces the other, and nothing is lost on the way."""
 
 import json
+import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -128,6 +130,35 @@ def test_a_means_that_nothing_runs_is_refused_and_nothing_changed(machine: Machi
     status = machine.schedule("status")
     assert (status.code, status.out) == (Exit.DONE, f"by cron: {CRON}\n")
     assert "no cron that reads /etc/cron.d is installed" in status.err
+
+
+@pytest.mark.fault("F80")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+@pytest.mark.parametrize("method", [BY_CRON, BY_TIMER])
+@pytest.mark.parametrize("what", ["the program", "a directory above", "a link to it", "its Python"])
+def test_a_program_that_others_can_replace_is_not_scheduled(
+    machine: Machine, method: list[str], what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = machine.root / "iscsictl"
+    if what == "the program":
+        program.chmod(0o757)
+    elif what == "a directory above":
+        machine.root.chmod(0o777)
+    elif what == "a link to it":
+        program.rename(machine.root / "elsewhere")
+        program.symlink_to("elsewhere")
+        os.chown(program, 65534, 65534, follow_symlinks=False)
+    else:
+        python = put(machine.root, "python")
+        os.chown(python, 65534, 65534)
+        monkeypatch.setattr(sys, "executable", str(python))
+    before = machine.etc
+    for words in (method, [*method, "-n"]):
+        answer = machine.schedule(*words)
+        assert answer.code == Exit.REFUSED, answer
+        assert answer.err.startswith("iscsictl: a timer would run ")
+        assert "hint: install iscsictl where only root can write" in answer.err
+    assert machine.etc == before
 
 
 def test_a_cron_that_was_stopped_is_told(machine: Machine) -> None:

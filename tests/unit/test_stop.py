@@ -1,11 +1,17 @@
-"""A wish to stop reaches what is at work, in every thread, and is never taken for an answer."""
+"""A signal reaches what is at work, in every thread, and is never taken for an answer."""
 
+import os
+import pty
 import signal
+import subprocess
+import sys
 import threading
+import time
+from pathlib import Path
 
 import pytest
 
-from iscsictl.errors import InterruptError, RefusedError
+from iscsictl.errors import Exit, InterruptError, RefusedError
 from iscsictl.model.inventory import ReadFailed, observe_value
 from iscsictl.system.io import signals
 
@@ -48,3 +54,53 @@ def test_a_look_that_was_interrupted_saw_nothing() -> None:
     assert answer.error.text == "no"
     with pytest.raises(InterruptError):
         observe_value(interrupted)
+
+
+# A step that is at work when the terminal goes: it ends, and what it prints breaks nothing.
+STEP = """\
+import sys, time
+from pathlib import Path
+from iscsictl.errors import InterruptError
+from iscsictl.system.io import signals
+signals.defer()
+Path(sys.argv[1]).touch()
+end = time.monotonic() + float(sys.argv[2])
+while not signals.asked() and time.monotonic() < end:
+    time.sleep(0.01)
+for stream in (sys.stdout, sys.stderr):
+    print("done", file=stream, flush=True)
+Path(sys.argv[1]).write_text("ended")
+try:
+    signals.check()
+except InterruptError as error:
+    sys.exit(int(error.exit))
+"""
+
+
+def on_a_terminal_that_goes(path: Path) -> int:
+    """Run the step on a terminal, close that, and return the exit code."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execv(sys.executable, [sys.executable, "-c", STEP, str(path), "60"])
+    while not path.exists():
+        time.sleep(0.01)
+    os.close(terminal)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+@pytest.mark.fault("F80")
+def test_a_step_ends_before_a_lost_terminal_stops_the_run(tmp_path: Path) -> None:
+    path = tmp_path / "step"
+    assert on_a_terminal_that_goes(path) == Exit.HANGUP
+    assert path.read_text() == "ended"
+
+
+@pytest.mark.fault("F80")
+def test_below_nohup_a_lost_terminal_stops_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "step"
+    command = ["nohup", sys.executable, "-c", STEP, str(path), "0.5"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as step:
+        while not path.exists():
+            time.sleep(0.01)
+        step.send_signal(signal.SIGHUP)
+        assert step.wait(30) == 0

@@ -121,7 +121,10 @@ class _Many:
                 )
         name = "standard input" if file == "-" else file
         found = read_volumes_file(self.text, name)
-        wishes = {volume.name: _wish(volume, found.owners[volume.name]) for volume in found.volumes}
+        wishes = {
+            volume.name: _wish(settings, volume, found.owners[volume.name])
+            for volume in found.volumes
+        }
         self.saved = plan_
         self.errands = Errands(found.volumes, wishes, plan_)
         self.printer = StepPrinter(
@@ -206,7 +209,7 @@ def _text_of(file: str) -> str:
     return decode_file(data, "standard input" if file == "-" else file)
 
 
-def _wish(volume: Volume, place: str) -> AttachSpec:
+def _wish(settings: Settings, volume: Volume, place: str) -> AttachSpec:
     """Return the spec of a volume, completed with what only this host knows: secrets and user ids.
 
     `place` says where its owner stands.
@@ -218,9 +221,9 @@ def _wish(volume: Volume, place: str) -> AttachSpec:
         theirs = mutual.secret_file if mutual is not None else None
         values["account"] = account(
             chap.user,
-            read_secret(chap.secret_file, prompt=False, whose=whose),
+            read_secret(settings, chap.secret_file, prompt=False, whose=whose),
             mutual.user if mutual is not None else None,
-            read_secret(theirs, prompt=False, whose=f"volume {volume.name}: mutual"),
+            read_secret(settings, theirs, prompt=False, whose=f"volume {volume.name}: mutual"),
         )
     if volume.owner is not None:
         values["uid"], values["gid"] = owner_ids(volume.owner, f"{place}: owner")

@@ -145,7 +145,7 @@ def attach(settings: Settings, **options: Any) -> int:
     partition and a filesystem if the disk is blank, mounts it and writes fstab. Steps that are
     already done are left unchanged; run the command again to finish an interrupted run.
     """  # fmt: skip
-    wish = _wish(options)
+    wish = _wish(settings, options)
     require_root("attach")
     if wish.account is not None:
         judge_account(settings, wish.account, wish.target)
@@ -198,8 +198,8 @@ def _task(settings: Settings, wish: AttachSpec) -> Task:
     )
 
 
-def _wish(options: dict[str, Any]) -> AttachSpec:
-    chap = take_account(options)
+def _wish(settings: Settings, options: dict[str, Any]) -> AttachSpec:
+    chap = take_account(settings, options)
     if options["wipe"] != (options["confirm"] is not None):
         raise UsageError(
             "--wipe and --confirm WWID go together",

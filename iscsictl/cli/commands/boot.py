@@ -4,7 +4,6 @@ import sys
 
 import click
 
-from iscsictl.cli.groups import GroupWithShow
 from iscsictl.cli.options import Settings, changing, common, require_root
 from iscsictl.cli.runner import run_task
 from iscsictl.engine.runtime import open_context
@@ -18,7 +17,7 @@ from iscsictl.output.views.host import show_boot
 from iscsictl.planner.builder import PlanBuilder
 
 
-@click.group("boot", cls=GroupWithShow)
+@click.group("boot")
 def boot() -> None:
     """Show and use the firmware's boot table (iBFT)."""
 

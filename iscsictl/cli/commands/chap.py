@@ -11,7 +11,6 @@ import click
 
 from iscsictl.checks import secret_strength
 from iscsictl.cli.credentials import ask_secret, judge_account, read_text
-from iscsictl.cli.groups import GroupWithShow
 from iscsictl.cli.options import Settings, changing, common, print_message, require_root
 from iscsictl.cli.selectors import (
     account_options,
@@ -48,7 +47,7 @@ CHAP_ALGS = f"{NODE}.auth.chap_algs"
 KEEPS = "the session that is up keeps its account until the next login"
 
 
-@click.group("chap", cls=GroupWithShow)
+@click.group("chap")
 def chap() -> None:
     """Set, clear, show and check CHAP accounts; generate secrets."""
 
@@ -111,7 +110,7 @@ def set_(settings: Settings, algorithms: str | None, **options: Any) -> int:
 
     Without --mutual-user the array's account is cleared. It takes effect at the next login.
     """
-    given = take_account(options)
+    given = take_account(settings, options)
     if given is None and algorithms is None:
         raise UsageError("give an account: --user NAME and --secret-file FILE or --secret-prompt")
     place = _place(settings, options)
@@ -264,8 +263,9 @@ def check(
         raise UsageError("give a file or a prompt, not both")
     if file == other_file == "-":
         raise UsageError("standard input can give one secret only")
-    secret = ask_secret("CHAP secret") if file is None else read_text(file, "CHAP secret")
-    other = None if other_file is None else read_text(other_file, "CHAP secret of the array")
+    whose = "CHAP secret"
+    secret = ask_secret(whose) if file is None else read_text(settings, file, whose)
+    other = other_file and read_text(settings, other_file, "CHAP secret of the array")
     verdicts = [
         *secret_strength.judge(
             secret, user=user, other=other, made=True, words=[socket.gethostname()]

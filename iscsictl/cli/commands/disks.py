@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from iscsictl.cli.groups import GroupWithDefault
+from iscsictl.cli.commands.nodes import GroupWithDefault
 from iscsictl.cli.options import Number, Settings, changing, common, require_root
 from iscsictl.cli.runner import ask, run_task
 from iscsictl.engine.runtime import open_context

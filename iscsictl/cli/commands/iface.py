@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import click
 
-from iscsictl.cli.groups import GroupWithDefault
 from iscsictl.cli.options import Settings, changing, common, require_root
 from iscsictl.cli.runner import run_task
 from iscsictl.engine.runtime import open_context
@@ -19,7 +18,7 @@ from iscsictl.output.views import host as host_view
 from iscsictl.planner.iscsi import ifaces as core
 
 
-@click.group("iface", cls=GroupWithDefault)
+@click.group("iface")
 def iface() -> None:
     """Show and define the interfaces to log in through."""
 

@@ -4,7 +4,6 @@ import json
 
 import click
 
-from iscsictl.cli.groups import GroupWithStatus
 from iscsictl.cli.options import Settings, changing, common, duration, print_message, require_root
 from iscsictl.cli.runner import run_task
 from iscsictl.engine.tasks.schedule import install_task, remove_task
@@ -12,7 +11,7 @@ from iscsictl.observers.schedule import scheduled
 from iscsictl.planner.schedule import problems
 
 
-@click.group("schedule", cls=GroupWithStatus)
+@click.group("schedule")
 def schedule() -> None:
     """Run reconnect periodically."""
 

@@ -64,7 +64,7 @@ def discover(
     where = portal(address)
     if isns and not address.endswith(f":{where.port}"):
         where = Portal(where.address, ISNS_PORT)
-    account = take_account(options)
+    account = take_account(settings, options)
     if isns and account is not None:
         raise UsageError("iSNS knows no CHAP", hint="leave the account away")
     changes = _discovery_changes(account)

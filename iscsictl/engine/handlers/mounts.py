@@ -13,9 +13,9 @@ from iscsictl.system.block import probe, scsi_commands
 from iscsictl.system.block.block_tree import read_block
 from iscsictl.system.block.udev_db import known_uuids
 from iscsictl.system.context import Context
+from iscsictl.system.io.safe_paths import make_directories
 from iscsictl.system.iscsi.sessions import read_listing
 from iscsictl.system.mount import mounts
-from iscsictl.system.mount.mount_point import make_directories
 
 
 def _make_directory(action: actions.MakeDirectory, _: Context) -> StepResult:

@@ -13,7 +13,8 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
-from iscsictl.errors import InUseError, IscsictlError, NeedsRootError
+from iscsictl.errors import InUseError, IscsictlError, NeedsRootError, RefusedError
+from iscsictl.system.io.safe_paths import fd_path, open_file_parent, open_parent, own_ids
 
 PRIVATE = 0o600
 _TRIES = 8
@@ -47,7 +48,8 @@ def replace_file(
     """Put `data` in place of what `path` holds; return False if that was so already.
 
     Mode, owner and extended attributes of the old file are kept, unless `mode` is given; a new
-    file is 0600. Behind a symbolic link the target is replaced and the link stays. With
+    file is 0600. Behind a symbolic link the target is replaced and the link stays, unless another
+    user could have made the link (UnsafeLinkError). With
     `expect`, the bytes that the caller read before (b"" for no file), nothing is written when
     the file holds others by now. `scratch` is where the new file grows, for directories whose
     every file means something; if that is on another mount it grows beside the old one.
@@ -56,31 +58,105 @@ def replace_file(
     filesystem: then the old file is as it was and no temporary file is left.
     """
     try:
-        real = _behind_links(path)
-        old, status = _read_with_status(real)
-        if expect is not None and (old or b"") != expect:
-            raise _changed(path)
-        if old == data and (mode is None or status is None or _mode(status) == mode):
-            return False
-        for place in dict.fromkeys((scratch or real.parent, real.parent)):
-            try:
-                _write_in(place, real, data, mode, status, checked=expect is not None)
-                break
-            except OSError as error:
-                if error.errno != errno.EXDEV or place == real.parent:
-                    raise
-        _sync(real.parent)
+        with open_file_parent(path) as (descriptor, name):
+            return _replace(path, Path(fd_path(descriptor), name), data, mode, expect, scratch)
     except OSError as error:
         raise explained(error, "write", path) from error
+
+
+def _replace(
+    path: Path,
+    real: Path,
+    data: bytes,
+    mode: int | None,
+    expect: bytes | None,
+    scratch: Path | None,
+) -> bool:
+    """Replace `real`, which is `path` for the user. Raises OSError, FileChangedError."""
+    old, status = _read_with_status(real)
+    if expect is not None and (old or b"") != expect:
+        raise _changed(path)
+    if old == data and (mode is None or status is None or _mode(status) == mode):
+        return False
+    for place in dict.fromkeys((scratch or real.parent, real.parent)):
+        try:
+            if not _write_in(place, real, data, mode, status, checked=expect is not None):
+                raise _changed(path)
+            break
+        except OSError as error:
+            if error.errno != errno.EXDEV or place == real.parent:
+                raise
+    _sync(real.parent)
     return True
+
+
+def save_output(path: Path, data: bytes, mode: int) -> None:
+    """Write a file that the user named for output, whole or not at all.
+
+    No link is followed to it, not even the user's own, and a file of another user is not
+    replaced: its owner could change what is written. Raises RefusedError, IscsictlError.
+    """
+    try:
+        with open_parent(path) as (descriptor, name):
+            real = Path(fd_path(descriptor), name)
+            _refuse_foreign_file(path, real)
+            _replace(path, real, data, mode, None, None)
+    except OSError as error:
+        raise explained(error, "write", path) from error
+
+
+def _refuse_foreign_file(path: Path, real: Path) -> None:
+    try:
+        status = real.lstat()
+    except FileNotFoundError:
+        return
+    if stat.S_ISLNK(status.st_mode):
+        raise RefusedError(
+            f"{path} is a symbolic link to {real.readlink()}, and output follows no link",
+            hint="name the file itself, or remove the link",
+        )
+    if status.st_uid not in own_ids():
+        raise RefusedError(
+            f"{path} belongs to user {status.st_uid}, who could change what is written to it",
+            hint="choose another name, or remove the file first",
+        )
+
+
+def create_file(path: Path, data: bytes) -> None:
+    """Write a new file, mode 0600, durably. Raises RefusedError if anything has that name."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+    try:
+        with open_parent(path) as (parent, name):
+            descriptor = os.open(name, flags, PRIVATE, dir_fd=parent)
+            try:
+                with os.fdopen(descriptor, "wb") as file:
+                    file.write(data)
+                    file.flush()
+                    os.fsync(file.fileno())
+            except OSError:
+                os.unlink(name, dir_fd=parent)
+                raise
+            _sync(Path(fd_path(parent)))
+    except FileExistsError:
+        raise RefusedError(
+            f"{path} exists and is left as it is", hint="choose another name, or remove it first"
+        ) from None
+    except OSError as error:
+        raise explained(error, "create", path) from error
 
 
 def protect(path: Path) -> bool:
     """Let only root read a file; False if that was so, or if it is gone."""
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
-        if not path.stat().st_mode & 0o077:
-            return False
-        path.chmod(PRIVATE)
+        with open_file_parent(path) as (parent, name):
+            descriptor = os.open(name, flags, dir_fd=parent)
+        try:
+            if not os.fstat(descriptor).st_mode & 0o077:
+                return False
+            os.fchmod(descriptor, PRIVATE)
+        finally:
+            os.close(descriptor)
     except FileNotFoundError:
         return False
     except OSError as error:
@@ -91,8 +167,9 @@ def protect(path: Path) -> bool:
 def remove_file(path: Path) -> bool:
     """Remove a file (a link itself, not its target) durably; False if there was none."""
     try:
-        path.unlink()
-        _sync(path.parent)
+        with open_parent(path) as (parent, name):
+            os.unlink(name, dir_fd=parent)
+            _sync(Path(fd_path(parent)))
     except FileNotFoundError:
         return False
     except OSError as error:
@@ -142,16 +219,6 @@ def _changed(path: Path) -> FileChangedError:
 
 def _mode(status: os.stat_result) -> int:
     return stat.S_IMODE(status.st_mode)
-
-
-def _behind_links(path: Path) -> Path:
-    """Return the file that is meant; strict, for a failed lstat must not cost a link its life."""
-    try:
-        return Path(os.path.realpath(path, strict=True))
-    except FileNotFoundError:
-        if path.is_symlink():
-            raise OSError(errno.ENOENT, "a symbolic link to nowhere") from None
-        return Path(os.path.realpath(path.parent, strict=True)) / path.name
 
 
 def _read_with_status(real: Path) -> tuple[bytes | None, os.stat_result | None]:
@@ -219,7 +286,11 @@ def _write_in(
     old: os.stat_result | None,
     *,
     checked: bool,
-) -> None:
+) -> bool:
+    """Write a temporary file in `place` and rename it to `real`.
+
+    Returns False, with nothing left behind, if `checked` and the file is not `old` any more.
+    """
     prefix = _temporary_prefix(real)
     _sweep(place, prefix)
     descriptor, temporary = _create_in(place, prefix)
@@ -233,23 +304,24 @@ def _write_in(
             wanted = mode if mode is not None else PRIVATE if old is None else _mode(old)
             os.fchmod(descriptor, wanted)
             os.fsync(descriptor)
-            if checked:
-                _refuse_if_changed(real, old)
+            if checked and _has_changed(real, old):
+                temporary.unlink()
+                return False
             temporary.replace(real)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
     finally:
         os.close(descriptor)
+    return True
 
 
-def _refuse_if_changed(real: Path, old: os.stat_result | None) -> None:
+def _has_changed(real: Path, old: os.stat_result | None) -> bool:
     try:
-        now = _state(real.stat())
+        now = _state(real.lstat())
     except FileNotFoundError:
         now = None
-    if now != (None if old is None else _state(old)):
-        raise _changed(real)
+    return now != (None if old is None else _state(old))
 
 
 def _state(status: os.stat_result) -> tuple[int, int, int, int]:
@@ -261,13 +333,13 @@ def _copy_identity(real: Path, descriptor: int, old: os.stat_result) -> None:
     if (fresh.st_uid, fresh.st_gid) != (old.st_uid, old.st_gid):
         os.fchown(descriptor, old.st_uid, old.st_gid)
     try:
-        names = os.listxattr(real)
+        names = os.listxattr(real, follow_symlinks=False)
     except OSError as error:
         if error.errno != errno.ENOTSUP:
             raise
         return
     for name in names:
-        os.setxattr(descriptor, name, os.getxattr(real, name))
+        os.setxattr(descriptor, name, os.getxattr(real, name, follow_symlinks=False))
 
 
 def _sync(place: Path) -> None:

@@ -1,19 +1,24 @@
-"""SIGINT and SIGTERM as a wish: the step at work ends, nothing half done, then we stop."""
+"""Signals that ask for a stop: the step at work ends, nothing is left half done, then we stop."""
 
 import contextlib
+import os
 import signal
 from collections.abc import Iterator
 from types import FrameType
 
 from iscsictl.errors import InterruptError
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_STANDARD_STREAMS = (0, 1, 2)
 _asked: list[int] = []
+_terminals: list[int] = []
 
 
 def defer() -> None:
     """From here on a signal is remembered instead of ending the process at once."""
-    for number in _SIGNALS:
+    # Once a terminal is gone it does not say any more that it was one.
+    _terminals[:] = filter(os.isatty, _STANDARD_STREAMS)
+    for number in _handled_signals():
         signal.signal(number, _remember)
 
 
@@ -30,7 +35,7 @@ def _interrupt_all(number: int, frame: FrameType | None) -> None:
 @contextlib.contextmanager
 def at_once() -> Iterator[None]:
     """Have a signal raise InterruptError meanwhile: for waits on the user."""
-    before = {number: signal.signal(number, _interrupt) for number in _SIGNALS}
+    before = {number: signal.signal(number, _interrupt) for number in _handled_signals()}
     try:
         check()
         yield
@@ -39,22 +44,39 @@ def at_once() -> Iterator[None]:
             signal.signal(number, handler)
 
 
+def _handled_signals() -> Iterator[signal.Signals]:
+    """Yield the signals, but for SIGHUP where nohup(1) had it ignored."""
+    for number in _SIGNALS:
+        if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+            yield number
+
+
 def _interrupt(number: int, frame: FrameType | None) -> None:
     _remember(number, frame)
     check()
 
 
 def _remember(number: int, _frame: FrameType | None) -> None:
+    if number == signal.SIGHUP:
+        _leave_terminals()
     _asked.append(number)
 
 
+def _leave_terminals() -> None:
+    """Send what is still written to a terminal that is gone to /dev/null: writing to it fails."""
+    null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+    for descriptor in _terminals:
+        os.dup2(null, descriptor)
+    os.close(null)
+
+
 def asked() -> bool:
-    """Tell whether somebody asked us to stop."""
+    """Return whether a signal asked for a stop."""
     return bool(_asked)
 
 
 def check() -> None:
-    """Raise InterruptError if somebody asked us to stop; to be called between steps."""
+    """Raise InterruptError if a signal asked for a stop; to be called between steps."""
     if _asked:
         raise InterruptError(
             f"stopped by {signal.Signals(_asked[0]).name}",

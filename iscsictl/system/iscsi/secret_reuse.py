@@ -1,16 +1,13 @@
 """Compare secrets without keeping them, and put a made one into a file of its own."""
 
 import hashlib
-import os
 import re
 import secrets
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 
-from iscsictl.errors import RefusedError
 from iscsictl.model.record import NodeRecord
 from iscsictl.model.secret import Secret
-from iscsictl.system.io.files import explained, read_file
+from iscsictl.system.io.files import read_file
 
 _SECRET_LINE = re.compile(
     rb"^node\.session\.auth\.(password(?:_in)?)[ \t]=[ \t]*(.+)$", re.MULTILINE
@@ -54,27 +51,3 @@ def others_with(secret: Secret, records: Iterable[NodeRecord]) -> tuple[str, ...
     prints = SecretFingerprints()
     mark = prints.of(secret)
     return tuple(sorted({r.target for r in records if mark in prints.of_record(r).values()}))
-
-
-def create_secret_file(path: Path, secret: Secret) -> None:
-    """Write a secret and a newline to a new file, mode 0600, durably.
-
-    Raises RefusedError if there is anything of that name already.
-    """
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
-    try:
-        fd = os.open(path, flags, 0o600)
-    except FileExistsError:
-        raise RefusedError(
-            f"{path} exists and is left as it is", hint="choose another name, or remove it first"
-        ) from None
-    except OSError as error:
-        raise explained(error, "create", path) from error
-    try:
-        with os.fdopen(fd, "wb") as file:
-            file.write(secret.reveal().encode("utf-8", "surrogateescape") + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError as error:
-        path.unlink(missing_ok=True)
-        raise explained(error, "write", path) from error

@@ -13,6 +13,7 @@ from iscsictl.model.fstab import Fstab
 from iscsictl.parse.fstab import parse_fstab, render_fstab
 from iscsictl.system.io.files import read_file, replace_file
 from iscsictl.system.io.process import run
+from iscsictl.system.io.safe_paths import fd_path
 from iscsictl.system.mount import udev_rule
 
 Verify = Callable[[bytes], Counter[str]]
@@ -40,9 +41,10 @@ def findmnt_errors(data: bytes) -> Counter[str]:
     out, and that a disk is not there. For a UUID that udev does not know libblkid would open
     every disk of the machine: it is told not to.
     """
-    with _handed_over(data or b"#\n") as fstab, _handed_over(b"EVALUATE=udev\n") as conf:
-        command = ["findmnt", "--verify", "--tab-file", fstab]
-        result = run(command, ok=None, env={"BLKID_CONF": conf})
+    with _memory_file(data or b"#\n") as fstab, _memory_file(b"EVALUATE=udev\n") as conf:
+        command = ["findmnt", "--verify", "--tab-file", fd_path(fstab)]
+        environment = {"BLKID_CONF": fd_path(conf)}
+        result = run(command, ok=None, env=environment, pass_fds=(fstab, conf))
     errors: Counter[str] = Counter(
         "a line cannot be read" for _ in _PARSE_ERROR.finditer(result.out + result.err)
     )
@@ -59,13 +61,13 @@ def findmnt_errors(data: bytes) -> Counter[str]:
 
 
 @contextlib.contextmanager
-def _handed_over(data: bytes) -> Iterator[str]:
-    """Give bytes a path under which a child can read them."""
+def _memory_file(data: bytes) -> Iterator[int]:
+    """Yield a descriptor of a file in memory that holds these bytes."""
     descriptor = os.memfd_create("iscsictl", os.MFD_CLOEXEC)
     try:
         with os.fdopen(os.dup(descriptor), "wb") as file:
             file.write(data)
-        yield f"/proc/{os.getpid()}/fd/{descriptor}"
+        yield descriptor
     finally:
         os.close(descriptor)
 

@@ -14,12 +14,13 @@ from iscsictl.errors import InUseError, IscsictlError
 from iscsictl.model.inventory import MountPointState
 from iscsictl.parse.mountinfo import MountLine, parse_mountinfo
 from iscsictl.system.io.process import ToolError, run, wait_until_none_starting
-from iscsictl.system.mount.mount_point import (
+from iscsictl.system.io.safe_paths import (
     UnsafeLinkError,
     fd_path,
     open_directory,
     open_parent,
     open_path,
+    resolve_path,
 )
 
 #: Seconds for a lazy unmount, which waits for nothing but the kernel's own locks.
@@ -69,7 +70,9 @@ def read_mount_point(path: str, root: Path = Path("/")) -> MountPointState:
     try:
         with open_path(path) as opened:
             exposed = tuple(opened.exposed)
-            if opened.missing:
+            if opened.entry is not None:
+                return MountPointState(exists=True, directory=False)
+            if opened.rest:
                 return MountPointState(exposed=exposed)
             on_top = _innermost(opened.path, root)
             status = os.fstat(opened.descriptor)
@@ -84,8 +87,6 @@ def read_mount_point(path: str, root: Path = Path("/")) -> MountPointState:
                     exposed=exposed,
                 )
             return MountPointState(exists=True, empty=_is_empty(opened.descriptor), exposed=exposed)
-    except NotADirectoryError:
-        return MountPointState(exists=True, directory=False)
     except OSError as error:
         on_top = _innermost(path, root)
         if on_top is not None:
@@ -148,8 +149,7 @@ def mount(device: str, path: str, fs: str, options: tuple[str, ...]) -> bool:
 def _opened_mount_point(path: str) -> Iterator[tuple[int, str]]:
     try:
         with open_path(path) as opened:
-            if opened.missing:
-                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+            opened.require_directory()
             yield opened.descriptor, opened.path
     except OSError as error:
         raise IscsictlError(
@@ -211,7 +211,7 @@ def unmount(path: str, *, lazy: bool = False) -> None:
     """
     flags = _UMOUNT_NOFOLLOW | (_MNT_DETACH if lazy else 0)
     try:
-        with open_parent(path) as (parent, name):
+        with open_parent(resolve_path(path)) as (parent, name):
             code = _umount2(parent, name, flags, shown=["umount", *(("-l",) if lazy else ()), path])
     except FileNotFoundError:
         return

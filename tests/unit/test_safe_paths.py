@@ -15,14 +15,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from iscsictl.errors import InUseError, IscsictlError
-from iscsictl.system.mount import mounts
-from iscsictl.system.mount.mount_point import (
+from iscsictl.system.io.safe_paths import (
     UnsafeLinkError,
     make_directories,
     open_directory,
     open_path,
     resolve_path,
 )
+from iscsictl.system.mount import mounts
 from tests.unit.test_probe import looped
 
 NOBODY = 65534
