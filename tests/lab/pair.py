@@ -94,7 +94,8 @@ class Lab:
         how = with_kvm_if_it_works(image)
         lines: Extra = dict(extra or {})
         saved = image.directory / f"booted-{snapshot_key(image, how, lines)}"
-        if cached:
+        if cached and not saved.is_dir():
+            # The lock is also held while an image of another recipe is built, for minutes.
             with images.locked(images.cache_directory() / f"{suite}.lock"):
                 if not saved.is_dir():
                     save_booted(image, how, lines, saved)
