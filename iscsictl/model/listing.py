@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from iscsictl.model.capture import CaptureDetails
 from iscsictl.model.names import Portal
 
 Source = Literal["sysfs", "iscsiadm", "sfnet", "libiscsi"]
@@ -159,18 +160,6 @@ class Disk:
 
 
 @dataclass(frozen=True)
-class ListedRecord:
-    """A target at a portal, as lists of node records and discoveries print it.
-
-    It is no session: nothing tells whether anybody is logged in.
-    """
-
-    target: str
-    portal: Portal | None
-    iface: str | None = None
-
-
-@dataclass(frozen=True)
 class Note:
     """Something that could not be read or looks wrong; `line` counts from 1 in a capture.
 
@@ -184,14 +173,12 @@ class Note:
 
 @dataclass(frozen=True)
 class Listing:
-    """The whole of `ls`. `disks` and `records` are None where the source does not tell them.
+    """The whole of `ls`. `disks` is None where the source cannot know them.
 
-    `tells_sessions` is False for a capture that only lists other things, such as node records:
-    that there are no sessions is then not known either.
+    `capture` is what a capture tells besides, None for a live listing.
     """
 
     sessions: tuple[Session, ...] = ()
     disks: tuple[Disk, ...] | None = None
     warnings: tuple[Note, ...] = field(default=())
-    records: tuple[ListedRecord, ...] | None = None
-    tells_sessions: bool = True
+    capture: CaptureDetails | None = None

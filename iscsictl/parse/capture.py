@@ -1,24 +1,34 @@
 """A capture of what storage tools printed, several outputs in a row -> Listing.
 
 Reads `iscsiadm -m session` (-P 0 to -P 3, also -S, and --info of the first releases), the sfnet
-driver's `iscsi-ls` and libiscsi's. Pure and total: any text gives a Listing. What could not be
-read is a warning that names the line and never repeats it, because a line may hold a secret.
+driver's `iscsi-ls` and libiscsi's. Of other things it knows `iscsiadm -m node`, `-m discovery`,
+`-m iface`, `-m host`, `multipath -ll` and `lsblk`. Pure and total: any text gives a Listing. What
+could not be read is a warning that names the line and never repeats it, because a line may hold a
+secret.
 """
 
 import re
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Protocol
 
-from iscsictl.model.listing import ListedRecord, Listing, Note, Session
+from iscsictl.model.capture import CapturedDisk, CaptureDetails
+from iscsictl.model.listing import Listing, Note, Session
+from iscsictl.parse.capture_disks import join_disks
 from iscsictl.parse.capture_merge import merge_sessions
 from iscsictl.parse.capture_text import decode_capture, numbered_lines
 from iscsictl.parse.iscsiadm_flat import find_flat_sessions
+from iscsictl.parse.iscsiadm_lists import ListedLines, ListReader
 from iscsictl.parse.iscsiadm_session import IscsiadmReader
 from iscsictl.parse.libiscsi import LibiscsiReader
 from iscsictl.parse.line_wrapping import LinePrefix, quoted_lines, split_line, without_marker
+from iscsictl.parse.lsblk_list import LsblkReader
+from iscsictl.parse.multipath_list import MultipathReader
 from iscsictl.parse.sfnet import SfnetReader
 from iscsictl.parse.shell_prompt import read_prompt
 
 _BLANK = "\ufeff \t\r\f\v\0"
+_QUOTE = re.compile(r"^(?:> ?)+")
 _NO_SESSIONS = re.compile(r"(?:iscsiadm: )?[Nn]o active sessions\.?")
 _SILENT = re.compile(
     r"Script (?:started|done) on .*|\[sudo\] password for .*|(?:\S+'s )?[Pp]assword:"
@@ -42,7 +52,7 @@ class _Reader(Protocol):
 
 
 def parse_capture(text: str | bytes) -> Listing:
-    """Read a capture; `disks` stays None, because no format that is read here tells them.
+    """Read a capture of any of the tools; what it tells besides sessions is in `capture`.
 
     Indentation, blanks at the ends, CRLF, a byte order mark, colours, quoting of mails, logs,
     JSON and web pages, prompts and unrelated lines do not matter. Where iscsiadm says that there
@@ -54,20 +64,37 @@ def parse_capture(text: str | bytes) -> Listing:
     return capture.listing()
 
 
+def parse_bundle(outputs: Iterable[tuple[str, bytes]]) -> Listing:
+    """Read several outputs of one host as one capture; a warning names the output it is about.
+
+    Lines that were only skipped are not mentioned: a bundle is full of them.
+    """
+    capture = _Capture()
+    for name, data in outputs:
+        for number, line in numbered_lines(decode_capture(data)):
+            capture.read_line(line, number)
+        capture.end_file(name)
+    return capture.listing()
+
+
 class _Capture:
     """Offers each line to the readers, first to the one that took the last line."""
 
     def __init__(self) -> None:
         self._sessions: list[Session] = []
         self._warnings: list[Note] = []
-        self._records: list[ListedRecord] = []
+        self._listed = ListedLines()
+        self._maps: list[CapturedDisk] = []
+        self._table = LsblkReader()
         self._hosts: list[str | None] = []
         self._host: str | None = None
-        self._iscsiadm = IscsiadmReader(self._sessions, self._warnings, self._records)
+        self._iscsiadm = IscsiadmReader(self._sessions, self._warnings, self._listed)
         self._readers: tuple[_Reader, ...] = (
             self._iscsiadm,
             SfnetReader(self._sessions, self._warnings),
             LibiscsiReader(self._sessions, self._warnings),
+            MultipathReader(self._maps, self._warnings),
+            ListReader(self._listed),
         )
         self._active: _Reader = self._iscsiadm
         self._prefix = LinePrefix()
@@ -75,12 +102,16 @@ class _Capture:
         self._skipped: list[int] = []
         self._messages: list[int] = []
         self._last_read = 0
+        self._named = 0
         self._says_none = False
 
     def read_line(self, raw: str, number: int) -> None:
         """Read one line of the capture, whatever it is wrapped in."""
         line = raw.strip(_BLANK)
         if not line:
+            return
+        if self._table.take(_QUOTE.sub("", raw), number):
+            self._active.close()
             return
         for part in split_line(line):
             if self._read_part(part.strip(_BLANK), number):
@@ -170,23 +201,42 @@ class _Capture:
                 return True
         return False
 
+    def end_file(self, name: str) -> None:
+        """End the output of one file of a bundle, and name the file in its warnings."""
+        self._end_output(0)
+        self._table.close()
+        self._add_notes(has_skipped=False)
+        self._warnings[self._named :] = [
+            replace(note, text=f"{note.text} (in {name.rpartition('/')[2]})")
+            for note in self._warnings[self._named :]
+        ]
+        self._named = len(self._warnings)
+
+    def _add_notes(self, *, has_skipped: bool) -> None:
+        """Turn what was noted line by line into warnings."""
+        self._warnings += self._listed.take_notes(has_sessions=bool(self._sessions))
+        self._warnings += _notes_for(self._messages, _MESSAGE_TEXT)
+        if has_skipped and (self._sessions or not self._says_none):
+            self._warnings += _notes_for(self._skipped, _SKIPPED_TEXT, is_general=True)
+        self._messages, self._skipped, self._last_read = [], [], 0
+
     def listing(self) -> Listing:
         """Return what the capture told, the warnings that say most first."""
         self._active.close()
         self._iscsiadm.start_output(0)
         hosts = self._hosts + [self._host] * (len(self._sessions) - len(self._hosts))
         sessions = merge_sessions(self._sessions, hosts, self._warnings)
-        self._warnings += _notes_for(self._messages, _MESSAGE_TEXT)
-        if self._sessions or not self._says_none:
-            self._warnings += _notes_for(self._skipped, _SKIPPED_TEXT, is_general=True)
+        disks = join_disks(sessions, self._maps, self._table)
+        self._add_notes(has_skipped=True)
+        if self._table.first_line is not None and not any(one.luns for one in sessions):
+            text = "lsblk does not tell which disks are iSCSI disks, so all of them are shown"
+            self._warnings.append(Note(text, None if self._named else self._table.first_line))
         self._warnings.sort(key=lambda note: (note.is_general, note.line or 0))
-        return Listing(
-            tuple(sessions),
-            None,
-            tuple(self._warnings),
-            tuple(self._records) or None,
-            bool(sessions) or not self._records,
+        is_other = bool(self._listed) or disks is not None
+        details = CaptureDetails(
+            bool(sessions) or not is_other, disks, tuple(self._listed.records) or None
         )
+        return Listing(tuple(sessions), None, tuple(self._warnings), details)
 
 
 def _notes_for(lines: list[int], text: str, *, is_general: bool = False) -> list[Note]:

@@ -1,23 +1,27 @@
 """The output of `iscsiadm -m session` with -P 1 to -P 3, and with --info of the first releases."""
 
 import re
-from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
+from typing import TYPE_CHECKING
 
-from iscsictl.model.listing import Host, ListedRecord, Lun, Note, Session
+from iscsictl.model.capture import ListedRecord
+from iscsictl.model.listing import Host, Lun, Note, Session
 from iscsictl.model.names import Portal
 from iscsictl.parse.account_names import AccountNames
+from iscsictl.parse.iscsiadm_lists import RECORDS, ListedLines
 from iscsictl.parse.printed_values import (
     known,
-    read_address,
     read_name,
     read_number,
     read_printed_portal,
-    read_state,
-    read_text,
     read_word,
 )
 from iscsictl.parse.session_group import Part, SessionGroup
+from iscsictl.parse.session_labels import PARAMS, TIMEOUTS, VALUES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _LUN = re.compile(r"scsi(\d{1,10}) Channel (\d{1,10}) Id (\d{1,10}) Lun: ?(\d{1,20})(?!\w)")
 _DISK = re.compile(r"Attached scsi disk ([\w!-]+?)(?:\s*State:\s*(.*)|\s.*)?", re.ASCII)
@@ -26,34 +30,6 @@ _VERSION = re.compile(r"(?:iscsiadm )?version \d{1,4}\.\S{1,40}|iSCSI Transport 
 _SESSION_INFO = re.compile(r"Session \(sid (\d{1,10})\) using module ([\w.-]+):?")
 _RULES = frozenset("*" * width for width in (5, 9, 10, 24, 36))
 
-_VALUES: dict[str, tuple[Part, str, Callable[[str], str | None]]] = {
-    "Iface Name": (Part.IFACE, "iface", read_text),
-    "Iface Transport": (Part.IFACE, "transport", read_word),
-    "Iface Initiatorname": (Part.IFACE, "initiator", read_name),
-    "Iface IPaddress": (Part.IFACE, "initiator_address", read_address),
-    "Iface HWaddress": (Part.IFACE, "hwaddress", read_word),
-    "Iface Netdev": (Part.IFACE, "netdev", read_word),
-    # 2.0-754 and before.
-    "Driver": (Part.IFACE, "transport", read_word),
-    "HWaddress": (Part.IFACE, "hwaddress", read_word),
-    "Local address": (Part.IFACE, "initiator_address", read_address),
-    "iSCSI Connection State": (Part.STATES, "connection_state", read_state),
-    "iSCSI Session State": (Part.STATES, "session_state", read_state),
-    "Internal iscsid Session State": (Part.STATES, "internal_state", read_state),
-}
-_TIMEOUTS = {
-    "Recovery Timeout": "recovery",
-    "Target Reset Timeout": "target_reset",
-    "LUN Reset Timeout": "lun_reset",
-    "LUN reset Timeout": "lun_reset",  # for a few weeks of 2011
-    "Abort Timeout": "abort",
-}
-_PARAMS = frozenset(
-    {
-        "HeaderDigest", "DataDigest", "MaxRecvDataSegmentLength", "MaxXmitDataSegmentLength",
-        "FirstBurstLength", "MaxBurstLength", "ImmediateData", "InitialR2T", "MaxOutstandingR2T",
-    }
-)  # fmt: skip
 # Who filters a listing with grep keeps some lines of each session, not all of these.
 _WHOLE = frozenset({"iface", "sid", "connection_state", "host"})
 _HEADINGS = {"Timeouts": Part.TIMEOUTS, "Negotiated iSCSI params": Part.PARAMS, "Sessions": None}
@@ -67,16 +43,16 @@ class IscsiadmReader:
     session only if its SID is among them: no session is made up.
     """
 
-    def __init__(
-        self, sessions: list[Session], warnings: list[Note], records: list[ListedRecord]
-    ) -> None:
+    def __init__(self, sessions: list[Session], warnings: list[Note], listed: ListedLines) -> None:
         self._sessions = sessions
         self._warnings = warnings
-        self._records = records
+        self._lists = listed
         self._target: str | None = None
+        self._target_line = 0
         self._portal: Portal | None = None
         self._persistent: Portal | None = None
         self._listed: ListedRecord | None = None
+        self._has_listed = False
         self._group: SessionGroup | None = None
         self._is_fresh = False
         self._names = AccountNames(warnings)
@@ -125,6 +101,7 @@ class IscsiadmReader:
     def start_output(self, number: int) -> None:
         """Forget what held: after line `number` comes another output, of another command."""
         self.close()
+        self._end_target()
         self._target = self._portal = self._persistent = None
         self._is_fresh = False
         self._begin = number
@@ -148,21 +125,21 @@ class IscsiadmReader:
 
     def _take_value(self, label: str, value: str, number: int) -> bool:
         """Read the labels that only fill in a value, which are most of a long listing."""
-        if label in _PARAMS:
+        if label in PARAMS:
             group = self._group_for(Part.PARAMS, label, number)
             group.params = group.params or {}
             if word := read_word(value):
                 group.params[label] = word
             return True
-        if label in _VALUES:
-            part, name, read = _VALUES[label]
+        if label in VALUES:
+            part, name, read = VALUES[label]
             if self._listed is not None and name == "iface":
-                self._end_listed(read(value))
+                self._add_listed(read(value), number)
                 return True
             self._group_for(part, name, number).values[name] = read(value)
             return True
-        if label in _TIMEOUTS:
-            name = _TIMEOUTS[label]
+        if label in TIMEOUTS:
+            name = TIMEOUTS[label]
             group = self._group_for(Part.TIMEOUTS, name, number)
             seconds = -1 if value.strip() == "off" else read_number(value)
             if seconds is not None:
@@ -186,9 +163,11 @@ class IscsiadmReader:
 
     def _open_group(self, number: int, *, headed: bool) -> SessionGroup:
         """End the session that is open, and begin the next."""
-        is_of_listed_portal = self._listed is not None
-        if self._listed is not None:  # 2.0-754: the portal of a session, not of a record
-            self._portal, self._listed = self._listed.portal, None
+        is_of_listed_portal = self._listed is not None and not self._has_listed
+        if is_of_listed_portal:  # 2.0-754: the portal of a session, not of a record
+            self._portal = self._listed.portal if self._listed else None
+            self._has_listed = True
+        self._end_listed()
         self._close_group()
         self._group = SessionGroup(number, headed or is_of_listed_portal)
         self._is_fresh = False
@@ -199,12 +178,29 @@ class IscsiadmReader:
         if name is None:
             return False
         self.start_output(number)
-        self._target = name
+        self._target, self._target_line = name, number
         self._is_fresh = True
         return True
 
+    def _end_target(self) -> None:
+        """Say what is left of a target, or of its last portal, that no line of a session followed.
+
+        Only sessions have a current and a persistent portal, so with one of them it is a session.
+        """
+        if self._target is None or not self._is_fresh:
+            return
+        if self._portal is not None or self._persistent is not None:
+            group = SessionGroup(self._target_line, headed=True)
+            self._sessions.append(group.session(self._target, self._portal, self._persistent))
+            text = "nothing but its portals is told of this session"
+        else:
+            text = "a target without portals, which may be a session or a record, is left out"
+        self._warnings.append(Note(text, self._target_line))
+
     def _take_portal(self, value: str, number: int) -> bool:
         self._close_group()
+        if self._portal is not None:
+            self._end_target()
         self._persistent = None
         self._portal = self._read_portal(value, number)
         self._is_fresh = True
@@ -214,6 +210,8 @@ class IscsiadmReader:
         if self._group is not None:  # the line of its current portal is lost
             self._close_group()
             self._portal = None
+        elif self._persistent is not None:
+            self._end_target()
         self._persistent = self._read_portal(value, number)
         self._is_fresh = True
         return True
@@ -230,13 +228,22 @@ class IscsiadmReader:
         if self._target is None or portal is None:
             return False
         self.close()
-        self._listed = ListedRecord(self._target, portal)
+        self._is_fresh = False
+        self._listed, self._has_listed = ListedRecord(self._target, portal), False
         return True
 
-    def _end_listed(self, iface: str | None = None) -> None:
+    def _add_listed(self, iface: str | None, number: int) -> None:
+        """Keep one record of the portal that is open: there is one for each interface."""
+        if self._listed is not None:
+            self._lists.add(RECORDS, self._target_line, number)
+            self._lists.records.append(replace(self._listed, iface=iface))
+            self._has_listed = True
+
+    def _end_listed(self) -> None:
         record, self._listed = self._listed, None
-        if record is not None:
-            self._records.append(ListedRecord(record.target, record.portal, iface))
+        if record is not None and not self._has_listed:
+            self._lists.add(RECORDS, self._target_line)
+            self._lists.records.append(record)
 
     def _take_interface(self, value: str, number: int) -> bool:
         if value.strip():

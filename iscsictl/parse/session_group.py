@@ -72,6 +72,9 @@ class SessionGroup:
 
     def session(self, target: str, portal: Portal | None, persistent: Portal | None) -> Session:
         """Make the session of what is known; `target` is empty where its line is missing."""
+        host = self.host
+        if host is None and (number := self.host_number()) is not None:
+            host = Host(number)
         connection = self.values.get("connection_state")
         state = self.values.get("session_state")
         internal = self.values.get("internal_state")
@@ -94,7 +97,7 @@ class SessionGroup:
             timeouts=Timeouts(**self.timeouts) if self.timeouts else None,
             chap=None if self.chap is None else ChapNames(**self.chap),
             params=self.params,
-            host=self.host,
+            host=host,
             luns=None if self.luns is None or self.lost_lun else tuple(self.luns),
         )
 

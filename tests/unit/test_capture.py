@@ -172,7 +172,9 @@ def test_lists_of_records_and_hosts_are_no_sessions(before: bool) -> None:
     text = text_of("mixed-P3")
     listing = parse_capture(other + text if before else text + other)
     assert listing.sessions == parse_capture(text).sessions
-    assert {note.text.partition(",")[0] for note in listing.warnings} == {"not session output"}
+    assert [note.text.partition(" or ")[0] for note in listing.warnings] == ["node records"]
+    assert listing.capture is not None
+    assert [record.target[-1] for record in listing.capture.records or ()] == ["n", "m", "m"]
 
 
 def test_a_timeout_that_is_not_known_is_none_and_no_fault() -> None:

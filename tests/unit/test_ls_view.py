@@ -296,7 +296,7 @@ def test_a_pipe_is_read_to_its_end_and_an_endless_device_not(
     with subprocess.Popen(["sh", "-c", line]):
         read = read_capture(tmp_path / "pipe", 20)
     assert read.sessions == parse_capture(flat).sessions
-    monkeypatch.setattr(sosreport, "MOST", 1 << 21)
+    monkeypatch.setattr(sosreport, "MAX_CAPTURE", 1 << 21)
     with pytest.raises(IscsictlError, match="more than 2 MiB"):
         read_capture(Path("/dev/zero"))
 

@@ -80,3 +80,73 @@ def test_of_outputs_that_tell_as_much_the_undamaged_one_is_read(tmp_path: Path) 
     line = "tcp: [1] 192.0.2.5:3260,1 iqn.2003-01.org.example:a\n"
     listing = read_capture(saved(tmp_path, flat=f"oops\n{line}", tree=line))
     assert (listing.sessions, listing.warnings) == (parse_capture(line).sessions, ())
+
+
+def bundle(root: Path, **files: str) -> Path:
+    """A directory with these files; a double underscore stands for a slash, two for a dot."""
+    for name, text in files.items():
+        path = root / name.replace("__", "/").replace("_dot_", ".")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return root
+
+
+def posted(name: str) -> str:
+    return (Path(__file__).parent / f"data/captures/{name}.txt").read_text()
+
+
+@pytest.mark.fault("F109")
+def test_a_bundle_joins_sessions_maps_block_devices_and_records(tmp_path: Path) -> None:
+    sessions, _, rest = posted("sessions-multipath-and-lsblk").partition("root@h:~# multipath")
+    maps, _, table = rest.partition("root@h:~# lsblk -f\n")
+    folder = tmp_path / "sosreport-h-1" / "sos_commands"
+    bundle(folder, **{"iscsi__iscsiadm_-m_session_-P_3": sessions,
+                      "iscsi__iscsiadm_-m_node_-P_1": posted("node-P1"),
+                      "multipath__multipath_-ll": "multipath" + maps,
+                      "block__lsblk_-f_-a": table, "block__blkid": "noise\n"})  # fmt: skip
+    listing = read_capture(tmp_path)
+    assert [session.sid for session in listing.sessions] == [1, 2]
+    assert listing.capture is not None
+    (disk,) = listing.capture.disks or ()
+    assert [path.sid for path in disk.paths or ()] == [1, 2]
+    assert (disk.wwid, disk.block.device) == (
+        "naa.6001405d1a2b3c4d5e6f7a8b9c0d1e2f", "/dev/mapper/mpatha",
+    )  # fmt: skip
+    assert [child.mounts for child in disk.block.children or ()] == [("/srv/mail",)]
+    assert len(listing.capture.records or ()) == 4
+    assert [
+        (note.line, "(in iscsiadm_-m_node_-P_1)" in note.text) for note in listing.warnings
+    ] == [(1, True)]
+
+
+@pytest.mark.fault("F109")
+def test_the_files_of_a_supportconfig_are_read(tmp_path: Path) -> None:
+    text = (
+        f"#==[ Command ]====#\n# /sbin/iscsiadm -m session -P 3\n{posted('iscsiadm-version-line')}"
+    )
+    maps = f"#==[ Command ]====#\n# /sbin/multipath -ll\n{posted('multipath-ll')}"
+    bundle(tmp_path, **{"fs-iscsi_dot_txt": text, "mpio_dot_txt": maps, "messages_dot_txt": "x\n"})
+    listing = read_capture(tmp_path)
+    assert [session.sid for session in listing.sessions] == [1]
+    assert listing.capture is not None
+    assert len(listing.capture.disks or ()) == 2
+
+
+@pytest.mark.fault("F109")
+def test_a_bundle_without_a_list_of_sessions_does_not_say_that_there_are_none(
+    tmp_path: Path,
+) -> None:
+    bundle(tmp_path, **{"sos_commands__multipath__multipath_-ll": posted("multipath-ll")})
+    listing = read_capture(tmp_path)
+    assert listing.capture is not None
+    assert not listing.capture.tells_sessions
+    assert len(listing.capture.disks or ()) == 2
+
+
+def test_a_link_in_a_bundle_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").write_text(posted("iscsiadm-version-line"))
+    folder = tmp_path / "b" / "sos_commands" / "iscsi"
+    folder.mkdir(parents=True)
+    (folder / "iscsiadm_-m_session").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(IscsictlError, match="neither"):
+        read_capture(tmp_path / "b")

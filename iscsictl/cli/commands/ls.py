@@ -27,7 +27,7 @@ MAX_NOTES, MAX_ALIKE = 20, 5  # lines that were only skipped, and other warnings
     "--from",
     "source",
     metavar="FILE|-|DIR",
-    help="Read a capture of iscsiadm or iscsi-ls, stdin, or a sosreport.",
+    help="Read saved output of iscsiadm, iscsi-ls, multipath -ll or lsblk, or a sosreport.",
 )
 @click.argument("target", required=False)
 def ls(settings: Settings, target: str | None, source: str | None, tree: bool, long: bool) -> None:
@@ -40,7 +40,8 @@ def ls(settings: Settings, target: str | None, source: str | None, tree: bool, l
         listing = only(listing, target)
     if not settings.quiet:
         _warn(listing.warnings, source)
-        if not listing.sessions and settings.output == "table":
+        is_told = listing.capture is None or listing.capture.tells_sessions
+        if not listing.sessions and is_told and settings.output == "table":
             click.echo("no sessions", err=True)
     _print(listing, settings, long=long, tree=tree)
 

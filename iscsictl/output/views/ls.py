@@ -7,6 +7,7 @@ from iscsictl.model.names import Portal
 from iscsictl.output.table import Column, Value, print_table, print_tsv, status_style
 from iscsictl.output.terminal import Screen
 from iscsictl.output.text import escape_controls, human_size
+from iscsictl.output.views.ls_capture import print_details
 from iscsictl.output.views.ls_text import canonical, mount_text, place_of
 from iscsictl.output.views.ls_tree import print_sessions
 
@@ -68,7 +69,19 @@ def rows_of(listing: Listing) -> list[Row]:
 
 
 def print_listing(listing: Listing, screen: Screen, *, tsv: bool, long: bool, tree: bool) -> None:
-    """Print a listing in one of the forms of `ls`; nothing at all for no session."""
+    """Print a listing in one of the forms of `ls`; nothing at all for no session.
+
+    What a capture tells besides comes after the sessions.
+    """
+    capture = listing.capture
+    if capture is None or capture.tells_sessions:
+        _print_sessions(listing, screen, tsv=tsv, long=long, tree=tree)
+    if capture is not None:
+        is_first = not (listing.sessions or (tsv and capture.tells_sessions))
+        print_details(capture, screen, tsv=tsv, is_first=is_first)
+
+
+def _print_sessions(listing: Listing, screen: Screen, *, tsv: bool, long: bool, tree: bool) -> None:
     if tsv:
         rows = [_values(row, exact=True) + (_more(row) if long else ()) for row in rows_of(listing)]
         print_tsv(rows, LONG_COLUMNS if long else COLUMNS, screen)

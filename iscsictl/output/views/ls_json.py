@@ -3,11 +3,13 @@
 It is written as text at once: dictionaries to encode would take twice the time of a long listing.
 """
 
+import json
 from json.encoder import encode_basestring_ascii
 from typing import Any
 
-from iscsictl.model.listing import Block, Disk, ListedRecord, Listing, Lun, Session
+from iscsictl.model.listing import Block, Disk, Listing, Lun, Session
 from iscsictl.model.names import Portal
+from iscsictl.output.views.ls_capture import details_document
 
 SCHEMA = "iscsictl.ls/1"
 
@@ -26,12 +28,15 @@ def listing_json(listing: Listing) -> str:
             for note in listing.warnings
         ]
     )
+    sessions = _lines([_session(session) for session in listing.sessions])
     records = ""
-    if listing.records is not None:  # only a capture lists them
-        records = f',\n "records": {_lines([_record(record) for record in listing.records])}'
-    sessions = "null"
-    if listing.tells_sessions:
-        sessions = _lines([_session(session) for session in listing.sessions])
+    if listing.capture is not None:
+        told = details_document(listing.capture)
+        if told["disks"] is not None:
+            disks = _lines([json.dumps(disk) for disk in told["disks"]])
+        if "records" in told:
+            records = f',\n "records": {_lines([json.dumps(one) for one in told["records"]])}'
+        sessions = sessions if listing.capture.tells_sessions else "null"
     return (
         f'{{"schema": "{SCHEMA}",\n "sessions": {sessions},\n'
         f' "disks": {disks},\n "warnings": {warnings}{records}}}\n'
@@ -88,13 +93,6 @@ def _session(one: Session) -> str:
         + (f', "since": {_text(one.since)}, "isid": {_text(one.isid)}, '
            f'"tsih": {_text(one.tsih)}}}' if old else "}")
     )  # fmt: skip
-
-
-def _record(record: ListedRecord) -> str:
-    return (
-        f'{{"target": {_text(record.target)}, "portal": {_portal(record.portal)}, '
-        f'"iface": {_text(record.iface)}}}'
-    )
 
 
 def _portal(portal: Portal | None) -> str:

@@ -1,27 +1,46 @@
-"""A directory that a sosreport left: saved kernel files, or the output of iscsiadm."""
+"""A capture in a file, or in the directory of a support bundle: sosreport, supportconfig, others.
+
+A bundle has saved kernel files, or what iscsiadm, multipath and lsblk printed, or both.
+"""
 
 import os
+import re
 import select
 import stat
-from dataclasses import replace
+from collections.abc import Iterator
 from pathlib import Path
 
 from iscsictl.errors import IscsictlError, NotFoundError, UnreachableError
 from iscsictl.model.listing import Listing
-from iscsictl.parse.capture import parse_capture
+from iscsictl.parse.capture import parse_bundle, parse_capture
 from iscsictl.system.iscsi.sessions import has_sessions_class, read_listing
 
+#: Seconds for a pipe to stay silent, unless --timeout says otherwise.
 WAIT = 60.0
-MOST = 1 << 29
-HINT = "give a capture, '-' for stdin, or the directory of a sosreport"
+#: Bytes: more than any capture has, so that an endless file ends.
+MAX_CAPTURE = 1 << 29
+#: Bytes, files and levels of a bundle that are looked at; outputs of tools are far below.
+MAX_OUTPUT, MAX_OUTPUTS, MAX_DEPTH = 1 << 24, 200, 5
+HINT = "give a capture, '-' for stdin, or the directory of a support bundle"
+_EXPECTED = (
+    "expected is output of 'iscsiadm -m session -P 3' (or -m node, -m discovery), of 'iscsi-ls', "
+    "'multipath -ll' or 'lsblk'"
+)
+# Names that sosreport gives to the outputs of commands, and the files of SUSE's supportconfig.
+_SESSION_OUTPUT = re.compile(r".*iscsi.*session.*|.*session.*iscsi.*|.*iscsi-ls.*|fs-iscsi\.txt")
+_OTHER_OUTPUT = re.compile(
+    r".*iscsiadm.*(?:node|discovery|iface|host).*|multipath_-(?:ll|l|v\d_-ll).*|multipath-ll.*"
+    r"|.*lsblk.*|mpio\.txt|fs-diskio\.txt"
+)
+_NOT_OUTPUTS = frozenset({"proc", "sys", "dev", "var", "run", "boot", "usr", "lib"})
 
 
 def read_capture(path: Path, wait: float = WAIT) -> Listing:
-    """Read a captured listing from a file, a pipe or a sosreport's directory.
+    """Read a captured listing from a file, a pipe or the directory of a support bundle.
 
-    `wait` is how many seconds a named pipe may stay silent. Raises NotFoundError if it is not
-    there, UnreachableError for a pipe that nobody writes to, IscsictlError if it cannot be read or
-    has nothing of a session in it.
+    `wait` is how many seconds a named pipe may stay silent. Raises NotFoundError if it does not
+    exist, UnreachableError for a pipe that nobody writes to, IscsictlError if it cannot be read or
+    nothing of what `ls` shows is in it.
     """
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
@@ -40,7 +59,7 @@ def read_capture(path: Path, wait: float = WAIT) -> Listing:
 def _whole(fd: int, name: str, wait: float) -> bytes:
     """Read all of it, up to a size that no capture has."""
     found = bytearray()
-    while len(found) <= MOST:
+    while len(found) <= MAX_CAPTURE:
         if not select.select([fd], [], [], wait)[0]:
             raise UnreachableError(
                 f"{name}: nobody wrote to the pipe for {wait:g} s",
@@ -49,50 +68,76 @@ def _whole(fd: int, name: str, wait: float) -> bytes:
         if not (piece := os.read(fd, 1 << 20)):
             return bytes(found)
         found += piece
-    raise IscsictlError(f"{name}: it has more than {MOST >> 20} MiB", hint=HINT)
+    raise IscsictlError(f"{name}: it has more than {MAX_CAPTURE >> 20} MiB", hint=HINT)
 
 
 def checked(listing: Listing, name: str) -> Listing:
     """Return the listing; raise IscsictlError if all there was could not be read."""
-    if listing.sessions or not listing.warnings:
+    told = listing.capture
+    has_lists = told is not None and not told.tells_sessions
+    if listing.sessions or not listing.warnings or has_lists:
         return listing
     line = listing.warnings[0].line
     where = name if line is None else f"{name}:{line}"
-    raise IscsictlError(
-        f"{where}: nothing in it is a listing of sessions",
-        hint="expected is the output of 'iscsiadm -m session -P 3' or of 'iscsi-ls'",
-    )
+    raise IscsictlError(f"{where}: nothing in it is output that `ls` can show", hint=_EXPECTED)
 
 
 def read_directory(path: Path) -> Listing:
-    """Read a sosreport, or the directory in which one was unpacked.
+    """Read a support bundle, or the directory in which one was unpacked.
 
-    A warning says which file it is about. Raises NotFoundError if nothing of iSCSI was saved,
+    Saved kernel files tell most and are enough. Without sessions in them the outputs are read: of
+    several lists of sessions the one that tells most, and all that tell of records and disks. A
+    warning says which file it is about. Raises NotFoundError if nothing of iSCSI was saved,
     IscsictlError if there was only output that could not be read.
     """
-    place = _inner(path)
+    place = _inner_directory(path)
     kernel = read_listing(place) if has_sessions_class(place) else None
     if kernel is not None and kernel.sessions:
         return kernel
-    files = sorted((place / "sos_commands" / "iscsi").glob("*session*"))
-    outputs = [(parse_capture(file.read_bytes()), file) for file in files if file.is_file()]
-    best, file = max(outputs, key=lambda output: _richness(output[0]), default=(None, path))
-    if best is not None and (best.sessions or kernel is None):
-        return _naming(file.name, checked(best, str(file)))
-    if kernel is None:
-        raise NotFoundError(
-            f"{path}: neither sys/class/iscsi_session nor sos_commands/iscsi/*session* is in it",
-            hint="give the directory that a sosreport was unpacked into",
-        )
-    return kernel
+    outputs = list(_outputs(place))
+    lists = [(parse_capture(data), name, data) for name, data in outputs if _is_list(name)]
+    others = [(name, data) for name, data in outputs if not _is_list(name)]
+    if lists:
+        best, name, data = max(lists, key=lambda output: _richness(output[0]))
+        if not best.sessions and kernel is None:
+            checked(best, f"{place}/{name}")
+        if best.sessions or kernel is None:
+            return parse_bundle([(name, data), *others])
+    if kernel is not None:
+        return kernel
+    if others:
+        return checked(parse_bundle(others), str(place))
+    raise NotFoundError(
+        f"{path}: neither sys/class/iscsi_session nor sos_commands/iscsi/*session* is in it",
+        hint="give the directory that a sosreport was unpacked into",
+    )
 
 
-def _naming(name: str, listing: Listing) -> Listing:
-    notes = tuple(replace(note, text=f"{note.text} (in {name})") for note in listing.warnings)
-    return replace(listing, warnings=notes)
+def _is_list(name: str) -> bool:
+    return _SESSION_OUTPUT.fullmatch(name.rpartition("/")[2]) is not None
 
 
-def _inner(path: Path) -> Path:
+def _outputs(place: Path) -> Iterator[tuple[str, bytes]]:
+    """Yield the outputs of a bundle by their path within it; links are not followed."""
+    found = 0
+    for directory, below, files in os.walk(place):
+        here = Path(directory)
+        depth = len(here.relative_to(place).parts)
+        below[:] = sorted(set(below) - _NOT_OUTPUTS) if depth < MAX_DEPTH else []
+        for name in sorted(files):
+            file = here / name
+            if not (_SESSION_OUTPUT.fullmatch(name) or _OTHER_OUTPUT.fullmatch(name)):
+                continue
+            status = file.lstat()
+            if stat.S_ISREG(status.st_mode) and status.st_size <= MAX_OUTPUT:
+                yield str(file.relative_to(place)), file.read_bytes()
+                found += 1
+            if found >= MAX_OUTPUTS:
+                return
+
+
+def _inner_directory(path: Path) -> Path:
+    """Return the directory of the bundle itself, where it was unpacked into another."""
     for place in (path, *sorted(path.glob("sosreport-*")), *sorted(path.glob("sos-*"))):
         if has_sessions_class(place) or (place / "sos_commands").is_dir():
             return place

@@ -1,0 +1,67 @@
+"""What a capture of several tools tells besides sessions: disks, paths and node records.
+
+None is "the capture does not tell", also where a tuple would stand; `()` is "there are none".
+The types of `listing`, which planners rely on, have no such gaps.
+"""
+
+from dataclasses import dataclass
+
+from iscsictl.model.names import Portal
+
+
+@dataclass(frozen=True)
+class ListedRecord:
+    """A target at a portal, as lists of node records and discoveries print it.
+
+    It is no session: nothing tells whether anybody is logged in.
+    """
+
+    target: str
+    portal: Portal | None
+    iface: str | None = None
+
+
+@dataclass(frozen=True)
+class CapturedPath:
+    """One path to a disk; `sid` is known where the capture lists the session too."""
+
+    sid: int | None = None
+    hctl: str | None = None
+    device: str | None = None
+    state: str | None = None
+
+
+@dataclass(frozen=True)
+class CapturedBlock:
+    """A block device and what is on it. Sizes are bytes, as exact as the tool printed them."""
+
+    device: str
+    kind: str | None = None
+    size: int | None = None
+    fstype: str | None = None
+    label: str | None = None
+    uuid: str | None = None
+    mounts: tuple[str, ...] | None = None
+    children: tuple["CapturedBlock", ...] | None = None
+
+
+@dataclass(frozen=True)
+class CapturedDisk:
+    """One disk of `multipath -ll` or `lsblk`; `block` is the map, if there is one."""
+
+    block: CapturedBlock
+    wwid: str | None = None
+    serial: str | None = None
+    vendor: str | None = None
+    model: str | None = None
+    read_only: bool | None = None
+    paths: tuple[CapturedPath, ...] | None = None
+
+
+@dataclass(frozen=True)
+class CaptureDetails:
+    """What a capture tells besides its sessions, and whether it tells of sessions at all."""
+
+    tells_sessions: bool = True
+    disks: tuple[CapturedDisk, ...] | None = None
+    records: tuple[ListedRecord, ...] | None = None

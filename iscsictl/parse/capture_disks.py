@@ -1,0 +1,89 @@
+"""Disks of a capture: what `multipath -ll`, `lsblk` and the sessions tell of each, joined."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from iscsictl.model.capture import CapturedBlock, CapturedDisk, CapturedPath
+from iscsictl.model.listing import Session
+from iscsictl.parse.lsblk_list import LsblkReader, captured_block, captured_disk
+
+
+def join_disks(
+    sessions: Sequence[Session], maps: Sequence[CapturedDisk], table: LsblkReader
+) -> tuple[CapturedDisk, ...] | None:
+    """Return the disks that the capture tells of, None if it lists none.
+
+    Paths get the SID of their session where only one fits. Where the sessions name their disks,
+    other disks of `lsblk` are left out, because they are local; maps are all kept.
+    """
+    if not maps and not table.roots:
+        return None
+    known = {disk.block.device: disk for disk in maps}
+    of_sessions = {lun.device for one in sessions for lun in one.luns or () if lun.device}
+    in_maps = {path.device for disk in maps for path in disk.paths or ()}
+    others: dict[str, CapturedDisk] = {}
+    for row in table.roots:
+        block = captured_block(row, table.titles)
+        disk = captured_disk(row, block)
+        above = next((b for b in block.children or () if b.kind == "mpath"), None)
+        if above is not None:
+            name = above.device
+            joined = known.get(name)
+            if joined is not None:
+                known[name] = replace(joined, block=_with_content(joined.block, above))
+            elif name in others:
+                paths = (*(others[name].paths or ()), *(disk.paths or ()))
+                others[name] = replace(others[name], paths=paths)
+            else:
+                others[name] = replace(disk, block=above)
+        elif block.device in in_maps or block.kind not in {"disk", "mpath", "md"}:
+            continue
+        elif not of_sessions or block.device in of_sessions:
+            others[block.device] = disk
+    if of_sessions:
+        others = {
+            name: disk
+            for name, disk in others.items()
+            if {path.device for path in disk.paths or ()} & of_sessions
+        }
+    found = [*known.values(), *others.values()]
+    return tuple(_with_sids(disk, sessions) for disk in found)
+
+
+def _with_content(block: CapturedBlock, told: CapturedBlock) -> CapturedBlock:
+    """Add what `lsblk` tells of a map to what `multipath` tells."""
+    return replace(
+        block,
+        size=told.size if block.size is None else block.size,
+        fstype=told.fstype,
+        label=told.label,
+        uuid=told.uuid,
+        mounts=told.mounts,
+        children=told.children,
+    )
+
+
+def _with_sids(disk: CapturedDisk, sessions: Sequence[Session]) -> CapturedDisk:
+    if disk.paths is None:
+        return disk
+    return replace(disk, paths=tuple(_with_sid(path, sessions) for path in disk.paths))
+
+
+def _with_sid(path: CapturedPath, sessions: Sequence[Session]) -> CapturedPath:
+    """Find the one session that has this path as a LUN: neither address nor disk may differ."""
+    found = [
+        (session.sid, lun.hctl)
+        for session in sessions
+        for lun in session.luns or ()
+        if _same(path.hctl, lun.hctl) is not False
+        and _same(path.device, lun.device) is not False
+        and (_same(path.hctl, lun.hctl) or _same(path.device, lun.device))
+    ]
+    if len(found) != 1:
+        return path
+    return replace(path, sid=found[0][0], hctl=path.hctl or found[0][1])
+
+
+def _same(one: str | None, other: str | None) -> bool | None:
+    """Compare two values; None if one of them is not known."""
+    return None if one is None or other is None else one == other

@@ -1,0 +1,144 @@
+"""Lists of iscsiadm that tell of no session: records, discoveries, interfaces and adapters.
+
+They are known so that nothing in them is taken for a session, and so that the user is told what
+the input is. Records and discovered targets are kept.
+"""
+
+import re
+from collections import defaultdict
+
+from iscsictl.model.capture import ListedRecord
+from iscsictl.model.listing import Note
+from iscsictl.model.names import Portal
+from iscsictl.parse.printed_values import known, read_name, read_number, read_printed_portal
+
+RECORDS = "node records or discovered targets (iscsiadm -m node, -m discovery), not sessions"
+_DISCOVERIES = "discoveries (iscsiadm -m discovery), not sessions"
+_IFACES = "interfaces (iscsiadm -m iface), not sessions"
+_HOSTS = "SCSI hosts (iscsiadm -m host), not sessions"
+# 2018 snapshots print no blank before the name; the first releases the number of the record.
+_RECORD = re.compile(
+    r"(?:\[[0-9a-f]{6}\] )?(?P<portal>(?:\[[^\]\s]*\]|[^\s\[\],\"'<>]+):\d{1,5},-?\d{1,10}?)"
+    r"(?:\s+|(?=(?:iqn|eui|naa)\.))(?P<name>\S.*)"
+)
+_DISCOVERY = re.compile(
+    r"(?:\[[0-9a-f]{6}\] )?\S+:\d{1,5} via (?:sendtargets|isns|static|firmware)"
+)
+_SECTIONS = re.compile(
+    r"(?:SENDTARGETS|iSNS|STATIC|FIRMWARE):|No targets found\.|DiscoveryAddress: .*"
+)
+_IFACE = re.compile(r"\S+ [\w<>]+,[^,\s]*,[^,\s]*,[^,\s]*,\S*|Iface: \S+")
+_HOST = re.compile(r"[\w<>]+: \[\d+\] [^\s,]*,\[[^\]\s]*\],\S* \S+")
+_FLAT_LISTS = (
+    (_DISCOVERY, _DISCOVERIES),
+    (_SECTIONS, _DISCOVERIES),
+    (_IFACE, _IFACES),
+    (_HOST, _HOSTS),
+)
+_HOST_HEAD = re.compile(r"Host Number: \d+")
+_HOST_VALUE = re.compile(
+    r"(?:State|Transport|Initiatorname|HWaddress|Netdev|Kernel Name|IPaddress(?: Autocfg)?|Gateway"
+    r"|Subnet|BootProto|Link Local (?:Address|Autocfg)|Router Address|Port(?: State| Speed)?|MTU"
+    r"|(?:VLAN|vlan) (?:ID|priority)): .*|Interface:|Sessions:|\*{9,10}"
+)
+_PAIR = re.compile(r"((?:node|iface|discovery)\.[\w.\[\]]+) = ?(.*)")
+_UNKNOWN_TAG = 65535  # as 2.0-877 prints -1
+
+
+class ListedLines:
+    """Which lines of the capture are of which list, and the records that were in them."""
+
+    def __init__(self) -> None:
+        self.records: list[ListedRecord] = []
+        self._lines: defaultdict[str, list[int]] = defaultdict(list)
+
+    def add(self, kind: str, *numbers: int) -> None:
+        """Note that these lines are of a list of this kind."""
+        self._lines[kind] += numbers
+
+    def take_notes(self, *, has_sessions: bool) -> list[Note]:
+        """Say what each list is and where it begins; beside sessions only of what is shown too."""
+        notes = [
+            Note(kind, min(numbers))
+            for kind, numbers in self._lines.items()
+            if numbers and (kind == RECORDS or not has_sessions)
+        ]
+        for numbers in self._lines.values():
+            numbers.clear()
+        return notes
+
+    def __bool__(self) -> bool:
+        return bool(self._lines)
+
+
+class ListReader:
+    """Reads the flat lists, the adapters with their values, and whole records.
+
+    The tree of records (-P 1) begins as that of sessions does; IscsiadmReader tells them apart.
+    """
+
+    def __init__(self, listed: ListedLines) -> None:
+        self._listed = listed
+        self._in_host = False
+        self._record: dict[str, str] | None = None
+
+    def take(self, line: str, number: int) -> bool:
+        """Read one stripped line; False if it is not of these formats."""
+        if self._in_host and _HOST_VALUE.fullmatch(line):
+            return True
+        if _HOST_HEAD.fullmatch(line):
+            self.close()
+            self._in_host = True
+            return self._note(_HOSTS, number)
+        if self._take_pair(line, number):
+            return True
+        for pattern, kind in _FLAT_LISTS:
+            if pattern.fullmatch(line):
+                return self._note(kind, number)
+        return self._take_record(line, number)
+
+    def _note(self, kind: str, number: int) -> bool:
+        self._listed.add(kind, number)
+        return True
+
+    def _take_record(self, line: str, number: int) -> bool:
+        found = _RECORD.fullmatch(line)
+        name = found and read_name(found["name"])
+        portal = found and read_printed_portal(found["portal"])
+        if not name or portal is None:
+            return False
+        if portal.tpgt == _UNKNOWN_TAG:
+            portal = Portal(portal.address, portal.port)
+        self._listed.records.append(ListedRecord(name, portal))
+        return self._note(RECORDS, number)
+
+    def _take_pair(self, line: str, number: int) -> bool:
+        """Read a line of a whole record, of which only target, portal and interface are kept."""
+        if line.startswith(("# BEGIN RECORD", "# END RECORD")):
+            self.close()
+            return self._note(RECORDS, number)
+        found = _PAIR.fullmatch(line)
+        if found is None:
+            return False
+        if self._record is None or found[1] in self._record:
+            self.close()
+            self._record = {}
+        self._record[found[1]] = "" if "password" in found[1] else found[2].strip()
+        return self._note(RECORDS, number)
+
+    def close(self) -> None:
+        """End what is open."""
+        self._in_host = False
+        record, self._record = self._record, None
+        name = record and read_name(record.get("node.name", ""))
+        if not record or not name:
+            return
+        address = known(record.get("node.conn[0].address"))
+        port = read_number(record.get("node.conn[0].port", ""))
+        tag = read_number(record.get("node.tpgt", ""))
+        portal = None
+        if address is not None and port is not None:
+            portal = Portal(address, port, tag if tag is not None and tag >= 0 else None)
+        self._listed.records.append(
+            ListedRecord(name, portal, known(record.get("iface.iscsi_ifacename")))
+        )

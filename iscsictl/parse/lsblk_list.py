@@ -1,0 +1,188 @@
+"""The table of `lsblk`, `lsblk -f` and `lsblk -o ...`: disks, and what is on them."""
+
+import re
+from dataclasses import dataclass, field, replace
+
+from iscsictl.model.capture import CapturedBlock, CapturedDisk, CapturedPath
+from iscsictl.parse.multipath_list import read_size
+
+_HEADER = re.compile(r"NAME(?:\s+[A-Z][A-Z%:_-]*)+")
+_TELLING = frozenset({"FSTYPE", "MAJ:MIN", "SIZE", "MOUNTPOINT", "MOUNTPOINTS", "TYPE"})
+# The branches of the tree, in UTF-8 and as ASCII (-i).
+_TREE = r"[\s|`\u2502\u251c\u2514\u2500-]*"
+_ROW = re.compile(rf"(?P<tree>{_TREE})(?P<name>[\w/.:+!][\w/.:+!-]*)(?=\s|$)")
+_MOUNT_ALONE = re.compile(rf"{_TREE}((?:/|\[SWAP\]).*)")
+# Any name may stand below a disk; a line without a branch has to name a disk of the kernel's, so
+# that prose after the table is no disk.
+_DISK_NAME = re.compile(
+    r"(?:[shvx]d[a-z]+|xvd[a-z]+|dasd[a-z]+)\d*|(?:nvme\d+n\d+|mmcblk\d+|nbd\d+|loop\d+|md\d+)(?:p\d+)?"
+    r"|(?:sr|fd|zram|dm-|pmem|rbd|drbd|mpath)\w+"
+)
+_UUID = re.compile(
+    r"[0-9a-fA-F]{4}-[0-9a-fA-F]{4}|[0-9a-fA-F]{16}|\w{6}(?:-\w{4}){5}-\w{6}"
+    r"|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+)
+_SIZE = re.compile(r"([\d.]+)([BKMGTPE]?)")
+_KINDS = frozenset({"disk", "part", "mpath", "lvm", "crypt", "loop"})
+# The type of what is on a device tells what the device above it is.
+_KIND_ABOVE = {
+    "mpath_member": "mpath",
+    "LVM2_member": "lvm",
+    "crypto_LUKS": "crypt",
+    "linux_raid_member": "md",
+}
+_FILESYSTEM = re.compile(
+    r"ext[234]|xfs|btrfs|vfat|ntfs|swap|iso9660|squashfs|f2fs|exfat|jfs|reiserfs|ocfs2|gfs2|udf"
+    r"|bcache|nilfs2|BitLocker|crypto_LUKS|ceph_bluestore|\w+_member"
+)
+
+
+@dataclass
+class LsblkRow:
+    """One line of the table, with the lines below it in the tree; `depth` is its indentation."""
+
+    name: str
+    depth: int
+    cells: dict[str, str]
+    mounts: list[str] = field(default_factory=list)
+    children: list["LsblkRow"] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Column:
+    """A title of the table, and where it stands."""
+
+    title: str
+    start: int
+    end: int
+
+
+class LsblkReader:
+    """Reads the lines below a header by the columns that they stand under.
+
+    Where the blanks between columns were squeezed, what a word looks like decides.
+    """
+
+    def __init__(self) -> None:
+        self.roots: list[LsblkRow] = []
+        self.titles: set[str] = set()
+        self.first_line: int | None = None
+        self._columns: list[_Column] = []
+        self._open: list[LsblkRow] = []
+
+    def take(self, raw: str, number: int) -> bool:
+        """Read one line with its indentation; False if it is no line of such a table."""
+        line = raw.expandtabs().rstrip()
+        if _HEADER.fullmatch(line.strip()) and _TELLING & set(line.split()):
+            self._columns = [_Column(c[0], c.start(), c.end()) for c in re.finditer(r"\S+", line)]
+            self.titles |= {column.title for column in self._columns}
+            self._open = []
+            self.first_line = self.first_line or number
+            return True
+        if not self._columns:
+            return False
+        if self._open and (alone := _MOUNT_ALONE.fullmatch(line)):
+            self._open[-1].mounts.append(alone[1])
+            return True
+        found = _ROW.match(line)
+        if found is None or not (found["tree"].strip() or _DISK_NAME.fullmatch(found["name"])):
+            if raw[:1].strip():
+                self.close()
+            return False
+        self._add_row(found, line)
+        return True
+
+    def close(self) -> None:
+        """End the table: what comes next is no row of it."""
+        self._columns, self._open = [], []
+
+    def _add_row(self, found: re.Match[str], line: str) -> None:
+        words = [word for word in re.finditer(r"\S+", line) if word.start() >= found.end()]
+        cells = self._cells_below(words) or _cells_by_looks([word[0] for word in words])
+        depth = found.start("name") if found["tree"].strip() else 0
+        row = LsblkRow(found["name"].removeprefix("/dev/"), depth, cells)
+        mount = cells.get("MOUNTPOINT") or cells.get("MOUNTPOINTS")
+        if mount is not None:
+            row.mounts.append(mount)
+        while self._open and self._open[-1].depth >= depth:
+            self._open.pop()
+        (self._open[-1].children if self._open else self.roots).append(row)
+        self._open.append(row)
+
+    def _cells_below(self, words: list[re.Match[str]]) -> dict[str, str]:
+        """Give each word to the column that it stands under; nothing where one stands under none.
+
+        Text begins below its title and numbers end below it, so each touches its own title.
+        """
+        cells: dict[str, str] = {}
+        for word in words:
+            touched = [
+                c for c in self._columns[1:] if word.start() < c.end and word.end() > c.start
+            ]
+            if len(touched) != 1:
+                return {}
+            title = touched[0].title
+            cells[title] = f"{cells[title]} {word[0]}" if title in cells else word[0]
+        return cells if _UUID.fullmatch(cells.get("UUID", "0000-0000")) else {}
+
+
+def _cells_by_looks(words: list[str]) -> dict[str, str]:
+    """Tell the cells of a row apart by what they look like, where the columns are lost."""
+    cells: dict[str, str] = {}
+    for word in words:
+        if word.startswith("/") or word == "[SWAP]":
+            cells["MOUNTPOINT"] = word
+        elif _FILESYSTEM.fullmatch(word):
+            cells["FSTYPE"] = word
+        elif word in _KINDS:
+            cells["TYPE"] = word
+        elif _UUID.fullmatch(word):
+            cells["UUID"] = word
+        elif "FSTYPE" in cells and "UUID" not in cells and not re.fullmatch(r"[\d.]+|LVM2", word):
+            cells["LABEL"] = word
+    return cells
+
+
+def captured_block(
+    row: LsblkRow, titles: set[str], parent: CapturedBlock | None = None
+) -> CapturedBlock:
+    """Return a row of the table, and what is below it, as a block device."""
+    kind = _kind_of(row, parent)
+    is_mapped = kind in {"mpath", "lvm", "crypt"} or (
+        parent is not None and parent.kind == "mpath" and kind == "part"
+    )
+    size = _SIZE.fullmatch(row.cells.get("SIZE", ""))
+    tells_mounts = bool({"MOUNTPOINT", "MOUNTPOINTS"} & titles)
+    block = CapturedBlock(
+        device=f"/dev/mapper/{row.name}" if is_mapped else f"/dev/{row.name}",
+        kind=kind,
+        size=None if size is None else read_size(size[1], size[2].removesuffix("B")),
+        fstype=row.cells.get("FSTYPE"),
+        label=row.cells.get("LABEL"),
+        uuid=row.cells.get("UUID"),
+        mounts=tuple(row.mounts) if tells_mounts else None,
+    )
+    children = tuple(captured_block(child, titles, block) for child in row.children)
+    return replace(block, children=children)
+
+
+def captured_disk(row: LsblkRow, block: CapturedBlock) -> CapturedDisk:
+    """Return a disk of the table, which is its own only path."""
+    path = CapturedPath(None, row.cells.get("HCTL"), block.device, row.cells.get("STATE"))
+    return CapturedDisk(
+        block,
+        serial=row.cells.get("SERIAL"),
+        vendor=row.cells.get("VENDOR"),
+        model=row.cells.get("MODEL"),
+        read_only={"0": False, "1": True}.get(row.cells.get("RO", "")),
+        paths=(path,),
+    )
+
+
+def _kind_of(row: LsblkRow, parent: CapturedBlock | None) -> str:
+    told = row.cells.get("TYPE")
+    if told is not None:
+        return "md" if told.startswith(("raid", "linear", "md")) else told
+    if parent is None:
+        return "loop" if row.name.startswith("loop") else "disk"
+    return _KIND_ABOVE.get(parent.fstype or "", "part")
