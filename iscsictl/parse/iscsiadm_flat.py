@@ -10,7 +10,7 @@ _PORTAL = r"(?P<portal>(?:\[[^\]\s]+\]|[^\s\[\]\"',]+)(?:,-?\d{1,10}|:\d{1,5}(?:
 # The line may stand in a log, in JSON, in HTML or in a string of a program. It begins at a word
 # with a colon and a number in brackets behind it, and the name is the last that belongs to it.
 _ANYWHERE = re.compile(
-    r"(?<!\w)(?P<transport>[A-Za-z]\w{0,31}|\\?<empty\\?>): \[(?P<sid>\d{1,10})\]\s+"
+    r"(?<!\w)(?P<transport>[A-Za-z]\w{0,31}|\\?<empty\\?>):\s{0,3}\[(?P<sid>\d{1,10})\]\s*"
     rf"{_PORTAL}\s+(?=\S)"
 )
 # The first releases printed no transport: `[01:0a1b2c] PORTAL NAME`, later `[01] PORTAL NAME`.
@@ -36,7 +36,7 @@ def find_flat_sessions(line: str, number: int, warnings: list[Note]) -> Iterator
         found = list(filter(None, [_FIRST_RELEASES.match(line)]))
     ends = [one.start() for one in found[1:]] + [len(line)]
     for one, end in zip(found, ends, strict=False):  # of none found there is one end
-        text = line[one.end() : end].rstrip()
+        text = line[one.end() : end].rstrip().lstrip("*`\"'")  # the name may be emphasised
         name = read_name(text)
         if name is not None and one.start() > 0 and text == name:
             name = name.removesuffix(".")  # the end of a sentence

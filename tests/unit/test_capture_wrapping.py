@@ -115,3 +115,22 @@ def test_what_a_capture_is_wrapped_in_changes_no_session(wrap: Wrap, name: str) 
     assert wrapped.sessions == parse_capture(text).sessions
     assert all(note.is_general for note in wrapped.warnings)
     assert SECRET not in repr(wrapped)
+
+
+@pytest.mark.fault("F109")
+@pytest.mark.parametrize(
+    "line",
+    ["tcp:[1] 192.0.2.5:3260,1 iqn.2001-04.com.example:a",
+     "tcp: [1]192.0.2.5:3260,1 iqn.2001-04.com.example:a",
+     "tcp:\t[1]\t192.0.2.5:3260,1\tiqn.2001-04.com.example:a (non-flash)",
+     "tcp: [1] 192.0.2.5:3260,1 **iqn.2001-04.com.example:a** (non-flash)",
+     "session: 'tcp: [1] 192.0.2.5:3260,1 iqn.2001-04.com.example:a (non-flash)'",
+     '"host","tcp: [1] 192.0.2.5:3260,1 iqn.2001-04.com.example:a","x"',
+     "out=[tcp: [1] 192.0.2.5:3260,1 iqn.2001-04.com.example:a (non-flash)] rc=0",
+     "tcp: [1] 192.0.2.5:3260,1 iqn.2001-04.com.example:a // the first",
+     "node1:tcp: [1] 192.0.2.5:3260,1 iqn.2001-04.com.example:a."],
+)  # fmt: skip
+def test_a_session_on_one_line_is_found_in_what_people_write_around_it(line: str) -> None:
+    (session,) = parse_capture(line).sessions
+    assert (session.sid, session.target) == (1, "iqn.2001-04.com.example:a")
+    assert str(session.persistent_portal) == "192.0.2.5:3260"
