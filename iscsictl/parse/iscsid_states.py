@@ -1,4 +1,4 @@
-"""The states of sessions that only iscsid knows."""
+"""The states of sessions that sysfs does not have, from iscsid."""
 
 from dataclasses import replace
 
@@ -8,7 +8,10 @@ from iscsictl.parse.session_status import session_status
 
 
 def with_internal_states(listing: Listing, answer: str) -> Listing:
-    """Return the listing with what iscsid answered to `iscsiadm -m session -P 1`."""
+    """Return the listing with the internal states that `iscsiadm -m session -P 1` printed.
+
+    Sysfs does not have them, and iscsiadm asks iscsid. A session without an answer stays as it is.
+    """
     told = {session.sid: session for session in parse_capture(answer).sessions}
     sessions = []
     for session in listing.sessions:

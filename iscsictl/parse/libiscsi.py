@@ -14,7 +14,7 @@ _LUN = re.compile(r"Lun:(\d{1,20})(?:\s.*)?")
 
 
 class LibiscsiReader:
-    """Takes `Target:<iqn> Portal:<portal>` and `Lun:<n> Type:...` lines."""
+    """Reads `Target:<iqn> Portal:<portal>` and the `Lun:<n> Type:...` lines after it (-s)."""
 
     def __init__(self, sessions: list[Session], warnings: list[Note]) -> None:
         self._sessions = sessions

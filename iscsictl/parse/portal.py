@@ -1,4 +1,4 @@
-"""Portals as the tools print them: brackets are the printer's whim, the last colon counts."""
+"""Portals as the tools print them, `ADDRESS:PORT,TPGT`, with or without brackets."""
 
 import re
 
@@ -8,10 +8,11 @@ _PORTAL = re.compile(r"(?:\[([^\]]*)\]|(\S*)):(\d{1,5})(?:,(-?\d{1,10}))?")
 
 
 def read_portal(text: str) -> Portal | None:
-    """Read `<address>:<port>[,<tpgt>]`, None if it is no portal or has no address.
+    """Read `<address>:<port>[,<tpgt>]`; None if it is not a portal or has no address.
 
-    iscsiadm brackets an address if and only if it has no '.', so a host name may stand in
-    brackets and `::ffff:192.0.2.1` bare. A tpgt of -1 (unknown, also printed unsigned) is None.
+    iscsiadm puts brackets around an address if and only if it has no '.', so a host name can have
+    brackets and `::ffff:192.0.2.1` can have none: the last colon is the one before the port. A
+    tpgt of -1, which is "not known" and is also printed unsigned, is None.
     """
     found = _PORTAL.fullmatch(text)
     if not found:
@@ -24,7 +25,7 @@ def read_portal(text: str) -> Portal | None:
 
 
 def read_tag(text: str | None) -> int | None:
-    """Read a portal group tag (16 bits, RFC 7143 13.9); None for -1 and what is no tag."""
+    """Read a portal group tag (16 bits, RFC 7143 13.9); None for -1 and for anything else."""
     if not text or not text.isascii() or not text.isdigit() or len(text) > 5:
         return None
     return int(text) if int(text) <= 65535 else None

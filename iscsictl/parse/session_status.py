@@ -1,21 +1,22 @@
-"""The one word that sums up a session: up, recovering, down or unknown."""
+"""The status of a session in one word: up, recovering, down or unknown."""
 
 from iscsictl.model.listing import Status
 
-_NOT_TOLD = (None, "Unknown")
+# Connection states while iscsid tries to log in again, and those of a connection that has ended.
 _TRYING = ("IN LOGIN", "TRANSPORT WAIT")
 _ENDED = ("FREE", "CLEANUP WAIT", "IN LOGOUT", "LOGOUT REQUESTED")
+# iscsid's own states in which it does nothing about the session.
 _STOPPED = ("NO CHANGE", "CLEANUP")
 
 
 def session_status(
     session_state: str | None, connection_state: str | None, internal_state: str | None
 ) -> Status:
-    """Judge a session by the kernel's state and, as far as they are told, iscsid's two.
+    """Return the status that follows from the kernel's session state and iscsid's two states.
 
-    The words are those that `iscsiadm -m session -P 1` prints. A connection state of None is
-    not told at all (the kernel's LOGGED_IN then stands for both); "Unknown" is a word of
-    iscsiadm's that says that iscsid did not answer, so nothing is claimed.
+    The words are those of `iscsiadm -m session -P 1`. A connection state of None was not asked
+    for, and the kernel's LOGGED_IN then counts for both. "Unknown" is what iscsiadm prints if
+    iscsid did not answer, so then the status is not known either.
     """
     if session_state == "LOGGED_IN":
         return "up" if connection_state in (None, "LOGGED IN") else "unknown"
@@ -25,8 +26,3 @@ def session_status(
         return "recovering"
     stopped = internal_state == "CLEANUP" or connection_state in _ENDED
     return "down" if stopped else "recovering"
-
-
-def told(value: str | None) -> str | None:
-    """Return the value, or None where it only says that it is not known."""
-    return None if value in _NOT_TOLD else value

@@ -5,8 +5,7 @@ from dataclasses import replace
 
 from iscsictl.model.listing import Host, Lun, Note, Session, Status
 from iscsictl.model.names import Portal
-from iscsictl.parse.portal import read_portal
-from iscsictl.parse.printed_values import read_name
+from iscsictl.parse.printed_values import read_name, read_printed_portal
 
 _LABELS = frozenset(
     {
@@ -21,7 +20,10 @@ _PAGE = re.compile(r"page(83|80)[^:]*:\s*(\S*).*")
 
 
 class SfnetReader:
-    """Takes the labelled lines between rows of stars."""
+    """Reads the labelled lines between rows of stars; each row ends a target.
+
+    The 4.x driver prints one `TARGET ADDRESS`; the 3.x driver lists `PORTAL ADDRESS n` besides.
+    """
 
     def __init__(self, sessions: list[Session], warnings: list[Note]) -> None:
         self._sessions = sessions
@@ -52,15 +54,15 @@ class SfnetReader:
         if self._labels is None:
             return False
         if colon and (label in _LABELS or _PORTAL.fullmatch(label)):
-            self._label(label, value, number)
+            self._read_label(label, value, number)
             return True
-        return self._detail(line)
+        return self._read_detail(line)
 
-    def _label(self, label: str, value: str, number: int) -> None:
+    def _read_label(self, label: str, value: str, number: int) -> None:
         if self._labels is None:
             return
         if label.startswith("PORTAL ADDRESS"):
-            if portal := read_portal(value):
+            if portal := read_printed_portal(value):
                 self._portals.append(portal)
             else:
                 self._warnings.append(Note("the portal is not ADDRESS:PORT,TPGT", number))
@@ -70,15 +72,15 @@ class SfnetReader:
             self._in_lun = value.isascii() and value.isdigit() and len(value) <= 20
             if self._in_lun:
                 self._luns = self._luns or []
-                self._luns.append(Lun(int(value), hctl=self._hctl(value)))
+                self._luns.append(Lun(int(value), hctl=self._scsi_address(value)))
             else:
                 self._warnings.append(Note("the LUN is not a number", number))
         else:
             self._labels[label] = value
-            if label == "TARGET ADDRESS" and read_portal(value) is None:
+            if label == "TARGET ADDRESS" and read_printed_portal(value) is None:
                 self._warnings.append(Note("the portal is not ADDRESS:PORT,TPGT", number))
 
-    def _hctl(self, lun: str) -> str | None:
+    def _scsi_address(self, lun: str) -> str | None:
         labels = self._labels or {}
         address = (
             _number(labels, "HOST ID", "HOST NO"),
@@ -89,7 +91,7 @@ class SfnetReader:
             return None
         return ":".join([*(str(part) for part in address), str(int(lun))])
 
-    def _detail(self, line: str) -> bool:
+    def _read_detail(self, line: str) -> bool:
         """Read a line under DEVICE DETAILS into the LUN that was named last.
 
         A second inquiry is another LUN's, whose name is lost, and so are the lines after it.
@@ -163,7 +165,7 @@ def _portal(text: str, portals: list[Portal]) -> Portal | None:
 
     Where that address is lost, it can only be that of a list of one.
     """
-    portal = read_portal(text)
+    portal = read_printed_portal(text)
     if portal is None:
         return portals[0] if len(portals) == 1 else None
     if portal.tpgt is None:
