@@ -15,12 +15,14 @@ from hypothesis import HealthCheck, settings
 from tests.fault_table import pytest_addoption, pytest_itemcollected
 from tests.fault_table import pytest_configure as record_faults
 from tests.no_skips import pytest_make_collect_report, pytest_runtest_makereport
+from tests.real_iscsiadm import real_iscsiadm
 
 __all__ = [
     "pytest_addoption",
     "pytest_itemcollected",
     "pytest_make_collect_report",
     "pytest_runtest_makereport",
+    "real_iscsiadm",
 ]
 
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "check")

@@ -7,11 +7,11 @@ fstab-no-netdev fstab-no-nofail fstab-no-order fstab-no-record fstab-node-manual
 fstab-requires-login fstab-same-directory fstab-unreadable fstab-uuid-nowhere fstab-uuid-twice
 fstab-wrong-disk initiator-clone initiator-name initiator-session ipsec-policy iscsid-answers
 iscsid-running kernel-modules kernel-transport mount-exposed mount-link multipath-map
-multipath-paths net-link net-mtu net-mtu-mixed net-one-subnet nodedb-iface nodedb-lock nodedb-modes
-nodedb-place nodedb-readable nodedb-records portal-default-route portal-public portal-reachable
-security-port service-iscsid service-login service-order service-reload service-systemd
-session-disks session-luns session-missing session-state timeout-disk timeout-noop timeout-recovery
-tools-disk tools-open-iscsi tools-versions
+multipath-paths net-link net-mtu net-mtu-mixed net-one-subnet nodedb-iface nodedb-listing
+nodedb-lock nodedb-modes nodedb-place nodedb-readable nodedb-records portal-default-route
+portal-public portal-reachable security-port service-iscsid service-login service-order
+service-reload service-systemd session-disks session-luns session-missing session-state
+timeout-disk timeout-noop timeout-recovery tools-disk tools-open-iscsi tools-versions
 """
 IDS = frozenset(_LIST.split())
 

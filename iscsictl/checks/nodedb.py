@@ -3,15 +3,19 @@
 import shlex
 from collections.abc import Iterator
 
-from iscsictl.model.actions import ClearLock, Protect, RemoveTorn
+from iscsictl.model.actions import ClearLock, Protect, RemoveCorruptRecord, WriteRecord
 from iscsictl.model.finding import Finding, fail, ok, skip, warn
 from iscsictl.model.host_facts import Machine, NodeDb
 from iscsictl.model.inventory import Known, NotObserved, ReadFailed
 from iscsictl.model.names import BUILT_IN_IFACES
-from iscsictl.model.record import NodeRecord, Record
-from iscsictl.model.values import STARTUP_KEYS, STARTUPS
+from iscsictl.model.open_iscsi import Version
+from iscsictl.model.record import IfaceRecord, NodeRecord, Record
+from iscsictl.model.record_keys import KEYS
+from iscsictl.model.record_settings import MAX_KEY, SettingProblem, find_listing_problems
+from iscsictl.model.record_values import MAX_VALUE
 
 _OTHERS = 0o077
+_KEEPS = "keeps a copy beside the database"
 
 
 def check(machine: Machine) -> Iterator[Finding]:
@@ -21,7 +25,8 @@ def check(machine: Machine) -> Iterator[Finding]:
         case Known(db):
             yield ok("nodedb-readable", f"{len(db.records)} records in {db.path}", db.path)
             yield from _records(db)
-            yield from _torn_beside(db)
+            yield from _corrupt_beside(db)
+            yield from _listing(db)
             yield from _modes(db)
             yield from _place(db)
         case ReadFailed(error) if not machine.root:
@@ -64,10 +69,10 @@ def _records(db: NodeDb) -> Iterator[Finding]:
             yield fail(
                 "nodedb-records",
                 f"{record.path} {record.problem}: iscsiadm can neither use nor delete it",
-                "iscsictl doctor --fix removes it; then find the target again: iscsictl discover "
-                f"{record.portal} --save",
+                f"iscsictl doctor --fix removes it and {_KEEPS}; then find the target again: "
+                f"iscsictl discover {record.portal} --save",
                 where,
-                RemoveTorn(record.path),
+                RemoveCorruptRecord(record.path, keep_copy=True),
             )
         elif record.iface not in names:
             yield fail(
@@ -76,22 +81,29 @@ def _records(db: NodeDb) -> Iterator[Finding]:
                 f"iscsictl iface add {record.iface}, or: iscsictl forget {record.target}",
                 where,
             )
-        if record.problem is None:
-            yield from _startup(record)
-    if db.records and all(record.problem is None for record in db.records):
+        if record.truncated and record.problem is None:
+            yield warn(
+                "nodedb-records",
+                f"{record.path} is truncated: iscsiadm uses it with its own defaults for the rest",
+                "compare: iscsictl nodes show; iscsictl doctor --fix gives it its end, which keeps "
+                "these values",
+                where,
+                WriteRecord(record.target, record.portal, record.iface),
+            )
+    if db.records and all(r.problem is None and not r.truncated for r in db.records):
         yield ok("nodedb-records", "every record is whole", db.path)
 
 
-def _torn_beside(db: NodeDb) -> Iterator[Finding]:
+def _corrupt_beside(db: NodeDb) -> Iterator[Finding]:
     for record in db.discovery:
         if record.problem is not None:
             yield fail(
                 "nodedb-records",
                 f"{record.path} {record.problem}",
-                "iscsictl doctor --fix removes it; then ask again: iscsictl discover "
-                f"{record.portal} --save",
+                f"iscsictl doctor --fix removes it and {_KEEPS}; then ask again: "
+                f"iscsictl discover {record.portal} --save",
                 f"discovery at {record.portal}",
-                RemoveTorn(record.path),
+                RemoveCorruptRecord(record.path, keep_copy=True),
             )
     for iface in db.ifaces:
         if iface.problem is not None:
@@ -102,19 +114,78 @@ def _torn_beside(db: NodeDb) -> Iterator[Finding]:
                 f"or: rm {shlex.quote(str(iface.path))}",
                 iface.name,
             )
-
-
-def _startup(record: NodeRecord) -> Iterator[Finding]:
-    for key in STARTUP_KEYS:
-        value = record.values.get(key, "manual")
-        if value not in STARTUPS:
+        elif "iface.transport_name" not in iface.values:
             yield fail(
-                "nodedb-records",
-                f"{record.path} has {key} = {value}, which is none of {', '.join(STARTUPS)}: "
-                "it may not be logged in at boot",
-                f"iscsictl nodes set -T {record.target} '{key}=automatic', or manual",
-                f"{record.target} {record.portal}",
+                "nodedb-iface",
+                f"{iface.path} has no iface.transport_name: open-iscsi ignores the interface",
+                f"iscsictl iface set {iface.name} transport_name=tcp",
+                iface.name,
             )
+
+
+def _listing(db: NodeDb) -> Iterator[Finding]:
+    """Name what makes `iscsiadm -m node` or `-m iface` fail for all records at once."""
+    found = [
+        *(f for r in db.records if r.problem is None for f in _unlistable_record(r, db.open_iscsi)),
+        *(f for i in db.ifaces if i.problem is None for f in _unlistable_iface(i, db.open_iscsi)),
+        *map(_stray, db.strays),
+    ]
+    yield from found
+    if not found and (db.records or db.ifaces):
+        yield ok("nodedb-listing", "iscsiadm can list every record", db.path)
+
+
+def _stray(path: str) -> Finding:
+    return fail(
+        "nodedb-listing",
+        f"{path} is no record, and because of it iscsiadm lists no record at all",
+        f"move it away: mv {shlex.quote(path)} /root/",
+        path,
+    )
+
+
+def _unlistable_record(record: NodeRecord, version: Version | None) -> Iterator[Finding]:
+    tag = "" if record.portal.tpgt is None else f",{record.portal.tpgt}"
+    place = f"-T {record.target} -p {record.portal}{tag} -I {record.iface}"
+    for key, problem in find_listing_problems("node", record.values, version, record.iface):
+        yield _unlistable(record, problem, _fix(key, problem.hint, place))
+    for key in record.oversized:
+        yield _unlistable(record, _oversized(key), _fix(key, f"{key}=", place))
+
+
+def _unlistable_iface(iface: IfaceRecord, version: Version | None) -> Iterator[Finding]:
+    for _, problem in find_listing_problems("iface", iface.values, version, iface.name):
+        yield _unlistable(iface, problem, f"iscsictl iface set {iface.name} '{problem.hint}'")
+    for key in iface.oversized:
+        yield _unlistable(iface, _oversized(key), f"iscsictl iface set {iface.name} '{key}='")
+
+
+def _oversized(key: str) -> SettingProblem:
+    return SettingProblem(
+        f"{key[:MAX_KEY]} is longer than {MAX_KEY} bytes, or its value than {MAX_VALUE}, which "
+        "overruns iscsiadm's buffer",
+        f"{key}=",
+    )
+
+
+def _unlistable(record: Record, problem: SettingProblem, fix: str) -> Finding:
+    what = "interface" if isinstance(record, IfaceRecord) else "record"
+    return fail(
+        "nodedb-listing",
+        f"{record.path}: {problem.text}; because of it iscsiadm lists no {what} at all",
+        fix,
+        str(record.path),
+    )
+
+
+def _fix(key: str, change: str, place: str) -> str:
+    """Return the command that changes a setting of the record at `place`."""
+    setting = KEYS["node"].get(key)
+    if setting is not None and setting.is_secret:
+        return f"iscsictl chap set {place} --chap-user NAME --chap-secret-prompt"
+    if setting is not None and setting.fixed is not None:
+        return f"iscsictl forget {place}; then find the target again: iscsictl discover"
+    return f"iscsictl nodes set {place} {shlex.quote(change)}"
 
 
 def _secret(record: Record) -> bool:

@@ -31,8 +31,8 @@ from iscsictl.legacy.values import (
     read_quoted,
     read_token,
 )
+from iscsictl.model.record_values import unstorable_reason
 from iscsictl.model.secret import Secret
-from iscsictl.parse.record import why_not_kept
 
 LONGEST_LINE: Final = 2047
 _WORD: Final = re.compile(r"[\w,.-]{1,40}")
@@ -279,7 +279,7 @@ class _Reader:
 
     def user(self, credentials: _Credentials, name: str) -> str | None:
         text, line = credentials.fields.get(name, ("", 0))
-        if why := why_not_kept(text):
+        if why := unstorable_reason(text):
             self.say_once(line, f"the user name is left out: it {why}")
             return None
         return text or None

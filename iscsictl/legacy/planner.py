@@ -26,6 +26,7 @@ from iscsictl.legacy.model import (
     Target,
 )
 from iscsictl.model.names import Portal, why_not_made
+from iscsictl.model.record_settings import find_problem
 from iscsictl.model.secret import Secret
 
 Kind = Literal["iscsi.conf", "initiatorname.iscsi", "fstab.iscsi"]
@@ -191,16 +192,28 @@ def node_values(plan: ImportPlan, found: DiscoveryPlan, target: str, address: st
 
 
 def record_values(settings: Settings) -> dict[str, str]:
-    """Map settings of the old driver to keys of a node record. `node.startup` is always there."""
-    values: dict[str, str] = {}
-    for name, keys in _KEYS.items():
-        if name in settings:
-            values.update(dict.fromkeys(keys, _written(name, settings[name].value)))
-    if interval := settings.get("active_timeout") or settings.get("idle_timeout"):
-        values["node.conn[0].timeo.noop_out_interval"] = str(interval.value)
+    """Map settings of the old driver to keys of a node record. `node.startup` is always there.
+
+    What open-iscsi would not take is left out.
+    """
+    values = {
+        key: value
+        for _, key, value in _mapped(settings)
+        if find_problem("node", key, value) is None
+    }
     enabled = settings.get("enabled")
     values["node.startup"] = "manual" if enabled and not enabled.value else "automatic"
     return values
+
+
+def _mapped(settings: Settings) -> Iterator[tuple[Setting, str, str]]:
+    """Yield each setting with a key of open-iscsi's and its value there."""
+    for name, keys in _KEYS.items():
+        if name in settings:
+            for key in keys:
+                yield settings[name], key, _written(name, settings[name].value)
+    if interval := settings.get("active_timeout") or settings.get("idle_timeout"):
+        yield interval, "node.conn[0].timeo.noop_out_interval", str(interval.value)
 
 
 def subnet_values(settings: Settings) -> dict[str, str]:
@@ -218,10 +231,15 @@ def _written(name: str, value: int | bool | str) -> str:
 
 
 def _lost(settings: Settings) -> list[Problem]:
-    """Tell what does not survive: two ping intervals become one."""
+    """Return what does not survive: two ping intervals become one, and some values are none."""
+    found = [
+        Problem(setting.line, f"{problem.text}; it is left out")
+        for setting, key, value in _mapped(settings)
+        if (problem := find_problem("node", key, value)) is not None
+    ]
     idle, active = settings.get("idle_timeout"), settings.get("active_timeout")
     if idle is None:
-        return []
+        return found
     if active is None:
         text = (
             f"IdleTimeout: open-iscsi has one ping interval, so {idle.value} s is used while "
@@ -233,8 +251,8 @@ def _lost(settings: Settings) -> list[Problem]:
             f"ActiveTimeout's {active.value} s is used"
         )
     else:
-        return []
-    return [Problem(idle.line, text)]
+        return found
+    return [*found, Problem(idle.line, text)]
 
 
 def _within(address: str, network: str) -> bool:
@@ -261,7 +279,9 @@ def _discovery_record(entry: Discovery) -> Values:
     values = _account("discovery.sendtargets", entry)
     for name in ("login_timeout", "auth_timeout"):
         if name in entry.settings:
-            values[f"discovery.sendtargets.timeo.{name}"] = str(entry.settings[name].value)
+            key, value = f"discovery.sendtargets.timeo.{name}", str(entry.settings[name].value)
+            if find_problem("sendtargets", key, value) is None:
+                values[key] = value
     if "continuous" in entry.settings:
         kept = entry.settings["continuous"].value
         values["discovery.sendtargets.use_discoveryd"] = "Yes" if kept else "No"

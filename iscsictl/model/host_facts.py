@@ -13,6 +13,7 @@ from iscsictl.model.hold import Hold
 from iscsictl.model.inventory import NotObserved, Observation
 from iscsictl.model.listing import Listing
 from iscsictl.model.names import Portal
+from iscsictl.model.open_iscsi import Version
 from iscsictl.model.record import DiscoveryRecord, IfaceRecord, NodeRecord
 
 ModuleState = Literal["loaded", "builtin", "loadable", "blocked", "missing"]
@@ -107,7 +108,11 @@ class Lock:
 
 @dataclass(frozen=True)
 class NodeDb:
-    """The node database. `others` are directories with records that iscsiadm does not read."""
+    """The node database, and the version of the open-iscsi that reads it (None: not known).
+
+    `other_holders` are directories with records that it does not read, `strays` the paths of
+    files that stand where it expects directories.
+    """
 
     path: str
     records: tuple[NodeRecord, ...] = ()
@@ -117,6 +122,8 @@ class NodeDb:
     config_mode: int | None = None
     config_secret: bool = False
     shared_secrets: tuple[tuple[str, ...], ...] = ()
+    strays: tuple[str, ...] = ()
+    open_iscsi: Version | None = None
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from iscsictl.model.fstab import Fstab
 from iscsictl.model.hold import Hold
 from iscsictl.model.listing import Disk, Session
 from iscsictl.model.names import Portal
+from iscsictl.model.open_iscsi import Version
 from iscsictl.model.record import NodeRecord
 
 T = TypeVar("T")
@@ -106,7 +107,7 @@ class Inventory:
     `unsettled` names the values of a record that are not as wished, by the record's path.
     `luns` is what REPORT LUNS says, by session id. `contents` and `users` go by WWID.
     `silent` are portals that do not answer, with the reason. `reached` is who has a device of a
-    session open that is no disk's, by session id.
+    session open that is no disk's, by session id. `open_iscsi` is the installed version.
     """
 
     records: tuple[NodeRecord, ...] = ()
@@ -123,3 +124,4 @@ class Inventory:
     place: Observation[MountPointState] = field(default_factory=NotObserved)
     host: HostFacts = HostFacts()
     holds: tuple[Hold, ...] = ()
+    open_iscsi: Version | None = None

@@ -10,28 +10,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
+from iscsictl.model import record_keys
 from iscsictl.model.names import BUILT_IN_IFACES, DEFAULT_IFACE, Portal
 
 MASK: Final = "********"
-SECRET_KEYS: Final = frozenset(
-    f"{where}.auth.{which}"
-    for where in ("node.session", "discovery.sendtargets", "host")
-    for which in ("password", "password_in")
-)
-# Where the file of a record is goes by these (open-iscsi, usr/idbm.c), so they stay as they are.
-NAMING_KEYS: Final = frozenset(
-    {
-        "node.name",
-        "node.tpgt",
-        "node.conn[0].address",
-        "node.conn[0].port",
-        "iface.iscsi_ifacename",
-    }
-)
+#: The CHAP secrets of all kinds of record, and those of a host's own table (iscsiadm -m host).
+SECRET_KEYS: Final = record_keys.SECRET_KEYS | {"host.auth.password", "host.auth.password_in"}
 # Either word logs in at boot (iscsiadm.c, match_startup_mode): of the session, of its connection.
 _STARTUP, _CONNECTION_STARTUP = "node.startup", "node.conn[0].startup"
-MAX_KEY: Final = 127
-MAX_VALUE: Final = 255
 
 DiscoveryKind = Literal["sendtargets", "isns"]
 
@@ -51,19 +37,25 @@ def startup_values(startup: str) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Record:
-    """What one file says. `mode` is its permission bits; `problem` why it cannot be trusted."""
+    """What one file says. `mode` is its permission bits.
+
+    `problem` is why open-iscsi cannot use it, None if it can. `truncated`: it has a beginning but
+    no end. `oversized`: keys that are too long for iscsiadm's buffers, or whose value is.
+    """
 
     path: Path
     values: Mapping[str, str] = field(default_factory=dict)
     mode: int = 0o600
     problem: str | None = None
+    truncated: bool = False
+    oversized: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class NodeRecord(Record):
     """How one target is reached through one portal and one interface.
 
-    Target, portal and interface are those of the path, so a torn record still has a name.
+    Target, portal and interface are those of the path, so a corrupt record still has a name.
     """
 
     target: str

@@ -9,14 +9,12 @@ from collections.abc import Mapping
 from typing import Final
 
 from iscsictl.model.fstab import PREFIX, split_options
-from iscsictl.model.record import MAX_KEY, MAX_VALUE, NAMING_KEYS
+from iscsictl.model.record_values import MAX_VALUE
 
 FILESYSTEMS: Final = ("ext4", "ext3", "ext2", "xfs", "btrfs", "vfat")
 TABLES: Final = ("gpt", "dos", "none")
 #: One level of addressing, as the kernel counts it: scsilun_to_int.
 MAX_LUN: Final = 65535
-STARTUP_KEYS: Final = ("node.startup", "node.conn[0].startup")
-STARTUPS: Final = ("automatic", "manual", "onboot")
 LABEL_BYTES: Final[Mapping[str, int]] = {
     "ext2": 16, "ext3": 16, "ext4": 16, "xfs": 12, "btrfs": 255, "vfat": 11, "swap": 15,
 }  # fmt: skip
@@ -66,34 +64,6 @@ def unit(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9:_.@\\-]+\.[a-z]+", text):
         raise ValueError(f"{text}: expected the name of a unit such as mail.service")
     return text
-
-
-def is_secret_key(key: str) -> bool:
-    """Tell whether a record key holds a secret."""
-    return key.rpartition(".")[2] in {"password", "password_in"}
-
-
-def record_key(key: str) -> str:
-    """Return the key of a node record, if it looks like one and does not name the record."""
-    if not re.fullmatch(r"(node|iface)\.[\w.\[\]]+", key, re.ASCII):
-        raise ValueError(f"{key} is no key of a node record (they begin with node. or iface.)")
-    if len(key) > MAX_KEY:
-        raise ValueError(f"{key}: a key has {MAX_KEY} bytes at most")
-    if key in NAMING_KEYS:
-        raise ValueError(f"{key}: it names the record and cannot be changed")
-    return key
-
-
-def record_value(key: str, value: str) -> str:
-    """Return the value of a key, unless open-iscsi would quietly take it for something else.
-
-    Only what every version reads alike is judged: when to log in, and times in seconds.
-    """
-    if key in STARTUP_KEYS and value not in STARTUPS:
-        raise ValueError(f"{key}: {value} is none of {', '.join(STARTUPS)}")
-    if re.search(r"[._]timeo\.", key) and not re.fullmatch(r"-?[0-9]+", value):
-        raise ValueError(f"{key}: {value} is not a number of seconds")
-    return value
 
 
 def chap_name_problem(name: str) -> str | None:

@@ -84,6 +84,7 @@ def for_attach(context: Context, wish: AttachSpec, before: Inventory | None) -> 
         place=_place(wish),
         host=facts,
         holds=held,
+        open_iscsi=context.open_iscsi,
     )
 
 

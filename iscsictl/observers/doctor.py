@@ -131,6 +131,8 @@ def _node_db(context: Context) -> NodeDb:
         mode,
         secret,
         secret_reuse.shared(sound),
+        tuple(map(str, nodedb.stray_files(db))),
+        context.open_iscsi,
     )
 
 

@@ -79,6 +79,7 @@ def iface_facts(context: Context) -> IfaceFacts:
         kernel_modules.read_kernel(TRANSPORT_MODULES.values(), root),
         {name: _adapters(root, name) for name in ("be2iscsi", "qla4xxx")},
         _names(root / "sys/class/infiniband"),
+        context.open_iscsi,
     )
 
 

@@ -4,7 +4,6 @@ from pathlib import Path
 
 from iscsictl.model.hold import Hold
 from iscsictl.model.record import NodeRecord
-from iscsictl.parse.record import checked
 from iscsictl.system.context import Context
 from iscsictl.system.iscsi import discovery, holds, nodedb
 
@@ -35,8 +34,3 @@ def read_holds(root: Path) -> tuple[Hold, ...]:
 def hold_clock() -> float:
     """Return the clock that holds are counted in: seconds since the boot, sleep included."""
     return holds.now()
-
-
-def checked_value(key: str, value: str) -> str:
-    """Return a value as a record keeps it. Raises UsageError for what no record can keep."""
-    return checked(key, value)

@@ -50,6 +50,7 @@ def for_records(
         read_sessions(root),
         fstab=fstab_file.read_fstab(root),
         holds=holds.read_holds(root),
+        open_iscsi=context.open_iscsi,
     )
     if selector is None or not changes:
         return inventory

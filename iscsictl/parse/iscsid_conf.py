@@ -6,13 +6,15 @@ comments on lines of their own, the last of a key wins.
 
 import re
 from collections.abc import Mapping
-from typing import Final
 
 from iscsictl.model.record import MASK, SECRET_KEYS
-from iscsictl.model.secret import Secret
-from iscsictl.parse.record import edit_record, parse_values
-
-_FRAME: Final = ("# BEGIN RECORD\n", "# END RECORD\n")
+from iscsictl.parse.record import (
+    Changes,
+    parse_values,
+    rendered_line,
+    revert_edit,
+    split_lines,
+)
 
 
 def conf_values(text: str) -> dict[str, str]:
@@ -20,27 +22,26 @@ def conf_values(text: str) -> dict[str, str]:
     return parse_values(text if text.endswith("\n") else text + "\n")
 
 
-def edit_conf(text: str, changes: Mapping[str, str | Secret | None]) -> str:
+def edit_conf(text: str, changes: Changes) -> str:
     """Return the text with keys set, added or removed (None).
 
     A new line goes after the comment that shows the key, or to the end. Raises UsageError for a
     value that open-iscsi cannot keep.
     """
-    lines = re.findall(r"[^\n]*\n|[^\n]+", text)
+    lines = split_lines(text)
     if lines and not lines[-1].endswith("\n"):
         lines[-1] += "\n"
     for key, change in changes.items():
-        lines = _edited(lines, key, _rendered(key, change))
-    return "".join(lines) if any(lines) else ""
+        lines = _set_line(lines, key, rendered_line(key, change))
+    return "".join(lines)
 
 
-def _rendered(key: str, change: str | Secret | None) -> str | None:
-    framed = edit_record("".join(_FRAME), {key: change})
-    inside = framed.removeprefix(_FRAME[0]).removesuffix(_FRAME[1])
-    return inside or None
+def revert_conf_edit(current: str, before: str, after: str) -> str:
+    """Return the text with the keys that an edit changed as they were, as `revert_edit` does."""
+    return revert_edit(current, before, after, _set_line)
 
 
-def _edited(lines: list[str], key: str, rendered: str | None) -> list[str]:
+def _set_line(lines: list[str], key: str, rendered: str | None) -> list[str]:
     own = re.compile(rf"\s*{re.escape(key)}\s*=")
     shown = re.compile(rf"\s*#\s*{re.escape(key)}\s*=")
     here = [n for n, line in enumerate(lines) if own.match(line)]

@@ -1,19 +1,27 @@
 """The text of a record: read as open-iscsi reads it, edited without touching anything else.
 
-`idbm_recinfo_config` and `idbm_print` of open-iscsi (usr/idbm.c) define the format. Text is
-UTF-8 with surrogateescape, so any bytes survive.
+`idbm_recinfo_config` and `idbm_print` of open-iscsi (usr/idbm.c) define the format; the lines
+`# BEGIN RECORD` and `# END RECORD` are comments to it, and releases up to 2.0-870 wrote none. Text
+is UTF-8 with surrogateescape, so any bytes survive.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
 
 from iscsictl.errors import RefusedError, UsageError
-from iscsictl.model.record import MASK, MAX_KEY, MAX_VALUE, SECRET_KEYS
+from iscsictl.model.record import MASK, SECRET_KEYS
+from iscsictl.model.record_keys import KEYS
+from iscsictl.model.record_settings import MAX_KEY
+from iscsictl.model.record_values import BLANKS, MAX_VALUE, unstorable_reason
 from iscsictl.model.secret import Secret
 
+Changes = Mapping[str, str | Secret | None]
+#: Replaces, adds or removes (None) the line of one key.
+LineEditor = Callable[[list[str], str, str | None], list[str]]
+
+#: The reader's buffer has 2048 bytes (idbm_recinfo_config); a longer line is skipped.
 MAX_LINE: Final = 2047
-BLANKS: Final = " \t\n\v\f\r"
 
 _BEGIN = "# BEGIN RECORD"
 _END = "# END RECORD"
@@ -21,42 +29,19 @@ _END = "# END RECORD"
 _LINE = re.compile(r"([^\s=]*)[\s=]\s*=\s*(.+)", re.ASCII | re.DOTALL)
 _KEY = re.compile(r"[^\s=#\0]+")
 
-_NODE_KEYS = """
-node.name node.tpgt node.startup node.leading_login iface.* node.discovery_address
-node.discovery_port node.discovery_type node.session.initial_cmdsn
-node.session.initial_login_retry_max node.session.xmit_thread_priority node.session.cmds_max
-node.session.queue_depth node.session.nr_sessions node.session.auth.authmethod
-node.session.auth.username node.session.auth.password node.session.auth.username_in
-node.session.auth.password_in node.session.auth.chap_algs
-node.session.timeo.replacement_timeout node.session.err_timeo.abort_timeout
-node.session.err_timeo.lu_reset_timeout node.session.err_timeo.tgt_reset_timeout
-node.session.err_timeo.host_reset_timeout node.session.iscsi.FastAbort
-node.session.iscsi.InitialR2T node.session.iscsi.ImmediateData
-node.session.iscsi.FirstBurstLength node.session.iscsi.MaxBurstLength
-node.session.iscsi.DefaultTime2Retain node.session.iscsi.DefaultTime2Wait
-node.session.iscsi.MaxConnections node.session.iscsi.MaxOutstandingR2T node.session.iscsi.ERL
-node.session.scan node.session.reopen_max node.session.conn_reopen_log_freq
-node.conn[0].address node.conn[0].port node.conn[0].startup node.conn[0].tcp.window_size
-node.conn[0].tcp.type_of_service node.conn[0].timeo.logout_timeout
-node.conn[0].timeo.login_timeout node.conn[0].timeo.auth_timeout
-node.conn[0].timeo.noop_out_interval node.conn[0].timeo.noop_out_timeout
-node.conn[0].iscsi.MaxXmitDataSegmentLength node.conn[0].iscsi.MaxRecvDataSegmentLength
-node.conn[0].iscsi.HeaderDigest node.conn[0].iscsi.DataDigest node.conn[0].iscsi.IFMarker
-node.conn[0].iscsi.OFMarker
-"""
-_DISCOVERY_KEYS = """
-discovery.startup discovery.type discovery.sendtargets.address discovery.sendtargets.port
-discovery.sendtargets.auth.authmethod discovery.sendtargets.auth.username
-discovery.sendtargets.auth.password discovery.sendtargets.auth.username_in
-discovery.sendtargets.auth.password_in node.session.auth.chap_algs
-discovery.sendtargets.timeo.login_timeout
-discovery.sendtargets.use_discoveryd discovery.sendtargets.discoveryd_poll_inval
-discovery.sendtargets.reopen_max discovery.sendtargets.timeo.auth_timeout
-discovery.sendtargets.timeo.active_timeout discovery.sendtargets.iscsi.MaxRecvDataSegmentLength
-"""
-# The places in which open-iscsi 2.1.8 to 2.1.11 writes its keys.
-_NODE_PLACES: Final = {key: place for place, key in enumerate(_NODE_KEYS.split())}
-_DISCOVERY_PLACES: Final = {key: place for place, key in enumerate(_DISCOVERY_KEYS.split())}
+
+def _without_ifaces(keys: Iterable[str]) -> dict[str, int]:
+    """Return the places of the keys; those of an interface have one place together."""
+    generic = dict.fromkeys(map(_generic, keys))
+    return {key: place for place, key in enumerate(generic)}
+
+
+def _generic(key: str) -> str:
+    return "iface.*" if key.startswith("iface.") else key
+
+
+_NODE_PLACES: Final = _without_ifaces(KEYS["node"])
+_DISCOVERY_PLACES: Final = _without_ifaces(KEYS["sendtargets"])
 
 
 def parse_values(text: str) -> dict[str, str]:
@@ -65,58 +50,108 @@ def parse_values(text: str) -> dict[str, str]:
     Skipped as open-iscsi skips them: comments, lines without a value, with a NUL or longer than
     2047 bytes, and a last line without a newline. `<empty>` (printed by `-o show`) is unset.
     """
+    values = _raw_values(text)
+    for key in SECRET_KEYS & values.keys():
+        values[key] = MASK
+    return values
+
+
+def _raw_values(text: str) -> dict[str, str]:
+    """Return the values with the secrets as they are."""
     values = _quick(text)
     if values is None:
         values = dict(filter(None, map(_pair, text.split("\n")[:-1])))
-    for key in SECRET_KEYS & values.keys():
-        if values[key] != "<empty>":
-            values[key] = MASK
     if "<empty>" in values.values():
         return {key: value for key, value in values.items() if value != "<empty>"}
     return values
 
 
-def problem_of(text: str) -> str | None:
-    """Tell in one line why this is no whole record, or None if it is one."""
+def find_damage(text: str) -> str | None:
+    """Return in one line why there is no record in this text; None if there may be one."""
     if not text:
         return "is empty (0 bytes): its writer was killed"
     if not text.strip("\0"):
         return "holds nothing but zero bytes: the power was cut while it was written"
-    lines = "\n" + text
-    begin = lines.find("\n" + _BEGIN)
-    if begin < 0:
-        return f"has no '{_BEGIN}'"
-    if "\n" + _END not in lines[begin:]:
-        return f"is cut short: it has no '{_END}'"
-    if not _plain(text) and _too_long(text):
-        return f"has a value of more than {MAX_VALUE} bytes, which overruns iscsiadm's buffer"
     return None
 
 
-def edit_record(text: str, changes: Mapping[str, str | Secret | None]) -> str:
+def is_truncated(text: str) -> bool:
+    """Tell whether the end of a record is missing. What is left of it may still be usable."""
+    lines = "\n" + text
+    begin = lines.find("\n" + _BEGIN)
+    return begin >= 0 and "\n" + _END not in lines[begin:]
+
+
+def oversized_keys(text: str) -> tuple[str, ...]:
+    """Return the keys whose name or value is longer than iscsiadm's buffers, which overrun."""
+    if _is_plain(text):
+        return ()
+    pairs = filter(None, map(_pair, text.split("\n")[:-1]))
+    return tuple(k for k, v in pairs if _size(v) > MAX_VALUE or _size(k) > MAX_KEY)
+
+
+def edit_record(text: str, changes: Changes) -> str:
     """Return the text with keys set, added (where open-iscsi has them) or removed (None).
 
-    Everything else stays as it is. A key that is there twice is set once. Raises UsageError for
-    a key or value that open-iscsi cannot keep, RefusedError for a record that is torn.
+    Everything else stays as it is, but a truncated record gets its end. A key that is there twice
+    is set once. Raises UsageError for a key or value that open-iscsi cannot keep, RefusedError
+    where there is no record in the text.
     """
-    problem = problem_of(text)
-    if problem is not None:
-        raise RefusedError(f"the record {problem}", hint="iscsictl doctor --fix removes it")
-    lines = re.findall(r"[^\n]*\n|[^\n]+", text)
+    damage = find_damage(text)
+    if damage is not None:
+        raise RefusedError(f"the record {damage}", hint="iscsictl doctor --fix removes it")
+    lines = _complete(split_lines(text)) if is_truncated(text) else split_lines(text)
     for key, change in changes.items():
-        rendered = None if change is None else f"{key} = {checked(key, change)}\n"
-        _check_key(key)
-        lines = list(_edited(lines, key, rendered))
+        lines = set_line(lines, key, rendered_line(key, change))
     return "".join(lines)
 
 
-def _plain(text: str) -> bool:
-    return text.isascii() and "\0" not in text and max(map(len, text.split("\n"))) <= MAX_VALUE
+def rendered_line(key: str, change: str | Secret | None) -> str | None:
+    """Return the line of a setting, None where it goes. Raises UsageError for no setting."""
+    if not _KEY.fullmatch(key) or _size(key) > MAX_KEY:
+        raise UsageError(f"{key!r} is no name of a setting", hint="see: iscsictl nodes show")
+    return None if change is None else f"{key} = {checked(key, change)}\n"
+
+
+def checked(key: str, change: str | Secret) -> str:
+    """Return the value as a record has it. Raises UsageError for what no record can keep."""
+    if isinstance(change, Secret):
+        return change.reveal()
+    if key in SECRET_KEYS:
+        raise UsageError(
+            f"{key} is a secret and is not taken in the open", hint="use: iscsictl chap set"
+        )
+    if not change:
+        raise UsageError(f"{key}: the value is empty", hint="unset it instead")
+    if why := unstorable_reason(change):
+        raise UsageError(f"{key}: the value {why}")
+    return change
+
+
+def split_lines(text: str) -> list[str]:
+    """Return the lines, each with its newline; the last may have none."""
+    return re.findall(r"[^\n]*\n|[^\n]+", text)
+
+
+def _complete(lines: list[str]) -> list[str]:
+    """Return a truncated record with an end; a line without a newline was read by nobody."""
+    whole = lines if lines[-1].endswith("\n") else lines[:-1]
+    return [*whole, f"{_END}\n"]
+
+
+def _is_plain(text: str) -> bool:
+    return text.isascii() and "\0" not in text and max(map(len, text.split("\n"))) <= MAX_KEY
+
+
+def _size(text: str) -> int:
+    return len(text.encode("utf-8", "surrogateescape"))
 
 
 def _quick(text: str) -> dict[str, str] | None:
     """Read what `idbm_print` writes, five times faster than `_pair`; None where it looks other."""
-    if not _plain(text) or any(odd in text for odd in ("  ", " \n", "\n ", *"\t\v\f\r")):
+    if not text.isascii() or "\0" in text or max(map(len, text.split("\n"))) > MAX_VALUE:
+        return None
+    if any(odd in text for odd in ("  ", " \n", "\n ", *"\t\v\f\r")):
         return None
     values: dict[str, str] = {}
     for line in text.split("\n")[:-1]:
@@ -130,7 +165,7 @@ def _quick(text: str) -> dict[str, str] | None:
 
 
 def _pair(line: str) -> tuple[str, str] | None:
-    if len(line.encode("utf-8", "surrogateescape")) >= MAX_LINE:
+    if _size(line) >= MAX_LINE:
         return None
     line = line.strip(BLANKS)
     if not line or line[0] == "#" or "\0" in line:
@@ -139,40 +174,9 @@ def _pair(line: str) -> tuple[str, str] | None:
     return (match[1], match[2]) if match else None
 
 
-def _too_long(text: str) -> bool:
-    pairs = filter(None, map(_pair, text.split("\n")[:-1]))
-    return any(len(value.encode("utf-8", "surrogateescape")) > MAX_VALUE for _, value in pairs)
-
-
-def _check_key(key: str) -> None:
-    if not _KEY.fullmatch(key) or len(key.encode("utf-8", "surrogateescape")) > MAX_KEY:
-        raise UsageError(f"{key!r} is no name of a setting", hint="see: iscsictl nodes show")
-
-
-def checked(key: str, change: str | Secret) -> str:
-    """Return the value as a record has it. Raises UsageError for what no record can keep."""
-    if isinstance(change, Secret):
-        return change.reveal()
-    if key in SECRET_KEYS:
-        raise UsageError(
-            f"{key} is a secret and is not taken in the open", hint="use: iscsictl chap set"
-        )
-    if not change:
-        raise UsageError(f"{key}: the value is empty", hint="unset it instead")
-    if why := why_not_kept(change):
-        raise UsageError(f"{key}: the value {why}")
-    return change
-
-
-def why_not_kept(value: str) -> str | None:
-    """Tell why a record cannot keep this text, or None if it can."""
-    if len(value.encode("utf-8", "surrogateescape")) > MAX_VALUE:
-        return f"is longer than {MAX_VALUE} bytes"
-    if any(c in value for c in "\n\r\0"):
-        return "has a line break or a NUL inside"
-    if value != value.strip(BLANKS):
-        return "begins or ends with a blank, which open-iscsi loses"
-    return None
+def set_line(lines: list[str], key: str, rendered: str | None) -> list[str]:
+    """Return the lines of a record with one line for a key, or with none (None)."""
+    return list(_edited(lines, key, rendered))
 
 
 def _edited(lines: list[str], key: str, rendered: str | None) -> Iterator[str]:
@@ -182,17 +186,20 @@ def _edited(lines: list[str], key: str, rendered: str | None) -> Iterator[str]:
     for n, line in enumerate(lines):
         if n == before and pending is not None:
             yield pending
+            pending = None
         if n not in here:
             yield line
         elif pending is not None:
             yield pending
             pending = None
+    if pending is not None:
+        yield pending
 
 
 def _place_for(lines: list[str], key: str) -> int:
     """Return the number of the line before which a new key goes."""
-    begin = next(n for n, line in enumerate(lines) if line.startswith(_BEGIN))
-    end = next(n for n in range(begin, len(lines)) if lines[n].startswith(_END))
+    begin = next((n for n, line in enumerate(lines) if line.startswith(_BEGIN)), -1)
+    end = _end_of(lines, begin)
     places = _DISCOVERY_PLACES if key.startswith("discovery.") else _NODE_PLACES
     place = places.get(_generic(key))
     if place is None:
@@ -206,5 +213,29 @@ def _place_for(lines: list[str], key: str) -> int:
     return before
 
 
-def _generic(key: str) -> str:
-    return "iface.*" if key.startswith("iface.") else key
+def _end_of(lines: list[str], begin: int) -> int:
+    """Return the number of the line before which the settings end."""
+    for n in range(begin + 1, len(lines)):
+        if lines[n].startswith(_END):
+            return n
+    # A line without a newline is ignored; what comes after it would make it count.
+    cut_off = bool(lines) and not lines[-1].endswith("\n")
+    return len(lines) - cut_off
+
+
+def revert_edit(current: str, before: str, after: str, edit_line: LineEditor = set_line) -> str:
+    """Return the text with the keys that an edit from `before` to `after` changed as they were.
+
+    A key that somebody set to something else since then stays, and so does everything that the
+    edit did not change.
+    """
+    if current == after:
+        return before
+    now, old, new = _raw_values(current), _raw_values(before), _raw_values(after)
+    lines = split_lines(current)
+    for key in {**old, **new}:
+        if old.get(key) != new.get(key) and now.get(key) == new.get(key):
+            # The line was in the file before, whatever a setting may be today.
+            rendered = f"{key} = {old[key]}\n" if key in old else None
+            lines = edit_line(lines, key, rendered)
+    return "".join(lines)

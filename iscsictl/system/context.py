@@ -17,6 +17,7 @@ from iscsictl.system.mount import fstab_file
 
 if TYPE_CHECKING:
     from iscsictl.model.fstab import Fstab
+    from iscsictl.model.open_iscsi import Version
     from iscsictl.model.plan import Action
     from iscsictl.system.iscsi.iscsiadm import Key
 
@@ -44,6 +45,11 @@ class Context:
     def db(self) -> Path:
         """Where the node database is."""
         return nodedb.find_db(self.root)
+
+    @cached_property
+    def open_iscsi(self) -> "Version | None":
+        """The version of open-iscsi that is installed; None where it does not say."""
+        return nodedb.find_version(self.root)
 
     def deadline(self) -> float:
         """Return when a wait that begins now has to end (monotonic seconds)."""

@@ -21,7 +21,7 @@ from iscsictl.parse.iscsiadm_login import parse_logins
 from iscsictl.parse.iscsid_conf import conf_values, edit_conf
 from iscsictl.parse.mountinfo import parse_mountinfo
 from iscsictl.parse.portal import read_portal, read_tag
-from iscsictl.parse.record import edit_record, parse_values, problem_of
+from iscsictl.parse.record import edit_record, find_damage, is_truncated, parse_values
 from iscsictl.parse.sfdisk import parse_table, parse_types
 from iscsictl.parse.toml import parse_toml
 from tests.bench.fuzz_capture import mangled
@@ -94,7 +94,8 @@ def _text(data: bytes) -> str:
 def _record(data: bytes) -> None:
     text = _text(data)
     parse_values(text)
-    problem_of(text)
+    find_damage(text)
+    is_truncated(text)
     edit_record(text, {"node.startup": "automatic", "node.tpgt": None, "a.password": Secret("x")})
 
 

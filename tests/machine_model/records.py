@@ -48,8 +48,17 @@ def record_text(record: NodeRecord) -> bytes:
 
 
 def restore_record(action: actions.RestoreRecord, now: Inventory, _: Array) -> Inventory:
-    values = parse_values(action.data.decode())
-    records = tuple(replace(r, values=values) if r.path == action.path else r for r in now.records)
+    before, after = (parse_values(data.decode()) for data in (action.before, action.after))
+
+    def reverted(record: NodeRecord) -> NodeRecord:
+        values = dict(record.values)
+        for key in before.keys() | after.keys():
+            if before.get(key) != after.get(key) and values.get(key) == after.get(key):
+                values.pop(key, None)
+                values.update({key: before[key]} if key in before else {})
+        return replace(record, values=values)
+
+    records = tuple(reverted(r) if r.path == action.path else r for r in now.records)
     return replace(now, records=records)
 
 

@@ -250,13 +250,16 @@ def undo_of(before: Inventory, step: Step, array: Array) -> Action | None:
     after = effect(step, before, array)
     kept: object = before.fstab
     if isinstance(step.action, actions.WriteRecord):
-        record = next(
-            r
-            for r in before.records
-            if (r.target, r.iface) == (step.action.target, step.action.iface)
-            and r.portal.same_place(step.action.portal)
+        one, other = (
+            next(
+                r
+                for r in now.records
+                if (r.target, r.iface) == (step.action.target, step.action.iface)
+                and r.portal.same_place(step.action.portal)
+            )
+            for now in (before, after)
         )
-        kept = actions.RestoreRecord(record.path, record_text(record))
+        kept = actions.RestoreRecord(one.path, record_text(one), record_text(other))
     return inverse(step.action, StepResult(after != before, kept))
 
 

@@ -130,8 +130,8 @@ FAULTS: Iterable[tuple[Machine, str, Level]] = [
         Level.FAIL,
     ),
     (replace(SOUND, db=db(record(), ifaces=(TORN_IFACE,))), "nodedb-iface", Level.FAIL),
-    (with_record(**{"node.startup": "automatc"}), "nodedb-records", Level.FAIL),
-    (with_record(**{"node.conn[0].startup": "Manual"}), "nodedb-records", Level.FAIL),
+    (with_record(**{"node.startup": "automatc"}), "nodedb-listing", Level.FAIL),
+    (with_record(**{"node.conn[0].startup": "Manual"}), "nodedb-listing", Level.FAIL),
     (replace(SOUND, db=db(replace(record(), mode=0o644))), "nodedb-modes", Level.FAIL),
     (
         replace(SOUND, db=db(record(), config_secret=True, config_mode=0o644)),
@@ -267,7 +267,7 @@ def test_every_mend_of_ours_is_a_command_that_there_is() -> None:
 
 @pytest.mark.parametrize("word", ["automatic", "manual", "onboot"])
 def test_each_word_for_when_to_log_in_is_one(word: str) -> None:
-    assert "nodedb-records" not in bad(with_record(**{"node.startup": word}))
+    assert "nodedb-listing" not in bad(with_record(**{"node.startup": word}))
 
 
 def test_no_chap_is_mended_by_a_line_that_works_as_it_stands() -> None:

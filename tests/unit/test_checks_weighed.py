@@ -7,7 +7,7 @@ import pytest
 
 from iscsictl.checks import examine
 from iscsictl.checks.repair import plan_repairs
-from iscsictl.model.actions import ClearLock, EnableService, Protect, Reload, RemoveTorn
+from iscsictl.model.actions import ClearLock, EnableService, Protect, Reload, RemoveCorruptRecord
 from iscsictl.model.finding import Level
 from iscsictl.model.hold import Hold
 from iscsictl.model.host_facts import (
@@ -254,7 +254,7 @@ def test_the_plan_of_fix_holds_the_safe_repairs_and_no_other() -> None:
         EnableService(LOGIN),
         EnableService("iscsid.socket"),
         ClearLock(),
-        RemoveTorn(torn.path),
+        RemoveCorruptRecord(torn.path, keep_copy=True),
         Protect(open_.path),
     }
     assert any("is stopped" in note for note in plan.notes)

@@ -137,41 +137,6 @@ def test_a_value_that_cannot_be_kept_is_a_usage_error_before_anything_is_done(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    ("key", "value"),
-    [
-        ("node.startup", "automatc"), ("node.conn[0].startup", "Manual"), ("node.startup", ""),
-        ("node.session.timeo.replacement_timeout", "120s"),
-        ("node.conn[0].timeo.login_timeout", "soon"),
-        ("node.session.err_timeo.abort_timeout", "1.5"),
-    ],
-)  # fmt: skip
-def test_a_value_that_open_iscsi_would_take_for_another_is_refused(key: str, value: str) -> None:
-    with pytest.raises(ValueError, match=r"is none of|is not a number") as caught:
-        values.record_value(key, value)
-    assert str(caught.value).startswith(f"{key}: ")
-
-
-@pytest.mark.parametrize(
-    ("key", "value"),
-    [
-        ("node.startup", "onboot"), ("node.conn[0].startup", "manual"),
-        ("node.session.timeo.replacement_timeout", "-1"), ("node.session.scan", "manual"),
-        ("node.session.of_a_later_version", "automatc"),
-    ],
-)  # fmt: skip
-def test_what_another_version_may_know_is_left_to_it(key: str, value: str) -> None:
-    assert values.record_value(key, value) == value
-
-
-@pytest.mark.parametrize("pair", ["a=b", "discovery.startup=manual", "node=1"])
-def test_what_is_no_key_of_a_record_is_told_so(pair: str, tmp_path: Path) -> None:
-    answer = call(["nodes", "set", "-T", "iqn.2001-04.com.example:x", pair], tmp_path, uid=0)
-    assert answer.code == Exit.USAGE
-    key = pair.partition("=")[0]
-    assert f"{key} is no key of a node record (they begin with node. or iface.)" in answer.err
-
-
 @pytest.mark.parametrize("pair", ["node.startup=automatc", "node.conn[0].timeo.login_timeout=9s"])
 def test_nodes_set_refuses_it_before_it_looks_at_a_record(pair: str, tmp_path: Path) -> None:
     answer = call(["nodes", "set", "-T", "iqn.2001-04.com.example:x", pair], tmp_path, uid=0)

@@ -47,11 +47,12 @@ class Machine:
         if action.verb in self.fails:
             raise self.fails[action.verb]
         before = self.world.inventory
+        now = act(action, before, self.world.array)
         kept: object = before.fstab if isinstance(action, actions.Claim) else None
         if isinstance(action, actions.WriteRecord):
             record = next(r for r in before.records if r.portal.same_place(action.portal))
-            kept = actions.RestoreRecord(record.path, record_text(record))
-        now = act(action, before, self.world.array)
+            after = next(r for r in now.records if r.path == record.path)
+            kept = actions.RestoreRecord(record.path, record_text(record), record_text(after))
         self.world = replace(self.world, inventory=now)
         self.done.append(action.verb)
         self.after(action.verb)

@@ -13,7 +13,7 @@ from iscsictl.cli.main import cli
 from iscsictl.engine.handlers.registry import execute_action
 from iscsictl.engine.reconcile import dry_run, reconcile
 from iscsictl.engine.tasks.doctor_fix import repairs
-from iscsictl.model.actions import RemoveTorn
+from iscsictl.model.actions import RemoveCorruptRecord
 from iscsictl.model.inventory import Known
 from iscsictl.model.plan import Status
 from iscsictl.observers.doctor import look, meant_read_only
@@ -100,18 +100,18 @@ def record_text(target: str) -> str:
 
 @pytest.mark.fault("F01")
 @pytest.mark.fault("F03")
-def test_fix_clears_the_lock_removes_what_is_torn_and_closes_what_is_open(root: Path) -> None:
+def test_fix_clears_the_lock_removes_what_is_corrupt_and_closes_what_is_open(root: Path) -> None:
     nodes, place = "etc/iscsi/nodes", "192.0.2.5,3260,1/default"
     open_ = put(
         root, f"{nodes}/iqn.2001-04.com.x:open/{place}", record_text("iqn.2001-04.com.x:open")
     )
-    torn = put(root, f"{nodes}/iqn.2001-04.com.x:torn/{place}")
+    corrupt = put(root, f"{nodes}/iqn.2001-04.com.x:corrupt/{place}")
     good = put(
         root, f"{nodes}/iqn.2001-04.com.x:good/{place}", record_text("iqn.2001-04.com.x:good")
     )
     open_.chmod(0o644)
     good.chmod(0o600)
-    for path in (open_, torn, good):
+    for path in (open_, corrupt, good):
         os.utime(path, (1e9, 1e9))
     lock = put(root, "run/lock/iscsi/lock")
     os.link(lock, lock.with_name("lock.write"))
@@ -120,12 +120,12 @@ def test_fix_clears_the_lock_removes_what_is_torn_and_closes_what_is_open(root: 
     task = repairs(lambda finding: finding.id.startswith("nodedb"))
     shown_first = dry_run(task, context)
     assert shown_first.pending
-    assert torn.exists()
+    assert corrupt.exists()
     assert lock.with_name("lock.write").exists()
     report = reconcile(task, context, lambda _: None)
     assert report.error is None
     assert [o.step.status for o in report.outcomes] == [Status.DONE] * 3
-    assert not torn.exists()
+    assert not corrupt.exists()
     assert not lock.with_name("lock.write").exists()
     assert open_.stat().st_mode & 0o777 == 0o600
     assert good.read_bytes() == before
@@ -133,13 +133,13 @@ def test_fix_clears_the_lock_removes_what_is_torn_and_closes_what_is_open(root: 
 
 
 @pytest.mark.fault("F03")
-def test_fix_removes_a_torn_discovery_record_and_leaves_a_definition_to_its_admin(
+def test_fix_removes_a_corrupt_discovery_record_and_leaves_a_definition_to_its_admin(
     root: Path,
 ) -> None:
-    torn = put(root, "etc/iscsi/send_targets/192.0.2.5,3260/st_config")
+    corrupt = put(root, "etc/iscsi/send_targets/192.0.2.5,3260/st_config")
     good = put(root, "etc/iscsi/isns/192.0.2.6,3205/isns_config", "# BEGIN RECORD\n# END RECORD\n")
     iface = put(root, "etc/iscsi/ifaces/storage")
-    for path in (torn, good, iface):
+    for path in (corrupt, good, iface):
         path.chmod(0o600)
     (root / "proc").mkdir(exist_ok=True)
     context = Context(5.0, root)
@@ -147,7 +147,7 @@ def test_fix_removes_a_torn_discovery_record_and_leaves_a_definition_to_its_admi
     report = reconcile(task, context, lambda _: None)
     assert report.error is None
     assert [o.step.status for o in report.outcomes] == [Status.DONE]
-    assert [path.exists() for path in (torn, good, iface)] == [False, True, True]
+    assert [path.exists() for path in (corrupt, good, iface)] == [False, True, True]
     assert any(f"{iface} is empty" in note for note in report.notes)
     assert not dry_run(task, context).pending
 
@@ -163,5 +163,5 @@ def test_fix_removes_a_torn_discovery_record_and_leaves_a_definition_to_its_admi
 def test_a_record_that_was_made_whole_since_is_not_removed(root: Path, name: str) -> None:
     path = put(root, f"etc/iscsi/{name}", record_text("iqn.2001-04.com.x:a"))
     (root / "proc").mkdir(exist_ok=True)
-    assert not execute_action(RemoveTorn(path), Context(5.0, root)).changed
+    assert not execute_action(RemoveCorruptRecord(path), Context(5.0, root)).changed
     assert path.exists()

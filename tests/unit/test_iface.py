@@ -16,8 +16,8 @@ from iscsictl.planner.iscsi.ifaces import (
     kinds,
     plan_remove,
     plan_write,
+    requested_settings,
     require_name,
-    values_of,
 )
 from iscsictl.system.context import Context
 from iscsictl.system.iscsi.ifaces import new_text, remove_iface, write_iface
@@ -49,22 +49,26 @@ def test_the_kinds_of_initiator_are_told_with_their_nics() -> None:
 
 
 def test_an_iface_is_bound_to_a_nic_that_there_is() -> None:
-    plan = plan_write(FACTS, "b", values_of(None, "p1", None, None, {}), new=True)
+    plan = plan_write(FACTS, "b", requested_settings("b", None, "p1", None, None, {}), new=True)
     assert plan.refusal is None
     assert len(plan.pending) == 1
-    refusal = plan_write(FACTS, "b", values_of(None, "eth7", None, None, {}), new=True).refusal
+    refusal = plan_write(
+        FACTS, "b", requested_settings("b", None, "eth7", None, None, {}), new=True
+    ).refusal
     assert isinstance(refusal, NotFoundError)
     assert "eth0" in str(refusal.hint)
-    other = values_of("tcp", None, "52:54:00:00:00:99", None, {})
+    other = requested_settings("b", "tcp", None, "52:54:00:00:00:99", None, {})
     assert isinstance(plan_write(FACTS, "b", other, new=True).refusal, NotFoundError)
 
 
 def test_adding_twice_is_adding_once() -> None:
-    same = plan_write(FACTS, "a", values_of(None, "eth0", None, None, {}), new=True)
+    same = plan_write(FACTS, "a", requested_settings("b", None, "eth0", None, None, {}), new=True)
     assert not same.pending
-    other = plan_write(FACTS, "a", values_of(None, "p1", None, None, {}), new=True)
+    other = plan_write(FACTS, "a", requested_settings("b", None, "p1", None, None, {}), new=True)
     assert isinstance(other.refusal, RefusedError)
-    assert plan_write(FACTS, "a", values_of(None, "p1", None, None, {}), new=False).pending
+    assert plan_write(
+        FACTS, "a", requested_settings("b", None, "p1", None, None, {}), new=False
+    ).pending
 
 
 @pytest.mark.parametrize(("transport", "notes"), [("ocs", 1), ("unheard-of", 0)])
@@ -78,7 +82,7 @@ def test_a_definition_of_any_transport_is_changed(transport: str, notes: int) ->
 def test_the_address_of_an_adapter_need_not_be_that_of_a_nic() -> None:
     iface = IfaceRecord(path=Path("/x"), values={"iface.transport_name": "qedi"}, name="q0")
     facts = IfaceFacts((iface,), nics=NICS, kernel=KERNEL)
-    mac = values_of(None, None, "52:54:00:00:00:99", None, {})
+    mac = requested_settings("b", None, None, "52:54:00:00:00:99", None, {})
     assert plan_write(facts, "q0", mac, new=False).refusal is None
     for transport in ("tcp", None):
         to_tcp = {**mac, "iface.transport_name": transport}
@@ -103,7 +107,7 @@ def test_only_what_is_there_is_changed() -> None:
 )
 def test_values_that_cannot_be_are_refused(arguments: tuple[Any, ...]) -> None:
     with pytest.raises(UsageError):
-        values_of(*arguments)
+        requested_settings("b", *arguments)
 
 
 @pytest.mark.parametrize("name", ["default", "iser", "../x", "a b", "", ".x", "iface.example"])
@@ -142,14 +146,14 @@ def test_a_definition_is_written_read_changed_and_removed(tmp_path: Path) -> Non
         remove_iface(db, "b", root=tmp_path)
 
 
-@pytest.mark.parametrize("torn", [b"", bytes(512)])
-def test_a_torn_definition_is_defined_again_or_removed(tmp_path: Path, torn: bytes) -> None:
+@pytest.mark.parametrize("corrupt", [b"", bytes(512)])
+def test_a_corrupt_definition_is_defined_again_or_removed(tmp_path: Path, corrupt: bytes) -> None:
     db = tmp_path / "etc/iscsi"
     (db / "ifaces").mkdir(parents=True)
-    (db / "ifaces/b").write_bytes(torn)
+    (db / "ifaces/b").write_bytes(corrupt)
     (iface,) = read_ifaces(db)
     assert iface.problem is not None
-    values = values_of("tcp", "eth0", None, None, {})
+    values = requested_settings("b", "tcp", "eth0", None, None, {})
     facts = IfaceFacts((iface,), nics=NICS, kernel=KERNEL)
     assert plan_write(facts, "b", values, new=False).pending
     assert write_iface(db, "b", values, root=tmp_path)
@@ -158,8 +162,9 @@ def test_a_torn_definition_is_defined_again_or_removed(tmp_path: Path, torn: byt
 
 
 def test_a_definition_written_by_hand_keeps_its_lines() -> None:
-    text = new_text("# mine\niface.mtu = 9000", "b", {"iface.net_ifacename": "eth1"})
-    assert "# mine\niface.mtu = 9000\n" in text
+    text = new_text("# mine\niface.mtu = 9000\n", "b", {"iface.net_ifacename": "eth1"})
+    assert "# mine\n" in text
+    assert "iface.mtu = 9000\n" in text
     assert "iface.net_ifacename = eth1\n" in text
     assert "iface.iscsi_ifacename = b\n" in text
 

@@ -25,7 +25,6 @@ FORBIDDEN = {
 # Known exceptions, to be removed: the importing module and the module that it still knows.
 EXCEPTIONS = {
     ("planner.disks.layout", "parse.sfdisk"),
-    ("planner.volumes.file", "parse.record"),
 }
 PURE = {"model", "parse", "planner", "checks"}
 FOREIGN = {"click", "rich", "pexpect", "pyudev", "subprocess"}

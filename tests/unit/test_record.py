@@ -8,7 +8,13 @@ from iscsictl.errors import RefusedError, UsageError
 from iscsictl.model.names import Portal
 from iscsictl.model.record import NodeRecord, number_of
 from iscsictl.model.secret import Secret
-from iscsictl.parse.record import edit_record, parse_values, problem_of
+from iscsictl.parse.record import (
+    edit_record,
+    find_damage,
+    is_truncated,
+    oversized_keys,
+    parse_values,
+)
 
 RECORD = """\
 # BEGIN RECORD 2.1.8
@@ -78,29 +84,70 @@ def test_a_line_is_read_as_open_iscsi_reads_it(line: str, value: str | None) -> 
     assert parse_values(line).get("k") == value
 
 
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("", "0 bytes"),
-        ("\0" * 4096, "zero bytes"),
-        ("node.name = x\n", "BEGIN"),
-        (RECORD[:300], "cut short"),
-        (RECORD.replace("= manual", "= " + "x" * 256), "more than 255 bytes"),
-        (RECORD.replace("= manual", "= " + "\u00e9" * 128), "more than 255 bytes"),
-    ],
-)
 @pytest.mark.fault("F03")
-def test_a_torn_record_is_told_from_a_whole_one(text: str, said: str) -> None:
-    problem = problem_of(text)
-    assert problem is not None
-    assert said in problem
+@pytest.mark.parametrize(("text", "said"), [("", "0 bytes"), ("\0" * 4096, "zero bytes")])
+def test_what_holds_no_record_says_so(text: str, said: str) -> None:
+    damage = find_damage(text)
+    assert damage is not None
+    assert said in damage
     with pytest.raises(RefusedError):
         edit_record(text, {"node.startup": "automatic"})
 
 
-def test_a_whole_record_has_no_problem() -> None:
-    assert problem_of(RECORD) is None
-    assert problem_of(RECORD.removesuffix("\n")) is None
+@pytest.mark.fault("F03")
+def test_a_truncated_record_is_told_from_a_whole_one() -> None:
+    assert is_truncated(RECORD[:300])
+    assert not is_truncated(RECORD)
+    assert not is_truncated(RECORD.removesuffix("\n"))
+    # Releases up to 2.0-870 wrote no frame.
+    assert not is_truncated("node.name = x\n")
+
+
+@pytest.mark.fault("F03")
+def test_a_truncated_record_gets_its_end_and_keeps_what_was_read_of_it() -> None:
+    cut = RECORD[: RECORD.index("node.session.auth.username") + 10]
+    completed = edit_record(cut, {})
+    assert completed == RECORD[: RECORD.index("node.session.auth.username")] + "# END RECORD\n"
+    assert parse_values(completed) == parse_values(cut)
+
+
+@pytest.mark.parametrize(
+    ("line", "keys"),
+    [
+        ("node.startup = " + "x" * 255, ()),
+        ("node.startup = " + "x" * 256, ("node.startup",)),
+        ("node.startup = " + "\u00e9" * 128, ("node.startup",)),
+        ("k" * 127 + " = x", ()),
+        ("k" * 128 + " = x", ("k" * 128,)),
+    ],
+)
+def test_what_overruns_the_buffers_of_iscsiadm_is_named(line: str, keys: tuple[str, ...]) -> None:
+    assert oversized_keys(RECORD.replace("# END", f"{line}\n# END")) == keys
+
+
+def test_a_whole_record_has_no_damage() -> None:
+    assert find_damage(RECORD) is None
+    assert find_damage(RECORD.removesuffix("\n")) is None
+
+
+FRAMELESS = "".join(RECORD.splitlines(keepends=True)[1:-1])
+
+
+@pytest.mark.fault("F83")
+def test_a_record_without_a_frame_is_read_and_edited_like_any_other() -> None:
+    assert parse_values(FRAMELESS) == parse_values(RECORD)
+    changed = edit_record(FRAMELESS, {"node.startup": "automatic", "node.session.scan": "manual"})
+    assert changed == FRAMELESS.replace("startup = manual", "startup = automatic").replace(
+        "timeout = 120\n", "timeout = 120\nnode.session.scan = manual\n"
+    )
+    assert edit_record(FRAMELESS, {"node.future": "1"}) == f"{FRAMELESS}node.future = 1\n"
+
+
+def test_a_line_that_nobody_reads_does_not_come_to_life_by_an_edit() -> None:
+    cut_off = f"{FRAMELESS}node.startup = onb"
+    changed = edit_record(cut_off, {"node.future": "1"})
+    assert changed == f"{FRAMELESS}node.future = 1\nnode.startup = onb"
+    assert parse_values(changed)["node.startup"] == "manual"
 
 
 def test_a_key_is_set_in_its_place() -> None:

@@ -15,6 +15,7 @@ from iscsictl.errors import (
     PartialError,
     RefusedError,
     UnreachableError,
+    UsageError,
 )
 from iscsictl.model import actions, listing
 from iscsictl.model.hold import Hold
@@ -26,6 +27,7 @@ from iscsictl.model.plan import Plan, Status
 from iscsictl.model.record import NodeRecord
 from iscsictl.model.secret import Secret
 from iscsictl.parse.iscsid_conf import conf_values, edit_conf
+from iscsictl.planner.attach.attach import plan_attach
 from iscsictl.planner.builder import summarize_steps
 from iscsictl.planner.iscsi.records import (
     plan_discovery_account,
@@ -33,13 +35,13 @@ from iscsictl.planner.iscsi.records import (
     plan_save,
     plan_startup,
     plan_values,
-    require_settable,
 )
 from iscsictl.planner.iscsi.rescan import Asked, plan_rescan
 from iscsictl.planner.iscsi.sessions import is_held, plan_hold, plan_login, plan_logout, plan_unhold
 from iscsictl.planner.selection.names import resolve_name
 from iscsictl.planner.selection.records import RecordSelector
 from iscsictl.planner.selection.session_index import SessionIndex
+from tests.worlds import wish
 
 A, B = "iqn.2026-01.example:a", "iqn.2026-01.example:b"
 P1, P2 = Portal("192.0.2.5", 3260, 1), Portal("198.51.100.5", 3260, 1)
@@ -251,10 +253,27 @@ def test_hold_and_unhold_take_directories_and_targets() -> None:
 
 
 def test_values_are_set_in_all_records_or_in_none() -> None:
-    torn = replace(record(portal=P2), problem="is empty (0 bytes)")
-    plan = plan_values(Inventory(records=(record(), torn)), RecordSelector(A), {"node.x": "1"})
+    corrupt = replace(record(portal=P2), problem="is empty (0 bytes)")
+    changes = {"node.session.scan": "manual"}
+    plan = plan_values(Inventory(records=(record(), corrupt)), RecordSelector(A), changes)
     assert isinstance(plan.refusal, RefusedError)
     assert not plan.steps
+
+
+@pytest.mark.fault("F81")
+def test_values_are_those_that_the_installed_open_iscsi_reads_in_every_record() -> None:
+    records = (record(), record(iface="hba.ipv6.0"))
+    ttl = plan_values(Inventory(records=records), RecordSelector(A), {"iface.ttl": "9"})
+    assert isinstance(ttl.refusal, UsageError)
+    assert not ttl.steps
+
+    changes = {"node.session.conn_reopen_log_freq": "4"}
+    for version, taken in (((2, 1, 8), False), ((2, 1, 11), True), (None, True)):
+        now = Inventory(records=records, open_iscsi=version)
+        plan = plan_values(now, RecordSelector(A), changes)
+        assert isinstance(plan.refusal, UsageError) is not taken
+        spec = wish(target=A, portals=(P1,), values=changes)
+        assert isinstance(plan_attach(now, spec).refusal, UsageError) is not taken
 
 
 def test_startup_automatic_enables_the_login_service() -> None:
@@ -319,12 +338,6 @@ def test_discovery_leaves_records_that_exist() -> None:
 def test_clearing_the_account_of_a_portal_that_nobody_knows_is_unchanged() -> None:
     plan = plan_discovery_account(P1, there=False, wrong=("x",), changes={"x": None})
     assert not plan.pending
-
-
-@pytest.mark.parametrize("key", ["node.name", "node.tpgt", "node.conn[0].port"])
-def test_what_names_a_record_is_not_set(key: str) -> None:
-    with pytest.raises(RefusedError):
-        require_settable(key)
 
 
 @pytest.mark.fault("F22")

@@ -5,7 +5,6 @@ import pwd
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from typing import Any, Final, TypeVar
 
 import click
@@ -18,11 +17,12 @@ from iscsictl.engine.task import Task
 from iscsictl.errors import UsageError
 from iscsictl.model import values
 from iscsictl.model.names import DEFAULT_IFACE
+from iscsictl.model.record_keys import SECRET_KEYS
+from iscsictl.model.record_settings import find_problem
 from iscsictl.model.spec import AttachSpec, Consent, DetachRequest
 from iscsictl.model.values import new_uuid
 from iscsictl.observers import attach as attach_observer
 from iscsictl.observers.paths import without_links
-from iscsictl.observers.records import checked_value
 from iscsictl.observers.sessions import boots_from
 from iscsictl.planner.attach.attach import plan_attach
 from iscsictl.planner.attach.detach import plan_detach
@@ -68,20 +68,21 @@ def _units(names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(map(values.unit, names))
 
 
-def _values(pairs: tuple[str, ...]) -> dict[str, str]:
+def parse_settings(pairs: tuple[str, ...]) -> dict[str, str]:
+    """Read the values of --set. Raises UsageError for what open-iscsi does not have."""
     found = {}
     for pair in pairs:
         key, sign, value = pair.partition("=")
         if not sign:
             raise UsageError(f"--set {pair}: expected KEY=VALUE such as node.session.scan=manual")
-        _judged("set", values.record_key, key)
-        if values.is_secret_key(key):
+        problem = find_problem("node", key, value)
+        if problem is not None:
+            secret = key in SECRET_KEYS
             raise UsageError(
-                f"--set {key}: a secret on the command line is visible to every user",
-                hint="use --chap-secret-file or --chap-secret-prompt",
+                f"--set {problem.text}",
+                hint="use --chap-secret-file or --chap-secret-prompt" if secret else problem.hint,
             )
-        found[key] = checked_value(key, value)
-        _judged("set", partial(values.record_value, key), value)
+        found[key] = value
     return found
 
 
@@ -237,7 +238,7 @@ def _wish(settings: Settings, options: dict[str, Any]) -> AttachSpec:
         mode=_judged("mode", values.mode_bits, options["mode"]),
         required_by=_judged("required-by", _units, options["required_by"]) or (),
         wwid=options["wwid"],
-        values=_values(options["pairs"]),
+        values=parse_settings(options["pairs"]),
         boot=not options["no_boot"],
         full_probe=options["verify_blank"] == "full",
         consent=Consent(options["adopt"], options["confirm"], options["over_nonempty"]),

@@ -1,6 +1,5 @@
 """`iface`: which kinds of initiator there are, and through which NIC to log in."""
 
-import re
 import sys
 from collections.abc import Callable
 
@@ -16,6 +15,7 @@ from iscsictl.observers.records import require_iface
 from iscsictl.output.terminal import screen_of
 from iscsictl.output.views import host as host_view
 from iscsictl.planner.iscsi import ifaces as core
+from iscsictl.planner.iscsi.settings import require_removable, unknown_keys
 
 
 @click.group("iface")
@@ -63,13 +63,15 @@ def _values(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-def _pairs(pairs: tuple[str, ...]) -> dict[str, str | None]:
+def _parse_changes(pairs: tuple[str, ...]) -> dict[str, str | None]:
+    """Read KEY=VALUE and KEY=; `iface.` in front of a key may be left out. Raises UsageError."""
     found: dict[str, str | None] = {}
     for pair in pairs:
         key, sign, value = pair.partition("=")
-        if not sign or not re.fullmatch(r"(iface\.)?[a-z0-9_]+", key):
+        key, value = key.strip(), value.strip()
+        if not sign:
             raise UsageError(f"{pair}: expected KEY=VALUE such as iface.vlan_id=7")
-        found[f"iface.{key.removeprefix('iface.')}"] = value or None
+        found[key if "." in key else f"iface.{key}"] = value or None
     return found
 
 
@@ -92,7 +94,7 @@ def add(
     give two sessions to one target.
     """
     core.require_name(name)
-    values = core.values_of(transport, netdev, mac, ip, {})
+    values = core.requested_settings(name, transport, netdev, mac, ip, {})
     require_root("iface add")
     return run_task(
         settings,
@@ -117,10 +119,13 @@ def set_(
 ) -> int:
     """Change values of a definition; KEY= takes one out. It holds from the next login on."""
     core.require_name(name)
-    values = core.values_of(transport, netdev, mac, ip, _pairs(pairs))
+    values = core.requested_settings(name, transport, netdev, mac, ip, _parse_changes(pairs))
     if not values:
         raise UsageError("say what to change", hint="for example --netdev eth1, or vlan_id=7")
     require_root("iface set")
+    if unknown_keys("iface", values):
+        ifaces = host.iface_facts(open_context(settings.wait, settings.root)).ifaces
+        require_removable("iface", values, (one for one in ifaces if one.name == name))
     return run_task(
         settings,
         task(host.iface_facts, lambda facts: core.plan_write(facts, name, values, new=False)),

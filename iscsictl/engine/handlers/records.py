@@ -1,4 +1,4 @@
-"""The hands of what is done to node records."""
+"""Handlers of the actions on node records."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -8,10 +8,11 @@ from iscsictl.engine.handlers.effect import StepResult
 from iscsictl.errors import IscsictlError, NotFoundError
 from iscsictl.model import actions
 from iscsictl.model.plan import Action
+from iscsictl.parse.record import Changes
 from iscsictl.planner.selection.session_index import SessionIndex
 from iscsictl.system.context import Context
 from iscsictl.system.io.files import flush
-from iscsictl.system.iscsi import iscsiadm, nodedb, nodedb_lock, nodedb_write
+from iscsictl.system.iscsi import discovery, iscsiadm, nodedb, nodedb_write
 from iscsictl.system.iscsi.iscsiadm import Key
 
 
@@ -23,12 +24,13 @@ def key_of(action: Any) -> Key:
 def _create_record(action: actions.CreateRecord, context: Context) -> StepResult:
     # iscsiadm flushes nothing: a power cut may leave a record that it can neither read nor replace.
     path = nodedb.record_path(context.db, action.target, action.portal, action.iface)
-    torn = nodedb.read_record(path)
-    if torn is not None and torn.problem is not None:
+    there = nodedb.read_record(path)
+    if there is not None and there.problem is not None:
         with context.guard(actions.DeleteRecord(action.target, action.portal, action.iface)):
-            nodedb_write.remove_record(
-                torn, context.db, root=context.root, timeout=context.wait, say=context.say
-            )
+            nodedb_write.remove_corrupt_record(
+                path, context.db, keep_copy=True,
+                root=context.root, timeout=context.wait, say=context.say,
+            )  # fmt: skip
     iscsiadm.new_record(key_of(action), timeout=context.wait)
     try:
         flush(_record_path(action, context), context.db)
@@ -39,17 +41,28 @@ def _create_record(action: actions.CreateRecord, context: Context) -> StepResult
 
 
 def _write_record(action: actions.WriteRecord, context: Context) -> StepResult:
-    path = _record_path(action, context)
-    before = path.read_bytes()
-    changed = nodedb_write.write_record(
-        path, action.changes, root=context.root, timeout=context.wait, say=context.say
+    return write_settings(_record_path(action, context), action.changes, context)
+
+
+def write_settings(path: Path, changes: Changes, context: Context) -> StepResult:
+    """Change the settings of a node or discovery record, and note what they were."""
+    edit = nodedb_write.write_record(
+        path, changes, root=context.root, timeout=context.wait, say=context.say
     )
-    return StepResult(changed, actions.RestoreRecord(path, before))
+    if edit is None:
+        return StepResult(changed=False)
+    return StepResult(before=actions.RestoreRecord(path, edit.before, edit.after))
 
 
 def _restore_record(action: actions.RestoreRecord, context: Context) -> StepResult:
-    with nodedb_lock.NodeDbLock(context.root, context.wait, context.say):
-        return StepResult(nodedb_write.replace_in_db(action.path, action.data))
+    edit = nodedb_write.RecordEdit(action.before, action.after)
+    if action.path == discovery.defaults_path(context.root):
+        return StepResult(discovery.revert_defaults(edit, context.root))
+    return StepResult(
+        nodedb_write.revert_record(
+            action.path, edit, root=context.root, timeout=context.wait, say=context.say
+        )
+    )
 
 
 def _record_path(action: Any, context: Context) -> Path:

@@ -1,4 +1,4 @@
-"""The hands of what is done to records, discovery, defaults and sessions by name."""
+"""Handlers of the actions on sessions, holds, discovery records and defaults."""
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from iscsictl.engine.handlers.effect import StepResult
-from iscsictl.engine.handlers.records import key_of
+from iscsictl.engine.handlers.records import key_of, write_settings
 from iscsictl.errors import InUseError, IscsictlError, NotFoundError, UnreachableError
 from iscsictl.model import actions
 from iscsictl.model.hold import Hold
@@ -14,14 +14,11 @@ from iscsictl.model.listing import Disk, Listing, Session
 from iscsictl.model.names import DEFAULT_IFACE
 from iscsictl.model.plan import Action
 from iscsictl.model.record import NodeRecord
-from iscsictl.parse.iscsid_conf import edit_conf
 from iscsictl.planner.iscsi.sessions import has_surviving_path
 from iscsictl.planner.selection.session_index import SessionIndex
 from iscsictl.system.block import multipath, probe, scsi_commands, scsi_scan
 from iscsictl.system.context import Context
-from iscsictl.system.io.files import read_file, remove_file, replace_file
 from iscsictl.system.iscsi import discovery, holds, iscsiadm, nodedb, nodedb_write
-from iscsictl.system.iscsi.nodedb_lock import NodeDbLock
 from iscsictl.system.iscsi.sessions import read_listing, read_sessions
 from iscsictl.system.mount import usage
 
@@ -191,24 +188,13 @@ def _unhold(action: actions.DropHold, context: Context) -> StepResult:
 _RESCAN_PAUSE = 3.0
 
 
-def _remove_torn(action: actions.RemoveTorn, context: Context) -> StepResult:
-    if context.db / "nodes" not in action.path.parents:
-        return StepResult(_remove_torn_discovery(action.path, context))
-    record = nodedb.read_record(action.path)
-    if record is None or record.problem is None:
-        return StepResult(changed=False)
+def _remove_corrupt_record(action: actions.RemoveCorruptRecord, context: Context) -> StepResult:
     return StepResult(
-        nodedb_write.remove_record(
-            record, context.db, root=context.root, timeout=context.wait, say=context.say
+        nodedb_write.remove_corrupt_record(
+            action.path, context.db, keep_copy=action.keep_copy,
+            root=context.root, timeout=context.wait, say=context.say,
         )
-    )
-
-
-def _remove_torn_discovery(path: Path, context: Context) -> bool:
-    with NodeDbLock(context.root, context.wait, context.say):
-        records = nodedb.read_discovery_records(context.db)
-        torn = any(record.path == path and record.problem is not None for record in records)
-        return torn and remove_file(path)
+    )  # fmt: skip
 
 
 def _create_discovery(action: actions.CreateDiscovery, context: Context) -> StepResult:
@@ -225,20 +211,15 @@ def _write_discovery(action: actions.WriteDiscovery, context: Context) -> StepRe
     record = discovery.record_of(context.db, action.portal)
     if record is None:
         raise NotFoundError(f"there is no discovery record of {action.portal}")
-    before = record.path.read_bytes()
-    changed = nodedb_write.write_record(
-        record.path, action.changes, root=context.root, timeout=context.wait, say=context.say
-    )
-    return StepResult(changed, actions.RestoreRecord(record.path, before))
+    return write_settings(record.path, action.changes, context)
 
 
 def _write_defaults(action: actions.WriteDefaults, context: Context) -> StepResult:
+    edit = discovery.write_defaults(action.changes, context.root)
+    if edit is None:
+        return StepResult(changed=False)
     path = discovery.defaults_path(context.root)
-    before = read_file(path) or b""
-    text = edit_conf(before.decode("utf-8", "surrogateescape"), action.changes)
-    data = text.encode("utf-8", "surrogateescape")
-    changed = replace_file(path, data, mode=0o600, expect=before)
-    return StepResult(changed, actions.RestoreRecord(path, before))
+    return StepResult(before=actions.RestoreRecord(path, edit.before, edit.after))
 
 
 def _rescan(action: actions.Rescan, context: Context) -> StepResult:
@@ -304,7 +285,7 @@ HANDLERS: Mapping[type[Action], Callable[[Any, Context], StepResult]] = {
     actions.RemoveDevice: _remove_device,
     actions.SetHold: _hold,
     actions.DropHold: _unhold,
-    actions.RemoveTorn: _remove_torn,
+    actions.RemoveCorruptRecord: _remove_corrupt_record,
     actions.CreateDiscovery: _create_discovery,
     actions.DeleteDiscovery: _delete_discovery,
     actions.WriteDiscovery: _write_discovery,

@@ -78,11 +78,16 @@ class Logout(Action):
 
 @dataclass(frozen=True)
 class RestoreRecord(Action):
-    """Put a node record back as it was; `data` may carry secrets and is never shown."""
+    """Give the settings that an edit of a file changed their earlier values, and no others.
+
+    `before` and `after` are what the file held around the edit. They may carry secrets and are
+    never shown.
+    """
 
     verb: ClassVar[str] = "restore"
     path: Path
-    data: bytes = field(repr=False)
+    before: bytes = field(repr=False)
+    after: bytes = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -103,11 +108,12 @@ class DropHold(Action):
 
 
 @dataclass(frozen=True)
-class RemoveTorn(Action):
-    """Remove a node record that open-iscsi can neither use nor delete."""
+class RemoveCorruptRecord(Action):
+    """Remove a record that open-iscsi cannot use; with `keep_copy` what it held is kept."""
 
     verb: ClassVar[str] = "forget"
     path: Path
+    keep_copy: bool = False
 
 
 @dataclass(frozen=True)

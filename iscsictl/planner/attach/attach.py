@@ -10,6 +10,7 @@ from iscsictl.model.secret import Secret
 from iscsictl.model.spec import AttachSpec
 from iscsictl.planner.attach.filesystem import UNKNOWN, FilesystemPlanner
 from iscsictl.planner.builder import PlanBuilder
+from iscsictl.planner.iscsi.settings import require_settings
 from iscsictl.planner.safety import overwrite
 from iscsictl.planner.selection.paths import LoginPath, find_login_paths
 
@@ -81,6 +82,7 @@ def _let_go(
 
 def _record(builder: PlanBuilder, inventory: Inventory, spec: AttachSpec, route: LoginPath) -> None:
     values = record_values(spec, multipath=inventory.host.multipathd)
+    require_settings("node", values, version=inventory.open_iscsi, iface=route.iface)
     record = route.record
     create = actions.CreateRecord(route.target, route.portal, route.iface)
     builder.add(create, route.subject, "open-iscsi must know the target", done=record is not None)

@@ -1,6 +1,5 @@
 """The kinds of initiator, and the interface definitions that choose between them."""
 
-import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,15 +9,17 @@ from iscsictl.model.actions import RemoveIface, WriteIface
 from iscsictl.model.host_facts import Kernel, Nic
 from iscsictl.model.listing import Session
 from iscsictl.model.names import BUILT_IN_IFACES
+from iscsictl.model.open_iscsi import Version
 from iscsictl.model.plan import Plan
 from iscsictl.model.record import IfaceRecord, NodeRecord
+from iscsictl.model.record_keys import KEYS
+from iscsictl.model.record_settings import find_problem
 from iscsictl.model.transports import TRANSPORT_MODULES
 from iscsictl.planner.builder import PlanBuilder
+from iscsictl.planner.iscsi.settings import require_settings
 
 TRANSPORTS = tuple(TRANSPORT_MODULES)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:@-]{0,63}")
-_MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
-_KEY = re.compile(r"iface\.[a-z0-9_]+")
 
 # The network driver below each offload driver; None where the adapter has no network driver.
 NIC_DRIVERS: Mapping[str, tuple[str, ...] | None] = {
@@ -57,7 +58,10 @@ class Kind:
 
 @dataclass(frozen=True)
 class IfaceFacts:
-    """What interface definitions rest on. `adapters` are the cards of a driver without a NIC."""
+    """What interface definitions rest on.
+
+    `adapters` are the cards of a driver without a NIC, `open_iscsi` is the installed version.
+    """
 
     ifaces: tuple[IfaceRecord, ...] = ()
     records: tuple[NodeRecord, ...] = ()
@@ -66,6 +70,7 @@ class IfaceFacts:
     kernel: Kernel = field(default_factory=Kernel)
     adapters: Mapping[str, tuple[str, ...]] | None = None
     rdma: tuple[str, ...] = ()
+    open_iscsi: Version | None = None
 
 
 def kinds(facts: IfaceFacts) -> tuple[Kind, ...]:
@@ -98,43 +103,39 @@ def require_name(name: str) -> str:
     return name
 
 
-def values_of(
-    transport: str | None, netdev: str | None, mac: str | None, ip: str | None,
+def requested_settings(
+    name: str, transport: str | None, netdev: str | None, mac: str | None, ip: str | None,
     pairs: Mapping[str, str | None],
 ) -> dict[str, str | None]:  # fmt: skip
-    """Return the keys of a definition (iscsiadm(8), iface.example) for what was asked."""
+    """Return the settings of a definition (iscsiadm(8), iface.example) for what was asked.
+
+    Raises UsageError for a setting or value that open-iscsi does not have. One that is removed
+    (None) may be unknown to it: the definition may have it all the same.
+    """
     if netdev is not None and mac is not None:
         raise UsageError("--netdev and --mac both name a NIC: give one of them")
-    if mac is not None and not _MAC.fullmatch(mac.lower()):
-        raise UsageError(f"--mac {mac}: expected six pairs like 52:54:00:12:34:56")
-    if ip is not None:
-        try:
-            ipaddress.ip_address(ip)
-        except ValueError:
-            raise UsageError(f"--ip {ip} is no IP address") from None
-    for key in pairs:
-        if not _KEY.fullmatch(key) or key == "iface.iscsi_ifacename":
-            raise UsageError(f"{key} is no value of an iface", hint="see: iscsictl iface show NAME")
-    given = {
+    given: dict[str, str | None] = {
         "iface.transport_name": transport,
         "iface.net_ifacename": netdev,
         "iface.hwaddress": None if mac is None else mac.lower(),
         "iface.ipaddress": ip,
     }
-    return {key: value for key, value in given.items() if value is not None} | dict(pairs)
+    wanted = {key: value for key, value in given.items() if value is not None} | dict(pairs)
+    for key, value in wanted.items():
+        problem = find_problem("iface", key, value, iface=name)
+        if problem is not None and (value is not None or key in KEYS["iface"]):
+            raise problem.error()
+    return wanted
 
 
 def _check(facts: IfaceFacts, values: Mapping[str, str | None], transport: str) -> None:
     """Raise where a value names something that this machine does not have."""
     nics = facts.nics or {}
     netdev, mac = values.get("iface.net_ifacename"), values.get("iface.hwaddress")
+    mac = None if mac == "default" else mac
     if netdev is not None and netdev not in nics:
         there = ", ".join(name for name in nics if name != "lo")
         raise NotFoundError(f"there is no network interface {netdev}", hint=f"there are: {there}")
-    if values.get("iface.transport_name") and transport not in TRANSPORT_MODULES:
-        raise UsageError(
-            f"there is no transport {transport}", hint=f"one of: {', '.join(TRANSPORTS)}"
-        )
     # An offload adapter has a MAC address of its own beside that of the NIC.
     if mac is not None and transport == "tcp" and mac not in {n.mac for n in nics.values()}:
         raise NotFoundError(f"no NIC has the address {mac}", hint="see: ip link")
@@ -150,6 +151,7 @@ def plan_write(
         if now is None and not new:
             raise NotFoundError(f"there is no iface {name}", hint="see: iscsictl iface ls")
         transport = _transport(now, values)
+        require_settings("iface", values, version=facts.open_iscsi, iface=name)
         _check(facts, values, transport)
         wanted: dict[str, str | None] = dict(values)
         if now is None:

@@ -1,15 +1,13 @@
 """Plan changes of records: values, boot, deletion, discovery's finds, accounts elsewhere."""
 
-from collections.abc import Mapping
-
-from iscsictl.errors import InUseError, IscsictlError, RefusedError
+from iscsictl.errors import InUseError, IscsictlError
 from iscsictl.model import actions
 from iscsictl.model.inventory import Inventory, Known, ReadFailed
 from iscsictl.model.names import Portal
 from iscsictl.model.plan import Plan
-from iscsictl.model.record import NAMING_KEYS, NodeRecord, startup_values
-from iscsictl.model.secret import Secret
+from iscsictl.model.record import NodeRecord, startup_values
 from iscsictl.planner.builder import PlanBuilder
+from iscsictl.planner.iscsi.settings import Changes, require_settings
 from iscsictl.planner.selection.records import (
     RecordSelector,
     corrupt_record_error,
@@ -17,7 +15,6 @@ from iscsictl.planner.selection.records import (
 )
 from iscsictl.planner.selection.session_index import SessionIndex
 
-Changes = Mapping[str, str | Secret | None]
 DEFAULTS = "iscsid.conf"
 _NAMED = ("iqn.", "eui.", "naa.")
 
@@ -34,9 +31,12 @@ def plan_values(
     draft = PlanBuilder()
     index = SessionIndex.of(inventory)
     try:
-        for record in select_records(inventory, selector):
+        records = select_records(inventory, selector)
+        for record in records:
             if record.problem is not None:
                 raise corrupt_record_error(record)
+            version = inventory.open_iscsi
+            require_settings("node", changes, version=version, iface=record.iface)
             _add_values(draft, inventory, index, record, changes, note)
     except IscsictlError as error:
         return Plan(refusal=error)
@@ -92,7 +92,7 @@ def plan_forget(inventory: Inventory, selector: RecordSelector) -> Plan:
                 hint=f"log out first: iscsictl logout -T {record.target}",
             )
         if record.problem is not None:
-            torn = actions.RemoveTorn(record.path)
+            torn = actions.RemoveCorruptRecord(record.path)
             plan.add(torn, name, f"its record {record.problem}", error=why)
         else:
             delete = actions.DeleteRecord(record.target, record.portal, record.iface)
@@ -152,12 +152,3 @@ def plan_default_account(*, wrong: tuple[str, ...], changes: Changes) -> Plan:
     draft.add(actions.WriteDefaults(changes), DEFAULTS, why, done=not wrong)
     draft.notes.append("records that exist keep their account; new ones get this")
     return draft.build()
-
-
-def require_settable(key: str) -> None:
-    """Raise where a key is no setting that may be changed by hand."""
-    if key in NAMING_KEYS:
-        raise RefusedError(
-            f"{key} names the record and cannot be changed",
-            hint="make another record: iscsictl discover ADDRESS --save; then: iscsictl forget",
-        )

@@ -12,8 +12,9 @@ from typing import Any, Final
 from iscsictl.errors import UsageError
 from iscsictl.model import values
 from iscsictl.model.names import Portal, parse_portal
+from iscsictl.model.record_keys import SECRET_KEYS
+from iscsictl.model.record_settings import find_problem
 from iscsictl.model.spec import AttachSpec, Consent, Credential, Places, Volume
-from iscsictl.parse.record import checked
 from iscsictl.planner.attach.attach import record_values
 
 _EXAMPLE: Final = (
@@ -45,9 +46,10 @@ def read_volumes(
 class _ElementError(ValueError):
     """What is wrong with one element of a list, or one key of a table."""
 
-    def __init__(self, place: int | str, text: str) -> None:
+    def __init__(self, place: int | str, text: str, hint: str | None = None) -> None:
         super().__init__(text)
         self.place = place
+        self.hint = hint
 
 
 def _each(value: object, check: Callable[[object], Any]) -> tuple[Any, ...]:
@@ -155,23 +157,17 @@ def _settings(value: object) -> dict[str, str]:
 
 
 def _setting(key: str, value: object) -> str:
-    try:
-        values.record_key(key)
-    except ValueError as error:
-        raise _ElementError(key, str(error)) from None
-    if values.is_secret_key(key):
+    if key in SECRET_KEYS:
         text = f"{key}: a secret stands in a file of its own: chap, secret-file"
         raise _ElementError(key, text)
     try:
-        text = checked(key, _text(value))
-    except UsageError as error:
-        raise _ElementError(key, error.text) from None
+        text = _text(value)
     except ValueError as error:
         raise _ElementError(key, f"{key}: {error}") from None
-    try:
-        return values.record_value(key, text)
-    except ValueError as error:
-        raise _ElementError(key, str(error)) from None
+    problem = find_problem("node", key, text)
+    if problem is not None:
+        raise _ElementError(key, problem.text, problem.hint)
+    return text
 
 
 def _user(value: object) -> str:
@@ -309,9 +305,11 @@ class _Reader:
             if check is not None:
                 try:
                     found[key] = check(value)
+                except _ElementError as error:
+                    place = (*path, key, error.place)
+                    raise self._fault(place, f"{key}: {error}", error.hint) from None
                 except ValueError as error:
-                    place = (error.place,) if isinstance(error, _ElementError) else ()
-                    raise self._fault((*path, key, *place), f"{key}: {error}") from None
+                    raise self._fault((*path, key), f"{key}: {error}") from None
         return found
 
     def _compare(self, volumes: tuple[Volume, ...]) -> None:

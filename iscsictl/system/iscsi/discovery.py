@@ -1,17 +1,20 @@
 """Ask a portal for its targets with an account, leaving the node database as it was."""
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from iscsictl.errors import NotFoundError
 from iscsictl.errors.codes import error_from_iscsiadm
 from iscsictl.model.inventory import DiscoveredTarget
 from iscsictl.model.names import Portal
 from iscsictl.model.record import DiscoveryRecord
 from iscsictl.model.secret import Secret
+from iscsictl.parse.iscsid_conf import edit_conf, revert_conf_edit
+from iscsictl.parse.record import Changes
+from iscsictl.system.io.files import PRIVATE, read_file, replace_file
 from iscsictl.system.io.process import run
 from iscsictl.system.iscsi import iscsiadm, nodedb, nodedb_write
-from iscsictl.system.iscsi.nodedb_lock import NodeDbLock
+from iscsictl.system.iscsi.nodedb_write import RecordEdit
 
 PREFIX = "discovery.sendtargets"
 
@@ -19,6 +22,28 @@ PREFIX = "discovery.sendtargets"
 def defaults_path(root: Path) -> Path:
     """Return where the defaults of new records stand."""
     return root / "etc/iscsi/iscsid.conf"
+
+
+def write_defaults(changes: Changes, root: Path = Path("/")) -> RecordEdit | None:
+    """Set, add or remove (None) keys of iscsid.conf; it is 0600 afterwards. None if unchanged."""
+    path = defaults_path(root)
+    old = read_file(path) or b""
+    new = edit_conf(_decode(old), changes).encode("utf-8", "surrogateescape")
+    changed = replace_file(path, new, mode=PRIVATE, expect=old)
+    return RecordEdit(old, new) if changed else None
+
+
+def revert_defaults(edit: RecordEdit, root: Path = Path("/")) -> bool:
+    """Give the keys of iscsid.conf that an edit changed their earlier values."""
+    path = defaults_path(root)
+    current = read_file(path) or b""
+    text = revert_conf_edit(_decode(current), _decode(edit.before), _decode(edit.after))
+    data = text.encode("utf-8", "surrogateescape")
+    return replace_file(path, data, mode=PRIVATE, expect=current)
+
+
+def _decode(data: bytes) -> str:
+    return data.decode("utf-8", "surrogateescape")
 
 
 def record_of(db: Path, portal: Portal) -> DiscoveryRecord | None:
@@ -45,34 +70,27 @@ def ask(
     happens, the discovery record is afterwards as it was before, or gone as it was.
     """
     known = record_of(db, portal)
-    if changes is None and (known is None or not known.has_secret):
-        return iscsiadm.discover(portal, timeout=timeout, iface=iface)
     if changes is None:
-        return _discover(portal, iface, timeout)
-    with _borrowed(known, portal, root, timeout, say):
-        nodedb_write.set_discovery_auth(db, portal, changes, root=root, timeout=timeout, say=say)
-        return _discover(portal, iface, timeout)
-
-
-@contextmanager
-def _borrowed(
-    known: DiscoveryRecord | None,
-    portal: Portal,
-    root: Path,
-    timeout: float,
-    say: Callable[[str], None],
-) -> Iterator[None]:
-    before = None if known is None else known.path.read_bytes()
+        if known is None or not known.has_secret:
+            return iscsiadm.discover(portal, timeout=timeout, iface=iface)
+        # iscsiadm finds a record by the spelling of its address.
+        return _discover(known.portal, iface, timeout)
     if known is None:
         iscsiadm.new_discovery_record(portal, timeout=timeout)
+    edit = None
     try:
-        yield
+        record = known or record_of(db, portal)
+        if record is None:
+            raise NotFoundError(f"iscsiadm made no discovery record of {portal}")
+        edit = nodedb_write.write_record(record.path, changes, root=root, timeout=timeout, say=say)
+        return _discover(record.portal, iface, timeout)
     finally:
-        if known is None or before is None:
+        if known is None:
             iscsiadm.delete_discovery_record(portal, timeout=timeout)
-        else:
-            with NodeDbLock(root, timeout, say):
-                nodedb_write.replace_in_db(known.path, before, known.mode)
+        elif edit is not None:
+            nodedb_write.revert_record(
+                known.path, edit, mode=known.mode, root=root, timeout=timeout, say=say
+            )
 
 
 def _discover(portal: Portal, iface: str | None, timeout: float) -> tuple[DiscoveredTarget, ...]:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from iscsictl.errors import NotFoundError
-from iscsictl.parse.record import edit_record
+from iscsictl.parse.record import edit_record, find_damage
 from iscsictl.system.io.files import read_file, remove_file
 from iscsictl.system.iscsi.nodedb_lock import NodeDbLock
 from iscsictl.system.iscsi.nodedb_write import replace_in_db
@@ -20,10 +20,8 @@ def path_of(db: Path, name: str) -> Path:
 
 def new_text(text: str, name: str, values: Mapping[str, str | None]) -> str:
     """Return the text of a definition with these values; None takes one out."""
-    if _BEGIN not in text:
-        # One that an admin wrote by hand has no frame; open-iscsi takes that as a comment.
-        body = text if not text or text.endswith("\n") else text + "\n"
-        text = f"{_BEGIN} iscsictl\n{body}{_END}\n"
+    if find_damage(text) is not None:
+        text = f"{_BEGIN} iscsictl\n{_END}\n"
     lines = dict(values)
     if "iface.iscsi_ifacename" not in lines:
         lines = {"iface.iscsi_ifacename": name, **lines}

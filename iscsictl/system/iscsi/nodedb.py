@@ -15,9 +15,10 @@ from types import MappingProxyType
 from typing import Final
 
 from iscsictl.errors import IscsictlError, NeedsRootError, NotFoundError
-from iscsictl.model.names import BUILT_IN_IFACES, DEFAULT_IFACE, Portal
+from iscsictl.model.names import BUILT_IN_IFACES, DEFAULT_IFACE, DEFAULT_PORT, Portal
+from iscsictl.model.open_iscsi import Version, parse_version
 from iscsictl.model.record import DiscoveryKind, DiscoveryRecord, IfaceRecord, NodeRecord
-from iscsictl.parse.record import parse_values, problem_of
+from iscsictl.parse.record import find_damage, is_truncated, oversized_keys, parse_values
 from iscsictl.system.io.files import explained
 
 CANDIDATES: Final = ("var/lib/iscsi", "etc/iscsi")
@@ -29,6 +30,8 @@ DISCOVERY_FILES: Final[Mapping[DiscoveryKind, tuple[str, str]]] = {
 }
 _PROGRAMS: Final = ("usr/sbin/iscsiadm", "sbin/iscsiadm", "usr/bin/iscsiadm")
 _COMPILED_IN: Final = re.compile(rb"\0(/[\x21-\x7e]{1,200})/nodes\0")
+# What it writes above each record (idbm.c, ISCSI_BEGIN_REC).
+_WRITES: Final = re.compile(rb"# BEGIN RECORD ([\x21-\x7e]{1,40})\0")
 _PORTAL: Final = re.compile(r"([^,]+),([0-9]{1,5})(?:,(-?[0-9]{1,10}))?")
 
 
@@ -39,15 +42,31 @@ def find_db(root: Path = Path("/")) -> Path:
     directory behind. In a capture without it, the directory that has records wins, then the one
     that is laid out, then /etc/iscsi.
     """
+    match = _search_iscsiadm(root, _COMPILED_IN)
+    if match:
+        return root / os.fsdecode(match[1]).lstrip("/")
+    places = [root / candidate for candidate in CANDIDATES]
+    return max(reversed(places), key=_weight)
+
+
+def find_version(root: Path = Path("/")) -> Version | None:
+    """Return the version of the installed open-iscsi, read from iscsiadm without running it.
+
+    None where it is not installed or does not say.
+    """
+    match = _search_iscsiadm(root, _WRITES)
+    return parse_version(match[1].decode()) if match else None
+
+
+def _search_iscsiadm(root: Path, pattern: re.Pattern[bytes]) -> re.Match[bytes] | None:
     for program in _PROGRAMS:
         try:
-            match = _COMPILED_IN.search((root / program).read_bytes())
+            match = pattern.search((root / program).read_bytes())
         except OSError:
             continue
         if match:
-            return root / os.fsdecode(match[1]).lstrip("/")
-    places = [root / candidate for candidate in CANDIDATES]
-    return max(reversed(places), key=_weight)
+            return match
+    return None
 
 
 def _weight(db: Path) -> int:
@@ -105,7 +124,7 @@ def _read_record(path: Path) -> NodeRecord | None:
 
 
 def _settled(record: NodeRecord, deadline: float) -> NodeRecord | None:
-    """Look again before calling a fresh record torn: iscsiadm empties it and then writes it."""
+    """Read a fresh record again before calling it corrupt: iscsiadm empties it, then writes it."""
     again: NodeRecord | None = record
     while again is not None and again.problem is not None and time.monotonic() < deadline:
         try:
@@ -117,6 +136,25 @@ def _settled(record: NodeRecord, deadline: float) -> NodeRecord | None:
         time.sleep(0.01)
         again = _read_record(record.path)
     return again
+
+
+def stray_files(db: Path) -> tuple[Path, ...]:
+    """Return what stands where iscsiadm expects directories of targets and portals, sorted.
+
+    It reads every entry, and one that is not what it expects ends its listing of all records
+    (libopeniscsiusr/node.c, iscsi_nodes_get).
+    """
+    found = []
+    for target in _entries(db / "nodes"):
+        if not _is_directory(target):
+            found.append(Path(target.path))
+            continue
+        found += [
+            Path(place.path)
+            for place in _entries(target.path)
+            if _portal_of(place.name) is None and not _is_directory(place)
+        ]
+    return tuple(sorted(found))
 
 
 def record_path(db: Path, target: str, portal: Portal, iface: str = DEFAULT_IFACE) -> Path:
@@ -145,7 +183,9 @@ def read_discovery_records(db: Path) -> tuple[DiscoveryRecord, ...]:
                         path=path,
                         values=_values(text),
                         mode=mode,
-                        problem=problem or problem_of(text),
+                        problem=problem or find_damage(text) or _lost_portal(text, portal),
+                        truncated=is_truncated(text),
+                        oversized=oversized_keys(text),
                         kind=kind,
                         portal=portal,
                     )
@@ -163,19 +203,19 @@ def read_ifaces(db: Path) -> tuple[IfaceRecord, ...]:
     """Return the interface definitions, sorted; `default` and `iser` are built in, not here."""
     found = []
     for entry in _entries(db / "ifaces"):
-        if entry.name.startswith(".") or entry.name == "iface.example" or _is_directory(entry):
+        # iscsiadm takes every other file for a definition, hidden ones too.
+        if entry.name == "iface.example" or _is_directory(entry):
             continue
         read = _read(Path(entry.path))
         if read is not None:
             text, mode, problem = read
-            # An admin may write such a file by hand, without the frame of a record.
-            problem = problem or (problem_of(text) if not text.strip("\0") else None)
             found.append(
                 IfaceRecord(
                     path=Path(entry.path),
                     values=_values(text),
                     mode=mode,
-                    problem=problem,
+                    problem=problem or find_damage(text),
+                    oversized=oversized_keys(text),
                     name=entry.name,
                 )
             )
@@ -222,8 +262,6 @@ def _is_directory(entry: os.DirEntry[str] | Path) -> bool:
 
 def _node(target: str, portal: Portal, entry: os.DirEntry[str] | Path) -> NodeRecord | None:
     path = Path(entry)
-    if path.name.startswith("."):
-        return None
     read = _read(path)
     if read is None:
         return None
@@ -232,32 +270,53 @@ def _node(target: str, portal: Portal, entry: os.DirEntry[str] | Path) -> NodeRe
     iface = values.get("iface.iscsi_ifacename", DEFAULT_IFACE)
     if _portal_of(path.name) is None:
         iface = path.name
-    problem = problem or problem_of(text) or _contradiction(values, target, portal, iface)
+    truncated = is_truncated(text)
+    problem = problem or find_damage(text) or _contradiction(values, target, portal, iface)
+    if problem is not None and truncated:
+        problem = f"is truncated and {problem}"
     return NodeRecord(
         path=path,
         values=values,
         mode=mode,
         problem=problem,
+        truncated=truncated,
+        oversized=oversized_keys(text),
         target=target,
         portal=portal,
         iface=iface,
     )
 
 
+# What open-iscsi takes where a record does not say it (default.c, _default_node).
+_DEFAULTS: Final = {
+    "node.conn[0].port": str(DEFAULT_PORT),
+    "iface.iscsi_ifacename": DEFAULT_IFACE,
+}
+
+
 def _contradiction(
     values: Mapping[str, str], target: str, portal: Portal, iface: str
 ) -> str | None:
-    said = {
+    """Return where a record does not name what its path names: iscsiadm goes by both."""
+    expected = {
         "node.name": target,
         "node.conn[0].address": portal.address,
         "node.conn[0].port": str(portal.port),
         "iface.iscsi_ifacename": iface,
     }
-    for key, meant in said.items():
-        if values.get(key, "default" if key.startswith("iface.") else None) != meant:
+    for key, value in expected.items():
+        if values.get(key, _DEFAULTS.get(key)) != value:
             found = repr(values[key]) if key in values else "missing"
             return f"is not what its path says: {key} is {found}"
     return None
+
+
+def _lost_portal(text: str, portal: Portal) -> str | None:
+    """Return why nothing can be asked by a truncated discovery record; None if it can."""
+    address = parse_values(text).get("discovery.sendtargets.address")
+    if not is_truncated(text) or address == portal.address:
+        return None
+    return "is truncated and does not name the portal any more"
 
 
 def _values(text: str) -> Mapping[str, str]:
@@ -286,8 +345,3 @@ def _read(path: Path) -> tuple[str, int, str | None] | None:
     finally:
         os.close(descriptor)
     return data.decode("utf-8", "surrogateescape"), stat.S_IMODE(status.st_mode), None
-
-
-def torn(records: tuple[NodeRecord, ...]) -> tuple[NodeRecord, ...]:
-    """Return the records that open-iscsi can neither use nor delete."""
-    return tuple(record for record in records if record.problem is not None)

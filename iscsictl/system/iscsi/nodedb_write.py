@@ -1,28 +1,29 @@
 """Changes to the node database, under open-iscsi's own lock and a file at a time.
 
-Only what iscsiadm cannot do is done here: secrets (it would show them in its argument list),
-many records in one go, and records so torn that it cannot delete them.
+Only what iscsiadm cannot do is done here: secrets (it would show them in its argument list), one
+of two records that differ in the portal group tag, and records that it cannot read.
 """
 
+import itertools
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from iscsictl.errors import NotFoundError, RefusedError
-from iscsictl.model.names import Portal
-from iscsictl.model.record import DiscoveryKind, NodeRecord
-from iscsictl.model.secret import Secret
-from iscsictl.parse.record import edit_record
+from iscsictl.model.record import NodeRecord
+from iscsictl.parse.record import Changes, edit_record, revert_edit
 from iscsictl.system.io.files import PRIVATE, explained, read_file, remove_file, replace_file
-from iscsictl.system.iscsi.nodedb import DISCOVERY_FILES
+from iscsictl.system.iscsi.nodedb import read_discovery_records, read_record
 from iscsictl.system.iscsi.nodedb_lock import NodeDbLock
 
-Changes = Mapping[str, str | Secret | None]
 Say = Callable[[str], None]
 
-MAX_HOLD: Final = 0.5
+#: Where copies of removed records are: a directory of the database that open-iscsi never reads.
+REMOVED: Final = "removed-records"
+#: Every file in these means something to open-iscsi.
 DIRECTORIES: Final = frozenset({"nodes", "ifaces", "send_targets", "isns"})
 
 
@@ -30,49 +31,58 @@ def _quiet(_: str) -> None:
     return
 
 
+@dataclass(frozen=True)
+class RecordEdit:
+    """What a file of the database held before a change and after it; it may carry secrets."""
+
+    before: bytes = field(repr=False)
+    after: bytes = field(repr=False)
+
+
 def write_record(
     path: Path, changes: Changes, *, root: Path = Path("/"), timeout: float = 35, say: Say = _quiet
-) -> bool:
-    """Set, add or remove (None) keys of one record; it is 0600 afterwards. False if unchanged.
+) -> RecordEdit | None:
+    """Set, add or remove (None) keys of one record; it is 0600 afterwards. None if unchanged.
 
-    Raises NotFoundError when the record is gone, UsageError for what it cannot hold, InUseError
-    when the lock is not to be had, RefusedError for a torn record.
+    `timeout` is how many seconds to wait for the lock. Raises NotFoundError when the record is
+    gone, UsageError for what it cannot hold, InUseError when the lock is not to be had,
+    RefusedError where the file holds no record.
     """
-    return bool(write_records([(path, changes)], root=root, timeout=timeout, say=say))
+    with NodeDbLock(root, timeout, say):
+        old = read_file(path)
+        if old is None:
+            raise NotFoundError(f"there is no record {path}", hint="see: iscsictl nodes ls")
+        try:
+            text = edit_record(_decode(old), changes)
+        except RefusedError as error:
+            raise RefusedError(f"{path}: {error.text}", hint=error.hint) from error
+        new = text.encode("utf-8", "surrogateescape")
+        return RecordEdit(old, new) if replace_in_db(path, new) else None
 
 
-def write_records(
-    batch: Iterable[tuple[Path, Changes]],
+def revert_record(
+    path: Path,
+    edit: RecordEdit,
     *,
+    mode: int = PRIVATE,
     root: Path = Path("/"),
     timeout: float = 35,
     say: Say = _quiet,
-) -> tuple[Path, ...]:
-    """Change many records, the lock let go every half second; return those that changed.
+) -> bool:
+    """Give the keys that an edit changed their earlier values; False if there was nothing to do.
 
-    Each record is written whole or not at all; an error leaves the ones before it changed.
+    What anybody changed since then stays, and a record that is gone is not made again.
     """
-    changed: list[Path] = []
-    todo = iter(batch)
-    following = next(todo, None)
-    while following is not None:
-        with NodeDbLock(root, timeout, say) as lock:
-            while following is not None and lock.held_for < MAX_HOLD:
-                if _write(*following):
-                    changed.append(following[0])
-                following = next(todo, None)
-    return tuple(changed)
+    with NodeDbLock(root, timeout, say):
+        current = read_file(path)
+        if current is None:
+            return False
+        text = revert_edit(_decode(current), _decode(edit.before), _decode(edit.after))
+        return replace_in_db(path, text.encode("utf-8", "surrogateescape"), mode)
 
 
-def _write(path: Path, changes: Changes) -> bool:
-    old = read_file(path)
-    if old is None:
-        raise NotFoundError(f"there is no record {path}", hint="see: iscsictl nodes ls")
-    try:
-        new = edit_record(old.decode("utf-8", "surrogateescape"), changes)
-    except RefusedError as error:
-        raise RefusedError(f"{path}: {error.text}", hint=error.hint) from error
-    return replace_in_db(path, new.encode("utf-8", "surrogateescape"))
+def _decode(data: bytes) -> str:
+    return data.decode("utf-8", "surrogateescape")
 
 
 def replace_in_db(path: Path, data: bytes, mode: int = PRIVATE) -> bool:
@@ -85,24 +95,53 @@ def replace_in_db(path: Path, data: bytes, mode: int = PRIVATE) -> bool:
     return replace_file(path, data, mode=mode, scratch=scratch)
 
 
-def set_discovery_auth(
+def remove_corrupt_record(
+    path: Path,
     db: Path,
-    portal: Portal,
-    changes: Changes,
     *,
-    kind: DiscoveryKind = "sendtargets",
+    keep_copy: bool,
     root: Path = Path("/"),
     timeout: float = 35,
     say: Say = _quiet,
 ) -> bool:
-    """Change the discovery record of a server, `chap_values(prefix="discovery.sendtargets")`.
+    """Remove a node or discovery record if open-iscsi cannot use it; False if it can, or is gone.
 
-    The record must exist (`iscsiadm -m discoverydb -t sendtargets -p PORTAL -o new`).
+    With `keep_copy` what it held goes to a file of its own first, mode 0600: it may be the only
+    place where a CHAP secret stands.
     """
-    directory, name = DISCOVERY_FILES[kind]
-    place = db / directory / f"{portal.address},{portal.port}"
-    path = place if place.is_file() else place / name
-    return write_record(path, changes, root=root, timeout=timeout, say=say)
+    with NodeDbLock(root, timeout, say):
+        if db / "nodes" in path.parents:
+            node = read_record(path)
+            corrupt = node is not None and node.problem is not None
+        else:
+            node = None
+            discovery = read_discovery_records(db)
+            corrupt = any(r.path == path and r.problem is not None for r in discovery)
+        if not corrupt:
+            return False
+        copy = _preserve(path, db) if keep_copy else None
+        if copy is not None:
+            say(f"a copy of {path} is in {copy}")
+        return _remove(node, db) if node is not None else remove_file(path)
+
+
+def _preserve(path: Path, db: Path) -> Path | None:
+    """Copy a record to where open-iscsi reads nothing; None if there is nothing in it."""
+    data = read_file(path) or b""
+    if not data.strip(b"\0"):
+        return None
+    directory = db / REMOVED
+    try:
+        directory.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise explained(error, "create", directory) from error
+    name = ",".join(path.relative_to(db).parts[1:])
+    for number in itertools.count(1):
+        copy = directory / (name if number == 1 else f"{name}.{number}")
+        if read_file(copy) in {None, data}:
+            break
+    replace_file(copy, data, mode=PRIVATE)
+    return copy
 
 
 def remove_record(
@@ -115,20 +154,25 @@ def remove_record(
 ) -> bool:
     """Remove a record, its links in the discovery directories and directories left empty.
 
-    For records that iscsiadm cannot delete. Refuses a path outside of `db`; False if it was gone.
+    For records that iscsiadm cannot delete alone. Refuses a path outside of `db`; False if it was
+    gone.
     """
+    with NodeDbLock(root, timeout, say):
+        return _remove(record, db)
+
+
+def _remove(record: NodeRecord, db: Path) -> bool:
     nodes = db / "nodes"
     if nodes not in record.path.parents:
         raise RefusedError(f"{record.path} is not in the node database {nodes}")
-    with NodeDbLock(root, timeout, say):
-        for link in _links_to(record, db):
-            remove_file(link)
-        removed = remove_file(record.path)
-        for directory in record.path.parents:
-            if directory == nodes:
-                break
-            with suppress(OSError):
-                directory.rmdir()
+    for link in _links_to(record, db):
+        remove_file(link)
+    removed = remove_file(record.path)
+    for directory in record.path.parents:
+        if directory == nodes:
+            break
+        with suppress(OSError):
+            directory.rmdir()
     return removed
 
 

@@ -1,0 +1,310 @@
+"""The settings of open-iscsi's records: their kinds of value, and the versions that know them.
+
+The facts are those of usr/idbm.c, usr/idbm_fields.h and libopeniscsiusr/idbm.c from 2.0-873 on,
+in the order in which idbm_print() writes them; the limits are those of RFC 7143, section 13, and
+of etc/iscsid.conf.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Final, Literal
+
+from iscsictl.model.open_iscsi import Version
+from iscsictl.model.record_values import (
+    Address,
+    HardwareAddress,
+    Number,
+    SecretText,
+    Text,
+    ValueKind,
+    WordList,
+    Words,
+)
+from iscsictl.model.transports import TRANSPORT_MODULES
+
+#: What a record is about; a node record has all settings of its interface too.
+Scope = Literal["node", "iface", "sendtargets", "isns"]
+Family = Literal["ipv4", "ipv6"]
+
+# What came after 2.1.11, the newest release that was read.
+_NEXT: Final = (2, 1, 12)
+
+_INT32: Final = 2**31 - 1
+_YES_NO: Final = Words(("Yes", "No"))
+_STARTUP: Final = Words(("manual", "automatic", "onboot"))
+_AUTH: Final = Words(("None", "CHAP"))
+_DIGEST: Final = Words(("None", "CRC32C", "CRC32C,None", "None,CRC32C"))
+_ALGORITHMS: Final = WordList(("MD5", "SHA1", "SHA256", "SHA3-256"))
+_SWITCH: Final = Words(("enable", "disable"), strict=False)
+_PORT: Final = Number(1, 65535)
+_COUNT: Final = Number(0, _INT32)
+_BYTE: Final = Number(0, 255)
+_SHORT: Final = Number(0, 65535)
+_LONG: Final = Number(0, 2**32 - 1)
+_SECONDS: Final = Number(0, _INT32, "seconds")
+# A login or logout that may last no time at all fails at once.
+_SOME_SECONDS: Final = Number(1, _INT32, "seconds")
+# RFC 7143, 13.12 to 13.14: lengths of data are 512 to 2**24 - 1 bytes.
+_LENGTH: Final = Number(512, 2**24 - 1, "bytes")
+# RFC 7143, 13.15 and 13.16.
+_UP_TO_AN_HOUR: Final = Number(0, 3600, "seconds")
+#: The name of an account, in a buffer of 256 bytes (AUTH_STR_MAX_LEN).
+_ACCOUNT: Final = Text(255)
+#: Many settings of an interface are in buffers of 80 bytes (ISCSI_MAX_STR_LEN).
+_SHORT_TEXT: Final = Text(79)
+
+
+@dataclass(frozen=True)
+class RecordKey:
+    """One setting. `since` and `until` are the first version that knows it, and no longer does.
+
+    `family`: only interfaces of that kind have it. `fixed`: why it cannot be changed by hand.
+    """
+
+    name: str
+    kind: ValueKind
+    since: Version | None = None
+    until: Version | None = None
+    family: Family | None = None
+    fixed: str | None = None
+
+    def known_to(self, version: Version | None) -> bool:
+        """Tell whether a version knows it; None stands for a version that is not known."""
+        if version is None:
+            return True
+        return (self.since is None or version >= self.since) and (
+            self.until is None or version < self.until
+        )
+
+    @property
+    def is_secret(self) -> bool:
+        """Tell whether it is a CHAP secret."""
+        return isinstance(self.kind, SecretText)
+
+
+_NAMES_RECORD: Final = "it names the record"
+_DERIVED: Final = "open-iscsi derives it"
+
+
+def _auth(prefix: str) -> tuple[RecordKey, ...]:
+    return (
+        RecordKey(f"{prefix}.auth.authmethod", _AUTH),
+        RecordKey(f"{prefix}.auth.username", _ACCOUNT),
+        RecordKey(f"{prefix}.auth.password", SecretText()),
+        RecordKey(f"{prefix}.auth.password_length", _COUNT, fixed=_DERIVED),
+        RecordKey(f"{prefix}.auth.username_in", _ACCOUNT),
+        RecordKey(f"{prefix}.auth.password_in", SecretText()),
+        RecordKey(f"{prefix}.auth.password_in_length", _COUNT, fixed=_DERIVED),
+        # Discovery records have it under the name of the session's, too.
+        RecordKey("node.session.auth.chap_algs", _ALGORITHMS, since=(2, 1, 1)),
+    )
+
+
+def _iface(name: str, kind: ValueKind, since: Version | None = None) -> RecordKey:
+    return RecordKey(f"iface.{name}", kind, since)
+
+
+def _family(
+    family: Family, since: Version | None, settings: Mapping[str, ValueKind]
+) -> Iterator[RecordKey]:
+    for name, kind in settings.items():
+        yield replace(_iface(name, kind, since), family=family)
+
+
+# 2.0-874 learnt the settings of qla4xxx and be2iscsi adapters.
+_ADAPTERS: Final = (2, 0, 874)
+
+_IFACE_KEYS: Final = (
+    replace(_iface("iscsi_ifacename", Text(64)), fixed=_NAMES_RECORD),
+    _iface("net_ifacename", Text(15)),
+    _iface("ipaddress", Address(words=("default",))),
+    _iface("prefix_len", Number(0, 128), (2, 0, 876)),
+    _iface("hwaddress", HardwareAddress()),
+    _iface("transport_name", Words(tuple(TRANSPORT_MODULES), strict=False)),
+    _iface("initiatorname", Text(223)),
+    _iface("state", _SWITCH),
+    _iface("vlan_id", Number(0, 4094)),
+    _iface("vlan_priority", Number(0, 7)),
+    _iface("vlan_state", _SWITCH),
+    _iface("iface_num", _COUNT),
+    _iface("mtu", _SHORT),
+    _iface("port", _SHORT),
+    *_family("ipv4", None, {
+        "bootproto": Words(("static", "dhcp"), strict=False),
+        "subnet_mask": Address(4),
+        "gateway": Address(4),
+    }),
+    *_family("ipv4", _ADAPTERS, {
+        "dhcp_alt_client_id_state": _SWITCH,
+        "dhcp_alt_client_id": _SHORT_TEXT,
+        "dhcp_dns": _SWITCH,
+        "dhcp_learn_iqn": _SWITCH,
+        "dhcp_req_vendor_id_state": _SWITCH,
+        "dhcp_vendor_id_state": _SWITCH,
+        "dhcp_vendor_id": _SHORT_TEXT,
+        "dhcp_slp_da": _SWITCH,
+        "fragmentation": _SWITCH,
+        "gratuitous_arp": _SWITCH,
+        "incoming_forwarding": _SWITCH,
+        "tos_state": _SWITCH,
+        "tos": _BYTE,
+        "ttl": _BYTE,
+    }),
+    *_family("ipv6", None, {
+        "ipv6_autocfg": Words(("nd", "dhcpv6", "disable"), strict=False),
+        "linklocal_autocfg": Words(("auto", "disable"), strict=False),
+        "router_autocfg": Words(("auto", "disable"), strict=False),
+        "ipv6_linklocal": Address(6, ("auto",)),
+        "ipv6_router": Address(6, ("auto",)),
+    }),
+    *_family("ipv6", _ADAPTERS, {
+        "dup_addr_detect_cnt": _BYTE,
+        "flow_label": _LONG,
+        "gratuitous_neighbor_adv": _SWITCH,
+        "hop_limit": _BYTE,
+        "mld": _SWITCH,
+        "nd_reachable_tmo": _LONG,
+        "nd_rexmit_time": _LONG,
+        "nd_stale_tmo": _LONG,
+        "router_adv_link_mtu": _LONG,
+        "traffic_class": _BYTE,
+    }),
+    _iface("delayed_ack", _SWITCH, _ADAPTERS),
+    _iface("tcp_nagle", _SWITCH, _ADAPTERS),
+    _iface("tcp_wsf_state", _SWITCH, _ADAPTERS),
+    _iface("tcp_wsf", _BYTE, _ADAPTERS),
+    _iface("tcp_timer_scale", _BYTE, _ADAPTERS),
+    _iface("tcp_timestamp", _SWITCH, _ADAPTERS),
+    _iface("redirect", _SWITCH, _ADAPTERS),
+    _iface("def_task_mgmt_timeout", _SHORT, _ADAPTERS),
+    _iface("header_digest", _SWITCH, _ADAPTERS),
+    _iface("data_digest", _SWITCH, _ADAPTERS),
+    _iface("immediate_data", _SWITCH, _ADAPTERS),
+    _iface("initial_r2t", _SWITCH, _ADAPTERS),
+    _iface("data_seq_inorder", _SWITCH, _ADAPTERS),
+    _iface("data_pdu_inorder", _SWITCH, _ADAPTERS),
+    _iface("erl", Number(0, 2), _ADAPTERS),
+    _iface("max_receive_data_len", _LONG, _ADAPTERS),
+    _iface("first_burst_len", _LONG, _ADAPTERS),
+    _iface("max_outstanding_r2t", _SHORT, _ADAPTERS),
+    _iface("max_burst_len", _LONG, _ADAPTERS),
+    _iface("chap_auth", _SWITCH, _ADAPTERS),
+    _iface("bidi_chap", _SWITCH, _ADAPTERS),
+    _iface("strict_login_compliance", _SWITCH, _ADAPTERS),
+    _iface("discovery_auth", _SWITCH, _ADAPTERS),
+    _iface("discovery_logout", _SWITCH, _ADAPTERS),
+)  # fmt: skip
+
+
+def _session(name: str, kind: ValueKind, since: Version | None = None) -> RecordKey:
+    return RecordKey(f"node.session.{name}", kind, since)
+
+
+# A session has one connection (config.h, ISCSI_CONN_MAX).
+def _conn(name: str, kind: ValueKind, since: Version | None = None) -> RecordKey:
+    return RecordKey(f"node.conn[0].{name}", kind, since)
+
+
+_NODE_KEYS: Final = (
+    RecordKey("node.name", Text(255), fixed=_NAMES_RECORD),
+    RecordKey("node.tpgt", Number(-1, 65535), fixed=_NAMES_RECORD),
+    RecordKey("node.startup", _STARTUP),
+    RecordKey("node.leading_login", _YES_NO),
+    *_IFACE_KEYS,
+    RecordKey("node.discovery_address", Text(255), fixed="discovery wrote it"),
+    RecordKey("node.discovery_port", _PORT, fixed="discovery wrote it"),
+    RecordKey(
+        "node.discovery_type",
+        Words(("send_targets", "isns", "offload_send_targets", "static", "fw", "slp")),
+        fixed="discovery wrote it",
+    ),
+    _session("initial_cmdsn", _COUNT),
+    _session("initial_login_retry_max", _COUNT),
+    _session("xmit_thread_priority", Number(-20, 20)),
+    _session("cmds_max", Number(2, 2048, power_of_two=True)),
+    _session("queue_depth", Number(1, 1024)),
+    # With 0 iscsiadm takes every login for one that is there already.
+    _session("nr_sessions", Number(1, _INT32)),
+    *_auth("node.session"),
+    # 0 fails I/O at once, less than 0 never does.
+    _session("timeo.replacement_timeout", Number(-1, _INT32, "seconds")),
+    _session("err_timeo.abort_timeout", _SECONDS),
+    _session("err_timeo.lu_reset_timeout", _SECONDS),
+    _session("err_timeo.tgt_reset_timeout", _SECONDS),
+    _session("err_timeo.host_reset_timeout", _SECONDS),
+    _session("iscsi.FastAbort", _YES_NO),
+    _session("iscsi.InitialR2T", _YES_NO),
+    _session("iscsi.ImmediateData", _YES_NO),
+    _session("iscsi.FirstBurstLength", _LENGTH),
+    _session("iscsi.MaxBurstLength", _LENGTH),
+    _session("iscsi.DefaultTime2Retain", _UP_TO_AN_HOUR),
+    _session("iscsi.DefaultTime2Wait", _UP_TO_AN_HOUR),
+    _session("iscsi.MaxConnections", Number(1, 65535)),
+    _session("iscsi.MaxOutstandingR2T", Number(1, 65535)),
+    _session("iscsi.ERL", Number(0, 2)),
+    _session("scan", Words(("auto", "manual")), (2, 0, 876)),
+    _session("reopen_max", _COUNT, (2, 0, 877)),
+    replace(_session("conn_reopen_log_freq", _COUNT, (2, 1, 11)), until=_NEXT),
+    _session("sess_reopen_log_freq", _COUNT, _NEXT),
+    replace(_conn("address", Text(255)), fixed=_NAMES_RECORD),
+    replace(_conn("port", _PORT), fixed=_NAMES_RECORD),
+    _conn("startup", _STARTUP),
+    _conn("tcp.window_size", Number(0, _INT32, "bytes")),
+    _conn("tcp.type_of_service", _BYTE),
+    _conn("tcp.congestion_control", Text(15), _NEXT),
+    _conn("timeo.logout_timeout", _SOME_SECONDS),
+    _conn("timeo.login_timeout", _SOME_SECONDS),
+    _conn("timeo.auth_timeout", _SECONDS),
+    _conn("timeo.noop_out_interval", _SECONDS),
+    _conn("timeo.noop_out_timeout", _SECONDS),
+    # 0 leaves it to the target.
+    _conn("iscsi.MaxXmitDataSegmentLength", Number(0, 2**24 - 1, "bytes")),
+    _conn("iscsi.MaxRecvDataSegmentLength", _LENGTH),
+    _conn("iscsi.HeaderDigest", _DIGEST),
+    _conn("iscsi.DataDigest", _DIGEST),
+    _conn("iscsi.IFMarker", _YES_NO),
+    _conn("iscsi.OFMarker", _YES_NO),
+)
+
+
+def _discovery(kind: str, *keys: RecordKey) -> tuple[RecordKey, ...]:
+    return (
+        RecordKey("discovery.startup", Words(("manual", "automatic"))),
+        RecordKey("discovery.type", Words(("sendtargets", "isns")), fixed=_NAMES_RECORD),
+        # Records of iSNS have them under the name of SendTargets, too.
+        RecordKey("discovery.sendtargets.address", Text(255), fixed=_NAMES_RECORD),
+        RecordKey("discovery.sendtargets.port", _PORT, fixed=_NAMES_RECORD),
+        *keys,
+        RecordKey(f"discovery.{kind}.use_discoveryd", _YES_NO),
+        RecordKey(f"discovery.{kind}.discoveryd_poll_inval", Number(-1, _INT32, "seconds")),
+    )
+
+
+_SENDTARGETS: Final = "discovery.sendtargets"
+_DISCOVERY_KEYS: Final = (
+    *_discovery(
+        "sendtargets",
+        *_auth(_SENDTARGETS),
+        RecordKey(f"{_SENDTARGETS}.timeo.login_timeout", _SOME_SECONDS),
+    ),
+    RecordKey(f"{_SENDTARGETS}.reopen_max", Number(-1, _INT32)),
+    RecordKey(f"{_SENDTARGETS}.timeo.auth_timeout", _SECONDS),
+    RecordKey(f"{_SENDTARGETS}.timeo.active_timeout", _SOME_SECONDS),
+    RecordKey(f"{_SENDTARGETS}.iscsi.MaxRecvDataSegmentLength", _LENGTH),
+)
+
+
+def _by_name(keys: Iterable[RecordKey]) -> Mapping[str, RecordKey]:
+    return {key.name: key for key in keys}
+
+
+#: The settings of each kind of record, by name, in the order in which open-iscsi writes them.
+KEYS: Final[Mapping[Scope, Mapping[str, RecordKey]]] = {
+    "node": _by_name(_NODE_KEYS),
+    "iface": _by_name(_IFACE_KEYS),
+    "sendtargets": _by_name(_DISCOVERY_KEYS),
+    "isns": _by_name(_discovery("isns")),
+}
+SECRET_KEYS: Final = frozenset(
+    key.name for scope in KEYS.values() for key in scope.values() if key.is_secret
+)
