@@ -54,7 +54,8 @@ def serve(lab: Lab, client: socket.socket, ended: threading.Event, path: Path) -
     """Answer one request."""
     with client, client.makefile("rwb") as stream:
         try:
-            answer = {"out": "", "err": "", "code": 0} | act(lab, json.loads(stream.readline()))
+            request = json.loads(stream.readline())
+            answer = {"out": "", "err": "", "code": 0} | answer_request(lab, request)
         except SystemExit:
             ended.set()
             answer = {"out": "", "err": "", "code": 0}
@@ -67,7 +68,7 @@ def serve(lab: Lab, client: socket.socket, ended: threading.Event, path: Path) -
             wake.connect(str(path))
 
 
-def act(lab: Lab, request: dict[str, Any]) -> dict[str, Any]:
+def answer_request(lab: Lab, request: dict[str, Any]) -> dict[str, Any]:
     """Do what a request says."""
     match request["do"]:
         case "run":

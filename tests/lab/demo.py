@@ -62,10 +62,10 @@ class Story:
         """Keep the time that something took."""
         self.times.append((what, seconds))
 
-    def timed(self, what: str, act: Callable[[], object]) -> None:
+    def timed(self, what: str, work: Callable[[], object]) -> None:
         """Do something that is no command of the host, and keep its time."""
         began = time.monotonic()
-        act()
+        work()
         self.took(what, time.monotonic() - began)
 
     def prove(self, text: str) -> None:

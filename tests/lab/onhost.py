@@ -18,7 +18,7 @@ IQN = "iqn.2001-04.com.example:"
 PATIENCE = 240.0
 
 
-def act(host: Guest, command: str, code: int = 0, **options: Any) -> Result:
+def run_on(host: Guest, command: str, code: int = 0, **options: Any) -> Result:
     """Run a command that must end with this exit code, and without a traceback."""
     result = host.run(command, **{"timeout": PATIENCE, **options})
     assert result.code == code, str(result)
@@ -32,7 +32,7 @@ def attached(
     """A new target of one LUN, mounted on /srv/NAME by `attach`."""
     disk = lab.array.disk(name, size)
     lab.array.target(IQN + name, [disk], portals=[portal])
-    act(
+    run_on(
         lab.host,
         f"iscsictl attach -p {portal} -T {IQN}{name} --table none --fs {fs} --mount /srv/{name} "
         + " ".join(options),
@@ -63,4 +63,4 @@ def mounted(host: Guest) -> set[str]:
 
 def lost(host: Guest, name: str) -> None:
     """Take a mounted target down by hand, behind iscsictl's back."""
-    act(host, f"umount /srv/{name} && iscsiadm -m node -T {IQN}{name} --logout")
+    run_on(host, f"umount /srv/{name} && iscsiadm -m node -T {IQN}{name} --logout")

@@ -184,7 +184,7 @@ class Lab:
         """Pull a cable: out of the array's card (the host only hears silence), or the host's."""
         self.guests[at].set_link(net, up=False)
 
-    def mend(self, net: Net | None = None) -> None:
+    def restore_cables(self, net: Net | None = None) -> None:
         """Plug a network's cable in again at both ends; all of them without a name."""
         for guest in self.guests.values():
             for one in NETS if net is None else (net,):
@@ -203,10 +203,10 @@ class Lab:
             parts.append("\n".join([f"--- console of {role} ---", *tail]))
         return "\n".join(parts)
 
-    def _both(self, act: Callable[[Guest], object]) -> None:
+    def _both(self, work: Callable[[Guest], object]) -> None:
         """Do a thing to both guests at once; the first error is raised after both ended."""
         with ThreadPoolExecutor(len(ROLES)) as pool:
-            for future in [pool.submit(act, guest) for guest in self.guests.values()]:
+            for future in [pool.submit(work, guest) for guest in self.guests.values()]:
                 future.result()
 
 

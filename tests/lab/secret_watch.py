@@ -182,22 +182,22 @@ class StandingWatch:
         lab, array, host = self.lab, self.lab.array, self.lab.host
         targets, discovery, put = array.targets, array.discovery_auth, host.put
 
-        def seen_targets(made: Iterable[Any]) -> None:
+        def watched_targets(made: Iterable[Any]) -> None:
             wanted = list(made)
             targets(wanted)
             self.learn(pair for one in wanted for pair in (one.chap, one.mutual))
 
-        def seen_discovery(chap: Credentials | None, mutual: Credentials | None = None) -> None:
+        def watched_discovery(chap: Credentials | None, mutual: Credentials | None = None) -> None:
             discovery(chap, mutual)
             self.learn((chap, mutual))
 
-        def seen_put(path: str, data: str | bytes, mode: int | None = 0o644) -> None:
+        def watched_put(path: str, data: str | bytes, mode: int | None = 0o644) -> None:
             put(path, data, mode)
             self.given.add(path)
 
-        patch.setattr(array, "targets", seen_targets)
-        patch.setattr(array, "discovery_auth", seen_discovery)
-        patch.setattr(host, "put", seen_put)
+        patch.setattr(array, "targets", watched_targets)
+        patch.setattr(array, "discovery_auth", watched_discovery)
+        patch.setattr(host, "put", watched_put)
         for owner, name in ((host, "boot"), (host, "reboot"), (lab, "restore")):
             patch.setattr(owner, name, self._then_listen(getattr(owner, name)))
 

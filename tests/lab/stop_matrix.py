@@ -112,8 +112,8 @@ print(json.dumps({
 }))
 """
 
-# Runs in the guest after a stop: nothing may be torn, nothing held.
-_LOOK = r"""
+# Runs in the guest after a stop: every record must be complete and no lock held.
+_CHECK = r"""
 code=0
 # After the logout the disk of the line is away, as with any array that is down.
 findmnt --verify >/tmp/verify 2>&1 || {
@@ -127,7 +127,7 @@ for base in /etc/iscsi /var/lib/iscsi; do
         [ "$(stat -c %a "$file")" = 600 ] || echo "$file is not 0600"
         ends="$(head -c 14 "$file")$(tail -n 1 "$file")"
         [ "$ends" = '# BEGIN RECORD# END RECORD' ] ||
-            echo "$file is torn: $(stat -c %s "$file") bytes"
+            echo "$file is truncated: $(stat -c %s "$file") bytes"
     done
 done
 [ ! -e /run/iscsictl/lock ] || flock -n /run/iscsictl/lock true ||
@@ -170,9 +170,9 @@ def differences(found: dict[str, Any], wanted: dict[str, Any]) -> Iterator[str]:
             yield f"{key}: {found[key]!r}, not {value!r}"
 
 
-def look(host: Guest, *, lock_may_stay: bool) -> list[str]:
-    """What is torn or held right after a stop."""
-    result = host.run(_LOOK, timeout=PATIENCE)
+def problems_after_stop(host: Guest, *, lock_may_stay: bool) -> list[str]:
+    """Records that are truncated and locks that are held right after a stop."""
+    result = host.run(_CHECK, timeout=PATIENCE)
     lines = (result.out + result.err).splitlines()
     if lock_may_stay:
         lines = [line for line in lines if line != "the lock of the records is held"]
@@ -256,7 +256,7 @@ class Matrix:
                 problems.append(told["err"])
             problems += [f"pid {pid} stays" for pid in held.stays()]
         lock = (stop, point) == ("SIGKILL", IN_LOCK)
-        problems += look(host, lock_may_stay=lock)
+        problems += problems_after_stop(host, lock_may_stay=lock)
         again = host.run(COMMANDS[command], timeout=PATIENCE)
         if again.code:
             problems.append(f"once more: {again}")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.lab.array import A4
-from tests.lab.onhost import act
+from tests.lab.onhost import run_on
 
 if TYPE_CHECKING:
     from tests.lab.agent import Result
@@ -85,7 +85,7 @@ def test_of_many_volumes_the_foreign_one_is_refused_alone_and_the_rest_is_finish
     host, array = lab.host, lab.array
     old = array.disk("old", "64M")
     array.target(f"{IQN}old", [old], portals=[A4])
-    act(host, FOREIGN)
+    run_on(host, FOREIGN)
     mail = array.disk("mail", "64M")
     array.target(f"{IQN}mail", [mail], portals=[A4], chap=("myaccount", SECRET))
     array.target(
@@ -94,13 +94,13 @@ def test_of_many_volumes_the_foreign_one_is_refused_alone_and_the_rest_is_finish
     host.put("/root/secret", SECRET + "\n", 0o600)
     host.put("/root/v.toml", f"{MAIL}\n{DATA}\n{OLD}")
     digest, before = array.sha256(old), traces(host)
-    act(host, "systemctl is-active open-iscsi.service", 3)
+    run_on(host, "systemctl is-active open-iscsi.service", 3)
 
-    shown = act(host, "iscsictl plan /root/v.toml --out /root/saved", 10)
+    shown = run_on(host, "iscsictl plan /root/v.toml --out /root/saved", 10)
     assert "4 volumes: 4 planned" in shown.out
     assert traces(host) == before
 
-    first = act(host, "iscsictl apply /root/saved -J -v", 4)
+    first = run_on(host, "iscsictl apply /root/saved -J -v", 4)
     document = json.loads(first.out)
     (refusal,) = document["refusals"]
     assert (refusal["volume"], refusal["exit"]) == ("old", 9)
@@ -116,34 +116,34 @@ def test_of_many_volumes_the_foreign_one_is_refused_alone_and_the_rest_is_finish
     left = traces(host)
     assert f"{IQN}old" not in left
     assert left.count("\n/dev/sd") == 3
-    assert act(host, "stat -c %u:%g /srv/mail; ls /srv").out.split() == ["8:8", "data", "mail"]
+    assert run_on(host, "stat -c %u:%g /srv/mail; ls /srv").out.split() == ["8:8", "data", "mail"]
     assert "mkfs" in statuses(first, "inner")
-    act(host, "findmnt --verify && systemctl cat srv-data-inner.mount srv-mail.mount >/dev/null")
-    act(host, "systemctl is-active open-iscsi.service")
+    run_on(host, "findmnt --verify && systemctl cat srv-data-inner.mount srv-mail.mount >/dev/null")
+    run_on(host, "systemctl is-active open-iscsi.service")
 
     host.put("/root/v.toml", f"{MAIL}\n{DATA}\n{OLD}adopt = true\n")
-    act(host, "iscsictl plan /root/v.toml -q", 10)
-    second = act(host, "iscsictl apply /root/v.toml && cat /srv/old/f")
+    run_on(host, "iscsictl plan /root/v.toml -q", 10)
+    second = run_on(host, "iscsictl apply /root/v.toml && cat /srv/old/f")
     assert "4 volumes: 1 done, 3 unchanged\ntheirs\n" in second.out
 
-    third = act(host, "iscsictl plan /root/v.toml --out /root/saved")
+    third = run_on(host, "iscsictl plan /root/v.toml --out /root/saved")
     assert "4 volumes: 4 unchanged" in third.out
-    again = act(host, "strace -f -qq -e trace=execve,execveat -o /root/trace "
+    again = run_on(host, "strace -f -qq -e trace=execve,execveat -o /root/trace "
                       "iscsictl apply /root/v.toml -J")  # fmt: skip
     assert {s["status"] for s in json.loads(again.out)["steps"]} == {"unchanged"}
     started = re.findall(r'execve\("([^"]+)".* = 0$', host.text("/root/trace"), re.MULTILINE)
     assert [path for path in started if "iscsictl" not in path and "python" not in path] == []
 
-    exported = act(host, "iscsictl export | tee /root/e.toml | iscsictl plan -")
+    exported = run_on(host, "iscsictl export | tee /root/e.toml | iscsictl plan -")
     assert "4 volumes: 4 unchanged" in exported.out
     text = host.text("/root/e.toml")
     assert SECRET not in text
     assert 'chap = { user = "myaccount" }' in text
     assert 'options = ["noatime"]' in text
 
-    act(host, "iscsictl detach /srv/mail --forget")
+    run_on(host, "iscsictl detach /srv/mail --forget")
     kept = traces(host)
-    misfit = act(host, "iscsictl apply /root/saved", 9)
+    misfit = run_on(host, "iscsictl apply /root/saved", 9)
     assert "no longer fits" in misfit.err
     assert traces(host) == kept
 
@@ -167,8 +167,8 @@ def test_a_run_that_was_stopped_in_the_middle_is_finished_by_the_same_command(la
         stopped = running.wait(PATIENCE)
         assert stopped.code == 143, str(stopped)
         assert "Traceback" not in stopped.err
-    act(host, "iscsictl apply /root/v.toml")
+    run_on(host, "iscsictl apply /root/v.toml")
     for name in names:
-        act(host, f"touch /srv/{name}/f && grep -c ' /srv/{name} ' /etc/fstab")
-    assert act(host, "grep -c making /etc/fstab", 1).out == "0\n"
-    assert "4 volumes: 4 unchanged" in act(host, "iscsictl plan /root/v.toml").out
+        run_on(host, f"touch /srv/{name}/f && grep -c ' /srv/{name} ' /etc/fstab")
+    assert run_on(host, "grep -c making /etc/fstab", 1).out == "0\n"
+    assert "4 volumes: 4 unchanged" in run_on(host, "iscsictl plan /root/v.toml").out

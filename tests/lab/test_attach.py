@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.lab.array import A4, B4
-from tests.lab.onhost import act
+from tests.lab.onhost import run_on
 from tests.lab.secret_watch import SecretWatch
 
 if TYPE_CHECKING:
@@ -57,51 +57,51 @@ def test_a_blank_lun_with_mutual_chap_is_mounted_and_survives_a_power_cut(lab: L
     command = f"{ATTACH} {CHAP} --fs ext4 --mount /cluster/raid"
     watch = SecretWatch(host, (SECRET, MUTUAL))
     watch.start()
-    first = act(host, f"{command} -v && echo kept > /cluster/raid/file && sync")
+    first = run_on(host, f"{command} -v && echo kept > /cluster/raid/file && sync")
     watch.check(given=("/root/secret", "/root/mutual"), outputs=(first.out, first.err))
 
-    again = act(host, f"strace -f -qq -e trace=execve,execveat -o /root/trace {command} -J")
+    again = run_on(host, f"strace -f -qq -e trace=execve,execveat -o /root/trace {command} -J")
     steps = json.loads(again.out)["steps"]
     assert steps
     assert {s["status"] for s in steps} == {"unchanged"}
     started = re.findall(r'execve\("([^"]+)".* = 0$', host.text("/root/trace"), re.MULTILINE)
     assert [path for path in started if "iscsictl" not in path and "python" not in path] == []
 
-    listing = json.loads(act(host, "iscsictl ls -J").out)
+    listing = json.loads(run_on(host, "iscsictl ls -J").out)
     (session,) = listing["sessions"]
     assert (session["target"], session["status"]) == (IQN, "up")
     assert session["luns"][0]["wwid"] == disk.wwid
     (part,) = listing["disks"][0]["children"]
     assert (part["fstype"], part["mounts"][0]["path"]) == ("ext4", "/cluster/raid")
-    row = act(host, "iscsictl ls").out.splitlines()[1]
+    row = run_on(host, "iscsictl ls").out.splitlines()[1]
     assert [word in row for word in (IQN, "up", "/dev/sd", "ext4", "/cluster/raid")] == [True] * 5
 
     host.power_cut()
     host.boot()
-    assert act(host, "cat /cluster/raid/file").out == "kept\n"
-    assert act(host, "systemctl is-failed '*' | grep -c failed || true").out.strip() == "0"
+    assert run_on(host, "cat /cluster/raid/file").out == "kept\n"
+    assert run_on(host, "systemctl is-failed '*' | grep -c failed || true").out.strip() == "0"
 
 
 def test_somebodys_filesystem_is_refused_then_adopted_whole(lab: Lab) -> None:
     host, array = lab.host, lab.array
     disk = array.disk("old", "64M")
     array.target(IQN, [disk])
-    act(host, f"iscsiadm -m discovery -t st -p {A4} && iscsiadm -m node -l && "
+    run_on(host, f"iscsiadm -m discovery -t st -p {A4} && iscsiadm -m node -l && "
         "while ! [ -b /dev/sda ]; do sleep 0.1; done; udevadm settle; mkfs.ext4 -q /dev/sda && "
         "mkdir /mnt/x && mount /dev/sda /mnt/x && echo theirs > /mnt/x/f && umount /mnt/x && "
         "iscsiadm -m node -u && iscsiadm -m node -o delete")  # fmt: skip
     before, left = array.sha256(disk), traces(host)
 
-    refused = act(host, f"{ATTACH} --fs ext4 --mount /srv/x", 9)
+    refused = run_on(host, f"{ATTACH} --fs ext4 --mount /srv/x", 9)
     one_line_and_hint(refused)
     assert "--adopt" in refused.err
-    other = act(host, f"{ATTACH} --fs xfs --mount /srv/x", 9)
+    other = run_on(host, f"{ATTACH} --fs xfs --mount /srv/x", 9)
     assert "ext4" in other.err
     one_line_and_hint(other)
     assert array.sha256(disk) == before
     assert traces(host) == left
 
-    adopted = act(host, f"{ATTACH} --fs ext4 --mount /srv/x --adopt -J && cat /srv/x/f")
+    adopted = run_on(host, f"{ATTACH} --fs ext4 --mount /srv/x --adopt -J && cat /srv/x/f")
     document, rest = adopted.out.rsplit("}\n", 1)
     assert rest == "theirs\n"
     verbs = {s["action"] for s in json.loads(document + "}")["steps"]}
@@ -120,25 +120,25 @@ def test_each_failure_has_its_own_exit_code_and_leaves_nothing_behind(lab: Lab) 
     left = traces(host)
     good = "--chap-user myaccount --chap-secret-file /root/secret --fs ext4"
 
-    wrong = act(host, f"{ATTACH} --chap-user myaccount --chap-secret-file /root/wrong "
+    wrong = run_on(host, f"{ATTACH} --chap-user myaccount --chap-secret-file /root/wrong "
                 "--fs ext4 --mount /srv/x", 5)  # fmt: skip
     assert "not-the-secret" not in wrong.out + wrong.err
     results = [
         wrong,
-        act(host, f"iscsictl attach -p {A4}:3261 -T {IQN} {good}", 6),
-        act(host, f"iscsictl attach -p 192.0.2.77 -T {IQN} {good} --timeout 3", 6),
-        act(host, f"iscsictl attach -p {A4} -T iqn.2001-04.com.example:nobody {good}", 3),
-        act(host, f"{ATTACH} {good} --mount /srv/full", 9),
-        act(host, f"setpriv --reuid=65534 --clear-groups {ATTACH}", 13),
+        run_on(host, f"iscsictl attach -p {A4}:3261 -T {IQN} {good}", 6),
+        run_on(host, f"iscsictl attach -p 192.0.2.77 -T {IQN} {good} --timeout 3", 6),
+        run_on(host, f"iscsictl attach -p {A4} -T iqn.2001-04.com.example:nobody {good}", 3),
+        run_on(host, f"{ATTACH} {good} --mount /srv/full", 9),
+        run_on(host, f"setpriv --reuid=65534 --clear-groups {ATTACH}", 13),
     ]
     for result in results:
         one_line_and_hint(result)
     assert traces(host) == left
-    act(host, "systemctl mask --now iscsid.socket iscsid.service")
-    one_line_and_hint(act(host, f"{ATTACH} {good} --mount /srv/x --timeout 20", 8))
-    act(host, "systemctl unmask iscsid.socket iscsid.service && systemctl start iscsid.socket")
+    run_on(host, "systemctl mask --now iscsid.socket iscsid.service")
+    one_line_and_hint(run_on(host, f"{ATTACH} {good} --mount /srv/x --timeout 20", 8))
+    run_on(host, "systemctl unmask iscsid.socket iscsid.service && systemctl start iscsid.socket")
     assert traces(host) == left
-    act(host, f"{ATTACH} {good} --mount /srv/full --over-nonempty")
+    run_on(host, f"{ATTACH} {good} --mount /srv/full --over-nonempty")
 
 
 def test_several_targets_are_listed_and_one_is_taken(lab: Lab) -> None:
@@ -146,16 +146,16 @@ def test_several_targets_are_listed_and_one_is_taken(lab: Lab) -> None:
     one, two = array.disk("one", "64M"), array.disk("two", "64M")
     array.target(IQN + ".a", [one])
     listed = f"iscsictl attach -p {A4}"
-    device = act(host, f"{listed} --print-device").out
+    device = run_on(host, f"{listed} --print-device").out
     assert device == f"/dev/disk/by-id/wwn-0x{one.wwid.removeprefix('naa.')}\n"
     array.target(IQN + ".b", [two, array.disk("three", "64M")])
-    several = act(host, listed, 3)
+    several = run_on(host, listed, 3)
     assert IQN + ".a" in several.err
     assert IQN + ".b" in several.err
-    luns = act(host, f"{listed} -T {IQN}.b", 3)
+    luns = run_on(host, f"{listed} -T {IQN}.b", 3)
     assert "--lun" in luns.err
-    assert act(host, f"{listed} -T {IQN}.b --lun 1 --fs vfat --mount /srv/v -J")
-    assert act(host, "findmnt -no FSTYPE /srv/v").out == "vfat\n"
+    assert run_on(host, f"{listed} -T {IQN}.b --lun 1 --fs vfat --mount /srv/v -J")
+    assert run_on(host, "findmnt -no FSTYPE /srv/v").out == "vfat\n"
 
 
 @pytest.mark.fault("F30")
@@ -165,23 +165,23 @@ def test_detach_is_refused_while_used_and_keeps_the_session_of_another_lun(lab: 
     array.target(IQN, [array.disk("one", "64M"), array.disk("two", "64M")])
     fstab = host.text("/etc/fstab")
     for lun, path in ((0, "/srv/one"), (1, "/srv/two")):
-        act(host, f"{ATTACH} --lun {lun} --table none --fs ext2 --mount {path}")
+        run_on(host, f"{ATTACH} --lun {lun} --table none --fs ext2 --mount {path}")
     sitting = host.start("cd /srv/one && exec sleep 1000")
-    busy = act(host, "sleep 0.5; iscsictl detach /srv/one", 7)
+    busy = run_on(host, "sleep 0.5; iscsictl detach /srv/one", 7)
     one_line_and_hint(busy)
     assert "sleep" in busy.err
     sitting.signal()
     sitting.wait()
-    act(host, "iscsictl detach /srv/one")
-    assert act(host, "iscsiadm -m session").out.count(IQN) == 1
-    assert act(host, "findmnt -no TARGET /srv/two").out == "/srv/two\n"
-    act(host, "iscsictl detach /srv/one")
-    act(host, f"iscsictl detach {IQN} --forget")
+    run_on(host, "iscsictl detach /srv/one")
+    assert run_on(host, "iscsiadm -m session").out.count(IQN) == 1
+    assert run_on(host, "findmnt -no TARGET /srv/two").out == "/srv/two\n"
+    run_on(host, "iscsictl detach /srv/one")
+    run_on(host, f"iscsictl detach {IQN} --forget")
     assert host.text("/etc/fstab") == fstab
     assert host.run("iscsiadm -m session").code == 21
     assert host.run("iscsiadm -m node").code == 21
-    act(host, f"iscsictl detach {IQN}")
-    act(host, "iscsictl detach nothing-like-that", 3)
+    run_on(host, f"iscsictl detach {IQN}")
+    run_on(host, "iscsictl detach nothing-like-that", 3)
 
 
 @pytest.mark.fault("F11")
@@ -190,16 +190,16 @@ def test_dead_portals_are_named_and_the_good_one_is_used(lab: Lab) -> None:
     host, array = lab.host, lab.array
     array.target(IQN, [array.disk("one", "400M")], portals=[B4, "2001:db8:a::5"])
     dead = "-p 192.0.2.5 -p 192.0.2.200 -p 198.51.100.200"
-    result = act(
+    result = run_on(
         host,
         f"iscsictl attach {dead} -p [2001:db8:a::5] -T {IQN} --timeout 9 "
         "--fs xfs --mount /srv/six --fs-label six --owner nobody: --mode 0750",
     )
     for address in ("192.0.2.5", "192.0.2.200", "198.51.100.200"):
         assert f"portal {address}:3260 does not answer" in result.err
-    assert "[2001:db8:a::5]:3260" in act(host, "iscsiadm -m session").out
-    assert act(host, "stat -c '%U %a' /srv/six").out == "nobody 750\n"
-    link_local = act(host, "iscsictl attach -p fe80::1%eth0", 2)
+    assert "[2001:db8:a::5]:3260" in run_on(host, "iscsiadm -m session").out
+    assert run_on(host, "stat -c '%U %a' /srv/six").out == "nobody 750\n"
+    link_local = run_on(host, "iscsictl attach -p fe80::1%eth0", 2)
     assert "link-local" in link_local.err
 
 
@@ -209,21 +209,21 @@ def test_a_dry_run_shows_steps_and_forecast_and_changes_nothing(lab: Lab) -> Non
     array.target(IQN, [disk])
     left = traces(host)
     command = f"iscsictl attach -p {A4} --fs ext4 --mount /srv/x"
-    planned = act(host, f"{command} -n -J", 10)
+    planned = run_on(host, f"{command} -n -J", 10)
     found = statuses(planned)
     assert found["login"] == "planned"
     assert found["mkfs"] == "forecast"
     hazards = {s["action"]: s["hazard"] for s in json.loads(planned.out)["steps"]}
     assert (hazards["mkfs"], hazards["mount"]) == ("destroys", "safe")
     assert traces(host) == left
-    act(host, command)
-    act(host, f"{command} -n", 0)
-    act(host, f"{ATTACH} --fs xfs --mount /srv/y", 7)
-    act(host, "iscsictl detach /srv/x")
-    wrong = act(host, f"{ATTACH} --fs xfs --mount /srv/y --wipe --confirm naa.6001405000", 9)
+    run_on(host, command)
+    run_on(host, f"{command} -n", 0)
+    run_on(host, f"{ATTACH} --fs xfs --mount /srv/y", 7)
+    run_on(host, "iscsictl detach /srv/x")
+    wrong = run_on(host, f"{ATTACH} --fs xfs --mount /srv/y --wipe --confirm naa.6001405000", 9)
     assert disk.wwid in wrong.err
-    act(host, f"{ATTACH} --fs xfs --mount /srv/y --wipe --confirm {disk.wwid}")
-    assert act(host, "findmnt -no FSTYPE /srv/y").out == "xfs\n"
+    run_on(host, f"{ATTACH} --fs xfs --mount /srv/y --wipe --confirm {disk.wwid}")
+    assert run_on(host, "findmnt -no FSTYPE /srv/y").out == "xfs\n"
 
 
 @pytest.mark.torture
@@ -232,13 +232,13 @@ def test_a_slow_udev_is_waited_for_and_systemd_keeps_what_is_mounted(lab: Lab) -
     array.target(IQN, [array.disk("store", "64M")])
     slow = 'SUBSYSTEM=="block", ENV{DEVTYPE}=="partition", PROGRAM="/bin/sleep 15"\n'
     host.put("/etc/udev/rules.d/00-slow.rules", slow)
-    act(host, "udevadm control --reload")
-    attached = act(host, f"{ATTACH} --fs ext4 --mount /srv/x -J")
+    run_on(host, "udevadm control --reload")
+    attached = run_on(host, f"{ATTACH} --fs ext4 --mount /srv/x -J")
     assert statuses(attached)["mount"] == "done"
-    (disk,) = json.loads(act(host, "iscsictl ls -J").out)["disks"]
-    assert disk["children"][0]["uuid"] in act(host, "grep /srv/x /etc/fstab").out
-    act(host, "udevadm settle && findmnt /srv/x && systemctl is-active srv-x.mount")
-    again = act(host, f"{ATTACH} --fs ext4 --mount /srv/x -J")
+    (disk,) = json.loads(run_on(host, "iscsictl ls -J").out)["disks"]
+    assert disk["children"][0]["uuid"] in run_on(host, "grep /srv/x /etc/fstab").out
+    run_on(host, "udevadm settle && findmnt /srv/x && systemctl is-active srv-x.mount")
+    again = run_on(host, f"{ATTACH} --fs ext4 --mount /srv/x -J")
     assert set(statuses(again).values()) == {"unchanged"}
 
 
@@ -246,14 +246,14 @@ def test_a_slow_udev_is_waited_for_and_systemd_keeps_what_is_mounted(lab: Lab) -
 def test_a_mount_point_behind_a_link_is_one_place_for_all_commands(lab: Lab) -> None:
     host, array = lab.host, lab.array
     array.target(IQN, [array.disk("store", "64M")])
-    act(host, "mkdir /data && ln -s /data /link")
-    act(host, f"{ATTACH} --fs ext4 --mount /link/x && touch /data/x/file")
-    again = act(host, f"{ATTACH} --fs ext4 --mount /link/x -J")
+    run_on(host, "mkdir /data && ln -s /data /link")
+    run_on(host, f"{ATTACH} --fs ext4 --mount /link/x && touch /data/x/file")
+    again = run_on(host, f"{ATTACH} --fs ext4 --mount /link/x -J")
     assert set(statuses(again).values()) == {"unchanged"}
-    act(host, "iscsictl umount /link/x && ! findmnt /data/x && iscsictl reconnect")
-    assert "umount" in act(host, "iscsictl hold").out
-    act(host, "! findmnt /data/x && iscsictl mount /dev/sda /link/x && ls /data/x/file")
-    act(host, "cd / && iscsictl reconnect && iscsictl detach /link/x && ! grep /data /etc/fstab")
+    run_on(host, "iscsictl umount /link/x && ! findmnt /data/x && iscsictl reconnect")
+    assert "umount" in run_on(host, "iscsictl hold").out
+    run_on(host, "! findmnt /data/x && iscsictl mount /dev/sda /link/x && ls /data/x/file")
+    run_on(host, "cd / && iscsictl reconnect && iscsictl detach /link/x && ! grep /data /etc/fstab")
 
 
 @pytest.mark.torture
@@ -261,10 +261,10 @@ def test_a_mount_point_behind_a_link_is_one_place_for_all_commands(lab: Lab) -> 
 def test_what_is_mounted_over_ours_stays_until_it_is_taken_down_by_hand(lab: Lab) -> None:
     host, array = lab.host, lab.array
     array.target(IQN, [array.disk("store", "64M")])
-    act(host, f"{ATTACH} --fs ext4 --mount /srv/x")
-    act(host, "mount -t tmpfs theirs /srv/x && echo kept >/srv/x/file")
+    run_on(host, f"{ATTACH} --fs ext4 --mount /srv/x")
+    run_on(host, "mount -t tmpfs theirs /srv/x && echo kept >/srv/x/file")
     for command in ("umount /srv/x", "detach /srv/x", f"logout --target {IQN}"):
-        refused = act(host, f"iscsictl {command}", 7)
+        refused = run_on(host, f"iscsictl {command}", 7)
         one_line_and_hint(refused)
-        assert act(host, "cat /srv/x/file").out == "kept\n"
-    act(host, "umount /srv/x && iscsictl detach /srv/x")
+        assert run_on(host, "cat /srv/x/file").out == "kept\n"
+    run_on(host, "umount /srv/x && iscsictl detach /srv/x")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.lab.array import A4
-from tests.lab.onhost import IQN, act, attached, mounted, sessions, statuses
+from tests.lab.onhost import IQN, attached, mounted, run_on, sessions, statuses
 
 if TYPE_CHECKING:
     from tests.lab.pair import Lab
@@ -32,11 +32,11 @@ time.sleep(1000)
 def test_what_cannot_be_undone_is_listed_and_the_rest_is_undone(lab: Lab) -> None:
     host, array = lab.host, lab.array
     array.target(IQN + "one", [array.disk("one", "64M")])
-    act(host, "mkdir /srv/one && systemctl --quiet disable open-iscsi.service")
+    run_on(host, "mkdir /srv/one && systemctl --quiet disable open-iscsi.service")
     host.put("/root/sitter.py", SITTER)
     sitter = host.start("exec python3 /root/sitter.py")
     attach = f"iscsictl attach -p {A4} -T {IQN}one --fs ext4 --mount /srv/one"
-    failed = act(host, f"{attach} -J", 1)
+    failed = run_on(host, f"{attach} -J", 1)
     found = {name.partition(":")[0]: status for name, status in statuses(failed).items()}
     assert found["fstab"] == "failed"
     assert found["mkfs"] == "done"
@@ -49,11 +49,11 @@ def test_what_cannot_be_undone_is_listed_and_the_rest_is_undone(lab: Lab) -> Non
     assert "the claim in /etc/fstab stays: the same command goes on from it" in left
     for line in left:
         assert f"iscsictl: {line}\n" in failed.err
-    assert act(host, "systemctl is-enabled open-iscsi.service", 1).out.strip() == "disabled"
+    assert run_on(host, "systemctl is-enabled open-iscsi.service", 1).out.strip() == "disabled"
     sitter.signal()
     sitter.wait()
-    act(host, "chattr -i /etc/fstab")
-    act(host, attach)
+    run_on(host, "chattr -i /etc/fstab")
+    run_on(host, attach)
     assert mounted(host) == {"one"}
     assert "making" not in host.text("/etc/fstab")
 
@@ -62,14 +62,14 @@ def test_what_cannot_be_undone_is_listed_and_the_rest_is_undone(lab: Lab) -> Non
 def test_a_mount_point_used_before_stays_mounted_when_the_old_disk_goes(lab: Lab) -> None:
     host, array = lab.host, lab.array
     attached(lab, "one")
-    uuid = act(host, "findmnt -no UUID /srv/one").out.strip()
-    act(host, f"iscsictl umount /srv/one && iscsictl fstab rm {uuid}")
+    uuid = run_on(host, "findmnt -no UUID /srv/one").out.strip()
+    run_on(host, f"iscsictl umount /srv/one && iscsictl fstab rm {uuid}")
     assert set(sessions(host)) == {"one"}
     array.target(IQN + "two", [array.disk("two", "64M")])
-    act(host, f"iscsictl attach -p {A4} -T {IQN}two --fs ext4 --mount /srv/one")
-    act(host, f"iscsiadm -m node -T {IQN}one --logout && udevadm settle && sleep 2")
+    run_on(host, f"iscsictl attach -p {A4} -T {IQN}two --fs ext4 --mount /srv/one")
+    run_on(host, f"iscsiadm -m node -T {IQN}one --logout && udevadm settle && sleep 2")
     assert set(sessions(host)) == {"two"}
     assert mounted(host) == {"one"}
-    act(host, "echo here > /srv/one/file && systemctl daemon-reload && sleep 1")
-    assert act(host, "cat /srv/one/file").out == "here\n"
+    run_on(host, "echo here > /srv/one/file && systemctl daemon-reload && sleep 1")
+    assert run_on(host, "cat /srv/one/file").out == "here\n"
     assert mounted(host) == {"one"}

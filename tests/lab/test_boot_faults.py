@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.lab.onhost import IQN, act, attached, mounted
+from tests.lab.onhost import IQN, attached, mounted, run_on
 
 if TYPE_CHECKING:
     from tests.lab.guest import Guest
@@ -30,7 +30,7 @@ BOUND = 900.0
 
 def say_all(host: Guest) -> None:
     """Have systemd say on the console what it starts and stops (systemd(1), SIGRTMIN+20)."""
-    act(host, "python3 -c 'import os, signal; os.kill(1, signal.SIGRTMIN + 20)'")
+    run_on(host, "python3 -c 'import os, signal; os.kill(1, signal.SIGRTMIN + 20)'")
 
 
 def place(log: str, pattern: str) -> int:
@@ -58,14 +58,14 @@ def test_shutdown_unmounts_then_logs_out_and_the_boot_mounts_all_that_answers(la
     attached(lab, "one")
     attached(lab, "dead")
     attached(lab, "off", "--no-boot")
-    act(host, "iscsictl schedule install --every 30s")
+    run_on(host, "iscsictl schedule install --every 30s")
     for name in ("one", "dead", "off"):
-        act(host, f"echo kept > /srv/{name}/file")
+        run_on(host, f"echo kept > /srv/{name}/file")
     assert connected(lab)
     directory = "/etc/systemd/system/lab-network.service.d"
-    act(host, f"mkdir -p {directory}")
+    run_on(host, f"mkdir -p {directory}")
     host.put(f"{directory}/late.conf", LATE)
-    act(host, "systemctl daemon-reload; sync")
+    run_on(host, "systemctl daemon-reload; sync")
     say_all(host)
     mark = len(host.console_log())
     seconds = host.shutdown()
@@ -79,13 +79,13 @@ def test_shutdown_unmounts_then_logs_out_and_the_boot_mounts_all_that_answers(la
 
     array.remove_target(IQN + "dead")
     host.boot()
-    act(host, "until findmnt /srv/one; do sleep 0.5; done", timeout=120)
-    assert act(host, "cat /srv/one/file").out == "kept\n"
+    run_on(host, "until findmnt /srv/one; do sleep 0.5; done", timeout=120)
+    assert run_on(host, "cat /srv/one/file").out == "kept\n"
     assert mounted(host) == {"one"}
-    assert act(host, "cat /sys/class/iscsi_session/*/state | grep -c LOGGED_IN").out == "1\n"
+    assert run_on(host, "cat /sys/class/iscsi_session/*/state | grep -c LOGGED_IN").out == "1\n"
     array.target(IQN + "dead", [array.state.disks["dead"]])
-    act(host, "until findmnt /srv/dead; do sleep 0.5; done", timeout=60)
-    assert act(host, "cat /srv/dead/file").out == "kept\n"
+    run_on(host, "until findmnt /srv/dead; do sleep 0.5; done", timeout=60)
+    assert run_on(host, "cat /srv/dead/file").out == "kept\n"
 
 
 @pytest.mark.fault("F39")
@@ -108,8 +108,8 @@ def test_an_array_away_at_boot_delays_the_prompt_by_a_bounded_time(lab: Lab) -> 
     assert away < usual + LATER
     host.wait_booted()
     assert mounted(host) == set()
-    lab.mend("A")
-    act(host, "iscsictl reconnect")
+    lab.restore_cables("A")
+    run_on(host, "iscsictl reconnect")
     assert mounted(host) == {"one"}
 
 
@@ -118,12 +118,12 @@ def test_an_array_away_at_boot_delays_the_prompt_by_a_bounded_time(lab: Lab) -> 
 def test_a_dead_array_holds_up_the_shutdown_for_a_bounded_time(lab: Lab) -> None:
     host = lab.host
     attached(lab, "one")
-    act(host, "echo synced > /srv/one/file && sync")
+    run_on(host, "echo synced > /srv/one/file && sync")
     say_all(host)
     lab.cut("A")
-    act(host, "until [ $(cat /sys/class/iscsi_session/*/state) = FAILED ]; do sleep 0.2; done; "
+    run_on(host, "until [ $(cat /sys/class/iscsi_session/*/state) = FAILED ]; do sleep 0.2; done; "
         "(echo late > /srv/one/late) < /dev/null > /dev/null 2>&1 &")  # fmt: skip
     assert host.shutdown(timeout=BOUND) < BOUND
-    lab.mend("A")
+    lab.restore_cables("A")
     host.boot()
-    assert act(host, "cat /srv/one/file").out == "synced\n"
+    assert run_on(host, "cat /srv/one/file").out == "synced\n"

@@ -1,4 +1,4 @@
-"""doctor on real machines: each fault that can be planted is found, and --fix mends the safe."""
+"""doctor on real machines: each planted fault is found, and --fix repairs the safe ones."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def drop(lab: Lab, packets: str) -> None:
 @pytest.mark.torture
 @pytest.mark.fault("F01")
 @pytest.mark.fault("F03")
-def test_each_planted_fault_is_found_and_the_safe_ones_are_mended(lab: Lab) -> None:
+def test_each_planted_fault_is_found_and_the_safe_ones_are_fixed(lab: Lab) -> None:
     discovered(lab, A4, B4)
     logged_in(lab)
     before = doctor(lab)[1]
@@ -96,8 +96,8 @@ def test_each_planted_fault_is_found_and_the_safe_ones_are_mended(lab: Lab) -> N
     lab.host.run(
         f"""set -e
         touch /run/lock/iscsi/lock; ln /run/lock/iscsi/lock /run/lock/iscsi/lock.write
-        mkdir -p '{nodes}/{IQN}.torn/192.0.2.77,3260,1'
-        : > '{nodes}/{IQN}.torn/192.0.2.77,3260,1/default'
+        mkdir -p '{nodes}/{IQN}.truncated/192.0.2.77,3260,1'
+        : > '{nodes}/{IQN}.truncated/192.0.2.77,3260,1/default'
         chmod 644 '{nodes}/{IQN}/{A4},3260,1/default'
         systemctl disable -q open-iscsi.service
         sed -i 's/^InitiatorName=.*/InitiatorName=my host/' {NAMES}
@@ -121,7 +121,7 @@ def test_each_planted_fault_is_found_and_the_safe_ones_are_mended(lab: Lab) -> N
                  "service-reload"):  # fmt: skip
         assert after.get(name, {"ok"}) == {"ok"}, (name, str(fixed))
     assert lab.host.run("iscsiadm -m session").out.count(IQN) == 2
-    assert f"{IQN}.torn" not in lab.host.run(f"ls {nodes}").out
+    assert f"{IQN}.truncated" not in lab.host.run(f"ls {nodes}").out
     assert not lab.host.run(["iscsictl", "doctor", "--fix", "-n"]).code
 
 

@@ -133,7 +133,9 @@ def test_mutual_chap_proves_the_array_too(bare_lab: Lab) -> None:
     assert login(bare_lab).code == 0
 
 
-def test_a_cut_cable_fails_the_session_and_a_mended_one_heals_it(bare_lab: Lab) -> None:
+def test_a_cut_cable_fails_the_session_and_plugging_it_in_again_brings_it_back(
+    bare_lab: Lab,
+) -> None:
     bare_lab.array.target(IQN, [bare_lab.array.disk()])
     discover(bare_lab)
     name = "node.conn[0].timeo.noop_out_"
@@ -143,7 +145,7 @@ def test_a_cut_cable_fails_the_session_and_a_mended_one_heals_it(bare_lab: Lab) 
     wait_until(bare_lab, state, "LOGGED_IN")
     bare_lab.cut("A")
     wait_until(bare_lab, state, "FAILED")
-    bare_lab.mend()
+    bare_lab.restore_cables()
     wait_until(bare_lab, state, "LOGGED_IN")
 
 

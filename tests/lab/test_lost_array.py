@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.lab.array import B4
-from tests.lab.onhost import IQN, act, attached, lost, mounted, sessions
+from tests.lab.onhost import IQN, attached, lost, mounted, run_on, sessions
 
 if TYPE_CHECKING:
     from tests.lab.pair import Lab
@@ -21,28 +21,28 @@ def test_detach_ends_soon_on_a_dead_array_and_with_lost_forgets_it(lab: Lab) -> 
     host = lab.host
     gone = attached(lab, "gone")
     kept = attached(lab, "kept", portal=B4)
-    act(host, "echo kept > /srv/kept/file; echo synced > /srv/gone/file; sync")
+    run_on(host, "echo kept > /srv/kept/file; echo synced > /srv/gone/file; sync")
     sitting = host.start("cd /srv/gone && exec sleep 1000")
-    act(host, "echo late > /srv/gone/file")  # stays in memory: the array never gets it
+    run_on(host, "echo late > /srv/gone/file")  # stays in memory: the array never gets it
     lab.cut("A")
-    act(host, "until grep -q FAILED /sys/class/iscsi_session/*/state; do sleep 0.2; done")
+    run_on(host, "until grep -q FAILED /sys/class/iscsi_session/*/state; do sleep 0.2; done")
 
-    refused = act(host, "iscsictl detach /srv/gone", 6, timeout=SOON)
+    refused = run_on(host, "iscsictl detach /srv/gone", 6, timeout=SOON)
     assert "does not answer" in refused.err
     assert f"iscsictl detach /srv/gone --lost --confirm {gone.wwid}" in refused.err
-    act(host, f"iscsictl detach /srv/gone --lost --confirm {kept.wwid}", 9, timeout=SOON)
+    run_on(host, f"iscsictl detach /srv/gone --lost --confirm {kept.wwid}", 9, timeout=SOON)
     assert mounted(host) == set(sessions(host)) == {"gone", "kept"}
 
-    said = act(host, f"iscsictl detach /srv/gone --lost --confirm {gone.wwid}", timeout=SOON)
+    said = run_on(host, f"iscsictl detach /srv/gone --lost --confirm {gone.wwid}", timeout=SOON)
     assert "what was not written to /srv/gone is lost" in said.err
     assert mounted(host) == set(sessions(host)) == {"kept"}
     assert "/srv/gone" not in host.text("/etc/fstab")
-    act(host, "iscsictl detach /srv/gone", timeout=SOON)
+    run_on(host, "iscsictl detach /srv/gone", timeout=SOON)
     sitting.signal()
     sitting.wait()
-    assert act(host, "echo more >> /srv/kept/file && sync && cat /srv/kept/file").out
+    assert run_on(host, "echo more >> /srv/kept/file && sync && cat /srv/kept/file").out
     nothing = "until ! ps -eo stat | grep -q ^D; do sleep 0.2; done"
-    act(host, nothing, timeout=SOON)
+    run_on(host, nothing, timeout=SOON)
 
 
 @pytest.mark.fault("F31")
@@ -50,9 +50,10 @@ def test_detach_works_without_a_record_and_without_a_session(lab: Lab) -> None:
     host = lab.host
     attached(lab, "one")
     attached(lab, "two")
-    act(host, f"rm -r $(ls -d /etc/iscsi/nodes/{IQN}one /var/lib/iscsi/nodes/{IQN}one 2>/dev/null)")
-    act(host, "iscsictl detach /srv/one")
+    records = f"/etc/iscsi/nodes/{IQN}one /var/lib/iscsi/nodes/{IQN}one"
+    run_on(host, f"rm -r $(ls -d {records} 2>/dev/null)")
+    run_on(host, "iscsictl detach /srv/one")
     lost(host, "two")
-    act(host, "iscsictl detach /srv/two")
+    run_on(host, "iscsictl detach /srv/two")
     assert mounted(host) == set(sessions(host)) == set()
     assert "/srv/" not in host.text("/etc/fstab")

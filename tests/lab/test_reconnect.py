@@ -1,4 +1,4 @@
-"""`reconnect` and `schedule` on a real array: what is mended, what is left alone, what is said."""
+"""`reconnect` and `schedule` on a real array: what they repair, leave alone and report."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.lab.array import A4, B4
-from tests.lab.onhost import IQN, act, attached, lost, mounted, sessions, statuses
+from tests.lab.onhost import IQN, attached, lost, mounted, run_on, sessions, statuses
 
 if TYPE_CHECKING:
     from tests.lab.agent import Background
@@ -36,9 +36,9 @@ while not os.path.exists("/root/enough"):
 
 def nothing_to_do(host: Guest) -> None:
     """Where all is well not a word is said and no process started, from cron's environment too."""
-    quiet = act(host, f"exec {RECONNECT} --quiet", **CRON)
+    quiet = run_on(host, f"exec {RECONNECT} --quiet", **CRON)
     assert quiet.out + quiet.err == ""
-    act(host, f"strace -f -qq -e trace=process -o /root/trace {RECONNECT} --quiet")
+    run_on(host, f"strace -f -qq -e trace=process -o /root/trace {RECONNECT} --quiet")
     trace = host.text("/root/trace")
     assert not re.findall(r"(?:v?fork|clone3?)\(", trace), trace
     assert len(re.findall(r"execve\(", trace)) == 1
@@ -53,7 +53,7 @@ def numbered(host: Guest) -> int:
 @pytest.mark.fault("F36")
 @pytest.mark.fault("F37")
 @pytest.mark.fault("F59")
-def test_what_is_missing_is_mended_and_what_is_held_or_works_is_left_alone(lab: Lab) -> None:
+def test_what_is_missing_is_brought_back_and_what_is_held_or_works_is_left_alone(lab: Lab) -> None:
     host, array = lab.host, lab.array
     attached(lab, "one")
     attached(lab, "two", portal=B4)
@@ -61,39 +61,39 @@ def test_what_is_missing_is_mended_and_what_is_held_or_works_is_left_alone(lab: 
 
     lost(host, "one")
     before = sessions(host)
-    first = act(host, f"{RECONNECT} -J", **CRON)
+    first = run_on(host, f"{RECONNECT} -J", **CRON)
     assert statuses(first) == {
         f"login:{IQN}one {A4}:3260": "done", "mount:/srv/one": "done", "mount:/srv/two": "unchanged"
     }  # fmt: skip
     assert mounted(host) == {"one", "two"}
     assert sessions(host)["two"] == before["two"]
-    log = act(host, "journalctl -t iscsictl -o cat").out.splitlines()
+    log = run_on(host, "journalctl -t iscsictl -o cat").out.splitlines()
     (line,) = [x for x in log if "command=reconnect action=login" in x]
     assert line.startswith("user=root ")
     assert line.endswith(f"subject='{IQN}one {A4}:3260' result=done")
     assert any("command=reconnect action=mount subject='/srv/one' wwid=naa." in x for x in log)
     nothing_to_do(host)
 
-    act(
+    run_on(
         host, f"iscsictl umount /srv/one && iscsictl umount /srv/two && iscsictl logout -T {IQN}two"
     )
     for _ in range(10):
-        silent = act(host, f"{RECONNECT} --quiet")
+        silent = run_on(host, f"{RECONNECT} --quiet")
         assert silent.out + silent.err == ""
     assert mounted(host) == set()
     assert set(sessions(host)) == {"one"}
     for name in ("/srv/one", "/srv/two", IQN + "two"):
-        act(host, f"iscsictl unhold {name}")
-    act(host, RECONNECT)
+        run_on(host, f"iscsictl unhold {name}")
+    run_on(host, RECONNECT)
     assert mounted(host) == {"one", "two"}
 
     lost(host, "two")
     array.block(B4)
     working = host.start(f"exec {RECONNECT} --quiet")
-    act(host, f"until grep -qx {working.pid} /run/iscsictl/lock; do sleep 0.1; done")
-    second = act(host, RECONNECT)
+    run_on(host, f"until grep -qx {working.pid} /run/iscsictl/lock; do sleep 0.1; done")
+    second = run_on(host, RECONNECT)
     assert "another iscsictl" in second.err
-    quiet = act(host, f"{RECONNECT} --quiet", **CRON)
+    quiet = run_on(host, f"{RECONNECT} --quiet", **CRON)
     assert quiet.out + quiet.err == ""
     assert working.poll() is None
     dead = working.wait(60)
@@ -102,7 +102,7 @@ def test_what_is_missing_is_mended_and_what_is_held_or_works_is_left_alone(lab: 
     assert dead.seconds < 40
     assert mounted(host) == {"one"}
     array.unblock()
-    act(host, RECONNECT)
+    run_on(host, RECONNECT)
     assert mounted(host) == {"one", "two"}
 
 
@@ -111,31 +111,31 @@ def test_a_mount_that_fails_says_why_and_its_session_stays(lab: Lab) -> None:
     host = lab.host
     attached(lab, "one")
     lost(host, "one")
-    act(host, f"iscsictl hold {IQN}one")
-    held = act(host, f"{RECONNECT} {IQN}one", 9)
+    run_on(host, f"iscsictl hold {IQN}one")
+    held = run_on(host, f"{RECONNECT} {IQN}one", 9)
     assert f"{IQN}one is on hold" in held.err
     assert f"iscsictl unhold {IQN}one" in held.err
-    act(host, f"iscsictl unhold {IQN}one")
-    act(host, "cp /etc/fstab /root/fstab; sed -i '/iscsictl/s/nofail,/&nonsense,/' /etc/fstab")
-    mail = act(host, f"exec {RECONNECT} --quiet", 1, **CRON)
+    run_on(host, f"iscsictl unhold {IQN}one")
+    run_on(host, "cp /etc/fstab /root/fstab; sed -i '/iscsictl/s/nofail,/&nonsense,/' /etc/fstab")
+    mail = run_on(host, f"exec {RECONNECT} --quiet", 1, **CRON)
     assert mail.out == ""
     said, hint = mail.err.splitlines()
     assert re.search(r"/dev/sd\w+ cannot be mounted on /srv/one: wrong fs type, bad option", said)
     assert "fsck -n /dev/sd" in hint
     assert set(sessions(host)) == {"one"}
-    act(host, "cp /root/fstab /etc/fstab; systemctl daemon-reload")
-    act(host, RECONNECT)
+    run_on(host, "cp /root/fstab /etc/fstab; systemctl daemon-reload")
+    run_on(host, RECONNECT)
     assert mounted(host) == {"one"}
 
 
 @pytest.mark.fault("F37")
-def test_timer_and_cron_line_mend_and_say_nothing_where_all_is_well(lab: Lab) -> None:
+def test_timer_and_cron_line_repair_and_print_nothing_where_all_is_well(lab: Lab) -> None:
     host = lab.host
     attached(lab, "one")
-    act(host, "systemctl stop cron")
-    act(host, "/usr/local/bin/iscsictl schedule install --every 10s", **CRON)
-    assert "by systemd" in act(host, "iscsictl schedule status").out
-    assert set(statuses(act(host, "iscsictl schedule install --every 10s -J")).values()) == {
+    run_on(host, "systemctl stop cron")
+    run_on(host, "/usr/local/bin/iscsictl schedule install --every 10s", **CRON)
+    assert "by systemd" in run_on(host, "iscsictl schedule status").out
+    assert set(statuses(run_on(host, "iscsictl schedule install --every 10s -J")).values()) == {
         "unchanged"
     }
     units = "/etc/systemd/system/iscsictl-reconnect"
@@ -143,34 +143,34 @@ def test_timer_and_cron_line_mend_and_say_nothing_where_all_is_well(lab: Lab) ->
     assert "iscsictl" not in checked.err, checked.err
     state = "systemctl show -P ActiveState iscsictl-reconnect"
     idle = f"until [ $({state}) = inactive ]; do sleep 0.2; done"
-    act(host, f"systemctl stop iscsictl-reconnect.timer; {idle}")
+    run_on(host, f"systemctl stop iscsictl-reconnect.timer; {idle}")
     lost(host, "one")
-    act(host, "systemctl start iscsictl-reconnect.timer; "
+    run_on(host, "systemctl start iscsictl-reconnect.timer; "
         "until findmnt /srv/one; do sleep 0.5; done", timeout=30)  # fmt: skip
-    act(host, idle)
+    run_on(host, idle)
     show = "systemctl show -p Result -p ExecMainStatus --value iscsictl-reconnect.service"
-    assert set(act(host, show).out.split()) == {"success", "0"}
+    assert set(run_on(host, show).out.split()) == {"success", "0"}
 
-    act(host, "iscsictl schedule install --cron --every 1min")
+    run_on(host, "iscsictl schedule install --cron --every 1min")
     assert not host.exists(f"{units}.timer")
     assert host.run("systemctl is-active iscsictl-reconnect.timer").out.strip() == "inactive"
     entry = host.text("/etc/cron.d/iscsictl").splitlines()
     (line,) = [x for x in entry if x.startswith("*/1 * * * * root ")]
     settings = " ".join(x for x in entry if re.match(r"[A-Z]+=", x))
     command = f"env -i {settings} sh -c '{line.partition(' root ')[2]}'"
-    well = act(host, command)
+    well = run_on(host, command)
     assert well.out + well.err == ""
     lost(host, "one")
-    mended = act(host, command)
-    assert mended.out + mended.err == ""
+    repaired = run_on(host, command)
+    assert repaired.out + repaired.err == ""
     assert mounted(host) == {"one"}
     lost(host, "one")
     lab.array.stop_target(IQN + "one")
     lab.array.block(A4, reject=True)
-    wrong = act(host, command, 6)
+    wrong = run_on(host, command, 6)
     assert f"portal {A4}:3260 does not answer: connection refused" in wrong.err
-    act(host, "iscsictl schedule remove")
-    assert act(host, "iscsictl schedule status").out == "not scheduled\n"
+    run_on(host, "iscsictl schedule remove")
+    assert run_on(host, "iscsictl schedule status").out == "not scheduled\n"
     assert host.run("ls /etc/cron.d/iscsictl; ls /etc/systemd/system/iscsictl*").out == ""
 
 
@@ -184,24 +184,24 @@ def test_no_acknowledged_write_is_lost_while_the_array_is_away(lab: Lab, seconds
     attached(lab, "out")
     host.put("/root/writer.py", WRITER)
     writer = host.start("exec python3 /root/writer.py")
-    act(host, "until [ -s /root/noted ]; do sleep 0.1; done; sleep 2")
+    run_on(host, "until [ -s /root/noted ]; do sleep 0.1; done; sleep 2")
     lab.cut("A")
     began = time.monotonic()
-    act(host, "until [ $(cat /sys/class/iscsi_session/*/state) = FAILED ]; do sleep 0.2; done")
+    run_on(host, "until [ $(cat /sys/class/iscsi_session/*/state) = FAILED ]; do sleep 0.2; done")
     stuck = numbered(host)
-    away = act(host, f"{RECONNECT} --quiet", 6)
+    away = run_on(host, f"{RECONNECT} --quiet", 6)
     assert "is recovering: iscsid keeps trying, and what is written waits" in away.err
     time.sleep(max(0.0, seconds - (time.monotonic() - began)))
     assert numbered(host) == stuck
     assert writer.poll() is None
-    lab.mend("A")
-    act(host, f"until [ $(cat /root/noted) -gt {stuck + 5} ]; do sleep 0.2; done", timeout=60)
+    lab.restore_cables("A")
+    run_on(host, f"until [ $(cat /root/noted) -gt {stuck + 5} ]; do sleep 0.2; done", timeout=60)
     nothing_to_do(host)
-    act(host, "touch /root/enough")
+    run_on(host, "touch /root/enough")
     assert writer.wait().code == 0
     last = numbered(host)
-    act(host, "umount /srv/out && echo 3 > /proc/sys/vm/drop_caches && mount /srv/out")
-    kept = act(host, "cat /srv/out/log").out.split()
+    run_on(host, "umount /srv/out && echo 3 > /proc/sys/vm/drop_caches && mount /srv/out")
+    kept = run_on(host, "cat /srv/out/log").out.split()
     assert kept == [f"{number:08d}" for number in range(1, last + 1)]
 
 
@@ -215,31 +215,31 @@ def test_an_outage_longer_than_the_recovery_timeout_is_said_with_what_to_do(lab:
         attached(lab, fs, short, fs=fs, size="400M")
     host.put("/root/write", "for fs in ext4 xfs btrfs; do for n in 1 2 3 4 5 6; do "
              "date > /srv/$fs/$n; sync -f /srv/$fs; done; done 2>/dev/null; true")  # fmt: skip
-    act(host, "sh /root/write")
+    run_on(host, "sh /root/write")
     lab.cut("A")
-    act(host, "until grep -q offline /sys/block/sd*/device/state; do sleep 0.3; done; "
+    run_on(host, "until grep -q offline /sys/block/sd*/device/state; do sleep 0.3; done; "
         "sh /root/write")  # fmt: skip
-    gone = act(host, f"{RECONNECT}", 6)
+    gone = run_on(host, f"{RECONNECT}", 6)
     assert gone.err.count("for longer than its recovery timeout") >= len(kinds)
     assert "umount /srv/btrfs, fsck, iscsictl reconnect" in gone.err
-    lab.mend("A")
-    act(host, "until [ $(grep -l LOGGED_IN /sys/class/iscsi_session/*/state | wc -l) = 3 ]; "
+    lab.restore_cables("A")
+    run_on(host, "until [ $(grep -l LOGGED_IN /sys/class/iscsi_session/*/state | wc -l) = 3 ]; "
         "do sleep 0.3; done; sh /root/write")  # fmt: skip
-    back = act(host, f"{RECONNECT} -J", 1)
+    back = run_on(host, f"{RECONNECT} -J", 1)
     found = statuses(back)
     assert {found[f"mount:/srv/{fs}"] for fs in kinds} == {"refused"}, back.out
-    told = act(host, f"{RECONNECT}", 1).err
+    told = run_on(host, f"{RECONNECT}", 1).err
     for fs in kinds:
         assert f"/srv/{fs} is mounted, but" in told
     assert "then: umount /srv/" in told
     for fs in kinds:
-        uuid = act(host, f"findmnt -no UUID /srv/{fs}").out.strip()
-        act(host, f"umount /srv/{fs}")
+        uuid = run_on(host, f"findmnt -no UUID /srv/{fs}").out.strip()
+        run_on(host, f"umount /srv/{fs}")
         if fs == "ext4":
-            act(host, f"fsck.ext4 -fy UUID={uuid} || [ $? = 1 ]")
-    act(host, RECONNECT)
+            run_on(host, f"fsck.ext4 -fy UUID={uuid} || [ $? = 1 ]")
+    run_on(host, RECONNECT)
     assert mounted(host) == set(kinds)
-    act(host, "for fs in ext4 xfs btrfs; do echo ok > /srv/$fs/ok && sync -f /srv/$fs; done")
+    run_on(host, "for fs in ext4 xfs btrfs; do echo ok > /srv/$fs/ok && sync -f /srv/$fs; done")
     nothing_to_do(host)
 
 
@@ -259,9 +259,9 @@ def test_many_at_once_make_one_session_one_mount_and_lose_no_setting(lab: Lab) -
     command = f"iscsictl attach -p {A4} -T {IQN}one --fs ext4 --mount /srv/one --timeout 5min"
     runs = [host.start(command) for _ in range(20)]
     assert ended(runs, 300) == [0] * 20
-    assert len(act(host, "ls /sys/class/iscsi_session").out.split()) == 1
-    assert act(host, "grep -c ' /srv/one ' /proc/mounts").out.strip() == "1"
-    assert act(host, "grep -c iscsictl /etc/fstab").out.strip() == "1"
+    assert len(run_on(host, "ls /sys/class/iscsi_session").out.split()) == 1
+    assert run_on(host, "grep -c ' /srv/one ' /proc/mounts").out.strip() == "1"
+    assert run_on(host, "grep -c iscsictl /etc/fstab").out.strip() == "1"
     assert "iscsictl.making" not in host.text("/etc/fstab")
 
     settings = {
@@ -275,7 +275,7 @@ def test_many_at_once_make_one_session_one_mount_and_lose_no_setting(lab: Lab) -
         for how, key in settings.items()
     ]
     assert ended(runs, 240) == [0] * len(settings)
-    path = act(host, "find /etc/iscsi/nodes /var/lib/iscsi/nodes -type f 2>/dev/null; true").out
+    path = run_on(host, "find /etc/iscsi/nodes /var/lib/iscsi/nodes -type f 2>/dev/null; true").out
     record = host.text(path.strip())
     for key in settings.values():
         assert f"{key} = 18\n" in record
@@ -315,25 +315,25 @@ def test_sessions_by_host_name_after_a_redirect_and_without_a_scan_are_known(lab
     array.start("exec python3 /root/redirect.py")
     for name, portal in (("name", "array:3260,1"), ("moved", f"{A4}:3270,1")):
         one = f"iscsiadm -m node -T {IQN}{name} -p {portal}"
-        act(host, f"{one} -o new && {one} -o update -n node.startup -v automatic")
-    assert set(statuses(act(host, f"{RECONNECT} -J")).values()) == {"done"}
-    shown = act(host, "cat /sys/class/iscsi_connection/*/address").out.split()
+        run_on(host, f"{one} -o new && {one} -o update -n node.startup -v automatic")
+    assert set(statuses(run_on(host, f"{RECONNECT} -J")).values()) == {"done"}
+    shown = run_on(host, "cat /sys/class/iscsi_connection/*/address").out.split()
     assert sorted(shown) == [A4, B4]
     nothing_to_do(host)
-    again = act(host, "iscsictl login --all -J")
+    again = run_on(host, "iscsictl login --all -J")
     assert set(statuses(again).values()) == {"unchanged"}
-    records = json.loads(act(host, "iscsictl nodes -J").out)["nodes"]
+    records = json.loads(run_on(host, "iscsictl nodes -J").out)["nodes"]
     assert sorted(bool(x["sid"]) for x in records) == [True, True]
 
     array.target(IQN + "man", [array.disk(f"man{n}", "64M") for n in range(3)])
-    act(host, f"iscsictl attach -p {A4} -T {IQN}man --lun 1 --set node.session.scan=manual "
+    run_on(host, f"iscsictl attach -p {A4} -T {IQN}man --lun 1 --set node.session.scan=manual "
         "--fs ext4 --mount /srv/man")  # fmt: skip
     only = "ls -d /sys/class/iscsi_session/session%d/device/target*/*:*:*:*"
-    luns = act(host, only % sessions(host)["man"]).out.split()
+    luns = run_on(host, only % sessions(host)["man"]).out.split()
     assert [x.rpartition(":")[2] for x in luns] == ["1"]
     lost(host, "man")
-    found = statuses(act(host, f"{RECONNECT} -J"))
+    found = statuses(run_on(host, f"{RECONNECT} -J"))
     assert found[f"scan:{IQN}man LUN 1"] == "done"
     assert mounted(host) == {"man"}
-    luns = act(host, only % sessions(host)["man"]).out.split()
+    luns = run_on(host, only % sessions(host)["man"]).out.split()
     assert [x.rpartition(":")[2] for x in luns] == ["1"]

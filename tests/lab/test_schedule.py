@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.lab.onhost import IQN, act, attached, mounted
+from tests.lab.onhost import IQN, attached, mounted, run_on
 
 if TYPE_CHECKING:
     from tests.lab.guest import Guest
@@ -32,14 +32,14 @@ class Schedule:
         self.since = 0.0
         attached(lab, "one")
         lab.host.put("/usr/sbin/sendmail", MAILER, 0o755)
-        act(lab.host, f"iscsictl schedule install --{means} --every 1min", replace_env=True,
+        run_on(lab.host, f"iscsictl schedule install --{means} --every 1min", replace_env=True,
             env={"PATH": "/usr/bin:/bin:/usr/local/bin"})  # fmt: skip
         self.forget()
 
     def forget(self) -> None:
         """Begin anew to count what is said."""
-        act(self.lab.host, "rm -f /root/mail")
-        self.since = float(act(self.lab.host, "date +%s").out) + 1
+        run_on(self.lab.host, "rm -f /root/mail")
+        self.since = float(run_on(self.lab.host, "date +%s").out) + 1
 
     def last_line(self) -> str:
         """All that came as mail, or from the unit's own output."""
@@ -47,12 +47,12 @@ class Schedule:
         if self.method == "cron":
             # Debian 13's cron breaks long lines, as quoted-printable.
             return host.run("cat /root/mail").out.replace("=\n", "")
-        return act(host, SAID % self.since).out.replace("-- No entries --\n", "")
+        return run_on(host, SAID % self.since).out.replace("-- No entries --\n", "")
 
     def comes_back(self) -> float:
         """Wait at most one period until the disk is mounted and takes a write."""
         began = time.monotonic()
-        act(self.lab.host, WRITES, timeout=PATIENCE)
+        run_on(self.lab.host, WRITES, timeout=PATIENCE)
         return time.monotonic() - began
 
     def says(self, text: str) -> None:
@@ -76,7 +76,7 @@ def schedule(lab: Lab, request: pytest.FixtureRequest) -> Schedule:
 
 
 def lost_session(host: Guest) -> None:
-    act(host, "until [ \"$(cat /sys/class/iscsi_session/*/state)\" != LOGGED_IN ]; "
+    run_on(host, "until [ \"$(cat /sys/class/iscsi_session/*/state)\" != LOGGED_IN ]; "
         "do sleep 0.5; done")  # fmt: skip
 
 
@@ -88,7 +88,7 @@ def test_a_cable_cut_for_three_minutes_and_a_target_that_was_removed(schedule: S
     lost_session(lab.host)
     time.sleep(180)
     assert "is recovering" in schedule.last_line()
-    lab.mend("A")
+    lab.restore_cables("A")
     print("after the cut:", schedule.comes_back())
 
     target = lab.array.state.targets[IQN + "one"]
@@ -113,6 +113,6 @@ def test_an_array_that_restarted_and_one_that_was_away_at_boot(schedule: Schedul
     host.boot()
     assert mounted(host) == set()
     schedule.says("does not answer")
-    lab.mend("A")
+    lab.restore_cables("A")
     print("after the boot:", schedule.comes_back())
     schedule.rests()

@@ -62,8 +62,8 @@ def offline(lab: Lab, device: str) -> None:
 
 
 def online(lab: Lab) -> None:
-    """Mend it, and wait until the session is up again."""
-    lab.mend()
+    """Restore the way to the disk, and wait until the session is up again."""
+    lab.restore_cables()
     shell(lab, "until grep -q LOGGED_IN /sys/class/iscsi_session/*/state; do sleep 0.2; done")
 
 
@@ -140,7 +140,9 @@ def test_a_full_or_read_only_etc_leaves_the_old_fstab_and_the_disk(lab: Lab) -> 
 
 @pytest.mark.torture
 @pytest.mark.fault("F41")
-def test_a_record_that_a_power_cut_left_empty_or_torn_does_not_stop_an_attach(lab: Lab) -> None:
+def test_a_record_left_empty_or_truncated_by_a_power_cut_does_not_stop_an_attach(
+    lab: Lab,
+) -> None:
     lab.array.target(IQN, [lab.array.disk("data", "64M")])
     record = "$(find /etc/iscsi/nodes /var/lib/iscsi/nodes -type f -name default 2>/dev/null)"
     for size in (0, 100):
