@@ -184,7 +184,6 @@ def test_no_disk_command_writes_over_content_either(lab: Lab) -> None:
     assert sums(lab, disks) == before
 
 
-@pytest.mark.torture
 @pytest.mark.fault("F23")
 def test_two_disks_of_one_name_are_not_written(lab: Lab) -> None:
     serial = "5eed5eed-0000-4000-8000-0123456789ab"

@@ -174,7 +174,6 @@ def test_timer_and_cron_line_repair_and_print_nothing_where_all_is_well(lab: Lab
     assert host.run("ls /etc/cron.d/iscsictl; ls /etc/systemd/system/iscsictl*").out == ""
 
 
-@pytest.mark.torture
 @pytest.mark.fault("F33")
 @pytest.mark.parametrize(
     "seconds", [40, pytest.param(300, marks=[pytest.mark.torture])], ids=["40s", "5min"]
@@ -304,7 +303,6 @@ while True:
 """
 
 
-@pytest.mark.torture
 @pytest.mark.fault("F14")
 @pytest.mark.fault("F15")
 def test_sessions_by_host_name_after_a_redirect_and_without_a_scan_are_known(lab: Lab) -> None:

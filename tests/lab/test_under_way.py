@@ -73,7 +73,6 @@ QUICK = (
 )
 
 
-@pytest.mark.torture
 @pytest.mark.fault("F24")
 def test_a_probe_over_a_path_that_flaps_never_leads_to_mkfs(lab: Lab) -> None:
     blank, theirs = lab.array.disk("blank", "64M"), lab.array.disk("theirs", "64M")
@@ -109,7 +108,6 @@ def test_a_probe_over_a_path_that_flaps_never_leads_to_mkfs(lab: Lab) -> None:
     call(lab, *f"{ATTACH} --lun 1 --fs ext4 --mount /srv/x --no-boot {QUICK}".split()[1:], code=9)
 
 
-@pytest.mark.torture
 @pytest.mark.fault("F44")
 def test_a_full_or_read_only_etc_leaves_the_old_fstab_and_the_disk(lab: Lab) -> None:
     disk = lab.array.disk("data", "64M")
@@ -138,7 +136,6 @@ def test_a_full_or_read_only_etc_leaves_the_old_fstab_and_the_disk(lab: Lab) -> 
     assert device
 
 
-@pytest.mark.torture
 @pytest.mark.fault("F41")
 def test_a_record_left_empty_or_truncated_by_a_power_cut_does_not_stop_an_attach(
     lab: Lab,
@@ -166,7 +163,6 @@ EXPORT = (
 )
 
 
-@pytest.mark.torture
 @pytest.mark.fault("F55")
 def test_logout_is_refused_while_a_disk_is_used_behind_the_back(lab: Lab) -> None:
     names = ("one", "two", "looped", "exported")
