@@ -18,6 +18,7 @@ _FIRST_RELEASES = re.compile(
     rf"\[(?P<sid>\d{{1,10}})(?::[0-9a-f]{{6}})?\]\s+{_PORTAL}\s+(?=(?:iqn|eui|naa)\.)"
 )
 _RECORD_OF_FIRST_RELEASES = re.compile(r"\[[0-9a-f]{6}\]\s")
+_MAY_BE = re.compile(r":(?:\s|\\t){0,3}\[\d|^\[\d")  # most lines of a long log are none
 _SPELLED_BLANK = re.compile(r"\\+[nrt]")
 _AFTER_NAME = re.compile(r"\s*(?:$|[\"'`,;:()\]{}|<\\*.#\u2018-\u201f]|//|-->|\w+: \[)")
 
@@ -28,7 +29,7 @@ def find_flat_sessions(line: str, number: int, warnings: list[Note]) -> Iterator
     Only the persistent portal is known of them. What is damaged is named in `warnings`. A line
     that may have a secret in it is not searched.
     """
-    if "[" not in line or "password" in line.lower():
+    if not _MAY_BE.search(line) or "password" in line.lower():
         return
     line = _SPELLED_BLANK.sub("  ", line)
     found = list(_ANYWHERE.finditer(line))

@@ -98,6 +98,8 @@ def quoted_lines(line: str) -> list[str]:
     JSON in a log of JSON is escaped twice, so a decoded string that is JSON again is decoded too.
     """
     lines: list[str] = []
+    if '"' not in line and "'" not in line:
+        return lines
     for found in _QUOTED.finditer(line):
         text = found[1] if found[1] is not None else found[2]
         if "\\" in text:
