@@ -576,7 +576,7 @@ complete -c iscsictl -n "__iscsictl_at 'attach'" -l required-by -x -d 'A systemd
 complete -c iscsictl -n "__iscsictl_at 'attach'" -l wwid -x -d 'The disk must have this WWID.'
 complete -c iscsictl -n "__iscsictl_at 'attach'" -l adopt -d 'Mount a filesystem that already exists.'
 complete -c iscsictl -n "__iscsictl_at 'attach'" -l wipe -d 'Destroy what is on the disk; needs --confirm.'
-complete -c iscsictl -n "__iscsictl_at 'attach'" -l confirm -x -d 'The WWID of the disk to wipe.'
+complete -c iscsictl -n "__iscsictl_at 'attach'" -l confirm -x -d 'The WWID of the disk to wipe; without --wipe, of the one disk behind several targets.'
 complete -c iscsictl -n "__iscsictl_at 'attach'" -l set -x -d 'A value of the node record.'
 complete -c iscsictl -n "__iscsictl_at 'attach'" -l no-boot -d 'Do not log in or mount at boot.'
 complete -c iscsictl -n "__iscsictl_at 'attach'" -l over-nonempty -d 'Mount over a directory that is not empty.'

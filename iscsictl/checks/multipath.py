@@ -1,15 +1,21 @@
 """Disks with several paths: one map over them, or none may be written."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from iscsictl.model.finding import Finding, fail, ok, warn
 from iscsictl.model.host_facts import Machine
+from iscsictl.model.listing import Disk
+from iscsictl.planner.safety.duplicates import are_confusable
 
 
 def check(machine: Machine) -> Iterator[Finding]:
-    """Tell whether each disk with several paths has a map, and each map all of its paths."""
-    for disk in machine.listing.disks or ():
+    """Tell whether each disk has a WWID and a map of its own, and each map all of its paths."""
+    disks = machine.listing.disks or ()
+    yield from _confusable(disks)
+    for disk in disks:
         name = disk.wwid or disk.block.device
+        if any(other is not disk and are_confusable(disk, other) for other in disks):
+            continue
         devices = ", ".join(path.device for path in disk.paths)
         if len(disk.paths) > 1 and disk.block.kind != "mpath":
             program = machine.programs.get("multipath")
@@ -47,3 +53,25 @@ def check(machine: Machine) -> Iterator[Finding]:
                 )
             else:
                 yield ok("multipath-paths", f"{disk.block.device} over {devices}", name)
+
+
+def _confusable(disks: Iterable[Disk]) -> Iterator[Finding]:
+    """Fail for each group of disks that share a WWID or a map: a write may reach any of them."""
+    left = list(disks)
+    while left:
+        disk = left.pop(0)
+        twins = [other for other in left if are_confusable(disk, other)]
+        if not twins:
+            continue
+        left = [other for other in left if other not in twins]
+        words = "; ".join(
+            f"{', '.join(path.device for path in one.paths)} ({one.wwid}, serial "
+            f"{one.serial or 'none'}, {one.block.size} bytes)"
+            for one in (disk, *twins)
+        )
+        joined = disk.block.kind == "mpath"
+        how = f"{disk.block.device} joins" if joined else f"the WWID {disk.wwid} is that of"
+        fix = "give each LUN a WWID of its own on the array, then log in again"
+        if joined:
+            fix += f"; until then: iscsictl umount, multipath -f {disk.block.device}"
+        yield fail("disk-identity", f"{how} different disks: {words}", fix, disk.wwid)

@@ -39,6 +39,21 @@ def canonical_address(text: str) -> str:
     return str(address.ipv4_mapped or address)
 
 
+# Of NAA names of type 5 and 6 the digits 2 to 7 are the vendor's IEEE company id (SPC-4 7.8.6.6):
+# one that is zero was never assigned, and tgtd makes such names of target and LUN numbers. Its
+# names of type 3 (locally assigned) and of T10 are no better: two arrays have the same.
+_NAMELESS = re.compile(
+    r"(?:naa|eui)\.0*|naa\.[0-9a-f]0+|naa\.[56]0{6}[0-9a-f]*|naa\.30{3}[0-9a-f]{4}0{4}[0-9a-f]{4}"
+    r"|t10\.(?:IET\s+[0-9a-f]{8}\s*|\s*)",
+    re.IGNORECASE,
+)
+
+
+def is_identifying(wwid: str) -> bool:
+    """Tell whether a WWID (as sysfs spells it) can tell a disk from those of other arrays."""
+    return not _NAMELESS.fullmatch(wwid.strip("\0 "))
+
+
 @dataclass(frozen=True, order=True)
 class Portal:
     """Where a target listens. `tpgt` is the portal group tag, None where it is not known.

@@ -43,12 +43,16 @@ def chap_values(account: Account | None, prefix: str = "node.session") -> ChapVa
 
 @dataclass(frozen=True)
 class Consent:
-    """What the user agreed to beyond the ordinary."""
+    """What the user agreed to beyond the ordinary; `wipe`, `lost` and `one_disk` are WWIDs.
+
+    `one_disk`: the LUNs of several targets with this WWID are one disk.
+    """
 
     adopt: bool = False
     wipe: str | None = None
     over_nonempty: bool = False
     lost: str | None = None
+    one_disk: str | None = None
 
 
 @dataclass(frozen=True)

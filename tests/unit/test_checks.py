@@ -174,6 +174,11 @@ FAULTS: Iterable[tuple[Machine, str, Level]] = [
         Level.FAIL,
     ),
     (
+        replace(SOUND, listing=Listing((session(),), (disk(1), replace(disk(1), serial="S2")))),
+        "disk-identity",
+        Level.FAIL,
+    ),
+    (
         replace(SOUND, multipathd=Daemon(9), listing=Listing((session(),), (disk(1, "mpath"),))),
         "multipath-paths",
         Level.WARN,

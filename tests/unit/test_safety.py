@@ -62,8 +62,9 @@ def test_a_disk_alone_is_known_by_its_wwid() -> None:
 
 
 def test_a_disk_without_a_name_is_refused_with_its_device() -> None:
-    with pytest.raises(RefusedError, match=r"^/dev/sda tells no WWID"):
-        overwrite.verify_identity(disk(None), (), None)
+    with pytest.raises(RefusedError, match=r"^/dev/sda reports no WWID") as caught:
+        overwrite.verify_identity(disk(None), (disk(None), disk(None, "/dev/sdb")), None)
+    assert "array" in (caught.value.hint or "")
 
 
 def test_another_disk_than_the_wished_one_is_refused_with_both_names() -> None:
@@ -72,12 +73,59 @@ def test_another_disk_than_the_wished_one_is_refused_with_both_names() -> None:
     assert "iscsictl ls" in (caught.value.hint or "")
 
 
+def sized(one: Disk, *, serial: str | None = "S1", size: int = GIB) -> Disk:
+    return replace(one, serial=serial, block=replace(one.block, size=size))
+
+
 @pytest.mark.fault("F23")
-def test_twins_are_refused_with_all_devices_sorted() -> None:
-    one, two = disk(W, "/dev/sdc"), disk(W, "/dev/sdb")
-    with pytest.raises(RefusedError, match=f"^/dev/sdb, /dev/sdc all say they are {W}") as caught:
-        overwrite.verify_identity(one, (two, one), None)
+@pytest.mark.fault("F65")
+@pytest.mark.parametrize("kind", ["disk", "mpath"])
+@pytest.mark.parametrize(
+    "changes", [{"serial": "S2"}, {"size": GIB + 512}, {"serial": None}], ids=str
+)
+def test_disks_of_one_wwid_that_differ_in_serial_or_size_are_never_one(
+    kind: str, changes: dict[str, Any]
+) -> None:
+    one = sized(disk(W, "/dev/sda", kind=kind))
+    two = sized(disk(W, "/dev/sdb", kind=kind), **changes)
+    for confirmed in (None, W):
+        with pytest.raises(RefusedError, match="different disks") as caught:
+            overwrite.verify_identity(one, (one, two), None, one_disk=confirmed)
+        assert "/dev/sda" in caught.value.text
+        assert "/dev/sdb" in caught.value.text
+        assert "multipath-tools" not in (caught.value.hint or "")
+        assert "multipathd" not in (caught.value.hint or "")
+
+
+@pytest.mark.fault("F65")
+def test_one_disk_behind_targets_that_no_portal_offers_together_needs_the_user_s_word() -> None:
+    one, two = (sized(disk(W, device, kind="mpath")) for device in ("/dev/sda", "/dev/sdb"))
+    with pytest.raises(RefusedError, match="no portal is known to offer all") as caught:
+        overwrite.verify_identity(one, (one, two), None)
+    assert "discover" in (caught.value.hint or "")
+    assert f"--confirm {W}" in (caught.value.hint or "")
+    with pytest.raises(RefusedError):
+        overwrite.verify_identity(one, (one, two), None, one_disk=W1)
+    assert overwrite.verify_identity(one, (one, two), None, one_disk=W) == W
+
+
+@pytest.mark.fault("F65")
+def test_the_user_s_word_makes_no_map() -> None:
+    one, two = (sized(disk(W, device)) for device in ("/dev/sdc", "/dev/sdb"))
+    with pytest.raises(RefusedError, match=r"^/dev/sdb, /dev/sdc are paths of one disk") as caught:
+        overwrite.verify_identity(one, (two, one), None, one_disk=W)
     assert "multipathd" in (caught.value.hint or "")
+
+
+@pytest.mark.fault("F66")
+def test_a_map_over_another_disk_too_is_refused() -> None:
+    one = sized(disk(W, "/dev/sda", kind="mpath"))
+    other = sized(disk(W1, "/dev/sdb", kind="mpath"))
+    for this in (one, other):
+        with pytest.raises(RefusedError, match="multipath map") as caught:
+            overwrite.verify_identity(this, (one, other), None, one_disk=this.wwid)
+        assert "/dev/sda" in caught.value.text
+        assert "/dev/sdb" in caught.value.text
 
 
 @pytest.mark.fault("F23")
@@ -85,7 +133,7 @@ def test_a_map_may_stand_over_paths_and_a_plain_disk_may_not() -> None:
     mapped = disk(W, "/dev/sda", "/dev/sdb", kind="mpath")
     assert overwrite.verify_identity(mapped, (mapped,), None) == W
     plain = disk(W, "/dev/sda", "/dev/sdb")
-    with pytest.raises(RefusedError, match="/dev/sda, /dev/sdb"):
+    with pytest.raises(RefusedError, match="/dev/sda, /dev/sdb are paths of one disk"):
         overwrite.verify_identity(plain, (plain,), None)
     with pytest.raises(RefusedError):
         overwrite.verify_identity(mapped, (mapped, disk(W, "/dev/sdc")), None)
@@ -421,7 +469,8 @@ def test_each_refusal_says_what_to_do() -> None:
         "compare with the array; iscsictl ls -o json shows the WWIDs"
     )
     assert hint_of(lambda: overwrite.verify_identity(one, (disk(W, "/dev/sdx"),), None)) == (
-        "log out of all portals but one, or have multipathd running"
+        "if one array has them all, discover it: iscsictl discover ADDRESS --save; if you "
+        f"are certain that they are one disk: attach --confirm {W}"
     )
     assert hint_of(lambda: overwrite.require_writable(blank(WRONG), "/dev/sda", W)) == (
         "the LUN was mapped to another disk; run: iscsictl rescan"

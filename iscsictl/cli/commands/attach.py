@@ -124,7 +124,11 @@ def parse_settings(pairs: tuple[str, ...]) -> dict[str, str]:
 @click.option("--wwid", metavar="WWID", help="The disk must have this WWID.")
 @click.option("--adopt", is_flag=True, help="Mount a filesystem that already exists.")
 @click.option("--wipe", is_flag=True, help="Destroy what is on the disk; needs --confirm.")
-@click.option("--confirm", metavar="WWID", help="The WWID of the disk to wipe.")
+@click.option(
+    "--confirm",
+    metavar="WWID",
+    help="The WWID of the disk to wipe; without --wipe, of the one disk behind several targets.",
+)
 @click.option(
     "--set", "pairs", multiple=True, metavar="KEY=VALUE", help="A value of the node record."
 )
@@ -201,7 +205,7 @@ def _task(settings: Settings, wish: AttachSpec) -> Task:
 
 def _wish(settings: Settings, options: dict[str, Any]) -> AttachSpec:
     chap = take_account(settings, options)
-    if options["wipe"] != (options["confirm"] is not None):
+    if options["wipe"] and options["confirm"] is None:
         raise UsageError(
             "--wipe and --confirm WWID go together",
             hint="iscsictl ls -o json shows the WWID; compare it with the array's",
@@ -241,5 +245,10 @@ def _wish(settings: Settings, options: dict[str, Any]) -> AttachSpec:
         values=parse_settings(options["pairs"]),
         boot=not options["no_boot"],
         full_probe=options["verify_blank"] == "full",
-        consent=Consent(options["adopt"], options["confirm"], options["over_nonempty"]),
+        consent=Consent(
+            options["adopt"],
+            options["confirm"] if options["wipe"] else None,
+            options["over_nonempty"],
+            one_disk=None if options["wipe"] else options["confirm"],
+        ),
     )

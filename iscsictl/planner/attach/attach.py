@@ -109,7 +109,9 @@ def _disk(
         unknown = DiskId(target, spec.lun or 0, UNKNOWN, UNKNOWN)
         FilesystemPlanner(builder, inventory, spec, unknown, name).forecast()
         return None
-    wwid = overwrite.verify_identity(disk, inventory.disks, spec.wwid)
+    wwid = overwrite.verify_identity(
+        disk, inventory.disks, spec.wwid, one_disk=spec.consent.one_disk
+    )
     device = DiskId(target, lun.lun, wwid, disk.block.device)
     if not (spec.fs or spec.mount):
         return disk.block.device

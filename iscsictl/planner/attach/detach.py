@@ -203,11 +203,12 @@ def _drop_entries(
 ) -> None:
     """Drop the fstab entries and drop-ins of the LUN, last: until then they say which it is."""
     wwids = {m.wwid for m in meant if m.wwid}
-    elsewhere = {disk.wwid for disk in inventory.disks} - wwids
+    own = {id(one.disk) for one in meant}
+    elsewhere = {disk.wwid for disk in inventory.disks if id(disk) not in own}
     for line in inventory.fstab.ours:
-        if line.wwid in elsewhere:
-            continue
         same = line.target == meant[0].target and line.lun in {m.lun for m in meant}
+        if line.wwid in elsewhere and not (same and line.wwid in wwids):
+            continue
         if line.wwid is None or not (line.wwid in wwids or same):
             continue
         path = line.mount_point

@@ -9,6 +9,15 @@ from collections.abc import Collection, Iterable
 from iscsictl.model.listing import Block, Disk, blocks
 
 
+def are_confusable(one: Disk, other: Disk) -> bool:
+    """Tell whether two disks cannot be told apart when they are written: by WWID, or by their map.
+
+    A map of dm-multipath sends each write to any of its paths, whichever disk is behind it.
+    """
+    same_map = one.block.kind == "mpath" and one.block.device == other.block.device
+    return same_map or (one.wwid is not None and one.wwid == other.wwid)
+
+
 def copies(uuid: str, disks: Iterable[Disk], own: Disk | None = None) -> tuple[Disk, ...]:
     """Return those of the disks that carry another copy of a filesystem than one of the others.
 

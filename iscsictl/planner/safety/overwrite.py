@@ -12,7 +12,7 @@ from iscsictl.model.inventory import DiskUsage
 from iscsictl.model.listing import Disk
 from iscsictl.model.partition_table import Table
 from iscsictl.model.spec import Consent
-from iscsictl.planner.safety.duplicates import copies
+from iscsictl.planner.safety.duplicates import are_confusable, copies
 
 
 class ConsentRequiredError(RefusedError):
@@ -24,28 +24,59 @@ class ConsentRequiredError(RefusedError):
         self.grant = grant
 
 
-def verify_identity(disk: Disk, disks: tuple[Disk, ...], wanted: str | None) -> str:
+def verify_identity(
+    disk: Disk, disks: tuple[Disk, ...], wanted: str | None, *, one_disk: str | None = None
+) -> str:
     """Return the WWID of the disk to write, if it is certain which disk that is.
 
-    Raises RefusedError where it has none, is not the one that was named, or where two disks
-    have it and no map stands over them.
+    `wanted` is the WWID that it must have, `one_disk` the one that the user confirmed to be a
+    single disk behind several targets. Raises RefusedError where it has no WWID, is not the one
+    that was named, shares the WWID or its map with another disk, or has several paths and no map.
     """
     device, wwid = disk.block.device, disk.wwid
     if wwid is None:
-        raise RefusedError(f"{device} tells no WWID, so it cannot be told from other disks")
+        raise RefusedError(
+            f"{device} reports no WWID and cannot be identified reliably",
+            hint="give the LUN a WWID (NAA or EUI-64) on the array; zeroes, and the names that a "
+            "target makes of its own numbers, are no WWID: other arrays have the same",
+        )
     if wanted is not None and wanted != wwid:
         raise RefusedError(
             f"{device} is the disk {wwid}, not {wanted}",
             hint="compare with the array; iscsictl ls -o json shows the WWIDs",
         )
-    twins = [d.block.device for d in disks if d.wwid == wwid and d is not disk]
-    if twins or (len(disk.paths) > 1 and disk.block.kind != "mpath"):
-        names = ", ".join(sorted({device, *twins, *(p.device for p in disk.paths)}))
+    twins = [other for other in disks if other is not disk and are_confusable(disk, other)]
+    if twins:
+        _refuse_confusable(disk, twins, confirmed=one_disk == wwid)
+    if disk.block.kind != "mpath" and (twins or len(disk.paths) > 1):
+        paths = (path.device for one in (disk, *twins) for path in one.paths)
         raise RefusedError(
-            f"{names} all say they are {wwid}, with no multipath map over them",
+            f"{', '.join(sorted(paths))} are paths of one disk, {wwid}, without a multipath map",
             hint="log out of all portals but one, or have multipathd running",
         )
     return wwid
+
+
+def _refuse_confusable(disk: Disk, twins: list[Disk], *, confirmed: bool) -> None:
+    """Raise RefusedError unless the twins are the same disk, and the user confirmed that."""
+    identity = (disk.wwid, disk.serial, disk.block.size)
+    words = "; ".join(
+        f"{', '.join(path.device for path in one.paths)} (serial {one.serial or 'none'}, "
+        f"{one.block.size} bytes)"
+        for one in (disk, *twins)
+    )
+    if any((one.wwid, one.serial, one.block.size) != identity for one in twins):
+        raise RefusedError(
+            f"different disks share the WWID {disk.wwid} or a multipath map: {words}",
+            hint="give each LUN a WWID of its own on the array; until then log out of the others",
+        )
+    if not confirmed:
+        raise RefusedError(
+            f"LUNs of several targets have the WWID {disk.wwid}, and no portal is known to offer "
+            f"all of these targets: {words}",
+            hint="if one array has them all, discover it: iscsictl discover ADDRESS --save; if you "
+            f"are certain that they are one disk: attach --confirm {disk.wwid}",
+        )
 
 
 def require_writable(content: Content, device: str, wwid: str) -> None:

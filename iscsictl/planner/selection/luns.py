@@ -114,7 +114,9 @@ def _in_fstab(
         called = {line.uuid, line.wwid, line.mount_point}
         if line.target is not None and (name is None or name in called):
             present = [m for m in there if line.wwid is not None and m.wwid == line.wwid]
-            yield from present or [ResolvedLun(line.target, line.lun, line.wwid)]
+            # Of several disks with that WWID the one behind the target of the entry is meant.
+            own = [m for m in present if (m.target, m.lun) == (line.target, line.lun)]
+            yield from own or present or [ResolvedLun(line.target, line.lun, line.wwid)]
 
 
 def _once(found: list[ResolvedLun]) -> tuple[ResolvedLun, ...]:

@@ -5,7 +5,7 @@ filesystems are what udev found when the device last changed.
 """
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from iscsictl.model.listing import Block, Disk, Kind, Mount, Note
@@ -134,34 +134,40 @@ def read_block(root: Path, device: str) -> Block | None:
     return BlockTree(root).block(os.path.basename(os.path.realpath(device)))
 
 
-def disks_of(units: Iterable[Unit]) -> tuple[tuple[Disk, ...], tuple[Note, ...]]:
+def disks_of(
+    units: Iterable[Unit], array_of: Callable[[int], str]
+) -> tuple[tuple[Disk, ...], tuple[Note, ...]]:
     """Return the disks that the LUNs lead to, each once, and what looks wrong with them.
 
-    Paths under one dm-multipath map are one disk, which is the map. Paths that only report the
-    same WWID, vendor, model and size are one disk too, with a warning, for without a map
-    nothing keeps two writers apart; what is in use over any of them is among the children.
+    Paths are one disk if WWID, unit serial number and size agree and one array is known to offer
+    them; `array_of` names the array of a session. A map of dm-multipath is the disk of its paths,
+    but where they disagree each disk under it stays one of its own. Without a map, paths of one
+    disk get a warning, for nothing keeps two writers apart; what is in use over any of them is
+    among the children.
     """
     groups: dict[tuple[object, ...], list[Unit]] = {}
     for unit in units:
-        block = unit.block
-        if block is None:
+        if unit.block is None:
             continue
-        over = next((child for child in block.children if child.kind == "mpath"), None)
+        over = _map_over(unit)
         if over is not None:
             key: tuple[object, ...] = ("map", over.device)
-        elif unit.wwid is not None:
-            key = (unit.wwid, block.size)
         else:
-            key = (unit.kname,)
+            key = (unit.kname if unit.wwid is None else unit.wwid,)
         groups.setdefault(key, []).append(unit)
     disks = []
     notes = []
     for key, members in groups.items():
-        disk = _disk(members, key[0] == "map")
-        disks.append(disk)
-        if len(disk.paths) > 1 and disk.block.kind == "disk":
-            names = ", ".join(path.device for path in disk.paths)
-            notes.append(Note(f"{disk.wwid}: one disk as {names} without a multipath map"))
+        mapped = key[0] == "map"
+        parts = _same_disks(members, array_of, mapped=mapped)
+        disks += [_disk(part, mapped) for part in parts]
+        if len(parts) > 1:
+            what = f"{key[1]} joins" if mapped else f"{members[0].wwid} is the WWID of"
+            notes.append(Note(f"{what} different disks: {_differences(parts, array_of)}"))
+        for disk in disks[-len(parts) :]:
+            if len(disk.paths) > 1 and disk.block.kind == "disk":
+                names = ", ".join(path.device for path in disk.paths)
+                notes.append(Note(f"{disk.wwid}: one disk as {names} without a multipath map"))
     return tuple(disks), (*notes, *_contradicting_serials(disks))
 
 
@@ -192,12 +198,49 @@ def _sids(disk: Disk) -> set[int]:
     return {path.sid for path in disk.paths}
 
 
+def _map_over(unit: Unit) -> Block | None:
+    children = () if unit.block is None else unit.block.children
+    return next((child for child in children if child.kind == "mpath"), None)
+
+
+def _same_disks(
+    members: list[Unit], array_of: Callable[[int], str], *, mapped: bool
+) -> list[list[Unit]]:
+    """Part the LUNs that share a WWID or a map into those that are the same disk."""
+    if len(members) == 1:
+        return [members]
+    parts: dict[tuple[object, ...], list[Unit]] = {}
+    for unit in members:
+        # The paths of a map learn of a new size one after the other: that is no other disk.
+        size = None if mapped or unit.block is None else unit.block.size
+        parts.setdefault((unit.wwid, serial_of(unit), size, array_of(unit.sid)), []).append(unit)
+    return list(parts.values())
+
+
+def _differences(parts: list[list[Unit]], array_of: Callable[[int], str]) -> str:
+    """Name each disk, with what tells it from the others."""
+    words = []
+    for part in parts:
+        unit = part[0]
+        size = None if unit.block is None else unit.block.size
+        words.append(
+            f"{', '.join(f'/dev/{one.kname}' for one in part)} "
+            f"({unit.wwid}, serial {serial_of(unit)}, {size} bytes, {array_of(unit.sid)})"
+        )
+    return "; ".join(words)
+
+
+def serial_of(unit: Unit) -> str | None:
+    """Return the unit serial number of a LUN: the kernel's, else what udev found."""
+    return _page80(unit.path) or unit.udev.get("ID_SCSI_SERIAL") or None
+
+
 def _disk(members: list[Unit], mapped: bool) -> Disk:
     unit = members[0]
     found = unit.udev
     block, *more = (one.block for one in members if one.block is not None)
     if mapped:
-        block = next(child for child in block.children if child.kind == "mpath")
+        block = _map_over(unit) or block
     elif more:
         others = [other for other in more if in_use(other)]
         if others and not in_use(block):

@@ -10,11 +10,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from iscsictl.model.listing import ChapNames, Host, Listing, Lun, Session, Timeouts
-from iscsictl.model.names import Portal
+from iscsictl.model.names import Portal, is_identifying
 from iscsictl.parse.session_status import session_status
 from iscsictl.system.block.block_index import BlockIndex
 from iscsictl.system.block.block_tree import BlockTree, Unit, disks_of
 from iscsictl.system.io.sysfs_attributes import Folder, list_names, read_attribute, whole
+from iscsictl.system.iscsi.arrays import ArrayIndex
 
 Values = Mapping[str, str | None]
 
@@ -38,7 +39,7 @@ def read_listing(root: Path, *, details: bool = True) -> Listing:
     for session, found in reader.sessions():
         sessions.append(session)
         units += found
-    disks, warnings = disks_of(units)
+    disks, warnings = disks_of(units, ArrayIndex(root, sessions).array_of)
     return Listing(tuple(sessions), disks, warnings)
 
 
@@ -138,6 +139,8 @@ class _Reader:
             path = f"{device}/target{hctl.rpartition(':')[0]}/{hctl}"
             kname = self._index.disk(hctl, path)
             state, wwid = read_attribute(path + "/state"), read_attribute(path + "/wwid")
+            if wwid is not None and not is_identifying(wwid):
+                wwid = None
             if state is None and not os.path.isdir(path):
                 continue
             unit = Unit(sid, hctl, lun, path, kname=kname, state=state, wwid=wwid)

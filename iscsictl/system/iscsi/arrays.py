@@ -1,0 +1,66 @@
+"""Which targets belong to one array, as far as this host knows.
+
+Two LUNs with one WWID may be one disk behind two targets, or two disks of arrays that were cloned.
+Only an array that offers both targets itself can tell.
+"""
+
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from pathlib import Path
+
+from iscsictl.model.listing import Session
+from iscsictl.model.names import canonical_address
+from iscsictl.system.io.sysfs_attributes import list_names
+from iscsictl.system.iscsi import nodedb
+
+
+class ArrayIndex:
+    """Groups targets that one discovery offers together; what it reads, it reads when first asked.
+
+    A portal answers a SendTargets request with all targets that it serves (RFC 7143, appendix C).
+    So two targets are of one array if both have sessions through one portal, or if a discovery
+    record of open-iscsi names both. An iSNS server knows many arrays and proves nothing.
+    """
+
+    def __init__(self, root: Path, sessions: Sequence[Session]) -> None:
+        self._root = root
+        self._sessions = sessions
+
+    def array_of(self, sid: int) -> str:
+        """Return a name for the array of a session: it is the same for all its targets."""
+        target = self._targets[sid]
+        return self._names.get(target, target)
+
+    @cached_property
+    def _targets(self) -> dict[int, str]:
+        return {s.sid: s.target for s in self._sessions if s.sid is not None}
+
+    @cached_property
+    def _names(self) -> dict[str, str]:
+        by_portal: dict[tuple[str, int], set[str]] = {}
+        for session in self._sessions:
+            for portal in {session.portal, session.persistent_portal} - {None}:
+                if portal is not None:
+                    place = (canonical_address(portal.address), portal.port)
+                    by_portal.setdefault(place, set()).add(session.target)
+        return _merged((*by_portal.values(), *_discovered(self._root)))
+
+
+def _discovered(root: Path) -> Iterable[set[str]]:
+    """Yield the targets that each discovery record names; none where only root may read them.
+
+    `send_targets/ADDRESS,PORT/` has a link TARGET,ADDRESS,PORT,TPGT,IFACE for each (idbm.c).
+    """
+    folder = nodedb.find_db(root) / "send_targets"
+    for name in list_names(str(folder)):
+        links = list_names(f"{folder}/{name}")
+        yield {link.partition(",")[0] for link in links if "," in link}
+
+
+def _merged(groups: Iterable[set[str]]) -> dict[str, str]:
+    """Return a common name for the members of all groups that share a member."""
+    merged: list[set[str]] = []
+    for group in groups:
+        apart = [other for other in merged if not other & group]
+        merged = [*apart, group.union(*(other for other in merged if other & group))]
+    return {member: min(group) for group in merged for member in group}
