@@ -207,6 +207,14 @@ def test_lost_needs_the_name_of_the_disk() -> None:
     assert W in error.text
 
 
+@pytest.mark.fault("F71")
+def test_a_disk_whose_session_is_up_is_not_lost() -> None:
+    plan = planned(attached(), consent=Consent(lost=W))
+    assert refused(plan).exit is Exit.REFUSED
+    assert "is up" in refused(plan).text
+    assert not plan.pending
+
+
 def test_inner_mounts_go_before_outer_ones() -> None:
     now = attached(users=DiskUsage(mounts=(DIR, f"{DIR}/inner")))
     plan = planned(now, "/dev/sda")
@@ -275,6 +283,10 @@ def test_what_the_machine_booted_from_is_not_logged_out_but_another_lun_of_it_ma
 @pytest.mark.parametrize("lost", [None, W])
 def test_what_is_mounted_over_ours_is_not_taken_down(lost: str | None) -> None:
     users = DiskUsage(mounts=(DIR,), covered=((DIR, "theirs"),))
-    error = refused(planned(attached(users=users), consent=Consent(lost=lost)))
+    now = attached(users=users)
+    if lost:
+        sessions = tuple(replace(s, status="recovering") for s in now.inventory.sessions)
+        now = now.having(sessions=sessions)
+    error = refused(planned(now, consent=Consent(lost=lost)))
     assert error.exit is Exit.IN_USE
     assert error.text == f"theirs is mounted over {DIR}"

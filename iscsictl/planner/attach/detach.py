@@ -107,6 +107,8 @@ def _release(
             f"--confirm {request.consent.lost} does not name this disk: it is {disk.wwid}",
             hint="iscsictl ls -o json shows the WWIDs",
         )
+    if lost:
+        _require_unreachable(disk, sessions)
     require_not_overmounted(used)
     if not lost:
         _require_free(inventory, request, disk, used)
@@ -124,6 +126,23 @@ def _release(
     if disk.block.kind == "mpath":
         unmap = actions.RemoveMap(_id(meant, disk))
         builder.add(unmap, disk.block.device, "the paths are let go")
+
+
+def _require_unreachable(disk: Disk, sessions: tuple[Session, ...]) -> None:
+    """Raise RefusedError while a session of the disk is up: what answers is not lost.
+
+    The kernel calls a session up until a NOP-Out went unanswered, some seconds after the array is
+    gone (node.conn[0].timeo.noop_out_interval and noop_out_timeout).
+    """
+    sids = {path.sid for path in disk.paths}
+    for session in sessions:
+        if session.sid in sids and session.status == "up":
+            raise RefusedError(
+                f"{disk.block.device} is not lost: the session to {session.target} through "
+                f"{session.persistent_portal or session.portal} is up",
+                hint="leave out --lost; if the array was cut off just now, wait until "
+                "iscsictl ls shows the session as recovering",
+            )
 
 
 def _shown(disk: Disk) -> DiskUsage:
