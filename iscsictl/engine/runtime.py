@@ -6,11 +6,11 @@ from pathlib import Path
 
 from iscsictl.system.context import Context
 from iscsictl.system.io import signals
-from iscsictl.system.io.host_lock import host_lock
+from iscsictl.system.io.host_lock import count_kept_out, forget_kept_out, host_lock
 
 __all__ = [
-    "Context", "check_interrupt", "host_changes", "interrupt_at_once", "interrupt_threads",
-    "open_context",
+    "Context", "check_interrupt", "count_kept_out", "forget_kept_out", "host_changes",
+    "interrupt_at_once", "interrupt_threads", "open_context",
 ]  # fmt: skip
 
 

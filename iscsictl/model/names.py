@@ -18,6 +18,7 @@ _IQN = re.compile(rf"iqn\.[0-9]{{4}}-(0[1-9]|1[0-2])\.{_LABEL}(?:\.{_LABEL})*(?:
 _EUI = re.compile(r"eui\.[0-9A-Fa-f]{16}")
 _NAA = re.compile(r"naa\.(?:6[0-9A-Fa-f]{31}|[0-57-9A-Fa-f][0-9A-Fa-f]{15})")
 _MADE = re.compile(r"[a-z0-9.:-]+")
+_SAFE = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.:-_+@=~")
 _NUMERIC = re.compile(r"(?:[^:]*\.)?(?:[0-9]+|0[xX][0-9a-fA-F]*)\.?", re.ASCII)
 
 
@@ -198,6 +199,21 @@ def why_not_met(name: str) -> str | None:
         return f"is longer than {MAX_NAME_BYTES} bytes"
     if not name.startswith(("iqn.", "eui.", "naa.")):
         return "does not start with iqn., eui. or naa."
+    return None
+
+
+def unsafe_name_problem(name: str) -> str | None:
+    """Return why a name must not become part of a path, a line or a command; None if it may.
+
+    For names that come from the network: a target's, a portal's address, an interface's. Some
+    arrays use capitals, underscores or letters beyond ASCII (RFC 3722 has them in lower case).
+    """
+    if len(name.encode("utf-8", "surrogateescape")) > MAX_HOST:
+        return f"is longer than {MAX_HOST} bytes"
+    if not name or name.startswith((".", "-")):
+        return "is empty or begins with '.' or '-'"
+    if not all(char in _SAFE if char.isascii() else char.isalnum() for char in name):
+        return "has a character that no iSCSI name has"
     return None
 
 

@@ -3,6 +3,7 @@
 import importlib
 import io
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -263,6 +264,23 @@ def test_reconnect_that_leaves_it_to_another_run_prints_its_document_too(tmp_pat
     assert answer.code == Exit.DONE
     assert "another iscsictl" in answer.err
     assert json.loads(answer.out)["steps"] == []
+
+
+@pytest.mark.fault("F76")
+def test_reconnect_that_one_process_keeps_out_three_times_fails(tmp_path: Path) -> None:
+    put_record(tmp_path)
+    for _ in range(2):
+        with host_lock(0, print, tmp_path):
+            codes = [call(["reconnect"], tmp_path, uid=0).code for _ in range(2)]
+        assert codes == [Exit.DONE, Exit.DONE]
+        # Once it got the lock, the count begins again.
+        assert call(["reconnect"], tmp_path, uid=0).code != Exit.IN_USE
+    with host_lock(0, print, tmp_path):
+        answers = [call(["reconnect"], tmp_path, uid=0) for _ in range(4)]
+    assert [answer.code for answer in answers] == [0, 0, Exit.IN_USE, Exit.IN_USE]
+    assert f"(pid {os.getpid()})" in answers[2].err
+    assert "kept out reconnect 3 times in a row" in answers[2].err
+    assert "hint: " in answers[2].err
 
 
 def test_quiet_leaves_the_warnings_of_an_import_out(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Our directory in /run is for everybody to look at, whoever made it and with what umask."""
 
+import fcntl
 import os
 import stat
 from collections.abc import Iterator
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from iscsictl.errors import IscsictlError
+from iscsictl.errors import InUseError, IscsictlError
 from iscsictl.model.hold import Hold
 from iscsictl.system.io.host_lock import host_lock
 from iscsictl.system.io.runtime_dir import made, place
@@ -59,3 +60,34 @@ def test_a_link_is_not_followed(tmp_path: Path) -> None:
     with pytest.raises(IscsictlError, match="cannot create"):
         add_hold(HOLD, tmp_path)
     assert mode(elsewhere) == 0o700
+
+
+@pytest.mark.fault("F76")
+@pytest.mark.parametrize("left", ["a file for everybody", "a link", "a file of another user"])
+def test_a_lock_that_others_can_take_is_replaced(tmp_path: Path, left: str) -> None:
+    path = made(tmp_path) / "lock"
+    if left == "a link":
+        (tmp_path / "elsewhere").touch(mode=0o600)
+        path.symlink_to(tmp_path / "elsewhere")
+    else:
+        path.touch()
+        path.chmod(0o644 if left == "a file for everybody" else 0o600)
+    if left == "a file of another user":
+        if os.geteuid() != 0:
+            pytest.skip("only root can give files away")
+        os.chown(path, 65534, 65534)
+    with path.open() as theirs:
+        fcntl.flock(theirs, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with host_lock(0, print, tmp_path):
+            assert not path.is_symlink()
+            assert (mode(path), path.stat().st_uid) == (0o600, os.getuid())
+            with pytest.raises(InUseError, match=rf"\(pid {os.getpid()}\)"):
+                host_lock(0, print, tmp_path).__enter__()
+
+
+@pytest.mark.fault("F76")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give directories away")
+def test_a_directory_of_another_user_is_not_used(tmp_path: Path) -> None:
+    os.chown(made(tmp_path), 65534, 65534)
+    with pytest.raises(PermissionError, match="belongs to another user"):
+        host_lock(0, print, tmp_path).__enter__()

@@ -5,7 +5,7 @@ import click
 from iscsictl.cli.options import Settings, changing, common, print_message, require_root
 from iscsictl.cli.runner import run_task
 from iscsictl.engine.reconcile import OnFailure
-from iscsictl.engine.runtime import open_context
+from iscsictl.engine.runtime import count_kept_out, forget_kept_out, open_context
 from iscsictl.engine.task import Task
 from iscsictl.errors import InUseError
 from iscsictl.model.inventory import Inventory
@@ -14,6 +14,9 @@ from iscsictl.observers.reconnect import at_first, for_reconnect, mounted
 from iscsictl.output.views.plan import document
 from iscsictl.planner.attach.reconnect import plan_reconnect
 from iscsictl.planner.selection.names import resolve_name
+
+#: Runs that one process may keep out: two are a command at work, with a timer's usual minutes.
+_KEPT_OUT_LIMIT = 3
 
 
 @click.command("reconnect")
@@ -25,7 +28,8 @@ def reconnect(settings: Settings, target: str | None) -> int:
 
     Leaves everything that works, is in use or is on hold unchanged. If nothing is missing it
     starts no process, and prints nothing with --quiet. TARGET selects one target, even one that
-    is not logged in to at boot.
+    is not logged in to at boot. While another iscsictl changes the host it does nothing; if one
+    process keeps it out three times in a row, that is an error (exit 7).
     """
     require_root("reconnect")
     context = open_context(settings.wait, settings.root)
@@ -34,6 +38,7 @@ def reconnect(settings: Settings, target: str | None) -> int:
         target = resolve_name(target, (r.target for r in inventory.records), settings.interactive)
     plan = plan_reconnect(inventory, mounted(context, inventory), target)
     if all(step.status is Status.UNCHANGED for step in plan.steps):
+        forget_kept_out(settings.root)
         return _all_well(settings, len(plan.steps))
     return _restore(settings, target)
 
@@ -58,9 +63,18 @@ def _restore(settings: Settings, target: str | None) -> int:
 
     task = Task(lambda context, before: for_reconnect(context, target, before), think)
     try:
-        return run_task(settings, task, on_failure=OnFailure.CONTINUE, lock_wait=0.0)
+        code = run_task(settings, task, on_failure=OnFailure.CONTINUE, lock_wait=0.0)
     except InUseError as error:
+        times = count_kept_out(settings.root)
+        if times >= _KEPT_OUT_LIMIT:
+            raise InUseError(
+                f"{error.text}; it has kept out reconnect {times} times in a row",
+                hint="see what it waits for, and end it if it hangs: ps -o pid,stat,etime,args -C "
+                "iscsictl",
+            ) from None
         if not settings.quiet:
             print_message(f"{error.text}; nothing was done")
         _document(settings)
         return 0
+    forget_kept_out(settings.root)
+    return code

@@ -1,8 +1,11 @@
 """Our directory in /run, for the lock and the holds: root writes there, everybody may look."""
 
+import errno
 import os
 import stat
 from pathlib import Path
+
+from iscsictl.system.io.safe_paths import own_ids
 
 _MODE = 0o755
 
@@ -28,7 +31,10 @@ def made(root: Path = Path("/"), name: str = "") -> Path:
 def _let_everybody_look(directory: Path) -> None:
     fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
-        if stat.S_IMODE(os.fstat(fd).st_mode) != _MODE:
+        status = os.fstat(fd)
+        if status.st_uid not in own_ids():
+            raise PermissionError(errno.EPERM, "it belongs to another user", str(directory))
+        if stat.S_IMODE(status.st_mode) != _MODE:
             os.fchmod(fd, _MODE)
     finally:
         os.close(fd)

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from iscsictl.errors import UnreachableError
+from iscsictl.errors import RefusedError, UnreachableError
 from iscsictl.errors.codes import error_from_iscsiadm
 from iscsictl.model.inventory import DiscoveredTarget
-from iscsictl.model.names import Portal
+from iscsictl.model.names import Portal, unsafe_name_problem
 from iscsictl.parse.portal import read_portal
 from iscsictl.system.io.daemons import find_daemon
 from iscsictl.system.io.process import Result, run
@@ -16,7 +16,7 @@ from iscsictl.system.io.process import Result, run
 NO_OBJECTS = 21
 SESSION_EXISTS = 15
 _OF_SENDTARGETS = ("-m", "discoverydb", "-t", "sendtargets")
-_OFFER = re.compile(r"(\S+,-?\d+)\s+(\S+)")
+_OFFER = re.compile(r"(\S+,-?\d+) (.+)")
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,16 @@ class Key:
     iface: str
 
     def arguments(self) -> tuple[str, ...]:
-        """Return -T, -p and -I, with the portal group tag where it is known."""
+        """Return -T, -p and -I, with the portal group tag where it is known.
+
+        iscsiadm makes a path of these names as they are. Raises RefusedError for one that would
+        lead out of the node database.
+        """
+        for name in (self.target, self.portal.address, self.iface):
+            if "/" in name or "\0" in name or name in {"", ".", ".."}:
+                raise RefusedError(
+                    f"{name!r} cannot be the name of a target, an address or an iface"
+                )
         tag = "" if self.portal.tpgt is None else f",{self.portal.tpgt}"
         return ("-T", self.target, "-p", f"{self.portal}{tag}", "-I", self.iface)
 
@@ -60,13 +69,26 @@ def explain_no_answer(
 
 
 def parse_offers(text: str) -> tuple[DiscoveredTarget, ...]:
-    """Read what SendTargets discovery prints: a portal and a target a line."""
+    """Read what SendTargets discovery prints: a portal and a target a line.
+
+    Raises RefusedError, which names it, for a target or an address that must not become part of
+    a path, a line or a command: who announces such a one is not to be trusted with the others.
+    """
     offers = []
-    for line in text.splitlines():
-        match = _OFFER.match(line.strip())
+    # Only this separator: a name may have others in it, which str.splitlines() would part it at.
+    for line in text.split("\n"):
+        match = _OFFER.fullmatch(line.strip(" \r"))
         portal = read_portal(match[1]) if match else None
-        if match and portal is not None:
-            offers.append(DiscoveredTarget(match[2], portal))
+        if match is None or portal is None:
+            continue
+        for name in (match[2], portal.address):
+            problem = unsafe_name_problem(name)
+            if problem is not None:
+                raise RefusedError(
+                    f"the portal announces {name!r}, which {problem}",
+                    hint="rename the target on the array, or ask the array's admin what it is",
+                )
+        offers.append(DiscoveredTarget(match[2], portal))
     return tuple(dict.fromkeys(offers))
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from iscsictl.errors import IscsictlError, NeedsRootError, NotFoundError
+from iscsictl.errors import IscsictlError, NeedsRootError, NotFoundError, RefusedError
 from iscsictl.model.names import BUILT_IN_IFACES, DEFAULT_IFACE, DEFAULT_PORT, Portal
 from iscsictl.model.open_iscsi import Version, parse_version
 from iscsictl.model.record import DiscoveryKind, DiscoveryRecord, IfaceRecord, NodeRecord
@@ -158,7 +158,13 @@ def stray_files(db: Path) -> tuple[Path, ...]:
 
 
 def record_path(db: Path, target: str, portal: Portal, iface: str = DEFAULT_IFACE) -> Path:
-    """Return where open-iscsi keeps this record."""
+    """Return where open-iscsi keeps this record.
+
+    Raises RefusedError for names that would lead elsewhere.
+    """
+    for name in (target, portal.address, iface):
+        if "/" in name or "\0" in name or name in {"", ".", ".."}:
+            raise RefusedError(f"{name!r} cannot be the name of a target, an address or an iface")
     place = db / "nodes" / target / f"{portal.address},{portal.port}"
     if portal.tpgt is None:
         return place
