@@ -103,7 +103,8 @@ def _missing(machine: Machine) -> Iterator[Finding]:
     for record in records:
         if record.problem is not None or not record.onboot:
             continue
-        if index.session_of(record) is not None:
+        missing = index.missing_sessions(record)
+        if missing == 0:
             continue
         subject = f"{record.target} {record.portal}"
         if any(hold.covers(record.target, record.portal, record.iface) for hold in machine.holds):
@@ -111,7 +112,10 @@ def _missing(machine: Machine) -> Iterator[Finding]:
         else:
             yield fail(
                 "session-missing",
-                "the record is automatic and there is no session",
+                "the record is automatic and there is no session"
+                if missing == record.session_count
+                else f"{missing} of the {record.session_count} sessions that the record asks for "
+                "(node.session.nr_sessions) are missing",
                 "iscsictl reconnect",
                 subject,
             )

@@ -109,6 +109,11 @@ class NodeRecord(Record):
         return tuple(re.findall(r"[^, ]+", self.values.get("node.session.auth.chap_algs", "")))
 
     @property
+    def session_count(self) -> int:
+        """How many sessions open-iscsi makes of it, at least 1 (`node.session.nr_sessions`)."""
+        return max(1, number_of(self.values.get("node.session.nr_sessions")) or 1)
+
+    @property
     def leading_login(self) -> bool:
         """Tell whether one login through any of the interfaces is enough for this portal."""
         return self.values.get("node.leading_login") == "Yes"

@@ -63,7 +63,17 @@ def for_records(
 
 def for_startup(context: Context, selector: RecordSelector, changes: Changes) -> Inventory:
     """Look at records as `for_records` does, and at the login service."""
-    return replace(for_records(context, selector, changes), host=host_facts(context.root))
+    inventory = replace(for_records(context, selector, changes), host=host_facts(context.root))
+    index = SessionIndex.of(inventory)
+    asked = [
+        r.portal
+        for r in inventory.records
+        if selector.matches(r.target, r.portal, r.iface)
+        and r.over_tcp
+        and r.portal.unreachable is None
+        and index.session_of(r) is None
+    ]
+    return replace(inventory, silent=portal_probe.silent(asked, min(PROBE_WAIT, context.wait)))
 
 
 def unsettled(records: Iterable[NodeRecord], changes: Changes) -> dict[str, tuple[str, ...]]:

@@ -13,6 +13,7 @@ from iscsictl.model.listing import Session
 from iscsictl.model.plan import Plan
 from iscsictl.model.record import NodeRecord
 from iscsictl.planner.builder import PlanBuilder
+from iscsictl.planner.iscsi.sessions import missing_text
 from iscsictl.planner.selection.records import corrupt_record_error
 from iscsictl.planner.selection.session_index import SessionIndex
 
@@ -44,7 +45,7 @@ def plan_reconnect(
 def missing_records(inventory: Inventory, target: str | None) -> tuple[NodeRecord, ...]:
     """Return the records that should have a session and have none."""
     keep = _Keep(inventory, {}, target)
-    return tuple(r for r in keep.wanted_records() if keep.index.session_of(r) is None)
+    return tuple(r for r in keep.wanted_records() if keep.index.missing_sessions(r))
 
 
 class _Keep:
@@ -66,6 +67,8 @@ class _Keep:
                 self._login(record, self._login_error(record))
             elif session.status != "up":
                 self._login(record, _trouble(session, record, self.lines))
+            elif self.index.missing_sessions(record):
+                self._login(record, self._login_error(record))
         for line in self.lines:
             self._mount(line, line.mount_point or "")
         if self.target is not None:
@@ -139,7 +142,8 @@ class _Keep:
     def _login(self, record: NodeRecord, error: IscsictlError | None) -> None:
         login = actions.Login(record.target, record.portal, record.iface, None)
         subject = self.index.subject_of(record)
-        step = self.builder.add(login, subject, "opens the session", error=error)
+        why = missing_text(record, self.index.missing_sessions(record))
+        step = self.builder.add(login, subject, why, error=error)
         self.logins.setdefault(record.target, []).append(step)
 
     def _mount(self, line: FstabLine, path: str) -> None:

@@ -1,6 +1,8 @@
 """Plan changes of records: values, boot, deletion, discovery's finds, accounts elsewhere."""
 
-from iscsictl.errors import InUseError, IscsictlError
+from dataclasses import replace
+
+from iscsictl.errors import InUseError, IscsictlError, RefusedError
 from iscsictl.model import actions
 from iscsictl.model.inventory import Inventory, Known, ReadFailed
 from iscsictl.model.names import Portal
@@ -61,13 +63,51 @@ def _add_values(
 
 def plan_startup(inventory: Inventory, selector: RecordSelector, startup: str) -> Plan:
     """Say how records are logged in at boot; where they are, the login service is enabled too."""
-    plan = plan_values(inventory, selector, startup_values(startup))
+    left_out = () if startup == "manual" else _never_reached(inventory, selector)
+    reachable = tuple(r for r in inventory.records if r not in left_out)
+    if left_out and not any(selector.matches(r.target, r.portal, r.iface) for r in reachable):
+        return Plan(refusal=_unreachable_error(left_out))
+    plan = plan_values(replace(inventory, records=reachable), selector, startup_values(startup))
     if plan.refusal is not None or startup == "manual":
         return plan
     draft = PlanBuilder(list(plan.steps), list(plan.notes))
+    for record in left_out:
+        # A login at boot would wait for it until the login service gives up.
+        name, manual = f"{record.target} {record.portal}", startup_values("manual")
+        write = actions.WriteRecord(record.target, record.portal, record.iface, manual)
+        draft.add(write, name, "is not logged in at boot", done=not record.onboot)
+        draft.notes.append(f"{name} is left out: {record.portal.unreachable} cannot be reached")
+    draft.notes += [
+        f"portal {portal} does not answer: {why}" for portal, why in inventory.silent.items()
+    ]
     unit, enabled = inventory.host.login_service, inventory.host.service_enabled
     draft.add(actions.EnableService(unit), unit, "logs in at boot", done=enabled)
     return draft.build()
+
+
+def _never_reached(inventory: Inventory, selector: RecordSelector) -> tuple[NodeRecord, ...]:
+    """Return the selected records whose portal no host can reach, unless there is a session."""
+    try:
+        selector = selector.with_exact_target(inventory)
+    except IscsictlError:
+        return ()
+    index = SessionIndex.of(inventory)
+    return tuple(
+        r
+        for r in inventory.records
+        if selector.matches(r.target, r.portal, r.iface)
+        and r.portal.unreachable is not None
+        and r.problem is None
+        and index.session_of(r) is None
+    )
+
+
+def _unreachable_error(records: tuple[NodeRecord, ...]) -> RefusedError:
+    portals = ", ".join(f"{r.portal} ({r.portal.unreachable})" for r in records)
+    return RefusedError(
+        f"no portal of {records[0].target} can be reached: {portals}",
+        hint="find the target through another portal: iscsictl discover ADDRESS --save",
+    )
 
 
 def plan_forget(inventory: Inventory, selector: RecordSelector) -> Plan:

@@ -81,8 +81,16 @@ def _login(
         after.append(plan.add(write, name, f"sets {', '.join(wrong or values)}", done=not wrong))
         if session is not None and wrong:
             plan.notes.append(f"{name} is logged in already; the values hold from the next login")
-    up = session is not None
-    return plan.add(login, name, "opens the session", done=up, after=after, error=error)
+    missing = index.missing_sessions(record)
+    why = missing_text(record, missing)
+    return plan.add(login, name, why, done=missing == 0, after=after, error=error)
+
+
+def missing_text(record: NodeRecord, missing: int) -> str:
+    """Say what a login is for: `node.session.nr_sessions` may ask for several sessions."""
+    if record.session_count == 1:
+        return "opens the session"
+    return f"opens {missing} of {record.session_count} sessions"
 
 
 def plan_logout(

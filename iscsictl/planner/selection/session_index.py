@@ -70,6 +70,13 @@ class SessionIndex:
             if (session.iface or DEFAULT_IFACE) == record.iface
         )
 
+    def missing_sessions(self, record: NodeRecord) -> int:
+        """Return how many of the sessions that a record asks for are not there."""
+        there = len(self.sessions_of(record))
+        if there == 0 and self.session_of(record) is not None:
+            return 0
+        return max(0, record.session_count - there)
+
     def _sessions_at(self, record: NodeRecord) -> tuple[Session, ...]:
         """Return the sessions to the portal of a record, through any interface."""
         exact, others = [], []
