@@ -16,7 +16,7 @@ define run-tool
 	else echo "$(1) is not installed" >&2; exit 1; fi
 endef
 
-.PHONY: help dev check test lab lab-deps demo bench torture mutants generated deb rpm clean
+.PHONY: help dev check test lab lab-deps demo bench torture mutants generated deb rpm collection clean
 help:
 	@echo "make demo     the whole story on two virtual machines"
 	@echo "make dev      install what development needs: into .venv, and with apt"
@@ -24,6 +24,7 @@ help:
 	@echo "make test     all of it, the virtual machines included; skips nothing"
 	@echo "make torture  the long matrices    make bench  times, side by side"
 	@echo "make deb      the Debian package, in dist/    make rpm  the rpm, likewise"
+	@echo "make collection  the Ansible collection, checked with ansible-test, in dist/"
 	@echo "make mutants  do the tests notice each change in what guards data?"
 
 $(STAMP): setup.cfg pyproject.toml tests/install-deps
@@ -76,6 +77,7 @@ torture: lab-deps
 	status=0; \
 	HYPOTHESIS_PROFILE=torture $(RUN)/pytest -q -n 2 tests/unit tests/property \
 	  --fault-report $(FAULTS) || status=1; \
+	TORTURE=1 $(RUN)/pytest -q tests/packaging || status=1; \
 	TORTURE=1 $(RUN)/pytest $(LANES) tests/lab || status=1; \
 	$(TABLE) || status=1; \
 	exit $$status
@@ -101,6 +103,9 @@ deb:
 rpm:
 	packaging/build-rpm dist
 	@ls dist/*.rpm
+
+collection: $(STAMP)
+	PATH="$(abspath $(RUN)):$$PATH" packaging/build-collection --sanity dist
 
 clean:
 	rm -rf $(VENV) build dist mutants *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from iscsictl.model.finding import Finding, fail, ok, skip, warn
-from iscsictl.model.host_facts import Machine
+from iscsictl.model.host_facts import Machine, Program
 
 _INSTALL = "apt install open-iscsi (dnf install iscsi-initiator-utils)"
 _PACKAGES = {
@@ -25,6 +25,7 @@ def check(machine: Machine) -> Iterator[Finding]:
             version = f" {program.version}" if program.version else ""
             yield ok("tools-open-iscsi", f"{program.path}{version}", name)
     yield from _versions(machine)
+    yield from _installations(machine)
     yield from _daemon(machine)
     for name, fix in _PACKAGES.items():
         if name == "multipath":
@@ -55,6 +56,18 @@ def _versions(machine: Machine) -> Iterator[Finding]:
             f"iscsid (pid {machine.iscsid.pid}) runs from a file that was replaced since",
             "systemctl restart iscsid.service (sessions stay up); doctor never does it itself",
             "iscsid",
+        )
+
+
+def _installations(machine: Machine) -> Iterator[Finding]:
+    """Name a second iscsictl: the schedule, a shell and Ansible may each run another one."""
+    program = machine.programs.get("iscsictl", Program("iscsictl"))
+    for path in program.also_at:
+        yield warn(
+            "tools-iscsictl",
+            f"there is a second installation; a shell runs {program.path}",
+            "remove one of them: apt purge iscsictl, or pipx uninstall iscsictl",
+            path,
         )
 
 

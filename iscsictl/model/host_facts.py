@@ -35,11 +35,15 @@ class Kernel:
 
 @dataclass(frozen=True)
 class Program:
-    """A program that was looked for; `version` is None where it was not asked or not said."""
+    """A program that was looked for; `version` is None where it was not asked or not said.
+
+    `path` is the one that PATH finds first; `also_at` are other files of the same name in it.
+    """
 
     name: str
     path: str | None = None
     version: str | None = None
+    also_at: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

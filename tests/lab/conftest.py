@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.lab.image import SUITES, LabUnavailableError
+from tests.lab.install import PROJECT
 from tests.lab.pair import Lab
 from tests.lab.secret_watch import StandingWatch
 
@@ -107,6 +109,17 @@ def lab(session_lab: Lab) -> Lab:
     """A clean pair: booted, nothing exported, the project installed on the host."""
     session_lab.restore("installed")
     return session_lab
+
+
+@pytest.fixture(scope="session")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The Debian package, built as `make deb` builds it."""
+    directory = tmp_path_factory.mktemp("deb")
+    done = subprocess.run(
+        [PROJECT / "packaging/build-deb", directory], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return next(directory.glob("*.deb"))
 
 
 @pytest.fixture(autouse=True)

@@ -44,3 +44,12 @@ def install(host: Guest) -> None:
         host.put(target, made.read_bytes())
     pip = "pip install -q --no-index --no-deps --break-system-packages --root-user-action=ignore"
     host.run(f"{pip} --force-reinstall {target} && rm {target}", check=True, timeout=180)
+
+
+def install_package(host: Guest, package: Path, *options: str) -> None:
+    """Install a Debian package with what it needs from the image: a guest reaches no mirror."""
+    target = f"/root/{package.name}"
+    host.put(target, package.read_bytes())
+    command = f"apt-get install -y {' '.join(options)} {target} && rm {target}"
+    # Its scripts compile each module, which takes minutes in an emulated guest on a busy machine.
+    host.run(command, check=True, timeout=600, env={"DEBIAN_FRONTEND": "noninteractive"})

@@ -97,6 +97,7 @@ FAULTS = {
             "chmod 755 /usr/local/sbin/iscsid"
         ),
     ),
+    "tools-iscsictl": ("warn", "cp $(command -v iscsictl) /usr/sbin/"),
     "tools-disk": ("warn", "mv $(command -v mkfs.ext4) /root/"),
     "nodedb-iface": (
         "fail",

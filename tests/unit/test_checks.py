@@ -69,6 +69,19 @@ FAULTS: Iterable[tuple[Machine, str, Level]] = [
     ),
     (replace(SOUND, kernel=replace(SOUND.kernel, has_modules=False)), "kernel-modules", Level.WARN),
     (
+        replace(
+            SOUND,
+            programs={
+                **SOUND.programs,
+                "iscsictl": Program(
+                    "iscsictl", "/usr/local/bin/iscsictl", also_at=("/usr/bin/iscsictl",)
+                ),
+            },
+        ),
+        "tools-iscsictl",
+        Level.WARN,
+    ),
+    (
         replace(SOUND, programs={**SOUND.programs, "iscsiadm": Program("iscsiadm")}),
         "tools-open-iscsi",
         Level.FAIL,

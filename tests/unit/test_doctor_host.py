@@ -191,3 +191,19 @@ def test_a_log_that_only_root_may_read_says_so(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(os, "open", deny)
     with pytest.raises(NeedsRootError):
         facts.read_trouble()
+
+
+def test_a_second_iscsictl_is_found_and_one_behind_a_link_is_not_a_second(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "/root/.local/bin:/usr/bin:bin")
+    put(root, "usr/bin/iscsictl").chmod(0o755)
+    (root / "bin").symlink_to("usr/bin")
+    assert facts.find_programs(root)["iscsictl"].also_at == ()
+    put(root, "root/.local/bin/iscsictl").chmod(0o755)
+    put(root, "usr/local/bin/iscsictl").chmod(0o644)
+    found = facts.find_programs(root)["iscsictl"]
+    assert (found.path, found.also_at) == ("/root/.local/bin/iscsictl", ("/usr/bin/iscsictl",))
+    # Tools are run with a PATH of iscsictl's own.
+    put(root, "root/.local/bin/sfdisk").chmod(0o755)
+    assert facts.find_programs(root)["sfdisk"].path is None

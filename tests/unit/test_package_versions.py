@@ -19,3 +19,8 @@ def test_the_rpm_spec_has_this_version() -> None:
     spec = (ROOT / "packaging/iscsictl.spec").read_text()
     assert re.search(rf"^Version: +{re.escape(__version__)}$", spec, re.MULTILINE)
     assert f"- {__version__}-1\n" in spec
+
+
+def test_the_ansible_collection_has_this_version() -> None:
+    galaxy = (ROOT / "ansible/galaxy.yml").read_text()
+    assert re.search(rf"^version: {re.escape(__version__)}$", galaxy, re.MULTILINE)

@@ -16,19 +16,38 @@ from iscsictl.system.io.process import PATH, run
 from iscsictl.system.io.sysfs_attributes import whole
 from iscsictl.system.iscsi.nodedb_lock import PROOF, possible_owners
 
-PROGRAMS = ("iscsiadm", "iscsid", "sfdisk", "findmnt", "udevadm", "mkfs.ext4", "multipath")
+PROGRAMS = ("iscsictl", "iscsiadm", "iscsid", "sfdisk", "findmnt", "udevadm", "mkfs.ext4",
+            "multipath")  # fmt: skip
 _VERSION = re.compile(r"version\s+(\S+)")
 LOCK_LINK = "run/lock/iscsi/lock.write"
 
 
 def find_programs(root: Path = Path("/")) -> dict[str, Program]:
-    """Return where each program is, by name; versions are not asked."""
+    """Return where each program is, by name; versions are not asked.
+
+    Tools are looked for where iscsictl finds them to run them, iscsictl itself in the PATH of the
+    caller too.
+    """
     found = {}
     for name in PROGRAMS:
-        places = (f"{directory.lstrip('/')}/{name}" for directory in PATH.split(":"))
-        place = next((p for p in places if os.access(root / p, os.X_OK)), None)
-        found[name] = Program(name, None if place is None else f"/{place}")
+        directories = PATH.split(":")
+        if name == "iscsictl":
+            directories = [d for d in os.get_exec_path() if d.startswith("/")] + directories
+        first, *others = _files_named(name, directories, root) or (None,)
+        found[name] = Program(name, first, also_at=tuple(filter(None, others)))
     return found
+
+
+def _files_named(name: str, directories: Iterable[str], root: Path) -> list[str]:
+    """Return the programs of that name; one that is in two directories, by a link, counts once."""
+    files: dict[tuple[int, int], str] = {}
+    for directory in directories:
+        path = f"{directory}/{name}"
+        real = root / path.lstrip("/")
+        if os.access(real, os.X_OK):
+            status = os.stat(real)
+            files.setdefault((status.st_dev, status.st_ino), path)
+    return list(files.values())
 
 
 def ask_version(name: str, timeout: float) -> str | None:
