@@ -29,7 +29,7 @@ def call(module, *words, stdin=None):
         module.fail_json(
             msg="iscsictl is not installed here; the role iscsictl.iscsictl.host installs it"
         )
-    code, out, err = module.run_command([program, *words, "--json"], data=stdin)
+    code, out, err = module.run_command([program, *words, "-J"], data=stdin)
     try:
         return code, json.loads(out)
     except ValueError:
