@@ -14,7 +14,7 @@ import pytest
 
 from tests.lab.array import A4
 from tests.lab.install import PROJECT
-from tests.lab.onhost import IQN, act, mounted
+from tests.lab.onhost import IQN, mounted, run_on
 
 if TYPE_CHECKING:
     from tests.lab.guest import Guest
@@ -60,7 +60,7 @@ class Controller:
         self.host = host
         host.put(f"/root/{package.name}", package.read_bytes())
         host.put(f"/root/{collection.name}", collection.read_bytes())
-        act(host, f"ansible-galaxy collection install --offline /root/{collection.name}",
+        run_on(host, f"ansible-galaxy collection install --offline /root/{collection.name}",
             timeout=PATIENCE)  # fmt: skip
         self.role = {
             "iscsictl_package": f"/root/{package.name}",
@@ -109,7 +109,7 @@ def test_a_run_does_what_its_check_said_a_second_changes_nothing_and_no_secret_s
     assert host.run("command -v iscsictl").out == ""
 
     assert changed(controller.play(iscsictl_volumes=[])) > 0
-    assert act(host, "stat -c %a:%U /etc/iscsictl/myaccount.secret").out == "600:root\n"
+    assert run_on(host, "stat -c %a:%U /etc/iscsictl/myaccount.secret").out == "600:root\n"
     table = host.get("/etc/fstab")
     check = controller.play("--check", "--diff")
     assert changed(check) == 1

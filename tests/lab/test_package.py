@@ -11,7 +11,7 @@ import pytest
 
 from tests.lab.array import A4
 from tests.lab.install import PROJECT, install_package
-from tests.lab.onhost import IQN, act, mounted, statuses
+from tests.lab.onhost import IQN, mounted, run_on, statuses
 
 if TYPE_CHECKING:
     from tests.lab.guest import Guest
@@ -32,7 +32,7 @@ LIST = f"find {PLACES} -xdev -not -name __pycache__ -not -name '*.pyc' -printf '
 
 def files(host: Guest) -> set[str]:
     """All files of the places where something could be left behind, with what links point to."""
-    return set(act(host, LIST).out.splitlines())
+    return set(run_on(host, LIST).out.splitlines())
 
 
 def timer(host: Guest) -> tuple[str, str]:
@@ -49,25 +49,25 @@ def test_a_host_is_installed_used_rebooted_upgraded_and_purged_and_only_what_is_
     before = files(host)
     install_package(host, package)
     assert timer(host) == ("disabled", "inactive")
-    assert act(host, "iscsictl schedule status").out == "not scheduled\n"
+    assert run_on(host, "iscsictl schedule status").out == "not scheduled\n"
 
     # The README's first five minutes.
-    assert act(host, "iscsictl initiator show").out.count("iqn.") == 1
-    act(host, "iscsictl chap generate --out /root/myaccount.secret")
+    assert run_on(host, "iscsictl initiator show").out.count("iqn.") == 1
+    run_on(host, "iscsictl chap generate --out /root/myaccount.secret")
     secret = host.get("/root/myaccount.secret").decode().strip()
     disk = array.disk("mail", "64M")
     array.target(f"{IQN}mail", [disk], portals=[A4], chap=("myaccount", secret))
-    assert f"{IQN}mail" in act(host, f"iscsictl discover {A4}").out
-    act(host, f"{ATTACH} -n", code=10)
-    act(host, ATTACH)
-    assert set(statuses(act(host, f"{ATTACH} -J")).values()) == {"unchanged"}
+    assert f"{IQN}mail" in run_on(host, f"iscsictl discover {A4}").out
+    run_on(host, f"{ATTACH} -n", code=10)
+    run_on(host, ATTACH)
+    assert set(statuses(run_on(host, f"{ATTACH} -J")).values()) == {"unchanged"}
     assert json.loads(host.run("iscsictl doctor -J", timeout=240).out)["schema"] == (
         "iscsictl.doctor/1"
     )
 
-    act(host, "iscsictl schedule install --every 5min")
+    run_on(host, "iscsictl schedule install --every 5min")
     assert timer(host) == ("enabled", "active")
-    shown = act(host, f"systemctl show {TIMER} -p TimersMonotonic -p RandomizedDelayUSec").out
+    shown = run_on(host, f"systemctl show {TIMER} -p TimersMonotonic -p RandomizedDelayUSec").out
     assert "OnUnitInactiveUSec=5min" in shown
     assert "OnUnitInactiveUSec=2min" not in shown
     assert "OnBootUSec=45s" in shown
@@ -80,10 +80,10 @@ def test_a_host_is_installed_used_rebooted_upgraded_and_purged_and_only_what_is_
     # An upgrade to the same version runs the scripts of any upgrade.
     install_package(host, package, "--reinstall")
     assert timer(host) == ("enabled", "active")
-    assert act(host, "iscsictl reconnect").out == "all connected, 1 mounted\n"
+    assert run_on(host, "iscsictl reconnect").out == "all connected, 1 mounted\n"
 
-    act(host, "iscsictl detach /srv/mail --forget")
-    act(host, "apt-get purge -y iscsictl", timeout=600)
+    run_on(host, "iscsictl detach /srv/mail --forget")
+    run_on(host, "apt-get purge -y iscsictl", timeout=600)
     # The secret file is the admin's, and so is the mount point's directory.
     named = {"f /root/myaccount.secret ", "d /srv/mail "}
     assert files(host) - before == named
@@ -97,19 +97,19 @@ def test_a_purge_keeps_what_entries_of_fstab_need_and_what_belongs_to_others(
     host, array = bare_lab.host, bare_lab.array
     install_package(host, package)
     array.target(f"{IQN}mail", [array.disk("mail", "64M")], portals=[A4])
-    act(host, f"iscsictl attach -p {A4} -T {IQN}mail --fs ext4 --mount /srv/mail "
+    run_on(host, f"iscsictl attach -p {A4} -T {IQN}mail --fs ext4 --mount /srv/mail "
         "--required-by mail.service")  # fmt: skip
-    act(host, "iscsictl schedule install --cron")
+    run_on(host, "iscsictl schedule install --cron")
     theirs = "*/5 * * * * root /usr/local/bin/iscsictl reconnect --quiet\n"
     host.put("/etc/cron.d/iscsictl", theirs)
-    act(host, "mkdir -p /etc/multipath/conf.d " + str(Path(DROP_IN).parent))
+    run_on(host, "mkdir -p /etc/multipath/conf.d " + str(Path(DROP_IN).parent))
     host.put("/etc/multipath/conf.d/iscsictl.conf", "multipaths {\n}\n")
     host.put(f"{Path(DROP_IN).parent}/local.conf", "[Timer]\n")
     host.put(DROP_IN, "[Timer]\n")
     before = files(host)
     table = host.get("/etc/fstab")
 
-    act(host, "apt-get purge -y iscsictl", timeout=600)
+    run_on(host, "apt-get purge -y iscsictl", timeout=600)
     gone = {line.split()[1] for line in before - files(host)}
     assert {path for path in gone if path.startswith("/etc")} == {DROP_IN}
     assert host.get("/etc/fstab") == table
@@ -120,9 +120,9 @@ def test_a_purge_keeps_what_entries_of_fstab_need_and_what_belongs_to_others(
 
     # The same package again takes over what is there; without entries, nothing is kept.
     install_package(host, package)
-    act(host, "iscsictl detach /srv/mail")
-    act(host, "iscsictl schedule install --cron")
-    act(host, "apt-get purge -y iscsictl", timeout=600)
+    run_on(host, "iscsictl detach /srv/mail")
+    run_on(host, "iscsictl schedule install --cron")
+    run_on(host, "apt-get purge -y iscsictl", timeout=600)
     left = host.run(f"ls {RULE} /etc/multipath/conf.d/iscsictl.conf /etc/cron.d/iscsictl")
     assert left.out == ""
 
@@ -131,20 +131,20 @@ def test_a_package_takes_over_the_schedule_of_an_installation_by_pip(
     lab: Lab, package: Path
 ) -> None:
     host = lab.host
-    act(host, "iscsictl schedule install --every 1min")
+    run_on(host, "iscsictl schedule install --every 1min")
     install_package(host, package)
-    act(host, "/usr/bin/iscsictl schedule install --every 5min")
+    run_on(host, "/usr/bin/iscsictl schedule install --every 5min")
     for _ in range(2):
         assert timer(host) == ("enabled", "active")
-        found = act(host, f"systemctl show {TIMER} -p FragmentPath -p DropInPaths").out
+        found = run_on(host, f"systemctl show {TIMER} -p FragmentPath -p DropInPaths").out
         assert f"/lib/systemd/system/{TIMER}\n" in found
         assert f"DropInPaths={DROP_IN}\n" in found
         host.shutdown()
         host.boot()
     # And back again.
-    act(host, "iscsictl schedule install --every 1min")
+    run_on(host, "iscsictl schedule install --every 1min")
     assert timer(host) == ("enabled", "active")
-    found = act(host, f"systemctl show {TIMER} -p FragmentPath -p DropInPaths").out
+    found = run_on(host, f"systemctl show {TIMER} -p FragmentPath -p DropInPaths").out
     assert f"FragmentPath=/etc/systemd/system/{TIMER}\n" in found
     assert DROP_IN not in found
 
@@ -155,7 +155,7 @@ def test_autopkgtest_passes(bare_lab: Lab, package: Path, tmp_path: Path) -> Non
     subprocess.run(["tar", "-C", PROJECT, "-czf", tmp_path / "source.tar.gz", "debian"], check=True)
     host.put("/root/iscsictl.deb", package.read_bytes())
     host.put("/root/source.tar.gz", (tmp_path / "source.tar.gz").read_bytes())
-    act(host, "mkdir source && tar -C source -xf source.tar.gz", cwd="/root")
+    run_on(host, "mkdir source && tar -C source -xf source.tar.gz", cwd="/root")
     done = host.run(
         "autopkgtest --no-built-binaries --ignore-restrictions isolation-machine "
         "./iscsictl.deb ./source -- null",
