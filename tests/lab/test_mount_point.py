@@ -56,7 +56,7 @@ def test_the_timer_mounts_nothing_over_the_target_of_a_users_link(lab: Lab) -> N
     assert f"{MOUNT_POINT} is a symbolic link that another user could have made" in log
     run_on(host, f"iscsictl mount UUID=$(blkid -o value -s UUID /dev/sda) {MOUNT_POINT}", code=9)
     run_on(host, f"iscsictl detach {MOUNT_POINT}", code=9)
-    run_on(host, "iscsictl doctor -o tsv --only mount-link | grep mount-link.*fail")
+    run_on(host, "iscsictl doctor -o tsv --only mount-link | grep '^fail.*mount-link'")
 
     # With a directory there again all goes on, and down.
     run_on(host, f"su alice -c 'rm {MOUNT_POINT} && mkdir {MOUNT_POINT}'")
