@@ -13,7 +13,7 @@ _iscsictl_spec() {
         ;;
     'attach')
         subs=''
-        opts='-p --portal -T --target --lun -I --interface --chap-user --user --chap-secret-file --secret-file --chap-secret-prompt --secret-prompt --mutual-user --mutual-secret-file --mutual-secret-prompt --table --fs --fs-label --mount --options --owner --mode --required-by --wwid --adopt --wipe --confirm --set --no-boot --over-nonempty --verify-blank --print-device -n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
+        opts='-p --portal -T --target --lun -I --interface --chap-user --user --chap-secret-file --secret-file --chap-secret-prompt --secret-prompt --mutual-user --mutual-secret-file --mutual-secret-prompt --table --fs --fs-label --mount --options --owner --mode --required-by --wwid --adopt --wipe --confirm --set --no-boot --over-nonempty --verify-blank --discard --print-device -n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
         vals=' -p=portal --portal=portal -T=target --target=target --lun= -I=@default:@iser:iface --interface=@default:@iser:iface --chap-user= --user= --chap-secret-file=file --secret-file=file --mutual-user= --mutual-secret-file=file --table=@gpt:@dos:@none --fs=@ext4:@ext3:@ext2:@xfs:@btrfs:@vfat --fs-label= --mount=dir --options= --owner= --mode= --required-by= --wwid= --confirm= --set= --verify-blank=@quick:@full -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args=''
         ;;
@@ -313,8 +313,8 @@ _iscsictl_spec() {
         ;;
     'disk label')
         subs=''
-        opts='--lun --wipe --confirm -n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
-        vals=' --lun= --confirm= -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
+        opts='--verify-blank --lun --wipe --confirm -n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
+        vals=' --verify-blank=@quick:@full --lun= --confirm= -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args='target:device @gpt:@dos:@bsd:@sun'
         ;;
     'disk ls')
@@ -325,8 +325,8 @@ _iscsictl_spec() {
         ;;
     'disk mkfs')
         subs=''
-        opts='--fs --label --uuid --option --lun --wipe --confirm -n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
-        vals=' --fs=@ext2:@ext3:@ext4:@xfs:@btrfs:@vfat:@swap --label= --uuid= --option= --lun= --confirm= -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
+        opts='--fs --label --uuid --option --verify-blank --discard --lun --wipe --confirm -n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
+        vals=' --fs=@ext2:@ext3:@ext4:@xfs:@btrfs:@vfat:@swap --label= --uuid= --option= --verify-blank=@quick:@full --lun= --confirm= -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args='target:device'
         ;;
     'disk part')

@@ -441,6 +441,7 @@ set -g __iscsictl_takes 'attach|-p' \
     'disk grow|-o' \
     'disk grow|--output' \
     'disk grow|--timeout' \
+    'disk label|--verify-blank' \
     'disk label|--lun' \
     'disk label|--confirm' \
     'disk label|-o' \
@@ -453,6 +454,7 @@ set -g __iscsictl_takes 'attach|-p' \
     'disk mkfs|--label' \
     'disk mkfs|--uuid' \
     'disk mkfs|--option' \
+    'disk mkfs|--verify-blank' \
     'disk mkfs|--lun' \
     'disk mkfs|--confirm' \
     'disk mkfs|-o' \
@@ -580,7 +582,8 @@ complete -c iscsictl -n "__iscsictl_at 'attach'" -l confirm -x -d 'The WWID of t
 complete -c iscsictl -n "__iscsictl_at 'attach'" -l set -x -d 'A value of the node record.'
 complete -c iscsictl -n "__iscsictl_at 'attach'" -l no-boot -d 'Do not log in or mount at boot.'
 complete -c iscsictl -n "__iscsictl_at 'attach'" -l over-nonempty -d 'Mount over a directory that is not empty.'
-complete -c iscsictl -n "__iscsictl_at 'attach'" -l verify-blank -x -a 'quick full' -d 'How to prove that the disk is blank; full reads all of it.'
+complete -c iscsictl -n "__iscsictl_at 'attach'" -l verify-blank -x -a 'quick full' -d 'How to prove that the disk is blank: quick reads samples, full reads all of it.'
+complete -c iscsictl -n "__iscsictl_at 'attach'" -l discard -d 'Have mkfs discard all blocks first; nothing on them can be rescued afterwards.'
 complete -c iscsictl -n "__iscsictl_at 'attach'" -l print-device -d 'Print only the path of the device.'
 complete -c iscsictl -n "__iscsictl_at 'attach'" -s n -l dry-run -d 'Show what would be done.'
 complete -c iscsictl -n "__iscsictl_at 'attach'" -s y -l yes -d 'Yes to all questions.'
@@ -1072,6 +1075,7 @@ complete -c iscsictl -n "__iscsictl_at 'disk grow'" -s q -l quiet -d 'Only error
 complete -c iscsictl -n "__iscsictl_at 'disk grow'" -l timeout -x -d 'How long to wait for others [60s].'
 complete -c iscsictl -n "__iscsictl_at 'disk grow'" -s h -l help -d 'Show this message and exit.'
 complete -c iscsictl -n "__iscsictl_at 'disk grow' 0" -a '(__iscsictl_live target device mount dir)'
+complete -c iscsictl -n "__iscsictl_at 'disk label'" -l verify-blank -x -a 'quick full' -d 'How to prove that the disk is blank: quick reads samples, full reads all of it.'
 complete -c iscsictl -n "__iscsictl_at 'disk label'" -l lun -x -d 'The LUN, where DISK is a target.'
 complete -c iscsictl -n "__iscsictl_at 'disk label'" -l wipe -d 'Destroy what is on it.'
 complete -c iscsictl -n "__iscsictl_at 'disk label'" -l confirm -x -d 'The disk whose content --wipe may destroy.'
@@ -1096,7 +1100,9 @@ complete -c iscsictl -n "__iscsictl_at 'disk ls'" -s h -l help -d 'Show this mes
 complete -c iscsictl -n "__iscsictl_at 'disk mkfs'" -l fs -x -a 'ext2 ext3 ext4 xfs btrfs vfat swap' -d 'Kind of filesystem.'
 complete -c iscsictl -n "__iscsictl_at 'disk mkfs'" -l label -x -d 'Its label.'
 complete -c iscsictl -n "__iscsictl_at 'disk mkfs'" -l uuid -x -d 'Its UUID; generated if not given.'
-complete -c iscsictl -n "__iscsictl_at 'disk mkfs'" -l option -x -d 'An argument for mkfs, such as --option=-E --option=nodiscard.'
+complete -c iscsictl -n "__iscsictl_at 'disk mkfs'" -l option -x -d 'An argument for mkfs, such as --option=-E --option=lazy_itable_init=0.'
+complete -c iscsictl -n "__iscsictl_at 'disk mkfs'" -l verify-blank -x -a 'quick full' -d 'How to prove that the disk is blank: quick reads samples, full reads all of it.'
+complete -c iscsictl -n "__iscsictl_at 'disk mkfs'" -l discard -d 'Have mkfs discard all blocks first; nothing on them can be rescued afterwards.'
 complete -c iscsictl -n "__iscsictl_at 'disk mkfs'" -l lun -x -d 'The LUN, where DISK is a target.'
 complete -c iscsictl -n "__iscsictl_at 'disk mkfs'" -l wipe -d 'Destroy what is on it.'
 complete -c iscsictl -n "__iscsictl_at 'disk mkfs'" -l confirm -x -d 'The disk whose content --wipe may destroy.'

@@ -178,3 +178,16 @@ def require_root(what: str) -> None:
     """Raise NeedsRootError unless we are root."""
     if os.geteuid() != 0:
         raise NeedsRootError(f"{what} needs root", hint="run it again with sudo")
+
+
+verify_blank = click.option(
+    "--verify-blank",
+    type=click.Choice(["quick", "full"]),
+    default="quick",
+    help="How to prove that the disk is blank: quick reads samples, full reads all of it.",
+)
+discard = click.option(
+    "--discard",
+    is_flag=True,
+    help="Have mkfs discard all blocks first; nothing on them can be rescued afterwards.",
+)

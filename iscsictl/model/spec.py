@@ -81,6 +81,7 @@ class AttachSpec:
     values: Mapping[str, str] = field(default_factory=dict)
     boot: bool = True
     full_probe: bool = False
+    discard: bool = False
     consent: Consent = Consent()
 
     def new_uuid(self, fs: str) -> str:

@@ -48,6 +48,7 @@ class Look:
 
     `whole` takes the disk where a partition was named, `part` a partition by its number.
     `missing_ok`: a name that nothing has is no error. `filesystem`: the one that is on it.
+    `full_probe`: its content is read whole (`--verify-blank=full`).
     """
 
     name: str
@@ -62,6 +63,7 @@ class Look:
     missing_ok: bool = False
     directory: str | None = None
     filesystem: bool = False
+    full_probe: bool = False
 
 
 def base(context: Context, *, details: bool = False) -> DiskInventory:
@@ -105,7 +107,9 @@ def observe(context: Context, what: Look, before: Inventory | None) -> DiskInven
     if what.table or what.growth:
         inventory = replace(inventory, facts=_facts(context, chosen, what, earlier))
     if what.content and chosen.block.kind in _PROBED:
-        inventory = replace(inventory, content=_content(chosen, used))
+        inventory = replace(
+            inventory, content=_content(context, chosen, used, full=what.full_probe)
+        )
     return inventory
 
 
@@ -124,11 +128,16 @@ def users_of(chosen: DiskSelection, root: Path, *, open_files: bool = False) -> 
     return usage.users(disk, root, open_files=open_files)
 
 
-def _content(chosen: DiskSelection, used: DiskUsage) -> Observation[Content]:
+def _content(
+    context: Context, chosen: DiskSelection, used: DiskUsage, *, full: bool
+) -> Observation[Content]:
     words = (*(f"the mount on {path}" for path in used.mounts), *used.other_holders)
-    return observe_value(
-        lambda: probe.probe(chosen.block.device, chosen.disk.wwid or "", users=words)
-    )
+    device, wwid = chosen.block.device, chosen.disk.wwid or ""
+
+    def report(share: float) -> None:
+        context.watch(f"{device}: {share:.0%} read")
+
+    return observe_value(lambda: probe.probe(device, wwid, users=words, full=full, heard=report))
 
 
 def kernel_name(device: str) -> str:

@@ -10,7 +10,15 @@ from typing import Any, Final, TypeVar
 import click
 
 from iscsictl.cli.credentials import judge_account
-from iscsictl.cli.options import Number, Settings, changing, common, require_root
+from iscsictl.cli.options import (
+    Number,
+    Settings,
+    changing,
+    common,
+    discard,
+    require_root,
+    verify_blank,
+)
 from iscsictl.cli.runner import ask, run_task
 from iscsictl.cli.selectors import account_options, named, portal, take_account
 from iscsictl.engine.task import Task
@@ -134,12 +142,8 @@ def parse_settings(pairs: tuple[str, ...]) -> dict[str, str]:
 )
 @click.option("--no-boot", is_flag=True, help="Do not log in or mount at boot.")
 @click.option("--over-nonempty", is_flag=True, help="Mount over a directory that is not empty.")
-@click.option(
-    "--verify-blank",
-    type=click.Choice(["quick", "full"]),
-    default="quick",
-    help="How to prove that the disk is blank; full reads all of it.",
-)
+@verify_blank
+@discard
 @click.option("--print-device", is_flag=True, help="Print only the path of the device.")
 @changing
 @common
@@ -245,6 +249,7 @@ def _wish(settings: Settings, options: dict[str, Any]) -> AttachSpec:
         values=parse_settings(options["pairs"]),
         boot=not options["no_boot"],
         full_probe=options["verify_blank"] == "full",
+        discard=options["discard"],
         consent=Consent(
             options["adopt"],
             options["confirm"] if options["wipe"] else None,

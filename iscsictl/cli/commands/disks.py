@@ -10,7 +10,15 @@ from typing import Any
 import click
 
 from iscsictl.cli.commands.nodes import GroupWithDefault
-from iscsictl.cli.options import Number, Settings, changing, common, require_root
+from iscsictl.cli.options import (
+    Number,
+    Settings,
+    changing,
+    common,
+    discard,
+    require_root,
+    verify_blank,
+)
 from iscsictl.cli.runner import ask, run_task
 from iscsictl.engine.runtime import open_context
 from iscsictl.engine.task import Task
@@ -113,17 +121,17 @@ def show(settings: Settings, name: str, lun: int | None) -> int:
 @disk.command("label")
 @click.argument("name", metavar="DISK")
 @click.argument("table", type=click.Choice(KINDS))
+@verify_blank
 @by_lun
 @destroying
 @changing
 @common
-def label(
-    settings: Settings, name: str, table: str, lun: int | None, wipe: bool, confirm: str | None
-) -> int:
+def label(settings: Settings, name: str, table: str, lun: int | None, **options: Any) -> int:
     """Write an empty partition table on a blank disk: gpt, dos, bsd or sun."""
-    agreed = consent(wipe, confirm)
+    agreed = consent(options["wipe"], options["confirm"])
     require_root("disk label")
-    look = Look(name, lun, table=True, content=True)
+    full = options["verify_blank"] == "full"
+    look = Look(name, lun, table=True, content=True, full_probe=full)
     return run_task(settings, task(look, lambda seen: plan_label(seen, table, agreed)))
 
 
@@ -134,8 +142,10 @@ def label(
 @click.option("--uuid", "given", metavar="UUID", help="Its UUID; generated if not given.")
 @click.option(
     "--option", "options", multiple=True, metavar="ARG",
-    help="An argument for mkfs, such as --option=-E --option=nodiscard.",
+    help="An argument for mkfs, such as --option=-E --option=lazy_itable_init=0.",
 )  # fmt: skip
+@verify_blank
+@discard
 @by_lun
 @destroying
 @changing
@@ -152,9 +162,11 @@ def mkfs(settings: Settings, name: str, lun: int | None, **options: Any) -> int:
         fs_label,
         _extra(fs, options["options"]),
         consent(options["wipe"], options["confirm"]),
+        options["discard"],
     )
     require_root("disk mkfs")
-    look = Look(name, lun, content=True, table=True)
+    full = options["verify_blank"] == "full"
+    look = Look(name, lun, content=True, table=True, full_probe=full)
     return run_task(settings, task(look, lambda seen: plan_mkfs(seen, wish)))
 
 

@@ -83,7 +83,9 @@ def _mkfs(action: actions.Mkfs, context: Context) -> StepResult:
         writer.mkfs(
             disk,
             claim.part,
-            writer.mkfs_command(claim.fs, claim.uuid, action.label, options),
+            writer.mkfs_command(
+                claim.fs, claim.uuid, action.label, options, discard=action.discard
+            ),
             is_fine,
             context.deadline(),
             before_write=mark,

@@ -43,7 +43,8 @@ class Mkfs(Action):
     """Make the filesystem of a claim, or swap, at the place that the claim names.
 
     Just before mkfs starts, the claim in fstab gets the mark that it has begun. `options` are the
-    user's own for the mkfs of this kind (mke2fs(8), mkfs.xfs(8), ...).
+    user's own for the mkfs of this kind (mke2fs(8), mkfs.xfs(8), ...). Blocks are discarded only
+    with `discard`: what a proof of blankness missed can be rescued otherwise.
     """
 
     verb: ClassVar[str] = "mkfs"
@@ -53,6 +54,7 @@ class Mkfs(Action):
     ground: OverwriteGround
     label: str | None = None
     options: tuple[str, ...] = ()
+    discard: bool = False
 
 
 @dataclass(frozen=True)

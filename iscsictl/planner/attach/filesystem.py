@@ -7,7 +7,7 @@ from iscsictl.errors import InUseError, IscsictlError, RefusedError
 from iscsictl.model import actions
 from iscsictl.model.actions import DiskId, OverwriteGround
 from iscsictl.model.claim import FilesystemClaim
-from iscsictl.model.disk_content import Content
+from iscsictl.model.disk_content import BlankProof, Content
 from iscsictl.model.fstab import FstabLine
 from iscsictl.model.inventory import Inventory, Known, MountPointState, ReadFailed
 from iscsictl.model.listing import Block, Disk, blocks
@@ -260,6 +260,7 @@ class FilesystemPlanner:
             ground,
             claimed=claim == resumed,
             labelled=ground is OverwriteGround.CLAIMED and content.table is not None,
+            proof=content.proof,
         )
         return TargetFilesystem(claim.uuid, fs)
 
@@ -270,10 +271,11 @@ class FilesystemPlanner:
         *,
         claimed: bool = False,
         labelled: bool = False,
+        proof: BlankProof | None = None,
     ) -> None:
         new = NewFilesystem(
             self.device, self.name, claim, ground, self.spec.mount, self.spec.fs_label,
-            claimed=claimed, labelled=labelled,
+            discard=self.spec.discard, claimed=claimed, labelled=labelled, proof=proof,
         )  # fmt: skip
         add_filesystem_steps(self.builder, new)
 

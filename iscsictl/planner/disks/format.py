@@ -15,7 +15,11 @@ from iscsictl.model.plan import Plan
 from iscsictl.model.spec import Consent
 from iscsictl.planner.builder import PlanBuilder, build_plan
 from iscsictl.planner.disks import layout
-from iscsictl.planner.disks.new_filesystem import NewFilesystem, add_filesystem_steps
+from iscsictl.planner.disks.new_filesystem import (
+    NewFilesystem,
+    add_filesystem_steps,
+    with_proof,
+)
 from iscsictl.planner.safety.overwrite import overwrite_ground
 from iscsictl.planner.selection.disks import (
     DiskInventory,
@@ -74,7 +78,8 @@ def _label(builder: PlanBuilder, inventory: DiskInventory, kind: str, consent: C
         )
     if ground is OverwriteGround.CONFIRMED:
         builder.add(actions.Wipe(device), name, "erases what is there, as confirmed")
-    builder.add(actions.Label(device, kind, ground), name, f"an empty {kind} table")
+    why = with_proof(f"an empty {kind} table", ground, inventory.found.proof)
+    builder.add(actions.Label(device, kind, ground), name, why)
     return device.device
 
 
@@ -88,6 +93,7 @@ class MkfsSpec:
     label: str | None = None
     extra: tuple[str, ...] = ()
     consent: Consent = field(default_factory=Consent)
+    discard: bool = False
 
 
 def plan_mkfs(inventory: DiskInventory, spec: MkfsSpec) -> Plan:
@@ -138,7 +144,7 @@ class _MkfsPlanner:
             claim = replace(resumed, begun=begun)
         new = NewFilesystem(
             self.device, self.name, claim, ground, None, self.spec.label, self.spec.extra,
-            claimed=claim == resumed,
+            discard=self.spec.discard, claimed=claim == resumed, proof=content.proof,
         )  # fmt: skip
         add_filesystem_steps(self.builder, new)
         note = actions.WriteFstab(self.device, claim.uuid, None, claim.fs, boot=False)

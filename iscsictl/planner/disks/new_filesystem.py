@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from iscsictl.model import actions
 from iscsictl.model.actions import DiskId, OverwriteGround
 from iscsictl.model.claim import FilesystemClaim
+from iscsictl.model.disk_content import BlankProof
 from iscsictl.planner.builder import PlanBuilder
 from iscsictl.planner.disks import layout
 
@@ -15,7 +16,8 @@ class NewFilesystem:
     """A filesystem to make, and how far an earlier run came.
 
     `subject` names its steps. `claimed`: the claim is in fstab already; `labelled`: the partition
-    table of the claim is on the disk. `options` are those of the user for mkfs.
+    table of the claim is on the disk. `options` are those of the user for mkfs. `proof` is the one
+    by which the disk is blank, for the first step that writes to it.
     """
 
     disk: DiskId
@@ -25,8 +27,10 @@ class NewFilesystem:
     directory: str | None = None
     label: str | None = None
     options: tuple[str, ...] = ()
+    discard: bool = False
     claimed: bool = False
     labelled: bool = False
+    proof: BlankProof | None = None
 
 
 def add_filesystem_steps(builder: PlanBuilder, new: NewFilesystem) -> None:
@@ -43,9 +47,17 @@ def add_filesystem_steps(builder: PlanBuilder, new: NewFilesystem) -> None:
         builder.add(actions.Wipe(disk, part), subject, "erases what is there, as confirmed")
     if claim.owns_disk and claim.table is not None:
         label = actions.Label(disk, claim.table, new.ground, claim)
-        builder.add(label, subject, f"{claim.table} table, one partition", done=new.labelled)
-    mkfs = actions.Mkfs(disk, claim, new.ground, new.label, new.options)
-    builder.add(mkfs, subject, f"{claim.fs} {claim.uuid}")
+        why = with_proof(f"{claim.table} table, one partition", new.ground, new.proof)
+        builder.add(label, subject, why, done=new.labelled)
+    mkfs = actions.Mkfs(disk, claim, new.ground, new.label, new.options, new.discard)
+    first = claim.table is None or not claim.owns_disk
+    why = f"{claim.fs} {claim.uuid}"
+    builder.add(mkfs, subject, with_proof(why, new.ground, new.proof) if first else why)
+
+
+def with_proof(why: str, ground: OverwriteGround, proof: BlankProof | None) -> str:
+    """Return the reason of a step, with how the disk was proved blank where that is the ground."""
+    return why if proof is None or ground is not OverwriteGround.BLANK else f"{why}; {proof}"
 
 
 def claim_whole_disk(fs_uuid: str, fs: str, table: str, seed: str) -> FilesystemClaim:

@@ -208,6 +208,7 @@ _KEYS: Final[Mapping[str, Check | None]] = {
     "adopt": _flag,
     "over-nonempty": _flag,
     "verify-blank": _one_of(("quick", "full")),
+    "discard": _flag,
 }
 _CHAP_KEYS: Final[Mapping[str, Check | None]] = {"user": _user, "secret-file": _secret_file}
 
@@ -269,6 +270,7 @@ class _Reader:
             values={**_names_of(chap, mutual), **found.get("set", {})},
             boot=found.get("boot", True),
             full_probe=found.get("verify-blank") == "full",
+            discard=found.get("discard", False),
             consent=Consent(
                 adopt=found.get("adopt", False), over_nonempty=found.get("over-nonempty", False)
             ),

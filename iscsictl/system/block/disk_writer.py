@@ -220,6 +220,7 @@ def mkfs(
             verify_kernel_partition(disk.device, part)
         verify_unchanged(disk, node, fine)
         before_write()
+        verify_writable(disk)
         with _writing():
             if leftovers:
                 run(["wipefs", "--all", "--quiet", node])
@@ -256,17 +257,40 @@ def _mkfs_error(node: str, result: Result) -> IscsictlError:
     )
 
 
-def mkfs_command(fs: str, uuid: str, label: str | None, extra: tuple[str, ...] = ()) -> list[str]:
-    """Return the command that makes a filesystem with this UUID, without the device."""
+def mkfs_command(
+    fs: str, uuid: str, label: str | None, extra: tuple[str, ...] = (), *, discard: bool = False
+) -> list[str]:
+    """Return the command that makes a filesystem with this UUID, without the device.
+
+    mke2fs, mkfs.xfs and mkfs.btrfs discard the whole device unless they are told not to.
+    """
+    named = ("-L", label) if label else ()
     if fs in {"ext2", "ext3", "ext4"}:
-        command = [f"mkfs.{fs}", "-U", uuid, *(("-L", label) if label else ())]
-    elif fs == "xfs":
-        command = ["mkfs.xfs", "-m", f"uuid={uuid}", *(("-L", label) if label else ())]
-    elif fs == "btrfs":
-        command = ["mkfs.btrfs", "-U", uuid, *(("-L", label) if label else ())]
-    elif fs == "vfat":
+        options = extra if discard else _never_discarding(extra)
+        return [f"mkfs.{fs}", "-U", uuid, *named, *options]
+    keep = () if discard else ("-K",)
+    if fs == "xfs":
+        return ["mkfs.xfs", "-m", f"uuid={uuid}", *named, *keep, *extra]
+    if fs == "btrfs":
+        return ["mkfs.btrfs", "-U", uuid, *named, *keep, *extra]
+    if fs == "vfat":
         volume = uuid.replace("-", "")
-        command = ["mkfs.vfat", "-i", volume, *(("-n", label) if label else ())]
-    else:
-        command = ["mkswap", "-U", uuid, *(("-L", label) if label else ())]
-    return [*command, *extra]
+        return ["mkfs.vfat", "-i", volume, *(("-n", label) if label else ()), *extra]
+    return ["mkswap", "-U", uuid, *named, *extra]
+
+
+def _never_discarding(extra: tuple[str, ...]) -> tuple[str, ...]:
+    """Return options of mke2fs with nodiscard as the last extended one.
+
+    Of several -E mke2fs heeds the last alone, so the user's are joined into one.
+    """
+    extended, others = [], []
+    words = iter(extra)
+    for word in words:
+        if word == "-E":
+            extended.append(next(words, ""))
+        elif word.startswith("-E"):
+            extended.append(word[2:])
+        else:
+            others.append(word)
+    return ("-E", ",".join([*filter(None, extended), "nodiscard"]), *others)
