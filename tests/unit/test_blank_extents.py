@@ -209,3 +209,19 @@ def test_the_partitions_that_are_known_are_read_like_usual_ones() -> None:
     assert is_read(extents, start + length - MIB, MIB)
     for at in (64 * MIB, GIB, 3 * 32768 * 4096):
         assert is_read(extents, start + at, 512)
+
+
+@pytest.mark.parametrize("size", [GIB, 100 * GIB, TIB])
+def test_the_repeated_proof_reads_far_less_and_still_each_place_of_a_signature(size: int) -> None:
+    shape = DiskShape(size, 512, 8 * MIB)
+    whole, brief = signature_extents(shape), signature_extents(shape, brief=True)
+    assert sum(length for _, length in brief) < sum(length for _, length in whole) - 15 * MIB
+    assert is_read(brief, 0, MIB)
+    assert is_read(brief, size - MIB, MIB)
+    for start in STARTS:
+        for at in (0, 1024, 4086, 4096, 8192, 64 * KIB, 64 * MIB, 32768 * 4096):
+            assert is_read(brief, start + at, 10), (start, at)
+    # md 1.0 and 0.90 of a partition that ends where sfdisk has it end.
+    for end in (size, size - MIB, size - 8 * MIB):
+        for before in (64 * KIB, 8 * KIB):
+            assert is_read(brief, end - before, 8), (end, before)

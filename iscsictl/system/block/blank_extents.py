@@ -37,6 +37,8 @@ _AT_A_START: tuple[Extent, ...] = (
     (60 * KIB, 12 * KIB),
     (MIB, BLOCK),
 )
+# ZFS's last two labels, md 0.90 (64 KiB aligned), md 1.0 (8 KiB before the end).
+_BEFORE_AN_END = (-496 * KIB, -240 * KIB, -128 * KIB, -64 * KIB, -12 * KIB, -8 * KIB)
 # Copies at fixed distances from the start of a filesystem or volume. btrfs: mirrors of the
 # superblock. OCFS2: backup superblocks (ocfs2_fs.h). BlueStore: labels (bdev_label_positions).
 # VMFS: volume and filesystem headers. LUKS2: the second header, by size of the first.
@@ -102,21 +104,31 @@ def round_starts(shape: DiskShape) -> tuple[int, ...]:
     return tuple(sorted(start for start in starts if start < size))
 
 
-def signature_extents(shape: DiskShape, known: Collection[Extent] = ()) -> tuple[Extent, ...]:
+def signature_extents(
+    shape: DiskShape, known: Collection[Extent] = (), *, brief: bool = False
+) -> tuple[Extent, ...]:
     """Return the places where formats keep their signatures, superblocks and copies of them.
 
     `known` are the partitions that the kernel or udev still has. For each of them and each usual
     start: the first MiB, ext's backup superblocks in all groups that have one, XFS's allocation
     groups, copies at fixed distances. Besides the last 16 MiB, for the backup of GPT, md 0.90 and
     1.0, ZFS's last labels, LVM's second metadata area; of a known partition the last MiB.
+
+    `brief`, for a disk that was read so a moment ago: of starts in the middle and of the last
+    16 MiB only the very places where something is kept.
     """
     size = shape.size
     if size <= READ_WHOLE:
         return all_extents(size)
-    extents: set[Extent] = {(size - TAIL_LENGTH, TAIL_LENGTH)}
+    tail = START_LENGTH if brief else TAIL_LENGTH
+    extents: set[Extent] = {(0, START_LENGTH), (size - tail, tail)}
+    extents.update((end + at, BLOCK) for end in shape.usual_ends() for at in _BEFORE_AN_END)
     extents |= {(sum(one) - START_LENGTH, START_LENGTH) for one in known}
+    extents |= {(start, START_LENGTH) for start, _ in known}
     for start in {*shape.usual_starts(), *(at for at, _ in known)}:
-        extents.add((start, START_LENGTH))
+        extents |= {(start + at, length) for at, length in _AT_A_START if start + at >= 0}
+        if not brief:
+            extents.add((start, START_LENGTH))
         copies = {*_COPIES, *_ASM_COPIES, *_ext_copies(size - start)}
         extents.update((start + at, BLOCK) for at in copies)
     extents.update((at, BLOCK) for at in _xfs_groups(shape))

@@ -99,9 +99,10 @@ def search_again(
     known: Collection[Extent] = (),
     report: Callable[[float], None] = ignore_progress,
 ) -> int | None:
-    """Look once more, just before a write: at all signatures, and at a new part of the grid.
+    """Look once more, just before a write: where signatures stand, and at a new part of the grid.
 
     The whole proof was made for the plan; this one is for what another host wrote since.
     """
-    extents = (*signature_extents(shape, known), *grid_extents(shape.size, _REPEATED))
+    signatures = signature_extents(shape, known, brief=True)
+    extents = (*signatures, *grid_extents(shape.size, _REPEATED))
     return first_nonzero(fd, extents, report)
