@@ -370,7 +370,7 @@ def test_a_loop_device_counts_as_a_user_and_what_is_mounted_from_it_too(tree: Tr
     loop = tree.virtual("loop3", "7:3")
     (loop / "loop").mkdir()
     (loop / "loop/backing_file").write_text("/dev/sda\n")
-    assert users(disk, tree.root).other_holders == ("device /dev/loop3",)
+    assert users(disk, tree.root).other_holders == ("loop device /dev/loop3",)
     tree.mount("7:3", "/srv", "ext4", "/dev/loop3")
     (disk,) = read_listing(tree.root).disks or ()
     assert users(disk, tree.root) == DiskUsage(("/srv",), ("loop device /dev/loop3",))

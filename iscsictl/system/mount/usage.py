@@ -2,12 +2,13 @@
 
 import contextlib
 import os
+import re
 import stat
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from iscsictl.model.inventory import DiskUsage
-from iscsictl.model.listing import Block, Disk
+from iscsictl.model.listing import Disk
 from iscsictl.parse.mountinfo import MountLine
 from iscsictl.system.block.block_index import loops
 from iscsictl.system.block.block_tree import (
@@ -17,10 +18,15 @@ from iscsictl.system.block.block_tree import (
     kind_of,
     partitions,
 )
+from iscsictl.system.io.sysfs_attributes import list_names, read_all, read_attribute
 from iscsictl.system.mount import mounts
 
 _WHAT = {"lvm": "LVM volume", "md": "md array", "crypt": "dm-crypt volume", "mpath": "map",
          "loop": "loop device"}  # fmt: skip
+#: Drivers whose devices look like plain disks: only their names tell.
+_BY_NAME = {"drbd": "DRBD volume", "bcache": "bcache volume", "nbd": "NBD volume"}
+# In `info` of a storage object of LIO: "File: /dev/sdb  Size: ..." (target_core_file.c).
+_LIO_FILE = re.compile(r"\bFile: (\S+)")
 
 
 def _kname(device: str) -> str:
@@ -91,7 +97,13 @@ def users(
     others += [f"swap on {node}" for node in _swaps(root) if os.path.realpath(node) in nodes]
     maps = {_kname(disk.block.device)} if disk.block.kind == "mpath" else set()
     above = [n for n in names if n not in {*own, *maps} and kind_of(root, n) != "part"]
-    others += [_holder(disk.block, root, name) for name in above]
+    others += [_holder(root, name) for name in above]
+    others += [f"bcache on /dev/{name}" for name in names if _is_in_bcache(root, name)]
+    others += [
+        f"the LIO backstore {name} on {path}"
+        for name, path in _lio_backstores(root)
+        if os.path.realpath(path) in nodes or any(path.startswith(f"{p}/") for p in places)
+    ]
     wanted = {os.makedev(*map(int, number.split(":"))) for number in numbers}
     others += [who for number, who in sight.openers if number in wanted]
     places = list(dict.fromkeys(places))
@@ -128,15 +140,29 @@ def _swaps(root: Path) -> Iterator[str]:
         yield line.split()[0]
 
 
-def _holder(block: Block, root: Path, kname: str) -> str:
-    device = device_path(root, kname)
-    waiting = [block]
-    while waiting:
-        one = waiting.pop()
-        waiting += one.children
-        if one.device == device:
-            return f"{_WHAT.get(one.kind, one.kind)} {device}"
-    return f"device {device}"
+def _is_in_bcache(root: Path, kname: str) -> bool:
+    """Tell whether a device is in a cache set, which holds it without a link in `holders`."""
+    return os.path.isdir(f"{str(root).rstrip('/')}/sys/class/block/{kname}/bcache")
+
+
+def _lio_backstores(root: Path) -> Iterator[tuple[str, str]]:
+    """Yield name and device or file of what this host exports itself (LIO, in configfs).
+
+    The kernel has a fileio backstore open like a file, so neither `holders` nor a process shows it.
+    """
+    core = f"{str(root).rstrip('/')}/sys/kernel/config/target/core"
+    for plugin in sorted(list_names(core)):
+        for name in sorted(list_names(f"{core}/{plugin}")):
+            own = f"{core}/{plugin}/{name}"
+            told = _LIO_FILE.findall(read_all(f"{own}/info").decode("utf-8", "replace"))
+            for path in dict.fromkeys((read_attribute(f"{own}/udev_path"), *told)):
+                if path is not None and path.startswith("/"):
+                    yield f"{plugin.rpartition('_')[0]}/{name}", path
+
+
+def _holder(root: Path, kname: str) -> str:
+    by_name = next((what for name, what in _BY_NAME.items() if kname.startswith(name)), "device")
+    return f"{_WHAT.get(kind_of(root, kname), by_name)} {device_path(root, kname)}"
 
 
 def _openers(

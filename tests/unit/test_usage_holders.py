@@ -1,0 +1,100 @@
+"""Who holds a disk without a mount or a process: LIO, md, LVM, dm-crypt, bcache, DRBD."""
+
+from pathlib import Path
+
+import pytest
+
+from iscsictl.model.listing import Block, Disk
+from iscsictl.model.listing import Path as DiskPath
+from iscsictl.system.mount import mounts, usage
+from tests.unit.fake_root import put
+
+DISK = Disk("naa.1", (DiskPath(1, "2:0:0:0", "/dev/sdx"),), Block("/dev/sdx", "disk", 1 << 30))
+CORE = "sys/kernel/config/target/core"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A machine with the disk sdx, of two partitions, and no process."""
+    put(tmp_path, "sys/class/block/sdx/dev", "65:112\n")
+    for number in (1, 2):
+        put(tmp_path, f"sys/class/block/sdx/sdx{number}/partition", f"{number}\n")
+        put(tmp_path, f"sys/class/block/sdx{number}/partition", f"{number}\n")
+        put(tmp_path, f"sys/class/block/sdx{number}/dev", f"65:{112 + number}\n")
+    put(tmp_path, "proc/self/mountinfo", "")
+    put(tmp_path, "proc/swaps", "Filename Type Size Used Priority\n")
+    return tmp_path
+
+
+def holders(root: Path) -> tuple[str, ...]:
+    return usage.users(DISK, root, sight=sight(root)).other_holders
+
+
+def sight(root: Path) -> usage.ProcScan:
+    """What no process had open."""
+    scan = usage.ProcScan.__new__(usage.ProcScan)
+    scan.mounted, scan.elsewhere, scan.openers = mounts.mounted(root), (), ()
+    return scan
+
+
+def hold(root: Path, member: str, holder: str, uuid: str | None = None) -> None:
+    """Have `holder` stand on `member`, as the kernel shows it."""
+    put(root, f"sys/class/block/{member}/holders/{holder}/dev", "253:9\n")
+    put(root, f"sys/class/block/{holder}/dev", "253:9\n")
+    if uuid is not None:
+        put(root, f"sys/class/block/{holder}/dm/uuid", uuid)
+        put(root, f"sys/class/block/{holder}/dm/name", "data")
+
+
+def test_a_disk_that_nobody_has_has_no_holder(root: Path) -> None:
+    put(root, f"{CORE}/fileio_0/other/info", "TCM FILEIO ID: 0 File: /dev/sdy Size: 1")
+    assert holders(root) == ()
+
+
+@pytest.mark.fault("F72")
+@pytest.mark.parametrize("node", ["/dev/sdx", "/dev/sdx2"])
+def test_a_lun_that_lio_exports_again_is_in_use(root: Path, node: str) -> None:
+    info = (
+        f"Status: ACTIVATED  Max Queue Depth: 128\n  TCM FILEIO ID: 0  File: {node}  Size: 1073\n"
+    )
+    put(root, f"{CORE}/fileio_0/again/info", info)
+    put(root, f"{CORE}/fileio_0/again/udev_path", "")
+    put(root, f"{CORE}/iblock_1/again2/info", "iBlock device: sdx  UDEV PATH: readonly: 0\n")
+    put(root, f"{CORE}/iblock_1/again2/udev_path", f"{node}\n")
+    assert holders(root) == (
+        f"the LIO backstore fileio/again on {node}",
+        f"the LIO backstore iblock/again2 on {node}",
+    )
+
+
+@pytest.mark.fault("F72")
+def test_a_file_on_the_disk_that_lio_exports_is_use_of_the_disk(root: Path) -> None:
+    put(root, "proc/self/mountinfo", "30 1 65:113 / /srv/x rw - ext4 /dev/sdx1 rw\n")
+    put(root, f"{CORE}/fileio_0/image/info", "TCM FILEIO ID: 0  File: /srv/x/lun.img  Size: 1\n")
+    assert "the LIO backstore fileio/image on /srv/x/lun.img" in holders(root)
+
+
+@pytest.mark.fault("F72")
+@pytest.mark.parametrize(
+    ("holder", "uuid", "said"),
+    [
+        ("md7", None, "md array /dev/md7"),
+        ("dm-3", "LVM-abc", "LVM volume /dev/mapper/data"),
+        ("dm-3", "CRYPT-LUKS2-abc", "dm-crypt volume /dev/mapper/data"),
+        ("bcache0", None, "bcache volume /dev/bcache0"),
+        ("drbd1", None, "DRBD volume /dev/drbd1"),
+    ],
+)
+@pytest.mark.parametrize("member", ["sdx", "sdx1"])
+def test_what_stands_on_a_disk_or_its_partition_is_named(
+    root: Path, member: str, holder: str, uuid: str | None, said: str
+) -> None:
+    hold(root, member, holder, uuid)
+    (told,) = holders(root)
+    assert said in told
+
+
+@pytest.mark.fault("F72")
+def test_a_cache_of_bcache_is_in_use_without_a_holder(root: Path) -> None:
+    put(root, "sys/class/block/sdx1/bcache/set", "")
+    assert holders(root) == ("bcache on /dev/sdx1",)
