@@ -7,61 +7,61 @@ _iscsictl_spec() {
     case $1 in
     '')
         subs='attach detach reconnect ls doctor plan apply export discover nodes login logout rescan startup forget hold unhold chap schedule watch initiator iface boot service disk mount umount fstab import completion explain'
-        opts='--version -h --help'
+        opts='-V --version -h --help'
         vals='  '
         args=''
         ;;
     'attach')
         subs=''
-        opts='-p --portal -T --target --lun -I --interface --chap-user --user --chap-secret-file --secret-file --chap-secret-prompt --secret-prompt --mutual-user --mutual-secret-file --mutual-secret-prompt --table --fs --fs-label --mount --options --owner --mode --required-by --wwid --adopt --wipe --confirm --set --no-boot --over-nonempty --verify-blank --discard --print-device -n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
+        opts='-p --portal -T --target --lun -I --interface --chap-user --user --chap-secret-file --secret-file --chap-secret-prompt --secret-prompt --mutual-user --mutual-secret-file --mutual-secret-prompt --table --fs --fs-label --mount --options --owner --mode --required-by --wwid --adopt --wipe --confirm --set --no-boot --over-nonempty --verify-blank --discard --print-device -n --dry-run -y --yes -o --output -J --json --no-color -v --verbose -q --quiet --timeout -h --help'
         vals=' -p=portal --portal=portal -T=target --target=target --lun= -I=@default:@iser:iface --interface=@default:@iser:iface --chap-user= --user= --chap-secret-file=file --secret-file=file --mutual-user= --mutual-secret-file=file --table=@gpt:@dos:@none --fs=@ext4:@ext3:@ext2:@xfs:@btrfs:@vfat --fs-label= --mount=dir --options= --owner= --mode= --required-by= --wwid= --confirm= --set= --verify-blank=@quick:@full -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args=''
         ;;
     'detach')
         subs=''
-        opts='--lun --forget --lost --confirm -n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
+        opts='--lun --forget --lost --confirm -n --dry-run -y --yes -o --output -J --json --no-color -v --verbose -q --quiet --timeout -h --help'
         vals=' --lun= --confirm= -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args='target:device:mount:dir'
         ;;
     'reconnect')
         subs=''
-        opts='-n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
+        opts='-n --dry-run -y --yes -o --output -J --json --no-color -v --verbose -q --quiet --timeout -h --help'
         vals=' -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args='target'
         ;;
     'ls')
         subs=''
-        opts='-o --output -J --no-color -v --verbose -q --quiet --timeout --tree -l --long --from -h --help'
+        opts='-o --output -J --json --no-color -v --verbose -q --quiet --timeout --tree -l --long --from -h --help'
         vals=' -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= --from=file '
         args='target'
         ;;
     'doctor')
         subs=''
-        opts='--fix -a --all --ignore --only -n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
+        opts='--fix -a --all --ignore --only -n --dry-run -y --yes -o --output -J --json --no-color -v --verbose -q --quiet --timeout -h --help'
         vals=' --ignore= --only= -o=@table:@json:@tsv:@nagios:@prometheus --output=@table:@json:@tsv:@nagios:@prometheus --timeout= '
         args=''
         ;;
     'plan')
         subs=''
-        opts='--out --parallel -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
+        opts='--out --parallel -o --output -J --json --no-color -v --verbose -q --quiet --timeout -h --help'
         vals=' --out=file --parallel= -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args='file'
         ;;
     'apply')
         subs=''
-        opts='--plan --parallel -n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
+        opts='--plan --parallel -n --dry-run -y --yes -o --output -J --json --no-color -v --verbose -q --quiet --timeout -h --help'
         vals=' --plan=file --parallel= -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args='file'
         ;;
     'export')
         subs=''
-        opts='-o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
+        opts='-o --output -J --json --no-color -v --verbose -q --quiet --timeout -h --help'
         vals=' -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args=''
         ;;
     'discover')
         subs=''
-        opts='--isns --save -I --interface --chap-user --user --chap-secret-file --secret-file --chap-secret-prompt --secret-prompt --mutual-user --mutual-secret-file --mutual-secret-prompt -n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
+        opts='--isns --save -I --interface --chap-user --user --chap-secret-file --secret-file --chap-secret-prompt --secret-prompt --mutual-user --mutual-secret-file --mutual-secret-prompt -n --dry-run -y --yes -o --output -J --json --no-color -v --verbose -q --quiet --timeout -h --help'
         vals=' -I=@default:@iser:iface --interface=@default:@iser:iface --chap-user= --user= --chap-secret-file=file --secret-file=file --mutual-user= --mutual-secret-file=file -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args='portal'
         ;;
@@ -73,61 +73,61 @@ _iscsictl_spec() {
         ;;
     'nodes ls')
         subs=''
-        opts='-o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
+        opts='-o --output -J --json --no-color -v --verbose -q --quiet --timeout -h --help'
         vals=' -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args='target'
         ;;
     'nodes set')
         subs=''
-        opts='-T --target -p --portal -I --interface -n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
+        opts='-T --target -p --portal -I --interface -n --dry-run -y --yes -o --output -J --json --no-color -v --verbose -q --quiet --timeout -h --help'
         vals=' -T=target --target=target -p=portal --portal=portal -I=@default:@iser:iface --interface=@default:@iser:iface -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args='none+'
         ;;
     'nodes show')
         subs=''
-        opts='-T --target -p --portal -I --interface -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
+        opts='-T --target -p --portal -I --interface -o --output -J --json --no-color -v --verbose -q --quiet --timeout -h --help'
         vals=' -T=target --target=target -p=portal --portal=portal -I=@default:@iser:iface --interface=@default:@iser:iface -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args='target'
         ;;
     'login')
         subs=''
-        opts='-T --target -p --portal -I --interface --all --header-digest --data-digest -n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
+        opts='-T --target -p --portal -I --interface --all --header-digest --data-digest -n --dry-run -y --yes -o --output -J --json --no-color -v --verbose -q --quiet --timeout -h --help'
         vals=' -T=target --target=target -p=portal --portal=portal -I=@default:@iser:iface --interface=@default:@iser:iface --header-digest=@None:@CRC32C:@CRC32C,None:@None,CRC32C --data-digest=@None:@CRC32C:@CRC32C,None:@None,CRC32C -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args=''
         ;;
     'logout')
         subs=''
-        opts='-T --target -p --portal -I --interface --all --for -n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
+        opts='-T --target -p --portal -I --interface --all --for -n --dry-run -y --yes -o --output -J --json --no-color -v --verbose -q --quiet --timeout -h --help'
         vals=' -T=target --target=target -p=portal --portal=portal -I=@default:@iser:iface --interface=@default:@iser:iface --for= -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args=''
         ;;
     'rescan')
         subs=''
-        opts='-n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
+        opts='-n --dry-run -y --yes -o --output -J --json --no-color -v --verbose -q --quiet --timeout -h --help'
         vals=' -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args='target'
         ;;
     'startup')
         subs=''
-        opts='-p --portal -I --interface -n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
+        opts='-p --portal -I --interface -n --dry-run -y --yes -o --output -J --json --no-color -v --verbose -q --quiet --timeout -h --help'
         vals=' -p=portal --portal=portal -I=@default:@iser:iface --interface=@default:@iser:iface -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args='target @automatic:@manual:@onboot'
         ;;
     'forget')
         subs=''
-        opts='-p --portal -I --interface -n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
+        opts='-p --portal -I --interface -n --dry-run -y --yes -o --output -J --json --no-color -v --verbose -q --quiet --timeout -h --help'
         vals=' -p=portal --portal=portal -I=@default:@iser:iface --interface=@default:@iser:iface -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args='target'
         ;;
     'hold')
         subs=''
-        opts='--for -n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
+        opts='--for -n --dry-run -y --yes -o --output -J --json --no-color -v --verbose -q --quiet --timeout -h --help'
         vals=' --for= -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args='target:mount:dir'
         ;;
     'unhold')
         subs=''
-        opts='-n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
+        opts='-n --dry-run -y --yes -o --output -J --json --no-color -v --verbose -q --quiet --timeout -h --help'
         vals=' -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args='target:mount:dir'
         ;;
@@ -139,31 +139,31 @@ _iscsictl_spec() {
         ;;
     'chap check')
         subs=''
-        opts='--chap-user --user --chap-secret-file --secret-file --chap-secret-prompt --secret-prompt --mutual-secret-file -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
+        opts='--chap-user --user --chap-secret-file --secret-file --chap-secret-prompt --secret-prompt --mutual-secret-file -o --output -J --json --no-color -v --verbose -q --quiet --timeout -h --help'
         vals=' --chap-user= --user= --chap-secret-file=file --secret-file=file --mutual-secret-file=file -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args=''
         ;;
     'chap clear')
         subs=''
-        opts='-T --target -p --portal -I --interface --discovery --default -n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
+        opts='-T --target -p --portal -I --interface --discovery --default -n --dry-run -y --yes -o --output -J --json --no-color -v --verbose -q --quiet --timeout -h --help'
         vals=' -T=target --target=target -p=portal --portal=portal -I=@default:@iser:iface --interface=@default:@iser:iface --discovery=portal -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args=''
         ;;
     'chap generate')
         subs=''
-        opts='--out -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
+        opts='--out -o --output -J --json --no-color -v --verbose -q --quiet --timeout -h --help'
         vals=' --out=file -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args=''
         ;;
     'chap set')
         subs=''
-        opts='-T --target -p --portal -I --interface --discovery --default --chap-user --user --chap-secret-file --secret-file --chap-secret-prompt --secret-prompt --mutual-user --mutual-secret-file --mutual-secret-prompt --algorithms --method -n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
+        opts='-T --target -p --portal -I --interface --discovery --default --chap-user --user --chap-secret-file --secret-file --chap-secret-prompt --secret-prompt --mutual-user --mutual-secret-file --mutual-secret-prompt --algorithms --method -n --dry-run -y --yes -o --output -J --json --no-color -v --verbose -q --quiet --timeout -h --help'
         vals=' -T=target --target=target -p=portal --portal=portal -I=@default:@iser:iface --interface=@default:@iser:iface --discovery=portal --chap-user= --user= --chap-secret-file=file --secret-file=file --mutual-user= --mutual-secret-file=file --algorithms= --method=@CHAP:@SRP:@KRB5:@Kerberos:@SPKM:@SPKM1:@SPKM2 -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args=''
         ;;
     'chap show')
         subs=''
-        opts='-T --target -p --portal -I --interface -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
+        opts='-T --target -p --portal -I --interface -o --output -J --json --no-color -v --verbose -q --quiet --timeout -h --help'
         vals=' -T=target --target=target -p=portal --portal=portal -I=@default:@iser:iface --interface=@default:@iser:iface -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args=''
         ;;
@@ -175,25 +175,25 @@ _iscsictl_spec() {
         ;;
     'schedule install')
         subs=''
-        opts='--systemd --cron --every -n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
+        opts='--systemd --cron --every -n --dry-run -y --yes -o --output -J --json --no-color -v --verbose -q --quiet --timeout -h --help'
         vals=' --every= -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args=''
         ;;
     'schedule remove')
         subs=''
-        opts='-n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
+        opts='-n --dry-run -y --yes -o --output -J --json --no-color -v --verbose -q --quiet --timeout -h --help'
         vals=' -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args=''
         ;;
     'schedule status')
         subs=''
-        opts='-o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
+        opts='-o --output -J --json --no-color -v --verbose -q --quiet --timeout -h --help'
         vals=' -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args=''
         ;;
     'watch')
         subs=''
-        opts='-o --output -J --no-color -v --verbose -q --quiet --timeout --interval -h --help'
+        opts='-o --output -J --json --no-color -v --verbose -q --quiet --timeout --interval -h --help'
         vals=' -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= --interval= '
         args=''
         ;;
@@ -205,19 +205,19 @@ _iscsictl_spec() {
         ;;
     'initiator generate')
         subs=''
-        opts='--new -n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
+        opts='--new -n --dry-run -y --yes -o --output -J --json --no-color -v --verbose -q --quiet --timeout -h --help'
         vals=' -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args=''
         ;;
     'initiator set')
         subs=''
-        opts='-n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
+        opts='-n --dry-run -y --yes -o --output -J --json --no-color -v --verbose -q --quiet --timeout -h --help'
         vals=' -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args='none'
         ;;
     'initiator show')
         subs=''
-        opts='-o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
+        opts='-o --output -J --json --no-color -v --verbose -q --quiet --timeout -h --help'
         vals=' -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args=''
         ;;
@@ -229,31 +229,31 @@ _iscsictl_spec() {
         ;;
     'iface add')
         subs=''
-        opts='--transport --netdev --mac --ip -n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
+        opts='--transport --netdev --mac --ip -n --dry-run -y --yes -o --output -J --json --no-color -v --verbose -q --quiet --timeout -h --help'
         vals=' --transport=@tcp:@iser:@bnx2i:@cxgb3i:@cxgb4i:@be2iscsi:@qla4xxx:@qedi:@ocs --netdev= --mac= --ip= -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args='none'
         ;;
     'iface ls')
         subs=''
-        opts='-o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
+        opts='-o --output -J --json --no-color -v --verbose -q --quiet --timeout -h --help'
         vals=' -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args=''
         ;;
     'iface rm')
         subs=''
-        opts='-n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
+        opts='-n --dry-run -y --yes -o --output -J --json --no-color -v --verbose -q --quiet --timeout -h --help'
         vals=' -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args='iface'
         ;;
     'iface set')
         subs=''
-        opts='--transport --netdev --mac --ip -n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
+        opts='--transport --netdev --mac --ip -n --dry-run -y --yes -o --output -J --json --no-color -v --verbose -q --quiet --timeout -h --help'
         vals=' --transport=@tcp:@iser:@bnx2i:@cxgb3i:@cxgb4i:@be2iscsi:@qla4xxx:@qedi:@ocs --netdev= --mac= --ip= -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args='iface none+'
         ;;
     'iface show')
         subs=''
-        opts='-o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
+        opts='-o --output -J --json --no-color -v --verbose -q --quiet --timeout -h --help'
         vals=' -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args='@default:@iser:iface'
         ;;
@@ -265,13 +265,13 @@ _iscsictl_spec() {
         ;;
     'boot login')
         subs=''
-        opts='-n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
+        opts='-n --dry-run -y --yes -o --output -J --json --no-color -v --verbose -q --quiet --timeout -h --help'
         vals=' -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args=''
         ;;
     'boot show')
         subs=''
-        opts='-o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
+        opts='-o --output -J --json --no-color -v --verbose -q --quiet --timeout -h --help'
         vals=' -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args=''
         ;;
@@ -283,19 +283,19 @@ _iscsictl_spec() {
         ;;
     'service enable')
         subs=''
-        opts='-n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
+        opts='-n --dry-run -y --yes -o --output -J --json --no-color -v --verbose -q --quiet --timeout -h --help'
         vals=' -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args=''
         ;;
     'service start')
         subs=''
-        opts='-n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
+        opts='-n --dry-run -y --yes -o --output -J --json --no-color -v --verbose -q --quiet --timeout -h --help'
         vals=' -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args=''
         ;;
     'service status')
         subs=''
-        opts='-o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
+        opts='-o --output -J --json --no-color -v --verbose -q --quiet --timeout -h --help'
         vals=' -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args=''
         ;;
@@ -307,25 +307,25 @@ _iscsictl_spec() {
         ;;
     'disk grow')
         subs=''
-        opts='--lun -n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
+        opts='--lun -n --dry-run -y --yes -o --output -J --json --no-color -v --verbose -q --quiet --timeout -h --help'
         vals=' --lun= -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args='target:device:mount:dir'
         ;;
     'disk label')
         subs=''
-        opts='--verify-blank --lun --wipe --confirm -n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
+        opts='--verify-blank --lun --wipe --confirm -n --dry-run -y --yes -o --output -J --json --no-color -v --verbose -q --quiet --timeout -h --help'
         vals=' --verify-blank=@quick:@full --lun= --confirm= -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args='target:device @gpt:@dos:@bsd:@sun'
         ;;
     'disk ls')
         subs=''
-        opts='-o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
+        opts='-o --output -J --json --no-color -v --verbose -q --quiet --timeout -h --help'
         vals=' -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args=''
         ;;
     'disk mkfs')
         subs=''
-        opts='--fs --label --uuid --option --verify-blank --discard --lun --wipe --confirm -n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
+        opts='--fs --label --uuid --option --verify-blank --discard --lun --wipe --confirm -n --dry-run -y --yes -o --output -J --json --no-color -v --verbose -q --quiet --timeout -h --help'
         vals=' --fs=@ext2:@ext3:@ext4:@xfs:@btrfs:@vfat:@swap --label= --uuid= --option= --verify-blank=@quick:@full --lun= --confirm= -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args='target:device'
         ;;
@@ -337,49 +337,49 @@ _iscsictl_spec() {
         ;;
     'disk part add')
         subs=''
-        opts='--size --rest --start --type --bootable --number --lun -n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
+        opts='--size --rest --start --type --bootable --number --lun -n --dry-run -y --yes -o --output -J --json --no-color -v --verbose -q --quiet --timeout -h --help'
         vals=' --size= --start= --type= --number= --lun= -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args='target:device:mount:dir'
         ;;
     'disk part bootable')
         subs=''
-        opts='--off --lun -n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
+        opts='--off --lun -n --dry-run -y --yes -o --output -J --json --no-color -v --verbose -q --quiet --timeout -h --help'
         vals=' --lun= -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args='target:device:mount:dir none'
         ;;
     'disk part rm')
         subs=''
-        opts='--lun -n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
+        opts='--lun -n --dry-run -y --yes -o --output -J --json --no-color -v --verbose -q --quiet --timeout -h --help'
         vals=' --lun= -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args='target:device:mount:dir none'
         ;;
     'disk part type')
         subs=''
-        opts='--list --lun -n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
+        opts='--list --lun -n --dry-run -y --yes -o --output -J --json --no-color -v --verbose -q --quiet --timeout -h --help'
         vals=' --list=@gpt:@dos:@sun --lun= -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args='target:device:mount:dir none none'
         ;;
     'disk part verify')
         subs=''
-        opts='--lun -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
+        opts='--lun -o --output -J --json --no-color -v --verbose -q --quiet --timeout -h --help'
         vals=' --lun= -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args='target:device:mount:dir'
         ;;
     'disk show')
         subs=''
-        opts='--lun -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
+        opts='--lun -o --output -J --json --no-color -v --verbose -q --quiet --timeout -h --help'
         vals=' --lun= -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args='target:device:mount:dir'
         ;;
     'mount')
         subs=''
-        opts='--options --over-nonempty --lun -n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
+        opts='--options --over-nonempty --lun -n --dry-run -y --yes -o --output -J --json --no-color -v --verbose -q --quiet --timeout -h --help'
         vals=' --options= --lun= -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args='target:device:mount:dir dir'
         ;;
     'umount')
         subs=''
-        opts='--lun -n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
+        opts='--lun -n --dry-run -y --yes -o --output -J --json --no-color -v --verbose -q --quiet --timeout -h --help'
         vals=' --lun= -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args='target:device:mount:dir'
         ;;
@@ -391,43 +391,43 @@ _iscsictl_spec() {
         ;;
     'fstab add')
         subs=''
-        opts='--options --no-boot --lun -n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
+        opts='--options --no-boot --lun -n --dry-run -y --yes -o --output -J --json --no-color -v --verbose -q --quiet --timeout -h --help'
         vals=' --options= --lun= -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args='target:device:mount:dir dir'
         ;;
     'fstab check')
         subs=''
-        opts='-o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
+        opts='-o --output -J --json --no-color -v --verbose -q --quiet --timeout -h --help'
         vals=' -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args=''
         ;;
     'fstab ls')
         subs=''
-        opts='-o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
+        opts='-o --output -J --json --no-color -v --verbose -q --quiet --timeout -h --help'
         vals=' -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args=''
         ;;
     'fstab rm')
         subs=''
-        opts='-n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
+        opts='-n --dry-run -y --yes -o --output -J --json --no-color -v --verbose -q --quiet --timeout -h --help'
         vals=' -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args='mount:dir'
         ;;
     'import')
         subs=''
-        opts='--bindings -n --dry-run -y --yes -o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
+        opts='--bindings -n --dry-run -y --yes -o --output -J --json --no-color -v --verbose -q --quiet --timeout -h --help'
         vals=' --bindings=file -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args='file'
         ;;
     'completion')
         subs=''
-        opts='-o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
+        opts='-o --output -J --json --no-color -v --verbose -q --quiet --timeout -h --help'
         vals=' -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args='@bash:@zsh:@fish'
         ;;
     'explain')
         subs=''
-        opts='-o --output -J --no-color -v --verbose -q --quiet --timeout -h --help'
+        opts='-o --output -J --json --no-color -v --verbose -q --quiet --timeout -h --help'
         vals=' -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args='none+'
         ;;

@@ -4,12 +4,13 @@ import importlib
 import re
 import sys
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import click
 
 from iscsictl import __version__
-from iscsictl.cli.options import Settings, print_error, report
+from iscsictl.cli.groups import move_common_options
+from iscsictl.cli.options import Settings, print_error, report, settings_root
 from iscsictl.errors import Exit, UsageError
 
 
@@ -76,9 +77,26 @@ SECTIONS: dict[str, dict[str, Entry]] = {
 }
 
 
+#: Names that other tools have for a command, and users try.
+SYNONYMS = {
+    "status": "ls", "list": "ls", "sessions": "ls", "show": "ls", "session": "ls",
+    "connect": "attach", "add": "attach", "disconnect": "detach", "remove": "detach",
+    "resize": "disk grow", "grow": "disk grow", "extend": "disk grow", "expand": "disk grow",
+    "scan": "rescan", "mkfs": "disk mkfs", "format": "disk mkfs", "partition": "disk part",
+    "check": "doctor", "unmount": "umount", "node": "nodes", "discovery": "discover",
+    "delete": "forget", "firmware": "boot show", "timer": "schedule", "cron": "schedule",
+}  # fmt: skip
+
+
 def entries() -> dict[str, Entry]:
     """Return all commands by name."""
     return {name: entry for section in SECTIONS.values() for name, entry in section.items()}
+
+
+def _load(where: str) -> Any:
+    """Import what a command needs when it is called, and only then."""
+    module, _, attribute = where.partition(":")
+    return getattr(importlib.import_module(f"iscsictl.cli.commands.{module}"), attribute)
 
 
 _OUTPUT = re.compile(
@@ -90,6 +108,18 @@ _OUTPUT = re.compile(
 class LazyGroup(click.Group):
     """A group whose commands are imported when they are called."""
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Take common options before the command, and answer `help` and `version`."""
+        args = move_common_options(args)
+        if not args and sys.stdout is not None and sys.stdout.isatty():
+            show_overview = _load("overview:show_overview")
+            ctx.exit(show_overview(Settings(root=settings_root())))
+        if args[:1] == ["help"]:
+            args = [*args[1:], "--help"]
+        elif args == ["version"]:
+            args = ["--version"]
+        return super().parse_args(ctx, args)
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names in the order of the sections."""
         return list(entries())
@@ -99,9 +129,7 @@ class LazyGroup(click.Group):
         entry = entries().get(cmd_name)
         if entry is None:
             return None
-        module, _, attribute = entry.where.partition(":")
-        command = getattr(importlib.import_module(f"iscsictl.cli.commands.{module}"), attribute)
-        return cast("click.Command", command)
+        return cast("click.Command", _load(entry.where))
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the sections without importing anything."""
@@ -119,12 +147,13 @@ class LazyGroup(click.Group):
             import difflib
 
             near = difflib.get_close_matches(args[0], entries(), 1)
-            hint = f" Did you mean '{near[0]}'?" if near else ""
+            meant = SYNONYMS.get(args[0]) or next(iter(near), None)
+            hint = f" Did you mean '{meant}'?" if meant else ""
             raise click.UsageError(error.format_message() + hint, ctx) from None
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, message="%(prog)s %(version)s")
+@click.version_option(__version__, "-V", "--version", message="%(prog)s %(version)s")
 def cli() -> None:
     """Turn iSCSI LUNs into mounted filesystems that survive a reboot, and keep them mounted.
 

@@ -72,6 +72,11 @@ class Number(click.IntRange):
 Command = Callable[Concatenate[Settings, ...], int | None]
 
 
+def settings_root() -> Path:
+    """Return the directory that stands for `/`: ISCSICTL_ROOT, for tests and captures."""
+    return Path(os.environ.get("ISCSICTL_ROOT") or "/")
+
+
 def _settings(options: dict[str, Any]) -> Settings:
     return Settings(
         output="json" if options.pop("as_json") else options.pop("output", "table"),
@@ -79,7 +84,7 @@ def _settings(options: dict[str, Any]) -> Settings:
         verbose=options.pop("verbose"),
         quiet=options.pop("quiet"),
         timeout=options.pop("timeout"),
-        root=Path(os.environ.get("ISCSICTL_ROOT") or "/"),
+        root=settings_root(),
         dry_run=options.pop("dry_run", False),
         yes=options.pop("yes", False),
     )
@@ -115,7 +120,7 @@ def common_with(*formats: str) -> Callable[[Command], Callable[..., None]]:
                 "-o", "--output", type=click.Choice(choices), default="table",
                 help="How to print the result.",
             ),
-            click.option("-J", "as_json", is_flag=True, help="The same as -o json."),
+            click.option("-J", "--json", "as_json", is_flag=True, help="The same as -o json."),
             click.option("--no-color", is_flag=True, help="No colours (as does NO_COLOR)."),
             click.option("-v", "--verbose", count=True, help="Show each command that is run."),
             click.option("-q", "--quiet", is_flag=True, help="Only errors."),

@@ -4,6 +4,7 @@ import sys
 
 import click
 
+from iscsictl.cli.groups import GroupWithShow
 from iscsictl.cli.options import Settings, changing, common, require_root
 from iscsictl.cli.runner import run_task
 from iscsictl.engine.runtime import open_context
@@ -17,7 +18,7 @@ from iscsictl.output.views.host import show_boot
 from iscsictl.planner.builder import PlanBuilder
 
 
-@click.group("boot")
+@click.group("boot", cls=GroupWithShow)
 def boot() -> None:
     """Show and use the firmware's boot table (iBFT)."""
 

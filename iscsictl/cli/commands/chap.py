@@ -11,6 +11,7 @@ import click
 
 from iscsictl.checks import secret_strength
 from iscsictl.cli.credentials import ask_secret, judge_account, read_text
+from iscsictl.cli.groups import GroupWithShow
 from iscsictl.cli.options import Settings, changing, common, print_message, require_root
 from iscsictl.cli.selectors import (
     account_options,
@@ -47,7 +48,7 @@ CHAP_ALGS = f"{NODE}.auth.chap_algs"
 KEEPS = "the session that is up keeps its account until the next login"
 
 
-@click.group("chap")
+@click.group("chap", cls=GroupWithShow)
 def chap() -> None:
     """Set, clear, show and check CHAP accounts; generate secrets."""
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from iscsictl.cli.commands.nodes import GroupWithDefault
+from iscsictl.cli.groups import GroupWithDefault
 from iscsictl.cli.options import (
     Number,
     Settings,

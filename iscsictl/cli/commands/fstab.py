@@ -6,7 +6,7 @@ import click
 
 from iscsictl.cli.commands.disks import by_lun
 from iscsictl.cli.commands.mount import options_of
-from iscsictl.cli.commands.nodes import GroupWithDefault
+from iscsictl.cli.groups import GroupWithDefault
 from iscsictl.cli.options import Settings, changing, common, require_root
 from iscsictl.cli.runner import run_task
 from iscsictl.cli.selectors import directory, named

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import click
 
+from iscsictl.cli.groups import GroupWithDefault
 from iscsictl.cli.options import Settings, changing, common, require_root
 from iscsictl.cli.runner import run_task
 from iscsictl.engine.runtime import open_context
@@ -18,7 +19,7 @@ from iscsictl.planner.iscsi import ifaces as core
 from iscsictl.planner.iscsi.settings import require_removable, unknown_keys
 
 
-@click.group("iface")
+@click.group("iface", cls=GroupWithDefault)
 def iface() -> None:
     """Show and define the interfaces to log in through."""
 

@@ -4,6 +4,7 @@ import sys
 
 import click
 
+from iscsictl.cli.groups import GroupWithShow
 from iscsictl.cli.options import Settings, changing, common, require_root
 from iscsictl.cli.runner import run_task
 from iscsictl.engine.runtime import open_context
@@ -15,7 +16,7 @@ from iscsictl.output.views.host import show_name
 from iscsictl.planner.iscsi.initiator import plan_generate, plan_name, require_name
 
 
-@click.group("initiator")
+@click.group("initiator", cls=GroupWithShow)
 def initiator() -> None:
     """Show, set or generate the initiator name of this host."""
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from iscsictl.cli.groups import GroupWithDefault
 from iscsictl.cli.options import Settings, changing, common, require_root
 from iscsictl.cli.selectors import by_target, run_atomic, take_selector
 from iscsictl.engine.runtime import open_context
@@ -20,16 +21,6 @@ from iscsictl.planner.iscsi.records import plan_values
 from iscsictl.planner.iscsi.settings import require_removable, unknown_keys
 from iscsictl.planner.selection.records import RecordSelector, select_records
 from iscsictl.planner.selection.session_index import SessionIndex
-
-
-class GroupWithDefault(click.Group):
-    """A group that takes its command `ls` where none is named."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Put `ls` before options that are not the group's own."""
-        if not args or (args[0].startswith("-") and args[0] not in ctx.help_option_names):
-            args = ["ls", *args]
-        return super().parse_args(ctx, args)
 
 
 @click.group("nodes", cls=GroupWithDefault)

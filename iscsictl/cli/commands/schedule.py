@@ -4,6 +4,7 @@ import json
 
 import click
 
+from iscsictl.cli.groups import GroupWithStatus
 from iscsictl.cli.options import Settings, changing, common, duration, print_message, require_root
 from iscsictl.cli.runner import run_task
 from iscsictl.engine.tasks.schedule import install_task, remove_task
@@ -11,7 +12,7 @@ from iscsictl.observers.schedule import scheduled
 from iscsictl.planner.schedule import problems
 
 
-@click.group("schedule")
+@click.group("schedule", cls=GroupWithStatus)
 def schedule() -> None:
     """Run reconnect periodically."""
 

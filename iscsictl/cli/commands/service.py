@@ -4,6 +4,7 @@ import sys
 
 import click
 
+from iscsictl.cli.groups import GroupWithStatus
 from iscsictl.cli.options import Settings, changing, common, require_root
 from iscsictl.cli.runner import run_task
 from iscsictl.engine.runtime import open_context
@@ -15,7 +16,7 @@ from iscsictl.output.views.host import show_services
 from iscsictl.planner.iscsi.initiator import plan_enable, plan_start
 
 
-@click.group("service")
+@click.group("service", cls=GroupWithStatus)
 def service() -> None:
     """Show, enable and start the services: open-iscsi on Debian, iscsi elsewhere, and iscsid."""
 

@@ -1,0 +1,68 @@
+"""`iscsictl` alone on a terminal: the state of this host, and what to do next."""
+
+import sys
+
+from iscsictl.cli.options import Settings
+from iscsictl.observers.overview import Overview, observe_overview
+from iscsictl.output.terminal import screen_of
+from iscsictl.output.views.overview import print_overview
+from iscsictl.planner.selection.session_index import SessionIndex
+
+FIRST_ATTACH = "iscsictl attach -p ARRAY --fs ext4 --mount /srv/data --dry-run"
+
+
+def show_overview(settings: Settings) -> int:
+    """Print a few lines of state and the next action. Changes nothing and needs no root."""
+    print_overview(overview_rows(observe_overview(settings.root)), screen_of(sys.stdout))
+    sys.stdout.flush()
+    return 0
+
+
+def overview_rows(found: Overview) -> list[tuple[str, str]]:
+    """Return each line's label and text; the last one names the next action."""
+    up = sum(session.status == "up" for session in found.sessions)
+    missing = _missing_sessions(found)
+    sessions = f"{up} up"
+    if len(found.sessions) > up:
+        sessions += f", {len(found.sessions) - up} not up"
+    if missing is None:
+        sessions += "; which are wanted at boot can be read by root only"
+    elif missing:
+        sessions += f", {missing} missing"
+    wanted = [entry.mount_point for entry in found.fstab.ours if entry.auto]
+    paths = [path for path in wanted if path is not None]
+    unmounted = [path for path in paths if path not in found.mounted]
+    mounts = f"{len(paths) - len(unmounted)} of {len(paths)} mounted"
+    if unmounted:
+        mounts += f"; missing: {', '.join(unmounted[:3])}" + (" ..." if unmounted[3:] else "")
+    names = [hold.name for hold in found.holds]
+    return [
+        ("initiator", found.name or "this host has no initiator name"),
+        ("sessions", sessions),
+        ("volumes", mounts if paths else "none in /etc/fstab that iscsictl wrote"),
+        ("on hold", ", ".join(names) or "nothing"),
+        ("next", _next_action(found, missing or 0, unmounted)),
+    ]
+
+
+def _missing_sessions(found: Overview) -> int | None:
+    if found.records is None:
+        return None
+    index = SessionIndex(found.records, found.sessions)
+    return sum(
+        index.session_of(record) is None
+        for record in found.records
+        if record.onboot and record.problem is None
+    )
+
+
+def _next_action(found: Overview, missing: int, unmounted: list[str]) -> str:
+    if found.name is None:
+        return "iscsictl initiator generate"
+    if missing or unmounted:
+        return "iscsictl reconnect"
+    if any(session.status != "up" for session in found.sessions):
+        return "iscsictl doctor"
+    if not found.sessions and not found.records:
+        return FIRST_ATTACH
+    return "all is well: iscsictl ls shows it, iscsictl doctor checks it"

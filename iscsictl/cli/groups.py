@@ -1,0 +1,59 @@
+"""Groups of commands, and options of the whole program that stand before the command."""
+
+from collections.abc import Sequence
+
+import click
+
+#: The common options, which may also stand before the command; those that take a value.
+FLAGS = frozenset(
+    {"-J", "--json", "--no-color", "-v", "--verbose", "-q", "--quiet", "-n", "--dry-run", "-y",
+     "--yes"}
+)  # fmt: skip
+VALUED = frozenset({"-o", "--output", "--timeout"})
+
+
+class GroupWithDefault(click.Group):
+    """A group that runs one of its commands, by default `ls`, where none is named."""
+
+    default_command = "ls"
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put the default command before options that are not the group's own."""
+        if not args or (args[0].startswith("-") and args[0] not in ctx.help_option_names):
+            args = [self.default_command, *args]
+        return super().parse_args(ctx, args)
+
+
+class GroupWithShow(GroupWithDefault):
+    """A group whose default command is `show`."""
+
+    default_command = "show"
+
+
+class GroupWithStatus(GroupWithDefault):
+    """A group whose default command is `status`."""
+
+    default_command = "status"
+
+
+def move_common_options(args: Sequence[str]) -> list[str]:
+    """Return the arguments with common options that stand before the command moved to the end.
+
+    `iscsictl -J ls` means `iscsictl ls -J`, as in git and kubectl. Options that are not common
+    stay where they are, and so does everything where no command follows.
+    """
+    moved: list[str] = []
+    rest = list(args)
+    while rest and rest[0].startswith("-"):
+        name, equals, _ = rest[0].partition("=")
+        bundled = not rest[0].startswith("--") and all(f"-{c}" in FLAGS for c in rest[0][1:])
+        if rest[0] in FLAGS or (len(rest[0]) > 1 and bundled) or (equals and name in VALUED):
+            moved.append(rest.pop(0))
+        elif rest[0] in VALUED and len(rest) > 1:
+            moved += [rest.pop(0), rest.pop(0)]
+        else:
+            return list(args)
+    if not rest:
+        return list(args)
+    end = rest.index("--") if "--" in rest else len(rest)
+    return [*rest[:end], *moved, *rest[end:]]

@@ -1,0 +1,44 @@
+"""What `iscsictl` alone shows: the state of this host in a few facts."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from iscsictl.errors import IscsictlError
+from iscsictl.model.fstab import Fstab
+from iscsictl.model.hold import Hold
+from iscsictl.model.listing import Session
+from iscsictl.model.record import NodeRecord
+from iscsictl.system.iscsi import holds, initiator_name, nodedb
+from iscsictl.system.iscsi.sessions import read_sessions
+from iscsictl.system.mount import fstab_file, mounts
+
+
+@dataclass(frozen=True)
+class Overview:
+    """The initiator name, sessions, records, fstab and mount points of a host.
+
+    `records` is None where they may not be read: open-iscsi keeps them for root alone.
+    """
+
+    name: str | None
+    sessions: tuple[Session, ...]
+    records: tuple[NodeRecord, ...] | None
+    fstab: Fstab
+    mounted: frozenset[str]
+    holds: tuple[Hold, ...]
+
+
+def observe_overview(root: Path) -> Overview:
+    """Read the state of the host. Starts no process, reads no disk and needs no root."""
+    try:
+        records = nodedb.read_records(nodedb.find_db(root))
+    except IscsictlError:
+        records = None
+    return Overview(
+        initiator_name.read_initiator(root).name,
+        read_sessions(root, details=False),
+        records,
+        fstab_file.read_fstab(root),
+        frozenset(mount.path for mount in mounts.mounted(root)),
+        holds.read_holds(root),
+    )

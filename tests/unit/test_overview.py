@@ -1,0 +1,151 @@
+"""`iscsictl` alone on a terminal, and how the whole command line is understood."""
+
+import json
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from iscsictl.cli.commands.overview import FIRST_ATTACH, overview_rows
+from iscsictl.cli.groups import move_common_options
+from iscsictl.model.fstab import Fstab
+from iscsictl.model.hold import Hold
+from iscsictl.model.listing import Session
+from iscsictl.model.names import Portal
+from iscsictl.model.record import NodeRecord
+from iscsictl.observers.overview import Overview
+from iscsictl.parse.fstab import parse_fstab
+from tests.commands import call
+
+T = "iqn.2001-04.com.example:mail"
+PORTAL = Portal("192.0.2.5", 3260, 1)
+RECORD = NodeRecord(
+    path=Path("/r"), target=T, portal=PORTAL, iface="default",
+    values={"node.startup": "automatic"},
+)  # fmt: skip
+LINE = "UUID=u /srv/mail ext4 _netdev,nofail,x-iscsictl.wwid=naa.6 0 0\n"
+
+
+def session(status: Literal["up", "recovering"] = "up") -> Session:
+    return Session(
+        source="sysfs", sid=1, target=T, portal=PORTAL, persistent_portal=PORTAL, iface="default",
+        status=status,
+    )  # fmt: skip
+
+
+def rows(
+    *,
+    name: str | None = "iqn.1993-08.org.debian:01:a",
+    sessions: tuple[Session, ...] = (),
+    records: tuple[NodeRecord, ...] | None = (),
+    fstab: Fstab | None = None,
+    mounted: frozenset[str] = frozenset(),
+    holds: tuple[Hold, ...] = (),
+) -> dict[str, str]:
+    found = Overview(name, sessions, records, fstab or Fstab(), mounted, holds)
+    return dict(overview_rows(found))
+
+
+def test_the_next_action_follows_from_the_state() -> None:
+    fstab = parse_fstab(LINE.encode())
+    assert rows(name=None)["next"] == "iscsictl initiator generate"
+    assert rows()["next"] == FIRST_ATTACH
+    assert rows(records=(RECORD,))["next"] == "iscsictl reconnect"
+    assert rows(fstab=fstab)["next"] == "iscsictl reconnect"
+    assert rows(sessions=(session("recovering"),))["next"] == "iscsictl doctor"
+    well = rows(
+        sessions=(session(),), records=(RECORD,), fstab=fstab, mounted=frozenset({"/srv/mail"})
+    )
+    assert well["next"].startswith("all is well")
+    assert (well["sessions"], well["volumes"]) == ("1 up", "1 of 1 mounted")
+
+
+def test_missing_sessions_and_mounts_are_counted() -> None:
+    found = rows(records=(RECORD,), fstab=parse_fstab(LINE.encode()))
+    assert found["sessions"] == "0 up, 1 missing"
+    assert found["volumes"] == "0 of 1 mounted; missing: /srv/mail"
+    assert "root only" in rows(records=None)["sessions"]
+
+
+def on_a_terminal(root: Path, *args: str) -> tuple[int, str]:
+    """Run the program with a terminal as its output."""
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "ISCSICTL_ROOT": str(root), "TERM": "dumb"}
+    with subprocess.Popen(
+        [sys.executable, "-m", "iscsictl", *args], stdout=theirs, stderr=theirs,
+        stdin=subprocess.DEVNULL, env=environment,
+    ) as child:  # fmt: skip
+        os.close(theirs)
+        text = b""
+        while True:
+            try:
+                piece = os.read(ours, 65536)
+            except OSError:
+                break
+            if not piece:
+                break
+            text += piece
+    os.close(ours)
+    return child.returncode, text.decode()
+
+
+def test_alone_on_a_terminal_it_shows_the_state_and_off_one_the_help(tmp_path: Path) -> None:
+    code, said = on_a_terminal(tmp_path)
+    assert code == 0
+    assert [line.split()[0] for line in said.splitlines()] == [
+        "initiator", "sessions", "volumes", "on", "next",
+    ]  # fmt: skip
+    answer = call([], tmp_path)
+    assert "Usage: iscsictl" in answer.out + answer.err
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        (["-J", "ls"], ["ls", "-J"]),
+        (["-o", "json", "chap", "show"], ["chap", "show", "-o", "json"]),
+        (["--timeout=5", "-nq", "attach", "--", "x"], ["attach", "--timeout=5", "-nq", "--", "x"]),
+        (["--help"], ["--help"]),
+        (["-q"], ["-q"]),
+        (["--unknown", "ls"], ["--unknown", "ls"]),
+        (["-V"], ["-V"]),
+    ],
+)
+def test_common_options_may_stand_before_the_command(given: list[str], meant: list[str]) -> None:
+    assert move_common_options(given) == meant
+
+
+def test_json_before_after_and_by_its_long_name(tmp_path: Path) -> None:
+    documents = [
+        call(words, tmp_path).out for words in (["-J", "ls"], ["ls", "-J"], ["ls", "--json"])
+    ]
+    assert [json.loads(text)["schema"] for text in documents] == ["iscsictl.ls/1"] * 3
+
+
+@pytest.mark.parametrize(
+    ("word", "command"),
+    [("status", "ls"), ("list", "ls"), ("connect", "attach"), ("disconnect", "detach"),
+     ("resize", "disk grow"), ("scan", "rescan")],
+)  # fmt: skip
+def test_a_name_that_other_tools_use_is_answered_with_ours(
+    tmp_path: Path, word: str, command: str
+) -> None:
+    answer = call([word], tmp_path)
+    assert answer.code == 2
+    assert f"Did you mean '{command}'?" in answer.err
+
+
+def test_help_and_version_are_commands_too(tmp_path: Path) -> None:
+    assert "Usage: iscsictl attach" in call(["help", "attach"], tmp_path).out
+    assert call(["version"], tmp_path).out == call(["-V"], tmp_path).out
+
+
+@pytest.mark.parametrize("group", ["schedule", "initiator", "iface", "chap", "boot"])
+def test_a_group_alone_shows_its_state(tmp_path: Path, group: str) -> None:
+    answer = call([group], tmp_path, uid=0)
+    assert "Usage:" not in answer.out + answer.err
+    assert answer.code in {0, 3}
