@@ -11,7 +11,8 @@ multipath-paths net-link net-mtu net-mtu-mixed net-one-subnet nodedb-iface noded
 nodedb-lock nodedb-modes nodedb-place nodedb-readable nodedb-records portal-default-route
 portal-public portal-reachable security-port service-iscsid service-login service-order
 service-reload service-systemd session-disks session-luns session-missing session-state timeout-disk
-timeout-noop timeout-recovery tools-disk tools-open-iscsi tools-versions
+timeout-noop timeout-recovery tools-disk tools-iscsictl
+tools-open-iscsi tools-versions
 """
 IDS = frozenset(_LIST.split())
 

@@ -70,8 +70,12 @@ def test_a_number_is_written_in_plain_digits(number: str, tmp_path: Path) -> Non
 
 
 def test_wipe_and_its_confirmation_go_together(tmp_path: Path) -> None:
-    for alone in (["--wipe"], ["--confirm", "naa.1"]):
-        answer = call(["attach", "-p", "192.0.2.5", *alone], tmp_path)
+    for words in (
+        ["attach", "-p", "192.0.2.5", "--wipe"],
+        ["disk", "label", "/dev/sda", "gpt", "--wipe"],
+        ["disk", "label", "/dev/sda", "gpt", "--confirm", "naa.1"],
+    ):
+        answer = call(words, tmp_path)
         assert answer.code == Exit.USAGE
         assert "go together" in answer.err
 

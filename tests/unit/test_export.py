@@ -186,8 +186,8 @@ def test_a_filesystem_that_plan_would_refuse_is_left_out_and_its_disk_is_not(
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"ways": 2}, "/dev/sd1, /dev/sd2 all say they are naa.0, with no multipath map over them"),
-        ({"known": False}, "/dev/sd1 tells no WWID, so it cannot be told from other disks"),
+        ({"ways": 2}, "/dev/sd1, /dev/sd2 are paths of one disk, naa.0, without a multipath map"),
+        ({"known": False}, "/dev/sd1 reports no WWID and cannot be identified reliably"),
     ],
 )  # fmt: skip
 def test_a_disk_that_plan_would_refuse_is_left_out(
