@@ -12,11 +12,13 @@ from typing import Any, Concatenate
 
 import click
 
-from iscsictl.engine.trace import trace_commands
 from iscsictl.errors import Exit, IscsictlError, NeedsRootError, from_os
-from iscsictl.model.finding import Level
+from iscsictl.lazy_import import lazy_import
 from iscsictl.output.text import escape_controls
-from iscsictl.output.views.doctor import NAGIOS_EXIT, nagios_unknown
+
+# What only --verbose and -o nagios use: every command and every --help imports this module.
+trace = lazy_import("iscsictl.engine.trace")
+doctor_view = lazy_import("iscsictl.output.views.doctor")
 
 DEFAULT_TIMEOUT = 60.0
 
@@ -100,7 +102,9 @@ def common_with(*formats: str) -> Callable[[Command], Callable[..., None]]:
             settings = _settings(options)
             options.pop("output", None)
             if settings.verbose:
-                trace_commands(lambda line: click.echo(f"+ {escape_controls(line)}", err=True))
+                trace.trace_commands(
+                    lambda line: click.echo(f"+ {escape_controls(line)}", err=True)
+                )
             try:
                 code = command(settings, *args, **options)
             except IscsictlError as error:
@@ -161,8 +165,8 @@ def report(error: IscsictlError, settings: Settings) -> int:
         click.echo(json.dumps(document, indent=1))
     code = print_error(error.text, error.hint, error.exit)
     if settings.output == "nagios":
-        click.echo(nagios_unknown(" ".join(error.text.split())))
-        return NAGIOS_EXIT[Level.SKIP]
+        click.echo(doctor_view.nagios_unknown(" ".join(error.text.split())))
+        return int(doctor_view.NAGIOS_UNKNOWN)
     return code
 
 

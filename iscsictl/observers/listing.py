@@ -5,12 +5,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from iscsictl.errors import MissingError, UnreachableError
+from iscsictl.lazy_import import lazy_import
 from iscsictl.model.listing import Listing, Note
-from iscsictl.parse.capture import parse_capture
 from iscsictl.parse.iscsid_states import with_internal_states
 from iscsictl.system.io.process import run
 from iscsictl.system.iscsi.sessions import read_listing
-from iscsictl.system.iscsi.sosreport import checked, read_capture
+
+# The readers of captures are many regular expressions, which `ls` of this host does without.
+capture = lazy_import("iscsictl.parse.capture")
+sosreport = lazy_import("iscsictl.system.iscsi.sosreport")
 
 #: Seconds for iscsid to answer: what it adds is a detail, and a listing must not hang on it.
 ASK_SECONDS = 2.0
@@ -30,12 +33,14 @@ def live_listing(
 
 def captured_listing(source: Path, wait: float) -> Listing:
     """Read a file or directory that was captured elsewhere. Raises IscsictlError."""
-    return read_capture(source, wait)
+    listing: Listing = sosreport.read_capture(source, wait)
+    return listing
 
 
 def piped_listing(data: bytes) -> Listing:
     """Read a capture from standard input. Raises IscsictlError where it tells nothing."""
-    return checked(parse_capture(data), "stdin")
+    listing: Listing = sosreport.checked(capture.parse_capture(data), "stdin")
+    return listing
 
 
 def _with_internal_states(listing: Listing, root: Path, timeout: float | None) -> Listing:

@@ -91,6 +91,8 @@ def show_tsv(findings: Sequence[Finding], screen: Screen) -> None:
 
 
 NAGIOS_EXIT = {Level.OK: 0, Level.WARN: 1, Level.FAIL: 2, Level.SKIP: 3}
+#: The exit code of a monitoring plugin that could not tell anything.
+NAGIOS_UNKNOWN = NAGIOS_EXIT[Level.SKIP]
 _NAGIOS_WORD = {Level.OK: "OK", Level.WARN: "WARNING", Level.FAIL: "CRITICAL",
                 Level.SKIP: "UNKNOWN"}  # fmt: skip
 
