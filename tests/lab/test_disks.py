@@ -188,7 +188,7 @@ def test_disks_that_are_huge_tiny_or_of_large_sectors(lab: Lab) -> None:
 
 FORKING = """\
 import os, sys, threading, time
-from iscsictl.system import scsi
+from iscsictl.system.block import scsi_commands as scsi
 
 fd = os.open(sys.argv[1], os.O_RDONLY)
 name, stop, asked = scsi.wwids(fd), time.monotonic() + 15, 0
