@@ -7,12 +7,12 @@ from pathlib import Path
 from iscsictl.errors import MissingError, UnreachableError
 from iscsictl.lazy_import import lazy_import
 from iscsictl.model.listing import Listing, Note
-from iscsictl.parse.iscsid_states import with_internal_states
 from iscsictl.system.io.process import run
 from iscsictl.system.iscsi.sessions import read_listing
 
 # The readers of captures are many regular expressions, which `ls` of this host does without.
 capture = lazy_import("iscsictl.parse.capture")
+iscsid_states = lazy_import("iscsictl.parse.iscsid_states")
 sosreport = lazy_import("iscsictl.system.iscsi.sosreport")
 
 #: Seconds for iscsid to answer: what it adds is a detail, and a listing must not hang on it.
@@ -55,4 +55,5 @@ def _with_internal_states(listing: Listing, root: Path, timeout: float | None) -
     except UnreachableError:
         note = Note("iscsid does not answer, so its own states are not known")
         return replace(listing, warnings=(*listing.warnings, note))
-    return with_internal_states(listing, result.out)
+    complete: Listing = iscsid_states.with_internal_states(listing, result.out)
+    return complete

@@ -16,7 +16,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 # Libraries that take longer to import than most commands take to run.
-LARGE = {"asyncio", "pexpect", "pyudev", "rich", "iscsictl.cli.completions", "zxcvbn"}
+LARGE = {
+    "asyncio",
+    "pexpect",
+    "pyudev",
+    "rich",
+    "iscsictl.cli.completions",
+    "zxcvbn",
+}
 PROGRAM = """\
 import atexit, sys, types
 # A module that waits for its first use is of a subclass of ModuleType.
