@@ -140,8 +140,6 @@ class MarkedTest:
 def marked_tests() -> dict[str, list[MarkedTest]]:
     """All tests marked with each number, read from the source without running it."""
     found: defaultdict[str, list[MarkedTest]] = defaultdict(list)
-    gate = (TESTS / "lab" / "gate.txt").read_text().split()
-    gating = {name.partition("[")[0] for name in gate}
     for path in sorted(TESTS.rglob("test_*.py")):
         module = ast.parse(path.read_text())
         of_module = [
@@ -153,7 +151,6 @@ def marked_tests() -> dict[str, list[MarkedTest]]:
                 marks = [*of_module, *function.decorator_list]
                 torture = any(ast.unparse(mark) == "pytest.mark.torture" for mark in marks)
                 name = f"{path.relative_to(TESTS.parent)}::{function.name}"
-                torture = torture or (name.startswith("tests/lab/") and name not in gating)
                 for number in sorted(set(numbers_in(marks))):
                     found[number].append(MarkedTest(name, torture))
     return dict(found)

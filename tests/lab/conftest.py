@@ -25,8 +25,6 @@ HERE = Path(__file__).parent
 CHOSEN = os.environ.get("LAB_SUITES", ",".join(SUITES)).replace(",", " ").split()
 unavailable: list[str] = []
 running: list[Lab] = []
-# The tests that `make test` runs: each was seen to pass on this code since the modules moved.
-GATE = frozenset((HERE / "gate.txt").read_text().split())
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -41,11 +39,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def is_for_torture(item: pytest.Item) -> bool:
-    """Tell whether a test waits for the long run: by its mark, or on a suite but the first.
-
-    So does one that is not in gate.txt yet.
-    """
-    if item.get_closest_marker("torture") or item.nodeid not in GATE:
+    """Tell whether a test waits for the long run: by its mark, or on a suite but the first."""
+    if item.get_closest_marker("torture"):
         return True
     chosen = getattr(item, "callspec", None)
     suite = chosen.params.get("suite", CHOSEN[0]) if chosen is not None else CHOSEN[0]
