@@ -1,4 +1,4 @@
-"""What was seen of a machine, for one wish. Not looked at never means absent."""
+"""The facts about a machine for one request. Not observed never means absent."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field

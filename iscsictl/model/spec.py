@@ -1,4 +1,4 @@
-"""What a user wishes, independent of how the command line said it."""
+"""What a user requests, independent of how the command line said it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

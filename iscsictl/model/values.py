@@ -1,4 +1,4 @@
-"""What a user may wish of a volume, on a command line or in a file: each value judged alone.
+"""What a user may request for a volume, by option or in a file; each value is checked alone.
 
 Each function raises ValueError with words that follow the name of the option or key.
 """
