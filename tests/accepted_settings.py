@@ -194,12 +194,12 @@ class Trial:
             (volume,) = read_volumes({"volume": [row]}, {}, "volumes.toml")
         except UsageError:
             return False
-        return self.write(volume.wish.values)
+        return self.write(volume.spec.values)
 
     def change_by_import(self) -> bool:
         lines = [f"{word}={self.value('')}" for word in self.dice.sample(OLD_KEYWORDS, 3)]
         config = parse_iscsi_conf("\n".join([*lines, ""]))
-        return self.write(record_values(config.everywhere))
+        return self.write(record_values(config.defaults))
 
     def write(self, values: Mapping[str, str]) -> bool:
         """Write values as a plan would: none that this open-iscsi cannot read."""

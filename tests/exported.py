@@ -155,10 +155,10 @@ class Machine:
 def content(disk: Disk) -> Content:
     """What a probe of a disk with a filesystem on the whole of it finds."""
     block = disk.block
-    users = tuple(f"the mount on {m.path}" for b in blocks(block) for m in b.mounts)
+    usage = tuple(f"the mount on {m.path}" for b in blocks(block) for m in b.mounts)
     kind, uuid = block.fstype or "", block.uuid
     return Content(disk.wwid or "", 1 << 30, 512, signatures=(Signature(kind, 0, uuid),),
-                   users=users, filesystem=Filesystem(block.device, None, kind, uuid))  # fmt: skip
+                   usage=usage, filesystem=Filesystem(block.device, None, kind, uuid))  # fmt: skip
 
 
 def read(found: Export) -> tuple[Volume, ...]:
@@ -172,16 +172,16 @@ def planned(machine: Machine, volume: Volume) -> Plan:
     """What `plan` says of a volume on this machine."""
     inventory = machine.inventory
     uid, gid = owner_ids(volume.owner, "owner") if volume.owner is not None else (None, None)
-    wish = replace(volume.wish, uuid="new", uid=uid, gid=gid)
-    values = record_values(wish, multipath=machine.facts.multipathd)
+    spec = replace(volume.spec, uuid="new", uid=uid, gid=gid)
+    values = record_values(spec, multipath=machine.facts.multipathd)
     unsettled = {
         str(record.path): tuple(k for k, v in values.items() if record.values.get(k) != v)
         for record in inventory.records
-        if (record.target, record.iface) == (wish.target, wish.iface)
+        if (record.target, record.iface) == (spec.target, spec.iface)
     }
     contents = {disk.wwid: Known(content(disk)) for disk in inventory.disks if disk.wwid}
-    place = machine.places.get(wish.mount or "", MountPointState())
+    place = machine.places.get(spec.mount or "", MountPointState())
     now = replace(inventory, unsettled=unsettled, contents=contents, place=Known(place))
-    plan = plan_volume(now, volume, wish)
-    assert plan.steps == plan_attach(now, wish).steps
+    plan = plan_volume(now, volume, spec)
+    assert plan.steps == plan_attach(now, spec).steps
     return plan

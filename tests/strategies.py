@@ -88,7 +88,7 @@ class Dice:
         return picked if self.rough else usual
 
 
-def _wish(dice: Dice) -> AttachSpec:
+def _spec(dice: Dice) -> AttachSpec:
     account = Account("host", Secret("0123456789abcdef"), "array", Secret("fedcba9876543210"))
     mount = dice.pick([DIR, DIR, DIR, None])
     owner = dice.rarely((None, None, None), (0, 33, 0o750), 4) if mount else (None, None, None)
@@ -235,7 +235,7 @@ def _world(dice: Dice, wanted: AttachSpec) -> World:
 
 def _afterwards(dice: Dice, now: World) -> World:
     """Let what is mounted where it is wished show, and some sessions and records fail."""
-    mounted = [w for w, used in now.inventory.users.items() if DIR in used.mounts]
+    mounted = [w for w, used in now.inventory.usage.items() if DIR in used.mounts]
     if mounted and isinstance(now.inventory.place, Known):
         place = replace(now.inventory.place.value, exists=True, mounted="8:1", source="/dev/sda1",
                         uid=0, gid=0, mode=0o755)  # fmt: skip
@@ -249,7 +249,7 @@ def _afterwards(dice: Dice, now: World) -> World:
             r if index.session_of(r) else replace(r, problem="is cut short") for r in records
         )
     # What is mounted later cannot be mounted now.
-    array = tuple(replace(u, users=replace(u.users, mounts=())) for u in now.array)
+    array = tuple(replace(u, usage=replace(u.usage, mounts=())) for u in now.array)
     return replace(now.having(sessions=sessions, records=records), array=array)
 
 
@@ -273,7 +273,7 @@ def _place(dice: Dice, wanted: AttachSpec) -> Observation[MountPointState]:
 
 def _case(data: bytes) -> tuple[AttachSpec, World]:
     dice = Dice(data)
-    wanted = _wish(dice)
+    wanted = _spec(dice)
     return wanted, _world(dice, wanted)
 
 
@@ -284,7 +284,7 @@ def cases() -> st.SearchStrategy[tuple[AttachSpec, World]]:
 
 def _detachment(data: bytes) -> tuple[DetachRequest, World]:
     dice = Dice(data)
-    wanted = _wish(dice)
+    wanted = _spec(dice)
     now = _world(dice, wanted)
     target = wanted.target or TARGET
     if dice.pick([True, True, False]):
@@ -293,9 +293,9 @@ def _detachment(data: bytes) -> tuple[DetachRequest, World]:
                       "/dev/sda1", OTHER, FOREIGN, "/mnt/by/hand", "/dev/mapper/mpath0",
                       "nobody"])  # fmt: skip
     inside = dice.rarely((), ("process 7 (bash) works in it",), 4)
-    users = {
+    usage = {
         wwid: replace(used, open_files=inside) if used.mounts else used
-        for wwid, used in now.inventory.users.items()
+        for wwid, used in now.inventory.usage.items()
     }
     required = dice.rarely({}, {"mail.service": (DIR,)})
     host = replace(now.inventory.host, required=required)
@@ -303,7 +303,7 @@ def _detachment(data: bytes) -> tuple[DetachRequest, World]:
         name, dice.pick([None, None, None, 0, 1]), dice.rarely(usual=False, unusual=True),
         Consent(lost=dice.pick([None] * 6 + [wwid_of(0), WRONG])),
     )  # fmt: skip
-    return wish_down, now.having(users=users, host=host, place=NotObserved())
+    return wish_down, now.having(usage=usage, host=host, place=NotObserved())
 
 
 def detachments() -> st.SearchStrategy[tuple[DetachRequest, World]]:

@@ -23,7 +23,7 @@ from iscsictl.model.spec import AttachSpec
 from iscsictl.parse.fstab import append_line, claim_line, mount_line
 from iscsictl.planner.attach.attach import record_values
 from iscsictl.planner.disks.new_filesystem import claim_whole_disk
-from tests.machine_model import act
+from tests.machine_model import apply_action
 from tests.machine_model.machine import MIB, Array, Unit, coherent
 
 TARGET = "iqn.2024-01.com.example:mail"
@@ -104,7 +104,7 @@ class World:
         """Return the world after these actions."""
         now = self.inventory
         for action in all_actions:
-            now = act(action, now, self.array)
+            now = apply_action(action, now, self.array)
         return replace(self, inventory=now)
 
     def with_line(self, line: FstabLine) -> "World":
@@ -143,7 +143,7 @@ def world(
     return World(Inventory(offers=seen, place=Known(MountPointState())), array)
 
 
-def wish(**changes: Any) -> AttachSpec:
+def spec(**changes: Any) -> AttachSpec:
     """The everyday wish: ext4 on the LUN behind A, mounted on /srv/data."""
     wanted: dict[str, Any] = {"portals": (at(A),), "uuid": UUID, "fs": "ext4", "mount": DIR}
     return AttachSpec(**{**wanted, **changes})
@@ -185,7 +185,7 @@ def record(
                       **more)  # fmt: skip
 
 
-def look(now: Inventory, wanted: AttachSpec) -> Inventory:
+def facts_for_attach(now: Inventory, wanted: AttachSpec) -> Inventory:
     """Return what an attach would see of it: the values of records that are not as wished."""
     values = record_values(wanted, multipath=now.host.multipathd)
     target = wanted.target

@@ -191,8 +191,8 @@ def page(name: str, command: click.Command, context: click.Context) -> str:
             parts.append(".SH OPTIONS\n")
         parts += [option_entry(option) for option in own]
     parts.append(".SH COMMON OPTIONS\n")
-    everywhere = sorted(shared.values(), key=lambda options: COMMON.index(_known(options[0])))
-    parts += [option_entry(max(options, key=lambda o: len(value_of(o)))) for options in everywhere]
+    defaults = sorted(shared.values(), key=lambda options: COMMON.index(_known(options[0])))
+    parts += [option_entry(max(options, key=lambda o: len(value_of(o)))) for options in defaults]
     parts.append(tail([NAME]))
     return "".join(parts)
 

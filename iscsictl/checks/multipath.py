@@ -60,14 +60,14 @@ def _confusable(disks: Iterable[Disk]) -> Iterator[Finding]:
     left = list(disks)
     while left:
         disk = left.pop(0)
-        twins = [other for other in left if are_confusable(disk, other)]
-        if not twins:
+        confusable = [other for other in left if are_confusable(disk, other)]
+        if not confusable:
             continue
-        left = [other for other in left if other not in twins]
+        left = [other for other in left if other not in confusable]
         words = "; ".join(
             f"{', '.join(path.device for path in one.paths)} ({one.wwid}, serial "
             f"{one.serial or 'none'}, {one.block.size} bytes)"
-            for one in (disk, *twins)
+            for one in (disk, *confusable)
         )
         joined = disk.block.kind == "mpath"
         how = f"{disk.block.device} joins" if joined else f"the WWID {disk.wwid} is that of"

@@ -99,18 +99,18 @@ def take_account(settings: Settings, options: dict[str, Any]) -> Account | None:
     return account(options.pop("chap_user"), secret, options.pop("mutual_user"), mutual)
 
 
-Look = Callable[[Any, Any], Inventory]
-Think = Callable[[Inventory], "Plan"]
+Observe = Callable[[Any, Any], Inventory]
+MakePlan = Callable[[Inventory], "Plan"]
 
 
-def run_atomic(settings: Settings, look: Look, think: Think) -> int:
+def run_atomic(settings: Settings, observe: Observe, make_plan: MakePlan) -> int:
     """Run a plan that is done whole or rolled back."""
-    return run_task(settings, Task(look, think))
+    return run_task(settings, Task(observe, make_plan))
 
 
-def run_independent(settings: Settings, look: Look, think: Think) -> int:
+def run_independent(settings: Settings, observe: Observe, make_plan: MakePlan) -> int:
     """Run a plan whose steps go on when one that they do not need fails."""
-    return run_task(settings, Task(look, think), on_failure=OnFailure.CONTINUE)
+    return run_task(settings, Task(observe, make_plan), on_failure=OnFailure.CONTINUE)
 
 
 def directory(text: str) -> str:

@@ -325,12 +325,12 @@ class _Reader:
                 found.append(
                     Discovery(entry.line, entry.what, entry.port, account, incoming, entry.settings)
                 )
-        everywhere: Settings = {k: v for k, v in self.settings.items() if k != "continuous"}
+        defaults: Settings = {k: v for k, v in self.settings.items() if k != "continuous"}
         return OldConfig(
             discovery=tuple(found),
             targets=tuple(Target(e.line, e.what, _targets(e)) for e in self.of("target")),
             subnets=tuple(Subnet(e.line, e.what, e.settings) for e in self.of("subnet")),
-            everywhere=everywhere,
+            defaults=defaults,
             problems=tuple(sorted(self.problems, key=lambda problem: problem.line)),
         )
 

@@ -89,7 +89,7 @@ class OldConfig:
     discovery: tuple[Discovery, ...] = ()
     targets: tuple[Target, ...] = ()
     subnets: tuple[Subnet, ...] = ()
-    everywhere: Settings = field(default_factory=dict)
+    defaults: Settings = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
 
 

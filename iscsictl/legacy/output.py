@@ -27,7 +27,7 @@ def as_json(plan: ImportPlan) -> dict[str, object]:
             for e in plan.config.subnets
         ],
         "everywhere": {
-            **_plain(plan.config.everywhere), "keys": record_values(plan.config.everywhere)
+            **_plain(plan.config.defaults), "keys": record_values(plan.config.defaults)
         },
         "initiator": plan.initiator,
         "mounts": [

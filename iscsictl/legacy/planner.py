@@ -147,7 +147,7 @@ def plan_config(config: OldConfig) -> ImportPlan:
     """Plan the import of iscsi.conf."""
     warnings = list(config.problems)
     everything = [
-        config.everywhere,
+        config.defaults,
         *(entry.settings for entry in config.targets),
         *(entry.settings for entry in config.subnets),
     ]
@@ -179,7 +179,7 @@ def node_values(plan: ImportPlan, found: DiscoveryPlan, target: str, address: st
     As with the old driver: the globals of the file's end, then each fitting entry in the order
     of the file (TargetName replaces all but the account, Subnet the timeouts and TCP values).
     """
-    settings: dict[str, Setting] = dict(plan.config.everywhere)
+    settings: dict[str, Setting] = dict(plan.config.defaults)
     entries: list[Target | Subnet] = [*plan.config.targets, *plan.config.subnets]
     for entry in sorted(entries, key=lambda entry: entry.line):
         if isinstance(entry, Target) and entry.name == target:
@@ -362,9 +362,9 @@ def carry_out(plan: ImportPlan, writer: Writer) -> Iterator[str | IscsictlError]
         )
 
 
-def _try(act: Callable[[], None], done: str) -> Iterator[str | IscsictlError]:
+def _try(change: Callable[[], None], done: str) -> Iterator[str | IscsictlError]:
     try:
-        act()
+        change()
     except IscsictlError as error:
         yield error
     else:

@@ -149,11 +149,11 @@ class MachineWriter:
         login = actions.Login(target, record.portal, record.iface, lun)
         self._do(login, f"{target} {record.portal}")
 
-        def look() -> Disk | None:
+        def find_disk() -> Disk | None:
             disk = self._find(target, lun)
             return disk if disk is not None and _filesystem(disk.block, None) else None
 
-        return self._context.waiter.wait(look, self._context.deadline())
+        return self._context.waiter.wait(find_disk, self._context.deadline())
 
 
 def _filesystem(block: Block, part: int | None) -> Block | None:

@@ -99,7 +99,7 @@ class Content:
     partitions: tuple[Partition, ...] = ()
     signatures: tuple[Signature, ...] = ()
     data_at: int | None = None
-    users: tuple[str, ...] = ()
+    usage: tuple[str, ...] = ()
     filesystem: Filesystem | None = None
     proof: BlankProof | None = field(default=None, compare=False)
     table_id: str | None = None
@@ -112,7 +112,7 @@ class Content:
             self.signatures
             or self.table
             or self.partitions
-            or self.users
+            or self.usage
             or self.data_at is not None
             or any(part.has_content for part in self.stale_partitions)
         )
@@ -131,6 +131,6 @@ class Content:
                 found.append(f"{', '.join(inner)} in partition {part.number}, which its table lost")
         if not found and self.data_at is not None:
             found.append(f"data without a known signature (at byte {self.data_at})")
-        if self.users:
-            found.append(f"in use by {', '.join(self.users)}")
+        if self.usage:
+            found.append(f"in use by {', '.join(self.usage)}")
         return " and ".join(found) or "nothing"

@@ -38,10 +38,10 @@ class NotObserved:
 Observation = Known[T] | ReadFailed | NotObserved
 
 
-def observe_value(look: Callable[[], T]) -> Observation[T]:
+def observe_value(read: Callable[[], T]) -> Observation[T]:
     """Look; return what was seen or why it cannot be. Raises InterruptError, which is neither."""
     try:
-        return Known(look())
+        return Known(read())
     except InterruptError:
         raise
     except IscsictlError as error:
@@ -105,9 +105,9 @@ class Inventory:
     """All that a plan may rest on.
 
     `unsettled` names the values of a record that are not as wished, by the record's path.
-    `luns` is what REPORT LUNS says, by session id. `contents` and `users` go by WWID.
-    `silent` are portals that do not answer, with the reason. `reached` is who has a device of a
-    session open that is no disk's, by session id. `open_iscsi` is the installed version.
+    `luns` is what REPORT LUNS says, by session id. `contents` and `usage` go by WWID.
+    `silent` are portals that do not answer, with the reason. `open_devices` is who has a device
+    of a session open that is no disk's, by session id. `open_iscsi` is the installed version.
     """
 
     records: tuple[NodeRecord, ...] = ()
@@ -119,8 +119,8 @@ class Inventory:
     unsettled: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     luns: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
     contents: Mapping[str, Observation[Content]] = field(default_factory=dict)
-    users: Mapping[str, DiskUsage] = field(default_factory=dict)
-    reached: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    usage: Mapping[str, DiskUsage] = field(default_factory=dict)
+    open_devices: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     place: Observation[MountPointState] = field(default_factory=NotObserved)
     host: HostFacts = HostFacts()
     holds: tuple[Hold, ...] = ()

@@ -33,7 +33,7 @@ class Change:
         )
 
 
-class Look(NamedTuple):
+class Snapshot(NamedTuple):
     """One look: the sessions now, what changed since the last, the rates by device."""
 
     listing: Listing

@@ -122,7 +122,7 @@ class Volume:
     """
 
     name: str
-    wish: AttachSpec
+    spec: AttachSpec
     chap: Credential | None = None
     mutual: Credential | None = None
     owner: str | None = None

@@ -57,19 +57,19 @@ def host_facts(root: Path = Path("/")) -> HostFacts:
     )
 
 
-def for_attach(context: Context, wish: AttachSpec, before: Inventory | None) -> Inventory:
+def for_attach(context: Context, spec: AttachSpec, before: Inventory | None) -> Inventory:
     """Look at all that an attach rests on. What the array said `before` is not asked again."""
-    nodedb.require_iface(context.db, wish.iface)
-    records, listing, facts, fstab, held = _settled(context, wish.mount)
+    nodedb.require_iface(context.db, spec.iface)
+    records, listing, facts, fstab, held = _settled(context, spec.mount)
     offers: Observation[tuple[DiscoveredTarget, ...]] = NotObserved()
     silent: Mapping[Portal, str] = {}
-    known = recorded_portals(records, wish)
-    connected = _connected(records, listing.sessions, wish)
+    known = recorded_portals(records, spec)
+    connected = _connected(records, listing.sessions, spec)
     if before is not None:
         offers, silent = before.offers, before.silent
-    elif not (connected or (known and _past_tcp(records, wish))):
-        offers, silent = _ask_array(context, wish, known)
-    target = wish.target or _only_target(offers)
+    elif not (connected or (known and _past_tcp(records, spec))):
+        offers, silent = _ask_array(context, spec, known)
+    target = spec.target or _only_target(offers)
     sessions = tuple(s for s in listing.sessions if s.target == target and s.status == "up")
     return Inventory(
         records,
@@ -78,10 +78,10 @@ def for_attach(context: Context, wish: AttachSpec, before: Inventory | None) -> 
         fstab,
         offers,
         silent,
-        _unsettled(records, wish, target, facts),
-        _luns(wish, sessions),
-        _disks(context, wish, listing, sessions),
-        place=_place(wish),
+        _unsettled(records, spec, target, facts),
+        _luns(spec, sessions),
+        _disks(context, spec, listing, sessions),
+        place=_place(spec),
         host=facts,
         holds=held,
         open_iscsi=context.open_iscsi,
@@ -126,7 +126,7 @@ def _basis(context: Context) -> _Basis:
     )
 
 
-def for_detach(context: Context, wish: DetachRequest, _before: Inventory | None) -> Inventory:
+def for_detach(context: Context, spec: DetachRequest, _before: Inventory | None) -> Inventory:
     """Look at all that a detach rests on. A dead array is not touched: that could hang."""
     root = context.root
     listing = read_listing(root, details=False)
@@ -139,24 +139,24 @@ def for_detach(context: Context, wish: DetachRequest, _before: Inventory | None)
     )
     alive = {s.sid for s in listing.sessions if s.status == "up"}
     used = {}
-    for meant in find(inventory, wish.name, wish.lun):
+    for meant in find(inventory, spec.name, spec.lun):
         disk = meant.disk
         if disk is not None and disk.wwid is not None:
             answers = any(path.sid in alive for path in disk.paths)
-            used[disk.wwid] = usage.users(disk, root, open_files=answers)
-    return replace(inventory, users=used)
+            used[disk.wwid] = usage.disk_usage(disk, root, open_files=answers)
+    return replace(inventory, usage=used)
 
 
 def _connected(
-    records: tuple[NodeRecord, ...], sessions: tuple[Session, ...], wish: AttachSpec
+    records: tuple[NodeRecord, ...], sessions: tuple[Session, ...], spec: AttachSpec
 ) -> bool:
     """Tell whether a session to the wished target is up through a record that we know."""
     index = SessionIndex(records, sessions)
     return any(
-        record.iface == wish.iface
-        and any(record.portal.same_place(p) for p in wish.portals)
+        record.iface == spec.iface
+        and any(record.portal.same_place(p) for p in spec.portals)
         and index.session_of(record) is not None
-        for record in index.records(wish.target or "")
+        for record in index.records(spec.target or "")
     )
 
 
@@ -165,23 +165,23 @@ def _only_target(offers: Observation[tuple[DiscoveredTarget, ...]]) -> str | Non
     return names.pop() if len(names) == 1 else None
 
 
-def _past_tcp(records: tuple[NodeRecord, ...], wish: AttachSpec) -> bool:
+def _past_tcp(records: tuple[NodeRecord, ...], spec: AttachSpec) -> bool:
     """Tell whether the wished records lead past the host's own TCP, so that it tells nothing."""
     return any(
-        record.target == wish.target and record.iface == wish.iface and not record.over_tcp
+        record.target == spec.target and record.iface == spec.iface and not record.over_tcp
         for record in records
     )
 
 
 def _ask_array(
-    context: Context, wish: AttachSpec, known: tuple[Portal, ...]
+    context: Context, spec: AttachSpec, known: tuple[Portal, ...]
 ) -> tuple[Observation[tuple[DiscoveredTarget, ...]], Mapping[Portal, str]]:
     """Ask the portals for their targets, unless a record knows; find those that are silent."""
     wait = min(PROBE_WAIT, context.wait)
-    silent = dict(_silent(context, known or wish.portals, wait))
+    silent = dict(_silent(context, known or spec.portals, wait))
     if known:
         return NotObserved(), silent
-    answering = [p for p in wish.portals if p not in silent]
+    answering = [p for p in spec.portals if p not in silent]
     if not answering:
         reasons = "; ".join(f"{p}: {why}" for p, why in silent.items())
         error = UnreachableError(
@@ -192,13 +192,13 @@ def _ask_array(
         return ReadFailed(error), silent
     offers = observe_value(
         lambda: context.once(
-            ("offers", answering[0], wish.iface),
-            lambda: iscsiadm.discover(answering[0], timeout=context.wait, iface=wish.iface),
+            ("offers", answering[0], spec.iface),
+            lambda: iscsiadm.discover(answering[0], timeout=context.wait, iface=spec.iface),
         )
     )
     if not isinstance(offers, Known):
         return offers, silent
-    wanted = [o.portal for o in offers.value if wish.target in {None, o.target}]
+    wanted = [o.portal for o in offers.value if spec.target in {None, o.target}]
     places = {p.place for p in answering}
     others = [p for p in wanted if p.place not in places]
     if len(others) < len(wanted) and not (multipath.runs(context.root) or silent):
@@ -212,12 +212,12 @@ def _silent(context: Context, some: Iterable[Portal], wait: float) -> Mapping[Po
 
 
 def _unsettled(
-    records: tuple[NodeRecord, ...], wish: AttachSpec, target: str | None, facts: HostFacts
+    records: tuple[NodeRecord, ...], spec: AttachSpec, target: str | None, facts: HostFacts
 ) -> dict[str, tuple[str, ...]]:
-    values = record_values(wish, multipath=facts.multipathd)
+    values = record_values(spec, multipath=facts.multipathd)
     found = {}
     for record in records:
-        if record.target == target and record.iface == wish.iface and record.problem is None:
+        if record.target == target and record.iface == spec.iface and record.problem is None:
             text = record.path.read_bytes().decode("utf-8", "surrogateescape")
             wrong = tuple(key for key, value in values.items() if _differs(text, key, value))
             found[str(record.path)] = wrong
@@ -228,9 +228,9 @@ def _differs(text: str, key: str, value: str | Secret | None) -> bool:
     return edit_record(text, {key: value}) != text
 
 
-def _luns(wish: AttachSpec, sessions: tuple[Session, ...]) -> dict[int, tuple[int, ...]]:
+def _luns(spec: AttachSpec, sessions: tuple[Session, ...]) -> dict[int, tuple[int, ...]]:
     """Ask each session's target which LUNs it shows, where the wish names none."""
-    if wish.lun is not None:
+    if spec.lun is not None:
         return {}
     found = {}
     for session in sessions:
@@ -246,19 +246,19 @@ def _luns(wish: AttachSpec, sessions: tuple[Session, ...]) -> dict[int, tuple[in
 
 
 def _disks(
-    context: Context, wish: AttachSpec, listing: Listing, sessions: tuple[Session, ...]
+    context: Context, spec: AttachSpec, listing: Listing, sessions: tuple[Session, ...]
 ) -> dict[str, Observation[Content]]:
     """Probe the disks that the wish may mean, unless they are mounted where it wants them."""
     contents: dict[str, Observation[Content]] = {}
-    hctls = {(s.sid, u.hctl) for s in sessions for u in s.luns or () if wish.lun in {None, u.lun}}
+    hctls = {(s.sid, u.hctl) for s in sessions for u in s.luns or () if spec.lun in {None, u.lun}}
     disks = [d for d in listing.disks or () if any((p.sid, p.hctl) in hctls for p in d.paths)]
     for disk in disks:
         mounted = {mount.path for block in blocks(disk.block) for mount in block.mounts}
-        if disk.wwid is None or not (wish.fs or wish.mount) or wish.mount in mounted:
+        if disk.wwid is None or not (spec.fs or spec.mount) or spec.mount in mounted:
             continue
-        sight = context.coalesce("users", lambda: usage.ProcScan(context.root))
-        used = usage.users(disk, context.root, sight=sight)
-        contents[disk.wwid] = _content(context, disk, used, full=wish.full_probe)
+        scan = context.coalesce("users", lambda: usage.ProcScan(context.root))
+        used = usage.disk_usage(disk, context.root, scan=scan)
+        contents[disk.wwid] = _content(context, disk, used, full=spec.full_probe)
     return contents
 
 
@@ -269,11 +269,11 @@ def _content(context: Context, disk: Disk, used: DiskUsage, *, full: bool) -> Ob
     def heard(share: float) -> None:
         context.watch(f"{device}: {share:.0%} read")
 
-    return observe_value(lambda: probe.probe(device, wwid, users=words, full=full, heard=heard))
+    return observe_value(lambda: probe.probe(device, wwid, usage=words, full=full, heard=heard))
 
 
-def _place(wish: AttachSpec) -> Observation[MountPointState]:
-    directory = wish.mount
+def _place(spec: AttachSpec) -> Observation[MountPointState]:
+    directory = spec.mount
     return (
         NotObserved()
         if directory is None

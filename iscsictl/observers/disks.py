@@ -43,7 +43,7 @@ _PROBED = frozenset({"disk", "part", "mpath"})
 
 
 @dataclass(frozen=True)
-class Look:
+class DiskQuery:
     """What to look at: the disk that `name` means, and which part of it, how closely.
 
     `whole` takes the disk where a partition was named, `part` a partition by its number.
@@ -80,7 +80,7 @@ def base(context: Context, *, details: bool = False) -> DiskInventory:
     )
 
 
-def observe(context: Context, what: Look, before: Inventory | None) -> DiskInventory:
+def observe(context: Context, what: DiskQuery, before: Inventory | None) -> DiskInventory:
     """Look at the disk that is meant. Raises NotFoundError where nothing has that name."""
     inventory = base(context)
     earlier = before if isinstance(before, DiskInventory) else None
@@ -102,7 +102,7 @@ def observe(context: Context, what: Look, before: Inventory | None) -> DiskInven
             chosen = replace(chosen, block=named)
     answers = {s.sid for s in inventory.sessions if s.status == "up"}
     alive = any(path.sid in answers for path in chosen.disk.paths)
-    used = users_of(chosen, context.root, open_files=what.open_files and alive)
+    used = holders_of(chosen, context.root, open_files=what.open_files and alive)
     inventory = replace(inventory, chosen=chosen, used=used)
     if what.table or what.growth:
         inventory = replace(inventory, facts=_facts(context, chosen, what, earlier))
@@ -113,19 +113,19 @@ def observe(context: Context, what: Look, before: Inventory | None) -> DiskInven
     return inventory
 
 
-def _place(what: Look) -> Observation[MountPointState]:
+def _place(what: DiskQuery) -> Observation[MountPointState]:
     if what.directory is None:
         return Known(MountPointState())
     directory = what.directory
     return observe_value(lambda: mounts.read_mount_point(directory))
 
 
-def users_of(chosen: DiskSelection, root: Path, *, open_files: bool = False) -> DiskUsage:
+def holders_of(chosen: DiskSelection, root: Path, *, open_files: bool = False) -> DiskUsage:
     """Return who uses what was named: the disk with all on it, or one partition."""
     disk = chosen.disk
     if chosen.block is not disk.block:
         disk = part_as_disk(disk, chosen.block)
-    return usage.users(disk, root, open_files=open_files)
+    return usage.disk_usage(disk, root, open_files=open_files)
 
 
 def _content(
@@ -137,7 +137,7 @@ def _content(
     def report(share: float) -> None:
         context.watch(f"{device}: {share:.0%} read")
 
-    return observe_value(lambda: probe.probe(device, wwid, users=words, full=full, heard=report))
+    return observe_value(lambda: probe.probe(device, wwid, usage=words, full=full, heard=report))
 
 
 def kernel_name(device: str) -> str:
@@ -146,7 +146,7 @@ def kernel_name(device: str) -> str:
 
 
 def _facts(
-    context: Context, chosen: DiskSelection, what: Look, earlier: DiskInventory | None
+    context: Context, chosen: DiskSelection, what: DiskQuery, earlier: DiskInventory | None
 ) -> DiskFacts:
     device = chosen.disk.block.device
     kname = kernel_name(device)
@@ -201,7 +201,7 @@ def disk_rows(context: Context) -> tuple[DiskRow, ...]:
         number = device_number(context.root, kname)
         found = device_properties(context.root, number) if number else {}
         label = found.get("ID_PART_TABLE_TYPE") or None
-        rows.append(DiskRow(disk, sector, label, usage.users(disk, context.root)))
+        rows.append(DiskRow(disk, sector, label, usage.disk_usage(disk, context.root)))
     return tuple(rows)
 
 

@@ -51,7 +51,7 @@ LIVE = Path("/")
 MOST = 10.0
 
 
-def look(context: Context, *, probe: bool = True) -> Machine:
+def observe_machine(context: Context, *, probe: bool = True) -> Machine:
     """Return what there is to see. Without `probe` nobody is asked over the network.
 
     Waits on others last `context.wait` seconds at most, and ten, all side by side.
@@ -99,7 +99,7 @@ def _files(context: Context) -> Machine:
         systemd=unit_files.read_systemd(root),
         initiator=name.value if isinstance(name, Known) else InitiatorName(),
         initiator_error=name.error.text if isinstance(name, ReadFailed) else None,
-        lock=facts.look_at_lock(root),
+        lock=facts.observe_lock(root),
         db=db,
         listing=listing,
         network=Network(

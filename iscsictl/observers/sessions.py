@@ -130,13 +130,13 @@ def for_logout(context: Context) -> Inventory:
         for_records(context),
         sessions=listing.sessions,
         disks=disks,
-        users=_users(disks, context.root),
-        reached=usage.reached((s.sid for s in listing.sessions if s.sid is not None), context.root),
+        usage=_holders(disks, context.root),
+        open_devices=usage.open_devices((s.sid for s in listing.sessions if s.sid is not None), context.root),
     )
 
 
-def _users(disks: Iterable[Disk], root: Path) -> dict[str, DiskUsage]:
-    return {disk.wwid or disk.block.device: usage.users(disk, root) for disk in disks}
+def _holders(disks: Iterable[Disk], root: Path) -> dict[str, DiskUsage]:
+    return {disk.wwid or disk.block.device: usage.disk_usage(disk, root) for disk in disks}
 
 
 def for_rescan(context: Context, selector: RecordSelector, before: Asked | None) -> Asked:
@@ -155,7 +155,7 @@ def for_rescan(context: Context, selector: RecordSelector, before: Asked | None)
     for session in sessions:
         if session.status == "up":
             _ask_session(session, luns, names)
-    return replace(asked, luns=luns, names=names, users=_users(disks, context.root))
+    return replace(asked, luns=luns, names=names, usage=_holders(disks, context.root))
 
 
 def _ask_session(

@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from iscsictl.model.listing import Listing
-from iscsictl.model.session_diff import Look, Rate, changes
+from iscsictl.model.session_diff import Snapshot, Rate, changes
 from iscsictl.system.block.kernel_events import Events, read_traffic
 from iscsictl.system.io import signals
 from iscsictl.system.iscsi.sessions import read_listing
 
 
-def watch(root: Path, *, interval: float = 1.0, until: float | None = None) -> Iterator[Look]:
+def watch(root: Path, *, interval: float = 1.0, until: float | None = None) -> Iterator[Snapshot]:
     """Yield a look at once, then at each event and at least every `interval` seconds.
 
     `until` (time.monotonic) ends it. SIGINT and SIGTERM raise InterruptError between looks, at
@@ -21,7 +21,7 @@ def watch(root: Path, *, interval: float = 1.0, until: float | None = None) -> I
     signals.defer()
     listing = read_listing(root, details=False)
     counted, when = _count(root, listing), time.monotonic()
-    yield Look(listing, (), {})
+    yield Snapshot(listing, (), {})
     rates: dict[str, Rate] = {}
     while until is None or time.monotonic() < until:
         left = interval if until is None else min(interval, until - time.monotonic())
@@ -33,7 +33,7 @@ def watch(root: Path, *, interval: float = 1.0, until: float | None = None) -> I
             counts = _count(root, new)
             rates = _rates(counted, counts, now - when)
             counted, when = counts, now
-        yield Look(new, tuple(changes(listing, new)), rates)
+        yield Snapshot(new, tuple(changes(listing, new)), rates)
         listing = new
 
 

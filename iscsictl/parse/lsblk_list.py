@@ -98,7 +98,7 @@ class LsblkReader:
 
     def _add_row(self, found: re.Match[str], line: str) -> None:
         words = [word for word in re.finditer(r"\S+", line) if word.start() >= found.end()]
-        cells = self._cells_below(words) or _cells_by_looks([word[0] for word in words])
+        cells = self._cells_below(words) or _cells_by_format([word[0] for word in words])
         depth = found.start("name") if found["tree"].strip() else 0
         row = LsblkRow(found["name"].removeprefix("/dev/"), depth, cells)
         mount = cells.get("MOUNTPOINT") or cells.get("MOUNTPOINTS")
@@ -126,7 +126,7 @@ class LsblkReader:
         return cells if _UUID.fullmatch(cells.get("UUID", "0000-0000")) else {}
 
 
-def _cells_by_looks(words: list[str]) -> dict[str, str]:
+def _cells_by_format(words: list[str]) -> dict[str, str]:
     """Tell the cells of a row apart by what they look like, where the columns are lost."""
     cells: dict[str, str] = {}
     for word in words:

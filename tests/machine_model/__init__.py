@@ -16,10 +16,10 @@ from tests.machine_model.machine import Array, coherent
 
 def effect(step: Step, inventory: Inventory, array: Array = ()) -> Inventory:
     """Return the machine as it is after a step; `array` is what is mapped to this host."""
-    return act(step.action, inventory, array)
+    return apply_action(step.action, inventory, array)
 
 
-def act(action: Action, inventory: Inventory, array: Array = ()) -> Inventory:
+def apply_action(action: Action, inventory: Inventory, array: Array = ()) -> Inventory:
     """Return the machine as it is after an action."""
     return coherent(_EFFECTS[type(action)](action, inventory, array))
 
@@ -27,16 +27,16 @@ def act(action: Action, inventory: Inventory, array: Array = ()) -> Inventory:
 def restart(now: Inventory, array: Array) -> tuple[Inventory, Array]:
     """Cut the power: what is on disks and in /etc stays, the rest is gone."""
     mapped = tuple(
-        replace(u, content=now.contents.get(u.wwid or "", u.content), users=DiskUsage())
+        replace(u, content=now.contents.get(u.wwid or "", u.content), usage=DiskUsage())
         for u in array
     )
     mapped = tuple(
-        replace(u, content=Known(replace(u.content.value, users=())))
+        replace(u, content=Known(replace(u.content.value, usage=())))
         if isinstance(u.content, Known)
         else u
         for u in mapped
     )
-    now = replace(now, sessions=(), disks=(), contents={}, users={}, luns={}, holds=())
+    now = replace(now, sessions=(), disks=(), contents={}, usage={}, luns={}, holds=())
     if isinstance(now.place, Known) and now.place.value.mounted is not None:
         now = places.placed(now, mounted=None, source=None, uid=None, gid=None, mode=None)
     return now, mapped

@@ -21,7 +21,7 @@ class Unit:
     lun: int
     wwid: str | None
     content: Observation[Content] | None
-    users: DiskUsage = field(default_factory=DiskUsage)
+    usage: DiskUsage = field(default_factory=DiskUsage)
     late: bool = False
 
 
@@ -33,7 +33,7 @@ def coherent(inventory: Inventory) -> Inventory:
     disks, seen = [], set[str | None]()
     for disk in inventory.disks:
         used = (
-            inventory.users.get(disk.wwid or "", DiskUsage())
+            inventory.usage.get(disk.wwid or "", DiskUsage())
             if disk.wwid not in seen
             else DiskUsage()
         )
@@ -42,10 +42,10 @@ def coherent(inventory: Inventory) -> Inventory:
         seen.add(disk.wwid)
     contents: dict[str, Observation[Content]] = {}
     for wwid, content in inventory.contents.items():
-        used = inventory.users.get(wwid, DiskUsage())
+        used = inventory.usage.get(wwid, DiskUsage())
         words = (*(f"the mount on {path}" for path in used.mounts), *used.other_holders)
         if isinstance(content, Known):
-            contents[wwid] = Known(replace(content.value, users=words))
+            contents[wwid] = Known(replace(content.value, usage=words))
         else:
             contents[wwid] = content
     return replace(inventory, disks=tuple(disks), contents=contents)

@@ -72,16 +72,16 @@ def _appear(now: Inventory, sid: int, unit: Unit) -> Inventory:
             disks.append(replace(disk, paths=(*disk.paths, path)))
         else:
             disks.append(disk)
-    contents, users = dict(now.contents), dict(now.users)
+    contents, usage = dict(now.contents), dict(now.usage)
     if not merged:
         over = Block(f"/dev/mapper/mpath{unit.lun}", "mpath")
         block = over if now.host.multipathd else Block(device, "disk")
         disks.append(Disk(unit.wwid, (path,), block))
         if unit.wwid is not None:
-            users.setdefault(unit.wwid, unit.users)
+            usage.setdefault(unit.wwid, unit.usage)
             if unit.content is not None:
                 contents.setdefault(unit.wwid, unit.content)
-    return replace(now, sessions=sessions, disks=tuple(disks), contents=contents, users=users)
+    return replace(now, sessions=sessions, disks=tuple(disks), contents=contents, usage=usage)
 
 
 def _gone(now: Inventory, hctls: set[tuple[int, str]]) -> Inventory:
@@ -97,8 +97,8 @@ def _gone(now: Inventory, hctls: set[tuple[int, str]]) -> Inventory:
             disks.append(replace(disk, paths=paths))
     left = {disk.wwid for disk in disks}
     contents = {w: c for w, c in now.contents.items() if w in left}
-    users = {w: u for w, u in now.users.items() if w in left}
-    return replace(now, sessions=sessions, disks=tuple(disks), contents=contents, users=users)
+    usage = {w: u for w, u in now.usage.items() if w in left}
+    return replace(now, sessions=sessions, disks=tuple(disks), contents=contents, usage=usage)
 
 
 def remove_device(action: actions.RemoveDevice, now: Inventory, _: Array) -> Inventory:

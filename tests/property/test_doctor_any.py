@@ -13,7 +13,7 @@ from iscsictl.checks import examine
 from iscsictl.checks.routing import net_of, way_to
 from iscsictl.model.finding import Finding, Level
 from iscsictl.model.host_facts import Route
-from iscsictl.observers.doctor import look
+from iscsictl.observers.doctor import observe_machine
 from iscsictl.output.views import doctor
 from iscsictl.system.context import Context
 from iscsictl.system.host import facts, network
@@ -47,7 +47,7 @@ def test_any_bytes_in_any_file_give_findings(files: dict[str, bytes]) -> None:
             (root / file).write_bytes(data)
             # A record that is torn and new is looked at for a while.
             os.utime(root / file, (1e9, 1e9))
-        found = examine(look(Context(root=root)))
+        found = examine(observe_machine(Context(root=root)))
     assert found
     document = json.loads(doctor.as_json(found))
     assert len(document["findings"]) == len(found)

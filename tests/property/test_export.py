@@ -70,8 +70,8 @@ def test_the_plan_of_what_is_exported_has_nothing_to_change(
     volumes = read(found)
     assert len(volumes) == len(rows)
     for row, volume in zip(rows, volumes, strict=True):
-        assert volume.wish.mount == f"/srv/{row.name}"
-        assert (0o755 if volume.wish.mode is None else volume.wish.mode) == row.mode
+        assert volume.spec.mount == f"/srv/{row.name}"
+        assert (0o755 if volume.spec.mode is None else volume.spec.mode) == row.mode
         assert owner_ids(volume.owner or "0:0", "owner") == (row.uid, row.gid)
         plan = planned(machine, volume)
         assert plan.refusal is None
@@ -96,12 +96,12 @@ def test_what_plan_would_do_to_an_odd_host_and_what_is_left_out_is_told(
             if step.status is Status.PLANNED:
                 event(f"planned: {step.action.verb}")
                 assert f"{step.action.verb} {step.subject}" in told
-    there = {(volume.wish.target, volume.wish.lun) for volume in volumes}
+    there = {(volume.spec.target, volume.spec.lun) for volume in volumes}
     for session in machine.sessions:
         for lun in session.luns or ():
             assert (session.target, lun.lun) in there or f"{session.target} LUN {lun.lun}" in told
     for line in machine.fstab.ours:
-        printed = any(volume.wish.mount == line.mount_point for volume in volumes)
+        printed = any(volume.spec.mount == line.mount_point for volume in volumes)
         assert printed or f"{line.target} LUN {line.lun}" in told
 
 
@@ -111,7 +111,7 @@ def test_a_secret_that_no_record_has_must_be_named(rows: list[Made]) -> None:
     volumes = read(export(machine.inventory, machine.places))
     bare = replace(machine.inventory, records=())
     for volume in volumes:
-        plan = plan_volume(bare, volume, replace(volume.wish, uuid="new"))
+        plan = plan_volume(bare, volume, replace(volume.spec, uuid="new"))
         assert plan.refusal is not None
         if any(c is not None and c.secret_file is None for c in (volume.chap, volume.mutual)):
             assert "secret-file" in (plan.refusal.hint or "")

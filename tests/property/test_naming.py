@@ -17,10 +17,10 @@ NAMES = st.text(max_size=12).filter(lambda text: "\0" not in text)
 def test_what_is_found_has_the_name_and_nothing_is_found_twice(
     case: tuple[DetachRequest, World],
 ) -> None:
-    wish, world = case
+    spec, world = case
     now = world.inventory
     try:
-        found = find(now, wish.name, wish.lun)
+        found = find(now, spec.name, spec.lun)
     except NotFoundError:
         return
     keys = [(m.target, m.lun) for m in found]
@@ -34,9 +34,9 @@ def test_what_is_found_has_the_name_and_nothing_is_found_twice(
                 told |= {block.device, block.uuid, *(m.path for m in block.mounts)}
             assert meant.disk in now.disks
             assert meant.disk.wwid == meant.wwid
-        assert wish.name in told
-        if wish.name == meant.target:
-            assert wish.lun in {None, meant.lun}
+        assert spec.name in told
+        if spec.name == meant.target:
+            assert spec.lun in {None, meant.lun}
 
 
 @given(detachments())

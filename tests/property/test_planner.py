@@ -20,11 +20,11 @@ from iscsictl.planner.attach.attach import plan_attach
 from iscsictl.planner.attach.detach import plan_detach
 from iscsictl.planner.safety import overwrite
 from iscsictl.planner.selection.luns import find
-from tests.machine_model import act, effect, restart
+from tests.machine_model import apply_action, effect, restart
 from tests.machine_model.machine import Array
 from tests.machine_model.records import record_text
 from tests.strategies import cases, detachments
-from tests.worlds import World, look
+from tests.worlds import World, facts_for_attach
 
 TORTURE = os.environ.get("HYPOTHESIS_PROFILE") == "torture"
 WORLDS = settings(max_examples=20_000 if TORTURE else 500)
@@ -48,7 +48,7 @@ def attach(now: Inventory, wanted: AttachSpec, array: Array, *, stop_after: int 
     done: list[tuple[Inventory, Step]] = []
     ended: set[str] = set()
     for _ in range(ROUNDS):
-        plan = plan_attach(look(now, wanted), wanted)
+        plan = plan_attach(facts_for_attach(now, wanted), wanted)
         plans.append(plan)
         if plan.refusal is not None:
             return Run(tuple(plans), tuple(done), now, plan.refusal)
@@ -91,7 +91,7 @@ def why_not(now: Inventory, wanted: AttachSpec, wwid: str) -> str | None:
     content = seen.value
     if content.wwid != wwid or wanted.wwid not in {None, wwid}:
         return "it is another disk"
-    if now.users.get(wwid, DiskUsage()) != DiskUsage():
+    if now.usage.get(wwid, DiskUsage()) != DiskUsage():
         return "it is in use"
     if content.reserved or content.read_only:
         return "it is not ours to write"
@@ -136,7 +136,7 @@ def test_nothing_is_destroyed_but_what_is_blank_claimed_or_confirmed(
 ) -> None:
     wanted, world = case
     run = attach(world.inventory, wanted, world.array)
-    now = look(world.inventory, wanted)
+    now = facts_for_attach(world.inventory, wanted)
     for plan in run.plans[:1]:
         for step in destroying(plan):
             assert why_not(now, wanted, disk_of(step).wwid) is None
@@ -165,7 +165,7 @@ def test_after_all_steps_nothing_is_pending_and_nothing_is_refused(
     run = attach(world.inventory, wanted, world.array)
     if run.error is not None:
         return
-    again = plan_attach(look(run.last, wanted), wanted)
+    again = plan_attach(facts_for_attach(run.last, wanted), wanted)
     assert again.refusal is None
     assert not again.pending
     if wanted.mount is not None:
@@ -203,7 +203,7 @@ def test_a_run_that_lost_its_power_is_finished_by_running_it_again(
     whole = attach(world.inventory, wanted, world.array)
     if whole.error is not None or wanted.fs is None:
         return  # Without a wished kind nothing is made, and so nothing that was begun finished.
-    if any(used.mounts for used in world.inventory.users.values()):
+    if any(used.mounts for used in world.inventory.usage.values()):
         return  # What was mounted by hand before is foreign when it is not mounted any more.
     cut = attach(world.inventory, wanted, world.array, stop_after=steps)
     now, array = restart(cut.last, world.array)
@@ -232,7 +232,7 @@ def test_undoing_in_reverse_gives_the_machine_back(
     for before, step in reversed(done):
         back = undo_of(before, step, world.array)
         if back is not None:
-            now = act(back, now, world.array)
+            now = apply_action(back, now, world.array)
     start = world.inventory
     kinds = {type(step.action) for _, step in done}
     if actions.Own in kinds:
@@ -240,7 +240,7 @@ def test_undoing_in_reverse_gives_the_machine_back(
     if actions.Scan in kinds:  # A disk that was found may stay.
         now = replace(
             now, sessions=start.sessions, disks=start.disks, contents=start.contents,
-            users=start.users,
+            usage=start.usage,
         )  # fmt: skip
     assert unmarked(now) == unmarked(start)
 
@@ -284,7 +284,7 @@ def test_whatever_happens_between_two_looks_nothing_stronger_is_done(
     wanted, world = case
     run = attach(world.inventory, wanted, world.array, stop_after=4)
     _, other = swapped
-    plan = plan_attach(look(other.inventory, wanted), wanted)
+    plan = plan_attach(facts_for_attach(other.inventory, wanted), wanted)
     shown = {step.id: step.hazard.rank for step in run.plans[0].steps}
     if plan.refusal is None and plan.exceeds(run.plans[0]) is None:
         assert all(step.hazard.rank <= shown[step.id] for step in plan.ready)
@@ -296,7 +296,7 @@ def test_whatever_happens_between_two_looks_nothing_stronger_is_done(
 @given(cases())
 def test_a_plan_is_well_made(case: tuple[AttachSpec, World]) -> None:
     wanted, world = case
-    plan = plan_attach(look(world.inventory, wanted), wanted)
+    plan = plan_attach(facts_for_attach(world.inventory, wanted), wanted)
     well_made(plan)
     if plan.refusal is None:
         assert plan.steps
@@ -307,7 +307,7 @@ def test_a_plan_is_well_made(case: tuple[AttachSpec, World]) -> None:
 @given(detachments())
 def test_a_detach_is_well_made(case: tuple[DetachRequest, World]) -> None:
     wanted, world = case
-    well_made(plan_detach(seen_by(wanted, world.inventory), wanted))
+    well_made(plan_detach(facts_for(wanted, world.inventory), wanted))
 
 
 def well_made(plan: Plan) -> None:
@@ -329,24 +329,24 @@ def well_made(plan: Plan) -> None:
             assert plan.refusal.hint or "no WWID" in plan.refusal.text
 
 
-def seen_by(wanted: DetachRequest, now: Inventory) -> Inventory:
+def facts_for(wanted: DetachRequest, now: Inventory) -> Inventory:
     """What a detach looks at: who uses the disks that are meant, no others."""
     try:
         meant = {one.wwid for one in find(now, wanted.name, wanted.lun)}
     except IscsictlError:
         meant = set()
-    users = {wwid: used for wwid, used in now.users.items() if wwid in meant}
-    return replace(now, users=users, contents={})
+    usage = {wwid: used for wwid, used in now.usage.items() if wwid in meant}
+    return replace(now, usage=usage, contents={})
 
 
-def users_on(now: Inventory, sid: int | None, hctls: set[str] | None = None) -> list[DiskUsage]:
+def holders_on(now: Inventory, sid: int | None, hctls: set[str] | None = None) -> list[DiskUsage]:
     """Who would lose a disk with this session or these paths."""
     losing = [
         d
         for d in now.disks
         if all(p.sid == sid if hctls is None else p.hctl in hctls for p in d.paths)
     ]
-    return [now.users.get(d.wwid or "", DiskUsage()) for d in losing]
+    return [now.usage.get(d.wwid or "", DiskUsage()) for d in losing]
 
 
 @WORLDS
@@ -354,7 +354,7 @@ def users_on(now: Inventory, sid: int | None, hctls: set[str] | None = None) -> 
 def test_nothing_in_use_is_taken_away(case: tuple[DetachRequest, World]) -> None:
     wanted, world = case
     now = world.inventory
-    plan = plan_detach(seen_by(wanted, now), wanted)
+    plan = plan_detach(facts_for(wanted, now), wanted)
     if plan.refusal is not None:
         event(f"refused {plan.refusal.exit}")
         return
@@ -365,13 +365,13 @@ def test_nothing_in_use_is_taken_away(case: tuple[DetachRequest, World]) -> None
         if isinstance(action, actions.Logout):
             ended = effect(step, now)
             gone = {s.sid for s in now.sessions} - {s.sid for s in ended.sessions}
-            losing = [used for sid in gone for used in users_on(now, sid)]
+            losing = [used for sid in gone for used in holders_on(now, sid)]
         elif isinstance(action, actions.RemoveDevice):
-            losing = users_on(now, None, set(action.hctls))
+            losing = holders_on(now, None, set(action.hctls))
         elif isinstance(action, actions.Unmount) and not action.lost:
-            losing = [replace(u, mounts=()) for u in now.users.values() if action.path in u.mounts]
+            losing = [replace(u, mounts=()) for u in now.usage.values() if action.path in u.mounts]
         elif isinstance(action, actions.DropFstab):
-            left = set(now.users.get(action.entry.wwid or "", DiskUsage()).mounts)
+            left = set(now.usage.get(action.entry.wwid or "", DiskUsage()).mounts)
             assert action.entry.mount_point not in left, "mounted, and not in fstab any more"
         for used in losing:
             assert not used.mounts
@@ -384,13 +384,13 @@ def test_nothing_in_use_is_taken_away(case: tuple[DetachRequest, World]) -> None
 def test_after_a_detach_nothing_is_pending(case: tuple[DetachRequest, World]) -> None:
     wanted, world = case
     now = world.inventory
-    plan = plan_detach(seen_by(wanted, now), wanted)
+    plan = plan_detach(facts_for(wanted, now), wanted)
     if plan.refusal is not None:
         return
     meant = {(m.target, m.lun) for m in find(now, wanted.name, wanted.lun)}
     for step in plan.pending:
         now = effect(step, now)
-    again = plan_detach(seen_by(wanted, now), wanted)
+    again = plan_detach(facts_for(wanted, now), wanted)
     assert again.refusal is None
     left = {(m.target, m.lun) for m in find(now, wanted.name, wanted.lun)}
     if not left <= meant | {(target, None) for target, _ in meant}:

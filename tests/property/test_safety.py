@@ -36,7 +36,7 @@ CONTENTS = st.builds(
     table=st.sampled_from([None, "gpt", "dos"]),
     table_id=st.sampled_from([*(ids.table_id for ids in IDS), FOREIGN, None]),
     partitions=st.lists(PARTITIONS, max_size=2).map(tuple), signatures=LISTS, data_at=DATA,
-    users=st.sampled_from([(), (), ("swap",)]),
+    usage=st.sampled_from([(), (), ("swap",)]),
 )  # fmt: skip
 CONSENTS = st.builds(
     Consent, st.booleans(), st.sampled_from([None, None, W, WRONG]), st.booleans(),
@@ -65,7 +65,7 @@ def test_a_ground_has_its_reason(
         ground = overwrite.overwrite_ground(content, "/dev/sda", consent, claim=claim)
     except IscsictlError:
         return
-    assert (content.users, content.reserved, content.read_only) == ((), False, False)
+    assert (content.usage, content.reserved, content.read_only) == ((), False, False)
     assert consent.wipe in {None, content.wwid}
     if ground is OverwriteGround.BLANK:
         assert found(content) == []

@@ -11,7 +11,7 @@ from iscsictl.model.spec import Consent
 from iscsictl.parse.fstab import claim_line
 from iscsictl.planner.safety.overwrite import ConsentRequiredError
 from tests.machine_model.machine import MIB
-from tests.unit.attach_seen import W, here, planned, refused, step, verbs
+from tests.unit.attach_facts import W, here, planned, refused, step, verbs
 from tests.worlds import (
     CLAIMED,
     FOREIGN,
@@ -25,7 +25,7 @@ from tests.worlds import (
     parted,
     stranger,
     unit,
-    wish,
+    spec,
     wwid_of,
 )
 
@@ -42,7 +42,7 @@ def test_a_foreign_filesystem_is_mounted_only_with_consent() -> None:
     assert error.exit is Exit.REFUSED
     assert error.grant == "adopt"
     assert "mail" in error.question
-    plan = planned(now, wish(consent=Consent(adopt=True)))
+    plan = planned(now, spec(consent=Consent(adopt=True)))
     assert verbs(plan) == ["directory", "mount", "fstab"]
     action = step(plan, "fstab").action
     assert isinstance(action, actions.WriteFstab)
@@ -52,14 +52,14 @@ def test_a_foreign_filesystem_is_mounted_only_with_consent() -> None:
 def test_for_an_adopted_filesystem_nosuid_and_nodev_are_proposed() -> None:
     consent = Consent(adopt=True)
     now = here(bare(W, "ext4"))
-    (note,) = planned(now, wish(consent=consent, options=("noatime", "nodev"))).notes
+    (note,) = planned(now, spec(consent=consent, options=("noatime", "nodev"))).notes
     assert note.endswith("use --options noatime,nodev,nosuid")
-    assert not planned(now, wish(consent=consent, options=("nodev", "nosuid"))).notes
-    assert not planned(here(blank(W)), wish()).notes
+    assert not planned(now, spec(consent=consent, options=("nodev", "nosuid"))).notes
+    assert not planned(here(blank(W)), spec()).notes
 
 
 def test_a_filesystem_of_another_kind_is_not_adopted() -> None:
-    error = refused(planned(here(bare(W, "xfs")), wish(consent=Consent(adopt=True))))
+    error = refused(planned(here(bare(W, "xfs")), spec(consent=Consent(adopt=True))))
     assert error.exit is Exit.REFUSED
     assert "xfs" in error.text
 
@@ -67,20 +67,20 @@ def test_a_filesystem_of_another_kind_is_not_adopted() -> None:
 def test_a_filesystem_beside_something_else_is_not_adopted() -> None:
     both = bare(W, "ext4").signatures + stranger(W, "LVM2_member").signatures
     mixed = replace(bare(W, "ext4"), signatures=both)
-    assert planned(here(mixed), wish(consent=Consent(adopt=True))).refusal is not None
-    assert planned(here(in_parts(W)), wish(consent=Consent(adopt=True))).refusal is not None
+    assert planned(here(mixed), spec(consent=Consent(adopt=True))).refusal is not None
+    assert planned(here(in_parts(W)), spec(consent=Consent(adopt=True))).refusal is not None
 
 
 def test_a_vfat_shows_three_signatures_and_is_one_filesystem() -> None:
     vfat = bare(W, "vfat", "ABCD-1234")
     vfat = replace(vfat, signatures=vfat.signatures * 3)
-    plan = planned(here(vfat), wish(fs="vfat", consent=Consent(adopt=True)))
+    plan = planned(here(vfat), spec(fs="vfat", consent=Consent(adopt=True)))
     assert plan.refusal is None
 
 
 def test_a_journal_that_needs_recovery_is_refused() -> None:
     now = here(parted(W, "ext4", dirty=True))
-    error = refused(planned(now, wish(consent=Consent(adopt=True))))
+    error = refused(planned(now, spec(consent=Consent(adopt=True))))
     assert error.exit is Exit.REFUSED
     assert "another host" in error.text
 
@@ -93,7 +93,7 @@ def test_our_own_filesystem_may_need_recovery() -> None:
 @pytest.mark.fault("F53")
 def test_a_uuid_that_is_on_another_disk_too_is_refused() -> None:
     now = here(parted(W, "ext4"), unit(parted(wwid_of(1), "ext4"), lun=1))
-    error = refused(planned(now, wish(lun=0, consent=Consent(adopt=True))))
+    error = refused(planned(now, spec(lun=0, consent=Consent(adopt=True))))
     assert error.exit is Exit.REFUSED
     assert "snapshot" in error.text
     assert "/dev/sdb" in error.text
@@ -104,16 +104,16 @@ def test_with_a_snapshot_beside_it_our_own_filesystem_is_mounted_from_its_own_di
     now = here(
         parted(W, "ext4", CLAIMED), unit(parted(wwid_of(1), "ext4", CLAIMED), lun=1)
     ).with_line(line(W))
-    plan = planned(now, wish(lun=0))
+    plan = planned(now, spec(lun=0))
     action = step(plan, "mount").action
     assert isinstance(action, actions.Mount)
     assert action.disk.wwid == W
-    assert planned(now, wish(lun=1)).refusal is not None
+    assert planned(now, spec(lun=1)).refusal is not None
 
 
 def test_an_unnamed_filesystem_is_not_adopted() -> None:
     assert planned(
-        here(bare(W, "ext4", None)), wish(consent=Consent(adopt=True))
+        here(bare(W, "ext4", None)), spec(consent=Consent(adopt=True))
     ).refusal is not None  # fmt: skip
 
 
@@ -147,7 +147,7 @@ def test_a_claimed_filesystem_is_kept_when_it_tells_that_it_is_complete(
     fs: str, used: bool | None, kept: bool
 ) -> None:
     there = parted(W, fs, CLAIMED, used=used)
-    plan = planned(here(there).with_line(claim(W, fs, begun=True)), wish(fs=fs))
+    plan = planned(here(there).with_line(claim(W, fs, begun=True)), spec(fs=fs))
     assert ("mkfs" not in verbs(plan)) is kept
 
 
@@ -218,10 +218,10 @@ def test_a_claim_does_not_cover_what_came_after_the_run_was_killed(
 @pytest.mark.fault("F64")
 def test_a_claim_on_the_whole_disk_explains_data_only_once_mkfs_has_begun() -> None:
     raw = here(replace(blank(W), data_at=0))
-    spec = wish(table="none")
-    killed_before = planned(raw.with_line(claim(W, table="none")), spec)
+    request = spec(table="none")
+    killed_before = planned(raw.with_line(claim(W, table="none")), request)
     assert refused(killed_before).exit is Exit.REFUSED
-    plan = planned(raw.with_line(claim(W, table="none", begun=True)), spec)
+    plan = planned(raw.with_line(claim(W, table="none", begun=True)), request)
     assert verbs(plan) == ["mkfs", "directory", "mount", "fstab"]
 
 
@@ -254,18 +254,18 @@ def test_a_claim_of_another_kind_of_filesystem_is_not_finished_as_this_one() -> 
         kind = "xfs" if content.filesystem is None else content.filesystem.type
         other = "ext4" if kind == "xfs" else "xfs"
         now = here(content).with_line(claim(W, kind, begun=True))
-        error = refused(planned(now, wish(fs=other)))
+        error = refused(planned(now, spec(fs=other)))
         assert f"--fs {kind}" in (error.hint or "") or kind in error.text
 
 
-def test_without_a_wished_kind_nothing_is_made() -> None:
+def test_without_a_requested_kind_nothing_is_made() -> None:
     begun = here(parted(W, "ext4", CLAIMED, used=False)).with_line(claim(W, begun=True))
     for now in (here(blank(W)), begun):
-        plan = planned(now, wish(fs=None))
+        plan = planned(now, spec(fs=None))
         assert "--fs ext4" in (refused(plan).hint or "")
 
 
-def test_data_that_our_line_misses_is_said_and_nothing_is_made() -> None:
+def test_data_that_written_entry_misses_is_said_and_nothing_is_made() -> None:
     error = refused(planned(here(blank(W)).with_line(line(W))))
     assert error.exit is Exit.REFUSED
     assert CLAIMED in error.text

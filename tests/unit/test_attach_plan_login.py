@@ -10,7 +10,7 @@ from iscsictl.model.inventory import DiscoveredTarget, HostFacts, Known, ReadFai
 from iscsictl.model.plan import Status
 from iscsictl.model.secret import Secret
 from iscsictl.model.spec import Account
-from tests.unit.attach_seen import W, here, planned, refused, step, verbs
+from tests.unit.attach_facts import W, here, planned, refused, step, verbs
 from tests.worlds import (
     CLAIMED,
     OTHER,
@@ -22,7 +22,7 @@ from tests.worlds import (
     line,
     parted,
     unit,
-    wish,
+    spec,
     world,
     wwid_of,
 )
@@ -40,12 +40,12 @@ def test_of_an_unknown_array_all_is_shown_but_only_the_way_to_the_login_is_decid
 def test_the_login_service_is_enabled_where_it_is_not() -> None:
     now = world(blank(W)).having(host=HostFacts(service_enabled=False))
     assert "enable" in verbs(planned(now))
-    assert "enable" not in verbs(planned(now, wish(boot=False)))
+    assert "enable" not in verbs(planned(now, spec(boot=False)))
 
 
 def test_a_record_gets_startup_a_long_timeout_and_the_account() -> None:
     account = Account("host", Secret("0123456789abcdef"))
-    action = step(planned(world(blank(W)), wish(account=account)), "settings").action
+    action = step(planned(world(blank(W)), spec(account=account)), "settings").action
     assert isinstance(action, actions.WriteRecord)
     assert action.changes["node.startup"] == "automatic"
     assert action.changes["node.session.timeo.replacement_timeout"] == "600"
@@ -66,7 +66,7 @@ def test_with_multipathd_the_timeout_is_its_own_and_every_portal_gets_a_session(
 
 
 def test_a_value_of_the_user_wins() -> None:
-    wanted = wish(values={"node.session.timeo.replacement_timeout": "15"})
+    wanted = spec(values={"node.session.timeo.replacement_timeout": "15"})
     action = step(planned(world(blank(W)), wanted), "settings").action
     assert isinstance(action, actions.WriteRecord)
     assert action.changes["node.session.timeo.replacement_timeout"] == "15"
@@ -104,9 +104,9 @@ def test_several_luns_are_listed_and_none_is_guessed() -> None:
     assert wwid_of(1) in error.text
 
 
-def test_of_several_luns_the_number_the_wwid_or_our_line_chooses() -> None:
+def test_of_several_luns_the_number_the_wwid_or_written_entry_chooses() -> None:
     now = here(blank(W), unit(blank(wwid_of(1)), lun=1))
-    for wanted in (wish(lun=1), wish(wwid=wwid_of(1))):
+    for wanted in (spec(lun=1), spec(wwid=wwid_of(1))):
         action = step(planned(now, wanted), "mkfs").action
         assert isinstance(action, actions.Mkfs)
         assert action.disk.wwid == wwid_of(1)
@@ -120,12 +120,12 @@ def test_of_several_luns_the_number_the_wwid_or_our_line_chooses() -> None:
 def test_with_luns_that_do_not_show_yet_a_scan_comes_first() -> None:
     now = here(blank(W), unit(blank(wwid_of(1)), lun=1, late=True))
     assert verbs(planned(now)) == ["scan"]
-    assert verbs(planned(now, wish(lun=1))) == ["scan"]
-    assert step(planned(now, wish(lun=0)), "scan").status is Status.UNCHANGED
+    assert verbs(planned(now, spec(lun=1))) == ["scan"]
+    assert step(planned(now, spec(lun=0)), "scan").status is Status.UNCHANGED
 
 
 def test_nothing_to_mount_or_make_ends_at_the_device() -> None:
-    plan = planned(here(blank(W)), wish(fs=None, mount=None))
+    plan = planned(here(blank(W)), spec(fs=None, mount=None))
     assert not plan.pending
     assert plan.result == "/dev/sda"
 
@@ -134,6 +134,6 @@ def test_an_array_that_refuses_discovery_is_believed_where_the_target_is_named()
     refusal = ReadFailed(AuthError("the array refused the account"))
     now = world(blank(W), offers=refusal)
     assert refused(planned(now)).exit is Exit.AUTH
-    plan = planned(now, wish(target=TARGET))
+    plan = planned(now, spec(target=TARGET))
     assert verbs(plan)[-1] == "login"
-    assert refused(planned(world(blank(W)), wish(target=OTHER))).exit is Exit.NOT_FOUND
+    assert refused(planned(world(blank(W)), spec(target=OTHER))).exit is Exit.NOT_FOUND

@@ -10,8 +10,8 @@ from iscsictl.model.hold import Hold
 from iscsictl.model.inventory import DiskUsage, Known, MountPointState
 from iscsictl.model.spec import Consent
 from iscsictl.parse.fstab import parse_fstab
-from tests.unit.attach_seen import W, here, planned, refused, step, verbs
-from tests.worlds import CLAIMED, DIR, TARGET, blank, line, parted, unit, wish, world, wwid_of
+from tests.unit.attach_facts import W, here, planned, refused, step, verbs
+from tests.worlds import CLAIMED, DIR, TARGET, blank, line, parted, unit, spec, world, wwid_of
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_a_mount_point_that_others_can_replace_is_named_until_it_is_mounted() ->
 
 def test_over_a_directory_with_files_only_who_insists_mounts() -> None:
     now = here(blank(W)).having(place=Known(MountPointState(exists=True, empty=False)))
-    assert planned(now, wish(consent=Consent(over_nonempty=True))).refusal is None
+    assert planned(now, spec(consent=Consent(over_nonempty=True))).refusal is None
 
 
 @pytest.mark.fault("F48")
@@ -60,7 +60,7 @@ def test_a_mount_point_of_another_line_is_refused_ours_or_not() -> None:
 
 def test_twice_is_once() -> None:
     now = here(
-        unit(parted(W, "ext4", CLAIMED, used=True), users=DiskUsage(mounts=(DIR,)))
+        unit(parted(W, "ext4", CLAIMED, used=True), usage=DiskUsage(mounts=(DIR,)))
     ).with_line(line(W))
     plan = planned(
         now.having(place=Known(MountPointState(exists=True, mounted="8:1", uid=0, gid=0)))
@@ -71,7 +71,7 @@ def test_twice_is_once() -> None:
 
 
 def test_mounted_as_another_kind_is_refused() -> None:
-    now = here(unit(parted(W, "xfs", CLAIMED), users=DiskUsage(mounts=(DIR,)))).with_line(line(W))
+    now = here(unit(parted(W, "xfs", CLAIMED), usage=DiskUsage(mounts=(DIR,)))).with_line(line(W))
     assert "xfs" in refused(planned(now)).text
 
 
@@ -79,7 +79,7 @@ def test_mounted_as_another_kind_is_refused() -> None:
 def test_an_option_that_fstab_does_not_keep_is_not_missed_afterwards(
     given: tuple[str, ...],
 ) -> None:
-    wanted = wish(options=given)
+    wanted = spec(options=given)
     now = here(blank(W))
     first = planned(now, wanted)
     after = now.do(*(s.action for s in first.pending))
@@ -87,7 +87,7 @@ def test_an_option_that_fstab_does_not_keep_is_not_missed_afterwards(
 
 
 def test_owner_and_mode_are_set_once() -> None:
-    wanted = wish(uid=33, gid=None, mode=0o750)
+    wanted = spec(uid=33, gid=None, mode=0o750)
     now = here(blank(W))
     first = planned(now, wanted)
     assert "owner" in verbs(first)
@@ -95,7 +95,7 @@ def test_owner_and_mode_are_set_once() -> None:
 
 
 def test_a_unit_is_made_to_wait_for_the_mount_once() -> None:
-    wanted = wish(required_by=("mail.service",))
+    wanted = spec(required_by=("mail.service",))
     now = here(blank(W))
     first = planned(now, wanted)
     assert verbs(first)[-1] == "require"
@@ -104,7 +104,7 @@ def test_a_unit_is_made_to_wait_for_the_mount_once() -> None:
 
 @pytest.mark.fault("F50")
 def test_without_boot_the_line_is_noauto_and_the_record_not_automatic() -> None:
-    plan = planned(here(blank(W)), wish(boot=False))
+    plan = planned(here(blank(W)), spec(boot=False))
     fstab, settings = step(plan, "fstab").action, step(plan, "settings").action
     assert isinstance(fstab, actions.WriteFstab)
     assert isinstance(settings, actions.WriteRecord)

@@ -11,7 +11,7 @@ from iscsictl.model.actions import OverwriteGround
 from iscsictl.model.inventory import DiskUsage, HostFacts, NotObserved, ReadFailed
 from iscsictl.model.plan import Status
 from iscsictl.model.spec import Consent
-from tests.unit.attach_seen import W, here, planned, refused, step, verbs
+from tests.unit.attach_facts import W, here, planned, refused, step, verbs
 from tests.worlds import (
     FOREIGN,
     UUID,
@@ -26,7 +26,7 @@ from tests.worlds import (
     parted,
     stranger,
     unit,
-    wish,
+    spec,
     world,
 )
 
@@ -43,7 +43,7 @@ def test_a_blank_disk_is_claimed_before_it_is_written_and_mounted_before_fstab()
 
 
 def test_without_a_table_the_filesystem_takes_the_whole_disk() -> None:
-    plan = planned(here(blank(W)), wish(table="none"))
+    plan = planned(here(blank(W)), spec(table="none"))
     assert "label" not in verbs(plan)
     action = step(plan, "mkfs").action
     assert isinstance(action, actions.Mkfs)
@@ -90,13 +90,13 @@ def test_a_disk_that_could_not_be_read_is_not_blank(seen: Any) -> None:
 @pytest.mark.parametrize("consent", [Consent(wipe=W), Consent(adopt=True)])
 def test_no_consent_makes_an_unreadable_disk_writable(consent: Consent) -> None:
     unreadable = ReadFailed(UnreachableError("/dev/sda cannot be read at byte 0"))
-    assert planned(here(unit(unreadable)), wish(consent=consent)).refusal is not None
+    assert planned(here(unit(unreadable)), spec(consent=consent)).refusal is not None
 
 
 @pytest.mark.fault("F51")
 @pytest.mark.parametrize("consent", [Consent(), Consent(wipe=W), Consent(adopt=True)])
 def test_a_reserved_disk_is_refused_whatever_was_confirmed(consent: Consent) -> None:
-    error = refused(planned(here(blank(W, reserved=True)), wish(consent=consent)))
+    error = refused(planned(here(blank(W, reserved=True)), spec(consent=consent)))
     assert error.exit is Exit.REFUSED
     assert "reservation" in error.text
 
@@ -112,25 +112,25 @@ def test_a_read_only_disk_is_refused() -> None:
 def test_a_dos_table_is_refused_beyond_two_tebibytes_and_gpt_is_not() -> None:
     limit = 2**32 * 512
     fits, big = blank(W, size=limit), blank(W, size=limit + 512)
-    assert planned(here(fits), wish(table="dos")).refusal is None
-    assert "DOS" in refused(planned(here(big), wish(table="dos"))).text
-    assert planned(here(big), wish(table="gpt")).refusal is None
+    assert planned(here(fits), spec(table="dos")).refusal is None
+    assert "DOS" in refused(planned(here(big), spec(table="dos"))).text
+    assert planned(here(big), spec(table="gpt")).refusal is None
     large_sectors = replace(big, sector=4096)
-    assert planned(here(large_sectors), wish(table="dos")).refusal is None
+    assert planned(here(large_sectors), spec(table="dos")).refusal is None
 
 
 @pytest.mark.fault("F29")
 def test_a_disk_in_use_is_refused_and_the_holder_named() -> None:
-    now = here(unit(blank(W), users=DiskUsage(other_holders=("LVM volume /dev/dm-3",))))
+    now = here(unit(blank(W), usage=DiskUsage(other_holders=("LVM volume /dev/dm-3",))))
     for consent in (Consent(), Consent(wipe=W)):
-        error = refused(planned(now, wish(consent=consent)))
+        error = refused(planned(now, spec(consent=consent)))
         assert error.exit is Exit.IN_USE
         assert "LVM volume /dev/dm-3" in error.text
 
 
 def test_a_filesystem_that_is_mounted_elsewhere_is_in_use() -> None:
-    now = here(unit(bare(W, "ext4"), users=DiskUsage(mounts=("/mnt",))))
-    error = refused(planned(now, wish(consent=Consent(adopt=True))))
+    now = here(unit(bare(W, "ext4"), usage=DiskUsage(mounts=("/mnt",))))
+    error = refused(planned(now, spec(consent=Consent(adopt=True))))
     assert error.exit is Exit.IN_USE
     assert "/mnt" in error.text
 
@@ -139,30 +139,30 @@ def test_a_filesystem_that_is_mounted_elsewhere_is_in_use() -> None:
 
 
 def test_wipe_needs_the_name_of_this_disk() -> None:
-    error = refused(planned(here(bare(W, "xfs")), wish(consent=Consent(wipe=WRONG))))
+    error = refused(planned(here(bare(W, "xfs")), spec(consent=Consent(wipe=WRONG))))
     assert error.exit is Exit.REFUSED
     assert WRONG in error.text
     assert W in error.text
 
 
 def test_a_confirmed_disk_is_wiped_after_the_claim() -> None:
-    plan = planned(here(bare(W, "xfs")), wish(consent=Consent(wipe=W)))
+    plan = planned(here(bare(W, "xfs")), spec(consent=Consent(wipe=W)))
     assert verbs(plan)[:4] == ["claim", "wipe", "label", "mkfs"]
 
 
 def test_even_a_blank_disk_is_not_written_when_another_one_was_confirmed() -> None:
-    assert planned(here(blank(W)), wish(consent=Consent(wipe=WRONG))).refusal is not None
+    assert planned(here(blank(W)), spec(consent=Consent(wipe=WRONG))).refusal is not None
 
 
 def test_a_wipe_is_in_the_forecast() -> None:
     for fs in ("ext4", None):
-        plan = planned(world(blank(W)), wish(fs=fs, consent=Consent(wipe=W)))
+        plan = planned(world(blank(W)), spec(fs=fs, consent=Consent(wipe=W)))
         assert {"wipe", "label", "mkfs"} <= set(verbs(plan, Status.FORECAST))
 
 
-def test_what_our_line_knows_is_not_wiped() -> None:
+def test_what_a_written_entry_knows_is_not_wiped() -> None:
     now = here(parted(W, "xfs", FOREIGN)).with_line(line(W))
-    assert planned(now, wish(consent=Consent(wipe=W))).refusal is not None
+    assert planned(now, spec(consent=Consent(wipe=W))).refusal is not None
 
 
 # Two names
@@ -171,7 +171,7 @@ def test_what_our_line_knows_is_not_wiped() -> None:
 @pytest.mark.fault("F23")
 def test_two_disks_with_one_wwid_are_refused_for_writing() -> None:
     now = here(blank(W), unit(blank(W), lun=1))
-    error = refused(planned(now, wish(lun=0)))
+    error = refused(planned(now, spec(lun=0)))
     assert error.exit is Exit.REFUSED
     assert "/dev/sda" in error.text
     assert "/dev/sdb" in error.text
@@ -182,15 +182,15 @@ def test_two_paths_without_a_map_are_refused_and_the_map_is_not() -> None:
     two = here(blank(W)).logged_in(portal=B)
     assert "multipath" in refused(planned(two)).text
     mapped = world(blank(W)).having(host=HostFacts(multipathd=True)).logged_in()
-    plan = planned(mapped.logged_in(portal=B), wish(portals=(at(A), at(B))))
+    plan = planned(mapped.logged_in(portal=B), spec(portals=(at(A), at(B))))
     action = step(plan, "mkfs").action
     assert isinstance(action, actions.Mkfs)
     assert action.disk.device == "/dev/mapper/mpath0"
 
 
 @pytest.mark.fault("F26")
-def test_a_disk_that_is_not_the_wished_one_is_refused() -> None:
-    error = refused(planned(here(blank(W)), wish(wwid=WRONG)))
+def test_a_disk_that_is_not_the_requested_one_is_refused() -> None:
+    error = refused(planned(here(blank(W)), spec(wwid=WRONG)))
     assert error.exit is Exit.REFUSED
     assert WRONG in error.text
 

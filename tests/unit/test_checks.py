@@ -53,13 +53,13 @@ def test_a_machine_of_which_nothing_is_known_has_no_traceback() -> None:
     assert examine(Machine())
 
 
-TORN_DISCOVERY = DiscoveryRecord(
+CORRUPT_DISCOVERY = DiscoveryRecord(
     path=Path("/etc/iscsi/send_targets/192.0.2.5,3260/st_config"),
     problem="is empty",
     kind="sendtargets",
     portal=BARE,
 )
-TORN_IFACE = IfaceRecord(path=Path("/etc/iscsi/ifaces/a"), problem="is empty", name="a")
+CORRUPT_IFACE = IfaceRecord(path=Path("/etc/iscsi/ifaces/a"), problem="is empty", name="a")
 FAULTS: Iterable[tuple[Machine, str, Level]] = [
     (replace(SOUND, kernel=Kernel("6.1.0")), "kernel-transport", Level.FAIL),
     (
@@ -138,11 +138,11 @@ FAULTS: Iterable[tuple[Machine, str, Level]] = [
     (replace(SOUND, root=False, lock=Lock("/run/lock", 9.0)), "nodedb-lock", Level.SKIP),
     (replace(SOUND, db=db(replace(record(), problem="is empty"))), "nodedb-records", Level.FAIL),
     (
-        replace(SOUND, db=db(record(), discovery=(TORN_DISCOVERY,))),
+        replace(SOUND, db=db(record(), discovery=(CORRUPT_DISCOVERY,))),
         "nodedb-records",
         Level.FAIL,
     ),
-    (replace(SOUND, db=db(record(), ifaces=(TORN_IFACE,))), "nodedb-iface", Level.FAIL),
+    (replace(SOUND, db=db(record(), ifaces=(CORRUPT_IFACE,))), "nodedb-iface", Level.FAIL),
     (with_record(**{"node.startup": "automatc"}), "nodedb-listing", Level.FAIL),
     (with_record(**{"node.conn[0].startup": "Manual"}), "nodedb-listing", Level.FAIL),
     (replace(SOUND, db=db(replace(record(), mode=0o644))), "nodedb-modes", Level.FAIL),
@@ -267,17 +267,17 @@ FAULTS: Iterable[tuple[Machine, str, Level]] = [
 
 
 @pytest.mark.parametrize(("machine", "id_", "level"), FAULTS)
-def test_a_fault_is_found_with_what_mends_it(machine: Machine, id_: str, level: Level) -> None:
+def test_a_fault_is_found_with_how_to_fix_it(machine: Machine, id_: str, level: Level) -> None:
     assert bad(machine).get(id_) is level
     assert all(f.fix for f in examine(machine) if f.id == id_ and f.level.rank >= level.rank
                and f.level is not Level.SKIP)  # fmt: skip
 
 
-def test_every_mend_of_ours_is_a_command_that_there_is() -> None:
-    mends: Mapping[str, str] = {
+def test_every_fix_of_ours_is_a_command_that_there_is() -> None:
+    fixes: Mapping[str, str] = {
         str(f.fix): f.id for machine, _, _ in FAULTS for f in examine(machine) if f.fix
     }
-    commands = {m for mend in mends for m in re.findall(r"iscsictl ([a-z]+)", mend)}
+    commands = {m for fix in fixes for m in re.findall(r"iscsictl ([a-z]+)", fix)}
     assert len(commands) > 5
     planned = {"reconnect", "disk", "fstab"}
     assert commands - set(entries()) - planned == set()
@@ -288,7 +288,7 @@ def test_each_word_for_when_to_log_in_is_one(word: str) -> None:
     assert "nodedb-listing" not in bad(with_record(**{"node.startup": word}))
 
 
-def test_no_chap_is_mended_by_a_line_that_works_as_it_stands() -> None:
+def test_no_chap_is_fixed_by_a_line_that_works_as_it_stands() -> None:
     bare = replace(record(), values={"node.startup": "automatic"})
     finding = found(replace(SOUND, db=db(bare)), "chap-none")
     assert str(finding.fix).endswith(f"chap set -T {IQN} --user NAME --secret-prompt")

@@ -238,12 +238,12 @@ def test_the_module_of_an_iface_is_the_one_that_is_needed() -> None:
 
 
 def test_the_plan_of_fix_holds_the_safe_repairs_and_no_other() -> None:
-    torn = replace(record(), problem="is empty", path=Path("/etc/iscsi/nodes/torn"))
+    corrupt = replace(record(), problem="is empty", path=Path("/etc/iscsi/nodes/torn"))
     open_ = replace(record(), mode=0o644)
     machine = replace(
         with_units(enabled=False),
         lock=Lock("/run/lock/iscsi/lock.write", 100),
-        db=db(open_, torn),
+        db=db(open_, corrupt),
         iscsid=Daemon(400, "T", replaced=True),
         listing=Listing((session(status="down"),)),
     )
@@ -254,7 +254,7 @@ def test_the_plan_of_fix_holds_the_safe_repairs_and_no_other() -> None:
         EnableService(LOGIN),
         EnableService("iscsid.socket"),
         ClearLock(),
-        RemoveCorruptRecord(torn.path, keep_copy=True),
+        RemoveCorruptRecord(corrupt.path, keep_copy=True),
         Protect(open_.path),
     }
     assert any("is stopped" in note for note in plan.notes)

@@ -298,7 +298,7 @@ def test_a_verdict_in_tsv_is_two_plain_fields(tmp_path: Path) -> None:
     assert {level for level, _ in fields} == {"refuse", "warn"}
 
 
-def test_the_steps_have_colours_where_the_terminal_can_and_they_are_wished(
+def test_the_steps_have_colours_where_the_terminal_can_and_colour_is_requested(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     class Terminal(io.StringIO):

@@ -57,7 +57,7 @@ def test_who_has_a_tape_open_is_found_though_it_is_no_disk(tmp_path: Path) -> No
     (tmp_path / "proc/7/fd").mkdir()
     (tmp_path / "proc/7/fd/3").symlink_to("/dev/null")
     who = "process 7 (tar) that has /dev/null open"
-    assert usage.reached((3, 30), tmp_path) == {3: (who,), 30: ()}
+    assert usage.open_devices((3, 30), tmp_path) == {3: (who,), 30: ()}
     assert list(usage._openers(tmp_path)) == []
 
 
@@ -113,8 +113,8 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
     monkeypatch.setattr(session_handlers, "read_listing", made.listing)
     monkeypatch.setattr(session_handlers, "read_sessions", lambda *_, **__: made.sessions)
     monkeypatch.setattr(iscsiadm, "logout", made.logout)
-    monkeypatch.setattr(usage, "users", lambda *_: DiskUsage())
-    monkeypatch.setattr(usage, "reached", lambda sids, _: dict.fromkeys(sids, ()))
+    monkeypatch.setattr(usage, "disk_usage", lambda *_: DiskUsage())
+    monkeypatch.setattr(usage, "open_devices", lambda sids, _: dict.fromkeys(sids, ()))
     monkeypatch.setattr(
         session_handlers, "Path", lambda _: type("There", (), {"exists": lambda _: True})()
     )
@@ -162,7 +162,7 @@ def test_a_session_whose_tape_is_open_stays_and_the_process_is_named(
     machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     who = "process 7 (tar) that has /dev/nst0 open"
-    monkeypatch.setattr(usage, "reached", lambda sids, _: dict.fromkeys(sids, (who,)))
+    monkeypatch.setattr(usage, "open_devices", lambda sids, _: dict.fromkeys(sids, (who,)))
     with pytest.raises(InUseError, match="process 7"):
         ended(tmp_path, P1)
     assert machine.done == []

@@ -33,9 +33,9 @@ W, W1 = wwid_of(0), wwid_of(1)
 MOUNTED = DiskUsage(mounts=(DIR,))
 
 
-def attached(*, users: DiskUsage = MOUNTED, second: bool = False) -> World:
+def attached(*, usage: DiskUsage = MOUNTED, second: bool = False) -> World:
     """A machine with a filesystem of ours on /srv/data; perhaps with a second LUN."""
-    units = [unit(parted(W, "ext4", CLAIMED, used=True), users=users)]
+    units = [unit(parted(W, "ext4", CLAIMED, used=True), usage=usage)]
     if second:
         units.append(unit(blank(W1), lun=1))
     now = world(*units).logged_in().with_line(line(W))
@@ -105,8 +105,8 @@ def test_one_of_two_luns_goes_and_the_session_stays() -> None:
 @pytest.mark.fault("F30")
 def test_the_second_lun_is_looked_at_too_before_the_whole_target_goes() -> None:
     units = (
-        unit(parted(W, "ext4", CLAIMED), users=MOUNTED),
-        unit(blank(W1), lun=1, users=DiskUsage(other_holders=("swap on /dev/sdb",))),
+        unit(parted(W, "ext4", CLAIMED), usage=MOUNTED),
+        unit(blank(W1), lun=1, usage=DiskUsage(other_holders=("swap on /dev/sdb",))),
     )
     now = world(*units).logged_in().with_line(line(W))
     assert refused(planned(now, TARGET)).exit is Exit.IN_USE
@@ -141,11 +141,11 @@ def test_a_tape_beside_the_disk_keeps_the_session_too() -> None:
     ],
 )
 def test_what_is_in_use_stays_and_the_holder_is_named(holder: str) -> None:
-    for users in (
+    for usage in (
         DiskUsage(other_holders=(holder,)),
         DiskUsage(mounts=(DIR,), other_holders=(holder,)),
     ):
-        error = refused(planned(attached(users=users)))
+        error = refused(planned(attached(usage=usage)))
         assert error.exit is Exit.IN_USE
         assert holder in error.text
         assert error.hint
@@ -153,14 +153,14 @@ def test_what_is_in_use_stays_and_the_holder_is_named(holder: str) -> None:
 
 @pytest.mark.fault("F29")
 def test_who_works_in_the_mount_keeps_it() -> None:
-    users = DiskUsage(mounts=(DIR,), open_files=("process 7 (bash) works in /srv/data",))
-    error = refused(planned(attached(users=users)))
+    usage = DiskUsage(mounts=(DIR,), open_files=("process 7 (bash) works in /srv/data",))
+    error = refused(planned(attached(usage=usage)))
     assert error.exit is Exit.IN_USE
     assert "process 7" in error.text
 
 
 def test_a_mount_by_hand_goes_only_where_it_is_named() -> None:
-    now = attached(users=DiskUsage(mounts=(DIR, "/mnt")))
+    now = attached(usage=DiskUsage(mounts=(DIR, "/mnt")))
     error = refused(planned(now, TARGET))
     assert error.exit is Exit.IN_USE
     assert "/mnt" in error.text
@@ -169,7 +169,7 @@ def test_a_mount_by_hand_goes_only_where_it_is_named() -> None:
 
 @pytest.mark.fault("F29")
 def test_a_line_that_names_a_disk_finds_who_uses_it_even_when_not_mounted_there() -> None:
-    now = attached(users=DiskUsage(other_holders=("LVM volume /dev/dm-0",)))
+    now = attached(usage=DiskUsage(other_holders=("LVM volume /dev/dm-0",)))
     for name in (DIR, W, CLAIMED):
         assert refused(planned(now, name)).exit is Exit.IN_USE
 
@@ -216,14 +216,14 @@ def test_a_disk_whose_session_is_up_is_not_lost() -> None:
 
 
 def test_inner_mounts_go_before_outer_ones() -> None:
-    now = attached(users=DiskUsage(mounts=(DIR, f"{DIR}/inner")))
+    now = attached(usage=DiskUsage(mounts=(DIR, f"{DIR}/inner")))
     plan = planned(now, "/dev/sda")
     paths = [s.action.path for s in plan.steps if isinstance(s.action, actions.Unmount)]
     assert paths == [f"{DIR}/inner", DIR]
 
 
 def test_a_map_is_let_go_before_its_paths() -> None:
-    units = (unit(parted(W, "ext4", CLAIMED, used=True), users=MOUNTED),)
+    units = (unit(parted(W, "ext4", CLAIMED, used=True), usage=MOUNTED),)
     now = world(*units).having(host=HostFacts(multipathd=True)).logged_in().logged_in(portal=B)
     plan = planned(now.with_line(line(W)), TARGET)
     assert pending(plan) == ["umount", "unmap", "logout", "logout", "unfstab"]
@@ -246,7 +246,7 @@ def test_drop_ins_for_the_mount_go_with_it() -> None:
 
 @pytest.mark.fault("F48")
 def test_the_line_of_a_disk_that_moved_elsewhere_stays() -> None:
-    moved = unit(parted(wwid_of(8), "ext4", CLAIMED), target=OTHER, users=MOUNTED)
+    moved = unit(parted(wwid_of(8), "ext4", CLAIMED), target=OTHER, usage=MOUNTED)
     now = world(unit(blank(W)), moved).logged_in().logged_in(OTHER)
     now = now.with_line(line(wwid_of(8)))  # The line still says TARGET.
     assert pending(planned(now, TARGET)) == ["logout"]
@@ -282,8 +282,8 @@ def test_what_the_machine_booted_from_is_not_logged_out_but_another_lun_of_it_ma
 @pytest.mark.fault("F29")
 @pytest.mark.parametrize("lost", [None, W])
 def test_what_is_mounted_over_ours_is_not_taken_down(lost: str | None) -> None:
-    users = DiskUsage(mounts=(DIR,), covered=((DIR, "theirs"),))
-    now = attached(users=users)
+    usage = DiskUsage(mounts=(DIR,), covered=((DIR, "theirs"),))
+    now = attached(usage=usage)
     if lost:
         sessions = tuple(replace(s, status="recovering") for s in now.inventory.sessions)
         now = now.having(sessions=sessions)

@@ -20,10 +20,10 @@ from iscsictl.planner.disks.format import MkfsSpec, plan_label, plan_mkfs
 from iscsictl.system.block import probe
 from iscsictl.system.block.disk_writer import mkfs_command
 from iscsictl.system.mount import usage
-from tests.unit.attach_seen import here, planned
-from tests.unit.disk_seen import GIB, NEW, WWID, carries, seen
+from tests.unit.attach_facts import here, planned
+from tests.unit.disk_facts import GIB, NEW, WWID, carries, seen
 from tests.unit.loops import looped, sparse
-from tests.worlds import blank, wish, wwid_of
+from tests.worlds import blank, spec, wwid_of
 
 MIB = 1 << 20
 FORCE = {"ext4": "-F", "ext3": "-F", "ext2": "-F", "xfs": "-f", "btrfs": "-f"}
@@ -85,7 +85,7 @@ def test_the_plan_says_by_which_proof_a_disk_is_blank() -> None:
     assert words in why(plan_mkfs(seen(content=content), MkfsSpec("ext4", NEW)), "mkfs")
     disk = blank(wwid_of(0), proof=PROOF)
     assert words in why(planned(here(disk)), "label")
-    assert words in why(planned(here(disk), wish(table="none")), "mkfs")
+    assert words in why(planned(here(disk), spec(table="none")), "mkfs")
     full = Content(WWID, GIB, 512, proof=BlankProof.all_read())
     assert "blank: all read" in why(plan_label(seen(content=full), "gpt", Consent()), "label")
     confirmed = plan_label(seen(content=carries("xfs", proof=PROOF)), "gpt", Consent(wipe=WWID))
@@ -115,7 +115,7 @@ def test_each_command_that_needs_a_blank_disk_offers_the_full_proof(command: lis
 
 @pytest.mark.fault("F62")
 @pytest.mark.parametrize("full", [False, True])
-def test_disk_commands_hand_the_wish_for_a_full_proof_to_the_probe(
+def test_disk_commands_hand_the_request_for_a_full_proof_to_the_probe(
     full: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[bool] = []
@@ -130,7 +130,7 @@ def test_disk_commands_hand_the_wish_for_a_full_proof_to_the_probe(
     inventory = seen()
     monkeypatch.setattr(probe, "probe", probe_disk)
     monkeypatch.setattr(observers, "base", lambda _: inventory)
-    monkeypatch.setattr(usage, "users", lambda *_, **__: DiskUsage())
-    observers.observe(context, observers.Look("/dev/sda", content=True, full_probe=full), None)
+    monkeypatch.setattr(usage, "disk_usage", lambda *_, **__: DiskUsage())
+    observers.observe(context, observers.DiskQuery("/dev/sda", content=True, full_probe=full), None)
     assert asked == [full]
     assert told == ["/dev/sda: 50% read"]

@@ -19,7 +19,7 @@ from iscsictl.parse.fstab import claim_line
 from iscsictl.planner.disks.format import MkfsSpec, plan_grow, plan_label, plan_mkfs
 from iscsictl.planner.disks.partitions import AddPartitionSpec, plan_add
 from iscsictl.planner.selection.disks import DiskInventory, DiskSelection, choose
-from tests.unit.disk_seen import (
+from tests.unit.disk_facts import (
     GIB,
     IQN,
     LINUX,
@@ -189,17 +189,17 @@ def test_what_an_earlier_run_made_is_enough() -> None:
     inventory = seen(content=carries("ext4"), lines=[note()])
     assert unchanged(plan_mkfs(inventory, MkfsSpec("ext4", NEW)))
     assert unchanged(plan_mkfs(inventory, MkfsSpec("ext4", UUID, given=True)))
-    for wish in (MkfsSpec("xfs", NEW), MkfsSpec("ext4", NEW, given=True)):
-        assert isinstance(plan_mkfs(inventory, wish).refusal, RefusedError)
+    for spec in (MkfsSpec("xfs", NEW), MkfsSpec("ext4", NEW, given=True)):
+        assert isinstance(plan_mkfs(inventory, spec).refusal, RefusedError)
 
 
 def test_confirmed_it_is_made_anew_once() -> None:
-    wish = MkfsSpec("ext4", NEW, consent=Consent(wipe=WWID))
+    spec = MkfsSpec("ext4", NEW, consent=Consent(wipe=WWID))
     inventory = seen(content=carries("ext4"), lines=[note()])
-    assert verbs(plan_mkfs(inventory, wish)) == ["unfstab", "claim", "wipe", "mkfs", "fstab"]
+    assert verbs(plan_mkfs(inventory, spec)) == ["unfstab", "claim", "wipe", "mkfs", "fstab"]
     after = seen(content=carries("ext4", NEW), lines=[note(NEW)])
     after = replace(after, facts=replace(after.facts, again=True))
-    assert unchanged(plan_mkfs(after, wish))
+    assert unchanged(plan_mkfs(after, spec))
 
 
 def test_what_fstab_mounts_is_not_destroyed_even_if_confirmed() -> None:

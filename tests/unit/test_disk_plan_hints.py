@@ -25,8 +25,8 @@ from iscsictl.planner.disks.mounts import (
     plan_mount,
     plan_umount,
 )
-from tests.unit.attach_seen import W, here, planned
-from tests.unit.disk_seen import (
+from tests.unit.attach_facts import W, here, planned
+from tests.unit.disk_facts import (
     GIB,
     IQN,
     NEW,
@@ -40,7 +40,7 @@ from tests.unit.disk_seen import (
     seen,
     session,
 )
-from tests.worlds import DIR, blank, line, wish, wwid_of
+from tests.worlds import DIR, blank, line, spec, wwid_of
 
 SPACED = "/srv/Ann's mail; $(x)"
 
@@ -64,7 +64,7 @@ def test_mounts_in_the_way_are_taken_down_by_what_the_hint_says() -> None:
         plan_mount(seen(mounted, content=carries("ext4")), MountSpec("/mnt")),
         plan_mount(replace(free, place=taken), MountSpec(SPACED)),
         plan_label(replace(seen(mounted), used=DiskUsage((SPACED,))), "gpt", Consent()),
-        planned(here(blank(W)).having(place=taken), wish(mount=SPACED)),
+        planned(here(blank(W)).having(place=taken), spec(mount=SPACED)),
     ):
         assert says(hint(plan), "iscsictl", "umount", SPACED)
 

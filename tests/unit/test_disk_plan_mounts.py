@@ -23,7 +23,7 @@ from iscsictl.planner.disks.mounts import (
 from iscsictl.planner.safety.overwrite import ConsentRequiredError
 from iscsictl.planner.selection.disks import DiskInventory, disk_id
 from iscsictl.planner.selection.luns import find
-from tests.unit.disk_seen import (
+from tests.unit.disk_facts import (
     IQN,
     NEW,
     UUID,
@@ -81,15 +81,15 @@ def test_a_mount_point_that_others_can_replace_is_named() -> None:
 
 
 def test_a_place_that_is_taken_or_not_empty_is_refused() -> None:
-    wish = MountSpec("/mnt")
+    spec = MountSpec("/mnt")
     taken = MountPointState(exists=True, mounted="8:1", source="/dev/vda1")
-    assert isinstance(plan_mount(mountable(place=taken), wish).refusal, InUseError)
+    assert isinstance(plan_mount(mountable(place=taken), spec).refusal, InUseError)
     full = MountPointState(exists=True, empty=False)
-    assert isinstance(plan_mount(mountable(place=full), wish).refusal, RefusedError)
-    over = replace(wish, over_nonempty=True)
+    assert isinstance(plan_mount(mountable(place=full), spec).refusal, RefusedError)
+    over = replace(spec, over_nonempty=True)
     assert verbs(plan_mount(mountable(place=full), over)) == ["mount"]
     other = b"UUID=other /mnt ext4 noauto 0 0\n"
-    assert isinstance(plan_mount(mountable(lines=[other]), wish).refusal, RefusedError)
+    assert isinstance(plan_mount(mountable(lines=[other]), spec).refusal, RefusedError)
 
 
 @pytest.mark.fault("F53")
@@ -136,11 +136,11 @@ def over_two(name: str, *lines: bytes, mounts: tuple[str, ...] = ()) -> DiskInve
 
 @pytest.mark.parametrize("name", ["/dev/md0", "/dev/sda", "/dev/sdb", UUID])
 def test_a_filesystem_over_two_luns_is_no_snapshot_of_itself(name: str) -> None:
-    wish = MountSpec("/mnt")
-    assert verbs(plan_mount(over_two(name), wish)) == ["directory", "mount"]
-    assert plan_fstab_add(over_two(name), wish).refusal is None
+    spec = MountSpec("/mnt")
+    assert verbs(plan_mount(over_two(name), spec)) == ["directory", "mount"]
+    assert plan_fstab_add(over_two(name), spec).refusal is None
     pinned = our_line("/mnt").replace(WWID.encode(), b"naa.1")
-    assert plan_mount(over_two(name, pinned), wish).refusal is None
+    assert plan_mount(over_two(name, pinned), spec).refusal is None
 
 
 def test_a_mount_of_both_devices_of_a_btrfs_is_taken_down_by_its_directory() -> None:
@@ -241,7 +241,7 @@ def test_swap_has_no_directory_and_others_have_one() -> None:
     assert isinstance(plan_fstab_add(mountable(), MountSpec(None)).refusal, UsageError)
 
 
-def test_only_our_lines_are_taken_out() -> None:
+def test_only_entries_written_by_iscsictl_are_taken_out() -> None:
     foreign = f"UUID={UUID} /srv ext4 defaults 0 0\n".encode()
     plan = plan_fstab_rm(seen(lines=[foreign]), "/srv")
     assert isinstance(plan.refusal, RefusedError)

@@ -20,7 +20,7 @@ from iscsictl.planner.disks.partitions import (
 )
 from iscsictl.planner.safety.overwrite import ConsentRequiredError
 from iscsictl.planner.selection.disks import DiskFacts, DiskInventory
-from tests.unit.disk_seen import (
+from tests.unit.disk_facts import (
     LINUX,
     NEW,
     SECTORS,
@@ -61,7 +61,7 @@ def test_adding_twice_is_adding_once_while_it_is_empty() -> None:
     assert verbs(plan) == ["part-add"]
 
 
-def test_a_partition_with_raw_data_is_not_the_empty_one_that_is_wished() -> None:
+def test_a_partition_with_raw_data_is_not_the_empty_one_that_is_requested() -> None:
     table = gpt(Entry(1, 2048, 524288, LINUX), Entry(2, 526336, 524288, LINUX))
     first = empty().partitions[0]
     second = replace(first, number=2, device="/dev/sda2", start=526336 * 512)
@@ -92,15 +92,15 @@ def test_the_rest_is_added_beside_partitions_that_stand_close_together() -> None
 def test_what_a_sun_label_cannot_hold_is_refused() -> None:
     table = Table("sun")
     cylinder = 255 * 63
-    for wish in (
+    for spec in (
         AddPartitionSpec(cylinder, size_in_sectors=True, number=9),
         AddPartitionSpec(cylinder, size_in_sectors=True, start=20000, start_in_sectors=True),
     ):
-        assert isinstance(plan_add(seen(table=table), wish, {}).refusal, RefusedError)
-    wish = AddPartitionSpec(
+        assert isinstance(plan_add(seen(table=table), spec, {}).refusal, RefusedError)
+    spec = AddPartitionSpec(
         cylinder, size_in_sectors=True, start=2 * cylinder, start_in_sectors=True, number=8
     )
-    plan = plan_add(seen(table=table), wish, {})
+    plan = plan_add(seen(table=table), spec, {})
     assert verbs(plan) == ["part-add"]
     assert plan.notes == ()
 

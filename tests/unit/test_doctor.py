@@ -16,7 +16,7 @@ from iscsictl.engine.tasks.doctor_fix import repairs
 from iscsictl.model.actions import RemoveCorruptRecord
 from iscsictl.model.inventory import Known
 from iscsictl.model.plan import Status
-from iscsictl.observers.doctor import look, meant_read_only
+from iscsictl.observers.doctor import observe_machine, meant_read_only
 from iscsictl.parse.fstab import parse_fstab
 from iscsictl.parse.mountinfo import parse_mountinfo
 from iscsictl.system.context import Context
@@ -37,7 +37,7 @@ def test_a_made_tree_is_looked_at_without_any_process(
     monkeypatch.setattr(subprocess, "Popen", refuse)
     put(root, "etc/iscsi/initiatorname.iscsi", "InitiatorName=iqn.2001-04.org.example:a\n")
     put(root, "usr/sbin/iscsiadm").chmod(0o755)
-    machine = look(Context(root=root))
+    machine = observe_machine(Context(root=root))
     assert machine.initiator.name == "iqn.2001-04.org.example:a"
     assert machine.programs["iscsiadm"].path == "/usr/sbin/iscsiadm"
     assert isinstance(machine.db, Known)
@@ -85,7 +85,7 @@ def test_looking_has_nothing_to_try_out(root: Path) -> None:
 
 def test_the_live_machine_is_looked_at_within_the_deadline() -> None:
     began = time.monotonic()
-    machine = look(Context(1.0))
+    machine = observe_machine(Context(1.0))
     assert time.monotonic() - began < 6
     assert machine.kernel.release == os.uname().release
     assert threading.active_count() < 4

@@ -148,9 +148,9 @@ def test_a_map_is_named_as_it_is_in_the_listing(
 def test_a_lock_that_nobody_owns_is_told_with_its_age(root: Path) -> None:
     (root / "proc").mkdir(exist_ok=True)
     put(root, "run/lock/iscsi/lock")
-    assert facts.look_at_lock(root) is None
+    assert facts.observe_lock(root) is None
     os.link(root / "run/lock/iscsi/lock", root / "run/lock/iscsi/lock.write")
-    lock = facts.look_at_lock(root)
+    lock = facts.observe_lock(root)
     assert lock is not None
     assert lock.owners == ()
 

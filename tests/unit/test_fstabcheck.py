@@ -168,7 +168,7 @@ def test_requiring_the_login_service_is_warned_about() -> None:
     assert (found.id, found.severity) == ("requires-login", "warn")
 
 
-def test_our_line_without_its_order_is_said() -> None:
+def test_written_entry_without_its_order_is_said() -> None:
     text = ours().replace(b",x-systemd.after=open-iscsi.service", b"")
     assert ids(text) == ["no-order"]
 
@@ -183,7 +183,7 @@ def test_the_disk_that_the_line_is_pinned_to_must_be_the_one() -> None:
 
 @pytest.mark.fault("F53")
 def test_a_snapshot_with_the_same_uuid_is_a_failure() -> None:
-    seen = replace(machine(), copied=seen_of(one(WWID), one(OTHER, "/dev/sdc")).copied)
+    seen = replace(machine(), copied=facts_of(one(WWID), one(OTHER, "/dev/sdc")).copied)
     (found,) = check(ours(), seen)
     assert (found.id, found.severity) == ("uuid-twice", "fail")
     assert f"on 2 disks ({WWID}, {OTHER})" in found.text
@@ -194,7 +194,7 @@ def one(wwid: str, device: str = "/dev/sdb", **more: Any) -> Disk:
     return Disk(wwid, (Path(int(wwid[-1], 16), "2:0:0:0", device),), block)
 
 
-def seen_of(*disks: Disk, known: frozenset[str] = frozenset({UUID})) -> Machine:
+def facts_of(*disks: Disk, known: frozenset[str] = frozenset({UUID})) -> Machine:
     return machine_of(disks, frozenset(), known, (), SERVICE)
 
 
@@ -203,13 +203,13 @@ def test_a_filesystem_that_spans_two_disks_is_there_once() -> None:
     array = Block("/dev/md0", "md", uuid=UUID)
     legs = [one(w, d, uuid=None, children=(array,)) for w, d in ((WWID, "/dev/sdb"),
                                                                 (OTHER, "/dev/sdc"))]  # fmt: skip
-    assert ids(text, seen_of(*legs)) == []
+    assert ids(text, facts_of(*legs)) == []
     parts = [one(WWID, member="1"), one(OTHER, "/dev/sdc", member="2")]
-    assert ids(text, seen_of(*parts)) == []
-    assert ids(text, seen_of(*parts, one(OTHER[:-1] + "c", "/dev/sdd", member="2"))) == [
+    assert ids(text, facts_of(*parts)) == []
+    assert ids(text, facts_of(*parts, one(OTHER[:-1] + "c", "/dev/sdd", member="2"))) == [
         "uuid-twice"
     ]
-    assert ids(ours(wwid=OTHER), replace(seen_of(*parts), records=None)) == []
+    assert ids(ours(wwid=OTHER), replace(facts_of(*parts), records=None)) == []
 
 
 @pytest.mark.parametrize(
@@ -217,7 +217,7 @@ def test_a_filesystem_that_spans_two_disks_is_there_once() -> None:
 )
 def test_a_uuid_in_the_wrong_case_is_nobody_s_name(written: str, real: str) -> None:
     # udev names its link as the filesystem has it, and a name of a file has a case.
-    seen = seen_of(known=frozenset({real}))
+    seen = facts_of(known=frozenset({real}))
     for spec in (f"UUID={written}", f"/dev/disk/by-uuid/{written}", f"UUID='{written}'"):
         (found,) = check(f"{spec} /srv vfat nofail 0 0\n", seen)
         assert (found.id, found.severity) == ("name-case", "fail")
@@ -275,9 +275,9 @@ def test_a_line_without_notes_is_judged_by_the_target_of_its_disk(spec: str) -> 
     disk = one(WWID)
     session = Session("sysfs", IQN, sid=disk.paths[0].sid)
     for startup, expected in (("manual", ["node-manual"]), ("automatic", [])):
-        seen = replace(seen_of(disk), records=(record(startup),))
+        seen = replace(facts_of(disk), records=(record(startup),))
         assert ids(text, iscsi_devices_behind(seen, [disk], [session])) == expected
-    assert ids(text, iscsi_devices_behind(seen_of(disk), [disk], [session])) == []
+    assert ids(text, iscsi_devices_behind(facts_of(disk), [disk], [session])) == []
 
 
 def test_a_line_that_cannot_be_read_is_a_failure_with_its_number() -> None:

@@ -31,7 +31,7 @@ TARGET = "iqn.2001-04.com.example:a"
 
 
 def mapped(text: str) -> dict[str, str]:
-    return record_values(parse_iscsi_conf(text).everywhere)
+    return record_values(parse_iscsi_conf(text).defaults)
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_each_keyword_has_its_key(line: str, keys: dict[str, str]) -> None:
 def test_the_lost_ping_interval_is_told_with_its_line() -> None:
     plan = plan_import("iscsi.conf", "ActiveTimeout=5\nIdleTimeout=60\nDiscoveryAddress=a\n")
     assert [(w.line, w.level) for w in plan.warnings] == [(2, "warning")]
-    assert record_values(plan.config.everywhere)["node.conn[0].timeo.noop_out_interval"] == "5"
+    assert record_values(plan.config.defaults)["node.conn[0].timeo.noop_out_interval"] == "5"
 
 
 def test_one_interval_for_both_loses_nothing() -> None:
@@ -148,7 +148,7 @@ def carried(plan: ImportPlan) -> Sequence[tuple[str, ...]]:
     return writer.calls
 
 
-def test_carrying_out_discovers_then_writes_each_record() -> None:
+def test_executing_discovers_then_writes_each_record() -> None:
     calls = carried(plan_import("iscsi.conf", "DiscoveryAddress=192.0.2.1\nDiscoveryAddress=b\n"))
     assert [call[:2] for call in calls] == [
         ("discover", "192.0.2.1:3260"),

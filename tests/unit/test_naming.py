@@ -29,7 +29,7 @@ W, W1 = wwid_of(0), wwid_of(1)
 
 
 def two_luns() -> World:
-    mounted = unit(parted(W, "ext4", CLAIMED), users=DiskUsage(mounts=(DIR,)))
+    mounted = unit(parted(W, "ext4", CLAIMED), usage=DiskUsage(mounts=(DIR,)))
     return world(mounted, unit(blank(W1), lun=1)).logged_in()
 
 

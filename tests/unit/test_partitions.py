@@ -138,7 +138,7 @@ def test_the_hint_lists_the_types_of_the_table_that_is_there(label: str) -> None
     assert str(caught.value.hint).endswith(f"iscsictl disk part type --list {label}")
 
 
-def test_a_disk_without_wishes_is_aligned_to_a_mebibyte() -> None:
+def test_a_disk_without_a_request_is_aligned_to_a_mebibyte() -> None:
     assert grain(PLAIN, GIB) == 2048
     assert grain(Topology(4096, 4096, 4096), GIB) == 256
 

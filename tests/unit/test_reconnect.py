@@ -175,7 +175,7 @@ def test_what_the_hosts_own_tcp_does_not_lead_to_is_not_tried_with_it(
     ]  # fmt: skip
 
 
-def test_a_session_that_is_being_mended_is_an_error_and_left_alone() -> None:
+def test_a_session_that_is_being_recovered_is_an_error_and_left_alone() -> None:
     lost = replace(session(), status="recovering")
     world = Inventory((record(),), (lost,), fstab=fstab())
     (error,) = errors(plan_reconnect(world, UP)).values()
@@ -310,8 +310,8 @@ def test_a_mount_that_does_not_answer_shows() -> None:
 
 def test_logins_go_in_batches_and_what_waits_for_them_comes_after() -> None:
     records = tuple(record(f"{A}{n}") for n in range(50))
-    torn = replace(record(B), problem="is empty (0 bytes): its writer was killed")
-    plan = plan_reconnect(Inventory((torn, *records), fstab=fstab(f"{A}7")), {})
+    corrupt = replace(record(B), problem="is empty (0 bytes): its writer was killed")
+    plan = plan_reconnect(Inventory((corrupt, *records), fstab=fstab(f"{A}7")), {})
     assert [step.status for step in plan.steps if step not in plan.pending] == [Status.REFUSED]
     first = next_batch(plan.pending, set(), set())
     assert [step.action.verb for step in first] == ["login"] * 50

@@ -30,7 +30,7 @@ SECRET = "example-secret1"
 
 def findings(root: Path, level: Level = Level.FAIL) -> list[Finding]:
     """What doctor finds wrong with the node database."""
-    machine = doctor.look(Context(5.0, root))
+    machine = doctor.observe_machine(Context(5.0, root))
     return [f for f in check(machine) if f.level is level and f.id.startswith("nodedb")]
 
 

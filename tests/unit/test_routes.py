@@ -24,7 +24,7 @@ from iscsictl.planner.selection.paths import (
     recorded_portals,
 )
 from iscsictl.planner.selection.session_index import SessionIndex
-from tests.worlds import OTHER, TARGET, V6, A, B, at, record, wish
+from tests.worlds import OTHER, TARGET, V6, A, B, at, record, spec
 
 MULTIPATH = HostFacts(multipathd=True)
 
@@ -95,31 +95,31 @@ def test_a_tag_does_not_part_a_session_from_its_record() -> None:
 
 
 def test_the_only_target_is_meant() -> None:
-    (route,) = find_login_paths(offers((TARGET, A)), wish())
+    (route,) = find_login_paths(offers((TARGET, A)), spec())
     assert (route.target, route.portal, route.record, route.session) == (TARGET, A, None, None)
 
 
 def test_of_several_targets_one_must_be_named_and_all_are_listed() -> None:
     with pytest.raises(NotFoundError) as caught:
-        find_login_paths(offers((TARGET, A), (OTHER, A)), wish())
+        find_login_paths(offers((TARGET, A), (OTHER, A)), spec())
     assert TARGET in caught.value.text
     assert OTHER in caught.value.text
     assert "2 targets" in caught.value.text
     assert f"-T {TARGET}" in (caught.value.hint or "")
-    (route,) = find_login_paths(offers((TARGET, A), (OTHER, A)), wish(target=OTHER))
+    (route,) = find_login_paths(offers((TARGET, A), (OTHER, A)), spec(target=OTHER))
     assert route.target == OTHER
 
 
 def test_a_target_that_is_not_offered_is_not_found_and_the_offers_are_listed() -> None:
     with pytest.raises(NotFoundError, match="does not offer") as caught:
-        find_login_paths(offers((TARGET, A)), wish(target=OTHER))
+        find_login_paths(offers((TARGET, A)), spec(target=OTHER))
     assert OTHER in caught.value.text
     assert str(at(A)) in caught.value.text
     assert TARGET in (caught.value.hint or "")
 
 
 def test_no_offer_points_at_the_access_list() -> None:
-    for wanted in (wish(), wish(target=TARGET)):
+    for wanted in (spec(), spec(target=TARGET)):
         with pytest.raises(NotFoundError, match=r"192\.0\.2\.5") as caught:
             find_login_paths(offers(), wanted)
         assert "access list" in (caught.value.hint or "")
@@ -127,12 +127,12 @@ def test_no_offer_points_at_the_access_list() -> None:
 
 def test_an_array_that_nobody_asked_is_not_an_array_without_targets() -> None:
     with pytest.raises(IscsictlError, match="was not asked"):
-        find_login_paths(replace(Inventory(), offers=NotObserved()), wish())
+        find_login_paths(replace(Inventory(), offers=NotObserved()), spec())
 
 
 def test_what_discovery_met_is_said() -> None:
     seen = replace(Inventory(), offers=ReadFailed(UnreachableError("no route to host")))
-    for wanted in (wish(), wish(target=TARGET)):
+    for wanted in (spec(), spec(target=TARGET)):
         with pytest.raises(UnreachableError, match="no route to host"):
             find_login_paths(seen, wanted)
 
@@ -142,37 +142,37 @@ def test_a_named_target_is_tried_where_discovery_wants_an_account(
     tag: int | None, kept: int
 ) -> None:
     seen = replace(Inventory(), offers=ReadFailed(AuthError("refused")))
-    wanted = wish(target=TARGET, portals=(replace(A, tpgt=tag),))
+    wanted = spec(target=TARGET, portals=(replace(A, tpgt=tag),))
     assert portals(find_login_paths(seen, wanted)) == [replace(A, tpgt=kept)]
     with pytest.raises(AuthError):
-        find_login_paths(seen, wish())
+        find_login_paths(seen, spec())
 
 
 # The portals
 
 
-def test_one_portal_is_used_and_it_is_the_wished_one() -> None:
-    assert portals(find_login_paths(offers((TARGET, B), (TARGET, A)), wish())) == [A]
-    assert portals(find_login_paths(offers((TARGET, B), (TARGET, V6)), wish())) == [B]
+def test_one_portal_is_used_and_it_is_the_requested_one() -> None:
+    assert portals(find_login_paths(offers((TARGET, B), (TARGET, A)), spec())) == [A]
+    assert portals(find_login_paths(offers((TARGET, B), (TARGET, V6)), spec())) == [B]
 
 
-def test_with_multipathd_all_portals_are_used_the_wished_one_first() -> None:
+def test_with_multipathd_all_portals_are_used_the_requested_one_first() -> None:
     seen = offers((TARGET, B), (TARGET, A), (OTHER, V6), host=MULTIPATH)
-    assert portals(find_login_paths(seen, wish(target=TARGET))) == [A, B]
+    assert portals(find_login_paths(seen, spec(target=TARGET))) == [A, B]
 
 
 def test_with_multipathd_the_other_portals_stay_routes_once_one_has_a_record() -> None:
     pairs = ((TARGET, B), (TARGET, A), (OTHER, V6))
     seen = offers(*pairs, host=MULTIPATH, records=(record(A),))
-    assert portals(find_login_paths(seen, wish(target=TARGET))) == [A, B]
+    assert portals(find_login_paths(seen, spec(target=TARGET))) == [A, B]
 
 
 @pytest.mark.fault("F11")
 def test_a_silent_portal_is_passed_over_and_named() -> None:
     silent = {A: "timed out", V6: "connection refused"}
     seen = offers((TARGET, A), (TARGET, V6), (TARGET, B), silent=silent)
-    assert portals(find_login_paths(seen, wish())) == [B]
-    plan = plan_attach(seen, wish())
+    assert portals(find_login_paths(seen, spec())) == [B]
+    plan = plan_attach(seen, spec())
     assert any(str(A) in note and "timed out" in note for note in plan.notes)
     assert any(str(V6) in note for note in plan.notes)
 
@@ -180,15 +180,15 @@ def test_a_silent_portal_is_passed_over_and_named() -> None:
 @pytest.mark.fault("F11")
 def test_a_portal_is_silent_whatever_its_tag_and_is_named_once() -> None:
     seen = offers((TARGET, A), (TARGET, B), silent={at(A): "timed out", A: "timed out"})
-    assert portals(find_login_paths(seen, wish())) == [B]
-    assert sum(str(A) in note for note in plan_attach(seen, wish()).notes) == 1
+    assert portals(find_login_paths(seen, spec())) == [B]
+    assert sum(str(A) in note for note in plan_attach(seen, spec()).notes) == 1
 
 
 @pytest.mark.fault("F11")
 def test_with_all_portals_silent_each_is_named_with_its_reason() -> None:
     seen = offers((TARGET, A), (TARGET, B), silent={A: "timed out", B: "refused"})
     with pytest.raises(UnreachableError) as caught:
-        find_login_paths(seen, wish())
+        find_login_paths(seen, spec())
     assert caught.value.exit is Exit.UNREACHABLE
     assert f"{A}: timed out; {B}: refused" in caught.value.text
     assert TARGET in caught.value.text
@@ -200,42 +200,42 @@ def test_with_all_portals_silent_each_is_named_with_its_reason() -> None:
 
 def test_a_record_answers_without_asking_the_array() -> None:
     seen = replace(Inventory(), records=(record(A),), sessions=(session(),))
-    (route,) = find_login_paths(seen, wish(target=TARGET))
+    (route,) = find_login_paths(seen, spec(target=TARGET))
     assert route.record == record(A)
     assert route.session == session()
 
 
 def test_without_a_named_target_a_record_does_not_answer() -> None:
     with pytest.raises(IscsictlError):
-        find_login_paths(replace(Inventory(), records=(record(A),)), wish())
+        find_login_paths(replace(Inventory(), records=(record(A),)), spec())
 
 
 @pytest.mark.fault("F03")
-def test_a_torn_record_is_no_record() -> None:
-    torn = record(A, problem="is empty")
-    assert recorded_portals((torn,), wish(target=TARGET)) == ()
-    seen = offers((TARGET, A), records=(torn,), sessions=(session(),))
-    (route,) = find_login_paths(seen, wish())
+def test_a_corrupt_record_is_no_record() -> None:
+    corrupt = record(A, problem="is empty")
+    assert recorded_portals((corrupt,), spec(target=TARGET)) == ()
+    seen = offers((TARGET, A), records=(corrupt,), sessions=(session(),))
+    (route,) = find_login_paths(seen, spec())
     assert route.record is None
 
 
 def test_records_of_another_target_iface_or_portal_do_not_count() -> None:
     others = (record(A, OTHER), record(A, iface="eth1"), record(B))
-    assert recorded_portals(others, wish(target=TARGET)) == ()
+    assert recorded_portals(others, spec(target=TARGET)) == ()
     seen = offers((TARGET, A), records=others)
-    assert find_login_paths(seen, wish())[0].record is None
-    assert find_login_paths(seen, wish(iface="eth1"))[0].record == others[1]
+    assert find_login_paths(seen, spec())[0].record is None
+    assert find_login_paths(seen, spec(iface="eth1"))[0].record == others[1]
 
 
-def test_recorded_portals_come_in_the_order_of_the_wish() -> None:
+def test_recorded_portals_come_in_the_order_of_the_spec() -> None:
     both = (record(A), record(B))
-    assert recorded_portals(both, wish(target=TARGET, portals=(at(B), at(A)))) == (B, A)
+    assert recorded_portals(both, spec(target=TARGET, portals=(at(B), at(A)))) == (B, A)
 
 
 def test_the_record_s_own_words_are_the_route_s() -> None:
     other_case = replace(A, address="ARRAY.example.com")
     named = replace(A, address="array.example.com", tpgt=2)
-    (route,) = find_login_paths(offers((TARGET, other_case), records=(record(named),)), wish())
+    (route,) = find_login_paths(offers((TARGET, other_case), records=(record(named),)), spec())
     assert route.portal == named
 
 
@@ -247,14 +247,14 @@ def test_a_subject_names_the_iface_where_it_is_not_the_default() -> None:
 @pytest.mark.fault("F13")
 def test_ipv6_portals_are_written_in_brackets_and_matched() -> None:
     seen = offers((TARGET, V6), records=(record(V6),), sessions=(session(V6),))
-    (route,) = find_login_paths(seen, wish(portals=(at(replace(V6, address="2001:DB8::5")),)))
+    (route,) = find_login_paths(seen, spec(portals=(at(replace(V6, address="2001:DB8::5")),)))
     assert route.subject == f"{TARGET} [2001:db8::5]:3260"
     assert route.session is not None
 
 
 def refusal(seen: Inventory, **more: Any) -> IscsictlError:
     with pytest.raises(IscsictlError) as caught:
-        find_login_paths(seen, wish(**more))
+        find_login_paths(seen, spec(**more))
     return caught.value
 
 
@@ -281,18 +281,18 @@ def test_each_error_says_what_to_do() -> None:
 
 
 @pytest.mark.fault("F07")
-def test_a_new_route_goes_through_the_wished_iface() -> None:
-    assert find_login_paths(offers((TARGET, A)), wish(iface="eth1"))[0].iface == "eth1"
+def test_a_new_route_goes_through_the_requested_iface() -> None:
+    assert find_login_paths(offers((TARGET, A)), spec(iface="eth1"))[0].iface == "eth1"
 
 
 @pytest.mark.fault("F07")
 def test_a_way_goes_by_the_twin_whose_tag_was_asked_for() -> None:
-    twins = (record(replace(A, tpgt=1)), record(replace(A, tpgt=2)))
-    for order in (twins, twins[::-1]):
+    both = (record(replace(A, tpgt=1)), record(replace(A, tpgt=2)))
+    for order in (both, both[::-1]):
         for tag in (1, 2):
             asked = replace(A, tpgt=tag)
             (route,) = find_login_paths(
-                replace(Inventory(), records=order), wish(target=TARGET, portals=(asked,))
+                replace(Inventory(), records=order), spec(target=TARGET, portals=(asked,))
             )
             assert route.portal == asked
             assert route.record is not None
@@ -301,17 +301,17 @@ def test_a_way_goes_by_the_twin_whose_tag_was_asked_for() -> None:
 
 @pytest.mark.fault("F07")
 def test_the_tag_that_was_asked_for_chooses_among_twin_records() -> None:
-    twins = (record(replace(A, tpgt=1)), record(replace(A, tpgt=2)))
+    both = (record(replace(A, tpgt=1)), record(replace(A, tpgt=2)))
     for tag in (1, 2):
-        (known,) = recorded_portals(twins, wish(target=TARGET, portals=(replace(A, tpgt=tag),)))
+        (known,) = recorded_portals(both, spec(target=TARGET, portals=(replace(A, tpgt=tag),)))
         assert known.tpgt == tag
 
 
 def test_without_multipathd_the_way_that_has_a_session_is_taken() -> None:
     world = Inventory((record(A), record(B)), (session(portal=B, asked=B, iface="default"),))
-    assert portals(find_login_paths(world, wish(portals=(A, B), target=TARGET))) == [B]
+    assert portals(find_login_paths(world, spec(portals=(A, B), target=TARGET))) == [B]
     assert portals(
-        find_login_paths(replace(world, sessions=()), wish(portals=(A, B), target=TARGET))
+        find_login_paths(replace(world, sessions=()), spec(portals=(A, B), target=TARGET))
     ) == [A]
     several = replace(world, host=MULTIPATH)
-    assert portals(find_login_paths(several, wish(portals=(A, B), target=TARGET))) == [A, B]
+    assert portals(find_login_paths(several, spec(portals=(A, B), target=TARGET))) == [A, B]

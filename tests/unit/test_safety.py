@@ -67,7 +67,7 @@ def test_a_disk_without_a_name_is_refused_with_its_device() -> None:
     assert "array" in (caught.value.hint or "")
 
 
-def test_another_disk_than_the_wished_one_is_refused_with_both_names() -> None:
+def test_another_disk_than_the_requested_one_is_refused_with_both_names() -> None:
     with pytest.raises(RefusedError, match=f"^/dev/sda is the disk {W}, not {WRONG}$") as caught:
         overwrite.verify_identity(disk(), (), WRONG)
     assert "iscsictl ls" in (caught.value.hint or "")
@@ -208,7 +208,7 @@ def test_the_refusal_says_what_was_found_and_both_ways_on() -> None:
 @pytest.mark.parametrize("consent", [Consent(), Consent(wipe=W)])
 def test_use_reservation_and_read_only_outweigh_every_ground(consent: Consent) -> None:
     with pytest.raises(InUseError, match=r"^/dev/sda is in use: swap, md$") as caught:
-        ground(blank(W, users=("swap", "md")), consent, claim=BEGUN)
+        ground(blank(W, usage=("swap", "md")), consent, claim=BEGUN)
     assert "detach /dev/sda --dry-run" in (caught.value.hint or "")
     with pytest.raises(RefusedError, match="reservation"):
         ground(blank(W, reserved=True), consent, claim=BEGUN)

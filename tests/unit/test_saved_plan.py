@@ -14,19 +14,19 @@ from iscsictl.parse.toml import parse_toml
 from iscsictl.planner.volumes.apply import PlanMismatchError, plan_volume, read_saved, wwid_of
 from iscsictl.planner.volumes.file import read_volumes
 from tests.commands import call
-from tests.machine_model import act
-from tests.worlds import World, blank, look, wish, world
+from tests.machine_model import apply_action
+from tests.worlds import World, blank, facts_for_attach, spec, world
 from tests.worlds import wwid_of as disk_name
 
 W, OTHER = disk_name(0), disk_name(1)
-WISH = wish()
-VOLUME = Volume("mail", WISH)
+SPEC = spec()
+VOLUME = Volume("mail", SPEC)
 TEXT = '[[volume]]\nname = "mail"\nportals = ["192.0.2.5"]\ntarget = "iqn.2001-04.com.example:x"\n'
 
 
 def planned(now: World, saved: str | None = None) -> Plan:
     kept = None if saved is None else read_saved(saved, "s").volumes["mail"]
-    return plan_volume(look(now.inventory, WISH), VOLUME, WISH, kept)
+    return plan_volume(facts_for_attach(now.inventory, SPEC), VOLUME, SPEC, kept)
 
 
 def saved(plan: Plan) -> str:
@@ -45,7 +45,7 @@ def test_what_was_saved_is_read_again_with_its_file() -> None:
     assert [v.name for v in read_volumes(*parse_toml(kept.text, "s"), "s")] == ["mail"]
 
 
-def test_a_plan_that_still_fits_is_carried_out() -> None:
+def test_a_plan_that_still_fits_is_executed() -> None:
     before = world(blank(W))
     assert planned(before, saved(planned(before))).refusal is None
 
@@ -53,7 +53,7 @@ def test_a_plan_that_still_fits_is_carried_out() -> None:
 def logged_in(before: World) -> World:
     now = before.inventory
     for step in planned(before).ready:
-        now = act(step.action, now, before.array)
+        now = apply_action(step.action, now, before.array)
     return replace(before, inventory=now)
 
 

@@ -21,7 +21,7 @@ from iscsictl.planner.selection.paths import find_login_paths
 from iscsictl.planner.selection.records import RecordSelector
 from iscsictl.planner.selection.session_index import SessionIndex
 from tests.unit.test_sessions_plan import P1, P2, A, record, session
-from tests.worlds import wish
+from tests.worlds import spec
 
 if TYPE_CHECKING:
     from iscsictl.model.listing import Session
@@ -158,8 +158,8 @@ def test_every_command_agrees_on_whether_a_record_has_a_session(case: str) -> No
     forgotten = plan_forget(now, key)
     assert bool(forgotten.errors) is expected
 
-    spec = wish(target=wanted.target, portals=(wanted.portal,), iface=wanted.iface)
-    (path,) = find_login_paths(now, spec)
+    request = spec(target=wanted.target, portals=(wanted.portal,), iface=wanted.iface)
+    (path,) = find_login_paths(now, request)
     assert (path.session is not None) is expected
 
     machine = Machine(db=Known(NodeDb("/db", records)), listing=Listing((there,)))

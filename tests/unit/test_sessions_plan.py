@@ -41,7 +41,7 @@ from iscsictl.planner.iscsi.sessions import is_held, plan_hold, plan_login, plan
 from iscsictl.planner.selection.names import resolve_name
 from iscsictl.planner.selection.records import RecordSelector
 from iscsictl.planner.selection.session_index import SessionIndex
-from tests.worlds import wish
+from tests.worlds import spec
 
 A, B = "iqn.2026-01.example:a", "iqn.2026-01.example:b"
 P1, P2 = Portal("192.0.2.5", 3260, 1), Portal("198.51.100.5", 3260, 1)
@@ -174,7 +174,7 @@ def test_logout_names_who_holds_the_disk_and_holds_nothing() -> None:
         records=(record(),),
         sessions=(one,),
         disks=(disk(one),),
-        users={"naa.10": DiskUsage(("/srv",), ("swap on /dev/sdc",))},
+        usage={"naa.10": DiskUsage(("/srv",), ("swap on /dev/sdc",))},
     )
     plan = plan_logout(world, RecordSelector(A))
     assert list(statuses(plan).values()) == [Status.REFUSED]
@@ -188,7 +188,7 @@ def mapped(kind: listing.Kind) -> Inventory:
     one, two = session(), session(2, portal=P2)
     both = disk(one, kind=kind, also=two)
     return Inventory(
-        sessions=(one, two), disks=(both,), users={both.wwid or "": DiskUsage(("/srv",))}
+        sessions=(one, two), disks=(both,), usage={both.wwid or "": DiskUsage(("/srv",))}
     )
 
 
@@ -213,7 +213,7 @@ def test_the_session_that_booted_the_machine_stays() -> None:
 def test_logout_names_who_has_a_tape_of_the_session_open() -> None:
     one = session()
     who = "process 7 (tar) that has /dev/nst0 open"
-    world = Inventory((record(),), (one,), reached={one.sid or 0: (who,)})
+    world = Inventory((record(),), (one,), open_devices={one.sid or 0: (who,)})
     plan = plan_logout(world, RecordSelector(A))
     (error,) = plan.errors.values()
     assert isinstance(error, InUseError)
@@ -272,8 +272,8 @@ def test_values_are_those_that_the_installed_open_iscsi_reads_in_every_record() 
         now = Inventory(records=records, open_iscsi=version)
         plan = plan_values(now, RecordSelector(A), changes)
         assert isinstance(plan.refusal, UsageError) is not taken
-        spec = wish(target=A, portals=(P1,), values=changes)
-        assert isinstance(plan_attach(now, spec).refusal, UsageError) is not taken
+        request = spec(target=A, portals=(P1,), values=changes)
+        assert isinstance(plan_attach(now, request).refusal, UsageError) is not taken
 
 
 def test_startup_automatic_enables_the_login_service() -> None:
@@ -308,9 +308,9 @@ def test_a_record_logs_in_at_boot_if_its_connection_says_so(
         assert replace(one, values=changed).startup == wanted
 
 
-def test_forget_refuses_a_record_in_use_and_removes_a_torn_one() -> None:
-    torn = replace(record(portal=P2), problem="is empty (0 bytes)")
-    world = Inventory(records=(record(), torn), sessions=(session(),))
+def test_forget_refuses_a_record_in_use_and_removes_a_corrupt_one() -> None:
+    corrupt = replace(record(portal=P2), problem="is empty (0 bytes)")
+    world = Inventory(records=(record(), corrupt), sessions=(session(),))
     plan = plan_forget(world, RecordSelector(A))
     assert list(statuses(plan).values()) == [Status.REFUSED, Status.PLANNED]
 
@@ -357,7 +357,7 @@ def test_a_lun_that_became_another_disk_is_removed_before_the_scan() -> None:
 def test_a_lun_that_is_gone_but_in_use_stays_and_is_reported() -> None:
     one = session()
     world = Asked(
-        sessions=(one,), disks=(disk(one),), luns={1: ()}, users={"naa.10": DiskUsage(("/srv",))}
+        sessions=(one,), disks=(disk(one),), luns={1: ()}, usage={"naa.10": DiskUsage(("/srv",))}
     )
     plan = plan_rescan(world, RecordSelector(), None)
     assert plan.steps[0].status is Status.REFUSED

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from iscsictl.engine import executor as acting
+from iscsictl.engine import executor
 from iscsictl.engine.handlers.effect import StepResult
 from iscsictl.engine.reconcile import OnFailure, next_batch, reconcile
 from iscsictl.engine.task import Task
@@ -24,7 +24,7 @@ MOUNT = actions.Mount(DiskId(A, 0, "naa.1", ""), "0a-1", "/srv/a", "ext4", ())
 RECORD = actions.CreateRecord(A, PORTAL, "default")
 
 
-class Hands:
+class FakeHandlers:
     """Carry out nothing, but what is in `fails` fails; keep what was done and noted."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -33,9 +33,9 @@ class Hands:
         self.noted: list[tuple[str, Status, str | None]] = []
         monkeypatch.setattr(signals, "_asked", [])
         monkeypatch.setattr(journal, "note", self.note)
-        monkeypatch.setattr(acting, "execute_action", self.perform)
+        monkeypatch.setattr(executor, "execute_action", self.run_action)
 
-    def perform(self, action: Action, _: Context) -> StepResult:
+    def run_action(self, action: Action, _: Context) -> StepResult:
         if action.verb in self.fails:
             raise self.fails[action.verb]
         self.done.append(action.verb)
@@ -50,46 +50,46 @@ class Hands:
 
 
 @pytest.fixture
-def hands(monkeypatch: pytest.MonkeyPatch) -> Hands:
-    return Hands(monkeypatch)
+def handlers(monkeypatch: pytest.MonkeyPatch) -> FakeHandlers:
+    return FakeHandlers(monkeypatch)
 
 
-def test_a_session_stays_when_what_was_to_be_mounted_fails(hands: Hands, tmp_path: Path) -> None:
+def test_a_session_stays_when_what_was_to_be_mounted_fails(handlers: FakeHandlers, tmp_path: Path) -> None:
     plan = PlanBuilder(independent=True)
     login = plan.add(LOGIN, A, "opens the session")
     plan.add(MOUNT, "/srv/a", "mounts it again", after=[login])
-    hands.fails["mount"] = IscsictlError("wrong fs type")
-    report = hands.run(plan.build(), tmp_path)
-    assert hands.done == ["login"]
+    handlers.fails["mount"] = IscsictlError("wrong fs type")
+    report = handlers.run(plan.build(), tmp_path)
+    assert handlers.done == ["login"]
     assert [o.step.status for o in report.outcomes] == [Status.DONE, Status.FAILED]
 
 
-def test_what_only_a_failed_step_needed_is_taken_back_and_noted(
-    hands: Hands, tmp_path: Path
+def test_what_only_a_failed_step_needed_is_rolled_back_and_noted(
+    handlers: FakeHandlers, tmp_path: Path
 ) -> None:
     plan = PlanBuilder(independent=True)
     record = plan.add(RECORD, A, "is new")
     plan.add(LOGIN, A, "opens the session", after=[record])
-    hands.fails["login"] = AuthError("the array refuses the CHAP secret")
-    report = hands.run(plan.build(), tmp_path)
-    assert report.error is hands.fails["login"]
-    assert hands.done == ["record", "forget"]
-    assert hands.noted == [
+    handlers.fails["login"] = AuthError("the array refuses the CHAP secret")
+    report = handlers.run(plan.build(), tmp_path)
+    assert report.error is handlers.fails["login"]
+    assert handlers.done == ["record", "forget"]
+    assert handlers.noted == [
         ("record", Status.DONE, None),
         ("login", Status.FAILED, "the array refuses the CHAP secret"),
         ("record", Status.UNDONE, None),
     ]
 
 
-def test_what_cannot_be_done_is_noted_too(hands: Hands, tmp_path: Path) -> None:
+def test_what_cannot_be_done_is_noted_too(handlers: FakeHandlers, tmp_path: Path) -> None:
     plan = PlanBuilder(independent=True)
     plan.add(LOGIN, A, "opens the session", error=UnreachableError("no route to host"))
-    hands.run(plan.build(), tmp_path)
-    assert hands.done == []
-    assert hands.noted == [("login", Status.FAILED, "no route to host")]
+    handlers.run(plan.build(), tmp_path)
+    assert handlers.done == []
+    assert handlers.noted == [("login", Status.FAILED, "no route to host")]
 
 
-def test_logins_whose_records_were_written_are_sent_together(hands: Hands, tmp_path: Path) -> None:
+def test_logins_whose_records_were_written_are_sent_together(handlers: FakeHandlers, tmp_path: Path) -> None:
     plan = PlanBuilder(independent=True)
     for number in range(3):
         target = f"{A}{number}"

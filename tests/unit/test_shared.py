@@ -114,7 +114,7 @@ def test_systemd_is_reloaded_once_and_only_if_something_changed(
     assert reloads == [1]
 
 
-def test_only_wishes_that_have_company_wait_for_it(context: Shared) -> None:
+def test_only_tasks_that_have_company_wait_for_it(context: Shared) -> None:
     looks: list[float] = []
 
     def slow() -> None:
@@ -124,12 +124,12 @@ def test_only_wishes_that_have_company_wait_for_it(context: Shared) -> None:
     def look() -> None:
         context.coalesce("host", slow)
 
-    with context.wish(), ThreadPoolExecutor(2) as pool:
+    with context.spec(), ThreadPoolExecutor(2) as pool:
         for _ in range(2):
             began = time.monotonic()
             look()
             assert looks[-1] - began < shared_context._COMPANY
-        with context.wish():
+        with context.spec():
             first = pool.submit(look)
             while not context._readings.get("host")._batch._waiting:
                 pass

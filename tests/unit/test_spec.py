@@ -50,7 +50,7 @@ def fault(text: str) -> tuple[str, str]:
     return caught.value.text, caught.value.hint
 
 
-def test_the_example_of_the_design_is_one_wish() -> None:
+def test_the_example_of_the_design_is_one_spec() -> None:
     (volume,) = volumes(DESIGN)
     assert volume == Volume(
         "mail",
@@ -69,19 +69,19 @@ def test_the_example_of_the_design_is_one_wish() -> None:
     )
 
 
-def test_every_key_reaches_the_wish() -> None:
+def test_every_key_reaches_the_spec() -> None:
     (volume,) = volumes(
         LEAST + 'iface = "nic1"\nfs = "xfs"\nfs-label = "L"\nmount = "/srv//a/"\nmode = "0750"\n'
         'owner = "mail:mail"\nwwid = "naa.1"\nset = { "node.session.scan" = "manual" }\n'
         'boot = false\nadopt = true\nover-nonempty = true\nverify-blank = "full"\n'
         'chap = { user = "u" }\nmutual = { user = "m" }\n'
     )
-    wish = volume.wish
-    assert (wish.iface, wish.fs_label, wish.mount, wish.mode) == ("nic1", "L", "/srv/a", 0o750)
-    assert (wish.wwid, wish.boot, wish.full_probe) == ("naa.1", False, True)
-    assert wish.consent == Consent(adopt=True, over_nonempty=True)
+    spec = volume.spec
+    assert (spec.iface, spec.fs_label, spec.mount, spec.mode) == ("nic1", "L", "/srv/a", 0o750)
+    assert (spec.wwid, spec.boot, spec.full_probe) == ("naa.1", False, True)
+    assert spec.consent == Consent(adopt=True, over_nonempty=True)
     assert volume.owner == "mail:mail"
-    assert wish.values == {
+    assert spec.values == {
         "node.session.scan": "manual",
         "node.session.auth.authmethod": "CHAP",
         "node.session.auth.username": "u",
@@ -243,7 +243,7 @@ def test_an_unknown_key_is_met_with_what_was_meant(key: str, hint: str) -> None:
 
 def test_two_luns_of_one_target_are_two_volumes() -> None:
     both = volumes(LEAST + "lun = 0\n" + OTHER.replace(":b", ":a") + "lun = 1\n")
-    assert [volume.wish.lun for volume in both] == [0, 1]
+    assert [volume.spec.lun for volume in both] == [0, 1]
 
 
 def test_a_volume_waits_for_those_that_it_is_mounted_on() -> None:

@@ -42,7 +42,7 @@ def test_an_interrupt_reaches_the_threads_too(monkeypatch: pytest.MonkeyPatch) -
     assert [int(error.exit) for error in heard] == [128 + signal.SIGINT]
 
 
-def test_a_look_that_was_interrupted_saw_nothing() -> None:
+def test_an_observation_that_was_interrupted_saw_nothing() -> None:
     def refused() -> int:
         raise RefusedError("no")
 

@@ -10,7 +10,7 @@ from iscsictl.model.names import Portal
 from iscsictl.system.block import block_tree
 from iscsictl.system.io.sysfs_attributes import Folder
 from iscsictl.system.iscsi.sessions import read_listing, read_sessions
-from iscsictl.system.mount.usage import users
+from iscsictl.system.mount.usage import disk_usage
 from tests.bench.make_tree import Tree, make, put
 
 WWID = "naa.60014051234567890abcdef123456789"
@@ -192,8 +192,8 @@ def test_a_partition_of_a_map_is_no_user_of_the_disk(tree: Tree) -> None:
         below = top
     tree.mount("253:1", "/srv")
     (disk,) = read_listing(tree.root).disks or ()
-    assert users(disk, tree.root).mounts == ("/srv",)
-    assert [who for who in users(disk, tree.root).other_holders if "part1" in who] == []
+    assert disk_usage(disk, tree.root).mounts == ("/srv",)
+    assert [who for who in disk_usage(disk, tree.root).other_holders if "part1" in who] == []
 
 
 @pytest.mark.fault("F23")
@@ -366,14 +366,14 @@ def test_a_loop_device_counts_as_a_user_and_what_is_mounted_from_it_too(tree: Tr
     lun = tree.lun(tree.session(1, "iqn.2010-10.org.example:a"), 0, wwid=WWID)
     tree.block(lun / "block", "sda")
     (disk,) = read_listing(tree.root).disks or ()
-    assert users(disk, tree.root) == DiskUsage()
+    assert disk_usage(disk, tree.root) == DiskUsage()
     loop = tree.virtual("loop3", "7:3")
     (loop / "loop").mkdir()
     (loop / "loop/backing_file").write_text("/dev/sda\n")
-    assert users(disk, tree.root).other_holders == ("loop device /dev/loop3",)
+    assert disk_usage(disk, tree.root).other_holders == ("loop device /dev/loop3",)
     tree.mount("7:3", "/srv", "ext4", "/dev/loop3")
     (disk,) = read_listing(tree.root).disks or ()
-    assert users(disk, tree.root) == DiskUsage(("/srv",), ("loop device /dev/loop3",))
+    assert disk_usage(disk, tree.root) == DiskUsage(("/srv",), ("loop device /dev/loop3",))
 
 
 @pytest.mark.parametrize("lost", ["dev", "bus", "class/iscsi_transport"])
@@ -469,9 +469,9 @@ def test_what_is_mounted_over_ours_is_told_with_its_source(tree: Tree) -> None:
     tree.block(lun / "block", "sda")
     tree.mount("8:0", "/srv")
     (disk,) = read_listing(tree.root).disks or ()
-    assert users(disk, tree.root).covered == ()
+    assert disk_usage(disk, tree.root).covered == ()
     tree.mount("0:77", "/srv", "tmpfs", "theirs")
-    assert users(disk, tree.root) == DiskUsage(("/srv",), covered=(("/srv", "theirs"),))
+    assert disk_usage(disk, tree.root) == DiskUsage(("/srv",), covered=(("/srv", "theirs"),))
 
 
 @pytest.mark.fault("F29")
@@ -489,4 +489,4 @@ def test_a_bind_mount_elsewhere_in_a_namespace_stays_when_ours_goes(
     put(tree.root / "proc/77", comm="postgres", mountinfo=line)
     (disk,) = read_listing(tree.root).disks or ()
     held = f"the mount on {path} in the namespace of process 77 (postgres)"
-    assert users(disk, tree.root).other_holders == (() if follows else (held,))
+    assert disk_usage(disk, tree.root).other_holders == (() if follows else (held,))

@@ -27,10 +27,10 @@ def root(tmp_path: Path) -> Path:
 
 
 def holders(root: Path) -> tuple[str, ...]:
-    return usage.users(DISK, root, sight=sight(root)).other_holders
+    return usage.disk_usage(DISK, root, scan=scan(root)).other_holders
 
 
-def sight(root: Path) -> usage.ProcScan:
+def scan(root: Path) -> usage.ProcScan:
     """What no process had open."""
     scan = usage.ProcScan.__new__(usage.ProcScan)
     scan.mounted, scan.elsewhere, scan.openers = mounts.mounted(root), (), ()

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from iscsictl.engine import executor as acting
+from iscsictl.engine import executor
 from iscsictl.engine.handlers.effect import StepResult
-from iscsictl.engine.parallel.scheduler import Errand, converge_all, foresee
+from iscsictl.engine.parallel.scheduler import VolumeTask, reconcile_all, predict
 from iscsictl.engine.parallel.shared_context import Shared
 from iscsictl.engine.task import Task
 from iscsictl.errors import AuthError, Exit, InterruptError, IscsictlError, RefusedError
@@ -38,7 +38,7 @@ class Host:
         self.when: dict[Key, Callable[[], None]] = {}
         self.lock = threading.Lock()
 
-    def perform(self, action: Action, _: Context) -> StepResult:
+    def run_action(self, action: Action, _: Context) -> StepResult:
         key, makes = key_of(action)
         with self.lock:
             self.log.append((action.verb, key[1]))
@@ -50,8 +50,8 @@ class Host:
         self.when.get((action.verb, key[1]), lambda: None)()
         return StepResult(changed)
 
-    def errand(self, name: str, target: str, *after: str, refuse: bool = False) -> Errand:
-        def think(_: Inventory) -> Plan:
+    def item(self, name: str, target: str, *after: str, refuse: bool = False) -> VolumeTask:
+        def make_plan(_: Inventory) -> Plan:
             draft = PlanBuilder()
             there = set(self.there)
             steps = [
@@ -67,7 +67,7 @@ class Host:
                 refusal = RefusedError(f"{name} is foreign")
             return draft.build(refusal)
 
-        return Errand(name, target, Task(lambda _c, _b: Inventory(), think), frozenset(after))
+        return VolumeTask(name, target, Task(lambda _c, _b: Inventory(), make_plan), frozenset(after))
 
 
 def key_of(action: Action) -> tuple[Key, bool]:
@@ -89,12 +89,12 @@ def host(monkeypatch: pytest.MonkeyPatch) -> Host:
     made = Host()
     monkeypatch.setattr(signals, "_asked", [])
     monkeypatch.setattr(journal, "note", lambda *_: None)
-    monkeypatch.setattr(acting, "execute_action", made.perform)
+    monkeypatch.setattr(executor, "execute_action", made.run_action)
     return made
 
 
-def run(tmp_path: Path, *errands: Errand, at_once: int = 4) -> dict[str, Report]:
-    return converge_all(errands, Shared(5, tmp_path), lambda *_: None, at_once)
+def run(tmp_path: Path, *items: VolumeTask, at_once: int = 4) -> dict[str, Report]:
+    return reconcile_all(items, Shared(5, tmp_path), lambda *_: None, at_once)
 
 
 def undone(report: Report) -> set[str]:
@@ -102,28 +102,28 @@ def undone(report: Report) -> set[str]:
 
 
 def test_all_are_done_and_the_second_time_unchanged(host: Host, tmp_path: Path) -> None:
-    errands = [host.errand(f"v{n}", f"t{n}") for n in range(20)]
-    reports = run(tmp_path, *errands)
+    items = [host.item(f"v{n}", f"t{n}") for n in range(20)]
+    reports = run(tmp_path, *items)
     assert summarize_reports(reports) is None
     assert len(host.there) == 61
     host.log.clear()
-    again = run(tmp_path, *errands)
+    again = run(tmp_path, *items)
     assert host.log == []
     assert not any(report.changed for report in again.values())
 
 
 def test_a_dry_run_does_nothing_and_tells_of_all(host: Host, tmp_path: Path) -> None:
-    errands = [host.errand(f"v{n}", f"t{n}") for n in range(3)]
-    reports = foresee(errands, Shared(5, tmp_path), 2)
+    items = [host.item(f"v{n}", f"t{n}") for n in range(3)]
+    reports = predict(items, Shared(5, tmp_path), 2)
     assert [len(report.outcomes) for report in reports.values()] == [4, 4, 4]
     assert all(report.pending for report in reports.values())
     assert host.log == []
 
 
 @pytest.mark.parametrize("at_once", [1, 2, 8])
-def test_one_that_is_refused_is_taken_back_alone(host: Host, tmp_path: Path, at_once: int) -> None:
-    errands = [host.errand(f"v{n}", f"t{n}", refuse=n == 1) for n in range(4)]
-    reports = run(tmp_path, *errands, at_once=at_once)
+def test_one_that_is_refused_is_rolled_back_alone(host: Host, tmp_path: Path, at_once: int) -> None:
+    items = [host.item(f"v{n}", f"t{n}", refuse=n == 1) for n in range(4)]
+    reports = run(tmp_path, *items, at_once=at_once)
     assert undone(reports["v1"]) == {"record", "login"}
     assert [n for n in range(4) if ("session", f"t{n}") not in host.there] == [1]
     assert ("service", "open-iscsi.service") in host.there
@@ -138,8 +138,8 @@ def test_one_that_is_refused_is_taken_back_alone(host: Host, tmp_path: Path, at_
 def test_the_session_of_a_target_stays_while_one_of_its_volumes_is_well(
     host: Host, tmp_path: Path, at_once: int, bad: int
 ) -> None:
-    errands = [host.errand(f"v{n}", "t", refuse=n == bad) for n in range(3)]
-    reports = run(tmp_path, *errands, at_once=at_once)
+    items = [host.item(f"v{n}", "t", refuse=n == bad) for n in range(3)]
+    reports = run(tmp_path, *items, at_once=at_once)
     assert {("record", "t"), ("session", "t")} <= host.there
     assert [name for name, report in reports.items() if report.error] == [f"v{bad}"]
     assert [verb for verb, _ in host.log].count("login") == 1
@@ -149,8 +149,8 @@ def test_the_session_of_a_target_stays_while_one_of_its_volumes_is_well(
 def test_when_all_volumes_of_the_host_failed_nothing_stays(
     host: Host, tmp_path: Path, at_once: int
 ) -> None:
-    errands = [host.errand(f"v{n}", "t", refuse=True) for n in range(3)]
-    reports = run(tmp_path, *errands, at_once=at_once)
+    items = [host.item(f"v{n}", "t", refuse=True) for n in range(3)]
+    reports = run(tmp_path, *items, at_once=at_once)
     assert host.there == set()
     assert {verb for r in reports.values() for verb in undone(r)} == {"record", "login", "enable"}
     error = summarize_reports(reports)
@@ -158,8 +158,8 @@ def test_when_all_volumes_of_the_host_failed_nothing_stays(
     assert error.exit is Exit.REFUSED
 
 
-def test_a_session_is_taken_back_before_its_record(host: Host, tmp_path: Path) -> None:
-    run(tmp_path, host.errand("v", "t", refuse=True))
+def test_a_session_is_rolled_back_before_its_record(host: Host, tmp_path: Path) -> None:
+    run(tmp_path, host.item("v", "t", refuse=True))
     verbs = [verb for verb, _ in host.log]
     assert verbs.index("logout") < verbs.index("forget")
 
@@ -167,7 +167,7 @@ def test_a_session_is_taken_back_before_its_record(host: Host, tmp_path: Path) -
 def test_what_is_mounted_on_another_is_done_after_it_or_not_at_all(
     host: Host, tmp_path: Path
 ) -> None:
-    inner, outer = host.errand("inner", "t2", "outer"), host.errand("outer", "t1")
+    inner, outer = host.item("inner", "t2", "outer"), host.item("outer", "t1")
     run(tmp_path, inner, outer)
     made = [subject for verb, subject in host.log if verb == "directory"]
     assert made == ["outer", "inner"]
@@ -181,7 +181,7 @@ def test_what_is_mounted_on_another_is_done_after_it_or_not_at_all(
 
 
 def test_one_that_was_not_begun_does_not_make_a_failure_partial(host: Host, tmp_path: Path) -> None:
-    inner, outer = host.errand("inner", "t2", "outer"), host.errand("outer", "t1", refuse=True)
+    inner, outer = host.item("inner", "t2", "outer"), host.item("outer", "t1", refuse=True)
     error = summarize_reports(run(tmp_path, inner, outer))
     assert error is not None
     assert error.exit is Exit.REFUSED
@@ -202,8 +202,8 @@ def test_what_was_left_for_the_end_is_all_done_and_a_failure_is_told_of_each(
         context.defer("second", lambda: ends.append("second"))
 
     host.when["login", "t0"] = plan_end
-    errands = [host.errand("v0", "t0"), host.errand("v1", "t1", refuse=True)]
-    reports = converge_all(errands, context, lambda *_: None, 4)
+    items = [host.item("v0", "t0"), host.item("v1", "t1", refuse=True)]
+    reports = reconcile_all(items, context, lambda *_: None, 4)
     assert ends == ["second"]
     told = {name: report.error.text for name, report in reports.items() if report.error}
     assert told == {"v0": "systemctl: no", "v1": "v1 is foreign"}
@@ -212,7 +212,7 @@ def test_what_was_left_for_the_end_is_all_done_and_a_failure_is_told_of_each(
 
 def test_after_an_interrupt_no_more_is_looked_at(host: Host, tmp_path: Path) -> None:
     signals._asked.append(2)
-    reports = foresee([host.errand("v", "t")], Shared(5, tmp_path), 2)
+    reports = predict([host.item("v", "t")], Shared(5, tmp_path), 2)
     assert isinstance(reports["v"].error, InterruptError)
     assert reports["v"].outcomes == ()
 
@@ -221,15 +221,15 @@ def test_after_an_interrupt_all_stays_and_the_verdict_is_the_signal(
     host: Host, tmp_path: Path
 ) -> None:
     host.when["login", "t0"] = lambda: signals._asked.append(15)
-    errands = [host.errand(f"v{n}", f"t{n}") for n in range(3)]
-    reports = run(tmp_path, *errands, at_once=1)
+    items = [host.item(f"v{n}", f"t{n}") for n in range(3)]
+    reports = run(tmp_path, *items, at_once=1)
     assert ("session", "t0") in host.there
     assert ("session", "t2") not in host.there
     error = summarize_reports(reports)
     assert isinstance(error, InterruptError)
     assert error.exit is Exit.TERMINATED
     signals._asked.clear()
-    assert summarize_reports(run(tmp_path, *errands)) is None
+    assert summarize_reports(run(tmp_path, *items)) is None
 
 
 def test_each_step_is_heard_with_its_volume(host: Host, tmp_path: Path) -> None:
@@ -238,8 +238,8 @@ def test_each_step_is_heard_with_its_volume(host: Host, tmp_path: Path) -> None:
     def listen(name: str, outcome: Outcome) -> None:
         heard.append((name, outcome.step.action.verb, outcome.step.status))
 
-    errands = [host.errand(f"v{n}", f"t{n}") for n in range(2)]
-    converge_all(errands, Shared(5, tmp_path), listen, 2)
+    items = [host.item(f"v{n}", f"t{n}") for n in range(2)]
+    reconcile_all(items, Shared(5, tmp_path), listen, 2)
     for name in ("v0", "v1"):
         mine = [(verb, status) for one, verb, status in heard if one == name]
         assert mine.index(("login", Status.PLANNED)) < mine.index(("login", Status.DONE))

@@ -14,7 +14,7 @@ from typing import cast
 
 import pytest
 
-from iscsictl.model.session_diff import Look, Rate, changes
+from iscsictl.model.session_diff import Snapshot, Rate, changes
 from iscsictl.output.terminal import Screen
 from iscsictl.output.views.watch import HEIGHT, Picture, graph
 from iscsictl.system.block.kernel_events import read_traffic
@@ -63,12 +63,12 @@ def test_the_graph_is_as_tall_as_the_greatest_point() -> None:
     assert graph(deque([0, 8]), unicode=False) == "_#"
 
 
-def drawn(screen: Screen, *looks: Look) -> list[str]:
+def drawn(screen: Screen, *snapshots: Snapshot) -> list[str]:
     out = cast("io.StringIO", screen.stream)
     picture = Picture(screen)
-    for look in looks:
+    for snapshot in snapshots:
         out.truncate(out.seek(0))
-        picture.draw(look, "12:00:00")
+        picture.draw(snapshot, "12:00:00")
     return out.getvalue().removeprefix("\x1b[H\x1b[2J").splitlines()
 
 
@@ -82,7 +82,7 @@ def test_throughput_is_shown_of_each_lun_and_of_the_session(tmp_path: Path) -> N
     listing = read_listing(tmp_path)
     rates = {"/dev/sda": Rate(2048, 1024), "/dev/sdb": Rate(1024, 0), "/dev/sdc": Rate(0, 512)}
     screen = Screen(io.StringIO(), width=100)
-    lines = drawn(screen, Look(listing, (), {}), Look(listing, (), rates))
+    lines = drawn(screen, Snapshot(listing, (), {}), Snapshot(listing, (), rates))
     assert [line.split()[1:] for line in lines[1:6]] == [
         ["up", "all", "-", "-", "3K", "1K", "▁█"],
         ["up", "0", "/dev/sda", "running", "2K", "1K", "▁█"],
@@ -98,7 +98,7 @@ def test_what_does_not_fit_the_terminal_is_counted_and_trouble_comes_first(tmp_p
         state = "FAILED" if sid == 77 else "LOGGED_IN"
         tree.session(sid, f"iqn.2010-10.org.example:t{sid}", state=state)
     listing = read_listing(tmp_path)
-    lines = drawn(Screen(io.StringIO(), width=100), Look(listing, (), {}))
+    lines = drawn(Screen(io.StringIO(), width=100), Snapshot(listing, (), {}))
     assert len(lines) == HEIGHT - 1
     assert "t77" in lines[1]
     assert "recovering" in lines[1]
@@ -120,14 +120,14 @@ def test_the_picture_follows_the_size_of_the_terminal(tmp_path: Path) -> None:
     for sid in range(1, 4):
         tree.lun(tree.session(sid, f"iqn.2010-10.org.example:{'long' * 8}{sid}"), 0)
     listing = read_listing(tmp_path)
-    look = Look(listing, tuple(changes(listing, read_listing(tmp_path / "none"))), {})
+    snapshot = Snapshot(listing, tuple(changes(listing, read_listing(tmp_path / "none"))), {})
     master, slave = pty.openpty()
     try:
         with open(slave, "w", closefd=False) as stream:
             picture = Picture(Screen(stream, width=80))
             for lines, columns in ((24, 80), (9, 44)):
                 termios.tcsetwinsize(slave, (lines, columns))
-                picture.draw(look, "12:00:00")
+                picture.draw(snapshot, "12:00:00")
                 stream.write(END)
                 stream.flush()
                 seen = b""

@@ -20,7 +20,7 @@ from iscsictl.cli.options import (
     require_root,
 )
 from iscsictl.engine.output_files import save_plan
-from iscsictl.engine.parallel.scheduler import AT_ONCE, Errands, converge_all, foresee
+from iscsictl.engine.parallel.scheduler import AT_ONCE, VolumeTasks, reconcile_all, predict
 from iscsictl.engine.parallel.shared_context import Shared
 from iscsictl.engine.runtime import host_changes, interrupt_threads
 from iscsictl.errors import Exit, RefusedError, UsageError
@@ -63,9 +63,9 @@ def plan(settings: Settings, file: str, out: str | None, parallel: int) -> int:
     """
     require_root("plan")
     many = _Many(settings, file, parallel)
-    reports = many.foresee()
+    reports = many.predict()
     if out is not None:
-        saved = document(reports, many.errands.wwids, many.text) + "\n"
+        saved = document(reports, many.items.wwids, many.text) + "\n"
         save_plan(Path(out), saved)
     return many.conclude(reports)
 
@@ -99,8 +99,8 @@ def apply(settings: Settings, file: str, saved: str | None, parallel: int) -> in
     require_root("apply")
     many = _Many(settings, file, parallel, saved)
     if settings.dry_run:
-        return many.conclude(many.foresee())
-    return many.conclude(many.converge())
+        return many.conclude(many.predict())
+    return many.conclude(many.reconcile())
 
 
 class _Many:
@@ -121,16 +121,16 @@ class _Many:
                 )
         name = "standard input" if file == "-" else file
         found = read_volumes_file(self.text, name)
-        wishes = {
-            volume.name: _wish(settings, volume, found.owners[volume.name])
+        specs = {
+            volume.name: _spec(settings, volume, found.owners[volume.name])
             for volume in found.volumes
         }
         self.saved = plan_
-        self.errands = Errands(found.volumes, wishes, plan_)
+        self.items = VolumeTasks(found.volumes, specs, plan_)
         self.printer = StepPrinter(
             output=settings.output, quiet=settings.quiet, color=settings.color
         )
-        self.many = ManyPrinter(list(wishes), self.printer)
+        self.many = ManyPrinter(list(specs), self.printer)
         self.context = Shared(settings.wait, settings.root, self._say, self.many.watch)
 
     def _say(self, text: str) -> None:
@@ -138,27 +138,27 @@ class _Many:
             self.printer.close()
             print_message(text)
 
-    def foresee(self) -> Reports:
+    def predict(self) -> Reports:
         """Return what would be done."""
         interrupt_threads()
         try:
-            reports = foresee(self.errands.all, self.context, self.parallel)
+            reports = predict(self.items.all, self.context, self.parallel)
         finally:
             self.printer.close()
         self.many.plan(reports)
         return reports
 
-    def converge(self) -> Reports:
+    def reconcile(self) -> Reports:
         """Do it; with a saved plan only if all of it still fits."""
         try:
             with host_changes(self.context):
                 if self.saved is not None:
-                    reports = foresee(self.errands.all, self.context, self.parallel)
+                    reports = predict(self.items.all, self.context, self.parallel)
                     for name, report in reports.items():
                         if isinstance(report.error, PlanMismatchError):
                             text = f"{name}: {report.error.text}; nothing was done"
                             raise RefusedError(text, hint=report.error.hint)
-                return converge_all(self.errands.all, self.context, self.many, self.parallel)
+                return reconcile_all(self.items.all, self.context, self.many, self.parallel)
         finally:
             self.printer.close()
 
@@ -166,7 +166,7 @@ class _Many:
         """Print what came of it and return the exit code."""
         settings = self.settings
         if settings.output == "json":
-            click.echo(document(reports, self.errands.wwids, self.text))
+            click.echo(document(reports, self.items.wwids, self.text))
         elif settings.output == "tsv":
             for name, report in reports.items():
                 for step in (outcome.step for outcome in report.outcomes):
@@ -209,7 +209,7 @@ def _text_of(file: str) -> str:
     return decode_file(data, "standard input" if file == "-" else file)
 
 
-def _wish(settings: Settings, volume: Volume, place: str) -> AttachSpec:
+def _spec(settings: Settings, volume: Volume, place: str) -> AttachSpec:
     """Return the spec of a volume, completed with what only this host knows: secrets and user ids.
 
     `place` says where its owner stands.
@@ -227,4 +227,4 @@ def _wish(settings: Settings, volume: Volume, place: str) -> AttachSpec:
         )
     if volume.owner is not None:
         values["uid"], values["gid"] = owner_ids(volume.owner, f"{place}: owner")
-    return replace(volume.wish, **values)
+    return replace(volume.spec, **values)

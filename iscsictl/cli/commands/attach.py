@@ -154,11 +154,11 @@ def attach(settings: Settings, **options: Any) -> int:
     partition and a filesystem if the disk is blank, mounts it and writes fstab. Steps that are
     already done are left unchanged; run the command again to finish an interrupted run.
     """  # fmt: skip
-    wish = _wish(settings, options)
+    spec = _spec(settings, options)
     require_root("attach")
-    if wish.account is not None:
-        judge_account(settings, wish.account, wish.target)
-    return run_task(settings, _task(settings, wish), device_only=options["print_device"])
+    if spec.account is not None:
+        judge_account(settings, spec.account, spec.target)
+    return run_task(settings, _task(settings, spec), device_only=options["print_device"])
 
 
 @click.command("detach")
@@ -186,28 +186,28 @@ def detach(
     require_root("detach")
 
     booted = boots_from(settings.root)
-    wish = DetachRequest(named(name), lun, forget, Consent(lost=confirm))
+    spec = DetachRequest(named(name), lun, forget, Consent(lost=confirm))
     task = Task(
-        lambda context, before: attach_observer.for_detach(context, wish, before),
-        lambda inventory: plan_detach(inventory, wish, boots_from=booted),
+        lambda context, before: attach_observer.for_detach(context, spec, before),
+        lambda inventory: plan_detach(inventory, spec, boots_from=booted),
     )
     return run_task(settings, task)
 
 
-def _task(settings: Settings, wish: AttachSpec) -> Task:
+def _task(settings: Settings, spec: AttachSpec) -> Task:
     def grant(what: str) -> Task:
-        consent = replace(wish.consent, adopt=wish.consent.adopt or what == "adopt")
-        return _task(settings, replace(wish, consent=consent))
+        consent = replace(spec.consent, adopt=spec.consent.adopt or what == "adopt")
+        return _task(settings, replace(spec, consent=consent))
 
     return Task(
-        lambda context, before: attach_observer.for_attach(context, wish, before),
-        lambda inventory: plan_attach(inventory, wish),
+        lambda context, before: attach_observer.for_attach(context, spec, before),
+        lambda inventory: plan_attach(inventory, spec),
         grant,
         lambda question: ask(settings, question),
     )
 
 
-def _wish(settings: Settings, options: dict[str, Any]) -> AttachSpec:
+def _spec(settings: Settings, options: dict[str, Any]) -> AttachSpec:
     chap = take_account(settings, options)
     if options["wipe"] and options["confirm"] is None:
         raise UsageError(

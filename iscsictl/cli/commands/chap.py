@@ -28,7 +28,7 @@ from iscsictl.model.inventory import Inventory
 from iscsictl.model.names import Portal
 from iscsictl.model.record import NodeRecord
 from iscsictl.model.spec import Account, chap_values
-from iscsictl.observers import sessions as looking
+from iscsictl.observers import sessions as observer
 from iscsictl.observers.accounts import (
     groups_sharing_a_secret,
     other_accounts,
@@ -148,7 +148,7 @@ def _place(settings: Settings, options: dict[str, Any]) -> Place:
     return None if defaults else asked or choice
 
 
-def _changes(given: Account | None, algorithms: str | None, place: Place) -> looking.Changes:
+def _changes(given: Account | None, algorithms: str | None, place: Place) -> observer.Changes:
     prefix = DISCOVERY_PREFIX if isinstance(place, Portal) else NODE
     changes: dict[str, Any] = {} if given is None else given.values(prefix)
     if algorithms is not None:
@@ -156,25 +156,25 @@ def _changes(given: Account | None, algorithms: str | None, place: Place) -> loo
     return changes
 
 
-def _write(settings: Settings, place: Place, changes: looking.Changes) -> int:
+def _write(settings: Settings, place: Place, changes: observer.Changes) -> int:
     contexts: list[Context] = []
 
-    def look(context: Context, _: Inventory | None) -> Inventory:
+    def observe(context: Context, _: Inventory | None) -> Inventory:
         contexts[:] = [context]
         if isinstance(place, RecordSelector):
-            return looking.for_records(context, place, changes)
+            return observer.for_records(context, place, changes)
         return Inventory()
 
-    def think(inventory: Inventory) -> Any:
+    def make_plan(inventory: Inventory) -> Any:
         if isinstance(place, RecordSelector):
             return plan_values(inventory, place, changes, note=KEEPS)
         if place is None:
-            wrong = looking.defaults_unsettled(contexts[0], changes)
+            wrong = observer.defaults_unsettled(contexts[0], changes)
             return plan_default_account(wrong=wrong, changes=changes)
-        there, wrong = looking.discovery_unsettled(contexts[0], place, changes)
+        there, wrong = observer.discovery_unsettled(contexts[0], place, changes)
         return plan_discovery_account(place, there=there, wrong=wrong, changes=changes)
 
-    return run_atomic(settings, look, think)
+    return run_atomic(settings, observe, make_plan)
 
 
 @chap.command("show")
@@ -185,7 +185,7 @@ def show(settings: Settings, **options: Any) -> int:
     choice = take_selector(settings, options)
     require_root("chap show")
     context = open_context(settings.wait, settings.root)
-    inventory = looking.for_records(context)
+    inventory = observer.for_records(context)
     records = inventory.records if choice.selects_all else select_records(inventory, choice)
     accounts = [_of_record(record) for record in records]
     if choice.selects_all:

@@ -29,7 +29,7 @@ from iscsictl.model.partition_table import KINDS
 from iscsictl.model.plan import Plan
 from iscsictl.model.spec import Consent
 from iscsictl.observers.disks import (
-    Look,
+    DiskQuery,
     disk_rows,
     observe,
     partition_table_errors,
@@ -110,8 +110,8 @@ def ls(settings: Settings) -> int:
 def show(settings: Settings, name: str, lun: int | None) -> int:
     """Show one disk: topology, partition table in sectors, usage and content."""
     require_root("reading a disk")
-    look = Look(name, lun, settings.interactive, whole=True, content=True, table=True)
-    inventory = observe(open_context(settings.wait, settings.root), look, None)
+    query = DiskQuery(name, lun, settings.interactive, whole=True, content=True, table=True)
+    inventory = observe(open_context(settings.wait, settings.root), query, None)
     table = inventory.facts.table
     names = partition_type_names(table.label) if table is not None else {}
     print_disk(inventory, names, screen_of(sys.stdout, settings.color), settings.output)
@@ -131,8 +131,8 @@ def label(settings: Settings, name: str, table: str, lun: int | None, **options:
     agreed = consent(options["wipe"], options["confirm"])
     require_root("disk label")
     full = options["verify_blank"] == "full"
-    look = Look(name, lun, table=True, content=True, full_probe=full)
-    return run_task(settings, task(look, lambda seen: plan_label(seen, table, agreed)))
+    query = DiskQuery(name, lun, table=True, content=True, full_probe=full)
+    return run_task(settings, task(query, lambda state: plan_label(state, table, agreed)))
 
 
 @disk.command("mkfs")
@@ -155,7 +155,7 @@ def mkfs(settings: Settings, name: str, lun: int | None, **options: Any) -> int:
     fs, fs_label = options["fs"], options["fs_label"]
     if fs_label is not None and (why := values.label_problem(fs_label, fs)):
         raise UsageError(f"--label {fs_label!r}: {why}")
-    wish = MkfsSpec(
+    spec = MkfsSpec(
         fs,
         _uuid(fs, options["given"]),
         options["given"] is not None,
@@ -166,8 +166,8 @@ def mkfs(settings: Settings, name: str, lun: int | None, **options: Any) -> int:
     )
     require_root("disk mkfs")
     full = options["verify_blank"] == "full"
-    look = Look(name, lun, content=True, table=True, full_probe=full)
-    return run_task(settings, task(look, lambda seen: plan_mkfs(seen, wish)))
+    query = DiskQuery(name, lun, content=True, table=True, full_probe=full)
+    return run_task(settings, task(query, lambda state: plan_mkfs(state, spec)))
 
 
 def _uuid(fs: str, given: str | None) -> str:
@@ -227,7 +227,7 @@ def grow(settings: Settings, name: str, lun: int | None) -> int:
     The filesystem (ext2/3/4, xfs, btrfs) stays mounted.
     """
     require_root("disk grow")
-    return run_task(settings, task(Look(name, lun, growth=True), plan_grow))
+    return run_task(settings, task(DiskQuery(name, lun, growth=True), plan_grow))
 
 
 @disk.group("part")
@@ -258,17 +258,17 @@ def add(settings: Settings, name: str, lun: int | None, **options: Any) -> int:
         raise UsageError("say how large: --size SIZE, or --rest")
     size, size_in_sectors = size or (None, False)
     start, start_in_sectors = start or (None, False)
-    wish = AddPartitionSpec(
+    spec = AddPartitionSpec(
         size, size_in_sectors, start, start_in_sectors,
         options["kind"], options["bootable"], options["number"],
     )  # fmt: skip
     require_root("disk part add")
-    look = Look(name, lun, whole=True, table=True, content=True)
-    return run_task(settings, task(look, lambda seen: plan_add(seen, wish, _names(seen))))
+    query = DiskQuery(name, lun, whole=True, table=True, content=True)
+    return run_task(settings, task(query, lambda state: plan_add(state, spec, _names(state))))
 
 
-def _names(seen: DiskInventory) -> dict[str, str]:
-    table = seen.facts.table
+def _names(state: DiskInventory) -> dict[str, str]:
+    table = state.facts.table
     return partition_type_names(table.label) if table is not None else {}
 
 
@@ -281,13 +281,13 @@ def _names(seen: DiskInventory) -> dict[str, str]:
 def rm(settings: Settings, name: str, number: int, lun: int | None) -> int:
     """Delete partition N from the table, if nothing uses it."""
     require_root("disk part rm")
-    look = Look(name, lun, whole=True, part=number, table=True, content=True)
+    query = DiskQuery(name, lun, whole=True, part=number, table=True, content=True)
 
     def make(agreed: bool) -> Task:
-        def think(seen: DiskInventory) -> Plan:
-            return plan_remove(seen, number, consent=agreed)
+        def make_plan(state: DiskInventory) -> Plan:
+            return plan_remove(state, number, consent=agreed)
 
-        return task(look, think, lambda _: make(True), lambda question: ask(settings, question))
+        return task(query, make_plan, lambda _: make(True), lambda question: ask(settings, question))
 
     return run_task(settings, make(settings.yes))
 
@@ -314,8 +314,8 @@ def type_(settings: Settings, name: str | None, number: int | None, kind: str | 
         raise UsageError("say which: iscsictl disk part type DISK N TYPE, or --list gpt|dos|sun")
     require_root("disk part type")
     wanted, place = kind, number
-    look = Look(name, lun, whole=True, table=True)
-    return run_task(settings, task(look, lambda seen: plan_type(seen, place, wanted, _names(seen))))
+    query = DiskQuery(name, lun, whole=True, table=True)
+    return run_task(settings, task(query, lambda state: plan_type(state, place, wanted, _names(state))))
 
 
 @part.command("bootable")
@@ -328,8 +328,8 @@ def type_(settings: Settings, name: str | None, number: int | None, kind: str | 
 def bootable(settings: Settings, name: str, number: int, off: bool, lun: int | None) -> int:
     """Mark partition N bootable (dos: active; gpt: legacy BIOS bootable)."""
     require_root("disk part bootable")
-    look = Look(name, lun, whole=True, table=True)
-    return run_task(settings, task(look, lambda seen: plan_bootable(seen, number, on=not off)))
+    query = DiskQuery(name, lun, whole=True, table=True)
+    return run_task(settings, task(query, lambda state: plan_bootable(state, number, on=not off)))
 
 
 @part.command("verify")
@@ -339,9 +339,9 @@ def bootable(settings: Settings, name: str, number: int, off: bool, lun: int | N
 def verify(settings: Settings, name: str, lun: int | None) -> int:
     """Check a partition table: overlaps, ends, alignment, the backup, the kernel's view."""
     require_root("reading a disk")
-    look = Look(name, lun, settings.interactive, whole=True, table=True)
-    seen = observe(open_context(settings.wait, settings.root), look, None)
-    device, facts = seen.one.disk.block.device, seen.facts
+    query = DiskQuery(name, lun, settings.interactive, whole=True, table=True)
+    state = observe(open_context(settings.wait, settings.root), query, None)
+    device, facts = state.one.disk.block.device, state.facts
     found: list[Problem] = []
     if facts.table is None:
         fix = f"make one: iscsictl disk label {device} gpt"

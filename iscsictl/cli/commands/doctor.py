@@ -14,7 +14,7 @@ from iscsictl.engine.tasks.doctor_fix import repairs
 from iscsictl.errors import Exit, UsageError
 from iscsictl.model.finding import Finding, Level, worst
 from iscsictl.model.host_facts import Machine
-from iscsictl.observers import doctor as looking
+from iscsictl.observers import doctor as observer
 from iscsictl.output.terminal import screen_of
 from iscsictl.output.views import doctor as doctor_view
 
@@ -84,7 +84,7 @@ def _chooser(only: tuple[str, ...], ignored: tuple[str, ...]) -> Callable[[Findi
 def _findings(
     settings: Settings, chosen: Callable[[Finding], bool]
 ) -> tuple[Machine, tuple[Finding, ...]]:
-    machine = looking.look(open_context(settings.wait, settings.root))
+    machine = observer.observe_machine(open_context(settings.wait, settings.root))
     return machine, tuple(filter(chosen, examine(machine)))
 
 

@@ -14,7 +14,7 @@ from iscsictl.engine.runtime import open_context
 from iscsictl.engine.tasks.disks import lines_task, task
 from iscsictl.errors import Exit
 from iscsictl.model.plan import Plan
-from iscsictl.observers.disks import Look, base, fstab_machine, mounted_paths, read_fstab
+from iscsictl.observers.disks import DiskQuery, base, fstab_machine, mounted_paths, read_fstab
 from iscsictl.output.terminal import screen_of
 from iscsictl.output.views.fstab import print_findings, print_fstab
 from iscsictl.planner.disks.mounts import MountSpec, plan_fstab_add, plan_fstab_rm
@@ -74,10 +74,10 @@ def add(
 ) -> int:  # fmt: skip
     """Add the entry that mounts the filesystem of DISK on DIR at boot; `none` for swap."""
     path = None if where in {"none", "swap"} else directory(where)
-    wish = MountSpec(path, options_of(mount_options), boot=not no_boot)
+    spec = MountSpec(path, options_of(mount_options), boot=not no_boot)
     require_root("fstab add")
-    look = Look(name, lun, directory=path)
-    return run_task(settings, task(look, lambda seen: plan_fstab_add(seen, wish)))
+    query = DiskQuery(name, lun, directory=path)
+    return run_task(settings, task(query, lambda found: plan_fstab_add(found, spec)))
 
 
 @fstab.command("rm")
@@ -88,7 +88,7 @@ def rm(settings: Settings, name: str) -> int:
     """Remove entries written by iscsictl; what is mounted stays mounted."""
     require_root("fstab rm")
 
-    def think(seen: DiskInventory) -> Plan:
-        return plan_fstab_rm(seen, named(name))
+    def make_plan(found: DiskInventory) -> Plan:
+        return plan_fstab_rm(found, named(name))
 
-    return run_task(settings, lines_task(think))
+    return run_task(settings, lines_task(make_plan))

@@ -155,7 +155,7 @@ def _show(plan: ImportPlan, settings: Settings) -> None:
         rows += [("node", subject, f"{key} = {value}") for key, value in found.node.items()]
         if not found.record:
             rows.append(("discover", subject, ""))
-    for key, value in core.record_values(plan.config.everywhere).items():
+    for key, value in core.record_values(plan.config.defaults).items():
         if plan.discovery:
             rows.append(("node", "*", f"{key} = {value}"))
     for target in plan.config.targets:

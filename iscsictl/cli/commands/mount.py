@@ -15,7 +15,7 @@ from iscsictl.errors import UsageError
 from iscsictl.model import values
 from iscsictl.model.inventory import Inventory
 from iscsictl.model.plan import Plan
-from iscsictl.observers.disks import Look, observe
+from iscsictl.observers.disks import DiskQuery, observe
 from iscsictl.planner.disks.mounts import MountSpec, directory_of, plan_mount, plan_umount
 from iscsictl.planner.selection.disks import DiskInventory
 
@@ -45,27 +45,27 @@ def mount(
     NAME is a device, UUID, WWID, or TARGET with --lun. A hold set by umount is removed.
     """
     require_root("mount")
-    wish = MountSpec(
+    spec = MountSpec(
         None if where is None else directory(where), options_of(mount_options), over_nonempty,
         settings.yes,
     )  # fmt: skip
-    return run_task(settings, _mounting(settings, Look(name, lun, content=True), wish))
+    return run_task(settings, _mounting(settings, DiskQuery(name, lun, content=True), spec))
 
 
-def _mounting(settings: Settings, look: Look, wish: MountSpec) -> Task:
+def _mounting(settings: Settings, query: DiskQuery, spec: MountSpec) -> Task:
     def observed(context: Context, before: Inventory | None) -> Inventory:
         """Look twice: where it goes is known only when the filesystem is."""
-        first = observe(context, replace(look, content=False), before)
-        closer = replace(look, directory=directory_of(first, wish), filesystem=True)
+        first = observe(context, replace(query, content=False), before)
+        closer = replace(query, directory=directory_of(first, spec), filesystem=True)
         return observe(context, closer, before)
 
-    def think(seen: DiskInventory) -> Plan:
-        return plan_mount(seen, wish)
+    def make_plan(found: DiskInventory) -> Plan:
+        return plan_mount(found, spec)
 
     def grant(_: str) -> Task:
-        return _mounting(settings, look, replace(wish, recover=True))
+        return _mounting(settings, query, replace(spec, recover=True))
 
-    made = task(look, think, grant, lambda question: ask(settings, question))
+    made = task(query, make_plan, grant, lambda question: ask(settings, question))
     return replace(made, observe=observed)
 
 
@@ -79,5 +79,5 @@ def umount(settings: Settings, name: str, lun: int | None) -> int:
     require_root("umount")
     name = named(name)
     is_dir = values.is_directory(name)
-    look = Look(name, lun, open_files=True, missing_ok=is_dir, directory=name if is_dir else None)
-    return run_task(settings, task(look, lambda seen: plan_umount(seen, name)))
+    query = DiskQuery(name, lun, open_files=True, missing_ok=is_dir, directory=name if is_dir else None)
+    return run_task(settings, task(query, lambda found: plan_umount(found, name)))

@@ -13,7 +13,7 @@ from iscsictl.engine.runtime import open_context
 from iscsictl.errors import UsageError
 from iscsictl.model.record_keys import KEYS
 from iscsictl.model.record_settings import find_problem
-from iscsictl.observers import sessions as looking
+from iscsictl.observers import sessions as observer
 from iscsictl.observers.records import records_at
 from iscsictl.output.terminal import screen_of
 from iscsictl.output.views.nodes import show_nodes
@@ -51,7 +51,7 @@ def show(settings: Settings, name: str | None, **options: Any) -> int:
 
 
 def _show(settings: Settings, selector: RecordSelector, *, values: bool) -> int:
-    inventory = looking.for_records(open_context(settings.wait, settings.root))
+    inventory = observer.for_records(open_context(settings.wait, settings.root))
     records = inventory.records if selector.selects_all else select_records(inventory, selector)
     index = SessionIndex.of(inventory)
     sids = {}
@@ -102,6 +102,6 @@ def set_(settings: Settings, pairs: tuple[str, ...], **options: Any) -> int:
         require_removable("node", changes, records_at(settings.root))
     return run_atomic(
         settings,
-        lambda context, _: looking.for_records(context, selector, changes),
+        lambda context, _: observer.for_records(context, selector, changes),
         lambda inventory: plan_values(inventory, selector, changes),
     )

@@ -57,11 +57,11 @@ def _document(settings: Settings) -> None:
 
 
 def _restore(settings: Settings, target: str | None) -> int:
-    def think(inventory: Inventory) -> Plan:
+    def make_plan(inventory: Inventory) -> Plan:
         context = open_context(settings.wait, settings.root)
         return plan_reconnect(inventory, mounted(context, inventory), target)
 
-    task = Task(lambda context, before: for_reconnect(context, target, before), think)
+    task = Task(lambda context, before: for_reconnect(context, target, before), make_plan)
     try:
         code = run_task(settings, task, on_failure=OnFailure.CONTINUE, lock_wait=0.0)
     except InUseError as error:

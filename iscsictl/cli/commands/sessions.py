@@ -25,7 +25,7 @@ from iscsictl.model.names import DEFAULT_IFACE, Portal
 from iscsictl.model.plan import Plan
 from iscsictl.model.record import startup_values
 from iscsictl.model.spec import Account
-from iscsictl.observers import sessions as looking
+from iscsictl.observers import sessions as observer
 from iscsictl.observers.records import DISCOVERY_PREFIX, hold_clock, read_holds, read_records
 from iscsictl.output.terminal import screen_of
 from iscsictl.output.views.nodes import show_holds, show_offers
@@ -73,7 +73,7 @@ def discover(
     if save:
         return run_atomic(
             settings,
-            lambda context, before: looking.for_save(
+            lambda context, before: observer.for_save(
                 context, where, iface, changes, before, kind=kind
             ),
             lambda inventory: records.plan_save(inventory, iface),
@@ -81,22 +81,22 @@ def discover(
     return _show(settings, where, iface, changes, kind)
 
 
-def _discovery_changes(account: Account | None) -> looking.Changes | None:
+def _discovery_changes(account: Account | None) -> observer.Changes | None:
     if account is None:
         return None
     return account.values(DISCOVERY_PREFIX)
 
 
 def _show(
-    settings: Settings, where: Portal, iface: str, changes: looking.Changes | None, kind: str
+    settings: Settings, where: Portal, iface: str, changes: observer.Changes | None, kind: str
 ) -> int:
     context = open_context(settings.wait, settings.root, lambda text: _say(settings, text))
     if changes is None:
-        offers = looking.discover(context, where, iface, None, kind=kind)
+        offers = observer.discover(context, where, iface, None, kind=kind)
     else:
         # The account is in the discovery record meanwhile: nobody else may change that.
         with host_changes(context):
-            offers = looking.discover(context, where, iface, changes, kind=kind)
+            offers = observer.discover(context, where, iface, changes, kind=kind)
         check_interrupt()
     places = {DiscoveredTarget(r.target, r.portal) for r in read_records(context)}
     known = [offer for offer in offers if offer in places]
@@ -139,7 +139,7 @@ def login(
     require_root("login")
     return run_independent(
         settings,
-        lambda context, before: looking.for_login(
+        lambda context, before: observer.for_login(
             context, selector, values, everything=everything, again=before is not None
         ),
         lambda inventory: planning.plan_login(inventory, selector, values, everything=everything),
@@ -164,10 +164,10 @@ def logout(settings: Settings, everything: bool, seconds: float | None, **option
     selector = take_selector(settings, options)
     target_or_all(selector, everything)
     require_root("logout")
-    boots_from = looking.boots_from(settings.root)
+    boots_from = observer.boots_from(settings.root)
     return run_independent(
         settings,
-        lambda context, _: looking.for_logout(context),
+        lambda context, _: observer.for_logout(context),
         lambda inventory: planning.plan_logout(
             inventory, selector, boots_from=boots_from, seconds=seconds, now=hold_clock()
         ),
@@ -187,15 +187,15 @@ def rescan(settings: Settings, target: str | None) -> int:
     require_root("rescan")
     first: list[Asked] = []
 
-    def look(context: Context, _: object) -> Asked:
-        asked = looking.for_rescan(context, selector, first[0] if first else None)
+    def observe(context: Context, _: object) -> Asked:
+        asked = observer.for_rescan(context, selector, first[0] if first else None)
         first.append(asked)
         return asked
 
-    def think(_: object) -> Plan:
+    def make_plan(_: object) -> Plan:
         return plan_rescan(first[-1], selector, first[0] if len(first) > 1 else None)
 
-    return run_independent(settings, look, think)
+    return run_independent(settings, observe, make_plan)
 
 
 @click.command("startup")
@@ -210,7 +210,7 @@ def startup(settings: Settings, when: str, **options: Any) -> int:
     require_root("startup")
     return run_atomic(
         settings,
-        lambda context, _: looking.for_startup(context, selector, startup_values(when)),
+        lambda context, _: observer.for_startup(context, selector, startup_values(when)),
         lambda inventory: records.plan_startup(inventory, selector, when),
     )
 
@@ -226,7 +226,7 @@ def forget(settings: Settings, **options: Any) -> int:
     require_root("forget")
     return run_independent(
         settings,
-        lambda context, _: looking.for_records(context),
+        lambda context, _: observer.for_records(context),
         lambda inventory: records.plan_forget(inventory, selector),
     )
 
@@ -258,7 +258,7 @@ def hold(settings: Settings, name: str | None, seconds: float | None) -> int:
     name = named(name)
     return run_independent(
         settings,
-        lambda context, _: looking.for_records(context),
+        lambda context, _: observer.for_records(context),
         lambda inventory: planning.plan_hold(
             inventory, name, interactive=settings.interactive, seconds=seconds, now=hold_clock()
         ),
@@ -275,6 +275,6 @@ def unhold(settings: Settings, name: str) -> int:
     name = named(name)
     return run_independent(
         settings,
-        lambda context, _: looking.for_records(context),
+        lambda context, _: observer.for_records(context),
         lambda inventory: planning.plan_unhold(inventory, name, interactive=settings.interactive),
     )

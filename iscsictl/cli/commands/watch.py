@@ -11,8 +11,8 @@ import click
 
 from iscsictl.cli.options import Settings, common, duration
 from iscsictl.errors import InterruptError
-from iscsictl.model.session_diff import Look
-from iscsictl.observers.watch import watch as looks
+from iscsictl.model.session_diff import Snapshot
+from iscsictl.observers.watch import watch as watch_sessions
 from iscsictl.output.terminal import screen_of
 from iscsictl.output.text import escape_controls
 from iscsictl.output.views.watch import Picture
@@ -46,36 +46,36 @@ def watch(settings: Settings, interval: float) -> None:
     if interval < 0.05:
         raise click.BadParameter("the interval must be at least 50ms")
     until = None if settings.timeout is None else time.monotonic() + settings.timeout
-    seen = looks(settings.root, interval=interval, until=until)
+    snapshots = watch_sessions(settings.root, interval=interval, until=until)
     if sys.stdout is None:
         return
     try:
-        _show(seen, settings)
+        _show(snapshots, settings)
     except InterruptError as interrupt:
         raise click.exceptions.Exit(interrupt.exit) from None  # its usual end, not an error
 
 
-def _show(seen: Iterator[Look], settings: Settings) -> None:
+def _show(snapshots: Iterator[Snapshot], settings: Settings) -> None:
     if settings.output == "table" and sys.stdout.isatty():
         with Picture(screen_of(sys.stdout, settings.color)) as picture:
-            for look in seen:
-                picture.draw(look, datetime.now().astimezone().strftime("%H:%M:%S"))
+            for snapshot in snapshots:
+                picture.draw(snapshot, datetime.now().astimezone().strftime("%H:%M:%S"))
         return
-    for look in seen:
-        for line in _lines(look, settings.output):
+    for snapshot in snapshots:
+        for line in _lines(snapshot, settings.output):
             sys.stdout.write(line + "\n")
         sys.stdout.flush()
 
 
-def _lines(look: Look, output: str) -> list[str]:
+def _lines(snapshot: Snapshot, output: str) -> list[str]:
     """Return a line for each change; in JSON a whole document each."""
-    if not look.changes:
+    if not snapshot.changes:
         return []
 
     now = datetime.now(UTC).isoformat(timespec="milliseconds")
     if output == "json":
         return [
-            json.dumps({"schema": SCHEMA, "time": now, **asdict(change)}) for change in look.changes
+            json.dumps({"schema": SCHEMA, "time": now, **asdict(change)}) for change in snapshot.changes
         ]
     if output == "tsv":
         return [
@@ -83,6 +83,6 @@ def _lines(look: Look, output: str) -> list[str]:
                 "" if value is None else escape_controls(str(value))
                 for value in (now, *asdict(change).values())
             )
-            for change in look.changes
+            for change in snapshot.changes
         ]
-    return [f"{now} {escape_controls(str(change))}" for change in look.changes]
+    return [f"{now} {escape_controls(str(change))}" for change in snapshot.changes]

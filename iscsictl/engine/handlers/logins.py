@@ -150,9 +150,9 @@ def _await_disks(steps: Sequence[Step], context: Context) -> None:
     """Wait a moment until each session of these targets has a disk."""
     targets = {cast("actions.Login", step.action).target for step in steps}
 
-    def look() -> bool | None:
+    def find() -> bool | None:
         sessions = [s for s in read_sessions(context.root, details=False) if s.target in targets]
         without = [s for s in sessions if not any(unit.device for unit in s.luns or ())]
         return None if without else True
 
-    context.waiter.wait(look, time.monotonic() + min(_PAUSE, context.wait))
+    context.waiter.wait(find, time.monotonic() + min(_PAUSE, context.wait))

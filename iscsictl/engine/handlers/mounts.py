@@ -44,7 +44,7 @@ def _block(disk: DiskId, context: Context) -> Block | None:
 def _mount(action: actions.Mount, context: Context) -> StepResult:
     # Also what was just made waits for udev: when it comes late to a partition that was taken away
     # before, systemd ends a mount on the new one of that name.
-    def look() -> tuple[str, Block] | None:
+    def find_filesystem() -> tuple[str, Block] | None:
         # udev makes the link before it says what else it found, and a link is cheap to look for.
         if action.uuid.lower() not in {uuid.lower() for uuid in known_uuids(context.root) or ()}:
             return None
@@ -52,7 +52,7 @@ def _mount(action: actions.Mount, context: Context) -> StepResult:
         block = None if disk is None else _find(disk, action.uuid)
         return None if disk is None or block is None else (disk.device, block)
 
-    found = context.waiter.wait(look, context.deadline())
+    found = context.waiter.wait(find_filesystem, context.deadline())
     if found is None:
         raise UnreachableError(
             f"udev does not show a filesystem {action.uuid} on {action.disk.wwid}",

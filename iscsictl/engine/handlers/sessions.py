@@ -45,12 +45,12 @@ def _login(action: actions.Login, context: Context) -> StepResult:
     pause = _MAP_PAUSE if multipath.runs(context.root) else _LOGIN_PAUSE
     deadline = min(context.deadline(), context.deadline() - context.wait + pause)
 
-    def look() -> Session | None:
+    def find() -> Session | None:
         session = _session(_sessions(context), records, action)
         there = session is not None and _arrived(session, action.lun, context.root)
         return session if there else None
 
-    context.waiter.wait(look, deadline)
+    context.waiter.wait(find, deadline)
     return StepResult(created)
 
 
@@ -71,13 +71,13 @@ def _scan(action: actions.Scan, context: Context) -> StepResult:
         if session.sid is not None and session.host is not None:
             scsi_scan.scan_session(session.sid, session.host.number, action.lun, context.root)
 
-    def look() -> bool | None:
+    def find() -> bool | None:
         there = sessions()
         if not there or not all(_arrived(s, action.lun, context.root) for s in there):
             return None
         return True if action.lun is not None or _complete(there[0]) else None
 
-    if context.waiter.wait(look, context.deadline()) is None:
+    if context.waiter.wait(find, context.deadline()) is None:
         shown = sorted({u.lun for s in sessions() for u in s.luns or ()})
         name = "a LUN" if action.lun is None else f"LUN {action.lun}"
         raise NotFoundError(
@@ -118,7 +118,7 @@ def _logout(action: actions.Logout, context: Context) -> StepResult:
     if action.lost:
         scsi_scan.fail_at_once(session.sid, context.root)
     else:
-        _refuse_reached(session.sid, action, context)
+        _refuse_in_use(session.sid, action, context)
         leaving = _leaving(session, listing.sessions, context)
         for disk in listing.disks or ():
             ours = any(path.sid == session.sid for path in disk.paths)
@@ -157,8 +157,8 @@ def _covers(hold: Hold, session: Session) -> bool:
     return hold.covers(session.target, session.requested_portal, session.iface or DEFAULT_IFACE)
 
 
-def _refuse_reached(sid: int, action: actions.Logout, context: Context) -> None:
-    who = usage.reached((sid,), context.root)[sid]
+def _refuse_in_use(sid: int, action: actions.Logout, context: Context) -> None:
+    who = usage.open_devices((sid,), context.root)[sid]
     if who:
         raise InUseError(
             f"a device of {action.target} is in use: {', '.join(who)}",
@@ -167,7 +167,7 @@ def _refuse_reached(sid: int, action: actions.Logout, context: Context) -> None:
 
 
 def _refuse_used(disk: Disk, context: Context) -> None:
-    used = usage.users(disk, context.root)
+    used = usage.disk_usage(disk, context.root)
     if used.mounts or used.other_holders:
         what = ", ".join((*(f"the mount on {m}" for m in used.mounts), *used.other_holders))
         raise InUseError(

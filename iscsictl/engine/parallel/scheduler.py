@@ -36,7 +36,7 @@ _HOST = ""
 
 
 @dataclass(frozen=True)
-class Errand:
+class VolumeTask:
     """One volume's wish. `after` are the names of those that must have ended well before it."""
 
     name: str
@@ -45,30 +45,30 @@ class Errand:
     after: frozenset[str] = frozenset()
 
 
-def foresee(errands: Sequence[Errand], context: Shared, at_once: int) -> dict[str, Report]:
+def predict(items: Sequence[VolumeTask], context: Shared, at_once: int) -> dict[str, Report]:
     """Return by name what would be done; nothing is changed."""
-    reports = _side_by_side(errands, at_once, lambda one, _: _foreseen(one, context))
+    reports = _side_by_side(items, at_once, lambda one, _: _predicted(one, context))
     return {name: report for name, report in reports.items() if report is not None}
 
 
-def converge_all(
-    errands: Sequence[Errand], context: Shared, heard: Heard, at_once: int
+def reconcile_all(
+    items: Sequence[VolumeTask], context: Shared, heard: Heard, at_once: int
 ) -> dict[str, Report]:
     """Carry out all errands, up to `at_once` at a time; return by name what became of each.
 
     An errand that fails is taken back alone: a record or session of a target stays as long as
     another errand needs it. After an interrupt all stays, as with one wish.
     """
-    ties = _Ties(errands)
-    runs = {one.name: _VolumeRun(one, context, heard, ties) for one in errands}
+    ties = _Ties(items)
+    runs = {one.name: _VolumeRun(one, context, heard, ties) for one in items}
 
-    def carry_out(errand: Errand, before: Iterable[Report | None]) -> Report | None:
-        with context.wish():
-            runs[errand.name].carry_out(before)
-        return runs[errand.name].report
+    def carry_out(item: VolumeTask, before: Iterable[Report | None]) -> Report | None:
+        with context.spec():
+            runs[item.name].carry_out(before)
+        return runs[item.name].report
 
     try:
-        _side_by_side(errands, at_once, carry_out)
+        _side_by_side(items, at_once, carry_out)
     finally:
         failed = context.run_deferred()
     return {name: _not_settled(run.report, failed) for name, run in runs.items()}
@@ -81,31 +81,31 @@ def _not_settled(report: Report, failed: Sequence[IscsictlError]) -> Report:
     return replace(report, error=failed[0])
 
 
-def _foreseen(errand: Errand, context: Shared) -> Report:
+def _predicted(item: VolumeTask, context: Shared) -> Report:
     try:
         signals.check()
-        return dry_run(errand.task, context)
+        return dry_run(item.task, context)
     except IscsictlError as error:
         return Report(error=error)
 
 
 def _side_by_side(
-    errands: Sequence[Errand],
+    items: Sequence[VolumeTask],
     at_once: int,
-    work: Callable[[Errand, Iterable[Report | None]], Report | None],
+    work: Callable[[VolumeTask, Iterable[Report | None]], Report | None],
 ) -> dict[str, Report | None]:
     """Do the work of each errand, those that others wait for first; `work` gets their reports."""
     futures: dict[str, Future[Report | None]] = {}
 
-    def do(errand: Errand) -> Report | None:
-        return work(errand, [futures[name].result() for name in sorted(errand.after)])
+    def do(item: VolumeTask) -> Report | None:
+        return work(item, [futures[name].result() for name in sorted(item.after)])
 
     with ThreadPoolExecutor(at_once) as pool:
         # A thread may wait only for volumes that have one already: those that others need go first.
-        by_name = {errand.name: errand for errand in errands}
+        by_name = {item.name: item for item in items}
         for name in TopologicalSorter({n: e.after for n, e in by_name.items()}).static_order():
             futures[name] = pool.submit(do, by_name[name])
-        return {errand.name: futures[errand.name].result() for errand in errands}
+        return {item.name: futures[item.name].result() for item in items}
 
 
 class _Ties:
@@ -114,28 +114,28 @@ class _Ties:
     It is taken back when the last of them has failed.
     """
 
-    def __init__(self, errands: Iterable[Errand]) -> None:
+    def __init__(self, items: Iterable[VolumeTask]) -> None:
         self._lock = threading.Lock()
         self.gates: dict[str, threading.Lock] = {}
         self._waiting: dict[str, set[str]] = {}
         self._stays: set[str] = set()
         self._stash: dict[str, list[tuple[_VolumeRun, CompletedStep]]] = {}
-        for one in errands:
+        for one in items:
             self.gates.setdefault(one.target, threading.Lock())
             for key in (one.target, _HOST):
                 self._waiting.setdefault(key, set()).add(one.name)
 
     def ended(
-        self, errand: Errand, *, stays: bool, shared: "Iterable[tuple[_VolumeRun, CompletedStep]]"
+        self, item: VolumeTask, *, stays: bool, shared: "Iterable[tuple[_VolumeRun, CompletedStep]]"
     ) -> "list[tuple[_VolumeRun, CompletedStep]]":
         """Note the end of an errand; return what is to be taken back now, the first done first."""
         useless: list[tuple[_VolumeRun, CompletedStep]] = []
         with self._lock:
             for run, done in shared:
-                key = errand.target if isinstance(done.step.action, _OF_TARGET) else _HOST
+                key = item.target if isinstance(done.step.action, _OF_TARGET) else _HOST
                 self._stash.setdefault(key, []).append((run, done))
-            for key in (_HOST, errand.target):
-                self._waiting[key].discard(errand.name)
+            for key in (_HOST, item.target):
+                self._waiting[key].discard(item.name)
                 if stays:
                     self._stays.add(key)
                 if not self._waiting[key] and key not in self._stays:
@@ -146,12 +146,12 @@ class _Ties:
 class _VolumeRun(Run):
     """The loop of one errand among others."""
 
-    def __init__(self, errand: Errand, context: Shared, heard: Heard, ties: _Ties) -> None:
-        super().__init__(context, lambda outcome: heard(errand.name, outcome))
-        self.errand = errand
+    def __init__(self, item: VolumeTask, context: Shared, heard: Heard, ties: _Ties) -> None:
+        super().__init__(context, lambda outcome: heard(item.name, outcome))
+        self.item = item
         self.ties = ties
-        self.report = Report(error=SkippedError(f"{errand.name} was not begun"))
-        self._gate = ties.gates[errand.target]
+        self.report = Report(error=SkippedError(f"{item.name} was not begun"))
+        self._gate = ties.gates[item.target]
         self._inside = False
 
     def carry_out(self, before: Iterable[Report | None]) -> None:
@@ -165,7 +165,7 @@ class _VolumeRun(Run):
                     hint="mend that one, then run it again",
                 )
             self._enter()
-            self.report = self.until_settled(self.errand.task)
+            self.report = self.until_settled(self.item.task)
         except IscsictlError as error:
             self.report = Report(error=error)
         finally:
@@ -173,7 +173,7 @@ class _VolumeRun(Run):
         why = self.report.error
         stays = why is None or isinstance(why, InterruptError)
         shared = [] if stays else [(self, one) for one in self.done if _is_shared(one)]
-        for run, one in reversed(self.ties.ended(self.errand, stays=stays, shared=shared)):
+        for run, one in reversed(self.ties.ended(self.item, stays=stays, shared=shared)):
             run.take_back_late(one)
 
     def execute(self, plan: Plan) -> None:
@@ -209,38 +209,38 @@ def _is_shared(one: CompletedStep) -> bool:
     return isinstance(one.step.action, (*_OF_TARGET, actions.EnableService))
 
 
-class Errands:
+class VolumeTasks:
     """The errands of a file, and the disk that each was seen to mean."""
 
     def __init__(
         self,
         volumes: Sequence[Volume],
-        wishes: Mapping[str, AttachSpec],
+        specs: Mapping[str, AttachSpec],
         saved: SavedPlan | None = None,
     ) -> None:
         self._lock = threading.Lock()
         self._owners: dict[str, str] = {}
         self.wwids: dict[str, str] = {}
         self.all = tuple(
-            Errand(
+            VolumeTask(
                 volume.name,
-                volume.wish.target or "",
-                self._task(volume, wishes[volume.name], _saved_of(volume, saved)),
+                volume.spec.target or "",
+                self._task(volume, specs[volume.name], _saved_of(volume, saved)),
                 mounted_under(volume, volumes),
             )
             for volume in volumes
         )
 
-    def _task(self, volume: Volume, wish: AttachSpec, saved: SavedVolume | None) -> Task:
+    def _task(self, volume: Volume, spec: AttachSpec, saved: SavedVolume | None) -> Task:
         return Task(
-            lambda context, before: attach.for_attach(context, wish, before),
-            lambda inventory: self._plan(inventory, volume, wish, saved),
+            lambda context, before: attach.for_attach(context, spec, before),
+            lambda inventory: self._plan(inventory, volume, spec, saved),
         )
 
     def _plan(
-        self, inventory: Inventory, volume: Volume, wish: AttachSpec, saved: SavedVolume | None
+        self, inventory: Inventory, volume: Volume, spec: AttachSpec, saved: SavedVolume | None
     ) -> Plan:
-        plan = plan_volume(inventory, volume, wish, saved)
+        plan = plan_volume(inventory, volume, spec, saved)
         wwid = wwid_of(plan)
         if wwid is None:
             return plan

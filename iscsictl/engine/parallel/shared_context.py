@@ -51,11 +51,11 @@ class SharedWaiter(Waiter):
         self._listening = False
         self._events = 0
 
-    def wait(self, look: Callable[[], T | None], deadline: float) -> T | None:
+    def wait(self, read: Callable[[], T | None], deadline: float) -> T | None:
         """Call `look` until it returns something; None at the deadline (monotonic seconds)."""
         while True:
             seen = self._events
-            found = look()
+            found = read()
             if found is not None:
                 return found
             signals.check()
@@ -105,7 +105,7 @@ class Shared(Context):
         self._afterwards: dict[Hashable, Callable[[], None]] = {}
 
     @contextmanager
-    def wish(self) -> Iterator[None]:
+    def spec(self) -> Iterator[None]:
         """Count a wish while it is worked on."""
         with self._counting:
             self.at_work += 1

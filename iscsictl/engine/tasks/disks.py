@@ -7,7 +7,7 @@ from iscsictl.engine.task import Task
 from iscsictl.errors import IscsictlError
 from iscsictl.model.inventory import Inventory
 from iscsictl.model.plan import Plan
-from iscsictl.observers.disks import Look, base, observe
+from iscsictl.observers.disks import DiskQuery, base, observe
 from iscsictl.planner.selection.disks import (
     DiskFacts,
     DiskInventory,
@@ -16,30 +16,30 @@ from iscsictl.system.context import Context
 
 
 def task(
-    what: Look,
-    think: Callable[[DiskInventory], Plan],
+    what: DiskQuery,
+    make_plan: Callable[[DiskInventory], Plan],
     grant: Callable[[str], Task] | None = None,
     ask: Callable[[str], bool] = lambda _: False,
 ) -> Task:
     """Return the task that looks so and thinks so."""
     return Task(
-        lambda context, before: observe(context, what, before), _thinking(think), grant, ask
+        lambda context, before: observe(context, what, before), _plan_from(make_plan), grant, ask
     )
 
 
-def lines_task(think: Callable[[DiskInventory], Plan]) -> Task:
+def lines_task(make_plan: Callable[[DiskInventory], Plan]) -> Task:
     """Return a task that is about lines of fstab, whatever disks there are."""
 
-    def look(context: Context, before: Inventory | None) -> Inventory:
+    def observe_base(context: Context, before: Inventory | None) -> Inventory:
         return replace(base(context), facts=DiskFacts(again=before is not None))
 
-    return Task(look, _thinking(think))
+    return Task(observe_base, _plan_from(make_plan))
 
 
-def _thinking(think: Callable[[DiskInventory], Plan]) -> Callable[[Inventory], Plan]:
+def _plan_from(make_plan: Callable[[DiskInventory], Plan]) -> Callable[[Inventory], Plan]:
     def plan(inventory: Inventory) -> Plan:
         if not isinstance(inventory, DiskInventory):
             raise IscsictlError("no disk was looked at")
-        return think(inventory)
+        return make_plan(inventory)
 
     return plan

@@ -7,7 +7,7 @@ from iscsictl.checks.repair import plan_repairs
 from iscsictl.engine.task import Task
 from iscsictl.model.finding import Finding
 from iscsictl.model.inventory import Inventory
-from iscsictl.observers.doctor import look
+from iscsictl.observers.doctor import observe_machine
 from iscsictl.system.context import Context
 
 
@@ -15,8 +15,8 @@ def repairs(chosen: Callable[[Finding], bool]) -> Task:
     """Return the task of `doctor --fix`: look (not over the network), then the safe repairs."""
     findings: list[Finding] = []
 
-    def look_again(context: Context, _: Inventory | None) -> Inventory:
-        findings[:] = filter(chosen, examine(look(context, probe=False)))
+    def observe_again(context: Context, _: Inventory | None) -> Inventory:
+        findings[:] = filter(chosen, examine(observe_machine(context, probe=False)))
         return Inventory()
 
-    return Task(look_again, lambda _: plan_repairs(findings))
+    return Task(observe_again, lambda _: plan_repairs(findings))

@@ -9,12 +9,12 @@ from iscsictl.observers.host import T
 from iscsictl.system.context import Context
 
 
-def task(look: Callable[[Context], T], think: Callable[[T], Plan]) -> Task:
+def task(observe: Callable[[Context], T], make_plan: Callable[[T], Plan]) -> Task:
     """Return a task that rests on facts of its own kind."""
-    seen: list[T] = []
+    facts: list[T] = []
 
-    def looking(context: Context, _: Inventory | None) -> Inventory:
-        seen[:] = [look(context)]
+    def observe_once(context: Context, _: Inventory | None) -> Inventory:
+        facts[:] = [observe(context)]
         return Inventory()
 
-    return Task(looking, lambda _: think(seen[0]))
+    return Task(observe_once, lambda _: make_plan(facts[0]))

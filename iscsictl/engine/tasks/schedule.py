@@ -58,5 +58,5 @@ def remove_task(root: Path) -> "Task":
     return _task(lambda: plan_remove(scheduled(root)))
 
 
-def _task(think: Callable[[], Plan]) -> "Task":
-    return Task(lambda _, __: Inventory(), lambda _: think())
+def _task(make_plan: Callable[[], Plan]) -> "Task":
+    return Task(lambda _, __: Inventory(), lambda _: make_plan())

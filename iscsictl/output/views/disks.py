@@ -43,7 +43,7 @@ PARTS = (
 )
 PROBLEMS = (
     Column("SEVERITY"), Column("ID"), Column("PART", right=True, rank=1), Column("WHAT"),
-    Column("MEND", rank=2),
+    Column("FIX", rank=2),
 )  # fmt: skip
 
 
@@ -75,7 +75,7 @@ def print_disks(rows: Sequence[DiskRow], screen: Screen, output: str) -> None:
                 "sector": row.sector,
                 "sectors": _sectors(row.disk.block.size, row.sector),
                 "table": row.label,
-                "users": list(_words(row.users)),
+                "users": list(_words(row.usage)),
             }
             for row in rows
         ]
@@ -104,7 +104,7 @@ def _row(row: DiskRow, *, exact: bool) -> tuple[Value, ...]:
         parts or None,
         _ends(block, "fstype"),
         _mounts(block),
-        row.users.other_holders,
+        row.usage.other_holders,
     )
 
 

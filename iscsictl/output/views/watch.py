@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 from iscsictl.model.listing import Lun, Session
-from iscsictl.model.session_diff import Look, Rate
+from iscsictl.model.session_diff import Snapshot, Rate
 from iscsictl.output.table import Column, Value, print_table, status_style
 from iscsictl.output.terminal import DEFAULT_WIDTH, MIN_WIDTH, Screen
 from iscsictl.output.text import escape_controls, fit_width, human_size
@@ -52,14 +52,14 @@ class Picture:
         self._screen.write(_LEAVE)
         self._screen.stream.flush()
 
-    def draw(self, look: Look, clock: str) -> None:
+    def draw(self, snapshot: Snapshot, clock: str) -> None:
         """Replace the picture; the last few changes stand below the table."""
-        self._said.extend(f"{clock} {change}" for change in look.changes)
-        rows = self._rows(look)
+        self._said.extend(f"{clock} {change}" for change in snapshot.changes)
+        rows = self._rows(snapshot)
         height = self._measure()
         said = list(self._said)[max(0, len(self._said) - max(0, height - FRAME - 2)) :]
         room = max(1, height - len(said) - FRAME)
-        lines = [f"{clock} {len(look.listing.sessions)} sessions, Ctrl-C ends", *said]
+        lines = [f"{clock} {len(snapshot.listing.sessions)} sessions, Ctrl-C ends", *said]
         if len(rows) > room:
             lines[0] += f"; {len(rows) - room} rows more do not fit"
             rows = sorted(rows, key=lambda row: row.order)[:room]
@@ -81,13 +81,13 @@ class Picture:
             self._screen.width = max(MIN_WIDTH, size.columns)
         return size.lines or HEIGHT
 
-    def _rows(self, look: Look) -> list["_Row"]:
+    def _rows(self, snapshot: Snapshot) -> list["_Row"]:
         """Return a row for each LUN, and one above them for the sum where there are several."""
         rows: list[_Row] = []
         old, self._history = self._history, {}
-        for session in look.listing.sessions:
+        for session in snapshot.listing.sessions:
             luns = session.luns or ()
-            rates = [look.rates.get(lun.device or "") for lun in luns]
+            rates = [snapshot.rates.get(lun.device or "") for lun in luns]
             known = [rate for rate in rates if rate is not None]
             if len(luns) != 1:
                 total = Rate(sum(r.read for r in known), sum(r.written for r in known))

@@ -100,7 +100,7 @@ def _release(
     sessions: tuple[Session, ...],
 ) -> None:
     """Add the unmounts of one disk, or raise where somebody else uses it."""
-    used = inventory.users.get(disk.wwid or "") or _shown(disk)
+    used = inventory.usage.get(disk.wwid or "") or _shown(disk)
     lost = request.consent.lost is not None
     if lost and request.consent.lost != disk.wwid:
         raise RefusedError(

@@ -82,9 +82,9 @@ class FilesystemPlanner:
             return mounted.device
         self._require_free_place()
         content = self._content()
-        if content.users:
+        if content.usage:
             raise InUseError(
-                f"{self.device.device} is in use: {', '.join(content.users)}",
+                f"{self.device.device} is in use: {', '.join(content.usage)}",
                 hint=f"see what holds it: iscsictl detach {self.device.device} --dry-run",
             )
         overwrite.require_writable(content, self.device.device, self.device.wwid)

@@ -102,7 +102,7 @@ def _mount(builder: PlanBuilder, inventory: DiskInventory, spec: MountSpec) -> s
     if fs in NOT_MOUNTABLE:
         raise RefusedError(f"{block.device} carries {fs}, which is not mounted")
     one_of_a_kind(uuid, inventory.one.disk, inventory.disks)
-    _right_disk(inventory, lines, uuid)
+    _require_same_disk(inventory, lines, uuid)
     if block.mounts:
         raise InUseError(
             f"{block.device} is mounted on {block.mounts[0].path}",
@@ -134,7 +134,7 @@ def _same(one: str | None, other: str) -> bool:
     return one is not None and plain(one) == plain(other)
 
 
-def _right_disk(inventory: DiskInventory, lines: list[FstabLine], uuid: str) -> None:
+def _require_same_disk(inventory: DiskInventory, lines: list[FstabLine], uuid: str) -> None:
     """Raise RefusedError where a line pins the filesystem to a disk that is no part of it."""
     disk = inventory.one.disk
     parts = {d.wwid for d in inventory.disks if any(b.uuid == uuid for b in blocks(d.block))}
@@ -272,7 +272,7 @@ def _fstab_add(builder: PlanBuilder, inventory: DiskInventory, spec: MountSpec) 
                 f"/etc/fstab line {line.number} mounts {uuid} on {line.mount_point}",
                 hint=f"take it out first: iscsictl fstab rm {shlex.quote(line.mount_point)}",
             )
-    _right_disk(inventory, list(lines), uuid)
+    _require_same_disk(inventory, list(lines), uuid)
     if path is not None:
         _free_line(inventory.fstab, path, uuid)
         place = _place(inventory)

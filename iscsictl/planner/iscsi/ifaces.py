@@ -184,12 +184,12 @@ def _transport(now: IfaceRecord | None, values: Mapping[str, str | None]) -> str
 def plan_remove(facts: IfaceFacts, name: str) -> Plan:
     """Return how a definition goes; refused (7) while a record or session uses it."""
     draft, refusal = PlanBuilder(), None
-    users = sorted({r.target for r in facts.records if r.iface == name})
-    users += sorted({s.target for s in facts.sessions if s.iface == name} - set(users))
-    if users:
+    usage = sorted({r.target for r in facts.records if r.iface == name})
+    usage += sorted({s.target for s in facts.sessions if s.iface == name} - set(usage))
+    if usage:
         refusal = InUseError(
-            f"iface {name} is in use by {', '.join(users)}",
-            hint=f"forget those records first: iscsictl forget {users[0]} -I {name}",
+            f"iface {name} is in use by {', '.join(usage)}",
+            hint=f"forget those records first: iscsictl forget {usage[0]} -I {name}",
         )
     there = any(iface.name == name for iface in facts.ifaces)
     draft.add(RemoveIface(name), name, "nothing uses it", done=not there)

@@ -63,7 +63,7 @@ def _add_values(
 
 def plan_startup(inventory: Inventory, selector: RecordSelector, startup: str) -> Plan:
     """Say how records are logged in at boot; where they are, the login service is enabled too."""
-    left_out = () if startup == "manual" else _never_reached(inventory, selector)
+    left_out = () if startup == "manual" else _never_connected(inventory, selector)
     reachable = tuple(r for r in inventory.records if r not in left_out)
     if left_out and not any(selector.matches(r.target, r.portal, r.iface) for r in reachable):
         return Plan(refusal=_unreachable_error(left_out))
@@ -85,7 +85,7 @@ def plan_startup(inventory: Inventory, selector: RecordSelector, startup: str) -
     return draft.build()
 
 
-def _never_reached(inventory: Inventory, selector: RecordSelector) -> tuple[NodeRecord, ...]:
+def _never_connected(inventory: Inventory, selector: RecordSelector) -> tuple[NodeRecord, ...]:
     """Return the selected records whose portal no host can reach, unless there is a session."""
     try:
         selector = selector.with_exact_target(inventory)
@@ -132,8 +132,8 @@ def plan_forget(inventory: Inventory, selector: RecordSelector) -> Plan:
                 hint=f"log out first: iscsictl logout -T {record.target}",
             )
         if record.problem is not None:
-            torn = actions.RemoveCorruptRecord(record.path)
-            plan.add(torn, name, f"its record {record.problem}", error=why)
+            corrupt = actions.RemoveCorruptRecord(record.path)
+            plan.add(corrupt, name, f"its record {record.problem}", error=why)
         else:
             delete = actions.DeleteRecord(record.target, record.portal, record.iface)
             plan.add(delete, name, "deletes the record", error=why)

@@ -74,7 +74,7 @@ def _session(plan: PlanBuilder, asked: Asked, session: Session) -> None:
     removed = []
     for unit, why in gone:
         disk = _disk_of(asked, session, unit)
-        words = _users(asked, disk)
+        words = _holders(asked, disk)
         error = None
         if words:
             error = InUseError(
@@ -109,10 +109,10 @@ def _disk_of(asked: Asked, session: Session, unit: Lun) -> Disk | None:
     return None
 
 
-def _users(asked: Asked, disk: Disk | None) -> tuple[str, ...]:
+def _holders(asked: Asked, disk: Disk | None) -> tuple[str, ...]:
     if disk is None:
         return ()
-    used = asked.users.get(disk.wwid or disk.block.device)
+    used = asked.usage.get(disk.wwid or disk.block.device)
     return (
         () if used is None else (*(f"the mount on {m}" for m in used.mounts), *used.other_holders)
     )

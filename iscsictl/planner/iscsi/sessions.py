@@ -157,10 +157,10 @@ def _why_not(
             f"the machine booted from {session.target}: it cannot be logged out",
             hint="see: iscsictl boot show",
         )
-    reached = inventory.reached.get(session.sid or 0)
-    if reached:
+    open_devices = inventory.open_devices.get(session.sid or 0)
+    if open_devices:
         return InUseError(
-            f"a device of {session.target} is in use: {', '.join(reached)}",
+            f"a device of {session.target} is in use: {', '.join(open_devices)}",
             hint="end that process, then run this again",
         )
     sids = {one.sid for one in leaving}
@@ -168,7 +168,7 @@ def _why_not(
         if any(path.sid == session.sid for path in disk.paths) and not has_surviving_path(
             disk, sids, inventory.sessions
         ):
-            used = inventory.users.get(disk.wwid or disk.block.device)
+            used = inventory.usage.get(disk.wwid or disk.block.device)
             words = () if used is None else (*(f"the mount on {m}" for m in used.mounts),
                                              *used.other_holders)  # fmt: skip
             if words:

@@ -45,11 +45,11 @@ def verify_identity(
             f"{device} is the disk {wwid}, not {wanted}",
             hint="compare with the array; iscsictl ls -o json shows the WWIDs",
         )
-    twins = [other for other in disks if other is not disk and are_confusable(disk, other)]
-    if twins:
-        _refuse_confusable(disk, twins, confirmed=one_disk == wwid)
-    if disk.block.kind != "mpath" and (twins or len(disk.paths) > 1):
-        paths = (path.device for one in (disk, *twins) for path in one.paths)
+    confusable = [other for other in disks if other is not disk and are_confusable(disk, other)]
+    if confusable:
+        _refuse_confusable(disk, confusable, confirmed=one_disk == wwid)
+    if disk.block.kind != "mpath" and (confusable or len(disk.paths) > 1):
+        paths = (path.device for one in (disk, *confusable) for path in one.paths)
         raise RefusedError(
             f"{', '.join(sorted(paths))} are paths of one disk, {wwid}, without a multipath map",
             hint="log out of all portals but one, or have multipathd running",
@@ -57,15 +57,15 @@ def verify_identity(
     return wwid
 
 
-def _refuse_confusable(disk: Disk, twins: list[Disk], *, confirmed: bool) -> None:
+def _refuse_confusable(disk: Disk, confusable: list[Disk], *, confirmed: bool) -> None:
     """Raise RefusedError unless the twins are the same disk, and the user confirmed that."""
     identity = (disk.wwid, disk.serial, disk.block.size)
     words = "; ".join(
         f"{', '.join(path.device for path in one.paths)} (serial {one.serial or 'none'}, "
         f"{one.block.size} bytes)"
-        for one in (disk, *twins)
+        for one in (disk, *confusable)
     )
-    if any((one.wwid, one.serial, one.block.size) != identity for one in twins):
+    if any((one.wwid, one.serial, one.block.size) != identity for one in confusable):
         raise RefusedError(
             f"different disks share the WWID {disk.wwid} or a multipath map: {words}",
             hint="give each LUN a WWID of its own on the array; until then log out of the others",
@@ -190,9 +190,9 @@ def overwrite_ground(
     `keep` is what the hint says of a way to keep what is there. Raises InUseError and RefusedError;
     the latter says what was found.
     """
-    if content.users:
+    if content.usage:
         raise InUseError(
-            f"{device} is in use: {', '.join(content.users)}",
+            f"{device} is in use: {', '.join(content.usage)}",
             hint=f"see what holds it: iscsictl detach {device} --dry-run",
         )
     require_writable(content, device, content.wwid)

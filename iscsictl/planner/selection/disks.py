@@ -100,7 +100,7 @@ class DiskRow:
     disk: Disk
     sector: int
     label: str | None
-    users: DiskUsage
+    usage: DiskUsage
 
 
 def part_number(disk: Disk, block: Block) -> int | None:

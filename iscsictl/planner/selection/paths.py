@@ -28,15 +28,15 @@ class LoginPath:
         return f"{self.target} {self.portal}{suffix}"
 
 
-def find_login_paths(inventory: Inventory, wish: AttachSpec) -> tuple[LoginPath, ...]:
+def find_login_paths(inventory: Inventory, spec: AttachSpec) -> tuple[LoginPath, ...]:
     """Return the ways to the wished target: one, or all where multipathd stands over them.
 
     The one is that of a session, if there is any: another session would show the disk twice.
     Raises NotFoundError, UnreachableError, or what discovery met.
     """
-    known = _recorded(inventory, wish)
+    known = _recorded(inventory, spec)
     if known is None:
-        known = _offered(inventory, wish)
+        known = _offered(inventory, spec)
     target, portals = known
     answering = [p for p in portals if not any(p.same_place(s) for s in inventory.silent)]
     if not answering:
@@ -46,7 +46,7 @@ def find_login_paths(inventory: Inventory, wish: AttachSpec) -> tuple[LoginPath,
             hint="check the array's address, the cable and the route: ping, iscsictl doctor",
         )
     index = SessionIndex.of(inventory)
-    routes = [_route(index, target, portal, wish.iface) for portal in answering]
+    routes = [_route(index, target, portal, spec.iface) for portal in answering]
     if inventory.host.multipathd:
         return tuple(routes)
     return (min(routes, key=lambda route: route.session is None),)
@@ -64,18 +64,18 @@ def _route(index: SessionIndex, target: str, portal: Portal, iface: str) -> Logi
     return LoginPath(target, record.portal, iface, record, index.session_of(record))
 
 
-def _recorded(inventory: Inventory, wish: AttachSpec) -> tuple[str, list[Portal]] | None:
+def _recorded(inventory: Inventory, spec: AttachSpec) -> tuple[str, list[Portal]] | None:
     """Return target and portals if a sound record has the target through a wished portal."""
-    portals = list(recorded_portals(inventory.records, wish))
-    if wish.target is None or not portals:
+    portals = list(recorded_portals(inventory.records, spec))
+    if spec.target is None or not portals:
         return None
     if isinstance(inventory.offers, Known):
-        offered = (o.portal for o in inventory.offers.value if o.target == wish.target)
+        offered = (o.portal for o in inventory.offers.value if o.target == spec.target)
         portals += [p for p in offered if not any(p.same_place(known) for known in portals)]
-    return wish.target, portals
+    return spec.target, portals
 
 
-def recorded_portals(records: tuple[NodeRecord, ...], wish: AttachSpec) -> tuple[Portal, ...]:
+def recorded_portals(records: tuple[NodeRecord, ...], spec: AttachSpec) -> tuple[Portal, ...]:
     """Return the wished portals that a sound record of the wished target knows, in order.
 
     A portal group tag chooses among records that differ in it alone.
@@ -83,23 +83,23 @@ def recorded_portals(records: tuple[NodeRecord, ...], wish: AttachSpec) -> tuple
     known = [
         record.portal
         for record in records
-        if record.target == wish.target and record.iface == wish.iface and record.problem is None
+        if record.target == spec.target and record.iface == spec.iface and record.problem is None
     ]
     return tuple(
         portal
-        for wanted in wish.portals
+        for wanted in spec.portals
         for portal in known
         if portal == wanted or (wanted not in known and portal.same_place(wanted))
     )
 
 
-def _offered(inventory: Inventory, wish: AttachSpec) -> tuple[str, list[Portal]]:
-    asked = ", ".join(str(p) for p in wish.portals)
-    offers = _offers(inventory, wish)
+def _offered(inventory: Inventory, spec: AttachSpec) -> tuple[str, list[Portal]]:
+    asked = ", ".join(str(p) for p in spec.portals)
+    offers = _offers(inventory, spec)
     targets = sorted({offer.target for offer in offers})
-    if wish.target is not None and wish.target not in targets:
+    if spec.target is not None and spec.target not in targets:
         raise NotFoundError(
-            f"the array at {asked} does not offer {wish.target} to this host",
+            f"the array at {asked} does not offer {spec.target} to this host",
             hint=f"it offers: {', '.join(targets)}"
             if targets
             else "it offers nothing: is this host's name in its access list? "
@@ -110,27 +110,27 @@ def _offered(inventory: Inventory, wish: AttachSpec) -> tuple[str, list[Portal]]
             f"the array at {asked} offers no target to this host",
             hint="put this host's name into the array's access list; see: iscsictl initiator show",
         )
-    if wish.target is None and len(targets) > 1:
+    if spec.target is None and len(targets) > 1:
         raise NotFoundError(
             f"the array at {asked} has {len(targets)} targets; name one with --target: "
             + ", ".join(targets),
-            hint=f"for example: iscsictl attach -p {wish.portals[0]} -T {targets[0]}",
+            hint=f"for example: iscsictl attach -p {spec.portals[0]} -T {targets[0]}",
         )
-    target = wish.target or targets[0]
+    target = spec.target or targets[0]
     portals = [offer.portal for offer in offers if offer.target == target]
-    first = [p for p in portals if any(p.same_place(w) for w in wish.portals)]
+    first = [p for p in portals if any(p.same_place(w) for w in spec.portals)]
     return target, first + [p for p in portals if p not in first]
 
 
-def _offers(inventory: Inventory, wish: AttachSpec) -> tuple[DiscoveredTarget, ...]:
+def _offers(inventory: Inventory, spec: AttachSpec) -> tuple[DiscoveredTarget, ...]:
     if isinstance(inventory.offers, Known):
         return inventory.offers.value
     if isinstance(inventory.offers, ReadFailed):
         error = inventory.offers.error
-        if isinstance(error, AuthError) and wish.target is not None:
+        if isinstance(error, AuthError) and spec.target is not None:
             return tuple(
-                DiscoveredTarget(wish.target, replace(p, tpgt=1 if p.tpgt is None else p.tpgt))
-                for p in wish.portals
+                DiscoveredTarget(spec.target, replace(p, tpgt=1 if p.tpgt is None else p.tpgt))
+                for p in spec.portals
             )
         raise error
     raise IscsictlError("the array was not asked for its targets")

@@ -44,13 +44,13 @@ class PlanMismatchError(RefusedError):
 
 
 def plan_volume(
-    inventory: Inventory, volume: Volume, wish: AttachSpec, saved: SavedVolume | None = None
+    inventory: Inventory, volume: Volume, spec: AttachSpec, saved: SavedVolume | None = None
 ) -> Plan:
     """Plan one volume: as an attach, and no stronger than what was `saved`.
 
     `wish` is that of the volume with its account. Never raises; the plan carries the refusal.
     """
-    plan = plan_attach(inventory, wish)
+    plan = plan_attach(inventory, spec)
     why = _without_secret(inventory, volume) or plan.refusal
     if isinstance(why, ConsentRequiredError):
         why = RefusedError(why.text, hint="to mount it as it is: adopt = true")
@@ -61,13 +61,13 @@ def plan_volume(
 
 def mounted_under(volume: Volume, volumes: Iterable[Volume]) -> frozenset[str]:
     """Return the names of the volumes on which this one is mounted, directly or not."""
-    path = volume.wish.mount
+    path = volume.spec.mount
     return frozenset(
         other.name
         for other in volumes
         if path is not None
-        and other.wish.mount is not None
-        and path.startswith(other.wish.mount + "/")
+        and other.spec.mount is not None
+        and path.startswith(other.spec.mount + "/")
     )
 
 
@@ -87,7 +87,7 @@ def _without_secret(inventory: Inventory, volume: Volume) -> IscsictlError | Non
             continue
         records = [
             r for r in inventory.records
-            if (r.target, r.iface) == (volume.wish.target, volume.wish.iface)
+            if (r.target, r.iface) == (volume.spec.target, volume.spec.iface)
         ]  # fmt: skip
         if not any(r.has_secret if which == "chap" else r.has_secret_in for r in records):
             return UsageError(

@@ -190,29 +190,29 @@ class _Export:
             return row, Plan(refusal=UsageError("its names are not UTF-8"))
         try:
             (volume,) = read_volumes({"volume": [row]}, {}, "volume")
-            asked = record_values(volume.wish, multipath=self.multipath)
+            asked = record_values(volume.spec, multipath=self.multipath)
             own = {k: has for k, v in asked.items() if (has := record.values.get(k, v)) != v}
             if own:
                 row["set"] = own
                 (volume,) = read_volumes({"volume": [row]}, {}, "volume")
         except UsageError as error:
             return row, Plan(refusal=UsageError(error.text.removeprefix(_NOWHERE)))
-        return row, plan_volume(self._sight(volume.wish), volume, volume.wish)
+        return row, plan_volume(self._inventory_after(volume.spec), volume, volume.spec)
 
-    def _sight(self, wish: AttachSpec) -> Inventory:
+    def _inventory_after(self, spec: AttachSpec) -> Inventory:
         """Return what `plan` will see of a wish."""
-        asked = record_values(wish, multipath=self.multipath)
+        asked = record_values(spec, multipath=self.multipath)
         unsettled = {
             str(record.path): tuple(k for k, v in asked.items() if record.values.get(k) != v)
             for record in self.inventory.records
-            if (record.target, record.iface) == (wish.target, wish.iface)
+            if (record.target, record.iface) == (spec.target, spec.iface)
         }
         place: Observation[MountPointState] = NotObserved()
-        if wish.mount is not None:
-            error = UnreachableError(f"{wish.mount} does not tell its owner and mode")
-            found = self.places.get(wish.mount)
+        if spec.mount is not None:
+            error = UnreachableError(f"{spec.mount} does not tell its owner and mode")
+            found = self.places.get(spec.mount)
             place = ReadFailed(error) if found is None else Known(found)
-        own = (key for key in (wish.wwid, wish.mount) if key is not None)
+        own = (key for key in (spec.wwid, spec.mount) if key is not None)
         fstab = Fstab(tuple(line for key in own for line in self.lines.get(key, ())))
         return replace(self.inventory, fstab=fstab, unsettled=unsettled, place=place)
 
@@ -265,8 +265,8 @@ class _Export:
 def _content(disk: Disk) -> Content:
     """Return what udev knows of a disk as a probe would tell it."""
     found = list(blocks(disk.block))
-    users = [f"the mount on {mount.path}" for block in found for mount in block.mounts]
-    users += [block.device for block in found if block.kind in {"lvm", "crypt", "md", "loop"}]
+    usage = [f"the mount on {mount.path}" for block in found for mount in block.mounts]
+    usage += [block.device for block in found if block.kind in {"lvm", "crypt", "md", "loop"}]
     ends = [b for b in found if b.fstype is not None and not b.children]
     there = [Filesystem(b.device, None, b.fstype or "", b.uuid, b.label) for b in ends]
     return Content(
@@ -274,7 +274,7 @@ def _content(disk: Disk) -> Content:
         disk.block.size or 0,
         512,
         signatures=tuple(Signature(one.type, uuid=one.uuid, label=one.label) for one in there),
-        users=tuple(dict.fromkeys(users)),
+        usage=tuple(dict.fromkeys(usage)),
         filesystem=there[0] if len(there) == 1 else None,
     )
 

@@ -253,7 +253,7 @@ class _Reader:
         for key in _NEED_MOUNT:
             if found.get(key) and "mount" not in found:
                 raise self._fault((*path, key), f"{key}: needs mount")
-        wish = AttachSpec(
+        spec = AttachSpec(
             portals=found["portals"],
             uuid="",
             target=found["target"],
@@ -276,9 +276,9 @@ class _Reader:
             ),
         )
         if "iface" in found:
-            wish = replace(wish, iface=found["iface"])
+            spec = replace(spec, iface=found["iface"])
         return Volume(
-            found["name"], wish, chap, mutual, found.get("owner"), self.places.get(path, (1, 1))
+            found["name"], spec, chap, mutual, found.get("owner"), self.places.get(path, (1, 1))
         )
 
     def _credential(self, path: tuple[str | int, ...], table: object) -> Credential | None:
@@ -318,19 +318,19 @@ class _Reader:
         """Raise where two volumes cannot both be: one name, mount point, LUN or disk twice."""
         seen: dict[tuple[str, object], Volume] = {}
         for number, volume in enumerate(volumes):
-            wish = volume.wish
-            for key, value in (("name", volume.name), ("mount", wish.mount), ("wwid", wish.wwid)):
+            spec = volume.spec
+            for key, value in (("name", volume.name), ("mount", spec.mount), ("wwid", spec.wwid)):
                 other = seen.setdefault((key, value), volume)
                 if value is not None and other is not volume:
                     raise self._twice(number, key, f"{value!r}", other)
             for other in volumes[:number]:
-                theirs = other.wish
-                if wish.target == theirs.target and (
-                    wish.lun == theirs.lun or None in {wish.lun, theirs.lun}
+                theirs = other.spec
+                if spec.target == theirs.target and (
+                    spec.lun == theirs.lun or None in {spec.lun, theirs.lun}
                 ):
-                    lun = "" if None in {wish.lun, theirs.lun} else f" LUN {wish.lun}"
-                    raise self._twice(number, "target", f"{wish.target}{lun}", other)
-                if (wish.target, wish.iface) == (theirs.target, theirs.iface):
+                    lun = "" if None in {spec.lun, theirs.lun} else f" LUN {spec.lun}"
+                    raise self._twice(number, "target", f"{spec.target}{lun}", other)
+                if (spec.target, spec.iface) == (theirs.target, theirs.iface):
                     self._share_records(number, volume, other)
 
     def _share_records(self, number: int, volume: Volume, other: Volume) -> None:
@@ -341,7 +341,7 @@ class _Reader:
                 raise self._fault(
                     ("volume", number, key if key in {"chap", "mutual"} else "set"),
                     f"{key} is not that of volume {other.name!r} (line {other.place[0]}), but "
-                    f"both use the node records of {volume.wish.target}",
+                    f"both use the node records of {volume.spec.target}",
                     "give all volumes of a target the same chap, mutual and set",
                 )
 
@@ -377,7 +377,7 @@ def _recorded(volume: Volume) -> dict[str, object]:
     """Return what a volume wants in its node records."""
     accounts = {"chap": volume.chap, "mutual": volume.mutual}
     named = {key: account for key, account in accounts.items() if account is not None}
-    return {**named, **record_values(volume.wish, multipath=False)}
+    return {**named, **record_values(volume.spec, multipath=False)}
 
 
 def _names_of(chap: Credential | None, mutual: Credential | None) -> dict[str, str]:

@@ -67,7 +67,7 @@ class BlockTree:
         """Return the device with all that stands on it; None if it is not (or no longer) there."""
         return self._block(f"{self._prefix}/sys/class/block/{kname}", kname, None, frozenset())[0]
 
-    def look(self, unit: Unit) -> None:
+    def read_unit(self, unit: Unit) -> None:
         """Fill in the disk of a LUN, and forget its name if it went away."""
         if unit.kname is None:
             return

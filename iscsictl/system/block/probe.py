@@ -142,11 +142,11 @@ def probe(
     device: str,
     wwid: str,
     *,
-    users: tuple[str, ...] = (),
+    usage: tuple[str, ...] = (),
     full: bool = False,
     heard: Callable[[float], None] = ignore_progress,
 ) -> Content:
-    """Look at a whole disk or partition. `users` are those who hold it, found elsewhere.
+    """Look at a whole disk or partition. `usage` are those who hold it, found elsewhere.
 
     `full` reads all of it, and `heard` is told every second which share was read. The content's
     wwid is `wwid` if the disk itself says so before and after the reads, else what it says.
@@ -172,7 +172,7 @@ def probe(
         if table or on_disk:
             data_at = None
         if table and not on_disk and len(parts) == 1:
-            parts, filesystem = _look_inside(fd, parts[0], shape)
+            parts, filesystem = _probe_inside(fd, parts[0], shape)
         elif table:
             parts = tuple(_with_signatures(fd, part, shape) for part in parts)
         starts = {part.start for part in parts}
@@ -194,7 +194,7 @@ def probe(
         partitions=parts,
         signatures=on_disk,
         data_at=data_at,
-        users=users,
+        usage=usage,
         filesystem=filesystem,
         proof=proof,
         table_id=_table_id(found) if table else None,
@@ -241,7 +241,7 @@ def _first_data_in(fd: int, part: Partition, shape: DiskShape) -> int | None:
     return first_nonzero(fd, [(part.start + at, length) for at, length in places])
 
 
-def _look_inside(
+def _probe_inside(
     fd: int, part: Partition, shape: DiskShape
 ) -> tuple[tuple[Partition, ...], Filesystem | None]:
     """Look at the one partition of a disk as closely as at a disk."""

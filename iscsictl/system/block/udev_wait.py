@@ -43,14 +43,14 @@ class Waiter:
             return None
         return monitor
 
-    def wait(self, look: Callable[[], T | None], deadline: float) -> T | None:
+    def wait(self, read: Callable[[], T | None], deadline: float) -> T | None:
         """Call `look` until it returns something; None at the deadline (monotonic seconds).
 
         An overflowing event buffer makes a new monitor: nothing is lost, for `look` reads
         the truth each time.
         """
         while True:
-            found = look()
+            found = read()
             if found is not None:
                 return found
             signals.check()

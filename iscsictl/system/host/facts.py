@@ -61,7 +61,7 @@ def ask_version(name: str, timeout: float) -> str | None:
     return match[1] if match else None
 
 
-def look_at_lock(root: Path = Path("/")) -> Lock | None:
+def observe_lock(root: Path = Path("/")) -> Lock | None:
     """Return the lock of the node database if it is held long enough to be seen twice.
 
     Who owns it is looked for as `nodelock` does before it takes a lock over.

@@ -24,11 +24,11 @@ def made(root: Path = Path("/"), name: str = "") -> Path:
     path = place(root)
     for directory in dict.fromkeys((path, path / name)):
         directory.mkdir(mode=_MODE, parents=True, exist_ok=True)
-        _let_everybody_look(directory)
+        _make_listable(directory)
     return path / name
 
 
-def _let_everybody_look(directory: Path) -> None:
+def _make_listable(directory: Path) -> None:
     fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         status = os.fstat(fd)

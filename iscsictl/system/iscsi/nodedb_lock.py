@@ -158,7 +158,7 @@ class NodeDbLock:
     ) -> None:
         try:
             # A waiter of open-iscsi that timed out may have removed our link and made its own.
-            if self._stamp is not None and self._look() == self._stamp:
+            if self._stamp is not None and self._read_holder() == self._stamp:
                 self.link.unlink(missing_ok=True)
         finally:
             self._stamp = None
@@ -186,7 +186,7 @@ class NodeDbLock:
             os.close(self._turn)
             self._turn = None
 
-    def _look(self) -> tuple[int, int] | None:
+    def _read_holder(self) -> tuple[int, int] | None:
         try:
             status = self.link.stat(follow_symlinks=False)
         except FileNotFoundError:
@@ -199,7 +199,7 @@ class NodeDbLock:
         since = time.monotonic()
         proof = PROOF if _sees_all(self.proc) else BLIND_PROOF
         while not self._try_link():
-            now, stamp = time.monotonic(), self._look()
+            now, stamp = time.monotonic(), self._read_holder()
             if stamp != seen:
                 seen, since, suspects = stamp, now, None
             elif stamp is not None and suspects is None and now - since > FIRST_LOOK:
@@ -218,18 +218,18 @@ class NodeDbLock:
             os.link(self.link.with_name("lock"), self.link)
         except FileExistsError:
             return False
-        self._stamp = self._look()
+        self._stamp = self._read_holder()
         return True
 
     def _owners(self) -> list[Owner]:
         return list(possible_owners(self.link.parent.stat().st_uid, self.proc))
 
     def _take_over(self, stamp: tuple[int, int]) -> bool:
-        if self._look() != stamp:
+        if self._read_holder() != stamp:
             return False
         # A new ctime marks it as ours from now on.
         os.utime(self.link)
-        self._stamp = self._look()
+        self._stamp = self._read_holder()
         self.say(f"cleared a lock that a killed process had left behind: {self.link}")
         return True
 

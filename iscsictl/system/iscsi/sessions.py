@@ -145,7 +145,7 @@ class _Reader:
                 continue
             unit = Unit(sid, hctl, lun, path, kname=kname, state=state, wwid=wwid)
             if self._tree is not None:
-                self._tree.look(unit)
+                self._tree.read_unit(unit)
             units.append(unit)
         if len(units) > 1:
             units.sort(key=lambda unit: (unit.lun, unit.hctl))

@@ -46,7 +46,7 @@ def _family(root: Path, kname: str) -> list[str]:
     return found
 
 
-def reached(sids: Iterable[int], root: Path = Path("/")) -> dict[int, tuple[str, ...]]:
+def open_devices(sids: Iterable[int], root: Path = Path("/")) -> dict[int, tuple[str, ...]]:
     """Return who has a character device of each session open: a tape, a changer, a LUN's sg(4)."""
     prefix = str(root).rstrip("/")
     opened = [(_place(prefix, number), who) for number, who in _openers(root, stat.S_ISCHR)]
@@ -71,27 +71,27 @@ class ProcScan:
         self.openers = tuple(_openers(root))
 
 
-def users(
-    disk: Disk, root: Path = Path("/"), *, open_files: bool = False, sight: ProcScan | None = None
+def disk_usage(
+    disk: Disk, root: Path = Path("/"), *, open_files: bool = False, scan: ProcScan | None = None
 ) -> DiskUsage:
     """Return who uses a disk, over any of its paths; if asked, who works in its mounts too.
 
     `sight` is what was seen for several disks.
     """
-    sight = sight or ProcScan(root)
+    scan = scan or ProcScan(root)
     own = [_kname(path.device) for path in disk.paths]
     names: list[str] = []
     for kname in own:
         names += [name for name in _family(root, kname) if name not in names]
     numbers = {n: name for name in names if (n := device_number(root, name)) is not None}
     nodes = {device_path(root, name) for name in names} | {f"/dev/{name}" for name in names}
-    ours = [m for m in sight.mounted if _is_on(m, numbers, nodes)]
+    ours = [m for m in scan.mounted if _is_on(m, numbers, nodes)]
     places = [m.path for m in ours]
-    innermost = {m.path: m for m in sight.mounted}
+    innermost = {m.path: m for m in scan.mounted}
     covered = [(p, innermost[p].source) for p in places if innermost[p] not in ours]
     others = [
         f"the mount on {m.path} in the namespace of process {pid} ({command})"
-        for pid, command, m in sight.elsewhere
+        for pid, command, m in scan.elsewhere
         if _is_on(m, numbers, nodes) and not _follows(m, ours)
     ]
     others += [f"swap on {node}" for node in _swaps(root) if os.path.realpath(node) in nodes]
@@ -105,7 +105,7 @@ def users(
         if os.path.realpath(path) in nodes or any(path.startswith(f"{p}/") for p in places)
     ]
     wanted = {os.makedev(*map(int, number.split(":"))) for number in numbers}
-    others += [who for number, who in sight.openers if number in wanted]
+    others += [who for number, who in scan.openers if number in wanted]
     places = list(dict.fromkeys(places))
     workers = [who for path in places for who in working_in(path, root)] if open_files else []
     return DiskUsage(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from iscsictl.engine import executor as acting
+from iscsictl.engine import executor
 from iscsictl.engine.handlers.effect import StepResult
 from iscsictl.engine.reconcile import dry_run, reconcile
 from iscsictl.engine.task import Task
@@ -26,9 +26,9 @@ from iscsictl.model.spec import AttachSpec, Consent
 from iscsictl.planner.attach.attach import plan_attach
 from iscsictl.system.context import Context
 from iscsictl.system.io import journal, signals
-from tests.machine_model import act
+from tests.machine_model import apply_action
 from tests.machine_model.records import record_text
-from tests.worlds import FOREIGN, World, blank, look, parted, wish, world, wwid_of
+from tests.worlds import FOREIGN, World, blank, facts_for_attach, parted, spec, world, wwid_of
 
 W = wwid_of(0)
 
@@ -43,11 +43,11 @@ class Machine:
     done: list[str] = field(default_factory=list)
     heard: list[tuple[str, Status]] = field(default_factory=list)
 
-    def perform(self, action: Action, _: Context) -> StepResult:
+    def run_action(self, action: Action, _: Context) -> StepResult:
         if action.verb in self.fails:
             raise self.fails[action.verb]
         before = self.world.inventory
-        now = act(action, before, self.world.array)
+        now = apply_action(action, before, self.world.array)
         kept: object = before.fstab if isinstance(action, actions.Claim) else None
         if isinstance(action, actions.WriteRecord):
             record = next(r for r in before.records if r.portal.same_place(action.portal))
@@ -64,7 +64,7 @@ class Machine:
             return self.task(replace(wanted, consent=Consent(adopt=True)), yes=yes)
 
         return Task(
-            lambda _context, _before: look(self.world.inventory, wanted),
+            lambda _context, _before: facts_for_attach(self.world.inventory, wanted),
             lambda inventory: plan_attach(inventory, wanted),
             grant,
             lambda _question: yes,
@@ -84,7 +84,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Make:
 
     def make(now: World, fails: dict[str, Exception] | None = None) -> Machine:
         made = Machine(now, fails or {})
-        monkeypatch.setattr(acting, "execute_action", made.perform)
+        monkeypatch.setattr(executor, "execute_action", made.run_action)
         return made
 
     return make
@@ -103,7 +103,7 @@ def test_it_looks_again_after_the_login_and_ends_when_nothing_is_pending(
     machine: Make, tmp_path: Path
 ) -> None:
     one = machine(world(blank(W)))
-    report = reconcile(one.task(wish()), context(tmp_path), one.listen)
+    report = reconcile(one.task(spec()), context(tmp_path), one.listen)
     assert report.error is None
     assert one.done == WHOLE
     assert [o.step.action.verb for o in report.outcomes if o.step.status is Status.DONE] == WHOLE
@@ -114,7 +114,7 @@ def test_it_looks_again_after_the_login_and_ends_when_nothing_is_pending(
 
 def test_each_step_is_heard_as_it_begins_and_as_it_ends(machine: Make, tmp_path: Path) -> None:
     one = machine(world(blank(W)))
-    reconcile(one.task(wish()), context(tmp_path), one.listen)
+    reconcile(one.task(spec()), context(tmp_path), one.listen)
     begun = [verb for verb, status in one.heard if status is Status.PLANNED]
     ended = [verb for verb, status in one.heard if status is Status.DONE]
     assert begun == ended == WHOLE
@@ -123,9 +123,9 @@ def test_each_step_is_heard_as_it_begins_and_as_it_ends(machine: Make, tmp_path:
 
 def test_twice_is_once_and_nothing_is_done_the_second_time(machine: Make, tmp_path: Path) -> None:
     one = machine(world(blank(W)))
-    reconcile(one.task(wish()), context(tmp_path), one.listen)
+    reconcile(one.task(spec()), context(tmp_path), one.listen)
     one.done.clear()
-    report = reconcile(one.task(wish()), context(tmp_path), one.listen)
+    report = reconcile(one.task(spec()), context(tmp_path), one.listen)
     assert one.done == []
     assert not report.changed
     assert {o.step.status for o in report.outcomes} == {Status.UNCHANGED}
@@ -133,7 +133,7 @@ def test_twice_is_once_and_nothing_is_done_the_second_time(machine: Make, tmp_pa
 
 def test_a_dry_run_shows_all_and_does_nothing(machine: Make, tmp_path: Path) -> None:
     one = machine(world(blank(W)))
-    report = dry_run(one.task(wish()), context(tmp_path))
+    report = dry_run(one.task(spec()), context(tmp_path))
     assert one.done == []
     assert report.pending
     assert {o.step.status for o in report.outcomes} == {
@@ -145,19 +145,19 @@ def test_a_dry_run_of_what_is_refused_has_the_refusal_and_nothing_pending(
     machine: Make, tmp_path: Path
 ) -> None:
     one = machine(world(parted(W, "xfs")).logged_in())
-    report = dry_run(one.task(wish()), context(tmp_path))
+    report = dry_run(one.task(spec()), context(tmp_path))
     assert report.error is not None
     assert report.error.exit is Exit.REFUSED
     assert not report.pending
 
 
 @pytest.mark.fault("F16")
-def test_what_was_done_is_taken_back_in_reverse_when_a_step_fails(
+def test_what_was_done_is_rolled_back_in_reverse_when_a_step_fails(
     machine: Make, tmp_path: Path
 ) -> None:
     start = world(blank(W))
     one = machine(start, fails={"login": AuthError("wrong secret", tool_exit=24)})
-    report = reconcile(one.task(wish()), context(tmp_path), one.listen)
+    report = reconcile(one.task(spec()), context(tmp_path), one.listen)
     assert report.error is not None
     assert report.error.exit is Exit.AUTH
     assert report.error.tool_exit == 24
@@ -169,10 +169,10 @@ def test_what_was_done_is_taken_back_in_reverse_when_a_step_fails(
     assert status["record"] is status["settings"] is Status.UNDONE
 
 
-def test_a_later_refusal_takes_back_what_the_run_did(machine: Make, tmp_path: Path) -> None:
+def test_a_later_refusal_rolls_back_what_the_run_did(machine: Make, tmp_path: Path) -> None:
     start = world(parted(W, "xfs", FOREIGN))
     one = machine(start)
-    report = reconcile(one.task(wish()), context(tmp_path), one.listen)
+    report = reconcile(one.task(spec()), context(tmp_path), one.listen)
     assert report.error is not None
     assert report.error.exit is Exit.REFUSED
     assert one.done[-3:] == ["logout", "restore", "forget"]
@@ -184,7 +184,7 @@ def test_a_session_that_was_there_is_not_logged_out_by_an_undo(
     machine: Make, tmp_path: Path
 ) -> None:
     one = machine(world(blank(W)).logged_in(), fails={"claim": IscsictlError("disk full")})
-    reconcile(one.task(wish()), context(tmp_path), one.listen)
+    reconcile(one.task(spec()), context(tmp_path), one.listen)
     assert "logout" not in one.done
     assert "forget" not in one.done
     assert one.world.inventory.sessions
@@ -195,7 +195,7 @@ def test_what_was_written_to_the_disk_stays_is_listed_and_the_claim_with_it(
     machine: Make, tmp_path: Path
 ) -> None:
     one = machine(world(blank(W)), fails={"mount": IscsictlError("mount failed")})
-    report = reconcile(one.task(wish()), context(tmp_path), one.listen)
+    report = reconcile(one.task(spec()), context(tmp_path), one.listen)
     assert one.done[-4:] == ["rmdir", "logout", "restore", "forget"]
     left = " ".join(report.leftovers)
     assert "mkfs" in left
@@ -216,7 +216,7 @@ def test_the_claim_stays_when_a_tool_fails_half_way(
     machine: Make, tmp_path: Path, verb: str
 ) -> None:
     one = machine(world(blank(W)), fails={verb: half_way(IscsictlError("it failed"))})
-    report = reconcile(one.task(wish()), context(tmp_path), one.listen)
+    report = reconcile(one.task(spec()), context(tmp_path), one.listen)
     assert [x.is_claim for x in one.world.inventory.fstab.ours] == [True]
     assert verb in {text.partition(":")[0] for text in report.leftovers}
 
@@ -227,18 +227,18 @@ def test_the_claim_goes_when_something_foreign_turned_up(
     machine: Make, tmp_path: Path, verb: str
 ) -> None:
     one = machine(world(blank(W)), fails={verb: UnexpectedContentError("it carries data")})
-    report = reconcile(one.task(wish()), context(tmp_path), one.listen)
+    report = reconcile(one.task(spec()), context(tmp_path), one.listen)
     assert not one.world.inventory.fstab.ours
     assert len(report.leftovers) == (verb == "mkfs"), "the label, where it was written"
 
 
 @pytest.mark.fault("F32")
-def test_what_cannot_be_taken_back_is_listed_and_the_rest_is(machine: Make, tmp_path: Path) -> None:
+def test_what_cannot_be_rolled_back_is_listed_and_the_rest_is(machine: Make, tmp_path: Path) -> None:
     one = machine(
         world(blank(W)),
         fails={"claim": IscsictlError("no space"), "logout": InUseError("in use by a stranger")},
     )
-    report = reconcile(one.task(wish()), context(tmp_path), one.listen)
+    report = reconcile(one.task(spec()), context(tmp_path), one.listen)
     assert report.error is not None
     assert report.error.text == "no space"
     assert [x for x in report.leftovers if "login" in x and "in use by a stranger" in x]
@@ -261,30 +261,30 @@ def test_after_a_signal_the_step_ends_nothing_is_undone_and_a_rerun_finishes(
     one.after = stop_after
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(signals, "_asked", asked)
-        report = reconcile(one.task(wish()), context(tmp_path), one.listen)
+        report = reconcile(one.task(spec()), context(tmp_path), one.listen)
     assert report.error is not None
     assert report.error.exit == code
     assert "again" in (report.error.hint or "")
     assert one.done == WHOLE[: WHOLE.index(after) + 1]
     again = reconcile(
-        one.task(wish(uuid="99999999-9999-4999-8999-999999999999")), context(tmp_path), one.listen
+        one.task(spec(uuid="99999999-9999-4999-8999-999999999999")), context(tmp_path), one.listen
     )
     assert again.error is None
     lines = one.world.inventory.fstab.entries
     assert [x.is_claim for x in lines] == [False]
     unbroken = machine(world(blank(W)))
-    reconcile(unbroken.task(wish()), context(tmp_path), unbroken.listen)
+    reconcile(unbroken.task(spec()), context(tmp_path), unbroken.listen)
     if WHOLE.index(after) >= WHOLE.index("claim"):
         assert one.world.inventory == unbroken.world.inventory
 
 
 def test_a_yes_adopts_and_a_no_is_refused(machine: Make, tmp_path: Path) -> None:
     said_no = machine(world(parted(W, "ext4")).logged_in())
-    report = reconcile(said_no.task(wish()), context(tmp_path), said_no.listen)
+    report = reconcile(said_no.task(spec()), context(tmp_path), said_no.listen)
     assert report.error is not None
     assert report.error.exit is Exit.REFUSED
     said_yes = machine(world(parted(W, "ext4")).logged_in())
-    report = reconcile(said_yes.task(wish(), yes=True), context(tmp_path), said_yes.listen)
+    report = reconcile(said_yes.task(spec(), yes=True), context(tmp_path), said_yes.listen)
     assert report.error is None
     assert said_yes.done[-3:] == ["directory", "mount", "fstab"]
 
@@ -334,30 +334,30 @@ def test_what_the_kernel_refuses_while_looking_is_an_error_and_undone(
 ) -> None:
     start = world(blank(W))
     one = machine(start)
-    whole = one.task(wish())
+    whole = one.task(spec())
 
-    def look_once(context: Context, before: Inventory | None) -> Inventory:
+    def observe_once(context: Context, before: Inventory | None) -> Inventory:
         if before is not None:
             raise FileNotFoundError(2, "No such file or directory", "/sys/block/sda")
         return whole.observe(context, before)
 
-    report = reconcile(replace(whole, observe=look_once), context(tmp_path), one.listen)
+    report = reconcile(replace(whole, observe=observe_once), context(tmp_path), one.listen)
     assert report.error is not None
     assert report.error.text == "/sys/block/sda: No such file or directory"
     assert one.world.inventory == start.inventory
 
 
 @pytest.mark.fault("F32")
-def test_what_was_taken_away_and_not_put_back_is_told(tmp_path: Path) -> None:
+def test_what_was_removed_and_not_restored_is_told(tmp_path: Path) -> None:
     steps = [
         Step(actions.Unmount("/srv"), "/srv", "", Status.PLANNED),
         Step(actions.Unmount("/was-not"), "/was-not", "", Status.PLANNED),
     ]
     done = [
-        acting.CompletedStep(steps[0], StepResult()),
-        acting.CompletedStep(steps[1], StepResult(changed=False)),
+        executor.CompletedStep(steps[0], StepResult()),
+        executor.CompletedStep(steps[1], StepResult(changed=False)),
     ]
-    assert acting.roll_back(done, context(tmp_path)) == ([], ["umount:/srv is not undone"])
+    assert executor.roll_back(done, context(tmp_path)) == ([], ["umount:/srv is not undone"])
 
 
 @pytest.mark.parametrize("number", [2, 15])

@@ -7,20 +7,20 @@ from iscsictl.model import actions
 from iscsictl.model.plan import Plan, Status, Step
 from iscsictl.model.spec import AttachSpec
 from iscsictl.planner.attach.attach import plan_attach, record_values
-from tests.worlds import TARGET, A, World, look, wish, world, wwid_of
+from tests.worlds import TARGET, A, World, facts_for_attach, spec, world, wwid_of
 
 W = wwid_of(0)
 
 
 def planned(now: World, wanted: AttachSpec | None = None) -> Plan:
-    wanted = wanted or wish()
-    return plan_attach(look(now.inventory, wanted), wanted)
+    wanted = wanted or spec()
+    return plan_attach(facts_for_attach(now.inventory, wanted), wanted)
 
 
 def here(*units: Any) -> World:
     """A machine that is logged in to an array with these LUNs."""
     now = world(*units).logged_in()
-    values = record_values(wish(), multipath=False)
+    values = record_values(spec(), multipath=False)
     return now.do(actions.WriteRecord(TARGET, A, "default", values))
 
 
