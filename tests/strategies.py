@@ -1,4 +1,4 @@
-"""Worlds and wishes by chance: a string of bytes is thrown, each choice takes one."""
+"""Random worlds and specs: a string of bytes is drawn, each choice takes one."""
 
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -83,7 +83,7 @@ class Dice:
         return unusual if next(self._left, 0) % share == share - 1 else usual
 
     def if_rough(self, usual: T, *others: T) -> T:
-        """Choose what may forbid the wish, in half of the worlds."""
+        """Choose what may forbid the request, in half of the worlds."""
         picked = self.pick([*[usual] * 9, *others])
         return picked if self.rough else usual
 
@@ -234,7 +234,7 @@ def _world(dice: Dice, wanted: AttachSpec) -> World:
 
 
 def _afterwards(dice: Dice, now: World) -> World:
-    """Let what is mounted where it is wished show, and some sessions and records fail."""
+    """Let what is mounted at the requested directory show, and some sessions and records fail."""
     mounted = [w for w, used in now.inventory.usage.items() if DIR in used.mounts]
     if mounted and isinstance(now.inventory.place, Known):
         place = replace(now.inventory.place.value, exists=True, mounted="8:1", source="/dev/sda1",
@@ -278,7 +278,7 @@ def _case(data: bytes) -> tuple[AttachSpec, World]:
 
 
 def cases() -> st.SearchStrategy[tuple[AttachSpec, World]]:
-    """A wish and a world for it."""
+    """A spec and a world for it."""
     return st.binary(min_size=80, max_size=80).map(_case)
 
 
@@ -299,13 +299,13 @@ def _detachment(data: bytes) -> tuple[DetachRequest, World]:
     }
     required = dice.rarely({}, {"mail.service": (DIR,)})
     host = replace(now.inventory.host, required=required)
-    wish_down = DetachRequest(
+    request = DetachRequest(
         name, dice.pick([None, None, None, 0, 1]), dice.rarely(usual=False, unusual=True),
         Consent(lost=dice.pick([None] * 6 + [wwid_of(0), WRONG])),
     )  # fmt: skip
-    return wish_down, now.having(usage=usage, host=host, place=NotObserved())
+    return request, now.having(usage=usage, host=host, place=NotObserved())
 
 
 def detachments() -> st.SearchStrategy[tuple[DetachRequest, World]]:
-    """A machine on which something is attached, and a wish to take some of it down."""
+    """A machine on which something is attached, and a request to detach some of it."""
     return st.binary(min_size=96, max_size=96).map(_detachment)

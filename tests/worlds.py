@@ -144,7 +144,7 @@ def world(
 
 
 def spec(**changes: Any) -> AttachSpec:
-    """The everyday wish: ext4 on the LUN behind A, mounted on /srv/data."""
+    """The everyday spec: ext4 on the LUN behind A, mounted on /srv/data."""
     wanted: dict[str, Any] = {"portals": (at(A),), "uuid": UUID, "fs": "ext4", "mount": DIR}
     return AttachSpec(**{**wanted, **changes})
 
@@ -186,7 +186,7 @@ def record(
 
 
 def facts_for_attach(now: Inventory, wanted: AttachSpec) -> Inventory:
-    """Return what an attach would see of it: the values of records that are not as wished."""
+    """Return what an attach would see of it: the values of records that differ from the spec."""
     values = record_values(wanted, multipath=now.host.multipathd)
     target = wanted.target
     if target is None and isinstance(now.offers, Known):

@@ -6,7 +6,7 @@ from itertools import combinations
 from iscsictl.checks.portals import wanted
 from iscsictl.checks.routing import address_of, is_local, net_of, way_to
 from iscsictl.model.finding import Finding, fail, ok, skip, warn
-from iscsictl.model.host_facts import Machine, Nic, Route
+from iscsictl.model.host_facts import KernelRoute, Machine, Nic
 from iscsictl.model.names import Portal
 
 _UP = frozenset({"up", "unknown"})
@@ -28,7 +28,7 @@ def check(machine: Machine) -> Iterator[Finding]:
     yield from _one_subnet(machine, ways)
 
 
-def _links(machine: Machine, ways: list[tuple[Portal, Route]]) -> Iterator[Finding]:
+def _links(machine: Machine, ways: list[tuple[Portal, KernelRoute]]) -> Iterator[Finding]:
     for name in dict.fromkeys(route.nic for _, route in ways):
         nic = machine.network.nics.get(name)
         if nic is None or name == "lo":
@@ -50,7 +50,7 @@ def _links(machine: Machine, ways: list[tuple[Portal, Route]]) -> Iterator[Findi
             yield ok("net-link", f"{name} is up, MTU {nic.mtu}", name)
 
 
-def _mtu(machine: Machine, portal: Portal, route: Route | None) -> Iterator[Finding]:
+def _mtu(machine: Machine, portal: Portal, route: KernelRoute | None) -> Iterator[Finding]:
     seen = machine.network.path_mtu.get(portal)
     if seen is None:
         return
@@ -77,7 +77,7 @@ def _mtu(machine: Machine, portal: Portal, route: Route | None) -> Iterator[Find
         yield ok("net-mtu", f"packets of {seen.bytes} bytes pass", subject)
 
 
-def _mixed(machine: Machine, ways: list[tuple[Portal, Route]]) -> Iterator[Finding]:
+def _mixed(machine: Machine, ways: list[tuple[Portal, KernelRoute]]) -> Iterator[Finding]:
     nics = {r.nic: n for _, r in ways if (n := machine.network.nics.get(r.nic)) is not None}
     if len({nic.mtu for nic in nics.values()}) > 1:
         said = ", ".join(f"{name} {nic.mtu}" for name, nic in sorted(nics.items()))
@@ -88,7 +88,7 @@ def _mixed(machine: Machine, ways: list[tuple[Portal, Route]]) -> Iterator[Findi
         )
 
 
-def _one_subnet(machine: Machine, ways: list[tuple[Portal, Route]]) -> Iterator[Finding]:
+def _one_subnet(machine: Machine, ways: list[tuple[Portal, KernelRoute]]) -> Iterator[Finding]:
     """Judge the pairs of NICs in a subnet in which a portal, or the router to one, is asked for."""
     asked = [address_of(route.gateway or portal.address) for portal, route in ways]
     direct = [

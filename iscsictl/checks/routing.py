@@ -3,7 +3,7 @@
 import ipaddress
 from collections.abc import Iterable
 
-from iscsictl.model.host_facts import Route
+from iscsictl.model.host_facts import KernelRoute
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Net = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -27,13 +27,13 @@ def net_of(text: str) -> Net | None:
         return None
 
 
-def way_to(address: str, routes: Iterable[Route]) -> Route | None:
+def way_to(address: str, routes: Iterable[KernelRoute]) -> KernelRoute | None:
     """Return the route of an address: the longest prefix, then the lowest metric."""
     wanted = address_of(address)
     if wanted is None:
         return None
     best: tuple[int, int] | None = None
-    chosen: Route | None = None
+    chosen: KernelRoute | None = None
     for route in routes:
         net = net_of(route.prefix)
         if net is None or net.version != wanted.version or wanted not in net:
@@ -44,7 +44,7 @@ def way_to(address: str, routes: Iterable[Route]) -> Route | None:
     return chosen
 
 
-def is_default(route: Route) -> bool:
+def is_default(route: KernelRoute) -> bool:
     """Tell whether it is the default route."""
     return route.prefix.endswith("/0")
 

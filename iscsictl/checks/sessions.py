@@ -63,7 +63,7 @@ def _session(machine: Machine, session: Session, subject: str) -> Finding:
         else:
             fix = (
                 f"{portal} answers, so the login is refused: journalctl -u iscsid says why "
-                "(account, access list, initiator name); when that is mended it comes back by "
+                "(account, access list, initiator name); once that is fixed it comes back by "
                 f"itself; if it does not and nothing uses it: iscsictl logout -T {session.target}"
             )
         return fail("session-state", what, fix, subject)

@@ -1,4 +1,4 @@
-"""Carry out steps one after the other, and take back what was done when one fails."""
+"""Execute steps in order, and roll back what was done when one fails."""
 
 import time
 from collections.abc import Iterable, Iterator
@@ -24,7 +24,7 @@ from iscsictl.system.io.process import StoppedError
 
 @dataclass(frozen=True)
 class CompletedStep:
-    """A step that was carried out, or failed on the way, and what it did."""
+    """A step that was executed, or failed on the way, and what it changed."""
 
     step: Step
     effect: StepResult
@@ -44,7 +44,7 @@ class StepFailedError(IscsictlError):
 def execute_steps(
     steps: Iterable[Step], context: Context, done: list[CompletedStep]
 ) -> Iterator[Outcome]:
-    """Carry out steps, adding what was done to `done`; yield an outcome when one begins and ends.
+    """Execute steps, adding what was done to `done`; yield an outcome when one begins and ends.
 
     Raises StepFailedError; InterruptError between steps, or after a tool that was stopped.
     """
@@ -81,9 +81,9 @@ def _execute_step(action: Action, context: Context) -> StepResult:
 
 
 def roll_back(done: list[CompletedStep], context: Context) -> tuple[list[Outcome], list[str]]:
-    """Take back what was done, last first. Returns the outcomes and what is left over.
+    """Roll back what was done, last step first. Returns the outcomes and what is left over.
 
-    What was taken away is told, not put back. A claim stays once something was written to the
+    What was removed is reported, not restored. A claim stays once something was written to the
     disk: a rerun needs it to go on. It goes when something foreign turned up there, for a rerun
     would take that for ours.
     """

@@ -1,7 +1,7 @@
 """Turn the old driver's files into what open-iscsi needs: a plan that can be shown or done.
 
 The keys are those of open-iscsi's records (idbm_fields.h). Nothing is touched here: `Writer` is
-what the hands have to offer.
+what the handlers have to offer.
 """
 
 import ipaddress
@@ -94,7 +94,7 @@ class ImportPlan:
 
 
 class Writer(Protocol):
-    """What carrying out a plan needs of the machine. Each raises IscsictlError on failure."""
+    """What executing a plan needs of the machine. Each raises IscsictlError on failure."""
 
     def discover(self, portal: Portal, record: Values) -> list[tuple[str, Portal]]:
         """Make the discovery record, ask the portal, return targets and their portals."""

@@ -1,4 +1,4 @@
-"""The hands of `import`: what the old files asked for, made with today's records and lines."""
+"""The handlers of `import`: write what the old files configure as records and fstab entries."""
 
 from collections.abc import Mapping
 

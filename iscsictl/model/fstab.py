@@ -190,7 +190,7 @@ class Fstab:
         return tuple(line for line in self.entries if line.mount_point == wanted)
 
     def by_wwid(self, wwid: str) -> tuple[FstabLine, ...]:
-        """Return our lines, claims among them, for this disk."""
+        """Return the entries written by iscsictl for this disk, claims among them."""
         return tuple(line for line in self.ours if line.wwid == wwid)
 
 

@@ -147,7 +147,7 @@ class Nic:
 
 
 @dataclass(frozen=True)
-class Route:
+class KernelRoute:
     """One line of the kernel's routing table; `prefix` as in 192.0.2.0/24, with no host bits."""
 
     prefix: str
@@ -179,7 +179,7 @@ class Network:
     """NICs, routes, and what the portals said. `silent` has the reason of each that is."""
 
     nics: Mapping[str, Nic] = field(default_factory=dict)
-    routes: tuple[Route, ...] = ()
+    routes: tuple[KernelRoute, ...] = ()
     silent: Observation[Mapping[Portal, str]] = field(default_factory=NotObserved)
     path_mtu: Mapping[Portal, PathMtu] = field(default_factory=dict)
     policies: Observation[tuple[Policy, ...]] = field(default_factory=NotObserved)

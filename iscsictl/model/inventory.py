@@ -39,7 +39,7 @@ Observation = Known[T] | ReadFailed | NotObserved
 
 
 def observe_value(read: Callable[[], T]) -> Observation[T]:
-    """Look; return what was seen or why it cannot be. Raises InterruptError, which is neither."""
+    """Call `read`; return its value, or why it failed. Raises InterruptError, which is neither."""
     try:
         return Known(read())
     except InterruptError:
@@ -104,7 +104,7 @@ class HostFacts:
 class Inventory:
     """All that a plan may rest on.
 
-    `unsettled` names the values of a record that are not as wished, by the record's path.
+    `unsettled` names the values of a record that differ from the spec, by the record's path.
     `luns` is what REPORT LUNS says, by session id. `contents` and `usage` go by WWID.
     `silent` are portals that do not answer, with the reason. `open_devices` is who has a device
     of a session open that is no disk's, by session id. `open_iscsi` is the installed version.

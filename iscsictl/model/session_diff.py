@@ -34,7 +34,7 @@ class Change:
 
 
 class Snapshot(NamedTuple):
-    """One look: the sessions now, what changed since the last, the rates by device."""
+    """The sessions now, what changed since the snapshot before, and the rates by device."""
 
     listing: Listing
     changes: tuple[Change, ...]

@@ -116,7 +116,7 @@ class Credential:
 
 @dataclass(frozen=True)
 class Volume:
-    """One [[volume]]. `wish` has neither the account nor the owner's numbers yet.
+    """One [[volume]]. `spec` has neither the account nor the owner's numbers yet.
 
     `owner` is USER:GROUP as it stands in the file; `place` is where the volume begins.
     """

@@ -1,4 +1,4 @@
-"""Look at the machine as far as a wish needs it: frozen facts for the planner."""
+"""Observe what an attach or a detach depends on: frozen facts for the planner."""
 
 import contextlib
 import time
@@ -115,7 +115,7 @@ def for_export(root: Path) -> tuple[Inventory, dict[str, MountPointState]]:
 
 
 def _basis(context: Context) -> _Basis:
-    """Look at what is the same for every wish."""
+    """Observe what is the same for every spec."""
     root = context.root
     return (
         nodedb.read_records(context.db),
@@ -150,7 +150,7 @@ def for_detach(context: Context, spec: DetachRequest, _before: Inventory | None)
 def _connected(
     records: tuple[NodeRecord, ...], sessions: tuple[Session, ...], spec: AttachSpec
 ) -> bool:
-    """Tell whether a session to the wished target is up through a record that we know."""
+    """Tell whether a session to the requested target is up through a known record."""
     index = SessionIndex(records, sessions)
     return any(
         record.iface == spec.iface
@@ -166,7 +166,7 @@ def _only_target(offers: Observation[tuple[DiscoveredTarget, ...]]) -> str | Non
 
 
 def _past_tcp(records: tuple[NodeRecord, ...], spec: AttachSpec) -> bool:
-    """Tell whether the wished records lead past the host's own TCP, so that it tells nothing."""
+    """Tell whether the requested records bypass the host's own TCP, so that it tells nothing."""
     return any(
         record.target == spec.target and record.iface == spec.iface and not record.over_tcp
         for record in records
@@ -229,7 +229,7 @@ def _differs(text: str, key: str, value: str | Secret | None) -> bool:
 
 
 def _luns(spec: AttachSpec, sessions: tuple[Session, ...]) -> dict[int, tuple[int, ...]]:
-    """Ask each session's target which LUNs it shows, where the wish names none."""
+    """Ask each session's target which LUNs it shows, where the spec names none."""
     if spec.lun is not None:
         return {}
     found = {}
@@ -248,7 +248,7 @@ def _luns(spec: AttachSpec, sessions: tuple[Session, ...]) -> dict[int, tuple[in
 def _disks(
     context: Context, spec: AttachSpec, listing: Listing, sessions: tuple[Session, ...]
 ) -> dict[str, Observation[Content]]:
-    """Probe the disks that the wish may mean, unless they are mounted where it wants them."""
+    """Probe the disks that the spec may mean, unless they are mounted where it wants them."""
     contents: dict[str, Observation[Content]] = {}
     hctls = {(s.sid, u.hctl) for s in sessions for u in s.luns or () if spec.lun in {None, u.lun}}
     disks = [d for d in listing.disks or () if any((p.sid, p.hctl) in hctls for p in d.paths)]

@@ -46,7 +46,7 @@ _PROBED = frozenset({"disk", "part", "mpath"})
 class DiskQuery:
     """What to look at: the disk that `name` means, and which part of it, how closely.
 
-    `whole` takes the disk where a partition was named, `part` a partition by its number.
+    `whole_disk` takes the disk where a partition was named, `part` a partition by its number.
     `missing_ok`: a name that nothing has is no error. `filesystem`: the one that is on it.
     `full_probe`: its content is read whole (`--verify-blank=full`).
     """
@@ -54,7 +54,7 @@ class DiskQuery:
     name: str
     lun: int | None = None
     loose: bool = False
-    whole: bool = False
+    whole_disk: bool = False
     part: int | None = None
     content: bool = False
     table: bool = False
@@ -92,7 +92,7 @@ def observe(context: Context, what: DiskQuery, before: Inventory | None) -> Disk
         if what.missing_ok:
             return inventory
         raise
-    if what.whole:
+    if what.whole_disk:
         chosen = replace(chosen, block=chosen.disk.block)
     if what.filesystem:
         chosen = replace(chosen, block=filesystem(chosen))

@@ -1,4 +1,4 @@
-"""Look at the host's own names, services and interfaces; and make tasks of what was seen."""
+"""Observe the names, services and interfaces of the host, and make tasks of these facts."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path

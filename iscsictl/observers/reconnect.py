@@ -42,8 +42,8 @@ def for_reconnect(context: Context, target: str | None, before: Inventory | None
 def mounted(context: Context, inventory: Inventory) -> Mapping[str, Mounted]:
     """Return what is mounted, by mount point; of several at one place the innermost counts.
 
-    Only what our lines of fstab mount is looked at more closely; a line may spell its mount point
-    through a link.
+    Only what entries written by iscsictl mount is examined more closely; a line may spell its
+    mount point through a link.
     """
     lines = {line.path: line for line in mounts.mounted(context.root)}
     ours = {line.mount_point for line in inventory.fstab.ours if line.mount_point is not None}

@@ -77,9 +77,9 @@ def for_startup(context: Context, selector: RecordSelector, changes: Changes) ->
 
 
 def unsettled(records: Iterable[NodeRecord], changes: Changes) -> dict[str, tuple[str, ...]]:
-    """Return, by the path of each record, the keys whose values are not as wished.
+    """Return, by the path of each record, the keys whose values differ from the requested ones.
 
-    A secret in a record that others may read is not as wished either.
+    A secret in a record that others may read counts as different too.
     """
     found = {}
     for record in records:
@@ -131,7 +131,9 @@ def for_logout(context: Context) -> Inventory:
         sessions=listing.sessions,
         disks=disks,
         usage=_holders(disks, context.root),
-        open_devices=usage.open_devices((s.sid for s in listing.sessions if s.sid is not None), context.root),
+        open_devices=usage.open_devices(
+            (s.sid for s in listing.sessions if s.sid is not None), context.root
+        ),
     )
 
 
@@ -221,7 +223,7 @@ def discover(
 def discovery_unsettled(
     context: Context, portal: Portal, changes: Changes
 ) -> tuple[bool, tuple[str, ...]]:
-    """Tell whether there is a discovery record of a portal, and which keys are not as wished."""
+    """Tell whether a portal has a discovery record, and which of its keys differ."""
     record = discovery.record_of(context.db, portal)
     if record is None:
         return False, tuple(changes)
@@ -230,7 +232,7 @@ def discovery_unsettled(
 
 
 def defaults_unsettled(context: Context, changes: Changes) -> tuple[str, ...]:
-    """Return the keys of iscsid.conf that are not as wished."""
+    """Return the keys of iscsid.conf that differ from the requested values."""
     path = discovery.defaults_path(context.root)
     text = (read_file(path) or b"").decode("utf-8", "surrogateescape")
     open_ = path.exists() and path.stat().st_mode & 0o077

@@ -5,14 +5,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from iscsictl.model.listing import Listing
-from iscsictl.model.session_diff import Snapshot, Rate, changes
+from iscsictl.model.session_diff import Rate, Snapshot, changes
 from iscsictl.system.block.kernel_events import Events, read_traffic
 from iscsictl.system.io import signals
 from iscsictl.system.iscsi.sessions import read_listing
 
 
 def watch(root: Path, *, interval: float = 1.0, until: float | None = None) -> Iterator[Snapshot]:
-    """Yield a look at once, then at each event and at least every `interval` seconds.
+    """Yield a snapshot at once, then at each event and at least every `interval` seconds.
 
     `until` (time.monotonic) ends it. SIGINT and SIGTERM raise InterruptError between looks, at
     once while it waits, so that whoever draws can leave the terminal as it was.

@@ -100,7 +100,7 @@ def without_line(fstab: Fstab, number: int) -> Fstab:
 
 
 def with_lines_of(fstab: Fstab, before: Fstab, wwid: str) -> Fstab:
-    """Return the file with our lines for a disk as they were before; all others stay."""
+    """Return the file with the entries for a disk as they were before; all others stay."""
     was, now = before.by_wwid(wwid), fstab.by_wwid(wwid)
     for line, old in zip(now, was, strict=False):
         fstab = replace_line(fstab, line.number, old)

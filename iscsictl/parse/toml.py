@@ -81,9 +81,9 @@ def where(name: str, place: tuple[int, int]) -> str:
     return f"{name}, line {place[0]}, column {place[1]}"
 
 
-def _explained(said: str, text: str, name: str) -> UsageError:
-    found = _AT.search(said)
-    what = said[: found.start()] if found else said
+def _explained(message: str, text: str, name: str) -> UsageError:
+    found = _AT.search(message)
+    what = message[: found.start()] if found else message
     what = next((ours for theirs, ours in _SAID if what.startswith(theirs)), what)
     place = (int(found[1]), int(found[2])) if found and found[1] else _place(text, len(text))
     return UsageError(f"{where(name, place)}: {what[:1].lower()}{what[1:]}", hint=_HINT)

@@ -1,4 +1,4 @@
-"""What the engine needs to know of its surroundings while it looks and acts."""
+"""What the engine needs to know of its surroundings while it observes and executes."""
 
 import time
 from collections.abc import Callable, Hashable
@@ -55,7 +55,7 @@ class Context:
         """Return when a wait that begins now has to end (monotonic seconds)."""
         return time.monotonic() + self.wait
 
-    # Where several wishes are worked on side by side (engine/shared.py), they share these.
+    # Tasks that run in parallel (engine/parallel) share these.
 
     def coalesce(self, _what: Hashable, read: Callable[[], T], /) -> T:
         """Read what is the same for all who look now, named by the first argument."""
@@ -66,7 +66,7 @@ class Context:
         return ask()
 
     def guard(self, _action: "Action", /) -> AbstractContextManager[object]:
-        """Return what keeps out others while an action is carried out."""
+        """Return the lock that keeps others out while an action is executed."""
         return nullcontext()
 
     def log_in(self, key: "Key") -> bool:

@@ -30,7 +30,7 @@ PIECES = st.sampled_from(
      "\x1b[1m", "\t", " ", "[1] ", "tcp: ", "iqn.", "Target: ", "SID: 1", ",", ";", "{", "]", "(",
      "INFO ", "Jul 26 10:00:00 h a[1]: ", "\r", "\u2019", "\xa0", "\u2026", "...", "username: x"]
 )  # fmt: skip
-# Without the backspace: a terminal's log has it to take back what stands before it.
+# Without the backspace: a terminal's log has it to erase what stands before it.
 TEXT = st.text(st.characters(exclude_characters="\b", exclude_categories=["Cs"]), max_size=8)
 NOISE = st.lists(PIECES | TEXT, max_size=5).map("".join)
 # What may stand directly at a name without being a part of it.

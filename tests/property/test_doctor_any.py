@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from iscsictl.checks import examine
 from iscsictl.checks.routing import net_of, way_to
 from iscsictl.model.finding import Finding, Level
-from iscsictl.model.host_facts import Route
+from iscsictl.model.host_facts import KernelRoute
 from iscsictl.observers.doctor import observe_machine
 from iscsictl.output.views import doctor
 from iscsictl.system.context import Context
@@ -45,7 +45,7 @@ def test_any_bytes_in_any_file_give_findings(files: dict[str, bytes]) -> None:
         for file, data in files.items():
             (root / file).parent.mkdir(parents=True, exist_ok=True)
             (root / file).write_bytes(data)
-            # A record that is torn and new is looked at for a while.
+            # A record that is corrupt and new is read again for a while.
             os.utime(root / file, (1e9, 1e9))
         found = examine(observe_machine(Context(root=root)))
     assert found
@@ -89,9 +89,9 @@ PREFIXES = st.tuples(st.ip_addresses(), st.integers(0, 32)).map(lambda p: f"{p[0
 ADDRESSES = st.ip_addresses().filter(lambda a: getattr(a, "ipv4_mapped", None) is None)
 
 
-@given(ADDRESSES, st.lists(PREFIXES.map(lambda p: Route(p, "eth0"))))
+@given(ADDRESSES, st.lists(PREFIXES.map(lambda p: KernelRoute(p, "eth0"))))
 def test_the_way_is_the_longest_prefix_that_holds_the_address(
-    address: object, routes: list[Route]
+    address: object, routes: list[KernelRoute]
 ) -> None:
     way = way_to(str(address), routes)
     holding = [n for r in routes if (n := net_of(r.prefix)) is not None

@@ -202,7 +202,7 @@ def test_a_run_that_lost_its_power_is_finished_by_running_it_again(
     wanted, world = case
     whole = attach(world.inventory, wanted, world.array)
     if whole.error is not None or wanted.fs is None:
-        return  # Without a wished kind nothing is made, and so nothing that was begun finished.
+        return  # Without a requested kind nothing is made, and so nothing that was begun finished.
     if any(used.mounts for used in world.inventory.usage.values()):
         return  # What was mounted by hand before is foreign when it is not mounted any more.
     cut = attach(world.inventory, wanted, world.array, stop_after=steps)
@@ -264,7 +264,7 @@ def undo_of(before: Inventory, step: Step, array: Array) -> Action | None:
 
 
 def unmarked(now: Inventory) -> Inventory:
-    """Leave out that a filesystem was mounted once, and torn records: new ones replace them."""
+    """Leave out that a filesystem was mounted once, and corrupt records: new ones replace them."""
     contents = {}
     for wwid, seen in now.contents.items():
         contents[wwid] = seen

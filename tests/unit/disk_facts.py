@@ -42,7 +42,7 @@ def session(status: str = "up", luns: int = 1) -> Session:
     return Session("sysfs", IQN, sid=1, luns=units, status="up" if status == "up" else "recovering")
 
 
-def seen(
+def disk_inventory(
     disk: Disk | None = None,
     *,
     content: Content | None = None,

@@ -12,6 +12,7 @@ from iscsictl.model.host_facts import (
     InitiatorName,
     Kernel,
     KernelLogErrors,
+    KernelRoute,
     Machine,
     MountHealth,
     Network,
@@ -20,7 +21,6 @@ from iscsictl.model.host_facts import (
     PathMtu,
     Policy,
     Program,
-    Route,
     Systemd,
     Unit,
 )
@@ -87,7 +87,7 @@ def db(*records: NodeRecord, **more: Any) -> Known[NodeDb]:
 
 NETWORK = Network(
     {"eth0": Nic("eth0"), "eth1": Nic("eth1")},
-    (Route("192.0.2.0/24", "eth0"), Route("0.0.0.0/0", "eth1", "198.51.100.1")),
+    (KernelRoute("192.0.2.0/24", "eth0"), KernelRoute("0.0.0.0/0", "eth1", "198.51.100.1")),
     Known({}),
     {BARE: PathMtu(small=True, large=True, bytes=1500)},
     Known((Policy("192.0.2.0/24"),)),
@@ -125,7 +125,7 @@ def bad(machine: Machine) -> dict[str, Level]:
 
 
 def found(machine: Machine, id_: str) -> Finding:
-    """Return the one finding of that id that is not ok, with what mends it."""
+    """Return the one finding of that id that is not ok, with its fix."""
     (only,) = [f for f in examine(machine) if f.id == id_ and f.level is not Level.OK]
     assert only.fix
     return only

@@ -23,9 +23,9 @@ from tests.worlds import (
     in_parts,
     line,
     parted,
+    spec,
     stranger,
     unit,
-    spec,
     wwid_of,
 )
 

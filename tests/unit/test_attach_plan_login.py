@@ -21,8 +21,8 @@ from tests.worlds import (
     blank,
     line,
     parted,
-    unit,
     spec,
+    unit,
     world,
     wwid_of,
 )

@@ -11,7 +11,7 @@ from iscsictl.model.inventory import DiskUsage, Known, MountPointState
 from iscsictl.model.spec import Consent
 from iscsictl.parse.fstab import parse_fstab
 from tests.unit.attach_facts import W, here, planned, refused, step, verbs
-from tests.worlds import CLAIMED, DIR, TARGET, blank, line, parted, unit, spec, world, wwid_of
+from tests.worlds import CLAIMED, DIR, TARGET, blank, line, parted, spec, unit, world, wwid_of
 
 
 @pytest.mark.parametrize(

@@ -24,9 +24,9 @@ from tests.worlds import (
     in_parts,
     line,
     parted,
+    spec,
     stranger,
     unit,
-    spec,
     world,
 )
 
@@ -78,10 +78,10 @@ def test_a_disk_with_anything_on_it_is_refused_and_the_error_names_it(
 
 @pytest.mark.fault("F24")
 @pytest.mark.parametrize(
-    "seen", [ReadFailed(UnreachableError("/dev/sda cannot be read at byte 0")), NotObserved()]
+    "content", [ReadFailed(UnreachableError("/dev/sda cannot be read at byte 0")), NotObserved()]
 )
-def test_a_disk_that_could_not_be_read_is_not_blank(seen: Any) -> None:
-    plan = planned(here(unit(seen)))
+def test_a_disk_that_could_not_be_read_is_not_blank(content: Any) -> None:
+    plan = planned(here(unit(content)))
     assert refused(plan).exit in {Exit.UNREACHABLE, Exit.ERROR}
     assert not {"label", "mkfs", "claim"} & set(verbs(plan))
 

@@ -128,7 +128,7 @@ FAULTS: Iterable[tuple[Machine, str, Level]] = [
     ),
     (replace(SOUND, initiator_error="permission denied"), "initiator-name", Level.SKIP),
     (with_session(initiator="iqn.2001-04.com.x:old"), "initiator-session", Level.WARN),
-    (replace(SOUND, db=ReadFailed(IscsictlError("it is torn"))), "nodedb-readable", Level.FAIL),
+    (replace(SOUND, db=ReadFailed(IscsictlError("it is corrupt"))), "nodedb-readable", Level.FAIL),
     (
         replace(SOUND, root=False, db=ReadFailed(NeedsRootError("permission denied"))),
         "nodedb-readable",

@@ -15,11 +15,11 @@ from iscsictl.model.host_facts import (
     InitiatorName,
     Kernel,
     KernelLogErrors,
+    KernelRoute,
     Lock,
     MountHealth,
     Nic,
     PathMtu,
-    Route,
 )
 from iscsictl.model.inventory import Known
 from iscsictl.model.listing import Block, Listing
@@ -144,7 +144,7 @@ def test_errors_of_a_path_and_of_another_volume_are_told_apart() -> None:
 
 
 def test_two_nics_in_one_subnet_need_the_settings_for_it() -> None:
-    routes = (Route("192.0.2.0/24", "eth0"), Route("192.0.2.0/24", "eth1"))
+    routes = (KernelRoute("192.0.2.0/24", "eth0"), KernelRoute("192.0.2.0/24", "eth1"))
     pair = found(with_network(routes=routes), "net-one-subnet")
     assert "arp_ignore=1" in str(pair.fix)
     tuned = {n: Nic(n, arp_ignore=1, arp_announce=2, rp_filter=2) for n in ("eth0", "eth1")}
@@ -154,18 +154,18 @@ def test_two_nics_in_one_subnet_need_the_settings_for_it() -> None:
 def test_a_subnet_that_leads_to_no_portal_may_be_on_two_nics() -> None:
     # Zeroconf (RFC 3927) gives each NIC a route to all of 169.254.0.0/16.
     routes = (
-        Route("192.0.2.0/24", "eth0"),
-        Route("169.254.0.0/16", "eth0", metric=1002),
-        Route("169.254.0.0/16", "eth1", metric=1003),
+        KernelRoute("192.0.2.0/24", "eth0"),
+        KernelRoute("169.254.0.0/16", "eth0", metric=1002),
+        KernelRoute("169.254.0.0/16", "eth1", metric=1003),
     )
     assert "net-one-subnet" not in bad(with_network(routes=routes))
 
 
 def test_two_nics_in_the_subnet_of_the_router_to_a_portal_count() -> None:
     routes = (
-        Route("198.51.100.0/24", "eth0"),
-        Route("198.51.100.0/24", "eth1"),
-        Route("192.0.2.0/24", "eth0", "198.51.100.1"),
+        KernelRoute("198.51.100.0/24", "eth0"),
+        KernelRoute("198.51.100.0/24", "eth1"),
+        KernelRoute("192.0.2.0/24", "eth0", "198.51.100.1"),
     )
     assert found(with_network(routes=routes), "net-one-subnet").level is Level.WARN
 
@@ -238,7 +238,7 @@ def test_the_module_of_an_iface_is_the_one_that_is_needed() -> None:
 
 
 def test_the_plan_of_fix_holds_the_safe_repairs_and_no_other() -> None:
-    corrupt = replace(record(), problem="is empty", path=Path("/etc/iscsi/nodes/torn"))
+    corrupt = replace(record(), problem="is empty", path=Path("/etc/iscsi/nodes/corrupt"))
     open_ = replace(record(), mode=0o644)
     machine = replace(
         with_units(enabled=False),

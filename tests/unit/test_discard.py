@@ -21,7 +21,7 @@ from iscsictl.system.block import probe
 from iscsictl.system.block.disk_writer import mkfs_command
 from iscsictl.system.mount import usage
 from tests.unit.attach_facts import here, planned
-from tests.unit.disk_facts import GIB, NEW, WWID, carries, seen
+from tests.unit.disk_facts import GIB, NEW, WWID, carries, disk_inventory
 from tests.unit.loops import looped, sparse
 from tests.worlds import blank, spec, wwid_of
 
@@ -81,21 +81,25 @@ def why(plan: Plan, verb: str) -> str:
 def test_the_plan_says_by_which_proof_a_disk_is_blank() -> None:
     words = "blank: 237 places read, none further apart than 64 MiB"
     content = Content(WWID, GIB, 512, proof=PROOF)
-    assert words in why(plan_label(seen(content=content), "gpt", Consent()), "label")
-    assert words in why(plan_mkfs(seen(content=content), MkfsSpec("ext4", NEW)), "mkfs")
+    assert words in why(plan_label(disk_inventory(content=content), "gpt", Consent()), "label")
+    assert words in why(plan_mkfs(disk_inventory(content=content), MkfsSpec("ext4", NEW)), "mkfs")
     disk = blank(wwid_of(0), proof=PROOF)
     assert words in why(planned(here(disk)), "label")
     assert words in why(planned(here(disk), spec(table="none")), "mkfs")
     full = Content(WWID, GIB, 512, proof=BlankProof.all_read())
-    assert "blank: all read" in why(plan_label(seen(content=full), "gpt", Consent()), "label")
-    confirmed = plan_label(seen(content=carries("xfs", proof=PROOF)), "gpt", Consent(wipe=WWID))
+    assert "blank: all read" in why(
+        plan_label(disk_inventory(content=full), "gpt", Consent()), "label"
+    )
+    confirmed = plan_label(
+        disk_inventory(content=carries("xfs", proof=PROOF)), "gpt", Consent(wipe=WWID)
+    )
     assert "blank" not in why(confirmed, "label")
 
 
 @pytest.mark.fault("F63")
 def test_discard_is_handed_on_from_the_command_to_the_action() -> None:
     for wanted in (False, True):
-        plan = plan_mkfs(seen(), MkfsSpec("ext4", NEW, discard=wanted))
+        plan = plan_mkfs(disk_inventory(), MkfsSpec("ext4", NEW, discard=wanted))
         assert plan.refusal is None
         assert [s.action.discard for s in plan.steps if isinstance(s.action, actions.Mkfs)] == [
             wanted
@@ -127,7 +131,7 @@ def test_disk_commands_hand_the_request_for_a_full_proof_to_the_probe(
 
     told: list[str] = []
     context = open_context(1.0, tmp_path, watch=told.append)
-    inventory = seen()
+    inventory = disk_inventory()
     monkeypatch.setattr(probe, "probe", probe_disk)
     monkeypatch.setattr(observers, "base", lambda _: inventory)
     monkeypatch.setattr(usage, "disk_usage", lambda *_, **__: DiskUsage())

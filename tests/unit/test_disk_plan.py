@@ -29,12 +29,12 @@ from tests.unit.disk_facts import (
     WWID,
     a_disk,
     carries,
+    disk_inventory,
     empty,
     gpt,
     note,
     our_line,
     part,
-    seen,
     session,
     unchanged,
     verbs,
@@ -45,7 +45,7 @@ from tests.unit.disk_facts import (
 
 @pytest.mark.parametrize("name", ["/dev/sda", WWID, UUID, "/srv", "/srv/", "/dev/sda1", IQN])
 def test_a_disk_has_many_names(name: str) -> None:
-    inventory = seen(a_disk(part(1, "ext4", UUID, ["/srv"])))
+    inventory = disk_inventory(a_disk(part(1, "ext4", UUID, ["/srv"])))
     chosen = choose(inventory, name)
     assert chosen.disk.wwid == WWID
     assert chosen.part == (None if name in {"/dev/sda", WWID, IQN} else 1)
@@ -54,7 +54,7 @@ def test_a_disk_has_many_names(name: str) -> None:
 def test_a_directory_of_fstab_names_a_filesystem_that_is_not_mounted() -> None:
     foreign = f"UUID={UUID} /srv ext4 noauto 0 0\n".encode()
     for line in (our_line(), foreign):
-        inventory = seen(a_disk(part(1, "ext4", UUID)), lines=[line])
+        inventory = disk_inventory(a_disk(part(1, "ext4", UUID)), lines=[line])
         assert choose(inventory, "/srv").block.device == "/dev/sda1"
 
 
@@ -65,7 +65,7 @@ def test_a_target_with_two_luns_needs_the_number() -> None:
         paths=(Path(1, "2:0:0:1", "/dev/sdb"),),
         block=Block("/dev/sdb", "disk"),
     )
-    inventory = replace(seen(), disks=(a_disk(), other), sessions=(session(luns=2),))
+    inventory = replace(disk_inventory(), disks=(a_disk(), other), sessions=(session(luns=2),))
     with pytest.raises(NotFoundError, match="2 LUNs"):
         choose(inventory, IQN)
     assert choose(inventory, IQN, 1).disk is other
@@ -73,33 +73,33 @@ def test_a_target_with_two_luns_needs_the_number() -> None:
 
 def test_a_part_of_a_name_will_do_only_where_it_is_asked_for() -> None:
     with pytest.raises(NotFoundError):
-        choose(seen(), "mail")
-    assert choose(seen(), "mail", loose=True).target == IQN
+        choose(disk_inventory(), "mail")
+    assert choose(disk_inventory(), "mail", loose=True).target == IQN
 
 
 def test_a_name_that_nothing_has_is_not_found() -> None:
     with pytest.raises(NotFoundError, match="no disk of a session"):
-        choose(seen(), "/dev/sdz")
+        choose(disk_inventory(), "/dev/sdz")
 
 
 # -- label --------------------------------------------------------------------------------
 
 
 def test_a_blank_disk_gets_a_table() -> None:
-    plan = plan_label(seen(), "gpt", Consent())
+    plan = plan_label(disk_inventory(), "gpt", Consent())
     assert verbs(plan) == ["label"]
     assert plan.steps[0].hazard is Hazard.DESTROYS
 
 
 def test_a_table_of_the_kind_that_is_there_stays_with_its_partitions() -> None:
-    inventory = seen(table=gpt(Entry(1, 2048, 2048, LINUX)))
+    inventory = disk_inventory(table=gpt(Entry(1, 2048, 2048, LINUX)))
     assert unchanged(plan_label(inventory, "gpt", Consent()))
 
 
 @pytest.mark.fault("F25")
 @pytest.mark.parametrize("kind", ["ext4", "xfs", "LVM2_member", "crypto_LUKS", "ntfs", "swap"])
 def test_what_is_not_blank_gets_no_table_and_no_filesystem(kind: str) -> None:
-    inventory = seen(content=carries(kind, "foreign"))
+    inventory = disk_inventory(content=carries(kind, "foreign"))
     for plan in (
         plan_label(inventory, "gpt", Consent()),
         plan_mkfs(inventory, MkfsSpec("ext4", NEW)),
@@ -111,7 +111,9 @@ def test_what_is_not_blank_gets_no_table_and_no_filesystem(kind: str) -> None:
 
 @pytest.mark.fault("F24")
 def test_what_cannot_be_read_is_not_blank() -> None:
-    inventory = replace(seen(), content=ReadFailed(UnreachableError("cannot be read at byte 0")))
+    inventory = replace(
+        disk_inventory(), content=ReadFailed(UnreachableError("cannot be read at byte 0"))
+    )
     for plan in (
         plan_label(inventory, "gpt", Consent()),
         plan_mkfs(inventory, MkfsSpec("ext4", NEW)),
@@ -121,19 +123,19 @@ def test_what_cannot_be_read_is_not_blank() -> None:
 
 
 def test_a_confirmed_disk_is_wiped_first() -> None:
-    inventory = seen(content=carries("xfs"), table=None)
+    inventory = disk_inventory(content=carries("xfs"), table=None)
     assert verbs(plan_label(inventory, "gpt", Consent(wipe=WWID))) == ["wipe", "label"]
 
 
 def test_a_table_is_not_written_over_what_fstab_knows() -> None:
-    inventory = seen(content=carries("xfs"), lines=[our_line(fs="xfs")])
+    inventory = disk_inventory(content=carries("xfs"), lines=[our_line(fs="xfs")])
     plan = plan_label(inventory, "gpt", Consent(wipe=WWID))
     assert isinstance(plan.refusal, RefusedError)
     assert "line 1" in plan.refusal.text
 
 
 def test_a_disk_in_use_is_never_labelled() -> None:
-    busy = replace(seen(content=carries("ext4")), used=DiskUsage(("/srv",)))
+    busy = replace(disk_inventory(content=carries("ext4")), used=DiskUsage(("/srv",)))
     assert isinstance(plan_label(busy, "gpt", Consent(wipe=WWID)).refusal, InUseError)
     assert isinstance(
         plan_mkfs(busy, MkfsSpec("ext4", NEW, consent=Consent(wipe=WWID))).refusal, InUseError
@@ -142,7 +144,7 @@ def test_a_disk_in_use_is_never_labelled() -> None:
 
 @pytest.mark.fault("F28")
 def test_three_tebibytes_are_too_many_for_a_dos_table() -> None:
-    inventory = seen(a_disk(size=3 << 40))
+    inventory = disk_inventory(a_disk(size=3 << 40))
     plan = plan_label(inventory, "dos", Consent())
     assert isinstance(plan.refusal, RefusedError)
     assert plan.refusal.exit == 9
@@ -151,15 +153,15 @@ def test_three_tebibytes_are_too_many_for_a_dos_table() -> None:
 
 def test_more_than_65535_cylinders_are_too_many_for_a_sun_label() -> None:
     cylinder = 255 * 63 * 512
-    at_most = seen(a_disk(size=65535 * cylinder))
+    at_most = disk_inventory(a_disk(size=65535 * cylinder))
     assert verbs(plan_label(at_most, "sun", Consent())) == ["label"]
-    plan = plan_label(seen(a_disk(size=65536 * cylinder)), "sun", Consent())
+    plan = plan_label(disk_inventory(a_disk(size=65536 * cylinder)), "sun", Consent())
     assert isinstance(plan.refusal, RefusedError)
 
 
 @pytest.mark.fault("F28")
 def test_a_read_only_disk_is_not_written() -> None:
-    inventory = seen(a_disk(read_only=True), table=gpt())
+    inventory = disk_inventory(a_disk(read_only=True), table=gpt())
     for plan in (
         plan_label(inventory, "dos", Consent()),
         plan_mkfs(inventory, MkfsSpec("ext4", NEW)),
@@ -170,7 +172,7 @@ def test_a_read_only_disk_is_not_written() -> None:
 
 
 def test_a_partition_takes_no_table() -> None:
-    plan = plan_label(seen(a_disk(part()), name="/dev/sda1"), "gpt", Consent())
+    plan = plan_label(disk_inventory(a_disk(part()), name="/dev/sda1"), "gpt", Consent())
     assert isinstance(plan.refusal, RefusedError)
 
 
@@ -178,7 +180,7 @@ def test_a_partition_takes_no_table() -> None:
 
 
 def test_a_claim_stands_before_the_first_write_and_becomes_a_note() -> None:
-    plan = plan_mkfs(seen(), MkfsSpec("ext4", NEW))
+    plan = plan_mkfs(disk_inventory(), MkfsSpec("ext4", NEW))
     assert verbs(plan) == ["claim", "mkfs", "fstab"]
     mkfs = plan.steps[1].action
     assert isinstance(mkfs, actions.Mkfs)
@@ -186,7 +188,7 @@ def test_a_claim_stands_before_the_first_write_and_becomes_a_note() -> None:
 
 
 def test_what_an_earlier_run_made_is_enough() -> None:
-    inventory = seen(content=carries("ext4"), lines=[note()])
+    inventory = disk_inventory(content=carries("ext4"), lines=[note()])
     assert unchanged(plan_mkfs(inventory, MkfsSpec("ext4", NEW)))
     assert unchanged(plan_mkfs(inventory, MkfsSpec("ext4", UUID, given=True)))
     for spec in (MkfsSpec("xfs", NEW), MkfsSpec("ext4", NEW, given=True)):
@@ -195,15 +197,15 @@ def test_what_an_earlier_run_made_is_enough() -> None:
 
 def test_confirmed_it_is_made_anew_once() -> None:
     spec = MkfsSpec("ext4", NEW, consent=Consent(wipe=WWID))
-    inventory = seen(content=carries("ext4"), lines=[note()])
+    inventory = disk_inventory(content=carries("ext4"), lines=[note()])
     assert verbs(plan_mkfs(inventory, spec)) == ["unfstab", "claim", "wipe", "mkfs", "fstab"]
-    after = seen(content=carries("ext4", NEW), lines=[note(NEW)])
+    after = disk_inventory(content=carries("ext4", NEW), lines=[note(NEW)])
     after = replace(after, facts=replace(after.facts, again=True))
     assert unchanged(plan_mkfs(after, spec))
 
 
 def test_what_fstab_mounts_is_not_destroyed_even_if_confirmed() -> None:
-    inventory = seen(content=carries("ext4"), lines=[our_line()])
+    inventory = disk_inventory(content=carries("ext4"), lines=[our_line()])
     plan = plan_mkfs(inventory, MkfsSpec("xfs", NEW, consent=Consent(wipe=WWID)))
     assert isinstance(plan.refusal, RefusedError)
     assert "/srv" in plan.refusal.text
@@ -228,7 +230,9 @@ def test_an_interrupted_run_is_finished_with_its_uuid() -> None:
     for content, begun, left in ((Content(WWID, GIB, 512), False, ["mkfs", "fstab"]),
                                  (Content(WWID, GIB, 512), True, ["claim", "mkfs", "fstab"]),
                                  (raw, True, ["mkfs", "fstab"])):  # fmt: skip
-        plan = plan_mkfs(seen(content=content, lines=[claim(begun=begun)]), MkfsSpec("ext4", NEW))
+        plan = plan_mkfs(
+            disk_inventory(content=content, lines=[claim(begun=begun)]), MkfsSpec("ext4", NEW)
+        )
         assert verbs(plan) == left
         makes = [s.action for s in plan.pending if isinstance(s.action, actions.Mkfs)]
         assert [action.claim.uuid for action in makes] == [UUID]
@@ -237,7 +241,7 @@ def test_an_interrupted_run_is_finished_with_its_uuid() -> None:
 @pytest.mark.fault("F64")
 def test_before_mkfs_begins_a_claim_explains_no_data() -> None:
     raw = Content(WWID, GIB, 512, data_at=4096)
-    plan = plan_mkfs(seen(content=raw, lines=[claim()]), MkfsSpec("ext4", NEW))
+    plan = plan_mkfs(disk_inventory(content=raw, lines=[claim()]), MkfsSpec("ext4", NEW))
     assert isinstance(plan.refusal, RefusedError)
 
 
@@ -250,13 +254,13 @@ def test_a_claim_on_a_partition_ends_when_another_table_has_taken_its_place() ->
     their_type = replace(TABLE, entries=(TABLE.entries[0], replace(TABLE.entries[1], type="8E")))
     for table, refused in ((TABLE, False), (replace(TABLE, id="Y"), True), (their_guid, True),
                            (their_type, True)):  # fmt: skip
-        inventory = seen(disk, content=raw, lines=[mine], name="/dev/sda2", table=table)
+        inventory = disk_inventory(disk, content=raw, lines=[mine], name="/dev/sda2", table=table)
         plan = plan_mkfs(inventory, MkfsSpec("ext4", NEW))
         assert isinstance(plan.refusal, RefusedError) is refused
 
 
 def test_a_partition_that_the_table_does_not_have_gets_no_filesystem() -> None:
-    inventory = seen(a_disk(part(3)), name="/dev/sda3", table=TABLE)
+    inventory = disk_inventory(a_disk(part(3)), name="/dev/sda3", table=TABLE)
     plan = plan_mkfs(inventory, MkfsSpec("ext4", NEW))
     assert isinstance(plan.refusal, RefusedError)
     assert "verify" in (plan.refusal.hint or "")
@@ -264,25 +268,25 @@ def test_a_partition_that_the_table_does_not_have_gets_no_filesystem() -> None:
 
 def test_a_claim_does_not_cover_what_is_foreign() -> None:
     foreign = carries("ext4", "foreign")
-    plan = plan_mkfs(seen(content=foreign, lines=[claim()]), MkfsSpec("ext4", NEW))
+    plan = plan_mkfs(disk_inventory(content=foreign, lines=[claim()]), MkfsSpec("ext4", NEW))
     assert isinstance(plan.refusal, RefusedError)
 
 
 def test_the_claim_of_an_attach_is_for_that_attach() -> None:
-    plan = plan_mkfs(seen(lines=[claim(None)]), MkfsSpec("ext4", NEW))
+    plan = plan_mkfs(disk_inventory(lines=[claim(None)]), MkfsSpec("ext4", NEW))
     assert isinstance(plan.refusal, RefusedError)
 
 
 def test_a_disk_with_a_table_is_not_formatted_whole() -> None:
     content = replace(empty(), partitions=())
-    plan = plan_mkfs(seen(content=content, table=gpt()), MkfsSpec("ext4", NEW))
+    plan = plan_mkfs(disk_inventory(content=content, table=gpt()), MkfsSpec("ext4", NEW))
     assert isinstance(plan.refusal, RefusedError)
     assert "part add" in (plan.refusal.hint or "")
 
 
 def test_a_partition_is_made_without_touching_the_note_of_its_neighbour() -> None:
     disk = a_disk(part(1, "ext4", UUID), part(2))
-    inventory = seen(disk, lines=[note()], name="/dev/sda2", table=TABLE)
+    inventory = disk_inventory(disk, lines=[note()], name="/dev/sda2", table=TABLE)
     plan = plan_mkfs(inventory, MkfsSpec("xfs", NEW))
     assert verbs(plan) == ["claim", "mkfs", "fstab"]
     assert plan.steps[1].subject == f"{IQN} LUN 0 part 2"
@@ -294,10 +298,10 @@ def test_a_claim_on_one_partition_is_no_ground_for_another() -> None:
     disk = a_disk(part(1), part(2))
     for number, refused in ((1, True), (2, False), (0, True)):
         lines = [claim(number, begun=True)]
-        inventory = seen(disk, content=raw, lines=lines, name="/dev/sda2", table=TABLE)
+        inventory = disk_inventory(disk, content=raw, lines=lines, name="/dev/sda2", table=TABLE)
         plan = plan_mkfs(inventory, MkfsSpec("ext4", NEW))
         assert isinstance(plan.refusal, RefusedError) is refused
-    inventory = seen(disk, lines=[claim(1)], name="/dev/sda2", table=TABLE)
+    inventory = disk_inventory(disk, lines=[claim(1)], name="/dev/sda2", table=TABLE)
     plan = plan_mkfs(inventory, MkfsSpec("ext4", NEW))
     claims = [s.action.claim for s in plan.pending if isinstance(s.action, actions.Claim)]
     assert [(one.uuid, one.part, one.partition_id) for one in claims] == [(NEW, 2, "P2")]
@@ -308,7 +312,7 @@ def test_a_claim_on_one_partition_is_no_ground_for_another() -> None:
 
 def growing(**facts: Any) -> DiskInventory:
     disk = a_disk(part(1, "ext4", UUID, ["/srv"]))
-    inventory = seen(disk, table=gpt(Entry(1, 2048, SECTORS - 4096, LINUX)), name="/srv")
+    inventory = disk_inventory(disk, table=gpt(Entry(1, 2048, SECTORS - 4096, LINUX)), name="/srv")
     known: dict[str, Any] = {"capacity": GIB, "filled": (SECTORS - 4096) * 512, **facts}
     return replace(inventory, facts=replace(inventory.facts, **known))
 
@@ -328,7 +332,7 @@ def test_a_logical_partition_stays_as_large_as_it_is() -> None:
     extended, logical = Entry(1, 2048, 1048576, "5"), Entry(5, 4096, 524288, "83")
     table = Table("dos", entries=(extended, logical))
     disk = a_disk(part(1), part(5, "ext4", UUID, ["/srv"]))
-    inventory = seen(disk, table=table, name="/srv")
+    inventory = disk_inventory(disk, table=table, name="/srv")
     facts = replace(inventory.facts, capacity=2 * GIB, filled=524288 * 512)
     plan = plan_grow(replace(inventory, facts=facts))
     assert verbs(plan) == ["rescan"]
@@ -350,13 +354,13 @@ def test_a_disk_that_became_smaller_is_refused() -> None:
 
 def test_a_filesystem_on_the_whole_disk_grows_without_a_table() -> None:
     disk = a_disk(fstype="xfs", uuid=UUID, mounts=["/srv"])
-    inventory = seen(disk)
+    inventory = disk_inventory(disk)
     inventory = replace(inventory, facts=replace(inventory.facts, capacity=2 * GIB, filled=GIB))
     assert verbs(plan_grow(inventory)) == ["rescan", "grow-fs"]
 
 
 def test_a_filesystem_that_is_not_mounted_is_not_grown() -> None:
-    inventory = seen(a_disk(fstype="xfs", uuid=UUID))
+    inventory = disk_inventory(a_disk(fstype="xfs", uuid=UUID))
     inventory = replace(inventory, facts=replace(inventory.facts, capacity=2 * GIB))
     assert isinstance(plan_grow(inventory).refusal, RefusedError)
 

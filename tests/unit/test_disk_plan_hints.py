@@ -35,9 +35,9 @@ from tests.unit.disk_facts import (
     WWID,
     a_disk,
     carries,
+    disk_inventory,
     our_line,
     part,
-    seen,
     session,
 )
 from tests.worlds import DIR, blank, line, spec, wwid_of
@@ -59,26 +59,28 @@ def says(text: str, *command: str) -> bool:
 def test_mounts_in_the_way_are_taken_down_by_what_the_hint_says() -> None:
     mounted = a_disk(fstype="ext4", uuid=UUID, mounts=[SPACED])
     taken = Known(MountPointState(exists=True, mounted="8:1", source="/dev/sdz"))
-    free = seen(a_disk(fstype="ext4", uuid=UUID), content=carries("ext4"))
+    free = disk_inventory(a_disk(fstype="ext4", uuid=UUID), content=carries("ext4"))
     for plan in (
-        plan_mount(seen(mounted, content=carries("ext4")), MountSpec("/mnt")),
+        plan_mount(disk_inventory(mounted, content=carries("ext4")), MountSpec("/mnt")),
         plan_mount(replace(free, place=taken), MountSpec(SPACED)),
-        plan_label(replace(seen(mounted), used=DiskUsage((SPACED,))), "gpt", Consent()),
+        plan_label(replace(disk_inventory(mounted), used=DiskUsage((SPACED,))), "gpt", Consent()),
         planned(here(blank(W)).having(place=taken), spec(mount=SPACED)),
     ):
         assert says(hint(plan), "iscsictl", "umount", SPACED)
 
 
 def test_what_cannot_be_unmounted_here_is_named_as_a_shell_reads_it() -> None:
-    away = replace(seen(), chosen=None, place=Known(MountPointState(exists=True, mounted="8:1")))
+    away = replace(
+        disk_inventory(), chosen=None, place=Known(MountPointState(exists=True, mounted="8:1"))
+    )
     assert says(hint(plan_umount(away, SPACED)), "umount", SPACED)
     disk = a_disk(fstype="ext4", uuid=UUID, mounts=[SPACED])
-    dead = replace(seen(disk), sessions=(session("recovering"),))
+    dead = replace(disk_inventory(disk), sessions=(session("recovering"),))
     assert says(hint(plan_umount(dead, SPACED)), "iscsictl", "detach", SPACED, "--lost")
 
 
 def test_lines_in_the_way_are_taken_out_by_what_the_hint_says() -> None:
-    there = seen(
+    there = disk_inventory(
         a_disk(fstype="ext4", uuid=UUID), content=carries("ext4"), lines=[our_line(SPACED)]
     )
     anew = MkfsSpec("xfs", NEW, consent=Consent(wipe=WWID))
@@ -96,16 +98,18 @@ def test_only_a_line_of_ours_is_said_to_go_by_fstab_rm() -> None:
     for now in (theirs, both):
         assert "edit /etc/fstab" in hint(planned(now))
         assert "fstab rm" not in hint(planned(now))
-    refused = plan_fstab_rm(seen(lines=[foreign, our_line(DIR)]), DIR)
+    refused = plan_fstab_rm(disk_inventory(lines=[foreign, our_line(DIR)]), DIR)
     assert refused.refusal is not None
 
 
 @pytest.mark.parametrize("content", [carries("xfs"), Content(WWID, GIB, 512, data_at=4096)])
 def test_adopt_is_named_only_where_it_can_be_given(content: Content) -> None:
     for plan in (
-        plan_label(seen(content=content), "gpt", Consent()),
-        plan_mkfs(seen(content=content), MkfsSpec("ext4", NEW)),
-        plan_mkfs(seen(a_disk(part()), content=content, name="/dev/sda1"), MkfsSpec("ext4", NEW)),
+        plan_label(disk_inventory(content=content), "gpt", Consent()),
+        plan_mkfs(disk_inventory(content=content), MkfsSpec("ext4", NEW)),
+        plan_mkfs(
+            disk_inventory(a_disk(part()), content=content, name="/dev/sda1"), MkfsSpec("ext4", NEW)
+        ),
     ):
         assert hint(plan) == f"to destroy it: --wipe --confirm {WWID}"
     assert "--adopt" in hint(planned(here(blank(W, data_at=4096))))

@@ -30,9 +30,9 @@ from tests.unit.disk_facts import (
     WWID,
     a_disk,
     carries,
+    disk_inventory,
     note,
     our_line,
-    seen,
     session,
     unchanged,
     verbs,
@@ -42,7 +42,7 @@ from tests.unit.disk_facts import (
 
 
 def mountable(**others: Any) -> DiskInventory:
-    return seen(a_disk(fstype="ext4", uuid=UUID), content=carries("ext4"), **others)
+    return disk_inventory(a_disk(fstype="ext4", uuid=UUID), content=carries("ext4"), **others)
 
 
 def test_it_is_mounted_where_fstab_says_with_its_options() -> None:
@@ -62,9 +62,9 @@ def test_without_a_line_the_directory_must_be_said() -> None:
 def test_what_is_mounted_there_is_unchanged_and_its_hold_ends() -> None:
     disk = a_disk(fstype="ext4", uuid=UUID, mounts=["/srv"])
     held = (Hold(mount_point="/srv"),)
-    assert unchanged(plan_mount(seen(disk), MountSpec("/srv")))
-    assert verbs(plan_mount(seen(disk, holds=held), MountSpec("/srv"))) == ["unhold"]
-    assert isinstance(plan_mount(seen(disk), MountSpec("/mnt")).refusal, InUseError)
+    assert unchanged(plan_mount(disk_inventory(disk), MountSpec("/srv")))
+    assert verbs(plan_mount(disk_inventory(disk, holds=held), MountSpec("/srv"))) == ["unhold"]
+    assert isinstance(plan_mount(disk_inventory(disk), MountSpec("/mnt")).refusal, InUseError)
 
 
 @pytest.mark.fault("F75")
@@ -113,7 +113,7 @@ def test_a_snapshot_is_not_mounted() -> None:
 def test_a_line_with_the_wrong_kind_of_place_is_refused_with_the_right_one(
     fs: str, path: str | None, said: str, hint: str
 ) -> None:
-    refusal = plan_fstab_add(seen(a_disk(fstype=fs, uuid=UUID)), MountSpec(path)).refusal
+    refusal = plan_fstab_add(disk_inventory(a_disk(fstype=fs, uuid=UUID)), MountSpec(path)).refusal
     assert isinstance(refusal, UsageError)
     assert said in refusal.text
     assert refusal.hint == hint
@@ -130,8 +130,10 @@ def over_two(name: str, *lines: bytes, mounts: tuple[str, ...] = ()) -> DiskInve
             block = Block(f"/dev/sd{letter}", "disk", None, "btrfs", None, UUID, places,
                           member=str(n))  # fmt: skip
         disks.append(Disk(f"naa.{n}", (Path(1, f"2:0:0:{n}", block.device),), block))
-    return seen(disks[0], name=name, lines=lines, sessions=(session(luns=2),), disks=tuple(disks),
-                content=carries("ext4"))  # fmt: skip
+    return disk_inventory(
+        disks[0], name=name, lines=lines, sessions=(session(luns=2),), disks=tuple(disks),
+        content=carries("ext4"),
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("name", ["/dev/md0", "/dev/sda", "/dev/sdb", UUID])
@@ -160,19 +162,19 @@ def test_what_stands_on_two_luns_names_none_of_them_to_write_on(name: str) -> No
 
 def test_a_foreign_filesystem_that_was_not_unmounted_is_asked_about() -> None:
     dirty = carries("ext4", filesystem=Filesystem("/dev/sda", None, "ext4", UUID, dirty=True))
-    inventory = seen(a_disk(fstype="ext4", uuid=UUID), content=dirty)
+    inventory = disk_inventory(a_disk(fstype="ext4", uuid=UUID), content=dirty)
     assert isinstance(plan_mount(inventory, MountSpec("/mnt")).refusal, ConsentRequiredError)
     assert "mount" in verbs(plan_mount(inventory, MountSpec("/mnt", recover=True)))
-    ours = seen(a_disk(fstype="ext4", uuid=UUID), content=dirty, lines=[our_line()])
+    ours = disk_inventory(a_disk(fstype="ext4", uuid=UUID), content=dirty, lines=[our_line()])
     assert "mount" in verbs(plan_mount(ours, MountSpec()))
 
 
 @pytest.mark.fault("F59")
 def test_unmounting_sets_a_hold_and_twice_is_once() -> None:
     disk = a_disk(fstype="ext4", uuid=UUID, mounts=["/srv"])
-    plan = plan_umount(seen(disk, name="/srv"), "/srv")
+    plan = plan_umount(disk_inventory(disk, name="/srv"), "/srv")
     assert verbs(plan) == ["umount", "hold"]
-    down = seen(a_disk(fstype="ext4", uuid=UUID), lines=[our_line()], name="/srv")
+    down = disk_inventory(a_disk(fstype="ext4", uuid=UUID), lines=[our_line()], name="/srv")
     assert verbs(plan_umount(down, "/srv")) == ["hold"]
     held = replace(down, holds=(Hold(mount_point="/srv"),))
     assert unchanged(plan_umount(held, "/srv"))
@@ -180,7 +182,9 @@ def test_unmounting_sets_a_hold_and_twice_is_once() -> None:
 
 def test_a_mount_that_somebody_works_in_stays() -> None:
     disk = a_disk(fstype="ext4", uuid=UUID, mounts=["/srv"])
-    busy = replace(seen(disk), used=DiskUsage(("/srv",), (), ("process 7 (vi) works in /srv",)))
+    busy = replace(
+        disk_inventory(disk), used=DiskUsage(("/srv",), (), ("process 7 (vi) works in /srv",))
+    )
     plan = plan_umount(busy, "/srv")
     assert isinstance(plan.refusal, InUseError)
     assert "vi" in plan.refusal.text
@@ -188,13 +192,13 @@ def test_a_mount_that_somebody_works_in_stays() -> None:
 
 def test_a_mount_on_a_dead_array_is_not_touched() -> None:
     disk = a_disk(fstype="ext4", uuid=UUID, mounts=["/srv"])
-    dead = replace(seen(disk), sessions=(session("recovering"),))
+    dead = replace(disk_inventory(disk), sessions=(session("recovering"),))
     assert isinstance(plan_umount(dead, "/srv").refusal, UnreachableError)
 
 
 def test_what_is_no_disk_of_a_session_is_left_to_umount() -> None:
     inventory = replace(
-        seen(), chosen=None, place=Known(MountPointState(exists=True, mounted="8:1"))
+        disk_inventory(), chosen=None, place=Known(MountPointState(exists=True, mounted="8:1"))
     )
     assert isinstance(plan_umount(inventory, "/home").refusal, NotFoundError)
 
@@ -235,7 +239,7 @@ def test_a_note_becomes_the_line_that_mounts() -> None:
 
 
 def test_swap_has_no_directory_and_others_have_one() -> None:
-    swap = seen(a_disk(fstype="swap", uuid=UUID))
+    swap = disk_inventory(a_disk(fstype="swap", uuid=UUID))
     assert "fstab" in verbs(plan_fstab_add(swap, MountSpec(None)))
     assert isinstance(plan_fstab_add(swap, MountSpec("/srv")).refusal, UsageError)
     assert isinstance(plan_fstab_add(mountable(), MountSpec(None)).refusal, UsageError)
@@ -243,14 +247,14 @@ def test_swap_has_no_directory_and_others_have_one() -> None:
 
 def test_only_entries_written_by_iscsictl_are_taken_out() -> None:
     foreign = f"UUID={UUID} /srv ext4 defaults 0 0\n".encode()
-    plan = plan_fstab_rm(seen(lines=[foreign]), "/srv")
+    plan = plan_fstab_rm(disk_inventory(lines=[foreign]), "/srv")
     assert isinstance(plan.refusal, RefusedError)
     for name in ("/srv", "/srv/", UUID.upper()):
-        plan = plan_fstab_rm(seen(lines=[b"# first\n", our_line()]), name)
+        plan = plan_fstab_rm(disk_inventory(lines=[b"# first\n", our_line()]), name)
         assert verbs(plan) == ["unfstab"]
         action = plan.steps[0].action
         assert isinstance(action, actions.DropFstab)
         assert action.entry.raw == our_line()
-    gone = plan_fstab_rm(seen(), "/srv")
+    gone = plan_fstab_rm(disk_inventory(), "/srv")
     assert gone.refusal is None
     assert not gone.steps

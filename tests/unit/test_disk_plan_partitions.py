@@ -28,18 +28,18 @@ from tests.unit.disk_facts import (
     WWID,
     a_disk,
     carries,
+    disk_inventory,
     empty,
     gpt,
     our_line,
     part,
-    seen,
     unchanged,
     verbs,
 )
 
 
 def test_a_partition_is_added_where_there_is_room() -> None:
-    plan = plan_add(seen(table=gpt()), AddPartitionSpec(256 << 20), {})
+    plan = plan_add(disk_inventory(table=gpt()), AddPartitionSpec(256 << 20), {})
     assert verbs(plan) == ["part-add"]
     action = plan.steps[0].action
     assert isinstance(action, actions.AddPart)
@@ -50,14 +50,14 @@ def test_a_partition_is_added_where_there_is_room() -> None:
 
 def test_adding_twice_is_adding_once_while_it_is_empty() -> None:
     table = gpt(Entry(1, 2048, 524288, LINUX))
-    inventory = seen(table=table, content=empty())
+    inventory = disk_inventory(table=table, content=empty())
     assert unchanged(plan_add(inventory, AddPartitionSpec(256 << 20), {}))
     assert verbs(plan_add(inventory, AddPartitionSpec(256 << 20, number=2), {})) == ["part-add"]
     assert unchanged(plan_add(inventory, AddPartitionSpec(256 << 20, number=1), {}))
     used = replace(
         empty(), partitions=(replace(empty().partitions[0], signatures=(Signature("xfs"),)),)
     )
-    plan = plan_add(seen(table=table, content=used), AddPartitionSpec(256 << 20), {})
+    plan = plan_add(disk_inventory(table=table, content=used), AddPartitionSpec(256 << 20), {})
     assert verbs(plan) == ["part-add"]
 
 
@@ -67,22 +67,22 @@ def test_a_partition_with_raw_data_is_not_the_empty_one_that_is_requested() -> N
     second = replace(first, number=2, device="/dev/sda2", start=526336 * 512)
     raw = tuple(replace(p, data_at=p.start) for p in (first, second))
     for parts, wanted in ((raw, ["part-add"]), ((raw[0], second), []), ((first, raw[1]), [])):
-        inventory = seen(
+        inventory = disk_inventory(
             table=table, content=replace(empty(), partitions=parts), disk=a_disk(size=4 << 30)
         )
         assert verbs(plan_add(inventory, AddPartitionSpec(256 << 20), {})) == wanted
 
 
 def test_the_rest_twice_is_once() -> None:
-    first = plan_add(seen(table=gpt()), AddPartitionSpec(None), {}).steps[0].action
+    first = plan_add(disk_inventory(table=gpt()), AddPartitionSpec(None), {}).steps[0].action
     assert isinstance(first, actions.AddPart)
     table = gpt(Entry(1, first.start, first.size, LINUX))
-    assert unchanged(plan_add(seen(table=table), AddPartitionSpec(None), {}))
+    assert unchanged(plan_add(disk_inventory(table=table), AddPartitionSpec(None), {}))
 
 
 def test_the_rest_is_added_beside_partitions_that_stand_close_together() -> None:
     table = gpt(Entry(1, 2048, 1048576, LINUX), Entry(2, 1050624, 524288, LINUX))
-    plan = plan_add(seen(table=table), AddPartitionSpec(None), {})
+    plan = plan_add(disk_inventory(table=table), AddPartitionSpec(None), {})
     action = plan.pending[0].action
     assert isinstance(action, actions.AddPart)
     assert (action.number, action.start) == (3, 1050624 + 524288)
@@ -96,18 +96,18 @@ def test_what_a_sun_label_cannot_hold_is_refused() -> None:
         AddPartitionSpec(cylinder, size_in_sectors=True, number=9),
         AddPartitionSpec(cylinder, size_in_sectors=True, start=20000, start_in_sectors=True),
     ):
-        assert isinstance(plan_add(seen(table=table), spec, {}).refusal, RefusedError)
+        assert isinstance(plan_add(disk_inventory(table=table), spec, {}).refusal, RefusedError)
     spec = AddPartitionSpec(
         cylinder, size_in_sectors=True, start=2 * cylinder, start_in_sectors=True, number=8
     )
-    plan = plan_add(seen(table=table), spec, {})
+    plan = plan_add(disk_inventory(table=table), spec, {})
     assert verbs(plan) == ["part-add"]
     assert plan.notes == ()
 
 
 def test_a_start_is_aligned_where_the_physical_sectors_begin() -> None:
     def notes(start: int) -> tuple[str, ...]:
-        inventory = seen(table=gpt())
+        inventory = disk_inventory(table=gpt())
         topology = Topology(physical=4096, offset=3584)
         inventory = replace(inventory, facts=replace(inventory.facts, topology=topology))
         return plan_add(
@@ -120,21 +120,23 @@ def test_a_start_is_aligned_where_the_physical_sectors_begin() -> None:
 
 def test_what_this_run_added_is_recognised_whatever_was_there_before() -> None:
     facts = DiskFacts(SECTORS, table=gpt(Entry(1, 2048, 524288, LINUX)), again=True, earlier=gpt())
-    assert unchanged(plan_add(replace(seen(), facts=facts), AddPartitionSpec(256 << 20), {}))
+    assert unchanged(
+        plan_add(replace(disk_inventory(), facts=facts), AddPartitionSpec(256 << 20), {})
+    )
 
 
 def test_a_number_that_is_taken_by_something_else_is_refused() -> None:
-    inventory = seen(table=gpt(Entry(1, 2048, 2048, LINUX)))
+    inventory = disk_inventory(table=gpt(Entry(1, 2048, 2048, LINUX)))
     plan = plan_add(inventory, AddPartitionSpec(256 << 20, number=1), {})
     assert isinstance(plan.refusal, RefusedError)
 
 
 def test_without_a_table_nothing_is_partitioned() -> None:
     for plan in (
-        plan_add(seen(), AddPartitionSpec(None), {}),
-        plan_remove(seen(), 1, consent=True),
-        plan_type(seen(), 1, "lvm", {}),
-        plan_bootable(seen(), 1, on=True),
+        plan_add(disk_inventory(), AddPartitionSpec(None), {}),
+        plan_remove(disk_inventory(), 1, consent=True),
+        plan_type(disk_inventory(), 1, "lvm", {}),
+        plan_bootable(disk_inventory(), 1, on=True),
     ):
         assert isinstance(plan.refusal, RefusedError)
         assert "iscsictl disk label" in (plan.refusal.hint or "")
@@ -142,7 +144,7 @@ def test_without_a_table_nothing_is_partitioned() -> None:
 
 def removing(fs: dict[str, str] | None = None, **others: Any) -> DiskInventory:
     disk = a_disk(part(1, **(fs or {})))
-    return seen(disk, table=gpt(Entry(1, 2048, 2048, LINUX)), name="/dev/sda1", **others)
+    return disk_inventory(disk, table=gpt(Entry(1, 2048, 2048, LINUX)), name="/dev/sda1", **others)
 
 
 def test_a_blank_partition_goes_without_a_question() -> None:
@@ -161,7 +163,7 @@ def test_a_partition_with_content_goes_only_with_consent() -> None:
 def unseen(**others: Any) -> DiskInventory:
     """A disk with a partition in its table that the kernel does not have, and one that it has."""
     table = gpt(Entry(1, 2048, 2048, LINUX), Entry(2, 4096, 2048, LINUX))
-    return seen(a_disk(part(2, "xfs", NEW)), table=table, content=empty(), **others)
+    return disk_inventory(a_disk(part(2, "xfs", NEW)), table=table, content=empty(), **others)
 
 
 @pytest.mark.fault("F24")
@@ -181,7 +183,7 @@ def test_a_partition_of_a_map_is_shown_to_the_kernel_by_kpartx() -> None:
     disk = a_disk()
     disk = replace(disk, block=replace(disk.block, device="/dev/mapper/mpatha", kind="mpath"))
     table = gpt(Entry(1, 2048, 2048, LINUX))
-    plan = plan_remove(seen(disk, table=table, name=WWID), 1, consent=False)
+    plan = plan_remove(disk_inventory(disk, table=table, name=WWID), 1, consent=False)
     assert isinstance(plan.refusal, ConsentRequiredError)
     assert "kpartx -u /dev/mapper/mpatha" in (plan.refusal.hint or "")
 
@@ -190,7 +192,7 @@ def test_what_was_found_on_the_disk_says_nothing_of_one_partition() -> None:
     """Nor does another partition that was named."""
     inventory = replace(unseen(), content=ReadFailed(UnreachableError("byte 0")))
     assert isinstance(plan_remove(inventory, 1, consent=False).refusal, ConsentRequiredError)
-    other = seen(a_disk(part(2)), table=unseen().facts.table, name="/dev/sda2")
+    other = disk_inventory(a_disk(part(2)), table=unseen().facts.table, name="/dev/sda2")
     assert isinstance(plan_remove(other, 1, consent=False).refusal, ConsentRequiredError)
     assert verbs(plan_remove(other, 2, consent=False)) == ["part-rm"]
 
@@ -223,14 +225,14 @@ def test_a_logical_partition_in_the_middle_stays_for_the_names_of_those_after_it
         "dos", 512, "0x1", entries=(Entry(1, 2048, 9999, "5"), Entry(5, 4096, 8, "83"),
                                     Entry(6, 6144, 8, "83")),
     )  # fmt: skip
-    inventory = seen(a_disk(part(5), part(6)), table=table)
+    inventory = disk_inventory(a_disk(part(5), part(6)), table=table)
     assert isinstance(plan_remove(inventory, 5, consent=True).refusal, RefusedError)
     assert verbs(plan_remove(inventory, 6, consent=True)) == ["part-rm"]
     assert isinstance(plan_remove(inventory, 1, consent=True).refusal, RefusedError)
 
 
 def test_type_and_boot_flag_are_set_once() -> None:
-    inventory = seen(table=gpt(Entry(1, 2048, 2048, LINUX, attrs=("RequiredPartition",))))
+    inventory = disk_inventory(table=gpt(Entry(1, 2048, 2048, LINUX, attrs=("RequiredPartition",))))
     assert unchanged(plan_type(inventory, 1, "linux", {}))
     assert verbs(plan_type(inventory, 1, "lvm", {})) == ["part-type"]
     assert unchanged(plan_bootable(inventory, 1, on=False))
@@ -242,6 +244,6 @@ def test_type_and_boot_flag_are_set_once() -> None:
 
 def test_only_one_dos_partition_is_bootable() -> None:
     table = Table("dos", entries=(Entry(1, 2048, 8, "83", bootable=True), Entry(2, 4096, 8, "83")))
-    plan = plan_bootable(seen(table=table), 2, on=True)
+    plan = plan_bootable(disk_inventory(table=table), 2, on=True)
     assert isinstance(plan.refusal, RefusedError)
     assert "1 --off" in (plan.refusal.hint or "")

@@ -1,4 +1,4 @@
-"""The whole of doctor: a look, the command, and what --fix mends."""
+"""The whole of doctor: its observation, the command, and what --fix repairs."""
 
 import os
 import subprocess
@@ -16,7 +16,7 @@ from iscsictl.engine.tasks.doctor_fix import repairs
 from iscsictl.model.actions import RemoveCorruptRecord
 from iscsictl.model.inventory import Known
 from iscsictl.model.plan import Status
-from iscsictl.observers.doctor import observe_machine, meant_read_only
+from iscsictl.observers.doctor import meant_read_only, observe_machine
 from iscsictl.parse.fstab import parse_fstab
 from iscsictl.parse.mountinfo import parse_mountinfo
 from iscsictl.system.context import Context

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from iscsictl.errors import IscsictlError
-from iscsictl.model.host_facts import Policy, Route
+from iscsictl.model.host_facts import KernelRoute, Policy
 from iscsictl.model.names import Portal
 from iscsictl.system.host import network
 from iscsictl.system.host.path_mtu import path_mtus
@@ -40,10 +40,10 @@ def test_routes_are_read_as_the_kernel_prints_them(tmp_path: Path) -> None:
     put(tmp_path, "proc/net/route", ROUTES)
     put(tmp_path, "proc/net/ipv6_route", ROUTES6)
     assert network.read_routes(tmp_path) == (
-        Route("0.0.0.0/0", "eth0", "192.0.2.1", 100),
-        Route("198.51.100.0/24", "eth1"),
-        Route("2001:db8:a::/64", "eth0", None, 256),
-        Route("::/0", "eth0", "2001:db8:a::1", 1024),
+        KernelRoute("0.0.0.0/0", "eth0", "192.0.2.1", 100),
+        KernelRoute("198.51.100.0/24", "eth1"),
+        KernelRoute("2001:db8:a::/64", "eth0", None, 256),
+        KernelRoute("::/0", "eth0", "2001:db8:a::1", 1024),
     )
 
 

@@ -27,7 +27,7 @@ def made(**changes: Any) -> Made:
 
 
 def exported(*rows: Made, facts: HostFacts = PLAIN) -> tuple[list[dict[str, Any]], list[str]]:
-    """Return the volumes and the notes; `plan` takes each volume, and acts only with a note."""
+    """Return the volumes and the notes; `plan` takes each; it changes one only with a note."""
     machine = Machine(list(rows), facts)
     return judged(machine)
 

@@ -48,13 +48,13 @@ def machine(
     )
 
 
-def check(text: str | bytes, seen: Machine | None = None) -> tuple[Finding, ...]:
+def check(text: str | bytes, facts: Machine | None = None) -> tuple[Finding, ...]:
     data = text if isinstance(text, bytes) else text.encode()
-    return check_fstab(parse_fstab(data), seen or machine())
+    return check_fstab(parse_fstab(data), facts or machine())
 
 
-def ids(text: str | bytes, seen: Machine | None = None) -> list[str]:
-    return [finding.id for finding in check(text, seen)]
+def ids(text: str | bytes, facts: Machine | None = None) -> list[str]:
+    return [finding.id for finding in check(text, facts)]
 
 
 def test_a_line_that_names_the_disk_by_its_label_is_judged_as_one_of_iscsi() -> None:

@@ -181,8 +181,8 @@ def test_a_masked_or_missing_unit_is_said() -> None:
 
 @pytest.mark.fault("F59")
 def test_start_logs_in_to_nothing_that_is_on_hold() -> None:
-    held = plan_start(ServiceFacts(DEBIAN, automatic=True, held=True))
-    assert [step.action for step in held.pending] == [StartService("iscsid.socket")]
+    on_hold = plan_start(ServiceFacts(DEBIAN, automatic=True, on_hold=True))
+    assert [step.action for step in on_hold.pending] == [StartService("iscsid.socket")]
     free = plan_start(ServiceFacts(DEBIAN, automatic=True))
     assert StartService("open-iscsi.service") in [step.action for step in free.pending]
     assert not any(s.pending for s in [plan_start(ServiceFacts(_running(DEBIAN)))])

@@ -26,8 +26,8 @@ def root(tmp_path: Path) -> Path:
 def test_a_disk_is_awaited_until_multipathd_has_turned_it_down(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for seen in ([], ["sdb:[orphan]", "sda:mail"]):
-        monkeypatch.setattr(multipath, "_paths", lambda seen=seen: seen)
+    for paths in ([], ["sdb:[orphan]", "sda:mail"]):
+        monkeypatch.setattr(multipath, "_paths", lambda paths=paths: paths)
         assert multipath.is_awaited("/dev/sda", root)
     monkeypatch.setattr(multipath, "_paths", lambda: ["sdb:mail", "sda:[orphan]"])
     assert not multipath.is_awaited("/dev/sda", root)

@@ -90,7 +90,7 @@ def test_an_xfs_that_is_still_being_made_tells_so(tmp_path: Path) -> None:
         file.truncate(400 << 20)
     subprocess.run(["mkfs.xfs", "-q", image], check=True, capture_output=True)
     for in_progress in (b"\0", b"\1"):
-        # sb_inprogress, which mkfs.xfs takes back last.
+        # sb_inprogress, which mkfs.xfs clears last.
         with image.open("r+b") as file:
             file.seek(126)
             file.write(in_progress)

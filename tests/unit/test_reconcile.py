@@ -1,4 +1,4 @@
-"""The loop of observe, plan and act, with the model's hands in place of the machine's."""
+"""The loop of observe, plan and execute, on the model in place of the machine."""
 
 import signal
 from collections.abc import Callable
@@ -233,7 +233,9 @@ def test_the_claim_goes_when_something_foreign_turned_up(
 
 
 @pytest.mark.fault("F32")
-def test_what_cannot_be_rolled_back_is_listed_and_the_rest_is(machine: Make, tmp_path: Path) -> None:
+def test_what_cannot_be_rolled_back_is_listed_and_the_rest_is(
+    machine: Make, tmp_path: Path
+) -> None:
     one = machine(
         world(blank(W)),
         fails={"claim": IscsictlError("no space"), "logout": InUseError("in use by a stranger")},
@@ -290,7 +292,7 @@ def test_a_yes_adopts_and_a_no_is_refused(machine: Make, tmp_path: Path) -> None
 
 
 def scripted(*plans: Plan) -> Task:
-    """A task that thinks up these plans, one after the other."""
+    """A task that makes these plans, one after the other."""
     left = list(plans)
     return Task(lambda _c, _b: Inventory(), lambda _: left.pop(0) if len(left) > 1 else left[0])
 

@@ -1,4 +1,4 @@
-"""Which target, portals, records and sessions a wish means."""
+"""Which target, portals, records and sessions a spec means."""
 
 from dataclasses import replace
 from typing import Any
@@ -252,9 +252,9 @@ def test_ipv6_portals_are_written_in_brackets_and_matched() -> None:
     assert route.session is not None
 
 
-def refusal(seen: Inventory, **more: Any) -> IscsictlError:
+def refusal(inventory: Inventory, **more: Any) -> IscsictlError:
     with pytest.raises(IscsictlError) as caught:
-        find_login_paths(seen, spec(**more))
+        find_login_paths(inventory, spec(**more))
     return caught.value
 
 

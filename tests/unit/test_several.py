@@ -1,4 +1,4 @@
-"""PlanBuilder carried out: what a failure takes back, and what is noted in the journal."""
+"""An executed plan: what a failure rolls back, and what is noted in the journal."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ RECORD = actions.CreateRecord(A, PORTAL, "default")
 
 
 class FakeHandlers:
-    """Carry out nothing, but what is in `fails` fails; keep what was done and noted."""
+    """Execute nothing, but what is in `fails` fails; keep what was done and noted."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.fails: dict[str, IscsictlError] = {}
@@ -54,7 +54,9 @@ def handlers(monkeypatch: pytest.MonkeyPatch) -> FakeHandlers:
     return FakeHandlers(monkeypatch)
 
 
-def test_a_session_stays_when_what_was_to_be_mounted_fails(handlers: FakeHandlers, tmp_path: Path) -> None:
+def test_a_session_stays_when_what_was_to_be_mounted_fails(
+    handlers: FakeHandlers, tmp_path: Path
+) -> None:
     plan = PlanBuilder(independent=True)
     login = plan.add(LOGIN, A, "opens the session")
     plan.add(MOUNT, "/srv/a", "mounts it again", after=[login])
@@ -89,7 +91,9 @@ def test_what_cannot_be_done_is_noted_too(handlers: FakeHandlers, tmp_path: Path
     assert handlers.noted == [("login", Status.FAILED, "no route to host")]
 
 
-def test_logins_whose_records_were_written_are_sent_together(handlers: FakeHandlers, tmp_path: Path) -> None:
+def test_logins_whose_records_were_written_are_sent_together(
+    handlers: FakeHandlers, tmp_path: Path
+) -> None:
     plan = PlanBuilder(independent=True)
     for number in range(3):
         target = f"{A}{number}"

@@ -1,4 +1,4 @@
-"""What wishes side by side share: fstab edits in rounds, one listener to udev, one reload."""
+"""What volumes in parallel share: fstab edits in rounds, one listener to udev, one reload."""
 
 import os
 import threading
@@ -121,19 +121,19 @@ def test_only_tasks_that_have_company_wait_for_it(context: Shared) -> None:
         looks.append(time.monotonic())
         time.sleep(0.2)
 
-    def look() -> None:
+    def observe() -> None:
         context.coalesce("host", slow)
 
     with context.spec(), ThreadPoolExecutor(2) as pool:
         for _ in range(2):
             began = time.monotonic()
-            look()
+            observe()
             assert looks[-1] - began < shared_context._COMPANY
         with context.spec():
-            first = pool.submit(look)
+            first = pool.submit(observe)
             while not context._readings.get("host")._batch._waiting:
                 pass
-            second = pool.submit(look)
+            second = pool.submit(observe)
             first.result(10)
             second.result(10)
     assert len(looks) == 3

@@ -1,4 +1,4 @@
-"""A file of volumes: what is good becomes wishes, what is not is told with its place."""
+"""A file of volumes: valid volumes become specs, what is invalid is reported with its place."""
 
 import os
 import time

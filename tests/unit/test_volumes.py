@@ -1,4 +1,4 @@
-"""Errands side by side: what fails is undone alone, what others stand on stays, order is kept."""
+"""Volumes in parallel: what fails is undone alone, what others need stays, order is kept."""
 
 import threading
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 
 from iscsictl.engine import executor
 from iscsictl.engine.handlers.effect import StepResult
-from iscsictl.engine.parallel.scheduler import VolumeTask, reconcile_all, predict
+from iscsictl.engine.parallel.scheduler import VolumeTask, predict, reconcile_all
 from iscsictl.engine.parallel.shared_context import Shared
 from iscsictl.engine.task import Task
 from iscsictl.errors import AuthError, Exit, InterruptError, IscsictlError, RefusedError
@@ -29,7 +29,7 @@ Key = tuple[str, str]
 
 
 class Host:
-    """Records, sessions, directories and a service, as the errands' actions make them."""
+    """Records, sessions, directories and a service, as the actions of the volumes make them."""
 
     def __init__(self) -> None:
         self.there: set[Key] = set()
@@ -67,7 +67,9 @@ class Host:
                 refusal = RefusedError(f"{name} is foreign")
             return draft.build(refusal)
 
-        return VolumeTask(name, target, Task(lambda _c, _b: Inventory(), make_plan), frozenset(after))
+        return VolumeTask(
+            name, target, Task(lambda _c, _b: Inventory(), make_plan), frozenset(after)
+        )
 
 
 def key_of(action: Action) -> tuple[Key, bool]:

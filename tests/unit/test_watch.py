@@ -14,7 +14,7 @@ from typing import cast
 
 import pytest
 
-from iscsictl.model.session_diff import Snapshot, Rate, changes
+from iscsictl.model.session_diff import Rate, Snapshot, changes
 from iscsictl.output.terminal import Screen
 from iscsictl.output.views.watch import HEIGHT, Picture, graph
 from iscsictl.system.block.kernel_events import read_traffic

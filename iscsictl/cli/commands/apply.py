@@ -20,7 +20,7 @@ from iscsictl.cli.options import (
     require_root,
 )
 from iscsictl.engine.output_files import save_plan
-from iscsictl.engine.parallel.scheduler import AT_ONCE, VolumeTasks, reconcile_all, predict
+from iscsictl.engine.parallel.scheduler import AT_ONCE, VolumeTasks, predict, reconcile_all
 from iscsictl.engine.parallel.shared_context import Shared
 from iscsictl.engine.runtime import host_changes, interrupt_threads
 from iscsictl.errors import Exit, RefusedError, UsageError

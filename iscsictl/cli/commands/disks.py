@@ -110,7 +110,7 @@ def ls(settings: Settings) -> int:
 def show(settings: Settings, name: str, lun: int | None) -> int:
     """Show one disk: topology, partition table in sectors, usage and content."""
     require_root("reading a disk")
-    query = DiskQuery(name, lun, settings.interactive, whole=True, content=True, table=True)
+    query = DiskQuery(name, lun, settings.interactive, whole_disk=True, content=True, table=True)
     inventory = observe(open_context(settings.wait, settings.root), query, None)
     table = inventory.facts.table
     names = partition_type_names(table.label) if table is not None else {}
@@ -263,7 +263,7 @@ def add(settings: Settings, name: str, lun: int | None, **options: Any) -> int:
         options["kind"], options["bootable"], options["number"],
     )  # fmt: skip
     require_root("disk part add")
-    query = DiskQuery(name, lun, whole=True, table=True, content=True)
+    query = DiskQuery(name, lun, whole_disk=True, table=True, content=True)
     return run_task(settings, task(query, lambda state: plan_add(state, spec, _names(state))))
 
 
@@ -281,13 +281,15 @@ def _names(state: DiskInventory) -> dict[str, str]:
 def rm(settings: Settings, name: str, number: int, lun: int | None) -> int:
     """Delete partition N from the table, if nothing uses it."""
     require_root("disk part rm")
-    query = DiskQuery(name, lun, whole=True, part=number, table=True, content=True)
+    query = DiskQuery(name, lun, whole_disk=True, part=number, table=True, content=True)
 
     def make(agreed: bool) -> Task:
         def make_plan(state: DiskInventory) -> Plan:
             return plan_remove(state, number, consent=agreed)
 
-        return task(query, make_plan, lambda _: make(True), lambda question: ask(settings, question))
+        return task(
+            query, make_plan, lambda _: make(True), lambda question: ask(settings, question)
+        )
 
     return run_task(settings, make(settings.yes))
 
@@ -314,8 +316,10 @@ def type_(settings: Settings, name: str | None, number: int | None, kind: str | 
         raise UsageError("say which: iscsictl disk part type DISK N TYPE, or --list gpt|dos|sun")
     require_root("disk part type")
     wanted, place = kind, number
-    query = DiskQuery(name, lun, whole=True, table=True)
-    return run_task(settings, task(query, lambda state: plan_type(state, place, wanted, _names(state))))
+    query = DiskQuery(name, lun, whole_disk=True, table=True)
+    return run_task(
+        settings, task(query, lambda state: plan_type(state, place, wanted, _names(state)))
+    )
 
 
 @part.command("bootable")
@@ -328,7 +332,7 @@ def type_(settings: Settings, name: str | None, number: int | None, kind: str | 
 def bootable(settings: Settings, name: str, number: int, off: bool, lun: int | None) -> int:
     """Mark partition N bootable (dos: active; gpt: legacy BIOS bootable)."""
     require_root("disk part bootable")
-    query = DiskQuery(name, lun, whole=True, table=True)
+    query = DiskQuery(name, lun, whole_disk=True, table=True)
     return run_task(settings, task(query, lambda state: plan_bootable(state, number, on=not off)))
 
 
@@ -339,7 +343,7 @@ def bootable(settings: Settings, name: str, number: int, off: bool, lun: int | N
 def verify(settings: Settings, name: str, lun: int | None) -> int:
     """Check a partition table: overlaps, ends, alignment, the backup, the kernel's view."""
     require_root("reading a disk")
-    query = DiskQuery(name, lun, settings.interactive, whole=True, table=True)
+    query = DiskQuery(name, lun, settings.interactive, whole_disk=True, table=True)
     state = observe(open_context(settings.wait, settings.root), query, None)
     device, facts = state.one.disk.block.device, state.facts
     found: list[Problem] = []

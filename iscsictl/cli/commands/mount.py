@@ -79,5 +79,7 @@ def umount(settings: Settings, name: str, lun: int | None) -> int:
     require_root("umount")
     name = named(name)
     is_dir = values.is_directory(name)
-    query = DiskQuery(name, lun, open_files=True, missing_ok=is_dir, directory=name if is_dir else None)
+    query = DiskQuery(
+        name, lun, open_files=True, missing_ok=is_dir, directory=name if is_dir else None
+    )
     return run_task(settings, task(query, lambda found: plan_umount(found, name)))

@@ -75,7 +75,8 @@ def _lines(snapshot: Snapshot, output: str) -> list[str]:
     now = datetime.now(UTC).isoformat(timespec="milliseconds")
     if output == "json":
         return [
-            json.dumps({"schema": SCHEMA, "time": now, **asdict(change)}) for change in snapshot.changes
+            json.dumps({"schema": SCHEMA, "time": now, **asdict(change)})
+            for change in snapshot.changes
         ]
     if output == "tsv":
         return [

@@ -61,15 +61,15 @@ def _mkfs(action: actions.Mkfs, context: Context) -> StepResult:
     disk, claim = action.disk, action.claim
     marked: list[bool] = []
 
-    def is_fine(whole: Content) -> bool:
+    def is_fine(content: Content) -> bool:
         """Judge what will be overwritten: the disk, or the partition that the claim names."""
         if not overwrite.claim_fits_table(partition_table.read_table(disk.device), claim):
             return False
-        content = whole
-        if claim.part is not None and not claim.owns_disk and not whole.blank:
+        chosen = content
+        if claim.part is not None and not claim.owns_disk and not content.blank:
             node = probe.part_device(disk.device, claim.part)
-            content = probe.probe(node, disk.wwid)
-        return overwrite.may_make_filesystem(content, action.ground, claim)
+            chosen = probe.probe(node, disk.wwid)
+        return overwrite.may_make_filesystem(chosen, action.ground, claim)
 
     def mark() -> None:
         fstab.mark_begun(disk, claim, context, begun=True)
@@ -176,7 +176,7 @@ def _set_bootable(action: actions.SetBootable, context: Context) -> StepResult:
     def wanted(entry: Entry | None) -> str | None:
         label = action.before.label
         right = entry is not None and layout.is_bootable(entry, label) == action.on
-        return None if right else "the boot flag is not as wished"
+        return None if right else "the boot flag does not have the requested value"
 
     _reshape(action, [(command, None)], wanted, context)
     return StepResult()
@@ -192,7 +192,7 @@ def _grow_part(action: actions.GrowPart, context: Context) -> StepResult:
 
     def wanted(entry: Entry | None) -> str | None:
         same = entry is not None and (entry.start, entry.size) == (start, action.size)
-        return None if same else f"partition {action.number} has not the size that was wished"
+        return None if same else f"partition {action.number} does not have the requested size"
 
     _reshape(action, commands, wanted, context)
     return StepResult()

@@ -1,4 +1,4 @@
-"""The hands for what is done to the host itself: services, names, interfaces, torn files."""
+"""Handlers for changes of the host itself: services, names, interfaces, corrupt files."""
 
 from collections.abc import Callable, Mapping
 from typing import Any

@@ -33,7 +33,7 @@ Ended = list[Outcome]
 def log_in(
     steps: Sequence[Step], context: Context, begins: Callable[[Step], None]
 ) -> Iterator[Outcome]:
-    """Carry out steps that are all logins, and yield what became of each as it ends.
+    """Execute steps that are all logins, and yield the result of each as it ends.
 
     When none has ended well for `context.wait` seconds, those at work are ended and the others
     are not begun. `begins` is told of each step as it begins. Raises InterruptError once those
@@ -81,7 +81,7 @@ def _key(step: Step) -> Key:
 
 
 def _batch(steps: list[Step], context: Context) -> Ended:
-    """Carry out some logins at once."""
+    """Execute several logins at once."""
     began = time.monotonic()
     results = log_in_to([_key(step) for step in steps], context)
     seconds = time.monotonic() - began

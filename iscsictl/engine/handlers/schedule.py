@@ -1,4 +1,4 @@
-"""The hands of the schedule: its files, and the timer. Each effect holds the action's inverse."""
+"""Handlers of the schedule: its files and the timer. Each result holds the inverse action."""
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress

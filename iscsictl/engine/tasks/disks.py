@@ -21,7 +21,7 @@ def task(
     grant: Callable[[str], Task] | None = None,
     ask: Callable[[str], bool] = lambda _: False,
 ) -> Task:
-    """Return the task that looks so and thinks so."""
+    """Return the task that observes one disk with `what` and plans with `make_plan`."""
     return Task(
         lambda context, before: observe(context, what, before), _plan_from(make_plan), grant, ask
     )

@@ -13,7 +13,7 @@ from iscsictl.output.views.plan import SCHEMA, StepPrinter, error_row, step_row
 def document(reports: Mapping[str, Report], wwids: Mapping[str, str], file: str) -> str:
     """Return the reports as one plan/1 document.
 
-    It has the text of the `file` and what was seen, so that `apply` can take it as a saved plan.
+    It has the text of the `file` and the facts observed, so that `apply` takes it as a saved plan.
     """
     steps, refusals, volumes = [], [], []
     for name, report in reports.items():
@@ -97,7 +97,7 @@ class ManyPrinter:
                     self._printer.write(self._line(name, self._printer.line(outcome)))
 
     def end(self, reports: Mapping[str, Report]) -> None:
-        """Write the volumes that were as wished, and how many stand how."""
+        """Write the volumes that were unchanged, and the number of volumes by status."""
         for name, report in reports.items():
             if state(report) == Status.UNCHANGED.value:
                 self._printer.write(self._line(name, Status.UNCHANGED.value))

@@ -15,9 +15,9 @@ COLUMNS = (
     Column("TARGET", shrink=True),
     Column("PORTAL", rank=3),
     Column("STATUS", style=status_style),
-    Column("LUN", right=True, rank=4),
+    Column("LUN", right_aligned=True, rank=4),
     Column("DEVICE", rank=1),
-    Column("SIZE", right=True, rank=5),
+    Column("SIZE", right_aligned=True, rank=5),
     Column("FS", key="filesystem", rank=6),
     Column("MOUNT", shrink=True),
 )

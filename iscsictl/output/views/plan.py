@@ -80,7 +80,7 @@ class StepPrinter:
             self.write(self.line(outcome))
 
     def write(self, line: str) -> None:
-        """Print a line, if lines are wished at all."""
+        """Print a line, if the output format has lines."""
         self.close()
         if self._lines:
             self._say(line + "\n")
@@ -97,7 +97,7 @@ class StepPrinter:
                 sys.stderr.write(f"iscsictl: cannot write the output: {error.strerror}\n")
 
     def watch(self, text: str) -> None:
-        """Take what a tool prints while it works, or how far a look is."""
+        """Take what a tool prints while it works, or how far an observation is."""
         if self._status is None:
             self.show("looking")
         if self._status is not None:

@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 from iscsictl.model.listing import Lun, Session
-from iscsictl.model.session_diff import Snapshot, Rate
+from iscsictl.model.session_diff import Rate, Snapshot
 from iscsictl.output.table import Column, Value, print_table, status_style
 from iscsictl.output.terminal import DEFAULT_WIDTH, MIN_WIDTH, Screen
 from iscsictl.output.text import escape_controls, fit_width, human_size
@@ -22,11 +22,11 @@ _ENTER, _LEAVE, _HOME = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l", "\x1b[H\
 COLUMNS = (
     Column("TARGET", shrink=True),
     Column("STATUS", style=status_style),
-    Column("LUN", right=True, rank=1),
+    Column("LUN", right_aligned=True, rank=1),
     Column("DEVICE"),
     Column("STATE", rank=3, style=status_style),
-    Column("READ/S", right=True, rank=1),
-    Column("WRITE/S", right=True, rank=1),
+    Column("READ/S", right_aligned=True, rank=1),
+    Column("WRITE/S", right_aligned=True, rank=1),
     Column("TRAFFIC", rank=2),
 )
 

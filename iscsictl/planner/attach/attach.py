@@ -1,4 +1,4 @@
-"""Plan an attach: the way to the LUN, step by step, from what was seen."""
+"""Plan an attach: the way to the LUN, step by step, from the facts observed."""
 
 from iscsictl.errors import IscsictlError, NotFoundError, UnreachableError
 from iscsictl.model import actions
@@ -121,8 +121,9 @@ def _disk(
 def _choose_lun(inventory: Inventory, spec: AttachSpec, session: Session) -> Lun | None:
     """Return the LUN that is meant, None while it has no disk.
 
-    Without a number it is the only one, or the one with the wished WWID, or the one that a
-    line of ours mounts where it is wished. Raises NotFoundError where several fit.
+    Without a number it is the only one, or the one with the requested WWID, or the one that
+    an entry written by iscsictl mounts at the requested directory. Raises NotFoundError where
+    several fit.
     """
     luns = [lun for lun in session.luns or () if lun.device is not None]
     if spec.lun is not None:

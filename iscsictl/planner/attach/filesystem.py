@@ -120,7 +120,7 @@ class FilesystemPlanner:
         return seen.value if isinstance(seen, Known) else MountPointState()
 
     def _mounted(self, disk: Disk) -> Block | None:
-        """Return what of the disk is mounted where it is wished."""
+        """Return what of the disk is mounted at the requested directory."""
         for block in blocks(disk.block):
             if self.spec.mount in {mount.path for mount in block.mounts}:
                 if self.spec.fs and block.fstype != self.spec.fs:

@@ -35,7 +35,7 @@ def plan_reconnect(
 ) -> Plan:
     """Return the logins, scans and mounts that are missing, a mount after what it needs.
 
-    `mounted` has what is mounted, by mount point. What iscsid or an admin must mend, as a
+    `mounted` has what is mounted, by mount point. What iscsid or an admin must repair, as a
     session that it is trying to bring back or a filesystem that fell back to read-only, is an
     error of its step and left alone.
     """
@@ -90,7 +90,8 @@ class _Keep:
     def wanted_records(self) -> Iterator[NodeRecord]:
         """Yield the records that should have a session.
 
-        They are those of boot and of our lines of fstab, or all of the target that was named.
+        They are those of boot and of fstab entries written by iscsictl, or all of the target that
+        was named.
         """
         lines = {line.target for line in self.lines}
         taken = set()
@@ -118,7 +119,7 @@ class _Keep:
         return any(hold.covers_mount(path) for hold in self.inventory.holds)
 
     def _wanted_lines(self) -> Iterator[FstabLine]:
-        """Yield our fstab lines that should be mounted."""
+        """Yield the fstab entries written by iscsictl that should be mounted."""
         for line in self.inventory.fstab.ours:
             path = line.mount_point
             if path is None or not line.auto or line.is_claim or self._mount_held(path):
@@ -152,7 +153,7 @@ class _Keep:
         up = [s for s in sessions if s.status == "up"]
         now = self.mounted.get(path)
         if now is not None:
-            # While no session is up, that is what has to be mended first.
+            # While no session is up, that has to be repaired first.
             away = sessions and not up
             error = None if away else _fallen(now, mount)
             self.builder.add(mount, path, "is mounted", done=error is None, error=error)
@@ -227,15 +228,15 @@ def _trouble(
     )
 
 
-def _fallen(now: Mounted, wished: actions.Mount) -> IscsictlError | None:
+def _fallen(now: Mounted, expected: actions.Mount) -> IscsictlError | None:
     """Return the error for a filesystem that is mounted but cannot be worked with."""
-    problem, path = now.problem, wished.path
-    if problem is None and "ro" in now.options and "ro" not in wished.options:
+    problem, path = now.problem, expected.path
+    if problem is None and "ro" in now.options and "ro" not in expected.options:
         problem = "fell back to read-only"
     if problem is None:
         return None
     return IscsictlError(
         f"{path} is mounted, but {problem}",
         hint=f"see the kernel's log for the cause; then: umount {shlex.quote(path)}, check the "
-        f"filesystem (fsck UUID={wished.uuid}), iscsictl reconnect",
+        f"filesystem (fsck UUID={expected.uuid}), iscsictl reconnect",
     )

@@ -302,7 +302,7 @@ def _plain(line: FstabLine) -> set[str]:
 
 
 def plan_fstab_rm(inventory: DiskInventory, name: str) -> Plan:
-    """Plan to take our lines for a directory or UUID out; lines of others are refused."""
+    """Plan to remove the entries that iscsictl wrote for a directory or UUID; refuse others."""
 
     def build(builder: PlanBuilder) -> None:
         fstab = inventory.fstab

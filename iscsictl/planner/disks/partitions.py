@@ -108,7 +108,7 @@ def _there(
     size: int | None,
     start: int | None,
 ) -> Entry | None:
-    """Return the partition that is already what is wished: by number, by place, or unused."""
+    """Return the partition that already matches the request: by number, by place, or unused."""
     facts = inventory.facts
     if facts.earlier is not None:
         return next((e for e in table.entries if facts.earlier.entry(e.number) is None), None)
@@ -193,7 +193,7 @@ def _remove(builder: PlanBuilder, inventory: DiskInventory, number: int, consent
     if found is None and not consent:
         raise ConsentRequiredError(
             f"{node} could not be looked at: the table has it, the kernel does not",
-            question=f"Delete partition {number} without a look at what is in it?",
+            question=f"Delete partition {number} without checking what is in it?",
             grant="remove",
             hint=f"to look at it: {_tell_kernel(device.device, number)}; {anyway}",
         )

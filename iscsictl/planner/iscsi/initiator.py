@@ -70,7 +70,7 @@ class ServiceFacts:
 
     systemd: Systemd
     automatic: bool = False
-    held: bool = False
+    on_hold: bool = False
 
 
 def iscsid_unit(systemd: Systemd) -> Unit | None:
@@ -130,10 +130,10 @@ def plan_start(facts: ServiceFacts) -> Plan:
             if (unit := facts.systemd.units.get(name)) is not None
         )
         draft.add(StartService(iscsid.name), iscsid.name, "runs iscsid", done=running)
-        nothing = not facts.automatic or facts.held
+        nothing = not facts.automatic or facts.on_hold
         draft.add(StartService(login.name), login.name, "logs in to all automatic records",
                   done=login.active == "active" or nothing)  # fmt: skip
-        if facts.held:
+        if facts.on_hold:
             draft.notes.append("something is on hold, so nothing was logged in; the rest: "
                                "iscsictl reconnect")  # fmt: skip
         elif nothing:

@@ -53,7 +53,7 @@ def stale(session: Session, asked: Asked) -> Iterator[tuple[Lun, str]]:
 def plan_rescan(asked: Asked, selector: RecordSelector, first: Asked | None) -> Plan:
     """Remove what is gone and unused, then look for new LUNs and sizes.
 
-    With `first`, what was seen before, nothing is to be done any more: the notes tell what
+    With `first`, the facts of the run before, nothing is to be done any more: the notes tell what
     changed.
     """
     try:
@@ -118,7 +118,7 @@ def _holders(asked: Asked, disk: Disk | None) -> tuple[str, ...]:
     )
 
 
-def _seen(asked: Asked) -> dict[tuple[str, int, str | None], tuple[str | None, int | None]]:
+def _visible_luns(asked: Asked) -> dict[tuple[str, int, str | None], tuple[str | None, int | None]]:
     found: dict[tuple[str, int, str | None], tuple[str | None, int | None]] = {}
     for session in asked.sessions:
         for unit in session.luns or ():
@@ -130,7 +130,7 @@ def _seen(asked: Asked) -> dict[tuple[str, int, str | None], tuple[str | None, i
 
 
 def _changes(first: Asked, now: Asked) -> Iterator[str]:
-    before, after = _seen(first), _seen(now)
+    before, after = _visible_luns(first), _visible_luns(now)
     for key, (device, size) in after.items():
         target, lun, wwid = key
         old = before.get(key)

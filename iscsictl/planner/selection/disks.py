@@ -48,7 +48,7 @@ class DiskSelection:
 
 @dataclass(frozen=True)
 class DiskFacts:
-    """What was seen of one disk. `total` are logical sectors, `capacity` and `filled` bytes.
+    """The facts of one disk. `total` are logical sectors, `capacity` and `filled` bytes.
 
     `capacity` is what the disk itself says now, `kernel` start and size of the partitions that
     the kernel works with, `filled` the size of the filesystem that is to grow. `settled`: the

@@ -109,7 +109,7 @@ def _targets(inventory: Inventory) -> set[str]:
 def _in_fstab(
     inventory: Inventory, there: list[ResolvedLun], name: str | None = None
 ) -> Iterator[ResolvedLun]:
-    """Yield what our lines mean: the disk where it is now, else where it was."""
+    """Yield what entries written by iscsictl mean: the disk where it is now, else where it was."""
     for line in inventory.fstab.ours:
         called = {line.uuid, line.wwid, line.mount_point}
         if line.target is not None and (name is None or name in called):

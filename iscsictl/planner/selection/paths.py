@@ -29,7 +29,7 @@ class LoginPath:
 
 
 def find_login_paths(inventory: Inventory, spec: AttachSpec) -> tuple[LoginPath, ...]:
-    """Return the ways to the wished target: one, or all where multipathd stands over them.
+    """Return the login paths to the requested target: one, or all where multipathd runs.
 
     The one is that of a session, if there is any: another session would show the disk twice.
     Raises NotFoundError, UnreachableError, or what discovery met.
@@ -65,7 +65,7 @@ def _route(index: SessionIndex, target: str, portal: Portal, iface: str) -> Logi
 
 
 def _recorded(inventory: Inventory, spec: AttachSpec) -> tuple[str, list[Portal]] | None:
-    """Return target and portals if a sound record has the target through a wished portal."""
+    """Return target and portals if a sound record has the target through a requested portal."""
     portals = list(recorded_portals(inventory.records, spec))
     if spec.target is None or not portals:
         return None
@@ -76,7 +76,7 @@ def _recorded(inventory: Inventory, spec: AttachSpec) -> tuple[str, list[Portal]
 
 
 def recorded_portals(records: tuple[NodeRecord, ...], spec: AttachSpec) -> tuple[Portal, ...]:
-    """Return the wished portals that a sound record of the wished target knows, in order.
+    """Return the requested portals that a sound record of the target knows, in order.
 
     A portal group tag chooses among records that differ in it alone.
     """

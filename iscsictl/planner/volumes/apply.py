@@ -48,7 +48,7 @@ def plan_volume(
 ) -> Plan:
     """Plan one volume: as an attach, and no stronger than what was `saved`.
 
-    `wish` is that of the volume with its account. Never raises; the plan carries the refusal.
+    `spec` is that of the volume with its account. Never raises; the plan carries the refusal.
     """
     plan = plan_attach(inventory, spec)
     why = _without_secret(inventory, volume) or plan.refusal

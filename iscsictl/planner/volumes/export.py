@@ -1,4 +1,4 @@
-"""The file of volumes of a host as it is: records, sessions and our fstab lines put together.
+"""The file of volumes of a host as it is: records, sessions and fstab entries written by iscsictl.
 
 What comes out is planned at once: what cannot be said so that `plan` takes it is left out, and
 what `plan` would still have to do is noted. A secret is never in it: `chap` names the user alone,
@@ -200,7 +200,7 @@ class _Export:
         return row, plan_volume(self._inventory_after(volume.spec), volume, volume.spec)
 
     def _inventory_after(self, spec: AttachSpec) -> Inventory:
-        """Return what `plan` will see of a wish."""
+        """Return the inventory that `plan` will have for a spec."""
         asked = record_values(spec, multipath=self.multipath)
         unsettled = {
             str(record.path): tuple(k for k, v in asked.items() if record.values.get(k) != v)

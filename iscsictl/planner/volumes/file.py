@@ -1,4 +1,4 @@
-"""A file of volumes (TOML): each [[volume]] a wish, each fault with line, column and key.
+"""A file of volumes (TOML): each [[volume]] a spec, each fault with line, column and key.
 
 The keys are the options of `attach`. What destroys has no key: a file is applied by itself,
 again and again, and no file wipes a disk.

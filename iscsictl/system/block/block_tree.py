@@ -13,7 +13,7 @@ from iscsictl.model.listing import Path as DiskPath
 from iscsictl.parse.mountinfo import parse_mountinfo
 from iscsictl.system.block.block_index import BlockIndex, natural
 from iscsictl.system.block.udev_db import decoded, read_disk_properties
-from iscsictl.system.io.sysfs_attributes import list_names, read_all, read_attribute, whole
+from iscsictl.system.io.sysfs_attributes import list_names, read_all, read_attribute, to_integer
 
 SECTOR = 512
 _DM_KINDS: tuple[tuple[str, Kind], ...] = (
@@ -81,7 +81,7 @@ class BlockTree:
         unit: Unit | None = None,
     ) -> tuple[Block | None, Mapping[str, str]]:  # fmt: skip
         number = self._index.number(kname, own)
-        sectors = whole(read_attribute(own + "/size"))
+        sectors = to_integer(read_attribute(own + "/size"))
         if number is None or sectors is None or kname in above:
             return None, {}
         kind = kind or kind_of(self._root, kname)

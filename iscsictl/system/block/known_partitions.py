@@ -12,7 +12,7 @@ from iscsictl.model.disk_content import Partition
 from iscsictl.system.block import multipath
 from iscsictl.system.block.udev_db import read_properties
 from iscsictl.system.io.process import run
-from iscsictl.system.io.sysfs_attributes import list_names, read_attribute, whole
+from iscsictl.system.io.sysfs_attributes import list_names, read_attribute, to_integer
 
 # What sysfs and udev count in, whatever the disk's sectors are.
 _UNIT = 512
@@ -35,7 +35,7 @@ def _kernel_partitions(device: str, root: Path) -> Iterator[Partition]:
     base = f"{str(root).rstrip('/')}/sys/class/block/{kname}"
     for name in sorted(list_names(base)):
         number, start, size = (
-            whole(read_attribute(f"{base}/{name}/{what}"))
+            to_integer(read_attribute(f"{base}/{name}/{what}"))
             for what in ("partition", "start", "size")
         )
         if number is not None and start is not None and size is not None:
@@ -59,7 +59,7 @@ def _udev_partitions(device: str, root: Path) -> Iterator[Partition]:
             continue
         found = read_properties(f"{folder}/{name}")
         number, start, size = (
-            whole(found.get(f"ID_PART_ENTRY_{what}")) for what in ("NUMBER", "OFFSET", "SIZE")
+            to_integer(found.get(f"ID_PART_ENTRY_{what}")) for what in ("NUMBER", "OFFSET", "SIZE")
         )
         if found.get("ID_PART_ENTRY_DISK") != own or number is None:
             continue

@@ -19,7 +19,7 @@ from iscsictl.system.block import disk_writer as writer
 from iscsictl.system.block import multipath, probe
 from iscsictl.system.block.disk_guards import verify_writable
 from iscsictl.system.io.process import find, run
-from iscsictl.system.io.sysfs_attributes import list_names, read_attribute, whole
+from iscsictl.system.io.sysfs_attributes import list_names, read_attribute, to_integer
 
 _QUIET = ("--quiet", "--no-reread", "--wipe", "never", "--wipe-partitions", "never")
 
@@ -75,7 +75,7 @@ def topology(kname: str, root: Path = Path("/")) -> Topology:
     base = f"{str(root).rstrip('/')}/sys/class/block/{kname}"
 
     def number(name: str, otherwise: int) -> int:
-        found = whole(read_attribute(f"{base}/{name}"))
+        found = to_integer(read_attribute(f"{base}/{name}"))
         return otherwise if found is None else found
 
     logical = number("queue/logical_block_size", 512) or 512
@@ -96,7 +96,7 @@ def kernel_view(kname: str, sector: int, root: Path = Path("/")) -> dict[int, tu
         if not name.startswith(kname):
             continue
         values = [
-            whole(read_attribute(f"{base}/{name}/{what}"))
+            to_integer(read_attribute(f"{base}/{name}/{what}"))
             for what in ("partition", "start", "size")
         ]
         number, start, size = values

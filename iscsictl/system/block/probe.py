@@ -30,7 +30,7 @@ from iscsictl.system.io.process import run, wait_until_none_starting
 
 _TABLES = frozenset({"gpt", "dos", "PMBR", "sun", "bsd", "sgi", "mac"})
 _EXT_MAGIC = 0xEF53
-# sb_inprogress (xfs_format.h of Linux): mkfs.xfs takes it back with its last write.
+# sb_inprogress (xfs_format.h of Linux): mkfs.xfs clears it with its last write.
 _XFS_IN_PROGRESS = 126
 
 

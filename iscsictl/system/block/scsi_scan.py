@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from iscsictl.errors import IscsictlError
-from iscsictl.system.io.sysfs_attributes import list_names, read_attribute, whole
+from iscsictl.system.io.sysfs_attributes import list_names, read_attribute, to_integer
 
 _TARGET: Final = re.compile(r"target\d+:(\d+):(\d+)")
 _ANY: Final = "-"
@@ -33,7 +33,7 @@ def _session_address(sid: int, root: Path) -> str:
     for name in list_names(f"{session}/device"):
         if match := _TARGET.fullmatch(name):
             return f"{match[1]} {match[2]}"
-    number = whole(read_attribute(f"{session}/target_id"))
+    number = to_integer(read_attribute(f"{session}/target_id"))
     return f"0 {_ANY if number is None or number < 0 else number}"
 
 

@@ -13,7 +13,7 @@ from iscsictl.errors import IscsictlError, NeedsRootError
 from iscsictl.model.host_facts import Clock, KernelLogErrors, Lock, Program
 from iscsictl.system.block.block_tree import device_path
 from iscsictl.system.io.process import PATH, run
-from iscsictl.system.io.sysfs_attributes import whole
+from iscsictl.system.io.sysfs_attributes import to_integer
 from iscsictl.system.iscsi.nodedb_lock import PROOF, possible_owners
 
 PROGRAMS = ("iscsictl", "iscsiadm", "iscsid", "sfdisk", "findmnt", "udevadm", "mkfs.ext4",
@@ -128,7 +128,7 @@ def parse_log(records: Iterable[str], since: float) -> KernelLogErrors:
     for record in records:
         head, _, text = record.partition(";")
         fields = head.split(",")
-        stamp = whole(fields[2]) if len(fields) > 2 else None
+        stamp = to_integer(fields[2]) if len(fields) > 2 else None
         if stamp is None or stamp / 1e6 < since:
             continue
         text = text.partition("\n")[0]
@@ -197,7 +197,7 @@ def disk_timeouts(knames: Iterable[str], root: Path = Path("/")) -> Mapping[str,
     found = {}
     for kname in knames:
         try:
-            seconds = whole((root / f"sys/block/{kname}/device/timeout").read_text().strip())
+            seconds = to_integer((root / f"sys/block/{kname}/device/timeout").read_text().strip())
         except OSError:
             continue
         if seconds is not None:

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from iscsictl.errors import IscsictlError
-from iscsictl.model.host_facts import Nic, Policy, Route
+from iscsictl.model.host_facts import KernelRoute, Nic, Policy
 from iscsictl.system.io.process import run
-from iscsictl.system.io.sysfs_attributes import Folder, whole
+from iscsictl.system.io.sysfs_attributes import Folder, to_integer
 
 ISCSI_PORT = 3260
 _LISTEN = "0A"
@@ -62,13 +62,13 @@ def _setting(root: Path, name: str, key: str) -> int:
     values = []
     for which in (name, "all"):
         try:
-            values.append(whole((base / which / key).read_text().strip()) or 0)
+            values.append(to_integer((base / which / key).read_text().strip()) or 0)
         except OSError:
             values.append(0)
     return max(values)
 
 
-def read_routes(root: Path = Path("/")) -> tuple[Route, ...]:
+def read_routes(root: Path = Path("/")) -> tuple[KernelRoute, ...]:
     """Return the main routing tables of both families (/proc/net/route, ipv6_route)."""
     return (*_routes4(root), *_routes6(root))
 
@@ -82,7 +82,7 @@ def _rows(path: Path) -> Iterator[list[str]]:
         yield line.split()
 
 
-def _routes4(root: Path) -> Iterator[Route]:
+def _routes4(root: Path) -> Iterator[KernelRoute]:
     for row in _rows(root / "proc/net/route"):
         if len(row) < 8 or row[0] == "Iface":
             continue
@@ -94,7 +94,7 @@ def _routes4(root: Path) -> Iterator[Route]:
             continue
         if flags & _RTF_UP and not flags & _RTF_REJECT:
             via = None if int(gateway) == 0 else str(gateway)
-            yield Route(str(net), row[0], via, metric)
+            yield KernelRoute(str(net), row[0], via, metric)
 
 
 def _little(digits: str) -> ipaddress.IPv4Address:
@@ -102,7 +102,7 @@ def _little(digits: str) -> ipaddress.IPv4Address:
     return ipaddress.IPv4Address(bytes.fromhex(digits)[::-1])
 
 
-def _routes6(root: Path) -> Iterator[Route]:
+def _routes6(root: Path) -> Iterator[KernelRoute]:
     for row in _rows(root / "proc/net/ipv6_route"):
         if len(row) < 10 or row[9] == "lo":
             continue
@@ -113,7 +113,7 @@ def _routes6(root: Path) -> Iterator[Route]:
         except ValueError:
             continue
         if flags & _RTF_UP and not flags & _RTF_REJECT and not net.is_multicast:
-            yield Route(str(net), row[9], None if int(gateway) == 0 else str(gateway), metric)
+            yield KernelRoute(str(net), row[9], None if int(gateway) == 0 else str(gateway), metric)
 
 
 def listens(root: Path = Path("/"), port: int = ISCSI_PORT) -> str | None:

@@ -50,7 +50,7 @@ def enable(unit: str) -> None:
 
 
 def disable(unit: str) -> None:
-    """Take back what `enable` did."""
+    """Undo what `enable` did."""
     run(["systemctl", "--quiet", "disable", unit])
 
 

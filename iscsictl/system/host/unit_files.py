@@ -38,7 +38,7 @@ def read_unit(name: str, root: Path = Path("/")) -> Unit:
     before: set[str] = set()
     for path in (*((file,) if file else ()), *_drop_ins(name, root)):
         for key, value in _ordering(path):
-            # A drop-in can only add: an empty line takes nothing back (systemd.unit(5)).
+            # A drop-in can only add: an empty assignment resets nothing (systemd.unit(5)).
             (after if key == "After" else before).update(value.split())
     return Unit(
         name,

@@ -269,7 +269,7 @@ def _never_waiting(child: Any) -> None:
 def _hangs(name: str, pid: int) -> UnreachableError:
     return UnreachableError(
         f"{name} (pid {pid}) hangs in the kernel (state {_state(pid)}) and cannot be ended",
-        hint="the disk it waits for does not answer: mend the path to the array, or log it out",
+        hint="the disk it waits for does not answer: repair the path to the array, or log it out",
     )
 
 

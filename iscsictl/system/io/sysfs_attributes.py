@@ -22,13 +22,13 @@ class Folder:
 
     __slots__ = ("_fd",)
 
-    def __init__(self, path: str, below: int | None = None) -> None:
+    def __init__(self, path: str, parent: int | None = None) -> None:
         try:
-            self._fd = os.open(path, os.O_PATH | os.O_DIRECTORY, dir_fd=below)
+            self._fd = os.open(path, os.O_PATH | os.O_DIRECTORY, dir_fd=parent)
         except OSError:
             self._fd = -1
 
-    def below(self, name: str) -> "Folder":
+    def subfolder(self, name: str) -> "Folder":
         """Return the folder of that name in this one."""
         return Folder(name, self._fd)
 
@@ -70,7 +70,7 @@ class Folder:
 
     def number(self, name: str) -> int | None:
         """Return an attribute that is a whole number, None if it is not."""
-        return whole(self.get(name))
+        return to_integer(self.get(name))
 
     def link(self, name: str) -> str | None:
         """Return where a link points to, None if there is none."""
@@ -103,7 +103,7 @@ def read_attribute(path: str) -> str | None:
 
 
 @lru_cache(4096)
-def whole(text: str | None) -> int | None:
+def to_integer(text: str | None) -> int | None:
     """Return the whole number that the text is, None if it is none."""
     if text is None:
         return None

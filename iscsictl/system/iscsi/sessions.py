@@ -14,7 +14,7 @@ from iscsictl.model.names import Portal, is_identifying
 from iscsictl.parse.session_status import session_status
 from iscsictl.system.block.block_index import BlockIndex
 from iscsictl.system.block.block_tree import BlockTree, Unit, disks_of
-from iscsictl.system.io.sysfs_attributes import Folder, list_names, read_attribute, whole
+from iscsictl.system.io.sysfs_attributes import Folder, list_names, read_attribute, to_integer
 from iscsictl.system.iscsi.arrays import ArrayIndex
 
 Values = Mapping[str, str | None]
@@ -90,8 +90,8 @@ class _Reader:
     def _session(self, sid: int, device: str) -> tuple[Session, list[Unit]] | None:
         """Read one session; None if it went away meanwhile, for half of one is no session."""
         with (
-            self._owns.below(f"session{sid}") as folder,
-            self._links.below(f"connection{sid}:0") as connection,
+            self._owns.subfolder(f"session{sid}") as folder,
+            self._links.subfolder(f"connection{sid}:0") as connection,
         ):
             own = folder.values(_OWN_LONG if self._details else _OWN)
             link = connection.values(_LINK_LONG if self._details else _LINK)
@@ -100,7 +100,7 @@ class _Reader:
                 return None
             host, transport = self._adapter(device)
             units = self._units(sid, device, host)
-            tpgt = whole(own.get("tpgt"))
+            tpgt = to_integer(own.get("tpgt"))
             if tpgt is not None and not 0 <= tpgt <= 65535:
                 tpgt = None
             kernel = link.get("state")
@@ -133,7 +133,7 @@ class _Reader:
     def _units(self, sid: int, device: str, host: Host | None) -> list[Unit]:
         units = []
         for hctl in self._hctls(device, host):
-            lun = whole(hctl.rpartition(":")[2]) if hctl.count(":") == 3 else None
+            lun = to_integer(hctl.rpartition(":")[2]) if hctl.count(":") == 3 else None
             if lun is None:
                 continue
             path = f"{device}/target{hctl.rpartition(':')[0]}/{hctl}"
@@ -189,28 +189,28 @@ class _Reader:
 
 def _after(word: str, name: str) -> int | None:
     """Return the number in a name like host7."""
-    return whole(name[len(word) :]) if name.startswith(word) else None
+    return to_integer(name[len(word) :]) if name.startswith(word) else None
 
 
 def _lun(unit: Unit) -> Lun:
     if unit.kname:
         return Lun(unit.lun, unit.hctl, f"/dev/{unit.kname}", unit.state, unit.wwid)
-    kind = whole(read_attribute(unit.path + "/type"))
+    kind = to_integer(read_attribute(unit.path + "/type"))
     return Lun(unit.lun, unit.hctl, None, unit.state, unit.wwid, type=kind)
 
 
 def _portal(link: Values, which: str, tpgt: int | None) -> Portal | None:
-    address, port = link.get(which + "address"), whole(link.get(which + "port"))
+    address, port = link.get(which + "address"), to_integer(link.get(which + "port"))
     return None if address is None or port is None else Portal(address, port, tpgt)
 
 
 def _timeouts(own: Values) -> Timeouts:
     recovery = own.get("recovery_tmo")
     return Timeouts(
-        -1 if recovery == "off" else whole(recovery),
-        whole(own.get("tgt_reset_tmo")),
-        whole(own.get("lu_reset_tmo")),
-        whole(own.get("abort_tmo")),
+        -1 if recovery == "off" else to_integer(recovery),
+        to_integer(own.get("tgt_reset_tmo")),
+        to_integer(own.get("lu_reset_tmo")),
+        to_integer(own.get("abort_tmo")),
     )
 
 

@@ -112,7 +112,7 @@ def _refuse_new_errors(
         found = "; ".join(sorted(errors))
         raise RefusedError(
             f"{path} was left alone: findmnt --verify found an error in the new line: {found}",
-            hint="mend what it names, or give another mount point or other options",
+            hint="fix what it names, or give another mount point or other options",
         )
 
 

@@ -237,13 +237,13 @@ def _umount2(parent: int, name: str, flags: int, shown: list[str]) -> int:
 
 
 def problem(line: MountLine, root: Path = Path("/")) -> str | None:
-    """Tell why a mounted filesystem cannot be worked with, as far as a look at it shows.
+    """Tell why a mounted filesystem cannot be worked with, as far as stat() and its options show.
 
     A kernel from 6.12 on does not show that an ext4 gave up; where it has noted errors, a write
     is tried. Nothing else is written or read from the disk.
     """
     if line.fstype == "autofs":
-        return None  # a look would have it mounted
+        return None  # stat() would have autofs mount it
     # Filesystems that span disks (btrfs) have a device number of their own, with major 0.
     if not line.device.startswith("0:") and not os.path.exists(_device(line, root)):
         return "its disk is gone"

@@ -76,7 +76,7 @@ def disk_usage(
 ) -> DiskUsage:
     """Return who uses a disk, over any of its paths; if asked, who works in its mounts too.
 
-    `sight` is what was seen for several disks.
+    `scan` is one scan of /proc for several disks.
     """
     scan = scan or ProcScan(root)
     own = [_kname(path.device) for path in disk.paths]
