@@ -14,10 +14,12 @@ import click
 
 from iscsictl.errors import Exit, IscsictlError, NeedsRootError, from_os
 from iscsictl.lazy_import import lazy_import
+from iscsictl.output.status_line import STATUS_LINE, use_terminal
 from iscsictl.output.text import escape_controls
 
-# What only --verbose and -o nagios use: every command and every --help imports this module.
+# What --verbose, a terminal and -o nagios need: each command and each --help imports this module.
 trace = lazy_import("iscsictl.engine.trace")
+waits = lazy_import("iscsictl.engine.waits")
 doctor_view = lazy_import("iscsictl.output.views.doctor")
 
 DEFAULT_TIMEOUT = 60.0
@@ -101,10 +103,10 @@ def common_with(*formats: str) -> Callable[[Command], Callable[..., None]]:
         def with_settings(*args: Any, **options: Any) -> None:
             settings = _settings(options)
             options.pop("output", None)
+            if not settings.quiet and use_terminal(sys.stderr):
+                waits.show_waits_on(STATUS_LINE)
             if settings.verbose:
-                trace.trace_commands(
-                    lambda line: click.echo(f"+ {escape_controls(line)}", err=True)
-                )
+                trace.trace_commands(lambda line: print_line(f"+ {escape_controls(line)}"))
             try:
                 code = command(settings, *args, **options)
             except IscsictlError as error:
@@ -180,7 +182,13 @@ def print_error(text: str, hint: str | None, code: Exit) -> int:
 
 def print_message(text: str, speaker: str = "iscsictl") -> None:
     """Write one line to stderr; what an array or a file put into it cannot steer the terminal."""
-    click.echo(f"{speaker}: {escape_controls(' '.join(text.split()))}", err=True)
+    print_line(f"{speaker}: {escape_controls(' '.join(text.split()))}")
+
+
+def print_line(line: str) -> None:
+    """Write a line to stderr, where the status line may be."""
+    with STATUS_LINE.hidden():
+        click.echo(line, err=True)
 
 
 def require_root(what: str) -> None:

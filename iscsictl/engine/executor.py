@@ -116,7 +116,7 @@ _TAKEN_AWAY = (Unmount, DropFstab, DropRequire, RemoveDevice, RemoveMap, Logout)
 
 def _roll_back_step(back: Action, context: Context) -> str | None:
     try:
-        with context.guard(back):
+        with signals.shielded(), context.guard(back):
             execute_action(back, context)
     except IscsictlError as error:
         return error.text

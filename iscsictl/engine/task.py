@@ -7,6 +7,7 @@ from iscsictl.errors import from_os
 from iscsictl.model.inventory import Inventory
 from iscsictl.model.plan import Plan
 from iscsictl.system.context import Context
+from iscsictl.system.io.waits import waiting
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class Task:
 def observe_task(task: Task, context: Context, before: Inventory | None = None) -> Inventory:
     """Observe the machine for a task. Raises IscsictlError, whatever the kernel refuses."""
     try:
-        return task.observe(context, before)
+        with waiting("reading the state of this host"):
+            return task.observe(context, before)
     except OSError as error:
         raise from_os(error) from error

@@ -1,11 +1,9 @@
-"""What rich draws: coloured tables and trees, and the status line of a step at work."""
+"""What rich draws: coloured tables and trees."""
 
 from collections.abc import Sequence
 from typing import TextIO
 
 from rich.console import Console
-from rich.markup import escape
-from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
@@ -52,13 +50,3 @@ def print_trees(trees: Sequence[Tree], stream: TextIO, width: int | None) -> Non
     console = Console(file=stream, width=width, highlight=False)
     for tree in trees:
         console.print(tree)
-
-
-def new_status(text: str, *, color: bool) -> Status:
-    """Return a spinner with a text, drawn on stderr; the caller starts and stops it."""
-    return Console(stderr=True, no_color=not color).status(escape(text))
-
-
-def update_status(status: Status, text: str) -> None:
-    """Replace the text beside a spinner."""
-    status.update(escape(text))

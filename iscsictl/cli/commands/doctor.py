@@ -11,6 +11,7 @@ from iscsictl.cli.options import Settings, changing, common_with, require_root
 from iscsictl.cli.runner import run_task
 from iscsictl.engine.runtime import open_context
 from iscsictl.engine.tasks.doctor_fix import repairs
+from iscsictl.engine.waits import waiting
 from iscsictl.errors import Exit, UsageError
 from iscsictl.model.finding import Finding, Level, worst
 from iscsictl.model.host_facts import Machine
@@ -84,7 +85,8 @@ def _chooser(only: tuple[str, ...], ignored: tuple[str, ...]) -> Callable[[Findi
 def _findings(
     settings: Settings, chosen: Callable[[Finding], bool]
 ) -> tuple[Machine, tuple[Finding, ...]]:
-    machine = observer.observe_machine(open_context(settings.wait, settings.root))
+    with waiting("checking every layer of this host"):
+        machine = observer.observe_machine(open_context(settings.wait, settings.root))
     return machine, tuple(filter(chosen, examine(machine)))
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from iscsictl.cli.options import Settings, common
+from iscsictl.engine.waits import waiting
 from iscsictl.model.listing import Listing, Note
 from iscsictl.observers.listing import captured_listing, live_listing, piped_listing
 from iscsictl.output.terminal import screen_of
@@ -60,9 +61,10 @@ def _print(listing: Listing, settings: Settings, *, long: bool, tree: bool) -> N
 def _read(settings: Settings, source: str | None, *, long: bool) -> Listing:
     if source is None:
         details = long or settings.output == "json"
-        return live_listing(
-            settings.root, details=details, internal_states=long, timeout=settings.timeout
-        )
+        with waiting("reading sessions and disks"):
+            return live_listing(
+                settings.root, details=details, internal_states=long, timeout=settings.timeout
+            )
     if source != "-":
         return captured_listing(Path(source), settings.wait)
     return piped_listing(b"" if sys.stdin is None else sys.stdin.buffer.read())

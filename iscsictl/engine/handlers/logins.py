@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, cast
 
-from iscsictl.errors import IscsictlError, UnreachableError
+from iscsictl.errors import InterruptError, IscsictlError, UnreachableError
 from iscsictl.errors.codes import error_from_iscsiadm
 from iscsictl.model.plan import Outcome, Status, Step
 from iscsictl.planner.selection.session_index import SessionIndex
@@ -56,6 +56,8 @@ def log_in(
                 break
             ended, at_work = wait(at_work, return_when=FIRST_COMPLETED)
             for outcome in [outcome for future in ended for outcome in future.result()]:
+                if isinstance(outcome.error, InterruptError):
+                    continue  # it did not fail: the next check ends the run
                 if outcome.error is None:
                     deadline = context.deadline()
                 yield outcome

@@ -7,12 +7,10 @@ import sys
 from typing import Any
 
 from iscsictl.errors import IscsictlError
-from iscsictl.lazy_import import lazy_import
 from iscsictl.model.plan import Outcome, Report, Status
+from iscsictl.output.status_line import STATUS_LINE, Wait
 from iscsictl.output.terminal import screen_of
 from iscsictl.output.text import escape_controls
-
-rich_console = lazy_import("iscsictl.output.rich_console")
 
 SCHEMA = "iscsictl.plan/1"
 _COLORS = {
@@ -64,13 +62,12 @@ def document(report: Report) -> str:
 
 
 class StepPrinter:
-    """Writes a line for each step that ends; on a terminal a spinner while it is at work."""
+    """Writes a line for each step that ends, and has the status line show the one at work."""
 
     def __init__(self, *, output: str, quiet: bool, color: bool | None) -> None:
         self._lines = output == "table" and not quiet
-        self._live = self._lines and sys.stderr.isatty()
         self._color = sys.stdout is not None and screen_of(sys.stdout, color).color
-        self._status: Any = None
+        self._wait: Wait | None = None
 
     def __call__(self, outcome: Outcome) -> None:
         """Take an outcome; PLANNED means that the step begins now."""
@@ -88,8 +85,9 @@ class StepPrinter:
     def _say(self, text: str) -> None:
         """Print; when that fails, print no more: the work does not wait for who reads of it."""
         try:
-            sys.stdout.write(text)
-            sys.stdout.flush()
+            with STATUS_LINE.hidden():
+                sys.stdout.write(text)
+                sys.stdout.flush()
         except OSError as error:
             self._lines = False
             os.dup2(os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC), sys.stdout.fileno())
@@ -97,27 +95,19 @@ class StepPrinter:
                 sys.stderr.write(f"iscsictl: cannot write the output: {error.strerror}\n")
 
     def watch(self, text: str) -> None:
-        """Take what a tool prints while it works, or how far an observation is."""
-        if self._status is None:
-            self.show("looking")
-        if self._status is not None:
-            end = escape_controls(" ".join(text.split()))[-40:]
-            rich_console.update_status(self._status, f"{self._text}  {end}")
+        """Take what a tool prints while it works, or how far a proof of blankness is."""
+        STATUS_LINE.note_progress(text)
 
     def close(self) -> None:
-        """Take the spinner away."""
-        if self._status is not None:
-            self._status.stop()
-            self._status = None
+        """Note that no step is at work."""
+        if self._wait is not None:
+            STATUS_LINE.end(self._wait)
+            self._wait = None
 
     def show(self, text: str) -> None:
-        """Say on a terminal what is at work."""
-        if not self._live:
-            return
+        """Note what is at work now."""
         self.close()
-        self._text = escape_controls(text)
-        self._status = rich_console.new_status(self._text, color=self._color)
-        self._status.start()
+        self._wait = STATUS_LINE.begin(text)
 
     def line(self, outcome: Outcome) -> str:
         """Return one line: status, verb, subject, hazard and seconds where they matter."""

@@ -14,12 +14,16 @@ from typing import Any
 
 from iscsictl.errors import IscsictlError, MissingError, UnreachableError
 from iscsictl.lazy_import import lazy_import
+from iscsictl.system.io import signals
+from iscsictl.system.io.waits import waiting
 
 pexpect = lazy_import("pexpect")
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _GRACE = 2.0
 _PAUSE = 0.02
+#: Seconds between two looks whether the user asked to stop: a tenth is "at once" to a person.
+_HEED = 0.1
 #: What writes to a disk ends when its last write does.
 _LAST_WRITE = 10.0
 
@@ -135,15 +139,20 @@ def run(
     env: Mapping[str, str] | None = None,
     pass_fds: Sequence[int] = (),
     shown: Sequence[str] | None = None,
+    doing: str | None = None,
+    interruptible: bool = False,
 ) -> Result:
     """Run a program to its end, its own process group, stdin closed unless given.
 
     `timeout` is in seconds; None is for a tool that makes progress and is never killed for
     slowness. `ok` holds the exit codes that are no error, None accepts all. `env` is added to
     the environment; no secret may be in it. The child inherits the descriptors `pass_fds`, and no
-    other. `shown` is what `-v` shows where the real command line names a descriptor.
+    other. `shown` is what `-v` shows where the real command line names a descriptor. `doing` is
+    what a terminal shows of a wait. A signal that was deferred ends a program that is
+    `interruptible`: one that leaves nothing half done.
 
-    Raises MissingError, UnreachableError at the deadline, ToolError for other exit codes.
+    Raises MissingError, UnreachableError at the deadline, InterruptError, ToolError for other
+    exit codes.
     """
     path = _about_to_run(argv, shown)
     began = time.monotonic()
@@ -158,9 +167,12 @@ def run(
             process_group=0,
             pass_fds=pass_fds,
         )
-    with started as process:
+    with started as process, waiting(doing or f"waiting for {argv[0]}", timeout):
         try:
-            out, err = process.communicate(stdin, timeout)
+            if interruptible:
+                out, err = _communicate_until_asked(process, stdin, timeout)
+            else:
+                out, err = process.communicate(stdin, timeout)
         except subprocess.TimeoutExpired:
             _end(process)
             raise _no_answer(argv[0], timeout or 0) from None
@@ -177,6 +189,22 @@ def run(
     if ok is not None and result.code not in ok:
         raise ToolError(result)
     return result
+
+
+def _communicate_until_asked(
+    process: subprocess.Popen[bytes], stdin: bytes | None, timeout: float | None
+) -> tuple[bytes, bytes]:
+    """Communicate as Popen does, but raise InterruptError soon after a signal asked for a stop."""
+    deadline = None if timeout is None else time.monotonic() + timeout
+    while True:
+        left = _HEED if deadline is None else deadline - time.monotonic()
+        try:
+            return process.communicate(stdin, max(0.0, min(left, _HEED)))
+        except subprocess.TimeoutExpired:
+            stdin = None  # it is kept from the first call
+            if deadline is not None and time.monotonic() >= deadline:
+                raise
+            signals.check()
 
 
 def start(argv: Sequence[str], begun: Callable[[], bool], *, timeout: float = 60) -> None:
@@ -198,11 +226,12 @@ def start(argv: Sequence[str], begun: Callable[[], bool], *, timeout: float = 60
                 env=environment(),
                 process_group=0,
             )
-        while process.poll() is None and not begun():
-            if time.monotonic() - started > timeout:
-                _end(process)
-                raise _no_answer(argv[0], timeout)
-            time.sleep(_PAUSE)
+        with waiting(f"waiting for {argv[0]}", timeout):
+            while process.poll() is None and not begun():
+                if time.monotonic() - started > timeout:
+                    _end(process)
+                    raise _no_answer(argv[0], timeout)
+                time.sleep(_PAUSE)
         if process.returncode:
             err.seek(0)
             said = err.read().decode("utf-8", "surrogateescape")

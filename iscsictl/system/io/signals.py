@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import threading
 from collections.abc import Iterator
 from types import FrameType
 
@@ -12,6 +13,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _STANDARD_STREAMS = (0, 1, 2)
 _asked: list[int] = []
 _terminals: list[int] = []
+_shield = threading.local()
 
 
 def defer() -> None:
@@ -70,14 +72,25 @@ def _leave_terminals() -> None:
     os.close(null)
 
 
+@contextlib.contextmanager
+def shielded() -> Iterator[None]:
+    """Have this thread finish what it does meanwhile: a roll-back must not stop half way."""
+    before = getattr(_shield, "up", False)
+    _shield.up = True
+    try:
+        yield
+    finally:
+        _shield.up = before
+
+
 def asked() -> bool:
-    """Return whether a signal asked for a stop."""
-    return bool(_asked)
+    """Return whether a signal asked for a stop, which this thread may follow now."""
+    return bool(_asked) and not getattr(_shield, "up", False)
 
 
 def check() -> None:
     """Raise InterruptError if a signal asked for a stop; to be called between steps."""
-    if _asked:
+    if asked():
         raise InterruptError(
             f"stopped by {signal.Signals(_asked[0]).name}",
             signal=_asked[0],

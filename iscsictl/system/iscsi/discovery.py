@@ -96,9 +96,11 @@ def ask(
 def _discover(portal: Portal, iface: str | None, timeout: float) -> tuple[DiscoveredTarget, ...]:
     which = ("-I", iface) if iface and iface != "default" else ()
     command = ("-m", "discoverydb", "-t", "sendtargets", "-p", str(portal), *which)
-    result = run(["iscsiadm", *command, "--discover", "-o", "nonpersistent"], timeout=timeout,
-                 ok=None)  # fmt: skip
+    doing = f"asking {portal} for its targets"
+    result = run(
+        ["iscsiadm", *command, "--discover", "-o", "nonpersistent"],
+        timeout=timeout, ok=None, doing=doing, interruptible=True,
+    )  # fmt: skip
     if result.code not in {0, iscsiadm.NO_OBJECTS}:
-        doing = f"asking {portal} for its targets"
         raise error_from_iscsiadm(result.code, result.err, doing)
     return iscsiadm.parse_offers(result.out)

@@ -42,9 +42,15 @@ class Key:
         return ("-T", self.target, "-p", f"{self.portal}{tag}", "-I", self.iface)
 
 
-def _call(arguments: Sequence[str], doing: str, timeout: float, *fine: int) -> Result:
+def _call(
+    arguments: Sequence[str], doing: str, timeout: float, *fine: int, interruptible: bool = False
+) -> Result:
+    """Run iscsiadm; `interruptible` is what waits for an array and writes no record."""
     try:
-        result = run(["iscsiadm", *arguments], timeout=timeout, ok=None)
+        result = run(
+            ["iscsiadm", *arguments],
+            timeout=timeout, ok=None, doing=doing, interruptible=interruptible,
+        )  # fmt: skip
     except UnreachableError as error:
         raise explain_no_answer(error, doing) from None
     if result.code not in {0, *fine}:
@@ -105,6 +111,7 @@ def discover(
         f"asking {portal} for its targets",
         timeout,
         NO_OBJECTS,
+        interruptible=True,
     )
     return parse_offers(result.out)
 
@@ -116,6 +123,7 @@ def discover_with_record(portal: Portal, *, timeout: float) -> tuple[DiscoveredT
         f"asking {portal} for its targets",
         timeout,
         NO_OBJECTS,
+        interruptible=True,
     )
     return parse_offers(result.out)
 
@@ -166,6 +174,7 @@ def login(key: Key, *, timeout: float) -> bool:
         f"logging in to {key.target} through {key.portal}",
         timeout,
         SESSION_EXISTS,
+        interruptible=True,
     )
     return result.code != SESSION_EXISTS and "successful" in result.out
 
@@ -173,4 +182,4 @@ def login(key: Key, *, timeout: float) -> bool:
 def logout(sid: int, target: str, *, timeout: float) -> None:
     """End one session; one that is gone already is fine."""
     arguments = ("-m", "session", "-r", str(sid), "--logout")
-    _call(arguments, f"logging out of {target}", timeout, 2, NO_OBJECTS, 22)
+    _call(arguments, f"logging out of {target}", timeout, 2, NO_OBJECTS, 22, interruptible=True)

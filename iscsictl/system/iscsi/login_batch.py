@@ -56,7 +56,8 @@ def log_in(keys: Iterable[Key], db: Path, *, timeout: float) -> Mapping[Key, int
             link.parent.mkdir(parents=True, exist_ok=True)
             os.symlink(work / "real" / path, link)
         command = ["unshare", "--mount", "sh", "-c", _SCRIPT, "sh", str(db), str(work)]
-        result = run(command, timeout=timeout, ok=None)
+        doing = f"logging in through {len(wanted)} records"
+        result = run(command, timeout=timeout, ok=None, doing=doing, interruptible=True)
     finally:
         shutil.rmtree(work, ignore_errors=True)
     if result.code == _NO_VIEW or (result.code and result.err.startswith("unshare:")):

@@ -7,7 +7,7 @@ not prove itself (initiator.c, login.c): the one is told from the other by askin
 from pathlib import Path
 from typing import Final
 
-from iscsictl.errors import AuthError, IscsictlError
+from iscsictl.errors import AuthError, InterruptError, IscsictlError
 from iscsictl.system.iscsi import iscsiadm
 from iscsictl.system.iscsi.iscsiadm import Key
 from iscsictl.system.iscsi.nodedb import read_record, record_path
@@ -25,6 +25,8 @@ def explained_login(error: IscsictlError, key: Key, db: Path, timeout: float) ->
         if record is None or not record.has_secret_in:
             return error
         offers = iscsiadm.discover(key.portal, timeout=min(timeout, _PATIENCE), iface=key.iface)
+    except InterruptError:
+        raise
     except IscsictlError:
         return error
     if all(offer.target != key.target for offer in offers):

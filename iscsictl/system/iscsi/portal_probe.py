@@ -7,23 +7,37 @@ import socket
 import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from threading import Thread
 from typing import Any
 
 from iscsictl.model.names import Portal
+from iscsictl.system.io import signals
+from iscsictl.system.io.waits import waiting
 
 Address = tuple[int, int, int, Any]
 _LATE = "the name cannot be resolved in time"
+#: Seconds between two looks whether the user asked to stop.
+_HEED = 0.1
 
 
 def silent(portals: Iterable[Portal], timeout: float) -> Mapping[Portal, str]:
-    """Return the portals that do not take a connection within `timeout` seconds, and why."""
+    """Return the portals that do not take a connection within `timeout` seconds, and why.
+
+    Raises InterruptError soon after a signal that was deferred.
+    """
+    asked = tuple(dict.fromkeys(portals))
+    names = ", ".join(map(str, asked[:2])) + (f" and {len(asked) - 2} more" if asked[2:] else "")
+    with waiting(f"waiting for {names} to answer", timeout):
+        return _silent(asked, timeout)
+
+
+def _silent(portals: Iterable[Portal], timeout: float) -> Mapping[Portal, str]:
     deadline = time.monotonic() + timeout
     reasons: dict[Portal, str] = {}
     names: dict[Portal, Future[str | None]] = {}
     with selectors.DefaultSelector() as selector:
-        for portal in dict.fromkeys(portals):
+        for portal in portals:
             try:
                 address = _address(portal, socket.AI_NUMERICHOST)
             except OSError:
@@ -33,7 +47,8 @@ def silent(portals: Iterable[Portal], timeout: float) -> Mapping[Portal, str]:
             if reason is not None:
                 reasons[portal] = reason
         while selector.get_map() and (left := deadline - time.monotonic()) > 0:
-            for key, _ in selector.select(left):
+            signals.check()
+            for key, _ in selector.select(min(left, _HEED)):
                 connection = key.fileobj
                 selector.unregister(connection)
                 if isinstance(connection, socket.socket):
@@ -46,13 +61,18 @@ def silent(portals: Iterable[Portal], timeout: float) -> Mapping[Portal, str]:
             if isinstance(key.fileobj, socket.socket):
                 key.fileobj.close()
     for portal, asked in names.items():
-        try:
-            reason = asked.result(max(0.0, deadline - time.monotonic()))
-        except TimeoutError:
-            reason = _LATE
+        reason = _answer_of(asked, deadline)
         if reason is not None:
             reasons[portal] = reason
     return reasons
+
+
+def _answer_of(asked: "Future[str | None]", deadline: float) -> str | None:
+    while not asked.done() and (left := deadline - time.monotonic()) > 0:
+        signals.check()
+        with suppress(TimeoutError):
+            return asked.result(min(left, _HEED))
+    return asked.result() if asked.done() else _LATE
 
 
 def _in_a_thread(portal: Portal, deadline: float) -> "Future[str | None]":

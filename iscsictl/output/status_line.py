@@ -1,0 +1,135 @@
+"""One line at the bottom of a terminal: what is waited for, since when, and for how long at most.
+
+It is drawn by a thread of its own, since the others wait; it shows nothing in the first second.
+"""
+
+import contextlib
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TextIO
+
+from iscsictl.output.terminal import screen_of
+from iscsictl.output.text import cell_width, escape_controls, fit_width
+
+#: Seconds that a wait lasts before it is worth a line.
+PATIENCE = 1.0
+_PERIOD = 0.2
+_PROGRESS_WIDTH = 40
+#: A terminal echoes Ctrl-C as these two columns, behind the line.
+_ECHO = "  "
+
+
+@dataclass(eq=False)
+class Wait:
+    """Something that is waited for: since when (monotonic seconds), for how many at most."""
+
+    what: str
+    limit: float | None
+    began: float = field(default_factory=time.monotonic)
+    thread: int = field(default_factory=threading.get_ident)
+
+
+class StatusLine:
+    """Draws the wait that has lasted longest, and erases it when it ends or others print."""
+
+    def __init__(self) -> None:
+        self._stream: TextIO | None = None
+        self._lock = threading.RLock()
+        self._waits: list[Wait] = []
+        self._progress = ""
+        self._columns = 0
+        self._ticker: threading.Thread | None = None
+
+    def show_on(self, stream: TextIO) -> None:
+        """Draw on this stream from now on, which must be a terminal."""
+        self._stream = stream
+
+    def begin(self, what: str, limit: float | None = None) -> Wait:
+        """Note that something is waited for, for `limit` seconds at most."""
+        wait = Wait(what, limit)
+        with self._lock:
+            self._waits.append(wait)
+            if self._stream is not None and self._ticker is None:
+                self._ticker = threading.Thread(target=self._draw_until_idle, daemon=True)
+                self._ticker.start()
+        return wait
+
+    def end(self, wait: Wait) -> None:
+        """Note that it is waited for no more."""
+        with self._lock:
+            if wait in self._waits:
+                self._waits.remove(wait)
+            self._progress = ""
+            if not self._waits:
+                self._erase()
+
+    def note_progress(self, text: str) -> None:
+        """Take how far the work is, in the words of the tool that does it."""
+        self._progress = " ".join(text.split())[-_PROGRESS_WIDTH:]
+
+    @contextlib.contextmanager
+    def hidden(self) -> Iterator[None]:
+        """Have the line erased meanwhile, so that something else can be printed."""
+        with self._lock:
+            self._erase()
+            yield
+
+    def text(self) -> str | None:
+        """Return what the line says now; None within the first second."""
+        now = time.monotonic()
+        with self._lock:
+            if not self._waits or now - self._waits[0].began < PATIENCE:
+                return None
+            # Of each thread the innermost; of these one that ends by itself tells most.
+            inner = list({wait.thread: wait for wait in self._waits}.values())
+            shown = min(inner, key=lambda wait: (wait.limit is None, wait.began))
+        seconds = int(now - shown.began)
+        limit = "" if shown.limit is None else f" of at most {shown.limit:g} s"
+        amount = f"{seconds}{limit}" if limit else f"{seconds} s"
+        return f"{shown.what}: {amount}" + (f"  {self._progress}" if self._progress else "")
+
+    def _draw_until_idle(self) -> None:
+        while True:
+            time.sleep(_PERIOD)
+            with self._lock:
+                if not self._waits:
+                    self._ticker = None
+                    return
+                self._draw()
+
+    def _draw(self) -> None:
+        text, stream = self.text(), self._stream
+        if text is None or stream is None:
+            return
+        screen = screen_of(stream)
+        line = fit_width(escape_controls(text), (screen.width or 80) - len(_ECHO) - 1)
+        width = cell_width(line)
+        padding = " " * max(0, self._columns - width)
+        self._columns = width
+        try:
+            screen.write(f"\r{line}{padding}" + "\b" * len(padding))
+            stream.flush()
+        except (OSError, ValueError):  # the terminal is gone
+            self._stream = None
+
+    def _erase(self) -> None:
+        if self._columns and self._stream is not None:
+            blank = " " * (self._columns + len(_ECHO))
+            self._columns = 0
+            with contextlib.suppress(OSError, ValueError):
+                self._stream.write(f"\r{blank}\r")
+                self._stream.flush()
+
+
+#: A process has one terminal, and so one such line.
+STATUS_LINE = StatusLine()
+
+
+def use_terminal(stream: TextIO) -> bool:
+    """Have waits shown on a stream if it is a terminal; tell whether they are."""
+    if not stream.isatty():
+        return False
+    STATUS_LINE.show_on(stream)
+    return True

@@ -1,0 +1,207 @@
+"""A wait of more than a second is shown on a terminal, and Ctrl-C ends it at once."""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+import pexpect
+import pytest
+
+from iscsictl.errors import Exit, InterruptError, UnreachableError
+from iscsictl.output import status_line
+from iscsictl.output.status_line import StatusLine, Wait
+from iscsictl.system.io import process, signals
+
+TARGET = "iqn.2024-01.com.example:a"
+COMMAND = [sys.executable, "-m", "iscsictl"]
+#: Seconds within which a command that was stopped is gone, on a busy machine.
+AT_ONCE = 3.0
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+
+
+@pytest.fixture
+def silent_portal() -> Iterator[int]:
+    """The port of a listener whose queue is full: the kernel drops what comes, and says nothing."""
+    with ExitStack() as stack:
+        listener = stack.enter_context(socket.socket())
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for _ in range(4):
+            filler = stack.enter_context(socket.socket())
+            filler.setblocking(False)
+            filler.connect_ex(listener.getsockname())
+        yield int(listener.getsockname()[1])
+
+
+@pytest.fixture
+def root(tmp_path: Path, silent_portal: int) -> Path:
+    """A host with a record of a target behind the silent portal."""
+    record = tmp_path / f"etc/iscsi/nodes/{TARGET}/127.0.0.1,{silent_portal},1/default"
+    record.parent.mkdir(parents=True)
+    record.write_text(
+        f"# BEGIN RECORD 2.1.8\nnode.name = {TARGET}\nnode.startup = automatic\n"
+        f"node.conn[0].address = 127.0.0.1\nnode.conn[0].port = {silent_portal}\n# END RECORD\n"
+    )
+    (tmp_path / "etc/iscsi/initiatorname.iscsi").write_text("InitiatorName=iqn.2024-01.x:h\n")
+    return tmp_path
+
+
+def on_terminal(root: Path, *args: str) -> "pexpect.spawn[str]":
+    environment = {**os.environ, "ISCSICTL_ROOT": str(root), "TERM": "xterm"}
+    return pexpect.spawn(
+        COMMAND[0], [*COMMAND[1:], *args],
+        env=environment, encoding="utf-8", timeout=30, dimensions=(24, 100),
+    )  # fmt: skip
+
+
+def ended(child: "pexpect.spawn[str]") -> tuple[int | None, str]:
+    child.expect(pexpect.EOF)
+    child.close()
+    return child.exitstatus, child.before or ""
+
+
+@as_root
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["discover", "127.0.0.1:{port}"],
+        ["login", "-T", TARGET],
+        ["login", "-n", "-T", TARGET],
+        ["startup", TARGET, "automatic"],
+        ["attach", "-p", "127.0.0.1:{port}", "--fs", "ext4"],
+        ["attach", "-n", "-p", "127.0.0.1:{port}", "--fs", "ext4"],
+    ],
+    ids=" ".join,
+)
+def test_asking_a_silent_portal_is_shown_and_ends_at_ctrl_c(
+    root: Path, silent_portal: int, words: list[str]
+) -> None:
+    child = on_terminal(root, *(word.format(port=silent_portal) for word in words))
+    child.expect(rf"waiting for 127\.0\.0\.1:{silent_portal} to answer: [1-9] of at most 10 s")
+    began = time.monotonic()
+    child.sendintr()
+    code, text = ended(child)
+    assert code == Exit.INTERRUPTED
+    assert time.monotonic() - began < AT_ONCE
+    assert "stopped" in text
+    assert "Traceback" not in text
+
+
+@as_root
+def test_a_wait_is_not_shown_when_quiet_or_off_a_terminal(root: Path, silent_portal: int) -> None:
+    words = ["discover", f"127.0.0.1:{silent_portal}", "--timeout", "2s"]
+    piped = subprocess.run(
+        [*COMMAND, *words], env={**os.environ, "ISCSICTL_ROOT": str(root)},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    code, text = ended(on_terminal(root, "-q", *words))
+    assert piped.returncode == code == Exit.UNREACHABLE
+    assert "to answer" not in piped.stdout + piped.stderr + text
+    assert "no answer within 2 s" in text
+
+
+@as_root
+def test_the_line_of_a_wait_is_erased_before_the_error(root: Path, silent_portal: int) -> None:
+    words = ["discover", f"127.0.0.1:{silent_portal}", "--timeout", "2s"]
+    code, text = ended(on_terminal(root, *words))
+    assert code == Exit.UNREACHABLE
+    assert re.search(r"to answer: 1 of at most 2 s[^\n]*\r +\riscsictl: portal", text)
+
+
+def asked_after(seconds: float, asked: list[int]) -> None:
+    threading.Timer(seconds, asked.append, [2]).start()
+
+
+def test_a_deferred_signal_ends_a_program_that_is_interruptible(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr(signals, "_asked", asked)
+    pid = tmp_path / "pid"
+    asked_after(0.3, asked)
+    began = time.monotonic()
+    with pytest.raises(InterruptError) as told:
+        process.run(["sh", "-c", f"echo $$ > {pid}; exec sleep 60"], interruptible=True, timeout=60)
+    assert told.value.exit is Exit.INTERRUPTED
+    assert time.monotonic() - began < AT_ONCE
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid.read_text()), 0)
+
+
+def test_a_deferred_signal_leaves_any_other_program_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(signals, "_asked", [2])
+    assert process.run(["sh", "-c", "sleep 0.3; echo done"]).out == "done\n"
+
+
+def test_an_interruptible_program_gets_its_input_once_and_its_deadline(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(signals, "_asked", [])
+    script = "sleep 0.5; cat"
+    assert process.run(["sh", "-c", script], stdin=b"text", interruptible=True).out == "text"
+    with pytest.raises(UnreachableError, match=r"within 0\.3 s"):
+        process.run(["sleep", "60"], interruptible=True, timeout=0.3)
+
+
+def test_a_roll_back_is_finished_although_a_signal_came(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(signals, "_asked", [2])
+    with signals.shielded():
+        signals.check()
+        assert not signals.asked()
+        assert process.run(["sh", "-c", "sleep 0.3; echo out"], interruptible=True).out == "out\n"
+    with pytest.raises(InterruptError):
+        signals.check()
+
+
+def shifted(line: StatusLine, *waits: Wait) -> str | None:
+    """The text of a line on which these waits are."""
+    line._waits[:] = waits
+    return line.text()
+
+
+def test_of_nested_waits_the_innermost_is_named_with_its_limit() -> None:
+    now = time.monotonic()
+    step = Wait("login iqn.x", None, began=now - 9, thread=1)
+    other = Wait("mkfs /dev/sda", None, began=now - 8, thread=2)
+    inner = Wait("logging in to iqn.x", 60.0, began=now - 5.1, thread=1)
+    line = StatusLine()
+    assert shifted(line, step) == "login iqn.x: 9 s"
+    assert shifted(line, step, other, inner) == "logging in to iqn.x: 5 of at most 60 s"
+    assert shifted(line, Wait("ls", None)) is None
+
+
+def test_progress_follows_the_wait_and_goes_with_it() -> None:
+    now = time.monotonic()
+    step = Wait("mkfs /dev/sda", None, began=now - 2, thread=1)
+    line = StatusLine()
+    shifted(line, step)
+    line.note_progress("Writing inode tables:\n 3/7")
+    assert line.text() == "mkfs /dev/sda: 2 s  Writing inode tables: 3/7"
+    line.end(step)
+    assert line.text() is None
+    assert line._progress == ""
+
+
+def test_a_terminal_that_is_gone_stops_the_line_and_nothing_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(status_line, "PATIENCE", 0.0)
+    controller, terminal = os.openpty()
+    stream = os.fdopen(terminal, "w")
+    line = StatusLine()
+    line.show_on(stream)
+    wait = line.begin("mkfs /dev/sda")
+    assert b"mkfs /dev/sda: 0 s" in os.read(controller, 100)
+    os.close(controller)
+    time.sleep(0.5)
+    line.end(wait)
+    assert line._stream is None
+    with suppress(OSError):  # what could not be written is still in its buffer
+        stream.close()
