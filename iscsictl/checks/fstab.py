@@ -1,4 +1,4 @@
-"""The lines of fstab for iSCSI disks: safe for a boot, and of the disk that was meant."""
+"""The entries of fstab and crypttab for iSCSI disks: safe for a boot, and of the right disk."""
 
 from collections.abc import Iterator
 
@@ -7,6 +7,7 @@ from iscsictl.model.fstab import Fstab
 from iscsictl.model.host_facts import Machine
 from iscsictl.model.inventory import Known, NotObserved, ReadFailed
 from iscsictl.planner.safety import fstab_rules
+from iscsictl.planner.safety.storage_graph import StorageFacts, storage_facts
 
 
 def check(machine: Machine) -> Iterator[Finding]:
@@ -18,29 +19,33 @@ def check(machine: Machine) -> Iterator[Finding]:
             yield skip("fstab-readable", "nobody looked")
         case Known(fstab):
             yield from _lines(machine, fstab)
+    if isinstance(machine.crypttab, ReadFailed):
+        yield skip("crypttab-readable", machine.crypttab.error.text, "sudo iscsictl doctor")
 
 
 def _lines(machine: Machine, fstab: Fstab) -> Iterator[Finding]:
     facts = _facts(machine)
     wrong = set()
     for found in fstab_rules.check_fstab(fstab, facts):
-        wrong.add(found.line)
+        if found.file == "fstab":
+            wrong.add(found.line)
         make = fail if found.severity == "fail" else warn
         text = f"line {found.line}: {found.text}"
-        yield make(f"fstab-{found.id}", text, found.fix, found.subject)
-    for line in fstab.entries:
-        if line.number not in wrong and fstab_rules.is_iscsi(line, facts):
+        yield make(f"{found.file}-{found.id}", text, found.fix, found.subject)
+    for line in fstab_rules.iscsi_entries(fstab, facts):
+        if line.number not in wrong:
             yield ok("fstab-boot", "safe for a boot", line.mount_point or line.spec)
 
 
-def _facts(machine: Machine) -> fstab_rules.Machine:
-    listing = machine.listing
-    disks = listing.disks or ()
-    facts = fstab_rules.machine_of(
-        disks,
-        machine.specs,
-        machine.filesystems,
-        machine.db.value.records if isinstance(machine.db, Known) else None,
-        machine.systemd.login_service,
+def _facts(machine: Machine) -> StorageFacts:
+    return storage_facts(
+        machine.listing.disks or (),
+        machine.listing.sessions,
+        known=machine.filesystems,
+        links=machine.links,
+        absent=machine.absent,
+        records=machine.db.value.records if isinstance(machine.db, Known) else None,
+        login_service=machine.systemd.login_service,
+        crypttab=machine.crypttab.value if isinstance(machine.crypttab, Known) else (),
+        boot_targets=machine.boot_targets,
     )
-    return fstab_rules.iscsi_devices_behind(facts, disks, listing.sessions)

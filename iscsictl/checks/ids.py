@@ -1,7 +1,9 @@
 """The ids of all checks: they stay the same in all versions, and docs/checks.md explains each."""
 
 _LIST = """
-boot-firmware boot-network-online chap-md5 chap-none chap-shared clock digest-routed disk-errors
+boot-firmware boot-network-online chap-md5 chap-none chap-shared clock
+crypttab-device-name crypttab-no-netdev crypttab-no-nofail crypttab-node-manual crypttab-readable
+digest-routed disk-errors
 disk-identity fs-failing fs-readonly fstab-boot fstab-claim-left fstab-device-name fstab-fsck
 fstab-name-case fstab-no-netdev fstab-no-nofail fstab-no-order fstab-no-record fstab-node-manual
 fstab-readable fstab-requires-login fstab-same-directory fstab-unreadable fstab-uuid-nowhere

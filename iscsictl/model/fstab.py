@@ -8,7 +8,7 @@ target's name survives.
 
 import os.path
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 from urllib.parse import quote, unquote
@@ -61,18 +61,8 @@ class FstabLine:
 
     @property
     def uuid(self) -> str | None:
-        """The filesystem UUID by which the line names its disk, as a tag or as udev's link.
-
-        Case counts in both, and quotes around the value do not (libblkid, blkid_parse_tag_string).
-        """
-        spec = self.spec or ""
-        if spec.startswith(BY_UUID):
-            return spec.removeprefix(BY_UUID)
-        if not spec.startswith("UUID="):
-            return None
-        value = spec.removeprefix("UUID=")
-        quoted = _QUOTED.fullmatch(value)
-        return quoted[2] if quoted else value
+        """The filesystem UUID by which the line names its disk, as a tag or as udev's link."""
+        return uuid_of_spec(self.spec or "")
 
     @property
     def mount_point(self) -> str | None:
@@ -84,7 +74,7 @@ class FstabLine:
     @property
     def auto(self) -> bool:
         """Tell whether the line is mounted at boot; of `auto` and `noauto` the last counts."""
-        return self.is_entry and self._last_of("auto", "noauto") != "noauto"
+        return self.is_entry and last_of(self.options, "auto", "noauto") != "noauto"
 
     @property
     def automount(self) -> bool:
@@ -94,10 +84,7 @@ class FstabLine:
     @property
     def nofail(self) -> bool:
         """Tell whether a boot goes on without it; of `fail` and `nofail` the last counts."""
-        return self._last_of("fail", "nofail") == "nofail"
-
-    def _last_of(self, *options: str) -> str | None:
-        return next((one for one in reversed(self.options) if one in options), None)
+        return last_of(self.options, "fail", "nofail") == "nofail"
 
     @property
     def notes(self) -> Mapping[str, str]:
@@ -202,6 +189,25 @@ def _number(text: str | None) -> int | None:
 def plain(name: str) -> str:
     """Return a path in its shortest form, `//srv/x/` as `/srv/x`; other names stay as they are."""
     return "/" + os.path.normpath(name).lstrip("/") if name.startswith("/") else name
+
+
+def uuid_of_spec(spec: str) -> str | None:
+    """Return the filesystem UUID of a first field, written as a tag or as udev's link.
+
+    Case counts in both, and quotes around the value do not (libblkid, blkid_parse_tag_string).
+    """
+    if spec.startswith(BY_UUID):
+        return spec.removeprefix(BY_UUID)
+    if not spec.startswith("UUID="):
+        return None
+    value = spec.removeprefix("UUID=")
+    quoted = _QUOTED.fullmatch(value)
+    return quoted[2] if quoted else value
+
+
+def last_of(options: Iterable[str], *words: str) -> str | None:
+    """Return the last of the options that is one of the words: it is the one that counts."""
+    return next((one for one in reversed(tuple(options)) if one in words), None)
 
 
 def split_options(text: str) -> tuple[str, ...]:

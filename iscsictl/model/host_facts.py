@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from iscsictl.model.crypttab import CrypttabEntry
 from iscsictl.model.fstab import Fstab
 from iscsictl.model.hold import Hold
 from iscsictl.model.inventory import NotObserved, Observation
@@ -220,10 +221,11 @@ class MountHealth:
 class Machine:
     """Everything. `root` tells whether root looked; `now` is when.
 
-    `filesystems` are the UUIDs of all that udev knows, None where there is no udev; `specs` the
-    first fields of fstab that name a disk of a session now. `mount_points` has, for each directory
-    that a disk of a session is or will be mounted on, the directories above it that users other
-    than root can write.
+    `filesystems` are the UUIDs of all that udev knows, None where there is no udev; `links` maps
+    what fstab and crypttab name to devices of sessions, `absent` are names that nothing has now.
+    `mount_points` has, for each directory that a disk of a session is or will be mounted on, the
+    directories above it that users other than root can write. `boot_targets` are those that the
+    firmware names or the root filesystem is on.
     """
 
     root: bool = True
@@ -246,7 +248,9 @@ class Machine:
     mount_points: Mapping[str, Observation[tuple[str, ...]]] = field(default_factory=dict)
     fstab: Observation[Fstab] = field(default_factory=NotObserved)
     filesystems: frozenset[str] | None = None
-    specs: frozenset[str] = frozenset()
+    crypttab: Observation[tuple[CrypttabEntry, ...]] = field(default_factory=NotObserved)
+    links: Mapping[str, str] = field(default_factory=dict)
+    absent: frozenset[str] = frozenset()
     holds: tuple[Hold, ...] = ()
     boot_targets: frozenset[str] = frozenset()
     disk_timeouts: Mapping[str, int] = field(default_factory=dict)

@@ -18,7 +18,12 @@ from iscsictl.model.inventory import (
 from iscsictl.model.listing import Block
 from iscsictl.observers.attach import host_facts
 from iscsictl.planner.disks.mounts import filesystem
-from iscsictl.planner.safety.fstab_rules import Machine, machine_of, nodes_of
+from iscsictl.planner.safety.storage_graph import (
+    StorageFacts,
+    named_devices,
+    nodes_of,
+    storage_facts,
+)
 from iscsictl.planner.selection.disks import (
     DiskFacts,
     DiskInventory,
@@ -30,13 +35,15 @@ from iscsictl.planner.selection.disks import (
 )
 from iscsictl.system.block import partition_table, probe, resize
 from iscsictl.system.block.block_tree import device_number
-from iscsictl.system.block.device_links import specs_of
+from iscsictl.system.block.device_links import absent_specs, named_nodes
 from iscsictl.system.block.udev_db import device_properties, known_uuids
 from iscsictl.system.context import Context
 from iscsictl.system.host import systemd
 from iscsictl.system.iscsi import holds, nodedb
+from iscsictl.system.iscsi.firmware_boot import firmware_targets
 from iscsictl.system.iscsi.sessions import read_listing
 from iscsictl.system.mount import fstab_file, mounts, usage
+from iscsictl.system.mount.crypttab_file import read_crypttab
 
 # A volume or an array answers no INQUIRY; nothing is made on one here.
 _PROBED = frozenset({"disk", "part", "mpath"})
@@ -180,15 +187,24 @@ def _last(chosen: DiskSelection, facts: DiskFacts) -> Block | None:
     return chosen.block
 
 
-def fstab_machine(context: Context, inventory: Inventory) -> Machine:
-    """Return what the check of fstab needs; no disk is read, no root is needed."""
+def fstab_facts(context: Context, inventory: Inventory) -> StorageFacts:
+    """Return what the check of fstab needs; no disk is read, no root is needed.
+
+    Raises IscsictlError where /etc/crypttab is there and cannot be read.
+    """
     root, disks = context.root, inventory.disks
-    return machine_of(
+    crypttab = read_crypttab(root)
+    specs = named_devices(inventory.fstab, crypttab)
+    return storage_facts(
         disks,
-        specs_of(inventory.fstab.specs, nodes_of(disks), root),
-        known_uuids(root),
-        inventory.records,
-        systemd.login_service(root),
+        inventory.sessions,
+        known=known_uuids(root),
+        links=named_nodes(specs, nodes_of(disks), root),
+        absent=absent_specs(specs, root),
+        records=inventory.records,
+        login_service=systemd.login_service(root),
+        crypttab=crypttab,
+        boot_targets=firmware_targets(root),
     )
 
 

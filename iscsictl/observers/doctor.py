@@ -28,8 +28,12 @@ from iscsictl.model.names import Portal
 from iscsictl.model.transports import TRANSPORT_MODULES
 from iscsictl.parse.iscsid_states import with_internal_states
 from iscsictl.parse.mountinfo import MountLine
-from iscsictl.planner.safety.fstab_rules import nodes_of
-from iscsictl.system.block.device_links import specs_of
+from iscsictl.planner.safety.storage_graph import (
+    named_devices,
+    nodes_of,
+    root_filesystem_targets,
+)
+from iscsictl.system.block.device_links import absent_specs, named_nodes
 from iscsictl.system.block.udev_db import known_uuids
 from iscsictl.system.context import Context
 from iscsictl.system.host import facts, kernel_modules, network, path_mtu, unit_files
@@ -45,6 +49,7 @@ from iscsictl.system.iscsi import (
 )
 from iscsictl.system.iscsi.sessions import read_listing
 from iscsictl.system.mount import fstab_file, mounts
+from iscsictl.system.mount.crypttab_file import read_crypttab
 
 T = TypeVar("T")
 LIVE = Path("/")
@@ -88,7 +93,12 @@ def _files(context: Context) -> Machine:
     name = observe_value(lambda: initiator_name.read_initiator(root))
     disks = {p.device.removeprefix("/dev/") for d in listing.disks or () for p in d.paths}
     fstab = observe_value(lambda: fstab_file.read_fstab(root))
-    specs = fstab.value.specs if isinstance(fstab, Known) else ()
+    crypttab = observe_value(lambda: read_crypttab(root))
+    specs = named_devices(
+        fstab.value if isinstance(fstab, Known) else Fstab(),
+        crypttab.value if isinstance(crypttab, Known) else (),
+    )
+    target_of = {session.sid: session.target for session in listing.sessions}
     return Machine(
         root=os.geteuid() == 0,
         now=time.time(),
@@ -109,9 +119,12 @@ def _files(context: Context) -> Machine:
         trouble=observe_value(lambda: facts.read_trouble(root)) if root == LIVE else NotObserved(),
         fstab=fstab,
         filesystems=known_uuids(root),
-        specs=specs_of(specs, nodes_of(listing.disks or ()), root),
+        crypttab=crypttab,
+        links=named_nodes(specs, nodes_of(listing.disks or ()), root),
+        absent=absent_specs(specs, root),
         holds=holds.read_holds(root),
-        boot_targets=frozenset(e.target for e in firmware_boot.read_boot_entries(root) if e.target),
+        boot_targets=firmware_boot.firmware_targets(root)
+        | root_filesystem_targets(listing.disks or (), target_of),
         disk_timeouts=facts.disk_timeouts(disks, root),
     )
 

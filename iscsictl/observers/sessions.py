@@ -20,6 +20,7 @@ from iscsictl.observers.attach import host_facts
 from iscsictl.parse.iscsid_conf import edit_conf
 from iscsictl.parse.record import edit_record
 from iscsictl.planner.iscsi.rescan import Asked, select_sessions
+from iscsictl.planner.safety.storage_graph import root_filesystem_targets
 from iscsictl.planner.selection.records import RecordSelector, select_records
 from iscsictl.planner.selection.session_index import SessionIndex
 from iscsictl.system.block import probe, scsi_commands
@@ -34,9 +35,11 @@ Changes = Mapping[str, str | Secret | None]
 
 
 def boots_from(root: Path) -> frozenset[str]:
-    """Return the targets that the firmware booted the machine from."""
-    return frozenset(
-        e.target for e in firmware_boot.read_boot_entries(root) if e.target is not None
+    """Return the targets that the machine booted from: by firmware, or with its root filesystem."""
+    listing = read_listing(root, details=False)
+    target_of = {session.sid: session.target for session in listing.sessions}
+    return firmware_boot.firmware_targets(root) | root_filesystem_targets(
+        listing.disks or (), target_of
     )
 
 

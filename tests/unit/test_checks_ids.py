@@ -19,7 +19,8 @@ def _ids() -> set[str]:
 def test_the_list_of_ids_is_whole() -> None:
     text = Path(fstab_rules.__file__).read_text()
     lines = {f"fstab-{one}" for one in re.findall(r'(?:_say|Finding)\(\s*"([a-z-]+)"', text)}
-    assert _ids() | lines == IDS
+    volumes = {f"crypttab-{one}" for one in re.findall(r'finding\(\s*"([a-z-]+)"', text)}
+    assert _ids() | lines | volumes == IDS
     assert all(map(known, ("net", "net-mtu", "clock")))
     assert not any(map(known, ("ne", "net-mt", "")))
 

@@ -11,12 +11,12 @@ from iscsictl.model.listing import Block, Disk, Path, Session
 from iscsictl.model.names import Portal
 from iscsictl.model.record import NodeRecord
 from iscsictl.parse.fstab import claim_line, mount_line, parse_fstab
-from iscsictl.planner.safety.fstab_rules import (
-    Finding,
-    Machine,
-    check_fstab,
-    iscsi_devices_behind,
-    machine_of,
+from iscsictl.planner.safety.fstab_rules import Finding, check_fstab
+from iscsictl.planner.safety.storage_graph import (
+    Carrier,
+    StorageFacts,
+    disk_names,
+    storage_facts,
 )
 
 UUID = "6f2b1c1e-4a0f-4d0e-9b8a-0d4c2f6b7a11"
@@ -36,35 +36,40 @@ def record(startup: str) -> NodeRecord:
     )
 
 
-def machine(
-    *, iscsi: dict[str, frozenset[str]] | None = None, startup: str = "automatic"
-) -> Machine:
-    return Machine(
-        frozenset({UUID, LOCAL}),
-        {UUID: frozenset({WWID})} if iscsi is None else iscsi,
-        frozenset({"/dev/sdb", "/dev/sdb1"}),
-        (record(startup),),
-        SERVICE,
+CARRIED = frozenset({Carrier(WWID)})
+
+
+def machine(*, startup: str = "automatic") -> StorageFacts:
+    names = (UUID, "/dev/sdb", "/dev/sdb1")
+    return StorageFacts(
+        frozenset({UUID, LOCAL}), dict.fromkeys(names, CARRIED), records=(record(startup),)
     )
 
 
-def check(text: str | bytes, facts: Machine | None = None) -> tuple[Finding, ...]:
+def check(text: str | bytes, facts: StorageFacts | None = None) -> tuple[Finding, ...]:
     data = text if isinstance(text, bytes) else text.encode()
     return check_fstab(parse_fstab(data), facts or machine())
 
 
-def ids(text: str | bytes, facts: Machine | None = None) -> list[str]:
+def ids(text: str | bytes, facts: StorageFacts | None = None) -> list[str]:
     return [finding.id for finding in check(text, facts)]
 
 
-def test_a_line_that_names_the_disk_by_its_label_is_judged_as_one_of_iscsi() -> None:
-    text = "LABEL=data /srv ext4 defaults 0 2\n"
-    disk = Disk(WWID, (), Block("/dev/sdb", children=(Block("/dev/sdb1", uuid=UUID),)))
-    seen = machine_of([disk], frozenset({"LABEL=data"}), frozenset(), (), SERVICE)
-    assert ids(text, seen) == ["no-netdev", "no-nofail", "fsck"]
-    assert ids(text, replace(seen, devices=frozenset({"/dev/sdb", "/dev/sdb1"}))) == []
-    assert seen.iscsi == {UUID: frozenset({WWID})}
-    assert seen.known == frozenset({UUID})
+@pytest.mark.fault("F103")
+@pytest.mark.parametrize(
+    "spec",
+    ["LABEL=data", "PARTUUID=0a", "/dev/disk/by-id/wwn-0x1-part1", "/dev/vg/lv", "/dev/mapper/c"],
+)
+def test_an_entry_that_names_the_disk_otherwise_is_judged_like_one_with_its_uuid(spec: str) -> None:
+    disk = Disk(WWID, (Path(1, "2:0:0:0", "/dev/sdb"),), Block("/dev/sdb", children=(
+        Block("/dev/sdb1", uuid=UUID, children=(Block("/dev/dm-0", "lvm"),)),)))  # fmt: skip
+    device = "/dev/dm-0" if "/v" in spec or "/m" in spec else "/dev/sdb1"
+    session = Session("sysfs", IQN, sid=1)
+    seen = storage_facts([disk], [session], links={spec: device}, records=(record("manual"),))
+    expected = ["no-netdev", "no-nofail", "fsck", "node-manual"]
+    assert ids(f"{spec} /srv ext4 defaults 0 2\n", seen) == expected
+    assert ids(f"UUID={UUID} /srv ext4 defaults 0 2\n", seen) == expected
+    assert ids(f"{spec} /srv ext4 defaults 0 2\n", replace(seen, links={})) == []
 
 
 def ours(directory: str = "/srv", wwid: str = WWID) -> bytes:
@@ -122,10 +127,7 @@ def test_a_target_that_nothing_logs_in_to_mounts_nothing() -> None:
     (found,) = check(ours(), machine(startup="manual"))
     assert (found.id, found.severity) == ("node-manual", "fail")
     assert found.fix == f"iscsictl startup {IQN} automatic"
-    nobody = Machine(
-        frozenset({UUID}), {UUID: frozenset({WWID})}, login_service=SERVICE, records=()
-    )
-    assert ids(ours(), nobody) == ["no-record"]
+    assert ids(ours(), replace(machine(), records=())) == ["no-record"]
 
 
 def test_a_uuid_that_is_nowhere_is_said() -> None:
@@ -138,7 +140,7 @@ def test_a_uuid_that_is_nowhere_is_said() -> None:
 
 
 def test_where_nobody_could_look_no_uuid_is_missed() -> None:
-    assert check("UUID=ffff /srv ext4 defaults 0 0\n", Machine()) == ()
+    assert check("UUID=ffff /srv ext4 defaults 0 0\n", StorageFacts()) == ()
 
 
 def test_two_lines_on_one_directory_are_one_too_many() -> None:
@@ -194,8 +196,10 @@ def one(wwid: str, device: str = "/dev/sdb", **more: Any) -> Disk:
     return Disk(wwid, (Path(int(wwid[-1], 16), "2:0:0:0", device),), block)
 
 
-def facts_of(*disks: Disk, known: frozenset[str] = frozenset({UUID})) -> Machine:
-    return machine_of(disks, frozenset(), known, (), SERVICE)
+def facts_of(
+    *disks: Disk, known: frozenset[str] = frozenset({UUID}), sessions: tuple[Session, ...] = ()
+) -> StorageFacts:
+    return storage_facts(disks, sessions, known=known, records=())
 
 
 def test_a_filesystem_that_spans_two_disks_is_there_once() -> None:
@@ -209,6 +213,7 @@ def test_a_filesystem_that_spans_two_disks_is_there_once() -> None:
     assert ids(text, facts_of(*parts, one(OTHER[:-1] + "c", "/dev/sdd", member="2"))) == [
         "uuid-twice"
     ]
+    assert disk_names(facts_of(*parts).carriers[UUID]) == {WWID, OTHER}
     assert ids(ours(wwid=OTHER), replace(facts_of(*parts), records=None)) == []
 
 
@@ -273,11 +278,10 @@ def test_what_is_mounted_on_first_use_may_have_no_letter_and_is_waited_for_by_no
 def test_a_line_without_notes_is_judged_by_the_target_of_its_disk(spec: str) -> None:
     text = f"{spec} /srv ext4 _netdev,nofail 0 0\n"
     disk = one(WWID)
-    session = Session("sysfs", IQN, sid=disk.paths[0].sid)
+    seen = facts_of(disk, sessions=(Session("sysfs", IQN, sid=disk.paths[0].sid),))
     for startup, expected in (("manual", ["node-manual"]), ("automatic", [])):
-        seen = replace(facts_of(disk), records=(record(startup),))
-        assert ids(text, iscsi_devices_behind(seen, [disk], [session])) == expected
-    assert ids(text, iscsi_devices_behind(facts_of(disk), [disk], [session])) == []
+        assert ids(text, replace(seen, records=(record(startup),))) == expected
+    assert ids(text, seen) == []
 
 
 def test_a_line_that_cannot_be_read_is_a_failure_with_its_number() -> None:

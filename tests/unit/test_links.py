@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from iscsictl.system.block.device_links import specs_of
+from iscsictl.system.block.device_links import absent_specs, named_nodes
 
 UUID = "0b1e7c1e-1f53-4f9e-9d5e-0123456789ab"
 
@@ -43,16 +43,21 @@ def root(tmp_path: Path) -> Path:
     ],
 )
 def test_a_disk_is_named_by_tag_link_or_node(root: Path, spec: str) -> None:
-    assert specs_of([spec, "LABEL=other"], ["/dev/sdb", "/dev/sdb1"], root) == {spec}
+    device = "/dev/sdb1" if spec != "/dev/sdb" else spec
+    assert named_nodes([spec, "LABEL=other"], ["/dev/sdb", "/dev/sdb1"], root) == {spec: device}
 
 
 def test_a_map_is_named_by_each_of_its_links(root: Path) -> None:
     specs = ["/dev/mapper/mpatha", "/dev/disk/by-id/dm-name-mpatha", "/dev/vg/lv", "/dev/dm-0"]
-    assert specs_of(specs, ["/dev/mapper/mpatha"], root) == set(specs) - {"/dev/vg/lv"}
-    assert specs_of(specs, ["/dev/mapper/vg-lv"], root) == {"/dev/vg/lv"}
+    assert named_nodes(specs, ["/dev/mapper/mpatha"], root).keys() == set(specs) - {"/dev/vg/lv"}
+    found = named_nodes(specs, ["/dev/mapper/vg-lv"], root)
+    assert found == {"/dev/vg/lv": "/dev/mapper/vg-lv"}
 
 
 def test_what_is_nowhere_names_nothing(root: Path) -> None:
     specs = ["LABEL=none", "LABEL=", "LABEL=../sdb1", "/dev/loop", "tmpfs", "nas:/x", "UUID",
              "label=our data"]  # fmt: skip
-    assert specs_of(specs, ["/dev/sdb1"], root) == frozenset()
+    assert named_nodes(specs, ["/dev/sdb1"], root) == {}
+    missing = {"LABEL=none", "LABEL=../sdb1"}
+    assert absent_specs([*specs, "LABEL=our data", "/dev/mapper/mpatha"], root) == missing
+    assert absent_specs(specs, root / "dev") == frozenset(), "there is no udev"

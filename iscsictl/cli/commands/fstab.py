@@ -14,11 +14,11 @@ from iscsictl.engine.runtime import open_context
 from iscsictl.engine.tasks.disks import lines_task, task
 from iscsictl.errors import Exit
 from iscsictl.model.plan import Plan
-from iscsictl.observers.disks import DiskQuery, base, fstab_machine, mounted_paths, read_fstab
+from iscsictl.observers.disks import DiskQuery, base, fstab_facts, mounted_paths, read_fstab
 from iscsictl.output.terminal import screen_of
 from iscsictl.output.views.fstab import print_findings, print_fstab
 from iscsictl.planner.disks.mounts import MountSpec, plan_fstab_add, plan_fstab_rm
-from iscsictl.planner.safety.fstab_rules import check_fstab, iscsi_devices_behind
+from iscsictl.planner.safety.fstab_rules import check_fstab
 from iscsictl.planner.selection.disks import DiskInventory
 
 
@@ -40,13 +40,14 @@ def ls(settings: Settings) -> int:
 @fstab.command("check")
 @common
 def check(settings: Settings) -> int:
-    """Find entries that would hang a boot or mount the wrong disk, and say how to fix them."""
+    """Find entries that would hang a boot or mount the wrong disk, and say how to fix them.
+
+    /etc/crypttab is checked too. An entry is followed down to its targets: through bind mounts,
+    images, overlays, swap files, LVM, dm-crypt and md.
+    """
     context = open_context(settings.wait, settings.root)
     inventory = base(context)
-    machine = iscsi_devices_behind(
-        fstab_machine(context, inventory), inventory.disks, inventory.sessions
-    )
-    findings = check_fstab(inventory.fstab, machine)
+    findings = check_fstab(inventory.fstab, fstab_facts(context, inventory))
     mounted = mounted_paths(settings.root)
     screen = screen_of(sys.stdout, settings.color)
     if settings.output != "table" or not settings.quiet:

@@ -22,7 +22,7 @@ LINES = (
 )
 FINDINGS = (
     Column("SEVERITY"), Column("ID"), Column("LINE", right_aligned=True), Column("SUBJECT"),
-    Column("WHAT", key="text"), Column("FIX"),
+    Column("WHAT", key="text"), Column("FIX"), Column("FILE"),
 )  # fmt: skip
 
 
@@ -104,6 +104,7 @@ def print_findings(
                     "subject": _text(one.subject),
                     "text": _text(one.text),
                     "fix": _text(one.fix),
+                    "file": one.file,
                 }
                 for one in findings
             ],
@@ -111,14 +112,16 @@ def print_findings(
         screen.stream.write(json.dumps(document, indent=1) + "\n")
     elif output == "tsv":
         cells: list[tuple[Value, ...]] = [
-            (one.severity, one.id, one.line, one.subject, one.text, one.fix) for one in findings
+            (one.severity, one.id, one.line, one.subject, one.text, one.fix, one.file)
+            for one in findings
         ]
         print_tsv(cells, FINDINGS, screen)
     elif findings:
         for one in findings:
             subject = escape_controls(one.subject)
+            file = "" if one.file == "fstab" else f" of /etc/{one.file}"
             screen.write(
-                f"{one.severity}  line {one.line} ({subject}): {one.id}: "
+                f"{one.severity}  line {one.line}{file} ({subject}): {one.id}: "
                 f"{escape_controls(one.text)}\n"
                 f"      {escape_controls(one.fix)}\n"
             )

@@ -1,19 +1,25 @@
-"""What in fstab would hang a boot, mount the wrong disk, or mount nothing at all."""
+"""What in fstab and crypttab would hang a boot, mount the wrong disk, or mount nothing at all."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Literal
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final, Literal
 
+from iscsictl.model.crypttab import CrypttabEntry
 from iscsictl.model.fstab import Fstab, FstabLine
-from iscsictl.model.listing import Disk, Session, blocks
-from iscsictl.model.record import NodeRecord
-from iscsictl.planner.safety.duplicates import copies
+from iscsictl.planner.safety.storage_graph import (
+    Carriers,
+    StorageFacts,
+    StorageGraph,
+    disk_names,
+)
 
 Severity = Literal["fail", "warn"]
-_LETTER = re.compile(r"/dev/(?:sd[a-z]+[0-9]*|sr[0-9]+|vd[a-z]+[0-9]*)")
-_BY_PATH = re.compile(r"/dev/disk/by-path/.*?-iscsi-(.+)-lun-[0-9a-fx]+(?:-part[0-9]+)?")
-_TAG = re.compile(r"(?:UUID|LABEL|PARTUUID|PARTLABEL)(?==)", re.IGNORECASE)
+File = Literal["fstab", "crypttab"]
+_LETTER: Final = re.compile(r"/dev/(?:sd[a-z]+[0-9]*|sr[0-9]+|vd[a-z]+[0-9]*)")
+_TAG: Final = re.compile(r"(?:UUID|LABEL|PARTUUID|PARTLABEL)(?==)", re.IGNORECASE)
+# What an initrd mounts itself, before systemd of the host reads fstab (dracut, initramfs-tools).
+_BY_INITRD: Final = frozenset({"/", "/usr"})
 
 
 @dataclass(frozen=True)
@@ -26,81 +32,12 @@ class Finding:
     subject: str
     text: str
     fix: str
+    file: File = "fstab"
 
 
-@dataclass(frozen=True)
-class Machine:
-    """What the check needs to know of the machine.
-
-    `known` are the UUIDs of all filesystems that can be seen, None where nobody could look;
-    `iscsi` those on disks of sessions, each with the WWIDs of the disks that carry it, `copied`
-    those of which there are copies, with the WWIDs of these; `devices` are the nodes of those
-    disks and their partitions, and the first fields of fstab that name one of these now.
-    `targets` are those that a node or a UUID is behind.
-    """
-
-    known: frozenset[str] | None = None
-    iscsi: Mapping[str, frozenset[str]] | None = None
-    devices: frozenset[str] = frozenset()
-    records: tuple[NodeRecord, ...] | None = None
-    login_service: str = "open-iscsi.service"
-    copied: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    targets: Mapping[str, frozenset[str]] = field(default_factory=dict)
-
-
-def machine_of(
-    disks: Sequence[Disk],
-    specs: frozenset[str],
-    known: frozenset[str] | None,
-    records: tuple[NodeRecord, ...] | None,
-    login_service: str,
-) -> Machine:
-    """Return the machine with these disks of sessions; `specs` of fstab name one of them."""
-    carriers: dict[str, dict[int, Disk]] = {}
-    for disk in disks:
-        for block in blocks(disk.block):
-            if block.uuid is not None:
-                carriers.setdefault(block.uuid, {})[id(disk)] = disk
-    copied = {uuid: _names(copies(uuid, found.values())) for uuid, found in carriers.items()}
-    return Machine(
-        None if known is None else known | set(carriers),
-        {uuid: _names(found.values()) for uuid, found in carriers.items()},
-        nodes_of(disks) | specs,
-        records,
-        login_service,
-        {uuid: names for uuid, names in copied.items() if len(names) > 1},
-    )
-
-
-def iscsi_devices_behind(
-    machine: Machine, disks: Sequence[Disk], sessions: Iterable[Session]
-) -> Machine:
-    """Return the machine with the targets that the disks of these sessions are behind."""
-    target_of = {session.sid: session.target for session in sessions}
-    targets: dict[str, set[str]] = {}
-    for disk in disks:
-        own = {target_of[path.sid] for path in disk.paths if path.sid in target_of}
-        uuids = {block.uuid for block in blocks(disk.block) if block.uuid is not None}
-        for name in uuids | nodes_of([disk]):
-            targets.setdefault(name, set()).update(own)
-    return replace(machine, targets={name: frozenset(own) for name, own in targets.items()})
-
-
-def _names(disks: Iterable[Disk]) -> frozenset[str]:
-    return frozenset(disk.wwid or disk.block.device for disk in disks)
-
-
-def nodes_of(disks: Iterable[Disk]) -> frozenset[str]:
-    """Return the nodes of disks, of their paths and of all that stands on them."""
-    return frozenset(
-        device
-        for disk in disks
-        for device in (*(p.device for p in disk.paths), *(b.device for b in blocks(disk.block)))
-    )
-
-
-def check_fstab(fstab: Fstab, machine: Machine) -> tuple[Finding, ...]:
-    """Return what is wrong, in the order of the lines."""
+def check_fstab(fstab: Fstab, facts: StorageFacts) -> tuple[Finding, ...]:
+    """Return what is wrong with fstab and crypttab, each in the order of its lines."""
+    graph = StorageGraph(fstab, facts)
     found: list[Finding] = []
     for line in fstab.lines:
         if line.problem is not None:
@@ -112,9 +49,12 @@ def check_fstab(fstab: Fstab, machine: Machine) -> tuple[Finding, ...]:
         elif line.is_claim:
             found.append(_claim(line))
         elif line.is_entry:
-            found += _Line(line, machine).findings()
+            found += _Line(line, facts, graph.behind_line(line)).findings()
     found += _same_directory(fstab)
-    return tuple(sorted(found, key=lambda one: one.line))
+    found.sort(key=lambda one: one.line)
+    for entry in facts.crypttab:
+        found += _check_volume(entry, facts, graph.behind_volume(entry))
+    return tuple(found)
 
 
 def _subject(line: FstabLine) -> str:
@@ -129,24 +69,44 @@ def _claim(line: FstabLine) -> Finding:
     )  # fmt: skip
 
 
-def is_iscsi(line: FstabLine, machine: Machine) -> bool:
-    """Tell whether a line is for a disk of a session, as far as can be known now."""
-    spec = line.spec or ""
-    uuids = {uuid.lower() for uuid in machine.iscsi or ()}
-    if line.is_ours or spec in machine.devices or _BY_PATH.fullmatch(spec):
-        return True
-    if line.uuid is not None:
-        return line.uuid.lower() in uuids
-    return False
+def iscsi_entries(fstab: Fstab, facts: StorageFacts) -> Iterator[FstabLine]:
+    """Yield the entries whose data comes from a target, as far as can be known now."""
+    graph = StorageGraph(fstab, facts)
+    return (line for line in fstab.entries if graph.behind_line(line) is not None)
+
+
+def _is_boot_storage(carriers: Carriers | None, facts: StorageFacts) -> bool:
+    """Tell whether the root filesystem is on these disks: the initrd has logged in already."""
+    return bool(carriers) and disk_names(carriers or ()) <= facts.boot_disks
+
+
+def _manual_targets(carriers: Carriers, facts: StorageFacts) -> Iterator[tuple[str, bool]]:
+    """Yield a target of each disk that nothing logs in to at boot, and whether it has a record.
+
+    A disk with several targets needs one of them. Those that the host boots from are logged in by
+    firmware or initrd, whatever their records say.
+    """
+    records = facts.records
+    for carrier in sorted(carriers, key=lambda one: one.disk):
+        if records is None or not carrier.targets or carrier.targets & facts.boot_targets:
+            continue
+        own = [record for record in records if record.target in carrier.targets]
+        if not any(record.onboot for record in own):
+            yield min(carrier.targets), bool(own)
 
 
 class _Line:
     """The checks of one line."""
 
-    def __init__(self, line: FstabLine, machine: Machine) -> None:
+    def __init__(self, line: FstabLine, facts: StorageFacts, carriers: Carriers | None) -> None:
         self.line = line
-        self.machine = machine
-        self.iscsi = is_iscsi(line, machine)
+        self.facts = facts
+        self.carriers = carriers
+        self.by_initrd = (
+            line.mount_point in _BY_INITRD
+            or "x-initrd.mount" in line.options
+            or _is_boot_storage(carriers, facts)
+        )
         self.at_boot = line.auto or line.automount
         # What systemd waits for is the mount, never what is mounted on first use.
         self.waits = line.auto and not line.nofail and not line.automount
@@ -155,7 +115,7 @@ class _Line:
     def findings(self) -> Iterable[Finding]:
         """Run all checks that apply."""
         checks: list[Callable[[], None]] = [self._device_name, self._tag, self._uuid]
-        if self.iscsi and self.at_boot:
+        if self.carriers is not None and self.at_boot and not self.by_initrd:
             checks += [self._options, self._node, self._order]
         for check in checks:
             check()
@@ -190,7 +150,7 @@ class _Line:
             )  # fmt: skip
 
     def _order(self) -> None:
-        service, options = self.machine.login_service, self.line.options
+        service, options = self.facts.login_service, self.line.options
         if f"x-systemd.requires={service}" in options:
             self._say(
                 "requires-login", "warn",
@@ -207,7 +167,7 @@ class _Line:
         spec = self.line.spec or ""
         if not _LETTER.fullmatch(spec) or not self.at_boot:
             return
-        severity: Severity = "fail" if self.iscsi else "warn"
+        severity: Severity = "warn" if self.carriers is None else "fail"
         self._say(
             "device-name", severity,
             f"{spec} may be another disk after the next boot",
@@ -224,39 +184,27 @@ class _Line:
             self._by_hand(f"write {tag[0].upper()}= for {tag[0]}="),
         )  # fmt: skip
 
-    def _targets(self) -> frozenset[str]:
-        """Return the targets that the disk is behind, as far as note, link or sessions tell."""
-        line, targets = self.line, self.machine.targets
-        if line.target is not None:
-            return frozenset({line.target})
-        path = _BY_PATH.fullmatch(line.spec or "")
-        if path is not None:
-            return frozenset({path[1]})
-        return targets.get(line.uuid or "") or targets.get(line.spec or "") or frozenset()
-
     def _node(self) -> None:
-        records, targets = self.machine.records, self._targets()
-        if records is None or not targets:
-            return
-        target = min(targets)
-        mine = [record for record in records if record.target in targets]
-        if not mine and self.line.target is not None:
-            self._say(
-                "no-record", "fail", f"there is no record of {target}: nothing logs in to it",
-                f"iscsictl discover ADDRESS --save, then: iscsictl startup {target} automatic",
-            )  # fmt: skip
-        elif mine and not any(record.onboot for record in mine):
-            self._say(
-                "node-manual", "fail", f"{target} is not logged in at boot",
-                f"iscsictl startup {target} automatic",
-            )  # fmt: skip
+        for target, has_record in _manual_targets(self.carriers or frozenset(), self.facts):
+            if has_record:
+                self._say(
+                    "node-manual", "fail", f"{target} is not logged in at boot",
+                    f"iscsictl startup {target} automatic",
+                )  # fmt: skip
+            elif self.line.target is not None:
+                self._say(
+                    "no-record", "fail", f"there is no record of {target}: nothing logs in to it",
+                    f"iscsictl discover ADDRESS --save, then: iscsictl startup {target} automatic",
+                )  # fmt: skip
 
     def _uuid(self) -> None:
-        line, machine = self.line, self.machine
+        line, facts = self.line, self.facts
         if line.uuid is None:
+            if line.spec in facts.absent and self.carriers is None:
+                self._nowhere(f"device {line.spec}")
             return
-        disks = (machine.iscsi or {}).get(line.uuid, frozenset())
-        copied = machine.copied.get(line.uuid)
+        disks = disk_names(facts.carriers.get(line.uuid, ()))
+        copied = facts.copied.get(line.uuid)
         if copied:
             self._say(
                 "uuid-twice", "fail",
@@ -270,12 +218,12 @@ class _Line:
                 f"{line.uuid} is on the disk {next(iter(disks))}, the line is for {line.wwid}",
                 "see which is right: iscsictl ls; then: iscsictl fstab rm and fstab add",
             )  # fmt: skip
-        elif machine.known is not None and not disks and line.uuid not in machine.known:
-            alike = [one for one in machine.known if one.lower() == line.uuid.lower()]
+        elif facts.known is not None and not disks and line.uuid not in facts.known:
+            alike = [one for one in facts.known if one.lower() == line.uuid.lower()]
             if alike:
                 self._case(line.uuid, min(alike))
             else:
-                self._nowhere()
+                self._nowhere(f"filesystem {line.uuid}")
 
     def _case(self, uuid: str, real: str) -> None:
         self._say(
@@ -284,16 +232,16 @@ class _Line:
             self._by_hand(f"write {real} for {uuid}"),
         )  # fmt: skip
 
-    def _nowhere(self) -> None:
+    def _nowhere(self, what: str) -> None:
         line = self.line
         if not self.at_boot and not line.is_ours:
             return
         if self.waits:
             severity: Severity = "fail"
-            text = f"no filesystem {line.uuid} is here, and the boot waits for it"
+            text = f"no {what} is here, and the boot waits for it"
         else:
-            severity, text = "warn", f"no filesystem {line.uuid} is here now"
-        fix = self._by_hand("correct the UUID or take out what is")
+            severity, text = "warn", f"no {what} is here now"
+        fix = self._by_hand(f"correct {line.spec}, or delete the entry,")
         if line.is_ours:
             fix = f"iscsictl reconnect; if the disk is gone for good: iscsictl fstab rm {line.uuid}"
         self._say("uuid-nowhere", severity, text, fix)
@@ -316,3 +264,46 @@ def _same_directory(fstab: Fstab) -> Iterator[Finding]:
                 if line.is_ours
                 else f"take line {first.number} or {line.number} out of /etc/fstab",
             )  # fmt: skip
+
+
+def _check_volume(
+    entry: CrypttabEntry, facts: StorageFacts, carriers: Carriers | None
+) -> Iterator[Finding]:
+    """Yield what is wrong with a volume of crypttab on an iSCSI disk (crypttab(5)).
+
+    Without _netdev it is ordered before cryptsetup.target, and so before the network; without
+    nofail that target requires it.
+    """
+    if carriers is None or not entry.auto or _is_boot_storage(carriers, facts):
+        return
+    place = f"in line {entry.number} of /etc/crypttab"
+
+    def finding(name: str, text: str, fix: str) -> Finding:
+        return Finding(name, "fail", entry.number, entry.name, text, fix, "crypttab")
+
+    if "x-initrd.attach" not in entry.options:
+        if "_netdev" not in entry.options:
+            yield finding(
+                "no-netdev",
+                "without _netdev it is opened before the network is up, and the boot waits",
+                f"add the option _netdev {place}",
+            )
+        if not entry.nofail:
+            yield finding(
+                "no-nofail",
+                "without nofail the machine does not boot while the array is away",
+                f"add the option nofail {place}",
+            )
+    if _LETTER.fullmatch(entry.device):
+        yield finding(
+            "device-name",
+            f"{entry.device} may be another disk after the next boot",
+            f"write UUID=... (blkid -s UUID -o value {entry.device}) for {entry.device} {place}",
+        )
+    for target, has_record in _manual_targets(carriers, facts):
+        if has_record:
+            yield finding(
+                "node-manual",
+                f"{target} is not logged in at boot",
+                f"iscsictl startup {target} automatic",
+            )

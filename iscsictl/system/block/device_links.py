@@ -46,13 +46,26 @@ def _best_link(device: str) -> str | None:
     return next(named, device)
 
 
-def specs_of(specs: Iterable[str], devices: Iterable[str], root: Path) -> frozenset[str]:
-    """Return those of fstab's first fields (fstab(5)) that name one of the devices now.
+def named_nodes(specs: Iterable[str], devices: Iterable[str], root: Path) -> dict[str, str]:
+    """Return which of the devices each of fstab's first fields (fstab(5)) names now, if any.
 
     Tags (LABEL=, PARTUUID=, ...) are looked up in /dev/disk, as libmount does; links are followed.
     """
-    nodes = {_node(device, root) for device in devices}
-    return frozenset(spec for spec in specs if _node(_tag_link(spec), root) in nodes)
+    nodes = {_node(device, root): device for device in devices}
+    found = ((spec, nodes.get(_node(_tag_link(spec), root))) for spec in specs)
+    return {spec: device for spec, device in found if device is not None}
+
+
+def absent_specs(specs: Iterable[str], root: Path) -> frozenset[str]:
+    """Return those that name a device which is not there now; none where there is no udev."""
+    if not (root / "dev/disk").is_dir():
+        return frozenset()
+    links = ((spec, _tag_link(spec)) for spec in specs)
+    return frozenset(
+        spec
+        for spec, link in links
+        if link.startswith("/dev/") and not os.path.lexists(root / link.lstrip("/"))
+    )
 
 
 def _tag_link(spec: str) -> str:

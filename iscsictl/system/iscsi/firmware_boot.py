@@ -18,6 +18,11 @@ def read_boot_entries(root: Path) -> tuple[BootEntry, ...]:
     return tuple(entry for table in tables for entry in parse_ibft(_tree(table)))
 
 
+def firmware_targets(root: Path) -> frozenset[str]:
+    """Return the targets that the firmware booted the machine from."""
+    return frozenset(entry.target for entry in read_boot_entries(root) if entry.target is not None)
+
+
 def _tree(table: Path) -> dict[str, dict[str, str]]:
     tree: dict[str, dict[str, str]] = {}
     for pattern in ("initiator", "ethernet*", "target*"):

@@ -1,0 +1,15 @@
+"""crypttab(5): one volume a line, fields parted by blanks; unlike fstab(5) it knows no escapes."""
+
+from iscsictl.model.crypttab import CrypttabEntry
+from iscsictl.model.fstab import split_options
+
+
+def parse_crypttab(data: bytes) -> tuple[CrypttabEntry, ...]:
+    """Return the entries. Lines with fewer than two fields are skipped, as systemd does."""
+    entries = []
+    for number, line in enumerate(data.decode("utf-8", "surrogateescape").split("\n"), 1):
+        fields = line.split()
+        if len(fields) >= 2 and not fields[0].startswith("#"):
+            options = split_options(fields[3]) if len(fields) > 3 else ()
+            entries.append(CrypttabEntry(number, fields[0], fields[1], options))
+    return tuple(entries)

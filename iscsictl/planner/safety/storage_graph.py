@@ -1,0 +1,245 @@
+"""From an entry of fstab or crypttab down to the targets that its data comes from.
+
+Two sources are joined. The devices of sessions, with all that stands on them now (partitions,
+maps, LVM, dm-crypt, md, loop devices), come from the listing. What will stand on them at boot
+comes from the files themselves: bind mounts, images, overlays, swap files, volumes of crypttab.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from iscsictl.model.crypttab import CrypttabEntry
+from iscsictl.model.fstab import Fstab, FstabLine, plain, uuid_of_spec
+from iscsictl.model.listing import Disk, Session, blocks
+from iscsictl.model.record import NodeRecord
+from iscsictl.planner.safety.duplicates import copies
+
+# udev's 60-persistent-storage.rules: ip-ADDRESS:PORT-iscsi-TARGET-lun-N, with -partN.
+_BY_PATH: Final = re.compile(r"/dev/disk/by-path/.*?-iscsi-(.+)-lun-[0-9a-fx]+(?:-part[0-9]+)?")
+# Options whose value is one more device of the filesystem: btrfs(5), xfs(5), ext4(5).
+_DEVICE_OPTIONS: Final = ("device", "logdev", "rtdev", "journal_path")
+# Options of overlayfs whose value is a list of directories, parted by colons.
+_LAYER_OPTIONS: Final = ("lowerdir", "lowerdir+", "upperdir", "workdir")
+
+
+@dataclass(frozen=True)
+class Carrier:
+    """A disk that data comes from, by WWID or name, and the targets that offer it.
+
+    Without a session only a name may be known, and of the targets the one that the name tells.
+    """
+
+    disk: str
+    targets: frozenset[str] = frozenset()
+
+
+Carriers = frozenset[Carrier]
+
+
+@dataclass(frozen=True)
+class StorageFacts:
+    """What the rules need to know of the host's storage.
+
+    `known` are the UUIDs of all filesystems that udev knows, None where there is no udev.
+    `carriers` has the disks behind each device node and UUID of the listing, `mounts` those
+    behind each mount point. `links` maps first fields of fstab and crypttab to such a node,
+    `absent` are those that name nothing now. `copied` are UUIDs of which there are copies, with
+    the disks that carry one. `boot_targets` are the targets that the host boots from.
+    """
+
+    known: frozenset[str] | None = None
+    carriers: Mapping[str, Carriers] = field(default_factory=dict)
+    mounts: Mapping[str, Carriers] = field(default_factory=dict)
+    links: Mapping[str, str] = field(default_factory=dict)
+    absent: frozenset[str] = frozenset()
+    copied: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    records: tuple[NodeRecord, ...] | None = None
+    login_service: str = "open-iscsi.service"
+    crypttab: tuple[CrypttabEntry, ...] = ()
+    boot_targets: frozenset[str] = frozenset()
+
+    @property
+    def boot_disks(self) -> frozenset[str]:
+        """The disks of the root filesystem, if it is on iSCSI."""
+        return disk_names(self.mounts.get("/", frozenset()))
+
+
+def storage_facts(
+    disks: Sequence[Disk],
+    sessions: Iterable[Session],
+    *,
+    known: frozenset[str] | None = None,
+    links: Mapping[str, str] | None = None,
+    absent: frozenset[str] = frozenset(),
+    records: tuple[NodeRecord, ...] | None = None,
+    login_service: str = "open-iscsi.service",
+    crypttab: tuple[CrypttabEntry, ...] = (),
+    boot_targets: frozenset[str] = frozenset(),
+) -> StorageFacts:
+    """Return the facts of a host with these disks and sessions; `known` lacks no UUID of them."""
+    target_of = {session.sid: session.target for session in sessions}
+    carriers: dict[str, set[Carrier]] = {}
+    mounts: dict[str, set[Carrier]] = {}
+    holding: dict[str, dict[int, Disk]] = {}
+    for disk in disks:
+        targets = {target_of[path.sid] for path in disk.paths if path.sid in target_of}
+        carrier = Carrier(_disk_name(disk), frozenset(targets))
+        for device in nodes_of([disk]):
+            carriers.setdefault(device, set()).add(carrier)
+        for block in blocks(disk.block):
+            for mount in block.mounts:
+                mounts.setdefault(mount.path, set()).add(carrier)
+            if block.uuid is not None:
+                carriers.setdefault(block.uuid, set()).add(carrier)
+                holding.setdefault(block.uuid, {})[id(disk)] = disk
+    copied = {
+        uuid: frozenset(map(_disk_name, copies(uuid, found.values())))
+        for uuid, found in holding.items()
+    }
+    return StorageFacts(
+        None if known is None else known | set(holding),
+        {name: frozenset(found) for name, found in carriers.items()},
+        {path: frozenset(found) for path, found in mounts.items()},
+        links or {},
+        absent,
+        {uuid: names for uuid, names in copied.items() if len(names) > 1},
+        records,
+        login_service,
+        crypttab,
+        boot_targets | root_filesystem_targets(disks, target_of),
+    )
+
+
+def root_filesystem_targets(
+    disks: Iterable[Disk], target_of: Mapping[int | None, str]
+) -> frozenset[str]:
+    """Return the targets of the disks that carry `/`; `target_of` maps session ids to targets.
+
+    A firmware table (iBFT) is not needed for that: an initrd logs in by its own settings too.
+    """
+    return frozenset(
+        target_of[path.sid]
+        for disk in disks
+        if any(mount.path == "/" for block in blocks(disk.block) for mount in block.mounts)
+        for path in disk.paths
+        if path.sid in target_of
+    )
+
+
+def _disk_name(disk: Disk) -> str:
+    return disk.wwid or disk.block.device
+
+
+def disk_names(carriers: Iterable[Carrier]) -> frozenset[str]:
+    """Return the names of the disks."""
+    return frozenset(carrier.disk for carrier in carriers)
+
+
+def nodes_of(disks: Iterable[Disk]) -> frozenset[str]:
+    """Return the nodes of disks, of their paths and of all that stands on them."""
+    return frozenset(
+        device
+        for disk in disks
+        for device in (*(p.device for p in disk.paths), *(b.device for b in blocks(disk.block)))
+    )
+
+
+def named_devices(fstab: Fstab, crypttab: Iterable[CrypttabEntry]) -> tuple[str, ...]:
+    """Return what the entries of both files name as their devices, for udev's links."""
+    found = dict.fromkeys(fstab.specs)
+    for line in fstab.entries:
+        found.update(dict.fromkeys(_values(line, _DEVICE_OPTIONS)))
+    found.update(dict.fromkeys(entry.device for entry in crypttab))
+    return tuple(found)
+
+
+class StorageGraph:
+    """Answers for one fstab where the data of an entry comes from."""
+
+    def __init__(self, fstab: Fstab, facts: StorageFacts) -> None:
+        self._facts = facts
+        self._volumes = {name: entry for entry in facts.crypttab for name in _names_of(entry)}
+        self._by_uuid: dict[str, Carriers] = {}
+        for name, carriers in facts.carriers.items():
+            self._by_uuid.setdefault(name.lower(), carriers)
+        self._lines = [
+            line for line in fstab.entries if line.mount_point is not None and not line.is_claim
+        ]
+
+    def behind_line(self, line: FstabLine) -> Carriers | None:
+        """Return the disks behind an entry of fstab, None for one that is not known to be iSCSI."""
+        return self._behind_line(line, frozenset())
+
+    def behind_volume(self, entry: CrypttabEntry) -> Carriers | None:
+        """Return the disks behind an entry of crypttab, None likewise."""
+        return self._behind_device(entry.device, frozenset({entry.name}))
+
+    def _behind_line(self, line: FstabLine, visited: frozenset[str]) -> Carriers | None:
+        key = f"line {line.number}"
+        if key in visited:
+            return None
+        visited |= {key}
+        if line.is_ours:
+            # The notes say which disk was meant, whatever carries the UUID now.
+            targets = frozenset() if line.target is None else frozenset({line.target})
+            return frozenset({Carrier(line.wwid or line.spec or "", targets)})
+        found = [self._behind_device(line.spec or "", visited)]
+        found += [self._behind_device(one, visited) for one in _values(line, _DEVICE_OPTIONS)]
+        if line.fstype == "overlay":
+            found += [
+                self._behind_path(directory, visited)
+                for value in _values(line, _LAYER_OPTIONS)
+                for directory in value.split(":")
+            ]
+        sound = [carriers for carriers in found if carriers is not None]
+        return frozenset().union(*sound) if sound else None
+
+    def _behind_device(self, spec: str, visited: frozenset[str]) -> Carriers | None:
+        facts, uuid = self._facts, uuid_of_spec(spec)
+        # The case of a UUID is another rule's matter.
+        known = self._by_uuid.get(uuid.lower()) if uuid is not None else None
+        known = known or facts.carriers.get(facts.links.get(spec, spec))
+        if known:
+            return known
+        by_path = _BY_PATH.fullmatch(spec)
+        if by_path is not None:
+            return frozenset({Carrier(spec, frozenset({by_path[1]}))})
+        volume = self._volumes.get(spec)
+        if volume is not None and volume.name not in visited:
+            return self._behind_device(volume.device, visited | {volume.name})
+        if spec.startswith("/") and not spec.startswith(("/dev/", "//")):
+            return self._behind_path(spec, visited)
+        return None
+
+    def _behind_path(self, path: str, visited: frozenset[str]) -> Carriers | None:
+        """Return what a directory or file is on: of the mount points above it the nearest."""
+        above = set(_parents(plain(path)))
+        lines = {
+            line.mount_point: line for line in self._lines if f"line {line.number}" not in visited
+        }
+        nearest = max(above & (lines.keys() | self._facts.mounts.keys()), key=len, default=None)
+        if nearest is None:
+            return None
+        line = lines.get(nearest)
+        return self._facts.mounts.get(nearest) if line is None else self._behind_line(line, visited)
+
+
+def _parents(path: str) -> Iterator[str]:
+    """Yield a path and the directories above it."""
+    while path != "/":
+        yield path
+        path = path.rpartition("/")[0] or "/"
+    yield "/"
+
+
+def _names_of(entry: CrypttabEntry) -> tuple[str, str]:
+    return entry.mapper, f"/dev/disk/by-id/dm-name-{entry.name}"
+
+
+def _values(line: FstabLine, names: Sequence[str]) -> Iterator[str]:
+    for option in line.options:
+        name, equals, value = option.partition("=")
+        if equals and name in names:
+            yield value
