@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 
 from iscsictl.checks import (
     boot,
+    changed_luns,
     clock,
     filesystem,
     fstab,
@@ -34,6 +35,7 @@ CHECKS: tuple[Callable[[Machine], Iterator[Finding]], ...] = (
     network.check,
     clock.check,
     multipath.check,
+    changed_luns.check,
     filesystem.check,
     fstab.check,
     timeouts.check,

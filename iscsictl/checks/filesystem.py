@@ -76,7 +76,15 @@ def _mount(mount: MountHealth, trouble: tuple[str, str] | None) -> Iterator[Find
     full = trouble is not None and _full(trouble[1])
     if full:
         again = _FULL + again
-    if mount.error is not None:
+    if mount.stranded is not None:
+        yield fail(
+            "fs-disk-gone",
+            f"it is mounted, but {mount.stranded}",
+            "map the LUN again on the array; then unmount and mount it: "
+            f"umount {shlex.quote(mount.path)}; iscsictl reconnect",
+            mount.path,
+        )
+    elif mount.error is not None:
         yield fail("fs-failing", f"it answers: {mount.error}", again, mount.path)
     elif mount.read_only and not mount.meant_read_only:
         why = f" ({trouble[1]})" if trouble else ""

@@ -15,6 +15,7 @@ portal-public portal-reachable security-port service-iscsid service-login servic
 service-reload service-systemd session-disks session-luns session-missing session-state timeout-disk
 timeout-noop timeout-recovery tools-disk tools-iscsictl
 tools-open-iscsi tools-versions
+disk-changed fs-disk-gone
 """
 IDS = frozenset(_LIST.split())
 

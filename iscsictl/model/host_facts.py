@@ -11,7 +11,7 @@ from typing import Literal
 from iscsictl.model.crypttab import CrypttabEntry
 from iscsictl.model.fstab import Fstab
 from iscsictl.model.hold import Hold
-from iscsictl.model.inventory import NotObserved, Observation
+from iscsictl.model.inventory import DiskAnswers, NotObserved, Observation
 from iscsictl.model.listing import Listing
 from iscsictl.model.names import Portal
 from iscsictl.model.open_iscsi import Version
@@ -197,16 +197,23 @@ class Clock:
 
 @dataclass(frozen=True)
 class KernelLogErrors:
-    """What the kernel's log has of late: times a connection broke by sid, errors by disk."""
+    """What the kernel's log has of late: times a connection broke by sid, errors by disk.
+
+    `lun_changes` are the H:C:T:L whose target told that its LUNs were assigned anew.
+    """
 
     breaks: Mapping[int, int] = field(default_factory=dict)
     disk_errors: Mapping[str, str] = field(default_factory=dict)
     window: float = 600.0
+    lun_changes: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
 class MountHealth:
-    """A mount on an iSCSI disk. `error` is what the filesystem answered to a question."""
+    """A mount on an iSCSI disk. `error` is what the filesystem answered to a question.
+
+    `stranded` says why it has no disk any more.
+    """
 
     path: str
     device: str
@@ -215,6 +222,7 @@ class MountHealth:
     meant_read_only: bool = False
     errors: int = 0
     error: str | None = None
+    stranded: str | None = None
 
 
 @dataclass(frozen=True)
@@ -225,7 +233,8 @@ class Machine:
     what fstab and crypttab name to devices of sessions, `absent` are names that nothing has now.
     `mount_points` has, for each directory that a disk of a session is or will be mounted on, the
     directories above it that users other than root can write. `boot_targets` are those that the
-    firmware names or the root filesystem is on.
+    firmware names or the root filesystem is on. `disk_answers` is what mounted disks say of
+    themselves.
     """
 
     root: bool = True
@@ -254,3 +263,4 @@ class Machine:
     holds: tuple[Hold, ...] = ()
     boot_targets: frozenset[str] = frozenset()
     disk_timeouts: Mapping[str, int] = field(default_factory=dict)
+    disk_answers: Observation[DiskAnswers] = field(default_factory=NotObserved)

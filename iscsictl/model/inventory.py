@@ -15,6 +15,10 @@ from iscsictl.model.record import NodeRecord
 
 T = TypeVar("T")
 
+#: Why a mounted filesystem has no disk.
+DISK_GONE = "its disk is gone"
+NO_PATHS = "its multipath map has no path left"
+
 
 @dataclass(frozen=True)
 class Known(Generic[T]):
@@ -91,6 +95,20 @@ class DiskUsage:
 
 
 @dataclass(frozen=True)
+class DiskAnswers:
+    """What targets and disks said just now, past what the kernel remembers.
+
+    `luns` has the LUNs that a target shows, by session id. By H:C:T:L, `names` has all names of a
+    disk, none where the target has no such LUN, and `sizes` its bytes. A disk that could not be
+    asked is not there.
+    """
+
+    luns: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+    names: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    sizes: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class HostFacts:
     """What the machine runs. `required` maps a unit to the mount points it waits for."""
 
@@ -108,6 +126,7 @@ class Inventory:
     `luns` is what REPORT LUNS says, by session id. `contents` and `usage` go by WWID.
     `silent` are portals that do not answer, with the reason. `open_devices` is who has a device
     of a session open that is no disk's, by session id. `open_iscsi` is the installed version.
+    `stranded` says of mount points in our fstab entries why what is mounted there has no disk.
     """
 
     records: tuple[NodeRecord, ...] = ()
@@ -125,3 +144,4 @@ class Inventory:
     host: HostFacts = HostFacts()
     holds: tuple[Hold, ...] = ()
     open_iscsi: Version | None = None
+    stranded: Mapping[str, str] = field(default_factory=dict)

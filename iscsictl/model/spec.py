@@ -45,7 +45,8 @@ def chap_values(account: Account | None, prefix: str = "node.session") -> ChapVa
 class Consent:
     """What the user agreed to beyond the ordinary; `wipe`, `lost` and `one_disk` are WWIDs.
 
-    `one_disk`: the LUNs of several targets with this WWID are one disk.
+    `one_disk`: the LUNs of several targets with this WWID are one disk. `losses`: what the user
+    was told that is lost with a disk; None where there is nobody to ask.
     """
 
     adopt: bool = False
@@ -53,6 +54,7 @@ class Consent:
     over_nonempty: bool = False
     lost: str | None = None
     one_disk: str | None = None
+    losses: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)

@@ -143,8 +143,13 @@ def for_detach(context: Context, spec: DetachRequest, _before: Inventory | None)
         disk = meant.disk
         if disk is not None and disk.wwid is not None:
             answers = any(path.sid in alive for path in disk.paths)
-            used[disk.wwid] = usage.disk_usage(disk, root, open_files=answers)
-    return replace(inventory, usage=used)
+            lost = spec.consent.lost is not None
+            used[disk.wwid] = usage.disk_usage(
+                disk, root, open_files=answers or lost, answers=answers
+            )
+    paths = (line.mount_point for line in inventory.fstab.ours)
+    stranded = mounts.find_stranded((path for path in paths if path is not None), root)
+    return replace(inventory, usage=used, stranded=stranded)
 
 
 def _connected(

@@ -22,10 +22,18 @@ from iscsictl.model.host_facts import (
     PathMtu,
     Program,
 )
-from iscsictl.model.inventory import Known, NotObserved, Observation, ReadFailed, observe_value
+from iscsictl.model.inventory import (
+    DiskAnswers,
+    Known,
+    NotObserved,
+    Observation,
+    ReadFailed,
+    observe_value,
+)
 from iscsictl.model.listing import Listing, blocks
 from iscsictl.model.names import Portal
 from iscsictl.model.transports import TRANSPORT_MODULES
+from iscsictl.observers.sessions import ask_disks
 from iscsictl.parse.iscsid_states import with_internal_states
 from iscsictl.parse.mountinfo import MountLine
 from iscsictl.planner.safety.storage_graph import (
@@ -38,6 +46,7 @@ from iscsictl.system.block.udev_db import known_uuids
 from iscsictl.system.context import Context
 from iscsictl.system.host import facts, kernel_modules, network, path_mtu, unit_files
 from iscsictl.system.io import process, safe_paths
+from iscsictl.system.io.bounded_call import call_within
 from iscsictl.system.io.daemons import find_daemon
 from iscsictl.system.iscsi import (
     firmware_boot,
@@ -166,6 +175,7 @@ def _questions(machine: Machine, wait: float, *, probe: bool) -> Iterator[Questi
             yield name, partial(facts.ask_version, name, wait)
     yield "iscsid answers", lambda: _ask_iscsid(machine, wait)
     yield "mounts", lambda: _mount_health(machine, wait)
+    yield "disk answers", lambda: _disk_answers(machine, wait)
     yield "policies", lambda: observe_value(lambda: _policies(wait))
     if probe:
         places = tuple(wanted(machine))
@@ -198,6 +208,7 @@ def _with_answers(machine: Machine, answers: Mapping[str, Any]) -> Machine:
         iscsid_error=error,
         network=net,
         mounts=answers["mounts"],
+        disk_answers=answers["disk answers"],
     )
 
 
@@ -228,6 +239,24 @@ def _path_mtus(machine: Machine, wait: float) -> dict[Portal, PathMtu]:
         return {}
 
 
+def _disk_answers(machine: Machine, wait: float) -> Observation[DiskAnswers]:
+    """Ask mounted disks what they are, within a deadline: a command to a disk may wait for long."""
+    if os.geteuid() != 0:
+        return NotObserved()
+    changed = machine.trouble.value.lun_changes if isinstance(machine.trouble, Known) else ()
+    asked = {
+        path.sid
+        for disk in machine.listing.disks or ()
+        for path in disk.paths
+        if path.hctl in changed or any(block.mounts for block in blocks(disk.block))
+    }
+    sessions = [s for s in machine.listing.sessions if s.sid in asked and s.status == "up"]
+    try:
+        return Known(call_within(wait, lambda: ask_disks(sessions)))
+    except TimeoutError:
+        return NotObserved()
+
+
 def _mount_health(machine: Machine, wait: float) -> tuple[MountHealth, ...]:
     """Ask each filesystem on an iSCSI disk how it is; a process is asked, for it may hang."""
     up = {session.sid for session in machine.listing.sessions if session.status == "up"}
@@ -255,6 +284,11 @@ def _mount_health(machine: Machine, wait: float) -> tuple[MountHealth, ...]:
                         error=answers.get(mount.path),
                     )
                 )
+    own = () if fstab is None else (line.mount_point for line in fstab.ours)
+    stranded = mounts.find_stranded((path for path in own if path is not None), LIVE)
+    for path, reason in stranded.items():
+        line = types[path]
+        found.append(MountHealth(path, line.source, line.fstype, stranded=reason))
     return tuple(found)
 
 

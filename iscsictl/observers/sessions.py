@@ -7,6 +7,7 @@ from pathlib import Path
 from iscsictl.errors import IscsictlError, NotFoundError, UnreachableError
 from iscsictl.model.inventory import (
     DiscoveredTarget,
+    DiskAnswers,
     DiskUsage,
     Inventory,
     Observation,
@@ -151,20 +152,29 @@ def for_rescan(context: Context, selector: RecordSelector, before: Asked | None)
     asked = Asked(nodedb.read_records(context.db), listing.sessions, disks)
     if before is not None:
         return asked
-    luns: dict[int, tuple[int, ...]] = {}
-    names: dict[str, frozenset[str]] = {}
     try:
         sessions = select_sessions(asked, selector)
     except NotFoundError:
         return asked
+    answers = ask_disks(session for session in sessions if session.status == "up")
+    return replace(asked, answers=answers, usage=_holders(disks, context.root))
+
+
+def ask_disks(sessions: Iterable[Session]) -> DiskAnswers:
+    """Ask each disk of these sessions for its names and size, and each target for its LUNs."""
+    luns: dict[int, tuple[int, ...]] = {}
+    names: dict[str, frozenset[str]] = {}
+    sizes: dict[str, int] = {}
     for session in sessions:
-        if session.status == "up":
-            _ask_session(session, luns, names)
-    return replace(asked, luns=luns, names=names, usage=_holders(disks, context.root))
+        _ask_session(session, luns, names, sizes)
+    return DiskAnswers(luns, names, sizes)
 
 
 def _ask_session(
-    session: Session, luns: dict[int, tuple[int, ...]], names: dict[str, frozenset[str]]
+    session: Session,
+    luns: dict[int, tuple[int, ...]],
+    names: dict[str, frozenset[str]],
+    sizes: dict[str, int],
 ) -> None:
     for unit in session.luns or ():
         if unit.device is None or unit.hctl is None:
@@ -174,6 +184,9 @@ def _ask_session(
                 if session.sid is not None and session.sid not in luns:
                     luns[session.sid] = scsi_commands.luns(fd)
                 names[unit.hctl] = scsi_commands.wwids(fd)
+                capacity = scsi_commands.capacity(fd)
+                if capacity is not None:
+                    sizes[unit.hctl] = capacity.size
         except scsi_commands.ScsiError as error:
             if error.rejected:
                 names[unit.hctl] = frozenset()

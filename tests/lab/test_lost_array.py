@@ -17,6 +17,7 @@ SOON = 120.0
 
 
 @pytest.mark.fault("F31")
+@pytest.mark.fault("F71")
 def test_detach_ends_soon_on_a_dead_array_and_with_lost_forgets_it(lab: Lab) -> None:
     host = lab.host
     gone = attached(lab, "gone")
@@ -24,6 +25,8 @@ def test_detach_ends_soon_on_a_dead_array_and_with_lost_forgets_it(lab: Lab) -> 
     run_on(host, "echo kept > /srv/kept/file; echo synced > /srv/gone/file; sync")
     sitting = host.start("cd /srv/gone && exec sleep 1000")
     run_on(host, "echo late > /srv/gone/file")  # stays in memory: the array never gets it
+    up = run_on(host, f"iscsictl detach /srv/gone --lost --confirm {gone.wwid}", 9, timeout=SOON)
+    assert "is not lost" in up.err
     lab.cut("A")
     run_on(host, "until grep -q FAILED /sys/class/iscsi_session/*/state; do sleep 0.2; done")
 
@@ -35,6 +38,7 @@ def test_detach_ends_soon_on_a_dead_array_and_with_lost_forgets_it(lab: Lab) -> 
 
     said = run_on(host, f"iscsictl detach /srv/gone --lost --confirm {gone.wwid}", timeout=SOON)
     assert "what was not written to /srv/gone is lost" in said.err
+    assert "(sleep) works in /srv/gone, which is lost" in said.err
     assert mounted(host) == set(sessions(host)) == {"kept"}
     assert "/srv/gone" not in host.text("/etc/fstab")
     run_on(host, "iscsictl detach /srv/gone", timeout=SOON)

@@ -19,7 +19,14 @@ from iscsictl.errors import (
 )
 from iscsictl.model import actions, listing
 from iscsictl.model.hold import Hold
-from iscsictl.model.inventory import DiscoveredTarget, DiskUsage, HostFacts, Inventory, Known
+from iscsictl.model.inventory import (
+    DiscoveredTarget,
+    DiskAnswers,
+    DiskUsage,
+    HostFacts,
+    Inventory,
+    Known,
+)
 from iscsictl.model.listing import Block, Disk, Lun, Session
 from iscsictl.model.listing import Path as DiskPath
 from iscsictl.model.names import Portal
@@ -346,8 +353,9 @@ def test_a_lun_that_became_another_disk_is_removed_before_the_scan() -> None:
     world = Asked(
         sessions=(one,),
         disks=(disk(one), disk(one, 1)),
-        luns={1: (0, 1)},
-        names={"1:0:0:0": frozenset({"naa.99"}), "1:0:0:1": frozenset({"naa.11"})},
+        answers=DiskAnswers(
+            {1: (0, 1)}, {"1:0:0:0": frozenset({"naa.99"}), "1:0:0:1": frozenset({"naa.11"})}
+        ),
     )
     remove, rescan = plan_rescan(world, RecordSelector(), None).steps
     assert remove.id == f"remove:{A} LUN 0"
@@ -357,11 +365,38 @@ def test_a_lun_that_became_another_disk_is_removed_before_the_scan() -> None:
 def test_a_lun_that_is_gone_but_in_use_stays_and_is_reported() -> None:
     one = session()
     world = Asked(
-        sessions=(one,), disks=(disk(one),), luns={1: ()}, usage={"naa.10": DiskUsage(("/srv",))}
+        sessions=(one,),
+        disks=(disk(one),),
+        answers=DiskAnswers({1: ()}),
+        usage={"naa.10": DiskUsage(("/srv",))},
     )
     plan = plan_rescan(world, RecordSelector(), None)
     assert plan.steps[0].status is Status.REFUSED
     assert "does not have it" in plan.notes[0]
+
+
+@pytest.mark.fault("F108")
+@pytest.mark.parametrize(
+    ("usage", "taken"), [(DiskUsage(("/srv",)), False), (DiskUsage(), True)],
+    ids=["mounted", "unused"],
+)  # fmt: skip
+def test_a_smaller_size_is_not_taken_under_a_mount(usage: DiskUsage, *, taken: bool) -> None:
+    one = session(luns=2)
+    world = Asked(
+        sessions=(one,),
+        disks=(disk(one), disk(one, 1)),
+        answers=DiskAnswers(sizes={"1:0:0:0": 32 << 20, "1:0:0:1": 64 << 20}),
+        usage={"naa.10": usage},
+    )
+    plan = plan_rescan(world, RecordSelector(), None)
+    rescans = [s for s in plan.steps if isinstance(s.action, actions.Rescan)]
+    hctls = ("1:0:0:0", "1:0:0:1") if taken else ("1:0:0:1",)
+    assert [s.action for s in rescans if s.status is Status.PLANNED] == [actions.Rescan(1, hctls)]
+    refused = [plan.errors[s.id] for s in rescans if s.status is Status.REFUSED]
+    assert [error.exit for error in refused] == ([] if taken else [Exit.IN_USE])
+    for error in refused:
+        assert "/srv" in error.text
+        assert f"it has {32 << 20} bytes now, it had {64 << 20}" in error.text
 
 
 @pytest.mark.fault("F27")

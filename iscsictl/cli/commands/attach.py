@@ -34,6 +34,7 @@ from iscsictl.observers.paths import without_links
 from iscsictl.observers.sessions import boots_from
 from iscsictl.planner.attach.attach import plan_attach
 from iscsictl.planner.attach.detach import plan_detach
+from iscsictl.planner.safety.lost_disks import SEPARATOR
 
 Given = TypeVar("Given")
 Value = TypeVar("Value")
@@ -186,12 +187,23 @@ def detach(
     require_root("detach")
 
     booted = boots_from(settings.root)
-    spec = DetachRequest(named(name), lun, forget, Consent(lost=confirm))
-    task = Task(
-        lambda context, before: attach_observer.for_detach(context, spec, before),
-        lambda inventory: plan_detach(inventory, spec, boots_from=booted),
+    # Off a terminal the WWID is all the consent there can be.
+    losses = () if settings.interactive and not settings.yes else None
+    request = DetachRequest(named(name), lun, forget, Consent(lost=confirm, losses=losses))
+    return run_task(settings, _detach_task(settings, request, booted))
+
+
+def _detach_task(settings: Settings, request: DetachRequest, booted: frozenset[str]) -> Task:
+    def grant(losses: str) -> Task:
+        consent = replace(request.consent, losses=tuple(losses.split(SEPARATOR)))
+        return _detach_task(settings, replace(request, consent=consent), booted)
+
+    return Task(
+        lambda context, before: attach_observer.for_detach(context, request, before),
+        lambda inventory: plan_detach(inventory, request, boots_from=booted),
+        grant,
+        lambda question: ask(settings, question),
     )
-    return run_task(settings, task)
 
 
 def _task(settings: Settings, spec: AttachSpec) -> Task:

@@ -4,7 +4,6 @@ import re
 import sys
 import uuid
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import click
@@ -39,6 +38,7 @@ from iscsictl.output.terminal import screen_of
 from iscsictl.output.views.disks import print_disk, print_disks, print_problems, print_types
 from iscsictl.planner.disks.format import MkfsSpec, plan_grow, plan_label, plan_mkfs
 from iscsictl.planner.disks.layout import Problem, problems
+from iscsictl.planner.disks.mkfs_options import read_mkfs_options
 from iscsictl.planner.disks.partitions import (
     AddPartitionSpec,
     plan_add,
@@ -160,7 +160,7 @@ def mkfs(settings: Settings, name: str, lun: int | None, **options: Any) -> int:
         _uuid(fs, options["given"]),
         options["given"] is not None,
         fs_label,
-        _extra(fs, options["options"]),
+        read_mkfs_options(fs, options["options"]),
         consent(options["wipe"], options["confirm"]),
         options["discard"],
     )
@@ -184,36 +184,6 @@ def _uuid(fs: str, given: str | None) -> str:
         raise UsageError(
             f"--uuid {given}: not a UUID such as 6f2b1c1e-4a0f-4d0e-9b8a-0d4c2f6b7a11"
         ) from None
-
-
-_OWN = {"ext": ("-U", "-L"), "xfs": ("-L",), "btr": ("-U", "-L"), "vfa": ("-i", "-n"),
-        "swa": ("-U", "-L")}  # fmt: skip
-
-
-def _extra(fs: str, options: tuple[str, ...]) -> tuple[str, ...]:
-    """Check what is handed on to mkfs: nothing that names a device, forces, or names the UUID."""
-    before = ""
-    for option in options:
-        if "/" in option or (not option.startswith("-") and Path(option).exists()):
-            raise UsageError(
-                f"--option {option}: a path or file is not handed on to mkfs",
-                hint="mkfs gets the one device that you named, and nothing else",
-            )
-        if not option.startswith("-") and not before.startswith("-"):
-            raise UsageError(f"--option {option}: what is no option must follow one")
-        force = option == "--force" or re.fullmatch(r"-[A-Za-z]*[Ff]", option)
-        if force and fs != "vfat":
-            raise UsageError(
-                f"--option {option}: mkfs is never forced; see --wipe",
-                hint="to destroy what is there: --wipe --confirm WWID",
-            )
-        if option[:2] in _OWN[fs[:3]] or "uuid=" in option.lower():
-            raise UsageError(
-                f"--option {option}: UUID and label have options of their own",
-                hint="use --uuid and --label",
-            )
-        before = option
-    return options
 
 
 @disk.command("grow")

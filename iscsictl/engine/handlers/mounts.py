@@ -9,6 +9,7 @@ from iscsictl.model import actions
 from iscsictl.model.actions import DiskId
 from iscsictl.model.listing import Block
 from iscsictl.model.plan import Action
+from iscsictl.planner.safety.lost_disks import require_unreachable
 from iscsictl.system.block import probe, scsi_commands
 from iscsictl.system.block.block_tree import read_block
 from iscsictl.system.block.udev_db import known_uuids
@@ -78,7 +79,13 @@ def _own(action: actions.Own, _: Context) -> StepResult:
     return StepResult()
 
 
-def _unmount(action: actions.Unmount, _: Context) -> StepResult:
+def _unmount(action: actions.Unmount, context: Context) -> StepResult:
+    if action.lost and action.disk is not None:
+        # The array may have come back while the user was asked.
+        listing = read_listing(context.root, details=False)
+        for disk in listing.disks or ():
+            if disk.wwid == action.disk.wwid:
+                require_unreachable(disk, listing.sessions)
     mounts.unmount(action.path, lazy=action.lost)
     return StepResult()
 

@@ -115,7 +115,7 @@ def _logout(action: actions.Logout, context: Context) -> StepResult:
     session = _session(listing.sessions, records, action)
     if session is None or session.sid is None:
         return StepResult(changed=False)
-    if action.lost:
+    if action.lost and session.status != "up":
         scsi_scan.fail_at_once(session.sid, context.root)
     else:
         _refuse_in_use(session.sid, action, context)

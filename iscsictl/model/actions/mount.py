@@ -118,8 +118,12 @@ class DropRequire(Action):
 
 @dataclass(frozen=True)
 class Unmount(Action):
-    """Unmount a path; `lost` gives up on a dead array and detaches the mount lazily."""
+    """Unmount a path; `lost` gives up on a dead array and detaches the mount lazily.
+
+    `disk` is then the one that must still be unreachable.
+    """
 
     verb: ClassVar[str] = "umount"
     path: str
     lost: bool = False
+    disk: DiskId | None = None

@@ -2,10 +2,12 @@
 
 import re
 import shlex
+from collections.abc import Iterator
 
-from iscsictl.errors import InUseError, IscsictlError, NotFoundError, RefusedError, UnreachableError
+from iscsictl.errors import InUseError, IscsictlError, NotFoundError, UnreachableError
 from iscsictl.model import actions
 from iscsictl.model.actions import DiskId
+from iscsictl.model.fstab import FstabLine
 from iscsictl.model.inventory import DiskUsage, Inventory
 from iscsictl.model.listing import Disk, Session, blocks
 from iscsictl.model.names import Portal
@@ -13,6 +15,13 @@ from iscsictl.model.plan import Plan
 from iscsictl.model.record import startup_values
 from iscsictl.model.spec import DetachRequest
 from iscsictl.planner.builder import PlanBuilder
+from iscsictl.planner.safety.lost_disks import (
+    list_losses,
+    require_losses_agreed,
+    require_same_wwid,
+    require_stranded_mount_given_up,
+    require_unreachable,
+)
 from iscsictl.planner.safety.overwrite import require_not_overmounted
 from iscsictl.planner.selection.luns import ResolvedLun, find
 from iscsictl.planner.selection.paths import LoginPath
@@ -61,6 +70,7 @@ def _detach(
     for one in meant:
         if one.disk is not None:
             _release(builder, inventory, request, one, one.disk, sessions)
+    _release_stranded(builder, inventory, request, meant)
     ours = {one.lun for one in meant}
     # Also what has no disk: a tape or a changer is somebody's, though it is idle just now.
     units = [u for s in sessions for u in s.luns or () if u.type not in _OF_THE_ARRAY]
@@ -102,13 +112,9 @@ def _release(
     """Add the unmounts of one disk, or raise where somebody else uses it."""
     used = inventory.usage.get(disk.wwid or "") or _shown(disk)
     lost = request.consent.lost is not None
-    if lost and request.consent.lost != disk.wwid:
-        raise RefusedError(
-            f"--confirm {request.consent.lost} does not name this disk: it is {disk.wwid}",
-            hint="iscsictl ls -o json shows the WWIDs",
-        )
     if lost:
-        _require_unreachable(disk, sessions)
+        require_same_wwid(request.consent, disk.wwid)
+        require_unreachable(disk, sessions)
     require_not_overmounted(used)
     if not lost:
         _require_free(inventory, request, disk, used)
@@ -119,30 +125,37 @@ def _release(
                 hint="bring the array back; if it is gone for ever: "
                 f"iscsictl detach {request.name} --lost --confirm {disk.wwid}",
             )
-    elif used.mounts:
-        builder.notes.append(f"what was not written to {', '.join(used.mounts)} is lost")
+    else:
+        losses = list_losses(used)
+        require_losses_agreed(disk.block.device, losses, request.consent)
+        builder.notes += losses
+    given_up = _id(meant, disk) if lost else None
     for path in sorted(used.mounts, key=len, reverse=True):
-        builder.add(actions.Unmount(path, lost), path, "takes the filesystem down")
+        builder.add(actions.Unmount(path, lost, given_up), path, "takes the filesystem down")
     if disk.block.kind == "mpath":
         unmap = actions.RemoveMap(_id(meant, disk))
         builder.add(unmap, disk.block.device, "the paths are let go")
 
 
-def _require_unreachable(disk: Disk, sessions: tuple[Session, ...]) -> None:
-    """Raise RefusedError while a session of the disk is up: what answers is not lost.
+def _release_stranded(
+    builder: PlanBuilder,
+    inventory: Inventory,
+    request: DetachRequest,
+    meant: tuple[ResolvedLun, ...],
+) -> None:
+    """Add the unmounts of what has no disk any more: the LUN is gone, or came back as another.
 
-    The kernel calls a session up until a NOP-Out went unanswered, some seconds after the array is
-    gone (node.conn[0].timeo.noop_out_interval and noop_out_timeout).
+    Its fstab entry is the only thing that still says which LUN it was.
     """
-    sids = {path.sid for path in disk.paths}
-    for session in sessions:
-        if session.sid in sids and session.status == "up":
-            raise RefusedError(
-                f"{disk.block.device} is not lost: the session to {session.target} through "
-                f"{session.persistent_portal or session.portal} is up",
-                hint="leave out --lost; if the array was cut off just now, wait until "
-                "iscsictl ls shows the session as recovering",
-            )
+    lost = request.consent.lost is not None
+    for line in _entries(inventory, meant):
+        path = line.mount_point
+        reason = None if path is None else inventory.stranded.get(path)
+        if path is not None and reason is not None:
+            require_stranded_mount_given_up(line, reason, request.name, request.consent)
+            given_up = DiskId(line.target or "", line.lun or 0, line.wwid or "?", "")
+            unmount = actions.Unmount(path, lost, given_up if lost else None)
+            builder.add(unmount, path, f"takes the filesystem down: {reason}")
 
 
 def _shown(disk: Disk) -> DiskUsage:
@@ -221,6 +234,16 @@ def _drop_entries(
     builder: PlanBuilder, inventory: Inventory, meant: tuple[ResolvedLun, ...]
 ) -> None:
     """Drop the fstab entries and drop-ins of the LUN, last: until then they say which it is."""
+    for line in _entries(inventory, meant):
+        path = line.mount_point
+        if path is not None and any(path in p for p in inventory.host.required.values()):
+            builder.add(actions.DropRequire(path), path, "no unit waits for it any more")
+        drop = actions.DropFstab(line)
+        builder.add(drop, path or line.uuid or line.wwid or "", "not mounted again at boot")
+
+
+def _entries(inventory: Inventory, meant: tuple[ResolvedLun, ...]) -> Iterator[FstabLine]:
+    """Yield the fstab entries of the LUN, without those of a disk that moved elsewhere."""
     wwids = {m.wwid for m in meant if m.wwid}
     own = {id(one.disk) for one in meant}
     elsewhere = {disk.wwid for disk in inventory.disks if id(disk) not in own}
@@ -228,10 +251,5 @@ def _drop_entries(
         same = line.target == meant[0].target and line.lun in {m.lun for m in meant}
         if line.wwid in elsewhere and not (same and line.wwid in wwids):
             continue
-        if line.wwid is None or not (line.wwid in wwids or same):
-            continue
-        path = line.mount_point
-        if path is not None and any(path in p for p in inventory.host.required.values()):
-            builder.add(actions.DropRequire(path), path, "no unit waits for it any more")
-        drop = actions.DropFstab(line)
-        builder.add(drop, path or line.uuid or line.wwid, "not mounted again at boot")
+        if line.wwid is not None and (line.wwid in wwids or same):
+            yield line

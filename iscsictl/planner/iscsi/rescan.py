@@ -1,27 +1,24 @@
 """Plan a rescan: which LUNs are gone or became another disk, and what came of it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from iscsictl.errors import InUseError, IscsictlError, NotFoundError, UnreachableError
 from iscsictl.model import actions
 from iscsictl.model.actions import DiskId
-from iscsictl.model.inventory import Inventory
+from iscsictl.model.inventory import DiskAnswers, Inventory
 from iscsictl.model.listing import Disk, Lun, Session
 from iscsictl.model.plan import Plan
 from iscsictl.planner.builder import PlanBuilder
+from iscsictl.planner.safety.changed_luns import find_replaced_luns, find_shrunk_luns
 from iscsictl.planner.selection.records import RecordSelector
 
 
 @dataclass(frozen=True)
 class Asked(Inventory):
-    """An inventory with what the disks said just now of who they are.
+    """An inventory with what the disks said just now of themselves."""
 
-    `names` goes by H:C:T:L: all names of a disk, empty where the target has no such LUN. A disk
-    that could not be asked is not there.
-    """
-
-    names: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    answers: DiskAnswers = field(default_factory=DiskAnswers)
 
 
 def select_sessions(inventory: Inventory, selector: RecordSelector) -> tuple[Session, ...]:
@@ -35,19 +32,6 @@ def select_sessions(inventory: Inventory, selector: RecordSelector) -> tuple[Ses
             f"{selector.target} is not logged in", hint=f"iscsictl login -T {selector.target}"
         )
     return found
-
-
-def stale(session: Session, asked: Asked) -> Iterator[tuple[Lun, str]]:
-    """Yield the LUNs of a session that are no longer what they were, with the reason."""
-    shown = asked.luns.get(session.sid or 0)
-    for unit in session.luns or ():
-        if unit.hctl is None or unit.device is None:
-            continue
-        names = asked.names.get(unit.hctl)
-        if (shown is not None and unit.lun not in shown) or names == frozenset():
-            yield unit, "the target does not have it any more"
-        elif names and unit.wwid is not None and unit.wwid not in names:
-            yield unit, f"it is another disk now: {min(names)}, not {unit.wwid}"
 
 
 def plan_rescan(asked: Asked, selector: RecordSelector, first: Asked | None) -> Plan:
@@ -70,7 +54,7 @@ def plan_rescan(asked: Asked, selector: RecordSelector, first: Asked | None) -> 
 
 def _session(plan: PlanBuilder, asked: Asked, session: Session) -> None:
     name = f"{session.target} {session.requested_portal}"
-    gone = list(stale(session, asked))
+    gone = list(find_replaced_luns(session, asked.answers))
     removed = []
     for unit, why in gone:
         disk = _disk_of(asked, session, unit)
@@ -87,10 +71,23 @@ def _session(plan: PlanBuilder, asked: Asked, session: Session) -> None:
         step = plan.add(remove, f"{session.target} LUN {unit.lun}", why, error=error)
         plan.notes.append(f"LUN {unit.lun} of {session.target} ({unit.device}): {why}")
         removed.append(step)
+    kept = [unit for unit, _ in gone]
+    for unit, disk, why in find_shrunk_luns(session, asked.disks, asked.answers):
+        words = _holders(asked, disk)
+        if words and unit not in kept:
+            # The kernel would cut off what the filesystem has behind the new end.
+            shrunk = InUseError(
+                f"{unit.device} is in use ({', '.join(words)}), but {why}",
+                hint="make the LUN as large as it was on the array; to take the smaller size, "
+                "unmount first, then rescan again",
+            )
+            again = actions.Rescan(session.sid or 0, (unit.hctl or "",))
+            plan.add(again, f"{session.target} LUN {unit.lun}", "takes no new size", error=shrunk)
+            kept.append(unit)
     hctls = tuple(
         unit.hctl
         for unit in session.luns or ()
-        if unit.hctl is not None and unit.device and all(unit is not old for old, _ in gone)
+        if unit.hctl is not None and unit.device and all(unit is not one for one in kept)
     )
     error_: IscsictlError | None = None
     if session.status != "up":

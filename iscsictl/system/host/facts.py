@@ -115,6 +115,8 @@ _DISK = re.compile(
     r"((?:critical )?(?:space allocation|medium|target|I/O|nexus|timeout|recoverable transport|"
     r"reservation conflict|protection|device offline)(?: \w+)? error), dev ([\w-]+)"
 )
+# scsi_report_sense() in drivers/scsi/scsi_error.c, for REPORTED LUNS DATA HAS CHANGED (3F/0E).
+_LUNS = re.compile(r"\b(\d+:\d+:\d+:\d+): .*LUN assignments on this target have changed")
 _CLOSED = frozenset({"1020", "1011", "1013"})
 
 
@@ -125,6 +127,7 @@ def parse_log(records: Iterable[str], since: float) -> KernelLogErrors:
     """
     breaks: dict[int, int] = {}
     errors: dict[str, str] = {}
+    changed: set[str] = set()
     for record in records:
         head, _, text = record.partition(";")
         fields = head.split(",")
@@ -137,7 +140,9 @@ def parse_log(records: Iterable[str], since: float) -> KernelLogErrors:
             breaks[int(match[1])] = breaks.get(int(match[1]), 0) + 1
         elif match := _DISK.search(text):
             errors[f"/dev/{match[2]}"] = f"the kernel says: {match[1]} on {match[2]}"
-    return KernelLogErrors(breaks, errors)
+        elif match := _LUNS.search(text):
+            changed.add(match[1])
+    return KernelLogErrors(breaks, errors, lun_changes=frozenset(changed))
 
 
 def read_trouble(root: Path = Path("/"), window: float = 600.0) -> KernelLogErrors:

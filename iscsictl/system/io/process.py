@@ -20,6 +20,8 @@ from iscsictl.system.io.waits import waiting
 pexpect = lazy_import("pexpect")
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+#: Where every tool runs: a word can then never be a file of the directory that the user is in.
+_DIRECTORY = "/"
 _GRACE = 2.0
 _PAUSE = 0.02
 #: Seconds between two looks whether the user asked to stop: a tenth is "at once" to a person.
@@ -164,6 +166,7 @@ def run(
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env={**environment(), **(env or {})},
+            cwd=_DIRECTORY,
             process_group=0,
             pass_fds=pass_fds,
         )
@@ -224,6 +227,7 @@ def start(argv: Sequence[str], begun: Callable[[], bool], *, timeout: float = 60
                 stdout=subprocess.DEVNULL,
                 stderr=err,
                 env=environment(),
+                cwd=_DIRECTORY,
                 process_group=0,
             )
         with waiting(f"waiting for {argv[0]}", timeout):
@@ -332,6 +336,7 @@ def pty(
             path,
             list(argv[1:]),
             env={**environment(), "TERM": "dumb"},
+            cwd=_DIRECTORY,
             encoding="utf-8",
             codec_errors="replace",
             timeout=1,

@@ -7,11 +7,11 @@ import re
 import shlex
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from iscsictl.errors import InUseError, IscsictlError
-from iscsictl.model.inventory import MountPointState
+from iscsictl.model.inventory import DISK_GONE, NO_PATHS, MountPointState
 from iscsictl.parse.mountinfo import MountLine, parse_mountinfo
 from iscsictl.system.io.process import ToolError, run, wait_until_none_starting
 from iscsictl.system.io.safe_paths import (
@@ -22,6 +22,7 @@ from iscsictl.system.io.safe_paths import (
     open_path,
     resolve_path,
 )
+from iscsictl.system.io.sysfs_attributes import list_names, read_attribute
 
 #: Seconds for a lazy unmount, which waits for nothing but the kernel's own locks.
 LAZY_UMOUNT_TIMEOUT = 30.0
@@ -244,9 +245,8 @@ def problem(line: MountLine, root: Path = Path("/")) -> str | None:
     """
     if line.fstype == "autofs":
         return None  # stat() would have autofs mount it
-    # Filesystems that span disks (btrfs) have a device number of their own, with major 0.
-    if not line.device.startswith("0:") and not os.path.exists(_device(line, root)):
-        return "its disk is gone"
+    if (reason := missing_disk(line, root)) is not None:
+        return reason
     if root != Path("/") or "ro" in line.options:
         return None
     try:
@@ -258,6 +258,38 @@ def problem(line: MountLine, root: Path = Path("/")) -> str | None:
         why = takes_writes(line.path)
         return None if why is None else f"takes no writes: {why}"
     return None
+
+
+def missing_disk(line: MountLine, root: Path = Path("/")) -> str | None:
+    """Tell why a mounted filesystem has no disk: it was deleted, or a map has no path left.
+
+    The kernel keeps the number of a deleted disk until its last user is gone, so a disk that
+    comes back has another one (sd_probe() and scsi_disk_release() in drivers/scsi/sd.c).
+    """
+    place = _device(line, root)
+    if line.device.startswith("0:"):
+        # Filesystems that span disks (btrfs) have a device number of their own, with major 0.
+        if not line.source.startswith("/dev/"):
+            return None
+        place = f"{root}/sys/class/block/{os.path.basename(os.path.realpath(line.source))}"
+    if not os.path.exists(place):
+        return DISK_GONE
+    return NO_PATHS if _has_no_paths(os.path.realpath(place)) else None
+
+
+def _has_no_paths(block: str) -> bool:
+    """Tell whether a device stands on multipath maps that all have no path left."""
+    below = list_names(f"{block}/slaves")
+    if below:
+        return all(_has_no_paths(os.path.realpath(f"{block}/slaves/{name}")) for name in below)
+    return (read_attribute(f"{block}/dm/uuid") or "").startswith("mpath-")
+
+
+def find_stranded(paths: Iterable[str], root: Path = Path("/")) -> dict[str, str]:
+    """Return those of the mount points whose mount has no disk any more, with the reason."""
+    innermost = {line.path: line for line in mounted(root)}
+    found = {path: missing_disk(innermost[path], root) for path in paths if path in innermost}
+    return {path: reason for path, reason in found.items() if reason is not None}
 
 
 def _device(line: MountLine, root: Path) -> str:

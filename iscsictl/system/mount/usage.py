@@ -72,10 +72,12 @@ class ProcScan:
 
 
 def disk_usage(
-    disk: Disk, root: Path = Path("/"), *, open_files: bool = False, scan: ProcScan | None = None
-) -> DiskUsage:
+    disk: Disk, root: Path = Path("/"), *, open_files: bool = False, answers: bool = True,
+    scan: ProcScan | None = None,
+) -> DiskUsage:  # fmt: skip
     """Return who uses a disk, over any of its paths; if asked, who works in its mounts too.
 
+    `answers` says whether the disk does: nothing is read from a filesystem on one that does not.
     `scan` is one scan of /proc for several disks.
     """
     scan = scan or ProcScan(root)
@@ -107,7 +109,11 @@ def disk_usage(
     wanted = {os.makedev(*map(int, number.split(":"))) for number in numbers}
     others += [who for number, who in scan.openers if number in wanted]
     places = list(dict.fromkeys(places))
-    workers = [who for path in places for who in working_in(path, root)] if open_files else []
+    workers = (
+        [who for path in places for who in working_in(path, root, answers=answers)]
+        if open_files
+        else []
+    )
     return DiskUsage(
         tuple(places),
         tuple(dict.fromkeys(others)),
@@ -222,19 +228,26 @@ def _is_udevs(process: str) -> bool:
     return b"/systemd-udevd.service" in Path(process, "cgroup").read_bytes()
 
 
-def working_in(path: str, root: Path = Path("/")) -> tuple[str, ...]:
-    """Return the processes that work in a mounted filesystem, or have a file of it open."""
+def working_in(path: str, root: Path = Path("/"), *, answers: bool = True) -> tuple[str, ...]:
+    """Return the processes that work in a mounted filesystem, or have a file of it open.
+
+    Where its disk does not answer, they are told by the names of their files alone.
+    """
     try:
         number = next(m.device for m in reversed(mounts.mounted(root)) if m.path == path)
     except StopIteration:
         return ()
     major, minor = map(int, number.split(":"))
     wanted, found = os.makedev(major, minor), []
-    remote = _remote(root)
+    remote = _remote(root) if answers else ()
+
+    def is_inside(link: Path, where: str) -> bool:
+        return os.stat(link).st_dev == wanted if answers else f"{where}/".startswith(f"{path}/")
+
     for process in (root / "proc").iterdir():
         if not process.name.isdigit() or int(process.name) == os.getpid():
             continue
-        reason = _reason(process, wanted, remote)
+        reason = _reason(process, remote, is_inside)
         if reason is not None:
             found.append(reason)
     return tuple(found)
@@ -250,7 +263,9 @@ def _remote(root: Path) -> tuple[str, ...]:
 _REMOTE = frozenset({"nfs", "nfs4", "cifs", "smb3", "ceph", "fuse", "9p", "afs"})
 
 
-def _reason(process: Path, wanted: int, remote: tuple[str, ...]) -> str | None:
+def _reason(
+    process: Path, remote: tuple[str, ...], is_inside: Callable[[Path, str], bool]
+) -> str | None:
     try:
         command = (process / "comm").read_text(errors="replace").strip()
         links = [(process / "cwd", "works in"), (process / "root", "has as root")]
@@ -260,7 +275,7 @@ def _reason(process: Path, wanted: int, remote: tuple[str, ...]) -> str | None:
     for link, verb in links:
         try:
             where = os.readlink(link)
-            if not f"{where}/".startswith(remote) and os.stat(link).st_dev == wanted:
+            if not f"{where}/".startswith(remote) and is_inside(link, where):
                 return f"process {process.name} ({command}) {verb} {where}"
         except OSError:
             continue

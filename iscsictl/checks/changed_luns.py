@@ -1,0 +1,55 @@
+"""Whether the disks under mounts are still the ones that were mounted, and as large."""
+
+import shlex
+from collections.abc import Iterator
+
+from iscsictl.model.finding import Finding, fail, ok
+from iscsictl.model.host_facts import Machine
+from iscsictl.model.inventory import DiskAnswers, Known
+from iscsictl.model.listing import Disk, Session, blocks
+from iscsictl.planner.safety.changed_luns import find_replaced_luns, find_shrunk_luns
+
+
+def check(machine: Machine) -> Iterator[Finding]:
+    """Yield the mounted disks that are gone, another disk or smaller, and changes not looked at."""
+    known = machine.disk_answers
+    answers = known.value if isinstance(known, Known) else DiskAnswers()
+    disks = machine.listing.disks or ()
+    changed = machine.trouble.value.lun_changes if isinstance(machine.trouble, Known) else ()
+    for session in machine.listing.sessions:
+        yield from _session(session, disks, answers)
+        own = {unit.hctl for unit in session.luns or ()}
+        shown = answers.luns.get(session.sid or 0)
+        if own & set(changed) and (shown is None or set(shown) != _luns_with_device(session)):
+            yield fail(
+                "disk-changed",
+                f"the kernel says that the LUN assignments of {session.target} have changed",
+                f"iscsictl rescan {shlex.quote(session.target)}",
+                session.target,
+            )
+
+
+def _luns_with_device(session: Session) -> set[int]:
+    return {unit.lun for unit in session.luns or () if unit.device is not None}
+
+
+def _session(session: Session, disks: tuple[Disk, ...], answers: DiskAnswers) -> Iterator[Finding]:
+    wrong = [(unit.hctl, why) for unit, why in find_replaced_luns(session, answers)]
+    wrong += [(unit.hctl, why) for unit, _, why in find_shrunk_luns(session, disks, answers)]
+    for disk in disks:
+        paths = [mount.path for block in blocks(disk.block) for mount in block.mounts]
+        hctls = {path.hctl for path in disk.paths if path.sid == session.sid}
+        reasons = [why for hctl, why in wrong if hctl in hctls]
+        if not paths or not hctls & answers.names.keys():
+            continue
+        device, path = disk.block.device, paths[0]
+        if reasons:
+            yield fail(
+                "disk-changed",
+                f"{device} is mounted on {path}, but {reasons[0]}",
+                "write nothing to it: map the LUN on the array as it was; or "
+                f"umount {shlex.quote(path)}, then: iscsictl rescan {shlex.quote(session.target)}",
+                device,
+            )
+        else:
+            yield ok("disk-changed", "it is the disk that was mounted, and as large", device)

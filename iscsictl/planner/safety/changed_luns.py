@@ -1,0 +1,36 @@
+"""LUNs that are no longer what the kernel believes: unmapped, another disk, or smaller.
+
+The kernel keeps the name and the size of a disk until it is told to read them again, so a
+filesystem may go on writing to another disk, or behind the end of its own.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from iscsictl.model.inventory import DiskAnswers
+from iscsictl.model.listing import Disk, Lun, Session
+
+
+def find_replaced_luns(session: Session, answers: DiskAnswers) -> Iterator[tuple[Lun, str]]:
+    """Yield the LUNs of a session that are gone or another disk by now, with the reason."""
+    shown = answers.luns.get(session.sid or 0)
+    for unit in session.luns or ():
+        if unit.hctl is None or unit.device is None:
+            continue
+        names = answers.names.get(unit.hctl)
+        if (shown is not None and unit.lun not in shown) or names == frozenset():
+            yield unit, "the target does not have it any more"
+        elif names and unit.wwid is not None and unit.wwid not in names:
+            yield unit, f"it is another disk now: {min(names)}, not {unit.wwid}"
+
+
+def find_shrunk_luns(
+    session: Session, disks: Iterable[Disk], answers: DiskAnswers
+) -> Iterator[tuple[Lun, Disk, str]]:
+    """Yield the LUNs of a session that have fewer bytes by now than the kernel believes."""
+    for disk in disks:
+        for unit in session.luns or ():
+            size = answers.sizes.get(unit.hctl or "")
+            has = disk.block.size
+            own = any(path.sid == session.sid and path.hctl == unit.hctl for path in disk.paths)
+            if own and size is not None and has is not None and size < has:
+                yield unit, disk, f"it has {size} bytes now, it had {has}"

@@ -1,0 +1,79 @@
+"""Giving up a disk whose array is gone for good (`detach --lost`): what that is checked against."""
+
+from iscsictl.errors import RefusedError, UnreachableError
+from iscsictl.model.fstab import FstabLine
+from iscsictl.model.inventory import NO_PATHS, DiskUsage
+from iscsictl.model.listing import Disk, Session
+from iscsictl.model.spec import Consent
+from iscsictl.planner.safety.overwrite import ConsentRequiredError
+
+#: Separates the losses in a grant; the name of a process can have any byte but this one.
+SEPARATOR = "\0"
+
+
+def require_unreachable(disk: Disk, sessions: tuple[Session, ...]) -> None:
+    """Raise RefusedError while a session of the disk is up: what answers is not lost.
+
+    The kernel calls a session up until a NOP-Out went unanswered, some seconds after the array is
+    gone (node.conn[0].timeo.noop_out_interval and noop_out_timeout).
+    """
+    sids = {path.sid for path in disk.paths}
+    for session in sessions:
+        if session.sid in sids and session.status == "up":
+            raise RefusedError(
+                f"{disk.block.device} is not lost: the session to {session.target} through "
+                f"{session.persistent_portal or session.portal} is up",
+                hint="leave out --lost; if the array was cut off just now, wait until "
+                "iscsictl ls shows the session as recovering",
+            )
+
+
+def require_same_wwid(consent: Consent, wwid: str | None) -> None:
+    """Raise RefusedError where the user confirmed the loss of another disk."""
+    if consent.lost != wwid:
+        raise RefusedError(
+            f"--confirm {consent.lost} does not name this disk: it is {wwid}",
+            hint="iscsictl ls -o json shows the WWIDs",
+        )
+
+
+def list_losses(used: DiskUsage) -> tuple[str, ...]:
+    """Return in sentences what is lost with a disk: unwritten data, volumes, open files."""
+    return (
+        *(f"what was not written to {path} is lost" for path in used.mounts),
+        *(f"{holder} loses its disk" for holder in used.other_holders),
+        *(f"{user}, which is lost" for user in used.open_files),
+    )
+
+
+def require_losses_agreed(device: str, losses: tuple[str, ...], consent: Consent) -> None:
+    """Raise ConsentRequiredError unless the user knows of each loss, where there is one to ask."""
+    agreed = consent.losses
+    if agreed is None or set(losses) <= set(agreed):
+        return
+    raise ConsentRequiredError(
+        f"giving up {device} was not agreed to: {'; '.join(losses)}",
+        question=f"{'; '.join(losses)}. Give up {device}?",
+        grant=SEPARATOR.join(losses),
+        hint="bring the array back, or agree with --yes",
+    )
+
+
+def require_stranded_mount_given_up(
+    line: FstabLine, reason: str, name: str, consent: Consent
+) -> None:
+    """Check an unmount of a filesystem whose disk is not there any more, unless that is harmless.
+
+    Where the device is gone, writes fail at once and an unmount ends. A multipath map without
+    paths may queue them for ever (dm-multipath, queue_if_no_path), so the user has to give it up.
+    Raises UnreachableError, RefusedError.
+    """
+    if consent.lost is not None:
+        require_same_wwid(consent, line.wwid)
+    elif reason == NO_PATHS:
+        raise UnreachableError(
+            f"{line.mount_point} cannot be unmounted without losing what was not written yet: "
+            f"{reason}",
+            hint="bring the array back; if it is gone for ever: "
+            f"iscsictl detach {name} --lost --confirm {line.wwid}",
+        )

@@ -1,0 +1,104 @@
+"""`doctor` on disks that are gone, another one or smaller under a mount."""
+
+from dataclasses import replace
+
+import pytest
+
+from iscsictl.model.finding import Level
+from iscsictl.model.host_facts import KernelLogErrors, Machine, MountHealth
+from iscsictl.model.inventory import DISK_GONE, NO_PATHS, DiskAnswers, Known
+from iscsictl.model.listing import Block
+from iscsictl.system.host.facts import parse_log
+from tests.unit.healthy_host import IQN, SOUND, bad, disk, found, session
+
+WWID = "naa.60014051234"
+GIB = 1 << 30
+SHOWN = {1: (0,)}
+
+
+def answering(answers: DiskAnswers, log: KernelLogErrors | None = None) -> Machine:
+    """A host with one mounted disk of 1 GiB that answers so."""
+    one = disk()
+    one = replace(one, block=replace(one.block, size=GIB))
+    listing = replace(SOUND.listing, disks=(one,))
+    return replace(
+        SOUND,
+        listing=listing,
+        disk_answers=Known(answers),
+        trouble=Known(log or KernelLogErrors()),
+    )
+
+
+SAME = DiskAnswers(SHOWN, {"2:0:0:0": frozenset({WWID, "t10.x"})}, {"2:0:0:0": GIB})
+
+
+@pytest.mark.fault("F108")
+def test_a_disk_that_is_what_it_was_is_no_fault() -> None:
+    assert bad(answering(SAME)) == {}
+
+
+@pytest.mark.fault("F108")
+@pytest.mark.parametrize(
+    ("answers", "words"),
+    [
+        (
+            replace(SAME, names={"2:0:0:0": frozenset({"naa.99"})}),
+            "it is another disk now: naa.99",
+        ),
+        (
+            replace(SAME, names={"2:0:0:0": frozenset()}),
+            "the target does not have it any more",
+        ),
+        (replace(SAME, luns={1: (1,)}), "the target does not have it any more"),
+        (
+            replace(SAME, sizes={"2:0:0:0": GIB // 2}),
+            f"it has {GIB // 2} bytes now, it had {GIB}",
+        ),
+    ],
+    ids=["another", "gone", "unmapped", "smaller"],
+)
+def test_a_disk_that_changed_under_a_mount_is_a_failure(answers: DiskAnswers, words: str) -> None:
+    finding = found(answering(answers), "disk-changed")
+    assert finding.level is Level.FAIL
+    assert words in finding.message
+    assert "/srv" in finding.message
+
+
+@pytest.mark.fault("F108")
+def test_a_disk_that_changed_under_no_mount_is_for_rescan() -> None:
+    idle = replace(disk(), block=Block("/dev/sda", "disk", GIB))
+    changed = replace(SAME, names={"2:0:0:0": frozenset({"naa.99"})})
+    machine = answering(changed)
+    machine = replace(machine, listing=replace(machine.listing, disks=(idle,)), mounts=())
+    assert "disk-changed" not in bad(machine)
+
+
+KERNEL = (
+    "4,915,7000000,-;sd 2:0:0:0: Warning! Received an indication that the LUN assignments on this "
+    "target have changed. The Linux SCSI layer does not automatically remap LUN assignments.\n"
+)
+
+
+@pytest.mark.fault("F108")
+def test_what_the_kernel_says_of_lun_assignments_counts_until_a_rescan() -> None:
+    log = parse_log([KERNEL], since=0.0)
+    assert log.lun_changes == {"2:0:0:0"}
+    assert parse_log([KERNEL], since=8.0).lun_changes == frozenset()
+    for answers in (DiskAnswers(), replace(SAME, luns={1: (0, 3)})):
+        finding = found(answering(answers, log), "disk-changed")
+        assert finding.level is Level.FAIL
+        assert finding.fix == f"iscsictl rescan {IQN}"
+    assert bad(answering(SAME, log)) == {}
+
+
+@pytest.mark.fault("F107")
+@pytest.mark.parametrize("reason", [DISK_GONE, NO_PATHS])
+def test_a_mounted_filesystem_without_a_disk_is_a_failure(reason: str) -> None:
+    gone = MountHealth("/srv", "/dev/sdz1", "ext4", stranded=reason)
+    machine = replace(
+        SOUND, mounts=(gone,), listing=replace(SOUND.listing, sessions=(session(),), disks=())
+    )
+    finding = found(machine, "fs-disk-gone")
+    assert finding.level is Level.FAIL
+    assert reason in finding.message
+    assert "umount /srv" in (finding.fix or "")

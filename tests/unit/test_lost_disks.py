@@ -1,0 +1,203 @@
+"""Disks that are gone under a mount: what `detach` takes down, what it asks, what is lost."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from iscsictl.engine.handlers.registry import execute_action
+from iscsictl.engine.runtime import open_context
+from iscsictl.errors import Exit, RefusedError
+from iscsictl.model import actions
+from iscsictl.model.actions import DiskId
+from iscsictl.model.inventory import DISK_GONE, NO_PATHS, DiskUsage
+from iscsictl.model.plan import Plan, Status
+from iscsictl.model.spec import Consent, DetachRequest
+from iscsictl.planner.attach.detach import plan_detach
+from iscsictl.planner.safety.lost_disks import SEPARATOR
+from iscsictl.planner.safety.overwrite import ConsentRequiredError
+from iscsictl.system.mount import mounts, usage
+from tests.bench.make_tree import Tree
+from tests.unit.fake_root import put
+from tests.worlds import CLAIMED, DIR, TARGET, World, line, parted, unit, world, wwid_of
+
+W = wwid_of(0)
+SHELL = "process 7 (sh) works in /srv/data"
+USED = DiskUsage((DIR,), ("LVM volume /dev/vg/a",), (SHELL,))
+
+
+def cut_off(usage: DiskUsage = USED) -> World:
+    """A host whose array does not answer any more, under a mounted filesystem."""
+    now = world(unit(parted(W, "ext4", CLAIMED, used=True), usage=usage))
+    now = now.logged_in().with_line(line(W))
+    return now.having(
+        sessions=tuple(replace(s, status="recovering") for s in now.inventory.sessions)
+    )
+
+
+def unmapped(reason: str) -> World:
+    """A host whose LUN is not there any more, while its filesystem is still mounted."""
+    now = world().with_line(line(W))
+    return now.having(stranded={DIR: reason})
+
+
+def planned(now: World, consent: Consent | None = None) -> Plan:
+    return plan_detach(now.inventory, DetachRequest(DIR, consent=consent or Consent()))
+
+
+def verbs(plan: Plan) -> list[str]:
+    assert plan.refusal is None, plan.refusal
+    return [s.action.verb for s in plan.steps if s.status is Status.PLANNED]
+
+
+@pytest.mark.fault("F71")
+def test_everything_that_is_lost_is_listed() -> None:
+    plan = planned(cut_off(), Consent(lost=W))
+    assert plan.refusal is None
+    for what in (DIR, "/dev/vg/a", SHELL):
+        assert any(what in note for note in plan.notes)
+
+
+@pytest.mark.fault("F71")
+def test_where_a_user_can_be_asked_the_question_lists_what_is_lost() -> None:
+    refusal = planned(cut_off(), Consent(lost=W, losses=())).refusal
+    assert isinstance(refusal, ConsentRequiredError)
+    for what in (DIR, "/dev/vg/a", SHELL, "/dev/sda"):
+        assert what in refusal.question
+    agreed = Consent(lost=W, losses=tuple(refusal.grant.split(SEPARATOR)))
+    assert "umount" in verbs(planned(cut_off(), agreed))
+
+
+@pytest.mark.fault("F71")
+def test_a_yes_does_not_cover_what_was_not_listed() -> None:
+    refusal = planned(cut_off(), Consent(lost=W, losses=())).refusal
+    assert isinstance(refusal, ConsentRequiredError)
+    agreed = Consent(lost=W, losses=tuple(refusal.grant.split(SEPARATOR)))
+    more = replace(USED, open_files=(SHELL, "process 8 (dd) has open /srv/data/x"))
+    again = planned(cut_off(more), agreed).refusal
+    assert isinstance(again, ConsentRequiredError)
+    assert "process 8 (dd)" in again.question
+
+
+@pytest.mark.fault("F71")
+def test_where_nothing_is_lost_nothing_is_asked() -> None:
+    plan = planned(cut_off(DiskUsage()), Consent(lost=W, losses=()))
+    assert verbs(plan) == ["logout", "unfstab"]
+
+
+@pytest.mark.fault("F71")
+def test_an_array_that_came_back_since_the_plan_keeps_its_mount(tmp_path: Path) -> None:
+    """The kernel is asked just before the unmount: here it has the session logged in."""
+    tree = Tree(tmp_path)
+    lun = tree.lun(tree.session(1, TARGET), 0, wwid=W)
+    tree.block(lun / "block", "sda")
+    context = open_context(1.0, tmp_path)
+    give_up = actions.Unmount(str(tmp_path / "srv"), lost=True, disk=DiskId(TARGET, 0, W, ""))
+    with pytest.raises(RefusedError, match=r"is not lost: the session to .* is up"):
+        execute_action(give_up, context)
+
+
+@pytest.mark.fault("F71")
+def test_files_on_a_disk_that_does_not_answer_are_found_by_name_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(tmp_path, "proc/self/mountinfo", "36 35 8:17 / /srv/data rw - ext4 /dev/sdb1 rw\n")
+    for pid, comm, cwd, opened in (
+        (70, "sh", "/srv/data", "/srv/data/log (deleted)"),
+        (71, "sh", "/srv/database", "/srv"),
+    ):
+        put(tmp_path, f"proc/{pid}/comm", f"{comm}\n")
+        for name, where in (("cwd", cwd), ("root", "/"), ("fd/3", opened)):
+            link = tmp_path / f"proc/{pid}" / name
+            link.parent.mkdir(exist_ok=True)
+            link.symlink_to(where)
+
+    def touched(path: object, **_: object) -> os.stat_result:
+        raise AssertionError(f"{path} was touched")
+
+    monkeypatch.setattr(os, "stat", touched)
+    assert usage.working_in("/srv/data", tmp_path, answers=False) == (
+        "process 70 (sh) works in /srv/data",
+    )
+
+
+@pytest.mark.fault("F107")
+def test_a_mount_whose_disk_is_gone_is_unmounted_before_its_entry_goes() -> None:
+    plan = planned(unmapped(DISK_GONE))
+    assert verbs(plan) == ["umount", "unfstab"]
+    (unmount,) = [s.action for s in plan.steps if isinstance(s.action, actions.Unmount)]
+    assert (unmount.path, unmount.lost) == (DIR, False)
+
+
+@pytest.mark.fault("F107")
+def test_a_disk_that_came_back_under_another_letter_leaves_no_mount_behind() -> None:
+    """The disk is found again as it is named now; what is mounted stands on the one before."""
+    now = world(unit(parted(W, "ext4", CLAIMED))).logged_in().with_line(line(W))
+    plan = planned(now.having(stranded={DIR: DISK_GONE}))
+    assert verbs(plan)[0] == "umount"
+    assert verbs(plan)[-1] == "unfstab"
+
+
+@pytest.mark.fault("F107")
+def test_a_mount_on_a_map_without_paths_has_to_be_given_up() -> None:
+    """dm-multipath may queue the writes of an unmount for ever."""
+    now = unmapped(NO_PATHS)
+    refusal = planned(now).refusal
+    assert refusal is not None
+    assert refusal.exit is Exit.UNREACHABLE
+    assert f"iscsictl detach {DIR} --lost --confirm {W}" in (refusal.hint or "")
+    wrong = planned(now, Consent(lost="naa.1")).refusal
+    assert wrong is not None
+    assert wrong.exit is Exit.REFUSED
+    plan = planned(now, Consent(lost=W))
+    assert verbs(plan) == ["umount", "unfstab"]
+    (unmount,) = [s.action for s in plan.steps if isinstance(s.action, actions.Unmount)]
+    assert unmount.lost
+
+
+@pytest.mark.fault("F107")
+def test_what_else_is_mounted_there_now_is_left_alone() -> None:
+    assert verbs(planned(world().with_line(line(W)))) == ["unfstab"]
+
+
+MOUNTINFO = """\
+36 35 8:17 / /srv/gone rw - ext4 /dev/sdb1 rw
+37 35 8:33 / /srv/kept rw - ext4 /dev/sdc1 rw
+38 35 253:1 / /srv/pathless rw - xfs /dev/mapper/mpatha1 rw
+39 35 253:3 / /srv/mapped rw - xfs /dev/mapper/mpathb rw
+40 35 253:4 / /srv/volume rw - xfs /dev/vg/a rw
+41 35 0:50 / /srv/btrfs rw - btrfs /dev/sdd rw
+42 35 0:51 / /srv/tmp rw - tmpfs tmpfs rw
+"""
+
+
+def block(root: Path, name: str, number: str, uuid: str = "", slaves: tuple[str, ...] = ()) -> None:
+    """Have a device in sysfs, as the kernel lays it out."""
+    put(root, f"sys/devices/{name}/dev", f"{number}\n")
+    if uuid:
+        put(root, f"sys/devices/{name}/dm/uuid", f"{uuid}\n")
+    for folder, entry in (("sys/dev/block", number), ("sys/class/block", name)):
+        (root / folder).mkdir(parents=True, exist_ok=True)
+        (root / folder / entry).symlink_to(f"../../devices/{name}")
+    below = root / f"sys/devices/{name}/slaves"
+    below.mkdir()
+    for slave in slaves:
+        (below / slave).symlink_to(f"../../{slave}")
+
+
+@pytest.mark.fault("F107")
+def test_mounts_without_a_disk_are_told_from_those_with_one(tmp_path: Path) -> None:
+    put(tmp_path, "proc/self/mountinfo", MOUNTINFO)
+    block(tmp_path, "sdc1", "8:33")
+    block(tmp_path, "dm-0", "253:0", "mpath-3600")
+    block(tmp_path, "dm-1", "253:1", "part1-mpath-3600", ("dm-0",))
+    block(tmp_path, "sde", "8:64")
+    block(tmp_path, "dm-3", "253:3", "mpath-3601", ("sde",))
+    block(tmp_path, "dm-4", "253:4", "LVM-x", ("sde",))
+    paths = [text.split()[4] for text in MOUNTINFO.splitlines()]
+    assert mounts.find_stranded([*paths, "/srv/not-mounted"], tmp_path) == {
+        "/srv/gone": DISK_GONE,
+        "/srv/pathless": NO_PATHS,
+        "/srv/btrfs": DISK_GONE,
+    }
