@@ -577,6 +577,7 @@ complete -c iscsictl -n "__iscsictl_at 'attach'" -l mode -x -d 'Mode of the moun
 complete -c iscsictl -n "__iscsictl_at 'attach'" -l required-by -x -d 'A systemd unit that must wait for the mount.'
 complete -c iscsictl -n "__iscsictl_at 'attach'" -l wwid -x -d 'The disk must have this WWID.'
 complete -c iscsictl -n "__iscsictl_at 'attach'" -l adopt -d 'Mount a filesystem that already exists.'
+complete -c iscsictl -n "__iscsictl_at 'attach'" -l adopt-unverified -d 'The same for btrfs and others that do not tell whether another host has them mounted.'
 complete -c iscsictl -n "__iscsictl_at 'attach'" -l wipe -d 'Destroy what is on the disk; needs --confirm.'
 complete -c iscsictl -n "__iscsictl_at 'attach'" -l confirm -x -d 'The WWID of the disk to wipe; without --wipe, of the one disk behind several targets.'
 complete -c iscsictl -n "__iscsictl_at 'attach'" -l set -x -d 'A value of the node record.'

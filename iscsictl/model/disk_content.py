@@ -40,8 +40,8 @@ class Partition:
 class Filesystem:
     """A filesystem as its own superblock tells it.
 
-    `dirty`: its journal needs recovery. `used`: it can be mounted or was, so that no mkfs was
-    stopped on it; None if the format does not tell.
+    `dirty`: it was not unmounted cleanly. `used`: it can be mounted or was, so that no mkfs was
+    stopped on it. Both are None if the format does not tell.
     """
 
     device: str
@@ -49,7 +49,7 @@ class Filesystem:
     type: str
     uuid: str | None
     label: str | None = None
-    dirty: bool = False
+    dirty: bool | None = False
     used: bool | None = None
 
 

@@ -46,7 +46,8 @@ class Consent:
     """What the user agreed to beyond the ordinary; `wipe`, `lost` and `one_disk` are WWIDs.
 
     `one_disk`: the LUNs of several targets with this WWID are one disk. `losses`: what the user
-    was told that is lost with a disk; None where there is nobody to ask.
+    was told that is lost with a disk; None where there is nobody to ask. `adopt_unverified`: also
+    a filesystem that may be mounted elsewhere, as its format does not tell.
     """
 
     adopt: bool = False
@@ -55,6 +56,7 @@ class Consent:
     lost: str | None = None
     one_disk: str | None = None
     losses: tuple[str, ...] | None = None
+    adopt_unverified: bool = False
 
 
 @dataclass(frozen=True)

@@ -85,6 +85,29 @@ def test_a_journal_that_needs_recovery_is_refused() -> None:
     assert "another host" in error.text
 
 
+@pytest.mark.fault("F69")
+def test_a_vfat_that_is_mounted_elsewhere_is_refused() -> None:
+    vfat = bare(W, "vfat", "ABCD-1234", dirty=True)
+    for consent in (Consent(adopt=True), Consent(adopt=True, adopt_unverified=True)):
+        error = refused(planned(here(vfat), spec(fs="vfat", consent=consent)))
+        assert error.exit is Exit.REFUSED
+        assert "another host" in error.text
+        assert "fsck.fat" in (error.hint or "")
+
+
+@pytest.mark.fault("F69")
+@pytest.mark.parametrize("consent", [Consent(), Consent(adopt=True)])
+def test_a_btrfs_that_may_be_mounted_elsewhere_needs_a_consent_of_its_own(consent: Consent) -> None:
+    now = here(bare(W, "btrfs", dirty=None))
+    error = refused(planned(now, spec(fs="btrfs", consent=consent)))
+    assert isinstance(error, ConsentRequiredError)
+    assert error.grant == "adopt-unverified"
+    assert "another host has it mounted" in error.question
+    assert "--adopt-unverified" in (error.hint or "")
+    agreed = replace(consent, adopt_unverified=True)
+    assert verbs(planned(now, spec(fs="btrfs", consent=agreed))) == ["directory", "mount", "fstab"]
+
+
 def test_our_own_filesystem_may_need_recovery() -> None:
     now = here(parted(W, "ext4", CLAIMED, dirty=True)).with_line(line(W))
     assert planned(now).refusal is None

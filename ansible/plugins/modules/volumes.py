@@ -108,6 +108,10 @@ options:
       adopt:
         description: Whether to mount a filesystem that is on the disk already.
         type: bool
+      adopt_unverified:
+        description:
+          - The same for btrfs and others that do not tell whether another host has them mounted.
+        type: bool
       over_nonempty:
         description: Whether to mount over a directory that is not empty.
         type: bool
@@ -236,6 +240,7 @@ VOLUME = {
     "set": {"type": "dict"},
     "boot": {"type": "bool"},
     "adopt": {"type": "bool"},
+    "adopt_unverified": {"type": "bool"},
     "over_nonempty": {"type": "bool"},
     "verify_blank": {"type": "str", "choices": ["quick", "full"]},
 }

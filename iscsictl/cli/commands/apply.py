@@ -94,7 +94,7 @@ def apply(settings: Settings, file: str, saved: str | None, parallel: int) -> in
     mount   = "/srv/mail"
 
     Other keys: mutual, iface, table, fs-label, options, owner, mode, required-by, wwid, set,
-    boot, adopt, over-nonempty, verify-blank, discard. No key wipes a disk.
+    boot, adopt, adopt-unverified, over-nonempty, verify-blank, discard. No key wipes a disk.
     """
     require_root("apply")
     many = _Many(settings, file, parallel, saved)

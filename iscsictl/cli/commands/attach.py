@@ -132,6 +132,9 @@ def parse_settings(pairs: tuple[str, ...]) -> dict[str, str]:
 )
 @click.option("--wwid", metavar="WWID", help="The disk must have this WWID.")
 @click.option("--adopt", is_flag=True, help="Mount a filesystem that already exists.")
+@click.option("--adopt-unverified", is_flag=True,
+              help="The same for btrfs and others that do not tell whether another host has them "
+              "mounted.")  # fmt: skip
 @click.option("--wipe", is_flag=True, help="Destroy what is on the disk; needs --confirm.")
 @click.option(
     "--confirm",
@@ -208,7 +211,11 @@ def _detach_task(settings: Settings, request: DetachRequest, booted: frozenset[s
 
 def _task(settings: Settings, spec: AttachSpec) -> Task:
     def grant(what: str) -> Task:
-        consent = replace(spec.consent, adopt=spec.consent.adopt or what == "adopt")
+        consent = replace(
+            spec.consent,
+            adopt=spec.consent.adopt or what == "adopt",
+            adopt_unverified=spec.consent.adopt_unverified or what == "adopt-unverified",
+        )
         return _task(settings, replace(spec, consent=consent))
 
     return Task(
@@ -267,5 +274,6 @@ def _spec(settings: Settings, options: dict[str, Any]) -> AttachSpec:
             options["confirm"] if options["wipe"] else None,
             options["over_nonempty"],
             one_disk=None if options["wipe"] else options["confirm"],
+            adopt_unverified=options["adopt_unverified"],
         ),
     )

@@ -222,6 +222,12 @@ def require_not_overmounted(used: DiskUsage) -> None:
         )
 
 
+_REPAIR = {
+    "ext2": "e2fsck", "ext3": "e2fsck", "ext4": "e2fsck", "vfat": "fsck.fat",
+    "xfs": "mount and unmount it once", "btrfs": "btrfs rescue zero-log",
+}  # fmt: skip
+
+
 def may_adopt(
     filesystem: Filesystem, disk: Disk, disks: tuple[Disk, ...], consent: Consent
 ) -> None:
@@ -232,11 +238,21 @@ def may_adopt(
         raise RefusedError(f"the {what} has no UUID", hint="give it one, then attach it")
     one_of_a_kind(filesystem.uuid, disk, disks)
     if filesystem.dirty:
+        repair = _REPAIR.get(filesystem.type, f"fsck.{filesystem.type}")
         raise RefusedError(
             f"the {what} was not unmounted cleanly: another host may have it mounted",
-            hint="unmount it there; if no host has it, recover it by hand: e2fsck, then --adopt",
+            hint=f"unmount it there; if no host has it, recover it by hand: {repair}, then --adopt",
         )
-    if not consent.adopt:
+    if filesystem.dirty is None and not consent.adopt_unverified:
+        raise ConsentRequiredError(
+            f"{filesystem.type} does not tell whether it was unmounted cleanly: another host may "
+            f"have the {what}{label} mounted",
+            question=f"Mount the {what}{label} as it is? {filesystem.type} does not tell whether "
+            "another host has it mounted, and two hosts destroy it.",
+            grant="adopt-unverified",
+            hint="if no other host has it mounted: --adopt-unverified",
+        )
+    if not (consent.adopt or consent.adopt_unverified):
         raise ConsentRequiredError(
             f"{disk.block.device} is not blank: no line of /etc/fstab knows the {what}{label}",
             question=f"Mount the {what}{label} as it is?",

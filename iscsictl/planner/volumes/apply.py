@@ -53,7 +53,7 @@ def plan_volume(
     plan = plan_attach(inventory, spec)
     why = _without_secret(inventory, volume) or plan.refusal
     if isinstance(why, ConsentRequiredError):
-        why = RefusedError(why.text, hint="to mount it as it is: adopt = true")
+        why = RefusedError(why.text, hint=f"to mount it as it is: {why.grant} = true")
     if why is None and saved is not None:
         why = _misfit(plan, saved)
     return Plan(plan.steps, why, plan.notes, plan.result)

@@ -206,6 +206,7 @@ _KEYS: Final[Mapping[str, Check | None]] = {
     "set": _settings,
     "boot": _flag,
     "adopt": _flag,
+    "adopt-unverified": _flag,
     "over-nonempty": _flag,
     "verify-blank": _one_of(("quick", "full")),
     "discard": _flag,
@@ -272,7 +273,9 @@ class _Reader:
             full_probe=found.get("verify-blank") == "full",
             discard=found.get("discard", False),
             consent=Consent(
-                adopt=found.get("adopt", False), over_nonempty=found.get("over-nonempty", False)
+                adopt=found.get("adopt", False),
+                over_nonempty=found.get("over-nonempty", False),
+                adopt_unverified=found.get("adopt-unverified", False),
             ),
         )
         if "iface" in found:

@@ -25,6 +25,7 @@ from iscsictl.system.block.blank_reader import (
     read_fully,
     running_beside,
 )
+from iscsictl.system.block.fat import is_dirty_fat
 from iscsictl.system.block.known_partitions import known_partitions
 from iscsictl.system.io.process import run, wait_until_none_starting
 
@@ -118,21 +119,31 @@ def _superblock(device: str, part: int | None, found: dict[str, str]) -> Filesys
     kind = found.get("TYPE")
     if kind is None or found.get("USAGE") != "filesystem":
         return None
-    dirty, used = False, None
+    dirty: bool | None = None
+    used = None
     if kind in {"ext2", "ext3", "ext4"}:
         block = _read(device, 1024, 1024)
         (magic,) = struct.unpack_from("<H", block, 56)
         if magic == _EXT_MAGIC:
             mounted_at, _, mounts = struct.unpack_from("<IIH", block, 44)
-            (incompatible,) = struct.unpack_from("<I", block, 96)
-            dirty, used = bool(incompatible & 4), bool(mounted_at or mounts)
+            # Mounted: EXT4_FEATURE_INCOMPAT_RECOVER is set, and without a journal EXT2_VALID_FS of
+            # s_state is not (fs/ext4/ext4.h).
+            (state,) = struct.unpack_from("<H", block, 58)
+            compatible, incompatible = struct.unpack_from("<II", block, 92)
+            dirty = bool(incompatible & 4) or not (compatible & 4 or state & 1)
+            used = bool(mounted_at or mounts)
     elif kind == "xfs":
         used = not _read(device, _XFS_IN_PROGRESS, 1)[0]
+        dirty = False
         if used:
             dirty = "<DIRTY>" in run(["xfs_logprint", "-t", device], ok=None, timeout=60).out
     elif kind == "btrfs":
+        # A log tree is there after an fsync that no commit followed. Without one the filesystem may
+        # have been unmounted cleanly, or another host may have it mounted: nothing in it tells.
         (log_root,) = struct.unpack_from("<Q", _read(device, 64 * 1024, 4096), 96)
-        dirty = log_root != 0
+        dirty = True if log_root else None
+    elif kind == "vfat":
+        dirty = is_dirty_fat(lambda at, length: _read(device, at, length))
     return Filesystem(
         device, part, kind, found.get("UUID"), found.get("LABEL"), dirty=dirty, used=used
     )
