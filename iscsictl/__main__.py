@@ -1,6 +1,6 @@
 """The entry point: core dumps, standard streams, exit code, and what is left in their buffers."""
 
-import ctypes
+import contextlib
 import io
 import os
 import resource
@@ -10,8 +10,9 @@ from typing import NoReturn
 
 from iscsictl.cli.main import run_cli
 
-#: prctl(2)
-_PR_SET_DUMPABLE = 4
+#: Bytes. A program that collects core dumps is started whatever the limit is, but for this value
+#: (fs/coredump.c: "RLIMIT_CORE set to 1, Aborting core"); for a file it is too little (core(5)).
+_NO_CORE_DUMP = 1
 
 
 def main() -> NoReturn:
@@ -25,13 +26,22 @@ def main() -> NoReturn:
 
 
 def _forbid_core_dumps() -> None:
-    """Have no core dump made of this process, for its memory holds CHAP secrets.
+    """Have no core dump made of this process and its children: their memory holds CHAP secrets.
 
-    The limit is for the programs it starts too, and does not count where core_pattern is a pipe,
-    as with systemd-coredump; a process that is not dumpable leaves none either way (core(5)).
+    Should the kernel make one all the same, then without the contents of the memory: no kind of
+    mapping is written to it (core(5), coredump_filter).
     """
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+    # Only root may raise the hard limit, and zero is lower still.
+    _, hard = resource.getrlimit(resource.RLIMIT_CORE)
+    limit = 0 if hard == 0 else _NO_CORE_DUMP
+    resource.setrlimit(resource.RLIMIT_CORE, (limit, limit))
+    # There is no such file without /proc, and in a kernel that makes no core dumps.
+    with contextlib.suppress(OSError):
+        descriptor = os.open("/proc/self/coredump_filter", os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            os.write(descriptor, b"0")
+        finally:
+            os.close(descriptor)
 
 
 def _open_what_is_closed() -> None:

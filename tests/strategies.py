@@ -241,7 +241,7 @@ def _afterwards(dice: Dice, now: World) -> World:
                         uid=0, gid=0, mode=0o755)  # fmt: skip
         now = now.having(place=Known(place))
     status = dice.pick(_STATES) if dice.rough else "up"
-    sessions = tuple(replace(s, status=status) for s in now.inventory.sessions)
+    sessions = tuple(s._replace(status=status) for s in now.inventory.sessions)
     records = now.inventory.records
     if dice.rarely(usual=False, unusual=True):
         index = SessionIndex(records, sessions)

@@ -3,19 +3,24 @@
 import importlib
 import re
 import sys
-from dataclasses import dataclass
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import click
 
 from iscsictl import __version__
 from iscsictl.cli.groups import move_common_options
-from iscsictl.cli.options import Settings, print_error, report, settings_root
-from iscsictl.errors import Exit, UsageError
+from iscsictl.lazy_import import lazy_import
+
+if TYPE_CHECKING:
+    from iscsictl import errors
+    from iscsictl.cli import options
+else:
+    # `--help` and `--version` need neither.
+    errors = lazy_import("iscsictl.errors")
+    options = lazy_import("iscsictl.cli.options")
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """Where a command lives (module:attribute) and what `--help` says of it."""
 
     where: str
@@ -99,7 +104,7 @@ def _load(where: str) -> Any:
     return getattr(importlib.import_module(f"iscsictl.cli.commands.{module}"), attribute)
 
 
-_OUTPUT = re.compile(
+_OUTPUT = (
     r"\0(?:-[nyqvh]*(?:J[nyqvhJ]*|o\0?(?P<short>json|nagios))|--output(?:\0|=)(?P<long>json|nagios))"
     r"(?=\0)"
 )
@@ -113,7 +118,7 @@ class LazyGroup(click.Group):
         args = move_common_options(args)
         if not args and sys.stdout is not None and sys.stdout.isatty():
             show_overview = _load("overview:show_overview")
-            ctx.exit(show_overview(Settings(root=settings_root())))
+            ctx.exit(show_overview(options.Settings(root=options.settings_root())))
         if args[:1] == ["help"]:
             args = [*args[1:], "--help"]
         elif args == ["version"]:
@@ -163,8 +168,8 @@ def cli() -> None:
 
 def _usage(error: click.ClickException, hint: str | None) -> int:
     """Say what Click found wrong; it comes before the settings are known."""
-    settings = Settings(output=_wanted_output(sys.argv[1:]))
-    return report(UsageError(error.format_message(), hint=hint), settings)
+    settings = options.Settings(output=_wanted_output(sys.argv[1:]))
+    return options.report(errors.UsageError(error.format_message(), hint=hint), settings)
 
 
 def _called(words: list[str]) -> str:
@@ -184,7 +189,7 @@ def _wanted_output(words: list[str]) -> str:
     if "--" in words:
         words = words[: words.index("--")]
     text = "\0".join(("", *words, ""))
-    found = _OUTPUT.search(text)
+    found = re.search(_OUTPUT, text)
     return "table" if found is None else found["short"] or found["long"] or "json"
 
 
@@ -196,16 +201,16 @@ def run_cli() -> int:
     except click.exceptions.Exit as error:
         return error.exit_code
     except SystemExit:  # that is how Click ends when nobody reads its output any more
-        return int(Exit.DONE)
+        return int(errors.Exit.DONE)
     except (click.Abort, KeyboardInterrupt):
-        return print_error("stopped", None, Exit.INTERRUPTED)
+        return options.print_error("stopped", None, errors.Exit.INTERRUPTED)
     except click.UsageError as error:
         if type(error).__name__ == "NoArgsIsHelpError":  # Click 8.2 and later
             click.echo(error.format_message(), err=True)
-            return int(Exit.USAGE)
+            return int(errors.Exit.USAGE)
         path = error.ctx.command_path if error.ctx else _called(sys.argv[1:])
         return _usage(error, f"see {path} --help")
     except click.ClickException as error:
         return _usage(error, None)
     except RecursionError:
-        return print_error("the input is nested too deeply", None, Exit.ERROR)
+        return options.print_error("the input is nested too deeply", None, errors.Exit.ERROR)

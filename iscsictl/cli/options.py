@@ -1,26 +1,34 @@
 """The options that every command takes, and the settings made of them."""
 
 import functools
-import json
 import os
 import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Concatenate
+from typing import TYPE_CHECKING, Any, Concatenate
 
 import click
 
 from iscsictl.errors import Exit, IscsictlError, NeedsRootError, from_os
 from iscsictl.lazy_import import lazy_import
-from iscsictl.output.status_line import STATUS_LINE, use_terminal
 from iscsictl.output.text import escape_controls
 
-# What --verbose, a terminal and -o nagios need: each command and each --help imports this module.
-trace = lazy_import("iscsictl.engine.trace")
-waits = lazy_import("iscsictl.engine.waits")
-doctor_view = lazy_import("iscsictl.output.views.doctor")
+if TYPE_CHECKING:
+    import json
+
+    from iscsictl.engine import trace, waits
+    from iscsictl.output import status_line
+    from iscsictl.output.views import doctor as doctor_view
+else:
+    # What only --verbose, a terminal, -o nagios and errors need: every command and every --help of
+    # one imports this module.
+    json = lazy_import("json")
+    trace = lazy_import("iscsictl.engine.trace")
+    waits = lazy_import("iscsictl.engine.waits")
+    status_line = lazy_import("iscsictl.output.status_line")
+    doctor_view = lazy_import("iscsictl.output.views.doctor")
 
 DEFAULT_TIMEOUT = 60.0
 
@@ -103,8 +111,9 @@ def common_with(*formats: str) -> Callable[[Command], Callable[..., None]]:
         def with_settings(*args: Any, **options: Any) -> None:
             settings = _settings(options)
             options.pop("output", None)
-            if not settings.quiet and use_terminal(sys.stderr):
-                waits.show_waits_on(STATUS_LINE)
+            if not settings.quiet and sys.stderr.isatty():
+                status_line.use_terminal(sys.stderr)
+                waits.show_waits_on(status_line.STATUS_LINE)
             if settings.verbose:
                 trace.trace_commands(lambda line: print_line(f"+ {escape_controls(line)}"))
             try:
@@ -187,7 +196,7 @@ def print_message(text: str, speaker: str = "iscsictl") -> None:
 
 def print_line(line: str) -> None:
     """Write a line to stderr, where the status line may be."""
-    with STATUS_LINE.hidden():
+    with status_line.STATUS_LINE.hidden():
         click.echo(line, err=True)
 
 

@@ -1,23 +1,24 @@
 """What `ls` shows: sessions and disks, live or from a capture. The JSON has this shape.
 
 Sizes are bytes. None means that the source does not tell, also where a tuple would stand:
-`luns is None` is not known, `()` is none.
+`luns is None` is not known, `()` is none. The types are named tuples, for `ls` makes thousands
+of them and nothing of them has to be a dataclass, which takes ten times as long to define.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from iscsictl.model.capture import CaptureDetails
 from iscsictl.model.names import Portal
+
+if TYPE_CHECKING:
+    from iscsictl.model.capture import CaptureDetails
 
 Source = Literal["sysfs", "iscsiadm", "sfnet", "libiscsi"]
 Status = Literal["up", "recovering", "down", "unknown"]
 Kind = Literal["disk", "part", "mpath", "lvm", "crypt", "md", "loop"]
 
 
-@dataclass(frozen=True)
-class Timeouts:
+class Timeouts(NamedTuple):
     """Seconds, as the kernel counts them."""
 
     recovery: int | None = None
@@ -26,24 +27,21 @@ class Timeouts:
     abort: int | None = None
 
 
-@dataclass(frozen=True)
-class ChapNames:
+class ChapNames(NamedTuple):
     """The account names of a session; secrets have no place in a listing."""
 
     username: str | None = None
     username_in: str | None = None
 
 
-@dataclass(frozen=True)
-class Host:
+class Host(NamedTuple):
     """The SCSI host (adapter) that carries the session."""
 
     number: int
     state: str | None = None
 
 
-@dataclass(frozen=True)
-class Lun:
+class Lun(NamedTuple):
     """One logical unit behind a session; `device` is None while it has no disk.
 
     `type` is its peripheral device type (SPC-5, 6.7.2), known of what has no disk alone.
@@ -61,8 +59,7 @@ class Lun:
     type: int | None = None
 
 
-@dataclass(frozen=True)
-class Session:
+class Session(NamedTuple):
     """One login (I_T nexus), with both portals: where it is and where it was asked for.
 
     `target` is empty only in a capture that lost the line of the target.
@@ -102,16 +99,14 @@ class Session:
         return self.transport in {None, "tcp"}
 
 
-@dataclass(frozen=True)
-class Mount:
+class Mount(NamedTuple):
     """One place where a filesystem is mounted."""
 
     path: str
     options: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Block:
+class Block(NamedTuple):
     """A block device and what stands on it; `children` nest as in `lsblk --json`.
 
     `member` is which device of its filesystem it is, where one has several (ID_FS_UUID_SUB).
@@ -135,8 +130,7 @@ def blocks(block: Block) -> Iterator[Block]:
         yield from blocks(child)
 
 
-@dataclass(frozen=True)
-class Path:
+class Path(NamedTuple):
     """One way to a disk: a LUN of a session."""
 
     sid: int
@@ -145,8 +139,7 @@ class Path:
     state: str | None = None
 
 
-@dataclass(frozen=True)
-class Disk:
+class Disk(NamedTuple):
     """One disk, however many paths lead to it; `block` is what to open (the map, if any)."""
 
     wwid: str | None
@@ -159,8 +152,7 @@ class Disk:
     read_only: bool = False
 
 
-@dataclass(frozen=True)
-class Note:
+class Note(NamedTuple):
     """Something that could not be read or looks wrong; `line` counts from 1 in a capture.
 
     `is_general` is set where it only says that lines were skipped, so that it may be shown last.
@@ -171,8 +163,7 @@ class Note:
     is_general: bool = False
 
 
-@dataclass(frozen=True)
-class Listing:
+class Listing(NamedTuple):
     """The whole of `ls`. `disks` is None where the source cannot know them.
 
     `capture` is what a capture tells besides, None for a live listing.
@@ -180,5 +171,5 @@ class Listing:
 
     sessions: tuple[Session, ...] = ()
     disks: tuple[Disk, ...] | None = None
-    warnings: tuple[Note, ...] = field(default=())
-    capture: CaptureDetails | None = None
+    warnings: tuple[Note, ...] = ()
+    capture: "CaptureDetails | None" = None

@@ -1,19 +1,25 @@
 """The listing for `ls`: of this host, or of something that was captured elsewhere."""
 
 import os
-from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from iscsictl.errors import MissingError, UnreachableError
 from iscsictl.lazy_import import lazy_import
 from iscsictl.model.listing import Listing, Note
-from iscsictl.system.io.process import run
 from iscsictl.system.iscsi.sessions import read_listing
 
-# The readers of captures are many regular expressions, which `ls` of this host does without.
-capture = lazy_import("iscsictl.parse.capture")
-iscsid_states = lazy_import("iscsictl.parse.iscsid_states")
-sosreport = lazy_import("iscsictl.system.iscsi.sosreport")
+if TYPE_CHECKING:
+    from iscsictl.parse import capture, iscsid_states
+    from iscsictl.system.io import process
+    from iscsictl.system.iscsi import sosreport
+else:
+    # The readers of captures are many regular expressions, which `ls` of this host does without,
+    # and only `ls --long` runs a program.
+    capture = lazy_import("iscsictl.parse.capture")
+    iscsid_states = lazy_import("iscsictl.parse.iscsid_states")
+    process = lazy_import("iscsictl.system.io.process")
+    sosreport = lazy_import("iscsictl.system.iscsi.sosreport")
 
 #: Seconds for iscsid to answer: what it adds is a detail, and a listing must not hang on it.
 ASK_SECONDS = 2.0
@@ -33,14 +39,12 @@ def live_listing(
 
 def captured_listing(source: Path, wait: float) -> Listing:
     """Read a file or directory that was captured elsewhere. Raises IscsictlError."""
-    listing: Listing = sosreport.read_capture(source, wait)
-    return listing
+    return sosreport.read_capture(source, wait)
 
 
 def piped_listing(data: bytes) -> Listing:
     """Read a capture from standard input. Raises IscsictlError where it tells nothing."""
-    listing: Listing = sosreport.checked(capture.parse_capture(data), "stdin")
-    return listing
+    return sosreport.checked(capture.parse_capture(data), "stdin")
 
 
 def _with_internal_states(listing: Listing, root: Path, timeout: float | None) -> Listing:
@@ -49,11 +53,10 @@ def _with_internal_states(listing: Listing, root: Path, timeout: float | None) -
         return listing
     seconds = ASK_SECONDS if timeout is None else min(ASK_SECONDS, timeout)
     try:
-        result = run(["iscsiadm", "-m", "session", "-P", "1"], timeout=seconds, ok=None)
+        result = process.run(["iscsiadm", "-m", "session", "-P", "1"], timeout=seconds, ok=None)
     except MissingError:
         return listing
     except UnreachableError:
         note = Note("iscsid does not answer, so its own states are not known")
-        return replace(listing, warnings=(*listing.warnings, note))
-    complete: Listing = iscsid_states.with_internal_states(listing, result.out)
-    return complete
+        return listing._replace(warnings=(*listing.warnings, note))
+    return iscsid_states.with_internal_states(listing, result.out)

@@ -1,7 +1,15 @@
 """Text that is safe to show: control characters made visible, lengths as a terminal has them."""
 
 from collections.abc import Iterable
-from unicodedata import category, east_asian_width
+from typing import TYPE_CHECKING
+
+from iscsictl.lazy_import import lazy_import
+
+if TYPE_CHECKING:
+    import unicodedata
+else:
+    # A megabyte of tables, which only text beyond ASCII needs.
+    unicodedata = lazy_import("unicodedata")
 
 _UNITS = "BKMGTPE"
 
@@ -25,7 +33,7 @@ def cell_width(text: str) -> int:
     """Return how many columns of a terminal the text takes, as wcwidth(3) counts them."""
     if text.isascii():
         return len(text)
-
+    category, east_asian_width = unicodedata.category, unicodedata.east_asian_width
     return sum(
         0 if category(char) in {"Mn", "Me"} or "\u1160" <= char <= "\u11ff"
         else 2 if east_asian_width(char) in "WF" else 1

@@ -9,7 +9,6 @@ secret.
 
 import re
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Protocol
 
 from iscsictl.model.capture import CapturedDisk, CaptureDetails
@@ -207,7 +206,7 @@ class _Capture:
         self._table.close()
         self._add_notes(has_skipped=False)
         self._warnings[self._named :] = [
-            replace(note, text=f"{note.text} (in {name.rpartition('/')[2]})")
+            note._replace(text=f"{note.text} (in {name.rpartition('/')[2]})")
             for note in self._warnings[self._named :]
         ]
         self._named = len(self._warnings)

@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from iscsictl.model.listing import Note, Session
@@ -88,7 +87,7 @@ def _merged(first: Session, later: Session, warnings: list[Note]) -> Session:
         if before in (None, "") or name in _CHANGING:
             changes[name] = after
             differing |= before not in (None, "", after)
-    session = replace(first, **changes)
+    session = first._replace(**changes)
     if session.source == "iscsiadm":
         status = printed_status(
             session.session_state, session.connection_state, session.internal_state
@@ -98,4 +97,4 @@ def _merged(first: Session, later: Session, warnings: list[Note]) -> Session:
     if differing:
         text = f"session {first.sid} is listed twice with different values, the later ones hold"
         warnings.append(Note(text))
-    return replace(session, status=status)
+    return session._replace(status=status)

@@ -1,7 +1,5 @@
 """The states of sessions that sysfs does not have, from iscsid."""
 
-from dataclasses import replace
-
 from iscsictl.model.listing import Listing
 from iscsictl.parse.capture import parse_capture
 from iscsictl.parse.session_status import session_status
@@ -20,8 +18,7 @@ def with_internal_states(listing: Listing, answer: str) -> Listing:
             connection = session.connection_state or asked.connection_state
             state = asked.internal_state
             sessions.append(
-                replace(
-                    session,
+                session._replace(
                     internal_state=state,
                     connection_state=connection,
                     status=session_status(session.session_state, connection, state),
@@ -29,4 +26,4 @@ def with_internal_states(listing: Listing, answer: str) -> Listing:
             )
         else:
             sessions.append(session)
-    return replace(listing, sessions=tuple(sessions))
+    return listing._replace(sessions=tuple(sessions))

@@ -1,7 +1,6 @@
 """The output of the sfnet driver's `iscsi-ls`, also with -l, of the 3.x and 4.x drivers."""
 
 import re
-from dataclasses import replace
 
 from iscsictl.model.listing import Host, Lun, Note, Session, Status
 from iscsictl.model.names import Portal
@@ -105,12 +104,12 @@ class SfnetReader:
             self._in_lun = lun.vendor is None and lun.model is None
             if not self._in_lun:
                 return False
-            lun = replace(lun, vendor=inquiry[0] or None, model=inquiry[1] or None)
+            lun = lun._replace(vendor=inquiry[0] or None, model=inquiry[1] or None)
         elif found := _PAGE.fullmatch(line):
             value = found[2] or None
-            lun = replace(lun, page83=value) if found[1] == "83" else replace(lun, page80=value)
+            lun = lun._replace(page83=value) if found[1] == "83" else lun._replace(page80=value)
         elif line.startswith("Device:"):
-            lun = replace(lun, device=line[7:].strip() or None)
+            lun = lun._replace(device=line[7:].strip() or None)
         elif not line.startswith("Type:"):
             return False
         self._luns[-1] = lun

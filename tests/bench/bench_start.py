@@ -33,7 +33,7 @@ count $found
 """
 
 
-def environment(root: Path) -> dict[str, str]:
+def quiet_environment(root: Path) -> dict[str, str]:
     """What the shells get to see: the made tree, and nothing of the user's."""
     return {
         "ISCSICTL_ROOT": str(root), "PATH": os.environ["PATH"], "HOME": str(root),
@@ -41,11 +41,11 @@ def environment(root: Path) -> dict[str, str]:
     }  # fmt: skip
 
 
-def bash(root: Path) -> tuple[float, int]:
+def bash(root: Path, project: Path = PROJECT) -> tuple[float, int]:
     """Return the seconds of one completion in bash, and how many names it offers."""
     done = subprocess.run(
-        ["bash", "--norc", "-c", BASH, "bash", str(PROJECT / "completions")],
-        env=environment(root), capture_output=True, text=True, check=True,
+        ["bash", "--norc", "-c", BASH, "bash", str(project / "completions")],
+        env=quiet_environment(root), capture_output=True, text=True, check=True,
     )  # fmt: skip
     lines = [line.split() for line in done.stdout.splitlines()]
     return min(float(end) - float(start) for _, start, end in lines), int(lines[0][0])
@@ -61,7 +61,7 @@ def fish(root: Path) -> tuple[float, int]:
 
     def run() -> None:
         done = subprocess.run(
-            [*command, FISH, folder], env=environment(root), capture_output=True, text=True,
+            [*command, FISH, folder], env=quiet_environment(root), capture_output=True, text=True,
             check=True,
         )  # fmt: skip
         counts.append(int(done.stdout))
@@ -72,7 +72,7 @@ def fish(root: Path) -> tuple[float, int]:
 def zsh(root: Path) -> float:
     """Return the seconds from the TAB key to the completed word on zsh's line."""
     child = pexpect.spawn(
-        "zsh", ["-f", "-i"], env=environment(root), encoding="utf-8", dimensions=(40, 240),
+        "zsh", ["-f", "-i"], env=quiet_environment(root), encoding="utf-8", dimensions=(40, 240),
         timeout=20, cwd=str(PROJECT / "completions"),
     )  # fmt: skip
     child.delaybeforesend = None

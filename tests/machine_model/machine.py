@@ -38,7 +38,7 @@ def coherent(inventory: Inventory) -> Inventory:
             else DiskUsage()
         )
         content = inventory.contents.get(disk.wwid or "")
-        disks.append(replace(disk, block=_block(disk, content, used)))
+        disks.append(disk._replace(block=_block(disk, content, used)))
         seen.add(disk.wwid)
     contents: dict[str, Observation[Content]] = {}
     for wwid, content in inventory.contents.items():
@@ -63,5 +63,5 @@ def _block(disk: Disk, content: Observation[Content] | None, used: DiskUsage) ->
         return Block(device, kind, value.size, mounts=mounts, children=tuple(parts))
     if there.part is None:
         return Block(device, kind, value.size, there.type, there.label, there.uuid, mounts)
-    inner = replace(parts[0], fstype=there.type, label=there.label, uuid=there.uuid, mounts=mounts)
+    inner = parts[0]._replace(fstype=there.type, label=there.label, uuid=there.uuid, mounts=mounts)
     return Block(device, kind, value.size, children=(inner, *parts[1:]))

@@ -62,14 +62,14 @@ def _appear(now: Inventory, sid: int, unit: Unit) -> Inventory:
     told = Lun(unit.lun, hctl, device, "running", unit.wwid)
     targets = {(s.sid, u.hctl): (s.target, u.lun) for s in now.sessions for u in s.luns or ()}
     sessions = tuple(
-        replace(s, luns=(*(s.luns or ()), told)) if s.sid == sid else s for s in now.sessions
+        s._replace(luns=(*(s.luns or ()), told)) if s.sid == sid else s for s in now.sessions
     )
     disks, merged = [], False
     for disk in now.disks:
         first = disk.paths[0]
         if not merged and targets[first.sid, first.hctl] == (unit.target, unit.lun):
             merged = True
-            disks.append(replace(disk, paths=(*disk.paths, path)))
+            disks.append(disk._replace(paths=(*disk.paths, path)))
         else:
             disks.append(disk)
     contents, usage = dict(now.contents), dict(now.usage)
@@ -87,14 +87,14 @@ def _appear(now: Inventory, sid: int, unit: Unit) -> Inventory:
 def _gone(now: Inventory, hctls: set[tuple[int, str]]) -> Inventory:
     """Return the machine without some paths; a disk without paths is not there any more."""
     sessions = tuple(
-        replace(s, luns=tuple(u for u in s.luns or () if (s.sid, u.hctl) not in hctls))
+        s._replace(luns=tuple(u for u in s.luns or () if (s.sid, u.hctl) not in hctls))
         for s in now.sessions
     )
     disks = []
     for disk in now.disks:
         paths = tuple(p for p in disk.paths if (p.sid, p.hctl) not in hctls)
         if paths:
-            disks.append(replace(disk, paths=paths))
+            disks.append(disk._replace(paths=paths))
     left = {disk.wwid for disk in disks}
     contents = {w: c for w, c in now.contents.items() if w in left}
     usage = {w: u for w, u in now.usage.items() if w in left}
@@ -116,7 +116,7 @@ def logout(action: actions.Logout, now: Inventory, _: Array) -> Inventory:
 
 def remove_map(action: actions.RemoveMap, now: Inventory, _: Array) -> Inventory:
     disks = tuple(
-        replace(d, block=Block(d.paths[0].device, "disk"))
+        d._replace(block=Block(d.paths[0].device, "disk"))
         if d.block.device == action.disk.device
         else d
         for d in now.disks

@@ -1,7 +1,6 @@
 """Sessions are printed as iscsiadm of several versions does, and read back."""
 
 import json
-from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -157,8 +156,7 @@ def test_what_iscsiadm_printed_is_read_back(
     every: list[Session], suffix: str, last_label: str, change: str
 ) -> None:
     if len(every) > 2:
-        every[1] = replace(
-            every[1],
+        every[1] = every[1]._replace(
             target=every[0].target,
             portal=every[0].portal,
             persistent_portal=every[0].persistent_portal,
@@ -167,7 +165,7 @@ def test_what_iscsiadm_printed_is_read_back(
     if change == "no indentation":
         text = "\n".join(" ".join(line.split()) for line in text.split("\n"))
         every = [
-            replace(one, chap=one.chap and ChapNames(squeezed(one.chap.username),
+            one._replace(chap=one.chap and ChapNames(squeezed(one.chap.username),
                                                      squeezed(one.chap.username_in)))
             for one in every
         ]  # fmt: skip

@@ -64,7 +64,7 @@ def session(**more: Any) -> Session:
         timeouts=Timeouts(600, 30, 30, 15),
         luns=(Lun(0, "2:0:0:0", "/dev/sda", "running", "naa.60014051234"),),
     )
-    return replace(made, **more)
+    return made._replace(**more)
 
 
 def disk(paths: int = 1, kind: Kind = "disk") -> Disk:

@@ -1,7 +1,5 @@
 """How an attach finds its disk; the properties are in tests/property/test_planner.py."""
 
-from dataclasses import replace
-
 import pytest
 
 from iscsictl.errors import AuthError, Exit
@@ -82,7 +80,7 @@ def test_a_session_that_is_up_is_unchanged_and_not_made_again() -> None:
 @pytest.mark.fault("F35")
 def test_a_session_that_is_not_up_is_said_with_what_to_do() -> None:
     now = here(blank(W))
-    down = tuple(replace(s, status="recovering") for s in now.inventory.sessions)
+    down = tuple(s._replace(status="recovering") for s in now.inventory.sessions)
     error = refused(planned(now.having(sessions=down)))
     assert error.exit is Exit.UNREACHABLE
     assert "recovering" in error.text

@@ -1,5 +1,4 @@
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -182,7 +181,7 @@ def test_a_timeout_that_is_not_known_is_none_and_no_fault() -> None:
     before = parse_capture(text).sessions[0].timeouts
     listing = parse_capture(text.replace("Abort Timeout: 15", "Abort Timeout: <empty>"))
     assert before is not None
-    assert listing.sessions[0].timeouts == replace(before, abort=None)
+    assert listing.sessions[0].timeouts == before._replace(abort=None)
     assert listing.warnings == ()
 
 

@@ -56,4 +56,4 @@ def test_wherever_the_head_of_a_capture_is_cut_off_nothing_false_is_told(name: s
 
 
 def vars_of(session: Session) -> dict[str, Any]:
-    return {name: getattr(session, name) for name in session.__dataclass_fields__}
+    return session._asdict()

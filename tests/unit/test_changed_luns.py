@@ -19,8 +19,8 @@ SHOWN = {1: (0,)}
 def answering(answers: DiskAnswers, log: KernelLogErrors | None = None) -> Machine:
     """A host with one mounted disk of 1 GiB that answers so."""
     one = disk()
-    one = replace(one, block=replace(one.block, size=GIB))
-    listing = replace(SOUND.listing, disks=(one,))
+    one = one._replace(block=one.block._replace(size=GIB))
+    listing = SOUND.listing._replace(disks=(one,))
     return replace(
         SOUND,
         listing=listing,
@@ -66,10 +66,10 @@ def test_a_disk_that_changed_under_a_mount_is_a_failure(answers: DiskAnswers, wo
 
 @pytest.mark.fault("F108")
 def test_a_disk_that_changed_under_no_mount_is_for_rescan() -> None:
-    idle = replace(disk(), block=Block("/dev/sda", "disk", GIB))
+    idle = disk()._replace(block=Block("/dev/sda", "disk", GIB))
     changed = replace(SAME, names={"2:0:0:0": frozenset({"naa.99"})})
     machine = answering(changed)
-    machine = replace(machine, listing=replace(machine.listing, disks=(idle,)), mounts=())
+    machine = replace(machine, listing=machine.listing._replace(disks=(idle,)), mounts=())
     assert "disk-changed" not in bad(machine)
 
 
@@ -96,7 +96,7 @@ def test_what_the_kernel_says_of_lun_assignments_counts_until_a_rescan() -> None
 def test_a_mounted_filesystem_without_a_disk_is_a_failure(reason: str) -> None:
     gone = MountHealth("/srv", "/dev/sdz1", "ext4", stranded=reason)
     machine = replace(
-        SOUND, mounts=(gone,), listing=replace(SOUND.listing, sessions=(session(),), disks=())
+        SOUND, mounts=(gone,), listing=SOUND.listing._replace(sessions=(session(),), disks=())
     )
     finding = found(machine, "fs-disk-gone")
     assert finding.level is Level.FAIL

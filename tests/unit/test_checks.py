@@ -187,7 +187,7 @@ FAULTS: Iterable[tuple[Machine, str, Level]] = [
         Level.FAIL,
     ),
     (
-        replace(SOUND, listing=Listing((session(),), (disk(1), replace(disk(1), serial="S2")))),
+        replace(SOUND, listing=Listing((session(),), (disk(1), disk(1)._replace(serial="S2")))),
         "disk-identity",
         Level.FAIL,
     ),

@@ -134,7 +134,7 @@ def test_errors_of_disks_that_are_not_iscsi_are_none_of_ours() -> None:
 def test_errors_of_a_path_and_of_another_volume_are_told_apart() -> None:
     other = Block("/dev/mapper/other", kind="lvm")
     map_ = disk(2, "mpath")
-    map_ = replace(map_, block=replace(map_.block, children=(*map_.block.children, other)))
+    map_ = map_._replace(block=map_.block._replace(children=(*map_.block.children, other)))
     machine = replace(SOUND, listing=Listing((session(),), (map_,)), mounts=SOUND.mounts)
     for device, subject in (("/dev/sdb", "/srv"), ("/dev/mapper/other", "/dev/mapper/other")):
         errors = {device: "the kernel says: I/O error"}

@@ -1,6 +1,5 @@
 """Which disks carry copies of one filesystem, and which only parts of it."""
 
-from dataclasses import replace
 from typing import Any, Literal
 
 import pytest
@@ -15,7 +14,7 @@ W, W1 = wwid_of(0), wwid_of(1)
 
 
 def on(wwid: str, device: str, *children: Block, **more: Any) -> Disk:
-    return Disk(wwid, (), replace(Block(device, "disk", children=children), **more))
+    return Disk(wwid, (), Block(device, "disk", children=children)._replace(**more))
 
 
 @pytest.mark.fault("F53")

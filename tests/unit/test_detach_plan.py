@@ -118,9 +118,9 @@ def test_a_tape_beside_the_disk_keeps_the_session_too() -> None:
     now = attached().inventory
     (session,) = now.sessions
     tape = Lun(1, "1:0:0:1", None, "running", "naa.7")
-    beside = replace(session, luns=(*(session.luns or ()), tape))
+    beside = session._replace(luns=(*(session.luns or ()), tape))
     now = replace(now, sessions=(beside,))  # of a type that is not known
-    controller = replace(session, luns=(*(session.luns or ()), replace(tape, type=0x0C)))
+    controller = session._replace(luns=(*(session.luns or ()), tape._replace(type=0x0C)))
     alone = replace(now, sessions=(controller,))
     assert pending(plan_detach(alone, DetachRequest(DIR))) == ALL
     for plan in (plan_detach(now, DetachRequest(DIR)), plan_detach(now, DetachRequest(TARGET, 0))):
@@ -179,7 +179,7 @@ def test_a_disk_that_tells_no_name_is_unmounted_before_its_session_ends() -> Non
     disk = now.inventory.disks[0]
     from iscsictl.model.listing import Mount
 
-    mounted = replace(disk, block=replace(disk.block, mounts=(Mount("/mnt"),)))
+    mounted = disk._replace(block=disk.block._replace(mounts=(Mount("/mnt"),)))
     seen = replace(now.inventory, disks=(mounted,))
     assert refused(plan_detach(seen, DetachRequest(TARGET))).exit is Exit.IN_USE
     plan = plan_detach(seen, DetachRequest("/mnt"))
@@ -189,7 +189,7 @@ def test_a_disk_that_tells_no_name_is_unmounted_before_its_session_ends() -> Non
 @pytest.mark.fault("F31")
 def test_an_array_that_does_not_answer_is_not_waited_for() -> None:
     now = attached()
-    down = tuple(replace(s, status="recovering") for s in now.inventory.sessions)
+    down = tuple(s._replace(status="recovering") for s in now.inventory.sessions)
     dead = now.having(sessions=down)
     error = refused(planned(dead))
     assert error.exit is Exit.UNREACHABLE
@@ -285,7 +285,7 @@ def test_what_is_mounted_over_ours_is_not_taken_down(lost: str | None) -> None:
     usage = DiskUsage(mounts=(DIR,), covered=((DIR, "theirs"),))
     now = attached(usage=usage)
     if lost:
-        sessions = tuple(replace(s, status="recovering") for s in now.inventory.sessions)
+        sessions = tuple(s._replace(status="recovering") for s in now.inventory.sessions)
         now = now.having(sessions=sessions)
     error = refused(planned(now, consent=Consent(lost=lost)))
     assert error.exit is Exit.IN_USE

@@ -59,8 +59,7 @@ def test_a_directory_of_fstab_names_a_filesystem_that_is_not_mounted() -> None:
 
 
 def test_a_target_with_two_luns_needs_the_number() -> None:
-    other = replace(
-        a_disk(),
+    other = a_disk()._replace(
         wwid="naa.2",
         paths=(Path(1, "2:0:0:1", "/dev/sdb"),),
         block=Block("/dev/sdb", "disk"),
@@ -379,5 +378,5 @@ def test_a_size_has_a_unit(text: str, wanted: tuple[int, bool]) -> None:
 
 def test_chosen_counts_only_partitions() -> None:
     volume = Block("/dev/mapper/vg-x", "lvm", GIB)
-    disk = a_disk(replace(part(1), children=(volume,)))
+    disk = a_disk(part(1)._replace(children=(volume,)))
     assert DiskSelection(IQN, 0, disk, volume).part is None

@@ -94,7 +94,7 @@ def test_a_place_that_is_taken_or_not_empty_is_refused() -> None:
 
 @pytest.mark.fault("F53")
 def test_a_snapshot_is_not_mounted() -> None:
-    copy = replace(a_disk(fstype="ext4", uuid=UUID).block, device="/dev/sdb")
+    copy = a_disk(fstype="ext4", uuid=UUID).block._replace(device="/dev/sdb")
     twin = Disk("naa.2", (Path(1, "2:0:0:1", "/dev/sdb"),), copy)
     inventory = mountable()
     inventory = replace(inventory, disks=(*inventory.disks, twin))

@@ -181,7 +181,7 @@ def test_a_partition_that_the_kernel_does_not_have_goes_only_with_consent() -> N
 
 def test_a_partition_of_a_map_is_shown_to_the_kernel_by_kpartx() -> None:
     disk = a_disk()
-    disk = replace(disk, block=replace(disk.block, device="/dev/mapper/mpatha", kind="mpath"))
+    disk = disk._replace(block=disk.block._replace(device="/dev/mapper/mpatha", kind="mpath"))
     table = gpt(Entry(1, 2048, 2048, LINUX))
     plan = plan_remove(disk_inventory(disk, table=table, name=WWID), 1, consent=False)
     assert isinstance(plan.refusal, ConsentRequiredError)

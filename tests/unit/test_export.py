@@ -227,10 +227,10 @@ def test_two_luns_of_a_target_want_the_same_of_its_record() -> None:
     machine = Machine([made(startup="manual", boot=True, user="u", method="None")])
     (session,), (disk,) = machine.sessions, machine.disks
     lun = Lun(1, "1:0:0:1", "/dev/sdz", "running", "naa.z")
-    machine.sessions[0] = replace(session, luns=(*(session.luns or ()), lun))
+    machine.sessions[0] = session._replace(luns=(*(session.luns or ()), lun))
     path = DiskPath(1, "1:0:0:1", "/dev/sdz", "running")
     block = Block("/dev/sdz", "disk", fstype="xfs", uuid="z", mounts=(Mount("/opt"),))
-    machine.disks.append(replace(disk, wwid="naa.z", paths=(path,), block=block))
+    machine.disks.append(disk._replace(wwid="naa.z", paths=(path,), block=block))
     rows, _ = judged(machine)
     assert [(row["name"], row["lun"], row.get("boot", True)) for row in rows] == [
         ("mail", 0, True), ("0-1", 1, False),
@@ -240,8 +240,8 @@ def test_two_luns_of_a_target_want_the_same_of_its_record() -> None:
 def test_a_filesystem_in_a_partition_is_found_again_when_it_is_not_mounted() -> None:
     machine = Machine([made(at=None)])
     (disk,) = machine.disks
-    part = replace(disk.block, device="/dev/sd1p1", kind="part")
-    machine.disks[0] = replace(disk, block=Block("/dev/sd1", "disk", children=(part,)))
+    part = disk.block._replace(device="/dev/sd1p1", kind="part")
+    machine.disks[0] = disk._replace(block=Block("/dev/sd1", "disk", children=(part,)))
     found = export(machine.inventory, machine.places)
     assert [(row["mount"], "table" in row) for row in found.volumes] == [("/srv/mail", False)]
     assert found.notes == ("plan will have this to do: mount /srv/mail (mounts it)",)

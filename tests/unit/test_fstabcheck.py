@@ -192,7 +192,7 @@ def test_a_snapshot_with_the_same_uuid_is_a_failure() -> None:
 
 
 def one(wwid: str, device: str = "/dev/sdb", **more: Any) -> Disk:
-    block = replace(Block(device, "disk", uuid=UUID), **more)
+    block = Block(device, "disk", uuid=UUID)._replace(**more)
     return Disk(wwid, (Path(int(wwid[-1], 16), "2:0:0:0", device),), block)
 
 

@@ -32,7 +32,7 @@ def cut_off(usage: DiskUsage = USED) -> World:
     now = world(unit(parted(W, "ext4", CLAIMED, used=True), usage=usage))
     now = now.logged_in().with_line(line(W))
     return now.having(
-        sessions=tuple(replace(s, status="recovering") for s in now.inventory.sessions)
+        sessions=tuple(s._replace(status="recovering") for s in now.inventory.sessions)
     )
 
 

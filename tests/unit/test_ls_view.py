@@ -5,7 +5,6 @@ import pty
 import re
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -138,7 +137,7 @@ def test_the_kernel_s_long_ipv6_address_is_shown_as_people_write_it() -> None:
     one = Session("sysfs", IQN, sid=1, portal=portal, luns=())
     for form in ({}, {"tsv": True}, {"long": True}, {"tree": True}):
         assert "[2001:db8:a::5]:860" in shown(Listing((one,)), None, **form)
-    odd = replace(one, portal=Portal("fe80::1%eth0", 3260, 1))
+    odd = one._replace(portal=Portal("fe80::1%eth0", 3260, 1))
     assert "[fe80::1%eth0]:3260" in shown(Listing((odd,)), None)
 
 

@@ -51,7 +51,7 @@ def record(target: str = A, portal: Portal = P1, **values: str) -> NodeRecord:
 def session(target: str = A, portal: Portal = P1, lun: int | None = 0) -> Session:
     luns = () if lun is None else (Lun(lun, f"1:0:0:{lun}", "/dev/sda", "running", "naa.1"),)
     made = Session("sysfs", target, sid=1, portal=portal, persistent_portal=portal, luns=luns)
-    return replace(made, iface="default", status="up")
+    return made._replace(iface="default", status="up")
 
 
 def fstab(target: str = A, path: str = "/srv/a", lun: int = 0, *options: str) -> Fstab:
@@ -89,11 +89,11 @@ def test_a_leading_login_needs_one_iface_only(leading: str, wanted: int) -> None
     first, other = (
         replace(record(leading_login=leading), iface=iface) for iface in ("eth0", "eth1")
     )
-    there = replace(session(), iface="eth1")
+    there = session()._replace(iface="eth1")
     world = Inventory((first, other), (there,))
     assert len(missing_records(world, None)) == wanted
     assert len(plan_reconnect(world, {}).steps) == wanted
-    elsewhere = replace(world, sessions=(replace(there, portal=P2, persistent_portal=P2),))
+    elsewhere = replace(world, sessions=(there._replace(portal=P2, persistent_portal=P2),))
     assert len(missing_records(elsewhere, None)) == 2
 
 
@@ -176,22 +176,22 @@ def test_what_the_hosts_own_tcp_does_not_lead_to_is_not_tried_with_it(
 
 
 def test_a_session_that_is_being_recovered_is_an_error_and_left_alone() -> None:
-    lost = replace(session(), status="recovering")
+    lost = session()._replace(status="recovering")
     world = Inventory((record(),), (lost,), fstab=fstab())
     (error,) = errors(plan_reconnect(world, UP)).values()
     assert isinstance(error, UnreachableError)
     assert "iscsid keeps trying" in error.text
-    gone = replace(lost, luns=(Lun(0, "1:0:0:0", "/dev/sda", "transport-offline", "naa.1"),))
+    gone = lost._replace(luns=(Lun(0, "1:0:0:0", "/dev/sda", "transport-offline", "naa.1"),))
     (error,) = errors(plan_reconnect(replace(world, sessions=(gone,)), UP)).values()
     assert "longer than its recovery timeout" in error.text
     assert "umount /srv/a" in (error.hint or "")
-    down = replace(lost, status="down")
+    down = lost._replace(status="down")
     (error,) = errors(plan_reconnect(replace(world, sessions=(down,)), UP)).values()
     assert "not trying" in error.text
 
 
 def test_another_path_that_is_up_is_enough_to_mount() -> None:
-    lost = replace(session(portal=P2), status="recovering")
+    lost = session(portal=P2)._replace(status="recovering")
     world = Inventory((record(), record(portal=P2)), (session(), lost), fstab=fstab())
     mount = plan_reconnect(world, {}).steps[-1]
     assert (mount.status, mount.after) == (Status.PLANNED, frozenset())
@@ -231,7 +231,7 @@ def test_what_is_meant_to_be_read_only_is_no_error() -> None:
 @pytest.mark.fault("F14")
 def test_a_session_is_found_by_the_portal_that_was_asked_for() -> None:
     host = Portal("Array.example", 3260, 1)
-    moved = replace(session(), persistent_portal=Portal("array.example", 3260, 1))
+    moved = session()._replace(persistent_portal=Portal("array.example", 3260, 1))
     assert SessionIndex((), (moved,)).session_of(record(portal=host)) == moved
     assert SessionIndex((), (moved,)).session_of(record()) is None
 

@@ -135,5 +135,5 @@ def test_a_session_without_a_number_has_no_disk_of_another() -> None:
     now = world(unit(blank(W))).logged_in().inventory
     (one,) = now.sessions
     assert len(find(now, W, None)) == 1
-    nameless = replace(now, sessions=(replace(one, sid=None),))
+    nameless = replace(now, sessions=(one._replace(sid=None),))
     assert find(nameless, W, None) == ()

@@ -35,10 +35,8 @@ def offers(*pairs: tuple[str, Portal], **more: Any) -> Inventory:
 
 
 def session(portal: Portal | None = A, asked: Portal | None = None, **more: Any) -> Session:
-    return replace(
-        Session("sysfs", TARGET, 1, portal=portal, persistent_portal=asked, status="up"),
-        **more,
-    )
+    plain = Session("sysfs", TARGET, 1, portal=portal, persistent_portal=asked, status="up")
+    return plain._replace(**more)
 
 
 def session_of(wanted: NodeRecord, sessions: tuple[Session, ...]) -> Session | None:

@@ -40,7 +40,7 @@ def disk(wwid: str | None = W, *devices: str, kind: str = "disk", uuid: str | No
     paths = tuple(Path(n, f"{n}:0:0:0", d) for n, d in enumerate(devices, 1))
     top = Block("/dev/mapper/mpatha", "mpath") if kind == "mpath" else Block(devices[0], "disk")
     inner = Block(f"{devices[0]}1", "part", uuid=uuid)
-    return Disk(wwid, paths, replace(top, children=(inner,)))
+    return Disk(wwid, paths, top._replace(children=(inner,)))
 
 
 def ground(
@@ -74,7 +74,7 @@ def test_another_disk_than_the_requested_one_is_refused_with_both_names() -> Non
 
 
 def sized(one: Disk, *, serial: str | None = "S1", size: int = GIB) -> Disk:
-    return replace(one, serial=serial, block=replace(one.block, size=size))
+    return one._replace(serial=serial, block=one.block._replace(size=size))
 
 
 @pytest.mark.fault("F23")

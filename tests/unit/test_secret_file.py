@@ -103,18 +103,11 @@ def test_a_run_that_crashes_leaves_no_core(tmp_path: Path) -> None:
     (tmp_path / "one").write_text(SECRET)
     os.mkfifo(tmp_path / "other")
     command = [
-        "prlimit",
-        "--core=unlimited",
-        sys.executable,
-        "-m",
-        "iscsictl",
-        "chap",
-        "check",
-        "--secret-file",
-        "one",
-    ]
+        "prlimit", "--core=unlimited", sys.executable, "-m", "iscsictl", "chap", "check",
+        "--secret-file", "one", "--mutual-secret-file", "other",
+    ]  # fmt: skip
     run = subprocess.Popen(
-        [*command, "--mutual-secret-file", "other"], cwd=tmp_path, stderr=subprocess.DEVNULL,
+        command, cwd=tmp_path, stderr=subprocess.DEVNULL,
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
     )  # fmt: skip
     writing = os.open(tmp_path / "other", os.O_WRONLY)
@@ -126,3 +119,37 @@ def test_a_run_that_crashes_leaves_no_core(tmp_path: Path) -> None:
     assert os.WIFSIGNALED(status)
     assert not os.WCOREDUMP(status)
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["one", "other"]
+
+
+@pytest.mark.fault("F79")
+def test_a_core_that_is_dumped_all_the_same_holds_no_secret(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text(SECRET)
+    # The limit stays as it is, as where somebody raises that of a running process.
+    program = (
+        "import os, resource, signal, iscsictl.__main__ as entry; "
+        "resource.setrlimit = lambda *_: None; entry._forbid_core_dumps(); "
+        "secret = open('secret').read(); os.kill(os.getpid(), signal.SIGSEGV)"
+    )
+    done = subprocess.run(
+        ["prlimit", "--core=unlimited", sys.executable, "-c", program], cwd=tmp_path, check=False,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+    )  # fmt: skip
+    assert done.returncode == -signal.SIGSEGV
+    cores = [entry for entry in tmp_path.iterdir() if entry.name != "secret"]
+    assert [core.name for core in cores if SECRET.encode() in core.read_bytes()] == []
+
+
+@pytest.mark.fault("F79")
+@pytest.mark.parametrize("hard", ["0", "1", "unlimited"])
+def test_no_core_is_asked_for_whatever_the_limit_was(hard: str) -> None:
+    program = (
+        "import resource, iscsictl.__main__ as entry; entry._forbid_core_dumps(); "
+        "print(*resource.getrlimit(resource.RLIMIT_CORE), "
+        "int(open('/proc/self/coredump_filter').read(), 16))"
+    )
+    done = subprocess.run(
+        ["prlimit", f"--core={hard}", sys.executable, "-c", program],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    limit = "0" if hard == "0" else "1"
+    assert done.stdout.split() == [limit, limit, "0"]

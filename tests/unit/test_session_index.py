@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 def bare(sid: int, portal: Portal | None, requested: Portal | None = None) -> Session:
     """A session that tells its portals and nothing of its interface."""
-    return replace(session(sid), portal=portal, persistent_portal=requested, iface=None)
+    return session(sid)._replace(portal=portal, persistent_portal=requested, iface=None)
 
 
 def session_of(wanted: NodeRecord, *sessions: Session) -> Session | None:
@@ -64,16 +64,16 @@ def test_of_several_sessions_the_one_with_the_tag_is_first() -> None:
 
 def test_a_session_through_any_iface_makes_a_leading_login_unnecessary() -> None:
     leading = record(leading_login="Yes")
-    there = replace(session(), iface="eth1")
+    there = session()._replace(iface="eth1")
     assert session_of(leading, there) is there
     assert session_of(leading, session(2, portal=P2), there) is there
     assert session_of(leading) is session_of(leading, session(2, portal=P2)) is None
-    assert session_of(leading, replace(there, target=f"{leading.target}2")) is None
-    requested = replace(there, portal=P2, persistent_portal=P1)
+    assert session_of(leading, there._replace(target=f"{leading.target}2")) is None
+    requested = there._replace(portal=P2, persistent_portal=P1)
     assert session_of(leading, requested) is requested
-    assert session_of(leading, replace(requested, portal=P1, persistent_portal=P2)) is None
-    assert session_of(leading, replace(there, portal=None, persistent_portal=None)) is None
-    assert session_of(leading, replace(there, portal=P1, persistent_portal=None)) is not None
+    assert session_of(leading, requested._replace(portal=P1, persistent_portal=P2)) is None
+    assert session_of(leading, there._replace(portal=None, persistent_portal=None)) is None
+    assert session_of(leading, there._replace(portal=P1, persistent_portal=None)) is not None
     for word in ("No", "yes"):
         assert session_of(record(leading_login=word), there) is None
     assert session_of(record(), there) is None
@@ -105,11 +105,11 @@ CASES: dict[str, tuple[NodeRecord, tuple[NodeRecord, ...], Session, bool]] = {
     "exact": (record(startup="automatic"), (), session(), True),
     "redirected": (record(startup="automatic"), (), bare(1, P2, P1), True),
     "redirected to it": (record(startup="automatic"), (), bare(1, P1, P2), False),
-    "another iface": (record(startup="automatic"), (), replace(session(), iface="eth1"), False),
+    "another iface": (record(startup="automatic"), (), session()._replace(iface="eth1"), False),
     "leading login": (
         record(startup="automatic", leading_login="Yes"),
         (),
-        replace(session(), iface="eth1"),
+        session()._replace(iface="eth1"),
         True,
     ),
     "another tag, one record": (

@@ -75,7 +75,7 @@ def session(
         for n in range(luns)
     )
     made = Session("sysfs", target, sid=sid, portal=portal, persistent_portal=portal, luns=units)
-    return replace(made, iface="default", status=status)
+    return made._replace(iface="default", status=status)
 
 
 def disk(
@@ -403,7 +403,7 @@ def test_a_smaller_size_is_not_taken_under_a_mount(usage: DiskUsage, *, taken: b
 def test_a_rescan_tells_what_appeared_and_grew() -> None:
     one, more = session(), session(luns=2)
     old = disk(one)
-    grown = replace(old, block=replace(old.block, size=128 << 20))
+    grown = old._replace(block=old.block._replace(size=128 << 20))
     first = Asked(sessions=(one,), disks=(old,))
     now = Asked(sessions=(more,), disks=(grown, disk(more, 1)))
     notes = plan_rescan(now, RecordSelector(), first).notes

@@ -208,7 +208,7 @@ def test_other_filesystems_of_the_disk_that_the_host_boots_from_need_none_either
 @pytest.mark.fault("F102")
 def test_another_disk_of_the_target_that_the_host_boots_from_is_never_made_automatic() -> None:
     part = Block("/dev/sda1", uuid=UUID, mounts=(Mount("/"),))
-    data = replace(disk(1, uuid="0d"), paths=(Path(0, "0:0:0:1", "/dev/sdb"),))
+    data = disk(1, uuid="0d")._replace(paths=(Path(0, "0:0:0:1", "/dev/sdb"),))
     seen = facts(disk(0, part), data, startup="manual")
     assert ids(f"{ROOT}UUID=0d /data ext4 _netdev,nofail 0 0\n", seen) == []
     assert ids(f"{ROOT}UUID=0d /data ext4 defaults 0 0\n", seen) == [
@@ -219,7 +219,7 @@ def test_another_disk_of_the_target_that_the_host_boots_from_is_never_made_autom
 
 @pytest.mark.fault("F102")
 def test_doctor_finds_nothing_wrong_with_a_root_filesystem_on_iscsi() -> None:
-    root = replace(healthy_host.disk(), block=Block("/dev/sda", uuid="0a-1", mounts=(Mount("/"),)))
+    root = healthy_host.disk()._replace(block=Block("/dev/sda", uuid="0a-1", mounts=(Mount("/"),)))
     machine = replace(
         healthy_host.with_fstab(b"UUID=0a-1 / ext4 errors=remount-ro 0 1\n"),
         listing=Listing((healthy_host.session(),), (root,)),

@@ -4,18 +4,26 @@ import re
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from iscsictl.cli.options import Settings, common
 from iscsictl.engine.waits import waiting
+from iscsictl.lazy_import import lazy_import
 from iscsictl.model.listing import Listing, Note
 from iscsictl.observers.listing import captured_listing, live_listing, piped_listing
 from iscsictl.output.terminal import screen_of
 from iscsictl.output.text import escape_controls
 from iscsictl.output.views.ls import print_listing
-from iscsictl.output.views.ls_json import listing_json
-from iscsictl.planner.selection.listing import only
+
+if TYPE_CHECKING:
+    from iscsictl.output.views import ls_json
+    from iscsictl.planner.selection import listing as selection
+else:
+    # What -J and TARGET need.
+    ls_json = lazy_import("iscsictl.output.views.ls_json")
+    selection = lazy_import("iscsictl.planner.selection.listing")
 
 MAX_NOTES, MAX_ALIKE = 20, 5  # lines that were only skipped, and other warnings of one kind
 
@@ -38,7 +46,7 @@ def ls(settings: Settings, target: str | None, source: str | None, tree: bool, l
     """
     listing = _read(settings, source, long=long)
     if target is not None:
-        listing = only(listing, target)
+        listing = selection.only(listing, target)
     if not settings.quiet:
         _warn(listing.warnings, source)
         is_told = listing.capture is None or listing.capture.tells_sessions
@@ -51,7 +59,7 @@ def _print(listing: Listing, settings: Settings, *, long: bool, tree: bool) -> N
     if sys.stdout is None:
         return
     if settings.output == "json":
-        sys.stdout.write(listing_json(listing))
+        sys.stdout.write(ls_json.listing_json(listing))
     else:
         screen = screen_of(sys.stdout, settings.color)
         print_listing(listing, screen, tsv=settings.output == "tsv", long=long, tree=tree)

@@ -1,15 +1,22 @@
 """A Listing as people read it: a row a LUN, a tree from portal to mount, or all of a session."""
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
+from iscsictl.lazy_import import lazy_import
 from iscsictl.model.listing import Block, Disk, Listing, Lun, Mount, Session
 from iscsictl.model.names import Portal
 from iscsictl.output.table import Column, Value, print_table, print_tsv, status_style
 from iscsictl.output.terminal import Screen
 from iscsictl.output.text import escape_controls, human_size
-from iscsictl.output.views.ls_capture import print_details
 from iscsictl.output.views.ls_text import canonical, mount_text, place_of
-from iscsictl.output.views.ls_tree import print_sessions
+
+if TYPE_CHECKING:
+    from iscsictl.output.views import ls_capture, ls_tree
+else:
+    # What --from and --tree show.
+    ls_capture = lazy_import("iscsictl.output.views.ls_capture")
+    ls_tree = lazy_import("iscsictl.output.views.ls_tree")
 
 COLUMNS = (
     Column("TARGET", shrink=True),
@@ -78,7 +85,7 @@ def print_listing(listing: Listing, screen: Screen, *, tsv: bool, long: bool, tr
         _print_sessions(listing, screen, tsv=tsv, long=long, tree=tree)
     if capture is not None:
         is_first = not (listing.sessions or (tsv and capture.tells_sessions))
-        print_details(capture, screen, tsv=tsv, is_first=is_first)
+        ls_capture.print_details(capture, screen, tsv=tsv, is_first=is_first)
 
 
 def _print_sessions(listing: Listing, screen: Screen, *, tsv: bool, long: bool, tree: bool) -> None:
@@ -88,7 +95,7 @@ def _print_sessions(listing: Listing, screen: Screen, *, tsv: bool, long: bool, 
     elif not listing.sessions:
         return
     elif tree:
-        print_sessions(listing, screen)
+        ls_tree.print_sessions(listing, screen)
     elif long:
         _print_long(listing, screen)
     else:

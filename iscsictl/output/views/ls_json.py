@@ -5,11 +5,16 @@ It is written as text at once: dictionaries to encode would take twice the time 
 
 import json
 from json.encoder import encode_basestring_ascii
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from iscsictl.lazy_import import lazy_import
 from iscsictl.model.listing import Block, Disk, Listing, Lun, Session
 from iscsictl.model.names import Portal
-from iscsictl.output.views.ls_capture import details_document
+
+if TYPE_CHECKING:
+    from iscsictl.output.views import ls_capture
+else:
+    ls_capture = lazy_import("iscsictl.output.views.ls_capture")
 
 SCHEMA = "iscsictl.ls/1"
 
@@ -31,7 +36,7 @@ def listing_json(listing: Listing) -> str:
     sessions = _lines([_session(session) for session in listing.sessions])
     records = ""
     if listing.capture is not None:
-        told = details_document(listing.capture)
+        told = ls_capture.details_document(listing.capture)
         if told["disks"] is not None:
             disks = _lines([json.dumps(disk) for disk in told["disks"]])
         if "records" in told:

@@ -4,7 +4,7 @@ import os.path
 import re
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from iscsictl.errors import InUseError, IscsictlError, NotFoundError, RefusedError
 from iscsictl.model.actions import DiskId
@@ -117,7 +117,7 @@ def part_block(disk: Disk, number: int) -> Block | None:
 def part_as_disk(disk: Disk, block: Block) -> Disk:
     """Return a partition in the shape of a disk, to be asked who uses it."""
     first = disk.paths[0]
-    return replace(disk, paths=(DiskPath(first.sid, first.hctl, block.device),), block=block)
+    return disk._replace(paths=(DiskPath(first.sid, first.hctl, block.device),), block=block)
 
 
 def choose(

@@ -31,7 +31,7 @@ def only(listing: "Listing", target: str) -> "Listing":
     if disks is not None:
         disks = tuple(disk for disk in disks if any(path.sid in sids for path in disk.paths))
         disks = tuple(
-            replace(disk, paths=tuple(path for path in disk.paths if path.sid in sids))
+            disk._replace(paths=tuple(path for path in disk.paths if path.sid in sids))
             for disk in disks
         )
     capture = listing.capture
@@ -41,7 +41,7 @@ def only(listing: "Listing", target: str) -> "Listing":
             records=tuple(record for record in records if record.target in kept) or None,
             disks=_captured_of(capture.disks, sids),
         )
-    return replace(listing, sessions=sessions, disks=disks, capture=capture)
+    return listing._replace(sessions=sessions, disks=disks, capture=capture)
 
 
 def _captured_of(

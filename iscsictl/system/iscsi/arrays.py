@@ -7,11 +7,18 @@ Only an array that offers both targets itself can tell.
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from iscsictl.lazy_import import lazy_import
 from iscsictl.model.listing import Session
 from iscsictl.model.names import canonical_address
 from iscsictl.system.io.sysfs_attributes import list_names
-from iscsictl.system.iscsi import nodedb
+
+if TYPE_CHECKING:
+    from iscsictl.system.iscsi import nodedb
+else:
+    # Only two LUNs with one WWID and no map over them make anybody ask for the arrays.
+    nodedb = lazy_import("iscsictl.system.iscsi.nodedb")
 
 
 class ArrayIndex:
