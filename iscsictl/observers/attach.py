@@ -138,14 +138,18 @@ def for_detach(context: Context, spec: DetachRequest, _before: Inventory | None)
         host=host_facts(root),
     )
     alive = {s.sid for s in listing.sessions if s.status == "up"}
-    used = {}
-    for meant in find(inventory, spec.name, spec.lun):
-        disk = meant.disk
-        if disk is not None and disk.wwid is not None:
+    found = find(inventory, spec.name, spec.lun)
+    targets = {meant.target for meant in found}
+    sids = {s.sid for s in listing.sessions if s.target in targets}
+    named = {id(meant.disk) for meant in found}
+    scan, used = usage.ProcScan(root), {}
+    # The other disks of the target too: the session stays while one of them is in use.
+    for disk in inventory.disks:
+        if id(disk) in named or any(path.sid in sids for path in disk.paths):
             answers = any(path.sid in alive for path in disk.paths)
-            lost = spec.consent.lost is not None
-            used[disk.wwid] = usage.disk_usage(
-                disk, root, open_files=answers or lost, answers=answers
+            inside = id(disk) in named and (answers or spec.consent.lost is not None)
+            used[disk.wwid or disk.block.device] = usage.disk_usage(
+                disk, root, open_files=inside, answers=answers, scan=scan
             )
     paths = (line.mount_point for line in inventory.fstab.ours)
     stranded = mounts.find_stranded((path for path in paths if path is not None), root)

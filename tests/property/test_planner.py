@@ -330,11 +330,15 @@ def well_made(plan: Plan) -> None:
 
 
 def facts_for(wanted: DetachRequest, now: Inventory) -> Inventory:
-    """What a detach looks at: who uses the disks that are meant, no others."""
+    """What a detach looks at: who uses the disks of the target that is meant, no others."""
     try:
-        meant = {one.wwid for one in find(now, wanted.name, wanted.lun)}
+        found = find(now, wanted.name, wanted.lun)
     except IscsictlError:
-        meant = set()
+        found = ()
+    targets = {one.target for one in found}
+    sids = {session.sid for session in now.sessions if session.target in targets}
+    meant = {one.wwid for one in found}
+    meant |= {disk.wwid for disk in now.disks if any(path.sid in sids for path in disk.paths)}
     usage = {wwid: used for wwid, used in now.usage.items() if wwid in meant}
     return replace(now, usage=usage, contents={})
 

@@ -11,6 +11,7 @@ from iscsictl.model.inventory import DiskUsage, HostFacts
 from iscsictl.model.listing import Lun
 from iscsictl.model.plan import Plan, Status
 from iscsictl.model.spec import Consent, DetachRequest
+from iscsictl.parse.fstab import parse_fstab
 from iscsictl.planner.attach.detach import plan_detach
 from tests.worlds import (
     CLAIMED,
@@ -33,11 +34,14 @@ W, W1 = wwid_of(0), wwid_of(1)
 MOUNTED = DiskUsage(mounts=(DIR,))
 
 
-def attached(*, usage: DiskUsage = MOUNTED, second: bool = False) -> World:
-    """A machine with a filesystem of ours on /srv/data; perhaps with a second LUN."""
+SECOND = DiskUsage(mounts=("/srv/two",))
+
+
+def attached(*, usage: DiskUsage = MOUNTED, second: DiskUsage | None = None) -> World:
+    """A machine with a filesystem of ours on /srv/data; perhaps a second LUN, used so."""
     units = [unit(parted(W, "ext4", CLAIMED, used=True), usage=usage)]
-    if second:
-        units.append(unit(blank(W1), lun=1))
+    if second is not None:
+        units.append(unit(blank(W1), lun=1, usage=second))
     now = world(*units).logged_in().with_line(line(W))
     return now.do(actions.WriteRecord(TARGET, A, "default", {"node.startup": "automatic"}))
 
@@ -94,12 +98,63 @@ def test_forget_deletes_the_record_after_the_logout() -> None:
 
 
 @pytest.mark.fault("F30")
-def test_one_of_two_luns_goes_and_the_session_stays() -> None:
-    now = attached(second=True)
+@pytest.mark.parametrize(
+    ("second", "why"),
+    [
+        (SECOND, "LUN 1 is mounted on /srv/two"),
+        (DiskUsage(other_holders=("swap on /dev/sdb",)), "LUN 1 is in use: swap on /dev/sdb"),
+    ],
+)
+def test_one_of_two_luns_goes_and_the_session_stays_for_the_one_in_use(
+    second: DiskUsage, why: str
+) -> None:
+    now = attached(second=second)
     for plan in (planned(now), planned(now, TARGET, 0)):
         assert pending(plan) == ["umount", "remove", "unfstab"]
-        assert any("LUN 1" in note for note in plan.notes)
-    assert pending(planned(now, TARGET)) == ALL
+        assert plan.notes == (f"the session to {TARGET} stays: {why}",)
+
+
+@pytest.mark.fault("F30")
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "UUID=aaaa-bbbb",
+        "LABEL=two",
+        "/dev/sdb1",
+        f"/dev/disk/by-id/wwn-0x{W1.partition('.')[2]}-part1",
+        f"/dev/disk/by-path/ip-192.0.2.5:3260-iscsi-{TARGET}-lun-1-part1",
+    ],
+)
+def test_the_session_stays_for_a_lun_that_an_entry_of_fstab_names(spec: str) -> None:
+    two = parted(W1, "ext4", "aaaa-bbbb", label="two")
+    units = (unit(parted(W, "ext4", CLAIMED, used=True), usage=MOUNTED), unit(two, lun=1))
+    now = world(*units).logged_in().with_line(line(W))
+    (entry,) = parse_fstab(f"{spec} /srv/two ext4 noauto 0 0\n".encode()).lines
+    assert pending(planned(now)) == ["umount", "logout", "unfstab"]
+    plan = planned(now.with_line(entry))
+    assert pending(plan) == ["umount", "remove", "unfstab"]
+    assert "LUN 1 is in /etc/fstab: /srv/two" in plan.notes[0]
+
+
+@pytest.mark.fault("F30")
+def test_the_session_ends_when_the_other_lun_is_only_visible() -> None:
+    now = attached(second=DiskUsage())
+    for plan in (planned(now), planned(now, TARGET, 0), planned(now, TARGET)):
+        assert pending(plan) == ALL
+        assert not plan.notes
+
+
+def test_records_that_stay_for_another_lun_are_told_of() -> None:
+    plan = planned(attached(second=SECOND), forget=True)
+    assert "forget" not in pending(plan)
+    assert f"the records of {TARGET} stay with its session" in plan.notes
+
+
+def test_the_session_that_the_machine_booted_from_stays_for_a_lun_beside() -> None:
+    now = world(unit(blank(W)), unit(blank(W1), lun=1)).logged_in().inventory
+    plan = plan_detach(now, DetachRequest(TARGET, 1), boots_from=frozenset({TARGET}))
+    assert pending(plan) == ["remove"]
+    assert plan.notes == (f"the session to {TARGET} stays: the machine booted from it",)
 
 
 @pytest.mark.fault("F30")
@@ -272,7 +327,7 @@ def test_what_the_machine_booted_from_is_not_logged_out_but_another_lun_of_it_ma
     booted = frozenset({TARGET})
     now = attached().inventory
     assert refused(plan_detach(now, DetachRequest(DIR), boots_from=booted)).exit is Exit.IN_USE
-    two = attached(second=True).inventory
+    two = attached(second=DiskUsage()).inventory
     plan = plan_detach(two, DetachRequest(TARGET, 1), boots_from=booted)
     assert "logout" not in pending(plan)
     out = replace(now, sessions=(), disks=())

@@ -9,12 +9,13 @@ from iscsictl.model import actions
 from iscsictl.model.actions import DiskId
 from iscsictl.model.fstab import FstabLine
 from iscsictl.model.inventory import DiskUsage, Inventory
-from iscsictl.model.listing import Disk, Session, blocks
+from iscsictl.model.listing import Disk, Lun, Session, blocks
 from iscsictl.model.names import Portal
 from iscsictl.model.plan import Plan
 from iscsictl.model.record import startup_values
 from iscsictl.model.spec import DetachRequest
 from iscsictl.planner.builder import PlanBuilder
+from iscsictl.planner.safety.fstab_rules import nodes_of
 from iscsictl.planner.safety.lost_disks import (
     list_losses,
     require_losses_agreed,
@@ -72,16 +73,17 @@ def _detach(
             _release(builder, inventory, request, one, one.disk, sessions)
     _release_stranded(builder, inventory, request, meant)
     ours = {one.lun for one in meant}
-    # Also what has no disk: a tape or a changer is somebody's, though it is idle just now.
     units = [u for s in sessions for u in s.luns or () if u.type not in _OF_THE_ARRAY]
-    others = sorted({u.lun for u in units if u.lun not in ours})
-    whole = request.lun is None and request.name == target
-    if others and not whole:
-        luns = ", ".join(map(str, others))
-        note = f"the session stays: {target} has LUN {luns} on this host too"
-        if not any(u.device for u in units if u.lun in others):
-            note += f", which is no disk; to end it all the same: iscsictl detach {target}"
-        builder.notes.append(note)
+    others = [unit for unit in units if unit.lun not in ours]
+    needed = _reasons_to_stay(inventory, target, sessions, others)
+    booted = bool(others) and target in boots_from
+    if (needed or booted) and not (request.lun is None and request.name == target):
+        reasons = [f"LUN {lun} {why}" for lun, why in sorted(needed.items())]
+        if booted:
+            reasons.append("the machine booted from it")
+        builder.notes.append(f"the session to {target} stays: {'; '.join(reasons)}")
+        if request.forget:
+            builder.notes.append(f"the records of {target} stay with its session")
         for one in meant:
             if one.disk is not None:
                 hctls = tuple(path.hctl for path in one.disk.paths)
@@ -97,6 +99,62 @@ def _detach(
     _drop_entries(builder, inventory, meant)
 
 
+def _reasons_to_stay(
+    inventory: Inventory, target: str, sessions: tuple[Session, ...], others: list[Lun]
+) -> dict[int, str]:
+    """Return the other LUNs of a target that need its session, and why each does.
+
+    A LUN without a disk counts too: a tape or a changer is somebody's, though it is idle just now.
+    """
+    sids = {session.sid for session in sessions}
+    disks = {p.hctl: d for d in inventory.disks for p in d.paths if p.sid in sids}
+    found: dict[int, str] = {}
+    for unit in others:
+        disk = disks.get(unit.hctl)
+        if disk is None:
+            why: str | None = (
+                "is no disk, so whether it is used is not known; to end the session all the same: "
+                f"iscsictl detach {target}"
+            )
+        else:
+            why = _use_of(inventory, target, unit.lun, disk)
+        if why is not None:
+            found[unit.lun] = why
+    return found
+
+
+def _use_of(inventory: Inventory, target: str, lun: int, disk: Disk) -> str | None:
+    """Return who needs a disk: a mount, another holder, an entry of fstab; None if nobody does."""
+    used = inventory.usage.get(disk.wwid or disk.block.device) or _shown(disk)
+    if used.mounts:
+        return f"is mounted on {', '.join(used.mounts)}"
+    if used.other_holders:
+        return f"is in use: {'; '.join(used.other_holders)}"
+    for line in inventory.fstab.lines:
+        if line.is_entry and _is_entry_of(line, target, lun, disk):
+            return f"is in /etc/fstab: {line.mount_point or line.spec}"
+    return None
+
+
+def _is_entry_of(line: FstabLine, target: str, lun: int, disk: Disk) -> bool:
+    """Tell whether a line of fstab is for this disk, by whatever name.
+
+    udev's links have the target and the LUN (by-path) or the WWID (by-id) in their names.
+    """
+    spec = line.spec or ""
+    if line.is_ours:
+        return line.wwid == disk.wwid or (line.target, line.lun) == (target, lun)
+    tags = {f"LABEL={block.label}" for block in blocks(disk.block) if block.label}
+    uuids = {block.uuid for block in blocks(disk.block) if block.uuid}
+    if line.uuid in uuids or spec in tags or spec in nodes_of([disk]):
+        return True
+    identifier = (disk.wwid or "").partition(".")[2]
+    by_path = re.escape(f"-{target}-lun-{lun}") + r"(-part\d+)?"
+    return spec.startswith("/dev/") and (
+        (bool(identifier) and identifier in spec) or re.search(f"{by_path}$", spec) is not None
+    )
+
+
 def _id(meant: ResolvedLun, disk: Disk) -> DiskId:
     return DiskId(meant.target, meant.lun or 0, disk.wwid or "?", disk.block.device)
 
@@ -110,7 +168,7 @@ def _release(
     sessions: tuple[Session, ...],
 ) -> None:
     """Add the unmounts of one disk, or raise where somebody else uses it."""
-    used = inventory.usage.get(disk.wwid or "") or _shown(disk)
+    used = inventory.usage.get(disk.wwid or disk.block.device) or _shown(disk)
     lost = request.consent.lost is not None
     if lost:
         require_same_wwid(request.consent, disk.wwid)
