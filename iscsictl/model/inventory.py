@@ -127,6 +127,7 @@ class Inventory:
     `silent` are portals that do not answer, with the reason. `open_devices` is who has a device
     of a session open that is no disk's, by session id. `open_iscsi` is the installed version.
     `stranded` says of mount points in our fstab entries why what is mounted there has no disk.
+    `in_journal` tells, of a name that nothing has, whether the journal has a change under it.
     """
 
     records: tuple[NodeRecord, ...] = ()
@@ -145,3 +146,4 @@ class Inventory:
     holds: tuple[Hold, ...] = ()
     open_iscsi: Version | None = None
     stranded: Mapping[str, str] = field(default_factory=dict)
+    in_journal: bool | None = None

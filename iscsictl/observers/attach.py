@@ -35,7 +35,7 @@ from iscsictl.planner.selection.session_index import SessionIndex
 from iscsictl.system.block import multipath, probe, scsi_commands
 from iscsictl.system.context import Context
 from iscsictl.system.host import systemd
-from iscsictl.system.io import signals
+from iscsictl.system.io import journal, signals
 from iscsictl.system.iscsi import holds, iscsiadm, nodedb, portal_probe
 from iscsictl.system.iscsi.sessions import read_listing
 from iscsictl.system.mount import fstab_file, mounts, usage
@@ -139,6 +139,8 @@ def for_detach(context: Context, spec: DetachRequest, _before: Inventory | None)
     )
     alive = {s.sid for s in listing.sessions if s.status == "up"}
     found = find(inventory, spec.name, spec.lun)
+    if not found:
+        return replace(inventory, in_journal=journal.mentions(spec.name, root))
     targets = {meant.target for meant in found}
     sids = {s.sid for s in listing.sessions if s.target in targets}
     named = {id(meant.disk) for meant in found}

@@ -26,6 +26,7 @@ from iscsictl.planner.selection.records import RecordSelector, select_records
 from iscsictl.planner.selection.session_index import SessionIndex
 from iscsictl.system.block import probe, scsi_commands
 from iscsictl.system.context import Context
+from iscsictl.system.io import journal
 from iscsictl.system.io.files import read_file
 from iscsictl.system.iscsi import discovery, firmware_boot, holds, iscsiadm, nodedb, portal_probe
 from iscsictl.system.iscsi.sessions import read_listing, read_sessions
@@ -63,6 +64,17 @@ def for_records(
     except NotFoundError:
         return inventory
     return replace(inventory, unsettled=unsettled(chosen, changes))
+
+
+def for_forget(context: Context, selector: RecordSelector) -> Inventory:
+    """Look at records as `for_records` does; for a target that has none, at the journal."""
+    inventory = for_records(context)
+    try:
+        select_records(inventory, selector)
+    except NotFoundError:
+        mentioned = journal.mentions(selector.target or "", context.root)
+        return replace(inventory, in_journal=mentioned)
+    return inventory
 
 
 def for_startup(context: Context, selector: RecordSelector, changes: Changes) -> Inventory:

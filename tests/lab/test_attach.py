@@ -181,7 +181,11 @@ def test_detach_is_refused_while_used_and_keeps_the_session_of_another_lun(lab: 
     assert host.run("iscsiadm -m session").code == 21
     assert host.run("iscsiadm -m node").code == 21
     run_on(host, f"iscsictl detach {IQN}")
-    run_on(host, "iscsictl detach nothing-like-that", 3)
+    run_on(host, "iscsictl detach /srv/one")
+    run_on(host, f"iscsictl forget {IQN}")
+    for name in ("nothing-like-that", f"{IQN}.never", "/srv/never", "/dev/never"):
+        one_line_and_hint(run_on(host, f"iscsictl detach {name}", 3))
+    one_line_and_hint(run_on(host, f"iscsictl forget {IQN}.never", 3))
 
 
 @pytest.mark.fault("F11")

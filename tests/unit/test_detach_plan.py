@@ -76,7 +76,7 @@ def test_whatever_names_the_lun_takes_it_down_in_order(name: str) -> None:
 @pytest.mark.parametrize("name", [TARGET, DIR, W, CLAIMED, "/dev/sda", "/dev/sda1"])
 def test_taking_down_twice_is_once(name: str) -> None:
     now = attached()
-    after = now.do(*(s.action for s in planned(now, name).pending))
+    after = now.do(*(s.action for s in planned(now, name).pending)).having(in_journal=True)
     assert pending(planned(after, name)) == []
 
 
@@ -316,11 +316,24 @@ def test_a_name_that_fits_two_luns_is_refused_with_both() -> None:
     assert OTHER in error.text
 
 
-@pytest.mark.parametrize("name", ["mail", "sda", "vtrak", "iqn", "-", ""])
-def test_what_names_nothing_is_not_found(name: str) -> None:
-    error = refused(planned(attached(), name))
+@pytest.mark.parametrize(
+    "name",
+    ["mail", "sda", "vtrak", "iqn", "-", "", "iqn.2030-01.com.x:y", "/mnt", "/dev/sdq", "a-b"],
+)
+@pytest.mark.parametrize("in_journal", [False, None])
+def test_what_names_nothing_is_not_found(name: str, in_journal: bool | None) -> None:
+    error = refused(planned(attached().having(in_journal=in_journal), name))
     assert error.exit is Exit.NOT_FOUND
     assert "iscsictl ls" in (error.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"), [(TARGET[:-1] + "k", TARGET), ("/srv/dat", DIR), ("/srv/data2", DIR)]
+)
+def test_a_typing_error_is_answered_with_the_name_that_was_meant(name: str, meant: str) -> None:
+    error = refused(planned(attached(), name))
+    assert error.exit is Exit.NOT_FOUND
+    assert error.hint == f"did you mean: {meant}"
 
 
 def test_what_the_machine_booted_from_is_not_logged_out_but_another_lun_of_it_may_go() -> None:

@@ -322,10 +322,16 @@ def test_forget_refuses_a_record_in_use_and_removes_a_corrupt_one() -> None:
     assert list(statuses(plan).values()) == [Status.REFUSED, Status.PLANNED]
 
 
-def test_forget_of_a_target_without_record_is_unchanged_but_a_wrong_word_is_not_found() -> None:
-    assert not plan_forget(Inventory(), RecordSelector(A)).pending
-    assert plan_forget(Inventory(), RecordSelector(A)).refusal is None
-    assert isinstance(plan_forget(Inventory(), RecordSelector("disk")).refusal, NotFoundError)
+def test_forget_of_a_target_that_was_forgotten_is_unchanged() -> None:
+    plan = plan_forget(Inventory(in_journal=True), RecordSelector(A))
+    assert not plan.pending
+    assert plan.refusal is None
+
+
+@pytest.mark.parametrize("in_journal", [False, None])
+def test_forget_of_a_target_that_nobody_ever_knew_is_not_found(in_journal: bool | None) -> None:
+    plan = plan_forget(Inventory(in_journal=in_journal), RecordSelector(A))
+    assert isinstance(plan.refusal, NotFoundError)
 
 
 @pytest.mark.fault("F06")

@@ -226,7 +226,7 @@ def forget(settings: Settings, **options: Any) -> int:
     require_root("forget")
     return run_independent(
         settings,
-        lambda context, _: observer.for_records(context),
+        lambda context, _: observer.for_forget(context, selector),
         lambda inventory: records.plan_forget(inventory, selector),
     )
 

@@ -25,11 +25,9 @@ from iscsictl.planner.safety.lost_disks import (
 )
 from iscsictl.planner.safety.overwrite import require_not_overmounted
 from iscsictl.planner.selection.luns import ResolvedLun, find
+from iscsictl.planner.selection.names import similar_names
 from iscsictl.planner.selection.paths import LoginPath
 from iscsictl.planner.selection.session_index import SessionIndex
-
-# What may have been attached: targets and WWIDs, devices and directories, filesystem UUIDs.
-_NAMES = re.compile(r"(iqn|eui|naa|t10)\..+|/.*|[0-9A-Fa-f]+(-[0-9A-Fa-f]+)+", re.DOTALL)
 
 # Processors, array controllers, enclosures and well known units (SPC-5, 6.7.2) are nobody's here.
 _OF_THE_ARRAY = frozenset({0x03, 0x0C, 0x0D, 0x1E, 0x1F})
@@ -48,15 +46,24 @@ def plan_detach(
         meant = find(inventory, request.name, request.lun)
         if meant:
             _detach(builder, inventory, request, meant, boots_from)
-        elif _NAMES.fullmatch(request.name):
+        elif inventory.in_journal:
             builder.notes.append(f"nothing of {request.name} is attached")
         else:
             raise NotFoundError(
-                f"nothing here is called {request.name}", hint="see what is there: iscsictl ls"
+                f"nothing here is called {request.name}", hint=_similar(inventory, request.name)
             )
     except IscsictlError as error:
         refusal = error
     return builder.build(refusal)
+
+
+def _similar(inventory: Inventory, name: str) -> str:
+    """Return the hint for a name that nothing has: what it may be a typing error for."""
+    names = {session.target for session in inventory.sessions}
+    names |= {record.target for record in inventory.records}
+    names |= {line.mount_point for line in inventory.fstab.ours if line.mount_point}
+    near = similar_names(name, names)
+    return f"did you mean: {', '.join(near)}" if near else "see what is there: iscsictl ls"
 
 
 def _detach(

@@ -18,7 +18,6 @@ from iscsictl.planner.selection.records import (
 from iscsictl.planner.selection.session_index import SessionIndex
 
 DEFAULTS = "iscsid.conf"
-_NAMED = ("iqn.", "eui.", "naa.")
 
 
 def discovery_name(portal: Portal) -> str:
@@ -115,7 +114,7 @@ def plan_forget(inventory: Inventory, selector: RecordSelector) -> Plan:
     try:
         records = select_records(inventory, selector)
     except IscsictlError as error:
-        if selector.target is None or not selector.target.startswith(_NAMED):
+        if selector.target is None or not inventory.in_journal:
             return Plan(refusal=error)
         plan = PlanBuilder(independent=True)
         gone = actions.DeleteRecord(selector.target, selector.portal or Portal("?"), "default")

@@ -30,13 +30,18 @@ def resolve_name(
             hint="give more of the name, or all of it",
         )
 
-    near = containing or difflib.get_close_matches(name, known, 3, _SIMILAR)
+    near = containing or similar_names(name, known)
     if near:
         question = "the exact name is needed off a terminal" if containing else "did you mean"
         hint = f"{question}: {_list_names(near)}"
     else:
         hint = "see: iscsictl nodes ls, iscsictl ls"
     raise NotFoundError(f"no {what} is called {name!r} here", hint=hint)
+
+
+def similar_names(name: str, known: Iterable[str]) -> list[str]:
+    """Return up to three names that this one may be a typing error for, the nearest first."""
+    return difflib.get_close_matches(name, sorted(known), 3, _SIMILAR)
 
 
 def _list_names(names: list[str]) -> str:

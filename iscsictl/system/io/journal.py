@@ -2,10 +2,20 @@
 
 import os
 import pwd
+import re
+import shlex
 import sys
 import syslog
+from pathlib import Path
 
+from iscsictl.errors import IscsictlError
 from iscsictl.model.plan import Status, Step
+from iscsictl.system.io.process import find, run
+
+#: How many lines back a name is looked for: a busy host writes some hundred a year.
+_LINES = 20_000
+#: Seconds for journalctl(1); what it does not find by then counts as unknown.
+_PATIENCE = 10.0
 
 
 def note(step: Step, status: Status, error: str | None = None) -> None:
@@ -19,6 +29,9 @@ def note(step: Step, status: Status, error: str | None = None) -> None:
     disk = getattr(step.action, "disk", None)
     if disk is not None:
         words.append(f"wwid={disk.wwid}")
+    arguments = _arguments()
+    if arguments:
+        words.append(f"arguments={shlex.join(arguments)!r}")
     words.append(f"result={status.value}")
     if error is not None:
         words.append(f"error={error!r}")
@@ -38,3 +51,35 @@ def _who() -> str:
 
 def _command() -> str:
     return next((word for word in sys.argv[1:] if not word.startswith("-")), "?")
+
+
+def _arguments() -> list[str]:
+    """Return what followed the command's name; there is never a secret among it."""
+    words = sys.argv[1:]
+    while words and words[0].startswith("-"):
+        words = words[1:]
+    return words[1:]
+
+
+def mentions(name: str, root: Path = Path("/")) -> bool | None:
+    """Tell whether a change of ours was ever noted of this name; None where nothing is logged.
+
+    The journal is the only memory of what was taken down and forgotten (journalctl(1)).
+    """
+    if find("journalctl") is None or not (root / "run/systemd/journal").is_dir():
+        return None
+    where = [] if root == Path("/") else [f"--root={root}"]
+    query = ["--quiet", "--output=cat", "--identifier=iscsictl", f"--lines={_LINES}"]
+    try:
+        if not where:
+            run(["journalctl", "--sync"], timeout=_PATIENCE, ok=None)
+        lines = run(["journalctl", *where, *query], timeout=_PATIENCE).out
+    except IscsictlError:
+        return None
+    return names_in(lines, name)
+
+
+def names_in(lines: str, name: str) -> bool:
+    """Tell whether one of these lines has the name as a whole word, quoted or not."""
+    word = re.compile(rf"(?<![^\s'\"=]){re.escape(name)}(?![^\s'\"])")
+    return bool(name) and any(word.search(line) for line in lines.splitlines())
