@@ -394,7 +394,7 @@ def test_after_a_detach_nothing_is_pending(case: tuple[DetachRequest, World]) ->
     meant = {(m.target, m.lun) for m in find(now, wanted.name, wanted.lun)}
     for step in plan.pending:
         now = effect(step, now)
-    again = plan_detach(facts_for(wanted, now), wanted)
+    again = plan_detach(replace(facts_for(wanted, now), in_journal=True), wanted)
     assert again.refusal is None
     left = {(m.target, m.lun) for m in find(now, wanted.name, wanted.lun)}
     if not left <= meant | {(target, None) for target, _ in meant}:
