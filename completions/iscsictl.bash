@@ -25,14 +25,14 @@ _iscsictl_spec() {
         ;;
     'reconnect')
         subs=''
-        opts='-n --dry-run -y --yes -o --output -J --json --no-color -v --verbose -q --quiet --timeout -h --help'
-        vals=' -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
+        opts='-T --target -n --dry-run -y --yes -o --output -J --json --no-color -v --verbose -q --quiet --timeout -h --help'
+        vals=' -T=target --target=target -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args='target'
         ;;
     'ls')
         subs=''
-        opts='-o --output -J --json --no-color -v --verbose -q --quiet --timeout --tree -l --long --from -h --help'
-        vals=' -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= --from=file '
+        opts='-T --target -o --output -J --json --no-color -v --verbose -q --quiet --timeout --tree -l --long --from -h --help'
+        vals=' -T=target --target=target -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= --from=file '
         args='target'
         ;;
     'doctor')
@@ -73,8 +73,8 @@ _iscsictl_spec() {
         ;;
     'nodes ls')
         subs=''
-        opts='-o --output -J --json --no-color -v --verbose -q --quiet --timeout -h --help'
-        vals=' -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
+        opts='-T --target -o --output -J --json --no-color -v --verbose -q --quiet --timeout -h --help'
+        vals=' -T=target --target=target -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args='target'
         ;;
     'nodes set')
@@ -93,30 +93,30 @@ _iscsictl_spec() {
         subs=''
         opts='-T --target -p --portal -I --interface --all --header-digest --data-digest -n --dry-run -y --yes -o --output -J --json --no-color -v --verbose -q --quiet --timeout -h --help'
         vals=' -T=target --target=target -p=portal --portal=portal -I=@default:@iser:iface --interface=@default:@iser:iface --header-digest=@None:@CRC32C:@CRC32C,None:@None,CRC32C --data-digest=@None:@CRC32C:@CRC32C,None:@None,CRC32C -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
-        args=''
+        args='target'
         ;;
     'logout')
         subs=''
         opts='-T --target -p --portal -I --interface --all --for -n --dry-run -y --yes -o --output -J --json --no-color -v --verbose -q --quiet --timeout -h --help'
         vals=' -T=target --target=target -p=portal --portal=portal -I=@default:@iser:iface --interface=@default:@iser:iface --for= -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
-        args=''
+        args='target'
         ;;
     'rescan')
         subs=''
-        opts='-n --dry-run -y --yes -o --output -J --json --no-color -v --verbose -q --quiet --timeout -h --help'
-        vals=' -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
+        opts='-T --target -n --dry-run -y --yes -o --output -J --json --no-color -v --verbose -q --quiet --timeout -h --help'
+        vals=' -T=target --target=target -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args='target'
         ;;
     'startup')
         subs=''
-        opts='-p --portal -I --interface -n --dry-run -y --yes -o --output -J --json --no-color -v --verbose -q --quiet --timeout -h --help'
-        vals=' -p=portal --portal=portal -I=@default:@iser:iface --interface=@default:@iser:iface -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
+        opts='-T --target -p --portal -I --interface -n --dry-run -y --yes -o --output -J --json --no-color -v --verbose -q --quiet --timeout -h --help'
+        vals=' -T=target --target=target -p=portal --portal=portal -I=@default:@iser:iface --interface=@default:@iser:iface -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args='target @automatic:@manual:@onboot'
         ;;
     'forget')
         subs=''
-        opts='-p --portal -I --interface -n --dry-run -y --yes -o --output -J --json --no-color -v --verbose -q --quiet --timeout -h --help'
-        vals=' -p=portal --portal=portal -I=@default:@iser:iface --interface=@default:@iser:iface -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
+        opts='-T --target -p --portal -I --interface -n --dry-run -y --yes -o --output -J --json --no-color -v --verbose -q --quiet --timeout -h --help'
+        vals=' -T=target --target=target -p=portal --portal=portal -I=@default:@iser:iface --interface=@default:@iser:iface -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args='target'
         ;;
     'hold')
@@ -147,7 +147,7 @@ _iscsictl_spec() {
         subs=''
         opts='-T --target -p --portal -I --interface --discovery --default -n --dry-run -y --yes -o --output -J --json --no-color -v --verbose -q --quiet --timeout -h --help'
         vals=' -T=target --target=target -p=portal --portal=portal -I=@default:@iser:iface --interface=@default:@iser:iface --discovery=portal -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
-        args=''
+        args='target'
         ;;
     'chap generate')
         subs=''
@@ -159,13 +159,13 @@ _iscsictl_spec() {
         subs=''
         opts='-T --target -p --portal -I --interface --discovery --default --chap-user --user --chap-secret-file --secret-file --chap-secret-prompt --secret-prompt --mutual-user --mutual-secret-file --mutual-secret-prompt --algorithms --method -n --dry-run -y --yes -o --output -J --json --no-color -v --verbose -q --quiet --timeout -h --help'
         vals=' -T=target --target=target -p=portal --portal=portal -I=@default:@iser:iface --interface=@default:@iser:iface --discovery=portal --chap-user= --user= --chap-secret-file=file --secret-file=file --mutual-user= --mutual-secret-file=file --algorithms= --method=@CHAP:@SRP:@KRB5:@Kerberos:@SPKM:@SPKM1:@SPKM2 -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
-        args=''
+        args='target'
         ;;
     'chap show')
         subs=''
         opts='-T --target -p --portal -I --interface -o --output -J --json --no-color -v --verbose -q --quiet --timeout -h --help'
         vals=' -T=target --target=target -p=portal --portal=portal -I=@default:@iser:iface --interface=@default:@iser:iface -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
-        args=''
+        args='target'
         ;;
     'schedule')
         subs='install remove status'

@@ -225,9 +225,13 @@ set -g __iscsictl_takes 'attach|-p' \
     'detach|-o' \
     'detach|--output' \
     'detach|--timeout' \
+    'reconnect|-T' \
+    'reconnect|--target' \
     'reconnect|-o' \
     'reconnect|--output' \
     'reconnect|--timeout' \
+    'ls|-T' \
+    'ls|--target' \
     'ls|-o' \
     'ls|--output' \
     'ls|--timeout' \
@@ -261,6 +265,8 @@ set -g __iscsictl_takes 'attach|-p' \
     'discover|-o' \
     'discover|--output' \
     'discover|--timeout' \
+    'nodes ls|-T' \
+    'nodes ls|--target' \
     'nodes ls|-o' \
     'nodes ls|--output' \
     'nodes ls|--timeout' \
@@ -303,9 +309,13 @@ set -g __iscsictl_takes 'attach|-p' \
     'logout|-o' \
     'logout|--output' \
     'logout|--timeout' \
+    'rescan|-T' \
+    'rescan|--target' \
     'rescan|-o' \
     'rescan|--output' \
     'rescan|--timeout' \
+    'startup|-T' \
+    'startup|--target' \
     'startup|-p' \
     'startup|--portal' \
     'startup|-I' \
@@ -313,6 +323,8 @@ set -g __iscsictl_takes 'attach|-p' \
     'startup|-o' \
     'startup|--output' \
     'startup|--timeout' \
+    'forget|-T' \
+    'forget|--target' \
     'forget|-p' \
     'forget|--portal' \
     'forget|-I' \
@@ -609,6 +621,7 @@ complete -c iscsictl -n "__iscsictl_at 'detach'" -s q -l quiet -d 'Only errors.'
 complete -c iscsictl -n "__iscsictl_at 'detach'" -l timeout -x -d 'How long to wait for others [60s].'
 complete -c iscsictl -n "__iscsictl_at 'detach'" -s h -l help -d 'Show this message and exit.'
 complete -c iscsictl -n "__iscsictl_at 'detach' 0" -a '(__iscsictl_live target device mount dir)'
+complete -c iscsictl -n "__iscsictl_at 'reconnect'" -s T -l target -x -a '(__iscsictl_live target)' -d 'The target, as the argument.'
 complete -c iscsictl -n "__iscsictl_at 'reconnect'" -s n -l dry-run -d 'Show what would be done.'
 complete -c iscsictl -n "__iscsictl_at 'reconnect'" -s y -l yes -d 'Yes to all questions.'
 complete -c iscsictl -n "__iscsictl_at 'reconnect'" -s o -l output -x -a 'table json tsv' -d 'How to print the result.'
@@ -619,6 +632,7 @@ complete -c iscsictl -n "__iscsictl_at 'reconnect'" -s q -l quiet -d 'Only error
 complete -c iscsictl -n "__iscsictl_at 'reconnect'" -l timeout -x -d 'How long to wait for others [60s].'
 complete -c iscsictl -n "__iscsictl_at 'reconnect'" -s h -l help -d 'Show this message and exit.'
 complete -c iscsictl -n "__iscsictl_at 'reconnect' 0" -a '(__iscsictl_live target)'
+complete -c iscsictl -n "__iscsictl_at 'ls'" -s T -l target -x -a '(__iscsictl_live target)' -d 'The target, as the argument.'
 complete -c iscsictl -n "__iscsictl_at 'ls'" -s o -l output -x -a 'table json tsv' -d 'How to print the result.'
 complete -c iscsictl -n "__iscsictl_at 'ls'" -s J -l json -d 'The same as -o json.'
 complete -c iscsictl -n "__iscsictl_at 'ls'" -l no-color -d 'No colours (as does NO_COLOR).'
@@ -695,6 +709,7 @@ complete -c iscsictl -n "__iscsictl_at 'nodes'" -a ls -d 'List the node records,
 complete -c iscsictl -n "__iscsictl_at 'nodes'" -a set -d 'Set values of the records of -T, or through -p; KEY= unsets one.'
 complete -c iscsictl -n "__iscsictl_at 'nodes'" -a show -d 'Show all values of node records; secrets are masked.'
 complete -c iscsictl -n "__iscsictl_at 'nodes'" -s h -l help -d 'Show this message and exit.'
+complete -c iscsictl -n "__iscsictl_at 'nodes ls'" -s T -l target -x -a '(__iscsictl_live target)' -d 'The target, as the argument.'
 complete -c iscsictl -n "__iscsictl_at 'nodes ls'" -s o -l output -x -a 'table json tsv' -d 'How to print the result.'
 complete -c iscsictl -n "__iscsictl_at 'nodes ls'" -s J -l json -d 'The same as -o json.'
 complete -c iscsictl -n "__iscsictl_at 'nodes ls'" -l no-color -d 'No colours (as does NO_COLOR).'
@@ -715,7 +730,7 @@ complete -c iscsictl -n "__iscsictl_at 'nodes set'" -s v -l verbose -d 'Show eac
 complete -c iscsictl -n "__iscsictl_at 'nodes set'" -s q -l quiet -d 'Only errors.'
 complete -c iscsictl -n "__iscsictl_at 'nodes set'" -l timeout -x -d 'How long to wait for others [60s].'
 complete -c iscsictl -n "__iscsictl_at 'nodes set'" -s h -l help -d 'Show this message and exit.'
-complete -c iscsictl -n "__iscsictl_at 'nodes show'" -s T -l target -x -a '(__iscsictl_live target)' -d 'The target.'
+complete -c iscsictl -n "__iscsictl_at 'nodes show'" -s T -l target -x -a '(__iscsictl_live target)' -d 'The target, as the argument.'
 complete -c iscsictl -n "__iscsictl_at 'nodes show'" -s p -l portal -x -a '(__iscsictl_live portal)' -d 'Only through this portal.'
 complete -c iscsictl -n "__iscsictl_at 'nodes show'" -s I -l interface -x -a 'default iser (__iscsictl_live iface)' -d 'Only through this iface.'
 complete -c iscsictl -n "__iscsictl_at 'nodes show'" -s o -l output -x -a 'table json tsv' -d 'How to print the result.'
@@ -726,7 +741,7 @@ complete -c iscsictl -n "__iscsictl_at 'nodes show'" -s q -l quiet -d 'Only erro
 complete -c iscsictl -n "__iscsictl_at 'nodes show'" -l timeout -x -d 'How long to wait for others [60s].'
 complete -c iscsictl -n "__iscsictl_at 'nodes show'" -s h -l help -d 'Show this message and exit.'
 complete -c iscsictl -n "__iscsictl_at 'nodes show' 0" -a '(__iscsictl_live target)'
-complete -c iscsictl -n "__iscsictl_at 'login'" -s T -l target -x -a '(__iscsictl_live target)' -d 'The target.'
+complete -c iscsictl -n "__iscsictl_at 'login'" -s T -l target -x -a '(__iscsictl_live target)' -d 'The target, as the argument.'
 complete -c iscsictl -n "__iscsictl_at 'login'" -s p -l portal -x -a '(__iscsictl_live portal)' -d 'Only through this portal.'
 complete -c iscsictl -n "__iscsictl_at 'login'" -s I -l interface -x -a 'default iser (__iscsictl_live iface)' -d 'Only through this iface.'
 complete -c iscsictl -n "__iscsictl_at 'login'" -l all -d 'All records that log in at boot.'
@@ -741,7 +756,8 @@ complete -c iscsictl -n "__iscsictl_at 'login'" -s v -l verbose -d 'Show each co
 complete -c iscsictl -n "__iscsictl_at 'login'" -s q -l quiet -d 'Only errors.'
 complete -c iscsictl -n "__iscsictl_at 'login'" -l timeout -x -d 'How long to wait for others [60s].'
 complete -c iscsictl -n "__iscsictl_at 'login'" -s h -l help -d 'Show this message and exit.'
-complete -c iscsictl -n "__iscsictl_at 'logout'" -s T -l target -x -a '(__iscsictl_live target)' -d 'The target.'
+complete -c iscsictl -n "__iscsictl_at 'login' 0" -a '(__iscsictl_live target)'
+complete -c iscsictl -n "__iscsictl_at 'logout'" -s T -l target -x -a '(__iscsictl_live target)' -d 'The target, as the argument.'
 complete -c iscsictl -n "__iscsictl_at 'logout'" -s p -l portal -x -a '(__iscsictl_live portal)' -d 'Only through this portal.'
 complete -c iscsictl -n "__iscsictl_at 'logout'" -s I -l interface -x -a 'default iser (__iscsictl_live iface)' -d 'Only through this iface.'
 complete -c iscsictl -n "__iscsictl_at 'logout'" -l all -d 'All sessions.'
@@ -755,6 +771,8 @@ complete -c iscsictl -n "__iscsictl_at 'logout'" -s v -l verbose -d 'Show each c
 complete -c iscsictl -n "__iscsictl_at 'logout'" -s q -l quiet -d 'Only errors.'
 complete -c iscsictl -n "__iscsictl_at 'logout'" -l timeout -x -d 'How long to wait for others [60s].'
 complete -c iscsictl -n "__iscsictl_at 'logout'" -s h -l help -d 'Show this message and exit.'
+complete -c iscsictl -n "__iscsictl_at 'logout' 0" -a '(__iscsictl_live target)'
+complete -c iscsictl -n "__iscsictl_at 'rescan'" -s T -l target -x -a '(__iscsictl_live target)' -d 'The target, as the argument.'
 complete -c iscsictl -n "__iscsictl_at 'rescan'" -s n -l dry-run -d 'Show what would be done.'
 complete -c iscsictl -n "__iscsictl_at 'rescan'" -s y -l yes -d 'Yes to all questions.'
 complete -c iscsictl -n "__iscsictl_at 'rescan'" -s o -l output -x -a 'table json tsv' -d 'How to print the result.'
@@ -765,6 +783,7 @@ complete -c iscsictl -n "__iscsictl_at 'rescan'" -s q -l quiet -d 'Only errors.'
 complete -c iscsictl -n "__iscsictl_at 'rescan'" -l timeout -x -d 'How long to wait for others [60s].'
 complete -c iscsictl -n "__iscsictl_at 'rescan'" -s h -l help -d 'Show this message and exit.'
 complete -c iscsictl -n "__iscsictl_at 'rescan' 0" -a '(__iscsictl_live target)'
+complete -c iscsictl -n "__iscsictl_at 'startup'" -s T -l target -x -a '(__iscsictl_live target)' -d 'The target.'
 complete -c iscsictl -n "__iscsictl_at 'startup'" -s p -l portal -x -a '(__iscsictl_live portal)' -d 'Only through this portal.'
 complete -c iscsictl -n "__iscsictl_at 'startup'" -s I -l interface -x -a 'default iser (__iscsictl_live iface)' -d 'Only through this iface.'
 complete -c iscsictl -n "__iscsictl_at 'startup'" -s n -l dry-run -d 'Show what would be done.'
@@ -778,6 +797,7 @@ complete -c iscsictl -n "__iscsictl_at 'startup'" -l timeout -x -d 'How long to 
 complete -c iscsictl -n "__iscsictl_at 'startup'" -s h -l help -d 'Show this message and exit.'
 complete -c iscsictl -n "__iscsictl_at 'startup' 0" -a '(__iscsictl_live target)'
 complete -c iscsictl -n "__iscsictl_at 'startup' 1" -a 'automatic manual onboot'
+complete -c iscsictl -n "__iscsictl_at 'forget'" -s T -l target -x -a '(__iscsictl_live target)' -d 'The target, as the argument.'
 complete -c iscsictl -n "__iscsictl_at 'forget'" -s p -l portal -x -a '(__iscsictl_live portal)' -d 'Only through this portal.'
 complete -c iscsictl -n "__iscsictl_at 'forget'" -s I -l interface -x -a 'default iser (__iscsictl_live iface)' -d 'Only through this iface.'
 complete -c iscsictl -n "__iscsictl_at 'forget'" -s n -l dry-run -d 'Show what would be done.'
@@ -828,7 +848,7 @@ complete -c iscsictl -n "__iscsictl_at 'chap check'" -s v -l verbose -d 'Show ea
 complete -c iscsictl -n "__iscsictl_at 'chap check'" -s q -l quiet -d 'Only errors.'
 complete -c iscsictl -n "__iscsictl_at 'chap check'" -l timeout -x -d 'How long to wait for others [60s].'
 complete -c iscsictl -n "__iscsictl_at 'chap check'" -s h -l help -d 'Show this message and exit.'
-complete -c iscsictl -n "__iscsictl_at 'chap clear'" -s T -l target -x -a '(__iscsictl_live target)' -d 'The target.'
+complete -c iscsictl -n "__iscsictl_at 'chap clear'" -s T -l target -x -a '(__iscsictl_live target)' -d 'The target, as the argument.'
 complete -c iscsictl -n "__iscsictl_at 'chap clear'" -s p -l portal -x -a '(__iscsictl_live portal)' -d 'Only through this portal.'
 complete -c iscsictl -n "__iscsictl_at 'chap clear'" -s I -l interface -x -a 'default iser (__iscsictl_live iface)' -d 'Only through this iface.'
 complete -c iscsictl -n "__iscsictl_at 'chap clear'" -l discovery -x -a '(__iscsictl_live portal)' -d 'The account for discovery at this portal.'
@@ -842,6 +862,7 @@ complete -c iscsictl -n "__iscsictl_at 'chap clear'" -s v -l verbose -d 'Show ea
 complete -c iscsictl -n "__iscsictl_at 'chap clear'" -s q -l quiet -d 'Only errors.'
 complete -c iscsictl -n "__iscsictl_at 'chap clear'" -l timeout -x -d 'How long to wait for others [60s].'
 complete -c iscsictl -n "__iscsictl_at 'chap clear'" -s h -l help -d 'Show this message and exit.'
+complete -c iscsictl -n "__iscsictl_at 'chap clear' 0" -a '(__iscsictl_live target)'
 complete -c iscsictl -n "__iscsictl_at 'chap generate'" -l out -r -F -d 'Write it to this new file (mode 0600) instead of standard output.'
 complete -c iscsictl -n "__iscsictl_at 'chap generate'" -s o -l output -x -a 'table json tsv' -d 'How to print the result.'
 complete -c iscsictl -n "__iscsictl_at 'chap generate'" -s J -l json -d 'The same as -o json.'
@@ -850,7 +871,7 @@ complete -c iscsictl -n "__iscsictl_at 'chap generate'" -s v -l verbose -d 'Show
 complete -c iscsictl -n "__iscsictl_at 'chap generate'" -s q -l quiet -d 'Only errors.'
 complete -c iscsictl -n "__iscsictl_at 'chap generate'" -l timeout -x -d 'How long to wait for others [60s].'
 complete -c iscsictl -n "__iscsictl_at 'chap generate'" -s h -l help -d 'Show this message and exit.'
-complete -c iscsictl -n "__iscsictl_at 'chap set'" -s T -l target -x -a '(__iscsictl_live target)' -d 'The target.'
+complete -c iscsictl -n "__iscsictl_at 'chap set'" -s T -l target -x -a '(__iscsictl_live target)' -d 'The target, as the argument.'
 complete -c iscsictl -n "__iscsictl_at 'chap set'" -s p -l portal -x -a '(__iscsictl_live portal)' -d 'Only through this portal.'
 complete -c iscsictl -n "__iscsictl_at 'chap set'" -s I -l interface -x -a 'default iser (__iscsictl_live iface)' -d 'Only through this iface.'
 complete -c iscsictl -n "__iscsictl_at 'chap set'" -l discovery -x -a '(__iscsictl_live portal)' -d 'The account for discovery at this portal.'
@@ -872,7 +893,8 @@ complete -c iscsictl -n "__iscsictl_at 'chap set'" -s v -l verbose -d 'Show each
 complete -c iscsictl -n "__iscsictl_at 'chap set'" -s q -l quiet -d 'Only errors.'
 complete -c iscsictl -n "__iscsictl_at 'chap set'" -l timeout -x -d 'How long to wait for others [60s].'
 complete -c iscsictl -n "__iscsictl_at 'chap set'" -s h -l help -d 'Show this message and exit.'
-complete -c iscsictl -n "__iscsictl_at 'chap show'" -s T -l target -x -a '(__iscsictl_live target)' -d 'The target.'
+complete -c iscsictl -n "__iscsictl_at 'chap set' 0" -a '(__iscsictl_live target)'
+complete -c iscsictl -n "__iscsictl_at 'chap show'" -s T -l target -x -a '(__iscsictl_live target)' -d 'The target, as the argument.'
 complete -c iscsictl -n "__iscsictl_at 'chap show'" -s p -l portal -x -a '(__iscsictl_live portal)' -d 'Only through this portal.'
 complete -c iscsictl -n "__iscsictl_at 'chap show'" -s I -l interface -x -a 'default iser (__iscsictl_live iface)' -d 'Only through this iface.'
 complete -c iscsictl -n "__iscsictl_at 'chap show'" -s o -l output -x -a 'table json tsv' -d 'How to print the result.'
@@ -882,6 +904,7 @@ complete -c iscsictl -n "__iscsictl_at 'chap show'" -s v -l verbose -d 'Show eac
 complete -c iscsictl -n "__iscsictl_at 'chap show'" -s q -l quiet -d 'Only errors.'
 complete -c iscsictl -n "__iscsictl_at 'chap show'" -l timeout -x -d 'How long to wait for others [60s].'
 complete -c iscsictl -n "__iscsictl_at 'chap show'" -s h -l help -d 'Show this message and exit.'
+complete -c iscsictl -n "__iscsictl_at 'chap show' 0" -a '(__iscsictl_live target)'
 complete -c iscsictl -n "__iscsictl_at 'schedule'" -a install -d 'Run reconnect at an interval; the timer also runs it after a boot.'
 complete -c iscsictl -n "__iscsictl_at 'schedule'" -a remove -d 'Stop running it.'
 complete -c iscsictl -n "__iscsictl_at 'schedule'" -a status -d 'Show whether and by which method it runs.'

@@ -161,6 +161,26 @@ def changing(command: Callable[..., None]) -> Callable[..., None]:
     return click.option("-n", "--dry-run", is_flag=True, help="Show what would be done.")(command)
 
 
+def target_argument(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command its target as an argument or as -T, as `target`; None where it is not named.
+
+    Stands above `common`.
+    """
+
+    @functools.wraps(command)
+    def with_target(*args: Any, **options: Any) -> None:
+        named = options.pop("target_option")
+        if named is not None and options["target"] is not None:
+            raise click.UsageError("name the target once: as an argument or with -T")
+        options["target"] = options["target"] if named is None else named
+        command(*args, **options)
+
+    decorated = click.option(
+        "-T", "--target", "target_option", metavar="IQN", help="The target, as the argument."
+    )(with_target)
+    return click.argument("target", metavar="[TARGET]", required=False)(decorated)
+
+
 def report(error: IscsictlError, settings: Settings) -> int:
     """Say one error in the way the user asked for, and return its exit code."""
     if settings.output == "json":

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from iscsictl.cli.credentials import account, read_secret
-from iscsictl.cli.options import Settings
+from iscsictl.cli.options import Settings, target_argument
 from iscsictl.cli.runner import run_task
 from iscsictl.engine.reconcile import OnFailure
 from iscsictl.engine.task import Task
@@ -42,10 +42,15 @@ def by_portal(command: Callable[..., None]) -> Callable[..., None]:
     )(command)  # fmt: skip
 
 
-def by_target(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command -T, -p and -I."""
+def by_target_option(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command -T, -p and -I, where its arguments are something else."""
     command = by_portal(command)
     return click.option("-T", "--target", metavar="IQN", help="The target.")(command)
+
+
+def by_target(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the target, as an argument or as -T, and -p and -I."""
+    return target_argument(by_portal(command))
 
 
 def take_selector(settings: Settings, options: dict[str, Any]) -> RecordSelector:
@@ -58,7 +63,7 @@ def take_selector(settings: Settings, options: dict[str, Any]) -> RecordSelector
 def target_or_all(selector: RecordSelector, everything: bool) -> None:
     """Raise UsageError unless exactly one of -T and --all was given."""
     if everything == (selector.target is not None):
-        raise UsageError("name a target with -T, or take all of them with --all")
+        raise UsageError("name a target, or take all of them with --all")
     if everything and (selector.portal or selector.iface):
         raise UsageError("--all does not go with -p or -I")
 

@@ -336,3 +336,38 @@ def test_every_error_type_has_an_exit_code_of_the_contract() -> None:
         kind = waiting.pop()
         waiting += kind.__subclasses__()
         assert kind.exit in set(Exit)
+
+
+NAMED = "iqn.2024-01.com.example:a"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "login -n", "logout -n", "rescan -n", "forget -n", "reconnect -n", "ls", "nodes ls",
+        "nodes show", "chap show", "chap clear -n", "startup -n manual",
+    ],
+)  # fmt: skip
+def test_the_target_is_an_argument_or_an_option(words: str, tmp_path: Path) -> None:
+    (tmp_path / "proc").mkdir()
+    put_record(tmp_path)
+    command, rest = words.split(), []
+    if command[0] == "startup":
+        command, rest = command[:-1], command[-1:]
+    by_argument = call([*command, NAMED, *rest], tmp_path, uid=0)
+    by_option = call([*command, "-T", NAMED, *rest], tmp_path, uid=0)
+    assert by_argument == by_option
+    assert by_argument.code in {0, 3, 6, 10}
+    other = call([*command, "-T", "iqn.2024-01.com.example:other", *rest], tmp_path, uid=0)
+    assert words == "ls" or other != by_option
+    twice = call([*command, NAMED, *rest, "-T", NAMED], tmp_path, uid=0)
+    assert twice.code == 2
+    assert "name the target once" in twice.err
+
+
+@pytest.mark.parametrize("words", ["login", "logout", "forget", "startup", "startup manual"])
+def test_a_command_that_needs_a_target_asks_for_it(words: str, tmp_path: Path) -> None:
+    answer = call(words.split(), tmp_path, uid=0)
+    assert answer.code == 2
+    assert "name" in answer.err
+    assert "target" in answer.err

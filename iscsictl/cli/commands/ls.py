@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from iscsictl.cli.options import Settings, common
+from iscsictl.cli.options import Settings, common, target_argument
 from iscsictl.engine.waits import waiting
 from iscsictl.lazy_import import lazy_import
 from iscsictl.model.listing import Listing, Note
@@ -29,6 +29,7 @@ MAX_NOTES, MAX_ALIKE = 20, 5  # lines that were only skipped, and other warnings
 
 
 @click.command("ls")
+@target_argument
 @common
 @click.option("--tree", is_flag=True, help="Draw portal - target - session - LUN - mount.")
 @click.option("-l", "--long", is_flag=True, help="Tell all that is known of each session.")
@@ -38,7 +39,6 @@ MAX_NOTES, MAX_ALIKE = 20, 5  # lines that were only skipped, and other warnings
     metavar="FILE|-|DIR",
     help="Read saved output of iscsiadm, iscsi-ls, multipath -ll or lsblk, or a sosreport.",
 )
-@click.argument("target", required=False)
 def ls(settings: Settings, target: str | None, source: str | None, tree: bool, long: bool) -> None:
     """Show sessions, LUNs, filesystems and mounts; of TARGET only, or of all.
 

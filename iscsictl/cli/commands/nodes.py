@@ -7,8 +7,13 @@ from typing import Any
 import click
 
 from iscsictl.cli.groups import GroupWithDefault
-from iscsictl.cli.options import Settings, changing, common, require_root
-from iscsictl.cli.selectors import by_target, run_atomic, take_selector
+from iscsictl.cli.options import Settings, changing, common, require_root, target_argument
+from iscsictl.cli.selectors import (
+    by_target,
+    by_target_option,
+    run_atomic,
+    take_selector,
+)
 from iscsictl.engine.runtime import open_context
 from iscsictl.errors import UsageError
 from iscsictl.model.record_keys import KEYS
@@ -29,7 +34,7 @@ def nodes() -> None:
 
 
 @nodes.command("ls")
-@click.argument("target", required=False)
+@target_argument
 @common
 def ls(settings: Settings, target: str | None) -> int:
     """List the node records, of TARGET only or all: target, portal, startup, CHAP, session."""
@@ -37,15 +42,10 @@ def ls(settings: Settings, target: str | None) -> int:
 
 
 @nodes.command("show")
-@click.argument("name", metavar="[TARGET]", required=False)
 @by_target
 @common
-def show(settings: Settings, name: str | None, **options: Any) -> int:
+def show(settings: Settings, **options: Any) -> int:
     """Show all values of node records; secrets are masked."""
-    if name is not None and options["target"] is not None:
-        raise UsageError("name the target once: as TARGET or with -T")
-    if name is not None:
-        options["target"] = name
     selector = replace(take_selector(settings, options), interactive=True)
     return _show(settings, selector, values=True)
 
@@ -85,7 +85,7 @@ def _parse_changes(pairs: tuple[str, ...]) -> dict[str, str | None]:
 
 @nodes.command("set")
 @click.argument("pairs", metavar="KEY=VALUE...", nargs=-1, required=True)
-@by_target
+@by_target_option
 @changing
 @common
 def set_(settings: Settings, pairs: tuple[str, ...], **options: Any) -> int:

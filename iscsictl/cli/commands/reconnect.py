@@ -2,7 +2,14 @@
 
 import click
 
-from iscsictl.cli.options import Settings, changing, common, print_message, require_root
+from iscsictl.cli.options import (
+    Settings,
+    changing,
+    common,
+    print_message,
+    require_root,
+    target_argument,
+)
 from iscsictl.cli.runner import run_task
 from iscsictl.engine.reconcile import OnFailure
 from iscsictl.engine.runtime import count_kept_out, forget_kept_out, open_context
@@ -20,7 +27,7 @@ _KEPT_OUT_LIMIT = 3
 
 
 @click.command("reconnect")
-@click.argument("target", required=False)
+@target_argument
 @changing
 @common
 def reconnect(settings: Settings, target: str | None) -> int:

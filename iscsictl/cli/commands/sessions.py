@@ -5,11 +5,19 @@ from typing import Any
 
 import click
 
-from iscsictl.cli.options import Settings, changing, common, duration, print_message, require_root
+from iscsictl.cli.options import (
+    Settings,
+    changing,
+    common,
+    duration,
+    print_message,
+    require_root,
+    target_argument,
+)
 from iscsictl.cli.selectors import (
     account_options,
-    by_portal,
     by_target,
+    by_target_option,
     named,
     portal,
     run_atomic,
@@ -35,6 +43,7 @@ from iscsictl.planner.iscsi.rescan import Asked, plan_rescan
 from iscsictl.planner.selection.records import RecordSelector
 
 ISNS_PORT = 3205
+STARTUPS = ["automatic", "manual", "onboot"]
 DIGESTS = ["None", "CRC32C", "CRC32C,None", "None,CRC32C"]
 
 
@@ -175,7 +184,7 @@ def logout(settings: Settings, everything: bool, seconds: float | None, **option
 
 
 @click.command("rescan")
-@click.argument("target", required=False)
+@target_argument
 @changing
 @common
 def rescan(settings: Settings, target: str | None) -> int:
@@ -199,14 +208,22 @@ def rescan(settings: Settings, target: str | None) -> int:
 
 
 @click.command("startup")
-@click.argument("target")
-@click.argument("when", type=click.Choice(["automatic", "manual", "onboot"]))
-@by_portal
+@click.argument("name", metavar="[TARGET]", required=False)
+@click.argument("when", metavar="WHEN", type=click.Choice(STARTUPS), required=False)
+@by_target_option
 @changing
 @common
-def startup(settings: Settings, when: str, **options: Any) -> int:
+def startup(settings: Settings, name: str | None, when: str | None, **options: Any) -> int:
     """Say whether a target is logged in at boot: automatic, onboot (by the initrd) or manual."""
+    if options["target"] is None:
+        options["target"] = name
+    elif when is None:  # with -T the only argument says when
+        when = name
+    else:
+        raise UsageError("name the target once: as an argument or with -T")
     selector = take_selector(settings, options)
+    if selector.target is None or when not in STARTUPS:
+        raise UsageError("name the target, and when to log in to it: automatic, manual or onboot")
     require_root("startup")
     return run_atomic(
         settings,
@@ -216,13 +233,14 @@ def startup(settings: Settings, when: str, **options: Any) -> int:
 
 
 @click.command("forget")
-@click.argument("target")
-@by_portal
+@by_target
 @changing
 @common
 def forget(settings: Settings, **options: Any) -> int:
     """Delete the records of a target that is not logged in."""
     selector = take_selector(settings, options)
+    if selector.target is None:
+        raise UsageError("name the target whose records to delete")
     require_root("forget")
     return run_independent(
         settings,
