@@ -33,8 +33,8 @@ DISK = "target,device,mount,dir"
 NAMED = {
     "attach": f"{RECORDS} {SECRETS} --mount=dir",
     "detach": DISK,
-    "reconnect": "target",
-    "ls": "--from=file target",
+    "reconnect": "--target=target target",
+    "ls": "--target=target --from=file target",
     "doctor": "",
     "plan": "--out=file file",
     "apply": "--plan=file file",

@@ -15,7 +15,6 @@ from iscsictl.model.plan import Plan
 from iscsictl.model.record import startup_values
 from iscsictl.model.spec import DetachRequest
 from iscsictl.planner.builder import PlanBuilder
-from iscsictl.planner.safety.fstab_rules import nodes_of
 from iscsictl.planner.safety.lost_disks import (
     list_losses,
     require_losses_agreed,
@@ -24,6 +23,7 @@ from iscsictl.planner.safety.lost_disks import (
     require_unreachable,
 )
 from iscsictl.planner.safety.overwrite import require_not_overmounted
+from iscsictl.planner.safety.storage_graph import nodes_of
 from iscsictl.planner.selection.luns import ResolvedLun, find
 from iscsictl.planner.selection.names import similar_names
 from iscsictl.planner.selection.paths import LoginPath
@@ -117,7 +117,7 @@ def _reasons_to_stay(
     disks = {p.hctl: d for d in inventory.disks for p in d.paths if p.sid in sids}
     found: dict[int, str] = {}
     for unit in others:
-        disk = disks.get(unit.hctl)
+        disk = disks.get(unit.hctl or "")
         if disk is None:
             why: str | None = (
                 "is no disk, so whether it is used is not known; to end the session all the same: "
