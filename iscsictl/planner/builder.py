@@ -1,5 +1,6 @@
 """Builds a plan step by step, and sums up the errors of a run."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -89,8 +90,12 @@ def summarize_errors(
         return first
     parts = f"all {total}" if len(errors) == total else f"{len(errors)} of {total}"
     what = "" if noun is None else f" {noun}"
-    which = "the first" if noun is None else f"the first, {name}"
-    text = f"{parts}{what} failed; {which}: {first.text}"
+    causes = {error_cause(error) for error in errors.values()}
+    text = f"{parts}{what} failed"
+    if len(errors) == 1:
+        text += f": {first.text}" if noun is None else f": {name}: {first.text}"
+    elif len(causes) == 1:
+        text += f": {causes.pop()}"
     if total == 1:
         text = f"{name}: {first.text}"
     error = (IscsictlError if alike else PartialError)(
@@ -115,8 +120,47 @@ def summarize_steps(
     return summarize_errors(errors, len(errors) + worked)
 
 
+# The name of a target or a portal in a message, with the word before it.
+_ADDRESS = r"(?:\[[0-9A-Fa-f:.%]+\]|\d+\.\d+\.\d+\.\d+):\d+(?:,\d+)?"
+_NAMED = re.compile(
+    rf"(?:\b(?:to|through|of|from|at|for) )?(?:(?:iqn|eui)\.\S+?|{_ADDRESS})(?=[:;,]?(?:\s|$))"
+)
+_SHOWN = 3
+
+
+def error_cause(error: IscsictlError) -> str:
+    """Return the text of an error without the target and the portal that it is about.
+
+    What is left is the same for all that failed for one reason.
+    """
+    text = " ".join(_NAMED.sub("", error.text).split())
+    return re.sub(r" (?=[:;,])", "", text).strip(" :;,") or error.text
+
+
 def error_lines(errors: Mapping[str, IscsictlError]) -> tuple[str, ...]:
-    """Return a line for each error where there are several: the summary names only the first."""
-    if len(errors) < 2:
+    """Return a line for each cause where there are several; of one the summary tells.
+
+    `errors` is by the id of the step, or the name of the volume.
+    """
+    groups: dict[str, list[str]] = {}
+    for name, error in errors.items():
+        groups.setdefault(error_cause(error), []).append(name)
+    if len(groups) < 2:
         return ()
-    return tuple(f"{name}: {error.text}" for name, error in errors.items())
+    lines = []
+    for cause, names in groups.items():
+        # A volume's name does not tell its portal, the id of a step does.
+        alone = len(names) == 1 and _NAMED.search(_words(names[0])) is None
+        lines.append(f"{_list_parts(names)}: {errors[names[0]].text if alone else cause}")
+    return tuple(lines)
+
+
+def _words(name: str) -> str:
+    """Return the id of a step, which is its verb, a colon and its subject, as words."""
+    return name.replace(":", " ", 1)
+
+
+def _list_parts(names: Sequence[str]) -> str:
+    shown = [_words(name) for name in names[:_SHOWN]]
+    more = len(names) - _SHOWN
+    return ", ".join(shown) + (f" and {more} more" if more > 0 else "")

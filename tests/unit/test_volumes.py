@@ -132,7 +132,7 @@ def test_one_that_is_refused_is_rolled_back_alone(host: Host, tmp_path: Path, at
     error = summarize_reports(reports)
     assert error is not None
     assert error.exit is Exit.PARTIAL
-    assert "1 of 4 volumes failed; the first, v1: v1 is foreign" in error.text
+    assert "1 of 4 volumes failed: v1: v1 is foreign" in error.text
 
 
 @pytest.mark.parametrize("at_once", [1, 2, 8])
@@ -187,7 +187,7 @@ def test_one_that_was_not_begun_does_not_make_a_failure_partial(host: Host, tmp_
     error = summarize_reports(run(tmp_path, inner, outer))
     assert error is not None
     assert error.exit is Exit.REFUSED
-    assert "the first, outer: outer is foreign" in error.text
+    assert "failed: outer is foreign" in error.text
 
 
 def test_what_was_left_for_the_end_is_all_done_and_a_failure_is_told_of_each(
