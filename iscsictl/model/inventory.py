@@ -85,13 +85,22 @@ class DiskUsage:
 
     `mounts` are its mount points in our namespace, `inside` who works in them, `others` all
     other use: swap, volumes, other namespaces, open devices. `covered` has each mount point over
-    which something else is mounted, and what that is.
+    which something else is mounted, and what that is. `releases` are the commands that end the
+    other use, what stands on top first; empty where none is known.
     """
 
     mounts: tuple[str, ...] = ()
     other_holders: tuple[str, ...] = ()
     open_files: tuple[str, ...] = ()
     covered: tuple[tuple[str, str], ...] = ()
+    releases: tuple[str, ...] = ()
+
+    @property
+    def release_hint(self) -> str:
+        """Say how to end the other use."""
+        if not self.releases:
+            return "end that use first, then run this again"
+        return f"release it, then run this again: {' && '.join(self.releases)}"
 
 
 @dataclass(frozen=True)

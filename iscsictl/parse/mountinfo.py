@@ -55,10 +55,10 @@ def _line(raw: str) -> MountLine | None:
         return None
     return MountLine(
         fields[2],
-        _plain(fields[3]),
-        _plain(fields[4]),
-        fstype=_plain(fstype),
-        source=_plain(source),
+        unescape_octal(fields[3]),
+        unescape_octal(fields[4]),
+        fstype=unescape_octal(fstype),
+        source=unescape_octal(source),
         options=_options(fields[5], fields[dash + 3] if len(fields) > dash + 3 else ""),
         groups=tuple(fields[6:dash]),
         read_only="ro" in fields[5].split(","),
@@ -67,14 +67,17 @@ def _line(raw: str) -> MountLine | None:
 
 @lru_cache(256)
 def _options(own: str, shared: str) -> tuple[str, ...]:
-    options = dict.fromkeys(_plain(word) for word in f"{own},{shared}".split(",") if word)
+    options = dict.fromkeys(unescape_octal(word) for word in f"{own},{shared}".split(",") if word)
     if "ro" in options and "rw" in options:
         options = dict.fromkeys("ro" if word == "rw" else word for word in options)
     return tuple(options)
 
 
-def _plain(text: str) -> str:
-    r"""Undo \040 and the like; bytes beyond ASCII come back as the text they were."""
+def unescape_octal(text: str) -> str:
+    r"""Undo \040 and the like, as the kernel writes names in /proc.
+
+    Bytes beyond ASCII come back as the text they were.
+    """
     if "\\" not in text:
         return text
     raw = re.sub(

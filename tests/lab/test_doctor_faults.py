@@ -124,6 +124,13 @@ FAULTS = {
     "net-one-subnet": ("warn", "ip addr add 192.0.2.10/24 dev eth1"),
     "net-link": ("fail", ":"),
     "security-port": ("warn", ":"),
+    "crypttab-no-netdev": ("fail", "echo 'safe /dev/$a none luks' > /etc/crypttab"),
+    "crypttab-no-nofail": ("fail", ":"),
+    "crypttab-device-name": ("fail", ":"),
+    "crypttab-node-manual": (
+        "fail",
+        f"echo 'other UUID={TWO} none luks,_netdev,nofail' >> /etc/crypttab",
+    ),
     **{name: (level, ":") for name, level in BY_LINES.items()},
 }
 #: What would hide the others, each for itself: what is found, how it is broken.
@@ -140,8 +147,9 @@ ELSEWHERE = {
     "kernel-transport", "iscsid-answers", "net-mtu", "session-state", "initiator-clone",
     "boot-firmware", "multipath-paths",
 }  # fmt: skip
-#: Not a fault (`fstab-boot` is only ever ok), or not to be had on this lab's hosts.
-LEFT = {"fstab-boot", "service-systemd", "session-disks"}
+#: Not a fault (`fstab-boot` is only ever ok, `crypttab-readable` only skipped), or not to be had
+#: on this lab's hosts.
+LEFT = {"crypttab-readable", "fstab-boot", "service-systemd", "session-disks"}
 
 
 def test_no_check_is_left_without_its_fault() -> None:

@@ -358,3 +358,16 @@ def test_what_is_mounted_over_ours_is_not_taken_down(lost: str | None) -> None:
     error = refused(planned(now, consent=Consent(lost=lost)))
     assert error.exit is Exit.IN_USE
     assert error.text == f"theirs is mounted over {DIR}"
+
+
+@pytest.mark.fault("F106")
+def test_what_stands_on_the_disk_is_refused_with_the_commands_that_release_it() -> None:
+    commands = ("umount /srv/data", "vgchange -an vg0")
+    used = DiskUsage(
+        mounts=(DIR,), other_holders=("LVM volume /dev/mapper/vg0-a",), releases=commands
+    )
+    plan = planned(attached(usage=used))
+    assert refused(plan).hint == (
+        "release it, then run this again: umount /srv/data && vgchange -an vg0"
+    )
+    assert not plan.steps

@@ -189,6 +189,16 @@ def test_logout_names_who_holds_the_disk_and_holds_nothing() -> None:
     assert isinstance(error, InUseError)
     assert "/srv" in error.text
     assert "swap on /dev/sdc" in error.text
+    assert error.hint == "end what uses it, or take it down: iscsictl detach /dev/sdc"
+
+
+@pytest.mark.fault("F106")
+def test_logout_says_how_what_stands_on_the_disk_is_released() -> None:
+    one = session()
+    used = DiskUsage(other_holders=("swap on /dev/sdc",), releases=("swapoff /dev/sdc",))
+    world = Inventory((record(),), (one,), (disk(one),), usage={"naa.10": used})
+    (error,) = plan_logout(world, RecordSelector(A)).errors.values()
+    assert error.hint == "release it, then run this again: swapoff /dev/sdc"
 
 
 def mapped(kind: listing.Kind) -> Inventory:

@@ -172,7 +172,9 @@ def _refuse_used(disk: Disk, context: Context) -> None:
         what = ", ".join((*(f"the mount on {m}" for m in used.mounts), *used.other_holders))
         raise InUseError(
             f"{disk.block.device} is in use: {what}",
-            hint="end what uses it, or take it down with: iscsictl detach",
+            hint=used.release_hint
+            if used.releases
+            else "end what uses it, or take it down with: iscsictl detach",
         )
     _test_free(disk.block.device, context.root)
 

@@ -235,7 +235,7 @@ def _require_free(
     if used.other_holders:
         raise InUseError(
             f"{device} is in use: {'; '.join(used.other_holders)}",
-            hint="end that use first, then run this again",
+            hint=used.release_hint,
         )
     if used.open_files:
         raise InUseError(

@@ -172,9 +172,12 @@ def _why_not(
             words = () if used is None else (*(f"the mount on {m}" for m in used.mounts),
                                              *used.other_holders)  # fmt: skip
             if words:
+                hint = f"end what uses it, or take it down: iscsictl detach {disk.block.device}"
+                if used is not None and used.releases:
+                    hint = used.release_hint
                 return InUseError(
                     f"{disk.block.device} of {session.target} is in use: {', '.join(words)}",
-                    hint=f"end what uses it, or take it down: iscsictl detach {disk.block.device}",
+                    hint=hint,
                 )
     return None
 

@@ -205,12 +205,10 @@ def require_free(device: str, used: DiskUsage) -> None:
     """Raise InUseError if anybody uses the device."""
     holders = (*(f"the mount on {path}" for path in used.mounts), *used.other_holders)
     if holders:
-        raise InUseError(
-            f"{device} is in use: {', '.join(holders)}",
-            hint=f"end that use first: iscsictl umount {shlex.quote(used.mounts[0])}"
-            if used.mounts
-            else "end that use first",
-        )
+        hint = used.release_hint
+        if used.mounts and not used.releases:
+            hint = f"end that use first: iscsictl umount {shlex.quote(used.mounts[0])}"
+        raise InUseError(f"{device} is in use: {', '.join(holders)}", hint=hint)
 
 
 def require_table(inventory: DiskInventory) -> Table:

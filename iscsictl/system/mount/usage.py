@@ -20,6 +20,7 @@ from iscsictl.system.block.block_tree import (
 )
 from iscsictl.system.io.sysfs_attributes import list_names, read_all, read_attribute
 from iscsictl.system.mount import mounts
+from iscsictl.system.mount.release import release_commands, swap_areas
 
 _WHAT = {"lvm": "LVM volume", "md": "md array", "crypt": "dm-crypt volume", "mpath": "map",
          "loop": "loop device"}  # fmt: skip
@@ -96,10 +97,17 @@ def disk_usage(
         for pid, command, m in scan.elsewhere
         if _is_on(m, numbers, nodes) and not _follows(m, ours)
     ]
-    others += [f"swap on {node}" for node in _swaps(root) if os.path.realpath(node) in nodes]
+    swaps = [
+        swap
+        for swap in swap_areas(root)
+        if os.path.realpath(swap) in nodes or _mount_of(swap, scan.mounted) in ours
+    ]
+    others += [f"swap on {swap}" for swap in swaps]
     maps = {_kname(disk.block.device)} if disk.block.kind == "mpath" else set()
     above = [n for n in names if n not in {*own, *maps} and kind_of(root, n) != "part"]
     others += [_holder(root, name) for name in above]
+    images = _image_loops(root, places)
+    others += [f"loop device {loop} of {file}" for file, loop in images]
     others += [f"bcache on /dev/{name}" for name in names if _is_in_bcache(root, name)]
     others += [
         f"the LIO backstore {name} on {path}"
@@ -119,7 +127,25 @@ def disk_usage(
         tuple(dict.fromkeys(others)),
         tuple(dict.fromkeys(workers)),
         tuple(dict.fromkeys(covered)),
+        release_commands(root, swaps, above, [loop for _, loop in images], scan.mounted),
     )
+
+
+def _mount_of(path: str, mounted: Iterable[MountLine]) -> MountLine | None:
+    """Return the mount that a file is on: of those above it the nearest, and there the last."""
+    above = [m for m in mounted if path.startswith(f"{m.path.rstrip('/')}/")]
+    return max(reversed(above), key=lambda mount: len(mount.path), default=None)
+
+
+def _image_loops(root: Path, places: Iterable[str]) -> list[tuple[str, str]]:
+    """Return the loop devices over files below these mount points: file and device."""
+    starts = tuple(f"{place.rstrip('/')}/" for place in places)
+    return [
+        (file, f"/dev/{name}")
+        for file, names in loops(str(root).rstrip("/")).items()
+        if file.startswith(starts) and not file.startswith("/dev/")
+        for name in names
+    ]
 
 
 def _is_on(mount: MountLine, numbers: Iterable[str], nodes: Iterable[str]) -> bool:
@@ -135,15 +161,6 @@ def _follows(mount: MountLine, ours: Iterable[MountLine]) -> bool:
     """
     peers = {word.replace("master:", "shared:") for word in mount.groups}
     return any(m.path == mount.path and peers & set(m.groups) for m in ours)
-
-
-def _swaps(root: Path) -> Iterator[str]:
-    try:
-        lines = (root / "proc/swaps").read_text().splitlines()[1:]
-    except FileNotFoundError:
-        return
-    for line in lines:
-        yield line.split()[0]
 
 
 def _is_in_bcache(root: Path, kname: str) -> bool:

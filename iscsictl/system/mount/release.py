@@ -1,0 +1,76 @@
+"""The commands that release a disk: swapoff, umount, vgchange, cryptsetup, mdadm, losetup."""
+
+import re
+import shlex
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from iscsictl.parse.mountinfo import MountLine, unescape_octal
+from iscsictl.system.block.block_tree import device_number, device_path, kind_of
+from iscsictl.system.io.sysfs_attributes import read_attribute
+
+# device-mapper's name of a volume is GROUP-VOLUME, a hyphen within either written twice (lvm(8)).
+_VOLUME_GROUP = re.compile(r"((?:[^-]|--)+)-(?!-)")
+
+
+def swap_areas(root: Path) -> Iterator[str]:
+    """Yield the devices and files that the kernel swaps to (proc_swaps(5))."""
+    try:
+        lines = (root / "proc/swaps").read_text(errors="surrogateescape").splitlines()[1:]
+    except FileNotFoundError:
+        return
+    for line in lines:
+        yield unescape_octal(line.split()[0])
+
+
+def release_commands(
+    root: Path,
+    swaps: Iterable[str],
+    holders: Iterable[str],
+    loops: Iterable[str],
+    mounted: Iterable[MountLine],
+) -> tuple[str, ...]:
+    """Return the commands that end these uses of a disk, in the order in which they work.
+
+    `holders` are kernel names of what stands on the disk, from the bottom to the top; `loops` are
+    devices over files on it. What is mounted from either is unmounted before. Nothing is said of
+    a driver that has no one command for it (DRBD).
+    """
+    loops = list(loops)
+    holders = list(holders)
+    names = [*holders, *(loop.rpartition("/")[2] for loop in loops)]
+    numbers = {device_number(root, name) for name in names}
+    paths = [mount.path for mount in mounted if mount.device in numbers]
+    commands = [f"swapoff {shlex.quote(swap)}" for swap in swaps]
+    commands += [f"umount {shlex.quote(path)}" for path in reversed(paths)]
+    commands += [f"losetup -d {loop}" for loop in loops]
+    commands += [command for name in reversed(holders) for command in _stop_commands(root, name)]
+    return tuple(dict.fromkeys(commands))
+
+
+def _stop_commands(root: Path, kname: str) -> Iterator[str]:
+    device, kind = device_path(root, kname), kind_of(root, kname)
+    if kname.startswith("bcache"):
+        yield f"echo 1 > /sys/block/{kname}/bcache/stop"
+    elif kind == "md":
+        yield f"mdadm --stop {device}"
+    elif kind == "loop":
+        yield f"losetup -d {device}"
+    elif kind == "crypt":
+        yield f"cryptsetup close {shlex.quote(device.rpartition('/')[2])}"
+    elif kind == "lvm":
+        yield from _device_mapper_commands(root, kname, device)
+
+
+def _device_mapper_commands(root: Path, kname: str, device: str) -> Iterator[str]:
+    """Yield how to deactivate a volume: LVM's by its group, for a group spans its volumes."""
+    own = f"{str(root).rstrip('/')}/sys/class/block/{kname}/dm"
+    name = read_attribute(f"{own}/name") or ""
+    group = _VOLUME_GROUP.match(name)
+    if not (read_attribute(f"{own}/uuid") or "").startswith("LVM-"):
+        if kname.startswith("dm-"):
+            yield f"dmsetup remove {shlex.quote(name)}"
+    elif group is None:
+        yield f"lvchange -an {shlex.quote(device)}"
+    else:
+        yield f"vgchange -an {shlex.quote(group[1].replace('--', '-'))}"
