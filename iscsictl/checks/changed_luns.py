@@ -23,7 +23,7 @@ def check(machine: Machine) -> Iterator[Finding]:
         if own & set(changed) and (shown is None or set(shown) != _luns_with_device(session)):
             yield fail(
                 "disk-changed",
-                f"the kernel says that the LUN assignments of {session.target} have changed",
+                f"the kernel says that LUNs of {session.target} have changed",
                 f"iscsictl rescan {shlex.quote(session.target)}",
                 session.target,
             )

@@ -74,16 +74,20 @@ def test_a_disk_that_changed_under_no_mount_is_for_rescan() -> None:
 
 
 KERNEL = (
-    "4,915,7000000,-;sd 2:0:0:0: Warning! Received an indication that the LUN assignments on this "
-    "target have changed. The Linux SCSI layer does not automatically remap LUN assignments.\n"
+    "sd 2:0:0:0: Warning! Received an indication that the LUN assignments on this target have "
+    "changed. The Linux SCSI layer does not automatically remap LUN assignments.",
+    "sd 2:0:0:0: [sda] Inquiry data has changed",
+    "sd 2:0:0:0: Capacity data has changed",
 )
 
 
 @pytest.mark.fault("F108")
-def test_what_the_kernel_says_of_lun_assignments_counts_until_a_rescan() -> None:
-    log = parse_log([KERNEL], since=0.0)
+@pytest.mark.parametrize("text", KERNEL)
+def test_what_the_kernel_was_told_of_a_lun_counts_until_the_disks_say_otherwise(text: str) -> None:
+    record = f"4,915,7000000,-;{text}\n"
+    log = parse_log([record], since=0.0)
     assert log.lun_changes == {"2:0:0:0"}
-    assert parse_log([KERNEL], since=8.0).lun_changes == frozenset()
+    assert parse_log([record], since=8.0).lun_changes == frozenset()
     for answers in (DiskAnswers(), replace(SAME, luns={1: (0, 3)})):
         finding = found(answering(answers, log), "disk-changed")
         assert finding.level is Level.FAIL

@@ -115,8 +115,12 @@ _DISK = re.compile(
     r"((?:critical )?(?:space allocation|medium|target|I/O|nexus|timeout|recoverable transport|"
     r"reservation conflict|protection|device offline)(?: \w+)? error), dev ([\w-]+)"
 )
-# scsi_report_sense() in drivers/scsi/scsi_error.c, for REPORTED LUNS DATA HAS CHANGED (3F/0E).
-_LUNS = re.compile(r"\b(\d+:\d+:\d+:\d+): .*LUN assignments on this target have changed")
+# scsi_report_sense() in drivers/scsi/scsi_error.c, for REPORTED LUNS DATA HAS CHANGED (3F/0E),
+# INQUIRY DATA HAS CHANGED (3F/03) and CAPACITY DATA HAS CHANGED (2A/09).
+_LUNS = re.compile(
+    r"\b(\d+:\d+:\d+:\d+): .*(?:LUN assignments on this target have changed|"
+    r"Inquiry data has changed|Capacity data has changed)"
+)
 _CLOSED = frozenset({"1020", "1011", "1013"})
 
 
