@@ -74,8 +74,10 @@ def test_a_disk_that_changed_under_no_mount_is_for_rescan() -> None:
 
 
 KERNEL = (
-    "sd 2:0:0:0: Warning! Received an indication that the LUN assignments on this target have "
-    "changed. The Linux SCSI layer does not automatically remap LUN assignments.",
+    (
+        "sd 2:0:0:0: Warning! Received an indication that the LUN assignments on this target have "
+        "changed. The Linux SCSI layer does not automatically remap LUN assignments."
+    ),
     "sd 2:0:0:0: [sda] Inquiry data has changed",
     "sd 2:0:0:0: Capacity data has changed",
 )
