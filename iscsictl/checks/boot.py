@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from iscsictl.model.finding import Finding, ok, warn
 from iscsictl.model.host_facts import Machine
 from iscsictl.model.inventory import Known
+from iscsictl.model.shell_form import shell_form
 
 
 def check(machine: Machine) -> Iterator[Finding]:
@@ -17,7 +18,7 @@ def check(machine: Machine) -> Iterator[Finding]:
                 "boot-firmware",
                 "the machine boots from it, and its record is automatic: the login service may "
                 "log it out at shutdown, before the root filesystem is done",
-                f"iscsictl startup {target} onboot",
+                f"iscsictl startup {shell_form(target)} onboot",
                 target,
             )
         elif any(session.target == target for session in machine.listing.sessions):

@@ -1,12 +1,12 @@
 """Whether the disks under mounts are still the ones that were mounted, and as large."""
 
-import shlex
 from collections.abc import Iterator
 
 from iscsictl.model.finding import Finding, fail, ok
 from iscsictl.model.host_facts import Machine
 from iscsictl.model.inventory import DiskAnswers, Known
 from iscsictl.model.listing import Disk, Session, blocks
+from iscsictl.model.shell_form import shell_form
 from iscsictl.planner.safety.changed_luns import find_replaced_luns, find_shrunk_luns
 
 
@@ -24,7 +24,7 @@ def check(machine: Machine) -> Iterator[Finding]:
             yield fail(
                 "disk-changed",
                 f"the kernel says that LUNs of {session.target} have changed",
-                f"iscsictl rescan {shlex.quote(session.target)}",
+                f"iscsictl rescan {shell_form(session.target)}",
                 session.target,
             )
 
@@ -48,7 +48,7 @@ def _session(session: Session, disks: tuple[Disk, ...], answers: DiskAnswers) ->
                 "disk-changed",
                 f"{device} is mounted on {path}, but {reasons[0]}",
                 "write nothing to it: map the LUN on the array as it was; or "
-                f"umount {shlex.quote(path)}, then: iscsictl rescan {shlex.quote(session.target)}",
+                f"umount {shell_form(path)}, then: iscsictl rescan {shell_form(session.target)}",
                 device,
             )
         else:

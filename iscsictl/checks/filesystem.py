@@ -1,6 +1,5 @@
 """Filesystems on iSCSI disks: whether they take writes, and who can replace their mount points."""
 
-import shlex
 from collections.abc import Iterator
 
 from iscsictl.errors import RefusedError
@@ -8,6 +7,7 @@ from iscsictl.model.finding import Finding, fail, ok, skip, warn
 from iscsictl.model.host_facts import Machine, MountHealth
 from iscsictl.model.inventory import Known, Observation, ReadFailed
 from iscsictl.model.listing import Disk, blocks
+from iscsictl.model.shell_form import shell_form
 from iscsictl.planner.safety.mount_points import exposure
 
 _FULL = "the array is out of space: free or add some there, then "
@@ -43,7 +43,7 @@ def _mount_point(path: str, state: Observation[tuple[str, ...]]) -> Iterator[Fin
             "mount-exposed",
             exposure(path, state.value) or "",
             "mount it elsewhere, such as below /srv, or let only root write there: "
-            f"chown root {shlex.quote(state.value[0])} && chmod go-w {shlex.quote(state.value[0])}",
+            f"chown root {shell_form(state.value[0])} && chmod go-w {shell_form(state.value[0])}",
             path,
         )
     elif isinstance(state, Known):
@@ -72,7 +72,10 @@ def _again(text: str, device: str) -> str:
 
 def _mount(mount: MountHealth, trouble: tuple[str, str] | None) -> Iterator[Finding]:
     repair = "xfs_repair" if mount.fstype == "xfs" else "fsck"
-    again = f"umount {mount.path} && {repair} {mount.device} && mount {mount.path}"
+    again = (
+        f"umount {shell_form(mount.path)} && {repair} {shell_form(mount.device)} && "
+        f"mount {shell_form(mount.path)}"
+    )
     full = trouble is not None and _full(trouble[1])
     if full:
         again = _FULL + again
@@ -81,7 +84,7 @@ def _mount(mount: MountHealth, trouble: tuple[str, str] | None) -> Iterator[Find
             "fs-disk-gone",
             f"it is mounted, but {mount.stranded}",
             "map the LUN again on the array; then unmount and mount it: "
-            f"umount {shlex.quote(mount.path)}; iscsictl reconnect",
+            f"umount {shell_form(mount.path)}; iscsictl reconnect",
             mount.path,
         )
     elif mount.error is not None:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from iscsictl.model.finding import Finding, fail, ok, warn
 from iscsictl.model.host_facts import Machine
 from iscsictl.model.listing import Disk
+from iscsictl.model.shell_form import shell_form
 from iscsictl.planner.safety.duplicates import are_confusable
 
 
@@ -27,7 +28,10 @@ def check(machine: Machine) -> Iterator[Finding]:
                     "systemctl enable --now multipathd"
                 )
             else:
-                fix = f"find out why there is no map: multipath -v3 {disk.paths[0].device}"
+                fix = (
+                    "find out why there is no map: "
+                    f"multipath -v3 {shell_form(disk.paths[0].device)}"
+                )
             yield fail(
                 "multipath-map",
                 f"{devices} are one disk and no map is over them: writing through two of them "
@@ -73,5 +77,5 @@ def _confusable(disks: Iterable[Disk]) -> Iterator[Finding]:
         how = f"{disk.block.device} joins" if joined else f"the WWID {disk.wwid} is that of"
         fix = "give each LUN a WWID of its own on the array, then log in again"
         if joined:
-            fix += f"; until then: iscsictl umount, multipath -f {disk.block.device}"
+            fix += f"; until then: iscsictl umount, multipath -f {shell_form(disk.block.device)}"
         yield fail("disk-identity", f"{how} different disks: {words}", fix, disk.wwid)

@@ -6,6 +6,7 @@ from iscsictl.model.finding import Finding, fail, ok, skip, warn
 from iscsictl.model.host_facts import InitiatorName, Machine
 from iscsictl.model.inventory import Known, ReadFailed
 from iscsictl.model.names import why_not_made, why_not_met
+from iscsictl.model.shell_form import shell_form
 
 # Names that stand in manuals, examples and templates; whoever has one shares it.
 SAMPLES = frozenset(
@@ -127,6 +128,7 @@ def _in_use(machine: Machine, name: str) -> Iterator[Finding]:
             yield warn(
                 "initiator-session",
                 f"session {session.sid} still runs under the name {session.initiator}",
-                f"log out and in again when it is not in use: iscsictl logout -T {session.target}",
+                "log out and in again when it is not in use: iscsictl logout "
+                f"-T {shell_form(session.target)}",
                 session.target,
             )

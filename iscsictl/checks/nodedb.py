@@ -1,6 +1,5 @@
 """The node database: its lock, its records, who may read them."""
 
-import shlex
 from collections.abc import Iterator
 
 from iscsictl.model.actions import ClearLock, Protect, RemoveCorruptRecord, WriteRecord
@@ -13,6 +12,7 @@ from iscsictl.model.record import IfaceRecord, NodeRecord, Record
 from iscsictl.model.record_keys import KEYS
 from iscsictl.model.record_settings import MAX_KEY, SettingProblem, find_listing_problems
 from iscsictl.model.record_values import MAX_VALUE
+from iscsictl.model.shell_form import shell_form
 
 _OTHERS = 0o077
 _KEEPS = "keeps a copy beside the database"
@@ -70,7 +70,7 @@ def _records(db: NodeDb) -> Iterator[Finding]:
                 "nodedb-records",
                 f"{record.path} {record.problem}: iscsiadm can neither use nor delete it",
                 f"iscsictl doctor --fix removes it and {_KEEPS}; then find the target again: "
-                f"iscsictl discover {record.portal} --save",
+                f"iscsictl discover {shell_form(record.portal)} --save",
                 where,
                 RemoveCorruptRecord(record.path, keep_copy=True),
             )
@@ -78,7 +78,8 @@ def _records(db: NodeDb) -> Iterator[Finding]:
             yield fail(
                 "nodedb-iface",
                 f"{record.path} wants the iface {record.iface}, which is not defined",
-                f"iscsictl iface add {record.iface}, or: iscsictl forget {record.target}",
+                f"iscsictl iface add {shell_form(record.iface)}, or: "
+                f"iscsictl forget {shell_form(record.target)}",
                 where,
             )
         if record.truncated and record.problem is None:
@@ -101,7 +102,7 @@ def _corrupt_beside(db: NodeDb) -> Iterator[Finding]:
                 "nodedb-records",
                 f"{record.path} {record.problem}",
                 f"iscsictl doctor --fix removes it and {_KEEPS}; then ask again: "
-                f"iscsictl discover {record.portal} --save",
+                f"iscsictl discover {shell_form(record.portal)} --save",
                 f"discovery at {record.portal}",
                 RemoveCorruptRecord(record.path, keep_copy=True),
             )
@@ -110,15 +111,16 @@ def _corrupt_beside(db: NodeDb) -> Iterator[Finding]:
             yield fail(
                 "nodedb-iface",
                 f"{iface.path} {iface.problem}",
-                f"define it again: iscsictl iface set {iface.name} --transport tcp --netdev NIC; "
-                f"or: rm {shlex.quote(str(iface.path))}",
+                "define it again: "
+                f"iscsictl iface set {shell_form(iface.name)} --transport tcp --netdev NIC; "
+                f"or: rm {shell_form(str(iface.path))}",
                 iface.name,
             )
         elif "iface.transport_name" not in iface.values:
             yield fail(
                 "nodedb-iface",
                 f"{iface.path} has no iface.transport_name: open-iscsi ignores the interface",
-                f"iscsictl iface set {iface.name} transport_name=tcp",
+                f"iscsictl iface set {shell_form(iface.name)} transport_name=tcp",
                 iface.name,
             )
 
@@ -139,14 +141,14 @@ def _stray(path: str) -> Finding:
     return fail(
         "nodedb-listing",
         f"{path} is no record, and because of it iscsiadm lists no record at all",
-        f"move it away: mv {shlex.quote(path)} /root/",
+        f"move it away: mv {shell_form(path)} /root/",
         path,
     )
 
 
 def _unlistable_record(record: NodeRecord, version: Version | None) -> Iterator[Finding]:
     tag = "" if record.portal.tpgt is None else f",{record.portal.tpgt}"
-    place = f"-T {record.target} -p {record.portal}{tag} -I {record.iface}"
+    place = ("-T", record.target, "-p", f"{record.portal}{tag}", "-I", record.iface)
     for key, problem in find_listing_problems("node", record.values, version, record.iface):
         yield _unlistable(record, problem, _fix(key, problem.hint, place))
     for key in record.oversized:
@@ -155,9 +157,15 @@ def _unlistable_record(record: NodeRecord, version: Version | None) -> Iterator[
 
 def _unlistable_iface(iface: IfaceRecord, version: Version | None) -> Iterator[Finding]:
     for _, problem in find_listing_problems("iface", iface.values, version, iface.name):
-        yield _unlistable(iface, problem, f"iscsictl iface set {iface.name} '{problem.hint}'")
+        yield _unlistable(
+            iface,
+            problem,
+            f"iscsictl iface set {shell_form(iface.name)} {shell_form(problem.hint)}",
+        )
     for key in iface.oversized:
-        yield _unlistable(iface, _oversized(key), f"iscsictl iface set {iface.name} '{key}='")
+        yield _unlistable(
+            iface, _oversized(key), f"iscsictl iface set {shell_form(iface.name, f'{key}=')}"
+        )
 
 
 def _oversized(key: str) -> SettingProblem:
@@ -178,14 +186,15 @@ def _unlistable(record: Record, problem: SettingProblem, fix: str) -> Finding:
     )
 
 
-def _fix(key: str, change: str, place: str) -> str:
+def _fix(key: str, change: str, place: tuple[object, ...]) -> str:
     """Return the command that changes a setting of the record at `place`."""
     setting = KEYS["node"].get(key)
     if setting is not None and setting.is_secret:
-        return f"iscsictl chap set {place} --chap-user NAME --chap-secret-prompt"
+        return f"iscsictl chap set {shell_form(*place)} --chap-user NAME --chap-secret-prompt"
     if setting is not None and setting.fixed is not None:
-        return f"iscsictl forget {place}; then find the target again: iscsictl discover"
-    return f"iscsictl nodes set {place} {shlex.quote(change)}"
+        forget = f"iscsictl forget {shell_form(*place)}"
+        return f"{forget}; then find the target again: iscsictl discover"
+    return f"iscsictl nodes set {shell_form(*place)} {shell_form(change)}"
 
 
 def _secret(record: Record) -> bool:
@@ -201,7 +210,7 @@ def _modes(db: NodeDb) -> Iterator[Finding]:
             yield make(
                 "nodedb-modes",
                 f"{record.path} has mode {record.mode:04o}: others can read {what}",
-                f"iscsictl doctor --fix, or: chmod 600 {record.path}",
+                f"iscsictl doctor --fix, or: chmod 600 {shell_form(record.path)}",
                 str(record.path),
                 Protect(record.path),
             )

@@ -9,6 +9,7 @@ from iscsictl.model.host_facts import Machine, Policy
 from iscsictl.model.inventory import Known, ReadFailed
 from iscsictl.model.names import Portal
 from iscsictl.model.record import NodeRecord
+from iscsictl.model.shell_form import shell_form
 
 _ALGORITHMS = "SHA3-256,SHA256,SHA1,MD5"
 
@@ -39,12 +40,13 @@ def check(machine: Machine) -> Iterator[Finding]:
 
 def _chap(record: NodeRecord) -> Iterator[Finding]:
     subject = f"{record.target} {record.portal}"
-    name = f"-T {record.target}"
+    target = record.target
     if not (record.has_secret and record.username):
         yield warn(
             "chap-none",
             "no CHAP: whoever has this host's name, or its address, has its disks",
-            f"set an account on the array, then: iscsictl chap set {name} --user NAME "
+            "set an account on the array, then: iscsictl chap set "
+            f"-T {shell_form(target)} --user NAME "
             "--secret-prompt",
             subject,
         )
@@ -54,7 +56,7 @@ def _chap(record: NodeRecord) -> Iterator[Finding]:
         yield warn(
             "chap-md5",
             "CHAP with MD5 alone",
-            f"if the array can do better: iscsictl nodes set {name} "
+            f"if the array can do better: iscsictl nodes set -T {shell_form(target)} "
             f"node.session.auth.chap_algs={_ALGORITHMS}",
             subject,
         )
@@ -75,7 +77,8 @@ def _digest(machine: Machine, record: NodeRecord) -> Iterator[Finding]:
         yield warn(
             "digest-routed",
             f"the way leads over the router {route.gateway} and nothing checks the data",
-            f"iscsictl login -T {record.target} --header-digest crc32c --data-digest crc32c",
+            f"iscsictl login -T {shell_form(record.target)} "
+            "--header-digest crc32c --data-digest crc32c",
             f"{record.target} {record.portal}",
         )
 

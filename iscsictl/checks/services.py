@@ -6,6 +6,7 @@ from iscsictl.model.actions import EnableService, Reload
 from iscsictl.model.finding import Finding, fail, ok, warn
 from iscsictl.model.host_facts import Machine, Unit
 from iscsictl.model.inventory import Known
+from iscsictl.model.shell_form import shell_form
 
 ISCSID = ("iscsid.service", "iscsid.socket")
 
@@ -55,7 +56,7 @@ def check(machine: Machine) -> Iterator[Finding]:
 def _enabled(unit: Unit, id_: str, needed: bool) -> Finding:
     if unit.masked:
         make = fail if needed else warn
-        fix = f"systemctl unmask {unit.name} && iscsictl service enable"
+        fix = f"systemctl unmask {shell_form(unit.name)} && iscsictl service enable"
         return make(id_, "it is masked: it never starts", fix, unit.name)
     if unit.enabled:
         return ok(id_, "it starts at boot", unit.name)
@@ -82,8 +83,8 @@ def _iscsid(machine: Machine) -> Finding:
         names = ", ".join(u.name for u in units if u.enabled and not u.masked)
         return ok("service-iscsid", f"started at boot or on demand by {names}")
     if all(u.masked for u in units):
-        names = " ".join(u.name for u in units)
-        return fail("service-iscsid", "iscsid is masked", f"systemctl unmask {names}")
+        unmask = f"systemctl unmask {shell_form(*(u.name for u in units))}"
+        return fail("service-iscsid", "iscsid is masked", unmask)
     unit = next(u for u in reversed(units) if not u.masked)
     return fail(
         "service-iscsid",
@@ -106,7 +107,8 @@ def _order(login: Unit) -> Iterator[Finding]:
         yield warn(
             "service-order",
             f"it is not ordered {', '.join(wrong)}",
-            f"systemctl edit {login.name}: give it After=network-online.target iscsid.service "
+            f"systemctl edit {shell_form(login.name)}: "
+            "give it After=network-online.target iscsid.service "
             "and Before=remote-fs-pre.target",
             login.name,
         )

@@ -6,6 +6,7 @@ from iscsictl.model.finding import Finding, fail, ok, warn
 from iscsictl.model.host_facts import Machine
 from iscsictl.model.inventory import Known
 from iscsictl.model.listing import Lun, Session
+from iscsictl.model.shell_form import shell_form
 from iscsictl.planner.selection.session_index import SessionIndex
 
 _BAD_LUN = frozenset({"offline", "transport-offline", "blocked", "quiesce", "deleted"})
@@ -64,7 +65,8 @@ def _session(machine: Machine, session: Session, subject: str) -> Finding:
             fix = (
                 f"{portal} answers, so the login is refused: journalctl -u iscsid says why "
                 "(account, access list, initiator name); once that is fixed it comes back by "
-                f"itself; if it does not and nothing uses it: iscsictl logout -T {session.target}"
+                "itself; if it does not and nothing uses it: iscsictl logout "
+                f"-T {shell_form(session.target)}"
             )
         return fail("session-state", what, fix, subject)
     if session.status == "down":

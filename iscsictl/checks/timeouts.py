@@ -7,6 +7,7 @@ from iscsictl.model.host_facts import Machine
 from iscsictl.model.inventory import Known
 from iscsictl.model.listing import Session
 from iscsictl.model.record import NodeRecord, number_of
+from iscsictl.model.shell_form import shell_form
 
 # iscsid.conf's own default; below it a reboot of the array fails the filesystem.
 SINGLE_AT_LEAST = 120
@@ -43,7 +44,7 @@ def check(machine: Machine) -> Iterator[Finding]:
 
 def _recovery(session: Session, wait: int, *, mapped: bool) -> Finding:
     subject = session.target
-    fix = f"iscsictl nodes set -T {session.target} {_KEY}="
+    fix = f"iscsictl nodes set -T {shell_form(session.target)} {_KEY}="
     if mapped and (wait < 0 or wait > MULTI_AT_MOST):
         said = "for ever" if wait < 0 else f"{wait} s"
         return warn(
@@ -76,6 +77,6 @@ def _noop(record: NodeRecord) -> Iterator[Finding]:
         yield warn(
             "timeout-noop",
             "the session is never tried with a ping, so a dead array is noticed late",
-            f"iscsictl nodes set -T {record.target} {key}=5",
+            f"iscsictl nodes set -T {shell_form(record.target)} {key}=5",
             f"{record.target} {record.portal}",
         )

@@ -1,6 +1,5 @@
 """Where secrets come from: a file, stdin, a prompt, or a systemd credential."""
 
-import shlex
 import socket
 import sys
 
@@ -11,6 +10,7 @@ from iscsictl.cli.options import Settings, print_message
 from iscsictl.errors import RefusedError, UsageError
 from iscsictl.model import values
 from iscsictl.model.secret import Secret
+from iscsictl.model.shell_form import shell_form
 from iscsictl.model.spec import Account
 from iscsictl.observers.accounts import targets_with_secret
 from iscsictl.observers.secret_files import read_secret_file
@@ -50,7 +50,7 @@ def read_text(settings: Settings, file: str, whose: str) -> str:
     if found.mode is not None and not settings.quiet:
         print_message(
             f"warning: {whose}: users other than root can read {file} (mode {found.mode:04o}): "
-            f"chmod 600 {shlex.quote(file)}"
+            f"chmod 600 {shell_form(file)}"
             if file != "-"
             else f"warning: {whose}: users other than root can read the file on standard input"
         )

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+from iscsictl.model.shell_form import shell_form
 from iscsictl.system.io import process
 
 
@@ -12,6 +13,6 @@ def trace_commands(show: Callable[[str], None]) -> None:
     """
 
     def trace(argv: Sequence[str]) -> None:
-        show(process.shell_form(argv))
+        show(shell_form(*argv))
 
     process.trace_to(trace)

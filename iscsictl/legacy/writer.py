@@ -12,6 +12,7 @@ from iscsictl.model.names import DEFAULT_IFACE, Portal
 from iscsictl.model.plan import Action, Status, Step
 from iscsictl.model.record import NodeRecord
 from iscsictl.model.secret import Secret
+from iscsictl.model.shell_form import shell_form
 from iscsictl.observers.sessions import require_answer
 from iscsictl.system.context import Context
 from iscsictl.system.io import journal
@@ -65,7 +66,7 @@ class MachineWriter:
         if block.uuid is None or disk.wwid is None:
             raise NotFoundError(
                 f"line {mount.source.line}: {block.device} has no UUID that a line could name",
-                hint=f"see what is there: iscsictl disk show {block.device}",
+                hint=f"see what is there: iscsictl disk show {shell_form(block.device)}",
             )
         options = tuple(o for o in mount.source.options if o not in _OLD_ONLY)
         disk_id = actions.DiskId(target, lun, disk.wwid, disk.block.device)
@@ -104,14 +105,14 @@ class MachineWriter:
             raise NotFoundError(
                 f"line {mount.source.line}: {mount.source.spec} does not tell which LUN it is",
                 hint="find it with iscsictl ls, then: "
-                f"iscsictl fstab add DISK {mount.source.directory}",
+                f"iscsictl fstab add DISK {shell_form(mount.source.directory)}",
             )
         disk = self._find(target, lun) or self._log_in(target, lun)
         block = None if disk is None else _filesystem(disk.block, mount.part)
         if disk is None or block is None:
             raise NotFoundError(
                 f"line {mount.source.line}: there is no filesystem on {target} LUN {lun}",
-                hint=f"see what is there: iscsictl ls {target}",
+                hint=f"see what is there: iscsictl ls {shell_form(target)}",
             )
         return target, lun, disk, block
 

@@ -1,7 +1,6 @@
 """Plan a schedule for reconnect: a systemd timer or a cron file, never both."""
 
 import re
-import shlex
 from collections.abc import Mapping
 
 from iscsictl.errors import MissingError, UsageError
@@ -18,6 +17,7 @@ from iscsictl.model.schedule import (
     Scheduled,
     SetTimer,
 )
+from iscsictl.model.shell_form import shell_form
 from iscsictl.planner.builder import PlanBuilder
 
 #: systemd cannot read spans beyond some hundred thousand years, and nobody waits for longer.
@@ -79,7 +79,7 @@ def texts(
 
 def _for_cron(path: str) -> str:
     """Quote a path for sh; a % is a newline to cron (crontab(5))."""
-    return shlex.quote(path).replace("%", "\\%")
+    return shell_form(path).replace("%", "\\%")
 
 
 def _for_systemd(path: str) -> str:

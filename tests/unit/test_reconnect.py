@@ -292,19 +292,27 @@ def test_what_iscsiadm_says_of_many_logins_is_told_apart() -> None:
     assert parse_logins("", "\n[] successful.\nLogin to [iface: ") == (frozenset(), {})
 
 
-def mount_of(root: Path, fstype: str = "ext4", device: str = "8:1", path: str = "/") -> MountLine:
-    return MountLine(device, "/", path, fstype=fstype, source="/dev/sda1", options=("rw",))
+def mount_of(
+    root: Path,
+    fstype: str = "ext4",
+    device: str = "8:1",
+    path: str = "/",
+    source: str = "/dev/sda1",
+) -> MountLine:
+    return MountLine(device, "/", path, fstype=fstype, source=source, options=("rw",))
 
 
 def test_a_mount_whose_disk_is_gone_shows(tmp_path: Path) -> None:
     (tmp_path / "sys/dev/block/8:1").mkdir(parents=True)
     assert problem(mount_of(tmp_path), tmp_path) is None
     assert problem(mount_of(tmp_path, device="8:2"), tmp_path) == "its disk is gone"
+    assert problem(mount_of(tmp_path, "btrfs", "0:44"), tmp_path) == "its disk is gone"
+    (tmp_path / "sys/class/block/sda1").mkdir(parents=True)
     assert problem(mount_of(tmp_path, "btrfs", "0:44"), tmp_path) is None
 
 
 def test_a_mount_that_does_not_answer_shows() -> None:
-    lost = mount_of(Path("/"), "btrfs", "0:44", "/proc/self/fdinfo/none")
+    lost = mount_of(Path("/"), "btrfs", "0:44", "/proc/self/fdinfo/none", source="none")
     assert problem(lost) == "does not answer: no such file or directory"
 
 

@@ -25,6 +25,7 @@ from iscsictl.engine.parallel.shared_context import Shared
 from iscsictl.engine.runtime import host_changes, interrupt_threads
 from iscsictl.errors import Exit, RefusedError, UsageError
 from iscsictl.model.plan import Report
+from iscsictl.model.shell_form import shell_form
 from iscsictl.model.spec import AttachSpec, Volume
 from iscsictl.model.values import new_uuid
 from iscsictl.observers.volumes_file import decode_file, read_volumes_file
@@ -117,7 +118,8 @@ class _Many:
             if plan_.text != self.text:
                 raise UsageError(
                     f"{saved} was not made from {file} as it is now",
-                    hint=f"save it again: iscsictl plan {file} --out {saved}",
+                    hint="save it again: "
+                    f"iscsictl plan {shell_form(file)} --out {shell_form(saved)}",
                 )
         name = "standard input" if file == "-" else file
         found = read_volumes_file(self.text, name)

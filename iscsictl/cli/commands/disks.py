@@ -26,6 +26,7 @@ from iscsictl.errors import Exit, UsageError
 from iscsictl.model import values
 from iscsictl.model.partition_table import KINDS
 from iscsictl.model.plan import Plan
+from iscsictl.model.shell_form import shell_form
 from iscsictl.model.spec import Consent
 from iscsictl.observers.disks import (
     DiskQuery,
@@ -318,7 +319,7 @@ def verify(settings: Settings, name: str, lun: int | None) -> int:
     device, facts = state.one.disk.block.device, state.facts
     found: list[Problem] = []
     if facts.table is None:
-        fix = f"make one: iscsictl disk label {device} gpt"
+        fix = f"make one: iscsictl disk label {shell_form(device)} gpt"
         found.append(Problem("no-table", "fail", f"{device} has no partition table", fix))
     else:
         found += problems(facts.table, facts.total, facts.topology, facts.kernel)

@@ -1,7 +1,6 @@
 """Plan a detach: unmount, let go of the disk, log out if nobody else needs the session."""
 
 import re
-import shlex
 from collections.abc import Iterator
 
 from iscsictl.errors import InUseError, IscsictlError, NotFoundError, UnreachableError
@@ -13,6 +12,7 @@ from iscsictl.model.listing import Disk, Lun, Session, blocks
 from iscsictl.model.names import Portal
 from iscsictl.model.plan import Plan
 from iscsictl.model.record import startup_values
+from iscsictl.model.shell_form import shell_form
 from iscsictl.model.spec import DetachRequest
 from iscsictl.planner.builder import PlanBuilder
 from iscsictl.planner.safety.lost_disks import (
@@ -121,7 +121,7 @@ def _reasons_to_stay(
         if disk is None:
             why: str | None = (
                 "is no disk, so whether it is used is not known; to end the session all the same: "
-                f"iscsictl detach {target}"
+                f"iscsictl detach {shell_form(target)}"
             )
         else:
             why = _use_of(inventory, target, unit.lun, disk)
@@ -188,7 +188,8 @@ def _release(
                 f"the array of {meant.target} does not answer, so {used.mounts[0]} "
                 "cannot be unmounted without losing what was not written yet",
                 hint="bring the array back; if it is gone for ever: "
-                f"iscsictl detach {request.name} --lost --confirm {disk.wwid}",
+                f"iscsictl detach {shell_form(request.name)} --lost "
+                f"--confirm {shell_form(disk.wwid)}",
             )
     else:
         losses = list_losses(used)
@@ -245,11 +246,11 @@ def _require_free(
     managed = {line.mount_point for line in inventory.fstab.ours}
     foreign = [path for path in used.mounts if path not in managed and path != request.name]
     simple = {m.path for block in blocks(disk.block) for m in block.mounts}
-    path = shlex.quote(foreign[0]) if foreign else ""
+    path = foreign[0] if foreign else ""
     if foreign and not (request.lun is None and request.name.startswith("/dev/")):
         raise InUseError(
             f"{device} is mounted on {', '.join(foreign)}, which iscsictl did not set up",
-            hint=f"if it may go: iscsictl detach {path}, or umount {path}",
+            hint=f"if it may go: iscsictl detach {shell_form(path)}, or umount {shell_form(path)}",
         )
     if not set(used.mounts) <= simple:
         raise InUseError(f"{device} is mounted through another device")

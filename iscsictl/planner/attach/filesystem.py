@@ -1,6 +1,5 @@
 """Plan what becomes of a disk: a filesystem is made, taken over or found, and mounted."""
 
-import shlex
 from dataclasses import dataclass, replace
 
 from iscsictl.errors import InUseError, IscsictlError, RefusedError
@@ -11,6 +10,7 @@ from iscsictl.model.disk_content import BlankProof, Content
 from iscsictl.model.fstab import FstabLine
 from iscsictl.model.inventory import Inventory, Known, MountPointState, ReadFailed
 from iscsictl.model.listing import Block, Disk, blocks
+from iscsictl.model.shell_form import shell_form
 from iscsictl.model.spec import AttachSpec
 from iscsictl.planner.builder import PlanBuilder
 from iscsictl.planner.disks import layout
@@ -85,7 +85,8 @@ class FilesystemPlanner:
         if content.usage:
             raise InUseError(
                 f"{self.device.device} is in use: {', '.join(content.usage)}",
-                hint=f"see what holds it: iscsictl detach {self.device.device} --dry-run",
+                hint="see what holds it: "
+                f"iscsictl detach {shell_form(self.device.device)} --dry-run",
             )
         overwrite.require_writable(content, self.device.device, self.device.wwid)
         kept = self._kept(disk, content)
@@ -143,7 +144,7 @@ class FilesystemPlanner:
                 return
             raise InUseError(
                 f"{path} is already the mount point of {place.source}",
-                hint=f"unmount it first: iscsictl umount {shlex.quote(path)}",
+                hint=f"unmount it first: iscsictl umount {shell_form(path)}",
             )
         if place.exists and not place.directory:
             raise RefusedError(f"{path} is not a directory", hint="choose another mount point")
@@ -159,7 +160,7 @@ class FilesystemPlanner:
         lines = self.inventory.fstab.by_dir(path)
         how = "edit /etc/fstab to take it out"
         if all(line.is_ours for line in lines):
-            how = f"take it out: iscsictl fstab rm {shlex.quote(path)}"
+            how = f"take it out: iscsictl fstab rm {shell_form(path)}"
         for line in lines:
             if not line.is_ours or self.device.wwid not in {line.wwid, UNKNOWN}:
                 raise RefusedError(
@@ -187,7 +188,8 @@ class FilesystemPlanner:
             raise RefusedError(
                 f"/etc/fstab line {real.number} says that {real.uuid} is on this disk, "
                 f"but {self.device.device} carries {content.description}",
-                hint=f"if the data is gone, take the line out: iscsictl fstab rm {real.uuid}",
+                hint="if the data is gone, take the line out: "
+                f"iscsictl fstab rm {shell_form(real.uuid)}",
             )
         if spec.consent.wipe is not None:
             return None
@@ -248,7 +250,8 @@ class FilesystemPlanner:
         if resumed is not None and resumed.fs != fs:
             raise RefusedError(
                 f"an interrupted run was making {resumed.fs} on this disk, not {fs}",
-                hint=f"finish it with --fs {resumed.fs}, or: iscsictl fstab rm {resumed.uuid}",
+                hint=f"finish it with --fs {resumed.fs}, or: "
+                f"iscsictl fstab rm {shell_form(resumed.uuid)}",
             )
         fs_uuid = spec.new_uuid(fs) if resumed is None else resumed.uuid
         claim = claim_whole_disk(fs_uuid, fs, table, spec.uuid)

@@ -1,6 +1,5 @@
 """Plan a reconnect: what should be connected and mounted, and is not. Nothing is taken down."""
 
-import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -12,6 +11,7 @@ from iscsictl.model.inventory import Inventory
 from iscsictl.model.listing import Session
 from iscsictl.model.plan import Plan
 from iscsictl.model.record import NodeRecord
+from iscsictl.model.shell_form import shell_form
 from iscsictl.planner.builder import PlanBuilder
 from iscsictl.planner.iscsi.sessions import missing_text
 from iscsictl.planner.selection.records import corrupt_record_error
@@ -199,7 +199,7 @@ def _mount_of(line: FstabLine) -> actions.Mount:
 def _on_hold(name: str) -> RefusedError:
     return RefusedError(
         f"{name} is on hold",
-        hint=f"let it be looked after again: iscsictl unhold {shlex.quote(name)}",
+        hint=f"let it be looked after again: iscsictl unhold {shell_form(name)}",
     )
 
 
@@ -220,7 +220,7 @@ def _trouble(
             hint="check the array, the cable and the route; see: iscsictl doctor",
         )
     places = [line.mount_point or "" for line in lines if line.target == record.target]
-    what = f"umount {shlex.join(places)}, fsck, " if places else ""
+    what = f"umount {shell_form(*places)}, fsck, " if places else ""
     return UnreachableError(
         f"{where} for longer than its recovery timeout: its disks fail all that is written",
         hint=f"bring the array back; then: {what}iscsictl reconnect; for a longer wait raise "
@@ -237,6 +237,6 @@ def _fallen(now: Mounted, expected: actions.Mount) -> IscsictlError | None:
         return None
     return IscsictlError(
         f"{path} is mounted, but {problem}",
-        hint=f"see the kernel's log for the cause; then: umount {shlex.quote(path)}, check the "
+        hint=f"see the kernel's log for the cause; then: umount {shell_form(path)}, check the "
         f"filesystem (fsck UUID={expected.uuid}), iscsictl reconnect",
     )

@@ -1,6 +1,5 @@
 """Plan what is made on a disk by hand: a partition table, a filesystem, more room for one."""
 
-import shlex
 from dataclasses import dataclass, field, replace
 
 from iscsictl.errors import RefusedError
@@ -12,6 +11,7 @@ from iscsictl.model.fstab import FstabLine
 from iscsictl.model.listing import Block, blocks
 from iscsictl.model.partition_table import Table
 from iscsictl.model.plan import Plan
+from iscsictl.model.shell_form import shell_form
 from iscsictl.model.spec import Consent
 from iscsictl.planner.builder import PlanBuilder, build_plan
 from iscsictl.planner.disks import layout
@@ -60,13 +60,13 @@ def _label(builder: PlanBuilder, inventory: DiskInventory, kind: str, consent: C
     if kind == "dos" and inventory.facts.total > layout.DOS_LIMIT:
         raise RefusedError(
             f"{device.device} has more than {layout.DOS_LIMIT} sectors: a DOS table cannot hold it",
-            hint=f"use: iscsictl disk label {device.device} gpt",
+            hint=f"use: iscsictl disk label {shell_form(device.device)} gpt",
         )
     if kind == "sun" and inventory.facts.total // layout.SUN_CYLINDER > layout.SUN_CYLINDERS:
         raise RefusedError(
             f"{device.device} has more than {layout.SUN_CYLINDERS} cylinders: "
             "a Sun label cannot hold it",
-            hint=f"use: iscsictl disk label {device.device} gpt",
+            hint=f"use: iscsictl disk label {shell_form(device.device)} gpt",
         )
     require_free(device.device, inventory.used)
     require_writable(chosen.disk)
@@ -74,7 +74,7 @@ def _label(builder: PlanBuilder, inventory: DiskInventory, kind: str, consent: C
     for line in inventory.fstab.by_wwid(device.wwid):
         raise RefusedError(
             f"/etc/fstab line {line.number} is for a filesystem on this disk",
-            hint=f"take it out first: iscsictl fstab rm {line.uuid}",
+            hint=f"take it out first: iscsictl fstab rm {shell_form(line.uuid)}",
         )
     if ground is OverwriteGround.CONFIRMED:
         builder.add(actions.Wipe(device), name, "erases what is there, as confirmed")
@@ -133,7 +133,7 @@ class _MkfsPlanner:
             device = self.device.device
             raise RefusedError(
                 f"the kernel has {self.node}, but the partition table of {device} does not",
-                hint=f"iscsictl disk part verify {device}",
+                hint=f"iscsictl disk part verify {shell_form(device)}",
             )
         self._drop_notes(entries, content)
         resumed = fitting if ground is not OverwriteGround.CONFIRMED else None
@@ -186,7 +186,7 @@ class _MkfsPlanner:
         raise RefusedError(
             f"{self.node} is not blank: it carries {content.description}",
             hint=f"name a partition ({', '.join(parts)})" if parts
-            else f"make a partition: iscsictl disk part add {self.node} --rest",
+            else f"make a partition: iscsictl disk part add {shell_form(self.node)} --rest",
         )  # fmt: skip
 
     def _old_claim(
@@ -217,12 +217,14 @@ class _MkfsPlanner:
                 raise RefusedError(
                     f"an interrupted run was making {claim.fs} on this disk "
                     f"(/etc/fstab line {entry.number})",
-                    hint=f"finish it with the same command, or: iscsictl fstab rm {claim.uuid}",
+                    hint="finish it with the same command, or: "
+                    f"iscsictl fstab rm {shell_form(claim.uuid)}",
                 )
             if self.spec.given and claim.uuid != wanted.uuid:
                 raise RefusedError(
                     f"an interrupted run was making {claim.uuid}, not {wanted.uuid}",
-                    hint=f"leave out --uuid to finish it, or: iscsictl fstab rm {claim.uuid}",
+                    hint="leave out --uuid to finish it, or: "
+                    f"iscsictl fstab rm {shell_form(claim.uuid)}",
                 )
         return claim
 
@@ -237,7 +239,7 @@ class _MkfsPlanner:
                 raise RefusedError(
                     f"/etc/fstab line {entry.number} mounts what is on {self.node} "
                     f"on {entry.mount_point}",
-                    hint=f"take it out first: iscsictl fstab rm {shlex.quote(entry.mount_point)}",
+                    hint=f"take it out first: iscsictl fstab rm {shell_form(entry.mount_point)}",
                 )
             drop = actions.DropFstab(entry)
             self.builder.add(drop, entry.uuid or "", "its filesystem goes")
@@ -255,7 +257,7 @@ def _grow(builder: PlanBuilder, inventory: DiskInventory) -> str:
         raise RefusedError(
             f"{device.device} has {len(disk.paths)} paths: growing a map is not done here",
             hint="iscsictl rescan, then: multipathd resize map "
-            + device.device.removeprefix("/dev/mapper/"),
+            + shell_form(device.device.removeprefix("/dev/mapper/")),
         )
     sector = facts.topology.logical
     has = disk.block.size or 0
@@ -302,7 +304,7 @@ def _grow_partition(
     if entry is None:
         raise RefusedError(
             f"the kernel and the table of {device.device} do not agree",
-            hint=f"iscsictl disk part verify {device.device}",
+            hint=f"iscsictl disk part verify {shell_form(device.device)}",
         )
     size = layout.grown(table, total, entry)
     gain = (size - entry.size) * table.sector
@@ -335,7 +337,7 @@ def _grow_filesystem(
     if not block.mounts:
         raise RefusedError(
             f"the {fs} filesystem on {block.device} is not mounted: it grows only while it is",
-            hint=f"mount it, then run this again: iscsictl mount {block.uuid} DIR",
+            hint=f"mount it, then run this again: iscsictl mount {shell_form(block.uuid)} DIR",
         )
     path = block.mounts[0].path
     grow = actions.GrowFs(device, block.device, fs, path)

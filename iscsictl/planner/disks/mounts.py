@@ -1,6 +1,5 @@
 """Plan mounts, unmounts and the fstab lines of single filesystems."""
 
-import shlex
 from dataclasses import dataclass
 
 from iscsictl.errors import InUseError, NotFoundError, RefusedError, UnreachableError, UsageError
@@ -10,6 +9,7 @@ from iscsictl.model.hold import Hold
 from iscsictl.model.inventory import Inventory, Known, MountPointState, NotObserved, ReadFailed
 from iscsictl.model.listing import Block, blocks
 from iscsictl.model.plan import Plan
+from iscsictl.model.shell_form import shell_form
 from iscsictl.model.values import is_directory
 from iscsictl.planner.builder import PlanBuilder, build_plan
 from iscsictl.planner.safety.mount_points import exposure
@@ -53,7 +53,7 @@ def filesystem(chosen: DiskSelection) -> Block:
     what = "a filesystem without a UUID" if ends else "no filesystem"
     raise RefusedError(
         f"{chosen.block.device} has {what}",
-        hint=f"look at it: iscsictl disk show {chosen.block.device}",
+        hint=f"look at it: iscsictl disk show {shell_form(chosen.block.device)}",
     )
 
 
@@ -75,7 +75,7 @@ def directory_of(inventory: DiskInventory, spec: MountSpec) -> str:
         why = "no line of /etc/fstab is for it" if not places else "fstab has several places for it"
         raise UsageError(
             f"where {block.device} is to be mounted is not known: {why}",
-            hint=f"give the directory: iscsictl mount {block.device} DIR",
+            hint=f"give the directory: iscsictl mount {shell_form(block.device)} DIR",
         )
     return places.pop() or ""
 
@@ -106,7 +106,7 @@ def _mount(builder: PlanBuilder, inventory: DiskInventory, spec: MountSpec) -> s
     if block.mounts:
         raise InUseError(
             f"{block.device} is mounted on {block.mounts[0].path}",
-            hint=f"unmount it there first: iscsictl umount {shlex.quote(block.mounts[0].path)}",
+            hint=f"unmount it there first: iscsictl umount {shell_form(block.mounts[0].path)}",
         )
     _free_place(inventory, path, uuid, over_nonempty=spec.over_nonempty)
     _note_exposure(builder, inventory, path)
@@ -153,7 +153,7 @@ def _free_place(inventory: DiskInventory, path: str, uuid: str, *, over_nonempty
     if place.mounted is not None:
         raise InUseError(
             f"{path} is already the mount point of {place.source}",
-            hint=f"unmount it first: iscsictl umount {shlex.quote(path)}",
+            hint=f"unmount it first: iscsictl umount {shell_form(path)}",
         )
     if place.exists and not place.directory:
         raise RefusedError(f"{path} is not a directory", hint="choose another mount point")
@@ -193,7 +193,7 @@ def _umount(builder: PlanBuilder, inventory: DiskInventory, name: str) -> None:
     elif _place(inventory).mounted is not None:
         raise NotFoundError(
             f"what is mounted on {name} is not on a disk of a session",
-            hint=f"use umount(8): umount {shlex.quote(name)}",
+            hint=f"use umount(8): umount {shell_form(name)}",
         )
     if paths and chosen is not None:
         require_not_overmounted(inventory.used)
@@ -203,7 +203,8 @@ def _umount(builder: PlanBuilder, inventory: DiskInventory, name: str) -> None:
                 f"the array of {chosen.target} does not answer, so {paths[0]} cannot be "
                 "unmounted without losing what was not written yet",
                 hint="bring the array back; if it is gone for ever: "
-                f"iscsictl detach {shlex.quote(name)} --lost --confirm {chosen.disk.wwid}",
+                f"iscsictl detach {shell_form(name)} --lost "
+                f"--confirm {shell_form(chosen.disk.wwid)}",
             )
         if inventory.used.open_files:
             raise InUseError(
@@ -246,7 +247,7 @@ def _fstab_add(builder: PlanBuilder, inventory: DiskInventory, spec: MountSpec) 
         what, where = ("has no", "none") if path else ("needs a", "DIR")
         raise UsageError(
             f"{block.device} is {fs}: it {what} directory",
-            hint=f"iscsictl fstab add {block.device} {where}",
+            hint=f"iscsictl fstab add {shell_form(block.device)} {where}",
         )
     if path is not None and fs in NOT_MOUNTABLE:
         raise RefusedError(f"{block.device} carries {fs}, which is not mounted")
@@ -259,7 +260,7 @@ def _fstab_add(builder: PlanBuilder, inventory: DiskInventory, spec: MountSpec) 
         if line.is_claim:
             raise RefusedError(
                 f"/etc/fstab line {line.number} says that {line.uuid} is being made on this disk",
-                hint=f"finish that first, or: iscsictl fstab rm {line.uuid}",
+                hint=f"finish that first, or: iscsictl fstab rm {shell_form(line.uuid)}",
             )
     for line in lines:
         if not line.is_ours:
@@ -270,7 +271,7 @@ def _fstab_add(builder: PlanBuilder, inventory: DiskInventory, spec: MountSpec) 
         if line.mount_point != path and line.mount_point is not None:
             raise RefusedError(
                 f"/etc/fstab line {line.number} mounts {uuid} on {line.mount_point}",
-                hint=f"take it out first: iscsictl fstab rm {shlex.quote(line.mount_point)}",
+                hint=f"take it out first: iscsictl fstab rm {shell_form(line.mount_point)}",
             )
     _require_same_disk(inventory, list(lines), uuid)
     if path is not None:
@@ -291,7 +292,8 @@ def _fstab_add(builder: PlanBuilder, inventory: DiskInventory, spec: MountSpec) 
     builder.add(actions.EnableService(unit), unit, "logs in at boot", done=enabled)
     if spec.boot and not any(r.onboot for r in inventory.records if r.target == device.target):
         builder.notes.append(
-            f"{device.target} is not logged in at boot: iscsictl startup {device.target} automatic"
+            f"{device.target} is not logged in at boot: iscsictl "
+            f"startup {shell_form(device.target)} automatic"
         )
     return block.device
 

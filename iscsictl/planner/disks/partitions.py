@@ -10,6 +10,7 @@ from iscsictl.model.inventory import Known
 from iscsictl.model.listing import blocks
 from iscsictl.model.partition_table import Entry, Table
 from iscsictl.model.plan import Plan
+from iscsictl.model.shell_form import shell_form
 from iscsictl.planner.builder import PlanBuilder, build_plan
 from iscsictl.planner.disks import layout
 from iscsictl.planner.safety.overwrite import ConsentRequiredError
@@ -159,7 +160,7 @@ def _entry(inventory: DiskInventory, table: Table, number: int) -> Entry:
         numbers = ", ".join(str(e.number) for e in table.entries) or "none"
         raise NotFoundError(
             f"{inventory.one.disk.block.device} has no partition {number}; it has {numbers}",
-            hint=f"see them: iscsictl disk show {inventory.one.disk.block.device}",
+            hint=f"see them: iscsictl disk show {shell_form(inventory.one.disk.block.device)}",
         )
     return entry
 
@@ -189,7 +190,10 @@ def _remove(builder: PlanBuilder, inventory: DiskInventory, number: int, consent
         raise RefusedError(f"partition {number} holds others", hint="delete those first")
     _require_no_line(inventory, number, node)
     found = _content(inventory, number)
-    anyway = f"to delete it all the same: iscsictl disk part rm {device.device} {number} --yes"
+    anyway = (
+        "to delete it all the same: "
+        f"iscsictl disk part rm {shell_form(device.device)} {number} --yes"
+    )
     if found is None and not consent:
         raise ConsentRequiredError(
             f"{node} could not be looked at: the table has it, the kernel does not",
@@ -222,10 +226,11 @@ def _require_no_line(inventory: DiskInventory, number: int, node: str) -> None:
                 raise RefusedError(
                     f"/etc/fstab line {line.number} may be for {node}: nothing else on the disk "
                     f"that can be seen has the UUID {line.uuid}",
-                    hint=f"if it may go, take the line out first: iscsictl fstab rm {line.uuid}",
+                    hint="if it may go, take the line out first: "
+                    f"iscsictl fstab rm {shell_form(line.uuid)}",
                 )
     for line in fstab.by_uuid(block.uuid) if block is not None and block.uuid else ():
-        ours = f"take it out first: iscsictl fstab rm {line.uuid}"
+        ours = f"take it out first: iscsictl fstab rm {shell_form(line.uuid)}"
         raise RefusedError(
             f"/etc/fstab line {line.number} is for the {line.fstype} filesystem on {node}",
             hint=ours if line.is_ours else "edit /etc/fstab to take it out first",
@@ -278,7 +283,7 @@ def plan_bootable(inventory: DiskInventory, number: int, *, on: bool) -> Plan:
             raise RefusedError(
                 f"partition {others[0]} is the bootable one of {chosen.disk.block.device}",
                 hint=f"clear it first: iscsictl disk part bootable "
-                f"{chosen.disk.block.device} {others[0]} --off",
+                f"{shell_form(chosen.disk.block.device)} {others[0]} --off",
             )
         if not done:
             require_writable(chosen.disk)

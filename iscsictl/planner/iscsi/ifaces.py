@@ -14,6 +14,7 @@ from iscsictl.model.plan import Plan
 from iscsictl.model.record import IfaceRecord, NodeRecord
 from iscsictl.model.record_keys import KEYS
 from iscsictl.model.record_settings import find_problem
+from iscsictl.model.shell_form import shell_form
 from iscsictl.model.transports import TRANSPORT_MODULES
 from iscsictl.planner.builder import PlanBuilder
 from iscsictl.planner.iscsi.settings import require_settings
@@ -160,7 +161,7 @@ def plan_write(
         if now is not None and new and not same:
             raise RefusedError(
                 f"there is an iface {name} with other values",
-                hint=f"change it with: iscsictl iface set {name} ...",
+                hint=f"change it with: iscsictl iface set {shell_form(name)} ...",
             )
         draft.add(WriteIface(name, wanted), name, "an interface to log in through", done=same)
         kind = next((k for k in kinds(facts) if k.transport == transport), None)
@@ -170,7 +171,7 @@ def plan_write(
         if now is not None and not same and any(s.iface == name for s in facts.sessions):
             draft.notes.append("sessions through it keep their values until they log in again")
         if now is None:
-            draft.notes.append(f"use it: iscsictl discover ADDRESS --save -I {name}")
+            draft.notes.append(f"use it: iscsictl discover ADDRESS --save -I {shell_form(name)}")
     except IscsictlError as error:
         refusal = error
     return draft.build(refusal)
@@ -189,7 +190,8 @@ def plan_remove(facts: IfaceFacts, name: str) -> Plan:
     if usage:
         refusal = InUseError(
             f"iface {name} is in use by {', '.join(usage)}",
-            hint=f"forget those records first: iscsictl forget {usage[0]} -I {name}",
+            hint=f"forget those records first: iscsictl forget {shell_form(usage[0])} "
+            f"-I {shell_form(name)}",
         )
     there = any(iface.name == name for iface in facts.ifaces)
     draft.add(RemoveIface(name), name, "nothing uses it", done=not there)

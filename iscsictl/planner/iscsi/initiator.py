@@ -8,6 +8,7 @@ from iscsictl.model.host_facts import InitiatorName, Systemd, Unit
 from iscsictl.model.listing import Session
 from iscsictl.model.names import why_not_made, why_not_met
 from iscsictl.model.plan import Plan
+from iscsictl.model.shell_form import shell_form
 from iscsictl.planner.builder import PlanBuilder
 
 _ISCSID = ("iscsid.socket", "iscsid.service")
@@ -97,7 +98,10 @@ def _require(systemd: Systemd) -> tuple[Unit, Unit]:
         )
     for unit in (iscsid, login):
         if unit.masked:
-            raise MissingError(f"{unit.name} is masked", hint=f"systemctl unmask {unit.name}")
+            raise MissingError(
+                f"{unit.name} is masked",
+                hint=f"systemctl unmask {shell_form(unit.name)}",
+            )
     return iscsid, login
 
 

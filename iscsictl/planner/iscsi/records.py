@@ -8,6 +8,7 @@ from iscsictl.model.inventory import Inventory, Known, ReadFailed
 from iscsictl.model.names import Portal
 from iscsictl.model.plan import Plan
 from iscsictl.model.record import NodeRecord, startup_values
+from iscsictl.model.shell_form import shell_form
 from iscsictl.planner.builder import PlanBuilder
 from iscsictl.planner.iscsi.settings import Changes, require_settings
 from iscsictl.planner.selection.records import (
@@ -128,7 +129,7 @@ def plan_forget(inventory: Inventory, selector: RecordSelector) -> Plan:
         if index.session_of(record) is not None:
             why = InUseError(
                 f"{name} is logged in",
-                hint=f"log out first: iscsictl logout -T {record.target}",
+                hint=f"log out first: iscsictl logout -T {shell_form(record.target)}",
             )
         if record.problem is not None:
             corrupt = actions.RemoveCorruptRecord(record.path)

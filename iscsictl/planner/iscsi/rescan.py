@@ -9,6 +9,7 @@ from iscsictl.model.actions import DiskId
 from iscsictl.model.inventory import DiskAnswers, Inventory
 from iscsictl.model.listing import Disk, Lun, Session
 from iscsictl.model.plan import Plan
+from iscsictl.model.shell_form import shell_form
 from iscsictl.planner.builder import PlanBuilder
 from iscsictl.planner.safety.changed_luns import find_replaced_luns, find_shrunk_luns
 from iscsictl.planner.selection.records import RecordSelector
@@ -29,7 +30,8 @@ def select_sessions(inventory: Inventory, selector: RecordSelector) -> tuple[Ses
     found = tuple(s for s in inventory.sessions if s.target == selector.target)
     if not found:
         raise NotFoundError(
-            f"{selector.target} is not logged in", hint=f"iscsictl login -T {selector.target}"
+            f"{selector.target} is not logged in",
+            hint=f"iscsictl login -T {shell_form(selector.target)}",
         )
     return found
 

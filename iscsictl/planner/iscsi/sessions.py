@@ -12,6 +12,7 @@ from iscsictl.model.listing import Disk, Session
 from iscsictl.model.names import Portal
 from iscsictl.model.plan import Plan
 from iscsictl.model.record import NodeRecord
+from iscsictl.model.shell_form import shell_form
 from iscsictl.planner.builder import PlanBuilder
 from iscsictl.planner.selection.names import resolve_name
 from iscsictl.planner.selection.records import (
@@ -172,7 +173,10 @@ def _why_not(
             words = () if used is None else (*(f"the mount on {m}" for m in used.mounts),
                                              *used.other_holders)  # fmt: skip
             if words:
-                hint = f"end what uses it, or take it down: iscsictl detach {disk.block.device}"
+                hint = (
+                    "end what uses it, or take it down: "
+                    f"iscsictl detach {shell_form(disk.block.device)}"
+                )
                 if used is not None and used.releases:
                     hint = used.release_hint
                 return InUseError(

@@ -7,6 +7,7 @@ from typing import Final, Literal
 
 from iscsictl.model.crypttab import CrypttabEntry
 from iscsictl.model.fstab import Fstab, FstabLine
+from iscsictl.model.shell_form import shell_form
 from iscsictl.planner.safety.storage_graph import (
     Carriers,
     StorageFacts,
@@ -65,7 +66,8 @@ def _claim(line: FstabLine) -> Finding:
     return Finding(
         "claim-left", "warn", line.number, _subject(line),
         f"a run that was making {line.fstype} {line.uuid} on {line.making} was stopped",
-        f"run the same attach or mkfs again to finish it, or: iscsictl fstab rm {line.uuid}",
+        "run the same attach or mkfs again to finish it, or: "
+        f"iscsictl fstab rm {shell_form(line.uuid)}",
     )  # fmt: skip
 
 
@@ -189,12 +191,13 @@ class _Line:
             if has_record:
                 self._say(
                     "node-manual", "fail", f"{target} is not logged in at boot",
-                    f"iscsictl startup {target} automatic",
+                    f"iscsictl startup {shell_form(target)} automatic",
                 )  # fmt: skip
             elif self.line.target is not None:
                 self._say(
                     "no-record", "fail", f"there is no record of {target}: nothing logs in to it",
-                    f"iscsictl discover ADDRESS --save, then: iscsictl startup {target} automatic",
+                    "iscsictl discover ADDRESS --save, then: iscsictl "
+                    f"startup {shell_form(target)} automatic",
                 )  # fmt: skip
 
     def _uuid(self) -> None:
@@ -243,7 +246,10 @@ class _Line:
             severity, text = "warn", f"no {what} is here now"
         fix = self._by_hand(f"correct {line.spec}, or delete the entry,")
         if line.is_ours:
-            fix = f"iscsictl reconnect; if the disk is gone for good: iscsictl fstab rm {line.uuid}"
+            fix = (
+                "iscsictl reconnect; if the disk is gone for good: "
+                f"iscsictl fstab rm {shell_form(line.uuid)}"
+            )
         self._say("uuid-nowhere", severity, text, fix)
 
 
@@ -260,7 +266,7 @@ def _same_directory(fstab: Fstab) -> Iterator[Finding]:
             yield Finding(
                 "same-directory", "fail" if both else "warn", line.number, path,
                 f"line {first.number} mounts on {path} too",
-                f"take one of them out: iscsictl fstab rm {line.uuid or path}"
+                f"take one of them out: iscsictl fstab rm {shell_form(line.uuid or path)}"
                 if line.is_ours
                 else f"take line {first.number} or {line.number} out of /etc/fstab",
             )  # fmt: skip
@@ -305,5 +311,5 @@ def _check_volume(
             yield finding(
                 "node-manual",
                 f"{target} is not logged in at boot",
-                f"iscsictl startup {target} automatic",
+                f"iscsictl startup {shell_form(target)} automatic",
             )

@@ -4,6 +4,7 @@ from iscsictl.errors import RefusedError, UnreachableError
 from iscsictl.model.fstab import FstabLine
 from iscsictl.model.inventory import NO_PATHS, DiskUsage
 from iscsictl.model.listing import Disk, Session
+from iscsictl.model.shell_form import shell_form
 from iscsictl.model.spec import Consent
 from iscsictl.planner.safety.overwrite import ConsentRequiredError
 
@@ -75,5 +76,5 @@ def require_stranded_mount_given_up(
             f"{line.mount_point} cannot be unmounted without losing what was not written yet: "
             f"{reason}",
             hint="bring the array back; if it is gone for ever: "
-            f"iscsictl detach {name} --lost --confirm {line.wwid}",
+            f"iscsictl detach {shell_form(name)} --lost --confirm {shell_form(line.wwid)}",
         )

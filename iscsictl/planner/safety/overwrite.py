@@ -1,6 +1,5 @@
 """Whether a disk may be written, and why: blank, claimed or confirmed. Nothing else will do."""
 
-import shlex
 from collections.abc import Collection
 from dataclasses import replace
 
@@ -11,6 +10,7 @@ from iscsictl.model.disk_content import Content, Filesystem, Signature
 from iscsictl.model.inventory import DiskUsage
 from iscsictl.model.listing import Disk
 from iscsictl.model.partition_table import Table
+from iscsictl.model.shell_form import shell_form
 from iscsictl.model.spec import Consent
 from iscsictl.planner.safety.duplicates import are_confusable, copies
 
@@ -89,7 +89,7 @@ def require_writable(content: Content, device: str, wwid: str) -> None:
     if content.reserved:
         raise RefusedError(
             f"{device} is under a SCSI-3 persistent reservation of another host",
-            hint="see who holds it: sg_persist --in --read-full-status " + device,
+            hint="see who holds it: sg_persist --in --read-full-status " + shell_form(device),
         )
     if content.read_only:
         raise RefusedError(f"{device} is read-only", hint="make the LUN writable on the array")
@@ -193,7 +193,7 @@ def overwrite_ground(
     if content.usage:
         raise InUseError(
             f"{device} is in use: {', '.join(content.usage)}",
-            hint=f"see what holds it: iscsictl detach {device} --dry-run",
+            hint=f"see what holds it: iscsictl detach {shell_form(device)} --dry-run",
         )
     require_writable(content, device, content.wwid)
     if consent.wipe not in {None, content.wwid}:
@@ -218,7 +218,7 @@ def require_not_overmounted(used: DiskUsage) -> None:
     for path, source in used.covered:
         raise InUseError(
             f"{source} is mounted over {path}",
-            hint=f"unmount that first: umount {shlex.quote(path)}",
+            hint=f"unmount that first: umount {shell_form(path)}",
         )
 
 

@@ -2,7 +2,6 @@
 
 import os.path
 import re
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -21,6 +20,7 @@ from iscsictl.model.inventory import (
 from iscsictl.model.listing import Block, Disk, blocks
 from iscsictl.model.listing import Path as DiskPath
 from iscsictl.model.partition_table import Table, Topology
+from iscsictl.model.shell_form import shell_form
 from iscsictl.planner.safety import overwrite
 from iscsictl.planner.selection.luns import ResolvedLun, find
 
@@ -147,7 +147,7 @@ def choose(
         raise NotFoundError(
             f"{name} has no disk here now",
             hint="log in to the target first: iscsictl reconnect, or iscsictl login -T "
-            + found[0].target,
+            + shell_form(found[0].target),
         )
     if len({id(disk) for _, disk in with_disk}) > 1:
         rows = ", ".join(f"{one.lun} ({disk.block.device})" for one, disk in with_disk)
@@ -207,7 +207,7 @@ def require_free(device: str, used: DiskUsage) -> None:
     if holders:
         hint = used.release_hint
         if used.mounts and not used.releases:
-            hint = f"end that use first: iscsictl umount {shlex.quote(used.mounts[0])}"
+            hint = f"end that use first: iscsictl umount {shell_form(used.mounts[0])}"
         raise InUseError(f"{device} is in use: {', '.join(holders)}", hint=hint)
 
 
@@ -217,7 +217,7 @@ def require_table(inventory: DiskInventory) -> Table:
     if table is None:
         raise RefusedError(
             f"{chosen.disk.block.device} has no partition table that sfdisk can change",
-            hint=f"make one: iscsictl disk label {chosen.disk.block.device} gpt",
+            hint=f"make one: iscsictl disk label {shell_form(chosen.disk.block.device)} gpt",
         )
     return table
 

@@ -7,6 +7,7 @@ from iscsictl.model.inventory import DiscoveredTarget, Inventory, Known, ReadFai
 from iscsictl.model.listing import Session
 from iscsictl.model.names import Portal
 from iscsictl.model.record import NodeRecord
+from iscsictl.model.shell_form import shell_form
 from iscsictl.model.spec import AttachSpec
 from iscsictl.planner.selection.session_index import SessionIndex
 
@@ -114,7 +115,8 @@ def _offered(inventory: Inventory, spec: AttachSpec) -> tuple[str, list[Portal]]
         raise NotFoundError(
             f"the array at {asked} has {len(targets)} targets; name one with --target: "
             + ", ".join(targets),
-            hint=f"for example: iscsictl attach -p {spec.portals[0]} -T {targets[0]}",
+            hint=f"for example: iscsictl attach -p {shell_form(spec.portals[0])} "
+            f"-T {shell_form(targets[0])}",
         )
     target = spec.target or targets[0]
     portals = [offer.portal for offer in offers if offer.target == target]

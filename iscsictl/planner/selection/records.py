@@ -6,6 +6,7 @@ from iscsictl.errors import NotFoundError, RefusedError
 from iscsictl.model.inventory import Inventory
 from iscsictl.model.names import DEFAULT_IFACE, Portal
 from iscsictl.model.record import NodeRecord
+from iscsictl.model.shell_form import shell_form
 from iscsictl.planner.selection.names import resolve_name
 
 
@@ -65,7 +66,7 @@ def select_records(inventory: Inventory, selector: RecordSelector) -> tuple[Node
         address = selector.portal or "ADDRESS"
         raise NotFoundError(
             f"there is no node record of {selector.description}",
-            hint=f"make one: iscsictl discover {address} --save",
+            hint=f"make one: iscsictl discover {shell_form(address)} --save",
         )
     return found
 
@@ -76,5 +77,5 @@ def corrupt_record_error(record: NodeRecord) -> RefusedError:
     return RefusedError(
         f"the record {record.path} {record.problem}",
         hint="remove it and discover again: iscsictl forget "
-        f"{record.target} -p {record.portal}{tag} -I {record.iface}",
+        + shell_form(record.target, "-p", f"{record.portal}{tag}", "-I", record.iface),
     )

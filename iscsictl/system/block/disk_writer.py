@@ -19,6 +19,7 @@ from iscsictl.errors import (
 )
 from iscsictl.model.actions import DiskId
 from iscsictl.model.disk_content import Content
+from iscsictl.model.shell_form import shell_form
 from iscsictl.system.block import multipath, probe
 from iscsictl.system.block.blank_proof import read_shape, search_again
 from iscsictl.system.block.disk_guards import (
@@ -48,7 +49,7 @@ def locked_disk(disk: DiskId, deadline: float) -> Iterator[None]:
                 if error.errno != errno.EWOULDBLOCK or time.monotonic() > deadline:
                     raise InUseError(
                         f"{device} is locked by another program",
-                        hint=f"wait for it to end; find it with: fuser -v {device}",
+                        hint=f"wait for it to end; find it with: fuser -v {shell_form(device)}",
                     ) from None
                 time.sleep(0.05)
             else:
@@ -143,7 +144,7 @@ def forget_parts(device: str) -> None:
     for name in _parts_of(device):
         raise InUseError(
             f"the kernel does not let go of /dev/{name}, which is of an older table of {device}",
-            hint=f"see who has it: fuser -v /dev/{name}",
+            hint=f"see who has it: fuser -v /dev/{shell_form(name)}",
         )
 
 
@@ -165,7 +166,7 @@ def verify_kernel_partition(device: str, part: int) -> None:
         run(["partx", "--update", "--nr", str(part), device], ok=None)
     raise RefusedError(
         f"the kernel has {node} elsewhere than the table of {device} says",
-        hint=f"unmount what is on the disk, then: blockdev --rereadpt {device}",
+        hint=f"unmount what is on the disk, then: blockdev --rereadpt {shell_form(device)}",
     )
 
 
@@ -249,7 +250,7 @@ def _mkfs_error(node: str, result: Result) -> IscsictlError:
     if re.search(r"Proceed anyway|appears to contain|already contains", result.out):
         return RefusedError(
             f"{result.argv[0]} found something on {node} that it would overwrite",
-            hint=f"look with: iscsictl disk show {node}",
+            hint=f"look with: iscsictl disk show {shell_form(node)}",
             tool_exit=result.code,
         )
     return IscsictlError(

@@ -14,6 +14,7 @@ from iscsictl.errors import IscsictlError, MissingError, RefusedError, Unreachab
 from iscsictl.model.actions import DiskId
 from iscsictl.model.disk_content import Content
 from iscsictl.model.partition_table import Table, Topology
+from iscsictl.model.shell_form import shell_form
 from iscsictl.parse.sfdisk import parse_table, parse_types
 from iscsictl.system.block import disk_writer as writer
 from iscsictl.system.block import multipath, probe
@@ -172,7 +173,7 @@ def reshape(
         if after is None or wrong is not None:
             raise IscsictlError(
                 f"{device} was changed, but not as it should: {wrong}",
-                hint=f"look at it: iscsictl disk part verify {device}",
+                hint=f"look at it: iscsictl disk part verify {shell_form(device)}",
             )
         _tell_kernel(device, before, after)
     return after
@@ -199,7 +200,7 @@ def _tell_kernel(device: str, before: Table, after: Table) -> None:
             run(["partx", how, "--nr", str(number), device], ok=None)
     raise IscsictlError(
         f"the table of {device} is written, but the kernel did not take partition {wrong[0]}",
-        hint="unmount what is on the disk, then: blockdev --rereadpt " + device,
+        hint="unmount what is on the disk, then: blockdev --rereadpt " + shell_form(device),
     )
 
 

@@ -13,6 +13,7 @@ from functools import partial
 
 from iscsictl.errors import InUseError, IscsictlError, UnreachableError
 from iscsictl.model.disk_content import Content, Filesystem, Partition, Signature
+from iscsictl.model.shell_form import shell_form
 from iscsictl.parse.blkid import parse_export
 from iscsictl.parse.sfdisk import parse_partitions
 from iscsictl.parse.wipefs import parse_signatures
@@ -54,7 +55,8 @@ def opened(device: str, *, exclusive: bool) -> Iterator[int]:
     except OSError as error:
         if error.errno == errno.EBUSY:
             raise InUseError(
-                f"{device} is in use", hint=f"see who holds it: iscsictl disk show {device}"
+                f"{device} is in use",
+                hint=f"see who holds it: iscsictl disk show {shell_form(device)}",
             ) from None
         raise UnreachableError(
             f"{device} cannot be opened: {error.strerror}",

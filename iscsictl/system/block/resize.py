@@ -4,6 +4,7 @@ import os
 import re
 
 from iscsictl.errors import IscsictlError, RefusedError
+from iscsictl.model.shell_form import shell_form
 from iscsictl.system.block import probe, scsi_commands
 from iscsictl.system.io.process import run
 from iscsictl.system.io.sysfs_attributes import list_names
@@ -66,7 +67,7 @@ def grow(node: str, fs: str, path: str) -> bool:
         if members > 1:
             raise RefusedError(
                 f"the btrfs on {path} has {members} devices",
-                hint=f"grow the one that grew: btrfs filesystem resize ID:max {path}",
+                hint=f"grow the one that grew: btrfs filesystem resize ID:max {shell_form(path)}",
             )
         run(["btrfs", "filesystem", "resize", "max", path], timeout=None)
     else:

@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from iscsictl.errors import InUseError, IscsictlError, NeedsRootError, RefusedError
+from iscsictl.model.shell_form import shell_form
 from iscsictl.system.io.safe_paths import fd_path, open_file_parent, open_parent, own_ids
 
 PRIVATE = 0o600
@@ -202,12 +203,16 @@ def explained(error: OSError, verb: str, path: Path) -> IscsictlError:
     if error.errno in {errno.EACCES, errno.EPERM}:
         if os.geteuid() != 0:
             return NeedsRootError(text, hint="run it as root")
-        return IscsictlError(text, hint=f"is it immutable or on a network mount? lsattr {path}")
+        return IscsictlError(
+            text, hint=f"is it immutable or on a network mount? lsattr {shell_form(path)}"
+        )
     if error.errno == errno.EISDIR:
         return IscsictlError(text, hint="name a file, or move the directory of that name away")
     if error.errno == errno.ENOENT and not path.is_symlink():
-        return IscsictlError(text, hint=f"make its directory first: mkdir -p {path.parent}")
-    return IscsictlError(text, hint=f"see what is there: ls -ld {path}")
+        return IscsictlError(
+            text, hint=f"make its directory first: mkdir -p {shell_form(path.parent)}"
+        )
+    return IscsictlError(text, hint=f"see what is there: ls -ld {shell_form(path)}")
 
 
 def _changed(path: Path) -> FileChangedError:

@@ -3,13 +3,13 @@
 import os
 import pwd
 import re
-import shlex
 import sys
 import syslog
 from pathlib import Path
 
 from iscsictl.errors import IscsictlError
 from iscsictl.model.plan import Status, Step
+from iscsictl.model.shell_form import shell_form
 from iscsictl.system.io.process import find, run
 
 #: How many lines back a name is looked for: a busy host writes some hundred a year.
@@ -31,7 +31,7 @@ def note(step: Step, status: Status, error: str | None = None) -> None:
         words.append(f"wwid={disk.wwid}")
     arguments = _arguments()
     if arguments:
-        words.append(f"arguments={shlex.join(arguments)!r}")
+        words.append(f"arguments={shell_form(*arguments)!r}")
     words.append(f"result={status.value}")
     if error is not None:
         words.append(f"error={error!r}")

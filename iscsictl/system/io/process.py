@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import shlex
 import signal
 import subprocess
 import threading
@@ -92,11 +91,6 @@ _tracers: list[Callable[[Sequence[str]], None]] = []
 def trace_to(tracer: Callable[[Sequence[str]], None]) -> None:
     """Have each command line shown to `tracer` before it starts (`-v`)."""
     _tracers.append(tracer)
-
-
-def shell_form(argv: Sequence[str]) -> str:
-    """Return the command as one could paste it into a shell."""
-    return shlex.join(argv)
 
 
 def environment() -> dict[str, str]:

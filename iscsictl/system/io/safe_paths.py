@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from iscsictl.errors import IscsictlError, RefusedError
+from iscsictl.model.shell_form import shell_form
 
 # A directory is entered for its own sake (O_DIRECTORY), which has autofs mount what belongs there.
 _ENTER = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -195,7 +196,8 @@ def make_directories(path: str) -> bool:
             return bool(opened.rest)
     except OSError as error:
         raise IscsictlError(
-            f"cannot create {path}: {error.strerror}", hint=f"see what is there: ls -ld {path}"
+            f"cannot create {path}: {error.strerror}",
+            hint=f"see what is there: ls -ld {shell_form(path)}",
         ) from None
 
 

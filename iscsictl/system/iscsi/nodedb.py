@@ -18,6 +18,7 @@ from iscsictl.errors import IscsictlError, NeedsRootError, NotFoundError, Refuse
 from iscsictl.model.names import BUILT_IN_IFACES, DEFAULT_IFACE, DEFAULT_PORT, Portal
 from iscsictl.model.open_iscsi import Version, parse_version
 from iscsictl.model.record import DiscoveryKind, DiscoveryRecord, IfaceRecord, NodeRecord
+from iscsictl.model.shell_form import shell_form
 from iscsictl.parse.record import find_damage, is_truncated, oversized_keys, parse_values
 from iscsictl.system.io.files import explained
 
@@ -91,7 +92,7 @@ def read_records(db: Path, target: str | None = None) -> tuple[NodeRecord, ...]:
     if not targets and (db / "nodes").is_file():
         raise IscsictlError(
             f"{db}/nodes is a file, not a directory",
-            hint=f"no record is in it; move it away, then: mkdir -m 600 {db}/nodes",
+            hint=f"no record is in it; move it away, then: mkdir -m 600 {shell_form(db)}/nodes",
         )
     for entry in targets:
         if not _is_directory(entry):

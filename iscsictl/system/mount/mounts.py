@@ -4,7 +4,6 @@ import contextlib
 import errno
 import os
 import re
-import shlex
 import stat
 import sys
 from collections.abc import Iterable, Iterator
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from iscsictl.errors import InUseError, IscsictlError
 from iscsictl.model.inventory import DISK_GONE, NO_PATHS, MountPointState
+from iscsictl.model.shell_form import shell_form
 from iscsictl.parse.mountinfo import MountLine, parse_mountinfo
 from iscsictl.system.io.process import ToolError, run, wait_until_none_starting
 from iscsictl.system.io.safe_paths import (
@@ -155,7 +155,7 @@ def _opened_mount_point(path: str) -> Iterator[tuple[int, str]]:
     except OSError as error:
         raise IscsictlError(
             f"cannot open the mount point {path}: {error.strerror}",
-            hint=f"create it: mkdir -p {shlex.quote(path)}",
+            hint=f"create it: mkdir -p {shell_form(path)}",
         ) from None
 
 
@@ -220,7 +220,7 @@ def unmount(path: str, *, lazy: bool = False) -> None:
         raise IscsictlError(f"cannot unmount {path}: {error.strerror}") from None
     if code == errno.EBUSY:
         raise InUseError(
-            f"{path} is in use", hint=f"see what uses it: fuser -vm {shlex.quote(path)}"
+            f"{path} is in use", hint=f"see what uses it: fuser -vm {shell_form(path)}"
         )
     if code not in {0, errno.EINVAL, errno.ENOENT}:
         raise IscsictlError(f"cannot unmount {path}: {os.strerror(code).lower()}")

@@ -1,10 +1,10 @@
 """The commands that release a disk: swapoff, umount, vgchange, cryptsetup, mdadm, losetup."""
 
 import re
-import shlex
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from iscsictl.model.shell_form import shell_form
 from iscsictl.parse.mountinfo import MountLine, unescape_octal
 from iscsictl.system.block.block_tree import device_number, device_path, kind_of
 from iscsictl.system.io.sysfs_attributes import read_attribute
@@ -41,8 +41,8 @@ def release_commands(
     names = [*holders, *(loop.rpartition("/")[2] for loop in loops)]
     numbers = {device_number(root, name) for name in names}
     paths = [mount.path for mount in mounted if mount.device in numbers]
-    commands = [f"swapoff {shlex.quote(swap)}" for swap in swaps]
-    commands += [f"umount {shlex.quote(path)}" for path in reversed(paths)]
+    commands = [f"swapoff {shell_form(swap)}" for swap in swaps]
+    commands += [f"umount {shell_form(path)}" for path in reversed(paths)]
     commands += [f"losetup -d {loop}" for loop in loops]
     commands += [command for name in reversed(holders) for command in _stop_commands(root, name)]
     return tuple(dict.fromkeys(commands))
@@ -57,7 +57,7 @@ def _stop_commands(root: Path, kname: str) -> Iterator[str]:
     elif kind == "loop":
         yield f"losetup -d {device}"
     elif kind == "crypt":
-        yield f"cryptsetup close {shlex.quote(device.rpartition('/')[2])}"
+        yield f"cryptsetup close {shell_form(device.rpartition('/')[2])}"
     elif kind == "lvm":
         yield from _device_mapper_commands(root, kname, device)
 
@@ -69,8 +69,8 @@ def _device_mapper_commands(root: Path, kname: str, device: str) -> Iterator[str
     group = _VOLUME_GROUP.match(name)
     if not (read_attribute(f"{own}/uuid") or "").startswith("LVM-"):
         if kname.startswith("dm-"):
-            yield f"dmsetup remove {shlex.quote(name)}"
+            yield f"dmsetup remove {shell_form(name)}"
     elif group is None:
-        yield f"lvchange -an {shlex.quote(device)}"
+        yield f"lvchange -an {shell_form(device)}"
     else:
-        yield f"vgchange -an {shlex.quote(group[1].replace('--', '-'))}"
+        yield f"vgchange -an {shell_form(group[1].replace('--', '-'))}"
