@@ -15,6 +15,8 @@ from typing import Final
 import click
 
 from iscsictl import __version__
+from iscsictl.cli.examples import EXAMPLES
+from iscsictl.cli.help import COMMON, group_options
 from iscsictl.cli.main import SECTIONS, cli
 from iscsictl.errors import Exit
 from iscsictl.errors.codes import table
@@ -47,9 +49,25 @@ ENVIRONMENT: Final[Mapping[str, str]] = {
         "Where systemd puts credentials: a secret file named without a slash is looked for there.",
     "ISCSICTL_ROOT": "The directory to take for / when looking; for captures and tests.",
 }  # fmt: skip
-#: The options of every command; they come last on a page.
-COMMON: Final = ("--dry-run", "--yes", "--output", "-J", "--no-color", "--verbose", "--quiet",
-                 "--timeout", "--help")  # fmt: skip
+#: What STATUS says of a session.
+SESSION_WORDS: Final[Mapping[str, str]] = {
+    "up": "Logged in and connected.",
+    "recovering": "The connection is lost and iscsid is trying again; what is written waits.",
+    "down": "Dropped, or free with nobody trying to bring it back.",
+    "unknown": "The source, such as a saved output, does not tell.",
+}
+#: What the first word of a line says of a step.
+STEP_WORDS: Final[Mapping[str, str]] = {
+    "planned": "It will be done.",
+    "forecast": "It will probably be done: that is decided when a login or a scan has shown more.",
+    "done": "It was done in this run.",
+    "unchanged": "Nothing had to be done: the machine was in that state already.",
+    "skipped": "It was not tried, because a step that it needs failed.",
+    "refused": "It must not be done; the error says why.",
+    "failed": "It was tried and failed.",
+    "undone": "It was done and then rolled back, because a later step failed.",
+}
+VOLUMES: Final = Path(__file__).parents[1] / "docs/volumes.md"
 SEE_ALSO: Final = "iscsiadm(8), iscsid(8), fstab(5), systemd.mount(5)"
 
 
@@ -141,6 +159,14 @@ def option_entry(option: click.Option) -> str:
     return f".TP\n{shown}\n{escape(text)}\n"
 
 
+def examples(paths: Iterable[str]) -> str:
+    """Return the section of examples of these commands, each with what it does."""
+    rows = dict.fromkeys(row for path in paths for row in EXAMPLES.get(path, ()))
+    if not rows:
+        return ""
+    return ".SH EXAMPLES\n" + definitions((f"{NAME} {line}", text) for line, text in rows)
+
+
 def options_of(leaf: Leaf) -> tuple[list[click.Option], list[click.Option]]:
     """Return a command's own options, and those that every command has."""
     options = [p for p in leaf.parameters if isinstance(p, click.Option)]
@@ -155,9 +181,10 @@ def definitions(rows: Iterable[tuple[str, str]]) -> str:
     return "".join(f".TP\n\\fB{escape(term)}\\fR\n{escape(text)}\n" for term, text in rows)
 
 
-def head(name: str, line: str) -> str:
-    """Return the top of a page, down to its NAME."""
-    title = f'.TH {name.upper()} 1 "" "{NAME} {__version__}" "{NAME}"\n'.replace("-", "\\-")
+def head(name: str, line: str, section: int = 1) -> str:
+    """Return the top of a page of a section of the manual, down to its NAME."""
+    title = f'.TH {name.upper()} {section} "" "{NAME} {__version__}" "{NAME}"\n'
+    title = title.replace("-", "\\-")
     return f"{title}.SH NAME\n{escape(name)} \\- {escape(line.rstrip('.'))}\n"
 
 
@@ -177,6 +204,7 @@ def page(name: str, command: click.Command, context: click.Context) -> str:
     line = " ".join(command.get_short_help_str(200).split())
     parts = [head(f"{NAME}-{name}", line), ".SH SYNOPSIS\n"]
     parts.append(".br\n".join(synopsis(leaf) for leaf in found))
+    parts.append(examples([name, *(leaf.path.removeprefix(f"{NAME} ") for leaf in found)]))
     parts.append(f".SH DESCRIPTION\n{prose(command.help)}")
     shared: dict[tuple[str, ...], list[click.Option]] = {}
     if isinstance(command, click.Group):
@@ -189,7 +217,11 @@ def page(name: str, command: click.Command, context: click.Context) -> str:
             parts.append(f".SS {escape(leaf.path)}\n{prose(leaf.command.help)}")
         elif own:
             parts.append(".SH OPTIONS\n")
-        parts += [option_entry(option) for option in own]
+        groups = group_options(own)
+        for title, some in groups.items():
+            if len(groups) > 1 and not isinstance(command, click.Group):
+                parts.append(f".SS {escape(title)}\n")
+            parts += [option_entry(option) for option in some]
     parts.append(".SH COMMON OPTIONS\n")
     defaults = sorted(shared.values(), key=lambda options: COMMON.index(_known(options[0])))
     parts += [option_entry(max(options, key=lambda o: len(value_of(o)))) for options in defaults]
@@ -207,6 +239,7 @@ def top(root: click.Group, context: click.Context, sections: Mapping[str, Sequen
     parts.append(
         f".SH SYNOPSIS\n.B {NAME}\n\\fICOMMAND\\fR [\\fIOPTIONS\\fR] [\\fIARGUMENTS\\fR]\n"
     )
+    parts.append(examples([""]))
     parts.append(f".SH DESCRIPTION\n{prose(root.help)}.SH COMMANDS\n")
     for title, names in sections.items():
         parts.append(f".SS {escape(title)}\n")
@@ -215,9 +248,34 @@ def top(root: click.Group, context: click.Context, sections: Mapping[str, Sequen
             if found is not None:
                 line = " ".join(found.get_short_help_str(200).split())
                 parts.append(definitions([(f"{NAME}-{name}(1)", line)]))
+    parts.append(f".SH WORDS OF STATUS\n{definitions(SESSION_WORDS.items())}")
+    parts.append(f".SH WORDS OF STEPS\n{definitions(STEP_WORDS.items())}")
     parts.append(f".SH ENVIRONMENT\n{definitions(ENVIRONMENT.items())}")
     parts.append(tail([f"{NAME}-{name}" for names in sections.values() for name in names]))
     return "".join(parts)
+
+
+def volumes_page(text: str) -> str:
+    """Return the page of the file of volumes, given the text of docs/volumes.md."""
+    example = text.partition("```toml\n")[2].partition("```")[0]
+    keys = re.findall(r"^\| `([^|]+)` \| ([^|]*) \| ([^|]*) \|$", text, re.MULTILINE)
+    warnings = re.findall(r"^\*\*(?:No key|Secrets).*?(?=\n\n)", text, re.MULTILINE | re.DOTALL)
+    rows = ((key, f"{_plain(kind)}: {_plain(meaning)}.") for key, kind, meaning in keys)
+    return (
+        head(f"{NAME}-volumes", "file of volumes for apply and plan", section=5)
+        + f".SH EXAMPLES\n.nf\n{escape(example)}.fi\n"
+        + ".SH DESCRIPTION\nA file in TOML (https://toml.io) with a [[volume]] for each volume. "
+        "Its keys mean the same as the options of attach with the same names.\n"
+        + f".SH KEYS\n{definitions(rows)}.SH SAFETY\n"
+        + ".PP\n".join(escape(_plain(one)) + "\n" for one in warnings)
+        + f".SH SEE ALSO\n{escape(f'{NAME}-apply(1), {NAME}-plan(1), {NAME}-export(1)')}\n"
+    )
+
+
+def _plain(markdown: str) -> str:
+    """Return Markdown as text: without marks, links by their words."""
+    text = re.sub(r" ?\(?\[[^]]*\]\([^)]*\)\)?", "", markdown)
+    return " ".join(text.replace("*", "").replace("`", "").split())
 
 
 def pages(root: click.Group, sections: Mapping[str, Sequence[str]]) -> dict[str, str]:
@@ -237,7 +295,8 @@ def main() -> None:
     directory = Path(sys.argv[1] if len(sys.argv) > 1 else "docs/man")
     directory.mkdir(parents=True, exist_ok=True)
     made = pages(cli, {title: list(commands) for title, commands in SECTIONS.items()})
-    for old in set(directory.glob(f"{NAME}*.1")):
+    made[f"{NAME}-volumes.5"] = volumes_page(VOLUMES.read_text(encoding="utf-8"))
+    for old in set(directory.glob(f"{NAME}*.[15]")):
         if old.name not in made:
             old.unlink()
     for name, text in made.items():

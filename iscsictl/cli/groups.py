@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import click
 
+from iscsictl.cli.help import HelpPageOfGroup
+
 #: The common options, which may also stand before the command; those that take a value.
 FLAGS = frozenset(
     {"-J", "--json", "--no-color", "-v", "--verbose", "-q", "--quiet", "-n", "--dry-run", "-y",
@@ -12,7 +14,7 @@ FLAGS = frozenset(
 VALUED = frozenset({"-o", "--output", "--timeout"})
 
 
-class GroupWithDefault(click.Group):
+class GroupWithDefault(HelpPageOfGroup):
     """A group that runs one of its commands, by default `ls`, where none is named."""
 
     default_command = "ls"

@@ -9,6 +9,7 @@ import click
 
 from iscsictl import __version__
 from iscsictl.cli.groups import move_common_options
+from iscsictl.cli.help import HelpPageOfGroup
 from iscsictl.lazy_import import lazy_import
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ _OUTPUT = (
 )
 
 
-class LazyGroup(click.Group):
+class LazyGroup(HelpPageOfGroup):
     """A group whose commands are imported when they are called."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -160,10 +161,7 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, "-V", "--version", message="%(prog)s %(version)s")
 def cli() -> None:
-    """Turn iSCSI LUNs into mounted filesystems that survive a reboot, and keep them mounted.
-
-    Start with: iscsictl attach -p ARRAY --fs ext4 --mount /srv/data --dry-run
-    """
+    """Turn iSCSI LUNs into mounted filesystems that survive a reboot, and keep them mounted."""
 
 
 def _usage(error: click.ClickException, hint: str | None) -> int:

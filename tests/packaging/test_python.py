@@ -51,8 +51,8 @@ def test_it_installs_and_runs_from_an_empty_environment(
     assert __version__ in call("--version")
     assert "iqn.2001-04.com.example:mail" in call("ls", "--from", "-")
     share = tmp_path / "env/share"
-    for page in (ROOT / "docs/man").glob("*.1"):
-        assert (share / "man/man1" / page.name).read_bytes() == page.read_bytes()
+    for page in (ROOT / "docs/man").iterdir():
+        assert (share / f"man/man{page.suffix[1:]}" / page.name).read_bytes() == page.read_bytes()
     for shell, file in {
         "bash": "bash-completion/completions/iscsictl.bash",
         "zsh": "zsh/site-functions/_iscsictl",

@@ -37,7 +37,10 @@ def query(package: Path, *options: str) -> set[str]:
 
 
 def test_it_holds_the_program_its_units_pages_and_completions(package: Path) -> None:
-    pages = {f"/usr/share/man/man1/{page.name}.gz" for page in (ROOT / "docs/man").glob("*.1")}
+    pages = {
+        f"/usr/share/man/man{page.suffix[1:]}/{page.name}.gz"
+        for page in (ROOT / "docs/man").iterdir()
+    }
     expected = {
         "/usr/bin/iscsictl",
         "/usr/lib/systemd/system/iscsictl-reconnect.service",

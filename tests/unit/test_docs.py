@@ -90,7 +90,7 @@ def test_there_is_a_page_for_each_command_and_family(made: dict[str, str]) -> No
 
 def test_a_page_shows_how_a_command_is_called(made: dict[str, str]) -> None:
     page = rendered(made["iscsictl-login.1"])
-    assert "SYNOPSIS iscsictl login [OPTIONS] --lun N [WHAT...] DESCRIPTION" in page
+    assert "SYNOPSIS iscsictl login [OPTIONS] --lun N [WHAT...] EXAMPLES iscsictl login iqn" in page
     assert "OPTIONS -T, --target IQN Which one. May be given several times. --lun N" in page
     assert "COMMON OPTIONS -o, --output table|json How. " in page
     assert "--secret" not in page

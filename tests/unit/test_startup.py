@@ -74,8 +74,8 @@ def test_help_of_the_program_loads_no_command(machine: Path) -> None:
     found = loaded(machine, ["--help"])
     own = {name for name in found if name.startswith("iscsictl.")}
     assert own == {
-        "iscsictl.__main__", "iscsictl.cli", "iscsictl.cli.groups", "iscsictl.cli.main",
-        "iscsictl.lazy_import",
+        "iscsictl.__main__", "iscsictl.cli", "iscsictl.cli.examples", "iscsictl.cli.groups",
+        "iscsictl.cli.help", "iscsictl.cli.main", "iscsictl.lazy_import",
     }  # fmt: skip
 
 

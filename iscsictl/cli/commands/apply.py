@@ -10,6 +10,7 @@ import click
 
 from iscsictl.cli.commands.attach import owner_ids
 from iscsictl.cli.credentials import account, read_secret
+from iscsictl.cli.help import command
 from iscsictl.cli.options import (
     Number,
     Settings,
@@ -51,7 +52,7 @@ def _parallel(command: Callable[..., None]) -> Callable[..., None]:
     )(command)  # fmt: skip
 
 
-@click.command("plan")
+@command("plan")
 @click.argument("file", metavar="FILE")
 @click.option("--out", metavar="FILE", help="Save the plan, for apply, in this file.")
 @_parallel
@@ -71,7 +72,7 @@ def plan(settings: Settings, file: str, out: str | None, parallel: int) -> int:
     return many.conclude(reports)
 
 
-@click.command("apply")
+@command("apply")
 @click.argument("file", metavar="FILE")
 @click.option("--plan", "saved", metavar="FILE", help="Do only what this saved plan contains.")
 @_parallel

@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 import click
 
 from iscsictl.cli.credentials import judge_account
+from iscsictl.cli.help import command
 from iscsictl.cli.options import (
     Number,
     Settings,
@@ -95,7 +96,7 @@ def parse_settings(pairs: tuple[str, ...]) -> dict[str, str]:
     return found
 
 
-@click.command("attach")
+@command("attach")
 @click.option(
     "-p",
     "--portal",
@@ -165,7 +166,7 @@ def attach(settings: Settings, **options: Any) -> int:
     return run_task(settings, _task(settings, spec), device_only=options["print_device"])
 
 
-@click.command("detach")
+@command("detach")
 @click.argument("name", metavar="TARGET|DEVICE|DIR")
 @click.option("--lun", type=Number(0, values.MAX_LUN), help="Only this LUN of the target.")
 @click.option("--forget", is_flag=True, help="Delete the node records too.")

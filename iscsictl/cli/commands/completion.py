@@ -3,10 +3,11 @@
 import click
 
 from iscsictl.cli.completions.generate import script
+from iscsictl.cli.help import command
 from iscsictl.cli.options import Settings, common
 
 
-@click.command("completion")
+@command("completion")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @common
 def completion(_settings: Settings, shell: str) -> int:

@@ -7,6 +7,7 @@ import click
 
 from iscsictl.checks import examine
 from iscsictl.checks.ids import known
+from iscsictl.cli.help import command
 from iscsictl.cli.options import Settings, changing, common_with, require_root
 from iscsictl.cli.runner import run_task
 from iscsictl.engine.runtime import open_context
@@ -20,7 +21,7 @@ from iscsictl.output.terminal import screen_of
 from iscsictl.output.views import doctor as doctor_view
 
 
-@click.command("doctor")
+@command("doctor")
 @click.option("--fix", is_flag=True, help="Repair what can be repaired safely.")
 @click.option("-a", "--all", "everything", is_flag=True, help="Also show what is in order.")
 @click.option(

@@ -7,6 +7,7 @@ import textwrap
 
 import click
 
+from iscsictl.cli.help import command, print_paged
 from iscsictl.cli.options import Settings, common
 from iscsictl.errors import lookup as core
 from iscsictl.errors.codes import Cause, every
@@ -20,7 +21,7 @@ _TITLES = {
 }
 
 
-@click.command("explain")
+@command("explain")
 @click.argument("what", nargs=-1)
 @common
 def explain(settings: Settings, what: tuple[str, ...]) -> int:
@@ -30,10 +31,6 @@ def explain(settings: Settings, what: tuple[str, ...]) -> int:
     SCSI command (DID_NO_CONNECT), several of them, or the text of an error, one line or many;
     - reads the text from stdin. Without WHAT all codes are listed.
 
-    \b
-    iscsictl explain 24
-    iscsictl explain "detected conn error (1020)"
-    journalctl -u iscsid -n 50 | iscsictl explain -
     """
     words = " ".join(what)
     if words == "-":
@@ -48,7 +45,7 @@ def explain(settings: Settings, what: tuple[str, ...]) -> int:
     elif what:
         click.echo("\n\n".join(_card(cause) for cause in causes))
     else:
-        click.echo(_all(causes))
+        print_paged(_all(causes))
     return 0
 
 

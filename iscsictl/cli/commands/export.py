@@ -4,6 +4,7 @@ import json
 
 import click
 
+from iscsictl.cli.help import command
 from iscsictl.cli.options import Settings, common, print_message, require_root
 from iscsictl.errors import Exit
 from iscsictl.observers.attach import for_export
@@ -12,7 +13,7 @@ from iscsictl.planner.volumes.export import export as collect
 from iscsictl.planner.volumes.export import render
 
 
-@click.command("export")
+@command("export")
 @common
 def export(settings: Settings) -> int:
     """Print a file of volumes that describes this host as it is.

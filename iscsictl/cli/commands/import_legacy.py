@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from iscsictl.cli.help import command
 from iscsictl.cli.options import (
     Settings,
     changing,
@@ -26,7 +27,7 @@ from iscsictl.observers.host import name_facts
 LARGEST = 8 * 1024 * 1024
 
 
-@click.command("import")
+@command("import")
 @click.argument("file", metavar="FILE")
 @click.option(
     "--bindings",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from iscsictl.cli.help import command
 from iscsictl.cli.options import Settings, common, target_argument
 from iscsictl.engine.waits import waiting
 from iscsictl.lazy_import import lazy_import
@@ -28,7 +29,7 @@ else:
 MAX_NOTES, MAX_ALIKE = 20, 5  # lines that were only skipped, and other warnings of one kind
 
 
-@click.command("ls")
+@command("ls")
 @target_argument
 @common
 @click.option("--tree", is_flag=True, help="Draw portal - target - session - LUN - mount.")

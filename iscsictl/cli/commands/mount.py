@@ -5,6 +5,7 @@ from dataclasses import replace
 import click
 
 from iscsictl.cli.commands.disks import by_lun
+from iscsictl.cli.help import command
 from iscsictl.cli.options import Settings, changing, common, require_root
 from iscsictl.cli.runner import ask, run_task
 from iscsictl.cli.selectors import directory, named
@@ -28,7 +29,7 @@ def options_of(text: str | None) -> tuple[str, ...] | None:
         raise UsageError(f"--options {error}") from None
 
 
-@click.command("mount")
+@command("mount")
 @click.argument("name", metavar="NAME|DIR")
 @click.argument("where", metavar="[DIR]", required=False)
 @click.option("--options", "mount_options", metavar="OPTS", help="Mount options [those of fstab].")
@@ -69,7 +70,7 @@ def _mounting(settings: Settings, query: DiskQuery, spec: MountSpec) -> Task:
     return replace(made, observe=observed)
 
 
-@click.command("umount")
+@command("umount")
 @click.argument("name", metavar="DIR|DEVICE")
 @by_lun
 @changing

@@ -2,6 +2,7 @@
 
 import click
 
+from iscsictl.cli.help import command
 from iscsictl.cli.options import (
     Settings,
     changing,
@@ -26,7 +27,7 @@ from iscsictl.planner.selection.names import resolve_name
 _KEPT_OUT_LIMIT = 3
 
 
-@click.command("reconnect")
+@command("reconnect")
 @target_argument
 @changing
 @common

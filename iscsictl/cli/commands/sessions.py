@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from iscsictl.cli.help import command
 from iscsictl.cli.options import (
     Settings,
     changing,
@@ -52,7 +53,7 @@ def _say(settings: Settings, text: str) -> None:
         print_message(text)
 
 
-@click.command("discover")
+@command("discover")
 @click.argument("address", metavar="ADDR[:PORT]")
 @click.option("--isns", is_flag=True, help="The address is that of an iSNS server.")
 @click.option("--save", is_flag=True, help="Make records of targets that have none, for login.")
@@ -115,7 +116,7 @@ def _show(
     return 0
 
 
-@click.command("login")
+@command("login")
 @by_target
 @click.option("--all", "everything", is_flag=True, help="All records that log in at boot.")
 @click.option(
@@ -155,7 +156,7 @@ def login(
     )
 
 
-@click.command("logout")
+@command("logout")
 @by_target
 @click.option("--all", "everything", is_flag=True, help="All sessions.")
 @click.option(
@@ -183,7 +184,7 @@ def logout(settings: Settings, everything: bool, seconds: float | None, **option
     )
 
 
-@click.command("rescan")
+@command("rescan")
 @target_argument
 @changing
 @common
@@ -207,7 +208,7 @@ def rescan(settings: Settings, target: str | None) -> int:
     return run_independent(settings, observe, make_plan)
 
 
-@click.command("startup")
+@command("startup")
 @click.argument("name", metavar="[TARGET]", required=False)
 @click.argument("when", metavar="WHEN", type=click.Choice(STARTUPS), required=False)
 @by_target_option
@@ -232,7 +233,7 @@ def startup(settings: Settings, name: str | None, when: str | None, **options: A
     )
 
 
-@click.command("forget")
+@command("forget")
 @by_target
 @changing
 @common
@@ -249,7 +250,7 @@ def forget(settings: Settings, **options: Any) -> int:
     )
 
 
-@click.command("hold")
+@command("hold")
 @click.argument("name", metavar="[TARGET|DIR]", required=False)
 @click.option(
     "--for", "seconds", type=duration, metavar="DURATION", help="How long [until a boot]."
@@ -283,7 +284,7 @@ def hold(settings: Settings, name: str | None, seconds: float | None) -> int:
     )
 
 
-@click.command("unhold")
+@command("unhold")
 @click.argument("name", metavar="TARGET|DIR")
 @changing
 @common

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 import click
 
+from iscsictl.cli.help import command
 from iscsictl.cli.options import Settings, common, duration
 from iscsictl.errors import InterruptError
 from iscsictl.model.session_diff import Snapshot
@@ -29,7 +30,7 @@ def _timed(command: click.Command) -> click.Command:
 
 
 @_timed
-@click.command("watch")
+@command("watch")
 @common
 @click.option(
     "--interval",

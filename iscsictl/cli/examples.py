@@ -1,0 +1,290 @@
+"""The examples that each help page and each man page begins with: a command, and what it does."""
+
+from collections.abc import Mapping
+from typing import Final
+
+Example = tuple[str, str]
+
+_TARGET: Final = "iqn.2001-04.com.example:mail"
+
+#: By the words that call a command. The tests run each through the parser.
+EXAMPLES: Final[Mapping[str, tuple[Example, ...]]] = {
+    "": (
+        ("attach -p 192.0.2.5 --fs ext4 --mount /srv/mail --dry-run",
+         "show how a LUN becomes a mounted filesystem"),
+        ("ls", "show sessions, LUNs and mounts"),
+        ("doctor", "show what is wrong and how to fix it"),
+    ),
+    "attach": (
+        ("attach -p 192.0.2.5 --fs ext4 --mount /srv/mail --dry-run",
+         "show what would be done, change nothing"),
+        ("attach -p 192.0.2.5 --fs ext4 --mount /srv/mail",
+         "log in, make a filesystem on the blank disk, mount it now and at boot"),
+        ("attach -p 192.0.2.5 --chap-user me --chap-secret-prompt",
+         "log in with a CHAP account and stop at the disk"),
+    ),
+    "detach": (
+        ("detach /srv/mail --dry-run", "show what would be done"),
+        ("detach /srv/mail", "unmount it, log out, keep the record"),
+        (f"detach {_TARGET} --forget", "the same by target, and delete the records"),
+    ),
+    "reconnect": (
+        ("reconnect --dry-run", "show what is missing"),
+        ("reconnect", "log in and mount what is missing"),
+        ("reconnect -q", "the same for cron: prints only errors"),
+    ),
+    "ls": (
+        ("ls", "show all sessions, LUNs and mounts"),
+        ("ls --tree", "draw them from portal to mount"),
+        ("ls --from sosreport.tar.xz", "show those of another host"),
+    ),
+    "doctor": (
+        ("doctor", "show what is wrong and how to fix it"),
+        ("doctor --fix --dry-run", "show which fixes iscsictl would make itself"),
+        ("doctor -o nagios", "one line for a monitoring system"),
+    ),
+    "plan": (
+        ("plan volumes.toml", "show what apply would do"),
+        ("plan volumes.toml --out saved.json", "save it, so that apply does just that"),
+    ),
+    "apply": (
+        ("apply volumes.toml", "create all volumes of the file"),
+        ("apply volumes.toml --plan saved.json", "do only what the saved plan contains"),
+    ),
+    "export": (
+        ("export > volumes.toml", "write a file of volumes of this host"),
+        ("export -J", "the same as JSON"),
+    ),
+    "discover": (
+        ("discover 192.0.2.5", "show the targets that a portal offers"),
+        ("discover 192.0.2.5 --save", "make their records, for login"),
+        ("discover 192.0.2.5 --user me --secret-prompt", "ask with an account"),
+    ),
+    "nodes": (
+        ("nodes", "list the node records"),
+        (f"nodes show {_TARGET}", "show all values of its records"),
+        (f"nodes set node.session.scan=manual -T {_TARGET}", "change a value"),
+    ),
+    "nodes ls": (("nodes ls", "list all records"), (f"nodes ls {_TARGET}", "those of one target")),
+    "nodes show": (
+        (f"nodes show {_TARGET}", "show all values of its records"),
+        ("nodes show -p 192.0.2.5", "those of all records of a portal"),
+    ),
+    "nodes set": (
+        (f"nodes set node.session.scan=manual -T {_TARGET}", "set a value"),
+        (f"nodes set node.session.scan= -T {_TARGET}", "remove it: the default is used"),
+    ),
+    "login": (
+        (f"login {_TARGET}", "log in through all its records"),
+        ("login --all", "log in to all that are logged in to at boot"),
+    ),
+    "logout": (
+        (f"logout {_TARGET}", "log out, until unhold or a boot"),
+        (f"logout {_TARGET} --for 2h", "reconnect logs in again after two hours"),
+    ),
+    "rescan": (
+        ("rescan", "look for new LUNs and new sizes everywhere"),
+        (f"rescan {_TARGET}", "look at one target"),
+    ),
+    "startup": (
+        (f"startup {_TARGET} automatic", "log in at boot"),
+        (f"startup {_TARGET} manual", "do not"),
+    ),
+    "forget": (
+        (f"forget {_TARGET} --dry-run", "show which records would go"),
+        (f"forget {_TARGET}", "delete them"),
+    ),
+    "hold": (
+        (f"hold {_TARGET}", "leave the target alone, until unhold or a boot"),
+        ("hold /srv/mail --for 30min", "leave a mount alone for half an hour"),
+        ("hold", "show what is on hold"),
+    ),
+    "unhold": (
+        (f"unhold {_TARGET}", "include the target in reconnect again"),
+        ("unhold /srv/mail", "include the mount again"),
+    ),
+    "chap": (
+        ("chap", "show all accounts, never a secret"),
+        (f"chap set {_TARGET} --user me --secret-prompt", "set an account"),
+        ("chap generate", "print a secret that every known array accepts"),
+    ),
+    "chap set": (
+        (f"chap set {_TARGET} --user me --secret-prompt", "ask for the secret"),
+        ("chap set --default --user me --secret-file /root/secret",
+         "the account of records that are made from now on"),
+    ),
+    "chap clear": (
+        (f"chap clear {_TARGET}", "log in without CHAP from now on"),
+        ("chap clear --discovery 192.0.2.5", "remove the account for discovery"),
+    ),
+    "chap show": (
+        ("chap show", "show all accounts"),
+        (f"chap show {_TARGET}", "those of one target"),
+    ),
+    "chap check": (
+        ("chap check --chap-secret-prompt", "ask for a secret and judge it"),
+        ("chap check --chap-secret-file /root/secret", "judge the secret in a file"),
+    ),
+    "chap generate": (
+        ("chap generate", "print a secret"),
+        ("chap generate --out /root/secret", "write it to a new file of mode 0600"),
+    ),
+    "schedule": (
+        ("schedule install", "run reconnect periodically and after a boot"),
+        ("schedule", "show whether and how it runs"),
+    ),
+    "schedule install": (
+        ("schedule install", "every two minutes"),
+        ("schedule install --every 10min", "every ten minutes"),
+    ),
+    "schedule status": (
+        ("schedule status", "show whether it runs"),
+        ("schedule status -J", "as JSON"),
+    ),
+    "schedule remove": (
+        ("schedule remove --dry-run", "show what would be removed"),
+        ("schedule remove", "run it no more"),
+    ),
+    "watch": (
+        ("watch", "show sessions and throughput until Ctrl-C"),
+        ("watch --timeout 1min -o tsv", "record a minute of them"),
+    ),
+    "initiator": (
+        ("initiator", "show the name of this host"),
+        ("initiator generate", "make one, if there is none"),
+    ),
+    "initiator show": (("initiator show", "show the name"), ("initiator show -J", "as JSON")),
+    "initiator set": (
+        ("initiator set iqn.2001-04.com.example:web1 --dry-run", "show what would change"),
+        ("initiator set iqn.2001-04.com.example:web1", "set the name"),
+    ),
+    "initiator generate": (
+        ("initiator generate --dry-run", "show whether one would be made"),
+        ("initiator generate", "make one, if there is none"),
+    ),
+    "iface": (
+        ("iface", "list the interfaces to log in through"),
+        ("iface add san0 --netdev eth1", "define one that is bound to a NIC"),
+    ),
+    "iface ls": (("iface ls", "list the definitions"), ("iface ls -J", "as JSON")),
+    "iface show": (
+        ("iface show", "show the kinds of initiator and the NICs"),
+        ("iface show san0", "show the values of one definition"),
+    ),
+    "iface add": (
+        ("iface add san0 --netdev eth1", "bind it to a NIC by name"),
+        ("iface add san0 --mac 52:54:00:12:34:56", "by MAC address"),
+    ),
+    "iface set": (
+        ("iface set san0 iface.mtu=9000", "change a value"),
+        ("iface set san0 iface.mtu=", "take it out"),
+    ),
+    "iface rm": (
+        ("iface rm san0 --dry-run", "show what would be removed"),
+        ("iface rm san0", "remove it"),
+    ),
+    "boot": (
+        ("boot", "show the firmware's targets"),
+        ("boot login", "log in to them"),
+    ),
+    "boot show": (("boot show", "show the firmware's targets"), ("boot show -J", "as JSON")),
+    "boot login": (
+        ("boot login --dry-run", "show what would be logged in"),
+        ("boot login", "log in to the firmware's targets"),
+    ),
+    "service": (
+        ("service", "show what starts at boot and what runs"),
+        ("service enable", "log in at boot"),
+    ),
+    "service status": (("service status", "show the services"), ("service status -J", "as JSON")),
+    "service enable": (
+        ("service enable --dry-run", "show what would be enabled"),
+        ("service enable", "start iscsid and log in at boot"),
+    ),
+    "service start": (
+        ("service start --dry-run", "show what would be started"),
+        ("service start", "start iscsid and log in now"),
+    ),
+    "disk": (
+        ("disk", "list the disks of iSCSI sessions"),
+        ("disk show /dev/sdb", "show one, with its partitions"),
+        ("disk grow /srv/mail", "use the space that the array added"),
+    ),
+    "disk ls": (("disk ls", "list all disks of sessions"), ("disk ls -J", "as JSON")),
+    "disk show": (
+        ("disk show /dev/sdb", "show a disk by device"),
+        ("disk show /srv/mail", "by mount point"),
+    ),
+    "disk label": (
+        ("disk label /dev/sdb gpt --dry-run", "show what would be done"),
+        ("disk label /dev/sdb gpt", "write an empty GPT on a blank disk"),
+    ),
+    "disk mkfs": (
+        ("disk mkfs /dev/sdb1 --fs ext4 --dry-run", "show what would be done"),
+        ("disk mkfs /dev/sdb1 --fs xfs --label mail", "make a filesystem on a blank partition"),
+    ),
+    "disk grow": (
+        ("disk grow /srv/mail --dry-run", "show what would grow"),
+        ("disk grow /srv/mail", "grow disk, partition and filesystem while it is mounted"),
+    ),
+    "disk part": (
+        ("disk part add /dev/sdb --rest", "add a partition of all free space"),
+        ("disk part verify /dev/sdb", "check the table"),
+    ),
+    "disk part add": (
+        ("disk part add /dev/sdb --rest", "a partition of all free space"),
+        ("disk part add /dev/sdb --size 10G --type lvm", "one of 10 GiB for LVM"),
+    ),
+    "disk part rm": (
+        ("disk part rm /dev/sdb 2 --dry-run", "show what would be deleted"),
+        ("disk part rm /dev/sdb 2", "delete partition 2"),
+    ),
+    "disk part type": (
+        ("disk part type /dev/sdb 1 lvm", "give partition 1 a type"),
+        ("disk part type --list gpt", "list the types"),
+    ),
+    "disk part bootable": (
+        ("disk part bootable /dev/sdb 1", "mark partition 1 bootable"),
+        ("disk part bootable /dev/sdb 1 --dry-run", "show what would change"),
+    ),
+    "disk part verify": (
+        ("disk part verify /dev/sdb", "check the table of a disk"),
+        ("disk part verify /dev/sdb -J", "as JSON"),
+    ),
+    "mount": (
+        ("mount /srv/mail", "mount what fstab has there"),
+        ("mount /dev/sdb1 /mnt", "mount the filesystem of a disk, until a boot"),
+    ),
+    "umount": (
+        ("umount /srv/mail --dry-run", "show what would be done"),
+        ("umount /srv/mail", "unmount it; reconnect leaves it alone"),
+    ),
+    "fstab": (
+        ("fstab", "list the entries"),
+        ("fstab check", "find entries that would hang a boot"),
+        ("fstab add /dev/sdb1 /srv/mail", "mount a filesystem at boot"),
+    ),
+    "fstab ls": (("fstab ls", "list the entries"), ("fstab ls -J", "as JSON")),
+    "fstab add": (
+        ("fstab add /dev/sdb1 /srv/mail --dry-run", "show the entry"),
+        ("fstab add /dev/sdb1 /srv/mail", "write it"),
+    ),
+    "fstab rm": (
+        ("fstab rm /srv/mail --dry-run", "show what would be removed"),
+        ("fstab rm /srv/mail", "do not mount it at boot any more"),
+    ),
+    "fstab check": (("fstab check", "find dangerous entries"), ("fstab check -J", "as JSON")),
+    "import": (
+        ("import /etc/iscsi.conf --dry-run", "show what would be taken over"),
+        ("import fstab.iscsi", "take over the mounts of the sfnet driver"),
+    ),
+    "completion": (
+        ("completion bash > /etc/bash_completion.d/iscsictl", "install it for bash"),
+        ("completion zsh", "print that for zsh"),
+    ),
+    "explain": (
+        ("explain 24", "explain an exit code of iscsiadm"),
+        ('explain "detected conn error (1020)"', "explain a line of the log"),
+        ("explain -", "explain what is piped in: journalctl -u iscsid | ..."),
+    ),
+}  # fmt: skip

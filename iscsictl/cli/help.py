@@ -1,0 +1,156 @@
+"""How `--help` looks: examples first, options in groups, whole summaries, a pager if it is long."""
+
+import inspect
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Final
+
+import click
+
+from iscsictl.lazy_import import lazy_import
+
+# Only --help needs them.
+examples = lazy_import("iscsictl.cli.examples")
+
+#: The options of every command; they come last.
+COMMON: Final = ("--dry-run", "--yes", "--output", "-J", "--no-color", "--verbose", "--quiet",
+                 "--timeout", "--help")  # fmt: skip
+#: As many options a reader takes in at once: more are shown in groups.
+_MANY: Final = 8
+#: The groups by the options that belong to them; what is in none comes under "Other options".
+GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
+    "Target": ("--portal", "--target", "--lun", "--interface", "--all", "--default", "--discovery",
+               "--isns", "--save", "--set"),
+    "Account": ("--chap-user", "--chap-secret-file", "--chap-secret-prompt", "--mutual-user",
+                "--mutual-secret-file", "--mutual-secret-prompt", "--algorithms", "--method"),
+    "Disk": ("--table", "--fs", "--fs-label", "--label", "--uuid", "--discard", "--verify-blank",
+             "--option", "--size", "--start", "--type", "--number", "--print-device"),
+    "Mount": ("--mount", "--options", "--owner", "--mode", "--required-by", "--no-boot",
+              "--over-nonempty"),
+    "Safety": ("--wwid", "--adopt", "--adopt-unverified", "--wipe", "--confirm", "--lost"),
+}  # fmt: skip
+#: Of a terminal that does not tell its size.
+_LINES: Final = 24
+OTHER: Final = "Other options"
+ALL_COMMANDS: Final = "Common options"
+
+
+def group_options(options: Sequence[click.Option]) -> dict[str, list[click.Option]]:
+    """Return options under the titles of their groups, in the order in which a page shows them."""
+    own = [option for option in options if not set(option.opts) & set(COMMON)]
+    if not own:
+        return {"Options": list(options)}
+    titles = [*GROUPS, OTHER] if len(own) > _MANY else ["Options"]
+    found: dict[str, list[click.Option]] = {title: [] for title in titles}
+    for option in own:
+        fitting = (title for title, names in GROUPS.items() if set(names) & set(option.opts))
+        found[next(fitting, OTHER) if len(titles) > 1 else "Options"].append(option)
+    found[ALL_COMMANDS] = sorted(
+        (option for option in options if option not in own),
+        key=lambda option: min(COMMON.index(name) for name in option.opts if name in COMMON),
+    )
+    return {title: some for title, some in found.items() if some}
+
+
+def examples_of(path: str) -> tuple[tuple[str, str], ...]:
+    """Return the examples of a command, given the words that call it without `iscsictl`."""
+    found: tuple[tuple[str, str], ...] = examples.EXAMPLES.get(path, ())
+    return tuple((f"iscsictl {command}", meaning) for command, meaning in found)
+
+
+def print_paged(text: str) -> None:
+    """Print text, on a terminal that it does not fit through the pager of the user."""
+    if sys.stdout is None or not sys.stdout.isatty() or text.count("\n") + 1 < _terminal_lines():
+        click.echo(text)
+    else:
+        click.echo_via_pager(text + "\n")
+
+
+def _terminal_lines() -> int:
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).lines or _LINES
+    except (OSError, ValueError):
+        return _LINES
+
+
+class HelpPage(click.Command):
+    """The help page of a command or a group."""
+
+    def get_help_option(self, ctx: click.Context) -> click.Option | None:
+        """Have --help print through a pager."""
+        option = super().get_help_option(ctx)
+        if option is not None:
+            option.callback = _show_help
+        return option
+
+    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write usage, summary, examples, the rest of the text, options."""
+        self.format_usage(ctx, formatter)
+        summary, _, rest = inspect.cleandoc(self.help or "").partition("\n\n")
+        _write_text(formatter, summary)
+        path = ctx.command_path.partition(" ")[2]
+        shown = examples_of(path)
+        if shown:
+            with formatter.section("Examples"):
+                for command, meaning in shown:
+                    indent = " " * formatter.current_indent
+                    formatter.write(f"{indent}{command}\n")
+                    formatter.write_text(f"    {meaning}")
+        _write_text(formatter, rest)
+        self.format_options(ctx, formatter)
+        self.format_epilog(ctx, formatter)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options in their groups."""
+        options = [one for one in self.get_params(ctx) if isinstance(one, click.Option)]
+        for title, some in group_options(options).items():
+            records = [record for one in some if (record := one.get_help_record(ctx)) is not None]
+            if records:
+                with formatter.section(title):
+                    formatter.write_dl(records)
+
+
+def _show_help(ctx: click.Context, _option: click.Parameter, wanted: bool) -> None:
+    if wanted and not ctx.resilient_parsing:
+        print_paged(ctx.get_help())
+        ctx.exit()
+
+
+def _write_text(formatter: click.HelpFormatter, text: str) -> None:
+    if text.strip():
+        formatter.write_paragraph()
+        with formatter.indentation():
+            formatter.write_text(text)
+
+
+class HelpPageOfGroup(HelpPage, click.Group):
+    """The help page of a group of commands, whose summaries are not cut."""
+
+    command_class: type[click.Command] | None = HelpPage
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options, then the commands."""
+        HelpPage.format_options(self, ctx, formatter)
+        self.format_commands(ctx, formatter)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write each command with its whole summary."""
+        rows = list(self._summaries(ctx))
+        if rows:
+            with formatter.section("Commands"):
+                formatter.write_dl(rows)
+
+    def _summaries(self, ctx: click.Context) -> Iterator[tuple[str, str]]:
+        for name in self.list_commands(ctx):
+            found = self.get_command(ctx, name)
+            if found is not None and not found.hidden:
+                yield name, found.get_short_help_str(500)
+
+
+HelpPageOfGroup.group_class = HelpPageOfGroup
+
+
+def command(name: str) -> Callable[[Callable[..., Any]], click.Command]:
+    """Make a command with such a help page of a function, as click.command does."""
+    return click.command(name, cls=HelpPage)
