@@ -1,6 +1,7 @@
 """What is done to mount points and mounts."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from iscsictl.engine.handlers.effect import StepResult
@@ -12,6 +13,7 @@ from iscsictl.model.plan import Action
 from iscsictl.planner.safety.lost_disks import require_unreachable
 from iscsictl.system.block import probe, scsi_commands
 from iscsictl.system.block.block_tree import read_block
+from iscsictl.system.block.disk_guards import require_same_paths
 from iscsictl.system.block.udev_db import known_uuids
 from iscsictl.system.context import Context
 from iscsictl.system.io.safe_paths import make_directories
@@ -61,6 +63,7 @@ def _mount(action: actions.Mount, context: Context) -> StepResult:
             "journalctl -u systemd-udevd",
         )
     device, block = found
+    require_same_paths(replace(action.disk, device=device), context.root)
     with probe.opened(device, exclusive=False) as fd:
         if action.disk.wwid not in scsi_commands.wwids(fd):
             raise RefusedError(f"{device} is not the disk {action.disk.wwid} any more")

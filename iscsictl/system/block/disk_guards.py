@@ -1,8 +1,13 @@
 """What every writer asks of a disk first: which disk it is, and whether another host holds it."""
 
-from iscsictl.errors import RefusedError
+from dataclasses import dataclass
+from pathlib import Path
+
+from iscsictl.errors import RefusedError, UnreachableError
 from iscsictl.model.actions import DiskId
-from iscsictl.system.block import probe, scsi_commands
+from iscsictl.model.shell_form import shell_form
+from iscsictl.system.block import multipath, probe, scsi_commands
+from iscsictl.system.io.sysfs_attributes import read_attribute
 
 
 def require_same_disk(fd: int, disk: DiskId) -> None:
@@ -19,6 +24,69 @@ def require_same_disk(fd: int, disk: DiskId) -> None:
         )
 
 
+@dataclass(frozen=True)
+class PathIdentity:
+    """What a path says of the disk behind it; `size` in bytes, None where it does not tell."""
+
+    path: str
+    names: frozenset[str]
+    serial: str | None
+    size: int | None
+
+
+def require_same_paths(disk: DiskId, root: Path = Path("/")) -> None:
+    """Ask every path of a multipath map which disk it leads to; nothing is asked of a plain disk.
+
+    The map answers through one of its paths, and a write may go through another. multipathd keeps
+    a path whose LUN was mapped to another disk (recheck_wwid is off unless it is set,
+    multipath.conf(5)). Raises RefusedError where a path leads to another disk, UnreachableError
+    where one does not answer: it may by the time of the write.
+    """
+    found = [_identify_path(disk, path, root) for path in multipath.paths_of(disk.device, root)]
+    for one in found:
+        if disk.wwid not in one.names:
+            told = ", ".join(sorted(one.names)) or "without a name"
+            raise RefusedError(
+                f"{one.path}, a path of {disk.device}, is not the disk {disk.wwid}: it says it is "
+                f"{told}",
+                hint="the LUN was mapped to another disk on that port of the array; correct that, "
+                f"or: multipathd del path {shell_form(Path(one.path).name)}; then rescan",
+            )
+    if len({(one.serial, one.size) for one in found}) > 1:
+        words = "; ".join(f"{x.path} (serial {x.serial or 'none'}, {x.size} bytes)" for x in found)
+        raise RefusedError(
+            f"{disk.device} joins different disks: {words}",
+            hint="give each LUN a WWID of its own on the array; until then log out of the others",
+        )
+
+
+def _require_running(path: str, root: Path) -> None:
+    """Raise UnreachableError for a disk that is blocked or offline: a command would wait there."""
+    place = f"{str(root).rstrip('/')}/sys/class/block/{Path(path).name}/device/state"
+    state = read_attribute(place)
+    if state != "running":
+        raise UnreachableError(f"its state is {state or 'not known'}")
+
+
+def _identify_path(disk: DiskId, path: str, root: Path) -> PathIdentity:
+    try:
+        _require_running(path, root)
+        with probe.opened(path, exclusive=False) as fd:
+            capacity = scsi_commands.capacity(fd)
+            return PathIdentity(
+                path,
+                scsi_commands.wwids(fd),
+                scsi_commands.unit_serial(fd),
+                None if capacity is None else capacity.size,
+            )
+    except UnreachableError as error:
+        raise UnreachableError(
+            f"{path}, a path of {disk.device}, does not answer: {error.text}",
+            hint="bring the path back, or log out of its portal: nothing is written while a path "
+            "may lead to another disk",
+        ) from None
+
+
 def require_unreserved(fd: int, disk: DiskId) -> None:
     """Raise RefusedError where a host holds a SCSI-3 persistent reservation on the disk."""
     if scsi_commands.reserved(fd):
@@ -31,8 +99,9 @@ def require_unreserved(fd: int, disk: DiskId) -> None:
 def verify_writable(disk: DiskId) -> None:
     """Ask the disk both, as the last thing before a tool writes: what was read may be old by then.
 
-    Raises RefusedError, UnreachableError.
+    Of a map every path is asked. Raises RefusedError, UnreachableError.
     """
+    require_same_paths(disk)
     with probe.opened(disk.device, exclusive=False) as fd:
         require_same_disk(fd, disk)
         require_unreserved(fd, disk)

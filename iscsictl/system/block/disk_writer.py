@@ -24,6 +24,7 @@ from iscsictl.system.block import multipath, probe
 from iscsictl.system.block.blank_proof import read_shape, search_again
 from iscsictl.system.block.disk_guards import (
     require_same_disk,
+    require_same_paths,
     require_unreserved,
     verify_writable,
 )
@@ -54,6 +55,7 @@ def locked_disk(disk: DiskId, deadline: float) -> Iterator[None]:
                 time.sleep(0.05)
             else:
                 break
+        require_same_paths(disk)
         require_same_disk(fd, disk)
         require_unreserved(fd, disk)
         yield

@@ -39,6 +39,18 @@ def _paths() -> list[str]:
         return []
 
 
+def paths_of(device: str, root: Path = Path("/")) -> tuple[str, ...]:
+    """Return the paths of a multipath map; none for what is no such map.
+
+    sysfs is asked, not multipathd: it shows where the kernel sends writes.
+    """
+    kname = _kname(device, root)
+    if kname is None or kind_of(root, kname) != "mpath":
+        return ()
+    names = list_names(f"{str(root).rstrip('/')}/sys/class/block/{kname}/slaves")
+    return tuple(device_path(root, name) for name in sorted(names))
+
+
 def parts(device: str, root: Path = Path("/")) -> tuple[str, ...]:
     """Return the part maps over a map (kpartx(8)), what stands on another before that one.
 

@@ -192,6 +192,24 @@ def wwids(fd: int, timeout: float = 10) -> frozenset[str]:
     return parse_identity(page, what, size)
 
 
+def unit_serial(fd: int, timeout: float = 10) -> str | None:
+    """Ask the disk for its unit serial number (INQUIRY page 0x80, SPC-4 7.8.15).
+
+    None where it has none. Raises UnreachableError, ScsiError, GarbledAnswerError.
+    """
+    what, size = "asking the disk for its serial number", 252
+    try:
+        page = ask(fd, bytes((0x12, 1, 0x80, 0, size, 0)), size, what, timeout)
+    except ScsiError as error:
+        if error.rejected:
+            return None
+        raise
+    if len(page) < 4 or page[1] != 0x80:
+        raise GarbledAnswerError(what, f"{page[:4].hex() or 'nothing'} is no page 0x80")
+    serial = page[4 : 4 + int.from_bytes(page[2:4], "big")]
+    return serial.decode("ascii", "backslashreplace").strip("\0 ") or None
+
+
 def parse_identity(page: bytes, what: str, asked: int) -> frozenset[str]:
     """Return the names in an answer to INQUIRY page 0x83. Raises GarbledAnswerError."""
     if len(page) < 4 or page[1] != 0x83:
