@@ -6,7 +6,7 @@
 _iscsictl_spec() {
     case $1 in
     '')
-        subs='attach detach reconnect ls doctor plan apply export discover nodes login logout rescan startup forget hold unhold chap schedule watch initiator iface boot service disk mount umount fstab import completion explain'
+        subs='attach detach reconnect ls doctor plan apply export discover nodes login logout rescan startup forget prune hold unhold chap schedule watch initiator iface boot service disk mount umount fstab import completion explain'
         opts='-V --version -h --help'
         vals='  '
         args=''
@@ -118,6 +118,12 @@ _iscsictl_spec() {
         opts='-T --target -p --portal -I --interface -n --dry-run -y --yes -o --output -J --json --no-color -v --verbose -q --quiet --timeout -h --help'
         vals=' -T=target --target=target -p=portal --portal=portal -I=@default:@iser:iface --interface=@default:@iser:iface -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args='target'
+        ;;
+    'prune')
+        subs=''
+        opts='--for -n --dry-run -y --yes -o --output -J --json --no-color -v --verbose -q --quiet --timeout -h --help'
+        vals=' --for= -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
+        args='target+'
         ;;
     'hold')
         subs=''

@@ -139,6 +139,7 @@ set -g __iscsictl_paths 'attach' \
     'rescan' \
     'startup' \
     'forget' \
+    'prune' \
     'hold' \
     'unhold' \
     'chap' \
@@ -332,6 +333,10 @@ set -g __iscsictl_takes 'attach|-p' \
     'forget|-o' \
     'forget|--output' \
     'forget|--timeout' \
+    'prune|--for' \
+    'prune|-o' \
+    'prune|--output' \
+    'prune|--timeout' \
     'hold|--for' \
     'hold|-o' \
     'hold|--output' \
@@ -551,6 +556,7 @@ complete -c iscsictl -n "__iscsictl_at ''" -a logout -d 'Log out of targets that
 complete -c iscsictl -n "__iscsictl_at ''" -a rescan -d 'Look for new LUNs and new sizes, on all sessions or those of TARGET.'
 complete -c iscsictl -n "__iscsictl_at ''" -a startup -d 'Say whether a target is logged in at boot: automatic, onboot (by the initrd) or manual.'
 complete -c iscsictl -n "__iscsictl_at ''" -a forget -d 'Delete the records of a target that is not logged in.'
+complete -c iscsictl -n "__iscsictl_at ''" -a prune -d 'Remove sessions and records of targets that are gone.'
 complete -c iscsictl -n "__iscsictl_at ''" -a hold -d 'Keep reconnect away from a target or a mount point; without a name list the holds.'
 complete -c iscsictl -n "__iscsictl_at ''" -a unhold -d 'Let reconnect look after a target or a mount point again.'
 complete -c iscsictl -n "__iscsictl_at ''" -a chap -d 'Set, clear, show and check CHAP accounts; generate secrets.'
@@ -810,6 +816,17 @@ complete -c iscsictl -n "__iscsictl_at 'forget'" -s q -l quiet -d 'Only errors.'
 complete -c iscsictl -n "__iscsictl_at 'forget'" -l timeout -x -d 'How long to wait for others [60s].'
 complete -c iscsictl -n "__iscsictl_at 'forget'" -s h -l help -d 'Show this message and exit.'
 complete -c iscsictl -n "__iscsictl_at 'forget' 0" -a '(__iscsictl_live target)'
+complete -c iscsictl -n "__iscsictl_at 'prune'" -l for -x -d 'How long a session must have been down.'
+complete -c iscsictl -n "__iscsictl_at 'prune'" -s n -l dry-run -d 'Show what would be done.'
+complete -c iscsictl -n "__iscsictl_at 'prune'" -s y -l yes -d 'Yes to all questions.'
+complete -c iscsictl -n "__iscsictl_at 'prune'" -s o -l output -x -a 'table json tsv' -d 'How to print the result.'
+complete -c iscsictl -n "__iscsictl_at 'prune'" -s J -l json -d 'The same as -o json.'
+complete -c iscsictl -n "__iscsictl_at 'prune'" -l no-color -d 'No colours (as does NO_COLOR).'
+complete -c iscsictl -n "__iscsictl_at 'prune'" -s v -l verbose -d 'Show each command that is run.'
+complete -c iscsictl -n "__iscsictl_at 'prune'" -s q -l quiet -d 'Only errors.'
+complete -c iscsictl -n "__iscsictl_at 'prune'" -l timeout -x -d 'How long to wait for others [60s].'
+complete -c iscsictl -n "__iscsictl_at 'prune'" -s h -l help -d 'Show this message and exit.'
+complete -c iscsictl -n "__iscsictl_at 'prune' 0+" -a '(__iscsictl_live target)'
 complete -c iscsictl -n "__iscsictl_at 'hold'" -l for -x -d 'How long [until a boot].'
 complete -c iscsictl -n "__iscsictl_at 'hold'" -s n -l dry-run -d 'Show what would be done.'
 complete -c iscsictl -n "__iscsictl_at 'hold'" -s y -l yes -d 'Yes to all questions.'

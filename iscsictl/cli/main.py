@@ -51,6 +51,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "rescan": Entry("sessions:rescan", "Look for new LUNs and new sizes."),
         "startup": Entry("sessions:startup", "Set whether a target is logged in to at boot."),
         "forget": Entry("sessions:forget", "Delete the records of a target."),
+        "prune": Entry("prune:prune", "Remove sessions and records of targets that are gone."),
         "hold": Entry("sessions:hold", "Exclude a target or mount point from reconnect."),
         "unhold": Entry("sessions:unhold", "Include it in reconnect again."),
     },

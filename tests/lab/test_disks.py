@@ -279,3 +279,122 @@ def test_fstab_check_names_what_would_hang_a_boot(lab: Lab) -> None:
     before = lab.host.text("/etc/fstab")
     call(lab, "fstab", "rm", "/srv", code=9)
     assert lab.host.text("/etc/fstab") == before
+
+
+#: How a LUN is taken into use, and the commands that are to release it, in this order.
+STACKS = {
+    "lvm": (
+        (
+            "vgcreate -qq -y vg-a {d}; lvcreate -qq -y -n lv -l 4 vg-a; "
+            "mkfs.ext4 -q -F /dev/vg-a/lv; mkdir -p /s/lvm; mount /dev/vg-a/lv /s/lvm"
+        ),
+        ["umount /s/lvm", "vgchange -an vg-a"],
+    ),
+    "crypt": (
+        (
+            "echo -n key | "
+            "cryptsetup -q luksFormat --pbkdf pbkdf2 --pbkdf-force-iterations 1000 {d} -; "
+            "echo -n key | cryptsetup open --key-file - {d} safe"
+        ),
+        ["cryptsetup close safe"],
+    ),
+    "md": (
+        "mdadm -q --create /dev/md7 --level=1 --force --raid-devices=1 --run {d}",
+        ["mdadm --stop /dev/md7"],
+    ),
+    "swap": (
+        (
+            "mkfs.ext4 -q -F {d}; mkdir -p /s/swap; mount {d} /s/swap; "
+            "dd if=/dev/zero of=/s/swap/file bs=1M count=8 status=none; chmod 600 /s/swap/file; "
+            "mkswap /s/swap/file >/dev/null; swapon /s/swap/file"
+        ),
+        ["swapoff /s/swap/file"],
+    ),
+}
+
+
+@pytest.mark.fault("F106")
+def test_what_stands_on_a_lun_is_named_with_the_commands_that_release_it(lab: Lab) -> None:
+    devices = login(lab, *(lab.array.disk(name, "64M") for name in STACKS))
+    for device, (take, _) in zip(devices, STACKS.values(), strict=True):
+        shell(lab, f"set -e; {take.format(d=device)}; udevadm settle")
+    state = "findmnt -rno TARGET,SOURCE; cat /proc/swaps; dmsetup ls; cat /proc/mdstat"
+    for device, (_, commands) in zip(devices, STACKS.values(), strict=True):
+        before = shell(lab, state)
+        refused = call(lab, "detach", device, "-y", code=7)
+        assert shell(lab, state) == before
+        hint = re.search(r"hint: release it, then run this again: (.*)", refused.err)
+        assert hint is not None, refused.err
+        assert hint[1].split(" && ") == commands
+        shell(lab, hint[1])
+    shell(lab, "umount /s/swap")
+    call(lab, "detach", IQN, "-y")
+    assert "No active sessions" in lab.host.run("iscsiadm -m session").err
+
+
+ROOT_UUID = "6f2b1c1e-4a0f-4d0e-9b8a-000000000102"
+#: A copy of the host's root directory, but for /etc all of it the host's own, on a disk of iSCSI.
+MAKE_ROOT = """set -e
+mkfs.ext4 -q -F -U {uuid} {device}; mkdir /r; mount {device} /r; udevadm settle
+for entry in $(ls /); do
+    if [ -L /$entry ]; then cp -a /$entry /r/
+    elif [ -d /$entry ] && [ $entry != r ] && [ $entry != etc ] && [ $entry != lost+found ]; then
+        mkdir -p /r/$entry; mount --rbind --make-rslave /$entry /r/$entry
+    fi
+done
+cp -a /etc /r/; echo "UUID={uuid} / ext4 errors=remount-ro 0 1" > /r/etc/fstab
+"""
+
+
+@pytest.mark.fault("F102")
+def test_a_root_filesystem_on_iscsi_is_known_by_its_disk_and_nothing_is_wrong_with_it(
+    lab: Lab,
+) -> None:
+    (device,) = login(lab, lab.array.disk("root", "128M"))
+    shell(lab, MAKE_ROOT.format(uuid=ROOT_UUID, device=device))
+    checked = lab.host.run("chroot /r iscsictl fstab check", timeout=PATIENCE)
+    assert (checked.code, checked.out) == (0, "nothing is wrong with /etc/fstab\n")
+    asked = lab.host.run("chroot /r iscsictl doctor -J", timeout=PATIENCE)
+    findings = json.loads(asked.out)["findings"]
+    assert [f["level"] for f in findings if f["id"] == "boot-firmware"] == ["ok"]
+    assert [f for f in findings if f["id"].startswith("fstab") and f["level"] != "ok"] == []
+    fixes = [f["fix"] or "" for f in findings if f["level"] != "ok"]
+    assert [fix for fix in fixes if "automatic" in fix or "nofail" in fix] == []
+    kept = lab.host.run(["chroot", "/r", "iscsictl", "logout", IQN], timeout=PATIENCE)
+    assert (kept.code, "booted from" in kept.err) == (7, True), str(kept)
+
+
+@pytest.mark.fault("F103")
+def test_entries_with_other_names_than_a_uuid_are_followed_to_their_target(lab: Lab) -> None:
+    first, second = login(lab, lab.array.disk("parts", "64M"), lab.array.disk("volume", "64M"))
+    shell(
+        lab,
+        f"set -e; echo ', , L' | sfdisk -q -X gpt {first}; udevadm settle; "
+        f"mkfs.ext4 -q -F -L mail {first}1; vgcreate -qq -y vg-b {second}; "
+        "lvcreate -qq -y -n lv -l 4 vg-b; mkfs.ext4 -q -F /dev/vg-b/lv; "
+        f"udevadm trigger --settle {first} {first}1 /dev/vg-b/lv",
+    )
+    partuuid = shell(lab, f"blkid -p -s PART_ENTRY_UUID -o value {first}1").strip()
+    by_id = shell(lab, f"find -L /dev/disk/by-id -samefile {first}1 | grep wwn- | head -1").strip()
+    specs = [
+        "LABEL=mail", f"PARTUUID={partuuid}", by_id,
+        f"/dev/disk/by-path/ip-{A4}:3260-iscsi-{IQN}-lun-0-part1", "/dev/vg-b/lv",
+        "/dev/mapper/vg--b-lv",
+    ]  # fmt: skip
+    lines = [f"{spec} /n/{n} ext4 _netdev,nofail 0 0" for n, spec in enumerate(specs)]
+    shell(lab, "cat >> /etc/fstab <<'E'\n" + "\n".join(lines) + "\nE")
+
+    def said() -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        checked = lab.host.run("iscsictl fstab check -J", timeout=PATIENCE)
+        for finding in json.loads(checked.out)["findings"]:
+            found.setdefault(finding["subject"], []).append(finding["id"])
+        return found
+
+    assert said() == {f"/n/{n}": ["node-manual"] for n in range(len(specs))}
+    call(lab, "startup", IQN, "automatic")
+    assert said() == {}
+    shell(lab, f"vgchange -qq -an vg-b; iscsictl startup {IQN} manual; iscsiadm -m node --logout")
+    away = said()
+    assert away.pop("/n/3") == ["node-manual"]
+    assert away == {f"/n/{n}": ["uuid-nowhere"] for n in (0, 1, 2, 4, 5)}

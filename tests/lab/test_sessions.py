@@ -289,6 +289,25 @@ def test_rescan_sees_what_grew_appeared_and_became_another_disk(lab: Lab) -> Non
     assert luns[0] == three.wwid
 
 
+@pytest.mark.fault("F108")
+def test_a_lun_that_shrank_under_a_mount_fails_in_rescan_and_in_doctor(lab: Lab) -> None:
+    disk = lab.array.disk("shrinks", "128M")
+    lab.array.target(IQN, [disk])
+    lab.host.run(f"iscsiadm -m discovery -t st -p {A4} && iscsiadm -m node --login", check=True)
+    device = lab.host.run(
+        f"until {DISKS} | grep -q sd; do sleep 0.2; done; udevadm settle; "
+        f"realpath /dev/disk/by-path/*{IQN}-lun-0"
+    ).out.strip()
+    lab.host.run(f"mkfs.ext4 -q -F {device} 32M && mount --mkdir {device} /m", check=True)
+    lab.array.grow(disk, "64M")
+    told = ctl(lab, "rescan", 4)
+    assert f"it has {64 << 20} bytes now, it had {128 << 20}" in told.err
+    assert lab.host.run(f"blockdev --getsize64 {device}").out.strip() == str(128 << 20)
+    (finding,) = json.loads(ctl(lab, "doctor -J --only disk-changed", 1).out)["findings"]
+    assert (finding["level"], finding["subject"]) == ("fail", device)
+    assert f"{device} is mounted on /m" in finding["message"]
+
+
 @pytest.mark.fault("F19")
 def test_what_is_missing_has_four_different_errors(lab: Lab) -> None:
     saved(lab)

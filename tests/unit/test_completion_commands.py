@@ -48,6 +48,7 @@ NAMED = {
     "rescan": "--target=target target",
     "startup": f"{RECORDS} target choice",
     "forget": f"{RECORDS} target",
+    "prune": "target",
     "hold": "target,mount,dir",
     "unhold": "target,mount,dir",
     "chap check": SECRETS,

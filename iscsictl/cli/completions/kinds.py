@@ -14,7 +14,7 @@ _IFACE: Final = "@default @iser iface"
 _NAMED: Final = {
     "target": (
         "--target", "reconnect TARGET", "ls TARGET", "nodes ls TARGET", "nodes show TARGET",
-        "rescan TARGET", "startup NAME", "startup TARGET", "forget TARGET",
+        "rescan TARGET", "startup NAME", "startup TARGET", "forget TARGET", "prune NAMES",
         "login TARGET", "logout TARGET",
         "chap set TARGET", "chap clear TARGET", "chap show TARGET",
     ),

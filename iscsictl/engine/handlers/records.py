@@ -8,6 +8,7 @@ from iscsictl.engine.handlers.effect import StepResult
 from iscsictl.errors import IscsictlError, NotFoundError
 from iscsictl.model import actions
 from iscsictl.model.plan import Action
+from iscsictl.model.record import NodeRecord
 from iscsictl.parse.record import Changes
 from iscsictl.planner.selection.session_index import SessionIndex
 from iscsictl.system.context import Context
@@ -84,16 +85,21 @@ def _delete_record(action: actions.DeleteRecord, context: Context) -> StepResult
     records = nodedb.read_records(context.db, action.target)
     wanted = (action.portal, action.iface)
     record = next((r for r in records if (r.portal, r.iface) == wanted), None)
+    if action.direct:
+        return StepResult(record is not None and _remove_directly(record, context))
     if record is None or not SessionIndex(records, ()).differs_only_in_tpgt(record):
         iscsiadm.delete_record(key_of(action), timeout=context.wait)
         if record is not None:
             flush(record.path, context.db)
         return StepResult()
     # iscsiadm does not look at the portal group tag here: it would delete them all.
-    gone = nodedb_write.remove_record(
+    return StepResult(_remove_directly(record, context))
+
+
+def _remove_directly(record: NodeRecord, context: Context) -> bool:
+    return nodedb_write.remove_record(
         record, context.db, root=context.root, timeout=context.wait, say=context.say
     )
-    return StepResult(gone)
 
 
 HANDLERS: Mapping[type[Action], Callable[[Any, Context], StepResult]] = {

@@ -1,7 +1,7 @@
 """Handlers of the actions on sessions, holds, discovery records and defaults."""
 
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -112,7 +112,10 @@ def _test_free(device: str, root: Path) -> None:
 def _logout(action: actions.Logout, context: Context) -> StepResult:
     listing = read_listing(context.root)
     records = nodedb.read_records(context.db, action.target)
-    session = _session(listing.sessions, records, action)
+    if action.sid is None:
+        session = _session(listing.sessions, records, action)
+    else:
+        session = _dead_session(listing.sessions, action)
     if session is None or session.sid is None:
         return StepResult(changed=False)
     if action.lost and session.status != "up":
@@ -123,7 +126,10 @@ def _logout(action: actions.Logout, context: Context) -> StepResult:
         for disk in listing.disks or ():
             ours = any(path.sid == session.sid for path in disk.paths)
             if ours and not has_surviving_path(disk, leaving, listing.sessions):
-                _refuse_used(disk, context)
+                _refuse_used(disk, context, dead=action.sid is not None)
+        if action.sid is not None:
+            # Otherwise iscsid ends it only after its next attempt to connect.
+            scsi_scan.fail_at_once(session.sid, context.root)
     iscsiadm.logout(session.sid, action.target, timeout=context.wait)
 
     def gone() -> bool | None:
@@ -132,6 +138,19 @@ def _logout(action: actions.Logout, context: Context) -> StepResult:
     if context.waiter.wait(gone, context.deadline()) is None:
         raise UnreachableError(f"the session to {action.target} did not end")
     return StepResult()
+
+
+def _dead_session(sessions: Iterable[Session], action: actions.Logout) -> Session | None:
+    """Return the session of this number if it is there. Raises InUseError where it came up."""
+    for session in sessions:
+        if session.sid == action.sid and session.target == action.target:
+            if session.status == "up":
+                raise InUseError(
+                    f"session {session.sid} to {session.target} is up again",
+                    hint="nothing needs to be done; to end it: iscsictl logout",
+                )
+            return session
+    return None
 
 
 def _leaving(
@@ -166,7 +185,7 @@ def _refuse_in_use(sid: int, action: actions.Logout, context: Context) -> None:
         )
 
 
-def _refuse_used(disk: Disk, context: Context) -> None:
+def _refuse_used(disk: Disk, context: Context, *, dead: bool = False) -> None:
     used = usage.disk_usage(disk, context.root)
     if used.mounts or used.other_holders:
         what = ", ".join((*(f"the mount on {m}" for m in used.mounts), *used.other_holders))
@@ -176,7 +195,9 @@ def _refuse_used(disk: Disk, context: Context) -> None:
             if used.releases
             else "end what uses it, or take it down with: iscsictl detach",
         )
-    _test_free(disk.block.device, context.root)
+    # The kernel looks for another holder first: a disk that cannot be opened has none.
+    with suppress(UnreachableError) if dead else nullcontext():
+        _test_free(disk.block.device, context.root)
 
 
 def _hold(action: actions.SetHold, context: Context) -> StepResult:

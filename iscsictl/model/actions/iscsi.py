@@ -34,12 +34,13 @@ class WriteRecord(Action):
 
 @dataclass(frozen=True)
 class DeleteRecord(Action):
-    """Delete a node record."""
+    """Delete a node record; `direct` without iscsiadm, which takes long for hundreds."""
 
     verb: ClassVar[str] = "forget"
     target: str
     portal: Portal
     iface: str
+    direct: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,13 +68,18 @@ class Scan(Action):
 
 @dataclass(frozen=True)
 class Logout(Action):
-    """End a session that nothing uses."""
+    """End a session that nothing uses.
+
+    `lost`: its disks may be in use, for their array is gone. `sid`: this session, and only while
+    it is down; what waits for it fails at once.
+    """
 
     verb: ClassVar[str] = "logout"
     target: str
     portal: Portal
     iface: str
     lost: bool = False
+    sid: int | None = None
 
 
 @dataclass(frozen=True)

@@ -243,3 +243,13 @@ def _values(line: FstabLine, names: Sequence[str]) -> Iterator[str]:
         name, equals, value = option.partition("=")
         if equals and name in names:
             yield value
+
+
+def targets_in_fstab(fstab: Fstab, facts: StorageFacts) -> frozenset[str]:
+    """Return the targets that entries of fstab and crypttab lead to, claims included."""
+    graph = StorageGraph(fstab, facts)
+    found = [graph.behind_line(line) for line in fstab.entries]
+    found += [graph.behind_volume(entry) for entry in facts.crypttab]
+    return frozenset(
+        target for carriers in found for one in carriers or () for target in one.targets
+    )

@@ -1,0 +1,42 @@
+"""`prune`: remove sessions and records of targets that the array no longer offers."""
+
+import click
+
+from iscsictl.cli.options import Settings, changing, common, duration, require_root
+from iscsictl.cli.selectors import run_independent
+from iscsictl.engine.runtime import Context
+from iscsictl.observers.prune import for_prune
+from iscsictl.planner.iscsi.prune import PruneFacts, plan_prune
+
+#: An array that restarts may list some of its targets before the others.
+DEFAULT_DOWN_TIME = "10min"
+
+
+@click.command("prune", short_help="Remove sessions and records of targets that are gone.")
+@click.argument("names", nargs=-1, metavar="[TARGET]...")
+@click.option(
+    "--for", "seconds", type=duration, default=DEFAULT_DOWN_TIME, show_default=True,
+    metavar="DURATION", help="How long a session must have been down.",
+)  # fmt: skip
+@changing
+@common
+def prune(settings: Settings, names: tuple[str, ...], seconds: float) -> int:
+    """Remove sessions and records of targets that the array no longer offers to this host.
+
+    Every portal at which a target is known is asked for its targets. A target is gone if all of
+    them answer with other targets; a silent portal, a refusal and an empty list prove nothing.
+    Targets that are in use, on hold, in /etc/fstab or booted from are kept.
+
+    How long a session has been down is counted from the first run that meets it down; up to 30
+    seconds that are missing are waited for.
+    """
+    require_root("prune")
+    facts: list[PruneFacts] = []
+
+    def observe(context: Context, _: object) -> PruneFacts:
+        facts.append(for_prune(context, names, seconds, dry_run=settings.dry_run))
+        return facts[-1]
+
+    return run_independent(
+        settings, observe, lambda _: plan_prune(facts[-1], seconds=seconds, names=names)
+    )

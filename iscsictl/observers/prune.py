@@ -1,0 +1,74 @@
+"""Look at what `prune` may remove, and ask the portals what they offer to this host."""
+
+import time
+from collections.abc import Collection, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields
+
+from iscsictl.errors import IscsictlError, from_os
+from iscsictl.model.listing import Session
+from iscsictl.model.names import Portal
+from iscsictl.observers.disks import fstab_facts
+from iscsictl.observers.sessions import boots_from, discover, for_logout
+from iscsictl.planner.iscsi.prune import Asked, PruneFacts, portals_to_ask
+from iscsictl.planner.safety.storage_graph import targets_in_fstab
+from iscsictl.system.context import Context
+from iscsictl.system.iscsi.down_times import note_down_sessions
+from iscsictl.system.iscsi.sessions import read_sessions
+
+#: Seconds for which it is worth waiting until a session has been down long enough.
+_WORTH_WAITING = 30.0
+_PAUSE = 0.5
+#: More at a time would look like an attack to an array.
+_PORTALS_AT_ONCE = 8
+
+
+def for_prune(
+    context: Context, names: Collection[str], seconds: float, *, dry_run: bool
+) -> PruneFacts:
+    """Return records, sessions and their use, and what each portal lists that has to be asked."""
+    inventory = for_logout(context)
+    asked: dict[Asked, Portal] = {}
+    for places in portals_to_ask(inventory.records, inventory.sessions, names).values():
+        asked.update(places)
+    with ThreadPoolExecutor(_PORTALS_AT_ONCE) as pool:
+        answers = tuple(pool.map(lambda one: _ask(context, *one), asked.items()))
+    offered = zip(asked, answers, strict=True)
+    return PruneFacts(
+        **{one.name: getattr(inventory, one.name) for one in fields(inventory)},
+        offered={place: answer for place, answer in offered if answer is not None},
+        down_for=_down_times(context, inventory.sessions, seconds, dry_run=dry_run),
+        boot_targets=boots_from(context.root),
+        fstab_targets=targets_in_fstab(inventory.fstab, fstab_facts(context, inventory)),
+    )
+
+
+def _ask(context: Context, place: Asked, portal: Portal) -> frozenset[str] | None:
+    """Return the targets that a portal lists; None where it is silent or refuses."""
+    try:
+        offers = discover(context, portal, place[1], None)
+    except IscsictlError as error:
+        context.say(f"{portal} proves nothing: {error.text}")
+        return None
+    return frozenset(offer.target for offer in offers)
+
+
+def _down_times(
+    context: Context, sessions: Iterable[Session], seconds: float, *, dry_run: bool
+) -> dict[int, float]:
+    """Return how long sessions have been down, waiting for a short while if that decides."""
+    try:
+        found = note_down_sessions(sessions, context.root, keep=not dry_run)
+    except OSError as error:
+        raise from_os(error) from error
+    missing = max((seconds - age for age in found.values()), default=0.0)
+    if not 0 < missing <= _WORTH_WAITING:
+        return found
+    end = time.monotonic() + missing
+    while (left := end - time.monotonic()) > 0:
+        context.watch(f"waiting {left:.0f} s: sessions that come up in the meantime stay")
+        time.sleep(min(_PAUSE, left))
+        now = read_sessions(context.root, details=False)
+        down = {session.sid for session in now if session.status != "up"}
+        found = {sid: age for sid, age in found.items() if sid in down}
+    return {sid: age + missing for sid, age in found.items()}
