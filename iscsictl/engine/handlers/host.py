@@ -21,9 +21,9 @@ def _enable(action: actions.EnableService, context: Context) -> StepResult:
     if systemd.enabled(action.unit, context.root) == action.on:
         return StepResult(changed=False)
     if action.on:
-        systemd.enable(action.unit)
+        systemd.enable(action.unit, context.root)
     else:
-        systemd.disable(action.unit)
+        systemd.disable(action.unit, context.root)
     return StepResult()
 
 

@@ -26,6 +26,7 @@ from iscsictl.system.block.blank_reader import (
     read_fully,
     running_beside,
 )
+from iscsictl.system.block.device_nodes import kernel_has, wait_for_node
 from iscsictl.system.block.fat import is_dirty_fat
 from iscsictl.system.block.known_partitions import known_partitions
 from iscsictl.system.io.process import run, wait_until_none_starting
@@ -47,10 +48,13 @@ def part_device(device: str, number: int) -> str:
 def opened(device: str, *, exclusive: bool) -> Iterator[int]:
     """Open a whole disk for reading, under O_EXCL if asked: the kernel's own test of use.
 
-    Raises InUseError, UnreachableError.
+    A device that the kernel has, but udev has made no node of yet, is waited for. Raises
+    InUseError, UnreachableError.
     """
     flags = os.O_RDONLY | os.O_DIRECT | os.O_CLOEXEC | (os.O_EXCL if exclusive else 0)
     try:
+        if not os.path.exists(device) and kernel_has(device):
+            wait_for_node(device)
         fd = os.open(device, flags)
     except OSError as error:
         if error.errno == errno.EBUSY:

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from iscsictl.errors import IscsictlError
+from iscsictl.errors import IscsictlError, UnreachableError
 from iscsictl.system.io.files import replace_file
-from iscsictl.system.io.process import run, start
+from iscsictl.system.io.process import ToolError, run, start
 
 _UNIT_DIRECTORIES = ("etc/systemd/system", "usr/lib/systemd/system", "lib/systemd/system")
 _WAITS = "RequiresMountsFor="
@@ -44,14 +44,34 @@ def enabled(unit: str, root: Path = Path("/")) -> bool:
     )
 
 
-def enable(unit: str) -> None:
-    """Have systemd start a unit at boot."""
-    run(["systemctl", "--quiet", "enable", unit])
+def enable(unit: str, root: Path = Path("/")) -> None:
+    """Have systemd start a unit at boot. Raises ToolError, UnreachableError."""
+    _set_enabled(unit, "enable", root)
 
 
-def disable(unit: str) -> None:
-    """Undo what `enable` did."""
-    run(["systemctl", "--quiet", "disable", unit])
+def disable(unit: str, root: Path = Path("/")) -> None:
+    """Undo what `enable` did. Raises ToolError, UnreachableError."""
+    _set_enabled(unit, "disable", root)
+
+
+#: Seconds to enable or disable a unit; systemctl itself waits 180 s for the reload that follows.
+SYSTEMCTL_TIMEOUT = 240.0
+# While systemd reloads, which takes long on a busy host, it answers nobody, and systemctl gives up
+# after 25 s (sd-bus, BUS_DEFAULT_TIMEOUT). The link may be made, or removed, all the same.
+_TRIES = 3
+
+
+def _set_enabled(unit: str, verb: str, root: Path) -> None:
+    for left in reversed(range(_TRIES)):
+        try:
+            run(["systemctl", "--quiet", verb, unit], timeout=SYSTEMCTL_TIMEOUT)
+        except (ToolError, UnreachableError) as error:
+            if enabled(unit, root) == (verb == "enable"):
+                return
+            if not left or "timed out" not in error.text:
+                raise
+        else:
+            return
 
 
 def active(unit: str, root: Path = Path("/")) -> bool:

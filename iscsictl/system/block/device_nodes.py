@@ -1,0 +1,32 @@
+"""Nodes in /dev: the kernel has a device before udev has made its node."""
+
+import os
+from pathlib import Path
+
+from iscsictl.errors import IscsictlError
+from iscsictl.system.block.block_tree import device_path
+from iscsictl.system.io.process import run
+from iscsictl.system.io.sysfs_attributes import list_names
+
+#: Seconds for udev to work off its queue: a busy host needs some, and it ends by itself.
+_NODE_TIMEOUT = 30
+
+
+def kernel_has(device: str, root: Path = Path("/")) -> bool:
+    """Tell whether the kernel has a device of that node: /dev/sda1, or /dev/mapper/NAME."""
+    names = list_names(f"{str(root).rstrip('/')}/sys/class/block")
+    if not device.startswith("/dev/mapper/"):
+        return os.path.basename(device) in names
+    return any(name.startswith("dm-") and device_path(root, name) == device for name in names)
+
+
+def wait_for_node(device: str) -> None:
+    """Return when udev has made the node, or has nothing left to do (udevadm(8), settle)."""
+    try:
+        run(
+            ["udevadm", "settle", f"--exit-if-exists={device}", f"--timeout={_NODE_TIMEOUT}"],
+            timeout=_NODE_TIMEOUT + 5,
+            ok=None,
+        )
+    except IscsictlError:
+        return  # whoever opens the device says that its node is not there
