@@ -110,6 +110,15 @@ def test_a_path_that_does_not_answer_is_not_trusted_and_not_waited_for(
     assert state in refused.value.text
 
 
+def test_for_a_mount_a_dead_path_is_left_out_and_a_wrong_one_is_not(paths: Paths) -> None:
+    paths.settle(state="transport-offline")
+    disk_guards.require_same_paths(DISK, paths.root, with_dead_paths=True)
+    assert paths.asked == ["/dev/sda"]
+    paths.settle(state="running", names=frozenset({"naa.99"}))
+    with pytest.raises(RefusedError, match="/dev/sdb"):
+        disk_guards.require_same_paths(DISK, paths.root, with_dead_paths=True)
+
+
 def test_a_disk_that_is_no_map_is_its_own_path(paths: Paths) -> None:
     disk_guards.require_same_paths(replace(DISK, device="/dev/sda"), paths.root)
     put(paths.root, "sys/class/block/dm-0/dm/uuid", "LVM-x\n")

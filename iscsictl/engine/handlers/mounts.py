@@ -63,7 +63,8 @@ def _mount(action: actions.Mount, context: Context) -> StepResult:
             "journalctl -u systemd-udevd",
         )
     device, block = found
-    require_same_paths(replace(action.disk, device=device), context.root)
+    named = replace(action.disk, device=device)
+    require_same_paths(named, context.root, with_dead_paths=True)
     with probe.opened(device, exclusive=False) as fd:
         if action.disk.wwid not in scsi_commands.wwids(fd):
             raise RefusedError(f"{device} is not the disk {action.disk.wwid} any more")

@@ -34,15 +34,21 @@ class PathIdentity:
     size: int | None
 
 
-def require_same_paths(disk: DiskId, root: Path = Path("/")) -> None:
+def require_same_paths(
+    disk: DiskId, root: Path = Path("/"), *, with_dead_paths: bool = False
+) -> None:
     """Ask every path of a multipath map which disk it leads to; nothing is asked of a plain disk.
 
     The map answers through one of its paths, and a write may go through another. multipathd keeps
     a path whose LUN was mapped to another disk (recheck_wwid is off unless it is set,
     multipath.conf(5)). Raises RefusedError where a path leads to another disk, UnreachableError
-    where one does not answer: it may by the time of the write.
+    where one does not answer: it may by the time of the write. `with_dead_paths` leaves those out:
+    a filesystem that exists is mounted though a path is down.
     """
-    found = [_identify_path(disk, path, root) for path in multipath.paths_of(disk.device, root)]
+    paths = multipath.paths_of(disk.device, root)
+    if with_dead_paths:
+        paths = tuple(path for path in paths if _state(path, root) == "running")
+    found = [_identify_path(disk, path, root) for path in paths]
     for one in found:
         if disk.wwid not in one.names:
             told = ", ".join(sorted(one.names)) or "without a name"
@@ -62,10 +68,15 @@ def require_same_paths(disk: DiskId, root: Path = Path("/")) -> None:
 
 def _require_running(path: str, root: Path) -> None:
     """Raise UnreachableError for a disk that is blocked or offline: a command would wait there."""
-    place = f"{str(root).rstrip('/')}/sys/class/block/{Path(path).name}/device/state"
-    state = read_attribute(place)
+    state = _state(path, root)
     if state != "running":
         raise UnreachableError(f"its state is {state or 'not known'}")
+
+
+def _state(path: str, root: Path) -> str | None:
+    """Return the state that sysfs shows of a SCSI disk, such as running or transport-offline."""
+    prefix = str(root).rstrip("/")
+    return read_attribute(f"{prefix}/sys/class/block/{Path(path).name}/device/state")
 
 
 def _identify_path(disk: DiskId, path: str, root: Path) -> PathIdentity:
