@@ -31,7 +31,7 @@ _iscsictl_spec() {
         ;;
     'ls')
         subs=''
-        opts='-T --target -o --output -J --json --no-color -v --verbose -q --quiet --timeout --tree -l --long --from -h --help'
+        opts='-T --target -o --output -J --json --no-color -v --verbose -q --quiet --timeout --tree --no-header -l --long --from -h --help'
         vals=' -T=target --target=target -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= --from=file '
         args='target'
         ;;

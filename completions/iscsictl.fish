@@ -646,6 +646,7 @@ complete -c iscsictl -n "__iscsictl_at 'ls'" -s v -l verbose -d 'Show each comma
 complete -c iscsictl -n "__iscsictl_at 'ls'" -s q -l quiet -d 'Only errors.'
 complete -c iscsictl -n "__iscsictl_at 'ls'" -l timeout -x -d 'How long to wait for others [60s].'
 complete -c iscsictl -n "__iscsictl_at 'ls'" -l tree -d 'Draw portal - target - session - LUN - mount.'
+complete -c iscsictl -n "__iscsictl_at 'ls'" -l no-header -d 'No line of titles.'
 complete -c iscsictl -n "__iscsictl_at 'ls'" -s l -l long -d 'Tell all that is known of each session.'
 complete -c iscsictl -n "__iscsictl_at 'ls'" -l from -r -F -d 'Read saved output of iscsiadm, iscsi-ls, multipath -ll or lsblk, or a sosreport.'
 complete -c iscsictl -n "__iscsictl_at 'ls'" -s h -l help -d 'Show this message and exit.'

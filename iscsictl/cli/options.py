@@ -4,7 +4,7 @@ import functools
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate
@@ -21,7 +21,11 @@ if TYPE_CHECKING:
     from iscsictl.engine import trace, waits
     from iscsictl.output import status_line
     from iscsictl.output.views import doctor as doctor_view
+
+    AnyType = click.ParamType[Any]
 else:
+    # It takes no type arguments before Click 8.5.
+    AnyType = click.ParamType
     # What only --verbose, a terminal, -o nagios and errors need: every command and every --help of
     # one imports this module.
     json = lazy_import("json")
@@ -48,6 +52,7 @@ class Settings:
     root: Path = Path("/")
     dry_run: bool = False
     yes: bool = False
+    columns: tuple[str, ...] = ()
 
     @property
     def wait(self) -> float:
@@ -81,6 +86,29 @@ class Number(click.IntRange):
         return super().convert(value, param, ctx)
 
 
+class Format(AnyType):
+    """A format for output, one of `choices`, or the names of some `columns`."""
+
+    name = "format"
+
+    def __init__(self, formats: Sequence[str], columns: Sequence[str]) -> None:
+        self.choices = tuple(formats)
+        self.columns = frozenset(columns)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the format; or format and columns, if columns were named."""
+        words = str(value).lower().replace(" ", "_").split(",")
+        if value in self.choices or isinstance(value, tuple):
+            return value
+        kind = next((word for word in words if word in {"table", "tsv"}), "table")
+        names = [word for word in words if word not in {"table", "tsv"}]
+        unknown = [word for word in names if word not in self.columns]
+        if unknown or not names:
+            wrong, formats = ", ".join(unknown) or repr(value), ", ".join(self.choices)
+            self.fail(f"{wrong} is neither {formats} nor a column", param, ctx)
+        return kind, *names
+
+
 Command = Callable[Concatenate[Settings, ...], int | None]
 
 
@@ -90,8 +118,10 @@ def settings_root() -> Path:
 
 
 def _settings(options: dict[str, Any]) -> Settings:
+    output = options.pop("output", "table")
+    output, *columns = (output,) if isinstance(output, str) else output
     return Settings(
-        output="json" if options.pop("as_json") else options.pop("output", "table"),
+        output="json" if options.pop("as_json") else output,
         color=False if options.pop("no_color") or os.environ.get("NO_COLOR") else None,
         verbose=options.pop("verbose"),
         quiet=options.pop("quiet"),
@@ -99,18 +129,23 @@ def _settings(options: dict[str, Any]) -> Settings:
         root=settings_root(),
         dry_run=options.pop("dry_run", False),
         yes=options.pop("yes", False),
+        columns=tuple(columns),
     )
 
 
-def common_with(*formats: str) -> Callable[[Command], Callable[..., None]]:
-    """Give a command the common options, and these output formats besides table, json, tsv."""
+def common_with(
+    *formats: str, columns: Sequence[str] = ()
+) -> Callable[[Command], Callable[..., None]]:
+    """Give a command the common options, and these output formats besides table, json, tsv.
+
+    Of `columns` the user can choose some by -o.
+    """
     choices = ["table", "json", "tsv", *formats]
 
     def decorate(command: Command) -> Callable[..., None]:
         @functools.wraps(command)
         def with_settings(*args: Any, **options: Any) -> None:
             settings = _settings(options)
-            options.pop("output", None)
             if not settings.quiet and sys.stderr.isatty():
                 status_line.use_terminal(sys.stderr)
                 waits.show_waits_on(status_line.STATUS_LINE)
@@ -132,7 +167,9 @@ def common_with(*formats: str) -> Callable[[Command], Callable[..., None]]:
         with_settings.__doc__ = (command.__doc__ or "").replace("\\b\n", "\b\n")
         shared = [
             click.option(
-                "-o", "--output", type=click.Choice(choices), default="table",
+                "-o", "--output", default="table",
+                type=Format(choices, columns) if columns else click.Choice(choices),
+                metavar=f"[{'|'.join(choices)}|COLUMN,...]" if columns else None,
                 help="How to print the result.",
             ),
             click.option("-J", "--json", "as_json", is_flag=True, help="The same as -o json."),

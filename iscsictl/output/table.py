@@ -55,31 +55,44 @@ def status_style(value: str) -> str:
     }.get(value, "")  # fmt: skip
 
 
-def print_table(rows: Sequence[Sequence[Value]], columns: Sequence[Column], screen: Screen) -> None:
-    """Print rows under their titles; a tuple is several values, lines of their own if fitted.
+def print_table(
+    rows: Sequence[Sequence[Value]],
+    columns: Sequence[Column],
+    screen: Screen,
+    *,
+    header: bool = True,
+) -> None:
+    """Print rows, under their titles if `header`.
 
-    On a terminal the table fits: names are cut in the middle but never alike, then columns
-    are left out, and where even that is too wide each row becomes a few lines.
+    A tuple is several values, lines of their own if fitted. On a terminal the table fits: names
+    are cut in the middle but never alike, then columns are left out, and where even that is too
+    wide each row becomes a few lines.
     """
     separate = screen.width is not None
     cells = [tuple(_lines(value, separate) for value in row) for row in rows]
     if screen.width is None:
-        _plain(columns, cells, screen)
+        _plain(columns, cells, screen, header=header)
         return
     fitted = fit(columns, cells, screen.width, "…" if screen.unicode else "..")
     if fitted is None:
         _records(columns, cells, screen)
-    elif screen.color:
+    elif screen.color and header:
         _rich(*fitted, screen)
     else:
-        _plain(*fitted, screen)
+        _plain(*fitted, screen, header=header)
 
 
-def print_tsv(rows: Sequence[Sequence[Value]], columns: Sequence[Column], screen: Screen) -> None:
-    """Print tab-separated values under a line of keys; nothing is shortened, None is empty."""
-    lines = ["\t".join(column.key for column in columns)]
+def print_tsv(
+    rows: Sequence[Sequence[Value]],
+    columns: Sequence[Column],
+    screen: Screen,
+    *,
+    header: bool = True,
+) -> None:
+    """Print tab-separated values, under a line of keys if `header`; None is empty."""
+    lines = ["\t".join(column.key for column in columns)] if header else []
     lines += ["\t".join(_field(value) for value in row) for row in rows]
-    screen.write("\n".join(lines) + "\n")
+    screen.write("".join(f"{line}\n" for line in lines))
 
 
 def fit(
@@ -149,9 +162,12 @@ def _widths(columns: Sequence[Column], cells: Sequence[Cells]) -> list[int]:
     return widths
 
 
-def _plain(columns: Sequence[Column], cells: Sequence[Cells], screen: Screen) -> None:
-    widths = _widths(columns, cells)
-    rows: list[Cells] = [tuple((column.title,) for column in columns), *cells]
+def _plain(
+    columns: Sequence[Column], cells: Sequence[Cells], screen: Screen, *, header: bool
+) -> None:
+    titles = [tuple((column.title,) for column in columns)] if header else []
+    widths = _widths(columns if header else [Column("") for _ in columns], cells)
+    rows: list[Cells] = [*titles, *cells]
     out = []
     for row in rows:
         for number in range(max(map(len, row), default=0)):
@@ -161,7 +177,7 @@ def _plain(columns: Sequence[Column], cells: Sequence[Cells], screen: Screen) ->
                 blanks = " " * (width - cell_width(text))
                 line.append(blanks + text if column.right_aligned else text + blanks)
             out.append((" " * GAP).join(line).rstrip())
-    screen.write("\n".join(out) + "\n")
+    screen.write("".join(f"{line}\n" for line in out))
 
 
 def _records(columns: Sequence[Column], cells: Sequence[Cells], screen: Screen) -> None:

@@ -53,6 +53,18 @@ def human_size(size: int | None) -> str | None:
     return f"{value:.1f}".removesuffix(".0") + _UNITS[unit]
 
 
+def human_duration(seconds: float) -> str:
+    """Return a duration in its two largest units: 45s, 59min, 2h 5min, 3d 4h."""
+    left = max(0, round(seconds))
+    for unit, name, lower, lower_name in (
+        (86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s"),
+    ):  # fmt: skip
+        if left >= unit:
+            rest = left % unit // lower
+            return f"{left // unit}{name}" + (f" {rest}{lower_name}" if rest else "")
+    return f"{left}s"
+
+
 def truncate(names: Iterable[str], width: int, dots: str = "…") -> dict[str, str] | None:
     """Cut names in the middle to `width`, None if two of them would then look alike.
 

@@ -13,7 +13,7 @@ from typing import TextIO, cast
 
 from iscsictl.model.listing import Listing
 from iscsictl.output.terminal import Screen
-from iscsictl.output.views.ls import print_listing
+from iscsictl.output.views.ls import Form, print_listing
 from iscsictl.output.views.ls_json import listing_json
 from iscsictl.parse.capture import parse_capture
 from iscsictl.parse.mountinfo import parse_mountinfo
@@ -100,11 +100,10 @@ def main() -> None:
             json.loads(text)
             require_clean_names(listing)
             silent = not shown_as_something_else(data, known)
-            for form in ({}, {"long": True}, {"tree": True}, {"tsv": True}):
-                options = {"long": False, "tree": False, "tsv": False} | form
+            for form in (Form(), Form(long=True), Form(tree=True), Form(tsv=True)):
                 for width in (None, 40):
                     screen = Screen(cast("TextIO", Sink()), width=width)
-                    print_listing(listing, screen, **options)
+                    print_listing(listing, screen, form)
             parse_mountinfo(data)
         except BaseException:
             print(f"seed {seed} round {rounds}")

@@ -16,7 +16,7 @@ from iscsictl.model.names import Portal
 from iscsictl.output.table import Column, fit, print_table, print_tsv
 from iscsictl.output.terminal import Screen, screen_of
 from iscsictl.output.text import cell_width, escape_controls, human_size, truncate
-from iscsictl.output.views.ls import print_listing
+from iscsictl.output.views.ls import Form, print_listing
 from iscsictl.output.views.ls_json import disk_dict, listing_json
 from iscsictl.parse.capture import parse_capture
 from iscsictl.planner.selection.listing import only
@@ -53,7 +53,7 @@ def shown(
     what: Listing, width: int | None, *, tsv: bool = False, long: bool = False, tree: bool = False
 ) -> str:
     out = io.StringIO()
-    print_listing(what, Screen(out, width=width), tsv=tsv, long=long, tree=tree)
+    print_listing(what, Screen(out, width=width), Form(tsv=tsv, long=long, tree=tree))
     return out.getvalue()
 
 

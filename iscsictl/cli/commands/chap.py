@@ -201,7 +201,7 @@ def show(settings: Settings, **options: Any) -> int:
         for warning in warnings:
             print_message(f"warning: {warning}")
         if not accounts:
-            click.echo("iscsictl: there are no records", err=True)
+            print_message("there are no accounts")
     sys.stdout.flush()
     return 0
 

@@ -15,6 +15,7 @@ from iscsictl.cli.options import (
     changing,
     common,
     discard,
+    print_message,
     require_root,
     verify_blank,
 )
@@ -99,7 +100,7 @@ def ls(settings: Settings) -> int:
     """List all disks of sessions: size, sectors, partition table, filesystems, usage."""
     rows = disk_rows(open_context(settings.wait, settings.root))
     if not rows and settings.output == "table" and not settings.quiet:
-        click.echo("no disks", err=True)
+        print_message("there are no disks")
     print_disks(rows, screen_of(sys.stdout, settings.color), settings.output)
     return int(Exit.DONE)
 

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING
 import click
 
 from iscsictl.cli.help import command
-from iscsictl.cli.options import Settings, common, target_argument
+from iscsictl.cli.options import Settings, common_with, print_message, target_argument
 from iscsictl.engine.waits import waiting
+from iscsictl.errors import UsageError
 from iscsictl.lazy_import import lazy_import
 from iscsictl.model.listing import Listing, Note
 from iscsictl.observers.listing import captured_listing, live_listing, piped_listing
 from iscsictl.output.terminal import screen_of
 from iscsictl.output.text import escape_controls
-from iscsictl.output.views.ls import print_listing
+from iscsictl.output.views.ls import COLUMNS, LONG_COLUMNS, Form, print_listing
 
 if TYPE_CHECKING:
     from iscsictl.output.views import ls_json
@@ -31,8 +32,9 @@ MAX_NOTES, MAX_ALIKE = 20, 5  # lines that were only skipped, and other warnings
 
 @command("ls")
 @target_argument
-@common
+@common_with(columns=tuple(column.key for column in LONG_COLUMNS))
 @click.option("--tree", is_flag=True, help="Draw portal - target - session - LUN - mount.")
+@click.option("--no-header", is_flag=True, help="No line of titles.")
 @click.option("-l", "--long", is_flag=True, help="Tell all that is known of each session.")
 @click.option(
     "--from",
@@ -40,11 +42,20 @@ MAX_NOTES, MAX_ALIKE = 20, 5  # lines that were only skipped, and other warnings
     metavar="FILE|-|DIR",
     help="Read saved output of iscsiadm, iscsi-ls, multipath -ll or lsblk, or a sosreport.",
 )
-def ls(settings: Settings, target: str | None, source: str | None, tree: bool, long: bool) -> None:
+def ls(
+    settings: Settings, target: str | None, source: str | None, no_header: bool, tree: bool,
+    long: bool,
+) -> None:  # fmt: skip
     """Show sessions, LUNs, filesystems and mounts; of TARGET only, or of all.
 
-    TARGET is a name or a part of one.
+    TARGET is a name or a part of one. STATUS is up; recovering (iscsid is trying to connect again,
+    and writes wait); down (nobody is trying); or unknown. With -o COLUMN,... only these columns are
+    shown: target, portal, status, lun, device, size, filesystem, mount, sid, wwid, state,
+    session_state, connection_state, internal_state, iface, transport, host, initiator,
+    chap_username, chap_username_in; tsv among them makes tab-separated values of them.
     """
+    if settings.columns and (tree or long):
+        raise UsageError("chosen columns go neither with --tree nor with --long")
     listing = _read(settings, source, long=long)
     if target is not None:
         listing = selection.only(listing, target)
@@ -52,24 +63,30 @@ def ls(settings: Settings, target: str | None, source: str | None, tree: bool, l
         _warn(listing.warnings, source)
         is_told = listing.capture is None or listing.capture.tells_sessions
         if not listing.sessions and is_told and settings.output == "table":
-            click.echo("no sessions", err=True)
-    _print(listing, settings, long=long, tree=tree)
+            print_message("there are no sessions")
+    form = Form(
+        tsv=settings.output == "tsv", long=long, tree=tree, columns=settings.columns,
+        header=not no_header,
+    )  # fmt: skip
+    _print(listing, settings, form)
 
 
-def _print(listing: Listing, settings: Settings, *, long: bool, tree: bool) -> None:
+def _print(listing: Listing, settings: Settings, form: Form) -> None:
     if sys.stdout is None:
         return
     if settings.output == "json":
         sys.stdout.write(ls_json.listing_json(listing))
     else:
         screen = screen_of(sys.stdout, settings.color)
-        print_listing(listing, screen, tsv=settings.output == "tsv", long=long, tree=tree)
+        print_listing(listing, screen, form)
     sys.stdout.flush()
 
 
 def _read(settings: Settings, source: str | None, *, long: bool) -> Listing:
     if source is None:
-        details = long or settings.output == "json"
+        beyond = set(settings.columns) - {column.key for column in COLUMNS}
+        details = long or settings.output == "json" or bool(beyond)
+        long = long or "internal_state" in beyond
         with waiting("reading sessions and disks"):
             return live_listing(
                 settings.root, details=details, internal_states=long, timeout=settings.timeout

@@ -7,7 +7,14 @@ from typing import Any
 import click
 
 from iscsictl.cli.groups import GroupWithDefault
-from iscsictl.cli.options import Settings, changing, common, require_root, target_argument
+from iscsictl.cli.options import (
+    Settings,
+    changing,
+    common,
+    print_message,
+    require_root,
+    target_argument,
+)
 from iscsictl.cli.selectors import (
     by_target,
     by_target_option,
@@ -62,7 +69,7 @@ def _show(settings: Settings, selector: RecordSelector, *, values: bool) -> int:
     screen = screen_of(sys.stdout, settings.color)
     show_nodes(records, sids, screen, settings.output, values=values)
     if not records and settings.output == "table" and not settings.quiet:
-        click.echo("iscsictl: there are no node records", err=True)
+        print_message("there are no node records")
     sys.stdout.flush()
     return 0
 

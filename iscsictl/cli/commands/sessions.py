@@ -266,7 +266,7 @@ def hold(settings: Settings, name: str | None, seconds: float | None) -> int:
         screen = screen_of(sys.stdout, settings.color)
         show_holds(found, hold_clock(), screen, settings.output)
         if not found and settings.output == "table":
-            _say(settings, "nothing is held")
+            _say(settings, "there are no holds")
         return 0
 
     if seconds is not None and seconds < 1:

@@ -68,8 +68,9 @@ def _option(option: click.Option) -> Option:
 
 def _values(parameter: click.Parameter, names: Iterable[str]) -> tuple[str, ...]:
     """Tell what a value can be: `@word` for each choice, or the kinds that its names have."""
-    if isinstance(parameter.type, click.Choice):
-        return tuple(f"@{choice}" for choice in parameter.type.choices)
+    choices = getattr(parameter.type, "choices", None)  # of click.Choice, and of our Format
+    if choices is not None:
+        return tuple(f"@{choice}" for choice in choices)
     return kinds_of(names)
 
 

@@ -75,33 +75,78 @@ def rows_of(listing: Listing) -> list[Row]:
     return [Row(tuple(ways), disk) for ways, disk in rows.values()]
 
 
-def print_listing(listing: Listing, screen: Screen, *, tsv: bool, long: bool, tree: bool) -> None:
+class Form:
+    """In which form of `ls` a listing is printed.
+
+    `columns` are the keys of the columns that were chosen, () for those that the form has.
+    """
+
+    __slots__ = ("columns", "header", "long", "tree", "tsv")
+
+    def __init__(
+        self,
+        *,
+        tsv: bool = False,
+        long: bool = False,
+        tree: bool = False,
+        columns: tuple[str, ...] = (),
+        header: bool = True,
+    ) -> None:
+        self.tsv = tsv
+        self.long = long
+        self.tree = tree
+        self.columns = columns
+        self.header = header
+
+
+def print_listing(listing: Listing, screen: Screen, form: Form) -> None:
     """Print a listing in one of the forms of `ls`; nothing at all for no session.
 
-    What a capture tells besides comes after the sessions.
+    What a capture tells besides comes after the sessions, unless columns were chosen.
     """
     capture = listing.capture
+    tsv = form.tsv
     if capture is None or capture.tells_sessions:
-        _print_sessions(listing, screen, tsv=tsv, long=long, tree=tree)
+        if form.columns:
+            _print_columns(listing, screen, form)
+        else:
+            _print_sessions(listing, screen, form)
+    if form.columns:
+        return
     if capture is not None:
         is_first = not (listing.sessions or (tsv and capture.tells_sessions))
         ls_capture.print_details(capture, screen, tsv=tsv, is_first=is_first)
 
 
-def _print_sessions(listing: Listing, screen: Screen, *, tsv: bool, long: bool, tree: bool) -> None:
-    if tsv:
+def _print_columns(listing: Listing, screen: Screen, form: Form) -> None:
+    places = {column.key: number for number, column in enumerate(LONG_COLUMNS)}
+    chosen = [places[key] for key in form.columns]
+    columns = [LONG_COLUMNS[number] for number in chosen]
+    rows = []
+    for row in rows_of(listing):
+        values = _values(row, exact=form.tsv) + _more(row)
+        rows.append([values[number] for number in chosen])
+    if form.tsv:
+        print_tsv(rows, columns, screen, header=form.header)
+    elif rows:
+        print_table(rows, columns, screen, header=form.header)
+
+
+def _print_sessions(listing: Listing, screen: Screen, form: Form) -> None:
+    if form.tsv:
+        long = form.long
         rows = [_values(row, exact=True) + (_more(row) if long else ()) for row in rows_of(listing)]
-        print_tsv(rows, LONG_COLUMNS if long else COLUMNS, screen)
+        print_tsv(rows, LONG_COLUMNS if long else COLUMNS, screen, header=form.header)
     elif not listing.sessions:
         return
-    elif tree:
+    elif form.tree:
         ls_tree.print_sessions(listing, screen)
-    elif long:
+    elif form.long:
         _print_long(listing, screen)
     else:
         short = screen.width is not None
         cells = [_values(row, exact=False, short=short) for row in rows_of(listing)]
-        print_table(cells, COLUMNS, screen)
+        print_table(cells, COLUMNS, screen, header=form.header)
 
 
 def _values(row: Row, *, exact: bool, short: bool = False) -> tuple[Value, ...]:

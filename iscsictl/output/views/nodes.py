@@ -11,7 +11,7 @@ from iscsictl.model.names import Portal
 from iscsictl.model.record import NodeRecord
 from iscsictl.output.table import Column, Value, print_table, print_tsv
 from iscsictl.output.terminal import Screen
-from iscsictl.output.text import escape_controls
+from iscsictl.output.text import escape_controls, human_duration
 
 
 @dataclass(frozen=True)
@@ -207,7 +207,7 @@ def show_holds(holds: Sequence[Hold], now: float, screen: Screen, output: str) -
         ],
     }
     rows: list[tuple[Value, ...]] = [
-        (hold.name, "until boot" if left is None else f"{left} s", hold.why)
+        (hold.name, "until boot" if left is None else human_duration(left), hold.why)
         for hold, left in zip(holds, lefts, strict=True)
     ]
     columns = [Column("HELD", shrink=True), Column("LEFT"), Column("BY", rank=1)]
