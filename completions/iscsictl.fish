@@ -652,7 +652,7 @@ complete -c iscsictl -n "__iscsictl_at 'ls'" -l from -r -F -d 'Read saved output
 complete -c iscsictl -n "__iscsictl_at 'ls'" -s h -l help -d 'Show this message and exit.'
 complete -c iscsictl -n "__iscsictl_at 'ls' 0" -a '(__iscsictl_live target)'
 complete -c iscsictl -n "__iscsictl_at 'doctor'" -l fix -d 'Repair what can be repaired safely.'
-complete -c iscsictl -n "__iscsictl_at 'doctor'" -s a -l all -d 'Also show what is in order.'
+complete -c iscsictl -n "__iscsictl_at 'doctor'" -s a -l all -d 'Show each finding, also what is in order.'
 complete -c iscsictl -n "__iscsictl_at 'doctor'" -l ignore -x -d 'Skip a check, or all whose ids begin with ID-; can be repeated.'
 complete -c iscsictl -n "__iscsictl_at 'doctor'" -l only -x -d 'Run only this check, or those beginning with ID-; can be repeated.'
 complete -c iscsictl -n "__iscsictl_at 'doctor'" -s n -l dry-run -d 'Show what would be done.'

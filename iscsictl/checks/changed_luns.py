@@ -1,6 +1,6 @@
 """Whether the disks under mounts are still the ones that were mounted, and as large."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from iscsictl.model.finding import Finding, fail, ok
 from iscsictl.model.host_facts import Machine
@@ -16,8 +16,12 @@ def check(machine: Machine) -> Iterator[Finding]:
     answers = known.value if isinstance(known, Known) else DiskAnswers()
     disks = machine.listing.disks or ()
     changed = machine.trouble.value.lun_changes if isinstance(machine.trouble, Known) else ()
+    disks_of: dict[int | None, list[Disk]] = {}
+    for disk in disks:
+        for sid in {path.sid for path in disk.paths}:
+            disks_of.setdefault(sid, []).append(disk)
     for session in machine.listing.sessions:
-        yield from _session(session, disks, answers)
+        yield from _session(session, disks_of.get(session.sid, ()), answers)
         own = {unit.hctl for unit in session.luns or ()}
         shown = answers.luns.get(session.sid or 0)
         if own & set(changed) and (shown is None or set(shown) != _luns_with_device(session)):
@@ -33,7 +37,7 @@ def _luns_with_device(session: Session) -> set[int]:
     return {unit.lun for unit in session.luns or () if unit.device is not None}
 
 
-def _session(session: Session, disks: tuple[Disk, ...], answers: DiskAnswers) -> Iterator[Finding]:
+def _session(session: Session, disks: Sequence[Disk], answers: DiskAnswers) -> Iterator[Finding]:
     wrong = [(unit.hctl, why) for unit, why in find_replaced_luns(session, answers)]
     wrong += [(unit.hctl, why) for unit, _, why in find_shrunk_luns(session, disks, answers)]
     for disk in disks:

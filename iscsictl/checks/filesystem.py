@@ -1,12 +1,12 @@
 """Filesystems on iSCSI disks: whether they take writes, and who can replace their mount points."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from iscsictl.errors import RefusedError
 from iscsictl.model.finding import Finding, fail, ok, skip, warn
 from iscsictl.model.host_facts import Machine, MountHealth
 from iscsictl.model.inventory import Known, Observation, ReadFailed
-from iscsictl.model.listing import Disk, blocks
+from iscsictl.model.listing import Block, Disk, blocks
 from iscsictl.model.shell_form import shell_form
 from iscsictl.planner.safety.mount_points import exposure
 
@@ -17,9 +17,10 @@ def check(machine: Machine) -> Iterator[Finding]:
     """Yield which filesystems went read-only or fail, and which mount points are not safe."""
     errors = machine.trouble.value.disk_errors if isinstance(machine.trouble, Known) else {}
     disks = machine.listing.disks or ()
+    below_of = _devices_below(disks)
     told: set[str] = set()
     for mount in machine.mounts:
-        below = {device for disk in disks for device in _below(disk, mount.device)}
+        below = below_of.get(mount.device, set())
         troubles = sorted((device, text) for device, text in errors.items() if device in below)
         told.update(device for device, _ in troubles)
         yield from _mount(
@@ -54,10 +55,19 @@ def _devices(disk: Disk) -> set[str]:
     return {path.device for path in disk.paths} | {block.device for block in blocks(disk.block)}
 
 
-def _below(disk: Disk, device: str) -> set[str]:
-    """Return what a device stands on, and itself; nothing if it is not on this disk."""
-    way = {b.device for b in blocks(disk.block) if device in {c.device for c in blocks(b)}}
-    return way | {path.device for path in disk.paths} if way else way
+def _devices_below(disks: Iterable[Disk]) -> dict[str, set[str]]:
+    """Return, for each device on these disks, what it stands on, and itself."""
+    found: dict[str, set[str]] = {}
+
+    def walk(block: Block, below: frozenset[str]) -> None:
+        own = below | {block.device}
+        found.setdefault(block.device, set()).update(own)
+        for child in block.children:
+            walk(child, own)
+
+    for disk in disks:
+        walk(disk.block, frozenset(path.device for path in disk.paths))
+    return found
 
 
 def _full(text: str) -> bool:

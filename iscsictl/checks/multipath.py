@@ -1,21 +1,22 @@
 """Disks with several paths: one map over them, or none may be written."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from iscsictl.model.finding import Finding, fail, ok, warn
 from iscsictl.model.host_facts import Machine
 from iscsictl.model.listing import Disk
 from iscsictl.model.shell_form import shell_form
-from iscsictl.planner.safety.duplicates import are_confusable
+from iscsictl.planner.safety.duplicates import confusable_disks
 
 
 def check(machine: Machine) -> Iterator[Finding]:
     """Tell whether each disk has a WWID and a map of its own, and each map all of its paths."""
     disks = machine.listing.disks or ()
-    yield from _confusable(disks)
+    confusable = confusable_disks(disks)
+    yield from _confusable(disks, confusable)
     for disk in disks:
         name = disk.wwid or disk.block.device
-        if any(other is not disk and are_confusable(disk, other) for other in disks):
+        if id(disk) in confusable:
             continue
         devices = ", ".join(path.device for path in disk.paths)
         if len(disk.paths) > 1 and disk.block.kind != "mpath":
@@ -59,15 +60,16 @@ def check(machine: Machine) -> Iterator[Finding]:
                 yield ok("multipath-paths", f"{disk.block.device} over {devices}", name)
 
 
-def _confusable(disks: Iterable[Disk]) -> Iterator[Finding]:
+def _confusable(
+    disks: Iterable[Disk], confusable_with: Mapping[int, tuple[Disk, ...]]
+) -> Iterator[Finding]:
     """Fail for each group of disks that share a WWID or a map: a write may reach any of them."""
-    left = list(disks)
-    while left:
-        disk = left.pop(0)
-        confusable = [other for other in left if are_confusable(disk, other)]
-        if not confusable:
+    told: set[int] = set()
+    for disk in disks:
+        confusable = [o for o in confusable_with.get(id(disk), ()) if id(o) not in told]
+        if id(disk) in told or not confusable:
             continue
-        left = [other for other in left if other not in confusable]
+        told.update(map(id, (disk, *confusable)))
         words = "; ".join(
             f"{', '.join(path.device for path in one.paths)} ({one.wwid}, serial "
             f"{one.serial or 'none'}, {one.block.size} bytes)"

@@ -23,7 +23,9 @@ from iscsictl.output.views import doctor as doctor_view
 
 @command("doctor")
 @click.option("--fix", is_flag=True, help="Repair what can be repaired safely.")
-@click.option("-a", "--all", "everything", is_flag=True, help="Also show what is in order.")
+@click.option(
+    "-a", "--all", "everything", is_flag=True, help="Show each finding, also what is in order."
+)
 @click.option(
     "--ignore", "ignored", multiple=True, metavar="ID",
     help="Skip a check, or all whose ids begin with ID-; can be repeated.",

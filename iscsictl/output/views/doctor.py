@@ -14,6 +14,10 @@ SCHEMA = "iscsictl.doctor/1"
 _COLORS = {Level.OK: "32", Level.SKIP: "2", Level.WARN: "33", Level.FAIL: "31"}
 _COLUMNS = tuple(Column(key, key) for key in ("level", "id", "subject", "message", "fix"))
 _INDENT = " " * 6
+#: Lines of the table without --all, the summary included: a terminal window's worth.
+SCREEN_LINES = 40
+#: So many findings of one check are shown each, and so many examples of more.
+FEW = 3
 
 
 def by_severity(findings: Iterable[Finding]) -> list[Finding]:
@@ -22,23 +26,89 @@ def by_severity(findings: Iterable[Finding]) -> list[Finding]:
 
 
 def show(findings: Sequence[Finding], screen: Screen, *, everything: bool) -> None:
-    """Print what is wrong with what to do about it; with `everything` also what is not."""
-    for finding in by_severity(findings):
-        if everything or finding.level in {Level.WARN, Level.FAIL}:
-            screen.write(_block(finding, screen))
+    """Print what is wrong with what to do about it; with `everything` also what is not.
+
+    Without `everything` it fits on one screen: many findings of one check become one, and where
+    that is not enough each check is one line.
+    """
+    if everything:
+        blocks = [_block((finding,), screen) for finding in by_severity(findings)]
+    else:
+        groups = _groups(by_severity(findings))
+        blocks = [_block(group, screen) for group in groups]
+        if sum(block.count("\n") for block in blocks) >= SCREEN_LINES:
+            blocks = _one_line_each(groups, screen)
+    for block in blocks:
+        screen.write(block)
     screen.write(summary(findings) + "\n")
 
 
-def _block(finding: Finding, screen: Screen) -> str:
-    level = finding.level.value
-    head = f"{level:<4}"
+def _groups(findings: Iterable[Finding]) -> list[tuple[Finding, ...]]:
+    """Put together what one check found wrong, unless there are few: each has a fix of its own."""
+    by_check: dict[tuple[Level, str], list[Finding]] = {}
+    for finding in findings:
+        if finding.level in {Level.WARN, Level.FAIL}:
+            by_check.setdefault((finding.level, finding.id), []).append(finding)
+    groups: list[tuple[Finding, ...]] = []
+    for group in by_check.values():
+        groups += [tuple(group)] if len(group) > FEW else [(finding,) for finding in group]
+    return groups
+
+
+def _one_line_each(groups: Sequence[tuple[Finding, ...]], screen: Screen) -> list[str]:
+    """Return a line for each check, the worst first, as far as there is room."""
+    by_check: dict[tuple[Level, str], tuple[Finding, ...]] = {}
+    for group in groups:
+        key = group[0].level, group[0].id
+        by_check[key] = by_check.get(key, ()) + group
+    lines = [_shortened(_head(group, screen), screen) for group in by_check.values()]
+    # The last two lines are the way to the rest, and the summary.
+    room = SCREEN_LINES - 2
+    more = "each with its fix: iscsictl doctor --all"
+    if len(lines) > room:
+        more = f"{len(lines) - room} more checks: iscsictl doctor --all"
+    return [*lines[:room], more + "\n"]
+
+
+def _shortened(line: str, screen: Screen) -> str:
+    if screen.width is not None and not screen.color and len(line) >= screen.width:
+        line = line[: max(screen.width - 4, 1)] + "..."
+    return line + "\n"
+
+
+def _head(group: Sequence[Finding], screen: Screen) -> str:
+    """Return the line with level, id and the subjects: all of one, or how many and the first."""
+    first = group[0]
+    head = f"{first.level.value:<4}"
     if screen.color:
-        head = f"\x1b[{_COLORS[finding.level]}m{head}\x1b[0m"
-    subject = f"  {escape_controls(finding.subject)}" if finding.subject else ""
-    lines = [f"{head}  {finding.id}{subject}"]
-    lines += _wrapped(escape_controls(finding.message), screen.width)
-    if finding.fix is not None:
-        lines += _wrapped(f"fix: {escape_controls(finding.fix)}", screen.width)
+        head = f"\x1b[{_COLORS[first.level]}m{head}\x1b[0m"
+    room = None if screen.width is None else screen.width - len(f"fail  {first.id}  ")
+    return f"{head}  {first.id}  {_subjects(group, room)}".rstrip()
+
+
+def _subjects(group: Sequence[Finding], room: int | None) -> str:
+    """Return the subject of a finding, or how many there are and as many examples as fit."""
+    subjects = list(dict.fromkeys(escape_controls(f.subject) for f in group if f.subject))
+    if len(group) == 1 or not subjects:
+        return "".join(subjects) or f"{len(group)} times" * (len(group) > 1)
+    text = ""
+    for count in range(min(FEW, len(subjects)), 0, -1):
+        more = len(subjects) - count
+        text = f"{len(group)}: {', '.join(subjects[:count])}" + (f" and {more} more" * (more > 0))
+        if room is None or len(text) < room:
+            break
+    return text
+
+
+def _block(group: Sequence[Finding], screen: Screen) -> str:
+    first = group[0]
+    lines = [_head(group, screen)]
+    lines += _wrapped(escape_controls(first.message), screen.width)
+    if first.fix is not None:
+        lines += _wrapped(f"fix: {escape_controls(first.fix)}", screen.width)
+    if len(group) > 1:
+        each = f"each of them: iscsictl doctor --all --only {first.id}"
+        lines += _wrapped(each, screen.width)
     return "\n".join(lines) + "\n"
 
 

@@ -18,6 +18,28 @@ def are_confusable(one: Disk, other: Disk) -> bool:
     return same_map or (one.wwid is not None and one.wwid == other.wwid)
 
 
+def confusable_disks(disks: Iterable[Disk]) -> dict[int, tuple[Disk, ...]]:
+    """Return, by the id() of each disk, the other disks that it is confusable with, if any.
+
+    The time that it takes grows with the number of disks, not with its square.
+    """
+    groups: dict[tuple[str, str], list[Disk]] = {}
+    names: dict[int, list[tuple[str, str]]] = {}
+    for disk in disks:
+        own = [("wwid", disk.wwid)] if disk.wwid is not None else []
+        if disk.block.kind == "mpath":
+            own.append(("map", disk.block.device))
+        names[id(disk)] = own
+        for name in own:
+            groups.setdefault(name, []).append(disk)
+    found = {}
+    for key, own in names.items():
+        others = {id(one): one for name in own for one in groups[name] if id(one) != key}
+        if others:
+            found[key] = tuple(others.values())
+    return found
+
+
 def copies(uuid: str, disks: Iterable[Disk], own: Disk | None = None) -> tuple[Disk, ...]:
     """Return those of the disks that carry another copy of a filesystem than one of the others.
 

@@ -88,11 +88,10 @@ def _manual_targets(carriers: Carriers, facts: StorageFacts) -> Iterator[tuple[s
     A disk with several targets needs one of them. Those that the host boots from are logged in by
     firmware or initrd, whatever their records say.
     """
-    records = facts.records
     for carrier in sorted(carriers, key=lambda one: one.disk):
-        if records is None or not carrier.targets or carrier.targets & facts.boot_targets:
+        if facts.records is None or not carrier.targets or carrier.targets & facts.boot_targets:
             continue
-        own = [record for record in records if record.target in carrier.targets]
+        own = [r for target in carrier.targets for r in facts.records_by_target.get(target, ())]
         if not any(record.onboot for record in own):
             yield min(carrier.targets), bool(own)
 

@@ -8,6 +8,7 @@ comes from the files themselves: bind mounts, images, overlays, swap files, volu
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Final
 
 from iscsictl.model.crypttab import CrypttabEntry
@@ -60,7 +61,15 @@ class StorageFacts:
     crypttab: tuple[CrypttabEntry, ...] = ()
     boot_targets: frozenset[str] = frozenset()
 
-    @property
+    @cached_property
+    def records_by_target(self) -> Mapping[str, tuple[NodeRecord, ...]]:
+        """The records of each target; empty where nobody could read them."""
+        found: dict[str, list[NodeRecord]] = {}
+        for record in self.records or ():
+            found.setdefault(record.target, []).append(record)
+        return {target: tuple(records) for target, records in found.items()}
+
+    @cached_property
     def boot_disks(self) -> frozenset[str]:
         """The disks of the root filesystem, if it is on iSCSI."""
         return disk_names(self.mounts.get("/", frozenset()))
