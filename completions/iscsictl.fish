@@ -200,6 +200,7 @@ set -g __iscsictl_takes 'attach|-p' \
     'attach|--lun' \
     'attach|-I' \
     'attach|--interface' \
+    'attach|--multipath' \
     'attach|--chap-user' \
     'attach|--user' \
     'attach|--chap-secret-file' \
@@ -578,7 +579,8 @@ complete -c iscsictl -n "__iscsictl_at ''" -s h -l help -d 'Show this message an
 complete -c iscsictl -n "__iscsictl_at 'attach'" -s p -l portal -x -a '(__iscsictl_live portal)' -d 'Address of the array; can be repeated.'
 complete -c iscsictl -n "__iscsictl_at 'attach'" -s T -l target -x -a '(__iscsictl_live target)' -d 'The target, if the array offers several.'
 complete -c iscsictl -n "__iscsictl_at 'attach'" -l lun -x -d 'The LUN, if the target has several.'
-complete -c iscsictl -n "__iscsictl_at 'attach'" -s I -l interface -x -a 'default iser (__iscsictl_live iface)' -d 'The open-iscsi interface to log in through.'
+complete -c iscsictl -n "__iscsictl_at 'attach'" -s I -l interface -x -a 'default iser (__iscsictl_live iface)' -d 'The open-iscsi interface to log in through; several are paths of one map.'
+complete -c iscsictl -n "__iscsictl_at 'attach'" -l multipath -x -a 'auto require off' -d 'Use all paths through a map: if one can be had, or refuse without, or use one path.'
 complete -c iscsictl -n "__iscsictl_at 'attach'" -l chap-user -l user -x -d 'CHAP name of this host.'
 complete -c iscsictl -n "__iscsictl_at 'attach'" -l chap-secret-file -l secret-file -r -F -d 'Its secret; - reads standard input.'
 complete -c iscsictl -n "__iscsictl_at 'attach'" -l chap-secret-prompt -l secret-prompt -d 'Ask for the secret.'

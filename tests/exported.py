@@ -1,16 +1,19 @@
 """Hosts on which `attach` has made volumes, for the tests of `export`."""
 
 import tomllib
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from iscsictl.cli.commands.attach import owner_ids
+from iscsictl.errors import IscsictlError
 from iscsictl.model.disk_content import Content, Filesystem, Signature
 from iscsictl.model.fstab import Fstab
 from iscsictl.model.hold import Hold
 from iscsictl.model.inventory import HostFacts, Inventory, Known, MountPointState
 from iscsictl.model.listing import Block, Disk, Host, Lun, Mount, Session, Status, blocks
 from iscsictl.model.listing import Path as DiskPath
+from iscsictl.model.multipath import MapSettings
 from iscsictl.model.names import Portal
 from iscsictl.model.plan import Plan
 from iscsictl.model.record import MASK, NodeRecord
@@ -18,6 +21,7 @@ from iscsictl.model.spec import Volume
 from iscsictl.parse.fstab import append_line, mount_line
 from iscsictl.parse.toml import parse_toml
 from iscsictl.planner.attach.attach import plan_attach, record_values
+from iscsictl.planner.attach.multipath import choose_paths
 from iscsictl.planner.volumes.apply import plan_volume
 from iscsictl.planner.volumes.export import Export, render
 from iscsictl.planner.volumes.file import read_volumes
@@ -81,9 +85,13 @@ class Machine:
 
     @property
     def inventory(self) -> Inventory:
+        mapped = [d.wwid for d in self.disks if d.block.kind == "mpath" and d.wwid is not None]
+        settings = tuple(MapSettings(wwid, wwid, 120) for wwid in mapped)
+        multipath = replace(self.facts.multipath, settings=settings, listed=frozenset(mapped))
+        facts = replace(self.facts, required=self.waits, multipath=multipath)
         return Inventory(
             tuple(self.records), tuple(self.sessions), tuple(self.disks), self.fstab,
-            host=replace(self.facts, required=self.waits), holds=tuple(self.holds),
+            host=facts, holds=tuple(self.holds),
         )  # fmt: skip
 
     def _make(self, number: int, row: Made) -> None:
@@ -101,7 +109,7 @@ class Machine:
             {"": path, "/mnt": f"/mnt/{number}"}.get(row.at or "") if row.at is not None else None
         )
         if paths:
-            mapped = len(paths) > 1 and self.facts.multipathd
+            mapped = len(paths) > 1 and self.facts.multipath.running
             block = Block(
                 f"/dev/dm-{number}" if mapped else paths[0].device, "mpath" if mapped else "disk",
                 fstype=row.fs, uuid=uuid, mounts=(Mount(spot, ("rw",)),) if spot else (),
@@ -173,11 +181,14 @@ def planned(machine: Machine, volume: Volume) -> Plan:
     inventory = machine.inventory
     uid, gid = owner_ids(volume.owner, "owner") if volume.owner is not None else (None, None)
     spec = replace(volume.spec, uuid="new", uid=uid, gid=gid)
-    values = record_values(spec, multipath=machine.facts.multipathd)
+    mapped = False
+    with suppress(IscsictlError):
+        mapped = choose_paths(inventory, spec).mapped
+    values = record_values(spec, multipath=mapped)
     unsettled = {
         str(record.path): tuple(k for k, v in values.items() if record.values.get(k) != v)
         for record in inventory.records
-        if (record.target, record.iface) == (spec.target, spec.iface)
+        if record.target == spec.target and record.iface in spec.ifaces
     }
     contents = {disk.wwid: Known(content(disk)) for disk in inventory.disks if disk.wwid}
     place = machine.places.get(spec.mount or "", MountPointState())

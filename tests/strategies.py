@@ -20,6 +20,7 @@ from iscsictl.model.inventory import (
     Observation,
     ReadFailed,
 )
+from iscsictl.model.multipath import MultipathFacts
 from iscsictl.model.secret import Secret
 from iscsictl.model.spec import Account, AttachSpec, Consent, DetachRequest
 from iscsictl.parse.fstab import append_line, parse_fstab
@@ -221,7 +222,7 @@ def _world(dice: Dice, wanted: AttachSpec) -> World:
                           dice.if_rough({}, dict.fromkeys((at(A), A, at(B), B, V6), "x"))]),
         host=HostFacts(
             service_enabled=dice.pick([True, False]),
-            multipathd=dice.rarely(usual=False, unusual=True, share=4),
+            multipath=_multipath(dice),
         ),
         place=_place(dice, wanted),
     )  # fmt: skip
@@ -231,6 +232,19 @@ def _world(dice: Dice, wanted: AttachSpec) -> World:
         if dice.pick([True, False]):
             now = now.logged_in(target, portal)
     return _afterwards(dice, now)
+
+
+def _multipath(dice: Dice) -> MultipathFacts:
+    """Multipath-tools as a package leaves it, stopped, masked or configured otherwise."""
+    installed = dice.pick([False, True])
+    running = installed and dice.pick([True, True, False])
+    return MultipathFacts(
+        installed=installed,
+        masked=not running and dice.pick([False, True]),
+        running=running,
+        enabled=installed and (running or dice.pick([False, True])),
+        find_multipaths=dice.pick(["strict", "strict", "smart", "greedy"]),
+    )
 
 
 def _afterwards(dice: Dice, now: World) -> World:

@@ -1,9 +1,11 @@
 """Made worlds: builders for tests by example, and for chance (`tests/strategies.py`)."""
 
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from iscsictl.errors import IscsictlError
 from iscsictl.model import actions
 from iscsictl.model.claim import FilesystemClaim
 from iscsictl.model.disk_content import Content, Filesystem, Partition, Signature
@@ -16,12 +18,14 @@ from iscsictl.model.inventory import (
     MountPointState,
     Observation,
 )
+from iscsictl.model.multipath import MultipathFacts
 from iscsictl.model.names import Portal
 from iscsictl.model.record import MASK, NodeRecord
 from iscsictl.model.secret import Secret
 from iscsictl.model.spec import AttachSpec
 from iscsictl.parse.fstab import append_line, claim_line, mount_line
 from iscsictl.planner.attach.attach import record_values
+from iscsictl.planner.attach.multipath import choose_paths
 from iscsictl.planner.disks.new_filesystem import claim_whole_disk
 from tests.machine_model import apply_action
 from tests.machine_model.machine import MIB, Array, Unit, coherent
@@ -35,6 +39,10 @@ UUID = "11111111-1111-4111-8111-111111111111"
 CLAIMED = "22222222-2222-4222-8222-222222222222"
 FOREIGN = "33333333-3333-4333-8333-333333333333"
 DIR = "/srv/data"
+#: multipathd as an admin configured it who wants a map over each disk.
+GREEDY = MultipathFacts(installed=True, running=True, enabled=True, find_multipaths="greedy")
+#: multipath-tools as its package leaves it.
+STRICT = MultipathFacts(installed=True, running=True, enabled=True)
 SIZE = 64 << 20
 WRONG = "naa.6001405ffffffffffffffffffffffff0"
 
@@ -187,7 +195,10 @@ def record(
 
 def facts_for_attach(now: Inventory, wanted: AttachSpec) -> Inventory:
     """Return what an attach would see of it: the values of records that differ from the spec."""
-    values = record_values(wanted, multipath=now.host.multipathd)
+    mapped = False
+    with suppress(IscsictlError):
+        mapped = choose_paths(now, wanted).mapped
+    values = record_values(wanted, multipath=mapped)
     target = wanted.target
     if target is None and isinstance(now.offers, Known):
         target = next((o.target for o in now.offers.value), None)
@@ -198,6 +209,6 @@ def facts_for_attach(now: Inventory, wanted: AttachSpec) -> Inventory:
             if record.values.get(key) != (MASK if isinstance(value, Secret) else value)
         )
         for record in now.records
-        if record.target == target and record.iface == wanted.iface
+        if record.target == target and record.iface in wanted.ifaces
     }
     return replace(now, unsettled=unsettled)

@@ -9,7 +9,9 @@ from iscsictl.engine.handlers.registry import execute_action, inverse
 from iscsictl.errors import InterruptError, IscsictlError, UnexpectedContentError, from_os
 from iscsictl.model.actions import (
     Claim,
+    DisallowMap,
     DropFstab,
+    DropMapSettings,
     DropRequire,
     Logout,
     RemoveDevice,
@@ -111,7 +113,9 @@ def roll_back(done: list[CompletedStep], context: Context) -> tuple[list[Outcome
     return outcomes, leftovers
 
 
-_TAKEN_AWAY = (Unmount, DropFstab, DropRequire, RemoveDevice, RemoveMap, Logout)
+_TAKEN_AWAY = (
+    Unmount, DropFstab, DropRequire, RemoveDevice, RemoveMap, DisallowMap, DropMapSettings, Logout,
+)  # fmt: skip
 
 
 def _roll_back_step(back: Action, context: Context) -> str | None:

@@ -9,6 +9,7 @@ from iscsictl.model.disk_content import Content
 from iscsictl.model.fstab import Fstab
 from iscsictl.model.hold import Hold
 from iscsictl.model.listing import Disk, Session
+from iscsictl.model.multipath import MultipathFacts
 from iscsictl.model.names import Portal
 from iscsictl.model.open_iscsi import Version
 from iscsictl.model.record import NodeRecord
@@ -123,7 +124,7 @@ class HostFacts:
 
     login_service: str = "open-iscsi.service"
     service_enabled: bool = True
-    multipathd: bool = False
+    multipath: MultipathFacts = field(default_factory=MultipathFacts)
     required: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from iscsictl.model.multipath import MultipathMode
 from iscsictl.model.names import DEFAULT_IFACE, Portal
 from iscsictl.model.secret import Secret
 
@@ -63,14 +64,16 @@ class Consent:
 class AttachSpec:
     """From a LUN to a mounted filesystem. `fs` and `mount` None stop at the device.
 
-    `uuid` is what a filesystem gets if one has to be made.
+    `uuid` is what a filesystem gets if one has to be made. Each portal is used through each of
+    `ifaces`, as far as `multipath` allows several paths.
     """
 
     portals: tuple[Portal, ...]
     uuid: str
     target: str | None = None
     lun: int | None = None
-    iface: str = DEFAULT_IFACE
+    ifaces: tuple[str, ...] = (DEFAULT_IFACE,)
+    multipath: MultipathMode = "auto"
     account: Account | None = None
     table: str | None = None
     fs: str | None = None

@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,16 +23,19 @@ from iscsictl.model.inventory import (
     observe_value,
 )
 from iscsictl.model.listing import Disk, Listing, Session, blocks
+from iscsictl.model.multipath import MultipathFacts
 from iscsictl.model.names import Portal
 from iscsictl.model.record import NodeRecord
 from iscsictl.model.secret import Secret
 from iscsictl.model.spec import AttachSpec, DetachRequest
+from iscsictl.observers.multipath import read_multipath
 from iscsictl.parse.record import edit_record
 from iscsictl.planner.attach.attach import record_values
+from iscsictl.planner.attach.multipath import choose_paths, is_being_mapped
 from iscsictl.planner.selection.luns import find
-from iscsictl.planner.selection.paths import recorded_portals
+from iscsictl.planner.selection.paths import recorded_portals, sound_records
 from iscsictl.planner.selection.session_index import SessionIndex
-from iscsictl.system.block import multipath, probe, scsi_commands
+from iscsictl.system.block import multipath_conf, probe, scsi_commands
 from iscsictl.system.context import Context
 from iscsictl.system.host import systemd
 from iscsictl.system.io import journal, signals
@@ -52,40 +55,49 @@ def host_facts(root: Path = Path("/")) -> HostFacts:
     return HostFacts(
         service,
         systemd.enabled(service, root),
-        multipath.runs(root),
+        read_multipath(root),
         systemd.required(root),
     )
 
 
 def for_attach(context: Context, spec: AttachSpec, before: Inventory | None) -> Inventory:
     """Look at all that an attach rests on. What the array said `before` is not asked again."""
-    nodedb.require_iface(context.db, spec.iface)
+    for iface in spec.ifaces:
+        nodedb.require_iface(context.db, iface)
     records, listing, facts, fstab, held = _settled(context, spec.mount)
     offers: Observation[tuple[DiscoveredTarget, ...]] = NotObserved()
     silent: Mapping[Portal, str] = {}
-    known = recorded_portals(records, spec)
-    connected = _connected(records, listing.sessions, spec)
     if before is not None:
         offers, silent = before.offers, before.silent
-    elif not (connected or (known and _past_tcp(records, spec))):
-        offers, silent = _ask_array(context, spec, known)
+    else:
+        offers, silent = _ask_array(context, spec, records, listing, facts.multipath)
     target = spec.target or _only_target(offers)
     sessions = tuple(s for s in listing.sessions if s.target == target and s.status == "up")
-    return Inventory(
+    inventory = Inventory(
         records,
         listing.sessions,
         listing.disks or (),
         fstab,
         offers,
         silent,
-        _unsettled(records, spec, target, facts),
-        _luns(spec, sessions),
-        _disks(context, spec, listing, sessions),
+        luns=_luns(spec, sessions),
         place=_place(spec),
         host=facts,
         holds=held,
         open_iscsi=context.open_iscsi,
     )
+    try:
+        choice = choose_paths(inventory, spec)
+    except IscsictlError:
+        return inventory  # The plan is refused for the same reason.
+    unsettled = _unsettled(records, spec, target, mapped=choice.mapped)
+    inventory = replace(inventory, unsettled=unsettled)
+    if choice.mapped and sessions:
+        known = context.coalesce("multipathd", lambda: multipath_conf.ask_daemon(facts.multipath))
+        inventory = replace(inventory, host=replace(facts, multipath=known))
+        if is_being_mapped(inventory, spec):
+            return inventory  # The disk is read once, when its map has all paths.
+    return replace(inventory, contents=_disks(context, spec, listing, sessions))
 
 
 def _settled(context: Context, mount: str | None) -> _Basis:
@@ -160,15 +172,15 @@ def for_detach(context: Context, spec: DetachRequest, _before: Inventory | None)
 
 def _connected(
     records: tuple[NodeRecord, ...], sessions: tuple[Session, ...], spec: AttachSpec
-) -> bool:
-    """Tell whether a session to the requested target is up through a known record."""
+) -> Session | None:
+    """Return a session to the target, through a record of a portal that is asked for."""
     index = SessionIndex(records, sessions)
-    return any(
-        record.iface == spec.iface
-        and any(record.portal.same_place(p) for p in spec.portals)
-        and index.session_of(record) is not None
-        for record in index.records(spec.target or "")
+    there = (
+        index.session_of(record)
+        for record in sound_records(records, spec)
+        if any(record.portal.same_place(p) for p in spec.portals)
     )
+    return next((session for session in there if session is not None), None)
 
 
 def _only_target(offers: Observation[tuple[DiscoveredTarget, ...]]) -> str | None:
@@ -176,23 +188,53 @@ def _only_target(offers: Observation[tuple[DiscoveredTarget, ...]]) -> str | Non
     return names.pop() if len(names) == 1 else None
 
 
-def _past_tcp(records: tuple[NodeRecord, ...], spec: AttachSpec) -> bool:
-    """Tell whether the requested records bypass the host's own TCP, so that it tells nothing."""
-    return any(
-        record.target == spec.target and record.iface == spec.iface and not record.over_tcp
-        for record in records
-    )
-
-
 def _ask_array(
-    context: Context, spec: AttachSpec, known: tuple[Portal, ...]
+    context: Context,
+    spec: AttachSpec,
+    records: tuple[NodeRecord, ...],
+    listing: Listing,
+    facts: MultipathFacts,
 ) -> tuple[Observation[tuple[DiscoveredTarget, ...]], Mapping[Portal, str]]:
-    """Ask the portals for their targets, unless a record knows; find those that are silent."""
+    """Ask portals for their targets where no record tells enough, and find those that are silent.
+
+    For one path a session or a record is enough. For a map all portals must be known: those that
+    records name, if they are several or one is in use, or else those that the array announces.
+    """
+    own = sound_records(records, spec)
+    recorded = recorded_portals(records, spec)
+    session = _connected(records, listing.sessions, spec)
+    if recorded and not all(record.over_tcp for record in own):
+        # An offload adapter has its own TCP: what the host's own can reach tells nothing.
+        return NotObserved(), {}
+    all_paths = facts.installed and spec.multipath != "off"
+    if session is not None and not (all_paths and session.status == "up"):
+        return NotObserved(), {}
     wait = min(PROBE_WAIT, context.wait)
-    silent = dict(_silent(context, known or spec.portals, wait))
-    if known:
-        return NotObserved(), silent
-    answering = [p for p in spec.portals if p not in silent]
+    portals = tuple(dict.fromkeys((*recorded, *(r.portal for r in own)))) if all_paths else recorded
+    if recorded and not all_paths:
+        return NotObserved(), _silent(context, recorded, wait)
+    missing = [p for p in spec.portals if not any(p.same_place(r.portal) for r in own)]
+    if session is not None and not missing and len(portals) == len(spec.ifaces) == 1:
+        # It is at work over the only path that was found when it was attached.
+        return NotObserved(), {}
+    index = SessionIndex(records, listing.sessions)
+    used = {r.portal for r in own if index.session_of(r) is not None}
+    if recorded and not missing and (len(portals) > 1 or len(spec.ifaces) > 1):
+        return NotObserved(), _silent(context, [p for p in portals if p not in used], wait)
+    offers, silent = _discover(context, spec, missing if missing and recorded else spec.portals)
+    if isinstance(offers, ReadFailed) and recorded:
+        # Another portal of a target that a record knows: its paths do.
+        offers = NotObserved()
+    return offers, {**silent, **_silent(context, [p for p in portals if p not in used], wait)}
+
+
+def _discover(
+    context: Context, spec: AttachSpec, portals: Sequence[Portal]
+) -> tuple[Observation[tuple[DiscoveredTarget, ...]], Mapping[Portal, str]]:
+    """Ask the first portal that answers for its targets, and try the portals that it names."""
+    wait = min(PROBE_WAIT, context.wait)
+    silent = dict(_silent(context, portals, wait))
+    answering = [p for p in portals if p not in silent]
     if not answering:
         reasons = "; ".join(f"{p}: {why}" for p, why in silent.items())
         error = UnreachableError(
@@ -201,18 +243,19 @@ def _ask_array(
             "iscsictl doctor",
         )
         return ReadFailed(error), silent
+    iface = spec.ifaces[0]
     offers = observe_value(
         lambda: context.once(
-            ("offers", answering[0], spec.iface),
-            lambda: iscsiadm.discover(answering[0], timeout=context.wait, iface=spec.iface),
+            ("offers", answering[0], iface),
+            lambda: iscsiadm.discover(answering[0], timeout=context.wait, iface=iface),
         )
     )
     if not isinstance(offers, Known):
         return offers, silent
     wanted = [o.portal for o in offers.value if spec.target in {None, o.target}]
-    places = {p.place for p in answering}
-    others = [p for p in wanted if p.place not in places]
-    if len(others) < len(wanted) and not (multipath.runs(context.root) or silent):
+    places = {(p.address, p.port) for p in answering}
+    others = [p for p in wanted if (p.address, p.port) not in places]
+    if len(others) < len(wanted) and spec.multipath == "off" and not silent:
         return offers, silent
     return offers, {**silent, **_silent(context, others, wait)}
 
@@ -223,15 +266,14 @@ def _silent(context: Context, some: Iterable[Portal], wait: float) -> Mapping[Po
 
 
 def _unsettled(
-    records: tuple[NodeRecord, ...], spec: AttachSpec, target: str | None, facts: HostFacts
+    records: tuple[NodeRecord, ...], spec: AttachSpec, target: str | None, *, mapped: bool
 ) -> dict[str, tuple[str, ...]]:
-    values = record_values(spec, multipath=facts.multipathd)
+    values = record_values(spec, multipath=mapped)
     found = {}
-    for record in records:
-        if record.target == target and record.iface == spec.iface and record.problem is None:
-            text = record.path.read_bytes().decode("utf-8", "surrogateescape")
-            wrong = tuple(key for key, value in values.items() if _differs(text, key, value))
-            found[str(record.path)] = wrong
+    for record in sound_records(records, replace(spec, target=target)):
+        text = record.path.read_bytes().decode("utf-8", "surrogateescape")
+        wrong = tuple(key for key, value in values.items() if _differs(text, key, value))
+        found[str(record.path)] = wrong
     return found
 
 

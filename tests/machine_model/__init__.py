@@ -10,7 +10,7 @@ from typing import Any
 from iscsictl.model import actions
 from iscsictl.model.inventory import DiskUsage, Inventory, Known
 from iscsictl.model.plan import Action, Step
-from tests.machine_model import disks, places, records, sessions
+from tests.machine_model import disks, multipath, places, records, sessions
 from tests.machine_model.machine import Array, coherent
 
 
@@ -37,6 +37,9 @@ def restart(now: Inventory, array: Array) -> tuple[Inventory, Array]:
         for u in mapped
     )
     now = replace(now, sessions=(), disks=(), contents={}, usage={}, luns={}, holds=())
+    facts = now.host.multipath
+    in_force = {one.wwid: one.no_path_retry for one in facts.settings} if facts.enabled else {}
+    now = multipath.changed(now, running=facts.enabled, in_force=in_force)
     if isinstance(now.place, Known) and now.place.value.mounted is not None:
         now = places.placed(now, mounted=None, source=None, uid=None, gid=None, mode=None)
     return now, mapped
@@ -65,7 +68,14 @@ _EFFECTS: Mapping[type[Action], Callable[[Any, Inventory, Array], Inventory]] = 
     actions.DropRequire: places.unrequire,
     actions.Unmount: places.unmount,
     actions.RemoveDevice: sessions.remove_device,
-    actions.RemoveMap: sessions.remove_map,
+    actions.StartMultipathd: multipath.start,
+    actions.StopService: multipath.stop,
+    actions.WriteMapSettings: multipath.write_settings,
+    actions.DropMapSettings: multipath.drop_settings,
+    actions.AllowMap: multipath.allow,
+    actions.DisallowMap: multipath.disallow,
+    actions.MakeMap: multipath.make_map,
+    actions.RemoveMap: multipath.remove_map,
     actions.Logout: sessions.logout,
     actions.SetHold: sessions.hold,
     actions.DropHold: sessions.unhold,

@@ -6,9 +6,11 @@ from typing import Any
 
 from iscsictl.model import actions
 from iscsictl.model.inventory import Inventory
+from iscsictl.model.multipath import MULTIPATHD
 from iscsictl.model.record import MASK, NodeRecord
 from iscsictl.model.secret import Secret
 from iscsictl.parse.record import parse_values
+from tests.machine_model import multipath
 from tests.machine_model.machine import Array
 
 
@@ -67,4 +69,6 @@ def delete_record(action: actions.DeleteRecord, now: Inventory, _: Array) -> Inv
 
 
 def enable(action: actions.EnableService, now: Inventory, _: Array) -> Inventory:
+    if action.unit == MULTIPATHD:
+        return multipath.changed(now, enabled=action.on)
     return replace(now, host=replace(now.host, service_enabled=action.on))

@@ -7,6 +7,7 @@ from iscsictl.model import actions
 from iscsictl.model.inventory import Inventory
 from iscsictl.model.listing import Block, Disk, Host, Lun, Session
 from iscsictl.model.listing import Path as DiskPath
+from tests.machine_model import multipath
 from tests.machine_model.machine import Array, Unit
 from tests.machine_model.records import same
 
@@ -53,7 +54,7 @@ def scan(action: actions.Scan, now: Inventory, array: Array) -> Inventory:
 def _appear(now: Inventory, sid: int, unit: Unit) -> Inventory:
     """One more path: to a disk that is known over another path, or to a new one.
 
-    multipathd, where it runs, puts a map over each.
+    multipathd, where it runs and may, puts a map over it.
     """
     used = {path.device for disk in now.disks for path in disk.paths}
     device = next(d for c in "abcdefghijklmnop" if (d := f"/dev/sd{c}") not in used)
@@ -74,14 +75,16 @@ def _appear(now: Inventory, sid: int, unit: Unit) -> Inventory:
             disks.append(disk)
     contents, usage = dict(now.contents), dict(now.usage)
     if not merged:
-        over = Block(f"/dev/mapper/mpath{unit.lun}", "mpath")
-        block = over if now.host.multipathd else Block(device, "disk")
-        disks.append(Disk(unit.wwid, (path,), block))
+        made = Disk(unit.wwid, (path,), Block(device, "disk"))
+        if multipath.gets_map(now, made):
+            made = made._replace(block=multipath.map_block(made))
+        disks.append(made)
         if unit.wwid is not None:
             usage.setdefault(unit.wwid, unit.usage)
             if unit.content is not None:
                 contents.setdefault(unit.wwid, unit.content)
-    return replace(now, sessions=sessions, disks=tuple(disks), contents=contents, usage=usage)
+    now = replace(now, sessions=sessions, disks=tuple(disks), contents=contents, usage=usage)
+    return multipath.changed(now)
 
 
 def _gone(now: Inventory, hctls: set[tuple[int, str]]) -> Inventory:
@@ -98,7 +101,8 @@ def _gone(now: Inventory, hctls: set[tuple[int, str]]) -> Inventory:
     left = {disk.wwid for disk in disks}
     contents = {w: c for w, c in now.contents.items() if w in left}
     usage = {w: u for w, u in now.usage.items() if w in left}
-    return replace(now, sessions=sessions, disks=tuple(disks), contents=contents, usage=usage)
+    now = replace(now, sessions=sessions, disks=tuple(disks), contents=contents, usage=usage)
+    return multipath.changed(now)
 
 
 def remove_device(action: actions.RemoveDevice, now: Inventory, _: Array) -> Inventory:
@@ -112,16 +116,6 @@ def logout(action: actions.Logout, now: Inventory, _: Array) -> Inventory:
     luns = {sid: seen for sid, seen in now.luns.items() if sid not in ended}
     sessions = tuple(s for s in now.sessions if s.sid not in ended)
     return replace(now, sessions=sessions, luns=luns)
-
-
-def remove_map(action: actions.RemoveMap, now: Inventory, _: Array) -> Inventory:
-    disks = tuple(
-        d._replace(block=Block(d.paths[0].device, "disk"))
-        if d.block.device == action.disk.device
-        else d
-        for d in now.disks
-    )
-    return replace(now, disks=disks)
 
 
 def hold(action: actions.SetHold, now: Inventory, _: Array) -> Inventory:

@@ -8,11 +8,13 @@ from hypothesis import strategies as st
 from iscsictl.cli.commands.attach import owner_ids
 from iscsictl.errors import UnreachableError
 from iscsictl.model.inventory import HostFacts
+from iscsictl.model.multipath import MultipathFacts
 from iscsictl.model.names import Portal
 from iscsictl.model.plan import Status
 from iscsictl.planner.volumes.apply import plan_volume
 from iscsictl.planner.volumes.export import export
 from tests.exported import Machine, Made, planned, read
+from tests.worlds import GREEDY
 
 TEXT = st.characters(codec="utf-8", exclude_categories=["Cs", "Cc", "Zs", "Zl", "Zp"])
 WORDS = st.text(TEXT, min_size=1, max_size=8)
@@ -64,7 +66,10 @@ ODD = volumes_of(
 def test_the_plan_of_what_is_exported_has_nothing_to_change(
     rows: list[Made], multipathd: bool
 ) -> None:
-    machine = Machine(rows, HostFacts(multipathd=multipathd))
+    if multipathd:
+        # Under a map every recorded portal is a path, through every interface.
+        rows = [replace(row, spare=False, nic=False) for row in rows]
+    machine = Machine(rows, HostFacts(multipath=GREEDY if multipathd else MultipathFacts()))
     found = export(machine.inventory, machine.places)
     assert all("authmethod" in note or "has no session" in note for note in found.notes)
     volumes = read(found)
@@ -82,7 +87,10 @@ def test_the_plan_of_what_is_exported_has_nothing_to_change(
 def test_what_plan_would_do_to_an_odd_host_and_what_is_left_out_is_told(
     rows: list[Made], multipathd: bool, enabled: bool
 ) -> None:
-    machine = Machine(rows, HostFacts(multipathd=multipathd, service_enabled=enabled))
+    machine = Machine(
+        rows,
+        HostFacts(multipath=GREEDY if multipathd else MultipathFacts(), service_enabled=enabled),
+    )
     found = export(machine.inventory, machine.places)
     told = "\n".join(found.notes)
     volumes = read(found)

@@ -20,7 +20,7 @@ from iscsictl.planner.attach.attach import plan_attach
 from iscsictl.planner.attach.detach import plan_detach
 from iscsictl.planner.safety import overwrite
 from iscsictl.planner.selection.luns import find
-from tests.machine_model import apply_action, effect, restart
+from tests.machine_model import apply_action, effect, multipath, restart
 from tests.machine_model.machine import Array
 from tests.machine_model.records import record_text
 from tests.strategies import cases, detachments
@@ -242,6 +242,7 @@ def test_undoing_in_reverse_gives_the_machine_back(
             now, sessions=start.sessions, disks=start.disks, contents=start.contents,
             usage=start.usage,
         )  # fmt: skip
+        now = multipath.changed(now)  # multipathd knows the disks that are left.
     assert unmarked(now) == unmarked(start)
 
 
@@ -260,6 +261,8 @@ def undo_of(before: Inventory, step: Step, array: Array) -> Action | None:
             for now in (before, after)
         )
         kept = actions.RestoreRecord(one.path, record_text(one), record_text(other))
+    if isinstance(step.action, actions.WriteMapSettings):
+        kept = before.host.multipath.settings_of(step.action.disk.wwid)
     return inverse(step.action, StepResult(after != before, kept))
 
 

@@ -11,6 +11,7 @@ from iscsictl.model.spec import Account
 from tests.unit.attach_facts import W, here, planned, refused, step, verbs
 from tests.worlds import (
     CLAIMED,
+    GREEDY,
     OTHER,
     TARGET,
     WRONG,
@@ -53,7 +54,7 @@ def test_a_record_gets_startup_a_long_timeout_and_the_account() -> None:
 
 
 def test_with_multipathd_the_timeout_is_its_own_and_every_portal_gets_a_session() -> None:
-    now = world(blank(W)).having(host=HostFacts(multipathd=True))
+    now = world(blank(W)).having(host=HostFacts(multipath=GREEDY))
     both = (DiscoveredTarget(TARGET, A), DiscoveredTarget(TARGET, B))
     plan = planned(now.having(offers=Known(both)))
     action = step(plan, "settings").action

@@ -14,6 +14,7 @@ from iscsictl.model.spec import Consent
 from tests.unit.attach_facts import W, here, planned, refused, step, verbs
 from tests.worlds import (
     FOREIGN,
+    GREEDY,
     UUID,
     WRONG,
     A,
@@ -181,11 +182,11 @@ def test_two_disks_with_one_wwid_are_refused_for_writing() -> None:
 def test_two_paths_without_a_map_are_refused_and_the_map_is_not() -> None:
     two = here(blank(W)).logged_in(portal=B)
     assert "multipath" in refused(planned(two)).text
-    mapped = world(blank(W)).having(host=HostFacts(multipathd=True)).logged_in()
+    mapped = world(blank(W)).having(host=HostFacts(multipath=GREEDY)).logged_in()
     plan = planned(mapped.logged_in(portal=B), spec(portals=(at(A), at(B))))
     action = step(plan, "mkfs").action
     assert isinstance(action, actions.Mkfs)
-    assert action.disk.device == "/dev/mapper/mpath0"
+    assert action.disk.device == "/dev/mapper/360014050000000000000000000000000"
 
 
 @pytest.mark.fault("F26")

@@ -16,6 +16,7 @@ from iscsictl.planner.attach.detach import plan_detach
 from tests.worlds import (
     CLAIMED,
     DIR,
+    GREEDY,
     OTHER,
     TARGET,
     WRONG,
@@ -279,7 +280,7 @@ def test_inner_mounts_go_before_outer_ones() -> None:
 
 def test_a_map_is_let_go_before_its_paths() -> None:
     units = (unit(parted(W, "ext4", CLAIMED, used=True), usage=MOUNTED),)
-    now = world(*units).having(host=HostFacts(multipathd=True)).logged_in().logged_in(portal=B)
+    now = world(*units).having(host=HostFacts(multipath=GREEDY)).logged_in().logged_in(portal=B)
     plan = planned(now.with_line(line(W)), TARGET)
     assert pending(plan) == ["umount", "unmap", "logout", "logout", "unfstab"]
 

@@ -14,10 +14,11 @@ from iscsictl.model.listing import Path as DiskPath
 from iscsictl.model.names import Portal
 from iscsictl.planner.volumes.export import export
 from tests.exported import PLAIN, SPARE, Machine, Made, planned, read
+from tests.worlds import GREEDY
 
 IQN = "iqn.2001-04.com.example:0"
 PORTAL = Portal("192.0.2.5", 3260, 1)
-OVER_ALL = HostFacts(multipathd=True)
+OVER_ALL = HostFacts(multipath=GREEDY)
 
 
 def made(**changes: Any) -> Made:
@@ -92,17 +93,10 @@ def test_one_disk_behind_two_targets_is_one_volume() -> None:
     assert notes == [f"left out: {IQN}.b LUN 0, another way to the disk of mail"]
 
 
-@pytest.mark.parametrize(
-    ("startup", "notes"),
-    [("automatic", [f"{IQN}: the portal {SPARE} is left out, for it has no session"]),
-     ("manual", [])],
-)  # fmt: skip
-def test_over_several_paths_a_portal_without_a_session_is_left_out(
-    startup: str, notes: list[str]
-) -> None:
-    (row,), told = exported(made(startup=startup, spare=True, ways=2), facts=OVER_ALL)
-    assert row["portals"] == ["192.0.2.5", "203.0.113.5"]
-    assert told == notes
+def test_under_a_map_a_portal_without_a_session_is_what_plan_will_log_in_to() -> None:
+    (row,), told = exported(made(startup="automatic", spare=True, ways=2), facts=OVER_ALL)
+    assert row["portals"] == ["192.0.2.5", "203.0.113.5", "198.51.100.5"]
+    assert told == [f"plan will have this to do: login {IQN} {SPARE} (opens the session)"]
 
 
 def test_over_one_path_the_other_portals_stay_to_be_tried_in_turn() -> None:
@@ -120,12 +114,16 @@ def test_of_records_that_differ_in_the_tag_alone_the_one_with_the_session_is_nam
     assert notes == []
 
 
-def test_sessions_through_a_second_iface_are_named_where_they_are_left_out() -> None:
+def test_under_a_map_the_sessions_through_a_second_iface_are_paths_too() -> None:
     (row,), notes = exported(made(ways=2, nic=True), facts=OVER_ALL)
-    assert (row["portals"], "iface" in row) == (["192.0.2.5"], False)
-    assert notes == [
-        f"{IQN}: its sessions through the iface nic are left out; a volume has one iface"
-    ]
+    assert (row["portals"], row["iface"]) == (["192.0.2.5", "203.0.113.5"], ["default", "nic"])
+    assert all("plan will have this to do" in note for note in notes)
+
+
+def test_without_a_map_sessions_through_a_second_iface_are_left_out_and_named() -> None:
+    machine = Machine([made(ways=2, nic=True)])
+    found = export(machine.inventory, machine.places)
+    assert f"{IQN}: its sessions through the iface nic are left out; " in found.notes[0]
 
 
 def test_an_account_that_authmethod_does_not_ask_for_is_used_all_the_same() -> None:

@@ -13,6 +13,7 @@ from tests.worlds import (
     CLAIMED,
     DIR,
     FOREIGN,
+    GREEDY,
     OTHER,
     TARGET,
     A,
@@ -61,8 +62,8 @@ def test_either_path_of_a_map_names_the_one_disk() -> None:
     from iscsictl.model.inventory import HostFacts
     from tests.worlds import B
 
-    now = world(blank(W)).having(host=HostFacts(multipathd=True)).logged_in().logged_in(portal=B)
-    for name in ("/dev/sda", "/dev/sdb", "/dev/mapper/mpath0", W):
+    now = world(blank(W)).having(host=HostFacts(multipath=GREEDY)).logged_in().logged_in(portal=B)
+    for name in ("/dev/sda", "/dev/sdb", "/dev/mapper/360014050000000000000000000000000", W):
         assert names(find(now.inventory, name, None)) == [(TARGET, 0, W)]
     assert names(find(now.inventory, TARGET, None)) == [(TARGET, 0, W)]
 

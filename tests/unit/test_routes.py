@@ -14,19 +14,22 @@ from iscsictl.model.inventory import (
     NotObserved,
     ReadFailed,
 )
-from iscsictl.model.listing import Session
+from iscsictl.model.listing import Listing, Session
 from iscsictl.model.names import Portal
 from iscsictl.model.record import NodeRecord
+from iscsictl.model.spec import AttachSpec
+from iscsictl.observers import attach as observer
 from iscsictl.planner.attach.attach import plan_attach
+from iscsictl.planner.attach.multipath import choose_paths
 from iscsictl.planner.selection.paths import (
     LoginPath,
-    find_login_paths,
     recorded_portals,
 )
 from iscsictl.planner.selection.session_index import SessionIndex
-from tests.worlds import OTHER, TARGET, V6, A, B, at, record, spec
+from iscsictl.system.context import Context
+from tests.worlds import GREEDY, OTHER, STRICT, TARGET, V6, A, B, at, record, spec
 
-MULTIPATH = HostFacts(multipathd=True)
+MULTIPATH = HostFacts(multipath=GREEDY)
 
 
 def offers(*pairs: tuple[str, Portal], **more: Any) -> Inventory:
@@ -41,6 +44,10 @@ def session(portal: Portal | None = A, asked: Portal | None = None, **more: Any)
 
 def session_of(wanted: NodeRecord, sessions: tuple[Session, ...]) -> Session | None:
     return SessionIndex((wanted,), sessions).session_of(wanted)
+
+
+def find_login_paths(inventory: Inventory, spec: AttachSpec) -> tuple[LoginPath, ...]:
+    return choose_paths(inventory, spec).paths
 
 
 def portals(routes: tuple[LoginPath, ...]) -> list[Portal]:
@@ -203,6 +210,15 @@ def test_a_record_answers_without_asking_the_array() -> None:
     assert route.session == session()
 
 
+def test_a_single_path_that_is_in_use_is_not_asked_for_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(observer, "_discover", lambda *_: pytest.fail("the array was asked"))
+    listing = Listing((session(),), ())
+    asked = observer._ask_array(Context(), spec(target=TARGET), (record(A),), listing, STRICT)
+    assert asked == (NotObserved(), {})
+
+
 def test_without_a_named_target_a_record_does_not_answer() -> None:
     with pytest.raises(IscsictlError):
         find_login_paths(replace(Inventory(), records=(record(A),)), spec())
@@ -222,7 +238,7 @@ def test_records_of_another_target_iface_or_portal_do_not_count() -> None:
     assert recorded_portals(others, spec(target=TARGET)) == ()
     seen = offers((TARGET, A), records=others)
     assert find_login_paths(seen, spec())[0].record is None
-    assert find_login_paths(seen, spec(iface="eth1"))[0].record == others[1]
+    assert find_login_paths(seen, spec(ifaces=("eth1",)))[0].record == others[1]
 
 
 def test_recorded_portals_come_in_the_order_of_the_spec() -> None:
@@ -280,7 +296,7 @@ def test_each_error_says_what_to_do() -> None:
 
 @pytest.mark.fault("F07")
 def test_a_new_route_goes_through_the_requested_iface() -> None:
-    assert find_login_paths(offers((TARGET, A)), spec(iface="eth1"))[0].iface == "eth1"
+    assert find_login_paths(offers((TARGET, A)), spec(ifaces=("eth1",)))[0].iface == "eth1"
 
 
 @pytest.mark.fault("F07")
@@ -312,4 +328,4 @@ def test_without_multipathd_the_way_that_has_a_session_is_taken() -> None:
         find_login_paths(replace(world, sessions=()), spec(portals=(A, B), target=TARGET))
     ) == [A]
     several = replace(world, host=MULTIPATH)
-    assert portals(find_login_paths(several, spec(portals=(A, B), target=TARGET))) == [A, B]
+    assert portals(find_login_paths(several, spec(portals=(A, B), target=TARGET))) == [B, A]

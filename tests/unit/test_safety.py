@@ -114,7 +114,7 @@ def test_the_user_s_word_makes_no_map() -> None:
     one, two = (sized(disk(W, device)) for device in ("/dev/sdc", "/dev/sdb"))
     with pytest.raises(RefusedError, match=r"^/dev/sdb, /dev/sdc are paths of one disk") as caught:
         overwrite.verify_identity(one, (two, one), None, one_disk=W)
-    assert "multipathd" in (caught.value.hint or "")
+    assert "multipath-tools" in (caught.value.hint or "")
 
 
 @pytest.mark.fault("F66")

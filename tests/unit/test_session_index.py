@@ -14,10 +14,10 @@ from iscsictl.model.inventory import Inventory, Known
 from iscsictl.model.listing import Listing
 from iscsictl.model.names import Portal
 from iscsictl.model.plan import Plan, Status
+from iscsictl.planner.attach.multipath import choose_paths
 from iscsictl.planner.attach.reconnect import missing_records, plan_reconnect
 from iscsictl.planner.iscsi.records import plan_forget
 from iscsictl.planner.iscsi.sessions import plan_login
-from iscsictl.planner.selection.paths import find_login_paths
 from iscsictl.planner.selection.records import RecordSelector
 from iscsictl.planner.selection.session_index import SessionIndex
 from tests.unit.test_sessions_plan import P1, P2, A, record, session
@@ -158,8 +158,8 @@ def test_every_command_agrees_on_whether_a_record_has_a_session(case: str) -> No
     forgotten = plan_forget(now, key)
     assert bool(forgotten.errors) is expected
 
-    request = spec(target=wanted.target, portals=(wanted.portal,), iface=wanted.iface)
-    (path,) = find_login_paths(now, request)
+    request = spec(target=wanted.target, portals=(wanted.portal,), ifaces=(wanted.iface,))
+    (path,) = choose_paths(now, request).paths
     assert (path.session is not None) is expected
 
     machine = Machine(db=Known(NodeDb("/db", records)), listing=Listing((there,)))

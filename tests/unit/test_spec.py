@@ -77,7 +77,7 @@ def test_every_key_reaches_the_spec() -> None:
         'chap = { user = "u" }\nmutual = { user = "m" }\n'
     )
     spec = volume.spec
-    assert (spec.iface, spec.fs_label, spec.mount, spec.mode) == ("nic1", "L", "/srv/a", 0o750)
+    assert (spec.ifaces, spec.fs_label, spec.mount, spec.mode) == (("nic1",), "L", "/srv/a", 0o750)
     assert (spec.wwid, spec.boot, spec.full_probe) == ("naa.1", False, True)
     assert spec.consent == Consent(adopt=True, over_nonempty=True)
     assert volume.owner == "mail:mail"

@@ -112,10 +112,16 @@ def parse_settings(pairs: tuple[str, ...]) -> dict[str, str]:
 @click.option(
     "-I",
     "--interface",
-    "iface",
-    default=DEFAULT_IFACE,
+    "ifaces",
+    multiple=True,
     metavar="IFACE",
-    help="The open-iscsi interface to log in through.",
+    help="The open-iscsi interface to log in through; several are paths of one map.",
+)
+@click.option(
+    "--multipath",
+    type=click.Choice(["auto", "require", "off"]),
+    default="auto",
+    help="Use all paths through a map: if one can be had, or refuse without, or use one path.",
 )
 @account_options
 @click.option("--table", type=click.Choice(values.TABLES), help="Partition table to create [gpt].")
@@ -252,7 +258,8 @@ def _spec(settings: Settings, options: dict[str, Any]) -> AttachSpec:
         uuid=new_uuid(),
         target=options["target"],
         lun=options["lun"],
-        iface=options["iface"],
+        ifaces=tuple(dict.fromkeys(options["ifaces"])) or (DEFAULT_IFACE,),
+        multipath=options["multipath"],
         account=chap,
         table=options["table"],
         fs=fs,

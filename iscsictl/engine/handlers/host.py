@@ -60,7 +60,13 @@ def _reload(_: actions.Reload, __: Context) -> StepResult:
 
 
 def _start(action: actions.StartService, context: Context) -> StepResult:
+    ran = systemd.active(action.unit, context.root)
     run(["systemctl", "start", action.unit], timeout=max(context.wait, 1.0))
+    return StepResult(changed=not ran)
+
+
+def _stop(action: actions.StopService, context: Context) -> StepResult:
+    run(["systemctl", "stop", action.unit], timeout=max(context.wait, 1.0))
     return StepResult()
 
 
@@ -101,12 +107,14 @@ def _firmware_login(_: actions.FirmwareLogin, context: Context) -> StepResult:
 
 HANDLERS: Mapping[type[Action], Callable[[Any, Context], StepResult]] = {
     actions.EnableService: _enable,
+    actions.StopService: _stop,
     actions.RequireMount: _require,
     actions.DropRequire: _unrequire,
     actions.ClearLock: _clear_lock,
     actions.Protect: _protect,
     actions.Reload: _reload,
     actions.StartService: _start,
+    actions.StartMultipathd: _start,
     actions.SetInitiatorName: _set_initiator,
     actions.WriteIface: _write_iface,
     actions.RemoveIface: _remove_iface,

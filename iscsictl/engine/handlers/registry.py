@@ -4,7 +4,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from iscsictl.engine.handlers import disks, fstab, host, mounts, records, schedule, sessions
+from iscsictl.engine.handlers import (
+    disks,
+    fstab,
+    host,
+    mounts,
+    multipath,
+    records,
+    schedule,
+    sessions,
+)
 from iscsictl.engine.handlers.effect import StepResult
 from iscsictl.model import actions
 from iscsictl.model.plan import Action
@@ -15,6 +24,7 @@ HANDLERS: Mapping[type[Action], Callable[[Any, Context], StepResult]] = {
     **fstab.HANDLERS,
     **host.HANDLERS,
     **mounts.HANDLERS,
+    **multipath.HANDLERS,
     **records.HANDLERS,
     **schedule.HANDLERS,
     **sessions.HANDLERS,
@@ -57,4 +67,4 @@ def inverse(action: Action, effect: StepResult) -> Action | None:
         case actions.RequireMount():
             return actions.DropRequire(action.path, action.unit)
         case _:
-            return sessions.inverse(action)
+            return multipath.inverse(action, effect.before) or sessions.inverse(action)

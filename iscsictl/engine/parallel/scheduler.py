@@ -206,7 +206,7 @@ class _VolumeRun(Run):
 
 
 def _is_shared(one: CompletedStep) -> bool:
-    return isinstance(one.step.action, (*_OF_TARGET, actions.EnableService))
+    return isinstance(one.step.action, (*_OF_TARGET, actions.EnableService, actions.StartService))
 
 
 class VolumeTasks:
@@ -251,7 +251,7 @@ class VolumeTasks:
             return plan
         error = RefusedError(
             f"its disk {wwid} is that of volume {owner} too",
-            hint="take one of them out of the file, or have multipathd stand over both paths",
+            hint="take one of them out of the file, or put both portals into one volume",
         )
         return Plan(plan.steps, error, notes=plan.notes)
 

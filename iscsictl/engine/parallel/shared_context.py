@@ -36,7 +36,8 @@ _COMPANY = 0.15
 # What changes the host, or directories that several records or drop-ins are in.
 _ONE_AT_A_TIME = (
     actions.WriteRecord, actions.RestoreRecord, actions.DeleteRecord,
-    actions.EnableService, actions.RequireMount, actions.DropRequire,
+    actions.EnableService, actions.StartService, actions.RequireMount, actions.DropRequire,
+    actions.WriteMapSettings, actions.DropMapSettings, actions.AllowMap, actions.DisallowMap,
 )  # fmt: skip
 
 # Each is an iscsiadm, which takes the lock of the node database for a moment only.

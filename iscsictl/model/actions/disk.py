@@ -70,14 +70,6 @@ class RemoveDevice(Action):
 
 
 @dataclass(frozen=True)
-class RemoveMap(Action):
-    """Have multipathd remove a map that nothing uses (multipath -f)."""
-
-    verb: ClassVar[str] = "unmap"
-    disk: DiskId
-
-
-@dataclass(frozen=True)
 class Reshape(Action):
     """Change one partition of a table that must still be `before`; all others stay as they are."""
 

@@ -48,6 +48,14 @@ class StartService(Action):
 
 
 @dataclass(frozen=True)
+class StopService(Action):
+    """Have systemd stop a unit that this run started."""
+
+    verb: ClassVar[str] = "stop"
+    unit: str
+
+
+@dataclass(frozen=True)
 class SetInitiatorName(Action):
     """Write the name of this host, and have iscsid read it; only while no session is up."""
 

@@ -9,12 +9,19 @@ from iscsictl.model.plan import Plan
 from iscsictl.model.secret import Secret
 from iscsictl.model.spec import AttachSpec
 from iscsictl.planner.attach.filesystem import UNKNOWN, FilesystemPlanner
+from iscsictl.planner.attach.multipath import (
+    WAIT_FOR_PATH,
+    PathChoice,
+    add_map_steps,
+    add_service_steps,
+    choose_paths,
+)
 from iscsictl.planner.builder import PlanBuilder
 from iscsictl.planner.iscsi.settings import require_settings
 from iscsictl.planner.safety import overwrite
-from iscsictl.planner.selection.paths import LoginPath, find_login_paths
+from iscsictl.planner.selection.paths import LoginPath
 
-SINGLE_PATH_TIMEOUT = "600"
+SINGLE_PATH_TIMEOUT = str(WAIT_FOR_PATH)
 
 
 def record_values(spec: AttachSpec, *, multipath: bool) -> dict[str, str | Secret | None]:
@@ -39,34 +46,85 @@ def plan_attach(inventory: Inventory, spec: AttachSpec) -> Plan:
     result = None
     refusal: IscsictlError | None = None
     try:
-        routes = find_login_paths(inventory, spec)
+        choice = choose_paths(inventory, spec)
         silent = (f"portal {p} does not answer: {why}" for p, why in inventory.silent.items())
-        builder.notes += dict.fromkeys(silent)
-        _connect(builder, inventory, spec, routes)
-        result = _disk(builder, inventory, spec, routes)
-        _let_go(builder, inventory, spec, routes)
+        builder.notes += [*choice.notes, *dict.fromkeys(silent)]
+        _prepare(builder, inventory, spec, choice)
+        result = _connect(builder, inventory, spec, choice)
+        _let_go(builder, inventory, spec, choice.paths)
     except IscsictlError as error:
         refusal = error
     return builder.build(refusal, result)
 
 
-def _connect(
-    builder: PlanBuilder, inventory: Inventory, spec: AttachSpec, routes: tuple[LoginPath, ...]
+def _prepare(
+    builder: PlanBuilder, inventory: Inventory, spec: AttachSpec, choice: PathChoice
 ) -> None:
-    for route in routes:
-        _record(builder, inventory, spec, route)
+    """Add the records of all paths, and the services that the host needs."""
+    for path in choice.paths:
+        _record(builder, inventory, spec, path, mapped=choice.mapped)
     if spec.boot:
         unit, enabled = inventory.host.login_service, inventory.host.service_enabled
         builder.add(actions.EnableService(unit), unit, "logs in at boot", done=enabled)
-    for route in routes:
-        session = route.session
-        if session is not None and session.status != "up":
-            raise UnreachableError(
-                f"the session to {route.target} through {route.portal} is {session.status}",
-                hint="iscsid keeps trying; see: iscsictl doctor, journalctl -u iscsid",
-            )
-        login = actions.Login(route.target, route.portal, route.iface, spec.lun)
-        builder.add(login, route.subject, "opens the session", done=session is not None)
+    if choice.mapped:
+        add_service_steps(builder, inventory)
+
+
+def _log_in(builder: PlanBuilder, spec: AttachSpec, path: LoginPath, *, alone: bool) -> None:
+    """Add the login over a path. A session that is down is an error unless other paths do."""
+    session = path.session
+    if session is not None and session.status != "up" and alone:
+        raise UnreachableError(
+            f"the session to {path.target} through {path.portal} is {session.status}",
+            hint="iscsid keeps trying; see: iscsictl doctor, journalctl -u iscsid",
+        )
+    login = actions.Login(path.target, path.portal, path.iface, spec.lun)
+    builder.add(login, path.subject, "opens the session", done=session is not None)
+
+
+def _connect(
+    builder: PlanBuilder, inventory: Inventory, spec: AttachSpec, choice: PathChoice
+) -> str | None:
+    """Plan from the first login on: the disk, its map and other paths, and what is made of it.
+
+    multipathd makes a map of the first path, so that each later one joins it as soon as it is
+    there: never is one disk two. Returns the device that the user will work with, if it is known.
+    """
+    first, *others = choice.paths
+    name = first.target if spec.lun is None else f"{first.target} LUN {spec.lun}"
+    _log_in(builder, spec, first, alone=True)
+    found = None
+    if not builder.beyond_frontier and first.session is not None:
+        found = _find_disk(inventory, spec, first.session)
+    hosts = (first.session.host.number,) if first.session and first.session.host else ()
+    scan = actions.Scan(first.target, spec.lun, hosts)
+    builder.add(scan, name, "finds the disk", done=found is not None)
+    if found is not None:
+        overwrite.verify_identity(
+            found[1],
+            inventory.disks,
+            spec.wwid,
+            one_disk=spec.consent.one_disk,
+            to_be_mapped=choice.mapped,
+        )
+    if choice.mapped:
+        lun, disk = found or (None, None)
+        number = spec.lun if lun is None else lun.lun
+        add_map_steps(builder, inventory, first.target, number or 0, disk, name)
+        for path in others:
+            _log_in(builder, spec, path, alone=False)
+    if found is None or builder.beyond_frontier:
+        unknown = DiskId(first.target, spec.lun or 0, UNKNOWN, UNKNOWN)
+        FilesystemPlanner(builder, inventory, spec, unknown, name).forecast()
+        return None
+    lun, disk = found
+    wwid = overwrite.verify_identity(
+        disk, inventory.disks, spec.wwid, one_disk=spec.consent.one_disk
+    )
+    device = DiskId(first.target, lun.lun, wwid, disk.block.device)
+    if not (spec.fs or spec.mount):
+        return disk.block.device
+    return FilesystemPlanner(builder, inventory, spec, device, name).plan(disk)
 
 
 def _let_go(
@@ -80,8 +138,10 @@ def _let_go(
             builder.add(actions.DropHold(hold), hold.name, "it is wanted again")
 
 
-def _record(builder: PlanBuilder, inventory: Inventory, spec: AttachSpec, route: LoginPath) -> None:
-    values = record_values(spec, multipath=inventory.host.multipathd)
+def _record(
+    builder: PlanBuilder, inventory: Inventory, spec: AttachSpec, route: LoginPath, *, mapped: bool
+) -> None:
+    values = record_values(spec, multipath=mapped)
     require_settings("node", values, version=inventory.open_iscsi, iface=route.iface)
     record = route.record
     create = actions.CreateRecord(route.target, route.portal, route.iface)
@@ -93,29 +153,11 @@ def _record(builder: PlanBuilder, inventory: Inventory, spec: AttachSpec, route:
     builder.add(write, route.subject, f"sets {', '.join(wrong or values)}", done=not wrong)
 
 
-def _disk(
-    builder: PlanBuilder, inventory: Inventory, spec: AttachSpec, routes: tuple[LoginPath, ...]
-) -> str | None:
-    """Plan from the LUN on. Returns the device that the user will work with, if it is known."""
-    target = routes[0].target
-    name = target if spec.lun is None else f"{target} LUN {spec.lun}"
-    sessions = tuple(r.session for r in routes if r.session is not None)
-    hosts = tuple(s.host.number for s in sessions if s.host is not None)
-    lun = None if builder.beyond_frontier else _choose_lun(inventory, spec, sessions[0])
-    disk = None if lun is None else _disk_of(inventory, sessions[0], lun)
-    scan = actions.Scan(target, spec.lun, hosts)
-    builder.add(scan, name, "finds the disk", done=disk is not None)
-    if disk is None or lun is None:
-        unknown = DiskId(target, spec.lun or 0, UNKNOWN, UNKNOWN)
-        FilesystemPlanner(builder, inventory, spec, unknown, name).forecast()
-        return None
-    wwid = overwrite.verify_identity(
-        disk, inventory.disks, spec.wwid, one_disk=spec.consent.one_disk
-    )
-    device = DiskId(target, lun.lun, wwid, disk.block.device)
-    if not (spec.fs or spec.mount):
-        return disk.block.device
-    return FilesystemPlanner(builder, inventory, spec, device, name).plan(disk)
+def _find_disk(inventory: Inventory, spec: AttachSpec, session: Session) -> tuple[Lun, Disk] | None:
+    """Return the LUN that is meant and its disk, None while a scan has to find it."""
+    lun = _choose_lun(inventory, spec, session)
+    disk = None if lun is None else _disk_of(inventory, session, lun)
+    return None if lun is None or disk is None else (lun, disk)
 
 
 def _choose_lun(inventory: Inventory, spec: AttachSpec, session: Session) -> Lun | None:

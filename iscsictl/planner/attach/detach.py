@@ -14,6 +14,7 @@ from iscsictl.model.plan import Plan
 from iscsictl.model.record import startup_values
 from iscsictl.model.shell_form import shell_form
 from iscsictl.model.spec import DetachRequest
+from iscsictl.planner.attach.multipath import add_forget_steps, add_release_steps
 from iscsictl.planner.builder import PlanBuilder
 from iscsictl.planner.safety.lost_disks import (
     list_losses,
@@ -103,6 +104,8 @@ def _detach(
         )
     else:
         _end_sessions(builder, inventory, request, target, sessions)
+    for one in meant:
+        add_forget_steps(builder, inventory, one.wwid, f"{target} LUN {one.lun}")
     _drop_entries(builder, inventory, meant)
 
 
@@ -198,9 +201,10 @@ def _release(
     given_up = _id(meant, disk) if lost else None
     for path in sorted(used.mounts, key=len, reverse=True):
         builder.add(actions.Unmount(path, lost, given_up), path, "takes the filesystem down")
-    if disk.block.kind == "mpath":
-        unmap = actions.RemoveMap(_id(meant, disk))
-        builder.add(unmap, disk.block.device, "the paths are let go")
+    add_release_steps(
+        builder, inventory, _id(meant, disk), f"{meant.target} LUN {meant.lun}",
+        mapped=disk.block.kind == "mpath", lost=lost,
+    )  # fmt: skip
 
 
 def _release_stranded(

@@ -25,13 +25,19 @@ class ConsentRequiredError(RefusedError):
 
 
 def verify_identity(
-    disk: Disk, disks: tuple[Disk, ...], wanted: str | None, *, one_disk: str | None = None
+    disk: Disk,
+    disks: tuple[Disk, ...],
+    wanted: str | None,
+    *,
+    one_disk: str | None = None,
+    to_be_mapped: bool = False,
 ) -> str:
     """Return the WWID of the disk to write, if it is certain which disk that is.
 
     `wanted` is the WWID that it must have, `one_disk` the one that the user confirmed to be a
     single disk behind several targets. Raises RefusedError where it has no WWID, is not the one
-    that was named, shares the WWID or its map with another disk, or has several paths and no map.
+    that was named, shares the WWID or its map with another disk, or has several paths and
+    no map; with `to_be_mapped` a step of the plan makes that map.
     """
     device, wwid = disk.block.device, disk.wwid
     if wwid is None:
@@ -48,11 +54,12 @@ def verify_identity(
     confusable = [other for other in disks if other is not disk and are_confusable(disk, other)]
     if confusable:
         _refuse_confusable(disk, confusable, confirmed=one_disk == wwid)
-    if disk.block.kind != "mpath" and (confusable or len(disk.paths) > 1):
+    unmapped = confusable or (len(disk.paths) > 1 and not to_be_mapped)
+    if disk.block.kind != "mpath" and unmapped:
         paths = (path.device for one in (disk, *confusable) for path in one.paths)
         raise RefusedError(
             f"{', '.join(sorted(paths))} are paths of one disk, {wwid}, without a multipath map",
-            hint="log out of all portals but one, or have multipathd running",
+            hint="install multipath-tools and attach it again, or log out of all portals but one",
         )
     return wwid
 

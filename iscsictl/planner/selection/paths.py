@@ -29,16 +29,15 @@ class LoginPath:
         return f"{self.target} {self.portal}{suffix}"
 
 
-def find_login_paths(inventory: Inventory, spec: AttachSpec) -> tuple[LoginPath, ...]:
-    """Return the login paths to the requested target: one, or all where multipathd runs.
+def reachable_paths(inventory: Inventory, spec: AttachSpec) -> tuple[LoginPath, ...]:
+    """Return the ways to the target that is asked for, through all portals that answer.
 
-    The one is that of a session, if there is any: another session would show the disk twice.
     Raises NotFoundError, UnreachableError, or what discovery met.
     """
-    known = _recorded(inventory, spec)
-    if known is None:
-        known = _offered(inventory, spec)
-    target, portals = known
+    target, portals = _recorded(inventory, spec) or _offered(inventory, spec)
+    if spec.multipath != "off" and inventory.host.multipath.installed:
+        own = (r.portal for r in sound_records(inventory.records, replace(spec, target=target)))
+        portals += [p for p in own if not any(p.same_place(known) for known in portals)]
     answering = [p for p in portals if not any(p.same_place(s) for s in inventory.silent)]
     if not answering:
         reasons = "; ".join(dict.fromkeys(f"{p}: {why}" for p, why in inventory.silent.items()))
@@ -47,10 +46,9 @@ def find_login_paths(inventory: Inventory, spec: AttachSpec) -> tuple[LoginPath,
             hint="check the array's address, the cable and the route: ping, iscsictl doctor",
         )
     index = SessionIndex.of(inventory)
-    routes = [_route(index, target, portal, spec.iface) for portal in answering]
-    if inventory.host.multipathd:
-        return tuple(routes)
-    return (min(routes, key=lambda route: route.session is None),)
+    return tuple(
+        _route(index, target, portal, iface) for portal in answering for iface in spec.ifaces
+    )
 
 
 def _route(index: SessionIndex, target: str, portal: Portal, iface: str) -> LoginPath:
@@ -76,16 +74,21 @@ def _recorded(inventory: Inventory, spec: AttachSpec) -> tuple[str, list[Portal]
     return spec.target, portals
 
 
+def sound_records(records: tuple[NodeRecord, ...], spec: AttachSpec) -> tuple[NodeRecord, ...]:
+    """Return the records of the target and of the interfaces that are asked for."""
+    return tuple(
+        record
+        for record in records
+        if record.target == spec.target and record.iface in spec.ifaces and record.problem is None
+    )
+
+
 def recorded_portals(records: tuple[NodeRecord, ...], spec: AttachSpec) -> tuple[Portal, ...]:
     """Return the requested portals that a sound record of the target knows, in order.
 
     A portal group tag chooses among records that differ in it alone.
     """
-    known = [
-        record.portal
-        for record in records
-        if record.target == spec.target and record.iface == spec.iface and record.problem is None
-    ]
+    known = list(dict.fromkeys(record.portal for record in sound_records(records, spec)))
     return tuple(
         portal
         for wanted in spec.portals

@@ -87,7 +87,7 @@ def _without_secret(inventory: Inventory, volume: Volume) -> IscsictlError | Non
             continue
         records = [
             r for r in inventory.records
-            if (r.target, r.iface) == (volume.spec.target, volume.spec.iface)
+            if r.target == volume.spec.target and r.iface in volume.spec.ifaces
         ]  # fmt: skip
         if not any(r.has_secret if which == "chap" else r.has_secret_in for r in records):
             return UsageError(

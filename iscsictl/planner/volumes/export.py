@@ -28,6 +28,7 @@ from iscsictl.model.record import NodeRecord
 from iscsictl.model.spec import AttachSpec
 from iscsictl.model.values import FILESYSTEMS
 from iscsictl.planner.attach.attach import record_values
+from iscsictl.planner.selection.paths import sound_records
 from iscsictl.planner.selection.session_index import SessionIndex
 from iscsictl.planner.volumes.apply import plan_volume
 from iscsictl.planner.volumes.file import read_volumes
@@ -63,7 +64,6 @@ class _Export:
         self.inventory = replace(inventory, contents=contents)
         self.places = places
         self.index = SessionIndex.of(inventory)
-        self.multipath = inventory.host.multipathd
         self.rows: list[Row] = []
         self.notes: list[str] = []
         self.luns: set[tuple[str, int]] = set()
@@ -130,7 +130,9 @@ class _Export:
         if wwid in self.disks:
             self.notes.append(f"left out: {what}, another way to the disk of {self.disks[wwid]}")
             return
-        records = self._records(target)
+        disk = next((d for d in self.inventory.disks if wwid is not None and d.wwid == wwid), None)
+        mapped = disk is not None and disk.block.kind == "mpath"
+        records = self._records(target, mapped=mapped)
         if not records:
             self.notes.append(f"left out: {what}, which has no sound node record")
             return
@@ -142,11 +144,16 @@ class _Export:
         }
         if wwid is not None:
             head["wwid"] = wwid
-        whole, plan = self._volume(head, row, records[0], boot=boot)
+        if not mapped and len(records) > 1 and self.inventory.host.multipath.installed:
+            head["multipath"] = "off"
+        ifaces = list(dict.fromkeys(record.iface for record in records))
+        if ifaces != [DEFAULT_IFACE]:
+            head["iface"] = ifaces[0] if len(ifaces) == 1 else ifaces
+        whole, plan = self._volume(head, row, records[0], boot=boot, mapped=mapped)
         why = plan.refusal
         if row and why is not None and not isinstance(why, UnreachableError):
             head["name"] = self._name(None, target, lun)
-            whole, plan = self._volume(head, {}, records[0], boot=False)
+            whole, plan = self._volume(head, {}, records[0], boot=False, mapped=mapped)
             if plan.refusal is None:
                 self.notes.append(f"without its filesystem: {what}: {why.text}")
                 why = None
@@ -172,11 +179,11 @@ class _Export:
                 "to have it asked for: take authmethod out of set"
             )
 
-    def _volume(self, head: Row, body: Row, record: NodeRecord, *, boot: bool) -> tuple[Row, Plan]:
+    def _volume(
+        self, head: Row, body: Row, record: NodeRecord, *, boot: bool, mapped: bool
+    ) -> tuple[Row, Plan]:
         """Return a whole row, with what its record has otherwise, and what `plan` says of it."""
         row = dict(head)
-        if record.iface != DEFAULT_IFACE:
-            row["iface"] = record.iface
         if record.username is not None and record.has_secret:
             row["chap"] = {"user": record.username}
             if record.username_in is not None and record.has_secret_in:
@@ -190,22 +197,22 @@ class _Export:
             return row, Plan(refusal=UsageError("its names are not UTF-8"))
         try:
             (volume,) = read_volumes({"volume": [row]}, {}, "volume")
-            asked = record_values(volume.spec, multipath=self.multipath)
+            asked = record_values(volume.spec, multipath=mapped)
             own = {k: has for k, v in asked.items() if (has := record.values.get(k, v)) != v}
             if own:
                 row["set"] = own
                 (volume,) = read_volumes({"volume": [row]}, {}, "volume")
         except UsageError as error:
             return row, Plan(refusal=UsageError(error.text.removeprefix(_NOWHERE)))
-        return row, plan_volume(self._inventory_after(volume.spec), volume, volume.spec)
+        inventory = self._inventory_after(volume.spec, mapped=mapped)
+        return row, plan_volume(inventory, volume, volume.spec)
 
-    def _inventory_after(self, spec: AttachSpec) -> Inventory:
+    def _inventory_after(self, spec: AttachSpec, *, mapped: bool) -> Inventory:
         """Return the inventory that `plan` will have for a spec."""
-        asked = record_values(spec, multipath=self.multipath)
+        asked = record_values(spec, multipath=mapped)
         unsettled = {
             str(record.path): tuple(k for k, v in asked.items() if record.values.get(k) != v)
-            for record in self.inventory.records
-            if (record.target, record.iface) == (spec.target, spec.iface)
+            for record in sound_records(self.inventory.records, spec)
         }
         place: Observation[MountPointState] = NotObserved()
         if spec.mount is not None:
@@ -216,29 +223,23 @@ class _Export:
         fstab = Fstab(tuple(line for key in own for line in self.lines.get(key, ())))
         return replace(self.inventory, fstab=fstab, unsettled=unsettled, place=place)
 
-    def _records(self, target: str) -> tuple[NodeRecord, ...]:
-        """Return the sound records of a volume: of one iface, those that have a session first.
+    def _records(self, target: str, *, mapped: bool) -> tuple[NodeRecord, ...]:
+        """Return the sound records of a volume, those that have a session first.
 
-        Over several paths the others are left out, for `plan` would log in to them.
+        They are of one iface, or under a map of all ifaces that have a session.
         """
         sound = [r for r in self.inventory.records if r.target == target and r.problem is None]
         sound.sort(key=lambda r: self._session(r) is None)
-        same = [r for r in sound if r.iface == sound[0].iface]
+        ifaces = {record.iface for record in sound[:1]}
+        if mapped:
+            ifaces |= {record.iface for record in sound if self._session(record) is not None}
         for record in sound:
-            if record.iface != sound[0].iface and self._session(record) is not None:
+            if record.iface not in ifaces and self._session(record) is not None:
                 self.notes.append(
                     f"{target}: its sessions through the iface {record.iface} are left out; "
-                    "a volume has one iface"
+                    "without a multipath map a volume has one path"
                 )
-        alive = [r for r in same if self._session(r) is not None]
-        if not (self.multipath and alive):
-            return tuple(same)
-        for record in same:
-            if record not in alive and record.onboot:
-                self.notes.append(
-                    f"{target}: the portal {record.portal} is left out, for it has no session"
-                )
-        return tuple(alive)
+        return tuple(record for record in sound if record.iface in ifaces)
 
     def _session(self, record: NodeRecord) -> Session | None:
         return self.index.session_of(record)

@@ -6,12 +6,12 @@ again and again, and no file wipes a disk.
 
 import difflib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 from iscsictl.errors import UsageError
 from iscsictl.model import values
-from iscsictl.model.names import Portal, parse_portal
+from iscsictl.model.names import DEFAULT_IFACE, Portal, parse_portal
 from iscsictl.model.record_keys import SECRET_KEYS
 from iscsictl.model.record_settings import find_problem
 from iscsictl.model.spec import AttachSpec, Consent, Credential, Places, Volume
@@ -170,6 +170,14 @@ def _setting(key: str, value: object) -> str:
     return text
 
 
+def _ifaces(value: object) -> tuple[str, ...]:
+    """Return the names of one or several interfaces."""
+    names = value if isinstance(value, list) else [value]
+    if not names:
+        raise ValueError("expected the name of an interface, or a list of names")
+    return tuple(dict.fromkeys(_text(name) for name in names))
+
+
 def _user(value: object) -> str:
     text = _text(value)
     why = values.chap_name_problem(text)
@@ -191,7 +199,8 @@ _KEYS: Final[Mapping[str, Check | None]] = {
     "portals": _portals,
     "target": _text,
     "lun": _lun,
-    "iface": _text,
+    "iface": _ifaces,
+    "multipath": _one_of(("auto", "require", "off")),
     "chap": None,
     "mutual": None,
     "table": _one_of(values.TABLES),
@@ -259,6 +268,8 @@ class _Reader:
             uuid="",
             target=found["target"],
             lun=found.get("lun"),
+            ifaces=found.get("iface", (DEFAULT_IFACE,)),
+            multipath=found.get("multipath", "auto"),
             account=None,
             table=found.get("table"),
             fs=found.get("fs"),
@@ -278,8 +289,6 @@ class _Reader:
                 adopt_unverified=found.get("adopt-unverified", False),
             ),
         )
-        if "iface" in found:
-            spec = replace(spec, iface=found["iface"])
         return Volume(
             found["name"], spec, chap, mutual, found.get("owner"), self.places.get(path, (1, 1))
         )
@@ -333,7 +342,7 @@ class _Reader:
                 ):
                     lun = "" if None in {spec.lun, theirs.lun} else f" LUN {spec.lun}"
                     raise self._twice(number, "target", f"{spec.target}{lun}", other)
-                if (spec.target, spec.iface) == (theirs.target, theirs.iface):
+                if spec.target == theirs.target and set(spec.ifaces) & set(theirs.ifaces):
                     self._share_records(number, volume, other)
 
     def _share_records(self, number: int, volume: Volume, other: Volume) -> None:

@@ -44,6 +44,14 @@ def enabled(unit: str, root: Path = Path("/")) -> bool:
     )
 
 
+def masked(unit: str, root: Path = Path("/")) -> bool:
+    """Tell whether an admin linked the unit to /dev/null, so that nothing can start it."""
+    try:
+        return os.readlink(root / "etc/systemd/system" / unit) == os.devnull
+    except OSError:
+        return False
+
+
 def enable(unit: str, root: Path = Path("/")) -> None:
     """Have systemd start a unit at boot. Raises ToolError, UnreachableError."""
     _set_enabled(unit, "enable", root)

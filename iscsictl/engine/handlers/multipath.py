@@ -1,0 +1,140 @@
+"""The handlers of the multipath actions."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from iscsictl.engine.handlers.effect import StepResult
+from iscsictl.errors import UnreachableError
+from iscsictl.model import actions
+from iscsictl.model.multipath import MapSettings
+from iscsictl.model.plan import Action
+from iscsictl.model.shell_form import shell_form
+from iscsictl.system.block import block_tree, multipath_conf
+from iscsictl.system.context import Context
+from iscsictl.system.io.process import run
+from iscsictl.system.iscsi.sessions import read_listing
+
+#: Seconds between two requests to look at a path: an answer may come after multipathd's own limit.
+_ASK_AGAIN = 3.0
+
+
+def _write_settings(action: actions.WriteMapSettings, context: Context) -> StepResult:
+    old = multipath_conf.read_settings(context.root)
+    new = MapSettings(action.wwid, action.disk.wwid, action.no_path_retry)
+    kept = [one for one in old if one.wwid != new.wwid]
+    multipath_conf.save_settings([*kept, new], context.root)
+    before = next((one for one in old if one.wwid == new.wwid), None)
+    multipath_conf.reconfigure(context.deadline())
+    return StepResult(before=before)
+
+
+def _drop_settings(action: actions.DropMapSettings, context: Context) -> StepResult:
+    old = multipath_conf.read_settings(context.root)
+    kept = [one for one in old if one.wwid != action.wwid]
+    changed = multipath_conf.save_settings(kept, context.root)
+    if changed:
+        multipath_conf.reconfigure(context.deadline())
+    return StepResult(changed)
+
+
+def _allow(action: actions.AllowMap, _: Context) -> StepResult:
+    return StepResult(multipath_conf.allow(action.disk.device))
+
+
+def _disallow(action: actions.DisallowMap, _: Context) -> StepResult:
+    return StepResult(multipath_conf.disallow(action.wwid))
+
+
+def _make_map(action: actions.MakeMap, context: Context) -> StepResult:
+    """Ask multipathd to take each path of the disk, until its map has them all."""
+    asked = 0.0
+
+    def missing() -> list[str]:
+        disks = read_listing(context.root, details=False).disks or ()
+        paths = [p.device for d in disks if d.wwid == action.disk.wwid for p in d.paths]
+        return [path for path in paths or [action.disk.device] if not _has_map(path, context.root)]
+
+    def look() -> bool | None:
+        nonlocal asked
+        without = missing()
+        if without and time.monotonic() - asked > _ASK_AGAIN:
+            asked = time.monotonic()
+            for path in without:
+                multipath_conf.add_path(path)
+            without = missing()
+        return None if without else True
+
+    if context.waiter.wait(look, context.deadline()) is None:
+        raise UnreachableError(
+            f"no map of {', '.join(missing())} was made by multipathd",
+            hint=f"see why: multipath -v3 {shell_form(action.disk.device)}; "
+            "or attach with --multipath off",
+        )
+    _settle(action.disk.device)
+    return StepResult()
+
+
+def _has_map(device: str, root: Path) -> bool:
+    """Tell whether a map over a path is there, with its node in /dev/mapper."""
+    return any(
+        block_tree.kind_of(root, holder) == "mpath"
+        and Path(block_tree.device_path(root, holder)).exists()
+        for holder in block_tree.holders(root, device.removeprefix("/dev/"))
+    )
+
+
+def _settle(device: str) -> None:
+    """Have udev look at the first path again, now that it is part of a map.
+
+    Until then the path keeps its partition nodes and links, and udev takes it for a disk
+    (multipath's udev rules).
+    """
+    run(["udevadm", "trigger", "--action=change", device], ok=None)
+
+
+def _remove_map(action: actions.RemoveMap, context: Context) -> StepResult:
+    """Remove the map over a disk; an undo knows the disk by its first path (/dev/sda)."""
+    disks = read_listing(context.root, details=False).disks or ()
+    maps = {
+        disk.block.device
+        for disk in disks
+        if disk.block.kind == "mpath" and disk.wwid == action.disk.wwid
+    }
+    if action.disk.device.startswith("/dev/mapper/"):
+        maps = {action.disk.device}
+    for device in maps:
+        multipath_conf.flush(device.removeprefix("/dev/mapper/"), context.deadline())
+    return StepResult(changed=bool(maps))
+
+
+HANDLERS: Mapping[type[Action], Callable[[Any, Context], StepResult]] = {
+    actions.WriteMapSettings: _write_settings,
+    actions.DropMapSettings: _drop_settings,
+    actions.AllowMap: _allow,
+    actions.DisallowMap: _disallow,
+    actions.MakeMap: _make_map,
+    actions.RemoveMap: _remove_map,
+}
+
+
+def inverse(action: Action, before: object) -> Action | None:
+    """Return what undoes an action that changed something; None if nothing has to.
+
+    `before` are the settings that were there before, of an action that writes settings.
+    """
+    match action:
+        case actions.StartMultipathd():
+            return actions.StopService(action.unit)
+        case actions.WriteMapSettings() if isinstance(before, MapSettings):
+            return replace(action, wwid=before.wwid, no_path_retry=before.no_path_retry)
+        case actions.WriteMapSettings():
+            return actions.DropMapSettings(action.wwid)
+        case actions.AllowMap():
+            return actions.DisallowMap(action.wwid)
+        case actions.MakeMap():
+            return actions.RemoveMap(action.disk)
+        case _:
+            return None

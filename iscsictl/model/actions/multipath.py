@@ -1,0 +1,75 @@
+"""Actions on dm-multipath: what it may make a map of, how the map waits, and the map itself."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from iscsictl.model.actions.disk_id import DiskId
+from iscsictl.model.actions.host import StartService
+from iscsictl.model.plan import Action
+
+
+@dataclass(frozen=True)
+class StartMultipathd(StartService):
+    """Start multipathd; only then does it tell how it spells the WWID of a path."""
+
+    frontier: ClassVar[bool] = True
+
+
+@dataclass(frozen=True)
+class WriteMapSettings(Action):
+    """Write the section for one map into our multipath configuration, and have it read.
+
+    `wwid` is spelled as multipathd spells it; for `no_path_retry` see `MapSettings`.
+    """
+
+    verb: ClassVar[str] = "map-settings"
+    disk: DiskId
+    wwid: str
+    no_path_retry: int
+
+
+@dataclass(frozen=True)
+class DropMapSettings(Action):
+    """Remove the section for the map of a disk from our multipath configuration."""
+
+    verb: ClassVar[str] = "drop-map-settings"
+    wwid: str
+
+
+@dataclass(frozen=True)
+class AllowMap(Action):
+    """Add the WWID to /etc/multipath/wwids, so that multipathd makes a map (multipath -a)."""
+
+    verb: ClassVar[str] = "allow-map"
+    disk: DiskId
+    wwid: str
+
+
+@dataclass(frozen=True)
+class DisallowMap(Action):
+    """Take the WWID off /etc/multipath/wwids (multipath -w)."""
+
+    verb: ClassVar[str] = "disallow-map"
+    wwid: str
+
+
+@dataclass(frozen=True)
+class MakeMap(Action):
+    """Have multipathd look at the path again, and wait until its map is there."""
+
+    verb: ClassVar[str] = "map"
+    frontier: ClassVar[bool] = True
+    disk: DiskId
+    wwid: str
+
+
+@dataclass(frozen=True)
+class RemoveMap(Action):
+    """Have multipathd let go of a map that nothing uses.
+
+    `lost`: its array is gone for good; what was not written yet fails instead of waiting.
+    """
+
+    verb: ClassVar[str] = "unmap"
+    disk: DiskId
+    lost: bool = False

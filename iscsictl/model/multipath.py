@@ -1,0 +1,55 @@
+"""What is known of dm-multipath on this host: its daemon, its list of WWIDs, our settings."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+#: The unit of multipathd(8), on Debian, RHEL and SUSE alike.
+MULTIPATHD = "multipathd.service"
+
+#: Whether an attach uses all paths through a map: where it can, or refuse without one, or never.
+MultipathMode = Literal["auto", "require", "off"]
+
+
+@dataclass(frozen=True)
+class MapSettings:
+    """One `multipath` section of the configuration file that iscsictl keeps (multipath.conf(5)).
+
+    `wwid` is spelled as multipathd spells it (36001405...), `disk` as sysfs does (naa.6001405...).
+    `no_path_retry` is for how many checks I/O waits while no path is left.
+    """
+
+    wwid: str
+    disk: str
+    no_path_retry: int
+
+
+@dataclass(frozen=True)
+class MultipathFacts:
+    """The state of multipath-tools.
+
+    `listed` are the WWIDs of /etc/multipath/wwids: with `find_multipaths` "strict" only these get
+    a map. `settings` is what our configuration file says, `in_force` the `no_path_retry` that the
+    daemon has read, by WWID. `spelled` maps a path (/dev/sda) to the WWID as multipathd spells it.
+    `polling_interval` is in seconds. `queueing` is how each map waits while no path works, by its
+    name: "off", "on" (without end), "12 chk" (checks) or "-" (not set). `endless_failover` are the
+    sections of the configuration with `fast_io_fail_tmo off`. What only the daemon knows is empty
+    while nobody asked it.
+    """
+
+    installed: bool = False
+    masked: bool = False
+    running: bool = False
+    enabled: bool = False
+    listed: frozenset[str] = frozenset()
+    settings: tuple[MapSettings, ...] = ()
+    in_force: Mapping[str, int] = field(default_factory=dict)
+    spelled: Mapping[str, str] = field(default_factory=dict)
+    find_multipaths: str = "strict"
+    polling_interval: int = 5
+    queueing: Mapping[str, str] = field(default_factory=dict)
+    endless_failover: tuple[str, ...] = ()
+
+    def settings_of(self, disk: str | None) -> MapSettings | None:
+        """Return our settings for the map of a disk, by the WWID that sysfs tells."""
+        return next((one for one in self.settings if one.disk == disk), None)

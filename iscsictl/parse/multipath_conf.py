@@ -1,0 +1,132 @@
+"""The formats of multipath-tools: multipath.conf(5), /etc/multipath/wwids, what the daemon prints.
+
+The configuration is lines of `keyword value` in sections in braces. A value may be quoted; `#` and
+`!` begin a comment (libmultipath/parser.c).
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from iscsictl.model.multipath import MapSettings
+
+_WORD = re.compile(r'"((?:[^"]|"")*)"|([{}])|([^\s{}"]+)')
+_NOTE = "# iscsictl: the map of "
+_HEADER = """\
+# Made by iscsictl: how long each map waits while none of its paths works. Each section goes when
+# its volume is detached. Settings of your own belong in another file of this directory.
+"""
+
+
+@dataclass
+class Section:
+    """A section in braces: its name, its keywords with their last value, the sections inside."""
+
+    name: str
+    values: dict[str, str] = field(default_factory=dict)
+    sections: list["Section"] = field(default_factory=list)
+
+    def find(self, name: str) -> Iterator["Section"]:
+        """Yield the sections of this name that stand directly inside."""
+        return (section for section in self.sections if section.name == name)
+
+
+def parse_conf(text: str) -> Section:
+    """Read a configuration; never raises: what is not understood is left out.
+
+    Returns a section without a name that has the whole file inside.
+    """
+    top = Section("")
+    open_sections = [top]
+    for line in text.splitlines():
+        words = _words(line)
+        if not words:
+            continue
+        if words == ["}"]:
+            if len(open_sections) > 1:
+                open_sections.pop()
+        elif words[-1] == "{" and len(words) == 2:
+            section = Section(words[0])
+            open_sections[-1].sections.append(section)
+            open_sections.append(section)
+        elif len(words) >= 2:
+            open_sections[-1].values[words[0]] = " ".join(words[1:])
+    return top
+
+
+def _words(line: str) -> list[str]:
+    stripped = line.strip()
+    if stripped.startswith(("#", "!")):
+        return []
+    return [quoted or brace or plain for quoted, brace, plain in _WORD.findall(stripped)]
+
+
+def parse_settings(text: str) -> tuple[MapSettings, ...]:
+    """Read our own file: the sections that a line of ours says the disk of."""
+    found = []
+    disk = None
+    values: dict[str, str] = {}
+    for line in text.splitlines():
+        stripped = line.strip()
+        if stripped.startswith(_NOTE):
+            disk, values = stripped[len(_NOTE) :], {}
+        elif stripped == "}" and disk is not None:
+            retries = values.get("no_path_retry", "")
+            if "wwid" in values and retries.isdecimal():
+                found.append(MapSettings(values["wwid"], disk, int(retries)))
+            disk = None
+        elif len(words := _words(line)) == 2:
+            values[words[0]] = words[1]
+    return tuple(found)
+
+
+def format_settings(settings: Iterable[MapSettings]) -> str:
+    """Return our file; all sections stand in one `multipaths`, for of several the last counts."""
+    blocks = "".join(
+        f"\t{_NOTE}{one.disk}\n\tmultipath {{\n\t\twwid \"{one.wwid}\"\n"
+        f"\t\tno_path_retry {one.no_path_retry}\n\t}}\n"
+        for one in settings
+    )  # fmt: skip
+    return f"{_HEADER}multipaths {{\n{blocks}}}\n"
+
+
+def parse_wwids(text: str) -> frozenset[str]:
+    """Read /etc/multipath/wwids: each WWID between slashes; one that was removed begins with #."""
+    return frozenset(
+        line[1:-1]
+        for line in text.splitlines()
+        if len(line) > 2 and line.startswith("/") and line.endswith("/")
+    )
+
+
+def settings_in_force(conf: Section) -> Mapping[str, int]:
+    """Return the `no_path_retry` of each map that has one of its own, by WWID."""
+    found = {}
+    for maps in conf.find("multipaths"):
+        for section in maps.find("multipath"):
+            retries = section.values.get("no_path_retry", "")
+            if "wwid" in section.values and retries.isdecimal():
+                found[section.values["wwid"]] = int(retries)
+    return found
+
+
+def endless_failover(conf: Section) -> tuple[str, ...]:
+    """Return the sections with `fast_io_fail_tmo off`: I/O then waits on a path for ever.
+
+    The sections of arrays are left out whose vendor and product nobody has: these are the
+    hundreds of the built-in table, of which `show config local` prints only those that are used.
+    """
+    named = [*conf.sections]
+    for devices in conf.find("devices"):
+        named += devices.sections
+    return tuple(
+        " ".join(filter(None, (one.name, one.values.get("vendor"), one.values.get("product"))))
+        for one in named
+        if one.values.get("fast_io_fail_tmo") == "off"
+    )
+
+
+def default_value(conf: Section, keyword: str) -> str | None:
+    """Return a value of the section `defaults`."""
+    values = (section.values.get(keyword) for section in conf.find("defaults"))
+    return next((value for value in values if value is not None), None)

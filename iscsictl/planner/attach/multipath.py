@@ -1,0 +1,215 @@
+"""Plan the paths of an attach: one, or all of them with a multipath map over them."""
+
+from dataclasses import dataclass
+
+from iscsictl.errors import RefusedError
+from iscsictl.model import actions
+from iscsictl.model.actions import DiskId
+from iscsictl.model.inventory import Inventory
+from iscsictl.model.listing import Block, Disk
+from iscsictl.model.multipath import MULTIPATHD
+from iscsictl.model.shell_form import shell_form
+from iscsictl.model.spec import AttachSpec
+from iscsictl.planner.attach.filesystem import UNKNOWN
+from iscsictl.planner.builder import PlanBuilder
+from iscsictl.planner.selection.paths import LoginPath, reachable_paths
+
+#: Seconds for which I/O waits for a path: as `replacement_timeout` of a disk with one path, and
+#: as `no_path_retry` of a map, which counts checks of its paths.
+WAIT_FOR_PATH = 600
+_SYSTEM_KINDS = frozenset({"mpath", "part"})
+
+
+@dataclass(frozen=True)
+class PathChoice:
+    """The paths that an attach uses, those with a working session first.
+
+    `mapped`: they are, or will be, under a map that this attach sees to. Otherwise there is one
+    path; multipathd may have made a map of that one too, as some configurations ask for.
+    """
+
+    paths: tuple[LoginPath, ...]
+    mapped: bool
+    notes: tuple[str, ...] = ()
+
+    @property
+    def complete(self) -> bool:
+        """Whether each path has a session."""
+        return all(path.session is not None for path in self.paths)
+
+
+def choose_paths(inventory: Inventory, spec: AttachSpec) -> PathChoice:
+    """Return the paths to use: all of them under a map, where one can be had, else one.
+
+    A session that is there is preferred, for another would show the disk twice. Raises what
+    `reachable_paths` raises, and RefusedError where a map is required that cannot be had.
+    """
+    paths = reachable_paths(inventory, spec)
+    paths = tuple(sorted(paths, key=lambda path: _rank(path, spec.lun)))
+    disks = disks_of_target(inventory, paths[0].target)
+    wanted = [disk for disk in disks if spec.lun in {None, _lun_of(inventory, disk)}]
+    has_map = any(disk.block.kind == "mpath" for disk in wanted)
+    obstacle = None if has_map else _obstacle(inventory, disks)
+    if spec.multipath == "require" and obstacle is not None:
+        raise RefusedError(
+            f"there can be no multipath map: {obstacle[0]}",
+            hint=f"{obstacle[1]}; or leave out --multipath require",
+        )
+    begun = any(inventory.host.multipath.settings_of(disk.wwid) for disk in wanted)
+    several = len(paths) > 1 or begun or spec.multipath == "require"
+    if spec.multipath != "off" and obstacle is None and several:
+        return PathChoice(paths, mapped=True, notes=_degraded(paths))
+    notes: tuple[str, ...] = ()
+    if has_map and spec.multipath == "off":
+        notes = ("a map is over the disk already, and is used; to end it: iscsictl detach",)
+    elif len(paths) > 1:
+        why = "as --multipath off says" if obstacle is None else obstacle[0]
+        notes = (f"uses one of {len(paths)} paths, {paths[0].portal}: {why}",)
+    return PathChoice(paths[:1], mapped=False, notes=notes)
+
+
+def _rank(path: LoginPath, lun: int | None) -> int:
+    """Order paths: those that show the LUN, those that work, those that are down, new ones."""
+    session = path.session
+    if session is None:
+        return 3
+    if session.status != "up":
+        return 2
+    shown = (unit.lun for unit in session.luns or () if unit.device is not None)
+    return 0 if any(lun in {None, number} for number in shown) else 1
+
+
+def _degraded(paths: tuple[LoginPath, ...]) -> tuple[str, ...]:
+    """Return a note for each path that does not work while another does."""
+    if paths[0].session is None or paths[0].session.status != "up":
+        return ()
+    return tuple(
+        f"the path through {path.portal} is {path.session.status}; the map works without it"
+        for path in paths
+        if path.session is not None and path.session.status != "up"
+    )
+
+
+def disks_of_target(inventory: Inventory, target: str) -> tuple[Disk, ...]:
+    """Return the disks that the sessions of a target lead to."""
+    sids = {session.sid for session in inventory.sessions if session.target == target}
+    return tuple(d for d in inventory.disks if any(path.sid in sids for path in d.paths))
+
+
+def _lun_of(inventory: Inventory, disk: Disk) -> int | None:
+    hctl = disk.paths[0].hctl
+    units = (u for s in inventory.sessions if s.sid == disk.paths[0].sid for u in s.luns or ())
+    return next((unit.lun for unit in units if unit.hctl == hctl), None)
+
+
+def _obstacle(inventory: Inventory, disks: tuple[Disk, ...]) -> tuple[str, str] | None:
+    """Return why no map can be made, and what to do about it; None where one can."""
+    facts = inventory.host.multipath
+    for disk in disks:
+        # A second session would show each LUN of the target twice, also those that are in use.
+        if disk.block.kind != "mpath" and _in_use(disk.block):
+            device = disk.block.device
+            return (
+                f"{device} is in use on one path, and stays so until it is detached",
+                f"detach it first: iscsictl detach {shell_form(device)}, then attach it again",
+            )
+    if not facts.installed:
+        return (
+            "multipath-tools is not installed",
+            "apt install multipath-tools (dnf install device-mapper-multipath)",
+        )
+    if facts.masked:
+        return f"{MULTIPATHD} is masked", f"systemctl unmask {MULTIPATHD}"
+    return None
+
+
+def _in_use(block: Block) -> bool:
+    """Tell whether something is mounted from a disk, or stands on it, other than partitions."""
+    return bool(block.mounts) or any(
+        child.kind not in _SYSTEM_KINDS or _in_use(child) for child in block.children
+    )
+
+
+def add_service_steps(builder: PlanBuilder, inventory: Inventory) -> None:
+    """Add the steps after which multipathd runs, now and at each boot."""
+    facts = inventory.host.multipath
+    enable = actions.EnableService(MULTIPATHD)
+    builder.add(enable, MULTIPATHD, "assembles the map at boot", done=facts.enabled)
+    start = actions.StartMultipathd(MULTIPATHD)
+    builder.add(start, MULTIPATHD, "assembles the map now", done=facts.running)
+
+
+def add_map_steps(
+    builder: PlanBuilder, inventory: Inventory, target: str, lun: int, disk: Disk | None, name: str
+) -> None:
+    """Add the steps that put a map over the first path; `disk` is None while it is not known."""
+    facts = inventory.host.multipath
+    device, wwid, spelled = UNKNOWN, UNKNOWN, UNKNOWN
+    if disk is not None:
+        device, wwid = disk.paths[0].device, disk.wwid or UNKNOWN
+        spelled = next(
+            (facts.spelled[path.device] for path in disk.paths if path.device in facts.spelled),
+            UNKNOWN,
+        )
+    settings = facts.settings_of(wwid)
+    if spelled == UNKNOWN and settings is not None:
+        spelled = settings.wwid
+    if spelled == UNKNOWN and not builder.beyond_frontier:
+        raise RefusedError(
+            f"{device} is not taken as a path of a map by multipathd",
+            hint="is it excluded? see: multipathd show blacklist; or attach with --multipath off",
+        )
+    retries = max(1, WAIT_FOR_PATH // facts.polling_interval)
+    done = disk is not None and disk.block.kind == "mpath"
+    known = DiskId(target, lun, wwid, device)
+    write = actions.WriteMapSettings(known, spelled, retries)
+    # Settings that an admin made for this very map count more than ours.
+    theirs = settings is None and spelled in facts.in_force
+    ours = (
+        settings is not None
+        and settings.wwid == spelled
+        # A daemon that was not asked, as by `export`, has read what the file says.
+        and (not facts.spelled or facts.in_force.get(spelled) == settings.no_path_retry)
+    )
+    why = f"I/O waits {WAIT_FOR_PATH} s while no path works"
+    builder.add(write, name, why, done=theirs or ours)
+    allow = actions.AllowMap(known, spelled)
+    builder.add(allow, name, "multipathd may make a map of it", done=spelled in facts.listed)
+    make = actions.MakeMap(known, spelled)
+    builder.add(make, name, "one disk over all paths", done=done)
+
+
+def add_release_steps(
+    builder: PlanBuilder, inventory: Inventory, disk: DiskId, subject: str, *, mapped: bool,
+    lost: bool,
+) -> None:  # fmt: skip
+    """Add the steps that end the map of a disk; its settings stay until `add_forget_steps`."""
+    facts = inventory.host.multipath
+    settings = facts.settings_of(disk.wwid)
+    if settings is not None:
+        disallow = actions.DisallowMap(settings.wwid)
+        listed = settings.wwid in facts.listed
+        builder.add(disallow, subject, "multipathd makes no map of it again", done=not listed)
+    if mapped:
+        remove = actions.RemoveMap(disk, lost)
+        builder.add(remove, disk.device, "the paths are let go")
+
+
+def add_forget_steps(
+    builder: PlanBuilder, inventory: Inventory, wwid: str | None, subject: str
+) -> None:
+    """Add the end of our settings for a map, last: until then they tell its WWID."""
+    settings = inventory.host.multipath.settings_of(wwid)
+    if settings is not None:
+        drop = actions.DropMapSettings(settings.wwid)
+        builder.add(drop, subject, "its map needs no settings any more")
+
+
+def is_being_mapped(inventory: Inventory, spec: AttachSpec) -> bool:
+    """Tell whether paths or the map are still missing, so that the disk need not be read yet."""
+    choice = choose_paths(inventory, spec)
+    if not choice.mapped:
+        return False
+    disks = disks_of_target(inventory, choice.paths[0].target)
+    wanted = [disk for disk in disks if spec.lun in {None, _lun_of(inventory, disk)}]
+    return not choice.complete or all(disk.block.kind != "mpath" for disk in wanted)

@@ -1,0 +1,164 @@
+"""Our configuration of multipath-tools, its list of WWIDs, and what the daemon says of both.
+
+Only one file is ours: /etc/multipath/conf.d/iscsictl.conf. The list of WWIDs is multipath-tools'
+own, and is changed only by its command.
+"""
+
+import re
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from iscsictl.errors import IscsictlError, RefusedError, UnreachableError
+from iscsictl.model.multipath import MapSettings, MultipathFacts
+from iscsictl.parse import multipath_conf as conf
+from iscsictl.system.block import multipath
+from iscsictl.system.io.files import read_file, remove_file, replace_file
+from iscsictl.system.io.process import ToolError, run
+
+#: multipathd itself gives up on a request after 4 s (uxsock_timeout), while it reads its
+#: configuration for example.
+_ANSWER_SECONDS = 10.0
+_PROGRAMS = ("usr/sbin/multipathd", "sbin/multipathd", "usr/bin/multipathd")
+_BUSY = re.compile(r"\bconfigure\b|\btimeout\b")
+
+
+def _settings_path(root: Path) -> Path:
+    return root / "etc/multipath/conf.d/iscsictl.conf"
+
+
+def read_facts(root: Path = Path("/")) -> MultipathFacts:
+    """Return what its own files tell of multipath-tools; no process is started."""
+    return MultipathFacts(
+        installed=any((root / name).exists() for name in _PROGRAMS),
+        running=multipath.runs(root),
+        listed=conf.parse_wwids(_text(root / "etc/multipath/wwids")),
+        settings=read_settings(root),
+    )
+
+
+def ask_daemon(facts: MultipathFacts) -> MultipathFacts:
+    """Return the facts with what only the daemon knows; as they are where it does not answer."""
+    if not facts.running:
+        return facts
+    try:
+        section = conf.parse_conf(_ask("show", "config", "local"))
+        # %d is the path (sda), %w its WWID as multipathd spells it.
+        pairs = [
+            line.split() for line in _ask("show", "paths", "raw", "format", "%d %w").split("\n")
+        ]
+        # %n is the name of a map, %Q how it queues ("on", "off", "12 chk", "55 sec", "-").
+        maps = [
+            line.split("|") for line in _ask("show", "maps", "raw", "format", "%n|%Q").split("\n")
+        ]
+    except IscsictlError:
+        return facts
+    interval = conf.default_value(section, "polling_interval") or ""
+    return replace(
+        facts,
+        in_force=conf.settings_in_force(section),
+        spelled={f"/dev/{pair[0]}": pair[1] for pair in pairs if len(pair) == 2},
+        find_multipaths=conf.default_value(section, "find_multipaths") or facts.find_multipaths,
+        polling_interval=int(interval) if interval.isdecimal() and int(interval) else 5,
+        queueing={pair[0].strip(): pair[1].strip() for pair in maps if len(pair) == 2},
+        endless_failover=conf.endless_failover(section),
+    )
+
+
+def _ask(*words: str) -> str:
+    return run(["multipathd", *words], timeout=_ANSWER_SECONDS, ok=None).out
+
+
+def read_settings(root: Path = Path("/")) -> tuple[MapSettings, ...]:
+    """Return the maps that our configuration file has a section for."""
+    return conf.parse_settings(_text(_settings_path(root)))
+
+
+def save_settings(settings: Iterable[MapSettings], root: Path = Path("/")) -> bool:
+    """Write our configuration file, or remove it with its last section.
+
+    Returns whether it changed. Raises what `replace_file` raises.
+    """
+    path, kept = _settings_path(root), tuple(settings)
+    if not kept:
+        return remove_file(path)
+    path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    return replace_file(path, conf.format_settings(kept).encode(), mode=0o644)
+
+
+def _text(path: Path) -> str:
+    return (read_file(path) or b"").decode("utf-8", "surrogateescape")
+
+
+def reconfigure(deadline: float, pause: Callable[[float], None] = time.sleep) -> None:
+    """Have the daemon read its configuration, and wait until it has.
+
+    Nothing where it does not run: it reads everything when it starts. Raises UnreachableError at
+    the deadline (monotonic seconds).
+    """
+    if not multipath.runs():
+        return
+    _ask("reconfigure")
+    # It answers at once and reads in the background ("pid 123 configure").
+    while _BUSY.search(state := _ask("show", "daemon")):
+        if time.monotonic() > deadline:
+            raise UnreachableError(
+                f"multipathd does not finish reading its configuration ({state.strip()})",
+                hint="see what it is doing: journalctl -u multipathd",
+            )
+        pause(0.1)
+
+
+def allow(device: str) -> bool:
+    """Put the WWID of a path on the list; return whether that changed it.
+
+    Raises RefusedError where multipath's configuration excludes the device.
+    """
+    before = conf.parse_wwids(_text(Path("/etc/multipath/wwids")))
+    result = run(["multipath", "-a", device], timeout=_ANSWER_SECONDS, ok=None)
+    if result.code:
+        raise RefusedError(
+            f"multipath does not take {device}: {result.last_line}",
+            hint="is it excluded? see: multipathd show blacklist; or attach with --multipath off",
+            tool_exit=result.code,
+        )
+    return conf.parse_wwids(_text(Path("/etc/multipath/wwids"))) != before
+
+
+def disallow(wwid: str) -> bool:
+    """Take a WWID off the list; return whether it was on it."""
+    if wwid not in conf.parse_wwids(_text(Path("/etc/multipath/wwids"))):
+        return False
+    run(["multipath", "-w", wwid], timeout=_ANSWER_SECONDS)
+    return True
+
+
+def add_path(device: str) -> None:
+    """Have the daemon look at a path again. It may say no, or not answer: the map tells."""
+    run(["multipathd", "add", "path", device.removeprefix("/dev/")],
+        timeout=_ANSWER_SECONDS, ok=None)  # fmt: skip
+
+
+def resize_map(name: str) -> None:
+    """Have the daemon give a map the size of its paths, once each path has the new one.
+
+    It may answer "timeout" while it reads its configuration: the size of the map tells.
+    """
+    run(["multipathd", "resize", "map", name], timeout=_ANSWER_SECONDS, ok=None)
+
+
+def flush(name: str, deadline: float, pause: Callable[[float], None] = time.sleep) -> None:
+    """Remove a map that nothing uses, with its partitions.
+
+    udev may have it open for a moment after any change. Raises ToolError at the deadline.
+    """
+    while True:
+        try:
+            run(["multipath", "-f", name], timeout=_ANSWER_SECONDS)
+        except ToolError:
+            if time.monotonic() > deadline:
+                raise
+        if not Path("/dev/mapper", name).exists():
+            return
+        pause(0.2)

@@ -1,0 +1,172 @@
+"""Several paths to one LUN: maps with multipath-tools as its package leaves it."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.lab.array import A4, B4
+from tests.lab.onhost import run_on, statuses
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.lab.guest import Guest
+    from tests.lab.pair import Lab
+
+IQN = "iqn.2001-04.com.example:paths"
+ATTACH = f"iscsictl attach -p {A4} -T {IQN} --fs ext4 --mount /srv/mail"
+SECTION = "/etc/multipath/conf.d/iscsictl.conf"
+WWIDS = "/etc/multipath/wwids"
+FOREIGN_WWID = "/3600508b400105e210000900000490000/\n"
+FOREIGN_CONF = "multipaths {\n  multipath {\n    wwid 3600508b4\n    alias theirs\n  }\n}\n"
+
+
+@pytest.fixture
+def lab(session_lab: Lab) -> Lab:
+    """A clean pair whose host has multipath-tools as the package leaves it: enabled, running.
+
+    The lab's image masks the service, for most tests are about one path.
+    """
+    session_lab.restore("installed")
+    host = session_lab.host
+    run_on(host, "systemctl unmask multipathd.service multipathd.socket")
+    run_on(host, "systemctl start multipathd.service")
+    assert run_on(host, "systemctl is-enabled multipathd.service").out == "enabled\n"
+    return session_lab
+
+
+def path_states(host: Guest) -> list[str]:
+    """The checker's word on each path of a map (multipathd show paths): ready or faulty."""
+    asked = run_on(host, "multipathd show paths raw format '%m %T'").out
+    return sorted(line.split()[1] for line in asked.splitlines() if "[" not in line.split()[0])
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 60.0) -> None:
+    """Wait until a condition holds."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(1.0)
+
+
+def ls_paths(host: Guest) -> str:
+    """What `ls` says of the paths of the only disk: those that work, and all."""
+    head, row = run_on(host, "iscsictl ls -o tsv").out.splitlines()
+    return dict(zip(head.split("\t"), row.split("\t"), strict=True))["paths"]
+
+
+def put_foreign_configuration(host: Guest) -> None:
+    """What an admin has in multipath's files; the daemon reads it."""
+    run_on(host, "mkdir -p /etc/multipath/conf.d")
+    host.put("/etc/multipath/conf.d/theirs.conf", FOREIGN_CONF)
+    host.put(WWIDS, FOREIGN_WWID)
+    run_on(host, "multipathd reconfigure")
+
+
+def leftovers(host: Guest) -> str:
+    """Maps, what is active in the list of WWIDs, and files of the configuration."""
+    return run_on(
+        host,
+        f"dmsetup ls --target multipath | grep -v 'No devices'; grep -s ^/ {WWIDS}; "
+        "ls /etc/multipath/conf.d; ls /sys/class/iscsi_session",
+    ).out
+
+
+@pytest.mark.every_suite
+@pytest.mark.fault("F90")
+@pytest.mark.fault("F96")
+def test_attach_over_two_portals_makes_a_map_and_detach_leaves_nothing_of_it(lab: Lab) -> None:
+    host, array = lab.host, lab.array
+    put_foreign_configuration(host)
+    disk = array.disk("mail", "256M")
+    array.target(IQN, [disk], portals=[A4, B4])
+
+    first = run_on(host, f"{ATTACH} -J")
+    done = statuses(first)
+    assert set(done.values()) == {"done", "unchanged"}, done
+    source = run_on(host, "findmnt -no SOURCE /srv/mail").out.strip()
+    assert source.startswith("/dev/mapper/"), source
+    assert path_states(host) == ["ready", "ready"]
+    kernel = run_on(host, "cat /sys/class/iscsi_session/*/recovery_tmo").out
+    assert kernel == "5\n5\n"
+    assert ls_paths(host) == "2/2"
+    asked = run_on(host, "multipathd show config local").out
+    assert "no_path_retry 120" in asked
+
+    again = statuses(run_on(host, f"{ATTACH} -J"))
+    assert set(again.values()) == {"unchanged"}, again
+
+    run_on(host, "iscsictl detach /srv/mail")
+    assert leftovers(host) == FOREIGN_WWID + "theirs.conf\n"
+    assert host.text("/etc/multipath/conf.d/theirs.conf") == FOREIGN_CONF
+    assert FOREIGN_WWID in host.text(WWIDS)
+
+
+@pytest.mark.fault("F96")
+def test_an_attach_that_is_refused_takes_its_map_away_again(lab: Lab) -> None:
+    host, array = lab.host, lab.array
+    array.target(IQN, [array.disk("mail", "256M")], portals=[A4, B4])
+    run_on(host, f"{ATTACH} --no-boot --table none")
+    run_on(host, "iscsictl detach /srv/mail")
+    before = leftovers(host)
+    refused = run_on(host, ATTACH, 9)
+    assert "is not blank" in refused.err
+    assert "could not be undone" not in refused.err
+    assert leftovers(host) == before
+
+
+@pytest.mark.fault("F90")
+def test_attach_over_two_portals_starts_a_multipathd_that_was_off(lab: Lab) -> None:
+    host, array = lab.host, lab.array
+    run_on(host, "systemctl disable --now multipathd.socket multipathd.service 2>&1 || true")
+    run_on(host, "rm -rf /etc/multipath")
+    array.target(IQN, [array.disk("mail", "256M")], portals=[A4, B4])
+    run_on(host, ATTACH)
+    assert run_on(host, "systemctl is-enabled multipathd; systemctl is-active multipathd").out == (
+        "enabled\nactive\n"
+    )
+    assert path_states(host) == ["ready", "ready"]
+    again = statuses(run_on(host, f"{ATTACH} -J"))
+    assert set(again.values()) == {"unchanged"}, again
+    run_on(host, "echo kept > /srv/mail/file; sync")
+    host.power_cut()
+    host.boot(wait=True)
+    assert statuses(run_on(host, f"{ATTACH} -J")) == again
+    run_on(host, "iscsictl detach /srv/mail && ! test -e " + SECTION)
+    run_on(host, f"{ATTACH} --adopt -y")
+    assert run_on(host, "cat /srv/mail/file").out == "kept\n"
+
+
+@pytest.mark.fault("F93")
+def test_a_path_that_is_out_is_a_state_that_is_told_and_comes_back(lab: Lab) -> None:
+    host, array = lab.host, lab.array
+    array.target(IQN, [array.disk("mail", "256M")], portals=[A4, B4])
+    run_on(host, ATTACH)
+    lab.cut("B")
+    wait_for(lambda: "faulty" in path_states(host))
+    for _ in range(2):
+        quiet = run_on(host, "iscsictl reconnect --quiet")
+        assert (quiet.out, quiet.err) == ("", "")
+    told = run_on(host, "iscsictl reconnect").err
+    assert f"through {B4}:3260,1 is recovering; its map works without it" in told
+    assert "umount" not in told
+    assert ls_paths(host) == "1/2"
+    report = json.loads(run_on(host, "iscsictl doctor -J").out)
+    levels = {one["id"]: one["level"] for one in report["findings"] if one["level"] != "ok"}
+    assert levels["multipath-paths"] == levels["session-state"] == "warn", levels
+    assert "fail" not in levels.values(), report
+    assert any(B4 in one["message"] for one in report["findings"] if one["id"] == "session-state")
+    assert "umount" not in str(report)
+    run_on(host, "echo written > /srv/mail/file; sync -f /srv/mail")
+
+    lab.restore_cables()
+    wait_for(lambda: path_states(host) == ["ready", "ready"])
+    assert ls_paths(host) == "2/2"
+    run_on(host, f"iscsiadm -m node -T {IQN} -p {B4} --logout")
+    assert ls_paths(host) == "1/1"
+    assert "done" in statuses(run_on(host, "iscsictl reconnect -J")).values()
+    wait_for(lambda: path_states(host) == ["ready", "ready"])

@@ -1,0 +1,195 @@
+"""An attach over several paths, with multipath-tools as their package leaves them."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from iscsictl.errors import Exit, RefusedError
+from iscsictl.model import actions
+from iscsictl.model.inventory import DiscoveredTarget, DiskUsage, HostFacts, Known
+from iscsictl.model.multipath import MultipathFacts
+from iscsictl.model.plan import Plan, Status
+from iscsictl.model.spec import AttachSpec, DetachRequest
+from iscsictl.planner.attach.detach import plan_detach
+from tests.machine_model.multipath import spelled
+from tests.unit.attach_facts import W, planned, refused, step, verbs
+from tests.worlds import (
+    CLAIMED,
+    DIR,
+    STRICT,
+    TARGET,
+    A,
+    B,
+    World,
+    at,
+    blank,
+    line,
+    parted,
+    record,
+    spec,
+    unit,
+    world,
+)
+
+BOTH = Known((DiscoveredTarget(TARGET, A), DiscoveredTarget(TARGET, B)))
+STOPPED = replace(STRICT, running=False, enabled=False)
+MAP = f"/dev/mapper/{spelled(W)}"
+
+
+def on(facts: MultipathFacts, *units: Any) -> World:
+    """A machine with these multipath-tools, to which the array offers two portals."""
+    return world(*(units or (blank(W),))).having(offers=BOTH, host=HostFacts(multipath=facts))
+
+
+def attached(now: World, spec: AttachSpec | None = None) -> World:
+    """Run an attach to its end on the model; refusals fail the test."""
+    for _ in range(20):
+        plan = planned(now, spec)
+        assert plan.refusal is None, plan.refusal
+        if not plan.ready:
+            return now
+        for one in plan.ready:
+            now = now.do(one.action)
+    raise AssertionError("no end")
+
+
+def portals(plan: Plan) -> list[Any]:
+    return [s.action.portal for s in plan.steps if isinstance(s.action, actions.Login)]
+
+
+@pytest.mark.fault("F90")
+@pytest.mark.parametrize("facts", [STRICT, STOPPED])
+def test_a_blank_lun_over_two_portals_becomes_a_mounted_map(facts: MultipathFacts) -> None:
+    now = on(facts)
+    first = planned(now)
+    wanted = {"start", "login", "map-settings", "allow-map", "map", "mkfs", "mount"}
+    in_order = [v for v in verbs(first, Status.PLANNED, Status.FORECAST) if v in wanted]
+    start = [] if facts.running else ["start"]
+    assert in_order == [
+        *start,
+        "login",
+        "map-settings",
+        "allow-map",
+        "map",
+        "login",
+        "mkfs",
+        "mount",
+    ]
+    done = attached(now)
+    (disk,) = done.inventory.disks
+    assert (disk.block.device, len(disk.paths)) == (MAP, 2)
+    assert {s.status for s in planned(done).steps} == {Status.UNCHANGED}
+    settings = done.inventory.host.multipath.settings
+    assert [(s.wwid, s.disk, s.no_path_retry) for s in settings] == [(spelled(W), W, 120)]
+
+
+@pytest.mark.fault("F90")
+def test_io_waits_as_long_whatever_the_interval_between_checks() -> None:
+    now = on(replace(STRICT, polling_interval=20))
+    (settings,) = attached(now).inventory.host.multipath.settings
+    assert settings.no_path_retry == 30
+
+
+@pytest.mark.fault("F90")
+def test_the_wwid_is_never_spelled_by_us() -> None:
+    now = on(STRICT).logged_in()
+    facts = replace(now.inventory.host.multipath, spelled={})
+    error = refused(planned(now.having(host=HostFacts(multipath=facts))))
+    assert "/dev/sda is not taken as a path of a map" in error.text
+
+
+@pytest.mark.parametrize(
+    ("facts", "why"),
+    [
+        (MultipathFacts(), "multipath-tools is not installed"),
+        (replace(STOPPED, masked=True), "multipathd.service is masked"),
+    ],
+)
+def test_where_no_map_can_be_had_one_portal_is_used_or_the_attach_is_refused(
+    facts: MultipathFacts, why: str
+) -> None:
+    plan = planned(on(facts))
+    assert portals(plan) == [A]
+    assert any("one of 2 paths" in note and why in note for note in plan.notes)
+    error = refused(planned(on(facts), spec(multipath="require")))
+    assert isinstance(error, RefusedError)
+    assert error.exit is Exit.REFUSED
+    assert why in error.text
+
+
+def test_off_uses_one_portal_and_says_so() -> None:
+    plan = planned(on(STRICT), spec(multipath="off"))
+    assert portals(plan) == [A]
+    assert "map" not in [s.action.verb for s in plan.steps]
+    assert any("as --multipath off says" in note for note in plan.notes)
+
+
+def test_require_makes_a_map_of_a_single_path() -> None:
+    now = world(blank(W)).having(host=HostFacts(multipath=STRICT))
+    assert "map" not in [s.action.verb for s in planned(now).steps]
+    (disk,) = attached(now, spec(multipath="require")).inventory.disks
+    assert disk.block.device == MAP
+
+
+def test_a_volume_that_is_mounted_on_one_path_stays_there_and_the_plan_says_so() -> None:
+    used = unit(parted(W, "ext4", CLAIMED, used=True), usage=DiskUsage((DIR,)))
+    now = on(STRICT, used).logged_in().with_line(line(W))
+    both = spec(portals=(at(A), at(B)))
+    plan = planned(now, both)
+    assert portals(plan) == [A]
+    assert any("in use on one path" in note and "detached" in note for note in plan.notes)
+    assert "in use on one path" in refused(planned(now, replace(both, multipath="require"))).text
+
+
+def test_a_path_that_is_down_does_not_stop_what_works_over_the_other() -> None:
+    now = attached(on(STRICT))
+    sessions = tuple(
+        s._replace(status="recovering") if s.portal is not None and s.portal.same_place(A) else s
+        for s in now.inventory.sessions
+    )
+    plan = planned(now.having(sessions=sessions))
+    assert plan.refusal is None
+    assert {s.status for s in plan.steps} == {Status.UNCHANGED}
+    assert any(str(A) in note and "recovering" in note for note in plan.notes)
+
+
+def test_another_disk_than_the_named_one_gets_no_map() -> None:
+    now = on(STRICT).logged_in()
+    other = spec(wwid="naa.6001405ffffffffffffffffffffffff0")
+    assert "naa.6001405fff" in refused(planned(now, other)).text
+
+
+def test_settings_that_an_admin_made_for_the_map_are_left_alone() -> None:
+    now = on(STRICT).logged_in()
+    facts = replace(now.inventory.host.multipath, in_force={spelled(W): 5})
+    plan = planned(now.having(host=HostFacts(multipath=facts)))
+    assert step(plan, "map-settings").status is Status.UNCHANGED
+
+
+@pytest.mark.fault("F96")
+def test_a_detach_leaves_no_map_no_wwid_and_no_settings() -> None:
+    now = attached(on(replace(STRICT, listed=frozenset({"3foreign"}))))
+    plan = plan_detach(now.inventory, DetachRequest(TARGET))
+    assert plan.refusal is None
+    done = [s.action.verb for s in plan.steps if s.status is Status.PLANNED]
+    assert done.index("disallow-map") < done.index("unmap") < done.index("logout")
+    for one in plan.ready:
+        now = now.do(one.action)
+    facts = now.inventory.host.multipath
+    assert facts.listed == frozenset({"3foreign"})
+    assert (facts.settings, now.inventory.disks) == ((), ())
+
+
+def test_the_records_of_paths_are_made_before_the_first_login() -> None:
+    plan = planned(on(STRICT))
+    order = [s.action.verb for s in plan.steps]
+    assert order.count("record") == 2
+    assert max(i for i, verb in enumerate(order) if verb == "settings") < order.index("login")
+    settings = [s.action for s in plan.steps if isinstance(s.action, actions.WriteRecord)]
+    assert all("node.session.timeo.replacement_timeout" not in one.changes for one in settings)
+
+
+def test_a_path_that_was_recorded_before_is_a_path_of_the_map() -> None:
+    now = on(STRICT).having(offers=Known((DiscoveredTarget(TARGET, A),)), records=(record(B),))
+    assert portals(planned(now)) == [A, B]
