@@ -1,6 +1,6 @@
 """Filesystems on iSCSI disks: whether they take writes, and who can replace their mount points."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from iscsictl.errors import RefusedError
 from iscsictl.model.finding import Finding, fail, ok, skip, warn
@@ -18,6 +18,11 @@ def check(machine: Machine) -> Iterator[Finding]:
     errors = machine.trouble.value.disk_errors if isinstance(machine.trouble, Known) else {}
     disks = machine.listing.disks or ()
     below_of = _devices_below(disks)
+    repeated = _repeated_errors(errors, disks)
+    for device in sorted(repeated):
+        message = f"{errors[device]}; its map repeated the I/O over another path"
+        yield warn("disk-errors", message, "see which path: iscsictl ls; multipath -ll", device)
+    errors = {device: text for device, text in errors.items() if device not in repeated}
     told: set[str] = set()
     for mount in machine.mounts:
         below = below_of.get(mount.device, set())
@@ -49,6 +54,20 @@ def _mount_point(path: str, state: Observation[tuple[str, ...]]) -> Iterator[Fin
         )
     elif isinstance(state, Known):
         yield ok("mount-exposed", "only root can replace it", path)
+
+
+def _repeated_errors(errors: Mapping[str, str], disks: Iterable[Disk]) -> set[str]:
+    """Return the paths with errors whose map has none: device-mapper sent the I/O elsewhere.
+
+    That is not so where the array is out of space: every path gives the same answer.
+    """
+    return {
+        path.device
+        for disk in disks
+        if disk.block.kind == "mpath" and disk.block.device not in errors
+        for path in disk.paths
+        if path.device in errors and not _full(errors[path.device])
+    }
 
 
 def _devices(disk: Disk) -> set[str]:

@@ -6,11 +6,14 @@ from iscsictl.model.finding import Finding, fail, ok, skip, warn
 from iscsictl.model.host_facts import Machine
 from iscsictl.model.inventory import Known, ReadFailed
 from iscsictl.model.names import Portal
+from iscsictl.planner.selection.session_index import SessionIndex
+from iscsictl.planner.selection.surviving import disks_with_maps, has_other_paths
 
 
 def wanted(machine: Machine) -> Mapping[Portal, bool]:
     """Return the portals of records and sessions; True for those that must answer.
 
+    A portal whose sessions are all paths of maps with other paths need not.
     Those that only RDMA or an adapter with its own TCP leads to are left out: neither routes nor
     NICs nor a connection of this host tell anything of them.
     """
@@ -20,14 +23,18 @@ def wanted(machine: Machine) -> Mapping[Portal, bool]:
         place = Portal(portal.address, portal.port)
         found[place] = found.get(place, False) or needed
 
-    for session in machine.listing.sessions:
+    sessions, disks = machine.listing.sessions, disks_with_maps(machine.listing.disks)
+    for session in sessions:
         portal = session.requested_portal
         if portal is not None and session.over_tcp:
-            note(portal, needed=True)
+            note(portal, needed=not has_other_paths(session.target, session, disks, sessions))
     if isinstance(machine.db, Known):
+        index = SessionIndex(machine.db.value.records, sessions)
         for record in machine.db.value.records:
             if record.over_tcp:
-                note(record.portal, needed=record.onboot)
+                there = index.session_of(record)
+                spared = has_other_paths(record.target, there, disks, sessions)
+                note(record.portal, needed=record.onboot and not spared)
     return found
 
 

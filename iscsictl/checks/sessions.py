@@ -8,6 +8,7 @@ from iscsictl.model.inventory import Known
 from iscsictl.model.listing import Lun, Session
 from iscsictl.model.shell_form import shell_form
 from iscsictl.planner.selection.session_index import SessionIndex
+from iscsictl.planner.selection.surviving import has_other_paths
 
 _BAD_LUN = frozenset({"offline", "transport-offline", "blocked", "quiesce", "deleted"})
 
@@ -47,6 +48,15 @@ def _session(machine: Machine, session: Session, subject: str) -> Finding:
     if session.status == "up":
         return ok("session-state", "logged in", subject)
     if session.status == "recovering":
+        if machine.iscsid is not None and _is_bypassed(machine, session):
+            return warn(
+                "session-state",
+                f"the path through {portal} is lost and iscsid tries again ({state}); I/O goes "
+                "over the other paths of its map",
+                f"bring {portal} back ({reason or 'see: journalctl -u iscsid'}): array, cable, "
+                "route, firewall",
+                subject,
+            )
         wait = session.timeouts.recovery if session.timeouts else None
         how_long = "for ever" if wait is None or wait < 0 else f"{wait} s, then fails"
         what = f"the session is lost and iscsid tries again ({state}); I/O waits {how_long}"
@@ -84,6 +94,12 @@ def _session(machine: Machine, session: Session, subject: str) -> Finding:
     )
 
 
+def _is_bypassed(machine: Machine, session: Session) -> bool:
+    """Tell whether I/O goes around a session, over the other paths of its disks' maps."""
+    listing = machine.listing
+    return has_other_paths(session.target, session, listing.disks or (), listing.sessions)
+
+
 def _lun(session: Session, lun: Lun) -> Finding:
     fix = "iscsictl rescan"
     if lun.state == "offline" and lun.hctl:
@@ -112,7 +128,11 @@ def _missing(machine: Machine) -> Iterator[Finding]:
         if any(hold.covers(record.target, record.portal, record.iface) for hold in machine.holds):
             yield ok("session-missing", "not logged in: it is on hold", subject)
         else:
-            yield fail(
+            spared = has_other_paths(
+                record.target, None, machine.listing.disks or (), machine.listing.sessions
+            )
+            make = warn if spared else fail
+            yield make(
                 "session-missing",
                 "the record is automatic and there is no session"
                 if missing == record.session_count

@@ -6,24 +6,35 @@ from dataclasses import replace
 
 from iscsictl.model.inventory import Inventory
 from iscsictl.planner.attach.reconnect import Mounted, missing_records
+from iscsictl.planner.selection.session_index import SessionIndex
 from iscsictl.system.context import Context
 from iscsictl.system.io.safe_paths import UnsafeLinkError, resolve_path
 from iscsictl.system.iscsi import holds, nodedb, portal_probe
-from iscsictl.system.iscsi.sessions import read_sessions
+from iscsictl.system.iscsi.sessions import read_listing, read_sessions
 from iscsictl.system.mount import fstab_file, mounts
 
 PROBE_WAIT = 10.0
 
 
 def at_first(context: Context) -> Inventory:
-    """Look at records, sessions, fstab and holds, each once; nothing is asked of the network."""
+    """Look at records, sessions, fstab and holds, each once; nothing is asked of the network.
+
+    The disks are read only where a session is missing or not up, to see which maps do without it.
+    """
     root = context.root
-    return Inventory(
+    inventory = Inventory(
         nodedb.read_records(context.db),
         read_sessions(root, details=False),
         fstab=fstab_file.read_fstab(root),
         holds=holds.read_holds(root),
     )
+    index = SessionIndex.of(inventory)
+    if all(session.status == "up" for session in inventory.sessions) and not any(
+        index.missing_sessions(record) for record in inventory.records
+    ):
+        return inventory
+    listing = read_listing(root, details=False)
+    return replace(inventory, sessions=listing.sessions, disks=listing.disks or ())
 
 
 def for_reconnect(context: Context, target: str | None, before: Inventory | None) -> Inventory:

@@ -131,12 +131,12 @@ def test_errors_of_disks_that_are_not_iscsi_are_none_of_ours() -> None:
     assert "disk-errors" not in bad(replace(machine, listing=Listing()))
 
 
-def test_errors_of_a_path_and_of_another_volume_are_told_apart() -> None:
+def test_errors_of_a_map_and_of_another_volume_are_told_apart() -> None:
     other = Block("/dev/mapper/other", kind="lvm")
     map_ = disk(2, "mpath")
     map_ = map_._replace(block=map_.block._replace(children=(*map_.block.children, other)))
     machine = replace(SOUND, listing=Listing((session(),), (map_,)), mounts=SOUND.mounts)
-    for device, subject in (("/dev/sdb", "/srv"), ("/dev/mapper/other", "/dev/mapper/other")):
+    for device, subject in (("/dev/mapper/m", "/srv"), ("/dev/mapper/other", "/dev/mapper/other")):
         errors = {device: "the kernel says: I/O error"}
         lost = found(replace(machine, trouble=Known(KernelLogErrors({}, errors))), "disk-errors")
         assert lost.subject == subject

@@ -35,7 +35,7 @@ def listing(paths: int = 2, options: tuple[str, ...] = ("rw",)) -> Listing:
         Session(
             "sysfs", f"{IQN}.1", sid=sid, portal=Portal(f"192.0.2.{sid}", 3260, 1),
             status="up" if sid == 1 else "recovering",
-            luns=(Lun(0, f"{sid}:0:0:0", f"/dev/sd{'abc'[sid]}", "running", WWID),),
+            luns=(Lun(0, f"{sid}:0:0:0", f"/dev/sd{'abcd'[sid]}", "running", WWID),),
         )
         for sid in range(1, paths + 1)
     )  # fmt: skip
@@ -59,12 +59,23 @@ def shown(
 
 def test_off_a_terminal_nothing_is_shortened_and_paths_stand_together() -> None:
     head, first, second = shown(listing(), None).splitlines()
-    assert head.split() == ["TARGET", "PORTAL", "STATUS", "LUN", "DEVICE", "SIZE", "FS", "MOUNT"]
+    assert head.split() == [
+        "TARGET", "PORTAL", "STATUS", "LUN", "PATHS", "DEVICE", "SIZE", "FS", "MOUNT",
+    ]  # fmt: skip
     assert first.split() == [
-        f"{IQN}.1", "192.0.2.1:3260,192.0.2.2:3260", "up,recovering", "0", "/dev/mapper/m",
+        f"{IQN}.1", "192.0.2.1:3260,192.0.2.2:3260", "up,recovering", "0", "1/2", "/dev/mapper/m",
         "1T", "ext4", "/srv",
     ]  # fmt: skip
-    assert second.split() == [f"{IQN}.2", "-", "down", "-", "-", "-", "-", "-"]
+    assert second.split() == [f"{IQN}.2", "-", "down", "-", "-", "-", "-", "-", "-"]
+
+
+@pytest.mark.fault("F93")
+def test_the_paths_that_work_are_counted_where_a_map_is() -> None:
+    rows = shown(listing(3), 40, tsv=True).splitlines()
+    values = [dict(zip(rows[0].split("\t"), row.split("\t"), strict=True)) for row in rows[1:]]
+    assert [row["paths"] for row in values] == ["1/3", ""]
+    without = Listing((Session("sysfs", IQN, sid=1, luns=(Lun(0, device="/dev/sdb"),)),))
+    assert "PATHS" not in shown(without, None)
 
 
 @pytest.mark.parametrize("width", [20, 40, 60, 80, 100, 200])

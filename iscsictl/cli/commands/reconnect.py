@@ -16,6 +16,7 @@ from iscsictl.engine.reconcile import OnFailure
 from iscsictl.engine.runtime import count_kept_out, forget_kept_out, open_context
 from iscsictl.engine.task import Task
 from iscsictl.errors import InUseError
+from iscsictl.model import actions
 from iscsictl.model.inventory import Inventory
 from iscsictl.model.plan import Plan, Report, Status
 from iscsictl.observers.reconnect import at_first, for_reconnect, mounted
@@ -47,21 +48,25 @@ def reconnect(settings: Settings, target: str | None) -> int:
     plan = plan_reconnect(inventory, mounted(context, inventory), target)
     if all(step.status is Status.UNCHANGED for step in plan.steps):
         forget_kept_out(settings.root)
-        return _all_well(settings, len(plan.steps))
+        return _all_well(settings, plan)
     return _restore(settings, target)
 
 
-def _all_well(settings: Settings, mounts: int) -> int:
-    _document(settings)
+def _all_well(settings: Settings, plan: Plan) -> int:
+    _document(settings, plan.notes)
     if settings.output != "json" and not settings.quiet:
-        click.echo(f"all connected, {mounts} mounted", err=True)
+        mounts = sum(isinstance(step.action, actions.Mount) for step in plan.steps)
+        if not plan.notes:
+            click.echo(f"all connected, {mounts} mounted", err=True)
+        for note in plan.notes:
+            print_message(note)
     return 0
 
 
-def _document(settings: Settings) -> None:
+def _document(settings: Settings, notes: tuple[str, ...] = ()) -> None:
     """Print the document of a run that did nothing, if JSON was requested."""
     if settings.output == "json":
-        click.echo(document(Report()))
+        click.echo(document(Report(notes=notes)))
 
 
 def _restore(settings: Settings, target: str | None) -> int:

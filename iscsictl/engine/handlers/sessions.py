@@ -14,8 +14,8 @@ from iscsictl.model.listing import Disk, Listing, Session
 from iscsictl.model.names import DEFAULT_IFACE
 from iscsictl.model.plan import Action
 from iscsictl.model.record import NodeRecord
-from iscsictl.planner.iscsi.sessions import has_surviving_path
 from iscsictl.planner.selection.session_index import SessionIndex
+from iscsictl.planner.selection.surviving import has_surviving_path
 from iscsictl.system.block import multipath, probe, scsi_commands, scsi_scan
 from iscsictl.system.context import Context
 from iscsictl.system.iscsi import discovery, holds, iscsiadm, nodedb, nodedb_write

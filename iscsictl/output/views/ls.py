@@ -1,7 +1,7 @@
 """A Listing as people read it: a row a LUN, a tree from portal to mount, or all of a session."""
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from iscsictl.lazy_import import lazy_import
 from iscsictl.model.listing import Block, Disk, Listing, Lun, Mount, Session
@@ -23,11 +23,14 @@ COLUMNS = (
     Column("PORTAL", rank=3),
     Column("STATUS", style=status_style),
     Column("LUN", right_aligned=True, rank=4),
+    Column("PATHS", right_aligned=True, rank=2),
     Column("DEVICE", rank=1),
     Column("SIZE", right_aligned=True, rank=5),
     Column("FS", key="filesystem", rank=6),
     Column("MOUNT", shrink=True),
 )
+_Cell = TypeVar("_Cell")
+_PATHS = [column.title for column in COLUMNS].index("PATHS")
 LONG_COLUMNS = (
     *COLUMNS,
     Column("SID"), Column("WWID"), Column("STATE"), Column("SESSION STATE", "session_state"),
@@ -146,7 +149,15 @@ def _print_sessions(listing: Listing, screen: Screen, form: Form) -> None:
     else:
         short = screen.width is not None
         cells = [_values(row, exact=False, short=short) for row in rows_of(listing)]
-        print_table(cells, COLUMNS, screen, header=form.header)
+        columns: tuple[Column, ...] = COLUMNS
+        if all(row[_PATHS] is None for row in cells):  # No map: nothing to tell.
+            columns = _without_paths(COLUMNS)
+            cells = [_without_paths(row) for row in cells]
+        print_table(cells, columns, screen, header=form.header)
+
+
+def _without_paths(row: tuple[_Cell, ...]) -> tuple[_Cell, ...]:
+    return (*row[:_PATHS], *row[_PATHS + 1 :])
 
 
 def _values(row: Row, *, exact: bool, short: bool = False) -> tuple[Value, ...]:
@@ -161,6 +172,7 @@ def _values(row: Row, *, exact: bool, short: bool = False) -> tuple[Value, ...]:
         tuple(place_of(session, short=short) or "-" for session in sessions),
         tuple(statuses) if len(set(statuses)) > 1 else statuses[0],
         None if lun is None else lun.lun,
+        _paths(row),
         _devices(row),
         size if exact else human_size(size),
         tuple(dict.fromkeys(_filesystems(block))) if block else None,
@@ -200,6 +212,18 @@ def _first(values: Sequence[str | None]) -> str | None:
     return next((value for value in values if value), None)
 
 
+def _paths(row: Row) -> str | None:
+    """Return how many of the paths of a map work, as 1/2; None where there is no map."""
+    if row.disk is None or row.disk.block.kind != "mpath":
+        return None
+    working = [
+        way
+        for way in row.ways
+        if way.session.status == "up" and way.lun and way.lun.state in {"running", None}
+    ]
+    return f"{len(working)}/{len(row.ways)}"
+
+
 def _devices(row: Row) -> Value:
     if row.disk is not None and row.disk.block.kind != "disk":
         return row.disk.block.device
@@ -231,7 +255,10 @@ def _print_long(listing: Listing, screen: Screen) -> None:
             f"  {label:<24} {escape_controls(value)}" for label, value in _facts(session) if value
         ]
         lines += [
-            "  " + " ".join(["LUN", *map(_flat, _values(row, exact=False)[3:]), *_told(way.lun)])
+            "  "
+            + " ".join(
+                ["LUN", *map(_flat, _without_paths(_values(row, exact=False))[3:]), *_told(way.lun)]
+            )
             for row in rows
             for way in row.ways
             if way.session is session and way.lun

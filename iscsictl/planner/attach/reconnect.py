@@ -16,6 +16,7 @@ from iscsictl.planner.builder import PlanBuilder
 from iscsictl.planner.iscsi.sessions import missing_text
 from iscsictl.planner.selection.records import corrupt_record_error
 from iscsictl.planner.selection.session_index import SessionIndex
+from iscsictl.planner.selection.surviving import has_other_paths
 
 _FOR_FSTAB_ONLY = frozenset({"_netdev", "nofail", "noauto", "auto", "defaults"})
 # What the kernel makes of a disk whose session was away for longer than the recovery timeout.
@@ -37,7 +38,8 @@ def plan_reconnect(
 
     `mounted` has what is mounted, by mount point. What iscsid or an admin must repair, as a
     session that it is trying to bring back or a filesystem that fell back to read-only, is an
-    error of its step and left alone.
+    error of its step and left alone. A path that does not work while its map has another one is
+    no error but a note: nothing on the map stops.
     """
     return _Keep(inventory, mounted, target).plan()
 
@@ -63,12 +65,10 @@ class _Keep:
     def plan(self) -> Plan:
         for record in self.wanted_records():
             session = self.index.session_of(record)
-            if session is None:
-                self._login(record, self._login_error(record))
-            elif session.status != "up":
-                self._login(record, _trouble(session, record, self.lines))
+            if session is not None and session.status != "up":
+                self._recover(record, session)
             elif self.index.missing_sessions(record):
-                self._login(record, self._login_error(record))
+                self._log_in_again(record)
         for line in self.lines:
             self._mount(line, line.mount_point or "")
         if self.target is not None:
@@ -79,7 +79,7 @@ class _Keep:
         """Say what of the target that was named is missing and on hold."""
         for record in self.index.records(target):
             if self._held(record) and self.index.session_of(record) is None:
-                self._login(record, _on_hold(target))
+                self._add_login(record, error=_on_hold(target))
         for line in self.inventory.fstab.ours:
             path = line.mount_point
             if line.target == target and path is not None and self._mount_held(path):
@@ -140,11 +140,39 @@ class _Keep:
             hint="check the array, the cable and the route; see: iscsictl doctor",
         )
 
-    def _login(self, record: NodeRecord, error: IscsictlError | None) -> None:
+    def _recover(self, record: NodeRecord, session: Session) -> None:
+        """Add the session of a record that is not up: iscsid brings it back, not a login."""
+        if session.status == "recovering" and self._has_other_paths(record, session):
+            self._add_path_note(record, f"is {session.status}")
+            self._add_login(record, done=True)
+        else:
+            self._add_login(record, error=_trouble(session, record, self.lines))
+
+    def _log_in_again(self, record: NodeRecord) -> None:
+        """Add the login of a record that has no session, or too few."""
+        error = self._login_error(record)
+        if isinstance(error, UnreachableError) and self._has_other_paths(record, None):
+            self._add_path_note(record, f"does not answer: {self.inventory.silent[record.portal]}")
+            self._add_login(record, done=True)
+        else:
+            self._add_login(record, error=error)
+
+    def _has_other_paths(self, record: NodeRecord, session: Session | None) -> bool:
+        inventory = self.inventory
+        return has_other_paths(record.target, session, inventory.disks, inventory.sessions)
+
+    def _add_path_note(self, record: NodeRecord, what: str) -> None:
+        self.builder.notes.append(
+            f"the path to {record.target} through {record.portal} {what}; its map works without it"
+        )
+
+    def _add_login(
+        self, record: NodeRecord, *, done: bool = False, error: IscsictlError | None = None
+    ) -> None:
         login = actions.Login(record.target, record.portal, record.iface, None)
         subject = self.index.subject_of(record)
         why = missing_text(record, self.index.missing_sessions(record))
-        step = self.builder.add(login, subject, why, error=error)
+        step = self.builder.add(login, subject, why, done=done, error=error)
         self.logins.setdefault(record.target, []).append(step)
 
     def _mount(self, line: FstabLine, path: str) -> None:

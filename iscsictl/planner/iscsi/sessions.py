@@ -1,14 +1,13 @@
 """Plan logins, logouts and holds: which records and sessions are meant, what is to be done."""
 
-from collections.abc import Iterable, Mapping
-from collections.abc import Set as AbstractSet
+from collections.abc import Mapping
 
 from iscsictl.errors import InUseError, IscsictlError, UnreachableError
 from iscsictl.model import actions
 from iscsictl.model.fstab import plain
 from iscsictl.model.hold import Hold
 from iscsictl.model.inventory import Inventory
-from iscsictl.model.listing import Disk, Session
+from iscsictl.model.listing import Session
 from iscsictl.model.names import Portal
 from iscsictl.model.plan import Plan
 from iscsictl.model.record import NodeRecord
@@ -21,6 +20,7 @@ from iscsictl.planner.selection.records import (
     select_records,
 )
 from iscsictl.planner.selection.session_index import SessionIndex
+from iscsictl.planner.selection.surviving import has_surviving_path
 
 SAME_END = 60.0
 
@@ -184,16 +184,6 @@ def _why_not(
                     hint=hint,
                 )
     return None
-
-
-def has_surviving_path(
-    disk: Disk, leaving: AbstractSet[int | None], sessions: Iterable[Session]
-) -> bool:
-    """Tell whether a map stands over the disk and a path that stays works."""
-    up = {s.sid for s in sessions if s.status == "up"} - leaving
-    return disk.block.kind == "mpath" and any(
-        path.sid in up and path.state == "running" for path in disk.paths
-    )
 
 
 def is_held(hold: Hold, holds: tuple[Hold, ...], seconds: float | None, now: float) -> bool:
