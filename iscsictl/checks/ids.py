@@ -1,21 +1,20 @@
 """The ids of all checks: they stay the same in all versions, and docs/checks.md explains each."""
 
 _LIST = """
-boot-firmware boot-network-online chap-md5 chap-none chap-shared clock
-crypttab-device-name crypttab-no-netdev crypttab-no-nofail crypttab-node-manual crypttab-readable
-digest-routed disk-errors
-disk-identity fs-failing fs-readonly fstab-boot fstab-claim-left fstab-device-name fstab-fsck
-fstab-name-case fstab-no-netdev fstab-no-nofail fstab-no-order fstab-no-record fstab-node-manual
-fstab-readable fstab-requires-login fstab-same-directory fstab-unreadable fstab-uuid-nowhere
-fstab-uuid-twice fstab-wrong-disk initiator-clone initiator-name initiator-session ipsec-policy
-iscsid-answers iscsid-running kernel-modules kernel-transport mount-exposed mount-link multipath-map
-multipath-paths net-link net-mtu net-mtu-mixed net-one-subnet nodedb-iface nodedb-listing
-nodedb-lock nodedb-modes nodedb-place nodedb-readable nodedb-records portal-default-route
-portal-public portal-reachable security-port service-iscsid service-login service-order
-service-reload service-systemd session-disks session-luns session-missing session-state timeout-disk
-timeout-noop timeout-recovery tools-disk tools-iscsictl
+boot-firmware boot-network-online chap-md5 chap-none chap-shared clock crypttab-device-name
+crypttab-no-netdev crypttab-no-nofail crypttab-node-manual crypttab-readable digest-routed
+disk-changed disk-errors disk-identity fs-disk-gone fs-failing fs-readonly fstab-boot
+fstab-claim-left fstab-device-name fstab-fsck fstab-name-case fstab-no-netdev fstab-no-nofail
+fstab-no-order fstab-no-record fstab-node-manual fstab-readable fstab-requires-login
+fstab-same-directory fstab-unreadable fstab-uuid-nowhere fstab-uuid-twice fstab-wrong-disk
+initiator-clone initiator-name initiator-session ipsec-policy iscsid-answers iscsid-running
+kernel-modules kernel-transport mount-exposed mount-link multipath-boot multipath-failover
+multipath-map multipath-nic multipath-paths multipath-queue net-link net-mtu net-mtu-mixed
+net-one-subnet nodedb-iface nodedb-listing nodedb-lock nodedb-modes nodedb-place nodedb-readable
+nodedb-records portal-default-route portal-public portal-reachable security-port service-iscsid
+service-login service-order service-reload service-systemd session-disks session-luns
+session-missing session-state timeout-disk timeout-noop timeout-recovery tools-disk tools-iscsictl
 tools-open-iscsi tools-versions
-disk-changed fs-disk-gone
 """
 IDS = frozenset(_LIST.split())
 

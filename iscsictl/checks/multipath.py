@@ -1,12 +1,17 @@
-"""Disks with several paths: one map over them, or none may be written."""
+"""Disks with several paths: one map over them, or none may be written; and how the map waits."""
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from iscsictl.checks.routing import way_to
+from iscsictl.checks.timeouts import SINGLE_AT_LEAST
 from iscsictl.model.finding import Finding, fail, ok, warn
 from iscsictl.model.host_facts import Machine
-from iscsictl.model.listing import Disk
+from iscsictl.model.listing import Disk, blocks
+from iscsictl.model.multipath import MULTIPATHD
 from iscsictl.model.shell_form import shell_form
 from iscsictl.planner.safety.duplicates import confusable_disks
+
+_CONF = "/etc/multipath/conf.d"
 
 
 def check(machine: Machine) -> Iterator[Finding]:
@@ -15,49 +20,158 @@ def check(machine: Machine) -> Iterator[Finding]:
     confusable = confusable_disks(disks)
     yield from _confusable(disks, confusable)
     for disk in disks:
-        name = disk.wwid or disk.block.device
         if id(disk) in confusable:
             continue
-        devices = ", ".join(path.device for path in disk.paths)
-        if len(disk.paths) > 1 and disk.block.kind != "mpath":
-            program = machine.programs.get("multipath")
-            if machine.multipathd is None and program is not None and program.path is not None:
-                fix = "systemctl unmask multipathd; systemctl enable --now multipathd"
-            elif machine.multipathd is None:
-                fix = (
-                    "apt install multipath-tools (dnf install device-mapper-multipath); "
-                    "systemctl enable --now multipathd"
-                )
-            else:
-                fix = (
-                    "find out why there is no map: "
-                    f"multipath -v3 {shell_form(disk.paths[0].device)}"
-                )
-            yield fail(
-                "multipath-map",
-                f"{devices} are one disk and no map is over them: writing through two of them "
-                "destroys data",
-                fix,
-                name,
-            )
-        elif disk.block.kind == "mpath":
-            dead = [path.device for path in disk.paths if path.state not in {"running", None}]
-            if len(disk.paths) == 1:
-                yield warn(
-                    "multipath-paths",
-                    f"{disk.block.device} has one path ({devices}) left",
-                    "iscsictl reconnect; multipath -ll shows the others",
-                    name,
-                )
-            elif dead:
-                yield warn(
-                    "multipath-paths",
-                    f"{disk.block.device} lost {', '.join(dead)}",
-                    "iscsictl reconnect; multipath -ll",
-                    name,
-                )
-            else:
-                yield ok("multipath-paths", f"{disk.block.device} over {devices}", name)
+        if disk.block.kind == "mpath":
+            yield _paths(disk)
+            yield from _queue(machine, disk)
+            yield from _nic(machine, disk)
+        elif len(disk.paths) > 1:
+            yield _no_map(machine, disk)
+    if any(disk.block.kind == "mpath" for disk in disks):
+        yield from _daemon(machine)
+
+
+def _name(disk: Disk) -> str:
+    return disk.wwid or disk.block.device
+
+
+def _no_map(machine: Machine, disk: Disk) -> Finding:
+    devices = ", ".join(path.device for path in disk.paths)
+    why, fix = _obstacle(machine, disk)
+    return fail(
+        "multipath-map",
+        f"{devices} are one disk and no map is over them: writing through two of them destroys "
+        f"data{why}",
+        fix,
+        _name(disk),
+    )
+
+
+def _obstacle(machine: Machine, disk: Disk) -> tuple[str, str]:
+    """Return why a disk with several paths has no map, as far as it is known, and what to do."""
+    facts, first = machine.multipath, disk.paths[0].device
+    program = machine.programs.get("multipath")
+    if machine.multipathd is None and program is not None and program.path is not None:
+        return "", f"systemctl unmask {MULTIPATHD}; systemctl enable --now {MULTIPATHD}"
+    if machine.multipathd is None:
+        return "", (
+            "apt install multipath-tools (dnf install device-mapper-multipath); "
+            f"systemctl enable --now {MULTIPATHD}"
+        )
+    places = [mount.path for block in blocks(disk.block) for mount in block.mounts]
+    if places:
+        return (
+            f"; {places[0]} is mounted on a single path, so multipathd cannot take it",
+            f"iscsictl detach {shell_form(places[0])}, then attach it again",
+        )
+    if facts.spelled and first not in facts.spelled:
+        return (
+            "; multipath's configuration excludes it",
+            f"see which line does: multipath -v3 {shell_form(first)}; multipathd show blacklist",
+        )
+    wwid = facts.spelled.get(first)
+    if wwid is not None and wwid not in facts.listed and facts.find_multipaths == "strict":
+        return (
+            f"; its WWID {wwid} is not in /etc/multipath/wwids",
+            f"multipath -a {shell_form(first)}; iscsictl attach over all portals makes the map",
+        )
+    return "", f"find out why there is no map: multipath -v3 {shell_form(first)}"
+
+
+def _paths(disk: Disk) -> Finding:
+    """Judge the paths of a map: one that is lost is a state, no path at all a failure."""
+    devices = ", ".join(path.device for path in disk.paths)
+    dead = [path.device for path in disk.paths if path.state not in {"running", None}]
+    if len(dead) == len(disk.paths):
+        return fail(
+            "multipath-paths",
+            f"{disk.block.device} has no path that works ({devices}): I/O waits, and fails when "
+            "no_path_retry is over",
+            "bring the array or a network to it back; then: iscsictl reconnect; multipath -ll",
+            _name(disk),
+        )
+    if len(disk.paths) == 1:
+        return warn(
+            "multipath-paths",
+            f"{disk.block.device} has one path ({devices}) left",
+            "iscsictl reconnect; multipath -ll shows the others",
+            _name(disk),
+        )
+    if dead:
+        return warn(
+            "multipath-paths",
+            f"{disk.block.device} lost {', '.join(dead)}",
+            "iscsictl reconnect; multipath -ll",
+            _name(disk),
+        )
+    return ok("multipath-paths", f"{disk.block.device} over {devices}", _name(disk))
+
+
+def _queue(machine: Machine, disk: Disk) -> Iterator[Finding]:
+    """Judge for how long I/O waits while no path works (no_path_retry in multipath.conf(5))."""
+    facts = machine.multipath
+    word = facts.queueing.get(disk.block.device.removeprefix("/dev/mapper/"), "")
+    checks = word.removesuffix(" chk")
+    if word in {"off", "-"}:
+        problem = "I/O fails at once when no path works, and the filesystem with it"
+    elif word == "on":
+        problem = "I/O waits for ever when no path works: programs hang, the host cannot shut down"
+    elif not checks.isdecimal():
+        return  # Not told, or "55 sec": counting down just now, as no path works.
+    elif (seconds := int(checks) * facts.polling_interval) < SINGLE_AT_LEAST:
+        problem = f"I/O fails {seconds} s after the last path: a restart of an array takes longer"
+    else:
+        yield ok("multipath-queue", f"I/O waits {seconds} s for a path", _name(disk))
+        return
+    retries = SINGLE_AT_LEAST // facts.polling_interval
+    yield warn(
+        "multipath-queue",
+        problem,
+        f"set no_path_retry {retries} or more for it in a file in {_CONF}; then: "
+        "multipathd reconfigure",
+        _name(disk),
+    )
+
+
+def _nic(machine: Machine, disk: Disk) -> Iterator[Finding]:
+    """Warn where all paths of a map leave through one NIC: its cable is the only one."""
+    sids = {path.sid for path in disk.paths}
+    sessions = [one for one in machine.listing.sessions if one.sid in sids]
+    if len(sessions) < 2 or len({one.iface for one in sessions}) > 1:
+        return  # An iface may be bound to a NIC, whatever the routes say.
+    nics = set()
+    for session in sessions:
+        portal = session.requested_portal
+        route = portal and way_to(portal.address, machine.network.routes)
+        nics.add(route.nic if route and session.over_tcp else None)
+    (nic, *others) = nics
+    if nic is not None and not others:
+        yield warn(
+            "multipath-nic",
+            f"all {len(sessions)} paths of {disk.block.device} go through {nic}",
+            "give each portal a subnet of its own, and each subnet a NIC; or bind each path to a "
+            "NIC: iscsictl iface add",
+            _name(disk),
+        )
+
+
+def _daemon(machine: Machine) -> Iterator[Finding]:
+    """Judge the configuration that all maps have in common."""
+    facts = machine.multipath
+    if facts.installed and not facts.enabled:
+        yield warn(
+            "multipath-boot",
+            f"{MULTIPATHD} does not start at boot, so nothing makes the maps then",
+            f"systemctl enable {MULTIPATHD}",
+        )
+    for section in facts.endless_failover:
+        yield warn(
+            "multipath-failover",
+            f"fast_io_fail_tmo is off in the section {section}: I/O never leaves a path that "
+            "failed",
+            f"set fast_io_fail_tmo 5 in a file in {_CONF}; then: multipathd reconfigure",
+        )
 
 
 def _confusable(

@@ -13,6 +13,7 @@ from iscsictl.model.fstab import Fstab
 from iscsictl.model.hold import Hold
 from iscsictl.model.inventory import DiskAnswers, NotObserved, Observation
 from iscsictl.model.listing import Listing
+from iscsictl.model.multipath import MultipathFacts
 from iscsictl.model.names import Portal
 from iscsictl.model.open_iscsi import Version
 from iscsictl.model.record import DiscoveryRecord, IfaceRecord, NodeRecord
@@ -244,6 +245,7 @@ class Machine:
     iscsid: Daemon | None = None
     iscsid_error: str | None = None
     multipathd: Daemon | None = None
+    multipath: MultipathFacts = field(default_factory=MultipathFacts)
     systemd: Systemd = Systemd()
     initiator: InitiatorName = InitiatorName()
     initiator_error: str | None = None

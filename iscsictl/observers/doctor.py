@@ -33,6 +33,7 @@ from iscsictl.model.inventory import (
 from iscsictl.model.listing import Listing, blocks
 from iscsictl.model.names import Portal
 from iscsictl.model.transports import TRANSPORT_MODULES
+from iscsictl.observers.multipath import read_multipath
 from iscsictl.observers.sessions import ask_disks
 from iscsictl.parse.iscsid_states import with_internal_states
 from iscsictl.parse.mountinfo import MountLine
@@ -41,6 +42,7 @@ from iscsictl.planner.safety.storage_graph import (
     nodes_of,
     root_filesystem_targets,
 )
+from iscsictl.system.block import multipath_conf
 from iscsictl.system.block.device_links import absent_specs, named_nodes
 from iscsictl.system.block.udev_db import known_uuids
 from iscsictl.system.context import Context
@@ -115,6 +117,7 @@ def _files(context: Context) -> Machine:
         programs=facts.find_programs(root),
         iscsid=find_daemon("iscsid", root),
         multipathd=find_daemon("multipathd", root),
+        multipath=read_multipath(root),
         systemd=unit_files.read_systemd(root),
         initiator=name.value if isinstance(name, Known) else InitiatorName(),
         initiator_error=name.error.text if isinstance(name, ReadFailed) else None,
@@ -176,6 +179,7 @@ def _questions(machine: Machine, wait: float, *, probe: bool) -> Iterator[Questi
     yield "iscsid answers", lambda: _ask_iscsid(machine, wait)
     yield "mounts", lambda: _mount_health(machine, wait)
     yield "disk answers", lambda: _disk_answers(machine, wait)
+    yield "multipath", lambda: multipath_conf.ask_daemon(machine.multipath)
     yield "policies", lambda: observe_value(lambda: _policies(wait))
     if probe:
         places = tuple(wanted(machine))
@@ -209,6 +213,7 @@ def _with_answers(machine: Machine, answers: Mapping[str, Any]) -> Machine:
         network=net,
         mounts=answers["mounts"],
         disk_answers=answers["disk answers"],
+        multipath=answers["multipath"],
     )
 
 

@@ -1,0 +1,117 @@
+"""The rules of doctor on multipath, each on a map that breaks it and on one that does not."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from iscsictl.model.finding import Level
+from iscsictl.model.host_facts import Daemon, KernelRoute, Machine, Policy, Program
+from iscsictl.model.inventory import Known
+from iscsictl.model.listing import Block, Disk, Listing, Mount, Timeouts
+from iscsictl.model.multipath import MultipathFacts
+from iscsictl.model.names import Portal
+from tests.unit.healthy_host import NETWORK, SOUND, bad, disk, found, session
+
+WWID = "360014051234"
+PATHS = {"/dev/sda": WWID, "/dev/sdb": WWID}
+HEALTHY = MultipathFacts(
+    installed=True, running=True, enabled=True, listed=frozenset({WWID}), spelled=PATHS,
+    queueing={"m": "120 chk"},
+)  # fmt: skip
+SECOND = Portal("198.51.100.5", 3260, 1)
+ROUTES = (KernelRoute("192.0.2.0/24", "eth0"), KernelRoute("198.51.100.0/24", "eth1"))
+
+
+POLICIES: Known[tuple[Policy, ...]] = Known((Policy("192.0.2.0/24"), Policy("198.51.100.0/24")))
+
+
+def machine(over: Disk, **facts: Any) -> Machine:
+    """A host with two sessions on two networks, and one disk that both lead to."""
+    quick = Timeouts(recovery=5)
+    second = session(sid=2, portal=SECOND, persistent_portal=SECOND, timeouts=quick)
+    sessions = (session(timeouts=quick), second)
+    return replace(
+        SOUND,
+        multipathd=Daemon(9),
+        multipath=replace(HEALTHY, **facts),
+        listing=Listing(sessions, (over,)),
+        network=replace(NETWORK, routes=ROUTES, policies=POLICIES),
+        programs={**SOUND.programs, "multipath": Program("multipath", "/sbin/multipath")},
+    )
+
+
+MAP = disk(2, "mpath")
+
+
+def test_a_map_over_two_networks_that_waits_long_enough_is_ok() -> None:
+    assert bad(machine(MAP)) == {}
+
+
+@pytest.mark.parametrize(
+    ("queueing", "words"),
+    [
+        ("off", "fails at once"),
+        ("-", "fails at once"),
+        ("12 chk", "fails 60 s after"),
+        ("on", "for ever"),
+    ],
+)
+def test_a_map_that_waits_too_short_or_without_end_is_named(queueing: str, words: str) -> None:
+    asked = machine(MAP, queueing={"m": queueing})
+    assert bad(asked) == {"multipath-queue": Level.WARN}
+    finding = found(asked, "multipath-queue")
+    assert words in finding.message
+    assert "no_path_retry 24" in (finding.fix or "")
+
+
+def test_the_checks_of_a_map_are_counted_in_seconds_of_the_polling_interval() -> None:
+    assert bad(machine(MAP, queueing={"m": "12 chk"}, polling_interval=10)) == {}
+    assert bad(machine(MAP, queueing={"m": "55 sec"})) == {}
+
+
+def test_endless_failover_is_named_with_its_section() -> None:
+    asked = machine(MAP, endless_failover=("device LIO-ORG",))
+    assert bad(asked) == {"multipath-failover": Level.WARN}
+    assert "device LIO-ORG" in found(asked, "multipath-failover").message
+
+
+def test_a_daemon_that_does_not_start_at_boot_is_named() -> None:
+    assert bad(machine(MAP, enabled=False)) == {"multipath-boot": Level.WARN}
+
+
+def test_two_paths_through_one_nic_are_named_unless_ifaces_may_bind_them() -> None:
+    one_nic = replace(NETWORK, routes=(KernelRoute("0.0.0.0/0", "eth0", "192.0.2.1"),))
+    shared = replace(machine(MAP), network=one_nic)
+    assert bad(shared)["multipath-nic"] is Level.WARN
+    assert "eth0" in found(shared, "multipath-nic").message
+    first, second = shared.listing.sessions
+    bound = shared.listing._replace(sessions=(first, second._replace(iface="netB")))
+    assert "multipath-nic" not in bad(replace(shared, listing=bound))
+
+
+@pytest.mark.parametrize(
+    ("facts", "words", "fix"),
+    [
+        ({"listed": frozenset()}, "is not in /etc/multipath/wwids", "multipath -a /dev/sda"),
+        ({"spelled": {"/dev/sdz": "3f"}}, "configuration excludes it", "show blacklist"),
+        ({"spelled": {}}, "destroys data", "multipath -v3 /dev/sda"),
+    ],
+    ids=["not allowed", "excluded", "nobody knows"],
+)
+def test_the_reason_why_there_is_no_map_is_told(
+    facts: dict[str, Any], words: str, fix: str
+) -> None:
+    finding = found(
+        machine(disk(2)._replace(block=Block("/dev/sda", "disk")), **facts), "multipath-map"
+    )
+    assert finding.level is Level.FAIL
+    assert words in finding.message
+    assert fix in (finding.fix or "")
+
+
+def test_a_mount_on_one_path_is_why_there_is_no_map() -> None:
+    block = Block("/dev/sda", "disk", mounts=(Mount("/srv", ("rw",)),))
+    finding = found(machine(disk(2)._replace(block=block)), "multipath-map")
+    assert "/srv is mounted on a single path" in finding.message
+    assert "iscsictl detach /srv" in (finding.fix or "")
