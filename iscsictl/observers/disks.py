@@ -1,6 +1,7 @@
 """Look at one disk as closely as a disk, mount or fstab command needs it."""
 
 import os.path
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from iscsictl.model.inventory import (
     Observation,
     observe_value,
 )
-from iscsictl.model.listing import Block
+from iscsictl.model.listing import Block, Session
 from iscsictl.observers.attach import host_facts
 from iscsictl.planner.disks.mounts import filesystem
 from iscsictl.planner.safety.storage_graph import (
@@ -112,7 +113,9 @@ def observe(context: Context, what: DiskQuery, before: Inventory | None) -> Disk
     used = holders_of(chosen, context.root, open_files=what.open_files and alive)
     inventory = replace(inventory, chosen=chosen, used=used)
     if what.table or what.growth:
-        inventory = replace(inventory, facts=_facts(context, chosen, what, earlier))
+        inventory = replace(
+            inventory, facts=_facts(context, chosen, what, earlier, inventory.sessions)
+        )
     if what.content and chosen.block.kind in _PROBED:
         inventory = replace(
             inventory, content=_content(context, chosen, used, full=what.full_probe)
@@ -153,12 +156,22 @@ def kernel_name(device: str) -> str:
 
 
 def _facts(
-    context: Context, chosen: DiskSelection, what: DiskQuery, earlier: DiskInventory | None
+    context: Context,
+    chosen: DiskSelection,
+    what: DiskQuery,
+    earlier: DiskInventory | None,
+    sessions: Iterable[Session],
 ) -> DiskFacts:
     device = chosen.disk.block.device
     kname = kernel_name(device)
     topology = partition_table.topology(kname, context.root)
     size = chosen.disk.block.size or 0
+    sizes: dict[str, int | None] = {}
+    if what.growth:
+        sizes = _path_sizes(chosen, sessions)
+        if None in sizes.values():
+            # The plan is refused, and what is read from a map without a path waits for one.
+            return DiskFacts(size // topology.logical, path_sizes=sizes, topology=topology)
     facts = DiskFacts(
         size // topology.logical,
         topology=topology,
@@ -169,14 +182,26 @@ def _facts(
     )
     if not what.growth:
         return facts
-    capacity = resize.capacity(device)
+    capacity = next(iter(sizes.values()), None)
     block = _last(chosen, facts)
     mounted = block.mounts[0].path if block is not None and block.mounts else None
     filled = None
     if block is not None and block.fstype is not None:
         filled = resize.filled(block.device, block.fstype, mounted)
     settled = earlier is not None and earlier.facts.capacity == (earlier.one.disk.block.size or 0)
-    return replace(facts, capacity=capacity, filled=filled, settled=settled)
+    return replace(facts, capacity=capacity, path_sizes=sizes, filled=filled, settled=settled)
+
+
+def _path_sizes(chosen: DiskSelection, sessions: Iterable[Session]) -> dict[str, int | None]:
+    """Ask the disk for its size over each path; None where a path of a map does not work."""
+    up = {session.sid for session in sessions if session.status == "up"}
+    mapped = chosen.disk.block.kind == "mpath"
+    return {
+        path.device: resize.capacity(path.device)
+        if not mapped or (path.sid in up and path.state in {"running", None})
+        else None
+        for path in chosen.disk.paths
+    }
 
 
 def _last(chosen: DiskSelection, facts: DiskFacts) -> Block | None:

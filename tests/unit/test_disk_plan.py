@@ -11,7 +11,7 @@ from iscsictl.model import actions
 from iscsictl.model.claim import FilesystemClaim
 from iscsictl.model.disk_content import Content
 from iscsictl.model.inventory import DiskUsage, ReadFailed
-from iscsictl.model.listing import Block, Path
+from iscsictl.model.listing import Block, Disk, Mount, Path
 from iscsictl.model.partition_table import Entry, Table
 from iscsictl.model.plan import Hazard, Status
 from iscsictl.model.spec import Consent
@@ -349,6 +349,39 @@ def test_a_filesystem_that_lags_behind_its_partition_grows() -> None:
 
 def test_a_disk_that_became_smaller_is_refused() -> None:
     assert isinstance(plan_grow(growing(capacity=GIB // 2)).refusal, RefusedError)
+
+
+def mapped(sizes: dict[str, int | None]) -> DiskInventory:
+    """A map over two paths with a filesystem on all of it, and what each path reports."""
+    block = Block("/dev/mapper/m", "mpath", GIB, "xfs", None, UUID, (Mount("/srv"),))
+    paths = (Path(1, "2:0:0:0", "/dev/sda"), Path(1, "3:0:0:0", "/dev/sdb"))
+    inventory = disk_inventory(Disk(WWID, paths, block), name="/srv")
+    reported = next(iter(sizes.values()))
+    facts = replace(inventory.facts, capacity=reported, path_sizes=sizes, filled=GIB)
+    return replace(inventory, facts=facts)
+
+
+@pytest.mark.fault("F98")
+def test_a_map_grows_over_all_of_its_paths_and_then_its_filesystem() -> None:
+    plan = plan_grow(mapped({"/dev/sda": 2 * GIB, "/dev/sdb": 2 * GIB}))
+    assert verbs(plan) == ["rescan", "grow-fs"]
+    reread = plan.steps[0].action
+    assert isinstance(reread, actions.Reread)
+    assert reread.hctls == ("2:0:0:0", "3:0:0:0")
+
+
+@pytest.mark.fault("F98")
+@pytest.mark.parametrize("other", [GIB, None], ids=["another size", "does not work"])
+def test_a_map_does_not_grow_while_a_path_has_not_the_new_size(other: int | None) -> None:
+    refusal = plan_grow(mapped({"/dev/sda": 2 * GIB, "/dev/sdb": other})).refusal
+    assert isinstance(refusal, RefusedError)
+    assert "/dev/sdb" in refusal.text
+
+
+def test_two_paths_without_a_map_do_not_grow() -> None:
+    paths = (Path(1, "2:0:0:0", "/dev/sda"), Path(1, "3:0:0:0", "/dev/sdb"))
+    disk = a_disk(fstype="xfs", uuid=UUID, mounts=["/srv"])._replace(paths=paths)
+    assert isinstance(plan_grow(disk_inventory(disk, name="/srv")).refusal, RefusedError)
 
 
 def test_a_filesystem_on_the_whole_disk_grows_without_a_table() -> None:

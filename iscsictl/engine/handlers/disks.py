@@ -1,5 +1,6 @@
 """The handlers of disks, partitions and filesystems: each proves again what it was planned on."""
 
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -10,12 +11,14 @@ from iscsictl.model import actions
 from iscsictl.model.actions import OverwriteGround
 from iscsictl.model.claim import FilesystemClaim
 from iscsictl.model.disk_content import Content
+from iscsictl.model.listing import Disk
 from iscsictl.model.partition_table import Entry, Table
 from iscsictl.model.plan import Action
 from iscsictl.planner.disks import layout
 from iscsictl.planner.safety import overwrite
 from iscsictl.system.block import disk_writer as writer
 from iscsictl.system.block import (
+    multipath_conf,
     partition_table,
     probe,
     resize,
@@ -23,8 +26,11 @@ from iscsictl.system.block import (
 )
 from iscsictl.system.block.disk_guards import verify_writable
 from iscsictl.system.context import Context
-from iscsictl.system.io.process import ToolError, run
+from iscsictl.system.io.process import ToolError
 from iscsictl.system.iscsi.sessions import read_listing
+
+#: Seconds between two requests to multipathd to resize a map.
+_ASK_AGAIN = 1.0
 
 
 def _wipe(action: actions.Wipe, context: Context) -> StepResult:
@@ -96,11 +102,6 @@ def _mkfs(action: actions.Mkfs, context: Context) -> StepResult:
         if marked and not error.wrote:
             fstab.mark_begun(disk, claim, context, begun=claim.begun)
         raise
-    return StepResult()
-
-
-def _remove_map(action: actions.RemoveMap, context: Context) -> StepResult:
-    run(["multipath", "-f", action.disk.device.removeprefix("/dev/mapper/")], timeout=context.wait)
     return StepResult()
 
 
@@ -209,17 +210,28 @@ def _reshape(
 
 
 def _reread(action: actions.Reread, context: Context) -> StepResult:
-    def size() -> int | None:
+    def find() -> Disk | None:
         disks = read_listing(context.root, details=False).disks or ()
-        return next((d.block.size for d in disks if d.wwid == action.disk.wwid), None)
+        return next((disk for disk in disks if disk.wwid == action.disk.wwid), None)
 
-    before, wanted = size(), resize.capacity(action.disk.device)
+    disk = find()
+    before = None if disk is None else disk.block.size
+    # Asked over a path: a map without one that works would keep the question for ever.
+    wanted = resize.capacity(action.disk.device if disk is None else disk.paths[0].device)
     for hctl in action.hctls:
         scsi_scan.rescan(hctl, context.root)
+    asked = 0.0
 
     def settled() -> int | None:
-        now = size()
-        return now if now is not None and (wanted is None or now == wanted) else None
+        nonlocal asked
+        found = find()
+        now = None if found is None else found.block.size
+        if found is None or now is None or now == wanted or wanted is None:
+            return now
+        if found.block.kind == "mpath" and time.monotonic() - asked > _ASK_AGAIN:
+            asked = time.monotonic()
+            multipath_conf.resize_map(found.block.device.removeprefix("/dev/mapper/"))
+        return None
 
     after = context.waiter.wait(settled, context.deadline())
     if after is None:
@@ -246,7 +258,6 @@ HANDLERS: Mapping[type[Action], Callable[[Any, Context], StepResult]] = {
     actions.Wipe: _wipe,
     actions.Label: _label,
     actions.Mkfs: _mkfs,
-    actions.RemoveMap: _remove_map,
     actions.AddPart: _add,
     actions.RemovePart: _remove,
     actions.SetType: _set_type,

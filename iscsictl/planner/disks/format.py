@@ -1,5 +1,6 @@
 """Plan what is made on a disk by hand: a partition table, a filesystem, more room for one."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from iscsictl.errors import RefusedError
@@ -8,7 +9,7 @@ from iscsictl.model.actions import DiskId, OverwriteGround
 from iscsictl.model.claim import FilesystemClaim
 from iscsictl.model.disk_content import Content
 from iscsictl.model.fstab import FstabLine
-from iscsictl.model.listing import Block, blocks
+from iscsictl.model.listing import Block, Disk, blocks
 from iscsictl.model.partition_table import Table
 from iscsictl.model.plan import Plan
 from iscsictl.model.shell_form import shell_form
@@ -253,12 +254,7 @@ def plan_grow(inventory: DiskInventory) -> Plan:
 def _grow(builder: PlanBuilder, inventory: DiskInventory) -> str:
     chosen, facts = inventory.one, inventory.facts
     device, disk = disk_id(inventory, chosen), chosen.disk
-    if len(disk.paths) > 1:
-        raise RefusedError(
-            f"{device.device} has {len(disk.paths)} paths: growing a map is not done here",
-            hint="iscsictl rescan, then: multipathd resize map "
-            + shell_form(device.device.removeprefix("/dev/mapper/")),
-        )
+    _require_equal_paths(disk, facts.path_sizes)
     sector = facts.topology.logical
     has = disk.block.size or 0
     wanted = facts.capacity or has
@@ -276,6 +272,38 @@ def _grow(builder: PlanBuilder, inventory: DiskInventory) -> str:
     if block is not None:
         _grow_filesystem(builder, inventory, device, block, room)
     return device.device
+
+
+def _require_equal_paths(disk: Disk, sizes: Mapping[str, int | None]) -> None:
+    """Raise RefusedError unless each path of a map works and reports the same size.
+
+    multipathd takes the size of a map from its paths; one that is smaller would fail what is
+    written behind its end.
+    """
+    device = disk.block.device
+    if len(disk.paths) > 1 and disk.block.kind != "mpath":
+        raise RefusedError(
+            f"{device} has {len(disk.paths)} paths and no map is over them",
+            hint="see what to do about it: iscsictl doctor --only multipath",
+        )
+    if disk.block.kind != "mpath":
+        return
+    for path in disk.paths:
+        if sizes.get(path.device) is None:
+            raise RefusedError(
+                f"the path {path.device} of {device} does not work: a map grows only when all of "
+                "its paths have the new size",
+                hint="bring it back: iscsictl reconnect; then run this again",
+            )
+    first, *others = disk.paths
+    for path in others:
+        if sizes[path.device] != sizes[first.device]:
+            raise RefusedError(
+                f"the paths of {device} do not agree on its size: {first.device} reports "
+                f"{sizes[first.device]} bytes, {path.device} {sizes[path.device]}",
+                hint="finish the change on the array, on all of its controllers; then run this "
+                "again",
+            )
 
 
 def _growing_block(chosen: DiskSelection, table: Table | None) -> Block | None:

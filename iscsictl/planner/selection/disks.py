@@ -50,14 +50,16 @@ class DiskSelection:
 class DiskFacts:
     """The facts of one disk. `total` are logical sectors, `capacity` and `filled` bytes.
 
-    `capacity` is what the disk itself says now, `kernel` start and size of the partitions that
-    the kernel works with, `filled` the size of the filesystem that is to grow. `settled`: the
+    `capacity` is what the disk itself says now, `path_sizes` what it says over each path, by the
+    path's device, None over one that does not work. `kernel` has start and size of the partitions
+    that the kernel works with, `filled` the size of the filesystem that is to grow. `settled`: the
     kernel knew the disk's size when it was looked at before, so what could grow has grown.
     `again`: it was looked at before in this run, and the table was `earlier` then.
     """
 
     total: int = 0
     capacity: int | None = None
+    path_sizes: Mapping[str, int | None] = field(default_factory=dict)
     topology: Topology = field(default_factory=Topology)
     table: Table | None = None
     kernel: Mapping[int, tuple[int, int]] = field(default_factory=dict)
