@@ -74,6 +74,10 @@ def test_nothing_is_written_to_see_how_it_goes_while_the_disk_is_away(
         device = tmp_path / "sys/devices/block" / disk / "device"
         device.mkdir(parents=True)
         (device / "state").write_text(f"{state}\n")
+    names = tmp_path / "sys/class/block"
+    names.mkdir(parents=True)
+    for place in (block, block / f"{kname}1", *block.glob("slaves/*")):
+        (names / place.name).symlink_to(place)
     numbers = tmp_path / "sys/dev/block"
     numbers.mkdir(parents=True)
     for number, target in (("8:0", block), ("8:1", block / f"{kname}1")):

@@ -19,6 +19,7 @@ from iscsictl.parse.sfdisk import parse_table, parse_types
 from iscsictl.system.block import disk_writer as writer
 from iscsictl.system.block import multipath, probe
 from iscsictl.system.block.disk_guards import verify_writable
+from iscsictl.system.block.disk_states import require_path
 from iscsictl.system.io.process import find, run
 from iscsictl.system.io.sysfs_attributes import list_names, read_attribute, to_integer
 
@@ -27,6 +28,7 @@ _QUIET = ("--quiet", "--no-reread", "--wipe", "never", "--wipe-partitions", "nev
 
 def read_table(device: str) -> Table | None:
     """Return the table of a disk, None where it has none; a BSD label without its partitions."""
+    require_path(device)
     result = run(["sfdisk", "--json", device], timeout=60, ok=(0, 1))
     if not result.code:
         return parse_table(result.out)

@@ -27,6 +27,7 @@ from iscsictl.system.block.blank_reader import (
     running_beside,
 )
 from iscsictl.system.block.device_nodes import kernel_has, wait_for_node
+from iscsictl.system.block.disk_states import require_path
 from iscsictl.system.block.fat import is_dirty_fat
 from iscsictl.system.block.known_partitions import known_partitions
 from iscsictl.system.io.process import run, wait_until_none_starting
@@ -51,6 +52,7 @@ def opened(device: str, *, exclusive: bool) -> Iterator[int]:
     A device that the kernel has, but udev has made no node of yet, is waited for. Raises
     InUseError, UnreachableError.
     """
+    require_path(device)
     flags = os.O_RDONLY | os.O_DIRECT | os.O_CLOEXEC | (os.O_EXCL if exclusive else 0)
     try:
         if not os.path.exists(device) and kernel_has(device):
@@ -83,6 +85,7 @@ def blkid(device: str, *options: str) -> dict[str, str]:
 
     Raises IscsictlError where it fails, or prints what it should not with its exit code.
     """
+    require_path(device)
     # 2: nothing found; 8: ambivalent, signatures of several formats (blkid(8)).
     result = run(["blkid", "-p", "-o", "export", *options, device], timeout=60, ok=(0, 2, 8))
     if result.code == 8:

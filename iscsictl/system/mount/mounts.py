@@ -13,6 +13,7 @@ from iscsictl.errors import InUseError, IscsictlError
 from iscsictl.model.inventory import DISK_GONE, NO_PATHS, MountPointState
 from iscsictl.model.shell_form import shell_form
 from iscsictl.parse.mountinfo import MountLine, parse_mountinfo
+from iscsictl.system.block.disk_states import takes_commands
 from iscsictl.system.io.process import ToolError, run, wait_until_none_starting
 from iscsictl.system.io.safe_paths import (
     UnsafeLinkError,
@@ -298,13 +299,7 @@ def _device(line: MountLine, root: Path) -> str:
 
 def _answers(line: MountLine, root: Path) -> bool:
     """Tell whether a write would not just wait: some disk under the filesystem is in use."""
-    block = os.path.realpath(_device(line, root))
-    disks = [block, os.path.dirname(block), *map(str, Path(block, "slaves").glob("*"))]
-    states = []
-    for disk in disks:
-        with contextlib.suppress(OSError):
-            states.append(Path(disk, "device/state").read_text(encoding="ascii").strip())
-    return "running" in states or not states
+    return takes_commands(os.path.basename(os.path.realpath(_device(line, root))), root)
 
 
 def _noted_errors(line: MountLine, root: Path) -> bool:

@@ -1,0 +1,42 @@
+"""Whether the disks below a block device take commands: a map without a path keeps its I/O."""
+
+from pathlib import Path
+
+from iscsictl.errors import UnreachableError
+from iscsictl.system.io.sysfs_attributes import list_names, read_attribute
+
+
+def disk_states(kname: str, root: Path = Path("/")) -> tuple[str, ...]:
+    """Return the state of each SCSI disk that a block device stands on ("running", "blocked").
+
+    Empty where there is none. `kname` is the kernel's name: sda1, dm-3.
+    """
+    base = f"{str(root).rstrip('/')}/sys/class/block/{kname}"
+    if below := list_names(f"{base}/slaves"):
+        return tuple(state for name in sorted(below) for state in disk_states(name, root))
+    # The directory of a partition is inside that of its disk.
+    places = (f"{base}/device/state", f"{base}/../device/state")
+    found = (read_attribute(place) for place in places)
+    return tuple(state for state in found if state is not None)[:1]
+
+
+def takes_commands(kname: str, root: Path = Path("/")) -> bool:
+    """Tell whether I/O gets to some disk below a block device, as far as the kernel tells."""
+    states = disk_states(kname, root)
+    return not states or "running" in states
+
+
+def require_path(device: str) -> None:
+    """Raise UnreachableError for a map none of whose paths works.
+
+    Its I/O waits for a path (no_path_retry), SG_IO without end: neither a timeout nor a signal
+    ends the process that asked (drivers/md/dm-mpath.c).
+    """
+    if not device.startswith("/dev/mapper/"):
+        return
+    kname = Path(device).resolve().name
+    if not takes_commands(kname):
+        raise UnreachableError(
+            f"no path of {device} works, so it cannot be read",
+            hint="bring the array or a network to it back; see: iscsictl doctor",
+        )
