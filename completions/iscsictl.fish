@@ -576,7 +576,7 @@ complete -c iscsictl -n "__iscsictl_at ''" -a completion -d 'Print the completio
 complete -c iscsictl -n "__iscsictl_at ''" -a explain -d 'Explain what an error means, its usual cause and what to do.'
 complete -c iscsictl -n "__iscsictl_at ''" -s V -l version -d 'Show the version and exit.'
 complete -c iscsictl -n "__iscsictl_at ''" -s h -l help -d 'Show this message and exit.'
-complete -c iscsictl -n "__iscsictl_at 'attach'" -s p -l portal -x -a '(__iscsictl_live portal)' -d 'Address of the array; can be repeated.'
+complete -c iscsictl -n "__iscsictl_at 'attach'" -s p -l portal -x -a '(__iscsictl_live portal)' -d 'Address of the array; can be repeated. Without it a terminal is asked.'
 complete -c iscsictl -n "__iscsictl_at 'attach'" -s T -l target -x -a '(__iscsictl_live target)' -d 'The target, if the array offers several.'
 complete -c iscsictl -n "__iscsictl_at 'attach'" -l lun -x -d 'The LUN, if the target has several.'
 complete -c iscsictl -n "__iscsictl_at 'attach'" -s I -l interface -x -a 'default iser (__iscsictl_live iface)' -d 'The open-iscsi interface to log in through; several are paths of one map.'

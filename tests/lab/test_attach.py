@@ -158,6 +158,24 @@ def test_several_targets_are_listed_and_one_is_taken(lab: Lab) -> None:
     assert run_on(host, "findmnt -no FSTYPE /srv/v").out == "vfat\n"
 
 
+def test_the_answers_on_a_terminal_attach_as_the_printed_command_does(lab: Lab) -> None:
+    host, array = lab.host, lab.array
+    array.target(IQN, [array.disk("one", "400M")])
+    answers = f"{A4}\\next2\\n/srv/asked\\nyes\\n"
+    asked = run_on(host, f"printf '{answers}' | script -qec 'iscsictl attach' /dev/null")
+    assert "Directory to mount it on" in asked.out
+    assert run_on(host, "findmnt -no FSTYPE /srv/asked").out == "ext2\n"
+    said = asked.out.partition("The command that does the same: ")[2].splitlines()[0].strip()
+    again = run_on(host, said)
+    assert {line.split()[0] for line in again.out.splitlines()} <= {"unchanged", "device"}
+    run_on(host, "iscsictl detach /srv/asked --forget")
+    left = run_on(host, f"printf '{A4}\\next2\\n/srv/asked\\nno\\n' | script -qec "
+                        "'iscsictl attach' /dev/null")  # fmt: skip
+    assert "Nothing was changed." in left.out
+    assert host.run("iscsiadm -m node").code == 21
+    assert host.run("test -e /srv/asked").code != 0
+
+
 @pytest.mark.fault("F30")
 @pytest.mark.fault("F31")
 def test_detach_is_refused_while_used_and_keeps_the_session_of_another_lun(lab: Lab) -> None:

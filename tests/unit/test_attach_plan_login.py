@@ -98,7 +98,7 @@ def test_a_lun_that_another_disk_answers_for_is_refused() -> None:
 def test_several_luns_are_listed_and_none_is_guessed() -> None:
     error = refused(planned(here(blank(W), unit(blank(wwid_of(1)), lun=1))))
     assert error.exit is Exit.NOT_FOUND
-    assert "--lun" in error.text
+    assert "--lun 0" in (error.hint or "")
     assert W in error.text
     assert wwid_of(1) in error.text
 

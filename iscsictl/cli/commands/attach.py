@@ -3,9 +3,10 @@
 import grp
 import pwd
 import re
+import sys
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
@@ -24,6 +25,7 @@ from iscsictl.cli.runner import ask, run_task
 from iscsictl.cli.selectors import account_options, named, portal, take_account
 from iscsictl.engine.task import Task
 from iscsictl.errors import UsageError
+from iscsictl.lazy_import import lazy_import
 from iscsictl.model import values
 from iscsictl.model.names import DEFAULT_IFACE
 from iscsictl.model.record_keys import SECRET_KEYS
@@ -36,6 +38,12 @@ from iscsictl.observers.sessions import boots_from
 from iscsictl.planner.attach.attach import plan_attach
 from iscsictl.planner.attach.detach import plan_detach
 from iscsictl.planner.safety.lost_disks import SEPARATOR
+
+if TYPE_CHECKING:
+    from iscsictl.cli.commands import guided
+else:
+    # What asks on a terminal that names no portal.
+    guided = lazy_import("iscsictl.cli.commands.guided")
 
 Given = TypeVar("Given")
 Value = TypeVar("Value")
@@ -103,9 +111,8 @@ def parse_settings(pairs: tuple[str, ...]) -> dict[str, str]:
     "portals",
     type=portal,
     multiple=True,
-    required=True,
     metavar="ADDR[:PORT[,TPGT]]",
-    help="Address of the array; can be repeated.",
+    help="Address of the array; can be repeated. Without it a terminal is asked.",
 )
 @click.option("-T", "--target", metavar="IQN", help="The target, if the array offers several.")
 @click.option("--lun", type=Number(0, values.MAX_LUN), help="The LUN, if the target has several.")
@@ -164,7 +171,15 @@ def attach(settings: Settings, **options: Any) -> int:
     Finds the target, stores its record and CHAP account, logs in, waits for the disk, creates a
     partition and a filesystem if the disk is blank, mounts it and writes fstab. Steps that are
     already done are left unchanged; run the command again to finish an interrupted run.
+
+    Without -p, on a terminal, it asks for the portal, the target, the filesystem and the directory,
+    shows the plan and the command that does the same, and changes nothing before the yes.
     """  # fmt: skip
+    if not options["portals"]:
+        if not settings.interactive or settings.yes or settings.output != "table":
+            raise UsageError("name the array with -p ADDR; only a terminal is asked for it")
+        require_root("attach")
+        return guided.attach_guided(settings, options, sys.argv[1:], _spec, _task)
     spec = _spec(settings, options)
     require_root("attach")
     if spec.account is not None:

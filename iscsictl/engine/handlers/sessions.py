@@ -83,7 +83,7 @@ def _scan(action: actions.Scan, context: Context) -> StepResult:
         raise NotFoundError(
             f"{action.target} did not show {name} within {context.wait:g} s"
             + (f"; it shows {', '.join(map(str, shown))}" if shown else ""),
-            hint="map the LUN to this host on the array, then: iscsictl rescan",
+            hint="map the LUN to this host on the array, then run it again",
         )
     return StepResult()
 

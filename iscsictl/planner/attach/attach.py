@@ -180,11 +180,30 @@ def _choose_lun(inventory: Inventory, spec: AttachSpec, session: Session) -> Lun
     named = [lun for lun in luns if lun.wwid is not None and lun.wwid == wanted]
     if len(named) == 1:
         return named[0]
-    rows = ", ".join(f"{lun.lun} ({lun.device}, {lun.wwid})" for lun in luns)
-    raise NotFoundError(
-        f"{session.target} has {len(luns)} LUNs; name one with --lun: {rows}",
-        hint="iscsictl ls shows what is on them",
+    sizes = [_disk_of(inventory, session, lun) for lun in luns]
+    raise SeveralLunsError(
+        session.target,
+        tuple(
+            (lun, None if disk is None else disk.block.size)
+            for lun, disk in zip(luns, sizes, strict=True)
+        ),
     )
+
+
+class SeveralLunsError(NotFoundError):
+    """The target has several LUNs and none was named; `luns` has each with its size in bytes."""
+
+    def __init__(self, target: str, luns: tuple[tuple[Lun, int | None], ...]) -> None:
+        # No device names: they are gone when the session is rolled back.
+        rows = ", ".join(
+            f"{lun.lun} ({lun.wwid}" + (")" if size is None else f", {size} bytes)")
+            for lun, size in luns
+        )
+        super().__init__(
+            f"{target} has {len(luns)} LUNs: {rows}",
+            hint=f"run it again with the one that is meant, such as --lun {luns[0][0].lun}",
+        )
+        self.luns = luns
 
 
 def _disk_of(inventory: Inventory, session: Session, lun: Lun) -> Disk | None:

@@ -1,0 +1,253 @@
+"""`attach` without a portal, on a terminal: ask for what is needed, show the plan, then do it.
+
+Nothing is changed before the last yes. An account is asked for only where the array refuses the
+login, a LUN only where it has several: both are known after a login that was rolled back.
+"""
+
+import shlex
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+import click
+
+from iscsictl.cli.credentials import judge_account
+from iscsictl.cli.options import Settings, print_line, report
+from iscsictl.cli.runner import run_task
+from iscsictl.engine.runtime import interrupt_at_once, open_context
+from iscsictl.engine.task import Task
+from iscsictl.errors import Exit, InterruptError, IscsictlError, NotFoundError
+from iscsictl.model import values
+from iscsictl.model.inventory import DiscoveredTarget, Inventory
+from iscsictl.model.names import Portal, parse_portal
+from iscsictl.model.plan import Plan
+from iscsictl.model.secret import Secret
+from iscsictl.model.spec import Account, AttachSpec
+from iscsictl.observers.sessions import discover
+from iscsictl.output.text import escape_controls, human_size
+from iscsictl.planner.attach.attach import SeveralLunsError
+
+NO_FILESYSTEM: Final = "none"
+#: How often another account is asked for.
+_TRIES: Final = 3
+
+Options = dict[str, Any]
+MakeSpec = Callable[[Settings, Options], AttachSpec]
+MakeTask = Callable[[Settings, AttachSpec], Task]
+
+
+@dataclass
+class GuidedAttach:
+    """One dialogue. `words` are the arguments that would have given the same answers."""
+
+    settings: Settings
+    options: Options
+    words: list[str] = field(default_factory=list)
+
+    def ask_target(self) -> None:
+        """Ask for the portal and, of the targets that it offers, for one."""
+        while True:
+            portal = self._ask("Portal of the array (address, or address:port)", parse_portal)
+            try:
+                offers = self._discover(portal)
+            except IscsictlError as error:
+                if isinstance(error, InterruptError) or error.exit is Exit.AUTH:
+                    raise
+                report(error, self.settings)
+                continue
+            break
+        self.options["portals"] = (portal,)
+        self.words += ["-p", str(portal)]
+        if self.options["target"] is None:
+            target = self._choose_target(offers)
+            self.options["target"] = target
+            self.words += ["-T", target]
+
+    def _discover(self, portal: Portal) -> tuple[DiscoveredTarget, ...]:
+        context = open_context(self.settings.wait, self.settings.root)
+        offers = discover(context, portal, self.options["iface"], None)
+        if not offers:
+            raise NotFoundError(
+                f"{portal} offers no target to this host",
+                hint="allow the name of this host on the array: iscsictl initiator show",
+            )
+        return offers
+
+    def _choose_target(self, offers: Sequence[DiscoveredTarget]) -> str:
+        names = sorted({offer.target for offer in offers})
+        if len(names) == 1:
+            print_line(f"The array offers one target: {escape_controls(names[0])}")
+            return names[0]
+        return names[self._choose("Target", names)]
+
+    def ask_filesystem(self) -> None:
+        """Ask for the filesystem and where to mount it, unless the command line says it."""
+        options = self.options
+        if options["fs"] is None:
+            choices = (*values.FILESYSTEMS, NO_FILESYSTEM)
+            kind = self._ask(
+                f"Filesystem to make on a blank disk ({', '.join(choices)})",
+                _one_of(choices),
+                default=values.FILESYSTEMS[0],
+            )
+            if kind != NO_FILESYSTEM:
+                options["fs"] = kind
+                self.words += ["--fs", kind]
+        if options["mount"] is None and options["fs"] is not None:
+            default = suggest_directory(options["target"])
+            directory = str(self._ask("Directory to mount it on", values.directory, default))
+            options["mount"] = directory
+            self.words += ["--mount", directory]
+
+    def ask_account(self) -> Account:
+        """Ask for the CHAP account of this host; the secret is not shown."""
+        print_line("The array refuses the login. If it wants CHAP, give the account of this host:")
+        user = self._ask("CHAP name", _chap_name)
+        secret = self._ask("CHAP secret", Secret, hide=True)
+        self._set_words(["--chap-user", user, "--chap-secret-prompt"])
+        return Account(user, secret)
+
+    def ask_lun(self, error: SeveralLunsError) -> None:
+        """Ask which of several LUNs is meant."""
+        rows = [
+            f"LUN {lun.lun}  {human_size(size) or 'size not known'}  {lun.wwid or 'no WWID'}"
+            for lun, size in error.luns
+        ]
+        lun = error.luns[self._choose("LUN", rows)][0].lun
+        self.options["lun"] = lun
+        self.words += ["--lun", str(lun)]
+
+    def command(self, given: Sequence[str]) -> str:
+        """Return the one command that does the same; `given` is what was typed."""
+        return shlex.join(["iscsictl", *given, *self.words])
+
+    def _set_words(self, words: list[str]) -> None:
+        """Add words, in the place of the same option with another value."""
+        if words[0] in self.words:
+            start = self.words.index(words[0])
+            del self.words[start : start + len(words)]
+        self.words += words
+
+    def _choose(self, what: str, rows: Sequence[str]) -> int:
+        """Return the place of the row that the user chooses by its number or its text."""
+        for number, row in enumerate(rows, 1):
+            print_line(f"  {number}  {escape_controls(row)}")
+
+        def place(text: str) -> int:
+            if text.isascii() and text.isdigit() and 1 <= int(text) <= len(rows):
+                return int(text) - 1
+            fitting = [place for place, row in enumerate(rows) if text and text in row]
+            if len(fitting) != 1:
+                raise ValueError(f"{text}: give a number from 1 to {len(rows)}, or part of a name")
+            return fitting[0]
+
+        return int(self._ask(what, place))
+
+    def _ask(
+        self,
+        question: str,
+        read: Callable[[str], Any],
+        default: str | None = None,
+        *,
+        hide: bool = False,
+    ) -> Any:
+        """Ask until `read` takes the answer. Raises InterruptError at Ctrl-C."""
+        while True:
+            text = prompt(question, default, hide=hide)
+            try:
+                return read(text.strip() if not hide else text)
+            except ValueError as error:
+                print_line(f"iscsictl: {escape_controls(str(error))}")
+
+
+def prompt(question: str, default: str | None, *, hide: bool) -> str:
+    """Put one question on the terminal. Raises InterruptError at Ctrl-C and at the end of input."""
+    try:
+        with interrupt_at_once():
+            return str(click.prompt(question, default=default, hide_input=hide, err=True))
+    except (InterruptError, click.Abort):
+        raise InterruptError("stopped; nothing was changed", signal=2) from None
+
+
+def suggest_directory(target: str) -> str:
+    """Return a mount point named after the last part of a target's name."""
+    name = target.rpartition(":")[2].rpartition(".")[2] or "data"
+    return "/srv/" + "".join(char if char.isalnum() or char in "-_" else "-" for char in name)
+
+
+def _one_of(choices: Sequence[str]) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if text not in choices:
+            raise ValueError(f"{text}: expected one of {', '.join(choices)}")
+        return text
+
+    return read
+
+
+def _chap_name(text: str) -> str:
+    problem = values.chap_name_problem(text)
+    if problem is not None:
+        raise ValueError(problem)
+    return text
+
+
+def attach_guided(
+    settings: Settings,
+    options: Options,
+    given: Sequence[str],
+    make_spec: MakeSpec,
+    make_task: MakeTask,
+) -> int:
+    """Ask for what `options` lacks, show the plan and the command, and do it after a yes.
+
+    `given` are the words of the command line. Raises InterruptError at Ctrl-C in a question.
+    """
+    guide = GuidedAttach(settings, options)
+    guide.ask_target()
+    guide.ask_filesystem()
+    spec = make_spec(settings, dict(options))
+    code = run_task(replace(settings, dry_run=True), make_task(settings, spec))
+    if code != Exit.PENDING or settings.dry_run:
+        return code
+    print_line(f"The command that does the same: {escape_controls(guide.command(given))}")
+    yes = prompt("Do this now? (yes or no)", "no", hide=False)
+    if yes.strip().lower() not in {"y", "yes"}:
+        print_line("Nothing was changed.")
+        return int(Exit.DONE)
+    return _attach(guide, spec, given, make_task)
+
+
+def _attach(
+    guide: GuidedAttach, spec: AttachSpec, given: Sequence[str], make_task: MakeTask
+) -> int:
+    """Attach; where the array refuses the login or has several LUNs, ask and try again."""
+    words, tries = list(guide.words), 0
+    while True:
+        several: list[SeveralLunsError] = []
+        task = _noting_luns(make_task(guide.settings, spec), several)
+        code = run_task(guide.settings, task)
+        if code == Exit.AUTH and tries < _TRIES:
+            tries += 1
+            account = guide.ask_account()
+            judge_account(guide.settings, account, spec.target)
+            spec = replace(spec, account=account)
+        elif code == Exit.NOT_FOUND and several:
+            guide.ask_lun(several[-1])
+            spec = replace(spec, lun=guide.options["lun"])
+        else:
+            break
+    if code == Exit.DONE and guide.words != words:
+        print_line(f"The command that does the same: {escape_controls(guide.command(given))}")
+    return code
+
+
+def _noting_luns(task: Task, found: list[SeveralLunsError]) -> Task:
+    """Return the task, which notes the refusal of a plan that needs a LUN to be named."""
+
+    def plan(inventory: Inventory) -> Plan:
+        made = task.plan(inventory)
+        if isinstance(made.refusal, SeveralLunsError):
+            found.append(made.refusal)
+        return made
+
+    return replace(task, plan=plan)

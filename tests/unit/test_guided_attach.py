@@ -1,0 +1,234 @@
+"""`attach` without a portal: at most eight answers, and nothing is changed before the yes."""
+
+import os
+import shlex
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import click
+import pexpect
+import pytest
+
+from iscsictl.cli.commands import guided
+from iscsictl.cli.options import Settings
+from iscsictl.engine.task import Task
+from iscsictl.errors import Exit, InterruptError, UnreachableError
+from iscsictl.model.inventory import DiscoveredTarget, Inventory
+from iscsictl.model.listing import Lun
+from iscsictl.model.names import Portal
+from iscsictl.model.plan import Plan
+from iscsictl.model.spec import AttachSpec
+from iscsictl.planner.attach.attach import SeveralLunsError
+from tests.commands import call
+
+A, B = "iqn.2001-04.com.example:array.mail", "iqn.2001-04.com.example:array.web"
+PORTAL = Portal("192.0.2.5")
+LUNS = SeveralLunsError(A, ((Lun(0, wwid="naa.1"), 1 << 30), (Lun(7, wwid="naa.2"), None)))
+OPTIONS: dict[str, Any] = {"iface": "default", "target": None, "fs": None, "mount": None}
+
+
+@dataclass
+class Dialogue:
+    """A terminal that answers by a script, and an array that says what the script has of it."""
+
+    answers: list[str]
+    ends: list[int] = field(default_factory=lambda: [0])
+    offers: tuple[str, ...] = (A,)
+    refusals: list[SeveralLunsError | None] = field(default_factory=list)
+    silent: frozenset[str] = frozenset()
+    asked: list[str] = field(default_factory=list)
+    runs: list[tuple[bool, AttachSpec]] = field(default_factory=list)
+    specs: list[AttachSpec] = field(default_factory=list)
+
+    def prompt(self, question: str, default: str | None, *, hide: bool) -> str:
+        self.asked.append(question + (" (hidden)" if hide else ""))
+        answer = self.answers.pop(0)
+        if answer == "^C":
+            raise InterruptError("stopped", signal=2)
+        return answer or str(default)
+
+    def discover(
+        self, _context: object, portal: Portal, *_: object
+    ) -> tuple[DiscoveredTarget, ...]:
+        if portal.address in self.silent:
+            raise UnreachableError(f"portal {portal} does not answer", hint="check the address")
+        return tuple(DiscoveredTarget(name, portal) for name in self.offers)
+
+    def run_task(self, settings: Settings, task: Task) -> int:
+        task.plan(Inventory())
+        if self.refusals and not settings.dry_run:
+            self.refusals.pop(0)
+        self.runs.append((settings.dry_run, self.specs[-1]))
+        return int(Exit.PENDING) if settings.dry_run else self.ends.pop(0)
+
+    def make_spec(self, _settings: Settings, options: dict[str, Any]) -> AttachSpec:
+        return AttachSpec(
+            options["portals"], "uuid", options["target"], fs=options["fs"], mount=options["mount"]
+        )
+
+    def make_task(self, _settings: Settings, spec: AttachSpec) -> Task:
+        self.specs.append(spec)
+        refusal = self.refusals[0] if self.refusals else None
+        return Task(lambda *_: Inventory(), lambda _: Plan(refusal=refusal))
+
+
+@pytest.fixture
+def start(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, Dialogue]]:
+    def run(answers: Iterable[str], **more: Any) -> tuple[int, Dialogue]:
+        options = {**OPTIONS, **more.pop("options", {})}
+        talk = Dialogue(list(answers), **more)
+        for name in ("prompt", "discover", "run_task"):
+            monkeypatch.setattr(guided, name, getattr(talk, name))
+        code = guided.attach_guided(Settings(), options, ["attach"], talk.make_spec, talk.make_task)
+        assert talk.answers == []
+        return code, talk
+
+    return run
+
+
+Start = Callable[..., tuple[int, Dialogue]]
+
+
+def commands_in(text: str) -> list[list[str]]:
+    """The commands that were said to do the same."""
+    mark = "The command that does the same: "
+    return [shlex.split(line.removeprefix(mark)) for line in text.splitlines() if mark in line]
+
+
+def test_the_usual_way_takes_four_answers_and_prints_the_command(
+    start: Start, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, talk = start(["192.0.2.5", "", "", "yes"])
+    assert code == Exit.DONE
+    assert [dry for dry, _ in talk.runs] == [True, False]
+    spec = talk.runs[-1][1]
+    assert (spec.portals, spec.target, spec.fs, spec.mount) == ((PORTAL,), A, "ext4", "/srv/mail")
+    assert commands_in(capsys.readouterr().err) == [
+        ["iscsictl", "attach", "-p", "192.0.2.5:3260", "-T", A, "--fs", "ext4", "--mount",
+         "/srv/mail"]
+    ]  # fmt: skip
+
+
+def test_the_longest_way_takes_eight_answers(
+    start: Start, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, talk = start(
+        ["192.0.2.5", "web", "xfs", "/srv/x", "yes", "me", "a-secret-of-16-bytes", "2"],
+        offers=(A, B), ends=[5, 3, 0], refusals=[None, LUNS, None],
+    )  # fmt: skip
+    assert code == Exit.DONE
+    assert len(talk.asked) == 8
+    spec = talk.runs[-1][1]
+    assert (spec.target, spec.fs, spec.mount, spec.lun) == (B, "xfs", "/srv/x", 7)
+    assert spec.account is not None
+    assert (spec.account.user, spec.account.secret.reveal()) == ("me", "a-secret-of-16-bytes")
+    text = capsys.readouterr().err
+    assert commands_in(text)[-1][-5:] == ["--chap-user", "me", "--chap-secret-prompt", "--lun", "7"]
+    assert "a-secret-of-16-bytes" not in text
+    assert "CHAP secret (hidden)" in talk.asked
+
+
+def test_a_silent_portal_and_a_wrong_answer_are_asked_again(
+    start: Start, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, talk = start(
+        ["192.0.2.9", "not an address", "192.0.2.5", "3", "1", "zfs", "", "srv", "/srv/x", "yes"],
+        offers=(A, B), silent=frozenset({"192.0.2.9"}),
+    )  # fmt: skip
+    assert code == Exit.DONE
+    assert talk.runs[-1][1].target == A
+    said = capsys.readouterr().err
+    assert "portal 192.0.2.9:3260 does not answer\nhint: check the address" in said
+    assert "number from 1 to 2" in said
+    assert "zfs: expected one of ext4" in said
+    assert "absolute path" in said
+
+
+def test_what_the_command_line_says_is_not_asked(start: Start) -> None:
+    _, talk = start(
+        ["192.0.2.5", "yes"], offers=(A, B),
+        options={"target": B, "fs": "xfs", "mount": "/srv/x"},
+    )  # fmt: skip
+    assert len(talk.asked) == 2
+    assert talk.runs[-1][1].target == B
+
+
+def test_without_a_filesystem_no_directory_is_asked_for(start: Start) -> None:
+    _, talk = start(["192.0.2.5", "none", "yes"])
+    assert (talk.runs[-1][1].fs, talk.runs[-1][1].mount) == (None, None)
+
+
+@pytest.mark.parametrize("answer", ["no", "", "maybe"])
+def test_without_a_yes_nothing_is_done(start: Start, answer: str) -> None:
+    code, talk = start(["192.0.2.5", "", "", answer])
+    assert code == Exit.DONE
+    assert [dry for dry, _ in talk.runs] == [True]
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_ctrl_c_at_a_question_before_the_yes_runs_nothing(start: Start, number: int) -> None:
+    runs: list[tuple[bool, AttachSpec]] = []
+    with pytest.raises(InterruptError):
+        start([*["192.0.2.5", "", "", "yes"][:number], "^C"], runs=runs)
+    assert [dry for dry, _ in runs] == [True] * (number == 3)
+
+
+def test_a_wrong_secret_is_asked_for_again_three_times_at_most(
+    start: Start, capsys: pytest.CaptureFixture[str]
+) -> None:
+    account = ["me", "a-secret-of-16-bytes"]
+    code, _ = start(["192.0.2.5", "", "", "yes", *account * 3], ends=[5, 5, 5, 5])
+    assert code == Exit.AUTH
+    code, _ = start(["192.0.2.5", "", "", "yes", *account * 2], ends=[5, 5, 0])
+    assert code == Exit.DONE
+    assert commands_in(capsys.readouterr().err)[-1].count("--chap-user") == 1
+
+
+@pytest.mark.parametrize(
+    ("target", "path"),
+    [
+        (A, "/srv/mail"), ("iqn.2001-04.com.example", "/srv/example"),
+        ("iqn.2001-04.com.example:a/b c", "/srv/a-b-c"), ("naa.6001405", "/srv/6001405"),
+    ],
+)  # fmt: skip
+def test_a_directory_is_suggested_by_the_last_part_of_the_target(target: str, path: str) -> None:
+    assert guided.suggest_directory(target) == path
+
+
+def test_a_prompt_that_ends_says_that_nothing_was_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def ends(*_: object, **__: object) -> str:
+        raise click.Abort
+
+    monkeypatch.setattr(click, "prompt", ends)
+    with pytest.raises(InterruptError, match="nothing was changed") as told:
+        guided.prompt("Portal", None, hide=False)
+    assert told.value.exit is Exit.INTERRUPTED
+
+
+@pytest.mark.parametrize("words", [["attach"], ["attach", "-y"], ["attach", "-J"]])
+def test_off_a_terminal_the_portal_has_to_be_named(words: list[str], tmp_path: Path) -> None:
+    answer = call(words, tmp_path, uid=0)
+    assert answer.code == Exit.USAGE
+    assert "-p ADDR" in answer.err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="attach needs root")
+def test_on_a_terminal_the_portal_is_asked_for_and_ctrl_c_leaves_nothing(tmp_path: Path) -> None:
+    child = pexpect.spawn(
+        sys.executable, ["-m", "iscsictl", "attach"],
+        env={**os.environ, "ISCSICTL_ROOT": str(tmp_path)}, encoding="utf-8", timeout=30,
+    )  # fmt: skip
+    child.expect("Portal of the array")
+    child.sendline("127.0.0.1:1")
+    child.expect("portal 127.0.0.1:1 does not answer: connection refused")
+    child.expect("Portal of the array")
+    child.sendintr()
+    child.expect("stopped; nothing was changed")
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == Exit.INTERRUPTED
+    assert list(tmp_path.iterdir()) == []
