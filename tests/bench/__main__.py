@@ -4,7 +4,7 @@ import importlib
 
 from tests.lab.image import LabUnavailableError
 
-HERE = ("bench_start", "bench_ls", "bench_reconnect", "bench_blank")
+HERE = ("bench_start", "bench_ls", "bench_reconnect", "bench_blank", "bench_view")
 LAB = ("bench_attach", "bench_peers", "bench_many", "bench_apply")
 
 

@@ -5,13 +5,16 @@ kernel module and no iscsid of this machine can be reached. In iscsid's place an
 says at once that all is well.
 """
 
+import contextlib
 import json
 import os
 import shutil
+import signal
+import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 PACKAGES = ("open-iscsi", "libopeniscsiusr", "libisns0")
@@ -19,7 +22,7 @@ ANSWER = 2464  # bytes of iscsid's answer, as iscsiadm of 2.1 awaits it
 SOCKET = "\0ISCSIADM_ABSTRACT_NAMESPACE"
 
 # As root in the new namespaces: TREE ETC LIBRARIES COMMAND...
-_INSIDE = """
+INSIDE = """
 set -e
 tree=$1 etc=$2 libraries=$3
 shift 3
@@ -85,26 +88,51 @@ class Iscsiadm:
 
     def times(self, tree: Path, commands: Sequence[Command], rounds: int) -> list[list[float]]:
         """Return the seconds of each command's runs, the commands in turn, in the namespaces."""
-        for place in ("sys/module/iscsi_tcp", "sys/class/iscsi_transport/tcp"):
-            (tree / place).mkdir(parents=True, exist_ok=True)
-        (tree / "sys/module/iscsi_tcp/initstate").write_text("live\n")
-        (tree / "sys/class/iscsi_transport/tcp/caps").write_text("0x39\n")
-        (tree / "sys/class/iscsi_transport/tcp/handle").write_text("1\n")
-        (tree / "run/lock").mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory() as etc:
-            (Path(etc) / "iscsi").mkdir()
-            (Path(etc) / "iscsi/iscsid.conf").write_text("iscsid.startup = /bin/false\n")
-            (Path(etc) / "iscsi/initiatorname.iscsi").write_text(
-                "InitiatorName=iqn.1993-08.org.debian:01:abcdef\n"
-            )
+            prepare(tree, Path(etc))
             result = subprocess.run(
-                ["unshare", "-mn", "sh", "-c", _INSIDE, "sh", str(tree), etc, self.libraries,
+                ["unshare", "-mn", "sh", "-c", INSIDE, "sh", str(tree), etc, self.libraries,
                  sys.executable, "-c", _TIMER, SOCKET.replace("\0", "@"), str(rounds),
                  json.dumps(commands), str(ANSWER)],
                 check=True, stdout=subprocess.PIPE, text=True,
             )  # fmt: skip
         spans: list[list[float]] = json.loads(result.stdout)
         return spans
+
+
+def prepare(tree: Path, etc: Path) -> None:
+    """Add to a tree what iscsiadm wants besides its sessions, and make a /etc of its own."""
+    for place in ("sys/module/iscsi_tcp", "sys/class/iscsi_transport/tcp"):
+        (tree / place).mkdir(parents=True, exist_ok=True)
+    (tree / "sys/module/iscsi_tcp/initstate").write_text("live\n")
+    (tree / "sys/class/iscsi_transport/tcp/caps").write_text("0x39\n")
+    (tree / "sys/class/iscsi_transport/tcp/handle").write_text("1\n")
+    (tree / "run/lock").mkdir(parents=True, exist_ok=True)
+    (etc / "iscsi").mkdir()
+    (etc / "iscsi/iscsid.conf").write_text("iscsid.startup = /bin/false\n")
+    (etc / "iscsi/initiatorname.iscsi").write_text(
+        "InitiatorName=iqn.1993-08.org.debian:01:abcdef\n"
+    )
+
+
+@contextlib.contextmanager
+def answering() -> Iterator[None]:
+    """Answer in iscsid's place, in a process of its own, that all is well."""
+    with socket.socket(socket.AF_UNIX) as door:
+        door.bind(SOCKET)
+        door.listen(1024)
+        child = os.fork()
+        if child == 0:
+            while True:
+                asked = door.accept()[0]
+                command = asked.recv(1 << 20)[:4]
+                asked.sendall(command + bytes(ANSWER - 4))
+                asked.close()
+    try:
+        yield
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
 
 
 def _unpacked(folder: Path) -> bool:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from iscsictl.engine.handlers.logins import BATCH, _parted
 from iscsictl.engine.reconcile import next_batch
 from iscsictl.errors import IscsictlError, NotFoundError, RefusedError, UnreachableError
 from iscsictl.model.fstab import Fstab
@@ -326,7 +325,3 @@ def test_logins_go_in_batches_and_what_waits_for_them_comes_after() -> None:
     rest = [step for step in plan.pending if step not in first]
     assert [step.action.verb for step in rest] == ["mount"]
     assert next_batch(rest, {step.id for step in first}, set()) == rest
-    parts = _parted(plan.steps[1:51], BATCH)
-    assert sorted(map(len, parts)) == [25, 25]
-    assert sorted(s.id for part in parts for s in part) == sorted(s.id for s in plan.steps[1:51])
-    assert [len(part) for part in _parted(plan.steps[1:3], 16)] == [1, 1]

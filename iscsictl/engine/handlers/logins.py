@@ -1,4 +1,7 @@
-"""Many logins side by side: so many at once, and a deadline that each success renews."""
+"""Many logins at once: fewer after time-outs, more after successes, until a deadline.
+
+Each success renews the deadline.
+"""
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,7 +14,7 @@ from iscsictl.model.plan import Outcome, Status, Step
 from iscsictl.planner.selection.session_index import SessionIndex
 from iscsictl.system.context import Context
 from iscsictl.system.io import signals
-from iscsictl.system.iscsi import iscsiadm, login_batch, nodedb
+from iscsictl.system.iscsi import iscsiadm, login_batch, nodedb, session_view
 from iscsictl.system.iscsi.iscsiadm import Key
 from iscsictl.system.iscsi.login_errors import explained_login
 from iscsictl.system.iscsi.sessions import read_sessions
@@ -19,12 +22,15 @@ from iscsictl.system.iscsi.sessions import read_sessions
 if TYPE_CHECKING:
     from iscsictl.model import actions
 
-#: As many processes as do one login each.
-AT_ONCE = 32
-#: iscsiadm reads all sessions once for each batch: the fewer the better, but two share the work,
-#: and arrays suffer from more logins at once than both have.
-BATCH = 32
+#: Batches at once: one sends its requests while iscsid and the arrays work on those of the other.
 LANES = 2
+#: Logins at once, over all batches. iscsid handles hundreds, but some arrays drop connections above
+#: a few dozen, so it begins with the number that all arrays seen so far could take.
+FIRST = 64
+FEWEST = 8
+MOST = 256
+#: As many processes as do one login each, where no batch can be had: each reads all records.
+ALONE = 32
 _PAUSE = 3.0
 _LATE = "see what iscsid says: journalctl -u iscsid; or give it longer with --timeout"
 Ended = list[Outcome]
@@ -39,29 +45,31 @@ def log_in(
     are not begun. `begins` is told of each step as it begins. Raises InterruptError once those
     at work have ended.
     """
-    batches = login_batch.possible(context.root)
-    waiting = _parted(steps, BATCH) if batches else [[step] for step in steps]
-    at_work: set[Future[Ended]] = set()
-    deadline = context.deadline()
-    with ThreadPoolExecutor(LANES if batches else AT_ONCE) as pool:
+    batches = session_view.is_possible(context.root)
+    waiting, at_work = list(steps), set[Future[Ended]]()
+    width, deadline = FIRST if batches else ALONE, context.deadline()
+    with ThreadPoolExecutor(LANES if batches else ALONE) as pool:
         while waiting or at_work:
             signals.check()
-            lanes = LANES if batches else AT_ONCE
+            lanes = LANES if batches else width
             while waiting and len(at_work) < lanes and time.monotonic() < deadline:
-                batch = waiting.pop(0)
+                size = batch_size(width, len(waiting), lanes - len(at_work)) if batches else 1
+                batch, waiting = waiting[:size], waiting[size:]
                 for step in batch:
                     begins(step)
                 at_work.add(pool.submit(_batch, batch, context))
             if not at_work:
                 break
             ended, at_work = wait(at_work, return_when=FIRST_COMPLETED)
-            for outcome in [outcome for future in ended for outcome in future.result()]:
-                if isinstance(outcome.error, InterruptError):
-                    continue  # it did not fail: the next check ends the run
-                if outcome.error is None:
-                    deadline = context.deadline()
-                yield outcome
-    for step in [step for batch in waiting for step in batch]:
+            for outcomes in [future.result() for future in ended]:
+                width = adapted(width, [outcome.error for outcome in outcomes], batches=batches)
+                for outcome in outcomes:
+                    if isinstance(outcome.error, InterruptError):
+                        continue  # it did not fail: the next check ends the run
+                    if outcome.error is None:
+                        deadline = context.deadline()
+                    yield outcome
+    for step in waiting:
         late = UnreachableError(
             f"{step.subject}: not tried, for no login has ended well for {context.wait:g} s",
             hint=_LATE,
@@ -70,11 +78,23 @@ def log_in(
     _await_disks(steps, context)
 
 
-def _parted(steps: Sequence[Step], most: int) -> list[list[Step]]:
-    """Part steps into batches of about the same size, none above `most`, an even number."""
-    number = -(-len(steps) // most)
-    number += number % LANES
-    return [list(steps[start::number]) for start in range(min(number, len(steps)))]
+def batch_size(width: int, waiting: int, lanes: int) -> int:
+    """Return the size of the next batch: a fair share of `width`, and of what is left to do."""
+    return max(1, min(width // LANES, -(-waiting // lanes)))
+
+
+def adapted(width: int, errors: Sequence[IscsictlError | None], *, batches: bool) -> int:
+    """Return how many logins there may be at once, after some have ended with these errors.
+
+    Half as many after a time-out, twice as many when all ended well. A refused login, such as one
+    with a wrong secret, says nothing about the load.
+    """
+    if any(isinstance(error, UnreachableError) for error in errors):
+        return max(FEWEST, width // 2)
+    if all(error is None for error in errors):
+        # One process each is no batch: its success is one of many, so the step is small.
+        return min(MOST, width * 2) if batches else min(ALONE, width + 1)
+    return width
 
 
 def _key(step: Step) -> Key:
@@ -106,7 +126,7 @@ def log_in_to(keys: Sequence[Key], context: Context) -> list[bool | IscsictlErro
     late = False
     codes: Mapping[Key, int] | None = None
     try:
-        if len(keys) > 1 and login_batch.possible(context.root):
+        if len(keys) > 1 and session_view.is_possible(context.root):
             codes = login_batch.log_in(keys, context.db, timeout=context.wait)
     except UnreachableError:
         codes, late = {}, True

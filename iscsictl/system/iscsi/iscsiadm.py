@@ -1,7 +1,7 @@
 """open-iscsi's iscsiadm(8), one function per thing it is asked to do. No secret passes here."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from iscsictl.model.names import Portal, unsafe_name_problem
 from iscsictl.parse.portal import read_portal
 from iscsictl.system.io.daemons import find_daemon
 from iscsictl.system.io.process import Result, run
+from iscsictl.system.iscsi import session_view
 
 NO_OBJECTS = 21
 SESSION_EXISTS = 15
@@ -43,14 +44,26 @@ class Key:
 
 
 def _call(
-    arguments: Sequence[str], doing: str, timeout: float, *fine: int, interruptible: bool = False
+    arguments: Sequence[str],
+    doing: str,
+    timeout: float,
+    *fine: int,
+    interruptible: bool = False,
+    sids: Iterable[int] | None = None,
 ) -> Result:
-    """Run iscsiadm; `interruptible` is what waits for an array and writes no record."""
+    """Run iscsiadm; `interruptible` is what waits for an array and writes no record.
+
+    `sids` are the only sessions that it needs to see, None for all.
+    """
     try:
-        result = run(
-            ["iscsiadm", *arguments],
-            timeout=timeout, ok=None, doing=doing, interruptible=interruptible,
-        )  # fmt: skip
+        result = None
+        if sids is not None:
+            result = session_view.run_iscsiadm(arguments, sids, timeout=timeout, doing=doing)
+        if result is None:
+            result = run(
+                ["iscsiadm", *arguments],
+                timeout=timeout, ok=None, doing=doing, interruptible=interruptible,
+            )  # fmt: skip
     except UnreachableError as error:
         raise explain_no_answer(error, doing) from None
     if result.code not in {0, *fine}:
@@ -175,6 +188,7 @@ def login(key: Key, *, timeout: float) -> bool:
         timeout,
         SESSION_EXISTS,
         interruptible=True,
+        sids=session_view.sessions_of({key.target}),
     )
     return result.code != SESSION_EXISTS and "successful" in result.out
 
@@ -182,4 +196,5 @@ def login(key: Key, *, timeout: float) -> bool:
 def logout(sid: int, target: str, *, timeout: float) -> None:
     """End one session; one that is gone already is fine."""
     arguments = ("-m", "session", "-r", str(sid), "--logout")
-    _call(arguments, f"logging out of {target}", timeout, 2, NO_OBJECTS, 22, interruptible=True)
+    doing = f"logging out of {target}"
+    _call(arguments, doing, timeout, 2, NO_OBJECTS, 22, interruptible=True, sids=(sid,))
