@@ -6,7 +6,7 @@
 _iscsictl_spec() {
     case $1 in
     '')
-        subs='attach detach reconnect ls doctor plan apply export discover nodes login logout rescan startup forget prune hold unhold chap schedule watch initiator iface boot service disk mount umount fstab import completion explain'
+        subs='attach detach reconnect ls doctor plan apply export discover nodes login logout rescan startup forget prune hold unhold chap schedule watch initiator iface boot service disk mount umount fstab import completion explain report'
         opts='-V --version -h --help'
         vals='  '
         args=''
@@ -436,6 +436,12 @@ _iscsictl_spec() {
         opts='-o --output -J --json --no-color -v --verbose -q --quiet --timeout -h --help'
         vals=' -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args='none+'
+        ;;
+    'report')
+        subs=''
+        opts='-o --output -J --json --no-color -v --verbose -q --quiet --timeout -h --help'
+        vals=' -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
+        args='file'
         ;;
     *) return 1 ;;
     esac

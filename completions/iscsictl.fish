@@ -191,7 +191,8 @@ set -g __iscsictl_paths 'attach' \
     'fstab rm' \
     'import' \
     'completion' \
-    'explain'
+    'explain' \
+    'report'
 
 set -g __iscsictl_takes 'attach|-p' \
     'attach|--portal' \
@@ -539,7 +540,10 @@ set -g __iscsictl_takes 'attach|-p' \
     'completion|--timeout' \
     'explain|-o' \
     'explain|--output' \
-    'explain|--timeout'
+    'explain|--timeout' \
+    'report|-o' \
+    'report|--output' \
+    'report|--timeout'
 
 complete -c iscsictl -f
 complete -c iscsictl -n "__iscsictl_at ''" -a attach -d 'Turn a LUN into a mounted filesystem that survives a reboot.'
@@ -574,6 +578,7 @@ complete -c iscsictl -n "__iscsictl_at ''" -a fstab -d 'Show, add, remove and ch
 complete -c iscsictl -n "__iscsictl_at ''" -a import -d 'Take over iscsi.conf, initiatorname.iscsi or fstab.iscsi of the old driver.'
 complete -c iscsictl -n "__iscsictl_at ''" -a completion -d 'Print the completion script of a shell.'
 complete -c iscsictl -n "__iscsictl_at ''" -a explain -d 'Explain what an error means, its usual cause and what to do.'
+complete -c iscsictl -n "__iscsictl_at ''" -a report -d 'Write one archive for a colleague, without secrets.'
 complete -c iscsictl -n "__iscsictl_at ''" -s V -l version -d 'Show the version and exit.'
 complete -c iscsictl -n "__iscsictl_at ''" -s h -l help -d 'Show this message and exit.'
 complete -c iscsictl -n "__iscsictl_at 'attach'" -s p -l portal -x -a '(__iscsictl_live portal)' -d 'Address of the array; can be repeated. Without it a terminal is asked.'
@@ -1330,3 +1335,11 @@ complete -c iscsictl -n "__iscsictl_at 'explain'" -s v -l verbose -d 'Show each 
 complete -c iscsictl -n "__iscsictl_at 'explain'" -s q -l quiet -d 'Only errors.'
 complete -c iscsictl -n "__iscsictl_at 'explain'" -l timeout -x -d 'How long to wait for others [60s].'
 complete -c iscsictl -n "__iscsictl_at 'explain'" -s h -l help -d 'Show this message and exit.'
+complete -c iscsictl -n "__iscsictl_at 'report'" -s o -l output -x -a 'table json tsv' -d 'How to print the result.'
+complete -c iscsictl -n "__iscsictl_at 'report'" -s J -l json -d 'The same as -o json.'
+complete -c iscsictl -n "__iscsictl_at 'report'" -l no-color -d 'No colours (as does NO_COLOR).'
+complete -c iscsictl -n "__iscsictl_at 'report'" -s v -l verbose -d 'Show each command that is run.'
+complete -c iscsictl -n "__iscsictl_at 'report'" -s q -l quiet -d 'Only errors.'
+complete -c iscsictl -n "__iscsictl_at 'report'" -l timeout -x -d 'How long to wait for others [60s].'
+complete -c iscsictl -n "__iscsictl_at 'report'" -s h -l help -d 'Show this message and exit.'
+complete -c iscsictl -n "__iscsictl_at 'report' 0" -F

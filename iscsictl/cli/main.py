@@ -80,6 +80,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "import": Entry("import_legacy:import_", "Import the configuration of the sfnet driver."),
         "completion": Entry("completion:completion", "Print the completion script for a shell."),
         "explain": Entry("explain:explain", "Explain what an error means and what to do."),
+        "report": Entry("report:report", "Write one archive for a colleague, without secrets."),
     },
 }
 

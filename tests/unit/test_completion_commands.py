@@ -92,6 +92,7 @@ NAMED = {
     "import": "--bindings=file file",
     "completion": "choice",
     "explain": "none",
+    "report": "file",
 }
 
 

@@ -7,12 +7,15 @@ import os
 import re
 import select
 import stat
+import tarfile
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from iscsictl.errors import IscsictlError, NotFoundError, UnreachableError
 from iscsictl.model.listing import Listing
 from iscsictl.parse.capture import parse_bundle, parse_capture
+from iscsictl.system.iscsi.report_archive import PREFIX, unpack_archive
 from iscsictl.system.iscsi.sessions import has_sessions_class, read_listing
 
 #: Seconds for a pipe to stay silent, unless --timeout says otherwise.
@@ -45,6 +48,8 @@ def read_capture(path: Path, wait: float = WAIT) -> Listing:
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
         try:
+            if path.is_file() and tarfile.is_tarfile(path):
+                return _read_archive(path)
             if not stat.S_ISDIR(os.fstat(fd).st_mode):
                 return checked(parse_capture(_whole(fd, str(path), wait)), str(path))
         finally:
@@ -54,6 +59,12 @@ def read_capture(path: Path, wait: float = WAIT) -> Listing:
         raise NotFoundError(f"{path}: no such file", hint=HINT) from None
     except OSError as error:
         raise IscsictlError(f"{path}: {error.strerror or error}", hint=HINT) from None
+
+
+def _read_archive(path: Path) -> Listing:
+    """Read the archive of `iscsictl report`, unpacked for as long as that takes."""
+    with tempfile.TemporaryDirectory(prefix="iscsictl-") as place:
+        return read_directory(unpack_archive(path, Path(os.path.realpath(place))))
 
 
 def _whole(fd: int, name: str, wait: float) -> bytes:
@@ -138,7 +149,12 @@ def _outputs(place: Path) -> Iterator[tuple[str, bytes]]:
 
 def _inner_directory(path: Path) -> Path:
     """Return the directory of the bundle itself, where it was unpacked into another."""
-    for place in (path, *sorted(path.glob("sosreport-*")), *sorted(path.glob("sos-*"))):
+    for place in (
+        path,
+        path / PREFIX,
+        *sorted(path.glob("sosreport-*")),
+        *sorted(path.glob("sos-*")),
+    ):
         if has_sessions_class(place) or (place / "sos_commands").is_dir():
             return place
     return path

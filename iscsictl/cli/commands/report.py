@@ -1,0 +1,32 @@
+"""`report`: one archive for a colleague, without secrets."""
+
+from pathlib import Path
+
+import click
+
+from iscsictl.checks import examine
+from iscsictl.cli.options import Settings, common, print_message, require_root
+from iscsictl.engine.runtime import open_context
+from iscsictl.observers.doctor import observe_machine
+from iscsictl.observers.report import write_report
+from iscsictl.output.views import doctor as doctor_view
+
+
+@click.command("report", short_help="Write one archive for a colleague, without secrets.")
+@click.argument("file", metavar="FILE")
+@common
+def report(settings: Settings, file: str) -> int:
+    """Write records, configuration, logs and the state of sessions and disks to FILE (tar.gz).
+
+    Secrets are struck out wherever they stand; look at the archive before it leaves your company
+    all the same: names and addresses are in it. `iscsictl ls --from FILE` shows its sessions and
+    disks.
+    """
+    if settings.root == Path("/"):
+        require_root("report")
+    machine = observe_machine(open_context(settings.wait, settings.root))
+    findings = doctor_view.as_json(examine(machine)).encode("utf-8", "backslashreplace")
+    size = write_report(Path(file), findings, settings.root)
+    if not settings.quiet:
+        print_message(f"{file}: {size} bytes; secrets are struck out, names are not")
+    return 0

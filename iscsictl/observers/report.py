@@ -1,0 +1,72 @@
+"""Collect what a colleague needs to judge this host, without its secrets."""
+
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from iscsictl import __version__
+from iscsictl.errors import IscsictlError
+from iscsictl.parse.secret_filter import SecretFilter, find_secrets
+from iscsictl.system.io.files import save_output
+from iscsictl.system.io.process import run
+from iscsictl.system.iscsi.report_archive import pack_entries
+from iscsictl.system.iscsi.report_files import Entry, read_report_files, read_secret_attributes
+
+#: Seconds for each program: a dead array must not keep the report from being written.
+TOOL_SECONDS = 8.0
+_LIVE = Path("/")
+_COMMANDS: dict[str, Sequence[str]] = {
+    "iscsiadm-version": ("iscsiadm", "-V"),
+    "uname": ("uname", "-a"),
+    "iscsiadm-session": ("iscsiadm", "-m", "session", "-P", "3"),
+    "iscsiadm-statistics": ("iscsiadm", "-m", "session", "-s"),
+    "multipath-ll": ("multipath", "-ll"),
+    "lsblk": ("lsblk", "-f"),
+    "findmnt": ("findmnt", "--verify"),
+    "journal": (
+        "journalctl", "-b", "--no-pager", "-n", "5000", "-o", "short-iso",
+        "_COMM=iscsid", "+", "_COMM=multipathd", "+", "SYSLOG_IDENTIFIER=iscsictl", "+",
+        "_TRANSPORT=kernel",
+    ),
+}  # fmt: skip
+
+
+def write_report(path: Path, doctor: bytes, root: Path = _LIVE) -> int:
+    """Write the archive, mode 0600, and return its bytes; `doctor` is the JSON of the checks.
+
+    Raises IscsictlError where the file cannot be written.
+    """
+    entries = list(read_report_files(root))
+    entries.append(("commands/doctor.json", doctor, None))
+    entries.append(("commands/iscsictl-version", f"{__version__}\n".encode(), None))
+    if root == _LIVE:
+        entries += _outputs()
+    secrets = set(read_secret_attributes(root))
+    for _, content, _ in entries:
+        secrets |= find_secrets(content or b"")
+    data = pack_entries(_struck(entries, SecretFilter(secrets)), time.time())
+    save_output(path, data, 0o600)
+    return len(data)
+
+
+def _struck(entries: list[Entry], secret_filter: SecretFilter) -> Iterator[Entry]:
+    for name, content, link in entries:
+        yield name, None if content is None else secret_filter.strike(content), link
+
+
+def _outputs() -> list[Entry]:
+    with ThreadPoolExecutor(len(_COMMANDS)) as pool:
+        texts = pool.map(_output, _COMMANDS.values())
+        return [
+            (f"commands/{name}", text, None) for name, text in zip(_COMMANDS, texts, strict=True)
+        ]
+
+
+def _output(command: Sequence[str]) -> bytes:
+    """Return what a program prints, or why it printed nothing."""
+    try:
+        result = run(command, timeout=TOOL_SECONDS, ok=None)
+    except IscsictlError as error:
+        return f"{error.text}\n".encode("utf-8", "surrogateescape")
+    return (result.out + result.err).encode("utf-8", "surrogateescape")

@@ -1,0 +1,74 @@
+"""The archive that `report` writes: made in memory, and unpacked again for `ls --from`."""
+
+import io
+import os
+import tarfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from iscsictl.errors import IscsictlError
+from iscsictl.system.iscsi.report_files import Entry
+
+#: The one directory in the archive; `ls --from` knows it by this.
+PREFIX = "iscsictl-report"
+#: Bytes that an archive may have unpacked: a crafted one must not fill the disk.
+MAX_UNPACKED = 1 << 29
+
+
+def pack_entries(entries: Iterable[Entry], now: float) -> bytes:
+    """Return a tar.gz with these files and links, each with mode 0600 and without an owner."""
+    buffer = io.BytesIO()
+    seen: set[str] = set()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+        for name, content, link in entries:
+            if name in seen:
+                continue
+            seen.add(name)
+            member = tarfile.TarInfo(f"{PREFIX}/{name}")
+            member.mode, member.mtime = 0o600, int(now)
+            if link is not None:
+                member.type, member.linkname = tarfile.SYMTYPE, link
+            else:
+                member.size = len(content or b"")
+            archive.addfile(member, io.BytesIO(content or b""))
+    return buffer.getvalue()
+
+
+def unpack_archive(path: Path, place: Path) -> Path:
+    """Unpack a report below an empty directory, and return the report's own directory.
+
+    Only files and relative links within it are made, whoever wrote the archive. Raises
+    IscsictlError for an archive that is none of ours, or damaged.
+    """
+    total = 0
+    try:
+        with tarfile.open(path) as archive:
+            for member in archive:
+                target = os.path.normpath(place / member.name)
+                if not target.startswith(f"{place}/{PREFIX}/"):
+                    raise IscsictlError(
+                        f"{path}: {member.name!r} is not below {PREFIX}/",
+                        hint="give an archive that iscsictl report wrote",
+                    )
+                total += member.size
+                if total > MAX_UNPACKED:
+                    raise IscsictlError(f"{path}: it has more than {MAX_UNPACKED >> 20} MiB")
+                # A link that was made before must not lead the next file out of the directory.
+                os.makedirs(os.path.dirname(target), exist_ok=True)
+                if not os.path.realpath(os.path.dirname(target)).startswith(f"{place}/{PREFIX}"):
+                    raise IscsictlError(f"{path}: {member.name!r} leads out of the archive")
+                _make(archive, member, target, place)
+    except (tarfile.TarError, EOFError, OSError) as error:
+        raise IscsictlError(f"{path}: it cannot be unpacked: {error}") from None
+    return place / PREFIX
+
+
+def _make(archive: tarfile.TarFile, member: tarfile.TarInfo, target: str, place: Path) -> None:
+    if member.issym():
+        leads_to = os.path.normpath(os.path.join(os.path.dirname(target), member.linkname))
+        if leads_to.startswith(f"{place}/{PREFIX}/"):
+            os.symlink(member.linkname, target)
+    elif member.isreg():
+        content = archive.extractfile(member)
+        with open(target, "xb") as file:
+            file.write(content.read() if content is not None else b"")
