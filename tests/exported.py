@@ -16,7 +16,8 @@ from iscsictl.model.listing import Path as DiskPath
 from iscsictl.model.multipath import MapSettings
 from iscsictl.model.names import Portal
 from iscsictl.model.plan import Plan
-from iscsictl.model.record import MASK, NodeRecord
+from iscsictl.model.record import NodeRecord
+from iscsictl.model.record_text import MASK
 from iscsictl.model.spec import Volume
 from iscsictl.parse.fstab import append_line, mount_line
 from iscsictl.parse.toml import parse_toml

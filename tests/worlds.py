@@ -20,7 +20,8 @@ from iscsictl.model.inventory import (
 )
 from iscsictl.model.multipath import MultipathFacts
 from iscsictl.model.names import Portal
-from iscsictl.model.record import MASK, NodeRecord
+from iscsictl.model.record import NodeRecord
+from iscsictl.model.record_text import MASK
 from iscsictl.model.secret import Secret
 from iscsictl.model.spec import AttachSpec
 from iscsictl.parse.fstab import append_line, claim_line, mount_line

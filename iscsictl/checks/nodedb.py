@@ -10,8 +10,8 @@ from iscsictl.model.names import BUILT_IN_IFACES
 from iscsictl.model.open_iscsi import Version
 from iscsictl.model.record import IfaceRecord, NodeRecord, Record
 from iscsictl.model.record_keys import KEYS
-from iscsictl.model.record_settings import MAX_KEY, SettingProblem, find_listing_problems
-from iscsictl.model.record_values import MAX_VALUE
+from iscsictl.model.record_settings import SettingProblem, find_listing_problems
+from iscsictl.model.record_text import MAX_KEY, MAX_VALUE
 from iscsictl.model.shell_form import shell_form
 
 _OTHERS = 0o077

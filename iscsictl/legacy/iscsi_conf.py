@@ -31,7 +31,7 @@ from iscsictl.legacy.values import (
     read_quoted,
     read_token,
 )
-from iscsictl.model.record_values import unstorable_reason
+from iscsictl.model.record_text import unstorable_reason
 from iscsictl.model.secret import Secret
 
 LONGEST_LINE: Final = 2047

@@ -97,8 +97,13 @@ class FstabLine:
         return found
 
     def note(self, name: Note) -> str | None:
-        """Return the value of one note; None if it is not there."""
-        return self.notes.get(name)
+        """Return the value of one note, the last of that name; None if it is not there."""
+        # `notes` would decode all of them, and a reconnect asks each entry for several.
+        wanted = PREFIX + name
+        for option in reversed(self.options):
+            if option.startswith(wanted) and option[len(wanted) :][:1] in {"", "="}:
+                return unquote(option[len(wanted) + 1 :], errors="surrogateescape")
+        return None
 
     @property
     def making(self) -> str | None:

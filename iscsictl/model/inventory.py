@@ -2,17 +2,19 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from iscsictl.errors import InterruptError, IscsictlError
-from iscsictl.model.disk_content import Content
 from iscsictl.model.fstab import Fstab
 from iscsictl.model.hold import Hold
 from iscsictl.model.listing import Disk, Session
 from iscsictl.model.multipath import MultipathFacts
 from iscsictl.model.names import Portal
-from iscsictl.model.open_iscsi import Version
 from iscsictl.model.record import NodeRecord
+
+if TYPE_CHECKING:
+    from iscsictl.model.disk_content import Content
+    from iscsictl.model.open_iscsi import Version
 
 T = TypeVar("T")
 
@@ -148,12 +150,12 @@ class Inventory:
     silent: Mapping[Portal, str] = field(default_factory=dict)
     unsettled: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     luns: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
-    contents: Mapping[str, Observation[Content]] = field(default_factory=dict)
+    contents: "Mapping[str, Observation[Content]]" = field(default_factory=dict)
     usage: Mapping[str, DiskUsage] = field(default_factory=dict)
     open_devices: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     place: Observation[MountPointState] = field(default_factory=NotObserved)
     host: HostFacts = HostFacts()
     holds: tuple[Hold, ...] = ()
-    open_iscsi: Version | None = None
+    open_iscsi: "Version | None" = None
     stranded: Mapping[str, str] = field(default_factory=dict)
     in_journal: bool | None = None

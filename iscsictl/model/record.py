@@ -8,14 +8,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Literal
+from typing import Literal
 
-from iscsictl.model import record_keys
 from iscsictl.model.names import BUILT_IN_IFACES, DEFAULT_IFACE, Portal
 
-MASK: Final = "********"
-#: The CHAP secrets of all kinds of record, and those of a host's own table (iscsiadm -m host).
-SECRET_KEYS: Final = record_keys.SECRET_KEYS | {"host.auth.password", "host.auth.password_in"}
 # Either word logs in at boot (iscsiadm.c, match_startup_mode): of the session, of its connection.
 _STARTUP, _CONNECTION_STARTUP = "node.startup", "node.conn[0].startup"
 

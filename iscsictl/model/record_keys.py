@@ -305,6 +305,3 @@ KEYS: Final[Mapping[Scope, Mapping[str, RecordKey]]] = {
     "sendtargets": _by_name(_DISCOVERY_KEYS),
     "isns": _by_name(_discovery("isns")),
 }
-SECRET_KEYS: Final = frozenset(
-    key.name for scope in KEYS.values() for key in scope.values() if key.is_secret
-)

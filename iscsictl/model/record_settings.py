@@ -13,10 +13,9 @@ from typing import Final
 from iscsictl.errors import UsageError
 from iscsictl.model.open_iscsi import Version, version_text
 from iscsictl.model.record_keys import KEYS, Family, RecordKey, Scope
-from iscsictl.model.record_values import Words, unstorable_reason
+from iscsictl.model.record_text import MAX_KEY, unstorable_reason
+from iscsictl.model.record_values import Words
 
-#: The longest name in bytes: the reader copies it into 128 (idbm.h, NAME_MAXVAL) unchecked.
-MAX_KEY: Final = 127
 # An interface without it is left out of all listings (iface.c, _iface_is_valid).
 _REQUIRED: Final = {("iface", "iface.transport_name"): "tcp"}
 # Before, the listing of nodes took every interface for one of IPv4: it did not know the name yet.

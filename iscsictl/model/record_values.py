@@ -7,12 +7,9 @@ a word that it does not know. Here only what means the same to open-iscsi and to
 import re
 from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import Final, Protocol
+from typing import Protocol
 
-#: The longest value in bytes: the reader copies it into 256 (idbm.h, VALUE_MAXVAL) unchecked.
-MAX_VALUE: Final = 255
-#: What open-iscsi takes for a blank: isspace(3) in the C locale.
-BLANKS: Final = " \t\n\v\f\r"
+from iscsictl.model.record_text import MAX_VALUE, unstorable_reason
 
 
 class ValueKind(Protocol):
@@ -28,17 +25,6 @@ class ValueKind(Protocol):
 
     def accepts(self, text: str) -> bool:
         """Tell whether a value is of this kind."""
-
-
-def unstorable_reason(value: str) -> str | None:
-    """Return why a record cannot store this text, to follow "the value"; None if it can."""
-    if len(value.encode("utf-8", "surrogateescape")) > MAX_VALUE:
-        return f"is longer than {MAX_VALUE} bytes"
-    if any(c in value for c in "\n\r\0"):
-        return "has a line break or a NUL inside"
-    if value != value.strip(BLANKS):
-        return "begins or ends with a blank, which open-iscsi loses"
-    return None
 
 
 @dataclass(frozen=True)

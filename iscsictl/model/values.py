@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from iscsictl.model.fstab import PREFIX, split_options
-from iscsictl.model.record_values import MAX_VALUE
+from iscsictl.model.record_text import MAX_VALUE
 
 FILESYSTEMS: Final = ("ext4", "ext3", "ext2", "xfs", "btrfs", "vfat")
 TABLES: Final = ("gpt", "dos", "none")

@@ -3,15 +3,23 @@
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
+from iscsictl.lazy_import import lazy_import
 from iscsictl.model.inventory import Inventory
 from iscsictl.planner.attach.reconnect import Mounted, missing_records
 from iscsictl.planner.selection.session_index import SessionIndex
 from iscsictl.system.context import Context
 from iscsictl.system.io.safe_paths import UnsafeLinkError, resolve_path
-from iscsictl.system.iscsi import holds, nodedb, portal_probe
+from iscsictl.system.iscsi import holds, nodedb
 from iscsictl.system.iscsi.sessions import read_listing, read_sessions
 from iscsictl.system.mount import fstab_file, mounts
+
+if TYPE_CHECKING:
+    from iscsictl.system.iscsi import portal_probe
+else:
+    # Sockets are only for the portals of what is missing.
+    portal_probe = lazy_import("iscsictl.system.iscsi.portal_probe")
 
 PROBE_WAIT = 10.0
 

@@ -7,7 +7,7 @@ comments on lines of their own, the last of a key wins.
 import re
 from collections.abc import Mapping
 
-from iscsictl.model.record import MASK, SECRET_KEYS
+from iscsictl.model.record_text import MASK, SECRET_KEYS
 from iscsictl.parse.record import (
     Changes,
     parse_values,

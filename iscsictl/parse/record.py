@@ -5,16 +5,28 @@
 is UTF-8 with surrogateescape, so any bytes survive.
 """
 
+import functools
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Final
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Final, Literal
 
 from iscsictl.errors import RefusedError, UsageError
-from iscsictl.model.record import MASK, SECRET_KEYS
-from iscsictl.model.record_keys import KEYS
-from iscsictl.model.record_settings import MAX_KEY
-from iscsictl.model.record_values import BLANKS, MAX_VALUE, unstorable_reason
+from iscsictl.lazy_import import lazy_import
+from iscsictl.model.record_text import (
+    BLANKS,
+    MASK,
+    MAX_KEY,
+    MAX_VALUE,
+    SECRET_KEYS,
+    unstorable_reason,
+)
 from iscsictl.model.secret import Secret
+
+if TYPE_CHECKING:
+    from iscsictl.model import record_keys
+else:
+    # Only for a record that is edited does the order of the settings matter.
+    record_keys = lazy_import("iscsictl.model.record_keys")
 
 Changes = Mapping[str, str | Secret | None]
 #: Replaces, adds or removes (None) the line of one key.
@@ -30,18 +42,15 @@ _LINE = re.compile(r"([^\s=]*)[\s=]\s*=\s*(.+)", re.ASCII | re.DOTALL)
 _KEY = re.compile(r"[^\s=#\0]+")
 
 
-def _without_ifaces(keys: Iterable[str]) -> dict[str, int]:
+@functools.cache
+def _places_of_keys(scope: Literal["node", "sendtargets"]) -> dict[str, int]:
     """Return the places of the keys; those of an interface have one place together."""
-    generic = dict.fromkeys(map(_generic, keys))
+    generic = dict.fromkeys(map(_generic, record_keys.KEYS[scope]))
     return {key: place for place, key in enumerate(generic)}
 
 
 def _generic(key: str) -> str:
     return "iface.*" if key.startswith("iface.") else key
-
-
-_NODE_PLACES: Final = _without_ifaces(KEYS["node"])
-_DISCOVERY_PLACES: Final = _without_ifaces(KEYS["sendtargets"])
 
 
 def parse_values(text: str) -> dict[str, str]:
@@ -200,7 +209,7 @@ def _place_for(lines: list[str], key: str) -> int:
     """Return the number of the line before which a new key goes."""
     begin = next((n for n, line in enumerate(lines) if line.startswith(_BEGIN)), -1)
     end = _end_of(lines, begin)
-    places = _DISCOVERY_PLACES if key.startswith("discovery.") else _NODE_PLACES
+    places = _places_of_keys("sendtargets" if key.startswith("discovery.") else "node")
     place = places.get(_generic(key))
     if place is None:
         return end

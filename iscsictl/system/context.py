@@ -9,17 +9,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from iscsictl.errors import IscsictlError
+from iscsictl.lazy_import import lazy_import
 from iscsictl.system.block.udev_wait import Waiter
-from iscsictl.system.host import systemd
-from iscsictl.system.iscsi import iscsiadm, nodedb
-from iscsictl.system.iscsi.login_errors import explained_login
+from iscsictl.system.iscsi import nodedb
 from iscsictl.system.mount import fstab_file
 
 if TYPE_CHECKING:
     from iscsictl.model.fstab import Fstab
     from iscsictl.model.open_iscsi import Version
     from iscsictl.model.plan import Action
+    from iscsictl.system.host import systemd
+    from iscsictl.system.iscsi import iscsiadm, login_errors
     from iscsictl.system.iscsi.iscsiadm import Key
+else:
+    # What only a run that changes something needs.
+    systemd = lazy_import("iscsictl.system.host.systemd")
+    iscsiadm = lazy_import("iscsictl.system.iscsi.iscsiadm")
+    login_errors = lazy_import("iscsictl.system.iscsi.login_errors")
 
 T = TypeVar("T")
 
@@ -74,7 +80,7 @@ class Context:
         try:
             return iscsiadm.login(key, timeout=self.wait)
         except IscsictlError as error:
-            raise explained_login(error, key, self.db, self.wait) from None
+            raise login_errors.explained_login(error, key, self.db, self.wait) from None
 
     def edit_fstab(self, edit: Callable[["Fstab"], "Fstab"]) -> tuple[bool, "Fstab"]:
         """Change /etc/fstab; return whether it changed, and what it was."""

@@ -7,7 +7,8 @@ from typing import Any
 from iscsictl.model import actions
 from iscsictl.model.inventory import Inventory
 from iscsictl.model.multipath import MULTIPATHD
-from iscsictl.model.record import MASK, NodeRecord
+from iscsictl.model.record import NodeRecord
+from iscsictl.model.record_text import MASK
 from iscsictl.model.secret import Secret
 from iscsictl.parse.record import parse_values
 from tests.machine_model import multipath

@@ -28,7 +28,8 @@ from iscsictl.model.inventory import Known
 from iscsictl.model.listing import Block, Disk, Kind, Listing, Lun, Mount, Session, Timeouts
 from iscsictl.model.listing import Path as DiskPath
 from iscsictl.model.names import Portal
-from iscsictl.model.record import MASK, NodeRecord
+from iscsictl.model.record import NodeRecord
+from iscsictl.model.record_text import MASK
 from iscsictl.parse.fstab import parse_fstab
 
 IQN = "iqn.2001-04.com.example:mail"

@@ -10,6 +10,7 @@ from iscsictl.errors import Exit
 from iscsictl.model.open_iscsi import parse_version, version_text
 from iscsictl.model.record_keys import KEYS, Scope
 from iscsictl.model.record_settings import find_listing_problems, find_problem
+from iscsictl.model.record_text import SECRET_KEYS
 from tests.commands import call
 
 if TYPE_CHECKING:
@@ -326,3 +327,9 @@ def test_the_table_has_just_the_settings_that_iscsiadm_shows(
     sendtargets = ["-m", "discoverydb", "-t", "st", "-p", "192.0.2.5:3260", "-o", "show"]
     assert sorted(shown(*sendtargets)) == sorted(known("sendtargets", "ipv4"))
     assert sorted(shown(*isns, "-o", "show")) == sorted(known("isns", "ipv4"))
+
+
+def test_every_setting_that_is_secret_is_masked_and_no_other() -> None:
+    secret = {key.name for scope in KEYS.values() for key in scope.values() if key.is_secret}
+    # iscsiadm -m host has settings of its own, which no record has.
+    assert secret == {key for key in SECRET_KEYS if not key.startswith("host.")}

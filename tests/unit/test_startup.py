@@ -70,6 +70,17 @@ def test_ls_reads_sessions_alone(machine: Path) -> None:
     assert {name for name in found if name.startswith(heavy)} == {"iscsictl.engine.waits"}
 
 
+def test_a_reconnect_that_finds_nothing_missing_loads_nothing_to_change_it(machine: Path) -> None:
+    found = loaded(machine, ["reconnect", "--quiet"])
+    assert "iscsictl.planner.attach.reconnect" in found
+    heavy = ("iscsictl.engine.", "iscsictl.checks.", "iscsictl.system.block.blank")
+    assert {name for name in found if name.startswith(heavy)} == {"iscsictl.engine.runtime"}
+    unused = {"socket", "hashlib", "json", "difflib", "iscsictl.model.actions.disk",
+              "iscsictl.model.actions.iscsi", "iscsictl.model.host_facts",
+              "iscsictl.model.record_settings", "iscsictl.model.record_values"}  # fmt: skip
+    assert found & unused == set()
+
+
 def test_help_of_the_program_loads_no_command(machine: Path) -> None:
     found = loaded(machine, ["--help"])
     own = {name for name in found if name.startswith("iscsictl.")}

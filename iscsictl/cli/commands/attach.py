@@ -28,8 +28,8 @@ from iscsictl.errors import UsageError
 from iscsictl.lazy_import import lazy_import
 from iscsictl.model import values
 from iscsictl.model.names import DEFAULT_IFACE
-from iscsictl.model.record_keys import SECRET_KEYS
 from iscsictl.model.record_settings import find_problem
+from iscsictl.model.record_text import SECRET_KEYS
 from iscsictl.model.spec import AttachSpec, Consent, DetachRequest
 from iscsictl.model.values import new_uuid
 from iscsictl.observers import attach as attach_observer

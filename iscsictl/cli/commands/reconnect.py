@@ -1,5 +1,7 @@
 """`reconnect`: for cron, a timer or an admin; restores what is missing and nothing else."""
 
+from typing import TYPE_CHECKING
+
 import click
 
 from iscsictl.cli.help import command
@@ -11,18 +13,27 @@ from iscsictl.cli.options import (
     require_root,
     target_argument,
 )
-from iscsictl.cli.runner import run_task
-from iscsictl.engine.reconcile import OnFailure
 from iscsictl.engine.runtime import count_kept_out, forget_kept_out, open_context
-from iscsictl.engine.task import Task
 from iscsictl.errors import InUseError
+from iscsictl.lazy_import import lazy_import
 from iscsictl.model import actions
 from iscsictl.model.inventory import Inventory
 from iscsictl.model.plan import Plan, Report, Status
 from iscsictl.observers.reconnect import at_first, for_reconnect, mounted
-from iscsictl.output.views.plan import document
 from iscsictl.planner.attach.reconnect import plan_reconnect
-from iscsictl.planner.selection.names import resolve_name
+
+if TYPE_CHECKING:
+    from iscsictl.cli import runner
+    from iscsictl.engine import reconcile, task
+    from iscsictl.output.views import plan as plan_view
+    from iscsictl.planner.selection import names
+else:
+    # A timer runs this every few minutes, and nearly always finds that nothing is missing.
+    runner = lazy_import("iscsictl.cli.runner")
+    reconcile = lazy_import("iscsictl.engine.reconcile")
+    task = lazy_import("iscsictl.engine.task")
+    plan_view = lazy_import("iscsictl.output.views.plan")
+    names = lazy_import("iscsictl.planner.selection.names")
 
 #: Runs that one process may keep out: two are a command at work, with a timer's usual minutes.
 _KEPT_OUT_LIMIT = 3
@@ -44,7 +55,8 @@ def reconnect(settings: Settings, target: str | None) -> int:
     context = open_context(settings.wait, settings.root)
     inventory = at_first(context)
     if target is not None:
-        target = resolve_name(target, (r.target for r in inventory.records), settings.interactive)
+        known = (record.target for record in inventory.records)
+        target = names.resolve_name(target, known, settings.interactive)
     plan = plan_reconnect(inventory, mounted(context, inventory), target)
     if all(step.status is Status.UNCHANGED for step in plan.steps):
         forget_kept_out(settings.root)
@@ -66,7 +78,7 @@ def _all_well(settings: Settings, plan: Plan) -> int:
 def _document(settings: Settings, notes: tuple[str, ...] = ()) -> None:
     """Print the document of a run that did nothing, if JSON was requested."""
     if settings.output == "json":
-        click.echo(document(Report(notes=notes)))
+        click.echo(plan_view.document(Report(notes=notes)))
 
 
 def _restore(settings: Settings, target: str | None) -> int:
@@ -74,9 +86,11 @@ def _restore(settings: Settings, target: str | None) -> int:
         context = open_context(settings.wait, settings.root)
         return plan_reconnect(inventory, mounted(context, inventory), target)
 
-    task = Task(lambda context, before: for_reconnect(context, target, before), make_plan)
+    missing = task.Task(lambda context, before: for_reconnect(context, target, before), make_plan)
     try:
-        code = run_task(settings, task, on_failure=OnFailure.CONTINUE, lock_wait=0.0)
+        code = runner.run_task(
+            settings, missing, on_failure=reconcile.OnFailure.CONTINUE, lock_wait=0.0
+        )
     except InUseError as error:
         times = count_kept_out(settings.root)
         if times >= _KEPT_OUT_LIMIT:

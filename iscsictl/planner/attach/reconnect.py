@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from iscsictl.errors import IscsictlError, NotFoundError, RefusedError, UnreachableError
+from iscsictl.lazy_import import lazy_import
 from iscsictl.model import actions
 from iscsictl.model.actions import DiskId
 from iscsictl.model.fstab import FstabLine
@@ -13,10 +15,16 @@ from iscsictl.model.plan import Plan
 from iscsictl.model.record import NodeRecord
 from iscsictl.model.shell_form import shell_form
 from iscsictl.planner.builder import PlanBuilder
-from iscsictl.planner.iscsi.sessions import missing_text
-from iscsictl.planner.selection.records import corrupt_record_error
 from iscsictl.planner.selection.session_index import SessionIndex
 from iscsictl.planner.selection.surviving import has_other_paths
+
+if TYPE_CHECKING:
+    from iscsictl.planner.iscsi import sessions as session_planner
+    from iscsictl.planner.selection import records as record_selection
+else:
+    # Their words are for what is missing.
+    session_planner = lazy_import("iscsictl.planner.iscsi.sessions")
+    record_selection = lazy_import("iscsictl.planner.selection.records")
 
 _FOR_FSTAB_ONLY = frozenset({"_netdev", "nofail", "noauto", "auto", "defaults"})
 # What the kernel makes of a disk whose session was away for longer than the recovery timeout.
@@ -131,7 +139,7 @@ class _Keep:
 
     def _login_error(self, record: NodeRecord) -> IscsictlError | None:
         if record.problem is not None:
-            return corrupt_record_error(record)
+            return record_selection.corrupt_record_error(record)
         why = self.inventory.silent.get(record.portal)
         if why is None or not record.over_tcp:
             return None
@@ -171,7 +179,7 @@ class _Keep:
     ) -> None:
         login = actions.Login(record.target, record.portal, record.iface, None)
         subject = self.index.subject_of(record)
-        why = missing_text(record, self.index.missing_sessions(record))
+        why = session_planner.missing_text(record, self.index.missing_sessions(record))
         step = self.builder.add(login, subject, why, done=done, error=error)
         self.logins.setdefault(record.target, []).append(step)
 

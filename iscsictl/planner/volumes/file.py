@@ -12,8 +12,8 @@ from typing import Any, Final
 from iscsictl.errors import UsageError
 from iscsictl.model import values
 from iscsictl.model.names import DEFAULT_IFACE, Portal, parse_portal
-from iscsictl.model.record_keys import SECRET_KEYS
 from iscsictl.model.record_settings import find_problem
+from iscsictl.model.record_text import SECRET_KEYS
 from iscsictl.model.spec import AttachSpec, Consent, Credential, Places, Volume
 from iscsictl.planner.attach.attach import record_values
 

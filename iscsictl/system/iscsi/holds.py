@@ -1,17 +1,24 @@
 """Holds, kept in /run/iscsictl/holds so that they end with a boot; one small file for each."""
 
-import hashlib
-import json
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from iscsictl.errors import UsageError
+from iscsictl.lazy_import import lazy_import
 from iscsictl.model.hold import Hold
 from iscsictl.model.names import Portal
 from iscsictl.system.io import runtime_dir
 from iscsictl.system.io.files import explained, read_file, remove_file, replace_file
+
+if TYPE_CHECKING:
+    import hashlib
+    import json
+else:
+    # Most hosts have no hold.
+    hashlib = lazy_import("hashlib")
+    json = lazy_import("json")
 
 _NAME = "holds"
 

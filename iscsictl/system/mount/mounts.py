@@ -275,14 +275,14 @@ def missing_disk(line: MountLine, root: Path = Path("/")) -> str | None:
         place = f"{root}/sys/class/block/{os.path.basename(os.path.realpath(line.source))}"
     if not os.path.exists(place):
         return DISK_GONE
-    return NO_PATHS if _has_no_paths(os.path.realpath(place)) else None
+    return NO_PATHS if _has_no_paths(place) else None
 
 
 def _has_no_paths(block: str) -> bool:
     """Tell whether a device stands on multipath maps that all have no path left."""
     below = list_names(f"{block}/slaves")
     if below:
-        return all(_has_no_paths(os.path.realpath(f"{block}/slaves/{name}")) for name in below)
+        return all(_has_no_paths(f"{block}/slaves/{name}") for name in below)
     return (read_attribute(f"{block}/dm/uuid") or "").startswith("mpath-")
 
 

@@ -1,0 +1,28 @@
+"""What text a record of open-iscsi can keep, and which of it is secret."""
+
+from typing import Final
+
+#: The longest name in bytes: the reader copies it into 128 (idbm.h, NAME_MAXVAL) unchecked.
+MAX_KEY: Final = 127
+#: The longest value in bytes: the reader copies it into 256 (idbm.h, VALUE_MAXVAL) unchecked.
+MAX_VALUE: Final = 255
+#: What open-iscsi takes for a blank: isspace(3) in the C locale.
+BLANKS: Final = " \t\n\v\f\r"
+MASK: Final = "********"
+#: The CHAP secrets of all kinds of record, and those of a host's own table (iscsiadm -m host).
+SECRET_KEYS: Final = frozenset(
+    f"{table}.auth.{key}"
+    for table in ("node.session", "discovery.sendtargets", "host")
+    for key in ("password", "password_in")
+)
+
+
+def unstorable_reason(value: str) -> str | None:
+    """Return why a record cannot store this text, to follow "the value"; None if it can."""
+    if len(value.encode("utf-8", "surrogateescape")) > MAX_VALUE:
+        return f"is longer than {MAX_VALUE} bytes"
+    if any(c in value for c in "\n\r\0"):
+        return "has a line break or a NUL inside"
+    if value != value.strip(BLANKS):
+        return "begins or ends with a blank, which open-iscsi loses"
+    return None
