@@ -18,29 +18,32 @@ from iscsictl.observers.secret_files import read_secret_file
 _HINT = "open-iscsi takes 1 to 255 bytes without blanks at the ends; see: iscsictl chap check"
 
 
-def read_secret(settings: Settings, file: str | None, *, prompt: bool, whose: str) -> Secret | None:
+def read_secret(
+    settings: Settings, file: str | None, *, prompt: bool, whose: str, twice: bool = False
+) -> Secret | None:
     """Return the secret from FILE (`-` is stdin; one newline at the end is dropped) or a prompt.
 
-    Raises UsageError, UnreachableError where a pipe or a device gives nothing in time.
+    `twice`: nothing tries the secret soon, so a prompt has it typed twice. Raises UsageError,
+    UnreachableError where a pipe or a device gives nothing in time.
     """
     if file is None and not prompt:
         return None
     if file is not None and prompt:
         raise UsageError(f"{whose}: give a file or a prompt, not both")
-    text = ask_secret(whose) if file is None else read_text(settings, file, whose)
+    text = ask_secret(whose, twice=twice) if file is None else read_text(settings, file, whose)
     try:
         return Secret(text)
     except ValueError as error:
         raise UsageError(f"{whose}: {error}", hint=_HINT) from None
 
 
-def ask_secret(whose: str) -> str:
-    """Ask for a secret twice, unseen. Raises UsageError where there is no terminal."""
+def ask_secret(whose: str, *, twice: bool) -> str:
+    """Ask for a secret once or twice, unseen. Raises UsageError where there is no terminal."""
     if sys.stdin is None or not sys.stdin.isatty():
         raise UsageError(
             f"{whose}: there is no terminal to ask on", hint="give the secret in a file"
         )
-    text = click.prompt(f"{whose}", hide_input=True, confirmation_prompt=True, err=True)
+    text = click.prompt(f"{whose}", hide_input=True, confirmation_prompt=twice, err=True)
     return str(text)
 
 

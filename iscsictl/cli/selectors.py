@@ -87,19 +87,26 @@ def account_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-def take_account(settings: Settings, options: dict[str, Any]) -> Account | None:
-    """Take the CHAP options out of `options` and make the account of them. Raises UsageError."""
+def take_account(
+    settings: Settings, options: dict[str, Any], *, twice: bool = False
+) -> Account | None:
+    """Take the CHAP options out of `options` and make the account of them. Raises UsageError.
+
+    `twice`: prompts for secrets that are stored, and not used at once, have them typed twice.
+    """
     secret = read_secret(
         settings,
         options.pop("chap_secret_file"),
         prompt=options.pop("chap_secret_prompt"),
         whose="CHAP secret",
+        twice=twice,
     )
     mutual = read_secret(
         settings,
         options.pop("mutual_secret_file"),
         prompt=options.pop("mutual_secret_prompt"),
         whose="CHAP secret of the array",
+        twice=twice,
     )
     return account(options.pop("chap_user"), secret, options.pop("mutual_user"), mutual)
 

@@ -95,7 +95,7 @@ ISCSIADM: Final[tuple[Row, ...]] = (
     (24, "ISCSI_ERR_LOGIN_AUTH_FAILED", "iSCSI login failed due to authorization failure",
      ("wrong CHAP name or secret, CHAP missing where the array wants it, or this initiator's "
      "name is not in the array's access list"),
-     "compare `iscsictl chap show` and `iscsictl initiator show` with the array's settings",
+     "compare account name, secret and `iscsictl initiator show` with the array's settings",
      Exit.AUTH),
     (25, "ISCSI_ERR_ISNS_QUERY", "iSNS query failed",
      "the iSNS server refused or did not understand the query",

@@ -111,7 +111,7 @@ def set_(settings: Settings, algorithms: str | None, **options: Any) -> int:
 
     Without --mutual-user the array's account is cleared. It takes effect at the next login.
     """
-    given = take_account(settings, options)
+    given = take_account(settings, options, twice=True)
     if given is None and algorithms is None:
         raise UsageError("give an account: --user NAME and --secret-file FILE or --secret-prompt")
     place = _place(settings, options)
@@ -265,7 +265,7 @@ def check(
     if file == other_file == "-":
         raise UsageError("standard input can give one secret only")
     whose = "CHAP secret"
-    secret = ask_secret(whose) if file is None else read_text(settings, file, whose)
+    secret = ask_secret(whose, twice=False) if file is None else read_text(settings, file, whose)
     other = other_file and read_text(settings, other_file, "CHAP secret of the array")
     verdicts = [
         *secret_strength.judge(

@@ -34,7 +34,7 @@ def explained_login(error: IscsictlError, key: Key, db: Path, timeout: float) ->
     return AuthError(
         f"logging in to {key.target} through {key.portal}: the target is there, but most likely "
         f"did not prove itself by the array's own secret (iscsiadm {FATAL})",
-        hint="compare both secrets and `iscsictl chap show` with the array's settings; "
+        hint="compare both account names and secrets with the array's settings; "
         "what iscsid met: journalctl -u iscsid",
         tool_exit=FATAL,
     )

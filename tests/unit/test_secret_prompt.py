@@ -1,0 +1,45 @@
+"""A secret that a login tries at once is typed once; one that is only stored is typed twice."""
+
+import os
+import sys
+from pathlib import Path
+
+import pexpect
+import pytest
+
+from iscsictl.errors import Exit
+
+SECRET = "a-secret-of-16-b"
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="these commands need root")
+
+
+def on_terminal(root: Path, line: str) -> "pexpect.spawn[str]":
+    return pexpect.spawn(
+        sys.executable, ["-m", "iscsictl", *line.split()],
+        env={**os.environ, "ISCSICTL_ROOT": str(root)}, encoding="utf-8", timeout=30,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("command", ["attach -n -p 127.0.0.1:1", "discover 127.0.0.1:1"])
+def test_a_secret_for_a_login_is_asked_for_once_and_not_shown(tmp_path: Path, command: str) -> None:
+    child = on_terminal(tmp_path, f"{command} --user me --secret-prompt")
+    child.expect("CHAP secret: ")
+    child.sendline(SECRET)
+    child.expect("connection refused")
+    said = child.before or ""
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == Exit.UNREACHABLE
+    assert "Repeat" not in said
+    assert SECRET not in said
+
+
+def test_a_secret_that_is_stored_is_asked_for_twice(tmp_path: Path) -> None:
+    child = on_terminal(tmp_path, "chap set --default --user me --secret-prompt --dry-run")
+    child.expect("CHAP secret: ")
+    child.sendline(SECRET)
+    child.expect("Repeat for confirmation: ")
+    child.sendline(SECRET)
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == Exit.PENDING
