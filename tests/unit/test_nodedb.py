@@ -2,8 +2,8 @@
 
 import os
 import stat
-import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,7 @@ from iscsictl.errors import IscsictlError, NeedsRootError, NotFoundError, Refuse
 from iscsictl.model.names import Portal
 from iscsictl.model.secret import Secret
 from iscsictl.model.spec import Account, chap_values
+from iscsictl.system.iscsi import nodedb
 from iscsictl.system.iscsi.nodedb import (
     find_db,
     read_discovery_records,
@@ -125,14 +126,44 @@ def test_a_link_to_itself_in_the_database_harms_no_record(db: Path) -> None:
     assert [r.problem is None for r in read_ifaces(db) if r.name == "eth1"] == [False]
 
 
-def test_a_record_that_is_just_being_written_is_not_called_corrupt(db: Path) -> None:
+class Clock:
+    """Stands for the module `time`: nothing passes but what is slept, and a sleep has a witness."""
+
+    def __init__(self, meanwhile: Callable[[], object]) -> None:
+        self.seconds = 0.0
+        self.meanwhile = meanwhile
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+    def time(self) -> float:
+        return time.time()
+
+    def sleep(self, seconds: float) -> None:
+        self.seconds += seconds
+        self.meanwhile()
+
+
+def test_a_record_that_is_just_being_written_is_not_called_corrupt(
+    db: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = _add(db, T1, V4)
     whole = path.read_bytes()
     path.write_bytes(b"")
-    writer = threading.Timer(0.1, path.write_bytes, (whole,))
-    writer.start()
+    clock = Clock(lambda: path.write_bytes(whole))
+    monkeypatch.setattr(nodedb, "time", clock)
     assert [r.problem for r in read_records(db)] == [None]
-    writer.join()
+    assert 0 < clock.seconds < nodedb.PATIENCE
+
+
+def test_a_record_that_stays_empty_is_called_corrupt_in_the_end(
+    db: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _add(db, T1, V4).write_bytes(b"")
+    clock = Clock(lambda: None)
+    monkeypatch.setattr(nodedb, "time", clock)
+    assert [r.problem for r in read_records(db)] == ["is empty (0 bytes): its writer was killed"]
+    assert clock.seconds >= nodedb.PATIENCE
 
 
 @pytest.fixture
