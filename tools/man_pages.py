@@ -160,10 +160,11 @@ def option_entry(option: click.Option) -> str:
 
 
 def examples(paths: Iterable[str]) -> str:
-    """Return the section of examples of these commands, each with what it does."""
-    rows = dict.fromkeys(row for path in paths for row in EXAMPLES.get(path, ()))
-    if not rows:
-        return ""
+    """Return the section of examples of these commands, each with what it does.
+
+    Raises KeyError for a command without: iscsictl/cli/examples.py has to have some.
+    """
+    rows = dict.fromkeys(row for path in paths for row in EXAMPLES[path])
     return ".SH EXAMPLES\n" + definitions((f"{NAME} {line}", text) for line, text in rows)
 
 

@@ -94,6 +94,11 @@ EXAMPLES: Final[Mapping[str, tuple[Example, ...]]] = {
         (f"forget {_TARGET} --dry-run", "show which records would go"),
         (f"forget {_TARGET}", "delete them"),
     ),
+    "prune": (
+        ("prune --dry-run", "show which targets the array no longer offers"),
+        ("prune", "remove their sessions and records"),
+        (f"prune {_TARGET} --for 1min", "remove one that went a minute ago"),
+    ),
     "hold": (
         (f"hold {_TARGET}", "leave the target alone, until unhold or a boot"),
         ("hold /srv/mail --for 30min", "leave a mount alone for half an hour"),
@@ -277,6 +282,10 @@ EXAMPLES: Final[Mapping[str, tuple[Example, ...]]] = {
     "import": (
         ("import /etc/iscsi.conf --dry-run", "show what would be taken over"),
         ("import fstab.iscsi", "take over the mounts of the sfnet driver"),
+    ),
+    "report": (
+        ("report host.tar.gz", "write an archive without secrets"),
+        ("ls --from host.tar.gz", "show its sessions and disks, on any host"),
     ),
     "completion": (
         ("completion bash > /etc/bash_completion.d/iscsictl", "install it for bash"),

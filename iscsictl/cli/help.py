@@ -151,6 +151,8 @@ class HelpPageOfGroup(HelpPage, click.Group):
 HelpPageOfGroup.group_class = HelpPageOfGroup
 
 
-def command(name: str) -> Callable[[Callable[..., Any]], click.Command]:
+def command(
+    name: str, *, short_help: str | None = None
+) -> Callable[[Callable[..., Any]], click.Command]:
     """Make a command with such a help page of a function, as click.command does."""
-    return click.command(name, cls=HelpPage)
+    return click.command(name, cls=HelpPage, short_help=short_help)

@@ -2,6 +2,7 @@
 
 import click
 
+from iscsictl.cli.help import command
 from iscsictl.cli.options import Settings, changing, common, duration, require_root
 from iscsictl.cli.selectors import run_independent
 from iscsictl.engine.runtime import Context
@@ -12,7 +13,7 @@ from iscsictl.planner.iscsi.prune import PruneFacts, plan_prune
 DEFAULT_DOWN_TIME = "10min"
 
 
-@click.command("prune", short_help="Remove sessions and records of targets that are gone.")
+@command("prune", short_help="Remove sessions and records of targets that are gone.")
 @click.argument("names", nargs=-1, metavar="[TARGET]...")
 @click.option(
     "--for", "seconds", type=duration, default=DEFAULT_DOWN_TIME, show_default=True,

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from iscsictl.checks import examine
+from iscsictl.cli.help import command
 from iscsictl.cli.options import Settings, common, print_message, require_root
 from iscsictl.engine.runtime import open_context
 from iscsictl.observers.doctor import observe_machine
@@ -12,7 +13,7 @@ from iscsictl.observers.report import write_report
 from iscsictl.output.views import doctor as doctor_view
 
 
-@click.command("report", short_help="Write one archive for a colleague, without secrets.")
+@command("report", short_help="Write one archive for a colleague, without secrets.")
 @click.argument("file", metavar="FILE")
 @common
 def report(settings: Settings, file: str) -> int:
