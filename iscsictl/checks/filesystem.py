@@ -78,8 +78,8 @@ def _devices_below(disks: Iterable[Disk]) -> dict[str, set[str]]:
     """Return, for each device on these disks, what it stands on, and itself."""
     found: dict[str, set[str]] = {}
 
-    def walk(block: Block, below: frozenset[str]) -> None:
-        own = below | {block.device}
+    def walk(block: Block, underlying: frozenset[str]) -> None:
+        own = underlying | {block.device}
         found.setdefault(block.device, set()).update(own)
         for child in block.children:
             walk(child, own)

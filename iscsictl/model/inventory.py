@@ -138,7 +138,7 @@ class Inventory:
     `luns` is what REPORT LUNS says, by session id. `contents` and `usage` go by WWID.
     `silent` are portals that do not answer, with the reason. `open_devices` is who has a device
     of a session open that is no disk's, by session id. `open_iscsi` is the installed version.
-    `stranded` says of mount points in our fstab entries why what is mounted there has no disk.
+    `stranded` says why a filesystem of an fstab entry has no disk, by mount point.
     `in_journal` tells, of a name that nothing has, whether the journal has a change under it.
     """
 

@@ -26,21 +26,21 @@ class Column:
     stays. `style` gives the rich style of a value; the value itself always says the same.
     """
 
-    __slots__ = ("key", "rank", "right_aligned", "shrink", "style", "title")
+    __slots__ = ("key", "numeric", "rank", "shrink", "style", "title")
 
     def __init__(
         self,
         title: str,
         key: str = "",
         *,
-        right_aligned: bool = False,
+        numeric: bool = False,
         shrink: bool = False,
         rank: int = 0,
         style: Callable[[str], str] | None = None,
     ) -> None:
         self.title = title
         self.key = key or title.lower().replace(" ", "_")
-        self.right_aligned = right_aligned
+        self.numeric = numeric
         self.shrink = shrink
         self.rank = rank
         self.style = style
@@ -175,7 +175,7 @@ def _plain(
             for column, width, lines in zip(columns, widths, row, strict=True):
                 text = lines[number] if number < len(lines) else ""
                 blanks = " " * (width - cell_width(text))
-                line.append(blanks + text if column.right_aligned else text + blanks)
+                line.append(blanks + text if column.numeric else text + blanks)
             out.append((" " * GAP).join(line).rstrip())
     screen.write("".join(f"{line}\n" for line in out))
 
@@ -196,8 +196,7 @@ def _records(columns: Sequence[Column], cells: Sequence[Cells], screen: Screen) 
 def _rich(columns: Sequence[Column], cells: Sequence[Cells], screen: Screen) -> None:
     widths = _widths(columns, cells)
     header = [
-        (column.title, column.right_aligned, width)
-        for column, width in zip(columns, widths, strict=True)
+        (column.title, column.numeric, width) for column, width in zip(columns, widths, strict=True)
     ]
     rows = [
         [

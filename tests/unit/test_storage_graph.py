@@ -51,12 +51,12 @@ def facts(*disks: Disk, crypttab: str = "", startup: str = "automatic") -> Stora
     )
 
 
-def findings(fstab: str, seen: StorageFacts) -> list[Finding]:
-    return list(check_fstab(parse_fstab(fstab.encode()), seen))
+def findings(fstab: str, storage: StorageFacts) -> list[Finding]:
+    return list(check_fstab(parse_fstab(fstab.encode()), storage))
 
 
-def ids(fstab: str, seen: StorageFacts | None = None) -> list[tuple[int, str]]:
-    return [(one.line, one.id) for one in findings(fstab, seen or facts())]
+def ids(fstab: str, storage: StorageFacts | None = None) -> list[tuple[int, str]]:
+    return [(one.line, one.id) for one in findings(fstab, storage or facts())]
 
 
 @pytest.mark.fault("F104")

@@ -57,7 +57,7 @@ def _make_map(action: actions.MakeMap, context: Context) -> StepResult:
         paths = [p.device for d in disks if d.wwid == action.disk.wwid for p in d.paths]
         return [path for path in paths or [action.disk.device] if not _has_map(path, context.root)]
 
-    def look() -> bool | None:
+    def have_maps() -> bool | None:
         nonlocal asked
         without = missing()
         if without and time.monotonic() - asked > _ASK_AGAIN:
@@ -67,7 +67,7 @@ def _make_map(action: actions.MakeMap, context: Context) -> StepResult:
             without = missing()
         return None if without else True
 
-    if context.waiter.wait(look, context.deadline()) is None:
+    if context.waiter.wait(have_maps, context.deadline()) is None:
         raise UnreachableError(
             f"no map of {', '.join(missing())} was made by multipathd",
             hint=f"see why: multipath -v3 {shell_form(action.disk.device)}; "
@@ -87,7 +87,7 @@ def _has_map(device: str, root: Path) -> bool:
 
 
 def _settle(device: str) -> None:
-    """Have udev look at the first path again, now that it is part of a map.
+    """Have udev have_maps at the first path again, now that it is part of a map.
 
     Until then the path keeps its partition nodes and links, and udev takes it for a disk
     (multipath's udev rules).

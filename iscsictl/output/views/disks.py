@@ -19,21 +19,21 @@ VERIFY_SCHEMA = "iscsictl.verify/1"
 LIST = (
     Column("DEVICE"),
     Column("WWID", shrink=True, rank=2),
-    Column("SIZE", right_aligned=True, rank=4),
-    Column("SECTORS", right_aligned=True, rank=6),
+    Column("SIZE", numeric=True, rank=4),
+    Column("SECTORS", numeric=True, rank=6),
     Column("LABEL", rank=5),
-    Column("PARTS", right_aligned=True, rank=7),
+    Column("PARTS", numeric=True, rank=7),
     Column("FS", key="filesystem", rank=3),
     Column("MOUNT", shrink=True, rank=1),
     Column("USERS", shrink=True, rank=8),
 )
 PARTS = (
-    Column("NR", key="number", right_aligned=True),
+    Column("NR", key="number", numeric=True),
     Column("DEVICE", rank=1),
-    Column("START", right_aligned=True, rank=4),
-    Column("END", right_aligned=True, rank=5),
-    Column("SECTORS", right_aligned=True, rank=6),
-    Column("SIZE", right_aligned=True),
+    Column("START", numeric=True, rank=4),
+    Column("END", numeric=True, rank=5),
+    Column("SECTORS", numeric=True, rank=6),
+    Column("SIZE", numeric=True),
     Column("BOOT", rank=7),
     Column("TYPE", rank=2),
     Column("CODE", rank=9),
@@ -42,7 +42,7 @@ PARTS = (
     Column("MOUNT", shrink=True, rank=3),
 )
 PROBLEMS = (
-    Column("SEVERITY"), Column("ID"), Column("PART", right_aligned=True, rank=1), Column("WHAT"),
+    Column("SEVERITY"), Column("ID"), Column("PART", numeric=True, rank=1), Column("WHAT"),
     Column("FIX", rank=2),
 )  # fmt: skip
 

@@ -12,7 +12,7 @@ from iscsictl.planner.safety.fstab_rules import Finding
 
 SCHEMA = "iscsictl.fstab/1"
 LINES = (
-    Column("LINE", right_aligned=True, rank=3),
+    Column("LINE", numeric=True, rank=3),
     Column("BY", rank=1),
     Column("DEVICE", shrink=True),
     Column("DIRECTORY", shrink=True),
@@ -21,7 +21,7 @@ LINES = (
     Column("OPTIONS", rank=4),
 )
 FINDINGS = (
-    Column("SEVERITY"), Column("ID"), Column("LINE", right_aligned=True), Column("SUBJECT"),
+    Column("SEVERITY"), Column("ID"), Column("LINE", numeric=True), Column("SUBJECT"),
     Column("WHAT", key="text"), Column("FIX"), Column("FILE"),
 )  # fmt: skip
 

@@ -29,7 +29,7 @@ def show_name(facts: NameFacts, screen: Screen, output: str) -> None:
         "problem": why,
         "sessions": in_use,
     }
-    columns = (Column("NAME", "name"), Column("SESSIONS", "sessions", right_aligned=True),
+    columns = (Column("NAME", "name"), Column("SESSIONS", "sessions", numeric=True),
                Column("PROBLEM", "problem"))  # fmt: skip
     show(document, [(name, in_use, why)], columns, screen, output)
 

@@ -22,10 +22,10 @@ COLUMNS = (
     Column("TARGET", shrink=True),
     Column("PORTAL", rank=3),
     Column("STATUS", style=status_style),
-    Column("LUN", right_aligned=True, rank=4),
-    Column("PATHS", right_aligned=True, rank=2),
+    Column("LUN", numeric=True, rank=4),
+    Column("PATHS", numeric=True, rank=2),
     Column("DEVICE", rank=1),
-    Column("SIZE", right_aligned=True, rank=5),
+    Column("SIZE", numeric=True, rank=5),
     Column("FS", key="filesystem", rank=6),
     Column("MOUNT", shrink=True),
 )

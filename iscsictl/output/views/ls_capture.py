@@ -16,11 +16,11 @@ RECORD_COLUMNS = (
 )
 DISK_COLUMNS = (
     Column("DISK", shrink=True),
-    Column("SIZE", right_aligned=True, rank=3),
+    Column("SIZE", numeric=True, rank=3),
     Column("FS", key="filesystem", rank=4),
     Column("MOUNT", shrink=True),
     Column("PATH", rank=2),
-    Column("SID", right_aligned=True, rank=1),
+    Column("SID", numeric=True, rank=1),
     Column("STATE", rank=5),
     Column("WWID", rank=6),
 )

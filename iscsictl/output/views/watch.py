@@ -22,11 +22,11 @@ _ENTER, _LEAVE, _HOME = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l", "\x1b[H\
 COLUMNS = (
     Column("TARGET", shrink=True),
     Column("STATUS", style=status_style),
-    Column("LUN", right_aligned=True, rank=1),
+    Column("LUN", numeric=True, rank=1),
     Column("DEVICE"),
     Column("STATE", rank=3, style=status_style),
-    Column("READ/S", right_aligned=True, rank=1),
-    Column("WRITE/S", right_aligned=True, rank=1),
+    Column("READ/S", numeric=True, rank=1),
+    Column("WRITE/S", numeric=True, rank=1),
     Column("TRAFFIC", rank=2),
 )
 
