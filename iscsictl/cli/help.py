@@ -21,7 +21,7 @@ _MANY: Final = 8
 #: The groups by the options that belong to them; what is in none comes under "Other options".
 GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
     "Target": ("--portal", "--target", "--lun", "--interface", "--all", "--default", "--discovery",
-               "--isns", "--save", "--set"),
+               "--isns", "--save", "--multipath", "--set"),
     "Account": ("--chap-user", "--chap-secret-file", "--chap-secret-prompt", "--mutual-user",
                 "--mutual-secret-file", "--mutual-secret-prompt", "--algorithms", "--method"),
     "Disk": ("--table", "--fs", "--fs-label", "--label", "--uuid", "--discard", "--verify-blank",

@@ -1,6 +1,7 @@
 """A file of volumes: valid volumes become specs, what is invalid is reported with its place."""
 
 import os
+import re
 import time
 import tomllib
 from pathlib import Path
@@ -224,8 +225,12 @@ def test_the_time_to_read_a_file_grows_with_it_and_not_with_its_square() -> None
     assert places["x", 119_999] == (120_001, 1)
 
 
-def test_an_empty_file_has_no_volume() -> None:
-    assert "there is no volume" in fault("# nothing\n")[0]
+def test_an_empty_file_has_no_volume_and_the_hint_quotes_lines_that_are_toml() -> None:
+    text, hint = fault("# nothing\n")
+    assert "there is no volume" in text
+    quoted = re.findall(r'\[\[\w+\]\]|\w+ = "\w+"', hint)
+    assert tomllib.loads("\n".join(quoted)) == {"volume": [{"name": "mail"}]}
+    assert "man 5 iscsictl-volumes" in hint
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,8 @@ from iscsictl.model.spec import AttachSpec, Consent, Credential, Places, Volume
 from iscsictl.planner.attach.attach import record_values
 
 _EXAMPLE: Final = (
-    'a volume is: [[volume]] name = "mail", portals = ["192.0.2.5"], target = "iqn...", '
-    'fs = "ext4", mount = "/srv/mail"'
+    'begin each volume with the line [[volume]], then one key a line, such as: name = "mail"; '
+    "the keys are in: man 5 iscsictl-volumes"
 )
 _HINTS: Final[Mapping[str, str]] = {
     "wipe": "a file never wipes a disk; by hand: iscsictl attach ... --wipe --confirm WWID",
