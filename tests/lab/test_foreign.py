@@ -259,6 +259,31 @@ def test_a_lun_that_another_host_reserved_is_not_written(lab: Lab) -> None:
     assert "No active sessions" in lab.host.run("iscsiadm -m session").err
 
 
+@pytest.mark.fault("F73")
+def test_no_disk_command_writes_to_a_lun_that_another_host_reserved(lab: Lab) -> None:
+    disk = lab.array.disk("data", "64M")
+    (device,) = login(lab, disk)
+    shell(lab, f"printf 'label: gpt\\n,16M\\n,16M\\n' | sfdisk -q {device}; udevadm settle")
+    reserve(lab)
+    lab.array.grow(disk, "128M")
+    before = lab.array.digest(disk)
+    fstab = lab.host.text("/etc/fstab")
+    for words in (
+        f"label {disk.wwid} dos --wipe --confirm {disk.wwid}",
+        f"mkfs {device}1 --fs ext4",
+        f"part add {disk.wwid} --rest",
+        f"part rm {disk.wwid} 2",
+        f"part type {disk.wwid} 1 lvm",
+        f"part bootable {disk.wwid} 1",
+        f"grow {disk.wwid}",
+    ):
+        result = lab.host.run(f"iscsictl disk {words} --yes", timeout=PATIENCE)
+        assert result.code == 9, f"{words}: {result}"
+        assert "persistent reservation" in result.err
+    assert lab.array.digest(disk) == before
+    assert lab.host.text("/etc/fstab") == fstab
+
+
 def attached_with_a_snapshot(lab: Lab) -> list[Disk]:
     """A mounted LUN 0 with a file, and as LUN 1 a copy of it that the array made."""
     origin, copy = lab.array.disk("origin", "64M"), lab.array.disk("copy", "64M")

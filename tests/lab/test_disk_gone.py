@@ -1,0 +1,43 @@
+"""A disk that is gone under its mount: what `detach` takes down."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.lab.onhost import attached, mounted, run_on, sessions
+
+if TYPE_CHECKING:
+    from tests.lab.guest import Guest
+    from tests.lab.pair import Lab
+
+
+def device_of(host: Guest, name: str) -> str:
+    return run_on(host, f"findmnt -no SOURCE /srv/{name}").out.strip().removeprefix("/dev/")
+
+
+def delete(host: Guest, kname: str) -> None:
+    """Have the kernel forget a disk, as a rescan of other tools does with an unmapped LUN."""
+    run_on(host, f"echo 1 > /sys/block/{kname}/device/delete; "
+                 f"while [ -e /sys/block/{kname} ]; do sleep 0.1; done")  # fmt: skip
+
+
+@pytest.mark.fault("F107")
+def test_a_mount_that_is_in_use_keeps_its_entry_though_its_disk_is_gone(lab: Lab) -> None:
+    host = lab.host
+    attached(lab, "busy")
+    kname = device_of(host, "busy")
+    sitting = host.start("cd /srv/busy && exec sleep 1000")
+    delete(host, kname)
+    # It comes back under another letter, for the mount still has the old one.
+    run_on(host, "iscsictl rescan && udevadm settle && [ -e /dev/disk/by-path/*lun-0 ]")
+    refused = run_on(host, "iscsictl detach /srv/busy", 7)
+    assert "/srv/busy" in refused.err
+    assert mounted(host) == {"busy"}
+    assert "/srv/busy" in host.text("/etc/fstab")
+    sitting.signal()
+    sitting.wait()
+    run_on(host, "iscsictl detach /srv/busy")
+    assert mounted(host) == set(sessions(host)) == set()
+    assert "/srv/busy" not in host.text("/etc/fstab")
