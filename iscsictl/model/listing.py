@@ -41,6 +41,21 @@ class Host(NamedTuple):
     state: str | None = None
 
 
+class SessionErrors(NamedTuple):
+    """How often a digest was wrong and a PDU was late, since the login; None is not told."""
+
+    digest: int | None = None
+    timeout: int | None = None
+
+
+class LunLoad(NamedTuple):
+    """Requests under way, how many the kernel sends at most, and the mean latency in ms."""
+
+    in_flight: int
+    queue_depth: int | None = None
+    latency: float | None = None
+
+
 class Lun(NamedTuple):
     """One logical unit behind a session; `device` is None while it has no disk.
 
@@ -57,6 +72,7 @@ class Lun(NamedTuple):
     page83: str | None = None
     page80: str | None = None
     type: int | None = None
+    load: LunLoad | None = None
 
 
 class Session(NamedTuple):
@@ -87,6 +103,7 @@ class Session(NamedTuple):
     since: str | None = None
     isid: str | None = None
     tsih: str | None = None
+    errors: SessionErrors | None = None
 
     @property
     def requested_portal(self) -> Portal | None:

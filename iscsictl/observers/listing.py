@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 from iscsictl.errors import MissingError, UnreachableError
 from iscsictl.lazy_import import lazy_import
-from iscsictl.model.listing import Listing, Note
+from iscsictl.model.listing import Listing, Lun, LunLoad, Note
+from iscsictl.system.io.sysfs_attributes import read_attribute
 from iscsictl.system.iscsi.sessions import read_listing
 
 if TYPE_CHECKING:
-    from iscsictl.parse import capture, iscsid_states
+    from iscsictl.parse import capture, iscsid_states, statistics
     from iscsictl.system.io import process
     from iscsictl.system.iscsi import sosreport
 else:
@@ -18,6 +19,7 @@ else:
     # and only `ls --long` runs a program.
     capture = lazy_import("iscsictl.parse.capture")
     iscsid_states = lazy_import("iscsictl.parse.iscsid_states")
+    statistics = lazy_import("iscsictl.parse.statistics")
     process = lazy_import("iscsictl.system.io.process")
     sosreport = lazy_import("iscsictl.system.iscsi.sosreport")
 
@@ -34,7 +36,9 @@ def live_listing(
     sysfs does not tell, for at most `timeout` and ASK_SECONDS seconds.
     """
     listing = read_listing(root, details=details)
-    return _with_internal_states(listing, root, timeout) if internal_states else listing
+    if not internal_states:
+        return listing
+    return _with_loads(_with_internal_states(listing, root, timeout), root)
 
 
 def captured_listing(source: Path, wait: float) -> Listing:
@@ -59,4 +63,36 @@ def _with_internal_states(listing: Listing, root: Path, timeout: float | None) -
     except UnreachableError:
         note = Note("iscsid does not answer, so its own states are not known")
         return listing._replace(warnings=(*listing.warnings, note))
-    return iscsid_states.with_internal_states(listing, result.out)
+    listing = iscsid_states.with_internal_states(listing, result.out)
+    return _with_errors(listing, seconds)
+
+
+def _with_errors(listing: Listing, seconds: float) -> Listing:
+    """Add the kernel's counts of errors, which iscsiadm gets through iscsid."""
+    try:
+        result = process.run(["iscsiadm", "-m", "session", "-s"], timeout=seconds, ok=None)
+    except (MissingError, UnreachableError):
+        return listing
+    errors = statistics.parse_session_errors(result.out)
+    sessions = [one._replace(errors=errors.get(one.sid or 0)) for one in listing.sessions]
+    return listing._replace(sessions=tuple(sessions))
+
+
+def _with_loads(listing: Listing, root: Path) -> Listing:
+    """Add what each disk has to do, as the kernel counts it."""
+    sessions = [
+        one._replace(luns=tuple(lun._replace(load=_load_of(lun, root)) for lun in one.luns))
+        if one.luns is not None
+        else one
+        for one in listing.sessions
+    ]
+    return listing._replace(sessions=tuple(sessions))
+
+
+def _load_of(lun: Lun, root: Path) -> LunLoad | None:
+    if lun.device is None:
+        return None
+    own = f"{str(root).rstrip('/')}/sys/block/{lun.device.removeprefix('/dev/')}"
+    stat = read_attribute(f"{own}/stat")
+    depth = read_attribute(f"{own}/device/queue_depth")
+    return None if stat is None else statistics.parse_disk_load(stat, depth or "")

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from iscsictl.lazy_import import lazy_import
-from iscsictl.model.listing import Block, Disk, Listing, Lun, Mount, Session
+from iscsictl.model.listing import Block, Disk, Listing, Lun, LunLoad, Mount, Session
 from iscsictl.model.names import Portal
 from iscsictl.output.table import Column, Value, print_table, print_tsv, status_style
 from iscsictl.output.terminal import Screen
@@ -270,7 +270,14 @@ def _print_long(listing: Listing, screen: Screen) -> None:
 def _told(lun: Lun) -> list[str]:
     """Return what is known of a LUN itself, whatever is on it."""
     words = (lun.state, lun.wwid or lun.page83, lun.vendor, lun.model)
-    return [escape_controls(word) for word in words if word]
+    load = [] if lun.load is None else [_load(lun.load)]
+    return [*(escape_controls(word) for word in words if word), *load]
+
+
+def _load(load: LunLoad) -> str:
+    depth = "" if load.queue_depth is None else f"/{load.queue_depth}"
+    mean = "" if load.latency is None else f", {load.latency:.1f} ms"
+    return f"queue {load.in_flight}{depth}{mean}"
 
 
 def _flat(value: Value) -> str:
@@ -306,7 +313,14 @@ def _facts(session: Session) -> Iterator[tuple[str, str | None]]:
         yield "abort timeout", _seconds(times.abort)
         yield "LUN reset", _seconds(times.lun_reset)
         yield "target reset", _seconds(times.target_reset)
+    if session.errors is not None:
+        yield "digest errors", _count(session.errors.digest)
+        yield "timeout errors", _count(session.errors.timeout)
     yield from (session.params or {}).items()
+
+
+def _count(value: int | None) -> str | None:
+    return None if value is None else str(value)
 
 
 def _tagged(portal: Portal | None) -> str | None:

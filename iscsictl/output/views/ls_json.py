@@ -95,6 +95,9 @@ def _session(one: Session) -> str:
         + ("null" if host is None else
            f'{{"number": {host.number}, "state": {_text(host.state)}}}')
         + f', "luns": {luns}'
+        + ("" if one.errors is None else
+           f', "errors": {{"digest": {_number(one.errors.digest)}, '
+           f'"timeout": {_number(one.errors.timeout)}}}')
         + (f', "since": {_text(one.since)}, "isid": {_text(one.isid)}, '
            f'"tsih": {_text(one.tsih)}}}' if old else "}")
     )  # fmt: skip
@@ -116,6 +119,12 @@ def _lun(lun: Lun, old: bool) -> str:
         if old
         else ""
     )
+    if lun.load is not None:
+        latency = "null" if lun.load.latency is None else f"{lun.load.latency:.3f}"
+        more += (
+            f', "in_flight": {lun.load.in_flight}, '
+            f'"queue_depth": {_number(lun.load.queue_depth)}, "latency_ms": {latency}'
+        )
     return (
         f'{{"lun": {lun.lun}, "hctl": {_text(lun.hctl)}, "device": {_text(lun.device)}, '
         f'"state": {_text(lun.state)}, "wwid": {_text(lun.wwid)}{more}}}'

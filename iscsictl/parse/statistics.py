@@ -1,0 +1,50 @@
+"""Counters of sessions and disks: `iscsiadm -m session -s`, and /sys/block/DISK/stat."""
+
+import re
+from typing import Final
+
+from iscsictl.model.listing import LunLoad, SessionErrors
+
+_SESSION: Final = re.compile(r"Stats for session \[sid: (\d{1,9}),")
+_COUNTER: Final = re.compile(r"\s*(digest_err|timeout_err): (\d{1,20})\s*")
+# Fields of Documentation/block/stat.rst, counted from 0; ticks are milliseconds.
+_READS, _READ_TICKS, _WRITES, _WRITE_TICKS, _IN_FLIGHT = 0, 3, 4, 7, 8
+
+
+def parse_session_errors(text: str) -> dict[int, SessionErrors]:
+    """Return the counts of digest and timeout errors by session id; anything else is passed over.
+
+    The kernel counts them since the login (struct iscsi_stats in scsi/iscsi_if.h).
+    """
+    found: dict[int, dict[str, int]] = {}
+    sid = None
+    for line in text.splitlines():
+        if heading := _SESSION.match(line):
+            sid = int(heading[1])
+        elif sid is not None and (counter := _COUNTER.fullmatch(line)):
+            found.setdefault(sid, {})[counter[1]] = int(counter[2])
+    return {
+        sid: SessionErrors(counts.get("digest_err"), counts.get("timeout_err"))
+        for sid, counts in found.items()
+    }
+
+
+def parse_disk_load(stat: str, queue_depth: str) -> LunLoad | None:
+    """Return what a disk has to do, from the contents of `stat` and `device/queue_depth`.
+
+    The latency is the mean of all requests since the disk appeared; None before the first.
+    """
+    fields = stat.split()
+    if len(fields) <= _IN_FLIGHT or not all(
+        field.isascii() and field.isdigit() for field in fields
+    ):
+        return None
+    counts = [int(field) for field in fields]
+    requests = counts[_READS] + counts[_WRITES]
+    ticks = counts[_READ_TICKS] + counts[_WRITE_TICKS]
+    depth = queue_depth.strip()
+    return LunLoad(
+        counts[_IN_FLIGHT],
+        int(depth) if depth.isascii() and depth.isdigit() and len(depth) < 10 else None,
+        ticks / requests if requests else None,
+    )
