@@ -13,6 +13,7 @@ import pexpect
 import pytest
 
 from iscsictl.cli.commands import guided
+from iscsictl.cli.commands.attach import attach
 from iscsictl.cli.options import Settings
 from iscsictl.engine.task import Task
 from iscsictl.errors import Exit, InterruptError, UnreachableError
@@ -27,7 +28,8 @@ from tests.commands import call
 A, B = "iqn.2001-04.com.example:array.mail", "iqn.2001-04.com.example:array.web"
 PORTAL = Portal("192.0.2.5")
 LUNS = SeveralLunsError(A, ((Lun(0, wwid="naa.1"), 1 << 30), (Lun(7, wwid="naa.2"), None)))
-OPTIONS: dict[str, Any] = {"iface": "default", "target": None, "fs": None, "mount": None}
+# As the parser of attach makes them of no words, so that no new option is missed.
+OPTIONS: dict[str, Any] = attach.make_context("attach", []).params
 
 
 @dataclass

@@ -19,7 +19,7 @@ from iscsictl.engine.task import Task
 from iscsictl.errors import Exit, InterruptError, IscsictlError, NotFoundError
 from iscsictl.model import values
 from iscsictl.model.inventory import DiscoveredTarget, Inventory
-from iscsictl.model.names import Portal, parse_portal
+from iscsictl.model.names import DEFAULT_IFACE, Portal, parse_portal
 from iscsictl.model.plan import Plan
 from iscsictl.model.secret import Secret
 from iscsictl.model.spec import Account, AttachSpec
@@ -65,7 +65,8 @@ class GuidedAttach:
 
     def _discover(self, portal: Portal) -> tuple[DiscoveredTarget, ...]:
         context = open_context(self.settings.wait, self.settings.root)
-        offers = discover(context, portal, self.options["iface"], None)
+        iface = next(iter(self.options["ifaces"]), DEFAULT_IFACE)
+        offers = discover(context, portal, iface, None)
         if not offers:
             raise NotFoundError(
                 f"{portal} offers no target to this host",
