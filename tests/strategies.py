@@ -9,6 +9,7 @@ from iscsictl.errors import AuthError, IscsictlError, UnreachableError
 from iscsictl.model import actions
 from iscsictl.model.disk_content import Content
 from iscsictl.model.fstab import FstabLine
+from iscsictl.model.hold import Hold
 from iscsictl.model.inventory import (
     DiscoveredTarget,
     DiskUsage,
@@ -25,6 +26,7 @@ from iscsictl.model.secret import Secret
 from iscsictl.model.spec import Account, AttachSpec, Consent, DetachRequest
 from iscsictl.parse.fstab import append_line, parse_fstab
 from iscsictl.planner.selection.session_index import SessionIndex
+from tests.machine_model import restart
 from tests.machine_model.machine import MIB, Unit
 from tests.worlds import (
     CLAIMED,
@@ -170,7 +172,7 @@ def _unit(
         target, lun, None if kind == "nameless" else wwid,
         None if kind == "nameless" else content,
         DiskUsage(mounts if there is not None and there.used is not False else (),
-              dice.if_rough((), ("LVM volume /dev/dm-0",))),
+              dice.rarely((), ("LVM volume /dev/dm-0",), 6)),
         dice.rarely(usual=False, unusual=True),
     )  # fmt: skip
     if kind in _CLAIMED:
@@ -323,3 +325,26 @@ def _detachment(data: bytes) -> tuple[DetachRequest, World]:
 def detachments() -> st.SearchStrategy[tuple[DetachRequest, World]]:
     """A machine on which something is attached, and a request to detach some of it."""
     return st.binary(min_size=96, max_size=96).map(_detachment)
+
+
+def _after_a_boot(data: bytes) -> World:
+    """A world whose records and entries are for the boot, some of them on hold."""
+    dice = Dice(data)
+    wanted = _spec(dice)
+    now = _world(dice, wanted)
+    if dice.pick([True, True, False]):
+        now = now.do(actions.CreateRecord(wanted.target or TARGET, at(A), "default"))
+    if dice.pick([True, False]):
+        now = World(*restart(now.inventory, now.array))
+    records = tuple(
+        replace(r, values={**r.values, "node.startup": dice.pick(["automatic", "manual"])})
+        for r in now.inventory.records
+    )
+    held = dice.rarely((), (Hold(target=wanted.target or TARGET),), 4)
+    held += dice.rarely((), (Hold(mount_point=DIR),), 4)
+    return now.having(records=records, holds=held)
+
+
+def worlds_after_a_boot() -> st.SearchStrategy[World]:
+    """A machine that has been rebooted, or lost some sessions and mounts since."""
+    return st.binary(min_size=96, max_size=96).map(_after_a_boot)

@@ -69,6 +69,13 @@ def delete_record(action: actions.DeleteRecord, now: Inventory, _: Array) -> Inv
     return replace(now, records=tuple(r for r in now.records if not same(r, action)))
 
 
+def remove_corrupt_record(
+    action: actions.RemoveCorruptRecord, now: Inventory, _: Array
+) -> Inventory:
+    kept = tuple(r for r in now.records if r.path != action.path or r.problem is None)
+    return replace(now, records=kept)
+
+
 def enable(action: actions.EnableService, now: Inventory, _: Array) -> Inventory:
     if action.unit == MULTIPATHD:
         return multipath.changed(now, enabled=action.on)

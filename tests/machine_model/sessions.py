@@ -51,6 +51,20 @@ def scan(action: actions.Scan, now: Inventory, array: Array) -> Inventory:
     return now
 
 
+def rescan(action: actions.Rescan, now: Inventory, array: Array) -> Inventory:
+    """Show all LUNs of one session. Sizes are those of the array at any time in this model."""
+    for session in now.sessions:
+        there = {unit.lun for unit in session.luns or ()}
+        for unit in array:
+            if (
+                session.sid == action.sid
+                and unit.target == session.target
+                and unit.lun not in there
+            ):
+                now = _appear(now, action.sid, unit)
+    return now
+
+
 def _appear(now: Inventory, sid: int, unit: Unit) -> Inventory:
     """One more path: to a disk that is known over another path, or to a new one.
 
