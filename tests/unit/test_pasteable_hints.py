@@ -22,8 +22,8 @@ _ENDS = re.compile(r"[;,()]|\. |: | && | and | to | says | removes ")
 _QUOTING = {"shell_form"}
 #: Values that are never anything but numbers, constants or words of our own.
 _OWN = re.compile(r"(\w+\.)*(number|kind|label|key|where|_?[A-Z_]+)|others\[0\]")
-#: What quotes in the way of other shells, and a sentence that is no command.
-_EXEMPT = ("cli/completions/", "planner/disks/new_filesystem.py")
+#: What quotes in the way of other shells, whole commands of the help, and no command at all.
+_EXEMPT = ("cli/completions/", "cli/help.py", "planner/disks/new_filesystem.py")
 
 
 def unquoted(node: ast.AST) -> Iterator[ast.expr]:

@@ -4,7 +4,6 @@ Nothing is changed before the last yes. An account is asked for only where the a
 login, a LUN only where it has several: both are known after a login that was rolled back.
 """
 
-import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -22,6 +21,7 @@ from iscsictl.model.inventory import DiscoveredTarget, Inventory
 from iscsictl.model.names import DEFAULT_IFACE, Portal, parse_portal
 from iscsictl.model.plan import Plan
 from iscsictl.model.secret import Secret
+from iscsictl.model.shell_form import shell_form
 from iscsictl.model.spec import Account, AttachSpec
 from iscsictl.observers.sessions import discover
 from iscsictl.output.text import escape_controls, human_size
@@ -120,7 +120,7 @@ class GuidedAttach:
 
     def command(self, given: Sequence[str]) -> str:
         """Return the one command that does the same; `given` is what was typed."""
-        return shlex.join(["iscsictl", *given, *self.words])
+        return shell_form("iscsictl", *given, *self.words)
 
     def _set_words(self, words: list[str]) -> None:
         """Add words, in the place of the same option with another value."""

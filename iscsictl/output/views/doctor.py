@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from iscsictl.model.finding import Finding, Level, worst
+from iscsictl.model.shell_form import shell_form
 from iscsictl.output.table import Column, print_tsv
 from iscsictl.output.terminal import Screen
 from iscsictl.output.text import escape_controls
@@ -107,7 +108,7 @@ def _block(group: Sequence[Finding], screen: Screen) -> str:
     if first.fix is not None:
         lines += _wrapped(f"fix: {escape_controls(first.fix)}", screen.width)
     if len(group) > 1:
-        each = f"each of them: iscsictl doctor --all --only {first.id}"
+        each = f"each of them: iscsictl doctor --all --only {shell_form(first.id)}"
         lines += _wrapped(each, screen.width)
     return "\n".join(lines) + "\n"
 
