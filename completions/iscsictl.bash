@@ -439,7 +439,7 @@ _iscsictl_spec() {
         ;;
     'report')
         subs=''
-        opts='-o --output -J --json --no-color -v --verbose -q --quiet --timeout -h --help'
+        opts='--no-names -o --output -J --json --no-color -v --verbose -q --quiet --timeout -h --help'
         vals=' -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args='file'
         ;;

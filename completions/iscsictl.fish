@@ -1335,6 +1335,7 @@ complete -c iscsictl -n "__iscsictl_at 'explain'" -s v -l verbose -d 'Show each 
 complete -c iscsictl -n "__iscsictl_at 'explain'" -s q -l quiet -d 'Only errors.'
 complete -c iscsictl -n "__iscsictl_at 'explain'" -l timeout -x -d 'How long to wait for others [60s].'
 complete -c iscsictl -n "__iscsictl_at 'explain'" -s h -l help -d 'Show this message and exit.'
+complete -c iscsictl -n "__iscsictl_at 'report'" -l no-names -d 'Replace names and addresses by stand-ins.'
 complete -c iscsictl -n "__iscsictl_at 'report'" -s o -l output -x -a 'table json tsv' -d 'How to print the result.'
 complete -c iscsictl -n "__iscsictl_at 'report'" -s J -l json -d 'The same as -o json.'
 complete -c iscsictl -n "__iscsictl_at 'report'" -l no-color -d 'No colours (as does NO_COLOR).'

@@ -1,5 +1,6 @@
 """Collect what a colleague needs to judge this host, without its secrets."""
 
+import socket
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -7,6 +8,7 @@ from pathlib import Path
 
 from iscsictl import __version__
 from iscsictl.errors import IscsictlError
+from iscsictl.parse.name_filter import NameFilter
 from iscsictl.parse.secret_filter import SecretFilter, find_secrets
 from iscsictl.system.io.files import save_output
 from iscsictl.system.io.process import run
@@ -32,9 +34,12 @@ _COMMANDS: dict[str, Sequence[str]] = {
 }  # fmt: skip
 
 
-def write_report(path: Path, doctor: bytes, root: Path = _LIVE) -> int:
+def write_report(
+    path: Path, doctor: bytes, root: Path = _LIVE, *, without_names: bool = False
+) -> int:
     """Write the archive, mode 0600, and return its bytes; `doctor` is the JSON of the checks.
 
+    `without_names` replaces names and addresses by stand-ins. WWIDs of disks stay.
     Raises IscsictlError where the file cannot be written.
     """
     entries = list(read_report_files(root))
@@ -45,7 +50,10 @@ def write_report(path: Path, doctor: bytes, root: Path = _LIVE) -> int:
     secrets = set(read_secret_attributes(root))
     for _, content, _ in entries:
         secrets |= find_secrets(content or b"")
-    data = pack_entries(_struck(entries, SecretFilter(secrets)), time.time())
+    entries = list(_struck(entries, SecretFilter(secrets)))
+    if without_names:
+        entries = list(_renamed(entries))
+    data = pack_entries(entries, time.time())
     save_output(path, data, 0o600)
     return len(data)
 
@@ -53,6 +61,29 @@ def write_report(path: Path, doctor: bytes, root: Path = _LIVE) -> int:
 def _struck(entries: list[Entry], secret_filter: SecretFilter) -> Iterator[Entry]:
     for name, content, link in entries:
         yield name, None if content is None else secret_filter.strike(content), link
+
+
+def _renamed(entries: list[Entry]) -> Iterator[Entry]:
+    paths = (name.encode("utf-8", "surrogateescape") for name, _, _ in entries)
+    texts = (content for _, content, _ in entries if content is not None)
+    # An attribute of a session has the account alone.
+    users = (
+        b"username = " + (content or b"")
+        for name, content, _ in entries
+        if name.rpartition("/")[2] in {"username", "username_in"}
+    )
+    names = NameFilter((*paths, *texts, *users), (socket.gethostname(),))
+
+    def replaced(text: str) -> str:
+        data = names.replace(text.encode("utf-8", "surrogateescape"))
+        return data.decode("utf-8", "surrogateescape")
+
+    for name, content, link in entries:
+        yield (
+            replaced(name),
+            None if content is None else names.replace(content),
+            None if link is None else replaced(link),
+        )
 
 
 def _outputs() -> list[Entry]:

@@ -145,3 +145,36 @@ def test_a_link_in_an_archive_makes_nothing_outside(tmp_path: Path) -> None:
     with pytest.raises(IscsictlError):
         read_capture(file)
     assert list(outside.iterdir()) == []
+
+
+def test_without_names_a_report_tells_the_same_of_other_names(tmp_path: Path) -> None:
+    root = tmp_path / "host"
+    make(root, 3)
+    live = read_listing(root)
+    targets = [session.target for session in live.sessions]
+    place = f"{targets[0]}/10.11.12.13,3260,1"
+    put(
+        root,
+        f"etc/iscsi/nodes/{place}/default",
+        f"node.name = {targets[0]}\nnode.session.auth.username = mary.jones\n"
+        "node.conn[0].address = 10.11.12.13\nnode.discovery_address = fd00:1:2::3\n",
+    )
+    put(root, "etc/fstab", f"/dev/disk/by-path/ip-10.11.12.13:3260-iscsi-{targets[0]}-lun-0 /x\n")
+    (session, *_) = (root / "sys/class/iscsi_session").iterdir()
+    (session / "username").write_text("only-in-sysfs\n")
+    archive = written(root, "--no-names")
+    with tarfile.open(archive) as tar:
+        names = "\n".join(tar.getnames())
+    inside = b"\n".join(text_of(archive).values()) + names.encode()
+    for name in (*targets, "10.11.12.13", "fd00:1:2::3", "mary.jones", "only-in-sysfs"):
+        assert name.encode() not in inside
+    listing = read_capture(archive)
+    assert len({session.target for session in listing.sessions}) == len(set(targets))
+    assert [d.wwid for d in listing.disks or ()] == [d.wwid for d in live.disks or ()]
+    # What belongs together has one stand-in.
+    stand_in = listing.sessions[0].target
+    texts = text_of(archive)
+    (record,) = [name for name in texts if "/nodes/" in name]
+    assert f"/{stand_in}/" in record
+    assert f"node.name = {stand_in}\n".encode() in texts[record]
+    assert f"-iscsi-{stand_in}-lun-0 /x".encode() in texts[f"{PREFIX}/etc/fstab"]

@@ -15,19 +15,23 @@ from iscsictl.output.views import doctor as doctor_view
 
 @command("report", short_help="Write one archive for a colleague, without secrets.")
 @click.argument("file", metavar="FILE")
+@click.option(
+    "--no-names", "without_names", is_flag=True, help="Replace names and addresses by stand-ins."
+)
 @common
-def report(settings: Settings, file: str) -> int:
+def report(settings: Settings, file: str, without_names: bool) -> int:
     """Write records, configuration, logs and the state of sessions and disks to FILE (tar.gz).
 
-    Secrets are struck out wherever they stand; look at the archive before it leaves your company
-    all the same: names and addresses are in it. `iscsictl ls --from FILE` shows its sessions and
-    disks.
+    Secrets are struck out wherever they stand. Names and addresses are in it unless --no-names is
+    given: look at the archive before it leaves your company. `iscsictl ls --from FILE` shows its
+    sessions and disks.
     """
     if settings.root == Path("/"):
         require_root("report")
     machine = observe_machine(open_context(settings.wait, settings.root))
     findings = doctor_view.as_json(examine(machine)).encode("utf-8", "backslashreplace")
-    size = write_report(Path(file), findings, settings.root)
+    size = write_report(Path(file), findings, settings.root, without_names=without_names)
     if not settings.quiet:
-        print_message(f"{file}: {size} bytes; secrets are struck out, names are not")
+        names = "names are replaced" if without_names else "names are not"
+        print_message(f"{file}: {size} bytes; secrets are struck out, {names}")
     return 0
