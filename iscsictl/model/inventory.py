@@ -139,7 +139,8 @@ class Inventory:
     `silent` are portals that do not answer, with the reason. `open_devices` is who has a device
     of a session open that is no disk's, by session id. `open_iscsi` is the installed version.
     `stranded` says why a filesystem of an fstab entry has no disk, by mount point.
-    `in_journal` tells, of a name that nothing has, whether the journal has a change under it.
+    `in_journal` tells, of a name that nothing has, whether the journal has a change under it, or
+    it is an empty directory, as a detach leaves one.
     """
 
     records: tuple[NodeRecord, ...] = ()

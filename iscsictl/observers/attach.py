@@ -152,7 +152,8 @@ def for_detach(context: Context, spec: DetachRequest, _before: Inventory | None)
     alive = {s.sid for s in listing.sessions if s.status == "up"}
     found = find(inventory, spec.name, spec.lun)
     if not found:
-        return replace(inventory, in_journal=journal.mentions(spec.name, root))
+        known = journal.mentions(spec.name, root) or _is_left_empty(spec.name, root)
+        return replace(inventory, in_journal=known)
     targets = {meant.target for meant in found}
     sids = {s.sid for s in listing.sessions if s.target in targets}
     named = {id(meant.disk) for meant in found}
@@ -168,6 +169,18 @@ def for_detach(context: Context, spec: DetachRequest, _before: Inventory | None)
     paths = (line.mount_point for line in inventory.fstab.ours)
     stranded = mounts.find_stranded((path for path in paths if path is not None), root)
     return replace(inventory, usage=used, stranded=stranded)
+
+
+def _is_left_empty(name: str, root: Path) -> bool:
+    """Tell whether a name is an empty directory, such as the mount point that a detach leaves.
+
+    A power failure right after a detach can lose its lines in the journal; the directory stays, and
+    running the same command again has to succeed.
+    """
+    try:
+        return name.startswith("/") and not any((root / name.lstrip("/")).iterdir())
+    except OSError:
+        return False
 
 
 def _connected(
