@@ -87,7 +87,7 @@ def _has_map(device: str, root: Path) -> bool:
 
 
 def _settle(device: str) -> None:
-    """Have udev have_maps at the first path again, now that it is part of a map.
+    """Have udev examine the first path again, now that it is part of a map.
 
     Until then the path keeps its partition nodes and links, and udev takes it for a disk
     (multipath's udev rules).
