@@ -147,15 +147,21 @@ ALONE = {
     "tools-open-iscsi": ("fail", "mv $(command -v iscsiadm) /root/"),
     "kernel-modules": ("warn", "mv /lib/modules/$(uname -r) /root/"),
 }
-#: Planted by other tests: of this directory's test_doctor.py, test_boot.py, test_foreign.py and
-#: test_sessions.py, and below.
+#: Planted by other tests: of this directory's test_doctor.py, test_boot.py and test_sessions.py,
+#: and below.
 ELSEWHERE = {
-    "disk-changed", "disk-identity",
+    "disk-changed",
     "kernel-transport", "iscsid-answers", "net-mtu", "session-state", "initiator-clone",
     "boot-firmware", "multipath-paths",
 }  # fmt: skip
 #: Planted on no machine yet: only unit tests prove them.
-UNPLANTED = {"multipath-boot", "multipath-failover", "multipath-nic", "multipath-queue"}
+UNPLANTED = {
+    "disk-identity",
+    "multipath-boot",
+    "multipath-failover",
+    "multipath-nic",
+    "multipath-queue",
+}
 #: Not a fault (`fstab-boot` is only ever ok, `crypttab-readable` only skipped), or not to be had
 #: on this lab's hosts.
 LEFT = {"crypttab-readable", "fstab-boot", "service-systemd", "session-disks"}
