@@ -7,6 +7,7 @@ import click
 from iscsictl.cli.options import Settings, print_error, print_message
 from iscsictl.engine.reconcile import OnFailure, dry_run, reconcile
 from iscsictl.engine.runtime import (
+    Scope,
     host_changes,
     interrupt_at_once,
     interrupt_threads,
@@ -37,12 +38,13 @@ def run_task(
     *,
     on_failure: OnFailure = OnFailure.STOP,
     lock_wait: float | None = None,
+    scope: Scope | None = None,
     device_only: bool = False,
 ) -> int:
     """Run a task and print what came of it. Returns the exit code.
 
-    `lock_wait` is how many seconds to wait for another iscsictl that changes the host; None is
-    the --timeout of the command.
+    `lock_wait` is how many seconds to wait for another iscsictl that changes the same; None is
+    the --timeout of the command. `scope` is all that the task changes, None for anything.
     """
     quiet = settings.quiet or device_only
     printer = StepPrinter(output=settings.output, quiet=quiet, color=settings.color)
@@ -52,7 +54,8 @@ def run_task(
             printer.close()
             print_message(text)
 
-    context = open_context(settings.wait, settings.root, say, printer.watch)
+    changed = None if settings.dry_run else scope
+    context = open_context(settings.wait, settings.root, say, printer.watch, changed)
     if settings.dry_run:
         interrupt_threads()
         try:

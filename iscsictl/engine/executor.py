@@ -2,10 +2,11 @@
 
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from iscsictl.engine.handlers.effect import StepResult
-from iscsictl.engine.handlers.registry import execute_action, inverse
+from iscsictl.engine.handlers.registry import complete_roll_back, execute_action, inverse
 from iscsictl.errors import InterruptError, IscsictlError, UnexpectedContentError, from_os
 from iscsictl.model.actions import (
     Claim,
@@ -76,7 +77,7 @@ def execute_steps(
 
 def _execute_step(action: Action, context: Context) -> StepResult:
     try:
-        with context.guard(action):
+        with context.lock_for(action):
             return execute_action(action, context)
     except OSError as error:
         raise from_os(error) from error
@@ -110,6 +111,9 @@ def roll_back(done: list[CompletedStep], context: Context) -> tuple[list[Outcome
             outcomes.append(Outcome(one.step).with_status(Status.UNDONE))
         else:
             leftovers.append(f"{one.step.id} could not be undone: {error}")
+    if outcomes:
+        with signals.shielded(), suppress(IscsictlError):
+            complete_roll_back(context)
     return outcomes, leftovers
 
 
@@ -120,7 +124,7 @@ _TAKEN_AWAY = (
 
 def _roll_back_step(back: Action, context: Context) -> str | None:
     try:
-        with signals.shielded(), context.guard(back):
+        with signals.shielded(), context.lock_for(back):
             execute_action(back, context)
     except IscsictlError as error:
         return error.text

@@ -22,7 +22,7 @@ from iscsictl.system.io import journal
 
 # Each round ends with a frontier (a login, a scan) or with the last step. An attach over eight
 # portals has nine frontiers; a machine that still changes after twenty never settles.
-_ROUNDS = 20
+ROUNDS = 20
 
 
 class OnFailure(Enum):
@@ -32,6 +32,16 @@ class OnFailure(Enum):
     STOP = auto()
     #: Only the steps that need the failed one are skipped.
     CONTINUE = auto()
+
+
+class NotConvergedError(IscsictlError):
+    """The machine still changes after the last round. What was done stays for the next run."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            f"the configuration did not converge after {ROUNDS} rounds",
+            hint="rerun with --dry-run to see the pending steps",
+        )
 
 
 class ProgressListener(Protocol):
@@ -73,7 +83,11 @@ def next_batch(
 
 def dry_run(task: Task, context: Context) -> Report:
     """Return what would be done, without changing anything."""
-    _, plan = _decide(task, observe_task(task, context))
+    return report_plan(_decide(task, observe_task(task, context))[1])
+
+
+def report_plan(plan: Plan) -> Report:
+    """Return what a plan would do, as the report of a run that does nothing."""
     outcomes = tuple(Outcome(step, error=plan.errors.get(step.id)) for step in plan.steps)
     pending = bool(plan.pending) and plan.refusal is None
     error = plan.refusal or summarize_steps(plan.errors, plan.steps)
@@ -130,18 +144,15 @@ class Run:
         error: IscsictlError | None = None
         inventory: Inventory | None = None
         try:
-            for number in range(_ROUNDS):
+            for number in range(ROUNDS):
                 inventory = observe_task(task, self.context, inventory)
                 task, plan = _decide(task, inventory)
                 shown = shown or plan
-                if not self._is_pending(plan, shown, first=number == 0):
+                if not self.is_pending(plan, shown, first=number == 0):
                     break
                 self.execute(plan)
             else:
-                error = IscsictlError(
-                    f"the configuration did not converge after {_ROUNDS} rounds",
-                    hint="rerun with --dry-run to see the pending steps",
-                )
+                error = NotConvergedError()
         except InterruptError as interrupt:
             error = interrupt
         except StepFailedError as failure:
@@ -151,9 +162,10 @@ class Run:
         except IscsictlError as refusal:
             error = refusal
             self.leftovers = self.roll_back() if self.stops else self.leftovers
-        return self._report(shown or plan, plan, error)
+        return self.make_report(shown or plan, plan, error)
 
-    def _report(self, shown: Plan, last: Plan, error: IscsictlError | None) -> Report:
+    def make_report(self, shown: Plan, last: Plan, error: IscsictlError | None) -> Report:
+        """Return what became of the steps, given the first plan, the last one and what ended it."""
         outcomes, notes = tuple(self.ended.values()), shown.notes
         if not self.stops:
             if not isinstance(error, InterruptError):
@@ -162,7 +174,7 @@ class Run:
             notes = (*dict.fromkeys((*notes, *last.notes)), *error_lines(self.failed))
         return Report(outcomes, error, self.leftovers, notes, last.result)
 
-    def _is_pending(self, plan: Plan, shown: Plan, *, first: bool) -> bool:
+    def is_pending(self, plan: Plan, shown: Plan, *, first: bool) -> bool:
         """Tell whether the plan has anything to execute; raise where it must not be executed."""
         if plan.refusal is not None and (self.stops or first):
             raise plan.refusal

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from iscsictl.system.context import Context
 from iscsictl.system.io import signals
-from iscsictl.system.io.host_lock import count_kept_out, forget_kept_out, host_lock
+from iscsictl.system.io.host_lock import Scope, count_kept_out, forget_kept_out, host_lock
 
 __all__ = [
-    "Context", "check_interrupt", "count_kept_out", "forget_kept_out", "host_changes",
+    "Context", "Scope", "check_interrupt", "count_kept_out", "forget_kept_out", "host_changes",
     "interrupt_at_once", "interrupt_threads", "open_context",
 ]  # fmt: skip
 
@@ -19,25 +19,28 @@ def open_context(
     root: Path,
     say: Callable[[str], None] = lambda _: None,
     watch: Callable[[str], None] = lambda _: None,
+    scope: Scope | None = None,
 ) -> Context:
     """Return the context of a run.
 
     `wait` is how many seconds each wait on others may last. `say` takes a line for the user,
-    `watch` the progress that a tool prints.
+    `watch` the progress that a tool prints. `scope` is all that the run changes, if that is known
+    before it begins; None for a run that may change anything on this host.
     """
-    return Context(wait, root, say, watch)
+    return Context(wait, root, say, watch, scope=scope)
 
 
 @contextmanager
 def host_changes(context: Context, *, lock_wait: float | None = None) -> Iterator[None]:
-    """Change the host: no other iscsictl does meanwhile, and a signal waits for a safe point.
+    """Change what the context's scope names, or anything where it has none.
 
-    `lock_wait` is how many seconds to wait for the lock, by default as long as for anything
-    else. Raises InUseError when another iscsictl keeps it for longer.
+    No other iscsictl changes that meanwhile, and a signal waits for a safe point. `lock_wait` is
+    how many seconds to wait for the lock, by default as long as for anything else. Raises
+    InUseError when another iscsictl keeps it for longer.
     """
     signals.defer()
     wait = context.wait if lock_wait is None else lock_wait
-    with host_lock(wait, context.say, context.root), context.waiter:
+    with host_lock(wait, context.say, context.root, context.scope), context.waiter:
         yield
 
 

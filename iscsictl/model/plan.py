@@ -36,11 +36,17 @@ class Status(StrEnum):
 
 @dataclass(frozen=True)
 class Action:
-    """One thing that hands can do. `frontier`: what follows can only be decided after it."""
+    """One thing that a handler can do.
+
+    `frontier`: what follows can only be decided after it. `shares_files`: it changes files that all
+    targets share, such as units of systemd, so it is executed under a lock of the host; fstab is
+    locked by whoever edits it.
+    """
 
     verb: ClassVar[str] = ""
     hazard: ClassVar[Hazard] = Hazard.SAFE
     frontier: ClassVar[bool] = False
+    shares_files: ClassVar[bool] = False
 
 
 @dataclass(frozen=True)

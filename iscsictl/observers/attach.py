@@ -8,8 +8,6 @@ from pathlib import Path
 
 from iscsictl.errors import IscsictlError, UnreachableError
 from iscsictl.model.disk_content import Content
-from iscsictl.model.fstab import Fstab
-from iscsictl.model.hold import Hold
 from iscsictl.model.inventory import (
     DiscoveredTarget,
     DiskUsage,
@@ -22,9 +20,8 @@ from iscsictl.model.inventory import (
     ReadFailed,
     observe_value,
 )
-from iscsictl.model.listing import Disk, Listing, Session, blocks
-from iscsictl.model.multipath import MultipathFacts
-from iscsictl.model.names import Portal
+from iscsictl.model.listing import Disk, Session, blocks
+from iscsictl.model.names import DEFAULT_IFACE, Portal
 from iscsictl.model.record import NodeRecord
 from iscsictl.model.secret import Secret
 from iscsictl.model.spec import AttachSpec, DetachRequest
@@ -39,6 +36,7 @@ from iscsictl.system.block import multipath_conf, probe, scsi_commands
 from iscsictl.system.context import Context
 from iscsictl.system.host import systemd
 from iscsictl.system.io import journal, signals
+from iscsictl.system.io.host_lock import take_turn
 from iscsictl.system.iscsi import holds, iscsiadm, nodedb, portal_probe
 from iscsictl.system.iscsi.sessions import read_listing
 from iscsictl.system.mount import fstab_file, mounts, usage
@@ -46,7 +44,6 @@ from iscsictl.system.mount import fstab_file, mounts, usage
 PROBE_WAIT = 10.0
 UDEV_WAIT = 10.0
 UDEV_PAUSE = 0.1
-_Basis = tuple[tuple[NodeRecord, ...], Listing, HostFacts, Fstab, tuple[Hold, ...]]
 
 
 def host_facts(root: Path = Path("/")) -> HostFacts:
@@ -61,80 +58,86 @@ def host_facts(root: Path = Path("/")) -> HostFacts:
 
 
 def for_attach(context: Context, spec: AttachSpec, before: Inventory | None) -> Inventory:
-    """Look at all that an attach rests on. What the array said `before` is not asked again."""
+    """Observe all that an attach rests on. What the array said `before` is not asked again."""
+    mounts_wanted = frozenset(filter(None, [spec.mount]))
+    return observe_lun(context, spec, observe_host(context, mounts_wanted), before)
+
+
+def observe_host(context: Context, mount_points: frozenset[str]) -> Inventory:
+    """Observe what is the same for every LUN of this host.
+
+    udev gets time for what has just been made and mounted on one of these mount points.
+    """
+    deadline = time.monotonic() + min(UDEV_WAIT, context.wait)
+    while True:
+        host = _read_host(context)
+        devices = [block for disk in host.disks for block in blocks(disk.block)]
+        there = (b for b in devices if mount_points & {m.path for m in b.mounts})
+        if all(block.fstype and block.uuid for block in there) or time.monotonic() > deadline:
+            return host
+        signals.check()
+        time.sleep(UDEV_PAUSE)
+
+
+def observe_lun(
+    context: Context, spec: AttachSpec, host: Inventory, before: Inventory | None
+) -> Inventory:
+    """Observe what one attach rests on besides its `host`: the array, the disk, the mount point."""
     for iface in spec.ifaces:
         nodedb.require_iface(context.db, iface)
-    records, listing, facts, fstab, held = _settled(context, spec.mount)
     offers: Observation[tuple[DiscoveredTarget, ...]] = NotObserved()
     silent: Mapping[Portal, str] = {}
+    facts = host.host.multipath
     if before is not None:
         offers, silent = before.offers, before.silent
     else:
-        offers, silent = _ask_array(context, spec, records, listing, facts.multipath)
+        offers, silent = _ask_array(context, spec, host)
     target = spec.target or _only_target(offers)
-    sessions = tuple(s for s in listing.sessions if s.target == target and s.status == "up")
-    inventory = Inventory(
-        records,
-        listing.sessions,
-        listing.disks or (),
-        fstab,
-        offers,
-        silent,
+    sessions = tuple(s for s in host.sessions if s.target == target and s.status == "up")
+    inventory = replace(
+        host,
+        offers=offers,
+        silent=silent,
         luns=_luns(spec, sessions),
         place=_place(spec),
-        host=facts,
-        holds=held,
         open_iscsi=context.open_iscsi,
     )
     try:
         choice = choose_paths(inventory, spec)
     except IscsictlError:
         return inventory  # The plan is refused for the same reason.
-    unsettled = _unsettled(records, spec, target, mapped=choice.mapped)
+    unsettled = _unsettled(host.records, spec, target, mapped=choice.mapped)
     inventory = replace(inventory, unsettled=unsettled)
     if choice.mapped and sessions:
-        known = context.coalesce("multipathd", lambda: multipath_conf.ask_daemon(facts.multipath))
-        inventory = replace(inventory, host=replace(facts, multipath=known))
+        known = context.coalesce("multipathd", lambda: multipath_conf.ask_daemon(facts))
+        inventory = replace(inventory, host=replace(host.host, multipath=known))
         if is_being_mapped(inventory, spec):
             return inventory  # The disk is read once, when its map has all paths.
-    return replace(inventory, contents=_disks(context, spec, listing, sessions))
-
-
-def _settled(context: Context, mount: str | None) -> _Basis:
-    """Look at the host, giving udev time for what has just been made and mounted there."""
-    deadline = time.monotonic() + min(UDEV_WAIT, context.wait)
-    while True:
-        basis = context.coalesce("host", lambda: _basis(context))
-        devices = [block for disk in basis[1].disks or () for block in blocks(disk.block)]
-        there = (b for b in devices if mount in {m.path for m in b.mounts})
-        if all(block.fstype and block.uuid for block in there) or time.monotonic() > deadline:
-            return basis
-        signals.check()
-        time.sleep(UDEV_PAUSE)
+    return replace(inventory, contents=_disks(context, spec, host.disks, sessions))
 
 
 def for_export(root: Path) -> tuple[Inventory, dict[str, MountPointState]]:
     """Look at all that a file of volumes tells, and at the roots of our mounts."""
-    context = Context(root=root)
-    records, listing, facts, fstab, held = _basis(context)
+    host = _read_host(Context(root=root))
     places = {}
-    for line in fstab.ours:
+    for line in host.fstab.ours:
         if line.mount_point is not None:
             with contextlib.suppress(IscsictlError):
                 places[line.mount_point] = mounts.read_mount_point(line.mount_point, root)
-    disks = listing.disks or ()
-    return Inventory(records, listing.sessions, disks, fstab, host=facts, holds=held), places
+    return host, places
 
 
-def _basis(context: Context) -> _Basis:
-    """Observe what is the same for every spec."""
+def _read_host(context: Context) -> Inventory:
+    """Read records, sessions, disks, fstab and holds, each once."""
     root = context.root
-    return (
-        nodedb.read_records(context.db),
-        read_listing(root, details=False),
-        host_facts(root),
+    records, listing = nodedb.read_records(context.db), read_listing(root, details=False)
+    return Inventory(
+        records,
+        listing.sessions,
+        listing.disks or (),
         fstab_file.read_fstab(root),
-        holds.read_holds(root),
+        host=host_facts(root),
+        holds=holds.read_holds(root),
     )
 
 
@@ -204,22 +207,20 @@ def _only_target(offers: Observation[tuple[DiscoveredTarget, ...]]) -> str | Non
 def _ask_array(
     context: Context,
     spec: AttachSpec,
-    records: tuple[NodeRecord, ...],
-    listing: Listing,
-    facts: MultipathFacts,
+    host: Inventory,
 ) -> tuple[Observation[tuple[DiscoveredTarget, ...]], Mapping[Portal, str]]:
     """Ask portals for their targets where no record tells enough, and find those that are silent.
 
     For one path a session or a record is enough. For a map all portals must be known: those that
     records name, if they are several or one is in use, or else those that the array announces.
     """
-    own = sound_records(records, spec)
-    recorded = recorded_portals(records, spec)
-    session = _connected(records, listing.sessions, spec)
+    own = sound_records(host.records, spec)
+    recorded = recorded_portals(host.records, spec)
+    session = _connected(host.records, host.sessions, spec)
     if recorded and not all(record.over_tcp for record in own):
         # An offload adapter has its own TCP: what the host's own can reach tells nothing.
         return NotObserved(), {}
-    all_paths = facts.installed and spec.multipath != "off"
+    all_paths = host.host.multipath.installed and spec.multipath != "off"
     if session is not None and not (all_paths and session.status == "up"):
         return NotObserved(), {}
     wait = min(PROBE_WAIT, context.wait)
@@ -230,7 +231,7 @@ def _ask_array(
     if session is not None and not missing and len(portals) == len(spec.ifaces) == 1:
         # It is at work over the only path that was found when it was attached.
         return NotObserved(), {}
-    index = SessionIndex(records, listing.sessions)
+    index = SessionIndex(host.records, host.sessions)
     used = {r.portal for r in own if index.session_of(r) is not None}
     if recorded and not missing and (len(portals) > 1 or len(spec.ifaces) > 1):
         return NotObserved(), _silent(context, [p for p in portals if p not in used], wait)
@@ -258,9 +259,9 @@ def _discover(
         return ReadFailed(error), silent
     iface = spec.ifaces[0]
     offers = observe_value(
-        lambda: context.once(
+        lambda: context.memoize(
             ("offers", answering[0], iface),
-            lambda: iscsiadm.discover(answering[0], timeout=context.wait, iface=iface),
+            lambda: _ask_in_turn(context, answering[0], iface),
         )
     )
     if not isinstance(offers, Known):
@@ -273,9 +274,30 @@ def _discover(
     return offers, {**silent, **_silent(context, others, wait)}
 
 
+def _ask_in_turn(context: Context, portal: Portal, iface: str) -> tuple[DiscoveredTarget, ...]:
+    """Ask a portal for its targets, or take the answer to a question that was put after ours.
+
+    Every discovery session of a host has the same name and ISID. A target ends the earlier one
+    when the next one logs in (session reinstatement, RFC 7143, section 6.3.5), so other runs ask
+    in turn.
+    """
+    if context.scope is None:
+        return iscsiadm.discover(portal, timeout=context.wait, iface=iface)
+    wanted = time.monotonic()
+    through = "" if iface == DEFAULT_IFACE else f" through {iface}"
+    doing = f"asking {portal} for its targets{through}"
+    with take_turn(doing, context.wait, context.root) as turn:
+        if turn.serves(wanted):
+            return iscsiadm.parse_offers(turn.text)
+        began = time.monotonic()
+        offers = iscsiadm.discover(portal, timeout=context.wait, iface=iface)
+        turn.leave(began, iscsiadm.format_offers(offers))
+        return offers
+
+
 def _silent(context: Context, some: Iterable[Portal], wait: float) -> Mapping[Portal, str]:
     asked = tuple(dict.fromkeys(some))
-    return context.once(("silent", asked), lambda: portal_probe.silent(asked, wait))
+    return context.memoize(("silent", asked), lambda: portal_probe.silent(asked, wait))
 
 
 def _unsettled(
@@ -312,13 +334,12 @@ def _luns(spec: AttachSpec, sessions: tuple[Session, ...]) -> dict[int, tuple[in
 
 
 def _disks(
-    context: Context, spec: AttachSpec, listing: Listing, sessions: tuple[Session, ...]
+    context: Context, spec: AttachSpec, disks: tuple[Disk, ...], sessions: tuple[Session, ...]
 ) -> dict[str, Observation[Content]]:
     """Probe the disks that the spec may mean, unless they are mounted where it wants them."""
     contents: dict[str, Observation[Content]] = {}
     hctls = {(s.sid, u.hctl) for s in sessions for u in s.luns or () if spec.lun in {None, u.lun}}
-    disks = [d for d in listing.disks or () if any((p.sid, p.hctl) in hctls for p in d.paths)]
-    for disk in disks:
+    for disk in (d for d in disks if any((p.sid, p.hctl) in hctls for p in d.paths)):
         mounted = {mount.path for block in blocks(disk.block) for mount in block.mounts}
         if disk.wwid is None or not (spec.fs or spec.mount) or spec.mount in mounted:
             continue

@@ -1,4 +1,4 @@
-"""What the engine needs to know of its surroundings while it observes and executes."""
+"""What a run knows of its surroundings while it observes and executes."""
 
 import time
 from collections.abc import Callable, Hashable
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 from iscsictl.errors import IscsictlError
 from iscsictl.lazy_import import lazy_import
 from iscsictl.system.block.udev_wait import Waiter
+from iscsictl.system.io.host_lock import FilesLock, Scope, take_turn
 from iscsictl.system.iscsi import nodedb
 from iscsictl.system.mount import fstab_file
 
@@ -38,7 +39,8 @@ def _silent(_: str) -> None:
 class Context:
     """`wait` is how many seconds each wait on others may last.
 
-    `say` takes a line for the user, `watch` the progress that a tool prints.
+    `say` takes a line for the user, `watch` the progress that a tool prints. `scope` is all that
+    the run changes, while other runs change the rest of the host; None if it is alone.
     """
 
     wait: float = 60.0
@@ -46,6 +48,11 @@ class Context:
     say: Callable[[str], None] = _silent
     watch: Callable[[str], None] = _silent
     waiter: Waiter = field(default_factory=Waiter)
+    scope: Scope | None = None
+
+    def __post_init__(self) -> None:
+        """Make the one lock of this process on files that other runs may change meanwhile."""
+        self.files_lock = FilesLock(self.wait, self.root)
 
     @cached_property
     def db(self) -> Path:
@@ -61,19 +68,20 @@ class Context:
         """Return when a wait that begins now has to end (monotonic seconds)."""
         return time.monotonic() + self.wait
 
-    # Tasks that run in parallel (engine/parallel) share these.
+    # Of the steps of many volumes that are executed at the same time, these are shared
+    # (engine/volumes_context.py).
 
     def coalesce(self, _what: Hashable, read: Callable[[], T], /) -> T:
-        """Read what is the same for all who look now, named by the first argument."""
+        """Read what is the same for all who need it now, named by the first argument."""
         return read()
 
-    def once(self, _what: Hashable, ask: Callable[[], T], /) -> T:
+    def memoize(self, _what: Hashable, ask: Callable[[], T], /) -> T:
         """Ask what need not be asked again in this run, named by the first argument."""
         return ask()
 
-    def guard(self, _action: "Action", /) -> AbstractContextManager[object]:
-        """Return the lock that keeps others out while an action is executed."""
-        return nullcontext()
+    def lock_for(self, action: "Action", /) -> AbstractContextManager[object]:
+        """Return the lock under which an action is executed."""
+        return self.files_lock if action.shares_files else nullcontext()
 
     def log_in(self, key: "Key") -> bool:
         """Log in to a record; tell whether that made a session."""
@@ -84,8 +92,9 @@ class Context:
 
     def edit_fstab(self, edit: Callable[["Fstab"], "Fstab"]) -> tuple[bool, "Fstab"]:
         """Change /etc/fstab; return whether it changed, and what it was."""
-        old = fstab_file.read_fstab(self.root)
-        return fstab_file.save_fstab(self.root, edit(old), old), old
+        with self.files_lock:
+            old = fstab_file.read_fstab(self.root)
+            return fstab_file.save_fstab(self.root, edit(old), old), old
 
     def defer(self, _what: Hashable, do: Callable[[], None], /) -> None:
         """Do what may wait for the end of the run, named by the first argument."""
@@ -93,4 +102,16 @@ class Context:
 
     def reload(self) -> None:
         """Have systemd read fstab and the units again; who asks it later gets what it read."""
-        self.defer("reload", lambda: systemd.reload_soon(self.root))
+        self.defer("reload", self._reload)
+
+    def _reload(self) -> None:
+        """Reload systemd, unless another run began a reload after our last change."""
+        changed = time.monotonic()
+        if not systemd.running(self.root):
+            return
+        with take_turn("reloading systemd", self.wait, self.root) as turn:
+            if turn.serves(changed):
+                return
+            began = time.monotonic()
+            systemd.reload_soon(self.root)
+            turn.leave(began)

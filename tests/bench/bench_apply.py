@@ -60,6 +60,10 @@ for name; do
 done
 echo $taken
 """
+# One process for each volume, as configuration management starts them.
+ATTACH = (
+    f"iscsictl attach -q -p {A4} -T iqn.2001-04.com.example:$n --fs ext4 --mount /srv/$n >/dev/null"
+)
 VOLUME = """\
 [[volume]]
 name = "{name}"
@@ -103,6 +107,7 @@ def main() -> None:
             "the shell script, one after the other": f"for n in {each}; do sh /root/one $n; done",
             "the shell script, all at once": at_once,
             "iscsictl apply": "iscsictl apply -q /root/volumes.toml",
+            "iscsictl attach, all at once": f"for n in {each}; do {ATTACH} & done; wait",
         }
         taken: dict[str, list[float]] = {what: [] for what in commands}
         for _ in range(ROUNDS):

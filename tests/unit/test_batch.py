@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from iscsictl.engine.parallel.batching import Answer, Batch, Reading, Table
+from iscsictl.engine.coalescing import Answer, Batch, Reading, Table
 
 
 def test_who_comes_while_a_round_is_at_work_shares_the_next() -> None:

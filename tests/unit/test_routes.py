@@ -14,7 +14,7 @@ from iscsictl.model.inventory import (
     NotObserved,
     ReadFailed,
 )
-from iscsictl.model.listing import Listing, Session
+from iscsictl.model.listing import Session
 from iscsictl.model.names import Portal
 from iscsictl.model.record import NodeRecord
 from iscsictl.model.spec import AttachSpec
@@ -214,8 +214,9 @@ def test_a_single_path_that_is_in_use_is_not_asked_for_others(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(observer, "_discover", lambda *_: pytest.fail("the array was asked"))
-    listing = Listing((session(),), ())
-    asked = observer._ask_array(Context(), spec(target=TARGET), (record(A),), listing, STRICT)
+    facts = HostFacts(multipath=STRICT)
+    host = Inventory(records=(record(A),), sessions=(session(),), host=facts)
+    asked = observer._ask_array(Context(), spec(target=TARGET), host)
     assert asked == (NotObserved(), {})
 
 

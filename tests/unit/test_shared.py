@@ -11,8 +11,8 @@ from unittest import mock
 
 import pytest
 
-from iscsictl.engine.parallel import shared_context
-from iscsictl.engine.parallel.shared_context import Shared, SharedWaiter
+from iscsictl.engine import volumes_context
+from iscsictl.engine.volumes_context import SharedWaiter, VolumesContext
 from iscsictl.errors import IscsictlError, RefusedError
 from iscsictl.model.fstab import Fstab
 from iscsictl.parse.fstab import append_line, make_line, without_line
@@ -23,11 +23,11 @@ from iscsictl.system.mount import fstab_file, usage
 
 
 @pytest.fixture
-def context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shared:
+def context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> VolumesContext:
     monkeypatch.setattr(signals, "_asked", [])
     (tmp_path / "etc").mkdir()
     (tmp_path / "etc/fstab").write_bytes(b"# theirs\n")
-    return Shared(5, tmp_path)
+    return VolumesContext(5, tmp_path)
 
 
 def adding(path: str) -> Callable[[Fstab], Fstab]:
@@ -35,7 +35,7 @@ def adding(path: str) -> Callable[[Fstab], Fstab]:
 
 
 def test_edits_of_many_are_all_in_the_file_and_few_writes_are_made(
-    context: Shared, monkeypatch: pytest.MonkeyPatch
+    context: VolumesContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     saves: list[int] = []
     save = fstab_file.save_fstab
@@ -59,7 +59,7 @@ def test_edits_of_many_are_all_in_the_file_and_few_writes_are_made(
 
 
 def test_a_line_that_is_refused_is_refused_to_its_own_volume(
-    context: Shared, monkeypatch: pytest.MonkeyPatch
+    context: VolumesContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     began, go_on = threading.Event(), threading.Event()
     save = fstab_file.save_fstab
@@ -89,7 +89,7 @@ def test_a_line_that_is_refused_is_refused_to_its_own_volume(
     assert sorted(map(str, found)) == ["/srv/a", "/srv/b", "/srv/first"]
 
 
-def test_what_is_taken_out_and_put_in_at_once_is_both(context: Shared) -> None:
+def test_what_is_taken_out_and_put_in_at_once_is_both(context: VolumesContext) -> None:
     context.edit_fstab(adding("/srv/old"))
     with ThreadPoolExecutor(2) as pool:
         out = pool.submit(context.edit_fstab, lambda now: without_line(now, 2))
@@ -100,9 +100,10 @@ def test_what_is_taken_out_and_put_in_at_once_is_both(context: Shared) -> None:
 
 
 def test_systemd_is_reloaded_once_and_only_if_something_changed(
-    context: Shared, monkeypatch: pytest.MonkeyPatch
+    context: VolumesContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reloads: list[int] = []
+    (context.root / "run/systemd/system").mkdir(parents=True)
     monkeypatch.setattr(systemd, "reload_soon", lambda _: reloads.append(1))
     context.run_deferred()
     assert reloads == []
@@ -114,7 +115,7 @@ def test_systemd_is_reloaded_once_and_only_if_something_changed(
     assert reloads == [1]
 
 
-def test_only_tasks_that_have_company_wait_for_it(context: Shared) -> None:
+def test_only_a_step_that_is_not_alone_waits_for_others(context: VolumesContext) -> None:
     looks: list[float] = []
 
     def slow() -> None:
@@ -124,20 +125,20 @@ def test_only_tasks_that_have_company_wait_for_it(context: Shared) -> None:
     def observe() -> None:
         context.coalesce("host", slow)
 
-    with context.spec(), ThreadPoolExecutor(2) as pool:
-        for _ in range(2):
-            began = time.monotonic()
-            observe()
-            assert looks[-1] - began < shared_context._COMPANY
-        with context.spec():
-            first = pool.submit(observe)
-            while not context._readings.get("host")._batch._waiting:
-                pass
-            second = pool.submit(observe)
-            first.result(10)
-            second.result(10)
+    context.at_work = 1
+    for _ in range(2):
+        began = time.monotonic()
+        observe()
+        assert looks[-1] - began < volumes_context._COMPANY
+    context.at_work = 2
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(observe)
+        while not context._readings.get("host")._batch._waiting:
+            pass
+        second = pool.submit(observe)
+        first.result(10)
+        second.result(10)
     assert len(looks) == 3
-    assert context.at_work == 0
 
 
 class Events(SharedWaiter):
@@ -162,7 +163,7 @@ def test_an_event_wakes_all_who_wait_and_one_alone_listens(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(signals, "_asked", [])
-    monkeypatch.setattr(shared_context, "RECHECK", 20.0)
+    monkeypatch.setattr(volumes_context, "RECHECK", 20.0)
     waiter, there = Events(), set[int]()
 
     def wait(number: int) -> bool | None:

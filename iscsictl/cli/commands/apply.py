@@ -1,7 +1,7 @@
 """`plan` and `apply`: a file of volumes, created in parallel."""
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,9 +21,9 @@ from iscsictl.cli.options import (
     require_root,
 )
 from iscsictl.engine.output_files import save_plan
-from iscsictl.engine.parallel.scheduler import AT_ONCE, VolumeTasks, predict, reconcile_all
-from iscsictl.engine.parallel.shared_context import Shared
-from iscsictl.engine.runtime import host_changes, interrupt_threads
+from iscsictl.engine.runtime import Scope, host_changes, interrupt_threads
+from iscsictl.engine.volumes import AT_ONCE, Volumes, plan_volumes, reconcile_volumes
+from iscsictl.engine.volumes_context import VolumesContext
 from iscsictl.errors import Exit, RefusedError, UsageError
 from iscsictl.model.plan import Report
 from iscsictl.model.shell_form import shell_form
@@ -65,9 +65,9 @@ def plan(settings: Settings, file: str, out: str | None, parallel: int) -> int:
     """
     require_root("plan")
     many = _Many(settings, file, parallel)
-    reports = many.predict()
+    reports = many.dry_run()
     if out is not None:
-        saved = document(reports, many.items.wwids, many.text) + "\n"
+        saved = document(reports, many.volumes.wwids, many.text) + "\n"
         save_plan(Path(out), saved)
     return many.conclude(reports)
 
@@ -101,7 +101,7 @@ def apply(settings: Settings, file: str, saved: str | None, parallel: int) -> in
     require_root("apply")
     many = _Many(settings, file, parallel, saved)
     if settings.dry_run:
-        return many.conclude(many.predict())
+        return many.conclude(many.dry_run())
     return many.conclude(many.reconcile())
 
 
@@ -129,23 +129,26 @@ class _Many:
             for volume in found.volumes
         }
         self.saved = plan_
-        self.items = VolumeTasks(found.volumes, specs, plan_)
+        self.volumes = Volumes(found.volumes, specs, plan_)
         self.printer = StepPrinter(
             output=settings.output, quiet=settings.quiet, color=settings.color
         )
         self.many = ManyPrinter(list(specs), self.printer)
-        self.context = Shared(settings.wait, settings.root, self._say, self.many.watch)
+        scope = None if settings.dry_run else _scope(specs.values())
+        self.context = VolumesContext(
+            settings.wait, settings.root, self._say, self.many.watch, scope
+        )
 
     def _say(self, text: str) -> None:
         if not self.settings.quiet:
             self.printer.close()
             print_message(text)
 
-    def predict(self) -> Reports:
+    def dry_run(self) -> Reports:
         """Return what would be done."""
         interrupt_threads()
         try:
-            reports = predict(self.items.all, self.context, self.parallel)
+            reports = plan_volumes(self.volumes.tasks, self.context, self.parallel)
         finally:
             self.printer.close()
         self.many.plan(reports)
@@ -156,12 +159,12 @@ class _Many:
         try:
             with host_changes(self.context):
                 if self.saved is not None:
-                    reports = predict(self.items.all, self.context, self.parallel)
+                    reports = plan_volumes(self.volumes.tasks, self.context, self.parallel)
                     for name, report in reports.items():
                         if isinstance(report.error, PlanMismatchError):
                             text = f"{name}: {report.error.text}; nothing was done"
                             raise RefusedError(text, hint=report.error.hint)
-                return reconcile_all(self.items.all, self.context, self.many, self.parallel)
+                return reconcile_volumes(self.volumes.tasks, self.context, self.many, self.parallel)
         finally:
             self.printer.close()
 
@@ -169,7 +172,7 @@ class _Many:
         """Print what came of it and return the exit code."""
         settings = self.settings
         if settings.output == "json":
-            click.echo(document(reports, self.items.wwids, self.text))
+            click.echo(document(reports, self.volumes.wwids, self.text))
         elif settings.output == "tsv":
             for name, report in reports.items():
                 for step in (outcome.step for outcome in report.outcomes):
@@ -185,6 +188,15 @@ class _Many:
             return print_error(error.text, error.hint, error.exit)
         pending = any(report.pending for report in reports.values())
         return int(Exit.PENDING if pending else Exit.DONE)
+
+
+def _scope(specs: Iterable[AttachSpec]) -> Scope | None:
+    """Return what these volumes change; None where a target is not known."""
+    targets = {spec.target for spec in specs}
+    mounts = {spec.mount for spec in specs}
+    if None in targets:
+        return None
+    return Scope(frozenset(filter(None, targets)), frozenset(filter(None, mounts)))
 
 
 def _read(file: str) -> tuple[str, SavedPlan | None]:

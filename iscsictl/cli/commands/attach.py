@@ -23,6 +23,7 @@ from iscsictl.cli.options import (
 )
 from iscsictl.cli.runner import ask, run_task
 from iscsictl.cli.selectors import account_options, named, portal, take_account
+from iscsictl.engine.runtime import Scope
 from iscsictl.engine.task import Task
 from iscsictl.errors import UsageError
 from iscsictl.lazy_import import lazy_import
@@ -184,7 +185,9 @@ def attach(settings: Settings, **options: Any) -> int:
     require_root("attach")
     if spec.account is not None:
         judge_account(settings, spec.account, spec.target)
-    return run_task(settings, _task(settings, spec), device_only=options["print_device"])
+    return run_task(
+        settings, _task(settings, spec), scope=_scope(spec), device_only=options["print_device"]
+    )
 
 
 @command("detach")
@@ -229,6 +232,13 @@ def _detach_task(settings: Settings, request: DetachRequest, booted: frozenset[s
         grant,
         lambda question: ask(settings, question),
     )
+
+
+def _scope(spec: AttachSpec) -> Scope | None:
+    """Return what an attach changes; None while its target is not known."""
+    if spec.target is None:
+        return None
+    return Scope(frozenset({spec.target}), frozenset(filter(None, [spec.mount])))
 
 
 def _task(settings: Settings, spec: AttachSpec) -> Task:

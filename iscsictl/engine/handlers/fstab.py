@@ -17,6 +17,7 @@ from iscsictl.system.context import Context
 from iscsictl.system.host import systemd
 from iscsictl.system.iscsi import nodedb
 from iscsictl.system.iscsi.sessions import read_sessions
+from iscsictl.system.mount import fstab_file
 
 
 def _edit_fstab(context: Context, edit: Callable[[Fstab], Fstab]) -> StepResult:
@@ -111,6 +112,13 @@ def _notify_systemd(action: actions.WriteFstab, context: Context, *, reload: boo
         context.defer("login service", lambda: _start_login_service(context))
     if reload:
         context.reload()
+
+
+def complete_others(context: Context) -> None:
+    """Start the login service for mounts of other runs, which our records kept them from."""
+    entries = fstab_file.read_fstab(context.root).ours
+    if any(entry.mount_point is not None and not entry.is_claim for entry in entries):
+        context.defer("login service", lambda: _start_login_service(context))
 
 
 def _start_login_service(context: Context) -> None:

@@ -1,6 +1,8 @@
 """Handlers for changes of the host itself: services, names, interfaces, corrupt files."""
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from typing import Any
 
 from iscsictl.engine.handlers.effect import StepResult
@@ -8,11 +10,13 @@ from iscsictl.errors import InUseError, IscsictlError
 from iscsictl.errors.codes import error_from_iscsiadm
 from iscsictl.model import actions
 from iscsictl.model.plan import Action
+from iscsictl.system.block import multipath
 from iscsictl.system.context import Context
 from iscsictl.system.host import systemd
 from iscsictl.system.io.files import protect
+from iscsictl.system.io.host_lock import no_other_run
 from iscsictl.system.io.process import run
-from iscsictl.system.iscsi import ifaces, initiator_name, nodedb_lock
+from iscsictl.system.iscsi import ifaces, initiator_name, nodedb, nodedb_lock
 from iscsictl.system.iscsi.iscsiadm import SESSION_EXISTS
 from iscsictl.system.iscsi.sessions import read_sessions
 
@@ -21,10 +25,19 @@ def _enable(action: actions.EnableService, context: Context) -> StepResult:
     if systemd.enabled(action.unit, context.root) == action.on:
         return StepResult(changed=False)
     if action.on:
+        before = replace(action, on=False, boot_targets=_boot_targets(context))
         systemd.enable(action.unit, context.root)
-    else:
+        return StepResult(before=before)
+    own = context.scope.targets | action.boot_targets if context.scope is not None else None
+    with _alone(context) as alone:
+        if not alone or (own is not None and _boot_targets(context) - own):
+            raise InUseError(f"other targets need {action.unit}")
         systemd.disable(action.unit, context.root)
     return StepResult()
+
+
+def _boot_targets(context: Context) -> frozenset[str]:
+    return frozenset(r.target for r in nodedb.read_records(context.db) if r.onboot)
 
 
 def _require(action: actions.RequireMount, context: Context) -> StepResult:
@@ -66,8 +79,17 @@ def _start(action: actions.StartService, context: Context) -> StepResult:
 
 
 def _stop(action: actions.StopService, context: Context) -> StepResult:
-    run(["systemctl", "stop", action.unit], timeout=max(context.wait, 1.0))
+    with _alone(context) as alone:
+        # multipathd is started for a map; maps that are left are those of other runs.
+        if context.scope is not None and (not alone or multipath.has_maps(context.root)):
+            raise InUseError(f"other targets need {action.unit}")
+        run(["systemctl", "stop", action.unit], timeout=max(context.wait, 1.0))
     return StepResult()
+
+
+def _alone(context: Context) -> AbstractContextManager[bool]:
+    """Tell whether no other run is at work, and let none begin meanwhile."""
+    return nullcontext(True) if context.scope is None else no_other_run(context.root)
 
 
 def _set_initiator(action: actions.SetInitiatorName, context: Context) -> StepResult:

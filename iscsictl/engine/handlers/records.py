@@ -27,7 +27,7 @@ def _create_record(action: actions.CreateRecord, context: Context) -> StepResult
     path = nodedb.record_path(context.db, action.target, action.portal, action.iface)
     there = nodedb.read_record(path)
     if there is not None and there.problem is not None:
-        with context.guard(actions.DeleteRecord(action.target, action.portal, action.iface)):
+        with context.lock_for(actions.DeleteRecord(action.target, action.portal, action.iface)):
             nodedb_write.remove_corrupt_record(
                 path, context.db, keep_copy=True,
                 root=context.root, timeout=context.wait, say=context.say,

@@ -42,6 +42,12 @@ def complete_unchanged(action: Action, context: Context) -> None:
         fstab.complete_fstab(action, context)
 
 
+def complete_roll_back(context: Context) -> None:
+    """Do what other runs left to this one while its records were there."""
+    if context.scope is not None:
+        fstab.complete_others(context)
+
+
 def inverse(action: Action, effect: StepResult) -> Action | None:
     """Return what undoes an action that was done; None if nothing has to, or may.
 

@@ -1,6 +1,6 @@
 """Handlers of the actions on sessions, holds, discovery records and defaults."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
@@ -41,17 +41,28 @@ def _session(
 
 def _login(action: actions.Login, context: Context) -> StepResult:
     created = context.log_in(key_of(action))
-    records = nodedb.read_records(context.db, action.target)
+    await_disks([action], context)
+    return StepResult(created)
+
+
+def await_disks(logins: Sequence[actions.Login], context: Context) -> None:
+    """Wait a moment until the disk that each login is for is there, with its map if it gets one."""
+    if not logins:
+        return
+    targets = {action.target for action in logins}
+    records = {target: nodedb.read_records(context.db, target) for target in targets}
     pause = _MAP_PAUSE if multipath.runs(context.root) else _LOGIN_PAUSE
     deadline = min(context.deadline(), context.deadline() - context.wait + pause)
 
-    def find() -> Session | None:
-        session = _session(_sessions(context), records, action)
-        there = session is not None and _arrived(session, action.lun, context.root)
-        return session if there else None
+    def find() -> bool | None:
+        sessions = _sessions(context)
+        for action in logins:
+            session = _session(sessions, records[action.target], action)
+            if session is None or not _arrived(session, action.lun, context.root):
+                return None
+        return True
 
     context.waiter.wait(find, deadline)
-    return StepResult(created)
 
 
 def _arrived(session: Session, lun: int | None, root: Path) -> bool:

@@ -10,11 +10,17 @@ from iscsictl.model.plan import Action
 
 @dataclass(frozen=True)
 class EnableService(Action):
-    """Have systemd start the login service at boot, or not any more."""
+    """Have systemd start the login service at boot, or not any more.
+
+    `boot_targets` are those that a boot logged in to before the service was enabled: they are no
+    reason to keep it when that is rolled back.
+    """
 
     verb: ClassVar[str] = "enable"
+    shares_files: ClassVar[bool] = True
     unit: str
     on: bool = True
+    boot_targets: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -44,6 +50,7 @@ class StartService(Action):
     """Have systemd start a unit now."""
 
     verb: ClassVar[str] = "start"
+    shares_files: ClassVar[bool] = True
     unit: str
 
 
@@ -52,6 +59,7 @@ class StopService(Action):
     """Have systemd stop a unit that this run started."""
 
     verb: ClassVar[str] = "stop"
+    shares_files: ClassVar[bool] = True
     unit: str
 
 

@@ -103,6 +103,7 @@ class RequireMount(Action):
     """Make a unit wait for the mount (`RequiresMountsFor=` in a drop-in)."""
 
     verb: ClassVar[str] = "require"
+    shares_files: ClassVar[bool] = True
     unit: str
     path: str
 
@@ -112,6 +113,7 @@ class DropRequire(Action):
     """Remove the drop-ins for a mount point, of all units or of one."""
 
     verb: ClassVar[str] = "unrequire"
+    shares_files: ClassVar[bool] = True
     path: str
     unit: str | None = None
 

@@ -23,6 +23,7 @@ class WriteMapSettings(Action):
     """
 
     verb: ClassVar[str] = "map-settings"
+    shares_files: ClassVar[bool] = True
     disk: DiskId
     wwid: str
     no_path_retry: int
@@ -33,6 +34,7 @@ class DropMapSettings(Action):
     """Remove the section for the map of a disk from our multipath configuration."""
 
     verb: ClassVar[str] = "drop-map-settings"
+    shares_files: ClassVar[bool] = True
     wwid: str
 
 
@@ -41,6 +43,7 @@ class AllowMap(Action):
     """Add the WWID to /etc/multipath/wwids, so that multipathd makes a map (multipath -a)."""
 
     verb: ClassVar[str] = "allow-map"
+    shares_files: ClassVar[bool] = True
     disk: DiskId
     wwid: str
 
@@ -50,6 +53,7 @@ class DisallowMap(Action):
     """Take the WWID off /etc/multipath/wwids (multipath -w)."""
 
     verb: ClassVar[str] = "disallow-map"
+    shares_files: ClassVar[bool] = True
     wwid: str
 
 

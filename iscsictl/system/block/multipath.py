@@ -16,6 +16,12 @@ def runs(root: Path = Path("/")) -> bool:
     return (root / "run/multipathd.pid").exists()
 
 
+def has_maps(root: Path = Path("/")) -> bool:
+    """Tell whether the kernel has a multipath map, whatever it is over."""
+    names = list_names(f"{str(root).rstrip('/')}/sys/class/block")
+    return any(name.startswith("dm-") and kind_of(root, name) == "mpath" for name in names)
+
+
 def is_awaited(device: str, root: Path = Path("/")) -> bool:
     """Tell whether a map over a disk may still come: multipathd has not seen it, or makes one.
 

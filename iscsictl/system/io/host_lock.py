@@ -1,55 +1,246 @@
-"""The host-wide lock for changes, which root alone can take."""
+"""The locks for changes of this host, which root alone can take; the kernel ends them (flock(2)).
+
+| lock | taken by | for |
+|---|---|---|
+| `lock`, exclusive | a command that may change anything | its whole run |
+| `lock`, shared | a command that changes only what its `Scope` names | its whole run |
+| `names/...` | the latter, for each target and mount point of its scope | its whole run |
+| `lock.files` | whoever changes what all targets share, such as fstab | that change |
+| `lock.queue` | whoever waits for `lock` | that wait, so that none is overtaken for ever |
+| `turns/...` | whoever does what one process at a time should do (`take_turn`) | that |
+
+They are taken in the order queue, lock, names (sorted), so no two runs wait for each other; of the
+others a process takes one at a time.
+"""
 
 import contextlib
 import fcntl
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from iscsictl.errors import InUseError
+from iscsictl.lazy_import import lazy_import
 from iscsictl.system.io import runtime_dir, signals
 from iscsictl.system.io.files import remove_file, replace_file
 from iscsictl.system.io.safe_paths import own_ids
 
+if TYPE_CHECKING:
+    import hashlib
+else:
+    # Only runs that share the host lock names.
+    hashlib = lazy_import("hashlib")
+
 _MODE = 0o600
+_LOCK = "lock"
+_QUEUE = "lock.queue"
+_FILES = "lock.files"
+_NAMES = "names"
 _COUNT = "reconnect.kept-out"
-#: Seconds between two attempts to take the lock.
-_PAUSE = 0.1
+_TURNS = "turns"
+#: Seconds between the first two attempts to take a lock; each pause is twice the one before it, up
+#: to the last. Many processes that wait must not keep the one that works from the processor.
+_FIRST_PAUSE = 0.02
+_LAST_PAUSE = 0.5
+#: Seconds to wait for `lock.queue` in the middle of a run. Who keeps it for longer wants the whole
+#: host, and waits for this very run to end.
+_QUEUE_WAIT = 2.0
+#: Names that a run may lock, two descriptors of the 1024 (RLIMIT_NOFILE) for each volume of a
+#: file. One that changes more takes the whole host.
+_NAMES_LIMIT = 256
+#: What a turn may leave, such as the answer of an array with thousands of targets.
+_TURN_BYTES = 4 << 20
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Scope:
+    """All that a run changes, besides the files that every run may change for a moment."""
+
+    targets: frozenset[str]
+    mount_points: frozenset[str] = frozenset()
+
+    def modes_by_name(self) -> dict[str, int]:
+        """Return how to lock each name: LOCK_EX, or LOCK_SH for what a mount point lies in.
+
+        Of a mount point and one below it, the outer has to be mounted first.
+        """
+        parents = {
+            str(parent) for path in self.mount_points for parent in PurePosixPath(path).parents
+        }
+        modes = dict.fromkeys((f"mount point {path}" for path in parents), fcntl.LOCK_SH)
+        own = (f"mount point {path}" for path in self.mount_points)
+        targets = (f"target {target}" for target in self.targets)
+        modes.update(dict.fromkeys((*own, *targets), fcntl.LOCK_EX))
+        return dict(sorted(modes.items()))
 
 
 @contextlib.contextmanager
-def host_lock(wait: float, say: Callable[[str], None], root: Path = Path("/")) -> Iterator[None]:
-    """Hold the lock, waiting up to `wait` seconds for the process that has it.
+def host_lock(
+    wait: float, say: Say, root: Path = Path("/"), scope: Scope | None = None
+) -> Iterator[None]:
+    """Keep out every other run that changes this host, or all that `scope` names.
 
-    The kernel releases it when this process ends, however it ends (flock(2)). Raises InUseError
-    at the deadline.
+    Waits up to `wait` seconds for those that are at work; `say` is told of the first one. Raises
+    InUseError at the deadline.
     """
-    path = runtime_dir.made(root) / "lock"
-    deadline, said = time.monotonic() + wait, False
+    deadline = time.monotonic() + wait
+    directory = runtime_dir.made(root)
+    modes = {} if scope is None else scope.modes_by_name()
+    whole = scope is None or len(modes) > _NAMES_LIMIT
+    with contextlib.ExitStack() as held:
+        with contextlib.ExitStack() as queue:
+            turn = _Waiting(deadline, say, lambda: _find_holder(directory))
+            queue.enter_context(_locked(directory / _QUEUE, fcntl.LOCK_EX, turn))
+            mode = fcntl.LOCK_EX if whole else fcntl.LOCK_SH
+            fd = held.enter_context(_locked(directory / _LOCK, mode, turn))
+            if whole:
+                _write_holder(fd, str(os.getpid()))
+        if not whole:
+            names = runtime_dir.made(root, _NAMES)
+            for name, mode in modes.items():
+                path = names / _file_name(name)
+                turn = _Waiting(deadline, say, _holder_of(path), f"changing {name}")
+                fd = held.enter_context(_locked(path, mode, turn))
+                _write_holder(fd, f"{os.getpid()} {name}")
+        yield
+
+
+def _holder_of(path: Path) -> Callable[[], str]:
+    return lambda: _read_holder(path)
+
+
+class FilesLock:
+    """The lock on what every run may change for a moment: fstab, units, the udev rule.
+
+    One object belongs to one process. A thread that holds it may take it again.
+    """
+
+    def __init__(self, wait: float, root: Path = Path("/")) -> None:
+        self._wait = wait
+        self._root = root
+        self._own = threading.RLock()
+        self._depth = 0
+        self._held = contextlib.ExitStack()
+
+    def __enter__(self) -> None:
+        """Take the lock. Raises InUseError when another process keeps it for `wait` seconds."""
+        self._own.acquire()
+        try:
+            if not self._depth:
+                path = runtime_dir.made(self._root) / _FILES
+                turn = _short_wait(self._wait, path, "changing files of this host")
+                fd = self._held.enter_context(_locked(path, fcntl.LOCK_EX, turn))
+                _write_holder(fd, str(os.getpid()))
+            self._depth += 1
+        except BaseException:
+            self._own.release()
+            raise
+
+    def __exit__(self, *_: object) -> None:
+        """Release the lock."""
+        self._depth -= 1
+        if not self._depth:
+            self._held.close()
+        self._own.release()
+
+
+class Turn:
+    """The turn of this process to do something, and what the one before it left."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        _, began, text = (*os.pread(fd, _TURN_BYTES, 0).split(b"\n", 2), b"", b"")[:3]
+        try:
+            self.began = float(began)
+        except ValueError:
+            self.began = 0.0
+        self.text = text.decode("utf-8", "surrogateescape")
+        self._write(self.began, self.text)
+
+    def serves(self, since: float) -> bool:
+        """Tell whether what was left was begun after `since` (seconds of CLOCK_MONOTONIC)."""
+        return self.began > since
+
+    def leave(self, began: float, text: str = "") -> None:
+        """Leave a result for those whose turn comes next, and when the work for it was begun."""
+        self._write(began, text)
+
+    def _write(self, began: float, text: str) -> None:
+        _write_holder(self._fd, f"{os.getpid()}\n{began!r}\n{text}")
+
+
+@contextlib.contextmanager
+def take_turn(doing: str, wait: float, root: Path = Path("/")) -> Iterator[Turn]:
+    """Wait until no other process is `doing` this, a phrase such as "reloading systemd".
+
+    Raises InUseError when one of them takes more than `wait` seconds.
+    """
+    path = runtime_dir.made(root, _TURNS) / _file_name(doing)
+    with _locked(path, fcntl.LOCK_EX, _short_wait(wait, path, doing)) as fd:
+        yield Turn(fd)
+
+
+@dataclass
+class _Waiting:
+    """How to wait for a lock, and what to tell the user about who has it.
+
+    With `each` seconds the deadline is that of one holder: another one renews it.
+    """
+
+    deadline: float
+    say: Say
+    holder: Callable[[], str]
+    doing: str = "changing this host"
+    each: float | None = None
+    announced: bool = False
+    _pause: float = _FIRST_PAUSE
+    _last: str = ""
+
+    def pause_once(self) -> None:
+        """Wait a moment. Raises InUseError at the deadline, InterruptError after a signal."""
+        if self.each is not None and (holder := self.holder()) != self._last:
+            self._last, self.deadline = holder, time.monotonic() + self.each
+        if time.monotonic() >= self.deadline:
+            raise InUseError(
+                f"another iscsictl (pid {self.holder()}) is {self.doing}",
+                hint="wait for it to end, or give it longer with --timeout",
+            )
+        if not self.announced:
+            self.say(f"waiting for another iscsictl (pid {self.holder()}) to end")
+            self.announced = True
+        signals.check()
+        time.sleep(self._pause)
+        self._pause = min(2 * self._pause, _LAST_PAUSE)
+
+
+def _short_wait(wait: float, path: Path, doing: str) -> _Waiting:
+    deadline = time.monotonic() + wait
+    return _Waiting(deadline, lambda _: None, _holder_of(path), doing, each=wait)
+
+
+def _file_name(name: str) -> str:
+    return hashlib.sha256(os.fsencode(name)).hexdigest()[:32]
+
+
+@contextlib.contextmanager
+def _locked(path: Path, mode: int, turn: _Waiting) -> Iterator[int]:
     fd = _open_private(path)
     try:
-        while not _taken(fd):
-            owner = _holder(fd)
-            if time.monotonic() >= deadline:
-                raise InUseError(
-                    f"another iscsictl (pid {owner}) is changing this host",
-                    hint="wait for it to end, or give it longer with --timeout",
-                )
-            if not said:
-                say(f"waiting for another iscsictl (pid {owner}) to end")
-                said = True
-            signals.check()
-            time.sleep(_PAUSE)
-        os.ftruncate(fd, 0)
-        os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
-        yield
+        while not _try_lock(fd, mode):
+            turn.pause_once()
+        yield fd
     finally:
         os.close(fd)
 
 
 def _open_private(path: Path) -> int:
-    """Open the lock file; one that others could open, and so lock, is replaced."""
+    """Open a lock file; one that others could open, and so lock, is replaced."""
     flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
     while True:
         with contextlib.suppress(FileNotFoundError):
@@ -63,16 +254,62 @@ def _open_private(path: Path) -> int:
         os.close(fd)
 
 
-def _holder(fd: int) -> str:
-    return os.pread(fd, 32, 0).decode("ascii", "replace").strip() or "?"
-
-
-def _taken(fd: int) -> bool:
+def _try_lock(fd: int, mode: int) -> bool:
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(fd, mode | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True
+
+
+def _write_holder(fd: int, text: str) -> None:
+    os.ftruncate(fd, 0)
+    os.pwrite(fd, f"{text}\n".encode("utf-8", "surrogateescape"), 0)
+
+
+def _read_holder(path: Path) -> str:
+    """Return the pid that the last exclusive holder of a lock wrote into it."""
+    fd = _open_private(path)
+    try:
+        words = os.pread(fd, 32, 0).decode("ascii", "replace").split()
+    finally:
+        os.close(fd)
+    return words[0] if words else "?"
+
+
+def _find_holder(directory: Path) -> str:
+    """Return the pid of a run that keeps out whoever wants the whole host.
+
+    Runs that share the host write nothing into `lock`: of those the first by name is told, the
+    same one as long as it is there.
+    """
+    return next(_scoped_holders(directory), None) or _read_holder(directory / _LOCK)
+
+
+def _scoped_holders(directory: Path) -> Iterator[str]:
+    """Yield the pid of each run at work that shares the host, once for each of its names."""
+    for path in sorted((directory / _NAMES).glob("*")):
+        fd = _open_private(path)
+        try:
+            free = _try_lock(fd, fcntl.LOCK_SH)
+        finally:
+            os.close(fd)
+        if not free:
+            yield _read_holder(path)
+
+
+@contextlib.contextmanager
+def no_other_run(root: Path = Path("/")) -> Iterator[bool]:
+    """Tell whether no other run shares this host with ours, and let none begin meanwhile."""
+    directory = runtime_dir.made(root)
+    with contextlib.ExitStack() as queue:
+        turn = _short_wait(_QUEUE_WAIT, directory / _QUEUE, "waiting for this host")
+        try:
+            queue.enter_context(_locked(directory / _QUEUE, fcntl.LOCK_EX, turn))
+        except InUseError:
+            yield False
+            return
+        yield set(_scoped_holders(directory)) <= {str(os.getpid())}
 
 
 def count_kept_out(root: Path = Path("/")) -> int:
@@ -81,11 +318,7 @@ def count_kept_out(root: Path = Path("/")) -> int:
     A process is told from a later one with its number by when it started (proc_pid_stat(5)).
     """
     directory = runtime_dir.made(root)
-    fd = _open_private(directory / "lock")
-    try:
-        holder = _holder(fd)
-    finally:
-        os.close(fd)
+    holder = _find_holder(directory)
     try:
         started = (root / "proc" / holder / "stat").read_text().rpartition(")")[2].split()[19]
     except (OSError, IndexError):

@@ -111,6 +111,14 @@ def parse_offers(text: str) -> tuple[DiscoveredTarget, ...]:
     return tuple(dict.fromkeys(offers))
 
 
+def format_offers(offers: Sequence[DiscoveredTarget]) -> str:
+    """Return offers as SendTargets discovery prints them, so that `parse_offers` reads them."""
+    return "".join(
+        f"{offer.portal},{-1 if offer.portal.tpgt is None else offer.portal.tpgt} {offer.target}\n"
+        for offer in offers
+    )
+
+
 def discover(
     portal: Portal, *, timeout: float, kind: str = "sendtargets", iface: str | None = None
 ) -> tuple[DiscoveredTarget, ...]:

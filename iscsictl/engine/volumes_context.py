@@ -1,19 +1,18 @@
-"""The surroundings of wishes that are worked on side by side: what is dear is done once for all.
+"""The context of a run of many volumes: what their steps need at the same time is done once.
 
-Looks at the host, logins, changes of fstab and reloads of systemd come in rounds (`Batch`): what is
-asked for while one is under way waits for the next, which serves all. What a portal offers is asked
-once. What two wishes must not do at the same moment is done one after the other.
+Readings of sysfs and changes of fstab come in rounds (`Batch`): what is asked for while one is
+under way waits for the next, which serves all. What a portal offers is asked once. What two steps
+must not do at the same moment is done one after the other.
 """
 
 import threading
 import time
-from collections.abc import Callable, Hashable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Hashable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from iscsictl.engine.handlers.logins import log_in_to
-from iscsictl.engine.parallel.batching import Answer, Batch, Reading, Table
+from iscsictl.engine.coalescing import Answer, Batch, Reading, Table
 from iscsictl.errors import InterruptError, IscsictlError
 from iscsictl.model import actions
 from iscsictl.model.fstab import Fstab
@@ -21,24 +20,20 @@ from iscsictl.model.plan import Action
 from iscsictl.system.block.udev_wait import RECHECK, Waiter
 from iscsictl.system.context import Context
 from iscsictl.system.io import signals
-from iscsictl.system.iscsi.iscsiadm import Key
+from iscsictl.system.io.host_lock import Scope
 from iscsictl.system.mount import fstab_file
 
 T = TypeVar("T")
 Edit = Callable[[Fstab], Fstab]
 
-# Events of one disk come in bursts, and each look has to read sysfs anew.
+# Events of one disk come in bursts, and each reading of sysfs costs time.
 _BURST = 0.08
 
-# How long a round waits for others that are on their way to it.
+# Seconds that a round waits for others that are on their way to it.
 _COMPANY = 0.15
 
-# What changes the host, or directories that several records or drop-ins are in.
-_ONE_AT_A_TIME = (
-    actions.WriteRecord, actions.RestoreRecord, actions.DeleteRecord,
-    actions.EnableService, actions.StartService, actions.RequireMount, actions.DropRequire,
-    actions.WriteMapSettings, actions.DropMapSettings, actions.AllowMap, actions.DisallowMap,
-)  # fmt: skip
+# What changes directories that several records are in.
+_ONE_AT_A_TIME = (actions.WriteRecord, actions.RestoreRecord, actions.DeleteRecord)
 
 # Each is an iscsiadm, which takes the lock of the node database for a moment only.
 _RECORDS_AT_ONCE = 4
@@ -53,9 +48,9 @@ class SharedWaiter(Waiter):
         self._events = 0
 
     def wait(self, read: Callable[[], T | None], deadline: float) -> T | None:
-        """Call `look` until it returns something; None at the deadline (monotonic seconds)."""
+        """Call `read` until it returns something; None at the deadline (monotonic seconds)."""
         while True:
-            seen = self._events
+            events = self._events
             found = read()
             if found is not None:
                 return found
@@ -63,11 +58,11 @@ class SharedWaiter(Waiter):
             left = deadline - time.monotonic()
             if left <= 0:
                 return None
-            self._pause(min(left, RECHECK), seen)
+            self._pause(min(left, RECHECK), events)
 
-    def _pause(self, seconds: float, seen: int) -> None:
+    def _pause(self, seconds: float, events: int) -> None:
         with self._woken:
-            if self._events != seen:
+            if self._events != events:
                 return
             if self._listening:
                 self._woken.wait(seconds)
@@ -84,8 +79,8 @@ class SharedWaiter(Waiter):
                 self._woken.notify_all()
 
 
-class Shared(Context):
-    """A context for many threads. What may wait for the end, `settle` does, each once."""
+class VolumesContext(Context):
+    """A context for many threads. `at_work` is how many steps, or observations, are under way."""
 
     def __init__(
         self,
@@ -93,49 +88,35 @@ class Shared(Context):
         root: Path = Path("/"),
         say: Callable[[str], None] = lambda _: None,
         watch: Callable[[str], None] = lambda _: None,
+        scope: Scope | None = None,
     ) -> None:
-        super().__init__(wait, root, say, watch, SharedWaiter())
+        super().__init__(wait, root, say, watch, SharedWaiter(), scope)
         self.at_work = 0
-        self._counting = threading.Lock()
         self._readings = Table(lambda: Reading(self._pause))
         self._answers = Table(Answer)
-        self._guard = threading.RLock()
+        self._one_at_a_time = threading.RLock()
         self._making = threading.Semaphore(_RECORDS_AT_ONCE)
-        self._logins: Batch[Key, bool] = Batch(lambda keys: log_in_to(keys, self), self._pause)
         self._edits: Batch[Edit, tuple[bool, Fstab]] = Batch(self._edit_all, self._pause)
         self._afterwards: dict[Hashable, Callable[[], None]] = {}
-
-    @contextmanager
-    def spec(self) -> Iterator[None]:
-        """Count a wish while it is worked on."""
-        with self._counting:
-            self.at_work += 1
-        try:
-            yield
-        finally:
-            with self._counting:
-                self.at_work -= 1
 
     def _pause(self) -> float:
         return _COMPANY if self.at_work > 1 else 0.0
 
     def coalesce(self, what: Hashable, read: Callable[[], T]) -> T:
-        """Read what is the same for all who look now."""
+        """Read what is the same for all who need it now."""
         return cast("T", self._readings.get(what).read(read))
 
-    def once(self, what: Hashable, ask: Callable[[], T]) -> T:
+    def memoize(self, what: Hashable, ask: Callable[[], T]) -> T:
         """Ask what need not be asked again in this run."""
         return cast("T", self._answers.get(what).get(ask))
 
-    def guard(self, action: Action) -> AbstractContextManager[object]:
-        """Let one such action be carried out at a time, of new records a few."""
+    def lock_for(self, action: Action, /) -> AbstractContextManager[object]:
+        """Let one action of such a kind be executed at a time, of new records a few."""
         if isinstance(action, actions.CreateRecord):
             return self._making
-        return self._guard if isinstance(action, _ONE_AT_A_TIME) else nullcontext()
-
-    def log_in(self, key: Key) -> bool:
-        """Log in together with others who want to now."""
-        return self._logins.do(key)
+        if isinstance(action, _ONE_AT_A_TIME):
+            return self._one_at_a_time
+        return super().lock_for(action)
 
     def edit_fstab(self, edit: Edit) -> tuple[bool, Fstab]:
         """Change /etc/fstab together with what others change now."""
@@ -157,6 +138,10 @@ class Shared(Context):
 
     def _edit_all(self, edits: Sequence[Edit]) -> list[Any]:
         """Make all edits in one go; if that is refused, one by one, so that each has its own."""
+        with self.files_lock:
+            return self._edit_in_one_go(edits)
+
+    def _edit_in_one_go(self, edits: Sequence[Edit]) -> list[Any]:
         old = now = fstab_file.read_fstab(self.root)
         changed = []
         for edit in edits:

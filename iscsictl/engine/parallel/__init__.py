@@ -1,1 +1,0 @@
-"""Work on the volumes of a file side by side."""

@@ -1,0 +1,359 @@
+"""All volumes of a file in one run: observed once, planned at once, executed as one graph."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from graphlib import TopologicalSorter
+from typing import TYPE_CHECKING
+
+from iscsictl.engine.graph import Ended, GraphExecution, Node, build_graph, is_shared
+from iscsictl.engine.reconcile import ROUNDS, NotConvergedError, Run, report_plan
+from iscsictl.engine.volumes_context import VolumesContext
+from iscsictl.errors import InterruptError, IscsictlError, RefusedError, from_os
+from iscsictl.model.inventory import Inventory
+from iscsictl.model.plan import Outcome, Plan, Report, Status, Step
+from iscsictl.model.spec import AttachSpec, Volume
+from iscsictl.observers import attach
+from iscsictl.planner.volumes.apply import (
+    SavedPlan,
+    SavedVolume,
+    SkippedError,
+    mounted_under,
+    plan_volume,
+    wwid_of,
+)
+from iscsictl.system.context import Context
+from iscsictl.system.io import signals
+from iscsictl.system.io.waits import waiting
+
+if TYPE_CHECKING:
+    from iscsictl.engine.executor import CompletedStep
+
+VolumesListener = Callable[[str, Outcome], None]
+HostObserver = Callable[[Context, frozenset[str]], Inventory]
+
+#: Volumes that are probed or formatted at a time; more do not help an array.
+AT_ONCE = 16
+
+
+@dataclass(frozen=True)
+class VolumeTask:
+    """One volume: how to observe and how to plan it, given what was observed of the host.
+
+    `after` are the names of the volumes that it is mounted on. `slow`: its whole disk is read,
+    which may take hours, so that other volumes are not to wait for it.
+    """
+
+    name: str
+    target: str
+    observe: Callable[[Context, Inventory, Inventory | None], Inventory]
+    plan: Callable[[Inventory], Plan]
+    after: frozenset[str] = frozenset()
+    mount: str | None = None
+    slow: bool = False
+
+
+@dataclass(frozen=True)
+class _Observers:
+    """How a run observes: the host once for all volumes, then what each of them needs besides."""
+
+    context: VolumesContext
+    threads: int
+    host: HostObserver
+
+    def observe(
+        self, before: Mapping[VolumeTask, Inventory | None]
+    ) -> dict[VolumeTask, Inventory | IscsictlError]:
+        """Return an inventory for each volume, or why there is none."""
+        with waiting("reading the state of this host"):
+            return self._observe(before)
+
+    def _observe(
+        self, before: Mapping[VolumeTask, Inventory | None]
+    ) -> dict[VolumeTask, Inventory | IscsictlError]:
+        try:
+            signals.check()
+            mounts = frozenset(task.mount for task in before if task.mount is not None)
+            host = self.host(self.context, mounts)
+        except OSError as error:
+            return dict.fromkeys(before, from_os(error))
+        except IscsictlError as error:
+            return dict.fromkeys(before, error)
+
+        def observe_one(task: VolumeTask) -> Inventory | IscsictlError:
+            try:
+                signals.check()
+                return task.observe(self.context, host, before[task])
+            except OSError as error:
+                return from_os(error)
+            except IscsictlError as error:
+                return error
+
+        self.context.at_work = len(before)
+        try:
+            with ThreadPoolExecutor(self.threads) as pool:
+                return dict(zip(before, pool.map(observe_one, before), strict=True))
+        finally:
+            self.context.at_work = 0
+
+
+def plan_volumes(
+    tasks: Sequence[VolumeTask],
+    context: VolumesContext,
+    at_once: int,
+    observe_host: HostObserver = attach.observe_host,
+) -> dict[str, Report]:
+    """Return by name what would be done; nothing is changed."""
+    observed = _Observers(context, at_once, observe_host).observe(dict.fromkeys(tasks))
+    return {
+        task.name: Report(error=found)
+        if isinstance(found, IscsictlError)
+        else report_plan(task.plan(found))
+        for task, found in observed.items()
+    }
+
+
+def reconcile_volumes(
+    tasks: Sequence[VolumeTask],
+    context: VolumesContext,
+    listen: VolumesListener,
+    at_once: int,
+    observe_host: HostObserver = attach.observe_host,
+) -> dict[str, Report]:
+    """Do what all tasks ask for, and return by name what became of each.
+
+    A volume that fails is rolled back alone: what others need too, such as a session, stays as
+    long as one of them has not failed. After a signal everything stays, since running the command
+    again finishes it.
+    """
+    observers = _Observers(context, at_once, observe_host)
+    runs = {task.name: _VolumeRun(task, context, listen) for task in tasks}
+    whole = _VolumesRun(runs, observers)
+    sorter: TopologicalSorter[str] = TopologicalSorter({t.name: t.after for t in tasks})
+    sorter.prepare()
+    waiting: list[_VolumeRun] = []
+    try:
+        while sorter.is_active():
+            waiting += [runs[name] for name in sorter.get_ready()]
+            quick = [run for run in waiting if not run.task.slow]
+            group = quick or waiting
+            waiting = [] if group is waiting else [run for run in waiting if run.task.slow]
+            whole.reconcile([run for run in runs.values() if run in group])
+            sorter.done(*(run.task.name for run in group))
+    finally:
+        failed = context.run_deferred()
+    return {name: _with_deferred(run.report, failed) for name, run in runs.items()}
+
+
+def _with_deferred(report: Report, failed: Sequence[IscsictlError]) -> Report:
+    """Return what became of a volume when something that was left for the end `failed`."""
+    if not failed or report.error is not None or not report.changed:
+        return report
+    return replace(report, error=failed[0])
+
+
+class _VolumeRun(Run):
+    """The part of one volume in a run of all."""
+
+    def __init__(self, task: VolumeTask, context: VolumesContext, listen: VolumesListener) -> None:
+        super().__init__(context, lambda outcome: listen(task.name, outcome))
+        self.task = task
+        self.report = Report(error=SkippedError(f"{task.name} was not begun"))
+        self.inventory: Inventory | None = None
+        self.error: IscsictlError | None = None
+        self.has_ended = False
+        self._first = Plan()
+        self._last = Plan()
+        self._rounds = 0
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether it is rolled back, or was not begun for one that was."""
+        stays = (InterruptError, NotConvergedError)
+        return self.error is not None and not isinstance(self.error, stays)
+
+    def decide(self, found: Inventory | IscsictlError) -> tuple[Step, ...]:
+        """Plan with what was observed; return the steps to execute now, none once it has ended."""
+        try:
+            if isinstance(found, IscsictlError):
+                raise found
+            self.inventory = found
+            self._last = self.task.plan(found)
+            self._rounds += 1
+            self._first = self._last if self._rounds == 1 else self._first
+            if self._rounds > ROUNDS:
+                raise NotConvergedError
+            if self.is_pending(self._last, self._first, first=self._rounds == 1):
+                return self._last.ready
+            self.end()
+        except IscsictlError as error:
+            self.end(error)
+        return ()
+
+    def end(self, error: IscsictlError | None = None) -> None:
+        """Note the end of this volume, and why it failed."""
+        self.has_ended = True
+        self.error = self.error or error
+        self.write_report()
+
+    def write_report(self) -> None:
+        """Bring the report up to date."""
+        self.report = self.make_report(self._first, self._last, self.error)
+
+    def roll_back_own(self) -> None:
+        """Undo the steps that no other volume needs, and note the end of this one."""
+        if self.done:
+            self.leftovers = (*self.leftovers, *self.roll_back())
+            self.done.clear()
+        self.end()
+
+    def needs(self, step: Step) -> bool:
+        """Tell whether this volume stands on a shared step; before it is planned, it may."""
+        if self._rounds:
+            return any(one.id == step.id for one in self._first.steps)
+        target = getattr(step.action, "target", None)
+        return target is None or target == self.task.target
+
+
+class _VolumesRun:
+    """The loop of observe, plan and execute for all volumes.
+
+    `shared` are the steps that were executed for several volumes, in the order they were done.
+    """
+
+    def __init__(self, runs: Mapping[str, _VolumeRun], observers: _Observers) -> None:
+        self.runs = runs
+        self.observers = observers
+        self.shared: list[tuple[_VolumeRun, CompletedStep]] = []
+
+    def reconcile(self, group: Sequence[_VolumeRun]) -> None:
+        """Bring these volumes to their end, side by side."""
+        for run in group:
+            if any(self.runs[name].report.error is not None for name in run.task.after):
+                run.end(
+                    SkippedError(
+                        "not begun: a volume that it is mounted on failed",
+                        hint="repair that one, then run the command again",
+                    )
+                )
+        try:
+            while active := [run for run in group if not run.has_ended]:
+                self._run_round(active)
+                self._roll_back_failed(active)
+        except InterruptError as interrupt:
+            for run in group:
+                if not run.has_ended:
+                    run.end(interrupt)
+        self._roll_back_failed(group)
+
+    def _run_round(self, active: Sequence[_VolumeRun]) -> None:
+        observed = self.observers.observe({run.task: run.inventory for run in active})
+        for found in observed.values():
+            if isinstance(found, InterruptError):
+                raise found
+        steps = {run.task.name: run.decide(observed[run.task]) for run in active}
+        graph = build_graph(steps)
+        if graph.nodes:
+            GraphExecution(graph, self.observers.context, self, self.observers.threads).execute()
+
+    def _roll_back_failed(self, active: Sequence[_VolumeRun]) -> None:
+        """Roll back the volumes that failed, and what only such volumes need."""
+        failed = [run for run in active if run.has_failed]
+        with ThreadPoolExecutor(self.observers.threads) as pool:
+            # A step of one volume may wait long to be undone, as an unmount does on a dead array.
+            list(pool.map(_VolumeRun.roll_back_own, failed))
+        healthy = [run for run in self.runs.values() if not run.has_failed]
+        useless = [
+            (run, one)
+            for run, one in self.shared
+            if not any(other.needs(one.step) for other in healthy)
+        ]
+        self.shared = [pair for pair in self.shared if pair not in useless]
+        for run, one in reversed(useless):
+            run.leftovers = (*run.leftovers, *run.undo([one]))
+            run.write_report()
+
+    def is_wanted(self, volume: str) -> bool:
+        """Tell whether the steps of a volume are still to be executed."""
+        return self.runs[volume].error is None
+
+    def begin(self, volume: str, step: Step) -> None:
+        """Tell the listener that a step begins."""
+        self.runs[volume].listen(Outcome(step))
+
+    def end(self, node: Node, ended: Ended) -> None:
+        """Note what became of a step, for each volume that needs it."""
+        wanting = [self.runs[name] for name in node.volumes if self.is_wanted(name)]
+        for number, run in enumerate(wanting):
+            self._end_for(run, ended, first=number == 0)
+
+    def _end_for(self, run: _VolumeRun, ended: Ended, *, first: bool) -> None:
+        if ended.error is not None:
+            run.error = ended.error
+        outcome = ended.outcome
+        if not first and ended.error is None:
+            # The step was executed for another volume.
+            outcome = Outcome(outcome.step).with_status(Status.UNCHANGED)
+        if first:
+            for one in ended.done:
+                if is_shared(one.step.action):
+                    self.shared.append((run, one))
+                else:
+                    run.done.append(one)
+        run.end_step(outcome)
+
+
+class Volumes:
+    """The tasks of the volumes of a file, and the WWID of each disk once it is known."""
+
+    def __init__(
+        self,
+        volumes: Sequence[Volume],
+        specs: Mapping[str, AttachSpec],
+        saved: SavedPlan | None = None,
+    ) -> None:
+        self._owners: dict[str, str] = {}
+        self.wwids: dict[str, str] = {}
+        self.tasks = tuple(
+            self._task(volume, specs[volume.name], _saved_of(volume, saved), volumes)
+            for volume in volumes
+        )
+
+    def _task(
+        self,
+        volume: Volume,
+        spec: AttachSpec,
+        saved: SavedVolume | None,
+        volumes: Iterable[Volume],
+    ) -> VolumeTask:
+        return VolumeTask(
+            volume.name,
+            volume.spec.target or "",
+            lambda context, host, before: attach.observe_lun(context, spec, host, before),
+            lambda inventory: self._plan(inventory, volume, spec, saved),
+            mounted_under(volume, volumes),
+            spec.mount,
+            spec.full_probe,
+        )
+
+    def _plan(
+        self, inventory: Inventory, volume: Volume, spec: AttachSpec, saved: SavedVolume | None
+    ) -> Plan:
+        """Plan a volume; of two that mean one disk, the second is refused."""
+        plan = plan_volume(inventory, volume, spec, saved)
+        wwid = wwid_of(plan)
+        if wwid is None:
+            return plan
+        self.wwids[volume.name] = wwid
+        owner = self._owners.setdefault(wwid, volume.name)
+        if owner == volume.name:
+            return plan
+        error = RefusedError(
+            f"its disk {wwid} is that of volume {owner} too",
+            hint="take one of them out of the file, or put both portals into one volume",
+        )
+        return Plan(plan.steps, error, notes=plan.notes)
+
+
+def _saved_of(volume: Volume, saved: SavedPlan | None) -> SavedVolume | None:
+    return None if saved is None else saved.volumes.get(volume.name, SavedVolume({}))
