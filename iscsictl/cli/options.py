@@ -13,6 +13,7 @@ import click
 
 from iscsictl.errors import Exit, IscsictlError, NeedsRootError, from_os
 from iscsictl.lazy_import import lazy_import
+from iscsictl.limits import DEFAULT_WAIT
 from iscsictl.output.text import escape_controls
 
 if TYPE_CHECKING:
@@ -33,8 +34,6 @@ else:
     waits = lazy_import("iscsictl.engine.waits")
     status_line = lazy_import("iscsictl.output.status_line")
     doctor_view = lazy_import("iscsictl.output.views.doctor")
-
-DEFAULT_TIMEOUT = 60.0
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,7 @@ class Settings:
     @property
     def wait(self) -> float:
         """Seconds to wait for others."""
-        return DEFAULT_TIMEOUT if self.timeout is None else self.timeout
+        return DEFAULT_WAIT if self.timeout is None else self.timeout
 
     @property
     def interactive(self) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from iscsictl.errors import IscsictlError, UnreachableError
+from iscsictl.limits import PORTAL_WAIT, UDEV_LINK_WAIT
 from iscsictl.model.disk_content import Content
 from iscsictl.model.inventory import (
     DiscoveredTarget,
@@ -41,8 +42,6 @@ from iscsictl.system.iscsi import holds, iscsiadm, nodedb, portal_probe
 from iscsictl.system.iscsi.sessions import read_listing
 from iscsictl.system.mount import fstab_file, mounts, usage
 
-PROBE_WAIT = 10.0
-UDEV_WAIT = 10.0
 UDEV_PAUSE = 0.1
 
 
@@ -68,7 +67,7 @@ def observe_host(context: Context, mount_points: frozenset[str]) -> Inventory:
 
     udev gets time for what has just been made and mounted on one of these mount points.
     """
-    deadline = time.monotonic() + min(UDEV_WAIT, context.wait)
+    deadline = time.monotonic() + min(UDEV_LINK_WAIT, context.wait)
     while True:
         host = _read_host(context)
         devices = [block for disk in host.disks for block in blocks(disk.block)]
@@ -223,7 +222,7 @@ def _ask_array(
     all_paths = host.host.multipath.installed and spec.multipath != "off"
     if session is not None and not (all_paths and session.status == "up"):
         return NotObserved(), {}
-    wait = min(PROBE_WAIT, context.wait)
+    wait = min(PORTAL_WAIT, context.wait)
     portals = tuple(dict.fromkeys((*recorded, *(r.portal for r in own)))) if all_paths else recorded
     if recorded and not all_paths:
         return NotObserved(), _silent(context, recorded, wait)
@@ -246,7 +245,7 @@ def _discover(
     context: Context, spec: AttachSpec, portals: Sequence[Portal]
 ) -> tuple[Observation[tuple[DiscoveredTarget, ...]], Mapping[Portal, str]]:
     """Ask the first portal that answers for its targets, and try the portals that it names."""
-    wait = min(PROBE_WAIT, context.wait)
+    wait = min(PORTAL_WAIT, context.wait)
     silent = dict(_silent(context, portals, wait))
     answering = [p for p in portals if p not in silent]
     if not answering:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from iscsictl.errors import MissingError, UnreachableError
 from iscsictl.lazy_import import lazy_import
+from iscsictl.limits import ISCSID_STATES_WAIT
 from iscsictl.model.listing import Listing, Lun, LunLoad, Note
 from iscsictl.system.io.sysfs_attributes import read_attribute
 from iscsictl.system.iscsi.sessions import read_listing
@@ -23,9 +24,6 @@ else:
     process = lazy_import("iscsictl.system.io.process")
     sosreport = lazy_import("iscsictl.system.iscsi.sosreport")
 
-#: Seconds for iscsid to answer: what it adds is a detail, and a listing must not hang on it.
-ASK_SECONDS = 2.0
-
 
 def live_listing(
     root: Path, *, details: bool, internal_states: bool, timeout: float | None
@@ -33,7 +31,7 @@ def live_listing(
     """Return the sessions and disks of the host.
 
     `details` reads all attributes of each session, `internal_states` also asks iscsid for what
-    sysfs does not tell, for at most `timeout` and ASK_SECONDS seconds.
+    sysfs does not tell, for at most `timeout` and ISCSID_STATES_WAIT seconds.
     """
     listing = read_listing(root, details=details)
     if not internal_states:
@@ -55,7 +53,7 @@ def _with_internal_states(listing: Listing, root: Path, timeout: float | None) -
     """Ask iscsid for what only it knows; without it, without root or in time, do without."""
     if os.geteuid() != 0 or root != Path("/") or not listing.sessions:
         return listing
-    seconds = ASK_SECONDS if timeout is None else min(ASK_SECONDS, timeout)
+    seconds = ISCSID_STATES_WAIT if timeout is None else min(ISCSID_STATES_WAIT, timeout)
     try:
         result = process.run(["iscsiadm", "-m", "session", "-P", "1"], timeout=seconds, ok=None)
     except MissingError:

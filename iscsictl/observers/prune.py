@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
 
 from iscsictl.errors import IscsictlError, from_os
+from iscsictl.limits import PRUNE_WAIT
 from iscsictl.model.listing import Session
 from iscsictl.model.names import Portal
 from iscsictl.observers.disks import fstab_facts
@@ -16,8 +17,6 @@ from iscsictl.system.context import Context
 from iscsictl.system.iscsi.down_times import note_down_sessions
 from iscsictl.system.iscsi.sessions import read_sessions
 
-#: Seconds for which it is worth waiting until a session has been down long enough.
-_WORTH_WAITING = 30.0
 _PAUSE = 0.5
 #: More at a time would look like an attack to an array.
 _PORTALS_AT_ONCE = 8
@@ -62,7 +61,7 @@ def _down_times(
     except OSError as error:
         raise from_os(error) from error
     missing = max((seconds - age for age in found.values()), default=0.0)
-    if not 0 < missing <= _WORTH_WAITING:
+    if not 0 < missing <= PRUNE_WAIT:
         return found
     end = time.monotonic() + missing
     while (left := end - time.monotonic()) > 0:

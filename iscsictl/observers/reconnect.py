@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from iscsictl.lazy_import import lazy_import
+from iscsictl.limits import PORTAL_WAIT
 from iscsictl.model.inventory import Inventory
 from iscsictl.planner.attach.reconnect import Mounted, missing_records
 from iscsictl.planner.selection.session_index import SessionIndex
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 else:
     # Sockets are only for the portals of what is missing.
     portal_probe = lazy_import("iscsictl.system.iscsi.portal_probe")
-
-PROBE_WAIT = 10.0
 
 
 def at_first(context: Context) -> Inventory:
@@ -54,7 +53,7 @@ def for_reconnect(context: Context, target: str | None, before: Inventory | None
     if not portals_missing:
         return inventory
 
-    wait = min(PROBE_WAIT, context.wait)
+    wait = min(PORTAL_WAIT, context.wait)
     return replace(inventory, silent=portal_probe.silent(portals_missing, wait))
 
 

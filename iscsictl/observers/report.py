@@ -8,6 +8,7 @@ from pathlib import Path
 
 from iscsictl import __version__
 from iscsictl.errors import IscsictlError
+from iscsictl.limits import REPORT_TOOL_WAIT
 from iscsictl.parse.name_filter import NameFilter
 from iscsictl.parse.secret_filter import SecretFilter, find_secrets
 from iscsictl.system.io.files import save_output
@@ -15,8 +16,6 @@ from iscsictl.system.io.process import run
 from iscsictl.system.iscsi.report_archive import pack_entries
 from iscsictl.system.iscsi.report_files import Entry, read_report_files, read_secret_attributes
 
-#: Seconds for each program: a dead array must not keep the report from being written.
-TOOL_SECONDS = 8.0
 _LIVE = Path("/")
 _COMMANDS: dict[str, Sequence[str]] = {
     "iscsiadm-version": ("iscsiadm", "-V"),
@@ -97,7 +96,7 @@ def _outputs() -> list[Entry]:
 def _output(command: Sequence[str]) -> bytes:
     """Return what a program prints, or why it printed nothing."""
     try:
-        result = run(command, timeout=TOOL_SECONDS, ok=None)
+        result = run(command, timeout=REPORT_TOOL_WAIT, ok=None)
     except IscsictlError as error:
         return f"{error.text}\n".encode("utf-8", "surrogateescape")
     return (result.out + result.err).encode("utf-8", "surrogateescape")

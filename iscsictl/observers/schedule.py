@@ -5,6 +5,7 @@ from collections.abc import Container
 from pathlib import Path
 
 from iscsictl.errors import IscsictlError
+from iscsictl.limits import TIMER_STATE_WAIT
 from iscsictl.model.schedule import (
     CRON,
     SERVICE,
@@ -17,9 +18,6 @@ from iscsictl.model.schedule import (
 from iscsictl.system.host import systemd, unit_files
 from iscsictl.system.host.cron import find_cron
 from iscsictl.system.io.files import read_file
-
-#: Seconds for systemd to say whether the timer runs.
-_PATIENCE = 10.0
 
 
 def scheduled(root: Path = Path("/"), wanted: Container[str] = ()) -> Scheduled:
@@ -61,7 +59,7 @@ def _timer_active(root: Path) -> bool | None:
     if root != Path("/") or not systemd.running():
         return None
     try:
-        state = unit_files.ask_active((TIMER_UNIT,), _PATIENCE).get(TIMER_UNIT)
+        state = unit_files.ask_active((TIMER_UNIT,), TIMER_STATE_WAIT).get(TIMER_UNIT)
     except IscsictlError:
         return None
     return None if state is None else state == "active"

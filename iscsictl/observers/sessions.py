@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from iscsictl.errors import IscsictlError, NotFoundError, UnreachableError
+from iscsictl.limits import PORTAL_WAIT
 from iscsictl.model.inventory import (
     DiscoveredTarget,
     DiskAnswers,
@@ -32,7 +33,6 @@ from iscsictl.system.iscsi import discovery, firmware_boot, holds, iscsiadm, nod
 from iscsictl.system.iscsi.sessions import read_listing, read_sessions
 from iscsictl.system.mount import fstab_file, usage
 
-PROBE_WAIT = 10.0
 Changes = Mapping[str, str | Secret | None]
 
 
@@ -89,7 +89,7 @@ def for_startup(context: Context, selector: RecordSelector, changes: Changes) ->
         and r.portal.unreachable is None
         and index.session_of(r) is None
     ]
-    return replace(inventory, silent=portal_probe.silent(asked, min(PROBE_WAIT, context.wait)))
+    return replace(inventory, silent=portal_probe.silent(asked, min(PORTAL_WAIT, context.wait)))
 
 
 def unsettled(records: Iterable[NodeRecord], changes: Changes) -> dict[str, tuple[str, ...]]:
@@ -135,7 +135,7 @@ def for_login(
     ]
     if again or not missing:
         return inventory
-    return replace(inventory, silent=portal_probe.silent(missing, min(PROBE_WAIT, context.wait)))
+    return replace(inventory, silent=portal_probe.silent(missing, min(PORTAL_WAIT, context.wait)))
 
 
 def for_logout(context: Context) -> Inventory:
@@ -221,7 +221,7 @@ def for_save(
 
 def require_answer(context: Context, portal: Portal) -> None:
     """Raise UnreachableError, which names the portal, unless it takes a connection."""
-    silent = portal_probe.silent([portal], min(PROBE_WAIT, context.wait))
+    silent = portal_probe.silent([portal], min(PORTAL_WAIT, context.wait))
     if portal in silent:
         raise UnreachableError(
             f"portal {portal} does not answer: {silent[portal]}",

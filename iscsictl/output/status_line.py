@@ -10,12 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TextIO
 
+from iscsictl.limits import STATUS_LINE_DELAY, STATUS_LINE_PERIOD
 from iscsictl.output.terminal import screen_of
 from iscsictl.output.text import cell_width, escape_controls, fit_width
 
-#: Seconds that a wait lasts before it is worth a line.
-PATIENCE = 1.0
-_PERIOD = 0.2
 _PROGRESS_WIDTH = 40
 #: A terminal echoes Ctrl-C as these two columns, behind the line.
 _ECHO = "  "
@@ -80,7 +78,7 @@ class StatusLine:
         """Return what the line says now; None within the first second."""
         now = time.monotonic()
         with self._lock:
-            if not self._waits or now - self._waits[0].began < PATIENCE:
+            if not self._waits or now - self._waits[0].began < STATUS_LINE_DELAY:
                 return None
             # Of each thread the innermost; of these one that ends by itself tells most.
             inner = list({wait.thread: wait for wait in self._waits}.values())
@@ -92,7 +90,7 @@ class StatusLine:
 
     def _draw_until_idle(self) -> None:
         while True:
-            time.sleep(_PERIOD)
+            time.sleep(STATUS_LINE_PERIOD)
             with self._lock:
                 if not self._waits:
                     self._ticker = None

@@ -81,11 +81,11 @@ def test_the_share_that_was_read_is_reported_once_a_second(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fd = image_with(tmp_path / "image", 64 * MIB)
-    monkeypatch.setattr(blank_reader, "_REPORT_SECONDS", 0.0)
+    monkeypatch.setattr(blank_reader, "PROOF_REPORT_PERIOD", 0.0)
     told: list[float] = []
     assert first_nonzero(fd, all_extents(64 * MIB), told.append) is None
     assert told == [number / 64 for number in range(1, 65)]
-    monkeypatch.setattr(blank_reader, "_REPORT_SECONDS", 3600.0)
+    monkeypatch.setattr(blank_reader, "PROOF_REPORT_PERIOD", 3600.0)
     first_nonzero(fd, all_extents(64 * MIB), told.append)
     assert len(told) == 64
     os.close(fd)

@@ -106,7 +106,7 @@ def test_an_answer_that_is_not_whole_and_consistent_is_no_answer(
 def test_a_lun_in_very_many_pieces_is_not_asked_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     answers = [statuses((n, 1, n % 2)) for n in range(1000)]
     answering(monkeypatch, capacity(), *answers)
-    monkeypatch.setattr(lba_status, "_PATIENCE", -1.0)
+    monkeypatch.setattr(lba_status, "LBA_STATUS_WAIT", -1.0)
     assert mapped_extents(0, DiskShape(SIZE)) is None
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from iscsictl import limits
 from iscsictl.errors import IscsictlError, NeedsRootError, NotFoundError, RefusedError
 from iscsictl.model.names import Portal
 from iscsictl.model.secret import Secret
@@ -153,7 +154,7 @@ def test_a_record_that_is_just_being_written_is_not_called_corrupt(
     clock = Clock(lambda: path.write_bytes(whole))
     monkeypatch.setattr(nodedb, "time", clock)
     assert [r.problem for r in read_records(db)] == [None]
-    assert 0 < clock.seconds < nodedb.PATIENCE
+    assert 0 < clock.seconds < limits.RECORD_WAIT
 
 
 def test_a_record_that_stays_empty_is_called_corrupt_in_the_end(
@@ -163,7 +164,7 @@ def test_a_record_that_stays_empty_is_called_corrupt_in_the_end(
     clock = Clock(lambda: None)
     monkeypatch.setattr(nodedb, "time", clock)
     assert [r.problem for r in read_records(db)] == ["is empty (0 bytes): its writer was killed"]
-    assert clock.seconds >= nodedb.PATIENCE
+    assert clock.seconds >= limits.RECORD_WAIT
 
 
 @pytest.fixture

@@ -192,7 +192,7 @@ def test_progress_follows_the_wait_and_goes_with_it() -> None:
 def test_a_terminal_that_is_gone_stops_the_line_and_nothing_else(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(status_line, "PATIENCE", 0.0)
+    monkeypatch.setattr(status_line, "STATUS_LINE_DELAY", 0.0)
     controller, terminal = os.openpty()
     stream = os.fdopen(terminal, "w")
     line = StatusLine()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 from iscsictl.errors import InterruptError, IscsictlError, UnreachableError
 from iscsictl.errors.codes import error_from_iscsiadm
+from iscsictl.limits import LOGIN_DISK_WAIT
 from iscsictl.model.plan import Outcome, Status, Step
 from iscsictl.planner.selection.session_index import SessionIndex
 from iscsictl.system.context import Context
@@ -31,7 +32,6 @@ FEWEST = 8
 MOST = 256
 #: As many processes as do one login each, where no batch can be had: each reads all records.
 ALONE = 32
-_PAUSE = 3.0
 _LATE = "see what iscsid says: journalctl -u iscsid; or give it longer with --timeout"
 Ended = list[Outcome]
 
@@ -177,4 +177,4 @@ def _await_disks(steps: Sequence[Step], context: Context) -> None:
         without = [s for s in sessions if not any(unit.device for unit in s.luns or ())]
         return None if without else True
 
-    context.waiter.wait(find, time.monotonic() + min(_PAUSE, context.wait))
+    context.waiter.wait(find, time.monotonic() + min(LOGIN_DISK_WAIT, context.wait))

@@ -8,6 +8,7 @@ from typing import Any
 from iscsictl.engine.handlers.effect import StepResult
 from iscsictl.engine.handlers.records import key_of, write_settings
 from iscsictl.errors import InUseError, IscsictlError, NotFoundError, UnreachableError
+from iscsictl.limits import LOGIN_DISK_WAIT, MAP_WAIT, RESCAN_WAIT
 from iscsictl.model import actions
 from iscsictl.model.hold import Hold
 from iscsictl.model.listing import Disk, Listing, Session
@@ -21,11 +22,6 @@ from iscsictl.system.context import Context
 from iscsictl.system.iscsi import discovery, holds, iscsiadm, nodedb, nodedb_write
 from iscsictl.system.iscsi.sessions import read_listing, read_sessions
 from iscsictl.system.mount import usage
-
-_LOGIN_PAUSE = 3.0
-
-
-_MAP_PAUSE = 15.0
 
 
 def _sessions(context: Context) -> tuple[Session, ...]:
@@ -51,7 +47,7 @@ def await_disks(logins: Sequence[actions.Login], context: Context) -> None:
         return
     targets = {action.target for action in logins}
     records = {target: nodedb.read_records(context.db, target) for target in targets}
-    pause = _MAP_PAUSE if multipath.runs(context.root) else _LOGIN_PAUSE
+    pause = MAP_WAIT if multipath.runs(context.root) else LOGIN_DISK_WAIT
     deadline = min(context.deadline(), context.deadline() - context.wait + pause)
 
     def find() -> bool | None:
@@ -219,9 +215,6 @@ def _unhold(action: actions.DropHold, context: Context) -> StepResult:
     return StepResult(holds.remove_hold(action.hold, context.root))
 
 
-_RESCAN_PAUSE = 3.0
-
-
 def _remove_corrupt_record(action: actions.RemoveCorruptRecord, context: Context) -> StepResult:
     return StepResult(
         nodedb_write.remove_corrupt_record(
@@ -267,7 +260,7 @@ def _rescan(action: actions.Rescan, context: Context) -> StepResult:
     for hctl in action.hctls:
         with suppress(FileNotFoundError):
             scsi_scan.rescan(hctl, context.root)
-    deadline = context.deadline() - context.wait + min(_RESCAN_PAUSE, context.wait)
+    deadline = context.deadline() - context.wait + min(RESCAN_WAIT, context.wait)
     context.waiter.wait(lambda: _shows_every_lun(action, context), deadline)
     return StepResult(_shape(action, read_listing(context.root)) != before)
 

@@ -13,6 +13,7 @@ from functools import cache
 from typing import Any
 
 from iscsictl.errors import UnreachableError
+from iscsictl.limits import PROOF_REPORT_PERIOD, PROOF_THREADS
 from iscsictl.system.block import scsi_commands
 from iscsictl.system.block.blank_extents import MIB, Extent
 from iscsictl.system.io import signals
@@ -21,10 +22,7 @@ from iscsictl.system.io import signals
 _MAX_LANES = 32
 _MIN_LANES = 4
 _EXTENTS_PER_LANE = 32
-# Threads for the proofs of all disks: those that hang on a dead one must leave some to others.
-_MAX_THREADS = 512
 _PIECE = MIB
-_REPORT_SECONDS = 1.0
 # Small enough for the allocator to use the same memory again and again.
 _ZEROES = bytes(64 * 1024)
 
@@ -63,7 +61,7 @@ class _Search:
         self._total = sum(length for _, length in extents)
         self._taken = 0
         self._failed = False
-        self._next_report = time.monotonic() + _REPORT_SECONDS
+        self._next_report = time.monotonic() + PROOF_REPORT_PERIOD
         self._lock = threading.Lock()
 
     def run(self) -> None:
@@ -91,7 +89,7 @@ class _Search:
                 self._taken += extent[1]
                 if time.monotonic() >= self._next_report:
                     self._report(self._taken / self._total)
-                    self._next_report = time.monotonic() + _REPORT_SECONDS
+                    self._next_report = time.monotonic() + PROOF_REPORT_PERIOD
             return extent
 
 
@@ -128,7 +126,7 @@ def _is_zero(piece: memoryview) -> bool:
 @cache
 def _pool() -> ThreadPoolExecutor:
     """Return threads for all proofs: to start one takes longer than a read does."""
-    return ThreadPoolExecutor(_MAX_THREADS)
+    return ThreadPoolExecutor(PROOF_THREADS)
 
 
 @contextlib.contextmanager

@@ -4,12 +4,10 @@ import os
 from pathlib import Path
 
 from iscsictl.errors import IscsictlError
+from iscsictl.limits import DEVICE_NODE_WAIT
 from iscsictl.system.block.block_tree import device_path
 from iscsictl.system.io.process import run
 from iscsictl.system.io.sysfs_attributes import list_names
-
-#: Seconds for udev to work off its queue: a busy host needs some, and it ends by itself.
-_NODE_TIMEOUT = 30
 
 
 def kernel_has(device: str, root: Path = Path("/")) -> bool:
@@ -24,8 +22,8 @@ def wait_for_node(device: str) -> None:
     """Return when udev has made the node, or has nothing left to do (udevadm(8), settle)."""
     try:
         run(
-            ["udevadm", "settle", f"--exit-if-exists={device}", f"--timeout={_NODE_TIMEOUT}"],
-            timeout=_NODE_TIMEOUT + 5,
+            ["udevadm", "settle", f"--exit-if-exists={device}", f"--timeout={DEVICE_NODE_WAIT}"],
+            timeout=DEVICE_NODE_WAIT + 5,
             ok=None,
         )
     except IscsictlError:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from iscsictl.limits import HELPER_WAIT
 from iscsictl.model.disk_content import Partition
 from iscsictl.system.block import multipath
 from iscsictl.system.block.udev_db import read_properties
@@ -42,7 +43,7 @@ def _kernel_partitions(device: str, root: Path) -> Iterator[Partition]:
             yield Partition(number, f"/dev/{name}", start * _UNIT, size * _UNIT, "")
     # The partitions of a map are maps themselves (kpartx(8)); only device-mapper knows where.
     for number, node in enumerate(multipath.parts(device, root), 1):
-        table = run(["dmsetup", "table", node], timeout=10, ok=None)
+        table = run(["dmsetup", "table", node], timeout=HELPER_WAIT, ok=None)
         place = _LINEAR.fullmatch(table.out)
         if place is not None:
             yield Partition(number, node, int(place[2]) * _UNIT, int(place[1]) * _UNIT, "")

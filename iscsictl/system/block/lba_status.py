@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 
 from iscsictl.errors import InterruptError, IscsictlError
+from iscsictl.limits import LBA_STATUS_WAIT
 from iscsictl.system.block import scsi_commands
 from iscsictl.system.block.blank_extents import DiskShape, Extent
 from iscsictl.system.io import signals
@@ -18,8 +19,6 @@ _LENGTH = 64 * 1024
 _HEADER, _DESCRIPTOR = 8, 16
 # PROVISIONING STATUS: 0 mapped or unknown, 1 deallocated, 2 anchored (room kept, not written).
 _DEALLOCATED = 1
-# A LUN in more pieces than are told in this time is read by samples like any other.
-_PATIENCE = 2.0
 
 
 def mapped_extents(fd: int, shape: DiskShape) -> tuple[Extent, ...] | None:
@@ -45,7 +44,8 @@ def _read_statuses(fd: int, capacity: scsi_commands.Capacity) -> Iterator[tuple[
 
     Raises GarbledAnswerError where the answers do not follow each other up to the end.
     """
-    what, at, deadline = "asking the disk which blocks are mapped", 0, time.monotonic() + _PATIENCE
+    what, at = "asking the disk which blocks are mapped", 0
+    deadline = time.monotonic() + LBA_STATUS_WAIT
     while at < capacity.blocks:
         signals.check()
         if time.monotonic() > deadline:

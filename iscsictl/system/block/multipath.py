@@ -4,11 +4,10 @@ import os
 from pathlib import Path
 
 from iscsictl.errors import IscsictlError
+from iscsictl.limits import MULTIPATH_LIST_WAIT
 from iscsictl.system.block.block_tree import device_path, holders, kind_of
 from iscsictl.system.io.process import run
 from iscsictl.system.io.sysfs_attributes import list_names
-
-_PATIENCE = 5.0
 
 
 def runs(root: Path = Path("/")) -> bool:
@@ -40,7 +39,7 @@ def _paths() -> list[str]:
     """Return DISK:MAP of all that multipathd has seen; [orphan] is none that it makes."""
     command = ["multipathd", "show", "paths", "raw", "format", "%d:%m"]
     try:
-        return run(command, timeout=_PATIENCE, ok=None).out.split()
+        return run(command, timeout=MULTIPATH_LIST_WAIT, ok=None).out.split()
     except IscsictlError:
         return []
 

@@ -11,15 +11,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from iscsictl.errors import IscsictlError, RefusedError, UnreachableError
+from iscsictl.limits import MULTIPATHD_WAIT
 from iscsictl.model.multipath import MapSettings, MultipathFacts
 from iscsictl.parse import multipath_conf as conf
 from iscsictl.system.block import multipath
 from iscsictl.system.io.files import read_file, remove_file, replace_file
 from iscsictl.system.io.process import ToolError, run
 
-#: multipathd itself gives up on a request after 4 s (uxsock_timeout), while it reads its
-#: configuration for example.
-_ANSWER_SECONDS = 10.0
 _PROGRAMS = ("usr/sbin/multipathd", "sbin/multipathd", "usr/bin/multipathd")
 _BUSY = re.compile(r"\bconfigure\b|\btimeout\b")
 
@@ -67,7 +65,7 @@ def ask_daemon(facts: MultipathFacts) -> MultipathFacts:
 
 
 def _ask(*words: str) -> str:
-    return run(["multipathd", *words], timeout=_ANSWER_SECONDS, ok=None).out
+    return run(["multipathd", *words], timeout=MULTIPATHD_WAIT, ok=None).out
 
 
 def read_settings(root: Path = Path("/")) -> tuple[MapSettings, ...]:
@@ -116,7 +114,7 @@ def allow(device: str) -> bool:
     Raises RefusedError where multipath's configuration excludes the device.
     """
     before = conf.parse_wwids(_text(Path("/etc/multipath/wwids")))
-    result = run(["multipath", "-a", device], timeout=_ANSWER_SECONDS, ok=None)
+    result = run(["multipath", "-a", device], timeout=MULTIPATHD_WAIT, ok=None)
     if result.code:
         raise RefusedError(
             f"multipath does not take {device}: {result.last_line}",
@@ -130,14 +128,14 @@ def disallow(wwid: str) -> bool:
     """Take a WWID off the list; return whether it was on it."""
     if wwid not in conf.parse_wwids(_text(Path("/etc/multipath/wwids"))):
         return False
-    run(["multipath", "-w", wwid], timeout=_ANSWER_SECONDS)
+    run(["multipath", "-w", wwid], timeout=MULTIPATHD_WAIT)
     return True
 
 
 def add_path(device: str) -> None:
     """Have the daemon look at a path again. It may say no, or not answer: the map tells."""
     run(["multipathd", "add", "path", device.removeprefix("/dev/")],
-        timeout=_ANSWER_SECONDS, ok=None)  # fmt: skip
+        timeout=MULTIPATHD_WAIT, ok=None)  # fmt: skip
 
 
 def resize_map(name: str) -> None:
@@ -145,7 +143,7 @@ def resize_map(name: str) -> None:
 
     It may answer "timeout" while it reads its configuration: the size of the map tells.
     """
-    run(["multipathd", "resize", "map", name], timeout=_ANSWER_SECONDS, ok=None)
+    run(["multipathd", "resize", "map", name], timeout=MULTIPATHD_WAIT, ok=None)
 
 
 def flush(name: str, deadline: float, pause: Callable[[float], None] = time.sleep) -> None:
@@ -155,7 +153,7 @@ def flush(name: str, deadline: float, pause: Callable[[float], None] = time.slee
     """
     while True:
         try:
-            run(["multipath", "-f", name], timeout=_ANSWER_SECONDS)
+            run(["multipath", "-f", name], timeout=MULTIPATHD_WAIT)
         except ToolError:
             if time.monotonic() > deadline:
                 raise

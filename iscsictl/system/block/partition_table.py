@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from iscsictl.errors import IscsictlError, MissingError, RefusedError, UnreachableError
+from iscsictl.limits import DISK_TOOL_WAIT
 from iscsictl.model.actions import DiskId
 from iscsictl.model.disk_content import Content
 from iscsictl.model.partition_table import Table, Topology
@@ -29,7 +30,7 @@ _QUIET = ("--quiet", "--no-reread", "--wipe", "never", "--wipe-partitions", "nev
 def read_table(device: str) -> Table | None:
     """Return the table of a disk, None where it has none; a BSD label without its partitions."""
     require_path(device)
-    result = run(["sfdisk", "--json", device], timeout=60, ok=(0, 1))
+    result = run(["sfdisk", "--json", device], timeout=DISK_TOOL_WAIT, ok=(0, 1))
     if not result.code:
         return parse_table(result.out)
     if "does not contain a recognized partition table" not in result.err:
@@ -60,7 +61,7 @@ def type_names(label: str) -> dict[str, str]:
 
 def verify(device: str) -> tuple[str, ...]:
     """Return what sfdisk finds wrong with a table (it exits 0 all the same)."""
-    result = run(["sfdisk", "--verify", device], timeout=60, ok=(0, 1))
+    result = run(["sfdisk", "--verify", device], timeout=DISK_TOOL_WAIT, ok=(0, 1))
     if "does not contain a recognized partition table" in result.err:
         return ("there is no partition table",)
     if "No errors detected" in result.out and not result.err.strip():
@@ -189,7 +190,7 @@ def _tell_kernel(device: str, before: Table, after: Table) -> None:
                 f"kpartx is not installed, so the kernel does not know the partitions of {device}",
                 hint="install the package kpartx, then: kpartx -u " + device,
             )
-        run(["kpartx", "-u", device], timeout=60)
+        run(["kpartx", "-u", device], timeout=DISK_TOOL_WAIT)
         return
     kname = device.rsplit("/", 1)[-1]
     for _ in range(2):

@@ -12,6 +12,7 @@ from dataclasses import replace
 from functools import partial
 
 from iscsictl.errors import InUseError, IscsictlError, UnreachableError
+from iscsictl.limits import DISK_TOOL_WAIT
 from iscsictl.model.disk_content import Content, Filesystem, Partition, Signature
 from iscsictl.model.shell_form import shell_form
 from iscsictl.parse.blkid import parse_export
@@ -77,7 +78,8 @@ def opened(device: str, *, exclusive: bool) -> Iterator[int]:
 
 
 def _signatures(device: str) -> tuple[Signature, ...]:
-    return parse_signatures(run(["wipefs", "--json", "--no-act", device], timeout=60).out)
+    result = run(["wipefs", "--json", "--no-act", device], timeout=DISK_TOOL_WAIT)
+    return parse_signatures(result.out)
 
 
 def blkid(device: str, *options: str) -> dict[str, str]:
@@ -87,7 +89,9 @@ def blkid(device: str, *options: str) -> dict[str, str]:
     """
     require_path(device)
     # 2: nothing found; 8: ambivalent, signatures of several formats (blkid(8)).
-    result = run(["blkid", "-p", "-o", "export", *options, device], timeout=60, ok=(0, 2, 8))
+    result = run(
+        ["blkid", "-p", "-o", "export", *options, device], timeout=DISK_TOOL_WAIT, ok=(0, 2, 8)
+    )
     if result.code == 8:
         return {"TYPE": "ambivalent"}
     if result.code == 2:
@@ -99,7 +103,7 @@ def blkid(device: str, *options: str) -> dict[str, str]:
 
 def read_table(device: str) -> tuple[str | None, tuple[Partition, ...]]:
     """Return the partition table's kind and its entries as sfdisk reads them."""
-    result = run(["sfdisk", "--json", device], timeout=60, ok=(0, 1))
+    result = run(["sfdisk", "--json", device], timeout=DISK_TOOL_WAIT, ok=(0, 1))
     if result.code:
         if "does not contain a recognized partition table" in result.err:
             return None, ()
@@ -145,7 +149,8 @@ def _superblock(device: str, part: int | None, found: dict[str, str]) -> Filesys
         used = not _read(device, _XFS_IN_PROGRESS, 1)[0]
         dirty = False
         if used:
-            dirty = "<DIRTY>" in run(["xfs_logprint", "-t", device], ok=None, timeout=60).out
+            printed = run(["xfs_logprint", "-t", device], ok=None, timeout=DISK_TOOL_WAIT).out
+            dirty = "<DIRTY>" in printed
     elif kind == "btrfs":
         # A log tree is there after an fsync that no commit followed. Without one the filesystem may
         # have been unmounted cleanly, or another host may have it mounted: nothing in it tells.

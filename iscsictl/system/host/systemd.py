@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from iscsictl.errors import IscsictlError, UnreachableError
+from iscsictl.limits import SYSTEMCTL_WAIT
 from iscsictl.system.io.files import replace_file
 from iscsictl.system.io.process import ToolError, run, start
 
@@ -62,8 +63,6 @@ def disable(unit: str, root: Path = Path("/")) -> None:
     _set_enabled(unit, "disable", root)
 
 
-#: Seconds to enable or disable a unit; systemctl itself waits 180 s for the reload that follows.
-SYSTEMCTL_TIMEOUT = 240.0
 # While systemd reloads, which takes long on a busy host, it answers nobody, and systemctl gives up
 # after 25 s (sd-bus, BUS_DEFAULT_TIMEOUT). The link may be made, or removed, all the same.
 _TRIES = 3
@@ -72,7 +71,7 @@ _TRIES = 3
 def _set_enabled(unit: str, verb: str, root: Path) -> None:
     for left in reversed(range(_TRIES)):
         try:
-            run(["systemctl", "--quiet", verb, unit], timeout=SYSTEMCTL_TIMEOUT)
+            run(["systemctl", "--quiet", verb, unit], timeout=SYSTEMCTL_WAIT)
         except (ToolError, UnreachableError) as error:
             if enabled(unit, root) == (verb == "enable"):
                 return

@@ -8,14 +8,13 @@ import syslog
 from pathlib import Path
 
 from iscsictl.errors import IscsictlError
+from iscsictl.limits import JOURNAL_WAIT
 from iscsictl.model.plan import Status, Step
 from iscsictl.model.shell_form import shell_form
 from iscsictl.system.io.process import find, run
 
 #: How many lines back a name is looked for: a busy host writes some hundred a year.
 _LINES = 20_000
-#: Seconds for journalctl(1); what it does not find by then counts as unknown.
-_PATIENCE = 10.0
 
 
 def note(step: Step, status: Status, error: str | None = None) -> None:
@@ -72,8 +71,8 @@ def mentions(name: str, root: Path = Path("/")) -> bool | None:
     query = ["--quiet", "--output=cat", "--identifier=iscsictl", f"--lines={_LINES}"]
     try:
         if not where:
-            run(["journalctl", "--sync"], timeout=_PATIENCE, ok=None)
-        lines = run(["journalctl", *where, *query], timeout=_PATIENCE).out
+            run(["journalctl", "--sync"], timeout=JOURNAL_WAIT, ok=None)
+        lines = run(["journalctl", *where, *query], timeout=JOURNAL_WAIT).out
     except IscsictlError:
         return None
     return names_in(lines, name)

@@ -13,6 +13,7 @@ from typing import Any
 
 from iscsictl.errors import IscsictlError, MissingError, UnreachableError
 from iscsictl.lazy_import import lazy_import
+from iscsictl.limits import LAST_WRITE_WAIT, SIGNAL_WAIT
 from iscsictl.system.io import signals
 from iscsictl.system.io.waits import waiting
 
@@ -21,12 +22,9 @@ pexpect = lazy_import("pexpect")
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 #: Where every tool runs: a word can then never be a file of the directory that the user is in.
 _DIRECTORY = "/"
-_GRACE = 2.0
 _PAUSE = 0.02
 #: Seconds between two looks whether the user asked to stop: a tenth is "at once" to a person.
 _HEED = 0.1
-#: What writes to a disk ends when its last write does.
-_LAST_WRITE = 10.0
 
 _PACKAGES: Mapping[str, str] = {
     "iscsiadm": "open-iscsi (iscsi-initiator-utils on RHEL)",
@@ -251,7 +249,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     for number in (signal.SIGTERM, signal.SIGKILL):
         process.send_signal(number)
         try:
-            process.wait(_GRACE)
+            process.wait(SIGNAL_WAIT)
         except subprocess.TimeoutExpired:
             continue
         return
@@ -265,7 +263,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 def _end_on_terminal(child: Any, name: str) -> None:
     """End a program on a terminal of ours in the same way, if it has not ended."""
-    for number, grace in ((signal.SIGTERM, _GRACE), (signal.SIGKILL, _LAST_WRITE)):
+    for number, grace in ((signal.SIGTERM, SIGNAL_WAIT), (signal.SIGKILL, LAST_WRITE_WAIT)):
         if child.isalive():
             child.kill(number)
         deadline = time.monotonic() + grace

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 from iscsictl.errors import IscsictlError
+from iscsictl.limits import HELPER_WAIT, SERVICE_RESTART_WAIT
 from iscsictl.model.host_facts import InitiatorName
 from iscsictl.system.io.files import read_file, replace_file
 from iscsictl.system.io.process import find, run
@@ -80,7 +81,7 @@ def made_name(root: Path = Path("/")) -> str:
     redhat = (root / "etc/redhat-release").exists()
     prefix = "iqn.1994-05.com.redhat" if redhat else "iqn.1993-08.org.debian:01"
     if root == Path("/") and find("iscsi-iname") is not None:
-        made = run(["iscsi-iname", "-p", prefix], timeout=10).out.strip()
+        made = run(["iscsi-iname", "-p", prefix], timeout=HELPER_WAIT).out.strip()
         if made.startswith(f"{prefix}:"):
             return made
     return f"{prefix}:{os.urandom(6).hex()}"
@@ -89,4 +90,4 @@ def made_name(root: Path = Path("/")) -> str:
 def reread(root: Path = Path("/")) -> None:
     """Have a running iscsid take the new name; only for a host without sessions."""
     if root == Path("/") and os.path.isdir("/run/systemd/system"):
-        run(["systemctl", "try-restart", "iscsid.service"], timeout=60)
+        run(["systemctl", "try-restart", "iscsid.service"], timeout=SERVICE_RESTART_WAIT)

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Final
 
 from iscsictl.errors import AuthError, InterruptError, IscsictlError
+from iscsictl.limits import LOGIN_CAUSE_WAIT
 from iscsictl.system.iscsi import iscsiadm
 from iscsictl.system.iscsi.iscsiadm import Key
 from iscsictl.system.iscsi.nodedb import read_record, record_path
 
 FATAL: Final = 19
-_PATIENCE: Final = 10.0
 
 
 def explained_login(error: IscsictlError, key: Key, db: Path, timeout: float) -> IscsictlError:
@@ -24,7 +24,8 @@ def explained_login(error: IscsictlError, key: Key, db: Path, timeout: float) ->
         record = read_record(record_path(db, key.target, key.portal, key.iface))
         if record is None or not record.has_secret_in:
             return error
-        offers = iscsiadm.discover(key.portal, timeout=min(timeout, _PATIENCE), iface=key.iface)
+        wait = min(timeout, LOGIN_CAUSE_WAIT)
+        offers = iscsiadm.discover(key.portal, timeout=wait, iface=key.iface)
     except InterruptError:
         raise
     except IscsictlError:

@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import Final
 
 from iscsictl.errors import IscsictlError, NeedsRootError, NotFoundError, RefusedError
+from iscsictl.limits import FRESH_RECORD, RECORD_WAIT
 from iscsictl.model.names import BUILT_IN_IFACES, DEFAULT_IFACE, DEFAULT_PORT, Portal
 from iscsictl.model.open_iscsi import Version, parse_version
 from iscsictl.model.record import DiscoveryKind, DiscoveryRecord, IfaceRecord, NodeRecord
@@ -23,8 +24,6 @@ from iscsictl.parse.record import find_damage, is_truncated, oversized_keys, par
 from iscsictl.system.io.files import explained
 
 CANDIDATES: Final = ("var/lib/iscsi", "etc/iscsi")
-PATIENCE: Final = 0.3
-FRESH: Final = 2.0
 DISCOVERY_FILES: Final[Mapping[DiscoveryKind, tuple[str, str]]] = {
     "sendtargets": ("send_targets", "st_config"),
     "isns": ("isns", "isns_config"),
@@ -105,7 +104,7 @@ def read_records(db: Path, target: str | None = None) -> tuple[NodeRecord, ...]:
                 found += [_node(entry.name, portal, e) for e in _entries(place.path)]
             else:
                 found.append(_node(entry.name, portal, place))
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + RECORD_WAIT
     settled = (_settled(record, deadline) for record in found if record is not None)
     return tuple(sorted((record for record in settled if record is not None), key=_order))
 
@@ -113,7 +112,7 @@ def read_records(db: Path, target: str | None = None) -> tuple[NodeRecord, ...]:
 def read_record(path: Path) -> NodeRecord | None:
     """Read one node record again; None if it is gone."""
     record = _read_record(path)
-    return None if record is None else _settled(record, time.monotonic() + PATIENCE)
+    return None if record is None else _settled(record, time.monotonic() + RECORD_WAIT)
 
 
 def _read_record(path: Path) -> NodeRecord | None:
@@ -132,7 +131,7 @@ def _settled(record: NodeRecord, deadline: float) -> NodeRecord | None:
             age = time.time() - record.path.stat().st_mtime
         except OSError:
             age = 0
-        if abs(age) > FRESH:
+        if abs(age) > FRESH_RECORD:
             break
         time.sleep(0.01)
         again = _read_record(record.path)

@@ -13,13 +13,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from iscsictl.errors import IscsictlError, NotFoundError, UnreachableError
+from iscsictl.limits import PIPE_WAIT
 from iscsictl.model.listing import Listing
 from iscsictl.parse.capture import parse_bundle, parse_capture
 from iscsictl.system.iscsi.report_archive import PREFIX, unpack_archive
 from iscsictl.system.iscsi.sessions import has_sessions_class, read_listing
 
-#: Seconds for a pipe to stay silent, unless --timeout says otherwise.
-WAIT = 60.0
 #: Bytes: more than any capture has, so that an endless file ends.
 MAX_CAPTURE = 1 << 29
 #: Bytes, files and levels of a bundle that are looked at; outputs of tools are far below.
@@ -38,7 +37,7 @@ _OTHER_OUTPUT = re.compile(
 _NOT_OUTPUTS = frozenset({"proc", "sys", "dev", "var", "run", "boot", "usr", "lib"})
 
 
-def read_capture(path: Path, wait: float = WAIT) -> Listing:
+def read_capture(path: Path, wait: float = PIPE_WAIT) -> Listing:
     """Read a captured listing from a file, a pipe or the directory of a support bundle.
 
     `wait` is how many seconds a named pipe may stay silent. Raises NotFoundError if it does not

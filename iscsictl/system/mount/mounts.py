@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from iscsictl.errors import InUseError, IscsictlError
+from iscsictl.limits import LAZY_UNMOUNT_WAIT
 from iscsictl.model.inventory import DISK_GONE, NO_PATHS, MountPointState
 from iscsictl.model.shell_form import shell_form
 from iscsictl.parse.mountinfo import MountLine, parse_mountinfo
@@ -25,8 +26,6 @@ from iscsictl.system.io.safe_paths import (
 )
 from iscsictl.system.io.sysfs_attributes import list_names, read_attribute
 
-#: Seconds for a lazy unmount, which waits for nothing but the kernel's own locks.
-LAZY_UMOUNT_TIMEOUT = 30.0
 # What mount(8) adds to its reason, or says of something else.
 _ASIDE = re.compile(r"dmesg\(1\)|\(hint\)")
 
@@ -233,7 +232,7 @@ def unmount(path: str, *, lazy: bool = False) -> None:
 def _umount2(parent: int, name: str, flags: int, shown: list[str]) -> int:
     """Call umount2(2) in a process of its own; return the error number, 0 for success."""
     command = [sys.executable, "-I", "-S", "-c", _UMOUNT, f"{fd_path(parent)}/{name}", str(flags)]
-    timeout = LAZY_UMOUNT_TIMEOUT if flags & _MNT_DETACH else None
+    timeout = LAZY_UNMOUNT_WAIT if flags & _MNT_DETACH else None
     result = run(command, timeout=timeout, pass_fds=(parent,), shown=shown)
     return int(result.out)
 
