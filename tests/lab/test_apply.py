@@ -172,28 +172,3 @@ def test_a_run_that_was_stopped_in_the_middle_is_finished_by_the_same_command(la
         run_on(host, f"touch /srv/{name}/f && grep -c ' /srv/{name} ' /etc/fstab")
     assert run_on(host, "grep -c making /etc/fstab", 1).out == "0\n"
     assert "4 volumes: 4 unchanged" in run_on(host, "iscsictl plan /root/v.toml").out
-
-
-@pytest.mark.torture
-def test_twenty_processes_attach_twenty_targets_at_once(lab: Lab) -> None:
-    host, array = lab.host, lab.array
-    names = [f"p{number:02}" for number in range(20)]
-    for name in names:
-        array.target(f"{IQN}{name}", [array.disk(name, "64M")], portals=[A4])
-    attach = (
-        f"iscsictl attach -q -p {A4} -T {IQN}$n --fs ext4 --mount /srv/$n"
-        " >/root/$n.out 2>&1; echo $n $? >>/root/codes"
-    )
-    began = time.monotonic()
-    run_on(host, f"for n in {' '.join(names)}; do ({attach}) & done; wait", timeout=1500)
-    print(f"twenty at once: {time.monotonic() - began:.0f} s")
-    failed = [line for line in host.text("/root/codes").splitlines() if not line.endswith(" 0")]
-    assert failed == [], run_on(host, "tail -n +1 /root/*.out").out
-    for name in names:
-        run_on(host, f"touch /srv/{name}/f && systemctl cat srv-{name}.mount >/dev/null")
-    assert run_on(host, "grep -c ' /srv/' /etc/fstab").out == "20\n"
-    run_on(host, "findmnt --verify; systemctl is-enabled open-iscsi.service")
-    assert run_on(host, "grep -c making /etc/fstab", 1).out == "0\n"
-    spec = [OLD.replace("old", name) for name in names]
-    host.put("/root/v.toml", "\n".join(spec))
-    assert "20 volumes: 20 unchanged" in run_on(host, "iscsictl plan /root/v.toml").out
