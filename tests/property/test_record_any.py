@@ -19,7 +19,8 @@ LINES = st.lists(
             ["", "#", "# c = d", "a = b", " a = b", "a=b", "a= =b", "k  =  v", "k = v ", "= = x"]
         ),
         st.text(st.sampled_from("ak =#\t\r\v\x85\0\u2028é"), max_size=12),
-        st.text(st.characters(exclude_characters="\n"), max_size=30),
+        # Reading a file gives no lone surrogate: its bytes are decoded with surrogateescape.
+        st.text(st.characters(exclude_characters="\n", exclude_categories=["Cs"]), max_size=30),
     ),
     max_size=12,
 )

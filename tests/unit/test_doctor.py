@@ -84,11 +84,11 @@ def test_looking_has_nothing_to_try_out(root: Path) -> None:
 
 
 def test_the_live_machine_is_looked_at_within_the_deadline() -> None:
-    began = time.monotonic()
+    before, began = set(threading.enumerate()), time.monotonic()
     machine = observe_machine(Context(1.0))
     assert time.monotonic() - began < 6
     assert machine.kernel.release == os.uname().release
-    assert threading.active_count() < 4
+    assert len(set(threading.enumerate()) - before) < 3
 
 
 def record_text(target: str) -> str:
