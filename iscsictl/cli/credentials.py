@@ -2,18 +2,26 @@
 
 import socket
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
-from iscsictl.checks import secret_strength
 from iscsictl.cli.options import Settings, print_message
 from iscsictl.errors import RefusedError, UsageError
+from iscsictl.lazy_import import lazy_import
 from iscsictl.model import values
 from iscsictl.model.secret import Secret
 from iscsictl.model.shell_form import shell_form
 from iscsictl.model.spec import Account
-from iscsictl.observers.accounts import targets_with_secret
 from iscsictl.observers.secret_files import read_secret_file
+
+# Only an account that is given needs them.
+if TYPE_CHECKING:
+    from iscsictl.checks import secret_strength
+    from iscsictl.observers import accounts
+else:
+    secret_strength = lazy_import("iscsictl.checks.secret_strength")
+    accounts = lazy_import("iscsictl.observers.accounts")
 
 _HINT = "open-iscsi takes 1 to 255 bytes without blanks at the ends; see: iscsictl chap check"
 
@@ -100,7 +108,7 @@ def judge_account(settings: Settings, given: Account, target: str | None) -> Non
         if secret is None:
             continue
         verdicts = [*secret_strength.judge(secret.reveal(), user=user, words=words)]
-        foreign = set(targets_with_secret(secret, settings.root)) - {target}
+        foreign = set(accounts.targets_with_secret(secret, settings.root)) - {target}
         if foreign and target is not None:
             verdicts.append(secret_strength.shared_with(foreign))
         for verdict in verdicts:

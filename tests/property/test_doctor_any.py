@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from iscsictl.checks import examine
+from iscsictl.checks.examine import examine
 from iscsictl.checks.routing import net_of, way_to
 from iscsictl.model.finding import Finding, Level
 from iscsictl.model.host_facts import KernelRoute

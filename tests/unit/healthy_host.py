@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from iscsictl.checks import examine
+from iscsictl.checks.examine import examine
 from iscsictl.model.finding import Finding, Level
 from iscsictl.model.host_facts import (
     Clock,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from iscsictl.checks import examine
+from iscsictl.checks.examine import examine
 from iscsictl.cli.main import entries
 from iscsictl.errors import IscsictlError, NeedsRootError, RefusedError
 from iscsictl.model.finding import Level

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from iscsictl.checks import examine
+from iscsictl.checks.examine import examine
 from iscsictl.checks.repair import plan_repairs
 from iscsictl.model.actions import ClearLock, EnableService, Protect, Reload, RemoveCorruptRecord
 from iscsictl.model.finding import Level

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from iscsictl.checks import examine
+from iscsictl.checks.examine import examine
 from iscsictl.engine.reconcile import reconcile
 from iscsictl.engine.tasks.doctor_fix import repairs
 from iscsictl.model.finding import Finding, Level

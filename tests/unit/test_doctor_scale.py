@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from iscsictl.checks import examine
+from iscsictl.checks.examine import examine
 from iscsictl.model.finding import Finding, Level, fail, ok, warn
 from iscsictl.model.host_facts import Machine, MountHealth
 from iscsictl.model.inventory import Known

@@ -5,7 +5,7 @@ from pathlib import Path as FilePath
 
 import pytest
 
-from iscsictl.checks import examine
+from iscsictl.checks.examine import examine
 from iscsictl.model.listing import Block, Disk, Kind, Listing, Mount, Path, Session
 from iscsictl.model.names import Portal
 from iscsictl.model.record import NodeRecord

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import click
 
-from iscsictl.checks import examine
+from iscsictl.checks.examine import examine
 from iscsictl.checks.ids import known
 from iscsictl.cli.help import command
 from iscsictl.cli.options import Settings, changing, common_with, require_root

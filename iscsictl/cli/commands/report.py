@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from iscsictl.checks import examine
+from iscsictl.checks.examine import examine
 from iscsictl.cli.help import command
 from iscsictl.cli.options import Settings, common, print_message, require_root
 from iscsictl.engine.runtime import open_context

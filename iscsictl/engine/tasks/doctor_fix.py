@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from iscsictl.checks import examine
+from iscsictl.checks.examine import examine
 from iscsictl.checks.repair import plan_repairs
 from iscsictl.engine.task import Task
 from iscsictl.model.finding import Finding
