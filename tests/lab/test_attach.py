@@ -169,11 +169,11 @@ def test_the_answers_on_a_terminal_attach_as_the_printed_command_does(lab: Lab) 
     again = run_on(host, said)
     assert {line.split()[0] for line in again.out.splitlines()} <= {"unchanged", "device"}
     run_on(host, "iscsictl detach /srv/asked --forget")
-    left = run_on(host, f"printf '{A4}\\next2\\n/srv/asked\\nno\\n' | script -qec "
+    left = run_on(host, f"printf '{A4}\\next2\\n/srv/refused\\nno\\n' | script -qec "
                         "'iscsictl attach' /dev/null")  # fmt: skip
     assert "Nothing was changed." in left.out
     assert host.run("iscsiadm -m node").code == 21
-    assert host.run("test -e /srv/asked").code != 0
+    assert host.run("test -e /srv/refused").code != 0
 
 
 @pytest.mark.fault("F30")
