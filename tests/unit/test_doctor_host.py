@@ -135,6 +135,22 @@ def test_the_kernels_log_tells_breaks_and_errors_of_late_alone() -> None:
     assert "I/O" in trouble.disk_errors["/dev/sdc"]
 
 
+@pytest.mark.parametrize(
+    ("kind", "operation", "counts"),
+    [
+        ("critical target", "0x9:(WRITE_ZEROES)", False),
+        ("critical target", "0x3:(DISCARD)", False),
+        ("critical target", "0x1:(WRITE)", True),
+        ("critical medium", "0x9:(WRITE_ZEROES)", True),
+    ],
+)
+def test_an_array_that_refuses_an_optional_command_is_no_fault(
+    kind: str, operation: str, counts: bool
+) -> None:
+    line = f"3,4,900000000,-;{kind} error, dev sdb, sector 8 op {operation} flags 0x8000800\n"
+    assert bool(facts.parse_log([line], since=600).disk_errors) is counts
+
+
 def test_a_map_is_named_as_it_is_in_the_listing(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -115,6 +115,9 @@ _DISK = re.compile(
     r"((?:critical )?(?:space allocation|medium|target|I/O|nexus|timeout|recoverable transport|"
     r"reservation conflict|protection|device offline)(?: \w+)? error), dev ([\w-]+)"
 )
+# DISCARD, SECURE_ERASE and WRITE_ZEROES (enum req_op in include/linux/blk_types.h) are optional: an
+# array that refuses one has the kernel or mkfs do without it. LIO refuses the last on a new disk.
+_OPTIONAL = re.compile(r"critical target error, dev [\w-]+, sector \d+ op 0x[359]:")
 # scsi_report_sense() in drivers/scsi/scsi_error.c, for REPORTED LUNS DATA HAS CHANGED (3F/0E),
 # INQUIRY DATA HAS CHANGED (3F/03) and CAPACITY DATA HAS CHANGED (2A/09).
 _LUNS = re.compile(
@@ -142,6 +145,8 @@ def parse_log(records: Iterable[str], since: float) -> KernelLogErrors:
         match = _BREAK.search(text)
         if match and match[2] in _CLOSED:
             breaks[int(match[1])] = breaks.get(int(match[1]), 0) + 1
+        elif _OPTIONAL.search(text):
+            continue
         elif match := _DISK.search(text):
             errors[f"/dev/{match[2]}"] = f"the kernel says: {match[1]} on {match[2]}"
         elif match := _LUNS.search(text):
