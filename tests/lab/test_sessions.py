@@ -239,8 +239,8 @@ def test_logout_is_refused_while_the_disk_is_used_in_any_way(lab: Lab) -> None:
     )
     refused = ctl(lab, "logout --all", 7)
     for name, (_, leave, holder) in USES.items():
-        (line,) = [x for x in refused.err.splitlines() if f"logout:{IQN}.{name} " in x]
-        assert f"{devices[name]} of" in line
+        (line,) = [x for x in refused.err.splitlines() if f"logout {IQN}.{name} " in x]
+        assert f"{devices[name]} is in use" in line
         assert holder in line
         lab.host.run(leave.format(d=devices[name]))
     assert len(sessions(lab)) == len(USES)
