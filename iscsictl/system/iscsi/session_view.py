@@ -48,7 +48,7 @@ def is_possible(root: Path = Path("/")) -> bool:
         listens = _IPC in (root / "proc/net/unix").read_text(errors="replace")
     except OSError:
         return False
-    return listens and all(find(tool) for tool in ("unshare", "mount", "sh"))
+    return listens and all(find(tool) for tool in ("unshare", "mount", "sh", "iscsiadm"))
 
 
 def sessions_of(targets: Collection[str], root: Path = Path("/")) -> tuple[int, ...]:
