@@ -71,7 +71,8 @@ def _obstacle(machine: Machine, disk: Disk) -> tuple[str, str]:
             f"see which line does: multipath -v3 {shell_form(first)}; multipathd show blacklist",
         )
     wwid = facts.spelled.get(first)
-    if wwid is not None and wwid not in facts.listed and facts.find_multipaths == "strict":
+    unlisted = facts.files_were_read and wwid not in facts.listed
+    if wwid is not None and unlisted and facts.find_multipaths == "strict":
         return (
             f"; its WWID {wwid} is not in /etc/multipath/wwids",
             f"multipath -a {shell_form(first)}; iscsictl attach over all portals makes the map",

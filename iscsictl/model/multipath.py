@@ -29,8 +29,9 @@ class MultipathFacts:
     """The state of multipath-tools.
 
     `listed` are the WWIDs of /etc/multipath/wwids: with `find_multipaths` "strict" only these get
-    a map. `settings` is what our configuration file says, `in_force` the `no_path_retry` that the
-    daemon has read, by WWID. `spelled` maps a path (/dev/sda) to the WWID as multipathd spells it.
+    a map. `settings` is what our configuration file says; only root can read the two files, and
+    `files_were_read` says whether they were. `in_force` is the `no_path_retry` that the daemon has
+    read, by WWID. `spelled` maps a path (/dev/sda) to the WWID as multipathd spells it.
     `polling_interval` is in seconds. `queueing` is how each map waits while no path works, by its
     name: "off", "on" (without end), "12 chk" (checks) or "-" (not set). `endless_failover` are the
     sections of the configuration with `fast_io_fail_tmo off`. What only the daemon knows is empty
@@ -42,6 +43,7 @@ class MultipathFacts:
     running: bool = False
     enabled: bool = False
     listed: frozenset[str] = frozenset()
+    files_were_read: bool = True
     settings: tuple[MapSettings, ...] = ()
     in_force: Mapping[str, int] = field(default_factory=dict)
     spelled: Mapping[str, str] = field(default_factory=dict)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from iscsictl.errors import NeedsRootError
 from iscsictl.model.multipath import MapSettings
 from iscsictl.parse.multipath_conf import (
     default_value,
@@ -14,6 +15,7 @@ from iscsictl.parse.multipath_conf import (
     parse_wwids,
     settings_in_force,
 )
+from iscsictl.system.block import multipath_conf
 from iscsictl.system.block.multipath_conf import read_facts, read_settings, save_settings
 
 MAIL = MapSettings("36001405aaa", "naa.6001405aaa", 120)
@@ -116,3 +118,14 @@ def test_sections_in_which_io_never_leaves_a_failed_path_are_named() -> None:
         "overrides {\n fast_io_fail_tmo off\n}\n"
     )
     assert endless_failover(parse_conf(text)) == ("overrides", "device A B")
+
+
+def test_files_that_only_root_can_read_are_not_taken_for_empty_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path) -> bytes | None:
+        raise NeedsRootError(f"cannot read {path}", hint="run it as root")
+
+    assert read_facts(tmp_path).files_were_read
+    monkeypatch.setattr(multipath_conf, "read_file", refuse)
+    assert not read_facts(tmp_path).files_were_read

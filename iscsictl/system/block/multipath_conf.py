@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from iscsictl.errors import IscsictlError, RefusedError, UnreachableError
+from iscsictl.errors import IscsictlError, NeedsRootError, RefusedError, UnreachableError
 from iscsictl.limits import MULTIPATHD_WAIT
 from iscsictl.model.multipath import MapSettings, MultipathFacts
 from iscsictl.parse import multipath_conf as conf
@@ -28,12 +28,17 @@ def _settings_path(root: Path) -> Path:
 
 def read_facts(root: Path = Path("/")) -> MultipathFacts:
     """Return what its own files tell of multipath-tools; no process is started."""
-    return MultipathFacts(
+    facts = MultipathFacts(
         installed=any((root / name).exists() for name in _PROGRAMS),
         running=multipath.runs(root),
-        listed=conf.parse_wwids(_text(root / "etc/multipath/wwids")),
-        settings=read_settings(root),
+        files_were_read=False,
     )
+    try:
+        listed = conf.parse_wwids(_text(root / "etc/multipath/wwids"))
+        settings = read_settings(root)
+    except NeedsRootError:  # Debian's /etc/multipath has mode 0700
+        return facts
+    return replace(facts, listed=listed, settings=settings, files_were_read=True)
 
 
 def ask_daemon(facts: MultipathFacts) -> MultipathFacts:
