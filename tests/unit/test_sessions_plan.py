@@ -32,8 +32,6 @@ from iscsictl.model.listing import Path as DiskPath
 from iscsictl.model.names import Portal
 from iscsictl.model.plan import Plan, Status
 from iscsictl.model.record import NodeRecord
-from iscsictl.model.secret import Secret
-from iscsictl.parse.iscsid_conf import conf_values, edit_conf
 from iscsictl.planner.attach.attach import plan_attach
 from iscsictl.planner.builder import summarize_steps
 from iscsictl.planner.iscsi.records import (
@@ -438,20 +436,3 @@ def test_one_failure_is_itself_and_one_of_several_is_partial() -> None:
     assert both.exit is Exit.AUTH
     assert both.text.startswith("all 2 failed")
     assert summarize_steps({}, steps) is None
-
-
-CONF = """# comment
-#node.session.auth.username = username
-node.startup = manual
-"""
-
-
-def test_the_defaults_keep_their_comments() -> None:
-    key = "node.session.auth.username"
-    text = edit_conf(CONF, {key: "me", "node.session.auth.password": Secret("secret")})
-    assert text == (
-        "# comment\n#node.session.auth.username = username\nnode.session.auth.username = me\n"
-        "node.startup = manual\nnode.session.auth.password = secret\n"
-    )
-    assert conf_values(text)["node.session.auth.password"] == "********"
-    assert edit_conf(text, {key: None, "node.session.auth.password": None}) == CONF

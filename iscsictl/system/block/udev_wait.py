@@ -44,9 +44,9 @@ class Waiter:
         return monitor
 
     def wait(self, read: Callable[[], T | None], deadline: float) -> T | None:
-        """Call `look` until it returns something; None at the deadline (monotonic seconds).
+        """Call `read` until it returns something; None at the deadline (monotonic seconds).
 
-        An overflowing event buffer makes a new monitor: nothing is lost, for `look` reads
+        An overflowing event buffer makes a new monitor: nothing is lost, for `read` reads
         the truth each time.
         """
         while True:
