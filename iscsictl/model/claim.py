@@ -26,7 +26,11 @@ class FilesystemClaim:
 
     @property
     def place(self) -> tuple[int | None, str | None, str | None, str | None, str | None, bool]:
-        """Where the filesystem is made, whatever it is called."""
+        """Where the filesystem is made, whatever it is called.
+
+        Claims with one place write the same table and partition; UUID, kind and `begun` do not
+        count.
+        """
         return (
             self.part, self.table, self.table_id, self.partition_id, self.partition_type,
             self.owns_disk,

@@ -16,15 +16,26 @@ class CrypttabEntry:
 
     @property
     def mapper(self) -> str:
-        """The path of the opened volume."""
+        """The path of the opened volume.
+
+        device-mapper names the node itself, so it is there as long as the volume is open.
+        """
         return f"/dev/mapper/{self.name}"
 
     @property
     def auto(self) -> bool:
-        """Tell whether it is opened at boot."""
+        """Tell whether it is opened at boot.
+
+        With `noauto` it is opened only when something pulls it in, such as a mount of it
+        (crypttab(5)).
+        """
         return "noauto" not in self.options
 
     @property
     def nofail(self) -> bool:
-        """Tell whether a boot goes on without it; of `fail` and `nofail` the last counts."""
+        """Tell whether a boot goes on without it; of `fail` and `nofail` the last counts.
+
+        Without `nofail` cryptsetup.target requires it, and the boot waits for its disk
+        (crypttab(5)).
+        """
         return last_of(self.options, "fail", "nofail") == "nofail"

@@ -32,7 +32,10 @@ class Partition:
 
     @property
     def has_content(self) -> bool:
-        """Whether anything was found inside."""
+        """Whether anything was found inside: a signature, or data that none explains.
+
+        False is no proof: only the places that the probe read are known to be empty.
+        """
         return bool(self.signatures) or self.data_at is not None
 
 
@@ -64,17 +67,26 @@ class BlankProof:
 
     @classmethod
     def all_read(cls) -> "BlankProof":
-        """Return the proof that misses nothing: each byte was read."""
+        """Return the proof that misses nothing: each byte was read.
+
+        It also stands for a thin LUN of which all blocks that the array has mapped were read.
+        """
         return cls("all read")
 
     @classmethod
     def nothing_mapped(cls) -> "BlankProof":
-        """Return the proof that the array gives: no block was ever written (GET LBA STATUS)."""
+        """Return the proof that the array gives: no block was ever written (GET LBA STATUS).
+
+        SBC-3 calls such blocks deallocated; the places of signatures were read all the same.
+        """
         return cls("nothing mapped")
 
     @classmethod
     def sampled(cls, places: int, gap: int) -> "BlankProof":
-        """Return the proof by `places` reads of which no two are further apart than `gap` bytes."""
+        """Return the proof by `places` reads of which no two are further apart than `gap` bytes.
+
+        It can miss data that is smaller than a gap; the plan shows the gap, rounded up to MiB.
+        """
         return cls(f"{places} places read, none further apart than {-(-gap // (1 << 20))} MiB")
 
     def __str__(self) -> str:
@@ -107,7 +119,10 @@ class Content:
 
     @property
     def blank(self) -> bool:
-        """No signature, no table, no data wherever it was read, no lost partition, no user."""
+        """No signature, no table, no data wherever it was read, no lost partition, no user.
+
+        Content that could not be read never gets here: the probe fails then, and nothing is blank.
+        """
         return not (
             self.signatures
             or self.table
@@ -119,7 +134,10 @@ class Content:
 
     @property
     def description(self) -> str:
-        """Say in a few words what stands there."""
+        """Say in a few words what stands there, to follow "it carries"; `nothing` for a blank disk.
+
+        Labels are quoted with their control characters escaped: they come from the disk.
+        """
         found = [s.type + (f" labelled {s.label!r}" if s.label else "") for s in self.signatures]
         if self.table:
             inner = [s.type for part in self.partitions for s in part.signatures]

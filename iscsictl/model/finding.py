@@ -17,7 +17,10 @@ class Level(StrEnum):
 
     @property
     def rank(self) -> int:
-        """Order by how bad it is."""
+        """Order by how bad it is: `ok` is 0.
+
+        The order in which the levels are defined is that order.
+        """
         return list(Level).index(self)
 
 
@@ -38,29 +41,41 @@ class Finding:
 
 
 def ok(id_: str, message: str, subject: str | None = None) -> Finding:
-    """Return a finding that all is well."""
+    """Return a finding that all is well; `subject` is what was checked, None for the whole host."""
     return Finding(id_, Level.OK, message, subject=subject)
 
 
 def skip(id_: str, message: str, fix: str | None = None, subject: str | None = None) -> Finding:
-    """Return a finding that it could not be looked at, and why."""
+    """Return a finding that it could not be looked at, and why.
+
+    A check that needs root, or a daemon that does not run, is skipped and never `ok`.
+    """
     return Finding(id_, Level.SKIP, message, fix, subject)
 
 
 def warn(
     id_: str, message: str, fix: str, subject: str | None = None, repair: Action | None = None
 ) -> Finding:
-    """Return a finding of something that works today and may not tomorrow."""
+    """Return a finding of something that works today and may not tomorrow.
+
+    `fix` is the command that corrects it; `repair` what `doctor --fix` may execute unasked.
+    """
     return Finding(id_, Level.WARN, message, fix, subject, repair)
 
 
 def fail(
     id_: str, message: str, fix: str, subject: str | None = None, repair: Action | None = None
 ) -> Finding:
-    """Return a finding of something that does not work, or loses data."""
+    """Return a finding of something that does not work, or loses data.
+
+    `fix` and `repair` are those of `warn`: without `repair` an admin has to decide.
+    """
     return Finding(id_, Level.FAIL, message, fix, subject, repair)
 
 
 def worst(findings: Iterable[Finding]) -> Level:
-    """Return the worst level; ok where there is none."""
+    """Return the worst level; ok where there is none.
+
+    A check that was skipped is worse than one that passed and better than a warning.
+    """
     return max((finding.level for finding in findings), key=lambda x: x.rank, default=Level.OK)

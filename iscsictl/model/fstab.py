@@ -46,22 +46,35 @@ class FstabLine:
 
     @property
     def is_entry(self) -> bool:
-        """Tell whether this is a line that mounts something."""
+        """Tell whether this is a line that mounts something.
+
+        False for comments, empty lines and lines with a `problem`, which mount(8) ignores too.
+        """
         return self.spec is not None
 
     @property
     def is_ours(self) -> bool:
-        """Tell whether iscsictl wrote this line: it has one of our notes."""
+        """Tell whether iscsictl wrote this line: it has one of our notes.
+
+        Without its notes it counts as the admin's own, whoever wrote it first.
+        """
         return self.is_entry and any(option.startswith(PREFIX) for option in self.options)
 
     @property
     def is_claim(self) -> bool:
-        """Tell whether this line only says that a disk is being made."""
+        """Tell whether this line only says that a disk is being made.
+
+        It is `noauto` and `nofail`: nothing mounts it before the filesystem is there.
+        """
         return self.note("making") is not None
 
     @property
     def uuid(self) -> str | None:
-        """The filesystem UUID by which the line names its disk, as a tag or as udev's link."""
+        """The filesystem UUID by which the line names its disk, as a tag or as udev's link.
+
+        None where it names it otherwise: by LABEL=, PARTUUID= or a device. Such a line is never
+        ours.
+        """
         return uuid_of_spec(self.spec or "")
 
     @property
@@ -78,17 +91,27 @@ class FstabLine:
 
     @property
     def automount(self) -> bool:
-        """Tell whether systemd mounts it when it is first used, `noauto` or not."""
+        """Tell whether systemd mounts it when it is first used, `noauto` or not.
+
+        With `x-systemd.automount` neither `auto` nor `noauto` has an effect (systemd.mount(5)).
+        """
         return self.is_entry and "x-systemd.automount" in self.options
 
     @property
     def nofail(self) -> bool:
-        """Tell whether a boot goes on without it; of `fail` and `nofail` the last counts."""
+        """Tell whether a boot goes on without it; of `fail` and `nofail` the last counts.
+
+        Without it local-fs.target or remote-fs.target fails with the mount (systemd.mount(5)).
+        """
         return last_of(self.options, "fail", "nofail") == "nofail"
 
     @property
     def notes(self) -> Mapping[str, str]:
-        """All notes of ours, by name without the prefix."""
+        """All notes of ours, by name without the prefix.
+
+        Values are decoded, bytes that are not UTF-8 as surrogates; of two with one name the last
+        counts.
+        """
         found = {}
         for option in self.options:
             if option.startswith(PREFIX):
@@ -107,22 +130,34 @@ class FstabLine:
 
     @property
     def making(self) -> str | None:
-        """The WWID of the disk that is being made, on a claim."""
+        """The WWID of the disk that is being made, on a claim; None on every other line.
+
+        It is replaced by the note `wwid` once the filesystem is there.
+        """
         return self.note("making")
 
     @property
     def wwid(self) -> str | None:
-        """The WWID of the disk that the line is for, on a claim too."""
+        """The WWID of the disk that the line is for, on a claim too.
+
+        It is spelled as sysfs has it (naa.6001405...), None on a line without such a note.
+        """
         return self.note("wwid") or self.note("making")
 
     @property
     def target(self) -> str | None:
-        """The target that the disk is behind."""
+        """The target that the disk is behind, None without the note.
+
+        Its name is byte for byte the one that the array uses, whatever its case.
+        """
         return self.note("target")
 
     @property
     def lun(self) -> int | None:
-        """The LUN behind the target."""
+        """The LUN behind the target, as the kernel counts it (scsilun_to_int).
+
+        None without the note, and where an editor left something that is no number.
+        """
         return _number(self.note("lun"))
 
     @property
@@ -136,6 +171,8 @@ class FstabLine:
             return None
         part = _number(self.note("part"))
         table, _, table_id = (self.note("table") or "").partition(":")
+        # A table that was made for the filesystem has one partition, so the note leaves its number
+        # out.
         owned = 1 if table else None
         return FilesystemClaim(
             self.uuid or "",
@@ -169,20 +206,31 @@ class Fstab:
 
     @property
     def specs(self) -> tuple[str, ...]:
-        """The first fields of the lines that mount something."""
+        """The first fields of the lines that mount something, in the order of the file."""
         return tuple(line.spec for line in self.entries if line.spec is not None)
 
     def by_uuid(self, uuid: str) -> tuple[FstabLine, ...]:
-        """Return the lines that name this filesystem, ours or not, in either case."""
+        """Return the lines that name this filesystem, ours or not, in either case.
+
+        vfat and NTFS print their UUIDs in capitals, others in lower case; admins type either.
+        """
         return tuple(line for line in self.entries if (line.uuid or "").lower() == uuid.lower())
 
     def by_dir(self, directory: str) -> tuple[FstabLine, ...]:
-        """Return the lines for this mount point; needless slashes do not matter."""
+        """Return the lines for this mount point; needless slashes do not matter.
+
+        Several can be there, with `noauto` for example; mount(8) takes the first for a bare
+        directory.
+        """
         wanted = plain(directory)
         return tuple(line for line in self.entries if line.mount_point == wanted)
 
     def by_wwid(self, wwid: str) -> tuple[FstabLine, ...]:
-        """Return the entries written by iscsictl for this disk, claims among them."""
+        """Return the entries written by iscsictl for this disk, claims among them.
+
+        A disk with several partitions has several. Lines of an admin carry no WWID and are left
+        out.
+        """
         return tuple(line for line in self.ours if line.wwid == wwid)
 
 
@@ -192,7 +240,10 @@ def _number(text: str | None) -> int | None:
 
 
 def plain(name: str) -> str:
-    """Return a path in its shortest form, `//srv/x/` as `/srv/x`; other names stay as they are."""
+    """Return a path in its shortest form, `//srv/x/` as `/srv/x`; other names stay as they are.
+
+    The text alone counts: links are not followed, and `a/..` is resolved without looking.
+    """
     return "/" + os.path.normpath(name).lstrip("/") if name.startswith("/") else name
 
 
@@ -211,7 +262,10 @@ def uuid_of_spec(spec: str) -> str | None:
 
 
 def last_of(options: Iterable[str], *words: str) -> str | None:
-    """Return the last of the options that is one of the words: it is the one that counts."""
+    """Return the last of the options that is one of the words: it is the one that counts.
+
+    None where none of them is there.
+    """
     return next((one for one in reversed(tuple(options)) if one in words), None)
 
 
@@ -221,7 +275,10 @@ def split_options(text: str) -> tuple[str, ...]:
 
 
 def note_option(name: Note, value: str) -> str:
-    """Return the mount option that carries a note."""
+    """Return the mount option that carries a note.
+
+    A value may have any byte: what fstab or mount(8) would part or read is percent-encoded.
+    """
     encoded = quote(value.encode("utf-8", "surrogateescape"), safe=":@+")
 
     return f"{PREFIX}{name}={encoded}"

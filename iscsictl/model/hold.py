@@ -21,7 +21,11 @@ class Hold:
     why: str = ""
 
     def covers(self, target: str, portal: Portal | None = None, iface: str | None = None) -> bool:
-        """Tell whether logging in there is held; what the hold leaves open, it covers."""
+        """Tell whether logging in there is held; what the hold leaves open, it covers.
+
+        A hold on a target alone covers all its portals and interfaces. Portal group tags do not
+        count.
+        """
         return (
             self.target == target
             and (self.portal is None or (portal is not None and self.portal.same_place(portal)))
@@ -29,13 +33,16 @@ class Hold:
         )
 
     def covers_mount(self, mount_point: str) -> bool:
-        """Tell whether mounting there is held; a slash at the end does not matter."""
+        """Tell whether mounting there is held; a slash at the end does not matter.
+
+        Mount points below it are not covered: each has its own hold.
+        """
         own = self.mount_point
         return own is not None and (own.rstrip("/") or "/") == (mount_point.rstrip("/") or "/")
 
     @property
     def name(self) -> str:
-        """What is held, for people."""
+        """What is held, for people: a mount point, or target, portal and interface."""
         if self.mount_point is not None:
             return self.mount_point
         parts = (self.target, self.portal, self.iface)

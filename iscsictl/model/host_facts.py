@@ -1,6 +1,6 @@
 """What `doctor` looked at: facts of a machine, without judgement.
 
-A fact that nobody looked at, or could not read, says so (`Seen`): it is never taken for one
+A fact that nobody looked at, or could not read, says so (`Observation`): it is never taken for one
 that is not there.
 """
 
@@ -58,7 +58,10 @@ class Daemon:
 
     @property
     def stopped(self) -> bool:
-        """Whether a signal or a debugger stopped it, so that it answers nobody."""
+        """Whether a signal or a debugger stopped it, so that it answers nobody.
+
+        State T or t in /proc/PID/stat (proc(5)).
+        """
         return self.state in {"T", "t"}
 
 

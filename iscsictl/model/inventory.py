@@ -46,7 +46,10 @@ Observation = Known[T] | ReadFailed | NotObserved
 
 
 def observe_value(read: Callable[[], T]) -> Observation[T]:
-    """Call `read`; return its value, or why it failed. Raises InterruptError, which is neither."""
+    """Call `read`; return its value, or why it failed. Raises InterruptError, which is neither.
+
+    An OSError is not caught: a reader says what its errors mean, or it is a defect.
+    """
     try:
         return Known(read())
     except InterruptError:
@@ -86,9 +89,9 @@ class MountPointState:
 class DiskUsage:
     """Who uses a disk or anything on it, in words.
 
-    `mounts` are its mount points in our namespace, `inside` who works in them, `others` all
-    other use: swap, volumes, other namespaces, open devices. `covered` has each mount point over
-    which something else is mounted, and what that is. `releases` are the commands that end the
+    `mounts` are its mount points in our namespace, `open_files` who works in them, `other_holders`
+    all other use: swap, volumes, other namespaces, open devices. `covered` has each mount point
+    over which something else is mounted, and what that is. `releases` are the commands that end the
     other use, what stands on top first; empty where none is known.
     """
 
@@ -100,7 +103,10 @@ class DiskUsage:
 
     @property
     def release_hint(self) -> str:
-        """Say how to end the other use."""
+        """Say how to end the other use.
+
+        The commands are joined by `&&`: what stands below cannot be released before what is on top.
+        """
         if not self.releases:
             return "end that use first, then run this again"
         return f"release it, then run this again: {' && '.join(self.releases)}"

@@ -13,6 +13,7 @@ from iscsictl.model.names import Portal
 if TYPE_CHECKING:
     from iscsictl.model.capture import CaptureDetails
 
+# sfnet and libiscsi are found in captures alone: sysfs and iscsiadm are the sources on this host.
 Source = Literal["sysfs", "iscsiadm", "sfnet", "libiscsi"]
 Status = Literal["up", "recovering", "down", "unknown"]
 Kind = Literal["disk", "part", "mpath", "lvm", "crypt", "md", "loop"]
@@ -107,12 +108,19 @@ class Session(NamedTuple):
 
     @property
     def requested_portal(self) -> Portal | None:
-        """The portal that the login was sent to; after a redirect it is not the current one."""
+        """The portal that the login was sent to; after a redirect it is not the current one.
+
+        Node records have this one: a target may send a login elsewhere (RFC 7143, 11.13.5), and
+        open-iscsi keeps asking here first. None where the source shows no portal.
+        """
         return self.persistent_portal or self.portal
 
     @property
     def over_tcp(self) -> bool:
-        """Tell whether the host's own TCP carries it, as far as its source tells."""
+        """Tell whether the host's own TCP carries it, as far as its source tells.
+
+        Sessions of iSER and of offload adapters have no socket: to ask their portal proves nothing.
+        """
         return self.transport in {None, "tcp"}
 
 
@@ -141,7 +149,10 @@ class Block(NamedTuple):
 
 
 def blocks(block: Block) -> Iterator[Block]:
-    """Walk over a device and all that stands on it."""
+    """Walk over a device and all that stands on it, the device first.
+
+    A device over several parents, such as an md array, comes once for each of them.
+    """
     yield block
     for child in block.children:
         yield from blocks(child)

@@ -53,5 +53,8 @@ class MultipathFacts:
     endless_failover: tuple[str, ...] = ()
 
     def settings_of(self, disk: str | None) -> MapSettings | None:
-        """Return our settings for the map of a disk, by the WWID that sysfs tells."""
+        """Return our settings for the map of a disk, by the WWID that sysfs tells.
+
+        None where we have none, and where `files_were_read` is False: then nobody knows.
+        """
         return next((one for one in self.settings if one.disk == disk), None)

@@ -51,7 +51,11 @@ _NAMELESS = re.compile(
 
 
 def is_identifying(wwid: str) -> bool:
-    """Tell whether a WWID (as sysfs spells it) can tell a disk from those of other arrays."""
+    """Tell whether a WWID (as sysfs spells it) can tell a disk from those of other arrays.
+
+    False for the names that some targets make of a LUN number or leave at zero: two arrays have
+    them.
+    """
     return not _NAMELESS.fullmatch(wwid.strip("\0 "))
 
 
@@ -87,17 +91,26 @@ class Portal:
 
     @property
     def place(self) -> tuple[str, int]:
-        """The canonical address and the port: what a connection is made to."""
+        """The canonical address and the port: what a connection is made to.
+
+        A host name is not resolved, so it differs from the address that it stands for.
+        """
         return canonical_address(self.address), self.port
 
     def same_place(self, other: "Portal") -> bool:
-        """Tell whether both name one address and port, whatever the tags say."""
+        """Tell whether both name one address and port, whatever the tags say.
+
+        Records without a tag, sessions and discoveries of one portal are matched by it.
+        """
         return self.port == other.port and (
             self.address == other.address or self.place == other.place
         )
 
     def matches(self, other: "Portal") -> bool:
-        """Tell whether both can be one portal: the tag counts where both know it."""
+        """Tell whether both can be one portal: the tag counts where both know it.
+
+        Unlike equality it is not transitive: without a tag one portal matches several.
+        """
         return self.same_place(other) and (
             self.tpgt == other.tpgt or self.tpgt is None or other.tpgt is None
         )

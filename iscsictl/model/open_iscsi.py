@@ -10,12 +10,18 @@ _VERSION: Final = re.compile(r"(?:6\.)?(2)\.(\d{1,3})[.-](\d{1,4})(?![\d])", re.
 
 
 def parse_version(text: str) -> Version | None:
-    """Read a version such as 2.1.8, 2.0-873 or 6.2.0.874-10; None for anything else."""
+    """Read a version such as 2.1.8, 2.0-873 or 6.2.0.874-10; None for anything else.
+
+    What follows the third number is ignored: distributions append a revision of their own.
+    """
     match = _VERSION.match(text.strip())
     return None if match is None else (int(match[1]), int(match[2]), int(match[3]))
 
 
 def version_text(version: Version) -> str:
-    """Write a version as its release did: 2.0-873, 2.1.8."""
+    """Write a version as its release did: 2.0-873, 2.1.8.
+
+    An epoch is not part of a version: RHEL's 6.2.0.874-10 comes back as 2.0-874.
+    """
     major, minor, patch = version
     return f"{major}.{minor}{'-' if minor == 0 else '.'}{patch}"

@@ -21,7 +21,10 @@ class Entry:
 
     @property
     def end(self) -> int:
-        """The sector after the last one."""
+        """The sector after the last one: `end - start` is the size.
+
+        `sfdisk -l` prints the last one, one less.
+        """
         return self.start + self.size
 
 
@@ -37,7 +40,10 @@ class Table:
     entries: tuple[Entry, ...] = field(default=())
 
     def entry(self, number: int) -> Entry | None:
-        """Return the partition of that number, None if there is none."""
+        """Return the partition of that number, None if there is none.
+
+        Numbers can have gaps: partitions of a GPT keep theirs when another one goes.
+        """
         return next((entry for entry in self.entries if entry.number == number), None)
 
 

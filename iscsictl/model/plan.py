@@ -17,7 +17,10 @@ class Hazard(StrEnum):
 
     @property
     def rank(self) -> int:
-        """Order by strength."""
+        """Order by strength: 0 is safe.
+
+        A plan that was shown must not become stronger by execution.
+        """
         return list(Hazard).index(self)
 
 
@@ -61,12 +64,15 @@ class Step:
 
     @property
     def id(self) -> str:
-        """The name of the step, for people, JSON and comparison with an earlier plan."""
+        """The name of the step, for people, JSON and comparison with an earlier plan.
+
+        `Plan.exceeds` compares plans by it: one subject must have one name throughout a run.
+        """
         return f"{self.action.verb}:{self.subject}"
 
     @property
     def hazard(self) -> Hazard:
-        """What the step can do to data."""
+        """What the step can do to data; its action's, whatever the state of the step."""
         return self.action.hazard
 
 
@@ -86,16 +92,24 @@ class Plan:
 
     @property
     def pending(self) -> tuple[Step, ...]:
-        """The steps that would change something, decided now or forecast."""
+        """The steps that would change something, decided now or forecast.
+
+        A dry run shows these; those after a frontier may turn out otherwise.
+        """
         return tuple(s for s in self.steps if s.status in {Status.PLANNED, Status.FORECAST})
 
     @property
     def ready(self) -> tuple[Step, ...]:
-        """The steps that can be done now: up to the first frontier, and that one too."""
+        """The steps that can be done now: up to the first frontier, and that one too.
+
+        What follows was planned without the facts that the frontier brings, such as a disk after a
+        login: it is planned again before it is executed.
+        """
         ready = []
         for step in self.steps:
             if step.status is Status.PLANNED:
                 ready.append(step)
+                # Planned steps behind it rest on facts that it will change.
                 if step.action.frontier:
                     break
             elif step.status is Status.FORECAST:
@@ -103,7 +117,10 @@ class Plan:
         return tuple(ready)
 
     def exceeds(self, shown: "Plan") -> Step | None:
-        """Return a pending step that was not in the plan that was shown, or is stronger."""
+        """Return a pending step that was not in the plan that was shown, or is stronger.
+
+        None if there is none: the user agreed to what was shown and to nothing that does more.
+        """
         known = {step.id: step.hazard.rank for step in shown.steps}
         for step in self.pending:
             if step.hazard.rank > known.get(step.id, -1):
@@ -120,7 +137,7 @@ class Outcome:
     error: IscsictlError | None = None
 
     def with_status(self, status: Status) -> "Outcome":
-        """Return the same outcome with another status."""
+        """Return the same outcome with another status; time and error stay."""
         return replace(self, step=replace(self.step, status=status))
 
 
@@ -137,5 +154,8 @@ class Report:
 
     @property
     def changed(self) -> bool:
-        """Whether anything was done."""
+        """Whether anything was done, even if it was rolled back later.
+
+        The outcome of a step stays in the list when that of its roll-back is added.
+        """
         return any(o.step.status is Status.DONE for o in self.outcomes)

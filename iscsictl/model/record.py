@@ -19,13 +19,20 @@ DiscoveryKind = Literal["sendtargets", "isns"]
 
 
 def number_of(text: str | None) -> int | None:
-    """Read a number as strtol(3) does: what follows the digits is ignored; None if none."""
+    """Read a number as strtol(3) does: what follows the digits is ignored; None if none.
+
+    open-iscsi reads its records so: `10s` is 10 to it.
+    """
     match = re.match(r"\s*([+-]?[0-9]{1,18})", text or "")
     return int(match[1]) if match else None
 
 
 def startup_values(startup: str) -> dict[str, str]:
-    """Return what makes a record log in at boot as told, whatever it said of its connection."""
+    """Return what makes a record log in at boot as told, whatever it said of its connection.
+
+    open-iscsi logs in if either setting says so (iscsiadm.c, match_startup_mode): whatever is less
+    than `automatic` has to be said of the connection too.
+    """
     if startup == "automatic":
         return {_STARTUP: startup}
     return {_STARTUP: startup, _CONNECTION_STARTUP: "manual"}
@@ -60,18 +67,27 @@ class NodeRecord(Record):
 
     @property
     def startup(self) -> str:
-        """`manual`, `automatic` or `onboot`; open-iscsi takes manual where neither key says it."""
+        """`manual`, `automatic` or `onboot`; open-iscsi takes manual where neither key says it.
+
+        Where session and connection differ, the word that logs in counts (match_startup_mode).
+        """
         said = {self.values.get(key) for key in (_STARTUP, _CONNECTION_STARTUP)}
         return next((word for word in ("automatic", "onboot") if word in said), "manual")
 
     @property
     def onboot(self) -> bool:
-        """Tell whether the login service logs in to it at boot."""
+        """Tell whether the login service logs in to it at boot.
+
+        `manual` ones are logged in to by hand, by `attach` or by reconnect.
+        """
         return self.startup in {"automatic", "onboot"}
 
     @property
     def transport(self) -> str:
-        """The kernel transport that it logs in through, `tcp` where it is not said."""
+        """The kernel transport that it logs in through, `tcp` where it is not said.
+
+        A record through a built-in interface says nothing of it: `iser` alone then means iSER.
+        """
         return self.values.get("iface.transport_name", BUILT_IN_IFACES.get(self.iface, "tcp"))
 
     @property
@@ -81,42 +97,60 @@ class NodeRecord(Record):
 
     @property
     def username(self) -> str | None:
-        """The CHAP name that we send."""
+        """The CHAP name that we send, None if it is not set.
+
+        open-iscsi uses CHAP as soon as name and secret are set, whatever `authmethod` says.
+        """
         return self.values.get("node.session.auth.username")
 
     @property
     def username_in(self) -> str | None:
-        """The CHAP name that the target sends (mutual CHAP)."""
+        """The CHAP name that the target sends, None if it is not set.
+
+        It is used for mutual CHAP alone (RFC 7143, 12.1.3).
+        """
         return self.values.get("node.session.auth.username_in")
 
     @property
     def has_secret(self) -> bool:
-        """Tell whether a secret of our own is set."""
+        """Tell whether a secret of our own is set; its text is never read into this type."""
         return "node.session.auth.password" in self.values
 
     @property
     def has_secret_in(self) -> bool:
-        """Tell whether a secret of the target is set."""
+        """Tell whether a secret of the target is set, with which it has to prove who it is."""
         return "node.session.auth.password_in" in self.values
 
     @property
     def chap_algs(self) -> tuple[str, ...]:
-        """The CHAP algorithms that are offered, best first (open-iscsi 2.1.1 and later)."""
+        """The CHAP algorithms that are offered, best first (open-iscsi 2.1.1 and later).
+
+        Empty where the record says none: open-iscsi then offers MD5 alone.
+        """
         return tuple(re.findall(r"[^, ]+", self.values.get("node.session.auth.chap_algs", "")))
 
     @property
     def session_count(self) -> int:
-        """How many sessions open-iscsi makes of it, at least 1 (`node.session.nr_sessions`)."""
+        """How many sessions open-iscsi makes of it, at least 1 (`node.session.nr_sessions`).
+
+        A login makes those that are missing (session_mgmt.c, iscsi_login_portal).
+        """
         return max(1, number_of(self.values.get("node.session.nr_sessions")) or 1)
 
     @property
     def leading_login(self) -> bool:
-        """Tell whether one login through any of the interfaces is enough for this portal."""
+        """Tell whether one login through any of the interfaces is enough for this portal.
+
+        The login service tries them in turn and stops at the first that works (__do_leading_login).
+        """
         return self.values.get("node.leading_login") == "Yes"
 
     @property
     def scan(self) -> str:
-        """`auto`, or `manual` where LUNs are scanned only when asked for."""
+        """`auto`, or `manual` where LUNs are scanned only when asked for.
+
+        With `manual` a login brings no disk: each LUN has to be scanned by its number.
+        """
         return self.values.get("node.session.scan", "auto")
 
 
@@ -129,12 +163,15 @@ class DiscoveryRecord(Record):
 
     @property
     def username(self) -> str | None:
-        """The CHAP name that we send in discovery."""
+        """The CHAP name that we send in discovery.
+
+        None if it is not set, and in the record of an iSNS server, which has no such setting.
+        """
         return self.values.get("discovery.sendtargets.auth.username")
 
     @property
     def has_secret(self) -> bool:
-        """Tell whether a secret for discovery is set."""
+        """Tell whether a secret for discovery is set. The targets it finds do not inherit it."""
         return "discovery.sendtargets.auth.password" in self.values
 
 

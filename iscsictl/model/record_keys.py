@@ -30,6 +30,7 @@ Family = Literal["ipv4", "ipv6"]
 _NEXT: Final = (2, 1, 12)
 
 _INT32: Final = 2**31 - 1
+# Their case counts to libopeniscsiusr: with `yes` or `no` it lists no record at all.
 _YES_NO: Final = Words(("Yes", "No"))
 _STARTUP: Final = Words(("manual", "automatic", "onboot"))
 _AUTH: Final = Words(("None", "CHAP"))
@@ -69,7 +70,10 @@ class RecordKey:
     fixed: str | None = None
 
     def known_to(self, version: Version | None) -> bool:
-        """Tell whether a version knows it; None stands for a version that is not known."""
+        """Tell whether a version knows it; None stands for a version that is not known.
+
+        Of an unknown version the best is assumed: iscsiadm itself refuses what it does not know.
+        """
         if version is None:
             return True
         return (self.since is None or version >= self.since) and (
@@ -78,7 +82,10 @@ class RecordKey:
 
     @property
     def is_secret(self) -> bool:
-        """Tell whether it is a CHAP secret."""
+        """Tell whether it is a CHAP secret.
+
+        Its value is not taken from a command line and not shown in a listing.
+        """
         return isinstance(self.kind, SecretText)
 
 

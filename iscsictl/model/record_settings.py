@@ -33,12 +33,15 @@ class SettingProblem:
     hint: str
 
     def error(self) -> UsageError:
-        """Return it as an error (exit 2)."""
+        """Return it as an error (exit 2), for a setting that the user typed."""
         return UsageError(self.text, hint=self.hint)
 
 
 def family_of(iface: str) -> Family:
-    """Return which settings an interface has: open-iscsi goes by `ipv6` in its name."""
+    """Return which settings an interface has: open-iscsi goes by `ipv6` in its name.
+
+    The address does not count there (usr/iface.c, libopeniscsiusr/idbm.c: strstr).
+    """
     return "ipv6" if "ipv6" in iface else "ipv4"
 
 

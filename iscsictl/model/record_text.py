@@ -18,11 +18,15 @@ SECRET_KEYS: Final = frozenset(
 
 
 def unstorable_reason(value: str) -> str | None:
-    """Return why a record cannot store this text, to follow "the value"; None if it can."""
+    """Return why a record cannot store this text, to follow "the value"; None if it can.
+
+    The length is counted in bytes: open-iscsi copies a longer one past the end of its buffer.
+    """
     if len(value.encode("utf-8", "surrogateescape")) > MAX_VALUE:
         return f"is longer than {MAX_VALUE} bytes"
     if any(c in value for c in "\n\r\0"):
         return "has a line break or a NUL inside"
+    # It would read back as another value, and every later comparison would find a difference.
     if value != value.strip(BLANKS):
         return "begins or ends with a blank, which open-iscsi loses"
     return None

@@ -17,14 +17,18 @@ class ValueKind(Protocol):
 
     @property
     def description(self) -> str:
-        """What a value is, to follow "expected"."""
+        """What a value is, to follow "expected" or "is not": a noun without a full stop."""
 
     @property
     def words(self) -> tuple[str, ...]:
-        """The values that are words."""
+        """The values that are words, in the order in which a completion offers them."""
 
     def accepts(self, text: str) -> bool:
-        """Tell whether a value is of this kind."""
+        """Tell whether a value is of this kind.
+
+        Stricter than open-iscsi: what it would cut, or read otherwise than it is written, is
+        refused.
+        """
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,10 @@ class Words:
         return f"one of {', '.join(self.words)}"
 
     def accepts(self, text: str) -> bool:
-        """Tell whether it is one of the words; their case counts."""
+        """Tell whether it is one of the words; their case counts.
+
+        `yes` for `Yes` is another word to libopeniscsiusr, which then lists no record at all.
+        """
         return text in self.words
 
 
@@ -70,7 +77,10 @@ class Number:
         return ()
 
     def accepts(self, text: str) -> bool:
-        """Tell whether it is such a number, in decimal digits and nothing else."""
+        """Tell whether it is such a number, in decimal digits and nothing else.
+
+        No plus sign, no blank, no unit, and at most ten digits, so that int() stays cheap.
+        """
         # A zero in front reads like octal, and iscsiadm prints the number without it.
         if not re.fullmatch(r"0|-?[1-9][0-9]{0,9}", text, re.ASCII):
             return False
@@ -92,7 +102,10 @@ class WordList:
         return f"some of {', '.join(self.words)}, separated by commas"
 
     def accepts(self, text: str) -> bool:
-        """Tell whether all parts are words of the list."""
+        """Tell whether all parts are words of the list, each at most once.
+
+        A blank beside a comma is part of a word, and no word has one.
+        """
         parts = text.split(",")
         return set(parts) <= set(self.words) and len(set(parts)) == len(parts)
 
@@ -111,7 +124,10 @@ class Address:
         return " or ".join((kind, *self.words))
 
     def accepts(self, text: str) -> bool:
-        """Tell whether inet_pton(3) would take it, or it is one of the words."""
+        """Tell whether inet_pton(3) would take it, or it is one of the words.
+
+        A host name is refused: an interface's own address is never looked up.
+        """
         if text in self.words:
             return True
         try:
@@ -134,7 +150,7 @@ class HardwareAddress:
         return "a MAC address such as 52:54:00:12:34:56"
 
     def accepts(self, text: str) -> bool:
-        """Tell whether it is one, in either case."""
+        """Tell whether it is one, in either case, with colons between six pairs of digits."""
         if text in self.words:
             return True
         return bool(re.fullmatch(r"[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}", text, re.ASCII))
@@ -157,7 +173,10 @@ class Text:
         return ()
 
     def accepts(self, text: str) -> bool:
-        """Tell whether it fits and is a single line."""
+        """Tell whether it fits and is a single line.
+
+        Bytes count, not characters; empty text is refused, since open-iscsi stores no empty value.
+        """
         size = len(text.encode("utf-8", "surrogateescape"))
         return 0 < size <= self.max_bytes and unstorable_reason(text) is None
 

@@ -49,14 +49,22 @@ class Scheduled:
 
     @property
     def method(self) -> tuple[Method, ...]:
-        """By what it is scheduled: both for a moment, when one takes over from the other."""
+        """By what it is scheduled: both for a moment, when one takes over from the other.
+
+        Empty where it is not. A timer file that is not enabled does not count: nothing would start
+        it.
+        """
         timer = self.timer_enabled and (TIMER in self.files or self.packaged is not None)
         by: tuple[tuple[Method, bool], ...] = (("systemd", timer), ("cron", CRON in self.files))
         return tuple(method for method, there in by if there)
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """The files that the schedule is made of, those of a package that are in use included."""
+        """The files that the schedule is made of, those of a package that are in use included.
+
+        A timer in /etc hides the package's file of the same name (systemd.unit(5)), which is left
+        out then.
+        """
         units = self.packaged.files if self.packaged and "systemd" in self.method else ()
         return (*self.files, *(() if TIMER in self.files else units))
 

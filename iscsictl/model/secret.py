@@ -26,7 +26,11 @@ class Secret:
         self._text = text
 
     def reveal(self) -> str:
-        """Return the text itself."""
+        """Return the text itself.
+
+        Whoever calls it answers for where it goes: a file of mode 0600, a keyed hash, a check of
+        its strength, or the terminal of the user who asked for it.
+        """
         return self._text
 
     def __repr__(self) -> str:
@@ -41,5 +45,6 @@ class Secret:
     def __hash__(self) -> int:
         return hash(self._text)
 
+    # pickle would put the text into a file or a pipe in the clear.
     def __reduce__(self) -> str:
         raise TypeError("a secret is not pickled")

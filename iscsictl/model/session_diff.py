@@ -45,7 +45,11 @@ _STATES = ("status", "session_state", "connection_state", "internal_state")
 
 
 def changes(before: Listing, after: Listing) -> list[Change]:
-    """Return what came, went or changed its state, by session number."""
+    """Return what came, went or changed its state, by session number.
+
+    LUNs are matched by number and address. A session that iscsid reconnects keeps its number, so a
+    break shows as a change of state.
+    """
     old = {session.sid: session for session in before.sessions}
     new = {session.sid: session for session in after.sessions}
     found: list[Change] = []

@@ -18,7 +18,10 @@ class Account:
     mutual_secret: Secret | None = None
 
     def values(self, prefix: str = "node.session") -> "ChapValues":
-        """Return the record values that set exactly this account; see `chap_values`."""
+        """Return the record values that set exactly this account; see `chap_values`.
+
+        They include the clearing of the array's account where this one has none.
+        """
         return chap_values(self, prefix)
 
 
@@ -92,7 +95,11 @@ class AttachSpec:
     consent: Consent = Consent()
 
     def new_uuid(self, fs: str) -> str:
-        """Return `uuid` in the form that this kind of filesystem has."""
+        """Return `uuid` in the form that this kind of filesystem has.
+
+        FAT has a volume id of 32 bits, which blkid(8) prints as XXXX-XXXX in capitals.
+        """
+        # mkfs.vfat takes a volume id of eight hexadecimal digits (-i).
         if fs == "vfat":
             return f"{self.uuid[:4]}-{self.uuid[4:8]}".upper()
         return self.uuid

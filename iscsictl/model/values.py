@@ -21,12 +21,19 @@ LABEL_BYTES: Final[Mapping[str, int]] = {
 
 
 def is_directory(name: str) -> bool:
-    """Tell whether a name on the command line means a mount point, not a device or a target."""
+    """Tell whether a name on the command line means a mount point, not a device or a target.
+
+    The name alone decides: nothing is read, and the directory need not exist.
+    """
     return name.startswith("/") and not name.startswith("/dev/")
 
 
 def directory(text: str) -> str:
-    """Return a mount point in its shortest form."""
+    """Return a mount point in its shortest form.
+
+    It must be absolute, without `..` and without control characters other than a tab. Blanks may be
+    in it, for fstab(5) escapes them. Links are not followed.
+    """
     if not text.startswith("/"):
         raise ValueError(f"{text}: the mount point must be an absolute path")
     if re.search(r"[\0-\x08\x0a-\x1f\x7f]", text):
@@ -40,19 +47,26 @@ def directory(text: str) -> str:
 
 
 def mode_bits(text: str) -> int:
-    """Return the permission bits of an octal mode."""
+    """Return the permission bits of an octal mode of three or four digits, such as 0750.
+
+    Symbolic modes (chmod(1), u=rwx) are refused: a file of volumes has to say all bits.
+    """
     if not re.fullmatch(r"[0-7]{3,4}", text):
         raise ValueError(f"{text}: expected an octal mode such as 0750")
     return int(text, 8)
 
 
 def mount_options(text: str) -> tuple[str, ...]:
-    """Return mount options one by one; what stands in double quotes stays together."""
+    """Return mount options one by one; what stands in double quotes stays together.
+
+    Whether a filesystem knows an option is not checked: only mount(8) can tell.
+    """
     if re.search(r"[\0-\x1f\x7f]", text) or " " in re.sub(r'"[^"]*"', "", text):
         raise ValueError(f"{text}: mount options are parted by commas, without blanks")
     if text.count('"') % 2:
         raise ValueError(f"{text}: a double quote is not closed")
     found = split_options(text)
+    # A note of the user's own would make the line count as written by iscsictl.
     for option in found:
         if option.startswith(PREFIX):
             raise ValueError(f"{option}: the options {PREFIX}* are notes of iscsictl's own")
@@ -60,14 +74,20 @@ def mount_options(text: str) -> tuple[str, ...]:
 
 
 def unit(text: str) -> str:
-    """Return the name of a systemd unit."""
+    """Return the name of a systemd unit.
+
+    The characters are those of systemd.unit(5). Whether the unit exists is not checked.
+    """
     if not re.fullmatch(r"[A-Za-z0-9:_.@\\-]+\.[a-z]+", text):
         raise ValueError(f"{text}: expected the name of a unit such as mail.service")
     return text
 
 
 def chap_name_problem(name: str) -> str | None:
-    """Tell why open-iscsi cannot keep this as the name of a CHAP account; None if it can."""
+    """Tell why open-iscsi cannot keep this as the name of a CHAP account; None if it can.
+
+    Its reader loses blanks at the ends, and a longer name overruns its buffer.
+    """
     if not name or name != name.strip() or any(c in name for c in "\n\r\0"):
         return f"{name!r} cannot be a CHAP name: blanks at the ends or line breaks"
     if len(name.encode("utf-8", "surrogateescape")) > MAX_VALUE:
@@ -76,16 +96,23 @@ def chap_name_problem(name: str) -> str | None:
 
 
 def label_problem(label: str, fs: str | None) -> str | None:
-    """Tell why a filesystem of this kind cannot have this label; None if it can."""
+    """Tell why a filesystem of this kind cannot have this label; None if it can.
+
+    `fs` is one of LABEL_BYTES; None is a label without a filesystem. Bytes count, not characters.
+    """
     if fs is None:
         return "needs fs"
     if len(label.encode("utf-8", "surrogateescape")) > LABEL_BYTES[fs]:
         return f"{fs} takes {LABEL_BYTES[fs]} bytes at most"
+    # It becomes an argument of mkfs, where a dash begins an option.
     if label.startswith("-") or not label.isprintable():
         return "a label is text that does not begin with '-'"
     return None
 
 
 def new_uuid() -> str:
-    """Return a random UUID (RFC 9562, version 4) for a filesystem, table or partition."""
+    """Return a random UUID (RFC 9562, version 4) for a filesystem, table or partition.
+
+    It is chosen before the first write, so that fstab can name it in the claim.
+    """
     return str(uuid.uuid4())
