@@ -18,6 +18,7 @@ class Exit(IntEnum):
     REFUSED = 9
     PENDING = 10
     NEEDS_ROOT = 13
+    # A shell reports 128 + N for a program that signal N ended: SIGHUP is 1, SIGINT 2, SIGTERM 15.
     HANGUP = 129
     INTERRUPTED = 130
     TERMINATED = 143
@@ -107,6 +108,10 @@ class InterruptError(IscsictlError):
 
 
 def from_os(error: OSError) -> IscsictlError:
-    """Return what the kernel refused without a word of ours as an error like any other."""
+    """Return what the kernel refused without a word of ours as an error like any other.
+
+    Exit 1, without a hint: what to do depends on who asked for what. `filename` is kept if there is
+    one.
+    """
     where = f"{error.filename}: " if error.filename else ""
     return IscsictlError(f"{where}{error.strerror or error}")

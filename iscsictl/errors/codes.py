@@ -32,7 +32,11 @@ class Cause:
 
     @property
     def shown(self) -> str:
-        """Return the code as its source writes it: a login status in four hexadecimal digits."""
+        """Return the code as its source writes it: a login status in four hexadecimal digits.
+
+        "" for a message without a code. Host bytes have two digits after 0x, as in the kernel's
+        headers.
+        """
         if self.code is None:
             return ""
         if self.kind == "login":
@@ -52,12 +56,15 @@ _TABLES: Final[dict[Kind, tuple[tables.Row, ...]]] = {
 
 @cache
 def table(kind: Kind) -> dict[int, Cause]:
-    """Return all causes of a kind by code; messages without a code have no table."""
+    """Return all causes of a kind by code; messages without a code have no table.
+
+    The dictionary is shared between all callers: it must not be changed.
+    """
     return {row[0]: Cause(kind, *row) for row in _TABLES[kind]}
 
 
 def every() -> tuple[Cause, ...]:
-    """Return the causes of all kinds, in the order of their codes."""
+    """Return the causes of all kinds, in the order of their codes within each kind."""
     return tuple(cause for kind in _TABLES for cause in table(kind).values())
 
 
@@ -73,6 +80,7 @@ _STATUS_TEXTS: Final = (
     ("rejected: initiator failed authorization", 0x0202),
     ("error - target not found", 0x0203),
     ("rejected: incompatible version", 0x0205),
+    # LOGIN_AUTHENTICATION_FAILED of open-iscsi's own list (usr/initiator.h), no status of RFC 7143.
     ("login error (login status 5)", 0x0201),
 )
 
@@ -96,7 +104,10 @@ def login_status_in(text: str) -> Cause | None:
 
 
 def login_status(status: int) -> Cause | None:
-    """Look up a login status, class << 8 | detail, by its class if the detail is not known."""
+    """Look up a login status, class << 8 | detail, by its class if the detail is not known.
+
+    None for a class that RFC 7143 (11.13.5) does not have: it knows 0 to 3.
+    """
     statuses = table("login")
     return statuses.get(status) or statuses.get(status & 0xFF00)
 
@@ -107,6 +118,8 @@ def exit_for_iscsiadm(code: int, stderr: str = "") -> Exit:
     `stderr` may have iscsid's own lines added. 5 and 19 go by the login status where the text
     has one. 15 is DONE. 21 is NOT_FOUND: a command that lists takes it as an empty list.
     """
+    # iscsiadm folds all refusals of a target into these two; only the status says whose fault it
+    # is.
     if code in {5, 19} and (status := login_status_in(stderr)):
         return status.exit if status.exit is not Exit.DONE else Exit.ERROR
     cause = table("iscsiadm").get(code)

@@ -77,13 +77,14 @@ _MESSAGES: Final = tuple((re.compile(message.pattern), message) for message in M
 _ORDER: Final[dict[Kind, int]] = {
     "login": 0, "kernel": 1, "message": 2, "scsi": 3, "iscsiadm": 4, "iscsictl": 5,
 }  # fmt: skip
+# 1 and 255 say that something failed, 21 that nothing was left to work on.
 _CONSEQUENCES: Final = frozenset({1, 21, 255})  # of iscsiadm, where another error is told too
 
 
 def causes_of_code(word: str) -> tuple[Cause, ...]:
     """Look up 24, 1020, 513, 0x0201, 0203, 02/03, 0x02, ISCSI_ERR_BUSY or DID_NO_CONNECT.
 
-    A number that iscsiadm and iscsictl both exit with gives both. Nothing if it is no known code.
+    A number that iscsiadm and iscsictl both exit with gives both. () if it is no known code.
     """
     word = word.strip()
     # The names of iscsictl's own codes are words of everyday speech: "error", "partial".
@@ -109,6 +110,7 @@ def _causes_of_number(word: str) -> Iterator[Cause | None]:
         number = int(word)
         kinds: tuple[Kind, ...] = ("iscsiadm", "iscsictl", "kernel")
         yield from (table(kind).get(number) for kind in kinds)
+        # Some programs print a login status as one decimal number: 513 is 0x0201.
         if number > 255:
             yield table("login").get(number)
 
