@@ -125,6 +125,21 @@ def test_runs_keep_each_other_out_only_where_they_change_the_same(
     assert is_free(tmp_path, wanted)
 
 
+@pytest.mark.fault("F76")
+def test_the_holder_that_is_named_is_one_that_still_has_the_lock(tmp_path: Path) -> None:
+    with held_elsewhere(tmp_path, target("a", "/srv/a")) as pid:
+        # Both lock /srv for what lies below; this one has ended.
+        with held_elsewhere(tmp_path, target("b", "/srv/b")):
+            pass
+        with pytest.raises(InUseError, match=rf"another iscsictl \(pid {pid}\)"):
+            host_lock(0, lambda _: None, tmp_path, target("c", "/srv")).__enter__()
+    with held_elsewhere(tmp_path, None) as before:
+        pass
+    with held_elsewhere(tmp_path, Scope(frozenset())), pytest.raises(InUseError) as refused:
+        host_lock(0, lambda _: None, tmp_path).__enter__()
+    assert f"pid {before}" not in refused.value.text
+
+
 def test_who_waits_for_the_whole_host_is_not_overtaken(tmp_path: Path) -> None:
     def wait_for_host() -> None:
         with host_lock(SOON, lambda _: (tmp_path / "waits").touch(), tmp_path):

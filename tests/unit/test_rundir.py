@@ -3,14 +3,15 @@
 import fcntl
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
 from iscsictl.errors import InUseError, IscsictlError
 from iscsictl.model.hold import Hold
-from iscsictl.system.io.host_lock import host_lock
+from iscsictl.system.io.host_lock import FilesLock, Scope, host_lock, take_turn
 from iscsictl.system.io.runtime_dir import made, place
 from iscsictl.system.iscsi.holds import add_hold, directory_of
 
@@ -60,6 +61,36 @@ def test_a_link_is_not_followed(tmp_path: Path) -> None:
     with pytest.raises(IscsictlError, match="cannot create"):
         add_hold(HOLD, tmp_path)
     assert mode(elsewhere) == 0o700
+
+
+SCOPE = Scope(frozenset({"iqn.2026-01.example:a"}))
+
+
+@pytest.mark.fault("F76")
+@pytest.mark.parametrize(
+    ("take", "pattern"),
+    [
+        (lambda root: FilesLock(0, root), "lock.files"),
+        (lambda root: host_lock(0, print, root, SCOPE), "names/*"),
+        (lambda root: host_lock(0, print, root, SCOPE), "lock.queue"),
+        (lambda root: take_turn("reloading systemd", 0, root), "turns/*"),
+    ],
+)
+def test_no_lock_of_any_kind_can_be_held_by_another_user(
+    tmp_path: Path, take: Callable[[Path], AbstractContextManager[object]], pattern: str
+) -> None:
+    with take(tmp_path):
+        pass
+    (path,) = made(tmp_path).glob(pattern)
+    assert mode(path) == 0o600
+    # An earlier release, or a careless umask, left it open: somebody has it.
+    path.unlink()
+    path.touch()
+    path.chmod(0o644)
+    with path.open() as theirs:
+        fcntl.flock(theirs, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with take(tmp_path):
+            assert mode(path) == 0o600
 
 
 @pytest.mark.fault("F76")

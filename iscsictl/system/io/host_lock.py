@@ -20,6 +20,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -54,6 +55,9 @@ _QUEUE_WAIT = 2.0
 _NAMES_LIMIT = 256
 #: What a turn may leave, such as the answer of an array with thousands of targets.
 _TURN_BYTES = 4 << 20
+#: What the holder of a lock writes: a pid and a name, which may be a path (PATH_MAX).
+_HOLDER_BYTES = 4096 + 64
+_UNKNOWN = "?"
 
 Say = Callable[[str], None]
 
@@ -105,14 +109,12 @@ def host_lock(
             names = runtime_dir.made(root, _NAMES)
             for name, mode in modes.items():
                 path = names / _file_name(name)
-                turn = _Waiting(deadline, say, _holder_of(path), f"changing {name}")
+                holder = partial(_find_name_holder, directory, path, name)
+                turn = _Waiting(deadline, say, holder, f"changing {name}")
                 fd = held.enter_context(_locked(path, mode, turn))
-                _write_holder(fd, f"{os.getpid()} {name}")
+                if mode == fcntl.LOCK_EX:
+                    _write_holder(fd, f"{os.getpid()} {name}")
         yield
-
-
-def _holder_of(path: Path) -> Callable[[], str]:
-    return lambda: _read_holder(path)
 
 
 class FilesLock:
@@ -221,7 +223,7 @@ class _Waiting:
 
 def _short_wait(wait: float, path: Path, doing: str) -> _Waiting:
     deadline = time.monotonic() + wait
-    return _Waiting(deadline, lambda _: None, _holder_of(path), doing, each=wait)
+    return _Waiting(deadline, lambda _: None, partial(_read_holder, path), doing, each=wait)
 
 
 def _file_name(name: str) -> str:
@@ -269,33 +271,52 @@ def _write_holder(fd: int, text: str) -> None:
 
 def _read_holder(path: Path) -> str:
     """Return the pid that the last exclusive holder of a lock wrote into it."""
+    return _read_exclusive_holder(path)[0]
+
+
+def _read_exclusive_holder(path: Path) -> tuple[str, str, bool]:
+    """Return pid and name that the last exclusive holder wrote, and whether it has the lock now.
+
+    Holders that share a lock write nothing: of several the last would stay, also after its end.
+    """
     fd = _open_private(path)
     try:
-        words = os.pread(fd, 32, 0).decode("ascii", "replace").split()
+        text = os.pread(fd, _HOLDER_BYTES, 0).decode("utf-8", "surrogateescape")
+        free = _try_lock(fd, fcntl.LOCK_SH)
     finally:
         os.close(fd)
-    return words[0] if words else "?"
+    pid, _, name = text.rstrip("\n").partition("\n")[0].partition(" ")
+    return pid or _UNKNOWN, name, not free
 
 
 def _find_holder(directory: Path) -> str:
-    """Return the pid of a run that keeps out whoever wants the whole host.
+    """Return the pid of a run that keeps out whoever wants the whole host, `?` if there is none.
 
     Runs that share the host write nothing into `lock`: of those the first by name is told, the
     same one as long as it is there.
     """
-    return next(_scoped_holders(directory), None) or _read_holder(directory / _LOCK)
+    for pid, _ in _scoped_holders(directory):
+        return pid
+    pid, _, now = _read_exclusive_holder(directory / _LOCK)
+    return pid if now else _UNKNOWN
 
 
-def _scoped_holders(directory: Path) -> Iterator[str]:
-    """Yield the pid of each run at work that shares the host, once for each of its names."""
+def _find_name_holder(directory: Path, path: Path, name: str) -> str:
+    """Return the pid of a run that changes what has this name, or a mount point below it."""
+    pid, _, now = _read_exclusive_holder(path)
+    if now:
+        return pid
+    below = f"{name.rstrip('/')}/"
+    inner = (pid for pid, other in _scoped_holders(directory) if other.startswith(below))
+    return next(inner, _UNKNOWN)
+
+
+def _scoped_holders(directory: Path) -> Iterator[tuple[str, str]]:
+    """Yield pid and name for each name that a run at work has for itself, sorted by file."""
     for path in sorted((directory / _NAMES).glob("*")):
-        fd = _open_private(path)
-        try:
-            free = _try_lock(fd, fcntl.LOCK_SH)
-        finally:
-            os.close(fd)
-        if not free:
-            yield _read_holder(path)
+        pid, name, now = _read_exclusive_holder(path)
+        if now:
+            yield pid, name
 
 
 @contextlib.contextmanager
@@ -309,7 +330,7 @@ def no_other_run(root: Path = Path("/")) -> Iterator[bool]:
         except InUseError:
             yield False
             return
-        yield set(_scoped_holders(directory)) <= {str(os.getpid())}
+        yield {pid for pid, _ in _scoped_holders(directory)} <= {str(os.getpid())}
 
 
 def count_kept_out(root: Path = Path("/")) -> int:
