@@ -33,6 +33,8 @@ def cron_times(seconds: int) -> str:
 
     Raises UsageError for a period that no crontab line can have.
     """
+    # A step that does not divide the hour would begin again at each full hour: */7 runs at minute
+    # 56 and at 0.
     minutes, rest = divmod(seconds, 60)
     if rest == 0 and 1 <= minutes < 60 and 60 % minutes == 0:
         return f"*/{minutes} * * * *"
@@ -125,7 +127,11 @@ def plan_install(there: Scheduled, wanted: Mapping[str, str]) -> Plan:
 
 
 def plan_remove(there: Scheduled) -> Plan:
-    """Take all of it away."""
+    """Take all of it away: the timer is stopped first, then the files go.
+
+    Units that a package brought stay, with their timer disabled. Where there is nothing, a note
+    says so.
+    """
     draft = PlanBuilder()
     _stop_timer(draft, there, "not any more")
     _remove_files(draft, there, _SYSTEMD | {CRON}, "not any more")
@@ -148,7 +154,11 @@ def _remove_files(draft: PlanBuilder, there: Scheduled, paths: set[str], why: st
 
 
 def problems(there: Scheduled) -> tuple[str, ...]:
-    """Say what keeps it from being run as it was installed, and what to do."""
+    """Say what keeps it from being run as it was installed, and what to do.
+
+    Empty where all is well, and where nothing is scheduled. `timer_active` None means that systemd
+    could not be asked, which is no problem of the schedule.
+    """
     found = []
     if "systemd" in there.method:
         if not there.systemd:

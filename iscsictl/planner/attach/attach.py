@@ -25,7 +25,12 @@ SINGLE_PATH_TIMEOUT = str(WAIT_FOR_PATH)
 
 
 def record_values(spec: AttachSpec, *, multipath: bool) -> dict[str, str | Secret | None]:
-    """Return the values that a record of this spec must have."""
+    """Return the values that a record of this spec must have.
+
+    What the user set by name (`spec.values`) overrides the rest. Without a map I/O waits in the
+    session, for `replacement_timeout` seconds; under a map multipathd sets that timeout to its own
+    `fast_io_fail_tmo`, and the map is what waits.
+    """
     values: dict[str, str | Secret | None] = {}
     if spec.boot:
         values["node.startup"] = "automatic"
@@ -100,6 +105,8 @@ def _connect(
     scan = actions.Scan(first.target, spec.lun, hosts)
     builder.add(scan, name, "finds the disk", done=found is not None)
     if found is not None:
+        # multipathd makes one map of all that has one WWID, two different disks too: it must not
+        # get that far.
         overwrite.verify_identity(
             found[1],
             inventory.disks,
@@ -146,6 +153,7 @@ def _record(
     record = route.record
     create = actions.CreateRecord(route.target, route.portal, route.iface)
     builder.add(create, route.subject, "open-iscsi must know the target", done=record is not None)
+    # A record that is yet to be made has none of the values.
     wrong = tuple(values)
     if record is not None:
         wrong = inventory.unsettled.get(str(record.path), ())
@@ -171,6 +179,7 @@ def _choose_lun(inventory: Inventory, spec: AttachSpec, session: Session) -> Lun
     if spec.lun is not None:
         return next((lun for lun in luns if lun.lun == spec.lun), None)
     offered = inventory.luns.get(session.sid or 0, ())
+    # A LUN that the target offers and the kernel has no disk of may be the one that is meant.
     if not luns or not {lun.lun for lun in luns} >= set(offered):
         return None
     if len(luns) == 1:

@@ -97,6 +97,7 @@ def _detach(
                 hctls = tuple(path.hctl for path in one.disk.paths)
                 remove = actions.RemoveDevice(_id(one, one.disk), hctls)
                 builder.add(remove, f"{target} LUN {one.lun}", "the kernel forgets the disk")
+    # The root filesystem may be on it, and would lose its disk.
     elif sessions and target in boots_from:
         raise InUseError(
             f"the machine booted from {target}: it cannot be logged out",
@@ -198,7 +199,9 @@ def _release(
         losses = list_losses(used)
         require_losses_agreed(disk.block.device, losses, request.consent)
         builder.notes += losses
+    # With the disk's id the handler tests once more that no session of it is up.
     given_up = _id(meant, disk) if lost else None
+    # The longest first: what is mounted below another mount point is in the way of its unmount.
     for path in sorted(used.mounts, key=len, reverse=True):
         builder.add(actions.Unmount(path, lost, given_up), path, "takes the filesystem down")
     add_release_steps(
@@ -275,6 +278,7 @@ def _end_sessions(
                 target, record.portal, record.iface, startup_values("manual")
             )
             builder.add(write, name, "not again at boot", done=not record.onboot)
+    # After the records: a boot between the two must not log in again.
     for session in sessions:
         portal = session.persistent_portal or session.portal
         if portal is not None:
@@ -319,6 +323,7 @@ def _entries(inventory: Inventory, meant: tuple[ResolvedLun, ...]) -> Iterator[F
     elsewhere = {disk.wwid for disk in inventory.disks if id(disk) not in own}
     for line in inventory.fstab.ours:
         same = line.target == meant[0].target and line.lun in {m.lun for m in meant}
+        # The same WWID behind another target: its entry belongs to the disk that is there now.
         if line.wwid in elsewhere and not (same and line.wwid in wwids):
             continue
         if line.wwid is not None and (line.wwid in wwids or same):

@@ -66,7 +66,10 @@ class FilesystemPlanner:
     def plan(self, disk: Disk) -> str:
         """Add what is to be done with the disk. Returns the device of the filesystem.
 
-        Raises RefusedError, InUseError.
+        What is mounted on the requested directory from this very disk stays. Raises InUseError
+        where disk or directory are in use, RefusedError where the content, fstab or the directory
+        forbid it (ConsentRequiredError where a yes would do), and the error of a probe that failed:
+        what could not be read is never taken for blank.
         """
         mounted = self._mounted(disk)
         if mounted is not None:
@@ -140,6 +143,7 @@ class FilesystemPlanner:
             return
         self._require_own_lines()
         if place.mounted is not None:
+            # While the disk is not there, what is mounted can be this very disk, as fstab has it.
             if self.device.wwid == UNKNOWN and self.inventory.fstab.by_dir(path):
                 return
             raise InUseError(
@@ -193,8 +197,11 @@ class FilesystemPlanner:
             )
         if spec.consent.wipe is not None:
             return None
+        # The UUID was chosen for this claim, so what has it was made by that run.
         ours = claim is not None and there is not None and there.uuid == claim.uuid
         if there is not None and ours and spec.fs in {None, there.type}:
+            # A stopped mkfs leaves a superblock too; only mkfs.btrfs writes the magic number of its
+            # own last.
             if there.used is True or there.type == "btrfs":
                 return TargetFilesystem(there.uuid or "", there.type)
             if spec.fs is None:
@@ -300,6 +307,7 @@ class FilesystemPlanner:
     def _fstab(self, chosen: TargetFilesystem) -> None:
         spec, line, device = self.spec, self._real, self.device
         boot = spec.boot and spec.mount is not None and "noauto" not in spec.options
+        # Whether it is mounted at boot is `boot`, and `defaults` is nothing that a line would keep.
         wanted = set(spec.options) - {"defaults", "auto", "noauto"}
         write = actions.WriteFstab(device, chosen.uuid, spec.mount, chosen.fs, spec.options, boot)
         same = line is not None and line.uuid == chosen.uuid and line.auto == boot

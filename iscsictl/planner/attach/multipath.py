@@ -55,6 +55,8 @@ def choose_paths(inventory: Inventory, spec: AttachSpec) -> PathChoice:
             f"there can be no multipath map: {obstacle[0]}",
             hint=f"{obstacle[1]}; or leave out --multipath require",
         )
+    # Settings without a map: an attach over several paths was stopped. It is continued as one,
+    # though only one portal may answer now.
     begun = any(inventory.host.multipath.settings_of(disk.wwid) for disk in wanted)
     several = len(paths) > 1 or begun or spec.multipath == "require"
     if spec.multipath != "off" and obstacle is None and several:
@@ -91,7 +93,11 @@ def _degraded(paths: tuple[LoginPath, ...]) -> tuple[str, ...]:
 
 
 def disks_of_target(inventory: Inventory, target: str) -> tuple[Disk, ...]:
-    """Return the disks that the sessions of a target lead to."""
+    """Return the disks that the sessions of a target lead to.
+
+    A disk is among them if any of its paths goes through the target, also where other paths of it
+    go through another one.
+    """
     sids = {session.sid for session in inventory.sessions if session.target == target}
     return tuple(d for d in inventory.disks if any(path.sid in sids for path in d.paths))
 
@@ -131,7 +137,10 @@ def _in_use(block: Block) -> bool:
 
 
 def add_service_steps(builder: PlanBuilder, inventory: Inventory) -> None:
-    """Add the steps after which multipathd runs, now and at each boot."""
+    """Add the steps after which multipathd runs, now and at each boot.
+
+    They come before the first login, so that multipathd sees the first path as soon as it is there.
+    """
     facts = inventory.host.multipath
     enable = actions.EnableService(MULTIPATHD)
     builder.add(enable, MULTIPATHD, "assembles the map at boot", done=facts.enabled)
@@ -142,7 +151,13 @@ def add_service_steps(builder: PlanBuilder, inventory: Inventory) -> None:
 def add_map_steps(
     builder: PlanBuilder, inventory: Inventory, target: str, lun: int, disk: Disk | None, name: str
 ) -> None:
-    """Add the steps that put a map over the first path; `disk` is None while it is not known."""
+    """Add the steps that put a map over the first path; `disk` is None while it is not known.
+
+    `no_path_retry` counts checks, one each `polling_interval` seconds, and is set so that they add
+    up to WAIT_FOR_PATH. A WWID must be on multipathd's list (`multipath -a`), or `find_multipaths
+    strict` makes no map of it. Raises RefusedError where multipathd does not list the device as a
+    path.
+    """
     facts = inventory.host.multipath
     device, wwid, spelled = UNKNOWN, UNKNOWN, UNKNOWN
     if disk is not None:
@@ -183,7 +198,10 @@ def add_release_steps(
     builder: PlanBuilder, inventory: Inventory, disk: DiskId, subject: str, *, mapped: bool,
     lost: bool,
 ) -> None:  # fmt: skip
-    """Add the steps that end the map of a disk; its settings stay until `add_forget_steps`."""
+    """Add the steps that end the map of a disk; its settings stay until `add_forget_steps`.
+
+    The WWID leaves multipathd's list first, or it would make the map again at the next uevent.
+    """
     facts = inventory.host.multipath
     settings = facts.settings_of(disk.wwid)
     if settings is not None:
@@ -198,7 +216,11 @@ def add_release_steps(
 def add_forget_steps(
     builder: PlanBuilder, inventory: Inventory, wwid: str | None, subject: str
 ) -> None:
-    """Add the end of our settings for a map, last: until then they tell its WWID."""
+    """Add the end of our settings for a map, last: until then they tell its WWID.
+
+    A run that was stopped in between is finished by the same command, which by then finds the WWID
+    in no other place. Where the map has no settings of iscsictl, nothing is added.
+    """
     settings = inventory.host.multipath.settings_of(wwid)
     if settings is not None:
         drop = actions.DropMapSettings(settings.wwid)
@@ -206,7 +228,11 @@ def add_forget_steps(
 
 
 def is_being_mapped(inventory: Inventory, spec: AttachSpec) -> bool:
-    """Tell whether paths or the map are still missing, so that the disk need not be read yet."""
+    """Tell whether paths or the map are still missing, so that the disk need not be read yet.
+
+    Raises what `choose_paths` raises. The proof of blankness reads the disk for a long time: it is
+    made once, through the map, and not over the first path too.
+    """
     choice = choose_paths(inventory, spec)
     if not choice.mapped:
         return False

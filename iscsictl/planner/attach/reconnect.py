@@ -53,7 +53,12 @@ def plan_reconnect(
 
 
 def missing_records(inventory: Inventory, target: str | None) -> tuple[NodeRecord, ...]:
-    """Return the records that should have a session and have none."""
+    """Return the records that should have a session and have none.
+
+    With `target` these are all of that target, else those of boot. A target with an fstab entry
+    written by iscsictl and no such record has one of its records among them. What is on hold is
+    not.
+    """
     keep = _Keep(inventory, {}, target)
     return tuple(r for r in keep.wanted_records() if keep.index.missing_sessions(r))
 
@@ -116,6 +121,7 @@ class _Keep:
         records = self.index.records(target)
         free = [r for r in records if not r.onboot and not self._held(r)]
         if free and not self.index.sessions(target):
+            # False sorts before True: a portal that answers.
             yield min(free, key=lambda r: r.portal in self.inventory.silent)
 
     def _held(self, record: NodeRecord) -> bool:
@@ -194,6 +200,7 @@ class _Keep:
             error = None if away else _fallen(now, mount)
             self.builder.add(mount, path, "is mounted", done=error is None, error=error)
             return
+        # A login that only adds a path need not succeed before a mount that another path carries.
         after = [] if up else self.logins.get(target, [])
         if not after and not up:
             self.builder.add(mount, path, "mounts it again", error=self._no_way(target))

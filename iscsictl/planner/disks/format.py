@@ -38,7 +38,12 @@ SLACK = 1 << 20
 
 
 def plan_label(inventory: DiskInventory, kind: str, consent: Consent) -> Plan:
-    """Plan an empty partition table. One of the kind that is there stays as it is."""
+    """Plan an empty partition table. One of the kind that is there stays as it is.
+
+    Only a disk that is blank, or confirmed for `--wipe`, gets one. The plan refuses what is no
+    whole disk, is in use or read-only, is too large for the kind of table (2^32 sectors for dos,
+    65535 cylinders for sun), or has an entry in fstab.
+    """
     return build_plan(lambda builder: _label(builder, inventory, kind, consent))
 
 
@@ -71,6 +76,7 @@ def _label(builder: PlanBuilder, inventory: DiskInventory, kind: str, consent: C
         )
     require_free(device.device, inventory.used)
     require_writable(chosen.disk)
+    # A claim is for one filesystem; it does not allow an empty table of another kind.
     ground = overwrite_ground(inventory.found, device.device, consent, claim=None, keep="")
     for line in inventory.fstab.by_wwid(device.wwid):
         raise RefusedError(
@@ -98,7 +104,12 @@ class MkfsSpec:
 
 
 def plan_mkfs(inventory: DiskInventory, spec: MkfsSpec) -> Plan:
-    """Plan a filesystem on a disk or partition. The one that an earlier run made is enough."""
+    """Plan a filesystem on a disk or partition. The one that an earlier run made is enough.
+
+    The claim stands in fstab before the first write, and becomes a note that mounts nothing.
+    Refused are a place that is in use, read-only or neither blank, claimed nor confirmed, one that
+    an fstab entry mounts, and a partition that the kernel has and the table on the disk has not.
+    """
     return build_plan(lambda builder: _MkfsPlanner(builder, inventory, spec).plan())
 
 
@@ -198,6 +209,7 @@ class _MkfsPlanner:
         Raises RefusedError where it is the claim of another command or filesystem; `--wipe`
         overrides that.
         """
+        # A claim whose filesystem is complete in another partition is not for this place.
         others = {b.uuid for b in blocks(self.chosen.disk.block) if b is not self.chosen.block}
         claims = ((entry, entry.claim) for entry in entries)
         found = next(
@@ -247,7 +259,12 @@ class _MkfsPlanner:
 
 
 def plan_grow(inventory: DiskInventory) -> Plan:
-    """Plan to let the disk's partition and filesystem take what the disk has by now."""
+    """Plan to let the disk's partition and filesystem take what the disk has by now.
+
+    Growth below 1 MiB (SLACK) is left alone: alignment takes as much. Nothing shrinks, and a LUN
+    that became smaller is refused before anything is written. A filesystem grows while it is
+    mounted; the plan refuses one that is not. Over a map, all paths must report the new size first.
+    """
     return build_plan(lambda builder: _grow(builder, inventory))
 
 
@@ -356,6 +373,7 @@ def _grow_filesystem(
     if fs not in GROWING:
         builder.notes.append(f"{fs} on {block.device} cannot be grown; it stays as it is")
         return
+    # Where the superblock does not tell its size, the tool finds out; it does nothing if it fits.
     needed = filled is None or room - filled >= SLACK
     if inventory.facts.settled or not needed:
         path = block.mounts[0].path if block.mounts else ""

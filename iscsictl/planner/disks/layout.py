@@ -15,11 +15,15 @@ from iscsictl.model.partition_table import Entry, Table, Topology
 from iscsictl.parse.sfdisk import normal_type
 
 MIB = 1 << 20
+# Start and size of a partition are 32 bits in the table (UEFI 2.10, 5.2.1): 2 TiB with sectors of
+# 512 bytes.
 DOS_LIMIT = 2**32
 EXTENDED = frozenset({"5", "f", "85"})
+# Partition 3 of a Sun label, by custom, spans the whole disk; it takes no room from the others.
 _SUN_WHOLE = "5"
 SUN_CYLINDER = 255 * 63
 SUN_CYLINDERS = 65535
+# Bytes: 128 entries of 128 bytes, which UEFI 2.10 (5.3.1) makes the least that a GPT reserves.
 _GPT_ENTRIES = 128 * 128
 _MAX = {"dos": 4, "gpt": 128, "sun": 8}
 _ALIASES: Mapping[str, Mapping[str, str]] = {
@@ -78,13 +82,18 @@ def grain(topology: Topology, total: int) -> int:
         whole = -(-MIB // optimal) * optimal
         if size >= 16 * whole:
             unit = whole
+    # On so small a disk 1 MiB at the start would be a quarter of it.
     if size < 4 * MIB:
         unit = max(topology.physical, topology.logical)
     return max(1, unit // topology.logical)
 
 
 def last_usable(label: str, total: int, sector: int) -> int:
-    """Return the last sector that a partition may take on a disk of so many sectors."""
+    """Return the last sector that a partition may take on a disk of so many sectors.
+
+    A GPT keeps the last sector for its backup header and those before it for the backup entries
+    (UEFI 2.10, 5.3.1). A Sun label ends with its last whole cylinder, a DOS table at 2^32 sectors.
+    """
     if label == "gpt":
         return total - 2 - -(-_GPT_ENTRIES // sector)
     if label == "sun":
@@ -93,7 +102,11 @@ def last_usable(label: str, total: int, sector: int) -> int:
 
 
 def is_logical(entry: Entry, label: str) -> bool:
-    """Tell whether the partition lies inside an extended one."""
+    """Tell whether the partition lies inside an extended one.
+
+    Linux numbers these from 5 on, however many primary ones there are, and renumbers them when one
+    is deleted.
+    """
     return label == "dos" and entry.number > _MAX["dos"]
 
 
@@ -106,7 +119,11 @@ def _taken(table: Table) -> list[Entry]:
 
 
 def gaps(table: Table, total: int) -> tuple[tuple[int, int], ...]:
-    """Return what is free as (first sector, sector after the last)."""
+    """Return what is free as (first sector, sector after the last).
+
+    The places are those that the table allows, not aligned ones. In a DOS table an extended
+    partition takes its room whether or not something is in it.
+    """
     at = table.first if table.first is not None else 1
     if table.label == "sun":
         at = SUN_CYLINDER
@@ -183,12 +200,19 @@ def rest(table: Table, total: int, topology: Topology) -> Entry | None:
 
 
 def number_limit(label: str) -> int:
-    """Return the greatest number that a partition can get in such a table."""
+    """Return the greatest number that a partition can get in such a table.
+
+    For dos it is 4: logical partitions are not made. A kind that is not known counts as gpt, 128.
+    """
     return _MAX.get(label, 128)
 
 
 def next_number(table: Table) -> int:
-    """Return the number that a new partition gets. Raises RefusedError where all are taken."""
+    """Return the number that a new partition gets. Raises RefusedError where all are taken.
+
+    It is the lowest that is free, so a deleted partition's number is used again. In a Sun label the
+    third stays free for the entry that spans the whole disk.
+    """
     skip = {3} if table.label == "sun" else set()
     taken = {entry.number for entry in table.entries} | skip
     limit = number_limit(table.label)
@@ -204,7 +228,8 @@ def next_number(table: Table) -> int:
 def grown(table: Table, total: int, entry: Entry) -> int:
     """Return the size that a partition can have on a disk of `total` sectors, never less.
 
-    A logical one keeps its size: it cannot leave the extended one around it.
+    It ends before the next partition and at a multiple of 1 MiB (sun: of a cylinder). A logical one
+    keeps its size: it cannot leave the extended one around it.
     """
     if is_logical(entry, table.label):
         return entry.size
@@ -216,7 +241,11 @@ def grown(table: Table, total: int, entry: Entry) -> int:
 
 
 def same_but(before: Table, after: Table, named: int) -> str | None:
-    """Tell what else than partition `named` differs between two tables, None if nothing does."""
+    """Tell what else than partition `named` differs between two tables, None if nothing does.
+
+    Asked of the table that is read back after sfdisk has run: nothing but the named partition may
+    have changed. The text is for the error.
+    """
     if (before.label, before.id) != (after.label, after.id):
         return f"the table is {after.label} {after.id}, it was {before.label} {before.id}"
     for entry in before.entries:
@@ -229,7 +258,10 @@ def same_but(before: Table, after: Table, named: int) -> str | None:
 
 
 def with_bootable(entry: Entry, label: str, *, on: bool) -> Entry:
-    """Return the partition with its boot flag set or not, as the table keeps it."""
+    """Return the partition with its boot flag set or not, as the table keeps it.
+
+    In a GPT it is bit 2 of the attributes, legacy BIOS bootable; other attributes stay.
+    """
     if label != "gpt":
         return replace(entry, bootable=on)
     others = tuple(word for word in entry.attrs if word != BOOT_ATTRIBUTE)
@@ -258,7 +290,12 @@ class Problem:
 def problems(
     table: Table, total: int, topology: Topology, kernel: Mapping[int, tuple[int, int]]
 ) -> tuple[Problem, ...]:
-    """Return what is wrong. `kernel` is what the kernel works with: start and size by number."""
+    """Return what is wrong. `kernel` is what the kernel works with: start and size by number.
+
+    It is empty where that could not be read, and then nothing is said about it. An extended
+    partition is not compared: the kernel gives it two sectors only, so that nobody writes over what
+    it holds.
+    """
     found = [*_overlaps(table), *_edges(table, total)]
     step = max(1, topology.physical // topology.logical)
     for entry in _taken(table):

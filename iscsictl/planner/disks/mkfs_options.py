@@ -160,6 +160,8 @@ def _read_option(fs: str, word: str, rest: Iterator[str]) -> tuple[str, ...]:
     if word.startswith("--"):
         name, equals, attached = word.partition("=")
     else:
+        # One letter and its value, as in -m1. Of combined letters (-qF) the rest would be the
+        # value, and is refused as that.
         name, attached = word[:2], word[2:]
         equals = attached
     if name not in allowed:

@@ -65,7 +65,11 @@ def _place(inventory: Inventory) -> MountPointState:
 
 
 def directory_of(inventory: DiskInventory, spec: MountSpec) -> str:
-    """Return where the filesystem is to be mounted. Raises UsageError where nobody says."""
+    """Return where the filesystem is to be mounted. Raises UsageError where nobody says.
+
+    Without a directory in `spec` it is that of the one entry of fstab for the filesystem; claims do
+    not count. Raises what `filesystem` raises.
+    """
     if spec.directory is not None:
         return spec.directory
     block = filesystem(inventory.one)
@@ -81,7 +85,13 @@ def directory_of(inventory: DiskInventory, spec: MountSpec) -> str:
 
 
 def plan_mount(inventory: DiskInventory, spec: MountSpec) -> Plan:
-    """Plan to mount one filesystem; a hold on its mount point ends with that."""
+    """Plan to mount one filesystem; a hold on its mount point ends with that.
+
+    Refused are: a filesystem of which another disk has a copy, or that fstab pins to another disk;
+    a directory that is not empty or belongs to something else; and, without consent to recover it,
+    one that was not unmounted cleanly and has no entry written by iscsictl: another host may have
+    it.
+    """
     return build_plan(lambda builder: _mount(builder, inventory, spec))
 
 
@@ -110,6 +120,7 @@ def _mount(builder: PlanBuilder, inventory: DiskInventory, spec: MountSpec) -> s
         )
     _free_place(inventory, path, uuid, over_nonempty=spec.over_nonempty)
     _note_exposure(builder, inventory, path)
+    # `found` raises where the probe failed: what could not be read is not clean.
     seen = None if isinstance(inventory.content, NotObserved) else inventory.found.filesystem
     if seen is not None and seen.dirty and not any(x.is_ours for x in lines) and not spec.recover:
         raise ConsentRequiredError(
@@ -180,7 +191,12 @@ def _free_line(fstab: Fstab, path: str, uuid: str) -> None:
 
 
 def plan_umount(inventory: DiskInventory, name: str) -> Plan:
-    """Plan to unmount a directory, or all of a device; reconnect then leaves it down."""
+    """Plan to unmount a directory, or all of a device; reconnect then leaves it down.
+
+    What is mounted deepest goes first. Refused while a process works in it, while something is
+    mounted over it, and while no session is up: an unmount would wait for the array without end, or
+    lose what is not written yet.
+    """
     return build_plan(lambda builder: _umount(builder, inventory, name))
 
 
@@ -235,7 +251,12 @@ def _in_fstab(inventory: DiskInventory, name: str) -> list[str]:
 
 
 def plan_fstab_add(inventory: DiskInventory, spec: MountSpec) -> Plan:
-    """Plan the line that mounts a filesystem at boot (DIR `none` for swap)."""
+    """Plan the line that mounts a filesystem at boot (DIR `none` for swap).
+
+    The plan refuses where fstab has a line of somebody else for the filesystem, another line for
+    the directory, or a claim on the disk. A target that is not logged in at boot is only noted: the
+    line has nofail, so the boot goes on without it.
+    """
     return build_plan(lambda builder: _fstab_add(builder, inventory, spec))
 
 
@@ -304,7 +325,11 @@ def _plain(line: FstabLine) -> set[str]:
 
 
 def plan_fstab_rm(inventory: DiskInventory, name: str) -> Plan:
-    """Plan to remove the entries that iscsictl wrote for a directory or UUID; refuse others."""
+    """Plan to remove the entries that iscsictl wrote for a directory or UUID; refuse others.
+
+    What is mounted stays so. Drop-ins by which units wait for the mount point go first. Where there
+    is no such line, a note says so.
+    """
 
     def build(builder: PlanBuilder) -> None:
         fstab = inventory.fstab

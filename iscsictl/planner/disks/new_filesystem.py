@@ -34,7 +34,12 @@ class NewFilesystem:
 
 
 def add_filesystem_steps(builder: PlanBuilder, new: NewFilesystem) -> None:
-    """Add the steps up to mkfs: the claim comes first, so that any of them can be continued."""
+    """Add the steps up to mkfs: the claim comes first, so that any of them can be continued.
+
+    A confirmed disk is wiped after the claim stands in fstab and before anything new is written, so
+    a run that stops in between finds a disk that it may go on with. Steps that an earlier run
+    completed (`claimed`, `labelled`) are added as done.
+    """
     claim, disk, subject = new.claim, new.disk, new.subject
     builder.add(
         actions.Claim(disk, claim, new.directory),

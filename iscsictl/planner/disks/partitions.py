@@ -41,7 +41,12 @@ class AddPartitionSpec:
 
 
 def plan_add(inventory: DiskInventory, spec: AddPartitionSpec, names: Mapping[str, str]) -> Plan:
-    """Plan to add a partition; one that is there already, just so and unused, is enough."""
+    """Plan to add a partition; one that is there already, just so and unused, is enough.
+
+    `names` are the names of types by code, as sfdisk lists them. Sizes in bytes are rounded up to
+    sectors, starts are aligned unless one was given. Nothing in the partition's place is
+    overwritten: only the table is written.
+    """
     return build_plan(lambda builder: _add(builder, inventory, spec, names))
 
 
@@ -130,6 +135,7 @@ def _there(
         else:
             slack = MIB if table.label != "sun" else layout.SUN_CYLINDER * table.sector
             fits = abs(entry.size - size) * table.sector < slack
+        # Found by size alone, it may be anybody's: then it has to be unused.
         certain = named or start is not None or size is None
         if fits and (certain or _unused(inventory, entry)):
             return entry
@@ -166,7 +172,13 @@ def _entry(inventory: DiskInventory, table: Table, number: int) -> Entry:
 
 
 def plan_remove(inventory: DiskInventory, number: int, *, consent: bool) -> Plan:
-    """Plan to take a partition out of the table; `consent` if what is in it may be lost."""
+    """Plan to take a partition out of the table; `consent` if what is in it may be lost.
+
+    Without it a partition that is not blank, or that the kernel has no node for and so cannot be
+    probed, is a ConsentRequiredError. Refused in any case: one that is in use or in fstab, an
+    extended one with others in it, and a logical one that is not the last, as those after it would
+    get new numbers.
+    """
     return build_plan(lambda builder: _remove(builder, inventory, number, consent))
 
 
@@ -219,6 +231,7 @@ def _require_no_line(inventory: DiskInventory, number: int, node: str) -> None:
     """
     disk, fstab = inventory.one.disk, inventory.fstab
     block = part_block(disk, number)
+    # The kernel shows no UUID for what it has no node of, so by_uuid below would find nothing.
     if block is None:
         seen = {(b.uuid or "").lower() for b in blocks(disk.block)}
         for line in fstab.by_wwid(disk.wwid or ""):
@@ -252,7 +265,11 @@ def _tell_kernel(device: str, number: int) -> str:
 
 
 def plan_type(inventory: DiskInventory, number: int, text: str, names: Mapping[str, str]) -> Plan:
-    """Plan to give a partition another type."""
+    """Plan to give a partition another type.
+
+    What is in it stays. `text` is a word, code or name as for `layout.resolve_type`. Refused for an
+    extended partition, whose type is what makes it hold the logical ones.
+    """
 
     def build(builder: PlanBuilder) -> None:
         chosen, table = inventory.one, require_table(inventory)
@@ -270,7 +287,11 @@ def plan_type(inventory: DiskInventory, number: int, text: str, names: Mapping[s
 
 
 def plan_bootable(inventory: DiskInventory, number: int, *, on: bool) -> Plan:
-    """Plan to set or clear the boot flag of a partition."""
+    """Plan to set or clear the boot flag of a partition.
+
+    Refused for a table without one (sun), and in a DOS table while another partition has it: a BIOS
+    starts from the one that is active.
+    """
 
     def build(builder: PlanBuilder) -> None:
         chosen, table = inventory.one, require_table(inventory)

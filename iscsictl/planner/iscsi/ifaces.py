@@ -75,7 +75,11 @@ class IfaceFacts:
 
 
 def kinds(facts: IfaceFacts) -> tuple[Kind, ...]:
-    """Return all kinds of initiator that open-iscsi knows, and what this machine has of each."""
+    """Return all kinds of initiator that open-iscsi knows, and what this machine has of each.
+
+    `state` is that of the kernel module, `missing` where nothing is known of it. `nics` are network
+    interfaces, PCI addresses of adapters without one, or RDMA devices (iser).
+    """
     nics = facts.nics or {}
     adapters = facts.adapters or {}
     found = []
@@ -96,7 +100,11 @@ def kinds(facts: IfaceFacts) -> tuple[Kind, ...]:
 
 
 def require_name(name: str) -> str:
-    """Return the name if a definition may have it; raises UsageError."""
+    """Return the name if a definition may have it; raises UsageError.
+
+    The name becomes that of a file below ifaces/, so a slash or a leading dot is never part of it.
+    open-iscsi skips iface.example, which is a template.
+    """
     if name in BUILT_IN_IFACES:
         raise UsageError(f"{name} is built into open-iscsi and cannot be defined")
     if not _NAME.fullmatch(name) or name == "iface.example":
@@ -145,7 +153,12 @@ def _check(facts: IfaceFacts, values: Mapping[str, str | None], transport: str) 
 def plan_write(
     facts: IfaceFacts, name: str, values: Mapping[str, str | None], *, new: bool
 ) -> Plan:
-    """Return how a definition comes to have these values; `new` refuses to change another."""
+    """Return how a definition comes to have these values; `new` refuses to change another.
+
+    A value of None removes the setting. Never raises: a setting that open-iscsi does not know, or
+    hardware that this machine does not have, is the refusal of the plan. Sessions keep the values
+    that they were logged in with.
+    """
     draft, refusal = PlanBuilder(), None
     try:
         now = next((iface for iface in facts.ifaces if iface.name == name), None)
@@ -183,7 +196,10 @@ def _transport(now: IfaceRecord | None, values: Mapping[str, str | None]) -> str
 
 
 def plan_remove(facts: IfaceFacts, name: str) -> Plan:
-    """Return how a definition goes; refused (7) while a record or session uses it."""
+    """Return how a definition goes; refused (7) while a record or session uses it.
+
+    Never raises. Where there is no such definition, its step is done already.
+    """
     draft, refusal = PlanBuilder(), None
     usage = sorted({r.target for r in facts.records if r.iface == name})
     usage += sorted({s.target for s in facts.sessions if s.iface == name} - set(usage))

@@ -23,7 +23,11 @@ class NameFacts:
 
 
 def require_name(name: str) -> str:
-    """Return the name if it may be given to a host (RFC 7143); raises UsageError."""
+    """Return the name if it may be given to a host (RFC 7143); raises UsageError.
+
+    It is strict, for a new name can be a correct one; names that are met are judged by
+    `why_not_met`.
+    """
     why = why_not_made(name)
     if why is not None:
         raise UsageError(
@@ -34,7 +38,11 @@ def require_name(name: str) -> str:
 
 
 def plan_name(facts: NameFacts, name: str) -> Plan:
-    """Return how this host gets that name. Refused (7) while a session is up."""
+    """Return how this host gets that name. Refused (7) while a session is up.
+
+    A session keeps the name that it was logged in with, so an array would see two initiators. The
+    note says what to change in the access lists of the arrays.
+    """
     draft = PlanBuilder()
     done = facts.now.name == name
     draft.add(SetInitiatorName(name), name, "the name by which arrays know this host", done=done)
@@ -56,7 +64,11 @@ def plan_name(facts: NameFacts, name: str) -> Plan:
 
 
 def plan_generate(facts: NameFacts, made: str, *, new: bool) -> Plan:
-    """Return how this host gets the name just made; one that arrays may know stays unless `new`."""
+    """Return how this host gets the name just made; one that arrays may know stays unless `new`.
+
+    A name that open-iscsi cannot use is replaced in any case. One that breaks RFC 7143 but works is
+    kept with a note, since access lists of arrays have it.
+    """
     now = facts.now.name
     if new or now is None or why_not_met(now):
         return plan_name(facts, made)
@@ -75,7 +87,11 @@ class ServiceFacts:
 
 
 def iscsid_unit(systemd: Systemd) -> Unit | None:
-    """Return the unit that is to start iscsid: the socket where there is one."""
+    """Return the unit that is to start iscsid: the socket where there is one.
+
+    A masked unit is returned where there is no other, so that an error can name it; None where
+    neither is defined.
+    """
     there = [u for name in _ISCSID if (u := systemd.units.get(name)) and u.defined]
     usable = [unit for unit in there if not unit.masked]
     return next(iter(usable or there), None)
@@ -106,7 +122,11 @@ def _require(systemd: Systemd) -> tuple[Unit, Unit]:
 
 
 def plan_enable(facts: ServiceFacts) -> Plan:
-    """Return what has the services start at boot."""
+    """Return what has the services start at boot.
+
+    Never raises: the plan is refused where systemd is not the init, or a unit is missing or masked.
+    iscsid counts as enabled by its socket or its service, whichever is.
+    """
     draft, refusal = PlanBuilder(), None
     try:
         iscsid, login = _require(facts.systemd)
@@ -124,7 +144,11 @@ def plan_enable(facts: ServiceFacts) -> Plan:
 
 
 def plan_start(facts: ServiceFacts) -> Plan:
-    """Return what has the services run now. Held targets stay as they are."""
+    """Return what has the services run now. Held targets stay as they are.
+
+    The login service logs in to all automatic records at once and knows no holds: while there is
+    one it is not started, and `reconnect` does the rest.
+    """
     draft, refusal = PlanBuilder(), None
     try:
         iscsid, login = _require(facts.systemd)

@@ -29,7 +29,12 @@ def discovery_name(portal: Portal) -> str:
 def plan_values(
     inventory: Inventory, selector: RecordSelector, changes: Changes, *, note: str | None = None
 ) -> Plan:
-    """Set values in all records that are meant, or in none. `note` is said of those logged in."""
+    """Set values in all records that are meant, or in none. `note` is said of those logged in.
+
+    Never raises. One corrupt record, or one for which open-iscsi would refuse a value, is the
+    refusal of the whole plan: iscsiadm lists nothing at all while a record has a value that it
+    cannot read.
+    """
     draft = PlanBuilder()
     index = SessionIndex.of(inventory)
     try:
@@ -62,7 +67,12 @@ def _add_values(
 
 
 def plan_startup(inventory: Inventory, selector: RecordSelector, startup: str) -> Plan:
-    """Say how records are logged in at boot; where they are, the login service is enabled too."""
+    """Say how records are logged in at boot; where they are, the login service is enabled too.
+
+    Records whose portal no host can reach (link-local without a zone, 0.0.0.0) are left out of that
+    and set to manual: arrays announce them, and the boot would wait for each. If no other is left
+    the plan is refused. `inventory.silent` becomes notes.
+    """
     left_out = () if startup == "manual" else _never_connected(inventory, selector)
     reachable = tuple(r for r in inventory.records if r not in left_out)
     if left_out and not any(selector.matches(r.target, r.portal, r.iface) for r in reachable):
@@ -111,7 +121,12 @@ def _unreachable_error(records: tuple[NodeRecord, ...]) -> RefusedError:
 
 
 def plan_forget(inventory: Inventory, selector: RecordSelector) -> Plan:
-    """Delete the records that are meant, but none that has a session."""
+    """Delete the records that are meant, but none that has a session.
+
+    The steps are independent: a record that is logged in is refused alone. A record that cannot be
+    parsed is removed as a file, since iscsiadm cannot delete it. What the journal says was deleted
+    before counts as done.
+    """
     try:
         records = select_records(inventory, selector)
     except IscsictlError as error:
@@ -147,7 +162,12 @@ def plan_forget(inventory: Inventory, selector: RecordSelector) -> Plan:
 
 
 def plan_save(inventory: Inventory, iface: str) -> Plan:
-    """Make the records that discovery found and that are not there; the others stay (F06)."""
+    """Make the records that discovery found and that are not there; the others stay (F06).
+
+    iscsiadm would reset records that are there to the defaults of iscsid.conf, their CHAP account
+    included. New ones are manual: what logs in at boot is for the user to say. An answer that could
+    not be had is the refusal.
+    """
     if isinstance(inventory.offers, ReadFailed):
         return Plan(refusal=inventory.offers.error)
     draft = PlanBuilder()
@@ -171,7 +191,11 @@ def plan_save(inventory: Inventory, iface: str) -> Plan:
 def plan_discovery_account(
     portal: Portal, *, there: bool, wrong: tuple[str, ...], changes: Changes
 ) -> Plan:
-    """Set or clear the account with which a portal is asked for its targets."""
+    """Set or clear the account with which a portal is asked for its targets.
+
+    `there`: the portal has a discovery record; `wrong` are the keys that differ. To clear the
+    account of a portal that has none, nothing is done and no record is made.
+    """
     draft = PlanBuilder()
     name = discovery_name(portal)
     clearing = all(value is None or value == "None" for value in changes.values())
@@ -186,7 +210,11 @@ def plan_discovery_account(
 
 
 def plan_default_account(*, wrong: tuple[str, ...], changes: Changes) -> Plan:
-    """Set or clear the account that new records get."""
+    """Set or clear the account that new records get.
+
+    It stands in iscsid.conf, from which open-iscsi copies it into each record that it makes.
+    `wrong` are the keys that differ.
+    """
     draft = PlanBuilder()
     why = f"sets {', '.join(wrong or changes)}"
     draft.add(actions.WriteDefaults(changes), DEFAULTS, why, done=not wrong)

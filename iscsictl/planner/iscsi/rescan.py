@@ -23,7 +23,10 @@ class Asked(Inventory):
 
 
 def select_sessions(inventory: Inventory, selector: RecordSelector) -> tuple[Session, ...]:
-    """Return the sessions to rescan. Raises NotFoundError where a target has none."""
+    """Return the sessions to rescan. Raises NotFoundError where a target has none.
+
+    Portal and interface of the selector do not count. Without a target these are all sessions.
+    """
     if selector.target is None:
         return inventory.sessions
     selector = selector.with_exact_target(inventory)

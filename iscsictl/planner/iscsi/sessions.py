@@ -119,6 +119,7 @@ def plan_logout(
     wanted = {s.target for s in sessions if errors[s.sid] is None}
     wanted |= {r.target for r in records if r.onboot}
     index = SessionIndex.of(inventory)
+    # The hold comes first: a reconnect that runs between the two steps would log in again.
     held: dict[str, str] = {}
     for target in sorted(wanted):
         hold = Hold(target, selector.portal, selector.iface, why="logout")
@@ -187,7 +188,11 @@ def _why_not(
 
 
 def is_held(hold: Hold, holds: tuple[Hold, ...], seconds: float | None, now: float) -> bool:
-    """Tell whether a hold on just this is there and ends when asked, give or take a minute."""
+    """Tell whether a hold on just this is there and ends when asked, give or take a minute.
+
+    `seconds` is how long the new hold would last, None until a boot. Without the minute (SAME_END)
+    the same command, run twice, would never be `unchanged`.
+    """
     until = None if seconds is None else now + seconds
     for other in holds:
         if _same(hold, other):
@@ -210,7 +215,12 @@ def _same(one: Hold, other: Hold) -> bool:
 def plan_hold(
     inventory: Inventory, name: str, *, interactive: bool, seconds: float | None, now: float
 ) -> Plan:
-    """Hold a target, or what is mounted on a directory."""
+    """Hold a target, or what is mounted on a directory.
+
+    A name with a slash in front is a directory; a part of a target's name is enough where
+    `interactive`. `seconds` and `now` are as for `is_held`. Nothing is logged out or unmounted by
+    it.
+    """
     if name.startswith("/"):
         hold = Hold(mount_point=plain(name), why="hold")
     else:
@@ -228,7 +238,12 @@ def plan_hold(
 
 
 def plan_unhold(inventory: Inventory, name: str, *, interactive: bool) -> Plan:
-    """End all holds on a target, or the one on a directory."""
+    """End all holds on a target, or the one on a directory.
+
+    Holds on single portals of the target end too. A name that nothing has is refused with
+    NotFoundError; one without a hold is `unchanged`. Nothing is logged in by it: that is what
+    `reconnect` does.
+    """
     plan = PlanBuilder(independent=True)
     if name.startswith("/"):
         wanted = Hold(mount_point=plain(name))

@@ -27,7 +27,10 @@ def require_settings(
 
 
 def unknown_keys(scope: Scope, changes: Changes) -> tuple[str, ...]:
-    """Return the settings that are to be removed and that open-iscsi does not have."""
+    """Return the settings that are to be removed and that open-iscsi does not have.
+
+    A value of None stands for removal. Other unknown settings are refused by `require_settings`.
+    """
     return tuple(k for k, value in changes.items() if value is None and k not in KEYS[scope])
 
 

@@ -11,7 +11,11 @@ from iscsictl.model.listing import Disk, Lun, Session
 
 
 def find_replaced_luns(session: Session, answers: DiskAnswers) -> Iterator[tuple[Lun, str]]:
-    """Yield the LUNs of a session that are gone or another disk by now, with the reason."""
+    """Yield the LUNs of a session that are gone or another disk by now, with the reason.
+
+    A LUN is gone where REPORT LUNS does not list it, or its disk has no name any more (an empty
+    set). Where a target or disk could not be asked, nothing is said of it: that proves nothing.
+    """
     shown = answers.luns.get(session.sid or 0)
     for unit in session.luns or ():
         if unit.hctl is None or unit.device is None:
@@ -26,7 +30,11 @@ def find_replaced_luns(session: Session, answers: DiskAnswers) -> Iterator[tuple
 def find_shrunk_luns(
     session: Session, disks: Iterable[Disk], answers: DiskAnswers
 ) -> Iterator[tuple[Lun, Disk, str]]:
-    """Yield the LUNs of a session that have fewer bytes by now than the kernel believes."""
+    """Yield the LUNs of a session that have fewer bytes by now than the kernel believes.
+
+    What a filesystem has behind the new end is lost, and the kernel cuts it off at the next rescan.
+    A size that could not be read, or that the kernel has not told, is passed over.
+    """
     for disk in disks:
         for unit in session.luns or ():
             size = answers.sizes.get(unit.hctl or "")

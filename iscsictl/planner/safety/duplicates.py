@@ -53,6 +53,7 @@ def copies(uuid: str, disks: Iterable[Disk], own: Disk | None = None) -> tuple[D
     carriers = [(disk, parts) for disk, parts in found if parts]
     if own is not None:
         parts = [block for block in blocks(own.block) if block.uuid == uuid]
+        # udev may not have read the new superblock yet.
         carriers.insert(0, (own, parts or [own.block]))
     return tuple(
         disk
@@ -64,7 +65,12 @@ def copies(uuid: str, disks: Iterable[Disk], own: Disk | None = None) -> tuple[D
 
 
 def are_separate_copies(parts: Collection[Block], others: Collection[Block]) -> bool:
-    """Tell whether what two disks carry under one name is not one thing that spans both."""
+    """Tell whether what two disks carry under one name is not one thing that spans both.
+
+    It is one thing where a device of LVM, md or dm-crypt stands on both, or where each block is a
+    different member of one filesystem (btrfs: ID_FS_UUID_SUB). A member that is not known counts as
+    a copy: to write to the wrong one costs data, to refuse costs a question.
+    """
     if _standing(parts) & _standing(others):
         return False
     members = {block.member for block in parts}

@@ -37,7 +37,12 @@ class Finding:
 
 
 def check_fstab(fstab: Fstab, facts: StorageFacts) -> tuple[Finding, ...]:
-    """Return what is wrong with fstab and crypttab, each in the order of its lines."""
+    """Return what is wrong with fstab and crypttab, each in the order of its lines.
+
+    A line that cannot be parsed and a claim that was left are told for any filesystem; the rules on
+    boot (systemd.mount(5), crypttab(5)) are applied where the data is known to come from a target.
+    What the initrd mounts, and what the host boots from, needs neither _netdev nor nofail.
+    """
     graph = StorageGraph(fstab, facts)
     found: list[Finding] = []
     for line in fstab.lines:
@@ -72,7 +77,11 @@ def _claim(line: FstabLine) -> Finding:
 
 
 def iscsi_entries(fstab: Fstab, facts: StorageFacts) -> Iterator[FstabLine]:
-    """Yield the entries whose data comes from a target, as far as can be known now."""
+    """Yield the entries whose data comes from a target, as far as can be known now.
+
+    Entries written by iscsictl are always among them; others while their target is logged in, or
+    where they name it (by-path).
+    """
     graph = StorageGraph(fstab, facts)
     return (line for line in fstab.entries if graph.behind_line(line) is not None)
 
@@ -89,6 +98,7 @@ def _manual_targets(carriers: Carriers, facts: StorageFacts) -> Iterator[tuple[s
     firmware or initrd, whatever their records say.
     """
     for carrier in sorted(carriers, key=lambda one: one.disk):
+        # None: the records could not be read, which does not mean that there are none.
         if facts.records is None or not carrier.targets or carrier.targets & facts.boot_targets:
             continue
         own = [r for target in carrier.targets for r in facts.records_by_target.get(target, ())]
@@ -114,7 +124,11 @@ class _Line:
         self.found: list[Finding] = []
 
     def findings(self) -> Iterable[Finding]:
-        """Run all checks that apply."""
+        """Run all checks that apply.
+
+        Names of devices are judged for every line, options and order only for what is mounted at
+        boot from a target.
+        """
         checks: list[Callable[[], None]] = [self._device_name, self._tag, self._uuid]
         if self.carriers is not None and self.at_boot and not self.by_initrd:
             checks += [self._options, self._node, self._order]
@@ -143,6 +157,7 @@ class _Line:
                 "without nofail the machine does not boot while the array is away",
                 self._by_hand("add the option nofail"),
             )  # fmt: skip
+        # fsck.xfs and fsck.btrfs do nothing, so it costs nothing there.
         if self.line.passno not in {"0", ""} and self.line.fstype not in {"xfs", "btrfs"}:
             self._say(
                 "fsck", "warn",

@@ -30,7 +30,10 @@ def require_unreachable(disk: Disk, sessions: tuple[Session, ...]) -> None:
 
 
 def require_same_wwid(consent: Consent, wwid: str | None) -> None:
-    """Raise RefusedError where the user confirmed the loss of another disk."""
+    """Raise RefusedError where the user confirmed the loss of another disk.
+
+    `wwid` is None for a disk that reports none; nothing can confirm that one.
+    """
     if consent.lost != wwid:
         raise RefusedError(
             f"--confirm {consent.lost} does not name this disk: it is {wwid}",
@@ -39,7 +42,11 @@ def require_same_wwid(consent: Consent, wwid: str | None) -> None:
 
 
 def list_losses(used: DiskUsage) -> tuple[str, ...]:
-    """Return in sentences what is lost with a disk: unwritten data, volumes, open files."""
+    """Return in sentences what is lost with a disk: unwritten data, volumes, open files.
+
+    The same sentences are the question, and what the user agreed to (`Consent.losses`), so a loss
+    that came up since then is not covered by that yes.
+    """
     return (
         *(f"what was not written to {path} is lost" for path in used.mounts),
         *(f"{holder} loses its disk" for holder in used.other_holders),
@@ -48,7 +55,11 @@ def list_losses(used: DiskUsage) -> tuple[str, ...]:
 
 
 def require_losses_agreed(device: str, losses: tuple[str, ...], consent: Consent) -> None:
-    """Raise ConsentRequiredError unless the user knows of each loss, where there is one to ask."""
+    """Raise ConsentRequiredError unless the user knows of each loss, where there is one to ask.
+
+    `consent.losses` None means that nobody is asked (no terminal, or --yes): then the confirmed
+    WWID is all the consent there can be.
+    """
     agreed = consent.losses
     if agreed is None or set(losses) <= set(agreed):
         return

@@ -40,6 +40,7 @@ def verify_identity(
     no map; with `to_be_mapped` a step of the plan makes that map.
     """
     device, wwid = disk.block.device, disk.wwid
+    # A LUN number or a letter can be another disk tomorrow.
     if wwid is None:
         raise RefusedError(
             f"{device} reports no WWID and cannot be identified reliably",
@@ -87,7 +88,12 @@ def _refuse_confusable(disk: Disk, confusable: list[Disk], *, confirmed: bool) -
 
 
 def require_writable(content: Content, device: str, wwid: str) -> None:
-    """Raise unless the disk is who it should be and takes writes."""
+    """Raise RefusedError unless the disk is who it should be and takes writes.
+
+    `content.wwid` is what the disk itself said around the probe, not what the kernel remembers: a
+    LUN number may lead to another disk by now. A SCSI-3 persistent reservation (SPC-4) means that
+    another host is using the disk.
+    """
     if content.wwid != wwid:
         raise RefusedError(
             f"{device} is not the disk {wwid} any more: it says it is {content.wwid}",
@@ -203,11 +209,13 @@ def overwrite_ground(
             hint=f"see what holds it: iscsictl detach {shell_form(device)} --dry-run",
         )
     require_writable(content, device, content.wwid)
+    # Before "blank" too: whoever named another disk has the wrong one in mind.
     if consent.wipe not in {None, content.wwid}:
         raise RefusedError(
             f"--confirm {consent.wipe} does not name this disk: {device} is {content.wwid}",
             hint="compare with the array before you wipe anything",
         )
+    # The ground is the mildest that holds: --wipe on a blank disk erases nothing.
     if content.blank:
         return OverwriteGround.BLANK
     if claim is not None and matches_claim(content, claim):
@@ -221,7 +229,10 @@ def overwrite_ground(
 
 
 def require_not_overmounted(used: DiskUsage) -> None:
-    """Raise InUseError where an unmount would take down what is mounted over the disk's mount."""
+    """Raise InUseError where an unmount would take down what is mounted over the disk's mount.
+
+    umount(8) takes a path, and of several mounts on it the topmost goes, whosever it is.
+    """
     for path, source in used.covered:
         raise InUseError(
             f"{source} is mounted over {path}",
@@ -238,7 +249,12 @@ _REPAIR = {
 def may_adopt(
     filesystem: Filesystem, disk: Disk, disks: tuple[Disk, ...], consent: Consent
 ) -> None:
-    """Raise unless a foreign filesystem may be mounted as it is."""
+    """Raise RefusedError unless a foreign filesystem may be mounted as it is.
+
+    It has to have a UUID, be the only one with it, and be known to be unmounted cleanly: a
+    filesystem of one host that a second one mounts is destroyed, and a journal that is replayed
+    under the first host is a write. Raises ConsentRequiredError where a yes of the user would do.
+    """
     what = f"{filesystem.type} filesystem on {filesystem.device}"
     label = f" labelled {filesystem.label!r}" if filesystem.label else ""
     if filesystem.uuid is None:
@@ -269,7 +285,12 @@ def may_adopt(
 
 
 def one_of_a_kind(uuid: str, disk: Disk, disks: tuple[Disk, ...]) -> None:
-    """Raise RefusedError where another disk has a copy of the disk's filesystem."""
+    """Raise RefusedError where another disk has a copy of the disk's filesystem.
+
+    fstab names filesystems by UUID, and which of two disks gets the link in /dev/disk/by-uuid is
+    for chance to say. XFS refuses a second mount of a UUID, ext4 does not. Members of one btrfs,
+    and what LVM or md stack over several disks, are no copies.
+    """
     others = [d.block.device for d in copies(uuid, disks, disk) if d is not disk]
     if others:
         raise RefusedError(

@@ -63,7 +63,10 @@ class StorageFacts:
 
     @cached_property
     def records_by_target(self) -> Mapping[str, tuple[NodeRecord, ...]]:
-        """The records of each target; empty where nobody could read them."""
+        """The records of each target; empty where nobody could read them.
+
+        Whether they could be read is `records`: None if not.
+        """
         found: dict[str, list[NodeRecord]] = {}
         for record in self.records or ():
             found.setdefault(record.target, []).append(record)
@@ -71,7 +74,10 @@ class StorageFacts:
 
     @cached_property
     def boot_disks(self) -> frozenset[str]:
-        """The disks of the root filesystem, if it is on iSCSI."""
+        """The names of the disks of the root filesystem; empty if it is not on iSCSI.
+
+        They are WWIDs, or device names of disks without one.
+        """
         return disk_names(self.mounts.get("/", frozenset()))
 
 
@@ -87,7 +93,11 @@ def storage_facts(
     crypttab: tuple[CrypttabEntry, ...] = (),
     boot_targets: frozenset[str] = frozenset(),
 ) -> StorageFacts:
-    """Return the facts of a host with these disks and sessions; `known` lacks no UUID of them."""
+    """Return the facts of a host with these disks and sessions; `known` lacks no UUID of them.
+
+    A UUID counts as copied where several disks carry it that are not parts of one thing
+    (`duplicates.copies`). The targets of the root filesystem's disks are added to `boot_targets`.
+    """
     target_of = {session.sid: session.target for session in sessions}
     carriers: dict[str, set[Carrier]] = {}
     mounts: dict[str, set[Carrier]] = {}
@@ -142,12 +152,16 @@ def _disk_name(disk: Disk) -> str:
 
 
 def disk_names(carriers: Iterable[Carrier]) -> frozenset[str]:
-    """Return the names of the disks."""
+    """Return the names of the disks: WWIDs, or device names where a disk reports none."""
     return frozenset(carrier.disk for carrier in carriers)
 
 
 def nodes_of(disks: Iterable[Disk]) -> frozenset[str]:
-    """Return the nodes of disks, of their paths and of all that stands on them."""
+    """Return the nodes of disks, of their paths and of all that stands on them.
+
+    They are names such as /dev/sda1 and /dev/mapper/x; links such as those in by-id are not among
+    them.
+    """
     return frozenset(
         device
         for disk in disks
@@ -156,7 +170,11 @@ def nodes_of(disks: Iterable[Disk]) -> frozenset[str]:
 
 
 def named_devices(fstab: Fstab, crypttab: Iterable[CrypttabEntry]) -> tuple[str, ...]:
-    """Return what the entries of both files name as their devices, for udev's links."""
+    """Return what the entries of both files name as their devices, for udev's links.
+
+    Journals and further members that stand among the options (`logdev=`, `device=`) are devices
+    too. Each name is there once, in the order of the files.
+    """
     found = dict.fromkeys(fstab.specs)
     for line in fstab.entries:
         found.update(dict.fromkeys(_values(line, _DEVICE_OPTIONS)))
@@ -178,11 +196,19 @@ class StorageGraph:
         ]
 
     def behind_line(self, line: FstabLine) -> Carriers | None:
-        """Return the disks behind an entry of fstab, None for one that is not known to be iSCSI."""
+        """Return the disks behind an entry of fstab, None for one that is not known to be iSCSI.
+
+        Bind mounts, images, overlays and swap files are followed to the filesystem that they are
+        on. A circle ends the search. An entry written by iscsictl is taken at its word, though its
+        disk is away.
+        """
         return self._behind_line(line, frozenset())
 
     def behind_volume(self, entry: CrypttabEntry) -> Carriers | None:
-        """Return the disks behind an entry of crypttab, None likewise."""
+        """Return the disks behind an entry of crypttab, None for one that is not known to be iSCSI.
+
+        A volume on another volume is followed down to its disk.
+        """
         return self._behind_device(entry.device, frozenset({entry.name}))
 
     def _behind_line(self, line: FstabLine, visited: frozenset[str]) -> Carriers | None:
@@ -255,7 +281,11 @@ def _values(line: FstabLine, names: Sequence[str]) -> Iterator[str]:
 
 
 def targets_in_fstab(fstab: Fstab, facts: StorageFacts) -> frozenset[str]:
-    """Return the targets that entries of fstab and crypttab lead to, claims included."""
+    """Return the targets that entries of fstab and crypttab lead to, claims included.
+
+    Of an entry whose disk is not here only the target that its notes or its by-path name tell is
+    known.
+    """
     graph = StorageGraph(fstab, facts)
     found = [graph.behind_line(line) for line in fstab.entries]
     found += [graph.behind_volume(entry) for entry in facts.crypttab]

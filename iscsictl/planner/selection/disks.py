@@ -106,18 +106,27 @@ class DiskRow:
 
 
 def part_number(disk: Disk, block: Block) -> int | None:
-    """Return the number at the end of a partition's name: /dev/sda1, /dev/mapper/x-part1."""
+    """Return the number at the end of a partition's name: /dev/sda1, /dev/mapper/x-part1.
+
+    None where the name is not that of the disk with a number: a volume or another device on it.
+    """
     match = re.fullmatch(r"(?:-part|p)?([0-9]+)", block.device.removeprefix(disk.block.device))
     return int(match[1]) if match else None
 
 
 def part_block(disk: Disk, number: int) -> Block | None:
-    """Return the partition of that number as the kernel has it."""
+    """Return the partition of that number as the kernel has it.
+
+    None where the kernel has none, though the table on the disk may.
+    """
     return next((b for b in disk.block.children if part_number(disk, b) == number), None)
 
 
 def part_as_disk(disk: Disk, block: Block) -> Disk:
-    """Return a partition in the shape of a disk, to be asked who uses it."""
+    """Return a partition in the shape of a disk, to be asked who uses it.
+
+    It has one path, the partition's own node: who uses another partition does not use this one.
+    """
     first = disk.paths[0]
     return disk._replace(paths=(DiskPath(first.sid, first.hctl, block.device),), block=block)
 
@@ -198,13 +207,20 @@ def disk_id(inventory: Inventory, chosen: DiskSelection, *, spanning: bool = Fal
 
 
 def subject(chosen: DiskSelection, number: int | None = None) -> str:
-    """Return the name of a disk or partition for a plan: the LUN, never a letter."""
+    """Return the name of a disk or partition for a plan: the LUN, never a letter.
+
+    Letters change with the next login, and the id of a step has to be the same in every plan.
+    """
     name = f"{chosen.target} LUN {chosen.lun}"
     return name if number is None else f"{name} part {number}"
 
 
 def require_free(device: str, used: DiskUsage) -> None:
-    """Raise InUseError if anybody uses the device."""
+    """Raise InUseError if anybody uses the device.
+
+    Mounts and other holders count, open files do not: they are asked for where something is
+    unmounted. The hint names the command that ends the use where one is known.
+    """
     holders = (*(f"the mount on {path}" for path in used.mounts), *used.other_holders)
     if holders:
         hint = used.release_hint
@@ -214,7 +230,10 @@ def require_free(device: str, used: DiskUsage) -> None:
 
 
 def require_table(inventory: DiskInventory) -> Table:
-    """Return the partition table. Raises RefusedError where there is none."""
+    """Return the partition table. Raises RefusedError where there is none.
+
+    That includes kinds of table that sfdisk cannot write.
+    """
     table, chosen = inventory.facts.table, inventory.one
     if table is None:
         raise RefusedError(
@@ -225,7 +244,10 @@ def require_table(inventory: DiskInventory) -> Table:
 
 
 def require_writable(disk: Disk) -> None:
-    """Raise RefusedError for a disk that the kernel has read-only."""
+    """Raise RefusedError for a disk that the kernel has read-only.
+
+    The array may export it so (SBC-3, WP bit), or an admin may have set it (blockdev --setro).
+    """
     if disk.read_only:
         raise RefusedError(
             f"{disk.block.device} is read-only", hint="make the LUN writable on the array"

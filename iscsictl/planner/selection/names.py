@@ -40,7 +40,10 @@ def resolve_name(
 
 
 def similar_names(name: str, known: Iterable[str]) -> list[str]:
-    """Return up to three names that this one may be a typing error for, the nearest first."""
+    """Return up to three names that this one may be a typing error for, the nearest first.
+
+    Empty where none is near enough (_SIMILAR).
+    """
     return difflib.get_close_matches(name, sorted(known), 3, _SIMILAR)
 
 

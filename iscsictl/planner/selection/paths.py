@@ -59,6 +59,7 @@ def _route(index: SessionIndex, target: str, portal: Portal, iface: str) -> Logi
     ]
     if not fitting:
         return LoginPath(target, portal, iface)
+    # False sorts before True: the record with the same portal group tag, if there is one.
     record = min(fitting, key=lambda one: one.portal != portal)
     return LoginPath(target, record.portal, iface, record, index.session_of(record))
 
@@ -75,7 +76,11 @@ def _recorded(inventory: Inventory, spec: AttachSpec) -> tuple[str, list[Portal]
 
 
 def sound_records(records: tuple[NodeRecord, ...], spec: AttachSpec) -> tuple[NodeRecord, ...]:
-    """Return the records of the target and of the interfaces that are asked for."""
+    """Return the records of the target and of the interfaces that are asked for.
+
+    Those with a `problem` are left out: what they say cannot be relied on. Empty where `spec` has
+    no target yet.
+    """
     return tuple(
         record
         for record in records
@@ -132,6 +137,8 @@ def _offers(inventory: Inventory, spec: AttachSpec) -> tuple[DiscoveredTarget, .
         return inventory.offers.value
     if isinstance(inventory.offers, ReadFailed):
         error = inventory.offers.error
+        # Discovery may ask for an account of its own that this host does not have; a login to the
+        # target may work all the same. A target with one portal group usually calls it 1.
         if isinstance(error, AuthError) and spec.target is not None:
             return tuple(
                 DiscoveredTarget(spec.target, replace(p, tpgt=1 if p.tpgt is None else p.tpgt))

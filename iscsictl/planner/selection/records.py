@@ -59,7 +59,11 @@ class RecordSelector:
 
 
 def select_records(inventory: Inventory, selector: RecordSelector) -> tuple[NodeRecord, ...]:
-    """Return the records that are selected. Raises NotFoundError if there are none."""
+    """Return the records that are selected, corrupt ones among them.
+
+    Raises NotFoundError if there are none, or if the target's name fits none or, on a terminal,
+    several.
+    """
     selector = selector.with_exact_target(inventory)
     found = tuple(r for r in inventory.records if selector.matches(r.target, r.portal, r.iface))
     if not found:
@@ -72,7 +76,11 @@ def select_records(inventory: Inventory, selector: RecordSelector) -> tuple[Node
 
 
 def corrupt_record_error(record: NodeRecord) -> RefusedError:
-    """Return the error for a record that cannot be used."""
+    """Return the error for a record that cannot be used.
+
+    `record.problem` says why, and must be set. The hint names the record exactly, with its portal
+    group tag: other records of the target are sound.
+    """
     tag = "" if record.portal.tpgt is None else f",{record.portal.tpgt}"
     return RefusedError(
         f"the record {record.path} {record.problem}",

@@ -37,7 +37,10 @@ class SessionIndex:
         return tuple(self._records.get(target, ()))
 
     def sessions(self, target: str) -> tuple[Session, ...]:
-        """Return the sessions to a target, through whichever portal."""
+        """Return the sessions to a target, through whichever portal and in whichever state.
+
+        A session that is down or recovering is among them.
+        """
         return tuple(self._sessions.get(target, ()))
 
     def record_for(self, target: str, portal: Portal, iface: str) -> NodeRecord:
@@ -71,7 +74,11 @@ class SessionIndex:
         )
 
     def missing_sessions(self, record: NodeRecord) -> int:
-        """Return how many of the sessions that a record asks for are not there."""
+        """Return how many of the sessions that a record asks for are not there.
+
+        It asks for one, or for `node.session.nr_sessions`. A record with `node.leading_login`
+        misses none while any interface has a session to its portal.
+        """
         there = len(self.sessions_of(record))
         if there == 0 and self.session_of(record) is not None:
             return 0
@@ -92,7 +99,11 @@ class SessionIndex:
         return (*exact, *others)
 
     def differs_only_in_tpgt(self, record: NodeRecord) -> bool:
-        """Tell whether another record differs from this one in the portal group tag alone."""
+        """Tell whether another record differs from this one in the portal group tag alone.
+
+        Such records have the same address, port and interface; commands have to name the tag to
+        choose.
+        """
         return any(
             other.iface == record.iface
             and other.portal != record.portal
@@ -101,7 +112,11 @@ class SessionIndex:
         )
 
     def subject_of(self, record: NodeRecord) -> str:
-        """Name a record in a step: with its portal group tag where only that tells it apart."""
+        """Name a record in a step: with its portal group tag where only that tells it apart.
+
+        The interface is named unless it is the default one. The name has to be the same in each
+        plan, as it is part of the step's id.
+        """
         tag = f",{record.portal.tpgt}" if self.differs_only_in_tpgt(record) else ""
         suffix = "" if record.iface == DEFAULT_IFACE else f" [{record.iface}]"
         return f"{record.target} {record.portal}{tag}{suffix}"

@@ -9,7 +9,11 @@ from iscsictl.model.listing import Disk, Session
 def has_surviving_path(
     disk: Disk, leaving: AbstractSet[int | None], sessions: Iterable[Session]
 ) -> bool:
-    """Tell whether a map stands over the disk and a path that stays works."""
+    """Tell whether a map stands over the disk and a path that stays works.
+
+    `leaving` are the ids of the sessions that go. A path works where its session is up and the
+    kernel has its state as `running`; without a map nothing goes around a lost path.
+    """
     up = {s.sid for s in sessions if s.status == "up"} - leaving
     return disk.block.kind == "mpath" and any(
         path.sid in up and path.state == "running" for path in disk.paths
@@ -17,7 +21,10 @@ def has_surviving_path(
 
 
 def disks_with_maps(disks: Iterable[Disk] | None) -> tuple[Disk, ...]:
-    """Return the disks, or none of them where no map is among them: then nothing has two paths."""
+    """Return the disks, or none of them where no map is among them: then nothing has two paths.
+
+    None, for disks that are not known, is none too.
+    """
     found = tuple(disks or ())
     return found if any(disk.block.kind == "mpath" for disk in found) else ()
 

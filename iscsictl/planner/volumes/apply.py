@@ -60,7 +60,11 @@ def plan_volume(
 
 
 def mounted_under(volume: Volume, volumes: Iterable[Volume]) -> frozenset[str]:
-    """Return the names of the volumes on which this one is mounted, directly or not."""
+    """Return the names of the volumes on which this one is mounted, directly or not.
+
+    Such a volume has to be mounted first: what is mounted over it later would hide this one. Empty
+    for a volume that is not mounted.
+    """
     path = volume.spec.mount
     return frozenset(
         other.name
@@ -72,7 +76,10 @@ def mounted_under(volume: Volume, volumes: Iterable[Volume]) -> frozenset[str]:
 
 
 def wwid_of(plan: Plan) -> str | None:
-    """Return the WWID of the disk that a plan is about, None while it is not known."""
+    """Return the WWID of the disk that a plan is about, None while it is not known.
+
+    Before the login there is no disk, and the steps of the forecast have UNKNOWN for it.
+    """
     for step in plan.steps:
         disk = getattr(step.action, "disk", None)
         if isinstance(disk, DiskId) and disk.wwid != UNKNOWN:
@@ -160,7 +167,10 @@ def summarize_reports(reports: Mapping[str, Report]) -> IscsictlError | None:
 
 
 def report_lines(reports: Mapping[str, Report], *, quiet: bool = False) -> Iterable[str]:
-    """Yield what is to be said of each volume: notes, what is left over, and why it failed."""
+    """Yield what is to be said of each volume: notes, what is left over, and why it failed.
+
+    With `quiet` the notes are left out; what could not be rolled back never is.
+    """
     errors = {name: r.error for name, r in reports.items() if r.error is not None}
     for name, report in reports.items():
         for note in (*(() if quiet else report.notes), *report.leftovers):

@@ -52,7 +52,11 @@ class Export:
 
 
 def export(inventory: Inventory, places: Mapping[str, MountPointState]) -> Export:
-    """Return the volumes of the host: one for each disk. `places` are the roots of mounts."""
+    """Return the volumes of the host: one for each disk. `places` are the roots of mounts.
+
+    Owner and mode come from there; for a mount point that is not in it they are not known and are
+    left out. Nothing is raised: what cannot be a volume is a note.
+    """
     made = _Export(inventory, places)
     made.collect()
     return Export(tuple(made.rows), tuple(dict.fromkeys(made.notes)))
@@ -281,7 +285,11 @@ def _content(disk: Disk) -> Content:
 
 
 def repr_of(row: Row) -> str:
-    """Return all text of a volume in one."""
+    """Return all text of a volume in one, as TOML has its values.
+
+    A lone surrogate in it stands for a byte that was not UTF-8 (PEP 383), which no TOML file can
+    have.
+    """
     return "".join(_value(value) for value in row.values())
 
 
@@ -307,7 +315,10 @@ def _value(value: object) -> str:
 
 
 def render(export_: Export) -> str:
-    """Return the TOML text."""
+    """Return the TOML text.
+
+    It has no secret; a comment says which file `chap` and `mutual` would need on another host.
+    """
     lines: list[str] = []
     for row in export_.volumes:
         lines += ["", "[[volume]]"] if lines else ["[[volume]]"]

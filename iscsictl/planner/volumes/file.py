@@ -97,6 +97,7 @@ def _flag(value: object) -> bool:
 
 
 def _lun(value: object) -> int:
+    # isinstance would let `true` through, which is an int in Python and not in TOML.
     if type(value) is not int or not 0 <= value <= values.MAX_LUN:
         raise _expected(f"a number from 0 to {values.MAX_LUN}", value)
     return value
