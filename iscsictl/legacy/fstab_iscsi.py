@@ -20,7 +20,11 @@ def _undo(text: str) -> str:
 
 
 def parse_bindings(text: str) -> tuple[tuple[Binding, ...], tuple[Problem, ...]]:
-    """Read /var/lib/iscsi/bindings: lines of bus, target id and target name."""
+    """Read /var/lib/iscsi/bindings: lines of bus, target id and target name.
+
+    The old driver kept the file so that a target had the same /dev/iscsi name after each boot.
+    Other lines become Problems with `bindings` as their source; lines count from 1.
+    """
     found: list[Binding] = []
     problems: list[Problem] = []
     for number, raw in enumerate(text.split("\n"), start=1):
@@ -35,7 +39,11 @@ def parse_bindings(text: str) -> tuple[tuple[Binding, ...], tuple[Problem, ...]]
 
 
 def parse_old_fstab(text: str) -> tuple[tuple[OldMount, ...], tuple[Problem, ...]]:
-    """Read /etc/fstab.iscsi, whose format is that of fstab(5)."""
+    """Read /etc/fstab.iscsi, whose format is that of fstab(5).
+
+    The init script mounted it after iscsid was up: there was no `_netdev` then. The fields for
+    dump(8) and fsck(8) are ignored; what is no entry becomes a Problem.
+    """
     found: list[OldMount] = []
     problems: list[Problem] = []
     for number, raw in enumerate(text.split("\n"), start=1):
@@ -55,7 +63,10 @@ def parse_old_fstab(text: str) -> tuple[tuple[OldMount, ...], tuple[Problem, ...
 
 
 def old_device(spec: str) -> OldDevice | None:
-    """Read /dev/iscsi/busB/targetT/lunL/{disk,partN}, None if it is something else."""
+    """Read /dev/iscsi/busB/targetT/lunL/{disk,partN}, None if it is something else.
+
+    Bus and target id mean something only together with the bindings of that host.
+    """
     match = _DEVICE.fullmatch(spec)
     if match is None:
         return None

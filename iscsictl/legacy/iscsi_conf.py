@@ -34,6 +34,7 @@ from iscsictl.legacy.values import (
 from iscsictl.model.record_text import unstorable_reason
 from iscsictl.model.secret import Secret
 
+# Bytes, without the newline.
 LONGEST_LINE: Final = 2047
 _WORD: Final = re.compile(r"[\w,.-]{1,40}")
 
@@ -61,6 +62,7 @@ _KEYWORDS: Final[dict[str, tuple[Group, str, str]]] = {
 }
 _PINGS: Final = frozenset({"active_timeout", "idle_timeout", "ping_timeout"})
 GROUP_OF: Final[dict[str, Group]] = {name: group for group, name, _ in _KEYWORDS.values()}
+# The groups of settings that an entry may have; the old driver refused all others below it.
 _TAKES: Final[dict[Section, frozenset[Group]]] = {
     "discovery": frozenset({"connection"}),
     "target": frozenset({"connection", "session", "error", "tcp", "iscsi"}),
@@ -84,6 +86,7 @@ _HEADERS: Final = frozenset(
     {"discoveryaddress", "targetipaddr", "discoveryfile", "slpmulticast", "slpunicast",
      "targetname", "subnet", "address"}
 )  # fmt: skip
+# What has no counterpart in open-iscsi, with the reason that the warning gives.
 _NOTHING: Final = {
     "discoveryfile": "open-iscsi does not read targets from a file; discover their portal",
     "slpmulticast": "open-iscsi has no SLP; discover the portal by its address, or use iSNS",
@@ -94,6 +97,7 @@ _NOTHING: Final = {
     "readsize": "it belongs to DiscoveryFile, which open-iscsi does not have",
     "target,lun": "LUNs are found by themselves today",
 }
+# Usual spellings of a portal. Whatever the driver read from another one is shown to the user.
 _PLACES: Final = ("{}", "{}:{}", "[{}]", "[{}]:{}")
 KEYWORDS: Final = frozenset({*_KEYWORDS, *_ACCOUNTS, *_HEADERS, *_NOTHING, "enabled", "continuous"})
 
@@ -144,6 +148,8 @@ class _Reader:
         if not text or text.startswith("#"):
             return
         indent = sum(8 if c == "\t" else 1 for c in raw[: len(raw) - len(raw.lstrip(BLANKS))])
+        # Entries do not nest: the first line that is indented as little as the header ends its
+        # entry.
         if indent <= self.indent:
             self.current = None
         keyword, equals, value = text.partition("=")
@@ -180,6 +186,7 @@ class _Reader:
         self.entries.append(entry)
         self.current, self.indent = entry, indent
         if entry.kind == "discovery":
+            # The accounts above it are in its copy, so they do apply to something.
             self.loose.clear()
 
     def opened(self, number: int, name: str, keyword: str, value: str) -> _Open | None:
@@ -240,6 +247,7 @@ class _Reader:
         elif form == "boolean":
             value = parse_boolean(text)
         else:
+            # A digest takes its whole line: with anything behind the word it has no value.
             value = _DIGESTS.get(text.lower())
         if value is None:
             self.say(number, f"{keyword}={text[:60]} is not {_WANTED[form]}", "error")
@@ -303,6 +311,7 @@ class _Reader:
             given = fields.get(f"username{suffix}") or fields.get(f"password{suffix}", ("", 0))
             both.append(Account(user, password, given[1]))
         outgoing, incoming = both
+        # The old driver refused them too: mutual CHAP begins with the initiator's own name.
         if incoming and (outgoing.username is None or outgoing.password is None):
             self.say(incoming.line, "incoming credentials need outgoing ones and are left out "
                      f"of the entry of line {entry.line}", "error")  # fmt: skip
@@ -325,6 +334,7 @@ class _Reader:
                 found.append(
                     Discovery(entry.line, entry.what, entry.port, account, incoming, entry.settings)
                 )
+        # Targets have no such setting; each discovery has its copy.
         defaults: Settings = {k: v for k, v in self.settings.items() if k != "continuous"}
         return OldConfig(
             discovery=tuple(found),
@@ -355,7 +365,11 @@ def _targets(entry: _Open) -> Settings:
 
 
 def parse_iscsi_conf(text: str) -> OldConfig:
-    """Read the text of iscsi.conf."""
+    """Read the text of iscsi.conf.
+
+    Never raises: what the old driver refused or open-iscsi has no place for is in `problems`, by
+    line.
+    """
     reader = _Reader()
     for number, raw in enumerate(text.split("\n"), start=1):
         reader.read(number, raw)

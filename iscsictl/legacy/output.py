@@ -6,11 +6,16 @@ from iscsictl.legacy.model import Discovery, Settings
 from iscsictl.legacy.planner import ImportPlan, Values, record_values, subnet_values
 from iscsictl.model.secret import Secret
 
+# Seconds: what the old driver used where the file does not say (LoginTimeout).
 LOGIN_TIMEOUT: Final = 15
 
 
 def as_json(plan: ImportPlan) -> dict[str, object]:
-    """Return the document of `import -n -o json`: no secret, `"secret": true` in its place."""
+    """Return the document of `import -n -o json`: no secret, `"secret": true` in its place.
+
+    Each setting stands twice: as the old file has it (times in seconds, lengths in bytes), and
+    under `keys` as open-iscsi's records take it.
+    """
     keys = {found.source.line: {**found.record, **found.node} for found in plan.discovery}
     return {
         "schema": "iscsictl.import/1",
@@ -53,6 +58,7 @@ def _discovery(entry: Discovery, keys: Values) -> dict[str, object]:
         "username_in": entry.incoming.username,
         "secret_in": entry.incoming.password is not None,
         "login_timeout": LOGIN_TIMEOUT,
+        # The old driver's own default.
         "continuous": True,
         **_plain(entry.settings),
         "keys": {key: value for key, value in keys.items() if not isinstance(value, Secret)},
@@ -61,6 +67,7 @@ def _discovery(entry: Discovery, keys: Values) -> dict[str, object]:
 
 def _plain(settings: Settings) -> dict[str, object]:
     return {
+        # To the old driver 0 was to wait for ever; open-iscsi fails I/O at once with it.
         name: -1 if name == "replacement_timeout" and setting.value == 0 else setting.value
         for name, setting in settings.items()
     }

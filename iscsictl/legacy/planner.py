@@ -32,6 +32,7 @@ from iscsictl.model.secret import Secret
 Kind = Literal["iscsi.conf", "initiatorname.iscsi", "fstab.iscsi"]
 Values = Mapping[str, str | Secret]
 
+# ResetTimeout was one for LUNs and targets; open-iscsi has one for each.
 _KEYS: Final[dict[str, tuple[str, ...]]] = {
     "login_timeout": ("node.conn[0].timeo.login_timeout",),
     "auth_timeout": ("node.conn[0].timeo.auth_timeout",),
@@ -89,7 +90,10 @@ class ImportPlan:
 
     @property
     def empty(self) -> bool:
-        """Whether there is nothing to do."""
+        """Whether there is nothing to do.
+
+        Warnings, and settings that no portal needs, do not count.
+        """
         return not (self.discovery or self.initiator or self.mounts)
 
 
@@ -97,20 +101,36 @@ class Writer(Protocol):
     """What executing a plan needs of the machine. Each raises IscsictlError on failure."""
 
     def discover(self, portal: Portal, record: Values) -> list[tuple[str, Portal]]:
-        """Make the discovery record, ask the portal, return targets and their portals."""
+        """Make the discovery record, ask the portal, return targets and their portals.
+
+        A record that is there gets the values of `record`. None of the targets is logged in to.
+        """
 
     def set_node(self, target: str, portal: Portal, values: Values) -> None:
-        """Make or change the record of a target, leaving what is not named."""
+        """Make or change the record of a target, leaving what is not named.
+
+        Its interface is `default`: the old driver had no others.
+        """
 
     def set_initiator(self, name: str) -> None:
-        """Give this machine another initiator name."""
+        """Give this machine another initiator name.
+
+        Raises InUseError while a session is up: it would keep the old one.
+        """
 
     def set_mount(self, mount: MountPlan) -> None:
-        """Find the filesystem's UUID and write its line into /etc/fstab."""
+        """Find the filesystem's UUID and write its line into /etc/fstab.
+
+        Nothing is mounted: the next boot, or `iscsictl mount`, does that.
+        """
 
 
 def recognise(name: str, text: str) -> Kind:
-    """Tell which file this is: by its name, else by what is in it."""
+    """Tell which file this is: by its name, else by what is in it.
+
+    What looks like neither of the small files is taken for iscsi.conf, whose reader names each line
+    that it does not know.
+    """
     kinds: tuple[Kind, ...] = ("initiatorname.iscsi", "fstab.iscsi", "iscsi.conf")
     for kind in kinds:
         if name.endswith(kind):
@@ -130,7 +150,11 @@ def _like_fstab(line: str) -> bool:
 
 
 def plan_import(kind: Kind, text: str, bindings: str = "") -> ImportPlan:
-    """Read a file of the old driver and tell what it means for open-iscsi."""
+    """Read a file of the old driver and tell what it means for open-iscsi.
+
+    `bindings` is the text of /var/lib/iscsi/bindings, without which /dev/iscsi names in fstab.iscsi
+    lead nowhere. Never raises: what cannot be taken over is in `warnings`.
+    """
     if kind == "initiatorname.iscsi":
         return _plan_initiator(text)
     if kind == "fstab.iscsi":
@@ -139,12 +163,20 @@ def plan_import(kind: Kind, text: str, bindings: str = "") -> ImportPlan:
 
 
 def still_to_do(plan: ImportPlan, initiator: str | None) -> ImportPlan:
-    """Return what is left of a plan on a host that has this initiator name."""
+    """Return what is left of a plan on a host that has this initiator name.
+
+    The name alone is compared beforehand. Records and entries that are there already are left alone
+    by what writes them.
+    """
     return replace(plan, initiator=None) if plan.initiator == initiator else plan
 
 
 def plan_config(config: OldConfig) -> ImportPlan:
-    """Plan the import of iscsi.conf."""
+    """Plan the import of iscsi.conf.
+
+    Each DiscoveryAddress is asked; what targets and networks are set to goes on the records that
+    come of it. Without any, the targets of the file are named in the warnings.
+    """
     warnings = list(config.problems)
     everything = [
         config.defaults,
@@ -183,6 +215,7 @@ def node_values(plan: ImportPlan, found: DiscoveryPlan, target: str, address: st
     entries: list[Target | Subnet] = [*plan.config.targets, *plan.config.subnets]
     for entry in sorted(entries, key=lambda entry: entry.line):
         if isinstance(entry, Target) and entry.name == target:
+            # The entry began with a copy of the globals above it, so it stands for all of them.
             settings = dict(entry.settings)
         elif isinstance(entry, Subnet) and _within(address, entry.network):
             replaced = {"connection", "error", "tcp"}
@@ -212,12 +245,16 @@ def _mapped(settings: Settings) -> Iterator[tuple[Setting, str, str]]:
         if name in settings:
             for key in keys:
                 yield settings[name], key, _written(name, settings[name].value)
+    # open-iscsi has one interval for pings: that of a busy connection comes first.
     if interval := settings.get("active_timeout") or settings.get("idle_timeout"):
         yield interval, "node.conn[0].timeo.noop_out_interval", str(interval.value)
 
 
 def subnet_values(settings: Settings) -> dict[str, str]:
-    """Map settings of a network; whether to log in at boot is none of them."""
+    """Map settings of a network; whether to log in at boot is none of them.
+
+    Without `node.startup` the values go over those of a target and leave its startup alone.
+    """
     values = record_values(settings)
     del values["node.startup"]
     return values
@@ -257,6 +294,7 @@ def _lost(settings: Settings) -> list[Problem]:
 
 def _within(address: str, network: str) -> bool:
     try:
+        # A portal that is named by its host name is in no network.
         return ipaddress.ip_address(address) in ipaddress.ip_network(network)
     except ValueError:
         return False
@@ -270,6 +308,7 @@ def _account(prefix: str, entry: Discovery) -> dict[str, str | Secret]:
             values[f"{prefix}.auth.username{suffix}"] = account.username
         if account.password is not None:
             values[f"{prefix}.auth.password{suffix}"] = account.password
+    # open-iscsi goes by the credentials; the setting is kept in step with them.
     if entry.account.password is not None:
         values[f"{prefix}.auth.authmethod"] = "CHAP"
     return values
@@ -342,6 +381,7 @@ def carry_out(plan: ImportPlan, writer: Writer) -> Iterator[str | IscsictlError]
     What fails does not stop the rest: a portal of the old file may be long gone.
     """
     if plan.initiator is not None:
+        # Before the portals are asked: arrays show each initiator name its own targets.
         name = plan.initiator
         yield from _try(lambda: writer.set_initiator(name), f"initiator name {name}")
     for found in plan.discovery:

@@ -9,7 +9,10 @@ BLANKS: Final = " \t\n\v\f\r"
 
 
 def parse_number(text: str) -> int | None:
-    """Read a number as C's strtol does with base 0, up to the first blank; None if it is none."""
+    """Read a number as C's strtol does with base 0, up to the first blank; None if it is none.
+
+    0x10 is 16 and 010 is 8. There is no minus sign, and what does not fit 31 bits is no number.
+    """
     token = read_token(text)
     if not re.fullmatch(r"\+?(?:0[xX][0-9a-fA-F]{1,16}|[0-9]{1,20})", token):
         return None
@@ -25,7 +28,10 @@ def parse_number(text: str) -> int | None:
 
 
 def parse_time(text: str) -> int | None:
-    """Read seconds, with s, m or h behind in lower case; None if it is no time."""
+    """Read seconds, with s, m or h behind in lower case; None if it is no time.
+
+    The result is seconds; 31 bits have to hold it.
+    """
     token = read_token(text)
     unit = {"s": 1, "m": 60, "h": 3600}.get(token[-1:])
     number = parse_number(token[:-1] if unit else token)
@@ -34,7 +40,11 @@ def parse_time(text: str) -> int | None:
 
 
 def parse_boolean(text: str) -> bool | None:
-    """Read yes, no or a number; nothing at all is no."""
+    """Read yes, no or a number; nothing at all is no.
+
+    Only the beginning of the word counts, in either case, so `nothing` is no. None for anything
+    else.
+    """
     token = read_token(text).lower()
     if token.startswith("yes"):
         return True
@@ -45,17 +55,23 @@ def parse_boolean(text: str) -> bool | None:
 
 
 def read_token(text: str) -> str:
-    """Return what stands before the first blank."""
+    """Return what stands before the first blank; "" where the text begins with one."""
     return re.split(f"[{BLANKS}]", text, maxsplit=1)[0]
 
 
 def read_quoted(text: str) -> str:
-    """Return what stands in quotes (an open quote ends with the line), or the first word."""
+    """Return what stands in quotes (an open quote ends with the line), or the first word.
+
+    There are no escapes inside the quotes, and a `#` in them or in a word is no comment.
+    """
     return text[1:].partition('"')[0] if text.startswith('"') else read_token(text)
 
 
 def read_address(token: str) -> tuple[str, int]:
-    """Split address and port. Brackets (IPv6) are taken, which the old driver did not know."""
+    """Split address and port. Brackets (IPv6) are taken, which the old driver did not know.
+
+    The port is 3260 where none is given, or one that no socket can have.
+    """
     if match := re.fullmatch(r"\[([^\]]*)\](?::([0-9]*).*)?", token):
         address, digits = match[1], match[2] or ""
     else:
@@ -67,7 +83,10 @@ def read_address(token: str) -> tuple[str, int]:
 
 
 def read_network(value: str) -> str | None:
-    """Read address, address/bits or address&hexmask as a network in CIDR form."""
+    """Read address, address/bits or address&hexmask as a network in CIDR form.
+
+    Without bits, or with more than 32, it is a single address. None if it is no IPv4 address.
+    """
     address, slash, bits = read_token(value).partition("/")
     prefix = 32
     if slash:
@@ -75,6 +94,7 @@ def read_network(value: str) -> str | None:
     elif "&" in address:
         address, _, mask = address.partition("&")
         if re.fullmatch(r"(?:0[xX])?[0-9a-fA-F]{1,8}", mask):
+            # The leading ones count. A mask without a zero gives -1, and -1 % 33 is 32.
             prefix = f"{int(mask, 16):032b}".find("0") % 33
     try:
         return str(ipaddress.IPv4Network((address, prefix), strict=False))

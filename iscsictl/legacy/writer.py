@@ -21,11 +21,12 @@ from iscsictl.system.iscsi.initiator_name import read_initiator
 from iscsictl.system.iscsi.sessions import read_listing
 
 _Found = tuple[str, int, Disk, Block]
+# Every entry has the last two anyway, and `auto` is what an entry without `noauto` is.
 _OLD_ONLY = frozenset({"defaults", "auto", "_netdev", "nofail"})
 
 
 class MachineWriter:
-    """Carries an import out on this machine (`core.importing.Writer`)."""
+    """Executes an import on this machine: the `Writer` that `legacy.planner` asks for."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -33,7 +34,11 @@ class MachineWriter:
     def discover(
         self, portal: Portal, record: Mapping[str, str | Secret]
     ) -> list[tuple[str, Portal]]:
-        """Make the discovery record, ask the portal, return targets and their portals."""
+        """Make the discovery record, ask the portal, return targets and their portals.
+
+        The account goes into the record before the question. Raises UnreachableError if the portal
+        does not answer, AuthError if it refuses the account.
+        """
         context, subject = self._context, str(portal)
         require_answer(context, portal)
         if discovery.record_of(context.db, portal) is None:
@@ -44,7 +49,10 @@ class MachineWriter:
         return [(offer.target, offer.portal) for offer in offers]
 
     def set_node(self, target: str, portal: Portal, values: Mapping[str, str | Secret]) -> None:
-        """Make or change the record of a target, leaving what is not named."""
+        """Make or change the record of a target, leaving what is not named.
+
+        Secrets are written to the file itself: iscsiadm would show them in its arguments.
+        """
         subject = f"{target} {portal}"
         if self._record(target, portal) is None:
             self._do(actions.CreateRecord(target, portal, DEFAULT_IFACE), subject)
@@ -52,7 +60,10 @@ class MachineWriter:
             self._do(actions.WriteRecord(target, portal, DEFAULT_IFACE, values), subject)
 
     def set_initiator(self, name: str) -> None:
-        """Give this machine another initiator name; InUseError while a session is up."""
+        """Give this machine another initiator name; InUseError while a session is up.
+
+        Nothing is written where it has that name already.
+        """
         if read_initiator(self._context.root).name != name:
             self._do(SetInitiatorName(name), name)
 
@@ -92,6 +103,7 @@ class MachineWriter:
                 f"line {mount.source.line}: {many} {mount.source.spec}",
                 hint="log in first: iscsictl login --all; see what is there: iscsictl disk ls",
             )
+        # Any path names target and LUN: the entry has them as notes, and mounts by UUID.
         ((disk, block),) = found
         for session in listing.sessions:
             for lun in session.luns or ():
@@ -152,6 +164,8 @@ class MachineWriter:
 
         def find_disk() -> Disk | None:
             disk = self._find(target, lun)
+            # The kernel shows a disk before udev has read what is on it: without its filesystem it
+            # is not ready.
             return disk if disk is not None and _filesystem(disk.block, None) else None
 
         return self._context.waiter.wait(find_disk, self._context.deadline())
