@@ -27,11 +27,17 @@ class AccountNames:
         self.waiting: Account | None = None
 
     def hold(self, section: dict[str, str | None], label: str, name: str, line: int) -> None:
-        """Hold a name until its secret has come."""
+        """Hold a name until its secret has come.
+
+        `section` gets it then, under `label`; `line` counts from 1 and is for a warning.
+        """
         self.waiting = Account(section, label, name, line)
 
     def release(self) -> Account | None:
-        """Return the name that waits; none waits any more."""
+        """Return the name that waits; none waits any more.
+
+        It is in no section yet: `pass_secret` keeps it, `leave_out` drops it.
+        """
         waiting, self.waiting = self.waiting, None
         return waiting
 
@@ -47,7 +53,10 @@ class AccountNames:
             account.section.setdefault(account.label, known(account.name))
 
     def leave_out(self, account: Account | None) -> None:
-        """Drop a name that no secret follows."""
+        """Drop a name that no secret follows; nothing happens for None.
+
+        Its label is None from then on, so that no later line of the section fills it.
+        """
         if account is not None:
             account.section.setdefault(account.label, None)
             text = "the CHAP section is damaged here, the name is left out"

@@ -105,7 +105,10 @@ class _Capture:
         self._says_none = False
 
     def read_line(self, raw: str, number: int) -> None:
-        """Read one line of the capture, whatever it is wrapped in."""
+        """Read one line of the capture, whatever it is wrapped in; `number` counts from 1.
+
+        A line that nobody takes is noted by its number alone: it may hold a secret.
+        """
         line = raw.strip(_BLANK)
         if not line:
             return
@@ -220,7 +223,10 @@ class _Capture:
         self._messages, self._skipped, self._last_read = [], [], 0
 
     def listing(self) -> Listing:
-        """Return what the capture told, the warnings that say most first."""
+        """Return what the capture told, the warnings that say most first.
+
+        To be called once, at the end: it ends what the readers have open.
+        """
         self._active.close()
         self._iscsiadm.start_output(0)
         hosts = self._hosts + [self._host] * (len(self._sessions) - len(self._hosts))

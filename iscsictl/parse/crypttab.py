@@ -5,7 +5,10 @@ from iscsictl.model.fstab import split_options
 
 
 def parse_crypttab(data: bytes) -> tuple[CrypttabEntry, ...]:
-    """Return the entries. Lines with fewer than two fields are skipped, as systemd does."""
+    """Return the entries. Lines with fewer than two fields are skipped, as systemd does.
+
+    The third field, which names the key, is not kept. Bytes that are not UTF-8 are surrogates.
+    """
     entries = []
     for number, line in enumerate(data.decode("utf-8", "surrogateescape").split("\n"), 1):
         fields = line.split()

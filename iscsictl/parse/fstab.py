@@ -30,7 +30,11 @@ _CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 def parse_fstab(data: bytes) -> Fstab:
-    """Read any bytes; `render_fstab` of the result gives the same bytes again."""
+    """Read any bytes; `render_fstab` of the result gives the same bytes again.
+
+    Never raises: what mount(8) would refuse is a line with a `problem`. `newline` is CRLF only
+    where most lines have it.
+    """
     raw = _LINE.findall(data)
     crlf = sum(line.endswith(b"\r\n") for line in raw)
     return Fstab(
@@ -40,12 +44,19 @@ def parse_fstab(data: bytes) -> Fstab:
 
 
 def render_fstab(fstab: Fstab) -> bytes:
-    """Return the bytes of the file."""
+    """Return the bytes of the file.
+
+    Each line is written as it was read: fields that nobody edits are never rendered anew.
+    """
     return b"".join(line.raw for line in fstab.lines)
 
 
 def parse_line(raw: bytes, number: int = 1) -> FstabLine:
-    """Read one line, with or without its newline."""
+    """Read one line, with or without its newline.
+
+    Fields are parted and checked as libmount does (libmount/src/tab_parse.c); a line that it
+    refuses has a `problem`, and is no entry. `number` counts from 1.
+    """
     text = raw.removesuffix(b"\n").removesuffix(b"\r").decode("utf-8", "surrogateescape")
     text = text.strip(" \t")
     if not text or text.startswith("#"):
@@ -77,7 +88,10 @@ def parse_line(raw: bytes, number: int = 1) -> FstabLine:
 
 
 def append_line(fstab: Fstab, line: FstabLine) -> Fstab:
-    """Return the file with one more line at its end; the last line gets its newline if need be."""
+    """Return the file with one more line at its end; the last line gets its newline if need be.
+
+    The new line ends as most lines of the file do.
+    """
     lines = list(fstab.lines)
     if lines and not lines[-1].raw.endswith(b"\n"):
         lines[-1] = replace(lines[-1], raw=lines[-1].raw + fstab.newline)
@@ -85,7 +99,10 @@ def append_line(fstab: Fstab, line: FstabLine) -> Fstab:
 
 
 def replace_line(fstab: Fstab, number: int, line: FstabLine) -> Fstab:
-    """Return the file with line `number` (from 1) replaced, its kind of newline kept."""
+    """Return the file with line `number` (from 1) replaced, its kind of newline kept.
+
+    A last line without a newline stays without one. Raises UsageError if there is no such line.
+    """
     old = _line(fstab, number).raw
     newline = b"\r\n" if old.endswith(b"\r\n") else b"\n" if old.endswith(b"\n") else b""
     lines = list(fstab.lines)
@@ -94,13 +111,19 @@ def replace_line(fstab: Fstab, number: int, line: FstabLine) -> Fstab:
 
 
 def without_line(fstab: Fstab, number: int) -> Fstab:
-    """Return the file without line `number` (from 1)."""
+    """Return the file without line `number` (from 1); those behind it count one less.
+
+    Raises UsageError if there is no such line.
+    """
     _line(fstab, number)
     return _numbered(fstab, [line for line in fstab.lines if line.number != number])
 
 
 def with_lines_of(fstab: Fstab, before: Fstab, wwid: str) -> Fstab:
-    """Return the file with the entries for a disk as they were before; all others stay."""
+    """Return the file with the entries for a disk as they were before; all others stay.
+
+    Entries that are new since then go. For a roll-back: other runs may have changed other lines.
+    """
     was, now = before.by_wwid(wwid), fstab.by_wwid(wwid)
     for line, old in zip(now, was, strict=False):
         fstab = replace_line(fstab, line.number, old)
@@ -120,7 +143,11 @@ def make_line(
     freq: int = 0,
     passno: int = 0,
 ) -> FstabLine:
-    """Write a new line. Raises UsageError for what no line can carry."""
+    """Write a new line. Raises UsageError for what no line can carry.
+
+    That is an empty field, a control character other than a tab, a device that begins a comment, a
+    mount point that is no absolute path, and an option that would be read as several.
+    """
     for name, value in (("device", spec), ("directory", file), ("filesystem type", fstype)):
         if not value or _CONTROL.search(value):
             what = "is empty" if not value else "has a control character in it"

@@ -53,11 +53,14 @@ class ListedLines:
         self._lines: defaultdict[str, list[int]] = defaultdict(list)
 
     def add(self, kind: str, *numbers: int) -> None:
-        """Note that these lines are of a list of this kind."""
+        """Note that these lines are of a list of this kind; they count from 1."""
         self._lines[kind] += numbers
 
     def take_notes(self, *, has_sessions: bool) -> list[Note]:
-        """Say what each list is and where it begins; beside sessions only of what is shown too."""
+        """Say what each list is and where it begins; beside sessions only of what is shown too.
+
+        The lines are forgotten: each is mentioned once. The records stay.
+        """
         notes = [
             Note(kind, min(numbers))
             for kind, numbers in self._lines.items()
@@ -83,7 +86,10 @@ class ListReader:
         self._record: dict[str, str] | None = None
 
     def take(self, line: str, number: int) -> bool:
-        """Read one stripped line; False if it is not of these formats."""
+        """Read one stripped line; False if it is not of these formats.
+
+        Values of a record that may be secret are dropped unread.
+        """
         if self._in_host and _HOST_VALUE.fullmatch(line):
             return True
         if _HOST_HEAD.fullmatch(line):
@@ -127,7 +133,7 @@ class ListReader:
         return self._note(RECORDS, number)
 
     def close(self) -> None:
-        """End what is open."""
+        """End what is open. A record without a usable name is left out."""
         self._in_host = False
         record, self._record = self._record, None
         name = record and read_name(record.get("node.name", ""))

@@ -76,7 +76,10 @@ class IscsiadmReader:
         }
 
     def take(self, line: str, number: int) -> bool:
-        """Read one stripped line; False if it is not of this format."""
+        """Read one stripped line; False if it is not of this format.
+
+        A line with a secret is taken and passed over, so that no other reader gets to see it.
+        """
         if line in _RULES:
             if self._group is not None and self._group.part is Part.DEVICES:
                 self._group.has_device_section = True
@@ -99,7 +102,10 @@ class IscsiadmReader:
         return line.startswith("Session (") and self._take_session_info(line, number)
 
     def start_output(self, number: int) -> None:
-        """Forget what held: after line `number` comes another output, of another command."""
+        """Forget what held: after line `number` comes another output, of another command.
+
+        Target and portals of one output never complete the sessions of the next.
+        """
         self.close()
         self._end_target()
         self._target = self._portal = self._persistent = None
@@ -365,7 +371,10 @@ class IscsiadmReader:
         return True
 
     def close(self) -> None:
-        """End the session that is open; target and portals hold for the next."""
+        """End the session that is open; target and portals hold for the next.
+
+        A session whose first lines are missing is kept only if its SID is known.
+        """
         self._close_group()
         self._end_listed()
 

@@ -18,7 +18,10 @@ from iscsictl.parse.record import (
 
 
 def conf_values(text: str) -> dict[str, str]:
-    """Return the values that open-iscsi would take; secrets are masked."""
+    """Return the values that open-iscsi would take; secrets are masked.
+
+    Unlike a record, the file may end without a newline: `edit_conf` gives it one.
+    """
     return parse_values(text if text.endswith("\n") else text + "\n")
 
 
@@ -37,7 +40,10 @@ def edit_conf(text: str, changes: Changes) -> str:
 
 
 def revert_conf_edit(current: str, before: str, after: str) -> str:
-    """Return the text with the keys that an edit changed as they were, as `revert_edit` does."""
+    """Return the text with the keys that an edit changed as they were, as `revert_edit` does.
+
+    `before` and `after` are the file around the edit, `current` is what it holds now.
+    """
     return revert_edit(current, before, after, _set_line)
 
 
@@ -60,5 +66,5 @@ def _set_line(lines: list[str], key: str, rendered: str | None) -> list[str]:
 
 
 def masked(values: Mapping[str, str], key: str) -> bool:
-    """Tell whether a secret is set under this key."""
+    """Tell whether a secret is set under this key; `values` are those of `conf_values`."""
     return key in SECRET_KEYS and values.get(key) == MASK

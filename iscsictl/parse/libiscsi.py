@@ -24,7 +24,11 @@ class LibiscsiReader:
         self._luns: list[Lun] | None = None
 
     def take(self, line: str, number: int) -> bool:
-        """Read one stripped line; False if it is not of this format."""
+        """Read one stripped line; False if it is not of this format.
+
+        Type and size of a LUN are passed over: libiscsi talks to the target itself, without a disk
+        on this host.
+        """
         if (found := _TARGET.fullmatch(line)) and (name := read_name(found[1])) == found[1]:
             self.close()
             self._target = name
@@ -39,7 +43,7 @@ class LibiscsiReader:
         return False
 
     def close(self) -> None:
-        """End the target that is open."""
+        """End the target that is open. Its LUNs are None without -s: nobody asked for them."""
         if self._target is None:
             return
         luns = None if self._luns is None else tuple(self._luns)

@@ -55,7 +55,10 @@ class LinePrefix:
         self._shape: re.Pattern[str] | None = None
 
     def learn(self, line: str) -> str | None:
-        """Return the line from where a known output begins in it; None if nothing begins there."""
+        """Return the line from where a known output begins in it; None if nothing begins there.
+
+        What stands before it is the prefix of the next lines, whatever its numbers are.
+        """
         found = _LINE_START.search(line)
         if found is None or found.start() == 0:
             return None
@@ -66,7 +69,10 @@ class LinePrefix:
         return without_ending(line[found.start() :])
 
     def strip(self, line: str) -> str | None:
-        """Return the line without the prefix; None if it does not have it."""
+        """Return the line without the prefix; None if it does not have it.
+
+        None too while no prefix was learned.
+        """
         found = self._shape.match(line) if self._shape is not None else None
         return None if found is None else without_ending(line[found.end() :])
 
@@ -119,7 +125,10 @@ def _unescaped(found: re.Match[str]) -> str:
 
 
 def without_marker(line: str) -> str | None:
-    """Remove one mark of a quote, list, comment, diff or line number; None if there is none."""
+    """Remove one mark of a quote, list, comment, diff or line number; None if there is none.
+
+    One at a time: where marks stand inside each other, the caller tries after each.
+    """
     found = _MARKER.match(line)
     if found is None or found.end() == len(line):
         return None

@@ -71,7 +71,10 @@ class LsblkReader:
         self._open: list[LsblkRow] = []
 
     def take(self, raw: str, number: int) -> bool:
-        """Read one line with its indentation; False if it is no line of such a table."""
+        """Read one line with its indentation; False if it is no line of such a table.
+
+        The indentation is the depth in the tree, so the line must not be stripped in front.
+        """
         line = raw.expandtabs().rstrip()
         if _HEADER.fullmatch(line.strip()) and _TELLING & set(line.split()):
             self._columns = [_Column(c[0], c.start(), c.end()) for c in re.finditer(r"\S+", line)]
@@ -93,7 +96,7 @@ class LsblkReader:
         return True
 
     def close(self) -> None:
-        """End the table: what comes next is no row of it."""
+        """End the table: what comes next is no row of it. The rows that were read stay."""
         self._columns, self._open = [], []
 
     def _add_row(self, found: re.Match[str], line: str) -> None:
@@ -146,7 +149,11 @@ def _cells_by_format(words: list[str]) -> dict[str, str]:
 def captured_block(
     row: LsblkRow, titles: set[str], parent: CapturedBlock | None = None
 ) -> CapturedBlock:
-    """Return a row of the table, and what is below it, as a block device."""
+    """Return a row of the table, and what is below it, as a block device.
+
+    Sizes are bytes, rounded as lsblk printed them. `titles` are the columns: a mount point that is
+    missing means none only where there is a column for it.
+    """
     kind = _kind_of(row, parent)
     is_mapped = kind in {"mpath", "lvm", "crypt"} or (
         parent is not None and parent.kind == "mpath" and kind == "part"
@@ -167,7 +174,10 @@ def captured_block(
 
 
 def captured_disk(row: LsblkRow, block: CapturedBlock) -> CapturedDisk:
-    """Return a disk of the table, which is its own only path."""
+    """Return a disk of the table, which is its own only path.
+
+    lsblk does not tell the WWID in its usual columns, so it stays None.
+    """
     path = CapturedPath(None, row.cells.get("HCTL"), block.device, row.cells.get("STATE"))
     return CapturedDisk(
         block,

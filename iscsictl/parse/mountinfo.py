@@ -49,6 +49,8 @@ def parse_mountinfo(data: str | bytes) -> tuple[MountLine, ...]:
 def _line(raw: str) -> MountLine | None:
     fields = raw.rstrip("\r").split(" ")
     try:
+        # Any number of peer groups may come before it, and a kernel may add fields of new kinds
+        # there.
         dash = fields.index("-", 6)
         fstype, source = fields[dash + 1 : dash + 3]
     except ValueError:

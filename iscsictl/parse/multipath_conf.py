@@ -27,7 +27,7 @@ class Section:
     sections: list["Section"] = field(default_factory=list)
 
     def find(self, name: str) -> Iterator["Section"]:
-        """Yield the sections of this name that stand directly inside."""
+        """Yield the sections of this name that stand directly inside, in the order of the file."""
         return (section for section in self.sections if section.name == name)
 
 
@@ -62,7 +62,10 @@ def _words(line: str) -> list[str]:
 
 
 def parse_settings(text: str) -> tuple[MapSettings, ...]:
-    """Read our own file: the sections that a line of ours says the disk of."""
+    """Read our own file: the sections that a line of ours says the disk of.
+
+    What somebody else wrote into it is left out; the next change of the file drops it.
+    """
     found = []
     disk = None
     values: dict[str, str] = {}
@@ -91,7 +94,10 @@ def format_settings(settings: Iterable[MapSettings]) -> str:
 
 
 def parse_wwids(text: str) -> frozenset[str]:
-    """Read /etc/multipath/wwids: each WWID between slashes; one that was removed begins with #."""
+    """Read /etc/multipath/wwids: each WWID between slashes; one that was removed begins with #.
+
+    They are spelled as multipath spells them (libmultipath/wwids.c).
+    """
     return frozenset(
         line[1:-1]
         for line in text.splitlines()
@@ -100,7 +106,10 @@ def parse_wwids(text: str) -> frozenset[str]:
 
 
 def settings_in_force(conf: Section) -> Mapping[str, int]:
-    """Return the `no_path_retry` of each map that has one of its own, by WWID."""
+    """Return the `no_path_retry` of each map that has one of its own, by WWID.
+
+    It counts checks. The words `fail` and `queue` are left out: iscsictl writes numbers only.
+    """
     found = {}
     for maps in conf.find("multipaths"):
         for section in maps.find("multipath"):
@@ -127,6 +136,9 @@ def endless_failover(conf: Section) -> tuple[str, ...]:
 
 
 def default_value(conf: Section, keyword: str) -> str | None:
-    """Return a value of the section `defaults`."""
+    """Return a value of the section `defaults`, None if it is not set there.
+
+    Of several sections of that name the first with the keyword counts.
+    """
     values = (section.values.get(keyword) for section in conf.find("defaults"))
     return next((value for value in values if value is not None), None)

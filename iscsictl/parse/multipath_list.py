@@ -35,7 +35,10 @@ class MultipathReader:
         self._disk: CapturedDisk | None = None
 
     def take(self, line: str, number: int) -> bool:
-        """Read one stripped line; False if it is not of this format."""
+        """Read one stripped line; False if it is not of this format.
+
+        A path that multipath calls failed or faulty becomes a warning, with the map and the line.
+        """
         if self._disk is not None and (found := _PATH.match(line)):
             self._add_path(self._disk, found, number)
             return True
@@ -78,7 +81,7 @@ class MultipathReader:
             self._warnings.append(Note(f"map {name}: a path is {words}", number))
 
     def close(self) -> None:
-        """End the map that is open."""
+        """End the map that is open, and keep it."""
         disk, self._disk = self._disk, None
         if disk is not None:
             self._disks.append(disk)
@@ -98,7 +101,10 @@ def standard_wwid(text: str) -> str:
 
 
 def read_size(number: str, unit: str) -> int | None:
-    """Return bytes of a number and one of K, M, G, T, P, E (powers of 1024); None if it is none."""
+    """Return bytes of a number and one of K, M, G, T, P, E (powers of 1024); None if it is none.
+
+    The tools round what they print, so the result is no more exact than that.
+    """
     try:
         return round(float(number) * (1 << _UNITS[unit]))
     except (ValueError, KeyError, OverflowError):

@@ -43,7 +43,10 @@ class NameFilter:
         self._pattern = re.compile(b"|".join(patterns)) if ordered else None
 
     def replace(self, data: bytes) -> bytes:
-        """Return the text, or a path, with stand-ins."""
+        """Return the text, or a path, with stand-ins.
+
+        Names shorter than three bytes stay as they are.
+        """
         if self._pattern is None:
             return data
         return self._pattern.sub(lambda match: self._stand_ins[match[0]], data)

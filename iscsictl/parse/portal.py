@@ -25,7 +25,10 @@ def read_portal(text: str) -> Portal | None:
 
 
 def read_tag(text: str | None) -> int | None:
-    """Read a portal group tag (16 bits, RFC 7143 13.9); None for -1 and for anything else."""
+    """Read a portal group tag (16 bits, RFC 7143 13.9); None for -1 and for anything else.
+
+    -1 is how open-iscsi prints a tag that it does not know, and so is 4294967295.
+    """
     if not text or not text.isascii() or not text.isdigit() or len(text) > 5:
         return None
     return int(text) if int(text) <= 65535 else None

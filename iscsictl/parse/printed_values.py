@@ -39,7 +39,10 @@ def read_name(text: str) -> str | None:
 
 
 def read_printed_portal(text: str) -> Portal | None:
-    """Read `ADDRESS:PORT,TPGT` at the start of a text; None if it has no address or no port."""
+    """Read `ADDRESS:PORT,TPGT` at the start of a text; None if it has no address or no port.
+
+    What follows the portal is ignored; blanks around the comma are not.
+    """
     found = _PORTAL.match(text.strip())
     if found is None:
         return None
@@ -48,19 +51,28 @@ def read_printed_portal(text: str) -> Portal | None:
 
 
 def read_state(text: str) -> str | None:
-    """Read the state of a session or connection (`LOGGED IN`, `FAILED`, ...) as it was printed."""
+    r"""Read the state of a session or connection (`LOGGED IN`, `FAILED`, ...) as it was printed.
+
+    A backslash that Markdown needs (`LOGGED\_IN`) is dropped. None for lower-case text.
+    """
     found = _STATE.match(text.strip())
     return None if found is None else known(found[0].replace("\\", ""))
 
 
 def read_word(text: str) -> str | None:
-    """Read one word: a transport, an address, a value of a parameter."""
+    """Read one word: a transport, an address, a value of a parameter.
+
+    Quotes and commas behind it are dropped: they are of what the output was pasted into.
+    """
     words = text.split(None, 1)
     return known(words[0].rstrip("\"',;")) if words else None
 
 
 def read_text(text: str) -> str | None:
-    """Read a value that may have blanks in it, without a remark behind it."""
+    """Read a value that may have blanks in it, without a remark behind it.
+
+    A remark begins with a blank and one of the usual marks (`#`, `//`, `<-`, `--`, `(`, `;`).
+    """
     return known(_REMARK.sub("", text.strip()))
 
 
@@ -71,12 +83,18 @@ def read_number(text: str) -> int | None:
 
 
 def known(value: str | None) -> str | None:
-    """Return the value; None where it is empty or says that it is not set."""
+    """Return the value; None where it is empty or says that it is not set.
+
+    iscsiadm prints `<empty>` for a value that it does not have.
+    """
     return None if not value or _EMPTY.fullmatch(value) else value
 
 
 def read_address(text: str) -> str | None:
-    """Read an address of this host, without the brackets around what has no '.' in it."""
+    """Read an address of this host, without the brackets around what has no '.' in it.
+
+    None for `default`, which iscsiadm prints where the kernel chooses the address.
+    """
     value = read_word(text)
     if value is not None and value.startswith("[") and value.endswith("]"):
         value = value[1:-1]

@@ -76,7 +76,11 @@ def _raw_values(text: str) -> dict[str, str]:
 
 
 def find_damage(text: str) -> str | None:
-    """Return in one line why there is no record in this text; None if there may be one."""
+    """Return in one line why there is no record in this text; None if there may be one.
+
+    iscsiadm writes records in place and without fsync(2), so a kill or a power cut leaves such
+    files.
+    """
     if not text:
         return "is empty (0 bytes): its writer was killed"
     if not text.strip("\0"):
@@ -85,14 +89,20 @@ def find_damage(text: str) -> str | None:
 
 
 def is_truncated(text: str) -> bool:
-    """Tell whether the end of a record is missing. What is left of it may still be usable."""
+    """Tell whether the end of a record is missing. What is left of it may still be usable.
+
+    A text without the line `# BEGIN RECORD` is whole: releases up to 2.0-870 wrote none.
+    """
     lines = "\n" + text
     begin = lines.find("\n" + _BEGIN)
     return begin >= 0 and "\n" + _END not in lines[begin:]
 
 
 def oversized_keys(text: str) -> tuple[str, ...]:
-    """Return the keys whose name or value is longer than iscsiadm's buffers, which overrun."""
+    """Return the keys whose name or value is longer than iscsiadm's buffers, which overrun.
+
+    Lengths count in bytes (idbm.h, NAME_MAXVAL and VALUE_MAXVAL).
+    """
     if _is_plain(text):
         return ()
     pairs = filter(None, map(_pair, text.split("\n")[:-1]))
@@ -116,14 +126,20 @@ def edit_record(text: str, changes: Changes) -> str:
 
 
 def rendered_line(key: str, change: str | Secret | None) -> str | None:
-    """Return the line of a setting, None where it goes. Raises UsageError for no setting."""
+    """Return the line of a setting, None where it goes. Raises UsageError for no setting.
+
+    The line ends with a newline: open-iscsi ignores one that does not.
+    """
     if not _KEY.fullmatch(key) or _size(key) > MAX_KEY:
         raise UsageError(f"{key!r} is no name of a setting", hint="see: iscsictl nodes show")
     return None if change is None else f"{key} = {checked(key, change)}\n"
 
 
 def checked(key: str, change: str | Secret) -> str:
-    """Return the value as a record has it. Raises UsageError for what no record can keep."""
+    """Return the value as a record has it. Raises UsageError for what no record can keep.
+
+    A secret is taken only as a `Secret`: as plain text it came from a command line.
+    """
     if isinstance(change, Secret):
         return change.reveal()
     if key in SECRET_KEYS:
@@ -138,7 +154,10 @@ def checked(key: str, change: str | Secret) -> str:
 
 
 def split_lines(text: str) -> list[str]:
-    """Return the lines, each with its newline; the last may have none."""
+    """Return the lines, each with its newline; the last may have none.
+
+    Only a newline ends a line: str.splitlines() would part values at other characters too.
+    """
     return re.findall(r"[^\n]*\n|[^\n]+", text)
 
 
@@ -184,7 +203,10 @@ def _pair(line: str) -> tuple[str, str] | None:
 
 
 def set_line(lines: list[str], key: str, rendered: str | None) -> list[str]:
-    """Return the lines of a record with one line for a key, or with none (None)."""
+    """Return the lines of a record with one line for a key, or with none (None).
+
+    A new key goes where idbm_print() would write it, so that a diff stays small.
+    """
     return list(_edited(lines, key, rendered))
 
 

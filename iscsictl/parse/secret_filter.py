@@ -31,7 +31,10 @@ _NO_SECRETS: Final = frozenset({b"", b"********", b"<empty>", STRUCK})
 
 
 def find_secrets(data: bytes) -> frozenset[bytes]:
-    """Return the values that stand behind the keys of secrets in a text."""
+    """Return the values that stand behind the keys of secrets in a text.
+
+    Masks and empty values are left out. Any text will do: a record, a table of mounts, a journal.
+    """
     found = {match[2] for pattern in (_LINE, _OPTION) for match in pattern.finditer(data)}
     return frozenset(value.strip() for value in found) - _NO_SECRETS
 
@@ -45,7 +48,10 @@ class SecretFilter:
         self._values = re.compile(b"|".join(map(re.escape, ordered))) if ordered else None
 
     def strike(self, data: bytes) -> bytes:
-        """Return the text without secrets; the keys stay, so that one sees that there is one."""
+        """Return the text without secrets; the keys stay, so that one sees that there is one.
+
+        What stands behind a key goes even if nobody knew it; what is known goes wherever it stands.
+        """
         for pattern in (_LINE, _OPTION):
             data = pattern.sub(_without_value, data)
         return data if self._values is None else self._values.sub(STRUCK, data)

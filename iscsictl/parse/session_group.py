@@ -51,7 +51,10 @@ class SessionGroup:
     lost_lun: bool = False
 
     def accepts(self, part: Part, label: str) -> bool:
-        """Tell whether a line of this part can belong to the session; note that it came."""
+        """Tell whether a line of this part can belong to the session; note that it came.
+
+        False means that another session begins: call it once for each line.
+        """
         if part < self.part or label in self.labels:
             return False
         self.part = part
@@ -60,18 +63,24 @@ class SessionGroup:
         return True
 
     def host_number(self) -> int | None:
-        """Return the number of the adapter, which the lines of the LUNs have too."""
+        """Return the number of the adapter, which the lines of the LUNs have too.
+
+        None where neither its own line nor a LUN was read.
+        """
         if self.host is None and self.luns and (address := self.luns[0].hctl):
             return int(address.partition(":")[0])
         return None if self.host is None else self.host.number
 
     @property
     def is_told(self) -> bool:
-        """Tell whether more is known than that there was a line."""
+        """Tell whether more is known than that there was a line; less is not shown as a session."""
         return len(self.labels) > 1 or self.luns is not None
 
     def session(self, target: str, portal: Portal | None, persistent: Portal | None) -> Session:
-        """Make the session of what is known; `target` is empty where its line is missing."""
+        """Make the session of what is known; `target` is empty where its line is missing.
+
+        LUNs are None, not a part of them, if the line of one could not be read.
+        """
         host = self.host
         if host is None and (number := self.host_number()) is not None:
             host = Host(number)
@@ -103,7 +112,10 @@ class SessionGroup:
 
 
 def printed_status(state: str | None, connection: str | None, internal: str | None) -> Status:
-    """Judge a session by its printed states, also where a web page took the underscore away."""
+    """Judge a session by its printed states, also where a web page took the underscore away.
+
+    See `session_status` for what the words mean.
+    """
     if state is not None:
         state = re.sub(r"^LOGGED ?IN$", "LOGGED_IN", state)
     if connection is not None:

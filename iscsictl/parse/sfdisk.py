@@ -53,7 +53,11 @@ def parse_partitions(text: str) -> tuple[str, tuple[Partition, ...]]:
 
 
 def parse_table(text: str) -> Table:
-    """Read the output of `sfdisk --json DEVICE`. Raises IscsictlError for anything else."""
+    """Read the output of `sfdisk --json DEVICE`. Raises IscsictlError for anything else.
+
+    Places and sizes are sectors of the size that sfdisk says, 512 where it does not; entries are
+    sorted by number.
+    """
     with _own_format():
         found = json.loads(text)["partitiontable"]
         device = str(found["device"])
@@ -102,12 +106,18 @@ def _attributes(text: str) -> list[str]:
 
 
 def normal_type(text: str) -> str:
-    """Write a type as it is compared: a GUID in capitals, a code in lower case without 0."""
+    """Write a type as it is compared: a GUID in capitals, a code in lower case without 0.
+
+    `0C`, `0c` and `c` are one type to sfdisk, and users write all of them.
+    """
     return text.upper() if len(text) > 8 else text.lower().lstrip("0") or "0"
 
 
 def parse_types(text: str) -> dict[str, str]:
-    """Read `sfdisk --label KIND --list-types`: the names by type. Other lines are left out."""
+    """Read `sfdisk --label KIND --list-types`: the names by type. Other lines are left out.
+
+    The names are for people: sfdisk takes the types.
+    """
     found = {}
     for line in text.splitlines():
         match = _TYPE.fullmatch(line.rstrip())

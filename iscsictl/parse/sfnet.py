@@ -34,7 +34,10 @@ class SfnetReader:
         self._in_banner = False
 
     def take(self, line: str, number: int) -> bool:
-        """Read one stripped line; False if it is not of this format."""
+        """Read one stripped line; False if it is not of this format.
+
+        A row of stars ends a target; the driver's own heading counts only behind one.
+        """
         if line.startswith("*" * 40) and not line.strip("*"):
             self.close()
             self._in_banner = True
@@ -116,7 +119,10 @@ class SfnetReader:
         return True
 
     def close(self) -> None:
-        """End the target that is open."""
+        """End the target that is open.
+
+        LUNs are None without `-l`: the listing does not tell them then.
+        """
         labels, self._labels = self._labels, None
         portals, self._portals = self._portals, []
         luns, self._luns = self._luns, None

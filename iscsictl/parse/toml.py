@@ -67,7 +67,10 @@ def parse_toml(text: str, name: str) -> tuple[dict[str, Any], Places]:
 
 
 def decoded(data: bytes, name: str) -> str:
-    """Return the text of a file, without a byte order mark. Raises UsageError if not UTF-8."""
+    """Return the text of a file, without a byte order mark. Raises UsageError if not UTF-8.
+
+    The error names the place of the first such byte; TOML knows no other encoding.
+    """
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -77,7 +80,7 @@ def decoded(data: bytes, name: str) -> str:
 
 
 def where(name: str, place: tuple[int, int]) -> str:
-    """Return the words with which an error about a place begins."""
+    """Return the words with which an error about a place begins: file, line and column, from 1."""
     return f"{name}, line {place[0]}, column {place[1]}"
 
 

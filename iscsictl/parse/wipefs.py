@@ -12,6 +12,7 @@ def parse_signatures(text: str) -> tuple[Signature, ...]:
     Raises IscsictlError for anything else than wipefs' own format: what cannot be understood
     must not count as a blank disk.
     """
+    # Without a signature wipefs prints no JSON at all.
     if not text.strip():
         return ()
     try:
