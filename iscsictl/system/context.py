@@ -56,7 +56,10 @@ class Context:
 
     @cached_property
     def db(self) -> Path:
-        """Where the node database is."""
+        """Where the node database is: the directory that the installed iscsiadm uses.
+
+        It is found once in a run. The directory may not exist yet.
+        """
         return nodedb.find_db(self.root)
 
     @cached_property
@@ -65,43 +68,72 @@ class Context:
         return nodedb.find_version(self.root)
 
     def deadline(self) -> float:
-        """Return when a wait that begins now has to end (monotonic seconds)."""
+        """Return when a wait that begins now has to end (monotonic seconds).
+
+        Each wait gets all of `wait`: a run of many steps takes longer than that.
+        """
         return time.monotonic() + self.wait
 
     # Of the steps of many volumes that are executed at the same time, these are shared
     # (engine/volumes_context.py).
 
     def coalesce(self, _what: Hashable, read: Callable[[], T], /) -> T:
-        """Read what is the same for all who need it now, named by the first argument."""
+        """Read what is the same for all who need it now, named by the first argument.
+
+        Here each call reads. Where many volumes are executed at once, one reading serves all who
+        ask while it lasts (VolumesContext).
+        """
         return read()
 
     def memoize(self, _what: Hashable, ask: Callable[[], T], /) -> T:
-        """Ask what need not be asked again in this run, named by the first argument."""
+        """Ask what need not be asked again in this run, named by the first argument.
+
+        For answers that no step of the run changes, such as which targets a portal has.
+        """
         return ask()
 
     def lock_for(self, action: "Action", /) -> AbstractContextManager[object]:
-        """Return the lock under which an action is executed."""
+        """Return the lock under which an action is executed.
+
+        It is a lock of the host for actions that share files, else none. A thread may take it
+        again.
+        """
         return self.files_lock if action.shares_files else nullcontext()
 
     def log_in(self, key: "Key") -> bool:
-        """Log in to a record; tell whether that made a session."""
+        """Log in to a record; tell whether that made a session.
+
+        False if there was one: a roll-back must not end it. Raises AuthError, NotFoundError,
+        UnreachableError, MissingError, IscsictlError.
+        """
         try:
             return iscsiadm.login(key, timeout=self.wait)
         except IscsictlError as error:
             raise login_errors.explained_login(error, key, self.db, self.wait) from None
 
     def edit_fstab(self, edit: Callable[["Fstab"], "Fstab"]) -> tuple[bool, "Fstab"]:
-        """Change /etc/fstab; return whether it changed, and what it was."""
+        """Change /etc/fstab; return whether it changed, and what it was.
+
+        `edit` gets the file as it is under the lock, so what other runs wrote stays. Raises
+        RefusedError for a line that findmnt calls an error, FileChangedError, IscsictlError.
+        """
         with self.files_lock:
             old = fstab_file.read_fstab(self.root)
             return fstab_file.save_fstab(self.root, edit(old), old), old
 
     def defer(self, _what: Hashable, do: Callable[[], None], /) -> None:
-        """Do what may wait for the end of the run, named by the first argument."""
+        """Do what may wait for the end of the run, named by the first argument.
+
+        Here it is done at once. Many volumes do it once for all of them.
+        """
         do()
 
     def reload(self) -> None:
-        """Have systemd read fstab and the units again; who asks it later gets what it read."""
+        """Have systemd read fstab and the units again; who asks it later gets what it read.
+
+        Nothing happens where systemd is not the init. Raises InUseError when another run reloads
+        for too long, UnreachableError, ToolError.
+        """
         self.defer("reload", self._reload)
 
     def _reload(self) -> None:

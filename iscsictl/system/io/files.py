@@ -87,6 +87,7 @@ def _replace(
         except OSError as error:
             if error.errno != errno.EXDEV or place == real.parent:
                 raise
+    # The rename is on the disk only once its directory is (fsync(2), NOTES).
     _sync(real.parent)
     return True
 
@@ -124,7 +125,11 @@ def _refuse_foreign_file(path: Path, real: Path) -> None:
 
 
 def create_file(path: Path, data: bytes) -> None:
-    """Write a new file, mode 0600, durably. Raises RefusedError if anything has that name."""
+    """Write a new file, mode 0600, durably. Raises RefusedError if anything has that name.
+
+    The file and its name are on the disk when it returns (fsync(2) of both). A file that could not
+    be written whole is removed. Raises UnsafeLinkError, NeedsRootError, IscsictlError.
+    """
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
     try:
         with open_parent(path) as (parent, name):
@@ -147,7 +152,11 @@ def create_file(path: Path, data: bytes) -> None:
 
 
 def protect(path: Path) -> bool:
-    """Let only root read a file; False if that was so, or if it is gone."""
+    """Let only root read a file; False if that was so, or if it is gone.
+
+    The mode becomes 0600, the owner stays. Raises UnsafeLinkError where another user decides where
+    the path leads, NeedsRootError, IscsictlError.
+    """
     flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
         with open_file_parent(path) as (parent, name):
@@ -166,7 +175,10 @@ def protect(path: Path) -> bool:
 
 
 def remove_file(path: Path) -> bool:
-    """Remove a file (a link itself, not its target) durably; False if there was none."""
+    """Remove a file (a link itself, not its target) durably; False if there was none.
+
+    Raises UnsafeLinkError, NeedsRootError, IscsictlError.
+    """
     try:
         with open_parent(path) as (parent, name):
             os.unlink(name, dir_fd=parent)
@@ -194,7 +206,11 @@ def flush(path: Path, above: Path) -> None:
 
 
 def explained(error: OSError, verb: str, path: Path) -> IscsictlError:
-    """Turn an OSError about `path` into the one line and the hint that a user needs."""
+    """Turn an OSError about `path` into the one line and the hint that a user needs.
+
+    NeedsRootError where the kernel refused a user other than root; as root the same refusal has
+    another cause, and another hint.
+    """
     text = f"cannot {verb} {path}: {(error.strerror or str(error)).lower()}"
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return IscsictlError(text, hint="free some space there and run it again")
@@ -307,6 +323,7 @@ def _write_in(
             if old is not None:
                 _copy_identity(real, descriptor, old)
             wanted = mode if mode is not None else PRIVATE if old is None else _mode(old)
+            # After the owner: fchown(2) takes the set-user-ID bits away.
             os.fchmod(descriptor, wanted)
             os.fsync(descriptor)
             if checked and _has_changed(real, old):
@@ -329,6 +346,7 @@ def _has_changed(real: Path, old: os.stat_result | None) -> bool:
     return now != (None if old is None else _state(old))
 
 
+# The inode tells a file that was replaced, the times one that was written in place.
 def _state(status: os.stat_result) -> tuple[int, int, int, int]:
     return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 

@@ -163,14 +163,22 @@ class Turn:
         except ValueError:
             self.began = 0.0
         self.text = text.decode("utf-8", "surrogateescape")
+        # The pid in it is what a waiting process tells its user.
         self._write(self.began, self.text)
 
     def serves(self, since: float) -> bool:
-        """Tell whether what was left was begun after `since` (seconds of CLOCK_MONOTONIC)."""
+        """Tell whether what was left was begun after `since` (seconds of CLOCK_MONOTONIC).
+
+        Work that began earlier may have missed what this process changed meanwhile.
+        """
         return self.began > since
 
     def leave(self, began: float, text: str = "") -> None:
-        """Leave a result for those whose turn comes next, and when the work for it was begun."""
+        """Leave a result for those whose turn comes next, and when the work for it was begun.
+
+        `began` is in seconds of CLOCK_MONOTONIC, which all processes of a host share until it
+        boots.
+        """
         self._write(began, text)
 
     def _write(self, began: float, text: str) -> None:
@@ -321,7 +329,10 @@ def _scoped_holders(directory: Path) -> Iterator[tuple[str, str]]:
 
 @contextlib.contextmanager
 def no_other_run(root: Path = Path("/")) -> Iterator[bool]:
-    """Tell whether no other run shares this host with ours, and let none begin meanwhile."""
+    """Tell whether no other run shares this host with ours, and let none begin meanwhile.
+
+    False too where another run waits for the whole host: it lets none begin, and waits for ours.
+    """
     directory = runtime_dir.made(root)
     with contextlib.ExitStack() as queue:
         turn = _short_wait(_QUEUE_WAIT, directory / _QUEUE, "waiting for this host")
@@ -355,6 +366,9 @@ def count_kept_out(root: Path = Path("/")) -> int:
 
 
 def forget_kept_out(root: Path = Path("/")) -> None:
-    """Note that the lock was to be had."""
+    """Note that the lock was to be had, so that `count_kept_out` begins at 1 again.
+
+    For the run that has the lock: nobody else writes the note then.
+    """
     if (runtime_dir.place(root) / _COUNT).exists():
         remove_file(runtime_dir.place(root) / _COUNT)

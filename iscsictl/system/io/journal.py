@@ -18,7 +18,11 @@ _LINES = 20_000
 
 
 def note(step: Step, status: Status, error: str | None = None) -> None:
-    """Write the line, with stable words; a machine without a log takes none."""
+    """Write the line, with stable words; a machine without a log takes none.
+
+    An error has the priority `err`, a change `notice`. No secret is among the words: none is on a
+    command line. The journal keeps it for `mentions`.
+    """
     words = [
         f"user={_who()}",
         f"command={_command()}",
@@ -79,6 +83,9 @@ def mentions(name: str, root: Path = Path("/")) -> bool | None:
 
 
 def names_in(lines: str, name: str) -> bool:
-    """Tell whether one of these lines has the name as a whole word, quoted or not."""
+    """Tell whether one of these lines has the name as a whole word, quoted or not.
+
+    A name that is a part of another one does not count: /srv/a is not in /srv/a2.
+    """
     word = re.compile(rf"(?<![^\s'\"=]){re.escape(name)}(?![^\s'\"])")
     return bool(name) and any(word.search(line) for line in lines.splitlines())

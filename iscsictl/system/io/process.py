@@ -22,6 +22,7 @@ pexpect = lazy_import("pexpect")
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 #: Where every tool runs: a word can then never be a file of the directory that the user is in.
 _DIRECTORY = "/"
+# Seconds between two looks whether a program has ended.
 _PAUSE = 0.02
 #: Seconds between two looks whether the user asked to stop: a tenth is "at once" to a person.
 _HEED = 0.1
@@ -52,7 +53,10 @@ class Result:
 
     @property
     def last_line(self) -> str:
-        """The last line that says something, stderr first; for an error's one line."""
+        """The last line that says something, stderr first; for an error's one line.
+
+        `exit code N` where the program said nothing.
+        """
         for text in (self.err, self.out):
             lines = [line.strip() for line in text.splitlines() if line.strip()]
             if lines:
@@ -78,7 +82,10 @@ _starting = threading.Lock()
 
 
 def wait_until_none_starting() -> None:
-    """Return when no process is about to start that has a copy of what was closed before."""
+    """Return when no process is about to start that has a copy of what was closed before.
+
+    Such a copy, made by fork(2), keeps an O_EXCL opening or a flock alive until exec closes it.
+    """
     with _starting:
         return
 
@@ -87,12 +94,19 @@ _tracers: list[Callable[[Sequence[str]], None]] = []
 
 
 def trace_to(tracer: Callable[[Sequence[str]], None]) -> None:
-    """Have each command line shown to `tracer` before it starts (`-v`)."""
+    """Have each command line shown to `tracer` before it starts (`-v`).
+
+    It stays for the life of this process. No secret is ever on a command line.
+    """
     _tracers.append(tracer)
 
 
 def environment() -> dict[str, str]:
-    """Return all that a child gets to see of our environment."""
+    """Return all that a child gets to see of our environment.
+
+    Its output is read, so messages are in English and UTF-8; PATH is fixed, since root must not
+    start what another user put in front. HOME, TERM and TZ are kept.
+    """
     kept = {name: os.environ[name] for name in ("HOME", "TERM", "TZ") if name in os.environ}
     return {"PATH": PATH, "LC_ALL": "C.UTF-8", **kept}
 
@@ -104,7 +118,10 @@ def _missing(program: str) -> MissingError:
 
 
 def find(program: str) -> str | None:
-    """Return the full path of a program, or None."""
+    """Return the full path of a program, or None.
+
+    The caller's PATH is not searched. A name with a slash is taken as it is, if it can be executed.
+    """
     if "/" in program:
         return program if os.access(program, os.X_OK) else None
     for directory in PATH.split(":"):
@@ -196,6 +213,7 @@ def _communicate_until_asked(
         try:
             return process.communicate(stdin, max(0.0, min(left, _HEED)))
         except subprocess.TimeoutExpired:
+            # Popen goes on from where it stopped: what was read so far is not lost.
             stdin = None  # it is kept from the first call
             if deadline is not None and time.monotonic() >= deadline:
                 raise
@@ -342,6 +360,7 @@ def pty(
     patterns: list[Any] = [rule[0] for rule in rules] + [
         r"[^\r\n\b]+[\r\n\b]+",
         pexpect.EOF,
+        # A second without output is no error: `stop` is asked again.
         pexpect.TIMEOUT,
     ]
     said: list[str] = []

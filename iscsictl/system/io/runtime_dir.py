@@ -11,7 +11,10 @@ _MODE = 0o755
 
 
 def place(root: Path = Path("/")) -> Path:
-    """Return where it is; it may not be there yet."""
+    """Return where it is; it may not be there yet.
+
+    /run is empty after each boot (file-hierarchy(7)), and so are locks, holds and notes.
+    """
     return root / "run/iscsictl"
 
 

@@ -54,11 +54,11 @@ class OpenedPath:
         return "/".join((self.path.rstrip("/"), *self.rest)) or "/"
 
     def path_of(self, name: str) -> str:
-        """Return the path of an entry of the directory."""
+        """Return the path of an entry of the directory, whether there is one or not."""
         return f"{self.path.rstrip('/')}/{name}"
 
     def enter(self, descriptor: int, path: str) -> None:
-        """Go on from another directory."""
+        """Go on from another directory. The descriptor of the one before is closed."""
         os.close(self.descriptor)
         self.descriptor, self.path = descriptor, path
 
@@ -144,7 +144,11 @@ def replaceable_by(path: str) -> str | None:
 
 @contextlib.contextmanager
 def open_directory(path: str) -> Iterator[int]:
-    """Open an existing directory (O_PATH). Raises UnsafeLinkError, FileNotFoundError, OSError."""
+    """Open an existing directory (O_PATH). Raises UnsafeLinkError, FileNotFoundError, OSError.
+
+    The descriptor is good as a `dir_fd` and in /proc/self/fd; fchown(2), fchmod(2) and reading need
+    another (open(2), O_PATH). It is closed at the end.
+    """
     with open_path(path) as opened:
         opened.require_directory()
         yield opened.descriptor

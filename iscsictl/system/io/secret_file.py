@@ -22,7 +22,10 @@ class SecretFile:
 
     @property
     def text(self) -> str:
-        """The secret, without one newline at the end."""
+        """The secret, without one newline at the end, which editors and echo(1) put there.
+
+        Bytes that are not UTF-8 are surrogates, so that the same bytes go into the record.
+        """
         return self.data.decode("utf-8", "surrogateescape").removesuffix("\n")
 
 

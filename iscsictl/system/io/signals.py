@@ -17,7 +17,10 @@ _shield = threading.local()
 
 
 def defer() -> None:
-    """From here on a signal is remembered instead of ending the process at once."""
+    """From here on a signal is remembered instead of ending the process at once.
+
+    It holds for SIGINT, SIGTERM and SIGHUP. Whoever works has to call `check` between its steps.
+    """
     # Once a terminal is gone it does not say any more that it was one.
     _terminals[:] = filter(os.isatty, _STANDARD_STREAMS)
     for number in _handled_signals():
@@ -25,7 +28,11 @@ def defer() -> None:
 
 
 def in_threads() -> None:
-    """From here on SIGINT still interrupts at once, and stops what other threads are at, too."""
+    """From here on SIGINT still interrupts at once, and stops what other threads are at, too.
+
+    For commands that only read. The main thread gets KeyboardInterrupt; other threads get nothing
+    from Python (signal, "Signals and threads") and have to call `check`.
+    """
     signal.signal(signal.SIGINT, _interrupt_all)
 
 
@@ -36,7 +43,11 @@ def _interrupt_all(number: int, frame: FrameType | None) -> None:
 
 @contextlib.contextmanager
 def at_once() -> Iterator[None]:
-    """Have a signal raise InterruptError meanwhile: for waits on the user."""
+    """Have a signal raise InterruptError meanwhile: for waits on the user.
+
+    One that was remembered before raises it too, at the beginning. The earlier handlers are
+    restored.
+    """
     before = {number: signal.signal(number, _interrupt) for number in _handled_signals()}
     try:
         check()
@@ -74,7 +85,10 @@ def _leave_terminals() -> None:
 
 @contextlib.contextmanager
 def shielded() -> Iterator[None]:
-    """Have this thread finish what it does meanwhile: a roll-back must not stop half way."""
+    """Have this thread finish what it does meanwhile: a roll-back must not stop half way.
+
+    `asked` and `check` know of no signal in it. It may be nested; other threads are not shielded.
+    """
     before = getattr(_shield, "up", False)
     _shield.up = True
     try:
@@ -84,12 +98,18 @@ def shielded() -> Iterator[None]:
 
 
 def asked() -> bool:
-    """Return whether a signal asked for a stop, which this thread may follow now."""
+    """Return whether a signal asked for a stop, which this thread may follow now.
+
+    It stays so: the first signal is never forgotten.
+    """
     return bool(_asked) and not getattr(_shield, "up", False)
 
 
 def check() -> None:
-    """Raise InterruptError if a signal asked for a stop; to be called between steps."""
+    """Raise InterruptError if a signal asked for a stop; to be called between steps.
+
+    The exit code is 128 and the number of the first signal. In `shielded` it does nothing.
+    """
     if asked():
         raise InterruptError(
             f"stopped by {signal.Signals(_asked[0]).name}",

@@ -10,7 +10,9 @@ from functools import lru_cache
 from typing import Self
 
 _NOTHING = frozenset({"", "(null)", "<NULL>"})
+# Bytes: sysfs gives an attribute a page (Documentation/filesystems/sysfs.rst).
 _PAGE = 4096
+# Bytes that one read(2) asks for: most files of /proc and udev's database end before.
 _MUCH = 1 << 16
 
 
@@ -29,7 +31,7 @@ class Folder:
             self._fd = -1
 
     def subfolder(self, name: str) -> "Folder":
-        """Return the folder of that name in this one."""
+        """Return the folder of that name in this one, to be closed on its own."""
         return Folder(name, self._fd)
 
     def __enter__(self) -> Self:
@@ -41,7 +43,10 @@ class Folder:
             self._fd = -1
 
     def get(self, name: str) -> str | None:
-        """Return the stripped content of one attribute (at most a page), None if there is none."""
+        """Return the stripped content of one attribute (at most a page), None if there is none.
+
+        None too where it cannot be read: attributes go away together with their device.
+        """
         return self.values((name,)).get(name)
 
     def values(self, names: Iterable[str]) -> dict[str, str | None]:
@@ -69,11 +74,14 @@ class Folder:
         return found
 
     def number(self, name: str) -> int | None:
-        """Return an attribute that is a whole number, None if it is not."""
+        """Return an attribute that is a whole number in decimal digits, None if it is not."""
         return to_integer(self.get(name))
 
     def link(self, name: str) -> str | None:
-        """Return where a link points to, None if there is none."""
+        """Return where a link points to, None if there is none.
+
+        The text is the kernel's own: relative to the directory of the link, and not followed.
+        """
         try:
             return os.readlink(name, dir_fd=self._fd)
         except OSError:
@@ -82,13 +90,19 @@ class Folder:
 
 @lru_cache(4096)
 def shown(data: bytes) -> str | None:
-    """Return what an attribute says, None for nothing. A thousand sessions say much the same."""
+    """Return what an attribute says, None for nothing. A thousand sessions say much the same.
+
+    "(null)" and "<NULL>" are nothing: printf of the kernel writes them for a missing string.
+    """
     text = data.decode("utf-8", "surrogateescape").strip()
     return None if text in _NOTHING else text
 
 
 def read_attribute(path: str) -> str | None:
-    """Return one attribute by its path, as `Folder.get` does."""
+    """Return one attribute by its path, as `Folder.get` does.
+
+    For one attribute of a directory; for several a `Folder` takes fewer system calls.
+    """
     try:
         fd = os.open(path, os.O_RDONLY)
     except OSError:
@@ -112,7 +126,10 @@ def to_integer(text: str | None) -> int | None:
 
 
 def read_small(path: str) -> bytes:
-    """Return a regular file that is far smaller than 64 KiB; b"" if it is not there."""
+    """Return a regular file that is far smaller than 64 KiB; b"" if it is not there.
+
+    One read(2) takes it whole. b"" too where it cannot be read.
+    """
     try:
         fd = os.open(path, os.O_RDONLY)
     except OSError:
@@ -126,7 +143,10 @@ def read_small(path: str) -> bytes:
 
 
 def read_all(path: str) -> bytes:
-    """Return the whole of a file that may be longer than a page; b"" if it is not there."""
+    """Return the whole of a file that may be longer than a page; b"" if it is not there.
+
+    b"" too where reading fails half way: a part of a list must not pass for all of it.
+    """
     try:
         fd = os.open(path, os.O_RDONLY)
     except OSError:
@@ -143,7 +163,10 @@ def read_all(path: str) -> bytes:
 
 
 def list_names(path: str) -> list[str]:
-    """Return the names in a directory, in no order; none if it is not there."""
+    """Return the names in a directory, in no order; none if it is not there.
+
+    None too where it cannot be read, so an empty list proves nothing for users other than root.
+    """
     try:
         return os.listdir(path)
     except OSError:

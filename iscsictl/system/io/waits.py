@@ -9,7 +9,10 @@ class Display(Protocol):
     """Shows waits to the user; it is told of them from any thread."""
 
     def begin(self, what: str, limit: float | None = None) -> Any:
-        """Take a wait, and how many seconds it may last; return what `end` needs."""
+        """Take a wait, and how many seconds it may last; return what `end` needs.
+
+        `limit` is None for a wait without an end of its own.
+        """
 
     def end(self, wait: Any) -> None:
         """Take the end of a wait."""
@@ -19,7 +22,10 @@ _displays: list[Display] = []
 
 
 def show_waits_on(display: Display) -> None:
-    """Have each wait that begins from now on told to `display`, and to no other."""
+    """Have each wait that begins from now on told to `display`, and to no other.
+
+    Waits that have begun are ended where they began.
+    """
     _displays[:] = [display]
 
 
