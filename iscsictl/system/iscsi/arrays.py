@@ -34,7 +34,11 @@ class ArrayIndex:
         self._sessions = sessions
 
     def array_of(self, sid: int) -> str:
-        """Return a name for the array of a session: it is the same for all its targets."""
+        """Return a name for the array of a session: it is the same for all its targets.
+
+        The name is one of the targets, good for comparison alone. `sid` is of a session that was
+        given.
+        """
         target = self._targets[sid]
         return self._names.get(target, target)
 

@@ -20,12 +20,19 @@ PREFIX = "discovery.sendtargets"
 
 
 def defaults_path(root: Path) -> Path:
-    """Return where the defaults of new records stand."""
+    """Return where the defaults of new records stand.
+
+    In /etc/iscsi in every version, wherever its node database is.
+    """
     return root / "etc/iscsi/iscsid.conf"
 
 
 def write_defaults(changes: Changes, root: Path = Path("/")) -> RecordEdit | None:
-    """Set, add or remove (None) keys of iscsid.conf; it is 0600 afterwards. None if unchanged."""
+    """Set, add or remove (None) keys of iscsid.conf; it is 0600 afterwards. None if unchanged.
+
+    Records that exist keep their values. Raises UsageError for what the file cannot hold,
+    FileChangedError if somebody else edits it meanwhile, NeedsRootError, IscsictlError.
+    """
     path = defaults_path(root)
     old = read_file(path) or b""
     new = edit_conf(_decode(old), changes).encode("utf-8", "surrogateescape")
@@ -34,7 +41,10 @@ def write_defaults(changes: Changes, root: Path = Path("/")) -> RecordEdit | Non
 
 
 def revert_defaults(edit: RecordEdit, root: Path = Path("/")) -> bool:
-    """Give the keys of iscsid.conf that an edit changed their earlier values."""
+    """Give the keys of iscsid.conf that an edit changed their earlier values.
+
+    What was set to something else since then stays. False if nothing had to change.
+    """
     path = defaults_path(root)
     current = read_file(path) or b""
     text = revert_conf_edit(_decode(current), _decode(edit.before), _decode(edit.after))
@@ -47,7 +57,10 @@ def _decode(data: bytes) -> str:
 
 
 def record_of(db: Path, portal: Portal) -> DiscoveryRecord | None:
-    """Return the SendTargets record of a portal; None if there is none."""
+    """Return the SendTargets record of a portal; None if there is none.
+
+    Spellings of one address are one portal. Raises NeedsRootError where only root may read it.
+    """
     for record in nodedb.read_discovery_records(db):
         if record.kind == "sendtargets" and record.portal.same_place(portal):
             return record

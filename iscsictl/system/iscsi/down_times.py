@@ -23,7 +23,8 @@ def note_down_sessions(
 ) -> dict[int, float]:
     """Return for how many seconds each session that is not up has been known to be down.
 
-    With `keep` the moment is noted for later runs. Raises OSError.
+    With `keep` the moment is noted for later runs. 0 is "since just now, as far as anybody knows".
+    Raises OSError, IscsictlError.
     """
     now = holds.now()
     before = _read(root)

@@ -5,6 +5,7 @@ from pathlib import Path
 from iscsictl.model.boot import BootEntry
 from iscsictl.parse.firmware import parse_ibft
 
+# Attributes of drivers/scsi/iscsi_boot_sysfs.c that hold secrets.
 _SECRETS = frozenset({"chap-secret", "rev-chap-name-secret"})
 
 
@@ -19,7 +20,7 @@ def read_boot_entries(root: Path) -> tuple[BootEntry, ...]:
 
 
 def firmware_targets(root: Path) -> frozenset[str]:
-    """Return the targets that the firmware booted the machine from."""
+    """Return the targets that the firmware booted the machine from; none if not readable."""
     return frozenset(entry.target for entry in read_boot_entries(root) if entry.target is not None)
 
 

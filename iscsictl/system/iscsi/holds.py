@@ -24,12 +24,15 @@ _NAME = "holds"
 
 
 def directory_of(root: Path = Path("/")) -> Path:
-    """Return where the holds are."""
+    """Return where the holds are. It need not exist: most hosts never had a hold."""
     return runtime_dir.place(root) / _NAME
 
 
 def now() -> float:
-    """Return the clock that holds are counted in: seconds since the boot, sleep included."""
+    """Return the clock that holds are counted in: seconds since the boot, sleep included.
+
+    No time server and no admin moves it (CLOCK_BOOTTIME, clock_gettime(2)).
+    """
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
@@ -51,12 +54,19 @@ def add_hold(hold: Hold, root: Path = Path("/"), *, seconds: float | None = None
 
 
 def remove_hold(hold: Hold, root: Path = Path("/")) -> bool:
-    """End the hold on exactly this; False if there was none."""
+    """End the hold on exactly this; False if there was none.
+
+    One on less or more, such as another portal of the target, stays. Raises NeedsRootError,
+    IscsictlError.
+    """
     return remove_file(directory_of(root) / _file_name(hold))
 
 
 def read_holds(root: Path = Path("/")) -> tuple[Hold, ...]:
-    """Return the holds in force, sorted by name; ended and unreadable ones are left out."""
+    """Return the holds in force, sorted by name; ended and unreadable ones are left out.
+
+    Every user may read them. Raises IscsictlError where the directory cannot be read.
+    """
     directory = directory_of(root)
     try:
         paths = sorted(directory.glob("*.json"))

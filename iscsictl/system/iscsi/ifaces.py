@@ -14,12 +14,16 @@ _BEGIN, _END = "# BEGIN RECORD", "# END RECORD"
 
 
 def path_of(db: Path, name: str) -> Path:
-    """Return the file of a definition."""
+    """Return the file of a definition. `name` must have no slash in it."""
     return db / "ifaces" / name
 
 
 def new_text(text: str, name: str, values: Mapping[str, str | None]) -> str:
-    """Return the text of a definition with these values; None takes one out."""
+    """Return the text of a definition with these values; None takes one out.
+
+    An empty or damaged text is replaced by a new definition. Raises UsageError for a value that
+    open-iscsi cannot keep.
+    """
     if find_damage(text) is not None:
         text = f"{_BEGIN} iscsictl\n{_END}\n"
     lines = dict(values)
@@ -37,7 +41,11 @@ def write_iface(
     timeout: float = 35,
     say: Say = lambda _: None,
 ) -> bool:
-    """Write a definition under the lock of the node database. False if it was so already."""
+    """Write a definition under the lock of the node database. False if it was so already.
+
+    `timeout` is how many seconds to wait for the lock. Raises InUseError when it is not to be had,
+    UsageError, NeedsRootError, IscsictlError.
+    """
     path = path_of(db, name)
     with NodeDbLock(root, timeout, say):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -56,7 +64,10 @@ def remove_iface(
     timeout: float = 35,
     say: Say = lambda _: None,
 ) -> None:
-    """Remove a definition under the lock. Raises NotFoundError."""
+    """Remove a definition under the lock. Raises NotFoundError if there is none.
+
+    The caller makes sure that no record uses it. Raises InUseError when the lock is not to be had.
+    """
     with NodeDbLock(root, timeout, say):
         if not remove_file(path_of(db, name)):
             raise NotFoundError(f"there is no iface {name}", hint="see: iscsictl iface ls")

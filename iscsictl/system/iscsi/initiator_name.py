@@ -20,13 +20,19 @@ def path_of(root: Path = Path("/")) -> Path:
 
 
 def name_in(text: str) -> str | None:
-    """Return the name in the text of the file, as iscsid reads it: the first that is not empty."""
+    """Return the name in the text of the file, as iscsid reads it: the first that is not empty.
+
+    None if there is none, as in a file that waits for `GenerateName=yes` to be replaced.
+    """
     found = map(_NAME.fullmatch, text.splitlines())
     return next((match[1] for match in found if match and match[1]), None)
 
 
 def read_initiator(root: Path = Path("/")) -> InitiatorName:
-    """Return the name and when it was written. Raises NeedsRootError where only root may look."""
+    """Return the name and when it was written. Raises NeedsRootError where only root may look.
+
+    Times are seconds of the epoch, None where a file is not there.
+    """
     path = path_of(root)
     data = read_file(path)
     if data is None:
@@ -50,7 +56,11 @@ def _changed(path: Path) -> float | None:
 
 
 def with_name(text: str, name: str) -> str:
-    """Return the text of the file with this name; comments and other lines stay."""
+    """Return the text of the file with this name; comments and other lines stay.
+
+    Every other name goes, and `GenerateName=yes`, by which a boot script would write one of its
+    own.
+    """
     lines = [line for line in text.splitlines() if line.strip().lower() != "generatename=yes"]
     at = next((n for n, line in enumerate(lines) if _NAME.fullmatch(line)), len(lines))
     kept = [line for line in lines[at:] if not _NAME.fullmatch(line)]
@@ -58,7 +68,11 @@ def with_name(text: str, name: str) -> str:
 
 
 def write_name(name: str, root: Path = Path("/")) -> bool:
-    """Put the name into the file, 0600 where it is new. False if it was there already."""
+    """Put the name into the file, 0600 where it is new. False if it was there already.
+
+    iscsid does not know of it yet, see `reread`. Raises FileChangedError, NeedsRootError,
+    IscsictlError.
+    """
     path = path_of(root)
     old = read_file(path)
     text = (old or b"").decode("utf-8", "surrogateescape")
@@ -88,6 +102,10 @@ def made_name(root: Path = Path("/")) -> str:
 
 
 def reread(root: Path = Path("/")) -> None:
-    """Have a running iscsid take the new name; only for a host without sessions."""
+    """Have a running iscsid take the new name; only for a host without sessions.
+
+    iscsid reads the file when it starts. Nothing happens where systemd is not the init. Raises
+    ToolError, UnreachableError.
+    """
     if root == Path("/") and os.path.isdir("/run/systemd/system"):
         run(["systemctl", "try-restart", "iscsid.service"], timeout=SERVICE_RESTART_WAIT)

@@ -14,6 +14,7 @@ from iscsictl.system.io.daemons import find_daemon
 from iscsictl.system.io.process import Result, run
 from iscsictl.system.iscsi import session_view
 
+# Exit codes that are no errors where they are accepted (iscsiadm(8), EXIT STATUS).
 NO_OBJECTS = 21
 SESSION_EXISTS = 15
 _OF_SENDTARGETS = ("-m", "discoverydb", "-t", "sendtargets")
@@ -138,7 +139,10 @@ def discover(
 
 
 def discover_with_record(portal: Portal, *, timeout: float) -> tuple[DiscoveredTarget, ...]:
-    """Ask a portal with the account of its discovery record; node records stay as they are."""
+    """Ask a portal with the account of its discovery record; node records stay as they are.
+
+    Raises AuthError, UnreachableError, MissingError, RefusedError for a name that no path may have.
+    """
     result = _call(
         (*_OF_SENDTARGETS, "-p", str(portal), "--discover", "-o", "nonpersistent"),
         f"asking {portal} for its targets",
@@ -150,7 +154,7 @@ def discover_with_record(portal: Portal, *, timeout: float) -> tuple[DiscoveredT
 
 
 def new_discovery_record(portal: Portal, *, timeout: float) -> None:
-    """Make a discovery record with the defaults."""
+    """Make a discovery record with the defaults of iscsid.conf. The portal is not asked."""
     _call(
         (*_OF_SENDTARGETS, "-p", str(portal), "-o", "new"),
         f"making a discovery record of {portal}",
@@ -159,7 +163,7 @@ def new_discovery_record(portal: Portal, *, timeout: float) -> None:
 
 
 def delete_discovery_record(portal: Portal, *, timeout: float) -> None:
-    """Delete a discovery record; node records that came of it stay."""
+    """Delete a discovery record; node records that came of it stay. One that is gone is fine."""
     _call(
         (*_OF_SENDTARGETS, "-p", str(portal), "-o", "delete"),
         f"deleting the discovery record of {portal}",
@@ -169,14 +173,20 @@ def delete_discovery_record(portal: Portal, *, timeout: float) -> None:
 
 
 def new_record(key: Key, *, timeout: float) -> None:
-    """Make a node record with the defaults of iscsid.conf."""
+    """Make a node record with the defaults of iscsid.conf. The portal is not asked.
+
+    Raises RefusedError for a name that would lead out of the database, IscsictlError.
+    """
     _call(
         ("-m", "node", *key.arguments(), "-o", "new"), f"making a record of {key.target}", timeout
     )
 
 
 def delete_record(key: Key, *, timeout: float) -> None:
-    """Delete a node record; one that is gone already is fine."""
+    """Delete a node record; one that is gone already is fine.
+
+    iscsiadm refuses while a session uses it: InUseError.
+    """
     _call(
         ("-m", "node", *key.arguments(), "-o", "delete"),
         f"deleting the record of {key.target}",
@@ -202,7 +212,14 @@ def login(key: Key, *, timeout: float) -> bool:
 
 
 def logout(sid: int, target: str, *, timeout: float) -> None:
-    """End one session; one that is gone already is fine."""
+    """End one session; one that is gone already is fine.
+
+    Whatever is mounted has to be unmounted before: its disk goes all the same, unless
+    iscsid.safe_logout is set. Raises InUseError, UnreachableError at the deadline, MissingError,
+    IscsictlError.
+    """
+    # 2: no such session; 21: no object; 22: its directory in sysfs is gone. All of them are the
+    # aim.
     arguments = ("-m", "session", "-r", str(sid), "--logout")
     doing = f"logging out of {target}"
     _call(arguments, doing, timeout, 2, NO_OBJECTS, 22, interruptible=True, sids=(sid,))

@@ -17,7 +17,11 @@ FATAL: Final = 19
 
 
 def explained_login(error: IscsictlError, key: Key, db: Path, timeout: float) -> IscsictlError:
-    """Return the error of a login, or an AuthError where the array's own secret is to blame."""
+    """Return the error of a login, or an AuthError where the array's own secret is to blame.
+
+    The portal is asked for its targets once, only after an exit code of 19 and only where the
+    record has a secret of the array. Raises InterruptError.
+    """
     if error.tool_exit != FATAL or error.exit is AuthError.exit:
         return error
     try:

@@ -110,7 +110,11 @@ def read_records(db: Path, target: str | None = None) -> tuple[NodeRecord, ...]:
 
 
 def read_record(path: Path) -> NodeRecord | None:
-    """Read one node record again; None if it is gone."""
+    """Read one node record again; None if it is gone.
+
+    A record that is being rewritten is waited for, for RECORD_WAIT seconds at most. Raises
+    NeedsRootError.
+    """
     record = _read_record(path)
     return None if record is None else _settled(record, time.monotonic() + RECORD_WAIT)
 
@@ -172,7 +176,10 @@ def record_path(db: Path, target: str, portal: Portal, iface: str = DEFAULT_IFAC
 
 
 def read_discovery_records(db: Path) -> tuple[DiscoveryRecord, ...]:
-    """Return the servers that were asked for targets (sendtargets and iSNS), sorted."""
+    """Return the servers that were asked for targets (sendtargets and iSNS), sorted.
+
+    One that cannot be used has `problem` set. Raises NeedsRootError, IscsictlError.
+    """
     found = []
     for kind, (directory, name) in DISCOVERY_FILES.items():
         for place in _entries(db / directory):
@@ -200,13 +207,19 @@ def read_discovery_records(db: Path) -> tuple[DiscoveryRecord, ...]:
 
 
 def require_iface(db: Path, name: str) -> None:
-    """Raise NotFoundError unless there is a definition of an interface, or it is built in."""
+    """Raise NotFoundError unless there is a definition of an interface, or it is built in.
+
+    Raises NeedsRootError where only root may read them.
+    """
     if name not in BUILT_IN_IFACES and all(iface.name != name for iface in read_ifaces(db)):
         raise NotFoundError(f"there is no iface {name}", hint="see: iscsictl iface ls")
 
 
 def read_ifaces(db: Path) -> tuple[IfaceRecord, ...]:
-    """Return the interface definitions, sorted; `default` and `iser` are built in, not here."""
+    """Return the interface definitions, sorted; `default` and `iser` are built in, not here.
+
+    One that cannot be used has `problem` set. Raises NeedsRootError, IscsictlError.
+    """
     found = []
     for entry in _entries(db / "ifaces"):
         # iscsiadm takes every other file for a definition, hidden ones too.

@@ -28,12 +28,18 @@ from typing import Final, Self
 from iscsictl.errors import InUseError
 from iscsictl.system.io.files import explained
 
+# Seconds between two attempts, as in idbm_lock().
 RETRY: Final = 0.01
+# Seconds: most owners are gone by then, and to look for them costs more than to wait.
 FIRST_LOOK: Final = 0.05
+# Seconds for which the link has to stay unchanged, and no suspect may stay one.
 PROOF: Final = 0.3
+# Seconds where processes of other PID namespaces are not to be seen: longer than open-iscsi itself
+# waits for a lock (DB_LOCK_RETRIES of usr/idbm.c, 10 ms each).
 BLIND_PROOF: Final = 31.0
 _PROGRAMS: Final = frozenset({"iscsiadm", "iscsid", "iscsistart", "iscsi-gen-initi"})
 _LIBRARY: Final = b"libopeniscsiusr"
+# PROC_PID_INIT_INO of linux/proc_ns.h: only there /proc shows every process of the host.
 _INITIAL_PID_NAMESPACE: Final = 0xEFFFFFFC
 
 # As /proc/PID/syscall numbers them: nanosleep clock_nanosleep; then poll select pselect ppoll
@@ -62,7 +68,11 @@ class Owner:
 
 
 def possible_owners(uid: int, proc: Path = Path("/proc")) -> Iterator[Owner]:
-    """Yield the processes, of root or `uid`, that may own the lock at this moment."""
+    """Yield the processes, of root or `uid`, that may own the lock at this moment.
+
+    `uid` is that of the lock's directory. Who surely waits for something else is left out, see
+    above; whoever the kernel tells nothing of is not.
+    """
     for entry in os.scandir(proc):
         if not entry.name.isdigit() or int(entry.name) == os.getpid():
             continue
@@ -133,7 +143,7 @@ class NodeDbLock:
 
     @property
     def held_for(self) -> float:
-        """Seconds since the lock was taken."""
+        """Seconds since the lock was taken; iscsiadm waits for it for 30."""
         return time.monotonic() - self._taken_at
 
     def __enter__(self) -> Self:
@@ -167,6 +177,7 @@ class NodeDbLock:
     def _wait_for_turn(self, deadline: float) -> None:
         directory = self.link.parent
         if not directory.is_dir():
+            # The mode that open-iscsi itself gives it (idbm_lock).
             directory.mkdir(mode=0o770, parents=True, exist_ok=True)
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
         os.close(os.open(directory / "lock", flags, 0o600))

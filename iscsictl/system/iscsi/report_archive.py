@@ -16,7 +16,11 @@ MAX_UNPACKED = 1 << 29
 
 
 def pack_entries(entries: Iterable[Entry], now: float) -> bytes:
-    """Return a tar.gz with these files and links, each with mode 0600 and without an owner."""
+    """Return a tar.gz with these files and links, each with mode 0600 and without an owner.
+
+    `now` is the time of all members, in seconds of the epoch. Of two with one name the first
+    counts.
+    """
     buffer = io.BytesIO()
     seen: set[str] = set()
     with tarfile.open(fileobj=buffer, mode="w:gz") as archive:

@@ -45,7 +45,11 @@ def read_report_files(root: Path = Path("/")) -> Iterator[Entry]:
 
 
 def read_secret_attributes(root: Path = Path("/")) -> Iterator[bytes]:
-    """Yield the secrets that the kernel shows to root, to be struck out of everything else."""
+    """Yield the secrets that the kernel shows to root, to be struck out of everything else.
+
+    scsi_transport_iscsi.c shows those of sessions, iscsi_boot_sysfs.c those of the firmware's
+    table.
+    """
     for pattern in ("sys/class/iscsi_session/*/password*", "sys/firmware/*/target*/*secret"):
         for path in root.glob(pattern):
             try:

@@ -1,4 +1,4 @@
-"""Compare secrets without keeping them, and put a made one into a file of its own."""
+"""Compare the secrets of records without keeping them."""
 
 import hashlib
 import re
@@ -21,11 +21,14 @@ class SecretFingerprints:
         self._key = secrets.token_bytes(32)
 
     def of(self, secret: Secret) -> bytes:
-        """Return the fingerprint of a secret."""
+        """Return the fingerprint of a secret; another process gets another one for it."""
         return self._of(secret.reveal().encode("utf-8", "surrogateescape"))
 
     def of_record(self, record: NodeRecord) -> Mapping[str, bytes]:
-        """Return the fingerprints of a record's secrets: `password`, `password_in`."""
+        """Return the fingerprints of a record's secrets: `password`, `password_in`.
+
+        Empty for a record that is gone. Raises NeedsRootError where only root may read it.
+        """
         data = read_file(record.path) or b""
         return {
             name.decode(): self._of(value.strip()) for name, value in _SECRET_LINE.findall(data)
@@ -36,7 +39,10 @@ class SecretFingerprints:
 
 
 def shared(records: Iterable[NodeRecord]) -> tuple[tuple[str, ...], ...]:
-    """Return the groups of targets that have a secret in common."""
+    """Return the groups of targets that have a secret in common.
+
+    Secrets of either direction count: whoever learns one of them can pose as the other side too.
+    """
     prints = SecretFingerprints()
     targets: dict[bytes, set[str]] = {}
     for record in records:
@@ -47,7 +53,7 @@ def shared(records: Iterable[NodeRecord]) -> tuple[tuple[str, ...], ...]:
 
 
 def others_with(secret: Secret, records: Iterable[NodeRecord]) -> tuple[str, ...]:
-    """Return the targets whose records have this secret."""
+    """Return the targets whose records have this secret, in either direction, sorted."""
     prints = SecretFingerprints()
     mark = prints.of(secret)
     return tuple(sorted({r.target for r in records if mark in prints.of_record(r).values()}))

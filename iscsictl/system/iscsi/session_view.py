@@ -52,7 +52,10 @@ def is_possible(root: Path = Path("/")) -> bool:
 
 
 def sessions_of(targets: Collection[str], root: Path = Path("/")) -> tuple[int, ...]:
-    """Return the ids of the sessions to these targets, of whatever state and iface."""
+    """Return the ids of the sessions to these targets, of whatever state and iface.
+
+    In no order; empty too where the kernel has no class of sessions.
+    """
     found = []
     try:
         names = os.listdir(root / SESSIONS)

@@ -44,7 +44,10 @@ def read_listing(root: Path, *, details: bool = True) -> Listing:
 
 
 def has_sessions_class(root: Path) -> bool:
-    """Tell whether the kernel (or a capture of its files) knows iSCSI sessions at all."""
+    """Tell whether the kernel (or a capture of its files) knows iSCSI sessions at all.
+
+    It does once scsi_transport_iscsi is loaded. Without it there can be no session.
+    """
     return (root / "sys/class/iscsi_session").is_dir()
 
 

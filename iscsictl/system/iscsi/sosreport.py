@@ -82,7 +82,11 @@ def _whole(fd: int, name: str, wait: float) -> bytes:
 
 
 def checked(listing: Listing, name: str) -> Listing:
-    """Return the listing; raise IscsictlError if all there was could not be read."""
+    """Return the listing; raise IscsictlError if all there was could not be read.
+
+    An input that says that there is no session is fine, and so is a list of records. `name` is what
+    the error calls the input.
+    """
     told = listing.capture
     has_lists = told is not None and not told.tells_sessions
     if listing.sessions or not listing.warnings or has_lists:
