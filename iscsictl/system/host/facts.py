@@ -51,7 +51,10 @@ def _files_named(name: str, directories: Iterable[str], root: Path) -> list[str]
 
 
 def ask_version(name: str, timeout: float) -> str | None:
-    """Ask iscsiadm or iscsid for its version; None where it does not say."""
+    """Ask iscsiadm or iscsid for its version; None where it does not say.
+
+    None too where it is not installed or does not end within `timeout` seconds.
+    """
     flag = "-V" if name == "iscsiadm" else "-v"
     try:
         result = run([name, flag], timeout=timeout, ok=None)
@@ -97,11 +100,15 @@ class _Timex(ctypes.Structure):
     _fields_ = (("modes", ctypes.c_uint), ("rest", ctypes.c_byte * 252))
 
 
+# TIME_ERROR of <sys/timex.h>: the clock is not synchronized.
 _TIME_ERROR = 5
 
 
 def read_clock(root: Path = Path("/")) -> Clock:
-    """Return the time, and whether the kernel knows of a time server (adjtimex(2))."""
+    """Return the time, and whether the kernel knows of a time server (adjtimex(2)).
+
+    Seconds of the epoch. Of another root only systemd-timesyncd's mark is known, and no time.
+    """
     if root != Path("/"):
         there = (root / "run/systemd/timesync/synchronized").exists()
         return Clock(0.0, True if there else None)
@@ -124,6 +131,9 @@ _LUNS = re.compile(
     r"\b(\d+:\d+:\d+:\d+): .*(?:LUN assignments on this target have changed|"
     r"Inquiry data has changed|Capacity data has changed)"
 )
+# ISCSI_ERR_TCP_CONN_CLOSE, ISCSI_ERR_CONN_FAILED and ISCSI_ERR_SESSION_FAILED (scsi/iscsi_if.h): so
+# a target ends a session when another host logs in under the same name. A ping without an answer
+# (1022) is a matter of the network.
 _CLOSED = frozenset({"1020", "1011", "1013"})
 
 
@@ -155,7 +165,11 @@ def parse_log(records: Iterable[str], since: float) -> KernelLogErrors:
 
 
 def read_trouble(root: Path = Path("/"), window: float = 600.0) -> KernelLogErrors:
-    """Read the kernel's log of the last `window` seconds, maps by name. Raises NeedsRootError."""
+    """Read the kernel's log of the last `window` seconds, maps by name. Raises NeedsRootError.
+
+    Reading does not consume the records (/dev/kmsg, Documentation/ABI/testing/dev-kmsg). Raises
+    IscsictlError where there is no such device.
+    """
     path = root / "dev/kmsg"
     records = []
     try:
@@ -195,7 +209,10 @@ def read_trouble(root: Path = Path("/"), window: float = 600.0) -> KernelLogErro
 
 
 def config_secrets(root: Path = Path("/")) -> tuple[int | None, bool]:
-    """Return the mode of iscsid.conf and whether a secret stands in it."""
+    """Return the mode of iscsid.conf and whether a secret stands in it.
+
+    The mode is None where it cannot be read; a secret that is commented out does not count.
+    """
     path = root / "etc/iscsi/iscsid.conf"
     try:
         mode = path.stat().st_mode & 0o7777
@@ -207,7 +224,10 @@ def config_secrets(root: Path = Path("/")) -> tuple[int | None, bool]:
 
 
 def disk_timeouts(knames: Iterable[str], root: Path = Path("/")) -> Mapping[str, int]:
-    """Return how many seconds the kernel gives a command, by device."""
+    """Return how many seconds the kernel gives a command, by device.
+
+    Disks that are gone are left out. It is `device/timeout` of sysfs, 30 unless somebody sets it.
+    """
     found = {}
     for kname in knames:
         try:

@@ -15,11 +15,15 @@ _RELEASE = re.compile(r"[\w.+~-]{1,64}", re.ASCII)
 _SUFFIX = re.compile(r"\.ko(\.(xz|zst|gz))?$")
 _MODPROBE_D = ("etc/modprobe.d", "run/modprobe.d", "usr/local/lib/modprobe.d",
                "usr/lib/modprobe.d", "lib/modprobe.d")  # fmt: skip
+# Programs that do nothing, in place of the module that should be loaded.
 _REFUSERS = frozenset({"false", "true", ":"})
 
 
 def kernel_release(root: Path = Path("/")) -> str | None:
-    """Return the release of the running kernel (`uname -r`)."""
+    """Return the release of the running kernel (`uname -r`).
+
+    None where it is not told, or is no name that a directory of modules can have.
+    """
     try:
         text = (root / "proc/sys/kernel/osrelease").read_text(errors="replace").strip()
     except OSError:
@@ -28,7 +32,11 @@ def kernel_release(root: Path = Path("/")) -> str | None:
 
 
 def read_kernel(wanted: Iterable[str], root: Path = Path("/")) -> Kernel:
-    """Return the kernel and the state of each wanted module."""
+    """Return the kernel and the state of each wanted module.
+
+    Names have underscores, as in /sys/module. `loadable` says that all files are there; whether the
+    kernel takes them (signatures, lockdown) only loading shows.
+    """
     release = kernel_release(root)
     directory = root / "lib/modules" / (release or "?")
     names = tuple(wanted)
@@ -37,6 +45,7 @@ def read_kernel(wanted: Iterable[str], root: Path = Path("/")) -> Kernel:
     forbidden = dict(_blockers(root))
     states: dict[str, ModuleState] = {}
     for name in names:
+        # One that is built in can have a directory in /sys/module too.
         if name in builtin:
             states[name] = "builtin"
         elif (root / "sys/module" / name).is_dir():

@@ -13,13 +13,19 @@ from iscsictl.system.io.process import run
 from iscsictl.system.io.sysfs_attributes import Folder, to_integer
 
 ISCSI_PORT = 3260
+# TCP_LISTEN of net/tcp_states.h, as /proc/net/tcp prints it.
 _LISTEN = "0A"
+# Flags of <linux/route.h>.
 _RTF_UP = 0x1
 _RTF_REJECT = 0x200
 
 
 def read_nics(root: Path = Path("/")) -> dict[str, Nic]:
-    """Return the network interfaces by name."""
+    """Return the network interfaces by name.
+
+    Empty where /sys is not mounted. Speeds are Mbit/s, None for what has none (a bridge, a link
+    that is down: the kernel says -1).
+    """
     base = root / "sys/class/net"
     found = {}
     try:
@@ -69,7 +75,11 @@ def _setting(root: Path, name: str, key: str) -> int:
 
 
 def read_routes(root: Path = Path("/")) -> tuple[KernelRoute, ...]:
-    """Return the main routing tables of both families (/proc/net/route, ipv6_route)."""
+    """Return the main routing tables of both families (/proc/net/route, ipv6_route).
+
+    Routes that are down or refuse are left out, and so are multicast ones of IPv6. Rules and other
+    tables (ip-rule(8)) are not looked at.
+    """
     return (*_routes4(root), *_routes6(root))
 
 
@@ -117,7 +127,10 @@ def _routes6(root: Path) -> Iterator[KernelRoute]:
 
 
 def listens(root: Path = Path("/"), port: int = ISCSI_PORT) -> str | None:
-    """Return the address on which a socket of this host listens at `port`, but for loopback."""
+    """Return the address on which a socket of this host listens at `port`, but for loopback.
+
+    The first that is found; None if there is none. A wildcard address is 0.0.0.0 or `::`.
+    """
     for name, family in (("tcp", socket.AF_INET), ("tcp6", socket.AF_INET6)):
         for row in _rows(root / "proc/net" / name):
             if len(row) < 4 or row[3] != _LISTEN:
@@ -140,7 +153,10 @@ _POLICY = re.compile(r"^src (\S+) dst (\S+)")
 
 
 def parse_policies(text: str) -> tuple[Policy, ...]:
-    """Read `ip xfrm policy`: the outgoing ones, and whether they protect (a tmpl line)."""
+    """Read `ip xfrm policy`: the outgoing ones, and whether they protect (a tmpl line).
+
+    A policy that blocks does not protect: nothing gets through.
+    """
     found: list[Policy] = []
     destination, direction, protects, action = "", "", False, "allow"
 
@@ -166,7 +182,10 @@ def parse_policies(text: str) -> tuple[Policy, ...]:
 
 
 def read_policies(timeout: float) -> tuple[Policy, ...]:
-    """Ask the kernel for its IPsec policies. Raises IscsictlError; only root may."""
+    """Ask the kernel for its IPsec policies. Raises IscsictlError; only root may.
+
+    MissingError without ip(8), UnreachableError if it takes longer than `timeout` seconds.
+    """
     result = run(["ip", "xfrm", "policy"], timeout=timeout, ok=None)
     if result.code:
         raise IscsictlError(

@@ -18,10 +18,16 @@ from iscsictl.errors import IscsictlError
 from iscsictl.model.host_facts import PathMtu
 from iscsictl.model.names import Portal
 
+# Bytes of an IP packet: what ping(8) sends if nobody asks for more.
 SMALL = 84
+# Seconds: one lost packet says nothing about the MTU.
 RESEND = 0.5
+# Types of RFC 792 and RFC 4443.
 _ECHO4, _REPLY4, _ECHO6, _REPLY6 = 8, 0, 128, 129
+# <linux/in.h>, <linux/in6.h>: IP_PMTUDISC_PROBE forbids fragments, and ignores a path MTU that the
+# kernel has learned (ip(7)).
 _IP_MTU_DISCOVER, _IPV6_MTU_DISCOVER, _PROBE = 10, 23, 3
+# Bytes of the IP header and of the eight of ICMP.
 _HEADERS = {4: 28, 6: 48}
 
 

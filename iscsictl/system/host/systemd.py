@@ -12,17 +12,24 @@ from iscsictl.system.io.files import replace_file
 from iscsictl.system.io.process import ToolError, run, start
 
 _UNIT_DIRECTORIES = ("etc/systemd/system", "usr/lib/systemd/system", "lib/systemd/system")
+# By the path alone, so a unit can name a mount that fstab does not have yet.
 _WAITS = "RequiresMountsFor="
 _LOGIN_SERVICES = ("open-iscsi.service", "iscsi.service")
 
 
 def running(root: Path = Path("/")) -> bool:
-    """Tell whether systemd is the init of this machine (sd_booted(3))."""
+    """Tell whether systemd is the init of this machine (sd_booted(3)).
+
+    False in most containers, and in a root that is not the running system's.
+    """
     return (root / "run/systemd/system").is_dir()
 
 
 def unit_file(unit: str, root: Path = Path("/")) -> Path | None:
-    """Return where a unit is defined, or None."""
+    """Return where a unit is defined, or None.
+
+    /etc comes first, as in systemd.unit(5). A link that leads nowhere counts as no unit.
+    """
     for directory in _UNIT_DIRECTORIES:
         path = root / directory / unit
         if path.exists():
@@ -31,12 +38,19 @@ def unit_file(unit: str, root: Path = Path("/")) -> Path | None:
 
 
 def login_service(root: Path = Path("/")) -> str:
-    """Return the unit that logs in at boot: Debian's and Ubuntu's name, or everybody's."""
+    """Return the unit that logs in at boot: Debian's and Ubuntu's name, or everybody's.
+
+    Where neither is installed, Debian's.
+    """
     return next((u for u in _LOGIN_SERVICES if unit_file(u, root)), _LOGIN_SERVICES[0])
 
 
 def enabled(unit: str, root: Path = Path("/")) -> bool:
-    """Tell whether some target or unit wants this one at boot."""
+    """Tell whether some target or unit wants this one at boot.
+
+    The links of `systemctl enable` in /etc are looked at. What a package links in /usr does not
+    count.
+    """
     base = root / "etc/systemd/system"
     return any(
         (directory / unit).is_symlink()
@@ -46,7 +60,10 @@ def enabled(unit: str, root: Path = Path("/")) -> bool:
 
 
 def masked(unit: str, root: Path = Path("/")) -> bool:
-    """Tell whether an admin linked the unit to /dev/null, so that nothing can start it."""
+    """Tell whether an admin linked the unit to /dev/null, so that nothing can start it.
+
+    A mask in /run, which ends with the boot, is not looked at.
+    """
     try:
         return os.readlink(root / "etc/systemd/system" / unit) == os.devnull
     except OSError:
@@ -54,12 +71,18 @@ def masked(unit: str, root: Path = Path("/")) -> bool:
 
 
 def enable(unit: str, root: Path = Path("/")) -> None:
-    """Have systemd start a unit at boot. Raises ToolError, UnreachableError."""
+    """Have systemd start a unit at boot. Raises ToolError, UnreachableError.
+
+    It is not started now. A unit that is enabled already is fine.
+    """
     _set_enabled(unit, "enable", root)
 
 
 def disable(unit: str, root: Path = Path("/")) -> None:
-    """Undo what `enable` did. Raises ToolError, UnreachableError."""
+    """Undo what `enable` did. Raises ToolError, UnreachableError.
+
+    A unit that runs is not stopped.
+    """
     _set_enabled(unit, "disable", root)
 
 
@@ -82,12 +105,18 @@ def _set_enabled(unit: str, verb: str, root: Path) -> None:
 
 
 def active(unit: str, root: Path = Path("/")) -> bool:
-    """Tell whether a unit runs, or has run and stays: systemd keeps a link for it then."""
+    """Tell whether a unit runs, or has run and stays: systemd keeps a link for it then.
+
+    The link names its invocation (systemd.exec(5), INVOCATION_ID); no process is started.
+    """
     return (root / f"run/systemd/units/invocation:{unit}").is_symlink()
 
 
 def start_soon(unit: str) -> None:
-    """Have systemd start a unit, if it can, and do not wait for it."""
+    """Have systemd start a unit, if it can, and do not wait for it.
+
+    Errors of the start are in the journal alone. Raises MissingError, UnreachableError.
+    """
     run(["systemctl", "start", "--no-block", unit], ok=None)
 
 
@@ -107,7 +136,10 @@ def has_read_fstab(root: Path = Path("/")) -> bool:
 
 
 def daemon_reload() -> None:
-    """Have systemd read fstab and the units again; nothing where systemd is not the init."""
+    """Have systemd read fstab and the units again; nothing where systemd is not the init.
+
+    It returns when that is done. Raises ToolError, UnreachableError after 60 s.
+    """
     if running():
         run(["systemctl", "daemon-reload"])
 
@@ -163,7 +195,10 @@ def _unquoted(word: str) -> str:
 
 
 def required(root: Path = Path("/")) -> Mapping[str, tuple[str, ...]]:
-    """Return which units wait for which mount points, by our own drop-ins."""
+    """Return which units wait for which mount points, by our own drop-ins.
+
+    Paths are as they were given to `require_mount`, in the order of the files' names.
+    """
     found: dict[str, list[str]] = {}
     for unit, path, _ in _drop_ins(root):
         found.setdefault(unit, []).append(path)
@@ -171,7 +206,11 @@ def required(root: Path = Path("/")) -> Mapping[str, tuple[str, ...]]:
 
 
 def require_mount(unit: str, path: str, root: Path = Path("/")) -> None:
-    """Make a unit wait for a mount point, by a drop-in of ours."""
+    """Make a unit wait for a mount point, by a drop-in of ours.
+
+    RequiresMountsFor= (systemd.unit(5)) also stops the unit when the mount goes. systemd knows it
+    after a reload. Raises IscsictlError.
+    """
     if not re.fullmatch(r"[A-Za-z0-9:_.@\\-]+\.[a-z]+", unit):
         raise IscsictlError(f"{unit!r} is not a unit name such as mail.service")
     file = make_drop_in_directory(unit, root) / f"50-iscsictl-{_escaped(path)}.conf"
@@ -180,7 +219,10 @@ def require_mount(unit: str, path: str, root: Path = Path("/")) -> None:
 
 
 def make_drop_in_directory(unit: str, root: Path = Path("/")) -> Path:
-    """Make the directory of the admin's drop-ins for a unit, if it is missing, and return it."""
+    """Make the directory of the admin's drop-ins for a unit, if it is missing, and return it.
+
+    Raises OSError. An empty one is no drop-in: `remove_empty_drop_in_directory` takes it away.
+    """
     directory = root / "etc/systemd/system" / f"{unit}.d"
     directory.mkdir(mode=0o755, parents=True, exist_ok=True)
     return directory
@@ -193,7 +235,10 @@ def remove_empty_drop_in_directory(unit: str, root: Path = Path("/")) -> None:
 
 
 def drop_require(path: str, root: Path = Path("/"), unit: str | None = None) -> None:
-    """Take our drop-ins for a mount point away, of all units or of one."""
+    """Take our drop-ins for a mount point away, of all units or of one.
+
+    systemd knows it after a reload. Where there is none, nothing happens. Raises OSError.
+    """
     for name, waits_for, file in tuple(_drop_ins(root)):
         if waits_for == path and unit in {None, name}:
             file.unlink(missing_ok=True)

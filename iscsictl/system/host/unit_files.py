@@ -18,7 +18,10 @@ _ORDER = re.compile(r"\s*(After|Before)\s*=\s*(.*)")
 
 
 def read_systemd(root: Path = Path("/")) -> Systemd:
-    """Return the units of open-iscsi and of multipath, and who waits for the network."""
+    """Return the units of open-iscsi and of multipath, and who waits for the network.
+
+    Everything is read from files: whether a unit runs now is not among it, see `ask_active`.
+    """
     login = systemd.login_service(root)
     names = (login, "iscsid.service", "iscsid.socket", "multipathd.service")
     return Systemd(
@@ -31,7 +34,10 @@ def read_systemd(root: Path = Path("/")) -> Systemd:
 
 
 def read_unit(name: str, root: Path = Path("/")) -> Unit:
-    """Read one unit with its drop-ins."""
+    """Read one unit with its drop-ins.
+
+    Only ordering and enabling are read. A unit that is not there is not `defined`.
+    """
     masked = any(_is_mask(root / place / name) for place in _PLACES[:2])
     file = systemd.unit_file(name, root)
     after: set[str] = set()
@@ -51,7 +57,11 @@ def read_unit(name: str, root: Path = Path("/")) -> Unit:
 
 
 def ask_active(names: tuple[str, ...], timeout: float) -> Mapping[str, str]:
-    """Ask systemd for the state of units: `active`, `inactive`, `failed`."""
+    """Ask systemd for the state of units: `active`, `inactive`, `failed`.
+
+    A unit of which systemd says nothing is left out. Raises UnreachableError after `timeout`
+    seconds, MissingError.
+    """
     result = run(["systemctl", "is-active", *names], timeout=timeout, ok=None)
     return dict(zip(names, result.out.split(), strict=False))
 

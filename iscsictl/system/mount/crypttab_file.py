@@ -8,5 +8,8 @@ from iscsictl.system.io.files import read_file
 
 
 def read_crypttab(root: Path = Path("/")) -> tuple[CrypttabEntry, ...]:
-    """Read the file; a host without one has no entries. Raises IscsictlError."""
+    """Read the file; a host without one has no entries. Raises IscsictlError.
+
+    NeedsRootError where its mode keeps other users out.
+    """
     return parse_crypttab(read_file(root / "etc/crypttab") or b"")

@@ -30,7 +30,10 @@ def path_of(root: Path = Path("/")) -> Path:
 
 
 def read_fstab(root: Path = Path("/")) -> Fstab:
-    """Read the file; a host without one has an empty one."""
+    """Read the file; a host without one has an empty one.
+
+    Raises NeedsRootError, IscsictlError where it is there and cannot be read.
+    """
     return parse_fstab(read_file(path_of(root)) or b"")
 
 

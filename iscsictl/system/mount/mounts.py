@@ -31,7 +31,10 @@ _ASIDE = re.compile(r"dmesg\(1\)|\(hint\)")
 
 
 def mounted(root: Path = Path("/")) -> tuple[MountLine, ...]:
-    """Return the mounts of our own namespace, in the order they were made."""
+    """Return the mounts of our own namespace, in the order they were made.
+
+    Of two on one path the later one is on top. Empty in a root without /proc.
+    """
     try:
         return parse_mountinfo((root / "proc/self/mountinfo").read_bytes())
     except FileNotFoundError:
@@ -39,7 +42,11 @@ def mounted(root: Path = Path("/")) -> tuple[MountLine, ...]:
 
 
 def elsewhere(root: Path = Path("/")) -> Iterator[tuple[int, str, MountLine]]:
-    """Yield (pid, command, mount) of each mount namespace that is not ours, once each."""
+    """Yield (pid, command, mount) of each mount namespace that is not ours, once each.
+
+    The process is the first that is in it. Without root other users' namespaces cannot be read, and
+    are left out.
+    """
     seen = set()
     with contextlib.suppress(OSError):
         seen.add(os.readlink(f"{root}/proc/self/ns/mnt"))
@@ -56,7 +63,10 @@ def elsewhere(root: Path = Path("/")) -> Iterator[tuple[int, str, MountLine]]:
 
 
 def processes(root: Path = Path("/")) -> Iterator[str]:
-    """Yield the directory of each process in /proc, in the order of their numbers."""
+    """Yield the directory of each process in /proc, in the order of their numbers.
+
+    It may be gone when it is opened. Raises OSError where /proc is not mounted.
+    """
     folder = f"{root}/proc"
     for name in sorted(filter(str.isdigit, os.listdir(folder)), key=int):
         yield f"{folder}/{name}"
@@ -108,7 +118,10 @@ def _innermost(path: str, root: Path = Path("/")) -> MountLine | None:
 
 
 def remove_directory(path: str) -> None:
-    """Remove an empty directory."""
+    """Remove an empty directory.
+
+    Raises IscsictlError where it is not empty, is mounted on or is gone, UnsafeLinkError.
+    """
     try:
         with open_parent(path) as (parent, name):
             os.rmdir(name, dir_fd=parent)
@@ -286,7 +299,10 @@ def _has_no_paths(block: str) -> bool:
 
 
 def find_stranded(paths: Iterable[str], root: Path = Path("/")) -> dict[str, str]:
-    """Return those of the mount points whose mount has no disk any more, with the reason."""
+    """Return those of the mount points whose mount has no disk any more, with the reason.
+
+    The innermost mount of each counts; what is not mounted is left out. No disk is asked.
+    """
     innermost = {line.path: line for line in mounted(root)}
     found = {path: missing_disk(innermost[path], root) for path in paths if path in innermost}
     return {path: reason for path, reason in found.items() if reason is not None}

@@ -14,7 +14,10 @@ _VOLUME_GROUP = re.compile(r"((?:[^-]|--)+)-(?!-)")
 
 
 def swap_areas(root: Path) -> Iterator[str]:
-    """Yield the devices and files that the kernel swaps to (proc_swaps(5))."""
+    """Yield the devices and files that the kernel swaps to (proc_swaps(5)).
+
+    A file that was deleted is named with ` (deleted)` behind it, as the kernel does.
+    """
     try:
         lines = (root / "proc/swaps").read_text(errors="surrogateescape").splitlines()[1:]
     except FileNotFoundError:

@@ -39,12 +39,17 @@ def put(root: Path, fstab: Fstab) -> None:
 
     Raises what `replace_file` raises.
     """
+    # Without the directory there is no udev that could read it.
     if _needed(fstab) and path_of(root).parent.is_dir():
         replace_file(path_of(root), RULE.encode(), mode=0o644)
 
 
 def sweep(root: Path, fstab: Fstab) -> None:
-    """Remove the rule if no line of this fstab needs it."""
+    """Remove the rule if no line of this fstab needs it.
+
+    To be called after fstab was written: until then the old lines need it. Raises what
+    `remove_file` raises.
+    """
     if not _needed(fstab):
         remove_file(path_of(root))
 

@@ -48,7 +48,11 @@ def _family(root: Path, kname: str) -> list[str]:
 
 
 def open_devices(sids: Iterable[int], root: Path = Path("/")) -> dict[int, tuple[str, ...]]:
-    """Return who has a character device of each session open: a tape, a changer, a LUN's sg(4)."""
+    """Return who has a character device of each session open: a tape, a changer, a LUN's sg(4).
+
+    By session id, an empty tuple where nobody has. Without root other users' processes are not
+    seen.
+    """
     prefix = str(root).rstrip("/")
     opened = [(_place(prefix, number), who) for number, who in _openers(root, stat.S_ISCHR)]
     found = {}
