@@ -71,12 +71,20 @@ class DiskShape:
     stripe_unit: int = 0
 
     def usual_starts(self) -> tuple[int, ...]:
-        """Return where a filesystem usually starts: with no table, or first in a table."""
+        """Return where a filesystem usually starts: with no table, or first in a table.
+
+        Bytes, sorted. 63 sectors is how tables were made before about 2010, 8 MiB how sfdisk aligns
+        on LIO.
+        """
         starts = {0, 63 * self.sector, MIB, 8 * MIB, self.optimal_io}
         return tuple(sorted(start for start in starts if start < self.size))
 
     def usual_ends(self) -> tuple[int, ...]:
-        """Return where the last partition usually ends: the backup of GPT takes 33 sectors."""
+        """Return where the last partition usually ends: the backup of GPT takes 33 sectors.
+
+        Bytes, sorted: the disk's own end, whole MiB, whole cylinders, multiples of the optimal I/O
+        size.
+        """
         last = self.size - 33 * self.sector
         cylinder = _CYLINDER_SECTORS * self.sector
         ends = {self.size, last, last // MIB * MIB, self.size // cylinder * cylinder}
@@ -175,7 +183,7 @@ def _xfs_group_lengths(length: int, unit: int) -> set[int]:
 
 
 def grid_cells(size: int) -> int:
-    """Return how many cells the grid of a disk of this size has."""
+    """Return how many cells the grid of a disk of `size` bytes has: one read for each."""
     return min(-(-size // CELL), MAX_CELLS)
 
 
@@ -205,13 +213,19 @@ def grid_extents(size: int, one_in: int = 1) -> tuple[Extent, ...]:
 
 
 def all_extents(size: int) -> tuple[Extent, ...]:
-    """Return extents that cover the whole disk, for `--verify-blank=full`: at most a thousand."""
+    """Return extents that cover the whole disk, for `--verify-blank=full`: at most a thousand.
+
+    They are long enough for progress to be told in steps of a thousandth; `size` in bytes.
+    """
     step = max(8 * MIB, size // 1000 // MIB * MIB + MIB)
     return tuple((at, min(step, size - at)) for at in range(0, size, step))
 
 
 def merge_extents(extents: Iterable[Extent], size: int) -> tuple[Extent, ...]:
-    """Return the extents in order, on whole blocks, within the disk; close ones become one."""
+    """Return the extents in order, on whole blocks, within the disk; close ones become one.
+
+    O_DIRECT needs whole blocks. What is past the end of a disk of `size` bytes is left out.
+    """
     merged: list[Extent] = []
     for at, length in sorted(extents):
         start = max(at // BLOCK * BLOCK, 0)

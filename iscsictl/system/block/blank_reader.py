@@ -100,7 +100,10 @@ def _pieces_of(extents: Iterable[Extent]) -> Iterator[Extent]:
 
 
 def read_fully(fd: int, piece: memoryview, at: int) -> None:
-    """Fill `piece` from offset `at` of a disk. Raises UnreachableError where less comes."""
+    """Fill `piece` from offset `at` of a disk. Raises UnreachableError where less comes.
+
+    With O_DIRECT offset, length and memory have to be aligned to the disk's sectors (open(2)).
+    """
     done = 0
     try:
         while done < len(piece):

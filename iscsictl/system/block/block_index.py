@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from iscsictl.system.io.sysfs_attributes import Folder, list_names, read_attribute
 
+# Devices that stand on no other one; a name that is not here may hold something.
 _BARE = ("sd", "sr", "nvme", "vd", "loop", "ram", "zram", "fd", "nbd", "mmcblk")
 
 
@@ -46,22 +47,31 @@ class BlockIndex:
             self._holding = True
 
     def number(self, kname: str, own: str) -> str | None:
-        """Return MAJOR:MINOR of the device whose directory is `own`."""
+        """Return MAJOR:MINOR of the device whose directory is `own`, None if it is gone."""
         return self._numbers.get(kname) or read_attribute(own + "/dev")
 
     def disk(self, hctl: str, unit: str) -> str | None:
-        """Return the disk of the LUN H:C:T:L whose directory is `unit`, None if it has none."""
+        """Return the disk of the LUN H:C:T:L whose directory is `unit`, None if it has none.
+
+        A LUN has none while it is being probed, and if it is no disk (a tape, an enclosure).
+        """
         found = self._disks.get(hctl)
         if found is None:
             found = next(iter(list_names(unit + "/block")), None)
         return found
 
     def luns(self, host: int) -> list[str] | None:
-        """Return the LUNs (H:C:T:L) of an adapter; None where the SCSI bus is not to be seen."""
+        """Return the LUNs (H:C:T:L) of an adapter; None where the SCSI bus is not to be seen.
+
+        Those of all its sessions: an offload adapter has several.
+        """
         return self._luns.get(str(host), []) if self._luns else None
 
     def partitions(self, kname: str, own: str) -> list[str]:
-        """Return the partitions of a disk in order."""
+        """Return the partitions of a disk in order.
+
+        `own` is its directory, which is listed only where the index does not have the disk.
+        """
         if kname in self._numbers:
             names = self._parts.get(kname, [])
         else:
@@ -69,18 +79,24 @@ class BlockIndex:
         return sorted(names, key=natural)
 
     def holders(self, kname: str, own: str) -> list[str]:
-        """Return what holds a device. Without any map or array nothing does."""
+        """Return what holds a device. Without any map or array nothing does.
+
+        The names are those in `own`/holders: dm-0, md0, bcache0. Loop devices are not among them.
+        """
         if kname in self._numbers and not self._holding:
             return []
         return sorted(list_names(own + "/holders"), key=natural)
 
     def loops(self) -> dict[str, list[str]]:
-        """Return backing file -> loop devices."""
+        """Return backing file -> loop devices. A file may have several, over parts of it."""
         return loops(self._prefix, self._numbers or None)
 
 
 def loops(prefix: str, names: Iterable[str] | None = None) -> dict[str, list[str]]:
-    """Return backing file -> loop devices; `names` are the block devices, if they are known."""
+    """Return backing file -> loop devices; `names` are the block devices, if they are known.
+
+    The file's name is the kernel's: without links, and with ` (deleted)` behind one that is gone.
+    """
     found: dict[str, list[str]] = {}
     names = list_names(f"{prefix}/sys/block") if names is None else names
     for name in sorted((name for name in names if name.startswith("loop")), key=natural):
@@ -91,5 +107,5 @@ def loops(prefix: str, names: Iterable[str] | None = None) -> dict[str, list[str
 
 
 def natural(name: str) -> tuple[int, str]:
-    """Order sda2 before sda10."""
+    """Order sda2 before sda10: names of one disk differ in their numbers alone."""
     return len(name), name

@@ -15,7 +15,9 @@ from iscsictl.system.block.block_index import BlockIndex, natural
 from iscsictl.system.block.udev_db import decoded, read_disk_properties
 from iscsictl.system.io.sysfs_attributes import list_names, read_all, read_attribute, to_integer
 
+# What sysfs counts sizes in, whatever the sectors of the disk are.
 SECTOR = 512
+# kpartx(8) writes partN-mpath-..., cryptsetup(8) CRYPT-..., multipathd mpath-....
 _DM_KINDS: tuple[tuple[str, Kind], ...] = (
     ("mpath-", "mpath"),
     ("part", "part"),
@@ -64,11 +66,18 @@ class BlockTree:
         self._loops = self._index.loops()
 
     def block(self, kname: str) -> Block | None:
-        """Return the device with all that stands on it; None if it is not (or no longer) there."""
+        """Return the device with all that stands on it; None if it is not (or no longer) there.
+
+        `kname` is the kernel's name (sda1, dm-0). Filesystems are what udev knows, not what is
+        there now.
+        """
         return self._block(f"{self._prefix}/sys/class/block/{kname}", kname, None, frozenset())[0]
 
     def read_unit(self, unit: Unit) -> None:
-        """Fill in the disk of a LUN, and forget its name if it went away."""
+        """Fill in the disk of a LUN, and forget its name if it went away.
+
+        What udev knows of a disk that had the same device number before is not believed.
+        """
         if unit.kname is None:
             return
         own = f"{unit.path}/block/{unit.kname}"
@@ -130,7 +139,10 @@ def _of_another(unit: Unit, found: Mapping[str, str]) -> bool:
 
 
 def read_block(root: Path, device: str) -> Block | None:
-    """Return one device with all that stands on it; None if it is not there."""
+    """Return one device with all that stands on it; None if it is not there.
+
+    `device` may be a link of udev's: it is followed.
+    """
     return BlockTree(root).block(os.path.basename(os.path.realpath(device)))
 
 
@@ -231,7 +243,10 @@ def _differences(parts: list[list[Unit]], array_of: Callable[[int], str]) -> str
 
 
 def serial_of(unit: Unit) -> str | None:
-    """Return the unit serial number of a LUN: the kernel's, else what udev found."""
+    """Return the unit serial number of a LUN: the kernel's, else what udev found.
+
+    None where neither has one. Some arrays give all their LUNs the same.
+    """
     return _page80(unit.path) or unit.udev.get("ID_SCSI_SERIAL") or None
 
 
@@ -271,14 +286,20 @@ def _page80(path: str) -> str | None:
 
 
 def in_use(block: Block) -> bool:
-    """Tell whether something is mounted from it or stands on it other than partitions."""
+    """Tell whether something is mounted from it or stands on it other than partitions.
+
+    Open files and swap do not show here: `system.mount.usage` has them.
+    """
     return bool(block.mounts) or any(
         child.kind != "part" or in_use(child) for child in block.children
     )
 
 
 def holders(root: Path, kname: str) -> tuple[str, ...]:
-    """Return the kernel's names of what holds the device: dm, md (loops do not count there)."""
+    """Return the kernel's names of what holds the device: dm, md (loops do not count there).
+
+    Sorted; empty too for a device that is gone.
+    """
     return tuple(sorted(list_names(f"{_prefix(root)}/sys/class/block/{kname}/holders")))
 
 
@@ -289,12 +310,15 @@ def partitions(root: Path, kname: str) -> tuple[str, ...]:
 
 
 def device_number(root: Path, kname: str) -> str | None:
-    """Return MAJOR:MINOR."""
+    """Return MAJOR:MINOR, as in mountinfo and udev's database; None for a device that is gone."""
     return read_attribute(f"{_prefix(root)}/sys/class/block/{kname}/dev")
 
 
 def device_path(root: Path, kname: str) -> str:
-    """Return the name to open: /dev/mapper/NAME for a map, else /dev/KNAME."""
+    """Return the name to open: /dev/mapper/NAME for a map, else /dev/KNAME.
+
+    sysfs has ! for a slash in names (cciss!c0d0). Nothing in /dev is looked at.
+    """
     if kname.startswith("dm-"):
         name = read_attribute(f"{_prefix(root)}/sys/class/block/{kname}/dm/name")
         if name is not None:
@@ -303,7 +327,10 @@ def device_path(root: Path, kname: str) -> str:
 
 
 def kind_of(root: Path, kname: str) -> Kind:
-    """Tell what a block device is; a map of device-mapper's by the prefix of its UUID."""
+    """Tell what a block device is; a map of device-mapper's by the prefix of its UUID.
+
+    Every other map counts as `lvm`, whatever made it, and every other device as `disk`.
+    """
     own = f"{_prefix(root)}/sys/class/block/{kname}"
     if kname.startswith("dm-"):
         uuid = read_attribute(own + "/dm/uuid") or ""

@@ -57,7 +57,10 @@ def named_nodes(specs: Iterable[str], devices: Iterable[str], root: Path) -> dic
 
 
 def absent_specs(specs: Iterable[str], root: Path) -> frozenset[str]:
-    """Return those that name a device which is not there now; none where there is no udev."""
+    """Return those that name a device which is not there now; none where there is no udev.
+
+    A spec that is no device, such as `tmpfs` or host:/export, is never absent.
+    """
     if not (root / "dev/disk").is_dir():
         return frozenset()
     links = ((spec, _tag_link(spec)) for spec in specs)

@@ -11,7 +11,10 @@ from iscsictl.system.io.sysfs_attributes import list_names
 
 
 def kernel_has(device: str, root: Path = Path("/")) -> bool:
-    """Tell whether the kernel has a device of that node: /dev/sda1, or /dev/mapper/NAME."""
+    """Tell whether the kernel has a device of that node: /dev/sda1, or /dev/mapper/NAME.
+
+    udev may not have made the node yet, or may just be renaming it.
+    """
     names = list_names(f"{str(root).rstrip('/')}/sys/class/block")
     if not device.startswith("/dev/mapper/"):
         return os.path.basename(device) in names
@@ -19,7 +22,10 @@ def kernel_has(device: str, root: Path = Path("/")) -> bool:
 
 
 def wait_for_node(device: str) -> None:
-    """Return when udev has made the node, or has nothing left to do (udevadm(8), settle)."""
+    """Return when udev has made the node, or has nothing left to do (udevadm(8), settle).
+
+    That takes DEVICE_NODE_WAIT seconds or little more. Nothing is raised if the node is not there.
+    """
     try:
         run(
             ["udevadm", "settle", f"--exit-if-exists={device}", f"--timeout={DEVICE_NODE_WAIT}"],

@@ -99,7 +99,10 @@ def _identify_path(disk: DiskId, path: str, root: Path) -> PathIdentity:
 
 
 def require_unreserved(fd: int, disk: DiskId) -> None:
-    """Raise RefusedError where a host holds a SCSI-3 persistent reservation on the disk."""
+    """Raise RefusedError where a host holds a SCSI-3 persistent reservation on the disk.
+
+    Raises UnreachableError, ScsiError, GarbledAnswerError where the disk does not say.
+    """
     if scsi_commands.reserved(fd):
         raise RefusedError(
             f"{disk.device} is under another host's SCSI-3 persistent reservation",

@@ -21,7 +21,10 @@ def disk_states(kname: str, root: Path = Path("/")) -> tuple[str, ...]:
 
 
 def takes_commands(kname: str, root: Path = Path("/")) -> bool:
-    """Tell whether I/O gets to some disk below a block device, as far as the kernel tells."""
+    """Tell whether I/O gets to some disk below a block device, as far as the kernel tells.
+
+    True where there is no SCSI disk below: such a device has no state that could forbid it.
+    """
     states = disk_states(kname, root)
     return not states or "running" in states
 

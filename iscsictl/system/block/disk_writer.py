@@ -97,7 +97,11 @@ def _writing() -> Iterator[None]:
 
 
 def wipe(disk: DiskId, deadline: float) -> None:
-    """Erase all signatures of the disk and its partitions; the user confirmed the WWID."""
+    """Erase all signatures of the disk and its partitions; the user confirmed the WWID.
+
+    wipefs(8) erases the magic bytes alone: the data behind them can be rescued. Raises
+    RefusedError, InUseError, UnreachableError, MissingError, ToolError.
+    """
     device = disk.device
     with locked_disk(disk, deadline):
         ends = multipath.ends(device)
@@ -108,6 +112,7 @@ def wipe(disk: DiskId, deadline: float) -> None:
                 run(["wipefs", "--all", "--quiet", end])
             multipath.drop_parts(device)
             verify_unchanged(disk, device, lambda _: True)
+        # What is inside goes first: afterwards no table tells where it was.
         _table, parts = probe.read_table(device)
         for part in parts:
             if Path(part.device).exists():
@@ -118,7 +123,11 @@ def wipe(disk: DiskId, deadline: float) -> None:
 
 
 def label(disk: DiskId, script: str, fine: Callable[[Content], bool], deadline: float) -> None:
-    """Write the table of an sfdisk script; sfdisk aligns its one partition by the topology."""
+    """Write the table of an sfdisk script; sfdisk aligns its one partition by the topology.
+
+    `fine` judges what is there now; `deadline` is in time.monotonic() seconds. Raises
+    UnexpectedContentError if it says no, RefusedError, InUseError, UnreachableError, ToolError.
+    """
     device = disk.device
     with locked_disk(disk, deadline):
         verify_unchanged(disk, device, fine)
@@ -156,7 +165,10 @@ def _parts_of(device: str) -> list[str]:
 
 
 def verify_kernel_partition(device: str, part: int) -> None:
-    """Raise RefusedError unless the kernel has a partition where the table says that it is."""
+    """Raise RefusedError unless the kernel has a partition where the table says that it is.
+
+    The kernel is told once more before that. Maps are left out: kpartx made them of this table.
+    """
     label, parts = probe.read_table(device)
     if label is None or _is_map(device):
         return

@@ -12,7 +12,9 @@ pyudev = lazy_import("pyudev")
 
 
 SUBSYSTEMS = ("block", "iscsi_session", "iscsi_connection", "scsi")
+# Bytes: a login of hundreds of LUNs sends thousands of events at once.
 BUFFER = 1 << 22
+# Seconds: one login is a dozen events, and the last one brings the disk.
 SETTLE = 0.05
 
 
@@ -42,7 +44,11 @@ class Events:
         return monitor
 
     def wait(self, seconds: float) -> bool:
-        """Return True as soon as something happened, False when the time is over."""
+        """Return True as soon as something happened, False when the time is over.
+
+        Events that come in a burst are taken together. True says only that the kernel has to be
+        asked.
+        """
         end = time.monotonic() + seconds
         if self._monitor is None:
             time.sleep(max(0.0, seconds))
@@ -60,7 +66,10 @@ class Events:
 
 
 def read_traffic(root: Path, device: str) -> tuple[int, int] | None:
-    """Return the bytes read and written of /dev/KNAME since it came (Documentation/block/stat)."""
+    """Return the bytes read and written of /dev/KNAME since it came (Documentation/block/stat).
+
+    None where it is gone. The kernel counts in 512 bytes, whatever the sectors of the disk are.
+    """
     prefix = str(root).rstrip("/")
     name = device.removeprefix("/dev/").replace("/", "!")
     try:

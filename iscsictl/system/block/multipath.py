@@ -11,12 +11,15 @@ from iscsictl.system.io.sysfs_attributes import list_names
 
 
 def runs(root: Path = Path("/")) -> bool:
-    """Tell whether multipathd runs."""
+    """Tell whether multipathd runs, or died without removing its pid file."""
     return (root / "run/multipathd.pid").exists()
 
 
 def has_maps(root: Path = Path("/")) -> bool:
-    """Tell whether the kernel has a multipath map, whatever it is over."""
+    """Tell whether the kernel has a multipath map, whatever it is over.
+
+    multipathd need not run for that: maps stay when it is stopped.
+    """
     names = list_names(f"{str(root).rstrip('/')}/sys/class/block")
     return any(name.startswith("dm-") and kind_of(root, name) == "mpath" for name in names)
 

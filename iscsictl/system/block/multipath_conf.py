@@ -27,7 +27,11 @@ def _settings_path(root: Path) -> Path:
 
 
 def read_facts(root: Path = Path("/")) -> MultipathFacts:
-    """Return what its own files tell of multipath-tools; no process is started."""
+    """Return what its own files tell of multipath-tools; no process is started.
+
+    Users who may not read /etc/multipath get `files_were_read` False. Raises IscsictlError for
+    files that are there and cannot be read.
+    """
     facts = MultipathFacts(
         installed=any((root / name).exists() for name in _PROGRAMS),
         running=multipath.runs(root),
@@ -42,7 +46,10 @@ def read_facts(root: Path = Path("/")) -> MultipathFacts:
 
 
 def ask_daemon(facts: MultipathFacts) -> MultipathFacts:
-    """Return the facts with what only the daemon knows; as they are where it does not answer."""
+    """Return the facts with what only the daemon knows; as they are where it does not answer.
+
+    It is given MULTIPATHD_WAIT seconds for each of three questions.
+    """
     if not facts.running:
         return facts
     try:
@@ -74,7 +81,10 @@ def _ask(*words: str) -> str:
 
 
 def read_settings(root: Path = Path("/")) -> tuple[MapSettings, ...]:
-    """Return the maps that our configuration file has a section for."""
+    """Return the maps that our configuration file has a section for.
+
+    Raises NeedsRootError where /etc/multipath is closed to other users, IscsictlError.
+    """
     return conf.parse_settings(_text(_settings_path(root)))
 
 
@@ -130,7 +140,11 @@ def allow(device: str) -> bool:
 
 
 def disallow(wwid: str) -> bool:
-    """Take a WWID off the list; return whether it was on it."""
+    """Take a WWID off the list; return whether it was on it.
+
+    `wwid` is spelled as multipath spells it. A map that is there stays. Raises ToolError,
+    UnreachableError.
+    """
     if wwid not in conf.parse_wwids(_text(Path("/etc/multipath/wwids"))):
         return False
     run(["multipath", "-w", wwid], timeout=MULTIPATHD_WAIT)
@@ -138,7 +152,10 @@ def disallow(wwid: str) -> bool:
 
 
 def add_path(device: str) -> None:
-    """Have the daemon look at a path again. It may say no, or not answer: the map tells."""
+    """Have the daemon look at a path again. It may say no, or not answer: the map tells.
+
+    `device` is /dev/KNAME. Raises UnreachableError after MULTIPATHD_WAIT seconds, MissingError.
+    """
     run(["multipathd", "add", "path", device.removeprefix("/dev/")],
         timeout=MULTIPATHD_WAIT, ok=None)  # fmt: skip
 

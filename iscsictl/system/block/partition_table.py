@@ -24,12 +24,19 @@ from iscsictl.system.block.disk_states import require_path
 from iscsictl.system.io.process import find, run
 from iscsictl.system.io.sysfs_attributes import list_names, read_attribute, to_integer
 
+# By itself sfdisk would erase signatures that it finds: only wipefs does that here, once it was
+# confirmed. A mounted partition forbids the reading of the whole table.
 _QUIET = ("--quiet", "--no-reread", "--wipe", "never", "--wipe-partitions", "never")
 
 
 def read_table(device: str) -> Table | None:
-    """Return the table of a disk, None where it has none; a BSD label without its partitions."""
+    """Return the table of a disk, None where it has none; a BSD label without its partitions.
+
+    Raises UnreachableError for a map without a path, IscsictlError where the disk cannot be read:
+    that is not "no table".
+    """
     require_path(device)
+    # 1 is both a disk without a table and one that cannot be read.
     result = run(["sfdisk", "--json", device], timeout=DISK_TOOL_WAIT, ok=(0, 1))
     if not result.code:
         return parse_table(result.out)
@@ -54,13 +61,19 @@ def _is_bsd(device: str) -> bool:
 
 
 def type_names(label: str) -> dict[str, str]:
-    """Return the names of the partition types of a table's kind, as sfdisk has them."""
+    """Return the names of the partition types of a table's kind, as sfdisk has them.
+
+    By the type as it is compared, see `normal_type`. Empty for a kind that sfdisk does not know.
+    """
     result = run(["sfdisk", "--label", label, "--list-types"], ok=None)
     return parse_types(result.out)
 
 
 def verify(device: str) -> tuple[str, ...]:
-    """Return what sfdisk finds wrong with a table (it exits 0 all the same)."""
+    """Return what sfdisk finds wrong with a table (it exits 0 all the same).
+
+    Gaps, and partitions that end beside a cylinder, are no faults. Empty if all is well.
+    """
     result = run(["sfdisk", "--verify", device], timeout=DISK_TOOL_WAIT, ok=(0, 1))
     if "does not contain a recognized partition table" in result.err:
         return ("there is no partition table",)
@@ -75,7 +88,10 @@ def verify(device: str) -> tuple[str, ...]:
 
 
 def topology(kname: str, root: Path = Path("/")) -> Topology:
-    """Return how the disk likes to be used (Documentation/ABI/stable/sysfs-block)."""
+    """Return how the disk likes to be used (Documentation/ABI/stable/sysfs-block).
+
+    In bytes. What the disk does not say is its logical sector, which is 512 if it says nothing.
+    """
     base = f"{str(root).rstrip('/')}/sys/class/block/{kname}"
 
     def number(name: str, otherwise: int) -> int:
@@ -93,7 +109,10 @@ def topology(kname: str, root: Path = Path("/")) -> Topology:
 
 
 def kernel_view(kname: str, sector: int, root: Path = Path("/")) -> dict[int, tuple[int, int]]:
-    """Return start and size, in sectors of the disk, of the partitions that the kernel has."""
+    """Return start and size, in sectors of the disk, of the partitions that the kernel has.
+
+    By number. sysfs counts in 512 bytes; `sector` is the size of the disk's own.
+    """
     base = f"{str(root).rstrip('/')}/sys/class/block/{kname}"
     found = {}
     for name in list_names(base):
@@ -110,7 +129,11 @@ def kernel_view(kname: str, sector: int, root: Path = Path("/")) -> dict[int, tu
 
 
 def write_label(disk: DiskId, kind: str, fine: Callable[[Content], bool], deadline: float) -> None:
-    """Write an empty table on a disk that is proved to be `fine` under O_EXCL."""
+    """Write an empty table on a disk that is proved to be `fine` under O_EXCL.
+
+    Raises RefusedError if it is not, InUseError, UnreachableError, ToolError, and IscsictlError if
+    the table does not read back.
+    """
     device = disk.device
     with writer.locked_disk(disk, deadline):
         _prove(disk, device, fine)
@@ -127,7 +150,11 @@ def write_label(disk: DiskId, kind: str, fine: Callable[[Content], bool], deadli
 
 
 def wipe_node(disk: DiskId, node: str, fine: Callable[[Content], bool], deadline: float) -> None:
-    """Erase the signatures of one partition."""
+    """Erase the signatures of one partition.
+
+    `fine` judges what is in it now. Raises RefusedError if it says no, InUseError,
+    UnreachableError, ToolError.
+    """
     with writer.locked_disk(disk, deadline):
         _prove(disk, node, fine)
         run(["wipefs", "--all", "--quiet", node], timeout=None)
@@ -219,11 +246,15 @@ def _not_followed(kname: str, table: Table) -> list[int]:
     )
 
 
+# DOS types of extended partitions: the kernel has them with a size of two sectors at most.
 _EXTENDED = frozenset({"5", "f", "85"})
 
 
 def await_node(node: str, deadline: float, *, there: bool = True) -> None:
-    """Wait until udev made, or took away, the node of a partition."""
+    """Wait until udev made, or took away, the node of a partition.
+
+    `deadline` is in time.monotonic() seconds. Raises UnreachableError then.
+    """
     while Path(node).exists() != there:
         if time.monotonic() > deadline:
             raise UnreachableError(f"{node} did not {'appear' if there else 'go'} in time")

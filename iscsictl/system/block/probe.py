@@ -40,7 +40,10 @@ _XFS_IN_PROGRESS = 126
 
 
 def part_device(device: str, number: int) -> str:
-    """Return the node of a partition: /dev/sda1, /dev/nvme0n1p1, /dev/mapper/x-part1."""
+    """Return the node of a partition: /dev/sda1, /dev/nvme0n1p1, /dev/mapper/x-part1.
+
+    Whether it is there is not looked at.
+    """
     if device.startswith("/dev/mapper/"):
         return f"{device}-part{number}"
     return f"{device}p{number}" if device[-1].isdigit() else f"{device}{number}"
@@ -102,7 +105,11 @@ def blkid(device: str, *options: str) -> dict[str, str]:
 
 
 def read_table(device: str) -> tuple[str | None, tuple[Partition, ...]]:
-    """Return the partition table's kind and its entries as sfdisk reads them."""
+    """Return the partition table's kind and its entries as sfdisk reads them.
+
+    None and no entries where there is no table. Raises IscsictlError where the disk cannot be read.
+    """
+    # 1 is both a disk without a table and one that cannot be read.
     result = run(["sfdisk", "--json", device], timeout=DISK_TOOL_WAIT, ok=(0, 1))
     if result.code:
         if "does not contain a recognized partition table" in result.err:
@@ -124,7 +131,10 @@ def _read(device: str, at: int, length: int) -> bytes:
 
 
 def filesystem_on(device: str, part: int | None) -> Filesystem | None:
-    """Return the filesystem on a device, as blkid and its own superblock tell; None if none."""
+    """Return the filesystem on a device, as blkid and its own superblock tell; None if none.
+
+    `part` is its partition number, None for a whole disk. Raises UnreachableError, IscsictlError.
+    """
     return _superblock(device, part, blkid(device))
 
 

@@ -59,6 +59,7 @@ def grow(node: str, fs: str, path: str) -> bool:
     """
     before = filled(node, fs, path)
     if fs in {"ext2", "ext3", "ext4"}:
+        # Without a size each of these takes all of the device; a large filesystem takes minutes.
         run(["resize2fs", node], timeout=None)
     elif fs == "xfs":
         run(["xfs_growfs", path], timeout=None)

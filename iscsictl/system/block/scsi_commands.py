@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from iscsictl.errors import IscsictlError, UnreachableError
 
 _SG_IO = 0x2285
+# SG_DXFER_FROM_DEV: every command here reads, and none writes.
 _FROM_DEVICE = -3
 _CHECK_CONDITION = 0x02
 _RESERVATION_CONFLICT = 0x18
@@ -75,12 +76,18 @@ class ScsiError(UnreachableError):
 
     @property
     def rejected(self) -> bool:
-        """Whether the disk refuses the request, as a LUN does that is gone (ILLEGAL REQUEST)."""
+        """Whether the disk refuses the request, as a LUN does that is gone (ILLEGAL REQUEST).
+
+        The sense key alone decides; `unknown` also looks at the additional sense code.
+        """
         return self.key == _ILLEGAL_REQUEST
 
     @property
     def unknown(self) -> bool:
-        """Whether the disk says that it does not know the command, or not in this form."""
+        """Whether the disk says that it does not know the command, or not in this form.
+
+        INVALID COMMAND OPERATION CODE or INVALID FIELD IN CDB: for a question that is an answer.
+        """
         return self.key == _ILLEGAL_REQUEST and self.asc in {_INVALID_OPCODE, _INVALID_FIELD}
 
 
@@ -95,7 +102,10 @@ class GarbledAnswerError(IscsictlError):
 
 
 def sense_key(sense: bytes) -> int | None:
-    """Return the sense key of fixed (0x70) or descriptor (0x72) sense data (SPC-4 4.5)."""
+    """Return the sense key of fixed (0x70) or descriptor (0x72) sense data (SPC-4 4.5).
+
+    0x71 and 0x73 tell of an earlier command. None where there is no sense data, or too little.
+    """
     code = sense[0] & 0x7F if sense else 0
     if code in {0x70, 0x71} and len(sense) > 2:
         return sense[2] & 0x0F
@@ -105,7 +115,10 @@ def sense_key(sense: bytes) -> int | None:
 
 
 def additional_sense(sense: bytes) -> int | None:
-    """Return the additional sense code, None where the sense data does not reach that far."""
+    """Return the additional sense code, None where the sense data does not reach that far.
+
+    Byte 12 of fixed, byte 2 of descriptor sense data (SPC-4 4.5).
+    """
     code = sense[0] & 0x7F if sense else 0
     at = {0x70: 12, 0x71: 12, 0x72: 2, 0x73: 2}.get(code)
     return sense[at] if at is not None and len(sense) > at else None
@@ -211,7 +224,11 @@ def unit_serial(fd: int, timeout: float = 10) -> str | None:
 
 
 def parse_identity(page: bytes, what: str, asked: int) -> frozenset[str]:
-    """Return the names in an answer to INQUIRY page 0x83. Raises GarbledAnswerError."""
+    """Return the names in an answer to INQUIRY page 0x83. Raises GarbledAnswerError.
+
+    They are spelled as sysfs spells `wwid`. `asked` is how many bytes the command allowed: a page
+    that is cut off there is fine, one that ends before is not.
+    """
     if len(page) < 4 or page[1] != 0x83:
         raise GarbledAnswerError(what, f"{page[:4].hex() or 'nothing'} is no page 0x83")
     length = 4 + int.from_bytes(page[2:4], "big")
@@ -248,7 +265,10 @@ def reserved(fd: int, timeout: float = 10) -> bool:
 
 
 def parse_reservation(answer: bytes, what: str) -> bool:
-    """Tell whether an answer to READ RESERVATION has one: none, or one descriptor of 16 bytes."""
+    """Tell whether an answer to READ RESERVATION has one: none, or one descriptor of 16 bytes.
+
+    Raises GarbledAnswerError for any other length (SPC-4 6.15.3).
+    """
     length = int.from_bytes(answer[4:8], "big")
     if len(answer) < 8 or length % 16 or len(answer) < min(8 + length, 24):
         raise GarbledAnswerError(what, f"{len(answer)} bytes came: {answer[:8].hex()}")
@@ -274,7 +294,10 @@ def luns(fd: int, timeout: float = 10) -> tuple[int, ...]:
 
 
 def parse_luns(answer: bytes, what: str) -> tuple[int, ...]:
-    """Return the LUNs of an answer to REPORT LUNS (SPC-4 6.33). Raises GarbledAnswerError."""
+    """Return the LUNs of an answer to REPORT LUNS (SPC-4 6.33). Raises GarbledAnswerError.
+
+    Sorted, each as the kernel numbers it.
+    """
     length = int.from_bytes(answer[:4], "big")
     if len(answer) < 8 + length or length % 8:
         raise GarbledAnswerError(what, f"{len(answer)} of {8 + length} bytes came")
@@ -312,7 +335,10 @@ def capacity(fd: int, timeout: float = 10) -> Capacity | None:
 
 
 def parse_capacity(answer: bytes, what: str) -> Capacity:
-    """Return what an answer to READ CAPACITY (16) says. Raises GarbledAnswerError."""
+    """Return what an answer to READ CAPACITY (16) says. Raises GarbledAnswerError.
+
+    Blocks smaller than 512 bytes, or of a size that is no power of two, are no answer.
+    """
     if len(answer) < 12:
         raise GarbledAnswerError(what, f"{len(answer)} bytes came")
     last, block_size = struct.unpack_from(">QI", answer)

@@ -9,6 +9,7 @@ from iscsictl.errors import IscsictlError
 from iscsictl.system.io.sysfs_attributes import list_names, read_attribute, to_integer
 
 _TARGET: Final = re.compile(r"target\d+:(\d+):(\d+)")
+# What the kernel takes for any number (SCAN_WILD_CARD, drivers/scsi/scsi_sysfs.c).
 _ANY: Final = "-"
 
 
@@ -38,14 +39,21 @@ def _session_address(sid: int, root: Path) -> str:
 
 
 def delete(hctl: str, root: Path = Path("/")) -> None:
-    """Have the kernel forget a device; one that is gone already is fine."""
+    """Have the kernel forget a device; one that is gone already is fine.
+
+    `hctl` is HOST:CHANNEL:TARGET:LUN. sd(4) flushes the disk's cache first, and waits for it.
+    Raises IscsictlError for another form, or where the kernel refuses.
+    """
     if not re.fullmatch(r"\d+:\d+:\d+:\d+", hctl):
         raise IscsictlError(f"{hctl!r} is not a HOST:CHANNEL:TARGET:LUN")
     _write(root / f"sys/class/scsi_device/{hctl}/device/delete", "1", errno.ENOENT)
 
 
 def rescan(hctl: str, root: Path = Path("/")) -> None:
-    """Have the kernel read a device's size and properties again."""
+    """Have the kernel read a device's size and properties again.
+
+    It waits for the disk's answer. Raises FileNotFoundError if the device is gone, IscsictlError.
+    """
     _write(root / f"sys/class/scsi_device/{hctl}/device/rescan", "1")
 
 

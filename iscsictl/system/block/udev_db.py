@@ -9,12 +9,15 @@ from iscsictl.system.io.sysfs_attributes import read_all, read_small
 
 
 def device_properties(root: Path, number: str) -> Mapping[str, str]:
-    """Return the properties (ID_FS_TYPE, ...) of the block device MAJOR:MINOR; {} if unknown."""
+    """Return the properties (ID_FS_TYPE, ...) of the block device MAJOR:MINOR; {} if unknown.
+
+    udev promises nothing about the format of its database; only `E:` lines are read.
+    """
     return read_properties(f"{str(root).rstrip('/')}/run/udev/data/b{number}")
 
 
 def read_properties(path: str) -> dict[str, str]:
-    """Read one file of the database: the lines `E:KEY=VALUE`."""
+    """Read one file of the database: the lines `E:KEY=VALUE`. {} if it is not there."""
     found = {}
     for line in read_all(path).split(b"\n"):
         if line.startswith(b"E:"):
@@ -31,13 +34,19 @@ _ABOUT_DISKS = re.compile(
 
 
 def read_disk_properties(path: str) -> dict[str, str]:
-    """Read what a listing tells of a disk or a partition, for a file has forty lines more."""
+    """Read what a listing tells of a disk or a partition, for a file has forty lines more.
+
+    {} if it is not there. Values that end in _ENC are not decoded.
+    """
     return dict(_ABOUT_DISKS.findall(_text(read_small(path))))
 
 
 @lru_cache(1024)
 def decoded(value: str | None) -> str | None:
-    r"""Undo the \x20 of properties that end in _ENC; None for nothing."""
+    r"""Undo the \x20 of properties that end in _ENC; None for nothing.
+
+    Bytes that are not UTF-8 come back as surrogates.
+    """
     if not value or "\\" not in value:
         return value or None
     raw = value.encode("utf-8", "surrogateescape")
@@ -49,7 +58,10 @@ def _text(raw: bytes) -> str:
 
 
 def known_uuids(root: Path) -> frozenset[str] | None:
-    """Return the UUIDs of all filesystems that udev knows; None where there is no udev."""
+    """Return the UUIDs of all filesystems that udev knows; None where there is no udev.
+
+    Links of disks that are gone just now may still be among them.
+    """
     folder = root / "dev/disk/by-uuid"
     try:
         names = [path.name for path in folder.iterdir()]

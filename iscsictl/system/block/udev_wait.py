@@ -12,7 +12,9 @@ from iscsictl.system.io import signals
 pyudev = lazy_import("pyudev")
 
 T = TypeVar("T")
+# Bytes: when it overflows the kernel drops events (ENOBUFS).
 _BUFFER = 16 * 1024 * 1024
+# Seconds: sysfs is read again after that, for some changes make no event.
 RECHECK = 0.25
 
 
@@ -60,7 +62,10 @@ class Waiter:
             self.listen(min(left, RECHECK))
 
     def listen(self, seconds: float) -> bool:
-        """Return at the next event, or after so many seconds; tell whether an event came."""
+        """Return at the next event, or after so many seconds; tell whether an event came.
+
+        Without udev it always takes all of the time. True says only that it is worth reading again.
+        """
         if self._monitor is None:
             time.sleep(seconds)
             return False
