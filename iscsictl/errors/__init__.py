@@ -107,6 +107,14 @@ class InterruptError(IscsictlError):
         self.exit = Exit(128 + signal)
 
 
+def unreadable_file(name: str, error: OSError) -> UsageError:
+    """Return the error of a file that the command line names and that cannot be read."""
+    hint = "give a file that can be read"
+    if isinstance(error, FileNotFoundError):
+        hint = "give the path of a file that exists"
+    return UsageError(f"{name}: {(error.strerror or str(error)).lower()}", hint=hint)
+
+
 def from_os(error: OSError) -> IscsictlError:
     """Return what the kernel refused without a word of ours as an error like any other.
 

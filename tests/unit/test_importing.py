@@ -365,8 +365,8 @@ def test_a_line_that_is_understood_and_makes_nothing_is_no_error(
     assert answer.err.endswith(f"{name}: nothing to take over\n")
 
 
-def test_a_missing_file_exits_3(tmp_path: Path) -> None:
-    assert CliRunner().invoke(cli, ["import", str(tmp_path / "none"), "-n"]).exit_code == 3
+def test_a_missing_file_exits_2(tmp_path: Path) -> None:
+    assert CliRunner().invoke(cli, ["import", str(tmp_path / "none"), "-n"]).exit_code == 2
 
 
 def test_a_directory_is_an_error_without_a_traceback(tmp_path: Path) -> None:

@@ -83,7 +83,7 @@ def test_a_pipe_is_read_to_its_end_and_a_device_as_far_as_a_secret_goes(tmp_path
     with subprocess.Popen(["sh", "-c", script]):
         assert read(path) == SECRET
     assert read("/dev/zero") == "\0" * MAX_SECRET_FILE
-    with pytest.raises(UsageError, match=r"CHAP secret: .*/not-there: No such file"):
+    with pytest.raises(UsageError, match=r"CHAP secret: .*/not-there: no such file"):
         read(tmp_path / "not-there")
 
 

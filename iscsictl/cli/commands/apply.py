@@ -11,6 +11,7 @@ import click
 from iscsictl.cli.commands.attach import owner_ids
 from iscsictl.cli.credentials import account, read_secret
 from iscsictl.cli.help import command
+from iscsictl.cli.input_file import display_name, read_input_file
 from iscsictl.cli.options import (
     Number,
     Settings,
@@ -209,19 +210,7 @@ def _read(file: str) -> tuple[str, SavedPlan | None]:
 
 
 def _text_of(file: str) -> str:
-    try:
-        if file == "-":
-            data = sys.stdin.buffer.read(_MAX_BYTES + 1)
-        else:
-            with Path(file).open("rb") as stream:
-                data = stream.read(_MAX_BYTES + 1)
-    except OSError as error:
-        raise UsageError(f"{file}: {error.strerror}") from None
-    if len(data) > _MAX_BYTES:
-        raise UsageError(
-            f"{file}: it is larger than {_MAX_BYTES >> 20} MiB", hint="split it into several files"
-        )
-    return decode_file(data, "standard input" if file == "-" else file)
+    return decode_file(read_input_file(file, largest=_MAX_BYTES), display_name(file))
 
 
 def _spec(settings: Settings, volume: Volume, place: str) -> AttachSpec:

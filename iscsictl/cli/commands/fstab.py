@@ -7,7 +7,7 @@ import click
 from iscsictl.cli.commands.disks import by_lun
 from iscsictl.cli.commands.mount import options_of
 from iscsictl.cli.groups import GroupWithDefault
-from iscsictl.cli.options import Settings, changing, common, require_root
+from iscsictl.cli.options import Settings, changing, common, print_message, require_root
 from iscsictl.cli.runner import run_task
 from iscsictl.cli.selectors import directory, named
 from iscsictl.engine.runtime import open_context
@@ -34,6 +34,8 @@ def ls(settings: Settings) -> int:
     lines = read_fstab(settings.root)
     mounted = mounted_paths(settings.root)
     print_fstab(lines, mounted, screen_of(sys.stdout, settings.color), settings.output)
+    if not lines.entries and settings.output == "table" and not settings.quiet:
+        print_message("there are no entries in /etc/fstab")
     return int(Exit.DONE)
 
 

@@ -1,12 +1,12 @@
 """`import`: take over the files of the old driver (sfnet, kernels 2.4 and 2.6)."""
 
 import json
-import sys
 from pathlib import Path
 
 import click
 
 from iscsictl.cli.help import command
+from iscsictl.cli.input_file import read_input_file
 from iscsictl.cli.options import (
     Settings,
     changing,
@@ -16,7 +16,7 @@ from iscsictl.cli.options import (
     require_root,
 )
 from iscsictl.engine.runtime import check_interrupt, host_changes, open_context
-from iscsictl.errors import Exit, IscsictlError, NotFoundError, UsageError
+from iscsictl.errors import Exit, IscsictlError, UsageError
 from iscsictl.legacy import planner as core
 from iscsictl.legacy.iscsi_conf import KEYWORDS
 from iscsictl.legacy.output import as_json
@@ -100,18 +100,7 @@ def _carry_out(settings: Settings, plan: ImportPlan) -> int:
 
 
 def _read(name: str) -> str:
-    try:
-        if name == "-":
-            data = sys.stdin.buffer.read(LARGEST + 1)
-        else:
-            with Path(name).open("rb") as file:
-                data = file.read(LARGEST + 1)
-    except FileNotFoundError:
-        raise NotFoundError(f"{name}: no such file", hint="give the path of the file") from None
-    except OSError as error:
-        raise UsageError(f"{name}: {error.strerror}", hint="give a file that can be read") from None
-    if len(data) > LARGEST:
-        raise UsageError(f"{name}: larger than {LARGEST} bytes", hint="is it the right file?")
+    data = read_input_file(name, largest=LARGEST)
     return data.decode("utf-8", "surrogateescape").removeprefix("\ufeff")
 
 

@@ -4,7 +4,7 @@ import os
 import stat
 from dataclasses import dataclass
 
-from iscsictl.errors import UnreachableError, UsageError
+from iscsictl.errors import UnreachableError, unreadable_file
 from iscsictl.system.io.bounded_call import call_within
 from iscsictl.system.io.safe_paths import own_ids
 
@@ -49,7 +49,7 @@ def read_secret_file(file: str, whose: str, timeout: float) -> SecretFile:
             hint="see what should write to it, or give it longer with --timeout",
         ) from None
     except OSError as error:
-        raise UsageError(f"{whose}: {name}: {error.strerror}") from None
+        raise unreadable_file(f"{whose}: {name}", error) from None
 
 
 def _read(path: str | None) -> SecretFile:

@@ -12,7 +12,12 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from iscsictl.errors import IscsictlError, NotFoundError, UnreachableError
+from iscsictl.errors import (
+    IscsictlError,
+    NotFoundError,
+    UnreachableError,
+    unreadable_file,
+)
 from iscsictl.limits import PIPE_WAIT
 from iscsictl.model.listing import Listing
 from iscsictl.parse.capture import parse_bundle, parse_capture
@@ -40,9 +45,9 @@ _NOT_OUTPUTS = frozenset({"proc", "sys", "dev", "var", "run", "boot", "usr", "li
 def read_capture(path: Path, wait: float = PIPE_WAIT) -> Listing:
     """Read a captured listing from a file, a pipe or the directory of a support bundle.
 
-    `wait` is how many seconds a named pipe may stay silent. Raises NotFoundError if it does not
-    exist, UnreachableError for a pipe that nobody writes to, IscsictlError if it cannot be read or
-    nothing of what `ls` shows is in it.
+    `wait` is how many seconds a named pipe may stay silent. Raises UsageError if it cannot be
+    read, UnreachableError for a pipe that nobody writes to, IscsictlError if nothing of what `ls`
+    shows is in it.
     """
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
@@ -54,10 +59,8 @@ def read_capture(path: Path, wait: float = PIPE_WAIT) -> Listing:
         finally:
             os.close(fd)
         return read_directory(path)
-    except FileNotFoundError:
-        raise NotFoundError(f"{path}: no such file", hint=HINT) from None
     except OSError as error:
-        raise IscsictlError(f"{path}: {error.strerror or error}", hint=HINT) from None
+        raise unreadable_file(str(path), error) from None
 
 
 def _read_archive(path: Path) -> Listing:
