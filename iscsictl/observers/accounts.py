@@ -24,7 +24,11 @@ class StoredAccount:
 
 
 def other_accounts(context: Context) -> Iterator[StoredAccount]:
-    """Yield the accounts of the discovery records and that of iscsid.conf."""
+    """Yield the accounts of the discovery records and that of iscsid.conf.
+
+    iSNS has no accounts, so only SendTargets records count. Raises NeedsRootError where the records
+    may not be read; an iscsid.conf that is not there has no values.
+    """
     for record in nodedb.read_discovery_records(context.db):
         if record.kind == "sendtargets":
             yield StoredAccount(record.portal, record.values, discovery.PREFIX)
@@ -34,17 +38,28 @@ def other_accounts(context: Context) -> Iterator[StoredAccount]:
 
 
 def groups_sharing_a_secret(records: tuple[NodeRecord, ...]) -> tuple[tuple[str, ...], ...]:
-    """Return each group of targets whose records have the same secret."""
+    """Return each group of targets whose records have the same secret, in either direction.
+
+    Secrets are compared by fingerprints under a key of this process, and none is kept.
+    """
     return tuple(tuple(group) for group in secret_reuse.shared(records))
 
 
 def targets_with_secret(secret: Secret, root: Path) -> Collection[str]:
-    """Return the targets whose records have this secret. Raises IscsictlError."""
+    """Return the targets whose records have this secret, in either direction, sorted.
+
+    Raises NeedsRootError where only root may read the records, IscsictlError where they cannot be
+    read.
+    """
     return secret_reuse.others_with(secret, nodedb.read_records(nodedb.find_db(root)))
 
 
 def targets_with_text(text: str, root: Path) -> Collection[str]:
-    """Return the targets that have this text as a secret; none where that cannot be known."""
+    """Return the targets that have this text as a secret; none where that cannot be known.
+
+    It is for a warning only, so a text that cannot be a secret, or records that cannot be read, are
+    no error.
+    """
     try:
         return targets_with_secret(Secret(text), root)
     except (ValueError, IscsictlError):

@@ -46,7 +46,11 @@ UDEV_PAUSE = 0.1
 
 
 def host_facts(root: Path = Path("/")) -> HostFacts:
-    """Look at what the machine runs; no process is started."""
+    """Look at what the machine runs; no process is started.
+
+    systemd is judged by its files, so a unit that was changed since the last daemon-reload counts
+    as it stands there.
+    """
     service = systemd.login_service(root)
     return HostFacts(
         service,
@@ -57,7 +61,11 @@ def host_facts(root: Path = Path("/")) -> HostFacts:
 
 
 def for_attach(context: Context, spec: AttachSpec, before: Inventory | None) -> Inventory:
-    """Observe all that an attach rests on. What the array said `before` is not asked again."""
+    """Observe all that an attach rests on. What the array said `before` is not asked again.
+
+    `before` is the inventory of the round before, None in the first. Raises NotFoundError for an
+    interface that is not defined, and IscsictlError where records or fstab cannot be read.
+    """
     mounts_wanted = frozenset(filter(None, [spec.mount]))
     return observe_lun(context, spec, observe_host(context, mounts_wanted), before)
 
@@ -72,6 +80,7 @@ def observe_host(context: Context, mount_points: frozenset[str]) -> Inventory:
         host = _read_host(context)
         devices = [block for disk in host.disks for block in blocks(disk.block)]
         there = (b for b in devices if mount_points & {m.path for m in b.mounts})
+        # A disk that is just being examined by udev shows neither, and would look unformatted.
         if all(block.fstype and block.uuid for block in there) or time.monotonic() > deadline:
             return host
         signals.check()
@@ -81,7 +90,11 @@ def observe_host(context: Context, mount_points: frozenset[str]) -> Inventory:
 def observe_lun(
     context: Context, spec: AttachSpec, host: Inventory, before: Inventory | None
 ) -> Inventory:
-    """Observe what one attach rests on besides its `host`: the array, the disk, the mount point."""
+    """Observe what one attach rests on besides its `host`: the array, the disk, the mount point.
+
+    `before` is as for `for_attach`. What an array or a disk does not answer is a ReadFailed in the
+    inventory, for the plan to say. The disk is probed only once all of its paths are there.
+    """
     for iface in spec.ifaces:
         nodedb.require_iface(context.db, iface)
     offers: Observation[tuple[DiscoveredTarget, ...]] = NotObserved()
@@ -116,7 +129,10 @@ def observe_lun(
 
 
 def for_export(root: Path) -> tuple[Inventory, dict[str, MountPointState]]:
-    """Look at all that a file of volumes tells, and at the roots of our mounts."""
+    """Look at all that a file of volumes tells, and at the roots of our mounts.
+
+    No disk is read. A mount point that cannot be looked at is left out.
+    """
     host = _read_host(Context(root=root))
     places = {}
     for line in host.fstab.ours:
@@ -141,7 +157,12 @@ def _read_host(context: Context) -> Inventory:
 
 
 def for_detach(context: Context, spec: DetachRequest, _before: Inventory | None) -> Inventory:
-    """Look at all that a detach rests on. A dead array is not touched: that could hang."""
+    """Look at all that a detach rests on. A dead array is not touched: that could hang.
+
+    Open files are looked for on disks that answer, or that are to be given up (`--lost`). Raises
+    NotFoundError where the name fits several LUNs; for one that nothing has, the journal is asked
+    whether it was detached before.
+    """
     root = context.root
     listing = read_listing(root, details=False)
     inventory = Inventory(
@@ -223,6 +244,7 @@ def _ask_array(
     if session is not None and not (all_paths and session.status == "up"):
         return NotObserved(), {}
     wait = min(PORTAL_WAIT, context.wait)
+    # Each portal once: a silent one costs the whole wait.
     portals = tuple(dict.fromkeys((*recorded, *(r.portal for r in own)))) if all_paths else recorded
     if recorded and not all_paths:
         return NotObserved(), _silent(context, recorded, wait)
@@ -268,6 +290,7 @@ def _discover(
     wanted = [o.portal for o in offers.value if spec.target in {None, o.target}]
     places = {(p.address, p.port) for p in answering}
     others = [p for p in wanted if (p.address, p.port) not in places]
+    # One path will do, and the portal that just answered is one.
     if len(others) < len(wanted) and spec.multipath == "off" and not silent:
         return offers, silent
     return offers, {**silent, **_silent(context, others, wait)}
@@ -305,6 +328,7 @@ def _unsettled(
     values = record_values(spec, multipath=mapped)
     found = {}
     for record in sound_records(records, replace(spec, target=target)):
+        # The file itself, with its secrets: what was parsed has only that there is one.
         text = record.path.read_bytes().decode("utf-8", "surrogateescape")
         wrong = tuple(key for key, value in values.items() if _differs(text, key, value))
         found[str(record.path)] = wrong
@@ -325,6 +349,7 @@ def _luns(spec: AttachSpec, sessions: tuple[Session, ...]) -> dict[int, tuple[in
         if device is None or session.sid is None:
             continue
         try:
+            # Any LUN of the target can be asked: the answer is the same.
             with probe.opened(device, exclusive=False) as fd:
                 found[session.sid] = scsi_commands.luns(fd)
         except IscsictlError:
@@ -340,6 +365,7 @@ def _disks(
     hctls = {(s.sid, u.hctl) for s in sessions for u in s.luns or () if spec.lun in {None, u.lun}}
     for disk in (d for d in disks if any((p.sid, p.hctl) in hctls for p in d.paths)):
         mounted = {mount.path for block in blocks(disk.block) for mount in block.mounts}
+        # The plan refuses a disk without a WWID. A mounted one changes while it is read.
         if disk.wwid is None or not (spec.fs or spec.mount) or spec.mount in mounted:
             continue
         scan = context.coalesce("users", lambda: usage.ProcScan(context.root))

@@ -75,7 +75,11 @@ class DiskQuery:
 
 
 def base(context: Context, *, details: bool = False) -> DiskInventory:
-    """Look at sessions, disks, fstab, records and holds: no disk is read."""
+    """Look at sessions, disks, fstab, records and holds: no disk is read.
+
+    Raises NeedsRootError where the records may not be read. `details` reads all attributes of the
+    sessions, which takes longer.
+    """
     root = context.root
     listing = read_listing(root, details=details)
     return DiskInventory(
@@ -89,7 +93,12 @@ def base(context: Context, *, details: bool = False) -> DiskInventory:
 
 
 def observe(context: Context, what: DiskQuery, before: Inventory | None) -> DiskInventory:
-    """Look at the disk that is meant. Raises NotFoundError where nothing has that name."""
+    """Look at the disk that is meant, as closely as `what` asks for.
+
+    `before` is the inventory of the round before, None in the first. Raises NotFoundError where
+    nothing has that name, or several LUNs have it, and IscsictlError where the partition table
+    cannot be read. A probe that failed is a ReadFailed in `content`.
+    """
     inventory = base(context)
     earlier = before if isinstance(before, DiskInventory) else None
     again = DiskFacts(again=earlier is not None)
@@ -109,6 +118,7 @@ def observe(context: Context, what: DiskQuery, before: Inventory | None) -> Disk
         if named is not None:
             chosen = replace(chosen, block=named)
     answers = {s.sid for s in inventory.sessions if s.status == "up"}
+    # What a process has open is compared by stat(2), which would hang on a dead array.
     alive = any(path.sid in answers for path in chosen.disk.paths)
     used = holders_of(chosen, context.root, open_files=what.open_files and alive)
     inventory = replace(inventory, chosen=chosen, used=used)
@@ -131,7 +141,10 @@ def _place(what: DiskQuery) -> Observation[MountPointState]:
 
 
 def holders_of(chosen: DiskSelection, root: Path, *, open_files: bool = False) -> DiskUsage:
-    """Return who uses what was named: the disk with all on it, or one partition."""
+    """Return who uses what was named: the disk with all on it, or one partition.
+
+    `open_files` also looks for processes that work in its mounts, which reads /proc of all of them.
+    """
     disk = chosen.disk
     if chosen.block is not disk.block:
         disk = part_as_disk(disk, chosen.block)
@@ -151,7 +164,10 @@ def _content(
 
 
 def kernel_name(device: str) -> str:
-    """Return the kernel's name of a node: sda, dm-3."""
+    """Return the kernel's name of a node: sda, dm-3.
+
+    Links are followed, as /dev/mapper/x is one to /dev/dm-3. sysfs knows devices by this name only.
+    """
     return Path(os.path.realpath(device)).name
 
 
@@ -234,7 +250,10 @@ def fstab_facts(context: Context, inventory: Inventory) -> StorageFacts:
 
 
 def disk_rows(context: Context) -> tuple[DiskRow, ...]:
-    """Return all disks of sessions."""
+    """Return all disks of sessions. No disk is read: the kind of table is what udev found.
+
+    Raises NeedsRootError where the node records may not be read.
+    """
     rows = []
     for disk in base(context).disks:
         kname = kernel_name(disk.block.device)
@@ -247,20 +266,32 @@ def disk_rows(context: Context) -> tuple[DiskRow, ...]:
 
 
 def partition_type_names(label: str) -> dict[str, str]:
-    """Return the names of the partition types of a kind of table, as sfdisk(8) lists them."""
+    """Return the names of the partition types of a kind of table, as sfdisk(8) lists them.
+
+    They are by type: a GUID in capitals, or a hexadecimal code.
+    """
     return partition_table.type_names(label)
 
 
 def partition_table_errors(device: str) -> tuple[str, ...]:
-    """Return what sfdisk(8) finds wrong with a partition table."""
+    """Return what sfdisk(8) finds wrong with a partition table, a line for each.
+
+    Empty where it finds nothing. The disk is only read.
+    """
     return partition_table.verify(device)
 
 
 def read_fstab(root: Path) -> Fstab:
-    """Return /etc/fstab."""
+    """Return /etc/fstab; a host without one has an empty one.
+
+    A line that cannot be parsed has a `problem` and does not affect the others.
+    """
     return fstab_file.read_fstab(root)
 
 
 def mounted_paths(root: Path) -> set[str]:
-    """Return all mount points of this mount namespace."""
+    """Return all mount points of this mount namespace, as /proc/self/mountinfo has them.
+
+    Links are resolved in it, so a path of fstab may have to be resolved before it is looked up.
+    """
     return {mount.path for mount in mounts.mounted(root)}

@@ -70,7 +70,9 @@ MOST = 10.0
 def observe_machine(context: Context, *, probe: bool = True) -> Machine:
     """Return what there is to see. Without `probe` nobody is asked over the network.
 
-    Waits on others last `context.wait` seconds at most, and ten, all side by side.
+    Waits on others last `context.wait` seconds at most, and ten, all side by side. For a root other
+    than / only files are read. What cannot be read, or not by this user, is a ReadFailed or
+    NotObserved in the result.
     """
     root = context.root
     wait = min(MOST, context.wait)
@@ -220,6 +222,7 @@ def _with_answers(machine: Machine, answers: Mapping[str, Any]) -> Machine:
 def _ask_iscsid(machine: Machine, wait: float) -> tuple[Listing, str | None]:
     """Ask iscsid for the states that only it knows, and so whether it answers."""
     listing, daemon = machine.listing, machine.iscsid
+    # iscsiadm would wait for a daemon that is stopped, and without one its socket would start it.
     if os.geteuid() != 0 or not listing.sessions or daemon is None or daemon.stopped:
         return listing, None
     try:
@@ -234,6 +237,7 @@ def _path_mtus(machine: Machine, wait: float) -> dict[Portal, PathMtu]:
     for portal in wanted(machine):
         route = way_to(portal.address, machine.network.routes)
         nic = machine.network.nics.get(route.nic) if route is not None else None
+        # The loopback interface has an MTU of 64 KiB, which no cable has.
         if nic is not None and not is_local(portal.address):
             sizes[portal] = nic.mtu
     if not sizes:
@@ -270,6 +274,7 @@ def _mount_health(machine: Machine, wait: float) -> tuple[MountHealth, ...]:
     disks = machine.listing.disks or ()
     alive = [disk for disk in disks if any(path.sid in up for path in disk.paths)]
     asked = {m.path for disk in alive for block in blocks(disk.block) for m in block.mounts}
+    # A thread for each: one that hangs must not keep the others from their answer.
     with ThreadPoolExecutor(len(asked) or 1) as pool:
         answers = dict(zip(asked, pool.map(lambda path: _answer(path, wait), asked), strict=True))
     found = []
@@ -289,6 +294,7 @@ def _mount_health(machine: Machine, wait: float) -> tuple[MountHealth, ...]:
                         error=answers.get(mount.path),
                     )
                 )
+    # What has lost its disk is behind no session any more; only fstab still knows it.
     own = () if fstab is None else (line.mount_point for line in fstab.ours)
     stranded = mounts.find_stranded((path for path in own if path is not None), LIVE)
     for path, reason in stranded.items():
@@ -298,7 +304,11 @@ def _mount_health(machine: Machine, wait: float) -> tuple[MountHealth, ...]:
 
 
 def meant_read_only(path: str, line: MountLine | None, fstab: Fstab | None) -> bool:
-    """Tell whether a mount was asked to be read-only: by fstab, or else by who mounted it."""
+    """Tell whether a mount was asked to be read-only: by fstab, or else by who mounted it.
+
+    `line` is the mount's line in /proc/self/mountinfo, where the options of the mount and of the
+    superblock are apart: a filesystem that fell back to read-only has `ro` in the latter alone.
+    """
     entries = fstab.by_dir(path) if fstab is not None else ()
     if entries:
         return any("ro" in entry.options for entry in entries)

@@ -1,4 +1,4 @@
-"""Observe the names, services and interfaces of the host, and make tasks of these facts."""
+"""Observe the names, services and interfaces of the host."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,22 +29,35 @@ class BootFacts:
 
 
 def boot_facts(context: Context) -> BootFacts:
-    """Return the firmware's boot table (iBFT) and the sessions."""
+    """Return the firmware's boot table (iBFT) and the sessions.
+
+    Without root the table's files can be unreadable, and it counts as empty then.
+    """
     return BootFacts(read_boot_entries(context.root), read_sessions(context.root))
 
 
 def generated_name(root: Path) -> str:
-    """Return a new initiator name that no other host has, as iscsi-iname(8) makes it."""
+    """Return a new initiator name that no other host has, as iscsi-iname(8) makes it.
+
+    Nothing is written.
+    """
     return initiator_name.made_name(root)
 
 
 def name_facts(context: Context) -> NameFacts:
-    """Return the name and the sessions."""
+    """Return the name and the sessions.
+
+    A file without a name is a fact, not an error. Raises NeedsRootError where it may not be read.
+    """
     return NameFacts(initiator_name.read_initiator(context.root), read_sessions(context.root))
 
 
 def service_facts(context: Context) -> ServiceFacts:
-    """Return the units, as systemd has them where it runs, and what there is to log in to."""
+    """Return the units, as systemd has them where it runs, and what there is to log in to.
+
+    Records that only root may read count as none, so that everybody can ask for the state of the
+    services.
+    """
     root = context.root
     try:
         records = nodedb.read_records(context.db)
@@ -56,7 +69,10 @@ def service_facts(context: Context) -> ServiceFacts:
 
 
 def read_services(context: Context) -> Systemd:
-    """Return the units; `active` is asked of systemd, and None for a capture."""
+    """Return the units; `active` is asked of systemd, and None for a capture.
+
+    It is None too where systemd did not answer within `context.wait` seconds.
+    """
     found = unit_files.read_systemd(context.root)
     if context.root != Path("/") or not found.running:
         return found
@@ -69,7 +85,11 @@ def read_services(context: Context) -> Systemd:
 
 
 def iface_facts(context: Context) -> IfaceFacts:
-    """Return the interface definitions, who uses them, and the hardware."""
+    """Return the interface definitions, who uses them, and the hardware.
+
+    Raises NeedsRootError where records or definitions may not be read. `be2iscsi` and `qla4xxx` are
+    cards without a network driver, so they are looked for among the PCI devices.
+    """
     root = context.root
     return IfaceFacts(
         nodedb.read_ifaces(context.db),

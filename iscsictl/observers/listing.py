@@ -40,12 +40,19 @@ def live_listing(
 
 
 def captured_listing(source: Path, wait: float) -> Listing:
-    """Read a file or directory that was captured elsewhere. Raises IscsictlError."""
+    """Read a file or directory that was captured elsewhere. Raises IscsictlError.
+
+    It is the output of iscsiadm or iscsi-ls, or a tree such as sos makes. `wait` is how many
+    seconds a pipe may stay silent.
+    """
     return sosreport.read_capture(source, wait)
 
 
 def piped_listing(data: bytes) -> Listing:
-    """Read a capture from standard input. Raises IscsictlError where it tells nothing."""
+    """Read a capture from standard input. Raises IscsictlError where it tells nothing.
+
+    What could not be understood in it is a warning of the listing, with its line.
+    """
     return sosreport.checked(capture.parse_capture(data), "stdin")
 
 

@@ -9,7 +9,11 @@ from iscsictl.system.host import systemd
 
 
 def read_multipath(root: Path = Path("/")) -> MultipathFacts:
-    """Return the state of multipath-tools and of its service; no process is started."""
+    """Return the state of multipath-tools and of its service; no process is started.
+
+    What only the daemon knows (how it spells WWIDs, what is in force) is empty:
+    `multipath_conf.ask_daemon` adds it.
+    """
     return replace(
         multipath_conf.read_facts(root),
         masked=systemd.masked(MULTIPATHD, root),

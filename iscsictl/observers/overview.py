@@ -29,7 +29,11 @@ class Overview:
 
 
 def observe_overview(root: Path) -> Overview:
-    """Read the state of the host. Starts no process, reads no disk and needs no root."""
+    """Read the state of the host. Starts no process and reads no disk.
+
+    Records that may not be read are None, and no error. Raises NeedsRootError where only root may
+    read the initiator name.
+    """
     try:
         records = nodedb.read_records(nodedb.find_db(root))
     except IscsictlError:

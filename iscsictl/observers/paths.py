@@ -13,5 +13,8 @@ def without_links(path: str) -> str:
 
 
 def stable_device(device: str) -> str:
-    """Return a name of a device that survives a reboot (/dev/disk/by-id), else its own."""
+    """Return a name of a device that survives a reboot (/dev/disk/by-id), else its own.
+
+    udev gets a few seconds to make the link of a device that has just appeared.
+    """
     return stable_path(device)

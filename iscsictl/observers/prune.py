@@ -25,7 +25,12 @@ _PORTALS_AT_ONCE = 8
 def for_prune(
     context: Context, names: Collection[str], seconds: float, *, dry_run: bool
 ) -> PruneFacts:
-    """Return records, sessions and their use, and what each portal lists that has to be asked."""
+    """Return records, sessions and their use, and what each portal lists that has to be asked.
+
+    `names` restricts the targets. `seconds` is how long a session must have been down; with
+    `dry_run` no moment is noted for later runs. Up to eight portals are asked at a time; one that
+    does not answer is told to the user and proves nothing.
+    """
     inventory = for_logout(context)
     asked: dict[Asked, Portal] = {}
     for places in portals_to_ask(inventory.records, inventory.sessions, names).values():
@@ -35,6 +40,7 @@ def for_prune(
     offered = zip(asked, answers, strict=True)
     return PruneFacts(
         **{one.name: getattr(inventory, one.name) for one in fields(inventory)},
+        # An empty list stays: the planner does not take it for an answer either.
         offered={place: answer for place, answer in offered if answer is not None},
         down_for=_down_times(context, inventory.sessions, seconds, dry_run=dry_run),
         boot_targets=boots_from(context.root),
@@ -69,5 +75,6 @@ def _down_times(
         time.sleep(min(_PAUSE, left))
         now = read_sessions(context.root, details=False)
         down = {session.sid for session in now if session.status != "up"}
+        # A session that came up in between does not count as down for all that time.
         found = {sid: age for sid, age in found.items() if sid in down}
     return {sid: age + missing for sid, age in found.items()}

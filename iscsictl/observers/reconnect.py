@@ -45,7 +45,11 @@ def at_first(context: Context) -> Inventory:
 
 
 def for_reconnect(context: Context, target: str | None, before: Inventory | None) -> Inventory:
-    """Look again, and try the portals of what is missing; what was tried `before` is not again."""
+    """Look again, and try the portals of what is missing; what was tried `before` is not again.
+
+    With nothing missing no portal is tried: this runs every few minutes on every host. Portals that
+    only an offload adapter reaches are not tried by the host's own TCP.
+    """
     inventory = at_first(context)
     if before is not None:
         return replace(inventory, silent=before.silent)

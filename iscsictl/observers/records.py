@@ -12,22 +12,34 @@ DISCOVERY_PREFIX = discovery.PREFIX
 
 
 def read_records(context: Context) -> tuple[NodeRecord, ...]:
-    """Return all node records. Raises NeedsRootError where they may not be read."""
+    """Return all node records. Raises NeedsRootError where they may not be read.
+
+    Corrupt ones are among them, with their `problem`.
+    """
     return nodedb.read_records(context.db)
 
 
 def records_at(root: Path) -> tuple[NodeRecord, ...]:
-    """Return all node records below a root directory. Raises NeedsRootError."""
+    """Return all node records below a root directory. Raises NeedsRootError.
+
+    The place of the database is that of the iscsiadm which is installed there.
+    """
     return nodedb.read_records(nodedb.find_db(root))
 
 
 def require_iface(context: Context, name: str) -> None:
-    """Raise NotFoundError unless an interface is defined or built in."""
+    """Raise NotFoundError unless an interface is defined or built in.
+
+    Built in are `default` and `iser`. A definition that cannot be parsed counts as one.
+    """
     nodedb.require_iface(context.db, name)
 
 
 def read_holds(root: Path) -> tuple[Hold, ...]:
-    """Return the holds in force, sorted by name."""
+    """Return the holds in force, sorted by name.
+
+    They are in /run/iscsictl and end with a boot; those whose time is over are left out.
+    """
     return holds.read_holds(root)
 
 

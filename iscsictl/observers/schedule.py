@@ -1,4 +1,4 @@
-"""The schedule of reconnect on this machine: looking at it, and its tasks."""
+"""Observe the schedule of reconnect on this host."""
 
 import re
 from collections.abc import Container
@@ -21,9 +21,14 @@ from iscsictl.system.io.files import read_file
 
 
 def scheduled(root: Path = Path("/"), wanted: Container[str] = ()) -> Scheduled:
-    """Look at what is scheduled, and at who runs it or would run the files that are wanted."""
+    """Look at what is scheduled, and at who runs it or would run the files that are wanted.
+
+    `wanted` are the paths of files to be installed. systemd is asked whether the timer runs only
+    where there is one; that is None where it does not answer in time, or `root` is not this host.
+    """
     files = {}
     for name in (SERVICE, TIMER, TIMER_DROP_IN, CRON):
+        # A file of another origin is kept too: its text tells whether it is the one that is wanted.
         data = read_file(root / name.lstrip("/"))
         if data is not None:
             files[name] = data.decode("utf-8", "surrogateescape")

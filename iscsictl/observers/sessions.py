@@ -37,7 +37,10 @@ Changes = Mapping[str, str | Secret | None]
 
 
 def boots_from(root: Path) -> frozenset[str]:
-    """Return the targets that the machine booted from: by firmware, or with its root filesystem."""
+    """Return the targets that the machine booted from: by firmware, or with its root filesystem.
+
+    They must not be logged out: the root filesystem would lose its disk.
+    """
     listing = read_listing(root, details=False)
     target_of = {session.sid: session.target for session in listing.sessions}
     return firmware_boot.firmware_targets(root) | root_filesystem_targets(
@@ -48,7 +51,11 @@ def boots_from(root: Path) -> frozenset[str]:
 def for_records(
     context: Context, selector: RecordSelector | None = None, changes: Changes | None = None
 ) -> Inventory:
-    """Look at records, sessions and holds; `unsettled` for the records of `selector`."""
+    """Look at records, sessions and holds; `unsettled` for the records of `selector`.
+
+    Without `changes` nothing is compared. A selector that fits nothing is no error here: the plan
+    says so. Raises NeedsRootError where the records may not be read.
+    """
     root = context.root
     inventory = Inventory(
         nodedb.read_records(context.db),
@@ -67,7 +74,11 @@ def for_records(
 
 
 def for_forget(context: Context, selector: RecordSelector) -> Inventory:
-    """Look at records as `for_records` does; for a target that has none, at the journal."""
+    """Look at records as `for_records` does; for a target that has none, at the journal.
+
+    It tells whether the record was deleted before, so that the same command succeeds again; None
+    where nothing is logged.
+    """
     inventory = for_records(context)
     try:
         select_records(inventory, selector)
@@ -78,7 +89,11 @@ def for_forget(context: Context, selector: RecordSelector) -> Inventory:
 
 
 def for_startup(context: Context, selector: RecordSelector, changes: Changes) -> Inventory:
-    """Look at records as `for_records` does, and at the login service."""
+    """Look at records as `for_records` does, and at the login service.
+
+    Portals of selected records without a session are tried, all at once and for PORTAL_WAIT
+    seconds, as the boot would wait for each one that is silent.
+    """
     inventory = replace(for_records(context, selector, changes), host=host_facts(context.root))
     index = SessionIndex.of(inventory)
     asked = [
@@ -118,7 +133,11 @@ def _wrong(text: str, mode: int, changes: Changes) -> tuple[str, ...]:
 def for_login(
     context: Context, selector: RecordSelector, changes: Changes, *, everything: bool, again: bool
 ) -> Inventory:
-    """Look at records and sessions, and try all portals that are to be logged in to at once."""
+    """Look at records and sessions, and try all portals that are to be logged in to at once.
+
+    A portal that takes no connection is found out in PORTAL_WAIT seconds, where iscsiadm needs two
+    minutes for it (8 tries of 15 s). With `again`, after the logins, nothing is tried.
+    """
     inventory = for_records(context)
     try:
         chosen = (
@@ -139,7 +158,11 @@ def for_login(
 
 
 def for_logout(context: Context) -> Inventory:
-    """Look at sessions and at who uses their disks."""
+    """Look at sessions and at who uses their disks.
+
+    Who has a tape, a changer or an sg device of a session open counts too. Records are read as by
+    `for_records`.
+    """
     listing = read_listing(context.root, details=False)
     disks = listing.disks or ()
     return replace(
@@ -158,7 +181,11 @@ def _holders(disks: Iterable[Disk], root: Path) -> dict[str, DiskUsage]:
 
 
 def for_rescan(context: Context, selector: RecordSelector, before: Asked | None) -> Asked:
-    """Look at the disks; the first time each is asked who it is, and each target for its LUNs."""
+    """Look at the disks; the first time each is asked who it is, and each target for its LUNs.
+
+    Sessions that are not up are not asked: a command to their disks would wait for the session.
+    After the rescan (`before`) the kernel's own facts are compared with those of before.
+    """
     listing = read_listing(context.root, details=False)
     disks = listing.disks or ()
     asked = Asked(nodedb.read_records(context.db), listing.sessions, disks)
@@ -173,7 +200,11 @@ def for_rescan(context: Context, selector: RecordSelector, before: Asked | None)
 
 
 def ask_disks(sessions: Iterable[Session]) -> DiskAnswers:
-    """Ask each disk of these sessions for its names and size, and each target for its LUNs."""
+    """Ask each disk of these sessions for its names and size, and each target for its LUNs.
+
+    Needs root. A disk that cannot be opened or does not answer is left out. One that answers with
+    ILLEGAL REQUEST has no names: that is how a target answers for a LUN that it has not.
+    """
     luns: dict[int, tuple[int, ...]] = {}
     names: dict[str, frozenset[str]] = {}
     sizes: dict[str, int] = {}
@@ -210,7 +241,11 @@ def for_save(
     context: Context, portal: Portal, iface: str, changes: Changes | None, before: Inventory | None,
     *, kind: str = "sendtargets",
 ) -> Inventory:  # fmt: skip
-    """Look at the records and at what a portal offers; it is asked once."""
+    """Look at the records and at what a portal offers; it is asked once.
+
+    `before` is the inventory of the round before, None in the first. A portal that does not answer
+    is a ReadFailed in `offers`. `kind` is sendtargets or isns.
+    """
     offers: Observation[tuple[DiscoveredTarget, ...]]
     if before is not None:
         offers = before.offers
@@ -251,7 +286,10 @@ def discover(
 def discovery_unsettled(
     context: Context, portal: Portal, changes: Changes
 ) -> tuple[bool, tuple[str, ...]]:
-    """Tell whether a portal has a discovery record, and which of its keys differ."""
+    """Tell whether a portal has a discovery record, and which of its keys differ.
+
+    Without a record all keys do. A secret in a file that others may read counts as different.
+    """
     record = discovery.record_of(context.db, portal)
     if record is None:
         return False, tuple(changes)
@@ -260,7 +298,11 @@ def discovery_unsettled(
 
 
 def defaults_unsettled(context: Context, changes: Changes) -> tuple[str, ...]:
-    """Return the keys of iscsid.conf that differ from the requested values."""
+    """Return the keys of iscsid.conf that differ from the requested values.
+
+    A secret counts as different while others may read the file, so that writing it again makes the
+    file 0600.
+    """
     path = discovery.defaults_path(context.root)
     text = (read_file(path) or b"").decode("utf-8", "surrogateescape")
     open_ = path.exists() and path.stat().st_mode & 0o077

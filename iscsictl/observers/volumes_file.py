@@ -17,12 +17,16 @@ class VolumesFile:
 
 
 def decode_file(data: bytes, name: str) -> str:
-    """Return the text of a file. Raises UsageError for what is not UTF-8."""
+    """Return the text of a file. Raises UsageError for what is not UTF-8, with the line."""
     return decoded(data, name)
 
 
 def read_volumes_file(text: str, name: str) -> VolumesFile:
-    """Read the volumes of a file called `name`. Raises UsageError with line and column."""
+    """Read the volumes of a file called `name`. Raises UsageError with line and column.
+
+    Mount points are resolved as the kernel does; RefusedError where one leads through a link that
+    another user could have made. No secret file is opened.
+    """
     toml, places = parse_toml(text, name)
     volumes = tuple(read_volumes(toml, places, name, resolve_path))
     owners = {

@@ -29,6 +29,7 @@ def watch(root: Path, *, interval: float = 1.0, until: float | None = None) -> I
             events.wait(left)
         new = read_listing(root, details=False)
         now = time.monotonic()
+        # Events come in bursts; over a few milliseconds a rate says nothing.
         if now - when >= interval / 2:
             counts = _count(root, new)
             rates = _rates(counted, counts, now - when)
