@@ -9,7 +9,11 @@ from iscsictl.model.shell_form import shell_form
 
 
 def check(machine: Machine) -> Iterator[Finding]:
-    """Tell whether a target of the firmware is left to the firmware and the initrd."""
+    """Tell whether a target that the machine boots from is left to the firmware and the initrd.
+
+    Its record should be `onboot`, not `automatic`: the login service may log out of what is
+    automatic when it is stopped, and at shutdown the root filesystem still needs its disk then.
+    """
     for target in sorted(machine.boot_targets):
         records = machine.db.value.records if isinstance(machine.db, Known) else ()
         wrong = [r for r in records if r.target == target and r.startup == "automatic"]

@@ -11,7 +11,11 @@ from iscsictl.planner.safety.changed_luns import find_replaced_luns, find_shrunk
 
 
 def check(machine: Machine) -> Iterator[Finding]:
-    """Yield the mounted disks that are gone, another disk or smaller, and changes not looked at."""
+    """Yield the mounted disks that are gone, another disk or smaller, and changes not looked at.
+
+    Of a disk that was not asked, or did not answer in time, nothing is said. What the kernel's log
+    says of a target is a failure unless REPORT LUNS and the kernel's disks agree.
+    """
     known = machine.disk_answers
     answers = known.value if isinstance(known, Known) else DiskAnswers()
     disks = machine.listing.disks or ()
@@ -44,6 +48,7 @@ def _session(session: Session, disks: Sequence[Disk], answers: DiskAnswers) -> I
         paths = [mount.path for block in blocks(disk.block) for mount in block.mounts]
         hctls = {path.hctl for path in disk.paths if path.sid == session.sid}
         reasons = [why for hctl, why in wrong if hctl in hctls]
+        # Nothing writes to what is not mounted: `rescan` is for those.
         if not paths or not hctls & answers.names.keys():
             continue
         device, path = disk.block.device, paths[0]

@@ -10,7 +10,10 @@ EARLIEST = 1704067200.0
 
 
 def check(machine: Machine) -> Iterator[Finding]:
-    """Tell whether the clock is right."""
+    """Tell whether the clock is right, by what the kernel says of it (adjtimex(2)).
+
+    A clock before EARLIEST counts as never set, such as on a board without a battery.
+    """
     clock = machine.clock
     if 0 < clock.now < EARLIEST:
         yield fail(

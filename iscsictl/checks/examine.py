@@ -44,5 +44,9 @@ CHECKS: tuple[Callable[[Machine], Iterator[Finding]], ...] = (
 
 
 def examine(machine: Machine) -> tuple[Finding, ...]:
-    """Return what all checks find, in the order of the layers, from the kernel up."""
+    """Return what all checks find, in the order of the layers, from the kernel up.
+
+    What could not be observed is skipped by the check that needs it. No check reads the machine, or
+    depends on another.
+    """
     return tuple(finding for check in CHECKS for finding in check(machine))

@@ -14,7 +14,11 @@ _FULL = "the array is out of space: free or add some there, then "
 
 
 def check(machine: Machine) -> Iterator[Finding]:
-    """Yield which filesystems went read-only or fail, and which mount points are not safe."""
+    """Yield which filesystems went read-only or fail, and which mount points are not safe.
+
+    Errors of a disk in the kernel's log are told with the filesystem on it, once. Those of a path
+    are a warning while its map has none of its own: device-mapper sent the I/O over another path.
+    """
     errors = machine.trouble.value.disk_errors if isinstance(machine.trouble, Known) else {}
     disks = machine.listing.disks or ()
     below_of = _devices_below(disks)
@@ -31,6 +35,7 @@ def check(machine: Machine) -> Iterator[Finding]:
         yield from _mount(
             mount, min(troubles, key=lambda trouble: not _full(trouble[1]), default=None)
         )
+    # Other disks of the host, which the kernel's log has too, are not for this program to judge.
     ours = {device for disk in disks for device in _devices(disk)}
     for device in sorted((errors.keys() & ours) - told):
         yield fail("disk-errors", errors[device], _again(errors[device], device), device)

@@ -11,7 +11,11 @@ from iscsictl.planner.safety.storage_graph import StorageFacts, storage_facts
 
 
 def check(machine: Machine) -> Iterator[Finding]:
-    """Tell which lines would hang a boot, or mount the wrong disk."""
+    """Tell which lines would hang a boot, or mount the wrong disk.
+
+    The rules are those of `iscsictl fstab check`; each id is that of the rule, with the name of the
+    file in front. Without root, crypttab is skipped.
+    """
     match machine.fstab:
         case ReadFailed(error):
             yield fail("fstab-readable", error.text, "ls -l /etc/fstab")

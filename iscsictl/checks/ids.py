@@ -20,5 +20,8 @@ IDS = frozenset(_LIST.split())
 
 
 def known(name: str) -> bool:
-    """Tell whether it is an id, or the beginning of some as `--only` and `--ignore` take it."""
+    """Tell whether it is an id, or the beginning of some as `--only` and `--ignore` take it.
+
+    A beginning ends at a hyphen: `fstab` stands for all ids that begin with `fstab-`.
+    """
     return any(one == name or one.startswith(f"{name}-") for one in IDS)

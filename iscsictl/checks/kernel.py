@@ -11,7 +11,11 @@ _FINE: frozenset[ModuleState] = frozenset({"loaded", "builtin", "loadable"})
 
 
 def wanted_transports(machine: Machine) -> tuple[str, ...]:
-    """Return the transports that the records use; plain TCP where there are none."""
+    """Return the transports that the records use, sorted; plain TCP where there are none.
+
+    The transport of a record is that of its interface definition, or its own where that is missing.
+    Records that could not be read count as none.
+    """
     if not isinstance(machine.db, Known):
         return ("tcp",)
     db = machine.db.value
@@ -21,7 +25,11 @@ def wanted_transports(machine: Machine) -> tuple[str, ...]:
 
 
 def check(machine: Machine) -> Iterator[Finding]:
-    """Tell whether the modules that iSCSI needs are there, or can be loaded."""
+    """Tell whether the modules that iSCSI needs are there, or can be loaded.
+
+    After an upgrade of the kernel the running one may have lost its directory in /lib/modules; then
+    only what is loaded already works, until a reboot.
+    """
     kernel = machine.kernel
     release = kernel.release or "of unknown release"
     if not kernel.has_modules:

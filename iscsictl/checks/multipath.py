@@ -15,7 +15,11 @@ _CONF = "/etc/multipath/conf.d"
 
 
 def check(machine: Machine) -> Iterator[Finding]:
-    """Tell whether each disk has a WWID and a map of its own, and each map all of its paths."""
+    """Tell whether each disk has a WWID and a map of its own, and each map all of its paths.
+
+    Several disks that cannot be told apart are a failure, and of these nothing else is said. What
+    only multipathd knows is judged where it answered.
+    """
     disks = machine.listing.disks or ()
     confusable = confusable_disks(disks)
     yield from _confusable(disks, confusable)

@@ -32,7 +32,11 @@ BREAKS = 4
 
 
 def check(machine: Machine) -> Iterator[Finding]:
-    """Tell whether the initiator name is sound and this host's alone."""
+    """Tell whether the initiator name is sound and this host's alone.
+
+    Two hosts of one name end each other's sessions: to the array the second login is session
+    reinstatement (RFC 7143, 6.3.5). Where the name may not be read, the check is skipped.
+    """
     found = machine.initiator
     if machine.initiator_error is not None:
         yield skip("initiator-name", machine.initiator_error, "sudo iscsictl doctor")
@@ -40,6 +44,7 @@ def check(machine: Machine) -> Iterator[Finding]:
     if not found.exists or found.name is None:
         where = "/etc/iscsi/initiatorname.iscsi"
         what = "has no InitiatorName= line" if found.exists else "is not there"
+        # Debian's package writes this; its service replaces it by a name of the host's own.
         if found.generate:
             what = "still says GenerateName: the name is made when iscsid first starts"
         yield fail("initiator-name", f"{where} {what}", "iscsictl initiator generate")
@@ -111,6 +116,7 @@ def _flapping(machine: Machine) -> tuple[int, ...]:
     for sid, count in machine.trouble.value.breaks.items():
         session = here.get(sid)
         if session is not None and count >= BREAKS:
+            # A portal that does not answer is a broken network, not a second host.
             portal = session.persistent_portal or session.portal
             if portal is None or not any(portal.same_place(d) for d in dead):
                 found.append(sid)

@@ -14,7 +14,11 @@ SLOW = 1000
 
 
 def check(machine: Machine) -> Iterator[Finding]:
-    """Tell whether the network carries what iSCSI sends."""
+    """Tell whether the network carries what iSCSI sends.
+
+    Judged are the NICs to which the kernel's routes lead for the portals of records and sessions. A
+    portal behind offload or RDMA has none of them. The path MTU is judged only where it was tried.
+    """
     ways = [
         (portal, route)
         for portal in wanted(machine)
@@ -57,6 +61,7 @@ def _mtu(machine: Machine, portal: Portal, route: KernelRoute | None) -> Iterato
     subject = str(portal)
     nic = machine.network.nics.get(route.nic) if route is not None else None
     name = nic.name if nic is not None else "the interface"
+    # Without an answer to a small packet, none to a large one proves nothing.
     if not seen.small:
         yield skip(
             "net-mtu",
@@ -99,6 +104,7 @@ def _one_subnet(machine: Machine, ways: list[tuple[Portal, KernelRoute]]) -> Ite
         first, second = net_of(one.prefix), net_of(other.prefix)
         if first is None or second is None or one.nic == other.nic or "lo" in {one.nic, other.nic}:
             continue
+        # ARP, with which a NIC answers for the address of another, is IPv4's alone.
         if first.version != 4 or second.version != 4 or not first.overlaps(second):
             continue
         pair = tuple(sorted((one.nic, other.nic)))
@@ -117,6 +123,8 @@ def _pair(machine: Machine, one: str, other: str, subnet: str) -> Finding:
         wrong.append("arp_ignore=1")
     if any(nic.arp_announce < 2 for nic in nics):
         wrong.append("arp_announce=2")
+    # Strict: a packet is dropped that comes in on another NIC than the route to its sender names
+    # (Documentation/networking/ip-sysctl.rst).
     if any(nic.rp_filter == 1 for nic in nics):
         wrong.append("rp_filter=2")
     if not wrong:

@@ -19,7 +19,11 @@ _KEEPS = "keeps a copy beside the database"
 
 
 def check(machine: Machine) -> Iterator[Finding]:
-    """Tell whether open-iscsi's records can be used, and by root alone."""
+    """Tell whether open-iscsi's records can be used, and by root alone.
+
+    One record with a value that iscsiadm cannot read makes it list nothing (nodedb-listing).
+    Without root, what may not be read is skipped, not failed.
+    """
     yield from _lock(machine)
     match machine.db:
         case Known(db):
@@ -82,6 +86,7 @@ def _records(db: NodeDb) -> Iterator[Finding]:
                 f"iscsictl forget {shell_form(record.target)}",
                 where,
             )
+        # iscsiadm rewrites a record in place, so a kill may leave the first part of it.
         if record.truncated and record.problem is None:
             yield warn(
                 "nodedb-records",

@@ -39,7 +39,11 @@ def wanted(machine: Machine) -> Mapping[Portal, bool]:
 
 
 def check(machine: Machine) -> Iterator[Finding]:
-    """Tell which portals take a connection."""
+    """Tell which portals take a connection.
+
+    One that need not answer (see `wanted`) is a warning. Where no portal was tried, the check is
+    skipped.
+    """
     portals = wanted(machine)
     silent = machine.network.silent
     if not isinstance(silent, Known):

@@ -8,7 +8,11 @@ from iscsictl.planner.builder import PlanBuilder
 
 
 def plan_repairs(findings: Iterable[Finding]) -> Plan:
-    """Return the repairs of what was found; what needs a hand is a note."""
+    """Return the repairs of what was found; what needs a hand is a note.
+
+    Each repair is there once, however many findings ask for it. None of them needs consent: a
+    record is removed only where iscsiadm cannot use it, and with a copy.
+    """
     draft = PlanBuilder()
     planned = set()
     for finding in findings:

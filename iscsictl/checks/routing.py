@@ -10,7 +10,11 @@ Net = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 def address_of(text: str) -> Address | None:
-    """Read an address; None for a host name."""
+    """Read an address; None for a host name.
+
+    An IPv4 address in IPv6 form (::ffff:192.0.2.1, RFC 4291, 2.5.5.2) is read as the IPv4 one, as
+    the kernel routes it.
+    """
     try:
         address = ipaddress.ip_address(text)
     except ValueError:
@@ -28,7 +32,11 @@ def net_of(text: str) -> Net | None:
 
 
 def way_to(address: str, routes: Iterable[KernelRoute]) -> KernelRoute | None:
-    """Return the route of an address: the longest prefix, then the lowest metric."""
+    """Return the route of an address: the longest prefix, then the lowest metric.
+
+    None for a host name, and where no route leads there. Policy routing (ip-rule(8)) is not
+    considered.
+    """
     wanted = address_of(address)
     if wanted is None:
         return None
@@ -45,12 +53,15 @@ def way_to(address: str, routes: Iterable[KernelRoute]) -> KernelRoute | None:
 
 
 def is_default(route: KernelRoute) -> bool:
-    """Tell whether it is the default route."""
+    """Tell whether it is the default route, of IPv4 or IPv6."""
     return route.prefix.endswith("/0")
 
 
 def is_public(address: str) -> bool:
-    """Tell whether the whole Internet can name this address."""
+    """Tell whether the whole Internet can name this address; False for a host name.
+
+    Private and link-local ranges are not public (RFC 6890, the registries of IANA).
+    """
     found = address_of(address)
     return found is not None and found.is_global
 

@@ -123,7 +123,10 @@ def judge(
 
 
 def refused(verdicts: Iterable[Verdict]) -> bool:
-    """Tell whether the secret must not be used."""
+    """Tell whether the secret must not be used.
+
+    Warnings and notes do not forbid it: an array may dictate what is asked for.
+    """
     return any(verdict.level == "refuse" for verdict in verdicts)
 
 
@@ -173,7 +176,11 @@ def _shared(secret: str, others: Mapping[str, str]) -> Iterator[Verdict]:
 
 
 def shared_with(targets: Iterable[str]) -> Verdict:
-    """Return the verdict on a secret that these targets have too."""
+    """Return the verdict on a secret that these targets have too.
+
+    It is a warning: whoever learns the secret of one target can log in to all. At most three are
+    named.
+    """
     same = sorted(targets)
     shown = ", ".join(same[:3]) + (f" and {len(same) - 3} more" if len(same) > 3 else "")
     return Verdict("warn", "shared", f"the same secret is in use for {shown}")

@@ -15,7 +15,11 @@ _ALGORITHMS = "SHA3-256,SHA256,SHA1,MD5"
 
 
 def check(machine: Machine) -> Iterator[Finding]:
-    """Tell how far the host and its portals are exposed. Never more than a warning."""
+    """Tell how far the host and its portals are exposed. Never more than a warning.
+
+    What is right here is for the admin to decide, so nothing of it makes `doctor` fail. What is on
+    the loopback interface is left out, and corrupt records are told by another check.
+    """
     records = machine.db.value.records if isinstance(machine.db, Known) else ()
     for record in records:
         if record.problem is None and not is_local(record.portal.address):
@@ -51,6 +55,7 @@ def _chap(record: NodeRecord) -> Iterator[Finding]:
             subject,
         )
         return
+    # Without a setting open-iscsi offers MD5 alone (iscsid.conf, node.session.auth.chap_algs).
     algorithms = {a.upper() for a in record.chap_algs} or {"MD5"}
     if algorithms == {"MD5"}:
         yield warn(
@@ -68,6 +73,8 @@ def _chap(record: NodeRecord) -> Iterator[Finding]:
 
 def _digest(machine: Machine, record: NodeRecord) -> Iterator[Finding]:
     route = way_to(record.portal.address, machine.network.routes)
+    # Within one network the checksum of a frame stays with it; a router makes a new one, and may
+    # damage the data before that.
     if route is None or route.gateway is None:
         return
     values = [

@@ -12,7 +12,11 @@ ISCSID = ("iscsid.service", "iscsid.socket")
 
 
 def needed_at_boot(machine: Machine) -> bool:
-    """Tell whether anything is to come up at boot: an automatic record, or a line of ours."""
+    """Tell whether anything is to come up at boot: an automatic record, or a line of ours.
+
+    Targets that the machine boots from do not count, the initrd logs in to them. Records or an
+    fstab that could not be read count as none.
+    """
     records = machine.db.value.records if isinstance(machine.db, Known) else ()
     if any(r.onboot and r.target not in machine.boot_targets for r in records):
         return True
@@ -21,7 +25,11 @@ def needed_at_boot(machine: Machine) -> bool:
 
 
 def check(machine: Machine) -> Iterator[Finding]:
-    """Tell whether a boot brings everything back."""
+    """Tell whether a boot brings everything back.
+
+    systemd's own files are judged: units, their order, and what says that the network is up.
+    Without systemd only that is said.
+    """
     systemd = machine.systemd
     if not systemd.running:
         yield warn(
@@ -85,6 +93,7 @@ def _iscsid(machine: Machine) -> Finding:
     if all(u.masked for u in units):
         unmask = f"systemctl unmask {shell_form(*(u.name for u in units))}"
         return fail("service-iscsid", "iscsid is masked", unmask)
+    # The socket, where there is one: iscsid is then started when it is needed.
     unit = next(u for u in reversed(units) if not u.masked)
     return fail(
         "service-iscsid",

@@ -14,11 +14,17 @@ _BAD_LUN = frozenset({"offline", "transport-offline", "blocked", "quiesce", "del
 
 
 def check(machine: Machine) -> Iterator[Finding]:
-    """Tell how each session is, and which should be there and is not."""
+    """Tell how each session is, and which should be there and is not.
+
+    A session that recovers is a failure on one path and a warning below a map that has another one.
+    A record on hold should have none.
+    """
     for session in machine.listing.sessions:
         subject = f"{session.target} {session.requested_portal}"
         yield _session(machine, session, subject)
         for lun in session.luns or ():
+            # While the session is away its LUNs are blocked or offline too, which says nothing
+            # more.
             if lun.state in _BAD_LUN and session.status == "up":
                 yield _lun(session, lun)
         if session.status == "up" and session.luns is not None and not session.luns:

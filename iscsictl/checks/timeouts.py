@@ -11,13 +11,19 @@ from iscsictl.model.shell_form import shell_form
 
 # iscsid.conf's own default; below it a reboot of the array fails the filesystem.
 SINGLE_AT_LEAST = 120
+# multipathd sets 5 (fast_io_fail_tmo) by itself; above this a fail-over looks like an outage.
 MULTI_AT_MOST = 30
+# The kernel's own default for a disk (SD_TIMEOUT in drivers/scsi/sd.h).
 DISK_AT_LEAST = 30
 _KEY = "node.session.timeo.replacement_timeout"
 
 
 def check(machine: Machine) -> Iterator[Finding]:
-    """Tell whether the timeouts fit the number of paths."""
+    """Tell whether the timeouts fit the number of paths. All of them are seconds.
+
+    On one path `recovery_tmo` is how long I/O waits before the filesystem gets an error; below a
+    map it is how long before the I/O takes another path. A negative one never ends.
+    """
     several = {
         path.sid
         for disk in machine.listing.disks or ()

@@ -16,7 +16,11 @@ _PACKAGES = {
 
 
 def check(machine: Machine) -> Iterator[Finding]:
-    """Tell whether the tools are there, of one version, and whether iscsid can work."""
+    """Tell whether the tools are there, of one version, and whether iscsid can work.
+
+    iscsiadm and iscsid exchange structures that change between releases, so those of two releases
+    misunderstand each other. `multipath` is for another check, since only some hosts need it.
+    """
     for name in ("iscsiadm", "iscsid"):
         program = machine.programs.get(name)
         if program is None or program.path is None:
@@ -92,6 +96,7 @@ def _daemon(machine: Machine) -> Iterator[Finding]:
             f"iscsid (pid {daemon.pid}) is stopped (state {daemon.state}) and does not answer",
             "kill -CONT $(pidof iscsid)",
         )
+    # A process in this state takes no signal, not even SIGKILL (proc(5)).
     elif daemon.state == "D":
         yield fail(
             "iscsid-answers",
