@@ -122,6 +122,17 @@ def test_a_link_below_a_directory_of_another_user_is_not_followed_whoever_owns_i
         resolve_path(f"{inner}/link/cron.d")
 
 
+@pytest.mark.fault("F75")
+def test_a_link_of_another_user_is_not_followed_where_only_root_writes_by_now(
+    tmp_path: Path,
+) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    link = link_of(NOBODY, shared / "link", "/etc")
+    with pytest.raises(UnsafeLinkError):
+        resolve_path(f"{link}/cron.d")
+
+
 def test_links_in_a_circle_end(tmp_path: Path) -> None:
     (tmp_path / "a").symlink_to("b")
     (tmp_path / "b").symlink_to("a")

@@ -180,6 +180,50 @@ def test_no_write_where_the_lun_becomes_another_disk_during_the_proof(
     assert "naa.2" in refused(scratch, write, RefusedError)
 
 
+ANOTHER_DISK = ("wwids", frozenset({"naa.2"}), "naa.2")
+RESERVED = ("reserved", True, "persistent reservation")
+
+
+@pytest.mark.fault("F74")
+@pytest.mark.parametrize(("ask", "answer", "words"), [ANOTHER_DISK, RESERVED])
+def test_a_disk_is_asked_as_soon_as_it_is_locked(
+    scratch: Scratch, monkeypatch: pytest.MonkeyPatch, ask: str, answer: object, words: str
+) -> None:
+    monkeypatch.setattr(scsi_commands, ask, lambda _: answer)
+    ran = []
+    with (
+        pytest.raises(RefusedError, match=words),
+        disk_writer.locked_disk(scratch.disk, soon()),
+    ):
+        ran.append(scratch.device)
+    assert ran == []
+
+
+@pytest.mark.fault("F67")
+@pytest.mark.fault("F74")
+@pytest.mark.parametrize(("ask", "answer", "words"), [ANOTHER_DISK, RESERVED])
+@pytest.mark.parametrize("when", ["after the proof", "after the mark in fstab"])
+def test_no_write_where_the_disk_changes_just_before_the_tool_starts(
+    scratch: Scratch, monkeypatch: pytest.MonkeyPatch, when: str, ask: str, answer: object,
+    words: str,
+) -> None:  # fmt: skip
+    def change() -> None:
+        monkeypatch.setattr(scsi_commands, ask, lambda _: answer)
+
+    def fine(content: Content) -> bool:
+        change()
+        return content.blank
+
+    def write(scratch: Scratch) -> None:
+        if when == "after the proof":
+            disk_writer.label(scratch.disk, "label: gpt\n,,\n", fine, soon())
+        else:
+            command = disk_writer.mkfs_command("ext4", UUID, None)
+            disk_writer.mkfs(scratch.disk, None, command, is_blank, soon(), before_write=change)
+
+    assert words in refused(scratch, write, RefusedError)
+
+
 @pytest.mark.fault("F74")
 @pytest.mark.parametrize("write", [w for w in ALL if w is not grow_filesystem])
 def test_no_write_while_another_program_has_the_disk_locked(scratch: Scratch, write: Write) -> None:
