@@ -135,6 +135,7 @@ _CLASSES: Final[dict[Exit, type[IscsictlError]]] = {
 }
 # These say little by themselves: iscsiadm's own line goes with them.
 _VAGUE: Final = frozenset({1, 3, 6, 7, 9, 14, 16, 22, 25, 26, 27, 29, 30, 31, 255})
+# Characters: an error stays one line on a terminal.
 _LONGEST: Final = 200
 
 

@@ -32,6 +32,7 @@ class Message:
 
 
 _INITIATOR: Final = "`iscsictl initiator show`; without a name: `iscsictl initiator generate`"
+# The answer to lines that only follow from another one.
 _READ_ABOVE: Final = "read the lines above it, or `journalctl -u iscsid -n 50 | iscsictl explain -`"
 _MUTUAL: Final = "set the array's own account again: `iscsictl chap set` with --mutual-user"
 

@@ -8,6 +8,7 @@ from typing import Final
 from iscsictl.errors import Exit
 from iscsictl.errors.tables import Row
 
+# Every error of iscsictl says what to do; `explain` cannot know which one it was.
 _HINT: Final = "read the line of the error and the `hint:` below it"
 
 ISCSICTL: Final[tuple[Row, ...]] = (

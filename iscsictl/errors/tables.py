@@ -12,6 +12,7 @@ from iscsictl.errors import Exit
 
 Row = tuple[int, str, str, str, str, Exit]
 
+# iscsid logs what iscsiadm's code leaves out: the status of the target, the errno.
 _JOURNAL: Final = "read the messages of iscsid: journalctl -u iscsid"
 _BUG: Final = (
     "look for newer firmware of the array and a newer kernel: a target or a driver has a defect"

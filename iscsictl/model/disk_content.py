@@ -87,6 +87,7 @@ class BlankProof:
 
         It can miss data that is smaller than a gap; the plan shows the gap, rounded up to MiB.
         """
+        # Rounded up: a gap must not be told smaller than it is.
         return cls(f"{places} places read, none further apart than {-(-gap // (1 << 20))} MiB")
 
     def __str__(self) -> str:

@@ -2,7 +2,7 @@
 
 iscsictl keeps no state of its own: what a line is for stands in its options, which mount(8)
 ignores where they begin with `x-`. A note's value is percent-encoded (RFC 3986) but for
-`A-Z a-z 0-9 . _ : @ + -`, so an IQN stays readable and a comma, blank or any other byte in a
+`A-Z a-z 0-9 . _ ~ : @ + -`, so an IQN stays readable and a comma, blank or any other byte in a
 target's name survives.
 """
 

@@ -18,6 +18,7 @@ from iscsictl.model.names import Portal
 from iscsictl.model.open_iscsi import Version
 from iscsictl.model.record import DiscoveryRecord, IfaceRecord, NodeRecord
 
+# `blocked` is a module that modprobe.d(5) forbids, `missing` one without a file of its own.
 ModuleState = Literal["loaded", "builtin", "loadable", "blocked", "missing"]
 
 

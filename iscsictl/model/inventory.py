@@ -42,6 +42,7 @@ class NotObserved:
     """Nobody looked, or nobody can yet."""
 
 
+# No None: a reader has to say which of the three it was, and mypy has a planner handle each.
 Observation = Known[T] | ReadFailed | NotObserved
 
 

@@ -10,7 +10,9 @@ DEFAULT_PORT = 3260
 DEFAULT_IFACE = "default"
 # Those that open-iscsi knows without a definition (iface.c), and their transports.
 BUILT_IN_IFACES = {DEFAULT_IFACE: "tcp", "iser": "iser"}
+# RFC 7143, 4.2.7: the bytes of an iSCSI name, all of the target's or the initiator's.
 MAX_NAME_BYTES = 223
+# RFC 1035, 2.3.4: the bytes of a host name without its last dot, and of one of its labels.
 MAX_HOST, MAX_LABEL = 253, 63
 
 _LABEL = r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
@@ -18,6 +20,7 @@ _IQN = re.compile(rf"iqn\.[0-9]{{4}}-(0[1-9]|1[0-2])\.{_LABEL}(?:\.{_LABEL})*(?:
 _EUI = re.compile(r"eui\.[0-9A-Fa-f]{16}")
 _NAA = re.compile(r"naa\.(?:6[0-9A-Fa-f]{31}|[0-57-9A-Fa-f][0-9A-Fa-f]{15})")
 _MADE = re.compile(r"[a-z0-9.:-]+")
+# ASCII characters that part nothing in a path, a record, a line of fstab or a list of options.
 _SAFE = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.:-_+@=~")
 _NUMERIC = re.compile(r"(?:[^:]*\.)?(?:[0-9]+|0[xX][0-9a-fA-F]*)\.?", re.ASCII)
 

@@ -123,6 +123,7 @@ class Plan:
         """
         known = {step.id: step.hazard.rank for step in shown.steps}
         for step in self.pending:
+            # A step that nobody was shown exceeds what was shown, however harmless it is.
             if step.hazard.rank > known.get(step.id, -1):
                 return step
         return None

@@ -71,6 +71,7 @@ class NodeRecord(Record):
 
         Where session and connection differ, the word that logs in counts (match_startup_mode).
         """
+        # Values are compared as open-iscsi does: `Automatic` is no word of its own.
         said = {self.values.get(key) for key in (_STARTUP, _CONNECTION_STARTUP)}
         return next((word for word in ("automatic", "onboot") if word in said), "manual")
 
@@ -127,6 +128,7 @@ class NodeRecord(Record):
 
         Empty where the record says none: open-iscsi then offers MD5 alone.
         """
+        # open-iscsi parts its list at blanks too (strsep in idbm.c).
         return tuple(re.findall(r"[^, ]+", self.values.get("node.session.auth.chap_algs", "")))
 
     @property

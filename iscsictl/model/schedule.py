@@ -12,6 +12,7 @@ TIMER = "/etc/systemd/system/iscsictl-reconnect.timer"
 TIMER_UNIT = "iscsictl-reconnect.timer"
 #: The period, where a package brought the units.
 TIMER_DROP_IN = "/etc/systemd/system/iscsictl-reconnect.timer.d/schedule.conf"
+# No dot in the name: cron(8) of Debian passes over files that have one.
 CRON = "/etc/cron.d/iscsictl"
 
 

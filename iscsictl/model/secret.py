@@ -2,6 +2,7 @@
 
 from typing import Final
 
+# The buffer of open-iscsi has 256 bytes, with the NUL at the end (AUTH_STR_MAX_LEN).
 MAX_BYTES: Final = 255
 
 
@@ -19,6 +20,8 @@ class Secret:
             raise ValueError("the secret is empty")
         if len(text.encode("utf-8", "surrogateescape")) > MAX_BYTES:
             raise ValueError(f"the secret is longer than {MAX_BYTES} bytes")
+        # str.strip() knows more blanks than open-iscsi, such as the no-break space of a web page:
+        # at an end of a secret they come from copying.
         if text != text.strip():
             raise ValueError("the secret begins or ends with a blank, which open-iscsi loses")
         if any(c in text for c in "\n\r\0"):

@@ -53,6 +53,7 @@ def changes(before: Listing, after: Listing) -> list[Change]:
     old = {session.sid: session for session in before.sessions}
     new = {session.sid: session for session in after.sessions}
     found: list[Change] = []
+    # A session of a capture may have no number: it comes first.
     for sid in sorted(old.keys() | new.keys(), key=lambda one: -1 if one is None else one):
         found += _session(old.get(sid), new.get(sid))
     return found

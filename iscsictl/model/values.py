@@ -11,10 +11,13 @@ from typing import Final
 from iscsictl.model.fstab import PREFIX, split_options
 from iscsictl.model.record_text import MAX_VALUE
 
+# Each has an mkfs that takes the UUID: fstab names it before the filesystem is there.
 FILESYSTEMS: Final = ("ext4", "ext3", "ext2", "xfs", "btrfs", "vfat")
+# `none`: the filesystem takes the whole disk.
 TABLES: Final = ("gpt", "dos", "none")
 #: One level of addressing, as the kernel counts it: scsilun_to_int.
 MAX_LUN: Final = 65535
+# What mkfs takes; a longer label is refused by some and cut by others.
 LABEL_BYTES: Final[Mapping[str, int]] = {
     "ext2": 16, "ext3": 16, "ext4": 16, "xfs": 12, "btrfs": 255, "vfat": 11, "swap": 15,
 }  # fmt: skip
