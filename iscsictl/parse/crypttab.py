@@ -12,6 +12,7 @@ def parse_crypttab(data: bytes) -> tuple[CrypttabEntry, ...]:
     entries = []
     for number, line in enumerate(data.decode("utf-8", "surrogateescape").split("\n"), 1):
         fields = line.split()
+        # A `#` later in a line is part of a field: crypttab(5) knows comments of whole lines alone.
         if len(fields) >= 2 and not fields[0].startswith("#"):
             options = split_options(fields[3]) if len(fields) > 3 else ()
             entries.append(CrypttabEntry(number, fields[0], fields[1], options))

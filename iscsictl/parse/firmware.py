@@ -11,7 +11,9 @@ from typing import Final
 from iscsictl.model.boot import BootEntry, BootNic
 from iscsictl.model.names import DEFAULT_PORT, Portal
 
+# Flags of a target in the iBFT: 1 is valid, 2 is the one that the firmware booted from.
 _SELECTED: Final = 2
+# IpPrefixOriginDhcp of the iBFT: 1 is by hand, 3 from a server.
 _DHCP_ORIGIN: Final = "3"
 
 

@@ -24,6 +24,7 @@ def parse_logins(out: str, err: str) -> tuple[frozenset[Place], dict[Place, int]
     for line in err.splitlines():
         if match := _FAILED.search(line):
             last = _place(match)
+            # ISCSI_ERR, until a line with the reason comes: some failures have none.
             failed[last] = 1
         elif last is not None and (match := _CODE.search(line)):
             failed[last], last = int(match["code"]), None

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from iscsictl.model.names import Portal
 
 _TARGET = re.compile(r"Target:(\S+)\s+Portal:(\S+).*")
+# Type and size follow (-s), or that no medium is loaded.
 _LUN = re.compile(r"Lun:(\d{1,20})(?:\s.*)?")
 
 

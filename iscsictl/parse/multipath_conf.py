@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from iscsictl.model.multipath import MapSettings
 
 _WORD = re.compile(r'"((?:[^"]|"")*)"|([{}])|([^\s{}"]+)')
+# multipath spells a WWID otherwise than sysfs does, so each section says whose it is.
 _NOTE = "# iscsictl: the map of "
 _HEADER = """\
 # Made by iscsictl: how long each map waits while none of its paths works. Each section goes when

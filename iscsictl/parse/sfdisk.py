@@ -38,6 +38,7 @@ def parse_partitions(text: str) -> tuple[str, tuple[Partition, ...]]:
     """
     with _own_format():
         found = json.loads(text)["partitiontable"]
+        # sfdisk counts in sectors of the disk; without the key they have 512 bytes.
         device, sector = str(found["device"]), int(found.get("sectorsize", 512))
         return str(found["label"]), tuple(
             Partition(

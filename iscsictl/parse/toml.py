@@ -33,7 +33,9 @@ _SAID: Final = (
     ("Cannot declare", "this table is there twice"),
     ("Cannot mutate immutable namespace", "this was closed where it stands in brackets or braces"),
 )
+# Brackets. Nobody can tell where Python's own limit was met: this is deeper than any real file.
 _DEEP: Final = 100
+# Python's own limit (sys.set_int_max_str_digits).
 _DIGITS: Final = 4300
 _TOKEN: Final = re.compile(
     "|".join(

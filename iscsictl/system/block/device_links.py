@@ -18,6 +18,7 @@ _TAGS = {
     "PARTLABEL": "by-partlabel",
 }
 _QUOTES = "\"'"
+# Names that the array gave (wwn, NAA, EUI-64) before those that udev made of other fields.
 _PREFERRED = ("wwn-", "scsi-3", "scsi-2", "dm-uuid-", "scsi-")
 
 

@@ -11,6 +11,7 @@ from iscsictl.lazy_import import lazy_import
 pyudev = lazy_import("pyudev")
 
 
+# What a login, a break and a scan send events of; without a filter every NIC would wake us.
 SUBSYSTEMS = ("block", "iscsi_session", "iscsi_connection", "scsi")
 # Bytes: a login of hundreds of LUNs sends thousands of events at once.
 BUFFER = 1 << 22

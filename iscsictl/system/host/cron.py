@@ -20,6 +20,7 @@ def find_cron(root: Path = Path("/")) -> Cron | None:
     for directory in PATH.split(":"):
         for name in _DAEMONS:
             path = root / directory.lstrip("/") / name
+            # busybox is often one program with many links, its cron among them.
             if os.access(path, os.X_OK) and path.resolve().name != "busybox":
                 return Cron(name, runs=any(find_daemon(name, root) for name in _DAEMONS))
     if any(os.access(root / base / _GENERATOR, os.X_OK) for base in ("usr", "")):

@@ -13,6 +13,7 @@ from iscsictl.model.host_facts import Kernel, ModuleState
 
 _RELEASE = re.compile(r"[\w.+~-]{1,64}", re.ASCII)
 _SUFFIX = re.compile(r"\.ko(\.(xz|zst|gz))?$")
+# In the order of modprobe.d(5): a file hides those of its name in later directories.
 _MODPROBE_D = ("etc/modprobe.d", "run/modprobe.d", "usr/local/lib/modprobe.d",
                "usr/lib/modprobe.d", "lib/modprobe.d")  # fmt: skip
 # Programs that do nothing, in place of the module that should be loaded.
