@@ -36,13 +36,18 @@ class Batch(Generic[Item, Result]):
         self._at_work = False
 
     def do(self, item: Item) -> Result:
-        """Bring an item and wait until a round that began after that has ended."""
+        """Bring an item and wait until a round that began after that has ended.
+
+        Returns the result for this item, or raises the error for it. The thread that finds nobody
+        at work does the round for all.
+        """
         mine: _Place[Item, Result] = _Place(item)
         with self._turn:
             self._waiting.append(mine)
             while self._at_work and not mine.done:
                 self._turn.wait()
             if not mine.done:
+                # From here on this thread must end the round, or all others wait for ever.
                 self._at_work = True
         if not mine.done:
             self._carry_out(self._gathered())
@@ -99,7 +104,11 @@ class Reading:
             self._took = time.monotonic() - began
 
     def read(self, reader: Callable[[], Any]) -> Any:
-        """Return what was read after this call began."""
+        """Return what was read after this call began.
+
+        Of those who share a reading one's `reader` is called, so all have to read the same thing.
+        Raises what that reader raises.
+        """
         return self._batch.do(reader)
 
 
@@ -112,7 +121,10 @@ class Table:
         self._made: dict[Hashable, Any] = {}
 
     def get(self, key: Hashable) -> Any:
-        """Return the object of a key."""
+        """Return the object of a key, making it if nobody asked for it before.
+
+        It is made under the lock, so making one has to be quick.
+        """
         with self._lock:
             if key not in self._made:
                 self._made[key] = self._make()
@@ -128,7 +140,10 @@ class Answer:
         self._error: Exception | None = None
 
     def get(self, ask: Callable[[], Any]) -> Any:
-        """Return the answer, asking if nobody has."""
+        """Return the answer, asking if nobody has.
+
+        Others wait while the question is put. Raises what the first who asked met, for everybody.
+        """
         with self._lock:
             if not self._known and self._error is None:
                 try:

@@ -65,6 +65,8 @@ def execute_steps(
         except IscsictlError as error:
             outcome = Outcome(step, time.monotonic() - began, error).with_status(Status.FAILED)
             journal.note(step, Status.FAILED, error.text)
+            # A step that failed may have changed something all the same, which has to be rolled
+            # back too.
             if error.wrote or isinstance(error, UnexpectedContentError):
                 done.append(CompletedStep(step, StepResult(changed=error.wrote), error))
             raise StepFailedError(outcome, error) from None
@@ -112,6 +114,7 @@ def roll_back(done: list[CompletedStep], context: Context) -> tuple[list[Outcome
         else:
             leftovers.append(f"{one.step.id} could not be undone: {error}")
     if outcomes:
+        # The run has failed already, and for another reason.
         with signals.shielded(), suppress(IscsictlError):
             complete_roll_back(context)
     return outcomes, leftovers

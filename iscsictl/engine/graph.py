@@ -56,17 +56,30 @@ class GraphListener(Protocol):
     """Is told of each node when it begins and when it ended."""
 
     def is_wanted(self, volume: str) -> bool:
-        """Tell whether the steps of a volume are to be executed: none of them has failed."""
+        """Tell whether the steps of a volume are to be executed: none of them has failed.
+
+        It is asked right before each step, since another one may have failed meanwhile.
+        """
 
     def begin(self, volume: str, step: Step) -> None:
-        """Take note that a step begins, for this volume."""
+        """Take note that a step begins, for this volume.
+
+        Of a shared step it is the first volume that still needs it.
+        """
 
     def end(self, node: Node, ended: Ended) -> None:
-        """Take note of what became of a node."""
+        """Take note of what became of a node.
+
+        It is called for all volumes of the node at once, always from the thread that executes the
+        graph.
+        """
 
 
 def is_shared(action: Action) -> bool:
-    """Tell whether volumes may have this step in common."""
+    """Tell whether volumes may have this step in common.
+
+    Such a step has the same id in all of their plans, and is executed once.
+    """
     return isinstance(action, _SHARED)
 
 
@@ -87,6 +100,7 @@ def build_graph(steps: Mapping[str, Sequence[Step]]) -> StepGraph:
             known = nodes.get(key, Node(step, ()))
             nodes[key] = Node(_merge(known.step, step), (*known.volumes, volume))
             rank = _rank(step.action)
+            # Edges lead from a kind to a later one only, so no order of portals can close a circle.
             needs.setdefault(key, set()).update(last_own, (k for k, r in shared if r < rank))
             if is_shared(step.action):
                 shared.append((key, rank))
@@ -146,6 +160,7 @@ class GraphExecution:
                     )
                     sorter.done(*ended)
             finally:
+                # A program that was started has to end before its lock and its disk are let go.
                 while self._running:
                     self._collect()
 

@@ -15,5 +15,9 @@ def save_plan(path: Path, text: str) -> None:
 
 
 def save_secret(path: Path, secret: Secret) -> None:
-    """Write a secret to a new file, mode 0600. Raises IscsictlError where the file exists."""
+    """Write a secret to a new file, mode 0600. Raises IscsictlError where the file exists.
+
+    Neither a link nor a file of another user is ever followed or overwritten: whoever could have
+    put it there could read the secret.
+    """
     create_file(path, secret.reveal().encode("utf-8", "surrogateescape") + b"\n")

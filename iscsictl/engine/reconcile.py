@@ -82,12 +82,20 @@ def next_batch(
 
 
 def dry_run(task: Task, context: Context) -> Report:
-    """Return what would be done, without changing anything."""
+    """Return what would be done, without changing anything.
+
+    It plans once, so what lies behind a frontier is a forecast. Where consent is missing, `confirm`
+    of the task is asked as in a real run.
+    """
     return report_plan(_decide(task, observe_task(task, context))[1])
 
 
 def report_plan(plan: Plan) -> Report:
-    """Return what a plan would do, as the report of a run that does nothing."""
+    """Return what a plan would do, as the report of a run that does nothing.
+
+    `pending` is set where there is something to do, and then errors of single steps are left to the
+    run; a refusal is always the error of the report.
+    """
     outcomes = tuple(Outcome(step, error=plan.errors.get(step.id)) for step in plan.steps)
     pending = bool(plan.pending) and plan.refusal is None
     error = plan.refusal or summarize_steps(plan.errors, plan.steps)
@@ -138,7 +146,11 @@ class Run:
         return self.on_failure is OnFailure.STOP
 
     def until_settled(self, task: Task) -> Report:
-        """Observe, plan and execute until nothing is left to do."""
+        """Observe, plan and execute until nothing is left to do.
+
+        Never raises IscsictlError: what ended the run is the error of the report. After a signal
+        nothing is rolled back.
+        """
         shown: Plan | None = None
         plan = Plan()
         error: IscsictlError | None = None
@@ -147,6 +159,7 @@ class Run:
             for number in range(ROUNDS):
                 inventory = observe_task(task, self.context, inventory)
                 task, plan = _decide(task, inventory)
+                # The user has seen, or could have seen, this one: later ones must not exceed it.
                 shown = shown or plan
                 if not self.is_pending(plan, shown, first=number == 0):
                     break
@@ -208,7 +221,9 @@ class Run:
     def execute(self, plan: Plan) -> None:
         """Execute the steps that can be done now.
 
-        Raises StepFailedError for the first that fails, unless the run goes on.
+        A run that goes on skips the steps that need a failed one, and rolls back those that only
+        failed ones needed. Raises StepFailedError for the first that fails where the run stops,
+        InterruptError after a signal.
         """
         if self.stops:
             self._execute_steps(plan.ready)
@@ -261,7 +276,10 @@ class Run:
         self.end_step(outcome)
 
     def end_step(self, outcome: Outcome) -> None:
-        """Note what became of a step, and tell the listener."""
+        """Note what became of a step, and tell the listener.
+
+        A step that ends again, as one that is rolled back, replaces its earlier outcome.
+        """
         self.ended[outcome.step.id] = outcome
         self.listen(outcome)
 
@@ -279,11 +297,15 @@ class Run:
         return self.undo(useless)
 
     def roll_back(self) -> tuple[str, ...]:
-        """Undo what this run did; return what is left over."""
+        """Undo what this run did; return what is left over, a sentence for each."""
         return self.undo(self.done)
 
     def undo(self, done: list[CompletedStep]) -> tuple[str, ...]:
-        """Undo these steps, the last one first; return what is left over."""
+        """Undo these steps, the last one first; return what is left over.
+
+        Each keeps the seconds that it took in the first place. Never raises: what cannot be undone
+        is left over.
+        """
         undone, leftovers = roll_back(done, self.context)
         for outcome in undone:
             seconds = self.ended[outcome.step.id].seconds

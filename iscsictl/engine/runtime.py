@@ -45,15 +45,24 @@ def host_changes(context: Context, *, lock_wait: float | None = None) -> Iterato
 
 
 def interrupt_threads() -> None:
-    """From here on SIGINT ends a dry run at once, in all of its threads."""
+    """From here on SIGINT ends a dry run at once, in all of its threads.
+
+    Nothing is changed in one, so no safe point has to be waited for.
+    """
     signals.in_threads()
 
 
 def interrupt_at_once() -> AbstractContextManager[None]:
-    """Return a context in which a signal ends the wait for the user's answer at once."""
+    """Return a context in which a signal ends the wait for the user's answer at once.
+
+    Nothing is at work while a question is asked. Raises InterruptError in there.
+    """
     return signals.at_once()
 
 
 def check_interrupt() -> None:
-    """Raise InterruptError if a signal arrived; to be called between steps."""
+    """Raise InterruptError if a signal arrived; to be called between steps.
+
+    Its exit code is 128 and the number of the signal.
+    """
     signals.check()

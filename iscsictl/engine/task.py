@@ -25,7 +25,11 @@ class Task:
 
 
 def observe_task(task: Task, context: Context, before: Inventory | None = None) -> Inventory:
-    """Observe the machine for a task. Raises IscsictlError, whatever the kernel refuses."""
+    """Observe the machine for a task. Raises IscsictlError, whatever the kernel refuses.
+
+    `before` is the inventory of the round before, None in the first: what was asked of an array
+    need not be asked again.
+    """
     try:
         with waiting("reading the state of this host"):
             return task.observe(context, before)

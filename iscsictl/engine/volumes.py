@@ -64,7 +64,11 @@ class _Observers:
     def observe(
         self, before: Mapping[VolumeTask, Inventory | None]
     ) -> dict[VolumeTask, Inventory | IscsictlError]:
-        """Return an inventory for each volume, or why there is none."""
+        """Return an inventory for each volume, or why there is none.
+
+        `before` has the inventory of the round before, None in the first. The volumes are observed
+        in parallel, since probes wait for disks; a failure to read the host is that of all volumes.
+        """
         with waiting("reading the state of this host"):
             return self._observe(before)
 
@@ -103,7 +107,11 @@ def plan_volumes(
     at_once: int,
     observe_host: HostObserver = attach.observe_host,
 ) -> dict[str, Report]:
-    """Return by name what would be done; nothing is changed."""
+    """Return by name what would be done; nothing is changed.
+
+    `at_once` is how many volumes are observed at a time. Never raises: why a volume could not be
+    planned is the error of its report.
+    """
     observed = _Observers(context, at_once, observe_host).observe(dict.fromkeys(tasks))
     return {
         task.name: Report(error=found)
@@ -136,6 +144,8 @@ def reconcile_volumes(
         while sorter.is_active():
             waiting += [runs[name] for name in sorter.get_ready()]
             quick = [run for run in waiting if not run.task.slow]
+            # What reads a whole disk may take hours: it begins when nothing quick is left to wait
+            # for it.
             group = quick or waiting
             waiting = [] if group is waiting else [run for run in waiting if run.task.slow]
             whole.reconcile([run for run in runs.values() if run in group])
@@ -168,12 +178,19 @@ class _VolumeRun(Run):
 
     @property
     def has_failed(self) -> bool:
-        """Whether it is rolled back, or was not begun for one that was."""
+        """Whether it is rolled back, or was not begun for one that was.
+
+        One that was interrupted, or did not settle, has not failed: what it did stays for the next
+        run.
+        """
         stays = (InterruptError, NotConvergedError)
         return self.error is not None and not isinstance(self.error, stays)
 
     def decide(self, found: Inventory | IscsictlError) -> tuple[Step, ...]:
-        """Plan with what was observed; return the steps to execute now, none once it has ended."""
+        """Plan with what was observed; return the steps to execute now, none once it has ended.
+
+        Never raises: what forbids the plan ends this volume alone.
+        """
         try:
             if isinstance(found, IscsictlError):
                 raise found
@@ -191,7 +208,11 @@ class _VolumeRun(Run):
         return ()
 
     def end(self, error: IscsictlError | None = None) -> None:
-        """Note the end of this volume, and why it failed."""
+        """Note the end of this volume, and why it failed.
+
+        The first error counts; one that comes later, such as from rolling back, does not replace
+        it.
+        """
         self.has_ended = True
         self.error = self.error or error
         self.write_report()
@@ -201,7 +222,10 @@ class _VolumeRun(Run):
         self.report = self.make_report(self._first, self._last, self.error)
 
     def roll_back_own(self) -> None:
-        """Undo the steps that no other volume needs, and note the end of this one."""
+        """Undo the steps that no other volume needs, and note the end of this one.
+
+        A second call undoes nothing more.
+        """
         if self.done:
             self.leftovers = (*self.leftovers, *self.roll_back())
             self.done.clear()
@@ -227,7 +251,11 @@ class _VolumesRun:
         self.shared: list[tuple[_VolumeRun, CompletedStep]] = []
 
     def reconcile(self, group: Sequence[_VolumeRun]) -> None:
-        """Bring these volumes to their end, side by side."""
+        """Bring these volumes to their end, side by side.
+
+        A volume that is mounted on one that failed is not begun. After a signal, that is the error
+        of all that had not ended.
+        """
         for run in group:
             if any(self.runs[name].report.error is not None for name in run.task.after):
                 run.end(
@@ -274,7 +302,7 @@ class _VolumesRun:
             run.write_report()
 
     def is_wanted(self, volume: str) -> bool:
-        """Tell whether the steps of a volume are still to be executed."""
+        """Tell whether the steps of a volume are still to be executed: none of them has failed."""
         return self.runs[volume].error is None
 
     def begin(self, volume: str, step: Step) -> None:
@@ -282,7 +310,11 @@ class _VolumesRun:
         self.runs[volume].listen(Outcome(step))
 
     def end(self, node: Node, ended: Ended) -> None:
-        """Note what became of a step, for each volume that needs it."""
+        """Note what became of a step, for each volume that needs it.
+
+        The first one gets what can be rolled back; for the others the step is unchanged. An error
+        is that of them all.
+        """
         wanting = [self.runs[name] for name in node.volumes if self.is_wanted(name)]
         for number, run in enumerate(wanting):
             self._end_for(run, ended, first=number == 0)

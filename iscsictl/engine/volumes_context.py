@@ -62,6 +62,7 @@ class SharedWaiter(Waiter):
 
     def _pause(self, seconds: float, events: int) -> None:
         with self._woken:
+            # Something happened after `read` began, so it may have missed it: read again.
             if self._events != events:
                 return
             if self._listening:
@@ -103,15 +104,25 @@ class VolumesContext(Context):
         return _COMPANY if self.at_work > 1 else 0.0
 
     def coalesce(self, what: Hashable, read: Callable[[], T]) -> T:
-        """Read what is the same for all who need it now."""
+        """Read what is the same for all who need it now.
+
+        `what` names it. Who comes while a reading is under way shares the next, never one that
+        began before.
+        """
         return cast("T", self._readings.get(what).read(read))
 
     def memoize(self, what: Hashable, ask: Callable[[], T]) -> T:
-        """Ask what need not be asked again in this run."""
+        """Ask what need not be asked again in this run.
+
+        `what` names the question. An error is kept too, and raised for whoever asks later.
+        """
         return cast("T", self._answers.get(what).get(ask))
 
     def lock_for(self, action: Action, /) -> AbstractContextManager[object]:
-        """Let one action of such a kind be executed at a time, of new records a few."""
+        """Let one action of such a kind be executed at a time, of new records a few.
+
+        Records of one target share directories, which deleting one may remove under another.
+        """
         if isinstance(action, actions.CreateRecord):
             return self._making
         if isinstance(action, _ONE_AT_A_TIME):
@@ -119,15 +130,26 @@ class VolumesContext(Context):
         return super().lock_for(action)
 
     def edit_fstab(self, edit: Edit) -> tuple[bool, Fstab]:
-        """Change /etc/fstab together with what others change now."""
+        """Change /etc/fstab together with what others change now.
+
+        `edit` gets the lines as the others have changed them by then. Returns whether it changed
+        anything, and fstab before the round.
+        """
         return self._edits.do(edit)
 
     def defer(self, what: Hashable, do: Callable[[], None], /) -> None:
-        """Note what is to be done at the end."""
+        """Note what is to be done at the end.
+
+        Of several with the same name the first is done, once.
+        """
         self._afterwards.setdefault(what, do)
 
     def run_deferred(self) -> list[IscsictlError]:
-        """Do it, in the order in which it was asked for first; return what failed."""
+        """Do it, in the order in which it was asked for first; return what failed.
+
+        One that fails does not keep the others from being done. What is deferred meanwhile is done
+        too.
+        """
         failed = []
         while self._afterwards:
             try:

@@ -69,6 +69,8 @@ def _mkfs(action: actions.Mkfs, context: Context) -> StepResult:
 
     def is_fine(content: Content) -> bool:
         """Judge what will be overwritten: the disk, or the partition that the claim names."""
+        # The number of a partition names another one as soon as somebody has written the table
+        # anew.
         if not overwrite.claim_fits_table(partition_table.read_table(disk.device), claim):
             return False
         chosen = content
@@ -99,6 +101,7 @@ def _mkfs(action: actions.Mkfs, context: Context) -> StepResult:
             watch=context.watch,
         )
     except IscsictlError as error:
+        # Left standing, the mark would explain data that is not this mkfs's.
         if marked and not error.wrote:
             fstab.mark_begun(disk, claim, context, begun=claim.begun)
         raise
@@ -189,6 +192,7 @@ def _grow_part(action: actions.GrowPart, context: Context) -> StepResult:
     script = f"start={start}, size={action.size}\n"
     commands: list[tuple[list[str], str | None]] = [(["-N", str(action.number), "{}"], script)]
     if action.before.label == "gpt":
+        # The backup of the table stands where the disk ended before; sfdisk grows nothing past it.
         commands.insert(0, (["--relocate", "gpt-bak-std", "{}"], None))
 
     def wanted(entry: Entry | None) -> str | None:
@@ -218,6 +222,7 @@ def _reread(action: actions.Reread, context: Context) -> StepResult:
     before = None if disk is None else disk.block.size
     # Asked over a path: a map without one that works would keep the question for ever.
     wanted = resize.capacity(action.disk.device if disk is None else disk.paths[0].device)
+    # Each path has a size of its own in the kernel.
     for hctl in action.hctls:
         scsi_scan.rescan(hctl, context.root)
     asked = 0.0

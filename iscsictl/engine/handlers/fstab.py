@@ -25,11 +25,16 @@ def _edit_fstab(context: Context, edit: Callable[[Fstab], Fstab]) -> StepResult:
 
 
 def put_claim(fstab: Fstab, entry: FstabLine, wwid: str) -> Fstab:
-    """Return fstab with a claim in the place of those that it makes void, or at the end."""
+    """Return fstab with a claim in the place of those that it makes void, or at the end.
+
+    A claim makes void those on the same disk whose place overlaps with its own: what they were
+    making is gone once this one writes. `wwid` is that of the disk.
+    """
     claim = entry.claim
     void = [old for old in fstab.by_wwid(wwid) if _covers_same_place(old.claim, claim)]
     if not void:
         return fstab_edit.append_line(fstab, entry)
+    # From the end, as the numbers of the lines behind one that goes change.
     for old in reversed(void[1:]):
         fstab = fstab_edit.without_line(fstab, old.number)
     return fstab_edit.replace_line(fstab, void[0].number, entry)
@@ -102,7 +107,11 @@ def _write_fstab(action: actions.WriteFstab, context: Context) -> StepResult:
 
 
 def complete_fstab(action: actions.WriteFstab, context: Context) -> None:
-    """Do what a run that was killed after it wrote the entry had no time for."""
+    """Do what a run that was killed after it wrote the entry had no time for.
+
+    systemd is reloaded only where its generators ran before fstab was changed, so that a run that
+    changes nothing reloads nothing.
+    """
     _notify_systemd(action, context, reload=not systemd.has_read_fstab(context.root))
 
 
@@ -115,7 +124,11 @@ def _notify_systemd(action: actions.WriteFstab, context: Context, *, reload: boo
 
 
 def complete_others(context: Context) -> None:
-    """Start the login service for mounts of other runs, which our records kept them from."""
+    """Start the login service for mounts of other runs, which our records kept them from.
+
+    It is called after a roll back: the records of this run, automatic and without a session, are
+    gone by then.
+    """
     entries = fstab_file.read_fstab(context.root).ours
     if any(entry.mount_point is not None and not entry.is_claim for entry in entries):
         context.defer("login service", lambda: _start_login_service(context))
@@ -139,6 +152,7 @@ def _start_login_service(context: Context) -> None:
 def _drop_fstab(action: actions.DropFstab, context: Context) -> StepResult:
     def drop(fstab: Fstab) -> Fstab:
         for entry in reversed(fstab.ours):
+            # A line that somebody has edited since the plan is another line.
             if entry.raw == action.entry.raw:
                 return fstab_edit.without_line(fstab, entry.number)
         return fstab

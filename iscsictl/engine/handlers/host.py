@@ -25,6 +25,7 @@ def _enable(action: actions.EnableService, context: Context) -> StepResult:
     if systemd.enabled(action.unit, context.root) == action.on:
         return StepResult(changed=False)
     if action.on:
+        # Noted before, so that an undo can tell whose targets came since.
         before = replace(action, on=False, boot_targets=_boot_targets(context))
         systemd.enable(action.unit, context.root)
         return StepResult(before=before)
@@ -93,6 +94,7 @@ def _alone(context: Context) -> AbstractContextManager[bool]:
 
 
 def _set_initiator(action: actions.SetInitiatorName, context: Context) -> StepResult:
+    # Nobody locks out iscsiadm: a session may have come up since the plan.
     if read_sessions(context.root):
         raise InUseError("a session came up meanwhile", hint="log out first: iscsictl logout --all")
     changed = initiator_name.write_name(action.name, context.root)

@@ -58,6 +58,7 @@ def log_in(
                 for step in batch:
                     begins(step)
                 at_work.add(pool.submit(_batch, batch, context))
+            # The deadline is over: the rest is reported below, without being tried.
             if not at_work:
                 break
             ended, at_work = wait(at_work, return_when=FIRST_COMPLETED)
@@ -79,7 +80,10 @@ def log_in(
 
 
 def batch_size(width: int, waiting: int, lanes: int) -> int:
-    """Return the size of the next batch: a fair share of `width`, and of what is left to do."""
+    """Return the size of the next batch: a fair share of `width`, and of what is left to do.
+
+    `lanes` is how many batches may begin now. It is 1 at least.
+    """
     return max(1, min(width // LANES, -(-waiting // lanes)))
 
 
@@ -152,6 +156,7 @@ def _judge(
 ) -> bool | IscsictlError:
     """Tell what a login came to: `code` is iscsiadm's; it was ended after `late` seconds."""
     session = index.session_of(index.record_for(key.target, key.portal, key.iface))
+    # iscsiadm's exit code is that of the first error of a batch; the kernel has the truth of each.
     if session is not None and session.status == "up":
         return code == 0 or late is not None
     doing = f"logging in to {key.target} through {key.portal}"

@@ -64,11 +64,14 @@ def _mount(action: actions.Mount, context: Context) -> StepResult:
         )
     device, block = found
     named = replace(action.disk, device=device)
+    # Of a map each path is asked, and none that is dead can be; the others must agree.
     require_same_paths(named, context.root, with_dead_paths=True)
     with probe.opened(device, exclusive=False) as fd:
         if action.disk.wwid not in scsi_commands.wwids(fd):
             raise RefusedError(f"{device} is not the disk {action.disk.wwid} any more")
     made = mounts.mount(block.device, action.path, action.fs, action.options)
+    # An array that is out of space, or a disk that is write-protected, shows only when it is
+    # written.
     if "ro" not in action.options:
         why = mounts.takes_writes(action.path)
         if why is not None:

@@ -18,7 +18,10 @@ from iscsictl.system.iscsi.iscsiadm import Key
 
 
 def key_of(action: Any) -> Key:
-    """Return what iscsiadm needs to find a record or a session."""
+    """Return what iscsiadm needs to find a record or a session.
+
+    The action must have a target, a portal and an interface.
+    """
     return Key(action.target, action.portal, action.iface)
 
 
@@ -46,7 +49,12 @@ def _write_record(action: actions.WriteRecord, context: Context) -> StepResult:
 
 
 def write_settings(path: Path, changes: Changes, context: Context) -> StepResult:
-    """Change the settings of a node or discovery record, and note what they were."""
+    """Change the settings of a node or discovery record, and note what they were.
+
+    Returns `changed=False` where the file has them already. Raises InUseError where the lock of the
+    node database is not to be had, NotFoundError where the record is gone, UsageError for a value
+    that no record can hold.
+    """
     edit = nodedb_write.write_record(
         path, changes, root=context.root, timeout=context.wait, say=context.say
     )

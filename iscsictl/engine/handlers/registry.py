@@ -32,18 +32,28 @@ HANDLERS: Mapping[type[Action], Callable[[Any, Context], StepResult]] = {
 
 
 def execute_action(action: Action, context: Context) -> StepResult:
-    """Do one action now. Raises IscsictlError; then the action left nothing half done."""
+    """Do one action now. Raises IscsictlError; then the action left nothing half done.
+
+    Where it did change something before it failed, the error has `wrote` set. Executed on a machine
+    that is in the wanted state already, an action reports that nothing changed.
+    """
     return HANDLERS[type(action)](action, context)
 
 
 def complete_unchanged(action: Action, context: Context) -> None:
-    """Finish what belongs to a step that is already done: an earlier run may have been killed."""
+    """Finish what belongs to a step that is already done: an earlier run may have been killed.
+
+    Only the fstab entry has something after it, systemd's reload. Raises IscsictlError.
+    """
     if isinstance(action, actions.WriteFstab):
         fstab.complete_fstab(action, context)
 
 
 def complete_roll_back(context: Context) -> None:
-    """Do what other runs left to this one while its records were there."""
+    """Do what other runs left to this one while its records were there.
+
+    A run that has the host for itself has no others to do it for. Raises IscsictlError.
+    """
     if context.scope is not None:
         fstab.complete_others(context)
 

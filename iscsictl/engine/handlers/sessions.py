@@ -42,7 +42,12 @@ def _login(action: actions.Login, context: Context) -> StepResult:
 
 
 def await_disks(logins: Sequence[actions.Login], context: Context) -> None:
-    """Wait a moment until the disk that each login is for is there, with its map if it gets one."""
+    """Wait a moment until the disk that each login is for is there, with its map if it gets one.
+
+    The kernel scans a new session while iscsiadm returns. It waits LOGIN_DISK_WAIT or MAP_WAIT
+    seconds, and no longer than the context does; a disk that has not come by then is no error,
+    since the next observation shows what is missing.
+    """
     if not logins:
         return
     targets = {action.target for action in logins}
@@ -102,6 +107,7 @@ def _complete(session: Session) -> bool:
 
 
 def _remove_device(action: actions.RemoveDevice, context: Context) -> StepResult:
+    # What came into use since the plan shows in an exclusive open(2).
     _test_free(action.disk.device, context.root)
     for hctl in action.hctls:
         scsi_scan.delete(hctl, context.root)
@@ -125,6 +131,7 @@ def _logout(action: actions.Logout, context: Context) -> StepResult:
         session = _dead_session(listing.sessions, action)
     if session is None or session.sid is None:
         return StepResult(changed=False)
+    # Otherwise what waits for the lost array would keep the logout from ending.
     if action.lost and session.status != "up":
         scsi_scan.fail_at_once(session.sid, context.root)
     else:
@@ -295,7 +302,10 @@ def _shows_every_lun(action: actions.Rescan, context: Context) -> bool | None:
 
 
 def inverse(action: Action) -> Action | None:
-    """Return what undoes an action that changed something; None if nothing has to, or may."""
+    """Return what undoes an action that changed something; None if nothing has to, or may.
+
+    A logout is not undone: the array was asked for it, and a new login is another session.
+    """
     match action:
         case actions.CreateDiscovery():
             return actions.DeleteDiscovery(action.portal)

@@ -21,14 +21,20 @@ def task(
     grant: Callable[[str], Task] | None = None,
     ask: Callable[[str], bool] = lambda _: False,
 ) -> Task:
-    """Return the task that observes one disk with `what` and plans with `make_plan`."""
+    """Return the task that observes one disk with `what` and plans with `make_plan`.
+
+    `grant` and `ask` are those of `Task`; without them nobody is asked for consent.
+    """
     return Task(
         lambda context, before: observe(context, what, before), _plan_from(make_plan), grant, ask
     )
 
 
 def lines_task(make_plan: Callable[[DiskInventory], Plan]) -> Task:
-    """Return a task that is about lines of fstab, whatever disks there are."""
+    """Return a task that is about lines of fstab, whatever disks there are.
+
+    No disk is chosen or read, so it works while the array is away.
+    """
 
     def observe_base(context: Context, before: Inventory | None) -> Inventory:
         return replace(base(context), facts=DiskFacts(again=before is not None))

@@ -12,7 +12,11 @@ from iscsictl.system.context import Context
 
 
 def repairs(chosen: Callable[[Finding], bool]) -> Task:
-    """Return the task of `doctor --fix`: look (not over the network), then the safe repairs."""
+    """Return the task of `doctor --fix`: look (not over the network), then the safe repairs.
+
+    `chosen` tells which findings the options keep. Each round looks anew: a repair is done when its
+    finding is gone.
+    """
     findings: list[Finding] = []
 
     def observe_again(context: Context, _: Inventory | None) -> Inventory:

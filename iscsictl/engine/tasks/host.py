@@ -10,7 +10,11 @@ from iscsictl.system.context import Context
 
 
 def task(observe: Callable[[Context], T], make_plan: Callable[[T], Plan]) -> Task:
-    """Return a task that rests on facts of its own kind."""
+    """Return a task that rests on facts of its own kind.
+
+    `observe` is called once in each round; its result goes to `make_plan` past the inventory, which
+    stays empty.
+    """
     facts: list[T] = []
 
     def observe_once(context: Context, _: Inventory | None) -> Inventory:

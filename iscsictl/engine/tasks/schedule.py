@@ -54,7 +54,7 @@ def install_task(method: Method, seconds: int, root: Path) -> "Task":
 
 
 def remove_task(root: Path) -> "Task":
-    """Return the task that takes the schedule away."""
+    """Return the task that takes the schedule away, whichever method it has."""
     return _task(lambda: plan_remove(scheduled(root)))
 
 
