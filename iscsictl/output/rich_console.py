@@ -32,21 +32,28 @@ def print_styled_table(
         table.add_row(
             *(Text("\n").join(Text(line, style=style) for line, style in cell) for cell in row)
         )
+    # highlight would colour numbers and paths by itself.
     Console(file=stream, width=width + gap, highlight=False, soft_wrap=False).print(table)
 
 
 def new_tree(text: str) -> Tree:
-    """Return the root of a tree."""
+    """Return the root of a tree. The text is never read as markup: `[sda]` stays."""
     return Tree(Text(text, style="bold"), guide_style="dim")
 
 
 def add_branch(tree: Tree, text: str, style: str) -> Tree:
-    """Hang a line below another and return it."""
+    """Hang a line below another and return it.
+
+    `style` is one of rich's, empty for none. The text is never read as markup.
+    """
     return tree.add(Text(text, style=style))
 
 
 def print_trees(trees: Sequence[Tree], stream: TextIO, width: int | None) -> None:
-    """Print trees one below the other."""
+    """Print trees one below the other.
+
+    `width` is in terminal cells; None has rich ask the terminal. Longer lines are folded.
+    """
     console = Console(file=stream, width=width, highlight=False)
     for tree in trees:
         console.print(tree)

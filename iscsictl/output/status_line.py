@@ -14,6 +14,7 @@ from iscsictl.limits import STATUS_LINE_DELAY, STATUS_LINE_PERIOD
 from iscsictl.output.terminal import screen_of
 from iscsictl.output.text import cell_width, escape_controls, fit_width
 
+# Columns for what a tool says of its progress.
 _PROGRESS_WIDTH = 40
 #: A terminal echoes Ctrl-C as these two columns, behind the line.
 _ECHO = "  "
@@ -41,21 +42,32 @@ class StatusLine:
         self._ticker: threading.Thread | None = None
 
     def show_on(self, stream: TextIO) -> None:
-        """Draw on this stream from now on, which must be a terminal."""
+        """Draw on this stream from now on, which must be a terminal.
+
+        Until this is called nothing is drawn, though waits are noted.
+        """
         self._stream = stream
 
     def begin(self, what: str, limit: float | None = None) -> Wait:
-        """Note that something is waited for, for `limit` seconds at most."""
+        """Note that something is waited for, for `limit` seconds at most.
+
+        `limit` None is for a wait that has no end of its own. The result is for `end`. It may be
+        called from any thread.
+        """
         wait = Wait(what, limit)
         with self._lock:
             self._waits.append(wait)
             if self._stream is not None and self._ticker is None:
+                # A daemon, so that a process which ends does not wait for its next drawing.
                 self._ticker = threading.Thread(target=self._draw_until_idle, daemon=True)
                 self._ticker.start()
         return wait
 
     def end(self, wait: Wait) -> None:
-        """Note that it is waited for no more."""
+        """Note that it is waited for no more.
+
+        One that has ended before is fine. What a tool said of its progress is forgotten.
+        """
         with self._lock:
             if wait in self._waits:
                 self._waits.remove(wait)
@@ -64,18 +76,29 @@ class StatusLine:
                 self._erase()
 
     def note_progress(self, text: str) -> None:
-        """Take how far the work is, in the words of the tool that does it."""
+        """Take how far the work is, in the words of the tool that does it.
+
+        The last 40 characters are shown, behind the wait; with no wait nothing is.
+        """
         self._progress = " ".join(text.split())[-_PROGRESS_WIDTH:]
 
     @contextlib.contextmanager
     def hidden(self) -> Iterator[None]:
-        """Have the line erased meanwhile, so that something else can be printed."""
+        """Have the line erased meanwhile, so that something else can be printed.
+
+        The lock is held for as long, so that it is not drawn in between: what is done in there must
+        not wait.
+        """
         with self._lock:
             self._erase()
             yield
 
     def text(self) -> str | None:
-        """Return what the line says now; None within the first second."""
+        """Return what the line says now; None within the first second.
+
+        Of several waits, the innermost of each thread, it is one that has a limit, or else the one
+        that has lasted longest. Control characters are not escaped yet.
+        """
         now = time.monotonic()
         with self._lock:
             if not self._waits or now - self._waits[0].began < STATUS_LINE_DELAY:
@@ -107,6 +130,8 @@ class StatusLine:
         padding = " " * max(0, self._columns - width)
         self._columns = width
         try:
+            # The cursor goes to the end of the text, so that an echoed Ctrl-C overwrites nothing of
+            # it.
             screen.write(f"\r{line}{padding}" + "\b" * len(padding))
             stream.flush()
         except (OSError, ValueError):  # the terminal is gone
@@ -126,7 +151,10 @@ STATUS_LINE = StatusLine()
 
 
 def use_terminal(stream: TextIO) -> bool:
-    """Have waits shown on a stream if it is a terminal; tell whether they are."""
+    """Have waits shown on a stream if it is a terminal; tell whether they are.
+
+    On a pipe the line would be control characters in somebody's log.
+    """
     if not stream.isatty():
         return False
     STATUS_LINE.show_on(stream)

@@ -15,7 +15,9 @@ rich_console = lazy_import("iscsictl.output.rich_console")
 Value = str | int | tuple[str, ...] | None
 Cells = tuple[tuple[str, ...], ...]
 
+# Blanks between two columns.
 GAP = 2
+# Cells: a name that is cut to less than this tells nobody what it was.
 MIN_SHORT = 14
 
 
@@ -47,7 +49,10 @@ class Column:
 
 
 def status_style(value: str) -> str:
-    """Return the colour of a status word."""
+    """Return the colour of a status word, as rich names it; empty for a word without one.
+
+    The colour adds nothing that the word does not say.
+    """
     return {
         "up": "green", "running": "green", "ok": "green",
         "recovering": "yellow", "blocked": "yellow", "warning": "yellow",
@@ -70,6 +75,7 @@ def print_table(
     """
     separate = screen.width is not None
     cells = [tuple(_lines(value, separate) for value in row) for row in rows]
+    # What reads from a pipe needs whole names.
     if screen.width is None:
         _plain(columns, cells, screen, header=header)
         return
@@ -89,7 +95,11 @@ def print_tsv(
     *,
     header: bool = True,
 ) -> None:
-    """Print tab-separated values, under a line of keys if `header`; None is empty."""
+    """Print tab-separated values, under a line of keys if `header`; None is empty.
+
+    Nothing is shortened. Tab, newline, carriage return and backslash are escaped as in C, so a line
+    is always one row; several values of one cell are joined by commas.
+    """
     lines = ["\t".join(column.key for column in columns)] if header else []
     lines += ["\t".join(_field(value) for value in row) for row in rows]
     screen.write("".join(f"{line}\n" for line in lines))
@@ -98,7 +108,12 @@ def print_tsv(
 def fit(
     columns: Sequence[Column], cells: Sequence[Cells], width: int, dots: str = "…"
 ) -> tuple[list[Column], list[Cells]] | None:
-    """Choose columns and cut names so that a table is at most `width` wide; None if it cannot."""
+    """Choose columns and cut names so that a table is at most `width` wide; None if it cannot.
+
+    `width` is in terminal cells, `dots` is what stands for the part of a name that is cut out.
+    Columns go in the order of their `rank`, one at a time, and only when cutting names is not
+    enough.
+    """
     kept = list(range(len(columns)))
     while kept:
         fitted = _cut(columns, cells, kept, width, dots)
@@ -119,10 +134,12 @@ def _cut(
     excess = sum(widths) + GAP * (len(kept) - 1) - width
     places = [place for place, index in enumerate(kept) if columns[index].shrink]
     while excess > 0 and places:
+        # The widest first: what is cut out of it is missed least.
         place = max(places, key=lambda one: widths[one])
         places.remove(place)
         names = {line for row in chosen for line in row[place]}
         title = cell_width(columns[kept[place]].title)
+        # From the width that is needed upwards: names that are alike at one may differ at the next.
         for target in range(max(MIN_SHORT, title, widths[place] - excess), widths[place]):
             short = truncate(names, target, dots)
             if short is not None:
@@ -166,6 +183,7 @@ def _plain(
     columns: Sequence[Column], cells: Sequence[Cells], screen: Screen, *, header: bool
 ) -> None:
     titles = [tuple((column.title,) for column in columns)] if header else []
+    # Titles that are not printed take no room.
     widths = _widths(columns if header else [Column("") for _ in columns], cells)
     rows: list[Cells] = [*titles, *cells]
     out = []

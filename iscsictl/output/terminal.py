@@ -3,7 +3,9 @@
 import os
 from typing import TextIO
 
+# Columns of a terminal that does not tell, such as a serial console.
 DEFAULT_WIDTH = 80
+# Below this no table makes sense, and the terminal breaks the lines.
 MIN_WIDTH = 20
 
 
@@ -21,13 +23,20 @@ class Screen:
         self.unicode = unicode
 
     def write(self, text: str) -> None:
-        """Write text; what the locale cannot encode is written as an escape."""
+        """Write text; what the locale cannot encode is written as an escape.
+
+        Names come from arrays and files, so under LANG=C any of them may have such characters.
+        """
         encoding = self.stream.encoding or "utf-8"
         self.stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
 
 
 def screen_of(stream: TextIO, color: bool | None = None) -> Screen:
-    """Look at a stream. `color` False is final; None and True need a terminal that can."""
+    """Look at a stream. `color` False is final; None and True need a terminal that can.
+
+    With None, NO_COLOR in the environment forbids colours (no-color.org). COLUMNS counts more than
+    the width that the terminal reports.
+    """
     unicode = (stream.encoding or "").lower().replace("-", "") == "utf8"
     if not stream.isatty():
         return Screen(stream, unicode=unicode)
@@ -40,6 +49,7 @@ def screen_of(stream: TextIO, color: bool | None = None) -> Screen:
 
 def _width(stream: TextIO) -> int:
     columns = os.environ.get("COLUMNS", "")
+    # Of six digits at most: int() refuses thousands of them (sys.set_int_max_str_digits).
     if columns.isascii() and columns.isdigit() and int(columns[:6]) > 0:
         return max(MIN_WIDTH, int(columns[:6]))
     try:

@@ -30,7 +30,12 @@ def _escaped(code: int) -> str:
 
 
 def cell_width(text: str) -> int:
-    """Return how many columns of a terminal the text takes, as wcwidth(3) counts them."""
+    """Return how many columns of a terminal the text takes, as wcwidth(3) counts them.
+
+    Combining marks take none, wide characters of East Asia two (UAX 11). Control characters must
+    have been escaped before.
+    """
+    # Nearly all text is, and then the tables need not be loaded.
     if text.isascii():
         return len(text)
     category, east_asian_width = unicodedata.category, unicodedata.east_asian_width
@@ -42,7 +47,10 @@ def cell_width(text: str) -> int:
 
 
 def human_size(size: int | None) -> str | None:
-    """Return bytes as lsblk does: 512B, 1.5G, 3T (powers of 1024)."""
+    """Return bytes as lsblk does: 512B, 1.5G, 3T (powers of 1024).
+
+    None, for a size that is not known, stays None.
+    """
     if size is None:
         return None
     value = float(size)
@@ -54,7 +62,10 @@ def human_size(size: int | None) -> str | None:
 
 
 def human_duration(seconds: float) -> str:
-    """Return a duration in its two largest units: 45s, 59min, 2h 5min, 3d 4h."""
+    """Return a duration in its two largest units: 45s, 59min, 2h 5min, 3d 4h.
+
+    It is rounded to whole seconds, and what is negative counts as 0: a moment may pass meanwhile.
+    """
     left = max(0, round(seconds))
     for unit, name, lower, lower_name in (
         (86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s"),
@@ -93,7 +104,10 @@ def _cut(name: str, head: int, tail: int, dots: str) -> str:
 
 
 def fit_width(text: str, width: int) -> str:
-    """Return as much of the beginning as fits into `width` columns."""
+    """Return as much of the beginning as fits into `width` columns.
+
+    A wide character that would stick out is left out.
+    """
     part = text[:width]
     while cell_width(part) > width:
         part = part[:-1]

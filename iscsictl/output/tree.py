@@ -19,7 +19,10 @@ class Node:
     style: str = ""
 
     def child(self, text: str) -> "Node":
-        """Return the child of that text, made if it is new."""
+        """Return the child of that text, made if it is new.
+
+        Lines of the same text are one line, so that what is below them is together.
+        """
         for node in self.children:
             if node.text == text:
                 return node
@@ -29,7 +32,10 @@ class Node:
 
 
 def print_tree(roots: Sequence[Node], screen: Screen) -> None:
-    """Print trees. Nothing is shortened: on a narrow terminal lines are folded by it."""
+    """Print trees. Nothing is shortened: on a narrow terminal lines are folded by it.
+
+    Control characters are escaped. Where the locale has no box drawing, ASCII draws the lines.
+    """
     if screen.color:
         _rich(roots, screen)
         return

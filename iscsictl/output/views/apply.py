@@ -46,7 +46,10 @@ _STATES = tuple(s.value for s in (Status.PLANNED, Status.DONE, Status.UNCHANGED,
 
 
 def state(report: Report) -> str:
-    """Return how a volume stands, in a word of plan/1."""
+    """Return how a volume stands, in a word of plan/1.
+
+    A refused volume is `failed` too: nothing of it is done.
+    """
     if report.error is not None:
         return Status.FAILED.value
     if report.pending:
@@ -55,7 +58,10 @@ def state(report: Report) -> str:
 
 
 def summary(reports: Mapping[str, Report]) -> str:
-    """Return one line: how many volumes, and how they stand."""
+    """Return one line: how many volumes, and how they stand.
+
+    States that no volume has are left out.
+    """
     states = [state(report) for report in reports.values()]
     words = [f"{states.count(one)} {one}" for one in _STATES if one in states]
     plural = "volume" if len(states) == 1 else "volumes"
@@ -85,12 +91,12 @@ class ManyPrinter:
                 self._printer.show(", ".join(words))
 
     def watch(self, text: str) -> None:
-        """Take how far one of them is."""
+        """Take how far one of them is: what a tool prints, or how much of a disk is read."""
         with self._lock:
             self._printer.watch(text)
 
     def plan(self, reports: Mapping[str, Report]) -> None:
-        """Write the steps of plans."""
+        """Write the steps of plans. Those that are done already are left out."""
         for name, report in reports.items():
             for outcome in report.outcomes:
                 if outcome.step.status is not Status.UNCHANGED:

@@ -67,7 +67,11 @@ def _words(used: DiskUsage) -> tuple[str, ...]:
 
 
 def print_disks(rows: Sequence[DiskRow], screen: Screen, output: str) -> None:
-    """Print the list of all disks."""
+    """Print the list of all disks.
+
+    `output` is table, tsv or json (iscsictl.disk/1). In tsv and json sizes are bytes. Without a
+    disk the table prints nothing.
+    """
     if output == "json":
         disks = [
             {
@@ -111,7 +115,11 @@ def _row(row: DiskRow, *, exact: bool) -> tuple[Value, ...]:
 def print_disk(
     inventory: DiskInventory, names: Mapping[str, str], screen: Screen, output: str
 ) -> None:
-    """Print one disk: what it is, how it likes to be used, its table, who uses it."""
+    """Print one disk: what it is, how it likes to be used, its table, who uses it.
+
+    `names` are the names of partition types by type. In tsv only the partitions are printed. What
+    could not be read is said to be so, never to be blank.
+    """
     if output == "json":
         document = {"schema": SCHEMA, "disks": [_document(inventory, names)]}
         screen.stream.write(json.dumps(document, indent=1) + "\n")
@@ -170,6 +178,7 @@ def _part(
         entry.number,
         block.device if block else None,
         entry.start,
+        # The last sector of the partition, as sfdisk prints it.
         entry.end - 1,
         entry.size,
         size if exact else human_size(size),
@@ -225,7 +234,10 @@ def _document(inventory: DiskInventory, names: Mapping[str, str]) -> dict[str, A
 
 
 def print_problems(device: str, problems: Sequence[Problem], screen: Screen, output: str) -> None:
-    """Print what is wrong with a table."""
+    """Print what is wrong with a table, or that nothing is.
+
+    `output` is table, tsv or json (iscsictl.verify/1).
+    """
     if output == "json":
         rows = [
             {"id": p.id, "severity": p.severity, "partition": p.number, "text": p.text,
@@ -248,7 +260,10 @@ def print_problems(device: str, problems: Sequence[Problem], screen: Screen, out
 
 
 def print_types(label: str, names: Mapping[str, str], screen: Screen, output: str) -> None:
-    """Print the partition types of a table's kind."""
+    """Print the partition types of a table's kind.
+
+    `names` are the names by type, `output` is table, tsv or json (iscsictl.types/1).
+    """
     columns = (Column("TYPE"), Column("NAME"))
     cells: list[tuple[Value, ...]] = list(names.items())
     if output == "json":

@@ -12,6 +12,7 @@ from iscsictl.output.terminal import Screen
 from iscsictl.output.text import escape_controls
 
 SCHEMA = "iscsictl.doctor/1"
+# Parameters of SGR (ECMA-48, 8.3.117).
 _COLORS = {Level.OK: "32", Level.SKIP: "2", Level.WARN: "33", Level.FAIL: "31"}
 _COLUMNS = tuple(Column(key, key) for key in ("level", "id", "subject", "message", "fix"))
 _INDENT = " " * 6
@@ -128,7 +129,10 @@ def _wrapped(text: str, width: int | None) -> list[str]:
 
 
 def summary(findings: Iterable[Finding]) -> str:
-    """Return how many findings there are of each level, in one line."""
+    """Return how many findings there are of each level, in one line.
+
+    Skipped checks are counted only if there are any.
+    """
     count = Counter(finding.level for finding in findings)
     text = f"{count[Level.FAIL]} failed, {count[Level.WARN]} warnings, {count[Level.OK]} ok"
     skipped = count[Level.SKIP]
@@ -156,11 +160,12 @@ def as_json(findings: Sequence[Finding]) -> str:
 
 
 def show_tsv(findings: Sequence[Finding], screen: Screen) -> None:
-    """Print all findings, tab-separated."""
+    """Print all findings, tab-separated, also what is not wrong, in the order of the checks."""
     rows = [(f.level.value, f.id, f.subject, f.message, f.fix) for f in findings]
     print_tsv(rows, _COLUMNS, screen)
 
 
+# As the Monitoring Plugins Development Guidelines have them ("Plugin Return Codes").
 NAGIOS_EXIT = {Level.OK: 0, Level.WARN: 1, Level.FAIL: 2, Level.SKIP: 3}
 #: The exit code of a monitoring plugin that could not tell anything.
 NAGIOS_UNKNOWN = NAGIOS_EXIT[Level.SKIP]
@@ -169,14 +174,21 @@ _NAGIOS_WORD = {Level.OK: "OK", Level.WARN: "WARNING", Level.FAIL: "CRITICAL",
 
 
 def nagios_level(findings: Sequence[Finding]) -> Level:
-    """Return the state of the plugin; UNKNOWN only where nothing at all could be looked at."""
+    """Return the state of the plugin; UNKNOWN only where nothing at all could be looked at.
+
+    A check that was skipped beside others that went well raises no alert.
+    """
     level = worst(findings)
     seen = any(finding.level is not Level.SKIP for finding in findings)
     return Level.OK if level is Level.SKIP and seen else level
 
 
 def nagios(findings: Sequence[Finding]) -> str:
-    """Return the output of a monitoring plugin: a status line with counts, then the details."""
+    """Return the output of a monitoring plugin: a status line with counts, then the details.
+
+    The form is that of the Monitoring Plugins Development Guidelines: after a bar stand the
+    performance data, so a bar in a text becomes a slash.
+    """
     level = nagios_level(findings)
     count = Counter(finding.level for finding in findings)
     grave = [f for f in by_severity(findings) if f.level in {Level.FAIL, Level.WARN}]
@@ -189,7 +201,7 @@ def nagios(findings: Sequence[Finding]) -> str:
 
 
 def nagios_unknown(why: str) -> str:
-    """Return the output of a plugin that could not look at all."""
+    """Return the output of a plugin that could not look at all; its exit code is NAGIOS_UNKNOWN."""
     return f"ISCSI {_NAGIOS_WORD[Level.SKIP]} - {_nagios_text(why)}"
 
 
@@ -207,7 +219,11 @@ _VALUE = {Level.OK: 0, Level.WARN: 1, Level.FAIL: 2}
 
 
 def prometheus(findings: Sequence[Finding], now: float) -> str:
-    """Return the text exposition format; of several findings on one subject the worst counts."""
+    """Return the text exposition format; of several findings on one subject the worst counts.
+
+    Two samples of one name and the same labels would make Prometheus refuse the whole file. Skipped
+    checks have no sample. `now` is in seconds of the epoch.
+    """
     values: dict[tuple[str, str], int] = {}
     for finding in findings:
         value = _VALUE.get(finding.level)

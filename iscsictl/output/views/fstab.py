@@ -44,7 +44,10 @@ def _text(text: str | None) -> str | None:
 
 
 def line_row(line: FstabLine, mounted: Collection[str]) -> dict[str, Any]:
-    """Return one line as JSON carries it."""
+    """Return one line as JSON carries it.
+
+    `mounted` are all mount points now. Bytes that are no UTF-8 become escapes.
+    """
     return {
         "line": line.number,
         "ours": line.is_ours,
@@ -62,7 +65,11 @@ def _shown(fstab: Fstab) -> list[FstabLine]:
 
 
 def print_fstab(fstab: Fstab, mounted: Collection[str], screen: Screen, output: str) -> None:
-    """Print all lines but comments and empty ones; ours are marked."""
+    """Print all lines but comments and empty ones; ours are marked.
+
+    `output` is table, tsv or json (iscsictl.fstab/1). The table leaves out the notes that iscsictl
+    keeps among the options.
+    """
     lines = _shown(fstab)
     if output == "json":
         rows = [line_row(line, mounted) for line in lines]
@@ -91,7 +98,10 @@ def print_findings(
     screen: Screen,
     output: str,
 ) -> None:
-    """Print what is wrong, each with how to fix it."""
+    """Print what is wrong, each with how to fix it, or that nothing is.
+
+    The JSON is that of `print_fstab`, with the findings in it.
+    """
     if output == "json":
         document = {
             "schema": SCHEMA,

@@ -18,7 +18,10 @@ def _yes(value: bool) -> str:
 
 
 def show_name(facts: NameFacts, screen: Screen, output: str) -> None:
-    """Show the name of this host; what is wrong with it stands beside it."""
+    """Show the name of this host; what is wrong with it stands beside it.
+
+    A host without a name has null in the JSON, and a dash in the table.
+    """
     name = facts.now.name
     why = None if name is None else why_not_made(name)
     in_use = len({s.sid for s in facts.sessions})
@@ -35,7 +38,10 @@ def show_name(facts: NameFacts, screen: Screen, output: str) -> None:
 
 
 def show_services(systemd: Systemd, screen: Screen, output: str) -> None:
-    """Show the units: whether they start at boot, and whether they run."""
+    """Show the units: whether they start at boot, and whether they run.
+
+    Units that are not defined here are left out. Whether one runs is not known of a capture.
+    """
     what = {
         systemd.login_service: "logs in at boot",
         "iscsid.service": "keeps the sessions",
@@ -71,7 +77,10 @@ _KEYS = {
 
 
 def iface_rows(facts: IfaceFacts) -> list[dict[str, Any]]:
-    """Return the definitions, the built-in ones first, and how many records use each."""
+    """Return the definitions, the built-in ones first, and how many records use each.
+
+    The rows have the keys of iscsictl.iface/1; a value that is not set is None.
+    """
     found: list[dict[str, Any]] = [
         {"iface": name, "transport": transport, "netdev": None, "mac": None, "address": None,
          "initiator": None, "built_in": True}
@@ -89,7 +98,7 @@ def iface_rows(facts: IfaceFacts) -> list[dict[str, Any]]:
 
 
 def show_ifaces(facts: IfaceFacts, screen: Screen, output: str) -> None:
-    """Show the interface definitions."""
+    """Show the interface definitions, the built-in ones too, with who uses them."""
     rows = iface_rows(facts)
     keys = ("iface", "transport", "netdev", "mac", "address", "initiator", "records", "sessions")
     ranks = {"initiator": 3, "mac": 2, "address": 1}
@@ -99,7 +108,10 @@ def show_ifaces(facts: IfaceFacts, screen: Screen, output: str) -> None:
 
 
 def show_kinds(kinds: Iterable[Kind], screen: Screen, output: str) -> None:
-    """Show which kinds of initiator this machine has, its NICs, and which to take."""
+    """Show which kinds of initiator this machine has, its NICs, and which to take.
+
+    The table leaves out offload drivers that have no adapter here; tsv and json have all.
+    """
     found = list(kinds)
     document = {
         "schema": "iscsictl.transports/1",
@@ -127,7 +139,10 @@ def show_kinds(kinds: Iterable[Kind], screen: Screen, output: str) -> None:
 
 
 def show_iface(facts: IfaceFacts, name: str, screen: Screen, output: str) -> None:
-    """Show all values of one definition."""
+    """Show all values of one definition, in the order of their keys.
+
+    `name` must be that of a definition or of a built-in interface.
+    """
     iface = next((i for i in facts.ifaces if i.name == name), None)
     if iface is not None:
         values = dict(sorted(iface.values.items()))
@@ -139,7 +154,10 @@ def show_iface(facts: IfaceFacts, name: str, screen: Screen, output: str) -> Non
 
 
 def show_boot(entries: Iterable[BootEntry], screen: Screen, output: str) -> None:
-    """Show the firmware's table; of a secret only that there is one."""
+    """Show the firmware's table; of a secret only that there is one.
+
+    `selected` is whether the firmware booted from the entry, None where the table does not tell.
+    """
     found = list(entries)
     document = {
         "schema": "iscsictl.boot/1",

@@ -61,7 +61,11 @@ class Row:
 
 
 def rows_of(listing: Listing) -> list[Row]:
-    """Return a row for each LUN, and one for each session without; paths of a disk together."""
+    """Return a row for each LUN, and one for each session without; paths of a disk together.
+
+    Where no disks are known, as in a capture, LUNs of one name and number are taken for paths of
+    one disk. The order is that of the sessions.
+    """
     disks = {(path.sid, path.hctl): disk for disk in listing.disks or () for path in disk.paths}
     rows: dict[tuple[object, ...], tuple[list[Way], Disk | None]] = {}
     for number, session in enumerate(listing.sessions):
@@ -73,6 +77,7 @@ def rows_of(listing: Listing) -> list[Row]:
             elif name is not None and lun is not None:
                 key = ("name", name, lun.lun)
             else:
+                # Without a name nothing says that two LUNs are one disk.
                 key = ("lun", number, lun and (lun.lun, lun.hctl))
             rows.setdefault(key, ([], disk))[0].append(Way(session, lun))
     return [Row(tuple(ways), disk) for ways, disk in rows.values()]
@@ -147,6 +152,7 @@ def _print_sessions(listing: Listing, screen: Screen, form: Form) -> None:
     elif form.long:
         _print_long(listing, screen)
     else:
+        # For a person the default port goes without saying; a script gets it.
         short = screen.width is not None
         cells = [_values(row, exact=False, short=short) for row in rows_of(listing)]
         columns: tuple[Column, ...] = COLUMNS
@@ -225,6 +231,7 @@ def _paths(row: Row) -> str | None:
 
 
 def _devices(row: Row) -> Value:
+    # The paths of a map are not to be used by themselves.
     if row.disk is not None and row.disk.block.kind != "disk":
         return row.disk.block.device
     names = [way.lun.device for way in row.ways if way.lun and way.lun.device]

@@ -27,7 +27,11 @@ DISK_COLUMNS = (
 
 
 def print_details(details: CaptureDetails, screen: Screen, *, tsv: bool, is_first: bool) -> None:
-    """Print the records and the disks of a capture, each as a table of its own."""
+    """Print the records and the disks of a capture, each as a table of its own.
+
+    `is_first`: nothing was printed before, so no empty line comes first. What the capture does not
+    tell has no table.
+    """
     tables: list[tuple[Sequence[Sequence[Value]], Sequence[Column]]] = []
     if details.records:
         tables.append(([_record_row(record) for record in details.records], RECORD_COLUMNS))
@@ -67,7 +71,10 @@ def _blocks_of(block: CapturedBlock) -> Iterator[CapturedBlock]:
 
 
 def details_document(details: CaptureDetails) -> dict[str, Any]:
-    """Return `disks` and `records` for JSON, with the keys of a live disk; null is not told."""
+    """Return `disks` and `records` for JSON, with the keys of a live disk; null is not told.
+
+    `records` is there only where the capture has some, since a live listing has no such key.
+    """
     disks = None if details.disks is None else [_disk_document(disk) for disk in details.disks]
     document: dict[str, Any] = {"disks": disks}
     if details.records is not None:

@@ -41,6 +41,7 @@ def listing_json(listing: Listing) -> str:
             disks = _lines([json.dumps(disk) for disk in told["disks"]])
         if "records" in told:
             records = f',\n "records": {_lines([json.dumps(one) for one in told["records"]])}'
+        # A capture of disks alone does not say that there are no sessions.
         sessions = sessions if listing.capture.tells_sessions else "null"
     return (
         f'{{"schema": "{SCHEMA}",\n "sessions": {sessions},\n'
@@ -167,7 +168,10 @@ def _content(block: Block) -> str:
 
 
 def disk_dict(disk: Disk) -> dict[str, Any]:
-    """Return a disk as the contract has it: what it is, its paths, and what stands on it."""
+    """Return a disk as the contract has it: what it is, its paths, and what stands on it.
+
+    It has the keys of `ls -o json`, for the documents of other commands; sizes are bytes.
+    """
     block = block_dict(disk.block)
     return {
         "wwid": disk.wwid,
@@ -186,7 +190,7 @@ def disk_dict(disk: Disk) -> dict[str, Any]:
 
 
 def block_dict(block: Block) -> dict[str, Any]:
-    """Return a block device with its children, nested as in `lsblk --json`."""
+    """Return a block device with its children, nested as in `lsblk --json`. Sizes are bytes."""
     return {
         "device": block.device,
         "kind": block.kind,

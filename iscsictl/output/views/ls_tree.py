@@ -14,7 +14,11 @@ def print_sessions(listing: Listing, screen: Screen) -> None:
 
 
 def tree_of(listing: Listing) -> list[Node]:
-    """Return portal - target - session - LUN - partition - filesystem - mount."""
+    """Return portal - target - session - LUN - partition - filesystem - mount.
+
+    A disk with several paths is drawn below each of them. What is not known is left out, or said to
+    be not known.
+    """
     top = Node("")
     disks = {(path.sid, path.hctl): disk for disk in listing.disks or () for path in disk.paths}
     for session in listing.sessions:

@@ -36,7 +36,10 @@ def show(
     screen: Screen,
     output: str,
 ) -> None:
-    """Print rows as a table or tsv, or the document as JSON."""
+    """Print rows as a table or tsv, or the document as JSON.
+
+    Without rows the table prints nothing; tsv and json are always whole.
+    """
     if output == "json":
         screen.stream.write(json.dumps(document, indent=1) + "\n")
     elif output == "tsv":
@@ -46,7 +49,7 @@ def show(
 
 
 def portal_row(portal: Portal | None) -> dict[str, Any] | None:
-    """Return a portal as JSON carries it."""
+    """Return a portal as JSON carries it; its tag is null where none is known."""
     if portal is None:
         return None
     return {"address": portal.address, "port": portal.port, "tpgt": portal.tpgt}
@@ -67,7 +70,10 @@ def show_offers(
     screen: Screen,
     output: str,
 ) -> None:
-    """Print what a portal offers; `known` are the offers that have a node record."""
+    """Print what a portal offers; `known` are the offers that have a node record.
+
+    `output` is table, tsv or json (iscsictl.discover/1).
+    """
     found, there = list(offers), set(known)
     document = {
         "schema": "iscsictl.discover/1",
@@ -90,7 +96,11 @@ def show_nodes(
     *,
     values: bool = False,
 ) -> None:
-    """Print node records; `sids` maps the path of a record to its session."""
+    """Print node records; `sids` maps the path of a record to its session.
+
+    With `values` each record is printed with all its settings. Secrets are not among them: a record
+    that was read knows only that there is one.
+    """
     if values and output == "table":
         screen.write("\n".join(_whole(record) for record in records))
         return
@@ -118,6 +128,7 @@ def show_nodes(
         Column("STARTUP", rank=1), Column("CHAP", rank=2), Column("SESSION"),
         Column("PROBLEM", shrink=True, style=lambda _: "red"),
     ]  # fmt: skip
+    # The column is for what is wrong; a script gets it in any case.
     if output == "table" and not any(record.problem for record in records):
         rows, columns = [row[:-1] for row in rows], columns[:-1]
     show(document, rows, columns, screen, output)
@@ -155,7 +166,10 @@ def _node(record: NodeRecord, sids: Mapping[str, int], *, values: bool) -> dict[
 def show_accounts(
     accounts: Sequence[Account], warnings: Sequence[str], screen: Screen, output: str
 ) -> None:
-    """Print CHAP accounts: names and whether secrets are set."""
+    """Print CHAP accounts: names and whether secrets are set.
+
+    `warnings` are only in the JSON (iscsictl.chap/1), since the command prints them itself.
+    """
     document = {
         "schema": "iscsictl.chap/1",
         "accounts": [
@@ -190,7 +204,10 @@ def show_accounts(
 
 
 def show_holds(holds: Sequence[Hold], now: float, screen: Screen, output: str) -> None:
-    """Print the holds in force; `now` is the clock that they end by."""
+    """Print the holds in force; `now` is the clock that they end by.
+
+    It counts seconds since the boot (CLOCK_BOOTTIME), as the holds do.
+    """
     lefts = [None if h.until is None else max(0, round(h.until - now)) for h in holds]
     document = {
         "schema": "iscsictl.holds/1",

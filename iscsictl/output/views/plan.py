@@ -13,6 +13,7 @@ from iscsictl.output.terminal import screen_of
 from iscsictl.output.text import escape_controls
 
 SCHEMA = "iscsictl.plan/1"
+# Parameters of SGR (ECMA-48, 8.3.117).
 _COLORS = {
     Status.DONE: "32",
     Status.UNCHANGED: "2",
@@ -25,7 +26,11 @@ _COLORS = {
 
 
 def error_row(error: IscsictlError) -> dict[str, Any]:
-    """Return an error as JSON carries it."""
+    """Return an error as JSON carries it.
+
+    `exit` is iscsictl's exit code (README), `tool_exit` that of the program that failed, null if
+    none did.
+    """
     return {
         "text": error.text,
         "hint": error.hint,
@@ -35,7 +40,7 @@ def error_row(error: IscsictlError) -> dict[str, Any]:
 
 
 def step_row(outcome: Outcome) -> dict[str, Any]:
-    """Return what became of a step as JSON carries it."""
+    """Return what became of a step as JSON carries it; `seconds` has three decimals."""
     step = outcome.step
     return {
         "id": step.id,
@@ -49,7 +54,10 @@ def step_row(outcome: Outcome) -> dict[str, Any]:
 
 
 def document(report: Report) -> str:
-    """Return the report as the plan/1 document."""
+    """Return the report as the plan/1 document.
+
+    The error that ended the run is the one refusal. It ends without a newline.
+    """
     whole = {
         "schema": SCHEMA,
         "steps": [step_row(outcome) for outcome in report.outcomes],
@@ -77,7 +85,10 @@ class StepPrinter:
             self.write(self.line(outcome))
 
     def write(self, line: str) -> None:
-        """Print a line, if the output format has lines."""
+        """Print a line, if the output format has lines.
+
+        In JSON, and with --quiet, nothing is printed.
+        """
         self.close()
         if self._lines:
             self._say(line + "\n")
@@ -90,6 +101,7 @@ class StepPrinter:
                 sys.stdout.flush()
         except OSError as error:
             self._lines = False
+            # Otherwise Python fails once more when it flushes stdout at the end.
             os.dup2(os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC), sys.stdout.fileno())
             if error.errno != errno.EPIPE:
                 sys.stderr.write(f"iscsictl: cannot write the output: {error.strerror}\n")
@@ -99,13 +111,13 @@ class StepPrinter:
         STATUS_LINE.note_progress(text)
 
     def close(self) -> None:
-        """Note that no step is at work."""
+        """Note that no step is at work, so that the status line goes."""
         if self._wait is not None:
             STATUS_LINE.end(self._wait)
             self._wait = None
 
     def show(self, text: str) -> None:
-        """Note what is at work now."""
+        """Note what is at work now, in place of what was before."""
         self.close()
         self._wait = STATUS_LINE.begin(text)
 
@@ -119,6 +131,7 @@ class StepPrinter:
         tail = f"  ({escape_controls(step.why)})" if pending else ""
         if pending and step.hazard.value != "safe":
             tail += f"  {step.hazard.value.upper()}"
+        # Less would be shown as 0.0.
         if outcome.seconds >= 0.05:
             tail += f"  {outcome.seconds:.1f} s"
         return f"{word} {step.action.verb:<9} {escape_controls(step.subject)}{tail}"

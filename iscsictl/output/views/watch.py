@@ -13,10 +13,12 @@ from iscsictl.output.text import escape_controls, fit_width, human_size
 
 BARS = "▁▂▃▄▅▆▇█"
 PLAIN_BARS = "_.:-=+*#"
+# Points of a graph, lines of changes, and lines of a terminal that does not tell.
 POINTS = 16
 LINES = 8
 HEIGHT = 24
 FRAME = 4  # the title, a blank line, the line with the clock, and where the cursor stays
+# Private modes of xterm: 1049 is the other screen, 25 the cursor.
 _ENTER, _LEAVE, _HOME = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l", "\x1b[H\x1b[2J"
 
 COLUMNS = (
@@ -53,7 +55,11 @@ class Picture:
         self._screen.stream.flush()
 
     def draw(self, snapshot: Snapshot, clock: str) -> None:
-        """Replace the picture; the last few changes stand below the table."""
+        """Replace the picture; the last few changes stand below the table.
+
+        `clock` is the time of day as text. Where the terminal is too low, what is not up and what
+        has most traffic stays.
+        """
         self._said.extend(f"{clock} {change}" for change in snapshot.changes)
         rows = self._rows(snapshot)
         height = self._measure()
@@ -84,6 +90,7 @@ class Picture:
     def _rows(self, snapshot: Snapshot) -> list["_Row"]:
         """Return a row for each LUN, and one above them for the sum where there are several."""
         rows: list[_Row] = []
+        # The history of a LUN that is gone goes with it: another may get its device name.
         old, self._history = self._history, {}
         for session in snapshot.listing.sessions:
             luns = session.luns or ()
@@ -125,7 +132,11 @@ class _Row(NamedTuple):
 
 
 def graph(points: "deque[float]", *, unicode: bool = True) -> str:
-    """Return a bar for each point, the tallest for the greatest of them."""
+    """Return a bar for each point, the tallest for the greatest of them.
+
+    The points are of one LUN, so graphs of two LUNs cannot be compared. `unicode` False draws in
+    ASCII.
+    """
     bars = BARS if unicode else PLAIN_BARS
     top = max(points, default=0.0)
     if top <= 0:
