@@ -46,7 +46,10 @@ def read_secret(
 
 
 def ask_secret(whose: str, *, twice: bool) -> str:
-    """Ask for a secret once or twice, unseen. Raises UsageError where there is no terminal."""
+    """Ask for a secret once or twice, unseen. Raises UsageError where there is no terminal.
+
+    With `twice` both answers must be alike. Ctrl-C raises click.Abort.
+    """
     if sys.stdin is None or not sys.stdin.isatty():
         raise UsageError(
             f"{whose}: there is no terminal to ask on", hint="give the secret in a file"
@@ -56,7 +59,11 @@ def ask_secret(whose: str, *, twice: bool) -> str:
 
 
 def read_text(settings: Settings, file: str, whose: str) -> str:
-    """Return the secret in a file, and warn of a file that other users can read."""
+    """Return the secret in a file, and warn of a file that other users can read.
+
+    `-` is standard input, `whose` is what errors and warnings call the secret. Raises UsageError,
+    or UnreachableError where a pipe or a device gives nothing in time.
+    """
     found = read_secret_file(file, whose, settings.wait)
     if found.mode is not None and not settings.quiet:
         print_message(
@@ -74,7 +81,11 @@ def account(
     mutual_user: str | None,
     mutual_secret: Secret | None,
 ) -> Account | None:
-    """Put an account together. Raises UsageError where a half is missing or the two are alike."""
+    """Put an account together. Raises UsageError where a half is missing or the two are alike.
+
+    Returns None where nothing was given. RFC 7143 (9.2.1) forbids one secret for both directions,
+    and open-iscsi refuses it at login.
+    """
     if (user is None) != (secret is None):
         raise UsageError("a CHAP account needs both a name and a secret")
     if (mutual_user is None) != (mutual_secret is None):
@@ -108,6 +119,7 @@ def judge_account(settings: Settings, given: Account, target: str | None) -> Non
         if secret is None:
             continue
         verdicts = [*secret_strength.judge(secret.reveal(), user=user, words=words)]
+        # A target has the same account in each of its records.
         foreign = set(accounts.targets_with_secret(secret, settings.root)) - {target}
         if foreign and target is not None:
             verdicts.append(secret_strength.shared_with(foreign))

@@ -20,7 +20,11 @@ class GroupWithDefault(HelpPageOfGroup):
     default_command = "ls"
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Put the default command before options that are not the group's own."""
+        """Put the default command before options that are not the group's own.
+
+        So `iscsictl nodes -J` means `iscsictl nodes ls -J`, and `iscsictl nodes --help` is the
+        group's.
+        """
         if not args or (args[0].startswith("-") and args[0] not in ctx.help_option_names):
             args = [self.default_command, *args]
         return super().parse_args(ctx, args)
@@ -57,5 +61,6 @@ def move_common_options(args: Sequence[str]) -> list[str]:
             return list(args)
     if not rest:
         return list(args)
+    # What follows -- is no option.
     end = rest.index("--") if "--" in rest else len(rest)
     return [*rest[:end], *moved, *rest[end:]]

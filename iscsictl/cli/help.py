@@ -37,7 +37,11 @@ ALL_COMMANDS: Final = "Common options"
 
 
 def group_options(options: Sequence[click.Option]) -> dict[str, list[click.Option]]:
-    """Return options under the titles of their groups, in the order in which a page shows them."""
+    """Return options under the titles of their groups, in the order in which a page shows them.
+
+    A command with few options of its own has one group for them. Empty groups are left out, and the
+    options that all commands have come last.
+    """
     own = [option for option in options if not set(option.opts) & set(COMMON)]
     if not own:
         return {"Options": list(options)}
@@ -54,13 +58,19 @@ def group_options(options: Sequence[click.Option]) -> dict[str, list[click.Optio
 
 
 def examples_of(path: str) -> tuple[tuple[str, str], ...]:
-    """Return the examples of a command, given the words that call it without `iscsictl`."""
+    """Return the examples of a command, given the words that call it without `iscsictl`.
+
+    Each is a whole command line with what it does. Empty for a command that has none.
+    """
     found: tuple[tuple[str, str], ...] = examples.EXAMPLES.get(path, ())
     return tuple((f"iscsictl {command}", meaning) for command, meaning in found)
 
 
 def print_paged(text: str) -> None:
-    """Print text, on a terminal that it does not fit through the pager of the user."""
+    """Print text, on a terminal that it does not fit through the pager of the user.
+
+    Click takes PAGER, or `less`. Elsewhere the text is printed as it is.
+    """
     if sys.stdout is None or not sys.stdout.isatty() or text.count("\n") + 1 < _terminal_lines():
         click.echo(text)
     else:
@@ -78,14 +88,20 @@ class HelpPage(click.Command):
     """The help page of a command or a group."""
 
     def get_help_option(self, ctx: click.Context) -> click.Option | None:
-        """Have --help print through a pager."""
+        """Have --help print through a pager.
+
+        None for a command that was made without it (add_help_option).
+        """
         option = super().get_help_option(ctx)
         if option is not None:
             option.callback = _show_help
         return option
 
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write usage, summary, examples, the rest of the text, options."""
+        """Write usage, summary, examples, the rest of the text, options.
+
+        The summary is the first paragraph of the command's docstring.
+        """
         self.format_usage(ctx, formatter)
         summary, _, rest = inspect.cleandoc(self.help or "").partition("\n\n")
         _write_text(formatter, summary)

@@ -97,7 +97,7 @@ SYNONYMS = {
 
 
 def entries() -> dict[str, Entry]:
-    """Return all commands by name."""
+    """Return all commands by name, in the order in which the help lists them."""
     return {name: entry for section in SECTIONS.values() for name, entry in section.items()}
 
 
@@ -107,6 +107,7 @@ def _load(where: str) -> Any:
     return getattr(importlib.import_module(f"iscsictl.cli.commands.{module}"), attribute)
 
 
+# -J or -o, alone or in a cluster of short flags, or --output, in words that are parted by NUL.
 _OUTPUT = (
     r"\0(?:-[nyqvh]*(?:J[nyqvhJ]*|o\0?(?P<short>json|nagios))|--output(?:\0|=)(?P<long>json|nagios))"
     r"(?=\0)"
@@ -117,7 +118,11 @@ class LazyGroup(HelpPageOfGroup):
     """A group whose commands are imported when they are called."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Take common options before the command, and answer `help` and `version`."""
+        """Take common options before the command, and answer `help` and `version`.
+
+        Without any argument a terminal gets the overview, and everything else the usage, as Click
+        has it.
+        """
         args = move_common_options(args)
         if not args and sys.stdout is not None and sys.stdout.isatty():
             show_overview = _load("overview:show_overview")
@@ -133,7 +138,10 @@ class LazyGroup(HelpPageOfGroup):
         return list(entries())
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import a command."""
+        """Import a command. None for a name that there is not.
+
+        Only the module of that command is imported: `ls` must not pay for loading `attach`.
+        """
         entry = entries().get(cmd_name)
         if entry is None:
             return None
@@ -148,7 +156,10 @@ class LazyGroup(HelpPageOfGroup):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command; for a typing error name the nearest."""
+        """Find the command; for a typing error name the nearest.
+
+        Raises click.UsageError, which names what other tools call differently too (SYNONYMS).
+        """
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
@@ -194,7 +205,11 @@ def _wanted_output(words: list[str]) -> str:
 
 
 def run_cli() -> int:
-    """Run the command line and return the exit code."""
+    """Run the command line and return the exit code.
+
+    An error of usage is told in the format that the words ask for, though they could not be parsed.
+    Raises OSError where the output cannot be written.
+    """
     try:
         result = cli.main(prog_name="iscsictl", standalone_mode=False)
         return int(result) if isinstance(result, int) else 0

@@ -55,7 +55,7 @@ class Settings:
 
     @property
     def wait(self) -> float:
-        """Seconds to wait for others."""
+        """Seconds that each wait on others may last: --timeout, or DEFAULT_WAIT."""
         return DEFAULT_WAIT if self.timeout is None else self.timeout
 
     @property
@@ -68,7 +68,10 @@ _UNITS = {"": 1, "ms": 0.001, "s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600, "
 
 
 def duration(text: str) -> float:
-    """Read 30, 30s, 2min or 1h as seconds."""
+    """Read 30, 30s, 2min or 1h as seconds.
+
+    `ms` and `d` are units too, and a plain number is seconds. Raises click.BadParameter.
+    """
     match = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,6})?) ?([a-z]*)", text)
     if not match or match[2] not in _UNITS:
         raise click.BadParameter(f"{text!r} is not a duration such as 30s, 2min or 1h")
@@ -79,7 +82,7 @@ class Number(click.IntRange):
     """A whole number in plain digits; int() alone would take 1_0 and ٣ too."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Read the number, or fail as Click does."""
+        """Read the number, or fail as Click does; one in the code passes as it is."""
         if isinstance(value, str) and not re.fullmatch(r"-?[0-9]+", value):
             self.fail(f"{value!r} is not a valid number.", param, ctx)
         return super().convert(value, param, ctx)
@@ -95,7 +98,10 @@ class Format(AnyType):
         self.columns = frozenset(columns)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return the format; or format and columns, if columns were named."""
+        """Return the format; or format and columns, if columns were named.
+
+        Names of columns are taken in either case. Fails as Click does for a word that is neither.
+        """
         words = str(value).lower().replace(" ", "_").split(",")
         if value in self.choices or isinstance(value, tuple):
             return value
@@ -112,7 +118,10 @@ Command = Callable[Concatenate[Settings, ...], int | None]
 
 
 def settings_root() -> Path:
-    """Return the directory that stands for `/`: ISCSICTL_ROOT, for tests and captures."""
+    """Return the directory that stands for `/`: ISCSICTL_ROOT, for tests and captures.
+
+    What is not in files, such as iscsid, is not asked for another root than `/`.
+    """
     return Path(os.environ.get("ISCSICTL_ROOT") or "/")
 
 
@@ -192,7 +201,10 @@ common = common_with()
 
 
 def changing(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command -n and -y. Stands above `common`, which takes them into the settings."""
+    """Give a command -n and -y. Stands above `common`, which takes them into the settings.
+
+    They are `dry_run` and `yes` of the settings.
+    """
     command = click.option("-y", "--yes", is_flag=True, help="Yes to all questions.")(command)
     return click.option("-n", "--dry-run", is_flag=True, help="Show what would be done.")(command)
 
@@ -218,7 +230,11 @@ def target_argument(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def report(error: IscsictlError, settings: Settings) -> int:
-    """Say one error in the way the user asked for, and return its exit code."""
+    """Say one error in the way the user asked for, and return its exit code.
+
+    The line and the hint go to stderr in any case. JSON gets a document (iscsictl.error/1), and a
+    monitoring plugin its line and UNKNOWN (3), whatever the error is.
+    """
     if settings.output == "json":
         document = {
             "schema": "iscsictl.error/1",
@@ -238,7 +254,10 @@ def report(error: IscsictlError, settings: Settings) -> int:
 
 
 def print_error(text: str, hint: str | None, code: Exit) -> int:
-    """Write the error's one line and the hint to stderr, and return the exit code."""
+    """Write the error's one line and the hint to stderr, and return the exit code.
+
+    A hint of None is not printed.
+    """
     print_message(text)
     if hint:
         print_message(hint, "hint")
@@ -246,18 +265,24 @@ def print_error(text: str, hint: str | None, code: Exit) -> int:
 
 
 def print_message(text: str, speaker: str = "iscsictl") -> None:
-    """Write one line to stderr; what an array or a file put into it cannot steer the terminal."""
+    """Write one line to stderr; what an array or a file put into it cannot steer the terminal.
+
+    Line breaks in the text become blanks. `speaker` stands before the colon.
+    """
     print_line(f"{speaker}: {escape_controls(' '.join(text.split()))}")
 
 
 def print_line(line: str) -> None:
-    """Write a line to stderr, where the status line may be."""
+    """Write a line to stderr, where the status line may be; the caller has escaped it."""
     with status_line.STATUS_LINE.hidden():
         click.echo(line, err=True)
 
 
 def require_root(what: str) -> None:
-    """Raise NeedsRootError unless we are root."""
+    """Raise NeedsRootError unless we are root. `what` is the command or action that needs it.
+
+    Asked before anything is read, so that the error does not name some file in its place.
+    """
     if os.geteuid() != 0:
         raise NeedsRootError(f"{what} needs root", hint="run it again with sudo")
 

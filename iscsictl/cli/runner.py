@@ -23,7 +23,11 @@ from iscsictl.planner.builder import error_lines
 
 
 def ask(settings: Settings, question: str) -> bool:
-    """Put a question: --yes answers it, only a terminal is asked."""
+    """Put a question: --yes answers it, only a terminal is asked.
+
+    Off a terminal the answer is no. Raises InterruptError after a signal, click.Abort at the end of
+    input.
+    """
     if settings.yes:
         return True
     if not settings.interactive:
@@ -54,6 +58,7 @@ def run_task(
             printer.close()
             print_message(text)
 
+    # A dry run changes nothing, so it has nothing to lock.
     changed = None if settings.dry_run else scope
     context = open_context(settings.wait, settings.root, say, printer.watch, changed)
     if settings.dry_run:
@@ -92,6 +97,7 @@ def _conclude(settings: Settings, report: Report, *, say_device: bool) -> int:
     if report.error is not None:
         return print_error(report.error.text, report.error.hint, report.error.exit)
     if report.result is not None and settings.output == "table" and not settings.quiet:
+        # After the next boot sdX may be another disk.
         device = stable_device(report.result)
         click.echo(device if say_device else f"device    {device}")
     return int(Exit.PENDING if report.pending else Exit.DONE)

@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 
 
 def portal(text: str) -> Portal:
-    """Read a portal of the command line."""
+    """Read a portal of the command line: ADDRESS, ADDRESS:PORT or ADDRESS:PORT,TPGT.
+
+    An IPv6 address with a port stands in brackets. Raises click.BadParameter.
+    """
     try:
         return parse_portal(text)
     except ValueError as error:
@@ -32,7 +35,7 @@ def portal(text: str) -> Portal:
 
 
 def by_portal(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command -p and -I."""
+    """Give a command -p and -I, as `portal` and `iface`; each None where it is not given."""
     command = click.option(
         "-I", "--interface", "iface", metavar="IFACE", help="Only through this iface."
     )(command)
@@ -43,25 +46,37 @@ def by_portal(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def by_target_option(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command -T, -p and -I, where its arguments are something else."""
+    """Give a command -T, -p and -I, where its arguments are something else.
+
+    They are `target`, `portal` and `iface`, each None where it is not given.
+    """
     command = by_portal(command)
     return click.option("-T", "--target", metavar="IQN", help="The target.")(command)
 
 
 def by_target(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the target, as an argument or as -T, and -p and -I."""
+    """Give a command the target, as an argument or as -T, and -p and -I.
+
+    `take_selector` takes what they say.
+    """
     return target_argument(by_portal(command))
 
 
 def take_selector(settings: Settings, options: dict[str, Any]) -> RecordSelector:
-    """Take -T, -p and -I out of `options` and return them as a selector."""
+    """Take -T, -p and -I out of `options` and return them as a selector.
+
+    On a terminal a part of the target's name will do; a script has to give it whole.
+    """
     return RecordSelector(
         options.pop("target"), options.pop("portal"), options.pop("iface"), settings.interactive
     )
 
 
 def target_or_all(selector: RecordSelector, everything: bool) -> None:
-    """Raise UsageError unless exactly one of -T and --all was given."""
+    """Raise UsageError unless exactly one of -T and --all was given.
+
+    Nothing that ends or begins sessions means all of them by default.
+    """
     if everything == (selector.target is not None):
         raise UsageError("name a target, or take all of them with --all")
     if everything and (selector.portal or selector.iface):
@@ -69,7 +84,10 @@ def target_or_all(selector: RecordSelector, everything: bool) -> None:
 
 
 def account_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options of a CHAP account, under their short names too."""
+    """Give a command the options of a CHAP account, under their short names too.
+
+    None of them takes a secret itself: every user can read a command line in /proc.
+    """
     for option in reversed(
         (
             click.option("--chap-user", "--user", "chap_user", metavar="NAME",
@@ -116,17 +134,24 @@ MakePlan = Callable[[Inventory], "Plan"]
 
 
 def run_atomic(settings: Settings, observe: Observe, make_plan: MakePlan) -> int:
-    """Run a plan that is done whole or rolled back."""
+    """Run a plan that is done whole or rolled back. Returns the exit code."""
     return run_task(settings, Task(observe, make_plan))
 
 
 def run_independent(settings: Settings, observe: Observe, make_plan: MakePlan) -> int:
-    """Run a plan whose steps go on when one that they do not need fails."""
+    """Run a plan whose steps go on when one that they do not need fails.
+
+    Returns the exit code, which is 4 where some of several parts failed.
+    """
     return run_task(settings, Task(observe, make_plan), on_failure=OnFailure.CONTINUE)
 
 
 def directory(text: str) -> str:
-    """Return a mount point in its plain form, without links. Raises UsageError."""
+    """Return a mount point in its plain form, without links. Raises UsageError.
+
+    The kernel has it so, and fstab gets it so. Raises RefusedError where it leads through a link
+    that another user could have made.
+    """
     try:
         return without_links(values.directory(text))
     except ValueError as error:
@@ -134,6 +159,9 @@ def directory(text: str) -> str:
 
 
 def named(text: str) -> str:
-    """Return what is to be taken down: a directory without links, another name as it is."""
+    """Return what is to be taken down: a directory without links, another name as it is.
+
+    Raises RefusedError as `directory` does.
+    """
     name = plain(text)
     return without_links(name) if values.is_directory(name) else name

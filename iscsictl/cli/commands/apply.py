@@ -117,6 +117,7 @@ class _Many:
         self.text, plan_ = _read(file)
         if saved is not None:
             plan_ = read_saved(_text_of(saved), saved)
+            # The saved plan has its own copy of the file: what was approved is what was planned.
             if plan_.text != self.text:
                 raise UsageError(
                     f"{saved} was not made from {file} as it is now",
@@ -160,6 +161,8 @@ class _Many:
         try:
             with host_changes(self.context):
                 if self.saved is not None:
+                    # All volumes are planned before the first is begun: a plan that fits in part is
+                    # not done in part.
                     reports = plan_volumes(self.volumes.tasks, self.context, self.parallel)
                     for name, report in reports.items():
                         if isinstance(report.error, PlanMismatchError):
@@ -203,6 +206,7 @@ def _scope(specs: Iterable[AttachSpec]) -> Scope | None:
 def _read(file: str) -> tuple[str, SavedPlan | None]:
     """Return the text of a file of volumes, and the saved plan if it was one."""
     text = _text_of(file)
+    # No TOML begins with a brace, and each saved plan does.
     if not text.lstrip().startswith("{"):
         return text, None
     saved = read_saved(text, file, or_volumes=True)

@@ -60,7 +60,9 @@ def _id(text: str, look_up: Callable[[str], int]) -> int | None:
 def owner_ids(text: str, what: str) -> tuple[int | None, int | None]:
     """Return the numbers of USER:GROUP; None for the half that is not there.
 
-    The last number of 32 bits is nobody's: chown(2) takes it for -1, which changes nothing.
+    The last number of 32 bits is nobody's: chown(2) takes it for -1, which changes nothing. `what`
+    is the option or the place in a file that an error names. Raises UsageError for an unknown name,
+    a number that is too large, and a text without either half.
     """
     user, _, group = text.partition(":")
     if not user and not group:
@@ -88,7 +90,11 @@ def _units(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def parse_settings(pairs: tuple[str, ...]) -> dict[str, str]:
-    """Read the values of --set. Raises UsageError for what open-iscsi does not have."""
+    """Read the values of --set. Raises UsageError for what open-iscsi does not have.
+
+    Secrets are refused: every user can read a command line. Of a key that is given twice the last
+    value counts.
+    """
     found = {}
     for pair in pairs:
         key, sign, value = pair.partition("=")

@@ -262,6 +262,7 @@ def check(
     """
     if file is not None and prompt:
         raise UsageError("give a file or a prompt, not both")
+    # The first would read it to its end.
     if file == other_file == "-":
         raise UsageError("standard input can give one secret only")
     whose = "CHAP secret"

@@ -59,7 +59,11 @@ by_lun = click.option(
 
 
 def amount(text: str) -> tuple[int, bool]:
-    """Read 10G, 500MiB or 2048s (sectors): the number, and whether it counts sectors."""
+    """Read 10G, 500MiB or 2048s (sectors): the number, and whether it counts sectors.
+
+    Units are powers of 1024; a number without one is refused, as it may have been meant either way.
+    Raises click.BadParameter.
+    """
     match = re.fullmatch(r"([0-9]{1,18})(?:([KMGTP])(?:iB)?|([sS]))", text)
     if match is None:
         raise click.BadParameter(f"{text!r} is not a size such as 10G, 500M or 2048s (sectors)")
@@ -69,7 +73,11 @@ def amount(text: str) -> tuple[int, bool]:
 
 
 def consent(wipe: bool, confirm: str | None) -> Consent:
-    """Return what --wipe and --confirm agree to. Raises UsageError for one without the other."""
+    """Return what --wipe and --confirm agree to. Raises UsageError for one without the other.
+
+    The WWID has to be typed, so that a command which is repeated from a history cannot wipe the
+    disk that has the same letter today.
+    """
     if wipe != (confirm is not None):
         raise UsageError(
             "--wipe and --confirm WWID go together",
@@ -79,7 +87,7 @@ def consent(wipe: bool, confirm: str | None) -> Consent:
 
 
 def destroying(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command --wipe and --confirm."""
+    """Give a command --wipe and --confirm; `consent` reads them."""
     command = click.option(
         "--confirm", metavar="WWID", help="The disk whose content --wipe may destroy."
     )(command)

@@ -67,6 +67,7 @@ def doctor(
     code = run_task(settings, repairs(chosen))
     if code or settings.dry_run:
         return code
+    # Judged anew, over the network too: what --fix could not repair decides the exit code.
     if settings.output == "table" and not settings.quiet:
         return _report(settings, chosen, everything=everything)
     return _exit(_findings(settings, chosen)[1])

@@ -45,7 +45,11 @@ class GuidedAttach:
     words: list[str] = field(default_factory=list)
 
     def ask_target(self) -> None:
-        """Ask for the portal and, of the targets that it offers, for one."""
+        """Ask for the portal and, of the targets that it offers, for one.
+
+        A portal that does not answer is told and asked for again. Raises InterruptError at Ctrl-C,
+        and AuthError where the array wants an account for discovery: none can be given here.
+        """
         while True:
             portal = self._ask("Portal of the array (address, or address:port)", parse_portal)
             try:
@@ -82,7 +86,10 @@ class GuidedAttach:
         return names[self._choose("Target", names)]
 
     def ask_filesystem(self) -> None:
-        """Ask for the filesystem and where to mount it, unless the command line says it."""
+        """Ask for the filesystem and where to mount it, unless the command line says it.
+
+        With `none` no filesystem is made, and no directory is asked for.
+        """
         options = self.options
         if options["fs"] is None:
             choices = (*values.FILESYSTEMS, NO_FILESYSTEM)
@@ -101,7 +108,10 @@ class GuidedAttach:
             self.words += ["--mount", directory]
 
     def ask_account(self) -> Account:
-        """Ask for the CHAP account of this host; the secret is not shown."""
+        """Ask for the CHAP account of this host; the secret is not shown.
+
+        The command that is shown afterwards asks for the secret again: it never has it.
+        """
         print_line("The array refuses the login. If it wants CHAP, give the account of this host:")
         user = self._ask("CHAP name", _chap_name)
         secret = self._ask("CHAP secret", Secret, hide=True)
@@ -109,7 +119,10 @@ class GuidedAttach:
         return Account(user, secret)
 
     def ask_lun(self, error: SeveralLunsError) -> None:
-        """Ask which of several LUNs is meant."""
+        """Ask which of several LUNs is meant, with the size and WWID of each.
+
+        Device names are not shown: they are gone when the login is rolled back.
+        """
         rows = [
             f"LUN {lun.lun}  {human_size(size) or 'size not known'}  {lun.wwid or 'no WWID'}"
             for lun, size in error.luns
@@ -162,7 +175,11 @@ class GuidedAttach:
 
 
 def prompt(question: str, default: str | None, *, hide: bool) -> str:
-    """Put one question on the terminal. Raises InterruptError at Ctrl-C and at the end of input."""
+    """Put one question on the terminal. Raises InterruptError at Ctrl-C and at the end of input.
+
+    It is written to stderr, so that a redirected output has only results. With `hide` the answer is
+    not shown.
+    """
     try:
         with interrupt_at_once():
             return str(click.prompt(question, default=default, hide_input=hide, err=True))
@@ -171,7 +188,11 @@ def prompt(question: str, default: str | None, *, hide: bool) -> str:
 
 
 def suggest_directory(target: str) -> str:
-    """Return a mount point named after the last part of a target's name."""
+    """Return a mount point named after the last part of a target's name.
+
+    The name comes from the array: whatever could be part of a path is replaced, and the user
+    confirms the directory.
+    """
     name = target.rpartition(":")[2].rpartition(".")[2] or "data"
     return "/srv/" + "".join(char if char.isalnum() or char in "-_" else "-" for char in name)
 
@@ -207,6 +228,7 @@ def attach_guided(
     guide.ask_target()
     guide.ask_filesystem()
     spec = make_spec(settings, dict(options))
+    # What is known only after the login is a forecast, and the yes is for that too.
     code = run_task(replace(settings, dry_run=True), make_task(settings, spec))
     if code != Exit.PENDING or settings.dry_run:
         return code

@@ -61,6 +61,7 @@ def ls(
         listing = selection.only(listing, target)
     if not settings.quiet:
         _warn(listing.warnings, source)
+        # A capture of disks alone does not say that there are no sessions.
         is_told = listing.capture is None or listing.capture.tells_sessions
         if not listing.sessions and is_told and settings.output == "table":
             print_message("there are no sessions")

@@ -22,7 +22,10 @@ from iscsictl.planner.selection.disks import DiskInventory
 
 
 def options_of(text: str | None) -> tuple[str, ...] | None:
-    """Part mount options at commas, None if none were given. Raises UsageError."""
+    """Part mount options at commas, None if none were given. Raises UsageError.
+
+    None means those of fstab; an empty text means none at all.
+    """
     try:
         return None if text is None else values.mount_options(text)
     except ValueError as error:

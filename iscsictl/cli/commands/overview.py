@@ -12,14 +12,21 @@ FIRST_ATTACH = "iscsictl attach -p ARRAY --fs ext4 --mount /srv/data --dry-run"
 
 
 def show_overview(settings: Settings) -> int:
-    """Print a few lines of state and the next action. Changes nothing and needs no root."""
+    """Print a few lines of state and the next action. Changes nothing.
+
+    Raises NeedsRootError where only root may read the initiator name; what else root alone may read
+    is said not to be known.
+    """
     print_overview(overview_rows(observe_overview(settings.root)), screen_of(sys.stdout))
     sys.stdout.flush()
     return 0
 
 
 def overview_rows(found: Overview) -> list[tuple[str, str]]:
-    """Return each line's label and text; the last one names the next action."""
+    """Return each line's label and text; the last one names the next action.
+
+    Sessions that are missing at boot are counted only where the records could be read.
+    """
     up = sum(session.status == "up" for session in found.sessions)
     missing = _missing_sessions(found)
     sessions = f"{up} up"

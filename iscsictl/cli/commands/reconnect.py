@@ -53,6 +53,7 @@ def reconnect(settings: Settings, target: str | None) -> int:
     """
     require_root("reconnect")
     context = open_context(settings.wait, settings.root)
+    # Without the lock: where all is well, neither this run nor another has to wait.
     inventory = at_first(context)
     if target is not None:
         known = (record.target for record in inventory.records)
@@ -88,6 +89,7 @@ def _restore(settings: Settings, target: str | None) -> int:
 
     missing = task.Task(lambda context, before: for_reconnect(context, target, before), make_plan)
     try:
+        # It does not wait for the lock: it is run again in a few minutes, and mkfs may take longer.
         code = runner.run_task(
             settings, missing, on_failure=reconcile.OnFailure.CONTINUE, lock_wait=0.0
         )

@@ -26,6 +26,7 @@ def report(settings: Settings, file: str, without_names: bool) -> int:
     given: look at the archive before it leaves your company. `iscsictl ls --from FILE` shows its
     sessions and disks.
     """
+    # Of a captured tree, whatever can be read is put in.
     if settings.root == Path("/"):
         require_root("report")
     machine = observe_machine(open_context(settings.wait, settings.root))

@@ -195,6 +195,7 @@ def rescan(settings: Settings, target: str | None) -> int:
     """
     selector = RecordSelector(target, interactive=settings.interactive)
     require_root("rescan")
+    # The facts of before the scan are kept, since the notes tell what changed.
     first: list[Asked] = []
 
     def observe(context: Context, _: object) -> Asked:

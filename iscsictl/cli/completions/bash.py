@@ -251,13 +251,20 @@ complete -F _iscsictl iscsictl
 
 
 def render(nodes: Iterable[Node]) -> str:
-    """Write the whole file."""
+    """Write the whole file.
+
+    It parts the command line itself and reads names from files, so TAB starts neither Python nor a
+    subshell.
+    """
     lines = [_HEAD + spec_function(nodes)]
     return "".join(lines) + _BODY
 
 
 def spec_function(nodes: Iterable[Node]) -> str:
-    """Write the function that sets subs, opts, vals and args for a command's path."""
+    """Write the function that sets subs, opts, vals and args for a command's path.
+
+    bash and zsh both take it as it is. Its comment says what the lists hold.
+    """
     lines = [
         "# For the command path $1: its commands, its options, what their values are, what its",
         "# arguments are. `@word` is a choice, another word a kind of live names, + repeats.",

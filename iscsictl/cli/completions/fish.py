@@ -132,7 +132,11 @@ end
 
 
 def render(nodes: Iterable[Node]) -> str:
-    """Write the whole file."""
+    """Write the whole file.
+
+    fish has a `complete` line for each option of each command; which of them apply is decided by
+    the words before the cursor.
+    """
     known = list(nodes)
     lines = ["complete -c iscsictl -f"]
     takes = [

@@ -50,7 +50,10 @@ _KINDS: Final = {name: tuple(kinds.split()) for kinds, names in _NAMED.items() f
 
 
 def kinds_of(names: Iterable[str]) -> tuple[str, ...]:
-    """Return what fits a value, by any of its names. Raises LookupError where none is known."""
+    """Return what fits a value, by any of its names. Raises LookupError where none is known.
+
+    So an option that is new has to be named here before the completions can be made.
+    """
     wanted = list(names)
     for name in wanted:
         if name in _KINDS:

@@ -33,7 +33,10 @@ class Node:
 
 
 def walk(group: click.Command, name: str = "iscsictl") -> tuple[Node, ...]:
-    """Return all commands, each before those below it."""
+    """Return all commands, each before those below it.
+
+    Hidden commands and options are left out. All modules of commands are imported for it.
+    """
     return tuple(_walk(group, "", click.Context(group, info_name=name, **group.context_settings)))
 
 

@@ -154,7 +154,10 @@ fi
 
 
 def render(nodes: Iterable[Node]) -> str:
-    """Write the whole file."""
+    """Write the whole file.
+
+    It is both: a function that compinit loads from fpath, and a script that can be sourced.
+    """
     known = list(nodes)
     return _HEAD + spec_function(known) + _helps(known) + _BODY
 
