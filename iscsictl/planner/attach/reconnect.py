@@ -26,6 +26,7 @@ else:
     session_planner = lazy_import("iscsictl.planner.iscsi.sessions")
     record_selection = lazy_import("iscsictl.planner.selection.records")
 
+# For mount(8) and systemd, which read fstab; no filesystem takes them as options.
 _FOR_FSTAB_ONLY = frozenset({"_netdev", "nofail", "noauto", "auto", "defaults"})
 # What the kernel makes of a disk whose session was away for longer than the recovery timeout.
 _GIVEN_UP = frozenset({"transport-offline", "offline"})

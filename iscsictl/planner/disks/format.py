@@ -34,6 +34,7 @@ from iscsictl.planner.selection.disks import (
 )
 
 GROWING = frozenset({"ext2", "ext3", "ext4", "xfs", "btrfs"})
+# Bytes: alignment to 1 MiB may leave as much free at the end of a disk.
 SLACK = 1 << 20
 
 

@@ -133,6 +133,7 @@ def _there(
         if size is None:
             fits = layout.grown(table, facts.total, entry) == entry.size
         else:
+            # A size is rounded when the partition is made.
             slack = MIB if table.label != "sun" else layout.SUN_CYLINDER * table.sector
             fits = abs(entry.size - size) * table.sector < slack
         # Found by size alone, it may be anybody's: then it has to be unused.

@@ -76,6 +76,7 @@ def plan_prune(facts: PruneFacts, *, seconds: float, names: Collection[str] = ()
             )
     plan = PlanBuilder(independent=True)
     for target, asked in sorted(portals_to_ask(facts.records, facts.sessions, names).items()):
+        # Not proved to be gone, so nothing is said of it either.
         if not _is_gone(target, asked, facts.offered):
             continue
         reason = _why_kept(target, facts, index.sessions(target), seconds)

@@ -49,6 +49,7 @@ def plan_rescan(asked: Asked, selector: RecordSelector, first: Asked | None) -> 
         sessions = select_sessions(asked, selector)
     except IscsictlError as error:
         return Plan(refusal=error)
+    # The scan was the last step; a second one would find the same.
     if first is not None:
         return Plan(notes=tuple(_changes(first, asked)))
     plan = PlanBuilder(independent=True)

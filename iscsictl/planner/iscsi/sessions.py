@@ -22,6 +22,7 @@ from iscsictl.planner.selection.records import (
 from iscsictl.planner.selection.session_index import SessionIndex
 from iscsictl.planner.selection.surviving import has_surviving_path
 
+# Seconds by which the ends of two holds may differ while they count as the same.
 SAME_END = 60.0
 
 

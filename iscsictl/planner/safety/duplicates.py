@@ -29,6 +29,7 @@ def confusable_disks(disks: Iterable[Disk]) -> dict[int, tuple[Disk, ...]]:
         own = [("wwid", disk.wwid)] if disk.wwid is not None else []
         if disk.block.kind == "mpath":
             own.append(("map", disk.block.device))
+        # By identity: equal disks may be two.
         names[id(disk)] = own
         for name in own:
             groups.setdefault(name, []).append(disk)

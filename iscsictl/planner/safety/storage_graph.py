@@ -213,6 +213,7 @@ class StorageGraph:
 
     def _behind_line(self, line: FstabLine, visited: frozenset[str]) -> Carriers | None:
         key = f"line {line.number}"
+        # Entries may lead to each other in a circle, as two images on each other's filesystem.
         if key in visited:
             return None
         visited |= {key}

@@ -29,7 +29,7 @@ from iscsictl.planner.selection.luns import ResolvedLun, find
 class DiskSelection:
     """A disk of a session, and the device of it that was named: itself, or a partition.
 
-    `beside` are the other LUNs where what was named spans several.
+    `also_on` are the other LUNs where what was named spans several.
     """
 
     target: str
@@ -181,6 +181,7 @@ def _block(inventory: Inventory, disk: Disk, name: str) -> Block:
     """Return what of the disk has the name; for a directory of fstab the filesystem's device."""
     lines = inventory.fstab.by_dir(name) if name.startswith("/") else ()
     uuids = {line.uuid.lower() for line in lines if line.uuid}
+    # Links in /dev/disk and /dev/mapper lead to the node that the kernel knows.
     real = os.path.realpath(name) if name.startswith("/dev/") else name
     for block in blocks(disk.block):
         names = {block.device, os.path.realpath(block.device), *(m.path for m in block.mounts)}

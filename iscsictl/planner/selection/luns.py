@@ -15,7 +15,7 @@ from iscsictl.planner.safety.duplicates import are_separate_copies
 class ResolvedLun:
     """One LUN, or all of a target (`lun` None). `disk` is None while it is not there.
 
-    `beside` are the other LUNs where what was named spans several.
+    `also_on` are the other LUNs where what was named spans several.
     """
 
     target: str
@@ -77,11 +77,12 @@ def find(
 ) -> tuple[ResolvedLun, ...]:
     """Return the LUNs that a name means, those that are only in fstab or a record too.
 
-    A target means all its LUNs unless `lun` is given. Empty where nothing has that name.
-    With `spanning` a filesystem or device over several LUNs means the first, `beside` the others.
+    A target means all its LUNs unless `lun` is given. Empty where nothing has that name. With
+    `spanning` a filesystem or device over several LUNs means the first, `also_on` the others.
     Raises NotFoundError where the name fits several LUNs.
     """
     there = list(_luns(inventory))
+    # The name of a target is that of nothing else.
     if any(name == t for t in _targets(inventory)):
         found = [m for m in there if m.target == name and lun in {None, m.lun}]
         lines = _in_fstab(inventory, there)

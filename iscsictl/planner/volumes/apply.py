@@ -52,6 +52,7 @@ def plan_volume(
     """
     plan = plan_attach(inventory, spec)
     why = _without_secret(inventory, volume) or plan.refusal
+    # Nobody is asked while a file is applied: what a yes would give has a key in the file.
     if isinstance(why, ConsentRequiredError):
         why = RefusedError(why.text, hint=f"to mount it as it is: {why.grant} = true")
     if why is None and saved is not None:

@@ -115,6 +115,7 @@ class _Export:
             row["options"] = options
         place = self.places.get(path, MountPointState())
         if place.mounted is not None:
+            # What a new filesystem has by itself need not be said.
             if (place.uid, place.gid) != (0, 0):
                 row["owner"] = f"{place.uid}:{place.gid}"
             if place.mode is not None and place.mode != 0o755:
@@ -148,6 +149,7 @@ class _Export:
         }
         if wwid is not None:
             head["wwid"] = wwid
+        # Otherwise `plan` would put a map over all portals.
         if not mapped and len(records) > 1 and self.inventory.host.multipath.installed:
             head["multipath"] = "off"
         ifaces = list(dict.fromkeys(record.iface for record in records))
@@ -203,6 +205,7 @@ class _Export:
             (volume,) = read_volumes({"volume": [row]}, {}, "volume")
             asked = record_values(volume.spec, multipath=mapped)
             own = {k: has for k, v in asked.items() if (has := record.values.get(k, v)) != v}
+            # What the record has otherwise than `plan` would set it belongs to the volume.
             if own:
                 row["set"] = own
                 (volume,) = read_volumes({"volume": [row]}, {}, "volume")

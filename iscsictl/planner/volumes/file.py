@@ -29,6 +29,7 @@ _HINTS: Final[Mapping[str, str]] = {
     "uuid": "a filesystem is found by target, LUN and WWID; its UUID is made when it is",
     "device": "a disk is named by target and lun, never by its letter",
 }
+# Python refuses to print an integer of thousands of digits (sys.set_int_max_str_digits).
 _LONG: Final = 10**40
 _NEED_MOUNT: Final = ("options", "owner", "mode", "required-by", "over-nonempty")
 
@@ -336,6 +337,7 @@ class _Reader:
                 other = seen.setdefault((key, value), volume)
                 if value is not None and other is not volume:
                     raise self._twice(number, key, f"{value!r}", other)
+            # Without a number it is whichever LUN the target has, so it may be the same one.
             for other in volumes[:number]:
                 theirs = other.spec
                 if spec.target == theirs.target and (
