@@ -7,6 +7,16 @@ from typing import Literal
 #: The unit of multipathd(8), on Debian, RHEL and SUSE alike.
 MULTIPATHD = "multipathd.service"
 
+
+def kpartx_command(device: str) -> list[str]:
+    """Return the command that has device-mapper show the partitions of a map's table.
+
+    Without the delimiter of multipath-tools' own udev rule ("-part") kpartx(8) would rename the
+    partitions that are there, which it finds by their UUID: /dev/mapper/...-part1 would be gone.
+    """
+    return ["kpartx", "-u", "-p", "-part", device]
+
+
 #: Whether an attach uses all paths through a map: where it can, or refuse without one, or never.
 MultipathMode = Literal["auto", "require", "off"]
 
@@ -31,7 +41,8 @@ class MultipathFacts:
     `listed` are the WWIDs of /etc/multipath/wwids: with `find_multipaths` "strict" only these get
     a map. `settings` is what our configuration file says; only root can read the two files, and
     `files_were_read` says whether they were. `in_force` is the `no_path_retry` that the daemon has
-    read, by WWID. `spelled` maps a path (/dev/sda) to the WWID as multipathd spells it.
+    read, by WWID: a number of checks, or "queue" or "fail". `spelled` maps a path (/dev/sda) to the
+    WWID as multipathd spells it.
     `polling_interval` is in seconds. `queueing` is how each map waits while no path works, by its
     name: "off", "on" (without end), "12 chk" (checks) or "-" (not set). `endless_failover` are the
     sections of the configuration with `fast_io_fail_tmo off`. What only the daemon knows is empty
@@ -45,7 +56,7 @@ class MultipathFacts:
     listed: frozenset[str] = frozenset()
     files_were_read: bool = True
     settings: tuple[MapSettings, ...] = ()
-    in_force: Mapping[str, int] = field(default_factory=dict)
+    in_force: Mapping[str, int | str] = field(default_factory=dict)
     spelled: Mapping[str, str] = field(default_factory=dict)
     find_multipaths: str = "strict"
     polling_interval: int = 5

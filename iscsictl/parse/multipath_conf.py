@@ -106,17 +106,17 @@ def parse_wwids(text: str) -> frozenset[str]:
     )
 
 
-def settings_in_force(conf: Section) -> Mapping[str, int]:
+def settings_in_force(conf: Section) -> Mapping[str, int | str]:
     """Return the `no_path_retry` of each map that has one of its own, by WWID.
 
-    It counts checks. The words `fail` and `queue` are left out: iscsictl writes numbers only.
+    That is a number of checks, or "queue" (without end) or "fail" (at once).
     """
-    found = {}
+    found: dict[str, int | str] = {}
     for maps in conf.find("multipaths"):
         for section in maps.find("multipath"):
             retries = section.values.get("no_path_retry", "")
-            if "wwid" in section.values and retries.isdecimal():
-                found[section.values["wwid"]] = int(retries)
+            if "wwid" in section.values and retries:
+                found[section.values["wwid"]] = int(retries) if retries.isdecimal() else retries
     return found
 
 

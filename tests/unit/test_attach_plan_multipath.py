@@ -160,9 +160,10 @@ def test_another_disk_than_the_named_one_gets_no_map() -> None:
     assert "naa.6001405fff" in refused(planned(now, other)).text
 
 
-def test_settings_that_an_admin_made_for_the_map_are_left_alone() -> None:
+@pytest.mark.parametrize("retries", [5, "queue", "fail"])
+def test_settings_that_an_admin_made_for_the_map_are_left_alone(retries: int | str) -> None:
     now = on(STRICT).logged_in()
-    facts = replace(now.inventory.host.multipath, in_force={spelled(W): 5})
+    facts = replace(now.inventory.host.multipath, in_force={spelled(W): retries})
     plan = planned(now.having(host=HostFacts(multipath=facts)))
     assert step(plan, "map-settings").status is Status.UNCHANGED
 

@@ -185,7 +185,7 @@ def test_a_partition_of_a_map_is_shown_to_the_kernel_by_kpartx() -> None:
     table = gpt(Entry(1, 2048, 2048, LINUX))
     plan = plan_remove(disk_inventory(disk, table=table, name=WWID), 1, consent=False)
     assert isinstance(plan.refusal, ConsentRequiredError)
-    assert "kpartx -u /dev/mapper/mpatha" in (plan.refusal.hint or "")
+    assert "kpartx -u -p -part /dev/mapper/mpatha" in (plan.refusal.hint or "")
 
 
 def test_what_was_found_on_the_disk_says_nothing_of_one_partition() -> None:

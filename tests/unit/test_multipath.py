@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 def root(tmp_path: Path) -> Path:
     """A host with one disk, and multipathd."""
     (tmp_path / "sys/class/block/sda/holders").mkdir(parents=True)
-    (tmp_path / "run").mkdir()
-    (tmp_path / "run/multipathd.pid").touch()
+    put(tmp_path, "run/multipathd.pid", "317")
+    put(tmp_path, "proc/317/comm", "multipathd\n")
     return tmp_path
 
 
@@ -47,6 +47,14 @@ def test_the_map_has_to_be_there_and_to_have_its_node(
 def test_without_multipathd_nothing_is_awaited(root: Path) -> None:
     (root / "run/multipathd.pid").unlink()
     assert not multipath.is_awaited("/dev/sda", root)
+
+
+def test_a_multipathd_that_was_killed_does_not_run_though_its_pid_file_stays(root: Path) -> None:
+    assert multipath.runs(root)
+    put(root, "proc/317/comm", "sleep\n")
+    assert not multipath.runs(root)
+    (root / "proc/317/comm").unlink()
+    assert not multipath.runs(root)
 
 
 def add_map(root: Path, kname: str, name: str, uuid: str, *over: str) -> None:

@@ -55,7 +55,7 @@ def test_what_the_daemon_prints_is_read_section_by_section() -> None:
     conf = parse_conf(SHOWN)
     assert default_value(conf, "polling_interval") == "7"
     assert default_value(conf, "find_multipaths") == "strict"
-    assert settings_in_force(conf) == {"36001405aaa": 120}
+    assert settings_in_force(conf) == {"36001405aaa": 120, "36001405ccc": "queue"}
     (devices,) = conf.find("devices")
     (device,) = devices.find("device")
     assert device.values["vendor"] == "(LIO-ORG|SUSE)"

@@ -8,6 +8,7 @@ from iscsictl.model import actions
 from iscsictl.model.disk_content import Content
 from iscsictl.model.inventory import Known
 from iscsictl.model.listing import blocks
+from iscsictl.model.multipath import kpartx_command
 from iscsictl.model.partition_table import Entry, Table
 from iscsictl.model.plan import Plan
 from iscsictl.model.shell_form import shell_form
@@ -261,8 +262,9 @@ def _content(inventory: DiskInventory, number: int) -> Content | None:
 
 def _tell_kernel(device: str, number: int) -> str:
     """Return the command that has the kernel know a partition of the table."""
-    mapped = device.startswith("/dev/mapper/")
-    return f"kpartx -u {device}" if mapped else f"partx --add --nr {number} {device}"
+    if device.startswith("/dev/mapper/"):
+        return shell_form(*kpartx_command(device))
+    return f"partx --add --nr {number} {device}"
 
 
 def plan_type(inventory: DiskInventory, number: int, text: str, names: Mapping[str, str]) -> Plan:

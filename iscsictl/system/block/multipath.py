@@ -7,12 +7,14 @@ from iscsictl.errors import IscsictlError
 from iscsictl.limits import MULTIPATH_LIST_WAIT
 from iscsictl.system.block.block_tree import device_path, holders, kind_of
 from iscsictl.system.io.process import run
-from iscsictl.system.io.sysfs_attributes import list_names
+from iscsictl.system.io.sysfs_attributes import list_names, read_attribute, to_integer
 
 
 def runs(root: Path = Path("/")) -> bool:
-    """Tell whether multipathd runs, or died without removing its pid file."""
-    return (root / "run/multipathd.pid").exists()
+    """Tell whether multipathd runs. Its file stays where it was killed: that process is asked."""
+    prefix = str(root).rstrip("/")
+    pid = to_integer(read_attribute(f"{prefix}/run/multipathd.pid"))
+    return pid is not None and read_attribute(f"{prefix}/proc/{pid}/comm") == "multipathd"
 
 
 def has_maps(root: Path = Path("/")) -> bool:

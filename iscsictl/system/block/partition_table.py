@@ -14,6 +14,7 @@ from iscsictl.errors import IscsictlError, MissingError, RefusedError, Unreachab
 from iscsictl.limits import DISK_TOOL_WAIT
 from iscsictl.model.actions import DiskId
 from iscsictl.model.disk_content import Content
+from iscsictl.model.multipath import kpartx_command
 from iscsictl.model.partition_table import Table, Topology
 from iscsictl.model.shell_form import shell_form
 from iscsictl.parse.sfdisk import parse_table, parse_types
@@ -215,9 +216,9 @@ def _tell_kernel(device: str, before: Table, after: Table) -> None:
         if find("kpartx") is None:
             raise MissingError(
                 f"kpartx is not installed, so the kernel does not know the partitions of {device}",
-                hint="install the package kpartx, then: kpartx -u " + device,
+                hint=f"install the package kpartx, then: {shell_form(*kpartx_command(device))}",
             )
-        run(["kpartx", "-u", device], timeout=DISK_TOOL_WAIT)
+        run(kpartx_command(device), timeout=DISK_TOOL_WAIT)
         return
     kname = device.rsplit("/", 1)[-1]
     for _ in range(2):

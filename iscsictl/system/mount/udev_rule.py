@@ -12,19 +12,30 @@ from typing import Final
 from iscsictl.model.fstab import Fstab
 from iscsictl.system.io.files import remove_file, replace_file
 
-_PINNED: Final = "^UUID=$env{ID_FS_UUID_ENC}[[:blank:]].*x-iscsictl.wwid=naa."
-_HERE: Final = _PINNED + "$env{ID_SERIAL_SHORT}[,[:blank:]]"
+_PINNED: Final = "^UUID=$env{ID_FS_UUID_ENC}[[:blank:]].*x-iscsictl.wwid="
+# The kernel's own WWID is compared, because fstab has it in the same spelling: udev's ID_SERIAL is
+# spelled differently for each kind of name, and maps have none. It is found in sysfs below a disk,
+# beside a partition, and below the paths of a map and of its partitions. `$$` and `%%` are udev's
+# `$` and `%`. What is percent-encoded in fstab (a blank is %20) may be any two characters here.
+_WWID: Final = (
+    "d=/sys$devpath; w=$$(cat $$d/device/wwid $$d/../device/wwid $$d/slaves/*/device/wwid "
+    "$$d/slaves/*/slaves/*/device/wwid 2>/dev/null | head -n 1 | "
+    r"sed -e \"s/[[:blank:]]*$$//\" -e \"s/[^A-Za-z0-9._:@+-]/%%../g\")"
+)
+_HERE: Final = rf"test -z \"$$w\" || grep -qs \"{_PINNED}$$w[,[:blank:]]\" /etc/fstab"
 RULE: Final = f"""\
 # Made by iscsictl for as long as /etc/fstab has lines of its own: a filesystem that such a
 # line names is taken from the disk that it names, and from no copy of it.
 SUBSYSTEM!="block", GOTO="iscsictl_end"
 ACTION=="remove", GOTO="iscsictl_end"
 ENV{{ID_FS_UUID_ENC}}!="?*", GOTO="iscsictl_end"
-ENV{{ID_SERIAL}}!="3?*", GOTO="iscsictl_end"
-ENV{{ID_SERIAL_SHORT}}!="?*", GOTO="iscsictl_end"
-PROGRAM=="/bin/grep -qs '{_HERE}' /etc/fstab", GOTO="iscsictl_end"
-PROGRAM=="/bin/grep -qs '{_PINNED}' /etc/fstab", \\
-  OPTIONS+="link_priority=-1000", ENV{{SYSTEMD_READY}}="0"
+# Of device-mapper only multipath maps and their partitions are disks themselves.
+KERNEL=="dm-*", ENV{{DM_UUID}}!="mpath-*", ENV{{DM_UUID}}!="part*-mpath-*", GOTO="iscsictl_end"
+PROGRAM=="/bin/grep -qs '{_PINNED}' /etc/fstab", GOTO="iscsictl_pinned"
+GOTO="iscsictl_end"
+LABEL="iscsictl_pinned"
+PROGRAM=="/bin/sh -c '{_WWID}; {_HERE}'", GOTO="iscsictl_end"
+OPTIONS+="link_priority=-1000", ENV{{SYSTEMD_READY}}="0"
 LABEL="iscsictl_end"
 """
 
