@@ -79,7 +79,8 @@ class NodeRecord(Record):
     def onboot(self) -> bool:
         """Tell whether the login service logs in to it at boot.
 
-        `manual` ones are logged in to by hand, by `attach` or by reconnect.
+        SUSE's service asks for both words. Those of open-iscsi itself, Debian and RHEL ask for
+        `automatic` alone, and leave `onboot` to whatever boots the root filesystem.
         """
         return self.startup in {"automatic", "onboot"}
 

@@ -67,7 +67,8 @@ def ask_version(name: str, timeout: float) -> str | None:
 def observe_lock(root: Path = Path("/")) -> Lock | None:
     """Return the lock of the node database if it is held long enough to be seen twice.
 
-    Who owns it is looked for as `nodelock` does before it takes a lock over.
+    Who owns it is looked for as `nodedb_lock` does before it takes a lock over: at both moments.
+    None where it is free, or was made anew meanwhile.
     """
     link = root / LOCK_LINK
     try:
