@@ -177,6 +177,25 @@ class DiscoveryRecord(Record):
         """Tell whether a secret for discovery is set. The targets it finds do not inherit it."""
         return "discovery.sendtargets.auth.password" in self.values
 
+    @property
+    def asked_by_iscsid(self) -> bool:
+        """Tell whether iscsid asks this server periodically and logs in to what it offers."""
+        return self.values.get("discovery.sendtargets.use_discoveryd") == "Yes"
+
+
+@dataclass(frozen=True)
+class DiscoveryLink:
+    """A link from a discovery record to a node record; iscsiadm names it after what it leads to.
+
+    `portal` is None where the name does not tell it. `leads_to_record` is False for one whose
+    record was deleted by other means than iscsiadm's.
+    """
+
+    path: Path
+    target: str
+    portal: Portal | None
+    leads_to_record: bool
+
 
 @dataclass(frozen=True, kw_only=True)
 class IfaceRecord(Record):

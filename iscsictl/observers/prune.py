@@ -3,7 +3,7 @@
 import time
 from collections.abc import Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import fields
+from dataclasses import fields, replace
 
 from iscsictl.errors import IscsictlError, from_os
 from iscsictl.limits import PRUNE_WAIT
@@ -11,11 +11,20 @@ from iscsictl.model.listing import Session
 from iscsictl.model.names import Portal
 from iscsictl.observers.disks import fstab_facts
 from iscsictl.observers.sessions import boots_from, discover, for_logout
-from iscsictl.planner.iscsi.prune import Asked, PruneFacts, portals_to_ask
-from iscsictl.planner.safety.storage_graph import targets_in_fstab
+from iscsictl.planner.iscsi.prune import (
+    Asked,
+    PruneFacts,
+    leftovers_to_ask,
+    portals_to_ask,
+    without_claims,
+)
+from iscsictl.planner.safety.storage_graph import carriers_in_fstab, disk_names, targets_of
+from iscsictl.system.block import multipath
 from iscsictl.system.context import Context
+from iscsictl.system.iscsi import nodedb
 from iscsictl.system.iscsi.down_times import note_down_sessions
 from iscsictl.system.iscsi.sessions import read_sessions
+from iscsictl.system.mount import usage
 
 _PAUSE = 0.5
 #: More at a time would look like an attack to an array.
@@ -32,19 +41,32 @@ def for_prune(
     does not answer is told to the user and proves nothing.
     """
     inventory = for_logout(context)
-    asked: dict[Asked, Portal] = {}
+    discoveries = tuple(
+        one for one in nodedb.read_discovery_records(context.db) if one.kind == "sendtargets"
+    )
+    links = nodedb.read_discovery_links(context.db)
+    asked: dict[Asked, Portal] = {} if names else leftovers_to_ask(discoveries, links)
     for places in portals_to_ask(inventory.records, inventory.sessions, names).values():
         asked.update(places)
     with ThreadPoolExecutor(_PORTALS_AT_ONCE) as pool:
         answers = tuple(pool.map(lambda one: _ask(context, *one), asked.items()))
     offered = zip(asked, answers, strict=True)
+    maps = multipath.maps_without_paths(context.root)
+    used = {one.block.device: usage.disk_usage(one, context.root) for one in maps}
+    inventory = replace(inventory, usage={**inventory.usage, **used})
+    with_maps = replace(inventory, disks=(*inventory.disks, *maps))
+    carriers = carriers_in_fstab(without_claims(inventory.fstab), fstab_facts(context, with_maps))
     return PruneFacts(
         **{one.name: getattr(inventory, one.name) for one in fields(inventory)},
         # An empty list stays: the planner does not take it for an answer either.
         offered={place: answer for place, answer in offered if answer is not None},
         down_for=_down_times(context, inventory.sessions, seconds, dry_run=dry_run),
         boot_targets=boots_from(context.root),
-        fstab_targets=targets_in_fstab(inventory.fstab, fstab_facts(context, inventory)),
+        fstab_targets=targets_of(carriers),
+        discoveries=discoveries,
+        links=links,
+        empty_maps=maps,
+        fstab_disks=disk_names(carriers),
     )
 
 

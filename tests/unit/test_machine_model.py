@@ -7,8 +7,8 @@ from tests.machine_model import _EFFECTS, tables
 # defaults of iscsid, unit files. To be modelled.
 WITHOUT_MODEL = {
     "ClearLock", "CreateDiscovery", "DeleteDiscovery", "FirmwareLogin", "GrowFs", "InstallFile",
-    "Protect", "Reload", "RemoveFile", "RemoveIface", "Reread", "SetInitiatorName", "SetTimer",
-    "StartService", "WriteDefaults", "WriteDiscovery", "WriteIface",
+    "Protect", "Reload", "RemoveFile", "RemoveIface", "RemoveLink", "Reread", "SetInitiatorName",
+    "SetTimer", "StartService", "WriteDefaults", "WriteDiscovery", "WriteIface",
 }  # fmt: skip
 
 

@@ -28,6 +28,10 @@ def prune(settings: Settings, names: tuple[str, ...], seconds: float) -> int:
     them answer with other targets; a silent portal, a refusal and an empty list prove nothing.
     Targets that are in use, on hold, in /etc/fstab or booted from are kept.
 
+    Without TARGET, what such targets leave behind is removed too: links and discovery records
+    without node records, multipath maps without paths, and entries that an interrupted attach
+    left in /etc/fstab.
+
     How long a session has been down is counted from the first run that meets it down; up to 30
     seconds that are missing are waited for.
     """

@@ -231,12 +231,30 @@ def _remove_corrupt_record(action: actions.RemoveCorruptRecord, context: Context
     )  # fmt: skip
 
 
+def _remove_link(action: actions.RemoveLink, context: Context) -> StepResult:
+    return StepResult(
+        nodedb_write.remove_dangling_link(
+            action.path, context.db, root=context.root, timeout=context.wait, say=context.say
+        )
+    )
+
+
 def _create_discovery(action: actions.CreateDiscovery, context: Context) -> StepResult:
     iscsiadm.new_discovery_record(action.portal, timeout=context.wait)
     return StepResult()
 
 
 def _delete_discovery(action: actions.DeleteDiscovery, context: Context) -> StepResult:
+    record = discovery.record_of(context.db, action.portal)
+    links = nodedb.read_discovery_links(context.db)
+    if record is not None and any(
+        link.leads_to_record and link.path.parent == record.path.parent for link in links
+    ):
+        # iscsiadm would delete them too (idbm.c, idbm_rm_disc_node_links).
+        raise InUseError(
+            f"the discovery record of {action.portal} is kept: node records came from it",
+            hint="see them: iscsictl nodes ls",
+        )
     iscsiadm.delete_discovery_record(action.portal, timeout=context.wait)
     return StepResult()
 
@@ -323,6 +341,7 @@ HANDLERS: Mapping[type[Action], Callable[[Any, Context], StepResult]] = {
     actions.SetHold: _hold,
     actions.DropHold: _unhold,
     actions.RemoveCorruptRecord: _remove_corrupt_record,
+    actions.RemoveLink: _remove_link,
     actions.CreateDiscovery: _create_discovery,
     actions.DeleteDiscovery: _delete_discovery,
     actions.WriteDiscovery: _write_discovery,

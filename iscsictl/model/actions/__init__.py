@@ -44,6 +44,7 @@ if TYPE_CHECKING:
         Login,
         Logout,
         RemoveCorruptRecord,
+        RemoveLink,
         Rescan,
         RestoreRecord,
         Scan,
@@ -109,6 +110,7 @@ __all__ = [
     "RemoveDevice",
     "RemoveDirectory",
     "RemoveIface",
+    "RemoveLink",
     "RemoveMap",
     "RemovePart",
     "RequireMount",
@@ -144,7 +146,7 @@ _MODULES = {
         "host": "ClearLock EnableService FirmwareLogin Protect Reload RemoveIface "
         "SetInitiatorName StartService StopService WriteIface",
         "iscsi": "CreateDiscovery CreateRecord DeleteDiscovery DeleteRecord DropHold Login Logout "
-        "RemoveCorruptRecord Rescan RestoreRecord Scan SetHold WriteDefaults "
+        "RemoveCorruptRecord RemoveLink Rescan RestoreRecord Scan SetHold WriteDefaults "
         "WriteDiscovery WriteRecord",
         "mount": "Claim DropFstab DropRequire MakeDirectory Mount Own RemoveDirectory RequireMount "
         "RestoreFstab Unmount WriteFstab",

@@ -123,6 +123,14 @@ class RemoveCorruptRecord(Action):
 
 
 @dataclass(frozen=True)
+class RemoveLink(Action):
+    """Remove a link in the node database that leads to no record."""
+
+    verb: ClassVar[str] = "unlink"
+    path: Path
+
+
+@dataclass(frozen=True)
 class CreateDiscovery(Action):
     """Make a discovery record of a portal (SendTargets) with the defaults of iscsid.conf."""
 

@@ -3,6 +3,9 @@
 The proof is an answer: every portal at which this host knows the target lists other targets, and
 not this one. A silent portal, one that refuses and an empty list prove nothing: that is what an
 array looks like that was switched off, or that struck this host from an access list.
+
+With a target go the claims on its disks. What nothing refers to goes too: links and discovery
+records without node records, and multipath maps without paths.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -10,11 +13,12 @@ from dataclasses import dataclass, field
 
 from iscsictl.errors import NotFoundError
 from iscsictl.model import actions
-from iscsictl.model.inventory import Inventory
-from iscsictl.model.listing import Session
+from iscsictl.model.fstab import Fstab
+from iscsictl.model.inventory import DiskUsage, Inventory
+from iscsictl.model.listing import Disk, Session
 from iscsictl.model.names import DEFAULT_IFACE, Portal
 from iscsictl.model.plan import Plan
-from iscsictl.model.record import NodeRecord
+from iscsictl.model.record import DiscoveryLink, DiscoveryRecord, NodeRecord
 from iscsictl.planner.builder import PlanBuilder
 from iscsictl.planner.selection.session_index import SessionIndex
 
@@ -28,13 +32,40 @@ class PruneFacts(Inventory):
 
     `offered` are the targets that each portal lists for this host; one that was silent or refused
     is not there. `down_for` is how many seconds a session has been down at least, by its number.
-    `boot_targets` are those that the host boots from, `fstab_targets` those behind its fstab.
+    `boot_targets` are those that the host boots from, `fstab_targets` those behind entries of its
+    fstab and crypttab that are no claims. `discoveries` and `links` are the SendTargets records
+    and what they lead to. `empty_maps` are multipath maps without a path, `fstab_disks` the names
+    of all disks that those entries lead to.
     """
 
     offered: Mapping[Asked, frozenset[str]] = field(default_factory=dict)
     down_for: Mapping[int, float] = field(default_factory=dict)
     boot_targets: frozenset[str] = frozenset()
     fstab_targets: frozenset[str] = frozenset()
+    discoveries: tuple[DiscoveryRecord, ...] = ()
+    links: tuple[DiscoveryLink, ...] = ()
+    empty_maps: tuple[Disk, ...] = ()
+    fstab_disks: frozenset[str] = frozenset()
+
+
+def without_claims(fstab: Fstab) -> Fstab:
+    """Return the entries that mount something: a claim keeps no target from being removed."""
+    return Fstab(tuple(line for line in fstab.lines if not line.is_claim), fstab.newline)
+
+
+def leftovers_to_ask(
+    discoveries: Iterable[DiscoveryRecord], links: Iterable[DiscoveryLink]
+) -> dict[Asked, Portal]:
+    """Return the portals of links and of discovery records that lead to no node record any more."""
+    links = tuple(links)
+    in_use = {link.path.parent for link in links if link.leads_to_record}
+    portals = [
+        record.portal
+        for record in discoveries
+        if record.problem is None and record.path.parent not in in_use
+    ]
+    portals += [one.portal for one in links if one.portal is not None and not one.leads_to_record]
+    return {(portal.place, DEFAULT_IFACE): portal for portal in portals}
 
 
 def portals_to_ask(
@@ -75,6 +106,7 @@ def plan_prune(facts: PruneFacts, *, seconds: float, names: Collection[str] = ()
                 )
             )
     plan = PlanBuilder(independent=True)
+    gone: dict[str, list[str]] = {}
     for target, asked in sorted(portals_to_ask(facts.records, facts.sessions, names).items()):
         # Not proved to be gone, so nothing is said of it either.
         if not _is_gone(target, asked, facts.offered):
@@ -84,13 +116,92 @@ def plan_prune(facts: PruneFacts, *, seconds: float, names: Collection[str] = ()
             plan.notes.append(f"{target} is not offered any more, but kept: {reason}")
             continue
         ended = list(_end_sessions(plan, index.sessions(target)))
-        for record in index.records(target):
-            if record.problem is None:
-                delete = actions.DeleteRecord(target, record.portal, record.iface, direct=True)
-                plan.add(
-                    delete, index.subject_of(record), "no portal offers the target", after=ended
-                )
+        _drop_claims(plan, target, facts, ended)
+        gone[target] = [
+            plan.add(
+                actions.DeleteRecord(target, record.portal, record.iface, direct=True),
+                index.subject_of(record),
+                "no portal offers the target",
+                after=ended,
+            )
+            for record in index.records(target)
+            if record.problem is None
+        ]
+    if not names:
+        _drop_links(plan, facts)
+        _drop_discoveries(plan, facts, gone)
+        _drop_empty_maps(plan, facts)
     return plan.build()
+
+
+def _drop_claims(plan: PlanBuilder, target: str, facts: PruneFacts, ended: Collection[str]) -> None:
+    """Drop the claims on disks of a target that is gone, unless another target shows the disk."""
+    sids = {session.sid for session in facts.sessions if session.target != target}
+    present = {disk.wwid for disk in facts.disks if any(path.sid in sids for path in disk.paths)}
+    for line in facts.fstab.ours:
+        if line.is_claim and line.target == target and line.making not in present:
+            subject = f"UUID={line.uuid} on {line.making}"
+            plan.add(actions.DropFstab(line), subject, "the target of the claim is gone",
+                     after=ended)  # fmt: skip
+
+
+def _drop_links(plan: PlanBuilder, facts: PruneFacts) -> None:
+    """Drop the links that lead to no record, of portals that answer: others may be on their way."""
+    for link in facts.links:
+        place = (link.portal.place, DEFAULT_IFACE) if link.portal is not None else None
+        if not link.leads_to_record and place is not None and facts.offered.get(place):
+            unlink = actions.RemoveLink(link.path)
+            plan.add(unlink, str(link.path), "it leads to no record")
+
+
+def _drop_discoveries(
+    plan: PlanBuilder, facts: PruneFacts, gone: Mapping[str, Collection[str]]
+) -> None:
+    """Drop the discovery records whose portal answered, with no target that is recorded here.
+
+    iscsiadm deletes the node records of a discovery record with it, so none may be left. One with
+    a CHAP secret, or one that iscsid asks by itself, is an admin's setting and stays.
+    """
+    kept = [record for record in facts.records if record.target not in gone]
+    targets = {record.target for record in kept} | {session.target for session in facts.sessions}
+    places = {record.portal.place for record in kept}
+    for record in facts.discoveries:
+        offered = facts.offered.get((record.portal.place, DEFAULT_IFACE))
+        if (
+            record.problem is not None
+            or not offered
+            or offered & targets
+            or record.portal.place in places
+        ):
+            continue
+        below = [
+            link
+            for link in facts.links
+            if link.path.parent == record.path.parent and link.leads_to_record
+        ]
+        if any(link.target not in gone for link in below):
+            continue
+        if record.has_secret or record.asked_by_iscsid:
+            why = "it has a CHAP secret" if record.has_secret else "iscsid asks it periodically"
+            plan.notes.append(f"no record came from the discovery at {record.portal}, kept: {why}")
+            continue
+        plan.add(
+            actions.DeleteDiscovery(record.portal),
+            str(record.portal),
+            "no record came from it",
+            after=[step for link in below for step in gone[link.target]],
+        )
+
+
+def _drop_empty_maps(plan: PlanBuilder, facts: PruneFacts) -> None:
+    for disk in facts.empty_maps:
+        device = disk.block.device
+        name = disk.wwid or device
+        used = facts.usage.get(device, DiskUsage())
+        if used.mounts or used.other_holders or {name, device} & facts.fstab_disks:
+            continue
+        disk_id = actions.DiskId("", 0, disk.wwid or "", device)
+        plan.add(actions.RemoveMap(disk_id), device, "no path is left of it")
 
 
 def _is_gone(

@@ -281,8 +281,8 @@ def _values(line: FstabLine, names: Sequence[str]) -> Iterator[str]:
             yield value
 
 
-def targets_in_fstab(fstab: Fstab, facts: StorageFacts) -> frozenset[str]:
-    """Return the targets that entries of fstab and crypttab lead to, claims included.
+def carriers_in_fstab(fstab: Fstab, facts: StorageFacts) -> Carriers:
+    """Return the disks that entries of fstab and crypttab lead to, claims included.
 
     Of an entry whose disk is not here only the target that its notes or its by-path name tell is
     known.
@@ -290,6 +290,9 @@ def targets_in_fstab(fstab: Fstab, facts: StorageFacts) -> frozenset[str]:
     graph = StorageGraph(fstab, facts)
     found = [graph.behind_line(line) for line in fstab.entries]
     found += [graph.behind_volume(entry) for entry in facts.crypttab]
-    return frozenset(
-        target for carriers in found for one in carriers or () for target in one.targets
-    )
+    return frozenset(one for carriers in found for one in carriers or ())
+
+
+def targets_of(carriers: Carriers) -> frozenset[str]:
+    """Return the targets that offer the disks."""
+    return frozenset(target for one in carriers for target in one.targets)

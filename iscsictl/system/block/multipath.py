@@ -5,7 +5,8 @@ from pathlib import Path
 
 from iscsictl.errors import IscsictlError
 from iscsictl.limits import MULTIPATH_LIST_WAIT
-from iscsictl.system.block.block_tree import device_path, holders, kind_of
+from iscsictl.model.listing import Disk
+from iscsictl.system.block.block_tree import BlockTree, device_path, holders, kind_of
 from iscsictl.system.io.process import run
 from iscsictl.system.io.sysfs_attributes import list_names, read_attribute, to_integer
 
@@ -24,6 +25,24 @@ def has_maps(root: Path = Path("/")) -> bool:
     """
     names = list_names(f"{str(root).rstrip('/')}/sys/class/block")
     return any(name.startswith("dm-") and kind_of(root, name) == "mpath" for name in names)
+
+
+def maps_without_paths(root: Path = Path("/")) -> tuple[Disk, ...]:
+    """Return the multipath maps of which no path is left, with what stands on them, sorted.
+
+    multipathd removes a map with its last path unless somebody has it open at that moment, for
+    example udev. Whose disk it was cannot be told any more, so these have no WWID.
+    """
+    base = f"{str(root).rstrip('/')}/sys/class/block"
+    names = [name for name in list_names(base) if name.startswith("dm-")]
+    tree = BlockTree(root)
+    found = [
+        Disk(None, (), block)
+        for name in sorted(names)
+        if kind_of(root, name) == "mpath" and not list_names(f"{base}/{name}/slaves")
+        if (block := tree.block(name)) is not None
+    ]
+    return tuple(found)
 
 
 def is_awaited(device: str, root: Path = Path("/")) -> bool:

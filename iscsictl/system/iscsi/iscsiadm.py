@@ -163,7 +163,10 @@ def new_discovery_record(portal: Portal, *, timeout: float) -> None:
 
 
 def delete_discovery_record(portal: Portal, *, timeout: float) -> None:
-    """Delete a discovery record; node records that came of it stay. One that is gone is fine."""
+    """Delete a discovery record; one that is gone is fine.
+
+    iscsiadm deletes the node records that are linked from it too (idbm.c, idbm_rm_disc_node_links).
+    """
     _call(
         (*_OF_SENDTARGETS, "-p", str(portal), "-o", "delete"),
         f"deleting the discovery record of {portal}",

@@ -18,7 +18,13 @@ from iscsictl.errors import IscsictlError, NeedsRootError, NotFoundError, Refuse
 from iscsictl.limits import FRESH_RECORD, RECORD_WAIT
 from iscsictl.model.names import BUILT_IN_IFACES, DEFAULT_IFACE, DEFAULT_PORT, Portal
 from iscsictl.model.open_iscsi import Version, parse_version
-from iscsictl.model.record import DiscoveryKind, DiscoveryRecord, IfaceRecord, NodeRecord
+from iscsictl.model.record import (
+    DiscoveryKind,
+    DiscoveryLink,
+    DiscoveryRecord,
+    IfaceRecord,
+    NodeRecord,
+)
 from iscsictl.model.shell_form import shell_form
 from iscsictl.parse.record import find_damage, is_truncated, oversized_keys, parse_values
 from iscsictl.system.io.files import explained
@@ -28,6 +34,8 @@ DISCOVERY_FILES: Final[Mapping[DiscoveryKind, tuple[str, str]]] = {
     "sendtargets": ("send_targets", "st_config"),
     "isns": ("isns", "isns_config"),
 }
+# Below these, or in a directory of a portal in them, discovery links to node records (idbm.c).
+LINK_DIRECTORIES: Final = ("send_targets", "isns", "static", "fw")
 _PROGRAMS: Final = ("usr/sbin/iscsiadm", "sbin/iscsiadm", "usr/bin/iscsiadm")
 _COMPILED_IN: Final = re.compile(rb"\0(/[\x21-\x7e]{1,200})/nodes\0")
 # What it writes above each record (idbm.c, ISCSI_BEGIN_REC).
@@ -204,6 +212,26 @@ def read_discovery_records(db: Path) -> tuple[DiscoveryRecord, ...]:
                     )
                 )
     return tuple(sorted(found, key=lambda r: (r.kind, r.portal.address, r.portal.port)))
+
+
+def read_discovery_links(db: Path) -> tuple[DiscoveryLink, ...]:
+    """Return the links from discovery records to node records, sorted by their path.
+
+    A link is named TARGET,ADDRESS,PORT,TPGT,IFACE (idbm.c, setup_disc_to_node_link); a target's
+    name has no comma (RFC 7143, 4.2.7.1). Raises NeedsRootError where only root may read them.
+    """
+    found = []
+    for name in LINK_DIRECTORIES:
+        entries = list(_entries(db / name))
+        places = [e for e in entries if not e.is_symlink() and _is_directory(e)]
+        entries += [entry for place in places for entry in _entries(place.path)]
+        found += [
+            DiscoveryLink(Path(e.path), target, _portal_of(place), os.path.exists(e.path))
+            for e in entries
+            if e.is_symlink()
+            for target, _, place in [e.name.rpartition(",")[0].partition(",")]
+        ]
+    return tuple(sorted(found, key=lambda link: link.path))
 
 
 def require_iface(db: Path, name: str) -> None:

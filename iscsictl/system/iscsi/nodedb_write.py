@@ -16,7 +16,7 @@ from iscsictl.errors import NotFoundError, RefusedError
 from iscsictl.model.record import NodeRecord
 from iscsictl.parse.record import Changes, edit_record, revert_edit
 from iscsictl.system.io.files import PRIVATE, explained, read_file, remove_file, replace_file
-from iscsictl.system.iscsi.nodedb import read_discovery_records, read_record
+from iscsictl.system.iscsi.nodedb import LINK_DIRECTORIES, read_discovery_records, read_record
 from iscsictl.system.iscsi.nodedb_lock import NodeDbLock
 
 Say = Callable[[str], None]
@@ -176,12 +176,29 @@ def _remove(record: NodeRecord, db: Path) -> bool:
     return removed
 
 
+def remove_dangling_link(
+    path: Path, db: Path, *, root: Path = Path("/"), timeout: float = 35, say: Say = _quiet
+) -> bool:
+    """Remove a link of a discovery record that leads to no node record.
+
+    False if it does lead to one, or is gone. Refuses a path outside of the directories that have
+    such links.
+    """
+    if not any(db / name in path.parents for name in LINK_DIRECTORIES):
+        raise RefusedError(f"{path} is not a link of a discovery record in {db}")
+    with NodeDbLock(root, timeout, say):
+        # A discovery that ran since may have made the record again.
+        if not path.is_symlink() or path.exists():
+            return False
+        return remove_file(path)
+
+
 def _links_to(record: NodeRecord, db: Path) -> Iterator[Path]:
     """Yield the links that discovery made; their names say to which record they belong."""
     portal = record.portal
     tpgt = -1 if portal.tpgt is None else portal.tpgt
     name = f"{record.target},{portal.address},{portal.port},{tpgt},{record.iface}"
-    for directory in ("send_targets", "isns", "static", "fw"):
+    for directory in LINK_DIRECTORIES:
         places = [db / directory]
         try:
             places += [Path(e.path) for e in os.scandir(db / directory) if e.is_dir()]

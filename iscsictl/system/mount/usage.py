@@ -86,7 +86,8 @@ def disk_usage(
     `scan` is one scan of /proc for several disks.
     """
     scan = scan or ProcScan(root)
-    own = [_kname(path.device) for path in disk.paths]
+    # A map may have lost all of its paths.
+    own = [_kname(path.device) for path in disk.paths] or [_kname(disk.block.device)]
     names: list[str] = []
     for kname in own:
         names += [name for name in _family(root, kname) if name not in names]
