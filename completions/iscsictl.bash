@@ -181,7 +181,7 @@ _iscsictl_spec() {
         ;;
     'schedule install')
         subs=''
-        opts='--systemd --cron --every -n --dry-run -y --yes -o --output -J --json --no-color -v --verbose -q --quiet --timeout -h --help'
+        opts='--systemd --cron --every --prune -n --dry-run -y --yes -o --output -J --json --no-color -v --verbose -q --quiet --timeout -h --help'
         vals=' --every= -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args=''
         ;;

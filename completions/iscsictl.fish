@@ -937,6 +937,7 @@ complete -c iscsictl -n "__iscsictl_at 'schedule'" -s h -l help -d 'Show this me
 complete -c iscsictl -n "__iscsictl_at 'schedule install'" -l systemd -d 'A timer [default].'
 complete -c iscsictl -n "__iscsictl_at 'schedule install'" -l cron -d 'A file in /etc/cron.d.'
 complete -c iscsictl -n "__iscsictl_at 'schedule install'" -l every -x -d 'How often.'
+complete -c iscsictl -n "__iscsictl_at 'schedule install'" -l prune -d 'Run prune before each reconnect: remove targets that the array no longer offers.'
 complete -c iscsictl -n "__iscsictl_at 'schedule install'" -s n -l dry-run -d 'Show what would be done.'
 complete -c iscsictl -n "__iscsictl_at 'schedule install'" -s y -l yes -d 'Yes to all questions.'
 complete -c iscsictl -n "__iscsictl_at 'schedule install'" -s o -l output -x -a 'table json tsv' -d 'How to print the result.'

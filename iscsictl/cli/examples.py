@@ -141,6 +141,7 @@ EXAMPLES: Final[Mapping[str, tuple[Example, ...]]] = {
     "schedule install": (
         ("schedule install", "every two minutes"),
         ("schedule install --every 10min", "every ten minutes"),
+        ("schedule install --prune", "also remove targets that the array no longer offers"),
     ),
     "schedule status": (
         ("schedule status", "show whether it runs"),

@@ -12,6 +12,10 @@ TIMER = "/etc/systemd/system/iscsictl-reconnect.timer"
 TIMER_UNIT = "iscsictl-reconnect.timer"
 #: The period, where a package brought the units.
 TIMER_DROP_IN = "/etc/systemd/system/iscsictl-reconnect.timer.d/schedule.conf"
+#: The prune before each reconnect, whoever brought the units.
+PRUNE_DROP_IN = "/etc/systemd/system/iscsictl-reconnect.service.d/prune.conf"
+#: The unit of each drop-in.
+DROP_INS = {TIMER_DROP_IN: TIMER_UNIT, PRUNE_DROP_IN: "iscsictl-reconnect.service"}
 # No dot in the name: cron(8) of Debian passes over files that have one.
 CRON = "/etc/cron.d/iscsictl"
 
@@ -58,6 +62,14 @@ class Scheduled:
         timer = self.timer_enabled and (TIMER in self.files or self.packaged is not None)
         by: tuple[tuple[Method, bool], ...] = (("systemd", timer), ("cron", CRON in self.files))
         return tuple(method for method, there in by if there)
+
+    @property
+    def prunes(self) -> bool:
+        """Tell whether `prune` runs before each reconnect."""
+        by = self.method
+        return ("systemd" in by and PRUNE_DROP_IN in self.files) or (
+            "cron" in by and " prune " in self.files[CRON]
+        )
 
     @property
     def sources(self) -> tuple[str, ...]:

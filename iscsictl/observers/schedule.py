@@ -8,9 +8,9 @@ from iscsictl.errors import IscsictlError
 from iscsictl.limits import TIMER_STATE_WAIT
 from iscsictl.model.schedule import (
     CRON,
+    DROP_INS,
     SERVICE,
     TIMER,
-    TIMER_DROP_IN,
     TIMER_UNIT,
     PackagedUnits,
     Scheduled,
@@ -27,7 +27,7 @@ def scheduled(root: Path = Path("/"), wanted: Container[str] = ()) -> Scheduled:
     where there is one; that is None where it does not answer in time, or `root` is not this host.
     """
     files = {}
-    for name in (SERVICE, TIMER, TIMER_DROP_IN, CRON):
+    for name in (SERVICE, TIMER, *DROP_INS, CRON):
         # A file of another origin is kept too: its text tells whether it is the one that is wanted.
         data = read_file(root / name.lstrip("/"))
         if data is not None:

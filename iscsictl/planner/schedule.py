@@ -7,6 +7,7 @@ from iscsictl.errors import MissingError, UsageError
 from iscsictl.model.plan import Plan
 from iscsictl.model.schedule import (
     CRON,
+    PRUNE_DROP_IN,
     SERVICE,
     TIMER,
     TIMER_DROP_IN,
@@ -22,7 +23,9 @@ from iscsictl.planner.builder import PlanBuilder
 
 #: systemd cannot read spans beyond some hundred thousand years, and nobody waits for longer.
 LONGEST = 365 * 86400
-_SYSTEMD = {SERVICE, TIMER, TIMER_DROP_IN}
+_SYSTEMD = {SERVICE, TIMER, TIMER_DROP_IN, PRUNE_DROP_IN}
+#: A portal that is slow to answer is asked again the next time; reconnect is not to wait for it.
+_PRUNE = "prune --yes --quiet --timeout 10s"
 _NO_SYSTEMD = "systemd is not the init of this machine"
 _NO_CRON = "no cron that reads /etc/cron.d is installed"
 _INSTALL_CRON = "install the package cron (cronie on RHEL)"
@@ -54,29 +57,37 @@ def texts(
     executable: str,
     *,
     packaged: bool = False,
+    prune: bool = False,
 ) -> dict[str, str]:
     """Return the files, by path, that run `executable reconnect` every so many seconds.
 
-    Where a package brought the units (`packaged`), only their period is written, as a drop-in
-    (systemd.unit(5)). Raises UsageError for a period that the method cannot have.
+    With `prune` it is run before each reconnect, whether it succeeds or not. Where a package
+    brought the units (`packaged`), only their period is written, as a drop-in (systemd.unit(5)).
+    Raises UsageError for a period that the method cannot have.
     """
     if method == "cron":
-        values = {"@TIMES@": cron_times(seconds), "@EXECUTABLE@": _for_cron(executable)}
+        program = _for_cron(executable)
+        values = {
+            "@TIMES@": cron_times(seconds),
+            "@PRUNE@": f"{program} {_PRUNE}; " if prune else "",
+            "@EXECUTABLE@": program,
+        }
         return {CRON: _filled(templates["cron"], values)}
     if not 10 <= seconds <= LONGEST:
         raise UsageError("a timer runs it every 10s at least and 365d at most",
                          hint="take --every 2min")  # fmt: skip
     values = {
         "@EXECUTABLE@": _for_systemd(executable),
+        "@PRUNE@": _PRUNE,
         "@SECONDS@": str(seconds),
         "@DELAY@": str(max(1, seconds // 10)),
     }
-    if packaged:
-        return {TIMER_DROP_IN: _filled(templates["iscsictl-reconnect.timer.conf"], values)}
-    return {
-        SERVICE: _filled(templates["iscsictl-reconnect.service"], values),
-        TIMER: _filled(templates["iscsictl-reconnect.timer"], values),
-    }
+    wanted = {TIMER_DROP_IN: "iscsictl-reconnect.timer.conf"}
+    if not packaged:
+        wanted = {SERVICE: "iscsictl-reconnect.service", TIMER: "iscsictl-reconnect.timer"}
+    if prune:
+        wanted[PRUNE_DROP_IN] = "iscsictl-prune.conf"
+    return {path: _filled(templates[name], values) for path, name in wanted.items()}
 
 
 def _for_cron(path: str) -> str:
@@ -174,7 +185,7 @@ def problems(there: Scheduled) -> tuple[str, ...]:
 
 def _fits(there: Scheduled) -> bool:
     """Tell whether the files in /etc are those of one schedule: whole, or only a drop-in."""
-    units = _SYSTEMD & there.files.keys()
+    units = (_SYSTEMD - {PRUNE_DROP_IN}) & there.files.keys()
     if "systemd" not in there.method:
         return not units
     return units == {SERVICE, TIMER} or (there.packaged is not None and units <= {TIMER_DROP_IN})

@@ -10,10 +10,11 @@ import pytest
 
 POSTRM = Path(__file__).parents[2] / "debian/postrm"
 DROP_IN = "systemd/system/iscsictl-reconnect.timer.d/schedule.conf"
+PRUNE = "systemd/system/iscsictl-reconnect.service.d/prune.conf"
 CRON = "cron.d/iscsictl"
 RULE = "udev/rules.d/62-iscsictl.rules"
 MULTIPATH = "multipath/conf.d/iscsictl.conf"
-OURS = {DROP_IN, CRON, RULE, MULTIPATH}
+OURS = {DROP_IN, PRUNE, CRON, RULE, MULTIPATH}
 THEIRS = {
     "fstab",
     "multipath/conf.d/other.conf",
@@ -38,6 +39,7 @@ def left(etc: Path, verb: str, fstab: str, program: str = "/usr/bin/iscsictl") -
         (etc / name).write_text("")
     (etc / "fstab").write_text(fstab)
     (etc / CRON).write_text(f"*/5 * * * * root {program} reconnect --quiet\n")
+    (etc / PRUNE).write_text(f"[Service]\nExecStartPre=-{program} prune --yes --quiet\n")
     done = subprocess.run(
         ["unshare", "--mount", "sh", "-ec", SCRIPT, "sh", etc, POSTRM, verb],
         capture_output=True, text=True, check=True,
@@ -53,8 +55,8 @@ def test_what_an_entry_of_fstab_needs_stays(tmp_path: Path) -> None:
     assert left(tmp_path, "purge", ENTRY) == THEIRS | {RULE, MULTIPATH}
 
 
-def test_the_cron_file_of_another_installation_stays(tmp_path: Path) -> None:
-    assert left(tmp_path, "purge", NOT_OURS, "/usr/local/bin/iscsictl") == THEIRS | {CRON}
+def test_the_schedule_of_another_installation_stays(tmp_path: Path) -> None:
+    assert left(tmp_path, "purge", NOT_OURS, "/usr/local/bin/iscsictl") == THEIRS | {CRON, PRUNE}
 
 
 def test_without_purge_configuration_stays(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import pytest
 from iscsictl.errors import UsageError
 from iscsictl.model.schedule import (
     CRON,
+    PRUNE_DROP_IN,
     SERVICE,
     TIMER,
     TIMER_DROP_IN,
@@ -18,7 +19,8 @@ from iscsictl.model.schedule import (
 from iscsictl.planner.schedule import LONGEST, cron_times, problems, texts
 
 TEMPLATES = {
-    "cron": "@TIMES@ root @EXECUTABLE@\n",
+    "cron": "@TIMES@ root @PRUNE@@EXECUTABLE@\n",
+    "iscsictl-prune.conf": "ExecStartPre=-@EXECUTABLE@ @PRUNE@\n",
     "iscsictl-reconnect.service": "ExecStart=@EXECUTABLE@\n",
     "iscsictl-reconnect.timer": "@SECONDS@ @DELAY@\n",
     "iscsictl-reconnect.timer.conf": "drop-in: @SECONDS@ @DELAY@\n",
@@ -87,6 +89,17 @@ def test_only_the_period_is_written_where_a_package_brought_the_units() -> None:
     assert texts(TEMPLATES, "cron", 300, "/usr/bin/x", packaged=True).keys() == {CRON}
 
 
+@pytest.mark.fault("F111")
+def test_prune_runs_first_and_its_failure_keeps_nothing_from_running() -> None:
+    line = texts(TEMPLATES, "cron", 120, "/opt/50%/x", prune=True)[CRON]
+    prune = "prune --yes --quiet --timeout 10s"
+    assert line == f"*/2 * * * * root /opt/50\\%/x {prune}; /opt/50\\%/x\n"
+    for packaged, others in ((False, {SERVICE, TIMER}), (True, {TIMER_DROP_IN})):
+        written = texts(TEMPLATES, "systemd", 120, "/opt/50%/x", packaged=packaged, prune=True)
+        assert written.keys() == {*others, PRUNE_DROP_IN}
+        assert written[PRUNE_DROP_IN] == f"ExecStartPre=-/opt/50%%/x {prune}\n"
+
+
 UNITS = {SERVICE: "", TIMER: ""}
 DROP_IN = {TIMER_DROP_IN: ""}
 PACKAGED = PackagedUnits(("/usr/lib/a.service", "/usr/lib/a.timer"), "/usr/bin/x")
@@ -105,6 +118,8 @@ CRON_RUNS = Cron("cron", runs=True)
         # Enabled with systemctl: it runs at the package's own period.
         Scheduled({}, PACKAGED, timer_enabled=True, timer_active=True, systemd=True),
         Scheduled({CRON: ""}, PACKAGED, cron=CRON_RUNS),
+        Scheduled({**UNITS, PRUNE_DROP_IN: ""}, timer_enabled=True, timer_active=True, systemd=True),
+        Scheduled({PRUNE_DROP_IN: ""}, PACKAGED, timer_enabled=True, systemd=True),
     ],
 )
 def test_a_schedule_that_runs_has_no_problems(there: Scheduled) -> None:

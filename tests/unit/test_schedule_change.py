@@ -10,7 +10,14 @@ import pytest
 
 from iscsictl.engine.handlers import schedule as schedule_handlers
 from iscsictl.errors import Exit, InterruptError
-from iscsictl.model.schedule import CRON, SERVICE, TIMER, TIMER_DROP_IN, TIMER_UNIT
+from iscsictl.model.schedule import (
+    CRON,
+    PRUNE_DROP_IN,
+    SERVICE,
+    TIMER,
+    TIMER_DROP_IN,
+    TIMER_UNIT,
+)
 from iscsictl.observers.schedule import scheduled
 from iscsictl.system.host import systemd
 from iscsictl.system.host.cron import find_cron
@@ -106,6 +113,31 @@ def test_the_old_means_goes_once_the_new_one_is_on(machine: Machine) -> None:
     assert (again.code, again.err) == (Exit.DONE, "iscsictl: nothing was scheduled\n")
     assert machine.etc == {}
     assert machine.schedule("status").out == "not scheduled\n"
+
+
+@pytest.mark.fault("F111")
+@pytest.mark.parametrize("packaged", [True, False])
+def test_prune_is_scheduled_with_reconnect_and_ends_with_it(machine: Machine, packaged: bool) -> None:
+    if packaged:
+        install_package(machine)
+    assert machine.statuses(*BY_TIMER, "--prune")[f"install:{PRUNE_DROP_IN}"] == "done"
+    assert set(machine.statuses(*BY_TIMER, "--prune").values()) == {"unchanged"}
+    assert f"ExecStartPre=-{machine.root}/iscsictl prune --yes " in machine.etc[PRUNE_DROP_IN]
+    for words in (BY_TIMER, BY_CRON):
+        assert machine.schedule(*words, "--prune").code == Exit.DONE
+        status = machine.schedule("status")
+        assert (" (prune, then reconnect): " in status.out, status.err) == (True, "")
+        assert json.loads(machine.schedule("status", "-J").out)["prune"] is True
+    assert PRUNE_DROP_IN not in machine.etc
+    assert f"{machine.root}/iscsictl prune --yes " in machine.etc[CRON]
+
+    machine.schedule(*BY_TIMER, "--prune")
+    assert machine.statuses(*BY_TIMER)[f"remove:{PRUNE_DROP_IN}"] == "done"
+    assert json.loads(machine.schedule("status", "-J").out)["prune"] is False
+    machine.schedule(*BY_TIMER, "--prune")
+    machine.schedule("remove")
+    assert machine.etc == {}
+    assert not (machine.root / PRUNE_DROP_IN.lstrip("/")).parent.exists()
 
 
 def test_a_means_that_nothing_runs_is_refused_and_nothing_changed(machine: Machine) -> None:

@@ -28,13 +28,17 @@ def schedule() -> None:
     metavar="DURATION",
     help="How often.",
 )
+@click.option(
+    "--prune", is_flag=True,
+    help="Run prune before each reconnect: remove targets that the array no longer offers.",
+)
 @changing
 @common
-def install(settings: Settings, method: str, every: float) -> int:
+def install(settings: Settings, method: str, every: float, prune: bool) -> int:
     """Run reconnect at an interval; the timer also runs it after a boot."""
     require_root("schedule install")
-    task = install_task("cron" if method == "cron" else "systemd", round(every), settings.root)
-    return run_task(settings, task)
+    by = "cron" if method == "cron" else "systemd"
+    return run_task(settings, install_task(by, round(every), settings.root, prune=prune))
 
 
 @schedule.command("remove")
@@ -60,12 +64,14 @@ def status(settings: Settings) -> int:
             "timer_enabled": there.timer_enabled,
             "timer_active": there.timer_active,
             "cron": there.cron and there.cron.name,
+            "prune": there.prunes,
             "warnings": [{"line": None, "text": text} for text in warnings],
         }
         click.echo(json.dumps(document, indent=1))
         return 0
     by = " and ".join(there.method)
-    click.echo(f"by {by}: {', '.join(there.sources)}" if by else "not scheduled")
+    what = " (prune, then reconnect)" if there.prunes else ""
+    click.echo(f"by {by}{what}: {', '.join(there.sources)}" if by else "not scheduled")
     for text in warnings:
         print_message(text)
     return 0

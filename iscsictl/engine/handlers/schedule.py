@@ -8,7 +8,7 @@ from typing import Any
 from iscsictl.engine.handlers.effect import StepResult
 from iscsictl.errors import IscsictlError
 from iscsictl.model.plan import Action
-from iscsictl.model.schedule import TIMER_DROP_IN, TIMER_UNIT, InstallFile, RemoveFile, SetTimer
+from iscsictl.model.schedule import DROP_INS, TIMER_UNIT, InstallFile, RemoveFile, SetTimer
 from iscsictl.system.context import Context
 from iscsictl.system.host import systemd
 from iscsictl.system.io.files import read_file, remove_file, replace_file
@@ -18,8 +18,8 @@ from iscsictl.system.io.process import run
 def _install(action: InstallFile, context: Context) -> StepResult:
     before = _as_it_is(action.path, context)
     data = action.text.encode("utf-8", "surrogateescape")
-    if action.path == TIMER_DROP_IN:
-        systemd.make_drop_in_directory(TIMER_UNIT, context.root)
+    if action.path in DROP_INS:
+        systemd.make_drop_in_directory(DROP_INS[action.path], context.root)
     changed = replace_file(context.root / action.path.lstrip("/"), data, mode=0o644)
     return _written(action.path, before, context, changed=changed)
 
@@ -27,8 +27,8 @@ def _install(action: InstallFile, context: Context) -> StepResult:
 def _remove(action: RemoveFile, context: Context) -> StepResult:
     before = _as_it_is(action.path, context)
     changed = remove_file(context.root / action.path.lstrip("/"))
-    if action.path == TIMER_DROP_IN:
-        systemd.remove_empty_drop_in_directory(TIMER_UNIT, context.root)
+    if action.path in DROP_INS:
+        systemd.remove_empty_drop_in_directory(DROP_INS[action.path], context.root)
     return _written(action.path, before, context, changed=changed)
 
 

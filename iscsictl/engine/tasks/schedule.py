@@ -16,8 +16,8 @@ from iscsictl.observers.schedule import packaged_units, scheduled
 from iscsictl.planner.schedule import plan_install, plan_remove, texts
 from iscsictl.system.io.safe_paths import replaceable_by
 
-_TEMPLATES = ("cron", "iscsictl-reconnect.service", "iscsictl-reconnect.timer",
-              "iscsictl-reconnect.timer.conf")  # fmt: skip
+_TEMPLATES = ("cron", "iscsictl-prune.conf", "iscsictl-reconnect.service",
+              "iscsictl-reconnect.timer", "iscsictl-reconnect.timer.conf")  # fmt: skip
 
 
 def executable() -> str:
@@ -41,15 +41,18 @@ def executable() -> str:
     return path
 
 
-def install_task(method: Method, seconds: int, root: Path) -> "Task":
-    """Return the task that has reconnect run every so many seconds. Raises UsageError."""
+def install_task(method: Method, seconds: int, root: Path, *, prune: bool = False) -> "Task":
+    """Return the task that has reconnect run every so many seconds, with `prune` after a prune.
+
+    Raises UsageError.
+    """
     folder = resources.files("iscsictl") / "data"
     templates = {name: (folder / name).read_text() for name in _TEMPLATES}
     program = executable()
     packaged = packaged_units(root)
     # A second installation, by pip for instance, has units of its own that run itself.
     own = packaged is not None and Path(packaged.program).resolve() == Path(program).resolve()
-    wanted = texts(templates, method, seconds, program, packaged=own)
+    wanted = texts(templates, method, seconds, program, packaged=own, prune=prune)
     return _task(lambda: plan_install(scheduled(root, wanted), wanted))
 
 
