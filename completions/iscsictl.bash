@@ -37,8 +37,8 @@ _iscsictl_spec() {
         ;;
     'doctor')
         subs=''
-        opts='--fix -a --all --ignore --only -n --dry-run -y --yes -o --output -J --json --no-color -v --verbose -q --quiet --timeout -h --help'
-        vals=' --ignore= --only= -o=@table:@json:@tsv:@nagios:@prometheus --output=@table:@json:@tsv:@nagios:@prometheus --timeout= '
+        opts='--fix -a --all --ignore --only --from -n --dry-run -y --yes -o --output -J --json --no-color -v --verbose -q --quiet --timeout -h --help'
+        vals=' --ignore= --only= --from=file -o=@table:@json:@tsv:@nagios:@prometheus --output=@table:@json:@tsv:@nagios:@prometheus --timeout= '
         args=''
         ;;
     'plan')

@@ -241,6 +241,7 @@ set -g __iscsictl_takes 'attach|-p' \
     'ls|--from' \
     'doctor|--ignore' \
     'doctor|--only' \
+    'doctor|--from' \
     'doctor|-o' \
     'doctor|--output' \
     'doctor|--timeout' \
@@ -662,6 +663,7 @@ complete -c iscsictl -n "__iscsictl_at 'doctor'" -l fix -d 'Repair what can be r
 complete -c iscsictl -n "__iscsictl_at 'doctor'" -s a -l all -d 'Show each finding, also what is in order.'
 complete -c iscsictl -n "__iscsictl_at 'doctor'" -l ignore -x -d 'Skip a check, or all whose ids begin with ID-; can be repeated.'
 complete -c iscsictl -n "__iscsictl_at 'doctor'" -l only -x -d 'Run only this check, or those beginning with ID-; can be repeated.'
+complete -c iscsictl -n "__iscsictl_at 'doctor'" -l from -r -F -d 'Show what was found on another host: an archive of iscsictl report, or a saved -J.'
 complete -c iscsictl -n "__iscsictl_at 'doctor'" -s n -l dry-run -d 'Show what would be done.'
 complete -c iscsictl -n "__iscsictl_at 'doctor'" -s y -l yes -d 'Yes to all questions.'
 complete -c iscsictl -n "__iscsictl_at 'doctor'" -s o -l output -x -a 'table json tsv nagios prometheus' -d 'How to print the result.'

@@ -1,22 +1,26 @@
 """Collect what a colleague needs to judge this host, without its secrets."""
 
 import socket
+import tarfile
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from iscsictl import __version__
-from iscsictl.errors import IscsictlError
+from iscsictl.errors import IscsictlError, NotFoundError
 from iscsictl.limits import REPORT_TOOL_WAIT
+from iscsictl.model.finding import Finding
+from iscsictl.parse.findings import parse_findings
 from iscsictl.parse.name_filter import NameFilter
 from iscsictl.parse.secret_filter import SecretFilter, find_secrets
-from iscsictl.system.io.files import save_output
+from iscsictl.system.io.files import explained, save_output
 from iscsictl.system.io.process import run
-from iscsictl.system.iscsi.report_archive import pack_entries
+from iscsictl.system.iscsi.report_archive import pack_entries, read_report_entry
 from iscsictl.system.iscsi.report_files import Entry, read_report_files, read_secret_attributes
 
 _LIVE = Path("/")
+_FINDINGS = "commands/doctor.json"
 _COMMANDS: dict[str, Sequence[str]] = {
     "iscsiadm-version": ("iscsiadm", "-V"),
     "uname": ("uname", "-a"),
@@ -42,7 +46,7 @@ def write_report(
     Raises IscsictlError where the file cannot be written.
     """
     entries = list(read_report_files(root))
-    entries.append(("commands/doctor.json", doctor, None))
+    entries.append((_FINDINGS, doctor, None))
     entries.append(("commands/iscsictl-version", f"{__version__}\n".encode(), None))
     if root == _LIVE:
         entries += _outputs()
@@ -55,6 +59,25 @@ def write_report(
     data = pack_entries(entries, time.time())
     save_output(path, data, 0o600)
     return len(data)
+
+
+def reported_findings(path: Path) -> tuple[Finding, ...]:
+    """Return what `doctor` found on the host of a report, or of a saved `doctor -J`.
+
+    Raises NotFoundError if there is no such file, IscsictlError if it cannot be read or is neither.
+    """
+    try:
+        if path.is_dir() or tarfile.is_tarfile(path):
+            data = read_report_entry(path, _FINDINGS) or b""
+        else:
+            data = path.read_bytes()
+    except FileNotFoundError:
+        raise NotFoundError(
+            f"{path}: no such file", hint="give an archive that iscsictl report wrote"
+        ) from None
+    except OSError as error:
+        raise explained(error, "read", path) from error
+    return parse_findings(data, str(path))
 
 
 def _struck(entries: list[Entry], secret_filter: SecretFilter) -> Iterator[Entry]:

@@ -118,7 +118,9 @@ CRON_RUNS = Cron("cron", runs=True)
         # Enabled with systemctl: it runs at the package's own period.
         Scheduled({}, PACKAGED, timer_enabled=True, timer_active=True, systemd=True),
         Scheduled({CRON: ""}, PACKAGED, cron=CRON_RUNS),
-        Scheduled({**UNITS, PRUNE_DROP_IN: ""}, timer_enabled=True, timer_active=True, systemd=True),
+        Scheduled(
+            {**UNITS, PRUNE_DROP_IN: ""}, timer_enabled=True, timer_active=True, systemd=True
+        ),
         Scheduled({PRUNE_DROP_IN: ""}, PACKAGED, timer_enabled=True, systemd=True),
     ],
 )

@@ -117,7 +117,9 @@ def test_the_old_means_goes_once_the_new_one_is_on(machine: Machine) -> None:
 
 @pytest.mark.fault("F111")
 @pytest.mark.parametrize("packaged", [True, False])
-def test_prune_is_scheduled_with_reconnect_and_ends_with_it(machine: Machine, packaged: bool) -> None:
+def test_prune_is_scheduled_with_reconnect_and_ends_with_it(
+    machine: Machine, packaged: bool
+) -> None:
     if packaged:
         install_package(machine)
     assert machine.statuses(*BY_TIMER, "--prune")[f"install:{PRUNE_DROP_IN}"] == "done"

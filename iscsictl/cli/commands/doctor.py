@@ -2,6 +2,8 @@
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,11 +16,18 @@ from iscsictl.engine.runtime import open_context
 from iscsictl.engine.tasks.doctor_fix import repairs
 from iscsictl.engine.waits import waiting
 from iscsictl.errors import Exit, UsageError
+from iscsictl.lazy_import import lazy_import
 from iscsictl.model.finding import Finding, Level, worst
 from iscsictl.model.host_facts import Machine
 from iscsictl.observers import doctor as observer
 from iscsictl.output.terminal import screen_of
 from iscsictl.output.views import doctor as doctor_view
+
+if TYPE_CHECKING:
+    from iscsictl.observers import report
+else:
+    # Only --from needs it.
+    report = lazy_import("iscsictl.observers.report")
 
 
 @command("doctor")
@@ -36,11 +45,16 @@ from iscsictl.output.views import doctor as doctor_view
     metavar="ID",
     help="Run only this check, or those beginning with ID-; can be repeated.",
 )
+@click.option(
+    "--from", "source", metavar="FILE|DIR", type=click.Path(path_type=Path),
+    help="Show what was found on another host: an archive of iscsictl report, or a saved -J.",
+)  # fmt: skip
 @changing
 @common_with("nagios", "prometheus")
 def doctor(
     settings: Settings,
     fix: bool,
+    source: Path | None,
     everything: bool,
     ignored: tuple[str, ...],
     only: tuple[str, ...],
@@ -58,6 +72,8 @@ def doctor(
     chosen = _chooser(only, ignored)
     if settings.dry_run and not fix:
         raise UsageError("-n requires --fix: checking changes nothing anyway")
+    if source is not None:
+        return _show_saved(settings, source, chosen, fix=fix, everything=everything)
     if not fix:
         return _report(settings, chosen, everything=everything)
     if settings.output in {"nagios", "prometheus"}:
@@ -98,22 +114,46 @@ def _exit(findings: tuple[Finding, ...]) -> int:
     return Exit.ERROR if worst(findings) is Level.FAIL else Exit.DONE
 
 
+def _show_saved(
+    settings: Settings,
+    source: Path,
+    chosen: Callable[[Finding], bool],
+    *,
+    fix: bool,
+    everything: bool,
+) -> int:
+    if fix:
+        raise UsageError("--fix repairs this host only: it does not go with --from")
+    if settings.output in {"nagios", "prometheus"}:
+        raise UsageError(f"-o {settings.output} is about this host: it does not go with --from")
+    findings = tuple(filter(chosen, report.reported_findings(source)))
+    _show(settings, findings, everything=everything)
+    return _exit(findings)
+
+
 def _report(
     settings: Settings, chosen: Callable[[Finding], bool], *, everything: bool
 ) -> int:  # fmt: skip
     machine, findings = _findings(settings, chosen)
     screen = screen_of(sys.stdout, settings.color)
     code = int(_exit(findings))
-    if settings.output == "json":
-        screen.write(doctor_view.as_json(findings) + "\n")
-    elif settings.output == "tsv":
-        doctor_view.show_tsv(findings, screen)
-    elif settings.output == "nagios":
+    if settings.output == "nagios":
         screen.write(doctor_view.nagios(findings) + "\n")
         code = doctor_view.NAGIOS_EXIT[doctor_view.nagios_level(findings)]
     elif settings.output == "prometheus":
         screen.write(doctor_view.prometheus(findings, machine.now) + "\n")
+    else:
+        _show(settings, findings, everything=everything)
+    sys.stdout.flush()
+    return code
+
+
+def _show(settings: Settings, findings: tuple[Finding, ...], *, everything: bool) -> None:
+    screen = screen_of(sys.stdout, settings.color)
+    if settings.output == "json":
+        screen.write(doctor_view.as_json(findings) + "\n")
+    elif settings.output == "tsv":
+        doctor_view.show_tsv(findings, screen)
     elif not settings.quiet:
         doctor_view.show(findings, screen, everything=everything)
     sys.stdout.flush()
-    return code

@@ -24,7 +24,7 @@ def report(settings: Settings, file: str, without_names: bool) -> int:
 
     Secrets are struck out wherever they stand. Names and addresses are in it unless --no-names is
     given: look at the archive before it leaves your company. `iscsictl ls --from FILE` shows its
-    sessions and disks.
+    sessions and disks, `iscsictl doctor --from FILE` what was found wrong.
     """
     # Of a captured tree, whatever can be read is put in.
     if settings.root == Path("/"):

@@ -29,7 +29,8 @@ def schedule() -> None:
     help="How often.",
 )
 @click.option(
-    "--prune", is_flag=True,
+    "--prune",
+    is_flag=True,
     help="Run prune before each reconnect: remove targets that the array no longer offers.",
 )
 @changing
@@ -37,8 +38,10 @@ def schedule() -> None:
 def install(settings: Settings, method: str, every: float, prune: bool) -> int:
     """Run reconnect at an interval; the timer also runs it after a boot."""
     require_root("schedule install")
-    by = "cron" if method == "cron" else "systemd"
-    return run_task(settings, install_task(by, round(every), settings.root, prune=prune))
+    task = install_task(
+        "cron" if method == "cron" else "systemd", round(every), settings.root, prune=prune
+    )
+    return run_task(settings, task)
 
 
 @schedule.command("remove")

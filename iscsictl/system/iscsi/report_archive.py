@@ -1,8 +1,9 @@
-"""The archive that `report` writes: made in memory, and unpacked again for `ls --from`."""
+"""The archive that `report` writes: made in memory, and read for `ls --from`, `doctor --from`."""
 
 import io
 import os
 import tarfile
+import zlib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -62,9 +63,28 @@ def unpack_archive(path: Path, place: Path) -> Path:
                 if not os.path.realpath(os.path.dirname(target)).startswith(f"{place}/{PREFIX}"):
                     raise IscsictlError(f"{path}: {member.name!r} leads out of the archive")
                 _make(archive, member, target, place)
-    except (tarfile.TarError, EOFError, OSError) as error:
+    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
         raise IscsictlError(f"{path}: it cannot be unpacked: {error}") from None
     return place / PREFIX
+
+
+def read_report_entry(path: Path, name: str) -> bytes | None:
+    """Return one file of a report: an archive, or the directory that it was unpacked to.
+
+    None if it is not there. Raises OSError, and IscsictlError for an archive that is damaged.
+    """
+    if path.is_dir():
+        found = [path / name, path / PREFIX / name]
+        return next((one.read_bytes()[:MAX_UNPACKED] for one in found if one.is_file()), None)
+    try:
+        with tarfile.open(path) as archive:
+            for member in archive:
+                if member.name == f"{PREFIX}/{name}" and member.isreg():
+                    content = archive.extractfile(member)
+                    return b"" if content is None else content.read(MAX_UNPACKED)
+    except (tarfile.TarError, EOFError, zlib.error) as error:
+        raise IscsictlError(f"{path}: it cannot be unpacked: {error}") from None
+    return None
 
 
 def _make(archive: tarfile.TarFile, member: tarfile.TarInfo, target: str, place: Path) -> None:

@@ -1,0 +1,49 @@
+"""The document that `doctor -J` prints and a report carries, read again for `doctor --from`."""
+
+import json
+from collections.abc import Mapping
+from typing import Final
+
+from iscsictl.errors import IscsictlError
+from iscsictl.model.finding import Finding, Level
+
+SCHEMA: Final = "iscsictl.doctor/"
+
+
+def parse_findings(data: bytes, source: str) -> tuple[Finding, ...]:
+    """Return the findings of a document `iscsictl.doctor/1`; keys that are not known are ignored.
+
+    None of them has a repair: that is for the host on which they were found. Raises IscsictlError
+    for anything else; `source` names it in the message.
+    """
+    try:
+        document = json.loads(data)
+    except (ValueError, RecursionError):
+        document = None
+    if not isinstance(document, Mapping) or not str(document.get("schema")).startswith(SCHEMA):
+        raise _unreadable(source)
+    try:
+        return tuple(_finding(one) for one in document["findings"])
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise _unreadable(source) from None
+
+
+def _finding(found: Mapping[str, str | None]) -> Finding:
+    return Finding(
+        str(found["id"]),
+        Level(str(found["level"])),
+        str(found["message"]),
+        _text(found.get("fix")),
+        _text(found.get("subject")),
+    )
+
+
+def _text(value: str | None) -> str | None:
+    return None if value is None else str(value)
+
+
+def _unreadable(source: str) -> IscsictlError:
+    return IscsictlError(
+        f"{source}: there are no findings of iscsictl doctor in it",
+        hint="give an archive that iscsictl report wrote, or the output of iscsictl doctor -J",
+    )
