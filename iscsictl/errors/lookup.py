@@ -24,12 +24,19 @@ _PATTERNS: Final[tuple[tuple[Kind, re.Pattern[str]], ...]] = (
 # A number that no program is named for: an exit status in any line, an error if nothing else is
 # there.
 _EXIT_STATUS: Final = re.compile(
-    r"\bexit(?:ed|ing|s)?(?: with)?(?: exit)?[ -]?(?:status|code)?[\s:=]+(\d{1,3})\b",
+    r"\b(?:exit(?:ed|ing|s)?(?: with)?(?: exit)?[ -]?(?:status|code)?"
+    r"|rc|return(?:ed|s)? ?(?:code|value|status))\"?[\s:=]+(\d{1,3})\b",
     re.IGNORECASE,
 )
 _ERROR_ALONE: Final = re.compile(
     r"(?:iscsi ?)?(?:error|err|code|rc|status|returned)(?: code| number)?"
     r"[\s:=#]*\(?(\d{1,4})\)?[.!]?",
+    re.IGNORECASE,
+)
+# At the end of a line on what open-iscsi does: mount(8) and others have numbers of their own.
+_ERROR_AT_END: Final = re.compile(
+    r"\b(?:iscsi|log ?in|log ?out|discovery|portal)\b.{0,200}?\bfail.{0,60}?"
+    r"\b(?:error|err|code)[\s:=#]+\(?(\d{1,4})\)?[.!]?$",
     re.IGNORECASE,
 )
 _HOST_BYTE: Final = re.compile(r"\bhostbyte[=: ]\s*(DID_[A-Z_]+|0x[0-9a-f]{1,2})\b", re.IGNORECASE)
@@ -190,7 +197,8 @@ def _status_in(line: str) -> Cause | None:
 
 def _causes_of_bare_number(line: str) -> list[Cause]:
     """Return what a number means that no program is named for: whatever program it can be of."""
-    found = _EXIT_STATUS.search(line) or _ERROR_ALONE.fullmatch(line.strip())
+    line = line.strip()
+    found = _EXIT_STATUS.search(line) or _ERROR_ALONE.fullmatch(line) or _ERROR_AT_END.search(line)
     return [] if found is None else list(causes_of_code(found[1]))
 
 

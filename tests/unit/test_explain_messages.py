@@ -73,6 +73,10 @@ def test_exit_status_8_is_of_the_program_that_is_named() -> None:
     assert [c.kind for c in explain("iscsictl ls: exit status 8")] == ["iscsictl"]
 
 
+def test_the_number_of_another_program_is_no_code_of_open_iscsi() -> None:
+    assert causes_in_text("mount of /srv failed with error 32") == ()
+
+
 def test_every_exit_code_of_the_contract_is_explained() -> None:
     for code, cause in table("iscsictl").items():
         assert int(cause.exit) == code
