@@ -11,6 +11,8 @@ from iscsictl.model.names import Portal
 
 _UP = frozenset({"up", "unknown"})
 SLOW = 1000
+#: Bytes that pass through every usual tunnel.
+LOW_MTU = 1400
 
 
 def check(machine: Machine) -> Iterator[Finding]:
@@ -26,8 +28,9 @@ def check(machine: Machine) -> Iterator[Finding]:
         and (route := way_to(portal.address, machine.network.routes)) is not None
     ]
     yield from _links(machine, ways)
+    names = sorted({route.nic for _, route in ways if route.nic in machine.network.nics} - {"lo"})
     for portal in wanted(machine):
-        yield from _mtu(machine, portal, dict(ways).get(portal))
+        yield from _mtu(machine, portal, dict(ways).get(portal), names)
     yield from _mixed(machine, ways)
     yield from _one_subnet(machine, ways)
 
@@ -54,7 +57,9 @@ def _links(machine: Machine, ways: list[tuple[Portal, KernelRoute]]) -> Iterator
             yield ok("net-link", f"{name} is up, MTU {nic.mtu}", name)
 
 
-def _mtu(machine: Machine, portal: Portal, route: KernelRoute | None) -> Iterator[Finding]:
+def _mtu(
+    machine: Machine, portal: Portal, route: KernelRoute | None, names: list[str]
+) -> Iterator[Finding]:
     seen = machine.network.path_mtu.get(portal)
     if seen is None:
         return
@@ -70,12 +75,13 @@ def _mtu(machine: Machine, portal: Portal, route: KernelRoute | None) -> Iterato
             subject,
         )
     elif not seen.large:
+        # All NICs to portals: with one alone the paths would differ, which is a fault too.
+        lower = "; ".join(f"ip link set {nic} mtu {LOW_MTU}" for nic in names or ["NIC"])
         yield fail(
             "net-mtu",
             f"packets of {seen.bytes} bytes, the MTU of {name}, are lost on the way while small "
             "ones pass: logins work and data hangs",
-            f"give {name}, the switch and the array one MTU, or until then: "
-            f"ip link set {name} mtu 1400",
+            f"give {name}, the switch and the array one MTU, or until then: {lower}",
             subject,
         )
     else:

@@ -206,7 +206,8 @@ def test_what_is_no_disk_of_a_session_is_left_to_umount() -> None:
 # -- fstab --------------------------------------------------------------------------------
 
 
-def test_a_line_is_added_once() -> None:
+@pytest.mark.fault("F89")
+def test_a_line_is_added_once_and_the_login_service_enabled_for_it() -> None:
     fresh = mountable()
     fresh = replace(fresh, host=replace(fresh.host, service_enabled=False))
     plan = plan_fstab_add(fresh, MountSpec("/srv", ("noatime",)))
@@ -217,6 +218,8 @@ def test_a_line_is_added_once() -> None:
     assert unchanged(plan_fstab_add(same, MountSpec("/srv", ("noatime",))))
     assert unchanged(plan_fstab_add(same, MountSpec("/srv")))
     assert verbs(plan_fstab_add(same, MountSpec("/srv", ("ro",)))) == ["fstab"]
+    disabled = replace(same, host=replace(same.host, service_enabled=False))
+    assert verbs(plan_fstab_add(disabled, MountSpec("/srv"))) == ["enable"]
 
 
 @pytest.mark.parametrize(
