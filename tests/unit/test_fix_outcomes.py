@@ -52,7 +52,8 @@ def set_mtu(machine: Machine, name: str, mtu: str) -> Machine:
 
 def set_sysctl(machine: Machine, key: str, value: str) -> Machine:
     """sysctl -w net.ipv4.conf.all.KEY=N: the higher of `all` and the NIC's own counts."""
-    nics = {name: replace(nic, **{key: int(value)}) for name, nic in machine.network.nics.items()}
+    change: dict[str, Any] = {key: int(value)}
+    nics = {name: replace(nic, **change) for name, nic in machine.network.nics.items()}
     return replace(machine, network=replace(machine.network, nics=nics))
 
 

@@ -23,6 +23,8 @@ from iscsictl.model.record import NodeRecord
 from iscsictl.planner.iscsi.prune import PruneFacts, plan_prune, portals_to_ask
 from iscsictl.system.context import Context
 from iscsictl.system.iscsi import down_times
+from iscsictl.system.iscsi.sessions import has_session, read_listing
+from tests.bench.make_tree import make
 from tests.unit.fake_root import put
 
 A, B = Portal("192.0.2.5", 3260, 1), Portal("198.51.100.5", 3260, 1)
@@ -255,9 +257,24 @@ def test_a_session_that_came_up_again_is_not_ended(monkeypatch: pytest.MonkeyPat
     listing = "iscsictl.engine.handlers.sessions.read_listing"
     logout = actions.Logout(target("x"), A, "default", sid=1)
     context = Context(5.0, Path("/nowhere"))
-    monkeypatch.setattr(listing, lambda _: Listing((session(1, "x", "up"),), ()))
+    monkeypatch.setattr(listing, lambda *_, **__: Listing((session(1, "x", "up"),), ()))
     with pytest.raises(InUseError, match="is up again"):
         execute_action(logout, context)
     # Its number belongs to another target by now.
-    monkeypatch.setattr(listing, lambda _: Listing((session(1, "other"),), ()))
+    monkeypatch.setattr(listing, lambda *_, **__: Listing((session(1, "other"),), ()))
     assert not execute_action(logout, context).changed
+
+
+def test_of_one_session_only_its_own_disks_are_read(tmp_path: Path) -> None:
+    make(tmp_path, 3)
+    whole = read_listing(tmp_path)
+    for one in whole.sessions:
+        sid = one.sid or 0
+        alone = read_listing(tmp_path, sid=sid)
+        assert alone.sessions == (one,)
+        assert alone.disks == tuple(
+            disk for disk in whole.disks or () if any(path.sid == sid for path in disk.paths)
+        )
+        assert has_session(sid, tmp_path)
+    assert read_listing(tmp_path, sid=99) == Listing((), ())
+    assert not has_session(99, tmp_path)

@@ -20,7 +20,7 @@ from iscsictl.planner.selection.surviving import has_surviving_path
 from iscsictl.system.block import multipath, probe, scsi_commands, scsi_scan
 from iscsictl.system.context import Context
 from iscsictl.system.iscsi import discovery, holds, iscsiadm, nodedb, nodedb_write
-from iscsictl.system.iscsi.sessions import read_listing, read_sessions
+from iscsictl.system.iscsi.sessions import has_session, read_listing, read_sessions
 from iscsictl.system.mount import usage
 
 
@@ -123,9 +123,10 @@ def _test_free(device: str, root: Path) -> None:
 
 
 def _logout(action: actions.Logout, context: Context) -> StepResult:
-    listing = read_listing(context.root)
-    records = nodedb.read_records(context.db, action.target)
+    # Of a session that is named by its number nothing else is needed: there may be hundreds.
+    listing = read_listing(context.root, details=False, sid=action.sid)
     if action.sid is None:
+        records = nodedb.read_records(context.db, action.target)
         session = _session(listing.sessions, records, action)
     else:
         session = _dead_session(listing.sessions, action)
@@ -135,7 +136,8 @@ def _logout(action: actions.Logout, context: Context) -> StepResult:
     if action.lost and session.status != "up":
         scsi_scan.fail_at_once(session.sid, context.root)
     else:
-        _refuse_in_use(session.sid, action, context)
+        if session.luns != ():
+            _refuse_in_use(session.sid, action, context)
         leaving = _leaving(session, listing.sessions, context)
         for disk in listing.disks or ():
             ours = any(path.sid == session.sid for path in disk.paths)
@@ -147,7 +149,7 @@ def _logout(action: actions.Logout, context: Context) -> StepResult:
     iscsiadm.logout(session.sid, action.target, timeout=context.wait)
 
     def gone() -> bool | None:
-        return None if any(s.sid == session.sid for s in _sessions(context)) else True
+        return None if has_session(session.sid or 0, context.root) else True
 
     if context.waiter.wait(gone, context.deadline()) is None:
         raise UnreachableError(f"the session to {action.target} did not end")
