@@ -127,8 +127,9 @@ def test_an_archive_that_leads_elsewhere_is_refused(tmp_path: Path, name: str) -
     file = tmp_path / "bad.tar.gz"
     with tarfile.open(file, "w:gz") as tar:
         tar.addfile(tarfile.TarInfo(name), io.BytesIO())
-    with pytest.raises(IscsictlError):
+    with pytest.raises(IscsictlError) as caught:
         read_capture(file)
+    assert "give the directory that it was unpacked to" in (caught.value.hint or "")
     assert not (tmp_path / "escaped").exists()
 
 

@@ -53,7 +53,8 @@ def unpack_archive(path: Path, place: Path) -> Path:
                 if not target.startswith(f"{place}/{PREFIX}/"):
                     raise IscsictlError(
                         f"{path}: {member.name!r} is not below {PREFIX}/",
-                        hint="give an archive that iscsictl report wrote",
+                        hint="of another archive, such as a sosreport, give the directory that it "
+                        "was unpacked to",
                     )
                 total += member.size
                 if total > MAX_UNPACKED:
