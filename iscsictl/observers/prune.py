@@ -1,7 +1,7 @@
 """Look at what `prune` may remove, and ask the portals what they offer to this host."""
 
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, replace
 
@@ -32,25 +32,33 @@ _PORTALS_AT_ONCE = 8
 
 
 def for_prune(
-    context: Context, names: Collection[str], seconds: float, *, dry_run: bool
-) -> PruneFacts:
+    context: Context, names: Collection[str], seconds: float, before: PruneFacts | None = None,
+    *, dry_run: bool,
+) -> PruneFacts:  # fmt: skip
     """Return records, sessions and their use, and what each portal lists that has to be asked.
 
     `names` restricts the targets. `seconds` is how long a session must have been down; with
     `dry_run` no moment is noted for later runs. Up to eight portals are asked at a time; one that
     does not answer is told to the user and proves nothing.
+
+    `before` are the facts of the round before: its answers, and how long sessions were down, hold
+    for the whole run.
     """
     inventory = for_logout(context)
     discoveries = tuple(
         one for one in nodedb.read_discovery_records(context.db) if one.kind == "sendtargets"
     )
     links = nodedb.read_discovery_links(context.db)
-    asked: dict[Asked, Portal] = {} if names else leftovers_to_ask(discoveries, links)
-    for places in portals_to_ask(inventory.records, inventory.sessions, names).values():
-        asked.update(places)
-    with ThreadPoolExecutor(_PORTALS_AT_ONCE) as pool:
-        answers = tuple(pool.map(lambda one: _ask(context, *one), asked.items()))
-    offered = zip(asked, answers, strict=True)
+    offered: Mapping[Asked, frozenset[str]]
+    down_for: Mapping[int, float]
+    if before is None:
+        asked: dict[Asked, Portal] = {} if names else leftovers_to_ask(discoveries, links)
+        for places in portals_to_ask(inventory.records, inventory.sessions, names).values():
+            asked.update(places)
+        offered = _ask_portals(context, asked)
+        down_for = _down_times(context, inventory.sessions, seconds, dry_run=dry_run)
+    else:
+        offered, down_for = before.offered, before.down_for
     maps = multipath.maps_without_paths(context.root)
     used = {one.block.device: usage.disk_usage(one, context.root) for one in maps}
     inventory = replace(inventory, usage={**inventory.usage, **used})
@@ -58,9 +66,8 @@ def for_prune(
     carriers = carriers_in_fstab(without_claims(inventory.fstab), fstab_facts(context, with_maps))
     return PruneFacts(
         **{one.name: getattr(inventory, one.name) for one in fields(inventory)},
-        # An empty list stays: the planner does not take it for an answer either.
-        offered={place: answer for place, answer in offered if answer is not None},
-        down_for=_down_times(context, inventory.sessions, seconds, dry_run=dry_run),
+        offered=offered,
+        down_for=down_for,
         boot_targets=boots_from(context.root),
         fstab_targets=targets_of(carriers),
         discoveries=discoveries,
@@ -68,6 +75,14 @@ def for_prune(
         empty_maps=maps,
         fstab_disks=disk_names(carriers),
     )
+
+
+def _ask_portals(context: Context, asked: Mapping[Asked, Portal]) -> dict[Asked, frozenset[str]]:
+    """Return what each portal lists that answers; an empty list is no proof to the planner."""
+    with ThreadPoolExecutor(_PORTALS_AT_ONCE) as pool:
+        answers = pool.map(lambda one: _ask(context, *one), asked.items())
+        found = zip(asked, tuple(answers), strict=True)
+    return {place: answer for place, answer in found if answer is not None}
 
 
 def _ask(context: Context, place: Asked, portal: Portal) -> frozenset[str] | None:

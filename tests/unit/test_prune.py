@@ -14,7 +14,7 @@ from iscsictl.engine.handlers.registry import execute_action
 from iscsictl.errors import InUseError, NotFoundError
 from iscsictl.model import actions
 from iscsictl.model.hold import Hold
-from iscsictl.model.inventory import DiskUsage
+from iscsictl.model.inventory import DiscoveredTarget, DiskUsage
 from iscsictl.model.listing import Block, Disk, Listing, Session, Status
 from iscsictl.model.listing import Path as DiskPath
 from iscsictl.model.names import Portal
@@ -25,6 +25,7 @@ from iscsictl.system.context import Context
 from iscsictl.system.iscsi import down_times
 from iscsictl.system.iscsi.sessions import has_session, read_listing
 from tests.bench.make_tree import make
+from tests.commands import call
 from tests.unit.fake_root import put
 
 A, B = Portal("192.0.2.5", 3260, 1), Portal("198.51.100.5", 3260, 1)
@@ -278,3 +279,25 @@ def test_of_one_session_only_its_own_disks_are_read(tmp_path: Path) -> None:
         assert has_session(sid, tmp_path)
     assert read_listing(tmp_path, sid=99) == Listing((), ())
     assert not has_session(99, tmp_path)
+
+
+@pytest.mark.fault("F111")
+def test_portals_are_asked_and_down_times_waited_for_once_in_a_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "proc").mkdir()
+    sound = RECORD.replace("# END", "node.conn[0].address = 192.0.2.5\n# END")
+    place = f"etc/iscsi/nodes/{target('x')}/192.0.2.5,3260,1/default"
+    put(tmp_path, place, sound.format(target("x")))
+    asked: list[Portal] = []
+
+    def answer(_: Context, portal: Portal, *__: object) -> tuple[DiscoveredTarget, ...]:
+        asked.append(portal)
+        return (DiscoveredTarget(target("y"), portal),)
+
+    monkeypatch.setattr("iscsictl.observers.prune.discover", answer)
+    done = call(["prune", "--yes", "-J"], tmp_path, uid=0)
+    assert (done.code, asked) == (0, [A])
+    (step,) = json.loads(done.out)["steps"]
+    assert step["status"] == "done"
+    assert list((tmp_path / "etc/iscsi/nodes").iterdir()) == []

@@ -39,7 +39,8 @@ def prune(settings: Settings, names: tuple[str, ...], seconds: float) -> int:
     facts: list[PruneFacts] = []
 
     def observe(context: Context, _: object) -> PruneFacts:
-        facts.append(for_prune(context, names, seconds, dry_run=settings.dry_run))
+        before = facts[-1] if facts else None
+        facts.append(for_prune(context, names, seconds, before, dry_run=settings.dry_run))
         return facts[-1]
 
     return run_independent(
