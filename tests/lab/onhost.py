@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from tests.lab.array import A4
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tests.lab.agent import Result
     from tests.lab.guest import Guest
     from tests.lab.lio import Disk
@@ -18,7 +20,7 @@ IQN = "iqn.2001-04.com.example:"
 PATIENCE = 240.0
 
 
-def run_on(host: Guest, command: str, code: int = 0, **options: Any) -> Result:
+def run_on(host: Guest, command: str | Sequence[str], code: int = 0, **options: Any) -> Result:
     """Run a command that must end with this exit code, and without a traceback."""
     result = host.run(command, **{"timeout": PATIENCE, **options})
     assert result.code == code, str(result)
@@ -32,9 +34,10 @@ def attached(
     """A new target of one LUN, mounted on /srv/NAME by `attach`."""
     disk = lab.array.disk(name, size)
     lab.array.target(IQN + name, [disk], portals=[portal])
+    address = f"[{portal}]" if ":" in portal else portal
     run_on(
         lab.host,
-        f"iscsictl attach -p {portal} -T {IQN}{name} --table none --fs {fs} --mount /srv/{name} "
+        f"iscsictl attach -p {address} -T {IQN}{name} --table none --fs {fs} --mount /srv/{name} "
         + " ".join(options),
     )
     return disk

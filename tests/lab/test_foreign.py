@@ -10,6 +10,7 @@ import pytest
 
 from iscsictl.system.block.blank_extents import DiskShape, Extent, signature_extents
 from tests.lab.array import A4
+from tests.lab.lio import CORE
 from tests.lab.test_disks import IQN, PATIENCE, call, login, shell
 
 if TYPE_CHECKING:
@@ -185,7 +186,9 @@ def test_no_disk_command_writes_over_content_either(lab: Lab) -> None:
 
 
 @pytest.mark.fault("F23")
-def test_two_disks_of_one_name_are_not_written(lab: Lab) -> None:
+def test_two_disks_with_one_wwid_are_not_written_and_one_serial_with_two_is_a_warning(
+    lab: Lab,
+) -> None:
     serial = "5eed5eed-0000-4000-8000-0123456789ab"
     disks = [lab.array.disk(name, "64M", serial=serial) for name in ("one", "two")]
     devices = login(lab, *disks)
@@ -196,6 +199,24 @@ def test_two_disks_of_one_name_are_not_written(lab: Lab) -> None:
         assert all(device in result.err for device in devices), result.err
     assert "fits several" in call(lab, "disk", "mkfs", devices[0], "--fs", "ext4", code=3).err
     assert [lab.array.digest(disk) for disk in disks] == before
+
+    # Another company id in front of the same serial number makes another WWID.
+    third = lab.array.disk("three", "64M", serial="5eed5eed-0000-4000-8000-000000000003")
+    fourth = lab.array.disk("four", "64M", serial="5eed5eed-0000-4000-8000-000000000003")
+    lab.array.run(
+        f"for d in {third.name} {fourth.name}; do "
+        f"echo 0 > {CORE}/$d/attrib/emulate_model_alias || exit 1; done; "
+        f"echo 0x00a098 > {CORE}/{fourth.name}/wwn/company_id",
+        check=True,
+    )
+    for name, disk in (("c", third), ("d", fourth)):
+        lab.array.target(f"{IQN}.{name}", [disk])
+    shell(lab, f"iscsiadm -m discovery -t st -p {A4} && iscsiadm -m node --login; "
+               "until [ $(ls -d /sys/block/sd* | wc -l) = 4 ]; do sleep 0.2; done; "
+               "udevadm settle")  # fmt: skip
+    warned = call(lab, "ls")
+    assert "one serial number" in warned.err, warned
+    assert "different WWIDs" in warned.err
 
 
 def extents(size: int) -> tuple[Extent, ...]:
@@ -227,15 +248,16 @@ def test_data_that_only_the_proof_of_the_partition_meets_is_kept_now_and_later(l
     shell(lab, f"{command} --wipe --confirm {disk.wwid} && touch /srv/x/file")
 
 
-def reserve(lab: Lab) -> None:
-    """Have another host, which is the array itself, reserve LUN 0 for those who registered."""
+def reserve(lab: Lab, luns: int = 1) -> None:
+    """Have another host, which is the array itself, reserve LUNs for those who registered."""
     lab.array.run(
         "mkdir -p $(cat /sys/kernel/config/target/dbroot)/pr; "
         f"modprobe iscsi_tcp; iscsid; sleep 1; iscsiadm -m discovery -t st -p {A4} && "
         f"iscsiadm -m node -T {IQN} -p {A4} --login && "
-        "until d=$(ls -d /dev/disk/by-path/*lun-0); do sleep 0.2; done; "
+        f"for lun in $(seq 0 {luns - 1}); do "
+        "until d=$(ls -d /dev/disk/by-path/*lun-$lun); do sleep 0.2; done; "
         "sg_persist -n --out --register --param-sark=0xabc $d && "
-        "sg_persist -n --out --reserve --param-rk=0xabc --prout-type=5 $d && "
+        "sg_persist -n --out --reserve --param-rk=0xabc --prout-type=5 $d || exit 1; done; "
         "iscsiadm -m node -T " + IQN + " --logout",
         check=True,
         timeout=PATIENCE,
@@ -259,6 +281,7 @@ def test_a_lun_that_another_host_reserved_is_not_written(lab: Lab) -> None:
     assert "No active sessions" in lab.host.run("iscsiadm -m session").err
 
 
+@pytest.mark.fault("F51")
 @pytest.mark.fault("F73")
 def test_no_disk_command_writes_to_a_lun_that_another_host_reserved(lab: Lab) -> None:
     disk = lab.array.disk("data", "64M")
@@ -294,6 +317,16 @@ def attached_with_a_snapshot(lab: Lab) -> list[Disk]:
     return [origin, copy]
 
 
+def mounted_after_power_cut(lab: Lab) -> str:
+    """The WWID of the disk that is mounted on /srv/x once the host has booted again."""
+    shell(lab, "sync")
+    lab.host.power_cut()
+    lab.host.boot()
+    source = shell(lab, "until findmnt -no SOURCE /srv/x; do sleep 0.5; done").strip()
+    disk = source.rstrip("0123456789").rpartition("/")[2]
+    return shell(lab, f"cat /sys/block/{disk}/device/wwid").strip()
+
+
 @pytest.mark.fault("F53")
 def test_a_snapshot_with_the_uuid_of_its_origin_is_not_attached(lab: Lab) -> None:
     _, copy = attached_with_a_snapshot(lab)
@@ -308,15 +341,17 @@ def test_a_snapshot_with_the_uuid_of_its_origin_is_not_attached(lab: Lab) -> Non
 
 @pytest.mark.torture
 @pytest.mark.fault("F53")
-def test_after_a_boot_the_pinned_disk_is_mounted_or_none(lab: Lab) -> None:
+def test_after_a_boot_the_pinned_disk_is_mounted_and_without_the_rule_its_snapshot(
+    lab: Lab,
+) -> None:
     origin, copy = attached_with_a_snapshot(lab)
     before = lab.array.sha256(copy)
-    seen = set()
-    for _ in range(3):
-        lab.host.power_cut()
-        lab.host.boot()
-        source = lab.host.run("findmnt -no SOURCE /srv/x").out.strip()
-        disk = source.rstrip("0123456789").rpartition("/")[2]
-        seen.add(shell(lab, f"cat /sys/block/{disk}/device/wwid").strip() if source else None)
-    assert seen <= {origin.wwid, None}
+    # The host sees the snapshot first in each boot, as chance has it elsewhere.
+    slow = f'SUBSYSTEM=="block", ATTRS{{wwid}}=="{origin.wwid}", PROGRAM="/bin/sleep 8"\n'
+    lab.host.put("/etc/udev/rules.d/00-origin-is-slow.rules", slow)
+    assert mounted_after_power_cut(lab) == origin.wwid
+    assert shell(lab, "cat /srv/x/file") == "kept\n"
     assert lab.array.sha256(copy) == before
+
+    shell(lab, "rm /etc/udev/rules.d/62-iscsictl.rules")
+    assert mounted_after_power_cut(lab) == copy.wwid

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 IQN = "iqn.2026-01.example.lab:one"
 OTHER = "iqn.2026-01.example.lab:two"
 CHAP = ("myaccount", "array takes 4f2Q")
+MUTUAL = ("array", "host takes 8k3Wq")
 WRONG = "this is wrong 77"
 SECRETS = "-T {iqn} --user myaccount --secret-file /root/secret"
 
@@ -78,15 +79,30 @@ def test_discovery_shows_and_with_save_adds_and_changes_nothing_else(lab: Lab) -
     assert set(ctl(lab, "nodes ls -o tsv").out.split()) >= {IQN, "manual", f"{B4}:3260,1"}
     ctl(lab, f"startup {IQN} automatic")
     ctl(lab, f"nodes set -T {IQN} -p {A4} node.session.timeo.replacement_timeout=77")
+    lab.host.put("/root/secret", CHAP[1], 0o600)
+    lab.host.put("/root/mutual", MUTUAL[1], 0o600)
+    ctl(lab, f"chap set {SECRETS.format(iqn=IQN)} -p {A4} "
+             f"--mutual-user {MUTUAL[0]} --mutual-secret-file /root/mutual")  # fmt: skip
     lab.array.target(OTHER, [lab.array.disk("two", "64M")])
     own = lab.host.text(record(lab))
-    assert "node.startup = automatic" in own
-    assert "replacement_timeout = 77" in own
+    for setting in (
+        "node.startup = automatic",
+        "node.session.timeo.replacement_timeout = 77",
+        "node.session.auth.authmethod = CHAP",
+        f"node.session.auth.username = {CHAP[0]}",
+        f"node.session.auth.password = {CHAP[1]}",
+        f"node.session.auth.username_in = {MUTUAL[0]}",
+        f"node.session.auth.password_in = {MUTUAL[1]}",
+    ):
+        assert f"{setting}\n" in own
     found = steps(lab, f"discover {A4} --save")
     assert found[f"record:{IQN} {A4}:3260"] == "unchanged"
     assert found[f"record:{OTHER} {A4}:3260"] == "done"
     assert lab.host.text(record(lab)) == own
     assert set(steps(lab, f"discover {A4} --save").values()) == {"unchanged"}
+    # `attach` discovers as well, and meets an array that asks for no account.
+    ctl(lab, f"attach -p {A4} -T {OTHER}")
+    assert lab.host.text(record(lab)) == own
 
 
 @pytest.mark.torture
