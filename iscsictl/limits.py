@@ -46,6 +46,9 @@ HELPER_WAIT: Final = 10
 SERVICE_RESTART_WAIT: Final = 60
 #: For sfdisk, blkid or wipefs, which read a few sectors: more only where a disk does not answer.
 DISK_TOOL_WAIT: Final = 60
+#: For the kernel to open a disk. It waits while the partition table of a new one is read, minutes
+#: where the answers are lost on the way, and no signal ends that wait.
+DISK_OPEN_WAIT: Final = 20.0
 #: For a program to end after SIGTERM, and for the kernel to let go of one after SIGKILL.
 SIGNAL_WAIT: Final = 2.0
 #: For a program that writes to a disk to end after SIGKILL: it ends when its last write does.

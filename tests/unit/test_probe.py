@@ -2,6 +2,7 @@
 
 import os
 import re
+import select
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from iscsictl.errors import UnreachableError
 from iscsictl.system.block import probe, scsi_commands
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="loop devices need root")
@@ -150,3 +152,26 @@ def test_partitions_that_the_kernel_has_tell_their_signatures(
             subprocess.run(["partx", "--delete", device], check=False, capture_output=True)
     assert [next((s.type for s in part.signatures), None) for part in parts] == kinds
     assert [part.data_at for part in parts] == [None] * len(kinds)
+
+
+@pytest.mark.fault("F54")
+def test_a_disk_that_the_kernel_does_not_open_is_given_up_and_closed_once_it_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A FIFO stands for the disk: open(2) waits for its other end."""
+    fifo = tmp_path / "disk"
+    os.mkfifo(fifo)
+    monkeypatch.setattr(probe, "DISK_OPEN_WAIT", 0.2)
+    with (
+        pytest.raises(UnreachableError, match=r"could not be opened within 0\.2 s"),
+        probe.opened(str(fifo), exclusive=False),
+    ):
+        pass
+    other_end = os.open(fifo, os.O_WRONLY)
+    try:
+        # Nobody reads any more: an error (pipe(7)) once the late descriptor is closed.
+        poll = select.poll()
+        poll.register(other_end, 0)
+        assert poll.poll(5000) == [(other_end, select.POLLERR)]
+    finally:
+        os.close(other_end)

@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import partial
 
 from iscsictl.errors import InUseError, IscsictlError, UnreachableError
-from iscsictl.limits import DISK_TOOL_WAIT
+from iscsictl.limits import DISK_OPEN_WAIT, DISK_TOOL_WAIT
 from iscsictl.model.disk_content import Content, Filesystem, Partition, Signature
 from iscsictl.model.shell_form import shell_form
 from iscsictl.parse.blkid import parse_export
@@ -31,6 +31,7 @@ from iscsictl.system.block.device_nodes import kernel_has, wait_for_node
 from iscsictl.system.block.disk_states import require_path
 from iscsictl.system.block.fat import is_dirty_fat
 from iscsictl.system.block.known_partitions import known_partitions
+from iscsictl.system.io.bounded_call import open_within
 from iscsictl.system.io.process import run, wait_until_none_starting
 
 _TABLES = frozenset({"gpt", "dos", "PMBR", "sun", "bsd", "sgi", "mac"})
@@ -53,7 +54,8 @@ def part_device(device: str, number: int) -> str:
 def opened(device: str, *, exclusive: bool) -> Iterator[int]:
     """Open a whole disk for reading, under O_EXCL if asked: the kernel's own test of use.
 
-    A device that the kernel has, but udev has made no node of yet, is waited for. Raises
+    A device that the kernel has, but udev has made no node of yet, is waited for. So is the kernel,
+    up to DISK_OPEN_WAIT: it opens no new disk before its partition table was read. Raises
     InUseError, UnreachableError.
     """
     require_path(device)
@@ -61,7 +63,12 @@ def opened(device: str, *, exclusive: bool) -> Iterator[int]:
     try:
         if not os.path.exists(device) and kernel_has(device):
             wait_for_node(device)
-        fd = os.open(device, flags)
+        fd = open_within(DISK_OPEN_WAIT, device, flags)
+    except TimeoutError:
+        raise UnreachableError(
+            f"{device} could not be opened within {DISK_OPEN_WAIT:g} s: it does not answer",
+            hint="see whether the array and the network let large packets through: iscsictl doctor",
+        ) from None
     except OSError as error:
         if error.errno == errno.EBUSY:
             raise InUseError(

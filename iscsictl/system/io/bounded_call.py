@@ -1,5 +1,6 @@
 """Calls that may never return, such as reading a pipe, made within a deadline."""
 
+import os
 import threading
 from collections.abc import Callable
 from typing import TypeVar
@@ -30,3 +31,32 @@ def call_within(seconds: float, call: Callable[[], T]) -> T:
     if not results:
         raise TimeoutError
     return results[0]
+
+
+def open_within(seconds: float, path: str, flags: int) -> int:
+    """Open a file as os.open does, within so many seconds; return its descriptor.
+
+    Raises TimeoutError at the deadline, OSError. Should the kernel open it later all the same, it
+    is closed at once: an O_EXCL opening that nobody knows of would keep a disk busy.
+    """
+    lock = threading.Lock()
+    opened: list[int] = []
+    given_up = threading.Event()
+
+    def open_file() -> None:
+        descriptor = os.open(path, flags)
+        with lock:
+            if not given_up.is_set():
+                opened.append(descriptor)
+                return
+        os.close(descriptor)
+
+    try:
+        call_within(seconds, open_file)
+    except TimeoutError:
+        # It may have been opened since the deadline.
+        with lock:
+            if not opened:
+                given_up.set()
+                raise
+    return opened[0]
