@@ -221,9 +221,9 @@ class Run:
     def execute(self, plan: Plan) -> None:
         """Execute the steps that can be done now.
 
-        A run that goes on skips the steps that need a failed one, and rolls back those that only
-        failed ones needed. Raises StepFailedError for the first that fails where the run stops,
-        InterruptError after a signal.
+        A run that goes on skips a step once all that it needs has failed (a mount needs one login
+        of several), and rolls back those that only failed ones needed. Raises StepFailedError for
+        the first that fails where the run stops, InterruptError after a signal.
         """
         if self.stops:
             self._execute_steps(plan.ready)

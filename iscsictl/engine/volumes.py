@@ -109,8 +109,8 @@ def plan_volumes(
 ) -> dict[str, Report]:
     """Return by name what would be done; nothing is changed.
 
-    `at_once` is how many volumes are observed at a time. Never raises: why a volume could not be
-    planned is the error of its report.
+    `at_once` is how many volumes are observed at a time. Why a volume could not be planned is the
+    error of its report.
     """
     observed = _Observers(context, at_once, observe_host).observe(dict.fromkeys(tasks))
     return {

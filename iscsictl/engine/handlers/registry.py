@@ -34,8 +34,8 @@ HANDLERS: Mapping[type[Action], Callable[[Any, Context], StepResult]] = {
 def execute_action(action: Action, context: Context) -> StepResult:
     """Do one action now. Raises IscsictlError; then the action left nothing half done.
 
-    Where it did change something before it failed, the error has `wrote` set. Executed on a machine
-    that is in the wanted state already, an action reports that nothing changed.
+    Where it did change something before it failed, the error has `wrote` set, and the step is
+    rolled back with those before it.
     """
     return HANDLERS[type(action)](action, context)
 

@@ -324,7 +324,8 @@ def _shows_every_lun(action: actions.Rescan, context: Context) -> bool | None:
 def inverse(action: Action) -> Action | None:
     """Return what undoes an action that changed something; None if nothing has to, or may.
 
-    A logout is not undone: the array was asked for it, and a new login is another session.
+    What was ended or removed, such as a session or a disk, is not brought back: the executor
+    reports it as left over.
     """
     match action:
         case actions.CreateDiscovery():
