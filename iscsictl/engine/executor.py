@@ -14,9 +14,11 @@ from iscsictl.model.actions import (
     DropFstab,
     DropMapSettings,
     DropRequire,
+    GrowFs,
     Logout,
     RemoveDevice,
     RemoveMap,
+    Reshape,
     Unmount,
 )
 from iscsictl.model.plan import Action, Hazard, Outcome, Status, Step
@@ -88,9 +90,9 @@ def _execute_step(action: Action, context: Context) -> StepResult:
 def roll_back(done: list[CompletedStep], context: Context) -> tuple[list[Outcome], list[str]]:
     """Roll back what was done, last step first. Returns the outcomes and what is left over.
 
-    What was removed is reported, not restored. A claim stays once something was written to the
-    disk: a rerun needs it to go on. It goes when something foreign turned up there, for a rerun
-    would take that for ours.
+    What was removed, or changed on a disk, is reported, not restored. A claim stays once something
+    was written to the disk: a rerun needs it to go on. It goes when something foreign turned up
+    there, for a rerun would take that for ours.
     """
     outcomes, leftovers = [], []
     destroyed = [d for d in done if d.step.hazard is Hazard.DESTROYS and d.effect.changed]
@@ -104,7 +106,7 @@ def roll_back(done: list[CompletedStep], context: Context) -> tuple[list[Outcome
             continue
         back = inverse(one.step.action, one.effect)
         if back is None:
-            if one.effect.changed and isinstance(one.step.action, _TAKEN_AWAY):
+            if one.effect.changed and isinstance(one.step.action, _WITHOUT_INVERSE):
                 leftovers.append(f"{one.step.id} is not undone")
             continue
         error = _roll_back_step(back, context)
@@ -120,8 +122,9 @@ def roll_back(done: list[CompletedStep], context: Context) -> tuple[list[Outcome
     return outcomes, leftovers
 
 
-_TAKEN_AWAY = (
+_WITHOUT_INVERSE = (
     Unmount, DropFstab, DropRequire, RemoveDevice, RemoveMap, DisallowMap, DropMapSettings, Logout,
+    Reshape, GrowFs,
 )  # fmt: skip
 
 

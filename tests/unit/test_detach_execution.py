@@ -22,7 +22,13 @@ from iscsictl.model.listing import Block, Disk, Listing, Session
 from iscsictl.model.listing import Path as DiskPath
 from iscsictl.model.names import Portal
 from iscsictl.model.partition_table import Table
-from iscsictl.system.block import disk_writer, multipath, partition_table, probe
+from iscsictl.system.block import (
+    disk_writer,
+    multipath,
+    partition_table,
+    probe,
+    write_tracker,
+)
 from iscsictl.system.block.blank_extents import DiskShape
 from iscsictl.system.block.udev_wait import Waiter
 from iscsictl.system.context import Context
@@ -178,7 +184,7 @@ def written(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> Machine:
     def run(argv: Any, **_: object) -> None:
         machine.done.append(f"{argv[0]} {argv[-1]}")
 
-    for module in (disk_writer, partition_table):
+    for module in (disk_writer, partition_table, write_tracker):
         monkeypatch.setattr(module, "run", run)
     monkeypatch.setattr(disk_writer, "locked_disk", lambda *_: nullcontext())
     for module in (disk_writer, partition_table):
@@ -198,6 +204,15 @@ def test_a_map_is_wiped_with_its_parts_which_go(written: Machine) -> None:
     assert written.done[:5] == [
         f"test {PART}", f"wipefs {PART}", f"drop {MAP}", f"test {MAP}", f"wipefs {MAP}",
     ]  # fmt: skip
+
+
+@pytest.mark.fault("F32")
+def test_a_map_that_is_in_use_once_its_part_was_wiped_is_half_wiped(written: Machine) -> None:
+    written.busy = {MAP}
+    with pytest.raises(InUseError) as raised:
+        disk_writer.wipe(DISK, 0.0)
+    assert f"wipefs {PART}" in written.done
+    assert raised.value.wrote
 
 
 @pytest.mark.fault("F58")

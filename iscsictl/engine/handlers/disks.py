@@ -25,6 +25,7 @@ from iscsictl.system.block import (
     scsi_scan,
 )
 from iscsictl.system.block.disk_guards import verify_writable
+from iscsictl.system.block.write_tracker import track_writes
 from iscsictl.system.context import Context
 from iscsictl.system.io.process import ToolError
 from iscsictl.system.iscsi.sessions import read_listing
@@ -134,9 +135,9 @@ def _add(action: actions.AddPart, context: Context) -> StepResult:
 
     script = f"{action.number} : {', '.join(words)}\n"
     _reshape(action, [(["--append", "{}"], script)], wanted, context)
-    partition_table.await_node(
-        probe.part_device(action.disk.device, action.number), context.deadline()
-    )
+    node = probe.part_device(action.disk.device, action.number)
+    with track_writes(started=True):
+        partition_table.await_node(node, context.deadline())
     return StepResult()
 
 
@@ -148,7 +149,8 @@ def _remove(action: actions.RemovePart, context: Context) -> StepResult:
         return None if entry is None else f"partition {action.number} is still there"
 
     _reshape(action, [(["--delete", "{}", str(action.number)], None)], wanted, context)
-    partition_table.await_node(node, context.deadline(), there=False)
+    with track_writes(started=True):
+        partition_table.await_node(node, context.deadline(), there=False)
     return StepResult()
 
 
@@ -252,11 +254,13 @@ def _grow_fs(action: actions.GrowFs, _: Context) -> StepResult:
     try:
         return StepResult(resize.grow(action.node, action.fs, action.path))
     except ToolError as error:
-        raise IscsictlError(
+        failure = IscsictlError(
             f"the {action.fs} on {action.path} did not grow: {error.result.last_line}",
             hint="look at it: journalctl -k; the partition is larger, nothing is lost",
             tool_exit=error.result.code,
-        ) from None
+        )
+        failure.wrote = error.wrote
+        raise failure from None
 
 
 HANDLERS: Mapping[type[Action], Callable[[Any, Context], StepResult]] = {

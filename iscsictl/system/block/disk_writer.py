@@ -12,7 +12,6 @@ from pathlib import Path
 from iscsictl.errors import (
     InUseError,
     IscsictlError,
-    MissingError,
     RefusedError,
     UnexpectedContentError,
     UnreachableError,
@@ -29,6 +28,7 @@ from iscsictl.system.block.disk_guards import (
     verify_writable,
 )
 from iscsictl.system.block.known_partitions import known_partitions
+from iscsictl.system.block.write_tracker import track_writes
 from iscsictl.system.io import signals
 from iscsictl.system.io.process import Result, ToolError, pty, run
 
@@ -84,18 +84,6 @@ def verify_unchanged(disk: DiskId, node: str, fine: Callable[[Content], bool]) -
     return content
 
 
-@contextlib.contextmanager
-def _writing() -> Iterator[None]:
-    """Have errors tell that a tool may have written, unless it did not start or refused to."""
-    try:
-        yield
-    except (MissingError, RefusedError):
-        raise
-    except IscsictlError as error:
-        error.wrote = True
-        raise
-
-
 def wipe(disk: DiskId, deadline: float) -> None:
     """Erase all signatures of the disk and its partitions; the user confirmed the WWID.
 
@@ -107,19 +95,20 @@ def wipe(disk: DiskId, deadline: float) -> None:
         ends = multipath.ends(device)
         for end in ends:
             verify_unchanged(disk, end, lambda _: True)
-        if ends != (device,):
-            for end in ends:
-                run(["wipefs", "--all", "--quiet", end])
-            multipath.drop_parts(device)
-            verify_unchanged(disk, device, lambda _: True)
-        # What is inside goes first: afterwards no table tells where it was.
-        _table, parts = probe.read_table(device)
-        for part in parts:
-            if Path(part.device).exists():
-                run(["wipefs", "--all", "--quiet", part.device])
-        run(["wipefs", "--all", "--quiet", device])
-        if not _is_map(device):
-            forget_parts(device)
+        with track_writes() as writes:
+            if ends != (device,):
+                for end in ends:
+                    writes.run(["wipefs", "--all", "--quiet", end])
+                multipath.drop_parts(device)
+                verify_unchanged(disk, device, lambda _: True)
+            # What is inside goes first: afterwards no table tells where it was.
+            _table, parts = probe.read_table(device)
+            for part in parts:
+                if Path(part.device).exists():
+                    writes.run(["wipefs", "--all", "--quiet", part.device])
+            writes.run(["wipefs", "--all", "--quiet", device])
+            if not _is_map(device):
+                forget_parts(device)
 
 
 def label(disk: DiskId, script: str, fine: Callable[[Content], bool], deadline: float) -> None:
@@ -135,8 +124,8 @@ def label(disk: DiskId, script: str, fine: Callable[[Content], bool], deadline: 
         if not _is_map(device):
             forget_parts(device)
             command += ["--no-reread", "--no-tell-kernel"]
-        with _writing():
-            run([*command, device], stdin=script.encode(), timeout=None)
+        with track_writes() as writes:
+            writes.run([*command, device], stdin=script.encode(), timeout=None)
             create_partition_node(device, 1, deadline)
 
 
@@ -236,19 +225,25 @@ def mkfs(
         verify_unchanged(disk, node, fine)
         before_write()
         verify_writable(disk)
-        with _writing():
+        with track_writes() as writes:
             if leftovers:
-                run(["wipefs", "--all", "--quiet", node])
-            try:
-                pty(
-                    [*command, node],
-                    answers=[(r"\(y,N\) ?", "n"), (r"\(y/N\) ?", "n")],
-                    watch=watch,
-                    stop=signals.asked,
-                )
-            except ToolError as error:
-                raise _mkfs_error(node, error.result) from None
+                writes.run(["wipefs", "--all", "--quiet", node])
+            with writes.tool():
+                _run_mkfs(command, node, watch)
             _sync(node)
+
+
+def _run_mkfs(command: list[str], node: str, watch: Callable[[str], None] | None) -> None:
+    """Run mkfs on a terminal; raise RefusedError where its question was answered with no."""
+    try:
+        pty(
+            [*command, node],
+            answers=[(r"\(y,N\) ?", "n"), (r"\(y/N\) ?", "n")],
+            watch=watch,
+            stop=signals.asked,
+        )
+    except ToolError as error:
+        raise _mkfs_error(node, error.result) from None
 
 
 def _sync(node: str) -> None:

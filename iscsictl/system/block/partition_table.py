@@ -22,6 +22,7 @@ from iscsictl.system.block import disk_writer as writer
 from iscsictl.system.block import multipath, probe
 from iscsictl.system.block.disk_guards import verify_writable
 from iscsictl.system.block.disk_states import require_path
+from iscsictl.system.block.write_tracker import track_writes
 from iscsictl.system.io.process import find, run
 from iscsictl.system.io.sysfs_attributes import list_names, read_attribute, to_integer
 
@@ -140,14 +141,17 @@ def write_label(disk: DiskId, kind: str, fine: Callable[[Content], bool], deadli
         _prove(disk, device, fine)
         if multipath.drop_parts(device):
             _prove(disk, device, fine)
-        if kind == "bsd":
-            run(["parted", "--script", device, "mklabel", "bsd"], timeout=None)
-        else:
-            script = f"label: {kind}\n".encode()
-            run(["sfdisk", *_QUIET, device], stdin=script, timeout=None)
-        written = read_table(device)
-        if written is None or written.label != kind:
-            raise IscsictlError(f"the {kind} table was written to {device} but does not read back")
+        with track_writes() as writes:
+            if kind == "bsd":
+                writes.run(["parted", "--script", device, "mklabel", "bsd"], timeout=None)
+            else:
+                script = f"label: {kind}\n".encode()
+                writes.run(["sfdisk", *_QUIET, device], stdin=script, timeout=None)
+            written = read_table(device)
+            if written is None or written.label != kind:
+                raise IscsictlError(
+                    f"the {kind} table was written to {device} but does not read back"
+                )
 
 
 def wipe_node(disk: DiskId, node: str, fine: Callable[[Content], bool], deadline: float) -> None:
@@ -158,7 +162,8 @@ def wipe_node(disk: DiskId, node: str, fine: Callable[[Content], bool], deadline
     """
     with writer.locked_disk(disk, deadline):
         _prove(disk, node, fine)
-        run(["wipefs", "--all", "--quiet", node], timeout=None)
+        with track_writes() as writes:
+            writes.run(["wipefs", "--all", "--quiet", node], timeout=None)
 
 
 def _prove(disk: DiskId, node: str, fine: Callable[[Content], bool]) -> None:
@@ -195,18 +200,19 @@ def reshape(
                 hint="run the command again to look anew",
             )
         verify_writable(disk)
-        for options, script in commands:
-            data = None if script is None else script.encode()
-            argv = ["sfdisk", *_QUIET, *(device if word == "{}" else word for word in options)]
-            run(argv, stdin=data, timeout=None)
-        after = read_table(device)
-        wrong = "the table is gone" if after is None else judge(after)
-        if after is None or wrong is not None:
-            raise IscsictlError(
-                f"{device} was changed, but not as it should: {wrong}",
-                hint=f"look at it: iscsictl disk part verify {shell_form(device)}",
-            )
-        _tell_kernel(device, before, after)
+        with track_writes() as writes:
+            for options, script in commands:
+                data = None if script is None else script.encode()
+                argv = ["sfdisk", *_QUIET, *(device if word == "{}" else word for word in options)]
+                writes.run(argv, stdin=data, timeout=None)
+            after = read_table(device)
+            wrong = "the table is gone" if after is None else judge(after)
+            if after is None or wrong is not None:
+                raise IscsictlError(
+                    f"{device} was changed, but not as it should: {wrong}",
+                    hint=f"look at it: iscsictl disk part verify {shell_form(device)}",
+                )
+            _tell_kernel(device, before, after)
     return after
 
 

@@ -6,6 +6,7 @@ import re
 from iscsictl.errors import IscsictlError, RefusedError
 from iscsictl.model.shell_form import shell_form
 from iscsictl.system.block import probe, scsi_commands
+from iscsictl.system.block.write_tracker import track_writes
 from iscsictl.system.io.process import run
 from iscsictl.system.io.sysfs_attributes import list_names
 
@@ -58,22 +59,25 @@ def grow(node: str, fs: str, path: str) -> bool:
     Raises RefusedError for a btrfs of several devices, ToolError.
     """
     before = filled(node, fs, path)
-    if fs in {"ext2", "ext3", "ext4"}:
-        # Without a size each of these takes all of the device; a large filesystem takes minutes.
-        run(["resize2fs", node], timeout=None)
-    elif fs == "xfs":
-        run(["xfs_growfs", path], timeout=None)
-    elif fs == "btrfs":
-        members = _btrfs_members(node)
-        if members > 1:
-            raise RefusedError(
-                f"the btrfs on {path} has {members} devices",
-                hint=f"grow the one that grew: btrfs filesystem resize ID:max {shell_form(path)}",
-            )
-        run(["btrfs", "filesystem", "resize", "max", path], timeout=None)
-    else:
-        raise IscsictlError(f"{fs} cannot be grown")
-    return filled(node, fs, path) != before
+    with track_writes() as writes:
+        if fs in {"ext2", "ext3", "ext4"}:
+            # Without a size each of these takes all of the device; a large filesystem takes
+            # minutes.
+            writes.run(["resize2fs", node], timeout=None)
+        elif fs == "xfs":
+            writes.run(["xfs_growfs", path], timeout=None)
+        elif fs == "btrfs":
+            members = _btrfs_members(node)
+            if members > 1:
+                raise RefusedError(
+                    f"the btrfs on {path} has {members} devices",
+                    hint="grow the one that grew: "
+                    f"btrfs filesystem resize ID:max {shell_form(path)}",
+                )
+            writes.run(["btrfs", "filesystem", "resize", "max", path], timeout=None)
+        else:
+            raise IscsictlError(f"{fs} cannot be grown")
+        return filled(node, fs, path) != before
 
 
 def _btrfs_members(node: str) -> int:
