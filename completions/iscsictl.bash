@@ -25,8 +25,8 @@ _iscsictl_spec() {
         ;;
     'reconnect')
         subs=''
-        opts='-T --target -n --dry-run -y --yes -o --output -J --json --no-color -v --verbose -q --quiet --timeout -h --help'
-        vals=' -T=target --target=target -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
+        opts='-T --target --metrics -n --dry-run -y --yes -o --output -J --json --no-color -v --verbose -q --quiet --timeout -h --help'
+        vals=' -T=target --target=target --metrics=file -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args='target'
         ;;
     'ls')
@@ -181,8 +181,8 @@ _iscsictl_spec() {
         ;;
     'schedule install')
         subs=''
-        opts='--systemd --cron --every --prune -n --dry-run -y --yes -o --output -J --json --no-color -v --verbose -q --quiet --timeout -h --help'
-        vals=' --every= -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
+        opts='--systemd --cron --every --prune --metrics -n --dry-run -y --yes -o --output -J --json --no-color -v --verbose -q --quiet --timeout -h --help'
+        vals=' --every= --metrics=file -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args=''
         ;;
     'schedule remove')

@@ -230,6 +230,7 @@ set -g __iscsictl_takes 'attach|-p' \
     'detach|--timeout' \
     'reconnect|-T' \
     'reconnect|--target' \
+    'reconnect|--metrics' \
     'reconnect|-o' \
     'reconnect|--output' \
     'reconnect|--timeout' \
@@ -397,6 +398,7 @@ set -g __iscsictl_takes 'attach|-p' \
     'chap show|--output' \
     'chap show|--timeout' \
     'schedule install|--every' \
+    'schedule install|--metrics' \
     'schedule install|-o' \
     'schedule install|--output' \
     'schedule install|--timeout' \
@@ -636,6 +638,7 @@ complete -c iscsictl -n "__iscsictl_at 'detach'" -l timeout -x -d 'How long to w
 complete -c iscsictl -n "__iscsictl_at 'detach'" -s h -l help -d 'Show this message and exit.'
 complete -c iscsictl -n "__iscsictl_at 'detach' 0" -a '(__iscsictl_live target device mount dir)'
 complete -c iscsictl -n "__iscsictl_at 'reconnect'" -s T -l target -x -a '(__iscsictl_live target)' -d 'The target, as the argument.'
+complete -c iscsictl -n "__iscsictl_at 'reconnect'" -l metrics -r -F -d 'Write metrics for node_exporter to FILE (*.prom) after each run.'
 complete -c iscsictl -n "__iscsictl_at 'reconnect'" -s n -l dry-run -d 'Show what would be done.'
 complete -c iscsictl -n "__iscsictl_at 'reconnect'" -s y -l yes -d 'Yes to all questions.'
 complete -c iscsictl -n "__iscsictl_at 'reconnect'" -s o -l output -x -a 'table json tsv' -d 'How to print the result.'
@@ -940,6 +943,7 @@ complete -c iscsictl -n "__iscsictl_at 'schedule install'" -l systemd -d 'A time
 complete -c iscsictl -n "__iscsictl_at 'schedule install'" -l cron -d 'A file in /etc/cron.d.'
 complete -c iscsictl -n "__iscsictl_at 'schedule install'" -l every -x -d 'How often.'
 complete -c iscsictl -n "__iscsictl_at 'schedule install'" -l prune -d 'Run prune before each reconnect: remove targets that the array no longer offers.'
+complete -c iscsictl -n "__iscsictl_at 'schedule install'" -l metrics -r -F -d 'Write metrics for node_exporter to FILE (*.prom) after each run.'
 complete -c iscsictl -n "__iscsictl_at 'schedule install'" -s n -l dry-run -d 'Show what would be done.'
 complete -c iscsictl -n "__iscsictl_at 'schedule install'" -s y -l yes -d 'Yes to all questions.'
 complete -c iscsictl -n "__iscsictl_at 'schedule install'" -s o -l output -x -a 'table json tsv' -d 'How to print the result.'

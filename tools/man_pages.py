@@ -39,6 +39,9 @@ FILES: Final[Mapping[str, str]] = {
     "/etc/systemd/system/iscsictl-reconnect.service, "
     "/etc/systemd/system/iscsictl-reconnect.timer, /etc/cron.d/iscsictl":
         "What schedule install makes: the timer and its unit, or the file of cron.",
+    "/etc/systemd/system/iscsictl-reconnect.timer.d/schedule.conf, "
+    "/etc/systemd/system/iscsictl-reconnect.service.d/schedule.conf":
+        "What it makes where a package brought the units: the period and the options.",
     "/etc/systemd/system/UNIT.d/50-iscsictl-*.conf":
         "What --required-by makes: the unit waits for the mount.",
     "/run/iscsictl": "The lock and the holds; gone after a boot.",

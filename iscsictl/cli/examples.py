@@ -141,8 +141,10 @@ EXAMPLES: Final[Mapping[str, tuple[Example, ...]]] = {
     ),
     "schedule install": (
         ("schedule install", "every two minutes"),
-        ("schedule install --every 10min", "every ten minutes"),
-        ("schedule install --prune", "also remove targets that the array no longer offers"),
+        ("schedule install --every 10min --prune",
+         "also remove targets that the array no longer offers"),
+        ("schedule install --metrics /srv/metrics/iscsi.prom",
+         "write metrics for node_exporter after each run"),
     ),
     "schedule status": (
         ("schedule status", "show whether it runs"),

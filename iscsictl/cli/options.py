@@ -229,6 +229,23 @@ def target_argument(command: Callable[..., None]) -> Callable[..., None]:
     return click.argument("target", metavar="[TARGET]", required=False)(decorated)
 
 
+def metrics_option(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command --metrics, as `metrics`: an absolute path, None where it is not named."""
+    return click.option(
+        "--metrics", metavar="FILE", callback=_metrics_file,
+        help="Write metrics for node_exporter to FILE (*.prom) after each run.",
+    )(command)  # fmt: skip
+
+
+def _metrics_file(_: click.Context, __: click.Parameter, value: str | None) -> Path | None:
+    if value is None:
+        return None
+    if not value.endswith(".prom") or not value.isprintable():
+        # Of the files in its directory node_exporter reads only these.
+        raise click.BadParameter(f"{value!r} is not the name of a file that ends in .prom")
+    return Path(value).absolute()
+
+
 def report(error: IscsictlError, settings: Settings) -> int:
     """Say one error in the way the user asked for, and return its exit code.
 

@@ -1,9 +1,9 @@
-"""Files that a command writes for the user: saved plans and new secrets."""
+"""Files that a command writes for the user: saved plans, metrics and new secrets."""
 
 from pathlib import Path
 
 from iscsictl.model.secret import Secret
-from iscsictl.system.io.files import create_file, save_output
+from iscsictl.system.io.files import create_file, read_output, save_output
 
 
 def save_plan(path: Path, text: str) -> None:
@@ -12,6 +12,19 @@ def save_plan(path: Path, text: str) -> None:
     A link is not followed, and a file of another user not replaced. Raises IscsictlError.
     """
     save_output(path, text.encode("utf-8", "surrogateescape"), 0o644)
+
+
+def save_metrics(path: Path, text: str) -> None:
+    """Write metrics for node_exporter, mode 0644, whole or not at all.
+
+    A link is not followed, and a file of another user not replaced. Raises IscsictlError.
+    """
+    save_output(path, text.encode(), 0o644)
+
+
+def read_metrics(path: Path) -> str:
+    """Return the metrics that an earlier run wrote, "" if there are none."""
+    return (read_output(path) or b"").decode("utf-8", "replace")
 
 
 def save_secret(path: Path, secret: Secret) -> None:

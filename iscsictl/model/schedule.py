@@ -9,13 +9,19 @@ Method = Literal["systemd", "cron"]
 
 SERVICE = "/etc/systemd/system/iscsictl-reconnect.service"
 TIMER = "/etc/systemd/system/iscsictl-reconnect.timer"
+SERVICE_UNIT = "iscsictl-reconnect.service"
 TIMER_UNIT = "iscsictl-reconnect.timer"
-#: The period, where a package brought the units.
+#: The period and the options, where a package brought the units.
 TIMER_DROP_IN = "/etc/systemd/system/iscsictl-reconnect.timer.d/schedule.conf"
+SERVICE_DROP_IN = "/etc/systemd/system/iscsictl-reconnect.service.d/schedule.conf"
 #: The prune before each reconnect, whoever brought the units.
 PRUNE_DROP_IN = "/etc/systemd/system/iscsictl-reconnect.service.d/prune.conf"
 #: The unit of each drop-in.
-DROP_INS = {TIMER_DROP_IN: TIMER_UNIT, PRUNE_DROP_IN: "iscsictl-reconnect.service"}
+DROP_INS = {
+    TIMER_DROP_IN: TIMER_UNIT,
+    SERVICE_DROP_IN: SERVICE_UNIT,
+    PRUNE_DROP_IN: SERVICE_UNIT,
+}
 # No dot in the name: cron(8) of Debian passes over files that have one.
 CRON = "/etc/cron.d/iscsictl"
 

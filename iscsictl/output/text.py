@@ -21,6 +21,11 @@ def escape_controls(text: str) -> str:
     return "".join(char if char.isprintable() else _escaped(ord(char)) for char in text)
 
 
+def label_value(text: str) -> str:
+    """Return text as the value of a label in Prometheus' text format, without its quotes."""
+    return escape_controls(text).replace("\\", "\\\\").replace('"', '\\"')
+
+
 def _escaped(code: int) -> str:
     if 0xDC80 <= code <= 0xDCFF:
         return f"\\x{code - 0xDC00:02x}"

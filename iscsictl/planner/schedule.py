@@ -7,8 +7,10 @@ from iscsictl.errors import MissingError, UsageError
 from iscsictl.model.plan import Plan
 from iscsictl.model.schedule import (
     CRON,
+    DROP_INS,
     PRUNE_DROP_IN,
     SERVICE,
+    SERVICE_DROP_IN,
     TIMER,
     TIMER_DROP_IN,
     TIMER_UNIT,
@@ -23,7 +25,7 @@ from iscsictl.planner.builder import PlanBuilder
 
 #: systemd cannot read spans beyond some hundred thousand years, and nobody waits for longer.
 LONGEST = 365 * 86400
-_SYSTEMD = {SERVICE, TIMER, TIMER_DROP_IN, PRUNE_DROP_IN}
+_SYSTEMD = {SERVICE, TIMER, *DROP_INS}
 #: A portal that is slow to answer is asked again the next time; reconnect is not to wait for it.
 _PRUNE = "prune --yes --quiet --timeout 10s"
 _NO_SYSTEMD = "systemd is not the init of this machine"
@@ -58,12 +60,14 @@ def texts(
     *,
     packaged: bool = False,
     prune: bool = False,
+    metrics: str | None = None,
 ) -> dict[str, str]:
     """Return the files, by path, that run `executable reconnect` every so many seconds.
 
     With `prune` it is run before each reconnect, whether it succeeds or not. Where a package
-    brought the units (`packaged`), only their period is written, as a drop-in (systemd.unit(5)).
-    Raises UsageError for a period that the method cannot have.
+    brought the units (`packaged`), only their period and, with a file for `metrics`, their command
+    are written, as drop-ins (systemd.unit(5)). Raises UsageError for a period that the method
+    cannot have.
     """
     if method == "cron":
         program = _for_cron(executable)
@@ -71,6 +75,7 @@ def texts(
             "@TIMES@": cron_times(seconds),
             "@PRUNE@": f"{program} {_PRUNE}; " if prune else "",
             "@EXECUTABLE@": program,
+            "@OPTIONS@": "" if metrics is None else f" --metrics {_for_cron(metrics)}",
         }
         return {CRON: _filled(templates["cron"], values)}
     if not 10 <= seconds <= LONGEST:
@@ -81,10 +86,13 @@ def texts(
         "@PRUNE@": _PRUNE,
         "@SECONDS@": str(seconds),
         "@DELAY@": str(max(1, seconds // 10)),
+        "@OPTIONS@": "" if metrics is None else f" --metrics {_argument_for_systemd(metrics)}",
     }
     wanted = {TIMER_DROP_IN: "iscsictl-reconnect.timer.conf"}
     if not packaged:
         wanted = {SERVICE: "iscsictl-reconnect.service", TIMER: "iscsictl-reconnect.timer"}
+    elif metrics is not None:
+        wanted[SERVICE_DROP_IN] = "iscsictl-reconnect.service.conf"
     if prune:
         wanted[PRUNE_DROP_IN] = "iscsictl-prune.conf"
     return {path: _filled(templates[name], values) for path, name in wanted.items()}
@@ -99,6 +107,14 @@ def _for_systemd(path: str) -> str:
     """Quote the path of a program for ExecStart= (systemd.service(5)); a $ means nothing there."""
     text = path.replace("%", "%%")
     return f'"{text}"' if re.search(r"[\s;]", text) else text
+
+
+def _argument_for_systemd(text: str) -> str:
+    """Quote an argument for ExecStart=, where $ begins a variable and % a specifier."""
+    doubled = text.replace("%", "%%").replace("$", "$$")
+    if not re.search(r"""[\s;"'\\]""", doubled):
+        return doubled
+    return '"' + re.sub(r'(["\\])', r"\\\1", doubled) + '"'
 
 
 def _filled(text: str, values: Mapping[str, str]) -> str:
@@ -188,7 +204,7 @@ def _fits(there: Scheduled) -> bool:
     units = (_SYSTEMD - {PRUNE_DROP_IN}) & there.files.keys()
     if "systemd" not in there.method:
         return not units
-    return units == {SERVICE, TIMER} or (there.packaged is not None and units <= {TIMER_DROP_IN})
+    return units == {SERVICE, TIMER} or (there.packaged is not None and units <= DROP_INS.keys())
 
 
 def _cron_problems(there: Scheduled) -> tuple[str, ...]:

@@ -9,14 +9,17 @@ from pathlib import Path
 import pytest
 
 POSTRM = Path(__file__).parents[2] / "debian/postrm"
-DROP_IN = "systemd/system/iscsictl-reconnect.timer.d/schedule.conf"
+DROP_INS = {
+    f"systemd/system/iscsictl-reconnect.{unit}.d/schedule.conf" for unit in ("timer", "service")
+}
 PRUNE = "systemd/system/iscsictl-reconnect.service.d/prune.conf"
 CRON = "cron.d/iscsictl"
 RULE = "udev/rules.d/62-iscsictl.rules"
 MULTIPATH = "multipath/conf.d/iscsictl.conf"
-OURS = {DROP_IN, PRUNE, CRON, RULE, MULTIPATH}
+OURS = DROP_INS | {PRUNE, CRON, RULE, MULTIPATH}
 THEIRS = {
     "fstab",
+    "systemd/system/iscsictl-reconnect.service.d/local.conf",
     "multipath/conf.d/other.conf",
     "systemd/system/mail.service.d/50-iscsictl-a.conf",
 }

@@ -33,7 +33,7 @@ DISK = "target,device,mount,dir"
 NAMED = {
     "attach": f"{RECORDS} {SECRETS} --mount=dir",
     "detach": DISK,
-    "reconnect": "--target=target target",
+    "reconnect": "--target=target --metrics=file target",
     "ls": "--target=target --from=file target",
     "doctor": "",
     "plan": "--out=file file",
@@ -56,7 +56,7 @@ NAMED = {
     "chap generate": "--out=file",
     "chap set": f"{RECORDS} --discovery=portal {SECRETS} target",
     "chap show": f"{RECORDS} target",
-    "schedule install": "",
+    "schedule install": "--metrics=file",
     "schedule remove": "",
     "schedule status": "",
     "watch": "",

@@ -9,6 +9,7 @@ from iscsictl.model.schedule import (
     CRON,
     PRUNE_DROP_IN,
     SERVICE,
+    SERVICE_DROP_IN,
     TIMER,
     TIMER_DROP_IN,
     Cron,
@@ -19,9 +20,10 @@ from iscsictl.model.schedule import (
 from iscsictl.planner.schedule import LONGEST, cron_times, problems, texts
 
 TEMPLATES = {
-    "cron": "@TIMES@ root @PRUNE@@EXECUTABLE@\n",
+    "cron": "@TIMES@ root @PRUNE@@EXECUTABLE@@OPTIONS@\n",
     "iscsictl-prune.conf": "ExecStartPre=-@EXECUTABLE@ @PRUNE@\n",
-    "iscsictl-reconnect.service": "ExecStart=@EXECUTABLE@\n",
+    "iscsictl-reconnect.service": "ExecStart=@EXECUTABLE@@OPTIONS@\n",
+    "iscsictl-reconnect.service.conf": "drop-in: @EXECUTABLE@@OPTIONS@\n",
     "iscsictl-reconnect.timer": "@SECONDS@ @DELAY@\n",
     "iscsictl-reconnect.timer.conf": "drop-in: @SECONDS@ @DELAY@\n",
 }
@@ -98,6 +100,26 @@ def test_prune_runs_first_and_its_failure_keeps_nothing_from_running() -> None:
         written = texts(TEMPLATES, "systemd", 120, "/opt/50%/x", packaged=packaged, prune=True)
         assert written.keys() == {*others, PRUNE_DROP_IN}
         assert written[PRUNE_DROP_IN] == f"ExecStartPre=-/opt/50%%/x {prune}\n"
+
+
+@pytest.mark.parametrize(
+    ("path", "cron", "systemd"),
+    [
+        ("/m/a.prom", "/m/a.prom", "/m/a.prom"),
+        ("/m/50%/a.prom", "/m/50\\%/a.prom", "/m/50%%/a.prom"),
+        ("/m/$HOME.prom", "'/m/$HOME.prom'", "/m/$$HOME.prom"),
+        ("/m/my file.prom", "'/m/my file.prom'", '"/m/my file.prom"'),
+        ('/m/a"b\\c.prom', "'/m/a\"b\\c.prom'", '"/m/a\\"b\\\\c.prom"'),
+    ],
+)
+def test_the_file_of_metrics_is_one_argument(path: str, cron: str, systemd: str) -> None:
+    written = texts(TEMPLATES, "cron", 120, "/x", metrics=path)
+    assert written == {CRON: f"*/2 * * * * root /x --metrics {cron}\n"}
+    written = texts(TEMPLATES, "systemd", 120, "/x", metrics=path)
+    assert written[SERVICE] == f"ExecStart=/x --metrics {systemd}\n"
+    written = texts(TEMPLATES, "systemd", 120, "/x", packaged=True, metrics=path)
+    assert written[SERVICE_DROP_IN] == f"drop-in: /x --metrics {systemd}\n"
+    assert written.keys() == {TIMER_DROP_IN, SERVICE_DROP_IN}
 
 
 UNITS = {SERVICE: "", TIMER: ""}

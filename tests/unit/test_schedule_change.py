@@ -14,6 +14,7 @@ from iscsictl.model.schedule import (
     CRON,
     PRUNE_DROP_IN,
     SERVICE,
+    SERVICE_DROP_IN,
     TIMER,
     TIMER_DROP_IN,
     TIMER_UNIT,
@@ -284,6 +285,43 @@ def test_the_units_of_a_package_are_enabled_and_get_their_period_in_a_drop_in(
     }  # fmt: skip
     assert machine.etc == {}
     assert not (machine.root / TIMER_DROP_IN.lstrip("/")).parent.exists()
+
+
+@pytest.mark.parametrize("packaged", [True, False])
+@pytest.mark.parametrize("method", [BY_CRON, BY_TIMER])
+def test_metrics_are_written_until_an_install_leaves_them_out(
+    machine: Machine, method: list[str], packaged: bool
+) -> None:
+    if packaged:
+        install_package(machine)
+    machine.schedule(*method)
+    before = machine.etc
+    file = machine.root / "iscsi.prom"
+    install = [*method, "--metrics", str(file)]
+    assert "done" in machine.statuses(*install).values()
+    (command,) = (
+        line for text in machine.etc.values() for line in text.splitlines() if "--metrics" in line
+    )
+    assert command.endswith(f"{machine.root}/iscsictl reconnect --quiet --metrics {file}")
+    assert (SERVICE_DROP_IN in machine.etc) is (packaged and method == BY_TIMER)
+    assert set(machine.statuses(*install).values()) == {"unchanged"}
+    assert machine.schedule("status").err == ""
+    machine.schedule(*method)
+    assert machine.etc == before
+    machine.schedule(*install)
+    machine.schedule("remove")
+    assert machine.etc == {}
+
+
+def test_metrics_in_a_directory_that_is_missing_are_refused_at_once(machine: Machine) -> None:
+    answer = machine.schedule(*BY_TIMER, "--metrics", "/nonexistent/iscsi.prom")
+    assert answer.code == Exit.NOT_FOUND
+    assert answer.err == (
+        "iscsictl: there is no directory /nonexistent\n"
+        "hint: name a file in the directory that node_exporter reads "
+        "(--collector.textfile.directory); on Debian: apt install prometheus-node-exporter\n"
+    )
+    assert machine.etc == {}
 
 
 def test_a_drop_in_of_somebody_else_keeps_its_directory(machine: Machine) -> None:

@@ -1,6 +1,9 @@
 """`reconnect`: for cron, a timer or an admin; restores what is missing and nothing else."""
 
-from typing import TYPE_CHECKING
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
@@ -9,12 +12,14 @@ from iscsictl.cli.options import (
     Settings,
     changing,
     common,
+    metrics_option,
+    print_error,
     print_message,
     require_root,
     target_argument,
 )
 from iscsictl.engine.runtime import count_kept_out, forget_kept_out, open_context
-from iscsictl.errors import InUseError
+from iscsictl.errors import Exit, InterruptError, InUseError, IscsictlError, UsageError
 from iscsictl.lazy_import import lazy_import
 from iscsictl.model import actions
 from iscsictl.model.inventory import Inventory
@@ -24,7 +29,10 @@ from iscsictl.planner.attach.reconnect import plan_reconnect
 
 if TYPE_CHECKING:
     from iscsictl.cli import runner
-    from iscsictl.engine import reconcile, task
+    from iscsictl.engine import output_files, reconcile, task
+    from iscsictl.model import metrics as metrics_model
+    from iscsictl.observers import metrics as metrics_observer
+    from iscsictl.output.views import metrics as metrics_view
     from iscsictl.output.views import plan as plan_view
     from iscsictl.planner.selection import names
 else:
@@ -32,6 +40,10 @@ else:
     runner = lazy_import("iscsictl.cli.runner")
     reconcile = lazy_import("iscsictl.engine.reconcile")
     task = lazy_import("iscsictl.engine.task")
+    output_files = lazy_import("iscsictl.engine.output_files")
+    metrics_model = lazy_import("iscsictl.model.metrics")
+    metrics_observer = lazy_import("iscsictl.observers.metrics")
+    metrics_view = lazy_import("iscsictl.output.views.metrics")
     plan_view = lazy_import("iscsictl.output.views.plan")
     names = lazy_import("iscsictl.planner.selection.names")
 
@@ -39,19 +51,72 @@ else:
 _KEPT_OUT_LIMIT = 3
 
 
+class _Run(NamedTuple):
+    """How a run ended. `inventory` is still true, None where the run changed something.
+
+    `kept_out` is set where another iscsictl was at work, so that this run did nothing.
+    """
+
+    code: int
+    inventory: Inventory | None = None
+    kept_out: bool = False
+
+
 @command("reconnect")
 @target_argument
+@metrics_option
 @changing
 @common
-def reconnect(settings: Settings, target: str | None) -> int:
+def reconnect(settings: Settings, target: str | None, metrics: Path | None) -> int:
     """Log in to and mount whatever should be there after a boot but is missing.
 
     Leaves everything that works, is in use or is on hold unchanged. If nothing is missing it
     starts no process, and prints nothing with --quiet. TARGET selects one target, even one that
     is not logged in to at boot. While another iscsictl changes the host it does nothing; if one
     process keeps it out three times in a row, that is an error (exit 7).
+
+    With --metrics it then writes sessions, paths, I/O and its own result to a file for the textfile
+    collector of node_exporter, whether it succeeded or not. A dry run does not write it.
     """
     require_root("reconnect")
+    if metrics is not None and target is not None:
+        raise UsageError("--metrics is about the whole host: leave out the target")
+    if metrics is None or settings.dry_run:
+        return _reconnect(settings, target).code
+    try:
+        run = _reconnect(settings, target)
+    except InterruptError:
+        raise
+    except IscsictlError as error:
+        # What went wrong first is what is reported.
+        with suppress(IscsictlError):
+            _save_metrics(settings, metrics, _Run(int(error.exit)))
+        raise
+    try:
+        _save_metrics(settings, metrics, run)
+    except InterruptError:
+        raise
+    except IscsictlError as error:
+        # The document of a run is printed by now, and its own exit code tells more.
+        code = print_error(error.text, error.hint, error.exit)
+        return run.code or code
+    return run.code
+
+
+def _save_metrics(settings: Settings, path: Path, run: _Run) -> None:
+    """Write the metrics of the host as it is after a run. Raises IscsictlError."""
+    context = open_context(settings.wait, settings.root)
+    inventory = run.inventory or at_first(context)
+    now = round(time.time())
+    success: int | None = now
+    if run.code != Exit.DONE or run.kept_out:
+        success = metrics_observer.last_success(output_files.read_metrics(path))
+    ended = metrics_model.ReconnectRun(now, int(run.code), success)
+    host = metrics_observer.read_host_metrics(inventory, settings.root)
+    output_files.save_metrics(path, metrics_view.render_metrics(host, ended))
+
+
+def _reconnect(settings: Settings, target: str | None) -> _Run:
     context = open_context(settings.wait, settings.root)
     # Without the lock: where all is well, neither this run nor another has to wait.
     inventory = at_first(context)
@@ -61,7 +126,7 @@ def reconnect(settings: Settings, target: str | None) -> int:
     plan = plan_reconnect(inventory, mounted(context, inventory), target)
     if all(step.status is Status.UNCHANGED for step in plan.steps):
         forget_kept_out(settings.root)
-        return _all_well(settings, plan)
+        return _Run(_all_well(settings, plan), inventory)
     return _restore(settings, target)
 
 
@@ -82,7 +147,7 @@ def _document(settings: Settings, notes: tuple[str, ...] = ()) -> None:
         click.echo(plan_view.document(Report(notes=notes)))
 
 
-def _restore(settings: Settings, target: str | None) -> int:
+def _restore(settings: Settings, target: str | None) -> _Run:
     def make_plan(inventory: Inventory) -> Plan:
         context = open_context(settings.wait, settings.root)
         return plan_reconnect(inventory, mounted(context, inventory), target)
@@ -104,6 +169,6 @@ def _restore(settings: Settings, target: str | None) -> int:
         if not settings.quiet:
             print_message(f"{error.text}; nothing was done")
         _document(settings)
-        return 0
+        return _Run(Exit.DONE, kept_out=True)
     forget_kept_out(settings.root)
-    return code
+    return _Run(code)

@@ -1,15 +1,28 @@
 """`schedule`: run reconnect periodically, from a systemd timer or from cron."""
 
 import json
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from iscsictl.cli.groups import GroupWithStatus
-from iscsictl.cli.options import Settings, changing, common, duration, print_message, require_root
+from iscsictl.cli.options import (
+    Settings,
+    changing,
+    common,
+    duration,
+    metrics_option,
+    print_message,
+    require_root,
+)
 from iscsictl.cli.runner import run_task
 from iscsictl.engine.tasks.schedule import install_task, remove_task
 from iscsictl.observers.schedule import scheduled
 from iscsictl.planner.schedule import problems
+
+if TYPE_CHECKING:
+    from iscsictl.model.schedule import Method
 
 
 @click.group("schedule", cls=GroupWithStatus)
@@ -33,14 +46,16 @@ def schedule() -> None:
     is_flag=True,
     help="Run prune before each reconnect: remove targets that the array no longer offers.",
 )
+@metrics_option
 @changing
 @common
-def install(settings: Settings, method: str, every: float, prune: bool) -> int:
+def install(
+    settings: Settings, method: str, every: float, prune: bool, metrics: Path | None
+) -> int:
     """Run reconnect at an interval; the timer also runs it after a boot."""
     require_root("schedule install")
-    task = install_task(
-        "cron" if method == "cron" else "systemd", round(every), settings.root, prune=prune
-    )
+    by: Method = "cron" if method == "cron" else "systemd"
+    task = install_task(by, round(every), settings.root, prune=prune, metrics=metrics)
     return run_task(settings, task)
 
 

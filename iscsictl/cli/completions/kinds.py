@@ -33,7 +33,7 @@ _NAMED: Final = {
     "dir": ("--mount", "mount WHERE", "fstab add WHERE"),
     "file": (
         "--chap-secret-file", "--mutual-secret-file", "--from", "--out", "--plan", "--bindings",
-        "plan FILE", "apply FILE", "report FILE", "import FILE",
+        "--metrics", "plan FILE", "apply FILE", "report FILE", "import FILE",
     ),
     # Numbers, new names and all that only the user knows.
     "": (

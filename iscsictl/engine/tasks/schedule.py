@@ -8,7 +8,7 @@ from pathlib import Path
 
 import iscsictl
 from iscsictl.engine.task import Task
-from iscsictl.errors import MissingError, RefusedError
+from iscsictl.errors import MissingError, NotFoundError, RefusedError
 from iscsictl.model.inventory import Inventory
 from iscsictl.model.plan import Plan
 from iscsictl.model.schedule import Method
@@ -17,7 +17,8 @@ from iscsictl.planner.schedule import plan_install, plan_remove, texts
 from iscsictl.system.io.safe_paths import replaceable_by
 
 _TEMPLATES = ("cron", "iscsictl-prune.conf", "iscsictl-reconnect.service",
-              "iscsictl-reconnect.timer", "iscsictl-reconnect.timer.conf")  # fmt: skip
+              "iscsictl-reconnect.timer", "iscsictl-reconnect.timer.conf",
+              "iscsictl-reconnect.service.conf")  # fmt: skip
 
 
 def executable() -> str:
@@ -41,18 +42,35 @@ def executable() -> str:
     return path
 
 
-def install_task(method: Method, seconds: int, root: Path, *, prune: bool = False) -> "Task":
+def install_task(
+    method: Method,
+    seconds: int,
+    root: Path,
+    *,
+    prune: bool = False,
+    metrics: Path | None = None,
+) -> "Task":
     """Return the task that has reconnect run every so many seconds, with `prune` after a prune.
 
-    Raises UsageError.
+    Each run writes `metrics`, if that is not None. Raises UsageError, NotFoundError where the
+    directory of the metrics is not there.
     """
+    if metrics is not None and not metrics.parent.is_dir():
+        raise NotFoundError(
+            f"there is no directory {metrics.parent}",
+            hint="name a file in the directory that node_exporter reads "
+            "(--collector.textfile.directory); on Debian: apt install prometheus-node-exporter",
+        )
     folder = resources.files("iscsictl") / "data"
     templates = {name: (folder / name).read_text() for name in _TEMPLATES}
     program = executable()
     packaged = packaged_units(root)
     # A second installation, by pip for instance, has units of its own that run itself.
     own = packaged is not None and Path(packaged.program).resolve() == Path(program).resolve()
-    wanted = texts(templates, method, seconds, program, packaged=own, prune=prune)
+    wanted = texts(
+        templates, method, seconds, program, packaged=own, prune=prune,
+        metrics=None if metrics is None else str(metrics),
+    )  # fmt: skip
     return _task(lambda: plan_install(scheduled(root, wanted), wanted))
 
 

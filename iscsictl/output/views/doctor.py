@@ -9,7 +9,7 @@ from iscsictl.model.finding import Finding, Level, worst
 from iscsictl.model.shell_form import shell_form
 from iscsictl.output.table import Column, print_tsv
 from iscsictl.output.terminal import Screen
-from iscsictl.output.text import escape_controls
+from iscsictl.output.text import escape_controls, label_value
 
 SCHEMA = "iscsictl.doctor/1"
 # Parameters of SGR (ECMA-48, 8.3.117).
@@ -235,8 +235,9 @@ def prometheus(findings: Sequence[Finding], now: float) -> str:
         "# HELP iscsictl_check_level What a check found: 0 ok, 1 warning, 2 failure.",
         "# TYPE iscsictl_check_level gauge",
         *(
-            f'iscsictl_check_level{{id="{_label(id_)}",subject="{_label(subject)}"}} {value}'
-            for (id_, subject), value in values.items()
+            f'iscsictl_check_level{{id="{label_value(check)}",'
+            f'subject="{label_value(subject)}"}} {value}'
+            for (check, subject), value in values.items()
         ),
         "# HELP iscsictl_checks How many findings there are of each level.",
         "# TYPE iscsictl_checks gauge",
@@ -246,7 +247,3 @@ def prometheus(findings: Sequence[Finding], now: float) -> str:
         f"iscsictl_doctor_time_seconds {now:.0f}",
     ]
     return "\n".join(lines)
-
-
-def _label(text: str) -> str:
-    return escape_controls(text).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

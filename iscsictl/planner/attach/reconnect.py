@@ -64,6 +64,20 @@ def missing_records(inventory: Inventory, target: str | None) -> tuple[NodeRecor
     return tuple(r for r in keep.wanted_records() if keep.index.missing_sessions(r))
 
 
+def wanted_records(inventory: Inventory) -> tuple[NodeRecord, ...]:
+    """Return the records that should have a session, whether they have one or not.
+
+    Of a target that only an entry of fstab needs, it is the record whose session is there, or the
+    one that would be used to log in.
+    """
+    keep = _Keep(inventory, {}, None)
+    wanted = list(keep.wanted_records())
+    for target in {line.target or "" for line in keep.lines} - {r.target for r in wanted}:
+        connected = (r for r in keep.index.records(target) if keep.index.sessions_of(r))
+        wanted += [record for record in (next(connected, None),) if record is not None]
+    return tuple(wanted)
+
+
 class _Keep:
     def __init__(
         self, inventory: Inventory, mounted: Mapping[str, Mounted], target: str | None

@@ -107,6 +107,19 @@ def save_output(path: Path, data: bytes, mode: int) -> None:
         raise explained(error, "write", path) from error
 
 
+def read_output(path: Path) -> bytes | None:
+    """Return what an earlier `save_output` wrote; None if there is nothing that it could have made.
+
+    A link, a pipe and a file of another user are not read: only `save_output` refuses them.
+    """
+    try:
+        with open_parent(path) as (descriptor, name):
+            data, status = _read_with_status(Path(fd_path(descriptor), name))
+    except OSError:
+        return None
+    return data if status is not None and status.st_uid in own_ids() else None
+
+
 def _refuse_foreign_file(path: Path, real: Path) -> None:
     try:
         status = real.lstat()

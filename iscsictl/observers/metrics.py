@@ -1,0 +1,54 @@
+"""The metrics of a host: what its inventory tells, and what the kernel counts for each LUN."""
+
+import re
+from pathlib import Path
+from typing import Final
+
+from iscsictl.model.inventory import Inventory
+from iscsictl.model.listing import Lun
+from iscsictl.model.metrics import HostMetrics, LunPath, SessionLabels
+from iscsictl.parse.statistics import parse_command_count, parse_disk_counters
+from iscsictl.planner.attach.session_counts import count_sessions
+from iscsictl.system.io.sysfs_attributes import read_attribute
+
+_LAST_SUCCESS: Final = re.compile(
+    r"^iscsictl_reconnect_last_success_timestamp_seconds ([0-9]{1,12})$", re.MULTILINE
+)
+
+
+def read_host_metrics(inventory: Inventory, root: Path) -> HostMetrics:
+    """Return the metrics of the sessions of an inventory. Starts no process, needs no iscsid."""
+    counts, labels_of = count_sessions(inventory)
+    paths = tuple(
+        _path_of(lun, labels_of[session.sid], root, up=session.status == "up")
+        for session in inventory.sessions
+        for lun in session.luns or ()
+    )
+    return HostMetrics(counts, paths)
+
+
+def last_success(text: str) -> int | None:
+    """Return when reconnect last succeeded, by the metrics of the run before; None if unknown.
+
+    The file is the only place where that is kept.
+    """
+    found = _LAST_SUCCESS.search(text)
+    return None if found is None else int(found[1])
+
+
+def _path_of(lun: Lun, labels: SessionLabels, root: Path, *, up: bool) -> LunPath:
+    prefix = str(root).rstrip("/")
+    # iotmo_cnt is there since Linux 6.1; no counter of either is that of retries.
+    unit = f"{prefix}/sys/bus/scsi/devices/{lun.hctl}"
+    stat = None
+    if lun.device is not None:
+        stat = read_attribute(f"{prefix}/sys/block/{lun.device.removeprefix('/dev/')}/stat")
+    return LunPath(
+        labels,
+        lun.lun,
+        lun.wwid,
+        active=up and lun.state == "running",
+        counters=None if stat is None else parse_disk_counters(stat),
+        errors=parse_command_count(read_attribute(f"{unit}/ioerr_cnt")),
+        timeouts=parse_command_count(read_attribute(f"{unit}/iotmo_cnt")),
+    )
