@@ -16,7 +16,7 @@ define run-tool
 	else echo "$(1) is not installed" >&2; exit 1; fi
 endef
 
-.PHONY: help dev check test lab lab-deps demo bench torture mutants generated deb rpm collection clean
+.PHONY: help dev check test lab lab-deps demo bench torture mutants generated deb check-purge rpm collection clean
 help:
 	@echo "make demo     the whole story on two virtual machines"
 	@echo "make dev      install what development needs: into .venv, and with apt"
@@ -24,6 +24,7 @@ help:
 	@echo "make test     all of it, the virtual machines included; skips nothing"
 	@echo "make torture  the long matrices    make bench  times, side by side"
 	@echo "make deb      the Debian package, in dist/    make rpm  the rpm, likewise"
+	@echo "make check-purge  the Debian package in clean chroots, with piuparts"
 	@echo "make collection  the Ansible collection, checked with ansible-test, in dist/"
 	@echo "make mutants  do the tests notice each change in what guards data?"
 
@@ -99,6 +100,10 @@ deb:
 	packaging/build-deb dist
 	lintian --allow-root --pedantic --display-info --fail-on error,warning,pedantic dist/*.changes
 	@ls dist/*.deb
+
+# The package in clean chroots: installed and purged, nothing may be left. Needs root and a mirror.
+check-purge: deb
+	packaging/check-purge dist/iscsictl_*_all.deb bookworm trixie
 
 rpm:
 	packaging/build-rpm dist

@@ -66,6 +66,7 @@ class Controller:
             "iscsictl_package": f"/root/{package.name}",
             "iscsictl_secrets": {"myaccount": SECRET},
             "iscsictl_volumes": [volume(name) for name in NAMES],
+            "iscsictl_metrics": "/var/tmp/iscsi.prom",
         }
 
     def play(self, *options: str, code: int = 0, **variables: Any) -> str:
@@ -119,6 +120,8 @@ def test_a_run_does_what_its_check_said_a_second_changes_nothing_and_no_secret_s
     run = controller.play("--diff")
     assert changed(run) == 1
     assert mounted(host) == set(NAMES)
+    shown = run_on(host, "systemctl show -p ExecStart iscsictl-reconnect.service").out
+    assert "--metrics /var/tmp/iscsi.prom ;" in shown
     assert steps(run)
     assert steps(check) == steps(run)
     for options in ([], ["--check"]):

@@ -21,6 +21,7 @@ pytestmark = pytest.mark.torture
 TIMER = "iscsictl-reconnect.timer"
 RULE = "/etc/udev/rules.d/62-iscsictl.rules"
 DROP_IN = f"/etc/systemd/system/{TIMER}.d/schedule.conf"
+METRICS = "/root/iscsi.prom"
 ATTACH = (
     f"iscsictl attach -p {A4} --chap-user myaccount --chap-secret-file /root/myaccount.secret "
     "--fs ext4 --mount /srv/mail"
@@ -65,8 +66,18 @@ def test_a_host_is_installed_used_rebooted_upgraded_and_purged_and_only_what_is_
         "iscsictl.doctor/1"
     )
 
-    run_on(host, "iscsictl schedule install --every 5min")
+    run_on(host, f"iscsictl schedule install --every 5min --metrics {METRICS}")
     assert timer(host) == ("enabled", "active")
+    run_on(host, f"rm -f {METRICS}; systemctl start iscsictl-reconnect.service")
+    series = f'{{target="{IQN}mail",portal="{A4}:3260",iface="default"'
+    values = dict(
+        line.rsplit(" ", 1) for line in host.get(METRICS).decode().splitlines() if line[0] != "#"
+    )
+    assert values[f"iscsictl_sessions_up{series}}}"] == "1"
+    assert values[f"iscsictl_sessions_wanted{series}}}"] == "1"
+    disk_series = f'{series},lun="0",wwid="{disk.wwid}"}}'
+    assert int(values[f"iscsictl_written_bytes_total{disk_series}"]) > 0
+    assert {"iscsictl_command_errors_total" + disk_series} <= values.keys()
     shown = run_on(host, f"systemctl show {TIMER} -p TimersMonotonic -p RandomizedDelayUSec").out
     assert "OnUnitInactiveUSec=5min" in shown
     assert "OnUnitInactiveUSec=2min" not in shown
@@ -84,8 +95,8 @@ def test_a_host_is_installed_used_rebooted_upgraded_and_purged_and_only_what_is_
 
     run_on(host, "iscsictl detach /srv/mail --forget")
     run_on(host, "apt-get purge -y iscsictl", timeout=600)
-    # The secret file is the admin's, and so is the mount point's directory.
-    named = {"f /root/myaccount.secret ", "d /srv/mail "}
+    # The files that an admin named are the admin's, and so is the mount point's directory.
+    named = {"f /root/myaccount.secret ", f"f {METRICS} ", "d /srv/mail "}
     assert files(host) - before == named
     assert before - files(host) == set()
     assert host.run(f"systemctl is-active {TIMER}").out == "inactive\n"

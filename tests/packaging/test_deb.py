@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -55,6 +56,20 @@ def test_lintian_finds_nothing_and_nothing_is_overridden(built: Path) -> None:
     )  # fmt: skip
     assert (done.returncode, done.stdout) == (0, "")
     assert list((ROOT / "debian").rglob("*lintian-overrides")) == []
+
+
+def test_it_depends_on_and_recommends_what_the_readme_lists(unpacked: Path) -> None:
+    control = (unpacked / "DEBIAN/control").read_text()
+    fields = dict(re.findall(r"^([A-Za-z-]+): (.*)$", control, re.MULTILINE))
+    table = (ROOT / "README.md").read_text().partition("| package | for |\n|---|---|\n")[2]
+    rows = [line.split("|")[1:3] for line in table.partition("\n\n")[0].splitlines()]
+    listed = {name.strip() for names, _ in rows for name in names.split(",")}
+    recommended = set(fields["Recommends"].split(", "))
+    assert recommended <= listed
+    assert listed - recommended == {"fdisk", "e2fsprogs", "cron"}
+    assert {"fdisk", "e2fsprogs", "open-iscsi"} <= set(fields["Depends"].split(", "))
+    # "Not installed by default", says the table.
+    assert fields["Suggests"] == "cron | cron-daemon"
 
 
 def test_man_pages_and_completions_are_where_debian_looks_for_them(unpacked: Path) -> None:
