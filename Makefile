@@ -16,7 +16,7 @@ define run-tool
 	else echo "$(1) is not installed" >&2; exit 1; fi
 endef
 
-.PHONY: help dev check test lab lab-deps demo bench torture mutants generated deb check-purge rpm collection clean
+.PHONY: help dev check test lab lab-package lab-deps demo bench torture mutants generated deb check-purge rpm collection clean
 help:
 	@echo "make demo     the whole story on two virtual machines"
 	@echo "make dev      install what development needs: into .venv, and with apt"
@@ -50,7 +50,7 @@ check:
 	pytest -q $(if $(wildcard $(STAMP)),-n 2) --fault-report $(FAULTS) tests/unit tests/property
 
 # The guests are prepared while the quick tests run. A test that is skipped fails here.
-test torture lab: export LAB_REQUIRED := 1
+test torture lab lab-package: export LAB_REQUIRED := 1
 test: lab-deps
 	rm -f $(FAULTS)
 	$(MAKE) --no-print-directory -O -j3 check ready-bookworm ready-trixie
@@ -60,6 +60,10 @@ test: lab-deps
 
 lab: lab-deps
 	$(RUN)/pytest $(LANES) tests/lab
+
+lab-package: lab-deps
+	LAB_PACKAGE=1 LAB_SUITES=bookworm $(RUN)/pytest $(LANES) tests/lab \
+	  --ignore tests/lab/test_package.py
 
 lab-deps: $(STAMP)
 	tests/lab/install-deps

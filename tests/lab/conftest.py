@@ -90,10 +90,13 @@ def bare_session_lab(suite: str) -> Iterator[Lab]:
 
 
 @pytest.fixture(scope="session")
-def session_lab(bare_session_lab: Lab) -> Lab:
-    """The pair of the suite with the project installed on the host."""
+def session_lab(request: pytest.FixtureRequest, bare_session_lab: Lab) -> Lab:
+    """The pair of the suite with the project installed on the host; LAB_PACKAGE=1: the package."""
+    package = None
+    if os.environ.get("LAB_PACKAGE") == "1":
+        package = request.getfixturevalue("package")
     bare_session_lab.restore("booted")
-    bare_session_lab.install_project()
+    bare_session_lab.install_project(package)
     return bare_session_lab
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Self
 from tests.lab import image as images
 from tests.lab.array import ADDRESSES, Array, ArrayState
 from tests.lab.guest import Guest
-from tests.lab.install import install
+from tests.lab.install import install, install_package
 from tests.lab.qemu import (
     Accelerator,
     Process,
@@ -190,9 +190,14 @@ class Lab:
             for one in NETS if net is None else (net,):
                 guest.set_link(one, up=True)
 
-    def install_project(self) -> None:
-        """The project onto the host, as an admin would; then saved as `installed`."""
-        install(self.host)
+    def install_project(self, package: Path | None = None) -> None:
+        """The project onto the host, by pip or as a Debian package; then saved as `installed`."""
+        if package is None:
+            install(self.host)
+        else:
+            install_package(self.host, package)
+            # Tests name the program where pip puts it.
+            self.host.run("ln -s /usr/bin/iscsictl /usr/local/bin/", check=True)
         self.snapshot("installed")
 
     def consoles(self, lines: int = 60) -> str:

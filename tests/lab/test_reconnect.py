@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -135,13 +136,14 @@ def test_timer_and_cron_line_repair_and_print_nothing_where_all_is_well(lab: Lab
     host = lab.host
     attached(lab, "one")
     run_on(host, "systemctl stop cron")
-    run_on(host, "/usr/local/bin/iscsictl schedule install --every 10s", **CRON)
+    # systemd, cron and its shell each read some of these characters in a way of their own.
+    metrics = "/root/a $HOME 50%.prom"
+    install = f"schedule install --every 10s --metrics '{metrics}'"
+    run_on(host, f"/usr/local/bin/iscsictl {install}", **CRON)
     assert "by systemd" in run_on(host, "iscsictl schedule status").out
-    assert set(statuses(run_on(host, "iscsictl schedule install --every 10s -J")).values()) == {
-        "unchanged"
-    }
-    units = "/etc/systemd/system/iscsictl-reconnect"
-    checked = host.run(f"systemd-analyze verify --man=no {units}.timer {units}.service")
+    assert set(statuses(run_on(host, f"iscsictl {install} -J")).values()) == {"unchanged"}
+    units = "iscsictl-reconnect.timer iscsictl-reconnect.service"
+    checked = host.run(f"systemd-analyze verify --man=no {units}")
     assert "iscsictl" not in checked.err, checked.err
     state = "systemctl show -P ActiveState iscsictl-reconnect"
     idle = f"until [ $({state}) = inactive ]; do sleep 0.2; done"
@@ -152,14 +154,18 @@ def test_timer_and_cron_line_repair_and_print_nothing_where_all_is_well(lab: Lab
     run_on(host, idle)
     show = "systemctl show -p Result -p ExecMainStatus --value iscsictl-reconnect.service"
     assert set(run_on(host, show).out.split()) == {"success", "0"}
+    up = f'iscsictl_sessions_up{{target="{IQN}one",portal="{A4}:3260",iface="default"}} '
+    assert f"\n{up}1\n" in host.text(metrics)
 
-    run_on(host, "iscsictl schedule install --cron --every 1min")
-    assert not host.exists(f"{units}.timer")
+    run_on(host, f"iscsictl schedule install --cron --every 1min --metrics '{metrics}'")
+    assert host.run("ls /etc/systemd/system/iscsictl-reconnect*").out == ""
     assert host.run("systemctl is-active iscsictl-reconnect.timer").out.strip() == "inactive"
     entry = host.text("/etc/cron.d/iscsictl").splitlines()
     (line,) = [x for x in entry if x.startswith("*/1 * * * * root ")]
     settings = " ".join(x for x in entry if re.match(r"[A-Z]+=", x))
-    command = f"env -i {settings} sh -c '{line.partition(' root ')[2]}'"
+    # cron passes over a backslash before a percent sign (crontab(5)).
+    told = line.partition(" root ")[2].replace("\\%", "%")
+    command = f"env -i {settings} sh -c {shlex.quote(told)}"
     well = run_on(host, command)
     assert well.out + well.err == ""
     lost(host, "one")
@@ -171,6 +177,8 @@ def test_timer_and_cron_line_repair_and_print_nothing_where_all_is_well(lab: Lab
     lab.array.block(A4, reject=True)
     wrong = run_on(host, command, 6)
     assert f"portal {A4}:3260 does not answer: connection refused" in wrong.err
+    assert f"\n{up}0\n" in host.text(metrics)
+    assert "\niscsictl_reconnect_exit_code 6\n" in host.text(metrics)
     run_on(host, "iscsictl schedule remove")
     assert run_on(host, "iscsictl schedule status").out == "not scheduled\n"
     assert host.run("ls /etc/cron.d/iscsictl; ls /etc/systemd/system/iscsictl*").out == ""

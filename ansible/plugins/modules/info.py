@@ -3,8 +3,6 @@
 # SPDX-License-Identifier: MIT
 """Report a host's iSCSI sessions, disks and health as facts."""
 
-from __future__ import annotations
-
 DOCUMENTATION = r"""
 ---
 module: info

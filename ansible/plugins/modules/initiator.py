@@ -3,8 +3,6 @@
 # SPDX-License-Identifier: MIT
 """Give a host its iSCSI initiator name."""
 
-from __future__ import annotations
-
 DOCUMENTATION = r"""
 ---
 module: initiator

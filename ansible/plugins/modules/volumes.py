@@ -3,8 +3,6 @@
 # SPDX-License-Identifier: MIT
 """Bring a host's iSCSI volumes about, all of them in one run of iscsictl."""
 
-from __future__ import annotations
-
 DOCUMENTATION = r"""
 ---
 module: volumes
