@@ -35,7 +35,7 @@ NAMED = {
     "detach": DISK,
     "reconnect": "--target=target --metrics=file target",
     "ls": "--target=target --from=file target",
-    "doctor": "",
+    "doctor": "--from=file",
     "plan": "--out=file file",
     "apply": "--plan=file file",
     "export": "",
