@@ -135,7 +135,13 @@ class Machine:
 
     def _record(self, row: Made, target: str, portal: Portal, iface: str) -> None:
         timeout = "node.session.timeo.replacement_timeout"
-        values = {"node.startup": row.startup, timeout: row.timeout}
+        retries = "node.session.initial_login_retry_max"
+        mapped = row.ways + row.twin > 1 and self.facts.multipath.running
+        values = {
+            "node.startup": row.startup,
+            timeout: row.timeout,
+            retries: "2" if mapped else "8",
+        }
         if row.method is not None:
             values["node.session.auth.authmethod"] = row.method
         if row.user is not None:

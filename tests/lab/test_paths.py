@@ -42,7 +42,8 @@ def lab(session_lab: Lab) -> Lab:
 def path_states(host: Guest) -> list[str]:
     """The checker's word on each path of a map (multipathd show paths): ready or faulty."""
     asked = run_on(host, "multipathd show paths raw format '%m %T'").out
-    return sorted(line.split()[1] for line in asked.splitlines() if "[" not in line.split()[0])
+    pairs = [line.split() for line in asked.splitlines()]  # One word, "ok", where there is none.
+    return sorted(pair[1] for pair in pairs if len(pair) == 2 and "[" not in pair[0])
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 60.0) -> None:
@@ -170,3 +171,18 @@ def test_a_path_that_is_out_is_a_state_that_is_told_and_comes_back(lab: Lab) -> 
     assert ls_paths(host) == "1/1"
     assert "done" in statuses(run_on(host, "iscsictl reconnect -J")).values()
     wait_for(lambda: path_states(host) == ["ready", "ready"])
+
+
+@pytest.mark.torture
+@pytest.mark.every_suite
+@pytest.mark.fault("F99")
+def test_two_interfaces_to_one_portal_are_two_paths_of_one_map(lab: Lab) -> None:
+    host, array = lab.host, lab.array
+    run_on(host, "iscsiadm -m iface -I one -o new && iscsiadm -m iface -I two -o new")
+    array.target(IQN, [array.disk("mail", "256M")])
+    run_on(host, f"{ATTACH} -I one -I two")
+    assert path_states(host) == ["ready", "ready"]
+    used = run_on(host, "cat /sys/class/iscsi_session/*/ifacename").out.split()
+    assert sorted(used) == ["one", "two"]
+    again = statuses(run_on(host, f"{ATTACH} -I one -I two -J"))
+    assert set(again.values()) == {"unchanged"}, again

@@ -11,6 +11,7 @@ from iscsictl.model.inventory import DiscoveredTarget, DiskUsage, HostFacts, Kno
 from iscsictl.model.multipath import MultipathFacts
 from iscsictl.model.plan import Plan, Status
 from iscsictl.model.spec import AttachSpec, DetachRequest
+from iscsictl.planner.attach.attach import record_values
 from iscsictl.planner.attach.detach import plan_detach
 from tests.machine_model.multipath import spelled
 from tests.unit.attach_facts import W, planned, refused, step, verbs
@@ -166,6 +167,15 @@ def test_settings_that_an_admin_made_for_the_map_are_left_alone(retries: int | s
     facts = replace(now.inventory.host.multipath, in_force={spelled(W): retries})
     plan = planned(now.having(host=HostFacts(multipath=facts)))
     assert step(plan, "map-settings").status is Status.UNCHANGED
+
+
+@pytest.mark.fault("F94")
+def test_a_path_that_is_out_at_boot_is_waited_for_30_s_where_others_serve_the_map() -> None:
+    retries = "node.session.initial_login_retry_max"
+    assert record_values(spec(), multipath=True)[retries] == "2"
+    assert retries not in record_values(spec(), multipath=False)
+    chosen = replace(spec(), values={retries: "8"})
+    assert record_values(chosen, multipath=True)[retries] == "8"
 
 
 @pytest.mark.fault("F96")

@@ -22,6 +22,11 @@ from iscsictl.planner.safety import overwrite
 from iscsictl.planner.selection.paths import LoginPath
 
 SINGLE_PATH_TIMEOUT = str(WAIT_FOR_PATH)
+#: How many times `login_timeout` (15 s) a first login may take over one of several paths. The login
+#: service waits for all of its logins before anything is mounted: by default, 8 times, a path that
+#: is out would hold up the boot for two minutes. 30 s is what a switch port takes to forward
+#: (spanning tree, IEEE 802.1D), so a network that comes up with the host is still waited for.
+MAP_LOGIN_RETRIES = "2"
 
 
 def record_values(spec: AttachSpec, *, multipath: bool) -> dict[str, str | Secret | None]:
@@ -29,12 +34,15 @@ def record_values(spec: AttachSpec, *, multipath: bool) -> dict[str, str | Secre
 
     What the user set by name (`spec.values`) overrides the rest. Without a map I/O waits in the
     session, for `replacement_timeout` seconds; under a map multipathd sets that timeout to its own
-    `fast_io_fail_tmo`, and the map is what waits.
+    `fast_io_fail_tmo`, and the map is what waits. At boot the other paths serve the map while one
+    is out, so no path is waited for as long as a single one.
     """
     values: dict[str, str | Secret | None] = {}
     if spec.boot:
         values["node.startup"] = "automatic"
-    if not multipath:
+    if multipath:
+        values["node.session.initial_login_retry_max"] = MAP_LOGIN_RETRIES
+    else:
         values["node.session.timeo.replacement_timeout"] = SINGLE_PATH_TIMEOUT
     if spec.account is not None:
         values.update(spec.account.values())
