@@ -147,16 +147,15 @@ ALONE = {
     "tools-open-iscsi": ("fail", "mv $(command -v iscsiadm) /root/"),
     "kernel-modules": ("warn", "mv /lib/modules/$(uname -r) /root/"),
 }
-#: Planted by other tests: of this directory's test_doctor.py, test_boot.py and test_sessions.py,
-#: and below.
+#: Planted by other tests: of this directory's test_doctor.py, test_boot.py, test_sessions.py and
+#: test_disk_identity.py, and below.
 ELSEWHERE = {
-    "disk-changed",
+    "disk-changed", "disk-identity",
     "kernel-transport", "iscsid-answers", "net-mtu", "session-state", "initiator-clone",
     "boot-firmware", "multipath-paths",
 }  # fmt: skip
 #: Planted on no machine yet: only unit tests prove them.
 UNPLANTED = {
-    "disk-identity",
     "multipath-boot",
     "multipath-failover",
     "multipath-nic",

@@ -1,0 +1,90 @@
+"""Which disk a path leads to, asked of real arrays and of a real multipathd."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.lab.array import A4, B4
+from tests.lab.onhost import run_on
+from tests.lab.test_paths import path_states, wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tests.lab.lio import Disk
+    from tests.lab.pair import Lab
+
+IQN = "iqn.2001-04.com.example:"
+MAKE = "--fs ext4 --mount /srv/mail"
+#: LIO makes the WWID of the first 25 hexadecimal digits of the unit serial number.
+SERIAL = "5eed5eed-0000-4000-8000-0123456"
+LOGIN = (
+    f"iscsiadm -m discovery -t st -p {A4} && iscsiadm -m node --login && "
+    "until [ $(ls -d /sys/block/sd* | wc -l) = 2 ]; do sleep 0.2; done; udevadm settle"
+)
+
+
+@pytest.fixture
+def lab(session_lab: Lab) -> Lab:
+    """A clean pair whose host has multipath-tools running, as the package leaves it."""
+    session_lab.restore("installed")
+    run_on(session_lab.host, "systemctl unmask multipathd.service multipathd.socket && "
+           "systemctl start multipathd.service")  # fmt: skip
+    return session_lab
+
+
+def two_arrays(lab: Lab, first: str, second: str) -> tuple[Disk, Disk]:
+    """Two disks of these serial numbers, each behind a target and a portal of its own."""
+    disks = (lab.array.disk("one", "256M", serial=first),
+             lab.array.disk("two", "256M", serial=second))  # fmt: skip
+    assert disks[0].wwid == disks[1].wwid
+    for disk, portal in zip(disks, (A4, B4), strict=True):
+        lab.array.target(IQN + disk.name, [disk], portals=[portal])
+    return disks
+
+
+def is_never_written(lab: Lab, disks: Sequence[Disk]) -> bool:
+    return all(lab.array.extents(disk) == [] for disk in disks)
+
+
+def rows_of_ls(lab: Lab) -> list[list[str]]:
+    """The devices of each disk that `ls` lists."""
+    listing = json.loads(run_on(lab.host, "iscsictl ls -J").out)
+    return sorted([path["device"] for path in disk["paths"]] for disk in listing["disks"])
+
+
+@pytest.mark.torture
+@pytest.mark.fault("F65")
+def test_two_disks_with_one_wwid_and_two_serial_numbers_stay_two_disks(lab: Lab) -> None:
+    host = lab.host
+    disks = two_arrays(lab, f"{SERIAL}789ab", f"{SERIAL}789cd")
+    run_on(host, LOGIN)
+    assert rows_of_ls(lab) == [["/dev/sda"], ["/dev/sdb"]]
+    warned = run_on(host, "iscsictl ls").err
+    assert f"{disks[0].wwid} is the WWID of different disks" in warned
+    report = json.loads(run_on(host, "iscsictl doctor -J", 1).out)["findings"]
+    (found,) = [one for one in report if one["id"] == "disk-identity"]
+    assert found["level"] == "fail"
+    assert "/dev/sda" in found["message"]
+    assert "/dev/sdb" in found["message"]
+    advice = [f"{one['message']} {one['fix']}" for one in report if one["level"] != "ok"]
+    assert [words for words in advice if "multipath-tools" in words] == []
+
+    for disk, portal in zip(disks, (A4, B4), strict=True):
+        for more in ("", f"--confirm {disk.wwid}"):
+            attach = f"iscsictl attach -p {portal} -T {IQN}{disk.name} {MAKE} --yes {more}"
+            refused = run_on(host, attach, 9)
+            assert "different disks share the WWID" in refused.err
+            assert "multipath-tools" not in refused.err
+    # Where somebody has made the map all the same, it is refused too.
+    run_on(host, "multipath -a /dev/sda; multipathd add path sda; multipathd add path sdb")
+    wait_for(lambda: path_states(host) == ["ready", "ready"])
+    run_on(host, "udevadm settle")
+    joined = run_on(host, "iscsictl ls").err
+    assert "joins different disks" in joined, joined
+    refused = run_on(host, f"iscsictl attach -p {A4} -T {IQN}one {MAKE}", 9)
+    assert "different disks share" in refused.err
+    assert is_never_written(lab, disks)
