@@ -7,16 +7,11 @@ import re
 from typing import Final
 
 from iscsictl.legacy.model import Binding, OldDevice, OldMount, Problem
+from iscsictl.parse.mountinfo import unescape_octal
 
 _DEVICE: Final = re.compile(
     r"/dev/iscsi/bus([0-9]{1,9})/target([0-9]{1,9})/lun([0-9]{1,9})/(?:disk|part([0-9]{1,9}))"
 )
-_ESCAPE: Final = re.compile(r"\\([0-3][0-7]{2})")
-
-
-def _undo(text: str) -> str:
-    r"""Undo the octal escapes of fstab(5), \040 for a blank."""
-    return _ESCAPE.sub(lambda match: chr(int(match[1], 8)), text)
 
 
 def parse_bindings(text: str) -> tuple[tuple[Binding, ...], tuple[Problem, ...]]:
@@ -53,7 +48,7 @@ def parse_old_fstab(text: str) -> tuple[tuple[OldMount, ...], tuple[Problem, ...
         if len(words) < 3:
             problems.append(Problem(number, "expected `device directory type [options]`"))
             continue
-        spec, directory = _undo(words[0]), _undo(words[1])
+        spec, directory = unescape_octal(words[0]), unescape_octal(words[1])
         if not directory.startswith("/") and directory not in {"none", "swap"}:
             problems.append(Problem(number, f"{directory!r} is no directory from the root"))
             continue

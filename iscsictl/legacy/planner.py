@@ -375,7 +375,7 @@ def _plan_mount(mount: OldMount, names: Mapping[tuple[int, int], Binding]) -> Mo
     return MountPlan(mount, binding.target, device.lun, device.part)
 
 
-def carry_out(plan: ImportPlan, writer: Writer) -> Iterator[str | IscsictlError]:
+def execute_import(plan: ImportPlan, writer: Writer) -> Iterator[str | IscsictlError]:
     """Do what the plan says, yielding a line for each thing done, or why it could not be.
 
     What fails does not stop the rest: a portal of the old file may be long gone.

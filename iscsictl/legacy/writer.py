@@ -119,7 +119,7 @@ class MachineWriter:
                 hint="find it with iscsictl ls, then: "
                 f"iscsictl fstab add DISK {shell_form(mount.source.directory)}",
             )
-        disk = self._find(target, lun) or self._log_in(target, lun)
+        disk = self._find(target, lun) or self._log_in(target, lun, mount.part)
         block = None if disk is None else _filesystem(disk.block, mount.part)
         if disk is None or block is None:
             raise NotFoundError(
@@ -153,7 +153,7 @@ class MachineWriter:
                 return disk
         return None
 
-    def _log_in(self, target: str, lun: int) -> Disk | None:
+    def _log_in(self, target: str, lun: int, part: int | None) -> Disk | None:
         record = self._record(target)
         if record is None:
             raise NotFoundError(
@@ -166,7 +166,7 @@ class MachineWriter:
             disk = self._find(target, lun)
             # The kernel shows a disk before udev has read what is on it: without its filesystem it
             # is not ready.
-            return disk if disk is not None and _filesystem(disk.block, None) else None
+            return disk if disk is not None and _filesystem(disk.block, part) else None
 
         return self._context.waiter.wait(find_disk, self._context.deadline())
 

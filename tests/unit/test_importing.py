@@ -16,7 +16,7 @@ from iscsictl.legacy.planner import (
     ImportPlan,
     MountPlan,
     Values,
-    carry_out,
+    execute_import,
     node_values,
     plan_import,
     recognise,
@@ -144,7 +144,7 @@ class Recorder:
 
 def carried(plan: ImportPlan) -> Sequence[tuple[str, ...]]:
     writer = Recorder()
-    assert len(list(carry_out(plan, writer))) == len(writer.calls)
+    assert len(list(execute_import(plan, writer))) == len(writer.calls)
     return writer.calls
 
 
@@ -166,7 +166,7 @@ def test_a_portal_that_is_gone_keeps_nobody_else_out() -> None:
             return super().discover(portal, record)
 
     writer = Half()
-    done = list(carry_out(plan_import("iscsi.conf", "DiscoveryAddress=gone\n"
+    done = list(execute_import(plan_import("iscsi.conf", "DiscoveryAddress=gone\n"
                                       "DiscoveryAddress=b\n"), writer))  # fmt: skip
     assert [isinstance(one, UnreachableError) for one in done] == [True, False, False]
     assert [call[:2] for call in writer.calls] == [("discover", "b:3260"), ("node", TARGET)]

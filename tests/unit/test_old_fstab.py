@@ -27,6 +27,14 @@ def test_a_binding_that_is_none_is_named() -> None:
     assert [problem.line for problem in problems] == [1, 2]
 
 
+def test_octal_escapes_are_bytes_of_utf_8() -> None:
+    text = "LABEL=B\\303\\244r /srv/caf\\303\\251\\040one ext3\nUUID=1 /srv/\\344 ext3\n"
+    (first, second), problems = parse_old_fstab(text)
+    assert (first.spec, first.directory) == ("LABEL=Bär", "/srv/café one")
+    assert second.directory == "/srv/\udce4", "a byte of another encoding stays that byte"
+    assert problems == ()
+
+
 @pytest.mark.parametrize(
     ("spec", "device"),
     [

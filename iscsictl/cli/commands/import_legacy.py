@@ -69,10 +69,10 @@ def import_(settings: Settings, file: str, bindings: str | None) -> int:
         if settings.output == "tsv" or (settings.output == "table" and not settings.quiet):
             _show(plan, settings)
         return Exit.PENDING
-    return _carry_out(settings, plan)
+    return _write_import(settings, plan)
 
 
-def _carry_out(settings: Settings, plan: ImportPlan) -> int:
+def _write_import(settings: Settings, plan: ImportPlan) -> int:
     require_root("import")
 
     def say(text: str) -> None:
@@ -83,7 +83,7 @@ def _carry_out(settings: Settings, plan: ImportPlan) -> int:
     errors: list[IscsictlError] = []
     done = 0
     with host_changes(context):
-        for outcome in core.carry_out(plan, MachineWriter(context)):
+        for outcome in core.execute_import(plan, MachineWriter(context)):
             check_interrupt()
             if isinstance(outcome, IscsictlError):
                 errors.append(outcome)
