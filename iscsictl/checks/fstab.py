@@ -50,6 +50,7 @@ def _facts(machine: Machine) -> StorageFacts:
         absent=machine.absent,
         records=machine.db.value.records if isinstance(machine.db, Known) else None,
         login_service=machine.systemd.login_service,
+        login_startups=machine.systemd.login_startups,
         crypttab=machine.crypttab.value if isinstance(machine.crypttab, Known) else (),
         boot_targets=machine.boot_targets,
     )

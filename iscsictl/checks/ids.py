@@ -13,8 +13,8 @@ multipath-map multipath-nic multipath-paths multipath-queue net-link net-mtu net
 net-one-subnet nodedb-iface nodedb-listing nodedb-lock nodedb-modes nodedb-place nodedb-readable
 nodedb-records portal-default-route portal-public portal-reachable security-port service-iscsid
 service-login service-order service-reload service-systemd session-disks session-luns
-session-missing session-state timeout-disk timeout-noop timeout-recovery tools-disk tools-iscsictl
-tools-open-iscsi tools-versions
+session-missing session-startup session-state timeout-disk timeout-noop timeout-recovery tools-disk
+tools-iscsictl tools-open-iscsi tools-versions
 """
 IDS = frozenset(_LIST.split())
 

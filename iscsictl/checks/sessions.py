@@ -35,6 +35,7 @@ def check(machine: Machine) -> Iterator[Finding]:
                 subject,
             )
     yield from _missing(machine)
+    yield from _not_at_boot(machine)
     # The check of multipath says the same, with how to fix it.
     unmapped = [d.wwid for d in machine.listing.disks or () if len(d.paths) > 1 and d.wwid]
     for note in machine.listing.warnings:
@@ -121,6 +122,26 @@ def _lun(session: Session, lun: Lun) -> Finding:
     )
 
 
+def _not_at_boot(machine: Machine) -> Iterator[Finding]:
+    """Name the targets that are `onboot` where the login service does not ask for that word.
+
+    What the host boots from is left out: the initrd logs in to it.
+    """
+    systemd = machine.systemd
+    records = machine.db.value.records if isinstance(machine.db, Known) else ()
+    usable = [record for record in records if record.problem is None]
+    by_boot = {r.target for r in usable if r.logged_in_by(systemd.login_startups)}
+    meant = {record.target for record in usable if record.onboot}
+    for target in sorted(meant - by_boot - machine.boot_targets) if systemd.running else ():
+        yield warn(
+            "session-startup",
+            f"its record is onboot, and {systemd.login_service} does not log in to that: it is not "
+            "logged in at boot",
+            f"iscsictl startup {shell_form(target)} automatic",
+            target,
+        )
+
+
 def _missing(machine: Machine) -> Iterator[Finding]:
     records = machine.db.value.records if isinstance(machine.db, Known) else ()
     index = SessionIndex(records, machine.listing.sessions)
@@ -140,7 +161,7 @@ def _missing(machine: Machine) -> Iterator[Finding]:
             make = warn if spared else fail
             yield make(
                 "session-missing",
-                "the record is automatic and there is no session"
+                f"the record is {record.startup} and there is no session"
                 if missing == record.session_count
                 else f"{missing} of the {record.session_count} sessions that the record asks for "
                 "(node.session.nr_sessions) are missing",

@@ -83,11 +83,13 @@ class Unit:
 class Systemd:
     """The units that matter, by name, and who tells systemd that the network is there.
 
-    `stale` is set where fstab or a unit is newer than what systemd last read.
+    `stale` is set where fstab or a unit is newer than what systemd last read. `login_startups` are
+    the values of node.startup that the login service logs in to.
     """
 
     running: bool = True
     login_service: str = "open-iscsi.service"
+    login_startups: frozenset[str] = frozenset({"automatic"})
     units: Mapping[str, Unit] = field(default_factory=dict)
     online_providers: tuple[str, ...] = ()
     stale: bool = False

@@ -129,12 +129,16 @@ class DiskAnswers:
 
 @dataclass(frozen=True)
 class HostFacts:
-    """What the machine runs. `required` maps a unit to the mount points it waits for."""
+    """What the machine runs. `required` maps a unit to the mount points it waits for.
+
+    `login_startups` are the values of node.startup that the login service logs in to.
+    """
 
     login_service: str = "open-iscsi.service"
     service_enabled: bool = True
     multipath: MultipathFacts = field(default_factory=MultipathFacts)
     required: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    login_startups: frozenset[str] = frozenset({"automatic"})
 
 
 @dataclass(frozen=True)

@@ -77,12 +77,16 @@ class NodeRecord(Record):
 
     @property
     def onboot(self) -> bool:
-        """Tell whether the login service logs in to it at boot.
+        """Tell whether it is meant to be logged in to at boot, by whatever does that.
 
-        SUSE's service asks for both words. Those of open-iscsi itself, Debian and RHEL ask for
-        `automatic` alone, and leave `onboot` to whatever boots the root filesystem.
+        SUSE's service asks for both words. Those of Debian and RHEL ask for `automatic` alone, and
+        leave `onboot` to whatever boots the root filesystem: see `logged_in_by`.
         """
         return self.startup in {"automatic", "onboot"}
+
+    def logged_in_by(self, startups: frozenset[str]) -> bool:
+        """Tell whether a login service that asks for these words logs in to it at boot."""
+        return self.startup in startups
 
     @property
     def transport(self) -> str:

@@ -36,6 +36,7 @@ from iscsictl.planner.selection.session_index import SessionIndex
 from iscsictl.system.block import multipath_conf, probe, scsi_commands
 from iscsictl.system.context import Context
 from iscsictl.system.host import systemd
+from iscsictl.system.host.unit_files import read_login_startups
 from iscsictl.system.io import journal, signals
 from iscsictl.system.io.host_lock import take_turn
 from iscsictl.system.iscsi import holds, iscsiadm, nodedb, portal_probe
@@ -57,6 +58,7 @@ def host_facts(root: Path = Path("/")) -> HostFacts:
         systemd.enabled(service, root),
         read_multipath(root),
         systemd.required(root),
+        read_login_startups(service, root),
     )
 
 

@@ -40,6 +40,7 @@ from iscsictl.system.block.device_links import absent_specs, named_nodes
 from iscsictl.system.block.udev_db import device_properties, known_uuids
 from iscsictl.system.context import Context
 from iscsictl.system.host import systemd
+from iscsictl.system.host.unit_files import read_login_startups
 from iscsictl.system.iscsi import holds, nodedb
 from iscsictl.system.iscsi.firmware_boot import firmware_targets
 from iscsictl.system.iscsi.sessions import read_listing
@@ -236,6 +237,7 @@ def fstab_facts(context: Context, inventory: Inventory) -> StorageFacts:
     root, disks = context.root, inventory.disks
     crypttab = read_crypttab(root)
     specs = named_devices(inventory.fstab, crypttab)
+    service = systemd.login_service(root)
     return storage_facts(
         disks,
         inventory.sessions,
@@ -243,7 +245,8 @@ def fstab_facts(context: Context, inventory: Inventory) -> StorageFacts:
         links=named_nodes(specs, nodes_of(disks), root),
         absent=absent_specs(specs, root),
         records=inventory.records,
-        login_service=systemd.login_service(root),
+        login_service=service,
+        login_startups=read_login_startups(service, root),
         crypttab=crypttab,
         boot_targets=firmware_targets(root),
     )

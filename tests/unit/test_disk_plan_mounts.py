@@ -1,6 +1,7 @@
 """The plans of mount, umount and fstab, from made inventories."""
 
 from dataclasses import replace
+from pathlib import Path as FilePath
 from typing import Any
 
 import pytest
@@ -12,6 +13,8 @@ from iscsictl.model.disk_content import Filesystem
 from iscsictl.model.hold import Hold
 from iscsictl.model.inventory import DiskUsage, Known, MountPointState
 from iscsictl.model.listing import Block, Disk, Mount, Path
+from iscsictl.model.names import Portal
+from iscsictl.model.record import NodeRecord
 from iscsictl.parse.fstab import claim_line
 from iscsictl.planner.disks.mounts import (
     MountSpec,
@@ -261,3 +264,18 @@ def test_only_entries_written_by_iscsictl_are_taken_out() -> None:
     gone = plan_fstab_rm(disk_inventory(), "/srv")
     assert gone.refusal is None
     assert not gone.steps
+
+
+@pytest.mark.parametrize(
+    ("startups", "told"), [({"automatic"}, True), ({"automatic", "onboot"}, False)]
+)
+def test_a_line_for_what_the_login_service_does_not_log_in_to_is_told(
+    startups: set[str], *, told: bool
+) -> None:
+    fresh = mountable()
+    record = NodeRecord(
+        FilePath("/db/a"), {"node.startup": "onboot"}, target=IQN, portal=Portal("192.0.2.5")
+    )
+    host = replace(fresh.host, login_startups=frozenset(startups))
+    plan = plan_fstab_add(replace(fresh, host=host, records=(record,)), MountSpec("/srv"))
+    assert any(f"{IQN} is not logged in at boot" in note for note in plan.notes) is told

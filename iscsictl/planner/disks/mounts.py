@@ -312,7 +312,8 @@ def _fstab_add(builder: PlanBuilder, inventory: DiskInventory, spec: MountSpec) 
     unit = inventory.host.login_service
     enabled = inventory.host.service_enabled or not spec.boot
     builder.add(actions.EnableService(unit), unit, "logs in at boot", done=enabled)
-    if spec.boot and not any(r.onboot for r in inventory.records if r.target == device.target):
+    records = [record for record in inventory.records if record.target == device.target]
+    if spec.boot and not any(r.logged_in_by(inventory.host.login_startups) for r in records):
         builder.notes.append(
             f"{device.target} is not logged in at boot: iscsictl "
             f"startup {shell_form(device.target)} automatic"

@@ -102,7 +102,7 @@ def _manual_targets(carriers: Carriers, facts: StorageFacts) -> Iterator[tuple[s
         if facts.records is None or not carrier.targets or carrier.targets & facts.boot_targets:
             continue
         own = [r for target in carrier.targets for r in facts.records_by_target.get(target, ())]
-        if not any(record.onboot for record in own):
+        if not any(record.logged_in_by(facts.login_startups) for record in own):
             yield min(carrier.targets), bool(own)
 
 

@@ -47,7 +47,8 @@ class StorageFacts:
     `carriers` has the disks behind each device node and UUID of the listing, `mounts` those
     behind each mount point. `links` maps first fields of fstab and crypttab to such a node,
     `absent` are those that name nothing now. `copied` are UUIDs of which there are copies, with
-    the disks that carry one. `boot_targets` are the targets that the host boots from.
+    the disks that carry one. `boot_targets` are the targets that the host boots from,
+    `login_startups` the values of node.startup that its login service logs in to.
     """
 
     known: frozenset[str] | None = None
@@ -58,6 +59,7 @@ class StorageFacts:
     copied: Mapping[str, frozenset[str]] = field(default_factory=dict)
     records: tuple[NodeRecord, ...] | None = None
     login_service: str = "open-iscsi.service"
+    login_startups: frozenset[str] = frozenset({"automatic"})
     crypttab: tuple[CrypttabEntry, ...] = ()
     boot_targets: frozenset[str] = frozenset()
 
@@ -90,6 +92,7 @@ def storage_facts(
     absent: frozenset[str] = frozenset(),
     records: tuple[NodeRecord, ...] | None = None,
     login_service: str = "open-iscsi.service",
+    login_startups: frozenset[str] = frozenset({"automatic"}),
     crypttab: tuple[CrypttabEntry, ...] = (),
     boot_targets: frozenset[str] = frozenset(),
 ) -> StorageFacts:
@@ -126,6 +129,7 @@ def storage_facts(
         {uuid: names for uuid, names in copied.items() if len(names) > 1},
         records,
         login_service,
+        login_startups,
         crypttab,
         boot_targets | root_filesystem_targets(disks, target_of),
     )

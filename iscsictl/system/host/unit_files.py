@@ -14,6 +14,8 @@ _PLACES = ("etc/systemd/system", "run/systemd/system", "usr/lib/systemd/system",
 # Where generators leave links (systemd.generator(7)): netplan's has the network waited for so.
 _GENERATED = ("run/systemd/generator.early", "run/systemd/generator", "run/systemd/generator.late")
 ONLINE = "network-online.target"
+_EXEC_START = re.compile(r"\s*ExecStart\s*=(.*)")
+_LOGIN_ALL = re.compile(r"(?:--loginall[=\s]|-L)\s*(automatic|onboot|manual|all)\b")
 _ORDER = re.compile(r"\s*(After|Before)\s*=\s*(.*)")
 
 
@@ -27,6 +29,7 @@ def read_systemd(root: Path = Path("/")) -> Systemd:
     return Systemd(
         running=systemd.running(root),
         login_service=login,
+        login_startups=read_login_startups(login, root),
         units={name: read_unit(name, root) for name in names},
         online_providers=tuple(sorted(_wanted_by(ONLINE, root))),
         stale=not systemd.has_read_fstab(root),
@@ -56,6 +59,28 @@ def read_unit(name: str, root: Path = Path("/")) -> Unit:
     )
 
 
+def read_login_startups(login: str, root: Path = Path("/")) -> frozenset[str]:
+    """Return the values of node.startup that the login service logs in to at boot.
+
+    By its commands (iscsiadm(8), --loginall) and those of its drop-ins, where an empty ExecStart=
+    removes all before it (systemd.service(5)). `automatic` where none of them tells, as where a
+    script logs in: every distribution's service logs in to that.
+    """
+    file = systemd.unit_file(login, root)
+    words: set[str] = set()
+    for path in (*((file,) if file else ()), *_drop_ins(login, root)):
+        for line in _unit_lines(path):
+            match = _EXEC_START.fullmatch(line)
+            if match is None:
+                continue
+            if not match[1].strip():
+                words.clear()
+            words.update(_LOGIN_ALL.findall(match[1]))
+    if "all" in words:
+        words |= {"automatic", "onboot", "manual"}
+    return frozenset(words - {"all"}) or frozenset({"automatic"})
+
+
 def ask_active(names: tuple[str, ...], timeout: float) -> Mapping[str, str]:
     """Ask systemd for the state of units: `active`, `inactive`, `failed`.
 
@@ -78,12 +103,17 @@ def _drop_ins(name: str, root: Path) -> Iterator[Path]:
         yield from sorted((root / place / f"{name}.d").glob("*.conf"))
 
 
-def _ordering(path: Path) -> Iterator[tuple[str, str]]:
+def _unit_lines(path: Path) -> list[str]:
+    """Return the lines of a unit file, continued ones joined; none where it cannot be read."""
     try:
         text = path.read_text(errors="replace")
     except OSError:
-        return
-    for line in text.replace("\\\n", " ").splitlines():
+        return []
+    return text.replace("\\\n", " ").splitlines()
+
+
+def _ordering(path: Path) -> Iterator[tuple[str, str]]:
+    for line in _unit_lines(path):
         match = _ORDER.fullmatch(line)
         if match:
             yield match[1], match[2].strip()
