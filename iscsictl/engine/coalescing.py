@@ -50,7 +50,7 @@ class Batch(Generic[Item, Result]):
                 # From here on this thread must end the round, or all others wait for ever.
                 self._at_work = True
         if not mine.done:
-            self._carry_out(self._gathered())
+            self._work_on(self._gathered())
         if mine.error is not None:
             raise mine.error
         return cast("Result", mine.result)
@@ -67,7 +67,7 @@ class Batch(Generic[Item, Result]):
                 seen = len(self._waiting)
             time.sleep(pause)
 
-    def _carry_out(self, places: list[_Place[Item, Result]]) -> None:
+    def _work_on(self, places: list[_Place[Item, Result]]) -> None:
         results: Sequence[Result | Exception]
         try:
             results = self._work([place.item for place in places])

@@ -132,6 +132,7 @@ _CLASSES: Final[dict[Exit, type[IscsictlError]]] = {
     Exit.UNREACHABLE: errors.UnreachableError,
     Exit.IN_USE: errors.InUseError,
     Exit.MISSING: errors.MissingError,
+    Exit.NEEDS_ROOT: errors.NeedsRootError,
 }
 # These say little by themselves: iscsiadm's own line goes with them.
 _VAGUE: Final = frozenset({1, 3, 6, 7, 9, 14, 16, 22, 25, 26, 27, 29, 30, 31, 255})

@@ -59,7 +59,7 @@ ISCSIADM: Final[tuple[Row, ...]] = (
      "the module of the transport (iscsi_tcp, ib_iser, ...) is not loaded",
      "modprobe iscsi_tcp; if that fails install the kernel's extra modules", Exit.MISSING),
     (13, "ISCSI_ERR_ACCESS", "daemon access denied",
-     "iscsid accepts requests from root only", "run it as root", Exit.AUTH),
+     "iscsid accepts requests from root only", "run it as root", Exit.NEEDS_ROOT),
     (14, "ISCSI_ERR_TRANS_CAPS", "iSCSI driver does not support requested capability",
      "the offload driver of this interface has no such function",
      "use the software initiator: `-I default`", Exit.ERROR),

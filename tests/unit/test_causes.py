@@ -9,7 +9,7 @@ from iscsictl.errors.codes import error_from_iscsiadm, every, exit_for_iscsiadm,
 # The contract in the README, "Exit codes".
 CONTRACT = {
     0: Exit.DONE,
-    13: Exit.AUTH,
+    13: Exit.NEEDS_ROOT,
     24: Exit.AUTH,
     **dict.fromkeys((4, 8, 11, 23, 29, 32, 33), Exit.UNREACHABLE),
     28: Exit.IN_USE,

@@ -192,8 +192,10 @@ def test_a_database_that_only_root_may_enter_asks_for_root(closed: Path) -> None
 def test_a_file_in_the_place_of_the_records_is_told(db: Path) -> None:
     db.mkdir(parents=True)
     (db / "nodes").write_text("")
-    with pytest.raises(IscsictlError, match="is a file, not a directory"):
+    with pytest.raises(IscsictlError, match="is a file, not a directory") as caught:
         read_records(db)
+    # A directory that its owner cannot search is as good as none.
+    assert str(caught.value.hint).endswith(f"mkdir -m 700 {db}/nodes")
 
 
 def test_no_database_is_an_empty_one(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Each guard of the code that writes to disks, on loop devices: without it a test here fails."""
 
+import errno
 import fcntl
 import os
 import subprocess
@@ -11,7 +12,13 @@ from pathlib import Path
 import pytest
 
 from iscsictl.engine.handlers import disks as handlers
-from iscsictl.errors import InUseError, IscsictlError, RefusedError, UnexpectedContentError
+from iscsictl.errors import (
+    InUseError,
+    IscsictlError,
+    RefusedError,
+    UnexpectedContentError,
+    UnreachableError,
+)
 from iscsictl.model import actions
 from iscsictl.model.actions import DiskId
 from iscsictl.model.disk_content import Content
@@ -234,6 +241,18 @@ def test_no_write_while_another_program_has_the_disk_locked(scratch: Scratch, wr
         assert "is locked by another program" in refused(scratch, write, InUseError)
     finally:
         os.close(fd)
+
+
+@pytest.mark.fault("F74")
+def test_a_lock_that_the_kernel_cannot_give_is_not_blamed_on_another_program(
+    scratch: Scratch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_locks(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    said = refused(scratch, label, UnreachableError)
+    assert said == f"{scratch.device} cannot be locked: No locks available"
 
 
 @pytest.mark.fault("F74")

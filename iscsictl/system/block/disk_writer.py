@@ -39,7 +39,7 @@ def locked_disk(disk: DiskId, deadline: float) -> Iterator[None]:
 
     Under the lock it is asked for its name and for reservations. `deadline` is in
     time.monotonic() seconds. Raises RefusedError when it is another disk or another host holds it,
-    InUseError when another program has the lock.
+    InUseError when another program has the lock, UnreachableError when flock(2) fails.
     """
     device = disk.device
     with probe.opened(device, exclusive=False) as fd:
@@ -47,7 +47,12 @@ def locked_disk(disk: DiskId, deadline: float) -> Iterator[None]:
             try:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
-                if error.errno != errno.EWOULDBLOCK or time.monotonic() > deadline:
+                if error.errno != errno.EWOULDBLOCK:
+                    raise UnreachableError(
+                        f"{device} cannot be locked: {error.strerror}",
+                        hint="see what the kernel says of it: journalctl -k -n 20",
+                    ) from None
+                if time.monotonic() > deadline:
                     raise InUseError(
                         f"{device} is locked by another program",
                         hint=f"wait for it to end; find it with: fuser -v {shell_form(device)}",

@@ -99,7 +99,7 @@ def read_records(db: Path, target: str | None = None) -> tuple[NodeRecord, ...]:
     if not targets and (db / "nodes").is_file():
         raise IscsictlError(
             f"{db}/nodes is a file, not a directory",
-            hint=f"no record is in it; move it away, then: mkdir -m 600 {shell_form(db)}/nodes",
+            hint=f"no record is in it; move it away, then: mkdir -m 700 {shell_form(db)}/nodes",
         )
     for entry in targets:
         if not _is_directory(entry):

@@ -9,8 +9,13 @@ from iscsictl.model.record import NodeRecord
 from iscsictl.model.secret import Secret
 from iscsictl.system.io.files import read_file
 
+# As open-iscsi reads a record (`parse.record`): any blanks around the name and the sign, but at
+# least one character between the two. Bytes, since a Secret would not take what is too long.
+_BLANK = rb"[ \t\v\f\r]"
 _SECRET_LINE = re.compile(
-    rb"^node\.session\.auth\.(password(?:_in)?)[ \t]=[ \t]*(.+)$", re.MULTILINE
+    rb"^%b*node\.session\.auth\.(password(?:_in)?)(?:%b|=)%b*=%b*(.+)$"
+    % (_BLANK, _BLANK, _BLANK, _BLANK),
+    re.MULTILINE,
 )
 
 
