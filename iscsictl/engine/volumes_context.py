@@ -165,10 +165,17 @@ class VolumesContext(Context):
 
     def _edit_in_one_go(self, edits: Sequence[Edit]) -> list[Any]:
         old = now = fstab_file.read_fstab(self.root)
-        changed = []
+        results: list[Any] = []
         for edit in edits:
-            after = edit(now)
-            changed.append(after != now)
+            # An edit may refuse, as one does whose claim somebody deleted: the others go on.
+            try:
+                after = edit(now)
+            except InterruptError:
+                raise
+            except IscsictlError as error:
+                results.append(error)
+                continue
+            results.append((after != now, old))
             now = after
         try:
             fstab_file.save_fstab(self.root, now, old)
@@ -178,4 +185,4 @@ class VolumesContext(Context):
             if len(edits) == 1:
                 return [error]
             return [self._edit_all([edit])[0] for edit in edits]
-        return [(one, old) for one in changed]
+        return results

@@ -118,8 +118,8 @@ class DiskAnswers:
     """What targets and disks said just now, past what the kernel remembers.
 
     `luns` has the LUNs that a target shows, by session id. By H:C:T:L, `names` has all names of a
-    disk, none where the target has no such LUN, and `sizes` its bytes. A disk that could not be
-    asked is not there.
+    disk, none where the target answered that it has no such LUN, and `sizes` its bytes. A disk that
+    could not be asked, or told no name, is not there.
     """
 
     luns: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
@@ -146,7 +146,8 @@ class Inventory:
     """All that a plan may rest on.
 
     `unsettled` names the values of a record that differ from the spec, by the record's path.
-    `luns` is what REPORT LUNS says, by session id. `contents` and `usage` go by WWID.
+    `luns` is what REPORT LUNS says, by session id; a session of which it failed is not there.
+    `contents` and `usage` go by WWID.
     `silent` are portals that do not answer, with the reason. `open_devices` is who has a device
     of a session open that is no disk's, by session id. `open_iscsi` is the installed version.
     `stranded` says why a filesystem of an fstab entry has no disk, by mount point.

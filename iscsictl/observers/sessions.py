@@ -202,8 +202,9 @@ def for_rescan(context: Context, selector: RecordSelector, before: Asked | None)
 def ask_disks(sessions: Iterable[Session]) -> DiskAnswers:
     """Ask each disk of these sessions for its names and size, and each target for its LUNs.
 
-    Needs root. A disk that cannot be opened or does not answer is left out. One that answers with
-    ILLEGAL REQUEST has no names: that is how a target answers for a LUN that it has not.
+    Needs root. A disk that cannot be opened, does not answer, does not know the question or has no
+    name of a standard type is left out. An empty set of names is the answer LOGICAL UNIT NOT
+    SUPPORTED alone: the target has no such LUN.
     """
     luns: dict[int, tuple[int, ...]] = {}
     names: dict[str, frozenset[str]] = {}
@@ -225,16 +226,27 @@ def _ask_session(
         try:
             with probe.opened(unit.device, exclusive=False) as fd:
                 if session.sid is not None and session.sid not in luns:
-                    luns[session.sid] = scsi_commands.luns(fd)
-                names[unit.hctl] = scsi_commands.wwids(fd)
+                    _ask_for_luns(fd, session.sid, luns)
+                if own := scsi_commands.wwids(fd):
+                    names[unit.hctl] = own
                 capacity = scsi_commands.capacity(fd)
                 if capacity is not None:
                     sizes[unit.hctl] = capacity.size
         except scsi_commands.ScsiError as error:
-            if error.rejected:
+            if error.no_such_lun:
                 names[unit.hctl] = frozenset()
         except IscsictlError:
             continue
+
+
+def _ask_for_luns(fd: int, sid: int, luns: dict[int, tuple[int, ...]]) -> None:
+    """Note the LUNs that the target of a session shows; raises ScsiError for a LUN that is gone."""
+    try:
+        luns[sid] = scsi_commands.luns(fd)
+    except scsi_commands.ScsiError as error:
+        # A target that does not know REPORT LUNS still has disks that tell who they are.
+        if not error.unknown:
+            raise
 
 
 def for_save(

@@ -123,6 +123,19 @@ def test_with_luns_that_do_not_show_yet_a_scan_comes_first() -> None:
     assert step(planned(now, spec(lun=0)), "scan").status is Status.UNCHANGED
 
 
+def test_a_target_that_did_not_tell_its_luns_may_have_more_than_the_one_with_a_disk() -> None:
+    now = here(blank(W)).having(luns={})
+    error = refused(planned(now))
+    assert error.exit is Exit.UNREACHABLE
+    assert "LUN 0 may not be the only one" in error.text
+    assert "--lun 0" in (error.hint or "")
+    for wanted in (spec(lun=0), spec(wwid=W)):
+        plan = planned(now, wanted)
+        assert plan.refusal is None
+        assert "mkfs" in verbs(plan)
+    assert refused(planned(now, spec(wwid=wwid_of(1)))).exit is Exit.UNREACHABLE
+
+
 def test_nothing_to_mount_or_make_ends_at_the_device() -> None:
     plan = planned(here(blank(W)), spec(fs=None, mount=None))
     assert not plan.pending

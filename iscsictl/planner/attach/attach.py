@@ -181,22 +181,33 @@ def _choose_lun(inventory: Inventory, spec: AttachSpec, session: Session) -> Lun
 
     Without a number it is the only one, or the one with the requested WWID, or the one that
     an entry written by iscsictl mounts at the requested directory. Raises NotFoundError where
-    several fit.
+    several fit, UnreachableError where one has a disk and the target does not tell of others.
     """
     luns = [lun for lun in session.luns or () if lun.device is not None]
     if spec.lun is not None:
         return next((lun for lun in luns if lun.lun == spec.lun), None)
-    offered = inventory.luns.get(session.sid or 0, ())
-    # A LUN that the target offers and the kernel has no disk of may be the one that is meant.
-    if not luns or not {lun.lun for lun in luns} >= set(offered):
+    if not luns:
         return None
-    if len(luns) == 1:
+    offered = inventory.luns.get(session.sid or 0)
+    # A LUN that the target offers and the kernel has no disk of may be the one that is meant.
+    if offered is not None and not {lun.lun for lun in luns} >= set(offered):
+        return None
+    if len(luns) == 1 and offered is not None:
         return luns[0]
     ours = [x.wwid for x in inventory.fstab.by_dir(spec.mount or "/") if x.is_ours]
     wanted = spec.wwid or next(iter(ours), None)
     named = [lun for lun in luns if lun.wwid is not None and lun.wwid == wanted]
     if len(named) == 1:
         return named[0]
+    if len(luns) == 1:
+        # REPORT LUNS failed. The disks of a target appear one after another, so the first to come
+        # need not be the one that is meant.
+        number = luns[0].lun
+        raise UnreachableError(
+            f"{session.target} did not tell which LUNs it has: LUN {number} may not be the only "
+            "one",
+            hint=f"run it again with the one that is meant, such as --lun {number}",
+        )
     sizes = [_disk_of(inventory, session, lun) for lun in luns]
     raise SeveralLunsError(
         session.target,

@@ -13,8 +13,9 @@ from iscsictl.model.listing import Disk, Lun, Session
 def find_replaced_luns(session: Session, answers: DiskAnswers) -> Iterator[tuple[Lun, str]]:
     """Yield the LUNs of a session that are gone or another disk by now, with the reason.
 
-    A LUN is gone where REPORT LUNS does not list it, or its disk has no name any more (an empty
-    set). Where a target or disk could not be asked, nothing is said of it: that proves nothing.
+    A LUN is gone where REPORT LUNS does not list it, or the target answered that it has no such LUN
+    (an empty set of names). Where a target or disk could not be asked, or did not know the
+    question, nothing is said of it: that proves nothing.
     """
     shown = answers.luns.get(session.sid or 0)
     for unit in session.luns or ():

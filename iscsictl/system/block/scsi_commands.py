@@ -24,6 +24,7 @@ _UNIT_ATTENTION = 0x06
 # Additional sense codes (SPC-4 annex F.2).
 _INVALID_OPCODE = 0x20
 _INVALID_FIELD = 0x24
+_LOGICAL_UNIT_NOT_SUPPORTED = 0x25
 # DRIVER_SENSE tells that there is sense data; other drivers' errors are errors (scsi/sg.h).
 _DRIVER_SENSE = 0x08
 # A disk may have several things to tell before it answers a command (SAM-5 5.14).
@@ -76,11 +77,19 @@ class ScsiError(UnreachableError):
 
     @property
     def rejected(self) -> bool:
-        """Whether the disk refuses the request, as a LUN does that is gone (ILLEGAL REQUEST).
+        """Whether the disk refuses the request (ILLEGAL REQUEST), for whatever reason.
 
-        The sense key alone decides; `unknown` also looks at the additional sense code.
+        The sense key alone decides; `unknown` and `no_such_lun` tell two reasons apart.
         """
         return self.key == _ILLEGAL_REQUEST
+
+    @property
+    def no_such_lun(self) -> bool:
+        """Whether the target says that it has no such LUN: LOGICAL UNIT NOT SUPPORTED.
+
+        A target answers so for a LUN that was unmapped (SPC-4 annex F.2, code 25h).
+        """
+        return self.rejected and self.asc == _LOGICAL_UNIT_NOT_SUPPORTED
 
     @property
     def unknown(self) -> bool:

@@ -1,0 +1,57 @@
+"""Several volumes change fstab in one round: an edit that is refused is refused alone."""
+
+import threading
+from pathlib import Path
+
+from iscsictl.engine.volumes_context import Edit, VolumesContext
+from iscsictl.errors import IscsictlError, RefusedError
+from iscsictl.model.fstab import Fstab
+from iscsictl.parse.fstab import parse_fstab, render_fstab
+
+OLD = b"# made by hand\n"
+
+
+def append_comment(text: str) -> Edit:
+    return lambda now: parse_fstab(render_fstab(now) + f"# {text}\n".encode())
+
+
+def refuse_edit(_: Fstab) -> Fstab:
+    raise RefusedError("/etc/fstab has no claim on /dev/sdb any more")
+
+
+def edit_together(context: VolumesContext, edits: dict[str, Edit]) -> dict[str, object]:
+    """Have each edit made by a thread of its own; return the result or the error of each."""
+    found: dict[str, object] = {}
+    start = threading.Barrier(len(edits))
+    context.at_work = len(edits)
+
+    def edit_one(name: str) -> None:
+        start.wait()
+        try:
+            found[name] = context.edit_fstab(edits[name])
+        except IscsictlError as error:
+            found[name] = error
+
+    threads = [threading.Thread(target=edit_one, args=(name,)) for name in edits]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    return found
+
+
+def test_an_edit_that_is_refused_fails_no_other_of_its_round(tmp_path: Path) -> None:
+    path = tmp_path / "etc/fstab"
+    path.parent.mkdir()
+    path.write_bytes(OLD)
+    edits: dict[str, Edit] = {
+        "first": append_comment("one"),
+        "refused": refuse_edit,
+        "last": append_comment("two"),
+    }
+    found = edit_together(VolumesContext(5, tmp_path), edits)
+    assert isinstance(found["refused"], RefusedError)
+    for name in ("first", "last"):
+        assert isinstance(found[name], tuple), found[name]
+        assert found[name][0] is True
+    assert sorted(path.read_bytes().splitlines()) == [b"# made by hand", b"# one", b"# two"]
