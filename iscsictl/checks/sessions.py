@@ -65,8 +65,10 @@ def _session(machine: Machine, session: Session, subject: str) -> Finding:
                 subject,
             )
         wait = session.timeouts.recovery if session.timeouts else None
-        how_long = "for ever" if wait is None or wait < 0 else f"{wait} s, then fails"
-        what = f"the session is lost and iscsid tries again ({state}); I/O waits {how_long}"
+        what = f"the session is lost and iscsid tries again ({state}); I/O waits"
+        # Where the timeout is not known, that I/O waits is all that can be said.
+        if wait is not None:
+            what += " for ever" if wait < 0 else f" {wait} s, then fails"
         if machine.iscsid is None:
             return fail(
                 "session-state",

@@ -24,10 +24,9 @@ from iscsictl.model.inventory import (
 from iscsictl.model.listing import Disk, Session, blocks
 from iscsictl.model.names import DEFAULT_IFACE, Portal
 from iscsictl.model.record import NodeRecord
-from iscsictl.model.secret import Secret
 from iscsictl.model.spec import AttachSpec, DetachRequest
 from iscsictl.observers.multipath import read_multipath
-from iscsictl.parse.record import edit_record
+from iscsictl.observers.record_changes import find_unsettled
 from iscsictl.planner.attach.attach import record_values
 from iscsictl.planner.attach.multipath import choose_paths, is_being_mapped
 from iscsictl.planner.selection.luns import find
@@ -120,7 +119,7 @@ def observe_lun(
         choice = choose_paths(inventory, spec)
     except IscsictlError:
         return inventory  # The plan is refused for the same reason.
-    unsettled = _unsettled(host.records, spec, target, mapped=choice.mapped)
+    unsettled = observe_unsettled(host.records, spec, target, mapped=choice.mapped)
     inventory = replace(inventory, unsettled=unsettled)
     if choice.mapped and sessions:
         known = context.coalesce("multipathd", lambda: multipath_conf.ask_daemon(facts))
@@ -324,21 +323,15 @@ def _silent(context: Context, some: Iterable[Portal], wait: float) -> Mapping[Po
     return context.memoize(("silent", asked), lambda: portal_probe.silent(asked, wait))
 
 
-def _unsettled(
+def observe_unsettled(
     records: tuple[NodeRecord, ...], spec: AttachSpec, target: str | None, *, mapped: bool
 ) -> dict[str, tuple[str, ...]]:
+    """Return the keys of the sound records of a target whose values the attach has to write.
+
+    By the path of the record. `mapped` is whether multipathd makes a map of the disk.
+    """
     values = record_values(spec, multipath=mapped)
-    found = {}
-    for record in sound_records(records, replace(spec, target=target)):
-        # The file itself, with its secrets: what was parsed has only that there is one.
-        text = record.path.read_bytes().decode("utf-8", "surrogateescape")
-        wrong = tuple(key for key, value in values.items() if _differs(text, key, value))
-        found[str(record.path)] = wrong
-    return found
-
-
-def _differs(text: str, key: str, value: str | Secret | None) -> bool:
-    return edit_record(text, {key: value}) != text
+    return find_unsettled(sound_records(records, replace(spec, target=target)), values)
 
 
 def _luns(spec: AttachSpec, sessions: tuple[Session, ...]) -> dict[int, tuple[int, ...]]:

@@ -296,10 +296,11 @@ def _mount_health(machine: Machine, wait: float) -> tuple[MountHealth, ...]:
                 )
     # What has lost its disk is behind no session any more; only fstab still knows it.
     own = () if fstab is None else (line.mount_point for line in fstab.ours)
-    stranded = mounts.find_stranded((path for path in own if path is not None), LIVE)
-    for path, reason in stranded.items():
-        line = types[path]
-        found.append(MountHealth(path, line.source, line.fstype, stranded=reason))
+    # The mounts are read again: the filesystems took seconds to answer, and some may be new.
+    found += (
+        MountHealth(line.path, line.source, line.fstype, stranded=reason)
+        for line, reason in mounts.stranded_mounts((p for p in own if p is not None), LIVE)
+    )
     return tuple(found)
 
 

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from iscsictl.errors import IscsictlError
+from iscsictl.errors import IscsictlError, NeedsRootError
 from iscsictl.model.fstab import Fstab
 from iscsictl.model.hold import Hold
+from iscsictl.model.host_facts import InitiatorName
 from iscsictl.model.listing import Session
 from iscsictl.model.record import NodeRecord
 from iscsictl.system.iscsi import holds, initiator_name, nodedb
@@ -17,10 +18,11 @@ from iscsictl.system.mount import fstab_file, mounts
 class Overview:
     """The initiator name, sessions, records, fstab and mount points of a host.
 
-    `records` is None where they may not be read: open-iscsi keeps them for root alone.
+    `records` is None where they may not be read: open-iscsi keeps them for root alone. So is
+    `initiator` where the file with the name is 0600, as some distributions install it.
     """
 
-    name: str | None
+    initiator: InitiatorName | None
     sessions: tuple[Session, ...]
     records: tuple[NodeRecord, ...] | None
     fstab: Fstab
@@ -31,15 +33,19 @@ class Overview:
 def observe_overview(root: Path) -> Overview:
     """Read the state of the host. Starts no process and reads no disk.
 
-    Records that may not be read are None, and no error. Raises NeedsRootError where only root may
-    read the initiator name.
+    Records and an initiator name that may not be read are None, and no error. Raises IscsictlError
+    for another file that cannot be read.
     """
     try:
         records = nodedb.read_records(nodedb.find_db(root))
     except IscsictlError:
         records = None
+    try:
+        initiator = initiator_name.read_initiator(root)
+    except NeedsRootError:
+        initiator = None
     return Overview(
-        initiator_name.read_initiator(root).name,
+        initiator,
         read_sessions(root, details=False),
         records,
         fstab_file.read_fstab(root),

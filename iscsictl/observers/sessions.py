@@ -1,6 +1,6 @@
 """Look at records, sessions and what uses them, as far as a command on sessions needs it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,11 +16,10 @@ from iscsictl.model.inventory import (
 )
 from iscsictl.model.listing import Disk, Session
 from iscsictl.model.names import Portal
-from iscsictl.model.record import NodeRecord
 from iscsictl.model.secret import Secret
 from iscsictl.observers.attach import host_facts
+from iscsictl.observers.record_changes import Changes, find_unsettled, keys_that_differ
 from iscsictl.parse.iscsid_conf import edit_conf
-from iscsictl.parse.record import edit_record
 from iscsictl.planner.iscsi.rescan import Asked, select_sessions
 from iscsictl.planner.safety.storage_graph import root_filesystem_targets
 from iscsictl.planner.selection.records import RecordSelector, select_records
@@ -32,8 +31,6 @@ from iscsictl.system.io.files import read_file
 from iscsictl.system.iscsi import discovery, firmware_boot, holds, iscsiadm, nodedb, portal_probe
 from iscsictl.system.iscsi.sessions import read_listing, read_sessions
 from iscsictl.system.mount import fstab_file, usage
-
-Changes = Mapping[str, str | Secret | None]
 
 
 def boots_from(root: Path) -> frozenset[str]:
@@ -70,7 +67,7 @@ def for_records(
         chosen = select_records(inventory, selector)
     except NotFoundError:
         return inventory
-    return replace(inventory, unsettled=unsettled(chosen, changes))
+    return replace(inventory, unsettled=find_unsettled(chosen, changes))
 
 
 def for_forget(context: Context, selector: RecordSelector) -> Inventory:
@@ -107,29 +104,6 @@ def for_startup(context: Context, selector: RecordSelector, changes: Changes) ->
     return replace(inventory, silent=portal_probe.silent(asked, min(PORTAL_WAIT, context.wait)))
 
 
-def unsettled(records: Iterable[NodeRecord], changes: Changes) -> dict[str, tuple[str, ...]]:
-    """Return, by the path of each record, the keys whose values differ from the requested ones.
-
-    A secret in a record that others may read counts as different too.
-    """
-    found = {}
-    for record in records:
-        if record.problem is None:
-            data = read_file(record.path) or b""
-            wrong = _wrong(data.decode("utf-8", "surrogateescape"), record.mode, changes)
-            found[str(record.path)] = wrong
-    return found
-
-
-def _wrong(text: str, mode: int, changes: Changes) -> tuple[str, ...]:
-    open_ = mode & 0o077
-    return tuple(
-        key
-        for key, value in changes.items()
-        if (open_ and isinstance(value, Secret)) or edit_record(text, {key: value}) != text
-    )
-
-
 def for_login(
     context: Context, selector: RecordSelector, changes: Changes, *, everything: bool, again: bool
 ) -> Inventory:
@@ -147,7 +121,7 @@ def for_login(
         )
     except NotFoundError:
         return inventory
-    inventory = replace(inventory, unsettled=unsettled(chosen, changes) if changes else {})
+    inventory = replace(inventory, unsettled=find_unsettled(chosen, changes) if changes else {})
     index = SessionIndex.of(inventory)
     missing = [
         r.portal for r in chosen if index.session_of(r) is None and not r.problem and r.over_tcp
@@ -306,7 +280,7 @@ def discovery_unsettled(
     if record is None:
         return False, tuple(changes)
     data = read_file(record.path) or b""
-    return True, _wrong(data.decode("utf-8", "surrogateescape"), record.mode, changes)
+    return True, keys_that_differ(data.decode("utf-8", "surrogateescape"), record.mode, changes)
 
 
 def defaults_unsettled(context: Context, changes: Changes) -> tuple[str, ...]:

@@ -292,3 +292,17 @@ def test_no_chap_is_fixed_by_a_line_that_works_as_it_stands() -> None:
     bare = replace(record(), values={"node.startup": "automatic"})
     finding = found(replace(SOUND, db=db(bare)), "chap-none")
     assert str(finding.fix).endswith(f"chap set -T {IQN} --user NAME --secret-prompt")
+
+
+@pytest.mark.parametrize(
+    ("timeouts", "end"),
+    [
+        (Timeouts(600), "I/O waits 600 s, then fails"),
+        (Timeouts(-1), "I/O waits for ever"),
+        (Timeouts(None), "I/O waits"),
+        (None, "I/O waits"),
+    ],
+)
+def test_how_long_io_waits_is_said_where_it_is_known(timeouts: Timeouts | None, end: str) -> None:
+    machine = with_session(status="recovering", timeouts=timeouts)
+    assert found(machine, "session-state").message.endswith(f"; {end}")

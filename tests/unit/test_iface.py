@@ -71,6 +71,20 @@ def test_adding_twice_is_adding_once() -> None:
     ).pending
 
 
+def test_a_mac_address_may_be_written_in_capitals_however_it_is_given() -> None:
+    nics = {"eth0": Nic("eth0", mac="52:54:00:ab:cd:ef", driver="virtio_net")}
+    facts = IfaceFacts((IFACE,), nics=nics, kernel=KERNEL)
+    mac = "52:54:00:AB:CD:EF"
+    for given in (
+        requested_settings("a", None, None, mac, None, {}),
+        requested_settings("a", None, None, None, None, {"iface.hwaddress": mac}),
+    ):
+        assert given == {"iface.hwaddress": "52:54:00:ab:cd:ef"}
+        assert plan_write(facts, "a", given, new=False).refusal is None
+    removed = requested_settings("a", None, None, None, None, {"iface.hwaddress": None})
+    assert removed == {"iface.hwaddress": None}
+
+
 @pytest.mark.parametrize(("transport", "notes"), [("ocs", 1), ("unheard-of", 0)])
 def test_a_definition_of_any_transport_is_changed(transport: str, notes: int) -> None:
     iface = IfaceRecord(path=Path("/x"), values={"iface.transport_name": transport}, name="q0")

@@ -11,15 +11,20 @@ from iscsictl.engine.runtime import open_context
 from iscsictl.errors import Exit, RefusedError
 from iscsictl.model import actions
 from iscsictl.model.actions import DiskId
-from iscsictl.model.inventory import DISK_GONE, NO_PATHS, DiskUsage
+from iscsictl.model.inventory import DISK_GONE, NO_PATHS, DiskUsage, Known
+from iscsictl.model.listing import Listing
 from iscsictl.model.plan import Plan, Status
 from iscsictl.model.spec import Consent, DetachRequest
+from iscsictl.observers import doctor
+from iscsictl.parse.fstab import parse_fstab
+from iscsictl.parse.mountinfo import MountLine
 from iscsictl.planner.attach.detach import plan_detach
 from iscsictl.planner.safety.lost_disks import SEPARATOR
 from iscsictl.planner.safety.overwrite import ConsentRequiredError
 from iscsictl.system.mount import mounts, usage
 from tests.bench.make_tree import Tree
 from tests.unit.fake_root import put
+from tests.unit.healthy_host import SOUND
 from tests.worlds import CLAIMED, DIR, TARGET, World, line, parted, unit, world, wwid_of
 
 W = wwid_of(0)
@@ -201,3 +206,26 @@ def test_mounts_without_a_disk_are_told_from_those_with_one(tmp_path: Path) -> N
         "/srv/pathless": NO_PATHS,
         "/srv/btrfs": DISK_GONE,
     }
+
+
+@pytest.mark.fault("F107")
+def test_a_mount_without_a_disk_that_came_while_the_others_were_asked_is_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(tmp_path, "proc/self/mountinfo", "")
+    real, asked = mounts.mounted, []
+
+    def mounted(root: Path) -> tuple[MountLine, ...]:
+        """Read the mounts; after the first time somebody mounts something."""
+        lines = real(root)
+        asked.append(root)
+        put(tmp_path, "proc/self/mountinfo", MOUNTINFO)
+        return lines
+
+    monkeypatch.setattr(mounts, "mounted", mounted)
+    monkeypatch.setattr(doctor, "LIVE", tmp_path)
+    line = b"UUID=u /srv/gone ext4 _netdev,nofail,x-iscsictl.wwid=naa.6 0 0\n"
+    machine = replace(SOUND, fstab=Known(parse_fstab(line)), listing=Listing((), ()))
+    (health,) = doctor._mount_health(machine, 1)
+    assert (health.path, health.stranded) == ("/srv/gone", DISK_GONE)
+    assert len(asked) == 2

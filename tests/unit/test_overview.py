@@ -12,13 +12,16 @@ import pytest
 
 from iscsictl.cli.commands.overview import FIRST_ATTACH, overview_rows
 from iscsictl.cli.groups import move_common_options
+from iscsictl.errors import NeedsRootError
 from iscsictl.model.fstab import Fstab
 from iscsictl.model.hold import Hold
+from iscsictl.model.host_facts import InitiatorName
 from iscsictl.model.listing import Session
 from iscsictl.model.names import Portal
 from iscsictl.model.record import NodeRecord
-from iscsictl.observers.overview import Overview
+from iscsictl.observers.overview import Overview, observe_overview
 from iscsictl.parse.fstab import parse_fstab
+from iscsictl.system.iscsi import initiator_name
 from tests.commands import call
 
 T = "iqn.2001-04.com.example:mail"
@@ -46,7 +49,8 @@ def rows(
     mounted: frozenset[str] = frozenset(),
     holds: tuple[Hold, ...] = (),
 ) -> dict[str, str]:
-    found = Overview(name, sessions, records, fstab or Fstab(), mounted, holds)
+    initiator = InitiatorName(exists=True, name=name)
+    found = Overview(initiator, sessions, records, fstab or Fstab(), mounted, holds)
     return dict(overview_rows(found))
 
 
@@ -69,6 +73,22 @@ def test_missing_sessions_and_mounts_are_counted() -> None:
     assert found["sessions"] == "0 up, 1 missing"
     assert found["volumes"] == "0 of 1 mounted; missing: /srv/mail"
     assert "root only" in rows(records=None)["sessions"]
+
+
+def test_a_name_that_only_root_may_read_is_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Root reads any file, so the refusal of open(2) is made here."""
+
+    def refuse(_: Path) -> None:
+        raise NeedsRootError("/etc/iscsi/initiatorname.iscsi can be read by root only")
+
+    monkeypatch.setattr(initiator_name, "read_file", refuse)
+    found = dict(overview_rows(observe_overview(tmp_path)))
+    assert found["initiator"] == "its name can be read by root only"
+    # That the name is not known is no reason to make one.
+    assert "initiator" not in found["next"]
+    assert found["next"] == FIRST_ATTACH
 
 
 def on_a_terminal(root: Path, *args: str) -> tuple[int, str]:

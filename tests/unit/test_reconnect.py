@@ -14,6 +14,7 @@ import pytest
 
 from iscsictl.engine.reconcile import next_batch
 from iscsictl.errors import IscsictlError, NotFoundError, RefusedError, UnreachableError
+from iscsictl.model import actions
 from iscsictl.model.fstab import Fstab
 from iscsictl.model.hold import Hold
 from iscsictl.model.inventory import Inventory
@@ -187,6 +188,28 @@ def test_a_session_that_is_being_recovered_is_an_error_and_left_alone() -> None:
     down = lost._replace(status="down")
     (error,) = errors(plan_reconnect(replace(world, sessions=(down,)), UP)).values()
     assert "not trying" in error.text
+
+
+@pytest.mark.parametrize("records", [(record(startup="manual"),), ()], ids=["manual", "none"])
+def test_a_mount_behind_a_session_that_is_not_up_is_not_said_to_be_on_hold(
+    records: tuple[NodeRecord, ...],
+) -> None:
+    lost = session(lun=None)._replace(status="recovering")
+    world = Inventory(records, (lost,), fstab=fstab())
+    plan = plan_reconnect(world, {})
+    assert plan.steps[-1].id == "mount:/srv/a"
+    (error,) = errors(plan).values()
+    assert isinstance(error, UnreachableError)
+    assert f"the session to {A} through 192.0.2.5:3260 is recovering" in error.text
+    assert all(isinstance(step.action, actions.Mount) and step.after for step in plan.pending)
+    assert missing_records(world, None) == ()
+
+
+def test_a_mount_whose_session_is_lost_is_told_of_whatever_the_startup_of_its_record() -> None:
+    lost = session()._replace(status="recovering")
+    world = Inventory((record(startup="manual"),), (lost,), fstab=fstab())
+    (error,) = errors(plan_reconnect(world, UP)).values()
+    assert "iscsid keeps trying" in error.text
 
 
 def test_another_path_that_is_up_is_enough_to_mount() -> None:

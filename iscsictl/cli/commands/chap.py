@@ -34,6 +34,7 @@ from iscsictl.observers.accounts import (
     other_accounts,
     targets_with_text,
 )
+from iscsictl.observers.record_changes import Changes
 from iscsictl.observers.records import DISCOVERY_PREFIX
 from iscsictl.output.terminal import screen_of
 from iscsictl.output.text import escape_controls
@@ -148,7 +149,7 @@ def _place(settings: Settings, options: dict[str, Any]) -> Place:
     return None if defaults else asked or choice
 
 
-def _changes(given: Account | None, algorithms: str | None, place: Place) -> observer.Changes:
+def _changes(given: Account | None, algorithms: str | None, place: Place) -> Changes:
     prefix = DISCOVERY_PREFIX if isinstance(place, Portal) else NODE
     changes: dict[str, Any] = {} if given is None else given.values(prefix)
     if algorithms is not None:
@@ -156,7 +157,7 @@ def _changes(given: Account | None, algorithms: str | None, place: Place) -> obs
     return changes
 
 
-def _write(settings: Settings, place: Place, changes: observer.Changes) -> int:
+def _write(settings: Settings, place: Place, changes: Changes) -> int:
     contexts: list[Context] = []
 
     def observe(context: Context, _: Inventory | None) -> Inventory:

@@ -3,6 +3,7 @@
 import sys
 
 from iscsictl.cli.options import Settings
+from iscsictl.model.host_facts import InitiatorName
 from iscsictl.observers.overview import Overview, observe_overview
 from iscsictl.output.terminal import screen_of
 from iscsictl.output.views.overview import print_overview
@@ -44,12 +45,18 @@ def overview_rows(found: Overview) -> list[tuple[str, str]]:
         mounts += f"; missing: {', '.join(unmounted[:3])}" + (" ..." if unmounted[3:] else "")
     names = [hold.name for hold in found.holds]
     return [
-        ("initiator", found.name or "this host has no initiator name"),
+        ("initiator", _initiator_text(found.initiator)),
         ("sessions", sessions),
         ("volumes", mounts if paths else "none in /etc/fstab that iscsictl wrote"),
         ("on hold", ", ".join(names) or "nothing"),
         ("next", _next_action(found, missing or 0, unmounted)),
     ]
+
+
+def _initiator_text(initiator: InitiatorName | None) -> str:
+    if initiator is None:
+        return "its name can be read by root only"
+    return initiator.name or "this host has no initiator name"
 
 
 def _missing_sessions(found: Overview) -> int | None:
@@ -64,7 +71,7 @@ def _missing_sessions(found: Overview) -> int | None:
 
 
 def _next_action(found: Overview, missing: int, unmounted: list[str]) -> str:
-    if found.name is None:
+    if found.initiator is not None and found.initiator.name is None:
         return "iscsictl initiator generate"
     if missing or unmounted:
         return "iscsictl reconnect"

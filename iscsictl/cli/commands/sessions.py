@@ -35,6 +35,7 @@ from iscsictl.model.plan import Plan
 from iscsictl.model.record import startup_values
 from iscsictl.model.spec import Account
 from iscsictl.observers import sessions as observer
+from iscsictl.observers.record_changes import Changes
 from iscsictl.observers.records import DISCOVERY_PREFIX, hold_clock, read_holds, read_records
 from iscsictl.output.terminal import screen_of
 from iscsictl.output.views.nodes import show_holds, show_offers
@@ -91,15 +92,13 @@ def discover(
     return _show(settings, where, iface, changes, kind)
 
 
-def _discovery_changes(account: Account | None) -> observer.Changes | None:
+def _discovery_changes(account: Account | None) -> Changes | None:
     if account is None:
         return None
     return account.values(DISCOVERY_PREFIX)
 
 
-def _show(
-    settings: Settings, where: Portal, iface: str, changes: observer.Changes | None, kind: str
-) -> int:
+def _show(settings: Settings, where: Portal, iface: str, changes: Changes | None, kind: str) -> int:
     context = open_context(settings.wait, settings.root, lambda text: _say(settings, text))
     if changes is None:
         offers = observer.discover(context, where, iface, None, kind=kind)

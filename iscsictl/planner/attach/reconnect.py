@@ -11,6 +11,7 @@ from iscsictl.model.actions import DiskId
 from iscsictl.model.fstab import FstabLine
 from iscsictl.model.inventory import Inventory
 from iscsictl.model.listing import Session
+from iscsictl.model.names import Portal
 from iscsictl.model.plan import Plan
 from iscsictl.model.record import NodeRecord
 from iscsictl.model.shell_form import shell_form
@@ -132,10 +133,16 @@ class _Keep:
             yield from self._one_of(str(target))
 
     def _one_of(self, target: str) -> Iterator[NodeRecord]:
-        """Yield a record for a target that is none of boot but has a line in fstab."""
+        """Yield a record for a target that is none of boot but has a line in fstab.
+
+        Where the target has sessions and none is up, these are the records of those sessions.
+        """
         records = self.index.records(target)
         free = [r for r in records if not r.onboot and not self._held(r)]
-        if free and not self.index.sessions(target):
+        sessions = self.index.sessions(target)
+        if sessions and all(session.status != "up" for session in sessions):
+            yield from (r for r in free if self.index.session_of(r) is not None)
+        elif free and not sessions:
             # False sorts before True: a portal that answers.
             yield min(free, key=lambda r: r.portal in self.inventory.silent)
 
@@ -175,7 +182,7 @@ class _Keep:
             self._add_path_note(record, f"is {session.status}")
             self._add_login(record, done=True)
         else:
-            self._add_login(record, error=_trouble(session, record, self.lines))
+            self._add_login(record, error=_trouble(session, record.portal, self.lines))
 
     def _log_in_again(self, record: NodeRecord) -> None:
         """Add the login of a record that has no session, or too few."""
@@ -227,6 +234,10 @@ class _Keep:
         self.builder.add(mount, path, "mounts it again", after=after)
 
     def _no_way(self, target: str) -> IscsictlError:
+        """Return why a target has neither a session that is up nor a login that is planned."""
+        sessions = self.index.sessions(target)
+        if sessions:
+            return _trouble(sessions[0], sessions[0].requested_portal, self.lines)
         if self.index.records(target):
             return _on_hold(target)
         return NotFoundError(
@@ -262,10 +273,11 @@ def _on_hold(name: str) -> RefusedError:
 
 
 def _trouble(
-    session: Session, record: NodeRecord, lines: tuple[FstabLine, ...]
+    session: Session, portal: Portal | None, lines: tuple[FstabLine, ...]
 ) -> UnreachableError:
     """Return the error for a session that is there but not up."""
-    where = f"the session to {record.target} through {record.portal} is {session.status}"
+    through = "" if portal is None else f" through {portal}"
+    where = f"the session to {session.target}{through} is {session.status}"
     given_up = any(unit.state in _GIVEN_UP for unit in session.luns or ())
     if session.status == "down":
         return UnreachableError(
@@ -277,7 +289,7 @@ def _trouble(
             f"{where}: iscsid keeps trying, and what is written waits",
             hint="check the array, the cable and the route; see: iscsictl doctor",
         )
-    places = [line.mount_point or "" for line in lines if line.target == record.target]
+    places = [line.mount_point or "" for line in lines if line.target == session.target]
     what = f"umount {shell_form(*places)}, fsck, " if places else ""
     return UnreachableError(
         f"{where} for longer than its recovery timeout: its disks fail all that is written",

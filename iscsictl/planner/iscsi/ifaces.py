@@ -126,7 +126,7 @@ def requested_settings(
     given: dict[str, str | None] = {
         "iface.transport_name": transport,
         "iface.net_ifacename": netdev,
-        "iface.hwaddress": None if mac is None else mac.lower(),
+        "iface.hwaddress": mac,
         "iface.ipaddress": ip,
     }
     wanted = {key: value for key, value in given.items() if value is not None} | dict(pairs)
@@ -134,7 +134,9 @@ def requested_settings(
         problem = find_problem("iface", key, value, iface=name)
         if problem is not None and (value is not None or key in KEYS["iface"]):
             raise problem.error()
-    return wanted
+    # The kernel writes a MAC address in small letters, `ip link` and others may not.
+    hwaddress = wanted.get("iface.hwaddress")
+    return wanted if hwaddress is None else wanted | {"iface.hwaddress": hwaddress.lower()}
 
 
 def _check(facts: IfaceFacts, values: Mapping[str, str | None], transport: str) -> None:

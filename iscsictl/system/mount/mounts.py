@@ -301,11 +301,24 @@ def _has_no_paths(block: str) -> bool:
 def find_stranded(paths: Iterable[str], root: Path = Path("/")) -> dict[str, str]:
     """Return those of the mount points whose mount has no disk any more, with the reason.
 
+    As `stranded_mounts`, by mount point.
+    """
+    return {line.path: reason for line, reason in stranded_mounts(paths, root)}
+
+
+def stranded_mounts(
+    paths: Iterable[str], root: Path = Path("/")
+) -> Iterator[tuple[MountLine, str]]:
+    """Yield the mounts on these mount points that have no disk any more, with the reason.
+
     The innermost mount of each counts; what is not mounted is left out. No disk is asked.
     """
     innermost = {line.path: line for line in mounted(root)}
-    found = {path: missing_disk(innermost[path], root) for path in paths if path in innermost}
-    return {path: reason for path, reason in found.items() if reason is not None}
+    for path in dict.fromkeys(paths):
+        if path in innermost:
+            reason = missing_disk(innermost[path], root)
+            if reason is not None:
+                yield innermost[path], reason
 
 
 def _device(line: MountLine, root: Path) -> str:
