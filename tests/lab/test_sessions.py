@@ -305,6 +305,35 @@ def test_rescan_sees_what_grew_appeared_and_became_another_disk(lab: Lab) -> Non
     assert luns[0] == three.wwid
 
 
+@pytest.mark.torture
+@pytest.mark.fault("F81")
+@pytest.mark.fault("F82")
+def test_what_is_accepted_can_be_listed_and_what_cannot_is_named_with_what_to_change(
+    lab: Lab,
+) -> None:
+    saved(lab)
+    for change in (
+        "node.session.timeo.replacement_timeout=30",
+        "node.conn[0].iscsi.HeaderDigest=CRC32C,None",
+        "node.session.scan=manual",
+    ):
+        ctl(lab, f"nodes set -T {IQN} {change} -y")
+        assert IQN in lab.host.run("iscsiadm -m node", check=True).out
+    refused = ctl(lab, f"nodes set -T {IQN} node.session.timeo.replacment_timeout=30 -y", 2)
+    assert "node.session.timeo.replacement_timeout" in refused.err
+
+    # Written by hand, as the documentation of another version says.
+    path = record(lab)
+    lab.host.run(f"sed -i 's/^# END/node.session.foo = 1\\n# END/' '{path}'", check=True)
+    assert lab.host.run("iscsiadm -m node").code != 0
+    (finding,) = json.loads(ctl(lab, "doctor -J --only nodedb-listing", 1).out)["findings"]
+    assert finding["level"] == "fail"
+    assert IQN in finding["subject"]
+    assert "node.session.foo" in finding["message"]
+    lab.host.run(f"{finding['fix']} -y", check=True, timeout=120)
+    assert IQN in lab.host.run("iscsiadm -m node", check=True).out
+
+
 @pytest.mark.fault("F108")
 def test_a_lun_that_shrank_under_a_mount_fails_in_rescan_and_in_doctor(lab: Lab) -> None:
     disk = lab.array.disk("shrinks", "128M")
