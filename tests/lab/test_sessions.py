@@ -48,6 +48,10 @@ def record(lab: Lab, iqn: str = IQN, place: str = f"{A4},3260,1", iface: str = "
     return f"{found[-1]}/{iqn}/{place}/{iface}"
 
 
+def path_of(lab: Lab, address: str) -> str:
+    return record(lab, place=f"{address},3260,1")
+
+
 def sessions(lab: Lab) -> list[str]:
     return lab.host.run("cat /sys/class/iscsi_session/*/targetname 2>/dev/null").out.split()
 
@@ -332,6 +336,32 @@ def test_what_is_accepted_can_be_listed_and_what_cannot_is_named_with_what_to_ch
     assert "node.session.foo" in finding["message"]
     lab.host.run(f"{finding['fix']} -y", check=True, timeout=120)
     assert IQN in lab.host.run("iscsiadm -m node", check=True).out
+
+
+@pytest.mark.torture
+@pytest.mark.fault("F85")
+@pytest.mark.fault("F86")
+def test_missing_ones_of_two_sessions_come_back_and_the_boot_leaves_out_what_no_host_reaches(
+    lab: Lab,
+) -> None:
+    saved(lab)
+    never = "169.254.7.9"
+    lab.host.run(f"iscsiadm -m node -o new -T {IQN} -p {never}:3260,1", check=True)
+    started = ctl(lab, f"startup {IQN} automatic")
+    assert never in started.err
+    assert "left out" in started.err
+    shown = lab.host.run(f"grep -h '^node.startup' '{record(lab)}' '{path_of(lab, never)}'").out
+    assert shown.split() == ["node.startup", "=", "automatic", "node.startup", "=", "manual"]
+
+    ctl(lab, f"nodes set -T {IQN} -p {A4} node.session.nr_sessions=2 -y")
+    ctl(lab, f"login -T {IQN} -p {A4}")
+    assert sessions(lab) == [IQN, IQN]
+    sid = lab.host.run("ls /sys/class/iscsi_session").out.split()[0].removeprefix("session")
+    lab.host.run(f"iscsiadm -m session -r {sid} --logout", check=True)
+    (finding,) = json.loads(ctl(lab, "doctor -J --only session-missing", 1).out)["findings"]
+    assert finding["level"] == "fail"
+    ctl(lab, "reconnect")
+    assert sessions(lab) == [IQN, IQN]
 
 
 @pytest.mark.fault("F108")
