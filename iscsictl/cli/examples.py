@@ -41,7 +41,6 @@ EXAMPLES: Final[Mapping[str, tuple[Example, ...]]] = {
     "doctor": (
         ("doctor", "show what is wrong and how to fix it"),
         ("doctor --fix --dry-run", "show which fixes iscsictl would make itself"),
-        ("doctor -o nagios", "one line for a monitoring system"),
         ("doctor --from report.tar.gz", "show what was wrong on the host of a report"),
     ),
     "plan": (
