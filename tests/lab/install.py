@@ -43,7 +43,8 @@ def install(host: Guest) -> None:
         target = f"/root/{made.name}"
         host.put(target, made.read_bytes())
     pip = "pip install -q --no-index --no-deps --break-system-packages --root-user-action=ignore"
-    host.run(f"{pip} --force-reinstall {target} && rm {target}", check=True, timeout=180)
+    # It compiles each module: a minute in an emulated guest, several on a busy machine.
+    host.run(f"{pip} --force-reinstall {target} && rm {target}", check=True, timeout=600)
 
 
 def install_package(host: Guest, package: Path, *options: str) -> None:
