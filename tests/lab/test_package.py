@@ -96,7 +96,8 @@ def test_a_host_is_installed_used_rebooted_upgraded_and_purged_and_only_what_is_
     # An upgrade to the same version runs the scripts of any upgrade.
     install_package(host, package, "--reinstall")
     assert timer(host) == ("enabled", "active")
-    assert run_on(host, "iscsictl reconnect", timeout=PATIENCE).out == "all connected, 1 mounted\n"
+    said = run_on(host, "iscsictl reconnect", timeout=PATIENCE).err
+    assert said == "all connected, 1 mounted\n"
 
     run_on(host, "iscsictl detach /srv/mail --forget", timeout=PATIENCE)
     run_on(host, "apt-get purge -y iscsictl", timeout=600)
