@@ -38,8 +38,9 @@ def restart(now: Inventory, array: Array) -> tuple[Inventory, Array]:
     )
     now = replace(now, sessions=(), disks=(), contents={}, usage={}, luns={}, holds=())
     facts = now.host.multipath
-    in_force = {one.wwid: one.no_path_retry for one in facts.settings} if facts.enabled else {}
-    now = multipath.changed(now, running=facts.enabled, in_force=in_force)
+    starts = facts.enabled and not facts.masked
+    in_force = {one.wwid: one.no_path_retry for one in facts.settings} if starts else {}
+    now = multipath.changed(now, running=starts, in_force=in_force)
     if isinstance(now.place, Known) and now.place.value.mounted is not None:
         now = places.placed(now, mounted=None, source=None, uid=None, gid=None, mode=None)
     return now, mapped

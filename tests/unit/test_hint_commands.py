@@ -16,7 +16,7 @@ VALUE = "VALUE"
 # A command in a sentence goes on until punctuation, or until a word that no command has. Behind
 # these words "iscsictl" is the program that a sentence is about.
 _COMMAND = re.compile(
-    r"\biscsictl(?! (?:did|exits|for|help|made|where|would|wrote)\b)"
+    r"(?<![-\w])iscsictl(?! (?:did|exits|for|help|made|where|would|wrote)\b)"
     r"((?: (?!and\b|or\b|to\b|says\b|shows\b|removes\b)[^\s;,()`]+)+)"
 )
 #: Completions have words of shells, and the lookup patterns of log lines.
