@@ -160,6 +160,7 @@ UNPLANTED = {
     "multipath-failover",
     "multipath-nic",
     "multipath-queue",
+    "session-startup",
 }
 #: Not a fault (`fstab-boot` is only ever ok, `crypttab-readable` only skipped), or not to be had
 #: on this lab's hosts.
