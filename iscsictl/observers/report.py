@@ -8,13 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from iscsictl import __version__
-from iscsictl.errors import IscsictlError, NotFoundError
+from iscsictl.errors import IscsictlError, unreadable_file
 from iscsictl.limits import REPORT_TOOL_WAIT
 from iscsictl.model.finding import Finding
 from iscsictl.parse.findings import parse_findings
 from iscsictl.parse.name_filter import NameFilter
 from iscsictl.parse.secret_filter import SecretFilter, find_secrets
-from iscsictl.system.io.files import explained, save_output
+from iscsictl.system.io.files import save_output
 from iscsictl.system.io.process import run
 from iscsictl.system.iscsi.report_archive import pack_entries, read_report_entry
 from iscsictl.system.iscsi.report_files import Entry, read_report_files, read_secret_attributes
@@ -64,19 +64,15 @@ def write_report(
 def reported_findings(path: Path) -> tuple[Finding, ...]:
     """Return what `doctor` found on the host of a report, or of a saved `doctor -J`.
 
-    Raises NotFoundError if there is no such file, IscsictlError if it cannot be read or is neither.
+    Raises UsageError if it cannot be read, IscsictlError if it is neither.
     """
     try:
         if path.is_dir() or tarfile.is_tarfile(path):
             data = read_report_entry(path, _FINDINGS) or b""
         else:
             data = path.read_bytes()
-    except FileNotFoundError:
-        raise NotFoundError(
-            f"{path}: no such file", hint="give an archive that iscsictl report wrote"
-        ) from None
     except OSError as error:
-        raise explained(error, "read", path) from error
+        raise unreadable_file(str(path), error) from None
     return parse_findings(data, str(path))
 
 

@@ -111,7 +111,7 @@ def test_anything_else_is_an_error_that_says_what_to_give(tmp_path: Path, data: 
 
 def test_no_file_and_a_damaged_archive_are_named(tmp_path: Path) -> None:
     missing = read(tmp_path / "nothing.tar.gz")
-    assert (missing.code, "no such file" in missing.err) == (Exit.NOT_FOUND, True)
+    assert (missing.code, "no such file" in missing.err) == (Exit.USAGE, True)
     archive = written(tmp_path)
     whole = archive.read_bytes()
     archive.write_bytes(whole[: len(whole) // 2])
