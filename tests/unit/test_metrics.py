@@ -304,7 +304,7 @@ print(left)
 def test_a_reader_never_sees_half_a_file_in_1000_kills(tmp_path: Path) -> None:
     file = tmp_path / "iscsi.prom"
     seen, reads = set(), 0
-    command = [sys.executable, "-I", "-c", KILLED, REPOSITORY, file]
+    command: list[str | Path] = [sys.executable, "-I", "-c", KILLED, REPOSITORY, file]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         while process.poll() is None:
             if file.exists():
