@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from iscsictl.model.finding import Finding, fail, ok, skip, warn
-from iscsictl.model.host_facts import InitiatorName, Machine
+from iscsictl.model.host_facts import Machine
+from iscsictl.model.initiator_name import InitiatorName
 from iscsictl.model.inventory import Known, ReadFailed
 from iscsictl.model.names import why_not_made, why_not_met
 from iscsictl.model.shell_form import shell_form

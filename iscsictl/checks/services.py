@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 from iscsictl.model.actions import EnableService, Reload
 from iscsictl.model.finding import Finding, fail, ok, warn
-from iscsictl.model.host_facts import Machine, Unit
+from iscsictl.model.host_facts import Machine
 from iscsictl.model.inventory import Known
+from iscsictl.model.services import Unit
 from iscsictl.model.shell_form import shell_form
 
 ISCSID = ("iscsid.service", "iscsid.socket")

@@ -8,19 +8,7 @@ from dataclasses import dataclass
 from iscsictl.engine.handlers.effect import StepResult
 from iscsictl.engine.handlers.registry import complete_roll_back, execute_action, inverse
 from iscsictl.errors import InterruptError, IscsictlError, UnexpectedContentError, from_os
-from iscsictl.model.actions import (
-    Claim,
-    DisallowMap,
-    DropFstab,
-    DropMapSettings,
-    DropRequire,
-    GrowFs,
-    Logout,
-    RemoveDevice,
-    RemoveMap,
-    Reshape,
-    Unmount,
-)
+from iscsictl.model import actions
 from iscsictl.model.plan import Action, Hazard, Outcome, Status, Step
 from iscsictl.system.context import Context
 from iscsictl.system.io import journal, signals
@@ -101,12 +89,12 @@ def roll_back(done: list[CompletedStep], context: Context) -> tuple[list[Outcome
         if one in destroyed:
             leftovers.append(f"{one.step.id} is not undone: data is never destroyed by an undo")
             continue
-        if isinstance(one.step.action, Claim) and destroyed and not foreign:
+        if isinstance(one.step.action, actions.Claim) and destroyed and not foreign:
             leftovers.append("the claim in /etc/fstab stays: the same command goes on from it")
             continue
         back = inverse(one.step.action, one.effect)
         if back is None:
-            if one.effect.changed and isinstance(one.step.action, _WITHOUT_INVERSE):
+            if one.effect.changed and not one.step.action.undoable:
                 leftovers.append(f"{one.step.id} is not undone")
             continue
         error = _roll_back_step(back, context)
@@ -120,12 +108,6 @@ def roll_back(done: list[CompletedStep], context: Context) -> tuple[list[Outcome
         with signals.shielded(), suppress(IscsictlError):
             complete_roll_back(context)
     return outcomes, leftovers
-
-
-_WITHOUT_INVERSE = (
-    Unmount, DropFstab, DropRequire, RemoveDevice, RemoveMap, DisallowMap, DropMapSettings, Logout,
-    Reshape, GrowFs,
-)  # fmt: skip
 
 
 def _roll_back_step(back: Action, context: Context) -> str | None:

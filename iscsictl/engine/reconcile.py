@@ -4,21 +4,27 @@ from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from enum import Enum, auto
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from iscsictl.engine.executor import CompletedStep, StepFailedError, execute_steps, roll_back
 from iscsictl.engine.handlers.effect import StepResult
-from iscsictl.engine.handlers.logins import log_in
 from iscsictl.engine.handlers.registry import complete_unchanged
 from iscsictl.engine.task import Task, observe_task
 from iscsictl.errors import InterruptError, IscsictlError, RefusedError
-from iscsictl.model.actions import Login
+from iscsictl.lazy_import import lazy_import
+from iscsictl.model import actions
 from iscsictl.model.inventory import Inventory
 from iscsictl.model.plan import Outcome, Plan, Report, Status, Step
 from iscsictl.planner.builder import error_lines, summarize_steps
 from iscsictl.planner.safety.overwrite import ConsentRequiredError
 from iscsictl.system.context import Context
 from iscsictl.system.io import journal
+
+if TYPE_CHECKING:
+    from iscsictl.engine.handlers import logins
+else:
+    # A dry run, and a run without a login, do without it.
+    logins = lazy_import("iscsictl.engine.handlers.logins")
 
 # Each round ends with a frontier (a login, a scan) or with the last step. An attach over eight
 # portals has nine frontiers; a machine that still changes after twenty never settles.
@@ -71,12 +77,12 @@ def next_batch(
 
     `ended` and `lost` are ids: the steps that were executed or given up, and the latter alone.
     """
-    if not isinstance(waiting[0].action, Login):
+    if not isinstance(waiting[0].action, actions.Login):
         return [waiting[0]]
     logins = [
         step
         for step in waiting
-        if isinstance(step.action, Login) and step.after <= ended and not step.after & lost
+        if isinstance(step.action, actions.Login) and step.after <= ended and not step.after & lost
     ]
     return logins if waiting[0] in logins else [waiting[0]]
 
@@ -242,7 +248,7 @@ class Run:
         self.leftovers = self._roll_back_useless(plan)
 
     def _log_in(self, steps: Sequence[Step]) -> None:
-        for outcome in log_in(steps, self.context, lambda step: self.listen(Outcome(step))):
+        for outcome in logins.log_in(steps, self.context, lambda step: self.listen(Outcome(step))):
             if outcome.error is not None:
                 self._fail(outcome)
                 continue
@@ -292,7 +298,7 @@ class Run:
         useless = []
         for one in self.done:
             needing = {step.id for step in plan.steps if one.step.id in step.after}
-            if needing and needing <= self.lost and not isinstance(one.step.action, Login):
+            if needing and needing <= self.lost and not isinstance(one.step.action, actions.Login):
                 useless.append(one)
         return self.undo(useless)
 

@@ -11,12 +11,14 @@ from typing import Literal
 from iscsictl.model.crypttab import CrypttabEntry
 from iscsictl.model.fstab import Fstab
 from iscsictl.model.hold import Hold
+from iscsictl.model.initiator_name import InitiatorName
 from iscsictl.model.inventory import DiskAnswers, NotObserved, Observation
 from iscsictl.model.listing import Listing
 from iscsictl.model.multipath import MultipathFacts
 from iscsictl.model.names import Portal
 from iscsictl.model.open_iscsi import Version
 from iscsictl.model.record import DiscoveryRecord, IfaceRecord, NodeRecord
+from iscsictl.model.services import Daemon, Systemd
 
 # `blocked` is a module that modprobe.d(5) forbids, `missing` one without a file of its own.
 ModuleState = Literal["loaded", "builtin", "loadable", "blocked", "missing"]
@@ -47,66 +49,6 @@ class Program:
     path: str | None = None
     version: str | None = None
     also_at: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Daemon:
-    """A running daemon: its state as ps(1) has it; `replaced` if its file was, by an upgrade."""
-
-    pid: int
-    state: str = "S"
-    replaced: bool = False
-
-    @property
-    def stopped(self) -> bool:
-        """Whether a signal or a debugger stopped it, so that it answers nobody.
-
-        State T or t in /proc/PID/stat (proc(5)).
-        """
-        return self.state in {"T", "t"}
-
-
-@dataclass(frozen=True)
-class Unit:
-    """A unit of systemd as its files say it; `active` is None where systemd was not asked."""
-
-    name: str
-    defined: bool = False
-    enabled: bool = False
-    masked: bool = False
-    after: frozenset[str] = frozenset()
-    before: frozenset[str] = frozenset()
-    active: str | None = None
-
-
-@dataclass(frozen=True)
-class Systemd:
-    """The units that matter, by name, and who tells systemd that the network is there.
-
-    `stale` is set where fstab or a unit is newer than what systemd last read. `login_startups` are
-    the values of node.startup that the login service logs in to.
-    """
-
-    running: bool = True
-    login_service: str = "open-iscsi.service"
-    login_startups: frozenset[str] = frozenset({"automatic"})
-    units: Mapping[str, Unit] = field(default_factory=dict)
-    online_providers: tuple[str, ...] = ()
-    stale: bool = False
-
-
-@dataclass(frozen=True)
-class InitiatorName:
-    """/etc/iscsi/initiatorname.iscsi; times are seconds of the epoch.
-
-    `name` is None where the file has none. `machine_changed` is when the machine's id was made.
-    """
-
-    exists: bool = False
-    name: str | None = None
-    generate: bool = False
-    changed: float | None = None
-    machine_changed: float | None = None
 
 
 @dataclass(frozen=True)
@@ -252,8 +194,8 @@ class Machine:
     iscsid_error: str | None = None
     multipathd: Daemon | None = None
     multipath: MultipathFacts = field(default_factory=MultipathFacts)
-    systemd: Systemd = Systemd()
-    initiator: InitiatorName = InitiatorName()
+    systemd: Systemd = field(default_factory=Systemd)
+    initiator: InitiatorName = field(default_factory=InitiatorName)
     initiator_error: str | None = None
     lock: Lock | None = None
     db: Observation[NodeDb] = field(default_factory=NotObserved)

@@ -43,13 +43,15 @@ class Action:
 
     `frontier`: what follows can only be decided after it. `shares_files`: it changes files that all
     targets share, such as units of systemd, so it is executed under a lock of the host; fstab is
-    locked by whoever edits it.
+    locked by whoever edits it. `undoable` False: what it removed or changed cannot be brought back,
+    and a roll-back says so.
     """
 
     verb: ClassVar[str] = ""
     hazard: ClassVar[Hazard] = Hazard.SAFE
     frontier: ClassVar[bool] = False
     shares_files: ClassVar[bool] = False
+    undoable: ClassVar[bool] = True
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ from iscsictl.model.disk_content import Content
 from iscsictl.model.inventory import (
     DiscoveredTarget,
     DiskUsage,
-    HostFacts,
     Inventory,
     Known,
     MountPointState,
@@ -25,7 +24,7 @@ from iscsictl.model.listing import Disk, Session, blocks
 from iscsictl.model.names import DEFAULT_IFACE, Portal
 from iscsictl.model.record import NodeRecord
 from iscsictl.model.spec import AttachSpec, DetachRequest
-from iscsictl.observers.multipath import read_multipath
+from iscsictl.observers.host_facts import read_host_facts
 from iscsictl.observers.record_changes import find_unsettled
 from iscsictl.planner.attach.attach import record_values
 from iscsictl.planner.attach.multipath import choose_paths, is_being_mapped
@@ -34,8 +33,6 @@ from iscsictl.planner.selection.paths import recorded_portals, sound_records
 from iscsictl.planner.selection.session_index import SessionIndex
 from iscsictl.system.block import multipath_conf, probe, scsi_commands
 from iscsictl.system.context import Context
-from iscsictl.system.host import systemd
-from iscsictl.system.host.unit_files import read_login_startups
 from iscsictl.system.io import journal, signals
 from iscsictl.system.io.host_lock import take_turn
 from iscsictl.system.iscsi import holds, iscsiadm, nodedb, portal_probe
@@ -43,22 +40,6 @@ from iscsictl.system.iscsi.sessions import read_listing
 from iscsictl.system.mount import fstab_file, mounts, usage
 
 UDEV_PAUSE = 0.1
-
-
-def host_facts(root: Path = Path("/")) -> HostFacts:
-    """Look at what the machine runs; no process is started.
-
-    systemd is judged by its files, so a unit that was changed since the last daemon-reload counts
-    as it stands there.
-    """
-    service = systemd.login_service(root)
-    return HostFacts(
-        service,
-        systemd.enabled(service, root),
-        read_multipath(root),
-        systemd.required(root),
-        read_login_startups(service, root),
-    )
 
 
 def for_attach(context: Context, spec: AttachSpec, before: Inventory | None) -> Inventory:
@@ -152,7 +133,7 @@ def _read_host(context: Context) -> Inventory:
         listing.sessions,
         listing.disks or (),
         fstab_file.read_fstab(root),
-        host=host_facts(root),
+        host=read_host_facts(root),
         holds=holds.read_holds(root),
     )
 
@@ -171,7 +152,7 @@ def for_detach(context: Context, spec: DetachRequest, _before: Inventory | None)
         listing.sessions,
         listing.disks or (),
         fstab_file.read_fstab(root),
-        host=host_facts(root),
+        host=read_host_facts(root),
     )
     alive = {s.sid for s in listing.sessions if s.status == "up"}
     found = find(inventory, spec.name, spec.lun)

@@ -17,7 +17,7 @@ from iscsictl.model.inventory import (
     observe_value,
 )
 from iscsictl.model.listing import Block, Session
-from iscsictl.observers.attach import host_facts
+from iscsictl.observers.host_facts import read_host_facts
 from iscsictl.planner.disks.mounts import filesystem
 from iscsictl.planner.safety.storage_graph import (
     StorageFacts,
@@ -88,7 +88,7 @@ def base(context: Context, *, details: bool = False) -> DiskInventory:
         listing.sessions,
         listing.disks or (),
         fstab_file.read_fstab(root),
-        host=host_facts(root),
+        host=read_host_facts(root),
         holds=holds.read_holds(root),
     )
 

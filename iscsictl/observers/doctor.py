@@ -13,15 +13,8 @@ from iscsictl.checks.portals import wanted
 from iscsictl.checks.routing import is_local, way_to
 from iscsictl.errors import IscsictlError, NeedsRootError
 from iscsictl.model.fstab import Fstab
-from iscsictl.model.host_facts import (
-    InitiatorName,
-    Machine,
-    MountHealth,
-    Network,
-    NodeDb,
-    PathMtu,
-    Program,
-)
+from iscsictl.model.host_facts import Machine, MountHealth, Network, NodeDb, PathMtu, Program
+from iscsictl.model.initiator_name import InitiatorName
 from iscsictl.model.inventory import (
     DiskAnswers,
     Known,

@@ -6,8 +6,8 @@ from typing import TypeVar
 
 from iscsictl.errors import IscsictlError, NeedsRootError
 from iscsictl.model.boot import BootEntry
-from iscsictl.model.host_facts import Systemd
 from iscsictl.model.listing import Session
+from iscsictl.model.services import Systemd
 from iscsictl.model.transports import TRANSPORT_MODULES
 from iscsictl.planner.iscsi.ifaces import IfaceFacts
 from iscsictl.planner.iscsi.initiator import NameFacts, ServiceFacts

@@ -6,7 +6,7 @@ from pathlib import Path
 from iscsictl.errors import IscsictlError, NeedsRootError
 from iscsictl.model.fstab import Fstab
 from iscsictl.model.hold import Hold
-from iscsictl.model.host_facts import InitiatorName
+from iscsictl.model.initiator_name import InitiatorName
 from iscsictl.model.listing import Session
 from iscsictl.model.record import NodeRecord
 from iscsictl.system.iscsi import holds, initiator_name, nodedb

@@ -17,7 +17,7 @@ from iscsictl.model.inventory import (
 from iscsictl.model.listing import Disk, Session
 from iscsictl.model.names import Portal
 from iscsictl.model.secret import Secret
-from iscsictl.observers.attach import host_facts
+from iscsictl.observers.host_facts import read_host_facts
 from iscsictl.observers.record_changes import Changes, find_unsettled, keys_that_differ
 from iscsictl.parse.iscsid_conf import edit_conf
 from iscsictl.planner.iscsi.rescan import Asked, select_sessions
@@ -91,7 +91,7 @@ def for_startup(context: Context, selector: RecordSelector, changes: Changes) ->
     Portals of selected records without a session are tried, all at once and for PORTAL_WAIT
     seconds, as the boot would wait for each one that is silent.
     """
-    inventory = replace(for_records(context, selector, changes), host=host_facts(context.root))
+    inventory = replace(for_records(context, selector, changes), host=read_host_facts(context.root))
     index = SessionIndex.of(inventory)
     asked = [
         r.portal

@@ -8,8 +8,6 @@ from iscsictl.checks.examine import examine
 from iscsictl.model.finding import Finding, Level
 from iscsictl.model.host_facts import (
     Clock,
-    Daemon,
-    InitiatorName,
     Kernel,
     KernelLogErrors,
     KernelRoute,
@@ -21,15 +19,15 @@ from iscsictl.model.host_facts import (
     PathMtu,
     Policy,
     Program,
-    Systemd,
-    Unit,
 )
+from iscsictl.model.initiator_name import InitiatorName
 from iscsictl.model.inventory import Known
 from iscsictl.model.listing import Block, Disk, Kind, Listing, Lun, Mount, Session, Timeouts
 from iscsictl.model.listing import Path as DiskPath
 from iscsictl.model.names import Portal
 from iscsictl.model.record import NodeRecord
 from iscsictl.model.record_text import MASK
+from iscsictl.model.services import Daemon, Systemd, Unit
 from iscsictl.parse.fstab import parse_fstab
 
 IQN = "iqn.2001-04.com.example:mail"

@@ -13,8 +13,6 @@ from iscsictl.errors import IscsictlError, NeedsRootError, RefusedError
 from iscsictl.model.finding import Level
 from iscsictl.model.host_facts import (
     Clock,
-    Daemon,
-    InitiatorName,
     Kernel,
     Lock,
     Machine,
@@ -24,9 +22,11 @@ from iscsictl.model.host_facts import (
     Policy,
     Program,
 )
+from iscsictl.model.initiator_name import InitiatorName
 from iscsictl.model.inventory import Known, ReadFailed
 from iscsictl.model.listing import Listing, Lun, Timeouts
 from iscsictl.model.record import DiscoveryRecord, IfaceRecord
+from iscsictl.model.services import Daemon
 from tests.unit.healthy_host import (
     BARE,
     IQN,

@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 
 from iscsictl.model.finding import Level
-from iscsictl.model.host_facts import Daemon, KernelRoute, Machine, Policy, Program
+from iscsictl.model.host_facts import KernelRoute, Machine, Policy, Program
 from iscsictl.model.inventory import Known
 from iscsictl.model.listing import Block, Disk, Listing, Mount, Timeouts
 from iscsictl.model.multipath import MultipathFacts
 from iscsictl.model.names import Portal
+from iscsictl.model.services import Daemon
 from tests.unit.healthy_host import NETWORK, SOUND, bad, disk, found, session
 
 WWID = "360014051234"

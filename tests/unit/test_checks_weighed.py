@@ -11,8 +11,6 @@ from iscsictl.model.actions import ClearLock, EnableService, Protect, Reload, Re
 from iscsictl.model.finding import Level
 from iscsictl.model.hold import Hold
 from iscsictl.model.host_facts import (
-    Daemon,
-    InitiatorName,
     Kernel,
     KernelLogErrors,
     KernelRoute,
@@ -21,10 +19,12 @@ from iscsictl.model.host_facts import (
     Nic,
     PathMtu,
 )
+from iscsictl.model.initiator_name import InitiatorName
 from iscsictl.model.inventory import Known
 from iscsictl.model.listing import Block, Listing
 from iscsictl.model.names import Portal
 from iscsictl.model.record import IfaceRecord
+from iscsictl.model.services import Daemon
 from iscsictl.parse.fstab import parse_fstab
 from tests.unit.healthy_host import (
     BARE,

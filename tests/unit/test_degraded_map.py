@@ -7,13 +7,14 @@ import pytest
 
 from iscsictl.errors import IscsictlError, UnreachableError
 from iscsictl.model.finding import Level
-from iscsictl.model.host_facts import Daemon, KernelLogErrors, Machine
+from iscsictl.model.host_facts import KernelLogErrors, Machine
 from iscsictl.model.inventory import Inventory, Known
 from iscsictl.model.listing import Block, Disk, Listing, Lun, Mount, Session, Status
 from iscsictl.model.listing import Path as DiskPath
 from iscsictl.model.names import Portal
 from iscsictl.model.plan import Plan
 from iscsictl.model.plan import Status as StepStatus
+from iscsictl.model.services import Daemon
 from iscsictl.planner.attach.reconnect import plan_reconnect
 from tests.unit.healthy_host import IQN, PORTAL, SOUND, bad, db, found, record
 

@@ -129,7 +129,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
 
 def ended(root: Path, portal: Portal) -> None:
     context = Context(wait=0.1, root=root, waiter=Waiter())
-    registry.HANDLERS[actions.Logout](actions.Logout(T, portal, "default"), context)
+    registry.execute_action(actions.Logout(T, portal, "default"), context)
 
 
 @pytest.mark.fault("F58")

@@ -148,14 +148,18 @@ def test_every_package_is_on_the_architecture_page() -> None:
 
 
 def imports_of(path: str) -> set[str]:
-    """Return the files that a module imports from the package, through a re-export too."""
+    """Return the files that a module imports from the package, also late or by a re-export."""
     found: set[str] = set()
     for node in ast.walk(ast.parse((ROOT / path).read_text())):
+        names: tuple[str, ...] = ()
         if isinstance(node, ast.ImportFrom) and node.module is not None:
-            for name in (node.module, *(f"{node.module}.{alias.name}" for alias in node.names)):
-                base = name.replace(".", "/")
-                files = {f"{base}.py", f"{base}/__init__.py"}
-                found |= {file for file in files if (ROOT / file).is_file()}
+            names = (node.module, *(f"{node.module}.{alias.name}" for alias in node.names))
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) == "lazy_import":
+            names = (ast.literal_eval(node.args[0]),)
+        for name in names:
+            base = name.replace(".", "/")
+            files = {f"{base}.py", f"{base}/__init__.py"}
+            found |= {file for file in files if (ROOT / file).is_file()}
     packages = {file for file in found if file.endswith("__init__.py")} - {path}
     return found.union(*map(imports_of, packages))
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from iscsictl.engine.handlers import host
+from iscsictl.engine.handlers import services
 from iscsictl.engine.handlers.registry import execute_action, inverse
 from iscsictl.errors import InUseError
 from iscsictl.model import actions
@@ -350,7 +350,7 @@ def test_multipathd_is_not_stopped_while_others_need_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stopped: list[list[str]] = []
-    monkeypatch.setattr(host, "run", lambda command, **_: stopped.append(command))
+    monkeypatch.setattr(services, "run", lambda command, **_: stopped.append(command))
     own = target("own")
     context = Context(SOON, tmp_path, scope=own)
     stop = actions.StopService("multipathd.service")

@@ -8,10 +8,11 @@ import pytest
 
 from iscsictl.errors import InUseError, MissingError, UsageError
 from iscsictl.model.actions import EnableService, SetInitiatorName, StartService
-from iscsictl.model.host_facts import InitiatorName, Systemd, Unit
+from iscsictl.model.initiator_name import InitiatorName
 from iscsictl.model.listing import Session
 from iscsictl.model.names import why_not_made
 from iscsictl.model.plan import Status
+from iscsictl.model.services import Systemd, Unit
 from iscsictl.planner.iscsi.initiator import (
     NameFacts,
     ServiceFacts,

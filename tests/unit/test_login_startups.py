@@ -9,7 +9,7 @@ from iscsictl.checks import sessions as session_checks
 from iscsictl.model.host_facts import Machine
 from iscsictl.model.inventory import Known
 from iscsictl.model.record import NodeRecord
-from iscsictl.observers.attach import host_facts
+from iscsictl.observers.host_facts import read_host_facts
 from iscsictl.parse.fstab import parse_fstab
 from iscsictl.planner.safety.fstab_rules import check_fstab
 from iscsictl.planner.safety.storage_graph import Carrier, StorageFacts
@@ -54,7 +54,7 @@ def test_the_commands_of_the_unit_tell_what_is_logged_in_at_boot(
     put(tmp_path, f"etc/systemd/system/{LOGIN}.d/local.conf", drop_in)
     assert read_login_startups(LOGIN, tmp_path) == startups
     assert read_systemd(tmp_path).login_startups == startups
-    assert host_facts(tmp_path).login_startups == startups
+    assert read_host_facts(tmp_path).login_startups == startups
 
 
 def onboot() -> NodeRecord:

@@ -15,7 +15,7 @@ from iscsictl.cli.groups import move_common_options
 from iscsictl.errors import NeedsRootError
 from iscsictl.model.fstab import Fstab
 from iscsictl.model.hold import Hold
-from iscsictl.model.host_facts import InitiatorName
+from iscsictl.model.initiator_name import InitiatorName
 from iscsictl.model.listing import Session
 from iscsictl.model.names import Portal
 from iscsictl.model.record import NodeRecord

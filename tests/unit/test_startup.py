@@ -75,10 +75,24 @@ def test_a_reconnect_that_finds_nothing_missing_loads_nothing_to_change_it(machi
     assert "iscsictl.planner.attach.reconnect" in found
     heavy = ("iscsictl.engine.", "iscsictl.checks.", "iscsictl.system.block.blank")
     assert {name for name in found if name.startswith(heavy)} == {"iscsictl.engine.runtime"}
-    unused = {"socket", "hashlib", "json", "difflib", "iscsictl.model.actions.disk",
-              "iscsictl.model.actions.iscsi", "iscsictl.model.host_facts",
+    unused = {"socket", "hashlib", "json", "difflib", "iscsictl.model.actions.disks",
+              "iscsictl.model.actions.sessions", "iscsictl.model.host_facts",
               "iscsictl.model.record_settings", "iscsictl.model.record_values"}  # fmt: skip
     assert found & unused == set()
+
+
+@pytest.mark.parametrize("command", ["attach --help", "nodes", "disk ls", "discover --help"])
+def test_a_command_that_changes_nothing_loads_nothing_that_does(
+    machine: Path, command: str
+) -> None:
+    found = loaded(machine, command.split())
+    assert "iscsictl.engine.handlers.registry" in found
+    handlers = {name for name in found if name.startswith("iscsictl.engine.handlers.")}
+    assert handlers == {"iscsictl.engine.handlers.effect", "iscsictl.engine.handlers.registry"}
+    # An action is defined when a plan first names it.
+    defined = {name for name in found if name.startswith("iscsictl.model.actions.")}
+    assert defined <= {"iscsictl.model.actions.disk_id"}
+    assert found & {"concurrent.futures", "iscsictl.model.host_facts"} == set()
 
 
 def test_help_of_the_program_loads_no_command(machine: Path) -> None:

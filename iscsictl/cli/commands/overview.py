@@ -3,7 +3,7 @@
 import sys
 
 from iscsictl.cli.options import Settings
-from iscsictl.model.host_facts import InitiatorName
+from iscsictl.model.initiator_name import InitiatorName
 from iscsictl.observers.overview import Overview, observe_overview
 from iscsictl.output.terminal import screen_of
 from iscsictl.output.views.overview import print_overview

@@ -1,37 +1,27 @@
-"""The handlers of disks, partitions and filesystems: each proves again what it was planned on."""
+"""The handlers of whole disks and filesystems: each proves again what it was planned on."""
 
-import time
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 from iscsictl.engine.handlers import fstab
-from iscsictl.engine.handlers.effect import StepResult
-from iscsictl.errors import IscsictlError, UnreachableError
+from iscsictl.engine.handlers.effect import Handler, Inverse, StepResult
+from iscsictl.errors import IscsictlError
 from iscsictl.model import actions
 from iscsictl.model.actions import OverwriteGround
 from iscsictl.model.claim import FilesystemClaim
 from iscsictl.model.disk_content import Content
-from iscsictl.model.listing import Disk
-from iscsictl.model.partition_table import Entry, Table
 from iscsictl.model.plan import Action
-from iscsictl.planner.disks import layout
 from iscsictl.planner.safety import overwrite
 from iscsictl.system.block import disk_writer as writer
 from iscsictl.system.block import (
-    multipath_conf,
     partition_table,
     probe,
     resize,
-    scsi_scan,
 )
 from iscsictl.system.block.disk_guards import verify_writable
-from iscsictl.system.block.write_tracker import track_writes
 from iscsictl.system.context import Context
 from iscsictl.system.io.process import ToolError
-from iscsictl.system.iscsi.sessions import read_listing
 
 #: Seconds between two requests to multipathd to resize a map.
-_ASK_AGAIN = 1.0
 
 
 def _wipe(action: actions.Wipe, context: Context) -> StepResult:
@@ -109,146 +99,6 @@ def _mkfs(action: actions.Mkfs, context: Context) -> StepResult:
     return StepResult()
 
 
-def _judge(
-    before: Table, number: int, wanted: Callable[[Entry | None], str | None]
-) -> Callable[[Table], str | None]:
-    """Return a judge of a table: the named partition as `wanted`, all others as before."""
-
-    def judge(after: Table) -> str | None:
-        return layout.same_but(before, after, number) or wanted(after.entry(number))
-
-    return judge
-
-
-def _add(action: actions.AddPart, context: Context) -> StepResult:
-    words = [f"start={action.start}", f"size={action.size}", f"type={action.type}"]
-    if action.bootable:
-        gpt = action.before.label == "gpt"
-        words.append(f"attrs={layout.BOOT_ATTRIBUTE}" if gpt else "bootable")
-
-    def wanted(entry: Entry | None) -> str | None:
-        if entry is None:
-            return f"partition {action.number} is not there"
-        if (entry.start, entry.size) != (action.start, action.size):
-            return f"partition {action.number} is at sector {entry.start} with {entry.size} sectors"
-        return None if entry.type == action.type else f"its type is {entry.type}"
-
-    script = f"{action.number} : {', '.join(words)}\n"
-    _reshape(action, [(["--append", "{}"], script)], wanted, context)
-    node = probe.part_device(action.disk.device, action.number)
-    with track_writes(started=True):
-        partition_table.await_node(node, context.deadline())
-    return StepResult()
-
-
-def _remove(action: actions.RemovePart, context: Context) -> StepResult:
-    node = probe.part_device(action.disk.device, action.number)
-    _require_unused(node)
-
-    def wanted(entry: Entry | None) -> str | None:
-        return None if entry is None else f"partition {action.number} is still there"
-
-    _reshape(action, [(["--delete", "{}", str(action.number)], None)], wanted, context)
-    with track_writes(started=True):
-        partition_table.await_node(node, context.deadline(), there=False)
-    return StepResult()
-
-
-def _require_unused(node: str) -> None:
-    """Raise InUseError if the kernel says that somebody has the partition."""
-    try:
-        with probe.opened(node, exclusive=True):
-            return
-    except UnreachableError:
-        return
-
-
-def _set_type(action: actions.SetType, context: Context) -> StepResult:
-    def wanted(entry: Entry | None) -> str | None:
-        return None if entry is not None and entry.type == action.type else "the type is another"
-
-    command = ["--part-type", "{}", str(action.number), action.type]
-    _reshape(action, [(command, None)], wanted, context)
-    return StepResult()
-
-
-def _set_bootable(action: actions.SetBootable, context: Context) -> StepResult:
-    number = str(action.number)
-    if action.before.label == "gpt":
-        command = ["--part-attrs", "{}", number, ",".join(action.after.attrs)]
-    else:
-        command = ["--activate", "{}", number if action.on else "-"]
-
-    def wanted(entry: Entry | None) -> str | None:
-        label = action.before.label
-        right = entry is not None and layout.is_bootable(entry, label) == action.on
-        return None if right else "the boot flag does not have the requested value"
-
-    _reshape(action, [(command, None)], wanted, context)
-    return StepResult()
-
-
-def _grow_part(action: actions.GrowPart, context: Context) -> StepResult:
-    old = action.before.entry(action.number)
-    start = old.start if old is not None else 0
-    script = f"start={start}, size={action.size}\n"
-    commands: list[tuple[list[str], str | None]] = [(["-N", str(action.number), "{}"], script)]
-    if action.before.label == "gpt":
-        # The backup of the table stands where the disk ended before; sfdisk grows nothing past it.
-        commands.insert(0, (["--relocate", "gpt-bak-std", "{}"], None))
-
-    def wanted(entry: Entry | None) -> str | None:
-        same = entry is not None and (entry.start, entry.size) == (start, action.size)
-        return None if same else f"partition {action.number} does not have the requested size"
-
-    _reshape(action, commands, wanted, context)
-    return StepResult()
-
-
-def _reshape(
-    action: actions.Reshape,
-    commands: list[tuple[list[str], str | None]],
-    wanted: Callable[[Entry | None], str | None],
-    context: Context,
-) -> None:
-    judge = _judge(action.before, action.number, wanted)
-    partition_table.reshape(action.disk, action.before, commands, judge, context.deadline())
-
-
-def _reread(action: actions.Reread, context: Context) -> StepResult:
-    def find() -> Disk | None:
-        disks = read_listing(context.root, details=False).disks or ()
-        return next((disk for disk in disks if disk.wwid == action.disk.wwid), None)
-
-    disk = find()
-    before = None if disk is None else disk.block.size
-    # Asked over a path: a map without one that works would keep the question for ever.
-    wanted = resize.capacity(action.disk.device if disk is None else disk.paths[0].device)
-    # Each path has a size of its own in the kernel.
-    for hctl in action.hctls:
-        scsi_scan.rescan(hctl, context.root)
-    asked = 0.0
-
-    def settled() -> int | None:
-        nonlocal asked
-        found = find()
-        now = None if found is None else found.block.size
-        if found is None or now is None or now == wanted or wanted is None:
-            return now
-        if found.block.kind == "mpath" and time.monotonic() - asked > _ASK_AGAIN:
-            asked = time.monotonic()
-            multipath_conf.resize_map(found.block.device.removeprefix("/dev/mapper/"))
-        return None
-
-    after = context.waiter.wait(settled, context.deadline())
-    if after is None:
-        raise UnreachableError(
-            f"the kernel does not see the size of {action.disk.device}: {wanted} bytes",
-            hint="see what it says: journalctl -k",
-        )
-    return StepResult(after != before)
-
-
 def _grow_fs(action: actions.GrowFs, _: Context) -> StepResult:
     verify_writable(action.disk)
     try:
@@ -263,15 +113,11 @@ def _grow_fs(action: actions.GrowFs, _: Context) -> StepResult:
         raise failure from None
 
 
-HANDLERS: Mapping[type[Action], Callable[[Any, Context], StepResult]] = {
+HANDLERS: Mapping[type[Action], Handler] = {
     actions.Wipe: _wipe,
     actions.Label: _label,
     actions.Mkfs: _mkfs,
-    actions.AddPart: _add,
-    actions.RemovePart: _remove,
-    actions.SetType: _set_type,
-    actions.SetBootable: _set_bootable,
-    actions.GrowPart: _grow_part,
-    actions.Reread: _reread,
     actions.GrowFs: _grow_fs,
 }
+# Data is never destroyed by an undo.
+INVERSES: Mapping[type[Action], Inverse] = {}

@@ -2,9 +2,8 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
 
-from iscsictl.engine.handlers.effect import StepResult
+from iscsictl.engine.handlers.effect import Handler, Inverse, StepResult
 from iscsictl.errors import IscsictlError, RefusedError
 from iscsictl.model import actions
 from iscsictl.model.actions import DiskId
@@ -174,9 +173,13 @@ def _restore_fstab(action: actions.RestoreFstab, context: Context) -> StepResult
     return effect
 
 
-HANDLERS: Mapping[type[Action], Callable[[Any, Context], StepResult]] = {
+HANDLERS: Mapping[type[Action], Handler] = {
     actions.Claim: _write_claim,
     actions.WriteFstab: _write_fstab,
     actions.DropFstab: _drop_fstab,
     actions.RestoreFstab: _restore_fstab,
+}
+INVERSES: Mapping[type[Action], Inverse] = {
+    kind: lambda action, before: actions.RestoreFstab(action.disk.wwid, before)
+    for kind in (actions.Claim, actions.WriteFstab)
 }

@@ -1,10 +1,9 @@
 """What is done to mount points and mounts."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
-from iscsictl.engine.handlers.effect import StepResult
+from iscsictl.engine.handlers.effect import Handler, Inverse, StepResult
 from iscsictl.errors import IscsictlError, RefusedError, UnreachableError
 from iscsictl.model import actions
 from iscsictl.model.actions import DiskId
@@ -97,10 +96,14 @@ def _unmount(action: actions.Unmount, context: Context) -> StepResult:
     return StepResult()
 
 
-HANDLERS: Mapping[type[Action], Callable[[Any, Context], StepResult]] = {
+HANDLERS: Mapping[type[Action], Handler] = {
     actions.MakeDirectory: _make_directory,
     actions.RemoveDirectory: _remove_directory,
     actions.Mount: _mount,
     actions.Own: _own,
     actions.Unmount: _unmount,
+}
+INVERSES: Mapping[type[Action], Inverse] = {
+    actions.MakeDirectory: lambda action, _: actions.RemoveDirectory(action.path),
+    actions.Mount: lambda action, _: actions.Unmount(action.path),
 }

@@ -1,12 +1,12 @@
 """The handlers of the multipath actions."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from iscsictl.engine.handlers.effect import StepResult
+from iscsictl.engine.handlers.effect import Handler, Inverse, StepResult
+from iscsictl.engine.handlers.services import start_service
 from iscsictl.errors import UnreachableError
 from iscsictl.model import actions
 from iscsictl.model.multipath import MapSettings
@@ -110,31 +110,25 @@ def _remove_map(action: actions.RemoveMap, context: Context) -> StepResult:
     return StepResult(changed=bool(maps))
 
 
-HANDLERS: Mapping[type[Action], Callable[[Any, Context], StepResult]] = {
+def _restore_settings(action: actions.WriteMapSettings, before: object) -> Action:
+    """Return what restores the settings that were there before, or removes ours."""
+    if isinstance(before, MapSettings):
+        return replace(action, wwid=before.wwid, no_path_retry=before.no_path_retry)
+    return actions.DropMapSettings(action.wwid)
+
+
+HANDLERS: Mapping[type[Action], Handler] = {
     actions.WriteMapSettings: _write_settings,
     actions.DropMapSettings: _drop_settings,
     actions.AllowMap: _allow,
     actions.DisallowMap: _disallow,
     actions.MakeMap: _make_map,
     actions.RemoveMap: _remove_map,
+    actions.StartMultipathd: start_service,
 }
-
-
-def inverse(action: Action, before: object) -> Action | None:
-    """Return what undoes an action that changed something; None if nothing has to.
-
-    `before` are the settings that were there before, of an action that writes settings.
-    """
-    match action:
-        case actions.StartMultipathd():
-            return actions.StopService(action.unit)
-        case actions.WriteMapSettings() if isinstance(before, MapSettings):
-            return replace(action, wwid=before.wwid, no_path_retry=before.no_path_retry)
-        case actions.WriteMapSettings():
-            return actions.DropMapSettings(action.wwid)
-        case actions.AllowMap():
-            return actions.DisallowMap(action.wwid)
-        case actions.MakeMap():
-            return actions.RemoveMap(action.disk)
-        case _:
-            return None
+INVERSES: Mapping[type[Action], Inverse] = {
+    actions.StartMultipathd: lambda action, _: actions.StopService(action.unit),
+    actions.WriteMapSettings: _restore_settings,
+    actions.AllowMap: lambda action, _: actions.DisallowMap(action.wwid),
+    actions.MakeMap: lambda action, _: actions.RemoveMap(action.disk),
+}

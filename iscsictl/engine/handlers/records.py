@@ -1,10 +1,10 @@
 """Handlers of the actions on node records."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from iscsictl.engine.handlers.effect import StepResult
+from iscsictl.engine.handlers.effect import Handler, Inverse, StepResult
 from iscsictl.errors import IscsictlError, NotFoundError
 from iscsictl.model import actions
 from iscsictl.model.plan import Action
@@ -110,9 +110,33 @@ def _remove_directly(record: NodeRecord, context: Context) -> bool:
     )
 
 
-HANDLERS: Mapping[type[Action], Callable[[Any, Context], StepResult]] = {
+def _remove_corrupt_record(action: actions.RemoveCorruptRecord, context: Context) -> StepResult:
+    return StepResult(
+        nodedb_write.remove_corrupt_record(
+            action.path, context.db, keep_copy=action.keep_copy,
+            root=context.root, timeout=context.wait, say=context.say,
+        )
+    )  # fmt: skip
+
+
+def _remove_link(action: actions.RemoveLink, context: Context) -> StepResult:
+    return StepResult(
+        nodedb_write.remove_dangling_link(
+            action.path, context.db, root=context.root, timeout=context.wait, say=context.say
+        )
+    )
+
+
+HANDLERS: Mapping[type[Action], Handler] = {
     actions.CreateRecord: _create_record,
     actions.WriteRecord: _write_record,
     actions.DeleteRecord: _delete_record,
     actions.RestoreRecord: _restore_record,
+    actions.RemoveCorruptRecord: _remove_corrupt_record,
+    actions.RemoveLink: _remove_link,
+}
+INVERSES: Mapping[type[Action], Inverse] = {
+    actions.CreateRecord: lambda action, _: actions.DeleteRecord(
+        action.target, action.portal, action.iface
+    ),
 }

@@ -1,34 +1,41 @@
-"""The handler of each action, and the inverse with which an action is rolled back."""
+"""The handler of each action, and the inverse with which an action is rolled back.
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
-from typing import Any
+The actions of `model/actions/NAME.py` are done by the module NAME of this package, which is
+imported for the first of them: a command that only plans needs none.
+"""
 
-from iscsictl.engine.handlers import (
-    disks,
-    fstab,
-    host,
-    mounts,
-    multipath,
-    records,
-    schedule,
-    sessions,
-)
-from iscsictl.engine.handlers.effect import StepResult
+from collections.abc import Mapping
+from types import ModuleType
+
+from iscsictl.engine.handlers.effect import Handler, Inverse, StepResult
+from iscsictl.lazy_import import lazy_import
 from iscsictl.model import actions
 from iscsictl.model.plan import Action
 from iscsictl.system.context import Context
 
-HANDLERS: Mapping[type[Action], Callable[[Any, Context], StepResult]] = {
-    **disks.HANDLERS,
-    **fstab.HANDLERS,
-    **host.HANDLERS,
-    **mounts.HANDLERS,
-    **multipath.HANDLERS,
-    **records.HANDLERS,
-    **schedule.HANDLERS,
-    **sessions.HANDLERS,
+_MODULES: Mapping[str, ModuleType] = {
+    "discovery": lazy_import("iscsictl.engine.handlers.discovery"),
+    "disks": lazy_import("iscsictl.engine.handlers.disks"),
+    "fstab": lazy_import("iscsictl.engine.handlers.fstab"),
+    "host": lazy_import("iscsictl.engine.handlers.host"),
+    "mounts": lazy_import("iscsictl.engine.handlers.mounts"),
+    "multipath": lazy_import("iscsictl.engine.handlers.multipath"),
+    "partitions": lazy_import("iscsictl.engine.handlers.partitions"),
+    "records": lazy_import("iscsictl.engine.handlers.records"),
+    "schedule": lazy_import("iscsictl.engine.handlers.schedule"),
+    "services": lazy_import("iscsictl.engine.handlers.services"),
+    "sessions": lazy_import("iscsictl.engine.handlers.sessions"),
 }
+
+
+def _module_for(action: Action) -> ModuleType:
+    return _MODULES[type(action).__module__.rpartition(".")[2]]
+
+
+def handlers() -> dict[type[Action], Handler]:
+    """Return every type of action with its handler. This imports all modules of handlers."""
+    return {kind: handler for module in _MODULES.values() for kind, handler in
+            module.HANDLERS.items()}  # fmt: skip
 
 
 def execute_action(action: Action, context: Context) -> StepResult:
@@ -37,7 +44,8 @@ def execute_action(action: Action, context: Context) -> StepResult:
     Where it did change something before it failed, the error has `wrote` set, and the step is
     rolled back with those before it.
     """
-    return HANDLERS[type(action)](action, context)
+    handler: Handler = _module_for(action).HANDLERS[type(action)]
+    return handler(action, context)
 
 
 def complete_unchanged(action: Action, context: Context) -> None:
@@ -46,7 +54,7 @@ def complete_unchanged(action: Action, context: Context) -> None:
     Only the fstab entry has something after it, systemd's reload. Raises IscsictlError.
     """
     if isinstance(action, actions.WriteFstab):
-        fstab.complete_fstab(action, context)
+        _MODULES["fstab"].complete_fstab(action, context)
 
 
 def complete_roll_back(context: Context) -> None:
@@ -55,32 +63,20 @@ def complete_roll_back(context: Context) -> None:
     A run that has the host for itself has no others to do it for. Raises IscsictlError.
     """
     if context.scope is not None:
-        fstab.complete_others(context)
+        _MODULES["fstab"].complete_others(context)
 
 
 def inverse(action: Action, effect: StepResult) -> Action | None:
     """Return what undoes an action that was done; None if nothing has to, or may.
 
-    Data is never destroyed by an undo, and what was there before is not ours to take away.
+    Data is never destroyed by an undo, and what was there before is not ours to take away. What
+    was ended or removed, such as a session or a disk, is not brought back: the executor reports it
+    as left over.
     """
     if not effect.changed:
         return None
-    match action:
-        case actions.CreateRecord():
-            return actions.DeleteRecord(action.target, action.portal, action.iface)
-        case _ if isinstance(effect.before, Action):
-            return effect.before
-        case actions.EnableService():
-            return replace(action, on=not action.on)
-        case actions.Login():
-            return actions.Logout(action.target, action.portal, action.iface)
-        case actions.Claim() | actions.WriteFstab():
-            return actions.RestoreFstab(action.disk.wwid, effect.before)
-        case actions.MakeDirectory():
-            return actions.RemoveDirectory(action.path)
-        case actions.Mount():
-            return actions.Unmount(action.path)
-        case actions.RequireMount():
-            return actions.DropRequire(action.path, action.unit)
-        case _:
-            return multipath.inverse(action, effect.before) or sessions.inverse(action)
+    if isinstance(effect.before, Action):
+        return effect.before
+    inverses: Mapping[type[Action], Inverse] = _module_for(action).INVERSES
+    make = inverses.get(type(action))
+    return None if make is None else make(action, effect.before)

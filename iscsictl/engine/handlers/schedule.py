@@ -1,11 +1,10 @@
 """Handlers of the schedule: its files and the timer. Each result holds the inverse action."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
-from iscsictl.engine.handlers.effect import StepResult
+from iscsictl.engine.handlers.effect import Handler, Inverse, StepResult
 from iscsictl.errors import IscsictlError
 from iscsictl.model.plan import Action
 from iscsictl.model.schedule import DROP_INS, TIMER_UNIT, InstallFile, RemoveFile, SetTimer
@@ -71,8 +70,9 @@ def _switch(root: Path, *, on: bool) -> None:
             run(["systemctl", "stop", TIMER_UNIT])
 
 
-HANDLERS: Mapping[type[Action], Callable[[Any, Context], StepResult]] = {
+HANDLERS: Mapping[type[Action], Handler] = {
     InstallFile: _install,
     RemoveFile: _remove,
     SetTimer: _set_timer,
 }
+INVERSES: Mapping[type[Action], Inverse] = {}

@@ -1,12 +1,12 @@
-"""Handlers of the actions on sessions, holds, discovery records and defaults."""
+"""Handlers of the actions on sessions, their disks, and holds."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
-from iscsictl.engine.handlers.effect import StepResult
-from iscsictl.engine.handlers.records import key_of, write_settings
+from iscsictl.engine.handlers.effect import Handler, Inverse, StepResult
+from iscsictl.engine.handlers.records import key_of
 from iscsictl.errors import InUseError, IscsictlError, NotFoundError, UnreachableError
 from iscsictl.limits import LOGIN_DISK_WAIT, MAP_WAIT, RESCAN_WAIT
 from iscsictl.model import actions
@@ -19,7 +19,7 @@ from iscsictl.planner.selection.session_index import SessionIndex
 from iscsictl.planner.selection.surviving import has_surviving_path
 from iscsictl.system.block import multipath, probe, scsi_commands, scsi_scan
 from iscsictl.system.context import Context
-from iscsictl.system.iscsi import discovery, holds, iscsiadm, nodedb, nodedb_write
+from iscsictl.system.iscsi import holds, iscsiadm, nodedb
 from iscsictl.system.iscsi.sessions import has_session, read_listing, read_sessions
 from iscsictl.system.mount import usage
 
@@ -224,58 +224,6 @@ def _unhold(action: actions.DropHold, context: Context) -> StepResult:
     return StepResult(holds.remove_hold(action.hold, context.root))
 
 
-def _remove_corrupt_record(action: actions.RemoveCorruptRecord, context: Context) -> StepResult:
-    return StepResult(
-        nodedb_write.remove_corrupt_record(
-            action.path, context.db, keep_copy=action.keep_copy,
-            root=context.root, timeout=context.wait, say=context.say,
-        )
-    )  # fmt: skip
-
-
-def _remove_link(action: actions.RemoveLink, context: Context) -> StepResult:
-    return StepResult(
-        nodedb_write.remove_dangling_link(
-            action.path, context.db, root=context.root, timeout=context.wait, say=context.say
-        )
-    )
-
-
-def _create_discovery(action: actions.CreateDiscovery, context: Context) -> StepResult:
-    iscsiadm.new_discovery_record(action.portal, timeout=context.wait)
-    return StepResult()
-
-
-def _delete_discovery(action: actions.DeleteDiscovery, context: Context) -> StepResult:
-    record = discovery.record_of(context.db, action.portal)
-    links = nodedb.read_discovery_links(context.db)
-    if record is not None and any(
-        link.leads_to_record and link.path.parent == record.path.parent for link in links
-    ):
-        # iscsiadm would delete them too (idbm.c, idbm_rm_disc_node_links).
-        raise InUseError(
-            f"the discovery record of {action.portal} is kept: node records came from it",
-            hint="see them: iscsictl nodes ls",
-        )
-    iscsiadm.delete_discovery_record(action.portal, timeout=context.wait)
-    return StepResult()
-
-
-def _write_discovery(action: actions.WriteDiscovery, context: Context) -> StepResult:
-    record = discovery.record_of(context.db, action.portal)
-    if record is None:
-        raise NotFoundError(f"there is no discovery record of {action.portal}")
-    return write_settings(record.path, action.changes, context)
-
-
-def _write_defaults(action: actions.WriteDefaults, context: Context) -> StepResult:
-    edit = discovery.write_defaults(action.changes, context.root)
-    if edit is None:
-        return StepResult(changed=False)
-    path = discovery.defaults_path(context.root)
-    return StepResult(before=actions.RestoreRecord(path, edit.before, edit.after))
-
-
 def _rescan(action: actions.Rescan, context: Context) -> StepResult:
     before = _shape(action, read_listing(context.root))
     session = _by_sid(action, read_listing(context.root))
@@ -321,33 +269,16 @@ def _shows_every_lun(action: actions.Rescan, context: Context) -> bool | None:
         return True
 
 
-def inverse(action: Action) -> Action | None:
-    """Return what undoes an action that changed something; None if nothing has to, or may.
-
-    What was ended or removed, such as a session or a disk, is not brought back: the executor
-    reports it as left over.
-    """
-    match action:
-        case actions.CreateDiscovery():
-            return actions.DeleteDiscovery(action.portal)
-        case actions.SetHold():
-            return actions.DropHold(action.hold)
-        case _:
-            return None
-
-
-HANDLERS: Mapping[type[Action], Callable[[Any, Context], StepResult]] = {
+HANDLERS: Mapping[type[Action], Handler] = {
     actions.Login: _login,
     actions.Scan: _scan,
     actions.Logout: _logout,
     actions.RemoveDevice: _remove_device,
     actions.SetHold: _hold,
     actions.DropHold: _unhold,
-    actions.RemoveCorruptRecord: _remove_corrupt_record,
-    actions.RemoveLink: _remove_link,
-    actions.CreateDiscovery: _create_discovery,
-    actions.DeleteDiscovery: _delete_discovery,
-    actions.WriteDiscovery: _write_discovery,
-    actions.WriteDefaults: _write_defaults,
     actions.Rescan: _rescan,
+}
+INVERSES: Mapping[type[Action], Inverse] = {
+    actions.Login: lambda action, _: actions.Logout(action.target, action.portal, action.iface),
+    actions.SetHold: lambda action, _: actions.DropHold(action.hold),
 }

@@ -8,63 +8,42 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from iscsictl.model.actions.disk import (
-        AddPart,
-        GrowFs,
-        GrowPart,
-        Label,
-        Mkfs,
-        RemoveDevice,
-        RemovePart,
-        Reread,
-        Reshape,
-        SetBootable,
-        SetType,
-        Wipe,
-    )
-    from iscsictl.model.actions.disk_id import DiskId, OverwriteGround
-    from iscsictl.model.actions.host import (
-        ClearLock,
-        EnableService,
-        FirmwareLogin,
-        Protect,
-        Reload,
-        RemoveIface,
-        SetInitiatorName,
-        StartService,
-        StopService,
-        WriteIface,
-    )
-    from iscsictl.model.actions.iscsi import (
+    from iscsictl.model.actions.discovery import (
         CreateDiscovery,
-        CreateRecord,
         DeleteDiscovery,
-        DeleteRecord,
-        DropHold,
-        Login,
-        Logout,
-        RemoveCorruptRecord,
-        RemoveLink,
-        Rescan,
-        RestoreRecord,
-        Scan,
-        SetHold,
         WriteDefaults,
         WriteDiscovery,
-        WriteRecord,
     )
-    from iscsictl.model.actions.mount import (
+    from iscsictl.model.actions.disk_id import (
+        DiskId,
+        OverwriteGround,
+    )
+    from iscsictl.model.actions.disks import (
+        GrowFs,
+        Label,
+        Mkfs,
+        Wipe,
+    )
+    from iscsictl.model.actions.fstab import (
         Claim,
         DropFstab,
-        DropRequire,
+        RestoreFstab,
+        WriteFstab,
+    )
+    from iscsictl.model.actions.host import (
+        ClearLock,
+        FirmwareLogin,
+        Protect,
+        RemoveIface,
+        SetInitiatorName,
+        WriteIface,
+    )
+    from iscsictl.model.actions.mounts import (
         MakeDirectory,
         Mount,
         Own,
         RemoveDirectory,
-        RequireMount,
-        RestoreFstab,
         Unmount,
-        WriteFstab,
     )
     from iscsictl.model.actions.multipath import (
         AllowMap,
@@ -74,6 +53,40 @@ if TYPE_CHECKING:
         RemoveMap,
         StartMultipathd,
         WriteMapSettings,
+    )
+    from iscsictl.model.actions.partitions import (
+        AddPart,
+        GrowPart,
+        RemovePart,
+        Reread,
+        Reshape,
+        SetBootable,
+        SetType,
+    )
+    from iscsictl.model.actions.records import (
+        CreateRecord,
+        DeleteRecord,
+        RemoveCorruptRecord,
+        RemoveLink,
+        RestoreRecord,
+        WriteRecord,
+    )
+    from iscsictl.model.actions.services import (
+        DropRequire,
+        EnableService,
+        Reload,
+        RequireMount,
+        StartService,
+        StopService,
+    )
+    from iscsictl.model.actions.sessions import (
+        DropHold,
+        Login,
+        Logout,
+        RemoveDevice,
+        Rescan,
+        Scan,
+        SetHold,
     )
 
 __all__ = [
@@ -140,18 +153,19 @@ __all__ = [
 _MODULES = {
     name: module
     for module, names in {
-        "disk": "AddPart GrowFs GrowPart Label Mkfs RemoveDevice RemovePart Reread Reshape "
-        "SetBootable SetType Wipe",
+        "discovery": "CreateDiscovery DeleteDiscovery WriteDefaults WriteDiscovery",
         "disk_id": "DiskId OverwriteGround",
-        "host": "ClearLock EnableService FirmwareLogin Protect Reload RemoveIface "
-        "SetInitiatorName StartService StopService WriteIface",
-        "iscsi": "CreateDiscovery CreateRecord DeleteDiscovery DeleteRecord DropHold Login Logout "
-        "RemoveCorruptRecord RemoveLink Rescan RestoreRecord Scan SetHold WriteDefaults "
-        "WriteDiscovery WriteRecord",
-        "mount": "Claim DropFstab DropRequire MakeDirectory Mount Own RemoveDirectory RequireMount "
-        "RestoreFstab Unmount WriteFstab",
+        "disks": "GrowFs Label Mkfs Wipe",
+        "fstab": "Claim DropFstab RestoreFstab WriteFstab",
+        "host": "ClearLock FirmwareLogin Protect RemoveIface SetInitiatorName WriteIface",
+        "mounts": "MakeDirectory Mount Own RemoveDirectory Unmount",
         "multipath": "AllowMap DisallowMap DropMapSettings MakeMap RemoveMap StartMultipathd "
         "WriteMapSettings",
+        "partitions": "AddPart GrowPart RemovePart Reread Reshape SetBootable SetType",
+        "records": "CreateRecord DeleteRecord RemoveCorruptRecord RemoveLink RestoreRecord "
+        "WriteRecord",
+        "services": "DropRequire EnableService Reload RequireMount StartService StopService",
+        "sessions": "DropHold Login Logout RemoveDevice Rescan Scan SetHold",
     }.items()
     for name in names.split()
 }  # fmt: skip

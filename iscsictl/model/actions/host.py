@@ -1,4 +1,4 @@
-"""Actions on the host: services, names, interfaces, files of the node database."""
+"""Actions on the host: names, interfaces, files of the node database."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,61 +6,6 @@ from pathlib import Path
 from typing import ClassVar
 
 from iscsictl.model.plan import Action
-
-
-@dataclass(frozen=True)
-class EnableService(Action):
-    """Have systemd start the login service at boot, or not any more.
-
-    `boot_targets` are those that a boot logged in to before the service was enabled: they are no
-    reason to keep it when that is rolled back.
-    """
-
-    verb: ClassVar[str] = "enable"
-    shares_files: ClassVar[bool] = True
-    unit: str
-    on: bool = True
-    boot_targets: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True)
-class ClearLock(Action):
-    """Take away a lock of the node database that no living process owns."""
-
-    verb: ClassVar[str] = "unlock"
-
-
-@dataclass(frozen=True)
-class Protect(Action):
-    """Take a file that may hold secrets away from everyone but root (mode 0600)."""
-
-    verb: ClassVar[str] = "protect"
-    path: Path
-
-
-@dataclass(frozen=True)
-class Reload(Action):
-    """Have systemd read fstab and its units again."""
-
-    verb: ClassVar[str] = "daemon-reload"
-
-
-@dataclass(frozen=True)
-class StartService(Action):
-    """Have systemd start a unit now."""
-
-    verb: ClassVar[str] = "start"
-    shares_files: ClassVar[bool] = True
-    unit: str
-
-
-@dataclass(frozen=True)
-class StopService(Action):
-    """Have systemd stop a unit that this run started."""
-
-    verb: ClassVar[str] = "stop"
-    shares_files: ClassVar[bool] = True
-    unit: str
 
 
 @dataclass(frozen=True)
@@ -93,3 +38,18 @@ class FirmwareLogin(Action):
     """Log in to the targets of the firmware's boot table."""
 
     verb: ClassVar[str] = "firmware-login"
+
+
+@dataclass(frozen=True)
+class ClearLock(Action):
+    """Take away a lock of the node database that no living process owns."""
+
+    verb: ClassVar[str] = "unlock"
+
+
+@dataclass(frozen=True)
+class Protect(Action):
+    """Take a file that may hold secrets away from everyone but root (mode 0600)."""
+
+    verb: ClassVar[str] = "protect"
+    path: Path

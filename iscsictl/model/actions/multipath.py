@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from iscsictl.model.actions.disk_id import DiskId
-from iscsictl.model.actions.host import StartService
+from iscsictl.model.actions.services import StartService
 from iscsictl.model.plan import Action
 
 
@@ -34,6 +34,7 @@ class DropMapSettings(Action):
     """Remove the section for the map of a disk from our multipath configuration."""
 
     verb: ClassVar[str] = "drop-map-settings"
+    undoable: ClassVar[bool] = False
     shares_files: ClassVar[bool] = True
     wwid: str
 
@@ -53,6 +54,7 @@ class DisallowMap(Action):
     """Take the WWID off /etc/multipath/wwids (multipath -w)."""
 
     verb: ClassVar[str] = "disallow-map"
+    undoable: ClassVar[bool] = False
     shares_files: ClassVar[bool] = True
     wwid: str
 
@@ -75,5 +77,6 @@ class RemoveMap(Action):
     """
 
     verb: ClassVar[str] = "unmap"
+    undoable: ClassVar[bool] = False
     disk: DiskId
     lost: bool = False

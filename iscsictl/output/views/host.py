@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from iscsictl.model.boot import BootEntry
-from iscsictl.model.host_facts import Systemd
 from iscsictl.model.names import BUILT_IN_IFACES, why_not_made
+from iscsictl.model.services import Systemd
 from iscsictl.output.table import Column, Value
 from iscsictl.output.terminal import Screen
 from iscsictl.output.views.nodes import portal_row, show

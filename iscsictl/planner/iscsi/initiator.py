@@ -4,10 +4,11 @@ from dataclasses import dataclass, replace
 
 from iscsictl.errors import InUseError, IscsictlError, MissingError, UsageError
 from iscsictl.model.actions import EnableService, SetInitiatorName, StartService
-from iscsictl.model.host_facts import InitiatorName, Systemd, Unit
+from iscsictl.model.initiator_name import InitiatorName
 from iscsictl.model.listing import Session
 from iscsictl.model.names import why_not_made, why_not_met
 from iscsictl.model.plan import Plan
+from iscsictl.model.services import Systemd, Unit
 from iscsictl.model.shell_form import shell_form
 from iscsictl.planner.builder import PlanBuilder
 

@@ -8,15 +8,21 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from iscsictl.errors import UnreachableError
+from iscsictl.lazy_import import lazy_import
 from iscsictl.limits import PROOF_REPORT_PERIOD, PROOF_THREADS
 from iscsictl.system.block import scsi_commands
 from iscsictl.system.block.blank_extents import MIB, Extent
 from iscsictl.system.io import signals
+
+if TYPE_CHECKING:
+    from concurrent import futures
+else:
+    # With them comes `logging`, and no command that only shows something needs either.
+    futures = lazy_import("concurrent.futures")
 
 # An array that takes 1 ms for a read gets through the 35 000 reads of 1 TiB in about a second.
 _MAX_LANES = 32
@@ -127,13 +133,13 @@ def _is_zero(piece: memoryview) -> bool:
 
 
 @cache
-def _pool() -> ThreadPoolExecutor:
+def _pool() -> "futures.ThreadPoolExecutor":
     """Return threads for all proofs: to start one takes longer than a read does."""
-    return ThreadPoolExecutor(PROOF_THREADS)
+    return futures.ThreadPoolExecutor(PROOF_THREADS)
 
 
 @contextlib.contextmanager
-def running_beside(*work: Callable[[], Any]) -> Iterator[list[Future[Any]]]:
+def running_beside(*work: Callable[[], Any]) -> "Iterator[list[futures.Future[Any]]]":
     """Do some work while the body does its own; all has ended when that is left.
 
     What has not begun by then is not done any more.
@@ -143,4 +149,4 @@ def running_beside(*work: Callable[[], Any]) -> Iterator[list[Future[Any]]]:
         yield begun
     finally:
         # A future that was cancelled in the queue never tells `wait` that it is done.
-        wait([one for one in begun if not one.cancel()])
+        futures.wait([one for one in begun if not one.cancel()])

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from iscsictl.model.host_facts import Systemd, Unit
+from iscsictl.model.services import Systemd, Unit
 from iscsictl.system.host import systemd
 from iscsictl.system.io.process import run
 

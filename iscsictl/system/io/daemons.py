@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from iscsictl.model.host_facts import Daemon
+from iscsictl.model.services import Daemon
 
 
 def find_daemon(name: str, root: Path = Path("/")) -> Daemon | None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from iscsictl.errors import IscsictlError
 from iscsictl.limits import HELPER_WAIT, SERVICE_RESTART_WAIT
-from iscsictl.model.host_facts import InitiatorName
+from iscsictl.model.initiator_name import InitiatorName
 from iscsictl.system.io.files import read_file, replace_file
 from iscsictl.system.io.process import find, run
 

@@ -6,14 +6,20 @@ import selectors
 import socket
 import time
 from collections.abc import Iterable, Mapping
-from concurrent.futures import Future
 from contextlib import ExitStack, suppress
 from threading import Thread
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from iscsictl.lazy_import import lazy_import
 from iscsictl.model.names import Portal
 from iscsictl.system.io import signals
 from iscsictl.system.io.waits import waiting
+
+if TYPE_CHECKING:
+    from concurrent import futures
+else:
+    # With them comes `logging`, and no command that only shows something needs either.
+    futures = lazy_import("concurrent.futures")
 
 Address = tuple[int, int, int, Any]
 _LATE = "the name cannot be resolved in time"
@@ -35,7 +41,7 @@ def silent(portals: Iterable[Portal], timeout: float) -> Mapping[Portal, str]:
 def _silent(portals: Iterable[Portal], timeout: float) -> Mapping[Portal, str]:
     deadline = time.monotonic() + timeout
     reasons: dict[Portal, str] = {}
-    names: dict[Portal, Future[str | None]] = {}
+    names: dict[Portal, futures.Future[str | None]] = {}
     with selectors.DefaultSelector() as selector:
         for portal in portals:
             try:
@@ -67,7 +73,7 @@ def _silent(portals: Iterable[Portal], timeout: float) -> Mapping[Portal, str]:
     return reasons
 
 
-def _answer_of(asked: "Future[str | None]", deadline: float) -> str | None:
+def _answer_of(asked: "futures.Future[str | None]", deadline: float) -> str | None:
     while not asked.done() and (left := deadline - time.monotonic()) > 0:
         signals.check()
         with suppress(TimeoutError):
@@ -75,9 +81,9 @@ def _answer_of(asked: "Future[str | None]", deadline: float) -> str | None:
     return asked.result() if asked.done() else _LATE
 
 
-def _in_a_thread(portal: Portal, deadline: float) -> "Future[str | None]":
+def _in_a_thread(portal: Portal, deadline: float) -> "futures.Future[str | None]":
     """Try a portal that has a name: the resolver has no deadline, so nobody waits for it."""
-    answer: Future[str | None] = Future()
+    answer: futures.Future[str | None] = futures.Future()
     Thread(target=lambda: answer.set_result(_try(portal, deadline)), daemon=True).start()
     return answer
 

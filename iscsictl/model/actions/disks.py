@@ -1,11 +1,10 @@
-"""Actions on partition tables, partitions, filesystems and block devices."""
+"""Actions on the content of disks and filesystems."""
 
 from dataclasses import dataclass
 from typing import ClassVar
 
 from iscsictl.model.actions.disk_id import DiskId, OverwriteGround
 from iscsictl.model.claim import FilesystemClaim
-from iscsictl.model.partition_table import Entry, Table
 from iscsictl.model.plan import Action, Hazard
 
 
@@ -58,86 +57,12 @@ class Mkfs(Action):
 
 
 @dataclass(frozen=True)
-class RemoveDevice(Action):
-    """Have the kernel forget a disk while its session stays; sd(4) flushes its write cache first.
-
-    `hctls` are its SCSI addresses (host:channel:target:lun), one for each path.
-    """
-
-    verb: ClassVar[str] = "remove"
-    disk: DiskId
-    hctls: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Reshape(Action):
-    """Change one partition of a table that must still be `before`; all others stay as they are."""
-
-    hazard: ClassVar[Hazard] = Hazard.RESHAPES
-    disk: DiskId
-    before: Table
-    number: int
-
-
-@dataclass(frozen=True)
-class AddPart(Reshape):
-    """Add a partition. `start` and `size` are sectors."""
-
-    verb: ClassVar[str] = "part-add"
-    start: int
-    size: int
-    type: str
-    bootable: bool = False
-
-
-@dataclass(frozen=True)
-class RemovePart(Reshape):
-    """Take a partition out of the table; what is in it is not erased."""
-
-    verb: ClassVar[str] = "part-rm"
-
-
-@dataclass(frozen=True)
-class SetType(Reshape):
-    """Give a partition another type."""
-
-    verb: ClassVar[str] = "part-type"
-    type: str
-
-
-@dataclass(frozen=True)
-class SetBootable(Reshape):
-    """Mark a partition bootable, or not any more; `after` is how it will be."""
-
-    verb: ClassVar[str] = "bootable"
-    after: Entry
-    on: bool
-
-
-@dataclass(frozen=True)
-class GrowPart(Reshape):
-    """Make a partition larger where it stands; `size` in sectors."""
-
-    verb: ClassVar[str] = "grow-part"
-    size: int
-
-
-@dataclass(frozen=True)
-class Reread(Action):
-    """Have the kernel read the size of the disk again, over every path (`device/rescan`)."""
-
-    verb: ClassVar[str] = "rescan"
-    frontier: ClassVar[bool] = True
-    disk: DiskId
-    hctls: tuple[str, ...]
-
-
-@dataclass(frozen=True)
 class GrowFs(Action):
     """Let a mounted filesystem take all of its device."""
 
     verb: ClassVar[str] = "grow-fs"
     hazard: ClassVar[Hazard] = Hazard.RESHAPES
+    undoable: ClassVar[bool] = False
     disk: DiskId
     node: str
     fs: str

@@ -1,0 +1,92 @@
+"""Handlers of the actions on units of systemd."""
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+
+from iscsictl.engine.handlers.effect import Handler, Inverse, StepResult
+from iscsictl.errors import InUseError, IscsictlError
+from iscsictl.model import actions
+from iscsictl.model.plan import Action
+from iscsictl.system.block import multipath
+from iscsictl.system.context import Context
+from iscsictl.system.host import systemd
+from iscsictl.system.io.host_lock import no_other_run
+from iscsictl.system.io.process import run
+from iscsictl.system.iscsi import nodedb
+
+
+def _enable(action: actions.EnableService, context: Context) -> StepResult:
+    if systemd.enabled(action.unit, context.root) == action.on:
+        return StepResult(changed=False)
+    if action.on:
+        # Noted before, so that an undo can tell whose targets came since.
+        before = replace(action, on=False, boot_targets=_boot_targets(context))
+        systemd.enable(action.unit, context.root)
+        return StepResult(before=before)
+    own = context.scope.targets | action.boot_targets if context.scope is not None else None
+    with _alone(context) as alone:
+        if not alone or (own is not None and _boot_targets(context) - own):
+            raise InUseError(f"other targets need {action.unit}")
+        systemd.disable(action.unit, context.root)
+    return StepResult()
+
+
+def _boot_targets(context: Context) -> frozenset[str]:
+    return frozenset(r.target for r in nodedb.read_records(context.db) if r.onboot)
+
+
+def _require(action: actions.RequireMount, context: Context) -> StepResult:
+    systemd.require_mount(action.unit, action.path, context.root)
+    try:
+        context.reload()
+    except IscsictlError as error:
+        error.wrote = True
+        raise
+    return StepResult()
+
+
+def _unrequire(action: actions.DropRequire, context: Context) -> StepResult:
+    systemd.drop_require(action.path, context.root, action.unit)
+    context.reload()
+    return StepResult()
+
+
+def _reload(_: actions.Reload, __: Context) -> StepResult:
+    systemd.daemon_reload()
+    return StepResult()
+
+
+def start_service(action: actions.StartService, context: Context) -> StepResult:
+    """Have systemd start a unit; unchanged where it is active. Raises ToolError, StoppedError."""
+    ran = systemd.active(action.unit, context.root)
+    run(["systemctl", "start", action.unit], timeout=max(context.wait, 1.0))
+    return StepResult(changed=not ran)
+
+
+def _stop(action: actions.StopService, context: Context) -> StepResult:
+    with _alone(context) as alone:
+        # multipathd is started for a map; maps that are left are those of other runs.
+        if context.scope is not None and (not alone or multipath.has_maps(context.root)):
+            raise InUseError(f"other targets need {action.unit}")
+        run(["systemctl", "stop", action.unit], timeout=max(context.wait, 1.0))
+    return StepResult()
+
+
+def _alone(context: Context) -> AbstractContextManager[bool]:
+    """Tell whether no other run is at work, and let none begin meanwhile."""
+    return nullcontext(True) if context.scope is None else no_other_run(context.root)
+
+
+HANDLERS: Mapping[type[Action], Handler] = {
+    actions.EnableService: _enable,
+    actions.StartService: start_service,
+    actions.StopService: _stop,
+    actions.Reload: _reload,
+    actions.RequireMount: _require,
+    actions.DropRequire: _unrequire,
+}
+INVERSES: Mapping[type[Action], Inverse] = {
+    actions.EnableService: lambda action, _: replace(action, on=not action.on),
+    actions.RequireMount: lambda action, _: actions.DropRequire(action.path, action.unit),
+}

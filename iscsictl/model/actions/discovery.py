@@ -1,0 +1,42 @@
+"""Actions on discovery records and on the defaults of new records."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from iscsictl.model.names import Portal
+from iscsictl.model.plan import Action
+from iscsictl.model.secret import Secret
+
+
+@dataclass(frozen=True)
+class CreateDiscovery(Action):
+    """Make a discovery record of a portal (SendTargets) with the defaults of iscsid.conf."""
+
+    verb: ClassVar[str] = "discovery"
+    portal: Portal
+
+
+@dataclass(frozen=True)
+class DeleteDiscovery(Action):
+    """Delete a discovery record."""
+
+    verb: ClassVar[str] = "undiscover"
+    portal: Portal
+
+
+@dataclass(frozen=True)
+class WriteDiscovery(Action):
+    """Set values of a discovery record; None clears one. Secrets go to the file directly."""
+
+    verb: ClassVar[str] = "settings"
+    portal: Portal
+    changes: Mapping[str, str | Secret | None] = field(hash=False, default_factory=dict)
+
+
+@dataclass(frozen=True)
+class WriteDefaults(Action):
+    """Set values of iscsid.conf, from which new records are made; None takes one out."""
+
+    verb: ClassVar[str] = "defaults"
+    changes: Mapping[str, str | Secret | None] = field(hash=False, default_factory=dict)

@@ -1,0 +1,60 @@
+"""Actions on /etc/fstab."""
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from iscsictl.model.actions.disk_id import DiskId
+from iscsictl.model.claim import FilesystemClaim
+from iscsictl.model.fstab import Fstab, FstabLine
+from iscsictl.model.plan import Action
+
+
+@dataclass(frozen=True)
+class Claim(Action):
+    """Write the inert fstab entry that says which filesystem is being made on the disk.
+
+    It takes the place of an older claim on the same part of the disk.
+    """
+
+    verb: ClassVar[str] = "claim"
+    disk: DiskId
+    claim: FilesystemClaim
+    directory: str | None = None
+
+
+@dataclass(frozen=True)
+class WriteFstab(Action):
+    """Write the fstab entry of a filesystem, in the place of its claim or of an older entry.
+
+    `path` None is an entry without a mount point: it says that iscsictl made the filesystem. `boot`
+    False is `noauto`. systemd is told, and the login service is started if the boot left it out.
+    """
+
+    verb: ClassVar[str] = "fstab"
+    disk: DiskId
+    uuid: str
+    path: str | None
+    fs: str
+    options: tuple[str, ...] = ()
+    boot: bool = True
+
+
+@dataclass(frozen=True)
+class DropFstab(Action):
+    """Remove exactly this entry, which iscsictl wrote, from fstab."""
+
+    verb: ClassVar[str] = "unfstab"
+    undoable: ClassVar[bool] = False
+    entry: FstabLine = field(repr=False)
+
+
+@dataclass(frozen=True)
+class RestoreFstab(Action):
+    """Restore the fstab entries that iscsictl wrote for a disk as they were in `before`.
+
+    All other lines stay as they are now.
+    """
+
+    verb: ClassVar[str] = "fstab"
+    wwid: str
+    before: Fstab = field(repr=False)

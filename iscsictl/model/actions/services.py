@@ -1,0 +1,67 @@
+"""Actions on units of systemd."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from iscsictl.model.plan import Action
+
+
+@dataclass(frozen=True)
+class EnableService(Action):
+    """Have systemd start the login service at boot, or not any more.
+
+    `boot_targets` are those that a boot logged in to before the service was enabled: they are no
+    reason to keep it when that is rolled back.
+    """
+
+    verb: ClassVar[str] = "enable"
+    shares_files: ClassVar[bool] = True
+    unit: str
+    on: bool = True
+    boot_targets: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class StartService(Action):
+    """Have systemd start a unit now."""
+
+    verb: ClassVar[str] = "start"
+    shares_files: ClassVar[bool] = True
+    unit: str
+
+
+@dataclass(frozen=True)
+class StopService(Action):
+    """Have systemd stop a unit that this run started."""
+
+    verb: ClassVar[str] = "stop"
+    shares_files: ClassVar[bool] = True
+    unit: str
+
+
+@dataclass(frozen=True)
+class Reload(Action):
+    """Have systemd read fstab and its units again."""
+
+    verb: ClassVar[str] = "daemon-reload"
+
+
+@dataclass(frozen=True)
+class RequireMount(Action):
+    """Make a unit wait for the mount (`RequiresMountsFor=` in a drop-in)."""
+
+    verb: ClassVar[str] = "require"
+    shares_files: ClassVar[bool] = True
+    unit: str
+    path: str
+
+
+@dataclass(frozen=True)
+class DropRequire(Action):
+    """Remove the drop-ins for a mount point, of all units or of one."""
+
+    verb: ClassVar[str] = "unrequire"
+    undoable: ClassVar[bool] = False
+    shares_files: ClassVar[bool] = True
+    path: str
+    unit: str | None = None

@@ -1,0 +1,24 @@
+"""Observe what the host runs: its login service, multipathd, and what units wait for."""
+
+from pathlib import Path
+
+from iscsictl.model.inventory import HostFacts
+from iscsictl.observers.multipath import read_multipath
+from iscsictl.system.host import systemd
+from iscsictl.system.host.unit_files import read_login_startups
+
+
+def read_host_facts(root: Path = Path("/")) -> HostFacts:
+    """Look at what the machine runs; no process is started.
+
+    systemd is judged by its files, so a unit that was changed since the last daemon-reload counts
+    as it stands there.
+    """
+    service = systemd.login_service(root)
+    return HostFacts(
+        service,
+        systemd.enabled(service, root),
+        read_multipath(root),
+        systemd.required(root),
+        read_login_startups(service, root),
+    )
