@@ -199,9 +199,9 @@ _iscsictl_spec() {
         ;;
     'watch')
         subs=''
-        opts='-o --output -J --json --no-color -v --verbose -q --quiet --timeout --interval -h --help'
-        vals=' -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= --interval= '
-        args=''
+        opts='-T --target -o --output -J --json --no-color -v --verbose -q --quiet --timeout --interval -h --help'
+        vals=' -T=target --target=target -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= --interval= '
+        args='target'
         ;;
     'initiator')
         subs='generate set show'

@@ -408,6 +408,8 @@ set -g __iscsictl_takes 'attach|-p' \
     'schedule status|-o' \
     'schedule status|--output' \
     'schedule status|--timeout' \
+    'watch|-T' \
+    'watch|--target' \
     'watch|-o' \
     'watch|--output' \
     'watch|--timeout' \
@@ -569,7 +571,7 @@ complete -c iscsictl -n "__iscsictl_at ''" -a hold -d 'Keep reconnect away from 
 complete -c iscsictl -n "__iscsictl_at ''" -a unhold -d 'Let reconnect look after a target or a mount point again.'
 complete -c iscsictl -n "__iscsictl_at ''" -a chap -d 'Set, clear, show and check CHAP accounts; generate secrets.'
 complete -c iscsictl -n "__iscsictl_at ''" -a schedule -d 'Run reconnect periodically.'
-complete -c iscsictl -n "__iscsictl_at ''" -a watch -d 'Show sessions, LUNs and throughput until Ctrl-C, or as long as --timeout says.'
+complete -c iscsictl -n "__iscsictl_at ''" -a watch -d 'Show sessions, LUNs and throughput as they change; of TARGET only, or of all.'
 complete -c iscsictl -n "__iscsictl_at ''" -a initiator -d 'Show, set or generate the initiator name of this host.'
 complete -c iscsictl -n "__iscsictl_at ''" -a iface -d 'Show and define the interfaces to log in through.'
 complete -c iscsictl -n "__iscsictl_at ''" -a boot -d 'Show and use the firmware\'s boot table (iBFT).'
@@ -969,6 +971,7 @@ complete -c iscsictl -n "__iscsictl_at 'schedule status'" -s v -l verbose -d 'Sh
 complete -c iscsictl -n "__iscsictl_at 'schedule status'" -s q -l quiet -d 'Only errors.'
 complete -c iscsictl -n "__iscsictl_at 'schedule status'" -l timeout -x -d 'How long to wait for others [60s].'
 complete -c iscsictl -n "__iscsictl_at 'schedule status'" -s h -l help -d 'Show this message and exit.'
+complete -c iscsictl -n "__iscsictl_at 'watch'" -s T -l target -x -a '(__iscsictl_live target)' -d 'The target, as the argument.'
 complete -c iscsictl -n "__iscsictl_at 'watch'" -s o -l output -x -a 'table json tsv' -d 'How to print the result.'
 complete -c iscsictl -n "__iscsictl_at 'watch'" -s J -l json -d 'The same as -o json.'
 complete -c iscsictl -n "__iscsictl_at 'watch'" -l no-color -d 'No colours (as does NO_COLOR).'
@@ -977,6 +980,7 @@ complete -c iscsictl -n "__iscsictl_at 'watch'" -s q -l quiet -d 'Only errors.'
 complete -c iscsictl -n "__iscsictl_at 'watch'" -l timeout -x -d 'How long to watch [until Ctrl-C].'
 complete -c iscsictl -n "__iscsictl_at 'watch'" -l interval -x -d 'Refresh at least this often [1s].'
 complete -c iscsictl -n "__iscsictl_at 'watch'" -s h -l help -d 'Show this message and exit.'
+complete -c iscsictl -n "__iscsictl_at 'watch' 0" -a '(__iscsictl_live target)'
 complete -c iscsictl -n "__iscsictl_at 'initiator'" -a generate -d 'Generate a unique name if there is none, or only one that no array accepts.'
 complete -c iscsictl -n "__iscsictl_at 'initiator'" -a set -d 'Set the name of this host: iqn.YYYY-MM.reversed.domain:text, eui.HEX or naa.HEX.'
 complete -c iscsictl -n "__iscsictl_at 'initiator'" -a show -d 'Show the name, byte for byte, and what a strict array may reject.'

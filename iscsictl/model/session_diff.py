@@ -41,6 +41,11 @@ class Snapshot(NamedTuple):
     rates: dict[str, Rate]
 
 
+def first_changes(listing: Listing) -> tuple[Change, ...]:
+    """Return all that is there as changes, as if it had come just now."""
+    return tuple(changes(Listing(), listing))
+
+
 _STATES = ("status", "session_state", "connection_state", "internal_state")
 
 

@@ -6,28 +6,43 @@ from pathlib import Path
 
 from iscsictl.model.listing import Listing
 from iscsictl.model.session_diff import Rate, Snapshot, changes
+from iscsictl.planner.selection.listing import named_targets, only
 from iscsictl.system.block.kernel_events import Events, read_traffic
 from iscsictl.system.io import signals
 from iscsictl.system.iscsi.sessions import read_listing
 
 
-def watch(root: Path, *, interval: float = 1.0, until: float | None = None) -> Iterator[Snapshot]:
+def watch(
+    root: Path, *, target: str | None = None, interval: float = 1.0, until: float | None = None,
+    wake: int | None = None,
+) -> Iterator[Snapshot]:  # fmt: skip
     """Yield a snapshot at once, then at each event and at least every `interval` seconds.
 
-    `until` (time.monotonic) ends it. SIGINT and SIGTERM raise InterruptError between looks, at
-    once while it waits, so that whoever draws can leave the terminal as it was.
+    `target` is the name of one, or a part of the names of those to watch. `until` (time.monotonic)
+    ends it. `wake` is a file descriptor: there is a snapshot too when it can be read. Raises
+    NotFoundError where no session is meant at the beginning. SIGINT and SIGTERM raise
+    InterruptError between snapshots, at once while it waits, so that whoever draws can leave the
+    terminal as it was.
     """
     events = Events(root)
     signals.defer()
     listing = read_listing(root, details=False)
+    is_meant = None if target is None else named_targets(listing, target)
+
+    def read() -> Listing:
+        new = read_listing(root, details=False)
+        return new if is_meant is None else only(new, is_meant)
+
+    if is_meant is not None:
+        listing = only(listing, is_meant)
     counted, when = _count(root, listing), time.monotonic()
     yield Snapshot(listing, (), {})
     rates: dict[str, Rate] = {}
     while until is None or time.monotonic() < until:
         left = interval if until is None else min(interval, until - time.monotonic())
         with signals.at_once():
-            events.wait(left)
-        new = read_listing(root, details=False)
+            events.wait(left, wake)
+        new = read()
         now = time.monotonic()
         # Events come in bursts; over a few milliseconds a rate says nothing.
         if now - when >= interval / 2:

@@ -59,7 +59,7 @@ NAMED = {
     "schedule install": "--metrics=file",
     "schedule remove": "",
     "schedule status": "",
-    "watch": "",
+    "watch": "--target=target target",
     "initiator generate": "",
     "initiator set": "none",
     "initiator show": "",

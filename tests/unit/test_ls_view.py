@@ -19,7 +19,7 @@ from iscsictl.output.text import cell_width, escape_controls, human_size, trunca
 from iscsictl.output.views.ls import Form, print_listing
 from iscsictl.output.views.ls_json import disk_dict, listing_json
 from iscsictl.parse.capture import parse_capture
-from iscsictl.planner.selection.listing import only
+from iscsictl.planner.selection.listing import named_targets, only
 from iscsictl.system.iscsi import sosreport
 from iscsictl.system.iscsi.sessions import read_listing
 from iscsictl.system.iscsi.sosreport import read_capture
@@ -193,10 +193,11 @@ def test_an_exact_name_wins_over_a_part() -> None:
         Session("sysfs", name, sid=sid)
         for sid, name in enumerate(["iqn.x:a", "iqn.x:ab", "iqn.x:b"])
     )
-    assert len(only(Listing(sessions), "iqn.x:a").sessions) == 1
-    assert len(only(Listing(sessions), "A").sessions) == 2
+    listing = Listing(sessions)
+    assert len(only(listing, named_targets(listing, "iqn.x:a")).sessions) == 1
+    assert len(only(listing, named_targets(listing, "A")).sessions) == 2
     with pytest.raises(NotFoundError):
-        only(Listing(sessions), "zzz")
+        named_targets(listing, "zzz")
 
 
 def test_only_a_terminal_that_can_gets_colour(monkeypatch: pytest.MonkeyPatch) -> None:

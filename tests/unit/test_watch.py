@@ -15,6 +15,8 @@ from typing import cast
 import pytest
 
 from iscsictl.model.session_diff import Rate, Snapshot, changes
+from iscsictl.observers.watch import watch
+from iscsictl.output.keys import Keys
 from iscsictl.output.terminal import Screen
 from iscsictl.output.views.watch import HEIGHT, Picture, graph
 from iscsictl.system.block.kernel_events import read_traffic
@@ -102,9 +104,33 @@ def test_what_does_not_fit_the_terminal_is_counted_and_trouble_comes_first(tmp_p
     assert len(lines) == HEIGHT - 1
     assert "t77" in lines[1]
     assert "recovering" in lines[1]
-    assert (
-        lines[-1] == f"12:00:00 99 sessions, Ctrl-C ends; {99 - (HEIGHT - 4)} rows more do not fit"
-    )
+    assert lines[-1] == f"12:00:00 99 sessions, Ctrl-C ends; rows 1 to {HEIGHT - 4} of 99"
+
+
+def test_the_keys_scroll_through_what_does_not_fit_and_stop_at_both_ends(tmp_path: Path) -> None:
+    tree = Tree(tmp_path)
+    for sid in range(1, 31):
+        tree.session(sid, f"iqn.2010-10.org.example:t{sid}")
+    snapshot = Snapshot(read_listing(tmp_path), (), {})
+    out = io.StringIO()
+    picture = Picture(Screen(out, width=100), end="q")
+    room = HEIGHT - 4
+
+    def shown(key: str) -> str:
+        picture.scroll(key)
+        out.truncate(out.seek(0))
+        picture.draw(snapshot, "12:00:00")
+        lines = out.getvalue().removeprefix("\x1b[H\x1b[2J").splitlines()
+        assert len(lines) == HEIGHT - 1
+        return lines[1].split()[0].rpartition(":")[2] + lines[-1].rpartition(";")[2]
+
+    assert shown("up") == f"t1 rows 1 to {room} of 30"
+    assert shown("down") == f"t2 rows 2 to {room + 1} of 30"
+    assert shown("page down") == "t11 rows 11 to 30 of 30"
+    assert shown("down") == "t11 rows 11 to 30 of 30"
+    assert shown("home") == f"t1 rows 1 to {room} of 30"
+    assert shown("end") == "t11 rows 11 to 30 of 30"
+    assert shown("up") == "t10 rows 10 to 29 of 30"
 
 
 END = "<end>"
@@ -157,6 +183,7 @@ def test_each_change_is_a_line_of_json(tmp_path: Path) -> None:
     assert child.returncode == 0
     found = [json.loads(line) for line in out.splitlines()]
     assert [(line["what"], line["after"]) for line in found] == [
+        ("session", "up"),  # what is there at the beginning
         ("status", "recovering"),
         ("session_state", "FAILED"),
     ]
@@ -219,6 +246,82 @@ def test_a_signal_leaves_the_terminal_as_it_was(tmp_path: Path) -> None:
     os.close(master)
     assert data.startswith(b"\x1b[?1049h\x1b[?25l")
     assert data.rstrip().endswith(b"\x1b[?25h\x1b[?1049l")
+
+
+def test_only_the_named_target_is_watched_also_after_it_ended(tmp_path: Path) -> None:
+    tree = Tree(tmp_path)
+    first = tree.session(1, "iqn.2010-10.org.example:a")
+    tree.session(2, "iqn.2010-10.org.example:a2")
+    snapshots = watch(tmp_path, target="iqn.2010-10.org.example:a", interval=0.05)
+    assert [s.sid for s in next(snapshots).listing.sessions] == [1]
+    shutil.rmtree(first)
+    put(tmp_path / "sys/class/iscsi_session/session2", state="FAILED")
+    snapshot = next(snapshots)
+    assert snapshot.listing.sessions == ()
+    assert [(c.sid, c.what, c.after) for c in snapshot.changes] == [(1, "session", None)]
+
+
+def test_a_target_that_nobody_knows_is_an_error_and_the_screen_is_not_taken(tmp_path: Path) -> None:
+    Tree(tmp_path).session(1, "iqn.2010-10.org.example:a")
+    said = call(["watch", "nosuch"], tmp_path)
+    assert (said.code, said.out) == (3, "")
+    assert "no session with a target like 'nosuch'" in said.err
+
+
+def on_terminal(tmp_path: Path, typed: bytes) -> tuple[int, bytes, list[object], list[object]]:
+    """Run watch on a terminal, and type when it has drawn: exit code, output, modes, before."""
+    master, slave = pty.openpty()
+    env = os.environ | {"ISCSICTL_ROOT": str(tmp_path), "TERM": "xterm", "COLUMNS": "80"}
+    before = termios.tcgetattr(slave)
+    with subprocess.Popen(
+        [sys.executable, "-c", TAKE_TERMINAL, *command("--interval", "60s")],
+        stdin=slave, stdout=slave, stderr=subprocess.DEVNULL, env=env, start_new_session=True,
+    ) as child:  # fmt: skip
+        data = b""
+        while b" ends" not in data:
+            data += os.read(master, 65536)
+        os.write(master, typed)
+        while b"\x1b[?1049l" not in data:
+            data += os.read(master, 65536)
+        code = child.wait(20)
+    after = termios.tcgetattr(slave)
+    os.close(master)
+    os.close(slave)
+    return code, data, after, before
+
+
+TAKE_TERMINAL = (
+    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
+    "os.execv(sys.argv[1], sys.argv[1:])"
+)
+
+
+def test_q_ends_it_at_once_with_exit_0_and_the_modes_of_the_terminal_as_before(
+    tmp_path: Path,
+) -> None:
+    Tree(tmp_path).session(1, "iqn.2010-10.org.example:a")
+    code, data, after, before = on_terminal(tmp_path, b"q")
+    assert code == 0
+    assert b"1 sessions, q ends" in data
+    assert after == before
+
+
+def test_keys_that_mean_nothing_are_left_out_and_a_sequence_is_one_key(tmp_path: Path) -> None:
+    master, slave = pty.openpty()
+    try:
+        with open(slave, closefd=False) as stream:
+            keys = Keys(stream)
+            # The pair belongs to no session, so no process is in its foreground.
+            assert keys.fd is None
+            assert keys.pressed() == []
+            keys.fd = slave
+            with keys:
+                assert keys.pressed() == []
+                os.write(master, b"x\x1b[6~\x1b[A\x1bOBq")
+                assert keys.pressed() == ["page down", "up", "down", "quit"]
+    finally:
+        os.close(master)
+        os.close(slave)
 
 
 def test_the_help_of_timeout_says_that_it_ends_the_watch(tmp_path: Path) -> None:

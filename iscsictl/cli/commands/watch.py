@@ -6,14 +6,16 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
+from itertools import chain
 
 import click
 
 from iscsictl.cli.help import command
-from iscsictl.cli.options import Settings, common, duration
+from iscsictl.cli.options import Settings, common, duration, target_argument
 from iscsictl.errors import InterruptError
-from iscsictl.model.session_diff import Snapshot
+from iscsictl.model.session_diff import Snapshot, first_changes
 from iscsictl.observers.watch import watch as watch_sessions
+from iscsictl.output.keys import Keys
 from iscsictl.output.terminal import screen_of
 from iscsictl.output.text import escape_controls
 from iscsictl.output.views.watch import Picture
@@ -31,6 +33,7 @@ def _timed(command: click.Command) -> click.Command:
 
 @_timed
 @command("watch")
+@target_argument
 @common
 @click.option(
     "--interval",
@@ -39,30 +42,48 @@ def _timed(command: click.Command) -> click.Command:
     metavar="DURATION",
     help="Refresh at least this often [1s].",
 )
-def watch(settings: Settings, interval: float) -> None:
-    """Show sessions, LUNs and throughput until Ctrl-C, or as long as --timeout says.
+def watch(settings: Settings, target: str | None, interval: float) -> None:
+    """Show sessions, LUNs and throughput as they change; of TARGET only, or of all.
 
-    On a terminal this is a live table; elsewhere, and with -o json or tsv, a line per change.
+    TARGET is a name or a part of one. On a terminal this is a live table: q ends it, arrow and page
+    keys scroll. Elsewhere, and with -o json or tsv, it is a line for each session and LUN that is
+    there, and then one for each change.
     """
     if interval < 0.05:
         raise click.BadParameter("the interval must be at least 50ms")
     until = None if settings.timeout is None else time.monotonic() + settings.timeout
-    snapshots = watch_sessions(settings.root, interval=interval, until=until)
     if sys.stdout is None:
         return
-    try:
-        _show(snapshots, settings)
-    except InterruptError as interrupt:
-        raise click.exceptions.Exit(interrupt.exit) from None  # its usual end, not an error
+    is_live = settings.output == "table" and sys.stdout.isatty()
+    with Keys(sys.stdin if is_live else None) as keys:
+        snapshots = watch_sessions(
+            settings.root, target=target, interval=interval, until=until, wake=keys.fd
+        )
+        try:
+            if is_live:
+                _draw(snapshots, keys, settings)
+            else:
+                _print(snapshots, settings)
+        except InterruptError as interrupt:
+            raise click.exceptions.Exit(interrupt.exit) from None  # its usual end, not an error
 
 
-def _show(snapshots: Iterator[Snapshot], settings: Settings) -> None:
-    if settings.output == "table" and sys.stdout.isatty():
-        with Picture(screen_of(sys.stdout, settings.color)) as picture:
-            for snapshot in snapshots:
-                picture.draw(snapshot, datetime.now().astimezone().strftime("%H:%M:%S"))
-        return
-    for snapshot in snapshots:
+def _draw(snapshots: Iterator[Snapshot], keys: Keys, settings: Settings) -> None:
+    # A name that nobody knows is an error before the screen is taken.
+    first = next(snapshots)
+    end = "Ctrl-C" if keys.fd is None else "q"
+    with Picture(screen_of(sys.stdout, settings.color), end=end) as picture:
+        for snapshot in chain([first], snapshots):
+            for key in keys.pressed():
+                if key == "quit":
+                    return
+                picture.scroll(key)
+            picture.draw(snapshot, datetime.now().astimezone().strftime("%H:%M:%S"))
+
+
+def _print(snapshots: Iterator[Snapshot], settings: Settings) -> None:
+    first = next(snapshots)
+    for snapshot in chain([first._replace(changes=first_changes(first.listing))], snapshots):
         for line in _lines(snapshot, settings.output):
             sys.stdout.write(line + "\n")
         sys.stdout.flush()

@@ -13,8 +13,9 @@ _IFACE: Final = "@default @iser iface"
 # An option has one meaning in all commands; an argument is named by its command and its own name.
 _NAMED: Final = {
     "target": (
-        "--target", "reconnect TARGET", "ls TARGET", "nodes ls TARGET", "nodes show TARGET",
-        "rescan TARGET", "startup NAME", "startup TARGET", "forget TARGET", "prune NAMES",
+        "--target", "reconnect TARGET", "ls TARGET", "watch TARGET", "nodes ls TARGET",
+        "nodes show TARGET", "rescan TARGET", "startup NAME", "startup TARGET",
+        "forget TARGET", "prune NAMES",
         "login TARGET", "logout TARGET",
         "chap set TARGET", "chap clear TARGET", "chap show TARGET",
     ),

@@ -1,6 +1,7 @@
 """The live picture of `watch`: a table with rates and a small graph, on the other screen."""
 
 import os
+import sys
 from collections import deque
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -34,10 +35,17 @@ COLUMNS = (
 
 
 class Picture:
-    """Draws look after look; as a context manager it leaves the terminal as it was."""
+    """Draws one snapshot after another; as a context manager it leaves the terminal as it was.
 
-    def __init__(self, screen: Screen) -> None:
+    `end` is what the user presses to end it.
+    """
+
+    def __init__(self, screen: Screen, end: str = "Ctrl-C") -> None:
         self._screen = screen
+        self._end = end
+        # The first row that is drawn, and how many were drawn last time.
+        self._top = 0
+        self._room = 1
         self._history: dict[str, deque[float]] = {}
         self._said: deque[str] = deque(maxlen=LINES)
 
@@ -58,24 +66,32 @@ class Picture:
         """Replace the picture; the last few changes stand below the table.
 
         `clock` is the time of day as text. Where the terminal is too low, what is not up and what
-        has most traffic stays.
+        has most traffic comes first, and the rest can be scrolled to.
         """
         self._said.extend(f"{clock} {change}" for change in snapshot.changes)
         rows = self._rows(snapshot)
         height = self._measure()
         said = list(self._said)[max(0, len(self._said) - max(0, height - FRAME - 2)) :]
         room = max(1, height - len(said) - FRAME)
-        lines = [f"{clock} {len(snapshot.listing.sessions)} sessions, Ctrl-C ends", *said]
+        lines = [f"{clock} {len(snapshot.listing.sessions)} sessions, {self._end} ends", *said]
+        self._room = room
+        self._top = max(0, min(self._top, len(rows) - room))
         if len(rows) > room:
-            lines[0] += f"; {len(rows) - room} rows more do not fit"
-            rows = sorted(rows, key=lambda row: row.order)[:room]
+            shown = slice(self._top, self._top + room)
+            lines[0] += f"; rows {shown.start + 1} to {shown.stop} of {len(rows)}"
+            rows = sorted(rows, key=lambda row: row.order)[shown]
         self._screen.write(_HOME)
         print_table([row.cells for row in rows], COLUMNS, self._screen)
-        shown = [
-            fit_width(escape_controls(line), self._screen.width or DEFAULT_WIDTH) for line in lines
-        ]
-        self._screen.write("\n" + "\n".join(shown) + "\n")
+        width = self._screen.width or DEFAULT_WIDTH
+        below = "\n".join(fit_width(escape_controls(line), width) for line in lines)
+        self._screen.write(f"\n{below}\n")
         self._screen.stream.flush()
+
+    def scroll(self, key: str) -> None:
+        """Have the next picture begin with another row; any other key changes nothing."""
+        by = {"up": -1, "down": 1, "page up": -self._room, "page down": self._room,
+              "home": -self._top, "end": sys.maxsize}.get(key, 0)  # fmt: skip
+        self._top = max(0, self._top + by)
 
     def _measure(self) -> int:
         """Take the width that the terminal has by now, and return its height."""

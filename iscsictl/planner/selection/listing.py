@@ -1,5 +1,6 @@
 """Which sessions of a listing a name means."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -10,22 +11,27 @@ if TYPE_CHECKING:
     from iscsictl.model.listing import Listing
 
 
-def only(listing: "Listing", target: str) -> "Listing":
-    """Keep the sessions of one target: the exact name, else all that have the text in them.
+def named_targets(listing: "Listing", wanted: str) -> Callable[[str], bool]:
+    """Return what tells whether a target is meant: the one of that name, else all with the text.
 
-    Of a capture the node records of that target are kept too. Raises NotFoundError if there is
-    neither.
+    Of a capture the targets of node records count too. Raises NotFoundError if there is none.
     """
     records = (listing.capture.records if listing.capture else None) or ()
     names = {session.target for session in listing.sessions}
     names |= {record.target for record in records}
-    part = target.lower()
-    kept = {target} if target in names else {name for name in names if part in name.lower()}
-    if not kept:
+    if wanted in names:
+        return wanted.__eq__
+    part = wanted.lower()
+    if not any(part in name.lower() for name in names):
         raise NotFoundError(
-            f"no session with a target like {target!r}", hint="iscsictl ls shows all sessions"
+            f"no session with a target like {wanted!r}", hint="iscsictl ls shows all sessions"
         )
-    sessions = tuple(session for session in listing.sessions if session.target in kept)
+    return lambda name: part in name.lower()
+
+
+def only(listing: "Listing", is_meant: Callable[[str], bool]) -> "Listing":
+    """Keep the sessions of some targets, with their disks and, of a capture, their records."""
+    sessions = tuple(session for session in listing.sessions if is_meant(session.target))
     sids = {session.sid for session in sessions}
     disks = listing.disks
     if disks is not None:
@@ -38,7 +44,7 @@ def only(listing: "Listing", target: str) -> "Listing":
     if capture is not None:
         capture = replace(
             capture,
-            records=tuple(record for record in records if record.target in kept) or None,
+            records=tuple(r for r in capture.records or () if is_meant(r.target)) or None,
             disks=_captured_of(capture.disks, sids),
         )
     return listing._replace(sessions=sessions, disks=disks, capture=capture)

@@ -44,20 +44,19 @@ class Events:
             return None
         return monitor
 
-    def wait(self, seconds: float) -> bool:
+    def wait(self, seconds: float, also: int | None = None) -> bool:
         """Return True as soon as something happened, False when the time is over.
 
+        `also` is a file descriptor that ends the wait when it can be read, such as a terminal's.
         Events that come in a burst are taken together. True says only that the kernel has to be
         asked.
         """
         end = time.monotonic() + seconds
-        if self._monitor is None:
-            time.sleep(max(0.0, seconds))
-            return False
+        sources = [source for source in (self._monitor, also) if source is not None]
         try:
-            ready = select.select([self._monitor], [], [], max(0.0, seconds))[0]
-            if not ready:
-                return False
+            ready = select.select(sources, [], [], max(0.0, seconds))[0]
+            if self._monitor is None or self._monitor not in ready:
+                return bool(ready)
             time.sleep(min(SETTLE, max(0.0, end - time.monotonic())))
             while self._monitor.poll(0) is not None:
                 pass
