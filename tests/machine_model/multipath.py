@@ -64,6 +64,8 @@ def used(now: Inventory, disk: Disk) -> bool:
 
 
 def stop(_action: actions.StopService, now: Inventory, _: Array) -> Inventory:
+    if any(disk.block.kind == "mpath" for disk in now.disks):
+        return now  # It made maps of other disks too, and keeps running for them.
     return changed(now, running=False)
 
 

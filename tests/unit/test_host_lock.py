@@ -346,22 +346,40 @@ def test_a_service_that_other_runs_need_stays_enabled(
     assert systemd.enabled(unit, tmp_path)
 
 
-def test_multipathd_is_not_stopped_while_others_need_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def stopped(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """The commands that stop a service; none is run."""
+    commands: list[list[str]] = []
+    monkeypatch.setattr(services, "run", lambda command, **_: commands.append(command))
+    return commands
+
+
+def test_multipathd_is_not_stopped_while_another_run_is_at_work(
+    tmp_path: Path, stopped: list[list[str]]
 ) -> None:
-    stopped: list[list[str]] = []
-    monkeypatch.setattr(services, "run", lambda command, **_: stopped.append(command))
     own = target("own")
     context = Context(SOON, tmp_path, scope=own)
     stop = actions.StopService("multipathd.service")
-    put(tmp_path, "sys/class/block/dm-0/dm/uuid", "mpath-36001405\n")
     with host_lock(0, print, tmp_path, own):
-        with pytest.raises(InUseError, match="need"):
-            execute_action(stop, context)
-        put(tmp_path, "sys/class/block/dm-0/dm/uuid", "LVM-abc\n")
         with held_elsewhere(tmp_path, target("other")), pytest.raises(InUseError, match="need"):
             execute_action(stop, context)
         assert stopped == []
+        execute_action(stop, context)
+    assert stopped == [["systemctl", "stop", "multipathd.service"]]
+
+
+@pytest.mark.parametrize("scope", [None, target("own")], ids=["whole host", "one target"])
+def test_multipathd_is_not_stopped_while_a_map_is_left(
+    tmp_path: Path, stopped: list[list[str]], scope: Scope | None
+) -> None:
+    context = Context(SOON, tmp_path, scope=scope)
+    stop = actions.StopService("multipathd.service")
+    put(tmp_path, "sys/class/block/dm-0/dm/uuid", "mpath-36001405\n")
+    with host_lock(0, print, tmp_path, scope):
+        with pytest.raises(InUseError, match="multipath map"):
+            execute_action(stop, context)
+        assert stopped == []
+        put(tmp_path, "sys/class/block/dm-0/dm/uuid", "LVM-abc\n")
         execute_action(stop, context)
     assert stopped == [["systemctl", "stop", "multipathd.service"]]
 

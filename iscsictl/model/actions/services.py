@@ -32,7 +32,7 @@ class StartService(Action):
 
 @dataclass(frozen=True)
 class StopService(Action):
-    """Have systemd stop a unit that this run started."""
+    """Have systemd stop multipathd, which this run started; refused while there is any map."""
 
     verb: ClassVar[str] = "stop"
     shares_files: ClassVar[bool] = True
