@@ -9,7 +9,7 @@ import pytest
 
 from tests.lab.array import A4, B4
 from tests.lab.onhost import run_on
-from tests.lab.test_paths import path_states, wait_for
+from tests.lab.onmap import path_states, start_multipathd, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,10 +30,7 @@ LOGIN = (
 @pytest.fixture
 def lab(session_lab: Lab) -> Lab:
     """A clean pair whose host has multipath-tools running, as the package leaves it."""
-    session_lab.restore("installed")
-    run_on(session_lab.host, "systemctl unmask multipathd.service multipathd.socket && "
-           "systemctl start multipathd.service")  # fmt: skip
-    return session_lab
+    return start_multipathd(session_lab)
 
 
 def two_arrays(lab: Lab, first: str, second: str) -> tuple[Disk, Disk]:

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.lab.array import A4, B4
 from tests.lab.onhost import run_on, statuses
+from tests.lab.onmap import ATTACH, IQN, path_states, start_multipathd, wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from tests.lab.guest import Guest
     from tests.lab.pair import Lab
 
-IQN = "iqn.2001-04.com.example:paths"
-ATTACH = f"iscsictl attach -p {A4} -T {IQN} --fs ext4 --mount /srv/mail"
 SECTION = "/etc/multipath/conf.d/iscsictl.conf"
 WWIDS = "/etc/multipath/wwids"
 FOREIGN_WWID = "/3600508b400105e210000900000490000/\n"
@@ -27,31 +23,8 @@ FOREIGN_CONF = "multipaths {\n  multipath {\n    wwid 3600508b4\n    alias their
 
 @pytest.fixture
 def lab(session_lab: Lab) -> Lab:
-    """A clean pair whose host has multipath-tools as the package leaves it: enabled, running.
-
-    The lab's image masks the service, for most tests are about one path.
-    """
-    session_lab.restore("installed")
-    host = session_lab.host
-    run_on(host, "systemctl unmask multipathd.service multipathd.socket")
-    run_on(host, "systemctl start multipathd.service")
-    assert run_on(host, "systemctl is-enabled multipathd.service").out == "enabled\n"
-    return session_lab
-
-
-def path_states(host: Guest) -> list[str]:
-    """The checker's word on each path of a map (multipathd show paths): ready or faulty."""
-    asked = run_on(host, "multipathd show paths raw format '%m %T'").out
-    pairs = [line.split() for line in asked.splitlines()]  # One word, "ok", where there is none.
-    return sorted(pair[1] for pair in pairs if len(pair) == 2 and "[" not in pair[0])
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 60.0) -> None:
-    """Wait until a condition holds."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(1.0)
+    """A clean pair whose host has multipath-tools as the package leaves it."""
+    return start_multipathd(session_lab)
 
 
 def ls_paths(host: Guest) -> str:

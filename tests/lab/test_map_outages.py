@@ -1,0 +1,122 @@
+"""Boots of a host whose filesystem is on a map: with a network out, and beside a snapshot."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.lab.array import A4, B4
+from tests.lab.onhost import run_on
+from tests.lab.onmap import ATTACH, IQN, start_multipathd, wait_until_ready
+from tests.lab.rundir import NETS
+
+if TYPE_CHECKING:
+    from tests.lab.guest import Guest
+    from tests.lab.pair import Lab
+
+pytestmark = pytest.mark.torture
+#: How much later the login service may end with one network out: 2 logins of 15 s, and some.
+ONE_OUT_LATER = 40.0
+
+
+@pytest.fixture
+def lab(session_lab: Lab) -> Lab:
+    """A clean pair whose host has multipath-tools as the package leaves it."""
+    return start_multipathd(session_lab)
+
+
+def attach_with_a_file(lab: Lab) -> None:
+    """Mount a LUN over both networks on /srv/mail, and write a file to it."""
+    lab.array.target(IQN, [lab.array.disk("mail", "64M")], portals=[A4, B4])
+    run_on(lab.host, ATTACH)
+    run_on(lab.host, "echo kept > /srv/mail/file; sync")
+
+
+def mount_source(host: Guest) -> str:
+    """Return the device that is mounted on /srv/mail, or nothing."""
+    return host.run("findmnt -no SOURCE /srv/mail").out.strip()
+
+
+def seconds_to_mount(host: Guest) -> float:
+    """Return how long this boot took from the start of the login service to the mount.
+
+    What comes before varies by more than a minute in an emulated guest.
+    """
+    stamps = run_on(
+        host,
+        "systemctl show -P InactiveExitTimestampMonotonic open-iscsi.service; "
+        "systemctl show -P ActiveEnterTimestampMonotonic srv-mail.mount",
+    ).out.split()
+    started, mounted = (int(stamp) / 1e6 for stamp in stamps)
+    assert 0 < started < mounted, stamps
+    return mounted - started
+
+
+def mounted_wwid(host: Guest) -> str:
+    """Return the WWID, as sysfs has it, of the paths below what is mounted on /srv/mail."""
+    return run_on(
+        host,
+        "part=$(basename $(readlink -f $(findmnt -no SOURCE /srv/mail))); "
+        "sort -u /sys/class/block/$part/slaves/*/slaves/*/device/wwid",
+    ).out.strip()
+
+
+@pytest.mark.every_suite
+@pytest.mark.fault("F38")
+@pytest.mark.fault("F94")
+def test_a_boot_with_one_network_out_mounts_the_map_soon(
+    lab: Lab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    host = lab.host
+    attach_with_a_file(lab)
+    host.reboot()
+    assert mount_source(host).startswith("/dev/mapper/")
+    usual = seconds_to_mount(host)
+    told = [f"mounted {usual:.0f} s after the logins began"]
+    for net in NETS:
+        host.shutdown()
+        lab.cut(net)
+        host.boot()
+        assert mount_source(host).startswith("/dev/mapper/")
+        one_out = seconds_to_mount(host)
+        told.append(f"{one_out:.0f} s with net {net} out")
+        assert one_out < usual + ONE_OUT_LATER, told
+        run_on(host, "echo more >> /srv/mail/file; sync -f /srv/mail")
+        lab.restore_cables()
+        run_on(host, "iscsictl reconnect --quiet")
+        wait_until_ready(host)
+    with capsys.disabled():
+        print(f"\n{lab.suite}: {', '.join(told)}")
+    assert run_on(host, "cat /srv/mail/file").out == "kept\nmore\nmore\n"
+
+
+@pytest.mark.every_suite
+@pytest.mark.fault("F95")
+def test_the_map_of_a_snapshot_is_not_mounted_in_place_of_its_origin_at_boot(lab: Lab) -> None:
+    host, array = lab.host, lab.array
+    attach_with_a_file(lab)
+    origin, copy = array.state.disks["mail"], array.disk("copy", "64M")
+    array.run(f"cp --sparse=always {origin.path} {copy.path}; sync", check=True)
+    array.map(IQN, 1, copy)
+    # An admin allows a map of the copy too.
+    run_on(host, "iscsictl rescan; udevadm settle")
+    uuid = run_on(host, "findmnt -no UUID /srv/mail").out.strip()
+    run_on(host, "multipath -a $(readlink -f /dev/disk/by-path/*-lun-1 | head -n 1); sync")
+    before = array.sha256(copy)
+    host.power_cut()
+    host.boot()
+    assert len(run_on(host, "dmsetup ls --target multipath").out.splitlines()) == 2
+    assert mounted_wwid(host) == origin.wwid
+
+    host.shutdown()
+    array.unmap(IQN, 0)
+    host.boot()
+    assert len(run_on(host, "dmsetup ls --target multipath").out.splitlines()) == 1
+    assert mount_source(host) == ""
+    assert array.sha256(copy) == before
+    # The control: without iscsictl's udev rule the copy is mounted by the UUID that it shares.
+    run_on(host, "rm /etc/udev/rules.d/62-iscsictl.rules; udevadm control --reload")
+    run_on(host, "udevadm trigger --action=add; udevadm settle; systemctl start srv-mail.mount")
+    assert mounted_wwid(host) == copy.wwid
+    assert run_on(host, "findmnt -no UUID /srv/mail").out.strip() == uuid
