@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import hashlib
 import shutil
 import signal
 import subprocess
@@ -18,6 +19,7 @@ from tests.lab.array import ADDRESSES, Array, ArrayState
 from tests.lab.guest import Guest
 from tests.lab.install import install, install_package
 from tests.lab.qemu import (
+    NUMBERS,
     Accelerator,
     Process,
     accelerator,
@@ -25,7 +27,7 @@ from tests.lab.qemu import (
     snapshot_key,
     with_kvm_if_it_works,
 )
-from tests.lab.rundir import NETS, ROLES, Net, Role, RunDirectory, new_run
+from tests.lab.rundir import HOSTS, NETS, ROLES, Net, Role, RunDirectory, new_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -53,6 +55,7 @@ class Lab:
         self.snapshots: dict[str, ArrayState] = {}
         self.array = Array("array", run)
         self.host = Guest("host", run)
+        self.second = Guest("second", run)
         self.guests: dict[Role, Guest] = {}
         # QEMU ends with the thread that started it: this one lives as long as the pair.
         self._starter = ThreadPoolExecutor(1)
@@ -63,15 +66,19 @@ class Lab:
             self.close()
             raise
 
-    def _launch(self) -> None:
-        """Start both processes, stopped; the array listens on the cables, so it comes first."""
+    def _launch(self, *, two_hosts: bool = False) -> None:
+        """Start all processes, stopped; the array listens on the cables, so it comes first."""
         run = self.run_directory
-        for guest in (self.array, self.host):
+        self.guests.clear()
+        for guest in (self.array, self.host, *([self.second] if two_hosts else [])):
             role = guest.role
-            command = command_line(role, self.image, self.how, run, self.extra.get(role, ()))
+            command = command_line(
+                role, self.image, self.how, run, self.extra.get(role, ()), two_hosts=two_hosts
+            )
             sockets = [run.socket(role, what) for what in ("qmp", "agent", "console")]
             if role == "array":
-                sockets += [run.net(net) for net in NETS]
+                hosts = HOSTS if two_hosts else HOSTS[:1]
+                sockets += [run.net(net, host) for net in NETS for host in hosts]
             log = run.path / f"{role}.err"
             process = self._starter.submit(Process, command, log, sockets).result()
             self.guests[role] = guest
@@ -170,6 +177,27 @@ class Lab:
         self._load(name)
         self.array.state = state
 
+    def restore_with_second_host(self, name: str) -> None:
+        """Like `restore`, and with a second host on both networks: `self.second`.
+
+        It is a clone of the first one in the state of the snapshot, with addresses, an initiator
+        name, a machine-id and random numbers of its own. It is gone with the next `restore`; it
+        must not be rebooted, nor a snapshot be taken while it is there.
+        """
+        state = self.snapshots[name]
+        self._both(lambda guest: guest.close(gently=True))
+        copy(self.run_directory.disk("host"), self.run_directory.disk("second"))
+        self._launch(two_hosts=True)
+        for guest in self.guests.values():
+            guest.qmp.human(f"loadvm {name}")
+        # Both have one hardware address until the clone has its own.
+        for guest in (self.second, self.array, self.host):
+            guest.qmp.command("cont")
+            guest.set_clock()
+            if guest is self.second:
+                make_another_host(guest)
+        self.array.state = state
+
     def _load(self, name: str) -> None:
         self._both(lambda guest: guest.qmp.human(f"loadvm {name}"))
         self._both(lambda guest: guest.qmp.command("cont"))
@@ -213,6 +241,29 @@ class Lab:
         with ThreadPoolExecutor(len(ROLES)) as pool:
             for future in [pool.submit(work, guest) for guest in self.guests.values()]:
                 future.result()
+
+
+def make_another_host(guest: Guest) -> None:
+    """Give a clone all that tells two hosts apart."""
+    number, name = NUMBERS[guest.role], guest.role
+    machine_id = hashlib.sha256(f"iscsictl lab {name}".encode()).hexdigest()[:32]
+    guest.run(
+        "umount /etc/machine-id 2>/dev/null; "
+        f"echo {machine_id} > /etc/machine-id && hostname {name} && "
+        f"echo InitiatorName=iqn.2001-04.com.example:{name} > /etc/iscsi/initiatorname.iscsi && "
+        "for n in 0 1; do ip link set eth$n down && "
+        f"ip link set eth$n address 52:54:00:00:0$n:{number:02x} && ip address flush dev eth$n && "
+        "ip link set eth$n up || exit; done && "
+        f"ip address add 192.0.2.{number}/24 dev eth0 && "
+        f"ip address add 198.51.100.{number}/24 dev eth1",
+        check=True,
+    )
+    # RNDRESEEDCRNG (random(4)): until then it draws the same numbers as the one that it is from.
+    script = (
+        "import fcntl; f = open('/dev/urandom', 'wb', 0); f.write(b'second'); "
+        "fcntl.ioctl(f, 0x5207)"
+    )
+    guest.run(["python3", "-c", script], check=True)
 
 
 def save_booted(image: images.Image, how: Accelerator, extra: Extra, saved: Path) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.lab.image import Image, LabUnavailableError, cache_directory
-from tests.lab.rundir import NETS, ROLES, Role, RunDirectory
+from tests.lab.rundir import HOSTS, NETS, ROLES, Role, RunDirectory
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,10 +28,13 @@ MEMORY = "1024"
 TCG = ("-accel", "tcg,thread=multi,tb-size=512", "-cpu", "Nehalem,+rdrand", "-smp", "1")
 KVM = ("-accel", "kvm", "-cpu", "host", "-smp", "2")
 #: Services of the other role stay off, by the kernel's command line: no file says so.
-MASKED = {
+MASKED: dict[Role, tuple[str, ...]] = {
     "array": ("open-iscsi.service", "iscsid.service", "iscsid.socket"),
     "host": ("rtslib-fb-targetctl.service", "target.service"),
+    "second": ("rtslib-fb-targetctl.service", "target.service"),
 }
+#: The last byte of a guest's hardware and IP addresses.
+NUMBERS: dict[Role, int] = {"array": 5, "host": 9, "second": 10}
 
 
 @dataclass(frozen=True)
@@ -121,11 +124,11 @@ def kernel_line(role: Role) -> str:
 
 
 def command_line(
-    role: Role, image: Image, how: Accelerator, run: RunDirectory, extra: Sequence[str] = ()
-) -> list[str]:
-    """QEMU's command line for one guest; it starts stopped."""
-    number = 5 if role == "array" else 9
-    server = "on" if role == "array" else "off"
+    role: Role, image: Image, how: Accelerator, run: RunDirectory, extra: Sequence[str] = (),
+    *, two_hosts: bool = False,
+) -> list[str]:  # fmt: skip
+    """QEMU's command line for one guest; it starts stopped. `two_hosts`: the array has hubs."""
+    number = NUMBERS[role]
     console = f"server=on,wait=off,logfile={run.console_log(role)},logappend=on"
     command = [
         BINARY, "-name", role, "-machine", "pc", *how.arguments, "-m", MEMORY,
@@ -145,11 +148,24 @@ def command_line(
         "-device", "virtserialport,chardev=agent,name=org.iscsictl.agent",
     ]  # fmt: skip
     for index, net in enumerate(NETS):
-        cable = f"server={server},addr.type=unix,addr.path={run.net(net)}"
         mac = f"52:54:00:00:{index:02x}:{number:02x}"
-        command += ["-netdev", f"stream,id=net{net},{cable}"]
+        if role != "array":
+            command += ["-netdev", _stream(f"net{net}", "off", run.net(net, role))]
+        elif not two_hosts:
+            command += ["-netdev", _stream(f"net{net}", "on", run.net(net))]
+        else:
+            # A stream has two ends: each host gets one, and a hub joins them with the card.
+            for host in HOSTS:
+                command += ["-netdev", _stream(f"{host}{net}", "on", run.net(net, host))]
+                port = f"hubport,id={host}{net}port,hubid={index},netdev={host}{net}"
+                command += ["-netdev", port]
+            command += ["-netdev", f"hubport,id=net{net},hubid={index}"]
         command += ["-device", f"virtio-net-pci,netdev=net{net},id=nic{net},mac={mac},romfile="]
     return [*command, *extra]
+
+
+def _stream(name: str, server: str, path: Path) -> str:
+    return f"stream,id={name},server={server},addr.type=unix,addr.path={path}"
 
 
 def snapshot_key(image: Image, how: Accelerator, extra: dict[Role, Sequence[str]]) -> str:

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-Role = Literal["array", "host"]
+Role = Literal["array", "host", "second"]
 Net = Literal["A", "B"]
 ROLES: tuple[Role, ...] = ("array", "host")
+HOSTS: tuple[Role, ...] = ("host", "second")
 NETS: tuple[Net, ...] = ("A", "B")
 PREFIX = "iscsictl-lab-"
 
@@ -33,9 +34,9 @@ class RunDirectory:
         """The socket of a guest's `qmp`, `agent` or `console`."""
         return self.path / f"{role}.{what}"
 
-    def net(self, net: Net) -> Path:
-        """The socket that is the cable of a network."""
-        return self.path / f"net{net}"
+    def net(self, net: Net, role: Role = "host") -> Path:
+        """The socket that is the cable between the array and a host."""
+        return self.path / (f"net{net}2" if role == "second" else f"net{net}")
 
     def disk(self, role: Role) -> Path:
         """A guest's overlay, with its snapshots."""

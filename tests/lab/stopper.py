@@ -14,6 +14,7 @@ from tests.lab.agent import Background
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tests.lab.guest import Guest
     from tests.lab.pair import Lab
 
 PATIENCE = 300
@@ -29,22 +30,32 @@ class Stopper:
     It is the same in a world that is restored: all that is known of it is its pid there.
     """
 
-    lab: Lab
+    host: Guest
     pid: int
     passed: int = 0
 
     @classmethod
     def start(
-        cls, lab: Lab, command: str, tools: Sequence[Tool] = (), *, lock: bool = False
+        cls,
+        lab: Lab,
+        command: str,
+        tools: Sequence[Tool] = (),
+        *,
+        lock: bool = False,
+        host: Guest | None = None,
     ) -> Stopper:
-        """Start a command; with `lock` it is also held once while it has the records' lock."""
-        lab.host.put("/root/stopper.py", SCRIPT.read_bytes())
+        """Start a command, on the pair's host if no other is given.
+
+        With `lock` it is also held once while it has the records' lock.
+        """
+        host = host or lab.host
+        host.put("/root/stopper.py", SCRIPT.read_bytes())
         spec = {"argv": shlex.split(command), "tools": list(tools), "lock": lock}
-        return cls(lab, lab.host.start(["python3", "/root/stopper.py", json.dumps(spec)]).pid)
+        return cls(host, host.start(["python3", "/root/stopper.py", json.dumps(spec)]).pid)
 
     def told(self) -> list[dict[str, Any]]:
         """All that came so far: points, then the end."""
-        out, err = Background(self.lab.host.agent, (), self.pid).output()
+        out, err = Background(self.host.agent, (), self.pid).output()
         assert "Traceback" not in err, err
         return [json.loads(line) for line in out.splitlines()]
 
@@ -73,7 +84,7 @@ class Stopper:
         """Send a signal where it is held, then let it go on to its end: `code`, `out`, `err`."""
         self._order(str(int(number)))
         told = self._next()
-        Background(self.lab.host.agent, (), self.pid).wait(PATIENCE)
+        Background(self.host.agent, (), self.pid).wait(PATIENCE)
         return told
 
     def end(self) -> dict[str, Any]:
@@ -88,4 +99,4 @@ class Stopper:
 
     def _order(self, word: str) -> None:
         self.passed += 1
-        self.lab.host.put("/run/stopper-order", word)
+        self.host.put("/run/stopper-order", word)
