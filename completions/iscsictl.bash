@@ -6,7 +6,7 @@
 _iscsictl_spec() {
     case $1 in
     '')
-        subs='attach detach reconnect ls doctor plan apply export discover nodes login logout rescan startup forget prune hold unhold chap schedule watch initiator iface boot service disk mount umount fstab import completion explain report'
+        subs='attach detach reconnect ls doctor plan apply export discover nodes login logout rescan startup forget prune take-over hold unhold chap schedule watch initiator iface boot service disk mount umount fstab import completion explain report'
         opts='-V --version -h --help'
         vals='  '
         args=''
@@ -124,6 +124,12 @@ _iscsictl_spec() {
         opts='--for -n --dry-run -y --yes -o --output -J --json --no-color -v --verbose -q --quiet --timeout -h --help'
         vals=' --for= -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args='target+'
+        ;;
+    'take-over')
+        subs=''
+        opts='--lun --confirm -n --dry-run -y --yes -o --output -J --json --no-color -v --verbose -q --quiet --timeout -h --help'
+        vals=' --lun= --confirm= -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
+        args='target:device'
         ;;
     'hold')
         subs=''

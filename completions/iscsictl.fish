@@ -140,6 +140,7 @@ set -g __iscsictl_paths 'attach' \
     'startup' \
     'forget' \
     'prune' \
+    'take-over' \
     'hold' \
     'unhold' \
     'chap' \
@@ -341,6 +342,11 @@ set -g __iscsictl_takes 'attach|-p' \
     'prune|-o' \
     'prune|--output' \
     'prune|--timeout' \
+    'take-over|--lun' \
+    'take-over|--confirm' \
+    'take-over|-o' \
+    'take-over|--output' \
+    'take-over|--timeout' \
     'hold|--for' \
     'hold|-o' \
     'hold|--output' \
@@ -567,6 +573,7 @@ complete -c iscsictl -n "__iscsictl_at ''" -a rescan -d 'Look for new LUNs and n
 complete -c iscsictl -n "__iscsictl_at ''" -a startup -d 'Say whether a target is logged in at boot: automatic, onboot (by the initrd) or manual.'
 complete -c iscsictl -n "__iscsictl_at ''" -a forget -d 'Delete the records of a target that is not logged in.'
 complete -c iscsictl -n "__iscsictl_at ''" -a prune -d 'Remove sessions and records of targets that are gone.'
+complete -c iscsictl -n "__iscsictl_at ''" -a take-over -d 'End the reservation of a host that is gone.'
 complete -c iscsictl -n "__iscsictl_at ''" -a hold -d 'Keep reconnect away from a target or a mount point; without a name list the holds.'
 complete -c iscsictl -n "__iscsictl_at ''" -a unhold -d 'Let reconnect look after a target or a mount point again.'
 complete -c iscsictl -n "__iscsictl_at ''" -a chap -d 'Set, clear, show and check CHAP accounts; generate secrets.'
@@ -842,6 +849,18 @@ complete -c iscsictl -n "__iscsictl_at 'prune'" -s q -l quiet -d 'Only errors.'
 complete -c iscsictl -n "__iscsictl_at 'prune'" -l timeout -x -d 'How long to wait for others [60s].'
 complete -c iscsictl -n "__iscsictl_at 'prune'" -s h -l help -d 'Show this message and exit.'
 complete -c iscsictl -n "__iscsictl_at 'prune' 0+" -a '(__iscsictl_live target)'
+complete -c iscsictl -n "__iscsictl_at 'take-over'" -l lun -x -d 'The LUN of the target.'
+complete -c iscsictl -n "__iscsictl_at 'take-over'" -l confirm -x -d 'The reservation key of the host that is gone.'
+complete -c iscsictl -n "__iscsictl_at 'take-over'" -s n -l dry-run -d 'Show what would be done.'
+complete -c iscsictl -n "__iscsictl_at 'take-over'" -s y -l yes -d 'Yes to all questions.'
+complete -c iscsictl -n "__iscsictl_at 'take-over'" -s o -l output -x -a 'table json tsv' -d 'How to print the result.'
+complete -c iscsictl -n "__iscsictl_at 'take-over'" -s J -l json -d 'The same as -o json.'
+complete -c iscsictl -n "__iscsictl_at 'take-over'" -l no-color -d 'No colours (as does NO_COLOR).'
+complete -c iscsictl -n "__iscsictl_at 'take-over'" -s v -l verbose -d 'Show each command that is run.'
+complete -c iscsictl -n "__iscsictl_at 'take-over'" -s q -l quiet -d 'Only errors.'
+complete -c iscsictl -n "__iscsictl_at 'take-over'" -l timeout -x -d 'How long to wait for others [60s].'
+complete -c iscsictl -n "__iscsictl_at 'take-over'" -s h -l help -d 'Show this message and exit.'
+complete -c iscsictl -n "__iscsictl_at 'take-over' 0" -a '(__iscsictl_live target device)'
 complete -c iscsictl -n "__iscsictl_at 'hold'" -l for -x -d 'How long [until a boot].'
 complete -c iscsictl -n "__iscsictl_at 'hold'" -s n -l dry-run -d 'Show what would be done.'
 complete -c iscsictl -n "__iscsictl_at 'hold'" -s y -l yes -d 'Yes to all questions.'

@@ -32,7 +32,10 @@ from tests.worlds import (
     CLAIMED,
     DIR,
     FOREIGN,
+    FREE,
     OTHER,
+    OURS,
+    RESERVED,
     TARGET,
     UUID,
     V6,
@@ -61,7 +64,8 @@ T = TypeVar("T")
 _KINDS = ["blank", "made_unused", "labelled", "claimed", "bare", "parted", "real", "made_used"]
 _ROUGH = [*_KINDS, "stranger", "in_parts", "data", "table", "half", "real_gone", "unreadable",
           "unprobed", "nameless", "swapped", "reserved", "read_only", "other_claim",
-          "dirty", "typed", "their_table"]  # fmt: skip
+          "dirty", "typed", "their_table", "left_reserved", "registered",
+          "unsupported"]  # fmt: skip
 # What an earlier run left a claim on; in the first three mkfs had begun.
 _BEGUN = frozenset({"half", "made_unused", "made_used"})
 _CLAIMED = _BEGUN | {"claimed", "labelled", "other_claim", "typed", "their_table"}
@@ -158,7 +162,10 @@ def _unit(
         "other_claim": made(FOREIGN),
         "real": made(own),
         "swapped": blank(WRONG),
-        "reserved": blank(wwid, reserved=True),
+        "reserved": blank(wwid, reservations=RESERVED),
+        "left_reserved": blank(wwid, reservations=OURS),
+        "registered": blank(wwid, reservations=replace(RESERVED, holder=None)),
+        "unsupported": blank(wwid, reservations=replace(FREE, supported=False)),
         "read_only": blank(wwid, read_only=True),
     }
     content: Observation[Content] = Known(seen.get(kind, blank(wwid)))

@@ -22,6 +22,7 @@ from iscsictl.model.multipath import MultipathFacts
 from iscsictl.model.names import Portal
 from iscsictl.model.record import NodeRecord
 from iscsictl.model.record_text import MASK
+from iscsictl.model.reservation import LunReservations, Reservation, ReservationType
 from iscsictl.model.secret import Secret
 from iscsictl.model.spec import AttachSpec
 from iscsictl.parse.fstab import append_line, claim_line, mount_line
@@ -45,6 +46,16 @@ GREEDY = MultipathFacts(installed=True, running=True, enabled=True, find_multipa
 #: multipath-tools as its package leaves it.
 STRICT = MultipathFacts(installed=True, running=True, enabled=True)
 SIZE = 64 << 20
+#: The reservation keys of this host and of another one.
+OWN_KEY, OTHER_KEY = 0x5C1A5C1A5C1A5C1A, 0xABC
+#: What a LUN says of its reservations: none; held by another host; held by an interrupted run.
+FREE = LunReservations(OWN_KEY)
+RESERVED = LunReservations(
+    OWN_KEY, keys=(OTHER_KEY,), holder=Reservation(OTHER_KEY, ReservationType.WRITE_EXCLUSIVE)
+)
+OURS = LunReservations(
+    OWN_KEY, keys=(OWN_KEY,), holder=Reservation(OWN_KEY, ReservationType.WRITE_EXCLUSIVE)
+)
 WRONG = "naa.6001405ffffffffffffffffffffffff0"
 
 
@@ -59,8 +70,8 @@ def at(portal: Portal) -> Portal:
 
 
 def blank(wwid: str, *, size: int = SIZE, **more: Any) -> Content:
-    """A disk of which every probe succeeded and found nothing."""
-    return Content(wwid, size, 512, **more)
+    """A disk of which every probe succeeded and found nothing; nobody has registered with it."""
+    return Content(wwid, size, 512, **{"reservations": FREE, **more})
 
 
 def bare(wwid: str, kind: str, uuid: str | None = FOREIGN, **more: Any) -> Content:

@@ -99,6 +99,12 @@ EXAMPLES: Final[Mapping[str, tuple[Example, ...]]] = {
         ("prune", "remove their sessions and records"),
         (f"prune {_TARGET} --for 1min", "remove one that went a minute ago"),
     ),
+    "take-over": (
+        (f"take-over {_TARGET} --lun 0 --confirm 0x4b1f6c0de2a94d17 --dry-run",
+         "show what would be done"),
+        (f"take-over {_TARGET} --lun 0 --confirm 0x4b1f6c0de2a94d17",
+         "end the reservation of the host with this key"),
+    ),
     "hold": (
         (f"hold {_TARGET}", "leave the target alone, until unhold or a boot"),
         ("hold /srv/mail --for 30min", "leave a mount alone for half an hour"),

@@ -52,6 +52,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "startup": Entry("sessions:startup", "Set whether a target is logged in to at boot."),
         "forget": Entry("sessions:forget", "Delete the records of a target."),
         "prune": Entry("prune:prune", "Remove sessions and records of targets that are gone."),
+        "take-over": Entry("take_over:take_over", "End the reservation of a host that is gone."),
         "hold": Entry("sessions:hold", "Exclude a target or mount point from reconnect."),
         "unhold": Entry("sessions:unhold", "Include it in reconnect again."),
     },

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from iscsictl.model.reservation import LunReservations
+
 
 @dataclass(frozen=True)
 class Signature:
@@ -100,14 +102,15 @@ class Content:
 
     `table_id` is the GUID of a GPT or the 32 bits of a DOS table (`0x...`), as sfdisk prints it.
     `stale_partitions` are those that the kernel or udev still has and the table has not: content
-    where anything is in them. `proof` is how data was looked for.
+    where anything is in them. `proof` is how data was looked for. `reservations` are those of the
+    LUN that it is.
     """
 
     wwid: str
     size: int
     sector: int
     read_only: bool = False
-    reserved: bool = False
+    reservations: LunReservations = field(default_factory=LunReservations)
     table: str | None = None
     partitions: tuple[Partition, ...] = ()
     signatures: tuple[Signature, ...] = ()

@@ -15,6 +15,7 @@ from iscsictl.model.record import NodeRecord
 if TYPE_CHECKING:
     from iscsictl.model.disk_content import Content
     from iscsictl.model.open_iscsi import Version
+    from iscsictl.model.reservation import LunReservations
 
 T = TypeVar("T")
 
@@ -151,6 +152,7 @@ class Inventory:
     `silent` are portals that do not answer, with the reason. `open_devices` is who has a device
     of a session open that is no disk's, by session id. `open_iscsi` is the installed version.
     `stranded` says why a filesystem of an fstab entry has no disk, by mount point.
+    `reservations` has those of the LUNs that were asked, by WWID.
     `in_journal` tells, of a name that nothing has, whether the journal has a change under it, or
     it is an empty directory, as a detach leaves one.
     """
@@ -164,6 +166,7 @@ class Inventory:
     unsettled: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     luns: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
     contents: "Mapping[str, Observation[Content]]" = field(default_factory=dict)
+    reservations: "Mapping[str, LunReservations]" = field(default_factory=dict)
     usage: Mapping[str, DiskUsage] = field(default_factory=dict)
     open_devices: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     place: Observation[MountPointState] = field(default_factory=NotObserved)

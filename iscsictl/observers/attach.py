@@ -23,9 +23,11 @@ from iscsictl.model.inventory import (
 from iscsictl.model.listing import Disk, Session, blocks
 from iscsictl.model.names import DEFAULT_IFACE, Portal
 from iscsictl.model.record import NodeRecord
+from iscsictl.model.reservation import LunReservations
 from iscsictl.model.spec import AttachSpec, DetachRequest
 from iscsictl.observers.host_facts import read_host_facts
 from iscsictl.observers.record_changes import find_unsettled
+from iscsictl.observers.reservations import observe_reservations
 from iscsictl.planner.attach.attach import record_values
 from iscsictl.planner.attach.multipath import choose_paths, is_being_mapped
 from iscsictl.planner.selection.luns import find
@@ -107,7 +109,10 @@ def observe_lun(
         inventory = replace(inventory, host=replace(host.host, multipath=known))
         if is_being_mapped(inventory, spec):
             return inventory  # The disk is read once, when its map has all paths.
-    return replace(inventory, contents=_disks(context, spec, host.disks, sessions))
+    meant = _meant_disks(spec, host.disks, sessions)
+    contents = _disks(context, spec, meant)
+    reservations = _reservations(context, spec, meant, contents)
+    return replace(inventory, contents=contents, reservations=reservations)
 
 
 def for_export(root: Path) -> tuple[Inventory, dict[str, MountPointState]]:
@@ -162,18 +167,27 @@ def for_detach(context: Context, spec: DetachRequest, _before: Inventory | None)
     targets = {meant.target for meant in found}
     sids = {s.sid for s in listing.sessions if s.target in targets}
     named = {id(meant.disk) for meant in found}
+    asked = [
+        meant.disk for meant in found if meant.disk is not None and _answers(meant.disk, alive)
+    ]
     scan, used = usage.ProcScan(root), {}
     # The other disks of the target too: the session stays while one of them is in use.
     for disk in inventory.disks:
         if id(disk) in named or any(path.sid in sids for path in disk.paths):
-            answers = any(path.sid in alive for path in disk.paths)
+            answers = _answers(disk, alive)
             inside = id(disk) in named and (answers or spec.consent.lost is not None)
             used[disk.wwid or disk.block.device] = usage.disk_usage(
                 disk, root, open_files=inside, answers=answers, scan=scan
             )
     paths = (line.mount_point for line in inventory.fstab.ours)
     stranded = mounts.find_stranded((path for path in paths if path is not None), root)
-    return replace(inventory, usage=used, stranded=stranded)
+    reservations = {} if spec.consent.lost else observe_reservations(asked, root)
+    return replace(inventory, usage=used, stranded=stranded, reservations=reservations)
+
+
+def _answers(disk: Disk, alive: set[int | None]) -> bool:
+    """Tell whether a session to the disk is up; `alive` are the ids of those that are."""
+    return any(path.sid in alive for path in disk.paths)
 
 
 def _is_left_empty(name: str, root: Path) -> bool:
@@ -333,13 +347,32 @@ def _luns(spec: AttachSpec, sessions: tuple[Session, ...]) -> dict[int, tuple[in
     return found
 
 
-def _disks(
-    context: Context, spec: AttachSpec, disks: tuple[Disk, ...], sessions: tuple[Session, ...]
-) -> dict[str, Observation[Content]]:
-    """Probe the disks that the spec may mean, unless they are mounted where it wants them."""
-    contents: dict[str, Observation[Content]] = {}
+def _meant_disks(
+    spec: AttachSpec, disks: tuple[Disk, ...], sessions: tuple[Session, ...]
+) -> list[Disk]:
+    """Return the disks that the spec may mean."""
     hctls = {(s.sid, u.hctl) for s in sessions for u in s.luns or () if spec.lun in {None, u.lun}}
-    for disk in (d for d in disks if any((p.sid, p.hctl) in hctls for p in d.paths)):
+    return [disk for disk in disks if any((p.sid, p.hctl) in hctls for p in disk.paths)]
+
+
+def _reservations(
+    context: Context,
+    spec: AttachSpec,
+    disks: Iterable[Disk],
+    contents: Mapping[str, Observation[Content]],
+) -> dict[str, LunReservations]:
+    """Return the reservations of what was probed, and of what a command like this one formatted."""
+    probed = {w: c.value.reservations for w, c in contents.items() if isinstance(c, Known)}
+    mounted = [disk for disk in disks if spec.fs and disk.wwid not in contents]
+    return {**probed, **observe_reservations(mounted, context.root)}
+
+
+def _disks(
+    context: Context, spec: AttachSpec, disks: Iterable[Disk]
+) -> dict[str, Observation[Content]]:
+    """Probe these disks, unless they are mounted where the spec wants them."""
+    contents: dict[str, Observation[Content]] = {}
+    for disk in disks:
         mounted = {mount.path for block in blocks(disk.block) for mount in block.mounts}
         # The plan refuses a disk without a WWID. A mounted one changes while it is read.
         if disk.wwid is None or not (spec.fs or spec.mount) or spec.mount in mounted:

@@ -18,6 +18,7 @@ from iscsictl.model.inventory import (
 )
 from iscsictl.model.listing import Block, Session
 from iscsictl.observers.host_facts import read_host_facts
+from iscsictl.observers.reservations import observe_reservations
 from iscsictl.planner.disks.mounts import filesystem
 from iscsictl.planner.safety.storage_graph import (
     StorageFacts,
@@ -57,7 +58,8 @@ class DiskQuery:
 
     `whole_disk` takes the disk where a partition was named, `part` a partition by its number.
     `missing_ok`: a name that nothing has is no error. `filesystem`: the one that is on it.
-    `full_probe`: its content is read whole (`--verify-blank=full`).
+    `full_probe`: its content is read whole (`--verify-blank=full`). `reservations`: the LUN is
+    asked for its persistent reservations, its content is not read.
     """
 
     name: str
@@ -73,6 +75,7 @@ class DiskQuery:
     directory: str | None = None
     filesystem: bool = False
     full_probe: bool = False
+    reservations: bool = False
 
 
 def base(context: Context, *, details: bool = False) -> DiskInventory:
@@ -127,10 +130,15 @@ def observe(context: Context, what: DiskQuery, before: Inventory | None) -> Disk
         inventory = replace(
             inventory, facts=_facts(context, chosen, what, earlier, inventory.sessions)
         )
+    if what.reservations:
+        found = observe_reservations([chosen.disk], context.root)
+        inventory = replace(inventory, reservations=found)
     if what.content and chosen.block.kind in _PROBED:
-        inventory = replace(
-            inventory, content=_content(context, chosen, used, full=what.full_probe)
-        )
+        content = _content(context, chosen, used, full=what.full_probe)
+        found = {}
+        if isinstance(content, Known):
+            found[content.value.wwid] = content.value.reservations
+        inventory = replace(inventory, content=content, reservations=found)
     return inventory
 
 

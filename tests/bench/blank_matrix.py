@@ -9,7 +9,8 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from iscsictl.system.block import scsi_commands
+from iscsictl.model.reservation import LunReservations
+from iscsictl.system.block import reservations, scsi_commands
 from tests.unit.blank_cells import all_cells, is_refused, missing_tool
 from tests.unit.loops import WWID
 
@@ -20,7 +21,7 @@ def main() -> None:
         raise SystemExit("loop devices need root")
     # A loop device answers no SCSI command.
     scsi_commands.wwids = lambda *_: frozenset({WWID})
-    scsi_commands.reserved = lambda *_: False
+    reservations.read_reservations = lambda *_, **_more: LunReservations(supported=False)
     sums: Counter[str] = Counter()
     with tempfile.TemporaryDirectory() as folder:
         for _ in range(int(sys.argv[1]) if len(sys.argv) > 1 else 1):

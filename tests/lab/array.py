@@ -57,7 +57,7 @@ class Array(Guest):
     def disks(self, disks: Iterable[Disk]) -> None:
         """Make many disks in one request."""
         made = list(disks)
-        steps: list[Step] = [("mkdir", lio.STORE)]
+        steps: list[Step] = [("mkdir", path) for path in (lio.STORE, *lio.RESERVATIONS)]
         for disk in made:
             steps += [("size", disk.path, str(disk.size)), *lio.disk_steps(disk)]
         self._apply(steps)

@@ -18,6 +18,8 @@ CONFIG = "/sys/kernel/config/target"
 CORE = f"{CONFIG}/core/fileio_0"
 ISCSI = f"{CONFIG}/iscsi"
 STORE = "/var/lib/lab"
+#: Where the target may keep registrations (dbroot); without the directory it refuses them all.
+RESERVATIONS = ("/etc/rtslib-fb-target/pr", "/etc/target/pr", "/var/target/pr")
 
 Step = tuple[str, ...]
 #: A user name and a secret.

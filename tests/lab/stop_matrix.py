@@ -6,7 +6,8 @@
 A command is held at each point (`stopper_guest.py`), the world is saved there, and from that
 one state it is stopped in each way: SIGKILL, SIGTERM, SIGINT, power cut. After each stop the
 host is looked at, the same command is run once more, and what is there then must be what an
-unbroken run left. The table is printed as its cells are done.
+unbroken run left, with no registration for persistent reservations on the array. The table is
+printed as its cells are done.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.lab.array import A4
 from tests.lab.pair import Lab
+from tests.lab.reservations import read_state
 from tests.lab.stopper import PATIENCE, Stopper, Tool
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
     from tests.lab.agent import Result
     from tests.lab.guest import Guest
+    from tests.lab.lio import Disk
 
 IQN = "iqn.2001-04.com.example:stops"
 SECRET, MUTUAL = "secret-of-the-host", "secret-of-the-array"
@@ -185,12 +188,14 @@ class Matrix:
 
     lab: Lab
     wanted: dict[str, dict[str, Any]] = field(default_factory=dict)
+    disk: Disk = field(init=False)
 
     def prepare(self, commands: Iterable[str] = COMMANDS) -> None:
         """A LUN, the secrets; and what unbroken runs leave."""
         lab = self.lab
+        self.disk = lab.array.disk("stops", "64M")
         lab.array.target(
-            IQN, [lab.array.disk("stops", "64M")],
+            IQN, [self.disk],
             chap=("myaccount", SECRET), mutual=("array", MUTUAL),
         )  # fmt: skip
         lab.host.put("/root/secret", SECRET + "\n", 0o600)
@@ -263,6 +268,9 @@ class Matrix:
         if "Traceback" in again.err:
             problems.append(again.err)
         problems += differences(state(host), self.wanted[command])
+        left = read_state(self.lab.array, self.disk)
+        if not left.is_free:
+            problems.append(f"a registration is left on the array: {left}")
         return Cell(self.lab.suite, command, point, stop, code, again.seconds, tuple(problems))
 
 

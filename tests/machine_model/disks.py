@@ -5,6 +5,7 @@ from dataclasses import replace
 from iscsictl.model import actions
 from iscsictl.model.disk_content import Content, Filesystem, Partition, Signature
 from iscsictl.model.inventory import Inventory, Known
+from iscsictl.model.reservation import Reservation, ReservationType
 from iscsictl.parse.fstab import claim_line, replace_line
 from iscsictl.system.block.probe import part_device
 from tests.machine_model.machine import MIB, Array
@@ -18,6 +19,35 @@ def known(now: Inventory, wwid: str) -> Content:
 
 def stands(now: Inventory, content: Content, wwid: str) -> Inventory:
     return replace(now, contents={**now.contents, wwid: Known(content)})
+
+
+def reserve(action: actions.Reserve, now: Inventory, _: Array) -> Inventory:
+    old = known(now, action.disk.wwid)
+    assert old.reservations.supported
+    assert old.reservations.format_refusal(action.disk.device) is None, "another host has it"
+    own = old.reservations.own_key
+    assert own is not None
+    held = replace(
+        old.reservations, keys=(own,), holder=Reservation(own, ReservationType.WRITE_EXCLUSIVE)
+    )
+    return stands(now, replace(old, reservations=held), action.disk.wwid)
+
+
+def release(action: actions.Release, now: Inventory, _: Array) -> Inventory:
+    old = known(now, action.disk.wwid)
+    left = replace(old.reservations, keys=old.reservations.other_keys, holder=None)
+    return stands(now, replace(old, reservations=left), action.disk.wwid)
+
+
+def take_over(action: actions.TakeOver, now: Inventory, _: Array) -> Inventory:
+    old = known(now, action.disk.wwid)
+    found = old.reservations
+    assert action.key in found.other_keys, "no other host has the key"
+    keys = tuple(key for key in found.keys if key != action.key)
+    # Where all registrants hold it together (key 0), it ends with the last of them.
+    stays = found.holder is not None and found.holder.key in ({0, *keys} if keys else keys)
+    left = replace(found, keys=keys, holder=found.holder if stays else None)
+    return stands(now, replace(old, reservations=left), action.disk.wwid)
 
 
 def wipe(action: actions.Wipe, now: Inventory, _: Array) -> Inventory:

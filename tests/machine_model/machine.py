@@ -48,7 +48,12 @@ def coherent(inventory: Inventory) -> Inventory:
             contents[wwid] = Known(replace(content.value, usage=words))
         else:
             contents[wwid] = content
-    return replace(inventory, disks=tuple(disks), contents=contents)
+    reservations = {
+        wwid: content.value.reservations
+        for wwid, content in contents.items()
+        if isinstance(content, Known)
+    }
+    return replace(inventory, disks=tuple(disks), contents=contents, reservations=reservations)
 
 
 def _block(disk: Disk, content: Observation[Content] | None, used: DiskUsage) -> Block:

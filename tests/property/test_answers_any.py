@@ -1,12 +1,14 @@
 """Whatever bytes a disk or a probing tool gives, there is an answer or a clear error."""
 
 import struct
+from contextlib import suppress
 
 import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from iscsictl.errors import IscsictlError
+from iscsictl.parse import persistent_reservations as codec
 from iscsictl.parse.blkid import parse_export
 from iscsictl.system.block import scsi_commands
 from iscsictl.system.block.scsi_commands import GarbledAnswerError
@@ -43,12 +45,23 @@ def test_a_page_that_was_cut_off_gives_no_name(name: bytes, length: int) -> None
 @example(struct.pack(">II", 1, 16))
 @example(struct.pack(">II12x", 1, 16))
 def test_only_a_whole_answer_says_that_there_is_no_reservation(answer: bytes) -> None:
-    try:
-        held = scsi_commands.parse_reservation(answer, "asking")
-    except GarbledAnswerError:
-        return
-    assert len(answer) >= 8
-    assert held == (answer[4:8] != bytes(4))
+    with suppress(ValueError):
+        held = codec.parse_reservation(answer)
+        assert len(answer) >= 8
+        assert (held is None) == (answer[4:8] == bytes(4))
+    with suppress(ValueError):
+        keys = codec.parse_keys(answer)
+        assert len(keys) * 8 == int.from_bytes(answer[4:8], "big")
+
+
+@given(ANSWERS | NEAR.map(lambda answer: bytes(4) + answer))
+@example(struct.pack(">II8x12xI", 1, 24, 0))
+def test_any_answer_gives_registrations_or_an_error(answer: bytes) -> None:
+    with suppress(ValueError):
+        found = codec.parse_full_status(answer)
+        assert bool(found) == (answer[4:8] != bytes(4))
+    with suppress(ValueError):
+        codec.parse_types(answer)
 
 
 @given(ANSWERS | NEAR.map(lambda answer: bytes(2) + answer[2:]))

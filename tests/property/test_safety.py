@@ -12,7 +12,17 @@ from iscsictl.model.disk_content import Content, Partition, Signature
 from iscsictl.model.spec import Consent
 from iscsictl.planner.safety import overwrite
 from tests.machine_model.machine import MIB
-from tests.worlds import CLAIMED, FOREIGN, SIZE, WRONG, claim_of, wwid_of
+from tests.worlds import (
+    CLAIMED,
+    FOREIGN,
+    FREE,
+    OURS,
+    RESERVED,
+    SIZE,
+    WRONG,
+    claim_of,
+    wwid_of,
+)
 
 W = wwid_of(0)
 CLAIMS = st.builds(
@@ -32,7 +42,7 @@ PARTITIONS = st.builds(
 )  # fmt: skip
 CONTENTS = st.builds(
     Content, st.sampled_from([W, W, WRONG]), st.just(SIZE), st.just(512),
-    read_only=st.booleans(), reserved=st.booleans(),
+    read_only=st.booleans(), reservations=st.sampled_from([FREE, FREE, OURS, RESERVED]),
     table=st.sampled_from([None, "gpt", "dos"]),
     table_id=st.sampled_from([*(ids.table_id for ids in IDS), FOREIGN, None]),
     partitions=st.lists(PARTITIONS, max_size=2).map(tuple), signatures=LISTS, data_at=DATA,
@@ -65,7 +75,7 @@ def test_a_ground_has_its_reason(
         ground = overwrite.overwrite_ground(content, "/dev/sda", consent, claim=claim)
     except IscsictlError:
         return
-    assert (content.usage, content.reserved, content.read_only) == ((), False, False)
+    assert (content.usage, content.reservations.other_keys, content.read_only) == ((), (), False)
     assert consent.wipe in {None, content.wwid}
     if ground is OverwriteGround.BLANK:
         assert found(content) == []

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from iscsictl.system.block import scsi_commands
+from iscsictl.system.block import reservations, scsi_commands
+from tests.worlds import FREE
 
 WWID = "naa.1"
 BLOCK = 4096
@@ -73,5 +74,5 @@ def fingerprint(image: Path) -> str:
 def give_name(monkeypatch: pytest.MonkeyPatch) -> str:
     """A loop device answers no SCSI command: give all of them one name, and no reservation."""
     monkeypatch.setattr(scsi_commands, "wwids", lambda _: frozenset({WWID}))
-    monkeypatch.setattr(scsi_commands, "reserved", lambda _: False)
+    monkeypatch.setattr(reservations, "read_reservations", lambda *_, **_more: FREE)
     return WWID

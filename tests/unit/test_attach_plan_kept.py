@@ -147,16 +147,16 @@ def test_an_unnamed_filesystem_is_not_adopted() -> None:
 @pytest.mark.parametrize(
     ("content", "left"),
     [
-        (blank(W), ["claim", "label", "mkfs"]),
-        (parted(W, None, CLAIMED), ["mkfs"]),
-        (parted(W, None, CLAIMED, data_at=MIB), ["mkfs"]),
-        (parted(W, "ext4", CLAIMED, used=False), ["mkfs"]),
+        (blank(W), ["claim", "reserve", "label", "mkfs"]),
+        (parted(W, None, CLAIMED), ["reserve", "mkfs"]),
+        (parted(W, None, CLAIMED, data_at=MIB), ["reserve", "mkfs"]),
+        (parted(W, "ext4", CLAIMED, used=False), ["reserve", "mkfs"]),
         (parted(W, "ext4", CLAIMED, used=True), []),
     ],
 )
 def test_a_claim_is_resumed_where_it_stopped(content: Any, left: list[str]) -> None:
     plan = planned(here(content).with_line(claim(W, begun=True)))
-    assert verbs(plan) == [*left, "directory", "mount", "fstab"]
+    assert verbs(plan) == [*left, "directory", "mount", *(["release"] if left else []), "fstab"]
     action = step(plan, "fstab").action
     assert isinstance(action, actions.WriteFstab)
     assert action.uuid == CLAIMED, "the claim's UUID wins over a new one"
@@ -202,7 +202,7 @@ def test_a_claim_is_no_ground_for_what_iscsictl_never_made(content: Any) -> None
 def test_until_mkfs_begins_a_claim_covers_a_blank_disk_and_its_own_empty_table_alone() -> None:
     for content, left in ((blank(W), ["label", "mkfs"]), (parted(W, None, CLAIMED), ["mkfs"])):
         plan = planned(here(content).with_line(claim(W)))
-        assert verbs(plan) == [*left, "directory", "mount", "fstab"]
+        assert verbs(plan) == ["reserve", *left, "directory", "mount", "release", "fstab"]
     for content in (
         parted(W, None, CLAIMED, data_at=MIB),
         parted(W, "ext4", CLAIMED, used=False),
@@ -245,7 +245,7 @@ def test_a_claim_on_the_whole_disk_explains_data_only_once_mkfs_has_begun() -> N
     killed_before = planned(raw.with_line(claim(W, table="none")), request)
     assert refused(killed_before).exit is Exit.REFUSED
     plan = planned(raw.with_line(claim(W, table="none", begun=True)), request)
-    assert verbs(plan) == ["mkfs", "directory", "mount", "fstab"]
+    assert verbs(plan) == ["reserve", "mkfs", "directory", "mount", "release", "fstab"]
 
 
 @pytest.mark.fault("F64")
@@ -258,7 +258,7 @@ def test_on_a_disk_that_is_blank_again_the_mark_is_taken_off_before_the_label() 
 
 def test_a_claim_for_another_kind_of_table_is_written_anew_on_a_blank_disk() -> None:
     plan = planned(here(blank(W)).with_line(claim(W, table="dos")))
-    assert verbs(plan)[:3] == ["claim", "label", "mkfs"]
+    assert verbs(plan)[:4] == ["claim", "reserve", "label", "mkfs"]
     action = step(plan, "label").action
     assert isinstance(action, actions.Label)
     assert action.claim is not None

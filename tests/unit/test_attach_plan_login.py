@@ -31,7 +31,7 @@ def test_of_an_unknown_array_all_is_shown_but_only_the_way_to_the_login_is_decid
     plan = planned(world(blank(W)))
     assert verbs(plan) == ["record", "settings", "login"]
     assert verbs(plan, Status.FORECAST) == [
-        "scan", "claim", "label", "mkfs", "directory", "mount", "fstab",
+        "scan", "claim", "reserve", "label", "mkfs", "directory", "mount", "release", "fstab",
     ]  # fmt: skip
     assert [s.action.verb for s in plan.ready] == ["record", "settings", "login"]
 

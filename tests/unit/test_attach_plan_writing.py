@@ -10,11 +10,15 @@ from iscsictl.model import actions
 from iscsictl.model.actions import OverwriteGround
 from iscsictl.model.inventory import DiskUsage, HostFacts, NotObserved, ReadFailed
 from iscsictl.model.plan import Status
-from iscsictl.model.spec import Consent
+from iscsictl.model.spec import AttachSpec, Consent
 from tests.unit.attach_facts import W, here, planned, refused, step, verbs
 from tests.worlds import (
+    CLAIMED,
     FOREIGN,
+    FREE,
     GREEDY,
+    OURS,
+    RESERVED,
     UUID,
     WRONG,
     A,
@@ -22,6 +26,7 @@ from tests.worlds import (
     at,
     bare,
     blank,
+    claim,
     in_parts,
     line,
     parted,
@@ -37,7 +42,9 @@ from tests.worlds import (
 @pytest.mark.fault("F21")
 def test_a_blank_disk_is_claimed_before_it_is_written_and_mounted_before_fstab() -> None:
     plan = planned(here(blank(W)))
-    assert verbs(plan) == ["claim", "label", "mkfs", "directory", "mount", "fstab"]
+    assert verbs(plan) == [
+        "claim", "reserve", "label", "mkfs", "directory", "mount", "release", "fstab",
+    ]  # fmt: skip
     action = step(plan, "mkfs").action
     assert isinstance(action, actions.Mkfs)
     assert (action.ground, action.claim.uuid, action.claim.part) == (OverwriteGround.BLANK, UUID, 1)
@@ -97,7 +104,7 @@ def test_no_consent_makes_an_unreadable_disk_writable(consent: Consent) -> None:
 @pytest.mark.fault("F51")
 @pytest.mark.parametrize("consent", [Consent(), Consent(wipe=W), Consent(adopt=True)])
 def test_a_reserved_disk_is_refused_whatever_was_confirmed(consent: Consent) -> None:
-    error = refused(planned(here(blank(W, reserved=True)), spec(consent=consent)))
+    error = refused(planned(here(blank(W, reservations=RESERVED)), spec(consent=consent)))
     assert error.exit is Exit.REFUSED
     assert "reservation" in error.text
 
@@ -136,6 +143,44 @@ def test_a_filesystem_that_is_mounted_elsewhere_is_in_use() -> None:
     assert "/mnt" in error.text
 
 
+# Keeping other hosts away
+
+
+def test_a_lun_without_reservations_is_formatted_and_the_plan_says_so_once() -> None:
+    plan = planned(here(blank(W, reservations=replace(FREE, supported=False))))
+    assert verbs(plan) == ["claim", "label", "mkfs", "directory", "mount", "fstab"]
+    said = step(plan, "reserve")
+    assert said.status is Status.UNCHANGED
+    assert said.why.startswith("not kept apart from other hosts")
+
+
+@pytest.mark.parametrize("wanted", [spec(), spec(mount=None)])
+def test_the_reservation_of_an_interrupted_run_is_released_by_the_next_one(
+    wanted: AttachSpec,
+) -> None:
+    now = here(blank(W))
+    steps = planned(now, wanted).pending
+    assert [s.action.verb for s in steps[-2:]] == ["release", "fstab"]
+    for ended in (len(steps), len(steps) - 1):
+        killed = now.do(*(s.action for s in steps[:ended] if s.action.verb != "release"))
+        left = planned(killed, wanted)
+        assert "release" in verbs(left)
+        assert not planned(killed.do(*(s.action for s in left.pending)), wanted).pending
+
+
+def test_what_an_earlier_session_reserved_ends_before_the_filesystem_is_mounted() -> None:
+    """To the LUN this host is another one after a boot: a mount would fail."""
+    left = replace(parted(W, "ext4", CLAIMED, used=True), reservations=OURS)
+    plan = planned(here(left).with_line(claim(W, begun=True)))
+    assert verbs(plan) == ["release", "directory", "mount", "fstab"]
+
+
+def test_a_registration_is_left_alone_by_an_attach_that_formats_nothing() -> None:
+    now = here(replace(bare(W, "ext4"), reservations=OURS))
+    consent = Consent(adopt=True)
+    assert "release" not in verbs(planned(now, spec(fs=None, consent=consent)))
+
+
 # Wiping
 
 
@@ -148,7 +193,7 @@ def test_wipe_needs_the_name_of_this_disk() -> None:
 
 def test_a_confirmed_disk_is_wiped_after_the_claim() -> None:
     plan = planned(here(bare(W, "xfs")), spec(consent=Consent(wipe=W)))
-    assert verbs(plan)[:4] == ["claim", "wipe", "label", "mkfs"]
+    assert verbs(plan)[:5] == ["claim", "reserve", "wipe", "label", "mkfs"]
 
 
 def test_even_a_blank_disk_is_not_written_when_another_one_was_confirmed() -> None:

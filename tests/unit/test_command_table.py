@@ -46,6 +46,7 @@ FITTING = {
     "nodes set": f"-T {TARGET} node.startup=manual",
     "plan": "volumes.toml",
     "startup": f"{TARGET} manual",
+    "take-over": f"{TARGET} --confirm 0xabc",
 }
 # `watch` runs until it is stopped (tests/unit/test_watch.py). What the others print is
 # long, depends on the host, or is new each time.

@@ -49,6 +49,7 @@ NAMED = {
     "startup": f"{RECORDS} target choice",
     "forget": f"{RECORDS} target",
     "prune": "target",
+    "take-over": "target,device",
     "hold": "target,mount,dir",
     "unhold": "target,mount,dir",
     "chap check": SECRETS,

@@ -86,8 +86,8 @@ def test_a_name_that_nothing_has_is_not_found() -> None:
 
 def test_a_blank_disk_gets_a_table() -> None:
     plan = plan_label(disk_inventory(), "gpt", Consent())
-    assert verbs(plan) == ["label"]
-    assert plan.steps[0].hazard is Hazard.DESTROYS
+    assert verbs(plan) == ["reserve", "label", "release"]
+    assert plan.steps[1].hazard is Hazard.DESTROYS
 
 
 def test_a_table_of_the_kind_that_is_there_stays_with_its_partitions() -> None:
@@ -123,7 +123,9 @@ def test_what_cannot_be_read_is_not_blank() -> None:
 
 def test_a_confirmed_disk_is_wiped_first() -> None:
     inventory = disk_inventory(content=carries("xfs"), table=None)
-    assert verbs(plan_label(inventory, "gpt", Consent(wipe=WWID))) == ["wipe", "label"]
+    assert verbs(plan_label(inventory, "gpt", Consent(wipe=WWID))) == [
+        "reserve", "wipe", "label", "release",
+    ]  # fmt: skip
 
 
 def test_a_table_is_not_written_over_what_fstab_knows() -> None:
@@ -147,13 +149,13 @@ def test_three_tebibytes_are_too_many_for_a_dos_table() -> None:
     plan = plan_label(inventory, "dos", Consent())
     assert isinstance(plan.refusal, RefusedError)
     assert plan.refusal.exit == 9
-    assert verbs(plan_label(inventory, "gpt", Consent())) == ["label"]
+    assert verbs(plan_label(inventory, "gpt", Consent())) == ["reserve", "label", "release"]
 
 
 def test_more_than_65535_cylinders_are_too_many_for_a_sun_label() -> None:
     cylinder = 255 * 63 * 512
     at_most = disk_inventory(a_disk(size=65535 * cylinder))
-    assert verbs(plan_label(at_most, "sun", Consent())) == ["label"]
+    assert verbs(plan_label(at_most, "sun", Consent())) == ["reserve", "label", "release"]
     plan = plan_label(disk_inventory(a_disk(size=65536 * cylinder)), "sun", Consent())
     assert isinstance(plan.refusal, RefusedError)
 
@@ -180,8 +182,8 @@ def test_a_partition_takes_no_table() -> None:
 
 def test_a_claim_stands_before_the_first_write_and_becomes_a_note() -> None:
     plan = plan_mkfs(disk_inventory(), MkfsSpec("ext4", NEW))
-    assert verbs(plan) == ["claim", "mkfs", "fstab"]
-    mkfs = plan.steps[1].action
+    assert verbs(plan) == ["claim", "reserve", "mkfs", "release", "fstab"]
+    mkfs = plan.steps[2].action
     assert isinstance(mkfs, actions.Mkfs)
     assert mkfs.claim == FilesystemClaim(NEW, "ext4", owns_disk=False)
 
@@ -197,7 +199,9 @@ def test_what_an_earlier_run_made_is_enough() -> None:
 def test_confirmed_it_is_made_anew_once() -> None:
     spec = MkfsSpec("ext4", NEW, consent=Consent(wipe=WWID))
     inventory = disk_inventory(content=carries("ext4"), lines=[note()])
-    assert verbs(plan_mkfs(inventory, spec)) == ["unfstab", "claim", "wipe", "mkfs", "fstab"]
+    assert verbs(plan_mkfs(inventory, spec)) == [
+        "unfstab", "claim", "reserve", "wipe", "mkfs", "release", "fstab",
+    ]  # fmt: skip
     after = disk_inventory(content=carries("ext4", NEW), lines=[note(NEW)])
     after = replace(after, facts=replace(after.facts, again=True))
     assert unchanged(plan_mkfs(after, spec))
@@ -232,7 +236,7 @@ def test_an_interrupted_run_is_finished_with_its_uuid() -> None:
         plan = plan_mkfs(
             disk_inventory(content=content, lines=[claim(begun=begun)]), MkfsSpec("ext4", NEW)
         )
-        assert verbs(plan) == left
+        assert [v for v in verbs(plan) if v not in {"reserve", "release"}] == left
         makes = [s.action for s in plan.pending if isinstance(s.action, actions.Mkfs)]
         assert [action.claim.uuid for action in makes] == [UUID]
 
@@ -287,7 +291,7 @@ def test_a_partition_is_made_without_touching_the_note_of_its_neighbour() -> Non
     disk = a_disk(part(1, "ext4", UUID), part(2))
     inventory = disk_inventory(disk, lines=[note()], name="/dev/sda2", table=TABLE)
     plan = plan_mkfs(inventory, MkfsSpec("xfs", NEW))
-    assert verbs(plan) == ["claim", "mkfs", "fstab"]
+    assert verbs(plan) == ["claim", "reserve", "mkfs", "release", "fstab"]
     assert plan.steps[1].subject == f"{IQN} LUN 0 part 2"
 
 

@@ -211,11 +211,10 @@ def test_the_command_lines_of_the_documents_exist(path: Path) -> None:
         assert given <= known, f"{' '.join(words)}: {sorted(given - known)}"
 
 
-def test_the_readme_says_in_bold_that_two_hosts_are_not_kept_apart() -> None:
+def test_the_readme_says_in_bold_where_two_hosts_are_not_kept_apart() -> None:
     bold = re.search(r"\*\*(Two hosts that attach one blank LUN[^*]+)\*\*", README)
     assert bold is not None
-    assert "NOT kept apart" in bold[1]
-    assert "takes no\n  reservation" in bold[1]
+    assert "where the LUN has no reservations they are NOT" in bold[1]
 
 
 def test_a_news_fragment_is_named_by_a_type_of_the_change_log() -> None:

@@ -8,11 +8,16 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from iscsictl.errors import UnreachableError
-from iscsictl.system.block import probe, scsi_commands
+from iscsictl.model.reservation import LunReservations
+from iscsictl.system.block import probe, reservations
+from iscsictl.system.block.blank_proof import search_disk
+from tests.unit.loops import give_name
+from tests.worlds import FREE, RESERVED
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="loop devices need root")
 FORCE = {"ext4": "-F", "xfs": "-f", "btrfs": "-f"}
@@ -56,6 +61,28 @@ def test_a_journal_that_needs_recovery_is_seen(fs: str, tmp_path: Path) -> None:
     # A btrfs without a log tree may still be mounted somewhere.
     assert (clean.type, clean.dirty) == (fs, None if fs == "btrfs" else False)
     assert (dirty.uuid, dirty.dirty) == (clean.uuid, True)
+
+
+@pytest.mark.fault("F100")
+def test_a_host_that_formats_the_disk_while_it_is_read_is_known_by_its_reservation(
+    tmp_path: Path, named: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = tmp_path / "image"
+    with image.open("wb") as file:
+        file.truncate(64 << 20)
+    held = [FREE]
+
+    def search_while_it_is_reserved(*arguments: Any, **more: Any) -> Any:
+        held.append(RESERVED)
+        return search_disk(*arguments, **more)
+
+    def read_reservations(*_: Any, **_more: Any) -> LunReservations:
+        return held[-1]
+
+    monkeypatch.setattr("iscsictl.system.block.probe.search_disk", search_while_it_is_reserved)
+    monkeypatch.setattr(reservations, "read_reservations", read_reservations)
+    with looped(image) as device:
+        assert probe.probe(device, named).reservations == RESERVED
 
 
 def test_a_blank_disk_has_a_proof_and_one_byte_near_any_usual_place_is_seen(
@@ -105,10 +132,8 @@ def test_an_xfs_that_is_still_being_made_tells_so(tmp_path: Path) -> None:
 
 @pytest.fixture
 def named(monkeypatch: pytest.MonkeyPatch) -> str:
-    """A loop device answers no INQUIRY: give all of them this name."""
-    monkeypatch.setattr(scsi_commands, "wwids", lambda _: frozenset({"naa.1"}))
-    monkeypatch.setattr(scsi_commands, "reserved", lambda _: False)
-    return "naa.1"
+    """A loop device answers no SCSI command: give all of them this name."""
+    return give_name(monkeypatch)
 
 
 def test_data_without_a_signature_is_seen_in_each_of_several_partitions(

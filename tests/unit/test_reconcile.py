@@ -95,7 +95,8 @@ def context(tmp_path: Path) -> Context:
 
 
 WHOLE = [
-    "record", "settings", "login", "claim", "label", "mkfs", "directory", "mount", "fstab",
+    "record", "settings", "login", "claim", "reserve", "label", "mkfs", "directory", "mount",
+    "release", "fstab",
 ]  # fmt: skip
 
 
@@ -196,7 +197,7 @@ def test_what_was_written_to_the_disk_stays_is_listed_and_the_claim_with_it(
 ) -> None:
     one = machine(world(blank(W)), fails={"mount": IscsictlError("mount failed")})
     report = reconcile(one.task(spec()), context(tmp_path), one.listen)
-    assert one.done[-4:] == ["rmdir", "logout", "restore", "forget"]
+    assert one.done[-4:] == ["release", "logout", "restore", "forget"]
     left = " ".join(report.leftovers)
     assert "mkfs" in left
     assert "label" in left

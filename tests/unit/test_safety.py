@@ -19,6 +19,9 @@ from tests.machine_model.machine import MIB
 from tests.worlds import (
     CLAIMED,
     FOREIGN,
+    FREE,
+    OURS,
+    RESERVED,
     WRONG,
     bare,
     blank,
@@ -140,6 +143,10 @@ def test_a_map_may_stand_over_paths_and_a_plain_disk_may_not() -> None:
 
 # Whether it takes writes
 
+OTHER_HOST = (
+    "/dev/sda is under another host's SCSI-3 persistent reservation: key 0x0000000000000abc"
+)
+
 
 def test_a_sound_disk_takes_writes() -> None:
     overwrite.require_writable(blank(W), "/dev/sda", W)
@@ -149,7 +156,7 @@ def test_a_sound_disk_takes_writes() -> None:
     ("content", "said", "hinted"),
     [
         (blank(WRONG), f"/dev/sda is not the disk {W} any more: it says it is {WRONG}", "rescan"),
-        (blank(W, reserved=True), "/dev/sda is under a SCSI-3 persistent reservation", "/dev/sda"),
+        (blank(W, reservations=RESERVED), OTHER_HOST, "/dev/sda"),
         (blank(W, read_only=True), "/dev/sda is read-only", "writable"),
     ],
 )
@@ -210,9 +217,28 @@ def test_use_reservation_and_read_only_outweigh_every_ground(consent: Consent) -
         ground(blank(W, usage=("swap", "md")), consent, claim=BEGUN)
     assert "detach /dev/sda --dry-run" in (caught.value.hint or "")
     with pytest.raises(RefusedError, match="reservation"):
-        ground(blank(W, reserved=True), consent, claim=BEGUN)
+        ground(blank(W, reservations=RESERVED), consent, claim=BEGUN)
     with pytest.raises(RefusedError, match="read-only"):
         ground(blank(W, read_only=True), consent, claim=BEGUN)
+
+
+def test_the_reservation_that_an_interrupted_run_left_forbids_nothing() -> None:
+    assert ground(blank(W, reservations=OURS)) is OverwriteGround.BLANK
+
+
+def test_nothing_is_made_where_another_host_has_only_registered() -> None:
+    registered = blank(W, reservations=replace(RESERVED, holder=None))
+    overwrite.require_writable(registered, "/dev/sda", W)
+    with pytest.raises(RefusedError, match=r"another host has registered .*0x0000000000000abc"):
+        ground(registered)
+    clone = replace(OURS, clones=("iqn.2001-04.com.example:copy",))
+    with pytest.raises(RefusedError, match=r"reservation key of this host.*example:copy") as caught:
+        overwrite.require_writable(blank(W, reservations=clone), "/dev/sda", W)
+    assert "machine-id" in (caught.value.hint or "")
+
+
+def test_a_lun_without_reservations_may_be_written() -> None:
+    assert ground(blank(W, reservations=replace(FREE, supported=False))) is OverwriteGround.BLANK
 
 
 # Just before a write
@@ -359,8 +385,11 @@ def test_each_refusal_says_what_to_do() -> None:
     assert hint_of(lambda: overwrite.require_writable(blank(WRONG), "/dev/sda", W)) == (
         "the LUN was mapped to another disk; run: iscsictl rescan"
     )
-    assert hint_of(lambda: overwrite.require_writable(blank(W, reserved=True), "/dev/sda", W)) == (
-        "see who holds it: sg_persist --in --read-full-status /dev/sda"
+    reserved = blank(W, reservations=RESERVED)
+    assert hint_of(lambda: overwrite.require_writable(reserved, "/dev/sda", W)) == (
+        "that host uses the LUN, or is formatting it: try again later; while logged in to the "
+        "target, sg_persist --in --read-full-status /dev/sda shows who it is, and if that host is "
+        "off for good, iscsictl take-over TARGET --lun N --confirm KEY frees the LUN"
     )
     assert hint_of(lambda: overwrite.require_writable(blank(W, read_only=True), "/dev/sda", W)) == (
         "make the LUN writable on the array"

@@ -8,6 +8,7 @@ import pytest
 
 from iscsictl.errors import IscsictlError
 from iscsictl.system.block import scsi_commands
+from iscsictl.system.block.reservations import read_reservations
 
 NOT_READY, ILLEGAL_REQUEST, UNIT_ATTENTION = 2, 5, 6
 INVALID_OPCODE, INVALID_FIELD = 0x20, 0x24
@@ -57,49 +58,6 @@ def error(status: int, key: int | None = None, asc: int | None = None) -> scsi_c
     return scsi_commands.ScsiError("asking", status, key, asc)
 
 
-FREE = struct.pack(">II", 7, 0)
-HELD = struct.pack(">II16x", 7, 16)
-
-
-@pytest.mark.fault("F51")
-@pytest.mark.parametrize(
-    ("answers", "reserved"),
-    [
-        ([FREE], False),
-        ([HELD], True),
-        ([error(0x02, ILLEGAL_REQUEST, INVALID_OPCODE)], False),
-        ([error(0x02, ILLEGAL_REQUEST, INVALID_FIELD)], False),
-        ([error(0x18)], True),
-        ([error(0x02, UNIT_ATTENTION), error(0x02, UNIT_ATTENTION), HELD], True),
-    ],
-)
-def test_a_reservation_is_seen_behind_what_the_disk_tells_first(
-    monkeypatch: pytest.MonkeyPatch, answers: list[bytes | scsi_commands.ScsiError], reserved: bool
-) -> None:
-    answering(monkeypatch, *answers)
-    assert scsi_commands.reserved(0) is reserved
-
-
-@pytest.mark.fault("F24")
-@pytest.mark.parametrize(
-    "answer",
-    [
-        error(0x02, NOT_READY),
-        error(0x08),
-        error(0x02),
-        error(0x02, ILLEGAL_REQUEST),
-        # LOGICAL UNIT NOT SUPPORTED: how a LUN answers that was unmapped.
-        error(0x02, ILLEGAL_REQUEST, 0x25),
-    ],
-)
-def test_no_answer_is_no_proof_that_nobody_holds_the_disk(
-    monkeypatch: pytest.MonkeyPatch, answer: scsi_commands.ScsiError
-) -> None:
-    answering(monkeypatch, answer)
-    with pytest.raises(scsi_commands.ScsiError):
-        scsi_commands.reserved(0)
-
-
 @pytest.mark.parametrize(
     ("lun", "number"),
     [
@@ -133,7 +91,7 @@ def sg_io(monkeypatch: pytest.MonkeyPatch, **fields: int) -> None:
     "fields",
     [
         # Nothing came; more is missing than was asked for; less than nothing is missing.
-        {"resid": 64}, {"resid": 100}, {"resid": -1},
+        {"resid": 1024}, {"resid": 2000}, {"resid": -1},
         # The path failed; the driver gave up: the data are the zeroes that were there before.
         {"host_status": 1}, {"driver_status": 6},
     ],
@@ -143,7 +101,7 @@ def test_an_answer_that_did_not_come_is_an_error_and_not_free_of_reservations(
 ) -> None:
     sg_io(monkeypatch, **fields)
     with pytest.raises(IscsictlError):
-        scsi_commands.reserved(0)
+        read_reservations(0)
 
 
 @pytest.mark.fault("F68")

@@ -22,10 +22,11 @@ from iscsictl.errors import (
 from iscsictl.model import actions
 from iscsictl.model.actions import DiskId
 from iscsictl.model.disk_content import Content
-from iscsictl.system.block import disk_writer, partition_table, scsi_commands
+from iscsictl.system.block import disk_writer, partition_table, reservations, scsi_commands
 from iscsictl.system.block import probe as prober
 from iscsictl.system.context import Context
 from tests.unit.loops import WWID, fingerprint, give_name, looped, sparse
+from tests.worlds import FREE, RESERVED
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="loop devices need root")
 MIB = 1 << 20
@@ -148,7 +149,7 @@ def test_no_write_while_another_host_holds_a_reservation(
     scratch: Scratch, write: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     prepare(scratch, write)
-    monkeypatch.setattr(scsi_commands, "reserved", lambda _: True)
+    monkeypatch.setattr(reservations, "read_reservations", lambda *_, **_more: RESERVED)
     assert "persistent reservation" in refused(scratch, write, RefusedError)
 
 
@@ -159,8 +160,12 @@ def test_no_write_where_a_reservation_comes_during_the_proof(
     scratch: Scratch, write: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     prepare(scratch, write)
-    answers = [False]
-    monkeypatch.setattr(scsi_commands, "reserved", lambda _: answers.pop() if answers else True)
+    answers = [FREE]
+    monkeypatch.setattr(
+        reservations,
+        "read_reservations",
+        lambda *_, **_more: answers.pop() if answers else RESERVED,
+    )
     assert "persistent reservation" in refused(scratch, write, RefusedError)
 
 
@@ -187,16 +192,26 @@ def test_no_write_where_the_lun_becomes_another_disk_during_the_proof(
     assert "naa.2" in refused(scratch, write, RefusedError)
 
 
-ANOTHER_DISK = ("wwids", frozenset({"naa.2"}), "naa.2")
-RESERVED = ("reserved", True, "persistent reservation")
+def other_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From now on the LUN is another disk."""
+    monkeypatch.setattr(scsi_commands, "wwids", lambda _: frozenset({"naa.2"}))
+
+
+def reserved(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From now on another host holds the LUN."""
+    monkeypatch.setattr(reservations, "read_reservations", lambda *_, **_more: RESERVED)
+
+
+Change = Callable[[pytest.MonkeyPatch], None]
+CHANGES = [(other_disk, "naa.2"), (reserved, "persistent reservation")]
 
 
 @pytest.mark.fault("F74")
-@pytest.mark.parametrize(("ask", "answer", "words"), [ANOTHER_DISK, RESERVED])
+@pytest.mark.parametrize(("alter", "words"), CHANGES)
 def test_a_disk_is_asked_as_soon_as_it_is_locked(
-    scratch: Scratch, monkeypatch: pytest.MonkeyPatch, ask: str, answer: object, words: str
+    scratch: Scratch, monkeypatch: pytest.MonkeyPatch, alter: Change, words: str
 ) -> None:
-    monkeypatch.setattr(scsi_commands, ask, lambda _: answer)
+    alter(monkeypatch)
     ran = []
     with (
         pytest.raises(RefusedError, match=words),
@@ -208,14 +223,13 @@ def test_a_disk_is_asked_as_soon_as_it_is_locked(
 
 @pytest.mark.fault("F67")
 @pytest.mark.fault("F74")
-@pytest.mark.parametrize(("ask", "answer", "words"), [ANOTHER_DISK, RESERVED])
+@pytest.mark.parametrize(("alter", "words"), CHANGES)
 @pytest.mark.parametrize("when", ["after the proof", "after the mark in fstab"])
 def test_no_write_where_the_disk_changes_just_before_the_tool_starts(
-    scratch: Scratch, monkeypatch: pytest.MonkeyPatch, when: str, ask: str, answer: object,
-    words: str,
-) -> None:  # fmt: skip
+    scratch: Scratch, monkeypatch: pytest.MonkeyPatch, when: str, alter: Change, words: str
+) -> None:
     def change() -> None:
-        monkeypatch.setattr(scsi_commands, ask, lambda _: answer)
+        alter(monkeypatch)
 
     def fine(content: Content) -> bool:
         change()

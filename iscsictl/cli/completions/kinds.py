@@ -29,7 +29,7 @@ _NAMED: Final = {
         "disk part bootable NAME", "disk part verify NAME",
     ),
     # These want a disk with nothing on it.
-    "target device": ("disk label NAME", "disk mkfs NAME"),
+    "target device": ("disk label NAME", "disk mkfs NAME", "take-over NAME"),
     "mount dir": ("fstab rm NAME",),
     "dir": ("--mount", "mount WHERE", "fstab add WHERE"),
     "file": (

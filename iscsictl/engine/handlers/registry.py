@@ -22,6 +22,7 @@ _MODULES: Mapping[str, ModuleType] = {
     "multipath": lazy_import("iscsictl.engine.handlers.multipath"),
     "partitions": lazy_import("iscsictl.engine.handlers.partitions"),
     "records": lazy_import("iscsictl.engine.handlers.records"),
+    "reservations": lazy_import("iscsictl.engine.handlers.reservations"),
     "schedule": lazy_import("iscsictl.engine.handlers.schedule"),
     "services": lazy_import("iscsictl.engine.handlers.services"),
     "sessions": lazy_import("iscsictl.engine.handlers.sessions"),

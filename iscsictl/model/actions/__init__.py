@@ -71,6 +71,11 @@ if TYPE_CHECKING:
         RestoreRecord,
         WriteRecord,
     )
+    from iscsictl.model.actions.reservations import (
+        Release,
+        Reserve,
+        TakeOver,
+    )
     from iscsictl.model.actions.services import (
         DropRequire,
         EnableService,
@@ -118,6 +123,7 @@ __all__ = [
     "OverwriteGround",
     "Own",
     "Protect",
+    "Release",
     "Reload",
     "RemoveCorruptRecord",
     "RemoveDevice",
@@ -129,6 +135,7 @@ __all__ = [
     "RequireMount",
     "Reread",
     "Rescan",
+    "Reserve",
     "Reshape",
     "RestoreFstab",
     "RestoreRecord",
@@ -140,6 +147,7 @@ __all__ = [
     "StartMultipathd",
     "StartService",
     "StopService",
+    "TakeOver",
     "Unmount",
     "Wipe",
     "WriteDefaults",
@@ -164,6 +172,7 @@ _MODULES = {
         "partitions": "AddPart GrowPart RemovePart Reread Reshape SetBootable SetType",
         "records": "CreateRecord DeleteRecord RemoveCorruptRecord RemoveLink RestoreRecord "
         "WriteRecord",
+        "reservations": "Release Reserve TakeOver",
         "services": "DropRequire EnableService Reload RequireMount StartService StopService",
         "sessions": "DropHold Login Logout RemoveDevice Rescan Scan SetHold",
     }.items()

@@ -166,7 +166,8 @@ def _found(inventory: DiskInventory) -> str:
         return "not looked at"
     content = seen.value
     text = "nothing: it is blank" if content.blank else content.description
-    return text + (", reserved by another host" if content.reserved else "")
+    holder = content.reservations.other_holder
+    return text + (f", reserved by another host: {holder}" if holder else "")
 
 
 def _part(

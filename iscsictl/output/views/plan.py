@@ -128,7 +128,8 @@ class StepPrinter:
         if self._color and step.status in _COLORS:
             word = f"\x1b[{_COLORS[step.status]}m{word}\x1b[0m"
         pending = step.status in {Status.PLANNED, Status.FORECAST}
-        tail = f"  ({escape_controls(step.why)})" if pending else ""
+        explained = pending or (step.action.explained and step.status is Status.UNCHANGED)
+        tail = f"  ({escape_controls(step.why)})" if explained else ""
         if pending and step.hazard.value != "safe":
             tail += f"  {step.hazard.value.upper()}"
         # Less would be shown as 0.0.

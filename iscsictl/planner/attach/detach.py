@@ -16,6 +16,7 @@ from iscsictl.model.shell_form import shell_form
 from iscsictl.model.spec import DetachRequest
 from iscsictl.planner.attach.multipath import add_forget_steps, add_release_steps
 from iscsictl.planner.builder import PlanBuilder
+from iscsictl.planner.disks.new_filesystem import add_release_step
 from iscsictl.planner.safety.lost_disks import (
     list_losses,
     require_losses_agreed,
@@ -204,8 +205,12 @@ def _release(
     # The longest first: what is mounted below another mount point is in the way of its unmount.
     for path in sorted(used.mounts, key=len, reverse=True):
         builder.add(actions.Unmount(path, lost, given_up), path, "takes the filesystem down")
+    subject = f"{meant.target} LUN {meant.lun}"
+    add_release_step(
+        builder, _id(meant, disk), subject, inventory.reservations.get(disk.wwid or "")
+    )
     add_release_steps(
-        builder, inventory, _id(meant, disk), f"{meant.target} LUN {meant.lun}",
+        builder, inventory, _id(meant, disk), subject,
         mapped=disk.block.kind == "mpath", lost=lost,
     )  # fmt: skip
 

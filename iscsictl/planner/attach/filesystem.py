@@ -17,6 +17,7 @@ from iscsictl.planner.disks import layout
 from iscsictl.planner.disks.new_filesystem import (
     NewFilesystem,
     add_filesystem_steps,
+    add_release_step,
     claim_whole_disk,
 )
 from iscsictl.planner.safety import overwrite
@@ -60,6 +61,7 @@ class FilesystemPlanner:
             self._make(claim_whole_disk(chosen.uuid, fs, self._table, spec.uuid), ground)
         if spec.mount:
             self._mount(chosen)
+        self._release()
         if spec.fs or spec.mount:
             self._fstab(chosen)
 
@@ -81,6 +83,7 @@ class FilesystemPlanner:
             self._require_own_lines()
             chosen = TargetFilesystem(mounted.uuid, mounted.fstype or "auto")
             self._mount(chosen, mounted=True)
+            self._release()
             self._fstab(chosen)
             return mounted.device
         self._require_free_place()
@@ -94,8 +97,13 @@ class FilesystemPlanner:
         overwrite.require_writable(content, self.device.device, self.device.wwid)
         kept = self._kept(disk, content)
         chosen = kept or self._plan_new(content)
+        if kept is not None:
+            # What an interrupted run reserved keeps this host out too, once its session is new.
+            self._release()
         if self.spec.mount:
             self._mount(chosen)
+        if kept is None:
+            self._release()
         self._fstab(chosen)
         there = content.filesystem
         return there.device if kept is not None and there is not None else self.device.device
@@ -286,8 +294,19 @@ class FilesystemPlanner:
         new = NewFilesystem(
             self.device, self.name, claim, ground, self.spec.mount, self.spec.fs_label,
             discard=self.spec.discard, claimed=claimed, labelled=labelled, proof=proof,
+            reservations=self.inventory.reservations.get(self.device.wwid),
         )  # fmt: skip
         add_filesystem_steps(self.builder, new)
+
+    def _release(self) -> None:
+        """Add the end of the reservation under which this command formats, or did before.
+
+        It comes before the entry in fstab is final: if the power fails in between, the next boot
+        finds no mount that the reservation of an earlier session makes fail.
+        """
+        if self.spec.fs or self.spec.consent.wipe is not None:
+            found = self.inventory.reservations.get(self.device.wwid)
+            add_release_step(self.builder, self.device, self.name, found)
 
     def _mount(self, chosen: TargetFilesystem, *, mounted: bool = False) -> None:
         add, spec, path, place = self.builder.add, self.spec, self.spec.mount or "", self._place

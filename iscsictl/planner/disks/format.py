@@ -19,6 +19,8 @@ from iscsictl.planner.disks import layout
 from iscsictl.planner.disks.new_filesystem import (
     NewFilesystem,
     add_filesystem_steps,
+    add_release_step,
+    add_reserve_step,
     with_proof,
 )
 from iscsictl.planner.safety.overwrite import overwrite_ground
@@ -60,6 +62,7 @@ def _label(builder: PlanBuilder, inventory: DiskInventory, kind: str, consent: C
     if table is not None and table.label == kind and not (table.entries and consent.wipe):
         same = actions.Label(device, kind, OverwriteGround.BLANK)
         builder.add(same, name, f"has a {kind} table", done=True)
+        add_release_step(builder, device, name, inventory.reservations.get(device.wwid))
         if table.entries:
             count = len(table.entries)
             builder.notes.append(f"the {kind} table with {count} partition(s) stays")
@@ -84,10 +87,13 @@ def _label(builder: PlanBuilder, inventory: DiskInventory, kind: str, consent: C
             f"/etc/fstab line {line.number} is for a filesystem on this disk",
             hint=f"take it out first: iscsictl fstab rm {shell_form(line.uuid)}",
         )
+    reservations = inventory.reservations.get(device.wwid)
+    add_reserve_step(builder, device, name, reservations)
     if ground is OverwriteGround.CONFIRMED:
         builder.add(actions.Wipe(device), name, "erases what is there, as confirmed")
     why = with_proof(f"an empty {kind} table", ground, inventory.found.proof)
     builder.add(actions.Label(device, kind, ground), name, why)
+    add_release_step(builder, device, name, reservations)
     return device.device
 
 
@@ -133,6 +139,7 @@ class _MkfsPlanner:
             claim = FilesystemClaim(made.uuid or "", self.spec.fs, self.chosen.part)
             same = actions.Mkfs(self.device, claim, OverwriteGround.CLAIMED)
             self.builder.add(same, self.name, f"{self.spec.fs} {made.uuid}", done=True)
+            self._release()
             return self.node
         require_free(self.node, self.inventory.used)
         require_writable(self.chosen.disk)
@@ -158,11 +165,17 @@ class _MkfsPlanner:
         new = NewFilesystem(
             self.device, self.name, claim, ground, None, self.spec.label, self.spec.extra,
             discard=self.spec.discard, claimed=claim == resumed, proof=content.proof,
+            reservations=self.inventory.reservations.get(self.device.wwid),
         )  # fmt: skip
         add_filesystem_steps(self.builder, new)
+        self._release()
         note = actions.WriteFstab(self.device, claim.uuid, None, claim.fs, boot=False)
         self.builder.add(note, self.name, "the claim becomes a note that iscsictl made it")
         return self.node
+
+    def _release(self) -> None:
+        found = self.inventory.reservations.get(self.device.wwid)
+        add_release_step(self.builder, self.device, self.name, found)
 
     def _wanted_claim(self) -> FilesystemClaim:
         """Return the claim on the device that was named, with the ids of the table it is in."""

@@ -7,6 +7,8 @@ from iscsictl.model import actions
 from iscsictl.model.actions import DiskId, OverwriteGround
 from iscsictl.model.claim import FilesystemClaim
 from iscsictl.model.disk_content import BlankProof
+from iscsictl.model.plan import Status
+from iscsictl.model.reservation import LunReservations
 from iscsictl.planner.builder import PlanBuilder
 from iscsictl.planner.disks import layout
 
@@ -17,7 +19,8 @@ class NewFilesystem:
 
     `subject` names its steps. `claimed`: the claim is in fstab already; `labelled`: the partition
     table of the claim is on the disk. `options` are those of the user for mkfs. `proof` is the one
-    by which the disk is blank, for the first step that writes to it.
+    by which the disk is blank, for the first step that writes to it. `reservations` are None as
+    long as the LUN could not be asked.
     """
 
     disk: DiskId
@@ -31,6 +34,7 @@ class NewFilesystem:
     claimed: bool = False
     labelled: bool = False
     proof: BlankProof | None = None
+    reservations: LunReservations | None = None
 
 
 def add_filesystem_steps(builder: PlanBuilder, new: NewFilesystem) -> None:
@@ -47,6 +51,7 @@ def add_filesystem_steps(builder: PlanBuilder, new: NewFilesystem) -> None:
         "notes in fstab what is being made on the disk",
         done=new.claimed,
     )
+    add_reserve_step(builder, disk, subject, new.reservations)
     if new.ground is OverwriteGround.CONFIRMED:
         part = None if claim.owns_disk else claim.part
         builder.add(actions.Wipe(disk, part), subject, "erases what is there, as confirmed")
@@ -58,6 +63,32 @@ def add_filesystem_steps(builder: PlanBuilder, new: NewFilesystem) -> None:
     first = claim.table is None or not claim.owns_disk
     why = f"{claim.fs} {claim.uuid}"
     builder.add(mkfs, subject, with_proof(why, new.ground, new.proof) if first else why)
+
+
+def add_reserve_step(
+    builder: PlanBuilder, disk: DiskId, subject: str, reservations: LunReservations | None
+) -> None:
+    """Add the step before which other hosts can write to the LUN, and after which they cannot.
+
+    It comes after the claim, so that no registration is left of which nothing on this host tells,
+    and before the last proof that the disk is blank. `reservations` None: the LUN was not asked.
+    """
+    supported = reservations is None or reservations.supported
+    why = "no other host can write until it is formatted"
+    if not supported:
+        why = "not kept apart from other hosts: the LUN has no persistent reservations"
+    builder.add(actions.Reserve(disk), subject, why, done=not supported)
+
+
+def add_release_step(
+    builder: PlanBuilder, disk: DiskId, subject: str, reservations: LunReservations | None
+) -> None:
+    """Add the end of this host's reservation, if the plan makes one or an interrupted run did."""
+    pending = {Status.PLANNED, Status.FORECAST}
+    planned = any(isinstance(s.action, actions.Reserve) and s.status in pending
+                  for s in builder.steps)  # fmt: skip
+    if planned or (reservations is not None and reservations.is_ours):
+        builder.add(actions.Release(disk), subject, "other hosts can use the LUN again")
 
 
 def with_proof(why: str, ground: OverwriteGround, proof: BlankProof | None) -> str:

@@ -99,11 +99,9 @@ def require_writable(content: Content, device: str, wwid: str) -> None:
             f"{device} is not the disk {wwid} any more: it says it is {content.wwid}",
             hint="the LUN was mapped to another disk; run: iscsictl rescan",
         )
-    if content.reserved:
-        raise RefusedError(
-            f"{device} is under a SCSI-3 persistent reservation of another host",
-            hint="see who holds it: sg_persist --in --read-full-status " + shell_form(device),
-        )
+    refusal = content.reservations.refusal(device)
+    if refusal is not None:
+        raise refusal
     if content.read_only:
         raise RefusedError(f"{device} is read-only", hint="make the LUN writable on the array")
 
@@ -209,6 +207,9 @@ def overwrite_ground(
             hint=f"see what holds it: iscsictl detach {shell_form(device)} --dry-run",
         )
     require_writable(content, device, content.wwid)
+    refusal = content.reservations.format_refusal(device)
+    if refusal is not None:
+        raise refusal
     # Before "blank" too: whoever named another disk has the wrong one in mind.
     if consent.wipe not in {None, content.wwid}:
         raise RefusedError(

@@ -6,7 +6,7 @@ from pathlib import Path
 from iscsictl.errors import RefusedError, UnreachableError
 from iscsictl.model.actions import DiskId
 from iscsictl.model.shell_form import shell_form
-from iscsictl.system.block import multipath, probe, scsi_commands
+from iscsictl.system.block import multipath, probe, reservations, scsi_commands
 from iscsictl.system.io.sysfs_attributes import read_attribute
 
 
@@ -99,15 +99,13 @@ def _identify_path(disk: DiskId, path: str, root: Path) -> PathIdentity:
 
 
 def require_unreserved(fd: int, disk: DiskId) -> None:
-    """Raise RefusedError where a host holds a SCSI-3 persistent reservation on the disk.
+    """Raise RefusedError where another host holds a SCSI-3 persistent reservation on the disk.
 
     Raises UnreachableError, ScsiError, GarbledAnswerError where the disk does not say.
     """
-    if scsi_commands.reserved(fd):
-        raise RefusedError(
-            f"{disk.device} is under another host's SCSI-3 persistent reservation",
-            hint="release it on the host that holds it: sg_persist --in --read-full-status",
-        )
+    refusal = reservations.read_reservations(fd).refusal(disk.device)
+    if refusal is not None:
+        raise refusal
 
 
 def verify_writable(disk: DiskId) -> None:

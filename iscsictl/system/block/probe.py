@@ -18,7 +18,7 @@ from iscsictl.model.shell_form import shell_form
 from iscsictl.parse.blkid import parse_export
 from iscsictl.parse.sfdisk import parse_partitions
 from iscsictl.parse.wipefs import parse_signatures
-from iscsictl.system.block import scsi_commands
+from iscsictl.system.block import reservations, scsi_commands
 from iscsictl.system.block.blank_extents import BLOCK, DiskShape, grid_extents, signature_extents
 from iscsictl.system.block.blank_proof import is_read_only, read_shape, search_disk
 from iscsictl.system.block.blank_reader import (
@@ -197,7 +197,6 @@ def probe(
     with opened(device, exclusive=False) as fd:
         names = scsi_commands.wwids(fd)
         shape = read_shape(fd)
-        is_reserved = scsi_commands.reserved(fd)
         known = _within(known_partitions(device), shape.size)
         places = [(part.start, part.size) for part in known]
         with running_beside(partial(_signatures, device), partial(blkid, device)) as (seen, said):
@@ -223,6 +222,9 @@ def probe(
         )
         # A LUN number may be given to another disk while this one is read.
         names_after = scsi_commands.wwids(fd)
+        # After the reads: if another host began to format the disk meanwhile, what it has written
+        # so far is explained by its reservation.
+        reserved = reservations.read_reservations(fd, capabilities=True)
         read_only = is_read_only(fd)
     if wwid not in names_after:
         names = names_after
@@ -231,7 +233,7 @@ def probe(
         shape.size,
         shape.sector,
         read_only=read_only,
-        reserved=is_reserved,
+        reservations=reserved,
         table=table,
         partitions=parts,
         signatures=on_disk,

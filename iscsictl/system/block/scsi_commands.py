@@ -1,7 +1,6 @@
 """SCSI commands to a disk, past all caches: SG_IO of the kernel's include/scsi/sg.h.
 
-The pages and fields are those of SPC-4: INQUIRY (6.6), PERSISTENT RESERVE IN (6.15),
-REPORT LUNS (6.33).
+The pages and fields are those of SPC-4: INQUIRY (6.6), REPORT LUNS (6.33).
 """
 
 import ctypes
@@ -9,19 +8,25 @@ import errno
 import fcntl
 import mmap
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 from iscsictl.errors import IscsictlError, UnreachableError
 
+T = TypeVar("T")
+
 _SG_IO = 0x2285
-# SG_DXFER_FROM_DEV: every command here reads, and none writes.
+# SG_DXFER_TO_DEV and SG_DXFER_FROM_DEV.
+_TO_DEVICE = -2
 _FROM_DEVICE = -3
 _CHECK_CONDITION = 0x02
 _RESERVATION_CONFLICT = 0x18
+_NOT_READY = 0x02
 _ILLEGAL_REQUEST = 0x05
 _UNIT_ATTENTION = 0x06
 # Additional sense codes (SPC-4 annex F.2).
+_COMMUNICATION_FAILURE = 0x08
 _INVALID_OPCODE = 0x20
 _INVALID_FIELD = 0x24
 _LOGICAL_UNIT_NOT_SUPPORTED = 0x25
@@ -92,6 +97,19 @@ class ScsiError(UnreachableError):
         return self.rejected and self.asc == _LOGICAL_UNIT_NOT_SUPPORTED
 
     @property
+    def unstored(self) -> bool:
+        """Whether the target could not do it for itself (LOGICAL UNIT COMMUNICATION FAILURE).
+
+        The kernel's target says so when it cannot write its file of registrations.
+        """
+        return (self.key, self.asc) == (_NOT_READY, _COMMUNICATION_FAILURE)
+
+    @property
+    def conflict(self) -> bool:
+        """Whether a reservation forbids the command (RESERVATION CONFLICT)."""
+        return self.status == _RESERVATION_CONFLICT
+
+    @property
     def unknown(self) -> bool:
         """Whether the disk says that it does not know the command, or not in this form.
 
@@ -147,25 +165,52 @@ def ask(fd: int, command: bytes, length: int, what: str, timeout: float) -> byte
 
     Raises UnreachableError, ScsiError.
     """
+    return _after_attentions(lambda: _ask(fd, command, length, what, timeout))
+
+
+def send(fd: int, command: bytes, data: bytes, what: str, timeout: float) -> None:
+    """Send a command that writes `data`, again where the disk has something to tell first.
+
+    A command that is answered with UNIT ATTENTION was not executed (SAM-5 5.14). Raises
+    UnreachableError, ScsiError.
+    """
+    buffer = landing(len(data))
+    buffer[:] = data
+    _after_attentions(lambda: _submit(fd, command, buffer, _TO_DEVICE, what, timeout))
+
+
+def _after_attentions(submit: Callable[[], T]) -> T:
     for _ in range(_ATTENTIONS):
         try:
-            return _ask(fd, command, length, what, timeout)
+            return submit()
         except ScsiError as error:
             if error.key != _UNIT_ATTENTION:
                 raise
-    return _ask(fd, command, length, what, timeout)
+    return submit()
 
 
 def _ask(fd: int, command: bytes, length: int, what: str, timeout: float) -> bytes:
-    data = (ctypes.c_char * length).from_buffer(landing(length))
+    buffer = landing(length)
+    missing = _submit(fd, command, buffer, _FROM_DEVICE, what, timeout)
+    # What the disk did not send is left out; a residue that is no part of the length is nonsense.
+    if not 0 <= missing <= length:
+        raise GarbledAnswerError(what, f"{missing} of {length} bytes are missing")
+    return buffer[: length - missing]
+
+
+def _submit(
+    fd: int, command: bytes, buffer: mmap.mmap, direction: int, what: str, timeout: float
+) -> int:
+    """Have the kernel send one command; return how many bytes of the buffer were not moved."""
+    data = (ctypes.c_char * len(buffer)).from_buffer(buffer)
     sense = ctypes.create_string_buffer(64)
     cdb = ctypes.create_string_buffer(command, len(command))
     header = _Header(
         interface_id=ord("S"),
-        dxfer_direction=_FROM_DEVICE,
+        dxfer_direction=direction,
         cmd_len=len(command),
         mx_sb_len=64,
-        dxfer_len=length,
+        dxfer_len=len(buffer),
         dxferp=ctypes.addressof(data),
         cmdp=ctypes.addressof(cdb),
         sbp=ctypes.addressof(sense),
@@ -177,6 +222,9 @@ def _ask(fd: int, command: bytes, length: int, what: str, timeout: float) -> byt
         if error.errno in {errno.ENXIO, errno.ENODEV, errno.EIO}:
             raise UnreachableError(f"{what}: the disk does not answer") from None
         raise IscsictlError(f"{what}: {error.strerror}") from None
+    if header.status == _RESERVATION_CONFLICT:
+        # Kernels before 6.4 add DID_NEXUS_FAILURE as the host's status (scsi_decide_disposition).
+        raise ScsiError(what, header.status)
     if header.host_status:
         raise UnreachableError(f"{what}: the path to the disk is down")
     if header.status:
@@ -184,10 +232,7 @@ def _ask(fd: int, command: bytes, length: int, what: str, timeout: float) -> byt
         raise ScsiError(what, header.status, sense_key(told), additional_sense(told))
     if header.driver_status & ~_DRIVER_SENSE:
         raise UnreachableError(f"{what}: the driver gave up (status 0x{header.driver_status:02x})")
-    # What the disk did not send is left out; a residue that is no part of the length is nonsense.
-    if not 0 <= header.resid <= length:
-        raise GarbledAnswerError(what, f"{header.resid} of {length} bytes are missing")
-    return data.raw[: length - header.resid]
+    return int(header.resid)
 
 
 def _designators(page: bytes) -> Iterator[tuple[int, bytes]]:
@@ -254,34 +299,6 @@ def parse_identity(page: bytes, what: str, asked: int) -> frozenset[str]:
         elif kind == 8:
             names.add(value.decode("utf-8", "backslashreplace").strip("\0 "))
     return frozenset(names)
-
-
-def reserved(fd: int, timeout: float = 10) -> bool:
-    """Tell whether somebody holds a persistent reservation on the disk.
-
-    A disk that does not know the command has none. Raises UnreachableError, ScsiError,
-    GarbledAnswerError: what cannot be read is not "no reservation".
-    """
-    what = "asking the disk for reservations"
-    try:
-        # PERSISTENT RESERVE IN, READ RESERVATION (SPC-4 6.15.3).
-        answer = ask(fd, bytes((0x5E, 1, 0, 0, 0, 0, 0, 0, 64, 0)), 64, what, timeout)
-    except ScsiError as error:
-        if error.unknown or error.status == _RESERVATION_CONFLICT:
-            return not error.unknown
-        raise
-    return parse_reservation(answer, what)
-
-
-def parse_reservation(answer: bytes, what: str) -> bool:
-    """Tell whether an answer to READ RESERVATION has one: none, or one descriptor of 16 bytes.
-
-    Raises GarbledAnswerError for any other length (SPC-4 6.15.3).
-    """
-    length = int.from_bytes(answer[4:8], "big")
-    if len(answer) < 8 or length % 16 or len(answer) < min(8 + length, 24):
-        raise GarbledAnswerError(what, f"{len(answer)} bytes came: {answer[:8].hex()}")
-    return length > 0
 
 
 def luns(fd: int, timeout: float = 10) -> tuple[int, ...]:

@@ -1,0 +1,140 @@
+"""SCSI-3 persistent reservations: who has registered with a LUN, and who holds it (SPC-4 5.12)."""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+from iscsictl.errors import RefusedError
+from iscsictl.model.shell_form import shell_form
+
+
+class ReservationType(IntEnum):
+    """What a reservation forbids to others, as the TYPE field has it (SPC-4 6.15.3.4)."""
+
+    WRITE_EXCLUSIVE = 1
+    EXCLUSIVE_ACCESS = 3
+    WRITE_EXCLUSIVE_REGISTRANTS_ONLY = 5
+    EXCLUSIVE_ACCESS_REGISTRANTS_ONLY = 6
+    WRITE_EXCLUSIVE_ALL_REGISTRANTS = 7
+    EXCLUSIVE_ACCESS_ALL_REGISTRANTS = 8
+
+
+def format_key(key: int) -> str:
+    """Return a reservation key as arrays and sg_persist(8) show it: sixteen hexadecimal digits."""
+    return f"0x{key:016x}"
+
+
+def _status_command(device: str) -> str:
+    """Return the command that shows all registrations, of sg3-utils."""
+    return f"sg_persist --in --read-full-status {shell_form(device)}"
+
+
+def _advice(device: str) -> str:
+    """Return how to find the host that is in the way, and what to do if it is gone.
+
+    A refused attach logs out again, so neither command may find the disk at first.
+    """
+    return (
+        f"try again later; while logged in to the target, {_status_command(device)} shows who it "
+        "is, and if that host is off for good, iscsictl take-over TARGET --lun N --confirm KEY "
+        "frees the LUN"
+    )
+
+
+@dataclass(frozen=True)
+class Reservation:
+    """The reservation of a LUN. `key` is 0 where all registrants hold it together.
+
+    `type` is a number of `ReservationType`, or one that SPC-4 does not define. `key` and `type` are
+    None where the LUN only says that somebody has it.
+    """
+
+    key: int | None = None
+    type: int | None = None
+
+
+@dataclass(frozen=True)
+class Registration:
+    """One I_T nexus that has registered: its key, and the initiator's name and ISID (RFC 7143).
+
+    The name is None where the array describes it in a form that is not iSCSI's.
+    """
+
+    key: int
+    holder: bool
+    initiator: str | None = None
+    isid: str | None = None
+
+
+@dataclass(frozen=True)
+class LunReservations:
+    """All that a LUN says of its reservations, as it concerns this host.
+
+    `own_key` is this host's, None where it has none. `keys` are all that are registered, one for
+    each I_T nexus. `clones` are the names of initiators that have registered with the key of this
+    host and are not this host; none are known unless `owners_known`. `supported` is False only
+    where the LUN says so itself.
+    """
+
+    own_key: int | None = None
+    supported: bool = True
+    keys: tuple[int, ...] = ()
+    holder: Reservation | None = None
+    clones: tuple[str, ...] = ()
+    owners_known: bool = True
+
+    @property
+    def is_registered(self) -> bool:
+        """Whether this host has registered, over a session of now or of earlier."""
+        return self.own_key is not None and self.own_key in self.keys
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether this host has registered, and nobody else with its key."""
+        return self.is_registered and not self.clones
+
+    @property
+    def other_keys(self) -> tuple[int, ...]:
+        """The keys of other hosts, each once."""
+        return tuple(dict.fromkeys(key for key in self.keys if key != self.own_key))
+
+    @property
+    def other_holder(self) -> str | None:
+        """Say which other host holds the LUN, by its key; None if it is this host or nobody."""
+        if self.holder is None:
+            return None
+        key = self.holder.key
+        if key == 0:
+            # All who have registered hold it: this host alone may be all of them.
+            key = next(iter(self.other_keys), self.own_key)
+        if key is None:
+            return "a host that does not tell its key"
+        return None if key == self.own_key else f"key {format_key(key)}"
+
+    def refusal(self, device: str) -> RefusedError | None:
+        """Return why this host must not write to the LUN; None where no reservation forbids it."""
+        if self.own_key is not None and self.clones:
+            return RefusedError(
+                f"{device} is registered with the reservation key of this host, "
+                f"{format_key(self.own_key)}, by another one: {', '.join(self.clones)}",
+                hint="both hosts have one machine-id(5): give the copy its own; if that is an "
+                f"earlier initiator name of this host, see: {_status_command(device)}",
+            )
+        if self.other_holder is not None:
+            return RefusedError(
+                f"{device} is under another host's SCSI-3 persistent reservation: "
+                f"{self.other_holder}",
+                hint=f"that host uses the LUN, or is formatting it: {_advice(device)}",
+            )
+        return None
+
+    def format_refusal(self, device: str) -> RefusedError | None:
+        """Return why nothing may be made on the LUN: a registration of another host is enough."""
+        refusal = self.refusal(device)
+        if refusal is not None or not self.other_keys:
+            return refusal
+        keys = ", ".join(map(format_key, self.other_keys))
+        return RefusedError(
+            f"another host has registered for persistent reservations of {device}: key {keys}",
+            hint="a cluster uses the LUN, or another host is about to format it: "
+            + _advice(device),
+        )

@@ -1,0 +1,72 @@
+"""Plan to end the reservation and the registrations of a host that is gone for good."""
+
+from iscsictl.errors import IscsictlError, NotFoundError, RefusedError
+from iscsictl.model import actions
+from iscsictl.model.plan import Plan
+from iscsictl.model.reservation import LunReservations, format_key
+from iscsictl.planner.builder import PlanBuilder, build_plan
+from iscsictl.planner.safety.overwrite import ConsentRequiredError
+from iscsictl.planner.selection.disks import DiskInventory, disk_id, subject
+
+
+def plan_take_over(inventory: DiskInventory, key: int, *, agreed: bool) -> Plan:
+    """Plan to preempt a key that another host has registered; the LUN is free afterwards.
+
+    `agreed`: the user said that the host with that key is not running.
+    """
+    return build_plan(lambda builder: _take_over(builder, inventory, key, agreed=agreed))
+
+
+def _take_over(
+    builder: PlanBuilder, inventory: DiskInventory, key: int, *, agreed: bool
+) -> str | None:
+    chosen = inventory.one
+    disk, name = disk_id(inventory, chosen), subject(chosen)
+    found = inventory.reservations.get(disk.wwid)
+    if found is None:
+        raise IscsictlError(
+            f"{disk.device} could not be asked for its reservations",
+            hint="see whether it answers: iscsictl ls",
+        )
+    action = actions.TakeOver(disk, key)
+    if key in found.keys and key != found.own_key:
+        if not agreed:
+            raise _consent_required(disk.device, key)
+        builder.add(action, name, f"ends what the host with the key {format_key(key)} has")
+        return None
+    _require_nothing_left(found, disk.device, key)
+    builder.add(action, name, "no other host has registered", done=True)
+    return None
+
+
+def _require_nothing_left(found: LunReservations, device: str, key: int) -> None:
+    """Raise where the key is not there although others are, or can never be another host's."""
+    if not found.supported:
+        raise RefusedError(
+            f"{device} has no persistent reservations",
+            hint="nothing on the array keeps hosts apart; map the LUN to one host only",
+        )
+    if key == found.own_key:
+        raise RefusedError(
+            f"{format_key(key)} is the key of this host",
+            hint="iscsictl detach ends what this host has registered",
+        )
+    keys = ", ".join(map(format_key, found.other_keys))
+    if keys or found.other_holder is not None:
+        raise NotFoundError(
+            f"no host has registered the key {format_key(key)} with {device}; there is: "
+            f"{keys or found.other_holder}",
+            hint="compare the key with what the array shows, and with the other host's",
+        )
+
+
+def _consent_required(device: str, key: int) -> ConsentRequiredError:
+    text = format_key(key)
+    return ConsentRequiredError(
+        f"the host with the key {text} may be running: if it is, two hosts can write to {device}",
+        question=f"Is the host with the key {text} off for good? If it is running, nothing keeps "
+        f"its writes and those of other hosts to {device} apart from now on, and two hosts that "
+        "write to one filesystem destroy it.",
+        grant="take-over",
+        hint="if it is off for good: --yes",
+    )

@@ -1,0 +1,216 @@
+"""Keep other hosts from writing to a LUN, by a persistent reservation, and let them again.
+
+open-iscsi makes the ISID from the number of the session, so after a new login this host is another
+nexus, and what it reserved before keeps it out as any other host's reservation would. Every change
+therefore replaces what has the key of this host. Commands go to the paths of a disk, never through
+a multipath map, which chooses a path by itself.
+"""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+from iscsictl.errors import IscsictlError, MissingError, RefusedError
+from iscsictl.model.actions import DiskId
+from iscsictl.model.reservation import LunReservations, Reservation, ReservationType
+from iscsictl.model.shell_form import shell_form
+from iscsictl.system.block import disk_guards, multipath, probe, scsi_commands
+from iscsictl.system.block.disk_states import disk_states
+from iscsictl.system.block.reservation_key import read_own_key
+from iscsictl.system.block.reservations import (
+    OutAction,
+    change_reservation,
+    read_reservations,
+    register,
+)
+
+
+def reserve(disk: DiskId, root: Path = Path("/")) -> bool:
+    """Register this host on every path of a disk, and keep all others from writing to it.
+
+    The type is Write Exclusive, on several paths that for registrants only. Returns False where the
+    LUN knows PERSISTENT RESERVE IN and not OUT. Raises RefusedError where another host was first,
+    or has the same key as this one; then this host leaves no registration.
+    """
+    own = _require_own_key(root)
+    disk_guards.require_same_paths(disk, root)
+    with _opened_paths(disk, root) as fds:
+        for fd in fds:
+            disk_guards.require_same_disk(fd, disk)
+        try:
+            if not _register_first(fds[0], own):
+                return False
+            _take(disk, fds, own, root)
+        except IscsictlError:
+            for fd in fds:
+                with suppress(IscsictlError):
+                    register(fd, 0)
+            raise
+    return True
+
+
+def _register_first(fd: int, own: int) -> bool:
+    """Register over the first path; tell whether the LUN takes registrations at all."""
+    try:
+        register(fd, own)
+    except scsi_commands.ScsiError as error:
+        if error.unknown:
+            return False
+        raise
+    return True
+
+
+def _require_own_key(root: Path) -> int:
+    own = read_own_key(root)
+    if own is None:
+        raise MissingError(
+            "this host has no machine-id, from which its reservation key is made",
+            hint="make one: systemd-machine-id-setup",
+        )
+    return own
+
+
+def _take(disk: DiskId, fds: list[int], own: int, root: Path) -> None:
+    """Reserve the LUN over paths of which the first is registered.
+
+    Of several hosts that do so at once, the LUN lets one (SPC-4 5.12.9).
+    """
+    first, *others = fds
+    kind = ReservationType.WRITE_EXCLUSIVE
+    if others:
+        kind = ReservationType.WRITE_EXCLUSIVE_REGISTRANTS_ONLY
+    before = _read_own(first, disk, root)
+    if before.owners_known and (before.holder is not None or before.keys.count(own) > 1):
+        _preempt_own_key(first, own, kind)
+    for fd in others:
+        register(fd, own)
+    try:
+        change_reservation(first, OutAction.RESERVE, kind, own, 0)
+    except scsi_commands.ScsiError as error:
+        if not error.conflict:
+            raise
+        _require_known_owner(disk, _read_own(first, disk, root))
+        raise RefusedError(
+            f"another host reserved {disk.device} first, and has released it since",
+            hint="run the same command again: it finds what that host left on the LUN",
+        ) from None
+    after = _read_own(first, disk, root)
+    if after.holder != Reservation(own, kind) or after.keys.count(own) != len(fds):
+        raise RefusedError(
+            f"{disk.device} took a reservation and does not show it",
+            hint="look at it: sg_persist --in --read-full-status " + shell_form(disk.device),
+        )
+
+
+def _preempt_own_key(fd: int, own: int, kind: ReservationType) -> None:
+    """Remove what this host left with its key, perhaps over a session that is gone.
+
+    Some targets, such as the kernel's, remove the nexus that preempts its own key too (SPC-4
+    5.12.11.4.4), so it registers again.
+    """
+    register(fd, own)
+    change_reservation(fd, OutAction.PREEMPT, kind, own, own)
+    register(fd, own)
+
+
+def _require_known_owner(disk: DiskId, found: LunReservations) -> None:
+    """Raise RefusedError where what has the key of this host may be a clone's."""
+    if not found.owners_known:
+        raise RefusedError(
+            f"{disk.device} does not tell which initiator has registered with the key of this host",
+            hint="if no other host has its machine-id(5), remove that registration on the array",
+        )
+
+
+def _read_own(fd: int, disk: DiskId, root: Path) -> LunReservations:
+    """Return the reservations of a LUN. Raises RefusedError where they keep this host out."""
+    found = read_reservations(fd, root)
+    refusal = found.refusal(disk.device)
+    if refusal is not None:
+        raise refusal
+    return found
+
+
+def _read_without_clone(fd: int, disk: DiskId, root: Path) -> LunReservations:
+    """Return the reservations of a LUN. Raises RefusedError where another host has our key."""
+    found = read_reservations(fd, root)
+    refusal = found.refusal(disk.device)
+    if refusal is not None and found.clones:
+        raise refusal
+    return found
+
+
+def release(disk: DiskId, root: Path = Path("/")) -> bool:
+    """End every registration of this host, and with it its reservation.
+
+    Those of earlier sessions and of paths that are down go too: their key is preempted over a path
+    that works. Returns whether there was one. Raises RefusedError where another host has the key.
+    """
+    own = read_own_key(root)
+    with _opened_paths(disk, root) as fds:
+        for fd in fds:
+            disk_guards.require_same_disk(fd, disk)
+        first = fds[0]
+        found = _read_without_clone(first, disk, root)
+        if own is None or not found.is_registered:
+            return False
+        if found.holder is not None and found.other_holder is None:
+            _end_reservation(fds, own, found.holder)
+        for fd in fds:
+            register(fd, 0)
+        found = _read_without_clone(first, disk, root)
+        if found.is_registered:
+            _require_known_owner(disk, found)
+            _preempt_own_key(first, own, ReservationType.WRITE_EXCLUSIVE)
+            register(first, 0)
+    return True
+
+
+def _end_reservation(fds: list[int], own: int, holder: Reservation) -> None:
+    """End the reservation, of which one of these paths is the holder unless it is down.
+
+    That comes before any path is unregistered: a filesystem is mounted by now, and as long as the
+    reservation is there, what it writes over a path that is not registered would fail.
+    """
+    for fd in fds:
+        register(fd, own)
+    for fd in fds:
+        # Over a path that is not the holder it changes nothing (SPC-4 5.12.11.2.2).
+        change_reservation(fd, OutAction.RELEASE, holder.type or 0, own, 0)
+
+
+def take_over(disk: DiskId, key: int, root: Path = Path("/")) -> bool:
+    """End the reservation and all registrations that another host has made with this key.
+
+    This host registers for that, and leaves no registration. Returns whether there was anything.
+    Raises RefusedError for the key of this host.
+    """
+    own = _require_own_key(root)
+    with _opened_paths(disk, root) as fds:
+        for fd in fds:
+            disk_guards.require_same_disk(fd, disk)
+        first = fds[0]
+        if key == own:
+            raise RefusedError("this is the key of this host", hint="use: iscsictl detach")
+        if key not in _read_without_clone(first, disk, root).keys:
+            return False
+        was_registered = _read_without_clone(first, disk, root).is_registered
+        register(first, own)
+        try:
+            # Where that host was the holder, this nexus is from now on (SPC-4 5.12.11.4.3).
+            change_reservation(first, OutAction.PREEMPT, ReservationType.WRITE_EXCLUSIVE, own, key)
+        finally:
+            if not was_registered:
+                register(first, 0)
+    return True
+
+
+@contextmanager
+def _opened_paths(disk: DiskId, root: Path) -> Iterator[list[int]]:
+    """Open the disk, or in place of a multipath map its paths that work; or all if none does."""
+    paths = multipath.paths_of(disk.device, root) or (disk.device,)
+    working = [path for path in paths if "running" in disk_states(Path(path).name, root)]
+    with ExitStack() as stack:
+        yield [
+            stack.enter_context(probe.opened(path, exclusive=False)) for path in working or paths
+        ]

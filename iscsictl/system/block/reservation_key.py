@@ -1,0 +1,39 @@
+"""The key with which this host registers for persistent reservations, and its initiator names."""
+
+import hashlib
+import hmac
+import re
+import uuid
+from pathlib import Path
+
+from iscsictl.system.io.files import read_file
+from iscsictl.system.io.sysfs_attributes import list_names, read_attribute
+
+# Any number will do, as long as it never changes: `systemd-id128 new` gave this one.
+APPLICATION_ID = uuid.UUID("7c1d2f0e-52b4-4c0a-9a57-3e8d6f1b20c4")
+_MACHINE_ID = re.compile(rb"[0-9a-f]{32}")
+_NAME = re.compile(r"^\s*InitiatorName\s*=\s*(\S+)", re.MULTILINE)
+
+
+def read_own_key(root: Path = Path("/")) -> int | None:
+    """Return the reservation key of this host, None where it has no machine-id(5).
+
+    It is the first half of what `systemd-id128 machine-id --app-specific=ID` prints for our
+    `APPLICATION_ID`: HMAC-SHA256 of that, with the machine-id as the key, and the bits of a UUID of
+    version 4 (sd_id128_get_machine_app_specific(3)). Two hosts that share an initiator name still
+    differ in it, and it tells nothing of the machine-id itself.
+    """
+    text = (read_file(root / "etc/machine-id") or b"").strip()
+    if _MACHINE_ID.fullmatch(text) is None:
+        return None
+    machine = bytes.fromhex(text.decode("ascii"))
+    digest = hmac.digest(machine, APPLICATION_ID.bytes, hashlib.sha256)
+    return uuid.UUID(bytes=digest[:16], version=4).int >> 64
+
+
+def read_initiator_names(root: Path = Path("/")) -> frozenset[str]:
+    """Return all initiator names of this host: those of its sessions, and the one in its file."""
+    base = f"{str(root).rstrip('/')}/sys/class/iscsi_session"
+    found = (read_attribute(f"{base}/{name}/initiatorname") for name in list_names(base))
+    text = (read_file(root / "etc/iscsi/initiatorname.iscsi") or b"").decode("utf-8", "replace")
+    return frozenset(name for name in (*found, *_NAME.findall(text)) if name)

@@ -1,0 +1,146 @@
+"""Persistent reservations of a LUN, past all caches: PERSISTENT RESERVE IN and OUT (SPC-4).
+
+A registration belongs to an I_T nexus: the initiator's name with the ISID of one session, and the
+target port (SPC-4 3.1.71, RFC 7143 section 4.4).
+"""
+
+import struct
+from collections.abc import Callable
+from enum import IntEnum
+from pathlib import Path
+from typing import TypeVar
+
+from iscsictl.model.reservation import (
+    LunReservations,
+    Registration,
+    Reservation,
+    ReservationType,
+)
+from iscsictl.parse import persistent_reservations as codec
+from iscsictl.system.block import scsi_commands
+from iscsictl.system.block.reservation_key import read_initiator_names, read_own_key
+
+T = TypeVar("T")
+# Service actions of PERSISTENT RESERVE IN (SPC-4 6.15.1).
+_READ_KEYS, _READ_RESERVATION, _REPORT_CAPABILITIES, _READ_FULL_STATUS = range(4)
+# ALLOCATION LENGTH has 16 bits; a list that is longer than that is an error.
+_MOST = 0xFFFF
+_USUAL = 1024
+# For one command, in seconds: a disk answers these from its memory.
+_WAIT = 10.0
+
+
+class OutAction(IntEnum):
+    """Service actions of PERSISTENT RESERVE OUT (SPC-4 6.16.2)."""
+
+    REGISTER = 0x00
+    RESERVE = 0x01
+    RELEASE = 0x02
+    PREEMPT = 0x04
+    REGISTER_AND_IGNORE_EXISTING_KEY = 0x06
+
+
+def read_reservations(
+    fd: int, root: Path = Path("/"), *, capabilities: bool = False
+) -> LunReservations:
+    """Return all that a LUN says of its persistent reservations.
+
+    Only a LUN that does not know the command has none; with `capabilities` also one that says that
+    it has no Write Exclusive reservations. Raises UnreachableError, ScsiError, GarbledAnswerError:
+    what cannot be read is not "no reservation".
+    """
+    own = read_own_key(root)
+    try:
+        keys = _ask(fd, _READ_KEYS, codec.parse_keys)
+        holder = _ask(fd, _READ_RESERVATION, codec.parse_reservation)
+    except scsi_commands.ScsiError as error:
+        if error.unknown:
+            return LunReservations(own, supported=False)
+        if error.conflict:
+            # Of the older kind, RESERVE (6) of SPC-2, which does not tell whose it is.
+            return LunReservations(own, holder=Reservation())
+        raise
+    status = read_full_status(fd) if own in keys else ()
+    clones = _clones(status or (), own, read_initiator_names(root))
+    types = _read_types(fd) if capabilities else None
+    supported = types is None or ReservationType.WRITE_EXCLUSIVE in types
+    return LunReservations(own, supported, keys, holder, clones, owners_known=status is not None)
+
+
+def read_full_status(fd: int) -> tuple[Registration, ...] | None:
+    """Return who has registered; None where the LUN does not know READ FULL STATUS, new in SPC-3.
+
+    Raises UnreachableError, ScsiError, GarbledAnswerError.
+    """
+    try:
+        return _ask(fd, _READ_FULL_STATUS, codec.parse_full_status)
+    except scsi_commands.ScsiError as error:
+        if error.unknown:
+            return None
+        raise
+
+
+def _read_types(fd: int) -> frozenset[int] | None:
+    """Return the types of reservation that the LUN has, None where it does not tell."""
+    try:
+        return _ask(fd, _REPORT_CAPABILITIES, codec.parse_types)
+    except scsi_commands.ScsiError as error:
+        if error.unknown:
+            return None
+        raise
+
+
+def _clones(
+    registrations: tuple[Registration, ...], own: int | None, names: frozenset[str]
+) -> tuple[str, ...]:
+    """Return the initiators that have registered with our key and are not this host."""
+    found = (
+        one.initiator
+        for one in registrations
+        if one.key == own and one.initiator is not None and one.initiator not in names
+    )
+    return tuple(dict.fromkeys(found))
+
+
+def _ask(fd: int, service_action: int, parse: Callable[[bytes], T]) -> T:
+    """Send PERSISTENT RESERVE IN, again with more room where the answer did not fit."""
+    what = "asking the disk for reservations"
+
+    def read(size: int) -> bytes:
+        command = struct.pack(">BB5xHx", 0x5E, service_action, size)
+        return scsi_commands.ask(fd, command, size, what, _WAIT)
+
+    answer = read(_USUAL)
+    try:
+        # REPORT CAPABILITIES has a length of 16 bits in its own place, and is short.
+        if service_action != _REPORT_CAPABILITIES and codec.length_of(answer) > _USUAL:
+            answer = read(min(codec.length_of(answer), _MOST))
+        return parse(answer)
+    except ValueError as error:
+        raise scsi_commands.GarbledAnswerError(what, str(error)) from None
+
+
+def change_reservation(fd: int, action: OutAction, kind: int, key: int, action_key: int) -> None:
+    """Send PERSISTENT RESERVE OUT for the whole logical unit (SCOPE 0).
+
+    `kind` is a `ReservationType`, `key` the one of this nexus, `action_key` the one that the
+    action is about. Raises UnreachableError; ScsiError, also where another host's reservation
+    forbids it.
+    """
+    data = codec.build_out_parameters(key, action_key)
+    command = struct.pack(">BBB2xIx", 0x5F, action, kind, len(data))
+    scsi_commands.send(fd, command, data, "changing the reservation of the disk", _WAIT)
+
+
+def register(fd: int, key: int) -> None:
+    """Register this nexus with a key, whatever it had before; 0 ends its registration.
+
+    The caller reads back what came of it: the kernel's target (LIO) registers and then answers that
+    it could not write its file of registrations, where the directory for it was never made. What
+    that file is for, a loss of the array's power, does not matter here (APTPL is 0).
+    """
+    try:
+        change_reservation(fd, OutAction.REGISTER_AND_IGNORE_EXISTING_KEY, 0, 0, key)
+    except scsi_commands.ScsiError as error:
+        if not error.unstored:
+            raise

@@ -1,0 +1,130 @@
+"""`take-over`: when the reservation of another host may be ended, and what is left."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import click
+import pytest
+
+from iscsictl.cli.commands.take_over import reservation_key
+from iscsictl.errors import IscsictlError, NotFoundError, RefusedError
+from iscsictl.model import actions
+from iscsictl.model.inventory import Known
+from iscsictl.model.plan import Plan
+from iscsictl.model.reservation import LunReservations, Reservation
+from iscsictl.planner.disks.take_over import plan_take_over
+from iscsictl.planner.safety.overwrite import ConsentRequiredError
+from iscsictl.system.block.reservation_hold import take_over
+from iscsictl.system.block.reservation_key import read_own_key
+from iscsictl.system.block.reservations import read_reservations
+from tests.machine_model import effect
+from tests.unit.disk_facts import WWID, disk_inventory, unchanged, verbs
+from tests.unit.reserving_lun import Nexus, ReservingLun, make_host
+from tests.worlds import FREE, OTHER_KEY, OURS, OWN_KEY, RESERVED, blank
+
+ID = "6c6162000000000000000000000000aa"
+MINE = Nexus("iqn.2024-01.com.example:mine")
+DEAD, ALIVE = Nexus("iqn.2024-01.com.example:dead"), Nexus("iqn.2024-01.com.example:alive")
+ALIVE_KEY = 0xDEF
+
+
+def planned(found: LunReservations | None, key: int = OTHER_KEY, *, agreed: bool = True) -> Plan:
+    known = {} if found is None else {WWID: found}
+    return plan_take_over(disk_inventory(reservations=known), key, agreed=agreed)
+
+
+@pytest.mark.parametrize("found", [RESERVED, replace(RESERVED, holder=None)])
+def test_a_key_that_is_named_is_preempted_once_the_user_said_that_its_host_is_off(
+    found: LunReservations,
+) -> None:
+    asked = planned(found, agreed=False).refusal
+    assert isinstance(asked, ConsentRequiredError)
+    assert "0x0000000000000abc" in asked.question
+    assert "two hosts that write to one filesystem" in asked.question
+    assert "--yes" in (asked.hint or "")
+    plan = planned(found)
+    assert verbs(plan) == ["take-over"]
+    action = plan.steps[0].action
+    assert isinstance(action, actions.TakeOver)
+    assert action.key == OTHER_KEY
+
+
+def test_where_nobody_else_has_registered_nothing_is_to_be_done() -> None:
+    for found in (FREE, OURS):
+        assert unchanged(planned(found))
+
+
+@pytest.mark.parametrize(
+    ("found", "key", "error", "said"),
+    [
+        (RESERVED, 0xDEAD, NotFoundError, "there is: 0x0000000000000abc"),
+        (OURS, OWN_KEY, RefusedError, "the key of this host"),
+        (replace(FREE, supported=False), OTHER_KEY, RefusedError, "no persistent reservations"),
+        (replace(FREE, holder=Reservation()), OTHER_KEY, NotFoundError, "does not tell its key"),
+        (None, OTHER_KEY, IscsictlError, "could not be asked"),
+    ],
+)
+def test_any_other_key_is_an_error_that_says_why(
+    found: LunReservations | None, key: int, error: type[IscsictlError], said: str
+) -> None:
+    refusal = planned(found, key).refusal
+    assert type(refusal) is error
+    assert said in refusal.text
+    assert refusal.hint
+
+
+HOLDERS = pytest.mark.parametrize(
+    "holder", [(DEAD, 1), (DEAD, 5), (DEAD, 7), (ALIVE, 1), (ALIVE, 5), None]
+)
+
+
+@HOLDERS
+def test_the_dead_host_has_nothing_afterwards_and_no_other_is_touched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, holder: tuple[Nexus, int] | None
+) -> None:
+    root = make_host(tmp_path / "mine", MINE.initiator, ID)
+    lun = ReservingLun({"/dev/sda": MINE}, {DEAD: OTHER_KEY, ALIVE: ALIVE_KEY}, holder)
+    disk = lun.serve(monkeypatch)
+    assert take_over(disk, OTHER_KEY, root)
+    assert lun.keys == {ALIVE: ALIVE_KEY}
+    assert (lun.holder is not None) == (
+        holder is not None and (holder[0] == ALIVE or holder[1] == 7)
+    )
+    assert not take_over(disk, OTHER_KEY, root)
+    own = read_own_key(root)
+    assert own is not None
+    with pytest.raises(RefusedError):
+        take_over(disk, own, root)
+
+
+@HOLDERS
+@pytest.mark.parametrize("others", [{}, {ALIVE: ALIVE_KEY}])
+def test_a_lun_is_left_as_the_model_of_the_machine_says(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    holder: tuple[Nexus, int] | None,
+    others: dict[Nexus, int],
+) -> None:
+    root = make_host(tmp_path / "mine", MINE.initiator, ID)
+    keys = {DEAD: OTHER_KEY, **others}
+    lun = ReservingLun({"/dev/sda": MINE}, keys, holder if holder and holder[0] in keys else None)
+    disk = lun.serve(monkeypatch)
+    before = replace(blank(WWID), reservations=read_reservations(0, root))
+    inventory = disk_inventory(
+        contents={WWID: Known(before)}, reservations={WWID: before.reservations}
+    )
+    (step,) = plan_take_over(inventory, OTHER_KEY, agreed=True).steps
+    expected = effect(step, inventory).reservations[WWID]
+    assert take_over(disk, OTHER_KEY, root)
+    assert read_reservations(0, root) == expected
+
+
+@pytest.mark.parametrize("text", ["0xabc", "abc", "0X0000000000000ABC", "0000000000000abc"])
+def test_a_key_is_read_with_and_without_its_prefix(text: str) -> None:
+    assert reservation_key(text) == OTHER_KEY
+
+
+@pytest.mark.parametrize("text", ["", "0", "0x0", "0xg", "10000000000000000", "-1", " abc"])
+def test_what_is_no_key_is_refused(text: str) -> None:
+    with pytest.raises(click.BadParameter):
+        reservation_key(text)
