@@ -170,7 +170,7 @@ def for_detach(context: Context, spec: DetachRequest, _before: Inventory | None)
     asked = [
         meant.disk for meant in found if meant.disk is not None and _answers(meant.disk, alive)
     ]
-    scan, used = usage.ProcScan(root), {}
+    scan, used = usage.UsageScan(root), {}
     # The other disks of the target too: the session stays while one of them is in use.
     for disk in inventory.disks:
         if id(disk) in named or any(path.sid in sids for path in disk.paths):
@@ -377,7 +377,7 @@ def _disks(
         # The plan refuses a disk without a WWID. A mounted one changes while it is read.
         if disk.wwid is None or not (spec.fs or spec.mount) or spec.mount in mounted:
             continue
-        scan = context.coalesce("users", lambda: usage.ProcScan(context.root))
+        scan = context.coalesce("users", lambda: usage.UsageScan(context.root))
         used = usage.disk_usage(disk, context.root, scan=scan)
         contents[disk.wwid] = _content(context, disk, used, full=spec.full_probe)
     return contents

@@ -265,14 +265,15 @@ def disk_rows(context: Context) -> tuple[DiskRow, ...]:
 
     Raises NeedsRootError where the node records may not be read.
     """
-    rows = []
+    rows, scan = [], usage.UsageScan(context.root)
     for disk in base(context).disks:
         kname = kernel_name(disk.block.device)
         sector = partition_table.topology(kname, context.root).logical
         number = device_number(context.root, kname)
         found = device_properties(context.root, number) if number else {}
         label = found.get("ID_PART_TABLE_TYPE") or None
-        rows.append(DiskRow(disk, sector, label, usage.disk_usage(disk, context.root)))
+        used = usage.disk_usage(disk, context.root, scan=scan)
+        rows.append(DiskRow(disk, sector, label, used))
     return tuple(rows)
 
 

@@ -60,8 +60,10 @@ def for_prune(
     else:
         offered, down_for = before.offered, before.down_for
     maps = multipath.maps_without_paths(context.root)
-    used = {one.block.device: usage.disk_usage(one, context.root) for one in maps}
-    inventory = replace(inventory, usage={**inventory.usage, **used})
+    if maps:
+        scan = usage.UsageScan(context.root)
+        used = {m.block.device: usage.disk_usage(m, context.root, scan=scan) for m in maps}
+        inventory = replace(inventory, usage={**inventory.usage, **used})
     with_maps = replace(inventory, disks=(*inventory.disks, *maps))
     carriers = carriers_in_fstab(without_claims(inventory.fstab), fstab_facts(context, with_maps))
     return PruneFacts(

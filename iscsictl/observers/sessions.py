@@ -151,7 +151,10 @@ def for_logout(context: Context) -> Inventory:
 
 
 def _holders(disks: Iterable[Disk], root: Path) -> dict[str, DiskUsage]:
-    return {disk.wwid or disk.block.device: usage.disk_usage(disk, root) for disk in disks}
+    scan = usage.UsageScan(root)
+    return {
+        disk.wwid or disk.block.device: usage.disk_usage(disk, root, scan=scan) for disk in disks
+    }
 
 
 def for_rescan(context: Context, selector: RecordSelector, before: Asked | None) -> Asked:

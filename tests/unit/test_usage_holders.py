@@ -6,7 +6,7 @@ import pytest
 
 from iscsictl.model.listing import Block, Disk
 from iscsictl.model.listing import Path as DiskPath
-from iscsictl.system.mount import mounts, usage
+from iscsictl.system.mount import usage
 from tests.unit.fake_root import put
 
 DISK = Disk("naa.1", (DiskPath(1, "2:0:0:0", "/dev/sdx"),), Block("/dev/sdx", "disk", 1 << 30))
@@ -27,14 +27,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def holders(root: Path) -> tuple[str, ...]:
-    return usage.disk_usage(DISK, root, scan=scan(root)).other_holders
-
-
-def scan(root: Path) -> usage.ProcScan:
-    """What no process had open."""
-    scan = usage.ProcScan.__new__(usage.ProcScan)
-    scan.mounted, scan.elsewhere, scan.openers = mounts.mounted(root), (), ()
-    return scan
+    return usage.disk_usage(DISK, root).other_holders
 
 
 def hold(root: Path, member: str, holder: str, uuid: str | None = None) -> None:
@@ -101,7 +94,7 @@ def test_a_cache_of_bcache_is_in_use_without_a_holder(root: Path) -> None:
 
 
 def releases(root: Path) -> tuple[str, ...]:
-    return usage.disk_usage(DISK, root, scan=scan(root)).releases
+    return usage.disk_usage(DISK, root).releases
 
 
 @pytest.mark.fault("F106")
@@ -146,7 +139,7 @@ def test_layers_are_released_from_the_top_down(root: Path) -> None:
         "vgchange -an vg",
         "cryptsetup close safe",
     )
-    used = usage.disk_usage(DISK, root, scan=scan(root))
+    used = usage.disk_usage(DISK, root)
     assert used.release_hint.startswith("release it, then run this again: swapoff ")
     assert " && vgchange -an vg && cryptsetup close safe" in used.release_hint
 
@@ -172,5 +165,5 @@ def test_a_swap_file_and_an_image_on_the_disk_are_in_use(root: Path) -> None:
 def test_what_has_no_one_command_is_only_named(root: Path) -> None:
     hold(root, "sdx1", "drbd1")
     assert releases(root) == ()
-    used = usage.disk_usage(DISK, root, scan=scan(root))
+    used = usage.disk_usage(DISK, root)
     assert used.release_hint == "end that use first, then run this again"

@@ -4,7 +4,7 @@ import contextlib
 import os
 import re
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from iscsictl.model.inventory import DiskUsage
@@ -34,9 +34,8 @@ def _kname(device: str) -> str:
     return os.path.basename(os.path.realpath(device))
 
 
-def _family(root: Path, kname: str) -> list[str]:
-    """Return a device, its partitions and all that stands on any of them, loops too."""
-    over = loops(str(root).rstrip("/"))
+def _family(root: Path, kname: str, over: Mapping[str, list[str]]) -> list[str]:
+    """Return a device, its partitions and all that stands on any of them; `over` are the loops."""
     found, waiting = [], [kname]
     while waiting:
         name = waiting.pop(0)
@@ -67,57 +66,89 @@ def _place(prefix: str, number: int) -> str:
     return os.path.realpath(f"{prefix}/sys/dev/char/{os.major(number)}:{os.minor(number)}")
 
 
-class ProcScan:
-    """What all processes had mounted and open at one moment; good for any number of disks."""
+class UsageScan:
+    """What was mounted, open, swapped to and exported at one moment; good for any number of disks.
+
+    Each is read once, and the mounts are found by their device: with a thousand disks there are a
+    thousand mounts to look through for each of them.
+    """
 
     def __init__(self, root: Path = Path("/")) -> None:
+        self.root = root
         self.mounted = mounts.mounted(root)
+        self.innermost = {mount.path: mount for mount in self.mounted}
         self.elsewhere = tuple(mounts.elsewhere(root))
         self.openers = tuple(_openers(root))
+        self.loops = loops(str(root).rstrip("/"))
+        self.backstores = tuple((n, p, os.path.realpath(p)) for n, p in _lio_backstores(root))
+        self.swaps = tuple(
+            (swap, os.path.realpath(swap), _mount_of(swap, self.mounted))
+            for swap in swap_areas(root)
+        )
+        self._mounted_on = _by_device(self.mounted)
+        self._elsewhere_on = _by_device([mount for _, _, mount in self.elsewhere])
+
+    def mounts_on(self, devices: Iterable[str]) -> list[MountLine]:
+        """Return the mounts of these devices (8:16, or a path), in the order of mounting."""
+        return [self.mounted[at] for at in _places(self._mounted_on, devices)]
+
+    def mounts_elsewhere_on(self, devices: Iterable[str]) -> list[tuple[int, str, MountLine]]:
+        """Return the mounts of these devices in other namespaces, with a process and its name."""
+        return [self.elsewhere[at] for at in _places(self._elsewhere_on, devices)]
+
+
+def _by_device(found: Sequence[MountLine]) -> dict[str, list[int]]:
+    """Return the places of mounts in a sequence, by the number and by the path of their device."""
+    index: dict[str, list[int]] = {}
+    for at, mount in enumerate(found):
+        index.setdefault(mount.device, []).append(at)
+        # A filesystem such as btrfs has a number of its own, and names its device as source.
+        if mount.source.startswith("/dev/"):
+            index.setdefault(os.path.realpath(mount.source), []).append(at)
+    return index
+
+
+def _places(index: Mapping[str, list[int]], devices: Iterable[str]) -> list[int]:
+    return sorted({at for device in devices for at in index.get(device, ())})
 
 
 def disk_usage(
     disk: Disk, root: Path = Path("/"), *, open_files: bool = False, answers: bool = True,
-    scan: ProcScan | None = None,
+    scan: UsageScan | None = None,
 ) -> DiskUsage:  # fmt: skip
     """Return who uses a disk, over any of its paths; if asked, who works in its mounts too.
 
     `answers` says whether the disk does: nothing is read from a filesystem on one that does not.
-    `scan` is one scan of /proc for several disks.
+    `scan` is one scan for several disks.
     """
-    scan = scan or ProcScan(root)
+    scan = scan or UsageScan(root)
     # A map may have lost all of its paths.
     own = [_kname(path.device) for path in disk.paths] or [_kname(disk.block.device)]
     names: list[str] = []
     for kname in own:
-        names += [name for name in _family(root, kname) if name not in names]
+        names += [name for name in _family(root, kname, scan.loops) if name not in names]
     numbers = {n: name for name in names if (n := device_number(root, name)) is not None}
     nodes = {device_path(root, name) for name in names} | {f"/dev/{name}" for name in names}
-    ours = [m for m in scan.mounted if _is_on(m, numbers, nodes)]
+    ours = scan.mounts_on([*numbers, *nodes])
     places = [m.path for m in ours]
-    innermost = {m.path: m for m in scan.mounted}
-    covered = [(p, innermost[p].source) for p in places if innermost[p] not in ours]
+    covered = [(p, scan.innermost[p].source) for p in places if scan.innermost[p] not in ours]
     others = [
         f"the mount on {m.path} in the namespace of process {pid} ({command})"
-        for pid, command, m in scan.elsewhere
-        if _is_on(m, numbers, nodes) and not _follows(m, ours)
+        for pid, command, m in scan.mounts_elsewhere_on([*numbers, *nodes])
+        if not _follows(m, ours)
     ]
-    swaps = [
-        swap
-        for swap in swap_areas(root)
-        if os.path.realpath(swap) in nodes or _mount_of(swap, scan.mounted) in ours
-    ]
+    swaps = [swap for swap, device, mount in scan.swaps if device in nodes or mount in ours]
     others += [f"swap on {swap}" for swap in swaps]
     maps = {_kname(disk.block.device)} if disk.block.kind == "mpath" else set()
     above = [n for n in names if n not in {*own, *maps} and kind_of(root, n) != "part"]
     others += [_holder(root, name) for name in above]
-    images = _image_loops(root, places)
+    images = _image_loops(scan.loops, places)
     others += [f"loop device {loop} of {file}" for file, loop in images]
     others += [f"bcache on /dev/{name}" for name in names if _is_in_bcache(root, name)]
     others += [
         f"the LIO backstore {name} on {path}"
-        for name, path in _lio_backstores(root)
-        if os.path.realpath(path) in nodes or any(path.startswith(f"{p}/") for p in places)
+        for name, path, device in scan.backstores
+        if device in nodes or any(path.startswith(f"{p}/") for p in places)
     ]
     wanted = {os.makedev(*map(int, number.split(":"))) for number in numbers}
     others += [who for number, who in scan.openers if number in wanted]
@@ -142,21 +173,15 @@ def _mount_of(path: str, mounted: Iterable[MountLine]) -> MountLine | None:
     return max(reversed(above), key=lambda mount: len(mount.path), default=None)
 
 
-def _image_loops(root: Path, places: Iterable[str]) -> list[tuple[str, str]]:
+def _image_loops(backing: Mapping[str, list[str]], places: Iterable[str]) -> list[tuple[str, str]]:
     """Return the loop devices over files below these mount points: file and device."""
     starts = tuple(f"{place.rstrip('/')}/" for place in places)
     return [
         (file, f"/dev/{name}")
-        for file, names in loops(str(root).rstrip("/")).items()
+        for file, names in backing.items()
         if file.startswith(starts) and not file.startswith("/dev/")
         for name in names
     ]
-
-
-def _is_on(mount: MountLine, numbers: Iterable[str], nodes: Iterable[str]) -> bool:
-    if mount.device in numbers:
-        return True
-    return mount.source.startswith("/dev/") and os.path.realpath(mount.source) in nodes
 
 
 def _follows(mount: MountLine, ours: Iterable[MountLine]) -> bool:

@@ -1,0 +1,52 @@
+"""One scan of who uses disks serves them all: nothing is read again for each of them."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from iscsictl.observers.sessions import for_logout
+from iscsictl.system.context import Context
+from iscsictl.system.iscsi.sessions import read_listing
+from iscsictl.system.mount import usage
+from tests.bench.make_tree import make
+
+DISKS = 12
+
+
+def test_the_mounts_of_many_disks_are_read_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(tmp_path, DISKS)
+    calls: Counter[str] = Counter()
+
+    def counted(name: str) -> None:
+        real = getattr(usage, name)
+
+        def call(*args: object) -> object:
+            calls[name] += 1
+            return real(*args)
+
+        monkeypatch.setattr(usage, name, call)
+
+    for name in ("_openers", "_lio_backstores", "swap_areas", "loops"):
+        counted(name)
+    inventory = for_logout(Context(root=tmp_path))
+    assert len(inventory.usage) == DISKS
+    assert {path for used in inventory.usage.values() for path in used.mounts} == {
+        f"/srv/lun{index}" for index in range(DISKS)
+    }
+    # The character devices of sessions are a scan of their own.
+    assert calls == {"_openers": 2, "_lio_backstores": 1, "swap_areas": 1, "loops": 1}
+
+
+def test_one_scan_finds_the_same_users_as_one_for_each_disk(tmp_path: Path) -> None:
+    make(tmp_path, DISKS)
+    scan = usage.UsageScan(tmp_path)
+    disks = read_listing(tmp_path).disks or ()
+    assert len(disks) == DISKS
+    for disk in disks:
+        alone = usage.disk_usage(disk, tmp_path)
+        assert usage.disk_usage(disk, tmp_path, scan=scan) == alone
+        assert len(alone.mounts) == 1
+    assert [m.path for m in scan.mounts_on(["8:1", "/dev/sda1"])] == ["/srv/lun0"]
