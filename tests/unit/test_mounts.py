@@ -2,11 +2,14 @@
 
 import os
 import subprocess
+import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from iscsictl.errors import IscsictlError
+from iscsictl.limits import LAZY_UNMOUNT_WAIT
 from iscsictl.parse.mountinfo import MountLine
 from iscsictl.system.mount import mounts
 from tests.unit.test_probe import looped
@@ -32,6 +35,58 @@ def test_what_somebody_mounted_meanwhile_is_no_failure(tmp_path: Path) -> None:
             mounts.unmount(str(place))
         assert mounts.mount(device, str(place), "ext4", ())
         mounts.unmount(str(place))
+
+
+def run_command(*words: str | Path) -> None:
+    subprocess.run(words, check=True)
+
+
+def make_ext4(image: Path, size: int) -> None:
+    with image.open("wb") as file:
+        file.truncate(size)
+    run_command("mkfs.ext4", "-q", image)
+
+
+@needs_root
+@pytest.mark.fault("F71")
+def test_a_lazy_unmount_does_not_wait_for_a_disk_that_takes_no_writes(tmp_path: Path) -> None:
+    outer, inner = tmp_path / "outer", tmp_path / "inner"
+    for place in (outer, inner):
+        place.mkdir()
+    make_ext4(tmp_path / "image", 64 << 20)
+    with ExitStack() as undo:
+        device = undo.enter_context(looped(tmp_path / "image"))
+        if subprocess.run(["mount", device, outer], check=False, capture_output=True).returncode:
+            pytest.skip("ext4 cannot be mounted here")
+        undo.callback(run_command, "umount", outer)
+        make_ext4(outer / "image", 16 << 20)
+        lost = undo.enter_context(looped(outer / "image"))
+        run_command("mount", lost, inner)
+        (inner / "file").write_text("not written to the disk yet")
+        # A loop device on a frozen filesystem keeps each write, as a disk without a path does.
+        run_command("fsfreeze", "-f", outer)
+        undo.callback(wait_until_released, lost)
+        undo.callback(run_command, "fsfreeze", "-u", outer)
+        began = time.monotonic()
+        mounts.unmount(str(inner), lazy=True)
+        assert time.monotonic() - began < LAZY_UNMOUNT_WAIT
+        assert not any(line.path == str(inner) for line in mounts.mounted())
+        with pytest.raises(OSError, match="busy"):
+            os.open(lost, os.O_RDONLY | os.O_EXCL)
+        mounts.unmount(str(inner), lazy=True)
+
+
+def wait_until_released(device: str) -> None:
+    """Wait until no filesystem has a device any more."""
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            os.close(os.open(device, os.O_RDONLY | os.O_EXCL))
+        except OSError:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        else:
+            return
 
 
 @needs_root

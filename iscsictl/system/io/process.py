@@ -220,13 +220,20 @@ def _communicate_until_asked(
             signals.check()
 
 
-def start(argv: Sequence[str], begun: Callable[[], bool], *, timeout: float = 60) -> None:
+def start(
+    argv: Sequence[str],
+    begun: Callable[[], bool],
+    *,
+    timeout: float = 60,
+    pass_fds: Sequence[int] = (),
+    shown: Sequence[str] | None = None,
+) -> None:
     """Start a program and return as soon as `begun`, or at its end; it ends by itself then.
 
-    `timeout` is in seconds. Raises MissingError, ToolError if it fails before, UnreachableError
-    at the deadline.
+    `timeout` is in seconds; for `pass_fds` and `shown` see `run`. Raises MissingError, ToolError if
+    it fails before, UnreachableError at the deadline.
     """
-    path = _about_to_run(argv)
+    path = _about_to_run(argv, shown)
     started = time.monotonic()
     with open(os.memfd_create("stderr", os.MFD_CLOEXEC), "w+b") as err:
         with _starting:
@@ -239,6 +246,7 @@ def start(argv: Sequence[str], begun: Callable[[], bool], *, timeout: float = 60
                 env=environment(),
                 cwd=_DIRECTORY,
                 process_group=0,
+                pass_fds=pass_fds,
             )
         with waiting(f"waiting for {argv[0]}", timeout):
             while process.poll() is None and not begun():

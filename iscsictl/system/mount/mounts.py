@@ -15,7 +15,7 @@ from iscsictl.model.inventory import DISK_GONE, NO_PATHS, MountPointState
 from iscsictl.model.shell_form import shell_form
 from iscsictl.parse.mountinfo import MountLine, parse_mountinfo
 from iscsictl.system.block.disk_states import takes_commands
-from iscsictl.system.io.process import ToolError, run, wait_until_none_starting
+from iscsictl.system.io.process import ToolError, run, start, wait_until_none_starting
 from iscsictl.system.io.safe_paths import (
     UnsafeLinkError,
     fd_path,
@@ -210,7 +210,7 @@ _UMOUNT = """\
 import ctypes, os, sys
 libc = ctypes.CDLL(None, use_errno=True)
 failed = libc.umount2(os.fsencode(sys.argv[1]), int(sys.argv[2]))
-print(ctypes.get_errno() if failed else 0)
+sys.exit(ctypes.get_errno() if failed else 0)
 """
 # Flags of the call, in umount(2).
 _MNT_DETACH = 2
@@ -225,8 +225,9 @@ def unmount(path: str, *, lazy: bool = False) -> None:
     """
     flags = _UMOUNT_NOFOLLOW | (_MNT_DETACH if lazy else 0)
     try:
-        with open_parent(resolve_path(path)) as (parent, name):
-            code = _umount2(parent, name, flags, shown=["umount", *(("-l",) if lazy else ()), path])
+        place = resolve_path(path)
+        with open_parent(place) as (parent, name):
+            code = _umount2(parent, name, flags, place)
     except FileNotFoundError:
         return
     except OSError as error:
@@ -242,12 +243,34 @@ def unmount(path: str, *, lazy: bool = False) -> None:
         run(["umount", "--fake", "-c", path], ok=None)
 
 
-def _umount2(parent: int, name: str, flags: int, shown: list[str]) -> int:
-    """Call umount2(2) in a process of its own; return the error number, 0 for success."""
+def _umount2(parent: int, name: str, flags: int, path: str) -> int:
+    """Call umount2(2) in a process of its own; return the error number, 0 for success.
+
+    A mount that is detached has left the mount table at once. Where nobody else holds its
+    filesystem, the call then goes on to write what is in memory, which on a lost disk lasts until
+    its session ends: the process is left to that. Raises UnreachableError, ToolError.
+    """
     command = [sys.executable, "-I", "-S", "-c", _UMOUNT, f"{fd_path(parent)}/{name}", str(flags)]
-    timeout = LAZY_UNMOUNT_WAIT if flags & _MNT_DETACH else None
-    result = run(command, timeout=timeout, pass_fds=(parent,), shown=shown)
-    return int(result.out)
+    if not flags & _MNT_DETACH:
+        shown = ["umount", path]
+        return run(command, timeout=None, ok=None, pass_fds=(parent,), shown=shown).code
+    before = _count_mounts(path)
+    try:
+        start(
+            command,
+            lambda: _count_mounts(path) < before,
+            timeout=LAZY_UNMOUNT_WAIT,
+            pass_fds=(parent,),
+            shown=["umount", "-l", path],
+        )
+    except ToolError as error:
+        return error.result.code
+    return 0
+
+
+def _count_mounts(path: str) -> int:
+    """Count the mounts that are stacked at a path without links."""
+    return sum(line.path == path for line in mounted())
 
 
 def problem(line: MountLine, root: Path = Path("/")) -> str | None:
