@@ -10,7 +10,7 @@ from iscsictl.model import actions
 from iscsictl.model.inventory import DiscoveredTarget, DiskUsage, HostFacts, Known
 from iscsictl.model.multipath import MultipathFacts
 from iscsictl.model.plan import Plan, Status
-from iscsictl.model.spec import AttachSpec, DetachRequest
+from iscsictl.model.spec import AttachSpec, Consent, DetachRequest
 from iscsictl.planner.attach.attach import record_values
 from iscsictl.planner.attach.detach import plan_detach
 from tests.machine_model.multipath import spelled
@@ -190,6 +190,20 @@ def test_a_detach_leaves_no_map_no_wwid_and_no_settings() -> None:
     facts = now.inventory.host.multipath
     assert facts.listed == frozenset({"3foreign"})
     assert (facts.settings, now.inventory.disks) == ((), ())
+
+
+@pytest.mark.fault("F71")
+@pytest.mark.parametrize("lost", [False, True])
+def test_only_the_map_of_a_lost_array_fails_what_waits(lost: bool) -> None:
+    now = attached(on(STRICT))
+    if lost:
+        down = tuple(s._replace(status="recovering") for s in now.inventory.sessions)
+        now = now.having(sessions=down)
+    request = DetachRequest(TARGET, consent=Consent(lost=W if lost else None))
+    plan = plan_detach(now.inventory, request)
+    assert plan.refusal is None, plan.refusal
+    (remove,) = (s.action for s in plan.steps if isinstance(s.action, actions.RemoveMap))
+    assert remove.lost == lost
 
 
 def test_the_records_of_paths_are_made_before_the_first_login() -> None:

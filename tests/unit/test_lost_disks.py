@@ -21,6 +21,7 @@ from iscsictl.parse.mountinfo import MountLine
 from iscsictl.planner.attach.detach import plan_detach
 from iscsictl.planner.safety.lost_disks import SEPARATOR
 from iscsictl.planner.safety.overwrite import ConsentRequiredError
+from iscsictl.system.block import multipath_conf
 from iscsictl.system.mount import mounts, usage
 from tests.bench.make_tree import Tree
 from tests.unit.fake_root import put
@@ -229,3 +230,16 @@ def test_a_mount_without_a_disk_that_came_while_the_others_were_asked_is_reporte
     (health,) = doctor._mount_health(machine, 1)
     assert (health.path, health.stranded) == ("/srv/gone", DISK_GONE)
     assert len(asked) == 2
+
+
+@pytest.mark.fault("F71")
+@pytest.mark.parametrize("lost", [False, True])
+def test_the_map_of_a_lost_array_fails_what_waits_before_it_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lost: bool
+) -> None:
+    commands: list[list[str]] = []
+    monkeypatch.setattr(multipath_conf, "run", lambda command, **_: commands.append(command))
+    disk = DiskId(TARGET, 0, W, "/dev/mapper/no-such-map")
+    assert execute_action(actions.RemoveMap(disk, lost), open_context(1.0, tmp_path)).changed
+    stop_waiting = ["multipathd", "disablequeueing", "map", "no-such-map"]
+    assert commands == [stop_waiting] * lost + [["multipath", "-f", "no-such-map"]]

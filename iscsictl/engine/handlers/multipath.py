@@ -106,7 +106,10 @@ def _remove_map(action: actions.RemoveMap, context: Context) -> StepResult:
     if action.disk.device.startswith("/dev/mapper/"):
         maps = {action.disk.device}
     for device in maps:
-        multipath_conf.flush(device.removeprefix("/dev/mapper/"), context.deadline())
+        name = device.removeprefix("/dev/mapper/")
+        if action.lost:
+            multipath_conf.fail_waiting(name)
+        multipath_conf.flush(name, context.deadline())
     return StepResult(changed=bool(maps))
 
 

@@ -168,6 +168,14 @@ def resize_map(name: str) -> None:
     run(["multipathd", "resize", "map", name], timeout=MULTIPATHD_WAIT, ok=None)
 
 
+def fail_waiting(name: str) -> None:
+    """Have a map fail what waits for a path, at once and from now on.
+
+    Otherwise the filesystem of a lazy unmount keeps the map until no_path_retry is over.
+    """
+    run(["multipathd", "disablequeueing", "map", name], timeout=MULTIPATHD_WAIT, ok=None)
+
+
 def flush(name: str, deadline: float, pause: Callable[[float], None] = time.sleep) -> None:
     """Remove a map that nothing uses, with its partitions.
 
