@@ -13,7 +13,7 @@ _iscsictl_spec() {
         ;;
     'attach')
         subs=''
-        opts='-p --portal -T --target --lun -I --interface --multipath --chap-user --user --chap-secret-file --secret-file --chap-secret-prompt --secret-prompt --mutual-user --mutual-secret-file --mutual-secret-prompt --table --fs --fs-label --mount --options --owner --mode --required-by --wwid --adopt --adopt-unverified --wipe --confirm --set --no-boot --over-nonempty --verify-blank --discard --print-device -n --dry-run -y --yes -o --output -J --json --no-color -v --verbose -q --quiet --timeout -h --help'
+        opts='-p --portal -T --target --lun -I --interface --multipath --chap-user --user --chap-secret-file --secret-file --chap-secret-prompt --secret-prompt --mutual-user --mutual-secret-file --mutual-secret-prompt --table --fs --fs-label --mount --options --owner --mode --required-by --wwid --adopt --adopt-unverified --wipe --confirm --set --exclusive --no-boot --over-nonempty --verify-blank --discard --print-device -n --dry-run -y --yes -o --output -J --json --no-color -v --verbose -q --quiet --timeout -h --help'
         vals=' -p=portal --portal=portal -T=target --target=target --lun= -I=@default:@iser:iface --interface=@default:@iser:iface --multipath=@auto:@require:@off --chap-user= --user= --chap-secret-file=file --secret-file=file --mutual-user= --mutual-secret-file=file --table=@gpt:@dos:@none --fs=@ext4:@ext3:@ext2:@xfs:@btrfs:@vfat --fs-label= --mount=dir --options= --owner= --mode= --required-by= --wwid= --confirm= --set= --verify-blank=@quick:@full -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
         args=''
         ;;

@@ -618,6 +618,7 @@ complete -c iscsictl -n "__iscsictl_at 'attach'" -l adopt-unverified -d 'The sam
 complete -c iscsictl -n "__iscsictl_at 'attach'" -l wipe -d 'Destroy what is on the disk; needs --confirm.'
 complete -c iscsictl -n "__iscsictl_at 'attach'" -l confirm -x -d 'The WWID of the disk to wipe; without --wipe, of the one disk behind several targets.'
 complete -c iscsictl -n "__iscsictl_at 'attach'" -l set -x -d 'A value of the node record.'
+complete -c iscsictl -n "__iscsictl_at 'attach'" -l exclusive -d 'Let no other host write to the LUN until it is detached.'
 complete -c iscsictl -n "__iscsictl_at 'attach'" -l no-boot -d 'Do not log in or mount at boot.'
 complete -c iscsictl -n "__iscsictl_at 'attach'" -l over-nonempty -d 'Mount over a directory that is not empty.'
 complete -c iscsictl -n "__iscsictl_at 'attach'" -l verify-blank -x -a 'quick full' -d 'How to prove that the disk is blank: quick reads samples, full reads all of it.'

@@ -20,6 +20,8 @@ LOGIN_CAUSE_WAIT: Final = 10.0
 
 #: For iscsid: what it adds to `ls` is a detail, and a listing must not hang on it.
 ISCSID_STATES_WAIT: Final = 2.0
+#: For disks to say who has reserved them: the same, for a disk answers that from its memory.
+RESERVATIONS_WAIT: Final = 5.0
 #: For each program of a report: a dead array must not keep the report from being written.
 REPORT_TOOL_WAIT: Final = 8.0
 #: For systemd to say whether the timer runs.

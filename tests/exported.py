@@ -18,6 +18,7 @@ from iscsictl.model.names import Portal
 from iscsictl.model.plan import Plan
 from iscsictl.model.record import NodeRecord
 from iscsictl.model.record_text import MASK
+from iscsictl.model.reservation import LunReservations, Reservation, ReservationType
 from iscsictl.model.spec import Volume
 from iscsictl.parse.fstab import append_line, mount_line
 from iscsictl.parse.toml import parse_toml
@@ -26,6 +27,7 @@ from iscsictl.planner.attach.multipath import choose_paths
 from iscsictl.planner.volumes.apply import plan_volume
 from iscsictl.planner.volumes.export import Export, render
 from iscsictl.planner.volumes.file import read_volumes
+from tests.worlds import OWN_KEY
 
 SECOND = Portal("203.0.113.5", 3260, 1)
 SPARE = Portal("198.51.100.5", 3260, 1)
@@ -67,6 +69,7 @@ class Made:
     held: bool = False
     empty: bool = True
     method: str | None = "CHAP"
+    exclusive: bool = False
 
 
 class Machine:
@@ -87,12 +90,18 @@ class Machine:
     @property
     def inventory(self) -> Inventory:
         mapped = [d.wwid for d in self.disks if d.block.kind == "mpath" and d.wwid is not None]
-        settings = tuple(MapSettings(wwid, wwid, 120) for wwid in mapped)
+        ours = [d for d in self.disks if self.fstab.is_exclusive(d.wwid)]
+        keyed = {d.wwid for d in ours}
+        settings = tuple(
+            MapSettings(wwid, wwid, 120, OWN_KEY if wwid in keyed else None) for wwid in mapped
+        )
         multipath = replace(self.facts.multipath, settings=settings, listed=frozenset(mapped))
-        facts = replace(self.facts, required=self.waits, multipath=multipath)
+        facts = replace(
+            self.facts, required=self.waits, multipath=multipath, reservation_key=OWN_KEY
+        )
         return Inventory(
             tuple(self.records), tuple(self.sessions), tuple(self.disks), self.fstab,
-            host=facts, holds=tuple(self.holds),
+            host=facts, holds=tuple(self.holds), reservations={d.wwid or "": kept(d) for d in ours},
         )  # fmt: skip
 
     def _make(self, number: int, row: Made) -> None:
@@ -121,6 +130,7 @@ class Machine:
                 uuid, path if row.placed else "none", row.fs, row.options,
                 login_service="open-iscsi.service", wwid=f"naa.{number}", target=target,
                 lun=row.lun, boot=row.boot and row.placed,
+                exclusive=row.exclusive and row.placed,
             )  # fmt: skip
             self.fstab = append_line(self.fstab, line)
         self.places[path] = MountPointState(exists=True, empty=row.empty)
@@ -165,6 +175,15 @@ class Machine:
                     luns=(Lun(row.lun, hctl, device, "running", wwid),))
         )  # fmt: skip
         return DiskPath(sid, hctl, device, "running")
+
+
+def kept(disk: Disk) -> LunReservations:
+    """What the LUN of an exclusive volume says of its reservations."""
+    kind = ReservationType.WRITE_EXCLUSIVE
+    if disk.block.kind == "mpath":
+        kind = ReservationType.WRITE_EXCLUSIVE_REGISTRANTS_ONLY
+    keys = tuple(OWN_KEY for _ in disk.paths)
+    return LunReservations(OWN_KEY, keys=keys, holder=Reservation(OWN_KEY, kind))
 
 
 def content(disk: Disk) -> Content:

@@ -113,6 +113,7 @@ def _spec(dice: Dice) -> AttachSpec:
         required_by=dice.rarely((), ("mail.service",), 4) if mount else (),
         wwid=dice.if_rough(None, wwid_of(0), WRONG),
         boot=dice.rarely(usual=True, unusual=False),
+        exclusive=dice.rarely(usual=False, unusual=True) if mount else False,
         consent=Consent(
             dice.pick([False, False, True]),
             dice.pick([None, None, None, None, wwid_of(0), dice.if_rough(None, wwid_of(1), WRONG)]),
@@ -190,7 +191,11 @@ def _unit(
         )  # fmt: skip
     if kind in {"real", "real_gone"}:
         place = dice.pick([directory or "none", directory or "none", f"/srv/else{number}"])
-        return unit, line(wwid, own, place, fs, target=target, lun=lun)
+        exclusive = place != "none" and dice.rarely(usual=False, unusual=True)
+        if exclusive and isinstance(unit.content, Known):
+            found = dice.pick([OURS, OURS, FREE, RESERVED])
+            unit = replace(unit, content=Known(replace(unit.content.value, reservations=found)))
+        return unit, line(wwid, own, place, fs, target=target, lun=lun, exclusive=exclusive)
     return unit, None
 
 

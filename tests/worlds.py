@@ -187,13 +187,13 @@ def claim(
 
 def line(
     wwid: str, uuid: str = CLAIMED, directory: str = DIR, fs: str = "ext4", *,
-    target: str = TARGET, lun: int = 0,
+    target: str = TARGET, lun: int = 0, exclusive: bool = False,
 ) -> FstabLine:  # fmt: skip
     """The line that a run left which was finished."""
-    service = HostFacts().login_service
     return mount_line(
-        uuid, directory, fs, (), login_service=service, wwid=wwid, target=target, lun=lun
-    )
+        uuid, directory, fs, (), login_service=HostFacts().login_service, wwid=wwid,
+        target=target, lun=lun, exclusive=exclusive,
+    )  # fmt: skip
 
 
 def record(

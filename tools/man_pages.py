@@ -36,6 +36,8 @@ FILES: Final[Mapping[str, str]] = {
         "The mounts. Lines of iscsictl carry x-iscsictl options; the others stay byte for byte.",
     "/etc/udev/rules.d/62-iscsictl.rules":
         "Keeps the filesystem of such a line on its own disk; there as long as a line is.",
+    "/etc/systemd/system/iscsictl-reserve@.service":
+        "Reserves the LUN before an exclusive volume is mounted; there as long as such a line is.",
     "/etc/systemd/system/iscsictl-reconnect.service, "
     "/etc/systemd/system/iscsictl-reconnect.timer, /etc/cron.d/iscsictl":
         "What schedule install makes: the timer and its unit, or the file of cron.",

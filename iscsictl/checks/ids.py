@@ -11,10 +11,10 @@ initiator-clone initiator-name initiator-session ipsec-policy iscsid-answers isc
 kernel-modules kernel-transport mount-exposed mount-link multipath-boot multipath-failover
 multipath-map multipath-nic multipath-paths multipath-queue net-link net-mtu net-mtu-mixed
 net-one-subnet nodedb-iface nodedb-listing nodedb-lock nodedb-modes nodedb-place nodedb-readable
-nodedb-records portal-default-route portal-public portal-reachable security-port service-iscsid
-service-login service-order service-reload service-systemd session-disks session-luns
-session-missing session-startup session-state timeout-disk timeout-noop timeout-recovery tools-disk
-tools-iscsictl tools-open-iscsi tools-versions
+nodedb-records portal-default-route portal-public portal-reachable reservation reservation-unit
+security-port service-iscsid service-login service-order service-reload service-systemd
+session-disks session-luns session-missing session-startup session-state timeout-disk timeout-noop
+timeout-recovery tools-disk tools-iscsictl tools-open-iscsi tools-versions
 """
 IDS = frozenset(_LIST.split())
 

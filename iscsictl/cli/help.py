@@ -28,7 +28,8 @@ GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
              "--option", "--size", "--start", "--type", "--number", "--print-device"),
     "Mount": ("--mount", "--options", "--owner", "--mode", "--required-by", "--no-boot",
               "--over-nonempty"),
-    "Safety": ("--wwid", "--adopt", "--adopt-unverified", "--wipe", "--confirm", "--lost"),
+    "Safety": ("--wwid", "--adopt", "--adopt-unverified", "--wipe", "--confirm", "--lost",
+               "--exclusive"),
 }  # fmt: skip
 #: Of a terminal that does not tell its size.
 _LINES: Final = 24
@@ -168,7 +169,7 @@ HelpPageOfGroup.group_class = HelpPageOfGroup
 
 
 def command(
-    name: str, *, short_help: str | None = None
+    name: str, *, short_help: str | None = None, hidden: bool = False
 ) -> Callable[[Callable[..., Any]], click.Command]:
     """Make a command with such a help page of a function, as click.command does."""
-    return click.command(name, cls=HelpPage, short_help=short_help)
+    return click.command(name, cls=HelpPage, short_help=short_help, hidden=hidden)

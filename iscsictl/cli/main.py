@@ -86,6 +86,9 @@ SECTIONS: dict[str, dict[str, Entry]] = {
 }
 
 
+#: Commands for units of systemd, which no help lists.
+HIDDEN = {"reserve": Entry("reserve:reserve", "Reserve the LUN of an exclusive volume.")}
+
 #: Names that other tools have for a command, and users try.
 SYNONYMS = {
     "status": "ls", "list": "ls", "sessions": "ls", "show": "ls", "session": "ls",
@@ -143,7 +146,7 @@ class LazyGroup(HelpPageOfGroup):
 
         Only the module of that command is imported: `ls` must not pay for loading `attach`.
         """
-        entry = entries().get(cmd_name)
+        entry = entries().get(cmd_name) or HIDDEN.get(cmd_name)
         if entry is None:
             return None
         return cast("click.Command", _load(entry.where))

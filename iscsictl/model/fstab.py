@@ -21,7 +21,8 @@ BY_UUID: Final = "/dev/disk/by-uuid/"
 _QUOTED: Final = re.compile(r"""(["'])(.*)\1.*""", re.DOTALL)
 _OPTION: Final = re.compile(r'(?:[^,"]|"[^"]*"|")+')
 
-Note = Literal["wwid", "target", "lun", "part", "making", "table", "partition", "type", "mkfs"]
+Note = Literal["wwid", "target", "lun", "part", "making", "table", "partition", "type", "mkfs",
+             "exclusive"]  # fmt: skip
 #: The value of the `mkfs` note, which a claim gets just before mkfs starts.
 BEGUN: Final = "begun"
 
@@ -161,6 +162,11 @@ class FstabLine:
         return _number(self.note("lun"))
 
     @property
+    def exclusive(self) -> bool:
+        """Tell whether the LUN is reserved for this host as long as the entry is there."""
+        return self.note("exclusive") is not None
+
+    @property
     def claim(self) -> FilesystemClaim | None:
         """What the entry claims, None where it is no claim.
 
@@ -233,6 +239,10 @@ class Fstab:
         """
         return tuple(line for line in self.ours if line.wwid == wwid)
 
+    def is_exclusive(self, wwid: str | None) -> bool:
+        """Tell whether an entry for a filesystem of this disk keeps the whole disk reserved."""
+        return any(line.exclusive for line in self.by_wwid(wwid or ""))
+
 
 def _number(text: str | None) -> int | None:
     text = text or ""
@@ -277,8 +287,9 @@ def split_options(text: str) -> tuple[str, ...]:
 def note_option(name: Note, value: str) -> str:
     """Return the mount option that carries a note.
 
-    A value may have any byte: what fstab or mount(8) would part or read is percent-encoded.
+    A value may have any byte: what fstab or mount(8) would part or read is percent-encoded. A note
+    that says all by its name has none.
     """
     encoded = quote(value.encode("utf-8", "surrogateescape"), safe=":@+")
 
-    return f"{PREFIX}{name}={encoded}"
+    return f"{PREFIX}{name}={encoded}" if value else f"{PREFIX}{name}"

@@ -18,6 +18,7 @@ from iscsictl.model.multipath import MultipathFacts
 from iscsictl.model.names import Portal
 from iscsictl.model.open_iscsi import Version
 from iscsictl.model.record import DiscoveryRecord, IfaceRecord, NodeRecord
+from iscsictl.model.reservation import LunReservations
 from iscsictl.model.services import Daemon, Systemd
 
 # `blocked` is a module that modprobe.d(5) forbids, `missing` one without a file of its own.
@@ -183,7 +184,8 @@ class Machine:
     `mount_points` has, for each directory that a disk of a session is or will be mounted on, the
     directories above it that users other than root can write. `boot_targets` are those that the
     firmware names or the root filesystem is on. `disk_answers` is what mounted disks say of
-    themselves.
+    themselves. `reservations` are those of exclusive volumes, by WWID, and `reserve_program` what
+    reserves them before they are mounted at boot.
     """
 
     root: bool = True
@@ -214,3 +216,5 @@ class Machine:
     boot_targets: frozenset[str] = frozenset()
     disk_timeouts: Mapping[str, int] = field(default_factory=dict)
     disk_answers: Observation[DiskAnswers] = field(default_factory=NotObserved)
+    reservations: Observation[Mapping[str, LunReservations]] = field(default_factory=NotObserved)
+    reserve_program: str | None = None

@@ -133,6 +133,7 @@ class HostFacts:
     """What the machine runs. `required` maps a unit to the mount points it waits for.
 
     `login_startups` are the values of node.startup that the login service logs in to.
+    `reservation_key` is the one that this host registers, None without a machine-id.
     """
 
     login_service: str = "open-iscsi.service"
@@ -140,6 +141,7 @@ class HostFacts:
     multipath: MultipathFacts = field(default_factory=MultipathFacts)
     required: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     login_startups: frozenset[str] = frozenset({"automatic"})
+    reservation_key: int | None = None
 
 
 @dataclass(frozen=True)

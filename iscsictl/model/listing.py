@@ -12,6 +12,7 @@ from iscsictl.model.names import Portal
 
 if TYPE_CHECKING:
     from iscsictl.model.capture import CaptureDetails
+    from iscsictl.model.reservation import LunReservations
 
 # sfnet and libiscsi are found in captures alone: sysfs and iscsiadm are the sources on this host.
 Source = Literal["sysfs", "iscsiadm", "sfnet", "libiscsi"]
@@ -168,7 +169,10 @@ class Path(NamedTuple):
 
 
 class Disk(NamedTuple):
-    """One disk, however many paths lead to it; `block` is what to open (the map, if any)."""
+    """One disk, however many paths lead to it; `block` is what to open (the map, if any).
+
+    `reservations` are None where nobody asked, and where there is nothing to tell.
+    """
 
     wwid: str | None
     paths: tuple[Path, ...]
@@ -178,6 +182,7 @@ class Disk(NamedTuple):
     model: str | None = None
     type: str | None = None
     read_only: bool = False
+    reservations: "LunReservations | None" = None
 
 
 class Note(NamedTuple):

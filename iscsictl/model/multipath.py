@@ -26,12 +26,14 @@ class MapSettings:
     """One `multipath` section of the configuration file that iscsictl keeps (multipath.conf(5)).
 
     `wwid` is spelled as multipathd spells it (36001405...), `disk` as sysfs does (naa.6001405...).
-    `no_path_retry` is for how many checks I/O waits while no path is left.
+    `no_path_retry` is for how many checks I/O waits while no path is left. With a
+    `reservation_key` multipathd registers each path that joins the map, before it is used.
     """
 
     wwid: str
     disk: str
     no_path_retry: int
+    reservation_key: int | None = None
 
 
 @dataclass(frozen=True)

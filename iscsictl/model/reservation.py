@@ -40,6 +40,14 @@ def _advice(device: str) -> str:
     )
 
 
+def no_reservations(device: str) -> RefusedError:
+    """Return the error for a LUN that no host can have for itself, although one asked for that."""
+    return RefusedError(
+        f"{device} has no SCSI-3 persistent reservations, which --exclusive needs",
+        hint="map the LUN to this host only, and leave out --exclusive (exclusive = true)",
+    )
+
+
 @dataclass(frozen=True)
 class Reservation:
     """The reservation of a LUN. `key` is 0 where all registrants hold it together.
@@ -83,6 +91,20 @@ class LunReservations:
     owners_known: bool = True
 
     @property
+    def is_empty(self) -> bool:
+        """Whether nobody has registered or reserved anything."""
+        return not self.keys and self.holder is None
+
+    @property
+    def held_by(self) -> str:
+        """Say who holds the LUN, for a person: this host, the key of another one, or nobody."""
+        if self.holder is None:
+            return "nobody"
+        if self.clones:
+            return "a host with this key"
+        return self.other_holder or "this host"
+
+    @property
     def is_registered(self) -> bool:
         """Whether this host has registered, over a session of now or of earlier."""
         return self.own_key is not None and self.own_key in self.keys
@@ -91,6 +113,14 @@ class LunReservations:
     def is_ours(self) -> bool:
         """Whether this host has registered, and nobody else with its key."""
         return self.is_registered and not self.clones
+
+    def is_kept(self, kind: ReservationType, paths: int) -> bool:
+        """Whether this host holds the LUN by this type, with as many registrations as paths.
+
+        One of a session that is gone counts too: which session a registration is of does not show.
+        """
+        own = self.own_key
+        return self.holder == Reservation(own, kind) and self.keys.count(own or 0) >= paths
 
     @property
     def other_keys(self) -> tuple[int, ...]:
@@ -126,6 +156,16 @@ class LunReservations:
                 hint=f"that host uses the LUN, or is formatting it: {_advice(device)}",
             )
         return None
+
+    def exclusive_refusal(self, device: str) -> RefusedError | None:
+        """Return why this host cannot have the LUN for itself; None where it can.
+
+        Until it has registered, a registration of another host is in the way too: under a
+        reservation for registrants that host could write.
+        """
+        if not self.supported:
+            return no_reservations(device)
+        return self.refusal(device) if self.is_registered else self.format_refusal(device)
 
     def format_refusal(self, device: str) -> RefusedError | None:
         """Return why nothing may be made on the LUN: a registration of another host is enough."""

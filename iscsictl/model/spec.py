@@ -68,7 +68,8 @@ class AttachSpec:
     """From a LUN to a mounted filesystem. `fs` and `mount` None stop at the device.
 
     `uuid` is what a filesystem gets if one has to be made. Each portal is used through each of
-    `ifaces`, as far as `multipath` allows several paths.
+    `ifaces`, as far as `multipath` allows several paths. `exclusive`: no other host may write to
+    the LUN as long as it is attached.
     """
 
     portals: tuple[Portal, ...]
@@ -92,6 +93,7 @@ class AttachSpec:
     boot: bool = True
     full_probe: bool = False
     discard: bool = False
+    exclusive: bool = False
     consent: Consent = Consent()
 
     def new_uuid(self, fs: str) -> str:

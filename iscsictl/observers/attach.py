@@ -9,6 +9,7 @@ from pathlib import Path
 from iscsictl.errors import IscsictlError, UnreachableError
 from iscsictl.limits import PORTAL_WAIT, UDEV_LINK_WAIT
 from iscsictl.model.disk_content import Content
+from iscsictl.model.fstab import Fstab
 from iscsictl.model.inventory import (
     DiscoveredTarget,
     DiskUsage,
@@ -27,7 +28,7 @@ from iscsictl.model.reservation import LunReservations
 from iscsictl.model.spec import AttachSpec, DetachRequest
 from iscsictl.observers.host_facts import read_host_facts
 from iscsictl.observers.record_changes import find_unsettled
-from iscsictl.observers.reservations import observe_reservations
+from iscsictl.observers.reservations import exclusive_disks, observe_reservations
 from iscsictl.planner.attach.attach import record_values
 from iscsictl.planner.attach.multipath import choose_paths, is_being_mapped
 from iscsictl.planner.selection.luns import find
@@ -39,7 +40,7 @@ from iscsictl.system.io import journal, signals
 from iscsictl.system.io.host_lock import take_turn
 from iscsictl.system.iscsi import holds, iscsiadm, nodedb, portal_probe
 from iscsictl.system.iscsi.sessions import read_listing
-from iscsictl.system.mount import fstab_file, mounts, usage
+from iscsictl.system.mount import fstab_file, mounts, reserve_unit_file, usage
 
 UDEV_PAUSE = 0.1
 
@@ -77,10 +78,13 @@ def observe_lun(
     """Observe what one attach rests on besides its `host`: the array, the disk, the mount point.
 
     `before` is as for `for_attach`. What an array or a disk does not answer is a ReadFailed in the
-    inventory, for the plan to say. The disk is probed only once all of its paths are there.
+    inventory, for the plan to say. The disk is probed only once all of its paths are there. Raises
+    for an exclusive volume what `require_program` raises.
     """
     for iface in spec.ifaces:
         nodedb.require_iface(context.db, iface)
+    if spec.exclusive:
+        reserve_unit_file.require_program(context.root)
     offers: Observation[tuple[DiscoveredTarget, ...]] = NotObserved()
     silent: Mapping[Portal, str] = {}
     facts = host.host.multipath
@@ -111,16 +115,19 @@ def observe_lun(
             return inventory  # The disk is read once, when its map has all paths.
     meant = _meant_disks(spec, host.disks, sessions)
     contents = _disks(context, spec, meant)
-    reservations = _reservations(context, spec, meant, contents)
+    reservations = _reservations(context, spec, meant, contents, host.fstab)
     return replace(inventory, contents=contents, reservations=reservations)
 
 
 def for_export(root: Path) -> tuple[Inventory, dict[str, MountPointState]]:
     """Look at all that a file of volumes tells, and at the roots of our mounts.
 
-    No disk is read. A mount point that cannot be looked at is left out.
+    No disk is read; those of exclusive volumes are asked who has reserved them. A mount point that
+    cannot be looked at is left out.
     """
     host = _read_host(Context(root=root))
+    reserved = observe_reservations(exclusive_disks(host.fstab, host.disks), root)
+    host = replace(host, reservations=reserved)
     places = {}
     for line in host.fstab.ours:
         if line.mount_point is not None:
@@ -360,10 +367,16 @@ def _reservations(
     spec: AttachSpec,
     disks: Iterable[Disk],
     contents: Mapping[str, Observation[Content]],
+    fstab: Fstab,
 ) -> dict[str, LunReservations]:
-    """Return the reservations of what was probed, and of what a command like this one formatted."""
+    """Return the reservations of what was probed, and of what a command like this one reserved."""
     probed = {w: c.value.reservations for w, c in contents.items() if isinstance(c, Known)}
-    mounted = [disk for disk in disks if spec.fs and disk.wwid not in contents]
+    kept = {line.wwid for line in fstab.ours if line.exclusive}
+    mounted = [
+        disk
+        for disk in disks
+        if disk.wwid not in contents and (spec.fs or spec.exclusive or disk.wwid in kept)
+    ]
     return {**probed, **observe_reservations(mounted, context.root)}
 
 

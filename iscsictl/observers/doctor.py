@@ -25,8 +25,10 @@ from iscsictl.model.inventory import (
 )
 from iscsictl.model.listing import Listing, blocks
 from iscsictl.model.names import Portal
+from iscsictl.model.reservation import LunReservations
 from iscsictl.model.transports import TRANSPORT_MODULES
 from iscsictl.observers.multipath import read_multipath
+from iscsictl.observers.reservations import exclusive_disks, observe_reservations
 from iscsictl.observers.sessions import ask_disks
 from iscsictl.parse.iscsid_states import with_internal_states
 from iscsictl.parse.mountinfo import MountLine
@@ -52,7 +54,7 @@ from iscsictl.system.iscsi import (
     secret_reuse,
 )
 from iscsictl.system.iscsi.sessions import read_listing
-from iscsictl.system.mount import fstab_file, mounts
+from iscsictl.system.mount import fstab_file, mounts, reserve_unit_file
 from iscsictl.system.mount.crypttab_file import read_crypttab
 
 T = TypeVar("T")
@@ -133,6 +135,7 @@ def _files(context: Context) -> Machine:
         boot_targets=firmware_boot.firmware_targets(root)
         | root_filesystem_targets(listing.disks or (), target_of),
         disk_timeouts=facts.disk_timeouts(disks, root),
+        reserve_program=reserve_unit_file.find_program(root),
     )
 
 
@@ -174,6 +177,7 @@ def _questions(machine: Machine, wait: float, *, probe: bool) -> Iterator[Questi
     yield "iscsid answers", lambda: _ask_iscsid(machine, wait)
     yield "mounts", lambda: _mount_health(machine, wait)
     yield "disk answers", lambda: _disk_answers(machine, wait)
+    yield "reservations", lambda: _reservations(machine, wait)
     yield "multipath", lambda: multipath_conf.ask_daemon(machine.multipath)
     yield "policies", lambda: observe_value(lambda: _policies(wait))
     if probe:
@@ -208,6 +212,7 @@ def _with_answers(machine: Machine, answers: Mapping[str, Any]) -> Machine:
         network=net,
         mounts=answers["mounts"],
         disk_answers=answers["disk answers"],
+        reservations=answers["reservations"],
         multipath=answers["multipath"],
     )
 
@@ -255,6 +260,18 @@ def _disk_answers(machine: Machine, wait: float) -> Observation[DiskAnswers]:
     sessions = [s for s in machine.listing.sessions if s.sid in asked and s.status == "up"]
     try:
         return Known(call_within(wait, lambda: ask_disks(sessions)))
+    except TimeoutError:
+        return NotObserved()
+
+
+def _reservations(machine: Machine, wait: float) -> Observation[Mapping[str, LunReservations]]:
+    """Ask the disks of exclusive volumes who has reserved them; only root can."""
+    fstab = machine.fstab.value if isinstance(machine.fstab, Known) else Fstab()
+    asked = exclusive_disks(fstab, machine.listing.disks or ())
+    if asked and os.geteuid() != 0:
+        return NotObserved()
+    try:
+        return Known(call_within(wait, lambda: observe_reservations(asked)))
     except TimeoutError:
         return NotObserved()
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from iscsictl.model.inventory import HostFacts
 from iscsictl.observers.multipath import read_multipath
+from iscsictl.system.block.reservation_key import read_own_key
 from iscsictl.system.host import systemd
 from iscsictl.system.host.unit_files import read_login_startups
 
@@ -21,4 +22,5 @@ def read_host_facts(root: Path = Path("/")) -> HostFacts:
         read_multipath(root),
         systemd.required(root),
         read_login_startups(service, root),
+        read_own_key(root),
     )

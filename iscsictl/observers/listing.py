@@ -6,23 +6,30 @@ from typing import TYPE_CHECKING
 
 from iscsictl.errors import MissingError, UnreachableError
 from iscsictl.lazy_import import lazy_import
-from iscsictl.limits import ISCSID_STATES_WAIT
+from iscsictl.limits import ISCSID_STATES_WAIT, RESERVATIONS_WAIT
 from iscsictl.model.listing import Listing, Lun, LunLoad, Note
 from iscsictl.system.io.sysfs_attributes import read_attribute
 from iscsictl.system.iscsi.sessions import read_listing
 
 if TYPE_CHECKING:
-    from iscsictl.parse import capture, iscsid_states, statistics
-    from iscsictl.system.io import process
+    from iscsictl.observers import reservations
+    from iscsictl.parse import capture, fstab, iscsid_states, statistics
+    from iscsictl.system.io import bounded_call, process
     from iscsictl.system.iscsi import sosreport
 else:
     # The readers of captures are many regular expressions, which `ls` of this host does without,
-    # and only `ls --long` runs a program.
+    # and only `ls --long` runs a program. Only exclusive volumes are asked for reservations.
+    bounded_call = lazy_import("iscsictl.system.io.bounded_call")
+    fstab = lazy_import("iscsictl.parse.fstab")
+    reservations = lazy_import("iscsictl.observers.reservations")
     capture = lazy_import("iscsictl.parse.capture")
     iscsid_states = lazy_import("iscsictl.parse.iscsid_states")
     statistics = lazy_import("iscsictl.parse.statistics")
     process = lazy_import("iscsictl.system.io.process")
     sosreport = lazy_import("iscsictl.system.iscsi.sosreport")
+
+#: The note of such a volume in fstab.
+_EXCLUSIVE = b"x-iscsictl.exclusive"
 
 
 def live_listing(
@@ -31,12 +38,42 @@ def live_listing(
     """Return the sessions and disks of the host.
 
     `details` reads all attributes of each session, `internal_states` also asks iscsid for what
-    sysfs does not tell, for at most `timeout` and ISCSID_STATES_WAIT seconds.
+    sysfs does not tell, for at most `timeout` and ISCSID_STATES_WAIT seconds, and every disk for
+    its reservations. Those of exclusive volumes are asked in any case.
     """
     listing = read_listing(root, details=details)
+    listing = _with_reservations(listing, root, timeout, ask_all=internal_states)
     if not internal_states:
         return listing
     return _with_loads(_with_internal_states(listing, root, timeout), root)
+
+
+def _with_reservations(
+    listing: Listing, root: Path, timeout: float | None, *, ask_all: bool
+) -> Listing:
+    """Add the reservations of exclusive volumes, or of all disks; only root can ask a disk."""
+    # Most hosts have none, and `ls` need not load or parse anything for them.
+    try:
+        text = (root / "etc/fstab").read_bytes()
+    except OSError:  # A host without one; or a listing for which it does not matter.
+        text = b""
+    exclusive = set[str | None]()
+    if _EXCLUSIVE in text:
+        exclusive = {line.wwid for line in fstab.parse_fstab(text).ours if line.exclusive}
+    asked = [one for one in listing.disks or () if ask_all or one.wwid in exclusive]
+    if not asked or os.geteuid() != 0 or root != Path("/"):
+        return listing
+    seconds = RESERVATIONS_WAIT if timeout is None else min(RESERVATIONS_WAIT, timeout)
+    try:
+        found = bounded_call.call_within(
+            seconds, lambda: reservations.observe_reservations(asked, root)
+        )
+    except TimeoutError:
+        note = Note("the disks do not answer, so their reservations are not known")
+        return listing._replace(warnings=(*listing.warnings, note))
+    told = {w: one for w, one in found.items() if w in exclusive or not one.is_empty}
+    disks = (one._replace(reservations=told.get(one.wwid or "")) for one in listing.disks or ())
+    return listing._replace(disks=tuple(disks))
 
 
 def captured_listing(source: Path, wait: float) -> Listing:

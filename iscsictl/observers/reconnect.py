@@ -17,8 +17,11 @@ from iscsictl.system.iscsi.sessions import read_listing, read_sessions
 from iscsictl.system.mount import fstab_file, mounts
 
 if TYPE_CHECKING:
+    from iscsictl.observers import reservations
     from iscsictl.system.iscsi import portal_probe
 else:
+    # Only for exclusive volumes.
+    reservations = lazy_import("iscsictl.observers.reservations")
     # Sockets are only for the portals of what is missing.
     portal_probe = lazy_import("iscsictl.system.iscsi.portal_probe")
 
@@ -26,7 +29,8 @@ else:
 def at_first(context: Context) -> Inventory:
     """Look at records, sessions, fstab and holds, each once; nothing is asked of the network.
 
-    The disks are read only where a session is missing or not up, to see which maps do without it.
+    The disks are read only where a session is missing or not up, to see which maps do without it;
+    and those of exclusive volumes, which are asked for their reservations.
     """
     root = context.root
     inventory = Inventory(
@@ -36,12 +40,19 @@ def at_first(context: Context) -> Inventory:
         holds=holds.read_holds(root),
     )
     index = SessionIndex.of(inventory)
-    if all(session.status == "up" for session in inventory.sessions) and not any(
-        index.missing_sessions(record) for record in inventory.records
+    exclusive = any(line.exclusive for line in inventory.fstab.ours)
+    if (
+        not exclusive
+        and all(session.status == "up" for session in inventory.sessions)
+        and not any(index.missing_sessions(record) for record in inventory.records)
     ):
         return inventory
     listing = read_listing(root, details=False)
-    return replace(inventory, sessions=listing.sessions, disks=listing.disks or ())
+    inventory = replace(inventory, sessions=listing.sessions, disks=listing.disks or ())
+    if not exclusive:
+        return inventory
+    asked = reservations.exclusive_disks(inventory.fstab, inventory.disks)
+    return replace(inventory, reservations=reservations.observe_reservations(asked, root))
 
 
 def for_reconnect(context: Context, target: str | None, before: Inventory | None) -> Inventory:

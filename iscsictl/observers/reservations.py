@@ -1,13 +1,35 @@
 """The persistent reservations of LUNs, as far as they can be asked just now."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from iscsictl.errors import InterruptError, IscsictlError
+from iscsictl.model.fstab import Fstab
+from iscsictl.model.inventory import Inventory
 from iscsictl.model.listing import Disk
 from iscsictl.model.reservation import LunReservations
 from iscsictl.system.block import probe
 from iscsictl.system.block.reservations import read_reservations
+from iscsictl.system.context import Context
+from iscsictl.system.iscsi.sessions import read_listing
+from iscsictl.system.mount import fstab_file
+
+
+def observe_exclusive(context: Context, *, asked: bool) -> Inventory:
+    """Return fstab; and if `asked`, the disks of its exclusive entries with their reservations."""
+    inventory = Inventory(fstab=fstab_file.read_fstab(context.root))
+    if not asked:
+        return inventory
+    disks = read_listing(context.root, details=False).disks or ()
+    found = observe_reservations(exclusive_disks(inventory.fstab, disks), context.root)
+    return replace(inventory, disks=disks, reservations=found)
+
+
+def exclusive_disks(fstab: Fstab, disks: Iterable[Disk]) -> list[Disk]:
+    """Return the disks of exclusive entries: those that have a reservation to ask for."""
+    wwids = {line.wwid for line in fstab.ours if line.exclusive}
+    return [disk for disk in disks if disk.wwid in wwids]
 
 
 def observe_reservations(

@@ -21,6 +21,7 @@ from iscsictl.model.fstab import (
     note_option,
     split_options,
 )
+from iscsictl.model.reserve_unit import requires_option
 
 _LINE: Final = re.compile(rb"[^\n]*\n|[^\n]+")
 _FIELD: Final = re.compile(r"[ \t]+")
@@ -201,23 +202,28 @@ def mount_line(
     target: str,
     lun: int,
     boot: bool = True,
+    exclusive: bool = False,
 ) -> FstabLine:
     """Return the line that mounts the filesystem, after the login service and never requiring it.
 
     `options` are the user's; without `boot`, or with `noauto` among them, the line is `noauto`.
+    An `exclusive` one requires the unit that reserves the LUN: without it nothing is mounted.
     `login_service` is the unit that logs in at boot (systemd.mount(5), `x-systemd.after=`).
     """
     fixed = ["_netdev", "nofail", f"x-systemd.after={login_service}"]
     if not boot or "noauto" in options:
         fixed.insert(0, "noauto")
+    if exclusive:
+        fixed.append(requires_option(uuid))
     own = [option for option in options if option not in {*fixed, "defaults", "auto", "noauto"}]
-    notes = _notes(wwid=wwid, target=target, lun=str(lun))
+    notes = _notes(wwid=wwid, target=target, lun=str(lun), exclusive="" if exclusive else None)
     return make_line(f"UUID={uuid}", directory, fstype, (*fixed, *own, *notes))
 
 
 def _notes(**values: str | None) -> tuple[str, ...]:
     names: tuple[Note, ...] = (
         "making", "wwid", "target", "lun", "part", "table", "partition", "type", "mkfs",
+        "exclusive",
     )  # fmt: skip
     found = ((name, values.get(name)) for name in names)
     return tuple(note_option(name, value) for name, value in found if value is not None)

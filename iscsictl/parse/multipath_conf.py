@@ -9,13 +9,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from iscsictl.model.multipath import MapSettings
+from iscsictl.model.reservation import format_key
 
 _WORD = re.compile(r'"((?:[^"]|"")*)"|([{}])|([^\s{}"]+)')
 # multipath spells a WWID otherwise than sysfs does, so each section says whose it is.
 _NOTE = "# iscsictl: the map of "
 _HEADER = """\
-# Made by iscsictl: how long each map waits while none of its paths works. Each section goes when
-# its volume is detached. Settings of your own belong in another file of this directory.
+# Made by iscsictl: how long each map waits while none of its paths works, and with which key the
+# paths of an exclusive volume are registered. Each section goes when its volume is detached.
+# Settings of your own belong in another file of this directory.
 """
 
 
@@ -77,21 +79,32 @@ def parse_settings(text: str) -> tuple[MapSettings, ...]:
         elif stripped == "}" and disk is not None:
             retries = values.get("no_path_retry", "")
             if "wwid" in values and retries.isdecimal():
-                found.append(MapSettings(values["wwid"], disk, int(retries)))
+                key = _reservation_key(values.get("reservation_key", ""))
+                found.append(MapSettings(values["wwid"], disk, int(retries), key))
             disk = None
         elif len(words := _words(line)) == 2:
             values[words[0]] = words[1]
     return tuple(found)
 
 
+def _reservation_key(text: str) -> int | None:
+    """Read a key: hexadecimal, with or without 0x (multipath.conf(5), reservation_key)."""
+    return int(text, 16) if re.fullmatch(r"(?:0x)?[0-9a-f]{1,16}", text.lower()) else None
+
+
 def format_settings(settings: Iterable[MapSettings]) -> str:
     """Return our file; all sections stand in one `multipaths`, for of several the last counts."""
     blocks = "".join(
         f"\t{_NOTE}{one.disk}\n\tmultipath {{\n\t\twwid \"{one.wwid}\"\n"
-        f"\t\tno_path_retry {one.no_path_retry}\n\t}}\n"
+        f"\t\tno_path_retry {one.no_path_retry}\n{_key_line(one)}\t}}\n"
         for one in settings
     )  # fmt: skip
     return f"{_HEADER}multipaths {{\n{blocks}}}\n"
+
+
+def _key_line(settings: MapSettings) -> str:
+    key = settings.reservation_key
+    return "" if key is None else f"\t\treservation_key {format_key(key)}\n"
 
 
 def parse_wwids(text: str) -> frozenset[str]:

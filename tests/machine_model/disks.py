@@ -24,12 +24,18 @@ def stands(now: Inventory, content: Content, wwid: str) -> Inventory:
 def reserve(action: actions.Reserve, now: Inventory, _: Array) -> Inventory:
     old = known(now, action.disk.wwid)
     assert old.reservations.supported
-    assert old.reservations.format_refusal(action.disk.device) is None, "another host has it"
     own = old.reservations.own_key
     assert own is not None
-    held = replace(
-        old.reservations, keys=(own,), holder=Reservation(own, ReservationType.WRITE_EXCLUSIVE)
-    )
+    if action.exclusive:
+        assert old.reservations.exclusive_refusal(action.disk.device) is None, "another host has it"
+    else:
+        assert old.reservations.format_refusal(action.disk.device) is None, "another host has it"
+    disk = next(disk for disk in now.disks if disk.wwid == action.disk.wwid)
+    kind = ReservationType.WRITE_EXCLUSIVE
+    if disk.block.kind == "mpath":
+        kind = ReservationType.WRITE_EXCLUSIVE_REGISTRANTS_ONLY
+    keys = (*old.reservations.other_keys, *(own for _ in disk.paths))
+    held = replace(old.reservations, keys=keys, holder=Reservation(own, kind))
     return stands(now, replace(old, reservations=held), action.disk.wwid)
 
 

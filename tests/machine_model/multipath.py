@@ -71,7 +71,7 @@ def stop(_action: actions.StopService, now: Inventory, _: Array) -> Inventory:
 
 def write_settings(action: actions.WriteMapSettings, now: Inventory, _: Array) -> Inventory:
     facts = now.host.multipath
-    new = MapSettings(action.wwid, action.disk.wwid, action.no_path_retry)
+    new = MapSettings(action.wwid, action.disk.wwid, action.no_path_retry, action.reservation_key)
     kept = tuple(one for one in facts.settings if one.wwid != action.wwid)
     in_force = {**facts.in_force, action.wwid: action.no_path_retry} if facts.running else {}
     return changed(now, settings=(*kept, new), in_force=in_force)

@@ -24,7 +24,7 @@ def write_fstab(action: actions.WriteFstab, now: Inventory, _: Array) -> Invento
     entry = edit.mount_line(
         action.uuid, action.path or "none", action.fs, action.options,
         login_service=now.host.login_service, wwid=disk.wwid, target=disk.target,
-        lun=disk.lun, boot=action.boot,
+        lun=disk.lun, boot=action.boot, exclusive=action.exclusive,
     )  # fmt: skip
     return replace(now, fstab=put_entry(now.fstab, entry, disk.wwid))
 

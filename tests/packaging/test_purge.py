@@ -16,7 +16,8 @@ PRUNE = "systemd/system/iscsictl-reconnect.service.d/prune.conf"
 CRON = "cron.d/iscsictl"
 RULE = "udev/rules.d/62-iscsictl.rules"
 MULTIPATH = "multipath/conf.d/iscsictl.conf"
-OURS = DROP_INS | {PRUNE, CRON, RULE, MULTIPATH}
+RESERVE = "systemd/system/iscsictl-reserve@.service"
+OURS = DROP_INS | {PRUNE, CRON, RULE, MULTIPATH, RESERVE}
 THEIRS = {
     "fstab",
     "systemd/system/iscsictl-reconnect.service.d/local.conf",
@@ -55,7 +56,7 @@ def test_all_that_is_ours_goes_and_nothing_else(tmp_path: Path) -> None:
 
 
 def test_what_an_entry_of_fstab_needs_stays(tmp_path: Path) -> None:
-    assert left(tmp_path, "purge", ENTRY) == THEIRS | {RULE, MULTIPATH}
+    assert left(tmp_path, "purge", ENTRY) == THEIRS | {RULE, MULTIPATH, RESERVE}
 
 
 def test_the_schedule_of_another_installation_stays(tmp_path: Path) -> None:

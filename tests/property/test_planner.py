@@ -196,6 +196,15 @@ def test_after_all_steps_nothing_is_pending_and_nothing_is_refused(
         assert not ours[0].is_claim
         assert "_netdev" in ours[0].options
         assert "nofail" in ours[0].options
+        assert ours[0].exclusive == wanted.exclusive
+        held = run.last.reservations.get(ours[0].wwid or "")
+        if wanted.exclusive:
+            assert held is not None
+            assert held.is_ours
+            assert held.other_holder is None
+            assert held.holder is not None
+        elif wanted.fs is not None and held is not None:
+            assert not held.is_ours, "a registration is left"
     assert not any(x.is_claim for x in run.last.fstab.entries if x.uuid == wanted.uuid)
 
 
@@ -424,6 +433,8 @@ def test_after_a_detach_nothing_is_pending(case: tuple[DetachRequest, World]) ->
         now = effect(step, now)
     again = plan_detach(replace(facts_for(wanted, now), in_journal=True), wanted)
     assert again.refusal is None
+    released = (s.action.disk.wwid for s in plan.steps if isinstance(s.action, actions.Release))
+    assert not any(now.reservations[wwid].is_ours for wwid in released if wwid in now.reservations)
     left = {(m.target, m.lun) for m in find(now, wanted.name, wanted.lun)}
     if not left <= meant | {(target, None) for target, _ in meant}:
         return  # What had the name is gone, and a line of fstab gives it to another disk.

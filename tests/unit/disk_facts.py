@@ -79,11 +79,13 @@ def carries(kind: str, uuid: str = UUID, **more: Any) -> Content:
 
 
 def our_line(
-    directory: str = "/srv", fs: str = "ext4", uuid: str = UUID, boot: bool = True
-) -> bytes:
+    directory: str = "/srv", fs: str = "ext4", uuid: str = UUID, boot: bool = True, *,
+    exclusive: bool = False,
+) -> bytes:  # fmt: skip
     return mount_line(
-        uuid, directory, fs, (), login_service=SERVICE, wwid=WWID, target=IQN, lun=0, boot=boot
-    ).raw
+        uuid, directory, fs, (), login_service=SERVICE, wwid=WWID, target=IQN, lun=0, boot=boot,
+        exclusive=exclusive,
+    ).raw  # fmt: skip
 
 
 def verbs(plan: Plan) -> list[str]:

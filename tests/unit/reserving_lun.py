@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from iscsictl.errors import InUseError
 from iscsictl.model.actions import DiskId
 from iscsictl.system.block import disk_guards, multipath, probe, scsi_commands
 from iscsictl.system.block.scsi_commands import ScsiError
@@ -44,7 +45,8 @@ class ReservingLun:
     which holds nothing, is removed too, as the kernel's target (LIO) does. It knows PERSISTENT
     RESERVE IN if `supported`, OUT if `changeable` too, and READ FULL STATUS if `full_status`.
     Without `stores` each registration takes effect and is answered with an error, as by LIO without
-    the directory of its registrations. While it `refuses`, each change is a conflict.
+    the directory of its registrations. While it `refuses`, each change is a conflict. `in_use`: a
+    filesystem is mounted from it.
     """
 
     paths: dict[str, Nexus]
@@ -55,6 +57,7 @@ class ReservingLun:
     changeable: bool = True
     stores: bool = True
     refuses: bool = False
+    in_use: bool = False
     forgets_itself: bool = True
     before: Callable[[int, Nexus], None] = lambda _action, _nexus: None
     types: int = 0xEA01
@@ -80,7 +83,7 @@ class ReservingLun:
         self.before(command[1], nexus)
         if self.refuses or not self.change(command[1], nexus, command[2] & 15, key, action_key):
             raise ScsiError(what, CONFLICT)
-        if not self.stores and command[1] == 6:
+        if not self.stores and command[1] in {0, 6}:
             raise ScsiError(what, CHECK_CONDITION, NOT_READY, COMMUNICATION_FAILURE)
         return 0
 
@@ -118,6 +121,9 @@ class ReservingLun:
             return True
         if self.keys.get(nexus) != key or key == 0:
             return False
+        if action == 0:
+            self._register(nexus, action_key)
+            return True
         if action == 1:
             if self.holder not in {None, (nexus, kind)}:
                 return False
@@ -169,13 +175,15 @@ class ReservingLun:
 
         @contextmanager
         def opened(device: str, *, exclusive: bool) -> Iterator[int]:
-            assert not exclusive
+            if exclusive and self.in_use:
+                raise InUseError(f"{device} is in use")
             yield list(self.paths).index(device)
 
         several = len(devices) > 1
         monkeypatch.setattr(scsi_commands, "_submit", self.submit)
         monkeypatch.setattr(probe, "opened", opened)
         monkeypatch.setattr(multipath, "paths_of", lambda *_: tuple(self.paths) if several else ())
+        monkeypatch.setattr(multipath, "ends", lambda *_: (devices[0],))
         monkeypatch.setattr(disk_guards, "require_same_paths", lambda *_, **_more: None)
         return DiskId(TARGET, 0, WWID, "/dev/mapper/mpatha" if several else devices[0])
 

@@ -39,6 +39,7 @@ from tests.unit.disk_facts import (
     unchanged,
     verbs,
 )
+from tests.worlds import OURS
 
 # -- names --------------------------------------------------------------------------------
 
@@ -293,6 +294,22 @@ def test_a_partition_is_made_without_touching_the_note_of_its_neighbour() -> Non
     plan = plan_mkfs(inventory, MkfsSpec("xfs", NEW))
     assert verbs(plan) == ["claim", "reserve", "mkfs", "release", "fstab"]
     assert plan.steps[1].subject == f"{IQN} LUN 0 part 2"
+
+
+@pytest.mark.fault("F101")
+def test_the_disk_of_an_exclusive_volume_stays_reserved_when_another_partition_is_made() -> None:
+    disk = a_disk(part(1, "ext4", UUID), part(2))
+    inventory = replace(
+        disk_inventory(disk, lines=[our_line(exclusive=True)], name="/dev/sda2", table=TABLE),
+        reservations={WWID: OURS},
+    )
+    plan = plan_mkfs(inventory, MkfsSpec("xfs", NEW))
+    assert verbs(plan) == ["claim", "reserve", "mkfs", "fstab"]
+    reserve = plan.steps[1].action
+    assert isinstance(reserve, actions.Reserve)
+    assert reserve.exclusive
+    same = plan_label(replace(inventory, chosen=choose(inventory, IQN)), "gpt", Consent())
+    assert "release" not in verbs(same)
 
 
 @pytest.mark.fault("F41")

@@ -50,6 +50,15 @@ def test_a_volume_as_attach_makes_it_is_all_there_is_to_say() -> None:
     assert exported(made()) == ([wanted], [])
 
 
+@pytest.mark.fault("F101")
+@pytest.mark.parametrize("ways", [1, 2])
+def test_an_exclusive_volume_is_one_in_the_file_too(ways: int) -> None:
+    (row,), notes = exported(made(exclusive=True, ways=ways), facts=OVER_ALL)
+    assert row["exclusive"] is True
+    assert "options" not in row
+    assert notes == []
+
+
 @pytest.mark.parametrize("number", [1162401118, 2**32 - 2])
 def test_a_number_of_a_directory_service_is_an_owner(number: int) -> None:
     (row,), notes = exported(made(uid=number, gid=number))

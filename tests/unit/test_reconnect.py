@@ -13,15 +13,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 from iscsictl.engine.reconcile import next_batch
-from iscsictl.errors import IscsictlError, NotFoundError, RefusedError, UnreachableError
+from iscsictl.errors import Exit, IscsictlError, NotFoundError, RefusedError, UnreachableError
 from iscsictl.model import actions
 from iscsictl.model.fstab import Fstab
 from iscsictl.model.hold import Hold
 from iscsictl.model.inventory import Inventory
-from iscsictl.model.listing import Lun, Session
+from iscsictl.model.listing import Block, Disk, Lun, Session
+from iscsictl.model.listing import Path as DiskPath
 from iscsictl.model.names import Portal
 from iscsictl.model.plan import Plan, Status
 from iscsictl.model.record import NodeRecord
+from iscsictl.model.reservation import LunReservations, Reservation
 from iscsictl.observers.reconnect import for_reconnect
 from iscsictl.parse.fstab import append_line, mount_line
 from iscsictl.parse.iscsiadm_login import parse_logins
@@ -348,3 +350,62 @@ def test_logins_go_in_batches_and_what_waits_for_them_comes_after() -> None:
     rest = [step for step in plan.pending if step not in first]
     assert [step.action.verb for step in rest] == ["mount"]
     assert next_batch(rest, {step.id for step in first}, set()) == rest
+
+
+# Exclusive volumes
+
+
+OURS, ANOTHER = 0x11, 0xABC
+KEPT = LunReservations(OURS, keys=(OURS,), holder=Reservation(OURS, 1))
+THEIRS = LunReservations(OURS, keys=(ANOTHER,), holder=Reservation(ANOTHER, 1))
+
+
+def exclusive(found: LunReservations | None, *options: str) -> Inventory:
+    """A host whose session is up, with an exclusive entry; `found` is what the LUN says."""
+    line = mount_line(
+        "0a-1", "/srv/a", "ext4", options, login_service="open-iscsi.service",
+        wwid="naa.1", target=A, lun=0, exclusive=True,
+    )  # fmt: skip
+    disk = Disk(
+        "naa.1", (DiskPath(1, "1:0:0:0", "/dev/sda", "running"),), Block("/dev/sda", "disk")
+    )
+    return Inventory(
+        (record(),), (session(),), (disk,), append_line(Fstab(), line),
+        reservations={} if found is None else {"naa.1": found},
+    )  # fmt: skip
+
+
+@pytest.mark.fault("F101")
+def test_an_exclusive_volume_is_reserved_before_it_is_mounted_again() -> None:
+    for world in (exclusive(None), exclusive(KEPT)):
+        reserve, mount = plan_reconnect(world, {}).steps
+        assert isinstance(reserve.action, actions.Reserve)
+        assert (reserve.action.exclusive, reserve.action.uuid) == (True, "0a-1")
+        assert mount.after == {reserve.id}
+    away = replace(exclusive(None), sessions=(), disks=())
+    login, reserve, mount = plan_reconnect(away, {}).steps
+    assert reserve.after == {login.id}
+    assert mount.after == {reserve.id}
+
+
+@pytest.mark.fault("F101")
+@pytest.mark.parametrize("options", [(), ("noauto",)])
+def test_a_mounted_exclusive_volume_gets_its_reservation_back(options: tuple[str, ...]) -> None:
+    lost = exclusive(LunReservations(OURS), *options)
+    assert [step.action.verb for step in plan_reconnect(lost, UP).pending] == ["reserve"]
+    assert not plan_reconnect(lost, UP, B).pending
+    for world in (exclusive(KEPT, *options), exclusive(None, *options)):
+        assert not plan_reconnect(world, UP).pending
+
+
+@pytest.mark.fault("F101")
+@pytest.mark.parametrize("mounted", [{}, UP])
+def test_what_another_host_holds_is_not_mounted_and_its_key_is_named(
+    mounted: Mapping[str, Mounted],
+) -> None:
+    plan = plan_reconnect(exclusive(THEIRS), mounted)
+    error = errors(plan)[f"reserve:{A} LUN 0"]
+    assert error.exit is Exit.REFUSED
+    assert "key 0x0000000000000abc" in error.text
+    mount = next(step for step in plan.steps if step.action.verb == "mount")
+    assert mounted or mount.after == {f"reserve:{A} LUN 0"}

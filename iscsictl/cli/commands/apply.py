@@ -97,7 +97,8 @@ def apply(settings: Settings, file: str, saved: str | None, parallel: int) -> in
     mount   = "/srv/mail"
 
     Other keys: mutual, iface, table, fs-label, options, owner, mode, required-by, wwid, set,
-    boot, adopt, adopt-unverified, over-nonempty, verify-blank, discard. No key wipes a disk.
+    boot, adopt, adopt-unverified, over-nonempty, verify-blank, discard, exclusive. No key wipes a
+    disk.
     """
     require_root("apply")
     many = _Many(settings, file, parallel, saved)

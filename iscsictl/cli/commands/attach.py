@@ -165,6 +165,9 @@ def parse_settings(pairs: tuple[str, ...]) -> dict[str, str]:
 @click.option(
     "--set", "pairs", multiple=True, metavar="KEY=VALUE", help="A value of the node record."
 )
+@click.option(
+    "--exclusive", is_flag=True, help="Let no other host write to the LUN until it is detached."
+)
 @click.option("--no-boot", is_flag=True, help="Do not log in or mount at boot.")
 @click.option("--over-nonempty", is_flag=True, help="Mount over a directory that is not empty.")
 @verify_blank
@@ -277,7 +280,9 @@ def _spec(settings: Settings, options: dict[str, Any]) -> AttachSpec:
     if label is not None and (why := values.label_problem(label, fs)):
         raise UsageError(f"--fs-label {label}: {why}")
     if options["mount"] is None:
-        for name in ("mount_options", "owner", "mode", "required_by", "over_nonempty"):
+        for name in (
+            "mount_options", "owner", "mode", "required_by", "over_nonempty", "exclusive",
+        ):  # fmt: skip
             if options[name]:
                 flag = "options" if name == "mount_options" else name.replace("_", "-")
                 raise UsageError(f"--{flag} needs --mount")
@@ -308,6 +313,7 @@ def _spec(settings: Settings, options: dict[str, Any]) -> AttachSpec:
         boot=not options["no_boot"],
         full_probe=options["verify_blank"] == "full",
         discard=options["discard"],
+        exclusive=options["exclusive"],
         consent=Consent(
             options["adopt"],
             options["confirm"] if options["wipe"] else None,

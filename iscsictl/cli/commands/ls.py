@@ -52,7 +52,10 @@ def ls(
     and writes wait); down (nobody is trying); or unknown. With -o COLUMN,... only these columns are
     shown: target, portal, status, lun, device, size, filesystem, mount, sid, wwid, state,
     session_state, connection_state, internal_state, iface, transport, host, initiator,
-    chap_username, chap_username_in; tsv among them makes tab-separated values of them.
+    chap_username, chap_username_in, reserved_by; tsv among them makes tab-separated values of them.
+
+    Who has reserved a LUN is shown of volumes that are attached with --exclusive, with --long of
+    every LUN that has reservations: this host, the key of another one, or nobody.
     """
     if settings.columns and (tree or long):
         raise UsageError("chosen columns go neither with --tree nor with --long")
@@ -87,7 +90,7 @@ def _read(settings: Settings, source: str | None, *, long: bool) -> Listing:
     if source is None:
         beyond = set(settings.columns) - {column.key for column in COLUMNS}
         details = long or settings.output == "json" or bool(beyond)
-        long = long or "internal_state" in beyond
+        long = long or bool({"internal_state", "reserved_by"} & beyond)
         with waiting("reading sessions and disks"):
             return live_listing(
                 settings.root, details=details, internal_states=long, timeout=settings.timeout

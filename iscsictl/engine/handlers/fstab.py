@@ -94,6 +94,7 @@ def _write_fstab(action: actions.WriteFstab, context: Context) -> StepResult:
         action.uuid, action.path or "none", action.fs, action.options,
         login_service=systemd.login_service(context.root),
         wwid=disk.wwid, target=disk.target, lun=disk.lun, boot=action.boot,
+        exclusive=action.exclusive,
     )  # fmt: skip
     effect = _edit_fstab(context, lambda now: put_entry(now, entry, disk.wwid))
     if effect.changed:

@@ -43,26 +43,36 @@ def _block(disk: DiskId, context: Context) -> Block | None:
     return next((d.block for d in disks if d.wwid == disk.wwid), None)
 
 
-def _mount(action: actions.Mount, context: Context) -> StepResult:
+def await_filesystem(disk: DiskId, uuid: str, context: Context) -> tuple[DiskId, Block]:
+    """Wait until udev shows a filesystem on a disk; return the disk with its device, and where.
+
+    Raises UnreachableError at the deadline.
+    """
+
     # Also what was just made waits for udev: when it comes late to a partition that was taken away
     # before, systemd ends a mount on the new one of that name.
     def find_filesystem() -> tuple[str, Block] | None:
         # udev makes the link before it says what else it found, and a link is cheap to look for.
-        if action.uuid.lower() not in {uuid.lower() for uuid in known_uuids(context.root) or ()}:
+        if uuid.lower() not in {one.lower() for one in known_uuids(context.root) or ()}:
             return None
-        disk = _block(action.disk, context)
-        block = None if disk is None else _find(disk, action.uuid)
-        return None if disk is None or block is None else (disk.device, block)
+        top = _block(disk, context)
+        block = None if top is None else _find(top, uuid)
+        return None if top is None or block is None else (top.device, block)
 
     found = context.waiter.wait(find_filesystem, context.deadline())
     if found is None:
         raise UnreachableError(
-            f"udev does not show a filesystem {action.uuid} on {action.disk.wwid}",
+            f"udev does not show a filesystem {uuid} on {disk.wwid}",
             hint="see whether the disk is there: iscsictl ls; and what udev does: "
             "journalctl -u systemd-udevd",
         )
     device, block = found
-    named = replace(action.disk, device=device)
+    return replace(disk, device=device), block
+
+
+def _mount(action: actions.Mount, context: Context) -> StepResult:
+    named, block = await_filesystem(action.disk, action.uuid, context)
+    device = named.device
     # Of a map each path is asked, and none that is dead can be; the others must agree.
     require_same_paths(named, context.root, with_dead_paths=True)
     with probe.opened(device, exclusive=False) as fd:

@@ -23,7 +23,7 @@ _ASK_AGAIN = 3.0
 
 def _write_settings(action: actions.WriteMapSettings, context: Context) -> StepResult:
     old = multipath_conf.read_settings(context.root)
-    new = MapSettings(action.wwid, action.disk.wwid, action.no_path_retry)
+    new = MapSettings(action.wwid, action.disk.wwid, action.no_path_retry, action.reservation_key)
     kept = [one for one in old if one.wwid != new.wwid]
     multipath_conf.save_settings([*kept, new], context.root)
     before = next((one for one in old if one.wwid == new.wwid), None)
@@ -116,7 +116,12 @@ def _remove_map(action: actions.RemoveMap, context: Context) -> StepResult:
 def _restore_settings(action: actions.WriteMapSettings, before: object) -> Action:
     """Return what restores the settings that were there before, or removes ours."""
     if isinstance(before, MapSettings):
-        return replace(action, wwid=before.wwid, no_path_retry=before.no_path_retry)
+        return replace(
+            action,
+            wwid=before.wwid,
+            no_path_retry=before.no_path_retry,
+            reservation_key=before.reservation_key,
+        )
     return actions.DropMapSettings(action.wwid)
 
 

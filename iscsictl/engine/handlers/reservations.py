@@ -3,13 +3,16 @@
 from collections.abc import Mapping
 
 from iscsictl.engine.handlers.effect import Handler, Inverse, StepResult
+from iscsictl.engine.handlers.mounts import await_filesystem
 from iscsictl.model import actions
 from iscsictl.model.plan import Action
-from iscsictl.system.block import reservation_hold
+from iscsictl.system.block import multipath_conf, reservation_hold
 from iscsictl.system.context import Context
 
 
 def _reserve(action: actions.Reserve, context: Context) -> StepResult:
+    if action.exclusive:
+        return _keep_reserved(action, context)
     reserved = reservation_hold.reserve(action.disk, context.root)
     if not reserved:
         # It lists registrations and takes none: that shows only now.
@@ -17,6 +20,16 @@ def _reserve(action: actions.Reserve, context: Context) -> StepResult:
             f"{action.disk.device} is not kept apart from other hosts: it takes no reservation"
         )
     return StepResult(reserved)
+
+
+def _keep_reserved(action: actions.Reserve, context: Context) -> StepResult:
+    disk = action.disk
+    if action.uuid is not None and not disk.device:
+        disk, _ = await_filesystem(disk, action.uuid, context)
+    changed = reservation_hold.keep_reserved(disk, context.root)
+    if changed and disk.device.startswith("/dev/mapper/"):
+        multipath_conf.note_registration(disk.device.removeprefix("/dev/mapper/"))
+    return StepResult(changed)
 
 
 def _release(action: actions.Release, context: Context) -> StepResult:

@@ -1,20 +1,17 @@
 """The tasks of `schedule install` and `schedule remove`."""
 
-import os
-import sys
 from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
 
-import iscsictl
 from iscsictl.engine.task import Task
-from iscsictl.errors import MissingError, NotFoundError, RefusedError
+from iscsictl.errors import NotFoundError
 from iscsictl.model.inventory import Inventory
 from iscsictl.model.plan import Plan
 from iscsictl.model.schedule import Method
 from iscsictl.observers.schedule import packaged_units, scheduled
 from iscsictl.planner.schedule import plan_install, plan_remove, texts
-from iscsictl.system.io.safe_paths import replaceable_by
+from iscsictl.system.io.own_program import require_own_program
 
 _TEMPLATES = ("cron", "iscsictl-prune.conf", "iscsictl-reconnect.service",
               "iscsictl-reconnect.timer", "iscsictl-reconnect.timer.conf",
@@ -24,22 +21,9 @@ _TEMPLATES = ("cron", "iscsictl-prune.conf", "iscsictl-reconnect.service",
 def executable() -> str:
     """Return the full path of the iscsictl that runs now.
 
-    Raises MissingError where it cannot be run, RefusedError where users other than root can
-    replace it, the Python that runs it, or its modules: the timer runs it as root.
+    Raises what `require_own_program` raises.
     """
-    path = str(Path(sys.argv[0]).absolute())
-    if not os.access(path, os.X_OK):
-        raise MissingError(
-            f"{path} cannot be run by a timer", hint="install iscsictl, then schedule it"
-        )
-    for part in (path, sys.executable, str(Path(iscsictl.__file__).parent)):
-        reason = replaceable_by(part)
-        if reason is not None:
-            raise RefusedError(
-                f"a timer would run {path} as root, and {reason}",
-                hint="install iscsictl where only root can write, such as with a package",
-            )
-    return path
+    return require_own_program("a timer", "schedule it")
 
 
 def install_task(

@@ -27,7 +27,8 @@ class WriteFstab(Action):
     """Write the fstab entry of a filesystem, in the place of its claim or of an older entry.
 
     `path` None is an entry without a mount point: it says that iscsictl made the filesystem. `boot`
-    False is `noauto`. systemd is told, and the login service is started if the boot left it out.
+    False is `noauto`. An `exclusive` one is mounted only under this host's reservation of the LUN.
+    systemd is told, and the login service is started if the boot left it out.
     """
 
     verb: ClassVar[str] = "fstab"
@@ -37,6 +38,7 @@ class WriteFstab(Action):
     fs: str
     options: tuple[str, ...] = ()
     boot: bool = True
+    exclusive: bool = False
 
 
 @dataclass(frozen=True)

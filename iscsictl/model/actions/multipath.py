@@ -19,7 +19,7 @@ class StartMultipathd(StartService):
 class WriteMapSettings(Action):
     """Write the section for one map into our multipath configuration, and have it read.
 
-    `wwid` is spelled as multipathd spells it; for `no_path_retry` see `MapSettings`.
+    `wwid` is spelled as multipathd spells it; for the other values see `MapSettings`.
     """
 
     verb: ClassVar[str] = "map-settings"
@@ -27,6 +27,7 @@ class WriteMapSettings(Action):
     disk: DiskId
     wwid: str
     no_path_retry: int
+    reservation_key: int | None = None
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,16 @@ from iscsictl.model.plan import Action
 class Reserve(Action):
     """Keep other hosts from writing to the LUN, by a persistent reservation of this host.
 
-    Where the LUN has none, the step says so and does nothing.
+    Where the LUN has none, the step says so and does nothing; an `exclusive` one, which is kept as
+    long as the volume is attached, fails then. While the disk has no device yet, it is awaited by
+    the `uuid` of its filesystem.
     """
 
     verb: ClassVar[str] = "reserve"
     explained: ClassVar[bool] = True
     disk: DiskId
+    exclusive: bool = False
+    uuid: str | None = None
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,9 @@ LONG_COLUMNS = (
     Column("CONNECTION STATE", "connection_state"), Column("INTERNAL STATE", "internal_state"),
     Column("IFACE"), Column("TRANSPORT"), Column("HOST"), Column("INITIATOR"),
     Column("CHAP USER", "chap_username"), Column("CHAP USER IN", "chap_username_in"),
+    Column("RESERVED BY", "reserved_by"),
 )  # fmt: skip
+_RESERVED = Column("RESERVED BY", "reserved_by", rank=7)
 
 
 class Way:
@@ -154,10 +156,14 @@ def _print_sessions(listing: Listing, screen: Screen, form: Form) -> None:
     else:
         # For a person the default port goes without saying; a script gets it.
         short = screen.width is not None
-        cells = [_values(row, exact=False, short=short) for row in rows_of(listing)]
+        shown = rows_of(listing)
+        cells = [_values(row, exact=False, short=short) for row in shown]
         columns: tuple[Column, ...] = COLUMNS
+        if any(row.disk is not None and row.disk.reservations is not None for row in shown):
+            columns = (*COLUMNS, _RESERVED)
+            cells = [(*cell, _reserved_by(row)) for cell, row in zip(cells, shown, strict=True)]
         if all(row[_PATHS] is None for row in cells):  # No map: nothing to tell.
-            columns = _without_paths(COLUMNS)
+            columns = _without_paths(columns)
             cells = [_without_paths(row) for row in cells]
         print_table(cells, columns, screen, header=form.header)
 
@@ -206,7 +212,14 @@ def _more(row: Row) -> tuple[Value, ...]:
                 [session.chap and session.chap.username_in for session in sessions],
             )
         ),
+        _reserved_by(row),
     )  # fmt: skip
+
+
+def _reserved_by(row: Row) -> str | None:
+    """Return who holds the LUN; None where nobody asked, or nobody has registered."""
+    found = None if row.disk is None else row.disk.reservations
+    return None if found is None else found.held_by
 
 
 def _few(values: Sequence[str]) -> Value:
@@ -264,14 +277,24 @@ def _print_long(listing: Listing, screen: Screen) -> None:
         lines += [
             "  "
             + " ".join(
-                ["LUN", *map(_flat, _without_paths(_values(row, exact=False))[3:]), *_told(way.lun)]
+                ["LUN", *map(_flat, _without_paths(_values(row, exact=False))[3:]),
+                 *_told(way.lun), *_reservation_words(row)]
             )
             for row in rows
             for way in row.ways
             if way.session is session and way.lun
-        ]
+        ]  # fmt: skip
         blocks.append("\n".join(lines))
     screen.write("\n\n".join(blocks) + "\n")
+
+
+def _reservation_words(row: Row) -> list[str]:
+    """Return who holds the LUN and which keys are registered, each once for all of its paths."""
+    found = None if row.disk is None else row.disk.reservations
+    if found is None:
+        return []
+    keys = [f"{key:#018x}" for key in dict.fromkeys(found.keys)]
+    return [f"reserved by {found.held_by}", f"keys {','.join(keys) or 'none'}"]
 
 
 def _told(lun: Lun) -> list[str]:

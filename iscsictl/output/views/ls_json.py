@@ -144,7 +144,7 @@ def _disk(disk: Disk) -> str:
         f'"vendor": {_text(disk.vendor)}, "model": {_text(disk.model)}, '
         f'"type": {_text(disk.type)}, "size": {_number(block.size)}, '
         f'"read_only": {"true" if disk.read_only else "false"}, "paths": [{", ".join(paths)}], '
-        f'"device": {_text(block.device)}, "kind": "{block.kind}", {_content(block)}'
+        f'"device": {_text(block.device)}, "kind": "{block.kind}", {_content(block, disk)}'
     )
 
 
@@ -155,7 +155,7 @@ def _block(block: Block) -> str:
     )
 
 
-def _content(block: Block) -> str:
+def _content(block: Block, disk: Disk | None = None) -> str:
     mounts = [
         f'{{"path": {_text(mount.path)}, "options": [{", ".join(map(_text, mount.options))}]}}'
         for mount in block.mounts
@@ -163,8 +163,29 @@ def _content(block: Block) -> str:
     return (
         f'"fstype": {_text(block.fstype)}, "label": {_text(block.label)}, '
         f'"uuid": {_text(block.uuid)}, "mounts": [{", ".join(mounts)}], '
-        f'"children": [{", ".join([_block(child) for child in block.children])}]}}'
+        f'"children": [{", ".join([_block(child) for child in block.children])}]'
+        f"{_reservations(disk)}}}"
     )
+
+
+def _reservations(disk: Disk | None) -> str:
+    """Write who holds the LUN, where that was asked and there is something to tell."""
+    found = None if disk is None else disk.reservations
+    if found is None:
+        return ""
+    holder = found.holder
+    document = {
+        "supported": found.supported,
+        "own_key": _key(found.own_key),
+        "keys": [_key(key) for key in found.keys],
+        "holder": None if holder is None else {"key": _key(holder.key), "type": holder.type},
+        "held_by": found.held_by,
+    }
+    return f', "reservations": {json.dumps(document)}'
+
+
+def _key(key: int | None) -> str | None:
+    return None if key is None else f"{key:#018x}"
 
 
 def disk_dict(disk: Disk) -> dict[str, Any]:

@@ -125,7 +125,9 @@ def _connect(
     if choice.mapped:
         lun, disk = found or (None, None)
         number = spec.lun if lun is None else lun.lun
-        add_map_steps(builder, inventory, first.target, number or 0, disk, name)
+        add_map_steps(
+            builder, inventory, first.target, number or 0, disk, name, exclusive=spec.exclusive
+        )
         for path in others:
             _log_in(builder, spec, path, alone=False)
     if found is None or builder.beyond_frontier:

@@ -12,6 +12,7 @@ from iscsictl.model.listing import Disk, Lun, Session, blocks
 from iscsictl.model.names import Portal
 from iscsictl.model.plan import Plan
 from iscsictl.model.record import startup_values
+from iscsictl.model.reservation import format_key
 from iscsictl.model.shell_form import shell_form
 from iscsictl.model.spec import DetachRequest
 from iscsictl.planner.attach.multipath import add_forget_steps, add_release_steps
@@ -206,13 +207,25 @@ def _release(
     for path in sorted(used.mounts, key=len, reverse=True):
         builder.add(actions.Unmount(path, lost, given_up), path, "takes the filesystem down")
     subject = f"{meant.target} LUN {meant.lun}"
-    add_release_step(
-        builder, _id(meant, disk), subject, inventory.reservations.get(disk.wwid or "")
-    )
+    found = inventory.reservations.get(disk.wwid or "")
+    exclusive = inventory.fstab.is_exclusive(disk.wwid)
+    asked = not lost and any(session.status == "up" for session in sessions)
+    add_release_step(builder, _id(meant, disk), subject, found, exclusive=exclusive and asked)
+    if exclusive and not asked:
+        builder.notes.append(_left_behind(inventory, subject))
     add_release_steps(
         builder, inventory, _id(meant, disk), subject,
         mapped=disk.block.kind == "mpath", lost=lost,
     )  # fmt: skip
+
+
+def _left_behind(inventory: Inventory, subject: str) -> str:
+    key = inventory.host.reservation_key
+    named = "this host" if key is None else f"this host, {format_key(key)},"
+    return (
+        f"the array could not be asked: if it comes back, {subject} is still reserved for {named} "
+        "until take-over on another host or the array's own command ends that"
+    )
 
 
 def _release_stranded(

@@ -16,9 +16,11 @@ from iscsictl.planner.builder import PlanBuilder
 from iscsictl.planner.disks import layout
 from iscsictl.planner.disks.new_filesystem import (
     NewFilesystem,
+    add_exclusive_step,
     add_filesystem_steps,
     add_release_step,
     claim_whole_disk,
+    is_kept_over,
 )
 from iscsictl.planner.safety import overwrite
 from iscsictl.planner.safety.mount_points import exposure
@@ -59,6 +61,8 @@ class FilesystemPlanner:
             confirmed = spec.consent.wipe is not None
             ground = OverwriteGround.CONFIRMED if confirmed else OverwriteGround.BLANK
             self._make(claim_whole_disk(chosen.uuid, fs, self._table, spec.uuid), ground)
+        elif spec.exclusive:
+            add_exclusive_step(self.builder, self.device, self.name, None)
         if spec.mount:
             self._mount(chosen)
         self._release()
@@ -82,6 +86,7 @@ class FilesystemPlanner:
                 )
             self._require_own_lines()
             chosen = TargetFilesystem(mounted.uuid, mounted.fstype or "auto")
+            self._reserve(disk, mounted=True)
             self._mount(chosen, mounted=True)
             self._release()
             self._fstab(chosen)
@@ -100,6 +105,7 @@ class FilesystemPlanner:
         if kept is not None:
             # What an interrupted run reserved keeps this host out too, once its session is new.
             self._release()
+            self._reserve(disk)
         if self.spec.mount:
             self._mount(chosen)
         if kept is None:
@@ -295,8 +301,19 @@ class FilesystemPlanner:
             self.device, self.name, claim, ground, self.spec.mount, self.spec.fs_label,
             discard=self.spec.discard, claimed=claimed, labelled=labelled, proof=proof,
             reservations=self.inventory.reservations.get(self.device.wwid),
+            exclusive=self.spec.exclusive,
         )  # fmt: skip
         add_filesystem_steps(self.builder, new)
+
+    def _reserve(self, disk: Disk, *, mounted: bool = False) -> None:
+        """Add the reservation that an exclusive volume keeps, before it is mounted.
+
+        Before a mount it is asked for again in any case: it may be that of a session that is gone.
+        """
+        if self.spec.exclusive:
+            found = self.inventory.reservations.get(self.device.wwid)
+            done = mounted and found is not None and is_kept_over(disk, found)
+            add_exclusive_step(self.builder, self.device, self.name, found, done=done)
 
     def _release(self) -> None:
         """Add the end of the reservation under which this command formats, or did before.
@@ -304,9 +321,11 @@ class FilesystemPlanner:
         It comes before the entry in fstab is final: if the power fails in between, the next boot
         finds no mount that the reservation of an earlier session makes fail.
         """
-        if self.spec.fs or self.spec.consent.wipe is not None:
+        spec, line = self.spec, self._real
+        was_exclusive = line is not None and line.exclusive
+        if not spec.exclusive and (spec.fs or spec.consent.wipe is not None or was_exclusive):
             found = self.inventory.reservations.get(self.device.wwid)
-            add_release_step(self.builder, self.device, self.name, found)
+            add_release_step(self.builder, self.device, self.name, found, exclusive=was_exclusive)
 
     def _mount(self, chosen: TargetFilesystem, *, mounted: bool = False) -> None:
         add, spec, path, place = self.builder.add, self.spec, self.spec.mount or "", self._place
@@ -328,8 +347,11 @@ class FilesystemPlanner:
         boot = spec.boot and spec.mount is not None and "noauto" not in spec.options
         # Whether it is mounted at boot is `boot`, and `defaults` is nothing that a line would keep.
         wanted = set(spec.options) - {"defaults", "auto", "noauto"}
-        write = actions.WriteFstab(device, chosen.uuid, spec.mount, chosen.fs, spec.options, boot)
+        write = actions.WriteFstab(
+            device, chosen.uuid, spec.mount, chosen.fs, spec.options, boot, spec.exclusive
+        )
         same = line is not None and line.uuid == chosen.uuid and line.auto == boot
+        same = same and line is not None and line.exclusive == spec.exclusive
         same = same and line is not None and wanted <= set(line.options)
         why = "mounted again after a boot" if boot else "notes whose filesystem it is"
         self.builder.add(write, spec.mount or self.name, why, done=same)

@@ -8,6 +8,7 @@ from iscsictl.model.actions import DiskId
 from iscsictl.model.inventory import Inventory
 from iscsictl.model.listing import Block, Disk
 from iscsictl.model.multipath import MULTIPATHD
+from iscsictl.model.reservation import format_key
 from iscsictl.model.shell_form import shell_form
 from iscsictl.model.spec import AttachSpec
 from iscsictl.planner.attach.filesystem import UNKNOWN
@@ -149,14 +150,16 @@ def add_service_steps(builder: PlanBuilder, inventory: Inventory) -> None:
 
 
 def add_map_steps(
-    builder: PlanBuilder, inventory: Inventory, target: str, lun: int, disk: Disk | None, name: str
-) -> None:
+    builder: PlanBuilder, inventory: Inventory, target: str, lun: int, disk: Disk | None,
+    name: str, *, exclusive: bool = False,
+) -> None:  # fmt: skip
     """Add the steps that put a map over the first path; `disk` is None while it is not known.
 
     `no_path_retry` counts checks, one each `polling_interval` seconds, and is set so that they add
     up to WAIT_FOR_PATH. A WWID must be on multipathd's list (`multipath -a`), or `find_multipaths
-    strict` makes no map of it. Raises RefusedError where multipathd does not list the device as a
-    path.
+    strict` makes no map of it. The paths of an `exclusive` map are registered with this host's key
+    by multipathd as they join it. Raises RefusedError where multipathd does not list the device as
+    a path.
     """
     facts = inventory.host.multipath
     device, wwid, spelled = UNKNOWN, UNKNOWN, UNKNOWN
@@ -177,16 +180,25 @@ def add_map_steps(
     retries = max(1, WAIT_FOR_PATH // facts.polling_interval)
     done = disk is not None and disk.block.kind == "mpath"
     known = DiskId(target, lun, wwid, device)
-    write = actions.WriteMapSettings(known, spelled, retries)
+    key = inventory.host.reservation_key if exclusive else None
+    write = actions.WriteMapSettings(known, spelled, retries, key)
     # Settings that an admin made for this very map count more than ours.
     theirs = settings is None and spelled in facts.in_force
     ours = (
         settings is not None
         and settings.wwid == spelled
+        and settings.reservation_key == key
         # A daemon that was not asked, as by `export`, has read what the file says.
         and (not facts.spelled or facts.in_force.get(spelled) == settings.no_path_retry)
     )
     why = f"I/O waits {WAIT_FOR_PATH} s while no path works"
+    if key is not None:
+        why += ", and each path is registered before it is used"
+        if theirs:
+            builder.notes.append(
+                f"a path that joins the map later cannot write until multipathd registers it: add "
+                f"reservation_key {format_key(key)} to the section of {spelled} in multipath.conf"
+            )
     builder.add(write, name, why, done=theirs or ours)
     allow = actions.AllowMap(known, spelled)
     builder.add(allow, name, "multipathd may make a map of it", done=spelled in facts.listed)

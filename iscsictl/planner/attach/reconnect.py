@@ -1,6 +1,6 @@
 """Plan a reconnect: what should be connected and mounted, and is not. Nothing is taken down."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,9 +20,12 @@ from iscsictl.planner.selection.session_index import SessionIndex
 from iscsictl.planner.selection.surviving import has_other_paths
 
 if TYPE_CHECKING:
+    from iscsictl.planner.disks import new_filesystem
     from iscsictl.planner.iscsi import sessions as session_planner
     from iscsictl.planner.selection import records as record_selection
 else:
+    # Only for exclusive volumes.
+    new_filesystem = lazy_import("iscsictl.planner.disks.new_filesystem")
     # Their words are for what is missing.
     session_planner = lazy_import("iscsictl.planner.iscsi.sessions")
     record_selection = lazy_import("iscsictl.planner.selection.records")
@@ -100,6 +103,11 @@ class _Keep:
                 self._log_in_again(record)
         for line in self.lines:
             self._mount(line, line.mount_point or "")
+        for line in self.inventory.fstab.ours:
+            # What is not mounted at boot may be mounted all the same.
+            here = line.mount_point in self.mounted and self.target in {None, line.target}
+            if here and line not in self.lines:
+                self._keep_reserved(line)
         if self.target is not None:
             self._refuse_held(self.target)
         return self.builder.build()
@@ -221,6 +229,7 @@ class _Keep:
             away = sessions and not up
             error = None if away else _fallen(now, mount)
             self.builder.add(mount, path, "is mounted", done=error is None, error=error)
+            self._keep_reserved(line)
             return
         # A login that only adds a path need not succeed before a mount that another path carries.
         after = [] if up else self.logins.get(target, [])
@@ -231,7 +240,31 @@ class _Keep:
             scan = actions.Scan(target, line.lun, ())
             name = f"{target} LUN {line.lun}"
             after = [self.builder.add(scan, name, "finds the disk", after=after)]
+        if line.exclusive:
+            after = [self._reserve(line, after)]
         self.builder.add(mount, path, "mounts it again", after=after)
+
+    def _reserve(self, line: FstabLine, after: Iterable[str] = (), *, done: bool = False) -> str:
+        """Add the reservation of an exclusive volume; without it nothing may be mounted."""
+        found = self.inventory.reservations.get(line.wwid or "")
+        mount = _mount_of(line)
+        disk = next((d for d in self.inventory.disks if d.wwid == line.wwid), None)
+        device = mount.path if disk is None else disk.block.device
+        error = None if found is None else found.exclusive_refusal(device)
+        reserve = actions.Reserve(mount.disk, exclusive=True, uuid=mount.uuid)
+        subject = f"{line.target} LUN {line.lun}"
+        why = "no other host can write until it is detached"
+        return self.builder.add(reserve, subject, why, after=after, done=done, error=error)
+
+    def _keep_reserved(self, line: FstabLine) -> None:
+        """Add what is missing of the reservation of a mounted volume, as after an array restart.
+
+        A LUN that cannot be asked now has a session to be repaired first.
+        """
+        found = self.inventory.reservations.get(line.wwid or "")
+        disk = next((d for d in self.inventory.disks if d.wwid == line.wwid), None)
+        if line.exclusive and disk is not None and found is not None:
+            self._reserve(line, done=new_filesystem.is_kept_over(disk, found))
 
     def _no_way(self, target: str) -> IscsictlError:
         """Return why a target has neither a session that is up nor a login that is planned."""

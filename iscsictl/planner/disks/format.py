@@ -62,7 +62,8 @@ def _label(builder: PlanBuilder, inventory: DiskInventory, kind: str, consent: C
     if table is not None and table.label == kind and not (table.entries and consent.wipe):
         same = actions.Label(device, kind, OverwriteGround.BLANK)
         builder.add(same, name, f"has a {kind} table", done=True)
-        add_release_step(builder, device, name, inventory.reservations.get(device.wwid))
+        if not inventory.fstab.is_exclusive(device.wwid):
+            add_release_step(builder, device, name, inventory.reservations.get(device.wwid))
         if table.entries:
             count = len(table.entries)
             builder.notes.append(f"the {kind} table with {count} partition(s) stays")
@@ -166,6 +167,7 @@ class _MkfsPlanner:
             self.device, self.name, claim, ground, None, self.spec.label, self.spec.extra,
             discard=self.spec.discard, claimed=claim == resumed, proof=content.proof,
             reservations=self.inventory.reservations.get(self.device.wwid),
+            exclusive=self.inventory.fstab.is_exclusive(self.device.wwid),
         )  # fmt: skip
         add_filesystem_steps(self.builder, new)
         self._release()
@@ -174,8 +176,10 @@ class _MkfsPlanner:
         return self.node
 
     def _release(self) -> None:
-        found = self.inventory.reservations.get(self.device.wwid)
-        add_release_step(self.builder, self.device, self.name, found)
+        # Another partition may be an exclusive volume: then the disk stays reserved.
+        if not self.inventory.fstab.is_exclusive(self.device.wwid):
+            found = self.inventory.reservations.get(self.device.wwid)
+            add_release_step(self.builder, self.device, self.name, found)
 
     def _wanted_claim(self) -> FilesystemClaim:
         """Return the claim on the device that was named, with the ids of the table it is in."""

@@ -12,6 +12,7 @@ from iscsictl.model.plan import Plan
 from iscsictl.model.shell_form import shell_form
 from iscsictl.model.values import is_directory
 from iscsictl.planner.builder import PlanBuilder, build_plan
+from iscsictl.planner.disks.new_filesystem import add_exclusive_step
 from iscsictl.planner.safety.mount_points import exposure
 from iscsictl.planner.safety.overwrite import (
     ConsentRequiredError,
@@ -132,6 +133,9 @@ def _mount(builder: PlanBuilder, inventory: DiskInventory, spec: MountSpec) -> s
         )
     exists = _place(inventory).exists
     builder.add(actions.MakeDirectory(path), path, "the mount point", done=exists)
+    if line is not None and line.exclusive:
+        name = f"{device.target} LUN {device.lun}"
+        add_exclusive_step(builder, device, name, inventory.reservations.get(device.wwid))
     builder.add(mount, path, f"mounts {fs} {uuid}")
     return block.device
 
@@ -276,7 +280,8 @@ def _fstab_add(builder: PlanBuilder, inventory: DiskInventory, spec: MountSpec) 
     one_of_a_kind(uuid, inventory.one.disk, inventory.disks)
     lines = inventory.fstab.by_uuid(uuid)
     options = spec.options or ()
-    write = actions.WriteFstab(device, uuid, path, fs, options, spec.boot)
+    exclusive = any(line.exclusive for line in lines)
+    write = actions.WriteFstab(device, uuid, path, fs, options, spec.boot, exclusive)
     name = path or uuid
     for line in inventory.fstab.by_wwid(device.wwid):
         if line.is_claim:
@@ -351,5 +356,10 @@ def plan_fstab_rm(inventory: DiskInventory, name: str) -> Plan:
                 builder.add(actions.DropRequire(path), path, f"{', '.join(waiting)} waits no more")
             subject = path or line.uuid or name
             builder.add(actions.DropFstab(line), subject, f"line {line.number} goes")
+            if line.exclusive:
+                builder.notes.append(
+                    "the LUN stays reserved for this host until: iscsictl detach "
+                    f"{shell_form(line.target, '--lun', line.lun)}"
+                )
 
     return build_plan(build)

@@ -7,8 +7,9 @@ from iscsictl.model import actions
 from iscsictl.model.actions import DiskId, OverwriteGround
 from iscsictl.model.claim import FilesystemClaim
 from iscsictl.model.disk_content import BlankProof
+from iscsictl.model.listing import Disk
 from iscsictl.model.plan import Status
-from iscsictl.model.reservation import LunReservations
+from iscsictl.model.reservation import LunReservations, ReservationType
 from iscsictl.planner.builder import PlanBuilder
 from iscsictl.planner.disks import layout
 
@@ -20,7 +21,7 @@ class NewFilesystem:
     `subject` names its steps. `claimed`: the claim is in fstab already; `labelled`: the partition
     table of the claim is on the disk. `options` are those of the user for mkfs. `proof` is the one
     by which the disk is blank, for the first step that writes to it. `reservations` are None as
-    long as the LUN could not be asked.
+    long as the LUN could not be asked. An `exclusive` one stays reserved once it is made.
     """
 
     disk: DiskId
@@ -35,6 +36,7 @@ class NewFilesystem:
     labelled: bool = False
     proof: BlankProof | None = None
     reservations: LunReservations | None = None
+    exclusive: bool = False
 
 
 def add_filesystem_steps(builder: PlanBuilder, new: NewFilesystem) -> None:
@@ -51,7 +53,10 @@ def add_filesystem_steps(builder: PlanBuilder, new: NewFilesystem) -> None:
         "notes in fstab what is being made on the disk",
         done=new.claimed,
     )
-    add_reserve_step(builder, disk, subject, new.reservations)
+    if new.exclusive:
+        add_exclusive_step(builder, disk, subject, new.reservations)
+    else:
+        add_reserve_step(builder, disk, subject, new.reservations)
     if new.ground is OverwriteGround.CONFIRMED:
         part = None if claim.owns_disk else claim.part
         builder.add(actions.Wipe(disk, part), subject, "erases what is there, as confirmed")
@@ -80,13 +85,45 @@ def add_reserve_step(
     builder.add(actions.Reserve(disk), subject, why, done=not supported)
 
 
+def is_kept_over(disk: Disk, reservations: LunReservations) -> bool:
+    """Tell whether this host holds a LUN for itself, over all paths of it that work."""
+    kind = ReservationType.WRITE_EXCLUSIVE
+    if disk.block.kind == "mpath":
+        kind = ReservationType.WRITE_EXCLUSIVE_REGISTRANTS_ONLY
+    working = [path for path in disk.paths if path.state in {"running", None}]
+    return reservations.is_ours and reservations.is_kept(kind, len(working))
+
+
+def add_exclusive_step(
+    builder: PlanBuilder, disk: DiskId, subject: str, reservations: LunReservations | None, *,
+    done: bool = False,
+) -> None:  # fmt: skip
+    """Add the step after which no other host can write to the LUN until it is detached.
+
+    Raises RefusedError where the LUN says that this host cannot have it for itself.
+    """
+    refusal = None if reservations is None else reservations.exclusive_refusal(disk.device)
+    if refusal is not None:
+        raise refusal
+    builder.add(
+        actions.Reserve(disk, exclusive=True), subject,
+        "no other host can write until it is detached", done=done,
+    )  # fmt: skip
+
+
 def add_release_step(
-    builder: PlanBuilder, disk: DiskId, subject: str, reservations: LunReservations | None
-) -> None:
-    """Add the end of this host's reservation, if the plan makes one or an interrupted run did."""
+    builder: PlanBuilder, disk: DiskId, subject: str, reservations: LunReservations | None, *,
+    exclusive: bool = False,
+) -> None:  # fmt: skip
+    """Add the end of this host's reservation, if the plan makes one or an interrupted run did.
+
+    `exclusive`: fstab has it that there is one, so it is ended unasked where the LUN did not tell.
+    """
     pending = {Status.PLANNED, Status.FORECAST}
     planned = any(isinstance(s.action, actions.Reserve) and s.status in pending
                   for s in builder.steps)  # fmt: skip
+    if reservations is None:
+        planned = planned or exclusive
     if planned or (reservations is not None and reservations.is_ours):
         builder.add(actions.Release(disk), subject, "other hosts can use the LUN again")
 

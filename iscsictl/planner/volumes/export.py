@@ -25,6 +25,7 @@ from iscsictl.model.listing import Disk, Session, blocks
 from iscsictl.model.names import DEFAULT_IFACE, DEFAULT_PORT
 from iscsictl.model.plan import Plan, Status
 from iscsictl.model.record import NodeRecord
+from iscsictl.model.reserve_unit import requires_option
 from iscsictl.model.spec import AttachSpec
 from iscsictl.model.values import FILESYSTEMS
 from iscsictl.planner.attach.attach import record_values
@@ -109,8 +110,11 @@ class _Export:
         service = f"x-systemd.after={self.inventory.host.login_service}"
         options = [
             o for o in line.options
-            if o not in {*_FIXED, service} and not o.startswith("x-iscsictl.")
+            if o not in {*_FIXED, service, requires_option(line.uuid or "")}
+            and not o.startswith("x-iscsictl.")
         ]  # fmt: skip
+        if line.exclusive:
+            row["exclusive"] = True
         if options:
             row["options"] = options
         place = self.places.get(path, MountPointState())

@@ -31,7 +31,7 @@ _HINTS: Final[Mapping[str, str]] = {
 }
 # Python refuses to print an integer of thousands of digits (sys.set_int_max_str_digits).
 _LONG: Final = 10**40
-_NEED_MOUNT: Final = ("options", "owner", "mode", "required-by", "over-nonempty")
+_NEED_MOUNT: Final = ("options", "owner", "mode", "required-by", "over-nonempty", "exclusive")
 
 
 def read_volumes(
@@ -221,6 +221,7 @@ _KEYS: Final[Mapping[str, Check | None]] = {
     "over-nonempty": _flag,
     "verify-blank": _one_of(("quick", "full")),
     "discard": _flag,
+    "exclusive": _flag,
 }
 _CHAP_KEYS: Final[Mapping[str, Check | None]] = {"user": _user, "secret-file": _secret_file}
 
@@ -285,6 +286,7 @@ class _Reader:
             boot=found.get("boot", True),
             full_probe=found.get("verify-blank") == "full",
             discard=found.get("discard", False),
+            exclusive=found.get("exclusive", False),
             consent=Consent(
                 adopt=found.get("adopt", False),
                 over_nonempty=found.get("over-nonempty", False),

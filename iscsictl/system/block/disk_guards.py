@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from iscsictl.errors import RefusedError, UnreachableError
+from iscsictl.errors import InUseError, RefusedError, UnreachableError
 from iscsictl.model.actions import DiskId
 from iscsictl.model.shell_form import shell_form
 from iscsictl.system.block import multipath, probe, reservations, scsi_commands
@@ -22,6 +22,17 @@ def require_same_disk(fd: int, disk: DiskId) -> None:
             f"{disk.device} is not the disk {disk.wwid}: it says it is {told}",
             hint="the LUN was mapped to another disk; run: iscsictl rescan, and look again",
         )
+
+
+def is_in_use(disk: DiskId, root: Path = Path("/")) -> bool:
+    """Tell whether the kernel says that somebody has a disk, or a partition of it, for himself."""
+    for end in multipath.ends(disk.device, root):
+        try:
+            with probe.opened(end, exclusive=True):
+                pass
+        except InUseError:
+            return True
+    return False
 
 
 @dataclass(frozen=True)

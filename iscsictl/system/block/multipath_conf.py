@@ -176,6 +176,14 @@ def fail_waiting(name: str) -> None:
     run(["multipathd", "disablequeueing", "map", name], timeout=MULTIPATHD_WAIT, ok=None)
 
 
+def note_registration(name: str) -> None:
+    """Tell the daemon that a map's paths are registered, so that those that come back are too.
+
+    It finds that out by itself when it reads its configuration or makes the map, which was before.
+    """
+    run(["multipathd", "setprstatus", "map", name], timeout=MULTIPATHD_WAIT, ok=None)
+
+
 def flush(name: str, deadline: float, pause: Callable[[float], None] = time.sleep) -> None:
     """Remove a map that nothing uses, with its partitions.
 

@@ -12,7 +12,12 @@ from pathlib import Path
 
 from iscsictl.errors import IscsictlError, MissingError, RefusedError
 from iscsictl.model.actions import DiskId
-from iscsictl.model.reservation import LunReservations, Reservation, ReservationType
+from iscsictl.model.reservation import (
+    LunReservations,
+    Reservation,
+    ReservationType,
+    no_reservations,
+)
 from iscsictl.model.shell_form import shell_form
 from iscsictl.system.block import disk_guards, multipath, probe, scsi_commands
 from iscsictl.system.block.disk_states import disk_states
@@ -24,6 +29,9 @@ from iscsictl.system.block.reservations import (
     register,
 )
 
+#: How often a map is read again whose paths change meanwhile; one more login is one change.
+_ROUNDS = 4
+
 
 def reserve(disk: DiskId, root: Path = Path("/")) -> bool:
     """Register this host on every path of a disk, and keep all others from writing to it.
@@ -32,7 +40,7 @@ def reserve(disk: DiskId, root: Path = Path("/")) -> bool:
     LUN knows PERSISTENT RESERVE IN and not OUT. Raises RefusedError where another host was first,
     or has the same key as this one; then this host leaves no registration.
     """
-    own = _require_own_key(root)
+    own, kind = _require_own_key(root), _type_of(disk, root)
     disk_guards.require_same_paths(disk, root)
     with _opened_paths(disk, root) as fds:
         for fd in fds:
@@ -40,12 +48,94 @@ def reserve(disk: DiskId, root: Path = Path("/")) -> bool:
         try:
             if not _register_first(fds[0], own):
                 return False
-            _take(disk, fds, own, root)
+            _take(disk, fds, own, kind, root)
         except IscsictlError:
-            for fd in fds:
-                with suppress(IscsictlError):
-                    register(fd, 0)
+            _end_registrations(fds)
             raise
+    return True
+
+
+def _type_of(disk: DiskId, root: Path) -> ReservationType:
+    """Return the type for a disk: of a map also while one path works, for others will join it."""
+    if multipath.paths_of(disk.device, root):
+        return ReservationType.WRITE_EXCLUSIVE_REGISTRANTS_ONLY
+    return ReservationType.WRITE_EXCLUSIVE
+
+
+def keep_reserved(disk: DiskId, root: Path = Path("/")) -> bool:
+    """Reserve a LUN for as long as its volume is attached; tell whether that changed anything.
+
+    Called again after anything that may have ended it: a boot, a login, a restart of the array. A
+    path that joins a map meanwhile is registered by multipathd, which knows the key, or by the next
+    call. Raises RefusedError where the LUN has no reservations or another host has it; then nothing
+    is changed.
+    """
+    changed = False
+    for _ in range(_ROUNDS):
+        paths = multipath.paths_of(disk.device, root)
+        changed = _keep_over_paths(disk, root) or changed
+        if multipath.paths_of(disk.device, root) == paths:
+            break
+    return changed
+
+
+def _keep_over_paths(disk: DiskId, root: Path) -> bool:
+    own, kind = _require_own_key(root), _type_of(disk, root)
+    disk_guards.require_same_paths(disk, root, with_dead_paths=True)
+    with _opened_paths(disk, root) as fds:
+        for fd in fds:
+            disk_guards.require_same_disk(fd, disk)
+        found = read_reservations(fds[0], root)
+        refusal = found.exclusive_refusal(disk.device)
+        if refusal is not None:
+            raise refusal
+        in_use = disk_guards.is_in_use(disk, root)
+        # What earlier sessions left piles up on the array; it goes while nobody writes.
+        stale = found.keys.count(own) > len(fds) and not in_use
+        if found.is_kept(kind, len(fds)) and not stale and all(_has_key(fd, own) for fd in fds):
+            return False
+        try:
+            _take_and_keep(disk, fds, own, kind, root, in_use=in_use)
+        except IscsictlError:
+            if not found.is_registered:
+                _end_registrations(fds)
+            raise
+    return True
+
+
+def _take_and_keep(
+    disk: DiskId, fds: list[int], own: int, kind: ReservationType, root: Path, *, in_use: bool
+) -> None:
+    if not _register_first(fds[0], own):
+        raise no_reservations(disk.device)
+    if in_use and kind is ReservationType.WRITE_EXCLUSIVE_REGISTRANTS_ONLY:
+        # A write over a path that is unregistered, be it for a moment, would fail; which of our
+        # paths is the holder does not matter.
+        for fd in fds:
+            register(fd, own)
+        if _read_own(fds[0], disk, root).is_kept(kind, len(fds)):
+            return
+    _take(disk, fds, own, kind, root)
+
+
+def _end_registrations(fds: list[int]) -> None:
+    """Unregister these paths, as far as they answer: the error that led here tells more."""
+    for fd in fds:
+        with suppress(IscsictlError):
+            register(fd, 0)
+
+
+def _has_key(fd: int, own: int) -> bool:
+    """Tell whether this very nexus is registered with the key, by registering it again.
+
+    A target that cannot store registrations has made it all the same (`register`).
+    """
+    try:
+        change_reservation(fd, OutAction.REGISTER, 0, own, own)
+    except scsi_commands.ScsiError as error:
+        if not (error.conflict or error.unstored):
+            raise
+        return error.unstored
     return True
 
 
@@ -70,15 +160,12 @@ def _require_own_key(root: Path) -> int:
     return own
 
 
-def _take(disk: DiskId, fds: list[int], own: int, root: Path) -> None:
+def _take(disk: DiskId, fds: list[int], own: int, kind: ReservationType, root: Path) -> None:
     """Reserve the LUN over paths of which the first is registered.
 
     Of several hosts that do so at once, the LUN lets one (SPC-4 5.12.9).
     """
     first, *others = fds
-    kind = ReservationType.WRITE_EXCLUSIVE
-    if others:
-        kind = ReservationType.WRITE_EXCLUSIVE_REGISTRANTS_ONLY
     before = _read_own(first, disk, root)
     if before.owners_known and (before.holder is not None or before.keys.count(own) > 1):
         _preempt_own_key(first, own, kind)
@@ -95,7 +182,8 @@ def _take(disk: DiskId, fds: list[int], own: int, root: Path) -> None:
             hint="run the same command again: it finds what that host left on the LUN",
         ) from None
     after = _read_own(first, disk, root)
-    if after.holder != Reservation(own, kind) or after.keys.count(own) != len(fds):
+    # multipathd may have registered a path that has just joined the map.
+    if not after.is_kept(kind, len(fds)):
         raise RefusedError(
             f"{disk.device} took a reservation and does not show it",
             hint="look at it: sg_persist --in --read-full-status " + shell_form(disk.device),

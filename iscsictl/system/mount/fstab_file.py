@@ -14,7 +14,7 @@ from iscsictl.parse.fstab import parse_fstab, render_fstab
 from iscsictl.system.io.files import read_file, replace_file
 from iscsictl.system.io.process import run
 from iscsictl.system.io.safe_paths import fd_path
-from iscsictl.system.mount import udev_rule
+from iscsictl.system.mount import reserve_unit_file, udev_rule
 
 Verify = Callable[[bytes], Counter[str]]
 
@@ -88,8 +88,10 @@ def save_fstab(
         _refuse_new_errors(path, _bodies(old), _bodies(fstab), verify)
     mode = None if path.exists() else 0o644
     udev_rule.put(root, fstab)
+    reserve_unit_file.put(root, fstab)
     changed = replace_file(path, render_fstab(fstab), mode=mode, expect=render_fstab(old))
     udev_rule.sweep(root, fstab)
+    reserve_unit_file.sweep(root, fstab)
     return changed
 
 

@@ -1,0 +1,65 @@
+"""The unit file by which systemd has the LUN of an exclusive volume reserved before its mount.
+
+It is a template that is there as long as fstab has an exclusive entry, whose mount requires an
+instance of it. Hosts without such an entry have no unit, and their boot waits for nothing.
+"""
+
+import os
+from importlib import resources
+from pathlib import Path
+from typing import Final
+
+from iscsictl.model.fstab import Fstab
+from iscsictl.model.reserve_unit import TEMPLATE
+from iscsictl.system.io.files import read_file, remove_file, replace_file
+from iscsictl.system.io.own_program import require_own_program
+
+_COMMAND: Final = b"ExecStart="
+
+
+def path_of(root: Path = Path("/")) -> Path:
+    """Return where the unit is: among the admin's, for there it may come and go."""
+    return root / "etc/systemd/system" / TEMPLATE
+
+
+def require_program(root: Path = Path("/")) -> str:
+    """Return the iscsictl that the unit runs, or will run.
+
+    Raises what `require_own_program` raises, where there is no unit yet that could run.
+    """
+    return find_program(root) or require_own_program("systemd", "attach the volume")
+
+
+def find_program(root: Path = Path("/")) -> str | None:
+    """Return the program that the unit runs; None without a unit, and where it is gone."""
+    for line in (read_file(path_of(root)) or b"").splitlines():
+        if line.startswith(_COMMAND):
+            program = os.fsdecode(line.removeprefix(_COMMAND).split()[0]).replace("%%", "%")
+            return program if os.access(program, os.X_OK) else None
+    return None
+
+
+def put(root: Path, fstab: Fstab) -> None:
+    """Have the unit there if an entry of this fstab requires it.
+
+    systemd knows it after the reload that follows each change of fstab. Raises what
+    `require_program` and `replace_file` raise.
+    """
+    # Without the directory there is no systemd that could read it.
+    if _needed(fstab) and path_of(root).parent.is_dir():
+        text = (resources.files("iscsictl") / "data" / TEMPLATE).read_text(encoding="utf-8")
+        unit = text.replace("@EXECUTABLE@", require_program(root).replace("%", "%%"))
+        replace_file(path_of(root), unit.encode("utf-8", "surrogateescape"), mode=0o644)
+
+
+def sweep(root: Path, fstab: Fstab) -> None:
+    """Remove the unit if no entry of this fstab requires it.
+
+    To be called after fstab was written. Raises what `remove_file` raises.
+    """
+    if not _needed(fstab):
+        remove_file(path_of(root))
+
+
+def _needed(fstab: Fstab) -> bool:
+    return any(line.exclusive for line in fstab.ours)
