@@ -6,8 +6,8 @@
 A command is held at each point (`stopper_guest.py`), the world is saved there, and from that
 one state it is stopped in each way: SIGKILL, SIGTERM, SIGINT, power cut. After each stop the
 host is looked at, the same command is run once more, and what is there then must be what an
-unbroken run left, with no registration for persistent reservations on the array. The table is
-printed as its cells are done.
+unbroken run left, with no registration for persistent reservations on the array, or one for an
+exclusive volume. The table is printed as its cells are done.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.lab.array import A4
 from tests.lab.pair import Lab
-from tests.lab.reservations import read_state
+from tests.lab.reservations import key_of, read_state
 from tests.lab.stopper import PATIENCE, Stopper, Tool
 
 if TYPE_CHECKING:
@@ -42,7 +42,10 @@ ATTACH = (
     f"--table gpt --fs ext4 --mount {DIRECTORY}"
 )
 DETACH = f"iscsictl detach {DIRECTORY}"
-COMMANDS = {"attach": ATTACH, "detach": DETACH}
+EXCLUSIVE = f"{ATTACH} --exclusive"
+COMMANDS = {
+    "attach": ATTACH, "detach": DETACH, "attach-exclusive": EXCLUSIVE, "detach-exclusive": DETACH,
+}  # fmt: skip
 POWER = "power cut"
 STOPS = ("SIGKILL", "SIGTERM", "SIGINT", POWER)
 ENDS = {"SIGKILL": {-9}, "SIGTERM": {143, 0}, "SIGINT": {130, 0}}
@@ -72,7 +75,10 @@ def started(unit):
         time.sleep(0.1)
     return state
 def plain(text):
-    return re.sub(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}", "UUID", text)
+    # With dashes, or as systemd has them in the name of a unit, which fstab escapes again.
+    dash = r"(-|\\134x2d)"
+    uuid = r"[0-9A-Fa-f]{8}(" + dash + "[0-9A-Fa-f]{4}){3}" + dash + "[0-9A-Fa-f]{12}"
+    return re.sub(uuid, "UUID", text)
 records = {}
 places = [base + "/nodes" for base in ("/etc/iscsi", "/var/lib/iscsi")]
 for folder, _, names in (step for place in places for step in os.walk(place)):
@@ -192,7 +198,7 @@ class Matrix:
 
     def prepare(self, commands: Iterable[str] = COMMANDS) -> None:
         """A LUN, the secrets; and what unbroken runs leave."""
-        lab = self.lab
+        lab, commands = self.lab, set(commands)
         self.disk = lab.array.disk("stops", "64M")
         lab.array.target(
             IQN, [self.disk],
@@ -201,23 +207,30 @@ class Matrix:
         lab.host.put("/root/secret", SECRET + "\n", 0o600)
         lab.host.put("/root/mutual", MUTUAL + "\n", 0o600)
         lab.snapshot("before-attach")
-        self._run(ATTACH)
-        found = self.wanted["attach"] = state(lab.host)
+        for attach, detach in (("attach", "detach"), ("attach-exclusive", "detach-exclusive")):
+            if commands & {attach, detach}:
+                lab.restore("before-attach")
+                self._prepare_pair(attach, detach if detach in commands else None)
+
+    def _prepare_pair(self, attach: str, detach: str | None) -> None:
+        lab = self.lab
+        self._run(COMMANDS[attach])
+        found = self.wanted[attach] = state(lab.host)
         assert found["mounts"], found
         assert found["writable"], found
         assert found["sessions"] == [IQN], found
         assert all(record[:2] == [True, "0o600"] for record in found["records"].values())
         assert set(found["secrets"]) <= set(found["records"]), found
-        if "detach" in commands:
-            lab.snapshot("before-detach", sync=False)
-            self._run(DETACH)
-            found = self.wanted["detach"] = state(lab.host)
+        if detach is not None:
+            lab.snapshot(f"before-{detach}", sync=False)
+            self._run(COMMANDS[detach])
+            found = self.wanted[detach] = state(lab.host)
             assert (found["mounts"], found["sessions"], found["locks"]) == ([], [], [])
             assert "x-iscsictl" not in found["fstab"]
 
     def forget(self) -> None:
         """Delete its worlds."""
-        for name in ("before-attach", "before-detach", "at-point"):
+        for name in ("before-attach", "before-detach", "before-detach-exclusive", "at-point"):
             if name in self.lab.snapshots:
                 self.lab.forget(name)
 
@@ -231,8 +244,9 @@ class Matrix:
     ) -> Iterator[Cell]:
         """Stop a command at each point, in each way of `stops(point)`; yield what came of it."""
         lab = self.lab
-        lab.restore(f"before-{command}")
-        held = Stopper.start(lab, COMMANDS[command], TOOLS, lock=command == "attach")
+        attaches = command.startswith("attach")
+        lab.restore("before-attach" if attaches else f"before-{command}")
+        held = Stopper.start(lab, COMMANDS[command], TOOLS, lock=attaches)
         while (point := held.point()) is not None:
             if ways := tuple(stops(point)):
                 lab.snapshot("at-point", sync=False)
@@ -269,7 +283,13 @@ class Matrix:
             problems.append(again.err)
         problems += differences(state(host), self.wanted[command])
         left = read_state(self.lab.array, self.disk)
-        if not left.is_free:
+        if command == "attach-exclusive":
+            key = key_of(host)
+            if left.is_free or left.registered.count("Key:") != left.registered.count(key):
+                problems.append(f"the LUN is not reserved for this host alone: {left}")
+            if left.registered.count(key) != 1:
+                problems.append(f"there is not one registration of this host: {left}")
+        elif not left.is_free:
             problems.append(f"a registration is left on the array: {left}")
         return Cell(self.lab.suite, command, point, stop, code, again.seconds, tuple(problems))
 

@@ -150,6 +150,7 @@ ALONE = {
 #: Planted by other tests: of this directory's test_doctor.py, test_boot.py, test_sessions.py and
 #: test_disk_identity.py, and below.
 ELSEWHERE = {
+    "reservation", "reservation-unit",
     "disk-changed", "disk-identity",
     "kernel-transport", "iscsid-answers", "net-mtu", "session-state", "initiator-clone",
     "boot-firmware", "multipath-paths",

@@ -42,7 +42,7 @@ def test_a_command_stopped_at_any_step_in_any_way_is_finished_by_the_same(
 ) -> None:
     matrix = Matrix(lab)
     try:
-        matrix.prepare(["attach", command])
+        matrix.prepare([command])
         cells = list(matrix.cells(command))
     finally:
         matrix.forget()
