@@ -188,6 +188,9 @@ def test_a_dead_owner_is_taken_over_and_mounts_nothing_when_it_comes_back(two_ho
     owner.power_cut()
 
     device = log_in_second(lab)
+    # The end of the first host can break the connections of the other one for a moment.
+    logged_in = "until grep -qx LOGGED_IN /sys/class/iscsi_session/*/state; do sleep 0.5; done"
+    run_on(lab.second, f"sleep 10; {logged_in}")
     adopt = f"{ATTACH} --adopt --yes"
     refused = run_on(lab.second, adopt, 9)
     assert f"persistent reservation: key {key}" in refused.err
