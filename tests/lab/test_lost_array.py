@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 #: Seconds that each command below may take: far less than the 600 s for which I/O waits.
 SOON = 120.0
+#: Until no process waits in the kernel for a disk.
+NOTHING_WAITS = "until ! ps -eo stat | grep -q ^D; do sleep 0.2; done"
 
 
 @pytest.mark.fault("F31")
@@ -45,8 +47,22 @@ def test_detach_ends_soon_on_a_dead_array_and_with_lost_forgets_it(lab: Lab) -> 
     sitting.signal()
     sitting.wait()
     assert run_on(host, "echo more >> /srv/kept/file && sync && cat /srv/kept/file").out
-    nothing = "until ! ps -eo stat | grep -q ^D; do sleep 0.2; done"
-    run_on(host, nothing, timeout=SOON)
+    run_on(host, NOTHING_WAITS, timeout=SOON)
+
+
+@pytest.mark.torture
+@pytest.mark.fault("F31")
+@pytest.mark.fault("F71")
+def test_detach_with_lost_does_not_wait_for_what_was_never_written(lab: Lab) -> None:
+    host = lab.host
+    gone = attached(lab, "gone")
+    # Nobody works there: the unmount ends the filesystem, and writes what is in memory first.
+    run_on(host, "echo late > /srv/gone/file")
+    lab.cut("A")
+    run_on(host, "until grep -q FAILED /sys/class/iscsi_session/*/state; do sleep 0.2; done")
+    run_on(host, f"iscsictl detach /srv/gone --lost --confirm {gone.wwid}", timeout=SOON)
+    assert mounted(host) == set(sessions(host)) == set()
+    run_on(host, NOTHING_WAITS, timeout=SOON)
 
 
 @pytest.mark.fault("F31")

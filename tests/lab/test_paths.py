@@ -10,6 +10,7 @@ import pytest
 from tests.lab.array import A4, B4
 from tests.lab.onhost import run_on, statuses
 from tests.lab.onmap import ATTACH, IQN, path_states, start_multipathd, wait_for
+from tests.lab.rundir import NETS
 
 if TYPE_CHECKING:
     from tests.lab.guest import Guest
@@ -159,3 +160,21 @@ def test_two_interfaces_to_one_portal_are_two_paths_of_one_map(lab: Lab) -> None
     assert sorted(used) == ["one", "two"]
     again = statuses(run_on(host, f"{ATTACH} -I one -I two -J"))
     assert set(again.values()) == {"unchanged"}, again
+
+
+@pytest.mark.torture
+@pytest.mark.every_suite
+@pytest.mark.fault("F31")
+@pytest.mark.fault("F71")
+def test_a_map_whose_array_is_lost_is_detached_soon_and_nothing_waits_any_more(lab: Lab) -> None:
+    host, array = lab.host, lab.array
+    disk = array.disk("mail", "256M")
+    array.target(IQN, [disk], portals=[A4, B4])
+    run_on(host, ATTACH)
+    run_on(host, "echo late > /srv/mail/file")  # stays in memory: the array never gets it
+    for net in NETS:
+        lab.cut(net)
+    wait_for(lambda: path_states(host) == ["faulty", "faulty"])
+    run_on(host, f"iscsictl detach /srv/mail --lost --confirm {disk.wwid}", timeout=120)
+    assert leftovers(host) == ""
+    run_on(host, "until ! ps -eo stat | grep -q ^D; do sleep 0.2; done", timeout=120)
