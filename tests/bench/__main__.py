@@ -4,7 +4,9 @@ import importlib
 
 from tests.lab.image import LabUnavailableError
 
-HERE = ("bench_start", "bench_ls", "bench_reconnect", "bench_blank", "bench_view")
+HERE = (
+    "bench_start", "bench_ls", "bench_reconnect", "bench_blank", "bench_view", "bench_scale",
+)  # fmt: skip
 LAB = ("bench_attach", "bench_peers", "bench_many", "bench_apply")
 
 
