@@ -100,9 +100,9 @@ EXAMPLES: Final[Mapping[str, tuple[Example, ...]]] = {
         (f"prune {_TARGET} --for 1min", "remove one that went a minute ago"),
     ),
     "take-over": (
-        (f"take-over {_TARGET} --lun 0 --confirm 0x4b1f6c0de2a94d17 --dry-run",
+        (f"take-over {_TARGET} --lun 0 --confirm 0x4b1f6c -n",
          "show what would be done"),
-        (f"take-over {_TARGET} --lun 0 --confirm 0x4b1f6c0de2a94d17",
+        (f"take-over {_TARGET} --lun 0 --confirm 0x4b1f6c",
          "end the reservation of the host with this key"),
     ),
     "hold": (

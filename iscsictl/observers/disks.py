@@ -265,8 +265,9 @@ def disk_rows(context: Context) -> tuple[DiskRow, ...]:
 
     Raises NeedsRootError where the node records may not be read.
     """
-    rows, scan = [], usage.UsageScan(context.root)
-    for disk in base(context).disks:
+    rows, disks = [], base(context).disks
+    scan = usage.UsageScan(context.root) if disks else None
+    for disk in disks:
         kname = kernel_name(disk.block.device)
         sector = partition_table.topology(kname, context.root).logical
         number = device_number(context.root, kname)

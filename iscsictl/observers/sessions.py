@@ -151,7 +151,8 @@ def for_logout(context: Context) -> Inventory:
 
 
 def _holders(disks: Iterable[Disk], root: Path) -> dict[str, DiskUsage]:
-    scan = usage.UsageScan(root)
+    disks = tuple(disks)
+    scan = usage.UsageScan(root) if disks else None
     return {
         disk.wwid or disk.block.device: usage.disk_usage(disk, root, scan=scan) for disk in disks
     }

@@ -6,7 +6,7 @@ from hypothesis import event, given, settings
 
 from iscsictl.model import actions
 from iscsictl.model.inventory import Inventory
-from iscsictl.model.plan import Hazard, Plan, Step
+from iscsictl.model.plan import Action, Hazard, Plan, Step
 from iscsictl.planner.attach.reconnect import Mounted, plan_reconnect
 from tests.machine_model import effect
 from tests.property.test_planner import SOME, WORLDS
@@ -27,13 +27,23 @@ def execute(plan: Plan, world: World) -> tuple[Inventory, set[str]]:
     """Do what the engine does with independent steps; return the ids of those that failed too."""
     now, lost = world.inventory, set(plan.errors)
     for step in plan.pending:
-        if step.id in lost or step.after & lost:
+        if step.id in lost or step.after & lost or not may_begin(step.action, now):
             lost.add(step.id)
-        elif isinstance(step.action, actions.Mount) and step.action.disk.wwid not in now.contents:
-            lost.add(step.id)  # the disk did not come
         else:
             now = effect(step, now, world.array)
     return now, lost
+
+
+def may_begin(action: Action, now: Inventory) -> bool:
+    """Whether the disk came, and gives this host the reservation: that shows only when asked."""
+    if not isinstance(action, actions.Mount | actions.Reserve):
+        return True
+    if action.disk.wwid not in now.contents:
+        return False
+    found = now.reservations.get(action.disk.wwid)
+    if isinstance(action, actions.Mount):
+        return True
+    return found is not None and found.exclusive_refusal(action.disk.device) is None
 
 
 def is_held(step: Step, now: Inventory) -> bool:
@@ -56,7 +66,12 @@ def test_reconnect_only_logs_in_scans_and_mounts_what_is_not_held(world: World) 
     assert plan.refusal is None
     for step in plan.steps:
         assert step.hazard is Hazard.SAFE
-        assert isinstance(step.action, actions.Login | actions.Scan | actions.Mount)
+        assert isinstance(
+            step.action, actions.Login | actions.Scan | actions.Reserve | actions.Mount
+        )
+        if isinstance(step.action, actions.Reserve):
+            line = next(x for x in world.inventory.fstab.ours if x.uuid == step.action.uuid)
+            assert line.exclusive
         assert not is_held(step, world.inventory)
 
 

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from iscsictl.engine.handlers.effect import StepResult
+from iscsictl.engine.handlers.registry import inverse
 from iscsictl.errors import Exit, IscsictlError, NotFoundError
 from iscsictl.model import actions
 from iscsictl.model.fstab import FstabLine
@@ -118,6 +120,24 @@ def test_a_mounted_volume_becomes_exclusive_and_shared_again() -> None:
     after = attached(now, spec(fs=None))
     assert (held(after).keys, held(after).holder) == ((), None)
     assert not entry(after).exclusive
+
+
+def test_the_forecast_of_a_volume_that_is_to_be_shared_again_shows_the_release() -> None:
+    """A step that was not shown before the login would not be executed after it."""
+    there = replace(parted(W, "ext4", CLAIMED, used=True), reservations=OURS)
+    plan = planned(world(there).with_line(line(W, exclusive=True)), spec(fs=None))
+    assert "release" in verbs(plan, Status.FORECAST)
+
+
+def test_a_roll_back_reserves_a_volume_again_that_was_exclusive() -> None:
+    release = next(
+        step.action
+        for step in planned(on_lun(OURS, mounted=True, exclusive=True), spec(fs=None)).steps
+        if isinstance(step.action, actions.Release)
+    )
+    undone = inverse(release, StepResult())
+    assert undone == actions.Reserve(release.disk, exclusive=True)
+    assert inverse(actions.Release(release.disk), StepResult()) is None
 
 
 def test_what_a_mounted_volume_lost_is_reserved_again() -> None:

@@ -47,4 +47,7 @@ HANDLERS: Mapping[type[Action], Handler] = {
 }
 INVERSES: Mapping[type[Action], Inverse] = {
     actions.Reserve: lambda action, _: actions.Release(action.disk),
+    actions.Release: lambda action, _: (
+        actions.Reserve(action.disk, exclusive=True) if action.exclusive else None
+    ),
 }

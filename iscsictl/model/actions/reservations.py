@@ -25,10 +25,15 @@ class Reserve(Action):
 
 @dataclass(frozen=True)
 class Release(Action):
-    """End the reservation of this host, and all of its registrations with the LUN."""
+    """End the reservation of this host, and all of its registrations with the LUN.
+
+    `exclusive`: until now fstab has it that only this host may write, so a roll-back reserves the
+    LUN again.
+    """
 
     verb: ClassVar[str] = "release"
     disk: DiskId
+    exclusive: bool = False
 
 
 @dataclass(frozen=True)

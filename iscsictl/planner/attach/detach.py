@@ -80,7 +80,7 @@ def _detach(
     sessions = tuple(s for s in inventory.sessions if s.target == target)
     for one in meant:
         if one.disk is not None:
-            _release(builder, inventory, request, one, one.disk, sessions)
+            _release(builder, inventory, request, one, one.disk, sessions, _lun_name(one, meant))
     _release_stranded(builder, inventory, request, meant)
     ours = {one.lun for one in meant}
     units = [u for s in sessions for u in s.luns or () if u.type not in _OF_THE_ARRAY]
@@ -98,7 +98,7 @@ def _detach(
             if one.disk is not None:
                 hctls = tuple(path.hctl for path in one.disk.paths)
                 remove = actions.RemoveDevice(_id(one, one.disk), hctls)
-                builder.add(remove, f"{target} LUN {one.lun}", "the kernel forgets the disk")
+                builder.add(remove, _lun_name(one, meant), "the kernel forgets the disk")
     # The root filesystem may be on it, and would lose its disk.
     elif sessions and target in boots_from:
         raise InUseError(
@@ -108,7 +108,7 @@ def _detach(
     else:
         _end_sessions(builder, inventory, request, target, sessions)
     for one in meant:
-        add_forget_steps(builder, inventory, one.wwid, f"{target} LUN {one.lun}")
+        add_forget_steps(builder, inventory, one.wwid, _lun_name(one, meant))
     _drop_entries(builder, inventory, meant)
 
 
@@ -172,6 +172,17 @@ def _id(meant: ResolvedLun, disk: Disk) -> DiskId:
     return DiskId(meant.target, meant.lun or 0, disk.wwid or "?", disk.block.device)
 
 
+def _lun_name(one: ResolvedLun, meant: tuple[ResolvedLun, ...]) -> str:
+    """Return the name of a LUN for its steps, with its disk where two stand behind one number.
+
+    An array may have put another disk there while a session still has the first.
+    """
+    name = f"{one.target} LUN {one.lun}"
+    if one.disk is None or sum(other.lun == one.lun for other in meant) == 1:
+        return name
+    return f"{name} {one.disk.block.device}"
+
+
 def _release(
     builder: PlanBuilder,
     inventory: Inventory,
@@ -179,6 +190,7 @@ def _release(
     meant: ResolvedLun,
     disk: Disk,
     sessions: tuple[Session, ...],
+    subject: str,
 ) -> None:
     """Add the unmounts of one disk, or raise where somebody else uses it."""
     used = inventory.usage.get(disk.wwid or disk.block.device) or _shown(disk)
@@ -206,7 +218,6 @@ def _release(
     # The longest first: what is mounted below another mount point is in the way of its unmount.
     for path in sorted(used.mounts, key=len, reverse=True):
         builder.add(actions.Unmount(path, lost, given_up), path, "takes the filesystem down")
-    subject = f"{meant.target} LUN {meant.lun}"
     found = inventory.reservations.get(disk.wwid or "")
     exclusive = inventory.fstab.is_exclusive(disk.wwid)
     asked = not lost and any(session.status == "up" for session in sessions)

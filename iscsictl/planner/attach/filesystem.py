@@ -131,6 +131,17 @@ class FilesystemPlanner:
         return next(fitting, None)
 
     @property
+    def _was_exclusive(self) -> bool:
+        """Whether fstab has it that only this host may write; its line names a disk not yet there.
+
+        A forecast needs it too: a step that it does not have is not executed.
+        """
+        if self.device.wwid != UNKNOWN:
+            return self._real is not None and self._real.exclusive
+        lines = self.inventory.fstab.by_dir(self.spec.mount or "")
+        return any(line.exclusive and line.target == self.device.target for line in lines)
+
+    @property
     def _place(self) -> MountPointState:
         seen = self.inventory.place
         if isinstance(seen, ReadFailed):
@@ -321,8 +332,7 @@ class FilesystemPlanner:
         It comes before the entry in fstab is final: if the power fails in between, the next boot
         finds no mount that the reservation of an earlier session makes fail.
         """
-        spec, line = self.spec, self._real
-        was_exclusive = line is not None and line.exclusive
+        spec, was_exclusive = self.spec, self._was_exclusive
         if not spec.exclusive and (spec.fs or spec.consent.wipe is not None or was_exclusive):
             found = self.inventory.reservations.get(self.device.wwid)
             add_release_step(self.builder, self.device, self.name, found, exclusive=was_exclusive)

@@ -125,7 +125,8 @@ def add_release_step(
     if reservations is None:
         planned = planned or exclusive
     if planned or (reservations is not None and reservations.is_ours):
-        builder.add(actions.Release(disk), subject, "other hosts can use the LUN again")
+        release = actions.Release(disk, exclusive)
+        builder.add(release, subject, "other hosts can use the LUN again")
 
 
 def with_proof(why: str, ground: OverwriteGround, proof: BlankProof | None) -> str:
