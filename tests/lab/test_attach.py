@@ -26,8 +26,9 @@ CHAP = (
     "--chap-user myaccount --chap-secret-file /root/secret "
     "--mutual-user array --mutual-secret-file /root/mutual"
 )
-#: Seconds that `attach` may wait for others: one after the other, the dead portals take longer.
-DEADLINE = 60
+#: Seconds that `attach` may wait for others: one after the other, the dead portals take longer, for
+#: iscsid tries each of the two silent ones 8 times for 15 s. A guest needs up to 30 s for Python.
+DEADLINE = 120
 LOGGED_IN = "cat /sys/class/iscsi_session/*/state 2>/dev/null | grep -q LOGGED_IN"
 
 
