@@ -35,3 +35,15 @@ def step(plan: Plan, verb: str) -> Step:
 def refused(plan: Plan) -> IscsictlError:
     assert plan.refusal is not None
     return plan.refusal
+
+
+def attached(now: World, wanted: AttachSpec | None = None) -> World:
+    """Run an attach to its end on the model; refusals fail the test."""
+    for _ in range(20):
+        plan = planned(now, wanted)
+        assert plan.refusal is None, plan.refusal
+        if not plan.ready:
+            return now
+        for one in plan.ready:
+            now = now.do(one.action)
+    raise AssertionError("no end")

@@ -10,11 +10,11 @@ from iscsictl.model import actions
 from iscsictl.model.inventory import DiscoveredTarget, DiskUsage, HostFacts, Known
 from iscsictl.model.multipath import MultipathFacts
 from iscsictl.model.plan import Plan, Status
-from iscsictl.model.spec import AttachSpec, Consent, DetachRequest
+from iscsictl.model.spec import Consent, DetachRequest
 from iscsictl.planner.attach.attach import record_values
 from iscsictl.planner.attach.detach import plan_detach
 from tests.machine_model.multipath import spelled
-from tests.unit.attach_facts import W, planned, refused, step, verbs
+from tests.unit.attach_facts import W, attached, planned, refused, step, verbs
 from tests.worlds import (
     CLAIMED,
     DIR,
@@ -41,18 +41,6 @@ MAP = f"/dev/mapper/{spelled(W)}"
 def on(facts: MultipathFacts, *units: Any) -> World:
     """A machine with these multipath-tools, to which the array offers two portals."""
     return world(*(units or (blank(W),))).having(offers=BOTH, host=HostFacts(multipath=facts))
-
-
-def attached(now: World, spec: AttachSpec | None = None) -> World:
-    """Run an attach to its end on the model; refusals fail the test."""
-    for _ in range(20):
-        plan = planned(now, spec)
-        assert plan.refusal is None, plan.refusal
-        if not plan.ready:
-            return now
-        for one in plan.ready:
-            now = now.do(one.action)
-    raise AssertionError("no end")
 
 
 def portals(plan: Plan) -> list[Any]:

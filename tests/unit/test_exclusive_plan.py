@@ -14,10 +14,10 @@ from iscsictl.model.inventory import DiscoveredTarget, DiskUsage, HostFacts, Inv
 from iscsictl.model.plan import Plan, Status
 from iscsictl.model.reservation import LunReservations, Reservation, ReservationType
 from iscsictl.model.reserve_unit import requires_option
-from iscsictl.model.spec import AttachSpec, Consent, DetachRequest
+from iscsictl.model.spec import Consent, DetachRequest
 from iscsictl.planner.attach.detach import plan_detach
 from iscsictl.planner.disks.exclusive import plan_reserve
-from tests.unit.attach_facts import W, here, planned, refused, step, verbs
+from tests.unit.attach_facts import W, attached, here, planned, refused, step, verbs
 from tests.worlds import (
     CLAIMED,
     DIR,
@@ -57,16 +57,8 @@ def on_lun(reservations: LunReservations, *, mounted: bool = False, **more: Any)
     return here(unit(there, usage=usage)).with_line(line(W, **more))
 
 
-def attached(now: World, wanted: AttachSpec = EXCLUSIVE) -> World:
-    """Run an attach to its end on the model; refusals fail the test."""
-    for _ in range(20):
-        plan = planned(now, wanted)
-        assert plan.refusal is None, plan.refusal
-        if not plan.ready:
-            return now
-        for one in plan.ready:
-            now = now.do(one.action)
-    raise AssertionError("no end")
+def made_exclusive(now: World) -> World:
+    return attached(now, EXCLUSIVE)
 
 
 def held(now: World) -> LunReservations:
@@ -84,7 +76,7 @@ def entry(now: World) -> FstabLine:
 def test_a_blank_lun_is_reserved_before_it_is_written_and_stays_so() -> None:
     plan = planned(here(blank(W)), EXCLUSIVE)
     assert verbs(plan) == ["claim", "reserve", "label", "mkfs", "directory", "mount", "fstab"]
-    done = attached(here(blank(W)))
+    done = made_exclusive(here(blank(W)))
     assert held(done).holder == Reservation(OWN_KEY, ALONE)
     assert entry(done).exclusive
     assert requires_option(UUID) in entry(done).options
@@ -112,7 +104,7 @@ def test_a_filesystem_that_is_there_is_reserved_before_it_is_mounted(
 
 
 def test_a_mounted_volume_becomes_exclusive_and_shared_again() -> None:
-    now = attached(on_lun(FREE, mounted=True))
+    now = made_exclusive(on_lun(FREE, mounted=True))
     assert held(now).holder == Reservation(OWN_KEY, ALONE)
     assert entry(now).exclusive
     for wanted in (spec(), spec(fs=None)):
@@ -177,7 +169,7 @@ def over_two_portals(*lines: FstabLine) -> World:
 
 
 def test_every_path_of_a_map_is_registered_and_multipathd_gets_the_key() -> None:
-    done = attached(over_two_portals())
+    done = made_exclusive(over_two_portals())
     assert held(done).holder == Reservation(OWN_KEY, SHARED)
     assert held(done).keys == (OWN_KEY, OWN_KEY)
     (settings,) = done.inventory.host.multipath.settings
@@ -190,7 +182,7 @@ def test_every_path_of_a_map_is_registered_and_multipathd_gets_the_key() -> None
 
 
 def test_a_path_without_registration_is_registered() -> None:
-    done = attached(over_two_portals())
+    done = made_exclusive(over_two_portals())
     content = done.inventory.contents[W]
     assert isinstance(content, Known)
     left = replace(content.value, reservations=replace(held(done), keys=(OWN_KEY,)))
@@ -214,7 +206,7 @@ def detached(now: World) -> Plan:
 
 
 def test_detach_ends_the_reservation_after_the_unmount() -> None:
-    now = attached(here(blank(W)))
+    now = made_exclusive(here(blank(W)))
     done = verbs(detached(now))
     assert done.index("umount") < done.index("release") < done.index("logout")
 
