@@ -7,15 +7,13 @@ from dataclasses import dataclass, replace
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from iscsictl.engine.handlers.effect import StepResult
-from iscsictl.engine.handlers.registry import inverse
 from iscsictl.errors import InUseError, IscsictlError, NotFoundError, RefusedError
 from iscsictl.model import actions
 from iscsictl.model.claim import FilesystemClaim
 from iscsictl.model.disk_content import Content
 from iscsictl.model.inventory import DiskUsage, Inventory, Known
 from iscsictl.model.multipath import MULTIPATHD
-from iscsictl.model.plan import Action, Hazard, Plan, Status, Step
+from iscsictl.model.plan import Hazard, Plan, Status, Step
 from iscsictl.model.spec import AttachSpec, DetachRequest
 from iscsictl.planner.attach.attach import plan_attach
 from iscsictl.planner.attach.detach import plan_detach
@@ -23,7 +21,7 @@ from iscsictl.planner.safety import overwrite
 from iscsictl.planner.selection.luns import find
 from tests.machine_model import apply_action, effect, multipath, restart
 from tests.machine_model.machine import Array
-from tests.machine_model.records import record_text
+from tests.machine_model.undo import undo_of, unmarked
 from tests.strategies import cases, detachments
 from tests.worlds import World, facts_for_attach
 
@@ -282,38 +280,6 @@ def test_undoing_in_reverse_gives_the_machine_back(
         )  # fmt: skip
         now = multipath.changed(now)  # multipathd knows the disks that are left.
     assert unmarked(now) == unmarked(start)
-
-
-def undo_of(before: Inventory, step: Step, array: Array) -> Action | None:
-    """What the engine would do to take a step back."""
-    after = effect(step, before, array)
-    kept: object = before.fstab
-    if isinstance(step.action, actions.WriteRecord):
-        one, other = (
-            next(
-                r
-                for r in now.records
-                if (r.target, r.iface) == (step.action.target, step.action.iface)
-                and r.portal.same_place(step.action.portal)
-            )
-            for now in (before, after)
-        )
-        kept = actions.RestoreRecord(one.path, record_text(one), record_text(other))
-    if isinstance(step.action, actions.WriteMapSettings):
-        kept = before.host.multipath.settings_of(step.action.disk.wwid)
-    return inverse(step.action, StepResult(after != before, kept))
-
-
-def unmarked(now: Inventory) -> Inventory:
-    """Leave out that a filesystem was mounted once, and corrupt records: new ones replace them."""
-    contents = {}
-    for wwid, seen in now.contents.items():
-        contents[wwid] = seen
-        if isinstance(seen, Known) and seen.value.filesystem is not None:
-            there = replace(seen.value.filesystem, used=None)
-            contents[wwid] = Known(replace(seen.value, filesystem=there))
-    sound = tuple(r for r in now.records if r.problem is None)
-    return replace(now, contents=contents, records=sound)
 
 
 @SOME
