@@ -238,7 +238,9 @@ def test_an_interrupted_run_goes_on_with_its_own_key_and_leaves_nothing(
     else:
         held.signal(signal.SIGKILL)
         # The next session has another ISID: it is another nexus.
-        lab.host.run("iscsiadm -m session --logout; pkill -x mkfs.ext4; sleep 1")
+        lab.host.run(
+            "iscsiadm -m session --logout; pkill -x mkfs.ext4; while pgrep -x mkfs.ext4; do :; done"
+        )
     assert key in refused(lab.second.run(attach(target), timeout=PATIENCE))
     again = lab.host.run(attach(target), timeout=PATIENCE)
     assert again.code == 0, str(again)
