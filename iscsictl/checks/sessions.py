@@ -8,7 +8,7 @@ from iscsictl.model.inventory import Known
 from iscsictl.model.listing import Lun, Session
 from iscsictl.model.shell_form import shell_form
 from iscsictl.planner.selection.session_index import SessionIndex
-from iscsictl.planner.selection.surviving import has_other_paths
+from iscsictl.planner.selection.surviving import has_other_paths, is_under_maps
 
 _BAD_LUN = frozenset({"offline", "transport-offline", "blocked", "quiesce", "deleted"})
 
@@ -67,7 +67,9 @@ def _session(machine: Machine, session: Session, subject: str) -> Finding:
         wait = session.timeouts.recovery if session.timeouts else None
         what = f"the session is lost and iscsid tries again ({state}); I/O waits"
         # Where the timeout is not known, that I/O waits is all that can be said.
-        if wait is not None:
+        if is_under_maps(session, machine.listing.disks or ()):
+            what += " in its map, which has no other path"
+        elif wait is not None:
             what += " for ever" if wait < 0 else f" {wait} s, then fails"
         if machine.iscsid is None:
             return fail(

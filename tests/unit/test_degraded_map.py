@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from iscsictl.checks.examine import examine
 from iscsictl.errors import IscsictlError, UnreachableError
 from iscsictl.model.finding import Level
 from iscsictl.model.host_facts import KernelLogErrors, Machine
 from iscsictl.model.inventory import Inventory, Known
-from iscsictl.model.listing import Block, Disk, Listing, Lun, Mount, Session, Status
+from iscsictl.model.listing import Block, Disk, Listing, Lun, Mount, Session, Status, Timeouts
 from iscsictl.model.listing import Path as DiskPath
 from iscsictl.model.names import Portal
 from iscsictl.model.plan import Plan
@@ -100,6 +101,17 @@ def test_reconnect_fails_where_no_other_path_carries_the_io(block: Block) -> Non
     assert plan.notes == ()
 
 
+@pytest.mark.fault("F92")
+def test_reconnect_says_of_a_map_without_a_path_that_writes_wait_and_advises_no_fsck() -> None:
+    plan = reconnected(way(1, PORTAL, "recovering"), LOST)
+    for error in errors(plan):
+        assert "its map has no path left: what is written waits" in error.text
+        assert "multipath -ll" in (error.hint or "")
+        for word in ("umount", "fsck", "replacement_timeout"):
+            assert word not in f"{error.text} {error.hint}"
+    assert len(errors(plan)) == 2
+
+
 @pytest.mark.fault("F93")
 def test_doctor_warns_and_names_the_path_while_another_works() -> None:
     degraded = machine(way(1, PORTAL), LOST, silent=(OTHER,))
@@ -122,12 +134,18 @@ def test_doctor_warns_of_a_path_that_is_not_logged_in() -> None:
 
 @pytest.mark.fault("F93")
 def test_doctor_fails_when_no_path_of_a_map_is_left() -> None:
-    lost = machine(way(1, PORTAL, "recovering"), LOST, silent=(PORTAL, OTHER))
+    ways = (way(1, PORTAL, "recovering"), LOST)
+    # What multipathd makes of the timeout of each session under a map.
+    short = [one._replace(timeouts=Timeouts(recovery=5)) for one in ways]
+    lost = machine(*short, silent=(PORTAL, OTHER))
     levels = bad(lost)
     assert levels["multipath-paths"] is Level.FAIL
     assert levels["session-state"] is Level.FAIL
     assert levels["portal-reachable"] is Level.FAIL
     assert "no path that works" in found(lost, "multipath-paths").message
+    states = [one.message for one in examine(lost) if one.id == "session-state"]
+    assert len(states) == 2
+    assert all("I/O waits in its map" in one and "then fails" not in one for one in states)
 
 
 def test_an_error_on_a_path_whose_map_has_none_is_no_failure() -> None:

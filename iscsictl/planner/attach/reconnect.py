@@ -17,7 +17,7 @@ from iscsictl.model.record import NodeRecord
 from iscsictl.model.shell_form import shell_form
 from iscsictl.planner.builder import PlanBuilder
 from iscsictl.planner.selection.session_index import SessionIndex
-from iscsictl.planner.selection.surviving import has_other_paths
+from iscsictl.planner.selection.surviving import has_other_paths, is_under_maps
 
 if TYPE_CHECKING:
     from iscsictl.planner.disks import new_filesystem
@@ -190,7 +190,7 @@ class _Keep:
             self._add_path_note(record, f"is {session.status}")
             self._add_login(record, done=True)
         else:
-            self._add_login(record, error=_trouble(session, record.portal, self.lines))
+            self._add_login(record, error=self._trouble(session, record.portal))
 
     def _log_in_again(self, record: NodeRecord) -> None:
         """Add the login of a record that has no session, or too few."""
@@ -270,13 +270,17 @@ class _Keep:
         """Return why a target has neither a session that is up nor a login that is planned."""
         sessions = self.index.sessions(target)
         if sessions:
-            return _trouble(sessions[0], sessions[0].requested_portal, self.lines)
+            return self._trouble(sessions[0], sessions[0].requested_portal)
         if self.index.records(target):
             return _on_hold(target)
         return NotFoundError(
             f"there is no node record of {target}",
             hint="make one: iscsictl discover ADDRESS --save; or take the line out of fstab",
         )
+
+    def _trouble(self, session: Session, portal: Portal | None) -> UnreachableError:
+        under_maps = is_under_maps(session, self.inventory.disks)
+        return _trouble(session, portal, self.lines, under_maps=under_maps)
 
     def _must_scan(self, line: FstabLine, up: list[Session]) -> bool:
         """Tell whether the kernel will not find the LUN by itself."""
@@ -306,9 +310,13 @@ def _on_hold(name: str) -> RefusedError:
 
 
 def _trouble(
-    session: Session, portal: Portal | None, lines: tuple[FstabLine, ...]
+    session: Session, portal: Portal | None, lines: tuple[FstabLine, ...], *, under_maps: bool
 ) -> UnreachableError:
-    """Return the error for a session that is there but not up."""
+    """Return the error for a session that is there but not up.
+
+    A disk that was given up is one of several paths where the session is `under_maps`, and the
+    filesystem did not see that it failed.
+    """
     through = "" if portal is None else f" through {portal}"
     where = f"the session to {session.target}{through} is {session.status}"
     given_up = any(unit.state in _GIVEN_UP for unit in session.luns or ())
@@ -321,6 +329,13 @@ def _trouble(
         return UnreachableError(
             f"{where}: iscsid keeps trying, and what is written waits",
             hint="check the array, the cable and the route; see: iscsictl doctor",
+        )
+    if under_maps:
+        return UnreachableError(
+            f"{where}, and its map has no path left: what is written waits, and fails when "
+            "no_path_retry is over",
+            hint="bring the array or a network to it back, and iscsid logs in again by itself; "
+            "see: iscsictl doctor, multipath -ll",
         )
     places = [line.mount_point or "" for line in lines if line.target == session.target]
     what = f"umount {shell_form(*places)}, fsck, " if places else ""

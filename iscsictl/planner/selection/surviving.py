@@ -45,3 +45,13 @@ def has_other_paths(
     sids = {one.sid for one in sessions if one.target == target} if session is None else down
     behind = [disk for disk in disks if any(path.sid in sids for path in disk.paths)]
     return bool(behind) and all(has_surviving_path(disk, down, sessions) for disk in behind)
+
+
+def is_under_maps(session: Session, disks: Iterable[Disk]) -> bool:
+    """Tell whether all disks that a session leads to are maps; False where it leads to none.
+
+    With no path left it is the map that lets I/O wait, for `no_path_retry` checks
+    (multipath.conf(5)); the recovery timeout of the session only ends the use of its path.
+    """
+    behind = [disk for disk in disks if any(path.sid == session.sid for path in disk.paths)]
+    return bool(behind) and all(disk.block.kind == "mpath" for disk in behind)
