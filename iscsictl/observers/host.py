@@ -1,14 +1,13 @@
 """Observe the names, services and interfaces of the host."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
 from iscsictl.errors import IscsictlError, NeedsRootError
-from iscsictl.model.boot import BootEntry
-from iscsictl.model.listing import Session
 from iscsictl.model.services import Systemd
 from iscsictl.model.transports import TRANSPORT_MODULES
+from iscsictl.planner.iscsi.boot import BootFacts
 from iscsictl.planner.iscsi.ifaces import IfaceFacts
 from iscsictl.planner.iscsi.initiator import NameFacts, ServiceFacts
 from iscsictl.system.context import Context
@@ -18,14 +17,6 @@ from iscsictl.system.iscsi.firmware_boot import read_boot_entries
 from iscsictl.system.iscsi.sessions import read_sessions
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class BootFacts:
-    """The targets of the firmware's boot table, and the sessions that are up."""
-
-    entries: tuple[BootEntry, ...]
-    sessions: tuple[Session, ...]
 
 
 def boot_facts(context: Context) -> BootFacts:

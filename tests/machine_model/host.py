@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from iscsictl.model import actions
+from iscsictl.model.listing import Session
 from iscsictl.model.plan import Action, Plan
 from iscsictl.model.record import IfaceRecord
 from iscsictl.model.schedule import (
@@ -20,6 +21,7 @@ from iscsictl.model.schedule import (
     SetTimer,
 )
 from iscsictl.model.services import Systemd, Unit
+from iscsictl.planner.iscsi.boot import BootFacts
 from iscsictl.planner.iscsi.ifaces import IfaceFacts
 from iscsictl.planner.iscsi.initiator import NameFacts, ServiceFacts
 
@@ -77,6 +79,18 @@ def remove_iface(action: actions.RemoveIface, facts: IfaceFacts) -> IfaceFacts:
     return replace(facts, ifaces=tuple(i for i in facts.ifaces if i.name != action.name))
 
 
+def firmware_login(_: actions.FirmwareLogin, facts: BootFacts) -> BootFacts:
+    """iscsiadm logs in to each target of the table that has no session yet (fw_entry.c)."""
+    there = {session.target for session in facts.sessions}
+    made = tuple(
+        Session("sysfs", target, sid=100 + number, portal=entry.portal, status="up")
+        for number, entry in enumerate(facts.entries)
+        if (target := entry.target) is not None and target not in there
+    )
+    assert made, "there was nothing to log in to"
+    return replace(facts, sessions=(*facts.sessions, *made))
+
+
 def install_file(action: InstallFile, facts: Scheduled) -> Scheduled:
     return replace(facts, files={**facts.files, action.path: action.text})
 
@@ -104,6 +118,7 @@ EFFECTS: Mapping[type[Action], Callable[..., Any]] = {
     actions.Reload: reload,
     actions.WriteIface: write_iface,
     actions.RemoveIface: remove_iface,
+    actions.FirmwareLogin: firmware_login,
     InstallFile: install_file,
     RemoveFile: remove_file,
     SetTimer: set_timer,

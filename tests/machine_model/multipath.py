@@ -1,17 +1,15 @@
 """What actions do to multipathd, its configuration and its maps."""
 
-from __future__ import annotations
-
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar
 
+from iscsictl.model import actions
+from iscsictl.model.inventory import Inventory
 from iscsictl.model.listing import Block, Disk
 from iscsictl.model.multipath import MapSettings
+from tests.machine_model.machine import Array
 
-if TYPE_CHECKING:
-    from iscsictl.model import actions
-    from iscsictl.model.inventory import Inventory
-    from tests.machine_model.machine import Array
+AnyInventory = TypeVar("AnyInventory", bound=Inventory)
 
 
 def spelled(wwid: str) -> str:
@@ -19,7 +17,7 @@ def spelled(wwid: str) -> str:
     return "3" + wwid.removeprefix("naa.")
 
 
-def changed(now: Inventory, **changes: Any) -> Inventory:
+def changed(now: AnyInventory, **changes: Any) -> AnyInventory:
     """Return the machine with other facts about multipath; the daemon knows all paths."""
     facts = replace(now.host.multipath, **changes)
     paths = {path.device: disk.wwid for disk in now.disks for path in disk.paths}

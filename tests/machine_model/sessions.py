@@ -1,7 +1,8 @@
 """What actions do to sessions, to the disks that come with them, and to holds."""
 
+from collections.abc import Collection
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from iscsictl.model import actions
 from iscsictl.model.inventory import Inventory
@@ -10,6 +11,8 @@ from iscsictl.model.listing import Path as DiskPath
 from tests.machine_model import multipath
 from tests.machine_model.machine import Array, Unit
 from tests.machine_model.records import same
+
+AnyInventory = TypeVar("AnyInventory", bound=Inventory)
 
 
 def _is(session: Session, action: Any) -> bool:
@@ -101,7 +104,7 @@ def _appear(now: Inventory, sid: int, unit: Unit) -> Inventory:
     return multipath.changed(now)
 
 
-def _gone(now: Inventory, hctls: set[tuple[int, str]]) -> Inventory:
+def _gone(now: AnyInventory, hctls: set[tuple[int, str]]) -> AnyInventory:
     """Return the machine without some paths; a disk without paths is not there any more."""
     sessions = tuple(
         s._replace(luns=tuple(u for u in s.luns or () if (s.sid, u.hctl) not in hctls))
@@ -125,7 +128,11 @@ def remove_device(action: actions.RemoveDevice, now: Inventory, _: Array) -> Inv
 
 
 def logout(action: actions.Logout, now: Inventory, _: Array) -> Inventory:
-    ended = {s.sid or 0 for s in now.sessions if _is(s, action)}
+    return end_sessions({s.sid or 0 for s in now.sessions if _is(s, action)}, now)
+
+
+def end_sessions(ended: Collection[int], now: AnyInventory) -> AnyInventory:
+    """Return the machine without these sessions, and without what they alone led to."""
     now = _gone(now, {(p.sid, p.hctl) for d in now.disks for p in d.paths if p.sid in ended})
     luns = {sid: seen for sid, seen in now.luns.items() if sid not in ended}
     sessions = tuple(s for s in now.sessions if s.sid not in ended)

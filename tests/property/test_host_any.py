@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from iscsictl.errors import IscsictlError
 from iscsictl.model import actions
+from iscsictl.model.boot import BootEntry
 from iscsictl.model.host_facts import Kernel, Nic
 from iscsictl.model.initiator_name import InitiatorName
 from iscsictl.model.listing import Session
@@ -27,6 +28,7 @@ from iscsictl.model.schedule import (
 )
 from iscsictl.model.services import Systemd, Unit
 from iscsictl.planner.iscsi import ifaces
+from iscsictl.planner.iscsi.boot import BootFacts, plan_firmware_login
 from iscsictl.planner.iscsi.ifaces import IfaceFacts
 from iscsictl.planner.iscsi.initiator import (
     NameFacts,
@@ -206,6 +208,26 @@ def test_a_definition_in_use_is_never_removed(facts: IfaceFacts, name: str) -> N
     after = apply_to_host(plan, facts)
     assert {one.name for one in after.ifaces} == {one.name for one in facts.ifaces} - {name}
     assert not ifaces.plan_remove(after, name).pending
+
+
+TARGETS = st.sampled_from([None, TARGET, "iqn.2001-04.com.example:array.boot"])
+
+
+@given(st.lists(TARGETS), st.sampled_from([(), (SESSION,)]))
+def test_the_firmwares_targets_are_logged_in_and_no_session_is_made_twice(
+    targets: list[str | None], sessions: tuple[Session, ...]
+) -> None:
+    entries = tuple(BootEntry(target, Portal("192.0.2.5", 3260, 1)) for target in targets)
+    facts = BootFacts(entries, sessions)
+    plan = plan_firmware_login(facts)
+    wanted = {target for target in targets if target is not None}
+    assert (plan.refusal is None) == bool(wanted)
+    if plan.refusal is not None:
+        return
+    after = apply_to_host(plan, facts)
+    assert {one.target for one in after.sessions} == wanted | {one.target for one in sessions}
+    assert after.sessions[: len(sessions)] == sessions
+    assert not plan_firmware_login(after).pending
 
 
 FILES = (SERVICE, TIMER, TIMER_DROP_IN, SERVICE_DROP_IN, PRUNE_DROP_IN, CRON)

@@ -7,8 +7,8 @@ import pytest
 
 from iscsictl.errors import Exit, IscsictlError
 from iscsictl.model import actions
-from iscsictl.model.inventory import DiskUsage, HostFacts
-from iscsictl.model.listing import Lun
+from iscsictl.model.inventory import DiskUsage, HostFacts, Inventory
+from iscsictl.model.listing import Block, Lun
 from iscsictl.model.plan import Plan, Status
 from iscsictl.model.spec import Consent, DetachRequest
 from iscsictl.parse.fstab import parse_fstab
@@ -293,6 +293,41 @@ def test_two_sessions_through_two_interfaces_are_two_steps() -> None:
     ids = [s.id for s in plan.steps]
     assert len(ids) == len(set(ids))
     assert sum(verb == "logout" for verb in pending(plan)) == 2
+
+
+def one_lun_with_two_disks(*, old: DiskUsage, new: DiskUsage, mapped: bool = False) -> Inventory:
+    """The array put another disk behind the LUN: one session has the old, one the new disk."""
+    now = attached().logged_in(portal=B).inventory
+    (disk,) = now.disks
+    blocks = [
+        Block(f"/dev/mapper/{path.device[-1]}", "mpath") if mapped else Block(path.device, "disk")
+        for path in disk.paths
+    ]
+    disks = tuple(
+        disk._replace(wwid=wwid, paths=(path,), block=block)
+        for wwid, path, block in zip((W, W1), disk.paths, blocks, strict=True)
+    )
+    return replace(now, disks=disks, usage={W: old, W1: new})
+
+
+@pytest.mark.fault("F108")
+def test_the_second_disk_behind_a_lun_number_is_never_logged_out_while_it_is_in_use() -> None:
+    now = one_lun_with_two_disks(old=DiskUsage(), new=SECOND)
+    for name, lun in ((TARGET, None), (TARGET, 0)):
+        error = refused(plan_detach(now, DetachRequest(name, lun)))
+        assert error.exit is Exit.IN_USE
+        assert "/srv/two" in error.text
+    plan = plan_detach(now, DetachRequest(W))
+    assert pending(plan) == ["remove", "unfstab"]
+    assert plan.notes == (f"the session to {TARGET} stays: LUN 0 is mounted on /srv/two",)
+
+
+def test_two_disks_behind_one_lun_number_are_let_go_each_by_its_own_step() -> None:
+    now = one_lun_with_two_disks(old=DiskUsage(), new=DiskUsage(), mapped=True)
+    plan = plan_detach(now, DetachRequest(TARGET))
+    assert pending(plan).count("unmap") == 2
+    ids = [step.id for step in plan.steps]
+    assert len(ids) == len(set(ids))
 
 
 def test_drop_ins_for_the_mount_go_with_it() -> None:

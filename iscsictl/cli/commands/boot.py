@@ -9,13 +9,10 @@ from iscsictl.cli.options import Settings, changing, common, require_root
 from iscsictl.cli.runner import run_task
 from iscsictl.engine.runtime import open_context
 from iscsictl.engine.tasks.host import task
-from iscsictl.errors import NotFoundError
-from iscsictl.model.actions import FirmwareLogin
-from iscsictl.model.plan import Plan
-from iscsictl.observers.host import BootFacts, boot_facts
+from iscsictl.observers.host import boot_facts
 from iscsictl.output.terminal import screen_of
 from iscsictl.output.views.host import show_boot
-from iscsictl.planner.builder import PlanBuilder
+from iscsictl.planner.iscsi.boot import plan_firmware_login
 
 
 @click.group("boot", cls=GroupWithShow)
@@ -43,18 +40,4 @@ def show(settings: Settings) -> int:
 def login(settings: Settings) -> int:
     """Log in to the targets of the firmware's table; those that are logged in stay so."""
     require_root("boot login")
-    return run_task(settings, task(boot_facts, _plan_login))
-
-
-def _plan_login(facts: BootFacts) -> Plan:
-    targets = sorted({entry.target for entry in facts.entries if entry.target})
-    if not targets:
-        error = NotFoundError(
-            "the firmware has no boot table", hint="load its module: modprobe iscsi_ibft"
-        )
-        return Plan(refusal=error)
-    draft = PlanBuilder()
-    there = {session.target for session in facts.sessions}
-    draft.add(FirmwareLogin(), ", ".join(targets), "the firmware's table names it",
-              done=set(targets) <= there)  # fmt: skip
-    return draft.build()
+    return run_task(settings, task(boot_facts, plan_firmware_login))

@@ -82,9 +82,7 @@ def _detach(
         if one.disk is not None:
             _release(builder, inventory, request, one, one.disk, sessions, _lun_name(one, meant))
     _release_stranded(builder, inventory, request, meant)
-    ours = {one.lun for one in meant}
-    units = [u for s in sessions for u in s.luns or () if u.type not in _OF_THE_ARRAY]
-    others = [unit for unit in units if unit.lun not in ours]
+    others = _other_units(inventory, sessions, meant)
     needed = _reasons_to_stay(inventory, target, sessions, others)
     booted = bool(others) and target in boots_from
     if (needed or booted) and not (request.lun is None and request.name == target):
@@ -110,6 +108,26 @@ def _detach(
     for one in meant:
         add_forget_steps(builder, inventory, one.wwid, _lun_name(one, meant))
     _drop_entries(builder, inventory, meant)
+
+
+def _other_units(
+    inventory: Inventory, sessions: tuple[Session, ...], meant: tuple[ResolvedLun, ...]
+) -> list[Lun]:
+    """Return the units of the sessions that are not let go; those of the array itself do not count.
+
+    A number alone does not say which disk is behind it: two sessions can show two.
+    """
+    ours = {path.hctl for one in meant if one.disk is not None for path in one.disk.paths}
+    numbers = {one.lun for one in meant}
+    on_disks = {path.hctl for disk in inventory.disks for path in disk.paths}
+    return [
+        unit
+        for session in sessions
+        for unit in session.luns or ()
+        if unit.type not in _OF_THE_ARRAY
+        and unit.hctl not in ours
+        and (unit.lun not in numbers or unit.hctl in on_disks)
+    ]
 
 
 def _reasons_to_stay(

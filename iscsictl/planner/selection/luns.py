@@ -121,7 +121,14 @@ def _in_fstab(
 
 
 def _once(found: list[ResolvedLun]) -> tuple[ResolvedLun, ...]:
-    kept: dict[tuple[str, int | None], ResolvedLun] = {}
+    """Return each disk of each LUN once, and a LUN without one where no disk is behind it.
+
+    One LUN can have two disks: where the array put another one there, a session that is older has
+    the first still, and both may be in use.
+    """
+    with_disk = {(m.target, m.lun) for m in found if m.disk is not None}
+    kept: dict[tuple[str, int | None, int], ResolvedLun] = {}
     for meant in found:
-        kept.setdefault((meant.target, meant.lun), meant)
+        if meant.disk is not None or (meant.target, meant.lun) not in with_disk:
+            kept.setdefault((meant.target, meant.lun, id(meant.disk)), meant)
     return tuple(kept.values())
