@@ -263,7 +263,7 @@ def _multipath(dice: Dice) -> MultipathFacts:
 
 def _afterwards(dice: Dice, now: World) -> World:
     """Let what is mounted at the requested directory show, and some sessions and records fail."""
-    mounted = [w for w, used in now.inventory.usage.items() if DIR in used.mounts]
+    mounted = [d for d, used in now.inventory.usage.items() if DIR in used.mounts]
     if mounted and isinstance(now.inventory.place, Known):
         place = replace(now.inventory.place.value, exists=True, mounted="8:1", source="/dev/sda1",
                         uid=0, gid=0, mode=0o755)  # fmt: skip
@@ -322,8 +322,8 @@ def _detachment(data: bytes) -> tuple[DetachRequest, World]:
                       "nobody"])  # fmt: skip
     inside = dice.rarely((), ("process 7 (bash) works in it",), 4)
     usage = {
-        wwid: replace(used, open_files=inside) if used.mounts else used
-        for wwid, used in now.inventory.usage.items()
+        device: replace(used, open_files=inside) if used.mounts else used
+        for device, used in now.inventory.usage.items()
     }
     required = dice.rarely({}, {"mail.service": (DIR,)})
     host = replace(now.inventory.host, required=required)

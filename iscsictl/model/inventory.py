@@ -104,6 +104,11 @@ class DiskUsage:
     releases: tuple[str, ...] = ()
 
     @property
+    def holders(self) -> tuple[str, ...]:
+        """Return all use that keeps the disk from being taken away, in words; open files do not."""
+        return (*(f"the mount on {path}" for path in self.mounts), *self.other_holders)
+
+    @property
     def release_hint(self) -> str:
         """Say how to end the other use.
 
@@ -150,7 +155,8 @@ class Inventory:
 
     `unsettled` names the values of a record that differ from the spec, by the record's path.
     `luns` is what REPORT LUNS says, by session id; a session of which it failed is not there.
-    `contents` and `usage` go by WWID.
+    `contents` go by WWID, `usage` by the device of the disk: two disks can tell one WWID, and the
+    use of one says nothing of the other.
     `silent` are portals that do not answer, with the reason. `open_devices` is who has a device
     of a session open that is no disk's, by session id. `open_iscsi` is the installed version.
     `stranded` says why a filesystem of an fstab entry has no disk, by mount point.
@@ -177,3 +183,7 @@ class Inventory:
     open_iscsi: "Version | None" = None
     stranded: Mapping[str, str] = field(default_factory=dict)
     in_journal: bool | None = None
+
+    def usage_of(self, disk: Disk) -> DiskUsage | None:
+        """Return who uses a disk; None where nobody looked."""
+        return self.usage.get(disk.block.device)

@@ -183,7 +183,7 @@ def for_detach(context: Context, spec: DetachRequest, _before: Inventory | None)
         if id(disk) in named or any(path.sid in sids for path in disk.paths):
             answers = _answers(disk, alive)
             inside = id(disk) in named and (answers or spec.consent.lost is not None)
-            used[disk.wwid or disk.block.device] = usage.disk_usage(
+            used[disk.block.device] = usage.disk_usage(
                 disk, root, open_files=inside, answers=answers, scan=scan
             )
     paths = (line.mount_point for line in inventory.fstab.ours)
@@ -398,12 +398,13 @@ def _disks(
 
 def _content(context: Context, disk: Disk, used: DiskUsage, *, full: bool) -> Observation[Content]:
     device, wwid = disk.block.device, disk.wwid or ""
-    words = (*(f"the mount on {path}" for path in used.mounts), *used.other_holders)
 
     def heard(share: float) -> None:
         context.watch(f"{device}: {share:.0%} read")
 
-    return observe_value(lambda: probe.probe(device, wwid, usage=words, full=full, heard=heard))
+    return observe_value(
+        lambda: probe.probe(device, wwid, usage=used.holders, full=full, heard=heard)
+    )
 
 
 def _place(spec: AttachSpec) -> Observation[MountPointState]:

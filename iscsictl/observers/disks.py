@@ -163,13 +163,14 @@ def holders_of(chosen: DiskSelection, root: Path, *, open_files: bool = False) -
 def _content(
     context: Context, chosen: DiskSelection, used: DiskUsage, *, full: bool
 ) -> Observation[Content]:
-    words = (*(f"the mount on {path}" for path in used.mounts), *used.other_holders)
     device, wwid = chosen.block.device, chosen.disk.wwid or ""
 
     def report(share: float) -> None:
         context.watch(f"{device}: {share:.0%} read")
 
-    return observe_value(lambda: probe.probe(device, wwid, usage=words, full=full, heard=report))
+    return observe_value(
+        lambda: probe.probe(device, wwid, usage=used.holders, full=full, heard=report)
+    )
 
 
 def kernel_name(device: str) -> str:

@@ -153,9 +153,7 @@ def for_logout(context: Context) -> Inventory:
 def _holders(disks: Iterable[Disk], root: Path) -> dict[str, DiskUsage]:
     disks = tuple(disks)
     scan = usage.UsageScan(root) if disks else None
-    return {
-        disk.wwid or disk.block.device: usage.disk_usage(disk, root, scan=scan) for disk in disks
-    }
+    return {disk.block.device: usage.disk_usage(disk, root, scan=scan) for disk in disks}
 
 
 def for_rescan(context: Context, selector: RecordSelector, before: Asked | None) -> Asked:

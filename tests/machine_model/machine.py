@@ -1,6 +1,8 @@
 """The array behind the network, and a machine whose parts tell the same."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from iscsictl.model.disk_content import Content
 from iscsictl.model.inventory import DiskUsage, Inventory, Known, Observation
@@ -8,6 +10,7 @@ from iscsictl.model.listing import Block, Disk, Mount
 from iscsictl.system.block.probe import part_device
 
 MIB = 1 << 20
+AnyInventory = TypeVar("AnyInventory", bound=Inventory)
 
 
 @dataclass(frozen=True)
@@ -30,22 +33,16 @@ Array = tuple[Unit, ...]
 
 def coherent(inventory: Inventory) -> Inventory:
     """Draw the device trees, and who uses a disk, from contents and users."""
-    disks, seen = [], set[str | None]()
+    disks, words = [], dict[str, tuple[str, ...]]()
     for disk in inventory.disks:
-        used = (
-            inventory.usage.get(disk.wwid or "", DiskUsage())
-            if disk.wwid not in seen
-            else DiskUsage()
-        )
+        used = inventory.usage_of(disk) or DiskUsage()
         content = inventory.contents.get(disk.wwid or "")
         disks.append(disk._replace(block=_block(disk, content, used)))
-        seen.add(disk.wwid)
+        words[disk.wwid or ""] = words.get(disk.wwid or "", ()) + used.holders
     contents: dict[str, Observation[Content]] = {}
     for wwid, content in inventory.contents.items():
-        used = inventory.usage.get(wwid, DiskUsage())
-        words = (*(f"the mount on {path}" for path in used.mounts), *used.other_holders)
         if isinstance(content, Known):
-            contents[wwid] = Known(replace(content.value, usage=words))
+            contents[wwid] = Known(replace(content.value, usage=words.get(wwid, ())))
         else:
             contents[wwid] = content
     reservations = {
@@ -54,6 +51,18 @@ def coherent(inventory: Inventory) -> Inventory:
         if isinstance(content, Known)
     }
     return replace(inventory, disks=tuple(disks), contents=contents, reservations=reservations)
+
+
+def with_disks(inventory: AnyInventory, disks: Sequence[Disk]) -> AnyInventory:
+    """Return the inventory with other disks; who uses one stays with it under its new device."""
+    devices = {path.device: new.block.device for new in disks for path in new.paths}
+    usage = {
+        new: used
+        for disk in inventory.disks
+        if (used := inventory.usage_of(disk)) is not None
+        and (new := next((devices[p.device] for p in disk.paths if p.device in devices), None))
+    }
+    return replace(inventory, disks=tuple(disks), usage=usage)
 
 
 def _block(disk: Disk, content: Observation[Content] | None, used: DiskUsage) -> Block:

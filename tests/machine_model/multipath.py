@@ -1,15 +1,13 @@
 """What actions do to multipathd, its configuration and its maps."""
 
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 
 from iscsictl.model import actions
 from iscsictl.model.inventory import Inventory
 from iscsictl.model.listing import Block, Disk
 from iscsictl.model.multipath import MapSettings
-from tests.machine_model.machine import Array
-
-AnyInventory = TypeVar("AnyInventory", bound=Inventory)
+from tests.machine_model.machine import AnyInventory, Array, with_disks
 
 
 def spelled(wwid: str) -> str:
@@ -52,13 +50,13 @@ def start(_action: actions.StartMultipathd, now: Inventory, _: Array) -> Invento
         else disk
         for disk in now.disks
     )
-    return replace(now, disks=disks)
+    return with_disks(now, disks)
 
 
 def used(now: Inventory, disk: Disk) -> bool:
     """Tell whether somebody has a disk open for himself, so that no map can be made."""
-    usage = now.usage.get(disk.wwid or "")
-    return usage is not None and bool(usage.mounts or usage.other_holders)
+    usage = now.usage_of(disk)
+    return usage is not None and bool(usage.holders)
 
 
 def stop(_action: actions.StopService, now: Inventory, _: Array) -> Inventory:
@@ -97,7 +95,7 @@ def make_map(action: actions.MakeMap, now: Inventory, _: Array) -> Inventory:
         disk._replace(block=map_block(disk)) if disk.wwid == action.disk.wwid else disk
         for disk in now.disks
     )
-    return replace(now, disks=disks)
+    return with_disks(now, disks)
 
 
 def remove_map(action: actions.RemoveMap, now: Inventory, _: Array) -> Inventory:
@@ -107,4 +105,4 @@ def remove_map(action: actions.RemoveMap, now: Inventory, _: Array) -> Inventory
         else d
         for d in now.disks
     )
-    return replace(now, disks=disks)
+    return with_disks(now, disks)

@@ -59,20 +59,20 @@ def mount(action: actions.Mount, now: Inventory, _: Array) -> Inventory:
     there = content.filesystem
     if there is not None and there.used is not None:
         content = replace(content, filesystem=replace(there, used=True))
-    old = now.usage.get(wwid, DiskUsage())
-    usage = {**now.usage, wwid: replace(old, mounts=(*old.mounts, action.path))}
+    disk = next(one for one in now.disks if one.wwid == wwid)
+    old = now.usage_of(disk) or DiskUsage()
+    usage = {**now.usage, disk.block.device: replace(old, mounts=(*old.mounts, action.path))}
     now = replace(stands(now, content, wwid), usage=usage)
     device = there.device if there is not None else action.disk.device
     return placed(now, mounted="8:1", source=device, uid=0, gid=0, mode=0o755)
 
 
 def unmount(action: actions.Unmount, now: Inventory, _: Array) -> Inventory:
-    usage = {
-        wwid: replace(used, mounts=tuple(p for p in used.mounts if p != action.path), open_files=())
-        if action.path in used.mounts
-        else used
-        for wwid, used in now.usage.items()
-    }
+    usage = dict(now.usage)
+    for device, used in now.usage.items():
+        if action.path in used.mounts:
+            left = tuple(path for path in used.mounts if path != action.path)
+            usage[device] = replace(used, mounts=left, open_files=())
     now = replace(now, usage=usage)
     if isinstance(now.place, Known):
         now = placed(now, mounted=None, source=None, uid=None, gid=None, mode=None)

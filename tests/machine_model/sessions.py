@@ -2,17 +2,15 @@
 
 from collections.abc import Collection
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 
 from iscsictl.model import actions
 from iscsictl.model.inventory import Inventory
 from iscsictl.model.listing import Block, Disk, Host, Lun, Session
 from iscsictl.model.listing import Path as DiskPath
 from tests.machine_model import multipath
-from tests.machine_model.machine import Array, Unit
+from tests.machine_model.machine import AnyInventory, Array, Unit, with_disks
 from tests.machine_model.records import same
-
-AnyInventory = TypeVar("AnyInventory", bound=Inventory)
 
 
 def _is(session: Session, action: Any) -> bool:
@@ -97,7 +95,7 @@ def _appear(now: Inventory, sid: int, unit: Unit) -> Inventory:
             made = made._replace(block=multipath.map_block(made))
         disks.append(made)
         if unit.wwid is not None:
-            usage.setdefault(unit.wwid, unit.usage)
+            usage[made.block.device] = unit.usage
             if unit.content is not None:
                 contents.setdefault(unit.wwid, unit.content)
     now = replace(now, sessions=sessions, disks=tuple(disks), contents=contents, usage=usage)
@@ -117,8 +115,7 @@ def _gone(now: AnyInventory, hctls: set[tuple[int, str]]) -> AnyInventory:
             disks.append(disk._replace(paths=paths))
     left = {disk.wwid for disk in disks}
     contents = {w: c for w, c in now.contents.items() if w in left}
-    usage = {w: u for w, u in now.usage.items() if w in left}
-    now = replace(now, sessions=sessions, disks=tuple(disks), contents=contents, usage=usage)
+    now = replace(with_disks(now, disks), sessions=sessions, contents=contents)
     return multipath.changed(now)
 
 

@@ -93,7 +93,7 @@ def why_not(now: Inventory, wanted: AttachSpec, wwid: str) -> str | None:
     content = seen.value
     if content.wwid != wwid or wanted.wwid not in {None, wwid}:
         return "it is another disk"
-    if now.usage.get(wwid, DiskUsage()) != DiskUsage():
+    if now.usage_of(disks[0]) not in {None, DiskUsage()}:
         return "it is in use"
     if content.reservations.other_keys or content.read_only:
         return "it is not ours to write"
@@ -344,9 +344,9 @@ def facts_for(wanted: DetachRequest, now: Inventory) -> Inventory:
         found = ()
     targets = {one.target for one in found}
     sids = {session.sid for session in now.sessions if session.target in targets}
-    meant = {one.wwid for one in found}
-    meant |= {disk.wwid for disk in now.disks if any(path.sid in sids for path in disk.paths)}
-    usage = {wwid: used for wwid, used in now.usage.items() if wwid in meant}
+    meant = {one.disk.block.device for one in found if one.disk is not None}
+    meant |= {d.block.device for d in now.disks if any(path.sid in sids for path in d.paths)}
+    usage = {device: used for device, used in now.usage.items() if device in meant}
     return replace(now, usage=usage, contents={})
 
 
@@ -357,7 +357,7 @@ def holders_on(now: Inventory, sid: int | None, hctls: set[str] | None = None) -
         for d in now.disks
         if all(p.sid == sid if hctls is None else p.hctl in hctls for p in d.paths)
     ]
-    return [now.usage.get(d.wwid or "", DiskUsage()) for d in losing]
+    return [now.usage_of(d) or DiskUsage() for d in losing]
 
 
 @WORLDS
@@ -382,7 +382,8 @@ def test_nothing_in_use_is_taken_away(case: tuple[DetachRequest, World]) -> None
         elif isinstance(action, actions.Unmount) and not action.lost:
             losing = [replace(u, mounts=()) for u in now.usage.values() if action.path in u.mounts]
         elif isinstance(action, actions.DropFstab):
-            left = set(now.usage.get(action.entry.wwid or "", DiskUsage()).mounts)
+            own = [d for d in now.disks if d.wwid == action.entry.wwid]
+            left = {path for d in own for path in (now.usage_of(d) or DiskUsage()).mounts}
             assert action.entry.mount_point not in left, "mounted, and not in fstab any more"
         for used in losing:
             assert not used.mounts

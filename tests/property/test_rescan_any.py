@@ -49,7 +49,7 @@ def test_a_rescan_removes_no_disk_that_is_in_use(
         if isinstance(step.action, actions.RemoveDevice) and step.id not in plan.errors:
             losing = [d for d in asked.disks for p in d.paths if p.hctl in step.action.hctls]
             for disk in losing:
-                used = asked.usage.get(disk.wwid or "", DiskUsage())
+                used = asked.usage_of(disk) or DiskUsage()
                 assert not used.mounts
                 assert not used.other_holders
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from iscsictl.errors import Exit, IscsictlError
+from iscsictl.errors import Exit, IscsictlError, NotFoundError
 from iscsictl.model import actions
 from iscsictl.model.inventory import DiskUsage, HostFacts, Inventory
 from iscsictl.model.listing import Block, Lun
@@ -13,6 +13,7 @@ from iscsictl.model.plan import Plan, Status
 from iscsictl.model.spec import Consent, DetachRequest
 from iscsictl.parse.fstab import parse_fstab
 from iscsictl.planner.attach.detach import plan_detach
+from iscsictl.planner.selection.disks import choose
 from tests.worlds import (
     CLAIMED,
     DIR,
@@ -307,10 +308,10 @@ def one_lun_with_two_disks(*, old: DiskUsage, new: DiskUsage, mapped: bool = Fal
         disk._replace(wwid=wwid, paths=(path,), block=block)
         for wwid, path, block in zip((W, W1), disk.paths, blocks, strict=True)
     )
-    return replace(now, disks=disks, usage={W: old, W1: new})
+    return replace(now, disks=disks, usage={disks[0].block.device: old, disks[1].block.device: new})
 
 
-@pytest.mark.fault("F108")
+@pytest.mark.fault("F65")
 def test_the_second_disk_behind_a_lun_number_is_never_logged_out_while_it_is_in_use() -> None:
     now = one_lun_with_two_disks(old=DiskUsage(), new=SECOND)
     for name, lun in ((TARGET, None), (TARGET, 0)):
@@ -320,6 +321,14 @@ def test_the_second_disk_behind_a_lun_number_is_never_logged_out_while_it_is_in_
     plan = plan_detach(now, DetachRequest(W))
     assert pending(plan) == ["remove", "unfstab"]
     assert plan.notes == (f"the session to {TARGET} stays: LUN 0 is mounted on /srv/two",)
+
+
+@pytest.mark.fault("F65")
+def test_a_command_for_one_disk_asks_which_of_two_behind_a_lun_number_is_meant() -> None:
+    now = one_lun_with_two_disks(old=DiskUsage(), new=DiskUsage())
+    with pytest.raises(NotFoundError, match=r"is two disks.*: /dev/sda, /dev/sdb"):
+        choose(now, TARGET, 0)
+    assert choose(now, "/dev/sdb").disk.wwid == W1
 
 
 def test_two_disks_behind_one_lun_number_are_let_go_each_by_its_own_step() -> None:

@@ -179,7 +179,7 @@ def test_logout_names_who_holds_the_disk_and_holds_nothing() -> None:
         records=(record(),),
         sessions=(one,),
         disks=(disk(one),),
-        usage={"naa.10": DiskUsage(("/srv",), ("swap on /dev/sdc",))},
+        usage={"/dev/sdc": DiskUsage(("/srv",), ("swap on /dev/sdc",))},
     )
     plan = plan_logout(world, RecordSelector(A))
     assert list(statuses(plan).values()) == [Status.REFUSED]
@@ -194,7 +194,7 @@ def test_logout_names_who_holds_the_disk_and_holds_nothing() -> None:
 def test_logout_says_how_what_stands_on_the_disk_is_released() -> None:
     one = session()
     used = DiskUsage(other_holders=("swap on /dev/sdc",), releases=("swapoff /dev/sdc",))
-    world = Inventory((record(),), (one,), (disk(one),), usage={"naa.10": used})
+    world = Inventory((record(),), (one,), (disk(one),), usage={"/dev/sdc": used})
     (error,) = plan_logout(world, RecordSelector(A)).errors.values()
     assert error.hint == "release it, then run this again: swapoff /dev/sdc"
 
@@ -203,7 +203,7 @@ def mapped(kind: listing.Kind) -> Inventory:
     one, two = session(), session(2, portal=P2)
     both = disk(one, kind=kind, also=two)
     return Inventory(
-        sessions=(one, two), disks=(both,), usage={both.wwid or "": DiskUsage(("/srv",))}
+        sessions=(one, two), disks=(both,), usage={both.block.device: DiskUsage(("/srv",))}
     )
 
 
@@ -382,7 +382,7 @@ def test_a_lun_that_is_gone_but_in_use_stays_and_is_reported() -> None:
         sessions=(one,),
         disks=(disk(one),),
         answers=DiskAnswers({1: ()}),
-        usage={"naa.10": DiskUsage(("/srv",))},
+        usage={"/dev/sdc": DiskUsage(("/srv",))},
     )
     plan = plan_rescan(world, RecordSelector(), None)
     assert plan.steps[0].status is Status.REFUSED
@@ -400,7 +400,7 @@ def test_a_smaller_size_is_not_taken_under_a_mount(usage: DiskUsage, *, taken: b
         sessions=(one,),
         disks=(disk(one), disk(one, 1)),
         answers=DiskAnswers(sizes={"1:0:0:0": 32 << 20, "1:0:0:1": 64 << 20}),
-        usage={"naa.10": usage},
+        usage={"/dev/sdc": usage},
     )
     plan = plan_rescan(world, RecordSelector(), None)
     rescans = [s for s in plan.steps if isinstance(s.action, actions.Rescan)]

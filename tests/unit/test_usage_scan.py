@@ -40,6 +40,19 @@ def test_the_mounts_of_many_disks_are_read_once(
     assert calls == {"_openers": 2, "_lio_backstores": 1, "swap_areas": 1, "loops": 1}
 
 
+@pytest.mark.fault("F65")
+def test_who_uses_a_disk_is_kept_apart_from_who_uses_another_that_tells_its_wwid(
+    tmp_path: Path,
+) -> None:
+    make(tmp_path, 2)
+    wwids = sorted(tmp_path.glob("sys/devices/**/wwid"))
+    wwids[1].write_bytes(wwids[0].read_bytes())
+    inventory = for_logout(Context(root=tmp_path))
+    assert len({disk.wwid for disk in inventory.disks}) == 1
+    used = [inventory.usage_of(disk) for disk in inventory.disks]
+    assert sorted(one.mounts for one in used if one is not None) == [("/srv/lun0",), ("/srv/lun1",)]
+
+
 def test_one_scan_finds_the_same_users_as_one_for_each_disk(tmp_path: Path) -> None:
     make(tmp_path, DISKS)
     scan = usage.UsageScan(tmp_path)

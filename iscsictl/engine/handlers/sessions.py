@@ -203,10 +203,9 @@ def _refuse_in_use(sid: int, action: actions.Logout, context: Context) -> None:
 
 def _refuse_used(disk: Disk, context: Context, *, dead: bool = False) -> None:
     used = usage.disk_usage(disk, context.root)
-    if used.mounts or used.other_holders:
-        what = ", ".join((*(f"the mount on {m}" for m in used.mounts), *used.other_holders))
+    if used.holders:
         raise InUseError(
-            f"{disk.block.device} is in use: {what}",
+            f"{disk.block.device} is in use: {', '.join(used.holders)}",
             hint=used.release_hint
             if used.releases
             else "end what uses it, or take it down with: iscsictl detach",

@@ -156,7 +156,7 @@ def _reasons_to_stay(
 
 def _use_of(inventory: Inventory, target: str, lun: int, disk: Disk) -> str | None:
     """Return who needs a disk: a mount, another holder, an entry of fstab; None if nobody does."""
-    used = inventory.usage.get(disk.wwid or disk.block.device) or _shown(disk)
+    used = inventory.usage_of(disk) or _shown(disk)
     if used.mounts:
         return f"is mounted on {', '.join(used.mounts)}"
     if used.other_holders:
@@ -211,7 +211,7 @@ def _release(
     subject: str,
 ) -> None:
     """Add the unmounts of one disk, or raise where somebody else uses it."""
-    used = inventory.usage.get(disk.wwid or disk.block.device) or _shown(disk)
+    used = inventory.usage_of(disk) or _shown(disk)
     lost = request.consent.lost is not None
     if lost:
         require_same_wwid(request.consent, disk.wwid)

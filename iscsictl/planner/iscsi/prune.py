@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from iscsictl.errors import NotFoundError
 from iscsictl.model import actions
 from iscsictl.model.fstab import Fstab
-from iscsictl.model.inventory import DiskUsage, Inventory
+from iscsictl.model.inventory import Inventory
 from iscsictl.model.listing import Disk, Session
 from iscsictl.model.names import DEFAULT_IFACE, Portal
 from iscsictl.model.plan import Plan
@@ -197,8 +197,8 @@ def _drop_empty_maps(plan: PlanBuilder, facts: PruneFacts) -> None:
     for disk in facts.empty_maps:
         device = disk.block.device
         name = disk.wwid or device
-        used = facts.usage.get(device, DiskUsage())
-        if used.mounts or used.other_holders or {name, device} & facts.fstab_disks:
+        used = facts.usage_of(disk)
+        if (used is not None and used.holders) or {name, device} & facts.fstab_disks:
             continue
         disk_id = actions.DiskId("", 0, disk.wwid or "", device)
         plan.add(actions.RemoveMap(disk_id), device, "no path is left of it")
@@ -224,11 +224,9 @@ def _why_kept(
         return "it is on hold"
     sids = {session.sid for session in sessions}
     for disk in facts.disks:
-        used = facts.usage.get(disk.wwid or disk.block.device)
-        if used is not None and any(path.sid in sids for path in disk.paths):
-            holders = (*(f"the mount on {path}" for path in used.mounts), *used.other_holders)
-            if holders:
-                return f"{disk.block.device} is in use: {', '.join(holders)}"
+        used = facts.usage_of(disk)
+        if used is not None and used.holders and any(path.sid in sids for path in disk.paths):
+            return f"{disk.block.device} is in use: {', '.join(used.holders)}"
     for session in sessions:
         openers = facts.open_devices.get(session.sid or 0)
         if openers:

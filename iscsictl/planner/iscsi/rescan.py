@@ -115,10 +115,8 @@ def _disk_of(asked: Asked, session: Session, unit: Lun) -> Disk | None:
 def _holders(asked: Asked, disk: Disk | None) -> tuple[str, ...]:
     if disk is None:
         return ()
-    used = asked.usage.get(disk.wwid or disk.block.device)
-    return (
-        () if used is None else (*(f"the mount on {m}" for m in used.mounts), *used.other_holders)
-    )
+    used = asked.usage_of(disk)
+    return () if used is None else used.holders
 
 
 def _visible_luns(asked: Asked) -> dict[tuple[str, int, str | None], tuple[str | None, int | None]]:

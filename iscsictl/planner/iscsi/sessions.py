@@ -171,18 +171,16 @@ def _why_not(
         if any(path.sid == session.sid for path in disk.paths) and not has_surviving_path(
             disk, sids, inventory.sessions
         ):
-            used = inventory.usage.get(disk.wwid or disk.block.device)
-            words = () if used is None else (*(f"the mount on {m}" for m in used.mounts),
-                                             *used.other_holders)  # fmt: skip
-            if words:
+            used = inventory.usage_of(disk)
+            if used is not None and used.holders:
                 hint = (
                     "end what uses it, or take it down: "
                     f"iscsictl detach {shell_form(disk.block.device)}"
                 )
-                if used is not None and used.releases:
+                if used.releases:
                     hint = used.release_hint
                 return InUseError(
-                    f"{disk.block.device} of {session.target} is in use: {', '.join(words)}",
+                    f"{disk.block.device} of {session.target} is in use: {', '.join(used.holders)}",
                     hint=hint,
                 )
     return None

@@ -161,6 +161,12 @@ def choose(
             + shell_form(found[0].target),
         )
     if len({id(disk) for _, disk in with_disk}) > 1:
+        if len({(one.target, one.lun) for one, _ in with_disk}) == 1:
+            devices = ", ".join(disk.block.device for _, disk in with_disk)
+            raise NotFoundError(
+                f"{found[0]} is two disks, each seen by another session: {devices}",
+                hint="name the device; the array put another disk behind that number",
+            )
         rows = ", ".join(f"{one.lun} ({disk.block.device})" for one, disk in with_disk)
         raise NotFoundError(
             f"{name} has {len(with_disk)} LUNs: {rows}", hint="name one of them with --lun"
@@ -222,12 +228,11 @@ def require_free(device: str, used: DiskUsage) -> None:
     Mounts and other holders count, open files do not: they are asked for where something is
     unmounted. The hint names the command that ends the use where one is known.
     """
-    holders = (*(f"the mount on {path}" for path in used.mounts), *used.other_holders)
-    if holders:
+    if used.holders:
         hint = used.release_hint
         if used.mounts and not used.releases:
             hint = f"end that use first: iscsictl umount {shell_form(used.mounts[0])}"
-        raise InUseError(f"{device} is in use: {', '.join(holders)}", hint=hint)
+        raise InUseError(f"{device} is in use: {', '.join(used.holders)}", hint=hint)
 
 
 def require_table(inventory: DiskInventory) -> Table:
