@@ -161,6 +161,7 @@ class Inventory:
     of a session open that is no disk's, by session id. `open_iscsi` is the installed version.
     `stranded` says why a filesystem of an fstab entry has no disk, by mount point.
     `reservations` has those of the LUNs that were asked, by WWID.
+    `device_links` has the node of each name of a device that is a link, and no other names.
     `in_journal` tells, of a name that nothing has, whether the journal has a change under it, or
     it is an empty directory, as a detach leaves one.
     """
@@ -183,6 +184,11 @@ class Inventory:
     open_iscsi: "Version | None" = None
     stranded: Mapping[str, str] = field(default_factory=dict)
     in_journal: bool | None = None
+    device_links: Mapping[str, str] = field(default_factory=dict)
+
+    def node_of(self, device: str) -> str:
+        """Return the kernel's own node of a device: /dev/dm-3 for a link in /dev/mapper."""
+        return self.device_links.get(device, device)
 
     def usage_of(self, disk: Disk) -> DiskUsage | None:
         """Return who uses a disk; None where nobody looked."""

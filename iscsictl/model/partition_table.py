@@ -56,3 +56,11 @@ class Topology:
     minimum: int = 512
     optimal: int = 0
     offset: int = 0
+
+
+def normal_type(text: str) -> str:
+    """Write a type as it is compared: a GUID in capitals, a code in lower case without 0.
+
+    `0C`, `0c` and `c` are one type to sfdisk, and users write all of them.
+    """
+    return text.upper() if len(text) > 8 else text.lower().lstrip("0") or "0"

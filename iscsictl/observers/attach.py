@@ -35,6 +35,7 @@ from iscsictl.planner.selection.luns import find
 from iscsictl.planner.selection.paths import recorded_portals, sound_records
 from iscsictl.planner.selection.session_index import SessionIndex
 from iscsictl.system.block import multipath_conf, probe, scsi_commands
+from iscsictl.system.block.device_links import find_nodes
 from iscsictl.system.context import Context
 from iscsictl.system.io import journal, signals
 from iscsictl.system.io.host_lock import take_turn
@@ -167,6 +168,7 @@ def for_detach(context: Context, spec: DetachRequest, _before: Inventory | None)
         host=read_host_facts(root),
     )
     alive = {s.sid for s in listing.sessions if s.status == "up"}
+    inventory = replace(inventory, device_links=find_nodes(spec.name, inventory.disks, root))
     found = find(inventory, spec.name, spec.lun)
     if not found:
         known = journal.mentions(spec.name, root) or _is_left_empty(spec.name, root)

@@ -37,7 +37,7 @@ from iscsictl.planner.selection.disks import (
 )
 from iscsictl.system.block import partition_table, probe, resize
 from iscsictl.system.block.block_tree import device_number
-from iscsictl.system.block.device_links import absent_specs, named_nodes
+from iscsictl.system.block.device_links import absent_specs, find_nodes, named_nodes
 from iscsictl.system.block.udev_db import device_properties, known_uuids
 from iscsictl.system.context import Context
 from iscsictl.system.host import systemd
@@ -103,10 +103,11 @@ def observe(context: Context, what: DiskQuery, before: Inventory | None) -> Disk
     nothing has that name, or several LUNs have it, and IscsictlError where the partition table
     cannot be read. A probe that failed is a ReadFailed in `content`.
     """
-    inventory = base(context)
+    inventory, root = base(context), context.root
     earlier = before if isinstance(before, DiskInventory) else None
     again = DiskFacts(again=earlier is not None)
-    inventory = replace(inventory, place=_place(what), facts=again)
+    links = find_nodes(what.name, inventory.disks, root)
+    inventory = replace(inventory, place=_place(what), facts=again, device_links=links)
     try:
         chosen = choose(inventory, what.name, what.lun, loose=what.loose)
     except NotFoundError:

@@ -8,7 +8,7 @@ from typing import Any
 
 from iscsictl.errors import IscsictlError
 from iscsictl.model.disk_content import Partition
-from iscsictl.model.partition_table import Entry, Table
+from iscsictl.model.partition_table import Entry, Table, normal_type
 
 _TYPE = re.compile(
     r"\s*([0-9A-Fa-f]{1,2}|[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})\s+(.+)"
@@ -104,14 +104,6 @@ def _attributes(text: str) -> list[str]:
         elif word:
             found.append(word)
     return found
-
-
-def normal_type(text: str) -> str:
-    """Write a type as it is compared: a GUID in capitals, a code in lower case without 0.
-
-    `0C`, `0c` and `c` are one type to sfdisk, and users write all of them.
-    """
-    return text.upper() if len(text) > 8 else text.lower().lstrip("0") or "0"
 
 
 def parse_types(text: str) -> dict[str, str]:

@@ -52,6 +52,19 @@ def test_a_disk_has_many_names(name: str) -> None:
     assert chosen.part == (None if name in {"/dev/sda", WWID, IQN} else 1)
 
 
+def test_a_link_names_the_device_that_it_leads_to() -> None:
+    disk = a_disk(part(1, "ext4", UUID))
+    links = {"/dev/disk/by-id/x": "/dev/sda", "/dev/disk/by-id/x-part1": "/dev/sda1"}
+    inventory = disk_inventory(disk, device_links=links)
+    assert choose(inventory, "/dev/disk/by-id/x").block.device == "/dev/sda"
+    assert choose(inventory, "/dev/disk/by-id/x-part1").block.device == "/dev/sda1"
+    mapped = Block("/dev/mapper/mail", "mpath", GIB)
+    inventory = disk_inventory(
+        a_disk()._replace(block=mapped), device_links={"/dev/mapper/mail": "/dev/dm-3"}
+    )
+    assert choose(inventory, "/dev/dm-3").block is mapped
+
+
 def test_a_directory_of_fstab_names_a_filesystem_that_is_not_mounted() -> None:
     foreign = f"UUID={UUID} /srv ext4 noauto 0 0\n".encode()
     for line in (our_line(), foreign):

@@ -22,10 +22,6 @@ FORBIDDEN = {
     "output": {"parse", "system", "engine", "observers"},
     "cli": {"parse", "system"},
 }
-# Known exceptions, to be removed: the importing module and the module that it still knows.
-EXCEPTIONS = {
-    ("planner.disks.layout", "parse.sfdisk"),
-}
 PURE = {"model", "parse", "planner", "checks"}
 FOREIGN = {"click", "rich", "pexpect", "pyudev", "subprocess"}
 # Who may import what is not of the standard library, and what starts processes.
@@ -34,11 +30,6 @@ OWNERS = {
     "rich": {"output"},
     "pyudev": {"system"},
     "pexpect": {"system"},
-}
-# Known exceptions, to be removed: the inventory has to bring resolved links.
-STILL_READING = {
-    ("planner.selection.disks", "os.path.realpath"),
-    ("planner.selection.luns", "os.path.realpath"),
 }
 STARTERS = {"system", "popen", "fork", "forkpty", "posix_spawn", "posix_spawnp"}
 # Calls of os.path that ask the file system; the others only work on the text.
@@ -148,7 +139,7 @@ def test_a_module_imports_only_from_its_level_and_below(path: Path) -> None:
         return
     for other in own_imports(path):
         above = layer_of(other)
-        if above not in LEVELS or (name, other) in EXCEPTIONS:
+        if above not in LEVELS:
             continue
         assert LEVELS.index(above) <= LEVELS.index(layer), f"{name} imports upwards: {other}"
         assert above not in FORBIDDEN.get(layer, ()), f"{name} must not know {other}"
@@ -214,7 +205,6 @@ def test_a_pure_module_does_not_touch_the_machine(path: Path) -> None:
             assert not called.endswith((".read_bytes", ".read_text", ".write_text", ".mkdir"))
             first, _, last = called.rpartition(".")
             reads = first in {"os.path", "path"} and last in READING
-            reads = reads and (name_of(path), called) not in STILL_READING
             assert not reads, f"line {node.lineno}: {called} asks the file system"
 
 

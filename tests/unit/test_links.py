@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from iscsictl.system.block.device_links import absent_specs, named_nodes
+from iscsictl.model.listing import Block, Disk
+from iscsictl.system.block.device_links import absent_specs, find_nodes, named_nodes
 
 UUID = "0b1e7c1e-1f53-4f9e-9d5e-0123456789ab"
 
@@ -61,3 +62,11 @@ def test_what_is_nowhere_names_nothing(root: Path) -> None:
     missing = {"LABEL=none", "LABEL=../sdb1"}
     assert absent_specs([*specs, "LABEL=our data", "/dev/mapper/mpatha"], root) == missing
     assert absent_specs(specs, root / "dev") == frozenset(), "there is no udev"
+
+
+def test_what_a_link_leads_to_is_looked_up_below_the_root(tmp_path: Path) -> None:
+    (tmp_path / "dev/mapper").mkdir(parents=True)
+    (tmp_path / "dev/mapper/mail").symlink_to("../dm-3")
+    disk = Disk("naa.1", (), Block("/dev/mapper/mail", "mpath", children=(Block("/dev/sda1"),)))
+    assert find_nodes("UUID=1", [disk], tmp_path) == {"/dev/mapper/mail": "/dev/dm-3"}
+    assert find_nodes("/dev/mapper/mail", [], tmp_path) == {"/dev/mapper/mail": "/dev/dm-3"}

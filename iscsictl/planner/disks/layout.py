@@ -11,8 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from iscsictl.errors import RefusedError, UsageError
-from iscsictl.model.partition_table import Entry, Table, Topology
-from iscsictl.parse.sfdisk import normal_type
+from iscsictl.model.partition_table import Entry, Table, Topology, normal_type
 
 MIB = 1 << 20
 # Start and size of a partition are 32 bits in the table (UEFI 2.10, 5.2.1): 2 TiB with sectors of

@@ -1,6 +1,5 @@
 """Which disk a command means, what is known of it, and what it may do to it."""
 
-import os.path
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,7 +21,7 @@ from iscsictl.model.listing import Path as DiskPath
 from iscsictl.model.partition_table import Table, Topology
 from iscsictl.model.shell_form import shell_form
 from iscsictl.planner.safety import overwrite
-from iscsictl.planner.selection.luns import ResolvedLun, find
+from iscsictl.planner.selection.luns import ResolvedLun, find, has_name
 
 
 @dataclass(frozen=True)
@@ -187,11 +186,8 @@ def _block(inventory: Inventory, disk: Disk, name: str) -> Block:
     """Return what of the disk has the name; for a directory of fstab the filesystem's device."""
     lines = inventory.fstab.by_dir(name) if name.startswith("/") else ()
     uuids = {line.uuid.lower() for line in lines if line.uuid}
-    # Links in /dev/disk and /dev/mapper lead to the node that the kernel knows.
-    real = os.path.realpath(name) if name.startswith("/dev/") else name
     for block in blocks(disk.block):
-        names = {block.device, os.path.realpath(block.device), *(m.path for m in block.mounts)}
-        if real in names or name in names or name == block.uuid:
+        if has_name(inventory, block, name):
             return block
         if block.uuid is not None and block.uuid.lower() in uuids:
             return block

@@ -1,6 +1,5 @@
 """What a name means: a target, one of its LUNs, or whatever is known by that name."""
 
-import os.path
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import combinations
@@ -41,30 +40,26 @@ def _luns(inventory: Inventory) -> Iterator[ResolvedLun]:
                 yield ResolvedLun(session.target, unit.lun, disk.wwid, disk)
 
 
-def _is_called(disk: Disk, name: str) -> bool:
-    if name in {disk.wwid, *(path.device for path in disk.paths)}:
+def _is_called(inventory: Inventory, disk: Disk, name: str) -> bool:
+    if name == disk.wwid or inventory.node_of(name) in {path.device for path in disk.paths}:
         return True
-    real = _real(name)
-    if any(_has_name(block, name, real) for block in blocks(disk.block)):
-        return True
-    return any(real == path.device for path in disk.paths)
+    return any(has_name(inventory, block, name) for block in blocks(disk.block))
 
 
-def _has_name(block: Block, name: str, real: str) -> bool:
-    if real in {block.device, os.path.realpath(block.device)}:
+def has_name(inventory: Inventory, block: Block, name: str) -> bool:
+    """Tell whether a device is called so: its node or a link to it, its UUID, where it is mounted.
+
+    Links in /dev/disk and /dev/mapper count by what they lead to.
+    """
+    if inventory.node_of(name) == inventory.node_of(block.device):
         return True
     return name in {block.uuid, *(mount.path for mount in block.mounts)}
 
 
-def _real(name: str) -> str:
-    return os.path.realpath(name) if name.startswith("/dev/") else name
-
-
-def _is_one_thing(found: list[ResolvedLun], name: str) -> bool:
+def _is_one_thing(inventory: Inventory, found: list[ResolvedLun], name: str) -> bool:
     """Tell whether one filesystem or device that spans all these LUNs has the name."""
-    real = _real(name)
     disks = {id(m.disk): m.disk for m in found if m.disk is not None}.values()
-    named = [[b for b in blocks(d.block) if _has_name(b, name, real)] for d in disks]
+    named = [[b for b in blocks(d.block) if has_name(inventory, b, name)] for d in disks]
     return (
         len(named) > 1
         and all(named)
@@ -88,9 +83,9 @@ def find(
         lines = _in_fstab(inventory, there)
         found += [m for m in lines if m.target == name and lun in {None, m.lun}]
         return _once(found) or (ResolvedLun(name, lun),)
-    found = [m for m in there if m.disk is not None and _is_called(m.disk, name)]
+    found = [m for m in there if m.disk is not None and _is_called(inventory, m.disk, name)]
     found = found or list(_in_fstab(inventory, there, name))
-    if spanning and _is_one_thing(found, name):
+    if spanning and _is_one_thing(inventory, found, name):
         first, *others = _once(found)
         return (replace(first, also_on=tuple(map(str, others))),)
     if len({(m.target, m.lun) for m in found}) > 1:

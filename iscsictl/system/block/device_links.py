@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from iscsictl.lazy_import import lazy_import
+from iscsictl.model.listing import Disk, blocks
 from iscsictl.system.block.udev_wait import Waiter
 
 pyudev = lazy_import("pyudev")
@@ -55,6 +56,16 @@ def named_nodes(specs: Iterable[str], devices: Iterable[str], root: Path) -> dic
     nodes = {_node(device, root): device for device in devices}
     found = ((spec, nodes.get(_node(_tag_link(spec), root))) for spec in specs)
     return {spec: device for spec, device in found if device is not None}
+
+
+def find_nodes(name: str, disks: Iterable[Disk], root: Path) -> dict[str, str]:
+    """Return the kernel's node of each link in /dev: of the name, and of what is on the disks.
+
+    A name that is no link is left out, and one that is not in /dev.
+    """
+    names = (name, *(block.device for disk in disks for block in blocks(disk.block)))
+    nodes = ((one, _node(one, root)) for one in names if one.startswith("/dev/"))
+    return {one: node for one, node in nodes if node != one}
 
 
 def absent_specs(specs: Iterable[str], root: Path) -> frozenset[str]:
