@@ -1,6 +1,6 @@
 """All volumes of a file in one run: observed once, planned at once, executed as one graph."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from graphlib import TopologicalSorter
@@ -113,12 +113,16 @@ def plan_volumes(
     error of its report.
     """
     observed = _Observers(context, at_once, observe_host).observe(dict.fromkeys(tasks))
-    return {
-        task.name: Report(error=found)
-        if isinstance(found, IscsictlError)
-        else report_plan(task.plan(found))
-        for task, found in observed.items()
-    }
+    reports = {}
+    for task in tasks:
+        # Of thousands, inventories take more memory than all the plans.
+        found = observed.pop(task)
+        reports[task.name] = (
+            Report(error=found)
+            if isinstance(found, IscsictlError)
+            else report_plan(task.plan(found))
+        )
+    return reports
 
 
 def reconcile_volumes(
@@ -148,7 +152,8 @@ def reconcile_volumes(
             # for it.
             group = quick or waiting
             waiting = [] if group is waiting else [run for run in waiting if run.task.slow]
-            whole.reconcile([run for run in runs.values() if run in group])
+            chosen = {run.task.name for run in group}
+            whole.reconcile([run for name, run in runs.items() if name in chosen])
             sorter.done(*(run.task.name for run in group))
     finally:
         failed = context.run_deferred()
@@ -231,12 +236,10 @@ class _VolumeRun(Run):
             self.done.clear()
         self.end()
 
-    def needs(self, step: Step) -> bool:
-        """Tell whether this volume stands on a shared step; before it is planned, it may."""
-        if self._rounds:
-            return any(one.id == step.id for one in self._first.steps)
-        target = getattr(step.action, "target", None)
-        return target is None or target == self.task.target
+    @property
+    def needed(self) -> frozenset[str] | None:
+        """The ids of the steps that this volume stands on; None before it is planned."""
+        return frozenset(step.id for step in self._first.steps) if self._rounds else None
 
 
 class _VolumesRun:
@@ -290,13 +293,28 @@ class _VolumesRun:
         with ThreadPoolExecutor(self.observers.threads) as pool:
             # A step of one volume may wait long to be undone, as an unmount does on a dead array.
             list(pool.map(_VolumeRun.roll_back_own, failed))
-        healthy = [run for run in self.runs.values() if not run.has_failed]
-        useless = [
-            (run, one)
-            for run, one in self.shared
-            if not any(other.needs(one.step) for other in healthy)
-        ]
-        self.shared = [pair for pair in self.shared if pair not in useless]
+        self._roll_back_shared()
+
+    def _roll_back_shared(self) -> None:
+        """Roll back the shared steps that no volume needs which has not failed.
+
+        A volume that was not planned yet may need all that is about its target.
+        """
+        needed: set[str] = set()
+        targets: set[str | None] = set()
+        for run in self.runs.values():
+            if run.has_failed:
+                continue
+            if run.needed is None:
+                targets |= {run.task.target, None}
+            else:
+                needed |= run.needed
+        shared, self.shared = self.shared, []
+        useless: list[tuple[_VolumeRun, CompletedStep]] = []
+        for run, one in shared:
+            target = getattr(one.step.action, "target", None)
+            stays = one.step.id in needed or target in targets
+            (self.shared if stays else useless).append((run, one))
         for run, one in reversed(useless):
             run.leftovers = (*run.leftovers, *run.undo([one]))
             run.write_report()
@@ -346,8 +364,9 @@ class Volumes:
     ) -> None:
         self._owners: dict[str, str] = {}
         self.wwids: dict[str, str] = {}
+        under = mounted_under(volumes)
         self.tasks = tuple(
-            self._task(volume, specs[volume.name], _saved_of(volume, saved), volumes)
+            self._task(volume, specs[volume.name], _saved_of(volume, saved), under[volume.name])
             for volume in volumes
         )
 
@@ -356,14 +375,14 @@ class Volumes:
         volume: Volume,
         spec: AttachSpec,
         saved: SavedVolume | None,
-        volumes: Iterable[Volume],
+        after: frozenset[str],
     ) -> VolumeTask:
         return VolumeTask(
             volume.name,
             volume.spec.target or "",
             lambda context, host, before: attach.observe_lun(context, spec, host, before),
             lambda inventory: self._plan(inventory, volume, spec, saved),
-            mounted_under(volume, volumes),
+            after,
             spec.mount,
             spec.full_probe,
         )

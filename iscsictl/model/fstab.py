@@ -10,10 +10,12 @@ import os.path
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Final, Literal
 from urllib.parse import quote, unquote
 
 from iscsictl.model.claim import FilesystemClaim
+from iscsictl.model.grouping import group_by_keys
 
 PREFIX: Final = "x-iscsictl."
 NO_MOUNT_POINT: Final = "none"
@@ -205,7 +207,7 @@ class Fstab:
         entries = tuple(line for line in self.lines if line.is_entry)
         object.__setattr__(self, "entries", entries)
 
-    @property
+    @cached_property
     def ours(self) -> tuple[FstabLine, ...]:
         """The lines that iscsictl wrote."""
         return tuple(line for line in self.entries if line.is_ours)
@@ -220,7 +222,7 @@ class Fstab:
 
         vfat and NTFS print their UUIDs in capitals, others in lower case; admins type either.
         """
-        return tuple(line for line in self.entries if (line.uuid or "").lower() == uuid.lower())
+        return self._by_uuid.get(uuid.lower(), ())
 
     def by_dir(self, directory: str) -> tuple[FstabLine, ...]:
         """Return the lines for this mount point; needless slashes do not matter.
@@ -228,8 +230,7 @@ class Fstab:
         Several can be there, with `noauto` for example; mount(8) takes the first for a bare
         directory.
         """
-        wanted = plain(directory)
-        return tuple(line for line in self.entries if line.mount_point == wanted)
+        return self._by_dir.get(plain(directory), ())
 
     def by_wwid(self, wwid: str) -> tuple[FstabLine, ...]:
         """Return the entries written by iscsictl for this disk, claims among them.
@@ -237,11 +238,23 @@ class Fstab:
         A disk with several partitions has several. Lines of an admin carry no WWID and are left
         out.
         """
-        return tuple(line for line in self.ours if line.wwid == wwid)
+        return self._by_wwid.get(wwid, ())
 
     def is_exclusive(self, wwid: str | None) -> bool:
         """Tell whether an entry for a filesystem of this disk keeps the whole disk reserved."""
         return any(line.exclusive for line in self.by_wwid(wwid or ""))
+
+    @cached_property
+    def _by_uuid(self) -> Mapping[str, tuple[FstabLine, ...]]:
+        return group_by_keys(self.entries, lambda line: ((line.uuid or "").lower(),))
+
+    @cached_property
+    def _by_dir(self) -> Mapping[str | None, tuple[FstabLine, ...]]:
+        return group_by_keys(self.entries, lambda line: (line.mount_point,))
+
+    @cached_property
+    def _by_wwid(self) -> Mapping[str | None, tuple[FstabLine, ...]]:
+        return group_by_keys(self.ours, lambda line: (line.wwid,))
 
 
 def _number(text: str | None) -> int | None:

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from iscsictl.errors import InterruptError, IscsictlError
 from iscsictl.model.fstab import Fstab
 from iscsictl.model.hold import Hold
+from iscsictl.model.host_index import HostIndex
 from iscsictl.model.listing import Disk, Session
 from iscsictl.model.multipath import MultipathFacts
 from iscsictl.model.names import Portal
@@ -87,6 +88,13 @@ class MountPointState:
     exposed: tuple[str, ...] = ()
 
 
+class MountedSource(NamedTuple):
+    """What is on top of a mount point: its device number, and the name it was mounted by."""
+
+    device: str
+    source: str
+
+
 @dataclass(frozen=True)
 class DiskUsage:
     """Who uses a disk or anything on it, in words.
@@ -164,6 +172,8 @@ class Inventory:
     `device_links` has the node of each name of a device that is a link, and no other names.
     `in_journal` tells, of a name that nothing has, whether the journal has a change under it, or
     it is an empty directory, as a detach leaves one.
+    `mounted` has what is mounted, by path.
+    `index` finds records, sessions and disks by name; it is always the one of these.
     """
 
     records: tuple[NodeRecord, ...] = ()
@@ -185,6 +195,14 @@ class Inventory:
     stranded: Mapping[str, str] = field(default_factory=dict)
     in_journal: bool | None = None
     device_links: Mapping[str, str] = field(default_factory=dict)
+    mounted: Mapping[str, MountedSource] = field(default_factory=dict)
+    index: HostIndex = field(default=HostIndex((), ()), compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        # `replace` hands the index of the old inventory on: most changes leave it as it is.
+        listed = (self.records, self.sessions, self.disks)
+        if not self.index.is_of(*listed):
+            object.__setattr__(self, "index", HostIndex(*listed))
 
     def node_of(self, device: str) -> str:
         """Return the kernel's own node of a device: /dev/dm-3 for a link in /dev/mapper."""

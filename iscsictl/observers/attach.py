@@ -10,6 +10,7 @@ from iscsictl.errors import IscsictlError, UnreachableError
 from iscsictl.limits import PORTAL_WAIT, UDEV_LINK_WAIT
 from iscsictl.model.disk_content import Content
 from iscsictl.model.fstab import Fstab
+from iscsictl.model.host_index import HostIndex
 from iscsictl.model.inventory import (
     DiscoveredTarget,
     DiskUsage,
@@ -23,7 +24,6 @@ from iscsictl.model.inventory import (
 )
 from iscsictl.model.listing import Disk, Session, blocks
 from iscsictl.model.names import DEFAULT_IFACE, Portal
-from iscsictl.model.record import NodeRecord
 from iscsictl.model.reservation import LunReservations
 from iscsictl.model.spec import AttachSpec, DetachRequest
 from iscsictl.observers.host_facts import read_host_facts
@@ -68,7 +68,8 @@ def observe_host(context: Context, mount_points: frozenset[str]) -> Inventory:
         there = (b for b in devices if mount_points & {m.path for m in b.mounts})
         # A disk that is just being examined by udev shows neither, and would look unformatted.
         if all(block.fstype and block.uuid for block in there) or time.monotonic() > deadline:
-            return host
+            # Of this machine, as the directories are that may become mount points.
+            return replace(host, mounted=mounts.mounted_sources())
         signals.check()
         time.sleep(UDEV_PAUSE)
 
@@ -94,27 +95,27 @@ def observe_lun(
     else:
         offers, silent = _ask_array(context, spec, host)
     target = spec.target or _only_target(offers)
-    sessions = tuple(s for s in host.sessions if s.target == target and s.status == "up")
+    sessions = tuple(s for s in host.index.sessions(target) if s.status == "up")
     inventory = replace(
         host,
         offers=offers,
         silent=silent,
         luns=_luns(spec, sessions),
-        place=_place(spec),
+        place=_place(spec, host),
         open_iscsi=context.open_iscsi,
     )
     try:
         choice = choose_paths(inventory, spec)
     except IscsictlError:
         return inventory  # The plan is refused for the same reason.
-    unsettled = observe_unsettled(host.records, spec, target, mapped=choice.mapped)
+    unsettled = observe_unsettled(host.index, spec, target, mapped=choice.mapped)
     inventory = replace(inventory, unsettled=unsettled)
     if choice.mapped and sessions:
         known = context.coalesce("multipathd", lambda: multipath_conf.ask_daemon(facts))
         inventory = replace(inventory, host=replace(host.host, multipath=known))
         if is_being_mapped(inventory, spec):
             return inventory  # The disk is read once, when its map has all paths.
-    meant = _meant_disks(spec, host.disks, sessions)
+    meant = _meant_disks(spec, host.index, sessions)
     contents = _disks(context, spec, meant)
     reservations = _reservations(context, spec, meant, contents, host.fstab)
     return replace(inventory, contents=contents, reservations=reservations)
@@ -130,10 +131,11 @@ def for_export(root: Path) -> tuple[Inventory, dict[str, MountPointState]]:
     reserved = observe_reservations(exclusive_disks(host.fstab, host.disks), root)
     host = replace(host, reservations=reserved)
     places = {}
+    mounted = mounts.mounted_sources(root)
     for line in host.fstab.ours:
         if line.mount_point is not None:
             with contextlib.suppress(IscsictlError):
-                places[line.mount_point] = mounts.read_mount_point(line.mount_point, root)
+                places[line.mount_point] = mounts.read_mount_point(line.mount_point, mounted)
     return host, places
 
 
@@ -211,14 +213,12 @@ def _is_left_empty(name: str, root: Path) -> bool:
         return False
 
 
-def _connected(
-    records: tuple[NodeRecord, ...], sessions: tuple[Session, ...], spec: AttachSpec
-) -> Session | None:
+def _connected(host: Inventory, spec: AttachSpec) -> Session | None:
     """Return a session to the target, through a record of a portal that is asked for."""
-    index = SessionIndex(records, sessions)
+    index = SessionIndex.of(host)
     there = (
         index.session_of(record)
-        for record in sound_records(records, spec)
+        for record in sound_records(host.index, spec)
         if any(record.portal.same_place(p) for p in spec.portals)
     )
     return next((session for session in there if session is not None), None)
@@ -239,9 +239,9 @@ def _ask_array(
     For one path a session or a record is enough. For a map all portals must be known: those that
     records name, if they are several or one is in use, or else those that the array announces.
     """
-    own = sound_records(host.records, spec)
-    recorded = recorded_portals(host.records, spec)
-    session = _connected(host.records, host.sessions, spec)
+    own = sound_records(host.index, spec)
+    recorded = recorded_portals(host.index, spec)
+    session = _connected(host, spec)
     if recorded and not all(record.over_tcp for record in own):
         # An offload adapter has its own TCP: what the host's own can reach tells nothing.
         return NotObserved(), {}
@@ -257,7 +257,7 @@ def _ask_array(
     if session is not None and not missing and len(portals) == len(spec.ifaces) == 1:
         # It is at work over the only path that was found when it was attached.
         return NotObserved(), {}
-    index = SessionIndex(host.records, host.sessions)
+    index = SessionIndex.of(host)
     used = {r.portal for r in own if index.session_of(r) is not None}
     if recorded and not missing and (len(portals) > 1 or len(spec.ifaces) > 1):
         return NotObserved(), _silent(context, [p for p in portals if p not in used], wait)
@@ -328,14 +328,14 @@ def _silent(context: Context, some: Iterable[Portal], wait: float) -> Mapping[Po
 
 
 def observe_unsettled(
-    records: tuple[NodeRecord, ...], spec: AttachSpec, target: str | None, *, mapped: bool
+    index: HostIndex, spec: AttachSpec, target: str | None, *, mapped: bool
 ) -> dict[str, tuple[str, ...]]:
     """Return the keys of the sound records of a target whose values the attach has to write.
 
     By the path of the record. `mapped` is whether multipathd makes a map of the disk.
     """
     values = record_values(spec, multipath=mapped)
-    return find_unsettled(sound_records(records, replace(spec, target=target)), values)
+    return find_unsettled(sound_records(index, replace(spec, target=target)), values)
 
 
 def _luns(spec: AttachSpec, sessions: tuple[Session, ...]) -> dict[int, tuple[int, ...]]:
@@ -356,12 +356,11 @@ def _luns(spec: AttachSpec, sessions: tuple[Session, ...]) -> dict[int, tuple[in
     return found
 
 
-def _meant_disks(
-    spec: AttachSpec, disks: tuple[Disk, ...], sessions: tuple[Session, ...]
-) -> list[Disk]:
-    """Return the disks that the spec may mean."""
+def _meant_disks(spec: AttachSpec, index: HostIndex, sessions: tuple[Session, ...]) -> list[Disk]:
+    """Return the disks that the spec may mean: LUNs of these sessions."""
     hctls = {(s.sid, u.hctl) for s in sessions for u in s.luns or () if spec.lun in {None, u.lun}}
-    return [disk for disk in disks if any((p.sid, p.hctl) in hctls for p in disk.paths)]
+    disks = {id(disk): disk for s in sessions for disk in index.disks_of_session(s.sid)}
+    return [d for d in disks.values() if any((p.sid, p.hctl) in hctls for p in d.paths)]
 
 
 def _reservations(
@@ -373,11 +372,11 @@ def _reservations(
 ) -> dict[str, LunReservations]:
     """Return the reservations of what was probed, and of what a command like this one reserved."""
     probed = {w: c.value.reservations for w, c in contents.items() if isinstance(c, Known)}
-    kept = {line.wwid for line in fstab.ours if line.exclusive}
     mounted = [
         disk
         for disk in disks
-        if disk.wwid not in contents and (spec.fs or spec.exclusive or disk.wwid in kept)
+        if disk.wwid not in contents
+        and (spec.fs or spec.exclusive or fstab.is_exclusive(disk.wwid))
     ]
     return {**probed, **observe_reservations(mounted, context.root)}
 
@@ -409,10 +408,10 @@ def _content(context: Context, disk: Disk, used: DiskUsage, *, full: bool) -> Ob
     )
 
 
-def _place(spec: AttachSpec) -> Observation[MountPointState]:
+def _place(spec: AttachSpec, host: Inventory) -> Observation[MountPointState]:
     directory = spec.mount
     return (
         NotObserved()
         if directory is None
-        else observe_value(lambda: mounts.read_mount_point(directory))
+        else observe_value(lambda: mounts.read_mount_point(directory, host.mounted))
     )

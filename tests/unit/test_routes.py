@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from iscsictl.errors import AuthError, Exit, IscsictlError, NotFoundError, UnreachableError
+from iscsictl.model.host_index import HostIndex
 from iscsictl.model.inventory import (
     DiscoveredTarget,
     HostFacts,
@@ -228,7 +229,7 @@ def test_without_a_named_target_a_record_does_not_answer() -> None:
 @pytest.mark.fault("F03")
 def test_a_corrupt_record_is_no_record() -> None:
     corrupt = record(A, problem="is empty")
-    assert recorded_portals((corrupt,), spec(target=TARGET)) == ()
+    assert recorded_portals(HostIndex((corrupt,), ()), spec(target=TARGET)) == ()
     seen = offers((TARGET, A), records=(corrupt,), sessions=(session(),))
     (route,) = find_login_paths(seen, spec())
     assert route.record is None
@@ -236,7 +237,7 @@ def test_a_corrupt_record_is_no_record() -> None:
 
 def test_records_of_another_target_iface_or_portal_do_not_count() -> None:
     others = (record(A, OTHER), record(A, iface="eth1"), record(B))
-    assert recorded_portals(others, spec(target=TARGET)) == ()
+    assert recorded_portals(HostIndex(others, ()), spec(target=TARGET)) == ()
     seen = offers((TARGET, A), records=others)
     assert find_login_paths(seen, spec())[0].record is None
     assert find_login_paths(seen, spec(ifaces=("eth1",)))[0].record == others[1]
@@ -244,7 +245,10 @@ def test_records_of_another_target_iface_or_portal_do_not_count() -> None:
 
 def test_recorded_portals_come_in_the_order_of_the_spec() -> None:
     both = (record(A), record(B))
-    assert recorded_portals(both, spec(target=TARGET, portals=(at(B), at(A)))) == (B, A)
+    assert recorded_portals(HostIndex(both, ()), spec(target=TARGET, portals=(at(B), at(A)))) == (
+        B,
+        A,
+    )
 
 
 def test_the_record_s_own_words_are_the_route_s() -> None:
@@ -318,7 +322,9 @@ def test_a_way_goes_by_the_twin_whose_tag_was_asked_for() -> None:
 def test_the_tag_that_was_asked_for_chooses_among_twin_records() -> None:
     both = (record(replace(A, tpgt=1)), record(replace(A, tpgt=2)))
     for tag in (1, 2):
-        (known,) = recorded_portals(both, spec(target=TARGET, portals=(replace(A, tpgt=tag),)))
+        (known,) = recorded_portals(
+            HostIndex(both, ()), spec(target=TARGET, portals=(replace(A, tpgt=tag),))
+        )
         assert known.tpgt == tag
 
 

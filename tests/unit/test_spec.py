@@ -253,9 +253,9 @@ def test_two_luns_of_one_target_are_two_volumes() -> None:
 
 def test_a_volume_waits_for_those_that_it_is_mounted_on() -> None:
     both = volumes(LEAST + 'mount = "/srv"\n' + OTHER + 'mount = "/srv/b"\n')
-    assert [mounted_under(volume, both) for volume in both] == [frozenset(), {"a"}]
+    assert mounted_under(both) == {"a": frozenset(), "b": {"a"}}
     apart = volumes(LEAST + 'mount = "/srv"\n' + OTHER + 'mount = "/srvb"\n')
-    assert [mounted_under(volume, apart) for volume in apart] == [frozenset(), frozenset()]
+    assert mounted_under(apart) == {"a": frozenset(), "b": frozenset()}
 
 
 WORDS = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), max_size=6)

@@ -117,7 +117,7 @@ def _connect(
         # get that far.
         overwrite.verify_identity(
             found[1],
-            inventory.disks,
+            inventory.index.disks_named_alike(found[1]),
             spec.wwid,
             one_disk=spec.consent.one_disk,
             to_be_mapped=choice.mapped,
@@ -136,7 +136,10 @@ def _connect(
         return None
     lun, disk = found
     wwid = overwrite.verify_identity(
-        disk, inventory.disks, spec.wwid, one_disk=spec.consent.one_disk
+        disk,
+        inventory.index.disks_named_alike(disk),
+        spec.wwid,
+        one_disk=spec.consent.one_disk,
     )
     device = DiskId(first.target, lun.lun, wwid, disk.block.device)
     if not (spec.fs or spec.mount):
@@ -237,7 +240,7 @@ class SeveralLunsError(NotFoundError):
 
 
 def _disk_of(inventory: Inventory, session: Session, lun: Lun) -> Disk | None:
-    for disk in inventory.disks:
+    for disk in inventory.index.disks_of_session(session.sid):
         if any(path.sid == session.sid and path.hctl == lun.hctl for path in disk.paths):
             return disk
     return None

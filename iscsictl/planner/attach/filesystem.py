@@ -236,7 +236,8 @@ class FilesystemPlanner:
                 )
             return None
         if there is not None and spec.fs in {None, there.type} and _alone(content):
-            overwrite.may_adopt(there, disk, self.inventory.disks, spec.consent)
+            same = self.inventory.index.disks_with_uuid(there.uuid or "")
+            overwrite.may_adopt(there, disk, same, spec.consent)
             self._propose_options()
             return TargetFilesystem(there.uuid or "", there.type)
         if spec.fs is None:

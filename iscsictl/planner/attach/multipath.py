@@ -47,7 +47,7 @@ def choose_paths(inventory: Inventory, spec: AttachSpec) -> PathChoice:
     """
     paths = reachable_paths(inventory, spec)
     paths = tuple(sorted(paths, key=lambda path: _rank(path, spec.lun)))
-    disks = disks_of_target(inventory, paths[0].target)
+    disks = inventory.index.disks_of_target(paths[0].target)
     wanted = [disk for disk in disks if spec.lun in {None, _lun_of(inventory, disk)}]
     has_map = any(disk.block.kind == "mpath" for disk in wanted)
     obstacle = None if has_map else _obstacle(inventory, disks)
@@ -93,19 +93,10 @@ def _degraded(paths: tuple[LoginPath, ...]) -> tuple[str, ...]:
     )
 
 
-def disks_of_target(inventory: Inventory, target: str) -> tuple[Disk, ...]:
-    """Return the disks that the sessions of a target lead to.
-
-    A disk is among them if any of its paths goes through the target, also where other paths of it
-    go through another one.
-    """
-    sids = {session.sid for session in inventory.sessions if session.target == target}
-    return tuple(d for d in inventory.disks if any(path.sid in sids for path in d.paths))
-
-
 def _lun_of(inventory: Inventory, disk: Disk) -> int | None:
     hctl = disk.paths[0].hctl
-    units = (u for s in inventory.sessions if s.sid == disk.paths[0].sid for u in s.luns or ())
+    sessions = inventory.index.sessions_with_sid(disk.paths[0].sid)
+    units = (unit for session in sessions for unit in session.luns or ())
     return next((unit.lun for unit in units if unit.hctl == hctl), None)
 
 
@@ -248,6 +239,6 @@ def is_being_mapped(inventory: Inventory, spec: AttachSpec) -> bool:
     choice = choose_paths(inventory, spec)
     if not choice.mapped:
         return False
-    disks = disks_of_target(inventory, choice.paths[0].target)
+    disks = inventory.index.disks_of_target(choice.paths[0].target)
     wanted = [disk for disk in disks if spec.lun in {None, _lun_of(inventory, disk)}]
     return not choice.complete or all(disk.block.kind != "mpath" for disk in wanted)

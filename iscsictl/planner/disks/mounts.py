@@ -113,7 +113,7 @@ def _mount(builder: PlanBuilder, inventory: DiskInventory, spec: MountSpec) -> s
         return block.device
     if fs in NOT_MOUNTABLE:
         raise RefusedError(f"{block.device} carries {fs}, which is not mounted")
-    one_of_a_kind(uuid, inventory.one.disk, inventory.disks)
+    one_of_a_kind(uuid, inventory.one.disk, inventory.index.disks_with_uuid(uuid))
     _require_same_disk(inventory, lines, uuid)
     if block.mounts:
         raise InUseError(
@@ -277,7 +277,7 @@ def _fstab_add(builder: PlanBuilder, inventory: DiskInventory, spec: MountSpec) 
         )
     if path is not None and fs in NOT_MOUNTABLE:
         raise RefusedError(f"{block.device} carries {fs}, which is not mounted")
-    one_of_a_kind(uuid, inventory.one.disk, inventory.disks)
+    one_of_a_kind(uuid, inventory.one.disk, inventory.index.disks_with_uuid(uuid))
     lines = inventory.fstab.by_uuid(uuid)
     options = spec.options or ()
     exclusive = any(line.exclusive for line in lines)

@@ -1,6 +1,6 @@
 """Whether a disk may be written, and why: blank, claimed or confirmed. Nothing else will do."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from iscsictl.errors import InUseError, RefusedError
@@ -26,7 +26,7 @@ class ConsentRequiredError(RefusedError):
 
 def verify_identity(
     disk: Disk,
-    disks: tuple[Disk, ...],
+    disks: Iterable[Disk],
     wanted: str | None,
     *,
     one_disk: str | None = None,
@@ -34,10 +34,11 @@ def verify_identity(
 ) -> str:
     """Return the WWID of the disk to write, if it is certain which disk that is.
 
-    `wanted` is the WWID that it must have, `one_disk` the one that the user confirmed to be a
-    single disk behind several targets. Raises RefusedError where it has no WWID, is not the one
-    that was named, shares the WWID or its map with another disk, or has several paths and
-    no map; with `to_be_mapped` a step of the plan makes that map.
+    `disks` are those of the host, at least all that have its WWID or its device. `wanted` is the
+    WWID that it must have, `one_disk` the one that the user confirmed to be a single disk behind
+    several targets. Raises RefusedError where it has no WWID, is not the one that was named, shares
+    the WWID or its map with another disk, or has several paths and no map; with `to_be_mapped` a
+    step of the plan makes that map.
     """
     device, wwid = disk.block.device, disk.wwid
     # A LUN number or a letter can be another disk tomorrow.
@@ -247,14 +248,13 @@ _REPAIR = {
 }  # fmt: skip
 
 
-def may_adopt(
-    filesystem: Filesystem, disk: Disk, disks: tuple[Disk, ...], consent: Consent
-) -> None:
+def may_adopt(filesystem: Filesystem, disk: Disk, disks: Iterable[Disk], consent: Consent) -> None:
     """Raise RefusedError unless a foreign filesystem may be mounted as it is.
 
     It has to have a UUID, be the only one with it, and be known to be unmounted cleanly: a
     filesystem of one host that a second one mounts is destroyed, and a journal that is replayed
     under the first host is a write. Raises ConsentRequiredError where a yes of the user would do.
+    `disks` are as for `one_of_a_kind`.
     """
     what = f"{filesystem.type} filesystem on {filesystem.device}"
     label = f" labelled {filesystem.label!r}" if filesystem.label else ""
@@ -285,9 +285,10 @@ def may_adopt(
         )
 
 
-def one_of_a_kind(uuid: str, disk: Disk, disks: tuple[Disk, ...]) -> None:
+def one_of_a_kind(uuid: str, disk: Disk, disks: Iterable[Disk]) -> None:
     """Raise RefusedError where another disk has a copy of the disk's filesystem.
 
+    `disks` are those of the host, at least all that have the UUID on them.
     fstab names filesystems by UUID, and which of two disks gets the link in /dev/disk/by-uuid is
     for chance to say. XFS refuses a second mount of a UUID, ext4 does not. Members of one btrfs,
     and what LVM or md stack over several disks, are no copies.

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 from iscsictl.errors import AuthError, IscsictlError, NotFoundError, UnreachableError
+from iscsictl.model.host_index import HostIndex
 from iscsictl.model.inventory import DiscoveredTarget, Inventory, Known, ReadFailed
 from iscsictl.model.listing import Session
 from iscsictl.model.names import Portal
@@ -36,7 +37,7 @@ def reachable_paths(inventory: Inventory, spec: AttachSpec) -> tuple[LoginPath, 
     """
     target, portals = _recorded(inventory, spec) or _offered(inventory, spec)
     if spec.multipath != "off" and inventory.host.multipath.installed:
-        own = (r.portal for r in sound_records(inventory.records, replace(spec, target=target)))
+        own = (r.portal for r in sound_records(inventory.index, replace(spec, target=target)))
         portals += [p for p in own if not any(p.same_place(known) for known in portals)]
     answering = [p for p in portals if not any(p.same_place(s) for s in inventory.silent)]
     if not answering:
@@ -66,7 +67,7 @@ def _route(index: SessionIndex, target: str, portal: Portal, iface: str) -> Logi
 
 def _recorded(inventory: Inventory, spec: AttachSpec) -> tuple[str, list[Portal]] | None:
     """Return target and portals if a sound record has the target through a requested portal."""
-    portals = list(recorded_portals(inventory.records, spec))
+    portals = list(recorded_portals(inventory.index, spec))
     if spec.target is None or not portals:
         return None
     if isinstance(inventory.offers, Known):
@@ -75,7 +76,7 @@ def _recorded(inventory: Inventory, spec: AttachSpec) -> tuple[str, list[Portal]
     return spec.target, portals
 
 
-def sound_records(records: tuple[NodeRecord, ...], spec: AttachSpec) -> tuple[NodeRecord, ...]:
+def sound_records(index: HostIndex, spec: AttachSpec) -> tuple[NodeRecord, ...]:
     """Return the records of the target and of the interfaces that are asked for.
 
     Those with a `problem` are left out: what they say cannot be relied on. Empty where `spec` has
@@ -83,17 +84,17 @@ def sound_records(records: tuple[NodeRecord, ...], spec: AttachSpec) -> tuple[No
     """
     return tuple(
         record
-        for record in records
-        if record.target == spec.target and record.iface in spec.ifaces and record.problem is None
+        for record in index.records(spec.target)
+        if record.iface in spec.ifaces and record.problem is None
     )
 
 
-def recorded_portals(records: tuple[NodeRecord, ...], spec: AttachSpec) -> tuple[Portal, ...]:
+def recorded_portals(index: HostIndex, spec: AttachSpec) -> tuple[Portal, ...]:
     """Return the requested portals that a sound record of the target knows, in order.
 
     A portal group tag chooses among records that differ in it alone.
     """
-    known = list(dict.fromkeys(record.portal for record in sound_records(records, spec)))
+    known = list(dict.fromkeys(record.portal for record in sound_records(index, spec)))
     return tuple(
         portal
         for wanted in spec.portals

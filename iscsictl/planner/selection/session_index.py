@@ -1,10 +1,10 @@
 """Which session belongs to which node record."""
 
-from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Self
 
+from iscsictl.model.host_index import HostIndex
 from iscsictl.model.inventory import Inventory
 from iscsictl.model.listing import Session
 from iscsictl.model.names import DEFAULT_IFACE, Portal
@@ -19,33 +19,37 @@ class SessionIndex:
     11.13.5). Of records that differ in the portal group tag alone, the session's tag chooses.
     """
 
-    def __init__(self, records: Iterable[NodeRecord], sessions: Iterable[Session]) -> None:
-        self._records: dict[str, list[NodeRecord]] = defaultdict(list)
-        self._sessions: dict[str, list[Session]] = defaultdict(list)
-        for record in records:
-            self._records[record.target].append(record)
-        for session in sessions:
-            self._sessions[session.target].append(session)
+    def __init__(
+        self,
+        records: Iterable[NodeRecord],
+        sessions: Iterable[Session],
+        *,
+        index: HostIndex | None = None,
+    ) -> None:
+        self._index = index or HostIndex(tuple(records), tuple(sessions))
 
     @classmethod
     def of(cls, inventory: Inventory) -> Self:
-        """Return the index of an inventory."""
-        return cls(inventory.records, inventory.sessions)
+        """Return the index of an inventory; it searches nothing again.
+
+        So it may be asked for wherever it is needed, for each of many volumes too.
+        """
+        return cls(inventory.records, inventory.sessions, index=inventory.index)
 
     def records(self, target: str) -> tuple[NodeRecord, ...]:
         """Return the records of a target."""
-        return tuple(self._records.get(target, ()))
+        return self._index.records(target)
 
     def sessions(self, target: str) -> tuple[Session, ...]:
         """Return the sessions to a target, through whichever portal and in whichever state.
 
         A session that is down or recovering is among them.
         """
-        return tuple(self._sessions.get(target, ()))
+        return self._index.sessions(target)
 
     def record_for(self, target: str, portal: Portal, iface: str) -> NodeRecord:
         """Return the record with this key, or an empty one: a session can outlive its record."""
-        for record in self._records.get(target, ()):
+        for record in self._index.records(target):
             if record.iface == iface and record.portal == portal:
                 return record
         return NodeRecord(path=Path(), target=target, portal=portal, iface=iface)
@@ -88,7 +92,7 @@ class SessionIndex:
         """Return the sessions to the portal of a record, through any interface."""
         exact, others = [], []
         has_sibling = self.differs_only_in_tpgt(record)
-        for session in self._sessions.get(record.target, ()):
+        for session in self._index.sessions(record.target):
             portal = session.requested_portal
             if portal is None or not portal.same_place(record.portal):
                 continue
@@ -108,7 +112,7 @@ class SessionIndex:
             other.iface == record.iface
             and other.portal != record.portal
             and other.portal.same_place(record.portal)
-            for other in self._records.get(record.target, ())
+            for other in self._index.records(record.target)
         )
 
     def subject_of(self, record: NodeRecord) -> str:

@@ -1,7 +1,8 @@
 """The plan of one volume among others, what was saved of it, and the error of the whole run."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,20 +61,27 @@ def plan_volume(
     return Plan(plan.steps, why, plan.notes, plan.result)
 
 
-def mounted_under(volume: Volume, volumes: Iterable[Volume]) -> frozenset[str]:
-    """Return the names of the volumes on which this one is mounted, directly or not.
+def mounted_under(volumes: Sequence[Volume]) -> dict[str, frozenset[str]]:
+    """Return by name of each volume those on which it is mounted, directly or not.
 
     Such a volume has to be mounted first: what is mounted over it later would hide this one. Empty
     for a volume that is not mounted.
     """
-    path = volume.spec.mount
-    return frozenset(
-        other.name
-        for other in volumes
-        if path is not None
-        and other.spec.mount is not None
-        and path.startswith(other.spec.mount + "/")
-    )
+    by_mount = {volume.spec.mount: volume.name for volume in volumes if volume.spec.mount}
+    return {
+        volume.name: frozenset(
+            by_mount[above] for above in _directories_above(volume.spec.mount) if above in by_mount
+        )
+        for volume in volumes
+    }
+
+
+def _directories_above(path: str | None) -> Iterator[str]:
+    """Yield `/srv/a` and `/srv` for `/srv/a/b`; the root directory is no mount point of ours."""
+    above = (path or "").rpartition("/")[0]
+    while above:
+        yield above
+        above = above.rpartition("/")[0]
 
 
 def wwid_of(plan: Plan) -> str | None:
@@ -94,8 +102,8 @@ def _without_secret(inventory: Inventory, volume: Volume) -> IscsictlError | Non
         if credential is None or credential.secret_file is not None:
             continue
         records = [
-            r for r in inventory.records
-            if r.target == volume.spec.target and r.iface in volume.spec.ifaces
+            r for r in inventory.index.records(volume.spec.target)
+            if r.iface in volume.spec.ifaces
         ]  # fmt: skip
         if not any(r.has_secret if which == "chap" else r.has_secret_in for r in records):
             return UsageError(
@@ -132,8 +140,9 @@ def read_saved(text: str, name: str, *, or_volumes: bool = False) -> SavedPlan:
                 f"{name} is no saved plan: its schema is {document['schema']!r}",
                 hint="make one: iscsictl plan FILE --out SAVED",
             )
+        steps = _saved_steps(document)
         volumes = {
-            str(row["name"]): SavedVolume(_saved_steps(document, row["name"]), row["wwid"])
+            str(row["name"]): SavedVolume(steps[row["name"]], row["wwid"])
             for row in document["volumes"]
         }
         return SavedPlan(str(document["file"]), volumes)
@@ -145,12 +154,13 @@ def read_saved(text: str, name: str, *, or_volumes: bool = False) -> SavedPlan:
         ) from None
 
 
-def _saved_steps(document: Mapping[str, Any], name: object) -> dict[str, Hazard]:
-    return {
-        f"{row['action']}:{row['subject']}": Hazard(row["hazard"])
-        for row in document["steps"]
-        if row["volume"] == name and row["status"] in _TO_DO
-    }
+def _saved_steps(document: Mapping[str, Any]) -> Mapping[object, dict[str, Hazard]]:
+    """Return the steps to do by the name of their volume; none for a volume without any."""
+    found: dict[object, dict[str, Hazard]] = defaultdict(dict)
+    for row in document["steps"]:
+        if row["status"] in _TO_DO:
+            found[row["volume"]][f"{row['action']}:{row['subject']}"] = Hazard(row["hazard"])
+    return found
 
 
 def summarize_reports(reports: Mapping[str, Report]) -> IscsictlError | None:

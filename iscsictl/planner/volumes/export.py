@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from iscsictl.errors import UnreachableError, UsageError
 from iscsictl.model.disk_content import Content, Filesystem, Signature
-from iscsictl.model.fstab import Fstab, FstabLine
+from iscsictl.model.fstab import FstabLine
 from iscsictl.model.inventory import (
     Inventory,
     Known,
@@ -73,10 +73,11 @@ class _Export:
         self.notes: list[str] = []
         self.luns: set[tuple[str, int]] = set()
         self.disks: dict[str, str] = {}
-        self.lines: dict[str | None, list[FstabLine]] = {}
-        for line in inventory.fstab.entries:
-            for key in (line.wwid, line.mount_point):
-                self.lines.setdefault(key, []).append(line)
+        self.names: set[str] = set()
+        self.units: dict[str, list[str]] = {}
+        for unit, paths in inventory.host.required.items():
+            for path in dict.fromkeys(paths):
+                self.units.setdefault(path, []).append(unit)
 
     def collect(self) -> None:
         for line in self.inventory.fstab.ours:
@@ -92,7 +93,7 @@ class _Export:
                     self._add({}, session.target, lun.lun, lun.wwid, boot=False)
 
     def _line(self, line: FstabLine, target: str, lun: int) -> None:
-        disk = next((d for d in self.inventory.disks if d.wwid == line.wwid), None)
+        disk = self._disk(line.wwid)
         row: Row = {}
         if disk is not None and disk.block.fstype is not None:
             row["table"] = "none"
@@ -124,9 +125,8 @@ class _Export:
                 row["owner"] = f"{place.uid}:{place.gid}"
             if place.mode is not None and place.mode != 0o755:
                 row["mode"] = f"{place.mode:04o}"
-        units = [unit for unit, paths in self.inventory.host.required.items() if path in paths]
-        if units:
-            row["required-by"] = units
+        if path in self.units:
+            row["required-by"] = self.units[path]
         return row
 
     def _add(self, row: Row, target: str, lun: int, wwid: str | None, *, boot: bool) -> None:
@@ -139,7 +139,7 @@ class _Export:
         if wwid in self.disks:
             self.notes.append(f"left out: {what}, another way to the disk of {self.disks[wwid]}")
             return
-        disk = next((d for d in self.inventory.disks if wwid is not None and d.wwid == wwid), None)
+        disk = self._disk(wwid)
         mapped = disk is not None and disk.block.kind == "mpath"
         records = self._records(target, mapped=mapped)
         if not records:
@@ -171,6 +171,7 @@ class _Export:
             self.notes.append(f"left out: {what}: {why.text}")
             return
         self.rows.append(whole)
+        self.names.add(whole["name"])
         if wwid is not None:
             self.disks[wwid] = whole["name"]
         self._note(target, whole, plan)
@@ -223,23 +224,21 @@ class _Export:
         asked = record_values(spec, multipath=mapped)
         unsettled = {
             str(record.path): tuple(k for k, v in asked.items() if record.values.get(k) != v)
-            for record in sound_records(self.inventory.records, spec)
+            for record in sound_records(self.inventory.index, spec)
         }
         place: Observation[MountPointState] = NotObserved()
         if spec.mount is not None:
             error = UnreachableError(f"{spec.mount} does not tell its owner and mode")
             found = self.places.get(spec.mount)
             place = ReadFailed(error) if found is None else Known(found)
-        own = (key for key in (spec.wwid, spec.mount) if key is not None)
-        fstab = Fstab(tuple(line for key in own for line in self.lines.get(key, ())))
-        return replace(self.inventory, fstab=fstab, unsettled=unsettled, place=place)
+        return replace(self.inventory, unsettled=unsettled, place=place)
 
     def _records(self, target: str, *, mapped: bool) -> tuple[NodeRecord, ...]:
         """Return the sound records of a volume, those that have a session first.
 
         They are of one iface, or under a map of all ifaces that have a session.
         """
-        sound = [r for r in self.inventory.records if r.target == target and r.problem is None]
+        sound = [r for r in self.inventory.index.records(target) if r.problem is None]
         sound.sort(key=lambda r: self._session(r) is None)
         ifaces = {record.iface for record in sound[:1]}
         if mapped:
@@ -251,6 +250,9 @@ class _Export:
                     "without a multipath map a volume has one path"
                 )
         return tuple(record for record in sound if record.iface in ifaces)
+
+    def _disk(self, wwid: str | None) -> Disk | None:
+        return next(iter(self.inventory.index.disks_with_wwid(wwid)), None)
 
     def _session(self, record: NodeRecord) -> Session | None:
         return self.index.session_of(record)
@@ -266,10 +268,9 @@ class _Export:
         name = re.sub(r"[^A-Za-z0-9._-]+", "-", words).strip("-") or "volume"
         if path is None and lun:
             name = f"{name}-{lun}"
-        taken = {row["name"] for row in self.rows}
         number = 2
         free = name
-        while free in taken:
+        while free in self.names:
             free, number = f"{name}-{number}", number + 1
         return free
 

@@ -5,6 +5,7 @@ again and again, and no file wipes a disk.
 """
 
 import difflib
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -333,6 +334,7 @@ class _Reader:
     def _compare(self, volumes: tuple[Volume, ...]) -> None:
         """Raise where two volumes cannot both be: one name, mount point, LUN or disk twice."""
         seen: dict[tuple[str, object], Volume] = {}
+        of_target: dict[str | None, list[Volume]] = defaultdict(list)
         for number, volume in enumerate(volumes):
             spec = volume.spec
             for key, value in (("name", volume.name), ("mount", spec.mount), ("wwid", spec.wwid)):
@@ -340,15 +342,14 @@ class _Reader:
                 if value is not None and other is not volume:
                     raise self._twice(number, key, f"{value!r}", other)
             # Without a number it is whichever LUN the target has, so it may be the same one.
-            for other in volumes[:number]:
+            for other in of_target[spec.target]:
                 theirs = other.spec
-                if spec.target == theirs.target and (
-                    spec.lun == theirs.lun or None in {spec.lun, theirs.lun}
-                ):
+                if spec.lun == theirs.lun or None in {spec.lun, theirs.lun}:
                     lun = "" if None in {spec.lun, theirs.lun} else f" LUN {spec.lun}"
                     raise self._twice(number, "target", f"{spec.target}{lun}", other)
-                if spec.target == theirs.target and set(spec.ifaces) & set(theirs.ifaces):
+                if set(spec.ifaces) & set(theirs.ifaces):
                     self._share_records(number, volume, other)
+            of_target[spec.target].append(volume)
 
     def _share_records(self, number: int, volume: Volume, other: Volume) -> None:
         """Raise where two volumes want different values in the node records that both use."""

@@ -6,12 +6,12 @@ import os
 import re
 import stat
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from iscsictl.errors import InUseError, IscsictlError
 from iscsictl.limits import LAZY_UNMOUNT_WAIT
-from iscsictl.model.inventory import DISK_GONE, NO_PATHS, MountPointState
+from iscsictl.model.inventory import DISK_GONE, NO_PATHS, MountedSource, MountPointState
 from iscsictl.model.shell_form import shell_form
 from iscsictl.parse.mountinfo import MountLine, parse_mountinfo
 from iscsictl.system.block.disk_states import takes_commands
@@ -72,12 +72,24 @@ def processes(root: Path = Path("/")) -> Iterator[str]:
         yield f"{folder}/{name}"
 
 
-def read_mount_point(path: str, root: Path = Path("/")) -> MountPointState:
+def mounted_sources(root: Path = Path("/")) -> dict[str, MountedSource]:
+    """Return by path what is mounted there; of two on one path, what is on top.
+
+    Empty in a root without /proc.
+    """
+    return {line.path: MountedSource(line.device, line.source) for line in mounted(root)}
+
+
+def read_mount_point(
+    path: str, sources: Mapping[str, MountedSource] | None = None
+) -> MountPointState:
     """Return the state of a directory that is to be a mount point; the innermost mount counts.
 
-    Raises UnsafeLinkError where another user decides where the path leads, IscsictlError where
-    it cannot be read.
+    `sources` are from `mounted_sources`, for who asks about many; by default it is asked. Raises
+    UnsafeLinkError where another user decides where the path leads, IscsictlError where it cannot
+    be read.
     """
+    sources = mounted_sources() if sources is None else sources
     try:
         with open_path(path) as opened:
             exposed = tuple(opened.exposed)
@@ -85,7 +97,7 @@ def read_mount_point(path: str, root: Path = Path("/")) -> MountPointState:
                 return MountPointState(exists=True, directory=False)
             if opened.rest:
                 return MountPointState(exposed=exposed)
-            on_top = _innermost(opened.path, root)
+            on_top = sources.get(opened.path)
             status = os.fstat(opened.descriptor)
             if on_top is not None:
                 return MountPointState(
@@ -99,7 +111,7 @@ def read_mount_point(path: str, root: Path = Path("/")) -> MountPointState:
                 )
             return MountPointState(exists=True, empty=_is_empty(opened.descriptor), exposed=exposed)
     except OSError as error:
-        on_top = _innermost(path, root)
+        on_top = sources.get(path)
         if on_top is not None:
             raise IscsictlError(
                 f"{path} is mounted from {on_top.source} but does not answer: {error.strerror}",
@@ -111,10 +123,6 @@ def read_mount_point(path: str, root: Path = Path("/")) -> MountPointState:
 def _is_empty(descriptor: int) -> bool:
     with os.scandir(f"{fd_path(descriptor)}/.") as entries:
         return next(entries, None) is None
-
-
-def _innermost(path: str, root: Path = Path("/")) -> MountLine | None:
-    return next((line for line in reversed(mounted(root)) if line.path == path), None)
 
 
 def remove_directory(path: str) -> None:
@@ -195,7 +203,7 @@ def _record_mount(device: str, path: str, fs: str, flags: list[str]) -> None:
 
 def _is_mounted(device: str, path: str) -> bool:
     """Tell whether this device is the innermost mount at a path without links."""
-    on_top = _innermost(path)
+    on_top = mounted_sources().get(path)
     if on_top is None:
         return False
     # btrfs has a device number of its own, and names its device.
