@@ -1,6 +1,6 @@
 """The options with which a command names records and sessions."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -165,3 +165,15 @@ def named(text: str) -> str:
     """
     name = plain(text)
     return without_links(name) if values.is_directory(name) else name
+
+
+def split_pairs(pairs: Iterable[str], expected: str, option: str = "") -> Iterator[tuple[str, str]]:
+    """Yield key and value of each KEY=VALUE, without blanks around them; the value may be empty.
+
+    Raises UsageError, which says what was `expected`; `option` stands in front of the pair there.
+    """
+    for pair in pairs:
+        key, sign, value = pair.partition("=")
+        if not sign:
+            raise UsageError(f"{option}{pair}: expected {expected}")
+        yield key.strip(), value.strip()

@@ -17,9 +17,8 @@ from iscsictl.errors import InterruptError, IscsictlError
 from iscsictl.model import actions
 from iscsictl.model.fstab import Fstab
 from iscsictl.model.plan import Action
-from iscsictl.system.block.udev_wait import RECHECK, Waiter
+from iscsictl.system.block.udev_wait import Waiter
 from iscsictl.system.context import Context
-from iscsictl.system.io import signals
 from iscsictl.system.io.host_lock import Scope
 from iscsictl.system.mount import fstab_file
 
@@ -47,23 +46,14 @@ class SharedWaiter(Waiter):
         self._listening = False
         self._events = 0
 
-    def wait(self, read: Callable[[], T | None], deadline: float) -> T | None:
-        """Call `read` until it returns something; None at the deadline (monotonic seconds)."""
-        while True:
-            events = self._events
-            found = read()
-            if found is not None:
-                return found
-            signals.check()
-            left = deadline - time.monotonic()
-            if left <= 0:
-                return None
-            self._pause(min(left, RECHECK), events)
+    def count_events(self) -> int:
+        """Return how many bursts of events came so far."""
+        return self._events
 
-    def _pause(self, seconds: float, events: int) -> None:
+    def pause(self, seconds: float, counted: int) -> None:
+        """Wait for an event; at once where one came after `counted`, which a reader may miss."""
         with self._woken:
-            # Something happened after `read` began, so it may have missed it: read again.
-            if self._events != events:
+            if self._events != counted:
                 return
             if self._listening:
                 self._woken.wait(seconds)

@@ -5,8 +5,6 @@ import re
 import select
 import shutil
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,25 +14,11 @@ from iscsictl.errors import UnreachableError
 from iscsictl.model.reservation import LunReservations
 from iscsictl.system.block import probe, reservations
 from iscsictl.system.block.blank_proof import search_disk
-from tests.unit.loops import give_name
+from tests.unit.loops import give_name, looped
 from tests.worlds import FREE, RESERVED
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="loop devices need root")
 FORCE = {"ext4": "-F", "xfs": "-f", "btrfs": "-f"}
-
-
-@contextmanager
-def looped(image: Path) -> Iterator[str]:
-    made = subprocess.run(
-        ["losetup", "--find", "--show", image], capture_output=True, text=True, check=False
-    )
-    if made.returncode:
-        pytest.skip(f"no loop device here: {made.stderr.strip()}")
-    device = made.stdout.strip()
-    try:
-        yield device
-    finally:
-        subprocess.run(["losetup", "--detach", device], check=True)
 
 
 @pytest.mark.parametrize("fs", list(FORCE))

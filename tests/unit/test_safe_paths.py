@@ -23,7 +23,7 @@ from iscsictl.system.io.safe_paths import (
     resolve_path,
 )
 from iscsictl.system.mount import mounts
-from tests.unit.test_probe import looped
+from tests.unit.loops import looped
 
 NOBODY = 65534
 
@@ -205,17 +205,6 @@ def test_a_mount_point_that_is_busy_is_in_use_and_one_not_mounted_is_unmounted(
         with (place / "file").open("w"):
             mounts.unmount(str(place), lazy=True)
             assert mounted_paths(device) == []
-
-
-def test_an_error_of_a_mount_names_the_directory_and_no_descriptor(tmp_path: Path) -> None:
-    image, place = tmp_path / "image", tmp_path / "place"
-    place.mkdir()
-    with image.open("wb") as file:
-        file.truncate(8 << 20)
-    with looped(image) as device, pytest.raises(IscsictlError) as raised:
-        mounts.mount(device, str(place), "ext4", ())
-    assert raised.value.text.startswith(f"{device} cannot be mounted on {place}: wrong fs type")
-    assert "/proc/" not in raised.value.text
 
 
 # Exchanges a directory and a link to a directory of root for as long as it lives: renameat2(2).

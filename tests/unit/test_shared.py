@@ -16,6 +16,7 @@ from iscsictl.engine.volumes_context import SharedWaiter, VolumesContext
 from iscsictl.errors import IscsictlError, RefusedError
 from iscsictl.model.fstab import Fstab
 from iscsictl.parse.fstab import append_line, make_line, without_line
+from iscsictl.system.block import udev_wait
 from iscsictl.system.host import systemd
 from iscsictl.system.io import process as run
 from iscsictl.system.io import signals
@@ -163,7 +164,7 @@ def test_an_event_wakes_all_who_wait_and_one_alone_listens(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(signals, "_asked", [])
-    monkeypatch.setattr(volumes_context, "RECHECK", 20.0)
+    monkeypatch.setattr(udev_wait, "RECHECK", 20.0)
     waiter, there = Events(), set[int]()
 
     def wait(number: int) -> bool | None:

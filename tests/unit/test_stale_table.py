@@ -10,7 +10,7 @@ import pytest
 
 from iscsictl.errors import InUseError, RefusedError
 from iscsictl.system.block import disk_writer
-from tests.unit.test_probe import looped
+from tests.unit.loops import looped
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="loop devices need root")
 OLD, NEW = (8192, 100_000), (2048, 200_000)

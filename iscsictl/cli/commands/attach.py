@@ -22,7 +22,7 @@ from iscsictl.cli.options import (
     verify_blank,
 )
 from iscsictl.cli.runner import ask, run_task
-from iscsictl.cli.selectors import account_options, named, portal, take_account
+from iscsictl.cli.selectors import account_options, named, portal, split_pairs, take_account
 from iscsictl.engine.runtime import Scope
 from iscsictl.engine.task import Task
 from iscsictl.errors import UsageError
@@ -96,10 +96,7 @@ def parse_settings(pairs: tuple[str, ...]) -> dict[str, str]:
     value counts.
     """
     found = {}
-    for pair in pairs:
-        key, sign, value = pair.partition("=")
-        if not sign:
-            raise UsageError(f"--set {pair}: expected KEY=VALUE such as node.session.scan=manual")
+    for key, value in split_pairs(pairs, "KEY=VALUE such as node.session.scan=manual", "--set "):
         problem = find_problem("node", key, value)
         if problem is not None:
             secret = key in SECRET_KEYS

@@ -8,6 +8,7 @@ import click
 from iscsictl.cli.groups import GroupWithDefault
 from iscsictl.cli.options import Settings, changing, common, require_root
 from iscsictl.cli.runner import run_task
+from iscsictl.cli.selectors import split_pairs
 from iscsictl.engine.runtime import open_context
 from iscsictl.engine.tasks.host import task
 from iscsictl.errors import UsageError
@@ -67,11 +68,7 @@ def _values(command: Callable[..., None]) -> Callable[..., None]:
 def _parse_changes(pairs: tuple[str, ...]) -> dict[str, str | None]:
     """Read KEY=VALUE and KEY=; `iface.` in front of a key may be left out. Raises UsageError."""
     found: dict[str, str | None] = {}
-    for pair in pairs:
-        key, sign, value = pair.partition("=")
-        key, value = key.strip(), value.strip()
-        if not sign:
-            raise UsageError(f"{pair}: expected KEY=VALUE such as iface.vlan_id=7")
+    for key, value in split_pairs(pairs, "KEY=VALUE such as iface.vlan_id=7"):
         found[key if "." in key else f"iface.{key}"] = value or None
     return found
 

@@ -19,6 +19,7 @@ from iscsictl.cli.selectors import (
     by_target,
     by_target_option,
     run_atomic,
+    split_pairs,
     take_selector,
 )
 from iscsictl.engine.runtime import open_context
@@ -77,11 +78,7 @@ def _show(settings: Settings, selector: RecordSelector, *, values: bool) -> int:
 def _parse_changes(pairs: tuple[str, ...]) -> dict[str, str | None]:
     """Read KEY=VALUE and KEY=, which removes a setting. Raises UsageError."""
     found: dict[str, str | None] = {}
-    for pair in pairs:
-        key, sign, value = pair.partition("=")
-        key, value = key.strip(), value.strip()
-        if not sign:
-            raise UsageError(f"{pair}: expected KEY=VALUE, or KEY= to remove it")
+    for key, value in split_pairs(pairs, "KEY=VALUE, or KEY= to remove it"):
         problem = find_problem("node", key, value or None)
         # A record may have a setting that open-iscsi does not: the plan knows.
         if problem is not None and (value or key in KEYS["node"]):

@@ -52,6 +52,7 @@ class Waiter:
         the truth each time.
         """
         while True:
+            counted = self.count_events()
             found = read()
             if found is not None:
                 return found
@@ -59,7 +60,15 @@ class Waiter:
             left = deadline - time.monotonic()
             if left <= 0:
                 return None
-            self.listen(min(left, RECHECK))
+            self.pause(min(left, RECHECK), counted)
+
+    def count_events(self) -> int:
+        """Return how many events came so far, where somebody else counts them; 0 here."""
+        return 0
+
+    def pause(self, seconds: float, _: int) -> None:
+        """Wait for an event. One that came since events were counted waits in the monitor."""
+        self.listen(seconds)
 
     def listen(self, seconds: float) -> bool:
         """Return at the next event, or after so many seconds; tell whether an event came.
