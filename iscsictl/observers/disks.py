@@ -18,7 +18,7 @@ from iscsictl.model.inventory import (
 )
 from iscsictl.model.listing import Block, Session
 from iscsictl.observers.host_facts import read_host_facts
-from iscsictl.observers.reservations import observe_reservations
+from iscsictl.observers.reservations import ask_reservations
 from iscsictl.planner.disks.mounts import filesystem
 from iscsictl.planner.safety.storage_graph import (
     StorageFacts,
@@ -32,6 +32,7 @@ from iscsictl.planner.selection.disks import (
     DiskRow,
     DiskSelection,
     choose,
+    disk_id,
     part_as_disk,
     part_block,
 )
@@ -101,7 +102,8 @@ def observe(context: Context, what: DiskQuery, before: Inventory | None) -> Disk
 
     `before` is the inventory of the round before, None in the first. Raises NotFoundError where
     nothing has that name, or several LUNs have it, and IscsictlError where the partition table
-    cannot be read. A probe that failed is a ReadFailed in `content`.
+    or the reservations that were to be read cannot be. A probe that failed is a ReadFailed in
+    `content`.
     """
     inventory, root = base(context), context.root
     earlier = before if isinstance(before, DiskInventory) else None
@@ -132,8 +134,9 @@ def observe(context: Context, what: DiskQuery, before: Inventory | None) -> Disk
             inventory, facts=_facts(context, chosen, what, earlier, inventory.sessions)
         )
     if what.reservations:
-        found = observe_reservations([chosen.disk], context.root)
-        inventory = replace(inventory, reservations=found)
+        wwid = disk_id(inventory, chosen).wwid
+        asked = ask_reservations(chosen.disk, context.root)
+        inventory = replace(inventory, reservations={wwid: asked})
     if what.content and chosen.block.kind in _PROBED:
         content = _content(context, chosen, used, full=what.full_probe)
         found = {}

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from iscsictl.errors import InterruptError, IscsictlError
+from iscsictl.errors import InterruptError, IscsictlError, UnreachableError
 from iscsictl.model.fstab import Fstab
 from iscsictl.model.inventory import Inventory
 from iscsictl.model.listing import Disk
@@ -35,20 +35,31 @@ def exclusive_disks(fstab: Fstab, disks: Iterable[Disk]) -> list[Disk]:
 def observe_reservations(
     disks: Iterable[Disk], root: Path = Path("/")
 ) -> dict[str, LunReservations]:
-    """Return by WWID what these LUNs say; one that cannot be asked, or only by root, is left out.
-
-    Each is asked over a path that works: a multipath map without one would keep the question.
-    """
+    """Return by WWID what these LUNs say; one that cannot be asked just now is left out."""
     found = {}
     for disk in disks:
-        working = [path.device for path in disk.paths if path.state in {"running", None}]
-        if disk.wwid is None or not working:
-            continue
         try:
-            with probe.opened(working[0], exclusive=False) as fd:
-                found[disk.wwid] = read_reservations(fd, root)
+            reservations = ask_reservations(disk, root)
         except InterruptError:
             raise
         except IscsictlError:
             continue
+        if disk.wwid is not None:
+            found[disk.wwid] = reservations
     return found
+
+
+def ask_reservations(disk: Disk, root: Path = Path("/")) -> LunReservations:
+    """Return what a LUN says, asked over a path that works.
+
+    A multipath map without one would keep the question. Raises UnreachableError where no path
+    works, and what `read_reservations` raises.
+    """
+    working = [path.device for path in disk.paths if path.state in {"running", None}]
+    if not working:
+        raise UnreachableError(
+            f"{disk.block.device} cannot be asked for its reservations: none of its paths works",
+            hint="see what is wrong with them: iscsictl doctor",
+        )
+    with probe.opened(working[0], exclusive=False) as fd:
+        return read_reservations(fd, root)

@@ -1,5 +1,6 @@
 """`take-over`: when the reservation of another host may be ended, and what is left."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,18 +8,23 @@ import click
 import pytest
 
 from iscsictl.cli.commands.take_over import reservation_key
-from iscsictl.errors import IscsictlError, NotFoundError, RefusedError
+from iscsictl.engine.runtime import open_context
+from iscsictl.errors import IscsictlError, NotFoundError, RefusedError, UnreachableError
 from iscsictl.model import actions
-from iscsictl.model.inventory import Known
+from iscsictl.model.inventory import DiskUsage, Known
+from iscsictl.model.listing import Disk
 from iscsictl.model.plan import Plan
 from iscsictl.model.reservation import LunReservations, Reservation
+from iscsictl.observers import disks as observers
 from iscsictl.planner.disks.take_over import plan_take_over
 from iscsictl.planner.safety.overwrite import ConsentRequiredError
+from iscsictl.system.block import scsi_commands
 from iscsictl.system.block.reservation_hold import take_over
 from iscsictl.system.block.reservation_key import read_own_key
 from iscsictl.system.block.reservations import read_reservations
+from iscsictl.system.mount import usage
 from tests.machine_model import effect
-from tests.unit.disk_facts import WWID, disk_inventory, unchanged, verbs
+from tests.unit.disk_facts import WWID, a_disk, disk_inventory, unchanged, verbs
 from tests.unit.reserving_lun import Nexus, ReservingLun, make_host
 from tests.worlds import FREE, OTHER_KEY, OURS, OWN_KEY, RESERVED, blank
 
@@ -28,9 +34,8 @@ DEAD, ALIVE = Nexus("iqn.2024-01.com.example:dead"), Nexus("iqn.2024-01.com.exam
 ALIVE_KEY = 0xDEF
 
 
-def planned(found: LunReservations | None, key: int = OTHER_KEY, *, agreed: bool = True) -> Plan:
-    known = {} if found is None else {WWID: found}
-    return plan_take_over(disk_inventory(reservations=known), key, agreed=agreed)
+def planned(found: LunReservations, key: int = OTHER_KEY, *, agreed: bool = True) -> Plan:
+    return plan_take_over(disk_inventory(reservations={WWID: found}), key, agreed=agreed)
 
 
 @pytest.mark.parametrize("found", [RESERVED, replace(RESERVED, holder=None)])
@@ -61,11 +66,10 @@ def test_where_nobody_else_has_registered_nothing_is_to_be_done() -> None:
         (OURS, OWN_KEY, RefusedError, "the key of this host"),
         (replace(FREE, supported=False), OTHER_KEY, RefusedError, "no persistent reservations"),
         (replace(FREE, holder=Reservation()), OTHER_KEY, NotFoundError, "does not tell its key"),
-        (None, OTHER_KEY, IscsictlError, "could not be asked"),
     ],
 )
 def test_any_other_key_is_an_error_that_says_why(
-    found: LunReservations | None, key: int, error: type[IscsictlError], said: str
+    found: LunReservations, key: int, error: type[IscsictlError], said: str
 ) -> None:
     refusal = planned(found, key).refusal
     assert type(refusal) is error
@@ -117,6 +121,45 @@ def test_a_lun_is_left_as_the_model_of_the_machine_says(
     expected = effect(step, inventory).reservations[WWID]
     assert take_over(disk, OTHER_KEY, root)
     assert read_reservations(0, root) == expected
+
+
+@pytest.fixture
+def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Disk], LunReservations]:
+    """Ask a disk as the command does, of a LUN where another host has registered."""
+    root = make_host(tmp_path / "mine", MINE.initiator, ID)
+    ReservingLun({"/dev/sda": MINE}, {DEAD: OTHER_KEY}, (DEAD, 1)).serve(monkeypatch)
+    monkeypatch.setattr(usage, "disk_usage", lambda *_, **__: DiskUsage())
+    query = observers.DiskQuery("/dev/sda", whole_disk=True, reservations=True)
+
+    def ask(disk: Disk) -> LunReservations:
+        monkeypatch.setattr(observers, "base", lambda _: disk_inventory(disk))
+        found = observers.observe(open_context(1.0, root), query, None).reservations
+        return found[WWID]
+
+    return ask
+
+
+def test_the_lun_is_asked_over_a_path_that_works(
+    asked: Callable[[Disk], LunReservations],
+) -> None:
+    assert asked(a_disk()).other_keys == (OTHER_KEY,)
+
+
+def test_a_lun_that_does_not_answer_or_has_no_working_path_is_unreachable_and_that_is_said(
+    asked: Callable[[Disk], LunReservations], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = a_disk()
+    offline = disk._replace(paths=tuple(path._replace(state="offline") for path in disk.paths))
+    with pytest.raises(UnreachableError, match="none of its paths works") as caught:
+        asked(offline)
+    assert caught.value.hint
+
+    def submit(*_: object) -> None:
+        raise UnreachableError("no answer within 10 s: asking the disk for reservations")
+
+    monkeypatch.setattr(scsi_commands, "_submit", submit)
+    with pytest.raises(UnreachableError, match="no answer within 10 s"):
+        asked(disk)
 
 
 @pytest.mark.parametrize("text", ["0xabc", "abc", "0X0000000000000ABC", "0000000000000abc"])

@@ -1,6 +1,6 @@
 """Plan to end the reservation and the registrations of a host that is gone for good."""
 
-from iscsictl.errors import IscsictlError, NotFoundError, RefusedError
+from iscsictl.errors import NotFoundError, RefusedError
 from iscsictl.model import actions
 from iscsictl.model.plan import Plan
 from iscsictl.model.reservation import LunReservations, format_key
@@ -22,12 +22,7 @@ def _take_over(
 ) -> str | None:
     chosen = inventory.one
     disk, name = disk_id(inventory, chosen), subject(chosen)
-    found = inventory.reservations.get(disk.wwid)
-    if found is None:
-        raise IscsictlError(
-            f"{disk.device} could not be asked for its reservations",
-            hint="see whether it answers: iscsictl ls",
-        )
+    found = inventory.reservations[disk.wwid]
     action = actions.TakeOver(disk, key)
     if key in found.keys and key != found.own_key:
         if not agreed:
