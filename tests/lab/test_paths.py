@@ -164,6 +164,34 @@ def test_two_interfaces_to_one_portal_are_two_paths_of_one_map(lab: Lab) -> None
 
 @pytest.mark.torture
 @pytest.mark.every_suite
+@pytest.mark.fault("F97")
+def test_no_command_hangs_on_a_map_without_a_path(lab: Lab) -> None:
+    host, array = lab.host, lab.array
+    array.target(IQN, [array.disk("mail", "256M")], portals=[A4, B4])
+    run_on(host, ATTACH)
+    for net in NETS:
+        lab.cut(net)
+    wait_for(lambda: path_states(host) == ["faulty", "faulty"])
+    codes = {}
+    for command in (
+        "ls", "ls --tree", "doctor --timeout 10", "reconnect --timeout 10", "disk ls",
+        "disk show /srv/mail", "disk grow /srv/mail -y", "rescan --timeout 10",
+        f"{ATTACH.removeprefix('iscsictl ')} --timeout 10", "detach /srv/mail --timeout 10",
+        "umount /srv/mail --timeout 10", "fstab check", "export", "report /root/report.tar.gz",
+    ):  # fmt: skip
+        result = host.run(f"iscsictl {command}", timeout=100)
+        assert not result.timed_out, command
+        assert "Traceback" not in result.err, result.err
+        codes[command.split()[0]] = result.code
+    assert (codes["ls"], codes["doctor"]) == (0, 1), codes
+    assert codes["detach"] == codes["umount"] == 6, codes
+    lab.restore_cables()
+    wait_for(lambda: path_states(host) == ["ready", "ready"], 120)
+    run_on(host, "echo written > /srv/mail/file; sync -f /srv/mail")
+
+
+@pytest.mark.torture
+@pytest.mark.every_suite
 @pytest.mark.fault("F31")
 @pytest.mark.fault("F71")
 def test_a_map_whose_array_is_lost_is_detached_soon_and_nothing_waits_any_more(lab: Lab) -> None:
