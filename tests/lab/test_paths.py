@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +12,7 @@ from tests.lab.array import A4, B4
 from tests.lab.onhost import run_on, statuses
 from tests.lab.onmap import ATTACH, IQN, path_states, start_multipathd, wait_for
 from tests.lab.rundir import NETS
+from tests.lab.stopper import Stopper
 
 if TYPE_CHECKING:
     from tests.lab.guest import Guest
@@ -160,6 +162,50 @@ def test_two_interfaces_to_one_portal_are_two_paths_of_one_map(lab: Lab) -> None
     assert sorted(used) == ["one", "two"]
     again = statuses(run_on(host, f"{ATTACH} -I one -I two -J"))
     assert set(again.values()) == {"unchanged"}, again
+
+
+def filesystem_mebibytes(host: Guest) -> int:
+    """Return the size of the mounted ext4 in MiB, with its own tables, which df(1) leaves out."""
+    shown = run_on(host, "dumpe2fs -h $(findmnt -no SOURCE /srv/mail) 2> /dev/null").out
+    fields = dict(line.split(":", 1) for line in shown.splitlines() if ":" in line)
+    return int(fields["Block count"]) * int(fields["Block size"]) >> 20
+
+
+@pytest.mark.torture
+@pytest.mark.every_suite
+@pytest.mark.fault("F98")
+def test_a_map_grows_under_a_writer_once_all_of_its_paths_have_the_new_size(lab: Lab) -> None:
+    host, array = lab.host, lab.array
+    disk = array.disk("mail", "256M")
+    array.target(IQN, [disk], portals=[A4, B4])
+    run_on(host, ATTACH)
+    writer = host.start(
+        "set -e; while :; do echo x >> /srv/mail/log; sync -f /srv/mail; sleep 0.3; done"
+    )
+    for size in (384, 512):
+        disk = array.grow(disk, f"{size}M")
+        run_on(host, "iscsictl disk grow /srv/mail -y")
+        assert filesystem_mebibytes(host) > size - 32
+    assert set(statuses(run_on(host, "iscsictl disk grow /srv/mail -y -J")).values()) == {
+        "unchanged"
+    }
+    for size, point in ((640, "after rescan"), (768, "after grow-part")):
+        disk = array.grow(disk, f"{size}M")
+        held = Stopper.start(lab, "iscsictl disk grow /srv/mail -y")
+        held.until(point)
+        held.signal(signal.SIGKILL)
+        run_on(host, "iscsictl disk grow /srv/mail -y")
+        assert filesystem_mebibytes(host) > size - 32
+    lab.cut("B")
+    wait_for(lambda: "faulty" in path_states(host))
+    disk = array.grow(disk, "896M")
+    refused = run_on(host, "iscsictl disk grow /srv/mail -y", 9).err
+    assert "the path /dev/sd" in refused
+    lab.restore_cables()
+    wait_for(lambda: path_states(host) == ["ready", "ready"])
+    run_on(host, "iscsictl disk grow /srv/mail -y")
+    assert filesystem_mebibytes(host) > 896 - 32
+    assert writer.poll() is None, writer.output()
 
 
 @pytest.mark.torture
