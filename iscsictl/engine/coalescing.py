@@ -50,12 +50,12 @@ class Batch(Generic[Item, Result]):
                 # From here on this thread must end the round, or all others wait for ever.
                 self._at_work = True
         if not mine.done:
-            self._work_on(self._gathered())
+            self._process_round(self._gather_next_round())
         if mine.error is not None:
             raise mine.error
         return cast("Result", mine.result)
 
-    def _gathered(self) -> list[_Place[Item, Result]]:
+    def _gather_next_round(self) -> list[_Place[Item, Result]]:
         """Return the items of the next round once no more come."""
         seen = 0
         while True:
@@ -67,7 +67,7 @@ class Batch(Generic[Item, Result]):
                 seen = len(self._waiting)
             time.sleep(pause)
 
-    def _work_on(self, places: list[_Place[Item, Result]]) -> None:
+    def _process_round(self, places: list[_Place[Item, Result]]) -> None:
         results: Sequence[Result | Exception]
         try:
             results = self._work([place.item for place in places])
@@ -93,10 +93,10 @@ class Reading:
     def __init__(self, pause: Callable[[], float] = lambda: 0.0) -> None:
         self._took = 0.0
         self._batch: Batch[Callable[[], Any], Any] = Batch(
-            self._serve, lambda: min(pause(), self._took)
+            self._read_once_for_all, lambda: min(pause(), self._took)
         )
 
-    def _serve(self, readers: Sequence[Callable[[], Any]]) -> list[Any]:
+    def _read_once_for_all(self, readers: Sequence[Callable[[], Any]]) -> list[Any]:
         began = time.monotonic()
         try:
             return [readers[0]()] * len(readers)

@@ -98,8 +98,8 @@ def build_graph(steps: Mapping[str, Sequence[Step]]) -> StepGraph:
         for step in chain:
             key = ("" if is_shared(step.action) else volume, step.id)
             known = nodes.get(key, Node(step, ()))
-            nodes[key] = Node(_merge(known.step, step), (*known.volumes, volume))
-            rank = _rank(step.action)
+            nodes[key] = Node(_merge_same_steps(known.step, step), (*known.volumes, volume))
+            rank = _rank_among_shared(step.action)
             # Edges lead from a kind to a later one only, so no order of portals can close a circle.
             needs.setdefault(key, set()).update(last_own, (k for k, r in shared if r < rank))
             if is_shared(step.action):
@@ -109,12 +109,12 @@ def build_graph(steps: Mapping[str, Sequence[Step]]) -> StepGraph:
     return StepGraph(nodes, needs)
 
 
-def _rank(action: Action) -> int:
+def _rank_among_shared(action: Action) -> int:
     ranks = (rank for rank, kind in enumerate(_SHARED) if isinstance(action, kind))
     return next(ranks, len(_SHARED))
 
 
-def _merge(one: Step, other: Step) -> Step:
+def _merge_same_steps(one: Step, other: Step) -> Step:
     """Return a step that does what two of the same id do: settings of a record may differ."""
     mine, theirs = one.action, other.action
     if isinstance(mine, actions.WriteRecord) and isinstance(theirs, actions.WriteRecord):
@@ -156,13 +156,15 @@ class GraphExecution:
                     self._ready.extend(sorter.get_ready())
                     # Logins wait until nothing else can lead to another one.
                     ended = self._begin_ready(pool) or (
-                        self._collect() if self._running else self._log_in()
+                        self._collect_ended_steps()
+                        if self._running
+                        else self._execute_ready_logins()
                     )
                     sorter.done(*ended)
             finally:
                 # A program that was started has to end before its lock and its disk are let go.
                 while self._running:
-                    self._collect()
+                    self._collect_ended_steps()
 
     def _begin_ready(self, pool: ThreadPoolExecutor) -> list[NodeId]:
         """Begin what is ready, as far as threads are free; return what nobody wants any more."""
@@ -177,16 +179,16 @@ class GraphExecution:
             elif len(self._running) >= self.threads:
                 self._ready.append(key)
             else:
-                self.listener.begin(self._owner(node), node.step)
+                self.listener.begin(self._first_waiting_volume(node), node.step)
                 self._running[pool.submit(_execute_step, node.step, self.context)] = key
         self.context.at_work = len(self._running)
         return unwanted
 
-    def _owner(self, node: Node) -> str:
+    def _first_waiting_volume(self, node: Node) -> str:
         """Return the first volume that still needs a step: it is executed for that one."""
         return next(filter(self.listener.is_wanted, node.volumes))
 
-    def _collect(self) -> list[NodeId]:
+    def _collect_ended_steps(self) -> list[NodeId]:
         """Wait for a step to end; return all that have."""
         futures, _ = wait(self._running, return_when=FIRST_COMPLETED)
         # In the order in which they began, so that two runs of the same report the same.
@@ -201,13 +203,13 @@ class GraphExecution:
         self.context.at_work = len(self._running)
         return list(ended.values())
 
-    def _log_in(self) -> list[NodeId]:
+    def _execute_ready_logins(self) -> list[NodeId]:
         """Execute the logins that are ready, all at once; return them."""
         keys, self._logins = self._logins, []
         nodes = {self.graph.nodes[key].step.id: self.graph.nodes[key] for key in keys}
 
         def begin(step: Step) -> None:
-            self.listener.begin(self._owner(nodes[step.id]), step)
+            self.listener.begin(self._first_waiting_volume(nodes[step.id]), step)
 
         there: list[actions.Login] = []
         for outcome in log_in([node.step for node in nodes.values()], self.context, begin):

@@ -57,7 +57,7 @@ class ProgressListener(Protocol):
         """Take an outcome; PLANNED means that the step begins now."""
 
 
-def _decide(task: Task, inventory: Inventory) -> tuple[Task, Plan]:
+def _plan_with_consent(task: Task, inventory: Inventory) -> tuple[Task, Plan]:
     """Plan, asking the user where only consent is missing. Other refusals stay in the plan."""
     plan = task.plan(inventory)
     while (
@@ -93,7 +93,7 @@ def dry_run(task: Task, context: Context) -> Report:
     It plans once, so what lies behind a frontier is a forecast. Where consent is missing, `confirm`
     of the task is asked as in a real run.
     """
-    return report_plan(_decide(task, observe_task(task, context))[1])
+    return report_plan(_plan_with_consent(task, observe_task(task, context))[1])
 
 
 def report_plan(plan: Plan) -> Report:
@@ -164,7 +164,7 @@ class Run:
         try:
             for number in range(ROUNDS):
                 inventory = observe_task(task, self.context, inventory)
-                task, plan = _decide(task, inventory)
+                task, plan = _plan_with_consent(task, inventory)
                 # The user has seen, or could have seen, this one: later ones must not exceed it.
                 shown = shown or plan
                 if not self.is_pending(plan, shown, first=number == 0):
@@ -219,7 +219,7 @@ class Run:
             if step.id in self.ended:
                 continue
             if step.id in plan.errors:
-                self._fail(Outcome(step, error=plan.errors[step.id]))
+                self._note_failed_step(Outcome(step, error=plan.errors[step.id]))
             elif step.status is Status.UNCHANGED:
                 self.end_step(Outcome(step))
                 complete_unchanged(step.action, self.context)
@@ -239,7 +239,7 @@ class Run:
             batch = next_batch(waiting, self.ended.keys(), self.lost)
             waiting = [step for step in waiting if step not in batch]
             if len(batch) > 1:
-                self._log_in(batch)
+                self._execute_logins(batch)
             elif batch[0].after and batch[0].after <= self.lost:
                 self.lost.add(batch[0].id)
                 self.end_step(Outcome(batch[0]).with_status(Status.SKIPPED))
@@ -247,10 +247,10 @@ class Run:
                 self._try_step(batch[0])
         self.leftovers = self._roll_back_useless(plan)
 
-    def _log_in(self, steps: Sequence[Step]) -> None:
+    def _execute_logins(self, steps: Sequence[Step]) -> None:
         for outcome in logins.log_in(steps, self.context, lambda step: self.listen(Outcome(step))):
             if outcome.error is not None:
-                self._fail(outcome)
+                self._note_failed_step(outcome)
                 continue
             if outcome.step.status is Status.DONE:
                 self.done.append(CompletedStep(outcome.step, StepResult()))
@@ -272,7 +272,7 @@ class Run:
             else:
                 self.end_step(outcome)
 
-    def _fail(self, outcome: Outcome) -> None:
+    def _note_failed_step(self, outcome: Outcome) -> None:
         """Note a step that could not be executed at all."""
         step, error = outcome.step, outcome.error
         if error is not None:

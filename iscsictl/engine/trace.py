@@ -12,7 +12,7 @@ def trace_commands(show: Callable[[str], None]) -> None:
     The line can be pasted into a shell. Secrets are never part of a command line.
     """
 
-    def trace(argv: Sequence[str]) -> None:
+    def show_command(argv: Sequence[str]) -> None:
         show(shell_form(*argv))
 
-    process.trace_to(trace)
+    process.trace_to(show_command)

@@ -70,9 +70,9 @@ class _Observers:
         in parallel, since probes wait for disks; a failure to read the host is that of all volumes.
         """
         with waiting("reading the state of this host"):
-            return self._observe(before)
+            return self._observe_volumes(before)
 
-    def _observe(
+    def _observe_volumes(
         self, before: Mapping[VolumeTask, Inventory | None]
     ) -> dict[VolumeTask, Inventory | IscsictlError]:
         try:
@@ -335,9 +335,9 @@ class _VolumesRun:
         """
         wanting = [self.runs[name] for name in node.volumes if self.is_wanted(name)]
         for number, run in enumerate(wanting):
-            self._end_for(run, ended, first=number == 0)
+            self._end_step_for_run(run, ended, first=number == 0)
 
-    def _end_for(self, run: _VolumeRun, ended: Ended, *, first: bool) -> None:
+    def _end_step_for_run(self, run: _VolumeRun, ended: Ended, *, first: bool) -> None:
         if ended.error is not None:
             run.error = ended.error
         outcome = ended.outcome
@@ -366,11 +366,13 @@ class Volumes:
         self.wwids: dict[str, str] = {}
         under = mounted_under(volumes)
         self.tasks = tuple(
-            self._task(volume, specs[volume.name], _saved_of(volume, saved), under[volume.name])
+            self._task_for_volume(
+                volume, specs[volume.name], _saved_volume_of(volume, saved), under[volume.name]
+            )
             for volume in volumes
         )
 
-    def _task(
+    def _task_for_volume(
         self,
         volume: Volume,
         spec: AttachSpec,
@@ -381,13 +383,13 @@ class Volumes:
             volume.name,
             volume.spec.target or "",
             lambda context, host, before: attach.observe_lun(context, spec, host, before),
-            lambda inventory: self._plan(inventory, volume, spec, saved),
+            lambda inventory: self._plan_one_volume(inventory, volume, spec, saved),
             after,
             spec.mount,
             spec.full_probe,
         )
 
-    def _plan(
+    def _plan_one_volume(
         self, inventory: Inventory, volume: Volume, spec: AttachSpec, saved: SavedVolume | None
     ) -> Plan:
         """Plan a volume; of two that mean one disk, the second is refused."""
@@ -406,5 +408,5 @@ class Volumes:
         return Plan(plan.steps, error, notes=plan.notes)
 
 
-def _saved_of(volume: Volume, saved: SavedPlan | None) -> SavedVolume | None:
+def _saved_volume_of(volume: Volume, saved: SavedPlan | None) -> SavedVolume | None:
     return None if saved is None else saved.volumes.get(volume.name, SavedVolume({}))

@@ -83,14 +83,14 @@ class VolumesContext(Context):
     ) -> None:
         super().__init__(wait, root, say, watch, SharedWaiter(), scope)
         self.at_work = 0
-        self._readings = Table(lambda: Reading(self._pause))
+        self._readings = Table(lambda: Reading(self._pause_for_others))
         self._answers = Table(Answer)
         self._one_at_a_time = threading.RLock()
         self._making = threading.Semaphore(_RECORDS_AT_ONCE)
-        self._edits: Batch[Edit, tuple[bool, Fstab]] = Batch(self._edit_all, self._pause)
+        self._edits: Batch[Edit, tuple[bool, Fstab]] = Batch(self._edit_all, self._pause_for_others)
         self._afterwards: dict[Hashable, Callable[[], None]] = {}
 
-    def _pause(self) -> float:
+    def _pause_for_others(self) -> float:
         return _COMPANY if self.at_work > 1 else 0.0
 
     def coalesce(self, what: Hashable, read: Callable[[], T]) -> T:

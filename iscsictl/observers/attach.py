@@ -100,8 +100,8 @@ def observe_lun(
         host,
         offers=offers,
         silent=silent,
-        luns=_luns(spec, sessions),
-        place=_place(spec, host),
+        luns=_read_reported_luns(spec, sessions),
+        place=_observe_mount_point(spec, host),
         open_iscsi=context.open_iscsi,
     )
     try:
@@ -116,7 +116,7 @@ def observe_lun(
         if is_being_mapped(inventory, spec):
             return inventory  # The disk is read once, when its map has all paths.
     meant = _meant_disks(spec, host.index, sessions)
-    contents = _disks(context, spec, meant)
+    contents = _probe_unmounted_disks(context, spec, meant)
     reservations = _reservations(context, spec, meant, contents, host.fstab)
     return replace(inventory, contents=contents, reservations=reservations)
 
@@ -179,13 +179,15 @@ def for_detach(context: Context, spec: DetachRequest, _before: Inventory | None)
     sids = {s.sid for s in listing.sessions if s.target in targets}
     named = {id(meant.disk) for meant in found}
     asked = [
-        meant.disk for meant in found if meant.disk is not None and _answers(meant.disk, alive)
+        meant.disk
+        for meant in found
+        if meant.disk is not None and _has_live_session(meant.disk, alive)
     ]
     scan, used = usage.UsageScan(root), {}
     # The other disks of the target too: the session stays while one of them is in use.
     for disk in inventory.disks:
         if id(disk) in named or any(path.sid in sids for path in disk.paths):
-            answers = _answers(disk, alive)
+            answers = _has_live_session(disk, alive)
             inside = id(disk) in named and (answers or spec.consent.lost is not None)
             used[disk.block.device] = usage.disk_usage(
                 disk, root, open_files=inside, answers=answers, scan=scan
@@ -196,7 +198,7 @@ def for_detach(context: Context, spec: DetachRequest, _before: Inventory | None)
     return replace(inventory, usage=used, stranded=stranded, reservations=reservations)
 
 
-def _answers(disk: Disk, alive: set[int | None]) -> bool:
+def _has_live_session(disk: Disk, alive: set[int | None]) -> bool:
     """Tell whether a session to the disk is up; `alive` are the ids of those that are."""
     return any(path.sid in alive for path in disk.paths)
 
@@ -252,7 +254,7 @@ def _ask_array(
     # Each portal once: a silent one costs the whole wait.
     portals = tuple(dict.fromkeys((*recorded, *(r.portal for r in own)))) if all_paths else recorded
     if recorded and not all_paths:
-        return NotObserved(), _silent(context, recorded, wait)
+        return NotObserved(), _find_silent_portals(context, recorded, wait)
     missing = [p for p in spec.portals if not any(p.same_place(r.portal) for r in own)]
     if session is not None and not missing and len(portals) == len(spec.ifaces) == 1:
         # It is at work over the only path that was found when it was attached.
@@ -260,20 +262,27 @@ def _ask_array(
     index = SessionIndex.of(host)
     used = {r.portal for r in own if index.session_of(r) is not None}
     if recorded and not missing and (len(portals) > 1 or len(spec.ifaces) > 1):
-        return NotObserved(), _silent(context, [p for p in portals if p not in used], wait)
-    offers, silent = _discover(context, spec, missing if missing and recorded else spec.portals)
+        return NotObserved(), _find_silent_portals(
+            context, [p for p in portals if p not in used], wait
+        )
+    offers, silent = _discover_targets(
+        context, spec, missing if missing and recorded else spec.portals
+    )
     if isinstance(offers, ReadFailed) and recorded:
         # Another portal of a target that a record knows: its paths do.
         offers = NotObserved()
-    return offers, {**silent, **_silent(context, [p for p in portals if p not in used], wait)}
+    return offers, {
+        **silent,
+        **_find_silent_portals(context, [p for p in portals if p not in used], wait),
+    }
 
 
-def _discover(
+def _discover_targets(
     context: Context, spec: AttachSpec, portals: Sequence[Portal]
 ) -> tuple[Observation[tuple[DiscoveredTarget, ...]], Mapping[Portal, str]]:
     """Ask the first portal that answers for its targets, and try the portals that it names."""
     wait = min(PORTAL_WAIT, context.wait)
-    silent = dict(_silent(context, portals, wait))
+    silent = dict(_find_silent_portals(context, portals, wait))
     answering = [p for p in portals if p not in silent]
     if not answering:
         reasons = "; ".join(f"{p}: {why}" for p, why in silent.items())
@@ -298,7 +307,7 @@ def _discover(
     # One path will do, and the portal that just answered is one.
     if len(others) < len(wanted) and spec.multipath == "off" and not silent:
         return offers, silent
-    return offers, {**silent, **_silent(context, others, wait)}
+    return offers, {**silent, **_find_silent_portals(context, others, wait)}
 
 
 def _ask_in_turn(context: Context, portal: Portal, iface: str) -> tuple[DiscoveredTarget, ...]:
@@ -322,7 +331,9 @@ def _ask_in_turn(context: Context, portal: Portal, iface: str) -> tuple[Discover
         return offers
 
 
-def _silent(context: Context, some: Iterable[Portal], wait: float) -> Mapping[Portal, str]:
+def _find_silent_portals(
+    context: Context, some: Iterable[Portal], wait: float
+) -> Mapping[Portal, str]:
     asked = tuple(dict.fromkeys(some))
     return context.memoize(("silent", asked), lambda: portal_probe.silent(asked, wait))
 
@@ -338,7 +349,9 @@ def observe_unsettled(
     return find_unsettled(sound_records(index, replace(spec, target=target)), values)
 
 
-def _luns(spec: AttachSpec, sessions: tuple[Session, ...]) -> dict[int, tuple[int, ...]]:
+def _read_reported_luns(
+    spec: AttachSpec, sessions: tuple[Session, ...]
+) -> dict[int, tuple[int, ...]]:
     """Ask each session's target which LUNs it shows, where the spec names none."""
     if spec.lun is not None:
         return {}
@@ -381,7 +394,7 @@ def _reservations(
     return {**probed, **observe_reservations(mounted, context.root)}
 
 
-def _disks(
+def _probe_unmounted_disks(
     context: Context, spec: AttachSpec, disks: Iterable[Disk]
 ) -> dict[str, Observation[Content]]:
     """Probe these disks, unless they are mounted where the spec wants them."""
@@ -393,22 +406,24 @@ def _disks(
             continue
         scan = context.coalesce("users", lambda: usage.UsageScan(context.root))
         used = usage.disk_usage(disk, context.root, scan=scan)
-        contents[disk.wwid] = _content(context, disk, used, full=spec.full_probe)
+        contents[disk.wwid] = _probe_content(context, disk, used, full=spec.full_probe)
     return contents
 
 
-def _content(context: Context, disk: Disk, used: DiskUsage, *, full: bool) -> Observation[Content]:
+def _probe_content(
+    context: Context, disk: Disk, used: DiskUsage, *, full: bool
+) -> Observation[Content]:
     device, wwid = disk.block.device, disk.wwid or ""
 
-    def heard(share: float) -> None:
+    def show_progress(share: float) -> None:
         context.watch(f"{device}: {share:.0%} read")
 
     return observe_value(
-        lambda: probe.probe(device, wwid, usage=used.holders, full=full, heard=heard)
+        lambda: probe.probe(device, wwid, usage=used.holders, full=full, heard=show_progress)
     )
 
 
-def _place(spec: AttachSpec, host: Inventory) -> Observation[MountPointState]:
+def _observe_mount_point(spec: AttachSpec, host: Inventory) -> Observation[MountPointState]:
     directory = spec.mount
     return (
         NotObserved()

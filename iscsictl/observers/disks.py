@@ -109,7 +109,9 @@ def observe(context: Context, what: DiskQuery, before: Inventory | None) -> Disk
     earlier = before if isinstance(before, DiskInventory) else None
     again = DiskFacts(again=earlier is not None)
     links = find_nodes(what.name, inventory.disks, root)
-    inventory = replace(inventory, place=_place(what), facts=again, device_links=links)
+    inventory = replace(
+        inventory, place=_observe_mount_point(what), facts=again, device_links=links
+    )
     try:
         chosen = choose(inventory, what.name, what.lun, loose=what.loose)
     except NotFoundError:
@@ -131,14 +133,14 @@ def observe(context: Context, what: DiskQuery, before: Inventory | None) -> Disk
     inventory = replace(inventory, chosen=chosen, used=used)
     if what.table or what.growth:
         inventory = replace(
-            inventory, facts=_facts(context, chosen, what, earlier, inventory.sessions)
+            inventory, facts=_read_disk_facts(context, chosen, what, earlier, inventory.sessions)
         )
     if what.reservations:
         wwid = disk_id(inventory, chosen).wwid
         asked = ask_reservations(chosen.disk, context.root)
         inventory = replace(inventory, reservations={wwid: asked})
     if what.content and chosen.block.kind in _PROBED:
-        content = _content(context, chosen, used, full=what.full_probe)
+        content = _probe_content(context, chosen, used, full=what.full_probe)
         found = {}
         if isinstance(content, Known):
             found[content.value.wwid] = content.value.reservations
@@ -146,7 +148,7 @@ def observe(context: Context, what: DiskQuery, before: Inventory | None) -> Disk
     return inventory
 
 
-def _place(what: DiskQuery) -> Observation[MountPointState]:
+def _observe_mount_point(what: DiskQuery) -> Observation[MountPointState]:
     if what.directory is None:
         return Known(MountPointState())
     directory = what.directory
@@ -164,16 +166,16 @@ def holders_of(chosen: DiskSelection, root: Path, *, open_files: bool = False) -
     return usage.disk_usage(disk, root, open_files=open_files)
 
 
-def _content(
+def _probe_content(
     context: Context, chosen: DiskSelection, used: DiskUsage, *, full: bool
 ) -> Observation[Content]:
     device, wwid = chosen.block.device, chosen.disk.wwid or ""
 
-    def report(share: float) -> None:
+    def show_progress(share: float) -> None:
         context.watch(f"{device}: {share:.0%} read")
 
     return observe_value(
-        lambda: probe.probe(device, wwid, usage=used.holders, full=full, heard=report)
+        lambda: probe.probe(device, wwid, usage=used.holders, full=full, heard=show_progress)
     )
 
 
@@ -185,7 +187,7 @@ def kernel_name(device: str) -> str:
     return Path(os.path.realpath(device)).name
 
 
-def _facts(
+def _read_disk_facts(
     context: Context,
     chosen: DiskSelection,
     what: DiskQuery,
@@ -213,7 +215,7 @@ def _facts(
     if not what.growth:
         return facts
     capacity = next(iter(sizes.values()), None)
-    block = _last(chosen, facts)
+    block = _growing_block(chosen, facts)
     mounted = block.mounts[0].path if block is not None and block.mounts else None
     filled = None
     if block is not None and block.fstype is not None:
@@ -234,7 +236,7 @@ def _path_sizes(chosen: DiskSelection, sessions: Iterable[Session]) -> dict[str,
     }
 
 
-def _last(chosen: DiskSelection, facts: DiskFacts) -> Block | None:
+def _growing_block(chosen: DiskSelection, facts: DiskFacts) -> Block | None:
     """Return the device whose filesystem grows: the named one, or the last partition."""
     if chosen.block is chosen.disk.block and facts.table is not None and facts.table.entries:
         last = max(facts.table.entries, key=lambda entry: entry.start)

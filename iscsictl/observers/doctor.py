@@ -71,7 +71,7 @@ def observe_machine(context: Context, *, probe: bool = True) -> Machine:
     """
     root = context.root
     wait = min(MOST, context.wait)
-    machine = _files(context)
+    machine = _read_local_files(context)
     if root != LIVE:
         return machine
     with ThreadPoolExecutor(8) as pool:
@@ -92,11 +92,11 @@ def _mount_points(machine: Machine) -> dict[str, Observation[tuple[str, ...]]]:
     return {path: observe_value(partial(safe_paths.exposed_above, path)) for path in sorted(paths)}
 
 
-def _files(context: Context) -> Machine:
+def _read_local_files(context: Context) -> Machine:
     """Read all that stands in files; nothing here waits for others."""
     root = context.root
     listing = read_listing(root)
-    db = observe_value(lambda: _node_db(context))
+    db = observe_value(lambda: _read_node_database(context))
     names = dict.fromkeys(TRANSPORT_MODULES.values())
     name = observe_value(lambda: initiator_name.read_initiator(root))
     disks = {p.device.removeprefix("/dev/") for d in listing.disks or () for p in d.paths}
@@ -139,7 +139,7 @@ def _files(context: Context) -> Machine:
     )
 
 
-def _node_db(context: Context) -> NodeDb:
+def _read_node_database(context: Context) -> NodeDb:
     db, root = context.db, context.root
     records = nodedb.read_records(db)
     mode, secret = facts.config_secrets(root)
@@ -179,14 +179,14 @@ def _questions(machine: Machine, wait: float, *, probe: bool) -> Iterator[Questi
     yield "disk answers", lambda: _disk_answers(machine, wait)
     yield "reservations", lambda: _reservations(machine, wait)
     yield "multipath", lambda: multipath_conf.ask_daemon(machine.multipath)
-    yield "policies", lambda: observe_value(lambda: _policies(wait))
+    yield "policies", lambda: observe_value(lambda: _read_ipsec_policies(wait))
     if probe:
         places = tuple(wanted(machine))
         yield "silent", lambda: portal_probe.silent(places, wait)
         yield "mtu", lambda: _path_mtus(machine, min(wait, 3.0))
 
 
-def _policies(wait: float) -> Any:
+def _read_ipsec_policies(wait: float) -> Any:
     if os.geteuid() != 0:
         raise NeedsRootError("only root can read the kernel's IPsec policies")
     return network.read_policies(wait)
@@ -286,7 +286,9 @@ def _mount_health(machine: Machine, wait: float) -> tuple[MountHealth, ...]:
     asked = {m.path for disk in alive for block in blocks(disk.block) for m in block.mounts}
     # A thread for each: one that hangs must not keep the others from their answer.
     with ThreadPoolExecutor(len(asked) or 1) as pool:
-        answers = dict(zip(asked, pool.map(lambda path: _answer(path, wait), asked), strict=True))
+        answers = dict(
+            zip(asked, pool.map(lambda path: _list_first_entry(path, wait), asked), strict=True)
+        )
     found = []
     for disk in disks:
         for block in blocks(disk.block):
@@ -336,7 +338,7 @@ def _noted_errors(fstype: str, device: str) -> int:
         return 0
 
 
-def _answer(path: str, wait: float) -> str | None:
+def _list_first_entry(path: str, wait: float) -> str | None:
     """Have the first entry of its root directory read; return what it says if that fails."""
     command = ["find", path, "-mindepth", "1", "-maxdepth", "1", "-quit"]
     try:

@@ -88,20 +88,20 @@ def iface_facts(context: Context) -> IfaceFacts:
         read_sessions(root),
         network.read_nics(root),
         kernel_modules.read_kernel(TRANSPORT_MODULES.values(), root),
-        {name: _adapters(root, name) for name in ("be2iscsi", "qla4xxx")},
-        _names(root / "sys/class/infiniband"),
+        {name: _pci_adapters_of(root, name) for name in ("be2iscsi", "qla4xxx")},
+        _names_in_directory(root / "sys/class/infiniband"),
         context.open_iscsi,
     )
 
 
-def _names(directory: Path) -> tuple[str, ...]:
+def _names_in_directory(directory: Path) -> tuple[str, ...]:
     try:
         return tuple(sorted(path.name for path in directory.iterdir()))
     except OSError:
         return ()
 
 
-def _adapters(root: Path, driver: str) -> tuple[str, ...]:
+def _pci_adapters_of(root: Path, driver: str) -> tuple[str, ...]:
     """Return the PCI addresses of the cards that a driver has."""
-    names = _names(root / "sys/bus/pci/drivers" / driver)
+    names = _names_in_directory(root / "sys/bus/pci/drivers" / driver)
     return tuple(name for name in names if name.count(":") == 2)

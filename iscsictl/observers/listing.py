@@ -123,7 +123,9 @@ def _with_errors(listing: Listing, seconds: float) -> Listing:
 def _with_loads(listing: Listing, root: Path) -> Listing:
     """Add what each disk has to do, as the kernel counts it."""
     sessions = [
-        one._replace(luns=tuple(lun._replace(load=_load_of(lun, root)) for lun in one.luns))
+        one._replace(
+            luns=tuple(lun._replace(load=_read_load_of_lun(lun, root)) for lun in one.luns)
+        )
         if one.luns is not None
         else one
         for one in listing.sessions
@@ -131,7 +133,7 @@ def _with_loads(listing: Listing, root: Path) -> Listing:
     return listing._replace(sessions=tuple(sessions))
 
 
-def _load_of(lun: Lun, root: Path) -> LunLoad | None:
+def _read_load_of_lun(lun: Lun, root: Path) -> LunLoad | None:
     if lun.device is None:
         return None
     own = f"{str(root).rstrip('/')}/sys/block/{lun.device.removeprefix('/dev/')}"

@@ -20,7 +20,7 @@ def read_host_metrics(inventory: Inventory, root: Path) -> HostMetrics:
     """Return the metrics of the sessions of an inventory. Starts no process, needs no iscsid."""
     counts, labels_of = count_sessions(inventory)
     paths = tuple(
-        _path_of(lun, labels_of[session.sid], root, up=session.status == "up")
+        _read_lun_path(lun, labels_of[session.sid], root, up=session.status == "up")
         for session in inventory.sessions
         for lun in session.luns or ()
     )
@@ -36,7 +36,7 @@ def last_success(text: str) -> int | None:
     return None if found is None else int(found[1])
 
 
-def _path_of(lun: Lun, labels: SessionLabels, root: Path, *, up: bool) -> LunPath:
+def _read_lun_path(lun: Lun, labels: SessionLabels, root: Path, *, up: bool) -> LunPath:
     prefix = str(root).rstrip("/")
     # iotmo_cnt is there since Linux 6.1; no counter of either is that of retries.
     unit = f"{prefix}/sys/bus/scsi/devices/{lun.hctl}"

@@ -82,12 +82,12 @@ def for_prune(
 def _ask_portals(context: Context, asked: Mapping[Asked, Portal]) -> dict[Asked, frozenset[str]]:
     """Return what each portal lists that answers; an empty list is no proof to the planner."""
     with ThreadPoolExecutor(_PORTALS_AT_ONCE) as pool:
-        answers = pool.map(lambda one: _ask(context, *one), asked.items())
+        answers = pool.map(lambda one: _ask_for_targets(context, *one), asked.items())
         found = zip(asked, tuple(answers), strict=True)
     return {place: answer for place, answer in found if answer is not None}
 
 
-def _ask(context: Context, place: Asked, portal: Portal) -> frozenset[str] | None:
+def _ask_for_targets(context: Context, place: Asked, portal: Portal) -> frozenset[str] | None:
     """Return the targets that a portal lists; None where it is silent or refuses."""
     try:
         offers = discover(context, portal, place[1], None)

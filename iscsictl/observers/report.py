@@ -49,13 +49,13 @@ def write_report(
     entries.append((_FINDINGS, doctor, None))
     entries.append(("commands/iscsictl-version", f"{__version__}\n".encode(), None))
     if root == _LIVE:
-        entries += _outputs()
+        entries += _run_all_commands()
     secrets = set(read_secret_attributes(root))
     for _, content, _ in entries:
         secrets |= find_secrets(content or b"")
-    entries = list(_struck(entries, SecretFilter(secrets)))
+    entries = list(_entries_without_secrets(entries, SecretFilter(secrets)))
     if without_names:
-        entries = list(_renamed(entries))
+        entries = list(_entries_with_new_names(entries))
     data = pack_entries(entries, time.time())
     save_output(path, data, 0o600)
     return len(data)
@@ -76,12 +76,12 @@ def reported_findings(path: Path) -> tuple[Finding, ...]:
     return parse_findings(data, str(path))
 
 
-def _struck(entries: list[Entry], secret_filter: SecretFilter) -> Iterator[Entry]:
+def _entries_without_secrets(entries: list[Entry], secret_filter: SecretFilter) -> Iterator[Entry]:
     for name, content, link in entries:
         yield name, None if content is None else secret_filter.strike(content), link
 
 
-def _renamed(entries: list[Entry]) -> Iterator[Entry]:
+def _entries_with_new_names(entries: list[Entry]) -> Iterator[Entry]:
     paths = (name.encode("utf-8", "surrogateescape") for name, _, _ in entries)
     texts = (content for _, content, _ in entries if content is not None)
     # An attribute of a session has the account alone.
@@ -104,15 +104,15 @@ def _renamed(entries: list[Entry]) -> Iterator[Entry]:
         )
 
 
-def _outputs() -> list[Entry]:
+def _run_all_commands() -> list[Entry]:
     with ThreadPoolExecutor(len(_COMMANDS)) as pool:
-        texts = pool.map(_output, _COMMANDS.values())
+        texts = pool.map(_output_or_error, _COMMANDS.values())
         return [
             (f"commands/{name}", text, None) for name, text in zip(_COMMANDS, texts, strict=True)
         ]
 
 
-def _output(command: Sequence[str]) -> bytes:
+def _output_or_error(command: Sequence[str]) -> bytes:
     """Return what a program prints, or why it printed nothing."""
     try:
         result = run(command, timeout=REPORT_TOOL_WAIT, ok=None)

@@ -143,14 +143,14 @@ def for_logout(context: Context) -> Inventory:
         for_records(context),
         sessions=listing.sessions,
         disks=disks,
-        usage=_holders(disks, context.root),
+        usage=_read_usage_by_device(disks, context.root),
         open_devices=usage.open_devices(
             (s.sid for s in listing.sessions if s.sid is not None), context.root
         ),
     )
 
 
-def _holders(disks: Iterable[Disk], root: Path) -> dict[str, DiskUsage]:
+def _read_usage_by_device(disks: Iterable[Disk], root: Path) -> dict[str, DiskUsage]:
     disks = tuple(disks)
     scan = usage.UsageScan(root) if disks else None
     return {disk.block.device: usage.disk_usage(disk, root, scan=scan) for disk in disks}
@@ -172,7 +172,7 @@ def for_rescan(context: Context, selector: RecordSelector, before: Asked | None)
     except NotFoundError:
         return asked
     answers = ask_disks(session for session in sessions if session.status == "up")
-    return replace(asked, answers=answers, usage=_holders(disks, context.root))
+    return replace(asked, answers=answers, usage=_read_usage_by_device(disks, context.root))
 
 
 def ask_disks(sessions: Iterable[Session]) -> DiskAnswers:

@@ -29,31 +29,31 @@ def watch(
     listing = read_listing(root, details=False)
     is_meant = None if target is None else named_targets(listing, target)
 
-    def read() -> Listing:
+    def read_meant() -> Listing:
         new = read_listing(root, details=False)
         return new if is_meant is None else only(new, is_meant)
 
     if is_meant is not None:
         listing = only(listing, is_meant)
-    counted, when = _count(root, listing), time.monotonic()
+    counted, when = _read_traffic_counters(root, listing), time.monotonic()
     yield Snapshot(listing, (), {})
     rates: dict[str, Rate] = {}
     while until is None or time.monotonic() < until:
         left = interval if until is None else min(interval, until - time.monotonic())
         with signals.at_once():
             events.wait(left, wake)
-        new = read()
+        new = read_meant()
         now = time.monotonic()
         # Events come in bursts; over a few milliseconds a rate says nothing.
         if now - when >= interval / 2:
-            counts = _count(root, new)
-            rates = _rates(counted, counts, now - when)
+            counts = _read_traffic_counters(root, new)
+            rates = _rates_between(counted, counts, now - when)
             counted, when = counts, now
         yield Snapshot(new, tuple(changes(listing, new)), rates)
         listing = new
 
 
-def _count(root: Path, listing: Listing) -> dict[str, tuple[int, int]]:
+def _read_traffic_counters(root: Path, listing: Listing) -> dict[str, tuple[int, int]]:
     devices = {
         lun.device for session in listing.sessions for lun in session.luns or () if lun.device
     }
@@ -61,7 +61,7 @@ def _count(root: Path, listing: Listing) -> dict[str, tuple[int, int]]:
     return {device: count for device, count in counts.items() if count is not None}
 
 
-def _rates(
+def _rates_between(
     before: dict[str, tuple[int, int]], after: dict[str, tuple[int, int]], seconds: float
 ) -> dict[str, Rate]:
     """Return the rates of what was there both times; a counter that fell is another disk's."""

@@ -24,7 +24,7 @@ from iscsictl.system.io.process import ToolError
 #: Seconds between two requests to multipathd to resize a map.
 
 
-def _wipe(action: actions.Wipe, context: Context) -> StepResult:
+def _wipe_disk_or_partition(action: actions.Wipe, context: Context) -> StepResult:
     disk = action.disk
     if action.part is None:
         writer.wipe(disk, context.deadline())
@@ -35,7 +35,7 @@ def _wipe(action: actions.Wipe, context: Context) -> StepResult:
     return StepResult()
 
 
-def _label(action: actions.Label, context: Context) -> StepResult:
+def _write_partition_table(action: actions.Label, context: Context) -> StepResult:
     def is_fine(content: Content) -> bool:
         return overwrite.may_label(content, action.ground)
 
@@ -54,7 +54,7 @@ def _sfdisk_script(claim: FilesystemClaim) -> str:
     return f"label: {claim.table}\nlabel-id: {claim.table_id}\n{', '.join(words)}\n"
 
 
-def _mkfs(action: actions.Mkfs, context: Context) -> StepResult:
+def _make_filesystem(action: actions.Mkfs, context: Context) -> StepResult:
     disk, claim = action.disk, action.claim
     marked: list[bool] = []
 
@@ -70,7 +70,7 @@ def _mkfs(action: actions.Mkfs, context: Context) -> StepResult:
             chosen = probe.probe(node, disk.wwid)
         return overwrite.may_make_filesystem(chosen, action.ground, claim)
 
-    def mark() -> None:
+    def mark_claim_begun() -> None:
         fstab.mark_begun(disk, claim, context, begun=True)
         marked.append(True)
 
@@ -87,7 +87,7 @@ def _mkfs(action: actions.Mkfs, context: Context) -> StepResult:
             ),
             is_fine,
             context.deadline(),
-            before_write=mark,
+            before_write=mark_claim_begun,
             leftovers=action.ground is not OverwriteGround.BLANK,
             watch=context.watch,
         )
@@ -99,7 +99,7 @@ def _mkfs(action: actions.Mkfs, context: Context) -> StepResult:
     return StepResult()
 
 
-def _grow_fs(action: actions.GrowFs, _: Context) -> StepResult:
+def _grow_filesystem(action: actions.GrowFs, _: Context) -> StepResult:
     verify_writable(action.disk)
     try:
         return StepResult(resize.grow(action.node, action.fs, action.path))
@@ -114,10 +114,10 @@ def _grow_fs(action: actions.GrowFs, _: Context) -> StepResult:
 
 
 HANDLERS: Mapping[type[Action], Handler] = {
-    actions.Wipe: _wipe,
-    actions.Label: _label,
-    actions.Mkfs: _mkfs,
-    actions.GrowFs: _grow_fs,
+    actions.Wipe: _wipe_disk_or_partition,
+    actions.Label: _write_partition_table,
+    actions.Mkfs: _make_filesystem,
+    actions.GrowFs: _grow_filesystem,
 }
 # Data is never destroyed by an undo.
 INVERSES: Mapping[type[Action], Inverse] = {}

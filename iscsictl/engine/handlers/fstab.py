@@ -72,7 +72,7 @@ def mark_begun(disk: DiskId, claim: FilesystemClaim, context: Context, *, begun:
     Raises RefusedError where the claim is gone: without it nothing may be written to the disk.
     """
 
-    def change(fstab: Fstab) -> Fstab:
+    def replace_claim_line(fstab: Fstab) -> Fstab:
         for old in fstab.by_wwid(disk.wwid):
             if old.claim is not None and (old.uuid, old.claim.place) == (claim.uuid, claim.place):
                 entry = fstab_edit.claim_line(
@@ -85,7 +85,7 @@ def mark_begun(disk: DiskId, claim: FilesystemClaim, context: Context, *, begun:
             hint="another program edited /etc/fstab meanwhile; run the command again",
         )
 
-    _edit_fstab(context, change)
+    _edit_fstab(context, replace_claim_line)
 
 
 def _write_fstab(action: actions.WriteFstab, context: Context) -> StepResult:
@@ -101,7 +101,7 @@ def _write_fstab(action: actions.WriteFstab, context: Context) -> StepResult:
         try:
             _notify_systemd(action, context)
         except IscsictlError:
-            _restore(context, effect.before, disk.wwid)
+            _restore_lines_of_disk(context, effect.before, disk.wwid)
             raise
     return effect
 
@@ -150,25 +150,25 @@ def _start_login_service(context: Context) -> None:
 
 
 def _drop_fstab(action: actions.DropFstab, context: Context) -> StepResult:
-    def drop(fstab: Fstab) -> Fstab:
+    def drop_entry(fstab: Fstab) -> Fstab:
         for entry in reversed(fstab.ours):
             # A line that somebody has edited since the plan is another line.
             if entry.raw == action.entry.raw:
                 return fstab_edit.without_line(fstab, entry.number)
         return fstab
 
-    effect = _edit_fstab(context, drop)
+    effect = _edit_fstab(context, drop_entry)
     if effect.changed:
         context.reload()
     return effect
 
 
-def _restore(context: Context, before: Fstab, wwid: str) -> StepResult:
+def _restore_lines_of_disk(context: Context, before: Fstab, wwid: str) -> StepResult:
     return _edit_fstab(context, lambda now: fstab_edit.with_lines_of(now, before, wwid))
 
 
 def _restore_fstab(action: actions.RestoreFstab, context: Context) -> StepResult:
-    effect = _restore(context, action.before, action.wwid)
+    effect = _restore_lines_of_disk(context, action.before, action.wwid)
     if effect.changed:
         context.reload()
     return effect

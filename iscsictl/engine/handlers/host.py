@@ -21,7 +21,7 @@ def _clear_lock(_: actions.ClearLock, context: Context) -> StepResult:
         return StepResult()
 
 
-def _protect(action: actions.Protect, context: Context) -> StepResult:
+def _protect_file(action: actions.Protect, context: Context) -> StepResult:
     with nodedb_lock.NodeDbLock(context.root, context.wait, context.say):
         return StepResult(protect(action.path))
 
@@ -64,7 +64,7 @@ def _firmware_login(_: actions.FirmwareLogin, context: Context) -> StepResult:
 
 HANDLERS: Mapping[type[Action], Handler] = {
     actions.ClearLock: _clear_lock,
-    actions.Protect: _protect,
+    actions.Protect: _protect_file,
     actions.SetInitiatorName: _set_initiator,
     actions.WriteIface: _write_iface,
     actions.RemoveIface: _remove_iface,

@@ -57,7 +57,7 @@ def log_in(
                 batch, waiting = waiting[:size], waiting[size:]
                 for step in batch:
                     begins(step)
-                at_work.add(pool.submit(_batch, batch, context))
+                at_work.add(pool.submit(_log_in_together, batch, context))
             # The deadline is over: the rest is reported below, without being tried.
             if not at_work:
                 break
@@ -101,15 +101,15 @@ def adapted(width: int, errors: Sequence[IscsictlError | None], *, batches: bool
     return width
 
 
-def _key(step: Step) -> Key:
+def _key_of_login(step: Step) -> Key:
     action = cast("actions.Login", step.action)
     return Key(action.target, action.portal, action.iface)
 
 
-def _batch(steps: list[Step], context: Context) -> Ended:
+def _log_in_together(steps: list[Step], context: Context) -> Ended:
     """Execute several logins at once."""
     began = time.monotonic()
-    results = log_in_to([_key(step) for step in steps], context)
+    results = log_in_to([_key_of_login(step) for step in steps], context)
     seconds = time.monotonic() - began
     ended = []
     for step, result in zip(steps, results, strict=True):
@@ -138,11 +138,13 @@ def log_in_to(keys: Sequence[Key], context: Context) -> list[bool | IscsictlErro
         return [error for _ in keys]
     if codes is None:
         with ThreadPoolExecutor(len(keys)) as pool:
-            return list(pool.map(lambda key: _alone(key, context), keys))
+            return list(pool.map(lambda key: _log_in_to_one(key, context), keys))
     targets = {key.target for key in keys}
     records = [r for target in targets for r in nodedb.read_records(context.db, target)]
     index = SessionIndex(records, read_sessions(context.root, details=False))
-    results = [_judge(key, index, codes.get(key), context.wait if late else None) for key in keys]
+    results = [
+        _result_of_login(key, index, codes.get(key), context.wait if late else None) for key in keys
+    ]
     return [
         explained_login(result, key, context.db, context.wait)
         if isinstance(result, IscsictlError)
@@ -151,7 +153,7 @@ def log_in_to(keys: Sequence[Key], context: Context) -> list[bool | IscsictlErro
     ]
 
 
-def _judge(
+def _result_of_login(
     key: Key, index: SessionIndex, code: int | None, late: float | None
 ) -> bool | IscsictlError:
     """Tell what a login came to: `code` is iscsiadm's; it was ended after `late` seconds."""
@@ -166,7 +168,7 @@ def _judge(
     return error_from_iscsiadm(code or 1, "", doing)
 
 
-def _alone(key: Key, context: Context) -> bool | IscsictlError:
+def _log_in_to_one(key: Key, context: Context) -> bool | IscsictlError:
     try:
         return iscsiadm.login(key, timeout=context.wait)
     except IscsictlError as error:
@@ -177,9 +179,9 @@ def _await_disks(steps: Sequence[Step], context: Context) -> None:
     """Wait a moment until each session of these targets has a disk."""
     targets = {cast("actions.Login", step.action).target for step in steps}
 
-    def find() -> bool | None:
+    def all_have_disks() -> bool | None:
         sessions = [s for s in read_sessions(context.root, details=False) if s.target in targets]
         without = [s for s in sessions if not any(unit.device for unit in s.luns or ())]
         return None if without else True
 
-    context.waiter.wait(find, time.monotonic() + min(LOGIN_DISK_WAIT, context.wait))
+    context.waiter.wait(all_have_disks, time.monotonic() + min(LOGIN_DISK_WAIT, context.wait))

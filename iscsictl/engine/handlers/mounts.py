@@ -29,13 +29,13 @@ def _remove_directory(action: actions.RemoveDirectory, _: Context) -> StepResult
     return StepResult()
 
 
-def _find(block: Block, uuid: str) -> Block | None:
+def _find_by_uuid(block: Block, uuid: str) -> Block | None:
     if block.uuid is not None and block.uuid.lower() == uuid.lower():
         return block
-    return next((b for child in block.children if (b := _find(child, uuid))), None)
+    return next((b for child in block.children if (b := _find_by_uuid(child, uuid))), None)
 
 
-def _block(disk: DiskId, context: Context) -> Block | None:
+def _read_block_of_disk(disk: DiskId, context: Context) -> Block | None:
     """Return what udev shows of a disk: by its device where that is known, else by its WWID."""
     if disk.device:
         return read_block(context.root, disk.device)
@@ -55,8 +55,8 @@ def await_filesystem(disk: DiskId, uuid: str, context: Context) -> tuple[DiskId,
         # udev makes the link before it says what else it found, and a link is cheap to look for.
         if uuid.lower() not in {one.lower() for one in known_uuids(context.root) or ()}:
             return None
-        top = _block(disk, context)
-        block = None if top is None else _find(top, uuid)
+        top = _read_block_of_disk(disk, context)
+        block = None if top is None else _find_by_uuid(top, uuid)
         return None if top is None or block is None else (top.device, block)
 
     found = context.waiter.wait(find_filesystem, context.deadline())
@@ -70,7 +70,7 @@ def await_filesystem(disk: DiskId, uuid: str, context: Context) -> tuple[DiskId,
     return replace(disk, device=device), block
 
 
-def _mount(action: actions.Mount, context: Context) -> StepResult:
+def _mount_filesystem(action: actions.Mount, context: Context) -> StepResult:
     named, block = await_filesystem(action.disk, action.uuid, context)
     device = named.device
     # Of a map each path is asked, and none that is dead can be; the others must agree.
@@ -90,12 +90,12 @@ def _mount(action: actions.Mount, context: Context) -> StepResult:
     return StepResult(made)
 
 
-def _own(action: actions.Own, _: Context) -> StepResult:
+def _set_owner_and_mode(action: actions.Own, _: Context) -> StepResult:
     mounts.set_owner(action.path, action.uid, action.gid, action.mode)
     return StepResult()
 
 
-def _unmount(action: actions.Unmount, context: Context) -> StepResult:
+def _unmount_filesystem(action: actions.Unmount, context: Context) -> StepResult:
     if action.lost and action.disk is not None:
         # The array may have come back while the user was asked.
         listing = read_listing(context.root, details=False)
@@ -109,9 +109,9 @@ def _unmount(action: actions.Unmount, context: Context) -> StepResult:
 HANDLERS: Mapping[type[Action], Handler] = {
     actions.MakeDirectory: _make_directory,
     actions.RemoveDirectory: _remove_directory,
-    actions.Mount: _mount,
-    actions.Own: _own,
-    actions.Unmount: _unmount,
+    actions.Mount: _mount_filesystem,
+    actions.Own: _set_owner_and_mode,
+    actions.Unmount: _unmount_filesystem,
 }
 INVERSES: Mapping[type[Action], Inverse] = {
     actions.MakeDirectory: lambda action, _: actions.RemoveDirectory(action.path),

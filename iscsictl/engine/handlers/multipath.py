@@ -40,11 +40,11 @@ def _drop_settings(action: actions.DropMapSettings, context: Context) -> StepRes
     return StepResult(changed)
 
 
-def _allow(action: actions.AllowMap, _: Context) -> StepResult:
+def _allow_map(action: actions.AllowMap, _: Context) -> StepResult:
     return StepResult(multipath_conf.allow(action.disk.device))
 
 
-def _disallow(action: actions.DisallowMap, _: Context) -> StepResult:
+def _disallow_map(action: actions.DisallowMap, _: Context) -> StepResult:
     return StepResult(multipath_conf.disallow(action.wwid))
 
 
@@ -52,28 +52,28 @@ def _make_map(action: actions.MakeMap, context: Context) -> StepResult:
     """Ask multipathd to take each path of the disk, until its map has them all."""
     asked = 0.0
 
-    def missing() -> list[str]:
+    def paths_without_map() -> list[str]:
         disks = read_listing(context.root, details=False).disks or ()
         paths = [p.device for d in disks if d.wwid == action.disk.wwid for p in d.paths]
         return [path for path in paths or [action.disk.device] if not _has_map(path, context.root)]
 
     def have_maps() -> bool | None:
         nonlocal asked
-        without = missing()
+        without = paths_without_map()
         if without and time.monotonic() - asked > _ASK_AGAIN:
             asked = time.monotonic()
             for path in without:
                 multipath_conf.add_path(path)
-            without = missing()
+            without = paths_without_map()
         return None if without else True
 
     if context.waiter.wait(have_maps, context.deadline()) is None:
         raise UnreachableError(
-            f"no map of {', '.join(missing())} was made by multipathd",
+            f"no map of {', '.join(paths_without_map())} was made by multipathd",
             hint=f"see why: multipath -v3 {shell_form(action.disk.device)}; "
             "or attach with --multipath off",
         )
-    _settle(action.disk.device)
+    _trigger_udev_event(action.disk.device)
     return StepResult()
 
 
@@ -86,7 +86,7 @@ def _has_map(device: str, root: Path) -> bool:
     )
 
 
-def _settle(device: str) -> None:
+def _trigger_udev_event(device: str) -> None:
     """Have udev examine the first path again, now that it is part of a map.
 
     Until then the path keeps its partition nodes and links, and udev takes it for a disk
@@ -128,8 +128,8 @@ def _restore_settings(action: actions.WriteMapSettings, before: object) -> Actio
 HANDLERS: Mapping[type[Action], Handler] = {
     actions.WriteMapSettings: _write_settings,
     actions.DropMapSettings: _drop_settings,
-    actions.AllowMap: _allow,
-    actions.DisallowMap: _disallow,
+    actions.AllowMap: _allow_map,
+    actions.DisallowMap: _disallow_map,
     actions.MakeMap: _make_map,
     actions.RemoveMap: _remove_map,
     actions.StartMultipathd: start_service,

@@ -27,24 +27,24 @@ from iscsictl.system.iscsi.sessions import read_listing
 _ASK_AGAIN = 1.0
 
 
-def _judge(
-    before: Table, number: int, wanted: Callable[[Entry | None], str | None]
+def _build_table_check(
+    before: Table, number: int, find_mismatch: Callable[[Entry | None], str | None]
 ) -> Callable[[Table], str | None]:
-    """Return a judge of a table: the named partition as `wanted`, all others as before."""
+    """Return a check of a table: `find_mismatch` for the partition, the others as before."""
 
-    def judge(after: Table) -> str | None:
-        return layout.same_but(before, after, number) or wanted(after.entry(number))
+    def find_problem(after: Table) -> str | None:
+        return layout.same_but(before, after, number) or find_mismatch(after.entry(number))
 
-    return judge
+    return find_problem
 
 
-def _add(action: actions.AddPart, context: Context) -> StepResult:
+def _add_partition(action: actions.AddPart, context: Context) -> StepResult:
     words = [f"start={action.start}", f"size={action.size}", f"type={action.type}"]
     if action.bootable:
         gpt = action.before.label == "gpt"
         words.append(f"attrs={layout.BOOT_ATTRIBUTE}" if gpt else "bootable")
 
-    def wanted(entry: Entry | None) -> str | None:
+    def find_mismatch(entry: Entry | None) -> str | None:
         if entry is None:
             return f"partition {action.number} is not there"
         if (entry.start, entry.size) != (action.start, action.size):
@@ -52,21 +52,21 @@ def _add(action: actions.AddPart, context: Context) -> StepResult:
         return None if entry.type == action.type else f"its type is {entry.type}"
 
     script = f"{action.number} : {', '.join(words)}\n"
-    _reshape(action, [(["--append", "{}"], script)], wanted, context)
+    _reshape_table(action, [(["--append", "{}"], script)], find_mismatch, context)
     node = probe.part_device(action.disk.device, action.number)
     with track_writes(started=True):
         partition_table.await_node(node, context.deadline())
     return StepResult()
 
 
-def _remove(action: actions.RemovePart, context: Context) -> StepResult:
+def _remove_partition(action: actions.RemovePart, context: Context) -> StepResult:
     node = probe.part_device(action.disk.device, action.number)
     _require_unused(node)
 
-    def wanted(entry: Entry | None) -> str | None:
+    def find_mismatch(entry: Entry | None) -> str | None:
         return None if entry is None else f"partition {action.number} is still there"
 
-    _reshape(action, [(["--delete", "{}", str(action.number)], None)], wanted, context)
+    _reshape_table(action, [(["--delete", "{}", str(action.number)], None)], find_mismatch, context)
     with track_writes(started=True):
         partition_table.await_node(node, context.deadline(), there=False)
     return StepResult()
@@ -81,12 +81,12 @@ def _require_unused(node: str) -> None:
         return
 
 
-def _set_type(action: actions.SetType, context: Context) -> StepResult:
-    def wanted(entry: Entry | None) -> str | None:
+def _set_partition_type(action: actions.SetType, context: Context) -> StepResult:
+    def find_mismatch(entry: Entry | None) -> str | None:
         return None if entry is not None and entry.type == action.type else "the type is another"
 
     command = ["--part-type", "{}", str(action.number), action.type]
-    _reshape(action, [(command, None)], wanted, context)
+    _reshape_table(action, [(command, None)], find_mismatch, context)
     return StepResult()
 
 
@@ -97,12 +97,12 @@ def _set_bootable(action: actions.SetBootable, context: Context) -> StepResult:
     else:
         command = ["--activate", "{}", number if action.on else "-"]
 
-    def wanted(entry: Entry | None) -> str | None:
+    def find_mismatch(entry: Entry | None) -> str | None:
         label = action.before.label
         right = entry is not None and layout.is_bootable(entry, label) == action.on
         return None if right else "the boot flag does not have the requested value"
 
-    _reshape(action, [(command, None)], wanted, context)
+    _reshape_table(action, [(command, None)], find_mismatch, context)
     return StepResult()
 
 
@@ -115,30 +115,30 @@ def _grow_part(action: actions.GrowPart, context: Context) -> StepResult:
         # The backup of the table stands where the disk ended before; sfdisk grows nothing past it.
         commands.insert(0, (["--relocate", "gpt-bak-std", "{}"], None))
 
-    def wanted(entry: Entry | None) -> str | None:
+    def find_mismatch(entry: Entry | None) -> str | None:
         same = entry is not None and (entry.start, entry.size) == (start, action.size)
         return None if same else f"partition {action.number} does not have the requested size"
 
-    _reshape(action, commands, wanted, context)
+    _reshape_table(action, commands, find_mismatch, context)
     return StepResult()
 
 
-def _reshape(
+def _reshape_table(
     action: actions.Reshape,
     commands: list[tuple[list[str], str | None]],
-    wanted: Callable[[Entry | None], str | None],
+    find_mismatch: Callable[[Entry | None], str | None],
     context: Context,
 ) -> None:
-    judge = _judge(action.before, action.number, wanted)
-    partition_table.reshape(action.disk, action.before, commands, judge, context.deadline())
+    find_problem = _build_table_check(action.before, action.number, find_mismatch)
+    partition_table.reshape(action.disk, action.before, commands, find_problem, context.deadline())
 
 
-def _reread(action: actions.Reread, context: Context) -> StepResult:
-    def find() -> Disk | None:
+def _reread_capacity(action: actions.Reread, context: Context) -> StepResult:
+    def find_disk() -> Disk | None:
         disks = read_listing(context.root, details=False).disks or ()
         return next((disk for disk in disks if disk.wwid == action.disk.wwid), None)
 
-    disk = find()
+    disk = find_disk()
     before = None if disk is None else disk.block.size
     # Asked over a path: a map without one that works would keep the question for ever.
     wanted = resize.capacity(action.disk.device if disk is None else disk.paths[0].device)
@@ -147,9 +147,9 @@ def _reread(action: actions.Reread, context: Context) -> StepResult:
         scsi_scan.rescan(hctl, context.root)
     asked = 0.0
 
-    def settled() -> int | None:
+    def settled_size() -> int | None:
         nonlocal asked
-        found = find()
+        found = find_disk()
         now = None if found is None else found.block.size
         if found is None or now is None or now == wanted or wanted is None:
             return now
@@ -158,7 +158,7 @@ def _reread(action: actions.Reread, context: Context) -> StepResult:
             multipath_conf.resize_map(found.block.device.removeprefix("/dev/mapper/"))
         return None
 
-    after = context.waiter.wait(settled, context.deadline())
+    after = context.waiter.wait(settled_size, context.deadline())
     if after is None:
         raise UnreachableError(
             f"the kernel does not see the size of {action.disk.device}: {wanted} bytes",
@@ -168,12 +168,12 @@ def _reread(action: actions.Reread, context: Context) -> StepResult:
 
 
 HANDLERS: Mapping[type[Action], Handler] = {
-    actions.AddPart: _add,
-    actions.RemovePart: _remove,
-    actions.SetType: _set_type,
+    actions.AddPart: _add_partition,
+    actions.RemovePart: _remove_partition,
+    actions.SetType: _set_partition_type,
     actions.SetBootable: _set_bootable,
     actions.GrowPart: _grow_part,
-    actions.Reread: _reread,
+    actions.Reread: _reread_capacity,
 }
 # An older table would hide what was written since.
 INVERSES: Mapping[type[Action], Inverse] = {}

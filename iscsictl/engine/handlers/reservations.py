@@ -10,7 +10,7 @@ from iscsictl.system.block import multipath_conf, reservation_hold
 from iscsictl.system.context import Context
 
 
-def _reserve(action: actions.Reserve, context: Context) -> StepResult:
+def _reserve_disk(action: actions.Reserve, context: Context) -> StepResult:
     if action.exclusive:
         return _keep_reserved(action, context)
     reserved = reservation_hold.reserve(action.disk, context.root)
@@ -32,7 +32,7 @@ def _keep_reserved(action: actions.Reserve, context: Context) -> StepResult:
     return StepResult(changed)
 
 
-def _release(action: actions.Release, context: Context) -> StepResult:
+def _release_reservation(action: actions.Release, context: Context) -> StepResult:
     return StepResult(reservation_hold.release(action.disk, context.root))
 
 
@@ -41,8 +41,8 @@ def _take_over(action: actions.TakeOver, context: Context) -> StepResult:
 
 
 HANDLERS: Mapping[type[Action], Handler] = {
-    actions.Reserve: _reserve,
-    actions.Release: _release,
+    actions.Reserve: _reserve_disk,
+    actions.Release: _release_reservation,
     actions.TakeOver: _take_over,
 }
 INVERSES: Mapping[type[Action], Inverse] = {

@@ -14,24 +14,24 @@ from iscsictl.system.io.files import read_file, remove_file, replace_file
 from iscsictl.system.io.process import run
 
 
-def _install(action: InstallFile, context: Context) -> StepResult:
-    before = _as_it_is(action.path, context)
+def _install_file(action: InstallFile, context: Context) -> StepResult:
+    before = _action_to_restore(action.path, context)
     data = action.text.encode("utf-8", "surrogateescape")
     if action.path in DROP_INS:
         systemd.make_drop_in_directory(DROP_INS[action.path], context.root)
     changed = replace_file(context.root / action.path.lstrip("/"), data, mode=0o644)
-    return _written(action.path, before, context, changed=changed)
+    return _finish_file_change(action.path, before, context, changed=changed)
 
 
-def _remove(action: RemoveFile, context: Context) -> StepResult:
-    before = _as_it_is(action.path, context)
+def _remove_installed_file(action: RemoveFile, context: Context) -> StepResult:
+    before = _action_to_restore(action.path, context)
     changed = remove_file(context.root / action.path.lstrip("/"))
     if action.path in DROP_INS:
         systemd.remove_empty_drop_in_directory(DROP_INS[action.path], context.root)
-    return _written(action.path, before, context, changed=changed)
+    return _finish_file_change(action.path, before, context, changed=changed)
 
 
-def _as_it_is(path: str, context: Context) -> InstallFile | RemoveFile:
+def _action_to_restore(path: str, context: Context) -> InstallFile | RemoveFile:
     """Return what makes a file again what it is now."""
     data = read_file(context.root / path.lstrip("/"))
     if data is None:
@@ -39,7 +39,9 @@ def _as_it_is(path: str, context: Context) -> InstallFile | RemoveFile:
     return InstallFile(path, data.decode("utf-8", "surrogateescape"))
 
 
-def _written(path: str, before: Action, context: Context, *, changed: bool) -> StepResult:
+def _finish_file_change(
+    path: str, before: Action, context: Context, *, changed: bool
+) -> StepResult:
     if changed and path.startswith("/etc/systemd/"):
         # Where systemd cannot be told, the timer cannot be switched either, and that is an error.
         with suppress(IscsictlError):
@@ -50,16 +52,16 @@ def _written(path: str, before: Action, context: Context, *, changed: bool) -> S
 def _set_timer(action: SetTimer, context: Context) -> StepResult:
     was = systemd.enabled(TIMER_UNIT, context.root)
     try:
-        _switch(context.root, on=action.on)
+        _switch_timer(context.root, on=action.on)
     except IscsictlError as error:
         with suppress(IscsictlError):
-            _switch(context.root, on=was)
+            _switch_timer(context.root, on=was)
         error.hint = error.hint or f"see what systemd says: systemctl status {TIMER_UNIT}"
         raise
     return StepResult(before=SetTimer(on=was))
 
 
-def _switch(root: Path, *, on: bool) -> None:
+def _switch_timer(root: Path, *, on: bool) -> None:
     # Enabling and disabling have systemd read its units again (systemctl(1)).
     if on:
         systemd.enable(TIMER_UNIT)
@@ -71,8 +73,8 @@ def _switch(root: Path, *, on: bool) -> None:
 
 
 HANDLERS: Mapping[type[Action], Handler] = {
-    InstallFile: _install,
-    RemoveFile: _remove,
+    InstallFile: _install_file,
+    RemoveFile: _remove_installed_file,
     SetTimer: _set_timer,
 }
 INVERSES: Mapping[type[Action], Inverse] = {}

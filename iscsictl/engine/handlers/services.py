@@ -16,7 +16,7 @@ from iscsictl.system.io.process import run
 from iscsictl.system.iscsi import nodedb
 
 
-def _enable(action: actions.EnableService, context: Context) -> StepResult:
+def _enable_or_disable(action: actions.EnableService, context: Context) -> StepResult:
     if systemd.enabled(action.unit, context.root) == action.on:
         return StepResult(changed=False)
     if action.on:
@@ -25,7 +25,7 @@ def _enable(action: actions.EnableService, context: Context) -> StepResult:
         systemd.enable(action.unit, context.root)
         return StepResult(before=before)
     own = context.scope.targets | action.boot_targets if context.scope is not None else None
-    with _alone(context) as alone:
+    with _exclude_other_runs(context) as alone:
         if not alone or (own is not None and _boot_targets(context) - own):
             raise InUseError(f"other targets need {action.unit}")
         systemd.disable(action.unit, context.root)
@@ -36,7 +36,7 @@ def _boot_targets(context: Context) -> frozenset[str]:
     return frozenset(r.target for r in nodedb.read_records(context.db) if r.onboot)
 
 
-def _require(action: actions.RequireMount, context: Context) -> StepResult:
+def _require_mount(action: actions.RequireMount, context: Context) -> StepResult:
     systemd.require_mount(action.unit, action.path, context.root)
     try:
         context.reload()
@@ -52,7 +52,7 @@ def _unrequire(action: actions.DropRequire, context: Context) -> StepResult:
     return StepResult()
 
 
-def _reload(_: actions.Reload, __: Context) -> StepResult:
+def _reload_systemd(_: actions.Reload, __: Context) -> StepResult:
     systemd.daemon_reload()
     return StepResult()
 
@@ -64,8 +64,8 @@ def start_service(action: actions.StartService, context: Context) -> StepResult:
     return StepResult(changed=not ran)
 
 
-def _stop(action: actions.StopService, context: Context) -> StepResult:
-    with _alone(context) as alone:
+def _stop_service(action: actions.StopService, context: Context) -> StepResult:
+    with _exclude_other_runs(context) as alone:
         if not alone:
             raise InUseError(f"other targets need {action.unit}")
         # multipathd may have made maps of other disks too when it started. They outlive it, and
@@ -76,17 +76,17 @@ def _stop(action: actions.StopService, context: Context) -> StepResult:
     return StepResult()
 
 
-def _alone(context: Context) -> AbstractContextManager[bool]:
+def _exclude_other_runs(context: Context) -> AbstractContextManager[bool]:
     """Tell whether no other run is at work, and let none begin meanwhile."""
     return nullcontext(True) if context.scope is None else no_other_run(context.root)
 
 
 HANDLERS: Mapping[type[Action], Handler] = {
-    actions.EnableService: _enable,
+    actions.EnableService: _enable_or_disable,
     actions.StartService: start_service,
-    actions.StopService: _stop,
-    actions.Reload: _reload,
-    actions.RequireMount: _require,
+    actions.StopService: _stop_service,
+    actions.Reload: _reload_systemd,
+    actions.RequireMount: _require_mount,
     actions.DropRequire: _unrequire,
 }
 INVERSES: Mapping[type[Action], Inverse] = {

@@ -24,18 +24,18 @@ from iscsictl.system.iscsi.sessions import has_session, read_listing, read_sessi
 from iscsictl.system.mount import usage
 
 
-def _sessions(context: Context) -> tuple[Session, ...]:
+def _coalesced_sessions(context: Context) -> tuple[Session, ...]:
     return context.coalesce("sessions", lambda: read_sessions(context.root, details=False))
 
 
-def _session(
+def _session_of_action(
     sessions: tuple[Session, ...], records: tuple[NodeRecord, ...], action: Any
 ) -> Session | None:
     index = SessionIndex(records, (s for s in sessions if s.target == action.target))
     return index.session_of(index.record_for(action.target, action.portal, action.iface))
 
 
-def _login(action: actions.Login, context: Context) -> StepResult:
+def _log_in_to_target(action: actions.Login, context: Context) -> StepResult:
     created = context.log_in(key_of(action))
     await_disks([action], context)
     return StepResult(created)
@@ -55,18 +55,18 @@ def await_disks(logins: Sequence[actions.Login], context: Context) -> None:
     pause = MAP_WAIT if multipath.runs(context.root) else LOGIN_DISK_WAIT
     deadline = min(context.deadline(), context.deadline() - context.wait + pause)
 
-    def find() -> bool | None:
-        sessions = _sessions(context)
+    def have_arrived() -> bool | None:
+        sessions = _coalesced_sessions(context)
         for action in logins:
-            session = _session(sessions, records[action.target], action)
-            if session is None or not _arrived(session, action.lun, context.root):
+            session = _session_of_action(sessions, records[action.target], action)
+            if session is None or not _has_usable_disk(session, action.lun, context.root):
                 return None
         return True
 
-    context.waiter.wait(find, deadline)
+    context.waiter.wait(have_arrived, deadline)
 
 
-def _arrived(session: Session, lun: int | None, root: Path) -> bool:
+def _has_usable_disk(session: Session, lun: int | None, root: Path) -> bool:
     """Tell whether the disk is there, and can be opened and asked, with its map if it gets one."""
     return any(
         lun in {None, unit.lun} and unit.device is not None and unit.wwid is not None
@@ -75,22 +75,22 @@ def _arrived(session: Session, lun: int | None, root: Path) -> bool:
     )  # fmt: skip
 
 
-def _scan(action: actions.Scan, context: Context) -> StepResult:
-    def sessions() -> list[Session]:
-        return [s for s in _sessions(context) if s.target == action.target]
+def _scan_for_lun(action: actions.Scan, context: Context) -> StepResult:
+    def sessions_of_target() -> list[Session]:
+        return [s for s in _coalesced_sessions(context) if s.target == action.target]
 
-    for session in sessions():
+    for session in sessions_of_target():
         if session.sid is not None and session.host is not None:
             scsi_scan.scan_session(session.sid, session.host.number, action.lun, context.root)
 
-    def find() -> bool | None:
-        there = sessions()
-        if not there or not all(_arrived(s, action.lun, context.root) for s in there):
+    def have_arrived() -> bool | None:
+        there = sessions_of_target()
+        if not there or not all(_has_usable_disk(s, action.lun, context.root) for s in there):
             return None
-        return True if action.lun is not None or _complete(there[0]) else None
+        return True if action.lun is not None or _has_all_reported_luns(there[0]) else None
 
-    if context.waiter.wait(find, context.deadline()) is None:
-        shown = sorted({u.lun for s in sessions() for u in s.luns or ()})
+    if context.waiter.wait(have_arrived, context.deadline()) is None:
+        shown = sorted({u.lun for s in sessions_of_target() for u in s.luns or ()})
         name = "a LUN" if action.lun is None else f"LUN {action.lun}"
         raise NotFoundError(
             f"{action.target} did not show {name} within {context.wait:g} s"
@@ -100,7 +100,7 @@ def _scan(action: actions.Scan, context: Context) -> StepResult:
     return StepResult()
 
 
-def _complete(session: Session) -> bool:
+def _has_all_reported_luns(session: Session) -> bool:
     units = [unit for unit in session.luns or () if unit.device is not None]
     with probe.opened(str(units[0].device), exclusive=False) as fd:
         return set(scsi_commands.luns(fd)) <= {unit.lun for unit in units}
@@ -122,12 +122,12 @@ def _test_free(device: str, root: Path) -> None:
                 pass
 
 
-def _logout(action: actions.Logout, context: Context) -> StepResult:
+def _log_out_session(action: actions.Logout, context: Context) -> StepResult:
     # Of a session that is named by its number nothing else is needed: there may be hundreds.
     listing = read_listing(context.root, details=False, sid=action.sid)
     if action.sid is None:
         records = nodedb.read_records(context.db, action.target)
-        session = _session(listing.sessions, records, action)
+        session = _session_of_action(listing.sessions, records, action)
     else:
         session = _dead_session(listing.sessions, action)
     if session is None or session.sid is None:
@@ -138,7 +138,7 @@ def _logout(action: actions.Logout, context: Context) -> StepResult:
     else:
         if session.luns != ():
             _refuse_in_use(session.sid, action, context)
-        leaving = _leaving(session, listing.sessions, context)
+        leaving = _sessions_ending_together(session, listing.sessions, context)
         for disk in listing.disks or ():
             ours = any(path.sid == session.sid for path in disk.paths)
             if ours and not has_surviving_path(disk, leaving, listing.sessions):
@@ -148,10 +148,10 @@ def _logout(action: actions.Logout, context: Context) -> StepResult:
             scsi_scan.fail_at_once(session.sid, context.root)
     iscsiadm.logout(session.sid, action.target, timeout=context.wait)
 
-    def gone() -> bool | None:
+    def has_ended() -> bool | None:
         return None if has_session(session.sid or 0, context.root) else True
 
-    if context.waiter.wait(gone, context.deadline()) is None:
+    if context.waiter.wait(has_ended, context.deadline()) is None:
         raise UnreachableError(f"the session to {action.target} did not end")
     return StepResult()
 
@@ -169,7 +169,7 @@ def _dead_session(sessions: Iterable[Session], action: actions.Logout) -> Sessio
     return None
 
 
-def _leaving(
+def _sessions_ending_together(
     session: Session, sessions: tuple[Session, ...], context: Context
 ) -> frozenset[int | None]:
     """Return the sessions that end together with one, as the holds tell that a logout set before.
@@ -179,16 +179,16 @@ def _leaving(
     it was logged out too.
     """
     found = holds.read_holds(context.root)
-    own = [hold for hold in found if _covers(hold, session)]
+    own = [hold for hold in found if _covers_session(hold, session)]
     narrowest = max(own, key=lambda h: (h.portal is not None) + (h.iface is not None), default=None)
     away = {hold for hold in found if hold.why == "logout" and hold.target != session.target}
     if narrowest is None:
         return frozenset({session.sid})
-    too = (s.sid for s in sessions if any(_covers(hold, s) for hold in {narrowest, *away}))
+    too = (s.sid for s in sessions if any(_covers_session(hold, s) for hold in {narrowest, *away}))
     return frozenset({session.sid, *too})
 
 
-def _covers(hold: Hold, session: Session) -> bool:
+def _covers_session(hold: Hold, session: Session) -> bool:
     return hold.covers(session.target, session.requested_portal, session.iface or DEFAULT_IFACE)
 
 
@@ -215,17 +215,17 @@ def _refuse_used(disk: Disk, context: Context, *, dead: bool = False) -> None:
         _test_free(disk.block.device, context.root)
 
 
-def _hold(action: actions.SetHold, context: Context) -> StepResult:
+def _set_hold(action: actions.SetHold, context: Context) -> StepResult:
     return StepResult(holds.add_hold(action.hold, context.root, seconds=action.seconds))
 
 
-def _unhold(action: actions.DropHold, context: Context) -> StepResult:
+def _drop_hold(action: actions.DropHold, context: Context) -> StepResult:
     return StepResult(holds.remove_hold(action.hold, context.root))
 
 
-def _rescan(action: actions.Rescan, context: Context) -> StepResult:
-    before = _shape(action, read_listing(context.root))
-    session = _by_sid(action, read_listing(context.root))
+def _rescan_session(action: actions.Rescan, context: Context) -> StepResult:
+    before = _devices_with_sizes(action, read_listing(context.root))
+    session = _session_to_rescan(action, read_listing(context.root))
     if session is None or session.host is None:
         raise NotFoundError(
             f"session {action.sid} ended before it was rescanned", hint="see: iscsictl ls"
@@ -236,14 +236,16 @@ def _rescan(action: actions.Rescan, context: Context) -> StepResult:
             scsi_scan.rescan(hctl, context.root)
     deadline = context.deadline() - context.wait + min(RESCAN_WAIT, context.wait)
     context.waiter.wait(lambda: _shows_every_lun(action, context), deadline)
-    return StepResult(_shape(action, read_listing(context.root)) != before)
+    return StepResult(_devices_with_sizes(action, read_listing(context.root)) != before)
 
 
-def _by_sid(action: actions.Rescan, listing: Listing) -> Session | None:
+def _session_to_rescan(action: actions.Rescan, listing: Listing) -> Session | None:
     return next((s for s in listing.sessions if s.sid == action.sid), None)
 
 
-def _shape(action: actions.Rescan, listing: Listing) -> frozenset[tuple[str, str, int | None]]:
+def _devices_with_sizes(
+    action: actions.Rescan, listing: Listing
+) -> frozenset[tuple[str, str, int | None]]:
     return frozenset(
         (path.hctl, path.device, disk.block.size)
         for disk in listing.disks or ()
@@ -254,7 +256,7 @@ def _shape(action: actions.Rescan, listing: Listing) -> frozenset[tuple[str, str
 
 def _shows_every_lun(action: actions.Rescan, context: Context) -> bool | None:
     """Tell whether every LUN that the target shows has a disk; None while one has not."""
-    session = _by_sid(action, read_listing(context.root))
+    session = _session_to_rescan(action, read_listing(context.root))
     if session is None:
         return True
     there = {unit.lun for unit in session.luns or () if unit.device is not None}
@@ -269,13 +271,13 @@ def _shows_every_lun(action: actions.Rescan, context: Context) -> bool | None:
 
 
 HANDLERS: Mapping[type[Action], Handler] = {
-    actions.Login: _login,
-    actions.Scan: _scan,
-    actions.Logout: _logout,
+    actions.Login: _log_in_to_target,
+    actions.Scan: _scan_for_lun,
+    actions.Logout: _log_out_session,
     actions.RemoveDevice: _remove_device,
-    actions.SetHold: _hold,
-    actions.DropHold: _unhold,
-    actions.Rescan: _rescan,
+    actions.SetHold: _set_hold,
+    actions.DropHold: _drop_hold,
+    actions.Rescan: _rescan_session,
 }
 INVERSES: Mapping[type[Action], Inverse] = {
     actions.Login: lambda action, _: actions.Logout(action.target, action.portal, action.iface),

@@ -55,13 +55,13 @@ def install_task(
         templates, method, seconds, program, packaged=own, prune=prune,
         metrics=None if metrics is None else str(metrics),
     )  # fmt: skip
-    return _task(lambda: plan_install(scheduled(root, wanted), wanted))
+    return _task_without_facts(lambda: plan_install(scheduled(root, wanted), wanted))
 
 
 def remove_task(root: Path) -> "Task":
     """Return the task that takes the schedule away, whichever method it has."""
-    return _task(lambda: plan_remove(scheduled(root)))
+    return _task_without_facts(lambda: plan_remove(scheduled(root)))
 
 
-def _task(make_plan: Callable[[], Plan]) -> "Task":
+def _task_without_facts(make_plan: Callable[[], Plan]) -> "Task":
     return Task(lambda _, __: Inventory(), lambda _: make_plan())
