@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -92,3 +93,9 @@ def test_properties_in_ci_get_a_seed_of_their_own_in_each_run_and_print_it() -> 
         )  # fmt: skip
         seeds += re.findall(r"properties: profile ci, --hypothesis-seed=(\d+)\n", done.stdout)
     assert len(set(seeds)) == 2
+
+
+def test_make_mutants_names_files_that_exist() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["mutmut"]
+    named = [*settings["only_mutate"], *settings["pytest_add_cli_args_test_selection"]]
+    assert [name for name in named if not (ROOT / name).is_file()] == []

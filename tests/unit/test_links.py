@@ -68,5 +68,9 @@ def test_what_a_link_leads_to_is_looked_up_below_the_root(tmp_path: Path) -> Non
     (tmp_path / "dev/mapper").mkdir(parents=True)
     (tmp_path / "dev/mapper/mail").symlink_to("../dm-3")
     disk = Disk("naa.1", (), Block("/dev/mapper/mail", "mpath", children=(Block("/dev/sda1"),)))
+    (tmp_path / "srv").mkdir()
+    (tmp_path / "srv/link").symlink_to("../dev/dm-3")
+    # A directory may be a link too, and names no device.
+    assert find_nodes("/srv/link", [], tmp_path) == {}
     assert find_nodes("UUID=1", [disk], tmp_path) == {"/dev/mapper/mail": "/dev/dm-3"}
     assert find_nodes("/dev/mapper/mail", [], tmp_path) == {"/dev/mapper/mail": "/dev/dm-3"}
