@@ -25,7 +25,7 @@ def check(machine: Machine) -> Iterator[Finding]:
         for sid in {path.sid for path in disk.paths}:
             disks_of.setdefault(sid, []).append(disk)
     for session in machine.listing.sessions:
-        yield from _session(session, disks_of.get(session.sid, ()), answers)
+        yield from _check_mounted_disks(session, disks_of.get(session.sid, ()), answers)
         own = {unit.hctl for unit in session.luns or ()}
         shown = answers.luns.get(session.sid or 0)
         if own & set(changed) and (shown is None or set(shown) != _luns_with_device(session)):
@@ -41,7 +41,9 @@ def _luns_with_device(session: Session) -> set[int]:
     return {unit.lun for unit in session.luns or () if unit.device is not None}
 
 
-def _session(session: Session, disks: Sequence[Disk], answers: DiskAnswers) -> Iterator[Finding]:
+def _check_mounted_disks(
+    session: Session, disks: Sequence[Disk], answers: DiskAnswers
+) -> Iterator[Finding]:
     wrong = [(unit.hctl, why) for unit, why in find_replaced_luns(session, answers)]
     wrong += [(unit.hctl, why) for unit, _, why in find_shrunk_luns(session, disks, answers)]
     for disk in disks:

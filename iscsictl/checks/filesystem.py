@@ -32,20 +32,23 @@ def check(machine: Machine) -> Iterator[Finding]:
         below = below_of.get(mount.device, set())
         troubles = sorted((device, text) for device, text in errors.items() if device in below)
         told.update(device for device, _ in troubles)
-        yield from _mount(
-            mount, min(troubles, key=lambda trouble: not _full(trouble[1]), default=None)
+        yield from _check_filesystem(
+            mount,
+            min(troubles, key=lambda trouble: not _says_out_of_space(trouble[1]), default=None),
         )
     # Other disks of the host, which the kernel's log has too, are not for this program to judge.
-    ours = {device for disk in disks for device in _devices(disk)}
+    ours = {device for disk in disks for device in _disk_and_path_devices(disk)}
     for device in sorted((errors.keys() & ours) - told):
-        yield fail("disk-errors", errors[device], _again(errors[device], device), device)
+        yield fail(
+            "disk-errors", errors[device], _fix_for_disk_error(errors[device], device), device
+        )
     if isinstance(machine.trouble, ReadFailed) and machine.mounts:
         yield skip("disk-errors", machine.trouble.error.text, "sudo iscsictl doctor")
     for path, state in machine.mount_points.items():
-        yield from _mount_point(path, state)
+        yield from _check_mount_point(path, state)
 
 
-def _mount_point(path: str, state: Observation[tuple[str, ...]]) -> Iterator[Finding]:
+def _check_mount_point(path: str, state: Observation[tuple[str, ...]]) -> Iterator[Finding]:
     """Yield what is wrong with a mount point; one that cannot be read is another check's."""
     if isinstance(state, ReadFailed) and isinstance(state.error, RefusedError):
         yield fail("mount-link", state.error.text, state.error.hint or "name a directory", path)
@@ -71,11 +74,11 @@ def _repeated_errors(errors: Mapping[str, str], disks: Iterable[Disk]) -> set[st
         for disk in disks
         if disk.block.kind == "mpath" and disk.block.device not in errors
         for path in disk.paths
-        if path.device in errors and not _full(errors[path.device])
+        if path.device in errors and not _says_out_of_space(errors[path.device])
     }
 
 
-def _devices(disk: Disk) -> set[str]:
+def _disk_and_path_devices(disk: Disk) -> set[str]:
     return {path.device for path in disk.paths} | {block.device for block in blocks(disk.block)}
 
 
@@ -94,23 +97,23 @@ def _devices_below(disks: Iterable[Disk]) -> dict[str, set[str]]:
     return found
 
 
-def _full(text: str) -> bool:
+def _says_out_of_space(text: str) -> bool:
     return "space" in text
 
 
-def _again(text: str, device: str) -> str:
-    if _full(text):
+def _fix_for_disk_error(text: str, device: str) -> str:
+    if _says_out_of_space(text):
         return f"{_FULL}check the filesystem on {device}"
     return f"see what the array says of the LUN of {device}, and: dmesg | grep 'error, dev'"
 
 
-def _mount(mount: MountHealth, trouble: tuple[str, str] | None) -> Iterator[Finding]:
+def _check_filesystem(mount: MountHealth, trouble: tuple[str, str] | None) -> Iterator[Finding]:
     repair = "xfs_repair" if mount.fstype == "xfs" else "fsck"
     again = (
         f"umount {shell_form(mount.path)} && {repair} {shell_form(mount.device)} && "
         f"mount {shell_form(mount.path)}"
     )
-    full = trouble is not None and _full(trouble[1])
+    full = trouble is not None and _says_out_of_space(trouble[1])
     if full:
         again = _FULL + again
     if mount.stranded is not None:
@@ -135,7 +138,9 @@ def _mount(mount: MountHealth, trouble: tuple[str, str] | None) -> Iterator[Find
         )
     elif trouble:
         device, text = trouble
-        yield fail("disk-errors", text, again if full else _again(text, device), mount.path)
+        yield fail(
+            "disk-errors", text, again if full else _fix_for_disk_error(text, device), mount.path
+        )
     else:
         yield ok("fs-readonly", "read-only as asked" if mount.read_only else "takes writes",
                  mount.path)  # fmt: skip

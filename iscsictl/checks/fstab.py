@@ -22,13 +22,13 @@ def check(machine: Machine) -> Iterator[Finding]:
         case NotObserved():
             yield skip("fstab-readable", "nobody looked")
         case Known(fstab):
-            yield from _lines(machine, fstab)
+            yield from _check_entries(machine, fstab)
     if isinstance(machine.crypttab, ReadFailed):
         yield skip("crypttab-readable", machine.crypttab.error.text, "sudo iscsictl doctor")
 
 
-def _lines(machine: Machine, fstab: Fstab) -> Iterator[Finding]:
-    facts = _facts(machine)
+def _check_entries(machine: Machine, fstab: Fstab) -> Iterator[Finding]:
+    facts = _gather_storage_facts(machine)
     wrong = set()
     for found in fstab_rules.check_fstab(fstab, facts):
         if found.file == "fstab":
@@ -41,7 +41,7 @@ def _lines(machine: Machine, fstab: Fstab) -> Iterator[Finding]:
             yield ok("fstab-boot", "safe for a boot", line.mount_point or line.spec)
 
 
-def _facts(machine: Machine) -> StorageFacts:
+def _gather_storage_facts(machine: Machine) -> StorageFacts:
     return storage_facts(
         machine.listing.disks or (),
         machine.listing.sessions,

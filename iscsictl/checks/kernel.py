@@ -51,10 +51,10 @@ def check(machine: Machine) -> Iterator[Finding]:
                 transport,
             )
             continue
-        yield _module(machine, module, transport)
+        yield _check_module(machine, module, transport)
 
 
-def _module(machine: Machine, module: str, transport: str) -> Finding:
+def _check_module(machine: Machine, module: str, transport: str) -> Finding:
     kernel = machine.kernel
     state = kernel.modules.get(module, "missing")
     if state in _FINE:

@@ -22,37 +22,37 @@ def check(machine: Machine) -> Iterator[Finding]:
     """
     disks = machine.listing.disks or ()
     confusable = confusable_disks(disks)
-    yield from _confusable(disks, confusable)
+    yield from _check_confusable_disks(disks, confusable)
     for disk in disks:
         if id(disk) in confusable:
             continue
         if disk.block.kind == "mpath":
-            yield _paths(disk)
-            yield from _queue(machine, disk)
-            yield from _nic(machine, disk)
+            yield _check_paths(disk)
+            yield from _check_queueing(machine, disk)
+            yield from _check_single_nic(machine, disk)
         elif len(disk.paths) > 1:
-            yield _no_map(machine, disk)
+            yield _report_missing_map(machine, disk)
     if any(disk.block.kind == "mpath" for disk in disks):
-        yield from _daemon(machine)
+        yield from _check_common_configuration(machine)
 
 
-def _name(disk: Disk) -> str:
+def _wwid_or_device(disk: Disk) -> str:
     return disk.wwid or disk.block.device
 
 
-def _no_map(machine: Machine, disk: Disk) -> Finding:
+def _report_missing_map(machine: Machine, disk: Disk) -> Finding:
     devices = ", ".join(path.device for path in disk.paths)
-    why, fix = _obstacle(machine, disk)
+    why, fix = _explain_missing_map(machine, disk)
     return fail(
         "multipath-map",
         f"{devices} are one disk and no map is over them: writing through two of them destroys "
         f"data{why}",
         fix,
-        _name(disk),
+        _wwid_or_device(disk),
     )
 
 
-def _obstacle(machine: Machine, disk: Disk) -> tuple[str, str]:
+def _explain_missing_map(machine: Machine, disk: Disk) -> tuple[str, str]:
     """Return why a disk with several paths has no map, as far as it is known, and what to do."""
     facts, first = machine.multipath, disk.paths[0].device
     program = machine.programs.get("multipath")
@@ -84,7 +84,7 @@ def _obstacle(machine: Machine, disk: Disk) -> tuple[str, str]:
     return "", f"find out why there is no map: multipath -v3 {shell_form(first)}"
 
 
-def _paths(disk: Disk) -> Finding:
+def _check_paths(disk: Disk) -> Finding:
     """Judge the paths of a map: one that is lost is a state, no path at all a failure."""
     devices = ", ".join(path.device for path in disk.paths)
     dead = [path.device for path in disk.paths if path.state not in {"running", None}]
@@ -94,26 +94,26 @@ def _paths(disk: Disk) -> Finding:
             f"{disk.block.device} has no path that works ({devices}): I/O waits, and fails when "
             "no_path_retry is over",
             "bring the array or a network to it back; then: iscsictl reconnect; multipath -ll",
-            _name(disk),
+            _wwid_or_device(disk),
         )
     if len(disk.paths) == 1:
         return warn(
             "multipath-paths",
             f"{disk.block.device} has one path ({devices}) left",
             "iscsictl reconnect; multipath -ll shows the others",
-            _name(disk),
+            _wwid_or_device(disk),
         )
     if dead:
         return warn(
             "multipath-paths",
             f"{disk.block.device} lost {', '.join(dead)}",
             "iscsictl reconnect; multipath -ll",
-            _name(disk),
+            _wwid_or_device(disk),
         )
-    return ok("multipath-paths", f"{disk.block.device} over {devices}", _name(disk))
+    return ok("multipath-paths", f"{disk.block.device} over {devices}", _wwid_or_device(disk))
 
 
-def _queue(machine: Machine, disk: Disk) -> Iterator[Finding]:
+def _check_queueing(machine: Machine, disk: Disk) -> Iterator[Finding]:
     """Judge for how long I/O waits while no path works (no_path_retry in multipath.conf(5))."""
     facts = machine.multipath
     word = facts.queueing.get(disk.block.device.removeprefix("/dev/mapper/"), "")
@@ -127,7 +127,7 @@ def _queue(machine: Machine, disk: Disk) -> Iterator[Finding]:
     elif (seconds := int(checks) * facts.polling_interval) < SINGLE_AT_LEAST:
         problem = f"I/O fails {seconds} s after the last path: a restart of an array takes longer"
     else:
-        yield ok("multipath-queue", f"I/O waits {seconds} s for a path", _name(disk))
+        yield ok("multipath-queue", f"I/O waits {seconds} s for a path", _wwid_or_device(disk))
         return
     retries = SINGLE_AT_LEAST // facts.polling_interval
     yield warn(
@@ -135,11 +135,11 @@ def _queue(machine: Machine, disk: Disk) -> Iterator[Finding]:
         problem,
         f"set no_path_retry {retries} or more for it in a file in {_CONF}; then: "
         "multipathd reconfigure",
-        _name(disk),
+        _wwid_or_device(disk),
     )
 
 
-def _nic(machine: Machine, disk: Disk) -> Iterator[Finding]:
+def _check_single_nic(machine: Machine, disk: Disk) -> Iterator[Finding]:
     """Warn where all paths of a map leave through one NIC: its cable is the only one."""
     sids = {path.sid for path in disk.paths}
     sessions = [one for one in machine.listing.sessions if one.sid in sids]
@@ -157,11 +157,11 @@ def _nic(machine: Machine, disk: Disk) -> Iterator[Finding]:
             f"all {len(sessions)} paths of {disk.block.device} go through {nic}",
             "give each portal a subnet of its own, and each subnet a NIC; or bind each path to a "
             "NIC: iscsictl iface add",
-            _name(disk),
+            _wwid_or_device(disk),
         )
 
 
-def _daemon(machine: Machine) -> Iterator[Finding]:
+def _check_common_configuration(machine: Machine) -> Iterator[Finding]:
     """Judge the configuration that all maps have in common."""
     facts = machine.multipath
     if facts.installed and not facts.enabled:
@@ -179,7 +179,7 @@ def _daemon(machine: Machine) -> Iterator[Finding]:
         )
 
 
-def _confusable(
+def _check_confusable_disks(
     disks: Iterable[Disk], confusable_with: Mapping[int, tuple[Disk, ...]]
 ) -> Iterator[Finding]:
     """Fail for each group of disks that share a WWID or a map: a write may reach any of them."""

@@ -67,11 +67,11 @@ def check(machine: Machine) -> Iterator[Finding]:
         )
     else:
         yield ok("initiator-name", found.name, found.name)
-    yield from _clone(machine, found, found.name)
-    yield from _in_use(machine, found.name)
+    yield from _check_cloned_name(machine, found, found.name)
+    yield from _check_session_names(machine, found.name)
 
 
-def _clone(machine: Machine, found: InitiatorName, name: str) -> Iterator[Finding]:
+def _check_cloned_name(machine: Machine, found: InitiatorName, name: str) -> Iterator[Finding]:
     fix = "iscsictl initiator generate --new, and put the new name into the array's access list"
     reasons = []
     if name.lower() in SAMPLES or any(part in name.lower() for part in _EXAMPLES):
@@ -82,7 +82,7 @@ def _clone(machine: Machine, found: InitiatorName, name: str) -> Iterator[Findin
         and found.changed + SLACK < found.machine_changed
     ):
         reasons.append("it is older than this machine's id, so it came with an image")
-    flapping = _flapping(machine)
+    flapping = _sids_of_flapping_sessions(machine)
     if flapping:
         sids = ", ".join(map(str, flapping))
         reasons.append(
@@ -106,7 +106,7 @@ def _clone(machine: Machine, found: InitiatorName, name: str) -> Iterator[Findin
         yield warn("initiator-clone", "; ".join(reasons), fix, name)
 
 
-def _flapping(machine: Machine) -> tuple[int, ...]:
+def _sids_of_flapping_sessions(machine: Machine) -> tuple[int, ...]:
     """Return the sessions that break over and over while their portal answers."""
     if not isinstance(machine.trouble, Known):
         return ()
@@ -124,7 +124,7 @@ def _flapping(machine: Machine) -> tuple[int, ...]:
     return tuple(sorted(found))
 
 
-def _in_use(machine: Machine, name: str) -> Iterator[Finding]:
+def _check_session_names(machine: Machine, name: str) -> Iterator[Finding]:
     ifaces = machine.db.value.ifaces if isinstance(machine.db, Known) else ()
     own = {value for i in ifaces if (value := i.values.get("iface.initiatorname"))}
     for session in machine.listing.sessions:

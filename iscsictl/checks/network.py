@@ -27,15 +27,15 @@ def check(machine: Machine) -> Iterator[Finding]:
         if not is_local(portal.address)
         and (route := way_to(portal.address, machine.network.routes)) is not None
     ]
-    yield from _links(machine, ways)
+    yield from _check_links(machine, ways)
     names = sorted({route.nic for _, route in ways if route.nic in machine.network.nics} - {"lo"})
     for portal in wanted(machine):
-        yield from _mtu(machine, portal, dict(ways).get(portal), names)
-    yield from _mixed(machine, ways)
-    yield from _one_subnet(machine, ways)
+        yield from _check_path_mtu(machine, portal, dict(ways).get(portal), names)
+    yield from _check_mixed_mtus(machine, ways)
+    yield from _check_shared_subnets(machine, ways)
 
 
-def _links(machine: Machine, ways: list[tuple[Portal, KernelRoute]]) -> Iterator[Finding]:
+def _check_links(machine: Machine, ways: list[tuple[Portal, KernelRoute]]) -> Iterator[Finding]:
     for name in dict.fromkeys(route.nic for _, route in ways):
         nic = machine.network.nics.get(name)
         if nic is None or name == "lo":
@@ -57,7 +57,7 @@ def _links(machine: Machine, ways: list[tuple[Portal, KernelRoute]]) -> Iterator
             yield ok("net-link", f"{name} is up, MTU {nic.mtu}", name)
 
 
-def _mtu(
+def _check_path_mtu(
     machine: Machine, portal: Portal, route: KernelRoute | None, names: list[str]
 ) -> Iterator[Finding]:
     seen = machine.network.path_mtu.get(portal)
@@ -88,7 +88,9 @@ def _mtu(
         yield ok("net-mtu", f"packets of {seen.bytes} bytes pass", subject)
 
 
-def _mixed(machine: Machine, ways: list[tuple[Portal, KernelRoute]]) -> Iterator[Finding]:
+def _check_mixed_mtus(
+    machine: Machine, ways: list[tuple[Portal, KernelRoute]]
+) -> Iterator[Finding]:
     nics = {r.nic: n for _, r in ways if (n := machine.network.nics.get(r.nic)) is not None}
     if len({nic.mtu for nic in nics.values()}) > 1:
         said = ", ".join(f"{name} {nic.mtu}" for name, nic in sorted(nics.items()))
@@ -99,7 +101,9 @@ def _mixed(machine: Machine, ways: list[tuple[Portal, KernelRoute]]) -> Iterator
         )
 
 
-def _one_subnet(machine: Machine, ways: list[tuple[Portal, KernelRoute]]) -> Iterator[Finding]:
+def _check_shared_subnets(
+    machine: Machine, ways: list[tuple[Portal, KernelRoute]]
+) -> Iterator[Finding]:
     """Judge the pairs of NICs in a subnet in which a portal, or the router to one, is asked for."""
     asked = [address_of(route.gateway or portal.address) for portal, route in ways]
     direct = [
@@ -118,10 +122,10 @@ def _one_subnet(machine: Machine, ways: list[tuple[Portal, KernelRoute]]) -> Ite
         if pair in said or not here:
             continue
         said.add(pair)
-        yield _pair(machine, pair[0], pair[1], str(first))
+        yield _check_nic_pair(machine, pair[0], pair[1], str(first))
 
 
-def _pair(machine: Machine, one: str, other: str, subnet: str) -> Finding:
+def _check_nic_pair(machine: Machine, one: str, other: str, subnet: str) -> Finding:
     nics = [machine.network.nics.get(name, Nic(name)) for name in (one, other)]
     subject = f"{one} {other}"
     wrong = []

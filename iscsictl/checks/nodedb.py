@@ -24,15 +24,15 @@ def check(machine: Machine) -> Iterator[Finding]:
     One record with a value that iscsiadm cannot read makes it list nothing (nodedb-listing).
     Without root, what may not be read is skipped, not failed.
     """
-    yield from _lock(machine)
+    yield from _check_lock(machine)
     match machine.db:
         case Known(db):
             yield ok("nodedb-readable", f"{len(db.records)} records in {db.path}", db.path)
-            yield from _records(db)
-            yield from _corrupt_beside(db)
-            yield from _listing(db)
-            yield from _modes(db)
-            yield from _place(db)
+            yield from _check_node_records(db)
+            yield from _check_discovery_and_ifaces(db)
+            yield from _check_listing(db)
+            yield from _check_file_modes(db)
+            yield from _check_other_databases(db)
         case ReadFailed(error) if not machine.root:
             yield skip("nodedb-readable", error.text, "sudo iscsictl doctor")
         case ReadFailed(error):
@@ -41,7 +41,7 @@ def check(machine: Machine) -> Iterator[Finding]:
             yield skip("nodedb-readable", "nobody looked")
 
 
-def _lock(machine: Machine) -> Iterator[Finding]:
+def _check_lock(machine: Machine) -> Iterator[Finding]:
     lock = machine.lock
     if lock is None:
         return
@@ -65,7 +65,7 @@ def _lock(machine: Machine) -> Iterator[Finding]:
         )
 
 
-def _records(db: NodeDb) -> Iterator[Finding]:
+def _check_node_records(db: NodeDb) -> Iterator[Finding]:
     names = {*BUILT_IN_IFACES, *(iface.name for iface in db.ifaces)}
     for record in db.records:
         where = f"{record.target} {record.portal}"
@@ -100,7 +100,7 @@ def _records(db: NodeDb) -> Iterator[Finding]:
         yield ok("nodedb-records", "every record is whole", db.path)
 
 
-def _corrupt_beside(db: NodeDb) -> Iterator[Finding]:
+def _check_discovery_and_ifaces(db: NodeDb) -> Iterator[Finding]:
     for record in db.discovery:
         if record.problem is not None:
             yield fail(
@@ -130,19 +130,19 @@ def _corrupt_beside(db: NodeDb) -> Iterator[Finding]:
             )
 
 
-def _listing(db: NodeDb) -> Iterator[Finding]:
+def _check_listing(db: NodeDb) -> Iterator[Finding]:
     """Name what makes `iscsiadm -m node` or `-m iface` fail for all records at once."""
     found = [
         *(f for r in db.records if r.problem is None for f in _unlistable_record(r, db.open_iscsi)),
         *(f for i in db.ifaces if i.problem is None for f in _unlistable_iface(i, db.open_iscsi)),
-        *map(_stray, db.strays),
+        *map(_report_stray_file, db.strays),
     ]
     yield from found
     if not found and (db.records or db.ifaces):
         yield ok("nodedb-listing", "iscsiadm can list every record", db.path)
 
 
-def _stray(path: str) -> Finding:
+def _report_stray_file(path: str) -> Finding:
     return fail(
         "nodedb-listing",
         f"{path} is no record, and because of it iscsiadm lists no record at all",
@@ -155,25 +155,29 @@ def _unlistable_record(record: NodeRecord, version: Version | None) -> Iterator[
     tag = "" if record.portal.tpgt is None else f",{record.portal.tpgt}"
     place = ("-T", record.target, "-p", f"{record.portal}{tag}", "-I", record.iface)
     for key, problem in find_listing_problems("node", record.values, version, record.iface):
-        yield _unlistable(record, problem, _fix(key, problem.hint, place))
+        yield _report_unlistable(record, problem, _command_to_change(key, problem.hint, place))
     for key in record.oversized:
-        yield _unlistable(record, _oversized(key), _fix(key, f"{key}=", place))
+        yield _report_unlistable(
+            record, _describe_oversized(key), _command_to_change(key, f"{key}=", place)
+        )
 
 
 def _unlistable_iface(iface: IfaceRecord, version: Version | None) -> Iterator[Finding]:
     for _, problem in find_listing_problems("iface", iface.values, version, iface.name):
-        yield _unlistable(
+        yield _report_unlistable(
             iface,
             problem,
             f"iscsictl iface set {shell_form(iface.name)} {shell_form(problem.hint)}",
         )
     for key in iface.oversized:
-        yield _unlistable(
-            iface, _oversized(key), f"iscsictl iface set {shell_form(iface.name, f'{key}=')}"
+        yield _report_unlistable(
+            iface,
+            _describe_oversized(key),
+            f"iscsictl iface set {shell_form(iface.name, f'{key}=')}",
         )
 
 
-def _oversized(key: str) -> SettingProblem:
+def _describe_oversized(key: str) -> SettingProblem:
     return SettingProblem(
         f"{key[:MAX_KEY]} is longer than {MAX_KEY} bytes, or its value than {MAX_VALUE}, which "
         "overruns iscsiadm's buffer",
@@ -181,7 +185,7 @@ def _oversized(key: str) -> SettingProblem:
     )
 
 
-def _unlistable(record: Record, problem: SettingProblem, fix: str) -> Finding:
+def _report_unlistable(record: Record, problem: SettingProblem, fix: str) -> Finding:
     what = "interface" if isinstance(record, IfaceRecord) else "record"
     return fail(
         "nodedb-listing",
@@ -191,7 +195,7 @@ def _unlistable(record: Record, problem: SettingProblem, fix: str) -> Finding:
     )
 
 
-def _fix(key: str, change: str, place: tuple[object, ...]) -> str:
+def _command_to_change(key: str, change: str, place: tuple[object, ...]) -> str:
     """Return the command that changes a setting of the record at `place`."""
     setting = KEYS["node"].get(key)
     if setting is not None and setting.is_secret:
@@ -202,16 +206,16 @@ def _fix(key: str, change: str, place: tuple[object, ...]) -> str:
     return f"iscsictl nodes set {shell_form(*place)} {shell_form(change)}"
 
 
-def _secret(record: Record) -> bool:
+def _has_secret(record: Record) -> bool:
     return any(key.endswith((".password", ".password_in")) for key in record.values)
 
 
-def _modes(db: NodeDb) -> Iterator[Finding]:
+def _check_file_modes(db: NodeDb) -> Iterator[Finding]:
     every: tuple[Record, ...] = (*db.records, *db.discovery)
     for record in every:
         if record.mode & _OTHERS and record.problem is None:
-            make = fail if _secret(record) else warn
-            what = "a CHAP secret" if _secret(record) else "what may become a CHAP secret"
+            make = fail if _has_secret(record) else warn
+            what = "a CHAP secret" if _has_secret(record) else "what may become a CHAP secret"
             yield make(
                 "nodedb-modes",
                 f"{record.path} has mode {record.mode:04o}: others can read {what}",
@@ -228,7 +232,7 @@ def _modes(db: NodeDb) -> Iterator[Finding]:
         )
 
 
-def _place(db: NodeDb) -> Iterator[Finding]:
+def _check_other_databases(db: NodeDb) -> Iterator[Finding]:
     for other in db.other_holders:
         yield warn(
             "nodedb-place",

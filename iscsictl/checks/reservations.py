@@ -23,7 +23,7 @@ def check(machine: Machine) -> Iterator[Finding]:
     for line in exclusive:
         disk = next((d for d in machine.listing.disks or () if d.wwid == line.wwid), None)
         if disk is not None:
-            yield _holder(machine, line, disk)
+            yield _check_reservation(machine, line, disk)
     if exclusive and machine.systemd.running and machine.reserve_program is None:
         path = exclusive[0].mount_point or exclusive[0].uuid
         yield fail(
@@ -34,7 +34,7 @@ def check(machine: Machine) -> Iterator[Finding]:
         )
 
 
-def _holder(machine: Machine, line: FstabLine, disk: Disk) -> Finding:
+def _check_reservation(machine: Machine, line: FstabLine, disk: Disk) -> Finding:
     path = line.mount_point or line.uuid or ""
     known = machine.reservations.value if isinstance(machine.reservations, Known) else {}
     found = known.get(disk.wwid or "")

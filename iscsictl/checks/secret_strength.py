@@ -112,12 +112,12 @@ def judge(
     or the admin choose freely, so weakness is refused; without, the array may dictate it, and
     only what the standard or open-iscsi cannot take is.
     """
-    found = list(_impossible(secret, other))
+    found = list(_check_acceptable(secret, other))
     if secret.strip():
         weak: Level = "refuse" if made else "warn"
-        found += _limits(secret, weak)
-        found += _shared(secret, others or {})
-        found += _estimated(secret, weak, [*words, *([user] if user else [])])
+        found += _check_size_and_characters(secret, weak)
+        found += _check_reuse(secret, others or {})
+        found += _check_strength(secret, weak, [*words, *([user] if user else [])])
     order: dict[Level, int] = {"refuse": 0, "warn": 1, "note": 2}
     return tuple(sorted(found, key=lambda verdict: order[verdict.level]))
 
@@ -130,11 +130,11 @@ def refused(verdicts: Iterable[Verdict]) -> bool:
     return any(verdict.level == "refuse" for verdict in verdicts)
 
 
-def _size(secret: str) -> int:
+def _byte_length(secret: str) -> int:
     return len(secret.encode("utf-8", "surrogateescape"))
 
 
-def _impossible(secret: str, other: str | None) -> Iterator[Verdict]:
+def _check_acceptable(secret: str, other: str | None) -> Iterator[Verdict]:
     """Tell what neither the standard nor open-iscsi can take."""
     if not secret.strip():
         yield Verdict("refuse", "blank", "the secret is blank")
@@ -142,8 +142,8 @@ def _impossible(secret: str, other: str | None) -> Iterator[Verdict]:
     if secret != secret.strip():
         text = "it begins or ends with a blank, which open-iscsi loses"
         yield Verdict("refuse", "ends", text)
-    if _size(secret) > MAX_BYTES:
-        text = f"it has {_size(secret)} bytes; open-iscsi takes {MAX_BYTES}"
+    if _byte_length(secret) > MAX_BYTES:
+        text = f"it has {_byte_length(secret)} bytes; open-iscsi takes {MAX_BYTES}"
         yield Verdict("refuse", "too-long", text)
     if any(c in secret for c in "\n\r\0"):
         yield Verdict("refuse", "line-break", "it has a line break or a NUL inside")
@@ -152,8 +152,8 @@ def _impossible(secret: str, other: str | None) -> Iterator[Verdict]:
         yield Verdict("refuse", "same-both-ways", text)
 
 
-def _limits(secret: str, weak: Level) -> Iterator[Verdict]:
-    size = _size(secret)
+def _check_size_and_characters(secret: str, weak: Level) -> Iterator[Verdict]:
+    size = _byte_length(secret)
     if size < MIN_BYTES:
         text = f"it has {size} bytes; the standard's 96 bits need {MIN_BYTES} or more"
         yield Verdict(weak, "short", text)
@@ -169,7 +169,7 @@ def _limits(secret: str, weak: Level) -> Iterator[Verdict]:
         yield Verdict("warn", "not-ascii", text)
 
 
-def _shared(secret: str, others: Mapping[str, str]) -> Iterator[Verdict]:
+def _check_reuse(secret: str, others: Mapping[str, str]) -> Iterator[Verdict]:
     same = [label for label, known in others.items() if known == secret]
     if same:
         yield shared_with(same)
@@ -199,7 +199,7 @@ def estimate_bits(secret: str, words: Iterable[str] = ()) -> float:
     return float(guesses) / math.log10(2)
 
 
-def _estimated(secret: str, weak: Level, words: list[str]) -> Iterator[Verdict]:
+def _check_strength(secret: str, weak: Level, words: list[str]) -> Iterator[Verdict]:
     bits = estimate_bits(secret, words)
     if bits < _GUESSABLE_BITS:
         text = f"it can be found with about 2^{bits:.0f} guesses"

@@ -23,14 +23,14 @@ def check(machine: Machine) -> Iterator[Finding]:
     records = machine.db.value.records if isinstance(machine.db, Known) else ()
     for record in records:
         if record.problem is None and not is_local(record.portal.address):
-            yield from _chap(record)
+            yield from _check_chap(record)
             if record.over_tcp:
-                yield from _digest(machine, record)
-    yield from _shared(machine)
+                yield from _check_routed_digests(machine, record)
+    yield from _check_shared_secrets(machine)
     for portal in wanted(machine):
         if not is_local(portal.address):
-            yield from _exposed(machine, portal)
-    yield from _ipsec(machine)
+            yield from _check_exposed_portal(machine, portal)
+    yield from _check_ipsec_policies(machine)
     if machine.network.open_port is not None:
         yield warn(
             "security-port",
@@ -42,7 +42,7 @@ def check(machine: Machine) -> Iterator[Finding]:
         yield ok("security-port", "this host listens on no port 3260")
 
 
-def _chap(record: NodeRecord) -> Iterator[Finding]:
+def _check_chap(record: NodeRecord) -> Iterator[Finding]:
     subject = f"{record.target} {record.portal}"
     target = record.target
     if not (record.has_secret and record.username):
@@ -71,7 +71,7 @@ def _chap(record: NodeRecord) -> Iterator[Finding]:
         yield ok("chap-none", "CHAP of this host; the array does not prove itself", subject)
 
 
-def _digest(machine: Machine, record: NodeRecord) -> Iterator[Finding]:
+def _check_routed_digests(machine: Machine, record: NodeRecord) -> Iterator[Finding]:
     route = way_to(record.portal.address, machine.network.routes)
     # Within one network the checksum of a frame stays with it; a router makes a new one, and may
     # damage the data before that.
@@ -90,7 +90,7 @@ def _digest(machine: Machine, record: NodeRecord) -> Iterator[Finding]:
         )
 
 
-def _shared(machine: Machine) -> Iterator[Finding]:
+def _check_shared_secrets(machine: Machine) -> Iterator[Finding]:
     if not isinstance(machine.db, Known):
         return
     for targets in machine.db.value.shared_secrets:
@@ -101,7 +101,7 @@ def _shared(machine: Machine) -> Iterator[Finding]:
         )
 
 
-def _exposed(machine: Machine, portal: Portal) -> Iterator[Finding]:
+def _check_exposed_portal(machine: Machine, portal: Portal) -> Iterator[Finding]:
     subject = str(portal)
     if is_public(portal.address):
         yield warn(
@@ -121,7 +121,7 @@ def _exposed(machine: Machine, portal: Portal) -> Iterator[Finding]:
         )
 
 
-def _covers(policy: Policy, portal: Portal) -> bool:
+def _covers_portal(policy: Policy, portal: Portal) -> bool:
     net, address = net_of(policy.destination), address_of(portal.address)
     return (
         policy.protects and net is not None and address is not None
@@ -129,7 +129,7 @@ def _covers(policy: Policy, portal: Portal) -> bool:
     )  # fmt: skip
 
 
-def _ipsec(machine: Machine) -> Iterator[Finding]:
+def _check_ipsec_policies(machine: Machine) -> Iterator[Finding]:
     portals = [p for p in wanted(machine) if not is_local(p.address)]
     if not portals:
         return
@@ -138,7 +138,7 @@ def _ipsec(machine: Machine) -> Iterator[Finding]:
         yield skip("ipsec-policy", policies.error.text, "sudo iscsictl doctor")
     elif isinstance(policies, Known):
         for portal in portals:
-            if any(_covers(policy, portal) for policy in policies.value):
+            if any(_covers_portal(policy, portal) for policy in policies.value):
                 yield ok("ipsec-policy", "an IPsec policy covers it", str(portal))
             else:
                 yield warn(

@@ -56,13 +56,13 @@ def check(machine: Machine) -> Iterator[Finding]:
             login.name,
         )
         return
-    yield _enabled(login, "service-login", needed)
-    yield _iscsid(machine)
-    yield from _order(login)
-    yield from _network(machine, needed)
+    yield _check_unit_enabled(login, "service-login", needed)
+    yield _check_iscsid_units(machine)
+    yield from _check_unit_order(login)
+    yield from _check_network_online(machine, needed)
 
 
-def _enabled(unit: Unit, id_: str, needed: bool) -> Finding:
+def _check_unit_enabled(unit: Unit, id_: str, needed: bool) -> Finding:
     if unit.masked:
         make = fail if needed else warn
         fix = f"systemctl unmask {shell_form(unit.name)} && iscsictl service enable"
@@ -80,7 +80,7 @@ def _enabled(unit: Unit, id_: str, needed: bool) -> Finding:
     )
 
 
-def _iscsid(machine: Machine) -> Finding:
+def _check_iscsid_units(machine: Machine) -> Finding:
     units = [u for name in ISCSID if (u := machine.systemd.units.get(name)) and u.defined]
     if not units:
         return fail(
@@ -105,7 +105,7 @@ def _iscsid(machine: Machine) -> Finding:
     )
 
 
-def _order(login: Unit) -> Iterator[Finding]:
+def _check_unit_order(login: Unit) -> Iterator[Finding]:
     wrong = []
     if not login.after & {"iscsid.service", "iscsid.socket"}:
         wrong.append("after iscsid.service")
@@ -126,7 +126,7 @@ def _order(login: Unit) -> Iterator[Finding]:
         yield ok("service-order", "network, iscsid, login, mounts: in this order", login.name)
 
 
-def _network(machine: Machine, needed: bool) -> Iterator[Finding]:
+def _check_network_online(machine: Machine, needed: bool) -> Iterator[Finding]:
     providers = machine.systemd.online_providers
     if providers:
         yield ok("boot-network-online", f"told by {', '.join(providers)}")

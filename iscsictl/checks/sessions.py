@@ -21,12 +21,12 @@ def check(machine: Machine) -> Iterator[Finding]:
     """
     for session in machine.listing.sessions:
         subject = f"{session.target} {session.requested_portal}"
-        yield _session(machine, session, subject)
+        yield _check_session_state(machine, session, subject)
         for lun in session.luns or ():
             # While the session is away its LUNs are blocked or offline too, which says nothing
             # more.
             if lun.state in _BAD_LUN and session.status == "up":
-                yield _lun(session, lun)
+                yield _report_bad_lun(session, lun)
         if session.status == "up" and session.luns is not None and not session.luns:
             yield warn(
                 "session-luns",
@@ -34,8 +34,8 @@ def check(machine: Machine) -> Iterator[Finding]:
                 "map a LUN to this host on the array, then: iscsictl rescan",
                 subject,
             )
-    yield from _missing(machine)
-    yield from _not_at_boot(machine)
+    yield from _check_missing_sessions(machine)
+    yield from _check_startup_modes(machine)
     # The check of multipath says the same, with how to fix it.
     unmapped = [d.wwid for d in machine.listing.disks or () if len(d.paths) > 1 and d.wwid]
     for note in machine.listing.warnings:
@@ -44,7 +44,7 @@ def check(machine: Machine) -> Iterator[Finding]:
         yield warn("session-disks", note.text, "iscsictl ls -o json shows all that is known")
 
 
-def _session(machine: Machine, session: Session, subject: str) -> Finding:
+def _check_session_state(machine: Machine, session: Session, subject: str) -> Finding:
     state = session.internal_state or session.session_state or "unknown"
     silent = machine.network.silent
     portal = session.requested_portal
@@ -111,7 +111,7 @@ def _is_bypassed(machine: Machine, session: Session) -> bool:
     return has_other_paths(session.target, session, listing.disks or (), listing.sessions)
 
 
-def _lun(session: Session, lun: Lun) -> Finding:
+def _report_bad_lun(session: Session, lun: Lun) -> Finding:
     fix = "iscsictl rescan"
     if lun.state == "offline" and lun.hctl:
         fix = (
@@ -126,7 +126,7 @@ def _lun(session: Session, lun: Lun) -> Finding:
     )
 
 
-def _not_at_boot(machine: Machine) -> Iterator[Finding]:
+def _check_startup_modes(machine: Machine) -> Iterator[Finding]:
     """Name the targets that are `onboot` where the login service does not ask for that word.
 
     What the host boots from is left out: the initrd logs in to it.
@@ -146,7 +146,7 @@ def _not_at_boot(machine: Machine) -> Iterator[Finding]:
         )
 
 
-def _missing(machine: Machine) -> Iterator[Finding]:
+def _check_missing_sessions(machine: Machine) -> Iterator[Finding]:
     records = machine.db.value.records if isinstance(machine.db, Known) else ()
     index = SessionIndex(records, machine.listing.sessions)
     for record in records:

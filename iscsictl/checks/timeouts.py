@@ -33,11 +33,11 @@ def check(machine: Machine) -> Iterator[Finding]:
     for session in machine.listing.sessions:
         wait = session.timeouts.recovery if session.timeouts else None
         if wait is not None and session.luns:
-            yield _recovery(session, wait, mapped=session.sid in several)
+            yield _check_recovery_timeout(session, wait, mapped=session.sid in several)
     if isinstance(machine.db, Known):
         for record in machine.db.value.records:
             if record.problem is None:
-                yield from _noop(record)
+                yield from _check_noop_interval(record)
     for device, seconds in sorted(machine.disk_timeouts.items()):
         if seconds < DISK_AT_LEAST:
             yield warn(
@@ -48,7 +48,7 @@ def check(machine: Machine) -> Iterator[Finding]:
             )
 
 
-def _recovery(session: Session, wait: int, *, mapped: bool) -> Finding:
+def _check_recovery_timeout(session: Session, wait: int, *, mapped: bool) -> Finding:
     subject = session.target
     fix = f"iscsictl nodes set -T {shell_form(session.target)} {_KEY}="
     if mapped and (wait < 0 or wait > MULTI_AT_MOST):
@@ -77,7 +77,7 @@ def _recovery(session: Session, wait: int, *, mapped: bool) -> Finding:
     return ok("timeout-recovery", f"I/O waits {said} for a lost session", subject)
 
 
-def _noop(record: NodeRecord) -> Iterator[Finding]:
+def _check_noop_interval(record: NodeRecord) -> Iterator[Finding]:
     key = "node.conn[0].timeo.noop_out_interval"
     if number_of(record.values.get(key)) == 0:
         yield warn(

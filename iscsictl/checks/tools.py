@@ -28,9 +28,9 @@ def check(machine: Machine) -> Iterator[Finding]:
         else:
             version = f" {program.version}" if program.version else ""
             yield ok("tools-open-iscsi", f"{program.path}{version}", name)
-    yield from _versions(machine)
-    yield from _installations(machine)
-    yield from _daemon(machine)
+    yield from _check_versions(machine)
+    yield from _check_other_installations(machine)
+    yield from _check_iscsid(machine)
     for name, fix in _PACKAGES.items():
         if name == "multipath":
             continue
@@ -39,7 +39,7 @@ def check(machine: Machine) -> Iterator[Finding]:
             yield warn("tools-disk", f"{name} is not installed", fix, name)
 
 
-def _versions(machine: Machine) -> Iterator[Finding]:
+def _check_versions(machine: Machine) -> Iterator[Finding]:
     known = {
         name: program.version
         for name in ("iscsiadm", "iscsid")
@@ -63,7 +63,7 @@ def _versions(machine: Machine) -> Iterator[Finding]:
         )
 
 
-def _installations(machine: Machine) -> Iterator[Finding]:
+def _check_other_installations(machine: Machine) -> Iterator[Finding]:
     """Name a second iscsictl: the schedule, a shell and Ansible may each run another one."""
     program = machine.programs.get("iscsictl", Program("iscsictl"))
     for path in program.also_at:
@@ -75,7 +75,7 @@ def _installations(machine: Machine) -> Iterator[Finding]:
         )
 
 
-def _daemon(machine: Machine) -> Iterator[Finding]:
+def _check_iscsid(machine: Machine) -> Iterator[Finding]:
     daemon = machine.iscsid
     socket = machine.systemd.units.get("iscsid.socket")
     if daemon is None:

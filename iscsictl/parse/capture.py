@@ -127,16 +127,16 @@ class _Capture:
         if self._is_quoted and self._offer_quoted(line, number):
             return True
         inner = self._prefix.strip(line)
-        if inner is not None and (not inner or self._offer(inner, number)):
+        if inner is not None and (not inner or self._offer_to_readers(inner, number)):
             return True
-        if not line or self._offer(line, number) or self._is_known_noise(line, number):
+        if not line or self._offer_to_readers(line, number) or self._is_known_noise(line, number):
             return True
         if self._read_wrapped(line, number):
             return True
         self._iscsiadm.skipped(line)
         return False
 
-    def _offer(self, line: str, number: int) -> bool:
+    def _offer_to_readers(self, line: str, number: int) -> bool:
         """Offer a line to every reader; True if one took it."""
         if self._active.take(line, number):
             return True
@@ -181,7 +181,7 @@ class _Capture:
         Once it was, the next lines are first read so: in JSON only what is in quotes is output.
         """
         parts = filter(None, (part.strip(_BLANK) for part in quoted_lines(line)))
-        taken = [self._offer(part, number) for part in parts]
+        taken = [self._offer_to_readers(part, number) for part in parts]
         self._is_quoted |= any(taken)
         return any(taken)
 
@@ -192,14 +192,14 @@ class _Capture:
         if "password" in line.lower():
             return False  # a secret may be in it, and what is found in it may be the secret
         inner = self._prefix.learn(line)
-        if inner is not None and self._offer(inner, number):
+        if inner is not None and self._offer_to_readers(inner, number):
             return True
         rest: str | None = line
         for _ in range(_MARKERS):
             rest = without_marker(rest) if rest else None
             if rest is None:
                 return False
-            if self._offer(rest, number):
+            if self._offer_to_readers(rest, number):
                 return True
         return False
 

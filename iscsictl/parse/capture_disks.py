@@ -66,24 +66,24 @@ def _with_content(block: CapturedBlock, told: CapturedBlock) -> CapturedBlock:
 def _with_sids(disk: CapturedDisk, sessions: Sequence[Session]) -> CapturedDisk:
     if disk.paths is None:
         return disk
-    return replace(disk, paths=tuple(_with_sid(path, sessions) for path in disk.paths))
+    return replace(disk, paths=tuple(_with_matching_sid(path, sessions) for path in disk.paths))
 
 
-def _with_sid(path: CapturedPath, sessions: Sequence[Session]) -> CapturedPath:
+def _with_matching_sid(path: CapturedPath, sessions: Sequence[Session]) -> CapturedPath:
     """Find the one session that has this path as a LUN: neither address nor disk may differ."""
     found = [
         (session.sid, lun.hctl)
         for session in sessions
         for lun in session.luns or ()
-        if _same(path.hctl, lun.hctl) is not False
-        and _same(path.device, lun.device) is not False
-        and (_same(path.hctl, lun.hctl) or _same(path.device, lun.device))
+        if _compare_if_known(path.hctl, lun.hctl) is not False
+        and _compare_if_known(path.device, lun.device) is not False
+        and (_compare_if_known(path.hctl, lun.hctl) or _compare_if_known(path.device, lun.device))
     ]
     if len(found) != 1:
         return path
     return replace(path, sid=found[0][0], hctl=path.hctl or found[0][1])
 
 
-def _same(one: str | None, other: str | None) -> bool | None:
+def _compare_if_known(one: str | None, other: str | None) -> bool | None:
     """Compare two values; None if one of them is not known."""
     return None if one is None or other is None else one == other

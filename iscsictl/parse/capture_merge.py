@@ -35,8 +35,8 @@ def merge_sessions(
     for session, host in zip(sessions, hosts, strict=True):
         key = session.source, session.sid
         for place in places[key]:
-            if _agree(where[place], host) and _is_same(merged[place], session):
-                merged[place] = _merged(merged[place], session, warnings)
+            if _may_be_equal(where[place], host) and _is_same_session(merged[place], session):
+                merged[place] = _merge_later_output(merged[place], session, warnings)
                 where[place] = where[place] or host
                 break
         else:
@@ -46,18 +46,18 @@ def merge_sessions(
     return merged
 
 
-def _agree(one: object, other: object) -> bool:
+def _may_be_equal(one: object, other: object) -> bool:
     """Tell whether two values can be of one session: equal, or one is not known."""
     return one in (None, "") or other in (None, "") or one == other
 
 
-def _is_same(one: Session, other: Session) -> bool:
+def _is_same_session(one: Session, other: Session) -> bool:
     """Tell whether two outputs show one session: nothing that lasts contradicts.
 
     A SID is one host's. Without it, the adapter's number (sfnet) or the portal (libiscsi) must be
     the same.
     """
-    if not all(_agree(getattr(one, name), getattr(other, name)) for name in _IDENTITY):
+    if not all(_may_be_equal(getattr(one, name), getattr(other, name)) for name in _IDENTITY):
         return False
     if not _same_portal(one, other):
         return False
@@ -77,7 +77,7 @@ def _same_portal(one: Session, other: Session) -> bool:
     return True
 
 
-def _merged(first: Session, later: Session, warnings: list[Note]) -> Session:
+def _merge_later_output(first: Session, later: Session, warnings: list[Note]) -> Session:
     changes: dict[str, Any] = {}
     differing = False
     for name in (*_LASTING, *_CHANGING):

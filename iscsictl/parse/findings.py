@@ -23,22 +23,22 @@ def parse_findings(data: bytes, source: str) -> tuple[Finding, ...]:
     if not isinstance(document, Mapping) or not str(document.get("schema")).startswith(SCHEMA):
         raise _unreadable(source)
     try:
-        return tuple(_finding(one) for one in document["findings"])
+        return tuple(_read_finding(one) for one in document["findings"])
     except (KeyError, TypeError, ValueError, AttributeError):
         raise _unreadable(source) from None
 
 
-def _finding(found: Mapping[str, str | None]) -> Finding:
+def _read_finding(found: Mapping[str, str | None]) -> Finding:
     return Finding(
         str(found["id"]),
         Level(str(found["level"])),
         str(found["message"]),
-        _text(found.get("fix")),
-        _text(found.get("subject")),
+        _text_or_none(found.get("fix")),
+        _text_or_none(found.get("subject")),
     )
 
 
-def _text(value: str | None) -> str | None:
+def _text_or_none(value: str | None) -> str | None:
     return None if value is None else str(value)
 
 

@@ -25,76 +25,78 @@ def parse_ibft(tree: Tree) -> tuple[BootEntry, ...]:
 
     Of the secrets it looks only at whether there is one. Entries whose flags are 0 are unused.
     """
-    initiator = _text(tree.get("initiator", {}), "initiator-name")
-    nics = {_index(name): files for name, files in tree.items() if name.startswith("ethernet")}
+    initiator = _read_text(tree.get("initiator", {}), "initiator-name")
+    nics = {
+        _number_in_name(name): files for name, files in tree.items() if name.startswith("ethernet")
+    }
     entries: list[BootEntry] = []
-    for name in sorted((n for n in tree if n.startswith("target")), key=_index):
+    for name in sorted((n for n in tree if n.startswith("target")), key=_number_in_name):
         files = tree[name]
-        flags = _number(files.get("flags"))
+        flags = _read_number(files.get("flags"))
         if flags == 0:
             continue
-        nic = nics.get(_number(files.get("nic-assoc")) or 0, {})
+        nic = nics.get(_read_number(files.get("nic-assoc")) or 0, {})
         entries.append(
             BootEntry(
-                target=_text(files, "target-name"),
-                portal=_portal(_text(files, "ip-addr"), _text(files, "port")),
+                target=_read_text(files, "target-name"),
+                portal=_read_portal(_read_text(files, "ip-addr"), _read_text(files, "port")),
                 initiator=initiator,
-                lun=_lun(_text(files, "lun")),
-                username=_text(files, "chap-name"),
-                has_secret=_text(files, "chap-secret") is not None,
-                username_in=_text(files, "rev-chap-name"),
-                has_secret_in=_text(files, "rev-chap-name-secret") is not None,
-                nic=_nic(nic),
+                lun=_read_lun(_read_text(files, "lun")),
+                username=_read_text(files, "chap-name"),
+                has_secret=_read_text(files, "chap-secret") is not None,
+                username_in=_read_text(files, "rev-chap-name"),
+                has_secret_in=_read_text(files, "rev-chap-name-secret") is not None,
+                nic=_read_nic(nic),
                 selected=None if flags is None else bool(flags & _SELECTED),
             )
         )
     return tuple(entries)
 
 
-def _nic(files: Mapping[str, str]) -> BootNic:
-    server = _text(files, "dhcp") or ""
+def _read_nic(files: Mapping[str, str]) -> BootNic:
+    server = _read_text(files, "dhcp") or ""
     return BootNic(
-        mac=_text(files, "mac"),
-        netdev=_text(files, "netdev"),
-        address=_text(files, "ip-addr"),
-        prefix=_number(files.get("prefix-len")),
-        mask=_text(files, "subnet-mask"),
-        gateway=_text(files, "gateway"),
-        vlan=_vlan(_text(files, "vlan")),
+        mac=_read_text(files, "mac"),
+        netdev=_read_text(files, "netdev"),
+        address=_read_text(files, "ip-addr"),
+        prefix=_read_number(files.get("prefix-len")),
+        mask=_read_text(files, "subnet-mask"),
+        gateway=_read_text(files, "gateway"),
+        vlan=_read_vlan(_read_text(files, "vlan")),
         # Some firmware writes 0.0.0.0 where no server was asked.
-        dhcp=_text(files, "origin") == _DHCP_ORIGIN or bool(server.strip("0.:")),
+        dhcp=_read_text(files, "origin") == _DHCP_ORIGIN or bool(server.strip("0.:")),
     )
 
 
-def _text(files: Mapping[str, str], name: str) -> str | None:
+def _read_text(files: Mapping[str, str], name: str) -> str | None:
     return files.get(name, "").strip(" \t\r\n\0") or None
 
 
-def _number(text: str | None) -> int | None:
+def _read_number(text: str | None) -> int | None:
     text = (text or "").strip()
     return int(text) if re.fullmatch("[0-9]{1,9}", text) else None
 
 
-def _index(name: str) -> int:
+def _number_in_name(name: str) -> int:
     digits = re.search(r"[0-9]{1,9}$", name)
     return int(digits[0]) if digits else 0
 
 
-def _vlan(text: str | None) -> str | None:
+def _read_vlan(text: str | None) -> str | None:
     return None if text in {None, "0"} else text
 
 
-def _portal(address: str | None, port: str | None) -> Portal | None:
+def _read_portal(address: str | None, port: str | None) -> Portal | None:
     if address is None:
         return None
-    number = _number(port)
+    number = _read_number(port)
     return Portal(address, number if number and number < 65536 else DEFAULT_PORT)
 
 
-def _lun(text: str | None) -> int | None:
+def _read_lun(text: str | None) -> int | None:
     """Read a LUN as the kernel prints it: one hexadecimal digit for each of its 8 bytes."""
     if text is None:
         return None
     if re.fullmatch("[0-9a-fA-F]{8}", text):
         return int(text[0], 16) << 8 | int(text[1], 16)
-    return _number(text)
+    return _read_number(text)

@@ -69,7 +69,7 @@ def parse_line(raw: bytes, number: int = 1) -> FstabLine:
         if not _NUMBER.fullmatch(word):
             problem = f"has {word!r} for a number as its {which} field: is a blank in the options?"
             return FstabLine(raw, number, problem=problem)
-    fields = [_unescape(word) for word in words]
+    fields = [_unescape_field(word) for word in words]
     if any("\0" in field for field in fields):
         return FstabLine(raw, number, problem="has a NUL byte written as \\000 in a field")
     if len(fields) < 3:
@@ -96,7 +96,7 @@ def append_line(fstab: Fstab, line: FstabLine) -> Fstab:
     lines = list(fstab.lines)
     if lines and not lines[-1].raw.endswith(b"\n"):
         lines[-1] = replace(lines[-1], raw=lines[-1].raw + fstab.newline)
-    return _numbered(fstab, [*lines, _ended(line, fstab.newline)])
+    return _renumber_lines(fstab, [*lines, _with_line_end(line, fstab.newline)])
 
 
 def replace_line(fstab: Fstab, number: int, line: FstabLine) -> Fstab:
@@ -104,11 +104,11 @@ def replace_line(fstab: Fstab, number: int, line: FstabLine) -> Fstab:
 
     A last line without a newline stays without one. Raises UsageError if there is no such line.
     """
-    old = _line(fstab, number).raw
+    old = _line_by_number(fstab, number).raw
     newline = b"\r\n" if old.endswith(b"\r\n") else b"\n" if old.endswith(b"\n") else b""
     lines = list(fstab.lines)
-    lines[number - 1] = _ended(line, newline)
-    return _numbered(fstab, lines)
+    lines[number - 1] = _with_line_end(line, newline)
+    return _renumber_lines(fstab, lines)
 
 
 def without_line(fstab: Fstab, number: int) -> Fstab:
@@ -116,8 +116,8 @@ def without_line(fstab: Fstab, number: int) -> Fstab:
 
     Raises UsageError if there is no such line.
     """
-    _line(fstab, number)
-    return _numbered(fstab, [line for line in fstab.lines if line.number != number])
+    _line_by_number(fstab, number)
+    return _renumber_lines(fstab, [line for line in fstab.lines if line.number != number])
 
 
 def with_lines_of(fstab: Fstab, before: Fstab, wwid: str) -> Fstab:
@@ -161,7 +161,7 @@ def make_line(
         if split_options(option) != (option,) or _CONTROL.search(option):
             raise UsageError(f"fstab: {option!r} is not one mount option")
     fields = (spec, file, fstype, ",".join(options) or "defaults", str(freq), str(passno))
-    text = " ".join(map(_escape, fields))
+    text = " ".join(map(_escape_field, fields))
     return parse_line(text.encode("utf-8", "surrogateescape") + b"\n")
 
 
@@ -173,7 +173,7 @@ def claim_line(
     `directory` None is a filesystem without a mount point. `FstabLine.claim` reads it.
     """
     table = claim.table and ":".join(filter(None, (claim.table, claim.table_id)))
-    notes = _notes(
+    notes = _note_options(
         making=wwid,
         target=target,
         lun=str(lun),
@@ -216,11 +216,13 @@ def mount_line(
     if exclusive:
         fixed.append(requires_option(uuid))
     own = [option for option in options if option not in {*fixed, "defaults", "auto", "noauto"}]
-    notes = _notes(wwid=wwid, target=target, lun=str(lun), exclusive="" if exclusive else None)
+    notes = _note_options(
+        wwid=wwid, target=target, lun=str(lun), exclusive="" if exclusive else None
+    )
     return make_line(f"UUID={uuid}", directory, fstype, (*fixed, *own, *notes))
 
 
-def _notes(**values: str | None) -> tuple[str, ...]:
+def _note_options(**values: str | None) -> tuple[str, ...]:
     names: tuple[Note, ...] = (
         "making", "wwid", "target", "lun", "part", "table", "partition", "type", "mkfs",
         "exclusive",
@@ -229,17 +231,17 @@ def _notes(**values: str | None) -> tuple[str, ...]:
     return tuple(note_option(name, value) for name, value in found if value is not None)
 
 
-def _line(fstab: Fstab, number: int) -> FstabLine:
+def _line_by_number(fstab: Fstab, number: int) -> FstabLine:
     if not 1 <= number <= len(fstab.lines):
         raise UsageError(f"fstab has {len(fstab.lines)} lines, none has the number {number}")
     return fstab.lines[number - 1]
 
 
-def _ended(line: FstabLine, newline: bytes) -> FstabLine:
+def _with_line_end(line: FstabLine, newline: bytes) -> FstabLine:
     return replace(line, raw=line.raw.removesuffix(b"\n").removesuffix(b"\r") + newline)
 
 
-def _numbered(fstab: Fstab, lines: Iterable[FstabLine]) -> Fstab:
+def _renumber_lines(fstab: Fstab, lines: Iterable[FstabLine]) -> Fstab:
     numbered = tuple(
         line if line.number == number else replace(line, number=number)
         for number, line in enumerate(lines, 1)
@@ -247,11 +249,11 @@ def _numbered(fstab: Fstab, lines: Iterable[FstabLine]) -> Fstab:
     return replace(fstab, lines=numbered)
 
 
-def _escape(text: str) -> str:
+def _escape_field(text: str) -> str:
     return _MUST_ESCAPE.sub(lambda m: f"\\{ord(m[0]):03o}", text)
 
 
-def _unescape(text: str) -> str:
+def _unescape_field(text: str) -> str:
     if "\\" not in text:
         return text
     data = re.sub(

@@ -95,15 +95,15 @@ class ListReader:
         if _HOST_HEAD.fullmatch(line):
             self.close()
             self._in_host = True
-            return self._note(_HOSTS, number)
+            return self._note_listed_line(_HOSTS, number)
         if self._take_pair(line, number):
             return True
         for pattern, kind in _FLAT_LISTS:
             if pattern.fullmatch(line):
-                return self._note(kind, number)
+                return self._note_listed_line(kind, number)
         return self._take_record(line, number)
 
-    def _note(self, kind: str, number: int) -> bool:
+    def _note_listed_line(self, kind: str, number: int) -> bool:
         self._listed.add(kind, number)
         return True
 
@@ -116,13 +116,13 @@ class ListReader:
         if portal.tpgt == _UNKNOWN_TAG:
             portal = Portal(portal.address, portal.port)
         self._listed.records.append(ListedRecord(name, portal))
-        return self._note(RECORDS, number)
+        return self._note_listed_line(RECORDS, number)
 
     def _take_pair(self, line: str, number: int) -> bool:
         """Read a line of a whole record, of which only target, portal and interface are kept."""
         if line.startswith(("# BEGIN RECORD", "# END RECORD")):
             self.close()
-            return self._note(RECORDS, number)
+            return self._note_listed_line(RECORDS, number)
         found = _PAIR.fullmatch(line)
         if found is None:
             return False
@@ -130,7 +130,7 @@ class ListReader:
             self.close()
             self._record = {}
         self._record[found[1]] = "" if "password" in found[1] else found[2].strip()
-        return self._note(RECORDS, number)
+        return self._note_listed_line(RECORDS, number)
 
     def close(self) -> None:
         """End what is open. A record without a usable name is left out."""

@@ -18,12 +18,12 @@ def parse_logins(out: str, err: str) -> tuple[frozenset[Place], dict[Place, int]
 
     A place is iface, target, address and port. What is neither is not told.
     """
-    done = frozenset(_place(match) for match in _DONE.finditer(out))
+    done = frozenset(_place_in_match(match) for match in _DONE.finditer(out))
     failed: dict[Place, int] = {}
     last: Place | None = None
     for line in err.splitlines():
         if match := _FAILED.search(line):
-            last = _place(match)
+            last = _place_in_match(match)
             # ISCSI_ERR, until a line with the reason comes: some failures have none.
             failed[last] = 1
         elif last is not None and (match := _CODE.search(line)):
@@ -31,5 +31,5 @@ def parse_logins(out: str, err: str) -> tuple[frozenset[Place], dict[Place, int]
     return done, failed
 
 
-def _place(match: re.Match[str]) -> Place:
+def _place_in_match(match: re.Match[str]) -> Place:
     return match["iface"], match["target"], match["place"], int(match["port"])

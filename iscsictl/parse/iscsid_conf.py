@@ -35,7 +35,7 @@ def edit_conf(text: str, changes: Changes) -> str:
     if lines and not lines[-1].endswith("\n"):
         lines[-1] += "\n"
     for key, change in changes.items():
-        lines = _set_line(lines, key, rendered_line(key, change))
+        lines = _set_conf_line(lines, key, rendered_line(key, change))
     return "".join(lines)
 
 
@@ -44,10 +44,10 @@ def revert_conf_edit(current: str, before: str, after: str) -> str:
 
     `before` and `after` are the file around the edit, `current` is what it holds now.
     """
-    return revert_edit(current, before, after, _set_line)
+    return revert_edit(current, before, after, _set_conf_line)
 
 
-def _set_line(lines: list[str], key: str, rendered: str | None) -> list[str]:
+def _set_conf_line(lines: list[str], key: str, rendered: str | None) -> list[str]:
     own = re.compile(rf"\s*{re.escape(key)}\s*=")
     shown = re.compile(rf"\s*#\s*{re.escape(key)}\s*=")
     here = [n for n, line in enumerate(lines) if own.match(line)]

@@ -154,7 +154,7 @@ def captured_block(
     Sizes are bytes, rounded as lsblk printed them. `titles` are the columns: a mount point that is
     missing means none only where there is a column for it.
     """
-    kind = _kind_of(row, parent)
+    kind = _kind_of_row(row, parent)
     is_mapped = kind in {"mpath", "lvm", "crypt"} or (
         parent is not None and parent.kind == "mpath" and kind == "part"
     )
@@ -189,7 +189,7 @@ def captured_disk(row: LsblkRow, block: CapturedBlock) -> CapturedDisk:
     )
 
 
-def _kind_of(row: LsblkRow, parent: CapturedBlock | None) -> str:
+def _kind_of_row(row: LsblkRow, parent: CapturedBlock | None) -> str:
     told = row.cells.get("TYPE")
     if told is not None:
         return "md" if told.startswith(("raid", "linear", "md")) else told

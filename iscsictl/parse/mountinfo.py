@@ -43,10 +43,10 @@ def parse_mountinfo(data: str | bytes) -> tuple[MountLine, ...]:
     `ro` wins over `rw`, so a filesystem that fell back to read-only shows it.
     """
     text = data.decode("utf-8", "surrogateescape") if isinstance(data, bytes) else data
-    return tuple(line for raw in text.split("\n") if (line := _line(raw)) is not None)
+    return tuple(line for raw in text.split("\n") if (line := _parse_line(raw)) is not None)
 
 
-def _line(raw: str) -> MountLine | None:
+def _parse_line(raw: str) -> MountLine | None:
     fields = raw.rstrip("\r").split(" ")
     try:
         # Any number of peer groups may come before it, and a kernel may add fields of new kinds
@@ -61,14 +61,14 @@ def _line(raw: str) -> MountLine | None:
         unescape_octal(fields[4]),
         fstype=unescape_octal(fstype),
         source=unescape_octal(source),
-        options=_options(fields[5], fields[dash + 3] if len(fields) > dash + 3 else ""),
+        options=_join_options(fields[5], fields[dash + 3] if len(fields) > dash + 3 else ""),
         groups=tuple(fields[6:dash]),
         read_only="ro" in fields[5].split(","),
     )
 
 
 @lru_cache(256)
-def _options(own: str, shared: str) -> tuple[str, ...]:
+def _join_options(own: str, shared: str) -> tuple[str, ...]:
     options = dict.fromkeys(unescape_octal(word) for word in f"{own},{shared}".split(",") if word)
     if "ro" in options and "rw" in options:
         options = dict.fromkeys("ro" if word == "rw" else word for word in options)

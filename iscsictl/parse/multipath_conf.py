@@ -42,7 +42,7 @@ def parse_conf(text: str) -> Section:
     top = Section("")
     open_sections = [top]
     for line in text.splitlines():
-        words = _words(line)
+        words = _split_words(line)
         if not words:
             continue
         if words == ["}"]:
@@ -57,7 +57,7 @@ def parse_conf(text: str) -> Section:
     return top
 
 
-def _words(line: str) -> list[str]:
+def _split_words(line: str) -> list[str]:
     stripped = line.strip()
     if stripped.startswith(("#", "!")):
         return []
@@ -82,7 +82,7 @@ def parse_settings(text: str) -> tuple[MapSettings, ...]:
                 key = _reservation_key(values.get("reservation_key", ""))
                 found.append(MapSettings(values["wwid"], disk, int(retries), key))
             disk = None
-        elif len(words := _words(line)) == 2:
+        elif len(words := _split_words(line)) == 2:
             values[words[0]] = words[1]
     return tuple(found)
 
@@ -96,13 +96,13 @@ def format_settings(settings: Iterable[MapSettings]) -> str:
     """Return our file; all sections stand in one `multipaths`, for of several the last counts."""
     blocks = "".join(
         f"\t{_NOTE}{one.disk}\n\tmultipath {{\n\t\twwid \"{one.wwid}\"\n"
-        f"\t\tno_path_retry {one.no_path_retry}\n{_key_line(one)}\t}}\n"
+        f"\t\tno_path_retry {one.no_path_retry}\n{_reservation_key_line(one)}\t}}\n"
         for one in settings
     )  # fmt: skip
     return f"{_HEADER}multipaths {{\n{blocks}}}\n"
 
 
-def _key_line(settings: MapSettings) -> str:
+def _reservation_key_line(settings: MapSettings) -> str:
     key = settings.reservation_key
     return "" if key is None else f"\t\treservation_key {format_key(key)}\n"
 

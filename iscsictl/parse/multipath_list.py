@@ -60,8 +60,8 @@ class MultipathReader:
             CapturedDisk(
                 block,
                 standard_wwid(wwid),
-                vendor=_known(found["vendor"]),
-                model=_known(found["model"]),
+                vendor=_text_if_known(found["vendor"]),
+                model=_text_if_known(found["model"]),
                 paths=(),
             ),
             found["rest"] or "",
@@ -119,7 +119,7 @@ def _with_size(disk: CapturedDisk, text: str) -> CapturedDisk:
     return disk
 
 
-def _known(text: str | None) -> str | None:
+def _text_if_known(text: str | None) -> str | None:
     """Return a vendor or product, None for the ## of a path that could not be asked."""
     text = (text or "").strip()
     return None if not text or text.startswith("##") else text

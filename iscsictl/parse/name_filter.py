@@ -29,13 +29,13 @@ class NameFilter:
         self._stand_ins: dict[bytes, bytes] = {}
         self._counts: dict[str, int] = {}
         for host in hosts:
-            self._add("host", host.encode("utf-8", "surrogateescape"), "host{}")
+            self._add_stand_in("host", host.encode("utf-8", "surrogateescape"), "host{}")
         for text in texts:
-            for name in _iscsi_names(text):
-                self._add("name", name, "iqn.2001-04.com.example:name{}")
+            for name in _find_iscsi_names(text):
+                self._add_stand_in("name", name, "iqn.2001-04.com.example:name{}")
             for match in _USER.finditer(text):
-                self._add("user", match[1].strip(), "user{}")
-            for address in _addresses(text):
+                self._add_stand_in("user", match[1].strip(), "user{}")
+            for address in _find_addresses(text):
                 self._add_address(address)
         ordered = sorted(self._stand_ins, key=len, reverse=True)
         # An address must not be found within a longer one.
@@ -51,31 +51,31 @@ class NameFilter:
             return data
         return self._pattern.sub(lambda match: self._stand_ins[match[0]], data)
 
-    def _add(self, kind: str, name: bytes, form: str) -> None:
+    def _add_stand_in(self, kind: str, name: bytes, form: str) -> None:
         if name not in self._stand_ins and len(name) >= _SHORTEST:
-            self._stand_ins[name] = form.format(self._count(kind)).encode()
+            self._stand_ins[name] = form.format(self._next_number(kind)).encode()
 
     def _add_address(self, text: bytes) -> None:
         if text in self._stand_ins:
             return
         if b":" in text:
-            self._stand_ins[text] = f"2001:db8::{self._count('IPv6'):x}".encode()
+            self._stand_ins[text] = f"2001:db8::{self._next_number('IPv6'):x}".encode()
             return
-        block, host = divmod(self._count("IPv4") - 1, 254)
+        block, host = divmod(self._next_number("IPv4") - 1, 254)
         prefix = _BLOCKS[block] if block < len(_BLOCKS) else f"198.18.{block}"
         self._stand_ins[text] = f"{prefix}.{host + 1}".encode()
 
-    def _count(self, kind: str) -> int:
+    def _next_number(self, kind: str) -> int:
         self._counts[kind] = self._counts.get(kind, 0) + 1
         return self._counts[kind]
 
 
-def _iscsi_names(text: bytes) -> Iterator[bytes]:
+def _find_iscsi_names(text: bytes) -> Iterator[bytes]:
     for match in _ISCSI_NAME.finditer(text):
         yield _AFTER_NAME.sub(b"", match[0]).rstrip(b".:-")
 
 
-def _addresses(text: bytes) -> Iterator[bytes]:
+def _find_addresses(text: bytes) -> Iterator[bytes]:
     for pattern in (_IPV4, _IPV6):
         for match in pattern.finditer(text):
             try:

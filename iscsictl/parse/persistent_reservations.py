@@ -25,7 +25,7 @@ def length_of(answer: bytes) -> int:
     return _HEADER + int.from_bytes(answer[4:8], "big")
 
 
-def _body(answer: bytes) -> bytes:
+def _body_of_answer(answer: bytes) -> bytes:
     """Return what follows the header, whole."""
     length = length_of(answer)
     if len(answer) < length:
@@ -35,7 +35,7 @@ def _body(answer: bytes) -> bytes:
 
 def parse_keys(answer: bytes) -> tuple[int, ...]:
     """Return the registered keys of an answer to READ KEYS (6.15.2), one for each I_T nexus."""
-    body = _body(answer)
+    body = _body_of_answer(answer)
     if len(body) % 8:
         raise ValueError(f"{len(body)} bytes are no list of keys")
     return struct.unpack(f">{len(body) // 8}Q", body)
@@ -46,7 +46,7 @@ def parse_reservation(answer: bytes) -> Reservation | None:
 
     Some devices of SPC-2 give more than one descriptor; the first one is the logical unit's.
     """
-    body = _body(answer)
+    body = _body_of_answer(answer)
     if len(body) % 16:
         raise ValueError(f"{len(body)} bytes are no reservation")
     if not body:
@@ -68,7 +68,7 @@ def parse_types(answer: bytes) -> frozenset[int] | None:
 
 def parse_full_status(answer: bytes) -> tuple[Registration, ...]:
     """Return the registrations in an answer to READ FULL STATUS (6.15.5)."""
-    body, found, at = _body(answer), [], 0
+    body, found, at = _body_of_answer(answer), [], 0
     while at < len(body):
         end = at + _DESCRIPTOR
         if end > len(body):

@@ -46,11 +46,11 @@ _KEY = re.compile(r"[^\s=#\0]+")
 @functools.cache
 def _places_of_keys(scope: Literal["node", "sendtargets"]) -> dict[str, int]:
     """Return the places of the keys; those of an interface have one place together."""
-    generic = dict.fromkeys(map(_generic, record_keys.KEYS[scope]))
+    generic = dict.fromkeys(map(_generic_key, record_keys.KEYS[scope]))
     return {key: place for place, key in enumerate(generic)}
 
 
-def _generic(key: str) -> str:
+def _generic_key(key: str) -> str:
     return "iface.*" if key.startswith("iface.") else key
 
 
@@ -68,9 +68,9 @@ def parse_values(text: str) -> dict[str, str]:
 
 def _raw_values(text: str) -> dict[str, str]:
     """Return the values with the secrets as they are."""
-    values = _quick(text)
+    values = _parse_values_fast(text)
     if values is None:
-        values = dict(filter(None, map(_pair, text.split("\n")[:-1])))
+        values = dict(filter(None, map(_split_pair, text.split("\n")[:-1])))
     if "<empty>" in values.values():
         return {key: value for key, value in values.items() if value != "<empty>"}
     return values
@@ -104,10 +104,10 @@ def oversized_keys(text: str) -> tuple[str, ...]:
 
     Lengths count in bytes (idbm.h, NAME_MAXVAL and VALUE_MAXVAL).
     """
-    if _is_plain(text):
+    if _is_surely_in_limits(text):
         return ()
-    pairs = filter(None, map(_pair, text.split("\n")[:-1]))
-    return tuple(k for k, v in pairs if _size(v) > MAX_VALUE or _size(k) > MAX_KEY)
+    pairs = filter(None, map(_split_pair, text.split("\n")[:-1]))
+    return tuple(k for k, v in pairs if _byte_length(v) > MAX_VALUE or _byte_length(k) > MAX_KEY)
 
 
 def edit_record(text: str, changes: Changes) -> str:
@@ -120,7 +120,7 @@ def edit_record(text: str, changes: Changes) -> str:
     damage = find_damage(text)
     if damage is not None:
         raise RefusedError(f"the record {damage}", hint="iscsictl doctor --fix removes it")
-    lines = _complete(split_lines(text)) if is_truncated(text) else split_lines(text)
+    lines = _complete_record(split_lines(text)) if is_truncated(text) else split_lines(text)
     for key, change in changes.items():
         lines = set_line(lines, key, rendered_line(key, change))
     return "".join(lines)
@@ -131,7 +131,7 @@ def rendered_line(key: str, change: str | Secret | None) -> str | None:
 
     The line ends with a newline: open-iscsi ignores one that does not.
     """
-    if not _KEY.fullmatch(key) or _size(key) > MAX_KEY:
+    if not _KEY.fullmatch(key) or _byte_length(key) > MAX_KEY:
         raise UsageError(f"{key!r} is no name of a setting", hint="see: iscsictl nodes show")
     return None if change is None else f"{key} = {checked(key, change)}\n"
 
@@ -162,22 +162,22 @@ def split_lines(text: str) -> list[str]:
     return re.findall(r"[^\n]*\n|[^\n]+", text)
 
 
-def _complete(lines: list[str]) -> list[str]:
+def _complete_record(lines: list[str]) -> list[str]:
     """Return a truncated record with an end; a line without a newline was read by nobody."""
     whole = lines if lines[-1].endswith("\n") else lines[:-1]
     return [*whole, f"{_END}\n"]
 
 
-def _is_plain(text: str) -> bool:
+def _is_surely_in_limits(text: str) -> bool:
     return text.isascii() and "\0" not in text and max(map(len, text.split("\n"))) <= MAX_KEY
 
 
-def _size(text: str) -> int:
+def _byte_length(text: str) -> int:
     return len(text.encode("utf-8", "surrogateescape"))
 
 
-def _quick(text: str) -> dict[str, str] | None:
-    """Read what `idbm_print` writes, five times faster than `_pair`; None where it looks other."""
+def _parse_values_fast(text: str) -> dict[str, str] | None:
+    """Read what `idbm_print` writes, five times faster than `_split_pair`; else return None."""
     if not text.isascii() or "\0" in text or max(map(len, text.split("\n"))) > MAX_VALUE:
         return None
     if any(odd in text for odd in ("  ", " \n", "\n ", *"\t\v\f\r")):
@@ -195,8 +195,8 @@ def _quick(text: str) -> dict[str, str] | None:
     return values
 
 
-def _pair(line: str) -> tuple[str, str] | None:
-    if _size(line) >= MAX_LINE:
+def _split_pair(line: str) -> tuple[str, str] | None:
+    if _byte_length(line) >= MAX_LINE:
         return None
     line = line.strip(BLANKS)
     if not line or line[0] == "#" or "\0" in line:
@@ -210,13 +210,13 @@ def set_line(lines: list[str], key: str, rendered: str | None) -> list[str]:
 
     A new key goes where idbm_print() would write it, so that a diff stays small.
     """
-    return list(_edited(lines, key, rendered))
+    return list(_edit_lines(lines, key, rendered))
 
 
-def _edited(lines: list[str], key: str, rendered: str | None) -> Iterator[str]:
+def _edit_lines(lines: list[str], key: str, rendered: str | None) -> Iterator[str]:
     pending = rendered
-    here = [n for n, line in enumerate(lines) if (_pair(line) or ("",))[0] == key]
-    before = _place_for(lines, key) if not here else -1
+    here = [n for n, line in enumerate(lines) if (_split_pair(line) or ("",))[0] == key]
+    before = _line_for_new_key(lines, key) if not here else -1
     for n, line in enumerate(lines):
         if n == before and pending is not None:
             yield pending
@@ -230,24 +230,24 @@ def _edited(lines: list[str], key: str, rendered: str | None) -> Iterator[str]:
         yield pending
 
 
-def _place_for(lines: list[str], key: str) -> int:
+def _line_for_new_key(lines: list[str], key: str) -> int:
     """Return the number of the line before which a new key goes."""
     begin = next((n for n, line in enumerate(lines) if line.startswith(_BEGIN)), -1)
-    end = _end_of(lines, begin)
+    end = _end_of_settings(lines, begin)
     places = _places_of_keys("sendtargets" if key.startswith("discovery.") else "node")
-    place = places.get(_generic(key))
+    place = places.get(_generic_key(key))
     if place is None:
         return end
     before = begin + 1
     for n, line in enumerate(lines[:end]):
-        pair = _pair(line)
-        other = places.get(_generic(pair[0])) if pair else None
+        pair = _split_pair(line)
+        other = places.get(_generic_key(pair[0])) if pair else None
         if other is not None and other <= place:
             before = n + 1
     return before
 
 
-def _end_of(lines: list[str], begin: int) -> int:
+def _end_of_settings(lines: list[str], begin: int) -> int:
     """Return the number of the line before which the settings end."""
     for n in range(begin + 1, len(lines)):
         if lines[n].startswith(_END):

@@ -42,7 +42,7 @@ def parse_partitions(text: str) -> tuple[str, tuple[Partition, ...]]:
         device, sector = str(found["device"]), int(found.get("sectorsize", 512))
         return str(found["label"]), tuple(
             Partition(
-                number=_number(row, device),
+                number=_partition_number(row, device),
                 device=str(row["node"]),
                 start=int(row["start"]) * sector,
                 size=int(row["size"]) * sector,
@@ -63,7 +63,8 @@ def parse_table(text: str) -> Table:
         found = json.loads(text)["partitiontable"]
         device = str(found["device"])
         rows = sorted(
-            (_entry(row, device) for row in found.get("partitions", ())), key=lambda e: e.number
+            (_read_entry(row, device) for row in found.get("partitions", ())),
+            key=lambda e: e.number,
         )
         return Table(
             str(found["label"]),
@@ -75,27 +76,27 @@ def parse_table(text: str) -> Table:
         )
 
 
-def _number(row: Mapping[str, Any], device: str) -> int:
+def _partition_number(row: Mapping[str, Any], device: str) -> int:
     number = re.fullmatch(r"(?:-part|p)?([0-9]+)", str(row["node"]).removeprefix(device))
     if number is None:
         raise ValueError(f"{row['node']} is not a partition of {device}")
     return int(number[1])
 
 
-def _entry(row: Mapping[str, Any], device: str) -> Entry:
+def _read_entry(row: Mapping[str, Any], device: str) -> Entry:
     return Entry(
-        _number(row, device),
+        _partition_number(row, device),
         int(row["start"]),
         int(row["size"]),
         normal_type(str(row.get("type", ""))),
         row.get("uuid"),
         row.get("name"),
-        tuple(_attributes(str(row.get("attrs", "")))),
+        tuple(_split_attributes(str(row.get("attrs", "")))),
         bool(row.get("bootable", False)),
     )
 
 
-def _attributes(text: str) -> list[str]:
+def _split_attributes(text: str) -> list[str]:
     """Part `RequiredPartition GUID:60,63` at blanks; several bits share one GUID: in print."""
     found = []
     for word in re.split(r" +", text.strip()):

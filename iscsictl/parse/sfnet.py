@@ -85,9 +85,9 @@ class SfnetReader:
     def _scsi_address(self, lun: str) -> str | None:
         labels = self._labels or {}
         address = (
-            _number(labels, "HOST ID", "HOST NO"),
-            _number(labels, "BUS ID", "BUS NO"),
-            _number(labels, "TARGET ID"),
+            _first_number(labels, "HOST ID", "HOST NO"),
+            _first_number(labels, "BUS ID", "BUS NO"),
+            _first_number(labels, "TARGET ID"),
         )
         if None in address:
             return None
@@ -103,7 +103,7 @@ class SfnetReader:
         if not self._luns or not self._in_lun:
             return False
         lun = self._luns[-1]
-        if inquiry := _inquiry(line):
+        if inquiry := _read_inquiry(line):
             self._in_lun = lun.vendor is None and lun.model is None
             if not self._in_lun:
                 return False
@@ -129,15 +129,15 @@ class SfnetReader:
         self._in_lun = self._in_banner = False
         if labels is None or not labels["TARGET NAME"]:
             return
-        status, since = _status(labels.get("SESSION STATUS", ""))
+        status, since = _read_status(labels.get("SESSION STATUS", ""))
         ids = _SESSION_ID.fullmatch(labels.get("SESSION ID", ""))
-        number = _number(labels, "HOST ID", "HOST NO")
+        number = _first_number(labels, "HOST ID", "HOST NO")
         self._sessions.append(
             Session(
                 "sfnet",
                 labels["TARGET NAME"],
                 alias=labels.get("TARGET ALIAS") or None,
-                portal=_portal(labels.get("TARGET ADDRESS", ""), portals),
+                portal=_complete_portal(labels.get("TARGET ADDRESS", ""), portals),
                 status=status,
                 host=None if number is None else Host(number),
                 luns=None if luns is None else tuple(luns),
@@ -148,7 +148,7 @@ class SfnetReader:
         )
 
 
-def _inquiry(line: str) -> tuple[str, str] | None:
+def _read_inquiry(line: str) -> tuple[str, str] | None:
     """Read vendor and model of `Vendor: V Model: M Rev: R`."""
     vendor, named, rest = line.partition("Model:")
     model, ended, _ = rest.partition("Rev:")
@@ -157,7 +157,7 @@ def _inquiry(line: str) -> tuple[str, str] | None:
     return vendor.removeprefix("Vendor:").strip(), model.strip()
 
 
-def _number(labels: dict[str, str], *names: str) -> int | None:
+def _first_number(labels: dict[str, str], *names: str) -> int | None:
     for name in names:
         text = labels.get(name, "")
         if text.isascii() and text.isdigit() and len(text) <= 10:
@@ -165,7 +165,7 @@ def _number(labels: dict[str, str], *names: str) -> int | None:
     return None
 
 
-def _portal(text: str, portals: list[Portal]) -> Portal | None:
+def _complete_portal(text: str, portals: list[Portal]) -> Portal | None:
     """Complete the address in use with the group tag that the list of portals knows.
 
     Where that address is lost, it can only be that of a list of one.
@@ -178,7 +178,7 @@ def _portal(text: str, portals: list[Portal]) -> Portal | None:
     return portal
 
 
-def _status(text: str) -> tuple[Status, str | None]:
+def _read_status(text: str) -> tuple[Status, str | None]:
     word, _, rest = text.partition(" AT ")
     since = rest.strip() or None
     if word.strip() == "ESTABLISHED":

@@ -60,12 +60,16 @@ def parse_toml(text: str, name: str) -> tuple[dict[str, Any], Places]:
     try:
         return tomllib.loads(text), _Finder(text).find()
     except tomllib.TOMLDecodeError as error:
-        raise _explained(str(error), text, name) from None
+        raise _explain_toml_error(str(error), text, name) from None
     except RecursionError:
-        raise _fault(name, text, _deep(text), "it is nested too deeply") from None
+        raise _error_at(
+            name, text, _offset_of_deep_bracket(text), "it is nested too deeply"
+        ) from None
     except ValueError:  # int() has a limit (sys.set_int_max_str_digits)
         what = f"a number has more than {_DIGITS} digits"
-        raise _fault(name, text, _first(text, "number", _is_long), what) from None
+        raise _error_at(
+            name, text, _offset_of_first(text, "number", _has_too_many_digits), what
+        ) from None
 
 
 def decoded(data: bytes, name: str) -> str:
@@ -78,7 +82,7 @@ def decoded(data: bytes, name: str) -> str:
     except UnicodeDecodeError as error:
         before = error.object[: error.start].decode()
         what = "a byte that is not UTF-8, as TOML must be"
-        raise _fault(name, before, len(before), what) from None
+        raise _error_at(name, before, len(before), what) from None
 
 
 def where(name: str, place: tuple[int, int]) -> str:
@@ -86,33 +90,34 @@ def where(name: str, place: tuple[int, int]) -> str:
     return f"{name}, line {place[0]}, column {place[1]}"
 
 
-def _explained(message: str, text: str, name: str) -> UsageError:
+def _explain_toml_error(message: str, text: str, name: str) -> UsageError:
     found = _AT.search(message)
     what = message[: found.start()] if found else message
     what = next((ours for theirs, ours in _SAID if what.startswith(theirs)), what)
-    place = (int(found[1]), int(found[2])) if found and found[1] else _place(text, len(text))
+    end = _line_and_column(text, len(text))
+    place = (int(found[1]), int(found[2])) if found and found[1] else end
     return UsageError(f"{where(name, place)}: {what[:1].lower()}{what[1:]}", hint=_HINT)
 
 
-def _fault(name: str, text: str, at: int, what: str) -> UsageError:
-    return UsageError(f"{where(name, _place(text, at))}: {what}", hint=_HINT)
+def _error_at(name: str, text: str, at: int, what: str) -> UsageError:
+    return UsageError(f"{where(name, _line_and_column(text, at))}: {what}", hint=_HINT)
 
 
-def _place(text: str, at: int) -> tuple[int, int]:
+def _line_and_column(text: str, at: int) -> tuple[int, int]:
     return text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at)
 
 
-def _first(text: str, kind: str, fits: Callable[[str], bool]) -> int:
+def _offset_of_first(text: str, kind: str, fits: Callable[[str], bool]) -> int:
     """Return where the first word of a kind stands that fits, outside of strings and comments."""
     words = (found for found in _TOKEN.finditer(text) if found[kind] is not None)
     return next((found.start() for found in words if fits(found[kind])), 0)
 
 
-def _is_long(number: str) -> bool:
+def _has_too_many_digits(number: str) -> bool:
     return len(number) - number.count("_") > _DIGITS
 
 
-def _deep(text: str) -> int:
+def _offset_of_deep_bracket(text: str) -> int:
     depth = 0
 
     def fits(bracket: str) -> bool:
@@ -120,7 +125,7 @@ def _deep(text: str) -> int:
         depth += 1 if bracket in "[{" else -1
         return depth > _DEEP
 
-    return _first(text, "bracket", fits)
+    return _offset_of_first(text, "bracket", fits)
 
 
 class _Finder:
@@ -135,59 +140,59 @@ class _Finder:
 
     def find(self) -> Places:
         prefix: Path = ()
-        while self._skip() < len(self.text):
-            prefix = self._header() if self.text[self.at] == "[" else self._pair(prefix)
+        while self._skip_blanks() < len(self.text):
+            prefix = self._read_header() if self.text[self.at] == "[" else self._read_pair(prefix)
         return self.places
 
-    def _skip(self) -> int:
+    def _skip_blanks(self) -> int:
         """Go past blanks, line ends and comments."""
         found = _BLANK.match(self.text, self.at)
         self.at = found.end() if found else self.at
         return self.at
 
-    def _note(self, path: Path, start: int) -> None:
+    def _note_place(self, path: Path, start: int) -> None:
         line = bisect_right(self.lines, start)
         self.places.setdefault(path, (line, start - self.lines[line - 1] + 1))
 
-    def _header(self) -> Path:
+    def _read_header(self) -> Path:
         """Read [a.b] or [[a.b]]; of an array of tables the last element is meant."""
         start = self.at
         several = self.text.startswith("[[", start)
         self.at += 2 if several else 1
-        path = self._key(())
-        self._skip()
+        path = self._read_key(())
+        self._skip_blanks()
         self.at += 2 if several else 1
         if several:
             number = self.elements.get(path, -1) + 1
             self.elements[path] = number
             path = (*path, number)
-        self._note(path, start)
+        self._note_place(path, start)
         return path
 
-    def _key(self, prefix: Path) -> Path:
+    def _read_key(self, prefix: Path) -> Path:
         """Read a dotted key and note where it stands."""
         path = prefix
         while True:
-            start = self._skip()
-            path = (*path, self._word())
-            self._note(path, start)
-            if self.text[self._skip()] != ".":
+            start = self._skip_blanks()
+            path = (*path, self._read_key_part())
+            self._note_place(path, start)
+            if self.text[self._skip_blanks()] != ".":
                 return path
             self.at += 1
             if path in self.elements:
                 path = (*path, self.elements[path])
 
-    def _word(self) -> str:
+    def _read_key_part(self) -> str:
         bare = _BARE.match(self.text, self.at)
         if bare:
             self.at = bare.end()
             return bare[0]
         start = self.at
-        self._string()
+        self._skip_string()
         ((word, _),) = tomllib.loads(f"{self.text[start : self.at]} = 0").items()
         return word
 
-    def _string(self) -> bool:
+    def _skip_string(self) -> bool:
         for kind in _STRINGS:
             found = kind.match(self.text, self.at)
             if found:
@@ -195,33 +200,33 @@ class _Finder:
                 return True
         return False
 
-    def _pair(self, prefix: Path) -> Path:
+    def _read_pair(self, prefix: Path) -> Path:
         """Read KEY = VALUE; returns the prefix of what follows."""
-        path = self._key(prefix)
+        path = self._read_key(prefix)
         self.at += 1
-        self._value(path)
+        self._read_value(path)
         return prefix
 
-    def _value(self, path: Path) -> None:
-        self._skip()
+    def _read_value(self, path: Path) -> None:
+        self._skip_blanks()
         opening = self.text[self.at]
         if opening in "[{":
             self.at += 1
-            self._inside(path, "]" if opening == "[" else "}")
-        elif not self._string():
+            self._read_elements(path, "]" if opening == "[" else "}")
+        elif not self._skip_string():
             found = _SCALAR.match(self.text, self.at)
             self.at = found.end() if found else self.at
 
-    def _inside(self, path: Path, closing: str) -> None:
+    def _read_elements(self, path: Path, closing: str) -> None:
         """Read the elements of an array or the pairs of an inline table."""
         number = 0
-        while self.text[self._skip()] != closing:
+        while self.text[self._skip_blanks()] != closing:
             if closing == "]":
-                self._note((*path, number), self.at)
-                self._value((*path, number))
+                self._note_place((*path, number), self.at)
+                self._read_value((*path, number))
                 number += 1
             else:
-                self._pair(path)
-            if self.text[self._skip()] == ",":
+                self._read_pair(path)
+            if self.text[self._skip_blanks()] == ",":
                 self.at += 1
         self.at += 1
