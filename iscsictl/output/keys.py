@@ -60,7 +60,7 @@ class Keys:
         if self.fd is None or not select.select([self.fd], [], [], 0)[0]:
             return []
         typed = os.read(self.fd, _AT_ONCE)
-        return _names(typed) if typed else ["quit"]
+        return _read_key_names(typed) if typed else ["quit"]
 
 
 def _in_foreground(fd: int) -> bool:
@@ -71,7 +71,7 @@ def _in_foreground(fd: int) -> bool:
         return False
 
 
-def _names(typed: bytes) -> list[str]:
+def _read_key_names(typed: bytes) -> list[str]:
     found = []
     while typed:
         known = next((one for one in _LONGEST_FIRST if typed.startswith(one)), None)

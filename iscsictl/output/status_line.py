@@ -73,7 +73,7 @@ class StatusLine:
                 self._waits.remove(wait)
             self._progress = ""
             if not self._waits:
-                self._erase()
+                self._erase_line()
 
     def note_progress(self, text: str) -> None:
         """Take how far the work is, in the words of the tool that does it.
@@ -90,7 +90,7 @@ class StatusLine:
         not wait.
         """
         with self._lock:
-            self._erase()
+            self._erase_line()
             yield
 
     def text(self) -> str | None:
@@ -118,9 +118,9 @@ class StatusLine:
                 if not self._waits:
                     self._ticker = None
                     return
-                self._draw()
+                self._draw_line()
 
-    def _draw(self) -> None:
+    def _draw_line(self) -> None:
         text, stream = self.text(), self._stream
         if text is None or stream is None:
             return
@@ -137,7 +137,7 @@ class StatusLine:
         except (OSError, ValueError):  # the terminal is gone
             self._stream = None
 
-    def _erase(self) -> None:
+    def _erase_line(self) -> None:
         if self._columns and self._stream is not None:
             blank = " " * (self._columns + len(_ECHO))
             self._columns = 0

@@ -74,18 +74,18 @@ def print_table(
     wide each row becomes a few lines.
     """
     separate = screen.width is not None
-    cells = [tuple(_lines(value, separate) for value in row) for row in rows]
+    cells = [tuple(_cell_lines(value, separate) for value in row) for row in rows]
     # What reads from a pipe needs whole names.
     if screen.width is None:
-        _plain(columns, cells, screen, header=header)
+        _print_plain(columns, cells, screen, header=header)
         return
     fitted = fit(columns, cells, screen.width, "…" if screen.unicode else "..")
     if fitted is None:
-        _records(columns, cells, screen)
+        _print_as_records(columns, cells, screen)
     elif screen.color and header:
-        _rich(*fitted, screen)
+        _print_styled(*fitted, screen)
     else:
-        _plain(*fitted, screen, header=header)
+        _print_plain(*fitted, screen, header=header)
 
 
 def print_tsv(
@@ -101,7 +101,7 @@ def print_tsv(
     is always one row; several values of one cell are joined by commas.
     """
     lines = ["\t".join(column.key for column in columns)] if header else []
-    lines += ["\t".join(_field(value) for value in row) for row in rows]
+    lines += ["\t".join(_tsv_field(value) for value in row) for row in rows]
     screen.write("".join(f"{line}\n" for line in lines))
 
 
@@ -116,7 +116,7 @@ def fit(
     """
     kept = list(range(len(columns)))
     while kept:
-        fitted = _cut(columns, cells, kept, width, dots)
+        fitted = _cut_names_to_fit(columns, cells, kept, width, dots)
         if fitted is not None:
             return [columns[index] for index in kept], fitted
         last = max(kept, key=lambda index: columns[index].rank)
@@ -126,11 +126,11 @@ def fit(
     return None
 
 
-def _cut(
+def _cut_names_to_fit(
     columns: Sequence[Column], cells: Sequence[Cells], kept: list[int], width: int, dots: str
 ) -> list[Cells] | None:
     chosen = [tuple(row[index] for index in kept) for row in cells]
-    widths = _widths([columns[index] for index in kept], chosen)
+    widths = _column_widths([columns[index] for index in kept], chosen)
     excess = sum(widths) + GAP * (len(kept) - 1) - width
     places = [place for place, index in enumerate(kept) if columns[index].shrink]
     while excess > 0 and places:
@@ -143,17 +143,17 @@ def _cut(
         for target in range(max(MIN_SHORT, title, widths[place] - excess), widths[place]):
             short = truncate(names, target, dots)
             if short is not None:
-                chosen = [_replaced(row, place, short) for row in chosen]
+                chosen = [_with_short_names(row, place, short) for row in chosen]
                 excess -= widths[place] - target
                 break
     return chosen if excess <= 0 else None
 
 
-def _replaced(row: Cells, place: int, short: dict[str, str]) -> Cells:
+def _with_short_names(row: Cells, place: int, short: dict[str, str]) -> Cells:
     return (*row[:place], tuple(short[line] for line in row[place]), *row[place + 1 :])
 
 
-def _lines(value: Value, separate: bool) -> tuple[str, ...]:
+def _cell_lines(value: Value, separate: bool) -> tuple[str, ...]:
     if value is None or value in ("", ()):
         return ("-",)
     if isinstance(value, tuple):
@@ -162,7 +162,7 @@ def _lines(value: Value, separate: bool) -> tuple[str, ...]:
     return (escape_controls(str(value)),)
 
 
-def _field(value: Value) -> str:
+def _tsv_field(value: Value) -> str:
     if value is None:
         return ""
     text = ",".join(value) if isinstance(value, tuple) else str(value)
@@ -171,7 +171,7 @@ def _field(value: Value) -> str:
     return escape_controls(text)
 
 
-def _widths(columns: Sequence[Column], cells: Sequence[Cells]) -> list[int]:
+def _column_widths(columns: Sequence[Column], cells: Sequence[Cells]) -> list[int]:
     widths = [cell_width(column.title) for column in columns]
     for row in cells:
         for place, lines in enumerate(row):
@@ -179,12 +179,12 @@ def _widths(columns: Sequence[Column], cells: Sequence[Cells]) -> list[int]:
     return widths
 
 
-def _plain(
+def _print_plain(
     columns: Sequence[Column], cells: Sequence[Cells], screen: Screen, *, header: bool
 ) -> None:
     titles = [tuple((column.title,) for column in columns)] if header else []
     # Titles that are not printed take no room.
-    widths = _widths(columns if header else [Column("") for _ in columns], cells)
+    widths = _column_widths(columns if header else [Column("") for _ in columns], cells)
     rows: list[Cells] = [*titles, *cells]
     out = []
     for row in rows:
@@ -198,7 +198,7 @@ def _plain(
     screen.write("".join(f"{line}\n" for line in out))
 
 
-def _records(columns: Sequence[Column], cells: Sequence[Cells], screen: Screen) -> None:
+def _print_as_records(columns: Sequence[Column], cells: Sequence[Cells], screen: Screen) -> None:
     """Print each row as lines of title and value: the terminal may break them, nothing is lost."""
     blocks = [
         "\n".join(
@@ -211,8 +211,8 @@ def _records(columns: Sequence[Column], cells: Sequence[Cells], screen: Screen) 
     screen.write("\n\n".join(blocks) + "\n")
 
 
-def _rich(columns: Sequence[Column], cells: Sequence[Cells], screen: Screen) -> None:
-    widths = _widths(columns, cells)
+def _print_styled(columns: Sequence[Column], cells: Sequence[Cells], screen: Screen) -> None:
+    widths = _column_widths(columns, cells)
     header = [
         (column.title, column.numeric, width) for column, width in zip(columns, widths, strict=True)
     ]

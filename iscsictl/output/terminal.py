@@ -44,10 +44,10 @@ def screen_of(stream: TextIO, color: bool | None = None) -> Screen:
     if color is None:
         color = not os.environ.get("NO_COLOR")
     color = color and not plain
-    return Screen(stream, width=_width(stream), color=color, unicode=unicode)
+    return Screen(stream, width=_terminal_width(stream), color=color, unicode=unicode)
 
 
-def _width(stream: TextIO) -> int:
+def _terminal_width(stream: TextIO) -> int:
     columns = os.environ.get("COLUMNS", "")
     # Of six digits at most: int() refuses thousands of them (sys.set_int_max_str_digits).
     if columns.isascii() and columns.isdigit() and int(columns[:6]) > 0:

@@ -18,7 +18,7 @@ def escape_controls(text: str) -> str:
     r"""Show what a terminal would obey or hide (controls, bidi marks, stray bytes) as \x1b."""
     if text.isprintable():
         return text
-    return "".join(char if char.isprintable() else _escaped(ord(char)) for char in text)
+    return "".join(char if char.isprintable() else _escape_code_point(ord(char)) for char in text)
 
 
 def label_value(text: str) -> str:
@@ -26,7 +26,7 @@ def label_value(text: str) -> str:
     return escape_controls(text).replace("\\", "\\\\").replace('"', '\\"')
 
 
-def _escaped(code: int) -> str:
+def _escape_code_point(code: int) -> str:
     if 0xDC80 <= code <= 0xDCFF:
         return f"\\x{code - 0xDC00:02x}"
     if code < 0x100:
@@ -97,13 +97,13 @@ def truncate(names: Iterable[str], width: int, dots: str = "…") -> dict[str, s
     short = {name: name for name in every if name not in set(long)}
     heads = sorted(range(1, keep), key=lambda head: abs(head - keep // 3))
     for head in heads:
-        made = short | {name: _cut(name, head, keep - head, dots) for name in long}
+        made = short | {name: _cut_in_middle(name, head, keep - head, dots) for name in long}
         if len(set(made.values())) == len(every):
             return made
     return None
 
 
-def _cut(name: str, head: int, tail: int, dots: str) -> str:
+def _cut_in_middle(name: str, head: int, tail: int, dots: str) -> str:
     start = fit_width(name, head)
     return start + dots + fit_width(name[::-1], tail)[::-1]
 

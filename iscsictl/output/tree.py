@@ -37,24 +37,24 @@ def print_tree(roots: Sequence[Node], screen: Screen) -> None:
     Control characters are escaped. Where the locale has no box drawing, ASCII draws the lines.
     """
     if screen.color:
-        _rich(roots, screen)
+        _print_styled(roots, screen)
         return
     marks = ("├─ ", "└─ ", "│  ") if screen.unicode else ("|- ", "`- ", "|  ")
     lines = []
     for root in roots:
         lines.append(escape_controls(root.text))
-        lines += _below(root, "", marks)
+        lines += _draw_children(root, "", marks)
     screen.write("".join(line + "\n" for line in lines))
 
 
-def _below(node: Node, indent: str, marks: tuple[str, str, str]) -> Iterator[str]:
+def _draw_children(node: Node, indent: str, marks: tuple[str, str, str]) -> Iterator[str]:
     for child in node.children:
         last = child is node.children[-1]
         yield indent + marks[1 if last else 0] + escape_controls(child.text)
-        yield from _below(child, indent + ("   " if last else marks[2]), marks)
+        yield from _draw_children(child, indent + ("   " if last else marks[2]), marks)
 
 
-def _rich(roots: Sequence[Node], screen: Screen) -> None:
+def _print_styled(roots: Sequence[Node], screen: Screen) -> None:
     trees = []
     for root in roots:
         tree = rich_console.new_tree(escape_controls(root.text))

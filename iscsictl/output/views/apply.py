@@ -85,7 +85,7 @@ class ManyPrinter:
             else:
                 self._at_work.pop(name, None)
                 if outcome.step.status is not Status.UNCHANGED:
-                    self._printer.write(self._line(name, self._printer.line(outcome)))
+                    self._printer.write(self._format_line(name, self._printer.line(outcome)))
             if self._at_work:
                 words = (f"{name} {verb}" for name, verb in self._at_work.items())
                 self._printer.show(", ".join(words))
@@ -100,14 +100,14 @@ class ManyPrinter:
         for name, report in reports.items():
             for outcome in report.outcomes:
                 if outcome.step.status is not Status.UNCHANGED:
-                    self._printer.write(self._line(name, self._printer.line(outcome)))
+                    self._printer.write(self._format_line(name, self._printer.line(outcome)))
 
     def end(self, reports: Mapping[str, Report]) -> None:
         """Write the volumes that were unchanged, and the number of volumes by status."""
         for name, report in reports.items():
             if state(report) == Status.UNCHANGED.value:
-                self._printer.write(self._line(name, Status.UNCHANGED.value))
+                self._printer.write(self._format_line(name, Status.UNCHANGED.value))
         self._printer.write(summary(reports))
 
-    def _line(self, name: str, text: str) -> str:
+    def _format_line(self, name: str, text: str) -> str:
         return f"{escape_controls(name):<{self._width}}  {text}"

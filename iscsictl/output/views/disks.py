@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from iscsictl.model.inventory import DiskUsage, Known, ReadFailed
-from iscsictl.model.listing import Block
+from iscsictl.model.listing import Block, blocks
 from iscsictl.model.partition_table import Entry, Table
 from iscsictl.output.table import Column, Value, print_table, print_tsv
 from iscsictl.output.terminal import Screen
@@ -47,22 +47,16 @@ PROBLEMS = (
 )  # fmt: skip
 
 
-def _blocks(block: Block) -> Iterator[Block]:
-    yield block
-    for child in block.children:
-        yield from _blocks(child)
-
-
-def _ends(block: Block, what: str) -> tuple[str, ...]:
-    found = [getattr(b, what) for b in _blocks(block) if not b.children or b.mounts]
+def _values_at_ends(block: Block, what: str) -> tuple[str, ...]:
+    found = [getattr(b, what) for b in blocks(block) if not b.children or b.mounts]
     return tuple(dict.fromkeys(one for one in found if one))
 
 
-def _mounts(block: Block) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(m.path for b in _blocks(block) for m in b.mounts))
+def _mount_paths(block: Block) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(m.path for b in blocks(block) for m in b.mounts))
 
 
-def _words(used: DiskUsage) -> tuple[str, ...]:
+def _describe_usage(used: DiskUsage) -> tuple[str, ...]:
     return (*(f"mount on {path}" for path in used.mounts), *used.other_holders)
 
 
@@ -77,37 +71,37 @@ def print_disks(rows: Sequence[DiskRow], screen: Screen, output: str) -> None:
             {
                 **disk_dict(row.disk),
                 "sector": row.sector,
-                "sectors": _sectors(row.disk.block.size, row.sector),
+                "sectors": _count_sectors(row.disk.block.size, row.sector),
                 "table": row.label,
-                "users": list(_words(row.usage)),
+                "users": list(_describe_usage(row.usage)),
             }
             for row in rows
         ]
         screen.stream.write(json.dumps({"schema": SCHEMA, "disks": disks}, indent=1) + "\n")
         return
-    cells = [_row(row, exact=output == "tsv") for row in rows]
+    cells = [_disk_row(row, exact=output == "tsv") for row in rows]
     if output == "tsv":
         print_tsv(cells, LIST, screen)
     elif cells:
         print_table(cells, LIST, screen)
 
 
-def _sectors(size: int | None, sector: int) -> int | None:
+def _count_sectors(size: int | None, sector: int) -> int | None:
     return None if size is None else size // sector
 
 
-def _row(row: DiskRow, *, exact: bool) -> tuple[Value, ...]:
+def _disk_row(row: DiskRow, *, exact: bool) -> tuple[Value, ...]:
     block = row.disk.block
     parts = sum(child.kind == "part" for child in block.children)
     return (
         block.device,
         row.disk.wwid,
         block.size if exact else human_size(block.size),
-        _sectors(block.size, row.sector),
+        _count_sectors(block.size, row.sector),
         row.label,
         parts or None,
-        _ends(block, "fstype"),
-        _mounts(block),
+        _values_at_ends(block, "fstype"),
+        _mount_paths(block),
         row.usage.other_holders,
     )
 
@@ -121,25 +115,27 @@ def print_disk(
     could not be read is said to be so, never to be blank.
     """
     if output == "json":
-        document = {"schema": SCHEMA, "disks": [_document(inventory, names)]}
+        document = {"schema": SCHEMA, "disks": [_disk_document(inventory, names)]}
         screen.stream.write(json.dumps(document, indent=1) + "\n")
         return
     table = inventory.facts.table
     exact = output == "tsv"
     rows = (
-        [_part(inventory.one, table, e, names, exact=exact) for e in table.entries] if table else []
+        [_partition_row(inventory.one, table, e, names, exact=exact) for e in table.entries]
+        if table
+        else []
     )
     if exact:
         print_tsv(rows, PARTS, screen)
         return
-    for title, value in _lines(inventory):
+    for title, value in _describe_disk(inventory):
         screen.write(f"{title + ':':<11} {escape_controls(value)}\n")
     if rows:
         screen.write("\n")
         print_table(rows, PARTS, screen)
 
 
-def _lines(inventory: DiskInventory) -> Iterator[tuple[str, str]]:
+def _describe_disk(inventory: DiskInventory) -> Iterator[tuple[str, str]]:
     chosen, facts = inventory.one, inventory.facts
     disk, topology = chosen.disk, facts.topology
     size = disk.block.size or 0
@@ -154,11 +150,11 @@ def _lines(inventory: DiskInventory) -> Iterator[tuple[str, str]]:
     table = facts.table
     name = "none" if table is None else table.label + (f" {table.id}" if table.id else "")
     yield "table", name
-    yield "used by", "; ".join(_words(inventory.used)) or "nobody"
-    yield "found", _found(inventory)
+    yield "used by", "; ".join(_describe_usage(inventory.used)) or "nobody"
+    yield "found", _describe_content(inventory)
 
 
-def _found(inventory: DiskInventory) -> str:
+def _describe_content(inventory: DiskInventory) -> str:
     seen = inventory.content
     if isinstance(seen, ReadFailed):
         return f"cannot be read: {seen.error.text}"
@@ -170,7 +166,7 @@ def _found(inventory: DiskInventory) -> str:
     return text + (f", reserved by another host: {holder}" if holder else "")
 
 
-def _part(
+def _partition_row(
     chosen: DiskSelection, table: Table, entry: Entry, names: Mapping[str, str], *, exact: bool
 ) -> tuple[Value, ...]:
     block = part_block(chosen.disk, entry.number)
@@ -186,13 +182,13 @@ def _part(
         "yes" if is_bootable(entry, table.label) else None,
         names.get(entry.type),
         entry.type,
-        _ends(block, "fstype") if block else None,
+        _values_at_ends(block, "fstype") if block else None,
         block.uuid if block else None,
-        _mounts(block) if block else None,
+        _mount_paths(block) if block else None,
     )
 
 
-def _document(inventory: DiskInventory, names: Mapping[str, str]) -> dict[str, Any]:
+def _disk_document(inventory: DiskInventory, names: Mapping[str, str]) -> dict[str, Any]:
     chosen, facts = inventory.one, inventory.facts
     topology, table = facts.topology, facts.table
     return {
@@ -228,8 +224,8 @@ def _document(inventory: DiskInventory, names: Mapping[str, str]) -> dict[str, A
             for entry in (table.entries if table is not None else ())
             if table is not None
         ],
-        "users": list(_words(inventory.used)),
-        "found": _found(inventory),
+        "users": list(_describe_usage(inventory.used)),
+        "found": _describe_content(inventory),
         "blank": inventory.content.value.blank if isinstance(inventory.content, Known) else None,
     }
 

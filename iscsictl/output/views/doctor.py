@@ -34,10 +34,10 @@ def show(findings: Sequence[Finding], screen: Screen, *, everything: bool) -> No
     that is not enough each check is one line.
     """
     if everything:
-        blocks = [_block((finding,), screen) for finding in by_severity(findings)]
+        blocks = [_format_group((finding,), screen) for finding in by_severity(findings)]
     else:
-        groups = _groups(by_severity(findings))
-        blocks = [_block(group, screen) for group in groups]
+        groups = _group_by_check(by_severity(findings))
+        blocks = [_format_group(group, screen) for group in groups]
         if sum(block.count("\n") for block in blocks) >= SCREEN_LINES:
             blocks = _one_line_each(groups, screen)
     for block in blocks:
@@ -45,7 +45,7 @@ def show(findings: Sequence[Finding], screen: Screen, *, everything: bool) -> No
     screen.write(summary(findings) + "\n")
 
 
-def _groups(findings: Iterable[Finding]) -> list[tuple[Finding, ...]]:
+def _group_by_check(findings: Iterable[Finding]) -> list[tuple[Finding, ...]]:
     """Put together what one check found wrong, unless there are few: each has a fix of its own."""
     by_check: dict[tuple[Level, str], list[Finding]] = {}
     for finding in findings:
@@ -63,7 +63,9 @@ def _one_line_each(groups: Sequence[tuple[Finding, ...]], screen: Screen) -> lis
     for group in groups:
         key = group[0].level, group[0].id
         by_check[key] = by_check.get(key, ()) + group
-    lines = [_shortened(_head(group, screen), screen) for group in by_check.values()]
+    lines = [
+        _shorten_to_screen(_heading_line(group, screen), screen) for group in by_check.values()
+    ]
     # The last two lines are the way to the rest, and the summary.
     room = SCREEN_LINES - 2
     more = "each with its fix: iscsictl doctor --all"
@@ -72,23 +74,23 @@ def _one_line_each(groups: Sequence[tuple[Finding, ...]], screen: Screen) -> lis
     return [*lines[:room], more + "\n"]
 
 
-def _shortened(line: str, screen: Screen) -> str:
+def _shorten_to_screen(line: str, screen: Screen) -> str:
     if screen.width is not None and not screen.color and len(line) >= screen.width:
         line = line[: max(screen.width - 4, 1)] + "..."
     return line + "\n"
 
 
-def _head(group: Sequence[Finding], screen: Screen) -> str:
+def _heading_line(group: Sequence[Finding], screen: Screen) -> str:
     """Return the line with level, id and the subjects: all of one, or how many and the first."""
     first = group[0]
     head = f"{first.level.value:<4}"
     if screen.color:
         head = f"\x1b[{_COLORS[first.level]}m{head}\x1b[0m"
     room = None if screen.width is None else screen.width - len(f"fail  {first.id}  ")
-    return f"{head}  {first.id}  {_subjects(group, room)}".rstrip()
+    return f"{head}  {first.id}  {_format_subjects(group, room)}".rstrip()
 
 
-def _subjects(group: Sequence[Finding], room: int | None) -> str:
+def _format_subjects(group: Sequence[Finding], room: int | None) -> str:
     """Return the subject of a finding, or how many there are and as many examples as fit."""
     subjects = list(dict.fromkeys(escape_controls(f.subject) for f in group if f.subject))
     if len(group) == 1 or not subjects:
@@ -102,19 +104,19 @@ def _subjects(group: Sequence[Finding], room: int | None) -> str:
     return text
 
 
-def _block(group: Sequence[Finding], screen: Screen) -> str:
+def _format_group(group: Sequence[Finding], screen: Screen) -> str:
     first = group[0]
-    lines = [_head(group, screen)]
-    lines += _wrapped(escape_controls(first.message), screen.width)
+    lines = [_heading_line(group, screen)]
+    lines += _wrap_indented(escape_controls(first.message), screen.width)
     if first.fix is not None:
-        lines += _wrapped(f"fix: {escape_controls(first.fix)}", screen.width)
+        lines += _wrap_indented(f"fix: {escape_controls(first.fix)}", screen.width)
     if len(group) > 1:
         each = f"each of them: iscsictl doctor --all --only {shell_form(first.id)}"
-        lines += _wrapped(each, screen.width)
+        lines += _wrap_indented(each, screen.width)
     return "\n".join(lines) + "\n"
 
 
-def _wrapped(text: str, width: int | None) -> list[str]:
+def _wrap_indented(text: str, width: int | None) -> list[str]:
     """Break at blanks only, so that a name or a path stays whole and can be copied."""
     if width is None:
         return [_INDENT + text]

@@ -26,7 +26,7 @@ FINDINGS = (
 )  # fmt: skip
 
 
-def _state(line: FstabLine, mounted: Collection[str]) -> str:
+def _state_of_line(line: FstabLine, mounted: Collection[str]) -> str:
     if not line.is_entry:
         return "unreadable"
     if line.is_claim:
@@ -36,7 +36,7 @@ def _state(line: FstabLine, mounted: Collection[str]) -> str:
     return "at boot" if line.auto or line.automount else "not at boot"
 
 
-def _text(text: str | None) -> str | None:
+def _json_text(text: str | None) -> str | None:
     """Return text that JSON can carry: bytes that are no UTF-8 become escapes."""
     return None if text is None else text.encode("utf-8", "surrogateescape").decode(
         "utf-8", "backslashreplace"
@@ -51,16 +51,16 @@ def line_row(line: FstabLine, mounted: Collection[str]) -> dict[str, Any]:
     return {
         "line": line.number,
         "ours": line.is_ours,
-        "device": _text(line.spec),
-        "directory": _text(line.file),
-        "type": _text(line.fstype),
-        "options": [_text(option) for option in line.options],
-        "state": _state(line, mounted),
+        "device": _json_text(line.spec),
+        "directory": _json_text(line.file),
+        "type": _json_text(line.fstype),
+        "options": [_json_text(option) for option in line.options],
+        "state": _state_of_line(line, mounted),
         "problem": line.problem,
     }
 
 
-def _shown(fstab: Fstab) -> list[FstabLine]:
+def _lines_to_show(fstab: Fstab) -> list[FstabLine]:
     return [line for line in fstab.lines if line.is_entry or line.problem is not None]
 
 
@@ -70,7 +70,7 @@ def print_fstab(fstab: Fstab, mounted: Collection[str], screen: Screen, output: 
     `output` is table, tsv or json (iscsictl.fstab/1). The table leaves out the notes that iscsictl
     keeps among the options.
     """
-    lines = _shown(fstab)
+    lines = _lines_to_show(fstab)
     if output == "json":
         rows = [line_row(line, mounted) for line in lines]
         document = {"schema": SCHEMA, "lines": rows, "findings": None}
@@ -78,7 +78,7 @@ def print_fstab(fstab: Fstab, mounted: Collection[str], screen: Screen, output: 
         return
     cells: list[tuple[Value, ...]] = []
     for line in lines:
-        state = _state(line, mounted)
+        state = _state_of_line(line, mounted)
         who = "iscsictl" if line.is_ours else None
         options = line.options
         if output != "tsv":
@@ -105,15 +105,15 @@ def print_findings(
     if output == "json":
         document = {
             "schema": SCHEMA,
-            "lines": [line_row(line, mounted) for line in _shown(fstab)],
+            "lines": [line_row(line, mounted) for line in _lines_to_show(fstab)],
             "findings": [
                 {
                     "id": one.id,
                     "severity": one.severity,
                     "line": one.line,
-                    "subject": _text(one.subject),
-                    "text": _text(one.text),
-                    "fix": _text(one.fix),
+                    "subject": _json_text(one.subject),
+                    "text": _json_text(one.text),
+                    "fix": _json_text(one.fix),
                     "file": one.file,
                 }
                 for one in findings

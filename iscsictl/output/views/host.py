@@ -8,13 +8,9 @@ from iscsictl.model.names import BUILT_IN_IFACES, why_not_made
 from iscsictl.model.services import Systemd
 from iscsictl.output.table import Column, Value
 from iscsictl.output.terminal import Screen
-from iscsictl.output.views.nodes import portal_row, show
+from iscsictl.output.views.nodes import portal_row, show, yes_or_no
 from iscsictl.planner.iscsi.ifaces import IfaceFacts, Kind
 from iscsictl.planner.iscsi.initiator import NameFacts
-
-
-def _yes(value: bool) -> str:
-    return "yes" if value else "no"
 
 
 def show_name(facts: NameFacts, screen: Screen, output: str) -> None:
@@ -50,7 +46,7 @@ def show_services(systemd: Systemd, screen: Screen, output: str) -> None:
     }
     there = [unit for unit in systemd.units.values() if unit.defined]
     rows: list[tuple[Value, ...]] = [
-        (u.name, "masked" if u.masked else _yes(u.enabled), u.active, what.get(u.name, ""))
+        (u.name, "masked" if u.masked else yes_or_no(u.enabled), u.active, what.get(u.name, ""))
         for u in there
     ]
     document = {
@@ -128,7 +124,7 @@ def show_kinds(kinds: Iterable[Kind], screen: Screen, output: str) -> None:
         ],
     }
     rows: list[tuple[Value, ...]] = [
-        (k.transport, k.state, k.nics, _yes(k.usable), k.advice)
+        (k.transport, k.state, k.nics, yes_or_no(k.usable), k.advice)
         for k in found
         if output != "table" or k.usable or k.transport in {"tcp", "iser"}
     ]
@@ -195,8 +191,8 @@ def show_boot(entries: Iterable[BootEntry], screen: Screen, output: str) -> None
             e.lun,
             e.nic.netdev or e.nic.mac,
             e.nic.address,
-            _chap(e),
-            None if e.selected is None else _yes(e.selected),
+            _describe_chap(e),
+            None if e.selected is None else yes_or_no(e.selected),
             e.initiator,
         )
         for e in found
@@ -209,7 +205,7 @@ def show_boot(entries: Iterable[BootEntry], screen: Screen, output: str) -> None
     show(document, rows, columns, screen, output)
 
 
-def _chap(entry: BootEntry) -> str:
+def _describe_chap(entry: BootEntry) -> str:
     if entry.username is None and not entry.has_secret:
         return "none"
     return "mutual" if entry.has_secret_in else "one-way"

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from iscsictl.lazy_import import lazy_import
-from iscsictl.model.listing import Block, Disk, Listing, Lun, LunLoad, Mount, Session
+from iscsictl.model.listing import Block, Disk, Listing, Lun, LunLoad, Session, blocks
 from iscsictl.model.names import Portal
 from iscsictl.output.table import Column, Value, print_table, print_tsv, status_style
 from iscsictl.output.terminal import Screen
@@ -134,7 +134,7 @@ def _print_columns(listing: Listing, screen: Screen, form: Form) -> None:
     columns = [LONG_COLUMNS[number] for number in chosen]
     rows = []
     for row in rows_of(listing):
-        values = _values(row, exact=form.tsv) + _more(row)
+        values = _row_values(row, exact=form.tsv) + _long_row_values(row)
         rows.append([values[number] for number in chosen])
     if form.tsv:
         print_tsv(rows, columns, screen, header=form.header)
@@ -145,7 +145,10 @@ def _print_columns(listing: Listing, screen: Screen, form: Form) -> None:
 def _print_sessions(listing: Listing, screen: Screen, form: Form) -> None:
     if form.tsv:
         long = form.long
-        rows = [_values(row, exact=True) + (_more(row) if long else ()) for row in rows_of(listing)]
+        rows = [
+            _row_values(row, exact=True) + (_long_row_values(row) if long else ())
+            for row in rows_of(listing)
+        ]
         print_tsv(rows, LONG_COLUMNS if long else COLUMNS, screen, header=form.header)
     elif not listing.sessions:
         return
@@ -157,7 +160,7 @@ def _print_sessions(listing: Listing, screen: Screen, form: Form) -> None:
         # For a person the default port goes without saying; a script gets it.
         short = screen.width is not None
         shown = rows_of(listing)
-        cells = [_values(row, exact=False, short=short) for row in shown]
+        cells = [_row_values(row, exact=False, short=short) for row in shown]
         columns: tuple[Column, ...] = COLUMNS
         if any(row.disk is not None and row.disk.reservations is not None for row in shown):
             columns = (*COLUMNS, _RESERVED)
@@ -172,31 +175,31 @@ def _without_paths(row: tuple[_Cell, ...]) -> tuple[_Cell, ...]:
     return (*row[:_PATHS], *row[_PATHS + 1 :])
 
 
-def _values(row: Row, *, exact: bool, short: bool = False) -> tuple[Value, ...]:
+def _row_values(row: Row, *, exact: bool, short: bool = False) -> tuple[Value, ...]:
     sessions = [way.session for way in row.ways]
     block = row.disk.block if row.disk else None
     lun = row.ways[0].lun
     statuses = [session.status for session in sessions]
     size = block.size if block else None
-    mounts = tuple(_mounts(block)) if block else ()
+    mounts = [mount for one in blocks(block) for mount in one.mounts] if block else []
     return (
-        _few([session.target or "-" for session in sessions]),
+        _merge_equal_values([session.target or "-" for session in sessions]),
         tuple(place_of(session, short=short) or "-" for session in sessions),
         tuple(statuses) if len(set(statuses)) > 1 else statuses[0],
         None if lun is None else lun.lun,
-        _paths(row),
-        _devices(row),
+        _count_working_paths(row),
+        _device_names(row),
         size if exact else human_size(size),
         tuple(dict.fromkeys(_filesystems(block))) if block else None,
         tuple(mount.path if exact else mount_text(mount) for mount in mounts),
     )
 
 
-def _more(row: Row) -> tuple[Value, ...]:
+def _long_row_values(row: Row) -> tuple[Value, ...]:
     sessions = [way.session for way in row.ways]
     return (
         tuple("" if session.sid is None else str(session.sid) for session in sessions),
-        _first([way.lun.wwid for way in row.ways if way.lun]),
+        _first_known([way.lun.wwid for way in row.ways if way.lun]),
         tuple((way.lun.state or "") if way.lun else "" for way in row.ways),
         *(
             tuple(getattr(session, name) or "" for session in sessions)
@@ -205,7 +208,7 @@ def _more(row: Row) -> tuple[Value, ...]:
         ),
         tuple(str(session.host.number) if session.host else "" for session in sessions),
         *(
-            _few([value or "" for value in values])
+            _merge_equal_values([value or "" for value in values])
             for values in (
                 [session.initiator for session in sessions],
                 [session.chap and session.chap.username for session in sessions],
@@ -222,16 +225,16 @@ def _reserved_by(row: Row) -> str | None:
     return None if found is None else found.held_by
 
 
-def _few(values: Sequence[str]) -> Value:
+def _merge_equal_values(values: Sequence[str]) -> Value:
     """Say once what is the same for all."""
     return values[0] if len(set(values)) == 1 else tuple(values)
 
 
-def _first(values: Sequence[str | None]) -> str | None:
+def _first_known(values: Sequence[str | None]) -> str | None:
     return next((value for value in values if value), None)
 
 
-def _paths(row: Row) -> str | None:
+def _count_working_paths(row: Row) -> str | None:
     """Return how many of the paths of a map work, as 1/2; None where there is no map."""
     if row.disk is None or row.disk.block.kind != "mpath":
         return None
@@ -243,7 +246,7 @@ def _paths(row: Row) -> str | None:
     return f"{len(working)}/{len(row.ways)}"
 
 
-def _devices(row: Row) -> Value:
+def _device_names(row: Row) -> Value:
     # The paths of a map are not to be used by themselves.
     if row.disk is not None and row.disk.block.kind != "disk":
         return row.disk.block.device
@@ -259,12 +262,6 @@ def _filesystems(block: Block) -> Iterator[str]:
         yield block.fstype
 
 
-def _mounts(block: Block) -> Iterator[Mount]:
-    yield from block.mounts
-    for child in block.children:
-        yield from _mounts(child)
-
-
 def _print_long(listing: Listing, screen: Screen) -> None:
     """Print all that is known of each session, a value a line, then its LUNs."""
     rows = rows_of(listing)
@@ -272,13 +269,15 @@ def _print_long(listing: Listing, screen: Screen) -> None:
     for session in listing.sessions:
         lines = [escape_controls(session.target) or "target not known"]
         lines += [
-            f"  {label:<24} {escape_controls(value)}" for label, value in _facts(session) if value
+            f"  {label:<24} {escape_controls(value)}"
+            for label, value in _describe_session(session)
+            if value
         ]
         lines += [
             "  "
             + " ".join(
-                ["LUN", *map(_flat, _without_paths(_values(row, exact=False))[3:]),
-                 *_told(way.lun), *_reservation_words(row)]
+                ["LUN", *map(_flatten_value, _without_paths(_row_values(row, exact=False))[3:]),
+                 *_describe_lun(way.lun), *_reservation_words(row)]
             )
             for row in rows
             for way in row.ways
@@ -297,33 +296,33 @@ def _reservation_words(row: Row) -> list[str]:
     return [f"reserved by {found.held_by}", f"keys {','.join(keys) or 'none'}"]
 
 
-def _told(lun: Lun) -> list[str]:
+def _describe_lun(lun: Lun) -> list[str]:
     """Return what is known of a LUN itself, whatever is on it."""
     words = (lun.state, lun.wwid or lun.page83, lun.vendor, lun.model)
-    load = [] if lun.load is None else [_load(lun.load)]
+    load = [] if lun.load is None else [_describe_load(lun.load)]
     return [*(escape_controls(word) for word in words if word), *load]
 
 
-def _load(load: LunLoad) -> str:
+def _describe_load(load: LunLoad) -> str:
     depth = "" if load.queue_depth is None else f"/{load.queue_depth}"
     mean = "" if load.latency is None else f", {load.latency:.1f} ms"
     return f"queue {load.in_flight}{depth}{mean}"
 
 
-def _flat(value: Value) -> str:
+def _flatten_value(value: Value) -> str:
     if value is None or value == ():
         return "-"
     return escape_controls(",".join(value) if isinstance(value, tuple) else str(value))
 
 
-def _facts(session: Session) -> Iterator[tuple[str, str | None]]:
+def _describe_session(session: Session) -> Iterator[tuple[str, str | None]]:
     yield "status", session.status
     yield "since", session.since
     yield "sid", None if session.sid is None else str(session.sid)
     yield "alias", session.alias
-    yield "portal", _tagged(session.portal)
+    yield "portal", _portal_with_tag(session.portal)
     if canonical(session.persistent_portal) != canonical(session.portal):
-        yield "persistent portal", _tagged(session.persistent_portal)
+        yield "persistent portal", _portal_with_tag(session.persistent_portal)
     yield "transport", session.transport
     yield "iface", session.iface
     yield "initiator", session.initiator
@@ -339,26 +338,26 @@ def _facts(session: Session) -> Iterator[tuple[str, str | None]]:
         yield "CHAP user", session.chap.username or "none"
         yield "CHAP user in", session.chap.username_in or "none"
     if times := session.timeouts:
-        yield "recovery timeout", _seconds(times.recovery)
-        yield "abort timeout", _seconds(times.abort)
-        yield "LUN reset", _seconds(times.lun_reset)
-        yield "target reset", _seconds(times.target_reset)
+        yield "recovery timeout", _seconds_text(times.recovery)
+        yield "abort timeout", _seconds_text(times.abort)
+        yield "LUN reset", _seconds_text(times.lun_reset)
+        yield "target reset", _seconds_text(times.target_reset)
     if session.errors is not None:
-        yield "digest errors", _count(session.errors.digest)
-        yield "timeout errors", _count(session.errors.timeout)
+        yield "digest errors", _count_text(session.errors.digest)
+        yield "timeout errors", _count_text(session.errors.timeout)
     yield from (session.params or {}).items()
 
 
-def _count(value: int | None) -> str | None:
+def _count_text(value: int | None) -> str | None:
     return None if value is None else str(value)
 
 
-def _tagged(portal: Portal | None) -> str | None:
+def _portal_with_tag(portal: Portal | None) -> str | None:
     portal = canonical(portal)
     if portal is None:
         return None
     return str(portal) if portal.tpgt is None else f"{portal},{portal.tpgt}"
 
 
-def _seconds(value: int | None) -> str | None:
+def _seconds_text(value: int | None) -> str | None:
     return None if value is None else f"{value} s"

@@ -26,21 +26,21 @@ def listing_json(listing: Listing) -> str:
     """
     disks = "null"
     if listing.disks is not None:
-        disks = _lines([_disk(disk) for disk in listing.disks])
-    warnings = _lines(
+        disks = _json_array([_format_disk(disk) for disk in listing.disks])
+    warnings = _json_array(
         [
-            f'{{"line": {_number(note.line)}, "text": {_text(note.text)}}}'
+            f'{{"line": {_json_number(note.line)}, "text": {_json_text(note.text)}}}'
             for note in listing.warnings
         ]
     )
-    sessions = _lines([_session(session) for session in listing.sessions])
+    sessions = _json_array([_format_session(session) for session in listing.sessions])
     records = ""
     if listing.capture is not None:
         told = ls_capture.details_document(listing.capture)
         if told["disks"] is not None:
-            disks = _lines([json.dumps(disk) for disk in told["disks"]])
+            disks = _json_array([json.dumps(disk) for disk in told["disks"]])
         if "records" in told:
-            records = f',\n "records": {_lines([json.dumps(one) for one in told["records"]])}'
+            records = f',\n "records": {_json_array([json.dumps(one) for one in told["records"]])}'
         # A capture of disks alone does not say that there are no sessions.
         sessions = sessions if listing.capture.tells_sessions else "null"
     return (
@@ -49,74 +49,77 @@ def listing_json(listing: Listing) -> str:
     )
 
 
-def _lines(items: list[str]) -> str:
+def _json_array(items: list[str]) -> str:
     """Put one item on a line."""
     text = ",\n  ".join(items)
     return f"[\n  {text}]" if text else "[]"
 
 
-def _text(value: str | None) -> str:
+def _json_text(value: str | None) -> str:
     return "null" if value is None else encode_basestring_ascii(value)
 
 
-def _number(value: int | None) -> str:
+def _json_number(value: int | None) -> str:
     return "null" if value is None else str(value)
 
 
-def _session(one: Session) -> str:
+def _format_session(one: Session) -> str:
     """Write a session as the contract has it; sfnet's own keys only from that source."""
     old = one.source == "sfnet"
     host, chap, times = one.host, one.chap, one.timeouts
     luns = "null"
     if one.luns is not None:
-        luns = f"[{', '.join([_lun(lun, old) for lun in one.luns])}]"
+        luns = f"[{', '.join([_format_lun(lun, old) for lun in one.luns])}]"
     params = "null"
     if one.params is not None:
-        pairs = [f"{_text(name)}: {_text(value)}" for name, value in one.params.items()]
+        pairs = [f"{_json_text(name)}: {_json_text(value)}" for name, value in one.params.items()]
         params = f"{{{', '.join(pairs)}}}"
     return (
-        f'{{"source": "{one.source}", "sid": {_number(one.sid)}, '
-        f'"target": {_text(one.target or None)}, '
-        f'"alias": {_text(one.alias)}, "transport": {_text(one.transport)}, '
-        f'"portal": {_portal(one.portal)}, '
-        f'"persistent_portal": {_portal(one.persistent_portal)}, "iface": {_text(one.iface)}, '
-        f'"initiator": {_text(one.initiator)}, '
-        f'"initiator_address": {_text(one.initiator_address)}, "status": "{one.status}", '
-        f'"connection_state": {_text(one.connection_state)}, '
-        f'"session_state": {_text(one.session_state)}, '
-        f'"internal_state": {_text(one.internal_state)}, "timeouts": '
+        f'{{"source": "{one.source}", "sid": {_json_number(one.sid)}, '
+        f'"target": {_json_text(one.target or None)}, '
+        f'"alias": {_json_text(one.alias)}, "transport": {_json_text(one.transport)}, '
+        f'"portal": {_format_portal(one.portal)}, '
+        f'"persistent_portal": {_format_portal(one.persistent_portal)}, '
+        f'"iface": {_json_text(one.iface)}, '
+        f'"initiator": {_json_text(one.initiator)}, '
+        f'"initiator_address": {_json_text(one.initiator_address)}, "status": "{one.status}", '
+        f'"connection_state": {_json_text(one.connection_state)}, '
+        f'"session_state": {_json_text(one.session_state)}, '
+        f'"internal_state": {_json_text(one.internal_state)}, "timeouts": '
         + ("null" if times is None else (
-            f'{{"recovery": {_number(times.recovery)}, '
-            f'"target_reset": {_number(times.target_reset)}, '
-            f'"lun_reset": {_number(times.lun_reset)}, "abort": {_number(times.abort)}}}'))
+            f'{{"recovery": {_json_number(times.recovery)}, '
+            f'"target_reset": {_json_number(times.target_reset)}, '
+            f'"lun_reset": {_json_number(times.lun_reset)}, '
+            f'"abort": {_json_number(times.abort)}}}'))
         + ', "chap": '
         + ("null" if chap is None else (
-            f'{{"username": {_text(chap.username)}, "username_in": {_text(chap.username_in)}}}'))
+            f'{{"username": {_json_text(chap.username)}, '
+            f'"username_in": {_json_text(chap.username_in)}}}'))
         + f', "params": {params}, "host": '
         + ("null" if host is None else
-           f'{{"number": {host.number}, "state": {_text(host.state)}}}')
+           f'{{"number": {host.number}, "state": {_json_text(host.state)}}}')
         + f', "luns": {luns}'
         + ("" if one.errors is None else
-           f', "errors": {{"digest": {_number(one.errors.digest)}, '
-           f'"timeout": {_number(one.errors.timeout)}}}')
-        + (f', "since": {_text(one.since)}, "isid": {_text(one.isid)}, '
-           f'"tsih": {_text(one.tsih)}}}' if old else "}")
+           f', "errors": {{"digest": {_json_number(one.errors.digest)}, '
+           f'"timeout": {_json_number(one.errors.timeout)}}}')
+        + (f', "since": {_json_text(one.since)}, "isid": {_json_text(one.isid)}, '
+           f'"tsih": {_json_text(one.tsih)}}}' if old else "}")
     )  # fmt: skip
 
 
-def _portal(portal: Portal | None) -> str:
+def _format_portal(portal: Portal | None) -> str:
     if portal is None:
         return "null"
     return (
-        f'{{"address": {_text(portal.address)}, "port": {portal.port}, '
-        f'"tpgt": {_number(portal.tpgt)}}}'
+        f'{{"address": {_json_text(portal.address)}, "port": {portal.port}, '
+        f'"tpgt": {_json_number(portal.tpgt)}}}'
     )
 
 
-def _lun(lun: Lun, old: bool) -> str:
+def _format_lun(lun: Lun, old: bool) -> str:
     more = (
-        f', "vendor": {_text(lun.vendor)}, "model": {_text(lun.model)}, '
-        f'"page83": {_text(lun.page83)}, "page80": {_text(lun.page80)}'
+        f', "vendor": {_json_text(lun.vendor)}, "model": {_json_text(lun.model)}, '
+        f'"page83": {_json_text(lun.page83)}, "page80": {_json_text(lun.page80)}'
         if old
         else ""
     )
@@ -124,51 +127,53 @@ def _lun(lun: Lun, old: bool) -> str:
         latency = "null" if lun.load.latency is None else f"{lun.load.latency:.3f}"
         more += (
             f', "in_flight": {lun.load.in_flight}, '
-            f'"queue_depth": {_number(lun.load.queue_depth)}, "latency_ms": {latency}'
+            f'"queue_depth": {_json_number(lun.load.queue_depth)}, "latency_ms": {latency}'
         )
     return (
-        f'{{"lun": {lun.lun}, "hctl": {_text(lun.hctl)}, "device": {_text(lun.device)}, '
-        f'"state": {_text(lun.state)}, "wwid": {_text(lun.wwid)}{more}}}'
+        f'{{"lun": {lun.lun}, "hctl": {_json_text(lun.hctl)}, "device": {_json_text(lun.device)}, '
+        f'"state": {_json_text(lun.state)}, "wwid": {_json_text(lun.wwid)}{more}}}'
     )
 
 
-def _disk(disk: Disk) -> str:
+def _format_disk(disk: Disk) -> str:
     block = disk.block
     paths = [
-        f'{{"sid": {path.sid}, "hctl": {_text(path.hctl)}, "device": {_text(path.device)}, '
-        f'"state": {_text(path.state)}}}'
+        f'{{"sid": {path.sid}, "hctl": {_json_text(path.hctl)}, '
+        f'"device": {_json_text(path.device)}, "state": {_json_text(path.state)}}}'
         for path in disk.paths
     ]
     return (
-        f'{{"wwid": {_text(disk.wwid)}, "serial": {_text(disk.serial)}, '
-        f'"vendor": {_text(disk.vendor)}, "model": {_text(disk.model)}, '
-        f'"type": {_text(disk.type)}, "size": {_number(block.size)}, '
+        f'{{"wwid": {_json_text(disk.wwid)}, "serial": {_json_text(disk.serial)}, '
+        f'"vendor": {_json_text(disk.vendor)}, "model": {_json_text(disk.model)}, '
+        f'"type": {_json_text(disk.type)}, "size": {_json_number(block.size)}, '
         f'"read_only": {"true" if disk.read_only else "false"}, "paths": [{", ".join(paths)}], '
-        f'"device": {_text(block.device)}, "kind": "{block.kind}", {_content(block, disk)}'
+        f'"device": {_json_text(block.device)}, "kind": "{block.kind}", '
+        f"{_format_content(block, disk)}"
     )
 
 
-def _block(block: Block) -> str:
+def _format_block(block: Block) -> str:
     return (
-        f'{{"device": {_text(block.device)}, "kind": "{block.kind}", '
-        f'"size": {_number(block.size)}, {_content(block)}'
+        f'{{"device": {_json_text(block.device)}, "kind": "{block.kind}", '
+        f'"size": {_json_number(block.size)}, {_format_content(block)}'
     )
 
 
-def _content(block: Block, disk: Disk | None = None) -> str:
+def _format_content(block: Block, disk: Disk | None = None) -> str:
     mounts = [
-        f'{{"path": {_text(mount.path)}, "options": [{", ".join(map(_text, mount.options))}]}}'
+        f'{{"path": {_json_text(mount.path)}, '
+        f'"options": [{", ".join(map(_json_text, mount.options))}]}}'
         for mount in block.mounts
     ]
     return (
-        f'"fstype": {_text(block.fstype)}, "label": {_text(block.label)}, '
-        f'"uuid": {_text(block.uuid)}, "mounts": [{", ".join(mounts)}], '
-        f'"children": [{", ".join([_block(child) for child in block.children])}]'
-        f"{_reservations(disk)}}}"
+        f'"fstype": {_json_text(block.fstype)}, "label": {_json_text(block.label)}, '
+        f'"uuid": {_json_text(block.uuid)}, "mounts": [{", ".join(mounts)}], '
+        f'"children": [{", ".join([_format_block(child) for child in block.children])}]'
+        f"{_format_reservations(disk)}}}"
     )
 
 
-def _reservations(disk: Disk | None) -> str:
+def _format_reservations(disk: Disk | None) -> str:
     """Write who holds the LUN, where that was asked and there is something to tell."""
     found = None if disk is None else disk.reservations
     if found is None:
@@ -176,15 +181,17 @@ def _reservations(disk: Disk | None) -> str:
     holder = found.holder
     document = {
         "supported": found.supported,
-        "own_key": _key(found.own_key),
-        "keys": [_key(key) for key in found.keys],
-        "holder": None if holder is None else {"key": _key(holder.key), "type": holder.type},
+        "own_key": _format_hex_key(found.own_key),
+        "keys": [_format_hex_key(key) for key in found.keys],
+        "holder": None
+        if holder is None
+        else {"key": _format_hex_key(holder.key), "type": holder.type},
         "held_by": found.held_by,
     }
     return f', "reservations": {json.dumps(document)}'
 
 
-def _key(key: int | None) -> str | None:
+def _format_hex_key(key: int | None) -> str | None:
     return None if key is None else f"{key:#018x}"
 
 

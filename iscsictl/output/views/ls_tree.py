@@ -36,16 +36,16 @@ def tree_of(listing: Listing) -> list[Node]:
             if disk and disk.block.kind != "disk":
                 leaf.children.append(_block_node(disk.block))
             elif disk:
-                leaf.children += _inside(disk.block)
+                leaf.children += _content_nodes(disk.block)
     return top.children
 
 
 def _block_node(block: Block) -> Node:
     parts = (block.device, block.kind, human_size(block.size))
-    return Node(" ".join(part for part in parts if part), _inside(block))
+    return Node(" ".join(part for part in parts if part), _content_nodes(block))
 
 
-def _inside(block: Block) -> list[Node]:
+def _content_nodes(block: Block) -> list[Node]:
     nodes = []
     if block.fstype or block.mounts:
         words = (block.fstype or "mounted", block.label, block.uuid)

@@ -41,11 +41,15 @@ _BY_COMMAND: tuple[tuple[str, str, Callable[[LunPath], int | None]], ...] = (
 
 def render_metrics(host: HostMetrics, run: ReconnectRun) -> str:
     """Return the file's text, in seconds and bytes. A metric without a value is left out."""
-    families = [*_of_run(run), *_of_sessions(host), *_of_paths(host.paths)]
-    return "".join(_render(family) for family in families if family.samples)
+    families = [
+        *_families_of_run(run),
+        *_families_of_sessions(host),
+        *_families_of_paths(host.paths),
+    ]
+    return "".join(_render_family(family) for family in families if family.samples)
 
 
-def _of_run(run: ReconnectRun) -> list[_Family]:
+def _families_of_run(run: ReconnectRun) -> list[_Family]:
     success: dict[Labels, float] = {} if run.last_success is None else {(): run.last_success}
     return [
         _Family("reconnect_last_run_timestamp_seconds", "gauge",
@@ -57,7 +61,7 @@ def _of_run(run: ReconnectRun) -> list[_Family]:
     ]  # fmt: skip
 
 
-def _of_sessions(host: HostMetrics) -> list[_Family]:
+def _families_of_sessions(host: HostMetrics) -> list[_Family]:
     up, wanted = {}, {}
     for count in host.sessions:
         labels = tuple(count.labels._asdict().items())
@@ -68,7 +72,7 @@ def _of_sessions(host: HostMetrics) -> list[_Family]:
     ]
 
 
-def _of_paths(paths: Iterable[LunPath]) -> list[_Family]:
+def _families_of_paths(paths: Iterable[LunPath]) -> list[_Family]:
     total: dict[Labels, float] = {}
     active: dict[Labels, float] = {}
     found: dict[str, dict[Labels, float]] = {}
@@ -96,7 +100,7 @@ def _of_paths(paths: Iterable[LunPath]) -> list[_Family]:
     ]
 
 
-def _render(family: _Family) -> str:
+def _render_family(family: _Family) -> str:
     name = f"iscsictl_{family.name}"
     lines = [f"# HELP {name} {family.help}", f"# TYPE {name} {family.kind}"]
     for labels, value in family.samples.items():

@@ -55,11 +55,12 @@ def portal_row(portal: Portal | None) -> dict[str, Any] | None:
     return {"address": portal.address, "port": portal.port, "tpgt": portal.tpgt}
 
 
-def _tagged(portal: Portal) -> str:
+def _portal_with_tag(portal: Portal) -> str:
     return f"{portal}" if portal.tpgt is None else f"{portal},{portal.tpgt}"
 
 
-def _yes(value: bool) -> str:
+def yes_or_no(value: bool) -> str:
+    """Return the word that a table and tsv have for a truth value; JSON has `true` and `false`."""
     return "yes" if value else "no"
 
 
@@ -83,7 +84,7 @@ def show_offers(
             for o in found
         ],
     }
-    rows = [(o.target, _tagged(o.portal), _yes(o in there)) for o in found]
+    rows = [(o.target, _portal_with_tag(o.portal), yes_or_no(o in there)) for o in found]
     columns = [Column("TARGET", shrink=True), Column("PORTAL"), Column("RECORD", rank=1)]
     show(document, rows, columns, screen, output)
 
@@ -102,24 +103,24 @@ def show_nodes(
     that was read knows only that there is one.
     """
     if values and output == "table":
-        screen.write("\n".join(_whole(record) for record in records))
+        screen.write("\n".join(_format_whole_record(record) for record in records))
         return
     document = {
         "schema": "iscsictl.nodes/1",
-        "nodes": [_node(record, sids, values=values) for record in records],
+        "nodes": [_node_document(record, sids, values=values) for record in records],
     }
     if values:
         pairs = [(record, key) for record in records for key in record.values]
         rows: list[tuple[Value, ...]] = [
-            (r.target, _tagged(r.portal), r.iface, key, r.values[key]) for r, key in pairs
+            (r.target, _portal_with_tag(r.portal), r.iface, key, r.values[key]) for r, key in pairs
         ]
         names = ("TARGET", "PORTAL", "IFACE", "KEY", "VALUE")
         show(document, rows, [Column(name) for name in names], screen, output)
         return
     rows = [
         (
-            record.target, _tagged(record.portal), record.iface, record.startup,
-            record.username, _yes(str(record.path) in sids), record.problem,
+            record.target, _portal_with_tag(record.portal), record.iface, record.startup,
+            record.username, yes_or_no(str(record.path) in sids), record.problem,
         )
         for record in records
     ]  # fmt: skip
@@ -134,7 +135,7 @@ def show_nodes(
     show(document, rows, columns, screen, output)
 
 
-def _whole(record: NodeRecord) -> str:
+def _format_whole_record(record: NodeRecord) -> str:
     lines = [f"# {escape_controls(str(record.path))}"]
     if record.problem is not None:
         lines.append(f"# {escape_controls(record.problem)}")
@@ -142,7 +143,7 @@ def _whole(record: NodeRecord) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _node(record: NodeRecord, sids: Mapping[str, int], *, values: bool) -> dict[str, Any]:
+def _node_document(record: NodeRecord, sids: Mapping[str, int], *, values: bool) -> dict[str, Any]:
     made: dict[str, Any] = {
         "target": record.target,
         "portal": portal_row(record.portal),
@@ -190,8 +191,9 @@ def show_accounts(
     }
     rows: list[tuple[Value, ...]] = [
         (
-            a.target or a.kind, None if a.portal is None else _tagged(a.portal), a.iface,
-            a.username, _yes(a.has_secret), a.username_in, _yes(a.has_secret_in), a.algorithms,
+            a.target or a.kind, None if a.portal is None else _portal_with_tag(a.portal), a.iface,
+            a.username, yes_or_no(a.has_secret), a.username_in, yes_or_no(a.has_secret_in),
+            a.algorithms,
         )
         for a in accounts
     ]  # fmt: skip

@@ -91,9 +91,9 @@ class StepPrinter:
         """
         self.close()
         if self._lines:
-            self._say(line + "\n")
+            self._print_if_possible(line + "\n")
 
-    def _say(self, text: str) -> None:
+    def _print_if_possible(self, text: str) -> None:
         """Print; when that fails, print no more: the work does not wait for who reads of it."""
         try:
             with STATUS_LINE.hidden():

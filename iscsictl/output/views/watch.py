@@ -69,8 +69,8 @@ class Picture:
         has most traffic comes first, and the rest can be scrolled to.
         """
         self._said.extend(f"{clock} {change}" for change in snapshot.changes)
-        rows = self._rows(snapshot)
-        height = self._measure()
+        rows = self._make_rows(snapshot)
+        height = self._measure_terminal()
         said = list(self._said)[max(0, len(self._said) - max(0, height - FRAME - 2)) :]
         room = max(1, height - len(said) - FRAME)
         lines = [f"{clock} {len(snapshot.listing.sessions)} sessions, {self._end} ends", *said]
@@ -93,7 +93,7 @@ class Picture:
               "home": -self._top, "end": sys.maxsize}.get(key, 0)  # fmt: skip
         self._top = max(0, self._top + by)
 
-    def _measure(self) -> int:
+    def _measure_terminal(self) -> int:
         """Take the width that the terminal has by now, and return its height."""
         try:
             size = os.get_terminal_size(self._screen.stream.fileno())
@@ -103,7 +103,7 @@ class Picture:
             self._screen.width = max(MIN_WIDTH, size.columns)
         return size.lines or HEIGHT
 
-    def _rows(self, snapshot: Snapshot) -> list["_Row"]:
+    def _make_rows(self, snapshot: Snapshot) -> list["_Row"]:
         """Return a row for each LUN, and one above them for the sum where there are several."""
         rows: list[_Row] = []
         # The history of a LUN that is gone goes with it: another may get its device name.
@@ -115,14 +115,14 @@ class Picture:
             if len(luns) != 1:
                 total = Rate(sum(r.read for r in known), sum(r.written for r in known))
                 key = f"session {session.sid}"
-                rows.append(self._row(session, None, total if known else None, key, old))
+                rows.append(self._make_row(session, None, total if known else None, key, old))
             rows += [
-                self._row(session, lun, rate, lun.device or f"{session.sid} {lun.hctl}", old)
+                self._make_row(session, lun, rate, lun.device or f"{session.sid} {lun.hctl}", old)
                 for lun, rate in zip(luns, rates, strict=True)
             ]
         return rows
 
-    def _row(
+    def _make_row(
         self, session: Session, lun: Lun | None, rate: Rate | None, key: str,
         old: dict[str, deque[float]],
     ) -> "_Row":  # fmt: skip
