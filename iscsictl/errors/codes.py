@@ -148,7 +148,7 @@ def error_from_iscsiadm(code: int, stderr: str, doing: str) -> IscsictlError:
     """
     cause = table("iscsiadm").get(code)
     status = login_status_in(stderr) if code in {5, 19, 24} else None
-    said = _own_line(stderr)
+    said = _pick_telling_line(stderr)
     if status is not None and status.exit is not Exit.DONE:
         text = f"{doing}: {status.meaning} (login status {status.shown}, iscsiadm {code})"
         hint: str | None = status.fix
@@ -164,7 +164,7 @@ def error_from_iscsiadm(code: int, stderr: str, doing: str) -> IscsictlError:
     return kind(text, hint=hint, tool_exit=code)
 
 
-def _own_line(stderr: str) -> str:
+def _pick_telling_line(stderr: str) -> str:
     """Pick the first line of iscsiadm that says more than its number does."""
     for line in stderr.splitlines():
         words = " ".join(line.split()).removeprefix("iscsiadm: ")

@@ -133,15 +133,15 @@ def causes_in_text(text: str) -> tuple[Cause, ...]:
     followers: list[Cause] = []
     for line in text.splitlines():
         found += _causes_in_line(line)
-        followers += [_cause_of(one) for one in _messages_in(line) if one.only_alone]
+        followers += [_cause_of_message(one) for one in _messages_in(line) if one.only_alone]
     unique: dict[tuple[Kind, object], Cause] = {}
     for cause in found or followers:
         if int(cause.exit) or cause.code == 15:
             unique.setdefault((cause.kind, cause.code or cause.meaning), cause)
-    return tuple(sorted(unique.values(), key=_rank))
+    return tuple(sorted(unique.values(), key=_rank_of_cause))
 
 
-def _rank(cause: Cause) -> int:
+def _rank_of_cause(cause: Cause) -> int:
     if cause.kind == "iscsiadm" and cause.code in _CONSEQUENCES:
         return max(_ORDER.values()) + 1
     return _ORDER[cause.kind]
@@ -152,7 +152,7 @@ def _messages_in(line: str) -> list[Message]:
     return [message for pattern, message in _MESSAGES if pattern.search(lowered)]
 
 
-def _cause_of(message: Message) -> Cause:
+def _cause_of_message(message: Message) -> Cause:
     """Return the cause that a message stands for, with the message's own, more exact words."""
     code, kind = message.code, message.kind
     name = table(kind)[code].name if code is not None else "message"
@@ -161,8 +161,10 @@ def _cause_of(message: Message) -> Cause:
 
 def _causes_in_line(line: str) -> list[Cause]:
     """Find the causes in one line, those with exact words before those of the tables."""
-    found: list[Cause | None] = [login_status_in(line) or _status_in(line)]
-    found += [_cause_of(message) for message in _messages_in(line) if not message.only_alone]
+    found: list[Cause | None] = [login_status_in(line) or _find_foreign_status(line)]
+    found += [
+        _cause_of_message(message) for message in _messages_in(line) if not message.only_alone
+    ]
     numbered = False
     for kind, pattern in _PATTERNS:
         for match in pattern.finditer(line):
@@ -183,7 +185,7 @@ def _causes_in_line(line: str) -> list[Cause]:
     return causes
 
 
-def _status_in(line: str) -> Cause | None:
+def _find_foreign_status(line: str) -> Cause | None:
     """Find a login status in the spellings of other programs than open-iscsi."""
     for pattern in _STATUS:
         if found := pattern.search(line):
@@ -202,7 +204,7 @@ def _causes_of_bare_number(line: str) -> list[Cause]:
     return [] if found is None else list(causes_of_code(found[1]))
 
 
-def _codes(words: str) -> tuple[Cause, ...]:
+def _look_up_codes(words: str) -> tuple[Cause, ...]:
     """Look up words that are all codes; nothing where one is none."""
     found: list[Cause] = []
     for word in words.split():
@@ -218,7 +220,7 @@ def explain(words: str) -> tuple[Cause, ...]:
 
     Raises NotFoundError where nothing in it is known.
     """
-    if causes := _codes(words) or causes_in_text(words):
+    if causes := _look_up_codes(words) or causes_in_text(words):
         return causes
     shown = " ".join(words.split())
     shown = shown if len(shown) <= 60 else shown[:60] + "..."

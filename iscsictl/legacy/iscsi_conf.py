@@ -209,7 +209,7 @@ class _Reader:
                 text = f"{keyword}={read_token(value)} is no IPv4 address[/bits]"
                 self.say(number, text, "error")
                 return None
-            copied = {k: v for k, v in self.settings.items() if _fits("subnet", k)}
+            copied = {k: v for k, v in self.settings.items() if _fits_section("subnet", k)}
             return _Open("subnet", number, network, settings=copied)
         if not value:
             self.say(number, f"{keyword} needs an address", "error")
@@ -221,7 +221,9 @@ class _Reader:
         elif token not in {shape.format(address, port) for shape in _PLACES}:
             self.say(number, f"{keyword}={token} is read as {address}, port {port}", "note")
         copied = {
-            k: v for k, v in self.settings.items() if _fits("discovery", k) or k == "continuous"
+            k: v
+            for k, v in self.settings.items()
+            if _fits_section("discovery", k) or k == "continuous"
         }
         return _Open("discovery", number, address, port, copied, self.credentials.copy())
 
@@ -338,7 +340,7 @@ class _Reader:
         defaults: Settings = {k: v for k, v in self.settings.items() if k != "continuous"}
         return OldConfig(
             discovery=tuple(found),
-            targets=tuple(Target(e.line, e.what, _targets(e)) for e in self.of("target")),
+            targets=tuple(Target(e.line, e.what, _target_settings(e)) for e in self.of("target")),
             subnets=tuple(Subnet(e.line, e.what, e.settings) for e in self.of("subnet")),
             defaults=defaults,
             problems=tuple(sorted(self.problems, key=lambda problem: problem.line)),
@@ -356,11 +358,11 @@ _WANTED: Final = {
 }
 
 
-def _fits(kind: Section, name: str) -> bool:
+def _fits_section(kind: Section, name: str) -> bool:
     return name in GROUP_OF and GROUP_OF[name] in _TAKES[kind]
 
 
-def _targets(entry: _Open) -> Settings:
+def _target_settings(entry: _Open) -> Settings:
     return {k: v for k, v in entry.settings.items() if k != "continuous"}
 
 

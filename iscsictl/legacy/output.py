@@ -22,17 +22,17 @@ def as_json(plan: ImportPlan) -> dict[str, object]:
         "kind": plan.kind,
         "discovery": [_discovery(e, keys.get(e.line, {})) for e in plan.config.discovery],
         "targets": [
-            {"line": e.line, "name": e.name, "login_timeout": LOGIN_TIMEOUT, **_plain(e.settings),
-             "keys": record_values(e.settings)}
+            {"line": e.line, "name": e.name, "login_timeout": LOGIN_TIMEOUT,
+             **_setting_values(e.settings), "keys": record_values(e.settings)}
             for e in plan.config.targets
         ],
         "subnets": [
-            {"line": e.line, "network": e.network, **_plain(e.settings),
+            {"line": e.line, "network": e.network, **_setting_values(e.settings),
              "keys": subnet_values(e.settings)}
             for e in plan.config.subnets
         ],
         "everywhere": {
-            **_plain(plan.config.defaults), "keys": record_values(plan.config.defaults)
+            **_setting_values(plan.config.defaults), "keys": record_values(plan.config.defaults)
         },
         "initiator": plan.initiator,
         "mounts": [
@@ -60,12 +60,12 @@ def _discovery(entry: Discovery, keys: Values) -> dict[str, object]:
         "login_timeout": LOGIN_TIMEOUT,
         # The old driver's own default.
         "continuous": True,
-        **_plain(entry.settings),
+        **_setting_values(entry.settings),
         "keys": {key: value for key, value in keys.items() if not isinstance(value, Secret)},
     }
 
 
-def _plain(settings: Settings) -> dict[str, object]:
+def _setting_values(settings: Settings) -> dict[str, object]:
     return {
         # To the old driver 0 was to wait for ever; open-iscsi fails I/O at once with it.
         name: -1 if name == "replacement_timeout" and setting.value == 0 else setting.value

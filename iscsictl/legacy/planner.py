@@ -184,7 +184,7 @@ def plan_config(config: OldConfig) -> ImportPlan:
         *(entry.settings for entry in config.subnets),
     ]
     for settings in everything:
-        warnings += [w for w in _lost(settings) if w not in warnings]
+        warnings += [w for w in _find_lost_settings(settings) if w not in warnings]
     for target in config.targets:
         if target.name and (why := why_not_made(target.name)):
             warnings.append(Problem(target.line, f"{target.name} {why}; it is kept", "note"))
@@ -193,7 +193,7 @@ def plan_config(config: OldConfig) -> ImportPlan:
             entry,
             Portal(entry.address, entry.port),
             _discovery_record(entry),
-            _account("node.session", entry),
+            _account_values("node.session", entry),
         )
         for entry in config.discovery
         if entry.address
@@ -217,7 +217,7 @@ def node_values(plan: ImportPlan, found: DiscoveryPlan, target: str, address: st
         if isinstance(entry, Target) and entry.name == target:
             # The entry began with a copy of the globals above it, so it stands for all of them.
             settings = dict(entry.settings)
-        elif isinstance(entry, Subnet) and _within(address, entry.network):
+        elif isinstance(entry, Subnet) and _is_in_network(address, entry.network):
             replaced = {"connection", "error", "tcp"}
             settings = {k: v for k, v in settings.items() if GROUP_OF.get(k) not in replaced}
             settings.update(entry.settings)
@@ -231,7 +231,7 @@ def record_values(settings: Settings) -> dict[str, str]:
     """
     values = {
         key: value
-        for _, key, value in _mapped(settings)
+        for _, key, value in _map_settings(settings)
         if find_problem("node", key, value) is None
     }
     enabled = settings.get("enabled")
@@ -239,12 +239,12 @@ def record_values(settings: Settings) -> dict[str, str]:
     return values
 
 
-def _mapped(settings: Settings) -> Iterator[tuple[Setting, str, str]]:
+def _map_settings(settings: Settings) -> Iterator[tuple[Setting, str, str]]:
     """Yield each setting with a key of open-iscsi's and its value there."""
     for name, keys in _KEYS.items():
         if name in settings:
             for key in keys:
-                yield settings[name], key, _written(name, settings[name].value)
+                yield settings[name], key, _format_value(name, settings[name].value)
     # open-iscsi has one interval for pings: that of a busy connection comes first.
     if interval := settings.get("active_timeout") or settings.get("idle_timeout"):
         yield interval, "node.conn[0].timeo.noop_out_interval", str(interval.value)
@@ -260,18 +260,18 @@ def subnet_values(settings: Settings) -> dict[str, str]:
     return values
 
 
-def _written(name: str, value: int | bool | str) -> str:
+def _format_value(name: str, value: int | bool | str) -> str:
     """Write a value as open-iscsi does. No recovery timeout at all was 0 and is -1 today."""
     if isinstance(value, bool):
         return "Yes" if value else "No"
     return "-1" if name == "replacement_timeout" and value == 0 else str(value)
 
 
-def _lost(settings: Settings) -> list[Problem]:
+def _find_lost_settings(settings: Settings) -> list[Problem]:
     """Return what does not survive: two ping intervals become one, and some values are none."""
     found = [
         Problem(setting.line, f"{problem.text}; it is left out")
-        for setting, key, value in _mapped(settings)
+        for setting, key, value in _map_settings(settings)
         if (problem := find_problem("node", key, value)) is not None
     ]
     idle, active = settings.get("idle_timeout"), settings.get("active_timeout")
@@ -292,7 +292,7 @@ def _lost(settings: Settings) -> list[Problem]:
     return [*found, Problem(idle.line, text)]
 
 
-def _within(address: str, network: str) -> bool:
+def _is_in_network(address: str, network: str) -> bool:
     try:
         # A portal that is named by its host name is in no network.
         return ipaddress.ip_address(address) in ipaddress.ip_network(network)
@@ -300,7 +300,7 @@ def _within(address: str, network: str) -> bool:
         return False
 
 
-def _account(prefix: str, entry: Discovery) -> dict[str, str | Secret]:
+def _account_values(prefix: str, entry: Discovery) -> dict[str, str | Secret]:
     values: dict[str, str | Secret] = {}
     pairs: tuple[tuple[Account, str], ...] = ((entry.account, ""), (entry.incoming, "_in"))
     for account, suffix in pairs:
@@ -315,7 +315,7 @@ def _account(prefix: str, entry: Discovery) -> dict[str, str | Secret]:
 
 
 def _discovery_record(entry: Discovery) -> Values:
-    values = _account("discovery.sendtargets", entry)
+    values = _account_values("discovery.sendtargets", entry)
     for name in ("login_timeout", "auth_timeout"):
         if name in entry.settings:
             key, value = f"discovery.sendtargets.timeo.{name}", str(entry.settings[name].value)
@@ -383,7 +383,7 @@ def execute_import(plan: ImportPlan, writer: Writer) -> Iterator[str | IscsictlE
     if plan.initiator is not None:
         # Before the portals are asked: arrays show each initiator name its own targets.
         name = plan.initiator
-        yield from _try(lambda: writer.set_initiator(name), f"initiator name {name}")
+        yield from _try_change(lambda: writer.set_initiator(name), f"initiator name {name}")
     for found in plan.discovery:
         try:
             targets = writer.discover(found.portal, found.record)
@@ -393,16 +393,16 @@ def execute_import(plan: ImportPlan, writer: Writer) -> Iterator[str | IscsictlE
         yield f"discovered {len(targets)} at {found.portal}"
         for target, portal in targets:
             values = node_values(plan, found, target, portal.address)
-            yield from _try(
+            yield from _try_change(
                 partial(writer.set_node, target, portal, values), f"record {target} at {portal}"
             )
     for mount in plan.mounts:
-        yield from _try(
+        yield from _try_change(
             partial(writer.set_mount, mount), f"fstab line for {mount.source.directory}"
         )
 
 
-def _try(change: Callable[[], None], done: str) -> Iterator[str | IscsictlError]:
+def _try_change(change: Callable[[], None], done: str) -> Iterator[str | IscsictlError]:
     try:
         change()
     except IscsictlError as error:

@@ -42,9 +42,9 @@ class MachineWriter:
         context, subject = self._context, str(portal)
         require_answer(context, portal)
         if discovery.record_of(context.db, portal) is None:
-            self._do(actions.CreateDiscovery(portal), subject)
+            self._execute_and_note(actions.CreateDiscovery(portal), subject)
         if record:
-            self._do(actions.WriteDiscovery(portal, record), subject)
+            self._execute_and_note(actions.WriteDiscovery(portal, record), subject)
         offers = iscsiadm.discover_with_record(portal, timeout=context.wait)
         return [(offer.target, offer.portal) for offer in offers]
 
@@ -54,10 +54,12 @@ class MachineWriter:
         Secrets are written to the file itself: iscsiadm would show them in its arguments.
         """
         subject = f"{target} {portal}"
-        if self._record(target, portal) is None:
-            self._do(actions.CreateRecord(target, portal, DEFAULT_IFACE), subject)
+        if self._find_record(target, portal) is None:
+            self._execute_and_note(actions.CreateRecord(target, portal, DEFAULT_IFACE), subject)
         if values:
-            self._do(actions.WriteRecord(target, portal, DEFAULT_IFACE, values), subject)
+            self._execute_and_note(
+                actions.WriteRecord(target, portal, DEFAULT_IFACE, values), subject
+            )
 
     def set_initiator(self, name: str) -> None:
         """Give this machine another initiator name; InUseError while a session is up.
@@ -65,7 +67,7 @@ class MachineWriter:
         Nothing is written where it has that name already.
         """
         if read_initiator(self._context.root).name != name:
-            self._do(SetInitiatorName(name), name)
+            self._execute_and_note(SetInitiatorName(name), name)
 
     def set_mount(self, mount: MountPlan) -> None:
         """Find the filesystem, logging in where the line tells the target, and write its line.
@@ -73,7 +75,7 @@ class MachineWriter:
         Raises NotFoundError where the old line leads to no filesystem.
         """
         path = mount.source.directory
-        target, lun, disk, block = self._by_name(mount) or self._by_lun(mount)
+        target, lun, disk, block = self._find_by_name(mount) or self._find_by_lun(mount)
         if block.uuid is None or disk.wwid is None:
             raise NotFoundError(
                 f"line {mount.source.line}: {block.device} has no UUID that a line could name",
@@ -82,10 +84,10 @@ class MachineWriter:
         options = tuple(o for o in mount.source.options if o not in _OLD_ONLY)
         disk_id = actions.DiskId(target, lun, disk.wwid, disk.block.device)
         fs = block.fstype or mount.source.fstype
-        self._do(actions.MakeDirectory(path), path)
-        self._do(actions.WriteFstab(disk_id, block.uuid, path, fs, options), path)
+        self._execute_and_note(actions.MakeDirectory(path), path)
+        self._execute_and_note(actions.WriteFstab(disk_id, block.uuid, path, fs, options), path)
 
-    def _by_name(self, mount: MountPlan) -> _Found | None:
+    def _find_by_name(self, mount: MountPlan) -> _Found | None:
         """Find what a line names by UUID= or LABEL=; None where it names a LUN."""
         kind, _, name = mount.source.spec.partition("=")
         if mount.target is not None or kind not in {"UUID", "LABEL"}:
@@ -111,7 +113,7 @@ class MachineWriter:
                     return session.target, lun.lun, disk, block
         return None
 
-    def _by_lun(self, mount: MountPlan) -> _Found:
+    def _find_by_lun(self, mount: MountPlan) -> _Found:
         target, lun = mount.target, mount.lun
         if target is None or lun is None:
             raise NotFoundError(
@@ -119,8 +121,8 @@ class MachineWriter:
                 hint="find it with iscsictl ls, then: "
                 f"iscsictl fstab add DISK {shell_form(mount.source.directory)}",
             )
-        disk = self._find(target, lun) or self._log_in(target, lun, mount.part)
-        block = None if disk is None else _filesystem(disk.block, mount.part)
+        disk = self._find_disk(target, lun) or self._log_in_to_lun(target, lun, mount.part)
+        block = None if disk is None else _find_filesystem(disk.block, mount.part)
         if disk is None or block is None:
             raise NotFoundError(
                 f"line {mount.source.line}: there is no filesystem on {target} LUN {lun}",
@@ -128,18 +130,18 @@ class MachineWriter:
             )
         return target, lun, disk, block
 
-    def _do(self, action: Action, subject: str) -> None:
+    def _execute_and_note(self, action: Action, subject: str) -> None:
         if execute_action(action, self._context).changed:
             journal.note(Step(action, subject, "import"), Status.DONE)
 
-    def _record(self, target: str, portal: Portal | None = None) -> NodeRecord | None:
+    def _find_record(self, target: str, portal: Portal | None = None) -> NodeRecord | None:
         for record in nodedb.read_records(self._context.db):
             here = portal is None or record.portal.same_place(portal)
             if record.target == target and record.problem is None and here:
                 return record
         return None
 
-    def _find(self, target: str, lun: int) -> Disk | None:
+    def _find_disk(self, target: str, lun: int) -> Disk | None:
         listing = read_listing(self._context.root)
         hctls = {
             (session.sid, unit.hctl)
@@ -153,25 +155,25 @@ class MachineWriter:
                 return disk
         return None
 
-    def _log_in(self, target: str, lun: int, part: int | None) -> Disk | None:
-        record = self._record(target)
+    def _log_in_to_lun(self, target: str, lun: int, part: int | None) -> Disk | None:
+        record = self._find_record(target)
         if record is None:
             raise NotFoundError(
                 f"there is no node record of {target}", hint="import iscsi.conf first"
             )
         login = actions.Login(target, record.portal, record.iface, lun)
-        self._do(login, f"{target} {record.portal}")
+        self._execute_and_note(login, f"{target} {record.portal}")
 
         def find_disk() -> Disk | None:
-            disk = self._find(target, lun)
+            disk = self._find_disk(target, lun)
             # The kernel shows a disk before udev has read what is on it: without its filesystem it
             # is not ready.
-            return disk if disk is not None and _filesystem(disk.block, part) else None
+            return disk if disk is not None and _find_filesystem(disk.block, part) else None
 
         return self._context.waiter.wait(find_disk, self._context.deadline())
 
 
-def _filesystem(block: Block, part: int | None) -> Block | None:
+def _find_filesystem(block: Block, part: int | None) -> Block | None:
     """Return the device with a filesystem: partition `part`, the whole disk, or the only one."""
     if part is None and block.uuid:
         return block

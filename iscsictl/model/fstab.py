@@ -161,7 +161,7 @@ class FstabLine:
 
         None without the note, and where an editor left something that is no number.
         """
-        return _number(self.note("lun"))
+        return _number_or_none(self.note("lun"))
 
     @property
     def exclusive(self) -> bool:
@@ -177,7 +177,7 @@ class FstabLine:
         """
         if not self.is_claim:
             return None
-        part = _number(self.note("part"))
+        part = _number_or_none(self.note("part"))
         table, _, table_id = (self.note("table") or "").partition(":")
         # A table that was made for the filesystem has one partition, so the note leaves its number
         # out.
@@ -222,7 +222,7 @@ class Fstab:
 
         vfat and NTFS print their UUIDs in capitals, others in lower case; admins type either.
         """
-        return self._by_uuid.get(uuid.lower(), ())
+        return self._lines_by_uuid.get(uuid.lower(), ())
 
     def by_dir(self, directory: str) -> tuple[FstabLine, ...]:
         """Return the lines for this mount point; needless slashes do not matter.
@@ -230,7 +230,7 @@ class Fstab:
         Several can be there, with `noauto` for example; mount(8) takes the first for a bare
         directory.
         """
-        return self._by_dir.get(plain(directory), ())
+        return self._lines_by_directory.get(plain(directory), ())
 
     def by_wwid(self, wwid: str) -> tuple[FstabLine, ...]:
         """Return the entries written by iscsictl for this disk, claims among them.
@@ -238,26 +238,26 @@ class Fstab:
         A disk with several partitions has several. Lines of an admin carry no WWID and are left
         out.
         """
-        return self._by_wwid.get(wwid, ())
+        return self._lines_by_wwid.get(wwid, ())
 
     def is_exclusive(self, wwid: str | None) -> bool:
         """Tell whether an entry for a filesystem of this disk keeps the whole disk reserved."""
         return any(line.exclusive for line in self.by_wwid(wwid or ""))
 
     @cached_property
-    def _by_uuid(self) -> Mapping[str, tuple[FstabLine, ...]]:
+    def _lines_by_uuid(self) -> Mapping[str, tuple[FstabLine, ...]]:
         return group_by_keys(self.entries, lambda line: ((line.uuid or "").lower(),))
 
     @cached_property
-    def _by_dir(self) -> Mapping[str | None, tuple[FstabLine, ...]]:
+    def _lines_by_directory(self) -> Mapping[str | None, tuple[FstabLine, ...]]:
         return group_by_keys(self.entries, lambda line: (line.mount_point,))
 
     @cached_property
-    def _by_wwid(self) -> Mapping[str | None, tuple[FstabLine, ...]]:
+    def _lines_by_wwid(self) -> Mapping[str | None, tuple[FstabLine, ...]]:
         return group_by_keys(self.ours, lambda line: (line.wwid,))
 
 
-def _number(text: str | None) -> int | None:
+def _number_or_none(text: str | None) -> int | None:
     text = text or ""
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
 

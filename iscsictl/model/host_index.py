@@ -36,15 +36,15 @@ class HostIndex:
         return all(one is other for one, other in mine)
 
     @cached_property
-    def _records(self) -> dict[str, tuple[NodeRecord, ...]]:
+    def _records_by_target(self) -> dict[str, tuple[NodeRecord, ...]]:
         return group_by_keys(self._all[0], lambda record: (record.target,))
 
     @cached_property
-    def _sessions(self) -> dict[str, tuple[Session, ...]]:
+    def _sessions_by_target(self) -> dict[str, tuple[Session, ...]]:
         return group_by_keys(self._all[1], lambda session: (session.target,))
 
     @cached_property
-    def _by_sid(self) -> dict[int | None, tuple[Session, ...]]:
+    def _sessions_by_sid(self) -> dict[int | None, tuple[Session, ...]]:
         return group_by_keys(self._all[1], lambda session: (session.sid,))
 
     @cached_property
@@ -79,21 +79,21 @@ class HostIndex:
 
         None where the target is not known yet, and then there are none.
         """
-        return () if target is None else self._records.get(target, ())
+        return () if target is None else self._records_by_target.get(target, ())
 
     def sessions(self, target: str | None) -> tuple[Session, ...]:
         """Return the sessions to a target, through whichever portal and in whichever state.
 
         A session that is down or recovering is among them.
         """
-        return () if target is None else self._sessions.get(target, ())
+        return () if target is None else self._sessions_by_target.get(target, ())
 
     def sessions_with_sid(self, sid: int) -> tuple[Session, ...]:
         """Return the session with this number; only captures of several hosts have more than one.
 
         The kernel counts them from 1 and gives no number twice between two boots.
         """
-        return self._by_sid.get(sid, ())
+        return self._sessions_by_sid.get(sid, ())
 
     def disks_of_session(self, sid: int | None) -> tuple[Disk, ...]:
         """Return the disks that have a path through a session.

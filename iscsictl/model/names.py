@@ -175,8 +175,8 @@ def parse_portal(text: str) -> Portal:
         raise ValueError(f"portal {text!r}: no host can have the name {address!r}")
     if ":" in address:
         address = canonical_address(address)
-    number = _number(text, "port", port, 1) if port else DEFAULT_PORT
-    group = _number(text, "portal group tag", tag, 0) if comma else None
+    number = _parse_number(text, "port", port, 1) if port else DEFAULT_PORT
+    group = _parse_number(text, "portal group tag", tag, 0) if comma else None
     return Portal(address, number, group)
 
 
@@ -198,7 +198,7 @@ def _may_be_host(name: str) -> bool:
     return len(".".join(labels)) <= MAX_HOST and all(0 < len(n) <= MAX_LABEL for n in labels)
 
 
-def _number(text: str, what: str, digits: str, lowest: int) -> int:
+def _parse_number(text: str, what: str, digits: str, lowest: int) -> int:
     if not re.fullmatch(r"[0-9]{1,5}", digits) or not lowest <= int(digits) <= 65535:
         raise ValueError(
             f"portal {text!r}: {what} {digits!r} is not a number from {lowest} to 65535"

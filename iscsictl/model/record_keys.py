@@ -93,7 +93,7 @@ _NAMES_RECORD: Final = "it names the record"
 _DERIVED: Final = "open-iscsi derives it"
 
 
-def _auth(prefix: str) -> tuple[RecordKey, ...]:
+def _auth_keys(prefix: str) -> tuple[RecordKey, ...]:
     return (
         RecordKey(f"{prefix}.auth.authmethod", _AUTH),
         RecordKey(f"{prefix}.auth.username", _ACCOUNT),
@@ -107,41 +107,41 @@ def _auth(prefix: str) -> tuple[RecordKey, ...]:
     )
 
 
-def _iface(name: str, kind: ValueKind, since: Version | None = None) -> RecordKey:
+def _iface_key(name: str, kind: ValueKind, since: Version | None = None) -> RecordKey:
     return RecordKey(f"iface.{name}", kind, since)
 
 
-def _family(
+def _keys_of_family(
     family: Family, since: Version | None, settings: Mapping[str, ValueKind]
 ) -> Iterator[RecordKey]:
     for name, kind in settings.items():
-        yield replace(_iface(name, kind, since), family=family)
+        yield replace(_iface_key(name, kind, since), family=family)
 
 
 # 2.0-874 learnt the settings of qla4xxx and be2iscsi adapters.
 _ADAPTERS: Final = (2, 0, 874)
 
 _IFACE_KEYS: Final = (
-    replace(_iface("iscsi_ifacename", Text(64)), fixed=_NAMES_RECORD),
-    _iface("net_ifacename", Text(15)),
-    _iface("ipaddress", Address(words=("default",))),
-    _iface("prefix_len", Number(0, 128), (2, 0, 876)),
-    _iface("hwaddress", HardwareAddress()),
-    _iface("transport_name", Words(tuple(TRANSPORT_MODULES), strict=False)),
-    _iface("initiatorname", Text(223)),
-    _iface("state", _SWITCH),
-    _iface("vlan_id", Number(0, 4094)),
-    _iface("vlan_priority", Number(0, 7)),
-    _iface("vlan_state", _SWITCH),
-    _iface("iface_num", _COUNT),
-    _iface("mtu", _SHORT),
-    _iface("port", _SHORT),
-    *_family("ipv4", None, {
+    replace(_iface_key("iscsi_ifacename", Text(64)), fixed=_NAMES_RECORD),
+    _iface_key("net_ifacename", Text(15)),
+    _iface_key("ipaddress", Address(words=("default",))),
+    _iface_key("prefix_len", Number(0, 128), (2, 0, 876)),
+    _iface_key("hwaddress", HardwareAddress()),
+    _iface_key("transport_name", Words(tuple(TRANSPORT_MODULES), strict=False)),
+    _iface_key("initiatorname", Text(223)),
+    _iface_key("state", _SWITCH),
+    _iface_key("vlan_id", Number(0, 4094)),
+    _iface_key("vlan_priority", Number(0, 7)),
+    _iface_key("vlan_state", _SWITCH),
+    _iface_key("iface_num", _COUNT),
+    _iface_key("mtu", _SHORT),
+    _iface_key("port", _SHORT),
+    *_keys_of_family("ipv4", None, {
         "bootproto": Words(("static", "dhcp"), strict=False),
         "subnet_mask": Address(4),
         "gateway": Address(4),
     }),
-    *_family("ipv4", _ADAPTERS, {
+    *_keys_of_family("ipv4", _ADAPTERS, {
         "dhcp_alt_client_id_state": _SWITCH,
         "dhcp_alt_client_id": _SHORT_TEXT,
         "dhcp_dns": _SWITCH,
@@ -157,14 +157,14 @@ _IFACE_KEYS: Final = (
         "tos": _BYTE,
         "ttl": _BYTE,
     }),
-    *_family("ipv6", None, {
+    *_keys_of_family("ipv6", None, {
         "ipv6_autocfg": Words(("nd", "dhcpv6", "disable"), strict=False),
         "linklocal_autocfg": Words(("auto", "disable"), strict=False),
         "router_autocfg": Words(("auto", "disable"), strict=False),
         "ipv6_linklocal": Address(6, ("auto",)),
         "ipv6_router": Address(6, ("auto",)),
     }),
-    *_family("ipv6", _ADAPTERS, {
+    *_keys_of_family("ipv6", _ADAPTERS, {
         "dup_addr_detect_cnt": _BYTE,
         "flow_label": _LONG,
         "gratuitous_neighbor_adv": _SWITCH,
@@ -176,39 +176,39 @@ _IFACE_KEYS: Final = (
         "router_adv_link_mtu": _LONG,
         "traffic_class": _BYTE,
     }),
-    _iface("delayed_ack", _SWITCH, _ADAPTERS),
-    _iface("tcp_nagle", _SWITCH, _ADAPTERS),
-    _iface("tcp_wsf_state", _SWITCH, _ADAPTERS),
-    _iface("tcp_wsf", _BYTE, _ADAPTERS),
-    _iface("tcp_timer_scale", _BYTE, _ADAPTERS),
-    _iface("tcp_timestamp", _SWITCH, _ADAPTERS),
-    _iface("redirect", _SWITCH, _ADAPTERS),
-    _iface("def_task_mgmt_timeout", _SHORT, _ADAPTERS),
-    _iface("header_digest", _SWITCH, _ADAPTERS),
-    _iface("data_digest", _SWITCH, _ADAPTERS),
-    _iface("immediate_data", _SWITCH, _ADAPTERS),
-    _iface("initial_r2t", _SWITCH, _ADAPTERS),
-    _iface("data_seq_inorder", _SWITCH, _ADAPTERS),
-    _iface("data_pdu_inorder", _SWITCH, _ADAPTERS),
-    _iface("erl", Number(0, 2), _ADAPTERS),
-    _iface("max_receive_data_len", _LONG, _ADAPTERS),
-    _iface("first_burst_len", _LONG, _ADAPTERS),
-    _iface("max_outstanding_r2t", _SHORT, _ADAPTERS),
-    _iface("max_burst_len", _LONG, _ADAPTERS),
-    _iface("chap_auth", _SWITCH, _ADAPTERS),
-    _iface("bidi_chap", _SWITCH, _ADAPTERS),
-    _iface("strict_login_compliance", _SWITCH, _ADAPTERS),
-    _iface("discovery_auth", _SWITCH, _ADAPTERS),
-    _iface("discovery_logout", _SWITCH, _ADAPTERS),
+    _iface_key("delayed_ack", _SWITCH, _ADAPTERS),
+    _iface_key("tcp_nagle", _SWITCH, _ADAPTERS),
+    _iface_key("tcp_wsf_state", _SWITCH, _ADAPTERS),
+    _iface_key("tcp_wsf", _BYTE, _ADAPTERS),
+    _iface_key("tcp_timer_scale", _BYTE, _ADAPTERS),
+    _iface_key("tcp_timestamp", _SWITCH, _ADAPTERS),
+    _iface_key("redirect", _SWITCH, _ADAPTERS),
+    _iface_key("def_task_mgmt_timeout", _SHORT, _ADAPTERS),
+    _iface_key("header_digest", _SWITCH, _ADAPTERS),
+    _iface_key("data_digest", _SWITCH, _ADAPTERS),
+    _iface_key("immediate_data", _SWITCH, _ADAPTERS),
+    _iface_key("initial_r2t", _SWITCH, _ADAPTERS),
+    _iface_key("data_seq_inorder", _SWITCH, _ADAPTERS),
+    _iface_key("data_pdu_inorder", _SWITCH, _ADAPTERS),
+    _iface_key("erl", Number(0, 2), _ADAPTERS),
+    _iface_key("max_receive_data_len", _LONG, _ADAPTERS),
+    _iface_key("first_burst_len", _LONG, _ADAPTERS),
+    _iface_key("max_outstanding_r2t", _SHORT, _ADAPTERS),
+    _iface_key("max_burst_len", _LONG, _ADAPTERS),
+    _iface_key("chap_auth", _SWITCH, _ADAPTERS),
+    _iface_key("bidi_chap", _SWITCH, _ADAPTERS),
+    _iface_key("strict_login_compliance", _SWITCH, _ADAPTERS),
+    _iface_key("discovery_auth", _SWITCH, _ADAPTERS),
+    _iface_key("discovery_logout", _SWITCH, _ADAPTERS),
 )  # fmt: skip
 
 
-def _session(name: str, kind: ValueKind, since: Version | None = None) -> RecordKey:
+def _session_key(name: str, kind: ValueKind, since: Version | None = None) -> RecordKey:
     return RecordKey(f"node.session.{name}", kind, since)
 
 
 # A session has one connection (config.h, ISCSI_CONN_MAX).
-def _conn(name: str, kind: ValueKind, since: Version | None = None) -> RecordKey:
+def _connection_key(name: str, kind: ValueKind, since: Version | None = None) -> RecordKey:
     return RecordKey(f"node.conn[0].{name}", kind, since)
 
 
@@ -225,52 +225,52 @@ _NODE_KEYS: Final = (
         Words(("send_targets", "isns", "offload_send_targets", "static", "fw", "slp")),
         fixed="discovery wrote it",
     ),
-    _session("initial_cmdsn", _COUNT),
-    _session("initial_login_retry_max", _COUNT),
-    _session("xmit_thread_priority", Number(-20, 20)),
-    _session("cmds_max", Number(2, 2048, power_of_two=True)),
-    _session("queue_depth", Number(1, 1024)),
+    _session_key("initial_cmdsn", _COUNT),
+    _session_key("initial_login_retry_max", _COUNT),
+    _session_key("xmit_thread_priority", Number(-20, 20)),
+    _session_key("cmds_max", Number(2, 2048, power_of_two=True)),
+    _session_key("queue_depth", Number(1, 1024)),
     # With 0 iscsiadm takes every login for one that is there already.
-    _session("nr_sessions", Number(1, _INT32)),
-    *_auth("node.session"),
+    _session_key("nr_sessions", Number(1, _INT32)),
+    *_auth_keys("node.session"),
     # 0 fails I/O at once, less than 0 never does.
-    _session("timeo.replacement_timeout", Number(-1, _INT32, "seconds")),
-    _session("err_timeo.abort_timeout", _SECONDS),
-    _session("err_timeo.lu_reset_timeout", _SECONDS),
-    _session("err_timeo.tgt_reset_timeout", _SECONDS),
-    _session("err_timeo.host_reset_timeout", _SECONDS),
-    _session("iscsi.FastAbort", _YES_NO),
-    _session("iscsi.InitialR2T", _YES_NO),
-    _session("iscsi.ImmediateData", _YES_NO),
-    _session("iscsi.FirstBurstLength", _LENGTH),
-    _session("iscsi.MaxBurstLength", _LENGTH),
-    _session("iscsi.DefaultTime2Retain", _UP_TO_AN_HOUR),
-    _session("iscsi.DefaultTime2Wait", _UP_TO_AN_HOUR),
-    _session("iscsi.MaxConnections", Number(1, 65535)),
-    _session("iscsi.MaxOutstandingR2T", Number(1, 65535)),
-    _session("iscsi.ERL", Number(0, 2)),
-    _session("scan", Words(("auto", "manual")), (2, 0, 876)),
-    _session("reopen_max", _COUNT, (2, 0, 877)),
-    replace(_session("conn_reopen_log_freq", _COUNT, (2, 1, 11)), until=_NEXT),
-    _session("sess_reopen_log_freq", _COUNT, _NEXT),
-    replace(_conn("address", Text(255)), fixed=_NAMES_RECORD),
-    replace(_conn("port", _PORT), fixed=_NAMES_RECORD),
-    _conn("startup", _STARTUP),
-    _conn("tcp.window_size", Number(0, _INT32, "bytes")),
-    _conn("tcp.type_of_service", _BYTE),
-    _conn("tcp.congestion_control", Text(15), _NEXT),
-    _conn("timeo.logout_timeout", _SOME_SECONDS),
-    _conn("timeo.login_timeout", _SOME_SECONDS),
-    _conn("timeo.auth_timeout", _SECONDS),
-    _conn("timeo.noop_out_interval", _SECONDS),
-    _conn("timeo.noop_out_timeout", _SECONDS),
+    _session_key("timeo.replacement_timeout", Number(-1, _INT32, "seconds")),
+    _session_key("err_timeo.abort_timeout", _SECONDS),
+    _session_key("err_timeo.lu_reset_timeout", _SECONDS),
+    _session_key("err_timeo.tgt_reset_timeout", _SECONDS),
+    _session_key("err_timeo.host_reset_timeout", _SECONDS),
+    _session_key("iscsi.FastAbort", _YES_NO),
+    _session_key("iscsi.InitialR2T", _YES_NO),
+    _session_key("iscsi.ImmediateData", _YES_NO),
+    _session_key("iscsi.FirstBurstLength", _LENGTH),
+    _session_key("iscsi.MaxBurstLength", _LENGTH),
+    _session_key("iscsi.DefaultTime2Retain", _UP_TO_AN_HOUR),
+    _session_key("iscsi.DefaultTime2Wait", _UP_TO_AN_HOUR),
+    _session_key("iscsi.MaxConnections", Number(1, 65535)),
+    _session_key("iscsi.MaxOutstandingR2T", Number(1, 65535)),
+    _session_key("iscsi.ERL", Number(0, 2)),
+    _session_key("scan", Words(("auto", "manual")), (2, 0, 876)),
+    _session_key("reopen_max", _COUNT, (2, 0, 877)),
+    replace(_session_key("conn_reopen_log_freq", _COUNT, (2, 1, 11)), until=_NEXT),
+    _session_key("sess_reopen_log_freq", _COUNT, _NEXT),
+    replace(_connection_key("address", Text(255)), fixed=_NAMES_RECORD),
+    replace(_connection_key("port", _PORT), fixed=_NAMES_RECORD),
+    _connection_key("startup", _STARTUP),
+    _connection_key("tcp.window_size", Number(0, _INT32, "bytes")),
+    _connection_key("tcp.type_of_service", _BYTE),
+    _connection_key("tcp.congestion_control", Text(15), _NEXT),
+    _connection_key("timeo.logout_timeout", _SOME_SECONDS),
+    _connection_key("timeo.login_timeout", _SOME_SECONDS),
+    _connection_key("timeo.auth_timeout", _SECONDS),
+    _connection_key("timeo.noop_out_interval", _SECONDS),
+    _connection_key("timeo.noop_out_timeout", _SECONDS),
     # 0 leaves it to the target.
-    _conn("iscsi.MaxXmitDataSegmentLength", Number(0, 2**24 - 1, "bytes")),
-    _conn("iscsi.MaxRecvDataSegmentLength", _LENGTH),
-    _conn("iscsi.HeaderDigest", _DIGEST),
-    _conn("iscsi.DataDigest", _DIGEST),
-    _conn("iscsi.IFMarker", _YES_NO),
-    _conn("iscsi.OFMarker", _YES_NO),
+    _connection_key("iscsi.MaxXmitDataSegmentLength", Number(0, 2**24 - 1, "bytes")),
+    _connection_key("iscsi.MaxRecvDataSegmentLength", _LENGTH),
+    _connection_key("iscsi.HeaderDigest", _DIGEST),
+    _connection_key("iscsi.DataDigest", _DIGEST),
+    _connection_key("iscsi.IFMarker", _YES_NO),
+    _connection_key("iscsi.OFMarker", _YES_NO),
 )
 
 
@@ -291,7 +291,7 @@ _SENDTARGETS: Final = "discovery.sendtargets"
 _DISCOVERY_KEYS: Final = (
     *_discovery(
         "sendtargets",
-        *_auth(_SENDTARGETS),
+        *_auth_keys(_SENDTARGETS),
         RecordKey(f"{_SENDTARGETS}.timeo.login_timeout", _SOME_SECONDS),
     ),
     RecordKey(f"{_SENDTARGETS}.reopen_max", Number(-1, _INT32)),
@@ -301,14 +301,14 @@ _DISCOVERY_KEYS: Final = (
 )
 
 
-def _by_name(keys: Iterable[RecordKey]) -> Mapping[str, RecordKey]:
+def _keys_by_name(keys: Iterable[RecordKey]) -> Mapping[str, RecordKey]:
     return {key.name: key for key in keys}
 
 
 #: The settings of each kind of record, by name, in the order in which open-iscsi writes them.
 KEYS: Final[Mapping[Scope, Mapping[str, RecordKey]]] = {
-    "node": _by_name(_NODE_KEYS),
-    "iface": _by_name(_IFACE_KEYS),
-    "sendtargets": _by_name(_DISCOVERY_KEYS),
-    "isns": _by_name(_discovery("isns")),
+    "node": _keys_by_name(_NODE_KEYS),
+    "iface": _keys_by_name(_IFACE_KEYS),
+    "sendtargets": _keys_by_name(_DISCOVERY_KEYS),
+    "isns": _keys_by_name(_discovery("isns")),
 }

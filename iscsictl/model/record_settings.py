@@ -60,13 +60,13 @@ def find_problem(
     """
     setting = KEYS[scope].get(key)
     if setting is None:
-        return _unknown(scope, key)
+        return _unknown_setting(scope, key)
     if setting.fixed is not None:
         return SettingProblem(
             f"{key} cannot be changed: {setting.fixed}",
             "make another record: iscsictl discover ADDRESS --save; then: iscsictl forget"
             if scope == "node"
-            else _show(scope),
+            else _hint_to_show(scope),
         )
     if setting.is_secret:
         return SettingProblem(
@@ -103,24 +103,24 @@ def find_listing_problems(
         elif isinstance(setting.kind, Words) and setting.kind.strict:
             if setting.kind.accepts(value):
                 continue
-            near = _nearest(value, setting.kind.words) or setting.kind.words[0]
+            near = _nearest_word(value, setting.kind.words) or setting.kind.words[0]
             text = f"{key} is {value!r}; expected {setting.kind.description}"
             yield key, SettingProblem(text, f"{key}={near}")
 
 
-def _unknown(scope: Scope, key: str) -> SettingProblem:
-    near = _nearest(key, tuple(k for k, s in KEYS[scope].items() if s.fixed is None))
-    hint = f"did you mean {near}?" if near else _show(scope)
+def _unknown_setting(scope: Scope, key: str) -> SettingProblem:
+    near = _nearest_word(key, tuple(k for k, s in KEYS[scope].items() if s.fixed is None))
+    hint = f"did you mean {near}?" if near else _hint_to_show(scope)
     if len(key) > MAX_KEY or not re.fullmatch(r"[\x21-\x7e]+", key):
         return SettingProblem(f"{key!r} cannot be the name of a setting", hint)
     return SettingProblem(f"{key}: open-iscsi has no such setting", hint)
 
 
-def _show(scope: Scope) -> str:
+def _hint_to_show(scope: Scope) -> str:
     return "see: iscsictl iface show NAME" if scope == "iface" else "see: iscsictl nodes show"
 
 
-def _nearest(word: str, words: tuple[str, ...]) -> str | None:
+def _nearest_word(word: str, words: tuple[str, ...]) -> str | None:
     """Return the word that was most likely meant, whatever its case."""
     lower = {w.lower(): w for w in reversed(words)}
     near = difflib.get_close_matches(word.lower(), lower, 1, _NEAR)
@@ -157,19 +157,19 @@ def _family_name(family: Family) -> str:
 
 def _bad_value(setting: RecordKey, value: str) -> SettingProblem | None:
     if reason := unstorable_reason(value):
-        return SettingProblem(f"{setting.name}: the value {reason}", _expected(setting))
+        return SettingProblem(f"{setting.name}: the value {reason}", _describe_expected(setting))
     if not value:
-        return SettingProblem(f"{setting.name}: the value is empty", _expected(setting))
+        return SettingProblem(f"{setting.name}: the value is empty", _describe_expected(setting))
     if setting.kind.accepts(value):
         return None
-    near = _nearest(value, setting.kind.words)
+    near = _nearest_word(value, setting.kind.words)
     return SettingProblem(
         f"{setting.name}: {value} is not {setting.kind.description}",
-        f"did you mean {near}?" if near else _expected(setting),
+        f"did you mean {near}?" if near else _describe_expected(setting),
     )
 
 
-def _expected(setting: RecordKey) -> str:
+def _describe_expected(setting: RecordKey) -> str:
     return f"expected {setting.kind.description}"
 
 

@@ -28,7 +28,7 @@ def _status_command(device: str) -> str:
     return f"sg_persist --in --read-full-status {shell_form(device)}"
 
 
-def _advice(device: str) -> str:
+def _hint_about_holder(device: str) -> str:
     """Return how to find the host that is in the way, and what to do if it is gone.
 
     A refused attach logs out again, so neither command may find the disk at first.
@@ -153,7 +153,7 @@ class LunReservations:
             return RefusedError(
                 f"{device} is under another host's SCSI-3 persistent reservation: "
                 f"{self.other_holder}",
-                hint=f"that host uses the LUN, or is formatting it: {_advice(device)}",
+                hint=f"that host uses the LUN, or is formatting it: {_hint_about_holder(device)}",
             )
         return None
 
@@ -176,5 +176,5 @@ class LunReservations:
         return RefusedError(
             f"another host has registered for persistent reservations of {device}: key {keys}",
             hint="a cluster uses the LUN, or another host is about to format it: "
-            + _advice(device),
+            + _hint_about_holder(device),
         )

@@ -60,11 +60,11 @@ def changes(before: Listing, after: Listing) -> list[Change]:
     found: list[Change] = []
     # A session of a capture may have no number: it comes first.
     for sid in sorted(old.keys() | new.keys(), key=lambda one: -1 if one is None else one):
-        found += _session(old.get(sid), new.get(sid))
+        found += _session_changes(old.get(sid), new.get(sid))
     return found
 
 
-def _session(old: Session | None, new: Session | None) -> Iterator[Change]:
+def _session_changes(old: Session | None, new: Session | None) -> Iterator[Change]:
     some = new or old
     if some is None:
         return
@@ -81,10 +81,10 @@ def _session(old: Session | None, new: Session | None) -> Iterator[Change]:
             was, now = getattr(old, name), getattr(new, name)
             if was != now:
                 yield Change(new.sid, new.target, name, was, now)
-    yield from _luns(old, new, some)
+    yield from _lun_changes(old, new, some)
 
 
-def _luns(old: Session | None, new: Session | None, some: Session) -> Iterator[Change]:
+def _lun_changes(old: Session | None, new: Session | None, some: Session) -> Iterator[Change]:
     was = {(lun.lun, lun.hctl): lun for lun in (old.luns if old else None) or ()}
     now = {(lun.lun, lun.hctl): lun for lun in (new.luns if new else None) or ()}
     for key in sorted(was.keys() | now.keys(), key=lambda key: (key[0], key[1] or "")):
