@@ -105,7 +105,7 @@ def entries() -> dict[str, Entry]:
     return {name: entry for section in SECTIONS.values() for name, entry in section.items()}
 
 
-def _load(where: str) -> Any:
+def _import_attribute(where: str) -> Any:
     """Import what a command needs when it is called, and only then."""
     module, _, attribute = where.partition(":")
     return getattr(importlib.import_module(f"iscsictl.cli.commands.{module}"), attribute)
@@ -129,7 +129,7 @@ class LazyGroup(HelpPageOfGroup):
         """
         args = move_common_options(args)
         if not args and sys.stdout is not None and sys.stdout.isatty():
-            show_overview = _load("overview:show_overview")
+            show_overview = _import_attribute("overview:show_overview")
             ctx.exit(show_overview(options.Settings(root=options.settings_root())))
         if args[:1] == ["help"]:
             args = [*args[1:], "--help"]
@@ -149,7 +149,7 @@ class LazyGroup(HelpPageOfGroup):
         entry = entries().get(cmd_name) or HIDDEN.get(cmd_name)
         if entry is None:
             return None
-        return cast("click.Command", _load(entry.where))
+        return cast("click.Command", _import_attribute(entry.where))
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the sections without importing anything."""
@@ -181,13 +181,13 @@ def cli() -> None:
     """Turn iSCSI LUNs into mounted filesystems that survive a reboot, and keep them mounted."""
 
 
-def _usage(error: click.ClickException, hint: str | None) -> int:
+def _report_usage_error(error: click.ClickException, hint: str | None) -> int:
     """Say what Click found wrong; it comes before the settings are known."""
     settings = options.Settings(output=_wanted_output(sys.argv[1:]))
     return options.report(errors.UsageError(error.format_message(), hint=hint), settings)
 
 
-def _called(words: list[str]) -> str:
+def _path_of_command(words: list[str]) -> str:
     """Return the command that these words call, as far as they name one."""
     path, command = "iscsictl", cast("click.Command", cli)
     for word in words:
@@ -227,9 +227,9 @@ def run_cli() -> int:
         if type(error).__name__ == "NoArgsIsHelpError":  # Click 8.2 and later
             click.echo(error.format_message(), err=True)
             return int(errors.Exit.USAGE)
-        path = error.ctx.command_path if error.ctx else _called(sys.argv[1:])
-        return _usage(error, f"see {path} --help")
+        path = error.ctx.command_path if error.ctx else _path_of_command(sys.argv[1:])
+        return _report_usage_error(error, f"see {path} --help")
     except click.ClickException as error:
-        return _usage(error, None)
+        return _report_usage_error(error, None)
     except RecursionError:
         return options.print_error("the input is nested too deeply", None, errors.Exit.ERROR)

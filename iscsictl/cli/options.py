@@ -125,7 +125,7 @@ def settings_root() -> Path:
     return Path(os.environ.get("ISCSICTL_ROOT") or "/")
 
 
-def _settings(options: dict[str, Any]) -> Settings:
+def _take_settings(options: dict[str, Any]) -> Settings:
     output = options.pop("output", "table")
     output, *columns = (output,) if isinstance(output, str) else output
     return Settings(
@@ -153,7 +153,7 @@ def common_with(
     def decorate(command: Command) -> Callable[..., None]:
         @functools.wraps(command)
         def with_settings(*args: Any, **options: Any) -> None:
-            settings = _settings(options)
+            settings = _take_settings(options)
             if not settings.quiet and sys.stderr.isatty():
                 status_line.use_terminal(sys.stderr)
                 waits.show_waits_on(status_line.STATUS_LINE)

@@ -74,7 +74,7 @@ def run_task(
                 report = reconcile(task, context, printer, on_failure)
         finally:
             printer.close()
-    return _conclude(settings, report, say_device=device_only)
+    return _print_report(settings, report, say_device=device_only)
 
 
 def _show_planned(printer: StepPrinter, settings: Settings, report: Report) -> None:
@@ -83,7 +83,7 @@ def _show_planned(printer: StepPrinter, settings: Settings, report: Report) -> N
             click.echo(printer.line(outcome))
 
 
-def _conclude(settings: Settings, report: Report, *, say_device: bool) -> int:
+def _print_report(settings: Settings, report: Report, *, say_device: bool) -> int:
     if settings.output == "json":
         click.echo(document(report))
     elif settings.output == "tsv":

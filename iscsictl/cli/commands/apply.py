@@ -46,7 +46,7 @@ Reports = Mapping[str, Report]
 _MAX_BYTES = 16 << 20
 
 
-def _parallel(command: Callable[..., None]) -> Callable[..., None]:
+def _parallel_option(command: Callable[..., None]) -> Callable[..., None]:
     return click.option(
         "--parallel", type=Number(1, 64), default=AT_ONCE, metavar="N",
         show_default=False, help=f"How many volumes to work on at a time [{AT_ONCE}].",
@@ -56,7 +56,7 @@ def _parallel(command: Callable[..., None]) -> Callable[..., None]:
 @command("plan")
 @click.argument("file", metavar="FILE")
 @click.option("--out", metavar="FILE", help="Save the plan, for apply, in this file.")
-@_parallel
+@_parallel_option
 @common
 def plan(settings: Settings, file: str, out: str | None, parallel: int) -> int:
     """Show what apply would do with a file of volumes; exit 10 if there are changes.
@@ -76,7 +76,7 @@ def plan(settings: Settings, file: str, out: str | None, parallel: int) -> int:
 @command("apply")
 @click.argument("file", metavar="FILE")
 @click.option("--plan", "saved", metavar="FILE", help="Do only what this saved plan contains.")
-@_parallel
+@_parallel_option
 @changing
 @common
 def apply(settings: Settings, file: str, saved: str | None, parallel: int) -> int:
@@ -115,9 +115,9 @@ class _Many:
     ) -> None:
         self.settings = settings
         self.parallel = parallel
-        self.text, plan_ = _read(file)
+        self.text, plan_ = _read_volumes_or_plan(file)
         if saved is not None:
-            plan_ = read_saved(_text_of(saved), saved)
+            plan_ = read_saved(_read_file_text(saved), saved)
             # The saved plan has its own copy of the file: what was approved is what was planned.
             if plan_.text != self.text:
                 raise UsageError(
@@ -128,7 +128,7 @@ class _Many:
         name = "standard input" if file == "-" else file
         found = read_volumes_file(self.text, name)
         specs = {
-            volume.name: _spec(settings, volume, found.owners[volume.name])
+            volume.name: _make_spec(settings, volume, found.owners[volume.name])
             for volume in found.volumes
         }
         self.saved = plan_
@@ -137,12 +137,12 @@ class _Many:
             output=settings.output, quiet=settings.quiet, color=settings.color
         )
         self.many = ManyPrinter(list(specs), self.printer)
-        scope = None if settings.dry_run else _scope(specs.values())
+        scope = None if settings.dry_run else _scope_of_specs(specs.values())
         self.context = VolumesContext(
-            settings.wait, settings.root, self._say, self.many.watch, scope
+            settings.wait, settings.root, self._print_unless_quiet, self.many.watch, scope
         )
 
-    def _say(self, text: str) -> None:
+    def _print_unless_quiet(self, text: str) -> None:
         if not self.settings.quiet:
             self.printer.close()
             print_message(text)
@@ -195,7 +195,7 @@ class _Many:
         return int(Exit.PENDING if pending else Exit.DONE)
 
 
-def _scope(specs: Iterable[AttachSpec]) -> Scope | None:
+def _scope_of_specs(specs: Iterable[AttachSpec]) -> Scope | None:
     """Return what these volumes change; None where a target is not known."""
     targets = {spec.target for spec in specs}
     mounts = {spec.mount for spec in specs}
@@ -204,9 +204,9 @@ def _scope(specs: Iterable[AttachSpec]) -> Scope | None:
     return Scope(frozenset(filter(None, targets)), frozenset(filter(None, mounts)))
 
 
-def _read(file: str) -> tuple[str, SavedPlan | None]:
+def _read_volumes_or_plan(file: str) -> tuple[str, SavedPlan | None]:
     """Return the text of a file of volumes, and the saved plan if it was one."""
-    text = _text_of(file)
+    text = _read_file_text(file)
     # No TOML begins with a brace, and each saved plan does.
     if not text.lstrip().startswith("{"):
         return text, None
@@ -214,11 +214,11 @@ def _read(file: str) -> tuple[str, SavedPlan | None]:
     return saved.text, saved
 
 
-def _text_of(file: str) -> str:
+def _read_file_text(file: str) -> str:
     return decode_file(read_input_file(file, largest=_MAX_BYTES), display_name(file))
 
 
-def _spec(settings: Settings, volume: Volume, place: str) -> AttachSpec:
+def _make_spec(settings: Settings, volume: Volume, place: str) -> AttachSpec:
     """Return the spec of a volume, completed with what only this host knows: secrets and user ids.
 
     `place` says where its owner stands.

@@ -51,7 +51,7 @@ Value = TypeVar("Value")
 _LAST_ID: Final = 2**32 - 2
 
 
-def _id(text: str, look_up: Callable[[str], int]) -> int | None:
+def _user_or_group_id(text: str, look_up: Callable[[str], int]) -> int | None:
     if not text:
         return None
     return int(text) if re.fullmatch(r"[0-9]{1,10}", text) else look_up(text)
@@ -68,8 +68,8 @@ def owner_ids(text: str, what: str) -> tuple[int | None, int | None]:
     if not user and not group:
         raise UsageError(f"{what} {text}: expected USER:GROUP, or one of them")
     try:
-        uid = _id(user, lambda name: pwd.getpwnam(name).pw_uid)
-        gid = _id(group, lambda name: grp.getgrnam(name).gr_gid)
+        uid = _user_or_group_id(user, lambda name: pwd.getpwnam(name).pw_uid)
+        gid = _user_or_group_id(group, lambda name: grp.getgrnam(name).gr_gid)
     except (KeyError, ValueError):
         raise UsageError(f"{what} {text}: there is no such user or group") from None
     for number in (uid, gid):
@@ -78,14 +78,16 @@ def owner_ids(text: str, what: str) -> tuple[int | None, int | None]:
     return uid, gid
 
 
-def _judged(option: str, judge: Callable[[Given], Value], given: Given | None) -> Value | None:
+def _checked_value(
+    option: str, judge: Callable[[Given], Value], given: Given | None
+) -> Value | None:
     try:
         return None if given is None else judge(given)
     except ValueError as error:
         raise UsageError(f"--{option} {error}") from None
 
 
-def _units(names: tuple[str, ...]) -> tuple[str, ...]:
+def _unit_names(names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(map(values.unit, names))
 
 
@@ -186,13 +188,16 @@ def attach(settings: Settings, **options: Any) -> int:
         if not settings.interactive or settings.yes or settings.output != "table":
             raise UsageError("name the array with -p ADDR; only a terminal is asked for it")
         require_root("attach")
-        return guided.attach_guided(settings, options, sys.argv[1:], _spec, _task)
-    spec = _spec(settings, options)
+        return guided.attach_guided(settings, options, sys.argv[1:], _make_spec, _attach_task)
+    spec = _make_spec(settings, options)
     require_root("attach")
     if spec.account is not None:
         judge_account(settings, spec.account, spec.target)
     return run_task(
-        settings, _task(settings, spec), scope=_scope(spec), device_only=options["print_device"]
+        settings,
+        _attach_task(settings, spec),
+        scope=_scope_of_spec(spec),
+        device_only=options["print_device"],
     )
 
 
@@ -240,21 +245,21 @@ def _detach_task(settings: Settings, request: DetachRequest, booted: frozenset[s
     )
 
 
-def _scope(spec: AttachSpec) -> Scope | None:
+def _scope_of_spec(spec: AttachSpec) -> Scope | None:
     """Return what an attach changes; None while its target is not known."""
     if spec.target is None:
         return None
     return Scope(frozenset({spec.target}), frozenset(filter(None, [spec.mount])))
 
 
-def _task(settings: Settings, spec: AttachSpec) -> Task:
+def _attach_task(settings: Settings, spec: AttachSpec) -> Task:
     def grant(what: str) -> Task:
         consent = replace(
             spec.consent,
             adopt=spec.consent.adopt or what == "adopt",
             adopt_unverified=spec.consent.adopt_unverified or what == "adopt-unverified",
         )
-        return _task(settings, replace(spec, consent=consent))
+        return _attach_task(settings, replace(spec, consent=consent))
 
     return Task(
         lambda context, before: attach_observer.for_attach(context, spec, before),
@@ -264,7 +269,7 @@ def _task(settings: Settings, spec: AttachSpec) -> Task:
     )
 
 
-def _spec(settings: Settings, options: dict[str, Any]) -> AttachSpec:
+def _make_spec(settings: Settings, options: dict[str, Any]) -> AttachSpec:
     chap = take_account(settings, options)
     if options["wipe"] and options["confirm"] is None:
         raise UsageError(
@@ -297,14 +302,14 @@ def _spec(settings: Settings, options: dict[str, Any]) -> AttachSpec:
         table=options["table"],
         fs=fs,
         fs_label=label,
-        mount=_judged(
+        mount=_checked_value(
             "mount", lambda text: without_links(values.directory(text)), options["mount"]
         ),
-        options=_judged("options", values.mount_options, options["mount_options"]) or (),
+        options=_checked_value("options", values.mount_options, options["mount_options"]) or (),
         uid=uid,
         gid=gid,
-        mode=_judged("mode", values.mode_bits, options["mode"]),
-        required_by=_judged("required-by", _units, options["required_by"]) or (),
+        mode=_checked_value("mode", values.mode_bits, options["mode"]),
+        required_by=_checked_value("required-by", _unit_names, options["required_by"]) or (),
         wwid=options["wwid"],
         values=parse_settings(options["pairs"]),
         boot=not options["no_boot"],

@@ -54,7 +54,7 @@ def chap() -> None:
     """Set, clear, show and check CHAP accounts; generate secrets."""
 
 
-def _where(command: Callable[..., None]) -> Callable[..., None]:
+def _by_account_owner(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the options that say whose account is meant."""
     command = click.option(
         "--default", "defaults", is_flag=True, help="The account for new records."
@@ -66,7 +66,7 @@ def _where(command: Callable[..., None]) -> Callable[..., None]:
     return by_target(command)
 
 
-def _algorithms(_ctx: click.Context, _param: click.Parameter, text: str | None) -> str | None:
+def _parse_algorithms(_ctx: click.Context, _param: click.Parameter, text: str | None) -> str | None:
     if text is None:
         return None
     names = [name.strip().lower() for name in text.split(",")]
@@ -78,7 +78,7 @@ def _algorithms(_ctx: click.Context, _param: click.Parameter, text: str | None) 
     return ",".join(ALGORITHMS[name] for name in names)
 
 
-def _method(_ctx: click.Context, _param: click.Parameter, name: str) -> str:
+def _require_chap(_ctx: click.Context, _param: click.Parameter, name: str) -> str:
     if name != "CHAP":
         raise click.BadParameter(
             f"{name} is in the iSCSI standard, but not in open-iscsi; use CHAP"
@@ -87,11 +87,11 @@ def _method(_ctx: click.Context, _param: click.Parameter, name: str) -> str:
 
 
 @chap.command("set")
-@_where
+@_by_account_owner
 @account_options
 @click.option(
     "--algorithms",
-    callback=_algorithms,
+    callback=_parse_algorithms,
     metavar="LIST",
     help="Digests to offer, best first: MD5,SHA1,SHA256,SHA3-256.",
 )
@@ -101,7 +101,7 @@ def _method(_ctx: click.Context, _param: click.Parameter, name: str) -> str:
         ["CHAP", "SRP", "KRB5", "Kerberos", "SPKM", "SPKM1", "SPKM2"], case_sensitive=False
     ),
     default="CHAP",
-    callback=_method,
+    callback=_require_chap,
     expose_value=False,
     help="The method; open-iscsi supports CHAP only.",
 )
@@ -115,29 +115,29 @@ def set_(settings: Settings, algorithms: str | None, **options: Any) -> int:
     given = take_account(settings, options, twice=True)
     if given is None and algorithms is None:
         raise UsageError("give an account: --user NAME and --secret-file FILE or --secret-prompt")
-    place = _place(settings, options)
+    place = _take_account_place(settings, options)
     require_root("chap set")
     if given is not None:
         judge_account(settings, given, place.target if isinstance(place, RecordSelector) else None)
-    return _write(settings, place, _changes(given, algorithms, place))
+    return _write_account(settings, place, _account_changes(given, algorithms, place))
 
 
 @chap.command("clear")
-@_where
+@_by_account_owner
 @changing
 @common
 def clear(settings: Settings, **options: Any) -> int:
     """Remove the account, both directions: the next login is without CHAP."""
-    place = _place(settings, options)
+    place = _take_account_place(settings, options)
     require_root("chap clear")
     prefix = DISCOVERY_PREFIX if isinstance(place, Portal) else NODE
-    return _write(settings, place, chap_values(None, prefix))
+    return _write_account(settings, place, chap_values(None, prefix))
 
 
 Place = RecordSelector | Portal | None
 
 
-def _place(settings: Settings, options: dict[str, Any]) -> Place:
+def _take_account_place(settings: Settings, options: dict[str, Any]) -> Place:
     """Return whose account is meant: records, a discovery portal, or (None) the defaults."""
     asked, defaults = options.pop("asked"), options.pop("defaults")
     choice = take_selector(settings, options)
@@ -149,7 +149,7 @@ def _place(settings: Settings, options: dict[str, Any]) -> Place:
     return None if defaults else asked or choice
 
 
-def _changes(given: Account | None, algorithms: str | None, place: Place) -> Changes:
+def _account_changes(given: Account | None, algorithms: str | None, place: Place) -> Changes:
     prefix = DISCOVERY_PREFIX if isinstance(place, Portal) else NODE
     changes: dict[str, Any] = {} if given is None else given.values(prefix)
     if algorithms is not None:
@@ -157,7 +157,7 @@ def _changes(given: Account | None, algorithms: str | None, place: Place) -> Cha
     return changes
 
 
-def _write(settings: Settings, place: Place, changes: Changes) -> int:
+def _write_account(settings: Settings, place: Place, changes: Changes) -> int:
     contexts: list[Context] = []
 
     def observe(context: Context, _: Inventory | None) -> Inventory:

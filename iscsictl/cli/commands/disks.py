@@ -167,7 +167,7 @@ def mkfs(settings: Settings, name: str, lun: int | None, **options: Any) -> int:
         raise UsageError(f"--label {fs_label!r}: {why}")
     spec = MkfsSpec(
         fs,
-        _uuid(fs, options["given"]),
+        _filesystem_uuid(fs, options["given"]),
         options["given"] is not None,
         fs_label,
         read_mkfs_options(fs, options["options"]),
@@ -180,7 +180,7 @@ def mkfs(settings: Settings, name: str, lun: int | None, **options: Any) -> int:
     return run_task(settings, task(query, lambda state: plan_mkfs(state, spec)))
 
 
-def _uuid(fs: str, given: str | None) -> str:
+def _filesystem_uuid(fs: str, given: str | None) -> str:
     if given is None:
         made = str(uuid.uuid4())
         return f"{made[:4]}-{made[4:8]}".upper() if fs == "vfat" else made
@@ -244,10 +244,12 @@ def add(settings: Settings, name: str, lun: int | None, **options: Any) -> int:
     )  # fmt: skip
     require_root("disk part add")
     query = DiskQuery(name, lun, whole_disk=True, table=True, content=True)
-    return run_task(settings, task(query, lambda state: plan_add(state, spec, _names(state))))
+    return run_task(
+        settings, task(query, lambda state: plan_add(state, spec, _type_names_of_table(state)))
+    )
 
 
-def _names(state: DiskInventory) -> dict[str, str]:
+def _type_names_of_table(state: DiskInventory) -> dict[str, str]:
     table = state.facts.table
     return partition_type_names(table.label) if table is not None else {}
 
@@ -298,7 +300,8 @@ def type_(settings: Settings, name: str | None, number: int | None, kind: str | 
     wanted, place = kind, number
     query = DiskQuery(name, lun, whole_disk=True, table=True)
     return run_task(
-        settings, task(query, lambda state: plan_type(state, place, wanted, _names(state)))
+        settings,
+        task(query, lambda state: plan_type(state, place, wanted, _type_names_of_table(state))),
     )
 
 

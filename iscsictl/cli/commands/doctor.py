@@ -69,13 +69,13 @@ def doctor(
     the services needed at boot and reloads systemd. It restarts nothing and ends no session. See
     what it would do with --fix -n.
     """
-    chosen = _chooser(only, ignored)
+    chosen = _filter_by_ids(only, ignored)
     if settings.dry_run and not fix:
         raise UsageError("-n requires --fix: checking changes nothing anyway")
     if source is not None:
         return _show_saved(settings, source, chosen, fix=fix, everything=everything)
     if not fix:
-        return _report(settings, chosen, everything=everything)
+        return _report_on_host(settings, chosen, everything=everything)
     if settings.output in {"nagios", "prometheus"}:
         raise UsageError(f"-o {settings.output} does not go with --fix")
     require_root("doctor --fix")
@@ -85,11 +85,11 @@ def doctor(
         return code
     # Judged anew, over the network too: what --fix could not repair decides the exit code.
     if settings.output == "table" and not settings.quiet:
-        return _report(settings, chosen, everything=everything)
-    return _exit(_findings(settings, chosen)[1])
+        return _report_on_host(settings, chosen, everything=everything)
+    return _exit_code_of(_examine_host(settings, chosen)[1])
 
 
-def _chooser(only: tuple[str, ...], ignored: tuple[str, ...]) -> Callable[[Finding], bool]:
+def _filter_by_ids(only: tuple[str, ...], ignored: tuple[str, ...]) -> Callable[[Finding], bool]:
     unknown = [name for name in (*only, *ignored) if not known(name)]
     if unknown:
         raise UsageError(
@@ -102,7 +102,7 @@ def _chooser(only: tuple[str, ...], ignored: tuple[str, ...]) -> Callable[[Findi
     return lambda finding: (not only or named(finding, only)) and not named(finding, ignored)
 
 
-def _findings(
+def _examine_host(
     settings: Settings, chosen: Callable[[Finding], bool]
 ) -> tuple[Machine, tuple[Finding, ...]]:
     with waiting("checking every layer of this host"):
@@ -110,7 +110,7 @@ def _findings(
     return machine, tuple(filter(chosen, examine(machine)))
 
 
-def _exit(findings: tuple[Finding, ...]) -> int:
+def _exit_code_of(findings: tuple[Finding, ...]) -> int:
     return Exit.ERROR if worst(findings) is Level.FAIL else Exit.DONE
 
 
@@ -127,28 +127,28 @@ def _show_saved(
     if settings.output in {"nagios", "prometheus"}:
         raise UsageError(f"-o {settings.output} is about this host: it does not go with --from")
     findings = tuple(filter(chosen, report.reported_findings(source)))
-    _show(settings, findings, everything=everything)
-    return _exit(findings)
+    _show_findings(settings, findings, everything=everything)
+    return _exit_code_of(findings)
 
 
-def _report(
+def _report_on_host(
     settings: Settings, chosen: Callable[[Finding], bool], *, everything: bool
 ) -> int:  # fmt: skip
-    machine, findings = _findings(settings, chosen)
+    machine, findings = _examine_host(settings, chosen)
     screen = screen_of(sys.stdout, settings.color)
-    code = int(_exit(findings))
+    code = int(_exit_code_of(findings))
     if settings.output == "nagios":
         screen.write(doctor_view.nagios(findings) + "\n")
         code = doctor_view.NAGIOS_EXIT[doctor_view.nagios_level(findings)]
     elif settings.output == "prometheus":
         screen.write(doctor_view.prometheus(findings, machine.now) + "\n")
     else:
-        _show(settings, findings, everything=everything)
+        _show_findings(settings, findings, everything=everything)
     sys.stdout.flush()
     return code
 
 
-def _show(settings: Settings, findings: tuple[Finding, ...], *, everything: bool) -> None:
+def _show_findings(settings: Settings, findings: tuple[Finding, ...], *, everything: bool) -> None:
     screen = screen_of(sys.stdout, settings.color)
     if settings.output == "json":
         screen.write(doctor_view.as_json(findings) + "\n")

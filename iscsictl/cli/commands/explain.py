@@ -37,19 +37,19 @@ def explain(settings: Settings, what: tuple[str, ...]) -> int:
         words = sys.stdin.buffer.read().decode("utf-8", "replace") if sys.stdin else ""
     causes = core.explain(words) if what else every()
     if settings.output == "json":
-        document = {"schema": "iscsictl.explain/1", "causes": [_as_json(c) for c in causes]}
+        document = {"schema": "iscsictl.explain/1", "causes": [_cause_row(c) for c in causes]}
         click.echo(json.dumps(document, indent=1))
     elif settings.output == "tsv":
         for c in causes:
             click.echo(f"{c.kind}\t{c.shown}\t{c.name}\t{c.meaning}\t{c.usual_cause}\t{c.fix}")
     elif what:
-        click.echo("\n\n".join(_card(cause) for cause in causes))
+        click.echo("\n\n".join(_format_cause(cause) for cause in causes))
     else:
-        print_paged(_all(causes))
+        print_paged(_format_list(causes))
     return 0
 
 
-def _as_json(cause: Cause) -> dict[str, object]:
+def _cause_row(cause: Cause) -> dict[str, object]:
     return {
         "kind": cause.kind,
         "code": cause.code,
@@ -62,12 +62,12 @@ def _as_json(cause: Cause) -> dict[str, object]:
     }
 
 
-def _width() -> int:
+def _text_width() -> int:
     return max(40, min(100, shutil.get_terminal_size().columns)) if sys.stdout.isatty() else 100
 
 
-def _card(cause: Cause) -> str:
-    width = _width()
+def _format_cause(cause: Cause) -> str:
+    width = _text_width()
     rows = [("meaning", cause.meaning)] if cause.shown else []
     rows += [
         ("usual cause", cause.usual_cause),
@@ -88,7 +88,7 @@ def _card(cause: Cause) -> str:
     return "\n".join([title, *lines])
 
 
-def _all(causes: tuple[Cause, ...]) -> str:
+def _format_list(causes: tuple[Cause, ...]) -> str:
     lines: list[str] = []
     kind = ""
     for cause in causes:
@@ -97,7 +97,7 @@ def _all(causes: tuple[Cause, ...]) -> str:
             lines += ["", _TITLES[kind]] if lines else [_TITLES[kind]]
         lines.append(
             textwrap.fill(
-                cause.meaning, _width(),
+                cause.meaning, _text_width(),
                 initial_indent=f"  {cause.shown:>4}  ", subsequent_indent=" " * 8,
             )
         )  # fmt: skip

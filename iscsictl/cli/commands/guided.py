@@ -51,9 +51,11 @@ class GuidedAttach:
         and AuthError where the array wants an account for discovery: none can be given here.
         """
         while True:
-            portal = self._ask("Portal of the array (address, or address:port)", parse_portal)
+            portal = self._ask_until_valid(
+                "Portal of the array (address, or address:port)", parse_portal
+            )
             try:
-                offers = self._discover(portal)
+                offers = self._discover_targets(portal)
             except IscsictlError as error:
                 if isinstance(error, InterruptError) or error.exit is Exit.AUTH:
                     raise
@@ -67,7 +69,7 @@ class GuidedAttach:
             self.options["target"] = target
             self.words += ["-T", target]
 
-    def _discover(self, portal: Portal) -> tuple[DiscoveredTarget, ...]:
+    def _discover_targets(self, portal: Portal) -> tuple[DiscoveredTarget, ...]:
         context = open_context(self.settings.wait, self.settings.root)
         iface = next(iter(self.options["ifaces"]), DEFAULT_IFACE)
         offers = discover(context, portal, iface, None)
@@ -83,7 +85,7 @@ class GuidedAttach:
         if len(names) == 1:
             print_line(f"The array offers one target: {escape_controls(names[0])}")
             return names[0]
-        return names[self._choose("Target", names)]
+        return names[self._choose_row("Target", names)]
 
     def ask_filesystem(self) -> None:
         """Ask for the filesystem and where to mount it, unless the command line says it.
@@ -93,9 +95,9 @@ class GuidedAttach:
         options = self.options
         if options["fs"] is None:
             choices = (*values.FILESYSTEMS, NO_FILESYSTEM)
-            kind = self._ask(
+            kind = self._ask_until_valid(
                 f"Filesystem to make on a blank disk ({', '.join(choices)})",
-                _one_of(choices),
+                _make_choice_reader(choices),
                 default=values.FILESYSTEMS[0],
             )
             if kind != NO_FILESYSTEM:
@@ -103,7 +105,9 @@ class GuidedAttach:
                 self.words += ["--fs", kind]
         if options["mount"] is None and options["fs"] is not None:
             default = suggest_directory(options["target"])
-            directory = str(self._ask("Directory to mount it on", values.directory, default))
+            directory = str(
+                self._ask_until_valid("Directory to mount it on", values.directory, default)
+            )
             options["mount"] = directory
             self.words += ["--mount", directory]
 
@@ -113,8 +117,8 @@ class GuidedAttach:
         The command that is shown afterwards asks for the secret again: it never has it.
         """
         print_line("The array refuses the login. If it wants CHAP, give the account of this host:")
-        user = self._ask("CHAP name", _chap_name)
-        secret = self._ask("CHAP secret", Secret, hide=True)
+        user = self._ask_until_valid("CHAP name", _chap_name)
+        secret = self._ask_until_valid("CHAP secret", Secret, hide=True)
         self._set_words(["--chap-user", user, "--chap-secret-prompt"])
         return Account(user, secret)
 
@@ -127,7 +131,7 @@ class GuidedAttach:
             f"LUN {lun.lun}  {human_size(size) or 'size not known'}  {lun.wwid or 'no WWID'}"
             for lun, size in error.luns
         ]
-        lun = error.luns[self._choose("LUN", rows)][0].lun
+        lun = error.luns[self._choose_row("LUN", rows)][0].lun
         self.options["lun"] = lun
         self.words += ["--lun", str(lun)]
 
@@ -142,7 +146,7 @@ class GuidedAttach:
             del self.words[start : start + len(words)]
         self.words += words
 
-    def _choose(self, what: str, rows: Sequence[str]) -> int:
+    def _choose_row(self, what: str, rows: Sequence[str]) -> int:
         """Return the place of the row that the user chooses by its number or its text."""
         for number, row in enumerate(rows, 1):
             print_line(f"  {number}  {escape_controls(row)}")
@@ -155,9 +159,9 @@ class GuidedAttach:
                 raise ValueError(f"{text}: give a number from 1 to {len(rows)}, or part of a name")
             return fitting[0]
 
-        return int(self._ask(what, place))
+        return int(self._ask_until_valid(what, place))
 
-    def _ask(
+    def _ask_until_valid(
         self,
         question: str,
         read: Callable[[str], Any],
@@ -197,7 +201,7 @@ def suggest_directory(target: str) -> str:
     return "/srv/" + "".join(char if char.isalnum() or char in "-_" else "-" for char in name)
 
 
-def _one_of(choices: Sequence[str]) -> Callable[[str], str]:
+def _make_choice_reader(choices: Sequence[str]) -> Callable[[str], str]:
     def read(text: str) -> str:
         if text not in choices:
             raise ValueError(f"{text}: expected one of {', '.join(choices)}")
@@ -237,10 +241,10 @@ def attach_guided(
     if yes.strip().lower() not in {"y", "yes"}:
         print_line("Nothing was changed.")
         return int(Exit.DONE)
-    return _attach(guide, spec, given, make_task)
+    return _attach_asking_again(guide, spec, given, make_task)
 
 
-def _attach(
+def _attach_asking_again(
     guide: GuidedAttach, spec: AttachSpec, given: Sequence[str], make_task: MakeTask
 ) -> int:
     """Attach; where the array refuses the login or has several LUNs, ask and try again."""

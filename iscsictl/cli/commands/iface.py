@@ -50,7 +50,7 @@ def show(settings: Settings, name: str | None) -> int:
     return 0
 
 
-def _values(command: Callable[..., None]) -> Callable[..., None]:
+def _value_options(command: Callable[..., None]) -> Callable[..., None]:
     for option in reversed(
         (
             click.option(
@@ -75,7 +75,7 @@ def _parse_changes(pairs: tuple[str, ...]) -> dict[str, str | None]:
 
 @iface.command("add")
 @click.argument("name")
-@_values
+@_value_options
 @changing
 @common
 def add(
@@ -103,7 +103,7 @@ def add(
 @iface.command("set")
 @click.argument("name")
 @click.argument("pairs", nargs=-1, metavar="[KEY=VALUE]...")
-@_values
+@_value_options
 @changing
 @common
 def set_(

@@ -47,19 +47,22 @@ def import_(settings: Settings, file: str, bindings: str | None) -> int:
     iscsictl import /mnt/old/etc/iscsi.conf -n
     iscsictl import fstab.iscsi --bindings bindings -n -o json
     """
-    text = _read(file)
+    text = _read_old_file(file)
     kind = core.recognise(Path(file).name, text)
     listed = bindings or str(settings.root / "var/lib/iscsi/bindings")
-    plan = core.plan_import(kind, text, _bindings(kind, listed, needed=bindings is not None))
+    plan = core.plan_import(kind, text, _read_bindings(kind, listed, needed=bindings is not None))
     if plan.empty:
         _require_understood(plan, text, file)
-    nothing = core.still_to_do(plan, _name_now(settings, kind)).empty
+    nothing = core.still_to_do(plan, _current_name(settings, kind)).empty
     if settings.output == "json" and (settings.dry_run or nothing):
         click.echo(json.dumps(as_json(plan), indent=1))
     for warning in plan.warnings:
         if warning.level == "error" or not settings.quiet:
             where = file if warning.source == "file" else listed
-            click.echo(_plain(f"{where}:{warning.line}: {warning.level}: {warning.text}"), err=True)
+            click.echo(
+                _make_printable(f"{where}:{warning.line}: {warning.level}: {warning.text}"),
+                err=True,
+            )
     if nothing:
         if not settings.quiet:
             why = "nothing to take over" if plan.empty else "this host has that name already"
@@ -67,7 +70,7 @@ def import_(settings: Settings, file: str, bindings: str | None) -> int:
         return Exit.DONE
     if settings.dry_run:
         if settings.output == "tsv" or (settings.output == "table" and not settings.quiet):
-            _show(plan, settings)
+            _print_plan(plan, settings)
         return Exit.PENDING
     return _write_import(settings, plan)
 
@@ -91,7 +94,7 @@ def _write_import(settings: Settings, plan: ImportPlan) -> int:
                 continue
             done += 1
             if not settings.quiet and settings.output != "json":
-                click.echo(_plain(outcome))
+                click.echo(_make_printable(outcome))
     if settings.output == "json":
         click.echo(json.dumps(as_json(plan), indent=1))
     if errors:
@@ -99,7 +102,7 @@ def _write_import(settings: Settings, plan: ImportPlan) -> int:
     return Exit.DONE
 
 
-def _read(name: str) -> str:
+def _read_old_file(name: str) -> str:
     data = read_input_file(name, largest=LARGEST)
     return data.decode("utf-8", "surrogateescape").removeprefix("\ufeff")
 
@@ -109,14 +112,16 @@ def _require_understood(plan: ImportPlan, text: str, file: str) -> None:
     lines = {n: line.strip() for n, line in enumerate(text.split("\n"), start=1)}
     said = {n: line for n, line in lines.items() if line and not line.startswith("#")}
     wrong = {w.line for w in plan.warnings if w.source == "file" and w.level == "error"}
-    if said and not any(n not in wrong and _known(plan.kind, line) for n, line in said.items()):
+    if said and not any(
+        n not in wrong and _is_understood(plan.kind, line) for n, line in said.items()
+    ):
         raise UsageError(
             f"{file}:{min(said)}: no line of it is understood as {plan.kind}",
             hint="give iscsi.conf, initiatorname.iscsi or fstab.iscsi of the old driver",
         )
 
 
-def _known(kind: core.Kind, line: str) -> bool:
+def _is_understood(kind: core.Kind, line: str) -> bool:
     if kind == "fstab.iscsi":
         words = line.split()
         return len(words) >= 3 and words[1].startswith(("/", "none", "swap"))
@@ -125,17 +130,19 @@ def _known(kind: core.Kind, line: str) -> bool:
     return bool(equals) and keyword.strip().lower() in keywords
 
 
-def _bindings(kind: core.Kind, name: str, *, needed: bool) -> str:
-    return _read(name) if kind == "fstab.iscsi" and (needed or Path(name).is_file()) else ""
+def _read_bindings(kind: core.Kind, name: str, *, needed: bool) -> str:
+    return (
+        _read_old_file(name) if kind == "fstab.iscsi" and (needed or Path(name).is_file()) else ""
+    )
 
 
-def _name_now(settings: Settings, kind: core.Kind) -> str | None:
+def _current_name(settings: Settings, kind: core.Kind) -> str | None:
     if kind != "initiatorname.iscsi":
         return None
     return name_facts(open_context(settings.wait, settings.root)).now.name
 
 
-def _show(plan: ImportPlan, settings: Settings) -> None:
+def _print_plan(plan: ImportPlan, settings: Settings) -> None:
     rows: list[tuple[str, str, str]] = []
     if plan.initiator is not None:
         rows.append(("initiator", plan.initiator, ""))
@@ -165,9 +172,9 @@ def _show(plan: ImportPlan, settings: Settings) -> None:
     else:
         widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
         lines = [f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c}".rstrip() for a, b, c in rows]
-    click.echo("\n".join(map(_plain, lines)))
+    click.echo("\n".join(map(_make_printable, lines)))
 
 
-def _plain(line: str) -> str:
+def _make_printable(line: str) -> str:
     """Return the line as a terminal may see it: what is no printable character is a '?'."""
     return "".join(c if c.isprintable() or c == "\t" else "?" for c in line)

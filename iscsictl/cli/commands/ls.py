@@ -59,11 +59,11 @@ def ls(
     """
     if settings.columns and (tree or long):
         raise UsageError("chosen columns go neither with --tree nor with --long")
-    listing = _read(settings, source, long=long)
+    listing = _read_listing(settings, source, long=long)
     if target is not None:
         listing = selection.only(listing, selection.named_targets(listing, target))
     if not settings.quiet:
-        _warn(listing.warnings, source)
+        _print_warnings(listing.warnings, source)
         # A capture of disks alone does not say that there are no sessions.
         is_told = listing.capture is None or listing.capture.tells_sessions
         if not listing.sessions and is_told and settings.output == "table":
@@ -72,10 +72,10 @@ def ls(
         tsv=settings.output == "tsv", long=long, tree=tree, columns=settings.columns,
         header=not no_header,
     )  # fmt: skip
-    _print(listing, settings, form)
+    _print_in_format(listing, settings, form)
 
 
-def _print(listing: Listing, settings: Settings, form: Form) -> None:
+def _print_in_format(listing: Listing, settings: Settings, form: Form) -> None:
     if sys.stdout is None:
         return
     if settings.output == "json":
@@ -86,7 +86,7 @@ def _print(listing: Listing, settings: Settings, form: Form) -> None:
     sys.stdout.flush()
 
 
-def _read(settings: Settings, source: str | None, *, long: bool) -> Listing:
+def _read_listing(settings: Settings, source: str | None, *, long: bool) -> Listing:
     if source is None:
         beyond = set(settings.columns) - {column.key for column in COLUMNS}
         details = long or settings.output == "json" or bool(beyond)
@@ -100,7 +100,7 @@ def _read(settings: Settings, source: str | None, *, long: bool) -> Listing:
     return piped_listing(b"" if sys.stdin is None else sys.stdin.buffer.read())
 
 
-def _warn(notes: tuple[Note, ...], source: str | None) -> None:
+def _print_warnings(notes: tuple[Note, ...], source: str | None) -> None:
     """Print the warnings; those that say only that lines were skipped come last, and not all.
 
     Of warnings that differ in nothing but a number some are printed and the others counted, so

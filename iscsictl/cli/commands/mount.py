@@ -53,10 +53,10 @@ def mount(
         None if where is None else directory(where), options_of(mount_options), over_nonempty,
         settings.yes,
     )  # fmt: skip
-    return run_task(settings, _mounting(settings, DiskQuery(name, lun, content=True), spec))
+    return run_task(settings, _mount_task(settings, DiskQuery(name, lun, content=True), spec))
 
 
-def _mounting(settings: Settings, query: DiskQuery, spec: MountSpec) -> Task:
+def _mount_task(settings: Settings, query: DiskQuery, spec: MountSpec) -> Task:
     def observed(context: Context, before: Inventory | None) -> Inventory:
         """Look twice: where it goes is known only when the filesystem is."""
         first = observe(context, replace(query, content=False), before)
@@ -67,7 +67,7 @@ def _mounting(settings: Settings, query: DiskQuery, spec: MountSpec) -> Task:
         return plan_mount(found, spec)
 
     def grant(_: str) -> Task:
-        return _mounting(settings, query, replace(spec, recover=True))
+        return _mount_task(settings, query, replace(spec, recover=True))
 
     made = task(query, make_plan, grant, lambda question: ask(settings, question))
     return replace(made, observe=observed)

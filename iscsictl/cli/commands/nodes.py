@@ -46,7 +46,7 @@ def nodes() -> None:
 @common
 def ls(settings: Settings, target: str | None) -> int:
     """List the node records, of TARGET only or all: target, portal, startup, CHAP, session."""
-    return _show(settings, RecordSelector(target, interactive=True), values=False)
+    return _show_records(settings, RecordSelector(target, interactive=True), values=False)
 
 
 @nodes.command("show")
@@ -55,10 +55,10 @@ def ls(settings: Settings, target: str | None) -> int:
 def show(settings: Settings, **options: Any) -> int:
     """Show all values of node records; secrets are masked."""
     selector = replace(take_selector(settings, options), interactive=True)
-    return _show(settings, selector, values=True)
+    return _show_records(settings, selector, values=True)
 
 
-def _show(settings: Settings, selector: RecordSelector, *, values: bool) -> int:
+def _show_records(settings: Settings, selector: RecordSelector, *, values: bool) -> int:
     inventory = observer.for_records(open_context(settings.wait, settings.root))
     records = inventory.records if selector.selects_all else select_records(inventory, selector)
     index = SessionIndex.of(inventory)

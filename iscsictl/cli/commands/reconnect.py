@@ -126,12 +126,12 @@ def _reconnect(settings: Settings, target: str | None) -> _Run:
     plan = plan_reconnect(inventory, mounted(context, inventory), target)
     if all(step.status is Status.UNCHANGED for step in plan.steps):
         forget_kept_out(settings.root)
-        return _Run(_all_well(settings, plan), inventory)
-    return _restore(settings, target)
+        return _Run(_report_all_connected(settings, plan), inventory)
+    return _restore_missing(settings, target)
 
 
-def _all_well(settings: Settings, plan: Plan) -> int:
-    _document(settings, plan.notes)
+def _report_all_connected(settings: Settings, plan: Plan) -> int:
+    _print_document(settings, plan.notes)
     if settings.output != "json" and not settings.quiet:
         mounts = sum(isinstance(step.action, actions.Mount) for step in plan.steps)
         if not plan.notes:
@@ -141,13 +141,13 @@ def _all_well(settings: Settings, plan: Plan) -> int:
     return 0
 
 
-def _document(settings: Settings, notes: tuple[str, ...] = ()) -> None:
+def _print_document(settings: Settings, notes: tuple[str, ...] = ()) -> None:
     """Print the document of a run that did nothing, if JSON was requested."""
     if settings.output == "json":
         click.echo(plan_view.document(Report(notes=notes)))
 
 
-def _restore(settings: Settings, target: str | None) -> _Run:
+def _restore_missing(settings: Settings, target: str | None) -> _Run:
     def make_plan(inventory: Inventory) -> Plan:
         context = open_context(settings.wait, settings.root)
         return plan_reconnect(inventory, mounted(context, inventory), target)
@@ -168,7 +168,7 @@ def _restore(settings: Settings, target: str | None) -> _Run:
             ) from None
         if not settings.quiet:
             print_message(f"{error.text}; nothing was done")
-        _document(settings)
+        _print_document(settings)
         return _Run(Exit.DONE, kept_out=True)
     forget_kept_out(settings.root)
     return _Run(code)

@@ -49,7 +49,7 @@ STARTUPS = ["automatic", "manual", "onboot"]
 DIGESTS = ["None", "CRC32C", "CRC32C,None", "None,CRC32C"]
 
 
-def _say(settings: Settings, text: str) -> None:
+def _print_unless_quiet(settings: Settings, text: str) -> None:
     if not settings.quiet:
         print_message(text)
 
@@ -89,7 +89,7 @@ def discover(
             ),
             lambda inventory: records.plan_save(inventory, iface),
         )
-    return _show(settings, where, iface, changes, kind)
+    return _show_discovered(settings, where, iface, changes, kind)
 
 
 def _discovery_changes(account: Account | None) -> Changes | None:
@@ -98,8 +98,12 @@ def _discovery_changes(account: Account | None) -> Changes | None:
     return account.values(DISCOVERY_PREFIX)
 
 
-def _show(settings: Settings, where: Portal, iface: str, changes: Changes | None, kind: str) -> int:
-    context = open_context(settings.wait, settings.root, lambda text: _say(settings, text))
+def _show_discovered(
+    settings: Settings, where: Portal, iface: str, changes: Changes | None, kind: str
+) -> int:
+    context = open_context(
+        settings.wait, settings.root, lambda text: _print_unless_quiet(settings, text)
+    )
     if changes is None:
         offers = observer.discover(context, where, iface, None, kind=kind)
     else:
@@ -111,7 +115,7 @@ def _show(settings: Settings, where: Portal, iface: str, changes: Changes | None
     known = [offer for offer in offers if offer in places]
     show_offers(where, offers, known, screen_of(sys.stdout, settings.color), settings.output)
     if not offers and settings.output == "table":
-        _say(settings, f"{where} offers no target to this host")
+        _print_unless_quiet(settings, f"{where} offers no target to this host")
     return 0
 
 
@@ -269,7 +273,7 @@ def hold(settings: Settings, name: str | None, seconds: float | None) -> int:
         screen = screen_of(sys.stdout, settings.color)
         show_holds(found, hold_clock(), screen, settings.output)
         if not found and settings.output == "table":
-            _say(settings, "there are no holds")
+            _print_unless_quiet(settings, "there are no holds")
         return 0
 
     if seconds is not None and seconds < 1:

@@ -23,7 +23,7 @@ from iscsictl.output.views.watch import Picture
 SCHEMA = "iscsictl.watch/1"
 
 
-def _timed(command: click.Command) -> click.Command:
+def _explain_timeout(command: click.Command) -> click.Command:
     """Say what --timeout means here: nothing else is waited for."""
     for option in command.params:
         if isinstance(option, click.Option) and option.name == "timeout":
@@ -31,7 +31,7 @@ def _timed(command: click.Command) -> click.Command:
     return command
 
 
-@_timed
+@_explain_timeout
 @command("watch")
 @target_argument
 @common
@@ -61,14 +61,14 @@ def watch(settings: Settings, target: str | None, interval: float) -> None:
         )
         try:
             if is_live:
-                _draw(snapshots, keys, settings)
+                _draw_snapshots(snapshots, keys, settings)
             else:
-                _print(snapshots, settings)
+                _print_changes(snapshots, settings)
         except InterruptError as interrupt:
             raise click.exceptions.Exit(interrupt.exit) from None  # its usual end, not an error
 
 
-def _draw(snapshots: Iterator[Snapshot], keys: Keys, settings: Settings) -> None:
+def _draw_snapshots(snapshots: Iterator[Snapshot], keys: Keys, settings: Settings) -> None:
     # A name that nobody knows is an error before the screen is taken.
     first = next(snapshots)
     end = "Ctrl-C" if keys.fd is None else "q"
@@ -81,15 +81,15 @@ def _draw(snapshots: Iterator[Snapshot], keys: Keys, settings: Settings) -> None
             picture.draw(snapshot, datetime.now().astimezone().strftime("%H:%M:%S"))
 
 
-def _print(snapshots: Iterator[Snapshot], settings: Settings) -> None:
+def _print_changes(snapshots: Iterator[Snapshot], settings: Settings) -> None:
     first = next(snapshots)
     for snapshot in chain([first._replace(changes=first_changes(first.listing))], snapshots):
-        for line in _lines(snapshot, settings.output):
+        for line in _format_changes(snapshot, settings.output):
             sys.stdout.write(line + "\n")
         sys.stdout.flush()
 
 
-def _lines(snapshot: Snapshot, output: str) -> list[str]:
+def _format_changes(snapshot: Snapshot, output: str) -> list[str]:
     """Return a line for each change; in JSON a whole document each."""
     if not snapshot.changes:
         return []
