@@ -150,17 +150,17 @@ def error_lines(errors: Mapping[str, IscsictlError]) -> tuple[str, ...]:
     lines = []
     for cause, names in groups.items():
         # A volume's name does not tell its portal, the id of a step does.
-        alone = len(names) == 1 and _NAMED.search(_words(names[0])) is None
+        alone = len(names) == 1 and _NAMED.search(_step_id_as_words(names[0])) is None
         lines.append(f"{_list_parts(names)}: {errors[names[0]].text if alone else cause}")
     return tuple(lines)
 
 
-def _words(name: str) -> str:
+def _step_id_as_words(name: str) -> str:
     """Return the id of a step, which is its verb, a colon and its subject, as words."""
     return name.replace(":", " ", 1)
 
 
 def _list_parts(names: Sequence[str]) -> str:
-    shown = [_words(name) for name in names[:_SHOWN]]
+    shown = [_step_id_as_words(name) for name in names[:_SHOWN]]
     more = len(names) - _SHOWN
     return ", ".join(shown) + (f" and {more} more" if more > 0 else "")

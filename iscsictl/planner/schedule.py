@@ -70,19 +70,19 @@ def texts(
     cannot have.
     """
     if method == "cron":
-        program = _for_cron(executable)
+        program = _quote_for_cron(executable)
         values = {
             "@TIMES@": cron_times(seconds),
             "@PRUNE@": f"{program} {_PRUNE}; " if prune else "",
             "@EXECUTABLE@": program,
-            "@OPTIONS@": "" if metrics is None else f" --metrics {_for_cron(metrics)}",
+            "@OPTIONS@": "" if metrics is None else f" --metrics {_quote_for_cron(metrics)}",
         }
-        return {CRON: _filled(templates["cron"], values)}
+        return {CRON: _fill_template(templates["cron"], values)}
     if not 10 <= seconds <= LONGEST:
         raise UsageError("a timer runs it every 10s at least and 365d at most",
                          hint="take --every 2min")  # fmt: skip
     values = {
-        "@EXECUTABLE@": _for_systemd(executable),
+        "@EXECUTABLE@": _quote_for_systemd(executable),
         "@PRUNE@": _PRUNE,
         "@SECONDS@": str(seconds),
         "@DELAY@": str(max(1, seconds // 10)),
@@ -95,15 +95,15 @@ def texts(
         wanted[SERVICE_DROP_IN] = "iscsictl-reconnect.service.conf"
     if prune:
         wanted[PRUNE_DROP_IN] = "iscsictl-prune.conf"
-    return {path: _filled(templates[name], values) for path, name in wanted.items()}
+    return {path: _fill_template(templates[name], values) for path, name in wanted.items()}
 
 
-def _for_cron(path: str) -> str:
+def _quote_for_cron(path: str) -> str:
     """Quote a path for sh; a % is a newline to cron (crontab(5))."""
     return shell_form(path).replace("%", "\\%")
 
 
-def _for_systemd(path: str) -> str:
+def _quote_for_systemd(path: str) -> str:
     """Quote the path of a program for ExecStart= (systemd.service(5)); a $ means nothing there."""
     text = path.replace("%", "%%")
     return f'"{text}"' if re.search(r"[\s;]", text) else text
@@ -117,7 +117,7 @@ def _argument_for_systemd(text: str) -> str:
     return '"' + re.sub(r'(["\\])', r"\\\1", doubled) + '"'
 
 
-def _filled(text: str, values: Mapping[str, str]) -> str:
+def _fill_template(text: str, values: Mapping[str, str]) -> str:
     for name, value in values.items():
         text = text.replace(name, value)
     return text
@@ -194,12 +194,12 @@ def problems(there: Scheduled) -> tuple[str, ...]:
             found.append(f"the timer does not run: systemctl start {TIMER_UNIT}")
     if "cron" in there.method:
         found += _cron_problems(there)
-    if not _fits(there) or len(there.method) > 1:
+    if not _is_one_schedule(there) or len(there.method) > 1:
         found.append("the files and the timer do not fit together: install or remove it again")
     return tuple(found)
 
 
-def _fits(there: Scheduled) -> bool:
+def _is_one_schedule(there: Scheduled) -> bool:
     """Tell whether the files in /etc are those of one schedule: whole, or only a drop-in."""
     units = (_SYSTEMD - {PRUNE_DROP_IN}) & there.files.keys()
     if "systemd" not in there.method:

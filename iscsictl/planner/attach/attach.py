@@ -62,20 +62,20 @@ def plan_attach(inventory: Inventory, spec: AttachSpec) -> Plan:
         choice = choose_paths(inventory, spec)
         silent = (f"portal {p} does not answer: {why}" for p, why in inventory.silent.items())
         builder.notes += [*choice.notes, *dict.fromkeys(silent)]
-        _prepare(builder, inventory, spec, choice)
-        result = _connect(builder, inventory, spec, choice)
-        _let_go(builder, inventory, spec, choice.paths)
+        _add_records_and_services(builder, inventory, spec, choice)
+        result = _plan_from_first_login(builder, inventory, spec, choice)
+        _drop_matching_holds(builder, inventory, spec, choice.paths)
     except IscsictlError as error:
         refusal = error
     return builder.build(refusal, result)
 
 
-def _prepare(
+def _add_records_and_services(
     builder: PlanBuilder, inventory: Inventory, spec: AttachSpec, choice: PathChoice
 ) -> None:
     """Add the records of all paths, and the services that the host needs."""
     for path in choice.paths:
-        _record(builder, inventory, spec, path, mapped=choice.mapped)
+        _add_record(builder, inventory, spec, path, mapped=choice.mapped)
     if spec.boot:
         unit, enabled = inventory.host.login_service, inventory.host.service_enabled
         builder.add(actions.EnableService(unit), unit, "logs in at boot", done=enabled)
@@ -83,7 +83,7 @@ def _prepare(
         add_service_steps(builder, inventory)
 
 
-def _log_in(builder: PlanBuilder, spec: AttachSpec, path: LoginPath, *, alone: bool) -> None:
+def _add_login(builder: PlanBuilder, spec: AttachSpec, path: LoginPath, *, alone: bool) -> None:
     """Add the login over a path. A session that is down is an error unless other paths do."""
     session = path.session
     if session is not None and session.status != "up" and alone:
@@ -95,7 +95,7 @@ def _log_in(builder: PlanBuilder, spec: AttachSpec, path: LoginPath, *, alone: b
     builder.add(login, path.subject, "opens the session", done=session is not None)
 
 
-def _connect(
+def _plan_from_first_login(
     builder: PlanBuilder, inventory: Inventory, spec: AttachSpec, choice: PathChoice
 ) -> str | None:
     """Plan from the first login on: the disk, its map and other paths, and what is made of it.
@@ -105,7 +105,7 @@ def _connect(
     """
     first, *others = choice.paths
     name = first.target if spec.lun is None else f"{first.target} LUN {spec.lun}"
-    _log_in(builder, spec, first, alone=True)
+    _add_login(builder, spec, first, alone=True)
     found = None
     if not builder.beyond_frontier and first.session is not None:
         found = _find_disk(inventory, spec, first.session)
@@ -129,7 +129,7 @@ def _connect(
             builder, inventory, first.target, number or 0, disk, name, exclusive=spec.exclusive
         )
         for path in others:
-            _log_in(builder, spec, path, alone=False)
+            _add_login(builder, spec, path, alone=False)
     if found is None or builder.beyond_frontier:
         unknown = DiskId(first.target, spec.lun or 0, UNKNOWN, UNKNOWN)
         FilesystemPlanner(builder, inventory, spec, unknown, name).forecast()
@@ -147,7 +147,7 @@ def _connect(
     return FilesystemPlanner(builder, inventory, spec, device, name).plan(disk)
 
 
-def _let_go(
+def _drop_matching_holds(
     builder: PlanBuilder, inventory: Inventory, spec: AttachSpec, routes: tuple[LoginPath, ...]
 ) -> None:
     """End the holds on what is wanted again, once it is there."""
@@ -158,7 +158,7 @@ def _let_go(
             builder.add(actions.DropHold(hold), hold.name, "it is wanted again")
 
 
-def _record(
+def _add_record(
     builder: PlanBuilder, inventory: Inventory, spec: AttachSpec, route: LoginPath, *, mapped: bool
 ) -> None:
     values = record_values(spec, multipath=mapped)
@@ -177,7 +177,7 @@ def _record(
 def _find_disk(inventory: Inventory, spec: AttachSpec, session: Session) -> tuple[Lun, Disk] | None:
     """Return the LUN that is meant and its disk, None while a scan has to find it."""
     lun = _choose_lun(inventory, spec, session)
-    disk = None if lun is None else _disk_of(inventory, session, lun)
+    disk = None if lun is None else _disk_of_lun(inventory, session, lun)
     return None if lun is None or disk is None else (lun, disk)
 
 
@@ -213,7 +213,7 @@ def _choose_lun(inventory: Inventory, spec: AttachSpec, session: Session) -> Lun
             "one",
             hint=f"run it again with the one that is meant, such as --lun {number}",
         )
-    sizes = [_disk_of(inventory, session, lun) for lun in luns]
+    sizes = [_disk_of_lun(inventory, session, lun) for lun in luns]
     raise SeveralLunsError(
         session.target,
         tuple(
@@ -239,7 +239,7 @@ class SeveralLunsError(NotFoundError):
         self.luns = luns
 
 
-def _disk_of(inventory: Inventory, session: Session, lun: Lun) -> Disk | None:
+def _disk_of_lun(inventory: Inventory, session: Session, lun: Lun) -> Disk | None:
     for disk in inventory.index.disks_of_session(session.sid):
         if any(path.sid == session.sid and path.hctl == lun.hctl for path in disk.paths):
             return disk

@@ -48,19 +48,20 @@ def plan_detach(
     try:
         meant = find(inventory, request.name, request.lun)
         if meant:
-            _detach(builder, inventory, request, meant, boots_from)
+            _detach_luns(builder, inventory, request, meant, boots_from)
         elif inventory.in_journal:
             builder.notes.append(f"nothing of {request.name} is attached")
         else:
             raise NotFoundError(
-                f"nothing here is called {request.name}", hint=_similar(inventory, request.name)
+                f"nothing here is called {request.name}",
+                hint=_hint_for_unknown_name(inventory, request.name),
             )
     except IscsictlError as error:
         refusal = error
     return builder.build(refusal)
 
 
-def _similar(inventory: Inventory, name: str) -> str:
+def _hint_for_unknown_name(inventory: Inventory, name: str) -> str:
     """Return the hint for a name that nothing has: what it may be a typing error for."""
     names = {session.target for session in inventory.sessions}
     names |= {record.target for record in inventory.records}
@@ -69,7 +70,7 @@ def _similar(inventory: Inventory, name: str) -> str:
     return f"did you mean: {', '.join(near)}" if near else "see what is there: iscsictl ls"
 
 
-def _detach(
+def _detach_luns(
     builder: PlanBuilder,
     inventory: Inventory,
     request: DetachRequest,
@@ -80,7 +81,8 @@ def _detach(
     sessions = tuple(s for s in inventory.sessions if s.target == target)
     for one in meant:
         if one.disk is not None:
-            _release(builder, inventory, request, one, one.disk, sessions, _lun_name(one, meant))
+            name = _lun_name_for_steps(one, meant)
+            _add_unmounts_of_disk(builder, inventory, request, one, one.disk, sessions, name)
     _release_stranded(builder, inventory, request, meant)
     others = _other_units(inventory, sessions, meant)
     needed = _reasons_to_stay(inventory, target, sessions, others)
@@ -95,8 +97,8 @@ def _detach(
         for one in meant:
             if one.disk is not None:
                 hctls = tuple(path.hctl for path in one.disk.paths)
-                remove = actions.RemoveDevice(_id(one, one.disk), hctls)
-                builder.add(remove, _lun_name(one, meant), "the kernel forgets the disk")
+                remove = actions.RemoveDevice(_disk_id_of(one, one.disk), hctls)
+                builder.add(remove, _lun_name_for_steps(one, meant), "the kernel forgets the disk")
     # The root filesystem may be on it, and would lose its disk.
     elif sessions and target in boots_from:
         raise InUseError(
@@ -106,7 +108,7 @@ def _detach(
     else:
         _end_sessions(builder, inventory, request, target, sessions)
     for one in meant:
-        add_forget_steps(builder, inventory, one.wwid, _lun_name(one, meant))
+        add_forget_steps(builder, inventory, one.wwid, _lun_name_for_steps(one, meant))
     _drop_entries(builder, inventory, meant)
 
 
@@ -148,15 +150,15 @@ def _reasons_to_stay(
                 f"iscsictl detach {shell_form(target)}"
             )
         else:
-            why = _use_of(inventory, target, unit.lun, disk)
+            why = _why_disk_is_needed(inventory, target, unit.lun, disk)
         if why is not None:
             found[unit.lun] = why
     return found
 
 
-def _use_of(inventory: Inventory, target: str, lun: int, disk: Disk) -> str | None:
+def _why_disk_is_needed(inventory: Inventory, target: str, lun: int, disk: Disk) -> str | None:
     """Return who needs a disk: a mount, another holder, an entry of fstab; None if nobody does."""
-    used = inventory.usage_of(disk) or _shown(disk)
+    used = inventory.usage_of(disk) or _usage_from_listing(disk)
     if used.mounts:
         return f"is mounted on {', '.join(used.mounts)}"
     if used.other_holders:
@@ -186,11 +188,11 @@ def _is_entry_of(line: FstabLine, target: str, lun: int, disk: Disk) -> bool:
     )
 
 
-def _id(meant: ResolvedLun, disk: Disk) -> DiskId:
+def _disk_id_of(meant: ResolvedLun, disk: Disk) -> DiskId:
     return DiskId(meant.target, meant.lun or 0, disk.wwid or "?", disk.block.device)
 
 
-def _lun_name(one: ResolvedLun, meant: tuple[ResolvedLun, ...]) -> str:
+def _lun_name_for_steps(one: ResolvedLun, meant: tuple[ResolvedLun, ...]) -> str:
     """Return the name of a LUN for its steps, with its disk where two stand behind one number.
 
     An array may have put another disk there while a session still has the first.
@@ -201,7 +203,7 @@ def _lun_name(one: ResolvedLun, meant: tuple[ResolvedLun, ...]) -> str:
     return f"{name} {one.disk.block.device}"
 
 
-def _release(
+def _add_unmounts_of_disk(
     builder: PlanBuilder,
     inventory: Inventory,
     request: DetachRequest,
@@ -211,7 +213,7 @@ def _release(
     subject: str,
 ) -> None:
     """Add the unmounts of one disk, or raise where somebody else uses it."""
-    used = inventory.usage_of(disk) or _shown(disk)
+    used = inventory.usage_of(disk) or _usage_from_listing(disk)
     lost = request.consent.lost is not None
     if lost:
         require_same_wwid(request.consent, disk.wwid)
@@ -232,23 +234,25 @@ def _release(
         require_losses_agreed(disk.block.device, losses, request.consent)
         builder.notes += losses
     # With the disk's id the handler tests once more that no session of it is up.
-    given_up = _id(meant, disk) if lost else None
+    given_up = _disk_id_of(meant, disk) if lost else None
     # The longest first: what is mounted below another mount point is in the way of its unmount.
     for path in sorted(used.mounts, key=len, reverse=True):
         builder.add(actions.Unmount(path, lost, given_up), path, "takes the filesystem down")
     found = inventory.reservations.get(disk.wwid or "")
     exclusive = inventory.fstab.is_exclusive(disk.wwid)
     asked = not lost and any(session.status == "up" for session in sessions)
-    add_release_step(builder, _id(meant, disk), subject, found, exclusive=exclusive and asked)
+    add_release_step(
+        builder, _disk_id_of(meant, disk), subject, found, exclusive=exclusive and asked
+    )
     if exclusive and not asked:
-        builder.notes.append(_left_behind(inventory, subject))
+        builder.notes.append(_note_on_reservation(inventory, subject))
     add_release_steps(
-        builder, inventory, _id(meant, disk), subject,
+        builder, inventory, _disk_id_of(meant, disk), subject,
         mapped=disk.block.kind == "mpath", lost=lost,
     )  # fmt: skip
 
 
-def _left_behind(inventory: Inventory, subject: str) -> str:
+def _note_on_reservation(inventory: Inventory, subject: str) -> str:
     key = inventory.host.reservation_key
     named = "this host" if key is None else f"this host, {format_key(key)},"
     return (
@@ -268,7 +272,7 @@ def _release_stranded(
     Its fstab entry is the only thing that still says which LUN it was.
     """
     lost = request.consent.lost is not None
-    for line in _entries(inventory, meant):
+    for line in _fstab_entries_of(inventory, meant):
         path = line.mount_point
         reason = None if path is None else inventory.stranded.get(path)
         if path is not None and reason is not None:
@@ -278,7 +282,7 @@ def _release_stranded(
             builder.add(unmount, path, f"takes the filesystem down: {reason}")
 
 
-def _shown(disk: Disk) -> DiskUsage:
+def _usage_from_listing(disk: Disk) -> DiskUsage:
     """Return what the listing tells of a disk without a name, whose users nobody looked for."""
     return DiskUsage(tuple(m.path for block in blocks(disk.block) for m in block.mounts))
 
@@ -319,7 +323,7 @@ def _end_sessions(
 ) -> None:
     records = [r for r in inventory.records if r.target == target]
     for record in records:
-        name = _subject(target, record.portal, record.iface)
+        name = _subject_of_path(target, record.portal, record.iface)
         if not request.forget and record.problem is None:
             write = actions.WriteRecord(
                 target, record.portal, record.iface, startup_values("manual")
@@ -332,10 +336,10 @@ def _end_sessions(
             logout = actions.Logout(
                 target, portal, session.iface or "default", lost=request.consent.lost is not None
             )
-            builder.add(logout, _subject(target, portal, logout.iface), "ends the session")
+            builder.add(logout, _subject_of_path(target, portal, logout.iface), "ends the session")
     index = SessionIndex(records, sessions)
     for record in records:
-        name = _subject(target, record.portal, record.iface)
+        name = _subject_of_path(target, record.portal, record.iface)
         if index.session_of(record) is None:
             done = actions.Logout(target, record.portal, record.iface)
             builder.add(done, name, "ends the session", done=True)
@@ -347,7 +351,7 @@ def _end_sessions(
             )
 
 
-def _subject(target: str, portal: Portal, iface: str) -> str:
+def _subject_of_path(target: str, portal: Portal, iface: str) -> str:
     return LoginPath(target, portal, iface).subject
 
 
@@ -355,7 +359,7 @@ def _drop_entries(
     builder: PlanBuilder, inventory: Inventory, meant: tuple[ResolvedLun, ...]
 ) -> None:
     """Drop the fstab entries and drop-ins of the LUN, last: until then they say which it is."""
-    for line in _entries(inventory, meant):
+    for line in _fstab_entries_of(inventory, meant):
         path = line.mount_point
         if path is not None and any(path in p for p in inventory.host.required.values()):
             builder.add(actions.DropRequire(path), path, "no unit waits for it any more")
@@ -363,7 +367,7 @@ def _drop_entries(
         builder.add(drop, path or line.uuid or line.wwid or "", "not mounted again at boot")
 
 
-def _entries(inventory: Inventory, meant: tuple[ResolvedLun, ...]) -> Iterator[FstabLine]:
+def _fstab_entries_of(inventory: Inventory, meant: tuple[ResolvedLun, ...]) -> Iterator[FstabLine]:
     """Yield the fstab entries of the LUN, without those of a disk that moved elsewhere."""
     wwids = {m.wwid for m in meant if m.wwid}
     own = {id(one.disk) for one in meant}

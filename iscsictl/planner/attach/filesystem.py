@@ -60,14 +60,16 @@ class FilesystemPlanner:
         if spec.fs or spec.consent.wipe is not None:
             confirmed = spec.consent.wipe is not None
             ground = OverwriteGround.CONFIRMED if confirmed else OverwriteGround.BLANK
-            self._make(claim_whole_disk(chosen.uuid, fs, self._table, spec.uuid), ground)
+            self._add_making_steps(
+                claim_whole_disk(chosen.uuid, fs, self._requested_table, spec.uuid), ground
+            )
         elif spec.exclusive:
             add_exclusive_step(self.builder, self.device, self.name, None)
         if spec.mount:
-            self._mount(chosen)
-        self._release()
+            self._add_mount_steps(chosen)
+        self._add_release()
         if spec.fs or spec.mount:
-            self._fstab(chosen)
+            self._add_fstab_steps(chosen)
 
     def plan(self, disk: Disk) -> str:
         """Add what is to be done with the disk. Returns the device of the filesystem.
@@ -77,7 +79,7 @@ class FilesystemPlanner:
         forbid it (ConsentRequiredError where a yes would do), and the error of a probe that failed:
         what could not be read is never taken for blank.
         """
-        mounted = self._mounted(disk)
+        mounted = self._find_mounted_block(disk)
         if mounted is not None:
             if mounted.uuid is None:
                 raise RefusedError(
@@ -86,13 +88,13 @@ class FilesystemPlanner:
                 )
             self._require_own_lines()
             chosen = TargetFilesystem(mounted.uuid, mounted.fstype or "auto")
-            self._reserve(disk, mounted=True)
-            self._mount(chosen, mounted=True)
-            self._release()
-            self._fstab(chosen)
+            self._add_reservation(disk, mounted=True)
+            self._add_mount_steps(chosen, mounted=True)
+            self._add_release()
+            self._add_fstab_steps(chosen)
             return mounted.device
         self._require_free_place()
-        content = self._content()
+        content = self._require_content()
         if content.usage:
             raise InUseError(
                 f"{self.device.device} is in use: {', '.join(content.usage)}",
@@ -100,32 +102,32 @@ class FilesystemPlanner:
                 f"iscsictl detach {shell_form(self.device.device)} --dry-run",
             )
         overwrite.require_writable(content, self.device.device, self.device.wwid)
-        kept = self._kept(disk, content)
-        chosen = kept or self._plan_new(content)
+        kept = self._filesystem_to_keep(disk, content)
+        chosen = kept or self._plan_new_filesystem(content)
         if kept is not None:
             # What an interrupted run reserved keeps this host out too, once its session is new.
-            self._release()
-            self._reserve(disk)
+            self._add_release()
+            self._add_reservation(disk)
         if self.spec.mount:
-            self._mount(chosen)
+            self._add_mount_steps(chosen)
         if kept is None:
-            self._release()
-        self._fstab(chosen)
+            self._add_release()
+        self._add_fstab_steps(chosen)
         there = content.filesystem
         return there.device if kept is not None and there is not None else self.device.device
 
     @property
-    def _table(self) -> str:
+    def _requested_table(self) -> str:
         return self.spec.table or DEFAULT_TABLE
 
     @property
-    def _claim(self) -> FilesystemClaim | None:
+    def _interrupted_claim(self) -> FilesystemClaim | None:
         """The claim of an interrupted attach; those of `disk mkfs` are for that command alone."""
         claims = (line.claim for line in self.inventory.fstab.by_wwid(self.device.wwid))
         return next((claim for claim in claims if claim is not None and claim.owns_disk), None)
 
     @property
-    def _real(self) -> FstabLine | None:
+    def _final_entry(self) -> FstabLine | None:
         lines = self.inventory.fstab.by_wwid(self.device.wwid)
         fitting = (x for x in lines if not x.is_claim and x.mount_point == self.spec.mount)
         return next(fitting, None)
@@ -137,18 +139,18 @@ class FilesystemPlanner:
         A forecast needs it too: a step that it does not have is not executed.
         """
         if self.device.wwid != UNKNOWN:
-            return self._real is not None and self._real.exclusive
+            return self._final_entry is not None and self._final_entry.exclusive
         lines = self.inventory.fstab.by_dir(self.spec.mount or "")
         return any(line.exclusive and line.target == self.device.target for line in lines)
 
     @property
-    def _place(self) -> MountPointState:
+    def _mount_point_state(self) -> MountPointState:
         seen = self.inventory.place
         if isinstance(seen, ReadFailed):
             raise seen.error
         return seen.value if isinstance(seen, Known) else MountPointState()
 
-    def _mounted(self, disk: Disk) -> Block | None:
+    def _find_mounted_block(self, disk: Disk) -> Block | None:
         """Return what of the disk is mounted at the requested directory."""
         for block in blocks(disk.block):
             if self.spec.mount in {mount.path for mount in block.mounts}:
@@ -163,7 +165,7 @@ class FilesystemPlanner:
 
     def _require_free_place(self) -> None:
         """Raise unless the mount point is free for this disk."""
-        path, place = self.spec.mount, self._place
+        path, place = self.spec.mount, self._mount_point_state
         if path is None:
             return
         self._require_own_lines()
@@ -197,7 +199,7 @@ class FilesystemPlanner:
                     hint=f"use another directory, or {how}",
                 )
 
-    def _content(self) -> Content:
+    def _require_content(self) -> Content:
         seen = self.inventory.contents.get(self.device.wwid)
         if isinstance(seen, Known):
             return seen.value
@@ -205,12 +207,13 @@ class FilesystemPlanner:
             raise seen.error
         raise IscsictlError(f"{self.device.device} was not probed")
 
-    def _kept(self, disk: Disk, content: Content) -> TargetFilesystem | None:
+    def _filesystem_to_keep(self, disk: Disk, content: Content) -> TargetFilesystem | None:
         """Return the filesystem that stays as it is; None where one is to be made.
 
         Raises RefusedError where neither is right.
         """
-        there, real, claim, spec = content.filesystem, self._real, self._claim, self.spec
+        there, spec = content.filesystem, self.spec
+        real, claim = self._final_entry, self._interrupted_claim
         if real is not None:
             if there is not None and there.uuid == real.uuid and spec.fs in {None, there.type}:
                 return TargetFilesystem(there.uuid or "", there.type)
@@ -235,7 +238,7 @@ class FilesystemPlanner:
                     hint=f"finish it with --fs {there.type}",
                 )
             return None
-        if there is not None and spec.fs in {None, there.type} and _alone(content):
+        if there is not None and spec.fs in {None, there.type} and _is_only_filesystem(content):
             same = self.inventory.index.disks_with_uuid(there.uuid or "")
             overwrite.may_adopt(there, disk, same, spec.consent)
             self._propose_options()
@@ -262,11 +265,11 @@ class FilesystemPlanner:
                 f"trusted, use --options {options}"
             )
 
-    def _plan_new(self, content: Content) -> TargetFilesystem:
+    def _plan_new_filesystem(self, content: Content) -> TargetFilesystem:
         """Add the steps that make the filesystem, if the disk may be overwritten for it."""
-        spec, table = self.spec, self._table
+        spec, table = self.spec, self._requested_table
         fs = spec.fs or DEFAULT_FS
-        old = self._claim
+        old = self._interrupted_claim
         kind = None if table == "none" else table
         # A claim for another kind of table covers nothing that this run would make.
         fitting = old if old is not None and old.table == kind else None
@@ -291,7 +294,7 @@ class FilesystemPlanner:
         if resumed is not None and fitting is not None:
             # On a disk that is blank again, mkfs has not begun: the mark must not outlive it.
             claim = fitting if ground is OverwriteGround.CLAIMED else replace(fitting, begun=False)
-        self._make(
+        self._add_making_steps(
             claim,
             ground,
             claimed=claim == resumed,
@@ -300,7 +303,7 @@ class FilesystemPlanner:
         )
         return TargetFilesystem(claim.uuid, fs)
 
-    def _make(
+    def _add_making_steps(
         self,
         claim: FilesystemClaim,
         ground: OverwriteGround,
@@ -317,7 +320,7 @@ class FilesystemPlanner:
         )  # fmt: skip
         add_filesystem_steps(self.builder, new)
 
-    def _reserve(self, disk: Disk, *, mounted: bool = False) -> None:
+    def _add_reservation(self, disk: Disk, *, mounted: bool = False) -> None:
         """Add the reservation that an exclusive volume keeps, before it is mounted.
 
         Before a mount it is asked for again in any case: it may be that of a session that is gone.
@@ -327,7 +330,7 @@ class FilesystemPlanner:
             done = mounted and found is not None and is_kept_over(disk, found)
             add_exclusive_step(self.builder, self.device, self.name, found, done=done)
 
-    def _release(self) -> None:
+    def _add_release(self) -> None:
         """Add the end of the reservation under which this command formats, or did before.
 
         It comes before the entry in fstab is final: if the power fails in between, the next boot
@@ -338,8 +341,9 @@ class FilesystemPlanner:
             found = self.inventory.reservations.get(self.device.wwid)
             add_release_step(self.builder, self.device, self.name, found, exclusive=was_exclusive)
 
-    def _mount(self, chosen: TargetFilesystem, *, mounted: bool = False) -> None:
-        add, spec, path, place = self.builder.add, self.spec, self.spec.mount or "", self._place
+    def _add_mount_steps(self, chosen: TargetFilesystem, *, mounted: bool = False) -> None:
+        add, place = self.builder.add, self._mount_point_state
+        spec, path = self.spec, self.spec.mount or ""
         exposed = exposure(path, place.exposed)
         if exposed is not None and not mounted:
             self.builder.notes.append(exposed)
@@ -353,8 +357,8 @@ class FilesystemPlanner:
             same = mounted and all(want in {None, has} for want, has in pairs)
             add(actions.Own(path, *wanted), path, "owner and mode", done=same)
 
-    def _fstab(self, chosen: TargetFilesystem) -> None:
-        spec, line, device = self.spec, self._real, self.device
+    def _add_fstab_steps(self, chosen: TargetFilesystem) -> None:
+        spec, line, device = self.spec, self._final_entry, self.device
         boot = spec.boot and spec.mount is not None and "noauto" not in spec.options
         # Whether it is mounted at boot is `boot`, and `defaults` is nothing that a line would keep.
         wanted = set(spec.options) - {"defaults", "auto", "noauto"}
@@ -372,7 +376,7 @@ class FilesystemPlanner:
             self.builder.add(require, unit, f"waits for {spec.mount}", done=waits)
 
 
-def _alone(content: Content) -> bool:
+def _is_only_filesystem(content: Content) -> bool:
     """Tell whether the filesystem is all there is: on the whole disk, or in its one partition.
 
     Of some kinds (vfat) wipefs shows several signatures.

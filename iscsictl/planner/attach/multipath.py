@@ -46,11 +46,11 @@ def choose_paths(inventory: Inventory, spec: AttachSpec) -> PathChoice:
     `reachable_paths` raises, and RefusedError where a map is required that cannot be had.
     """
     paths = reachable_paths(inventory, spec)
-    paths = tuple(sorted(paths, key=lambda path: _rank(path, spec.lun)))
+    paths = tuple(sorted(paths, key=lambda path: _rank_of_path(path, spec.lun)))
     disks = inventory.index.disks_of_target(paths[0].target)
-    wanted = [disk for disk in disks if spec.lun in {None, _lun_of(inventory, disk)}]
+    wanted = [disk for disk in disks if spec.lun in {None, _lun_of_disk(inventory, disk)}]
     has_map = any(disk.block.kind == "mpath" for disk in wanted)
-    obstacle = None if has_map else _obstacle(inventory, disks)
+    obstacle = None if has_map else _find_map_obstacle(inventory, disks)
     if spec.multipath == "require" and obstacle is not None:
         raise RefusedError(
             f"there can be no multipath map: {obstacle[0]}",
@@ -61,7 +61,7 @@ def choose_paths(inventory: Inventory, spec: AttachSpec) -> PathChoice:
     begun = any(inventory.host.multipath.settings_of(disk.wwid) for disk in wanted)
     several = len(paths) > 1 or begun or spec.multipath == "require"
     if spec.multipath != "off" and obstacle is None and several:
-        return PathChoice(paths, mapped=True, notes=_degraded(paths))
+        return PathChoice(paths, mapped=True, notes=_notes_on_failed_paths(paths))
     notes: tuple[str, ...] = ()
     if has_map and spec.multipath == "off":
         notes = ("a map is over the disk already, and is used; to end it: iscsictl detach",)
@@ -71,7 +71,7 @@ def choose_paths(inventory: Inventory, spec: AttachSpec) -> PathChoice:
     return PathChoice(paths[:1], mapped=False, notes=notes)
 
 
-def _rank(path: LoginPath, lun: int | None) -> int:
+def _rank_of_path(path: LoginPath, lun: int | None) -> int:
     """Order paths: those that show the LUN, those that work, those that are down, new ones."""
     session = path.session
     if session is None:
@@ -82,7 +82,7 @@ def _rank(path: LoginPath, lun: int | None) -> int:
     return 0 if any(lun in {None, number} for number in shown) else 1
 
 
-def _degraded(paths: tuple[LoginPath, ...]) -> tuple[str, ...]:
+def _notes_on_failed_paths(paths: tuple[LoginPath, ...]) -> tuple[str, ...]:
     """Return a note for each path that does not work while another does."""
     if paths[0].session is None or paths[0].session.status != "up":
         return ()
@@ -93,19 +93,19 @@ def _degraded(paths: tuple[LoginPath, ...]) -> tuple[str, ...]:
     )
 
 
-def _lun_of(inventory: Inventory, disk: Disk) -> int | None:
+def _lun_of_disk(inventory: Inventory, disk: Disk) -> int | None:
     hctl = disk.paths[0].hctl
     sessions = inventory.index.sessions_with_sid(disk.paths[0].sid)
     units = (unit for session in sessions for unit in session.luns or ())
     return next((unit.lun for unit in units if unit.hctl == hctl), None)
 
 
-def _obstacle(inventory: Inventory, disks: tuple[Disk, ...]) -> tuple[str, str] | None:
+def _find_map_obstacle(inventory: Inventory, disks: tuple[Disk, ...]) -> tuple[str, str] | None:
     """Return why no map can be made, and what to do about it; None where one can."""
     facts = inventory.host.multipath
     for disk in disks:
         # A second session would show each LUN of the target twice, also those that are in use.
-        if disk.block.kind != "mpath" and _in_use(disk.block):
+        if disk.block.kind != "mpath" and _is_in_use(disk.block):
             device = disk.block.device
             return (
                 f"{device} is in use on one path, and stays so until it is detached",
@@ -121,10 +121,10 @@ def _obstacle(inventory: Inventory, disks: tuple[Disk, ...]) -> tuple[str, str] 
     return None
 
 
-def _in_use(block: Block) -> bool:
+def _is_in_use(block: Block) -> bool:
     """Tell whether something is mounted from a disk, or stands on it, other than partitions."""
     return bool(block.mounts) or any(
-        child.kind not in _SYSTEM_KINDS or _in_use(child) for child in block.children
+        child.kind not in _SYSTEM_KINDS or _is_in_use(child) for child in block.children
     )
 
 
@@ -240,5 +240,5 @@ def is_being_mapped(inventory: Inventory, spec: AttachSpec) -> bool:
     if not choice.mapped:
         return False
     disks = inventory.index.disks_of_target(choice.paths[0].target)
-    wanted = [disk for disk in disks if spec.lun in {None, _lun_of(inventory, disk)}]
+    wanted = [disk for disk in disks if spec.lun in {None, _lun_of_disk(inventory, disk)}]
     return not choice.complete or all(disk.block.kind != "mpath" for disk in wanted)

@@ -98,11 +98,11 @@ class _Keep:
         for record in self.wanted_records():
             session = self.index.session_of(record)
             if session is not None and session.status != "up":
-                self._recover(record, session)
+                self._add_broken_session(record, session)
             elif self.index.missing_sessions(record):
                 self._log_in_again(record)
         for line in self.lines:
-            self._mount(line, line.mount_point or "")
+            self._add_mount(line, line.mount_point or "")
         for line in self.inventory.fstab.ours:
             # What is not mounted at boot may be mounted all the same.
             here = line.mount_point in self.mounted and self.target in {None, line.target}
@@ -115,14 +115,16 @@ class _Keep:
     def _refuse_held(self, target: str) -> None:
         """Say what of the target that was named is missing and on hold."""
         for record in self.index.records(target):
-            if self._held(record) and self.index.session_of(record) is None:
-                self._add_login(record, error=_on_hold(target))
+            if self._is_record_on_hold(record) and self.index.session_of(record) is None:
+                self._add_login(record, error=_on_hold_error(target))
         for line in self.inventory.fstab.ours:
             path = line.mount_point
-            if line.target == target and path is not None and self._mount_held(path):
+            if line.target == target and path is not None and self._is_mount_on_hold(path):
                 if line.is_claim or path in self.mounted:
                     continue
-                self.builder.add(_mount_of(line), path, "mounts it again", error=_on_hold(path))
+                self.builder.add(
+                    _mount_for_line(line), path, "mounts it again", error=_on_hold_error(path)
+                )
 
     def wanted_records(self) -> Iterator[NodeRecord]:
         """Yield the records that should have a session.
@@ -134,19 +136,19 @@ class _Keep:
         taken = set()
         for record in self.inventory.records:
             wanted = record.onboot if self.target is None else record.target == self.target
-            if wanted and not self._held(record):
+            if wanted and not self._is_record_on_hold(record):
                 taken.add(record.target)
                 yield record
         for target in sorted(lines - taken - {None}, key=str):
-            yield from self._one_of(str(target))
+            yield from self._records_for_fstab_target(str(target))
 
-    def _one_of(self, target: str) -> Iterator[NodeRecord]:
+    def _records_for_fstab_target(self, target: str) -> Iterator[NodeRecord]:
         """Yield a record for a target that is none of boot but has a line in fstab.
 
         Where the target has sessions and none is up, these are the records of those sessions.
         """
         records = self.index.records(target)
-        free = [r for r in records if not r.onboot and not self._held(r)]
+        free = [r for r in records if not r.onboot and not self._is_record_on_hold(r)]
         sessions = self.index.sessions(target)
         if sessions and all(session.status != "up" for session in sessions):
             yield from (r for r in free if self.index.session_of(r) is not None)
@@ -154,19 +156,19 @@ class _Keep:
             # False sorts before True: a portal that answers.
             yield min(free, key=lambda r: r.portal in self.inventory.silent)
 
-    def _held(self, record: NodeRecord) -> bool:
+    def _is_record_on_hold(self, record: NodeRecord) -> bool:
         return any(
             hold.covers(record.target, record.portal, record.iface) for hold in self.inventory.holds
         )
 
-    def _mount_held(self, path: str) -> bool:
+    def _is_mount_on_hold(self, path: str) -> bool:
         return any(hold.covers_mount(path) for hold in self.inventory.holds)
 
     def _wanted_lines(self) -> Iterator[FstabLine]:
         """Yield the fstab entries written by iscsictl that should be mounted."""
         for line in self.inventory.fstab.ours:
             path = line.mount_point
-            if path is None or not line.auto or line.is_claim or self._mount_held(path):
+            if path is None or not line.auto or line.is_claim or self._is_mount_on_hold(path):
                 continue
             if self.target not in {None, line.target}:
                 continue
@@ -184,13 +186,13 @@ class _Keep:
             hint="check the array, the cable and the route; see: iscsictl doctor",
         )
 
-    def _recover(self, record: NodeRecord, session: Session) -> None:
+    def _add_broken_session(self, record: NodeRecord, session: Session) -> None:
         """Add the session of a record that is not up: iscsid brings it back, not a login."""
         if session.status == "recovering" and self._has_other_paths(record, session):
             self._add_path_note(record, f"is {session.status}")
             self._add_login(record, done=True)
         else:
-            self._add_login(record, error=self._trouble(session, record.portal))
+            self._add_login(record, error=self._down_session_error(session, record.portal))
 
     def _log_in_again(self, record: NodeRecord) -> None:
         """Add the login of a record that has no session, or too few."""
@@ -219,35 +221,37 @@ class _Keep:
         step = self.builder.add(login, subject, why, done=done, error=error)
         self.logins.setdefault(record.target, []).append(step)
 
-    def _mount(self, line: FstabLine, path: str) -> None:
-        mount, target = _mount_of(line), line.target or ""
+    def _add_mount(self, line: FstabLine, path: str) -> None:
+        mount, target = _mount_for_line(line), line.target or ""
         sessions = self.index.sessions(target)
         up = [s for s in sessions if s.status == "up"]
         now = self.mounted.get(path)
         if now is not None:
             # While no session is up, that has to be repaired first.
             away = sessions and not up
-            error = None if away else _fallen(now, mount)
+            error = None if away else _broken_mount_error(now, mount)
             self.builder.add(mount, path, "is mounted", done=error is None, error=error)
             self._keep_reserved(line)
             return
         # A login that only adds a path need not succeed before a mount that another path carries.
         after = [] if up else self.logins.get(target, [])
         if not after and not up:
-            self.builder.add(mount, path, "mounts it again", error=self._no_way(target))
+            self.builder.add(mount, path, "mounts it again", error=self._no_session_error(target))
             return
         if self._must_scan(line, up):
             scan = actions.Scan(target, line.lun, ())
             name = f"{target} LUN {line.lun}"
             after = [self.builder.add(scan, name, "finds the disk", after=after)]
         if line.exclusive:
-            after = [self._reserve(line, after)]
+            after = [self._add_reservation(line, after)]
         self.builder.add(mount, path, "mounts it again", after=after)
 
-    def _reserve(self, line: FstabLine, after: Iterable[str] = (), *, done: bool = False) -> str:
+    def _add_reservation(
+        self, line: FstabLine, after: Iterable[str] = (), *, done: bool = False
+    ) -> str:
         """Add the reservation of an exclusive volume; without it nothing may be mounted."""
         found = self.inventory.reservations.get(line.wwid or "")
-        mount = _mount_of(line)
+        mount = _mount_for_line(line)
         disk = next((d for d in self.inventory.disks if d.wwid == line.wwid), None)
         device = mount.path if disk is None else disk.block.device
         error = None if found is None else found.exclusive_refusal(device)
@@ -264,23 +268,23 @@ class _Keep:
         found = self.inventory.reservations.get(line.wwid or "")
         disk = next((d for d in self.inventory.disks if d.wwid == line.wwid), None)
         if line.exclusive and disk is not None and found is not None:
-            self._reserve(line, done=new_filesystem.is_kept_over(disk, found))
+            self._add_reservation(line, done=new_filesystem.is_kept_over(disk, found))
 
-    def _no_way(self, target: str) -> IscsictlError:
+    def _no_session_error(self, target: str) -> IscsictlError:
         """Return why a target has neither a session that is up nor a login that is planned."""
         sessions = self.index.sessions(target)
         if sessions:
-            return self._trouble(sessions[0], sessions[0].requested_portal)
+            return self._down_session_error(sessions[0], sessions[0].requested_portal)
         if self.index.records(target):
-            return _on_hold(target)
+            return _on_hold_error(target)
         return NotFoundError(
             f"there is no node record of {target}",
             hint="make one: iscsictl discover ADDRESS --save; or take the line out of fstab",
         )
 
-    def _trouble(self, session: Session, portal: Portal | None) -> UnreachableError:
+    def _down_session_error(self, session: Session, portal: Portal | None) -> UnreachableError:
         under_maps = is_under_maps(session, self.inventory.disks)
-        return _trouble(session, portal, self.lines, under_maps=under_maps)
+        return _session_error(session, portal, self.lines, under_maps=under_maps)
 
     def _must_scan(self, line: FstabLine, up: list[Session]) -> bool:
         """Tell whether the kernel will not find the LUN by itself."""
@@ -294,7 +298,7 @@ class _Keep:
         return any(record.scan == "manual" for record in records)
 
 
-def _mount_of(line: FstabLine) -> actions.Mount:
+def _mount_for_line(line: FstabLine) -> actions.Mount:
     """Return the mount that a line of ours asks for."""
     options = tuple(o for o in line.options if o not in _FOR_FSTAB_ONLY and not o.startswith("x-"))
     disk = DiskId(line.target or "", line.lun or 0, line.wwid or "", "")
@@ -302,14 +306,14 @@ def _mount_of(line: FstabLine) -> actions.Mount:
     return actions.Mount(disk, line.uuid or "", path, fs, options)
 
 
-def _on_hold(name: str) -> RefusedError:
+def _on_hold_error(name: str) -> RefusedError:
     return RefusedError(
         f"{name} is on hold",
         hint=f"let it be looked after again: iscsictl unhold {shell_form(name)}",
     )
 
 
-def _trouble(
+def _session_error(
     session: Session, portal: Portal | None, lines: tuple[FstabLine, ...], *, under_maps: bool
 ) -> UnreachableError:
     """Return the error for a session that is there but not up.
@@ -346,7 +350,7 @@ def _trouble(
     )
 
 
-def _fallen(now: Mounted, expected: actions.Mount) -> IscsictlError | None:
+def _broken_mount_error(now: Mounted, expected: actions.Mount) -> IscsictlError | None:
     """Return the error for a filesystem that is mounted but cannot be worked with."""
     problem, path = now.problem, expected.path
     if problem is None and "ro" in now.options and "ro" not in expected.options:

@@ -21,7 +21,7 @@ def count_sessions(
     labels_of: dict[int | None, SessionLabels] = {}
     counts: dict[SessionLabels, tuple[int, int]] = {}
 
-    def add(labels: SessionLabels, up: int, missing: int) -> None:
+    def add_to_counts(labels: SessionLabels, up: int, missing: int) -> None:
         before = counts.get(labels, (0, 0))
         counts[labels] = before[0] + up, before[1] + missing
 
@@ -34,12 +34,12 @@ def count_sessions(
             number = min(record.session_count, len(there) + index.missing_sessions(record))
         labels_of.update((session.sid, labels) for session in there)
         if there or number:
-            add(labels, sum(session.status == "up" for session in there), number)
+            add_to_counts(labels, sum(session.status == "up" for session in there), number)
     for session in inventory.sessions:
         if session.sid not in labels_of:
             portal = str(session.requested_portal or "")
             labels = SessionLabels(session.target, portal, session.iface or DEFAULT_IFACE)
             labels_of[session.sid] = labels
-            add(labels, int(session.status == "up"), 0)
+            add_to_counts(labels, int(session.status == "up"), 0)
     found = tuple(SessionCount(labels, *numbers) for labels, numbers in counts.items())
     return found, labels_of

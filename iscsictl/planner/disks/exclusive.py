@@ -16,7 +16,7 @@ def plan_reserve(inventory: Inventory, uuid: str) -> Plan:
     appear only now, and what it said before would be of no use.
     """
 
-    def build(builder: PlanBuilder) -> None:
+    def add_steps(builder: PlanBuilder) -> None:
         lines = [x for x in inventory.fstab.by_uuid(uuid) if x.exclusive and not x.is_claim]
         if not lines:
             raise NotFoundError(
@@ -34,4 +34,4 @@ def plan_reserve(inventory: Inventory, uuid: str) -> Plan:
             and any(is_kept_over(one, found) for one in inventory.disks if one.wwid == disk.wwid),
         )
 
-    return build_plan(build)
+    return build_plan(add_steps)

@@ -47,10 +47,12 @@ def plan_label(inventory: DiskInventory, kind: str, consent: Consent) -> Plan:
     whole disk, is in use or read-only, is too large for the kind of table (2^32 sectors for dos,
     65535 cylinders for sun), or has an entry in fstab.
     """
-    return build_plan(lambda builder: _label(builder, inventory, kind, consent))
+    return build_plan(lambda builder: _add_label_steps(builder, inventory, kind, consent))
 
 
-def _label(builder: PlanBuilder, inventory: DiskInventory, kind: str, consent: Consent) -> str:
+def _add_label_steps(
+    builder: PlanBuilder, inventory: DiskInventory, kind: str, consent: Consent
+) -> str:
     chosen, table = inventory.one, inventory.facts.table
     if chosen.block is not chosen.disk.block:
         raise RefusedError(
@@ -135,19 +137,19 @@ class _MkfsPlanner:
         if self.chosen.part is None and self.chosen.block is not self.chosen.disk.block:
             raise RefusedError(f"{self.node} is neither a disk nor a partition of one")
         entries = [x for x in self.inventory.fstab.by_wwid(self.device.wwid) if x.uuid is not None]
-        made = self._made(entries)
+        made = self._entry_of_same_filesystem(entries)
         if made is not None:
             claim = FilesystemClaim(made.uuid or "", self.spec.fs, self.chosen.part)
             same = actions.Mkfs(self.device, claim, OverwriteGround.CLAIMED)
             self.builder.add(same, self.name, f"{self.spec.fs} {made.uuid}", done=True)
-            self._release()
+            self._add_release()
             return self.node
         require_free(self.node, self.inventory.used)
         require_writable(self.chosen.disk)
         content = self.inventory.found
         self._refuse_table(content)
         wanted = self._wanted_claim()
-        old = self._old_claim(entries, wanted)
+        old = self._interrupted_claim(entries, wanted)
         fitting = old if old is not None and old.place == wanted.place else None
         ground = overwrite_ground(content, self.node, self.spec.consent, claim=fitting, keep="")
         if wanted.part is not None and wanted.table is None:
@@ -156,7 +158,7 @@ class _MkfsPlanner:
                 f"the kernel has {self.node}, but the partition table of {device} does not",
                 hint=f"iscsictl disk part verify {shell_form(device)}",
             )
-        self._drop_notes(entries, content)
+        self._drop_destroyed_entries(entries, content)
         resumed = fitting if ground is not OverwriteGround.CONFIRMED else None
         claim = wanted
         if resumed is not None:
@@ -170,12 +172,12 @@ class _MkfsPlanner:
             exclusive=self.inventory.fstab.is_exclusive(self.device.wwid),
         )  # fmt: skip
         add_filesystem_steps(self.builder, new)
-        self._release()
+        self._add_release()
         note = actions.WriteFstab(self.device, claim.uuid, None, claim.fs, boot=False)
         self.builder.add(note, self.name, "the claim becomes a note that iscsictl made it")
         return self.node
 
-    def _release(self) -> None:
+    def _add_release(self) -> None:
         # Another partition may be an exclusive volume: then the disk stays reserved.
         if not self.inventory.fstab.is_exclusive(self.device.wwid):
             found = self.inventory.reservations.get(self.device.wwid)
@@ -193,7 +195,7 @@ class _MkfsPlanner:
             partition_type=entry.type,
         )  # fmt: skip
 
-    def _made(self, lines: list[FstabLine]) -> FstabLine | None:
+    def _entry_of_same_filesystem(self, lines: list[FstabLine]) -> FstabLine | None:
         """Return the entry for the filesystem that is there, if it is the one asked for."""
         spec, again = self.spec, self.inventory.facts.again
         if spec.consent.wipe is not None and not again:
@@ -219,7 +221,7 @@ class _MkfsPlanner:
             else f"make a partition: iscsictl disk part add {shell_form(self.node)} --rest",
         )  # fmt: skip
 
-    def _old_claim(
+    def _interrupted_claim(
         self, entries: list[FstabLine], wanted: FilesystemClaim
     ) -> FilesystemClaim | None:
         """Return the claim that an interrupted run left on this very device.
@@ -259,7 +261,7 @@ class _MkfsPlanner:
                 )
         return claim
 
-    def _drop_notes(self, entries: list[FstabLine], content: Content) -> None:
+    def _drop_destroyed_entries(self, entries: list[FstabLine], content: Content) -> None:
         """Drop the notes on filesystems that are destroyed; refuse to destroy what fstab mounts."""
         own = {s.uuid for s in content.signatures}
         own |= {s.uuid for part in content.partitions for s in part.signatures}
@@ -283,10 +285,10 @@ def plan_grow(inventory: DiskInventory) -> Plan:
     that became smaller is refused before anything is written. A filesystem grows while it is
     mounted; the plan refuses one that is not. Over a map, all paths must report the new size first.
     """
-    return build_plan(lambda builder: _grow(builder, inventory))
+    return build_plan(lambda builder: _add_grow_steps(builder, inventory))
 
 
-def _grow(builder: PlanBuilder, inventory: DiskInventory) -> str:
+def _add_grow_steps(builder: PlanBuilder, inventory: DiskInventory) -> str:
     chosen, facts = inventory.one, inventory.facts
     device, disk = disk_id(inventory, chosen), chosen.disk
     _require_equal_paths(disk, facts.path_sizes)

@@ -109,7 +109,7 @@ def is_logical(entry: Entry, label: str) -> bool:
     return label == "dos" and entry.number > _MAX["dos"]
 
 
-def _taken(table: Table) -> list[Entry]:
+def _space_taking_partitions(table: Table) -> list[Entry]:
     """Return the partitions that take room of their own: no whole-disk entry, nothing inside."""
     found = [e for e in table.entries if not (table.label == "sun" and e.type == _SUN_WHOLE)]
     if table.label == "dos":
@@ -130,7 +130,7 @@ def gaps(table: Table, total: int) -> tuple[tuple[int, int], ...]:
     if table.last is not None:
         end = min(end, table.last + 1)
     found = []
-    for entry in _taken(table):
+    for entry in _space_taking_partitions(table):
         if entry.start > at:
             found.append((at, min(entry.start, end)))
         at = max(at, entry.end)
@@ -233,7 +233,7 @@ def grown(table: Table, total: int, entry: Entry) -> int:
     if is_logical(entry, table.label):
         return entry.size
     end = last_usable(table.label, total, table.sector) + 1
-    after = [e.start for e in _taken(table) if e.start >= entry.end]
+    after = [e.start for e in _space_taking_partitions(table) if e.start >= entry.end]
     end = min([end, *after])
     end -= end % (SUN_CYLINDER if table.label == "sun" else MIB // table.sector)
     return max(entry.size, end - entry.start)
@@ -295,9 +295,9 @@ def problems(
     partition is not compared: the kernel gives it two sectors only, so that nobody writes over what
     it holds.
     """
-    found = [*_overlaps(table), *_edges(table, total)]
+    found = [*_find_overlaps(table), *_find_problems_at_end(table, total)]
     step = max(1, topology.physical // topology.logical)
-    for entry in _taken(table):
+    for entry in _space_taking_partitions(table):
         if table.label != "sun" and (entry.start - topology.offset // topology.logical) % step:
             found.append(
                 Problem(
@@ -327,9 +327,9 @@ def problems(
     return tuple(found)
 
 
-def _overlaps(table: Table) -> list[Problem]:
+def _find_overlaps(table: Table) -> list[Problem]:
     found, before = [], None
-    for entry in _taken(table):
+    for entry in _space_taking_partitions(table):
         if before is not None and entry.start < before.end:
             found.append(
                 Problem(
@@ -344,14 +344,14 @@ def _overlaps(table: Table) -> list[Problem]:
     return found
 
 
-def _edges(table: Table, total: int) -> list[Problem]:
+def _find_problems_at_end(table: Table, total: int) -> list[Problem]:
     found = [
         Problem(
             "beyond", "fail",
             f"partition {entry.number} ends {entry.end - total} sectors after the end of the disk",
             "the LUN was made smaller: make it as large as it was on the array", entry.number,
         )
-        for entry in _taken(table)
+        for entry in _space_taking_partitions(table)
         if entry.end > total
     ]  # fmt: skip
     usable = last_usable(table.label, total, table.sector)

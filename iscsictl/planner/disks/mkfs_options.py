@@ -24,20 +24,22 @@ def _is_number(value: str) -> str | None:
     return None if _NUMBER.fullmatch(value) else f"{value!r} is not a number"
 
 
-def _words(text: str, *, negated: bool = False) -> Check:
+def _accept_words(text: str, *, negated: bool = False) -> Check:
     """Accept one or several of these words, with commas between; ^ before one where `negated`."""
     allowed = frozenset(text.split())
 
-    def check(value: str) -> str | None:
+    def find_mistake(value: str) -> str | None:
         for word in value.split(","):
             if (word.removeprefix("^") if negated else word) not in allowed:
                 return f"{word!r} is not allowed"
         return None
 
-    return check
+    return find_mistake
 
 
-def _settings(numbers: str, *, alone: str = "", words: Mapping[str, Check] | None = None) -> Check:
+def _accept_settings(
+    numbers: str, *, alone: str = "", words: Mapping[str, Check] | None = None
+) -> Check:
     """Accept name=value pairs with commas between.
 
     `numbers` names those that have a number, `alone` those that stand without a value, and
@@ -46,7 +48,7 @@ def _settings(numbers: str, *, alone: str = "", words: Mapping[str, Check] | Non
     checks = {**dict.fromkeys(numbers.split(), _is_number), **(words or {})}
     flags = frozenset(alone.split())
 
-    def check(value: str) -> str | None:
+    def find_mistake(value: str) -> str | None:
         for pair in value.split(","):
             name, equals, given = pair.partition("=")
             if not equals and name in flags:
@@ -57,56 +59,61 @@ def _settings(numbers: str, *, alone: str = "", words: Mapping[str, Check] | Non
                 return f"{name}: {why}"
         return None
 
-    return check
+    return find_mistake
 
 
 _EXT: Mapping[str, Check | None] = {
     **dict.fromkeys(("-b", "-C", "-g", "-G", "-i", "-I", "-m", "-N"), _is_number),
     **dict.fromkeys(("-D", "-q", "-v")),
-    "-e": _words("continue remount-ro panic"),
+    "-e": _accept_words("continue remount-ro panic"),
     # Not offset, which moves the filesystem, nor what leaves the inode tables unwritten.
-    "-E": _settings(
+    "-E": _accept_settings(
         "desc_size encoding_flags lazy_itable_init lazy_journal_init mmp_update_interval "
         "num_backup_sb orphan_file_size packed_meta_blocks resize stride stripe_width stripe-width",
         alone="nodiscard lazy_itable_init lazy_journal_init",
-        words={"encoding": _words("utf8 utf8-12.1"), "quotatype": _words("usrquota grpquota")},
+        words={
+            "encoding": _accept_words("utf8 utf8-12.1"),
+            "quotatype": _accept_words("usrquota grpquota"),
+        },
     ),
     # Not device, which is another disk.
-    "-J": _settings("size fast_commit_size location"),
+    "-J": _accept_settings("size fast_commit_size location"),
     # Not journal_dev, which makes no filesystem.
-    "-O": _words(
+    "-O": _accept_words(
         "none 64bit bigalloc casefold dir_index dir_nlink ea_inode encrypt ext_attr extent extents "
         "extra_isize fast_commit filetype flex_bg has_journal huge_file inline_data large_dir "
         "large_file metadata_csum metadata_csum_seed meta_bg mmp orphan_file project quota "
         "resize_inode sparse_super sparse_super2 stable_inodes uninit_bg verity",
         negated=True,
     ),
-    "-T": _words("floppy small default big huge news largefile largefile4 hurd"),
+    "-T": _accept_words("floppy small default big huge news largefile largefile4 hurd"),
 }
 
 _XFS: Mapping[str, Check | None] = {
     **dict.fromkeys(("-q", "-K")),
-    "-b": _settings("size"),
+    "-b": _accept_settings("size"),
     # Not name and file: they are another place to write to.
-    "-d": _settings(
+    "-d": _accept_settings(
         "agcount agsize cowextsize daxinherit extszinherit projinherit rtinherit sectsize size su "
         "sunit sw swidth unwritten",
         alone="noalign",
     ),
-    "-i": _settings("align attr maxpct nrext64 perblock projid32bit size sparse", alone="align"),
+    "-i": _accept_settings(
+        "align attr maxpct nrext64 perblock projid32bit size sparse", alone="align"
+    ),
     # Not logdev and name, which are another disk.
-    "-l": _settings("agnum lazy-count sectsize size su sunit version", alone="internal"),
-    "-m": _settings("bigtime crc finobt inobtcount reflink rmapbt"),
-    "-n": _settings("ftype size", words={"version": _words("2 ci")}),
-    "-s": _settings("size"),
+    "-l": _accept_settings("agnum lazy-count sectsize size su sunit version", alone="internal"),
+    "-m": _accept_settings("bigtime crc finobt inobtcount reflink rmapbt"),
+    "-n": _accept_settings("ftype size", words={"version": _accept_words("2 ci")}),
+    "-s": _accept_settings("size"),
 }
 
-_PROFILE = _words("single dup")
-_FEATURES = _words(
+_PROFILE = _accept_words("single dup")
+_FEATURES = _accept_words(
     "block-group-tree extref free-space-tree mixed-bg no-holes quota raid56 skinny-metadata",
     negated=True,
 )
-_CHECKSUM = _words("crc32c xxhash sha256 blake2")
+_CHECKSUM = _accept_words("crc32c xxhash sha256 blake2")
 _BTRFS: Mapping[str, Check | None] = {
     **dict.fromkeys(("-q", "--quiet", "-v", "--verbose", "-M", "--mixed", "-K", "--nodiscard")),
     **dict.fromkeys(("-b", "--byte-count", "-n", "--nodesize", "-s", "--sectorsize"), _is_number),
@@ -122,7 +129,7 @@ _VFAT: Mapping[str, Check | None] = {
     "-M": lambda value: None if re.fullmatch(r"0x[0-9A-Fa-f]{2}", value) else f"{value!r}",
     "-g": lambda value: None if re.fullmatch(r"[0-9]+/[0-9]+", value) else f"{value!r}",
     "--codepage": _is_number,
-    "--mbr": _words("y yes n no a auto"),
+    "--mbr": _accept_words("y yes n no a auto"),
 }
 
 _SWAP: Mapping[str, Check | None] = {
@@ -165,7 +172,7 @@ def _read_option(fs: str, word: str, rest: Iterator[str]) -> tuple[str, ...]:
         name, attached = word[:2], word[2:]
         equals = attached
     if name not in allowed:
-        _refuse(fs, word, name)
+        _refuse_option(fs, word, name)
     check = allowed[name]
     if check is None:
         if equals:
@@ -176,11 +183,11 @@ def _read_option(fs: str, word: str, rest: Iterator[str]) -> tuple[str, ...]:
         return (name,)
     value = attached if equals else next(rest, "")
     if why := check(value):
-        raise UsageError(f"--option {name} {value}: {why} for {fs}", hint=_hint_for(value))
+        raise UsageError(f"--option {name} {value}: {why} for {fs}", hint=_hint_for_value(value))
     return (f"{name}={value}",) if name.startswith("--") else (name, value)
 
 
-def _refuse(fs: str, word: str, name: str) -> None:
+def _refuse_option(fs: str, word: str, name: str) -> None:
     if name in _OWN[fs].split():
         raise UsageError(
             f"--option {word}: UUID and label have options of their own",
@@ -195,7 +202,7 @@ def _refuse(fs: str, word: str, name: str) -> None:
     raise UsageError(f"--option {word} is not allowed for {fs}", hint=f"allowed are: {allowed}")
 
 
-def _hint_for(value: str) -> str:
+def _hint_for_value(value: str) -> str:
     names = {pair.partition("=")[0] for pair in value.split(",")}
     if "uuid" in names:
         return "use --uuid and --label"

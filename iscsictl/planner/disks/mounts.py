@@ -59,7 +59,7 @@ def filesystem(chosen: DiskSelection) -> Block:
     )
 
 
-def _place(inventory: Inventory) -> MountPointState:
+def _mount_point_state(inventory: Inventory) -> MountPointState:
     seen = inventory.place
     if isinstance(seen, ReadFailed):
         raise seen.error
@@ -94,10 +94,10 @@ def plan_mount(inventory: DiskInventory, spec: MountSpec) -> Plan:
     one that was not unmounted cleanly and has no entry written by iscsictl: another host may have
     it.
     """
-    return build_plan(lambda builder: _mount(builder, inventory, spec))
+    return build_plan(lambda builder: _add_mount_steps(builder, inventory, spec))
 
 
-def _mount(builder: PlanBuilder, inventory: DiskInventory, spec: MountSpec) -> str:
+def _add_mount_steps(builder: PlanBuilder, inventory: DiskInventory, spec: MountSpec) -> str:
     block, path = filesystem(inventory.one), directory_of(inventory, spec)
     device = disk_id(inventory, inventory.one, spanning=True)
     fs, uuid = block.fstype or "auto", block.uuid or ""
@@ -105,8 +105,8 @@ def _mount(builder: PlanBuilder, inventory: DiskInventory, spec: MountSpec) -> s
     for hold in held:
         builder.add(actions.DropHold(hold), path, "it is wanted again")
     lines = [x for x in inventory.fstab.by_uuid(uuid) if not x.is_claim]
-    line = next((x for x in lines if _same(x.mount_point, path)), None)
-    options = spec.options if spec.options is not None else _given(line)
+    line = next((x for x in lines if _is_same_path(x.mount_point, path)), None)
+    options = spec.options if spec.options is not None else _mount_options_of(line)
     mount = actions.Mount(device, uuid, path, fs, options)
     if path in {m.path for m in block.mounts}:
         builder.add(mount, path, "is mounted", done=True)
@@ -120,7 +120,7 @@ def _mount(builder: PlanBuilder, inventory: DiskInventory, spec: MountSpec) -> s
             f"{block.device} is mounted on {block.mounts[0].path}",
             hint=f"unmount it there first: iscsictl umount {shell_form(block.mounts[0].path)}",
         )
-    _free_place(inventory, path, uuid, over_nonempty=spec.over_nonempty)
+    _require_free_directory(inventory, path, uuid, over_nonempty=spec.over_nonempty)
     _note_exposure(builder, inventory, path)
     # `found` raises where the probe failed: what could not be read is not clean.
     seen = None if isinstance(inventory.content, NotObserved) else inventory.found.filesystem
@@ -131,7 +131,7 @@ def _mount(builder: PlanBuilder, inventory: DiskInventory, spec: MountSpec) -> s
             grant="recover",
             hint="unmount it there; if no host has it: --yes",
         )
-    exists = _place(inventory).exists
+    exists = _mount_point_state(inventory).exists
     builder.add(actions.MakeDirectory(path), path, "the mount point", done=exists)
     if line is not None and line.exclusive:
         name = f"{device.target} LUN {device.lun}"
@@ -140,13 +140,13 @@ def _mount(builder: PlanBuilder, inventory: DiskInventory, spec: MountSpec) -> s
     return block.device
 
 
-def _given(line: FstabLine | None) -> tuple[str, ...]:
+def _mount_options_of(line: FstabLine | None) -> tuple[str, ...]:
     """Return what of an fstab line's options is for the mount itself."""
     found = line.options if line is not None else ()
     return tuple(o for o in found if o not in _ONLY_FSTAB and not o.startswith(("x-", "comment=")))
 
 
-def _same(one: str | None, other: str) -> bool:
+def _is_same_path(one: str | None, other: str) -> bool:
     return one is not None and plain(one) == plain(other)
 
 
@@ -163,9 +163,11 @@ def _require_same_disk(inventory: DiskInventory, lines: list[FstabLine], uuid: s
             )
 
 
-def _free_place(inventory: DiskInventory, path: str, uuid: str, *, over_nonempty: bool) -> None:
-    place = _place(inventory)
-    _free_line(inventory.fstab, path, uuid)
+def _require_free_directory(
+    inventory: DiskInventory, path: str, uuid: str, *, over_nonempty: bool
+) -> None:
+    place = _mount_point_state(inventory)
+    _require_no_other_line(inventory.fstab, path, uuid)
     if place.mounted is not None:
         raise InUseError(
             f"{path} is already the mount point of {place.source}",
@@ -181,12 +183,12 @@ def _free_place(inventory: DiskInventory, path: str, uuid: str, *, over_nonempty
 
 
 def _note_exposure(builder: PlanBuilder, inventory: DiskInventory, path: str) -> None:
-    note = exposure(path, _place(inventory).exposed)
+    note = exposure(path, _mount_point_state(inventory).exposed)
     if note is not None:
         builder.notes.append(note)
 
 
-def _free_line(fstab: Fstab, path: str, uuid: str) -> None:
+def _require_no_other_line(fstab: Fstab, path: str, uuid: str) -> None:
     for line in fstab.by_dir(path):
         if (line.uuid or "").lower() != uuid.lower() and not line.is_claim:
             raise RefusedError(
@@ -202,16 +204,18 @@ def plan_umount(inventory: DiskInventory, name: str) -> Plan:
     mounted over it, and while no session is up: an unmount would wait for the array without end, or
     lose what is not written yet.
     """
-    return build_plan(lambda builder: _umount(builder, inventory, name))
+    return build_plan(lambda builder: _add_unmount_steps(builder, inventory, name))
 
 
-def _umount(builder: PlanBuilder, inventory: DiskInventory, name: str) -> None:
+def _add_unmount_steps(builder: PlanBuilder, inventory: DiskInventory, name: str) -> None:
     paths: list[str] = []
     chosen = inventory.chosen
     if chosen is not None:
         mounts = [m.path for b in blocks(chosen.block) for m in b.mounts]
-        paths = [p for p in mounts if _same(p, name)] or ([] if is_directory(name) else mounts)
-    elif _place(inventory).mounted is not None:
+        paths = [p for p in mounts if _is_same_path(p, name)] or (
+            [] if is_directory(name) else mounts
+        )
+    elif _mount_point_state(inventory).mounted is not None:
         raise NotFoundError(
             f"what is mounted on {name} is not on a disk of a session",
             hint=f"use umount(8): umount {shell_form(name)}",
@@ -234,7 +238,7 @@ def _umount(builder: PlanBuilder, inventory: DiskInventory, name: str) -> None:
             )
     for path in sorted(set(paths), key=lambda one: (-len(one), one)):
         builder.add(actions.Unmount(path), path, "takes the filesystem down")
-    down = sorted(set(paths)) or _in_fstab(inventory, name)
+    down = sorted(set(paths)) or _mount_points_in_fstab(inventory, name)
     for path in down:
         if path not in paths:
             builder.add(actions.Unmount(path), path, "is not mounted", done=True)
@@ -245,7 +249,7 @@ def _umount(builder: PlanBuilder, inventory: DiskInventory, name: str) -> None:
         builder.notes.append(f"nothing of {name} is mounted")
 
 
-def _in_fstab(inventory: DiskInventory, name: str) -> list[str]:
+def _mount_points_in_fstab(inventory: DiskInventory, name: str) -> list[str]:
     """Return the mount points that lines of fstab have for what is named."""
     if is_directory(name):
         lines = inventory.fstab.by_dir(name)
@@ -262,10 +266,10 @@ def plan_fstab_add(inventory: DiskInventory, spec: MountSpec) -> Plan:
     the directory, or a claim on the disk. A target that is not logged in at boot is only noted: the
     line has nofail, so the boot goes on without it.
     """
-    return build_plan(lambda builder: _fstab_add(builder, inventory, spec))
+    return build_plan(lambda builder: _add_fstab_steps(builder, inventory, spec))
 
 
-def _fstab_add(builder: PlanBuilder, inventory: DiskInventory, spec: MountSpec) -> str:
+def _add_fstab_steps(builder: PlanBuilder, inventory: DiskInventory, spec: MountSpec) -> str:
     block = filesystem(inventory.one)
     device = disk_id(inventory, inventory.one, spanning=True)
     uuid, fs, path = block.uuid or "", block.fstype or "auto", spec.directory
@@ -302,15 +306,15 @@ def _fstab_add(builder: PlanBuilder, inventory: DiskInventory, spec: MountSpec) 
             )
     _require_same_disk(inventory, list(lines), uuid)
     if path is not None:
-        _free_line(inventory.fstab, path, uuid)
-        place = _place(inventory)
+        _require_no_other_line(inventory.fstab, path, uuid)
+        place = _mount_point_state(inventory)
         if place.exists and not place.directory:
             raise RefusedError(f"{path} is not a directory", hint="choose another mount point")
         _note_exposure(builder, inventory, path)
         builder.add(actions.MakeDirectory(path), path, "the mount point", done=place.exists)
     same = any(
         x.mount_point == path and x.auto == spec.boot
-        and (spec.options is None or _plain(x) == set(options))
+        and (spec.options is None or _options_from_user(x) == set(options))
         for x in lines
     )  # fmt: skip
     builder.add(write, name, "mounted at boot" if spec.boot else "a line for it", done=same)
@@ -326,7 +330,7 @@ def _fstab_add(builder: PlanBuilder, inventory: DiskInventory, spec: MountSpec) 
     return block.device
 
 
-def _plain(line: FstabLine) -> set[str]:
+def _options_from_user(line: FstabLine) -> set[str]:
     """Return the options of a line of ours that the user gave."""
     return {o for o in line.options if o not in _ONLY_FSTAB and not o.startswith("x-")}
 
@@ -338,7 +342,7 @@ def plan_fstab_rm(inventory: DiskInventory, name: str) -> Plan:
     is no such line, a note says so.
     """
 
-    def build(builder: PlanBuilder) -> None:
+    def add_steps(builder: PlanBuilder) -> None:
         fstab = inventory.fstab
         lines = fstab.by_dir(plain(name)) if name.startswith("/") else fstab.by_uuid(name)
         foreign = [line for line in lines if not line.is_ours]
@@ -362,4 +366,4 @@ def plan_fstab_rm(inventory: DiskInventory, name: str) -> Plan:
                     f"{shell_form(line.target, '--lun', line.lun)}"
                 )
 
-    return build_plan(build)
+    return build_plan(add_steps)

@@ -48,10 +48,10 @@ def plan_add(inventory: DiskInventory, spec: AddPartitionSpec, names: Mapping[st
     sectors, starts are aligned unless one was given. Nothing in the partition's place is
     overwritten: only the table is written.
     """
-    return build_plan(lambda builder: _add(builder, inventory, spec, names))
+    return build_plan(lambda builder: _add_partition_steps(builder, inventory, spec, names))
 
 
-def _add(
+def _add_partition_steps(
     builder: PlanBuilder, inventory: DiskInventory, spec: AddPartitionSpec, names: Mapping[str, str]
 ) -> str:
     chosen, table, facts = inventory.one, require_table(inventory), inventory.facts
@@ -66,7 +66,7 @@ def _add(
     start = spec.start
     if start is not None and not spec.start_in_sectors:
         start = -(-start // table.sector)
-    there = _there(inventory, table, spec, kind, size, start)
+    there = _find_matching_partition(inventory, table, spec, kind, size, start)
     if there is not None:
         before = actions.AddPart(device, table, there.number, there.start, there.size, kind)
         builder.add(before, subject(chosen, there.number), "is there already", done=True)
@@ -74,7 +74,7 @@ def _add(
             builder.notes.append(
                 f"partition {there.number} is just so; to add another, give --number"
             )
-        return _node(device.device, there.number)
+        return _partition_node(device.device, there.number)
     number = spec.number or layout.next_number(table)
     taken = table.entry(number)
     if taken is not None:
@@ -92,22 +92,22 @@ def _add(
             hint=f"use a multiple of {layout.SUN_CYLINDER} sectors, or leave out --start",
         )
     begin, length = layout.place(table, facts.total, facts.topology, size=size, start=start)
-    if start is not None and not _aligned(inventory, table, start):
+    if start is not None and not _is_aligned(inventory, table, start):
         builder.notes.append(
             f"sector {start} is not a multiple of the disk's optimal I/O size: writes are slow"
         )
     add = actions.AddPart(device, table, number, begin, length, kind, spec.bootable)
     builder.add(add, subject(chosen, number), f"sectors {begin} to {begin + length - 1}, {kind}")
-    return _node(device.device, number)
+    return _partition_node(device.device, number)
 
 
-def _aligned(inventory: DiskInventory, table: Table, start: int) -> bool:
+def _is_aligned(inventory: DiskInventory, table: Table, start: int) -> bool:
     topology, total = inventory.facts.topology, inventory.facts.total
     beyond = start - topology.offset // topology.logical
     return table.label == "sun" or beyond % layout.grain(topology, total) == 0
 
 
-def _there(
+def _find_matching_partition(
     inventory: DiskInventory,
     table: Table,
     spec: AddPartitionSpec,
@@ -139,12 +139,12 @@ def _there(
             fits = abs(entry.size - size) * table.sector < slack
         # Found by size alone, it may be anybody's: then it has to be unused.
         certain = named or start is not None or size is None
-        if fits and (certain or _unused(inventory, entry)):
+        if fits and (certain or _is_unused(inventory, entry)):
             return entry
     return None
 
 
-def _unused(inventory: DiskInventory, entry: Entry) -> bool:
+def _is_unused(inventory: DiskInventory, entry: Entry) -> bool:
     """Tell whether nothing was found in a partition and nothing stands on it."""
     block = part_block(inventory.one.disk, entry.number)
     if block is not None and (block.mounts or block.children):
@@ -156,13 +156,13 @@ def _unused(inventory: DiskInventory, entry: Entry) -> bool:
     return bool(inside) and not inside[0].signatures and inside[0].data_at is None
 
 
-def _node(device: str, number: int) -> str:
+def _partition_node(device: str, number: int) -> str:
     if device.startswith("/dev/mapper/"):
         return f"{device}-part{number}"
     return f"{device}p{number}" if device[-1].isdigit() else f"{device}{number}"
 
 
-def _entry(inventory: DiskInventory, table: Table, number: int) -> Entry:
+def _require_entry(inventory: DiskInventory, table: Table, number: int) -> Entry:
     entry = table.entry(number)
     if entry is None:
         numbers = ", ".join(str(e.number) for e in table.entries) or "none"
@@ -181,10 +181,12 @@ def plan_remove(inventory: DiskInventory, number: int, *, consent: bool) -> Plan
     extended one with others in it, and a logical one that is not the last, as those after it would
     get new numbers.
     """
-    return build_plan(lambda builder: _remove(builder, inventory, number, consent))
+    return build_plan(lambda builder: _add_removal_steps(builder, inventory, number, consent))
 
 
-def _remove(builder: PlanBuilder, inventory: DiskInventory, number: int, consent: bool) -> None:
+def _add_removal_steps(
+    builder: PlanBuilder, inventory: DiskInventory, number: int, consent: bool
+) -> None:
     chosen, table = inventory.one, require_table(inventory)
     device = disk_id(inventory, chosen)
     action = actions.RemovePart(device, table, number)
@@ -193,7 +195,7 @@ def _remove(builder: PlanBuilder, inventory: DiskInventory, number: int, consent
         builder.add(action, subject(chosen, number), "is not there", done=True)
         return
     require_writable(chosen.disk)
-    node = _node(device.device, number)
+    node = _partition_node(device.device, number)
     require_free(node, inventory.used)
     if table.label == "dos" and number > 4 and table.entry(number + 1) is not None:
         raise RefusedError(
@@ -203,7 +205,7 @@ def _remove(builder: PlanBuilder, inventory: DiskInventory, number: int, consent
     if entry.type in layout.EXTENDED and any(e.number > 4 for e in table.entries):
         raise RefusedError(f"partition {number} holds others", hint="delete those first")
     _require_no_line(inventory, number, node)
-    found = _content(inventory, number)
+    found = _content_of_partition(inventory, number)
     anyway = (
         "to delete it all the same: "
         f"iscsictl disk part rm {shell_form(device.device)} {number} --yes"
@@ -252,7 +254,7 @@ def _require_no_line(inventory: DiskInventory, number: int, node: str) -> None:
         )
 
 
-def _content(inventory: DiskInventory, number: int) -> Content | None:
+def _content_of_partition(inventory: DiskInventory, number: int) -> Content | None:
     """Return what is in the partition; None where the kernel has no node for it.
 
     Raises where it could not be read: what cannot be read is not blank.
@@ -274,9 +276,9 @@ def plan_type(inventory: DiskInventory, number: int, text: str, names: Mapping[s
     extended partition, whose type is what makes it hold the logical ones.
     """
 
-    def build(builder: PlanBuilder) -> None:
+    def add_steps(builder: PlanBuilder) -> None:
         chosen, table = inventory.one, require_table(inventory)
-        entry = _entry(inventory, table, number)
+        entry = _require_entry(inventory, table, number)
         kind = layout.resolve_type(table.label, text, names)
         if table.label == "dos" and entry.type in layout.EXTENDED:
             raise RefusedError(f"partition {number} is extended: its type holds the others")
@@ -286,7 +288,7 @@ def plan_type(inventory: DiskInventory, number: int, text: str, names: Mapping[s
         why = f"{names.get(entry.type, entry.type)} becomes {names.get(kind, kind)}"
         builder.add(action, subject(chosen, number), why, done=entry.type == kind)
 
-    return build_plan(build)
+    return build_plan(add_steps)
 
 
 def plan_bootable(inventory: DiskInventory, number: int, *, on: bool) -> Plan:
@@ -296,9 +298,9 @@ def plan_bootable(inventory: DiskInventory, number: int, *, on: bool) -> Plan:
     starts from the one that is active.
     """
 
-    def build(builder: PlanBuilder) -> None:
+    def add_steps(builder: PlanBuilder) -> None:
         chosen, table = inventory.one, require_table(inventory)
-        entry = _entry(inventory, table, number)
+        entry = _require_entry(inventory, table, number)
         if table.label not in {"dos", "gpt"}:
             raise RefusedError(f"a {table.label} table has no boot flag")
         done = layout.is_bootable(entry, table.label) == on
@@ -316,4 +318,4 @@ def plan_bootable(inventory: DiskInventory, number: int, *, on: bool) -> Plan:
         why = "the firmware may start from it" if on else "not started from"
         builder.add(action, subject(chosen, number), why, done=done)
 
-    return build_plan(build)
+    return build_plan(add_steps)

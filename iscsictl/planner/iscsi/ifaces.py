@@ -139,7 +139,9 @@ def requested_settings(
     return wanted if hwaddress is None else wanted | {"iface.hwaddress": hwaddress.lower()}
 
 
-def _check(facts: IfaceFacts, values: Mapping[str, str | None], transport: str) -> None:
+def _require_existing_nic(
+    facts: IfaceFacts, values: Mapping[str, str | None], transport: str
+) -> None:
     """Raise where a value names something that this machine does not have."""
     nics = facts.nics or {}
     netdev, mac = values.get("iface.net_ifacename"), values.get("iface.hwaddress")
@@ -168,7 +170,7 @@ def plan_write(
             raise NotFoundError(f"there is no iface {name}", hint="see: iscsictl iface ls")
         transport = _transport(now, values)
         require_settings("iface", values, version=facts.open_iscsi, iface=name)
-        _check(facts, values, transport)
+        _require_existing_nic(facts, values, transport)
         wanted: dict[str, str | None] = dict(values)
         if now is None:
             wanted = {"iface.iscsi_ifacename": name, "iface.transport_name": "tcp", **wanted}

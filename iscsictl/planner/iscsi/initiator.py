@@ -98,7 +98,7 @@ def iscsid_unit(systemd: Systemd) -> Unit | None:
     return next(iter(usable or there), None)
 
 
-def _require(systemd: Systemd) -> tuple[Unit, Unit]:
+def _require_usable_units(systemd: Systemd) -> tuple[Unit, Unit]:
     """Return the units of iscsid and of the login; raises where they are not usable."""
     if not systemd.running:
         raise MissingError(
@@ -130,7 +130,7 @@ def plan_enable(facts: ServiceFacts) -> Plan:
     """
     draft, refusal = PlanBuilder(), None
     try:
-        iscsid, login = _require(facts.systemd)
+        iscsid, login = _require_usable_units(facts.systemd)
         any_iscsid = any(
             unit.enabled and not unit.masked
             for name in _ISCSID
@@ -152,7 +152,7 @@ def plan_start(facts: ServiceFacts) -> Plan:
     """
     draft, refusal = PlanBuilder(), None
     try:
-        iscsid, login = _require(facts.systemd)
+        iscsid, login = _require_usable_units(facts.systemd)
         running = any(
             unit.active == "active"
             for name in _ISCSID

@@ -109,9 +109,9 @@ def plan_prune(facts: PruneFacts, *, seconds: float, names: Collection[str] = ()
     gone: dict[str, list[str]] = {}
     for target, asked in sorted(portals_to_ask(facts.records, facts.sessions, names).items()):
         # Not proved to be gone, so nothing is said of it either.
-        if not _is_gone(target, asked, facts.offered):
+        if not _is_gone_from_array(target, asked, facts.offered):
             continue
-        reason = _why_kept(target, facts, index.sessions(target), seconds)
+        reason = _reason_to_keep(target, facts, index.sessions(target), seconds)
         if reason is not None:
             plan.notes.append(f"{target} is not offered any more, but kept: {reason}")
             continue
@@ -204,7 +204,7 @@ def _drop_empty_maps(plan: PlanBuilder, facts: PruneFacts) -> None:
         plan.add(actions.RemoveMap(disk_id), device, "no path is left of it")
 
 
-def _is_gone(
+def _is_gone_from_array(
     target: str, asked: Mapping[Asked, Portal], offered: Mapping[Asked, frozenset[str]]
 ) -> bool:
     """Tell whether all portals of a target answered with others, and no portal at all lists it."""
@@ -212,7 +212,7 @@ def _is_gone(
     return proved and not any(target in names for names in offered.values())
 
 
-def _why_kept(
+def _reason_to_keep(
     target: str, facts: PruneFacts, sessions: Collection[Session], seconds: float
 ) -> str | None:
     """Say why a target stays though it is gone from the array; None if nothing speaks for it."""

@@ -51,20 +51,20 @@ def plan_rescan(asked: Asked, selector: RecordSelector, first: Asked | None) -> 
         return Plan(refusal=error)
     # The scan was the last step; a second one would find the same.
     if first is not None:
-        return Plan(notes=tuple(_changes(first, asked)))
+        return Plan(notes=tuple(_describe_changes(first, asked)))
     plan = PlanBuilder(independent=True)
     for session in sessions:
-        _session(plan, asked, session)
+        _add_session_steps(plan, asked, session)
     return plan.build()
 
 
-def _session(plan: PlanBuilder, asked: Asked, session: Session) -> None:
+def _add_session_steps(plan: PlanBuilder, asked: Asked, session: Session) -> None:
     name = f"{session.target} {session.requested_portal}"
     gone = list(find_replaced_luns(session, asked.answers))
     removed = []
     for unit, why in gone:
-        disk = _disk_of(asked, session, unit)
-        words = _holders(asked, disk)
+        disk = _disk_of_lun(asked, session, unit)
+        words = _holders_of_disk(asked, disk)
         error = None
         if words:
             error = InUseError(
@@ -79,7 +79,7 @@ def _session(plan: PlanBuilder, asked: Asked, session: Session) -> None:
         removed.append(step)
     kept = [unit for unit, _ in gone]
     for unit, disk, why in find_shrunk_luns(session, asked.disks, asked.answers):
-        words = _holders(asked, disk)
+        words = _holders_of_disk(asked, disk)
         if words and unit not in kept:
             # The kernel would cut off what the filesystem has behind the new end.
             shrunk = InUseError(
@@ -105,14 +105,14 @@ def _session(plan: PlanBuilder, asked: Asked, session: Session) -> None:
     plan.add(rescan, name, "looks for new LUNs and sizes", error=error_)
 
 
-def _disk_of(asked: Asked, session: Session, unit: Lun) -> Disk | None:
+def _disk_of_lun(asked: Asked, session: Session, unit: Lun) -> Disk | None:
     for disk in asked.disks:
         if any(path.sid == session.sid and path.hctl == unit.hctl for path in disk.paths):
             return disk
     return None
 
 
-def _holders(asked: Asked, disk: Disk | None) -> tuple[str, ...]:
+def _holders_of_disk(asked: Asked, disk: Disk | None) -> tuple[str, ...]:
     if disk is None:
         return ()
     used = asked.usage_of(disk)
@@ -123,14 +123,14 @@ def _visible_luns(asked: Asked) -> dict[tuple[str, int, str | None], tuple[str |
     found: dict[tuple[str, int, str | None], tuple[str | None, int | None]] = {}
     for session in asked.sessions:
         for unit in session.luns or ():
-            disk = _disk_of(asked, session, unit)
+            disk = _disk_of_lun(asked, session, unit)
             size = None if disk is None else disk.block.size
             if unit.device is not None:
                 found[session.target, unit.lun, unit.wwid] = (unit.device, size)
     return found
 
 
-def _changes(first: Asked, now: Asked) -> Iterator[str]:
+def _describe_changes(first: Asked, now: Asked) -> Iterator[str]:
     before, after = _visible_luns(first), _visible_luns(now)
     for key, (device, size) in after.items():
         target, lun, wwid = key

@@ -48,7 +48,7 @@ def plan_login(
     index = SessionIndex.of(inventory)
     logins: dict[Hold, list[str]] = {}
     for record in records:
-        login = _login(plan, inventory, index, record, values)
+        login = _add_login_steps(plan, inventory, index, record, values)
         for hold in inventory.holds:
             if hold.covers(record.target, record.portal, record.iface):
                 logins.setdefault(hold, []).append(login)
@@ -57,7 +57,7 @@ def plan_login(
     return plan.build()
 
 
-def _login(
+def _add_login_steps(
     plan: PlanBuilder,
     inventory: Inventory,
     index: SessionIndex,
@@ -116,7 +116,7 @@ def plan_logout(
     except IscsictlError as error:
         return Plan(refusal=error)
     plan = PlanBuilder(independent=True)
-    errors = {s.sid: _why_not(inventory, s, sessions, boots_from) for s in sessions}
+    errors = {s.sid: _refusal_of_logout(inventory, s, sessions, boots_from) for s in sessions}
     wanted = {s.target for s in sessions if errors[s.sid] is None}
     wanted |= {r.target for r in records if r.onboot}
     index = SessionIndex.of(inventory)
@@ -148,7 +148,7 @@ def _select_sessions(inventory: Inventory, selector: RecordSelector) -> tuple[Se
     )
 
 
-def _why_not(
+def _refusal_of_logout(
     inventory: Inventory,
     session: Session,
     leaving: tuple[Session, ...],
@@ -194,14 +194,14 @@ def is_held(hold: Hold, holds: tuple[Hold, ...], seconds: float | None, now: flo
     """
     until = None if seconds is None else now + seconds
     for other in holds:
-        if _same(hold, other):
+        if _is_same_hold(hold, other):
             if until is None or other.until is None:
                 return until is other.until
             return abs(until - other.until) <= SAME_END
     return False
 
 
-def _same(one: Hold, other: Hold) -> bool:
+def _is_same_hold(one: Hold, other: Hold) -> bool:
     if one.mount_point is not None:
         return other.covers_mount(one.mount_point)
     portals = (one.portal, other.portal)

@@ -72,13 +72,13 @@ def are_separate_copies(parts: Collection[Block], others: Collection[Block]) -> 
     different member of one filesystem (btrfs: ID_FS_UUID_SUB). A member that is not known counts as
     a copy: to write to the wrong one costs data, to refuse costs a question.
     """
-    if _standing(parts) & _standing(others):
+    if _stacked_devices(parts) & _stacked_devices(others):
         return False
     members = {block.member for block in parts}
     theirs = {block.member for block in others}
     return None in members | theirs or bool(members & theirs)
 
 
-def _standing(parts: Collection[Block]) -> set[str]:
+def _stacked_devices(parts: Collection[Block]) -> set[str]:
     """Return the devices that may stand on several disks: a disk or a partition is its own."""
     return {block.device for block in parts if block.kind not in {"disk", "part"}}

@@ -53,7 +53,7 @@ def check_fstab(fstab: Fstab, facts: StorageFacts) -> tuple[Finding, ...]:
                         f"correct line {line.number} of /etc/fstab by hand")
             )  # fmt: skip
         elif line.is_claim:
-            found.append(_claim(line))
+            found.append(_claim_left_finding(line))
         elif line.is_entry:
             found += _Line(line, facts, graph.behind_line(line)).findings()
     found += _same_directory(fstab)
@@ -63,13 +63,13 @@ def check_fstab(fstab: Fstab, facts: StorageFacts) -> tuple[Finding, ...]:
     return tuple(found)
 
 
-def _subject(line: FstabLine) -> str:
+def _subject_of_line(line: FstabLine) -> str:
     return line.mount_point or line.spec or f"line {line.number}"
 
 
-def _claim(line: FstabLine) -> Finding:
+def _claim_left_finding(line: FstabLine) -> Finding:
     return Finding(
-        "claim-left", "warn", line.number, _subject(line),
+        "claim-left", "warn", line.number, _subject_of_line(line),
         f"a run that was making {line.fstype} {line.uuid} on {line.making} was stopped",
         "run the same attach or mkfs again to finish it, or: "
         f"iscsictl fstab rm {shell_form(line.uuid)}",
@@ -129,54 +129,60 @@ class _Line:
         Names of devices are judged for every line, options and order only for what is mounted at
         boot from a target.
         """
-        checks: list[Callable[[], None]] = [self._device_name, self._tag, self._uuid]
+        checks: list[Callable[[], None]] = [
+            self._device_name,
+            self._check_tag_case,
+            self._check_uuid,
+        ]
         if self.carriers is not None and self.at_boot and not self.by_initrd:
-            checks += [self._options, self._node, self._order]
+            checks += [self._check_options, self._check_login_at_boot, self._check_boot_order]
         for check in checks:
             check()
         return self.found
 
-    def _say(self, name: str, severity: Severity, text: str, fix: str) -> None:
+    def _add_finding(self, name: str, severity: Severity, text: str, fix: str) -> None:
         line = self.line
-        self.found.append(Finding(name, severity, line.number, _subject(line), text, fix))
+        self.found.append(Finding(name, severity, line.number, _subject_of_line(line), text, fix))
 
-    def _by_hand(self, what: str) -> str:
+    def _fix_by_hand(self, what: str) -> str:
         return f"{what} in line {self.line.number} of /etc/fstab"
 
-    def _options(self) -> None:
+    def _check_options(self) -> None:
         options = self.line.options
         if "_netdev" not in options:
-            self._say(
+            self._add_finding(
                 "no-netdev", "fail",
                 "without _netdev it is mounted before the network is up, and the boot waits",
-                self._by_hand("add the option _netdev"),
+                self._fix_by_hand("add the option _netdev"),
             )  # fmt: skip
         if self.waits:
-            self._say(
+            self._add_finding(
                 "no-nofail", "fail",
                 "without nofail the machine does not boot while the array is away",
-                self._by_hand("add the option nofail"),
+                self._fix_by_hand("add the option nofail"),
             )  # fmt: skip
         # fsck.xfs and fsck.btrfs do nothing, so it costs nothing there.
         if self.line.passno not in {"0", ""} and self.line.fstype not in {"xfs", "btrfs"}:
-            self._say(
+            self._add_finding(
                 "fsck", "warn",
                 "it is checked at boot (sixth field), which waits for the disk",
-                self._by_hand("set the sixth field to 0"),
+                self._fix_by_hand("set the sixth field to 0"),
             )  # fmt: skip
 
-    def _order(self) -> None:
+    def _check_boot_order(self) -> None:
         service, options = self.facts.login_service, self.line.options
         if f"x-systemd.requires={service}" in options:
-            self._say(
+            self._add_finding(
                 "requires-login", "warn",
                 f"it requires {service}: one dead portal fails that unit, and this mount with it",
-                self._by_hand(f"write x-systemd.after={service} for x-systemd.requires={service}"),
+                self._fix_by_hand(
+                    f"write x-systemd.after={service} for x-systemd.requires={service}"
+                ),
             )  # fmt: skip
         elif self.line.is_ours and f"x-systemd.after={service}" not in options:
-            self._say(
+            self._add_finding(
                 "no-order", "warn", f"at boot it does not wait for {service}",
-                self._by_hand(f"add the option x-systemd.after={service}"),
+                self._fix_by_hand(f"add the option x-systemd.after={service}"),
             )  # fmt: skip
 
     def _device_name(self) -> None:
@@ -184,53 +190,53 @@ class _Line:
         if not _LETTER.fullmatch(spec) or not self.at_boot:
             return
         severity: Severity = "warn" if self.carriers is None else "fail"
-        self._say(
+        self._add_finding(
             "device-name", severity,
             f"{spec} may be another disk after the next boot",
-            self._by_hand(f"write UUID=... (blkid -s UUID -o value {spec}) for {spec}"),
+            self._fix_by_hand(f"write UUID=... (blkid -s UUID -o value {spec}) for {spec}"),
         )  # fmt: skip
 
-    def _tag(self) -> None:
+    def _check_tag_case(self) -> None:
         tag = _TAG.match(self.line.spec or "")
         if tag is None or tag[0].isupper():
             return
-        self._say(
+        self._add_finding(
             "name-case", "fail" if self.at_boot else "warn",
             f"{tag[0]}= is no tag for mount, so nothing has this name",
-            self._by_hand(f"write {tag[0].upper()}= for {tag[0]}="),
+            self._fix_by_hand(f"write {tag[0].upper()}= for {tag[0]}="),
         )  # fmt: skip
 
-    def _node(self) -> None:
+    def _check_login_at_boot(self) -> None:
         for target, has_record in _manual_targets(self.carriers or frozenset(), self.facts):
             if has_record:
-                self._say(
+                self._add_finding(
                     "node-manual", "fail", f"{target} is not logged in at boot",
                     f"iscsictl startup {shell_form(target)} automatic",
                 )  # fmt: skip
             elif self.line.target is not None:
-                self._say(
+                self._add_finding(
                     "no-record", "fail", f"there is no record of {target}: nothing logs in to it",
                     "iscsictl discover ADDRESS --save, then: iscsictl "
                     f"startup {shell_form(target)} automatic",
                 )  # fmt: skip
 
-    def _uuid(self) -> None:
+    def _check_uuid(self) -> None:
         line, facts = self.line, self.facts
         if line.uuid is None:
             if line.spec in facts.absent and self.carriers is None:
-                self._nowhere(f"device {line.spec}")
+                self._add_missing_finding(f"device {line.spec}")
             return
         disks = disk_names(facts.carriers.get(line.uuid, ()))
         copied = facts.copied.get(line.uuid)
         if copied:
-            self._say(
+            self._add_finding(
                 "uuid-twice", "fail",
                 f"{line.uuid} is on {len(copied)} disks ({', '.join(sorted(copied))}): "
                 "chance decides which is mounted",
                 "detach the snapshot, or give it its own UUID (tune2fs -U, xfs_admin -U)",
             )  # fmt: skip
         elif disks and line.wwid is not None and line.wwid not in disks:
-            self._say(
+            self._add_finding(
                 "wrong-disk", "fail",
                 f"{line.uuid} is on the disk {next(iter(disks))}, the line is for {line.wwid}",
                 "see which is right: iscsictl ls; then: iscsictl fstab rm and fstab add",
@@ -238,18 +244,18 @@ class _Line:
         elif facts.known is not None and not disks and line.uuid not in facts.known:
             alike = [one for one in facts.known if one.lower() == line.uuid.lower()]
             if alike:
-                self._case(line.uuid, min(alike))
+                self._add_case_finding(line.uuid, min(alike))
             else:
-                self._nowhere(f"filesystem {line.uuid}")
+                self._add_missing_finding(f"filesystem {line.uuid}")
 
-    def _case(self, uuid: str, real: str) -> None:
-        self._say(
+    def _add_case_finding(self, uuid: str, real: str) -> None:
+        self._add_finding(
             "name-case", "fail" if self.at_boot else "warn",
             f"{uuid} is written {real} on the disk, and case counts: nothing has this name",
-            self._by_hand(f"write {real} for {uuid}"),
+            self._fix_by_hand(f"write {real} for {uuid}"),
         )  # fmt: skip
 
-    def _nowhere(self, what: str) -> None:
+    def _add_missing_finding(self, what: str) -> None:
         line = self.line
         if not self.at_boot and not line.is_ours:
             return
@@ -258,13 +264,13 @@ class _Line:
             text = f"no {what} is here, and the boot waits for it"
         else:
             severity, text = "warn", f"no {what} is here now"
-        fix = self._by_hand(f"correct {line.spec}, or delete the entry,")
+        fix = self._fix_by_hand(f"correct {line.spec}, or delete the entry,")
         if line.is_ours:
             fix = (
                 "iscsictl reconnect; if the disk is gone for good: "
                 f"iscsictl fstab rm {shell_form(line.uuid)}"
             )
-        self._say("uuid-nowhere", severity, text, fix)
+        self._add_finding("uuid-nowhere", severity, text, fix)
 
 
 def _same_directory(fstab: Fstab) -> Iterator[Finding]:

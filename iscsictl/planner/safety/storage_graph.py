@@ -181,7 +181,7 @@ def named_devices(fstab: Fstab, crypttab: Iterable[CrypttabEntry]) -> tuple[str,
     """
     found = dict.fromkeys(fstab.specs)
     for line in fstab.entries:
-        found.update(dict.fromkeys(_values(line, _DEVICE_OPTIONS)))
+        found.update(dict.fromkeys(_values_of_options(line, _DEVICE_OPTIONS)))
     found.update(dict.fromkeys(entry.device for entry in crypttab))
     return tuple(found)
 
@@ -191,7 +191,9 @@ class StorageGraph:
 
     def __init__(self, fstab: Fstab, facts: StorageFacts) -> None:
         self._facts = facts
-        self._volumes = {name: entry for entry in facts.crypttab for name in _names_of(entry)}
+        self._volumes = {
+            name: entry for entry in facts.crypttab for name in _names_of_mapping(entry)
+        }
         self._by_uuid: dict[str, Carriers] = {}
         for name, carriers in facts.carriers.items():
             self._by_uuid.setdefault(name.lower(), carriers)
@@ -226,11 +228,13 @@ class StorageGraph:
             targets = frozenset() if line.target is None else frozenset({line.target})
             return frozenset({Carrier(line.wwid or line.spec or "", targets)})
         found = [self._behind_device(line.spec or "", visited)]
-        found += [self._behind_device(one, visited) for one in _values(line, _DEVICE_OPTIONS)]
+        found += [
+            self._behind_device(one, visited) for one in _values_of_options(line, _DEVICE_OPTIONS)
+        ]
         if line.fstype == "overlay":
             found += [
                 self._behind_path(directory, visited)
-                for value in _values(line, _LAYER_OPTIONS)
+                for value in _values_of_options(line, _LAYER_OPTIONS)
                 for directory in value.split(":")
             ]
         sound = [carriers for carriers in found if carriers is not None]
@@ -255,7 +259,7 @@ class StorageGraph:
 
     def _behind_path(self, path: str, visited: frozenset[str]) -> Carriers | None:
         """Return what a directory or file is on: of the mount points above it the nearest."""
-        above = set(_parents(plain(path)))
+        above = set(_path_and_parents(plain(path)))
         lines = {
             line.mount_point: line for line in self._lines if f"line {line.number}" not in visited
         }
@@ -266,7 +270,7 @@ class StorageGraph:
         return self._facts.mounts.get(nearest) if line is None else self._behind_line(line, visited)
 
 
-def _parents(path: str) -> Iterator[str]:
+def _path_and_parents(path: str) -> Iterator[str]:
     """Yield a path and the directories above it."""
     while path != "/":
         yield path
@@ -274,11 +278,11 @@ def _parents(path: str) -> Iterator[str]:
     yield "/"
 
 
-def _names_of(entry: CrypttabEntry) -> tuple[str, str]:
+def _names_of_mapping(entry: CrypttabEntry) -> tuple[str, str]:
     return entry.mapper, f"/dev/disk/by-id/dm-name-{entry.name}"
 
 
-def _values(line: FstabLine, names: Sequence[str]) -> Iterator[str]:
+def _values_of_options(line: FstabLine, names: Sequence[str]) -> Iterator[str]:
     for option in line.options:
         name, equals, value = option.partition("=")
         if equals and name in names:

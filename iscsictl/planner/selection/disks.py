@@ -148,7 +148,9 @@ def choose(
         if len(targets) > 1:
             raise NotFoundError(f"{name} fits several targets: {', '.join(sorted(targets))}")
         found = find(inventory, targets.pop(), lun) if targets else ()
-    with_disk = [(one, disk) for one in found if (disk := _disk(inventory, one)) is not None]
+    with_disk = [
+        (one, disk) for one in found if (disk := _find_disk_of(inventory, one)) is not None
+    ]
     if not found:
         raise NotFoundError(
             f"no disk of a session is called {name}", hint="see what is there: iscsictl disk ls"
@@ -172,17 +174,17 @@ def choose(
         )
     meant, disk = with_disk[0]
     return DiskSelection(
-        meant.target, meant.lun or 0, disk, _block(inventory, disk, name), meant.also_on
+        meant.target, meant.lun or 0, disk, _find_named_block(inventory, disk, name), meant.also_on
     )
 
 
-def _disk(inventory: Inventory, meant: ResolvedLun) -> Disk | None:
+def _find_disk_of(inventory: Inventory, meant: ResolvedLun) -> Disk | None:
     if meant.disk is not None or meant.wwid is None:
         return meant.disk
     return next((disk for disk in inventory.disks if disk.wwid == meant.wwid), None)
 
 
-def _block(inventory: Inventory, disk: Disk, name: str) -> Block:
+def _find_named_block(inventory: Inventory, disk: Disk, name: str) -> Block:
     """Return what of the disk has the name; for a directory of fstab the filesystem's device."""
     lines = inventory.fstab.by_dir(name) if name.startswith("/") else ()
     uuids = {line.uuid.lower() for line in lines if line.uuid}

@@ -28,7 +28,7 @@ class ResolvedLun:
         return f"{self.target} LUN {self.lun}"
 
 
-def _luns(inventory: Inventory) -> Iterator[ResolvedLun]:
+def _luns_with_disk(inventory: Inventory) -> Iterator[ResolvedLun]:
     """Yield every LUN with a disk, through every session."""
     disks: dict[tuple[int | None, str | None], Disk] = {
         (p.sid, p.hctl): d for d in inventory.disks for p in d.paths
@@ -76,25 +76,25 @@ def find(
     `spanning` a filesystem or device over several LUNs means the first, `also_on` the others.
     Raises NotFoundError where the name fits several LUNs.
     """
-    there = list(_luns(inventory))
+    there = list(_luns_with_disk(inventory))
     # The name of a target is that of nothing else.
-    if any(name == t for t in _targets(inventory)):
+    if any(name == t for t in _known_targets(inventory)):
         found = [m for m in there if m.target == name and lun in {None, m.lun}]
-        lines = _in_fstab(inventory, there)
+        lines = _luns_in_fstab(inventory, there)
         found += [m for m in lines if m.target == name and lun in {None, m.lun}]
-        return _once(found) or (ResolvedLun(name, lun),)
+        return _without_repeats(found) or (ResolvedLun(name, lun),)
     found = [m for m in there if m.disk is not None and _is_called(inventory, m.disk, name)]
-    found = found or list(_in_fstab(inventory, there, name))
+    found = found or list(_luns_in_fstab(inventory, there, name))
     if spanning and _is_one_thing(inventory, found, name):
-        first, *others = _once(found)
+        first, *others = _without_repeats(found)
         return (replace(first, also_on=tuple(map(str, others))),)
     if len({(m.target, m.lun) for m in found}) > 1:
-        what = ", ".join(map(str, _once(found)))
+        what = ", ".join(map(str, _without_repeats(found)))
         raise NotFoundError(f"{name} fits several LUNs: {what}", hint="name the target and --lun")
-    return _once(found)
+    return _without_repeats(found)
 
 
-def _targets(inventory: Inventory) -> set[str]:
+def _known_targets(inventory: Inventory) -> set[str]:
     return {
         *(s.target for s in inventory.sessions),
         *(r.target for r in inventory.records),
@@ -102,7 +102,7 @@ def _targets(inventory: Inventory) -> set[str]:
     }
 
 
-def _in_fstab(
+def _luns_in_fstab(
     inventory: Inventory, there: list[ResolvedLun], name: str | None = None
 ) -> Iterator[ResolvedLun]:
     """Yield what entries written by iscsictl mean: the disk where it is now, else where it was."""
@@ -115,7 +115,7 @@ def _in_fstab(
             yield from own or present or [ResolvedLun(line.target, line.lun, line.wwid)]
 
 
-def _once(found: list[ResolvedLun]) -> tuple[ResolvedLun, ...]:
+def _without_repeats(found: list[ResolvedLun]) -> tuple[ResolvedLun, ...]:
     """Return each disk of each LUN once, and a LUN without one where no disk is behind it.
 
     One LUN can have two disks: where the array put another one there, a session that is older has

@@ -35,7 +35,7 @@ def reachable_paths(inventory: Inventory, spec: AttachSpec) -> tuple[LoginPath, 
 
     Raises NotFoundError, UnreachableError, or what discovery met.
     """
-    target, portals = _recorded(inventory, spec) or _offered(inventory, spec)
+    target, portals = _find_in_records(inventory, spec) or _find_in_offers(inventory, spec)
     if spec.multipath != "off" and inventory.host.multipath.installed:
         own = (r.portal for r in sound_records(inventory.index, replace(spec, target=target)))
         portals += [p for p in own if not any(p.same_place(known) for known in portals)]
@@ -48,11 +48,13 @@ def reachable_paths(inventory: Inventory, spec: AttachSpec) -> tuple[LoginPath, 
         )
     index = SessionIndex.of(inventory)
     return tuple(
-        _route(index, target, portal, iface) for portal in answering for iface in spec.ifaces
+        _login_path_to(index, target, portal, iface)
+        for portal in answering
+        for iface in spec.ifaces
     )
 
 
-def _route(index: SessionIndex, target: str, portal: Portal, iface: str) -> LoginPath:
+def _login_path_to(index: SessionIndex, target: str, portal: Portal, iface: str) -> LoginPath:
     fitting = [
         record
         for record in index.records(target)
@@ -65,7 +67,7 @@ def _route(index: SessionIndex, target: str, portal: Portal, iface: str) -> Logi
     return LoginPath(target, record.portal, iface, record, index.session_of(record))
 
 
-def _recorded(inventory: Inventory, spec: AttachSpec) -> tuple[str, list[Portal]] | None:
+def _find_in_records(inventory: Inventory, spec: AttachSpec) -> tuple[str, list[Portal]] | None:
     """Return target and portals if a sound record has the target through a requested portal."""
     portals = list(recorded_portals(inventory.index, spec))
     if spec.target is None or not portals:
@@ -103,9 +105,9 @@ def recorded_portals(index: HostIndex, spec: AttachSpec) -> tuple[Portal, ...]:
     )
 
 
-def _offered(inventory: Inventory, spec: AttachSpec) -> tuple[str, list[Portal]]:
+def _find_in_offers(inventory: Inventory, spec: AttachSpec) -> tuple[str, list[Portal]]:
     asked = ", ".join(str(p) for p in spec.portals)
-    offers = _offers(inventory, spec)
+    offers = _require_offers(inventory, spec)
     targets = sorted({offer.target for offer in offers})
     if spec.target is not None and spec.target not in targets:
         raise NotFoundError(
@@ -133,7 +135,7 @@ def _offered(inventory: Inventory, spec: AttachSpec) -> tuple[str, list[Portal]]
     return target, first + [p for p in portals if p not in first]
 
 
-def _offers(inventory: Inventory, spec: AttachSpec) -> tuple[DiscoveredTarget, ...]:
+def _require_offers(inventory: Inventory, spec: AttachSpec) -> tuple[DiscoveredTarget, ...]:
     if isinstance(inventory.offers, Known):
         return inventory.offers.value
     if isinstance(inventory.offers, ReadFailed):
