@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from iscsictl.model.disk_content import Content, Signature
+from iscsictl.model.disk_content import Content, Partition, Signature
 from iscsictl.model.partition_table import Entry, Table
 from iscsictl.planner.safety import overwrite
 from tests.machine_model.machine import MIB
@@ -32,6 +32,8 @@ def emptied(content: Content, **changes: Any) -> Content:
 
 
 OWN_TABLE = parted(W, None, CLAIMED)
+# A partition that the kernel has and the table has not: from a table that was lost.
+LOST = Partition(2, "/dev/sda2", 9 * MIB, 50 * MIB, "linux", (Signature("xfs", 0, FOREIGN),))
 
 
 @pytest.mark.fault("F64")
@@ -47,6 +49,9 @@ OWN_TABLE = parted(W, None, CLAIMED)
         (parted(W, "ext4", CLAIMED, table="dos"), "dos", False, True),
         (bare(W, "ext4", CLAIMED), "none", False, True),
         (replace(blank(W), data_at=0), "none", False, True),
+        (replace(OWN_TABLE, stale_partitions=(LOST,)), "gpt", False, False),
+        (replace(bare(W, "ext4", CLAIMED), stale_partitions=(LOST,)), "none", False, False),
+        (replace(OWN_TABLE, stale_partitions=(replace(LOST, signatures=()),)), "gpt", True, True),
         (replace(OWN_TABLE, partitions=()), "gpt", False, False),
         (OWN_TABLE, "dos", False, False),
         (OWN_TABLE, "none", False, False),
