@@ -31,7 +31,7 @@ else:
 T = TypeVar("T")
 
 
-def _silent(_: str) -> None:
+def _discard_message(_: str) -> None:
     return
 
 
@@ -45,8 +45,8 @@ class Context:
 
     wait: float = 60.0
     root: Path = Path("/")
-    say: Callable[[str], None] = _silent
-    watch: Callable[[str], None] = _silent
+    say: Callable[[str], None] = _discard_message
+    watch: Callable[[str], None] = _discard_message
     waiter: Waiter = field(default_factory=Waiter)
     scope: Scope | None = None
 
@@ -134,9 +134,9 @@ class Context:
         Nothing happens where systemd is not the init. Raises InUseError when another run reloads
         for too long, UnreachableError, ToolError.
         """
-        self.defer("reload", self._reload)
+        self.defer("reload", self._reload_systemd)
 
-    def _reload(self) -> None:
+    def _reload_systemd(self) -> None:
         """Reload systemd, unless another run began a reload after our last change."""
         changed = time.monotonic()
         if not systemd.running(self.root):

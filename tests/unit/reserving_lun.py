@@ -65,7 +65,7 @@ class ReservingLun:
     def submit(
         self, fd: int, command: bytes, buffer: mmap.mmap, _direction: int, what: str, _wait: float
     ) -> int:
-        """Answer a command like `scsi_commands._submit`; `fd` is the number of a path."""
+        """Answer a command like `scsi_commands._submit_command`; `fd` is the number of a path."""
         nexus = list(self.paths.values())[fd]
         if command[0] == 0x12:
             name = bytes.fromhex(WWID.removeprefix("naa."))
@@ -180,7 +180,7 @@ class ReservingLun:
             yield list(self.paths).index(device)
 
         several = len(devices) > 1
-        monkeypatch.setattr(scsi_commands, "_submit", self.submit)
+        monkeypatch.setattr(scsi_commands, "_submit_command", self.submit)
         monkeypatch.setattr(probe, "opened", opened)
         monkeypatch.setattr(multipath, "paths_of", lambda *_: tuple(self.paths) if several else ())
         monkeypatch.setattr(multipath, "ends", lambda *_: (devices[0],))

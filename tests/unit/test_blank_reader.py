@@ -128,7 +128,7 @@ def test_a_hung_disk_takes_no_threads_from_the_next_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pool = ThreadPoolExecutor(1)
-    monkeypatch.setattr(blank_reader, "_pool", lambda: pool)
+    monkeypatch.setattr(blank_reader, "_proof_threads", lambda: pool)
     hangs = threading.Event()
     pool.submit(hangs.wait)
     fd = image_with(tmp_path / "image", 64 * MIB, 63 * MIB)

@@ -64,7 +64,7 @@ def test_who_has_a_tape_open_is_found_though_it_is_no_disk(tmp_path: Path) -> No
     (tmp_path / "proc/7/fd/3").symlink_to("/dev/null")
     who = "process 7 (tar) that has /dev/null open"
     assert usage.open_devices((3, 30), tmp_path) == {3: (who,), 30: ()}
-    assert list(usage._openers(tmp_path)) == []
+    assert list(usage._find_openers(tmp_path)) == []
 
 
 class Machine:

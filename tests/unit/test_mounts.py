@@ -141,7 +141,7 @@ def test_nothing_is_written_to_see_how_it_goes_while_the_disk_is_away(
         (numbers / number).symlink_to(target)
         line = MountLine(number, "/", "/srv", fstype="ext4", source="/dev/x", options=("rw",))
         if number == "8:0" or not kname.startswith("dm"):
-            assert mounts._answers(line, tmp_path) == answers
+            assert mounts._has_usable_disk(line, tmp_path) == answers
 
 
 @needs_root

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from iscsictl.errors import InUseError
-from iscsictl.system.iscsi.nodedb_lock import NodeDbLock, _sees_all
+from iscsictl.system.iscsi.nodedb_lock import NodeDbLock, _sees_all_processes
 
 # A process with the name of one of open-iscsi's, and the lock if it is told so, which then
 # waits as it is told.
@@ -57,7 +57,7 @@ for _ in range(rounds):
 """
 
 sees_all = pytest.mark.skipif(
-    not _sees_all(Path("/proc")), reason="in a PID namespace nobody can be ruled out"
+    not _sees_all_processes(Path("/proc")), reason="in a PID namespace nobody can be ruled out"
 )
 
 

@@ -153,7 +153,7 @@ def page(number: int, text: bytes) -> bytes:
 
 def test_the_unit_serial_number_is_read_by_its_length(monkeypatch: pytest.MonkeyPatch) -> None:
     answer = [page(0x80, b" 12 34 ") + b"rest"]
-    monkeypatch.setattr(scsi_commands, "_ask", lambda *_: answer[0])
+    monkeypatch.setattr(scsi_commands, "_read_answer", lambda *_: answer[0])
     assert scsi_commands.unit_serial(0) == "12 34"
     answer[0] = page(0x80, b"    ")
     assert scsi_commands.unit_serial(0) is None

@@ -64,9 +64,9 @@ def test_a_name_of_an_ipv6_address_has_the_same_reason(
             raise socket.gaierror(socket.EAI_NONAME, "no number")
         return address(V6, flags)
 
-    address = portal_probe._address
+    address = portal_probe._resolve_address
     named = Portal("array.example.com")
-    monkeypatch.setattr(portal_probe, "_address", resolve)
+    monkeypatch.setattr(portal_probe, "_resolve_address", resolve)
     monkeypatch.setattr(socket, "socket", NoIPv6)
     assert portal_probe.silent([named, listening], 10) == {named: NO_FAMILY}
 

@@ -392,7 +392,7 @@ def answering(monkeypatch: pytest.MonkeyPatch, *answers: bytes | tuple[int, ...]
             raise scsi_commands.ScsiError("asking", *answer)
         return answer
 
-    monkeypatch.setattr(scsi_commands, "_ask", ask)
+    monkeypatch.setattr(scsi_commands, "_read_answer", ask)
 
 
 NOBODY = bytes(8)

@@ -214,7 +214,9 @@ def test_a_record_answers_without_asking_the_array() -> None:
 def test_a_single_path_that_is_in_use_is_not_asked_for_others(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(observer, "_discover", lambda *_: pytest.fail("the array was asked"))
+    monkeypatch.setattr(
+        observer, "_discover_targets", lambda *_: pytest.fail("the array was asked")
+    )
     facts = HostFacts(multipath=STRICT)
     host = Inventory(records=(record(A),), sessions=(session(),), host=facts)
     asked = observer._ask_array(Context(), spec(target=TARGET), host)

@@ -51,7 +51,7 @@ def answering(monkeypatch: pytest.MonkeyPatch, *answers: bytes | scsi_commands.S
             raise answer
         return answer
 
-    monkeypatch.setattr(scsi_commands, "_ask", ask)
+    monkeypatch.setattr(scsi_commands, "_read_answer", ask)
 
 
 def error(status: int, key: int | None = None, asc: int | None = None) -> scsi_commands.ScsiError:
@@ -117,7 +117,7 @@ def test_a_target_of_more_luns_than_fit_is_asked_again_for_all(
         asked.append(length)
         return every[:length]
 
-    monkeypatch.setattr(scsi_commands, "_ask", ask)
+    monkeypatch.setattr(scsi_commands, "_read_answer", ask)
     assert len(scsi_commands.luns(0)) == 3000
     assert asked == [16384, len(every)]
 

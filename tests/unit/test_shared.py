@@ -216,4 +216,6 @@ def test_what_we_started_ourselves_is_no_user_of_a_disk(tmp_path: Path) -> None:
         (process / "fd/3").symlink_to("/dev/sdz")
     number = os.makedev(8, 16)
     with mock.patch.object(usage, "_open_device", return_value=number):
-        assert list(usage._openers(tmp_path)) == [(number, "process 7 (dd) that has /dev/sdz open")]
+        assert list(usage._find_openers(tmp_path)) == [
+            (number, "process 7 (dd) that has /dev/sdz open")
+        ]

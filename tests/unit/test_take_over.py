@@ -157,7 +157,7 @@ def test_a_lun_that_does_not_answer_or_has_no_working_path_is_unreachable_and_th
     def submit(*_: object) -> None:
         raise UnreachableError("no answer within 10 s: asking the disk for reservations")
 
-    monkeypatch.setattr(scsi_commands, "_submit", submit)
+    monkeypatch.setattr(scsi_commands, "_submit_command", submit)
     with pytest.raises(UnreachableError, match="no answer within 10 s"):
         asked(disk)
 

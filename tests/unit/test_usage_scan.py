@@ -29,7 +29,7 @@ def test_the_mounts_of_many_disks_are_read_once(
 
         monkeypatch.setattr(usage, name, call)
 
-    for name in ("_openers", "_lio_backstores", "swap_areas", "loops"):
+    for name in ("_find_openers", "_lio_backstores", "swap_areas", "loops"):
         counted(name)
     inventory = for_logout(Context(root=tmp_path))
     assert len(inventory.usage) == DISKS
@@ -37,7 +37,7 @@ def test_the_mounts_of_many_disks_are_read_once(
         f"/srv/lun{index}" for index in range(DISKS)
     }
     # The character devices of sessions are a scan of their own.
-    assert calls == {"_openers": 2, "_lio_backstores": 1, "swap_areas": 1, "loops": 1}
+    assert calls == {"_find_openers": 2, "_lio_backstores": 1, "swap_areas": 1, "loops": 1}
 
 
 @pytest.mark.fault("F65")

@@ -74,18 +74,18 @@ class _Search:
         """Read until the pieces are used up, or one of us found data or failed."""
         view = memoryview(scsi_commands.landing(_PIECE))
         try:
-            while (extent := self._take()) is not None:
+            while (extent := self._take_next_piece()) is not None:
                 signals.check()
                 at, length = extent
                 piece = view[:length]
                 read_fully(self._fd, piece, at)
-                if not _is_zero(piece):
+                if not _is_all_zero(piece):
                     self.found.append(at)
         except BaseException:
             self._failed = True
             raise
 
-    def _take(self) -> Extent | None:
+    def _take_next_piece(self) -> Extent | None:
         """Return the next piece. Those before the first data were all taken before it was."""
         with self._lock:
             if self.found or self._failed:
@@ -127,13 +127,13 @@ def read_fully(fd: int, piece: memoryview, at: int) -> None:
         ) from None
 
 
-def _is_zero(piece: memoryview) -> bool:
+def _is_all_zero(piece: memoryview) -> bool:
     parts = (piece[at : at + len(_ZEROES)] for at in range(0, len(piece), len(_ZEROES)))
     return all(bytes(part) == _ZEROES[: len(part)] for part in parts)
 
 
 @cache
-def _pool() -> "futures.ThreadPoolExecutor":
+def _proof_threads() -> "futures.ThreadPoolExecutor":
     """Return threads for all proofs: to start one takes longer than a read does."""
     return futures.ThreadPoolExecutor(PROOF_THREADS)
 
@@ -144,7 +144,7 @@ def running_beside(*work: Callable[[], Any]) -> "Iterator[list[futures.Future[An
 
     What has not begun by then is not done any more.
     """
-    begun = [_pool().submit(one) for one in work]
+    begun = [_proof_threads().submit(one) for one in work]
     try:
         yield begun
     finally:

@@ -31,9 +31,9 @@ class BlockIndex:
             for number in names:
                 link = links.link(number)
                 if link is not None:
-                    self._add(number, link.split("/"))
+                    self._add_device(number, link.split("/"))
 
-    def _add(self, number: str, path: list[str]) -> None:
+    def _add_device(self, number: str, path: list[str]) -> None:
         """Learn from `.../H:C:T:L/block/sda`, `.../block/sda/sda1` or `.../virtual/block/dm-0`."""
         kname = path[-1]
         self._numbers[kname] = number

@@ -60,7 +60,7 @@ class BlockTree:
 
     def __init__(self, root: Path, index: BlockIndex | None = None) -> None:
         self._root = root
-        self._prefix = _prefix(root)
+        self._prefix = _root_prefix(root)
         self._index = index or BlockIndex(self._prefix)
         self._mounts = mounts_by_device(root)
         self._loops = self._index.loops()
@@ -71,7 +71,9 @@ class BlockTree:
         `kname` is the kernel's name (sda1, dm-0). Filesystems are what udev knows, not what is
         there now.
         """
-        return self._block(f"{self._prefix}/sys/class/block/{kname}", kname, None, frozenset())[0]
+        return self._read_block(
+            f"{self._prefix}/sys/class/block/{kname}", kname, None, frozenset()
+        )[0]
 
     def read_unit(self, unit: Unit) -> None:
         """Fill in the disk of a LUN, and forget its name if it went away.
@@ -81,11 +83,11 @@ class BlockTree:
         if unit.kname is None:
             return
         own = f"{unit.path}/block/{unit.kname}"
-        unit.block, unit.udev = self._block(own, unit.kname, "disk", frozenset(), unit)
+        unit.block, unit.udev = self._read_block(own, unit.kname, "disk", frozenset(), unit)
         if unit.block is None:
             unit.kname = None
 
-    def _block(
+    def _read_block(
         self, own: str, kname: str, kind: Kind | None, above: frozenset[str],
         unit: Unit | None = None,
     ) -> tuple[Block | None, Mapping[str, str]]:  # fmt: skip
@@ -95,7 +97,7 @@ class BlockTree:
             return None, {}
         kind = kind or kind_of(self._root, kname)
         found = read_disk_properties(f"{self._prefix}/run/udev/data/b{number}")
-        if unit is not None and _of_another(unit, found):
+        if unit is not None and _is_of_another_unit(unit, found):
             found = {}
         device = f"/dev/{kname}" if unit is not None else device_path(self._root, kname)
         block = Block(
@@ -107,26 +109,26 @@ class BlockTree:
             decoded(found.get("ID_FS_LABEL_ENC")) or found.get("ID_FS_LABEL") or None,
             decoded(found.get("ID_FS_UUID_ENC")) or found.get("ID_FS_UUID") or None,
             tuple(self._mounts.get(number, ())),
-            self._children(own, kname, device, kind, above | {kname}, unit),
+            self._read_children(own, kname, device, kind, above | {kname}, unit),
             found.get("ID_FS_UUID_SUB") or None,
         )
         return block, found
 
-    def _children(
+    def _read_children(
         self, own: str, kname: str, device: str, kind: Kind, above: frozenset[str],
         unit: Unit | None,
     ) -> tuple[Block, ...]:  # fmt: skip
         base = f"{self._prefix}/sys/class/block"
         names = self._index.partitions(kname, own) if kind != "part" else []
-        blocks = [self._block(f"{own}/{name}", name, "part", above, unit)[0] for name in names]
+        blocks = [self._read_block(f"{own}/{name}", name, "part", above, unit)[0] for name in names]
         names = self._index.holders(kname, own)
-        blocks += [self._block(f"{base}/{name}", name, None, above)[0] for name in names]
+        blocks += [self._read_block(f"{base}/{name}", name, None, above)[0] for name in names]
         names = self._loops.get(device, [])
-        blocks += [self._block(f"{base}/{name}", name, "loop", above)[0] for name in names]
+        blocks += [self._read_block(f"{base}/{name}", name, "loop", above)[0] for name in names]
         return tuple([block for block in blocks if block is not None])
 
 
-def _of_another(unit: Unit, found: Mapping[str, str]) -> bool:
+def _is_of_another_unit(unit: Unit, found: Mapping[str, str]) -> bool:
     """Tell whether udev still has there what it knew of a disk that had this number before."""
     known, wwid = found.get("ID_WWN_WITH_EXTENSION"), unit.wwid
     if known is None or wwid is None or not wwid.startswith("naa."):
@@ -134,7 +136,7 @@ def _of_another(unit: Unit, found: Mapping[str, str]) -> bool:
     if known.removeprefix("0x").lower() == wwid[4:].lower():
         return False
     # Some disks have several such names: the serial number decides.
-    serial, other = _page80(unit.path), found.get("ID_SCSI_SERIAL")
+    serial, other = _read_unit_serial(unit.path), found.get("ID_SCSI_SERIAL")
     return serial is None or other is None or serial.split() != other.split()
 
 
@@ -161,7 +163,7 @@ def disks_of(
     for unit in units:
         if unit.block is None:
             continue
-        over = _map_over(unit)
+        over = _multipath_map_over(unit)
         if over is not None:
             key: tuple[object, ...] = ("map", over.device)
         else:
@@ -172,7 +174,7 @@ def disks_of(
     for key, members in groups.items():
         mapped = key[0] == "map"
         parts = _same_disks(members, array_of, mapped=mapped)
-        disks += [_disk(part, mapped) for part in parts]
+        disks += [_disk_of_members(part, mapped) for part in parts]
         if len(parts) > 1:
             what = f"{key[1]} joins" if mapped else f"{members[0].wwid} is the WWID of"
             notes.append(Note(f"{what} different disks: {_differences(parts, array_of)}"))
@@ -197,7 +199,10 @@ def _contradicting_serials(disks: Iterable[Disk]) -> Iterator[Note]:
         doubtful = [
             disk.block.device
             for disk in group
-            if any(disk.wwid != other.wwid and not _sids(disk) & _sids(other) for other in group)
+            if any(
+                disk.wwid != other.wwid and not _session_ids_of(disk) & _session_ids_of(other)
+                for other in group
+            )
         ]
         if doubtful:
             yield Note(
@@ -206,11 +211,11 @@ def _contradicting_serials(disks: Iterable[Disk]) -> Iterator[Note]:
             )
 
 
-def _sids(disk: Disk) -> set[int]:
+def _session_ids_of(disk: Disk) -> set[int]:
     return {path.sid for path in disk.paths}
 
 
-def _map_over(unit: Unit) -> Block | None:
+def _multipath_map_over(unit: Unit) -> Block | None:
     children = () if unit.block is None else unit.block.children
     return next((child for child in children if child.kind == "mpath"), None)
 
@@ -247,15 +252,15 @@ def serial_of(unit: Unit) -> str | None:
 
     None where neither has one. Some arrays give all their LUNs the same.
     """
-    return _page80(unit.path) or unit.udev.get("ID_SCSI_SERIAL") or None
+    return _read_unit_serial(unit.path) or unit.udev.get("ID_SCSI_SERIAL") or None
 
 
-def _disk(members: list[Unit], mapped: bool) -> Disk:
+def _disk_of_members(members: list[Unit], mapped: bool) -> Disk:
     unit = members[0]
     found = unit.udev
     block, *more = (one.block for one in members if one.block is not None)
     if mapped:
-        block = _map_over(unit) or block
+        block = _multipath_map_over(unit) or block
     elif more:
         others = [other for other in more if in_use(other)]
         if others and not in_use(block):
@@ -271,7 +276,10 @@ def _disk(members: list[Unit], mapped: bool) -> Disk:
         unit.wwid,
         tuple(DiskPath(one.sid, one.hctl, f"/dev/{one.kname}", one.state) for one in members),
         block,
-        found.get("ID_SCSI_SERIAL") or _page80(unit.path) or found.get("ID_SERIAL_SHORT") or None,
+        found.get("ID_SCSI_SERIAL")
+        or _read_unit_serial(unit.path)
+        or found.get("ID_SERIAL_SHORT")
+        or None,
         vendor.strip() or None,
         model.strip() or None,
         "rom" if (unit.kname or "").startswith("sr") else "disk",
@@ -279,7 +287,7 @@ def _disk(members: list[Unit], mapped: bool) -> Disk:
     )
 
 
-def _page80(path: str) -> str | None:
+def _read_unit_serial(path: str) -> str | None:
     """Read the unit serial number (SPC, VPD page 80h): four bytes of header, then text."""
     raw = read_all(path + "/vpd_pg80")[4:]
     return raw.decode("ascii", "replace").strip(" \0") or None
@@ -300,18 +308,18 @@ def holders(root: Path, kname: str) -> tuple[str, ...]:
 
     Sorted; empty too for a device that is gone.
     """
-    return tuple(sorted(list_names(f"{_prefix(root)}/sys/class/block/{kname}/holders")))
+    return tuple(sorted(list_names(f"{_root_prefix(root)}/sys/class/block/{kname}/holders")))
 
 
 def partitions(root: Path, kname: str) -> tuple[str, ...]:
     """Return the kernel's names of the partitions of a disk, in order."""
-    names = list_names(f"{_prefix(root)}/sys/class/block/{kname}")
+    names = list_names(f"{_root_prefix(root)}/sys/class/block/{kname}")
     return tuple(sorted((name for name in names if name.startswith(kname)), key=natural))
 
 
 def device_number(root: Path, kname: str) -> str | None:
     """Return MAJOR:MINOR, as in mountinfo and udev's database; None for a device that is gone."""
-    return read_attribute(f"{_prefix(root)}/sys/class/block/{kname}/dev")
+    return read_attribute(f"{_root_prefix(root)}/sys/class/block/{kname}/dev")
 
 
 def device_path(root: Path, kname: str) -> str:
@@ -320,7 +328,7 @@ def device_path(root: Path, kname: str) -> str:
     sysfs has ! for a slash in names (cciss!c0d0). Nothing in /dev is looked at.
     """
     if kname.startswith("dm-"):
-        name = read_attribute(f"{_prefix(root)}/sys/class/block/{kname}/dm/name")
+        name = read_attribute(f"{_root_prefix(root)}/sys/class/block/{kname}/dm/name")
         if name is not None:
             return f"/dev/mapper/{name}"
     return "/dev/" + kname.replace("!", "/")
@@ -331,7 +339,7 @@ def kind_of(root: Path, kname: str) -> Kind:
 
     Every other map counts as `lvm`, whatever made it, and every other device as `disk`.
     """
-    own = f"{_prefix(root)}/sys/class/block/{kname}"
+    own = f"{_root_prefix(root)}/sys/class/block/{kname}"
     if kname.startswith("dm-"):
         uuid = read_attribute(own + "/dm/uuid") or ""
         return next((kind for prefix, kind in _DM_KINDS if uuid.startswith(prefix)), "lvm")
@@ -348,7 +356,7 @@ def mounts_by_device(root: Path) -> dict[str, list[Mount]]:
     btrfs gives its mounts a number that no device has: they are counted for every device of
     that filesystem, as /sys/fs/btrfs lists them.
     """
-    prefix = _prefix(root)
+    prefix = _root_prefix(root)
     found: dict[str, list[Mount]] = {}
     btrfs: list[tuple[str, Mount]] = []
     for line in parse_mountinfo(read_all(f"{prefix}/proc/self/mountinfo")):
@@ -367,7 +375,7 @@ def mounts_by_device(root: Path) -> dict[str, list[Mount]]:
 
 def _btrfs_members(root: Path) -> dict[str, set[str]]:
     """Return device path -> the numbers of all devices of its btrfs."""
-    base = f"{_prefix(root)}/sys/fs/btrfs"
+    base = f"{_root_prefix(root)}/sys/fs/btrfs"
     found = {}
     for uuid in list_names(base):
         names = list_names(f"{base}/{uuid}/devices")
@@ -381,11 +389,11 @@ def _number_of(root: Path, device: str) -> str:
     """Return MAJOR:MINOR of a path in /dev, or "" if sysfs has no such device."""
     name = device.removeprefix("/dev/").replace("/", "!")
     if device.startswith("/dev/mapper/"):
-        for kname in list_names(f"{_prefix(root)}/sys/class/block"):
+        for kname in list_names(f"{_root_prefix(root)}/sys/class/block"):
             if kname.startswith("dm-") and device_path(root, kname) == device:
                 name = kname
     return device_number(root, name) or ""
 
 
-def _prefix(root: Path) -> str:
+def _root_prefix(root: Path) -> str:
     return str(root).rstrip("/")

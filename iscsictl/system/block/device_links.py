@@ -53,8 +53,8 @@ def named_nodes(specs: Iterable[str], devices: Iterable[str], root: Path) -> dic
 
     Tags (LABEL=, PARTUUID=, ...) are looked up in /dev/disk, as libmount does; links are followed.
     """
-    nodes = {_node(device, root): device for device in devices}
-    found = ((spec, nodes.get(_node(_tag_link(spec), root))) for spec in specs)
+    nodes = {_resolve_links(device, root): device for device in devices}
+    found = ((spec, nodes.get(_resolve_links(_tag_link(spec), root))) for spec in specs)
     return {spec: device for spec, device in found if device is not None}
 
 
@@ -64,7 +64,7 @@ def find_nodes(name: str, disks: Iterable[Disk], root: Path) -> dict[str, str]:
     A name that is no link is left out, and one that is not in /dev.
     """
     names = (name, *(block.device for disk in disks for block in blocks(disk.block)))
-    nodes = ((one, _node(one, root)) for one in names if one.startswith("/dev/"))
+    nodes = ((one, _resolve_links(one, root)) for one in names if one.startswith("/dev/"))
     return {one: node for one, node in nodes if node != one}
 
 
@@ -87,17 +87,19 @@ def _tag_link(spec: str) -> str:
     """Return the link that udev makes for a tag; anything else as it is."""
     tag, _, value = spec.partition("=")
     folder = _TAGS.get(tag)
-    return spec if folder is None else f"/dev/disk/{folder}/{_encoded(value.strip(_QUOTES))}"
+    return (
+        spec if folder is None else f"/dev/disk/{folder}/{_encode_for_udev(value.strip(_QUOTES))}"
+    )
 
 
-def _encoded(value: str) -> str:
+def _encode_for_udev(value: str) -> str:
     """Write a name as udev does in links: all but letters, digits and a few signs in hex."""
     return "".join(
         c if c.isalnum() or c in "#+-.:=@_" or ord(c) >= 128 else f"\\x{ord(c):02x}" for c in value
     )
 
 
-def _node(path: str, root: Path) -> str:
+def _resolve_links(path: str, root: Path) -> str:
     """Follow the links of a host or a capture to the kernel's own name."""
     base = os.path.realpath(root).rstrip("/")
     return os.path.realpath(f"{base}/{path.lstrip('/')}").removeprefix(base)

@@ -58,7 +58,7 @@ def require_same_paths(
     """
     paths = multipath.paths_of(disk.device, root)
     if with_dead_paths:
-        paths = tuple(path for path in paths if _state(path, root) == "running")
+        paths = tuple(path for path in paths if _read_scsi_state(path, root) == "running")
     found = [_identify_path(disk, path, root) for path in paths]
     for one in found:
         if disk.wwid not in one.names:
@@ -79,12 +79,12 @@ def require_same_paths(
 
 def _require_running(path: str, root: Path) -> None:
     """Raise UnreachableError for a disk that is blocked or offline: a command would wait there."""
-    state = _state(path, root)
+    state = _read_scsi_state(path, root)
     if state != "running":
         raise UnreachableError(f"its state is {state or 'not known'}")
 
 
-def _state(path: str, root: Path) -> str | None:
+def _read_scsi_state(path: str, root: Path) -> str | None:
     """Return the state that sysfs shows of a SCSI disk, such as running or transport-offline."""
     prefix = str(root).rstrip("/")
     return read_attribute(f"{prefix}/sys/class/block/{Path(path).name}/device/state")

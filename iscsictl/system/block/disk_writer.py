@@ -112,7 +112,7 @@ def wipe(disk: DiskId, deadline: float) -> None:
                 if Path(part.device).exists():
                     writes.run(["wipefs", "--all", "--quiet", part.device])
             writes.run(["wipefs", "--all", "--quiet", device])
-            if not _is_map(device):
+            if not _is_mapper_device(device):
                 forget_parts(device)
 
 
@@ -126,7 +126,7 @@ def label(disk: DiskId, script: str, fine: Callable[[Content], bool], deadline: 
     with locked_disk(disk, deadline):
         verify_unchanged(disk, device, fine)
         command = ["sfdisk", "--quiet", "--wipe", "never", "--wipe-partitions", "never"]
-        if not _is_map(device):
+        if not _is_mapper_device(device):
             forget_parts(device)
             command += ["--no-reread", "--no-tell-kernel"]
         with track_writes() as writes:
@@ -134,7 +134,7 @@ def label(disk: DiskId, script: str, fine: Callable[[Content], bool], deadline: 
             create_partition_node(device, 1, deadline)
 
 
-def _is_map(device: str) -> bool:
+def _is_mapper_device(device: str) -> bool:
     return device.startswith("/dev/mapper/")
 
 
@@ -144,16 +144,16 @@ def forget_parts(device: str) -> None:
     They may be those of a table that went behind its back, and what is made on one of them would
     stand elsewhere than the new table says. Raises InUseError where one is held.
     """
-    if _parts_of(device):
+    if _partitions_of(device):
         run(["partx", "--delete", device], ok=None)
-    for name in _parts_of(device):
+    for name in _partitions_of(device):
         raise InUseError(
             f"the kernel does not let go of /dev/{name}, which is of an older table of {device}",
             hint=f"see who has it: fuser -v /dev/{shell_form(name)}",
         )
 
 
-def _parts_of(device: str) -> list[str]:
+def _partitions_of(device: str) -> list[str]:
     kname = os.path.basename(os.path.realpath(device))
     return sorted(p.parent.name for p in Path("/sys/class/block", kname).glob("*/partition"))
 
@@ -164,12 +164,12 @@ def verify_kernel_partition(device: str, part: int) -> None:
     The kernel is told once more before that. Maps are left out: kpartx made them of this table.
     """
     label, parts = probe.read_table(device)
-    if label is None or _is_map(device):
+    if label is None or _is_mapper_device(device):
         return
     node = probe.part_device(device, part)
     wanted = next(((p.start, p.size) for p in parts if p.number == part), None)
     for _ in range(2):
-        if wanted == _place_of(node):
+        if wanted == _extent_of_partition(node):
             return
         run(["partx", "--update", "--nr", str(part), device], ok=None)
     raise RefusedError(
@@ -178,7 +178,7 @@ def verify_kernel_partition(device: str, part: int) -> None:
     )
 
 
-def _place_of(node: str) -> tuple[int, int] | None:
+def _extent_of_partition(node: str) -> tuple[int, int] | None:
     """Return start and size, in bytes, of a partition as the kernel has it (sysfs-block)."""
     base = Path("/sys/class/block", os.path.basename(os.path.realpath(node)))
     try:
@@ -195,7 +195,7 @@ def create_partition_node(device: str, part: int, deadline: float) -> None:
     at the partition twice. The partitions of a map are shown by udev (kpartx(8)).
     """
     node = probe.part_device(device, part)
-    if not _is_map(device) and not Path(node).exists():
+    if not _is_mapper_device(device) and not Path(node).exists():
         told = run(["partx", "--add", "--nr", str(part), device], ok=None)
         if told.code:
             run(["blockdev", "--rereadpt", device], ok=None)
@@ -235,7 +235,7 @@ def mkfs(
                 writes.run(["wipefs", "--all", "--quiet", node])
             with writes.tool():
                 _run_mkfs(command, node, watch)
-            _sync(node)
+            _flush_to_disk(node)
 
 
 def _run_mkfs(command: list[str], node: str, watch: Callable[[str], None] | None) -> None:
@@ -251,7 +251,7 @@ def _run_mkfs(command: list[str], node: str, watch: Callable[[str], None] | None
         raise _mkfs_error(node, error.result) from None
 
 
-def _sync(node: str) -> None:
+def _flush_to_disk(node: str) -> None:
     """Have all that was written reach the disk. Raises UnreachableError."""
     try:
         with open(node, "rb") as device:

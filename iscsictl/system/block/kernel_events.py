@@ -29,9 +29,9 @@ class Events:
 
     def __init__(self, root: Path) -> None:
         self._live = root == Path("/")
-        self._monitor = self._open()
+        self._monitor = self._open_monitor()
 
-    def _open(self) -> Any:
+    def _open_monitor(self) -> Any:
         if not self._live:
             return None
         try:
@@ -61,7 +61,7 @@ class Events:
             while self._monitor.poll(0) is not None:
                 pass
         except OSError:
-            self._monitor = self._open()
+            self._monitor = self._open_monitor()
         return True
 
 

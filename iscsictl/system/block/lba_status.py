@@ -32,7 +32,7 @@ def mapped_extents(fd: int, shape: DiskShape) -> tuple[Extent, ...] | None:
         # A partition is asked about its whole disk: block 0 would be another one.
         if capacity is None or not capacity.thin or capacity.size != shape.size:
             return None
-        return _merged(_read_statuses(fd, capacity))
+        return _merge_mapped_extents(_read_statuses(fd, capacity))
     except InterruptError:
         raise
     except IscsictlError:
@@ -82,7 +82,7 @@ def parse_statuses(answer: bytes, what: str) -> list[tuple[int, int, int]]:
     return found
 
 
-def _merged(statuses: Iterator[tuple[Extent, int]]) -> tuple[Extent, ...]:
+def _merge_mapped_extents(statuses: Iterator[tuple[Extent, int]]) -> tuple[Extent, ...]:
     """Return what is not deallocated; neighbours are one extent."""
     merged: list[Extent] = []
     for (at, length), status in statuses:

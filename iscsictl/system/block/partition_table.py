@@ -48,10 +48,10 @@ def read_table(device: str) -> Table | None:
             hint="see what the kernel says of the disk: journalctl -k -n 20",
             tool_exit=result.code,
         )
-    return Table("bsd") if _is_bsd(device) else None
+    return Table("bsd") if _has_bsd_label(device) else None
 
 
-def _is_bsd(device: str) -> bool:
+def _has_bsd_label(device: str) -> bool:
     """Tell whether a BSD disk label stands in the second sector (<sys/disklabel.h>, i386)."""
     with open(device, "rb", buffering=0) as file:
         start = file.read(8192)
@@ -96,17 +96,17 @@ def topology(kname: str, root: Path = Path("/")) -> Topology:
     """
     base = f"{str(root).rstrip('/')}/sys/class/block/{kname}"
 
-    def number(name: str, otherwise: int) -> int:
+    def read_number(name: str, otherwise: int) -> int:
         found = to_integer(read_attribute(f"{base}/{name}"))
         return otherwise if found is None else found
 
-    logical = number("queue/logical_block_size", 512) or 512
+    logical = read_number("queue/logical_block_size", 512) or 512
     return Topology(
         logical,
-        number("queue/physical_block_size", logical) or logical,
-        number("queue/minimum_io_size", logical) or logical,
-        number("queue/optimal_io_size", 0),
-        number("alignment_offset", 0),
+        read_number("queue/physical_block_size", logical) or logical,
+        read_number("queue/minimum_io_size", logical) or logical,
+        read_number("queue/optimal_io_size", 0),
+        read_number("alignment_offset", 0),
     )
 
 
@@ -138,9 +138,9 @@ def write_label(disk: DiskId, kind: str, fine: Callable[[Content], bool], deadli
     """
     device = disk.device
     with writer.locked_disk(disk, deadline):
-        _prove(disk, device, fine)
+        _verify_before_write(disk, device, fine)
         if multipath.drop_parts(device):
-            _prove(disk, device, fine)
+            _verify_before_write(disk, device, fine)
         with track_writes() as writes:
             if kind == "bsd":
                 writes.run(["parted", "--script", device, "mklabel", "bsd"], timeout=None)
@@ -161,12 +161,12 @@ def wipe_node(disk: DiskId, node: str, fine: Callable[[Content], bool], deadline
     UnreachableError, ToolError.
     """
     with writer.locked_disk(disk, deadline):
-        _prove(disk, node, fine)
+        _verify_before_write(disk, node, fine)
         with track_writes() as writes:
             writes.run(["wipefs", "--all", "--quiet", node], timeout=None)
 
 
-def _prove(disk: DiskId, node: str, fine: Callable[[Content], bool]) -> None:
+def _verify_before_write(disk: DiskId, node: str, fine: Callable[[Content], bool]) -> None:
     with ExitStack() as alone:
         for end in multipath.ends(node):
             alone.enter_context(probe.opened(end, exclusive=True))

@@ -129,7 +129,7 @@ def read_table(device: str) -> tuple[str | None, tuple[Partition, ...]]:
     return parse_partitions(result.out)
 
 
-def _read(device: str, at: int, length: int) -> bytes:
+def _read_bytes_at(device: str, at: int, length: int) -> bytes:
     start = at // BLOCK * BLOCK
     with opened(device, exclusive=False) as fd:
         view = memoryview(scsi_commands.landing(2 * BLOCK))
@@ -152,7 +152,7 @@ def _superblock(device: str, part: int | None, found: dict[str, str]) -> Filesys
     dirty: bool | None = None
     used = None
     if kind in {"ext2", "ext3", "ext4"}:
-        block = _read(device, 1024, 1024)
+        block = _read_bytes_at(device, 1024, 1024)
         (magic,) = struct.unpack_from("<H", block, 56)
         if magic == _EXT_MAGIC:
             mounted_at, _, mounts = struct.unpack_from("<IIH", block, 44)
@@ -163,7 +163,7 @@ def _superblock(device: str, part: int | None, found: dict[str, str]) -> Filesys
             dirty = bool(incompatible & 4) or not (compatible & 4 or state & 1)
             used = bool(mounted_at or mounts)
     elif kind == "xfs":
-        used = not _read(device, _XFS_IN_PROGRESS, 1)[0]
+        used = not _read_bytes_at(device, _XFS_IN_PROGRESS, 1)[0]
         dirty = False
         if used:
             printed = run(["xfs_logprint", "-t", device], ok=None, timeout=DISK_TOOL_WAIT).out
@@ -171,10 +171,10 @@ def _superblock(device: str, part: int | None, found: dict[str, str]) -> Filesys
     elif kind == "btrfs":
         # A log tree is there after an fsync that no commit followed. Without one the filesystem may
         # have been unmounted cleanly, or another host may have it mounted: nothing in it tells.
-        (log_root,) = struct.unpack_from("<Q", _read(device, 64 * 1024, 4096), 96)
+        (log_root,) = struct.unpack_from("<Q", _read_bytes_at(device, 64 * 1024, 4096), 96)
         dirty = True if log_root else None
     elif kind == "vfat":
-        dirty = is_dirty_fat(lambda at, length: _read(device, at, length))
+        dirty = is_dirty_fat(lambda at, length: _read_bytes_at(device, at, length))
     return Filesystem(
         device, part, kind, found.get("UUID"), found.get("LABEL"), dirty=dirty, used=used
     )
@@ -197,7 +197,7 @@ def probe(
     with opened(device, exclusive=False) as fd:
         names = scsi_commands.wwids(fd)
         shape = read_shape(fd)
-        known = _within(known_partitions(device), shape.size)
+        known = _partitions_within(known_partitions(device), shape.size)
         places = [(part.start, part.size) for part in known]
         with running_beside(partial(_signatures, device), partial(blkid, device)) as (seen, said):
             data_at, proof = search_disk(fd, shape, places, full=full, report=heard)
@@ -241,12 +241,12 @@ def probe(
         usage=usage,
         filesystem=filesystem,
         proof=proof,
-        table_id=_table_id(found) if table else None,
+        table_id=_partition_table_id(found) if table else None,
         stale_partitions=stale,
     )
 
 
-def _table_id(found: dict[str, str]) -> str | None:
+def _partition_table_id(found: dict[str, str]) -> str | None:
     """Return the id of a partition table in the spelling of sfdisk; blkid has another."""
     value = found.get("PTUUID")
     if value is None:
@@ -254,7 +254,7 @@ def _table_id(found: dict[str, str]) -> str | None:
     return value.upper() if found.get("PTTYPE") == "gpt" else f"0x{value}"
 
 
-def _within(parts: tuple[Partition, ...], size: int) -> tuple[Partition, ...]:
+def _partitions_within(parts: tuple[Partition, ...], size: int) -> tuple[Partition, ...]:
     """Return what of these partitions is on the disk, which may have been larger."""
     there = (part for part in parts if part.start < size)
     return tuple(replace(part, size=min(part.size, size - part.start)) for part in there)

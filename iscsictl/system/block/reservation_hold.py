@@ -40,7 +40,7 @@ def reserve(disk: DiskId, root: Path = Path("/")) -> bool:
     LUN knows PERSISTENT RESERVE IN and not OUT. Raises RefusedError where another host was first,
     or has the same key as this one; then this host leaves no registration.
     """
-    own, kind = _require_own_key(root), _type_of(disk, root)
+    own, kind = _require_own_key(root), _reservation_type_for(disk, root)
     disk_guards.require_same_paths(disk, root)
     with _opened_paths(disk, root) as fds:
         for fd in fds:
@@ -48,14 +48,14 @@ def reserve(disk: DiskId, root: Path = Path("/")) -> bool:
         try:
             if not _register_first(fds[0], own):
                 return False
-            _take(disk, fds, own, kind, root)
+            _take_reservation(disk, fds, own, kind, root)
         except IscsictlError:
             _end_registrations(fds)
             raise
     return True
 
 
-def _type_of(disk: DiskId, root: Path) -> ReservationType:
+def _reservation_type_for(disk: DiskId, root: Path) -> ReservationType:
     """Return the type for a disk: of a map also while one path works, for others will join it."""
     if multipath.paths_of(disk.device, root):
         return ReservationType.WRITE_EXCLUSIVE_REGISTRANTS_ONLY
@@ -80,7 +80,7 @@ def keep_reserved(disk: DiskId, root: Path = Path("/")) -> bool:
 
 
 def _keep_over_paths(disk: DiskId, root: Path) -> bool:
-    own, kind = _require_own_key(root), _type_of(disk, root)
+    own, kind = _require_own_key(root), _reservation_type_for(disk, root)
     disk_guards.require_same_paths(disk, root, with_dead_paths=True)
     with _opened_paths(disk, root) as fds:
         for fd in fds:
@@ -92,7 +92,11 @@ def _keep_over_paths(disk: DiskId, root: Path) -> bool:
         in_use = disk_guards.is_in_use(disk, root)
         # What earlier sessions left piles up on the array; it goes while nobody writes.
         stale = found.keys.count(own) > len(fds) and not in_use
-        if found.is_kept(kind, len(fds)) and not stale and all(_has_key(fd, own) for fd in fds):
+        if (
+            found.is_kept(kind, len(fds))
+            and not stale
+            and all(_is_registered_with(fd, own) for fd in fds)
+        ):
             return False
         try:
             _take_and_keep(disk, fds, own, kind, root, in_use=in_use)
@@ -113,9 +117,9 @@ def _take_and_keep(
         # paths is the holder does not matter.
         for fd in fds:
             register(fd, own)
-        if _read_own(fds[0], disk, root).is_kept(kind, len(fds)):
+        if _read_or_refuse(fds[0], disk, root).is_kept(kind, len(fds)):
             return
-    _take(disk, fds, own, kind, root)
+    _take_reservation(disk, fds, own, kind, root)
 
 
 def _end_registrations(fds: list[int]) -> None:
@@ -125,7 +129,7 @@ def _end_registrations(fds: list[int]) -> None:
             register(fd, 0)
 
 
-def _has_key(fd: int, own: int) -> bool:
+def _is_registered_with(fd: int, own: int) -> bool:
     """Tell whether this very nexus is registered with the key, by registering it again.
 
     A target that cannot store registrations has made it all the same (`register`).
@@ -160,13 +164,15 @@ def _require_own_key(root: Path) -> int:
     return own
 
 
-def _take(disk: DiskId, fds: list[int], own: int, kind: ReservationType, root: Path) -> None:
+def _take_reservation(
+    disk: DiskId, fds: list[int], own: int, kind: ReservationType, root: Path
+) -> None:
     """Reserve the LUN over paths of which the first is registered.
 
     Of several hosts that do so at once, the LUN lets one (SPC-4 5.12.9).
     """
     first, *others = fds
-    before = _read_own(first, disk, root)
+    before = _read_or_refuse(first, disk, root)
     if before.owners_known and (before.holder is not None or before.keys.count(own) > 1):
         _preempt_own_key(first, own, kind)
     for fd in others:
@@ -176,12 +182,12 @@ def _take(disk: DiskId, fds: list[int], own: int, kind: ReservationType, root: P
     except scsi_commands.ScsiError as error:
         if not error.conflict:
             raise
-        _require_known_owner(disk, _read_own(first, disk, root))
+        _require_known_owner(disk, _read_or_refuse(first, disk, root))
         raise RefusedError(
             f"another host reserved {disk.device} first, and has released it since",
             hint="run the same command again: it finds what that host left on the LUN",
         ) from None
-    after = _read_own(first, disk, root)
+    after = _read_or_refuse(first, disk, root)
     # multipathd may have registered a path that has just joined the map.
     if not after.is_kept(kind, len(fds)):
         raise RefusedError(
@@ -210,7 +216,7 @@ def _require_known_owner(disk: DiskId, found: LunReservations) -> None:
         )
 
 
-def _read_own(fd: int, disk: DiskId, root: Path) -> LunReservations:
+def _read_or_refuse(fd: int, disk: DiskId, root: Path) -> LunReservations:
     """Return the reservations of a LUN. Raises RefusedError where they keep this host out."""
     found = read_reservations(fd, root)
     refusal = found.refusal(disk.device)

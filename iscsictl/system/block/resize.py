@@ -27,7 +27,7 @@ def filled(node: str, fs: str, path: str | None) -> int | None:
     None where it does not tell (xfs and btrfs do only while mounted).
     """
     if fs in {"ext2", "ext3", "ext4"}:
-        return _ext(node)
+        return _read_ext_size(node)
     if path is None:
         return None
     if fs == "xfs":
@@ -40,7 +40,7 @@ def filled(node: str, fs: str, path: str | None) -> int | None:
     return None
 
 
-def _ext(node: str) -> int | None:
+def _read_ext_size(node: str) -> int | None:
     """Read s_blocks_count of the superblock, through the cache that the kernel writes it to."""
     with open(node, "rb", buffering=0) as file:
         file.seek(1024)

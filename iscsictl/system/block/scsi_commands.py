@@ -165,7 +165,7 @@ def ask(fd: int, command: bytes, length: int, what: str, timeout: float) -> byte
 
     Raises UnreachableError, ScsiError.
     """
-    return _after_attentions(lambda: _ask(fd, command, length, what, timeout))
+    return _after_attentions(lambda: _read_answer(fd, command, length, what, timeout))
 
 
 def send(fd: int, command: bytes, data: bytes, what: str, timeout: float) -> None:
@@ -176,7 +176,7 @@ def send(fd: int, command: bytes, data: bytes, what: str, timeout: float) -> Non
     """
     buffer = landing(len(data))
     buffer[:] = data
-    _after_attentions(lambda: _submit(fd, command, buffer, _TO_DEVICE, what, timeout))
+    _after_attentions(lambda: _submit_command(fd, command, buffer, _TO_DEVICE, what, timeout))
 
 
 def _after_attentions(submit: Callable[[], T]) -> T:
@@ -189,16 +189,16 @@ def _after_attentions(submit: Callable[[], T]) -> T:
     return submit()
 
 
-def _ask(fd: int, command: bytes, length: int, what: str, timeout: float) -> bytes:
+def _read_answer(fd: int, command: bytes, length: int, what: str, timeout: float) -> bytes:
     buffer = landing(length)
-    missing = _submit(fd, command, buffer, _FROM_DEVICE, what, timeout)
+    missing = _submit_command(fd, command, buffer, _FROM_DEVICE, what, timeout)
     # What the disk did not send is left out; a residue that is no part of the length is nonsense.
     if not 0 <= missing <= length:
         raise GarbledAnswerError(what, f"{missing} of {length} bytes are missing")
     return buffer[: length - missing]
 
 
-def _submit(
+def _submit_command(
     fd: int, command: bytes, buffer: mmap.mmap, direction: int, what: str, timeout: float
 ) -> int:
     """Have the kernel send one command; return how many bytes of the buffer were not moved."""

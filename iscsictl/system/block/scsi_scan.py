@@ -19,7 +19,7 @@ def scan_session(sid: int, host: int, lun: int | None, root: Path = Path("/")) -
     Raises FileNotFoundError if the host is gone, IscsictlError if the kernel refuses.
     """
     place = f"{_session_address(sid, root)} {_ANY if lun is None else lun}"
-    _write(root / f"sys/class/scsi_host/host{host}/scan", place)
+    _write_attribute(root / f"sys/class/scsi_host/host{host}/scan", place)
 
 
 def _session_address(sid: int, root: Path) -> str:
@@ -46,7 +46,7 @@ def delete(hctl: str, root: Path = Path("/")) -> None:
     """
     if not re.fullmatch(r"\d+:\d+:\d+:\d+", hctl):
         raise IscsictlError(f"{hctl!r} is not a HOST:CHANNEL:TARGET:LUN")
-    _write(root / f"sys/class/scsi_device/{hctl}/device/delete", "1", errno.ENOENT)
+    _write_attribute(root / f"sys/class/scsi_device/{hctl}/device/delete", "1", errno.ENOENT)
 
 
 def rescan(hctl: str, root: Path = Path("/")) -> None:
@@ -54,7 +54,7 @@ def rescan(hctl: str, root: Path = Path("/")) -> None:
 
     It waits for the disk's answer. Raises FileNotFoundError if the device is gone, IscsictlError.
     """
-    _write(root / f"sys/class/scsi_device/{hctl}/device/rescan", "1")
+    _write_attribute(root / f"sys/class/scsi_device/{hctl}/device/rescan", "1")
 
 
 def fail_at_once(sid: int, root: Path = Path("/")) -> None:
@@ -64,10 +64,10 @@ def fail_at_once(sid: int, root: Path = Path("/")) -> None:
     the timeout with EBUSY (scsi_transport_iscsi.c); there the logout itself ends what waits.
     """
     path = root / f"sys/class/iscsi_session/session{sid}/recovery_tmo"
-    _write(path, "0", errno.ENOENT, errno.EBUSY)
+    _write_attribute(path, "0", errno.ENOENT, errno.EBUSY)
 
 
-def _write(path: Path, text: str, *ignored: int) -> None:
+def _write_attribute(path: Path, text: str, *ignored: int) -> None:
     """Write to an attribute; errors of these numbers (errno) are no errors."""
     try:
         with path.open("w") as file:

@@ -22,7 +22,7 @@ class Waiter:
     """Listens to block events from the moment it is entered, so that none is missed."""
 
     def __enter__(self) -> Self:
-        self._monitor = self._listen()
+        self._monitor = self._open_monitor()
         return self
 
     def __exit__(
@@ -34,7 +34,7 @@ class Waiter:
         self._monitor = None
 
     @staticmethod
-    def _listen() -> Any:
+    def _open_monitor() -> Any:
         try:
             monitor = pyudev.Monitor.from_netlink(pyudev.Context())
             monitor.filter_by("block")
@@ -81,5 +81,5 @@ class Waiter:
         try:
             return self._monitor.poll(seconds) is not None
         except OSError:
-            self._monitor = self._listen()
+            self._monitor = self._open_monitor()
             return True

@@ -76,7 +76,7 @@ def observe_lock(root: Path = Path("/")) -> Lock | None:
     except OSError:
         return None
     proc = root / "proc"
-    owners = _owners(first.st_uid, proc)
+    owners = _possible_owners(first.st_uid, proc)
     time.sleep(PROOF)
     try:
         again = os.lstat(link)
@@ -84,11 +84,11 @@ def observe_lock(root: Path = Path("/")) -> Lock | None:
         return None
     if (first.st_ino, first.st_ctime_ns) != (again.st_ino, again.st_ctime_ns):
         return None
-    still = owners & _owners(first.st_uid, proc)
+    still = owners & _possible_owners(first.st_uid, proc)
     return Lock(f"/{LOCK_LINK}", max(0.0, time.time() - again.st_ctime), tuple(sorted(still)))
 
 
-def _owners(uid: int, proc: Path) -> set[str]:
+def _possible_owners(uid: int, proc: Path) -> set[str]:
     try:
         return {str(owner) for owner in possible_owners(uid, proc)}
     except OSError:

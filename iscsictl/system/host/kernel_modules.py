@@ -41,9 +41,9 @@ def read_kernel(wanted: Iterable[str], root: Path = Path("/")) -> Kernel:
     release = kernel_release(root)
     directory = root / "lib/modules" / (release or "?")
     names = tuple(wanted)
-    loadable = set(_loadable(directory, names))
-    builtin = _names(directory / "modules.builtin")
-    forbidden = dict(_blockers(root))
+    loadable = set(_loadable_modules(directory, names))
+    builtin = _read_module_names(directory / "modules.builtin")
+    forbidden = dict(_blocked_modules(root))
     states: dict[str, ModuleState] = {}
     for name in names:
         # One that is built in can have a directory in /sys/module too.
@@ -60,33 +60,33 @@ def read_kernel(wanted: Iterable[str], root: Path = Path("/")) -> Kernel:
     return Kernel(release, has_modules, states, blockers)
 
 
-def _name(path: str) -> str:
+def _module_name(path: str) -> str:
     return _SUFFIX.sub("", path.rpartition("/")[2]).replace("-", "_")
 
 
-def _lines(path: Path) -> list[str]:
+def _read_lines(path: Path) -> list[str]:
     try:
         return path.read_text(errors="replace").splitlines()
     except OSError:
         return []
 
 
-def _names(path: Path) -> set[str]:
-    return {_name(line.strip()) for line in _lines(path) if line.strip()}
+def _read_module_names(path: Path) -> set[str]:
+    return {_module_name(line.strip()) for line in _read_lines(path) if line.strip()}
 
 
-def _loadable(directory: Path, wanted: tuple[str, ...]) -> Iterator[str]:
+def _loadable_modules(directory: Path, wanted: tuple[str, ...]) -> Iterator[str]:
     """Yield the wanted modules of modules.dep whose files, and those they need, are there."""
-    for line in _lines(directory / "modules.dep"):
+    for line in _read_lines(directory / "modules.dep"):
         path, colon, needs = line.partition(":")
-        if not colon or _name(path) not in wanted:
+        if not colon or _module_name(path) not in wanted:
             continue
         files = [path, *needs.split()]
         if all((directory / file).exists() for file in files):
-            yield _name(path)
+            yield _module_name(path)
 
 
-def _blockers(root: Path) -> Iterator[tuple[str, str]]:
+def _blocked_modules(root: Path) -> Iterator[tuple[str, str]]:
     """Yield (module, file) for each `install MODULE /bin/false` (or true) of modprobe.d.
 
     A `blacklist` line does not count: it only keeps aliases from loading a module, and iscsid
@@ -102,7 +102,7 @@ def _blockers(root: Path) -> Iterator[tuple[str, str]]:
             if not file.endswith(".conf") or file in seen:
                 continue
             seen.add(file)
-            for line in _lines(root / place / file):
+            for line in _read_lines(root / place / file):
                 words = line.split()
                 if len(words) >= 3 and words[0] == "install":
                     program = words[2].rpartition("/")[2]

@@ -41,28 +41,28 @@ def read_nics(root: Path = Path("/")) -> dict[str, Nic]:
                 mtu=own.number("mtu") or 1500,
                 mac=own.get("address"),
                 state=own.get("operstate") or "unknown",
-                speed=_speed(own.number("speed")),
+                speed=_known_speed(own.number("speed")),
                 duplex=own.get("duplex"),
-                driver=_driver(base / name),
-                arp_ignore=_setting(root, name, "arp_ignore"),
-                arp_announce=_setting(root, name, "arp_announce"),
-                rp_filter=_setting(root, name, "rp_filter"),
+                driver=_driver_of_nic(base / name),
+                arp_ignore=_effective_setting(root, name, "arp_ignore"),
+                arp_announce=_effective_setting(root, name, "arp_announce"),
+                rp_filter=_effective_setting(root, name, "rp_filter"),
             )
     return found
 
 
-def _speed(value: int | None) -> int | None:
+def _known_speed(value: int | None) -> int | None:
     return value if value is not None and value > 0 else None
 
 
-def _driver(nic: Path) -> str | None:
+def _driver_of_nic(nic: Path) -> str | None:
     try:
         return (nic / "device/driver").readlink().name
     except OSError:
         return None
 
 
-def _setting(root: Path, name: str, key: str) -> int:
+def _effective_setting(root: Path, name: str, key: str) -> int:
     """Return the value in force: the kernel takes the larger of the NIC's own and `all`."""
     base = root / "proc/sys/net/ipv4/conf"
     values = []
@@ -80,10 +80,10 @@ def read_routes(root: Path = Path("/")) -> tuple[KernelRoute, ...]:
     Routes that are down or refuse are left out, and so are multicast ones of IPv6. Rules and other
     tables (ip-rule(8)) are not looked at.
     """
-    return (*_routes4(root), *_routes6(root))
+    return (*_read_ipv4_routes(root), *_read_ipv6_routes(root))
 
 
-def _rows(path: Path) -> Iterator[list[str]]:
+def _read_rows(path: Path) -> Iterator[list[str]]:
     try:
         text = path.read_text(errors="replace")
     except OSError:
@@ -92,13 +92,13 @@ def _rows(path: Path) -> Iterator[list[str]]:
         yield line.split()
 
 
-def _routes4(root: Path) -> Iterator[KernelRoute]:
-    for row in _rows(root / "proc/net/route"):
+def _read_ipv4_routes(root: Path) -> Iterator[KernelRoute]:
+    for row in _read_rows(root / "proc/net/route"):
         if len(row) < 8 or row[0] == "Iface":
             continue
         try:
             flags, metric = int(row[3], 16), int(row[6])
-            destination, gateway, mask = (_little(row[index]) for index in (1, 2, 7))
+            destination, gateway, mask = (_parse_ipv4_hex(row[index]) for index in (1, 2, 7))
             net = ipaddress.ip_network(f"{destination}/{mask}", strict=False)
         except ValueError:
             continue
@@ -107,13 +107,13 @@ def _routes4(root: Path) -> Iterator[KernelRoute]:
             yield KernelRoute(str(net), row[0], via, metric)
 
 
-def _little(digits: str) -> ipaddress.IPv4Address:
+def _parse_ipv4_hex(digits: str) -> ipaddress.IPv4Address:
     """Read an address as the kernel prints its four bytes: in the order of the machine."""
     return ipaddress.IPv4Address(bytes.fromhex(digits)[::-1])
 
 
-def _routes6(root: Path) -> Iterator[KernelRoute]:
-    for row in _rows(root / "proc/net/ipv6_route"):
+def _read_ipv6_routes(root: Path) -> Iterator[KernelRoute]:
+    for row in _read_rows(root / "proc/net/ipv6_route"):
         if len(row) < 10 or row[9] == "lo":
             continue
         try:
@@ -132,7 +132,7 @@ def listens(root: Path = Path("/"), port: int = ISCSI_PORT) -> str | None:
     The first that is found; None if there is none. A wildcard address is 0.0.0.0 or `::`.
     """
     for name, family in (("tcp", socket.AF_INET), ("tcp6", socket.AF_INET6)):
-        for row in _rows(root / "proc/net" / name):
+        for row in _read_rows(root / "proc/net" / name):
             if len(row) < 4 or row[3] != _LISTEN:
                 continue
             digits, _, number = row[1].partition(":")
@@ -160,14 +160,14 @@ def parse_policies(text: str) -> tuple[Policy, ...]:
     found: list[Policy] = []
     destination, direction, protects, action = "", "", False, "allow"
 
-    def close() -> None:
+    def end_policy() -> None:
         if destination and direction == "out":
             found.append(Policy(destination, action, protects and action == "allow"))
 
     for line in text.splitlines():
         match = _POLICY.match(line)
         if match:
-            close()
+            end_policy()
             destination, direction, protects, action = match[2], "", False, "allow"
             continue
         words = line.split()
@@ -177,7 +177,7 @@ def parse_policies(text: str) -> tuple[Policy, ...]:
                 action = words[words.index("action") + 1 :][0]
         elif words[:1] == ["tmpl"]:
             protects = True
-    close()
+    end_policy()
     return tuple(found)
 
 

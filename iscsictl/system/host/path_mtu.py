@@ -60,12 +60,12 @@ def path_mtus(portals: Mapping[Portal, int], timeout: float) -> dict[Portal, Pat
     with selectors.DefaultSelector() as selector:
         try:
             for portal, mtu in portals.items():
-                opened = _open(portal, mtu)
+                opened = _open_echo_socket(portal, mtu)
                 if opened is not None:
                     connection, one = opened
                     tries[portal] = one
                     selector.register(connection, selectors.EVENT_READ, one)
-            _exchange(selector, deadline)
+            _exchange_echoes(selector, deadline)
         finally:
             for key in list(selector.get_map().values()):
                 if isinstance(key.fileobj, socket.socket):
@@ -76,14 +76,14 @@ def path_mtus(portals: Mapping[Portal, int], timeout: float) -> dict[Portal, Pat
     }
 
 
-def _open(portal: Portal, mtu: int) -> tuple[socket.socket, _Try] | None:
+def _open_echo_socket(portal: Portal, mtu: int) -> tuple[socket.socket, _Try] | None:
     try:
         version = ipaddress.ip_address(portal.address).version
     except ValueError:
         return None
     family = socket.AF_INET if version == 4 else socket.AF_INET6
     protocol = socket.IPPROTO_ICMP if version == 4 else socket.IPPROTO_ICMPV6
-    connection, raw = _socket(family, protocol)
+    connection, raw = _create_icmp_socket(family, protocol)
     try:
         connection.setblocking(False)
         if version == 4:
@@ -97,14 +97,14 @@ def _open(portal: Portal, mtu: int) -> tuple[socket.socket, _Try] | None:
     return connection, _Try(portal, version, raw, (SMALL, max(SMALL + 1, min(mtu, 65535))))
 
 
-def _socket(family: int, protocol: int) -> tuple[socket.socket, bool]:
+def _create_icmp_socket(family: int, protocol: int) -> tuple[socket.socket, bool]:
     for kind in (socket.SOCK_DGRAM, socket.SOCK_RAW):
         with suppress(OSError):
             return socket.socket(family, kind, protocol), kind == socket.SOCK_RAW
     raise IscsictlError("this user may not send an echo", hint="run it as root")
 
 
-def _exchange(selector: selectors.BaseSelector, deadline: float) -> None:
+def _exchange_echoes(selector: selectors.BaseSelector, deadline: float) -> None:
     again = 0.0
     while (now := time.monotonic()) < deadline:
         waiting = [key for key in selector.get_map().values() if not key.data.done]
@@ -112,36 +112,36 @@ def _exchange(selector: selectors.BaseSelector, deadline: float) -> None:
             return
         if now >= again:
             for key in waiting:
-                _send(key.fileobj, key.data)
+                _send_requests(key.fileobj, key.data)
             again = now + RESEND
         for key, _ in selector.select(max(0.0, min(again, deadline) - now)):
-            _receive(key.fileobj, key.data)
+            _receive_replies(key.fileobj, key.data)
 
 
-def _send(connection: object, one: _Try) -> None:
+def _send_requests(connection: object, one: _Try) -> None:
     if not isinstance(connection, socket.socket):
         return
     for size in one.sizes:
         if size not in one.heard:
             try:
-                connection.send(_packet(one, size))
+                connection.send(_echo_request(one, size))
             except OSError as error:
                 if error.errno == errno.EMSGSIZE and size == one.sizes[1]:
                     one.too_large = True
 
 
-def _packet(one: _Try, size: int) -> bytes:
+def _echo_request(one: _Try, size: int) -> bytes:
     """Return an echo request; its sequence number is its size, so that it is known again."""
     payload = bytes(size - _HEADERS[one.version])
     kind = _ECHO4 if one.version == 4 else _ECHO6
     header = struct.pack("!BBHHH", kind, 0, 0, 0x1511, size)
     if one.version == 4:
         # The kernel sums for ping sockets and for ICMPv6, not for raw ICMP.
-        header = struct.pack("!BBHHH", kind, 0, _checksum(header + payload), 0x1511, size)
+        header = struct.pack("!BBHHH", kind, 0, _internet_checksum(header + payload), 0x1511, size)
     return header + payload
 
 
-def _checksum(data: bytes) -> int:
+def _internet_checksum(data: bytes) -> int:
     if len(data) % 2:
         data += b"\0"
     total: int = sum(struct.unpack(f"!{len(data) // 2}H", data))
@@ -150,7 +150,7 @@ def _checksum(data: bytes) -> int:
     return ~total & 0xFFFF
 
 
-def _receive(connection: object, one: _Try) -> None:
+def _receive_replies(connection: object, one: _Try) -> None:
     if not isinstance(connection, socket.socket):
         return
     while True:

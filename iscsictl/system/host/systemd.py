@@ -154,43 +154,43 @@ def reload_soon(root: Path = Path("/")) -> None:
     if not running(root):
         return
     made = root / "run/systemd/generator"
-    before = _inode(made)
-    start(["systemctl", "daemon-reload"], lambda: _inode(made) != before)
+    before = _read_inode_number(made)
+    start(["systemctl", "daemon-reload"], lambda: _read_inode_number(made) != before)
 
 
-def _inode(path: Path) -> int | None:
+def _read_inode_number(path: Path) -> int | None:
     try:
         return path.stat().st_ino
     except OSError:
         return None
 
 
-def _escaped(path: str) -> str:
+def _escape_path(path: str) -> str:
     """Return a path as part of a file name, no two alike (systemd.unit(5), systemd-escape)."""
     kept = "".join(
-        char if re.fullmatch(r"[A-Za-z0-9:_.]", char) else "-" if char == "/" else _hex(char)
+        char if re.fullmatch(r"[A-Za-z0-9:_.]", char) else "-" if char == "/" else _hex_escape(char)
         for char in path.strip("/")
     )
-    return f"{_hex('.')}{kept[1:]}" if kept.startswith(".") else kept or "-"
+    return f"{_hex_escape('.')}{kept[1:]}" if kept.startswith(".") else kept or "-"
 
 
-def _hex(char: str) -> str:
+def _hex_escape(char: str) -> str:
     return "".join(f"\\x{byte:02x}" for byte in char.encode("utf-8", "surrogateescape"))
 
 
-def _drop_ins(root: Path) -> Iterator[tuple[str, str, Path]]:
+def _read_own_drop_ins(root: Path) -> Iterator[tuple[str, str, Path]]:
     """Yield the unit, the mount point and the file of each drop-in of ours."""
     for file in sorted((root / "etc/systemd/system").glob("*.d/50-iscsictl-*.conf")):
         for line in file.read_bytes().decode("utf-8", "surrogateescape").split("\n"):
             if line.startswith(_WAITS):
-                yield file.parent.name.removesuffix(".d"), _unquoted(line[len(_WAITS) :]), file
+                yield file.parent.name.removesuffix(".d"), _unquote_path(line[len(_WAITS) :]), file
 
 
-def _quoted(path: str) -> str:
+def _quote_path(path: str) -> str:
     return '"' + re.sub(r'([\\"])', r"\\\1", path.replace("%", "%%")) + '"'
 
 
-def _unquoted(word: str) -> str:
+def _unquote_path(word: str) -> str:
     return re.sub(r"\\(.)", r"\1", word.strip()[1:-1]).replace("%%", "%")
 
 
@@ -200,7 +200,7 @@ def required(root: Path = Path("/")) -> Mapping[str, tuple[str, ...]]:
     Paths are as they were given to `require_mount`, in the order of the files' names.
     """
     found: dict[str, list[str]] = {}
-    for unit, path, _ in _drop_ins(root):
+    for unit, path, _ in _read_own_drop_ins(root):
         found.setdefault(unit, []).append(path)
     return {unit: tuple(paths) for unit, paths in found.items()}
 
@@ -213,8 +213,8 @@ def require_mount(unit: str, path: str, root: Path = Path("/")) -> None:
     """
     if not re.fullmatch(r"[A-Za-z0-9:_.@\\-]+\.[a-z]+", unit):
         raise IscsictlError(f"{unit!r} is not a unit name such as mail.service")
-    file = make_drop_in_directory(unit, root) / f"50-iscsictl-{_escaped(path)}.conf"
-    text = f"# made by iscsictl\n[Unit]\n{_WAITS}{_quoted(path)}\n"
+    file = make_drop_in_directory(unit, root) / f"50-iscsictl-{_escape_path(path)}.conf"
+    text = f"# made by iscsictl\n[Unit]\n{_WAITS}{_quote_path(path)}\n"
     replace_file(file, text.encode("utf-8", "surrogateescape"), mode=0o644)
 
 
@@ -239,7 +239,7 @@ def drop_require(path: str, root: Path = Path("/"), unit: str | None = None) -> 
 
     systemd knows it after a reload. Where there is none, nothing happens. Raises OSError.
     """
-    for name, waits_for, file in tuple(_drop_ins(root)):
+    for name, waits_for, file in tuple(_read_own_drop_ins(root)):
         if waits_for == path and unit in {None, name}:
             file.unlink(missing_ok=True)
             remove_empty_drop_in_directory(name, root)

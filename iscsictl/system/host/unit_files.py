@@ -41,12 +41,12 @@ def read_unit(name: str, root: Path = Path("/")) -> Unit:
 
     Only ordering and enabling are read. A unit that is not there is not `defined`.
     """
-    masked = any(_is_mask(root / place / name) for place in _PLACES[:2])
+    masked = any(_is_masking_link(root / place / name) for place in _PLACES[:2])
     file = systemd.unit_file(name, root)
     after: set[str] = set()
     before: set[str] = set()
-    for path in (*((file,) if file else ()), *_drop_ins(name, root)):
-        for key, value in _ordering(path):
+    for path in (*((file,) if file else ()), *_drop_in_files(name, root)):
+        for key, value in _read_ordering(path):
             # A drop-in can only add: an empty assignment resets nothing (systemd.unit(5)).
             (after if key == "After" else before).update(value.split())
     return Unit(
@@ -68,7 +68,7 @@ def read_login_startups(login: str, root: Path = Path("/")) -> frozenset[str]:
     """
     file = systemd.unit_file(login, root)
     words: set[str] = set()
-    for path in (*((file,) if file else ()), *_drop_ins(login, root)):
+    for path in (*((file,) if file else ()), *_drop_in_files(login, root)):
         for line in _unit_lines(path):
             match = _EXEC_START.fullmatch(line)
             if match is None:
@@ -91,14 +91,14 @@ def ask_active(names: tuple[str, ...], timeout: float) -> Mapping[str, str]:
     return dict(zip(names, result.out.split(), strict=False))
 
 
-def _is_mask(path: Path) -> bool:
+def _is_masking_link(path: Path) -> bool:
     try:
         return os.readlink(path) == "/dev/null"
     except OSError:
         return False
 
 
-def _drop_ins(name: str, root: Path) -> Iterator[Path]:
+def _drop_in_files(name: str, root: Path) -> Iterator[Path]:
     for place in reversed(_PLACES):
         yield from sorted((root / place / f"{name}.d").glob("*.conf"))
 
@@ -112,7 +112,7 @@ def _unit_lines(path: Path) -> list[str]:
     return text.replace("\\\n", " ").splitlines()
 
 
-def _ordering(path: Path) -> Iterator[tuple[str, str]]:
+def _read_ordering(path: Path) -> Iterator[tuple[str, str]]:
     for line in _unit_lines(path):
         match = _ORDER.fullmatch(line)
         if match:
@@ -129,15 +129,15 @@ def _wanted_by(target: str, root: Path) -> Iterator[str]:
             except OSError:
                 continue
             for name in names:
-                masked = any(_is_mask(root / p / name) for p in _PLACES[:2])
+                masked = any(_is_masking_link(root / p / name) for p in _PLACES[:2])
                 if name in seen or masked:
                     continue
                 seen.add(name)
-                if systemd.unit_file(name.replace(_instance(name), "@"), root):
+                if systemd.unit_file(name.replace(_instance_part(name), "@"), root):
                     yield name
 
 
-def _instance(name: str) -> str:
+def _instance_part(name: str) -> str:
     """Return the part of a unit's name that its template has as a bare `@`."""
     match = re.search(r"@[^.]*", name)
     return match[0] if match else "@"

@@ -27,11 +27,11 @@ def find_daemon(name: str, root: Path = Path("/")) -> Daemon | None:
             continue
         if state in "ZX":
             continue
-        found.append(Daemon(pid, state, _replaced(process)))
+        found.append(Daemon(pid, state, _is_program_replaced(process)))
     return min(found, key=lambda d: (d.state not in "TtD", d.pid), default=None)
 
 
-def _replaced(process: Path) -> bool:
+def _is_program_replaced(process: Path) -> bool:
     try:
         return os.readlink(process / "exe").endswith(" (deleted)")
     except OSError:

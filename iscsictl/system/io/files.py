@@ -60,12 +60,14 @@ def replace_file(
     """
     try:
         with open_file_parent(path) as (descriptor, name):
-            return _replace(path, Path(fd_path(descriptor), name), data, mode, expect, scratch)
+            return _replace_real_file(
+                path, Path(fd_path(descriptor), name), data, mode, expect, scratch
+            )
     except OSError as error:
         raise explained(error, "write", path) from error
 
 
-def _replace(
+def _replace_real_file(
     path: Path,
     real: Path,
     data: bytes,
@@ -76,19 +78,19 @@ def _replace(
     """Replace `real`, which is `path` for the user. Raises OSError, FileChangedError."""
     old, status = _read_with_status(real)
     if expect is not None and (old or b"") != expect:
-        raise _changed(path)
-    if old == data and (mode is None or status is None or _mode(status) == mode):
+        raise _file_changed_error(path)
+    if old == data and (mode is None or status is None or _permission_bits(status) == mode):
         return False
     for place in dict.fromkeys((scratch or real.parent, real.parent)):
         try:
-            if not _write_in(place, real, data, mode, status, checked=expect is not None):
-                raise _changed(path)
+            if not _write_and_rename(place, real, data, mode, status, checked=expect is not None):
+                raise _file_changed_error(path)
             break
         except OSError as error:
             if error.errno != errno.EXDEV or place == real.parent:
                 raise
     # The rename is on the disk only once its directory is (fsync(2), NOTES).
-    _sync(real.parent)
+    _sync_directory(real.parent)
     return True
 
 
@@ -102,7 +104,7 @@ def save_output(path: Path, data: bytes, mode: int) -> None:
         with open_parent(path) as (descriptor, name):
             real = Path(fd_path(descriptor), name)
             _refuse_foreign_file(path, real)
-            _replace(path, real, data, mode, None, None)
+            _replace_real_file(path, real, data, mode, None, None)
     except OSError as error:
         raise explained(error, "write", path) from error
 
@@ -155,7 +157,7 @@ def create_file(path: Path, data: bytes) -> None:
             except OSError:
                 os.unlink(name, dir_fd=parent)
                 raise
-            _sync(Path(fd_path(parent)))
+            _sync_directory(Path(fd_path(parent)))
     except FileExistsError:
         raise RefusedError(
             f"{path} exists and is left as it is", hint="choose another name, or remove it first"
@@ -195,7 +197,7 @@ def remove_file(path: Path) -> bool:
     try:
         with open_parent(path) as (parent, name):
             os.unlink(name, dir_fd=parent)
-            _sync(Path(fd_path(parent)))
+            _sync_directory(Path(fd_path(parent)))
     except FileNotFoundError:
         return False
     except OSError as error:
@@ -211,7 +213,7 @@ def flush(path: Path, above: Path) -> None:
     try:
         for place in (path, *path.parents):
             with suppress(FileNotFoundError):
-                _sync(place)
+                _sync_directory(place)
             if place == above:
                 break
     except OSError as error:
@@ -244,14 +246,14 @@ def explained(error: OSError, verb: str, path: Path) -> IscsictlError:
     return IscsictlError(text, hint=f"see what is there: ls -ld {shell_form(path)}")
 
 
-def _changed(path: Path) -> FileChangedError:
+def _file_changed_error(path: Path) -> FileChangedError:
     return FileChangedError(
         f"{path} was changed by somebody else meanwhile; nothing was written",
         hint="run it again",
     )
 
 
-def _mode(status: os.stat_result) -> int:
+def _permission_bits(status: os.stat_result) -> int:
     return stat.S_IMODE(status.st_mode)
 
 
@@ -275,7 +277,7 @@ def _temporary_prefix(real: Path) -> str:
     return f".{os.fsdecode(os.fsencode(real.name)[:200])}.iscsictl-"
 
 
-def _sweep(place: Path, prefix: str) -> None:
+def _remove_leftovers(place: Path, prefix: str) -> None:
     """Remove what killed runs left; a living writer holds the flock of its own."""
     ours = re.compile(re.escape(prefix) + "[0-9a-f]{8}")
     for name in os.listdir(place):
@@ -290,7 +292,7 @@ def _sweep(place: Path, prefix: str) -> None:
                 os.close(descriptor)
 
 
-def _create_in(place: Path, prefix: str) -> tuple[int, Path]:
+def _create_temporary(place: Path, prefix: str) -> tuple[int, Path]:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     for _ in range(_TRIES):
         temporary = place / f"{prefix}{os.urandom(4).hex()}"
@@ -312,7 +314,7 @@ def _create_in(place: Path, prefix: str) -> tuple[int, Path]:
     raise OSError(errno.EEXIST, "no free name for a temporary file")
 
 
-def _write_in(
+def _write_and_rename(
     place: Path,
     real: Path,
     data: bytes,
@@ -326,8 +328,8 @@ def _write_in(
     Returns False, with nothing left behind, if `checked` and the file is not `old` any more.
     """
     prefix = _temporary_prefix(real)
-    _sweep(place, prefix)
-    descriptor, temporary = _create_in(place, prefix)
+    _remove_leftovers(place, prefix)
+    descriptor, temporary = _create_temporary(place, prefix)
     try:
         try:
             rest = memoryview(data)
@@ -335,7 +337,7 @@ def _write_in(
                 rest = rest[os.write(descriptor, rest) :]
             if old is not None:
                 _copy_identity(real, descriptor, old)
-            wanted = mode if mode is not None else PRIVATE if old is None else _mode(old)
+            wanted = mode if mode is not None else PRIVATE if old is None else _permission_bits(old)
             # After the owner: fchown(2) takes the set-user-ID bits away.
             os.fchmod(descriptor, wanted)
             os.fsync(descriptor)
@@ -353,14 +355,14 @@ def _write_in(
 
 def _has_changed(real: Path, old: os.stat_result | None) -> bool:
     try:
-        now = _state(real.lstat())
+        now = _identity_and_times(real.lstat())
     except FileNotFoundError:
         now = None
-    return now != (None if old is None else _state(old))
+    return now != (None if old is None else _identity_and_times(old))
 
 
 # The inode tells a file that was replaced, the times one that was written in place.
-def _state(status: os.stat_result) -> tuple[int, int, int, int]:
+def _identity_and_times(status: os.stat_result) -> tuple[int, int, int, int]:
     return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
@@ -378,7 +380,7 @@ def _copy_identity(real: Path, descriptor: int, old: os.stat_result) -> None:
         os.setxattr(descriptor, name, os.getxattr(real, name, follow_symlinks=False))
 
 
-def _sync(place: Path) -> None:
+def _sync_directory(place: Path) -> None:
     descriptor = os.open(place, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

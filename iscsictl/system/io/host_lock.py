@@ -100,18 +100,18 @@ def host_lock(
     with contextlib.ExitStack() as held:
         with contextlib.ExitStack() as queue:
             turn = _Waiting(deadline, say, lambda: _find_holder(directory))
-            queue.enter_context(_locked(directory / _QUEUE, fcntl.LOCK_EX, turn))
+            queue.enter_context(_locked_file(directory / _QUEUE, fcntl.LOCK_EX, turn))
             mode = fcntl.LOCK_EX if whole else fcntl.LOCK_SH
-            fd = held.enter_context(_locked(directory / _LOCK, mode, turn))
+            fd = held.enter_context(_locked_file(directory / _LOCK, mode, turn))
             if whole:
                 _write_holder(fd, str(os.getpid()))
         if not whole:
             names = runtime_dir.made(root, _NAMES)
             for name, mode in modes.items():
-                path = names / _file_name(name)
+                path = names / _file_name_for(name)
                 holder = partial(_find_name_holder, directory, path, name)
                 turn = _Waiting(deadline, say, holder, f"changing {name}")
-                fd = held.enter_context(_locked(path, mode, turn))
+                fd = held.enter_context(_locked_file(path, mode, turn))
                 if mode == fcntl.LOCK_EX:
                     _write_holder(fd, f"{os.getpid()} {name}")
         yield
@@ -137,7 +137,7 @@ class FilesLock:
             if not self._depth:
                 path = runtime_dir.made(self._root) / _FILES
                 turn = _short_wait(self._wait, path, "changing files of this host")
-                fd = self._held.enter_context(_locked(path, fcntl.LOCK_EX, turn))
+                fd = self._held.enter_context(_locked_file(path, fcntl.LOCK_EX, turn))
                 _write_holder(fd, str(os.getpid()))
             self._depth += 1
         except BaseException:
@@ -191,8 +191,8 @@ def take_turn(doing: str, wait: float, root: Path = Path("/")) -> Iterator[Turn]
 
     Raises InUseError when one of them takes more than `wait` seconds.
     """
-    path = runtime_dir.made(root, _TURNS) / _file_name(doing)
-    with _locked(path, fcntl.LOCK_EX, _short_wait(wait, path, doing)) as fd:
+    path = runtime_dir.made(root, _TURNS) / _file_name_for(doing)
+    with _locked_file(path, fcntl.LOCK_EX, _short_wait(wait, path, doing)) as fd:
         yield Turn(fd)
 
 
@@ -234,12 +234,12 @@ def _short_wait(wait: float, path: Path, doing: str) -> _Waiting:
     return _Waiting(deadline, lambda _: None, partial(_read_holder, path), doing, each=wait)
 
 
-def _file_name(name: str) -> str:
+def _file_name_for(name: str) -> str:
     return hashlib.sha256(os.fsencode(name)).hexdigest()[:32]
 
 
 @contextlib.contextmanager
-def _locked(path: Path, mode: int, turn: _Waiting) -> Iterator[int]:
+def _locked_file(path: Path, mode: int, turn: _Waiting) -> Iterator[int]:
     fd = _open_private(path)
     try:
         while not _try_lock(fd, mode):
@@ -337,7 +337,7 @@ def no_other_run(root: Path = Path("/")) -> Iterator[bool]:
     with contextlib.ExitStack() as queue:
         turn = _short_wait(_QUEUE_WAIT, directory / _QUEUE, "waiting for this host")
         try:
-            queue.enter_context(_locked(directory / _QUEUE, fcntl.LOCK_EX, turn))
+            queue.enter_context(_locked_file(directory / _QUEUE, fcntl.LOCK_EX, turn))
         except InUseError:
             yield False
             return

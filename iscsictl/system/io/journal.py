@@ -24,8 +24,8 @@ def note(step: Step, status: Status, error: str | None = None) -> None:
     command line. The journal keeps it for `mentions`.
     """
     words = [
-        f"user={_who()}",
-        f"command={_command()}",
+        f"user={_invoking_user()}",
+        f"command={_command_name()}",
         f"action={step.action.verb}",
         f"subject={step.subject!r}",
     ]
@@ -42,7 +42,7 @@ def note(step: Step, status: Status, error: str | None = None) -> None:
     syslog.syslog(syslog.LOG_NOTICE if error is None else syslog.LOG_ERR, " ".join(words))
 
 
-def _who() -> str:
+def _invoking_user() -> str:
     for name in ("SUDO_USER", "LOGNAME"):
         if os.environ.get(name):
             return os.environ[name]
@@ -52,7 +52,7 @@ def _who() -> str:
         return str(os.getuid())
 
 
-def _command() -> str:
+def _command_name() -> str:
     return next((word for word in sys.argv[1:] if not word.startswith("-")), "?")
 
 

@@ -111,7 +111,7 @@ def environment() -> dict[str, str]:
     return {"PATH": PATH, "LC_ALL": "C.UTF-8", **kept}
 
 
-def _missing(program: str) -> MissingError:
+def _missing_program_error(program: str) -> MissingError:
     package = _PACKAGES.get(program)
     hint = f"install the package {package}" if package else f"install {program}"
     return MissingError(f"{program} is not installed", hint=hint)
@@ -135,7 +135,7 @@ def _about_to_run(argv: Sequence[str], shown: Sequence[str] | None = None) -> st
     """Return the full path of the program, after its command line was shown."""
     path = find(argv[0])
     if path is None:
-        raise _missing(argv[0])
+        raise _missing_program_error(argv[0])
     for tracer in _tracers:
         tracer(argv if shown is None else shown)
     return path
@@ -186,10 +186,10 @@ def run(
             else:
                 out, err = process.communicate(stdin, timeout)
         except subprocess.TimeoutExpired:
-            _end(process)
+            _end_process(process)
             raise _no_answer(argv[0], timeout or 0) from None
         except BaseException:
-            _end(process)
+            _end_process(process)
             raise
     result = Result(
         tuple(argv),
@@ -251,7 +251,7 @@ def start(
         with waiting(f"waiting for {argv[0]}", timeout):
             while process.poll() is None and not begun():
                 if time.monotonic() - started > timeout:
-                    _end(process)
+                    _end_process(process)
                     raise _no_answer(argv[0], timeout)
                 time.sleep(_PAUSE)
         if process.returncode:
@@ -270,7 +270,7 @@ def _no_answer(program: str, timeout: float) -> UnreachableError:
     )
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def _end_process(process: subprocess.Popen[bytes]) -> None:
     """End a process: SIGTERM, then SIGKILL; say so when the kernel does not let go of it."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         process.send_signal(number)
@@ -284,7 +284,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     for stream in (process.stdin, process.stdout, process.stderr):
         if stream:
             stream.close()
-    raise _hangs(str(name), pid)
+    raise _hanging_process_error(str(name), pid)
 
 
 def _end_on_terminal(child: Any, name: str) -> None:
@@ -299,7 +299,7 @@ def _end_on_terminal(child: Any, name: str) -> None:
     with contextlib.suppress(pexpect.ExceptionPexpect):
         child.close(force=True)
     if hangs:
-        raise _hangs(name, child.pid)
+        raise _hanging_process_error(name, child.pid)
 
 
 def _never_waiting(child: Any) -> None:
@@ -317,14 +317,15 @@ def _never_waiting(child: Any) -> None:
     process.isalive = isalive
 
 
-def _hangs(name: str, pid: int) -> UnreachableError:
+def _hanging_process_error(name: str, pid: int) -> UnreachableError:
+    state = _read_process_state(pid)
     return UnreachableError(
-        f"{name} (pid {pid}) hangs in the kernel (state {_state(pid)}) and cannot be ended",
+        f"{name} (pid {pid}) hangs in the kernel (state {state}) and cannot be ended",
         hint="the disk it waits for does not answer: repair the path to the array, or log it out",
     )
 
 
-def _state(pid: int) -> str:
+def _read_process_state(pid: int) -> str:
     try:
         text = Path(f"/proc/{pid}/stat").read_text()
     except OSError:

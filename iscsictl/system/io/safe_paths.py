@@ -84,7 +84,7 @@ def open_path(path: str) -> Iterator[OpenedPath]:
     """
     opened = OpenedPath(os.open("/", _ENTER))
     try:
-        _descend(opened, _components(path))
+        _open_components(opened, _components(path))
         yield opened
     finally:
         os.close(opened.descriptor)
@@ -219,7 +219,7 @@ def _components(path: str) -> list[str]:
     return [name for name in reversed(path.split("/")) if name not in {"", "."}]
 
 
-def _descend(opened: OpenedPath, pending: list[str]) -> None:
+def _open_components(opened: OpenedPath, pending: list[str]) -> None:
     links = 0
     while pending:
         name = pending.pop()

@@ -42,7 +42,7 @@ def read_secret_file(file: str, whose: str, timeout: float) -> SecretFile:
         path = f"{credentials}/{file}"
     name = "standard input" if file == "-" else file
     try:
-        return call_within(timeout, lambda: _read(None if file == "-" else path))
+        return call_within(timeout, lambda: _read_within_limit(None if file == "-" else path))
     except TimeoutError:
         raise UnreachableError(
             f"{whose}: nothing came from {name} within {timeout:g} s",
@@ -52,7 +52,7 @@ def read_secret_file(file: str, whose: str, timeout: float) -> SecretFile:
         raise unreadable_file(f"{whose}: {name}", error) from None
 
 
-def _read(path: str | None) -> SecretFile:
+def _read_within_limit(path: str | None) -> SecretFile:
     # Not through sys.stdin: at its end the interpreter would wait for a thread that reads from it.
     descriptor = _STDIN if path is None else os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY)
     try:

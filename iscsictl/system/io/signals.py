@@ -24,7 +24,7 @@ def defer() -> None:
     # Once a terminal is gone it does not say any more that it was one.
     _terminals[:] = filter(os.isatty, _STANDARD_STREAMS)
     for number in _handled_signals():
-        signal.signal(number, _remember)
+        signal.signal(number, _remember_signal)
 
 
 def in_threads() -> None:
@@ -37,7 +37,7 @@ def in_threads() -> None:
 
 
 def _interrupt_all(number: int, frame: FrameType | None) -> None:
-    _remember(number, frame)
+    _remember_signal(number, frame)
     signal.default_int_handler(number, frame)
 
 
@@ -65,11 +65,11 @@ def _handled_signals() -> Iterator[signal.Signals]:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    _remember(number, frame)
+    _remember_signal(number, frame)
     check()
 
 
-def _remember(number: int, _frame: FrameType | None) -> None:
+def _remember_signal(number: int, _frame: FrameType | None) -> None:
     if number == signal.SIGHUP:
         _leave_terminals()
     _asked.append(number)

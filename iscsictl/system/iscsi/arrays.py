@@ -39,25 +39,25 @@ class ArrayIndex:
         The name is one of the targets, good for comparison alone. `sid` is of a session that was
         given.
         """
-        target = self._targets[sid]
-        return self._names.get(target, target)
+        target = self._target_by_sid[sid]
+        return self._array_by_target.get(target, target)
 
     @cached_property
-    def _targets(self) -> dict[int, str]:
+    def _target_by_sid(self) -> dict[int, str]:
         return {s.sid: s.target for s in self._sessions if s.sid is not None}
 
     @cached_property
-    def _names(self) -> dict[str, str]:
+    def _array_by_target(self) -> dict[str, str]:
         by_portal: dict[tuple[str, int], set[str]] = {}
         for session in self._sessions:
             for portal in {session.portal, session.persistent_portal} - {None}:
                 if portal is not None:
                     place = (canonical_address(portal.address), portal.port)
                     by_portal.setdefault(place, set()).add(session.target)
-        return _merged((*by_portal.values(), *_discovered(self._root)))
+        return _merge_groups((*by_portal.values(), *_discovered_groups(self._root)))
 
 
-def _discovered(root: Path) -> Iterable[set[str]]:
+def _discovered_groups(root: Path) -> Iterable[set[str]]:
     """Yield the targets that each discovery record names; none where only root may read them.
 
     `send_targets/ADDRESS,PORT/` has a link TARGET,ADDRESS,PORT,TPGT,IFACE for each (idbm.c).
@@ -68,7 +68,7 @@ def _discovered(root: Path) -> Iterable[set[str]]:
         yield {link.partition(",")[0] for link in links if "," in link}
 
 
-def _merged(groups: Iterable[set[str]]) -> dict[str, str]:
+def _merge_groups(groups: Iterable[set[str]]) -> dict[str, str]:
     """Return a common name for the members of all groups that share a member."""
     merged: list[set[str]] = []
     for group in groups:

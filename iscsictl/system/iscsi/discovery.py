@@ -35,7 +35,7 @@ def write_defaults(changes: Changes, root: Path = Path("/")) -> RecordEdit | Non
     """
     path = defaults_path(root)
     old = read_file(path) or b""
-    new = edit_conf(_decode(old), changes).encode("utf-8", "surrogateescape")
+    new = edit_conf(_decode_text(old), changes).encode("utf-8", "surrogateescape")
     changed = replace_file(path, new, mode=PRIVATE, expect=old)
     return RecordEdit(old, new) if changed else None
 
@@ -47,12 +47,14 @@ def revert_defaults(edit: RecordEdit, root: Path = Path("/")) -> bool:
     """
     path = defaults_path(root)
     current = read_file(path) or b""
-    text = revert_conf_edit(_decode(current), _decode(edit.before), _decode(edit.after))
+    text = revert_conf_edit(
+        _decode_text(current), _decode_text(edit.before), _decode_text(edit.after)
+    )
     data = text.encode("utf-8", "surrogateescape")
     return replace_file(path, data, mode=PRIVATE, expect=current)
 
 
-def _decode(data: bytes) -> str:
+def _decode_text(data: bytes) -> str:
     return data.decode("utf-8", "surrogateescape")
 
 
@@ -87,7 +89,7 @@ def ask(
         if known is None or not known.has_secret:
             return iscsiadm.discover(portal, timeout=timeout, iface=iface)
         # iscsiadm finds a record by the spelling of its address.
-        return _discover(known.portal, iface, timeout)
+        return _run_discovery(known.portal, iface, timeout)
     if known is None:
         iscsiadm.new_discovery_record(portal, timeout=timeout)
     edit = None
@@ -96,7 +98,7 @@ def ask(
         if record is None:
             raise NotFoundError(f"iscsiadm made no discovery record of {portal}")
         edit = nodedb_write.write_record(record.path, changes, root=root, timeout=timeout, say=say)
-        return _discover(record.portal, iface, timeout)
+        return _run_discovery(record.portal, iface, timeout)
     finally:
         if known is None:
             iscsiadm.delete_discovery_record(portal, timeout=timeout)
@@ -106,7 +108,9 @@ def ask(
             )
 
 
-def _discover(portal: Portal, iface: str | None, timeout: float) -> tuple[DiscoveredTarget, ...]:
+def _run_discovery(
+    portal: Portal, iface: str | None, timeout: float
+) -> tuple[DiscoveredTarget, ...]:
     which = ("-I", iface) if iface and iface != "default" else ()
     command = ("-m", "discoverydb", "-t", "sendtargets", "-p", str(portal), *which)
     doing = f"asking {portal} for its targets"

@@ -27,9 +27,9 @@ def note_down_sessions(
     Raises OSError, IscsictlError.
     """
     now = holds.now()
-    before = _read(root)
+    before = _read_notes(root)
     notes = {
-        _key(session): min(before.get(_key(session), now), now)
+        _key_of_session(session): min(before.get(_key_of_session(session), now), now)
         for session in sessions
         if session.status != "up" and session.sid is not None
     }
@@ -39,11 +39,11 @@ def note_down_sessions(
     return {int(key.partition(" ")[0]): now - since for key, since in notes.items()}
 
 
-def _key(session: Session) -> str:
+def _key_of_session(session: Session) -> str:
     return f"{session.sid} {session.target}"
 
 
-def _read(root: Path) -> dict[str, float]:
+def _read_notes(root: Path) -> dict[str, float]:
     """Return the notes; what cannot be read is no note, so that nothing is removed too early."""
     try:
         notes = json.loads(read_file(runtime_dir.place(root) / _NAME) or b"{}")

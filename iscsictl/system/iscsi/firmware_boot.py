@@ -16,7 +16,7 @@ def read_boot_entries(root: Path) -> tuple[BootEntry, ...]:
     """
     firmware = root / "sys/firmware"
     tables = [firmware / "ibft", *sorted(firmware.glob("iscsi_boot*"))]
-    return tuple(entry for table in tables for entry in parse_ibft(_tree(table)))
+    return tuple(entry for table in tables for entry in parse_ibft(_read_boot_table(table)))
 
 
 def firmware_targets(root: Path) -> frozenset[str]:
@@ -24,11 +24,15 @@ def firmware_targets(root: Path) -> frozenset[str]:
     return frozenset(entry.target for entry in read_boot_entries(root) if entry.target is not None)
 
 
-def _tree(table: Path) -> dict[str, dict[str, str]]:
+def _read_boot_table(table: Path) -> dict[str, dict[str, str]]:
     tree: dict[str, dict[str, str]] = {}
     for pattern in ("initiator", "ethernet*", "target*"):
         for directory in table.glob(pattern):
-            files = {path.name: _content(path) for path in directory.iterdir() if path.is_file()}
+            files = {
+                path.name: _read_unless_secret(path)
+                for path in directory.iterdir()
+                if path.is_file()
+            }
             nets = sorted(path.name for path in directory.glob("device/net/*"))
             if nets:
                 files["netdev"] = nets[0]
@@ -36,7 +40,7 @@ def _tree(table: Path) -> dict[str, dict[str, str]]:
     return tree
 
 
-def _content(path: Path) -> str:
+def _read_unless_secret(path: Path) -> str:
     """Return a file's text; of a secret only a mark that there is one."""
     try:
         with path.open("rb") as file:

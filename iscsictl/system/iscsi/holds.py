@@ -49,7 +49,7 @@ def add_hold(hold: Hold, root: Path = Path("/"), *, seconds: float | None = None
         directory = runtime_dir.made(root, _NAME)
     except OSError as error:
         raise explained(error, "create", directory_of(root)) from error
-    text = json.dumps(_as_json(hold), sort_keys=True) + "\n"
+    text = json.dumps(_hold_as_json(hold), sort_keys=True) + "\n"
     return replace_file(directory / _file_name(hold), text.encode(), mode=0o644)
 
 
@@ -85,7 +85,7 @@ def _file_name(hold: Hold) -> str:
     return f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.json"
 
 
-def _as_json(hold: Hold) -> dict[str, Any]:
+def _hold_as_json(hold: Hold) -> dict[str, Any]:
     portal = hold.portal
     return {
         "target": hold.target,
@@ -102,10 +102,10 @@ def _from_bytes(data: bytes) -> Hold | None:
         fields = json.loads(data)
         portal = fields["portal"]
         return Hold(
-            target=_text(fields["target"]),
+            target=_text_or_none(fields["target"]),
             portal=portal and Portal(str(portal["address"]), int(portal["port"]), portal["tpgt"]),
-            iface=_text(fields["iface"]),
-            mount_point=_text(fields["mount_point"]),
+            iface=_text_or_none(fields["iface"]),
+            mount_point=_text_or_none(fields["mount_point"]),
             until=None if fields["until"] is None else float(fields["until"]),
             why=str(fields["why"]),
         )
@@ -113,5 +113,5 @@ def _from_bytes(data: bytes) -> Hold | None:
         return None
 
 
-def _text(value: object) -> str | None:
+def _text_or_none(value: object) -> str | None:
     return None if value is None else str(value)

@@ -43,12 +43,12 @@ def read_initiator(root: Path = Path("/")) -> InitiatorName:
         exists=True,
         name=name_in(text),
         generate=generate,
-        changed=_changed(path),
-        machine_changed=_changed(root / _MACHINE_ID),
+        changed=_modification_time(path),
+        machine_changed=_modification_time(root / _MACHINE_ID),
     )
 
 
-def _changed(path: Path) -> float | None:
+def _modification_time(path: Path) -> float | None:
     try:
         return path.stat().st_mtime
     except OSError:

@@ -44,7 +44,7 @@ class Key:
         return ("-T", self.target, "-p", f"{self.portal}{tag}", "-I", self.iface)
 
 
-def _call(
+def _run_iscsiadm(
     arguments: Sequence[str],
     doing: str,
     timeout: float,
@@ -128,7 +128,7 @@ def discover(
     Raises AuthError, UnreachableError, MissingError, IscsictlError.
     """
     which = ("-I", iface) if iface and iface != "default" else ()
-    result = _call(
+    result = _run_iscsiadm(
         ("-m", "discovery", "-t", kind, "-p", str(portal), *which, "-o", "nonpersistent"),
         f"asking {portal} for its targets",
         timeout,
@@ -143,7 +143,7 @@ def discover_with_record(portal: Portal, *, timeout: float) -> tuple[DiscoveredT
 
     Raises AuthError, UnreachableError, MissingError, RefusedError for a name that no path may have.
     """
-    result = _call(
+    result = _run_iscsiadm(
         (*_OF_SENDTARGETS, "-p", str(portal), "--discover", "-o", "nonpersistent"),
         f"asking {portal} for its targets",
         timeout,
@@ -155,7 +155,7 @@ def discover_with_record(portal: Portal, *, timeout: float) -> tuple[DiscoveredT
 
 def new_discovery_record(portal: Portal, *, timeout: float) -> None:
     """Make a discovery record with the defaults of iscsid.conf. The portal is not asked."""
-    _call(
+    _run_iscsiadm(
         (*_OF_SENDTARGETS, "-p", str(portal), "-o", "new"),
         f"making a discovery record of {portal}",
         timeout,
@@ -167,7 +167,7 @@ def delete_discovery_record(portal: Portal, *, timeout: float) -> None:
 
     iscsiadm deletes the node records that are linked from it too (idbm.c, idbm_rm_disc_node_links).
     """
-    _call(
+    _run_iscsiadm(
         (*_OF_SENDTARGETS, "-p", str(portal), "-o", "delete"),
         f"deleting the discovery record of {portal}",
         timeout,
@@ -180,7 +180,7 @@ def new_record(key: Key, *, timeout: float) -> None:
 
     Raises RefusedError for a name that would lead out of the database, IscsictlError.
     """
-    _call(
+    _run_iscsiadm(
         ("-m", "node", *key.arguments(), "-o", "new"), f"making a record of {key.target}", timeout
     )
 
@@ -190,7 +190,7 @@ def delete_record(key: Key, *, timeout: float) -> None:
 
     iscsiadm refuses while a session uses it: InUseError.
     """
-    _call(
+    _run_iscsiadm(
         ("-m", "node", *key.arguments(), "-o", "delete"),
         f"deleting the record of {key.target}",
         timeout,
@@ -203,7 +203,7 @@ def login(key: Key, *, timeout: float) -> bool:
 
     Raises AuthError, NotFoundError, UnreachableError, MissingError, IscsictlError.
     """
-    result = _call(
+    result = _run_iscsiadm(
         ("-m", "node", *key.arguments(), "--login"),
         f"logging in to {key.target} through {key.portal}",
         timeout,
@@ -225,4 +225,4 @@ def logout(sid: int, target: str, *, timeout: float) -> None:
     # aim.
     arguments = ("-m", "session", "-r", str(sid), "--logout")
     doing = f"logging out of {target}"
-    _call(arguments, doing, timeout, 2, NO_OBJECTS, 22, interruptible=True, sids=(sid,))
+    _run_iscsiadm(arguments, doing, timeout, 2, NO_OBJECTS, 22, interruptible=True, sids=(sid,))

@@ -54,7 +54,7 @@ def find_db(root: Path = Path("/")) -> Path:
     if match:
         return root / os.fsdecode(match[1]).lstrip("/")
     places = [root / candidate for candidate in CANDIDATES]
-    return max(reversed(places), key=_weight)
+    return max(reversed(places), key=_rank_of_database)
 
 
 def find_version(root: Path = Path("/")) -> Version | None:
@@ -77,7 +77,7 @@ def _search_iscsiadm(root: Path, pattern: re.Pattern[bytes]) -> re.Match[bytes] 
     return None
 
 
-def _weight(db: Path) -> int:
+def _rank_of_database(db: Path) -> int:
     try:
         if any((db / "nodes").iterdir()):
             return 3
@@ -95,7 +95,7 @@ def read_records(db: Path, target: str | None = None) -> tuple[NodeRecord, ...]:
     NeedsRootError where only root may read them, IscsictlError where they cannot be read.
     """
     found = []
-    targets = tuple(e for e in _entries(db / "nodes") if target in {None, e.name})
+    targets = tuple(e for e in _directory_entries(db / "nodes") if target in {None, e.name})
     if not targets and (db / "nodes").is_file():
         raise IscsictlError(
             f"{db}/nodes is a file, not a directory",
@@ -104,17 +104,19 @@ def read_records(db: Path, target: str | None = None) -> tuple[NodeRecord, ...]:
     for entry in targets:
         if not _is_directory(entry):
             continue
-        for place in _entries(entry.path):
+        for place in _directory_entries(entry.path):
             portal = _portal_of(place.name)
             if portal is None:
                 continue
             if _is_directory(place):
-                found += [_node(entry.name, portal, e) for e in _entries(place.path)]
+                found += [
+                    _read_node_record(entry.name, portal, e) for e in _directory_entries(place.path)
+                ]
             else:
-                found.append(_node(entry.name, portal, place))
+                found.append(_read_node_record(entry.name, portal, place))
     deadline = time.monotonic() + RECORD_WAIT
-    settled = (_settled(record, deadline) for record in found if record is not None)
-    return tuple(sorted((record for record in settled if record is not None), key=_order))
+    settled = (_reread_until_settled(record, deadline) for record in found if record is not None)
+    return tuple(sorted((record for record in settled if record is not None), key=_record_sort_key))
 
 
 def read_record(path: Path) -> NodeRecord | None:
@@ -124,18 +126,18 @@ def read_record(path: Path) -> NodeRecord | None:
     NeedsRootError.
     """
     record = _read_record(path)
-    return None if record is None else _settled(record, time.monotonic() + RECORD_WAIT)
+    return None if record is None else _reread_until_settled(record, time.monotonic() + RECORD_WAIT)
 
 
 def _read_record(path: Path) -> NodeRecord | None:
     if (portal := _portal_of(path.parent.name)) is not None:
-        return _node(path.parent.parent.name, portal, path)
+        return _read_node_record(path.parent.parent.name, portal, path)
     if (portal := _portal_of(path.name)) is not None:
-        return _node(path.parent.name, portal, path)
+        return _read_node_record(path.parent.name, portal, path)
     return None
 
 
-def _settled(record: NodeRecord, deadline: float) -> NodeRecord | None:
+def _reread_until_settled(record: NodeRecord, deadline: float) -> NodeRecord | None:
     """Read a fresh record again before calling it corrupt: iscsiadm empties it, then writes it."""
     again: NodeRecord | None = record
     while again is not None and again.problem is not None and time.monotonic() < deadline:
@@ -157,13 +159,13 @@ def stray_files(db: Path) -> tuple[Path, ...]:
     (libopeniscsiusr/node.c, iscsi_nodes_get).
     """
     found = []
-    for target in _entries(db / "nodes"):
+    for target in _directory_entries(db / "nodes"):
         if not _is_directory(target):
             found.append(Path(target.path))
             continue
         found += [
             Path(place.path)
-            for place in _entries(target.path)
+            for place in _directory_entries(target.path)
             if _portal_of(place.name) is None and not _is_directory(place)
         ]
     return tuple(sorted(found))
@@ -190,19 +192,19 @@ def read_discovery_records(db: Path) -> tuple[DiscoveryRecord, ...]:
     """
     found = []
     for kind, (directory, name) in DISCOVERY_FILES.items():
-        for place in _entries(db / directory):
+        for place in _directory_entries(db / directory):
             portal = _portal_of(place.name)
             if portal is None or portal.tpgt is not None:
                 continue
             path = Path(place.path)
             path = path / name if _is_directory(place) else path
-            read = _read(path)
+            read = _read_text_and_mode(path)
             if read is not None:
                 text, mode, problem = read
                 found.append(
                     DiscoveryRecord(
                         path=path,
-                        values=_values(text),
+                        values=_parse_read_only(text),
                         mode=mode,
                         problem=problem or find_damage(text) or _lost_portal(text, portal),
                         truncated=is_truncated(text),
@@ -222,9 +224,9 @@ def read_discovery_links(db: Path) -> tuple[DiscoveryLink, ...]:
     """
     found = []
     for name in LINK_DIRECTORIES:
-        entries = list(_entries(db / name))
+        entries = list(_directory_entries(db / name))
         places = [e for e in entries if not e.is_symlink() and _is_directory(e)]
-        entries += [entry for place in places for entry in _entries(place.path)]
+        entries += [entry for place in places for entry in _directory_entries(place.path)]
         found += [
             DiscoveryLink(Path(e.path), target, _portal_of(place), os.path.exists(e.path))
             for e in entries
@@ -249,17 +251,17 @@ def read_ifaces(db: Path) -> tuple[IfaceRecord, ...]:
     One that cannot be used has `problem` set. Raises NeedsRootError, IscsictlError.
     """
     found = []
-    for entry in _entries(db / "ifaces"):
+    for entry in _directory_entries(db / "ifaces"):
         # iscsiadm takes every other file for a definition, hidden ones too.
         if entry.name == "iface.example" or _is_directory(entry):
             continue
-        read = _read(Path(entry.path))
+        read = _read_text_and_mode(Path(entry.path))
         if read is not None:
             text, mode, problem = read
             found.append(
                 IfaceRecord(
                     path=Path(entry.path),
-                    values=_values(text),
+                    values=_parse_read_only(text),
                     mode=mode,
                     problem=problem or find_damage(text),
                     oversized=oversized_keys(text),
@@ -269,7 +271,7 @@ def read_ifaces(db: Path) -> tuple[IfaceRecord, ...]:
     return tuple(sorted(found, key=lambda r: r.name))
 
 
-def _order(record: NodeRecord) -> tuple[str, str, int, int, str]:
+def _record_sort_key(record: NodeRecord) -> tuple[str, str, int, int, str]:
     portal = record.portal
     tpgt = -1 if portal.tpgt is None else portal.tpgt
     return record.target, portal.address, portal.port, tpgt, record.iface
@@ -284,7 +286,7 @@ def _portal_of(name: str) -> Portal | None:
     return Portal(match[1], int(match[2]), tpgt if tpgt is not None and 0 <= tpgt < 65536 else None)
 
 
-def _entries(directory: Path | str) -> Iterator[os.DirEntry[str]]:
+def _directory_entries(directory: Path | str) -> Iterator[os.DirEntry[str]]:
     try:
         with os.scandir(directory) as entries:
             found = list(entries)
@@ -307,13 +309,15 @@ def _is_directory(entry: os.DirEntry[str] | Path) -> bool:
         return False
 
 
-def _node(target: str, portal: Portal, entry: os.DirEntry[str] | Path) -> NodeRecord | None:
+def _read_node_record(
+    target: str, portal: Portal, entry: os.DirEntry[str] | Path
+) -> NodeRecord | None:
     path = Path(entry)
-    read = _read(path)
+    read = _read_text_and_mode(path)
     if read is None:
         return None
     text, mode, problem = read
-    values = _values(text)
+    values = _parse_read_only(text)
     iface = values.get("iface.iscsi_ifacename", DEFAULT_IFACE)
     if _portal_of(path.name) is None:
         iface = path.name
@@ -366,11 +370,11 @@ def _lost_portal(text: str, portal: Portal) -> str | None:
     return "is truncated and does not name the portal any more"
 
 
-def _values(text: str) -> Mapping[str, str]:
+def _parse_read_only(text: str) -> Mapping[str, str]:
     return MappingProxyType(parse_values(text))
 
 
-def _read(path: Path) -> tuple[str, int, str | None] | None:
+def _read_text_and_mode(path: Path) -> tuple[str, int, str | None] | None:
     """Return text, permission bits and what went wrong; None if it vanished or is no file."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)

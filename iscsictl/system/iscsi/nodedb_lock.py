@@ -86,7 +86,9 @@ def possible_owners(uid: int, proc: Path = Path("/proc")) -> Iterator[Owner]:
             if (process / "stat").read_bytes().rpartition(b") ")[2][:1] in b"ZX":
                 continue
             threads = sorted((process / "task").iterdir())
-            if not all(_waits(thread, only_sleep=name == "iscsiadm") for thread in threads):
+            if not all(
+                _is_surely_outside(thread, only_sleep=name == "iscsiadm") for thread in threads
+            ):
                 yield Owner(int(entry.name), name)
         except (FileNotFoundError, ProcessLookupError):
             continue
@@ -99,7 +101,7 @@ def _maps_library(process: Path) -> bool:
         return False
 
 
-def _waits(thread: Path, *, only_sleep: bool) -> bool:
+def _is_surely_outside(thread: Path, *, only_sleep: bool) -> bool:
     """Tell whether this thread is surely outside; where the kernel does not say, it is not."""
     machine = os.uname().machine
     with suppress(PermissionError):
@@ -113,7 +115,7 @@ def _waits(thread: Path, *, only_sleep: bool) -> bool:
     return False
 
 
-def _sees_all(proc: Path) -> bool:
+def _sees_all_processes(proc: Path) -> bool:
     try:
         return (proc / "self/ns/pid").stat().st_ino == _INITIAL_PID_NAMESPACE
     except OSError:
@@ -187,7 +189,7 @@ class NodeDbLock:
                 fcntl.flock(self._turn, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 if time.monotonic() > deadline:
-                    raise self._busy(["another iscsictl"]) from None
+                    raise self._lock_timeout_error(["another iscsictl"]) from None
                 time.sleep(RETRY)
             else:
                 return
@@ -208,20 +210,22 @@ class NodeDbLock:
         seen: tuple[int, int] | None = None
         suspects: list[Owner] | None = None
         since = time.monotonic()
-        proof = PROOF if _sees_all(self.proc) else BLIND_PROOF
+        proof = PROOF if _sees_all_processes(self.proc) else BLIND_PROOF
         while not self._try_link():
             now, stamp = time.monotonic(), self._read_holder()
             if stamp != seen:
                 seen, since, suspects = stamp, now, None
             elif stamp is not None and suspects is None and now - since > FIRST_LOOK:
-                suspects = self._owners()
+                suspects = self._possible_owners()
             elif stamp is not None and suspects is not None and now - since > proof:
-                suspects = [owner for owner in self._owners() if owner in suspects]
+                suspects = [owner for owner in self._possible_owners() if owner in suspects]
                 if not suspects and self._take_over(stamp):
                     return
                 since = now
             if now > deadline:
-                raise self._busy([str(owner) for owner in suspects or self._owners()])
+                raise self._lock_timeout_error(
+                    [str(owner) for owner in suspects or self._possible_owners()]
+                )
             time.sleep(RETRY)
 
     def _try_link(self) -> bool:
@@ -232,7 +236,7 @@ class NodeDbLock:
         self._stamp = self._read_holder()
         return True
 
-    def _owners(self) -> list[Owner]:
+    def _possible_owners(self) -> list[Owner]:
         return list(possible_owners(self.link.parent.stat().st_uid, self.proc))
 
     def _take_over(self, stamp: tuple[int, int]) -> bool:
@@ -244,7 +248,7 @@ class NodeDbLock:
         self.say(f"cleared a lock that a killed process had left behind: {self.link}")
         return True
 
-    def _busy(self, owners: list[str]) -> InUseError:
+    def _lock_timeout_error(self, owners: list[str]) -> InUseError:
         who = f" by {', '.join(owners)}" if owners else ""
         return InUseError(
             f"the node database is locked{who}: {self.link} was not released"

@@ -27,7 +27,7 @@ REMOVED: Final = "removed-records"
 DIRECTORIES: Final = frozenset({"nodes", "ifaces", "send_targets", "isns"})
 
 
-def _quiet(_: str) -> None:
+def _discard_message(_: str) -> None:
     return
 
 
@@ -40,7 +40,12 @@ class RecordEdit:
 
 
 def write_record(
-    path: Path, changes: Changes, *, root: Path = Path("/"), timeout: float = 35, say: Say = _quiet
+    path: Path,
+    changes: Changes,
+    *,
+    root: Path = Path("/"),
+    timeout: float = 35,
+    say: Say = _discard_message,
 ) -> RecordEdit | None:
     """Set, add or remove (None) keys of one record; it is 0600 afterwards. None if unchanged.
 
@@ -53,7 +58,7 @@ def write_record(
         if old is None:
             raise NotFoundError(f"there is no record {path}", hint="see: iscsictl nodes ls")
         try:
-            text = edit_record(_decode(old), changes)
+            text = edit_record(_decode_text(old), changes)
         except RefusedError as error:
             raise RefusedError(f"{path}: {error.text}", hint=error.hint) from error
         new = text.encode("utf-8", "surrogateescape")
@@ -67,7 +72,7 @@ def revert_record(
     mode: int = PRIVATE,
     root: Path = Path("/"),
     timeout: float = 35,
-    say: Say = _quiet,
+    say: Say = _discard_message,
 ) -> bool:
     """Give the keys that an edit changed their earlier values; False if there was nothing to do.
 
@@ -77,11 +82,13 @@ def revert_record(
         current = read_file(path)
         if current is None:
             return False
-        text = revert_edit(_decode(current), _decode(edit.before), _decode(edit.after))
+        text = revert_edit(
+            _decode_text(current), _decode_text(edit.before), _decode_text(edit.after)
+        )
         return replace_in_db(path, text.encode("utf-8", "surrogateescape"), mode)
 
 
-def _decode(data: bytes) -> str:
+def _decode_text(data: bytes) -> str:
     return data.decode("utf-8", "surrogateescape")
 
 
@@ -102,7 +109,7 @@ def remove_corrupt_record(
     keep_copy: bool,
     root: Path = Path("/"),
     timeout: float = 35,
-    say: Say = _quiet,
+    say: Say = _discard_message,
 ) -> bool:
     """Remove a node or discovery record if open-iscsi cannot use it; False if it can, or is gone.
 
@@ -119,13 +126,13 @@ def remove_corrupt_record(
             corrupt = any(r.path == path and r.problem is not None for r in discovery)
         if not corrupt:
             return False
-        copy = _preserve(path, db) if keep_copy else None
+        copy = _preserve_record(path, db) if keep_copy else None
         if copy is not None:
             say(f"a copy of {path} is in {copy}")
-        return _remove(node, db) if node is not None else remove_file(path)
+        return _remove_with_links(node, db) if node is not None else remove_file(path)
 
 
-def _preserve(path: Path, db: Path) -> Path | None:
+def _preserve_record(path: Path, db: Path) -> Path | None:
     """Copy a record to where open-iscsi reads nothing; None if there is nothing in it."""
     data = read_file(path) or b""
     if not data.strip(b"\0"):
@@ -150,7 +157,7 @@ def remove_record(
     *,
     root: Path = Path("/"),
     timeout: float = 35,
-    say: Say = _quiet,
+    say: Say = _discard_message,
 ) -> bool:
     """Remove a record, its links in the discovery directories and directories left empty.
 
@@ -158,14 +165,14 @@ def remove_record(
     gone.
     """
     with NodeDbLock(root, timeout, say):
-        return _remove(record, db)
+        return _remove_with_links(record, db)
 
 
-def _remove(record: NodeRecord, db: Path) -> bool:
+def _remove_with_links(record: NodeRecord, db: Path) -> bool:
     nodes = db / "nodes"
     if nodes not in record.path.parents:
         raise RefusedError(f"{record.path} is not in the node database {nodes}")
-    for link in _links_to(record, db):
+    for link in _links_to_record(record, db):
         remove_file(link)
     removed = remove_file(record.path)
     for directory in record.path.parents:
@@ -177,7 +184,12 @@ def _remove(record: NodeRecord, db: Path) -> bool:
 
 
 def remove_dangling_link(
-    path: Path, db: Path, *, root: Path = Path("/"), timeout: float = 35, say: Say = _quiet
+    path: Path,
+    db: Path,
+    *,
+    root: Path = Path("/"),
+    timeout: float = 35,
+    say: Say = _discard_message,
 ) -> bool:
     """Remove a link of a discovery record that leads to no node record.
 
@@ -193,7 +205,7 @@ def remove_dangling_link(
         return remove_file(path)
 
 
-def _links_to(record: NodeRecord, db: Path) -> Iterator[Path]:
+def _links_to_record(record: NodeRecord, db: Path) -> Iterator[Path]:
     """Yield the links that discovery made; their names say to which record they belong."""
     portal = record.portal
     tpgt = -1 if portal.tpgt is None else portal.tpgt

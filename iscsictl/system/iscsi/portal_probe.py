@@ -35,21 +35,21 @@ def silent(portals: Iterable[Portal], timeout: float) -> Mapping[Portal, str]:
     asked = tuple(dict.fromkeys(portals))
     names = ", ".join(map(str, asked[:2])) + (f" and {len(asked) - 2} more" if asked[2:] else "")
     with waiting(f"waiting for {names} to answer", timeout):
-        return _silent(asked, timeout)
+        return _connect_to_all(asked, timeout)
 
 
-def _silent(portals: Iterable[Portal], timeout: float) -> Mapping[Portal, str]:
+def _connect_to_all(portals: Iterable[Portal], timeout: float) -> Mapping[Portal, str]:
     deadline = time.monotonic() + timeout
     reasons: dict[Portal, str] = {}
     names: dict[Portal, futures.Future[str | None]] = {}
     with selectors.DefaultSelector() as selector:
         for portal in portals:
             try:
-                address = _address(portal, socket.AI_NUMERICHOST)
+                address = _resolve_address(portal, socket.AI_NUMERICHOST)
             except OSError:
                 names[portal] = _in_a_thread(portal, deadline)
                 continue
-            reason = _start(selector, portal, address)
+            reason = _start_connection(selector, portal, address)
             if reason is not None:
                 reasons[portal] = reason
         while selector.get_map() and (left := deadline - time.monotonic()) > 0:
@@ -84,13 +84,13 @@ def _answer_of(asked: "futures.Future[str | None]", deadline: float) -> str | No
 def _in_a_thread(portal: Portal, deadline: float) -> "futures.Future[str | None]":
     """Try a portal that has a name: the resolver has no deadline, so nobody waits for it."""
     answer: futures.Future[str | None] = futures.Future()
-    Thread(target=lambda: answer.set_result(_try(portal, deadline)), daemon=True).start()
+    Thread(target=lambda: answer.set_result(_try_connection(portal, deadline)), daemon=True).start()
     return answer
 
 
-def _try(portal: Portal, deadline: float) -> str | None:
+def _try_connection(portal: Portal, deadline: float) -> str | None:
     try:
-        family, kind, protocol, place = _address(portal, 0)
+        family, kind, protocol, place = _resolve_address(portal, 0)
     except OSError as error:
         return f"the name cannot be resolved: {error.strerror}".lower()
     left = deadline - time.monotonic()
@@ -103,11 +103,11 @@ def _try(portal: Portal, deadline: float) -> str | None:
     except TimeoutError:
         return "no answer in time"
     except OSError as error:
-        return _reason(error)
+        return _reason_of_error(error)
     return None
 
 
-def _address(portal: Portal, flags: int) -> Address:
+def _resolve_address(portal: Portal, flags: int) -> Address:
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             portal.address, portal.port, type=socket.SOCK_STREAM, flags=flags
@@ -117,7 +117,9 @@ def _address(portal: Portal, flags: int) -> Address:
     return family, kind, protocol, address
 
 
-def _start(selector: selectors.BaseSelector, portal: Portal, address: Address) -> str | None:
+def _start_connection(
+    selector: selectors.BaseSelector, portal: Portal, address: Address
+) -> str | None:
     family, kind, protocol, place = address
     try:
         with ExitStack() as undo:
@@ -130,9 +132,9 @@ def _start(selector: selectors.BaseSelector, portal: Portal, address: Address) -
             selector.register(connection, selectors.EVENT_WRITE, portal)
             undo.pop_all()
     except OSError as error:
-        return _reason(error)
+        return _reason_of_error(error)
     return None
 
 
-def _reason(error: OSError) -> str:
+def _reason_of_error(error: OSError) -> str:
     return (error.strerror or str(error)).lower()

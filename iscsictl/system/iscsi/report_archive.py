@@ -63,7 +63,7 @@ def unpack_archive(path: Path, place: Path) -> Path:
                 os.makedirs(os.path.dirname(target), exist_ok=True)
                 if not os.path.realpath(os.path.dirname(target)).startswith(f"{place}/{PREFIX}"):
                     raise IscsictlError(f"{path}: {member.name!r} leads out of the archive")
-                _make(archive, member, target, place)
+                _extract_member(archive, member, target, place)
     except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
         raise IscsictlError(f"{path}: it cannot be unpacked: {error}") from None
     return place / PREFIX
@@ -88,7 +88,9 @@ def read_report_entry(path: Path, name: str) -> bytes | None:
     return None
 
 
-def _make(archive: tarfile.TarFile, member: tarfile.TarInfo, target: str, place: Path) -> None:
+def _extract_member(
+    archive: tarfile.TarFile, member: tarfile.TarInfo, target: str, place: Path
+) -> None:
     if member.issym():
         leads_to = os.path.normpath(os.path.join(os.path.dirname(target), member.linkname))
         if leads_to.startswith(f"{place}/{PREFIX}/"):

@@ -36,12 +36,12 @@ def read_report_files(root: Path = Path("/")) -> Iterator[Entry]:
     No attribute is read that asks a disk or an array. What cannot be read is left out.
     """
     for name in _CONFIGURATION:
-        yield from _file(root, name, MAX_FILE)
+        yield from _entry_of_file(root, name, MAX_FILE)
     for directory in _DIRECTORIES:
         # udev's database of block devices alone: the others have serial numbers of keyboards.
         only = "b" if directory == "run/udev/data" else ""
-        yield from _tree(root, directory, MAX_FILE, only)
-    yield from _sysfs(root)
+        yield from _entries_below(root, directory, MAX_FILE, only)
+    yield from _sysfs_entries(root)
 
 
 def read_secret_attributes(root: Path = Path("/")) -> Iterator[bytes]:
@@ -60,17 +60,17 @@ def read_secret_attributes(root: Path = Path("/")) -> Iterator[bytes]:
                 yield value
 
 
-def _sysfs(root: Path) -> Iterator[Entry]:
+def _sysfs_entries(root: Path) -> Iterator[Entry]:
     devices: dict[str, None] = {}
     for name in _CLASSES:
-        for link in _names(root, f"sys/class/{name}"):
+        for link in _sorted_names(root, f"sys/class/{name}"):
             yield from _link_or_tree(root, f"sys/class/{name}/{link}")
             if name == "iscsi_session":
                 # .../hostN/sessionM/iscsi_session/sessionM: what is below hostN is the session's.
                 real = os.path.realpath(root / f"sys/class/{name}/{link}")
                 host = os.path.dirname(os.path.dirname(os.path.dirname(real)))
                 devices[host] = None
-    for name in _names(root, "sys/class/block"):
+    for name in _sorted_names(root, "sys/class/block"):
         real = os.path.realpath(root / f"sys/class/block/{name}")
         if any(real.startswith(f"{device}/") for device in devices) or name.startswith(_VIRTUAL):
             yield from _link_or_tree(root, f"sys/class/block/{name}")
@@ -78,10 +78,10 @@ def _sysfs(root: Path) -> Iterator[Entry]:
         if name.startswith(_VIRTUAL):
             devices[real] = None
     for device in devices:
-        yield from _tree(root, os.path.relpath(device, root.resolve()), _MAX_ATTRIBUTE)
+        yield from _entries_below(root, os.path.relpath(device, root.resolve()), _MAX_ATTRIBUTE)
 
 
-def _names(root: Path, directory: str) -> list[str]:
+def _sorted_names(root: Path, directory: str) -> list[str]:
     try:
         return sorted(os.listdir(root / directory))
     except OSError:
@@ -91,12 +91,12 @@ def _names(root: Path, directory: str) -> list[str]:
 def _link_or_tree(root: Path, name: str) -> Iterator[Entry]:
     """Yield a link of a class, or what is in its place where a capture has no links."""
     if (root / name).is_symlink():
-        yield from _file(root, name, _MAX_ATTRIBUTE)
+        yield from _entry_of_file(root, name, _MAX_ATTRIBUTE)
     else:
-        yield from _tree(root, name, _MAX_ATTRIBUTE)
+        yield from _entries_below(root, name, _MAX_ATTRIBUTE)
 
 
-def _tree(root: Path, directory: str, limit: int, only: str = "") -> Iterator[Entry]:
+def _entries_below(root: Path, directory: str, limit: int, only: str = "") -> Iterator[Entry]:
     """Yield all files and links below a directory; links are not followed."""
     for place, below, files in os.walk(root / directory):
         here = os.path.relpath(place, root)
@@ -104,10 +104,10 @@ def _tree(root: Path, directory: str, limit: int, only: str = "") -> Iterator[En
         links = [name for name in below if os.path.islink(os.path.join(place, name))]
         for name in sorted((*files, *links)):
             if name not in SECRET_ATTRIBUTES and name.startswith(only):
-                yield from _file(root, os.path.join(here, name), limit)
+                yield from _entry_of_file(root, os.path.join(here, name), limit)
 
 
-def _file(root: Path, name: str, limit: int) -> Iterator[Entry]:
+def _entry_of_file(root: Path, name: str, limit: int) -> Iterator[Entry]:
     path = root / name
     try:
         mode = path.lstat().st_mode

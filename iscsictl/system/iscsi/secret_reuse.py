@@ -27,7 +27,7 @@ class SecretFingerprints:
 
     def of(self, secret: Secret) -> bytes:
         """Return the fingerprint of a secret; another process gets another one for it."""
-        return self._of(secret.reveal().encode("utf-8", "surrogateescape"))
+        return self._keyed_hash_of(secret.reveal().encode("utf-8", "surrogateescape"))
 
     def of_record(self, record: NodeRecord) -> Mapping[str, bytes]:
         """Return the fingerprints of a record's secrets: `password`, `password_in`.
@@ -36,10 +36,11 @@ class SecretFingerprints:
         """
         data = read_file(record.path) or b""
         return {
-            name.decode(): self._of(value.strip()) for name, value in _SECRET_LINE.findall(data)
+            name.decode(): self._keyed_hash_of(value.strip())
+            for name, value in _SECRET_LINE.findall(data)
         }
 
-    def _of(self, data: bytes) -> bytes:
+    def _keyed_hash_of(self, data: bytes) -> bytes:
         return hashlib.blake2b(data, key=self._key).digest()
 
 

@@ -110,11 +110,11 @@ def run_iscsiadm(
 
 def _link_sessions(folder: Path, sids: Iterable[int]) -> None:
     """Make the links as the kernel has them: relative, so they lead to the same place in a view."""
-    for name, text in _links(sids).items():
+    for name, text in _read_session_links(sids).items():
         os.symlink(text, folder / name)
 
 
-def _links(sids: Iterable[int]) -> Mapping[str, str]:
+def _read_session_links(sids: Iterable[int]) -> Mapping[str, str]:
     links = {}
     for sid in sids:
         name = f"session{sid}"

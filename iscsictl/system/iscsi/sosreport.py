@@ -55,7 +55,7 @@ def read_capture(path: Path, wait: float = PIPE_WAIT) -> Listing:
             if path.is_file() and tarfile.is_tarfile(path):
                 return _read_archive(path)
             if not stat.S_ISDIR(os.fstat(fd).st_mode):
-                return checked(parse_capture(_whole(fd, str(path), wait)), str(path))
+                return checked(parse_capture(_read_whole_pipe(fd, str(path), wait)), str(path))
         finally:
             os.close(fd)
         return read_directory(path)
@@ -69,7 +69,7 @@ def _read_archive(path: Path) -> Listing:
         return read_directory(unpack_archive(path, Path(os.path.realpath(place))))
 
 
-def _whole(fd: int, name: str, wait: float) -> bytes:
+def _read_whole_pipe(fd: int, name: str, wait: float) -> bytes:
     """Read all of it, up to a size that no capture has."""
     found = bytearray()
     while len(found) <= MAX_CAPTURE:
@@ -111,11 +111,13 @@ def read_directory(path: Path) -> Listing:
     kernel = read_listing(place) if has_sessions_class(place) else None
     if kernel is not None and kernel.sessions:
         return kernel
-    outputs = list(_outputs(place))
-    lists = [(parse_capture(data), name, data) for name, data in outputs if _is_list(name)]
-    others = [(name, data) for name, data in outputs if not _is_list(name)]
+    outputs = list(_outputs_of_bundle(place))
+    lists = [
+        (parse_capture(data), name, data) for name, data in outputs if _is_session_output(name)
+    ]
+    others = [(name, data) for name, data in outputs if not _is_session_output(name)]
     if lists:
-        best, name, data = max(lists, key=lambda output: _richness(output[0]))
+        best, name, data = max(lists, key=lambda output: _richness_of_listing(output[0]))
         if not best.sessions and kernel is None:
             checked(best, f"{place}/{name}")
         if best.sessions or kernel is None:
@@ -130,11 +132,11 @@ def read_directory(path: Path) -> Listing:
     )
 
 
-def _is_list(name: str) -> bool:
+def _is_session_output(name: str) -> bool:
     return _SESSION_OUTPUT.fullmatch(name.rpartition("/")[2]) is not None
 
 
-def _outputs(place: Path) -> Iterator[tuple[str, bytes]]:
+def _outputs_of_bundle(place: Path) -> Iterator[tuple[str, bytes]]:
     """Yield the outputs of a bundle by their path within it; links are not followed."""
     found = 0
     for directory, below, files in os.walk(place):
@@ -166,7 +168,7 @@ def _inner_directory(path: Path) -> Path:
     return path
 
 
-def _richness(listing: Listing) -> tuple[int, int, bool]:
+def _richness_of_listing(listing: Listing) -> tuple[int, int, bool]:
     """Prefer what tells of LUNs, then of parameters, over a bare list, and what is undamaged."""
     told = sum((one.luns is not None) + (one.params is not None) for one in listing.sessions)
     return told, len(listing.sessions), not listing.warnings

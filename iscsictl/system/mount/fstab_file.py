@@ -85,7 +85,7 @@ def save_fstab(
     """
     path = path_of(root)
     if verify is not None:
-        _refuse_new_errors(path, _bodies(old), _bodies(fstab), verify)
+        _refuse_new_errors(path, _count_lines(old), _count_lines(fstab), verify)
     mode = None if path.exists() else 0o644
     udev_rule.put(root, fstab)
     reserve_unit_file.put(root, fstab)
@@ -95,7 +95,7 @@ def save_fstab(
     return changed
 
 
-def _bodies(fstab: Fstab) -> Counter[bytes]:
+def _count_lines(fstab: Fstab) -> Counter[bytes]:
     return Counter(line.raw.removesuffix(b"\n").removesuffix(b"\r") for line in fstab.lines)
 
 
@@ -108,9 +108,9 @@ def _refuse_new_errors(
     if not added:
         return
     try:
-        errors = verify(_text(added))
+        errors = verify(_join_lines(added))
         if errors and removed:
-            errors -= verify(_text(removed))
+            errors -= verify(_join_lines(removed))
     except MissingError:
         return
     if errors:
@@ -121,5 +121,5 @@ def _refuse_new_errors(
         )
 
 
-def _text(lines: Counter[bytes]) -> bytes:
+def _join_lines(lines: Counter[bytes]) -> bytes:
     return b"".join(line + b"\n" for line in lines.elements())

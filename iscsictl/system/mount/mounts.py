@@ -109,7 +109,9 @@ def read_mount_point(
                     mode=stat.S_IMODE(status.st_mode),
                     exposed=exposed,
                 )
-            return MountPointState(exists=True, empty=_is_empty(opened.descriptor), exposed=exposed)
+            return MountPointState(
+                exists=True, empty=_is_empty_directory(opened.descriptor), exposed=exposed
+            )
     except OSError as error:
         on_top = sources.get(path)
         if on_top is not None:
@@ -120,7 +122,7 @@ def read_mount_point(
         raise IscsictlError(f"cannot read {path}: {error.strerror}") from None
 
 
-def _is_empty(descriptor: int) -> bool:
+def _is_empty_directory(descriptor: int) -> bool:
     with os.scandir(f"{fd_path(descriptor)}/.") as entries:
         return next(entries, None) is None
 
@@ -235,7 +237,7 @@ def unmount(path: str, *, lazy: bool = False) -> None:
     try:
         place = resolve_path(path)
         with open_parent(place) as (parent, name):
-            code = _umount2(parent, name, flags, place)
+            code = _call_umount2(parent, name, flags, place)
     except FileNotFoundError:
         return
     except OSError as error:
@@ -251,7 +253,7 @@ def unmount(path: str, *, lazy: bool = False) -> None:
         run(["umount", "--fake", "-c", path], ok=None)
 
 
-def _umount2(parent: int, name: str, flags: int, path: str) -> int:
+def _call_umount2(parent: int, name: str, flags: int, path: str) -> int:
     """Call umount2(2) in a process of its own; return the error number, 0 for success.
 
     A mount that is detached has left the mount table at once. Where nobody else holds its
@@ -298,7 +300,7 @@ def problem(line: MountLine, root: Path = Path("/")) -> str | None:
         os.close(os.open(line.path, os.O_RDONLY | os.O_DIRECTORY))
     except OSError as error:
         return f"does not answer: {(error.strerror or 'unknown error').lower()}"
-    if line.fstype.startswith("ext") and _noted_errors(line, root) and _answers(line, root):
+    if line.fstype.startswith("ext") and _noted_errors(line, root) and _has_usable_disk(line, root):
         why = takes_writes(line.path)
         return None if why is None else f"takes no writes: {why}"
     return None
@@ -310,7 +312,7 @@ def missing_disk(line: MountLine, root: Path = Path("/")) -> str | None:
     The kernel keeps the number of a deleted disk until its last user is gone, so a disk that
     comes back has another one (sd_probe() and scsi_disk_release() in drivers/scsi/sd.c).
     """
-    place = _device(line, root)
+    place = _sysfs_path_of_device(line, root)
     if line.device.startswith("0:"):
         # Filesystems that span disks (btrfs) have a device number of their own, with major 0.
         if not line.source.startswith("/dev/"):
@@ -352,17 +354,19 @@ def stranded_mounts(
                 yield innermost[path], reason
 
 
-def _device(line: MountLine, root: Path) -> str:
+def _sysfs_path_of_device(line: MountLine, root: Path) -> str:
     return f"{root}/sys/dev/block/{line.device}"
 
 
-def _answers(line: MountLine, root: Path) -> bool:
+def _has_usable_disk(line: MountLine, root: Path) -> bool:
     """Tell whether a write would not just wait: some disk under the filesystem is in use."""
-    return takes_commands(os.path.basename(os.path.realpath(_device(line, root))), root)
+    return takes_commands(
+        os.path.basename(os.path.realpath(_sysfs_path_of_device(line, root))), root
+    )
 
 
 def _noted_errors(line: MountLine, root: Path) -> bool:
-    kname = os.path.basename(os.path.realpath(_device(line, root)))
+    kname = os.path.basename(os.path.realpath(_sysfs_path_of_device(line, root)))
     try:
         with open(f"{root}/sys/fs/ext4/{kname}/errors_count", "rb") as file:
             return file.read().strip() != b"0"
@@ -384,12 +388,12 @@ def takes_writes(path: str) -> str | None:
     except UnsafeLinkError as error:
         return error.text
     except OSError as error:
-        return _why(error)
+        return _reason_of_error(error)
     try:
         os.write(fd, b"\0")
         os.fsync(fd)
     except OSError as error:
-        return _why(error)
+        return _reason_of_error(error)
     finally:
         os.close(fd)
         wait_until_none_starting()
@@ -400,7 +404,7 @@ def takes_writes(path: str) -> str | None:
 _NO_REASON = frozenset({errno.EISDIR, errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSPC, errno.EDQUOT})
 
 
-def _why(error: OSError) -> str | None:
+def _reason_of_error(error: OSError) -> str | None:
     return None if error.errno in _NO_REASON else (error.strerror or "unknown error").lower()
 
 

@@ -46,7 +46,7 @@ def put(root: Path, fstab: Fstab) -> None:
     `require_program` and `replace_file` raise.
     """
     # Without the directory there is no systemd that could read it.
-    if _needed(fstab) and path_of(root).parent.is_dir():
+    if _is_unit_needed(fstab) and path_of(root).parent.is_dir():
         text = (resources.files("iscsictl") / "data" / TEMPLATE).read_text(encoding="utf-8")
         unit = text.replace("@EXECUTABLE@", require_program(root).replace("%", "%%"))
         replace_file(path_of(root), unit.encode("utf-8", "surrogateescape"), mode=0o644)
@@ -57,9 +57,9 @@ def sweep(root: Path, fstab: Fstab) -> None:
 
     To be called after fstab was written. Raises what `remove_file` raises.
     """
-    if not _needed(fstab):
+    if not _is_unit_needed(fstab):
         remove_file(path_of(root))
 
 
-def _needed(fstab: Fstab) -> bool:
+def _is_unit_needed(fstab: Fstab) -> bool:
     return any(line.exclusive for line in fstab.ours)

@@ -51,7 +51,7 @@ def put(root: Path, fstab: Fstab) -> None:
     Raises what `replace_file` raises.
     """
     # Without the directory there is no udev that could read it.
-    if _needed(fstab) and path_of(root).parent.is_dir():
+    if _is_rule_needed(fstab) and path_of(root).parent.is_dir():
         replace_file(path_of(root), RULE.encode(), mode=0o644)
 
 
@@ -61,9 +61,9 @@ def sweep(root: Path, fstab: Fstab) -> None:
     To be called after fstab was written: until then the old lines need it. Raises what
     `remove_file` raises.
     """
-    if not _needed(fstab):
+    if not _is_rule_needed(fstab):
         remove_file(path_of(root))
 
 
-def _needed(fstab: Fstab) -> bool:
+def _is_rule_needed(fstab: Fstab) -> bool:
     return any(line.note("wwid") for line in fstab.ours)

@@ -30,11 +30,11 @@ _BY_NAME = {"drbd": "DRBD volume", "bcache": "bcache volume", "nbd": "NBD volume
 _LIO_FILE = re.compile(r"\bFile: (\S+)")
 
 
-def _kname(device: str) -> str:
+def _kernel_name(device: str) -> str:
     return os.path.basename(os.path.realpath(device))
 
 
-def _family(root: Path, kname: str, over: Mapping[str, list[str]]) -> list[str]:
+def _device_and_dependents(root: Path, kname: str, over: Mapping[str, list[str]]) -> list[str]:
     """Return a device, its partitions and all that stands on any of them; `over` are the loops."""
     found, waiting = [], [kname]
     while waiting:
@@ -53,7 +53,9 @@ def open_devices(sids: Iterable[int], root: Path = Path("/")) -> dict[int, tuple
     seen.
     """
     prefix = str(root).rstrip("/")
-    opened = [(_place(prefix, number), who) for number, who in _openers(root, stat.S_ISCHR)]
+    opened = [
+        (_sysfs_path_of(prefix, number), who) for number, who in _find_openers(root, stat.S_ISCHR)
+    ]
     found = {}
     for sid in sids:
         session = os.path.realpath(f"{prefix}/sys/class/iscsi_session/session{sid}/device")
@@ -62,7 +64,7 @@ def open_devices(sids: Iterable[int], root: Path = Path("/")) -> dict[int, tuple
     return found
 
 
-def _place(prefix: str, number: int) -> str:
+def _sysfs_path_of(prefix: str, number: int) -> str:
     return os.path.realpath(f"{prefix}/sys/dev/char/{os.major(number)}:{os.minor(number)}")
 
 
@@ -78,11 +80,11 @@ class UsageScan:
         self.mounted = mounts.mounted(root)
         self.innermost = {mount.path: mount for mount in self.mounted}
         self.elsewhere = tuple(mounts.elsewhere(root))
-        self.openers = tuple(_openers(root))
+        self.openers = tuple(_find_openers(root))
         self.loops = loops(str(root).rstrip("/"))
         self.backstores = tuple((n, p, os.path.realpath(p)) for n, p in _lio_backstores(root))
         self.swaps = tuple(
-            (swap, os.path.realpath(swap), _mount_of(swap, self.mounted))
+            (swap, os.path.realpath(swap), _mount_of_path(swap, self.mounted))
             for swap in swap_areas(root)
         )
         self._mounted_on = _by_device(self.mounted)
@@ -90,11 +92,11 @@ class UsageScan:
 
     def mounts_on(self, devices: Iterable[str]) -> list[MountLine]:
         """Return the mounts of these devices (8:16, or a path), in the order of mounting."""
-        return [self.mounted[at] for at in _places(self._mounted_on, devices)]
+        return [self.mounted[at] for at in _positions_of_devices(self._mounted_on, devices)]
 
     def mounts_elsewhere_on(self, devices: Iterable[str]) -> list[tuple[int, str, MountLine]]:
         """Return the mounts of these devices in other namespaces, with a process and its name."""
-        return [self.elsewhere[at] for at in _places(self._elsewhere_on, devices)]
+        return [self.elsewhere[at] for at in _positions_of_devices(self._elsewhere_on, devices)]
 
 
 def _by_device(found: Sequence[MountLine]) -> dict[str, list[int]]:
@@ -108,7 +110,7 @@ def _by_device(found: Sequence[MountLine]) -> dict[str, list[int]]:
     return index
 
 
-def _places(index: Mapping[str, list[int]], devices: Iterable[str]) -> list[int]:
+def _positions_of_devices(index: Mapping[str, list[int]], devices: Iterable[str]) -> list[int]:
     return sorted({at for device in devices for at in index.get(device, ())})
 
 
@@ -123,10 +125,12 @@ def disk_usage(
     """
     scan = scan or UsageScan(root)
     # A map may have lost all of its paths.
-    own = [_kname(path.device) for path in disk.paths] or [_kname(disk.block.device)]
+    own = [_kernel_name(path.device) for path in disk.paths] or [_kernel_name(disk.block.device)]
     names: list[str] = []
     for kname in own:
-        names += [name for name in _family(root, kname, scan.loops) if name not in names]
+        names += [
+            name for name in _device_and_dependents(root, kname, scan.loops) if name not in names
+        ]
     numbers = {n: name for name in names if (n := device_number(root, name)) is not None}
     nodes = {device_path(root, name) for name in names} | {f"/dev/{name}" for name in names}
     ours = scan.mounts_on([*numbers, *nodes])
@@ -135,13 +139,13 @@ def disk_usage(
     others = [
         f"the mount on {m.path} in the namespace of process {pid} ({command})"
         for pid, command, m in scan.mounts_elsewhere_on([*numbers, *nodes])
-        if not _follows(m, ours)
+        if not _is_unmounted_too(m, ours)
     ]
     swaps = [swap for swap, device, mount in scan.swaps if device in nodes or mount in ours]
     others += [f"swap on {swap}" for swap in swaps]
-    maps = {_kname(disk.block.device)} if disk.block.kind == "mpath" else set()
+    maps = {_kernel_name(disk.block.device)} if disk.block.kind == "mpath" else set()
     above = [n for n in names if n not in {*own, *maps} and kind_of(root, n) != "part"]
-    others += [_holder(root, name) for name in above]
+    others += [_describe_holder(root, name) for name in above]
     images = _image_loops(scan.loops, places)
     others += [f"loop device {loop} of {file}" for file, loop in images]
     others += [f"bcache on /dev/{name}" for name in names if _is_in_bcache(root, name)]
@@ -167,7 +171,7 @@ def disk_usage(
     )
 
 
-def _mount_of(path: str, mounted: Iterable[MountLine]) -> MountLine | None:
+def _mount_of_path(path: str, mounted: Iterable[MountLine]) -> MountLine | None:
     """Return the mount that a file is on: of those above it the nearest, and there the last."""
     above = [m for m in mounted if path.startswith(f"{m.path.rstrip('/')}/")]
     return max(reversed(above), key=lambda mount: len(mount.path), default=None)
@@ -184,7 +188,7 @@ def _image_loops(backing: Mapping[str, list[str]], places: Iterable[str]) -> lis
     ]
 
 
-def _follows(mount: MountLine, ours: Iterable[MountLine]) -> bool:
+def _is_unmounted_too(mount: MountLine, ours: Iterable[MountLine]) -> bool:
     """Tell whether unmounting ours unmounts this one too (mount_namespaces(7), propagation).
 
     A bind mount at another place has the same peers, and stays.
@@ -213,12 +217,12 @@ def _lio_backstores(root: Path) -> Iterator[tuple[str, str]]:
                     yield f"{plugin.rpartition('_')[0]}/{name}", path
 
 
-def _holder(root: Path, kname: str) -> str:
+def _describe_holder(root: Path, kname: str) -> str:
     by_name = next((what for name, what in _BY_NAME.items() if kname.startswith(name)), "device")
     return f"{_WHAT.get(kind_of(root, kname), by_name)} {device_path(root, kname)}"
 
 
-def _openers(
+def _find_openers(
     root: Path, is_meant: Callable[[int], bool] = stat.S_ISBLK
 ) -> Iterator[tuple[int, str]]:
     """Yield the processes that have block devices open, with the device, but ours and udev's.
@@ -234,7 +238,7 @@ def _openers(
             continue
         try:
             opened = dict(_open_devices(process, is_meant))
-            if not opened or _is_udevs(process) or _is_ours(process):
+            if not opened or _belongs_to_udev(process) or _was_started_by_us(process):
                 continue
             command = Path(process, "comm").read_text(errors="replace").strip()
         except OSError:
@@ -245,7 +249,7 @@ def _openers(
                 yield number, f"process {name} ({command}) that has {node} open"
 
 
-def _is_ours(process: str) -> bool:
+def _was_started_by_us(process: str) -> bool:
     """Tell whether we started it: for another volume, or to look (findmnt opens all disks)."""
     fields = Path(process, "stat").read_bytes().rpartition(b") ")[2].split()
     return int(fields[1]) == os.getpid()
@@ -271,7 +275,7 @@ def _open_device(fd: str, is_meant: Callable[[int], bool]) -> int | None:
     return status.st_rdev if is_meant(status.st_mode) else None
 
 
-def _is_udevs(process: str) -> bool:
+def _belongs_to_udev(process: str) -> bool:
     return b"/systemd-udevd.service" in Path(process, "cgroup").read_bytes()
 
 
@@ -286,7 +290,7 @@ def working_in(path: str, root: Path = Path("/"), *, answers: bool = True) -> tu
         return ()
     major, minor = map(int, number.split(":"))
     wanted, found = os.makedev(major, minor), []
-    remote = _remote(root) if answers else ()
+    remote = _remote_directories(root) if answers else ()
 
     def is_inside(link: Path, where: str) -> bool:
         return os.stat(link).st_dev == wanted if answers else f"{where}/".startswith(f"{path}/")
@@ -294,13 +298,13 @@ def working_in(path: str, root: Path = Path("/"), *, answers: bool = True) -> tu
     for process in (root / "proc").iterdir():
         if not process.name.isdigit() or int(process.name) == os.getpid():
             continue
-        reason = _reason(process, remote, is_inside)
+        reason = _find_use_by_process(process, remote, is_inside)
         if reason is not None:
             found.append(reason)
     return tuple(found)
 
 
-def _remote(root: Path) -> tuple[str, ...]:
+def _remote_directories(root: Path) -> tuple[str, ...]:
     """Return where files are that may not answer, being on a server or behind a daemon."""
     return tuple(
         f"{m.path}/" for m in mounts.mounted(root) if m.fstype.partition(".")[0] in _REMOTE
@@ -310,7 +314,7 @@ def _remote(root: Path) -> tuple[str, ...]:
 _REMOTE = frozenset({"nfs", "nfs4", "cifs", "smb3", "ceph", "fuse", "9p", "afs"})
 
 
-def _reason(
+def _find_use_by_process(
     process: Path, remote: tuple[str, ...], is_inside: Callable[[Path, str], bool]
 ) -> str | None:
     try:
