@@ -1,14 +1,23 @@
-"""Boots of a host whose filesystem is on a map: with a network out, and beside a snapshot."""
+"""A filesystem on a map while its networks fail: writes, boots, shutdowns, snapshots."""
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.lab.array import A4, B4
 from tests.lab.onhost import run_on
-from tests.lab.onmap import ATTACH, IQN, start_multipathd, wait_until_ready
+from tests.lab.onmap import (
+    ATTACH,
+    IQN,
+    NumberedWriter,
+    path_states,
+    start_multipathd,
+    wait_for,
+    wait_until_ready,
+)
 from tests.lab.rundir import NETS
 
 if TYPE_CHECKING:
@@ -60,6 +69,31 @@ def mounted_wwid(host: Guest) -> str:
         "part=$(basename $(readlink -f $(findmnt -no SOURCE /srv/mail))); "
         "sort -u /sys/class/block/$part/slaves/*/slaves/*/device/wwid",
     ).out.strip()
+
+
+@pytest.mark.every_suite
+@pytest.mark.fault("F33")
+@pytest.mark.fault("F92")
+def test_both_networks_away_for_five_minutes_delay_writes_and_lose_none(lab: Lab) -> None:
+    host = lab.host
+    attach_with_a_file(lab)
+    writer = NumberedWriter.start(host, "mail")
+    for net in NETS:
+        lab.cut(net)
+    began = time.monotonic()
+    wait_for(lambda: path_states(host) == ["faulty", "faulty"])
+    stuck = writer.noted()
+    told = run_on(host, "iscsictl reconnect --quiet", 6).err
+    assert "is recovering" in told
+    assert "umount" not in told
+    time.sleep(max(0.0, 300 - (time.monotonic() - began)))
+    assert writer.noted() == stuck
+    lab.restore_cables()
+    wait_for(lambda: writer.noted() > stuck + 5)
+    wait_until_ready(host)
+    assert run_on(host, "iscsictl reconnect --quiet").err == ""
+    writer.end()
+    writer.require_all_kept()
 
 
 @pytest.mark.every_suite
