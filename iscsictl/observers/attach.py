@@ -215,7 +215,7 @@ def _is_left_empty(name: str, root: Path) -> bool:
         return False
 
 
-def _connected(host: Inventory, spec: AttachSpec) -> Session | None:
+def _session_to_target(host: Inventory, spec: AttachSpec) -> Session | None:
     """Return a session to the target, through a record of a portal that is asked for."""
     index = SessionIndex.of(host)
     there = (
@@ -243,7 +243,7 @@ def _ask_array(
     """
     own = sound_records(host.index, spec)
     recorded = recorded_portals(host.index, spec)
-    session = _connected(host, spec)
+    session = _session_to_target(host, spec)
     if recorded and not all(record.over_tcp for record in own):
         # An offload adapter has its own TCP: what the host's own can reach tells nothing.
         return NotObserved(), {}

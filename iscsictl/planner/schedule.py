@@ -86,7 +86,7 @@ def texts(
         "@PRUNE@": _PRUNE,
         "@SECONDS@": str(seconds),
         "@DELAY@": str(max(1, seconds // 10)),
-        "@OPTIONS@": "" if metrics is None else f" --metrics {_argument_for_systemd(metrics)}",
+        "@OPTIONS@": "" if metrics is None else f" --metrics {_quote_argument(metrics)}",
     }
     wanted = {TIMER_DROP_IN: "iscsictl-reconnect.timer.conf"}
     if not packaged:
@@ -109,7 +109,7 @@ def _quote_for_systemd(path: str) -> str:
     return f'"{text}"' if re.search(r"[\s;]", text) else text
 
 
-def _argument_for_systemd(text: str) -> str:
+def _quote_argument(text: str) -> str:
     """Quote an argument for ExecStart=, where $ begins a variable and % a specifier."""
     doubled = text.replace("%", "%%").replace("$", "$$")
     if not re.search(r"""[\s;"'\\]""", doubled):

@@ -27,9 +27,9 @@ def test_a_disk_is_awaited_until_multipathd_has_turned_it_down(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for paths in ([], ["sdb:[orphan]", "sda:mail"]):
-        monkeypatch.setattr(multipath, "_paths", lambda paths=paths: paths)
+        monkeypatch.setattr(multipath, "_list_known_paths", lambda paths=paths: paths)
         assert multipath.is_awaited("/dev/sda", root)
-    monkeypatch.setattr(multipath, "_paths", lambda: ["sdb:mail", "sda:[orphan]"])
+    monkeypatch.setattr(multipath, "_list_known_paths", lambda: ["sdb:mail", "sda:[orphan]"])
     assert not multipath.is_awaited("/dev/sda", root)
 
 
@@ -37,7 +37,7 @@ def test_a_disk_is_awaited_until_multipathd_has_turned_it_down(
 def test_the_map_has_to_be_there_and_to_have_its_node(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(multipath, "_paths", lambda: ["sda:mail"])
+    monkeypatch.setattr(multipath, "_list_known_paths", lambda: ["sda:mail"])
     (root / "sys/class/block/sda/holders/no-such-node").touch()
     assert multipath.is_awaited("/dev/sda", root)
     (root / "sys/class/block/sda/holders/null").touch()

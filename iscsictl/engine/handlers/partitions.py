@@ -106,7 +106,7 @@ def _set_bootable(action: actions.SetBootable, context: Context) -> StepResult:
     return StepResult()
 
 
-def _grow_part(action: actions.GrowPart, context: Context) -> StepResult:
+def _grow_partition(action: actions.GrowPart, context: Context) -> StepResult:
     old = action.before.entry(action.number)
     start = old.start if old is not None else 0
     script = f"start={start}, size={action.size}\n"
@@ -172,7 +172,7 @@ HANDLERS: Mapping[type[Action], Handler] = {
     actions.RemovePart: _remove_partition,
     actions.SetType: _set_partition_type,
     actions.SetBootable: _set_bootable,
-    actions.GrowPart: _grow_part,
+    actions.GrowPart: _grow_partition,
     actions.Reread: _reread_capacity,
 }
 # An older table would hide what was written since.

@@ -46,7 +46,7 @@ def _require_mount(action: actions.RequireMount, context: Context) -> StepResult
     return StepResult()
 
 
-def _unrequire(action: actions.DropRequire, context: Context) -> StepResult:
+def _drop_mount_requirement(action: actions.DropRequire, context: Context) -> StepResult:
     systemd.drop_require(action.path, context.root, action.unit)
     context.reload()
     return StepResult()
@@ -87,7 +87,7 @@ HANDLERS: Mapping[type[Action], Handler] = {
     actions.StopService: _stop_service,
     actions.Reload: _reload_systemd,
     actions.RequireMount: _require_mount,
-    actions.DropRequire: _unrequire,
+    actions.DropRequire: _drop_mount_requirement,
 }
 INVERSES: Mapping[type[Action], Inverse] = {
     actions.EnableService: lambda action, _: replace(action, on=not action.on),

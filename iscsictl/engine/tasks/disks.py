@@ -26,7 +26,10 @@ def task(
     `grant` and `ask` are those of `Task`; without them nobody is asked for consent.
     """
     return Task(
-        lambda context, before: observe(context, what, before), _plan_from(make_plan), grant, ask
+        lambda context, before: observe(context, what, before),
+        _plan_with_disk_facts(make_plan),
+        grant,
+        ask,
     )
 
 
@@ -39,10 +42,12 @@ def lines_task(make_plan: Callable[[DiskInventory], Plan]) -> Task:
     def observe_base(context: Context, before: Inventory | None) -> Inventory:
         return replace(base(context), facts=DiskFacts(again=before is not None))
 
-    return Task(observe_base, _plan_from(make_plan))
+    return Task(observe_base, _plan_with_disk_facts(make_plan))
 
 
-def _plan_from(make_plan: Callable[[DiskInventory], Plan]) -> Callable[[Inventory], Plan]:
+def _plan_with_disk_facts(
+    make_plan: Callable[[DiskInventory], Plan],
+) -> Callable[[Inventory], Plan]:
     def plan(inventory: Inventory) -> Plan:
         if not isinstance(inventory, DiskInventory):
             raise IscsictlError("no disk was looked at")

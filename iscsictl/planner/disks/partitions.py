@@ -215,7 +215,7 @@ def _add_removal_steps(
             f"{node} could not be looked at: the table has it, the kernel does not",
             question=f"Delete partition {number} without checking what is in it?",
             grant="remove",
-            hint=f"to look at it: {_tell_kernel(device.device, number)}; {anyway}",
+            hint=f"to look at it: {_command_to_tell_kernel(device.device, number)}; {anyway}",
         )
     if found is not None and not found.blank and not consent:
         raise ConsentRequiredError(
@@ -262,7 +262,7 @@ def _content_of_partition(inventory: DiskInventory, number: int) -> Content | No
     return inventory.found if inventory.one.part == number else None
 
 
-def _tell_kernel(device: str, number: int) -> str:
+def _command_to_tell_kernel(device: str, number: int) -> str:
     """Return the command that has the kernel know a partition of the table."""
     if device.startswith("/dev/mapper/"):
         return shell_form(*kpartx_command(device))

@@ -168,7 +168,7 @@ def plan_write(
         now = next((iface for iface in facts.ifaces if iface.name == name), None)
         if now is None and not new:
             raise NotFoundError(f"there is no iface {name}", hint="see: iscsictl iface ls")
-        transport = _transport(now, values)
+        transport = _resulting_transport(now, values)
         require_settings("iface", values, version=facts.open_iscsi, iface=name)
         _require_existing_nic(facts, values, transport)
         wanted: dict[str, str | None] = dict(values)
@@ -194,7 +194,7 @@ def plan_write(
     return draft.build(refusal)
 
 
-def _transport(now: IfaceRecord | None, values: Mapping[str, str | None]) -> str:
+def _resulting_transport(now: IfaceRecord | None, values: Mapping[str, str | None]) -> str:
     before = now.transport if now is not None else "tcp"
     return values.get("iface.transport_name", before) or "tcp"
 

@@ -208,16 +208,16 @@ class StorageGraph:
         on. A circle ends the search. An entry written by iscsictl is taken at its word, though its
         disk is away.
         """
-        return self._behind_line(line, frozenset())
+        return self._carriers_behind_line(line, frozenset())
 
     def behind_volume(self, entry: CrypttabEntry) -> Carriers | None:
         """Return the disks behind an entry of crypttab, None for one that is not known to be iSCSI.
 
         A volume on another volume is followed down to its disk.
         """
-        return self._behind_device(entry.device, frozenset({entry.name}))
+        return self._carriers_behind_device(entry.device, frozenset({entry.name}))
 
-    def _behind_line(self, line: FstabLine, visited: frozenset[str]) -> Carriers | None:
+    def _carriers_behind_line(self, line: FstabLine, visited: frozenset[str]) -> Carriers | None:
         key = f"line {line.number}"
         # Entries may lead to each other in a circle, as two images on each other's filesystem.
         if key in visited:
@@ -227,20 +227,21 @@ class StorageGraph:
             # The notes say which disk was meant, whatever carries the UUID now.
             targets = frozenset() if line.target is None else frozenset({line.target})
             return frozenset({Carrier(line.wwid or line.spec or "", targets)})
-        found = [self._behind_device(line.spec or "", visited)]
+        found = [self._carriers_behind_device(line.spec or "", visited)]
         found += [
-            self._behind_device(one, visited) for one in _values_of_options(line, _DEVICE_OPTIONS)
+            self._carriers_behind_device(one, visited)
+            for one in _values_of_options(line, _DEVICE_OPTIONS)
         ]
         if line.fstype == "overlay":
             found += [
-                self._behind_path(directory, visited)
+                self._carriers_behind_path(directory, visited)
                 for value in _values_of_options(line, _LAYER_OPTIONS)
                 for directory in value.split(":")
             ]
         sound = [carriers for carriers in found if carriers is not None]
         return frozenset().union(*sound) if sound else None
 
-    def _behind_device(self, spec: str, visited: frozenset[str]) -> Carriers | None:
+    def _carriers_behind_device(self, spec: str, visited: frozenset[str]) -> Carriers | None:
         facts, uuid = self._facts, uuid_of_spec(spec)
         # The case of a UUID is another rule's matter.
         known = self._by_uuid.get(uuid.lower()) if uuid is not None else None
@@ -252,12 +253,12 @@ class StorageGraph:
             return frozenset({Carrier(spec, frozenset({by_path[1]}))})
         volume = self._volumes.get(spec)
         if volume is not None and volume.name not in visited:
-            return self._behind_device(volume.device, visited | {volume.name})
+            return self._carriers_behind_device(volume.device, visited | {volume.name})
         if spec.startswith("/") and not spec.startswith(("/dev/", "//")):
-            return self._behind_path(spec, visited)
+            return self._carriers_behind_path(spec, visited)
         return None
 
-    def _behind_path(self, path: str, visited: frozenset[str]) -> Carriers | None:
+    def _carriers_behind_path(self, path: str, visited: frozenset[str]) -> Carriers | None:
         """Return what a directory or file is on: of the mount points above it the nearest."""
         above = set(_path_and_parents(plain(path)))
         lines = {
@@ -267,7 +268,11 @@ class StorageGraph:
         if nearest is None:
             return None
         line = lines.get(nearest)
-        return self._facts.mounts.get(nearest) if line is None else self._behind_line(line, visited)
+        return (
+            self._facts.mounts.get(nearest)
+            if line is None
+            else self._carriers_behind_line(line, visited)
+        )
 
 
 def _path_and_parents(path: str) -> Iterator[str]:

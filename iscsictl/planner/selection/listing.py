@@ -45,12 +45,12 @@ def only(listing: "Listing", is_meant: Callable[[str], bool]) -> "Listing":
         capture = replace(
             capture,
             records=tuple(r for r in capture.records or () if is_meant(r.target)) or None,
-            disks=_captured_of(capture.disks, sids),
+            disks=_captured_disks_of(capture.disks, sids),
         )
     return listing._replace(sessions=sessions, disks=disks, capture=capture)
 
 
-def _captured_of(
+def _captured_disks_of(
     disks: "tuple[CapturedDisk, ...] | None", sids: "set[int | None]"
 ) -> "tuple[CapturedDisk, ...] | None":
     """Keep the disks that have a path through one of these sessions."""

@@ -57,7 +57,7 @@ def plan_volume(
     if isinstance(why, ConsentRequiredError):
         why = RefusedError(why.text, hint=f"to mount it as it is: {why.grant} = true")
     if why is None and saved is not None:
-        why = _misfit(plan, saved)
+        why = _find_mismatch(plan, saved)
     return Plan(plan.steps, why, plan.notes, plan.result)
 
 
@@ -114,7 +114,7 @@ def _without_secret(inventory: Inventory, volume: Volume) -> IscsictlError | Non
     return None
 
 
-def _misfit(plan: Plan, saved: SavedVolume) -> PlanMismatchError | None:
+def _find_mismatch(plan: Plan, saved: SavedVolume) -> PlanMismatchError | None:
     hint = "something changed meanwhile; look and save it anew: iscsictl plan"
     wwid = wwid_of(plan)
     if None not in {wwid, saved.wwid} and wwid != saved.wwid:

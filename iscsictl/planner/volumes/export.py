@@ -65,7 +65,9 @@ def export(inventory: Inventory, places: Mapping[str, MountPointState]) -> Expor
 
 class _Export:
     def __init__(self, inventory: Inventory, places: Mapping[str, MountPointState]) -> None:
-        contents = {disk.wwid: Known(_content(disk)) for disk in inventory.disks if disk.wwid}
+        contents = {
+            disk.wwid: Known(_content_from_udev(disk)) for disk in inventory.disks if disk.wwid
+        }
         self.inventory = replace(inventory, contents=contents)
         self.places = places
         self.index = SessionIndex.of(inventory)
@@ -86,14 +88,14 @@ class _Export:
             elif line.target is None or line.lun is None:
                 self.notes.append(f"left out: {line.spec}, whose line of fstab names no LUN")
             else:
-                self._line(line, line.target, line.lun)
+                self._add_volume_of_line(line, line.target, line.lun)
         for session in self.inventory.sessions:
             for lun in session.luns or ():
                 if lun.device is not None and (session.target, lun.lun) not in self.luns:
-                    self._add({}, session.target, lun.lun, lun.wwid, boot=False)
+                    self._add_volume({}, session.target, lun.lun, lun.wwid, boot=False)
 
-    def _line(self, line: FstabLine, target: str, lun: int) -> None:
-        disk = self._disk(line.wwid)
+    def _add_volume_of_line(self, line: FstabLine, target: str, lun: int) -> None:
+        disk = self._find_disk(line.wwid)
         row: Row = {}
         if disk is not None and disk.block.fstype is not None:
             row["table"] = "none"
@@ -102,10 +104,10 @@ class _Export:
         path = line.mount_point
         if path is not None:
             row["mount"] = path
-            row |= self._mounted(line, path)
-        self._add(row, target, lun, line.wwid, boot=line.auto)
+            row |= self._row_of_mount(line, path)
+        self._add_volume(row, target, lun, line.wwid, boot=line.auto)
 
-    def _mounted(self, line: FstabLine, path: str) -> Row:
+    def _row_of_mount(self, line: FstabLine, path: str) -> Row:
         """Return what of a volume goes with its mount point."""
         row: Row = {}
         service = f"x-systemd.after={self.inventory.host.login_service}"
@@ -129,7 +131,7 @@ class _Export:
             row["required-by"] = self.units[path]
         return row
 
-    def _add(self, row: Row, target: str, lun: int, wwid: str | None, *, boot: bool) -> None:
+    def _add_volume(self, row: Row, target: str, lun: int, wwid: str | None, *, boot: bool) -> None:
         """Add the volume of a LUN; without what stands on the disk where that cannot be had."""
         what = f"{target} LUN {lun}"
         if (target, lun) in self.luns:
@@ -139,15 +141,15 @@ class _Export:
         if wwid in self.disks:
             self.notes.append(f"left out: {what}, another way to the disk of {self.disks[wwid]}")
             return
-        disk = self._disk(wwid)
+        disk = self._find_disk(wwid)
         mapped = disk is not None and disk.block.kind == "mpath"
-        records = self._records(target, mapped=mapped)
+        records = self._records_of_volume(target, mapped=mapped)
         if not records:
             self.notes.append(f"left out: {what}, which has no sound node record")
             return
         head: Row = {
-            "name": self._name(row.get("mount"), target, lun),
-            "portals": list(dict.fromkeys(map(self._portal, records))),
+            "name": self._unused_name(row.get("mount"), target, lun),
+            "portals": list(dict.fromkeys(map(self._portal_as_text, records))),
             "target": target,
             "lun": lun,
         }
@@ -159,11 +161,11 @@ class _Export:
         ifaces = list(dict.fromkeys(record.iface for record in records))
         if ifaces != [DEFAULT_IFACE]:
             head["iface"] = ifaces[0] if len(ifaces) == 1 else ifaces
-        whole, plan = self._volume(head, row, records[0], boot=boot, mapped=mapped)
+        whole, plan = self._complete_row(head, row, records[0], boot=boot, mapped=mapped)
         why = plan.refusal
         if row and why is not None and not isinstance(why, UnreachableError):
-            head["name"] = self._name(None, target, lun)
-            whole, plan = self._volume(head, {}, records[0], boot=False, mapped=mapped)
+            head["name"] = self._unused_name(None, target, lun)
+            whole, plan = self._complete_row(head, {}, records[0], boot=False, mapped=mapped)
             if plan.refusal is None:
                 self.notes.append(f"without its filesystem: {what}: {why.text}")
                 why = None
@@ -174,9 +176,9 @@ class _Export:
         self.names.add(whole["name"])
         if wwid is not None:
             self.disks[wwid] = whole["name"]
-        self._note(target, whole, plan)
+        self._note_plan_of_row(target, whole, plan)
 
-    def _note(self, target: str, row: Row, plan: Plan) -> None:
+    def _note_plan_of_row(self, target: str, row: Row, plan: Plan) -> None:
         """Note what `plan` will say of a row that is not all there."""
         if plan.refusal is not None:
             self.notes.append(f"plan will stop at {row['name']}: {plan.refusal.text}")
@@ -190,7 +192,7 @@ class _Export:
                 "to have it asked for: take authmethod out of set"
             )
 
-    def _volume(
+    def _complete_row(
         self, head: Row, body: Row, record: NodeRecord, *, boot: bool, mapped: bool
     ) -> tuple[Row, Plan]:
         """Return a whole row, with what its record has otherwise, and what `plan` says of it."""
@@ -233,37 +235,39 @@ class _Export:
             place = ReadFailed(error) if found is None else Known(found)
         return replace(self.inventory, unsettled=unsettled, place=place)
 
-    def _records(self, target: str, *, mapped: bool) -> tuple[NodeRecord, ...]:
+    def _records_of_volume(self, target: str, *, mapped: bool) -> tuple[NodeRecord, ...]:
         """Return the sound records of a volume, those that have a session first.
 
         They are of one iface, or under a map of all ifaces that have a session.
         """
         sound = [r for r in self.inventory.index.records(target) if r.problem is None]
-        sound.sort(key=lambda r: self._session(r) is None)
+        sound.sort(key=lambda r: self._session_of_record(r) is None)
         ifaces = {record.iface for record in sound[:1]}
         if mapped:
-            ifaces |= {record.iface for record in sound if self._session(record) is not None}
+            ifaces |= {
+                record.iface for record in sound if self._session_of_record(record) is not None
+            }
         for record in sound:
-            if record.iface not in ifaces and self._session(record) is not None:
+            if record.iface not in ifaces and self._session_of_record(record) is not None:
                 self.notes.append(
                     f"{target}: its sessions through the iface {record.iface} are left out; "
                     "without a multipath map a volume has one path"
                 )
         return tuple(record for record in sound if record.iface in ifaces)
 
-    def _disk(self, wwid: str | None) -> Disk | None:
+    def _find_disk(self, wwid: str | None) -> Disk | None:
         return next(iter(self.inventory.index.disks_with_wwid(wwid)), None)
 
-    def _session(self, record: NodeRecord) -> Session | None:
+    def _session_of_record(self, record: NodeRecord) -> Session | None:
         return self.index.session_of(record)
 
-    def _portal(self, record: NodeRecord) -> str:
+    def _portal_as_text(self, record: NodeRecord) -> str:
         portal = record.portal
         if self.index.differs_only_in_tpgt(record):
             return f"{portal},{portal.tpgt}"
         return portal.address if portal.port == DEFAULT_PORT else str(portal)
 
-    def _name(self, path: str | None, target: str, lun: int) -> str:
+    def _unused_name(self, path: str | None, target: str, lun: int) -> str:
         words = (path or target).replace(":", "/").rstrip("/").rsplit("/", 1)[-1]
         name = re.sub(r"[^A-Za-z0-9._-]+", "-", words).strip("-") or "volume"
         if path is None and lun:
@@ -275,7 +279,7 @@ class _Export:
         return free
 
 
-def _content(disk: Disk) -> Content:
+def _content_from_udev(disk: Disk) -> Content:
     """Return what udev knows of a disk as a probe would tell it."""
     found = list(blocks(disk.block))
     usage = [f"the mount on {mount.path}" for block in found for mount in block.mounts]
@@ -298,28 +302,28 @@ def repr_of(row: Row) -> str:
     A lone surrogate in it stands for a byte that was not UTF-8 (PEP 383), which no TOML file can
     have.
     """
-    return "".join(_value(value) for value in row.values())
+    return "".join(_format_value(value) for value in row.values())
 
 
-def _text(text: str) -> str:
+def _quote_string(text: str) -> str:
     inside = "".join(
         _ESCAPES.get(c) or (f"\\u{ord(c):04x}" if ord(c) < 32 or ord(c) == 127 else c) for c in text
     )
     return f'"{inside}"'
 
 
-def _value(value: object) -> str:
+def _format_value(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, dict):
         pairs = (
-            f"{key if _BARE.fullmatch(key) else _text(key)} = {_value(inner)}"
+            f"{key if _BARE.fullmatch(key) else _quote_string(key)} = {_format_value(inner)}"
             for key, inner in value.items()
         )
         return f"{{ {', '.join(pairs)} }}"
     if isinstance(value, list):
-        return f"[{', '.join(map(_value, value))}]"
-    return str(value) if isinstance(value, int) else _text(str(value))
+        return f"[{', '.join(map(_format_value, value))}]"
+    return str(value) if isinstance(value, int) else _quote_string(str(value))
 
 
 def render(export_: Export) -> str:
@@ -334,5 +338,5 @@ def render(export_: Export) -> str:
             if key in {"chap", "mutual"}:
                 suffix = ".secret" if key == "chap" else ".mutual"
                 lines.append(f'# {_NOT_HERE}{row["name"]}{suffix}"')
-            lines.append(f"{key} = {_value(value)}")
+            lines.append(f"{key} = {_format_value(value)}")
     return "".join(f"{line}\n" for line in lines)

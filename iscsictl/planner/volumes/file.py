@@ -54,10 +54,10 @@ class _ElementError(ValueError):
         self.hint = hint
 
 
-def _each(value: object, check: Callable[[object], Any]) -> tuple[Any, ...]:
+def _check_each(value: object, check: Callable[[object], Any]) -> tuple[Any, ...]:
     """Judge the elements of a list one by one."""
     if not isinstance(value, list):
-        raise _expected("a list of strings in brackets", value)
+        raise _wrong_value_error("a list of strings in brackets", value)
     found = []
     for number, one in enumerate(value):
         try:
@@ -67,7 +67,7 @@ def _each(value: object, check: Callable[[object], Any]) -> tuple[Any, ...]:
     return tuple(found)
 
 
-def _expected(what: str, value: object) -> ValueError:
+def _wrong_value_error(what: str, value: object) -> ValueError:
     match value:
         case dict():
             shown = "a table"
@@ -84,68 +84,68 @@ def _expected(what: str, value: object) -> ValueError:
     return ValueError(f"expected {what}, not {shown}")
 
 
-def _text(value: object) -> str:
+def _check_text(value: object) -> str:
     if not isinstance(value, str):
-        raise _expected("a string in quotes", value)
+        raise _wrong_value_error("a string in quotes", value)
     if not value.strip() or any(c in value for c in "\n\r\0"):
         raise ValueError(f"expected a line of text, not {value!r}")
     return value
 
 
-def _flag(value: object) -> bool:
+def _check_flag(value: object) -> bool:
     if not isinstance(value, bool):
-        raise _expected("true or false", value)
+        raise _wrong_value_error("true or false", value)
     return value
 
 
-def _lun(value: object) -> int:
+def _check_lun(value: object) -> int:
     # isinstance would let `true` through, which is an int in Python and not in TOML.
     if type(value) is not int or not 0 <= value <= values.MAX_LUN:
-        raise _expected(f"a number from 0 to {values.MAX_LUN}", value)
+        raise _wrong_value_error(f"a number from 0 to {values.MAX_LUN}", value)
     return value
 
 
-def _option(value: object) -> str:
-    text = _text(value)
+def _check_option(value: object) -> str:
+    text = _check_text(value)
     if values.mount_options(text) != (text,):
         raise ValueError(f"expected one mount option in each string, not {text!r}")
     return text
 
 
-def _options(value: object) -> tuple[str, ...]:
-    return _each(value, _option)
+def _check_options(value: object) -> tuple[str, ...]:
+    return _check_each(value, _check_option)
 
 
-def _units(value: object) -> tuple[str, ...]:
-    return _each(value, lambda one: values.unit(_text(one)))
+def _check_units(value: object) -> tuple[str, ...]:
+    return _check_each(value, lambda one: values.unit(_check_text(one)))
 
 
-def _portals(value: object) -> tuple[Portal, ...]:
-    found = _each(value, lambda one: parse_portal(_text(one)))
+def _check_portals(value: object) -> tuple[Portal, ...]:
+    found = _check_each(value, lambda one: parse_portal(_check_text(one)))
     if not found:
         raise ValueError("expected at least one portal")
     return found
 
 
-def _one_of(words: tuple[str, ...]) -> Callable[[object], str]:
+def _check_one_of(words: tuple[str, ...]) -> Callable[[object], str]:
     def check(value: object) -> str:
         if value not in words:
-            raise _expected(f"one of {', '.join(words)}", value)
+            raise _wrong_value_error(f"one of {', '.join(words)}", value)
         return str(value)
 
     return check
 
 
-def _mode(value: object) -> int:
-    return values.mode_bits(_text(value))
+def _check_mode(value: object) -> int:
+    return values.mode_bits(_check_text(value))
 
 
-def _directory(value: object) -> str:
-    return values.directory(_text(value))
+def _check_directory(value: object) -> str:
+    return values.directory(_check_text(value))
 
 
-def _secret_file(value: object) -> str:
-    text = _text(value)
+def _check_secret_file(value: object) -> str:
+    text = _check_text(value)
     if "/" in text and not text.startswith("/"):
         raise ValueError(
             f"{text}: expected an absolute path, or the bare name of a systemd credential"
@@ -153,18 +153,18 @@ def _secret_file(value: object) -> str:
     return text
 
 
-def _settings(value: object) -> dict[str, str]:
+def _check_settings(value: object) -> dict[str, str]:
     if not isinstance(value, dict):
-        raise _expected('a table such as { "node.session.scan" = "manual" }', value)
-    return {key: _setting(key, text) for key, text in value.items()}
+        raise _wrong_value_error('a table such as { "node.session.scan" = "manual" }', value)
+    return {key: _check_setting(key, text) for key, text in value.items()}
 
 
-def _setting(key: str, value: object) -> str:
+def _check_setting(key: str, value: object) -> str:
     if key in SECRET_KEYS:
         text = f"{key}: a secret stands in a file of its own: chap, secret-file"
         raise _ElementError(key, text)
     try:
-        text = _text(value)
+        text = _check_text(value)
     except ValueError as error:
         raise _ElementError(key, f"{key}: {error}") from None
     problem = find_problem("node", key, text)
@@ -173,24 +173,24 @@ def _setting(key: str, value: object) -> str:
     return text
 
 
-def _ifaces(value: object) -> tuple[str, ...]:
+def _check_ifaces(value: object) -> tuple[str, ...]:
     """Return the names of one or several interfaces."""
     names = value if isinstance(value, list) else [value]
     if not names:
         raise ValueError("expected the name of an interface, or a list of names")
-    return tuple(dict.fromkeys(_text(name) for name in names))
+    return tuple(dict.fromkeys(_check_text(name) for name in names))
 
 
-def _user(value: object) -> str:
-    text = _text(value)
+def _check_user(value: object) -> str:
+    text = _check_text(value)
     why = values.chap_name_problem(text)
     if why is not None:
         raise ValueError(why)
     return text
 
 
-def _owner(value: object) -> str:
-    text = _text(value)
+def _check_owner(value: object) -> str:
+    text = _check_text(value)
     if text == ":":
         raise ValueError(f"{text}: expected USER:GROUP, or one of them")
     return text
@@ -198,33 +198,36 @@ def _owner(value: object) -> str:
 
 Check = Callable[[object], Any]
 _KEYS: Final[Mapping[str, Check | None]] = {
-    "name": _text,
-    "portals": _portals,
-    "target": _text,
-    "lun": _lun,
-    "iface": _ifaces,
-    "multipath": _one_of(("auto", "require", "off")),
+    "name": _check_text,
+    "portals": _check_portals,
+    "target": _check_text,
+    "lun": _check_lun,
+    "iface": _check_ifaces,
+    "multipath": _check_one_of(("auto", "require", "off")),
     "chap": None,
     "mutual": None,
-    "table": _one_of(values.TABLES),
-    "fs": _one_of(values.FILESYSTEMS),
-    "fs-label": _text,
-    "mount": _directory,
-    "options": _options,
-    "owner": _owner,
-    "mode": _mode,
-    "required-by": _units,
-    "wwid": _text,
-    "set": _settings,
-    "boot": _flag,
-    "adopt": _flag,
-    "adopt-unverified": _flag,
-    "over-nonempty": _flag,
-    "verify-blank": _one_of(("quick", "full")),
-    "discard": _flag,
-    "exclusive": _flag,
+    "table": _check_one_of(values.TABLES),
+    "fs": _check_one_of(values.FILESYSTEMS),
+    "fs-label": _check_text,
+    "mount": _check_directory,
+    "options": _check_options,
+    "owner": _check_owner,
+    "mode": _check_mode,
+    "required-by": _check_units,
+    "wwid": _check_text,
+    "set": _check_settings,
+    "boot": _check_flag,
+    "adopt": _check_flag,
+    "adopt-unverified": _check_flag,
+    "over-nonempty": _check_flag,
+    "verify-blank": _check_one_of(("quick", "full")),
+    "discard": _check_flag,
+    "exclusive": _check_flag,
 }
-_CHAP_KEYS: Final[Mapping[str, Check | None]] = {"user": _user, "secret-file": _secret_file}
+_CHAP_KEYS: Final[Mapping[str, Check | None]] = {
+    "user": _check_user,
+    "secret-file": _check_secret_file,
+}
 
 
 @dataclass(frozen=True)
@@ -236,37 +239,39 @@ class _Reader:
     def volumes(self, document: Mapping[str, Any]) -> tuple[Volume, ...]:
         for key in document:
             if key != "volume":
-                raise self._unknown((key,), ("volume",))
+                raise self._unknown_key_error((key,), ("volume",))
         tables = document.get("volume", [])
         if not isinstance(tables, list) or not all(isinstance(one, dict) for one in tables):
-            raise self._fault(("volume",), "volume: expected [[volume]], in two brackets")
+            raise self._error_at(("volume",), "volume: expected [[volume]], in two brackets")
         if not tables:
             raise UsageError(f"{self.name}: there is no volume in it", hint=_EXAMPLE)
-        volumes = tuple(self._volume(number, table) for number, table in enumerate(tables))
-        self._compare(volumes)
+        volumes = tuple(self._read_volume(number, table) for number, table in enumerate(tables))
+        self._compare_volumes(volumes)
         return volumes
 
-    def _volume(self, number: int, table: Mapping[str, Any]) -> Volume:
+    def _read_volume(self, number: int, table: Mapping[str, Any]) -> Volume:
         path = ("volume", number)
-        found = self._checked(path, table, _KEYS)
+        found = self._check_table(path, table, _KEYS)
         for key in ("name", "portals", "target"):
             if key not in found:
-                raise self._fault(path, f"the volume has no {key}", _EXAMPLE)
+                raise self._error_at(path, f"the volume has no {key}", _EXAMPLE)
         chap, mutual = (
             self._credential((*path, key), table.get(key)) for key in ("chap", "mutual")
         )
         if mutual is not None and chap is None:
-            raise self._fault((*path, "mutual"), "mutual: needs chap, this host's own account")
+            raise self._error_at((*path, "mutual"), "mutual: needs chap, this host's own account")
         if mutual and chap and (mutual.secret_file is None) != (chap.secret_file is None):
             lacking = "mutual" if mutual.secret_file is None else "chap"
-            raise self._fault((*path, lacking), f"{lacking}: both need a secret-file, or none has")
+            raise self._error_at(
+                (*path, lacking), f"{lacking}: both need a secret-file, or none has"
+            )
         if "fs-label" in found:
             why = values.label_problem(found["fs-label"], found.get("fs"))
             if why is not None:
-                raise self._fault((*path, "fs-label"), f"fs-label: {why}")
+                raise self._error_at((*path, "fs-label"), f"fs-label: {why}")
         for key in _NEED_MOUNT:
             if found.get(key) and "mount" not in found:
-                raise self._fault((*path, key), f"{key}: needs mount")
+                raise self._error_at((*path, key), f"{key}: needs mount")
         spec = AttachSpec(
             portals=found["portals"],
             uuid="",
@@ -283,7 +288,7 @@ class _Reader:
             mode=found.get("mode"),
             required_by=found.get("required-by", ()),
             wwid=found.get("wwid"),
-            values={**_names_of(chap, mutual), **found.get("set", {})},
+            values={**_account_values(chap, mutual), **found.get("set", {})},
             boot=found.get("boot", True),
             full_probe=found.get("verify-blank") == "full",
             discard=found.get("discard", False),
@@ -303,13 +308,13 @@ class _Reader:
             return None
         key = path[-1]
         if not isinstance(table, dict):
-            raise self._fault(path, f'{key}: expected {{ user = "NAME", secret-file = "FILE" }}')
-        found = self._checked(path, table, _CHAP_KEYS)
+            raise self._error_at(path, f'{key}: expected {{ user = "NAME", secret-file = "FILE" }}')
+        found = self._check_table(path, table, _CHAP_KEYS)
         if "user" not in found:
-            raise self._fault(path, f"{key}: there is no user in it")
+            raise self._error_at(path, f"{key}: there is no user in it")
         return Credential(found["user"], found.get("secret-file"))
 
-    def _checked(
+    def _check_table(
         self,
         path: tuple[str | int, ...],
         table: Mapping[str, Any],
@@ -319,19 +324,19 @@ class _Reader:
         found = {}
         for key, value in table.items():
             if key not in keys:
-                raise self._unknown((*path, key), keys)
+                raise self._unknown_key_error((*path, key), keys)
             check = keys[key]
             if check is not None:
                 try:
                     found[key] = check(value)
                 except _ElementError as error:
                     place = (*path, key, error.place)
-                    raise self._fault(place, f"{key}: {error}", error.hint) from None
+                    raise self._error_at(place, f"{key}: {error}", error.hint) from None
                 except ValueError as error:
-                    raise self._fault((*path, key), f"{key}: {error}") from None
+                    raise self._error_at((*path, key), f"{key}: {error}") from None
         return found
 
-    def _compare(self, volumes: tuple[Volume, ...]) -> None:
+    def _compare_volumes(self, volumes: tuple[Volume, ...]) -> None:
         """Raise where two volumes cannot both be: one name, mount point, LUN or disk twice."""
         seen: dict[tuple[str, object], Volume] = {}
         of_target: dict[str | None, list[Volume]] = defaultdict(list)
@@ -340,46 +345,48 @@ class _Reader:
             for key, value in (("name", volume.name), ("mount", spec.mount), ("wwid", spec.wwid)):
                 other = seen.setdefault((key, value), volume)
                 if value is not None and other is not volume:
-                    raise self._twice(number, key, f"{value!r}", other)
+                    raise self._duplicate_error(number, key, f"{value!r}", other)
             # Without a number it is whichever LUN the target has, so it may be the same one.
             for other in of_target[spec.target]:
                 theirs = other.spec
                 if spec.lun == theirs.lun or None in {spec.lun, theirs.lun}:
                     lun = "" if None in {spec.lun, theirs.lun} else f" LUN {spec.lun}"
-                    raise self._twice(number, "target", f"{spec.target}{lun}", other)
+                    raise self._duplicate_error(number, "target", f"{spec.target}{lun}", other)
                 if set(spec.ifaces) & set(theirs.ifaces):
                     self._share_records(number, volume, other)
             of_target[spec.target].append(volume)
 
     def _share_records(self, number: int, volume: Volume, other: Volume) -> None:
         """Raise where two volumes want different values in the node records that both use."""
-        theirs = _recorded(other)
-        for key, value in _recorded(volume).items():
+        theirs = _values_for_records(other)
+        for key, value in _values_for_records(volume).items():
             if theirs.get(key, value) != value:
-                raise self._fault(
+                raise self._error_at(
                     ("volume", number, key if key in {"chap", "mutual"} else "set"),
                     f"{key} is not that of volume {other.name!r} (line {other.place[0]}), but "
                     f"both use the node records of {volume.spec.target}",
                     "give all volumes of a target the same chap, mutual and set",
                 )
 
-    def _twice(self, number: int, key: str, what: str, other: Volume) -> UsageError:
+    def _duplicate_error(self, number: int, key: str, what: str, other: Volume) -> UsageError:
         line, column = other.place
-        return self._fault(
+        return self._error_at(
             ("volume", number, key),
             f"{key}: {what} is that of volume {other.name!r} too (line {line}, column {column})",
             "two volumes need two names, two LUNs and two mount points",
         )
 
-    def _unknown(self, path: tuple[str | int, ...], known: Iterable[str]) -> UsageError:
+    def _unknown_key_error(self, path: tuple[str | int, ...], known: Iterable[str]) -> UsageError:
         key = str(path[-1])
         near = difflib.get_close_matches(key.replace("_", "-").lower(), known, 1)
         hint = _HINTS.get(key) or (
             f"did you mean {near[0]}?" if near else f"the keys are: {', '.join(known)}"
         )
-        return self._fault(path, f"{key}: there is no such key", hint)
+        return self._error_at(path, f"{key}: there is no such key", hint)
 
-    def _fault(self, path: tuple[str | int, ...], text: str, hint: str | None = None) -> UsageError:
+    def _error_at(
+        self, path: tuple[str | int, ...], text: str, hint: str | None = None
+    ) -> UsageError:
         """Return an error that says where: at the key, or at the nearest thing around it."""
         around = path
         while around not in self.places and around:
@@ -391,14 +398,14 @@ class _Reader:
         )
 
 
-def _recorded(volume: Volume) -> dict[str, object]:
+def _values_for_records(volume: Volume) -> dict[str, object]:
     """Return what a volume wants in its node records."""
     accounts = {"chap": volume.chap, "mutual": volume.mutual}
     named = {key: account for key, account in accounts.items() if account is not None}
     return {**named, **record_values(volume.spec, multipath=False)}
 
 
-def _names_of(chap: Credential | None, mutual: Credential | None) -> dict[str, str]:
+def _account_values(chap: Credential | None, mutual: Credential | None) -> dict[str, str]:
     """Return the record values of accounts whose secrets stay as they are."""
     if chap is None or chap.secret_file is not None:
         return {}

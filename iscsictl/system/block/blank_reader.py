@@ -62,7 +62,7 @@ class _Search:
     def __init__(self, fd: int, extents: Sequence[Extent], report: Callable[[float], None]) -> None:
         self.found: list[int] = []
         self._fd = fd
-        self._pieces = _pieces_of(extents)
+        self._pieces = _split_into_pieces(extents)
         self._report = report
         self._total = sum(length for _, length in extents)
         self._taken = 0
@@ -99,7 +99,7 @@ class _Search:
             return extent
 
 
-def _pieces_of(extents: Iterable[Extent]) -> Iterator[Extent]:
+def _split_into_pieces(extents: Iterable[Extent]) -> Iterator[Extent]:
     for at, length in extents:
         end = at + length
         yield from ((begin, min(_PIECE, end - begin)) for begin in range(at, end, _PIECE))

@@ -177,7 +177,7 @@ def disks_of(
         disks += [_disk_of_members(part, mapped) for part in parts]
         if len(parts) > 1:
             what = f"{key[1]} joins" if mapped else f"{members[0].wwid} is the WWID of"
-            notes.append(Note(f"{what} different disks: {_differences(parts, array_of)}"))
+            notes.append(Note(f"{what} different disks: {_describe_differences(parts, array_of)}"))
         for disk in disks[-len(parts) :]:
             if len(disk.paths) > 1 and disk.block.kind == "disk":
                 names = ", ".join(path.device for path in disk.paths)
@@ -234,7 +234,7 @@ def _same_disks(
     return list(parts.values())
 
 
-def _differences(parts: list[list[Unit]], array_of: Callable[[int], str]) -> str:
+def _describe_differences(parts: list[list[Unit]], array_of: Callable[[int], str]) -> str:
     """Name each disk, with what tells it from the others."""
     words = []
     for part in parts:
@@ -368,7 +368,7 @@ def mounts_by_device(root: Path) -> dict[str, list[Mount]]:
     if btrfs:
         members = _btrfs_members(root)
         for source, mount in btrfs:
-            for number in members.get(source) or {_number_of(root, source)}:
+            for number in members.get(source) or {_device_number_of(root, source)}:
                 found.setdefault(number, []).append(mount)
     return found
 
@@ -385,7 +385,7 @@ def _btrfs_members(root: Path) -> dict[str, set[str]]:
     return found
 
 
-def _number_of(root: Path, device: str) -> str:
+def _device_number_of(root: Path, device: str) -> str:
     """Return MAJOR:MINOR of a path in /dev, or "" if sysfs has no such device."""
     name = device.removeprefix("/dev/").replace("/", "!")
     if device.startswith("/dev/mapper/"):

@@ -56,10 +56,10 @@ def is_awaited(device: str, root: Path = Path("/")) -> bool:
     over = holders(root, name)
     if over:
         return not any(os.path.exists(device_path(root, holder)) for holder in over)
-    return f"{name}:[orphan]" not in _paths()
+    return f"{name}:[orphan]" not in _list_known_paths()
 
 
-def _paths() -> list[str]:
+def _list_known_paths() -> list[str]:
     """Return DISK:MAP of all that multipathd has seen; [orphan] is none that it makes."""
     command = ["multipathd", "show", "paths", "raw", "format", "%d:%m"]
     try:
@@ -73,7 +73,7 @@ def paths_of(device: str, root: Path = Path("/")) -> tuple[str, ...]:
 
     sysfs is asked, not multipathd: it shows where the kernel sends writes.
     """
-    kname = _kname(device, root)
+    kname = _kernel_name_of_map(device, root)
     if kname is None or kind_of(root, kname) != "mpath":
         return ()
     names = list_names(f"{str(root).rstrip('/')}/sys/class/block/{kname}/slaves")
@@ -85,15 +85,17 @@ def parts(device: str, root: Path = Path("/")) -> tuple[str, ...]:
 
     Empty for a disk that is no map.
     """
-    kname = _kname(device, root)
-    return () if kname is None else tuple(device_path(root, name) for name in _parts(kname, root))
+    kname = _kernel_name_of_map(device, root)
+    if kname is None:
+        return ()
+    return tuple(device_path(root, name) for name in _partitions_over(kname, root))
 
 
-def _parts(kname: str, root: Path) -> list[str]:
+def _partitions_over(kname: str, root: Path) -> list[str]:
     found = []
     for name in holders(root, kname):
         if kind_of(root, name) == "part":
-            found += [*_parts(name, root), name]
+            found += [*_partitions_over(name, root), name]
     return list(dict.fromkeys(found))
 
 
@@ -103,20 +105,20 @@ def ends(device: str, root: Path = Path("/")) -> tuple[str, ...]:
     That is the disk, or in place of a map its parts where nothing else stands on it: their maps
     have device-mapper itself hold it, and whoever wants it for himself is kept out by them.
     """
-    kname = _kname(device, root)
+    kname = _kernel_name_of_map(device, root)
     if kname is None:
         return (device,)
-    return tuple(dict.fromkeys(device_path(root, name) for name in _ends(kname, root)))
+    return tuple(dict.fromkeys(device_path(root, name) for name in _devices_to_open(kname, root)))
 
 
-def _ends(kname: str, root: Path) -> list[str]:
+def _devices_to_open(kname: str, root: Path) -> list[str]:
     over = holders(root, kname)
     if not over or any(kind_of(root, name) != "part" for name in over):
         return [kname]
-    return [end for name in over for end in _ends(name, root)]
+    return [end for name in over for end in _devices_to_open(name, root)]
 
 
-def _kname(device: str, root: Path) -> str | None:
+def _kernel_name_of_map(device: str, root: Path) -> str | None:
     """Return the kernel's name of a map, None where it is none."""
     if not device.startswith("/dev/mapper/"):
         return None

@@ -38,7 +38,7 @@ def read_facts(root: Path = Path("/")) -> MultipathFacts:
         files_were_read=False,
     )
     try:
-        listed = conf.parse_wwids(_text(root / "etc/multipath/wwids"))
+        listed = conf.parse_wwids(_read_text(root / "etc/multipath/wwids"))
         settings = read_settings(root)
     except NeedsRootError:  # Debian's /etc/multipath has mode 0700
         return facts
@@ -53,14 +53,16 @@ def ask_daemon(facts: MultipathFacts) -> MultipathFacts:
     if not facts.running:
         return facts
     try:
-        section = conf.parse_conf(_ask("show", "config", "local"))
+        section = conf.parse_conf(_ask_multipathd("show", "config", "local"))
         # %d is the path (sda), %w its WWID as multipathd spells it.
         pairs = [
-            line.split() for line in _ask("show", "paths", "raw", "format", "%d %w").split("\n")
+            line.split()
+            for line in _ask_multipathd("show", "paths", "raw", "format", "%d %w").split("\n")
         ]
         # %n is the name of a map, %Q how it queues ("on", "off", "12 chk", "55 sec", "-").
         maps = [
-            line.split("|") for line in _ask("show", "maps", "raw", "format", "%n|%Q").split("\n")
+            line.split("|")
+            for line in _ask_multipathd("show", "maps", "raw", "format", "%n|%Q").split("\n")
         ]
     except IscsictlError:
         return facts
@@ -76,7 +78,7 @@ def ask_daemon(facts: MultipathFacts) -> MultipathFacts:
     )
 
 
-def _ask(*words: str) -> str:
+def _ask_multipathd(*words: str) -> str:
     return run(["multipathd", *words], timeout=MULTIPATHD_WAIT, ok=None).out
 
 
@@ -85,7 +87,7 @@ def read_settings(root: Path = Path("/")) -> tuple[MapSettings, ...]:
 
     Raises NeedsRootError where /etc/multipath is closed to other users, IscsictlError.
     """
-    return conf.parse_settings(_text(_settings_path(root)))
+    return conf.parse_settings(_read_text(_settings_path(root)))
 
 
 def save_settings(settings: Iterable[MapSettings], root: Path = Path("/")) -> bool:
@@ -100,7 +102,7 @@ def save_settings(settings: Iterable[MapSettings], root: Path = Path("/")) -> bo
     return replace_file(path, conf.format_settings(kept).encode(), mode=0o644)
 
 
-def _text(path: Path) -> str:
+def _read_text(path: Path) -> str:
     return (read_file(path) or b"").decode("utf-8", "surrogateescape")
 
 
@@ -112,9 +114,9 @@ def reconfigure(deadline: float, pause: Callable[[float], None] = time.sleep) ->
     """
     if not multipath.runs():
         return
-    _ask("reconfigure")
+    _ask_multipathd("reconfigure")
     # It answers at once and reads in the background ("pid 123 configure").
-    while _BUSY.search(state := _ask("show", "daemon")):
+    while _BUSY.search(state := _ask_multipathd("show", "daemon")):
         if time.monotonic() > deadline:
             raise UnreachableError(
                 f"multipathd does not finish reading its configuration ({state.strip()})",
@@ -128,7 +130,7 @@ def allow(device: str) -> bool:
 
     Raises RefusedError where multipath's configuration excludes the device.
     """
-    before = conf.parse_wwids(_text(Path("/etc/multipath/wwids")))
+    before = conf.parse_wwids(_read_text(Path("/etc/multipath/wwids")))
     result = run(["multipath", "-a", device], timeout=MULTIPATHD_WAIT, ok=None)
     if result.code:
         raise RefusedError(
@@ -136,7 +138,7 @@ def allow(device: str) -> bool:
             hint="is it excluded? see: multipathd show blacklist; or attach with --multipath off",
             tool_exit=result.code,
         )
-    return conf.parse_wwids(_text(Path("/etc/multipath/wwids"))) != before
+    return conf.parse_wwids(_read_text(Path("/etc/multipath/wwids"))) != before
 
 
 def disallow(wwid: str) -> bool:
@@ -145,7 +147,7 @@ def disallow(wwid: str) -> bool:
     `wwid` is spelled as multipath spells it. A map that is there stays. Raises ToolError,
     UnreachableError.
     """
-    if wwid not in conf.parse_wwids(_text(Path("/etc/multipath/wwids"))):
+    if wwid not in conf.parse_wwids(_read_text(Path("/etc/multipath/wwids"))):
         return False
     run(["multipath", "-w", wwid], timeout=MULTIPATHD_WAIT)
     return True

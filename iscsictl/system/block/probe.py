@@ -142,10 +142,10 @@ def filesystem_on(device: str, part: int | None) -> Filesystem | None:
 
     `part` is its partition number, None for a whole disk. Raises UnreachableError, IscsictlError.
     """
-    return _superblock(device, part, blkid(device))
+    return _read_superblock(device, part, blkid(device))
 
 
-def _superblock(device: str, part: int | None, found: dict[str, str]) -> Filesystem | None:
+def _read_superblock(device: str, part: int | None, found: dict[str, str]) -> Filesystem | None:
     kind = found.get("TYPE")
     if kind is None or found.get("USAGE") != "filesystem":
         return None
@@ -207,7 +207,7 @@ def probe(
         parts: tuple[Partition, ...] = ()
         if len(on_disk) != len(signatures) or "PTTYPE" in found:
             table, parts = read_table(device)
-        filesystem = _superblock(device, None, found)
+        filesystem = _read_superblock(device, None, found)
         if not on_disk and filesystem is None and "TYPE" in found:
             on_disk = (Signature(found["TYPE"], None, found.get("UUID")),)
         if table or on_disk:

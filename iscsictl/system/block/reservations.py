@@ -51,8 +51,8 @@ def read_reservations(
     """
     own = read_own_key(root)
     try:
-        keys = _ask(fd, _READ_KEYS, codec.parse_keys)
-        holder = _ask(fd, _READ_RESERVATION, codec.parse_reservation)
+        keys = _ask_disk(fd, _READ_KEYS, codec.parse_keys)
+        holder = _ask_disk(fd, _READ_RESERVATION, codec.parse_reservation)
     except scsi_commands.ScsiError as error:
         if error.unknown:
             return LunReservations(own, supported=False)
@@ -61,7 +61,7 @@ def read_reservations(
             return LunReservations(own, holder=Reservation())
         raise
     status = read_full_status(fd) if own in keys else ()
-    clones = _clones(status or (), own, read_initiator_names(root))
+    clones = _initiators_with_own_key(status or (), own, read_initiator_names(root))
     types = _read_types(fd) if capabilities else None
     supported = types is None or ReservationType.WRITE_EXCLUSIVE in types
     return LunReservations(own, supported, keys, holder, clones, owners_known=status is not None)
@@ -73,7 +73,7 @@ def read_full_status(fd: int) -> tuple[Registration, ...] | None:
     Raises UnreachableError, ScsiError, GarbledAnswerError.
     """
     try:
-        return _ask(fd, _READ_FULL_STATUS, codec.parse_full_status)
+        return _ask_disk(fd, _READ_FULL_STATUS, codec.parse_full_status)
     except scsi_commands.ScsiError as error:
         if error.unknown:
             return None
@@ -83,14 +83,14 @@ def read_full_status(fd: int) -> tuple[Registration, ...] | None:
 def _read_types(fd: int) -> frozenset[int] | None:
     """Return the types of reservation that the LUN has, None where it does not tell."""
     try:
-        return _ask(fd, _REPORT_CAPABILITIES, codec.parse_types)
+        return _ask_disk(fd, _REPORT_CAPABILITIES, codec.parse_types)
     except scsi_commands.ScsiError as error:
         if error.unknown:
             return None
         raise
 
 
-def _clones(
+def _initiators_with_own_key(
     registrations: tuple[Registration, ...], own: int | None, names: frozenset[str]
 ) -> tuple[str, ...]:
     """Return the initiators that have registered with our key and are not this host."""
@@ -102,7 +102,7 @@ def _clones(
     return tuple(dict.fromkeys(found))
 
 
-def _ask(fd: int, service_action: int, parse: Callable[[bytes], T]) -> T:
+def _ask_disk(fd: int, service_action: int, parse: Callable[[bytes], T]) -> T:
     """Send PERSISTENT RESERVE IN, again with more room where the answer did not fit."""
     what = "asking the disk for reservations"
 

@@ -31,7 +31,7 @@ def read_systemd(root: Path = Path("/")) -> Systemd:
         login_service=login,
         login_startups=read_login_startups(login, root),
         units={name: read_unit(name, root) for name in names},
-        online_providers=tuple(sorted(_wanted_by(ONLINE, root))),
+        online_providers=tuple(sorted(_units_pulled_in_by(ONLINE, root))),
         stale=not systemd.has_read_fstab(root),
     )
 
@@ -119,7 +119,7 @@ def _read_ordering(path: Path) -> Iterator[tuple[str, str]]:
             yield match[1], match[2].strip()
 
 
-def _wanted_by(target: str, root: Path) -> Iterator[str]:
+def _units_pulled_in_by(target: str, root: Path) -> Iterator[str]:
     """Yield the units that a target pulls in and that are there, masked ones left out."""
     seen = set()
     for place in (*_PLACES, *_GENERATED):

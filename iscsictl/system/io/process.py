@@ -187,7 +187,7 @@ def run(
                 out, err = process.communicate(stdin, timeout)
         except subprocess.TimeoutExpired:
             _end_process(process)
-            raise _no_answer(argv[0], timeout or 0) from None
+            raise _no_answer_error(argv[0], timeout or 0) from None
         except BaseException:
             _end_process(process)
             raise
@@ -252,7 +252,7 @@ def start(
             while process.poll() is None and not begun():
                 if time.monotonic() - started > timeout:
                     _end_process(process)
-                    raise _no_answer(argv[0], timeout)
+                    raise _no_answer_error(argv[0], timeout)
                 time.sleep(_PAUSE)
         if process.returncode:
             err.seek(0)
@@ -263,7 +263,7 @@ def start(
     process.returncode = process.returncode or 0
 
 
-def _no_answer(program: str, timeout: float) -> UnreachableError:
+def _no_answer_error(program: str, timeout: float) -> UnreachableError:
     return UnreachableError(
         f"{program} did not answer within {timeout:g} s",
         hint="give it longer with --timeout, or look with: iscsictl doctor",

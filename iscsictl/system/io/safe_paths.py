@@ -84,7 +84,7 @@ def open_path(path: str) -> Iterator[OpenedPath]:
     """
     opened = OpenedPath(os.open("/", _ENTER))
     try:
-        _open_components(opened, _components(path))
+        _open_components(opened, _reversed_components(path))
         yield opened
     finally:
         os.close(opened.descriptor)
@@ -214,7 +214,7 @@ def _make_directory(name: str, parent: int) -> None:
             os.umask(before)
 
 
-def _components(path: str) -> list[str]:
+def _reversed_components(path: str) -> list[str]:
     """Return the names in a path, the first one last."""
     return [name for name in reversed(path.split("/")) if name not in {"", "."}]
 
@@ -236,17 +236,17 @@ def _open_components(opened: OpenedPath, pending: list[str]) -> None:
         if target is None:
             if _is_exposed(above, opened.entry):
                 opened.exposed.append(opened.path)
-            opened.rest = _normalized([name, *reversed(pending)])
+            opened.rest = _normalize_components([name, *reversed(pending)])
             return
         links += 1
         if links > _MAX_LINKS:
             raise _os_error(errno.ELOOP, opened.path_of(name))
-        pending += _components(target)
+        pending += _reversed_components(target)
         if target.startswith("/"):
             opened.enter(os.open("/", _ENTER), "/")
 
 
-def _normalized(names: list[str]) -> tuple[str, ...]:
+def _normalize_components(names: list[str]) -> tuple[str, ...]:
     return tuple(os.path.normpath("/".join(names)).split("/"))
 
 

@@ -50,7 +50,7 @@ def add_hold(hold: Hold, root: Path = Path("/"), *, seconds: float | None = None
     except OSError as error:
         raise explained(error, "create", directory_of(root)) from error
     text = json.dumps(_hold_as_json(hold), sort_keys=True) + "\n"
-    return replace_file(directory / _file_name(hold), text.encode(), mode=0o644)
+    return replace_file(directory / _file_name_for(hold), text.encode(), mode=0o644)
 
 
 def remove_hold(hold: Hold, root: Path = Path("/")) -> bool:
@@ -59,7 +59,7 @@ def remove_hold(hold: Hold, root: Path = Path("/")) -> bool:
     One on less or more, such as another portal of the target, stays. Raises NeedsRootError,
     IscsictlError.
     """
-    return remove_file(directory_of(root) / _file_name(hold))
+    return remove_file(directory_of(root) / _file_name_for(hold))
 
 
 def read_holds(root: Path = Path("/")) -> tuple[Hold, ...]:
@@ -73,12 +73,12 @@ def read_holds(root: Path = Path("/")) -> tuple[Hold, ...]:
     except OSError as error:
         raise explained(error, "read", directory) from error
     moment = now()
-    holds = [hold for path in paths if (hold := _from_bytes(read_file(path) or b"")) is not None]
+    holds = [hold for path in paths if (hold := _parse_hold(read_file(path) or b"")) is not None]
     in_force = (hold for hold in holds if hold.until is None or hold.until > moment)
     return tuple(sorted(in_force, key=lambda hold: hold.name))
 
 
-def _file_name(hold: Hold) -> str:
+def _file_name_for(hold: Hold) -> str:
     place = hold.portal and hold.portal.place
     mount_point = hold.mount_point and (hold.mount_point.rstrip("/") or "/")
     key = json.dumps([hold.target, place, hold.iface, mount_point])
@@ -97,7 +97,7 @@ def _hold_as_json(hold: Hold) -> dict[str, Any]:
     }
 
 
-def _from_bytes(data: bytes) -> Hold | None:
+def _parse_hold(data: bytes) -> Hold | None:
     try:
         fields = json.loads(data)
         portal = fields["portal"]

@@ -206,7 +206,7 @@ def read_discovery_records(db: Path) -> tuple[DiscoveryRecord, ...]:
                         path=path,
                         values=_parse_read_only(text),
                         mode=mode,
-                        problem=problem or find_damage(text) or _lost_portal(text, portal),
+                        problem=problem or find_damage(text) or _why_portal_is_lost(text, portal),
                         truncated=is_truncated(text),
                         oversized=oversized_keys(text),
                         kind=kind,
@@ -362,7 +362,7 @@ def _contradiction(
     return None
 
 
-def _lost_portal(text: str, portal: Portal) -> str | None:
+def _why_portal_is_lost(text: str, portal: Portal) -> str | None:
     """Return why nothing can be asked by a truncated discovery record; None if it can."""
     address = parse_values(text).get("discovery.sendtargets.address")
     if not is_truncated(text) or address == portal.address:

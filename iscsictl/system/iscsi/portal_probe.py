@@ -47,7 +47,7 @@ def _connect_to_all(portals: Iterable[Portal], timeout: float) -> Mapping[Portal
             try:
                 address = _resolve_address(portal, socket.AI_NUMERICHOST)
             except OSError:
-                names[portal] = _in_a_thread(portal, deadline)
+                names[portal] = _try_in_thread(portal, deadline)
                 continue
             reason = _start_connection(selector, portal, address)
             if reason is not None:
@@ -67,13 +67,13 @@ def _connect_to_all(portals: Iterable[Portal], timeout: float) -> Mapping[Portal
             if isinstance(key.fileobj, socket.socket):
                 key.fileobj.close()
     for portal, asked in names.items():
-        reason = _answer_of(asked, deadline)
+        reason = _wait_for_answer(asked, deadline)
         if reason is not None:
             reasons[portal] = reason
     return reasons
 
 
-def _answer_of(asked: "futures.Future[str | None]", deadline: float) -> str | None:
+def _wait_for_answer(asked: "futures.Future[str | None]", deadline: float) -> str | None:
     while not asked.done() and (left := deadline - time.monotonic()) > 0:
         signals.check()
         with suppress(TimeoutError):
@@ -81,7 +81,7 @@ def _answer_of(asked: "futures.Future[str | None]", deadline: float) -> str | No
     return asked.result() if asked.done() else _LATE
 
 
-def _in_a_thread(portal: Portal, deadline: float) -> "futures.Future[str | None]":
+def _try_in_thread(portal: Portal, deadline: float) -> "futures.Future[str | None]":
     """Try a portal that has a name: the resolver has no deadline, so nobody waits for it."""
     answer: futures.Future[str | None] = futures.Future()
     Thread(target=lambda: answer.set_result(_try_connection(portal, deadline)), daemon=True).start()

@@ -76,17 +76,21 @@ class _Reader:
 
     def sessions(self, only: int | None = None) -> Iterator[tuple[Session, list[Unit]]]:
         names = list_names(f"{self._class}/iscsi_session")
-        sids = sorted(sid for name in names if (sid := _after("session", name)) is not None)
+        sids = sorted(
+            sid for name in names if (sid := _number_in_name("session", name)) is not None
+        )
         with self._owns, self._links, self._hosts:
-            devices = {sid: self._device(sid, self._owns.link(f"session{sid}")) for sid in sids}
+            devices = {
+                sid: self._session_directory(sid, self._owns.link(f"session{sid}")) for sid in sids
+            }
             adapters = Counter(device.rpartition("/")[0] for device in devices.values())
             self._shared = {adapter for adapter, number in adapters.items() if number > 1}
             for sid, device in devices.items():
-                read = self._session(sid, device) if only in {None, sid} else None
+                read = self._read_session(sid, device) if only in {None, sid} else None
                 if read is not None:
                     yield read
 
-    def _device(self, sid: int, link: str | None) -> str:
+    def _session_directory(self, sid: int, link: str | None) -> str:
         """Return .../hostH/sessionN, where the LUNs hang."""
         folder = f"{self._class}/iscsi_session"
         if link is None:
@@ -96,7 +100,7 @@ class _Reader:
             return f"{self._prefix}/sys/{own[6:]}"
         return f"{folder}/{own}"
 
-    def _session(self, sid: int, device: str) -> tuple[Session, list[Unit]] | None:
+    def _read_session(self, sid: int, device: str) -> tuple[Session, list[Unit]] | None:
         """Read one session; None if it went away meanwhile, for half of one is no session."""
         with (
             self._owns.subfolder(f"session{sid}") as folder,
@@ -107,41 +111,41 @@ class _Reader:
             target = own.get("targetname")
             if target is None:
                 return None
-            host, transport = self._adapter(device)
-            units = self._units(sid, device, host)
+            host, transport = self._adapter_of_session(device)
+            units = self._read_units(sid, device, host)
             tpgt = to_integer(own.get("tpgt"))
             if tpgt is not None and not 0 <= tpgt <= 65535:
                 tpgt = None
             kernel = link.get("state")
             connected = "LOGGED IN" if kernel == "up" else None
-            address = link.get("local_ipaddr") or self._address(host)
+            address = link.get("local_ipaddr") or self._address_of_adapter(host)
             # Without a connection the kernel has no address of it: iscsiadm shows this one, too.
-            asked = _portal(link, "persistent_", tpgt)
+            asked = _read_portal(link, "persistent_", tpgt)
             session = Session(
                 "sysfs",
                 target,
                 sid=sid,
                 alias=own.get("targetalias"),
                 transport=transport,
-                portal=_portal(link, "", tpgt) or asked,
+                portal=_read_portal(link, "", tpgt) or asked,
                 persistent_portal=asked,
                 iface=own.get("ifacename"),
                 initiator=own.get("initiatorname"),
                 initiator_address=address,
                 connection_state=connected,
-                timeouts=_timeouts(own) if self._details else None,
-                chap=_chap(own) if self._details else None,
-                params=_params(own, link) if self._details else None,
+                timeouts=_read_timeouts(own) if self._details else None,
+                chap=_read_chap_names(own) if self._details else None,
+                params=_negotiated_params(own, link) if self._details else None,
                 host=host,
-                luns=tuple([_lun(unit) for unit in units]),
+                luns=tuple([_lun_of_unit(unit) for unit in units]),
                 session_state=(state := folder.get("state")),
                 status=session_status(state, connected or kernel, None),
             )
             return None if state is None else (session, units)
 
-    def _units(self, sid: int, device: str, host: Host | None) -> list[Unit]:
+    def _read_units(self, sid: int, device: str, host: Host | None) -> list[Unit]:
         units = []
-        for hctl in self._hctls(device, host):
+        for hctl in self._hctls_of_session(device, host):
             lun = to_integer(hctl.rpartition(":")[2]) if hctl.count(":") == 3 else None
             if lun is None:
                 continue
@@ -160,7 +164,7 @@ class _Reader:
             units.sort(key=lambda unit: (unit.lun, unit.hctl))
         return units
 
-    def _hctls(self, device: str, host: Host | None) -> list[str]:
+    def _hctls_of_session(self, device: str, host: Host | None) -> list[str]:
         """Return the names of a session's LUNs: all of its adapter's, unless others have some."""
         if host is not None and device.rpartition("/")[0] not in self._shared:
             found = self._index.luns(host.number)
@@ -169,19 +173,19 @@ class _Reader:
         targets = [name for name in list_names(device) if name.startswith("target")]
         return [hctl for name in targets for hctl in list_names(f"{device}/{name}")]
 
-    def _adapter(self, device: str) -> tuple[Host | None, str | None]:
+    def _adapter_of_session(self, device: str) -> tuple[Host | None, str | None]:
         """Return the SCSI host that a session's directory is in, and the transport."""
         place = device.rpartition("/")[0]
         name = place.rpartition("/")[2]
         found = self._adapters.get(name)
         if found is None:
-            number = _after("host", name)
+            number = _number_in_name("host", name)
             found = self._adapters[name] = (
-                (None, None) if number is None else self._host(name, number)
+                (None, None) if number is None else self._read_host(name, number)
             )
         return found
 
-    def _host(self, name: str, number: int) -> tuple[Host, str | None]:
+    def _read_host(self, name: str, number: int) -> tuple[Host, str | None]:
         """Read an adapter. What the only transport is called need not be asked of each."""
         transport = self._transport
         if transport is None:
@@ -189,31 +193,31 @@ class _Reader:
         host = Host(number, self._hosts.get(name + "/state"))
         return host, transport and transport.removeprefix("iscsi_")
 
-    def _address(self, host: Host | None) -> str | None:
+    def _address_of_adapter(self, host: Host | None) -> str | None:
         """Return the adapter's address, for kernels that do not tell the connection's own."""
         if host is None:
             return None
         return read_attribute(f"{self._class}/iscsi_host/host{host.number}/ipaddress")
 
 
-def _after(word: str, name: str) -> int | None:
+def _number_in_name(word: str, name: str) -> int | None:
     """Return the number in a name like host7."""
     return to_integer(name[len(word) :]) if name.startswith(word) else None
 
 
-def _lun(unit: Unit) -> Lun:
+def _lun_of_unit(unit: Unit) -> Lun:
     if unit.kname:
         return Lun(unit.lun, unit.hctl, f"/dev/{unit.kname}", unit.state, unit.wwid)
     kind = to_integer(read_attribute(unit.path + "/type"))
     return Lun(unit.lun, unit.hctl, None, unit.state, unit.wwid, type=kind)
 
 
-def _portal(link: Values, which: str, tpgt: int | None) -> Portal | None:
+def _read_portal(link: Values, which: str, tpgt: int | None) -> Portal | None:
     address, port = link.get(which + "address"), to_integer(link.get(which + "port"))
     return None if address is None or port is None else Portal(address, port, tpgt)
 
 
-def _timeouts(own: Values) -> Timeouts:
+def _read_timeouts(own: Values) -> Timeouts:
     recovery = own.get("recovery_tmo")
     return Timeouts(
         -1 if recovery == "off" else to_integer(recovery),
@@ -223,7 +227,7 @@ def _timeouts(own: Values) -> Timeouts:
     )
 
 
-def _chap(own: Values) -> ChapNames | None:
+def _read_chap_names(own: Values) -> ChapNames | None:
     """Read the account names; only root may, and for others they are not known."""
     if "username" not in own:
         return None
@@ -258,7 +262,7 @@ _LINK = (
 _LINK_LONG = (*_LINK, *(file for _, file, _ in _LINK_PARAMS))
 
 
-def _params(own: Values, link: Values) -> dict[str, str]:
+def _negotiated_params(own: Values, link: Values) -> dict[str, str]:
     """Return what was negotiated under the names of RFC 7143, those the kernel knows."""
     params = {}
     for folder, table in ((link, _LINK_PARAMS), (own, _OWN_PARAMS)):

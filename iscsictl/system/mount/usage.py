@@ -87,8 +87,8 @@ class UsageScan:
             (swap, os.path.realpath(swap), _mount_of_path(swap, self.mounted))
             for swap in swap_areas(root)
         )
-        self._mounted_on = _by_device(self.mounted)
-        self._elsewhere_on = _by_device([mount for _, _, mount in self.elsewhere])
+        self._mounted_on = _positions_by_device(self.mounted)
+        self._elsewhere_on = _positions_by_device([mount for _, _, mount in self.elsewhere])
 
     def mounts_on(self, devices: Iterable[str]) -> list[MountLine]:
         """Return the mounts of these devices (8:16, or a path), in the order of mounting."""
@@ -99,7 +99,7 @@ class UsageScan:
         return [self.elsewhere[at] for at in _positions_of_devices(self._elsewhere_on, devices)]
 
 
-def _by_device(found: Sequence[MountLine]) -> dict[str, list[int]]:
+def _positions_by_device(found: Sequence[MountLine]) -> dict[str, list[int]]:
     """Return the places of mounts in a sequence, by the number and by the path of their device."""
     index: dict[str, list[int]] = {}
     for at, mount in enumerate(found):
@@ -146,7 +146,7 @@ def disk_usage(
     maps = {_kernel_name(disk.block.device)} if disk.block.kind == "mpath" else set()
     above = [n for n in names if n not in {*own, *maps} and kind_of(root, n) != "part"]
     others += [_describe_holder(root, name) for name in above]
-    images = _image_loops(scan.loops, places)
+    images = _loops_over_images(scan.loops, places)
     others += [f"loop device {loop} of {file}" for file, loop in images]
     others += [f"bcache on /dev/{name}" for name in names if _is_in_bcache(root, name)]
     others += [
@@ -177,7 +177,9 @@ def _mount_of_path(path: str, mounted: Iterable[MountLine]) -> MountLine | None:
     return max(reversed(above), key=lambda mount: len(mount.path), default=None)
 
 
-def _image_loops(backing: Mapping[str, list[str]], places: Iterable[str]) -> list[tuple[str, str]]:
+def _loops_over_images(
+    backing: Mapping[str, list[str]], places: Iterable[str]
+) -> list[tuple[str, str]]:
     """Return the loop devices over files below these mount points: file and device."""
     starts = tuple(f"{place.rstrip('/')}/" for place in places)
     return [
