@@ -42,7 +42,7 @@ def groups_sharing_a_secret(records: tuple[NodeRecord, ...]) -> tuple[tuple[str,
 
     Secrets are compared by fingerprints under a key of this process, and none is kept.
     """
-    return tuple(tuple(group) for group in secret_reuse.shared(records))
+    return tuple(tuple(group) for group in secret_reuse.groups_sharing_a_secret(records))
 
 
 def targets_with_secret(secret: Secret, root: Path) -> Collection[str]:

@@ -46,7 +46,7 @@ from iscsictl.system.mount import fstab_file, mounts, reserve_unit_file, usage
 UDEV_PAUSE = 0.1
 
 
-def for_attach(context: Context, spec: AttachSpec, before: Inventory | None) -> Inventory:
+def observe_for_attach(context: Context, spec: AttachSpec, before: Inventory | None) -> Inventory:
     """Observe all that an attach rests on. What the array said `before` is not asked again.
 
     `before` is the inventory of the round before, None in the first. Raises NotFoundError for an
@@ -79,9 +79,9 @@ def observe_lun(
 ) -> Inventory:
     """Observe what one attach rests on besides its `host`: the array, the disk, the mount point.
 
-    `before` is as for `for_attach`. What an array or a disk does not answer is a ReadFailed in the
-    inventory, for the plan to say. The disk is probed only once all of its paths are there. Raises
-    for an exclusive volume what `require_program` raises.
+    `before` is as for `observe_for_attach`. What an array or a disk does not answer is a ReadFailed
+    in the inventory, for the plan to say. The disk is probed only once all of its paths are there.
+    Raises for an exclusive volume what `require_program` raises.
     """
     for iface in spec.ifaces:
         nodedb.require_iface(context.db, iface)
@@ -121,7 +121,7 @@ def observe_lun(
     return replace(inventory, contents=contents, reservations=reservations)
 
 
-def for_export(root: Path) -> tuple[Inventory, dict[str, MountPointState]]:
+def observe_for_export(root: Path) -> tuple[Inventory, dict[str, MountPointState]]:
     """Look at all that a file of volumes tells, and at the roots of our mounts.
 
     No disk is read; those of exclusive volumes are asked who has reserved them. A mount point that
@@ -153,7 +153,9 @@ def _read_host(context: Context) -> Inventory:
     )
 
 
-def for_detach(context: Context, spec: DetachRequest, _before: Inventory | None) -> Inventory:
+def observe_for_detach(
+    context: Context, spec: DetachRequest, _before: Inventory | None
+) -> Inventory:
     """Look at all that a detach rests on. A dead array is not touched: that could hang.
 
     Open files are looked for on disks that answer, or that are to be given up (`--lost`). Raises
@@ -335,7 +337,7 @@ def _find_silent_portals(
     context: Context, some: Iterable[Portal], wait: float
 ) -> Mapping[Portal, str]:
     asked = tuple(dict.fromkeys(some))
-    return context.memoize(("silent", asked), lambda: portal_probe.silent(asked, wait))
+    return context.memoize(("silent", asked), lambda: portal_probe.find_silent_portals(asked, wait))
 
 
 def observe_unsettled(

@@ -219,7 +219,7 @@ def _read_disk_facts(
     mounted = block.mounts[0].path if block is not None and block.mounts else None
     filled = None
     if block is not None and block.fstype is not None:
-        filled = resize.filled(block.device, block.fstype, mounted)
+        filled = resize.filesystem_size(block.device, block.fstype, mounted)
     settled = earlier is not None and earlier.facts.capacity == (earlier.one.disk.block.size or 0)
     return replace(facts, capacity=capacity, path_sizes=sizes, filled=filled, settled=settled)
 

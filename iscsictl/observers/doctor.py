@@ -122,7 +122,9 @@ def _read_local_files(context: Context) -> Machine:
         db=db,
         listing=listing,
         network=Network(
-            network.read_nics(root), network.read_routes(root), open_port=network.listens(root)
+            network.read_nics(root),
+            network.read_routes(root),
+            open_port=network.listening_address(root),
         ),
         clock=facts.read_clock(root),
         trouble=observe_value(lambda: facts.read_trouble(root)) if root == LIVE else NotObserved(),
@@ -153,7 +155,7 @@ def _read_node_database(context: Context) -> NodeDb:
         tuple(str(other) for other in others if _has_records(other)),
         mode,
         secret,
-        secret_reuse.shared(sound),
+        secret_reuse.groups_sharing_a_secret(sound),
         tuple(map(str, nodedb.stray_files(db))),
         context.open_iscsi,
     )
@@ -182,7 +184,7 @@ def _questions(machine: Machine, wait: float, *, probe: bool) -> Iterator[Questi
     yield "policies", lambda: observe_value(lambda: _read_ipsec_policies(wait))
     if probe:
         places = tuple(wanted(machine))
-        yield "silent", lambda: portal_probe.silent(places, wait)
+        yield "silent", lambda: portal_probe.find_silent_portals(places, wait)
         yield "mtu", lambda: _path_mtus(machine, min(wait, 3.0))
 
 

@@ -32,7 +32,7 @@ def generated_name(root: Path) -> str:
 
     Nothing is written.
     """
-    return initiator_name.made_name(root)
+    return initiator_name.make_name(root)
 
 
 def name_facts(context: Context) -> NameFacts:

@@ -20,7 +20,7 @@ def read_host_facts(root: Path = Path("/")) -> HostFacts:
         service,
         systemd.enabled(service, root),
         read_multipath(root),
-        systemd.required(root),
+        systemd.required_mounts(root),
         read_login_startups(service, root),
         read_own_key(root),
     )

@@ -90,7 +90,7 @@ def piped_listing(data: bytes) -> Listing:
 
     What could not be understood in it is a warning of the listing, with its line.
     """
-    return sosreport.checked(capture.parse_capture(data), "stdin")
+    return sosreport.require_readable(capture.parse_capture(data), "stdin")
 
 
 def _with_internal_states(listing: Listing, root: Path, timeout: float | None) -> Listing:

@@ -10,7 +10,7 @@ from iscsictl.limits import PRUNE_WAIT
 from iscsictl.model.listing import Session
 from iscsictl.model.names import Portal
 from iscsictl.observers.disks import fstab_facts
-from iscsictl.observers.sessions import boots_from, discover, for_logout
+from iscsictl.observers.sessions import boots_from, discover, observe_for_logout
 from iscsictl.planner.iscsi.prune import (
     Asked,
     PruneFacts,
@@ -31,7 +31,7 @@ _PAUSE = 0.5
 _PORTALS_AT_ONCE = 8
 
 
-def for_prune(
+def observe_for_prune(
     context: Context, names: Collection[str], seconds: float, before: PruneFacts | None = None,
     *, dry_run: bool,
 ) -> PruneFacts:  # fmt: skip
@@ -44,7 +44,7 @@ def for_prune(
     `before` are the facts of the round before: its answers, and how long sessions were down, hold
     for the whole run.
     """
-    inventory = for_logout(context)
+    inventory = observe_for_logout(context)
     discoveries = tuple(
         one for one in nodedb.read_discovery_records(context.db) if one.kind == "sendtargets"
     )

@@ -26,7 +26,7 @@ else:
     portal_probe = lazy_import("iscsictl.system.iscsi.portal_probe")
 
 
-def at_first(context: Context) -> Inventory:
+def observe_locally(context: Context) -> Inventory:
     """Look at records, sessions, fstab and holds, each once; nothing is asked of the network.
 
     The disks are read only where a session is missing or not up, to see which maps do without it;
@@ -55,13 +55,15 @@ def at_first(context: Context) -> Inventory:
     return replace(inventory, reservations=reservations.observe_reservations(asked, root))
 
 
-def for_reconnect(context: Context, target: str | None, before: Inventory | None) -> Inventory:
+def observe_for_reconnect(
+    context: Context, target: str | None, before: Inventory | None
+) -> Inventory:
     """Look again, and try the portals of what is missing; what was tried `before` is not again.
 
     With nothing missing no portal is tried: this runs every few minutes on every host. Portals that
     only an offload adapter reaches are not tried by the host's own TCP.
     """
-    inventory = at_first(context)
+    inventory = observe_locally(context)
     if before is not None:
         return replace(inventory, silent=before.silent)
     portals_missing = [r.portal for r in missing_records(inventory, target) if r.over_tcp]
@@ -69,7 +71,7 @@ def for_reconnect(context: Context, target: str | None, before: Inventory | None
         return inventory
 
     wait = min(PORTAL_WAIT, context.wait)
-    return replace(inventory, silent=portal_probe.silent(portals_missing, wait))
+    return replace(inventory, silent=portal_probe.find_silent_portals(portals_missing, wait))
 
 
 def mounted(context: Context, inventory: Inventory) -> Mapping[str, Mounted]:
@@ -86,6 +88,8 @@ def mounted(context: Context, inventory: Inventory) -> Mapping[str, Mounted]:
             if (resolved := resolve_path(path)) in lines:
                 lines[path] = lines[resolved]
     return {
-        path: Mounted(line.options, mounts.problem(line, context.root) if path in ours else None)
+        path: Mounted(
+            line.options, mounts.find_mount_problem(line, context.root) if path in ours else None
+        )
         for path, line in lines.items()
     }

@@ -20,7 +20,7 @@ from iscsictl.system.host.cron import find_cron
 from iscsictl.system.io.files import read_file
 
 
-def scheduled(root: Path = Path("/"), wanted: Container[str] = ()) -> Scheduled:
+def observe_schedule(root: Path = Path("/"), wanted: Container[str] = ()) -> Scheduled:
     """Look at what is scheduled, and at who runs it or would run the files that are wanted.
 
     `wanted` are the paths of files to be installed. systemd is asked whether the timer runs only

@@ -45,7 +45,7 @@ def boots_from(root: Path) -> frozenset[str]:
     )
 
 
-def for_records(
+def observe_records(
     context: Context, selector: RecordSelector | None = None, changes: Changes | None = None
 ) -> Inventory:
     """Look at records, sessions and holds; `unsettled` for the records of `selector`.
@@ -70,13 +70,13 @@ def for_records(
     return replace(inventory, unsettled=find_unsettled(chosen, changes))
 
 
-def for_forget(context: Context, selector: RecordSelector) -> Inventory:
-    """Look at records as `for_records` does; for a target that has none, at the journal.
+def observe_for_forget(context: Context, selector: RecordSelector) -> Inventory:
+    """Look at records as `observe_records` does; for a target that has none, at the journal.
 
     It tells whether the record was deleted before, so that the same command succeeds again; None
     where nothing is logged.
     """
-    inventory = for_records(context)
+    inventory = observe_records(context)
     try:
         select_records(inventory, selector)
     except NotFoundError:
@@ -85,13 +85,15 @@ def for_forget(context: Context, selector: RecordSelector) -> Inventory:
     return inventory
 
 
-def for_startup(context: Context, selector: RecordSelector, changes: Changes) -> Inventory:
-    """Look at records as `for_records` does, and at the login service.
+def observe_for_startup(context: Context, selector: RecordSelector, changes: Changes) -> Inventory:
+    """Look at records as `observe_records` does, and at the login service.
 
     Portals of selected records without a session are tried, all at once and for PORTAL_WAIT
     seconds, as the boot would wait for each one that is silent.
     """
-    inventory = replace(for_records(context, selector, changes), host=read_host_facts(context.root))
+    inventory = replace(
+        observe_records(context, selector, changes), host=read_host_facts(context.root)
+    )
     index = SessionIndex.of(inventory)
     asked = [
         r.portal
@@ -101,10 +103,12 @@ def for_startup(context: Context, selector: RecordSelector, changes: Changes) ->
         and r.portal.unreachable is None
         and index.session_of(r) is None
     ]
-    return replace(inventory, silent=portal_probe.silent(asked, min(PORTAL_WAIT, context.wait)))
+    return replace(
+        inventory, silent=portal_probe.find_silent_portals(asked, min(PORTAL_WAIT, context.wait))
+    )
 
 
-def for_login(
+def observe_for_login(
     context: Context, selector: RecordSelector, changes: Changes, *, everything: bool, again: bool
 ) -> Inventory:
     """Look at records and sessions, and try all portals that are to be logged in to at once.
@@ -112,7 +116,7 @@ def for_login(
     A portal that takes no connection is found out in PORTAL_WAIT seconds, where iscsiadm needs two
     minutes for it (8 tries of 15 s). With `again`, after the logins, nothing is tried.
     """
-    inventory = for_records(context)
+    inventory = observe_records(context)
     try:
         chosen = (
             tuple(r for r in inventory.records if r.startup == "automatic")
@@ -128,19 +132,21 @@ def for_login(
     ]
     if again or not missing:
         return inventory
-    return replace(inventory, silent=portal_probe.silent(missing, min(PORTAL_WAIT, context.wait)))
+    return replace(
+        inventory, silent=portal_probe.find_silent_portals(missing, min(PORTAL_WAIT, context.wait))
+    )
 
 
-def for_logout(context: Context) -> Inventory:
+def observe_for_logout(context: Context) -> Inventory:
     """Look at sessions and at who uses their disks.
 
     Who has a tape, a changer or an sg device of a session open counts too. Records are read as by
-    `for_records`.
+    `observe_records`.
     """
     listing = read_listing(context.root, details=False)
     disks = listing.disks or ()
     return replace(
-        for_records(context),
+        observe_records(context),
         sessions=listing.sessions,
         disks=disks,
         usage=_read_usage_by_device(disks, context.root),
@@ -156,7 +162,7 @@ def _read_usage_by_device(disks: Iterable[Disk], root: Path) -> dict[str, DiskUs
     return {disk.block.device: usage.disk_usage(disk, root, scan=scan) for disk in disks}
 
 
-def for_rescan(context: Context, selector: RecordSelector, before: Asked | None) -> Asked:
+def observe_for_rescan(context: Context, selector: RecordSelector, before: Asked | None) -> Asked:
     """Look at the disks; the first time each is asked who it is, and each target for its LUNs.
 
     Sessions that are not up are not asked: a command to their disks would wait for the session.
@@ -225,7 +231,7 @@ def _ask_for_luns(fd: int, sid: int, luns: dict[int, tuple[int, ...]]) -> None:
             raise
 
 
-def for_save(
+def observe_for_save(
     context: Context, portal: Portal, iface: str, changes: Changes | None, before: Inventory | None,
     *, kind: str = "sendtargets",
 ) -> Inventory:  # fmt: skip
@@ -239,12 +245,12 @@ def for_save(
         offers = before.offers
     else:
         offers = observe_value(lambda: discover(context, portal, iface, changes, kind=kind))
-    return replace(for_records(context), offers=offers)
+    return replace(observe_records(context), offers=offers)
 
 
 def require_answer(context: Context, portal: Portal) -> None:
     """Raise UnreachableError, which names the portal, unless it takes a connection."""
-    silent = portal_probe.silent([portal], min(PORTAL_WAIT, context.wait))
+    silent = portal_probe.find_silent_portals([portal], min(PORTAL_WAIT, context.wait))
     if portal in silent:
         raise UnreachableError(
             f"portal {portal} does not answer: {silent[portal]}",

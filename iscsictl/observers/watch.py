@@ -6,7 +6,7 @@ from pathlib import Path
 
 from iscsictl.model.listing import Listing
 from iscsictl.model.session_diff import Rate, Snapshot, changes
-from iscsictl.planner.selection.listing import named_targets, only
+from iscsictl.planner.selection.listing import keep_targets, named_targets
 from iscsictl.system.block.kernel_events import Events, read_traffic
 from iscsictl.system.io import signals
 from iscsictl.system.iscsi.sessions import read_listing
@@ -31,10 +31,10 @@ def watch(
 
     def read_meant() -> Listing:
         new = read_listing(root, details=False)
-        return new if is_meant is None else only(new, is_meant)
+        return new if is_meant is None else keep_targets(new, is_meant)
 
     if is_meant is not None:
-        listing = only(listing, is_meant)
+        listing = keep_targets(listing, is_meant)
     counted, when = _read_traffic_counters(root, listing), time.monotonic()
     yield Snapshot(listing, (), {})
     rates: dict[str, Rate] = {}

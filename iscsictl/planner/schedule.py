@@ -52,7 +52,7 @@ def cron_times(seconds: int) -> str:
     )
 
 
-def texts(
+def schedule_files(
     templates: Mapping[str, str],
     method: Method,
     seconds: int,
@@ -180,7 +180,7 @@ def _remove_files(draft: PlanBuilder, there: Scheduled, paths: set[str], why: st
     return bool(present)
 
 
-def problems(there: Scheduled) -> tuple[str, ...]:
+def find_problems(there: Scheduled) -> tuple[str, ...]:
     """Say what keeps it from being run as it was installed, and what to do.
 
     Empty where all is well, and where nothing is scheduled. `timer_active` None means that systemd

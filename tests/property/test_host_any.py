@@ -39,7 +39,7 @@ from iscsictl.planner.iscsi.initiator import (
     plan_start,
 )
 from iscsictl.planner.iscsi.records import plan_default_account, plan_discovery_account
-from iscsictl.planner.schedule import plan_install, plan_remove, problems, texts
+from iscsictl.planner.schedule import find_problems, plan_install, plan_remove, schedule_files
 from tests.machine_model.discovery import Discovery, apply_to_discovery
 from tests.machine_model.host import apply_to_host
 
@@ -260,7 +260,7 @@ def scheduled(draw: st.DrawFn) -> Scheduled:
 def test_after_an_install_one_method_runs_it_and_nothing_of_another_is_left(
     there: Scheduled, method: str, seconds: int, prune: bool, metrics: str | None
 ) -> None:
-    wanted = texts(TEMPLATES, "cron" if method == "cron" else "systemd", seconds,
+    wanted = schedule_files(TEMPLATES, "cron" if method == "cron" else "systemd", seconds,
                    "/usr/bin/iscsictl", packaged=there.packaged is not None, prune=prune,
                    metrics=metrics)  # fmt: skip
     try:
@@ -274,7 +274,7 @@ def test_after_an_install_one_method_runs_it_and_nothing_of_another_is_left(
     assert after.method == (method,)
     assert after.prunes == prune
     assert after.timer_enabled == (method == "systemd")
-    found = problems(after)
+    found = find_problems(after)
     assert not found or (method == "cron" and after.cron is not None and not after.cron.runs)
     assert not plan_install(after, wanted).pending
 

@@ -117,7 +117,7 @@ def after(plan: Plan, table: Table) -> Table:
 
 def require_sound(before: Table, now: Table, named: int, total: int) -> None:
     """Nothing but the named partition changed, and all lie apart inside of the disk."""
-    assert layout.same_but(before, now, named) is None
+    assert layout.find_other_change(before, now, named) is None
     taken = sorted(now.entries, key=lambda e: e.start)
     assert all(one.end <= other.start for one, other in pairwise(taken))
     new = now.entry(named)

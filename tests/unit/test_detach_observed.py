@@ -6,7 +6,7 @@ import pytest
 
 from iscsictl.errors import NotFoundError
 from iscsictl.model.spec import DetachRequest
-from iscsictl.observers.attach import for_detach
+from iscsictl.observers.attach import observe_for_detach
 from iscsictl.planner.attach.detach import plan_detach
 from iscsictl.system.context import Context
 
@@ -23,7 +23,7 @@ def root(tmp_path: Path) -> Path:
 
 def refusal(root: Path, name: str) -> object:
     request = DetachRequest(name)
-    return plan_detach(for_detach(Context(root=root), request, None), request).refusal
+    return plan_detach(observe_for_detach(Context(root=root), request, None), request).refusal
 
 
 def test_the_empty_mount_point_of_an_earlier_detach_is_unchanged(root: Path) -> None:

@@ -13,7 +13,7 @@ from iscsictl.model.host_facts import KernelRoute, Policy
 from iscsictl.model.names import Portal
 from iscsictl.system.host import network
 from iscsictl.system.host.path_mtu import path_mtus
-from iscsictl.system.iscsi.portal_probe import silent
+from iscsictl.system.iscsi.portal_probe import find_silent_portals
 from tests.unit.fake_root import put
 
 
@@ -60,10 +60,10 @@ def test_a_nic_has_the_settings_that_are_in_force(tmp_path: Path) -> None:
 def test_a_listener_on_3260_is_seen_but_not_on_loopback(tmp_path: Path) -> None:
     head = "  sl  local_address rem_address   st\n"
     put(tmp_path, "proc/net/tcp", head + "   0: 0100007F:0CBC 00000000:0000 0A\n")
-    assert network.listens(tmp_path) is None
+    assert network.listening_address(tmp_path) is None
     six = "   0: 00000000000000000000000000000000:0CBC 00000000000000000000000000000000:0000 0A\n"
     put(tmp_path, "proc/net/tcp6", head + six)
-    assert network.listens(tmp_path) == "::"
+    assert network.listening_address(tmp_path) == "::"
 
 
 XFRM = """src 192.0.2.9/32 dst 192.0.2.5/32
@@ -102,7 +102,9 @@ def test_names_that_nobody_resolves_are_asked_for_side_by_side_and_not_waited_fo
         port = server.getsockname()[1]
         monkeypatch.setattr(socket, "getaddrinfo", slow)
         began = time.monotonic()
-        found = silent([Portal(n, port) for n in ("slow", "lame", "quick", "127.0.0.1")], 0.5)
+        found = find_silent_portals(
+            [Portal(n, port) for n in ("slow", "lame", "quick", "127.0.0.1")], 0.5
+        )
     assert time.monotonic() - began < 1.0
     assert found == {Portal(n, port): "the name cannot be resolved in time"
                      for n in ("slow", "lame")}  # fmt: skip
@@ -114,7 +116,7 @@ def test_names_that_nobody_resolves_are_asked_for_side_by_side_and_not_waited_fo
 def test_a_name_that_no_host_can_have_leaves_the_other_portals_as_they_are(name: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         here = Portal("127.0.0.1", server.getsockname()[1])
-        found = silent([Portal(name), here], 5)
+        found = find_silent_portals([Portal(name), here], 5)
     assert list(found) == [Portal(name)]
     assert found[Portal(name)].startswith("the name cannot be resolved: ")
 

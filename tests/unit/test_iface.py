@@ -13,7 +13,7 @@ from iscsictl.model.record import IfaceRecord, NodeRecord
 from iscsictl.observers.host import iface_facts
 from iscsictl.planner.iscsi.ifaces import (
     IfaceFacts,
-    kinds,
+    initiator_kinds,
     plan_remove,
     plan_write,
     requested_settings,
@@ -38,7 +38,7 @@ FACTS = IfaceFacts((IFACE,), nics=NICS, kernel=KERNEL)
 
 
 def test_the_kinds_of_initiator_are_told_with_their_nics() -> None:
-    found = {kind.transport: kind for kind in kinds(FACTS)}
+    found = {kind.transport: kind for kind in initiator_kinds(FACTS)}
     assert (found["tcp"].usable, found["tcp"].nics) == (True, ("eth0", "p1"))
     assert (found["cxgb4i"].usable, found["cxgb4i"].nics) == (True, ("p1",))
     assert (found["iser"].usable, found["iser"].nics) == (False, ())
@@ -189,6 +189,6 @@ def test_hardware_is_read_from_a_made_tree(tmp_path: Path) -> None:
     (driver / "module").mkdir()
     (tmp_path / "sys/class/infiniband/mlx5_0").mkdir(parents=True)
     facts = iface_facts(Context(root=tmp_path))
-    found = {kind.transport: kind.nics for kind in kinds(facts)}
+    found = {kind.transport: kind.nics for kind in initiator_kinds(facts)}
     assert found["qla4xxx"] == ("0000:03:00.1",)
     assert found["iser"] == ("mlx5_0",)

@@ -23,7 +23,7 @@ from iscsictl.planner.iscsi.initiator import (
     require_name,
 )
 from iscsictl.system.iscsi.initiator_name import (
-    made_name,
+    make_name,
     name_in,
     read_initiator,
     with_name,
@@ -91,13 +91,13 @@ def test_a_name_is_written_once(tmp_path: Path) -> None:
 
 
 def test_a_made_name_is_strict_and_each_is_another(tmp_path: Path) -> None:
-    names = {made_name(tmp_path) for _ in range(50)}
+    names = {make_name(tmp_path) for _ in range(50)}
     assert len(names) == 50
     assert all(why_not_made(name) is None for name in names)
     assert all(re.fullmatch(r"iqn\.1993-08\.org\.debian:01:[0-9a-f]{12}", n) for n in names)
     (tmp_path / "etc").mkdir()
     (tmp_path / "etc/redhat-release").write_text("x")
-    assert made_name(tmp_path).startswith("iqn.1994-05.com.redhat:")
+    assert make_name(tmp_path).startswith("iqn.1994-05.com.redhat:")
 
 
 @pytest.mark.parametrize("name", ["", "host", "iqn.2001-13.com.x:a", "iqn.2001-04.com.x:A_b",

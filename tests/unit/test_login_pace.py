@@ -2,7 +2,15 @@
 
 import pytest
 
-from iscsictl.engine.handlers.logins import ALONE, FEWEST, FIRST, LANES, MOST, adapted, batch_size
+from iscsictl.engine.handlers.logins import (
+    ALONE,
+    FEWEST,
+    FIRST,
+    LANES,
+    MOST,
+    adapt_batch_width,
+    batch_size,
+)
 from iscsictl.errors import AuthError, IscsictlError, UnreachableError
 
 LATE = UnreachableError("no answer within 10 s")
@@ -22,13 +30,13 @@ REFUSED = AuthError("the array refused the account")
 def test_batches_grow_after_successes_and_shrink_after_timeouts(
     width: int, errors: list[IscsictlError | None], then: int
 ) -> None:
-    assert adapted(width, errors, batches=True) == then
+    assert adapt_batch_width(width, errors, batches=True) == then
 
 
 def test_without_batches_there_are_never_more_processes_than_at_first() -> None:
-    assert adapted(ALONE, [None], batches=False) == ALONE
-    assert adapted(ALONE, [LATE], batches=False) == ALONE // 2
-    assert adapted(ALONE // 2, [None], batches=False) == ALONE // 2 + 1
+    assert adapt_batch_width(ALONE, [None], batches=False) == ALONE
+    assert adapt_batch_width(ALONE, [LATE], batches=False) == ALONE // 2
+    assert adapt_batch_width(ALONE // 2, [None], batches=False) == ALONE // 2 + 1
 
 
 @pytest.mark.parametrize(

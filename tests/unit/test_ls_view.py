@@ -19,7 +19,7 @@ from iscsictl.output.text import cell_width, escape_controls, human_size, trunca
 from iscsictl.output.views.ls import Form, print_listing
 from iscsictl.output.views.ls_json import disk_dict, listing_json
 from iscsictl.parse.capture import parse_capture
-from iscsictl.planner.selection.listing import named_targets, only
+from iscsictl.planner.selection.listing import keep_targets, named_targets
 from iscsictl.system.iscsi import sosreport
 from iscsictl.system.iscsi.sessions import read_listing
 from iscsictl.system.iscsi.sosreport import read_capture
@@ -194,8 +194,8 @@ def test_an_exact_name_wins_over_a_part() -> None:
         for sid, name in enumerate(["iqn.x:a", "iqn.x:ab", "iqn.x:b"])
     )
     listing = Listing(sessions)
-    assert len(only(listing, named_targets(listing, "iqn.x:a")).sessions) == 1
-    assert len(only(listing, named_targets(listing, "A")).sessions) == 2
+    assert len(keep_targets(listing, named_targets(listing, "iqn.x:a")).sessions) == 1
+    assert len(keep_targets(listing, named_targets(listing, "A")).sessions) == 2
     with pytest.raises(NotFoundError):
         named_targets(listing, "zzz")
 

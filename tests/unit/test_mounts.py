@@ -108,7 +108,7 @@ def test_a_mount_that_fails_says_what_where_and_why(tmp_path: Path) -> None:
 
 def test_an_automount_is_not_looked_into() -> None:
     line = MountLine("0:50", "/", "/nowhere", fstype="autofs", source="systemd-1", options=("rw",))
-    assert mounts.problem(line) is None
+    assert mounts.find_mount_problem(line) is None
 
 
 @pytest.mark.parametrize(

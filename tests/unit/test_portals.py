@@ -48,7 +48,7 @@ def test_a_host_without_ipv6_still_tries_its_ipv4_portals(
     listening: Portal, closed: Portal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(socket, "socket", NoIPv6)
-    assert portal_probe.silent([V6, listening, closed], 10) == {
+    assert portal_probe.find_silent_portals([V6, listening, closed], 10) == {
         V6: NO_FAMILY,
         closed: os.strerror(errno.ECONNREFUSED).lower(),
     }
@@ -68,7 +68,7 @@ def test_a_name_of_an_ipv6_address_has_the_same_reason(
     named = Portal("array.example.com")
     monkeypatch.setattr(portal_probe, "_resolve_address", resolve)
     monkeypatch.setattr(socket, "socket", NoIPv6)
-    assert portal_probe.silent([named, listening], 10) == {named: NO_FAMILY}
+    assert portal_probe.find_silent_portals([named, listening], 10) == {named: NO_FAMILY}
 
 
 def test_a_connection_that_cannot_begin_is_closed_and_told(
@@ -76,5 +76,7 @@ def test_a_connection_that_cannot_begin_is_closed_and_told(
 ) -> None:
     before = len(list(Path("/proc/self/fd").iterdir()))
     monkeypatch.setattr(socket, "socket", NoWay)
-    assert portal_probe.silent([listening], 10) == {listening: os.strerror(errno.EPERM).lower()}
+    assert portal_probe.find_silent_portals([listening], 10) == {
+        listening: os.strerror(errno.EPERM).lower()
+    }
     assert len(list(Path("/proc/self/fd").iterdir())) == before

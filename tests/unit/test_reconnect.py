@@ -24,14 +24,14 @@ from iscsictl.model.names import Portal
 from iscsictl.model.plan import Plan, Status
 from iscsictl.model.record import NodeRecord
 from iscsictl.model.reservation import LunReservations, Reservation
-from iscsictl.observers.reconnect import for_reconnect
+from iscsictl.observers.reconnect import observe_for_reconnect
 from iscsictl.parse.fstab import append_line, mount_line
 from iscsictl.parse.iscsiadm_login import parse_logins
 from iscsictl.parse.mountinfo import MountLine
 from iscsictl.planner.attach.reconnect import Mounted, missing_records, plan_reconnect
 from iscsictl.planner.selection.session_index import SessionIndex
 from iscsictl.system.context import Context
-from iscsictl.system.mount.mounts import problem
+from iscsictl.system.mount.mounts import find_mount_problem
 from tests.bench.bench_reconnect import make_records
 from tests.bench.make_tree import make
 
@@ -167,7 +167,7 @@ def test_what_the_hosts_own_tcp_does_not_lead_to_is_not_tried_with_it(
             f"iface.iscsi_ifacename = {name}\n{transport if name == iface else ''}"
             f"node.conn[0].address = 127.0.0.1\nnode.conn[0].port = {port}\n# END RECORD\n"
         )
-    inventory = for_reconnect(Context(wait=5, root=tmp_path), None, None)
+    inventory = observe_for_reconnect(Context(wait=5, root=tmp_path), None, None)
     assert list(inventory.silent) == [Portal("127.0.0.1", 1, 1)]
     both = replace(
         inventory, silent=dict.fromkeys((r.portal for r in inventory.records), "refused")
@@ -328,16 +328,16 @@ def mount_of(
 
 def test_a_mount_whose_disk_is_gone_shows(tmp_path: Path) -> None:
     (tmp_path / "sys/dev/block/8:1").mkdir(parents=True)
-    assert problem(mount_of(tmp_path), tmp_path) is None
-    assert problem(mount_of(tmp_path, device="8:2"), tmp_path) == "its disk is gone"
-    assert problem(mount_of(tmp_path, "btrfs", "0:44"), tmp_path) == "its disk is gone"
+    assert find_mount_problem(mount_of(tmp_path), tmp_path) is None
+    assert find_mount_problem(mount_of(tmp_path, device="8:2"), tmp_path) == "its disk is gone"
+    assert find_mount_problem(mount_of(tmp_path, "btrfs", "0:44"), tmp_path) == "its disk is gone"
     (tmp_path / "sys/class/block/sda1").mkdir(parents=True)
-    assert problem(mount_of(tmp_path, "btrfs", "0:44"), tmp_path) is None
+    assert find_mount_problem(mount_of(tmp_path, "btrfs", "0:44"), tmp_path) is None
 
 
 def test_a_mount_that_does_not_answer_shows() -> None:
     lost = mount_of(Path("/"), "btrfs", "0:44", "/proc/self/fdinfo/none", source="none")
-    assert problem(lost) == "does not answer: no such file or directory"
+    assert find_mount_problem(lost) == "does not answer: no such file or directory"
 
 
 def test_logins_go_in_batches_and_what_waits_for_them_comes_after() -> None:

@@ -93,14 +93,14 @@ def test_the_program_of_the_unit_stays_until_it_is_gone(
     program.write_text("")
     program.chmod(0o755)
     monkeypatch.setattr(reserve_unit_file, "require_own_program", lambda *_: str(program))
-    reserve_unit_file.put(host, entry(exclusive=True))
+    reserve_unit_file.install_if_needed(host, entry(exclusive=True))
 
     def fail(runner: str, _: str) -> str:
         raise MissingError(f"__main__.py cannot be run by {runner}")
 
     monkeypatch.setattr(reserve_unit_file, "require_own_program", fail)
     assert reserve_unit_file.require_program(host) == str(program)
-    reserve_unit_file.put(host, entry(exclusive=True))
+    reserve_unit_file.install_if_needed(host, entry(exclusive=True))
     program.unlink()
     with pytest.raises(MissingError, match="by systemd"):
         reserve_unit_file.require_program(host)
@@ -111,7 +111,7 @@ def test_systemd_finds_nothing_wrong_with_the_unit(
     host: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reserve_unit_file, "require_own_program", lambda *_: "/bin/true")
-    reserve_unit_file.put(host, entry(exclusive=True))
+    reserve_unit_file.install_if_needed(host, entry(exclusive=True))
     directory = reserve_unit_file.path_of(host).parent
     instance = directory / UNIT
     instance.symlink_to(reserve_unit_file.path_of(host).name)

@@ -17,7 +17,7 @@ from iscsictl.model.schedule import (
     PackagedUnits,
     Scheduled,
 )
-from iscsictl.planner.schedule import LONGEST, cron_times, problems, texts
+from iscsictl.planner.schedule import LONGEST, cron_times, find_problems, schedule_files
 
 TEMPLATES = {
     "cron": "@TIMES@ root @PRUNE@@EXECUTABLE@@OPTIONS@\n",
@@ -50,10 +50,12 @@ def test_cron_refuses_the_others(seconds: int) -> None:
 
 
 def test_a_timer_takes_what_systemd_can_read() -> None:
-    assert texts(TEMPLATES, "systemd", LONGEST, "/x")[TIMER] == f"{LONGEST} {LONGEST // 10}\n"
+    assert (
+        schedule_files(TEMPLATES, "systemd", LONGEST, "/x")[TIMER] == f"{LONGEST} {LONGEST // 10}\n"
+    )
     for seconds in (0, 9, LONGEST + 1):
         with pytest.raises(UsageError, match="10s at least and 365d at most"):
-            texts(TEMPLATES, "systemd", seconds, "/x")
+            schedule_files(TEMPLATES, "systemd", seconds, "/x")
 
 
 @pytest.mark.parametrize(
@@ -64,12 +66,12 @@ def test_a_timer_takes_what_systemd_can_read() -> None:
     ],
 )
 def test_a_percent_sign_in_a_path_stays_one(method: Method, name: str, line: str) -> None:
-    assert texts(TEMPLATES, method, 120, "/opt/50%/x")[name] == line
+    assert schedule_files(TEMPLATES, method, 120, "/opt/50%/x")[name] == line
 
 
 @pytest.mark.parametrize("path", ["/opt/my tools/x", "/opt/it's/x", '/opt/a"b;c/x', "/opt/$a/x"])
 def test_a_path_that_a_shell_would_part_stays_whole_for_cron(path: str) -> None:
-    line = texts(TEMPLATES, "cron", 120, path)[CRON]
+    line = schedule_files(TEMPLATES, "cron", 120, path)[CRON]
     assert shlex.split(line.partition(" root ")[2]) == [path]
 
 
@@ -81,23 +83,25 @@ def test_a_path_that_a_shell_would_part_stays_whole_for_cron(path: str) -> None:
     ],
 )
 def test_systemd_takes_a_path_with_a_blank_in_quotes(path: str, line: str) -> None:
-    assert texts(TEMPLATES, "systemd", 120, path)[SERVICE] == line
+    assert schedule_files(TEMPLATES, "systemd", 120, path)[SERVICE] == line
 
 
 def test_only_the_period_is_written_where_a_package_brought_the_units() -> None:
-    written = texts(TEMPLATES, "systemd", 300, "/usr/bin/x", packaged=True)
+    written = schedule_files(TEMPLATES, "systemd", 300, "/usr/bin/x", packaged=True)
     assert written == {TIMER_DROP_IN: "drop-in: 300 30\n"}
     # Nothing of a package reads /etc/cron.d/iscsictl but cron itself.
-    assert texts(TEMPLATES, "cron", 300, "/usr/bin/x", packaged=True).keys() == {CRON}
+    assert schedule_files(TEMPLATES, "cron", 300, "/usr/bin/x", packaged=True).keys() == {CRON}
 
 
 @pytest.mark.fault("F111")
 def test_prune_runs_first_and_its_failure_keeps_nothing_from_running() -> None:
-    line = texts(TEMPLATES, "cron", 120, "/opt/50%/x", prune=True)[CRON]
+    line = schedule_files(TEMPLATES, "cron", 120, "/opt/50%/x", prune=True)[CRON]
     prune = "prune --yes --quiet --timeout 10s"
     assert line == f"*/2 * * * * root /opt/50\\%/x {prune}; /opt/50\\%/x\n"
     for packaged, others in ((False, {SERVICE, TIMER}), (True, {TIMER_DROP_IN})):
-        written = texts(TEMPLATES, "systemd", 120, "/opt/50%/x", packaged=packaged, prune=True)
+        written = schedule_files(
+            TEMPLATES, "systemd", 120, "/opt/50%/x", packaged=packaged, prune=True
+        )
         assert written.keys() == {*others, PRUNE_DROP_IN}
         assert written[PRUNE_DROP_IN] == f"ExecStartPre=-/opt/50%%/x {prune}\n"
 
@@ -113,11 +117,11 @@ def test_prune_runs_first_and_its_failure_keeps_nothing_from_running() -> None:
     ],
 )
 def test_the_file_of_metrics_is_one_argument(path: str, cron: str, systemd: str) -> None:
-    written = texts(TEMPLATES, "cron", 120, "/x", metrics=path)
+    written = schedule_files(TEMPLATES, "cron", 120, "/x", metrics=path)
     assert written == {CRON: f"*/2 * * * * root /x --metrics {cron}\n"}
-    written = texts(TEMPLATES, "systemd", 120, "/x", metrics=path)
+    written = schedule_files(TEMPLATES, "systemd", 120, "/x", metrics=path)
     assert written[SERVICE] == f"ExecStart=/x --metrics {systemd}\n"
-    written = texts(TEMPLATES, "systemd", 120, "/x", packaged=True, metrics=path)
+    written = schedule_files(TEMPLATES, "systemd", 120, "/x", packaged=True, metrics=path)
     assert written[SERVICE_DROP_IN] == f"drop-in: /x --metrics {systemd}\n"
     assert written.keys() == {TIMER_DROP_IN, SERVICE_DROP_IN}
 
@@ -147,7 +151,7 @@ CRON_RUNS = Cron("cron", runs=True)
     ],
 )
 def test_a_schedule_that_runs_has_no_problems(there: Scheduled) -> None:
-    assert problems(there) == ()
+    assert find_problems(there) == ()
 
 
 @pytest.mark.parametrize(
@@ -177,5 +181,5 @@ def test_a_schedule_that_runs_has_no_problems(there: Scheduled) -> None:
     ],
 )
 def test_what_keeps_a_schedule_from_running_is_said(there: Scheduled, said: str) -> None:
-    (text,) = problems(there)
+    (text,) = find_problems(there)
     assert said in text

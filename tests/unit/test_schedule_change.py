@@ -19,7 +19,7 @@ from iscsictl.model.schedule import (
     TIMER_DROP_IN,
     TIMER_UNIT,
 )
-from iscsictl.observers.schedule import scheduled
+from iscsictl.observers.schedule import observe_schedule
 from iscsictl.system.host import systemd
 from iscsictl.system.host.cron import find_cron
 from iscsictl.system.io import signals
@@ -380,7 +380,7 @@ def test_an_interrupt_leaves_one_means_on_and_a_second_run_finishes(
     with monkeypatch.context() as interrupted:
         interrupted.setattr(signals, "check", check)
         assert machine.schedule(*then).code == Exit.INTERRUPTED
-    assert scheduled(machine.root).method
+    assert observe_schedule(machine.root).method
     if steps:
         assert "do not fit together: install or remove it again" in machine.schedule("status").err
     assert machine.schedule(*then).code == Exit.DONE

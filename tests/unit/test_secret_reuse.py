@@ -34,7 +34,7 @@ def test_a_shared_secret_is_found_with_any_blanks_around_the_sign(
     records = (
         record(tmp_path, A, "node.session.auth.password = one secret"), record(tmp_path, B, line)
     )  # fmt: skip
-    assert secret_reuse.shared(records) == ((A, B),)
+    assert secret_reuse.groups_sharing_a_secret(records) == ((A, B),)
     assert secret_reuse.others_with(Secret("one secret"), records) == (A, B)
 
 
@@ -54,4 +54,4 @@ def test_what_open_iscsi_does_not_take_for_that_secret_is_not_shared(
     records = (
         record(tmp_path, A, "node.session.auth.password = one secret"), record(tmp_path, B, line)
     )  # fmt: skip
-    assert secret_reuse.shared(records) == ()
+    assert secret_reuse.groups_sharing_a_secret(records) == ()

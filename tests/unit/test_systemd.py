@@ -12,7 +12,7 @@ from iscsictl.system.host.systemd import (
     has_read_fstab,
     reload_soon,
     require_mount,
-    required,
+    required_mounts,
 )
 
 MADE = "run/systemd/generator"
@@ -94,10 +94,10 @@ PATHS = (
 def test_each_mount_point_has_a_drop_in_of_its_own_that_reads_back(tmp_path: Path) -> None:
     for path in PATHS:
         require_mount("mail.service", path, tmp_path)
-    assert sorted(required(tmp_path)["mail.service"]) == sorted(PATHS)
+    assert sorted(required_mounts(tmp_path)["mail.service"]) == sorted(PATHS)
     for number, path in enumerate(PATHS, 1):
         drop_require(path, tmp_path)
-        left = required(tmp_path).get("mail.service", ())
+        left = required_mounts(tmp_path).get("mail.service", ())
         assert path not in left
         assert len(left) == len(PATHS) - number
     assert not (tmp_path / "etc/systemd/system/mail.service.d").exists()
@@ -107,4 +107,4 @@ def test_a_drop_in_of_one_unit_goes_alone(tmp_path: Path) -> None:
     for unit in ("mail.service", "web.service"):
         require_mount(unit, "/srv", tmp_path)
     drop_require("/srv", tmp_path, "mail.service")
-    assert required(tmp_path) == {"web.service": ("/srv",)}
+    assert required_mounts(tmp_path) == {"web.service": ("/srv",)}

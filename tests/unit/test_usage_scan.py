@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from iscsictl.observers.sessions import for_logout
+from iscsictl.observers.sessions import observe_for_logout
 from iscsictl.system.context import Context
 from iscsictl.system.iscsi.sessions import read_listing
 from iscsictl.system.mount import usage
@@ -31,7 +31,7 @@ def test_the_mounts_of_many_disks_are_read_once(
 
     for name in ("_find_openers", "_lio_backstores", "swap_areas", "loops"):
         counted(name)
-    inventory = for_logout(Context(root=tmp_path))
+    inventory = observe_for_logout(Context(root=tmp_path))
     assert len(inventory.usage) == DISKS
     assert {path for used in inventory.usage.values() for path in used.mounts} == {
         f"/srv/lun{index}" for index in range(DISKS)
@@ -47,7 +47,7 @@ def test_who_uses_a_disk_is_kept_apart_from_who_uses_another_that_tells_its_wwid
     make(tmp_path, 2)
     wwids = sorted(tmp_path.glob("sys/devices/**/wwid"))
     wwids[1].write_bytes(wwids[0].read_bytes())
-    inventory = for_logout(Context(root=tmp_path))
+    inventory = observe_for_logout(Context(root=tmp_path))
     assert len({disk.wwid for disk in inventory.disks}) == 1
     used = [inventory.usage_of(disk) for disk in inventory.disks]
     assert sorted(one.mounts for one in used if one is not None) == [("/srv/lun0",), ("/srv/lun1",)]

@@ -24,7 +24,7 @@ from iscsictl.model.host_index import HostIndex
 from iscsictl.model.inventory import Inventory
 from iscsictl.model.listing import Block, Disk, Session, blocks
 from iscsictl.model.listing import Path as DiskPath
-from iscsictl.observers.attach import for_export
+from iscsictl.observers.attach import observe_for_export
 from iscsictl.observers.volumes_file import read_volumes_file
 from iscsictl.output.views.apply import document
 from iscsictl.parse.fstab import parse_fstab
@@ -77,7 +77,7 @@ def hosts(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 def exported(root: Path) -> str:
-    return render(export(*for_export(root)))
+    return render(export(*observe_for_export(root)))
 
 
 def planned(root: Path, text: str) -> str:

@@ -238,7 +238,7 @@ def _detach_task(settings: Settings, request: DetachRequest, booted: frozenset[s
         return _detach_task(settings, replace(request, consent=consent), booted)
 
     return Task(
-        lambda context, before: attach_observer.for_detach(context, request, before),
+        lambda context, before: attach_observer.observe_for_detach(context, request, before),
         lambda inventory: plan_detach(inventory, request, boots_from=booted),
         grant,
         lambda question: ask(settings, question),
@@ -262,7 +262,7 @@ def _attach_task(settings: Settings, spec: AttachSpec) -> Task:
         return _attach_task(settings, replace(spec, consent=consent))
 
     return Task(
-        lambda context, before: attach_observer.for_attach(context, spec, before),
+        lambda context, before: attach_observer.observe_for_attach(context, spec, before),
         lambda inventory: plan_attach(inventory, spec),
         grant,
         lambda question: ask(settings, question),

@@ -163,7 +163,7 @@ def _write_account(settings: Settings, place: Place, changes: Changes) -> int:
     def observe(context: Context, _: Inventory | None) -> Inventory:
         contexts[:] = [context]
         if isinstance(place, RecordSelector):
-            return observer.for_records(context, place, changes)
+            return observer.observe_records(context, place, changes)
         return Inventory()
 
     def make_plan(inventory: Inventory) -> Any:
@@ -186,7 +186,7 @@ def show(settings: Settings, **options: Any) -> int:
     choice = take_selector(settings, options)
     require_root("chap show")
     context = open_context(settings.wait, settings.root)
-    inventory = observer.for_records(context)
+    inventory = observer.observe_records(context)
     records = inventory.records if choice.selects_all else select_records(inventory, choice)
     accounts = [_of_record(record) for record in records]
     if choice.selects_all:

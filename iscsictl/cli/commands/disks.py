@@ -39,7 +39,7 @@ from iscsictl.observers.disks import (
 from iscsictl.output.terminal import screen_of
 from iscsictl.output.views.disks import print_disk, print_disks, print_problems, print_types
 from iscsictl.planner.disks.format import MkfsSpec, plan_grow, plan_label, plan_mkfs
-from iscsictl.planner.disks.layout import Problem, problems
+from iscsictl.planner.disks.layout import Problem, find_problems
 from iscsictl.planner.disks.mkfs_options import read_mkfs_options
 from iscsictl.planner.disks.partitions import (
     AddPartitionSpec,
@@ -334,7 +334,7 @@ def verify(settings: Settings, name: str, lun: int | None) -> int:
         fix = f"make one: iscsictl disk label {shell_form(device)} gpt"
         found.append(Problem("no-table", "fail", f"{device} has no partition table", fix))
     else:
-        found += problems(facts.table, facts.total, facts.topology, facts.kernel)
+        found += find_problems(facts.table, facts.total, facts.topology, facts.kernel)
         if not found and facts.table.label != "bsd":
             fix = f"look closer: sfdisk --verify {device}"
             found += [Problem("sfdisk", "fail", one, fix) for one in partition_table_errors(device)]

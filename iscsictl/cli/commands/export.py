@@ -7,7 +7,7 @@ import click
 from iscsictl.cli.help import command
 from iscsictl.cli.options import Settings, common, print_message, require_root
 from iscsictl.errors import Exit
-from iscsictl.observers.attach import for_export
+from iscsictl.observers.attach import observe_for_export
 from iscsictl.output.text import escape_controls
 from iscsictl.planner.volumes.export import export as collect
 from iscsictl.planner.volumes.export import render
@@ -23,7 +23,7 @@ def export(settings: Settings) -> int:
     what would still be done, such as mounting what is unmounted. It contains no secrets.
     """
     require_root("export")
-    found = collect(*for_export(settings.root))
+    found = collect(*observe_for_export(settings.root))
     if settings.output == "json":
         whole = {"schema": "iscsictl.export/1", "volume": found.volumes}
         click.echo(json.dumps(whole, indent=1))

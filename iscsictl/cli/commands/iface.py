@@ -43,7 +43,7 @@ def show(settings: Settings, name: str | None) -> int:
     facts = host.iface_facts(context)
     screen = screen_of(sys.stdout, settings.color)
     if name is None:
-        host_view.show_kinds(core.kinds(facts), screen, settings.output)
+        host_view.show_kinds(core.initiator_kinds(facts), screen, settings.output)
         return 0
     require_iface(context, name)
     host_view.show_iface(facts, name, screen, settings.output)

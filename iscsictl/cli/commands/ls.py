@@ -61,7 +61,7 @@ def ls(
         raise UsageError("chosen columns go neither with --tree nor with --long")
     listing = _read_listing(settings, source, long=long)
     if target is not None:
-        listing = selection.only(listing, selection.named_targets(listing, target))
+        listing = selection.keep_targets(listing, selection.named_targets(listing, target))
     if not settings.quiet:
         _print_warnings(listing.warnings, source)
         # A capture of disks alone does not say that there are no sessions.

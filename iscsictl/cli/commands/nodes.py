@@ -59,7 +59,7 @@ def show(settings: Settings, **options: Any) -> int:
 
 
 def _show_records(settings: Settings, selector: RecordSelector, *, values: bool) -> int:
-    inventory = observer.for_records(open_context(settings.wait, settings.root))
+    inventory = observer.observe_records(open_context(settings.wait, settings.root))
     records = inventory.records if selector.selects_all else select_records(inventory, selector)
     index = SessionIndex.of(inventory)
     sids = {}
@@ -106,6 +106,6 @@ def set_(settings: Settings, pairs: tuple[str, ...], **options: Any) -> int:
         require_removable("node", changes, records_at(settings.root))
     return run_atomic(
         settings,
-        lambda context, _: observer.for_records(context, selector, changes),
+        lambda context, _: observer.observe_records(context, selector, changes),
         lambda inventory: plan_values(inventory, selector, changes),
     )

@@ -6,7 +6,7 @@ from iscsictl.cli.help import command
 from iscsictl.cli.options import Settings, changing, common, duration, require_root
 from iscsictl.cli.selectors import run_independent
 from iscsictl.engine.runtime import Context
-from iscsictl.observers.prune import for_prune
+from iscsictl.observers.prune import observe_for_prune
 from iscsictl.planner.iscsi.prune import PruneFacts, plan_prune
 
 #: An array that restarts may list some of its targets before the others.
@@ -40,7 +40,7 @@ def prune(settings: Settings, names: tuple[str, ...], seconds: float) -> int:
 
     def observe(context: Context, _: object) -> PruneFacts:
         before = facts[-1] if facts else None
-        facts.append(for_prune(context, names, seconds, before, dry_run=settings.dry_run))
+        facts.append(observe_for_prune(context, names, seconds, before, dry_run=settings.dry_run))
         return facts[-1]
 
     return run_independent(

@@ -24,7 +24,7 @@ from iscsictl.lazy_import import lazy_import
 from iscsictl.model import actions
 from iscsictl.model.inventory import Inventory
 from iscsictl.model.plan import Plan, Report, Status
-from iscsictl.observers.reconnect import at_first, for_reconnect, mounted
+from iscsictl.observers.reconnect import mounted, observe_for_reconnect, observe_locally
 from iscsictl.planner.attach.reconnect import plan_reconnect
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def reconnect(settings: Settings, target: str | None, metrics: Path | None) -> i
 def _save_metrics(settings: Settings, path: Path, run: _Run) -> None:
     """Write the metrics of the host as it is after a run. Raises IscsictlError."""
     context = open_context(settings.wait, settings.root)
-    inventory = run.inventory or at_first(context)
+    inventory = run.inventory or observe_locally(context)
     now = round(time.time())
     success: int | None = now
     if run.code != Exit.DONE or run.kept_out:
@@ -119,7 +119,7 @@ def _save_metrics(settings: Settings, path: Path, run: _Run) -> None:
 def _reconnect(settings: Settings, target: str | None) -> _Run:
     context = open_context(settings.wait, settings.root)
     # Without the lock: where all is well, neither this run nor another has to wait.
-    inventory = at_first(context)
+    inventory = observe_locally(context)
     if target is not None:
         known = (record.target for record in inventory.records)
         target = names.resolve_name(target, known, settings.interactive)
@@ -152,7 +152,9 @@ def _restore_missing(settings: Settings, target: str | None) -> _Run:
         context = open_context(settings.wait, settings.root)
         return plan_reconnect(inventory, mounted(context, inventory), target)
 
-    missing = task.Task(lambda context, before: for_reconnect(context, target, before), make_plan)
+    missing = task.Task(
+        lambda context, before: observe_for_reconnect(context, target, before), make_plan
+    )
     try:
         # It does not wait for the lock: it is run again in a few minutes, and mkfs may take longer.
         code = runner.run_task(

@@ -18,8 +18,8 @@ from iscsictl.cli.options import (
 )
 from iscsictl.cli.runner import run_task
 from iscsictl.engine.tasks.schedule import install_task, remove_task
-from iscsictl.observers.schedule import scheduled
-from iscsictl.planner.schedule import problems
+from iscsictl.observers.schedule import observe_schedule
+from iscsictl.planner.schedule import find_problems
 
 if TYPE_CHECKING:
     from iscsictl.model.schedule import Method
@@ -72,8 +72,8 @@ def remove(settings: Settings) -> int:
 @common
 def status(settings: Settings) -> int:
     """Show whether and by which method it runs."""
-    there = scheduled(settings.root)
-    warnings = problems(there)
+    there = observe_schedule(settings.root)
+    warnings = find_problems(there)
     if settings.output == "json":
         document = {
             "schema": "iscsictl.schedule/1",

@@ -84,7 +84,7 @@ def discover(
     if save:
         return run_atomic(
             settings,
-            lambda context, before: observer.for_save(
+            lambda context, before: observer.observe_for_save(
                 context, where, iface, changes, before, kind=kind
             ),
             lambda inventory: records.plan_save(inventory, iface),
@@ -152,7 +152,7 @@ def login(
     require_root("login")
     return run_independent(
         settings,
-        lambda context, before: observer.for_login(
+        lambda context, before: observer.observe_for_login(
             context, selector, values, everything=everything, again=before is not None
         ),
         lambda inventory: planning.plan_login(inventory, selector, values, everything=everything),
@@ -180,7 +180,7 @@ def logout(settings: Settings, everything: bool, seconds: float | None, **option
     boots_from = observer.boots_from(settings.root)
     return run_independent(
         settings,
-        lambda context, _: observer.for_logout(context),
+        lambda context, _: observer.observe_for_logout(context),
         lambda inventory: planning.plan_logout(
             inventory, selector, boots_from=boots_from, seconds=seconds, now=hold_clock()
         ),
@@ -202,7 +202,7 @@ def rescan(settings: Settings, target: str | None) -> int:
     first: list[Asked] = []
 
     def observe(context: Context, _: object) -> Asked:
-        asked = observer.for_rescan(context, selector, first[0] if first else None)
+        asked = observer.observe_for_rescan(context, selector, first[0] if first else None)
         first.append(asked)
         return asked
 
@@ -235,7 +235,7 @@ def startup(settings: Settings, name: str | None, when: str | None, **options: A
     require_root("startup")
     return run_atomic(
         settings,
-        lambda context, _: observer.for_startup(context, selector, startup_values(when)),
+        lambda context, _: observer.observe_for_startup(context, selector, startup_values(when)),
         lambda inventory: records.plan_startup(inventory, selector, when),
     )
 
@@ -252,7 +252,7 @@ def forget(settings: Settings, **options: Any) -> int:
     require_root("forget")
     return run_independent(
         settings,
-        lambda context, _: observer.for_forget(context, selector),
+        lambda context, _: observer.observe_for_forget(context, selector),
         lambda inventory: records.plan_forget(inventory, selector),
     )
 
@@ -284,7 +284,7 @@ def hold(settings: Settings, name: str | None, seconds: float | None) -> int:
     name = named(name)
     return run_independent(
         settings,
-        lambda context, _: observer.for_records(context),
+        lambda context, _: observer.observe_records(context),
         lambda inventory: planning.plan_hold(
             inventory, name, interactive=settings.interactive, seconds=seconds, now=hold_clock()
         ),
@@ -301,6 +301,6 @@ def unhold(settings: Settings, name: str) -> int:
     name = named(name)
     return run_independent(
         settings,
-        lambda context, _: observer.for_records(context),
+        lambda context, _: observer.observe_records(context),
         lambda inventory: planning.plan_unhold(inventory, name, interactive=settings.interactive),
     )

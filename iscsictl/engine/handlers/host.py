@@ -32,7 +32,7 @@ def _set_initiator(action: actions.SetInitiatorName, context: Context) -> StepRe
         raise InUseError("a session came up meanwhile", hint="log out first: iscsictl logout --all")
     changed = initiator_name.write_name(action.name, context.root)
     if changed:
-        initiator_name.reread(context.root)
+        initiator_name.restart_running_iscsid(context.root)
     return StepResult(changed)
 
 

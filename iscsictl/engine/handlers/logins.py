@@ -63,7 +63,9 @@ def log_in(
                 break
             ended, at_work = wait(at_work, return_when=FIRST_COMPLETED)
             for outcomes in [future.result() for future in ended]:
-                width = adapted(width, [outcome.error for outcome in outcomes], batches=batches)
+                width = adapt_batch_width(
+                    width, [outcome.error for outcome in outcomes], batches=batches
+                )
                 for outcome in outcomes:
                     if isinstance(outcome.error, InterruptError):
                         continue  # it did not fail: the next check ends the run
@@ -87,7 +89,7 @@ def batch_size(width: int, waiting: int, lanes: int) -> int:
     return max(1, min(width // LANES, -(-waiting // lanes)))
 
 
-def adapted(width: int, errors: Sequence[IscsictlError | None], *, batches: bool) -> int:
+def adapt_batch_width(width: int, errors: Sequence[IscsictlError | None], *, batches: bool) -> int:
     """Return how many logins there may be at once, after some have ended with these errors.
 
     Half as many after a time-out, twice as many when all ended well. A refused login, such as one

@@ -33,7 +33,7 @@ def _build_table_check(
     """Return a check of a table: `find_mismatch` for the partition, the others as before."""
 
     def find_problem(after: Table) -> str | None:
-        return layout.same_but(before, after, number) or find_mismatch(after.entry(number))
+        return layout.find_other_change(before, after, number) or find_mismatch(after.entry(number))
 
     return find_problem
 

@@ -9,8 +9,8 @@ from iscsictl.errors import NotFoundError
 from iscsictl.model.inventory import Inventory
 from iscsictl.model.plan import Plan
 from iscsictl.model.schedule import Method
-from iscsictl.observers.schedule import packaged_units, scheduled
-from iscsictl.planner.schedule import plan_install, plan_remove, texts
+from iscsictl.observers.schedule import observe_schedule, packaged_units
+from iscsictl.planner.schedule import plan_install, plan_remove, schedule_files
 from iscsictl.system.io.own_program import require_own_program
 
 _TEMPLATES = ("cron", "iscsictl-prune.conf", "iscsictl-reconnect.service",
@@ -51,16 +51,16 @@ def install_task(
     packaged = packaged_units(root)
     # A second installation, by pip for instance, has units of its own that run itself.
     own = packaged is not None and Path(packaged.program).resolve() == Path(program).resolve()
-    wanted = texts(
+    wanted = schedule_files(
         templates, method, seconds, program, packaged=own, prune=prune,
         metrics=None if metrics is None else str(metrics),
     )  # fmt: skip
-    return _task_without_facts(lambda: plan_install(scheduled(root, wanted), wanted))
+    return _task_without_facts(lambda: plan_install(observe_schedule(root, wanted), wanted))
 
 
 def remove_task(root: Path) -> "Task":
     """Return the task that takes the schedule away, whichever method it has."""
-    return _task_without_facts(lambda: plan_remove(scheduled(root)))
+    return _task_without_facts(lambda: plan_remove(observe_schedule(root)))
 
 
 def _task_without_facts(make_plan: Callable[[], Plan]) -> "Task":

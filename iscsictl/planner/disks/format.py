@@ -371,7 +371,7 @@ def _grow_partition(
             f"the kernel and the table of {device.device} do not agree",
             hint=f"iscsictl disk part verify {shell_form(device.device)}",
         )
-    size = layout.grown(table, total, entry)
+    size = layout.grown_size(table, total, entry)
     gain = (size - entry.size) * table.sector
     if layout.is_logical(entry, table.label):
         builder.notes.append(f"partition {entry.number} is a logical one: its size stays")

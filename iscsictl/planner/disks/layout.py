@@ -68,7 +68,7 @@ def resolve_type(label: str, text: str, names: Mapping[str, str]) -> str:
     return found
 
 
-def grain(topology: Topology, total: int) -> int:
+def alignment_grain(topology: Topology, total: int) -> int:
     """Return what starts of partitions are a multiple of, in sectors: 1 MiB at least.
 
     A larger optimal I/O size counts, if it makes sense and the disk has `total` sectors to
@@ -117,7 +117,7 @@ def _space_taking_partitions(table: Table) -> list[Entry]:
     return sorted(found, key=lambda e: e.start)
 
 
-def gaps(table: Table, total: int) -> tuple[tuple[int, int], ...]:
+def free_gaps(table: Table, total: int) -> tuple[tuple[int, int], ...]:
     """Return what is free as (first sector, sector after the last).
 
     The places are those that the table allows, not aligned ones. In a DOS table an extended
@@ -139,21 +139,21 @@ def gaps(table: Table, total: int) -> tuple[tuple[int, int], ...]:
     return tuple((a, b) for a, b in found if b > a)
 
 
-def place(
+def place_partition(
     table: Table, total: int, topology: Topology, *, size: int | None, start: int | None
 ) -> tuple[int, int]:
     """Return start and size of a new partition; `size` None takes the rest of the largest gap.
 
     Raises RefusedError where there is no such room.
     """
-    step = grain(topology, total)
+    step = alignment_grain(topology, total)
     offset = topology.offset // topology.logical
     end_step = MIB // topology.logical
     if table.label == "sun":
         step = end_step = SUN_CYLINDER
         offset, size = 0, None if size is None else -(-size // step) * step
     fits = []
-    for first, end in gaps(table, total):
+    for first, end in free_gaps(table, total):
         begin = -(-max(first - offset, 0) // step) * step + offset
         if start is not None:
             begin = start if first <= start < end else end
@@ -166,7 +166,7 @@ def place(
         if room > 0 and (size is None or room >= size):
             fits.append((begin, room if size is None else size))
     if not fits:
-        largest = max((b - a for a, b in gaps(table, total)), default=0)
+        largest = max((b - a for a, b in free_gaps(table, total)), default=0)
         where = "" if start is None else f" at sector {start}"
         wanted = "any partition" if size is None else f"{size} sectors"
         raise RefusedError(
@@ -176,24 +176,26 @@ def place(
     return max(fits, key=lambda fit: fit[1]) if size is None else fits[0]
 
 
-def rest(table: Table, total: int, topology: Topology) -> Entry | None:
+def find_rest_partition(table: Table, total: int, topology: Topology) -> Entry | None:
     """Return the partition that took the rest, None if there is none.
 
     Without it the rest would begin in it, and it cannot grow. While something is free, only the
     one with the last number can be it.
     """
     try:
-        place(table, total, topology, size=None, start=None)
+        place_partition(table, total, topology, size=None, start=None)
         candidates = sorted(table.entries, key=lambda entry: entry.number)[-1:]
     except RefusedError:
         candidates = list(table.entries)
     for entry in candidates:
         others = tuple(other for other in table.entries if other is not entry)
         try:
-            begin, _ = place(replace(table, entries=others), total, topology, size=None, start=None)
+            begin, _ = place_partition(
+                replace(table, entries=others), total, topology, size=None, start=None
+            )
         except RefusedError:
             continue
-        if entry.start <= begin < entry.end and grown(table, total, entry) == entry.size:
+        if entry.start <= begin < entry.end and grown_size(table, total, entry) == entry.size:
             return entry
     return None
 
@@ -224,7 +226,7 @@ def next_number(table: Table) -> int:
     )
 
 
-def grown(table: Table, total: int, entry: Entry) -> int:
+def grown_size(table: Table, total: int, entry: Entry) -> int:
     """Return the size that a partition can have on a disk of `total` sectors, never less.
 
     It ends before the next partition and at a multiple of 1 MiB (sun: of a cylinder). A logical one
@@ -239,7 +241,7 @@ def grown(table: Table, total: int, entry: Entry) -> int:
     return max(entry.size, end - entry.start)
 
 
-def same_but(before: Table, after: Table, named: int) -> str | None:
+def find_other_change(before: Table, after: Table, named: int) -> str | None:
     """Tell what else than partition `named` differs between two tables, None if nothing does.
 
     Asked of the table that is read back after sfdisk has run: nothing but the named partition may
@@ -286,7 +288,7 @@ class Problem:
     number: int | None = None
 
 
-def problems(
+def find_problems(
     table: Table, total: int, topology: Topology, kernel: Mapping[int, tuple[int, int]]
 ) -> tuple[Problem, ...]:
     """Return what is wrong. `kernel` is what the kernel works with: start and size by number.

@@ -91,7 +91,9 @@ def _add_partition_steps(
             f"sector {start} is inside a cylinder, where no partition of a sun table starts",
             hint=f"use a multiple of {layout.SUN_CYLINDER} sectors, or leave out --start",
         )
-    begin, length = layout.place(table, facts.total, facts.topology, size=size, start=start)
+    begin, length = layout.place_partition(
+        table, facts.total, facts.topology, size=size, start=start
+    )
     if start is not None and not _is_aligned(inventory, table, start):
         builder.notes.append(
             f"sector {start} is not a multiple of the disk's optimal I/O size: writes are slow"
@@ -104,7 +106,7 @@ def _add_partition_steps(
 def _is_aligned(inventory: DiskInventory, table: Table, start: int) -> bool:
     topology, total = inventory.facts.topology, inventory.facts.total
     beyond = start - topology.offset // topology.logical
-    return table.label == "sun" or beyond % layout.grain(topology, total) == 0
+    return table.label == "sun" or beyond % layout.alignment_grain(topology, total) == 0
 
 
 def _find_matching_partition(
@@ -121,7 +123,7 @@ def _find_matching_partition(
         return next((e for e in table.entries if facts.earlier.entry(e.number) is None), None)
     entries = table.entries
     if size is None and start is None and spec.number is None:
-        taker = layout.rest(table, facts.total, facts.topology)
+        taker = layout.find_rest_partition(table, facts.total, facts.topology)
         entries = () if taker is None else (taker,)
     for entry in entries:
         named = spec.number == entry.number
@@ -132,7 +134,7 @@ def _find_matching_partition(
         if spec.bootable and not layout.is_bootable(entry, table.label):
             continue
         if size is None:
-            fits = layout.grown(table, facts.total, entry) == entry.size
+            fits = layout.grown_size(table, facts.total, entry) == entry.size
         else:
             # A size is rounded when the partition is made.
             slack = MIB if table.label != "sun" else layout.SUN_CYLINDER * table.sector

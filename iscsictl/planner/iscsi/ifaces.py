@@ -74,7 +74,7 @@ class IfaceFacts:
     open_iscsi: Version | None = None
 
 
-def kinds(facts: IfaceFacts) -> tuple[Kind, ...]:
+def initiator_kinds(facts: IfaceFacts) -> tuple[Kind, ...]:
     """Return all kinds of initiator that open-iscsi knows, and what this machine has of each.
 
     `state` is that of the kernel module, `missing` where nothing is known of it. `nics` are network
@@ -181,7 +181,7 @@ def plan_write(
                 hint=f"change it with: iscsictl iface set {shell_form(name)} ...",
             )
         draft.add(WriteIface(name, wanted), name, "an interface to log in through", done=same)
-        kind = next((k for k in kinds(facts) if k.transport == transport), None)
+        kind = next((k for k in initiator_kinds(facts) if k.transport == transport), None)
         if kind is not None and not kind.usable:
             what = "no NIC" if kind.state != "missing" else "no module"
             draft.notes.append(f"this machine has {what} for the transport {kind.transport}")

@@ -29,7 +29,7 @@ def named_targets(listing: "Listing", wanted: str) -> Callable[[str], bool]:
     return lambda name: part in name.lower()
 
 
-def only(listing: "Listing", is_meant: Callable[[str], bool]) -> "Listing":
+def keep_targets(listing: "Listing", is_meant: Callable[[str], bool]) -> "Listing":
     """Keep the sessions of some targets, with their disks and, of a capture, their records."""
     sessions = tuple(session for session in listing.sessions if is_meant(session.target))
     sids = {session.sid for session in sessions}

@@ -72,7 +72,7 @@ class _Search:
 
     def run(self) -> None:
         """Read until the pieces are used up, or one of us found data or failed."""
-        view = memoryview(scsi_commands.landing(_PIECE))
+        view = memoryview(scsi_commands.page_aligned_buffer(_PIECE))
         try:
             while (extent := self._take_next_piece()) is not None:
                 signals.check()

@@ -132,7 +132,7 @@ def read_table(device: str) -> tuple[str | None, tuple[Partition, ...]]:
 def _read_bytes_at(device: str, at: int, length: int) -> bytes:
     start = at // BLOCK * BLOCK
     with opened(device, exclusive=False) as fd:
-        view = memoryview(scsi_commands.landing(2 * BLOCK))
+        view = memoryview(scsi_commands.page_aligned_buffer(2 * BLOCK))
         read_fully(fd, view, start)
         return bytes(view[at - start : at - start + length])
 

@@ -21,7 +21,7 @@ def capacity(device: str) -> int | None:
     return None if found is None else found.size
 
 
-def filled(node: str, fs: str, path: str | None) -> int | None:
+def filesystem_size(node: str, fs: str, path: str | None) -> int | None:
     """Return how many bytes of its device a filesystem takes; `path` is where it is mounted.
 
     None where it does not tell (xfs and btrfs do only while mounted).
@@ -58,7 +58,7 @@ def grow(node: str, fs: str, path: str) -> bool:
 
     Raises RefusedError for a btrfs of several devices, ToolError.
     """
-    before = filled(node, fs, path)
+    before = filesystem_size(node, fs, path)
     with track_writes() as writes:
         if fs in {"ext2", "ext3", "ext4"}:
             # Without a size each of these takes all of the device; a large filesystem takes
@@ -77,7 +77,7 @@ def grow(node: str, fs: str, path: str) -> bool:
             writes.run(["btrfs", "filesystem", "resize", "max", path], timeout=None)
         else:
             raise IscsictlError(f"{fs} cannot be grown")
-        return filled(node, fs, path) != before
+        return filesystem_size(node, fs, path) != before
 
 
 def _btrfs_members(node: str) -> int:

@@ -151,7 +151,7 @@ def additional_sense(sense: bytes) -> int | None:
     return sense[at] if at is not None and len(sense) > at else None
 
 
-def landing(length: int) -> mmap.mmap:
+def page_aligned_buffer(length: int) -> mmap.mmap:
     """Return memory that the kernel may write right into, past the page cache.
 
     It is shared, for a private page is copied when we change it while a child of ours that was just
@@ -174,7 +174,7 @@ def send(fd: int, command: bytes, data: bytes, what: str, timeout: float) -> Non
     A command that is answered with UNIT ATTENTION was not executed (SAM-5 5.14). Raises
     UnreachableError, ScsiError.
     """
-    buffer = landing(len(data))
+    buffer = page_aligned_buffer(len(data))
     buffer[:] = data
     _after_attentions(lambda: _submit_command(fd, command, buffer, _TO_DEVICE, what, timeout))
 
@@ -190,7 +190,7 @@ def _after_attentions(submit: Callable[[], T]) -> T:
 
 
 def _read_answer(fd: int, command: bytes, length: int, what: str, timeout: float) -> bytes:
-    buffer = landing(length)
+    buffer = page_aligned_buffer(length)
     missing = _submit_command(fd, command, buffer, _FROM_DEVICE, what, timeout)
     # What the disk did not send is left out; a residue that is no part of the length is nonsense.
     if not 0 <= missing <= length:

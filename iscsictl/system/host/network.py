@@ -126,7 +126,7 @@ def _read_ipv6_routes(root: Path) -> Iterator[KernelRoute]:
             yield KernelRoute(str(net), row[9], None if int(gateway) == 0 else str(gateway), metric)
 
 
-def listens(root: Path = Path("/"), port: int = ISCSI_PORT) -> str | None:
+def listening_address(root: Path = Path("/"), port: int = ISCSI_PORT) -> str | None:
     """Return the address on which a socket of this host listens at `port`, but for loopback.
 
     The first that is found; None if there is none. A wildcard address is 0.0.0.0 or `::`.

@@ -194,7 +194,7 @@ def _unquote_path(word: str) -> str:
     return re.sub(r"\\(.)", r"\1", word.strip()[1:-1]).replace("%%", "%")
 
 
-def required(root: Path = Path("/")) -> Mapping[str, tuple[str, ...]]:
+def required_mounts(root: Path = Path("/")) -> Mapping[str, tuple[str, ...]]:
     """Return which units wait for which mount points, by our own drop-ins.
 
     Paths are as they were given to `require_mount`, in the order of the files' names.

@@ -70,8 +70,8 @@ def with_name(text: str, name: str) -> str:
 def write_name(name: str, root: Path = Path("/")) -> bool:
     """Put the name into the file, 0600 where it is new. False if it was there already.
 
-    iscsid does not know of it yet, see `reread`. Raises FileChangedError, NeedsRootError,
-    IscsictlError.
+    iscsid does not know of it yet, see `restart_running_iscsid`. Raises FileChangedError,
+    NeedsRootError, IscsictlError.
     """
     path = path_of(root)
     old = read_file(path)
@@ -86,7 +86,7 @@ def write_name(name: str, root: Path = Path("/")) -> bool:
     return replace_file(path, new, expect=old or b"")
 
 
-def made_name(root: Path = Path("/")) -> str:
+def make_name(root: Path = Path("/")) -> str:
     """Return a new name: of iscsi-iname(8) where it is installed, or as it makes them.
 
     The year in an IQN is when its domain was owned, not today: ours is that of Debian or of
@@ -101,7 +101,7 @@ def made_name(root: Path = Path("/")) -> str:
     return f"{prefix}:{os.urandom(6).hex()}"
 
 
-def reread(root: Path = Path("/")) -> None:
+def restart_running_iscsid(root: Path = Path("/")) -> None:
     """Have a running iscsid take the new name; only for a host without sessions.
 
     iscsid reads the file when it starts. Nothing happens where systemd is not the init. Raises

@@ -27,7 +27,7 @@ _LATE = "the name cannot be resolved in time"
 _HEED = 0.1
 
 
-def silent(portals: Iterable[Portal], timeout: float) -> Mapping[Portal, str]:
+def find_silent_portals(portals: Iterable[Portal], timeout: float) -> Mapping[Portal, str]:
     """Return the portals that do not take a connection within `timeout` seconds, and why.
 
     Raises InterruptError soon after a signal that was deferred.

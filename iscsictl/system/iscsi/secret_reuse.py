@@ -44,7 +44,7 @@ class SecretFingerprints:
         return hashlib.blake2b(data, key=self._key).digest()
 
 
-def shared(records: Iterable[NodeRecord]) -> tuple[tuple[str, ...], ...]:
+def groups_sharing_a_secret(records: Iterable[NodeRecord]) -> tuple[tuple[str, ...], ...]:
     """Return the groups of targets that have a secret in common.
 
     Secrets of either direction count: whoever learns one of them can pose as the other side too.

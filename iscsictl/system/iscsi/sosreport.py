@@ -55,7 +55,9 @@ def read_capture(path: Path, wait: float = PIPE_WAIT) -> Listing:
             if path.is_file() and tarfile.is_tarfile(path):
                 return _read_archive(path)
             if not stat.S_ISDIR(os.fstat(fd).st_mode):
-                return checked(parse_capture(_read_whole_pipe(fd, str(path), wait)), str(path))
+                return require_readable(
+                    parse_capture(_read_whole_pipe(fd, str(path), wait)), str(path)
+                )
         finally:
             os.close(fd)
         return read_directory(path)
@@ -84,7 +86,7 @@ def _read_whole_pipe(fd: int, name: str, wait: float) -> bytes:
     raise IscsictlError(f"{name}: it has more than {MAX_CAPTURE >> 20} MiB", hint=HINT)
 
 
-def checked(listing: Listing, name: str) -> Listing:
+def require_readable(listing: Listing, name: str) -> Listing:
     """Return the listing; raise IscsictlError if all there was could not be read.
 
     An input that says that there is no session is fine, and so is a list of records. `name` is what
@@ -119,13 +121,13 @@ def read_directory(path: Path) -> Listing:
     if lists:
         best, name, data = max(lists, key=lambda output: _richness_of_listing(output[0]))
         if not best.sessions and kernel is None:
-            checked(best, f"{place}/{name}")
+            require_readable(best, f"{place}/{name}")
         if best.sessions or kernel is None:
             return parse_bundle([(name, data), *others])
     if kernel is not None:
         return kernel
     if others:
-        return checked(parse_bundle(others), str(place))
+        return require_readable(parse_bundle(others), str(place))
     raise NotFoundError(
         f"{path}: neither sys/class/iscsi_session nor sos_commands/iscsi/*session* is in it",
         hint="give the directory that a sosreport was unpacked into",

@@ -87,11 +87,11 @@ def save_fstab(
     if verify is not None:
         _refuse_new_errors(path, _count_lines(old), _count_lines(fstab), verify)
     mode = None if path.exists() else 0o644
-    udev_rule.put(root, fstab)
-    reserve_unit_file.put(root, fstab)
+    udev_rule.install_if_needed(root, fstab)
+    reserve_unit_file.install_if_needed(root, fstab)
     changed = replace_file(path, render_fstab(fstab), mode=mode, expect=render_fstab(old))
-    udev_rule.sweep(root, fstab)
-    reserve_unit_file.sweep(root, fstab)
+    udev_rule.remove_if_unneeded(root, fstab)
+    reserve_unit_file.remove_if_unneeded(root, fstab)
     return changed
 
 

@@ -41,7 +41,7 @@ def mounted(root: Path = Path("/")) -> tuple[MountLine, ...]:
         return ()
 
 
-def elsewhere(root: Path = Path("/")) -> Iterator[tuple[int, str, MountLine]]:
+def mounts_in_other_namespaces(root: Path = Path("/")) -> Iterator[tuple[int, str, MountLine]]:
     """Yield (pid, command, mount) of each mount namespace that is not ours, once each.
 
     The process is the first that is in it. Without root other users' namespaces cannot be read, and
@@ -283,7 +283,7 @@ def _count_mounts(path: str) -> int:
     return sum(line.path == path for line in mounted())
 
 
-def problem(line: MountLine, root: Path = Path("/")) -> str | None:
+def find_mount_problem(line: MountLine, root: Path = Path("/")) -> str | None:
     """Tell why a mounted filesystem cannot be worked with, as far as stat() and its options show.
 
     A kernel from 6.12 on does not show that an ext4 gave up; where it has noted errors, a write

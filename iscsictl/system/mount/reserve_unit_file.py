@@ -39,7 +39,7 @@ def find_program(root: Path = Path("/")) -> str | None:
     return None
 
 
-def put(root: Path, fstab: Fstab) -> None:
+def install_if_needed(root: Path, fstab: Fstab) -> None:
     """Have the unit there if an entry of this fstab requires it.
 
     systemd knows it after the reload that follows each change of fstab. Raises what
@@ -52,7 +52,7 @@ def put(root: Path, fstab: Fstab) -> None:
         replace_file(path_of(root), unit.encode("utf-8", "surrogateescape"), mode=0o644)
 
 
-def sweep(root: Path, fstab: Fstab) -> None:
+def remove_if_unneeded(root: Path, fstab: Fstab) -> None:
     """Remove the unit if no entry of this fstab requires it.
 
     To be called after fstab was written. Raises what `remove_file` raises.

@@ -45,7 +45,7 @@ def path_of(root: Path = Path("/")) -> Path:
     return root / "etc/udev/rules.d/62-iscsictl.rules"
 
 
-def put(root: Path, fstab: Fstab) -> None:
+def install_if_needed(root: Path, fstab: Fstab) -> None:
     """Have the rule there if a line of this fstab needs it; udev sees by itself that it changed.
 
     Raises what `replace_file` raises.
@@ -55,7 +55,7 @@ def put(root: Path, fstab: Fstab) -> None:
         replace_file(path_of(root), RULE.encode(), mode=0o644)
 
 
-def sweep(root: Path, fstab: Fstab) -> None:
+def remove_if_unneeded(root: Path, fstab: Fstab) -> None:
     """Remove the rule if no line of this fstab needs it.
 
     To be called after fstab was written: until then the old lines need it. Raises what

@@ -79,7 +79,7 @@ class UsageScan:
         self.root = root
         self.mounted = mounts.mounted(root)
         self.innermost = {mount.path: mount for mount in self.mounted}
-        self.elsewhere = tuple(mounts.elsewhere(root))
+        self.elsewhere = tuple(mounts.mounts_in_other_namespaces(root))
         self.openers = tuple(_find_openers(root))
         self.loops = loops(str(root).rstrip("/"))
         self.backstores = tuple((n, p, os.path.realpath(p)) for n, p in _lio_backstores(root))
