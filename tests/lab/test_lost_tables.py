@@ -1,7 +1,8 @@
-"""Disks that lost their partition table are not blank, behind a real target too."""
+"""Disks that lost their partition table, and LUNs that tell which of their blocks are mapped."""
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -100,3 +101,50 @@ def test_a_disk_that_lost_its_table_is_refused_whatever_was_on_it(lab: Lab) -> N
     assert host.text("/etc/fstab") == fstab
     planned = run_on(host, f"{ATTACH} --lun {len(CELLS)} -n -J", 10)
     assert "blank: " in planned.out
+
+
+# On the array: a SCSI disk of the kernel's own that knows which blocks are mapped, passed on.
+THIN = """
+modprobe scsi_debug lbpu=1 dev_size_mb=128 && modprobe target_core_pscsi
+until d=$(ls -d /sys/bus/pseudo/drivers/scsi_debug/adapter0/host*/target*/*/block/*); do sleep 0.2
+done
+at=$(basename $(readlink -f $d/device))
+store=/sys/kernel/config/target/core/pscsi_0/thin
+mkdir -p $store
+echo scsi_host_id=${at%%:*},scsi_channel_id=0,scsi_target_id=0,scsi_lun_id=0 > $store/control
+echo /dev/${d##*/} > $store/udev_path
+echo 1 > $store/enable
+lun=/sys/kernel/config/target/iscsi/IQN/tpgt_1/lun/lun_0
+mkdir -p $lun && ln -s $store $lun/thin
+"""
+
+
+def proof_of(lab: Lab) -> str:
+    """Why a dry run says that the disk may be formatted."""
+    steps = json.loads(run_on(lab.host, f"{ATTACH} -n -J", 10).out)["steps"]
+    (why,) = {step["why"] for step in steps if "blank: " in step["why"]}
+    return str(why)
+
+
+@pytest.mark.torture
+@pytest.mark.fault("F60")
+def test_a_lun_that_tells_which_blocks_are_mapped_is_proved_by_that(lab: Lab) -> None:
+    host = lab.host
+    lab.array.target(IQN, [])
+    lab.array.run(THIN.replace("IQN", IQN), check=True, timeout=PATIENCE)
+    shell(lab, f"iscsiadm -m discovery -t st -p {A4} && iscsiadm -m node -T {IQN} --login")
+    shell(lab, "until [ -e /dev/disk/by-path/*lun-0 ]; do sleep 0.2; done; udevadm settle")
+    device = shell(lab, "readlink -f /dev/disk/by-path/*lun-0").strip()
+    assert "blank: nothing mapped" in proof_of(lab)
+    # Zeroes that were written are mapped, and read.
+    write = f"dd of={device} bs=4k count=1 oflag=direct conv=notrunc seek="
+    shell(lab, f"{write}9999 if=/dev/zero")
+    assert "blank: all read" in proof_of(lab)
+    shell(lab, f"{write}9999 if=/dev/urandom")
+    refused = run_on(host, ATTACH, 9)
+    assert "not blank" in refused.err
+    shell(lab, f"blkdiscard {device}")
+    assert "blank: nothing mapped" in proof_of(lab)
+    run_on(host, f"{ATTACH} && echo kept > /srv/x/file && sync")
+    again = json.loads(run_on(host, f"{ATTACH} -J").out)["steps"]
+    assert {step["status"] for step in again} == {"unchanged"}
