@@ -1,7 +1,8 @@
-"""A disk that is gone under its mount: what `detach` takes down."""
+"""A disk that is gone under its mount: what `doctor` says, and what `detach` takes down."""
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -30,6 +31,8 @@ def test_a_mount_that_is_in_use_keeps_its_entry_though_its_disk_is_gone(lab: Lab
     kname = device_of(host, "busy")
     sitting = host.start("cd /srv/busy && exec sleep 1000")
     delete(host, kname)
+    found = json.loads(run_on(host, "iscsictl doctor -J --only fs-disk-gone", 1).out)["findings"]
+    assert [(one["level"], one["subject"]) for one in found] == [("fail", "/srv/busy")]
     # It comes back under another letter, for the mount still has the old one.
     run_on(host, "iscsictl rescan && udevadm settle && [ -e /dev/disk/by-path/*lun-0 ]")
     refused = run_on(host, "iscsictl detach /srv/busy", 7)
