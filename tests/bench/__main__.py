@@ -1,7 +1,11 @@
-"""`make bench`: all measurements, one after the other; on the lab where it can be had."""
+"""`make bench`: all measurements, one after the other; on the lab where it can be had.
+
+In the end all figures of this run are printed as one table, and docs/speed.md gets them too.
+"""
 
 import importlib
 
+from tests.bench import table
 from tests.lab.image import LabUnavailableError
 
 HERE = (
@@ -11,13 +15,15 @@ LAB = ("bench_attach", "bench_peers", "bench_many", "bench_apply")
 
 
 def main() -> None:
-    """Measure."""
+    """Measure, and print the table."""
     for name in (*HERE, *LAB):
         print(f"-- {name}", flush=True)
         try:
             importlib.import_module(f"tests.bench.{name}").main()
         except LabUnavailableError as error:
             print(f"no lab: {error}")
+    table.update_document()
+    print(table.render(table.noted))
 
 
 if __name__ == "__main__":

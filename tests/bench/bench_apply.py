@@ -11,6 +11,7 @@ import sys
 from tests.bench import peers
 from tests.bench.bench_attach import ALONE
 from tests.bench.pair import start
+from tests.bench.table import note
 from tests.lab.agent import Result
 from tests.lab.array import A4
 from tests.lab.image import SUITES
@@ -19,6 +20,7 @@ from tests.lab.pair import Lab
 VOLUMES = 16
 ROUNDS = 3
 SIZE = "128M"
+OURS = "iscsictl apply"
 PATIENCE = 900.0
 SCRIPT = f"""\
 set -e
@@ -106,7 +108,7 @@ def main() -> None:
         commands = {
             "the shell script, one after the other": f"for n in {each}; do sh /root/one $n; done",
             "the shell script, all at once": at_once,
-            "iscsictl apply": "iscsictl apply -q /root/volumes.toml",
+            OURS: "iscsictl apply -q /root/volumes.toml",
             "iscsictl attach, all at once": f"for n in {each}; do {ATTACH} & done; wait",
         }
         taken: dict[str, list[float]] = {what: [] for what in commands}
@@ -116,13 +118,14 @@ def main() -> None:
         volumes = {f"iqn.2001-04.com.example:{name}": f"/srv/{name}" for name in names}
         ansible = measure(lab, peers.play(volumes, portal=A4), names).seconds
         alone = measure(lab, f"bash /root/floor {each}", names).out
-        rows = {"the programs alone": int(alone) / 1e6, "ansible-playbook": ansible}
+        rows = {"floor: the programs alone": int(alone) / 1e6, "Ansible": ansible}
         rows |= {what: statistics.median(seconds) for what, seconds in taken.items()}
         script = rows["the shell script, one after the other"]
         for what, seconds in rows.items():
             each = " ".join(f"{one:.1f}" for one in taken.get(what, ()))
             ratio = seconds / script
             print(f"{count} LUNs, {suite}: {what:<40} {seconds:6.1f} s  {ratio:.2f}  {each}")
+        note("bench_apply", f"`apply` of {count} LUNs", rows.pop(OURS), rows)
 
 
 if __name__ == "__main__":

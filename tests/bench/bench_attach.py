@@ -8,6 +8,7 @@ import statistics
 import sys
 
 from tests.bench.pair import start
+from tests.bench.table import note
 from tests.lab.array import A4
 from tests.lab.guest import Guest
 
@@ -101,8 +102,12 @@ def main() -> None:
     columns = [list(column) for column in zip(*rounds[1:], strict=True)]
     peer = statistics.median(columns[1])
     names = ("the programs alone", "plain script", "iscsictl attach", "the same attach again")
-    for name, figures in zip(names, columns, strict=True):
+    found = [
         median(name, figures, None if name == "plain script" else peer)
+        for name, figures in zip(names, columns, strict=True)
+    ]
+    beside = {"plain script": found[1], "floor: the programs alone": found[0]}
+    note("bench_attach", "`attach` of one LUN", found[2], beside)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from tests.bench import peers
 from tests.bench.bench_attach import FLOOR, SCRIPT, floor
 from tests.bench.pair import start
+from tests.bench.table import note
 from tests.lab.array import A4
 from tests.lab.guest import Guest
 from tests.lab.pair import Lab
@@ -144,8 +145,14 @@ def one_round(lab: Lab, number: int) -> Figures:
 
 
 def table(rounds: list[Figures], rows: dict[str, str], ours: str) -> None:
-    """Print the rows' medians, and what part of each the row of ours is."""
+    """Print and note the rows' medians, and what part of each the row of ours is."""
     own = statistics.median(one[ours] for one in rounds)
+    beside = {
+        name: statistics.median(one[key] for one in rounds)
+        for key, name in rows.items()
+        if key != ours
+    }
+    note("bench_peers", rows[ours], own, beside)
     for key, name in rows.items():
         figures = [one[key] for one in rounds]
         middle = statistics.median(figures)
@@ -169,26 +176,26 @@ def main() -> None:
     table(
         rounds,
         {
-            "floor": "the programs alone",
+            "attach": "`attach` with CHAP",
             "script": "plain script",
-            "attach": "iscsictl attach",
-            "ansible": "ansible-playbook",
-            "ansible without facts": "ansible-playbook without facts",
+            "floor": "floor: the programs alone",
+            "ansible": "Ansible",
+            "ansible without facts": "Ansible without facts",
         },
         "attach",
     )
     print("the same again")
-    again = {"attach again": "iscsictl attach", "ansible again": "ansible-playbook"}
+    again = {"attach again": "`attach` with CHAP, run again", "ansible again": "Ansible"}
     table(rounds, again, "attach again")
     print("the connection alone, to the disk that can be opened")
     table(
         rounds,
         {
-            "connection floor": "iscsiadm alone",
+            "connect": "`attach --print-device`, the connection alone",
             "iscsiadm": "iscsiadm and udevadm settle",
-            "connect": "iscsictl attach --print-device",
-            "brick process": "os-brick, a process of its own",
-            "brick": "its connect_volume, in a service",
+            "connection floor": "floor: iscsiadm alone",
+            "brick process": "os-brick in a new process",
+            "brick": "os-brick in a service",
         },
         "connect",
     )

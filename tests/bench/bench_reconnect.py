@@ -15,6 +15,7 @@ from pathlib import Path
 
 from tests.bench.bench_ls import best
 from tests.bench.make_tree import WWID, make
+from tests.bench.table import note
 
 PATIENCE = 120.0
 RECORD = """\
@@ -184,7 +185,10 @@ def main() -> None:
             f"{number} automatic records, all connected and mounted, iscsictl reconnect: "
             f"{own:.3f} s, {own / floor:.1f} times that (at most 12)"
         )
-        print(f"its peak memory: {peak(root):.0f} MB (at most 60)")
+        memory = peak(root)
+        print(f"its peak memory: {memory:.0f} MB (at most 60)")
+        what = f"`reconnect`, {number} records, nothing to do"
+        note("bench_reconnect", what, own, {"`import click`": floor}, memory=memory)
         print(f"processes that it starts: {children(root)} (none)")
         print(f"iscsiadm -m node -L automatic on the same tree: {peer(root, folder, patience)}")
 

@@ -1,4 +1,4 @@
-"""Compare ten times as many sessions: python -m tests.bench.bench_scale [SESSIONS [TIMES]].
+"""Compare ten times as many sessions: bench_scale [SESSIONS [TIMES [ROUNDS]]].
 
 Each command is run on a made tree of SESSIONS (1000) and on one of TIMES (10) as many, in turn.
 Where each session is read once, the second takes as many times as long. The time is that of the
@@ -17,6 +17,7 @@ from typing import NamedTuple
 from tests.bench.bench_reconnect import make_records
 from tests.bench.bench_start import bash
 from tests.bench.make_tree import make
+from tests.bench.table import note
 
 ROUNDS = 3
 #: At most this many times the time where there are ten times as many sessions, and MB of memory.
@@ -57,6 +58,7 @@ def main() -> None:
     """Print one command a line."""
     number = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
     times = int(sys.argv[2]) if len(sys.argv) > 2 else 10
+    rounds = int(sys.argv[3]) if len(sys.argv) > 3 else ROUNDS
     with tempfile.TemporaryDirectory() as name:
         roots = [Path(name) / "few", Path(name) / "many"]
         for root, sessions in zip(roots, (number, number * times), strict=True):
@@ -64,7 +66,7 @@ def main() -> None:
             make_records(root, sessions)
         for command in COMMANDS:
             runs: list[list[Run]] = [[], []]
-            for _ in range(ROUNDS):
+            for _ in range(rounds):
                 for root, taken in zip(roots, runs, strict=True):
                     environment = os.environ | {"ISCSICTL_ROOT": str(root)}
                     words = command.replace("VOLUMES", str(root / "VOLUMES")).split()
@@ -78,10 +80,15 @@ def main() -> None:
                 f"{memory:.0f} MB (at most {MOST_MEMORY})",
                 flush=True,
             )
+            what = f"`{command}`, {number * times} sessions, CPU"
+            note("bench_scale", what, many, {f"with {number}": few}, memory=memory)
         few, many = (bash(root)[0] for root in roots)
         print(
             f"TAB in bash: {1000 * few:.1f} ms, {1000 * many:.1f} ms: {many / few:.1f} times "
             f"(at most {MOST_TIMES})"
+        )
+        note(
+            "bench_scale", f"TAB in bash, {number * times} sessions", many, {f"with {number}": few}
         )
 
 

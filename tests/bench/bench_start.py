@@ -14,6 +14,7 @@ import pexpect
 from iscsictl.cli.completions.generate import FILES
 from tests.bench.bench_ls import best
 from tests.bench.make_tree import make
+from tests.bench.table import note
 
 PROJECT = Path(__file__).parents[2]
 TYPED = "iscsictl login -T iqn.2003-01.org.example:array.lun0000"
@@ -108,6 +109,7 @@ def main() -> None:
             f"iscsictl {word}: {1000 * own:.1f} ms, "
             f"{own / click:.2f} times import click (at most {limit})"
         )
+        note("bench_start", f"`{word}`", own, {"`import click`": click})
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
         make(root, sessions)
@@ -116,6 +118,8 @@ def main() -> None:
             f"TAB in bash among {sessions} sessions, {count} names: {1000 * seconds:.1f} ms, "
             f"{seconds / floor:.2f} times python -c pass (at most 0.5)"
         )
+        what = f"TAB in bash, {sessions} sessions"
+        note("bench_start", what, seconds, {"`python -c pass`": floor})
         if shutil.which("fish"):
             seconds, count = fish(root)
             print(

@@ -21,6 +21,7 @@ from iscsictl.system.iscsi.iscsiadm import Key
 from tests.bench.bench_reconnect import RECORD
 from tests.bench.make_tree import make
 from tests.bench.real import INSIDE, Iscsiadm, answering, prepare
+from tests.bench.table import note
 
 RECORDS = 300
 SESSIONS = 1000
@@ -119,6 +120,10 @@ def main() -> None:
         what = f"{RECORDS} logins beside {SESSIONS} sessions, {name}"
         print(f"{what}: {used:.2f} s CPU, {elapsed:.2f} s")
     print(f"ours: at most {LIMIT} s CPU wanted")
+    (ours, _), (theirs, elapsed) = figures["ours"], figures["iscsiadm"]
+    ended = "" if elapsed < PATIENCE else f", ended after {PATIENCE:.0f} s: more than"
+    what = f"CPU of iscsiadm for {RECORDS} logins beside {SESSIONS} sessions"
+    note("bench_view", what, ours, {f"`iscsiadm -m node --login`{ended}": theirs})
 
 
 if __name__ == "__main__":

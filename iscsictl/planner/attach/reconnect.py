@@ -103,10 +103,11 @@ class _Keep:
                 self._log_in_again(record)
         for line in self.lines:
             self._add_mount(line, line.mount_point or "")
+        planned = {id(line) for line in self.lines}
         for line in self.inventory.fstab.ours:
             # What is not mounted at boot may be mounted all the same.
             here = line.mount_point in self.mounted and self.target in {None, line.target}
-            if here and line not in self.lines:
+            if here and id(line) not in planned:
                 self._keep_reserved(line)
         if self.target is not None:
             self._refuse_held(self.target)

@@ -26,10 +26,10 @@ def read_properties(path: str) -> dict[str, str]:
     return found
 
 
+# It begins with what a search can leap to, a newline; `^` would be tried at each character.
 _ABOUT_DISKS = re.compile(
-    r"^E:(ID_FS_TYPE|ID_FS_UUID|ID_FS_UUID_ENC|ID_FS_UUID_SUB|ID_FS_LABEL|ID_FS_LABEL_ENC|ID_VENDOR_ENC"
-    r"|ID_MODEL_ENC|ID_SCSI_SERIAL|ID_SERIAL_SHORT|ID_WWN_WITH_EXTENSION)=(.*)$",
-    re.MULTILINE,
+    r"\nE:(ID_FS_TYPE|ID_FS_UUID|ID_FS_UUID_ENC|ID_FS_UUID_SUB|ID_FS_LABEL|ID_FS_LABEL_ENC|ID_VENDOR_ENC"
+    r"|ID_MODEL_ENC|ID_SCSI_SERIAL|ID_SERIAL_SHORT|ID_WWN_WITH_EXTENSION)=(.*)"
 )
 
 
@@ -38,7 +38,7 @@ def read_disk_properties(path: str) -> dict[str, str]:
 
     {} if it is not there. Values that end in _ENC are not decoded.
     """
-    return dict(_ABOUT_DISKS.findall(_text(read_small(path))))
+    return dict(_ABOUT_DISKS.findall("\n" + _text(read_small(path))))
 
 
 @lru_cache(1024)
