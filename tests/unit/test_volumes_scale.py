@@ -25,7 +25,8 @@ from iscsictl.model.inventory import Inventory
 from iscsictl.model.listing import Block, Disk, Session, blocks
 from iscsictl.model.listing import Path as DiskPath
 from iscsictl.observers.attach import observe_for_export
-from iscsictl.observers.reconnect import at_first, mounted
+from iscsictl.observers.reconnect import mounted, observe_locally
+from iscsictl.observers.sessions import observe_for_logout
 from iscsictl.observers.volumes_file import read_volumes_file
 from iscsictl.output.views.apply import document
 from iscsictl.parse.fstab import parse_fstab
@@ -121,12 +122,23 @@ def test_what_reconnect_does_for_a_volume_does_not_grow_with_their_number(
 ) -> None:
     def reconnect(root: Path) -> None:
         context = Context(root=root)
-        inventory = at_first(context)
+        inventory = observe_locally(context)
         plan = plan_reconnect(inventory, mounted(context, inventory), None)
         assert not plan.pending
         assert len(plan.steps) >= len(inventory.records)
 
     beside_few, beside_more = costs(reconnect, hosts)
+    assert beside_more <= beside_few * MOST
+
+
+def test_to_find_who_uses_a_disk_does_not_take_longer_with_the_number_of_disks(
+    hosts: list[Path],
+) -> None:
+    def find(root: Path) -> None:
+        inventory = observe_for_logout(Context(root=root))
+        assert all(used.mounts for used in inventory.usage.values())
+
+    beside_few, beside_more = costs(find, hosts)
     assert beside_more <= beside_few * MOST
 
 

@@ -1,7 +1,7 @@
 """The commands that release a disk: swapoff, umount, vgchange, cryptsetup, mdadm, losetup."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from iscsictl.model.shell_form import shell_form
@@ -31,19 +31,19 @@ def release_commands(
     swaps: Iterable[str],
     holders: Iterable[str],
     loops: Iterable[str],
-    mounted: Iterable[MountLine],
+    mounts_on: Callable[[Iterable[str]], Iterable[MountLine]],
 ) -> tuple[str, ...]:
     """Return the commands that end these uses of a disk, in the order in which they work.
 
     `holders` are kernel names of what stands on the disk, from the bottom to the top; `loops` are
-    devices over files on it. What is mounted from either is unmounted before. Nothing is said of
-    a driver that has no one command for it (DRBD).
+    devices over files on it. What is mounted from either, as `mounts_on` tells by their numbers, is
+    unmounted before. Nothing is said of a driver that has no one command for it (DRBD).
     """
     loops = list(loops)
     holders = list(holders)
     names = [*holders, *(loop.rpartition("/")[2] for loop in loops)]
-    numbers = {device_number(root, name) for name in names}
-    paths = [mount.path for mount in mounted if mount.device in numbers]
+    numbers = [number for name in names if (number := device_number(root, name)) is not None]
+    paths = [mount.path for mount in mounts_on(numbers)]
     commands = [f"swapoff {shell_form(swap)}" for swap in swaps]
     commands += [f"umount {shell_form(path)}" for path in reversed(paths)]
     commands += [f"losetup -d {loop}" for loop in loops]

@@ -167,7 +167,7 @@ def disk_usage(
         tuple(dict.fromkeys(others)),
         tuple(dict.fromkeys(workers)),
         tuple(dict.fromkeys(covered)),
-        release_commands(root, swaps, above, [loop for _, loop in images], scan.mounted),
+        release_commands(root, swaps, above, [loop for _, loop in images], scan.mounts_on),
     )
 
 
