@@ -86,14 +86,14 @@ def _devices_below(disks: Iterable[Disk]) -> dict[str, set[str]]:
     """Return, for each device on these disks, what it stands on, and itself."""
     found: dict[str, set[str]] = {}
 
-    def walk(block: Block, underlying: frozenset[str]) -> None:
+    def add_devices_below(block: Block, underlying: frozenset[str]) -> None:
         own = underlying | {block.device}
         found.setdefault(block.device, set()).update(own)
         for child in block.children:
-            walk(child, own)
+            add_devices_below(child, own)
 
     for disk in disks:
-        walk(disk.block, frozenset(path.device for path in disk.paths))
+        add_devices_below(disk.block, frozenset(path.device for path in disk.paths))
     return found
 
 

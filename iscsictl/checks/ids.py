@@ -19,7 +19,7 @@ timeout-recovery tools-disk tools-iscsictl tools-open-iscsi tools-versions
 IDS = frozenset(_LIST.split())
 
 
-def known(name: str) -> bool:
+def is_known_check(name: str) -> bool:
     """Tell whether it is an id, or the beginning of some as `--only` and `--ignore` take it.
 
     A beginning ends at a hyphen: `fstab` stands for all ids that begin with `fstab-`.

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from iscsictl.checks.routing import way_to
+from iscsictl.checks.routing import find_route
 from iscsictl.checks.timeouts import SINGLE_AT_LEAST
 from iscsictl.model.finding import Finding, fail, ok, warn
 from iscsictl.model.host_facts import Machine
@@ -148,7 +148,7 @@ def _check_single_nic(machine: Machine, disk: Disk) -> Iterator[Finding]:
     nics = set()
     for session in sessions:
         portal = session.requested_portal
-        route = portal and way_to(portal.address, machine.network.routes)
+        route = portal and find_route(portal.address, machine.network.routes)
         nics.add(route.nic if route and session.over_tcp else None)
     (nic, *others) = nics
     if nic is not None and not others:

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from itertools import combinations
 
-from iscsictl.checks.portals import wanted
-from iscsictl.checks.routing import address_of, is_local, net_of, way_to
+from iscsictl.checks.portals import wanted_portals
+from iscsictl.checks.routing import address_of, find_route, is_local, network_of
 from iscsictl.model.finding import Finding, fail, ok, skip, warn
 from iscsictl.model.host_facts import KernelRoute, Machine, Nic
 from iscsictl.model.names import Portal
@@ -23,13 +23,13 @@ def check(machine: Machine) -> Iterator[Finding]:
     """
     ways = [
         (portal, route)
-        for portal in wanted(machine)
+        for portal in wanted_portals(machine)
         if not is_local(portal.address)
-        and (route := way_to(portal.address, machine.network.routes)) is not None
+        and (route := find_route(portal.address, machine.network.routes)) is not None
     ]
     yield from _check_links(machine, ways)
     names = sorted({route.nic for _, route in ways if route.nic in machine.network.nics} - {"lo"})
-    for portal in wanted(machine):
+    for portal in wanted_portals(machine):
         yield from _check_path_mtu(machine, portal, dict(ways).get(portal), names)
     yield from _check_mixed_mtus(machine, ways)
     yield from _check_shared_subnets(machine, ways)
@@ -111,7 +111,7 @@ def _check_shared_subnets(
     ]
     said = set()
     for one, other in combinations(direct, 2):
-        first, second = net_of(one.prefix), net_of(other.prefix)
+        first, second = network_of(one.prefix), network_of(other.prefix)
         if first is None or second is None or one.nic == other.nic or "lo" in {one.nic, other.nic}:
             continue
         # ARP, with which a NIC answers for the address of another, is IPv4's alone.

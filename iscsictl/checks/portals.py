@@ -10,7 +10,7 @@ from iscsictl.planner.selection.session_index import SessionIndex
 from iscsictl.planner.selection.surviving import disks_with_maps, has_other_paths
 
 
-def wanted(machine: Machine) -> Mapping[Portal, bool]:
+def wanted_portals(machine: Machine) -> Mapping[Portal, bool]:
     """Return the portals of records and sessions; True for those that must answer.
 
     A portal whose sessions are all paths of maps with other paths need not.
@@ -19,7 +19,7 @@ def wanted(machine: Machine) -> Mapping[Portal, bool]:
     """
     found: dict[Portal, bool] = {}
 
-    def note(portal: Portal, *, needed: bool) -> None:
+    def note_portal(portal: Portal, *, needed: bool) -> None:
         place = Portal(portal.address, portal.port)
         found[place] = found.get(place, False) or needed
 
@@ -27,24 +27,25 @@ def wanted(machine: Machine) -> Mapping[Portal, bool]:
     for session in sessions:
         portal = session.requested_portal
         if portal is not None and session.over_tcp:
-            note(portal, needed=not has_other_paths(session.target, session, disks, sessions))
+            spared = has_other_paths(session.target, session, disks, sessions)
+            note_portal(portal, needed=not spared)
     if isinstance(machine.db, Known):
         index = SessionIndex(machine.db.value.records, sessions)
         for record in machine.db.value.records:
             if record.over_tcp:
                 there = index.session_of(record)
                 spared = has_other_paths(record.target, there, disks, sessions)
-                note(record.portal, needed=record.onboot and not spared)
+                note_portal(record.portal, needed=record.onboot and not spared)
     return found
 
 
 def check(machine: Machine) -> Iterator[Finding]:
     """Tell which portals take a connection.
 
-    One that need not answer (see `wanted`) is a warning. Where no portal was tried, the check is
-    skipped.
+    One that need not answer (see `wanted_portals`) is a warning. Where no portal was tried, the
+    check is skipped.
     """
-    portals = wanted(machine)
+    portals = wanted_portals(machine)
     silent = machine.network.silent
     if not isinstance(silent, Known):
         if portals:

@@ -23,7 +23,7 @@ def address_of(text: str) -> Address | None:
     return address if mapped is None else mapped
 
 
-def net_of(text: str) -> Net | None:
+def network_of(text: str) -> Net | None:
     """Read a prefix such as 192.0.2.0/24; None if it is none."""
     try:
         return ipaddress.ip_network(text, strict=False)
@@ -31,7 +31,7 @@ def net_of(text: str) -> Net | None:
         return None
 
 
-def way_to(address: str, routes: Iterable[KernelRoute]) -> KernelRoute | None:
+def find_route(address: str, routes: Iterable[KernelRoute]) -> KernelRoute | None:
     """Return the route of an address: the longest prefix, then the lowest metric.
 
     None for a host name, and where no route leads there. Policy routing (ip-rule(8)) is not
@@ -43,7 +43,7 @@ def way_to(address: str, routes: Iterable[KernelRoute]) -> KernelRoute | None:
     best: tuple[int, int] | None = None
     chosen: KernelRoute | None = None
     for route in routes:
-        net = net_of(route.prefix)
+        net = network_of(route.prefix)
         if net is None or net.version != wanted.version or wanted not in net:
             continue
         rank = (net.prefixlen, -route.metric)
@@ -52,7 +52,7 @@ def way_to(address: str, routes: Iterable[KernelRoute]) -> KernelRoute | None:
     return chosen
 
 
-def is_default(route: KernelRoute) -> bool:
+def is_default_route(route: KernelRoute) -> bool:
     """Tell whether it is the default route, of IPv4 or IPv6."""
     return route.prefix.endswith("/0")
 

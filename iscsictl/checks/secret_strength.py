@@ -30,7 +30,7 @@ MADE_LENGTH: Final = 16
 # zxcvbn takes 10 guesses a character where it finds no pattern: 10^16 for what we make.
 _PATTERNLESS_BITS: Final = 53
 # 66 characters: 16 of them are the 96 bits of the standard, also after those are left out that
-# `generate` does not make. No quotes, backslash, blank, '#', ':' or ',': some array or file
+# `generate_secret` does not make. No quotes, backslash, blank, '#', ':' or ',': some array or file
 # refuses or misreads each of those.
 ALPHABET: Final = string.ascii_letters + string.digits + "_.-+"
 
@@ -86,7 +86,7 @@ _GUESSABLE_BITS: Final = 33
 _ZXCVBN_CHARACTERS: Final = 72
 
 
-def generate() -> Secret:
+def generate_secret() -> Secret:
     """Make a secret of 96 random bits and more that every known array takes: 16 characters."""
     while True:
         text = "".join(secrets.choice(ALPHABET) for _ in range(MADE_LENGTH))
@@ -96,7 +96,7 @@ def generate() -> Secret:
             return Secret(text)
 
 
-def judge(
+def judge_secret(
     secret: str,
     *,
     user: str | None = None,
@@ -122,7 +122,7 @@ def judge(
     return tuple(sorted(found, key=lambda verdict: order[verdict.level]))
 
 
-def refused(verdicts: Iterable[Verdict]) -> bool:
+def is_refused(verdicts: Iterable[Verdict]) -> bool:
     """Tell whether the secret must not be used.
 
     Warnings and notes do not forbid it: an array may dictate what is asked for.

@@ -2,8 +2,15 @@
 
 from collections.abc import Iterator
 
-from iscsictl.checks.portals import wanted
-from iscsictl.checks.routing import address_of, is_default, is_local, is_public, net_of, way_to
+from iscsictl.checks.portals import wanted_portals
+from iscsictl.checks.routing import (
+    address_of,
+    find_route,
+    is_default_route,
+    is_local,
+    is_public,
+    network_of,
+)
 from iscsictl.model.finding import Finding, ok, skip, warn
 from iscsictl.model.host_facts import Machine, Policy
 from iscsictl.model.inventory import Known, ReadFailed
@@ -27,7 +34,7 @@ def check(machine: Machine) -> Iterator[Finding]:
             if record.over_tcp:
                 yield from _check_routed_digests(machine, record)
     yield from _check_shared_secrets(machine)
-    for portal in wanted(machine):
+    for portal in wanted_portals(machine):
         if not is_local(portal.address):
             yield from _check_exposed_portal(machine, portal)
     yield from _check_ipsec_policies(machine)
@@ -72,7 +79,7 @@ def _check_chap(record: NodeRecord) -> Iterator[Finding]:
 
 
 def _check_routed_digests(machine: Machine, record: NodeRecord) -> Iterator[Finding]:
-    route = way_to(record.portal.address, machine.network.routes)
+    route = find_route(record.portal.address, machine.network.routes)
     # Within one network the checksum of a frame stays with it; a router makes a new one, and may
     # damage the data before that.
     if route is None or route.gateway is None:
@@ -110,8 +117,8 @@ def _check_exposed_portal(machine: Machine, portal: Portal) -> Iterator[Finding]
             "put array and host into a private network, or a VPN, and close port 3260 to others",
             subject,
         )
-    route = way_to(portal.address, machine.network.routes)
-    if route is not None and is_default(route):
+    route = find_route(portal.address, machine.network.routes)
+    if route is not None and is_default_route(route):
         yield warn(
             "portal-default-route",
             f"it is reached over the default route (through {route.gateway or route.nic})",
@@ -122,7 +129,7 @@ def _check_exposed_portal(machine: Machine, portal: Portal) -> Iterator[Finding]
 
 
 def _covers_portal(policy: Policy, portal: Portal) -> bool:
-    net, address = net_of(policy.destination), address_of(portal.address)
+    net, address = network_of(policy.destination), address_of(portal.address)
     return (
         policy.protects and net is not None and address is not None
         and net.version == address.version and address in net
@@ -130,7 +137,7 @@ def _covers_portal(policy: Policy, portal: Portal) -> bool:
 
 
 def _check_ipsec_policies(machine: Machine) -> Iterator[Finding]:
-    portals = [p for p in wanted(machine) if not is_local(p.address)]
+    portals = [p for p in wanted_portals(machine) if not is_local(p.address)]
     if not portals:
         return
     policies = machine.network.policies

@@ -118,7 +118,7 @@ def judge_account(settings: Settings, given: Account, target: str | None) -> Non
     ):
         if secret is None:
             continue
-        verdicts = [*secret_strength.judge(secret.reveal(), user=user, words=words)]
+        verdicts = [*secret_strength.judge_secret(secret.reveal(), user=user, words=words)]
         # A target has the same account in each of its records.
         foreign = set(accounts.targets_with_secret(secret, settings.root)) - {target}
         if foreign and target is not None:

@@ -153,12 +153,12 @@ class HelpPageOfGroup(HelpPage, click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write each command with its whole summary."""
-        rows = list(self._summaries(ctx))
+        rows = list(self._command_summaries(ctx))
         if rows:
             with formatter.section("Commands"):
                 formatter.write_dl(rows)
 
-    def _summaries(self, ctx: click.Context) -> Iterator[tuple[str, str]]:
+    def _command_summaries(self, ctx: click.Context) -> Iterator[tuple[str, str]]:
         for name in self.list_commands(ctx):
             found = self.get_command(ctx, name)
             if found is not None and not found.hidden:

@@ -53,14 +53,14 @@ def run_task(
     quiet = settings.quiet or device_only
     printer = StepPrinter(output=settings.output, quiet=quiet, color=settings.color)
 
-    def say(text: str) -> None:
+    def print_unless_quiet(text: str) -> None:
         if not settings.quiet:
             printer.close()
             print_message(text)
 
     # A dry run changes nothing, so it has nothing to lock.
     changed = None if settings.dry_run else scope
-    context = open_context(settings.wait, settings.root, say, printer.watch, changed)
+    context = open_context(settings.wait, settings.root, print_unless_quiet, printer.watch, changed)
     if settings.dry_run:
         interrupt_threads()
         try:

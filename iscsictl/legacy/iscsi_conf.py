@@ -136,13 +136,14 @@ class _Reader:
         self.indent = 0
         self.loose: list[tuple[int, str]] = []
 
-    def say(self, line: int, text: str, level: Level = "warning") -> None:
+    def add_problem(self, line: int, text: str, level: Level = "warning") -> None:
         self.problems.append(Problem(line, text, level))
 
-    def read(self, number: int, raw: str) -> None:
+    def read_line(self, number: int, raw: str) -> None:
         if len(raw.encode("utf-8", "surrogateescape")) > LONGEST_LINE:
-            self.say(number, f"the line is longer than {LONGEST_LINE} bytes and is left out",
-                     "error")  # fmt: skip
+            self.add_problem(
+                number, f"the line is longer than {LONGEST_LINE} bytes and is left out", "error"
+            )
             return
         text = raw.strip(BLANKS)
         if not text or text.startswith("#"):
@@ -155,32 +156,32 @@ class _Reader:
         keyword, equals, value = text.partition("=")
         name = keyword.lower()
         if name in _HEADERS and equals:
-            self.header(number, indent, name, keyword, value)
+            self.read_header(number, indent, name, keyword, value)
         elif name in _ACCOUNTS and equals:
-            self.account(number, keyword, _ACCOUNTS[name], value)
+            self.read_account(number, keyword, _ACCOUNTS[name], value)
         elif name in _KEYWORDS and equals:
-            self.setting(number, keyword, value)
+            self.read_setting(number, keyword, value)
         elif name in {"enabled", "continuous"} and equals:
-            self.switch(number, name, keyword, value)
+            self.read_switch(number, name, keyword, value)
         elif name in _NOTHING and equals:
-            self.say(number, f"{keyword} means nothing today: {_NOTHING[name]}")
+            self.add_problem(number, f"{keyword} means nothing today: {_NOTHING[name]}")
         else:
-            self.unknown(number, keyword, bool(equals))
+            self.report_unknown_line(number, keyword, bool(equals))
 
-    def unknown(self, number: int, keyword: str, equals: bool) -> None:
+    def report_unknown_line(self, number: int, keyword: str, equals: bool) -> None:
         known = keyword.strip()
         if not equals:
-            self.say(number, "the line has no '=' and is left out")
+            self.add_problem(number, "the line has no '=' and is left out")
         elif known.lower() in KEYWORDS:
-            self.say(number, f"{known} has a blank before '=', so the line says nothing")
+            self.add_problem(number, f"{known} has a blank before '=', so the line says nothing")
         else:
             # What follows the first word may be a mistyped password.
             word = _WORD.match(known)
             shown = repr(word[0]) if word else "the keyword"
-            self.say(number, f"{shown} is not known and is left out")
+            self.add_problem(number, f"{shown} is not known and is left out")
 
-    def header(self, number: int, indent: int, name: str, keyword: str, value: str) -> None:
-        entry = self.opened(number, name, keyword, value)
+    def read_header(self, number: int, indent: int, name: str, keyword: str, value: str) -> None:
+        entry = self.open_entry(number, name, keyword, value)
         if entry is None:
             return
         self.entries.append(entry)
@@ -189,37 +190,41 @@ class _Reader:
             # The accounts above it are in its copy, so they do apply to something.
             self.loose.clear()
 
-    def opened(self, number: int, name: str, keyword: str, value: str) -> _Open | None:
+    def open_entry(self, number: int, name: str, keyword: str, value: str) -> _Open | None:
         """Make the entry of a header, with a copy of the globals of its groups."""
         if name in _NOTHING:
             if not (read_quoted(value) if name == "slpmulticast" else value):
-                self.say(number, f"{keyword} has no value, so no entry begins here", "error")
+                self.add_problem(
+                    number, f"{keyword} has no value, so no entry begins here", "error"
+                )
                 return None
-            self.say(number, f"{keyword} means nothing today: {_NOTHING[name]}")
+            self.add_problem(number, f"{keyword} means nothing today: {_NOTHING[name]}")
             return _Open("file" if name == "discoveryfile" else "slp", number, "")
         if name == "targetname":
             target = read_quoted(value)
             if not target:
                 why = " (a blank follows '=')" if value[:1].isspace() else ""
-                self.say(number, f"the target's name is empty{why}: {keyword}={value}", "note")
+                self.add_problem(
+                    number, f"the target's name is empty{why}: {keyword}={value}", "note"
+                )
             return _Open("target", number, target, settings=dict(self.settings))
         if name in {"subnet", "address"}:
             network = read_network(value)
             if network is None:
                 text = f"{keyword}={read_token(value)} is no IPv4 address[/bits]"
-                self.say(number, text, "error")
+                self.add_problem(number, text, "error")
                 return None
             copied = {k: v for k, v in self.settings.items() if _fits_section("subnet", k)}
             return _Open("subnet", number, network, settings=copied)
         if not value:
-            self.say(number, f"{keyword} needs an address", "error")
+            self.add_problem(number, f"{keyword} needs an address", "error")
             return None
         token = read_token(value)
         address, port = read_address(token)
         if not address:
-            self.say(number, f"the address is empty: {keyword}={value}", "note")
+            self.add_problem(number, f"the address is empty: {keyword}={value}", "note")
         elif token not in {shape.format(address, port) for shape in _PLACES}:
-            self.say(number, f"{keyword}={token} is read as {address}, port {port}", "note")
+            self.add_problem(number, f"{keyword}={token} is read as {address}, port {port}", "note")
         copied = {
             k: v
             for k, v in self.settings.items()
@@ -227,19 +232,22 @@ class _Reader:
         }
         return _Open("discovery", number, address, port, copied, self.credentials.copy())
 
-    def account(self, number: int, keyword: str, name: str, value: str) -> None:
+    def read_account(self, number: int, keyword: str, name: str, value: str) -> None:
         if self.current is None:
             self.credentials.fields[name] = (read_quoted(value), number)
             self.loose.append((number, keyword))
         elif self.current.kind == "discovery":
             self.current.credentials.fields[name] = (read_quoted(value), number)
         elif self.current.kind in {"file", "slp"}:
-            self.say(number, f"{keyword} belongs to an entry that means nothing today")
+            self.add_problem(number, f"{keyword} belongs to an entry that means nothing today")
         else:
-            self.say(number, f"{keyword} may not stand under a target or subnet; put it under "
-                     "DiscoveryAddress", "error")  # fmt: skip
+            self.add_problem(
+                number,
+                f"{keyword} may not stand under a target or subnet; put it under DiscoveryAddress",
+                "error",
+            )
 
-    def setting(self, number: int, keyword: str, text: str) -> None:
+    def read_setting(self, number: int, keyword: str, text: str) -> None:
         group, name, form = _KEYWORDS[keyword.lower()]
         value: int | bool | str | None
         if form == "time":
@@ -252,87 +260,103 @@ class _Reader:
             # A digest takes its whole line: with anything behind the word it has no value.
             value = _DIGESTS.get(text.lower())
         if value is None:
-            self.say(number, f"{keyword}={text[:60]} is not {_WANTED[form]}", "error")
+            self.add_problem(number, f"{keyword}={text[:60]} is not {_WANTED[form]}", "error")
         elif self.current is None:
             self.settings[name] = Setting(value, number)
         elif group in _TAKES[self.current.kind]:
             self.current.settings[name] = Setting(value, number)
             if self.current.kind == "discovery" and name in _PINGS:
-                self.say(number, f"{keyword} is lost: open-iscsi does not ping the portal that it "
-                         "asks for targets; for those move it out of the entry")  # fmt: skip
+                self.add_problem(
+                    number,
+                    f"{keyword} is lost: open-iscsi does not ping the portal that it asks for "
+                    "targets; for those move it out of the entry",
+                )
         else:
-            self.say(number, f"{keyword} does not apply to the entry of line {self.current.line}",
-                     "error")  # fmt: skip
+            self.add_problem(
+                number,
+                f"{keyword} does not apply to the entry of line {self.current.line}",
+                "error",
+            )
 
-    def switch(self, number: int, name: str, keyword: str, text: str) -> None:
+    def read_switch(self, number: int, name: str, keyword: str, text: str) -> None:
         value = parse_boolean(text)
         if value is None:
-            self.say(number, f"{keyword}={text[:60]} is not {_WANTED['boolean']}", "error")
+            self.add_problem(number, f"{keyword}={text[:60]} is not {_WANTED['boolean']}", "error")
             return
         owner: Section = "target" if name == "enabled" else "discovery"
         if self.current is not None and self.current.kind == owner:
             self.current.settings[name] = Setting(value, number)
         elif self.current is not None and self.current.kind == "file" and name == "continuous":
-            self.say(number, f"{keyword} belongs to an entry that means nothing today", "note")
+            self.add_problem(
+                number, f"{keyword} belongs to an entry that means nothing today", "note"
+            )
         elif self.current is not None and name == "enabled":
-            self.say(number, "Enabled applies to targets only", "error")
+            self.add_problem(number, "Enabled applies to targets only", "error")
         else:
             self.settings[name] = Setting(value, number)
             if name == "continuous":
                 self.loose.append((number, keyword))
 
-    def say_once(self, line: int, text: str) -> None:
-        """Say what shows only at the entries that take a line, and may show at each of them."""
+    def add_problem_once(self, line: int, text: str) -> None:
+        """Note what shows only at the entries that take a line, and may show at each of them."""
         problem = Problem(line, text)
         if problem not in self.problems:
             self.problems.append(problem)
 
-    def user(self, credentials: _Credentials, name: str) -> str | None:
+    def user_name_of(self, credentials: _Credentials, name: str) -> str | None:
         text, line = credentials.fields.get(name, ("", 0))
         if why := unstorable_reason(text):
-            self.say_once(line, f"the user name is left out: it {why}")
+            self.add_problem_once(line, f"the user name is left out: it {why}")
             return None
         return text or None
 
-    def secret(self, credentials: _Credentials, name: str) -> Secret | None:
+    def secret_of(self, credentials: _Credentials, name: str) -> Secret | None:
         text, line = credentials.fields.get(name, ("", 0))
         if line == 0:
             return None
         try:
             return Secret(text)
         except ValueError as error:
-            self.say_once(line, f"the password is left out: {error}")
+            self.add_problem_once(line, f"the password is left out: {error}")
             return None
 
-    def accounts(self, entry: _Open) -> tuple[Account, Account]:
+    def accounts_of(self, entry: _Open) -> tuple[Account, Account]:
         both: list[Account] = []
         for suffix in ("", "_in"):
             fields = entry.credentials.fields
-            user = self.user(entry.credentials, f"username{suffix}")
-            password = self.secret(entry.credentials, f"password{suffix}")
+            user = self.user_name_of(entry.credentials, f"username{suffix}")
+            password = self.secret_of(entry.credentials, f"password{suffix}")
             given = fields.get(f"username{suffix}") or fields.get(f"password{suffix}", ("", 0))
             both.append(Account(user, password, given[1]))
         outgoing, incoming = both
         # The old driver refused them too: mutual CHAP begins with the initiator's own name.
         if incoming and (outgoing.username is None or outgoing.password is None):
-            self.say(incoming.line, "incoming credentials need outgoing ones and are left out "
-                     f"of the entry of line {entry.line}", "error")  # fmt: skip
+            self.add_problem(
+                incoming.line,
+                "incoming credentials need outgoing ones and are left out "
+                f"of the entry of line {entry.line}",
+                "error",
+            )
             incoming = Account()
         elif incoming.password is not None and incoming.password == outgoing.password:
-            self.say_once(fields["password_in"][1], "the incoming credentials are left out: their "
-                          "password is the outgoing one, which open-iscsi refuses")  # fmt: skip
+            self.add_problem_once(
+                fields["password_in"][1],
+                "the incoming credentials are left out: their password is the outgoing one, "
+                "which open-iscsi refuses",
+            )
             incoming = Account()
         return outgoing, incoming
 
-    def result(self) -> OldConfig:
+    def build_config(self) -> OldConfig:
         if self.entries:
             for line, keyword in self.loose:
-                self.say(line, f"{keyword} applies to nothing: no DiscoveryAddress follows it",
-                         "note")  # fmt: skip
+                self.add_problem(
+                    line, f"{keyword} applies to nothing: no DiscoveryAddress follows it", "note"
+                )
         found = []
         for entry in self.entries:
             if entry.kind == "discovery":
-                account, incoming = self.accounts(entry)
+                account, incoming = self.accounts_of(entry)
                 found.append(
                     Discovery(entry.line, entry.what, entry.port, account, incoming, entry.settings)
                 )
@@ -340,13 +364,15 @@ class _Reader:
         defaults: Settings = {k: v for k, v in self.settings.items() if k != "continuous"}
         return OldConfig(
             discovery=tuple(found),
-            targets=tuple(Target(e.line, e.what, _target_settings(e)) for e in self.of("target")),
-            subnets=tuple(Subnet(e.line, e.what, e.settings) for e in self.of("subnet")),
+            targets=tuple(
+                Target(e.line, e.what, _target_settings(e)) for e in self.entries_of("target")
+            ),
+            subnets=tuple(Subnet(e.line, e.what, e.settings) for e in self.entries_of("subnet")),
             defaults=defaults,
             problems=tuple(sorted(self.problems, key=lambda problem: problem.line)),
         )
 
-    def of(self, kind: Section) -> list[_Open]:
+    def entries_of(self, kind: Section) -> list[_Open]:
         return [entry for entry in self.entries if entry.kind == kind]
 
 
@@ -374,5 +400,5 @@ def parse_iscsi_conf(text: str) -> OldConfig:
     """
     reader = _Reader()
     for number, raw in enumerate(text.split("\n"), start=1):
-        reader.read(number, raw)
-    return reader.result()
+        reader.read_line(number, raw)
+    return reader.build_config()

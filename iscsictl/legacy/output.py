@@ -20,7 +20,7 @@ def as_json(plan: ImportPlan) -> dict[str, object]:
     return {
         "schema": "iscsictl.import/1",
         "kind": plan.kind,
-        "discovery": [_discovery(e, keys.get(e.line, {})) for e in plan.config.discovery],
+        "discovery": [_discovery_row(e, keys.get(e.line, {})) for e in plan.config.discovery],
         "targets": [
             {"line": e.line, "name": e.name, "login_timeout": LOGIN_TIMEOUT,
              **_setting_values(e.settings), "keys": record_values(e.settings)}
@@ -48,7 +48,7 @@ def as_json(plan: ImportPlan) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _discovery(entry: Discovery, keys: Values) -> dict[str, object]:
+def _discovery_row(entry: Discovery, keys: Values) -> dict[str, object]:
     return {
         "line": entry.line,
         "address": entry.address,

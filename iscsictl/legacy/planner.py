@@ -139,12 +139,12 @@ def recognise(name: str, text: str) -> Kind:
     lines = [line for line in lines if line and not line.startswith("#")]
     if any(line.startswith("InitiatorName=") for line in lines):
         return "initiatorname.iscsi"
-    if lines and all(_like_fstab(line) for line in lines):
+    if lines and all(_is_like_fstab(line) for line in lines):
         return "fstab.iscsi"
     return "iscsi.conf"
 
 
-def _like_fstab(line: str) -> bool:
+def _is_like_fstab(line: str) -> bool:
     words = line.split()
     return len(words) >= 3 and words[0].startswith(("/dev/", "UUID=", "LABEL="))
 

@@ -274,7 +274,7 @@ _NODE_KEYS: Final = (
 )
 
 
-def _discovery(kind: str, *keys: RecordKey) -> tuple[RecordKey, ...]:
+def _discovery_keys(kind: str, *keys: RecordKey) -> tuple[RecordKey, ...]:
     return (
         RecordKey("discovery.startup", Words(("manual", "automatic"))),
         RecordKey("discovery.type", Words(("sendtargets", "isns")), fixed=_NAMES_RECORD),
@@ -289,7 +289,7 @@ def _discovery(kind: str, *keys: RecordKey) -> tuple[RecordKey, ...]:
 
 _SENDTARGETS: Final = "discovery.sendtargets"
 _DISCOVERY_KEYS: Final = (
-    *_discovery(
+    *_discovery_keys(
         "sendtargets",
         *_auth_keys(_SENDTARGETS),
         RecordKey(f"{_SENDTARGETS}.timeo.login_timeout", _SOME_SECONDS),
@@ -310,5 +310,5 @@ KEYS: Final[Mapping[Scope, Mapping[str, RecordKey]]] = {
     "node": _keys_by_name(_NODE_KEYS),
     "iface": _keys_by_name(_IFACE_KEYS),
     "sendtargets": _keys_by_name(_DISCOVERY_KEYS),
-    "isns": _keys_by_name(_discovery("isns")),
+    "isns": _keys_by_name(_discovery_keys("isns")),
 }

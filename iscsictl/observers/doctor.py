@@ -9,8 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from iscsictl.checks.portals import wanted
-from iscsictl.checks.routing import is_local, way_to
+from iscsictl.checks.portals import wanted_portals
+from iscsictl.checks.routing import find_route, is_local
 from iscsictl.errors import IscsictlError, NeedsRootError
 from iscsictl.model.fstab import Fstab
 from iscsictl.model.host_facts import Machine, MountHealth, Network, NodeDb, PathMtu, Program
@@ -183,7 +183,7 @@ def _questions(machine: Machine, wait: float, *, probe: bool) -> Iterator[Questi
     yield "multipath", lambda: multipath_conf.ask_daemon(machine.multipath)
     yield "policies", lambda: observe_value(lambda: _read_ipsec_policies(wait))
     if probe:
-        places = tuple(wanted(machine))
+        places = tuple(wanted_portals(machine))
         yield "silent", lambda: portal_probe.find_silent_portals(places, wait)
         yield "mtu", lambda: _path_mtus(machine, min(wait, 3.0))
 
@@ -234,8 +234,8 @@ def _ask_iscsid(machine: Machine, wait: float) -> tuple[Listing, str | None]:
 
 def _path_mtus(machine: Machine, wait: float) -> dict[Portal, PathMtu]:
     sizes = {}
-    for portal in wanted(machine):
-        route = way_to(portal.address, machine.network.routes)
+    for portal in wanted_portals(machine):
+        route = find_route(portal.address, machine.network.routes)
         nic = machine.network.nics.get(route.nic) if route is not None else None
         # The loopback interface has an MTU of 64 KiB, which no cable has.
         if nic is not None and not is_local(portal.address):

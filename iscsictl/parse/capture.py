@@ -217,9 +217,9 @@ class _Capture:
     def _add_notes(self, *, has_skipped: bool) -> None:
         """Turn what was noted line by line into warnings."""
         self._warnings += self._listed.take_notes(has_sessions=bool(self._sessions))
-        self._warnings += _notes_for(self._messages, _MESSAGE_TEXT)
+        self._warnings += _notes_on_lines(self._messages, _MESSAGE_TEXT)
         if has_skipped and (self._sessions or not self._says_none):
-            self._warnings += _notes_for(self._skipped, _SKIPPED_TEXT, is_general=True)
+            self._warnings += _notes_on_lines(self._skipped, _SKIPPED_TEXT, is_general=True)
         self._messages, self._skipped, self._last_read = [], [], 0
 
     def listing(self) -> Listing:
@@ -244,7 +244,7 @@ class _Capture:
         return Listing(tuple(sessions), None, tuple(self._warnings), details)
 
 
-def _notes_for(lines: list[int], text: str, *, is_general: bool = False) -> list[Note]:
+def _notes_on_lines(lines: list[int], text: str, *, is_general: bool = False) -> list[Note]:
     """Name lines of one kind, neighbours together."""
     runs: list[list[int]] = []
     for number in lines:

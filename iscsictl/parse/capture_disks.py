@@ -47,7 +47,7 @@ def join_disks(
             if {path.device for path in disk.paths or ()} & of_sessions
         }
     found = [*known.values(), *others.values()]
-    return tuple(_with_sids(disk, sessions) for disk in found)
+    return tuple(_with_sids_of_paths(disk, sessions) for disk in found)
 
 
 def _with_content(block: CapturedBlock, told: CapturedBlock) -> CapturedBlock:
@@ -63,7 +63,7 @@ def _with_content(block: CapturedBlock, told: CapturedBlock) -> CapturedBlock:
     )
 
 
-def _with_sids(disk: CapturedDisk, sessions: Sequence[Session]) -> CapturedDisk:
+def _with_sids_of_paths(disk: CapturedDisk, sessions: Sequence[Session]) -> CapturedDisk:
     if disk.paths is None:
         return disk
     return replace(disk, paths=tuple(_with_matching_sid(path, sessions) for path in disk.paths))

@@ -75,7 +75,7 @@ def _changes_for(text: str) -> list[Callable[[str], str]]:
         changes.append(lambda line: _TAG.sub(_without_tag, line))
     if "&" in text:
         # Pages that quote pages escape twice: &amp;lt;empty&amp;gt;
-        changes.append(lambda line: _ENTITY.sub(_character, _ENTITY.sub(_character, line)))
+        changes.append(lambda line: _ENTITY.sub(_decode_entity, _ENTITY.sub(_decode_entity, line)))
     if "#01" in text:  # rsyslog writes control characters in octal: tab and newline
         changes.append(lambda line: line.replace("#011", "\t").replace("#012", "\r"))
     if "^I" in text or _ends_in_dollar(text):  # cat -A
@@ -108,7 +108,7 @@ def _without_tag(found: re.Match[str]) -> str:
     return "\r" if _BREAKING.fullmatch((found[2] or "").lower()) else ""
 
 
-def _character(found: re.Match[str]) -> str:
+def _decode_entity(found: re.Match[str]) -> str:
     """Decode one entity; a no-break space is a blank here, and a bad number stays as it is."""
     character = html.unescape(found[0])
     return " " if character == "\xa0" else character

@@ -21,11 +21,11 @@ def parse_findings(data: bytes, source: str) -> tuple[Finding, ...]:
     except (ValueError, RecursionError):
         document = None
     if not isinstance(document, Mapping) or not str(document.get("schema")).startswith(SCHEMA):
-        raise _unreadable(source)
+        raise _unreadable_error(source)
     try:
         return tuple(_read_finding(one) for one in document["findings"])
     except (KeyError, TypeError, ValueError, AttributeError):
-        raise _unreadable(source) from None
+        raise _unreadable_error(source) from None
 
 
 def _read_finding(found: Mapping[str, str | None]) -> Finding:
@@ -42,7 +42,7 @@ def _text_or_none(value: str | None) -> str | None:
     return None if value is None else str(value)
 
 
-def _unreadable(source: str) -> IscsictlError:
+def _unreadable_error(source: str) -> IscsictlError:
     return IscsictlError(
         f"{source}: there are no findings of iscsictl doctor in it",
         hint="give an archive that iscsictl report wrote, or the output of iscsictl doctor -J",

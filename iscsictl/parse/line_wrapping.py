@@ -109,7 +109,7 @@ def quoted_lines(line: str) -> list[str]:
     for found in _QUOTED.finditer(line):
         text = found[1] if found[1] is not None else found[2]
         if "\\" in text:
-            text = _ESCAPE.sub(_unescaped, text)
+            text = _ESCAPE.sub(_decode_escape, text)
         if "\\n" in text and '"' in text and "\n" not in text:
             lines += quoted_lines(text)
         else:
@@ -117,7 +117,7 @@ def quoted_lines(line: str) -> list[str]:
     return [part for part in lines if ":" in part or "scsi" in part or "*" in part]
 
 
-def _unescaped(found: re.Match[str]) -> str:
+def _decode_escape(found: re.Match[str]) -> str:
     long, short, octal, plain = found.groups()
     if plain is not None:
         return _PLAIN_ESCAPES.get(plain, plain)

@@ -60,13 +60,13 @@ def parse_values(text: str) -> dict[str, str]:
     Skipped as open-iscsi skips them: comments, lines without a value, with a NUL or longer than
     2047 bytes, and a last line without a newline. `<empty>` (printed by `-o show`) is unset.
     """
-    values = _raw_values(text)
+    values = _parse_raw_values(text)
     for key in SECRET_KEYS & values.keys():
         values[key] = MASK
     return values
 
 
-def _raw_values(text: str) -> dict[str, str]:
+def _parse_raw_values(text: str) -> dict[str, str]:
     """Return the values with the secrets as they are."""
     values = _parse_values_fast(text)
     if values is None:
@@ -265,7 +265,7 @@ def revert_edit(current: str, before: str, after: str, edit_line: LineEditor = s
     """
     if current == after:
         return before
-    now, old, new = _raw_values(current), _raw_values(before), _raw_values(after)
+    now, old, new = _parse_raw_values(current), _parse_raw_values(before), _parse_raw_values(after)
     lines = split_lines(current)
     for key in {**old, **new}:
         if old.get(key) != new.get(key) and now.get(key) == new.get(key):

@@ -43,7 +43,7 @@ class SecretFilter:
     """Strikes secrets out of texts; knows those that `secrets` has, in every usual spelling."""
 
     def __init__(self, secrets: Iterable[bytes]) -> None:
-        spellings = {one for secret in secrets for one in _spellings(secret)}
+        spellings = {one for secret in secrets for one in _spellings_of_secret(secret)}
         ordered = sorted((s for s in spellings if len(s) >= _SHORTEST), key=len, reverse=True)
         self._values = re.compile(b"|".join(map(re.escape, ordered))) if ordered else None
 
@@ -61,7 +61,7 @@ def _without_value(match: re.Match[bytes]) -> bytes:
     return match[1] + (match[2] if match[2].strip() in _NO_SECRETS else STRUCK)
 
 
-def _spellings(secret: bytes) -> Iterable[bytes]:
+def _spellings_of_secret(secret: bytes) -> Iterable[bytes]:
     """Yield a secret as files, JSON, shells, journals and URLs write it."""
     text = secret.decode("utf-8", "surrogateescape")
     spellings = {

@@ -16,7 +16,7 @@ _TYPE = re.compile(
 
 
 @contextmanager
-def _own_format() -> Iterator[None]:
+def _require_own_format() -> Iterator[None]:
     """Turn whatever is not sfdisk's own format into an IscsictlError."""
     try:
         yield
@@ -36,7 +36,7 @@ def parse_partitions(text: str) -> tuple[str, tuple[Partition, ...]]:
 
     Raises IscsictlError for anything else.
     """
-    with _own_format():
+    with _require_own_format():
         found = json.loads(text)["partitiontable"]
         # sfdisk counts in sectors of the disk; without the key they have 512 bytes.
         device, sector = str(found["device"]), int(found.get("sectorsize", 512))
@@ -59,7 +59,7 @@ def parse_table(text: str) -> Table:
     Places and sizes are sectors of the size that sfdisk says, 512 where it does not; entries are
     sorted by number.
     """
-    with _own_format():
+    with _require_own_format():
         found = json.loads(text)["partitiontable"]
         device = str(found["device"])
         rows = sorted(

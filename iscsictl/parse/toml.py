@@ -120,12 +120,12 @@ def _has_too_many_digits(number: str) -> bool:
 def _offset_of_deep_bracket(text: str) -> int:
     depth = 0
 
-    def fits(bracket: str) -> bool:
+    def exceeds_limit(bracket: str) -> bool:
         nonlocal depth
         depth += 1 if bracket in "[{" else -1
         return depth > _DEEP
 
-    return _offset_of_first(text, "bracket", fits)
+    return _offset_of_first(text, "bracket", exceeds_limit)
 
 
 class _Finder:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from iscsictl.checks.examine import examine
-from iscsictl.checks.routing import net_of, way_to
+from iscsictl.checks.routing import find_route, network_of
 from iscsictl.model.finding import Finding, Level
 from iscsictl.model.host_facts import KernelRoute
 from iscsictl.observers.doctor import observe_machine
@@ -93,12 +93,12 @@ ADDRESSES = st.ip_addresses().filter(lambda a: getattr(a, "ipv4_mapped", None) i
 def test_the_way_is_the_longest_prefix_that_holds_the_address(
     address: object, routes: list[KernelRoute]
 ) -> None:
-    way = way_to(str(address), routes)
-    holding = [n for r in routes if (n := net_of(r.prefix)) is not None
+    way = find_route(str(address), routes)
+    holding = [n for r in routes if (n := network_of(r.prefix)) is not None
                and n.version == getattr(address, "version", 0) and address in n]  # fmt: skip
     if way is None:
         assert not holding
     else:
-        chosen = net_of(way.prefix)
+        chosen = network_of(way.prefix)
         assert chosen is not None
         assert chosen.prefixlen == max(n.prefixlen for n in holding)

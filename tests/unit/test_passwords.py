@@ -10,7 +10,13 @@ from random import Random
 import pytest
 
 from iscsictl.checks import secret_strength
-from iscsictl.checks.secret_strength import ALPHABET, ARRAYS, generate, judge, refused
+from iscsictl.checks.secret_strength import (
+    ALPHABET,
+    ARRAYS,
+    generate_secret,
+    is_refused,
+    judge_secret,
+)
 from iscsictl.errors import Exit
 from tests.commands import call
 
@@ -34,7 +40,7 @@ def ids(
     made: bool = False,
     words: Iterable[str] = (),
 ) -> set[str]:
-    verdicts = judge(secret, user=user, other=other, others=others, made=made, words=words)
+    verdicts = judge_secret(secret, user=user, other=other, others=others, made=made, words=words)
     return {verdict.id for verdict in verdicts if level in {None, verdict.level}}
 
 
@@ -52,7 +58,7 @@ def test_what_open_iscsi_cannot_keep_is_always_refused(secret: str, id_: str, ma
 @pytest.mark.parametrize("made", [True, False])
 def test_the_same_secret_both_ways_is_always_refused(made: bool) -> None:
     assert "same-both-ways" in ids(GOOD, "refuse", other=GOOD, made=made)
-    assert not refused(judge(GOOD, other=GOOD + "x", made=made))
+    assert not is_refused(judge_secret(GOOD, other=GOOD + "x", made=made))
 
 
 @pytest.mark.parametrize(
@@ -91,7 +97,7 @@ def test_a_weak_secret_is_refused_when_made_and_warned_about_when_dictated(
 ) -> None:
     assert id_ in ids(secret, "refuse", made=True)
     assert id_ in ids(secret, "warn", made=False)
-    assert not refused(judge(secret, made=False))
+    assert not is_refused(judge_secret(secret, made=False))
 
 
 @pytest.mark.parametrize(
@@ -150,14 +156,14 @@ def test_lengths_are_counted_in_bytes() -> None:
 
 def test_a_secret_of_other_targets_is_warned_about_by_their_names() -> None:
     others = {f"iqn.2001-04.com.example:{n}": GOOD for n in range(5)} | {"other": "x"}
-    (verdict,) = (v for v in judge(GOOD, others=others) if v.id == "shared")
+    (verdict,) = (v for v in judge_secret(GOOD, others=others) if v.id == "shared")
     assert verdict.level == "warn"
     assert "iqn.2001-04.com.example:0" in verdict.text
     assert "2 more" in verdict.text
 
 
 def test_what_is_refused_comes_first() -> None:
-    levels = [verdict.level for verdict in judge(" a", others={"t": " a"}, made=True)]
+    levels = [verdict.level for verdict in judge_secret(" a", others={"t": " a"}, made=True)]
     assert levels == sorted(levels, key=["refuse", "warn", "note"].index)
     assert levels[0] == "refuse"
 
@@ -170,8 +176,8 @@ def test_the_estimate_tells_strong_from_weak() -> None:
 
 def test_where_no_pattern_is_found_the_estimate_is_a_lower_bound() -> None:
     for secret in (GOOD, GOOD + "x9"):
-        assert "no pattern found: at least 2^53 guesses" in [v.text for v in judge(secret)]
-    (short,) = (v for v in judge(GOOD[:14]) if v.id == "estimate")
+        assert "no pattern found: at least 2^53 guesses" in [v.text for v in judge_secret(secret)]
+    (short,) = (v for v in judge_secret(GOOD[:14]) if v.id == "estimate")
     assert short.text == "it can be found with about 2^47 guesses"
 
 
@@ -191,14 +197,14 @@ def test_a_generated_secret_is_one_of_2_to_the_96_or_more() -> None:
             count += (-1) ** size * first * len(left) ** (secret_strength.MADE_LENGTH - 1)
     assert count >= 2**96
     for _ in range(50):
-        made = generate().reveal()
+        made = generate_secret().reveal()
         assert made[0].isalnum()
         assert all(set(kind) & set(made) for kind in kinds)
         assert set(made) <= set(ALPHABET)
 
 
 def test_a_generated_secret_fits_every_array() -> None:
-    size = len(generate().reveal())
+    size = len(generate_secret().reveal())
     assert all(array.shortest <= size <= array.longest for array in ARRAYS)
 
 

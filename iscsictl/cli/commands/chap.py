@@ -188,9 +188,9 @@ def show(settings: Settings, **options: Any) -> int:
     context = open_context(settings.wait, settings.root)
     inventory = observer.observe_records(context)
     records = inventory.records if choice.selects_all else select_records(inventory, choice)
-    accounts = [_of_record(record) for record in records]
+    accounts = [_account_of_record(record) for record in records]
     if choice.selects_all:
-        accounts += _elsewhere(context)
+        accounts += _accounts_elsewhere(context)
     warnings = [
         f"{', '.join(group)} share a secret: whoever knows one knows the others"
         for group in groups_sharing_a_secret(inventory.records)
@@ -207,20 +207,20 @@ def show(settings: Settings, **options: Any) -> int:
     return 0
 
 
-def _of_record(record: NodeRecord) -> nodes.Account:
+def _account_of_record(record: NodeRecord) -> nodes.Account:
     return nodes.Account(
         "node", record.target, record.portal, record.iface, record.username, record.has_secret,
         record.username_in, record.has_secret_in, record.chap_algs,
     )  # fmt: skip
 
 
-def _elsewhere(context: Context) -> Iterable[nodes.Account]:
+def _accounts_elsewhere(context: Context) -> Iterable[nodes.Account]:
     for found in other_accounts(context):
         kind = "default" if found.portal is None else "discovery"
-        yield _of_values(kind, found.portal, found.values, found.prefix)
+        yield _account_of_values(kind, found.portal, found.values, found.prefix)
 
 
-def _of_values(kind: str, where: Portal | None, values: Any, prefix: str) -> nodes.Account:
+def _account_of_values(kind: str, where: Portal | None, values: Any, prefix: str) -> nodes.Account:
     auth = f"{prefix}.auth."
     algorithms = tuple(filter(None, values.get(CHAP_ALGS, "").split(",")))
     return nodes.Account(
@@ -270,10 +270,10 @@ def check(
     secret = ask_secret(whose, twice=False) if file is None else read_text(settings, file, whose)
     other = other_file and read_text(settings, other_file, "CHAP secret of the array")
     verdicts = [
-        *secret_strength.judge(
+        *secret_strength.judge_secret(
             secret, user=user, other=other, made=True, words=[socket.gethostname()]
         ),
-        *_in_records(settings, secret),
+        *_check_reuse_in_records(settings, secret),
     ]
     if settings.output == "json":
         rows = [{"level": v.level, "id": v.id, "text": v.text} for v in verdicts]
@@ -285,10 +285,10 @@ def check(
             click.echo(level + escape_controls(verdict.text))
         if not verdicts and settings.output == "table":
             click.echo("ok")
-    return int(Exit.REFUSED if secret_strength.refused(verdicts) else Exit.DONE)
+    return int(Exit.REFUSED if secret_strength.is_refused(verdicts) else Exit.DONE)
 
 
-def _in_records(settings: Settings, text: str) -> Iterable[secret_strength.Verdict]:
+def _check_reuse_in_records(settings: Settings, text: str) -> Iterable[secret_strength.Verdict]:
     """Tell which targets have this secret already, where the records may be read."""
     targets = targets_with_text(text, settings.root)
     if targets:
@@ -305,7 +305,7 @@ def _in_records(settings: Settings, text: str) -> Iterable[secret_strength.Verdi
 @common  # fmt: skip
 def generate(settings: Settings, out: Path | None) -> int:
     """Generate a secret of at least 96 random bits that every known array accepts."""
-    secret = secret_strength.generate()
+    secret = secret_strength.generate_secret()
     if out is None:
         if settings.output == "json":
             raise UsageError("no secret goes into JSON", hint="write it to a file with --out FILE")

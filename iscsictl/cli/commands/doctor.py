@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from iscsictl.checks.examine import examine
-from iscsictl.checks.ids import known
+from iscsictl.checks.ids import is_known_check
 from iscsictl.cli.help import command
 from iscsictl.cli.options import Settings, changing, common_with, require_root
 from iscsictl.cli.runner import run_task
@@ -90,16 +90,18 @@ def doctor(
 
 
 def _filter_by_ids(only: tuple[str, ...], ignored: tuple[str, ...]) -> Callable[[Finding], bool]:
-    unknown = [name for name in (*only, *ignored) if not known(name)]
+    unknown = [name for name in (*only, *ignored) if not is_known_check(name)]
     if unknown:
         raise UsageError(
             f"there is no check {unknown[0]}", hint="the ids stand in front: iscsictl doctor --all"
         )
 
-    def named(finding: Finding, names: tuple[str, ...]) -> bool:
+    def matches_any(finding: Finding, names: tuple[str, ...]) -> bool:
         return any(finding.id == name or finding.id.startswith(f"{name}-") for name in names)
 
-    return lambda finding: (not only or named(finding, only)) and not named(finding, ignored)
+    return lambda finding: (
+        (not only or matches_any(finding, only)) and not matches_any(finding, ignored)
+    )
 
 
 def _examine_host(

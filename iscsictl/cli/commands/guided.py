@@ -117,7 +117,7 @@ class GuidedAttach:
         The command that is shown afterwards asks for the secret again: it never has it.
         """
         print_line("The array refuses the login. If it wants CHAP, give the account of this host:")
-        user = self._ask_until_valid("CHAP name", _chap_name)
+        user = self._ask_until_valid("CHAP name", _read_chap_name)
         secret = self._ask_until_valid("CHAP secret", Secret, hide=True)
         self._set_words(["--chap-user", user, "--chap-secret-prompt"])
         return Account(user, secret)
@@ -151,7 +151,7 @@ class GuidedAttach:
         for number, row in enumerate(rows, 1):
             print_line(f"  {number}  {escape_controls(row)}")
 
-        def place(text: str) -> int:
+        def row_of_answer(text: str) -> int:
             if text.isascii() and text.isdigit() and 1 <= int(text) <= len(rows):
                 return int(text) - 1
             fitting = [place for place, row in enumerate(rows) if text and text in row]
@@ -159,7 +159,7 @@ class GuidedAttach:
                 raise ValueError(f"{text}: give a number from 1 to {len(rows)}, or part of a name")
             return fitting[0]
 
-        return int(self._ask_until_valid(what, place))
+        return int(self._ask_until_valid(what, row_of_answer))
 
     def _ask_until_valid(
         self,
@@ -210,7 +210,7 @@ def _make_choice_reader(choices: Sequence[str]) -> Callable[[str], str]:
     return read
 
 
-def _chap_name(text: str) -> str:
+def _read_chap_name(text: str) -> str:
     problem = values.chap_name_problem(text)
     if problem is not None:
         raise ValueError(problem)

@@ -78,11 +78,11 @@ def import_(settings: Settings, file: str, bindings: str | None) -> int:
 def _write_import(settings: Settings, plan: ImportPlan) -> int:
     require_root("import")
 
-    def say(text: str) -> None:
+    def print_unless_quiet(text: str) -> None:
         if not settings.quiet:
             print_message(text)
 
-    context = open_context(settings.wait, settings.root, say)
+    context = open_context(settings.wait, settings.root, print_unless_quiet)
     errors: list[IscsictlError] = []
     done = 0
     with host_changes(context):

@@ -57,7 +57,7 @@ def mount(
 
 
 def _mount_task(settings: Settings, query: DiskQuery, spec: MountSpec) -> Task:
-    def observed(context: Context, before: Inventory | None) -> Inventory:
+    def observe_twice(context: Context, before: Inventory | None) -> Inventory:
         """Look twice: where it goes is known only when the filesystem is."""
         first = observe(context, replace(query, content=False), before)
         closer = replace(query, directory=directory_of(first, spec), filesystem=True)
@@ -70,7 +70,7 @@ def _mount_task(settings: Settings, query: DiskQuery, spec: MountSpec) -> Task:
         return _mount_task(settings, query, replace(spec, recover=True))
 
     made = task(query, make_plan, grant, lambda question: ask(settings, question))
-    return replace(made, observe=observed)
+    return replace(made, observe=observe_twice)
 
 
 @command("umount")
