@@ -12,14 +12,14 @@ CHECKS = Path(__file__).parents[2] / "iscsictl/checks"
 def _ids() -> set[str]:
     text = "".join(path.read_text() for path in CHECKS.glob("*.py"))
     ids = set(re.findall(r'\b(?:ok|warn|fail|skip|make)\(\s*"([a-z0-9-]+)"', text))
-    helper = set(re.findall(r'_enabled\(login, "([a-z0-9-]+)"', text))
+    helper = set(re.findall(r'_check_unit_enabled\(login, "([a-z0-9-]+)"', text))
     return ids | helper
 
 
 def test_the_list_of_ids_is_whole() -> None:
     text = Path(fstab_rules.__file__).read_text()
-    lines = {f"fstab-{one}" for one in re.findall(r'(?:_say|Finding)\(\s*"([a-z-]+)"', text)}
-    volumes = {f"crypttab-{one}" for one in re.findall(r'finding\(\s*"([a-z-]+)"', text)}
+    lines = {f"fstab-{one}" for one in re.findall(r'(?:_add_f|F)inding\(\s*"([a-z-]+)"', text)}
+    volumes = {f"crypttab-{one}" for one in re.findall(r'\bfinding\(\s*"([a-z-]+)"', text)}
     assert _ids() | lines | volumes == IDS
     assert all(map(is_known_check, ("net", "net-mtu", "clock")))
     assert not any(map(is_known_check, ("ne", "net-mt", "")))
