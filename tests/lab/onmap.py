@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from tests.lab.array import A4
 from tests.lab.onhost import run_on
+from tests.lab.rundir import NETS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -113,3 +114,19 @@ class NumberedWriter:
         run_on(self.host, f"umount {path} && echo 3 > /proc/sys/vm/drop_caches && mount {path}")
         kept = run_on(self.host, f"cat {path}/log").out.split()
         assert kept == [f"{number:08d}" for number in range(1, self.noted() + 1)]
+
+
+def cut_in_turn(lab: Lab, writers: list[NumberedWriter], cuts: int) -> list[float]:
+    """Cut the networks in turn, each until its paths are faulty and I/O goes over the other one.
+
+    Returns for each cut how many seconds after the cable was back all paths were ready.
+    """
+    back = []
+    for number in range(cuts):
+        net = NETS[number % 2]
+        lab.cut(net)
+        wait_for(lambda: "faulty" in path_states(lab.host))
+        wait_for(lambda: all(writer.is_writing() for writer in writers))
+        lab.restore_cables(net)
+        back.append(wait_until_ready(lab.host))
+    return back

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from tests.lab.onmap import (
     ATTACH,
     IQN,
     NumberedWriter,
+    cut_in_turn,
     path_states,
     start_multipathd,
     wait_for,
@@ -25,6 +27,12 @@ if TYPE_CHECKING:
     from tests.lab.pair import Lab
 
 pytestmark = pytest.mark.torture
+#: How many times a network is cut, the two in turn. Each takes 30 to 50 s.
+CUTS = int(os.environ.get("LAB_CUTS", "40"))
+#: NOP-Out interval, its timeout and fast_io_fail_tmo are 5 s each; the rest is the emulation's.
+LONGEST_STALL = 20.0
+#: The path's checker runs at least every 20 s, and iscsid tries to log in again every few seconds.
+LONGEST_RETURN = 30.0
 #: How much later the login service may end with one network out: 2 logins of 15 s, and some.
 ONE_OUT_LATER = 40.0
 
@@ -69,6 +77,28 @@ def mounted_wwid(host: Guest) -> str:
         "part=$(basename $(readlink -f $(findmnt -no SOURCE /srv/mail))); "
         "sort -u /sys/class/block/$part/slaves/*/slaves/*/device/wwid",
     ).out.strip()
+
+
+@pytest.mark.every_suite
+@pytest.mark.fault("F91")
+def test_many_cuts_lose_no_acknowledged_write_and_each_stall_is_short(
+    lab: Lab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    host, array = lab.host, lab.array
+    array.target(IQN, [array.disk("mail", "128M"), array.disk("db", "400M")], portals=[A4, B4])
+    run_on(host, f"{ATTACH} --lun 0")
+    run_on(host, f"iscsictl attach -p {A4} -T {IQN} --lun 1 --fs xfs --mount /srv/db")
+    assert path_states(host) == ["ready"] * 4
+    writers = [NumberedWriter.start(host, name) for name in ("mail", "db")]
+    back = cut_in_turn(lab, writers, cuts=CUTS)
+    stalls = [stall for writer in writers for stall in writer.end()]
+    with capsys.disabled():
+        told = f"longest stall {max(stalls)} s, longest return {max(back):.1f} s"
+        print(f"\n{lab.suite}, {CUTS} cuts: {told}")
+    assert max(stalls) <= LONGEST_STALL, stalls
+    assert max(back) <= LONGEST_RETURN, back
+    for writer in writers:
+        writer.require_all_kept()
 
 
 @pytest.mark.every_suite
