@@ -89,3 +89,5 @@ PROOF_THREADS: Final = 512
 STATUS_LINE_DELAY: Final = 1.0
 #: How often the line is drawn.
 STATUS_LINE_PERIOD: Final = 0.2
+#: Until a signal is repeated that came just before a wait on the user began and did not end it.
+REPEAT_SIGNAL: Final = 0.2

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from types import FrameType
 
 from iscsictl.errors import InterruptError
+from iscsictl.limits import REPEAT_SIGNAL
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _STANDARD_STREAMS = (0, 1, 2)
@@ -48,13 +49,51 @@ def at_once() -> Iterator[None]:
     One that was remembered before raises it too, at the beginning. The earlier handlers are
     restored.
     """
-    before = {number: signal.signal(number, _interrupt) for number in _handled_signals()}
+    done = threading.Event()
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        _remember_signal(number, frame)
+        # A repetition that comes at the end must not keep the earlier handlers from coming back.
+        if not done.is_set():
+            check()
+
+    before = {number: signal.signal(number, interrupt) for number in _handled_signals()}
     try:
-        check()
-        yield
+        with _repeated_until(done):
+            check()
+            yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def _repeated_until(done: threading.Event) -> Iterator[None]:
+    """Send a signal that came to the main thread again and again, until the body has ended.
+
+    Python runs a handler between two of its own instructions. A signal that comes after the last of
+    them and before read(2) blocks is noticed with the next input only, unless another interrupts
+    that read (signal.set_wakeup_fd hears of the first one).
+    """
+    read_end, write_end = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    os.set_blocking(read_end, True)
+    repeater = threading.Thread(target=_repeat_signals, args=(read_end, done), daemon=True)
+    earlier = signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
+    repeater.start()
+    try:
+        yield
+    finally:
+        done.set()
+        signal.set_wakeup_fd(earlier)
+        os.close(write_end)
+        repeater.join()
+        os.close(read_end)
+
+
+def _repeat_signals(read_end: int, done: threading.Event) -> None:
+    while number := os.read(read_end, 1):
+        while number[0] in _SIGNALS and not done.wait(REPEAT_SIGNAL):
+            signal.pthread_kill(threading.main_thread().ident or 0, number[0])
 
 
 def _handled_signals() -> Iterator[signal.Signals]:
@@ -62,11 +101,6 @@ def _handled_signals() -> Iterator[signal.Signals]:
     for number in _SIGNALS:
         if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
             yield number
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    _remember_signal(number, frame)
-    check()
 
 
 def _remember_signal(number: int, _frame: FrameType | None) -> None:
