@@ -104,8 +104,7 @@ def test_one_disk_behind_targets_that_no_portal_offers_together_needs_the_user_s
     one, two = (sized(disk(W, device, kind="mpath")) for device in ("/dev/sda", "/dev/sdb"))
     with pytest.raises(RefusedError, match="no portal is known to offer all") as caught:
         overwrite.verify_identity(one, (one, two), None)
-    assert "discover" in (caught.value.hint or "")
-    assert f"--confirm {W}" in (caught.value.hint or "")
+    assert f"attach --confirm {W}" in (caught.value.hint or "")
     with pytest.raises(RefusedError):
         overwrite.verify_identity(one, (one, two), None, one_disk=W1)
     assert overwrite.verify_identity(one, (one, two), None, one_disk=W) == W
@@ -379,8 +378,8 @@ def test_each_refusal_says_what_to_do() -> None:
         "compare with the array; iscsictl ls -o json shows the WWIDs"
     )
     assert hint_of(lambda: overwrite.verify_identity(one, (disk(W, "/dev/sdx"),), None)) == (
-        "if one array has them all, discover it: iscsictl discover ADDRESS --save; if you "
-        f"are certain that they are one disk: attach --confirm {W}"
+        "log out of the others, or, if you are certain that they are one disk: attach "
+        f"--confirm {W}"
     )
     assert hint_of(lambda: overwrite.require_writable(blank(WRONG), "/dev/sda", W)) == (
         "the LUN was mapped to another disk; run: iscsictl rescan"

@@ -83,8 +83,8 @@ def _refuse_confusable(disk: Disk, confusable: list[Disk], *, confirmed: bool) -
         raise RefusedError(
             f"LUNs of several targets have the WWID {disk.wwid}, and no portal is known to offer "
             f"all of these targets: {words}",
-            hint="if one array has them all, discover it: iscsictl discover ADDRESS --save; if you "
-            f"are certain that they are one disk: attach --confirm {disk.wwid}",
+            hint="log out of the others, or, if you are certain that they are one disk: attach "
+            f"--confirm {disk.wwid}",
         )
 
 
