@@ -37,8 +37,11 @@ def two_hosts(session_lab: Lab) -> Lab:
 
 
 def attach(target: str) -> str:
-    """The command line of an attach that formats."""
-    return f"iscsictl attach -p {A4} -T {target} --fs ext4 --mount /srv/x"
+    """The command line of an attach that formats.
+
+    Three emulated guests share the processor: a single read can take longer than the usual 60 s.
+    """
+    return f"iscsictl attach -p {A4} -T {target} --fs ext4 --mount /srv/x --timeout 5min"
 
 
 def share(lab: Lab, number: int = 0) -> tuple[Disk, str]:
