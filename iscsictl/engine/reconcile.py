@@ -14,17 +14,18 @@ from iscsictl.errors import InterruptError, IscsictlError, RefusedError
 from iscsictl.lazy_import import lazy_import
 from iscsictl.model import actions
 from iscsictl.model.inventory import Inventory
-from iscsictl.model.plan import Outcome, Plan, Report, Status, Step
+from iscsictl.model.plan import Action, Outcome, Plan, Report, Status, Step
 from iscsictl.planner.builder import error_lines, summarize_steps
 from iscsictl.planner.safety.overwrite import ConsentRequiredError
 from iscsictl.system.context import Context
 from iscsictl.system.io import journal
 
 if TYPE_CHECKING:
-    from iscsictl.engine.handlers import logins
+    from iscsictl.engine.handlers import logins, logouts
 else:
-    # A dry run, and a run without a login, do without it.
+    # A dry run, and a run without a login or a logout, do without them.
     logins = lazy_import("iscsictl.engine.handlers.logins")
+    logouts = lazy_import("iscsictl.engine.handlers.logouts")
 
 # Each round ends with a frontier (a login, a scan) or with the last step. An attach over eight
 # portals has nine frontiers; a machine that still changes after twenty never settles.
@@ -73,18 +74,27 @@ def _plan_with_consent(task: Task, inventory: Inventory) -> tuple[Task, Plan]:
 def next_batch(
     waiting: Sequence[Step], ended: AbstractSet[str], lost: AbstractSet[str]
 ) -> list[Step]:
-    """Return the next step in the plan's order, with all logins that can be sent together with it.
+    """Return the next step in the plan's order, with all that can be executed together with it.
 
-    `ended` and `lost` are ids: the steps that were executed or given up, and the latter alone.
+    Logins can be, and logouts. `ended` and `lost` are ids: the steps that were executed or given
+    up, and the latter alone.
     """
-    if not isinstance(waiting[0].action, actions.Login):
+    kind = _kind_of_batch(waiting[0].action)
+    if kind is None:
         return [waiting[0]]
-    logins = [
+    batch = [
         step
         for step in waiting
-        if isinstance(step.action, actions.Login) and step.after <= ended and not step.after & lost
+        if _kind_of_batch(step.action) is kind and step.after <= ended and not step.after & lost
     ]
-    return logins if waiting[0] in logins else [waiting[0]]
+    return batch if waiting[0] in batch else [waiting[0]]
+
+
+def _kind_of_batch(action: Action) -> type[Action] | None:
+    """Return the kind of actions that one can be executed together with, None for none."""
+    if isinstance(action, actions.Logout):
+        return actions.Logout if logouts.go_together(action) else None
+    return actions.Login if isinstance(action, actions.Login) else None
 
 
 def dry_run(task: Task, context: Context) -> Report:
@@ -239,7 +249,7 @@ class Run:
             batch = next_batch(waiting, self.ended.keys(), self.lost)
             waiting = [step for step in waiting if step not in batch]
             if len(batch) > 1:
-                self._execute_logins(batch)
+                self._execute_batch(batch)
             elif batch[0].after and batch[0].after <= self.lost:
                 self.lost.add(batch[0].id)
                 self.end_step(Outcome(batch[0]).with_status(Status.SKIPPED))
@@ -247,8 +257,11 @@ class Run:
                 self._try_step(batch[0])
         self.leftovers = self._roll_back_useless(plan)
 
-    def _execute_logins(self, steps: Sequence[Step]) -> None:
-        for outcome in logins.log_in(steps, self.context, lambda step: self.listen(Outcome(step))):
+    def _execute_batch(self, steps: Sequence[Step]) -> None:
+        """Execute several steps together; they are of one kind, see `next_batch`."""
+        ends = isinstance(steps[0].action, actions.Logout)
+        execute = logouts.log_out if ends else logins.log_in
+        for outcome in execute(steps, self.context, lambda step: self.listen(Outcome(step))):
             if outcome.error is not None:
                 self._note_failed_step(outcome)
                 continue

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from iscsictl.engine.handlers import registry
+from iscsictl.engine.handlers import logouts, registry
 from iscsictl.engine.handlers import sessions as session_handlers
-from iscsictl.errors import InUseError
+from iscsictl.errors import InUseError, IscsictlError
 from iscsictl.model import actions
 from iscsictl.model.actions import DiskId
 from iscsictl.model.disk_content import Content
@@ -22,6 +22,7 @@ from iscsictl.model.listing import Block, Disk, Listing, Session
 from iscsictl.model.listing import Path as DiskPath
 from iscsictl.model.names import Portal
 from iscsictl.model.partition_table import Table
+from iscsictl.model.plan import Status, Step
 from iscsictl.system.block import (
     disk_writer,
     multipath,
@@ -37,7 +38,7 @@ from iscsictl.system.mount import usage
 from tests.unit.fake_root import put
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 T = "iqn.2026-01.example:a"
 P1, P2 = Portal("192.0.2.5", 3260, 1), Portal("198.51.100.5", 3260, 1)
@@ -119,7 +120,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
     monkeypatch.setattr(session_handlers, "read_listing", made.listing)
     monkeypatch.setattr(session_handlers, "read_sessions", lambda *_, **__: made.sessions)
     monkeypatch.setattr(iscsiadm, "logout", made.logout)
-    monkeypatch.setattr(usage, "disk_usage", lambda *_: DiskUsage())
+    monkeypatch.setattr(usage, "disk_usage", lambda *_, **__: DiskUsage())
     monkeypatch.setattr(usage, "open_devices", lambda sids, _: dict.fromkeys(sids, ()))
     monkeypatch.setattr(
         session_handlers, "Path", lambda _: type("There", (), {"exists": lambda _: True})()
@@ -162,6 +163,79 @@ def test_one_path_of_a_used_map_may_go_and_the_next_may_not(
     with pytest.raises(InUseError):
         ended(tmp_path, P2)
     assert machine.done == ["end 1"]
+
+
+@pytest.fixture
+def together(
+    machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> list[tuple[int, ...]]:
+    """The sessions that one iscsiadm was told to end, for each time that it ran."""
+    (tmp_path / "proc").mkdir()
+    runs: list[tuple[int, ...]] = []
+
+    def end(sids: Iterable[int], *_: object, **__: object) -> bool:
+        runs.append(tuple(sids))
+        for sid in runs[-1]:
+            machine.logout(sid)
+        return True
+
+    monkeypatch.setattr(iscsiadm, "log_out_together", end)
+    monkeypatch.setattr(logouts, "read_listing", machine.listing)
+    monkeypatch.setattr(
+        logouts, "has_session", lambda sid, _: sid in {s.sid for s in machine.sessions}
+    )
+    return runs
+
+
+def log_out(root: Path, *targets: str) -> list[tuple[Status, IscsictlError | None]]:
+    """Log out of both portals of each target at once; return what became of the steps."""
+    steps = [
+        Step(actions.Logout(target, portal, "default"), f"{target} {portal}", "")
+        for target in targets
+        for portal in (P1, P2)
+    ]
+    begun: list[Step] = []
+    context = Context(wait=0.1, root=root, waiter=Waiter())
+    ended = list(logouts.log_out(steps, context, begun.append))
+    assert begun == steps
+    return [(outcome.step.status, outcome.error) for outcome in ended]
+
+
+def test_many_logouts_are_one_process_and_what_is_not_there_is_unchanged(
+    machine: Machine, together: list[tuple[int, ...]], tmp_path: Path
+) -> None:
+    found = log_out(tmp_path, T, f"{T}.none")
+    assert found == [(Status.DONE, None)] * 2 + [(Status.UNCHANGED, None)] * 2
+    assert together == [(1, 2)]
+    assert machine.sessions == ()
+
+
+@pytest.mark.fault("F29")
+def test_of_many_logouts_those_that_would_end_a_used_map_together_are_all_refused(
+    machine: Machine, together: list[tuple[int, ...]], tmp_path: Path
+) -> None:
+    machine.busy = {PART}
+    # No hold tells that both paths go: that they are logged out at once does.
+    for status, error in log_out(tmp_path, T):
+        assert status is Status.FAILED
+        assert isinstance(error, InUseError)
+    assert together == []
+    assert len(machine.sessions) == 2
+
+
+def test_a_session_that_stays_after_the_logout_of_many_is_the_error_of_its_own_step(
+    machine: Machine, together: list[tuple[int, ...]], tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    def end_first(sids: Iterable[int], *_: object, **__: object) -> bool:
+        machine.logout(min(sids))
+        raise IscsictlError("iscsid refused")
+
+    monkeypatch.setattr(iscsiadm, "log_out_together", end_first)
+    (first, no_error), (second, error) = log_out(tmp_path, T)
+    assert (first, no_error, second) == (Status.DONE, None, Status.FAILED)
+    assert str(error) == "iscsid refused"
+    assert together == []
 
 
 def test_a_session_whose_tape_is_open_stays_and_the_process_is_named(

@@ -1,6 +1,7 @@
 """Handlers of the actions on sessions, their disks, and holds."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from iscsictl.model.names import DEFAULT_IFACE
 from iscsictl.model.plan import Action
 from iscsictl.model.record import NodeRecord
 from iscsictl.planner.selection.session_index import SessionIndex
-from iscsictl.planner.selection.surviving import has_surviving_path
+from iscsictl.planner.selection.surviving import disks_with_maps, has_surviving_path
 from iscsictl.system.block import multipath, probe, scsi_commands, scsi_scan
 from iscsictl.system.context import Context
 from iscsictl.system.iscsi import holds, iscsiadm, nodedb
@@ -28,9 +29,10 @@ def _coalesced_sessions(context: Context) -> tuple[Session, ...]:
     return context.coalesce("sessions", lambda: read_sessions(context.root, details=False))
 
 
-def _session_of_action(
+def session_of_action(
     sessions: tuple[Session, ...], records: tuple[NodeRecord, ...], action: Any
 ) -> Session | None:
+    """Return the session that an action on a record is about, None if it is not there."""
     index = SessionIndex(records, (s for s in sessions if s.target == action.target))
     return index.session_of(index.record_for(action.target, action.portal, action.iface))
 
@@ -58,7 +60,7 @@ def await_disks(logins: Sequence[actions.Login], context: Context) -> None:
     def have_arrived() -> bool | None:
         sessions = _coalesced_sessions(context)
         for action in logins:
-            session = _session_of_action(sessions, records[action.target], action)
+            session = session_of_action(sessions, records[action.target], action)
             if session is None or not _has_usable_disk(session, action.lun, context.root):
                 return None
         return True
@@ -127,7 +129,7 @@ def _log_out_session(action: actions.Logout, context: Context) -> StepResult:
     listing = read_listing(context.root, details=False, sid=action.sid)
     if action.sid is None:
         records = nodedb.read_records(context.db, action.target)
-        session = _session_of_action(listing.sessions, records, action)
+        session = session_of_action(listing.sessions, records, action)
     else:
         session = _dead_session(listing.sessions, action)
     if session is None or session.sid is None:
@@ -136,13 +138,7 @@ def _log_out_session(action: actions.Logout, context: Context) -> StepResult:
     if action.lost and session.status != "up":
         scsi_scan.fail_at_once(session.sid, context.root)
     else:
-        if session.luns != ():
-            _refuse_in_use(session.sid, action, context)
-        leaving = _sessions_ending_together(session, listing.sessions, context)
-        for disk in listing.disks or ():
-            ours = any(path.sid == session.sid for path in disk.paths)
-            if ours and not has_surviving_path(disk, leaving, listing.sessions):
-                _refuse_used(disk, context, dead=action.sid is not None)
+        require_unused(session, listing, context, dead=action.sid is not None)
         if action.sid is not None:
             # Otherwise iscsid ends it only after its next attempt to connect.
             scsi_scan.fail_at_once(session.sid, context.root)
@@ -154,6 +150,36 @@ def _log_out_session(action: actions.Logout, context: Context) -> StepResult:
     if context.waiter.wait(has_ended, context.deadline()) is None:
         raise UnreachableError(f"the session to {action.target} did not end")
     return StepResult()
+
+
+def require_unused(
+    session: Session,
+    listing: Listing,
+    context: Context,
+    *,
+    dead: bool = False,
+    together: AbstractSet[int | None] = frozenset(),
+    openers: Mapping[int, tuple[str, ...]] | None = None,
+    scan: usage.UsageScan | None = None,
+) -> None:
+    """Raise InUseError where anybody uses a device of a session, or a disk that ends with it.
+
+    `listing` has the session. `dead`: it does not answer, so its disks may not be opened.
+    `together` are the sessions that end with it, besides those that the holds tell of. `openers`
+    and `scan` have all processes and mounts, for who asks about many sessions.
+    """
+    sid = session.sid or 0
+    if session.luns != ():
+        opened = usage.open_devices((sid,), context.root) if openers is None else openers
+        _refuse_in_use(session.target, opened[sid])
+    disks = [d for d in listing.disks or () if any(path.sid == sid for path in d.paths)]
+    leaving = together | {sid}
+    # Only a map has paths that may stay; to read all holds for each of many sessions takes long.
+    if disks_with_maps(disks):
+        leaving |= _sessions_ending_together(session, listing.sessions, context)
+    for disk in disks:
+        if not has_surviving_path(disk, leaving, listing.sessions):
+            _refuse_used(disk, context, dead=dead, scan=scan)
 
 
 def _dead_session(sessions: Iterable[Session], action: actions.Logout) -> Session | None:
@@ -192,17 +218,16 @@ def _covers_session(hold: Hold, session: Session) -> bool:
     return hold.covers(session.target, session.requested_portal, session.iface or DEFAULT_IFACE)
 
 
-def _refuse_in_use(sid: int, action: actions.Logout, context: Context) -> None:
-    who = usage.open_devices((sid,), context.root)[sid]
+def _refuse_in_use(target: str, who: tuple[str, ...]) -> None:
     if who:
         raise InUseError(
-            f"a device of {action.target} is in use: {', '.join(who)}",
+            f"a device of {target} is in use: {', '.join(who)}",
             hint="end that process, then run this again",
         )
 
 
-def _refuse_used(disk: Disk, context: Context, *, dead: bool = False) -> None:
-    used = usage.disk_usage(disk, context.root)
+def _refuse_used(disk: Disk, context: Context, *, dead: bool, scan: usage.UsageScan | None) -> None:
+    used = usage.disk_usage(disk, context.root, scan=scan)
     if used.holders:
         raise InUseError(
             f"{disk.block.device} is in use: {', '.join(used.holders)}",

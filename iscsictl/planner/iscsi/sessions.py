@@ -167,10 +167,8 @@ def _refusal_of_logout(
             hint="end that process, then run this again",
         )
     sids = {one.sid for one in leaving}
-    for disk in inventory.disks:
-        if any(path.sid == session.sid for path in disk.paths) and not has_surviving_path(
-            disk, sids, inventory.sessions
-        ):
+    for disk in inventory.index.disks_of_session(session.sid):
+        if not has_surviving_path(disk, sids, inventory.sessions):
             used = inventory.usage_of(disk)
             if used is not None and used.holders:
                 hint = (

@@ -1,7 +1,7 @@
 """open-iscsi's iscsiadm(8), one function per thing it is asked to do. No secret passes here."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,8 @@ from iscsictl.system.iscsi import session_view
 # Exit codes that are no errors where they are accepted (iscsiadm(8), EXIT STATUS).
 NO_OBJECTS = 21
 SESSION_EXISTS = 15
+# Of a logout: no such session; no object; its directory in sysfs is gone. All of them are the aim.
+_GONE = (2, NO_OBJECTS, 22)
 _OF_SENDTARGETS = ("-m", "discoverydb", "-t", "sendtargets")
 _OFFER = re.compile(r"(\S+,-?\d+) (.+)")
 
@@ -214,6 +216,23 @@ def login(key: Key, *, timeout: float) -> bool:
     return result.code != SESSION_EXISTS and "successful" in result.out
 
 
+def log_out_together(sids: Collection[int], doing: str, *, timeout: float) -> bool:
+    """End these sessions with one process; False if none can be had that sees only them.
+
+    Then nothing was done. It is told to end all that it sees, so it is never run without a view.
+    Raises what `logout` raises, for whichever of the sessions.
+    """
+    try:
+        result = session_view.run_iscsiadm(
+            ("-m", "session", "--logout"), sids, timeout=timeout, doing=doing
+        )
+    except UnreachableError as error:
+        raise explain_no_answer(error, doing) from None
+    if result is not None and result.code not in {0, *_GONE}:
+        raise error_from_iscsiadm(result.code, result.err, doing)
+    return result is not None
+
+
 def logout(sid: int, target: str, *, timeout: float) -> None:
     """End one session; one that is gone already is fine.
 
@@ -221,8 +240,6 @@ def logout(sid: int, target: str, *, timeout: float) -> None:
     iscsid.safe_logout is set. Raises InUseError, UnreachableError at the deadline, MissingError,
     IscsictlError.
     """
-    # 2: no such session; 21: no object; 22: its directory in sysfs is gone. All of them are the
-    # aim.
     arguments = ("-m", "session", "-r", str(sid), "--logout")
     doing = f"logging out of {target}"
-    _run_iscsiadm(arguments, doing, timeout, 2, NO_OBJECTS, 22, interruptible=True, sids=(sid,))
+    _run_iscsiadm(arguments, doing, timeout, *_GONE, interruptible=True, sids=(sid,))
