@@ -46,17 +46,22 @@ def boots_from(root: Path) -> frozenset[str]:
 
 
 def observe_records(
-    context: Context, selector: RecordSelector | None = None, changes: Changes | None = None
+    context: Context,
+    selector: RecordSelector | None = None,
+    changes: Changes | None = None,
+    *,
+    sessions: tuple[Session, ...] | None = None,
 ) -> Inventory:
     """Look at records, sessions and holds; `unsettled` for the records of `selector`.
 
-    Without `changes` nothing is compared. A selector that fits nothing is no error here: the plan
-    says so. Raises NeedsRootError where the records may not be read.
+    `sessions` are those that were read already. Without `changes` nothing is compared. A selector
+    that fits nothing is no error here: the plan says so. Raises NeedsRootError where the records
+    may not be read.
     """
     root = context.root
     inventory = Inventory(
         nodedb.read_records(context.db),
-        read_sessions(root),
+        read_sessions(root) if sessions is None else sessions,
         fstab=fstab_file.read_fstab(root),
         holds=holds.read_holds(root),
         open_iscsi=context.open_iscsi,
@@ -146,8 +151,7 @@ def observe_for_logout(context: Context) -> Inventory:
     listing = read_listing(context.root, details=False)
     disks = listing.disks or ()
     return replace(
-        observe_records(context),
-        sessions=listing.sessions,
+        observe_records(context, sessions=listing.sessions),
         disks=disks,
         usage=_read_usage_by_device(disks, context.root),
         open_devices=usage.open_devices(

@@ -1,9 +1,10 @@
-"""Measure the CPU of iscsiadm's logins beside many sessions: python -m tests.bench.bench_view.
+"""Measure the CPU of iscsiadm beside many sessions: python -m tests.bench.bench_view.
 
 300 records without a session beside 1000 sessions, on a made tree, in namespaces of their own. In
 iscsid's place a socket answers at once that all is well, so what is left is iscsiadm's own work up
 to its requests. The peer is one `iscsiadm -m node --login` for the same records; ours is what
-`login`, `reconnect` and `apply` run, with the views that session_view makes.
+`login`, `reconnect` and `apply` run, with the views that session_view makes. Likewise 100 logouts
+of the 1000 sessions, beside an `iscsiadm --logout` for each.
 """
 
 import contextlib
@@ -16,7 +17,7 @@ import time
 from pathlib import Path
 
 from iscsictl.model.names import Portal
-from iscsictl.system.iscsi import login_batch
+from iscsictl.system.iscsi import iscsiadm, login_batch
 from iscsictl.system.iscsi.iscsiadm import Key
 from tests.bench.bench_reconnect import RECORD
 from tests.bench.make_tree import make
@@ -25,6 +26,7 @@ from tests.bench.table import note
 
 RECORDS = 300
 SESSIONS = 1000
+LOGOUTS = 100
 LIMIT = 2.0
 PATIENCE = 120.0
 NODES = Path("/etc/iscsi/nodes")
@@ -82,6 +84,18 @@ def inside(number: int, patience: float) -> None:
                     check=True, capture_output=True, timeout=patience,
                 )  # fmt: skip
         figures[name] = (cpu() - before, time.perf_counter() - began)
+    sids = range(1, 1 + LOGOUTS)
+    before, began = cpu(), time.perf_counter()
+    if not iscsiadm.log_out_together(sids, "logging out", timeout=patience):
+        raise RuntimeError("no view can be had")
+    figures["our logouts"] = (cpu() - before, time.perf_counter() - began)
+    before, began = cpu(), time.perf_counter()
+    for sid in sids:
+        subprocess.run(
+            ["/usr/sbin/iscsiadm", "-m", "session", "-r", str(sid), "--logout"],
+            check=True, capture_output=True,
+        )  # fmt: skip
+    figures["logouts"] = (cpu() - before, time.perf_counter() - began)
     print(json.dumps(figures))
 
 
@@ -117,13 +131,16 @@ def main() -> None:
         print("not measured: no iscsiadm, or not root")
         return
     for name, (used, elapsed) in figures.items():
-        what = f"{RECORDS} logins beside {SESSIONS} sessions, {name}"
+        what = f"{RECORDS} logins and {LOGOUTS} logouts beside {SESSIONS} sessions, {name}"
         print(f"{what}: {used:.2f} s CPU, {elapsed:.2f} s")
     print(f"ours: at most {LIMIT} s CPU wanted")
     (ours, _), (theirs, elapsed) = figures["ours"], figures["iscsiadm"]
     ended = "" if elapsed < PATIENCE else f", ended after {PATIENCE:.0f} s: more than"
     what = f"CPU of iscsiadm for {RECORDS} logins beside {SESSIONS} sessions"
     note("bench_view", what, ours, {f"`iscsiadm -m node --login`{ended}": theirs})
+    what = f"CPU of iscsiadm for {LOGOUTS} logouts of {SESSIONS} sessions"
+    beside = {f"{LOGOUTS} times `iscsiadm --logout`": figures["logouts"][0]}
+    note("bench_view", what, figures["our logouts"][0], beside)
 
 
 if __name__ == "__main__":
