@@ -15,7 +15,9 @@ from tests.lab.rundir import NETS
 from tests.lab.stopper import Stopper
 
 if TYPE_CHECKING:
+    from tests.lab.array import Array
     from tests.lab.guest import Guest
+    from tests.lab.lio import Disk
     from tests.lab.pair import Lab
 
 SECTION = "/etc/multipath/conf.d/iscsictl.conf"
@@ -28,6 +30,13 @@ FOREIGN_CONF = "multipaths {\n  multipath {\n    wwid 3600508b4\n    alias their
 def lab(session_lab: Lab) -> Lab:
     """A clean pair whose host has multipath-tools as the package leaves it."""
     return start_multipathd(session_lab)
+
+
+def offer_on_both_nets(array: Array) -> Disk:
+    """Make one target with one disk that both networks lead to."""
+    disk = array.disk("mail", "256M")
+    array.target(IQN, [disk], portals=[A4, B4])
+    return disk
 
 
 def ls_paths(host: Guest) -> str:
@@ -59,8 +68,7 @@ def leftovers(host: Guest) -> str:
 def test_attach_over_two_portals_makes_a_map_and_detach_leaves_nothing_of_it(lab: Lab) -> None:
     host, array = lab.host, lab.array
     put_foreign_configuration(host)
-    disk = array.disk("mail", "256M")
-    array.target(IQN, [disk], portals=[A4, B4])
+    offer_on_both_nets(array)
 
     first = run_on(host, f"{ATTACH} -J")
     done = statuses(first)
@@ -86,7 +94,7 @@ def test_attach_over_two_portals_makes_a_map_and_detach_leaves_nothing_of_it(lab
 @pytest.mark.fault("F96")
 def test_an_attach_that_is_refused_takes_its_map_away_again(lab: Lab) -> None:
     host, array = lab.host, lab.array
-    array.target(IQN, [array.disk("mail", "256M")], portals=[A4, B4])
+    offer_on_both_nets(array)
     run_on(host, f"{ATTACH} --no-boot --table none")
     run_on(host, "iscsictl detach /srv/mail")
     before = leftovers(host)
@@ -101,7 +109,7 @@ def test_attach_over_two_portals_starts_a_multipathd_that_was_off(lab: Lab) -> N
     host, array = lab.host, lab.array
     run_on(host, "systemctl disable --now multipathd.socket multipathd.service 2>&1 || true")
     run_on(host, "rm -rf /etc/multipath")
-    array.target(IQN, [array.disk("mail", "256M")], portals=[A4, B4])
+    offer_on_both_nets(array)
     run_on(host, ATTACH)
     assert run_on(host, "systemctl is-enabled multipathd; systemctl is-active multipathd").out == (
         "enabled\nactive\n"
@@ -121,7 +129,7 @@ def test_attach_over_two_portals_starts_a_multipathd_that_was_off(lab: Lab) -> N
 @pytest.mark.fault("F93")
 def test_a_path_that_is_out_is_a_state_that_is_told_and_comes_back(lab: Lab) -> None:
     host, array = lab.host, lab.array
-    array.target(IQN, [array.disk("mail", "256M")], portals=[A4, B4])
+    offer_on_both_nets(array)
     run_on(host, ATTACH)
     lab.cut("B")
     wait_for(lambda: "faulty" in path_states(host))
@@ -176,8 +184,7 @@ def filesystem_mebibytes(host: Guest) -> int:
 @pytest.mark.fault("F98")
 def test_a_map_grows_under_a_writer_once_all_of_its_paths_have_the_new_size(lab: Lab) -> None:
     host, array = lab.host, lab.array
-    disk = array.disk("mail", "256M")
-    array.target(IQN, [disk], portals=[A4, B4])
+    disk = offer_on_both_nets(array)
     run_on(host, ATTACH)
     writer = host.start(
         "set -e; while :; do echo x >> /srv/mail/log; sync -f /srv/mail; sleep 0.3; done"
@@ -213,7 +220,7 @@ def test_a_map_grows_under_a_writer_once_all_of_its_paths_have_the_new_size(lab:
 @pytest.mark.fault("F97")
 def test_no_command_hangs_on_a_map_without_a_path(lab: Lab) -> None:
     host, array = lab.host, lab.array
-    array.target(IQN, [array.disk("mail", "256M")], portals=[A4, B4])
+    offer_on_both_nets(array)
     run_on(host, ATTACH)
     for net in NETS:
         lab.cut(net)
@@ -242,8 +249,7 @@ def test_no_command_hangs_on_a_map_without_a_path(lab: Lab) -> None:
 @pytest.mark.fault("F71")
 def test_a_map_whose_array_is_lost_is_detached_soon_and_nothing_waits_any_more(lab: Lab) -> None:
     host, array = lab.host, lab.array
-    disk = array.disk("mail", "256M")
-    array.target(IQN, [disk], portals=[A4, B4])
+    disk = offer_on_both_nets(array)
     run_on(host, ATTACH)
     run_on(host, "echo late > /srv/mail/file")  # stays in memory: the array never gets it
     for net in NETS:

@@ -7,6 +7,7 @@ from typing import Any
 from iscsictl.model import actions
 from iscsictl.model.names import Portal
 from iscsictl.model.plan import Action, Plan
+from tests.machine_model.execution import execute_pending
 
 Values = Mapping[str, str]
 
@@ -56,6 +57,4 @@ EFFECTS: Mapping[type[Action], Callable[..., Discovery]] = {
 
 def apply_to_discovery(plan: Plan, now: Discovery) -> Discovery:
     """Return what is there after all pending steps of a plan."""
-    for step in plan.pending:
-        now = EFFECTS[type(step.action)](step.action, now)
-    return now
+    return execute_pending(plan, EFFECTS, now)

@@ -7,6 +7,7 @@ from iscsictl.model import actions
 from iscsictl.model.listing import Block, Disk
 from iscsictl.model.plan import Action, Plan
 from iscsictl.planner.selection.disks import DiskInventory, DiskSelection, part_number
+from tests.machine_model.execution import execute_pending
 from tests.machine_model.tables import apply_to_table
 
 
@@ -66,6 +67,4 @@ EFFECTS: Mapping[type[Action], Callable[..., DiskInventory]] = {
 
 def apply_to_disk(plan: Plan, now: DiskInventory) -> DiskInventory:
     """Return the disk after all pending steps of a plan, in their order."""
-    for step in plan.pending:
-        now = EFFECTS[type(step.action)](step.action, now)
-    return now
+    return execute_pending(plan, EFFECTS, now)

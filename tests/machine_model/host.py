@@ -24,6 +24,7 @@ from iscsictl.model.services import Systemd, Unit
 from iscsictl.planner.iscsi.boot import BootFacts
 from iscsictl.planner.iscsi.ifaces import IfaceFacts
 from iscsictl.planner.iscsi.initiator import NameFacts, ServiceFacts
+from tests.machine_model.execution import execute_pending
 
 
 def set_name(action: actions.SetInitiatorName, facts: NameFacts) -> NameFacts:
@@ -127,6 +128,4 @@ EFFECTS: Mapping[type[Action], Callable[..., Any]] = {
 
 def apply_to_host(plan: Plan, facts: F) -> F:
     """Return the facts after all pending steps of a plan."""
-    for step in plan.pending:
-        facts = EFFECTS[type(step.action)](step.action, facts)
-    return facts
+    return execute_pending(plan, EFFECTS, facts)

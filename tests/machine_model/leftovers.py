@@ -7,6 +7,7 @@ from iscsictl.model import actions
 from iscsictl.model.plan import Action, Plan
 from iscsictl.planner.iscsi.prune import PruneFacts
 from tests.machine_model import sessions
+from tests.machine_model.execution import execute_pending
 from tests.machine_model.records import same
 
 
@@ -67,6 +68,4 @@ EFFECTS: Mapping[type[Action], Callable[..., PruneFacts]] = {
 
 def apply_to_leftovers(plan: Plan, now: PruneFacts) -> PruneFacts:
     """Return what is there after all pending steps of a plan."""
-    for step in plan.pending:
-        now = EFFECTS[type(step.action)](step.action, now)
-    return now
+    return execute_pending(plan, EFFECTS, now)

@@ -8,6 +8,7 @@ from iscsictl.model import actions
 from iscsictl.model.host_facts import Machine, NodeDb
 from iscsictl.model.inventory import Known
 from iscsictl.model.plan import Action, Plan
+from tests.machine_model.execution import execute_pending
 
 _ROOT_ALONE = 0o700
 
@@ -71,6 +72,4 @@ EFFECTS: Mapping[type[Action], Callable[..., Machine]] = {
 
 def apply_repairs(plan: Plan, machine: Machine) -> Machine:
     """Return the machine after all pending repairs of a plan."""
-    for step in plan.pending:
-        machine = EFFECTS[type(step.action)](step.action, machine)
-    return machine
+    return execute_pending(plan, EFFECTS, machine)
