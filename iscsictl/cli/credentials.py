@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from iscsictl.cli.options import Settings, print_message
+from iscsictl.engine.runtime import interrupt_at_once
 from iscsictl.errors import RefusedError, UsageError
 from iscsictl.lazy_import import lazy_import
 from iscsictl.model import values
@@ -48,14 +49,15 @@ def read_secret(
 def ask_secret(whose: str, *, twice: bool) -> str:
     """Ask for a secret once or twice, unseen. Raises UsageError where there is no terminal.
 
-    With `twice` both answers must be alike. Ctrl-C raises click.Abort.
+    With `twice` both answers must be alike. A signal raises InterruptError, the end of the input
+    click.Abort.
     """
     if sys.stdin is None or not sys.stdin.isatty():
         raise UsageError(
             f"{whose}: there is no terminal to ask on", hint="give the secret in a file"
         )
-    text = click.prompt(f"{whose}", hide_input=True, confirmation_prompt=twice, err=True)
-    return str(text)
+    with interrupt_at_once():
+        return str(click.prompt(whose, hide_input=True, confirmation_prompt=twice, err=True))
 
 
 def read_text(settings: Settings, file: str, whose: str) -> str:

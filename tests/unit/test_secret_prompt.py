@@ -1,6 +1,7 @@
 """A secret that a login tries at once is typed once; one that is only stored is typed twice."""
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -43,3 +44,19 @@ def test_a_secret_that_is_stored_is_asked_for_twice(tmp_path: Path) -> None:
     child.expect(pexpect.EOF)
     child.close()
     assert child.exitstatus == Exit.PENDING
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_at_the_question_ends_it_and_the_terminal_shows_again_what_is_typed(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    child = on_terminal(tmp_path, "discover 127.0.0.1:1 --user me --secret-prompt")
+    child.expect("CHAP secret: ")
+    child.waitnoecho(30)
+    assert not child.getecho()
+    child.kill(number)
+    child.expect(f"stopped by {number.name}")
+    assert child.getecho()
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 128 + number
