@@ -8,7 +8,7 @@ import pytest
 from iscsictl.errors import Exit, IscsictlError, NotFoundError
 from iscsictl.model import actions
 from iscsictl.model.inventory import DiskUsage, HostFacts, Inventory
-from iscsictl.model.listing import Block, Lun
+from iscsictl.model.listing import Block, Lun, Mount
 from iscsictl.model.plan import Plan, Status
 from iscsictl.model.spec import Consent, DetachRequest
 from iscsictl.parse.fstab import parse_fstab
@@ -296,14 +296,17 @@ def test_two_sessions_through_two_interfaces_are_two_steps() -> None:
     assert sum(verb == "logout" for verb in pending(plan)) == 2
 
 
-def one_lun_with_two_disks(*, old: DiskUsage, new: DiskUsage, mapped: bool = False) -> Inventory:
+def one_lun_with_two_disks(
+    *, old: DiskUsage, new: DiskUsage, maps: tuple[str, str] | None = None
+) -> Inventory:
     """The array put another disk behind the LUN: one session has the old, one the new disk."""
     now = attached().logged_in(portal=B).inventory
     (disk,) = now.disks
-    blocks = [
-        Block(f"/dev/mapper/{path.device[-1]}", "mpath") if mapped else Block(path.device, "disk")
-        for path in disk.paths
-    ]
+    if maps is None:
+        blocks = [Block(path.device, "disk") for path in disk.paths]
+    else:
+        mounts = tuple(Mount(path) for path in old.mounts)
+        blocks = [Block(f"/dev/mapper/{name}", "mpath", mounts=mounts) for name in maps]
     disks = tuple(
         disk._replace(wwid=wwid, paths=(path,), block=block)
         for wwid, path, block in zip((W, W1), disk.paths, blocks, strict=True)
@@ -332,11 +335,24 @@ def test_a_command_for_one_disk_asks_which_of_two_behind_a_lun_number_is_meant()
 
 
 def test_two_disks_behind_one_lun_number_are_let_go_each_by_its_own_step() -> None:
-    now = one_lun_with_two_disks(old=DiskUsage(), new=DiskUsage(), mapped=True)
+    now = one_lun_with_two_disks(old=DiskUsage(), new=DiskUsage(), maps=("a", "b"))
     plan = plan_detach(now, DetachRequest(TARGET))
     assert pending(plan).count("unmap") == 2
     ids = [step.id for step in plan.steps]
     assert len(ids) == len(set(ids))
+
+
+@pytest.mark.fault("F65")
+def test_a_map_over_two_disks_is_let_go_once() -> None:
+    mounted = DiskUsage((DIR,))
+    now = one_lun_with_two_disks(old=mounted, new=mounted, maps=("a", "a"))
+    plan = plan_detach(now, DetachRequest(TARGET))
+    assert pending(plan) == ["umount", "unmap", "settings", "logout", "logout", "unfstab"]
+    ids = [step.id for step in plan.steps]
+    assert len(ids) == len(set(ids))
+    now = one_lun_with_two_disks(old=DiskUsage(), new=SECOND, maps=("a", "a"))
+    error = refused(plan_detach(now, DetachRequest(TARGET)))
+    assert error.exit is Exit.IN_USE
 
 
 def test_drop_ins_for_the_mount_go_with_it() -> None:

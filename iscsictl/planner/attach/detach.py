@@ -79,10 +79,15 @@ def _detach_luns(
 ) -> None:
     target = meant[0].target
     sessions = tuple(s for s in inventory.sessions if s.target == target)
+    # Two disks under one map are one device, and go down once; each must be free to go.
+    devices: set[str] = set()
     for one in meant:
         if one.disk is not None:
-            name = _lun_name_for_steps(one, meant)
-            _add_unmounts_of_disk(builder, inventory, request, one, one.disk, sessions, name)
+            _require_may_go(inventory, request, one, one.disk, sessions)
+            if one.disk.block.device not in devices:
+                name = _lun_name_for_steps(one, meant)
+                _add_unmounts_of_disk(builder, inventory, request, one, one.disk, sessions, name)
+            devices.add(one.disk.block.device)
     _release_stranded(builder, inventory, request, meant)
     others = _other_units(inventory, sessions, meant)
     needed = _reasons_to_stay(inventory, target, sessions, others)
@@ -107,8 +112,9 @@ def _detach_luns(
         )
     else:
         _end_sessions(builder, inventory, request, target, sessions)
-    for one in meant:
-        add_forget_steps(builder, inventory, one.wwid, _lun_name_for_steps(one, meant))
+    # By its WWID: two LUNs that tell one have the same settings.
+    for wwid, one in {one.wwid: one for one in reversed(meant)}.items():
+        add_forget_steps(builder, inventory, wwid, _lun_name_for_steps(one, meant))
     _drop_entries(builder, inventory, meant)
 
 
@@ -200,7 +206,34 @@ def _lun_name_for_steps(one: ResolvedLun, meant: tuple[ResolvedLun, ...]) -> str
     name = f"{one.target} LUN {one.lun}"
     if one.disk is None or sum(other.lun == one.lun for other in meant) == 1:
         return name
-    return f"{name} {one.disk.block.device}"
+    return f"{name} {one.disk.paths[0].device}"
+
+
+def _require_may_go(
+    inventory: Inventory,
+    request: DetachRequest,
+    meant: ResolvedLun,
+    disk: Disk,
+    sessions: tuple[Session, ...],
+) -> None:
+    """Raise IscsictlError where somebody else uses the disk, or more is lost than was agreed to."""
+    used = inventory.usage_of(disk) or _usage_from_listing(disk)
+    if request.consent.lost is not None:
+        require_same_wwid(request.consent, disk.wwid)
+        require_unreachable(disk, sessions)
+    require_not_overmounted(used)
+    if request.consent.lost is not None:
+        require_losses_agreed(disk.block.device, list_losses(used), request.consent)
+        return
+    _require_free(inventory, request, disk, used)
+    if used.mounts and all(s.status != "up" for s in sessions):
+        raise UnreachableError(
+            f"the array of {meant.target} does not answer, so {used.mounts[0]} "
+            "cannot be unmounted without losing what was not written yet",
+            hint="bring the array back; if it is gone for ever: "
+            f"iscsictl detach {shell_form(request.name)} --lost "
+            f"--confirm {shell_form(disk.wwid)}",
+        )
 
 
 def _add_unmounts_of_disk(
@@ -212,27 +245,11 @@ def _add_unmounts_of_disk(
     sessions: tuple[Session, ...],
     subject: str,
 ) -> None:
-    """Add the unmounts of one disk, or raise where somebody else uses it."""
+    """Add the unmounts of one disk that may go, and the end of its reservation and of its map."""
     used = inventory.usage_of(disk) or _usage_from_listing(disk)
     lost = request.consent.lost is not None
     if lost:
-        require_same_wwid(request.consent, disk.wwid)
-        require_unreachable(disk, sessions)
-    require_not_overmounted(used)
-    if not lost:
-        _require_free(inventory, request, disk, used)
-        if used.mounts and all(s.status != "up" for s in sessions):
-            raise UnreachableError(
-                f"the array of {meant.target} does not answer, so {used.mounts[0]} "
-                "cannot be unmounted without losing what was not written yet",
-                hint="bring the array back; if it is gone for ever: "
-                f"iscsictl detach {shell_form(request.name)} --lost "
-                f"--confirm {shell_form(disk.wwid)}",
-            )
-    else:
-        losses = list_losses(used)
-        require_losses_agreed(disk.block.device, losses, request.consent)
-        builder.notes += losses
+        builder.notes += list_losses(used)
     # With the disk's id the handler tests once more that no session of it is up.
     given_up = _disk_id_of(meant, disk) if lost else None
     # The longest first: what is mounted below another mount point is in the way of its unmount.
