@@ -112,7 +112,7 @@ class _Capture:
         line = raw.strip(_BLANK)
         if not line:
             return
-        if self._table.take(_QUOTE.sub("", raw), number):
+        if self._table.take(_QUOTE.sub("", raw) if raw[0] == ">" else raw, number):
             self._active.close()
             return
         for part in split_line(line):

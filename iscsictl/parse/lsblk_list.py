@@ -75,6 +75,8 @@ class LsblkReader:
 
         The indentation is the depth in the tree, so the line must not be stripped in front.
         """
+        if not self._columns and "NAME" not in raw:
+            return False  # nearly every line of a long capture of sessions
         line = raw.expandtabs().rstrip()
         if _HEADER.fullmatch(line.strip()) and _TELLING & set(line.split()):
             self._columns = [_Column(c[0], c.start(), c.end()) for c in re.finditer(r"\S+", line)]
