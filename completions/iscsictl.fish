@@ -1035,7 +1035,7 @@ complete -c iscsictl -n "__iscsictl_at 'iface'" -a add -d 'Define an interface, 
 complete -c iscsictl -n "__iscsictl_at 'iface'" -a ls -d 'List the definitions, the two built-in ones first.'
 complete -c iscsictl -n "__iscsictl_at 'iface'" -a rm -d 'Remove a definition that no record and no session uses.'
 complete -c iscsictl -n "__iscsictl_at 'iface'" -a set -d 'Change values of a definition; KEY= takes one out.'
-complete -c iscsictl -n "__iscsictl_at 'iface'" -a show -d 'Show the values of NAME; without it the kinds of initiator: which to take, which NICs.'
+complete -c iscsictl -n "__iscsictl_at 'iface'" -a show -d 'Show the values of NAME; without it the kinds of initiator, NICs and adapters.'
 complete -c iscsictl -n "__iscsictl_at 'iface'" -s h -l help -d 'Show this message and exit.'
 complete -c iscsictl -n "__iscsictl_at 'iface add'" -l transport -x -a 'tcp iser bnx2i cxgb3i cxgb4i be2iscsi qla4xxx qedi ocs' -d 'Kind of initiator [tcp].'
 complete -c iscsictl -n "__iscsictl_at 'iface add'" -l netdev -x -d 'Bind it to this network interface.'

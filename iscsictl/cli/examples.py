@@ -182,7 +182,7 @@ EXAMPLES: Final[Mapping[str, tuple[Example, ...]]] = {
     ),
     "iface ls": (("iface ls", "list the definitions"), ("iface ls -J", "as JSON")),
     "iface show": (
-        ("iface show", "show the kinds of initiator and the NICs"),
+        ("iface show", "show the kinds of initiator, the NICs and the adapters"),
         ("iface show san0", "show the values of one definition"),
     ),
     "iface add": (

@@ -83,7 +83,11 @@ class NodeDb:
 
 @dataclass(frozen=True)
 class Nic:
-    """A network interface. `speed` is in Mbit/s; the sysctls are the ones in force."""
+    """A network interface. `speed` is in Mbit/s; the sysctls are the ones in force.
+
+    `vlan` is its VLAN id, None too for users other than root, and `parent` the NIC that carries
+    it. `addresses` have their prefix length, as in 192.0.2.9/24; None where they are not known.
+    """
 
     name: str
     mtu: int = 1500
@@ -95,6 +99,26 @@ class Nic:
     arp_ignore: int = 0
     arp_announce: int = 0
     rp_filter: int = 0
+    vlan: int | None = None
+    parent: str | None = None
+    addresses: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
+class IscsiHost:
+    """An iSCSI host of the kernel: an adapter, or one that the software initiator made.
+
+    The software initiator makes one for each session. What a driver does not tell is None.
+    """
+
+    number: int
+    transport: str | None = None
+    mac: str | None = None
+    address: str | None = None
+    initiator: str | None = None
+    netdev: str | None = None
+    port_state: str | None = None
+    port_speed: str | None = None
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from iscsictl.planner.iscsi.initiator import NameFacts, ServiceFacts
 from iscsictl.system.context import Context
 from iscsictl.system.host import kernel_modules, network, unit_files
 from iscsictl.system.iscsi import holds, initiator_name, nodedb
+from iscsictl.system.iscsi.adapters import read_iscsi_hosts
 from iscsictl.system.iscsi.firmware_boot import read_boot_entries
 from iscsictl.system.iscsi.sessions import read_sessions
 
@@ -91,6 +92,7 @@ def iface_facts(context: Context) -> IfaceFacts:
         {name: _pci_adapters_of(root, name) for name in ("be2iscsi", "qla4xxx")},
         _names_in_directory(root / "sys/class/infiniband"),
         context.open_iscsi,
+        read_iscsi_hosts(root),
     )
 
 

@@ -208,10 +208,21 @@ def test_two_ifaces_give_two_sessions_to_one_target(lab: Lab) -> None:
     assert sorted(s["iface"] for s in shown) == ["netA", "netB"]
     rows = json.loads(ctl(lab, "iface ls -J").out)["ifaces"]
     assert {r["iface"]: r["sessions"] for r in rows}["netB"] == 1
-    kinds = json.loads(ctl(lab, "iface show -J").out)["transports"]
-    tcp = next(kind for kind in kinds if kind["transport"] == "tcp")
+    lab.host.run("ip link add link eth1 name san type vlan id 7", check=True)
+    shown = json.loads(ctl(lab, "iface show -J").out)
+    tcp = next(kind for kind in shown["transports"] if kind["transport"] == "tcp")
     assert tcp["usable"]
     assert {"eth0", "eth1"} <= set(tcp["nics"])
+    nics = {nic["netdev"]: nic for nic in shown["nics"]}
+    assert [nics[name]["ifaces"] for name in ("eth0", "eth1")] == [["netA"], ["netB"]]
+    assert "192.0.2.9/24" in nics["eth0"]["addresses"]
+    vlan = nics["san"]
+    assert (vlan["vlan"], vlan["parent"], vlan["mac"]) == (7, "eth1", nics["eth1"]["mac"])
+    told = lab.host.run("iscsiadm -m host", check=True).out.splitlines()
+    assert len(told) == len(shown["hosts"]) == 2
+    for host in shown["hosts"]:
+        assert len(host["sids"]) == 1
+        assert any(f"[{host['host']}] {host['address']}," in line for line in told), told
 
 
 def test_the_name_and_the_services_are_changed_safely(lab: Lab) -> None:

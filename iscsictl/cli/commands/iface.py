@@ -38,12 +38,16 @@ def ls(settings: Settings) -> int:
 @click.argument("name", required=False)
 @common
 def show(settings: Settings, name: str | None) -> int:
-    """Show the values of NAME; without it the kinds of initiator: which to take, which NICs."""
+    """Show the values of NAME; without it the kinds of initiator, NICs and adapters.
+
+    NICs have their MAC address, VLAN, MTU, link state and addresses, and the interfaces that are
+    bound to them; adapters and sessions have what `iscsiadm -m host` prints.
+    """
     context = open_context(settings.wait, settings.root)
     facts = host.iface_facts(context)
     screen = screen_of(sys.stdout, settings.color)
     if name is None:
-        host_view.show_kinds(core.initiator_kinds(facts), screen, settings.output)
+        host_view.show_hardware(facts, screen, settings.output)
         return 0
     require_iface(context, name)
     host_view.show_iface(facts, name, screen, settings.output)

@@ -6,10 +6,10 @@ from typing import Any
 from iscsictl.model.boot import BootEntry
 from iscsictl.model.names import BUILT_IN_IFACES, why_not_made
 from iscsictl.model.services import Systemd
-from iscsictl.output.table import Column, Value
+from iscsictl.output.table import Column, Value, print_table
 from iscsictl.output.terminal import Screen
 from iscsictl.output.views.nodes import portal_row, show, yes_or_no
-from iscsictl.planner.iscsi.ifaces import IfaceFacts, Kind
+from iscsictl.planner.iscsi.ifaces import IfaceFacts, ifaces_bound_to, initiator_kinds
 from iscsictl.planner.iscsi.initiator import NameFacts
 
 
@@ -103,35 +103,118 @@ def show_ifaces(facts: IfaceFacts, screen: Screen, output: str) -> None:
     show(document, [tuple(row[key] for key in keys) for row in rows], columns, screen, output)
 
 
-def show_kinds(kinds: Iterable[Kind], screen: Screen, output: str) -> None:
-    """Show which kinds of initiator this machine has, its NICs, and which to take.
+def show_hardware(facts: IfaceFacts, screen: Screen, output: str) -> None:
+    """Show the kinds of initiator and which to take, the NICs, and the kernel's iSCSI hosts.
 
-    The table leaves out offload drivers that have no adapter here; tsv and json have all.
+    The table leaves out offload drivers that have no adapter here. tsv has the kinds of initiator
+    alone, json has all.
     """
-    found = list(kinds)
+    kinds = initiator_kinds(facts)
+    transports = [
+        {
+            "transport": k.transport,
+            "module": k.module,
+            "state": k.state,
+            "nics": list(k.nics),
+            "usable": k.usable,
+            "advice": k.advice,
+        }
+        for k in kinds
+    ]
+    nics, hosts = _nic_rows(facts), _host_rows(facts)
     document = {
         "schema": "iscsictl.transports/1",
-        "transports": [
-            {
-                "transport": k.transport,
-                "module": k.module,
-                "state": k.state,
-                "nics": list(k.nics),
-                "usable": k.usable,
-                "advice": k.advice,
-            }
-            for k in found
-        ],
+        "transports": transports,
+        "nics": nics,
+        "hosts": hosts,
     }
     rows: list[tuple[Value, ...]] = [
         (k.transport, k.state, k.nics, yes_or_no(k.usable), k.advice)
-        for k in found
+        for k in kinds
         if output != "table" or k.usable or k.transport in {"tcp", "iser"}
     ]
     columns = (Column("TRANSPORT", "transport"), Column("MODULE", "state"),
                Column("NICS", "nics", rank=1), Column("USABLE", "usable"),
                Column("ADVICE", "advice", rank=2))  # fmt: skip
     show(document, rows, columns, screen, output)
+    if output == "table":
+        _print_below(_NIC_COLUMNS, [_nic_cells(row) for row in nics], screen)
+        cells = [tuple(_cell(row[column.key]) for column in _HOST_COLUMNS) for row in hosts]
+        _print_below(_HOST_COLUMNS, cells, screen)
+
+
+_NIC_COLUMNS = (
+    Column("NIC", "netdev"), Column("STATE", "state"), Column("MTU", "mtu", numeric=True),
+    Column("VLAN", "vlan", rank=1), Column("MAC", "mac", rank=2), Column("ADDRESSES", "addresses"),
+    Column("IFACES", "ifaces", rank=3),
+)  # fmt: skip
+_HOST_COLUMNS = (
+    Column("HOST", "host", numeric=True), Column("TRANSPORT", "transport"),
+    Column("NIC", "netdev"), Column("ADDRESS", "address"), Column("MAC", "mac", rank=2),
+    Column("PORT", "port_state", rank=1), Column("SPEED", "port_speed", rank=1),
+    Column("SESSIONS", "sids"), Column("INITIATOR", "initiator", rank=3),
+)  # fmt: skip
+
+
+def _nic_rows(facts: IfaceFacts) -> list[dict[str, Any]]:
+    """Return the NICs that an interface can be bound to, which loopback is not."""
+    return [
+        {
+            "netdev": nic.name,
+            "mac": nic.mac,
+            "vlan": nic.vlan,
+            "parent": nic.parent,
+            "mtu": nic.mtu,
+            "state": nic.state,
+            "addresses": None if nic.addresses is None else list(nic.addresses),
+            "ifaces": list(ifaces_bound_to(facts, nic)),
+        }
+        for nic in (facts.nics or {}).values()
+        if nic.name != "lo"
+    ]
+
+
+def _host_rows(facts: IfaceFacts) -> list[dict[str, Any]]:
+    sids: dict[int, list[int]] = {}
+    for session in facts.sessions:
+        if session.host is not None and session.sid is not None:
+            sids.setdefault(session.host.number, []).append(session.sid)
+    return [
+        {
+            "host": host.number,
+            "transport": host.transport,
+            "netdev": host.netdev,
+            "address": host.address,
+            "mac": host.mac,
+            "initiator": host.initiator,
+            "port_state": host.port_state,
+            "port_speed": host.port_speed,
+            "sids": sids.get(host.number, []),
+        }
+        for host in facts.hosts
+    ]
+
+
+def _nic_cells(row: dict[str, Any]) -> tuple[Value, ...]:
+    vlan = row["vlan"] if row["parent"] is None else f"{row['vlan'] or '?'} on {row['parent']}"
+    return tuple(_cell(vlan if c.key == "vlan" else row[c.key]) for c in _NIC_COLUMNS)
+
+
+def _cell(value: Any) -> Value:
+    """Return what a table shows of a value of the document: a list is several values."""
+    return tuple(str(one) for one in value) if isinstance(value, list) else value
+
+
+def _print_below(
+    columns: tuple[Column, ...], rows: list[tuple[Value, ...]], screen: Screen
+) -> None:
+    """Print one more table, without the columns that are empty in every row."""
+    filled = [n for n in range(len(columns)) if any(row[n] not in {None, ()} for row in rows)]
+    if rows:
+        screen.write("\n")
+        print_table(
+            [[row[n] for n in filled] for row in rows], [columns[n] for n in filled], screen
+        )
 
 
 def show_iface(facts: IfaceFacts, name: str, screen: Screen, output: str) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from iscsictl.errors import InUseError, IscsictlError, NotFoundError, RefusedError, UsageError
 from iscsictl.model.actions import RemoveIface, WriteIface
-from iscsictl.model.host_facts import Kernel, Nic
+from iscsictl.model.host_facts import IscsiHost, Kernel, Nic
 from iscsictl.model.listing import Session
 from iscsictl.model.names import BUILT_IN_IFACES
 from iscsictl.model.open_iscsi import Version
@@ -61,7 +61,8 @@ class Kind:
 class IfaceFacts:
     """What interface definitions rest on.
 
-    `adapters` are the cards of a driver without a NIC, `open_iscsi` is the installed version.
+    `adapters` are the cards of a driver without a NIC, `hosts` the kernel's iSCSI hosts,
+    `open_iscsi` is the installed version.
     """
 
     ifaces: tuple[IfaceRecord, ...] = ()
@@ -72,6 +73,20 @@ class IfaceFacts:
     adapters: Mapping[str, tuple[str, ...]] | None = None
     rdma: tuple[str, ...] = ()
     open_iscsi: Version | None = None
+    hosts: tuple[IscsiHost, ...] = ()
+
+
+def ifaces_bound_to(facts: IfaceFacts, nic: Nic) -> tuple[str, ...]:
+    """Return the names of the definitions that log in through this NIC.
+
+    They name it, or its MAC address, which a VLAN shares with the NIC that carries it.
+    """
+    return tuple(
+        iface.name
+        for iface in facts.ifaces
+        if iface.values.get("iface.net_ifacename") == nic.name
+        or (nic.mac and iface.values.get("iface.hwaddress", "").lower() == nic.mac.lower())
+    )
 
 
 def initiator_kinds(facts: IfaceFacts) -> tuple[Kind, ...]:

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from iscsictl.errors import IscsictlError
 from iscsictl.model.host_facts import KernelRoute, Nic, Policy
+from iscsictl.system.host.addresses import read_addresses
 from iscsictl.system.io.process import run
-from iscsictl.system.io.sysfs_attributes import Folder, to_integer
+from iscsictl.system.io.sysfs_attributes import Folder, list_names, read_small, to_integer
 
 ISCSI_PORT = 3260
 # TCP_LISTEN of net/tcp_states.h, as /proc/net/tcp prints it.
@@ -24,10 +25,11 @@ def read_nics(root: Path = Path("/")) -> dict[str, Nic]:
     """Return the network interfaces by name.
 
     Empty where /sys is not mounted. Speeds are Mbit/s, None for what has none (a bridge, a link
-    that is down: the kernel says -1).
+    that is down: the kernel says -1). The addresses of a capture are not known.
     """
     base = root / "sys/class/net"
     found = {}
+    addresses = read_addresses() if root == Path("/") else None
     try:
         names = sorted(os.listdir(base))
     except OSError:
@@ -47,6 +49,9 @@ def read_nics(root: Path = Path("/")) -> dict[str, Nic]:
                 arp_ignore=_effective_setting(root, name, "arp_ignore"),
                 arp_announce=_effective_setting(root, name, "arp_announce"),
                 rp_filter=_effective_setting(root, name, "rp_filter"),
+                vlan=_vlan_id(root, name),
+                parent=_parent_of_vlan(base / name),
+                addresses=None if addresses is None else addresses.get(name, ()),
             )
     return found
 
@@ -60,6 +65,22 @@ def _driver_of_nic(nic: Path) -> str | None:
         return (nic / "device/driver").readlink().name
     except OSError:
         return None
+
+
+def _vlan_id(root: Path, name: str) -> int | None:
+    """Read the VID of a VLAN from /proc/net/vlan, which only root may (net/8021q/vlanproc.c)."""
+    for row in _read_rows(root / "proc/net/vlan" / name):
+        if "VID:" in row[:-1]:
+            return to_integer(row[row.index("VID:") + 1])
+    return None
+
+
+def _parent_of_vlan(nic: Path) -> str | None:
+    """Return the NIC below a VLAN; a bridge or bond has `lower_` links too, and several."""
+    if "DEVTYPE=vlan" not in read_small(f"{nic}/uevent").decode(errors="replace").split():
+        return None
+    below = (name for name in list_names(str(nic)) if name.startswith("lower_"))
+    return next((name.removeprefix("lower_") for name in below), None)
 
 
 def _effective_setting(root: Path, name: str, key: str) -> int:
