@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 
 from iscsictl.errors import NotFoundError
 from iscsictl.model import actions
-from iscsictl.model.fstab import Fstab
+from iscsictl.model.fstab import Fstab, FstabLine
+from iscsictl.model.grouping import group_by_keys
 from iscsictl.model.inventory import Inventory
 from iscsictl.model.listing import Disk, Session
 from iscsictl.model.names import DEFAULT_IFACE, Portal
@@ -107,16 +108,22 @@ def plan_prune(facts: PruneFacts, *, seconds: float, names: Collection[str] = ()
             )
     plan = PlanBuilder(independent=True)
     gone: dict[str, list[str]] = {}
+    claims = group_by_keys(
+        (line for line in facts.fstab.ours if line.is_claim), lambda line: (line.target,)
+    )
+    offered = frozenset[str]().union(*facts.offered.values())
     for target, asked in sorted(portals_to_ask(facts.records, facts.sessions, names).items()):
-        # Not proved to be gone, so nothing is said of it either.
-        if not _is_gone_from_array(target, asked, facts.offered):
+        # It is gone where all its portals answer with others, and no portal at all lists it. Of
+        # what is not proved to be gone nothing is said either.
+        if target in offered or not all(facts.offered.get(place) for place in asked):
             continue
         reason = _reason_to_keep(target, facts, index.sessions(target), seconds)
         if reason is not None:
             plan.notes.append(f"{target} is not offered any more, but kept: {reason}")
             continue
         ended = list(_end_sessions(plan, index.sessions(target)))
-        _drop_claims(plan, target, facts, ended)
+        for line in claims.get(target, ()):
+            _drop_claim(plan, line, facts, ended)
         gone[target] = [
             plan.add(
                 actions.DeleteRecord(target, record.portal, record.iface, direct=True),
@@ -134,15 +141,16 @@ def plan_prune(facts: PruneFacts, *, seconds: float, names: Collection[str] = ()
     return plan.build()
 
 
-def _drop_claims(plan: PlanBuilder, target: str, facts: PruneFacts, ended: Collection[str]) -> None:
-    """Drop the claims on disks of a target that is gone, unless another target shows the disk."""
-    sids = {session.sid for session in facts.sessions if session.target != target}
-    present = {disk.wwid for disk in facts.disks if any(path.sid in sids for path in disk.paths)}
-    for line in facts.fstab.ours:
-        if line.is_claim and line.target == target and line.making not in present:
-            subject = f"UUID={line.uuid} on {line.making}"
-            plan.add(actions.DropFstab(line), subject, "the target of the claim is gone",
-                     after=ended)  # fmt: skip
+def _drop_claim(
+    plan: PlanBuilder, line: FstabLine, facts: PruneFacts, ended: Collection[str]
+) -> None:
+    """Drop the claim on a disk of a target that is gone, unless another target shows the disk."""
+    sids = (p.sid for disk in facts.index.disks_with_wwid(line.making) for p in disk.paths)
+    sessions = (session for sid in sids for session in facts.index.sessions_with_sid(sid))
+    if all(session.target == line.target for session in sessions):
+        subject = f"UUID={line.uuid} on {line.making}"
+        why = "the target of the claim is gone"
+        plan.add(actions.DropFstab(line), subject, why, after=ended)
 
 
 def _drop_links(plan: PlanBuilder, facts: PruneFacts) -> None:
@@ -165,6 +173,9 @@ def _drop_discoveries(
     kept = [record for record in facts.records if record.target not in gone]
     targets = {record.target for record in kept} | {session.target for session in facts.sessions}
     places = {record.portal.place for record in kept}
+    links = group_by_keys(
+        (link for link in facts.links if link.leads_to_record), lambda link: (link.path.parent,)
+    )
     for record in facts.discoveries:
         offered = facts.offered.get((record.portal.place, DEFAULT_IFACE))
         if (
@@ -174,11 +185,7 @@ def _drop_discoveries(
             or record.portal.place in places
         ):
             continue
-        below = [
-            link
-            for link in facts.links
-            if link.path.parent == record.path.parent and link.leads_to_record
-        ]
+        below = links.get(record.path.parent, ())
         if any(link.target not in gone for link in below):
             continue
         if record.has_secret or record.asked_by_iscsid:
@@ -204,14 +211,6 @@ def _drop_empty_maps(plan: PlanBuilder, facts: PruneFacts) -> None:
         plan.add(actions.RemoveMap(disk_id), device, "no path is left of it")
 
 
-def _is_gone_from_array(
-    target: str, asked: Mapping[Asked, Portal], offered: Mapping[Asked, frozenset[str]]
-) -> bool:
-    """Tell whether all portals of a target answered with others, and no portal at all lists it."""
-    proved = all(offered.get(place) for place in asked)
-    return proved and not any(target in names for names in offered.values())
-
-
 def _reason_to_keep(
     target: str, facts: PruneFacts, sessions: Collection[Session], seconds: float
 ) -> str | None:
@@ -222,10 +221,9 @@ def _reason_to_keep(
         return "/etc/fstab has an entry for it"
     if any(hold.target == target for hold in facts.holds):
         return "it is on hold"
-    sids = {session.sid for session in sessions}
-    for disk in facts.disks:
+    for disk in (disk for one in sessions for disk in facts.index.disks_of_session(one.sid)):
         used = facts.usage_of(disk)
-        if used is not None and used.holders and any(path.sid in sids for path in disk.paths):
+        if used is not None and used.holders:
             return f"{disk.block.device} is in use: {', '.join(used.holders)}"
     for session in sessions:
         openers = facts.open_devices.get(session.sid or 0)
