@@ -7,7 +7,7 @@ from iscsictl.model.host_facts import Machine
 from iscsictl.model.inventory import Known, ReadFailed
 from iscsictl.model.names import Portal
 from iscsictl.planner.selection.session_index import SessionIndex
-from iscsictl.planner.selection.surviving import disks_with_maps, has_other_paths
+from iscsictl.planner.selection.surviving import has_other_paths
 
 
 def wanted_portals(machine: Machine) -> Mapping[Portal, bool]:
@@ -23,18 +23,17 @@ def wanted_portals(machine: Machine) -> Mapping[Portal, bool]:
         place = Portal(portal.address, portal.port)
         found[place] = found.get(place, False) or needed
 
-    sessions, disks = machine.listing.sessions, disks_with_maps(machine.listing.disks)
-    for session in sessions:
+    for session in machine.listing.sessions:
         portal = session.requested_portal
         if portal is not None and session.over_tcp:
-            spared = has_other_paths(session.target, session, disks, sessions)
+            spared = has_other_paths(session.target, session, machine.index)
             note_portal(portal, needed=not spared)
     if isinstance(machine.db, Known):
-        index = SessionIndex(machine.db.value.records, sessions)
+        index = SessionIndex(machine.db.value.records, machine.listing.sessions)
         for record in machine.db.value.records:
             if record.over_tcp:
                 there = index.session_of(record)
-                spared = has_other_paths(record.target, there, disks, sessions)
+                spared = has_other_paths(record.target, there, machine.index)
                 note_portal(record.portal, needed=record.onboot and not spared)
     return found
 

@@ -67,7 +67,7 @@ def _check_session_state(machine: Machine, session: Session, subject: str) -> Fi
         wait = session.timeouts.recovery if session.timeouts else None
         what = f"the session is lost and iscsid tries again ({state}); I/O waits"
         # Where the timeout is not known, that I/O waits is all that can be said.
-        if is_under_maps(session, machine.listing.disks or ()):
+        if is_under_maps(session, machine.index):
             what += " in its map, which has no other path"
         elif wait is not None:
             what += " for ever" if wait < 0 else f" {wait} s, then fails"
@@ -107,8 +107,7 @@ def _check_session_state(machine: Machine, session: Session, subject: str) -> Fi
 
 def _is_bypassed(machine: Machine, session: Session) -> bool:
     """Tell whether I/O goes around a session, over the other paths of its disks' maps."""
-    listing = machine.listing
-    return has_other_paths(session.target, session, listing.disks or (), listing.sessions)
+    return has_other_paths(session.target, session, machine.index)
 
 
 def _report_bad_lun(session: Session, lun: Lun) -> Finding:
@@ -159,9 +158,7 @@ def _check_missing_sessions(machine: Machine) -> Iterator[Finding]:
         if any(hold.covers(record.target, record.portal, record.iface) for hold in machine.holds):
             yield ok("session-missing", "not logged in: it is on hold", subject)
         else:
-            spared = has_other_paths(
-                record.target, None, machine.listing.disks or (), machine.listing.sessions
-            )
+            spared = has_other_paths(record.target, None, machine.index)
             make = warn if spared else fail
             yield make(
                 "session-missing",

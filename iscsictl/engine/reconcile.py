@@ -87,7 +87,7 @@ def next_batch(
         for step in waiting
         if _kind_of_batch(step.action) is kind and step.after <= ended and not step.after & lost
     ]
-    return batch if waiting[0] in batch else [waiting[0]]
+    return batch if batch and batch[0] is waiting[0] else [waiting[0]]
 
 
 def _kind_of_batch(action: Action) -> type[Action] | None:
@@ -247,7 +247,9 @@ class Run:
         waiting = list(plan.pending)
         while waiting:
             batch = next_batch(waiting, self.ended.keys(), self.lost)
-            waiting = [step for step in waiting if step not in batch]
+            # By identity: two steps that are alike are for two sessions of one record.
+            taken = {id(step) for step in batch}
+            waiting = [step for step in waiting if id(step) not in taken]
             if len(batch) > 1:
                 self._execute_batch(batch)
             elif batch[0].after and batch[0].after <= self.lost:

@@ -6,13 +6,15 @@ that is not there.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 from iscsictl.model.crypttab import CrypttabEntry
 from iscsictl.model.fstab import Fstab
 from iscsictl.model.hold import Hold
+from iscsictl.model.host_index import HostIndex
 from iscsictl.model.initiator_name import InitiatorName
-from iscsictl.model.inventory import DiskAnswers, NotObserved, Observation
+from iscsictl.model.inventory import DiskAnswers, Known, NotObserved, Observation
 from iscsictl.model.listing import Listing
 from iscsictl.model.multipath import MultipathFacts
 from iscsictl.model.names import Portal
@@ -242,3 +244,9 @@ class Machine:
     disk_answers: Observation[DiskAnswers] = field(default_factory=NotObserved)
     reservations: Observation[Mapping[str, LunReservations]] = field(default_factory=NotObserved)
     reserve_program: str | None = None
+
+    @cached_property
+    def index(self) -> HostIndex:
+        """Records, sessions and disks by name; records that could not be read are none."""
+        records = self.db.value.records if isinstance(self.db, Known) else ()
+        return HostIndex(records, self.listing.sessions, self.listing.disks or ())

@@ -1,6 +1,8 @@
-"""What iscsiadm says of many logins at once: which ended well, which did not and why."""
+"""What iscsiadm says of many logins or logouts at once: which ended well, which not and why."""
 
 import re
+from collections.abc import Callable, Hashable
+from typing import TypeVar
 
 _WHERE = (
     r"\[iface: (?P<iface>.*?), target: (?P<target>\S+), "
@@ -8,9 +10,12 @@ _WHERE = (
 )
 _DONE = re.compile(rf"Login to {_WHERE} successful")
 _FAILED = re.compile(rf"Could not login to {_WHERE}")
+_LOGGED_OUT = re.compile(r"Logout of \[sid: (?P<sid>[0-9]{1,9}), target: .*\] successful")
+_NOT_LOGGED_OUT = re.compile(r"iscsiadm: Could not logout of \[sid: (?P<sid>[0-9]{1,9}), target: ")
 _CODE = re.compile(r"initiator reported error \((?P<code>[0-9]{1,9}) - ")
 
 Place = tuple[str, str, str, int]
+K = TypeVar("K", bound=Hashable)
 
 
 def parse_logins(out: str, err: str) -> tuple[frozenset[Place], dict[Place, int]]:
@@ -19,16 +24,36 @@ def parse_logins(out: str, err: str) -> tuple[frozenset[Place], dict[Place, int]
     A place is iface, target, address and port. What is neither is not told.
     """
     done = frozenset(_place_in_match(match) for match in _DONE.finditer(out))
-    failed: dict[Place, int] = {}
-    last: Place | None = None
+    return done, _parse_failures(err, _FAILED.search, _place_in_match)
+
+
+def parse_logouts(out: str, err: str) -> dict[int, int]:
+    """Return iscsiadm's exit code for each session, by its number: 0 for one that ended.
+
+    A session that it does not tell of is left out. A target may choose its name freely, so only
+    what stands at the beginning of a line counts.
+    """
+    ended = (_LOGGED_OUT.match(line) for line in out.split("\n"))
+    failed = _parse_failures(err, _NOT_LOGGED_OUT.match, lambda match: int(match["sid"]))
+    return failed | {int(match["sid"]): 0 for match in ended if match is not None}
+
+
+def _parse_failures(
+    err: str,
+    find_failure: Callable[[str], re.Match[str] | None],
+    name_of: Callable[[re.Match[str]], K],
+) -> dict[K, int]:
+    """Return the exit code of each failure that is told of; its reason is on the next line."""
+    failed: dict[K, int] = {}
+    last: K | None = None
     for line in err.splitlines():
-        if match := _FAILED.search(line):
-            last = _place_in_match(match)
+        if match := find_failure(line):
+            last = name_of(match)
             # ISCSI_ERR, until a line with the reason comes: some failures have none.
             failed[last] = 1
         elif last is not None and (match := _CODE.search(line)):
             failed[last], last = int(match["code"]), None
-    return done, failed
+    return failed
 
 
 def _place_in_match(match: re.Match[str]) -> Place:

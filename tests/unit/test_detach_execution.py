@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ import pytest
 
 from iscsictl.engine.handlers import logouts, registry
 from iscsictl.engine.handlers import sessions as session_handlers
-from iscsictl.errors import InUseError, IscsictlError
+from iscsictl.errors import InterruptError, InUseError, IscsictlError
 from iscsictl.model import actions
 from iscsictl.model.actions import DiskId
 from iscsictl.model.disk_content import Content
@@ -33,12 +34,13 @@ from iscsictl.system.block import (
 from iscsictl.system.block.blank_extents import DiskShape
 from iscsictl.system.block.udev_wait import Waiter
 from iscsictl.system.context import Context
+from iscsictl.system.io import signals
 from iscsictl.system.iscsi import holds, iscsiadm
 from iscsictl.system.mount import usage
 from tests.unit.fake_root import put
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator, Mapping
 
 T = "iqn.2026-01.example:a"
 P1, P2 = Portal("192.0.2.5", 3260, 1), Portal("198.51.100.5", 3260, 1)
@@ -173,11 +175,11 @@ def together(
     (tmp_path / "proc").mkdir()
     runs: list[tuple[int, ...]] = []
 
-    def end(sids: Iterable[int], *_: object, **__: object) -> bool:
-        runs.append(tuple(sids))
-        for sid in runs[-1]:
+    def end(targets: Mapping[int, str], **_: object) -> dict[int, IscsictlError]:
+        runs.append(tuple(targets))
+        for sid in targets:
             machine.logout(sid)
-        return True
+        return {}
 
     monkeypatch.setattr(iscsiadm, "log_out_together", end)
     monkeypatch.setattr(logouts, "read_listing", machine.listing)
@@ -227,14 +229,49 @@ def test_a_session_that_stays_after_the_logout_of_many_is_the_error_of_its_own_s
     machine: Machine, together: list[tuple[int, ...]], tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    def end_first(sids: Iterable[int], *_: object, **__: object) -> bool:
-        machine.logout(min(sids))
+    def end_first(targets: Mapping[int, str], **_: object) -> dict[int, IscsictlError]:
+        machine.logout(min(targets))
         raise IscsictlError("iscsid refused")
 
     monkeypatch.setattr(iscsiadm, "log_out_together", end_first)
     (first, no_error), (second, error) = log_out(tmp_path, T)
     assert (first, no_error, second) == (Status.DONE, None, Status.FAILED)
     assert str(error) == "iscsid refused"
+    assert together == []
+
+
+def test_each_logout_of_a_record_with_two_sessions_ends_another_one(
+    machine: Machine, together: list[tuple[int, ...]], tmp_path: Path
+) -> None:
+    # node.session.nr_sessions: the logouts of both have one target, portal and interface.
+    first, second = machine.sessions
+    machine.sessions = (first, second._replace(portal=P1, persistent_portal=P1))
+    step = Step(actions.Logout(T, P1, "default"), f"{T} {P1}", "")
+    context = Context(wait=0.1, root=tmp_path, waiter=Waiter())
+    ended = list(logouts.log_out([step, step], context, lambda _: None))
+    assert [outcome.step.status for outcome in ended] == [Status.DONE] * 2
+    assert together == [(1, 2)]
+
+
+def test_what_had_ended_when_a_signal_came_is_told_before_the_run_ends(
+    machine: Machine, together: list[tuple[int, ...]], tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    def end_first(targets: Mapping[int, str], **_: object) -> dict[int, IscsictlError]:
+        machine.logout(min(targets))
+        signals._remember_signal(signal.SIGTERM, None)
+        signals.check()
+        return {}
+
+    monkeypatch.setattr(signals, "_asked", [])
+    monkeypatch.setattr(iscsiadm, "log_out_together", end_first)
+    steps = [Step(actions.Logout(T, portal, "default"), f"{T} {portal}", "") for portal in (P1, P2)]
+    told: list[Status] = []
+    context = Context(wait=0.1, root=tmp_path, waiter=Waiter())
+    ended = logouts.log_out(steps, context, lambda _: None)
+    with pytest.raises(InterruptError):
+        told.extend(outcome.step.status for outcome in ended)
+    assert told == [Status.DONE]
     assert together == []
 
 

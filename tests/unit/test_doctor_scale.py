@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from iscsictl.checks.examine import examine
+from iscsictl.checks.portals import wanted_portals
 from iscsictl.model.finding import Finding, Level, fail, ok, warn
 from iscsictl.model.host_facts import Machine, MountHealth
 from iscsictl.model.inventory import Known
@@ -118,3 +119,32 @@ def test_however_many_checks_complain_one_screen_is_enough(width: int | None) ->
     assert len(lines) == LINES
     assert lines[-2] == "22 more checks: iscsictl doctor --all"
     assert all(width is None or len(line) < width for line in lines[:-1])
+
+
+@pytest.mark.fault("F110")
+def test_which_portals_must_answer_is_told_at_once_beside_thousands_of_maps() -> None:
+    sessions, disks = [], []
+    for n in range(4 * SESSIONS):
+        portal = Portal(f"192.0.2.{n % 250 + 1}", 3260, 1)
+        sessions.append(
+            healthy_host.session(
+                sid=n, target=f"iqn.2001-04.com.example:{n // 2}", portal=portal,
+                persistent_portal=portal, status="up" if n % 2 else "recovering",
+            )
+        )  # fmt: skip
+        if n % 2:
+            paths = (
+                DiskPath(n - 1, f"{n - 1}:0:0:0", f"/dev/sdx{n - 1}", "transport-offline"),
+                DiskPath(n, f"{n}:0:0:0", f"/dev/sdx{n}", "running"),
+            )
+            block = Block(f"/dev/mapper/m{n}", "mpath", 1 << 30)
+            disks.append(Disk(f"naa.6001405{n:08d}", paths, block))
+    listing = Listing(tuple(sessions), tuple(disks))
+    machine = replace(healthy_host.SOUND, listing=listing, db=healthy_host.db())
+    began = time.perf_counter()
+    needed = wanted_portals(machine)
+    assert time.perf_counter() - began < SECONDS / 3
+    # The path that is down has another one; the other path is the only one that works.
+    assert {portal.address for portal, must in needed.items() if must} == {
+        f"192.0.2.{n}" for n in range(2, 251, 2)
+    }

@@ -4,10 +4,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, cast
 
-from iscsictl.engine.handlers.sessions import require_unused, session_of_action
+from iscsictl.engine.handlers.sessions import HeldSessions, require_unused
 from iscsictl.errors import InterruptError, IscsictlError, UnreachableError, from_os
 from iscsictl.model import actions
+from iscsictl.model.host_index import HostIndex
+from iscsictl.model.listing import Session
 from iscsictl.model.plan import Outcome, Status, Step
+from iscsictl.model.record import NodeRecord
+from iscsictl.planner.selection.session_index import SessionIndex
 from iscsictl.system.context import Context
 from iscsictl.system.io import signals
 from iscsictl.system.iscsi import iscsiadm, nodedb
@@ -32,10 +36,10 @@ def log_out(
 ) -> Iterator[Outcome]:
     """Execute steps that are all logouts which go together, and yield the result of each.
 
-    `begins` is told of each step as it begins. Raises InterruptError between two batches.
+    `begins` is told of each step as it begins. Raises InterruptError after a batch; what had ended
+    by then was told.
     """
     for first in range(0, len(steps), AT_ONCE):
-        signals.check()
         batch = steps[first : first + AT_ONCE]
         for step in batch:
             begins(step)
@@ -43,11 +47,14 @@ def log_out(
         results = _end_sessions([cast("actions.Logout", step.action) for step in batch], context)
         seconds = time.monotonic() - began
         for step, result in zip(batch, results, strict=True):
+            if isinstance(result, InterruptError):
+                continue  # it did not fail: the check below ends the run
             if isinstance(result, IscsictlError):
                 yield Outcome(step, seconds, result).with_status(Status.FAILED)
             else:
                 status = Status.DONE if result else Status.UNCHANGED
                 yield Outcome(step, seconds).with_status(status)
+        signals.check()
 
 
 def _end_sessions(
@@ -56,12 +63,14 @@ def _end_sessions(
     """End what nobody uses; tell of each whether there was a session, or why it stays."""
     try:
         found = _find_unused(logouts, context)
-        pairs = list(zip(logouts, found, strict=True))
-        ending = {sid: action.target for action, sid in pairs if isinstance(sid, int)}
-        failure = _end_together(ending, context)
-        return [_result(action, sid, failure, context) for action, sid in pairs]
+    except IscsictlError as error:
+        return [error for _ in logouts]
     except OSError as error:
         return [from_os(error) for _ in logouts]
+    pairs = list(zip(logouts, found, strict=True))
+    ending = {sid: action.target for action, sid in pairs if isinstance(sid, int)}
+    failures = _end_together(ending, context)
+    return [_result_of_logout(action, sid, failures, context) for action, sid in pairs]
 
 
 def _find_unused(
@@ -69,21 +78,26 @@ def _find_unused(
 ) -> list[int | IscsictlError | None]:
     """Return the session of each logout that may end; None without one, or who uses it."""
     listing = read_listing(context.root, details=False)
-    scan = usage.UsageScan(context.root)
-    sids = [session.sid for session in listing.sessions if session.sid is not None]
-    openers = usage.open_devices(sids, context.root)
-    meant = [
-        session_of_action(listing.sessions, nodedb.read_records(context.db, action.target), action)
-        for action in logouts
-    ]
+    index = HostIndex(_records_of(logouts, context), listing.sessions, listing.disks or ())
+    meant = _sessions_of_logouts(logouts, index)
     together = frozenset(session.sid for session in meant if session is not None)
+    openers = usage.open_devices((sid for sid in together if sid is not None), context.root)
+    scan = usage.UsageScan(context.root)
+    held = HeldSessions(index, context.root)
     found: list[int | IscsictlError | None] = []
     for session in meant:
-        if session is None:
+        if session is None or session.sid is None:
             found.append(None)
             continue
         try:
-            require_unused(session, listing, context, together=together, openers=openers, scan=scan)
+            require_unused(
+                session,
+                index,
+                context,
+                openers=openers[session.sid],
+                leaving=together | held.ending_with(session),
+                scan=scan,
+            )
             found.append(session.sid)
         except InterruptError:
             raise
@@ -92,43 +106,68 @@ def _find_unused(
     return found
 
 
-def _end_together(ending: Mapping[int, str], context: Context) -> IscsictlError | None:
-    """End these sessions, each with its target; return what was met first, of whichever."""
+def _records_of(logouts: Sequence[actions.Logout], context: Context) -> tuple[NodeRecord, ...]:
+    targets = dict.fromkeys(action.target for action in logouts)
+    return tuple(r for target in targets for r in nodedb.read_records(context.db, target))
+
+
+def _sessions_of_logouts(
+    logouts: Sequence[actions.Logout], index: HostIndex
+) -> list[Session | None]:
+    """Return the session that each logout is for, None where it is not there.
+
+    Each has its own: a record has several sessions where it asks for them (nr_sessions), and
+    nothing else tells their logouts apart.
+    """
+    sessions = SessionIndex((), (), index=index)
+    taken: set[int | None] = set()
+    found: list[Session | None] = []
+    for action in logouts:
+        record = sessions.record_for(action.target, action.portal, action.iface)
+        own = (s for s in sessions.sessions_serving(record) if s.sid not in taken)
+        session = next(own, None)
+        if session is not None:
+            taken.add(session.sid)
+        found.append(session)
+    return found
+
+
+def _end_together(ending: Mapping[int, str], context: Context) -> Mapping[int, IscsictlError]:
+    """End these sessions, each with its target; return why others stay, as far as it is told."""
     if not ending:
-        return None
-    doing = f"logging out of {len(ending)} sessions"
+        return {}
     try:
-        if not iscsiadm.log_out_together(ending, doing, timeout=context.wait):
-            return _end_one_by_one(ending, context)
-    except InterruptError:
-        raise
+        failures = iscsiadm.log_out_together(ending, timeout=context.wait)
+        if failures is None:
+            failures = _end_one_by_one(ending, context)
+        awaited = ending.keys() - failures.keys()
+
+        def have_ended() -> bool | None:
+            return None if any(has_session(sid, context.root) for sid in awaited) else True
+
+        context.waiter.wait(have_ended, context.deadline())
     except IscsictlError as error:
-        return error
-
-    def have_ended() -> bool | None:
-        return None if any(has_session(sid, context.root) for sid in ending) else True
-
-    context.waiter.wait(have_ended, context.deadline())
-    return None
+        return dict.fromkeys(ending, error)
+    return failures
 
 
-def _end_one_by_one(ending: Mapping[int, str], context: Context) -> IscsictlError | None:
+def _end_one_by_one(ending: Mapping[int, str], context: Context) -> dict[int, IscsictlError]:
     """Do it where iscsiadm can be given no view: it reads all sessions again for each."""
-    failure = None
+    failures: dict[int, IscsictlError] = {}
     for sid, target in ending.items():
         try:
             iscsiadm.logout(sid, target, timeout=context.wait)
         except InterruptError:
             raise
         except IscsictlError as error:
-            failure = failure or error
-    return failure
+            failures[sid] = error
+    return failures
 
 
-def _result(
+def _result_of_logout(
     action: actions.Logout,
     sid: int | IscsictlError | None,
-    failure: IscsictlError | None,
+    failures: Mapping[int, IscsictlError],
     context: Context,
 ) -> bool | IscsictlError:
     """Tell what became of a logout: what the kernel shows is what counts."""
@@ -136,4 +175,4 @@ def _result(
         return sid or False
     if not has_session(sid, context.root):
         return True
-    return failure or UnreachableError(f"the session to {action.target} did not end")
+    return failures.get(sid) or UnreachableError(f"the session to {action.target} did not end")

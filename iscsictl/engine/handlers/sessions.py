@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import nullcontext, suppress
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,15 @@ from iscsictl.engine.handlers.records import key_of
 from iscsictl.errors import InUseError, IscsictlError, NotFoundError, UnreachableError
 from iscsictl.limits import LOGIN_DISK_WAIT, MAP_WAIT, RESCAN_WAIT
 from iscsictl.model import actions
+from iscsictl.model.grouping import group_by_keys
 from iscsictl.model.hold import Hold
+from iscsictl.model.host_index import HostIndex
 from iscsictl.model.listing import Disk, Listing, Session
 from iscsictl.model.names import DEFAULT_IFACE
 from iscsictl.model.plan import Action
 from iscsictl.model.record import NodeRecord
 from iscsictl.planner.selection.session_index import SessionIndex
-from iscsictl.planner.selection.surviving import disks_with_maps, has_surviving_path
+from iscsictl.planner.selection.surviving import has_surviving_path
 from iscsictl.system.block import multipath, probe, scsi_commands, scsi_scan
 from iscsictl.system.context import Context
 from iscsictl.system.iscsi import holds, iscsiadm, nodedb
@@ -138,7 +141,17 @@ def _log_out_session(action: actions.Logout, context: Context) -> StepResult:
     if action.lost and session.status != "up":
         scsi_scan.fail_at_once(session.sid, context.root)
     else:
-        require_unused(session, listing, context, dead=action.sid is not None)
+        index = HostIndex((), listing.sessions, listing.disks or ())
+        has_units = session.luns != ()
+        opened = usage.open_devices((session.sid,), context.root) if has_units else {}
+        require_unused(
+            session,
+            index,
+            context,
+            openers=opened.get(session.sid, ()),
+            leaving=HeldSessions(index, context.root).ending_with(session),
+            dead=action.sid is not None,
+        )
         if action.sid is not None:
             # Otherwise iscsid ends it only after its next attempt to connect.
             scsi_scan.fail_at_once(session.sid, context.root)
@@ -154,31 +167,23 @@ def _log_out_session(action: actions.Logout, context: Context) -> StepResult:
 
 def require_unused(
     session: Session,
-    listing: Listing,
+    index: HostIndex,
     context: Context,
     *,
+    openers: Sequence[str],
+    leaving: AbstractSet[int | None],
     dead: bool = False,
-    together: AbstractSet[int | None] = frozenset(),
-    openers: Mapping[int, tuple[str, ...]] | None = None,
     scan: usage.UsageScan | None = None,
 ) -> None:
     """Raise InUseError where anybody uses a device of a session, or a disk that ends with it.
 
-    `listing` has the session. `dead`: it does not answer, so its disks may not be opened.
-    `together` are the sessions that end with it, besides those that the holds tell of. `openers`
-    and `scan` have all processes and mounts, for who asks about many sessions.
+    `index` has all sessions and disks, `openers` who has a device of the session open that is no
+    disk. `leaving` are the ids of all sessions that end together, this one among them. `dead`: it
+    does not answer, so its disks may not be opened. `scan` is one scan for many sessions.
     """
-    sid = session.sid or 0
-    if session.luns != ():
-        opened = usage.open_devices((sid,), context.root) if openers is None else openers
-        _refuse_in_use(session.target, opened[sid])
-    disks = [d for d in listing.disks or () if any(path.sid == sid for path in d.paths)]
-    leaving = together | {sid}
-    # Only a map has paths that may stay; to read all holds for each of many sessions takes long.
-    if disks_with_maps(disks):
-        leaving |= _sessions_ending_together(session, listing.sessions, context)
-    for disk in disks:
-        if not has_surviving_path(disk, leaving, listing.sessions):
+    _refuse_in_use(session.target, openers)
+    for disk in index.disks_of_session(session.sid):
+        if not has_surviving_path(disk, leaving, index):
             _refuse_used(disk, context, dead=dead, scan=scan)
 
 
@@ -195,30 +200,56 @@ def _dead_session(sessions: Iterable[Session], action: actions.Logout) -> Sessio
     return None
 
 
-def _sessions_ending_together(
-    session: Session, sessions: tuple[Session, ...], context: Context
-) -> frozenset[int | None]:
-    """Return the sessions that end together with one, as the holds tell that a logout set before.
+class HeldSessions:
+    """The sessions that logouts end, as the holds tell that each of them set before.
 
-    So a map that somebody has keeps all its paths, instead of losing all but the last. Of several
-    holds on the session the narrowest is this logout's; another target's is not looked at unless
-    it was logged out too.
+    So a map that somebody has keeps all its paths, instead of losing all but the last. The holds
+    are read at the first question: only maps have paths that may stay.
     """
-    found = holds.read_holds(context.root)
-    own = [hold for hold in found if _covers_session(hold, session)]
-    narrowest = max(own, key=lambda h: (h.portal is not None) + (h.iface is not None), default=None)
-    away = {hold for hold in found if hold.why == "logout" and hold.target != session.target}
-    if narrowest is None:
-        return frozenset({session.sid})
-    too = (s.sid for s in sessions if any(_covers_session(hold, s) for hold in {narrowest, *away}))
-    return frozenset({session.sid, *too})
+
+    def __init__(self, index: HostIndex, root: Path) -> None:
+        self._index = index
+        self._root = root
+
+    @cached_property
+    def _holds(self) -> dict[str | None, tuple[Hold, ...]]:
+        return group_by_keys(holds.read_holds(self._root), lambda hold: (hold.target,))
+
+    def ending_with(self, session: Session) -> frozenset[int | None]:
+        """Return the sessions that end together with one, of those that lead to the same maps.
+
+        Of several holds on the session the narrowest is this logout's; one on another target does
+        not count unless that was logged out too.
+        """
+        behind = self._index.disks_of_session(session.sid)
+        maps = [disk for disk in behind if disk.block.kind == "mpath"]
+        own = self._holds_of(session) if maps else []
+        if not own:
+            return frozenset({session.sid})
+        narrowest = max(own, key=lambda h: (h.portal is not None) + (h.iface is not None))
+        sids = {path.sid for disk in maps for path in disk.paths}
+        beside = (other for sid in sids for other in self._index.sessions_with_sid(sid))
+        too = (
+            other.sid
+            for other in beside
+            if _covers_session(narrowest, other)
+            or (other.target != session.target and self._is_logged_out(other))
+        )
+        return frozenset({session.sid, *too})
+
+    def _is_logged_out(self, session: Session) -> bool:
+        return any(hold.why == "logout" for hold in self._holds_of(session))
+
+    def _holds_of(self, session: Session) -> list[Hold]:
+        found = self._holds.get(session.target, ())
+        return [hold for hold in found if _covers_session(hold, session)]
 
 
 def _covers_session(hold: Hold, session: Session) -> bool:
     return hold.covers(session.target, session.requested_portal, session.iface or DEFAULT_IFACE)
 
 
-def _refuse_in_use(target: str, who: tuple[str, ...]) -> None:
+def _refuse_in_use(target: str, who: Sequence[str]) -> None:
     if who:
         raise InUseError(
             f"a device of {target} is in use: {', '.join(who)}",

@@ -205,8 +205,7 @@ class _Keep:
             self._add_login(record, error=error)
 
     def _has_other_paths(self, record: NodeRecord, session: Session | None) -> bool:
-        inventory = self.inventory
-        return has_other_paths(record.target, session, inventory.disks, inventory.sessions)
+        return has_other_paths(record.target, session, self.inventory.index)
 
     def _add_path_note(self, record: NodeRecord, what: str) -> None:
         self.builder.notes.append(
@@ -284,7 +283,7 @@ class _Keep:
         )
 
     def _down_session_error(self, session: Session, portal: Portal | None) -> UnreachableError:
-        under_maps = is_under_maps(session, self.inventory.disks)
+        under_maps = is_under_maps(session, self.inventory.index)
         return _session_error(session, portal, self.lines, under_maps=under_maps)
 
     def _must_scan(self, line: FstabLine, up: list[Session]) -> bool:

@@ -1,6 +1,7 @@
 """Plan logins, logouts and holds: which records and sessions are meant, what is to be done."""
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 
 from iscsictl.errors import InUseError, IscsictlError, UnreachableError
 from iscsictl.model import actions
@@ -116,7 +117,8 @@ def plan_logout(
     except IscsictlError as error:
         return Plan(refusal=error)
     plan = PlanBuilder(independent=True)
-    errors = {s.sid: _refusal_of_logout(inventory, s, sessions, boots_from) for s in sessions}
+    leaving = {session.sid for session in sessions}
+    errors = {s.sid: _refusal_of_logout(inventory, s, leaving, boots_from) for s in sessions}
     wanted = {s.target for s in sessions if errors[s.sid] is None}
     wanted |= {r.target for r in records if r.onboot}
     index = SessionIndex.of(inventory)
@@ -151,7 +153,7 @@ def _select_sessions(inventory: Inventory, selector: RecordSelector) -> tuple[Se
 def _refusal_of_logout(
     inventory: Inventory,
     session: Session,
-    leaving: tuple[Session, ...],
+    leaving: AbstractSet[int | None],
     boots_from: frozenset[str],
 ) -> IscsictlError | None:
     """Tell why a session has to stay: it boots the machine, or a disk of it is in use."""
@@ -166,9 +168,8 @@ def _refusal_of_logout(
             f"a device of {session.target} is in use: {', '.join(open_devices)}",
             hint="end that process, then run this again",
         )
-    sids = {one.sid for one in leaving}
     for disk in inventory.index.disks_of_session(session.sid):
-        if not has_surviving_path(disk, sids, inventory.sessions):
+        if not has_surviving_path(disk, leaving, inventory.index):
             used = inventory.usage_of(disk)
             if used is not None and used.holders:
                 hint = (

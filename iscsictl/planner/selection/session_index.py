@@ -55,7 +55,11 @@ class SessionIndex:
         return NodeRecord(path=Path(), target=target, portal=portal, iface=iface)
 
     def session_of(self, record: NodeRecord) -> Session | None:
-        """Return a session of a record, or the one that makes its own unnecessary; None if none.
+        """Return the session that serves a record best, None where there is none."""
+        return next(iter(self.sessions_serving(record)), None)
+
+    def sessions_serving(self, record: NodeRecord) -> tuple[Session, ...]:
+        """Return the sessions of a record, or those that make its own unnecessary.
 
         open-iscsi logs in to records with `node.leading_login` through one interface after the
         other until one succeeds (iscsiadm.c, __do_leading_login), so for them a session to the
@@ -64,7 +68,7 @@ class SessionIndex:
         sessions = self.sessions_of(record)
         if not sessions and record.leading_login:
             sessions = self._sessions_at(record)
-        return sessions[0] if sessions else None
+        return sessions
 
     def sessions_of(self, record: NodeRecord) -> tuple[Session, ...]:
         """Return the sessions that were logged in with a record, the best match first.

@@ -1,14 +1,15 @@
 """open-iscsi's iscsiadm(8), one function per thing it is asked to do. No secret passes here."""
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from iscsictl.errors import RefusedError, UnreachableError
+from iscsictl.errors import IscsictlError, RefusedError, UnreachableError
 from iscsictl.errors.codes import error_from_iscsiadm
 from iscsictl.model.inventory import DiscoveredTarget
 from iscsictl.model.names import Portal, unsafe_name_problem
+from iscsictl.parse.iscsiadm_login import parse_logouts
 from iscsictl.parse.portal import read_portal
 from iscsictl.system.io.daemons import find_daemon
 from iscsictl.system.io.process import Result, run
@@ -216,21 +217,33 @@ def login(key: Key, *, timeout: float) -> bool:
     return result.code != SESSION_EXISTS and "successful" in result.out
 
 
-def log_out_together(sids: Collection[int], doing: str, *, timeout: float) -> bool:
-    """End these sessions with one process; False if none can be had that sees only them.
+def log_out_together(
+    targets: Mapping[int, str], *, timeout: float
+) -> dict[int, IscsictlError] | None:
+    """End these sessions, each with its target, with one process; return why others did not end.
 
-    Then nothing was done. It is told to end all that it sees, so it is never run without a view.
-    Raises what `logout` raises, for whichever of the sessions.
+    None if none can be had that sees only them; then nothing was done. It is told to end all that
+    it sees, so it is never run without a view. Raises UnreachableError at the deadline,
+    MissingError, InterruptError.
     """
+    doing = f"logging out of {len(targets)} sessions"
     try:
         result = session_view.run_iscsiadm(
-            ("-m", "session", "--logout"), sids, timeout=timeout, doing=doing
+            ("-m", "session", "--logout"), targets, timeout=timeout, doing=doing
         )
     except UnreachableError as error:
         raise explain_no_answer(error, doing) from None
-    if result is not None and result.code not in {0, *_GONE}:
-        raise error_from_iscsiadm(result.code, result.err, doing)
-    return result is not None
+    if result is None:
+        return None
+    # Its exit code is that of the last session that failed, and says nothing of the others.
+    codes = parse_logouts(result.out, result.err)
+    said = {} if codes else dict.fromkeys(targets, (result.code, result.err))
+    said |= {sid: (code, "") for sid, code in codes.items()}
+    return {
+        sid: error_from_iscsiadm(code, err, f"logging out of {targets[sid]}")
+        for sid, (code, err) in said.items()
+        if sid in targets and code not in {0, *_GONE}
+    }
 
 
 def logout(sid: int, target: str, *, timeout: float) -> None:
