@@ -346,6 +346,25 @@ cp -a /etc /r/; echo "UUID={uuid} / ext4 errors=remount-ro 0 1" > /r/etc/fstab
 """
 
 
+@pytest.mark.torture
+@pytest.mark.fault("F89")
+def test_an_added_entry_has_the_login_service_run_now_and_at_boot(lab: Lab) -> None:
+    # As after a boot without a record: the service's condition kept it from starting.
+    shell(lab, "systemctl disable -q --now open-iscsi.service")
+    (device,) = login(lab, lab.array.disk("mail", "64M"))
+    shell(lab, f"mkfs.ext4 -q -F {device}; udevadm trigger --settle {device}")
+    add = ["fstab", "add", device, "/srv/mail"]
+    call(lab, *add)
+    shell(lab, "until systemctl is-active -q open-iscsi.service; do sleep 0.2; done")
+    assert shell(lab, "systemctl is-enabled open-iscsi.service") == "enabled\n"
+    before = lab.host.text("/etc/fstab")
+    assert before.count("/srv/mail") == 1
+    again(lab, *add)
+    assert lab.host.text("/etc/fstab") == before
+    # systemd knows the mount already: no reload is left to the admin.
+    shell(lab, "systemctl start srv-mail.mount && findmnt /srv/mail")
+
+
 @pytest.mark.fault("F102")
 def test_a_root_filesystem_on_iscsi_is_known_by_its_disk_and_nothing_is_wrong_with_it(
     lab: Lab,

@@ -305,6 +305,12 @@ def _add_fstab_steps(builder: PlanBuilder, inventory: DiskInventory, spec: Mount
                 hint=f"take it out first: iscsictl fstab rm {shell_form(line.mount_point)}",
             )
     _require_same_disk(inventory, list(lines), uuid)
+    # Before the entry, whose step starts the service: enabling it makes its alias iscsi.service,
+    # and the reload in which another unit's `After=iscsi.service` first finds that alias makes
+    # systemd 252 forget that the service runs.
+    unit = inventory.host.login_service
+    enabled = inventory.host.service_enabled or not spec.boot
+    builder.add(actions.EnableService(unit), unit, "logs in at boot", done=enabled)
     if path is not None:
         _require_no_other_line(inventory.fstab, path, uuid)
         place = _mount_point_state(inventory)
@@ -318,9 +324,6 @@ def _add_fstab_steps(builder: PlanBuilder, inventory: DiskInventory, spec: Mount
         for x in lines
     )  # fmt: skip
     builder.add(write, name, "mounted at boot" if spec.boot else "a line for it", done=same)
-    unit = inventory.host.login_service
-    enabled = inventory.host.service_enabled or not spec.boot
-    builder.add(actions.EnableService(unit), unit, "logs in at boot", done=enabled)
     records = [record for record in inventory.records if record.target == device.target]
     if spec.boot and not any(r.logged_in_by(inventory.host.login_startups) for r in records):
         builder.notes.append(
