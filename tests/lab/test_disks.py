@@ -364,6 +364,11 @@ def test_an_added_entry_has_the_login_service_run_now_and_at_boot(lab: Lab) -> N
     # systemd knows the mount already: no reload is left to the admin.
     shell(lab, "systemctl start srv-mail.mount && findmnt /srv/mail")
 
+    # One that somebody started by hand runs after it is enabled, too: stopping it logs out.
+    shell(lab, "systemctl disable -q open-iscsi.service; systemctl daemon-reload")
+    call(lab, "service", "enable")
+    shell(lab, "until systemctl is-active -q open-iscsi.service; do sleep 0.2; done")
+
 
 @pytest.mark.fault("F102")
 def test_a_root_filesystem_on_iscsi_is_known_by_its_disk_and_nothing_is_wrong_with_it(

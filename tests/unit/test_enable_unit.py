@@ -1,4 +1,4 @@
-"""Enabling and disabling a unit while systemd is busy, with a systemctl of our own."""
+"""Enabling and disabling a unit, with a systemctl of our own that is busy, or forgets it."""
 
 from pathlib import Path
 
@@ -63,3 +63,31 @@ def test_what_cannot_be_disabled_is_an_error_in_the_end(
         systemd.disable(UNIT, tmp_path)
     assert calls.read_text() == "disable\n" * times
     assert systemd.enabled(UNIT, tmp_path)
+
+
+@pytest.mark.fault("F89")
+@pytest.mark.parametrize(("forgets", "started"), [(True, ["start"]), (False, [])])
+def test_a_service_that_systemd_forgets_when_it_is_enabled_is_started_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, forgets: bool, started: list[str]
+) -> None:
+    active = tmp_path / "run/systemd/units" / f"invocation:{UNIT}"
+    active.parent.mkdir(parents=True)
+    active.symlink_to("0123456789abcdef")
+    # `start` has the verb as its first argument, `--quiet` comes before the others.
+    script = f'[ "$1" != start ] || echo start >>{tmp_path}/calls; '
+    script += f'[ "$2" != is-active ] || exit {3 if forgets else 0}'
+    calls = with_systemctl(tmp_path, monkeypatch, script)
+    (tmp_path / LINK).unlink()
+    assert execute_action(EnableService(UNIT), open_context(1.0, tmp_path)).changed
+    done = [word for word in calls.read_text().split() if word != "--no-block"]
+    assert done == ["enable", "is-active", *started]
+
+
+@pytest.mark.fault("F89")
+def test_a_service_that_did_not_run_is_enabled_and_not_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = with_systemctl(tmp_path, monkeypatch, "")
+    (tmp_path / LINK).unlink()
+    assert execute_action(EnableService(UNIT), open_context(1.0, tmp_path)).changed
+    assert calls.read_text() == "enable\n"

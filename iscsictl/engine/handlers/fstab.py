@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from iscsictl.engine.handlers.effect import Handler, Inverse, StepResult
+from iscsictl.engine.handlers.services import start_login_service
 from iscsictl.errors import IscsictlError, RefusedError
 from iscsictl.model import actions
 from iscsictl.model.actions import DiskId
@@ -11,11 +12,8 @@ from iscsictl.model.claim import FilesystemClaim
 from iscsictl.model.fstab import Fstab, FstabLine
 from iscsictl.model.plan import Action
 from iscsictl.parse import fstab as fstab_edit
-from iscsictl.planner.selection.session_index import SessionIndex
 from iscsictl.system.context import Context
 from iscsictl.system.host import systemd
-from iscsictl.system.iscsi import nodedb
-from iscsictl.system.iscsi.sessions import read_sessions
 from iscsictl.system.mount import fstab_file
 
 
@@ -118,7 +116,7 @@ def complete_fstab(action: actions.WriteFstab, context: Context) -> None:
 def _notify_systemd(action: actions.WriteFstab, context: Context, *, reload: bool = True) -> None:
     if action.path is not None:
         # Deferred: systemd queues the start of a service until it has reloaded its units.
-        context.defer("login service", lambda: _start_login_service(context))
+        context.defer("login service", lambda: start_login_service(context))
     if reload:
         context.reload()
 
@@ -131,22 +129,7 @@ def complete_others(context: Context) -> None:
     """
     entries = fstab_file.read_fstab(context.root).ours
     if any(entry.mount_point is not None and not entry.is_claim for entry in entries):
-        context.defer("login service", lambda: _start_login_service(context))
-
-
-def _start_login_service(context: Context) -> None:
-    """Start the login service if the boot left it out, as it does while there is no record.
-
-    systemd stops at shutdown only what was started, and stopping this service is what logs out
-    after the unmount. It is not started where that would log in to something that is logged out.
-    """
-    service = systemd.login_service(context.root)
-    if not systemd.running(context.root) or systemd.active(service, context.root):
-        return
-    records = nodedb.read_records(context.db)
-    index = SessionIndex(records, read_sessions(context.root, details=False))
-    if all(index.session_of(record) is not None for record in records if record.onboot):
-        systemd.start_soon(service)
+        context.defer("login service", lambda: start_login_service(context))
 
 
 def _drop_fstab(action: actions.DropFstab, context: Context) -> StepResult:

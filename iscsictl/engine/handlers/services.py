@@ -8,12 +8,14 @@ from iscsictl.engine.handlers.effect import Handler, Inverse, StepResult
 from iscsictl.errors import InUseError, IscsictlError
 from iscsictl.model import actions
 from iscsictl.model.plan import Action
+from iscsictl.planner.selection.session_index import SessionIndex
 from iscsictl.system.block import multipath
 from iscsictl.system.context import Context
 from iscsictl.system.host import systemd
 from iscsictl.system.io.host_lock import no_other_run
 from iscsictl.system.io.process import run
 from iscsictl.system.iscsi import nodedb
+from iscsictl.system.iscsi.sessions import read_sessions
 
 
 def _enable_or_disable(action: actions.EnableService, context: Context) -> StepResult:
@@ -22,7 +24,11 @@ def _enable_or_disable(action: actions.EnableService, context: Context) -> StepR
     if action.on:
         # Noted before, so that an undo can tell whose targets came since.
         before = replace(action, on=False, boot_targets=_boot_targets(context))
+        ran = systemd.active(action.unit, context.root)
         systemd.enable(action.unit, context.root)
+        # Debian's login service gets its second name, iscsi.service, when it is enabled.
+        if ran and systemd.is_forgotten(action.unit, context.root):
+            _start_unless_it_logs_in(action.unit, context)
         return StepResult(before=before)
     own = context.scope.targets | action.boot_targets if context.scope is not None else None
     with _exclude_other_runs(context) as alone:
@@ -30,6 +36,26 @@ def _enable_or_disable(action: actions.EnableService, context: Context) -> StepR
             raise InUseError(f"other targets need {action.unit}")
         systemd.disable(action.unit, context.root)
     return StepResult()
+
+
+def start_login_service(context: Context) -> None:
+    """Start the login service if the boot left it out, as it does while there is no record.
+
+    systemd stops at shutdown only what was started, and stopping this service is what logs out
+    after the unmount. It is not started where that would log in to something that is logged out.
+    """
+    service = systemd.login_service(context.root)
+    if systemd.running(context.root) and not systemd.active(service, context.root):
+        _start_unless_it_logs_in(service, context)
+
+
+def _start_unless_it_logs_in(unit: str, context: Context) -> None:
+    if unit == systemd.login_service(context.root):
+        records = nodedb.read_records(context.db)
+        index = SessionIndex(records, read_sessions(context.root, details=False))
+        if any(index.session_of(record) is None for record in records if record.onboot):
+            return
+    systemd.start_soon(unit)
 
 
 def _boot_targets(context: Context) -> frozenset[str]:

@@ -107,9 +107,20 @@ def _set_enabled(unit: str, verb: str, root: Path) -> None:
 def active(unit: str, root: Path = Path("/")) -> bool:
     """Tell whether a unit runs, or has run and stays: systemd keeps a link for it then.
 
-    The link names its invocation (systemd.exec(5), INVOCATION_ID); no process is started.
+    The link names its invocation (systemd.exec(5), INVOCATION_ID); no process is started. The link
+    stays of a unit that systemd forgot in a reload: see `is_forgotten`.
     """
     return (root / f"run/systemd/units/invocation:{unit}").is_symlink()
+
+
+def is_forgotten(unit: str, root: Path = Path("/")) -> bool:
+    """Tell whether systemd takes a unit that was started, and not stopped, for inactive.
+
+    So it is after a reload that gave the unit a name under which systemd knew of no unit before:
+    what it had noted of that name then replaces the unit's own state (seen with 252).
+    """
+    asked = ["systemctl", "--quiet", "is-active", unit]
+    return active(unit, root) and run(asked, ok=None).code != 0
 
 
 def start_soon(unit: str) -> None:
