@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Literal
 
 from iscsictl.model.crypttab import CrypttabEntry
+from iscsictl.model.firewall import Firewall
 from iscsictl.model.fstab import Fstab
 from iscsictl.model.hold import Hold
 from iscsictl.model.host_index import HostIndex
@@ -153,7 +154,10 @@ class PathMtu:
 
 @dataclass(frozen=True)
 class Network:
-    """NICs, routes, and what the portals said. `silent` has the reason of each that is."""
+    """NICs, routes, and what the portals said. `silent` has the reason of each that is.
+
+    `own_addresses` has, by the address of a portal, the one from which the kernel would send to it.
+    """
 
     nics: Mapping[str, Nic] = field(default_factory=dict)
     routes: tuple[KernelRoute, ...] = ()
@@ -161,6 +165,8 @@ class Network:
     path_mtu: Mapping[Portal, PathMtu] = field(default_factory=dict)
     policies: Observation[tuple[Policy, ...]] = field(default_factory=NotObserved)
     open_port: str | None = None
+    firewall: Observation[Firewall] = field(default_factory=NotObserved)
+    own_addresses: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

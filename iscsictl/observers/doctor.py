@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from iscsictl.checks.portals import wanted_portals
 from iscsictl.checks.routing import find_route, is_local
 from iscsictl.errors import IscsictlError, NeedsRootError
+from iscsictl.model.firewall import Firewall
 from iscsictl.model.fstab import Fstab
 from iscsictl.model.host_facts import Machine, MountHealth, Network, NodeDb, PathMtu, Program
 from iscsictl.model.initiator_name import InitiatorName
@@ -41,7 +42,7 @@ from iscsictl.system.block import multipath_conf
 from iscsictl.system.block.device_links import absent_specs, named_nodes
 from iscsictl.system.block.udev_db import known_uuids
 from iscsictl.system.context import Context
-from iscsictl.system.host import facts, kernel_modules, network, path_mtu, unit_files
+from iscsictl.system.host import facts, firewall, kernel_modules, network, path_mtu, unit_files
 from iscsictl.system.io import process, safe_paths
 from iscsictl.system.io.bounded_call import call_within
 from iscsictl.system.io.daemons import find_daemon
@@ -182,6 +183,8 @@ def _questions(machine: Machine, wait: float, *, probe: bool) -> Iterator[Questi
     yield "reservations", lambda: _reservations(machine, wait)
     yield "multipath", lambda: multipath_conf.ask_daemon(machine.multipath)
     yield "policies", lambda: observe_value(lambda: _read_ipsec_policies(wait))
+    if wanted_portals(machine):
+        yield "firewall", lambda: observe_value(lambda: _read_firewall(wait))
     if probe:
         places = tuple(wanted_portals(machine))
         yield "silent", lambda: portal_probe.find_silent_portals(places, wait)
@@ -192,6 +195,12 @@ def _read_ipsec_policies(wait: float) -> Any:
     if os.geteuid() != 0:
         raise NeedsRootError("only root can read the kernel's IPsec policies")
     return network.read_policies(wait)
+
+
+def _read_firewall(wait: float) -> Firewall:
+    if os.geteuid() != 0:
+        raise NeedsRootError("only root can read the firewall's rules", hint="sudo iscsictl doctor")
+    return firewall.read_firewall(wait)
 
 
 def _with_answers(machine: Machine, answers: Mapping[str, Any]) -> Machine:
@@ -205,6 +214,10 @@ def _with_answers(machine: Machine, answers: Mapping[str, Any]) -> Machine:
         silent=Known(answers["silent"]) if "silent" in answers else NotObserved(),
         path_mtu=answers.get("mtu", {}),
         policies=answers["policies"],
+        firewall=answers.get("firewall", NotObserved()),
+        own_addresses=firewall.find_own_addresses(
+            portal.address for portal in wanted_portals(machine)
+        ),
     )
     return replace(
         machine,

@@ -120,6 +120,13 @@ FAULTS = {
         "ip xfrm policy add src 192.0.2.9/32 dst 8.8.8.8/32 dir out tmpl proto esp mode transport",
     ),
     "portal-default-route": ("warn", f"ip route add default via {A4}"),
+    "net-firewall": (
+        "fail",
+        (
+            "nft add table ip f; nft 'add chain ip f out { type filter hook output priority 0; }'; "
+            "nft add rule ip f out ip daddr 8.8.8.8 tcp dport 3260 drop"
+        ),
+    ),
     "digest-routed": ("warn", ":"),
     "net-one-subnet": ("warn", "ip addr add 192.0.2.10/24 dev eth1"),
     "net-link": ("fail", ":"),

@@ -38,6 +38,7 @@ _PACKAGES: Mapping[str, str] = {
     "mkfs.vfat": "dosfstools",
     "mkfs.ext4": "e2fsprogs",
     "resize2fs": "e2fsprogs",
+    "nft": "nftables",
 }
 
 

@@ -1,0 +1,61 @@
+"""The rules of nf_tables, asked of nft(8), and which of this host's addresses a portal sees."""
+
+import socket
+from collections.abc import Iterable
+from pathlib import Path
+
+from iscsictl.errors import IscsictlError
+from iscsictl.model.firewall import Firewall, Interval
+from iscsictl.parse.nftables import parse_ruleset
+from iscsictl.system.io.process import run
+from iscsictl.system.io.sysfs_attributes import read_attribute, to_integer
+
+# The kernel's own default (Documentation/networking/ip-sysctl.rst).
+_LOCAL_PORTS = (32768, 60999)
+# The discard protocol (RFC 863). Nothing is sent to it: connect(2) of UDP only chooses a route.
+_DISCARD = 9
+
+
+def read_firewall(timeout: float) -> Firewall:
+    """Ask the kernel for all tables of nf_tables, those of iptables-nft too; only root may.
+
+    Raises MissingError without nft(8), UnreachableError if it takes longer than `timeout` seconds,
+    and IscsictlError where it fails or has no JSON. Rules of iptables-legacy are not among them.
+    """
+    result = run(["nft", "--json", "list", "ruleset"], timeout=timeout, ok=None)
+    if result.code:
+        raise IscsictlError(
+            f"nft does not show the firewall's rules: {result.last_line}",
+            hint="nft list ruleset shows what is wrong",
+        )
+    try:
+        return parse_ruleset(result.out, local_ports())
+    except ValueError as error:
+        raise IscsictlError(
+            f"the firewall's rules cannot be read: {error}", hint="try: nft --json list ruleset"
+        ) from error
+
+
+def local_ports(root: Path = Path("/")) -> Interval:
+    """Return the first and the last port that the kernel gives to outgoing connections."""
+    text = read_attribute(f"{root}/proc/sys/net/ipv4/ip_local_port_range") or ""
+    first, last = ([to_integer(word) for word in text.split()] + [None, None])[:2]
+    return _LOCAL_PORTS if first is None or last is None else (first, last)
+
+
+def find_own_addresses(addresses: Iterable[str]) -> dict[str, str]:
+    """Return the address from which the kernel would send to each, by its rules and routes.
+
+    An address that nothing leads to, and the name of a host, are left out.
+    """
+    found = {}
+    for address in addresses:
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        try:
+            socket.inet_pton(family, address)
+            with socket.socket(family, socket.SOCK_DGRAM) as asked:
+                asked.connect((address, _DISCARD))
+                found[address] = str(asked.getsockname()[0])
+        except OSError:
+            continue
+    return found
