@@ -8,6 +8,7 @@ import pytest
 from iscsictl.checks.examine import examine
 from iscsictl.errors import IscsictlError, UnreachableError
 from iscsictl.model.finding import Level
+from iscsictl.model.fstab import Fstab
 from iscsictl.model.host_facts import KernelLogErrors, Machine
 from iscsictl.model.inventory import Inventory, Known
 from iscsictl.model.listing import Block, Disk, Listing, Lun, Mount, Session, Status, Timeouts
@@ -16,7 +17,8 @@ from iscsictl.model.names import Portal
 from iscsictl.model.plan import Plan
 from iscsictl.model.plan import Status as StepStatus
 from iscsictl.model.services import Daemon
-from iscsictl.planner.attach.reconnect import plan_reconnect
+from iscsictl.parse.fstab import append_line, mount_line
+from iscsictl.planner.attach.reconnect import Mounted, plan_reconnect
 from tests.unit.healthy_host import IQN, PORTAL, SOUND, bad, db, found, record
 
 OTHER = Portal("198.51.100.5", 3260, 1)
@@ -99,6 +101,24 @@ def test_reconnect_fails_where_no_other_path_carries_the_io(block: Block) -> Non
     assert StepStatus.FAILED in {step.status for step in plan.steps}
     assert isinstance(errors(plan)[0], UnreachableError)
     assert plan.notes == ()
+
+
+@pytest.mark.fault("F93")
+def test_reconnect_tells_of_a_broken_mount_whose_map_works_through_another_target() -> None:
+    # An array with a target for each controller; the one that fstab names is away.
+    other = way(2, OTHER)._replace(target=f"{IQN}.b")
+    line = mount_line(
+        "0a-1", "/srv", "ext4", (), login_service="open-iscsi.service",
+        wwid="naa.60014051234", target=IQN, lun=0,
+    )  # fmt: skip
+    shown = listing(way(1, PORTAL, "recovering"), other)
+    inventory = Inventory(
+        (RECORDS[0],), shown.sessions, shown.disks or (), fstab=append_line(Fstab(), line)
+    )
+    plan = plan_reconnect(inventory, {"/srv": Mounted(("ro",))})
+    (error,) = errors(plan)
+    assert "fell back to read-only" in error.text
+    assert errors(plan_reconnect(inventory, {"/srv": Mounted(("rw",))})) == []
 
 
 @pytest.mark.fault("F92")

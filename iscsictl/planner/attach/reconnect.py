@@ -17,7 +17,7 @@ from iscsictl.model.record import NodeRecord
 from iscsictl.model.shell_form import shell_form
 from iscsictl.planner.builder import PlanBuilder
 from iscsictl.planner.selection.session_index import SessionIndex
-from iscsictl.planner.selection.surviving import has_other_paths, is_under_maps
+from iscsictl.planner.selection.surviving import has_other_paths, has_surviving_path, is_under_maps
 
 if TYPE_CHECKING:
     from iscsictl.planner.disks import new_filesystem
@@ -227,8 +227,8 @@ class _Keep:
         up = [s for s in sessions if s.status == "up"]
         now = self.mounted.get(path)
         if now is not None:
-            # While no session is up, that has to be repaired first.
-            away = sessions and not up
+            # While nothing leads to the disk, that has to be repaired first.
+            away = sessions and not up and not self._is_served_by_map(line)
             error = None if away else _broken_mount_error(now, mount)
             self.builder.add(mount, path, "is mounted", done=error is None, error=error)
             self._keep_reserved(line)
@@ -245,6 +245,12 @@ class _Keep:
         if line.exclusive:
             after = [self._add_reservation(line, after)]
         self.builder.add(mount, path, "mounts it again", after=after)
+
+    def _is_served_by_map(self, line: FstabLine) -> bool:
+        """Tell whether the disk of a line is a map that works, also through another target."""
+        index = self.inventory.index
+        disks = index.disks_with_wwid(line.wwid)
+        return any(has_surviving_path(disk, frozenset(), index) for disk in disks)
 
     def _add_reservation(
         self, line: FstabLine, after: Iterable[str] = (), *, done: bool = False
