@@ -138,3 +138,24 @@ def test_ctrl_c_just_before_a_question_waits_is_noticed_without_another_key() ->
     child.expect(pexpect.EOF)
     child.close()
     assert child.exitstatus == 0
+
+
+def test_a_signal_that_comes_while_a_wait_is_prepared_is_not_repeated_after_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(signals, "_asked", [])
+    started = threading.Thread.start
+
+    def start_and_interrupt(thread: threading.Thread) -> None:
+        started(thread)
+        signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(threading.Thread, "start", start_and_interrupt)
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    threads = threading.active_count()
+    with pytest.raises(InterruptError), signals.at_once():
+        pytest.fail("the wait began")
+    # What stayed would send the signal to all that comes after, to its end.
+    assert threading.active_count() == threads
+    assert signal.set_wakeup_fd(-1) == -1
+    assert {number: signal.getsignal(number) for number in handlers} == handlers

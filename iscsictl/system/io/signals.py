@@ -49,32 +49,38 @@ def at_once() -> Iterator[None]:
     One that was remembered before raises it too, at the beginning. The earlier handlers are
     restored.
     """
-    done = threading.Event()
+    waiting = threading.Event()
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         _remember_signal(number, frame)
-        # A repetition that comes at the end must not keep the earlier handlers from coming back.
-        if not done.is_set():
+        # Around the wait it would keep the earlier handlers from coming back, and the thread that
+        # repeats it from ending.
+        if waiting.is_set():
             check()
 
     before = {number: signal.signal(number, interrupt) for number in _handled_signals()}
     try:
-        with _repeated_until(done):
-            check()
-            yield
+        with _repeated_meanwhile():
+            waiting.set()
+            try:
+                check()
+                yield
+            finally:
+                waiting.clear()
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
 @contextlib.contextmanager
-def _repeated_until(done: threading.Event) -> Iterator[None]:
+def _repeated_meanwhile() -> Iterator[None]:
     """Send a signal that came to the main thread again and again, until the body has ended.
 
     Python runs a handler between two of its own instructions. A signal that comes after the last of
     them and before read(2) blocks is noticed with the next input only, unless another interrupts
     that read (signal.set_wakeup_fd hears of the first one).
     """
+    done = threading.Event()
     read_end, write_end = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     os.set_blocking(read_end, True)
     repeater = threading.Thread(target=_repeat_signals, args=(read_end, done), daemon=True)
