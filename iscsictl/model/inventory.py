@@ -1,7 +1,7 @@
 """The facts about a machine for one request. Not observed never means absent."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from iscsictl.errors import InterruptError, IscsictlError
@@ -116,6 +116,13 @@ class DiskUsage:
         """Return all use that keeps the disk from being taken away, in words; open files do not."""
         return (*(f"the mount on {path}" for path in self.mounts), *self.other_holders)
 
+    def joined_with(self, other: "DiskUsage | None") -> "DiskUsage":
+        """Return the use of two disks: two under one multipath map can only go together."""
+        if other is None:
+            return self
+        both = zip(astuple(other), astuple(self), strict=True)
+        return DiskUsage(*(tuple(dict.fromkeys((*one, *more))) for one, more in both))
+
     @property
     def release_hint(self) -> str:
         """Say how to end the other use.
@@ -164,7 +171,7 @@ class Inventory:
     `unsettled` names the values of a record that differ from the spec, by the record's path.
     `luns` is what REPORT LUNS says, by session id; a session of which it failed is not there.
     `contents` go by WWID, `usage` by the device of the disk: two disks can tell one WWID, and the
-    use of one says nothing of the other.
+    use of one says nothing of the other. Of two disks under one map it has the use of both.
     `silent` are portals that do not answer, with the reason. `open_devices` is who has a device
     of a session open that is no disk's, by session id. `open_iscsi` is the installed version.
     `stranded` says why a filesystem of an fstab entry has no disk, by mount point.

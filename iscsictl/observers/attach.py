@@ -191,9 +191,9 @@ def observe_for_detach(
         if id(disk) in named or any(path.sid in sids for path in disk.paths):
             answers = _has_live_session(disk, alive)
             inside = id(disk) in named and (answers or spec.consent.lost is not None)
-            used[disk.block.device] = usage.disk_usage(
-                disk, root, open_files=inside, answers=answers, scan=scan
-            )
+            own = usage.disk_usage(disk, root, open_files=inside, answers=answers, scan=scan)
+            device = disk.block.device
+            used[device] = own.joined_with(used.get(device))
     paths = (line.mount_point for line in inventory.fstab.ours)
     stranded = mounts.find_stranded((path for path in paths if path is not None), root)
     reservations = {} if spec.consent.lost else observe_reservations(asked, root)

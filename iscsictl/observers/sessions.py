@@ -163,7 +163,11 @@ def observe_for_logout(context: Context) -> Inventory:
 def _read_usage_by_device(disks: Iterable[Disk], root: Path) -> dict[str, DiskUsage]:
     disks = tuple(disks)
     scan = usage.UsageScan(root) if disks else None
-    return {disk.block.device: usage.disk_usage(disk, root, scan=scan) for disk in disks}
+    found: dict[str, DiskUsage] = {}
+    for disk in disks:
+        own, device = usage.disk_usage(disk, root, scan=scan), disk.block.device
+        found[device] = own.joined_with(found.get(device))
+    return found
 
 
 def observe_for_rescan(context: Context, selector: RecordSelector, before: Asked | None) -> Asked:

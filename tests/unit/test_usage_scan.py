@@ -9,7 +9,8 @@ from iscsictl.observers.sessions import observe_for_logout
 from iscsictl.system.context import Context
 from iscsictl.system.iscsi.sessions import read_listing
 from iscsictl.system.mount import usage
-from tests.bench.make_tree import make
+from tests.bench.make_tree import Tree, make
+from tests.unit.fake_root import put
 
 DISKS = 12
 
@@ -51,6 +52,23 @@ def test_who_uses_a_disk_is_kept_apart_from_who_uses_another_that_tells_its_wwid
     assert len({disk.wwid for disk in inventory.disks}) == 1
     used = [inventory.usage_of(disk) for disk in inventory.disks]
     assert sorted(one.mounts for one in used if one is not None) == [("/srv/lun0",), ("/srv/lun1",)]
+
+
+@pytest.mark.fault("F65")
+def test_two_disks_under_one_map_have_the_use_of_both(tmp_path: Path) -> None:
+    make(tmp_path, 2)
+    tree = Tree(tmp_path)
+    top = tree.virtual("dm-0", "253:0")
+    put(top, "dm/uuid", "mpath-360014051\n")
+    put(top, "dm/name", "m\n")
+    for name in ("sda", "sdb"):
+        tree.hold((tmp_path / "sys/class/block" / name).resolve(), top)
+    inventory = observe_for_logout(Context(root=tmp_path))
+    one, other = inventory.disks
+    assert one.block.device == other.block.device == "/dev/mapper/m"
+    used = inventory.usage_of(one)
+    assert used is not None
+    assert sorted(used.mounts) == ["/srv/lun0", "/srv/lun1"]
 
 
 def test_one_scan_finds_the_same_users_as_one_for_each_disk(tmp_path: Path) -> None:

@@ -258,7 +258,7 @@ class _Keep:
         """Add the reservation of an exclusive volume; without it nothing may be mounted."""
         found = self.inventory.reservations.get(line.wwid or "")
         mount = _mount_for_line(line)
-        disk = next((d for d in self.inventory.disks if d.wwid == line.wwid), None)
+        disk = next(iter(self.inventory.index.disks_with_wwid(line.wwid)), None)
         device = mount.path if disk is None else disk.block.device
         error = None if found is None else found.exclusive_refusal(device)
         reserve = actions.Reserve(mount.disk, exclusive=True, uuid=mount.uuid)
@@ -272,7 +272,7 @@ class _Keep:
         A LUN that cannot be asked now has a session to be repaired first.
         """
         found = self.inventory.reservations.get(line.wwid or "")
-        disk = next((d for d in self.inventory.disks if d.wwid == line.wwid), None)
+        disk = next(iter(self.inventory.index.disks_with_wwid(line.wwid)), None)
         if line.exclusive and disk is not None and found is not None:
             self._add_reservation(line, done=new_filesystem.is_kept_over(disk, found))
 
