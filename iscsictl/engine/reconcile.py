@@ -13,6 +13,7 @@ from iscsictl.engine.task import Task, observe_task
 from iscsictl.errors import InterruptError, IscsictlError, RefusedError
 from iscsictl.lazy_import import lazy_import
 from iscsictl.model import actions
+from iscsictl.model.grouping import group_by_keys
 from iscsictl.model.inventory import Inventory
 from iscsictl.model.plan import Action, Outcome, Plan, Report, Status, Step
 from iscsictl.planner.builder import error_lines, summarize_steps
@@ -310,11 +311,14 @@ class Run:
         Sessions stay up: the cause of the failure is removed with them, and the next run needs
         them again.
         """
-        useless = []
-        for one in self.done:
-            needing = {step.id for step in plan.steps if one.step.id in step.after}
-            if needing and needing <= self.lost and not isinstance(one.step.action, actions.Login):
-                useless.append(one)
+        needing = group_by_keys(plan.steps, lambda step: step.after)
+        useless = [
+            one
+            for one in self.done
+            if not isinstance(one.step.action, actions.Login)
+            and (steps := needing.get(one.step.id))
+            and all(step.id in self.lost for step in steps)
+        ]
         return self.undo(useless)
 
     def roll_back(self) -> tuple[str, ...]:
