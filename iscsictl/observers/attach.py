@@ -185,7 +185,8 @@ def observe_for_detach(
         for meant in found
         if meant.disk is not None and _has_live_session(meant.disk, alive)
     ]
-    scan, used = usage.UsageScan(root), {}
+    scan = usage.UsageScan(root)
+    used: dict[str, DiskUsage] = {}
     # The other disks of the target too: the session stays while one of them is in use.
     for disk in inventory.disks:
         if id(disk) in named or any(path.sid in sids for path in disk.paths):

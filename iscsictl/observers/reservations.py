@@ -35,8 +35,11 @@ def exclusive_disks(fstab: Fstab, disks: Iterable[Disk]) -> list[Disk]:
 def observe_reservations(
     disks: Iterable[Disk], root: Path = Path("/")
 ) -> dict[str, LunReservations]:
-    """Return by WWID what these LUNs say; one that cannot be asked just now is left out."""
-    found = {}
+    """Return by WWID what these LUNs say; one that cannot be asked just now is left out.
+
+    Nothing is known of a WWID that two disks tell, unless both say the same.
+    """
+    answers: dict[str, list[LunReservations]] = {}
     for disk in disks:
         try:
             reservations = ask_reservations(disk, root)
@@ -45,8 +48,8 @@ def observe_reservations(
         except IscsictlError:
             continue
         if disk.wwid is not None:
-            found[disk.wwid] = reservations
-    return found
+            answers.setdefault(disk.wwid, []).append(reservations)
+    return {wwid: said[0] for wwid, said in answers.items() if said.count(said[0]) == len(said)}
 
 
 def ask_reservations(disk: Disk, root: Path = Path("/")) -> LunReservations:

@@ -99,6 +99,16 @@ def test_the_document_has_the_reservations_of_what_was_asked_alone() -> None:
     assert "reservations" not in third
 
 
+@pytest.mark.parametrize(("second", "known"), [(FREE, {}), (OURS, {WWID: OURS})])
+def test_what_one_disk_says_is_not_taken_for_what_another_of_its_wwid_says(
+    second: LunReservations, known: dict[str, LunReservations], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = iter((OURS, second))
+    monkeypatch.setattr(reservations, "ask_reservations", lambda *_: next(answers))
+    # With an entry of fstab and no answer `detach` ends the reservations of both, unasked.
+    assert reservations.observe_reservations(disks(WWID, WWID)) == known
+
+
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[str | None]:
     """The WWIDs of the disks that are asked on a host with two, of which one is reserved."""
