@@ -16,7 +16,7 @@ define run-tool
 	else echo "$(1) is not installed" >&2; exit 1; fi
 endef
 
-.PHONY: help dev check test lab lab-package lab-deps demo bench torture mutants generated deb check-purge rpm collection clean
+.PHONY: help dev check test lab lab-package lab-deps demo bench torture mutants generated pictures deb check-purge rpm collection clean
 help:
 	@echo "make demo     the whole story on two virtual machines"
 	@echo "make dev      install what development needs: into .venv, and with apt"
@@ -26,6 +26,7 @@ help:
 	@echo "make deb      the Debian package, in dist/    make rpm  the rpm, likewise"
 	@echo "make check-purge  the Debian package in clean chroots, with piuparts"
 	@echo "make collection  the Ansible collection, checked with ansible-test, in dist/"
+	@echo "make pictures the terminal pictures of the documents, recorded anew in the lab"
 	@echo "make mutants  do the tests notice each change in what guards data?"
 
 $(STAMP): setup.cfg pyproject.toml tests/install-deps
@@ -99,6 +100,11 @@ generated: $(STAMP)
 	$(RUN)/python -m tools.completions completions
 	$(RUN)/python -m tools.man_pages docs/man
 	$(RUN)/python -m tests.fault_table --update
+	$(RUN)/python -m tools.pictures
+
+# What the terminal pictures of the documents show, recorded anew on two virtual machines.
+pictures: lab-deps
+	$(RUN)/python -m tests.lab.pictures
 
 deb:
 	packaging/build-deb dist

@@ -47,10 +47,15 @@ def start_multipathd(lab: Lab) -> Lab:
     The lab's image masks the service, for most tests are about one path.
     """
     lab.restore("installed")
-    run_on(lab.host, "systemctl unmask multipathd.service multipathd.socket")
-    run_on(lab.host, "systemctl start multipathd.service")
-    assert run_on(lab.host, "systemctl is-enabled multipathd.service").out == "enabled\n"
+    unmask_multipathd(lab.host)
     return lab
+
+
+def unmask_multipathd(host: Guest) -> None:
+    """Have multipathd enabled and running on a host of the lab's image."""
+    run_on(host, "systemctl unmask multipathd.service multipathd.socket")
+    run_on(host, "systemctl start multipathd.service")
+    assert run_on(host, "systemctl is-enabled multipathd.service").out == "enabled\n"
 
 
 def path_states(host: Guest) -> list[str]:
