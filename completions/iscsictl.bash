@@ -270,10 +270,16 @@ _iscsictl_spec() {
         args='@default:@iser:iface'
         ;;
     'boot')
-        subs='login show'
+        subs='check login show'
         opts='-h --help'
         vals='  '
         args=''
+        ;;
+    'boot check')
+        subs=''
+        opts='-T --target -o --output -J --json --no-color -v --verbose -q --quiet --timeout -h --help'
+        vals=' -T=target --target=target -o=@table:@json:@tsv --output=@table:@json:@tsv --timeout= '
+        args='target'
         ;;
     'boot login')
         subs=''

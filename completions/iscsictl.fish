@@ -165,6 +165,7 @@ set -g __iscsictl_paths 'attach' \
     'iface set' \
     'iface show' \
     'boot' \
+    'boot check' \
     'boot login' \
     'boot show' \
     'service' \
@@ -452,6 +453,11 @@ set -g __iscsictl_takes 'attach|-p' \
     'iface show|-o' \
     'iface show|--output' \
     'iface show|--timeout' \
+    'boot check|-T' \
+    'boot check|--target' \
+    'boot check|-o' \
+    'boot check|--output' \
+    'boot check|--timeout' \
     'boot login|-o' \
     'boot login|--output' \
     'boot login|--timeout' \
@@ -581,7 +587,7 @@ complete -c iscsictl -n "__iscsictl_at ''" -a schedule -d 'Run reconnect periodi
 complete -c iscsictl -n "__iscsictl_at ''" -a watch -d 'Show sessions, LUNs and throughput as they change; of TARGET only, or of all.'
 complete -c iscsictl -n "__iscsictl_at ''" -a initiator -d 'Show, set or generate the initiator name of this host.'
 complete -c iscsictl -n "__iscsictl_at ''" -a iface -d 'Show and define the interfaces to log in through.'
-complete -c iscsictl -n "__iscsictl_at ''" -a boot -d 'Show and use the firmware\'s boot table (iBFT).'
+complete -c iscsictl -n "__iscsictl_at ''" -a boot -d 'Check a root filesystem on iSCSI; show and use the firmware\'s boot table (iBFT).'
 complete -c iscsictl -n "__iscsictl_at ''" -a service -d 'Show, enable and start the services: open-iscsi on Debian, iscsi elsewhere, and iscsid.'
 complete -c iscsictl -n "__iscsictl_at ''" -a disk -d 'Show the disks of iSCSI sessions; create and grow partitions and filesystems.'
 complete -c iscsictl -n "__iscsictl_at ''" -a mount -d 'Mount a filesystem of an iSCSI disk on DIR, or where fstab says.'
@@ -1089,9 +1095,19 @@ complete -c iscsictl -n "__iscsictl_at 'iface show'" -s q -l quiet -d 'Only erro
 complete -c iscsictl -n "__iscsictl_at 'iface show'" -l timeout -x -d 'How long to wait for others [60s].'
 complete -c iscsictl -n "__iscsictl_at 'iface show'" -s h -l help -d 'Show this message and exit.'
 complete -c iscsictl -n "__iscsictl_at 'iface show' 0" -a 'default iser (__iscsictl_live iface)'
+complete -c iscsictl -n "__iscsictl_at 'boot'" -a check -d 'Check whether a host with its root filesystem on iSCSI boots again, and shuts down.'
 complete -c iscsictl -n "__iscsictl_at 'boot'" -a login -d 'Log in to the targets of the firmware\'s table; those that are logged in stay so.'
 complete -c iscsictl -n "__iscsictl_at 'boot'" -a show -d 'Show the firmware\'s targets, NICs and account names; secrets are never shown.'
 complete -c iscsictl -n "__iscsictl_at 'boot'" -s h -l help -d 'Show this message and exit.'
+complete -c iscsictl -n "__iscsictl_at 'boot check'" -s T -l target -x -a '(__iscsictl_live target)' -d 'The target, as the argument.'
+complete -c iscsictl -n "__iscsictl_at 'boot check'" -s o -l output -x -a 'table json tsv' -d 'How to print the result.'
+complete -c iscsictl -n "__iscsictl_at 'boot check'" -s J -l json -d 'The same as -o json.'
+complete -c iscsictl -n "__iscsictl_at 'boot check'" -l no-color -d 'No colours (as does NO_COLOR).'
+complete -c iscsictl -n "__iscsictl_at 'boot check'" -s v -l verbose -d 'Show each command that is run.'
+complete -c iscsictl -n "__iscsictl_at 'boot check'" -s q -l quiet -d 'Only errors.'
+complete -c iscsictl -n "__iscsictl_at 'boot check'" -l timeout -x -d 'How long to wait for others [60s].'
+complete -c iscsictl -n "__iscsictl_at 'boot check'" -s h -l help -d 'Show this message and exit.'
+complete -c iscsictl -n "__iscsictl_at 'boot check' 0" -a '(__iscsictl_live target)'
 complete -c iscsictl -n "__iscsictl_at 'boot login'" -s n -l dry-run -d 'Show what would be done.'
 complete -c iscsictl -n "__iscsictl_at 'boot login'" -s y -l yes -d 'Yes to all questions.'
 complete -c iscsictl -n "__iscsictl_at 'boot login'" -s o -l output -x -a 'table json tsv' -d 'How to print the result.'

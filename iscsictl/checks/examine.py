@@ -9,6 +9,7 @@ from iscsictl.checks import (
     filesystem,
     firewall,
     fstab,
+    initramfs,
     kernel,
     multipath,
     names,
@@ -16,6 +17,7 @@ from iscsictl.checks import (
     nodedb,
     portals,
     reservations,
+    root_session,
     security,
     services,
     sessions,
@@ -25,11 +27,17 @@ from iscsictl.checks import (
 from iscsictl.model.finding import Finding
 from iscsictl.model.host_facts import Machine
 
+#: Those of `boot check`: the layers below the root filesystem, where that is on iSCSI.
+BOOT_CHECKS: tuple[Callable[[Machine], Iterator[Finding]], ...] = (
+    boot.check,
+    initramfs.check,
+    root_session.check,
+)
 CHECKS: tuple[Callable[[Machine], Iterator[Finding]], ...] = (
     kernel.check,
     tools.check,
     services.check,
-    boot.check,
+    *BOOT_CHECKS,
     names.check,
     nodedb.check,
     sessions.check,
@@ -54,3 +62,12 @@ def examine(machine: Machine) -> tuple[Finding, ...]:
     depends on another.
     """
     return tuple(finding for check in CHECKS for finding in check(machine))
+
+
+def examine_boot(machine: Machine) -> tuple[Finding, ...]:
+    """Return what the checks on the next boot find; nothing where `machine.root_boot` is None."""
+    if machine.root_boot is None:
+        return ()
+    # What is planned to be booted from is not yet booted from.
+    checks = BOOT_CHECKS[1:] if machine.root_boot.is_planned else BOOT_CHECKS
+    return tuple(finding for check in checks for finding in check(machine))

@@ -1,9 +1,10 @@
 """The ids of all checks: they stay the same in all versions, and docs/checks.md explains each."""
 
 _LIST = """
-boot-firmware boot-network-online chap-md5 chap-none chap-shared clock crypttab-device-name
-crypttab-no-netdev crypttab-no-nofail crypttab-node-manual crypttab-readable digest-routed
-disk-changed disk-errors disk-identity fs-disk-gone fs-failing fs-readonly fstab-boot
+boot-address boot-firmware boot-initiator boot-initramfs boot-login boot-network-online boot-nic
+boot-root boot-secret boot-shutdown boot-timeout chap-md5 chap-none chap-shared clock
+crypttab-device-name crypttab-no-netdev crypttab-no-nofail crypttab-node-manual crypttab-readable
+digest-routed disk-changed disk-errors disk-identity fs-disk-gone fs-failing fs-readonly fstab-boot
 fstab-claim-left fstab-device-name fstab-fsck fstab-name-case fstab-no-netdev fstab-no-nofail
 fstab-no-order fstab-no-record fstab-node-manual fstab-readable fstab-requires-login
 fstab-same-directory fstab-unreadable fstab-uuid-nowhere fstab-uuid-twice fstab-wrong-disk

@@ -200,6 +200,11 @@ EXAMPLES: Final[Mapping[str, tuple[Example, ...]]] = {
     "boot": (
         ("boot", "show the firmware's targets"),
         ("boot login", "log in to them"),
+        ("boot check", "check whether a root filesystem on iSCSI boots again"),
+    ),
+    "boot check": (
+        ("boot check", "check the next boot of a root filesystem on iSCSI"),
+        (f"boot check {_TARGET}", "before it is moved to that target"),
     ),
     "boot show": (("boot show", "show the firmware's targets"), ("boot show -J", "as JSON")),
     "boot login": (

@@ -68,7 +68,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
             "initiator:initiator", "Show, set or generate the initiator name of this host."
         ),
         "iface": Entry("iface:iface", "Show and define the interfaces to log in through."),
-        "boot": Entry("boot:boot", "Show and use the firmware's boot table."),
+        "boot": Entry("boot:boot", "Check a root on iSCSI; show the firmware's boot table."),
         "service": Entry("service:service", "Show, enable and start the services."),
     },
     "Disks": {

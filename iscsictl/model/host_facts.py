@@ -22,6 +22,7 @@ from iscsictl.model.names import Portal
 from iscsictl.model.open_iscsi import Version
 from iscsictl.model.record import DiscoveryRecord, IfaceRecord, NodeRecord
 from iscsictl.model.reservation import LunReservations
+from iscsictl.model.root_boot import RootBoot
 from iscsictl.model.services import Daemon, Systemd
 
 # `blocked` is a module that modprobe.d(5) forbids, `missing` one without a file of its own.
@@ -217,7 +218,8 @@ class Machine:
     directories above it that users other than root can write. `boot_targets` are those that the
     firmware names or the root filesystem is on. `disk_answers` is what mounted disks say of
     themselves. `reservations` are those of exclusive volumes, by WWID, and `reserve_program` what
-    reserves them before they are mounted at boot.
+    reserves them before they are mounted at boot. `root_boot` is what the next boot depends on,
+    None where the root filesystem is not on iSCSI.
     """
 
     root: bool = True
@@ -250,6 +252,7 @@ class Machine:
     disk_answers: Observation[DiskAnswers] = field(default_factory=NotObserved)
     reservations: Observation[Mapping[str, LunReservations]] = field(default_factory=NotObserved)
     reserve_program: str | None = None
+    root_boot: RootBoot | None = None
 
     @cached_property
     def index(self) -> HostIndex:

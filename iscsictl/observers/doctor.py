@@ -27,9 +27,11 @@ from iscsictl.model.inventory import (
 from iscsictl.model.listing import Listing, blocks
 from iscsictl.model.names import Portal
 from iscsictl.model.reservation import LunReservations
+from iscsictl.model.root_boot import RootBoot
 from iscsictl.model.transports import TRANSPORT_MODULES
 from iscsictl.observers.multipath import read_multipath
 from iscsictl.observers.reservations import exclusive_disks, observe_reservations
+from iscsictl.observers.root_boot import observe_root_boot, targets_of_root
 from iscsictl.observers.sessions import ask_disks
 from iscsictl.parse.iscsid_states import with_internal_states
 from iscsictl.parse.mountinfo import MountLine
@@ -72,13 +74,15 @@ def observe_machine(context: Context, *, probe: bool = True) -> Machine:
     """
     root = context.root
     wait = min(MOST, context.wait)
-    machine = _read_local_files(context)
+    machine = observe_local_files(context)
+    boot = partial(_observe_root_boot, machine, context, wait)
     if root != LIVE:
-        return machine
+        return replace(machine, root_boot=boot())
     with ThreadPoolExecutor(8) as pool:
         asked: dict[str, Future[Any]] = {
             name: pool.submit(ask) for name, ask in _questions(machine, wait, probe=probe)
         }
+        asked["root boot"] = pool.submit(boot)
         answers = {name: future.result() for name, future in asked.items()}
     return replace(_with_answers(machine, answers), mount_points=_mount_points(machine))
 
@@ -93,7 +97,12 @@ def _mount_points(machine: Machine) -> dict[str, Observation[tuple[str, ...]]]:
     return {path: observe_value(partial(safe_paths.exposed_above, path)) for path in sorted(paths)}
 
 
-def _read_local_files(context: Context) -> Machine:
+def _observe_root_boot(machine: Machine, context: Context, wait: float) -> RootBoot | None:
+    targets = targets_of_root(machine)
+    return observe_root_boot(context, targets, wait) if targets else None
+
+
+def observe_local_files(context: Context) -> Machine:
     """Read all that stands in files; nothing here waits for others."""
     root = context.root
     listing = read_listing(root)
@@ -229,6 +238,7 @@ def _with_answers(machine: Machine, answers: Mapping[str, Any]) -> Machine:
         disk_answers=answers["disk answers"],
         reservations=answers["reservations"],
         multipath=answers["multipath"],
+        root_boot=answers["root boot"],
     )
 
 

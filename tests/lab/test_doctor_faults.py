@@ -164,6 +164,15 @@ ELSEWHERE = {
 }  # fmt: skip
 #: Planted on no machine yet: only unit tests prove them.
 UNPLANTED = {
+    "boot-address",
+    "boot-initiator",
+    "boot-initramfs",
+    "boot-login",
+    "boot-nic",
+    "boot-root",
+    "boot-secret",
+    "boot-shutdown",
+    "boot-timeout",
     "multipath-boot",
     "multipath-failover",
     "multipath-nic",

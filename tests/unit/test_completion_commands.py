@@ -69,6 +69,7 @@ NAMED = {
     "iface rm": "iface",
     "iface set": "iface none",
     "iface show": "@default,@iser,iface",
+    "boot check": "--target=target target",
     "boot login": "",
     "boot show": "",
     "service enable": "",

@@ -86,7 +86,7 @@ def doctor(
     # Judged anew, over the network too: what --fix could not repair decides the exit code.
     if settings.output == "table" and not settings.quiet:
         return _report_on_host(settings, chosen, everything=everything)
-    return _exit_code_of(_examine_host(settings, chosen)[1])
+    return exit_code_of(_examine_host(settings, chosen)[1])
 
 
 def _filter_by_ids(only: tuple[str, ...], ignored: tuple[str, ...]) -> Callable[[Finding], bool]:
@@ -112,7 +112,8 @@ def _examine_host(
     return machine, tuple(filter(chosen, examine(machine)))
 
 
-def _exit_code_of(findings: tuple[Finding, ...]) -> int:
+def exit_code_of(findings: tuple[Finding, ...]) -> int:
+    """Return 1 where a check failed, else 0, also with warnings."""
     return Exit.ERROR if worst(findings) is Level.FAIL else Exit.DONE
 
 
@@ -129,8 +130,8 @@ def _show_saved(
     if settings.output in {"nagios", "prometheus"}:
         raise UsageError(f"-o {settings.output} is about this host: it does not go with --from")
     findings = tuple(filter(chosen, report.reported_findings(source)))
-    _show_findings(settings, findings, everything=everything)
-    return _exit_code_of(findings)
+    show_findings(settings, findings, everything=everything)
+    return exit_code_of(findings)
 
 
 def _report_on_host(
@@ -138,19 +139,20 @@ def _report_on_host(
 ) -> int:  # fmt: skip
     machine, findings = _examine_host(settings, chosen)
     screen = screen_of(sys.stdout, settings.color)
-    code = int(_exit_code_of(findings))
+    code = int(exit_code_of(findings))
     if settings.output == "nagios":
         screen.write(doctor_view.nagios(findings) + "\n")
         code = doctor_view.NAGIOS_EXIT[doctor_view.nagios_level(findings)]
     elif settings.output == "prometheus":
         screen.write(doctor_view.prometheus(findings, machine.now) + "\n")
     else:
-        _show_findings(settings, findings, everything=everything)
+        show_findings(settings, findings, everything=everything)
     sys.stdout.flush()
     return code
 
 
-def _show_findings(settings: Settings, findings: tuple[Finding, ...], *, everything: bool) -> None:
+def show_findings(settings: Settings, findings: tuple[Finding, ...], *, everything: bool) -> None:
+    """Print findings as the settings ask for; with `everything` also what is in order."""
     screen = screen_of(sys.stdout, settings.color)
     if settings.output == "json":
         screen.write(doctor_view.as_json(findings) + "\n")

@@ -16,7 +16,7 @@ _NAMED: Final = {
         "--target", "reconnect TARGET", "ls TARGET", "watch TARGET", "nodes ls TARGET",
         "nodes show TARGET", "rescan TARGET", "startup NAME", "startup TARGET",
         "forget TARGET", "prune NAMES",
-        "login TARGET", "logout TARGET",
+        "login TARGET", "logout TARGET", "boot check TARGET",
         "chap set TARGET", "chap clear TARGET", "chap show TARGET",
     ),
     "portal": ("--portal", "--discovery", "discover ADDRESS"),

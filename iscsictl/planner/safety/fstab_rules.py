@@ -17,7 +17,8 @@ from iscsictl.planner.safety.storage_graph import (
 
 Severity = Literal["fail", "warn"]
 File = Literal["fstab", "crypttab"]
-_LETTER: Final = re.compile(r"/dev/(?:sd[a-z]+[0-9]*|sr[0-9]+|vd[a-z]+[0-9]*)")
+#: Names of disks that go by the order in which the kernel finds them.
+DEVICE_LETTER: Final = re.compile(r"/dev/(?:sd[a-z]+[0-9]*|sr[0-9]+|vd[a-z]+[0-9]*)")
 _TAG: Final = re.compile(r"(?:UUID|LABEL|PARTUUID|PARTLABEL)(?==)", re.IGNORECASE)
 # What an initrd mounts itself, before systemd of the host reads fstab (dracut, initramfs-tools).
 _BY_INITRD: Final = frozenset({"/", "/usr"})
@@ -187,7 +188,7 @@ class _Line:
 
     def _device_name(self) -> None:
         spec = self.line.spec or ""
-        if not _LETTER.fullmatch(spec) or not self.at_boot:
+        if not DEVICE_LETTER.fullmatch(spec) or not self.at_boot:
             return
         severity: Severity = "warn" if self.carriers is None else "fail"
         self._add_finding(
@@ -320,7 +321,7 @@ def _check_volume(
                 "without nofail the machine does not boot while the array is away",
                 f"add the option nofail {place}",
             )
-    if _LETTER.fullmatch(entry.device):
+    if DEVICE_LETTER.fullmatch(entry.device):
         yield finding(
             "device-name",
             f"{entry.device} may be another disk after the next boot",

@@ -60,7 +60,13 @@ def read_kernel(wanted: Iterable[str], root: Path = Path("/")) -> Kernel:
     return Kernel(release, has_modules, states, blockers)
 
 
-def _module_name(path: str) -> str:
+def builtin_modules(release: str, root: Path = Path("/")) -> set[str]:
+    """Return the modules built into a kernel, with underscores; none where it is not installed."""
+    return _read_module_names(root / "lib/modules" / release / "modules.builtin")
+
+
+def module_name(path: str) -> str:
+    """Return the name of a module's file as /sys/module has it: no suffix, with underscores."""
     return _SUFFIX.sub("", path.rpartition("/")[2]).replace("-", "_")
 
 
@@ -72,18 +78,18 @@ def _read_lines(path: Path) -> list[str]:
 
 
 def _read_module_names(path: Path) -> set[str]:
-    return {_module_name(line.strip()) for line in _read_lines(path) if line.strip()}
+    return {module_name(line.strip()) for line in _read_lines(path) if line.strip()}
 
 
 def _loadable_modules(directory: Path, wanted: tuple[str, ...]) -> Iterator[str]:
     """Yield the wanted modules of modules.dep whose files, and those they need, are there."""
     for line in _read_lines(directory / "modules.dep"):
         path, colon, needs = line.partition(":")
-        if not colon or _module_name(path) not in wanted:
+        if not colon or module_name(path) not in wanted:
             continue
         files = [path, *needs.split()]
         if all((directory / file).exists() for file in files):
-            yield _module_name(path)
+            yield module_name(path)
 
 
 def _blocked_modules(root: Path) -> Iterator[tuple[str, str]]:

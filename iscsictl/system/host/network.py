@@ -83,6 +83,18 @@ def _parent_of_vlan(nic: Path) -> str | None:
     return next((name.removeprefix("lower_") for name in below), None)
 
 
+def nic_modules(root: Path = Path("/")) -> dict[str, str]:
+    """Return the kernel module of each NIC, with underscores; what is built in has none."""
+    found = {}
+    for nic in sorted((root / "sys/class/net").glob("*")):
+        try:
+            module = (nic / "device/driver/module").readlink().name
+        except OSError:
+            continue
+        found[nic.name] = module.replace("-", "_")
+    return found
+
+
 def _effective_setting(root: Path, name: str, key: str) -> int:
     """Return the value in force: the kernel takes the larger of the NIC's own and `all`."""
     base = root / "proc/sys/net/ipv4/conf"

@@ -6,10 +6,10 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from iscsictl.errors import IscsictlError, MissingError, UnreachableError
 from iscsictl.lazy_import import lazy_import
@@ -219,6 +219,47 @@ def _communicate_until_asked(
             if deadline is not None and time.monotonic() >= deadline:
                 raise
             signals.check()
+
+
+@contextlib.contextmanager
+def filtered(argv: Sequence[str], stdin: int, *, timeout: float) -> Iterator[IO[bytes]]:
+    """Have a program read the descriptor `stdin` to its end; give its output while it comes.
+
+    For output that need not be kept: an unpacked initramfs has hundreds of megabytes. The program
+    ends with the block, and after `timeout` seconds. Raises MissingError, UnreachableError at the
+    deadline, IscsictlError where it fails.
+    """
+    path = _about_to_run(argv)
+    with _starting:
+        process = subprocess.Popen(
+            argv,
+            executable=path,
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=environment(),
+            cwd=_DIRECTORY,
+            process_group=0,
+        )
+    expired = threading.Event()
+
+    def end_at_deadline() -> None:
+        expired.set()
+        process.kill()
+
+    timer = threading.Timer(timeout, end_at_deadline)
+    timer.daemon = True
+    timer.start()
+    try:
+        with process, contextlib.closing(process.stdout or open(os.devnull, "rb")) as output:
+            yield output
+    finally:
+        timer.cancel()
+        # What the reader says of output that was cut off is no cause.
+        if expired.is_set():
+            raise _no_answer_error(argv[0], timeout) from None
+    if process.returncode:
+        raise IscsictlError(f"{argv[0]}: exit code {process.returncode}")
 
 
 def start(

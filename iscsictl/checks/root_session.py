@@ -1,0 +1,165 @@
+"""The sessions of the root filesystem: kept at shutdown, and patient while the array is away."""
+
+from collections.abc import Iterator
+
+from iscsictl.checks.initramfs import kinds_below_root, nic_of, records_of, sessions_of
+from iscsictl.model.finding import Finding, fail, ok, warn
+from iscsictl.model.host_facts import Machine
+from iscsictl.model.inventory import Known
+from iscsictl.model.listing import Block, blocks
+from iscsictl.model.root_boot import RootBoot
+from iscsictl.model.shell_form import shell_form
+from iscsictl.planner.safety.fstab_rules import DEVICE_LETTER
+
+# What iscsictl gives a session without another path; open-iscsi's README (8.2) has a day for root.
+_RECOVERY_AT_LEAST = 600
+_A_DAY = 86400
+_KEY = "node.session.timeo.replacement_timeout"
+# umountiscsi.sh of Debian follows these from a disk to what is mounted.
+_FOLLOWED = frozenset({"disk", "part", "mpath", "crypt", "lvm"})
+# Their mounts have a device number of their own, which is no block device's (btrfs(5)).
+_ANONYMOUS = frozenset({"btrfs"})
+
+
+def check(machine: Machine) -> Iterator[Finding]:
+    """Tell what may take the disk away from the root filesystem.
+
+    Nothing is said of a host whose root filesystem is elsewhere, planned or not.
+    """
+    boot = machine.root_boot
+    if boot is None or boot.is_planned:
+        return
+    yield from _check_root_parameter(machine, boot)
+    yield from _check_shutdown(machine, boot)
+    yield from _check_nics(machine, boot)
+    yield from _check_recovery(machine, boot)
+
+
+def _root_blocks(machine: Machine) -> list[Block]:
+    """Return the devices that the root filesystem is mounted from."""
+    return [
+        block
+        for disk in machine.listing.disks or ()
+        for block in blocks(disk.block)
+        if any(mount.path == "/" for mount in block.mounts)
+    ]
+
+
+def _check_root_parameter(machine: Machine, boot: RootBoot) -> Iterator[Finding]:
+    """Judge root= of the kernel's command line."""
+    if not isinstance(boot.parameters, Known):
+        return
+    source, root = boot.parameters.value.source, boot.parameters.value.root
+    uuids = sorted({block.uuid for block in _root_blocks(machine) if block.uuid})
+    by_uuid = f"write root=UUID={uuids[0]} for root={root} in {source}" if uuids else ""
+    if source.endswith("grub.cfg") and by_uuid:
+        by_uuid = "update-grub"
+    if root is None:
+        return
+    if DEVICE_LETTER.fullmatch(root):
+        yield warn(
+            "boot-root", f"root={root} may be another disk after the next boot",
+            by_uuid or "write root=UUID=... for it", source,
+        )  # fmt: skip
+    elif root.startswith("UUID=") and uuids and root.removeprefix("UUID=").lower() not in {
+        uuid.lower() for uuid in uuids
+    }:  # fmt: skip
+        yield fail(
+            "boot-root", f"it has root={root}, and the root filesystem is UUID={uuids[0]}",
+            by_uuid, source,
+        )  # fmt: skip
+    else:
+        yield ok("boot-root", f"root={root}", source)
+
+
+def _check_shutdown(machine: Machine, boot: RootBoot) -> Iterator[Finding]:
+    """Judge whether the login service leaves the session of the root filesystem alone.
+
+    Debian's umountiscsi.sh looks for what / and /usr are on, and logout-all.sh keeps those
+    sessions. Where it finds none, as everywhere else (iscsi.service of open-iscsi), `iscsiadm
+    --logoutall` decides: it leaves alone what is `onboot`, has no record, or was found by the
+    firmware's table (usr/iscsiadm.c, __logout_by_startup).
+    """
+    reason = _not_followed(machine)
+    for target in sorted(boot.targets):
+        startups = {
+            record.startup
+            for record in records_of(machine, boot)
+            if record.target == target and record.values.get("node.discovery_type") != "fw"
+        }
+        if boot.logs_out_at_shutdown and (reason is None or boot.keeps_sessions):
+            yield ok("boot-shutdown", "open-iscsi keeps its session at shutdown", target)
+        elif startups <= {"onboot"}:
+            yield ok("boot-shutdown", "nothing logs it out at shutdown", target)
+        elif boot.logs_out_at_shutdown:
+            yield fail(
+                "boot-shutdown",
+                f"open-iscsi does not find the root filesystem {reason}: at shutdown it ends the "
+                "session below it",
+                f"iscsictl startup {shell_form(target)} onboot",
+                target,
+            )
+        else:
+            yield fail(
+                "boot-shutdown",
+                f"its record is {min(startups)}: the login service ends the session at shutdown",
+                f"iscsictl startup {shell_form(target)} onboot",
+                target,
+            )
+
+
+def _not_followed(machine: Machine) -> str | None:
+    """Return why Debian's script does not find the root filesystem, None where it does."""
+    for block in _root_blocks(machine):
+        if block.fstype in _ANONYMOUS:
+            return f"where that is {block.fstype}"
+    strange = sorted(kinds_below_root(machine) - _FOLLOWED)
+    return f"on a device of the kind {strange[0]}" if strange else None
+
+
+def _check_nics(machine: Machine, boot: RootBoot) -> Iterator[Finding]:
+    nics = {
+        nic_of(machine, session.requested_portal.address)
+        for session in sessions_of(machine, boot)
+        if session.requested_portal is not None
+    }
+    for nic in sorted(one for one in nics if one is not None):
+        if nic in boot.nics_taken_down:
+            yield warn(
+                "boot-nic",
+                "ifupdown takes it down at shutdown, while the root filesystem still needs it",
+                f"add the line `no-auto-down {nic}` to /etc/network/interfaces",
+                nic,
+            )
+        else:
+            yield ok("boot-nic", "ifupdown does not take it down at shutdown", nic)
+
+
+def _check_recovery(machine: Machine, boot: RootBoot) -> Iterator[Finding]:
+    """Judge how long the root filesystem waits for a lost session, on one path; seconds.
+
+    Below a map that is multipathd's matter.
+    """
+    if "mpath" in kinds_below_root(machine):
+        return
+    known = {record.target for record in records_of(machine, boot)}
+    for session in sessions_of(machine, boot):
+        wait = session.timeouts.recovery if session.timeouts else None
+        if wait is None:
+            continue
+        target = session.target
+        if 0 <= wait < _RECOVERY_AT_LEAST:
+            fix = f"iscsictl nodes set -T {shell_form(target)} {_KEY}={_A_DAY}"
+            if target not in known and session.requested_portal is not None:
+                portal = session.requested_portal
+                fix = f"iscsictl discover {shell_form(portal.address)} --save && {fix}"
+            yield warn(
+                "boot-timeout",
+                f"{wait} s after its session breaks the root filesystem gets errors, and only a "
+                "reset helps then",
+                f"{fix}, then reboot",
+                target,
+            )
+        else:
+            said = "for ever" if wait < 0 else f"{wait} s"
+            yield ok("boot-timeout", f"the root filesystem waits {said} for it", target)

@@ -1,0 +1,107 @@
+"""What the initramfs is told about iSCSI: the kernel's command line, shell files, grub.cfg.
+
+The names are those that open-iscsi's script of Debian reads (scripts/local-top/iscsi). Of a secret
+only whether there is one is kept.
+"""
+
+import re
+import shlex
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+from iscsictl.model.root_boot import InitramfsLogin, KernelParameters
+
+_ROOT_ISCSI: Final = "iscsi:"
+_DEFAULT_ENTRY: Final = re.compile(r"""\s*set\s+default=["']?([^"'\s]*)["']?\s*""")
+
+
+def parse_shell_settings(text: str) -> dict[str, str]:
+    """Read NAME=VALUE lines of a file that a shell sources, such as /etc/default/open-iscsi.
+
+    The last of a name counts. Lines that are no plain assignment are passed over, those that a
+    shell could not read among them.
+    """
+    found = {}
+    for line in text.splitlines():
+        try:
+            words = shlex.split(line, comments=True)
+        except ValueError:
+            continue
+        name, equals, value = (words or [""])[0].partition("=")
+        if equals and name.isidentifier():
+            found[name] = value
+    return found
+
+
+def parse_iscsi_initramfs(text: str) -> InitramfsLogin:
+    """Read /etc/iscsi/iscsi.initramfs (README.Debian of open-iscsi)."""
+    return _login_of({name.lower(): v for name, v in parse_shell_settings(text).items()})
+
+
+def parse_command_line(text: str, source: str) -> KernelParameters:
+    """Read a kernel's command line; of a parameter that is there twice the last counts.
+
+    It is split at blanks alone, as the script does it. `root=iscsi:...` is the form of RFC 4173,
+    with an account in front of an @ sign; another `root=` behind it names the filesystem.
+    """
+    values: dict[str, str] = {}
+    login = InitramfsLogin()
+    for word in text.split():
+        name, _, value = word.partition("=")
+        if name == "root" and value.startswith(_ROOT_ISCSI):
+            login = login.overridden_by(_parse_root_path(value.removeprefix(_ROOT_ISCSI)))
+        values[name] = value
+    if "iscsi_auto" in values:
+        values["iscsi_auto"] = "true"
+    login = login.overridden_by(_login_of(values))
+    return KernelParameters(source, login, values.get("root"), values.get("ip"))
+
+
+def _parse_root_path(value: str) -> InitramfsLogin:
+    """Read ADDRESS:PROTOCOL:PORT:LUN:TARGET, with NAME:SECRET@ in front where there is CHAP."""
+    account, _, path = value.rpartition("@")
+    address, *rest = path.split(":", 4)
+    target = rest[3] if len(rest) == 4 else ""
+    if not address or not target:
+        return InitramfsLogin()
+    secret = account.partition(":")[2]
+    return InitramfsLogin(target=target, addresses=(address,), has_secret=bool(secret))
+
+
+def _login_of(values: Mapping[str, str]) -> InitramfsLogin:
+    return InitramfsLogin(
+        firmware=bool(values.get("iscsi_auto")),
+        initiator=values.get("iscsi_initiator") or None,
+        target=values.get("iscsi_target_name") or None,
+        addresses=tuple(one.strip("[]") for one in values.get("iscsi_target_ip", "").split()),
+        has_secret=bool(values.get("iscsi_password")),
+    )
+
+
+class GrubEntry(NamedTuple):
+    """What GRUB boots: the kernel's parameters, and the file name of the initramfs."""
+
+    parameters: KernelParameters
+    initrd: str | None
+
+
+def parse_grub_default(text: str, source: str) -> GrubEntry | None:
+    """Return the first menu entry of grub.cfg, None where GRUB may boot another one.
+
+    `set default="0"`, as grub-mkconfig writes it, is the first entry. A default that is saved or
+    named (GRUB_DEFAULT) is not followed. `source` is what the parameters are said to be from.
+    """
+    defaults = [m[1] for line in text.splitlines() if (m := _DEFAULT_ENTRY.fullmatch(line))]
+    # Before it stands the entry of `grub-reboot`, which is for one boot alone.
+    if [one for one in defaults if not one.startswith("${next_entry}")] not in ([], ["0"]):
+        return None
+    entry: GrubEntry | None = None
+    for line in text.splitlines():
+        words = line.split()
+        if words[:1] and words[0] in {"linux", "linux16", "linuxefi"} and len(words) > 1:
+            if entry is not None:
+                break
+            entry = GrubEntry(parse_command_line(" ".join(words[2:]), source), None)
+        elif entry is not None and words[:1] and words[0].startswith("initrd") and words[1:]:
+            return entry._replace(initrd=words[-1].rpartition("/")[2])
+    return entry
