@@ -32,7 +32,7 @@ def _coalesced_sessions(context: Context) -> tuple[Session, ...]:
     return context.coalesce("sessions", lambda: read_sessions(context.root, details=False))
 
 
-def session_of_action(
+def _session_of_action(
     sessions: tuple[Session, ...], records: tuple[NodeRecord, ...], action: Any
 ) -> Session | None:
     """Return the session that an action on a record is about, None if it is not there."""
@@ -63,7 +63,7 @@ def await_disks(logins: Sequence[actions.Login], context: Context) -> None:
     def have_arrived() -> bool | None:
         sessions = _coalesced_sessions(context)
         for action in logins:
-            session = session_of_action(sessions, records[action.target], action)
+            session = _session_of_action(sessions, records[action.target], action)
             if session is None or not _has_usable_disk(session, action.lun, context.root):
                 return None
         return True
@@ -132,7 +132,7 @@ def _log_out_session(action: actions.Logout, context: Context) -> StepResult:
     listing = read_listing(context.root, details=False, sid=action.sid)
     if action.sid is None:
         records = nodedb.read_records(context.db, action.target)
-        session = session_of_action(listing.sessions, records, action)
+        session = _session_of_action(listing.sessions, records, action)
     else:
         session = _dead_session(listing.sessions, action)
     if session is None or session.sid is None:

@@ -23,8 +23,10 @@ from iscsictl.system.io.process import Result, find, run
 SESSIONS: Final = "sys/class/iscsi_session"
 #: What the shell ends with when the namespace cannot be had; iscsiadm has no such exit code.
 _NO_VIEW: Final = 97
-# `unshare --mount` makes all mounts private (unshare(1)), so nothing of this is seen outside. The
-# records are links, so no secret is written anywhere.
+# Slaves (mount_namespaces(7)): nothing that is mounted here is seen outside, but what is unmounted
+# outside meanwhile is unmounted here too. With unshare's default a filesystem would stay mounted
+# here: umount(8) would write nothing out, and its disk would be in use. The records are links, so
+# no secret is written anywhere.
 _SCRIPT: Final = """\
 work=$1 nodes=$2
 shift 2
@@ -99,7 +101,10 @@ def run_iscsiadm(
             link.parent.mkdir(parents=True, exist_ok=True)
             os.symlink(work / "real" / path, link)
         nodes = "" if db is None else str(db / "nodes")
-        command = ["unshare", "--mount", "sh", "-c", _SCRIPT, "sh", str(work), nodes, *arguments]
+        command = [
+            "unshare", "--mount", "--propagation", "slave",
+            "sh", "-c", _SCRIPT, "sh", str(work), nodes, *arguments,
+        ]  # fmt: skip
         result = run(command, timeout=timeout, ok=None, doing=doing, interruptible=True)
     finally:
         shutil.rmtree(work, ignore_errors=True)
