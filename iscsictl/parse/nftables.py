@@ -6,6 +6,7 @@ concludes from it what is not certain.
 
 import ipaddress
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -29,6 +30,8 @@ _WITHOUT_EFFECT = frozenset(
 )
 # They hold for some packets alone: a rate, an amount, room in a set.
 _SOMETIMES = frozenset({"limit", "quota", "ct count", "set", "map", "meter"})
+# nft(8) leaves out `meta nfproto ipv6` before a reject that only IPv6 has.
+_REJECT_FAMILIES = {"icmp": "ipv4", "icmpv6": "ipv6"}
 # The source address is changed after all filters (postrouting), and the packet goes on.
 _SOURCE_NAT = frozenset({"snat", "masquerade"})
 _VERDICTS = frozenset({"accept", "drop", "reject", "return", "jump", "goto", "continue"})
@@ -40,11 +43,25 @@ _MOST = 1 << 128
 # A flag of a table that does not switch it off.
 _OWNED = frozenset({"owner", "persist"})
 
+_STATES = re.compile(r"[a-z]+(,[a-z]+)*")
+
 Sets = Mapping[ChainKey, Any]
 
 
-def parse_ruleset(text: str, local_ports: Interval = (32768, 60999)) -> Firewall:
-    """Read the whole of what nft(8) printed. Raises ValueError if it is no such document."""
+def needs_listing(text: str) -> bool:
+    """Tell whether there are rules of which `nft --handle list ruleset` tells more than the JSON.
+
+    Of `-m conntrack`, an extension of iptables, the JSON has the name alone.
+    """
+    return '"conntrack"' in text
+
+
+def parse_ruleset(text: str, local_ports: Interval = (32768, 60999), listing: str = "") -> Firewall:
+    """Read the whole of what nft(8) printed. Raises ValueError if it is no such document.
+
+    `listing` is what it printed without `--json` and with `--handle`; see `needs_listing`.
+    """
+    states = _states_of_extensions(listing)
     try:
         entries = [dict(entry) for entry in json.loads(text)["nftables"]]
         elements: dict[ChainKey, Any] = {}
@@ -61,8 +78,9 @@ def parse_ruleset(text: str, local_ports: Interval = (32768, 60999)) -> Firewall
         rules: dict[ChainKey, list[Rule]] = {}
         for _, one in _each(entries, "rule"):
             table = one["family"], one["table"]
-            statements = tuple(_statement(s, table, elements) for s in one.get("expr", []))
-            made = Rule(one["handle"], tuple(s for s in statements if s), one.get("comment"))
+            state = states.get((*table, one["chain"], one["handle"]))
+            statements = tuple(_statements(one.get("expr", []), table, elements, state))
+            made = Rule(one["handle"], statements, one.get("comment"))
             rules.setdefault((*table, one["chain"]), []).append(made)
         chains = {}
         for _, one in _each(entries, "chain"):
@@ -88,8 +106,53 @@ def _each(entries: list[dict[str, Any]], *kinds: str) -> Iterator[tuple[str, dic
                 yield kind, entry[kind]
 
 
-def _statement(text: Any, table: tuple[str, str], sets: Sets) -> Statement | None:
-    """Read one statement; None for one that neither judges nor changes a packet."""
+def _states_of_extensions(listing: str) -> dict[tuple[str, str, str, int], Values]:
+    """Return the states that rules match, by family, table, chain and handle.
+
+    nft(8) prints `-m conntrack --ctstate X` as `ct state X`, if it can. A rule that has more of a
+    connection is left out.
+    """
+    found = {}
+    family = table = chain = ""
+    for line in listing.splitlines():
+        words = line.split()
+        if words[:1] == ["table"] and len(words) > 2:
+            family, table = words[1:3]
+        elif words[:1] == ["chain"] and len(words) > 1:
+            chain = words[1]
+        elif len(words) > 5 and words.count("ct") == 1 and words[-2] == "handle":
+            at = words.index("ct")
+            if (
+                words[at + 1] == "state"
+                and _STATES.fullmatch(words[at + 2])
+                and words[-1].isdigit()
+            ):
+                states = frozenset(words[at + 2].split(","))
+                found[family, table, chain, int(words[-1])] = Values(states)
+    return found
+
+
+def _statements(
+    expression: Any, table: tuple[str, str], sets: Sets, state: Values | None
+) -> Iterator[Statement]:
+    """Yield the statements of a rule that judge or change a packet."""
+    for text in expression:
+        # A reject of the default kind has no values.
+        family = _REJECT_FAMILIES.get(str((text.get("reject") or {}).get("type")))
+        if family is not None:
+            yield Match("meta nfproto", Values(frozenset({family})))
+        made = _statement(text, table, sets, state)
+        if made is not None:
+            yield made
+
+
+def _statement(
+    text: Any, table: tuple[str, str], sets: Sets, state: Values | None = None
+) -> Statement | None:
+    """Read one statement; None for one that neither judges nor changes a packet.
+
+    `state` is what its rule matches with an extension of iptables.
+    """
     ((name, body),) = text.items()
     if name == "match":
         return _match(body, table, sets)
@@ -98,7 +161,7 @@ def _statement(text: Any, table: tuple[str, str], sets: Sets) -> Statement | Non
     if name == "vmap":
         return _verdict_map(body, table, sets)
     if name == "xt":
-        return _extension(body)
+        return _extension(body, state)
     if name in _SOURCE_NAT:
         return Verdict("accept")
     if name in _SOMETIMES:
@@ -109,9 +172,11 @@ def _statement(text: Any, table: tuple[str, str], sets: Sets) -> Statement | Non
     return Alteration()
 
 
-def _extension(body: Any) -> Statement | None:
+def _extension(body: Any, state: Values | None) -> Statement | None:
     """Read an extension of iptables; nft before 1.0.3 does not say which it is."""
     kind, name = (body.get("type"), body.get("name")) if isinstance(body, dict) else (None, None)
+    if kind == "match" and name == "conntrack" and state is not None:
+        return Match("ct state", state)
     if kind == "match":
         return None if name == "comment" else Match()
     if kind == "target" and name == "REJECT":

@@ -1,7 +1,8 @@
 """What doctor concludes from the rules of nf_tables, and what it leaves open.
 
 `data/nftables` has rulesets as people write them, for nft(8) and iptables-nft, each beside what
-`nft --json list ruleset` (1.0.6) printed of it in a network namespace of its own.
+`nft --json list ruleset` (1.0.6) printed of it in a network namespace of its own. For rules with
+`-m conntrack` there is also what `nft --handle list ruleset` printed.
 """
 
 import json
@@ -20,7 +21,7 @@ from iscsictl.model.host_facts import KernelRoute, Machine, Nic
 from iscsictl.model.inventory import Known, ReadFailed
 from iscsictl.model.names import Portal
 from iscsictl.model.record import NodeRecord
-from iscsictl.parse.nftables import parse_ruleset
+from iscsictl.parse.nftables import needs_listing, parse_ruleset
 from iscsictl.system.host import firewall as system_firewall
 from iscsictl.system.io import process
 from tests.unit.fake_root import put
@@ -32,7 +33,9 @@ NIC = Nic("eth0", addresses=("192.0.2.9/24", "fe80::9/64"))
 
 
 def ruleset(name: str) -> Firewall:
-    return parse_ruleset((DATA / f"{name}.json").read_text())
+    text, listing = (DATA / f"{name}.json").read_text(), DATA / f"{name}.txt"
+    assert needs_listing(text) is listing.exists()
+    return parse_ruleset(text, listing=listing.read_text() if listing.exists() else "")
 
 
 def behind(firewall: Firewall, **more: Any) -> Machine:
@@ -104,6 +107,11 @@ DROP = {"drop": None}
             "rejects what is sent to it: table ip filter, chain storage, rule with handle 6",
             "iptables -I storage -d 192.0.2.5 -p tcp --dport 3260 -j ACCEPT",
         ),
+        (
+            "iptables_state",
+            "drops what is sent to it: table ip filter, chain OUTPUT, by its policy",
+            "iptables -I OUTPUT -d 192.0.2.5 -p tcp --dport 3260 -j ACCEPT",
+        ),
     ],
 )
 def test_the_rule_that_drops_is_named_with_a_command_that_lets_the_portal_through(
@@ -124,7 +132,7 @@ def test_rules_that_let_a_portal_through_are_no_fault(name: str) -> None:
     assert empty.level is Level.OK
 
 
-@pytest.mark.parametrize("name", ["rate", "mark", "sent_elsewhere", "dormant", "iptables_state"])
+@pytest.mark.parametrize("name", ["rate", "mark", "sent_elsewhere", "dormant"])
 def test_nothing_is_said_of_rules_whose_effect_is_not_certain(name: str) -> None:
     assert told(behind(ruleset(name))) == []
 
@@ -190,6 +198,25 @@ def test_a_condition_that_may_hold_leaves_open_what_an_accept_decides() -> None:
 
 
 @pytest.mark.parametrize(
+    "shown",
+    [
+        "",
+        'xt match "conntrack" counter packets 0 bytes 0 accept # handle 2',
+        "ct state ! established counter packets 0 bytes 0 accept # handle 2",
+        "ct status snat counter packets 0 bytes 0 accept # handle 2",
+        "ct direction reply ct state established counter packets 0 bytes 0 accept # handle 2",
+        "ct state established counter packets 0 bytes 0 accept # handle 3",
+    ],
+)
+def test_an_extension_of_iptables_that_nft_does_not_show_as_a_state_may_hold(shown: str) -> None:
+    text = (DATA / "iptables_state.json").read_text()
+    first = "ct state related,established counter packets 0 bytes 0 accept # handle 2"
+    listing = (DATA / "iptables_state.txt").read_text()
+    assert first in listing
+    assert told(behind(parse_ruleset(text, listing=listing.replace(first, shown)))) == []
+
+
+@pytest.mark.parametrize(
     "statement",
     [
         {"notrack": None},
@@ -204,6 +231,13 @@ def test_a_condition_that_may_hold_leaves_open_what_an_accept_decides() -> None:
 )
 def test_a_statement_that_may_do_anything_leaves_all_open(statement: Any) -> None:
     assert told(behind(output_rules([statement], [DROP]))) == []
+
+
+def test_a_reject_that_ipv6_alone_has_does_not_stop_ipv4() -> None:
+    # nft(8) 1.0.6 lists `meta nfproto ipv6 reject` so, without what it depends on.
+    for kind, levels in (("icmpv6", [Level.OK]), ("icmp", [Level.FAIL]), ("icmpx", [Level.FAIL])):
+        rules = output_rules([{"reject": {"type": kind, "expr": "port-unreachable"}}])
+        assert [finding.level for finding in told(behind(rules))] == levels, kind
 
 
 def test_a_chain_before_connection_tracking_knows_no_state() -> None:
@@ -267,6 +301,11 @@ def test_nft_is_asked_and_its_failures_are_errors_with_a_hint(
         system_firewall.read_firewall(5)
     program(tmp_path, f"cat {DATA / 'rule_out.json'}", monkeypatch)
     assert system_firewall.read_firewall(5).chains == ruleset("rule_out").chains
+    both = (
+        f"case $1 in --json) suffix=json;; *) suffix=txt;; esac; cat {DATA}/iptables_state.$suffix"
+    )
+    program(tmp_path, both, monkeypatch)
+    assert system_firewall.read_firewall(5).chains == ruleset("iptables_state").chains
     for text in ("echo 'Error: Operation not permitted' >&2; exit 1", "echo nothing"):
         program(tmp_path, text, monkeypatch)
         with pytest.raises(IscsictlError) as failed:

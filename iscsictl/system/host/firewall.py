@@ -6,7 +6,7 @@ from pathlib import Path
 
 from iscsictl.errors import IscsictlError
 from iscsictl.model.firewall import Firewall, Interval
-from iscsictl.parse.nftables import parse_ruleset
+from iscsictl.parse.nftables import needs_listing, parse_ruleset
 from iscsictl.system.io.process import run
 from iscsictl.system.io.sysfs_attributes import read_attribute, to_integer
 
@@ -22,18 +22,24 @@ def read_firewall(timeout: float) -> Firewall:
     Raises MissingError without nft(8), UnreachableError if it takes longer than `timeout` seconds,
     and IscsictlError where it fails or has no JSON. Rules of iptables-legacy are not among them.
     """
-    result = run(["nft", "--json", "list", "ruleset"], timeout=timeout, ok=None)
+    text = _list_ruleset("--json", timeout)
+    listing = _list_ruleset("--handle", timeout) if needs_listing(text) else ""
+    try:
+        return parse_ruleset(text, local_ports(), listing)
+    except ValueError as error:
+        raise IscsictlError(
+            f"the firewall's rules cannot be read: {error}", hint="try: nft --json list ruleset"
+        ) from error
+
+
+def _list_ruleset(form: str, timeout: float) -> str:
+    result = run(["nft", form, "list", "ruleset"], timeout=timeout, ok=None)
     if result.code:
         raise IscsictlError(
             f"nft does not show the firewall's rules: {result.last_line}",
             hint="nft list ruleset shows what is wrong",
         )
-    try:
-        return parse_ruleset(result.out, local_ports())
-    except ValueError as error:
-        raise IscsictlError(
-            f"the firewall's rules cannot be read: {error}", hint="try: nft --json list ruleset"
-        ) from error
+    return result.out
 
 
 def local_ports(root: Path = Path("/")) -> Interval:
