@@ -22,8 +22,6 @@ from iscsictl.system.context import Context
 from iscsictl.system.iscsi.sessions import read_listing
 
 #: Seconds between two requests to multipathd to resize a map.
-
-#: Seconds between two requests to multipathd to resize a map.
 _ASK_AGAIN = 1.0
 
 

@@ -18,6 +18,7 @@ from iscsictl.errors import (
 )
 from iscsictl.model.actions import DiskId
 from iscsictl.model.disk_content import Content
+from iscsictl.model.multipath import kpartx_command
 from iscsictl.model.shell_form import shell_form
 from iscsictl.system.block import multipath, probe
 from iscsictl.system.block.blank_proof import read_shape, search_again
@@ -30,7 +31,7 @@ from iscsictl.system.block.disk_guards import (
 from iscsictl.system.block.known_partitions import known_partitions
 from iscsictl.system.block.write_tracker import track_writes
 from iscsictl.system.io import signals
-from iscsictl.system.io.process import Result, ToolError, pty, run
+from iscsictl.system.io.process import Result, ToolError, find, pty, run
 
 
 @contextlib.contextmanager
@@ -125,12 +126,13 @@ def label(disk: DiskId, script: str, fine: Callable[[Content], bool], deadline: 
     device = disk.device
     with locked_disk(disk, deadline):
         verify_unchanged(disk, device, fine)
-        command = ["sfdisk", "--quiet", "--wipe", "never", "--wipe-partitions", "never"]
         if not _is_mapper_device(device):
             forget_parts(device)
-            command += ["--no-reread", "--no-tell-kernel"]
+        # Otherwise sfdisk has the kernel read the whole table again, which a map refuses.
+        command = ["sfdisk", "--quiet", "--no-reread", "--no-tell-kernel"]
+        command += ["--wipe", "never", "--wipe-partitions", "never", device]
         with track_writes() as writes:
-            writes.run([*command, device], stdin=script.encode(), timeout=None)
+            writes.run(command, stdin=script.encode(), timeout=None)
             create_partition_node(device, 1, deadline)
 
 
@@ -192,13 +194,17 @@ def create_partition_node(device: str, part: int, deadline: float) -> None:
     """Have the kernel show a partition that is on the disk.
 
     It is told of this one alone: when it reads the whole table again, udev looks at the disk and
-    at the partition twice. The partitions of a map are shown by udev (kpartx(8)).
+    at the partition twice. The partitions of a map are shown by kpartx(8), which udev would run
+    too, but after all events that it has before this one.
     """
     node = probe.part_device(device, part)
-    if not _is_mapper_device(device) and not Path(node).exists():
-        told = run(["partx", "--add", "--nr", str(part), device], ok=None)
-        if told.code:
-            run(["blockdev", "--rereadpt", device], ok=None)
+    if not Path(node).exists():
+        if not _is_mapper_device(device):
+            told = run(["partx", "--add", "--nr", str(part), device], ok=None)
+            if told.code:
+                run(["blockdev", "--rereadpt", device], ok=None)
+        elif find("kpartx") is not None:
+            run(kpartx_command(device), ok=None)
     while not Path(node).exists():
         if time.monotonic() > deadline:
             raise UnreachableError(f"{node} did not appear after partitioning")
