@@ -11,7 +11,9 @@ from tests.lab.image import LabUnavailableError
 HERE = (
     "bench_start", "bench_ls", "bench_reconnect", "bench_blank", "bench_view", "bench_scale",
 )  # fmt: skip
-LAB = ("bench_attach", "bench_peers", "bench_many", "bench_apply")
+LAB = (
+    "bench_attach", "bench_paths", "bench_failover", "bench_peers", "bench_many", "bench_apply",
+)  # fmt: skip
 
 
 def main() -> None:

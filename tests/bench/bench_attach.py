@@ -59,7 +59,7 @@ echo $taken
 
 def timed(host: Guest, command: str) -> float:
     """Run a command to its end, wait until udev rests, and return the command's seconds."""
-    seconds = host.run(command, check=True, timeout=120).seconds
+    seconds = host.run(command, check=True, timeout=240).seconds
     host.run("udevadm settle", check=True)
     return seconds
 

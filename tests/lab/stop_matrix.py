@@ -1,13 +1,15 @@
 """The stop matrix: a command is stopped at each of its steps, in each way, and run again.
 
-    python -m tests.lab.stop_matrix [--suite S] [--only attach:SIGKILL] [--at WORD] [--save FILE]
+    python -m tests.lab.stop_matrix [--suite S] [--over map] [--only attach:SIGKILL] [--at WORD]
+        [--save FILE]
     python -m tests.lab.stop_matrix --show FILE...
 
 A command is held at each point (`stopper_guest.py`), the world is saved there, and from that
 one state it is stopped in each way: SIGKILL, SIGTERM, SIGINT, power cut. After each stop the
 host is looked at, the same command is run once more, and what is there then must be what an
 unbroken run left, with no registration for persistent reservations on the array, or one for an
-exclusive volume. The table is printed as its cells are done.
+exclusive volume. The table is printed as its cells are done. The LUN has one path, or with
+`--over map` two, under a map that multipath-tools makes as its package leaves it.
 """
 
 from __future__ import annotations
@@ -21,7 +23,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.lab.array import A4
+from tests.lab.array import A4, B4
+from tests.lab.onmap import start_multipathd
 from tests.lab.pair import Lab
 from tests.lab.reservations import key_of, read_state
 from tests.lab.stopper import PATIENCE, Stopper, Tool
@@ -59,6 +62,31 @@ TOOLS: tuple[Tool, ...] = (
     ("in umount", "umount", DIRECTORY, 0),
     ("in iscsiadm --logout", "iscsiadm", "--logout", 0),
 )
+MAP_TOOLS: tuple[Tool, ...] = (
+    ("in multipathd reconfigure", "multipathd", "reconfigure", 0),
+    ("in multipath -a", "multipath", "-a", 0),
+    ("in multipathd add path", "multipathd", "add", 0),
+    ("in multipath -w", "multipath", "-w", 0),
+    ("in multipath -f", "multipath", "-f", 0),
+)
+
+
+@dataclass(frozen=True)
+class World:
+    """Over which portals the LUN is attached, and in which tools a command is held."""
+
+    portals: tuple[str, ...]
+    tools: tuple[Tool, ...]
+
+    def enter(self, lab: Lab) -> None:
+        """A clean host, ready for this world."""
+        if len(self.portals) > 1:
+            start_multipathd(lab)
+        else:
+            lab.restore("installed")
+
+
+WORLDS = {"path": World((A4,), TOOLS), "map": World((A4, B4), TOOLS + MAP_TOOLS)}
 IN_LOCK = "in the lock of the records"
 
 # Runs in the guest: all that a command may leave, without what no two runs have in common.
@@ -74,6 +102,17 @@ def started(unit):
             break
         time.sleep(0.1)
     return state
+def paths():
+    if "(" not in sh("dmsetup ls --target multipath"):
+        return []
+    # A path joins its map when multipathd has tested it.
+    until = time.monotonic() + 60
+    while True:
+        lines = sh("multipathd show paths raw format '%m %T' 2>/dev/null").splitlines()
+        found = sorted(x.split()[1] for x in lines if len(x.split()) == 2 and "[" not in x)
+        if set(found) <= {"ready"} or time.monotonic() > until:
+            return found
+        time.sleep(0.2)
 def plain(text):
     # With dashes, or as systemd has them in the name of a unit, which fstab escapes again.
     dash = r"(-|\\134x2d)"
@@ -106,6 +145,13 @@ print(json.dumps({
                  if os.path.isdir(directory) else None,
     "writable": bool(mounts) and not subprocess.run(
         ["sh", "-c", "cd $0 && echo x > probe && sync probe && rm probe", directory]).returncode,
+    "maps": sorted(x.split()[0] for x in sh("dmsetup ls").splitlines() if "(" in x),
+    "source": [x.split()[0] for x in open("/proc/mounts")
+               if x.split()[1] == directory and x.startswith("/dev/mapper")],
+    "paths": paths(),
+    "allowed": sorted(set(sh("grep -s ^/ /etc/multipath/wwids").splitlines())),
+    "settings": sh("cat /etc/multipath/conf.d/* 2>/dev/null"),
+    "multipathd": sh("systemctl is-enabled multipathd; systemctl is-active multipathd"),
     "sessions": sessions,
     "logs out": bool(sessions) and started("open-iscsi.service"),
     "records": records,
@@ -193,15 +239,17 @@ class Matrix:
     """The worlds of one suite: `prepare` them, then `cells` of a command."""
 
     lab: Lab
+    world: World = WORLDS["path"]
     wanted: dict[str, dict[str, Any]] = field(default_factory=dict)
     disk: Disk = field(init=False)
 
     def prepare(self, commands: Iterable[str] = COMMANDS) -> None:
         """A LUN, the secrets; and what unbroken runs leave."""
         lab, commands = self.lab, set(commands)
+        self.world.enter(lab)
         self.disk = lab.array.disk("stops", "64M")
         lab.array.target(
-            IQN, [self.disk],
+            IQN, [self.disk], portals=self.world.portals,
             chap=("myaccount", SECRET), mutual=("array", MUTUAL),
         )  # fmt: skip
         lab.host.put("/root/secret", SECRET + "\n", 0o600)
@@ -218,7 +266,9 @@ class Matrix:
         found = self.wanted[attach] = state(lab.host)
         assert found["mounts"], found
         assert found["writable"], found
-        assert found["sessions"] == [IQN], found
+        assert found["sessions"] == [IQN] * len(self.world.portals), found
+        assert found["paths"] == ["ready"] * len(found["source"]) * 2, found
+        assert bool(found["source"]) == (len(self.world.portals) > 1), found
         assert all(record[:2] == [True, "0o600"] for record in found["records"].values())
         assert set(found["secrets"]) <= set(found["records"]), found
         if detach is not None:
@@ -226,6 +276,7 @@ class Matrix:
             self._run(COMMANDS[detach])
             found = self.wanted[detach] = state(lab.host)
             assert (found["mounts"], found["sessions"], found["locks"]) == ([], [], [])
+            assert (found["maps"], found["allowed"], found["settings"]) == ([], [], "")
             assert "x-iscsictl" not in found["fstab"]
 
     def forget(self) -> None:
@@ -246,7 +297,7 @@ class Matrix:
         lab = self.lab
         attaches = command.startswith("attach")
         lab.restore("before-attach" if attaches else f"before-{command}")
-        held = Stopper.start(lab, COMMANDS[command], TOOLS, lock=attaches)
+        held = Stopper.start(lab, COMMANDS[command], self.world.tools, lock=attaches)
         while (point := held.point()) is not None:
             if ways := tuple(stops(point)):
                 lab.snapshot("at-point", sync=False)
@@ -343,6 +394,7 @@ def arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.lab.stop_matrix")
     parser.add_argument("--suite", default="bookworm")
+    parser.add_argument("--over", default="path", choices=WORLDS, help="what the LUN is on")
     parser.add_argument("--only", default="", help="COMMAND[:STOP[,STOP...]]")
     parser.add_argument("--at", default="", help="only points that this expression is found in")
     parser.add_argument("--save", type=Path, help="add each cell to this file")
@@ -361,7 +413,7 @@ def main() -> int:
     cells: list[Cell] = []
     with Lab.start(args.suite) as lab:
         lab.install_project()
-        matrix = Matrix(lab)
+        matrix = Matrix(lab, WORLDS[args.over])
         matrix.prepare(commands)
         for name in commands:
             for cell in matrix.cells(name, lambda p: stops if re.search(args.at, p) else ()):

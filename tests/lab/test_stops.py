@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.lab.stop_matrix import COMMANDS, Matrix, conclude
+from tests.lab.stop_matrix import COMMANDS, WORLDS, Matrix, World, conclude
 
 if TYPE_CHECKING:
     from tests.lab.pair import Lab
@@ -36,11 +36,18 @@ def test_an_attach_that_is_stopped_while_it_makes_the_disk_is_finished_by_the_sa
 @pytest.mark.every_suite
 @pytest.mark.fault("F41")
 @pytest.mark.fault("F42")
+@pytest.mark.parametrize(
+    "world",
+    [
+        pytest.param(WORLDS["path"], id="path"),
+        pytest.param(WORLDS["map"], id="map", marks=pytest.mark.fault("F94")),
+    ],
+)
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_stopped_at_any_step_in_any_way_is_finished_by_the_same(
-    lab: Lab, command: str, capsys: pytest.CaptureFixture[str]
+    lab: Lab, command: str, world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    matrix = Matrix(lab)
+    matrix = Matrix(lab, world)
     try:
         matrix.prepare([command])
         cells = list(matrix.cells(command))
