@@ -1,7 +1,11 @@
 """How many logins are sent at once."""
 
+import signal
+from pathlib import Path
+
 import pytest
 
+from iscsictl.engine.handlers import logins
 from iscsictl.engine.handlers.logins import (
     ALONE,
     FEWEST,
@@ -11,7 +15,14 @@ from iscsictl.engine.handlers.logins import (
     adapt_batch_width,
     batch_size,
 )
-from iscsictl.errors import AuthError, IscsictlError, UnreachableError
+from iscsictl.errors import AuthError, InterruptError, IscsictlError, UnreachableError
+from iscsictl.model import actions
+from iscsictl.model.listing import Session
+from iscsictl.model.names import Portal
+from iscsictl.model.plan import Status, Step
+from iscsictl.system.context import Context
+from iscsictl.system.io import signals
+from iscsictl.system.iscsi import login_batch, session_view
 
 LATE = UnreachableError("no answer within 10 s")
 REFUSED = AuthError("the array refused the account")
@@ -52,3 +63,29 @@ def test_the_first_batches_share_what_there_is_to_do(
             found.append(batch_size(width, left, lanes))
             left -= found[-1]
     assert found == sizes
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_signal_during_the_last_logins_tells_of_those_that_were_made_and_ends_the_run(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(signals, "_asked", [])
+    made, lost = (f"iqn.2026-01.example:{name}" for name in "ab")
+    portal = Portal("192.0.2.5", 3260, 1)
+
+    def interrupted(*_: object, **__: object) -> None:
+        signals._remember_signal(signal.SIGINT, None)
+        signals.check()
+
+    there = Session("sysfs", made, sid=1, portal=portal, persistent_portal=portal, status="up")
+    monkeypatch.setattr(session_view, "is_possible", lambda _: True)
+    monkeypatch.setattr(login_batch, "log_in", interrupted)
+    monkeypatch.setattr(logins, "read_sessions", lambda *_, **__: (there,) * number)
+    monkeypatch.setattr(logins, "LANES", 1)
+    steps = [Step(actions.Login(t, portal, "default", None), t, "") for t in (made, lost)]
+    told: list[tuple[str, Status]] = []
+    ended = logins.log_in(steps, Context(wait=30, root=tmp_path), lambda _: None)
+    with pytest.raises(InterruptError) as stopped:
+        told.extend((outcome.step.subject, outcome.step.status) for outcome in ended)
+    assert stopped.value.exit == 130
+    assert told == [(made, Status.DONE)] * number

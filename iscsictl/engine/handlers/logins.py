@@ -43,22 +43,27 @@ def log_in(
 
     When none has ended well for `context.wait` seconds, those at work are ended and the others
     are not begun. `begins` is told of each step as it begins. Raises InterruptError once those
-    at work have ended.
+    at work have ended, and what they made was told.
     """
     batches = session_view.is_possible(context.root)
     waiting, at_work = list(steps), set[Future[Ended]]()
     width, deadline = FIRST if batches else ALONE, context.deadline()
     with ThreadPoolExecutor(LANES if batches else ALONE) as pool:
         while waiting or at_work:
-            signals.check()
             lanes = LANES if batches else width
-            while waiting and len(at_work) < lanes and time.monotonic() < deadline:
+            while (
+                waiting
+                and len(at_work) < lanes
+                and time.monotonic() < deadline
+                and not signals.asked()
+            ):
                 size = batch_size(width, len(waiting), lanes - len(at_work)) if batches else 1
                 batch, waiting = waiting[:size], waiting[size:]
                 for step in batch:
                     begins(step)
                 at_work.add(pool.submit(_log_in_together, batch, context))
-            # The deadline is over: the rest is reported below, without being tried.
+            # The deadline is over, and the rest is reported below without being tried; or a signal
+            # came, and ends the run once those at work have been told of.
             if not at_work:
                 break
             ended, at_work = wait(at_work, return_when=FIRST_COMPLETED)
@@ -68,10 +73,11 @@ def log_in(
                 )
                 for outcome in outcomes:
                     if isinstance(outcome.error, InterruptError):
-                        continue  # it did not fail: the next check ends the run
+                        continue  # it did not fail: the check below ends the run
                     if outcome.error is None:
                         deadline = context.deadline()
                     yield outcome
+    signals.check()
     for step in waiting:
         late = UnreachableError(
             f"{step.subject}: not tried, for no login has ended well for {context.wait:g} s",
@@ -130,12 +136,15 @@ def log_in_to(keys: Sequence[Key], context: Context) -> list[bool | IscsictlErro
     is what counts.
     """
     late = False
+    stopped: InterruptError | None = None
     codes: Mapping[Key, int] | None = None
     try:
         if len(keys) > 1 and session_view.is_possible(context.root):
             codes = login_batch.log_in(keys, context.db, timeout=context.wait)
     except UnreachableError:
         codes, late = {}, True
+    except InterruptError as error:
+        codes, stopped = {}, error
     except IscsictlError as error:
         return [error for _ in keys]
     if codes is None:
@@ -144,6 +153,8 @@ def log_in_to(keys: Sequence[Key], context: Context) -> list[bool | IscsictlErro
     targets = {key.target for key in keys}
     records = [r for target in targets for r in nodedb.read_records(context.db, target)]
     index = SessionIndex(records, read_sessions(context.root, details=False))
+    if stopped is not None:
+        return [_is_logged_in(key, index) or stopped for key in keys]
     results = [
         _result_of_login(key, index, codes.get(key), context.wait if late else None) for key in keys
     ]
@@ -159,15 +170,19 @@ def _result_of_login(
     key: Key, index: SessionIndex, code: int | None, late: float | None
 ) -> bool | IscsictlError:
     """Tell what a login came to: `code` is iscsiadm's; it was ended after `late` seconds."""
-    session = index.session_of(index.record_for(key.target, key.portal, key.iface))
     # iscsiadm's exit code is that of the first error of a batch; the kernel has the truth of each.
-    if session is not None and session.status == "up":
+    if _is_logged_in(key, index):
         return code == 0 or late is not None
     doing = f"logging in to {key.target} through {key.portal}"
     if late is not None:
         error = UnreachableError(f"no answer within {late:g} s", hint=_LATE)
         return iscsiadm.explain_no_answer(error, doing)
     return error_from_iscsiadm(code or 1, "", doing)
+
+
+def _is_logged_in(key: Key, index: SessionIndex) -> bool:
+    session = index.session_of(index.record_for(key.target, key.portal, key.iface))
+    return session is not None and session.status == "up"
 
 
 def _log_in_to_one(key: Key, context: Context) -> bool | IscsictlError:
