@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from iscsictl.checks.packet_walk import Drop, Fate, Field, Packet, follow_packet
+from iscsictl.checks.packet_walk import CONNTRACK, Drop, Fate, Field, Packet, follow_packet
 from iscsictl.checks.portals import wanted_portals
 from iscsictl.checks.routing import (
     Address,
@@ -177,28 +177,30 @@ def _accept_command(fate: Fate, portal: Portal, *, is_answer: bool) -> str:
     The command comes last, behind a colon, and holds until the rules are loaded again.
     """
     drop, chain = fate.drops[0], fate.drops[0].chain
-    address, port = address_of(portal.address), portal.port
+    base, address, port = fate.base or chain, address_of(portal.address), portal.port
     if chain.table == "firewalld":
         return "allow it in firewalld, which writes this table: firewall-cmd --info-policy POLICY"
     keep = "let it through, and add that to your saved rules"
+    # Of what comes in, only answers: whoever can send from port 3260 is not to reach every port.
+    has_state = is_answer and base.priority >= CONNTRACK
     program = _IPTABLES.get(chain.family)
-    if program is not None and _is_of_iptables(fate.base or chain):
+    if program is not None and _is_of_iptables(base):
         table = "" if chain.table == "filter" else f"-t {chain.table} "
-        where = f"-I {shell_form(chain.name)}"
-        ends = f"-s {address} -p tcp --sport {port}" if is_answer else (
-            f"-d {address} -p tcp --dport {port}"
-        )  # fmt: skip
-        return f"{keep}: {program} {table}{where} {ends} -j ACCEPT"
+        ends = f"-s {address} -p tcp --sport {port}"
+        if not is_answer:
+            ends = f"-d {address} -p tcp --dport {port}"
+        state = " -m conntrack --ctstate ESTABLISHED" if has_state else ""
+        return f"{keep}: {program} {table}-I {shell_form(chain.name)} {ends}{state} -j ACCEPT"
     place = " ".join(shell_form(word) for word in (chain.family, chain.table, chain.name))
     family = "ip" if address is not None and address.version == 4 else "ip6"
-    ends = (
-        f"{family} saddr {address} tcp sport {port}" if is_answer
-        else f"{family} daddr {address} tcp dport {port}"
-    )  # fmt: skip
-    add = f"add rule {place}" if drop.rule is None else (
-        f"insert rule {place} handle {drop.rule.handle}"
-    )  # fmt: skip
-    return f"{keep}: nft {add} {ends} accept"
+    ends = f"{family} saddr {address} tcp sport {port}"
+    if not is_answer:
+        ends = f"{family} daddr {address} tcp dport {port}"
+    state = " ct state established" if has_state else ""
+    add = f"add rule {place}"
+    if drop.rule is not None:
+        add = f"insert rule {place} handle {drop.rule.handle}"
+    return f"{keep}: nft {add} {ends}{state} accept"
 
 
 def _is_of_iptables(base: Chain) -> bool:

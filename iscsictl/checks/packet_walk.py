@@ -25,8 +25,8 @@ Field = frozenset[str] | Interval
 _OTHER_PROTOCOLS = frozenset(
     {"udp", "udplite", "sctp", "dccp", "icmp", "icmpv6", "igmp", "esp", "ah", "comp", "arp"}
 )
-# NF_IP_PRI_CONNTRACK: a chain before it sees packets that belong to no connection yet.
-_CONNTRACK = -200
+# NF_IP_PRICONNTRACK: a chain before it sees packets that belong to no connection yet.
+CONNTRACK = -200
 
 
 @dataclass(frozen=True)
@@ -220,7 +220,7 @@ def follow_packet(firewall: Firewall, hooks: Container[str], packet: Packet) -> 
         # Chains of address translation see the first packet of a connection alone.
         if chain.kind == "nat" and packet.fields.get("ct state") != frozenset({"new"}):
             continue
-        found = walks[chain.priority < _CONNTRACK].through_chain(chain)
+        found = walks[chain.priority < CONNTRACK].through_chain(chain)
         if found.altered:
             return Fate(altered=True)
         drops = found.drops

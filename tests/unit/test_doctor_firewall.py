@@ -89,8 +89,19 @@ DROP = {"drop": None}
         ),
         (
             "policy_in",
-            "drops its answers: table ip guard, chain inwards, by its policy",
-            "nft add rule ip guard inwards ip saddr 192.0.2.5 tcp sport 3260 accept",
+            "drops its answers: table ip guard, chain in, by its policy",
+            (
+                "nft add rule ip guard in ip saddr 192.0.2.5 tcp sport 3260 ct state established "
+                "accept"
+            ),
+        ),
+        (
+            "iptables_in",
+            "drops its answers: table ip filter, chain INPUT, by its policy",
+            (
+                "iptables -I INPUT -s 192.0.2.5 -p tcp --sport 3260 -m conntrack "
+                "--ctstate ESTABLISHED -j ACCEPT"
+            ),
         ),
         (
             "rule_in",
