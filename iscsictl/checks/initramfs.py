@@ -49,12 +49,12 @@ def check(machine: Machine) -> Iterator[Finding]:
                 )  # fmt: skip
             case Known(Initramfs() as image):
                 yield from _check_image(machine, boot, path, image)
-    if not boot.images:
-        yield skip("boot-initramfs", "there is no /boot/vmlinuz-*: only Debian's names are known")
     match boot.parameters:
         case ReadFailed(error):
-            yield skip("boot-address", error.text, "sudo iscsictl boot check")
+            yield skip("boot-initramfs", error.text, "sudo iscsictl boot check")
         case Known(parameters):
+            if not boot.images:
+                yield skip("boot-initramfs", "there is no kernel in /boot with a name of Debian's")
             yield from _check_parameters(machine, boot, parameters)
 
 

@@ -163,6 +163,12 @@ def test_an_image_that_is_missing_fails_and_one_that_is_not_known_is_skipped(
     assert bad(machine(images={IMAGE: read})) == {"boot-initramfs": level}
 
 
+def test_what_grub_boots_is_not_guessed_where_it_cannot_be_read() -> None:
+    read = ReadFailed(NeedsRootError("cannot read /boot/grub/grub.cfg: permission denied"))
+    found = only(machine(images={}, parameters=read), "boot-initramfs", Level.SKIP)
+    assert "grub.cfg" in found.message
+
+
 def test_an_image_of_older_settings_is_named() -> None:
     found = only(with_image(is_outdated=True), "boot-initramfs", Level.WARN)
     assert found.fix == f"update-initramfs -u -k {KERNEL}"
