@@ -1,8 +1,8 @@
 """The ids of all checks: they stay the same in all versions, and docs/checks.md explains each."""
 
 _LIST = """
-boot-address boot-firmware boot-initiator boot-initramfs boot-login boot-network-online boot-nic
-boot-root boot-secret boot-shutdown boot-timeout chap-md5 chap-none chap-shared clock
+boot-address boot-firmware boot-initiator boot-initramfs boot-iscsid boot-login boot-network-online
+boot-nic boot-root boot-secret boot-shutdown boot-timeout chap-md5 chap-none chap-shared clock
 crypttab-device-name crypttab-no-netdev crypttab-no-nofail crypttab-node-manual crypttab-readable
 digest-routed disk-changed disk-errors disk-identity fs-disk-gone fs-failing fs-readonly fstab-boot
 fstab-claim-left fstab-device-name fstab-fsck fstab-name-case fstab-no-netdev fstab-no-nofail

@@ -24,15 +24,42 @@ _ANONYMOUS = frozenset({"btrfs"})
 def check(machine: Machine) -> Iterator[Finding]:
     """Tell what may take the disk away from the root filesystem.
 
-    Nothing is said of a host whose root filesystem is elsewhere, planned or not.
+    Nothing is said of a host whose root filesystem is elsewhere; where it is to be moved, only what
+    can be told beforehand.
     """
     boot = machine.root_boot
-    if boot is None or boot.is_planned:
+    if boot is None:
+        return
+    if machine.systemd.running:
+        yield _check_iscsid(machine)
+    if boot.is_planned:
         return
     yield from _check_root_parameter(machine, boot)
     yield from _check_shutdown(machine, boot)
     yield from _check_nics(machine, boot)
     yield from _check_recovery(machine, boot)
+
+
+def _check_iscsid(machine: Machine) -> Finding:
+    """Judge whether iscsid runs after the boot: the initramfs leaves a session and no daemon.
+
+    Debian enables its socket alone. Nothing knocks there at boot unless the login service has a
+    record to log in to, and the kernel does not.
+    """
+    systemd = machine.systemd
+    daemon, login = (systemd.units.get(n) for n in ("iscsid.service", systemd.login_service))
+    records = machine.db.value.records if isinstance(machine.db, Known) else ()
+    by_login = any(r.logged_in_by(systemd.login_startups) for r in records if r.problem is None)
+    if daemon is not None and daemon.enabled and not daemon.masked:
+        return ok("boot-iscsid", "iscsid starts at boot")
+    if by_login and login is not None and login.enabled and not login.masked:
+        return ok("boot-iscsid", f"{login.name} starts iscsid at boot, to log in to other records")
+    return fail(
+        "boot-iscsid",
+        "nothing starts iscsid at boot: if the session of the root filesystem breaks, it is not "
+        "brought back",
+        "systemctl enable iscsid.service",
+    )
 
 
 def _root_blocks(machine: Machine) -> list[Block]:

@@ -167,6 +167,7 @@ UNPLANTED = {
     "boot-address",
     "boot-initiator",
     "boot-initramfs",
+    "boot-iscsid",
     "boot-login",
     "boot-nic",
     "boot-root",

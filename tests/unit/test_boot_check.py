@@ -19,7 +19,7 @@ from tests.bench.make_tree import Tree
 from tests.commands import call
 from tests.unit import healthy_host
 from tests.unit.fake_root import put
-from tests.unit.healthy_host import IQN, NAME, db, record, session
+from tests.unit.healthy_host import IQN, NAME, db, record, session, unit
 from tests.unit.initramfs_image import FILES, IMAGE, KERNEL, SETTINGS, put_image
 from tests.unit.initramfs_image import IQN as ROOT_IQN
 
@@ -55,6 +55,7 @@ def root_on(*layers: tuple[str, Kind], fstype: str = "ext4") -> Block:
 
 def machine(block: Block | None = None, **facts: Any) -> Machine:
     """A host whose root filesystem is on the disk of a session; `facts` change its next boot."""
+    systemd = healthy_host.SOUND.systemd
     disk = healthy_host.disk()._replace(block=block or root_on(("/dev/sda1", "part")))
     return replace(
         healthy_host.with_fstab(b"UUID=0a-1 / ext4 errors=remount-ro 0 1\n"),
@@ -62,6 +63,7 @@ def machine(block: Block | None = None, **facts: Any) -> Machine:
         db=db(record(**{"node.startup": "onboot"})),
         mounts=(),
         boot_targets=frozenset({IQN}),
+        systemd=replace(systemd, units={**systemd.units, "iscsid.service": unit("iscsid.service")}),
         root_boot=replace(BOOT, **facts),
     )
 
@@ -95,7 +97,7 @@ def test_a_sound_host_that_boots_from_iscsi_has_nothing_wrong_and_each_check_say
     said = {f.id for f in examine_boot(machine())}
     assert said == {
         "boot-firmware", "boot-initramfs", "boot-initiator", "boot-login", "boot-address",
-        "boot-root", "boot-shutdown", "boot-nic", "boot-timeout",
+        "boot-root", "boot-shutdown", "boot-nic", "boot-timeout", "boot-iscsid",
     }  # fmt: skip
 
 
@@ -251,6 +253,18 @@ def test_a_root_parameter_by_letter_or_of_another_filesystem_is_named() -> None:
     assert only(by_grub, "boot-root").fix == "update-grub"
 
 
+def test_a_host_whose_iscsid_nothing_starts_at_boot_is_named() -> None:
+    host = machine()
+    socket_alone = replace(host, systemd=healthy_host.SOUND.systemd)
+    assert only(socket_alone, "boot-iscsid").fix == "systemctl enable iscsid.service"
+    # The login service asks iscsid only where it has a record to log in to.
+    other = replace(record(), target="iqn.2001-04.com.example:data")
+    assert bad(replace(socket_alone, db=db(record(**{"node.startup": "onboot"}), other))) == {}
+    units = {"iscsid.service": unit("iscsid.service", masked=True)}
+    masked = replace(host.systemd, units={**host.systemd.units, **units})
+    only(replace(host, systemd=masked), "boot-iscsid")
+
+
 BTRFS = root_on(("/dev/sda1", "part"), fstype="btrfs")
 MD = root_on(("/dev/sda1", "part"), ("/dev/md0", "md"))
 
@@ -320,7 +334,7 @@ def test_a_root_filesystem_that_is_to_be_moved_is_judged_by_what_the_initramfs_n
     moving = replace(healthy_host.SOUND, root_boot=replace(BOOT, is_planned=True))
     said = {f.id: f.level for f in examine_boot(moving)}
     assert said == dict.fromkeys(
-        ("boot-initramfs", "boot-login", "boot-initiator", "boot-address"), Level.OK
+        ("boot-initramfs", "boot-login", "boot-initiator", "boot-address", "boot-iscsid"), Level.OK
     )
 
 
@@ -339,6 +353,11 @@ def made_host(root: Path, recovery: str = "86400") -> Tree:
     put(root, "etc/iscsi/initiatorname.iscsi", f"InitiatorName={healthy_host.NAME}\n")
     put(root, "etc/iscsi/iscsi.initramfs", SETTINGS)
     put(root, "usr/lib/open-iscsi/logout-all.sh")
+    (root / "run/systemd/system").mkdir(parents=True)
+    put(root, "usr/lib/systemd/system/iscsid.service")
+    wants = put(root, "etc/systemd/system/sysinit.target.wants/iscsid.service")
+    wants.unlink()
+    wants.symlink_to("/usr/lib/systemd/system/iscsid.service")
     # Not compressed: a test of a command finds no programs.
     put_image(root, {**FILES, "etc/iscsi.initramfs": SETTINGS}, None)
     return tree
@@ -349,7 +368,7 @@ def test_the_command_reads_a_host_and_finds_nothing_wrong(tmp_path: Path) -> Non
     made_host(tmp_path)
     answer = call(["boot", "check"], tmp_path, uid=0)
     assert answer.code == 0, answer.out + answer.err
-    assert answer.out.endswith("0 failed, 0 warnings, 8 ok\n")
+    assert answer.out.endswith("0 failed, 0 warnings, 9 ok\n")
     fstab = call(["fstab", "check"], tmp_path, uid=0)
     assert (fstab.code, fstab.out) == (0, "nothing is wrong with /etc/fstab\n")
 
