@@ -5,6 +5,7 @@ import stat
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -87,6 +88,25 @@ def test_without_a_tag_the_portal_itself_is_the_file(db: Path) -> None:
     (record,) = read_records(db)
     assert (record.portal, record.iface, record.problem) == (portal, "eth1", None)
     assert read_record(path) == record
+
+
+def test_the_records_of_one_target_are_read_without_listing_all_others(
+    db: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for target in (T1, T2):
+        _add(db, target, V4)
+    listed: list[Path] = []
+    scan = os.scandir
+
+    def note_directory(path: Path | str) -> Any:
+        listed.append(Path(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", note_directory)
+    assert [record.target for record in read_records(db, T1)] == [T1]
+    assert listed == [db / "nodes" / T1, db / "nodes" / T1 / "192.0.2.5,3260,1"]
+    for name in ("", ".", "..", f"{T1}/../{T1}", f"../nodes/{T1}", "none", "x" * 300, "a\0b"):
+        assert read_records(db, name) == ()
 
 
 @pytest.mark.fault("F03")

@@ -95,28 +95,38 @@ def read_records(db: Path, target: str | None = None) -> tuple[NodeRecord, ...]:
     NeedsRootError where only root may read them, IscsictlError where they cannot be read.
     """
     found = []
-    targets = tuple(e for e in _directory_entries(db / "nodes") if target in {None, e.name})
-    if not targets and (db / "nodes").is_file():
-        raise IscsictlError(
-            f"{db}/nodes is a file, not a directory",
-            hint=f"no record is in it; move it away, then: mkdir -m 700 {shell_form(db)}/nodes",
-        )
-    for entry in targets:
-        if not _is_directory(entry):
-            continue
-        for place in _directory_entries(entry.path):
+    for name in _recorded_targets(db, target):
+        for place in _directory_entries(db / "nodes" / name):
             portal = _portal_of(place.name)
             if portal is None:
                 continue
             if _is_directory(place):
                 found += [
-                    _read_node_record(entry.name, portal, e) for e in _directory_entries(place.path)
+                    _read_node_record(name, portal, e) for e in _directory_entries(place.path)
                 ]
             else:
-                found.append(_read_node_record(entry.name, portal, place))
+                found.append(_read_node_record(name, portal, place))
+    if not found and (db / "nodes").is_file():
+        raise IscsictlError(
+            f"{db}/nodes is a file, not a directory",
+            hint=f"no record is in it; move it away, then: mkdir -m 700 {shell_form(db)}/nodes",
+        )
     deadline = time.monotonic() + RECORD_WAIT
     settled = (_reread_until_settled(record, deadline) for record in found if record is not None)
     return tuple(sorted((record for record in settled if record is not None), key=_record_sort_key))
+
+
+def _recorded_targets(db: Path, only: str | None) -> list[str]:
+    """Return the targets that have records, or the one that is asked for if it has.
+
+    For each of thousands that are asked for one by one, the others are not listed again.
+    """
+    nodes = db / "nodes"
+    if only is None or not os.access(nodes, os.X_OK):
+        found = (entry.name for entry in _directory_entries(nodes) if _is_directory(entry))
+        return [name for name in found if only in {None, name}]
+    is_one_name = "/" not in only and "\0" not in only and only not in {"", ".", ".."}
+    return [only] if is_one_name and _is_directory(nodes / only) else []
 
 
 def read_record(path: Path) -> NodeRecord | None:
