@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import astuple, dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from iscsictl.errors import InterruptError, IscsictlError
 from iscsictl.model.fstab import Fstab
+from iscsictl.model.grouping import group_by_keys
 from iscsictl.model.hold import Hold
 from iscsictl.model.host_index import HostIndex
 from iscsictl.model.listing import Disk, Session
@@ -210,6 +212,17 @@ class Inventory:
         listed = (self.records, self.sessions, self.disks)
         if not self.index.is_of(*listed):
             object.__setattr__(self, "index", HostIndex(*listed))
+
+    @cached_property
+    def _holds_by_target(self) -> dict[str | None, tuple[Hold, ...]]:
+        return group_by_keys(self.holds, lambda hold: (hold.target,))
+
+    def holds_on(self, target: str | None) -> tuple[Hold, ...]:
+        """Return the holds on a target, and on single portals and interfaces of it.
+
+        None, a target that is not known, has none; holds on mount points are of no target.
+        """
+        return () if target is None else self._holds_by_target.get(target, ())
 
     def node_of(self, device: str) -> str:
         """Return the kernel's own node of a device: /dev/dm-3 for a link in /dev/mapper."""

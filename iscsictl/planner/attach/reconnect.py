@@ -158,9 +158,8 @@ class _Keep:
             yield min(free, key=lambda r: r.portal in self.inventory.silent)
 
     def _is_record_on_hold(self, record: NodeRecord) -> bool:
-        return any(
-            hold.covers(record.target, record.portal, record.iface) for hold in self.inventory.holds
-        )
+        found = self.inventory.holds_on(record.target)
+        return any(hold.covers(record.target, record.portal, record.iface) for hold in found)
 
     def _is_mount_on_hold(self, path: str) -> bool:
         return any(hold.covers_mount(path) for hold in self.inventory.holds)
@@ -173,7 +172,9 @@ class _Keep:
                 continue
             if self.target not in {None, line.target}:
                 continue
-            if not any(hold.covers(line.target or "") for hold in self.inventory.holds):
+            if not any(
+                hold.covers(line.target or "") for hold in self.inventory.holds_on(line.target)
+            ):
                 yield line
 
     def _login_error(self, record: NodeRecord) -> IscsictlError | None:

@@ -219,7 +219,7 @@ def _reason_to_keep(
         return "the machine boots from it"
     if target in facts.fstab_targets:
         return "/etc/fstab has an entry for it"
-    if any(hold.target == target for hold in facts.holds):
+    if facts.holds_on(target):
         return "it is on hold"
     for disk in (disk for one in sessions for disk in facts.index.disks_of_session(one.sid)):
         used = facts.usage_of(disk)

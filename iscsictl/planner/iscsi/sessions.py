@@ -50,7 +50,7 @@ def plan_login(
     logins: dict[Hold, list[str]] = {}
     for record in records:
         login = _add_login_steps(plan, inventory, index, record, values)
-        for hold in inventory.holds:
+        for hold in inventory.holds_on(record.target):
             if hold.covers(record.target, record.portal, record.iface):
                 logins.setdefault(hold, []).append(login)
     for hold, ids in logins.items():
@@ -126,7 +126,7 @@ def plan_logout(
     held: dict[str, str] = {}
     for target in sorted(wanted):
         hold = Hold(target, selector.portal, selector.iface, why="logout")
-        done = is_held(hold, inventory.holds, seconds, now)
+        done = is_held(hold, inventory.holds_on(target), seconds, now)
         why = "reconnect leaves it alone"
         held[target] = plan.add(actions.SetHold(hold, seconds), hold.name, why, done=done)
     for session in sessions:
