@@ -13,6 +13,7 @@ from iscsictl.model import actions
 from iscsictl.model.actions import DiskId
 from iscsictl.model.inventory import DISK_GONE, NO_PATHS, DiskUsage, Known
 from iscsictl.model.listing import Listing
+from iscsictl.model.listing import Path as DiskPath
 from iscsictl.model.plan import Plan, Status
 from iscsictl.model.spec import Consent, DetachRequest
 from iscsictl.observers import doctor
@@ -40,6 +41,28 @@ def cut_off(usage: DiskUsage = USED) -> World:
     return now.having(
         sessions=tuple(s._replace(status="recovering") for s in now.inventory.sessions)
     )
+
+
+def served_by_another_target() -> World:
+    """The same host, where the disk is a map that another target of the array still serves."""
+    now = cut_off(DiskUsage((DIR,)))
+    (session,), (disk,) = now.inventory.sessions, now.inventory.disks
+    other = session._replace(sid=9, target=f"{TARGET}.b", status="up", luns=())
+    paths = (*disk.paths, DiskPath(9, "9:0:0:0", "/dev/sdz", "running"))
+    block = disk.block._replace(device="/dev/mapper/m", kind="mpath")
+    shown = disk._replace(paths=paths, block=block)
+    return now.having(
+        sessions=(session, other), disks=(shown,), usage={"/dev/mapper/m": DiskUsage((DIR,))}
+    )
+
+
+@pytest.mark.fault("F71")
+def test_a_disk_that_another_target_serves_is_taken_down_and_is_not_lost() -> None:
+    now = served_by_another_target()
+    assert verbs(planned(now))[:2] == ["umount", "unmap"]
+    refusal = planned(now, Consent(lost=W)).refusal
+    assert isinstance(refusal, RefusedError)
+    assert f"the session to {TARGET}.b" in refusal.text
 
 
 def unmapped(reason: str) -> World:

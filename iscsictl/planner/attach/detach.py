@@ -83,10 +83,10 @@ def _detach_luns(
     devices: set[str] = set()
     for one in meant:
         if one.disk is not None:
-            _require_may_go(inventory, request, one, one.disk, sessions)
+            _require_may_go(inventory, request, one, one.disk)
             if one.disk.block.device not in devices:
                 name = _lun_name_for_steps(one, meant)
-                _add_unmounts_of_disk(builder, inventory, request, one, one.disk, sessions, name)
+                _add_unmounts_of_disk(builder, inventory, request, one, one.disk, name)
             devices.add(one.disk.block.device)
     _release_stranded(builder, inventory, request, meant)
     others = _other_units(inventory, sessions, meant)
@@ -214,19 +214,18 @@ def _require_may_go(
     request: DetachRequest,
     meant: ResolvedLun,
     disk: Disk,
-    sessions: tuple[Session, ...],
 ) -> None:
     """Raise IscsictlError where somebody else uses the disk, or more is lost than was agreed to."""
     used = inventory.usage_of(disk) or _usage_from_listing(disk)
     if request.consent.lost is not None:
         require_same_wwid(request.consent, disk.wwid)
-        require_unreachable(disk, sessions)
+        require_unreachable(disk, inventory.sessions)
     require_not_overmounted(used)
     if request.consent.lost is not None:
         require_losses_agreed(disk.block.device, list_losses(used), request.consent)
         return
     _require_free(inventory, request, disk, used)
-    if used.mounts and all(s.status != "up" for s in sessions):
+    if used.mounts and not _answers(inventory, disk):
         raise UnreachableError(
             f"the array of {meant.target} does not answer, so {used.mounts[0]} "
             "cannot be unmounted without losing what was not written yet",
@@ -242,7 +241,6 @@ def _add_unmounts_of_disk(
     request: DetachRequest,
     meant: ResolvedLun,
     disk: Disk,
-    sessions: tuple[Session, ...],
     subject: str,
 ) -> None:
     """Add the unmounts of one disk that may go, and the end of its reservation and of its map."""
@@ -257,7 +255,7 @@ def _add_unmounts_of_disk(
         builder.add(actions.Unmount(path, lost, given_up), path, "takes the filesystem down")
     found = inventory.reservations.get(disk.wwid or "")
     exclusive = inventory.fstab.is_exclusive(disk.wwid)
-    asked = not lost and any(session.status == "up" for session in sessions)
+    asked = not lost and _answers(inventory, disk)
     add_release_step(
         builder, _disk_id_of(meant, disk), subject, found, exclusive=exclusive and asked
     )
@@ -267,6 +265,13 @@ def _add_unmounts_of_disk(
         builder, inventory, _disk_id_of(meant, disk), subject,
         mapped=disk.block.kind == "mpath", lost=lost,
     )  # fmt: skip
+
+
+def _answers(inventory: Inventory, disk: Disk) -> bool:
+    """Tell whether a session to the disk is up; a map may have it through another target."""
+    sids = (path.sid for path in disk.paths)
+    sessions = (session for sid in sids for session in inventory.index.sessions_with_sid(sid))
+    return any(session.status == "up" for session in sessions)
 
 
 def _note_on_reservation(inventory: Inventory, subject: str) -> str:
