@@ -142,7 +142,7 @@ def _check_queueing(machine: Machine, disk: Disk) -> Iterator[Finding]:
 def _check_single_nic(machine: Machine, disk: Disk) -> Iterator[Finding]:
     """Warn where all paths of a map leave through one NIC: its cable is the only one."""
     sids = {path.sid for path in disk.paths}
-    sessions = [one for one in machine.listing.sessions if one.sid in sids]
+    sessions = [one for sid in sids for one in machine.index.sessions_with_sid(sid)]
     if len(sessions) < 2 or len({one.iface for one in sessions}) > 1:
         return  # An iface may be bound to a NIC, whatever the routes say.
     nics = set()

@@ -248,16 +248,18 @@ class Run:
         waiting = list(plan.pending)
         while waiting:
             batch = next_batch(waiting, self.ended.keys(), self.lost)
-            # By identity: two steps that are alike are for two sessions of one record.
-            taken = {id(step) for step in batch}
-            waiting = [step for step in waiting if id(step) not in taken]
             if len(batch) > 1:
+                # By identity: two steps that are alike are for two sessions of one record.
+                taken = {id(step) for step in batch}
+                waiting = [step for step in waiting if id(step) not in taken]
                 self._execute_batch(batch)
-            elif batch[0].after and batch[0].after <= self.lost:
-                self.lost.add(batch[0].id)
-                self.end_step(Outcome(batch[0]).with_status(Status.SKIPPED))
+                continue
+            step = waiting.pop(0)
+            if step.after and step.after <= self.lost:
+                self.lost.add(step.id)
+                self.end_step(Outcome(step).with_status(Status.SKIPPED))
             else:
-                self._try_step(batch[0])
+                self._try_step(step)
         self.leftovers = self._roll_back_useless(plan)
 
     def _execute_batch(self, steps: Sequence[Step]) -> None:
