@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import signal
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ from iscsictl.model.names import Portal
 from iscsictl.model.plan import Plan
 from iscsictl.model.spec import AttachSpec
 from iscsictl.planner.attach.attach import SeveralLunsError
+from iscsictl.system.io import signals
 from tests.commands import call
 
 A, B = "iqn.2001-04.com.example:array.mail", "iqn.2001-04.com.example:array.web"
@@ -208,6 +210,18 @@ def test_a_prompt_that_ends_says_that_nothing_was_changed(monkeypatch: pytest.Mo
     with pytest.raises(InterruptError, match="nothing was changed") as told:
         guided.prompt("Portal", None, hide=False)
     assert told.value.exit is Exit.INTERRUPTED
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_at_a_question_has_its_own_exit_code(
+    number: signal.Signals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(signals, "_asked", [])
+    monkeypatch.setattr(signals, "_terminals", [])
+    monkeypatch.setattr(click, "prompt", lambda *_, **__: signal.raise_signal(number))
+    with pytest.raises(InterruptError, match="nothing was changed") as told:
+        guided.prompt("Portal", None, hide=False)
+    assert told.value.exit == 128 + number
 
 
 @pytest.mark.parametrize("words", [["attach"], ["attach", "-y"], ["attach", "-J"]])

@@ -4,6 +4,7 @@ Nothing is changed before the last yes. An account is asked for only where the a
 login, a LUN only where it has several: both are known after a login that was rolled back.
 """
 
+import signal
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -179,7 +180,7 @@ class GuidedAttach:
 
 
 def prompt(question: str, default: str | None, *, hide: bool) -> str:
-    """Put one question on the terminal. Raises InterruptError at Ctrl-C and at the end of input.
+    """Put one question on the terminal. Raises InterruptError at a signal and at the end of input.
 
     It is written to stderr, so that a redirected output has only results. With `hide` the answer is
     not shown.
@@ -187,8 +188,11 @@ def prompt(question: str, default: str | None, *, hide: bool) -> str:
     try:
         with interrupt_at_once():
             return str(click.prompt(question, default=default, hide_input=hide, err=True))
-    except (InterruptError, click.Abort):
-        raise InterruptError("stopped; nothing was changed", signal=2) from None
+    except InterruptError as error:
+        number = int(error.exit) - 128
+        raise InterruptError("stopped; nothing was changed", signal=number) from None
+    except click.Abort:
+        raise InterruptError("stopped; nothing was changed", signal=signal.SIGINT) from None
 
 
 def suggest_directory(target: str) -> str:
