@@ -1,9 +1,11 @@
 """Which LUNs are one disk: by WWID, serial number, size, map and array."""
 
+import time
 from pathlib import Path
 
 import pytest
 
+from iscsictl.model.listing import Block
 from iscsictl.system.block import block_tree
 from iscsictl.system.iscsi.sessions import read_listing
 from iscsictl.system.mount.usage import disk_usage
@@ -87,6 +89,22 @@ def test_one_serial_with_two_wwids_is_a_warning_unless_one_session_has_both(tree
     assert len(listing.disks or ()) == len(places)
     (warning,) = listing.warnings
     assert warning.text.startswith("/dev/sda, /dev/sdb: one serial number (A-1)")
+
+
+@pytest.mark.fault("F110")
+def test_thousands_of_luns_with_the_serial_number_of_their_array_are_no_comparison_each() -> None:
+    def lun(number: int) -> block_tree.Unit:
+        unit = block_tree.Unit(
+            1, f"1:0:0:{number}", number, "/none", kname=f"sd{number}", wwid=f"naa.{number}"
+        )
+        unit.block = Block(f"/dev/sd{number}", "disk", 1 << 30)
+        unit.udev = {"ID_SCSI_SERIAL": "ARRAY"}
+        return unit
+
+    began = time.process_time()
+    disks, notes = block_tree.disks_of([lun(number) for number in range(3000)], lambda _: "array")
+    assert time.process_time() - began < 2
+    assert (len(disks), notes) == (3000, ())
 
 
 def multipath(tree: Tree, disks: list[Path]) -> None:

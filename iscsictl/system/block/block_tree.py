@@ -196,13 +196,15 @@ def _contradicting_serials(disks: Iterable[Disk]) -> Iterator[Note]:
         if disk.serial is not None and disk.wwid is not None:
             groups.setdefault((disk.vendor, disk.model, disk.serial), []).append(disk)
     for (*_, serial), group in groups.items():
+        sids = [_session_ids_of(disk) for disk in group]
+        # Thousands of LUNs may have the array's serial number: no two of them are compared then.
+        if set.intersection(*sids):
+            continue
+        told = list(zip(group, sids, strict=True))
         doubtful = [
             disk.block.device
-            for disk in group
-            if any(
-                disk.wwid != other.wwid and not _session_ids_of(disk) & _session_ids_of(other)
-                for other in group
-            )
+            for disk, own in told
+            if any(disk.wwid != other.wwid and not own & theirs for other, theirs in told)
         ]
         if doubtful:
             yield Note(
