@@ -50,11 +50,13 @@ def parse_command_line(text: str, source: str) -> KernelParameters:
         name, _, value = word.partition("=")
         if name == "root" and value.startswith(_ROOT_ISCSI):
             login = login.overridden_by(_parse_root_path(value.removeprefix(_ROOT_ISCSI)))
+            # It names no filesystem, and there may be a secret in it.
+            value = ""
         values[name] = value
     if "iscsi_auto" in values:
         values["iscsi_auto"] = "true"
     login = login.overridden_by(_login_of(values))
-    return KernelParameters(source, login, values.get("root"), values.get("ip"))
+    return KernelParameters(source, login, values.get("root") or None, values.get("ip"))
 
 
 def _parse_root_path(value: str) -> InitramfsLogin:
