@@ -179,8 +179,8 @@ class Inventory:
     `stranded` says why a filesystem of an fstab entry has no disk, by mount point.
     `reservations` has those of the LUNs that were asked, by WWID.
     `device_links` has the node of each name of a device that is a link, and no other names.
-    `in_journal` tells, of a name that nothing has, whether the journal has a change under it, or
-    it is an empty directory, as a detach leaves one.
+    `in_journal` tells, of a name that nothing has, whether this run or the journal has a change
+    under it, or it is an empty directory, as a detach leaves one.
     `mounted` has what is mounted, by path.
     `index` finds records, sessions and disks by name; it is always the one of these.
     """

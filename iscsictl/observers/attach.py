@@ -154,13 +154,13 @@ def _read_host(context: Context) -> Inventory:
 
 
 def observe_for_detach(
-    context: Context, spec: DetachRequest, _before: Inventory | None
+    context: Context, spec: DetachRequest, before: Inventory | None
 ) -> Inventory:
     """Look at all that a detach rests on. A dead array is not touched: that could hang.
 
     Open files are looked for on disks that answer, or that are to be given up (`--lost`). Raises
     NotFoundError where the name fits several LUNs; for one that nothing has, the journal is asked
-    whether it was detached before.
+    whether it was detached before. With `before`, an earlier round of this run has detached it.
     """
     root = context.root
     listing = read_listing(root, details=False)
@@ -175,8 +175,8 @@ def observe_for_detach(
     inventory = replace(inventory, device_links=find_nodes(spec.name, inventory.disks, root))
     found = find(inventory, spec.name, spec.lun)
     if not found:
-        known = journal.mentions(spec.name, root) or _is_left_empty(spec.name, root)
-        return replace(inventory, in_journal=known)
+        known = before is not None or journal.mentions(spec.name, root)
+        return replace(inventory, in_journal=known or _is_left_empty(spec.name, root))
     targets = {meant.target for meant in found}
     sids = {s.sid for s in listing.sessions if s.target in targets}
     named = {id(meant.disk) for meant in found}

@@ -75,17 +75,19 @@ def observe_records(
     return replace(inventory, unsettled=find_unsettled(chosen, changes))
 
 
-def observe_for_forget(context: Context, selector: RecordSelector) -> Inventory:
+def observe_for_forget(
+    context: Context, selector: RecordSelector, before: Inventory | None
+) -> Inventory:
     """Look at records as `observe_records` does; for a target that has none, at the journal.
 
     It tells whether the record was deleted before, so that the same command succeeds again; None
-    where nothing is logged.
+    where nothing is logged. With `before`, an earlier round of this run has deleted it.
     """
     inventory = observe_records(context)
     try:
         select_records(inventory, selector)
     except NotFoundError:
-        mentioned = journal.mentions(selector.target or "", context.root)
+        mentioned = before is not None or journal.mentions(selector.target or "", context.root)
         return replace(inventory, in_journal=mentioned)
     return inventory
 

@@ -5,9 +5,13 @@ from pathlib import Path
 import pytest
 
 from iscsictl.errors import NotFoundError
+from iscsictl.model.inventory import Inventory
 from iscsictl.model.spec import DetachRequest
 from iscsictl.observers.attach import observe_for_detach
+from iscsictl.observers.sessions import observe_for_forget
 from iscsictl.planner.attach.detach import plan_detach
+from iscsictl.planner.iscsi.records import plan_forget
+from iscsictl.planner.selection.records import RecordSelector
 from iscsictl.system.context import Context
 
 
@@ -28,6 +32,14 @@ def refusal(root: Path, name: str) -> object:
 
 def test_the_empty_mount_point_of_an_earlier_detach_is_unchanged(root: Path) -> None:
     assert refusal(root, "/srv/left") is None
+
+
+def test_what_this_run_has_forgotten_is_unchanged_where_nothing_is_logged(root: Path) -> None:
+    # After the steps the host is observed once more, and then nothing has the name.
+    context, name = Context(root=root), "iqn.2001-04.x:y"
+    detach, forget = DetachRequest(name, forget=True), RecordSelector(name)
+    assert plan_detach(observe_for_detach(context, detach, Inventory()), detach).refusal is None
+    assert plan_forget(observe_for_forget(context, forget, Inventory()), forget).refusal is None
 
 
 @pytest.mark.parametrize("name", ["/srv/full", "/srv/full/file", "/srv/never", "iqn.2001-04.x:y"])

@@ -252,7 +252,7 @@ def forget(settings: Settings, **options: Any) -> int:
     require_root("forget")
     return run_independent(
         settings,
-        lambda context, _: observer.observe_for_forget(context, selector),
+        lambda context, before: observer.observe_for_forget(context, selector, before),
         lambda inventory: records.plan_forget(inventory, selector),
     )
 
