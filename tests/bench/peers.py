@@ -1,4 +1,4 @@
-"""Debian's packages of Ansible and os-brick, for the host of a running pair.
+"""Debian's packages of what iscsictl is compared with, for the host of a running pair.
 
 They are no part of the image. What it lacks of them is fetched from the suite's mirror once for
 each image, and kept beside it; documents, locales and all but two of Ansible's collections stay
@@ -79,19 +79,24 @@ def play(volumes: Mapping[str, str], **words: str) -> str:
 
 
 def install(host: Guest, image: Image) -> None:
-    """Unpack the peers on the host, with the playbook. Raises LabUnavailableError."""
-    recipe = hashlib.sha256(repr((PACKAGES, LEFT_OUT.pattern)).encode()).hexdigest()[:12]
-    archive = image.directory / f"peers-{recipe}.tar"
-    with locked(cache_directory() / "peers.lock"):
-        if not archive.is_file():
-            make(image, archive)
-    host.put("/root/peers.tar", archive.read_bytes())
-    unpack = "tar -x --keep-directory-symlink -C / -f peers.tar && rm peers.tar"
-    host.run(unpack, check=True, timeout=600, cwd="/root")
+    """Unpack Ansible and os-brick on the host, with the playbook. Raises LabUnavailableError."""
+    unpack(host, image, PACKAGES)
     host.put("/root/play.yml", PLAYBOOK)
 
 
-def make(image: Image, archive: Path) -> None:
+def unpack(host: Guest, image: Image, packages: tuple[str, ...]) -> None:
+    """Unpack these packages on the host, with what they depend on. Raises LabUnavailableError."""
+    recipe = hashlib.sha256(repr((packages, LEFT_OUT.pattern)).encode()).hexdigest()[:12]
+    archive = image.directory / f"peers-{recipe}.tar"
+    with locked(cache_directory() / "peers.lock"):
+        if not archive.is_file():
+            make(image, archive, packages)
+    host.put("/root/peers.tar", archive.read_bytes())
+    command = "tar -x --keep-directory-symlink -C / -f peers.tar && rm peers.tar"
+    host.run(command, check=True, timeout=600, cwd="/root")
+
+
+def make(image: Image, archive: Path, packages: tuple[str, ...]) -> None:
     """Fetch the packages and put what is in them into one archive."""
     for tool in TOOLS:
         if shutil.which(tool, path=PATH) is None:
@@ -100,12 +105,12 @@ def make(image: Image, archive: Path) -> None:
         work = Path(name)
         made = work / "peers.tar"
         with tarfile.open(made, "w") as stream:
-            for package in fetch(image, work):
+            for package in fetch(image, work, packages):
                 add(package, stream)
         made.rename(archive)
 
 
-def fetch(image: Image, work: Path) -> list[Path]:
+def fetch(image: Image, work: Path, packages: tuple[str, ...]) -> list[Path]:
     """Have apt, with what is installed in the image for its status, fetch what it lacks."""
     show = ["debugfs", "-R", "cat /var/lib/dpkg/status", str(image.root)]
     environment = os.environ | {"PATH": PATH}
@@ -128,7 +133,7 @@ def fetch(image: Image, work: Path) -> list[Path]:
         "APT::Install-Recommends": "false",
     }
     options = [word for name, value in settings.items() for word in ("-o", f"{name}={value}")]
-    for command in (["update"], ["install", "--yes", "--download-only", *PACKAGES]):
+    for command in (["update"], ["install", "--yes", "--download-only", *packages]):
         result = subprocess.run(["apt-get", "-qq", *options, *command], stdin=subprocess.DEVNULL,
                                 capture_output=True, text=True, check=False)  # fmt: skip
         if result.returncode:
