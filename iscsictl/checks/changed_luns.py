@@ -1,11 +1,12 @@
 """Whether the disks under mounts are still the ones that were mounted, and as large."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from iscsictl.model.finding import Finding, fail, ok
 from iscsictl.model.host_facts import Machine
+from iscsictl.model.host_index import HostIndex
 from iscsictl.model.inventory import DiskAnswers, Known
-from iscsictl.model.listing import Disk, Session, blocks
+from iscsictl.model.listing import Session, blocks
 from iscsictl.model.shell_form import shell_form
 from iscsictl.planner.safety.changed_luns import find_replaced_luns, find_shrunk_luns
 
@@ -18,14 +19,9 @@ def check(machine: Machine) -> Iterator[Finding]:
     """
     known = machine.disk_answers
     answers = known.value if isinstance(known, Known) else DiskAnswers()
-    disks = machine.listing.disks or ()
     changed = machine.trouble.value.lun_changes if isinstance(machine.trouble, Known) else ()
-    disks_of: dict[int | None, list[Disk]] = {}
-    for disk in disks:
-        for sid in {path.sid for path in disk.paths}:
-            disks_of.setdefault(sid, []).append(disk)
     for session in machine.listing.sessions:
-        yield from _check_mounted_disks(session, disks_of.get(session.sid, ()), answers)
+        yield from _check_mounted_disks(session, machine.index, answers)
         own = {unit.hctl for unit in session.luns or ()}
         shown = answers.luns.get(session.sid or 0)
         if own & set(changed) and (shown is None or set(shown) != _luns_with_device(session)):
@@ -42,11 +38,11 @@ def _luns_with_device(session: Session) -> set[int]:
 
 
 def _check_mounted_disks(
-    session: Session, disks: Sequence[Disk], answers: DiskAnswers
+    session: Session, index: HostIndex, answers: DiskAnswers
 ) -> Iterator[Finding]:
     wrong = [(unit.hctl, why) for unit, why in find_replaced_luns(session, answers)]
-    wrong += [(unit.hctl, why) for unit, _, why in find_shrunk_luns(session, disks, answers)]
-    for disk in disks:
+    wrong += [(unit.hctl, why) for unit, _, why in find_shrunk_luns(session, index, answers)]
+    for disk in index.disks_of_session(session.sid):
         paths = [mount.path for block in blocks(disk.block) for mount in block.mounts]
         hctls = {path.hctl for path in disk.paths if path.sid == session.sid}
         reasons = [why for hctl, why in wrong if hctl in hctls]

@@ -74,6 +74,12 @@ class HostIndex:
             self._all[2], lambda disk: (b.uuid for b in blocks(disk.block) if b.uuid is not None)
         )
 
+    @cached_property
+    def _disks_by_path(self) -> dict[tuple[int, str], tuple[Disk, ...]]:
+        return group_by_keys(
+            self._all[2], lambda disk: ((path.sid, path.hctl) for path in disk.paths)
+        )
+
     def records(self, target: str | None) -> tuple[NodeRecord, ...]:
         """Return the records of a target, those with a problem too.
 
@@ -101,6 +107,14 @@ class HostIndex:
         None, a session without a number, has none.
         """
         return () if sid is None else self._disks_by_sid.get(sid, ())
+
+    def disk_of_path(self, sid: int | None, hctl: str | None) -> Disk | None:
+        """Return the disk that a LUN of a session is a path of; None while it has none.
+
+        The LUN goes by its H:C:T:L: two sessions can show two disks by one number.
+        """
+        found = () if sid is None or hctl is None else self._disks_by_path.get((sid, hctl), ())
+        return found[0] if found else None
 
     def disks_of_target(self, target: str) -> tuple[Disk, ...]:
         """Return the disks that the sessions of a target lead to.

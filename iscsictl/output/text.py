@@ -94,7 +94,8 @@ def truncate(names: Iterable[str], width: int, dots: str = "…") -> dict[str, s
     keep = width - len(dots)
     if keep < 2:
         return None
-    short = {name: name for name in every if name not in set(long)}
+    cut = set(long)
+    short = {name: name for name in every if name not in cut}
     heads = sorted(range(1, keep), key=lambda head: abs(head - keep // 3))
     for head in heads:
         made = short | {name: _cut_in_middle(name, head, keep - head, dots) for name in long}

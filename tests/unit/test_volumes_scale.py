@@ -21,7 +21,7 @@ import iscsictl
 from iscsictl.engine.volumes import Volumes, plan_volumes
 from iscsictl.engine.volumes_context import VolumesContext
 from iscsictl.model.host_index import HostIndex
-from iscsictl.model.inventory import Inventory
+from iscsictl.model.inventory import DiskAnswers, Inventory
 from iscsictl.model.listing import Block, Disk, Session, blocks
 from iscsictl.model.listing import Path as DiskPath
 from iscsictl.observers.attach import observe_for_export
@@ -31,10 +31,13 @@ from iscsictl.observers.volumes_file import read_volumes_file
 from iscsictl.output.views.apply import document
 from iscsictl.parse.fstab import parse_fstab
 from iscsictl.planner.attach.reconnect import plan_reconnect
+from iscsictl.planner.iscsi.rescan import Asked, plan_rescan
 from iscsictl.planner.safety.duplicates import are_confusable
+from iscsictl.planner.selection.records import RecordSelector
 from iscsictl.planner.volumes.apply import read_saved
 from iscsictl.planner.volumes.export import export, render
 from iscsictl.system.context import Context
+from iscsictl.system.iscsi.sessions import read_listing
 from tests.bench.bench_reconnect import make_records
 from tests.bench.make_tree import make
 
@@ -142,6 +145,20 @@ def test_to_find_who_uses_a_disk_does_not_take_longer_with_the_number_of_disks(
     assert beside_more <= beside_few * MOST
 
 
+def test_what_rescan_does_for_a_session_does_not_grow_with_their_number(hosts: list[Path]) -> None:
+    def rescan(root: Path) -> None:
+        listing = read_listing(root)
+        units = [unit for session in listing.sessions for unit in session.luns or ()]
+        answers = DiskAnswers(sizes=dict.fromkeys((unit.hctl or "" for unit in units), 1 << 20))
+        asked = Asked(sessions=listing.sessions, disks=listing.disks or (), answers=answers)
+        # Each of them has become smaller on the array.
+        assert len(plan_rescan(asked, RecordSelector(), None).steps) >= len(listing.sessions)
+        assert plan_rescan(asked, RecordSelector(), asked).steps == ()
+
+    beside_few, beside_more = costs(rescan, hosts)
+    assert beside_more <= beside_few * MOST
+
+
 NAMES = st.sampled_from(["naa.1", "naa.2", "naa.3", None])
 DISKS = st.lists(
     st.builds(
@@ -181,6 +198,7 @@ def test_an_index_finds_what_a_search_of_all_finds(
     for sid in range(6):
         there = [disk for disk in disks if any(path.sid == sid for path in disk.paths)]
         assert list(map(id, index.disks_of_session(sid))) == list(map(id, there))
+        assert id(index.disk_of_path(sid, f"{sid}:0:0:0")) == id(there[0] if there else None)
     for uuid in ("u1", "u2", "u3"):
         there = [disk for disk in disks if uuid in {b.uuid for b in blocks(disk.block)}]
         assert list(map(id, index.disks_with_uuid(uuid))) == list(map(id, there))

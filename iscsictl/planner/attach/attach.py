@@ -177,7 +177,7 @@ def _add_record(
 def _find_disk(inventory: Inventory, spec: AttachSpec, session: Session) -> tuple[Lun, Disk] | None:
     """Return the LUN that is meant and its disk, None while a scan has to find it."""
     lun = _choose_lun(inventory, spec, session)
-    disk = None if lun is None else _disk_of_lun(inventory, session, lun)
+    disk = None if lun is None else inventory.index.disk_of_path(session.sid, lun.hctl)
     return None if lun is None or disk is None else (lun, disk)
 
 
@@ -213,7 +213,7 @@ def _choose_lun(inventory: Inventory, spec: AttachSpec, session: Session) -> Lun
             "one",
             hint=f"run it again with the one that is meant, such as --lun {number}",
         )
-    sizes = [_disk_of_lun(inventory, session, lun) for lun in luns]
+    sizes = [inventory.index.disk_of_path(session.sid, lun.hctl) for lun in luns]
     raise SeveralLunsError(
         session.target,
         tuple(
@@ -237,10 +237,3 @@ class SeveralLunsError(NotFoundError):
             hint=f"run it again with the one that is meant, such as --lun {luns[0][0].lun}",
         )
         self.luns = luns
-
-
-def _disk_of_lun(inventory: Inventory, session: Session, lun: Lun) -> Disk | None:
-    for disk in inventory.index.disks_of_session(session.sid):
-        if any(path.sid == session.sid and path.hctl == lun.hctl for path in disk.paths):
-            return disk
-    return None

@@ -7,7 +7,7 @@ from iscsictl.errors import InUseError, IscsictlError, NotFoundError, Unreachabl
 from iscsictl.model import actions
 from iscsictl.model.actions import DiskId
 from iscsictl.model.inventory import DiskAnswers, Inventory
-from iscsictl.model.listing import Disk, Lun, Session
+from iscsictl.model.listing import Disk, Session
 from iscsictl.model.plan import Plan
 from iscsictl.model.shell_form import shell_form
 from iscsictl.planner.builder import PlanBuilder
@@ -63,7 +63,7 @@ def _add_session_steps(plan: PlanBuilder, asked: Asked, session: Session) -> Non
     gone = list(find_replaced_luns(session, asked.answers))
     removed = []
     for unit, why in gone:
-        disk = _disk_of_lun(asked, session, unit)
+        disk = asked.index.disk_of_path(session.sid, unit.hctl)
         words = _holders_of_disk(asked, disk)
         error = None
         if words:
@@ -78,7 +78,7 @@ def _add_session_steps(plan: PlanBuilder, asked: Asked, session: Session) -> Non
         plan.notes.append(f"LUN {unit.lun} of {session.target} ({unit.device}): {why}")
         removed.append(step)
     kept = [unit for unit, _ in gone]
-    for unit, disk, why in find_shrunk_luns(session, asked.disks, asked.answers):
+    for unit, disk, why in find_shrunk_luns(session, asked.index, asked.answers):
         words = _holders_of_disk(asked, disk)
         if words and unit not in kept:
             # The kernel would cut off what the filesystem has behind the new end.
@@ -105,13 +105,6 @@ def _add_session_steps(plan: PlanBuilder, asked: Asked, session: Session) -> Non
     plan.add(rescan, name, "looks for new LUNs and sizes", error=error_)
 
 
-def _disk_of_lun(asked: Asked, session: Session, unit: Lun) -> Disk | None:
-    for disk in asked.disks:
-        if any(path.sid == session.sid and path.hctl == unit.hctl for path in disk.paths):
-            return disk
-    return None
-
-
 def _holders_of_disk(asked: Asked, disk: Disk | None) -> tuple[str, ...]:
     if disk is None:
         return ()
@@ -123,7 +116,7 @@ def _visible_luns(asked: Asked) -> dict[tuple[str, int, str | None], tuple[str |
     found: dict[tuple[str, int, str | None], tuple[str | None, int | None]] = {}
     for session in asked.sessions:
         for unit in session.luns or ():
-            disk = _disk_of_lun(asked, session, unit)
+            disk = asked.index.disk_of_path(session.sid, unit.hctl)
             size = None if disk is None else disk.block.size
             if unit.device is not None:
                 found[session.target, unit.lun, unit.wwid] = (unit.device, size)

@@ -4,8 +4,9 @@ The kernel keeps the name and the size of a disk until it is told to read them a
 filesystem may go on writing to another disk, or behind the end of its own.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
+from iscsictl.model.host_index import HostIndex
 from iscsictl.model.inventory import DiskAnswers
 from iscsictl.model.listing import Disk, Lun, Session
 
@@ -29,17 +30,16 @@ def find_replaced_luns(session: Session, answers: DiskAnswers) -> Iterator[tuple
 
 
 def find_shrunk_luns(
-    session: Session, disks: Iterable[Disk], answers: DiskAnswers
+    session: Session, index: HostIndex, answers: DiskAnswers
 ) -> Iterator[tuple[Lun, Disk, str]]:
     """Yield the LUNs of a session that have fewer bytes by now than the kernel believes.
 
     What a filesystem has behind the new end is lost, and the kernel cuts it off at the next rescan.
     A size that could not be read, or that the kernel has not told, is passed over.
     """
-    for disk in disks:
-        for unit in session.luns or ():
-            size = answers.sizes.get(unit.hctl or "")
-            has = disk.block.size
-            own = any(path.sid == session.sid and path.hctl == unit.hctl for path in disk.paths)
-            if own and size is not None and has is not None and size < has:
-                yield unit, disk, f"it has {size} bytes now, it had {has}"
+    for unit in session.luns or ():
+        size = answers.sizes.get(unit.hctl or "")
+        disk = index.disk_of_path(session.sid, unit.hctl)
+        has = None if disk is None else disk.block.size
+        if disk is not None and size is not None and has is not None and size < has:
+            yield unit, disk, f"it has {size} bytes now, it had {has}"

@@ -30,12 +30,9 @@ class ResolvedLun:
 
 def _luns_with_disk(inventory: Inventory) -> Iterator[ResolvedLun]:
     """Yield every LUN with a disk, through every session."""
-    disks: dict[tuple[int | None, str | None], Disk] = {
-        (p.sid, p.hctl): d for d in inventory.disks for p in d.paths
-    }
     for session in inventory.sessions:
         for unit in session.luns or ():
-            disk = disks.get((session.sid, unit.hctl))
+            disk = inventory.index.disk_of_path(session.sid, unit.hctl)
             if disk is not None:
                 yield ResolvedLun(session.target, unit.lun, disk.wwid, disk)
 
