@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from iscsictl.errors import InUseError, IscsictlError, RefusedError
 from iscsictl.model import actions
+from iscsictl.model.grouping import group_by_keys
 from iscsictl.model.inventory import Inventory, Known, ReadFailed
 from iscsictl.model.names import Portal
 from iscsictl.model.plan import Plan
@@ -74,7 +75,8 @@ def plan_startup(inventory: Inventory, selector: RecordSelector, startup: str) -
     the plan is refused. `inventory.silent` becomes notes.
     """
     left_out = () if startup == "manual" else _never_connected(inventory, selector)
-    reachable = tuple(r for r in inventory.records if r not in left_out)
+    paths = {record.path for record in left_out}
+    reachable = tuple(r for r in inventory.records if r.path not in paths)
     if left_out and not any(selector.matches(r.target, r.portal, r.iface) for r in reachable):
         return Plan(refusal=_unreachable_error(left_out))
     plan = plan_values(replace(inventory, records=reachable), selector, startup_values(startup))
@@ -152,9 +154,11 @@ def plan_forget(inventory: Inventory, selector: RecordSelector) -> Plan:
         else:
             delete = actions.DeleteRecord(record.target, record.portal, record.iface)
             plan.add(delete, name, "deletes the record", error=why)
-    left = {r.target for r in inventory.records if r not in records}
+    paths = {record.path for record in records}
+    left = {r.target for r in inventory.records if r.path not in paths}
+    entries = group_by_keys(inventory.fstab.ours, lambda entry: (entry.target,))
     for target in sorted({r.target for r in records} - left):
-        places = [x.mount_point for x in inventory.fstab.ours if x.target == target and x.auto]
+        places = [x.mount_point for x in entries.get(target, ()) if x.auto]
         if places:
             where = ", ".join(place or "none" for place in places)
             plan.notes.append(f"/etc/fstab still mounts {where} from {target} at boot")
