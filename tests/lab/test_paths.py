@@ -172,6 +172,37 @@ def test_two_interfaces_to_one_portal_are_two_paths_of_one_map(lab: Lab) -> None
     assert set(again.values()) == {"unchanged"}, again
 
 
+@pytest.mark.torture
+@pytest.mark.fault("F99")
+def test_interfaces_that_are_bound_to_nics_log_in_each_through_its_own(lab: Lab) -> None:
+    host, array = lab.host, lab.array
+    # A second NIC in network A, with a MAC address of its own.
+    run_on(
+        host,
+        "ip link add link eth0 name san type macvlan mode bridge && ip link set san up && "
+        "ip address add 192.0.2.19/24 dev san",
+    )
+    mac = host.text("/sys/class/net/san/address").strip()
+    run_on(host, f"iscsictl iface add one --netdev eth0 && iscsictl iface add two --mac {mac}")
+    bound = {nic["netdev"]: nic["ifaces"] for nic in json.loads(
+        run_on(host, "iscsictl iface show -J").out)["nics"]}  # fmt: skip
+    assert (bound["eth0"], bound["san"]) == (["one"], ["two"])
+    array.target(IQN, [array.disk("mail", "256M")])
+    sent = "cat /sys/class/net/san/statistics/tx_bytes"
+    before = int(run_on(host, sent).out)
+    run_on(host, f"{ATTACH} -I one -I two")
+    assert path_states(host) == ["ready", "ready"]
+    sessions = json.loads(run_on(host, "iscsictl ls -J").out)["sessions"]
+    assert {s["iface"]: s["initiator_address"] for s in sessions} == {
+        "one": "192.0.2.9",
+        "two": "192.0.2.19",
+    }
+    peers = array.run("ss -Htn state established 'sport = :3260'", check=True).out
+    assert {line.split()[3].rpartition(":")[0].strip("[]").removeprefix("::ffff:")
+            for line in peers.splitlines()} == {"192.0.2.9", "192.0.2.19"}  # fmt: skip
+    assert int(run_on(host, sent).out) - before > 2000
+
+
 def filesystem_mebibytes(host: Guest) -> int:
     """Return the size of the mounted ext4 in MiB, with its own tables, which df(1) leaves out."""
     shown = run_on(host, "dumpe2fs -h $(findmnt -no SOURCE /srv/mail) 2> /dev/null").out
