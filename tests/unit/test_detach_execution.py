@@ -253,6 +253,34 @@ def test_each_logout_of_a_record_with_two_sessions_ends_another_one(
     assert together == [(1, 2)]
 
 
+@pytest.mark.fault("F111")
+def test_dead_sessions_end_together_once_what_waits_for_them_has_failed_but_not_one_that_came_up(
+    machine: Machine, together: list[tuple[int, ...]], tmp_path: Path
+) -> None:
+    template = machine.sessions[0]
+    dead = [template._replace(sid=sid, status="recovering") for sid in (3, 4)]
+    machine.sessions = (*machine.sessions, *dead)
+    timeouts = [
+        put(tmp_path, f"sys/class/iscsi_session/session{sid}/recovery_tmo", "120")
+        for sid in (1, 2, 3, 4)
+    ]
+    # The first has come up since, the last has ended.
+    steps = [
+        Step(actions.Logout(T, P1, "default", sid=sid), f"{T} session {sid}", "")
+        for sid in (1, 3, 4, 5)
+    ]
+    context = Context(wait=0.1, root=tmp_path, waiter=Waiter())
+    ended = list(logouts.log_out(steps, context, lambda _: None))
+    assert [outcome.step.status for outcome in ended] == [
+        Status.FAILED, Status.DONE, Status.DONE, Status.UNCHANGED
+    ]  # fmt: skip
+    assert isinstance(ended[0].error, InUseError)
+    assert "is up again" in str(ended[0].error)
+    assert together == [(3, 4)]
+    assert [timeout.read_text() for timeout in timeouts] == ["120", "120", "0", "0"]
+    assert [session.sid for session in machine.sessions] == [1, 2]
+
+
 def test_what_had_ended_when_a_signal_came_is_told_before_the_run_ends(
     machine: Machine, together: list[tuple[int, ...]], tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

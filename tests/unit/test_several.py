@@ -108,13 +108,12 @@ def test_logins_whose_records_were_written_are_sent_together(
     assert next_batch(steps, set(), set()) == [steps[0]]
 
 
-def test_logouts_are_sent_together_but_for_those_of_dead_sessions_and_lost_arrays() -> None:
+def test_logouts_are_sent_together_but_for_those_of_lost_arrays() -> None:
     plan = PlanBuilder(independent=True)
     for number in range(4):
         lost, sid = number == 2, 7 if number == 3 else None
         logout = actions.Logout(f"{A}{number}", PORTAL, "default", lost, sid)
         plan.add(logout, f"{A}{number}", "ends the session")
     first, second, lost_one, dead = plan.build().steps
-    assert next_batch([first, second, lost_one, dead], set(), set()) == [first, second]
+    assert next_batch([first, second, lost_one, dead], set(), set()) == [first, second, dead]
     assert next_batch([lost_one, first, second], set(), set()) == [lost_one]
-    assert next_batch([dead, first], set(), set()) == [dead]

@@ -4,14 +4,15 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, cast
 
-from iscsictl.engine.handlers.sessions import HeldSessions, require_unused
-from iscsictl.errors import InterruptError, IscsictlError, UnreachableError, from_os
+from iscsictl.engine.handlers.sessions import HeldSessions, find_dead_session, require_unused
+from iscsictl.errors import InterruptError, InUseError, IscsictlError, UnreachableError, from_os
 from iscsictl.model import actions
 from iscsictl.model.host_index import HostIndex
 from iscsictl.model.listing import Session
 from iscsictl.model.plan import Outcome, Status, Step
 from iscsictl.model.record import NodeRecord
 from iscsictl.planner.selection.session_index import SessionIndex
+from iscsictl.system.block import scsi_scan
 from iscsictl.system.context import Context
 from iscsictl.system.io import signals
 from iscsictl.system.iscsi import iscsiadm, nodedb
@@ -24,11 +25,11 @@ AT_ONCE: Final = 32
 
 
 def go_together(action: actions.Logout) -> bool:
-    """Tell whether a logout may be one of many: dead sessions and lost arrays need more than that.
+    """Tell whether a logout may be one of many: that of a lost array, with disks in use, may not.
 
-    What waits for them has to fail first, or their logout does not end.
+    Each of those is consented to by itself, and ends whatever still uses its disks.
     """
-    return not action.lost and action.sid is None
+    return not action.lost
 
 
 def log_out(
@@ -76,16 +77,23 @@ def _end_sessions(
 def _find_unused(
     logouts: Sequence[actions.Logout], context: Context
 ) -> list[int | IscsictlError | None]:
-    """Return the session of each logout that may end; None without one, or who uses it."""
+    """Return the session of each logout that may end; None without one, or why it may not.
+
+    What waits for a dead session fails then, or iscsid would end it only after its next attempt to
+    connect.
+    """
     listing = read_listing(context.root, details=False)
     index = HostIndex(_records_of(logouts, context), listing.sessions, listing.disks or ())
     meant = _sessions_of_logouts(logouts, index)
-    together = frozenset(session.sid for session in meant if session is not None)
+    together = frozenset(session.sid for session in meant if isinstance(session, Session))
     openers = usage.open_devices((sid for sid in together if sid is not None), context.root)
     scan = usage.UsageScan(context.root)
     held = HeldSessions(index, context.root)
     found: list[int | IscsictlError | None] = []
-    for session in meant:
+    for action, session in zip(logouts, meant, strict=True):
+        if isinstance(session, IscsictlError):
+            found.append(session)
+            continue
         if session is None or session.sid is None:
             found.append(None)
             continue
@@ -96,8 +104,11 @@ def _find_unused(
                 context,
                 openers=openers[session.sid],
                 leaving=together | held.ending_with(session),
+                dead=action.sid is not None,
                 scan=scan,
             )
+            if action.sid is not None:
+                scsi_scan.fail_at_once(session.sid, context.root)
             found.append(session.sid)
         except InterruptError:
             raise
@@ -107,22 +118,30 @@ def _find_unused(
 
 
 def _records_of(logouts: Sequence[actions.Logout], context: Context) -> tuple[NodeRecord, ...]:
-    targets = dict.fromkeys(action.target for action in logouts)
+    # A logout of a session by its number needs none.
+    targets = dict.fromkeys(action.target for action in logouts if action.sid is None)
     return tuple(r for target in targets for r in nodedb.read_records(context.db, target))
 
 
 def _sessions_of_logouts(
     logouts: Sequence[actions.Logout], index: HostIndex
-) -> list[Session | None]:
+) -> list[Session | IscsictlError | None]:
     """Return the session that each logout is for, None where it is not there.
 
     Each has its own: a record has several sessions where it asks for them (nr_sessions), and
-    nothing else tells their logouts apart.
+    nothing else tells their logouts apart. Of one that is named by its number as dead, and came up,
+    the error is returned.
     """
     sessions = SessionIndex((), (), index=index)
     taken: set[int | None] = set()
-    found: list[Session | None] = []
+    found: list[Session | IscsictlError | None] = []
     for action in logouts:
+        if action.sid is not None:
+            try:
+                found.append(find_dead_session(index.sessions_with_sid(action.sid), action))
+            except InUseError as error:
+                found.append(error)
+            continue
         record = sessions.record_for(action.target, action.portal, action.iface)
         own = (s for s in sessions.sessions_serving(record) if s.sid not in taken)
         session = next(own, None)

@@ -134,7 +134,7 @@ def _log_out_session(action: actions.Logout, context: Context) -> StepResult:
         records = nodedb.read_records(context.db, action.target)
         session = _session_of_action(listing.sessions, records, action)
     else:
-        session = _dead_session(listing.sessions, action)
+        session = find_dead_session(listing.sessions, action)
     if session is None or session.sid is None:
         return StepResult(changed=False)
     # Otherwise what waits for the lost array would keep the logout from ending.
@@ -187,8 +187,11 @@ def require_unused(
             _refuse_used(disk, context, dead=dead, scan=scan)
 
 
-def _dead_session(sessions: Iterable[Session], action: actions.Logout) -> Session | None:
-    """Return the session of this number if it is there. Raises InUseError where it came up."""
+def find_dead_session(sessions: Iterable[Session], action: actions.Logout) -> Session | None:
+    """Return the session of a logout by number if it is there, None if it has ended.
+
+    Raises InUseError where it came up.
+    """
     for session in sessions:
         if session.sid == action.sid and session.target == action.target:
             if session.status == "up":
