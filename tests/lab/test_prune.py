@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.lab.array import A4
+from tests.lab.array import A4, B4
 from tests.lab.lio import Target
 
 if TYPE_CHECKING:
@@ -18,6 +18,11 @@ pytestmark = [pytest.mark.torture, pytest.mark.fault("F111")]
 
 PREFIX = "iqn.2001-04.com.example:prune"
 TARGETS = [f"{PREFIX}.target{n}" for n in range(4)]
+LIVE = [f"{PREFIX}.live{n}" for n in range(50)]
+DEAD = [f"{PREFIX}.dead{n}" for n in range(300)]
+#: Of the dead targets those that this host was logged in to, one of them without its record.
+LOGGED_IN = DEAD[:50]
+WITHOUT_RECORD = DEAD[0]
 
 
 def records(lab: Lab) -> set[str]:
@@ -50,6 +55,30 @@ def steps(result: Result) -> dict[str, str]:
     return {step["id"]: step["status"] for step in json.loads(result.out)["steps"]}
 
 
+def prepare(lab: Lab) -> None:
+    """Live and dead targets; one of the live ones has lost its connection over the network B."""
+    portals = {LIVE[0]: (A4, B4)}
+    lab.array.targets(Target(iqn, portals.get(iqn, (A4,)), {}) for iqn in (*LIVE, *DEAD))
+    paths = [f"$db/{iqn}/{A4},*/default" for iqn in (*LIVE[1:], *LOGGED_IN)]
+    # At once: iscsiadm takes seconds for each of them in an emulated guest.
+    lab.host.run(
+        f"""set -e
+        iscsiadm -m discovery -t st -p {A4} >/dev/null
+        db=$(ls -d /etc/iscsi/nodes /var/lib/iscsi/nodes 2>/dev/null | tail -1)
+        sed -i -E 's/^(node.conn.0..timeo.noop_out_.*) = .*/\\1 = 1/' $db/{LIVE[0]}/{B4},*/default
+        sed -i 's/^node.startup = manual/node.startup = automatic/' \\
+            $db/{LIVE[0]}/{B4},*/default {" ".join(paths)}
+        iscsiadm -m node --loginall=automatic >/dev/null
+        rm -rf $db/{WITHOUT_RECORD}
+        find $db/../send_targets -name '{WITHOUT_RECORD},*' -delete
+        """,
+        check=True,
+        timeout=900,
+    )
+    for iqn in DEAD:
+        lab.array.remove_target(iqn)
+
+
 def wait_until_down(lab: Lab, *down: str) -> None:
     for _ in range(60):
         found = states(lab)
@@ -57,6 +86,43 @@ def wait_until_down(lab: Lab, *down: str) -> None:
             return
         lab.host.run("sleep 1")
     raise AssertionError(states(lab))
+
+
+def test_exactly_300_dead_records_and_50_dead_sessions_go(lab: Lab) -> None:
+    prepare(lab)
+    lab.cut("B")
+    wait_until_down(lab, LIVE[0], *LOGGED_IN)
+    before = records(lab), sessions(lab), database(lab)
+    assert (len(before[0]), len(before[1])) == (349, 100)
+
+    forecast = pruned(lab, "-n")
+    assert (records(lab), sessions(lab), database(lab)) == before
+
+    done = pruned(lab, "-y")
+    assert steps(forecast).keys() == steps(done).keys()
+    assert set(steps(done).values()) == {"done"}
+    # One of the 300 had lost its record already.
+    assert len(steps(done)) == 299 + 50
+    assert records(lab) == set(LIVE)
+    assert sessions(lab) == set(LIVE)
+    print(f"prune took {done.seconds:.1f} s")
+
+
+def test_nothing_goes_while_the_array_that_would_prove_it_gone_is_silent_or_refuses(
+    lab: Lab,
+) -> None:
+    gone, other = TARGETS[:2]
+    lab.array.targets(Target(iqn, (A4,), {}) for iqn in (gone, other))
+    lab.host.run(f"iscsiadm -m discovery -t st -p {A4}", check=True)
+    lab.array.remove_target(gone)
+    before = database(lab)
+    for reject in (False, True):
+        lab.array.block(A4, reject=reject)
+        assert steps(pruned(lab, "-y", "--timeout", "5s")) == {}
+        lab.array.unblock()
+    assert database(lab) == before
+    forget = [step.partition(":")[0] for step in steps(pruned(lab, "-n"))]
+    assert forget == ["forget"]
 
 
 def test_an_array_that_lists_nothing_for_this_host_takes_nothing_away(lab: Lab) -> None:
