@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import secrets
+import signal
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -16,6 +18,9 @@ from tests.fault_table import pytest_addoption, pytest_itemcollected
 from tests.fault_table import pytest_configure as record_faults
 from tests.no_skips import pytest_make_collect_report, pytest_runtest_makereport
 from tests.real_iscsiadm import real_iscsiadm
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = [
     "pytest_addoption",
@@ -48,6 +53,14 @@ def pytest_configure(config: pytest.Config) -> None:
     record_faults(config)
     if PROFILE != "check" and config.getoption("hypothesis_seed") is None:
         config.option.hypothesis_seed = str(secrets.randbelow(1 << 32))
+
+
+@pytest.fixture
+def default_hangup() -> Iterator[None]:
+    """SIGHUP as a terminal's process has it, though the tests may run below nohup(1)."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -212,6 +212,7 @@ def test_a_prompt_that_ends_says_that_nothing_was_changed(monkeypatch: pytest.Mo
     assert told.value.exit is Exit.INTERRUPTED
 
 
+@pytest.mark.usefixtures("default_hangup")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_at_a_question_has_its_own_exit_code(
     number: signal.Signals, monkeypatch: pytest.MonkeyPatch

@@ -89,6 +89,7 @@ def on_a_terminal_that_goes(path: Path) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
+@pytest.mark.usefixtures("default_hangup")
 @pytest.mark.fault("F80")
 def test_a_step_ends_before_a_lost_terminal_stops_the_run(tmp_path: Path) -> None:
     path = tmp_path / "step"
