@@ -154,21 +154,18 @@ ALONE = {
     "tools-open-iscsi": ("fail", "mv $(command -v iscsiadm) /root/"),
     "kernel-modules": ("warn", "mv /lib/modules/$(uname -r) /root/"),
 }
-#: Planted by other tests: of this directory's test_doctor.py, test_boot.py, test_sessions.py and
-#: test_disk_identity.py, and below.
+#: Planted by other tests: of this directory's test_doctor.py, test_boot.py, test_sessions.py,
+#: test_disk_identity.py, test_root_on_iscsi.py, and below.
 ELSEWHERE = {
     "reservation", "reservation-unit",
     "disk-changed", "disk-identity",
     "kernel-transport", "iscsid-answers", "net-mtu", "session-state", "initiator-clone",
-    "boot-firmware", "multipath-paths",
+    "boot-firmware", "boot-initiator", "boot-initramfs", "boot-iscsid", "boot-login",
+    "multipath-paths",
 }  # fmt: skip
 #: Planted on no machine yet: only unit tests prove them.
 UNPLANTED = {
     "boot-address",
-    "boot-initiator",
-    "boot-initramfs",
-    "boot-iscsid",
-    "boot-login",
     "boot-nic",
     "boot-root",
     "boot-secret",
