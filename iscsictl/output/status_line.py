@@ -78,9 +78,10 @@ class StatusLine:
     def note_progress(self, text: str) -> None:
         """Take how far the work is, in the words of the tool that does it.
 
-        The last 40 characters are shown, behind the wait; with no wait nothing is.
+        The last 40 characters are shown, behind the wait; with no wait nothing is. Backspaces,
+        by which a tool overwrites its own number, do not count.
         """
-        self._progress = " ".join(text.split())[-_PROGRESS_WIDTH:]
+        self._progress = " ".join(text.replace("\b", " ").split())[-_PROGRESS_WIDTH:]
 
     @contextlib.contextmanager
     def hidden(self) -> Iterator[None]:

@@ -184,6 +184,9 @@ def test_progress_follows_the_wait_and_goes_with_it() -> None:
     shifted(line, step)
     line.note_progress("Writing inode tables:\n 3/7")
     assert line.text() == "mkfs /dev/sda: 2 s  Writing inode tables: 3/7"
+    # mke2fs(8) goes back by as many columns as it wrote.
+    line.note_progress("\b\b\b 4/7\b\b\b\b")
+    assert line.text() == "mkfs /dev/sda: 2 s  4/7"
     line.end(step)
     assert line.text() is None
     assert line._progress == ""
