@@ -131,7 +131,7 @@ FAULTS = {
     "net-one-subnet": ("warn", "ip addr add 192.0.2.10/24 dev eth1"),
     "net-link": ("fail", ":"),
     "security-port": ("warn", ":"),
-    "crypttab-no-netdev": ("fail", "echo 'safe /dev/$a none luks' > /etc/crypttab"),
+    "crypttab-no-netdev": ("fail", 'echo "safe /dev/$a none luks" > /etc/crypttab'),
     "crypttab-no-nofail": ("fail", ":"),
     "crypttab-device-name": ("fail", ":"),
     "crypttab-node-manual": (
