@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
-from iscsictl.system.block import multipath
+from iscsictl.system.block import disk_writer, multipath, probe
 from tests.unit.fake_root import put
 
 if TYPE_CHECKING:
@@ -102,3 +103,19 @@ def test_part_maps_are_removed_from_the_innermost_on(
     assert started == ["mail-part1", "mail-part5", "mail-part2"]
     assert not multipath.drop_parts("/dev/sda", parted)
     assert len(started) == 3
+
+
+def test_the_first_partition_of_a_map_is_shown_by_kpartx_and_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node, started = tmp_path / "mail-part1", list[list[str]]()
+
+    def run(command: list[str], **_: object) -> None:
+        started.append(command)
+        node.touch()
+
+    monkeypatch.setattr(probe, "part_device", lambda *_: str(node))
+    monkeypatch.setattr(disk_writer, "find", lambda name: f"/sbin/{name}")
+    monkeypatch.setattr(disk_writer, "run", run)
+    disk_writer.create_partition_node("/dev/mapper/mail", 1, time.monotonic())
+    assert started == [["kpartx", "-u", "-p", "-part", "/dev/mapper/mail"]]
