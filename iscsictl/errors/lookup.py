@@ -136,7 +136,7 @@ def causes_in_text(text: str) -> tuple[Cause, ...]:
         followers += [_cause_of_message(one) for one in _messages_in(line) if one.only_alone]
     unique: dict[tuple[Kind, object], Cause] = {}
     for cause in found or followers:
-        if int(cause.exit) or cause.code == 15:
+        if int(cause.exit) or cause.kind == "message" or cause.code == 15:
             unique.setdefault((cause.kind, cause.code or cause.meaning), cause)
     return tuple(sorted(unique.values(), key=_rank_of_cause))
 

@@ -1,9 +1,10 @@
 """Lines of open-iscsi, the kernel and other programs that say more than a code.
 
 Sources: the messages in open-iscsi's usr/*.c, the kernel's iscsi_tcp, libiscsi,
-scsi_transport_iscsi, sd and the LIO target, multipathd, systemd and the shell. Each has a regular
-expression over the line in lower case, and what `explain` answers: where the line stands for a
-code of a table, `kind` and `code` name it, and the words here are more exact than the table's.
+scsi_transport_iscsi, sd, ext4, XFS and the LIO target, multipathd, libmount, e2fsprogs, systemd
+and the shell. Each has a regular expression over the line in lower case, and what `explain`
+answers: where the line stands for a code of a table, `kind` and `code` name it, and the words here
+are more exact than the table's.
 """
 
 from dataclasses import dataclass
@@ -90,6 +91,13 @@ CONNECTING: Final = (
             ("the module of the transport (iscsi_tcp for tcp, ib_iser for iser) is missing or not "
              "loaded, so the interface was left out"),
             "modprobe iscsi_tcp; if it is not found install the kernel's extra modules",
+            Exit.MISSING),
+    Message(r"module \S+ not found in directory /\S*lib/modules|"
+            r"fatal: module \S*iscsi\S* not found",
+            "iscsiadm", 12, "the running kernel has no such module",
+            ("the kernel was upgraded and the host not restarted, the package with the kernel's "
+             "extra modules is missing, or this is a container"),
+            "restart the host, or install the extra modules of the kernel that `uname -r` names",
             Exit.MISSING),
 )  # fmt: skip
 
@@ -222,6 +230,40 @@ DISKS: Final = (
     Message(r"reservation conflict", "message", None, "another host holds a reservation on the LUN",
             "a cluster, a second host that uses the LUN, or a reservation that was left behind",
             "see who holds it: `sg_persist -r /dev/sdX`", Exit.REFUSED),
+    Message(r"logical unit not ready|\] unit not ready", "message", None,
+            "the LUN is there and takes no commands yet",
+            "the array starts, moves the LUN to its other controller, or has it offline",
+            "wait a minute, then look at the LUN's state on the array", Exit.UNREACHABLE),
+    Message(r"critical space allocation error|space allocation failed write protect", "message",
+            None, "the array has no space left for a thin LUN, so writes fail",
+            "the pool that the LUN is taken from is full, whatever `df` says here",
+            "free space in the array's pool; then unmount, check with fsck, and mount again",
+            Exit.ERROR),
+    # sd says "Write Protect is off" of every other disk.
+    Message(r"sense key ?: data protect|write protect is on", "message", None,
+            "the array refuses writes to the LUN",
+            "it is exported read-only, it is a snapshot, or the array's pool is full",
+            "make it writable on the array, then `iscsictl rescan`; or mount it with the option ro",
+            Exit.ERROR, only_alone=True),
+    Message(r"sense key ?: (?:hardware|medium) error", "message", None,
+            "the array reports a defect of the LUN",
+            "a disk of the array failed, and the array could not make up for it",
+            "look at the array's own log, and copy what can still be read", Exit.ERROR),
+    Message(r"timing out command, waited \d+", "message", None,
+            "the LUN did not answer a command in time", "an overloaded array, or a path that drops",
+            "`iscsictl ls -l` shows latency and errors of the session", Exit.UNREACHABLE),
+    Message(r"mmp interval|mmp failure|ext4_multi_mount_protect", "message", None,
+            "another host has, or had, this filesystem mounted (ext4's mmp)",
+            "two hosts have the LUN, or one of them ended without unmounting",
+            "make sure that no other host has it mounted, wait, and mount again", Exit.REFUSED),
+    Message(r"task \S+ blocked for more than \d+ sec", "message", None,
+            "a process waits for a disk",
+            "the session of the disk is down, or its multipath map has no path and queues",
+            "`iscsictl ls` shows the session; `iscsictl reconnect` once the array answers",
+            Exit.UNREACHABLE, only_alone=True),
+    Message(r"connection\d+:\d+ is operational after recovery", "message", None,
+            "the session is up again", "the array or the network was away for a while",
+            "nothing; if it comes again and again: `iscsictl doctor`", Exit.DONE, only_alone=True),
     Message(r"logical unit not supported", "message", None, "the LUN does not exist any more",
             "it was deleted or unmapped on the array", "`iscsictl rescan`, and check the mapping",
             Exit.NOT_FOUND),
@@ -232,11 +274,24 @@ DISKS: Final = (
             "I/O errors: the session or the array was away too long",
             "bring the disk back (`iscsictl reconnect`), unmount, check with fsck, and mount again",
             Exit.ERROR, only_alone=True),
+    Message(r"detected io errors while flushing|previous i/o error to superblock|"
+            r"lost (?:a?sync )?page write", "message", None,
+            "what was written to a filesystem did not reach the disk",
+            "I/O errors: the session or the array was away too long",
+            ("bring the disk back (`iscsictl reconnect`), unmount, check with fsck, and mount "
+             "again; the newest files may be incomplete"),
+            Exit.ERROR, only_alone=True),
+    Message(r"ext4-fs error \(device|structure needs cleaning|metadata corruption detected|"
+            r"corruption detected\. unmount and run", "message", None,
+            "the contents of a filesystem contradict themselves, or cannot be read",
+            "I/O errors, or two hosts that have the LUN mounted at once",
+            ("make sure that no other host has it mounted; then unmount, and fsck "
+             "(XFS: xfs_repair)"), Exit.ERROR, only_alone=True),
     Message(r"multipath: .*failing path|path is down|checker failed path", "message", None,
             "multipath took a path out of use", "the session of that path is down",
             "`iscsictl ls` shows which session; the others carry the I/O meanwhile",
             Exit.UNREACHABLE, only_alone=True),
-    Message(r"remaining active paths: 0\b", "message", None,
+    Message(r"remaining active paths: 0\b|entering recovery mode: max_retries", "message", None,
             "no path to the disk is left; multipath waits or fails I/O, by no_path_retry",
             "every session to the array is down", "`iscsictl doctor`, then `iscsictl reconnect`",
             Exit.UNREACHABLE),
@@ -247,4 +302,46 @@ DISKS: Final = (
             Exit.ERROR, only_alone=True),
 )  # fmt: skip
 
-MESSAGES: Final = (*CONNECTING, *SETUP, *LOGIN, *DISKS)
+# Of mount(8), umount(8), mkfs and systemd, about a filesystem that should be there.
+MOUNTS: Final = (
+    Message(r"special device \S+ does not exist|can't find (?:part)?(?:uuid|label)=", "message",
+            None, "the disk of the filesystem is not there",
+            "the target is not logged in, or the UUID is not the one on the disk",
+            "`iscsictl reconnect`; then `iscsictl ls --tree` shows the UUIDs there are",
+            Exit.NOT_FOUND),
+    Message(r"can't read superblock", "message", None, "the filesystem cannot be read",
+            "reading the disk fails, or what is on it is damaged",
+            "`iscsictl ls` for the state of the disk, `dmesg` for the reason", Exit.ERROR),
+    Message(r"wrong fs type, bad option, bad superblock|unknown filesystem type", "message", None,
+            "the filesystem cannot be mounted as it was asked for",
+            ("another type than fstab says, an option that it does not have, no filesystem at "
+             "all, or a damaged one"),
+            "`blkid DEVICE` and `dmesg`; do not run mkfs", Exit.ERROR),
+    Message(r"already mounted or mount point busy|is apparently in use by the system|"
+            r"will not make a (?:file ?system|'\S+') here", "message", None,
+            "something on this host uses the disk",
+            "it is mounted, or a multipath map, LVM, md or swap has it",
+            "`lsblk DEVICE` shows what is on top; use that, or stop it first", Exit.IN_USE),
+    Message(r"umount: .*(?:target|device) is busy", "message", None,
+            "a process uses the mounted filesystem", "open files, or a shell that stands in it",
+            "`iscsictl detach -n` names who uses it", Exit.IN_USE),
+    Message(r"timed out waiting for device|\.device: job \S+/start timed out|"
+            r"\.device/start timed out", "message", None,
+            "the disk of an entry in fstab did not appear in time",
+            "its target is not logged in: the array is away, or the login service is off",
+            "`iscsictl doctor`, and `iscsictl fstab check` for the options of the entry",
+            Exit.UNREACHABLE),
+    Message(r"dependency failed for (?:/|local file systems|remote file systems)", "message", None,
+            "a filesystem was not mounted, because what it needs did not start",
+            "its disk did not appear; the reason is in the lines before it",
+            "`iscsictl doctor`; once the array answers: `iscsictl reconnect`",
+            Exit.UNREACHABLE, only_alone=True),
+    Message(r"a start job is running for .*iscsi|"
+            r"iscsi\S*\.service: (?:failed with result 'timeout'|\S* ?operation timed out)",
+            "message", None, "the login at boot waits for a portal",
+            "a target with node.startup=automatic does not answer",
+            ("`iscsictl doctor` names the portal; a target that is gone for good: "
+             "`iscsictl forget`"), Exit.UNREACHABLE, only_alone=True),
+)  # fmt: skip
+
+MESSAGES: Final = (*CONNECTING, *SETUP, *LOGIN, *DISKS, *MOUNTS)
