@@ -135,7 +135,8 @@ class LunReservations:
         key = self.holder.key
         if key == 0:
             # All who have registered hold it: this host alone may be all of them.
-            key = next(iter(self.other_keys), self.own_key)
+            own = self.own_key if self.is_registered else None
+            key = next(iter(self.other_keys), own)
         if key is None:
             return "a host that does not tell its key"
         return None if key == self.own_key else f"key {format_key(key)}"

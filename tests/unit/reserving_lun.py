@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from iscsictl.errors import InUseError
+from iscsictl.errors import InUseError, UnreachableError
 from iscsictl.model.actions import DiskId
 from iscsictl.system.block import disk_guards, multipath, probe, scsi_commands
 from iscsictl.system.block.scsi_commands import ScsiError
@@ -18,7 +18,8 @@ WWID = "naa.6001405000000001"
 TARGET = "iqn.2024-01.com.example:mail"
 REGISTRANTS_ONLY = {5, 6, 7, 8}
 NOT_READY, COMMUNICATION_FAILURE = 2, 0x08
-CONFLICT, CHECK_CONDITION, ILLEGAL_REQUEST, INVALID_OPCODE = 0x18, 0x02, 5, 0x20
+CONFLICT, CHECK_CONDITION, ILLEGAL_REQUEST = 0x18, 0x02, 5
+INVALID_OPCODE, INVALID_FIELD = 0x20, 0x24
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,8 @@ class ReservingLun:
     RESERVE IN if `supported`, OUT if `changeable` too, and READ FULL STATUS if `full_status`.
     Without `stores` each registration takes effect and is answered with an error, as by LIO without
     the directory of its registrations. While it `refuses`, each change is a conflict. `in_use`: a
-    filesystem is mounted from it.
+    filesystem is mounted from it. `dead` nexuses do not answer, nor does what they send arrive.
+    Without `ignores` it does not know REGISTER AND IGNORE EXISTING KEY.
     """
 
     paths: dict[str, Nexus]
@@ -58,6 +60,8 @@ class ReservingLun:
     stores: bool = True
     refuses: bool = False
     in_use: bool = False
+    ignores: bool = True
+    dead: set[Nexus] = field(default_factory=set)
     forgets_itself: bool = True
     before: Callable[[int, Nexus], None] = lambda _action, _nexus: None
     types: int = 0xEA01
@@ -67,6 +71,7 @@ class ReservingLun:
     ) -> int:
         """Answer a command like `scsi_commands._submit_command`; `fd` is the number of a path."""
         nexus = list(self.paths.values())[fd]
+        self._require_alive(nexus)
         if command[0] == 0x12:
             name = bytes.fromhex(WWID.removeprefix("naa."))
             page = struct.pack(">BBHBBxB", 0, 0x83, 4 + len(name), 1, 3, len(name)) + name
@@ -81,11 +86,18 @@ class ReservingLun:
         assert int.from_bytes(command[5:9], "big") == len(buffer) == 24
         key, action_key = struct.unpack(">QQ", buffer[:16])
         self.before(command[1], nexus)
+        self._require_alive(nexus)
+        if command[1] == 6 and not self.ignores:
+            raise ScsiError(what, CHECK_CONDITION, ILLEGAL_REQUEST, INVALID_FIELD)
         if self.refuses or not self.change(command[1], nexus, command[2] & 15, key, action_key):
             raise ScsiError(what, CONFLICT)
         if not self.stores and command[1] in {0, 6}:
             raise ScsiError(what, CHECK_CONDITION, NOT_READY, COMMUNICATION_FAILURE)
         return 0
+
+    def _require_alive(self, nexus: Nexus) -> None:
+        if nexus in self.dead:
+            raise UnreachableError("the path to the disk is down")
 
     @staticmethod
     def _reply(buffer: mmap.mmap, answer: bytes) -> int:
@@ -105,7 +117,7 @@ class ReservingLun:
         elif service_action == 2:
             return struct.pack(">HBBHxx", 8, 1, 0x80, self.types)
         elif not self.full_status:
-            raise ScsiError(what, CHECK_CONDITION, ILLEGAL_REQUEST, 0x24)
+            raise ScsiError(what, CHECK_CONDITION, ILLEGAL_REQUEST, INVALID_FIELD)
         else:
             body = b""
             for nexus, key in self.keys.items():
@@ -116,14 +128,11 @@ class ReservingLun:
 
     def change(self, action: int, nexus: Nexus, kind: int, key: int, action_key: int) -> bool:
         """Change what is registered or reserved; False is RESERVATION CONFLICT."""
-        if action == 6:
+        if action == 6 or (action == 0 and self.keys.get(nexus, 0) == key):
             self._register(nexus, action_key)
             return True
         if self.keys.get(nexus) != key or key == 0:
             return False
-        if action == 0:
-            self._register(nexus, action_key)
-            return True
         if action == 1:
             if self.holder not in {None, (nexus, kind)}:
                 return False

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from iscsictl.engine.handlers.reservations import HANDLERS
-from iscsictl.errors import MissingError, RefusedError
+from iscsictl.errors import MissingError, RefusedError, UnreachableError
 from iscsictl.model import actions
 from iscsictl.model.actions import DiskId
 from iscsictl.model.reservation import LunReservations, Reservation, ReservationType, format_key
@@ -102,7 +102,7 @@ def test_of_two_hosts_the_later_one_is_refused_and_told_the_other_s_key(
 
 
 @pytest.mark.fault("F100")
-@pytest.mark.parametrize("moment", [6, 1])
+@pytest.mark.parametrize("moment", [0, 1])
 def test_the_race_is_lost_wherever_the_other_host_is_faster(
     root: Path, monkeypatch: pytest.MonkeyPatch, moment: int
 ) -> None:
@@ -231,7 +231,34 @@ def test_no_path_stays_registered_after_a_lost_race(
     assert lun.keys == {FOREIGN: OTHER_KEY}
 
 
+def test_a_path_that_is_lost_before_the_reservation_leaves_no_registration_either(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lun = ReservingLun({"/dev/sda": A, "/dev/sdb": B}, {FOREIGN: OTHER_KEY})
+
+    def lose_the_path(action: int, nexus: Nexus) -> None:
+        if action == 1:
+            lun.dead.add(nexus)
+
+    lun.before = lose_the_path
+    with pytest.raises(UnreachableError, match="path to the disk is down"):
+        reserve(lun.serve(monkeypatch), root)
+    assert lun.keys == {FOREIGN: OTHER_KEY}
+
+
 # Clones
+
+
+@pytest.mark.fault("F100")
+@pytest.mark.parametrize("holder", [None, (A, 1)])
+def test_a_host_with_this_initiator_name_and_isid_keeps_its_registration_and_is_named(
+    root: Path, monkeypatch: pytest.MonkeyPatch, holder: tuple[Nexus, int] | None
+) -> None:
+    """To the array both hosts are one nexus; only their keys differ."""
+    lun = ReservingLun({"/dev/sda": A}, {A: OTHER_KEY}, holder)
+    with pytest.raises(RefusedError, match="0x0000000000000abc"):
+        reserve(lun.serve(monkeypatch), root)
+    assert (lun.keys, lun.holder) == ({A: OTHER_KEY}, holder)
 
 
 @pytest.mark.parametrize("holder", [None, (FOREIGN, 1)])
@@ -322,6 +349,17 @@ def test_a_lun_that_lists_registrations_and_takes_none_is_told_from_one_that_fai
     assert not release(disk, root)
 
 
+def test_a_lun_that_does_not_know_register_and_ignore_is_reserved_too(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lun = ReservingLun({"/dev/sda": A}, {EARLIER: own_key(root)}, (EARLIER, 1), ignores=False)
+    disk = lun.serve(monkeypatch)
+    assert reserve(disk, root)
+    assert (lun.keys, lun.holder) == ({A: own_key(root)}, (A, 1))
+    assert release(disk, root)
+    assert is_free(lun)
+
+
 @pytest.mark.parametrize("left", [{}, {EARLIER: OTHER_KEY}])
 def test_an_array_that_cannot_write_its_file_of_registrations_keeps_hosts_apart_all_the_same(
     root: Path, monkeypatch: pytest.MonkeyPatch, left: dict[Nexus, int]
@@ -367,6 +405,13 @@ def test_reservations_that_all_registrants_hold_are_those_of_each(
     assert read(lun, root, monkeypatch).other_holder is None
     lun.keys[FOREIGN] = OTHER_KEY
     assert read(lun, root, monkeypatch).other_holder == f"key {format_key(OTHER_KEY)}"
+
+
+def test_a_holder_with_the_key_zero_is_not_this_host_unless_it_has_registered(root: Path) -> None:
+    for kind in (1, 5, 7):
+        found = LunReservations(own_key(root), holder=Reservation(0, kind))
+        assert found.other_holder == "a host that does not tell its key"
+        assert found.refusal("/dev/sda") is not None
 
 
 def test_a_lun_without_reservations_says_so_itself(

@@ -101,6 +101,19 @@ def test_the_dead_host_has_nothing_afterwards_and_no_other_is_touched(
         take_over(disk, own, root)
 
 
+@pytest.mark.parametrize("dead", [(), (DEAD,)])
+@pytest.mark.parametrize("kind", [None, 1, 5])
+def test_the_key_that_this_host_had_before_it_got_another_machine_id_is_ended_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: int | None, dead: tuple[Nexus, ...]
+) -> None:
+    """Its session has the same ISID after the boot, so the nexus is registered with that key."""
+    root = make_host(tmp_path / "mine", MINE.initiator, ID)
+    keys = {MINE: OTHER_KEY, **dict.fromkeys(dead, OTHER_KEY), ALIVE: ALIVE_KEY}
+    lun = ReservingLun({"/dev/sda": MINE}, keys, None if kind is None else (MINE, kind))
+    assert take_over(lun.serve(monkeypatch), OTHER_KEY, root)
+    assert (lun.keys, lun.holder) == ({ALIVE: ALIVE_KEY}, None)
+
+
 @HOLDERS
 @pytest.mark.parametrize("others", [{}, {ALIVE: ALIVE_KEY}])
 def test_a_lun_is_left_as_the_model_of_the_machine_says(

@@ -25,8 +25,10 @@ from iscsictl.system.block.reservation_key import read_own_key
 from iscsictl.system.block.reservations import (
     OutAction,
     change_reservation,
+    is_registered_with,
     read_reservations,
     register,
+    unregister,
 )
 
 #: How often a map is read again whose paths change meanwhile; one more login is one change.
@@ -46,11 +48,11 @@ def reserve(disk: DiskId, root: Path = Path("/")) -> bool:
         for fd in fds:
             disk_guards.require_same_disk(fd, disk)
         try:
-            if not _register_first(fds[0], own):
+            if not _register_first(disk, fds[0], own, root):
                 return False
             _take_reservation(disk, fds, own, kind, root)
         except IscsictlError:
-            _end_registrations(fds)
+            _end_registrations(fds, own, root)
             raise
     return True
 
@@ -95,14 +97,14 @@ def _keep_over_paths(disk: DiskId, root: Path) -> bool:
         if (
             found.is_kept(kind, len(fds))
             and not stale
-            and all(_is_registered_with(fd, own) for fd in fds)
+            and all(is_registered_with(fd, own) for fd in fds)
         ):
             return False
         try:
             _take_and_keep(disk, fds, own, kind, root, in_use=in_use)
         except IscsictlError:
             if not found.is_registered:
-                _end_registrations(fds)
+                _end_registrations(fds, own, root)
             raise
     return True
 
@@ -110,43 +112,49 @@ def _keep_over_paths(disk: DiskId, root: Path) -> bool:
 def _take_and_keep(
     disk: DiskId, fds: list[int], own: int, kind: ReservationType, root: Path, *, in_use: bool
 ) -> None:
-    if not _register_first(fds[0], own):
+    if not _register_first(disk, fds[0], own, root):
         raise no_reservations(disk.device)
     if in_use and kind is ReservationType.WRITE_EXCLUSIVE_REGISTRANTS_ONLY:
         # A write over a path that is unregistered, be it for a moment, would fail; which of our
         # paths is the holder does not matter.
-        for fd in fds:
-            register(fd, own)
+        for fd in fds[1:]:
+            _register_path(disk, fd, own, root)
         if _read_or_refuse(fds[0], disk, root).is_kept(kind, len(fds)):
             return
     _take_reservation(disk, fds, own, kind, root)
 
 
-def _end_registrations(fds: list[int]) -> None:
-    """Unregister these paths, as far as they answer: the error that led here tells more."""
+def _end_registrations(fds: list[int], own: int, root: Path) -> None:
+    """Unregister these paths, as far as they answer: the error that led here tells more.
+
+    That of a path that was lost meanwhile is removed over one that works.
+    """
     for fd in fds:
         with suppress(IscsictlError):
-            register(fd, 0)
+            unregister(fd, own)
+    for fd in fds:
+        with suppress(IscsictlError):
+            found = read_reservations(fd, root)
+            if found.is_ours and found.owners_known:
+                _end_lost_registrations(fd, own)
+            return
 
 
-def _is_registered_with(fd: int, own: int) -> bool:
-    """Tell whether this very nexus is registered with the key, by registering it again.
-
-    A target that cannot store registrations has made it all the same (`register`).
-    """
-    try:
-        change_reservation(fd, OutAction.REGISTER, 0, own, own)
-    except scsi_commands.ScsiError as error:
-        if not (error.conflict or error.unstored):
-            raise
-        return error.unstored
-    return True
-
-
-def _register_first(fd: int, own: int) -> bool:
-    """Register over the first path; tell whether the LUN takes registrations at all."""
+def _register_path(disk: DiskId, fd: int, own: int, root: Path) -> None:
+    """Register a path. Raises RefusedError where another host has the nexus: it has our names."""
     try:
         register(fd, own)
+    except scsi_commands.ScsiError as error:
+        refusal = None
+        if error.conflict:
+            refusal = read_reservations(fd, root).format_refusal(disk.device)
+        raise refusal or error from None
+
+
+def _register_first(disk: DiskId, fd: int, own: int, root: Path) -> bool:
+    """Register over the first path; tell whether the LUN takes registrations at all."""
+    try:
+        _register_path(disk, fd, own, root)
     except scsi_commands.ScsiError as error:
         if error.unknown:
             return False
@@ -176,7 +184,7 @@ def _take_reservation(
     if before.owners_known and (before.holder is not None or before.keys.count(own) > 1):
         _preempt_own_key(first, own, kind)
     for fd in others:
-        register(fd, own)
+        _register_path(disk, fd, own, root)
     try:
         change_reservation(first, OutAction.RESERVE, kind, own, 0)
     except scsi_commands.ScsiError as error:
@@ -197,14 +205,20 @@ def _take_reservation(
 
 
 def _preempt_own_key(fd: int, own: int, kind: ReservationType) -> None:
-    """Remove what this host left with its key, perhaps over a session that is gone.
+    """Remove what this host left with its key over sessions that are gone.
 
-    Some targets, such as the kernel's, remove the nexus that preempts its own key too (SPC-4
-    5.12.11.4.4), so it registers again.
+    This nexus is registered, and is so afterwards: some targets, such as the kernel's, remove the
+    one that preempts its own key too (SPC-4 5.12.11.4.4).
     """
-    register(fd, own)
     change_reservation(fd, OutAction.PREEMPT, kind, own, own)
     register(fd, own)
+
+
+def _end_lost_registrations(fd: int, own: int) -> None:
+    """End the registrations that this host has over paths and sessions that are gone."""
+    register(fd, own)
+    _preempt_own_key(fd, own, ReservationType.WRITE_EXCLUSIVE)
+    unregister(fd, own)
 
 
 def _require_known_owner(disk: DiskId, found: LunReservations) -> None:
@@ -251,12 +265,11 @@ def release(disk: DiskId, root: Path = Path("/")) -> bool:
         if found.holder is not None and found.other_holder is None:
             _end_reservation(fds, own, found.holder)
         for fd in fds:
-            register(fd, 0)
+            unregister(fd, own)
         found = _read_without_clone(first, disk, root)
         if found.is_registered:
             _require_known_owner(disk, found)
-            _preempt_own_key(first, own, ReservationType.WRITE_EXCLUSIVE)
-            register(first, 0)
+            _end_lost_registrations(first, own)
     return True
 
 
@@ -267,7 +280,9 @@ def _end_reservation(fds: list[int], own: int, holder: Reservation) -> None:
     reservation is there, what it writes over a path that is not registered would fail.
     """
     for fd in fds:
-        register(fd, own)
+        # The kernel logs each conflict: registering anew would be one for each path.
+        if not is_registered_with(fd, own):
+            register(fd, own)
     for fd in fds:
         # Over a path that is not the holder it changes nothing (SPC-4 5.12.11.2.2).
         change_reservation(fd, OutAction.RELEASE, holder.type or 0, own, 0)
@@ -288,15 +303,23 @@ def take_over(disk: DiskId, key: int, root: Path = Path("/")) -> bool:
             raise RefusedError("this is the key of this host", hint="use: iscsictl detach")
         if key not in _read_without_clone(first, disk, root).keys:
             return False
-        was_registered = _read_without_clone(first, disk, root).is_registered
-        register(first, own)
-        try:
-            # Where that host was the holder, this nexus is from now on (SPC-4 5.12.11.4.3).
-            change_reservation(first, OutAction.PREEMPT, ReservationType.WRITE_EXCLUSIVE, own, key)
-        finally:
-            if not was_registered:
-                register(first, 0)
+        # A host that got another machine-id meanwhile is the same nexus, with its earlier key.
+        for fd in fds:
+            unregister(fd, key)
+        found = _read_without_clone(first, disk, root)
+        if key in found.keys:
+            _preempt_other_key(first, own, key, stay_registered=found.is_registered)
     return True
+
+
+def _preempt_other_key(fd: int, own: int, key: int, *, stay_registered: bool) -> None:
+    register(fd, own)
+    try:
+        # Where that host was the holder, this nexus is from now on (SPC-4 5.12.11.4.3).
+        change_reservation(fd, OutAction.PREEMPT, ReservationType.WRITE_EXCLUSIVE, own, key)
+    finally:
+        if not stay_registered:
+            unregister(fd, own)
 
 
 @contextmanager

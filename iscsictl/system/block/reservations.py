@@ -37,7 +37,6 @@ class OutAction(IntEnum):
     RESERVE = 0x01
     RELEASE = 0x02
     PREEMPT = 0x04
-    REGISTER_AND_IGNORE_EXISTING_KEY = 0x06
 
 
 def read_reservations(
@@ -133,14 +132,48 @@ def change_reservation(fd: int, action: OutAction, kind: int, key: int, action_k
 
 
 def register(fd: int, key: int) -> None:
-    """Register this nexus with a key, whatever it had before; 0 ends its registration.
+    """Register this nexus with the key of this host; it may be registered with that already.
+
+    Raises ScsiError, a conflict, where it has another key. REGISTER AND IGNORE EXISTING KEY would
+    replace that: to the array two hosts with one initiator name and ISID are one nexus, so the
+    later one would have the reservation of the other.
+    """
+    try:
+        _change_registration(fd, 0, key)
+    except scsi_commands.ScsiError as error:
+        if not (error.conflict and is_registered_with(fd, key)):
+            raise
+
+
+def is_registered_with(fd: int, key: int) -> bool:
+    """Tell whether this very nexus is registered with a key, by registering it again."""
+    try:
+        _change_registration(fd, key, key)
+    except scsi_commands.ScsiError as error:
+        if not error.conflict:
+            raise
+        return False
+    return True
+
+
+def unregister(fd: int, key: int) -> None:
+    """End the registration of this nexus; nothing where it has none, or one with another key."""
+    try:
+        _change_registration(fd, key, 0)
+    except scsi_commands.ScsiError as error:
+        if not error.conflict:
+            raise
+
+
+def _change_registration(fd: int, key: int, new_key: int) -> None:
+    """Send REGISTER; `key` is the one that this nexus has, 0 for none (SPC-4 table 66).
 
     The caller reads back what came of it: the kernel's target (LIO) registers and then answers that
     it could not write its file of registrations, where the directory for it was never made. What
     that file is for, a loss of the array's power, does not matter here (APTPL is 0).
     """
     try:
-        change_reservation(fd, OutAction.REGISTER_AND_IGNORE_EXISTING_KEY, 0, 0, key)
+        change_reservation(fd, OutAction.REGISTER, 0, key, new_key)
     except scsi_commands.ScsiError as error:
         if not error.unstored:
             raise
