@@ -1,8 +1,15 @@
 """What stands on a disk, as it was probed just now. Offsets and sizes are bytes."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from iscsictl.errors import RefusedError
+from iscsictl.model.partition_table import Table
 from iscsictl.model.reservation import LunReservations
+from iscsictl.model.shell_form import shell_form
+
+#: What wipefs calls the partition tables that it knows.
+TABLE_SIGNATURES = frozenset({"gpt", "dos", "PMBR", "sun", "bsd", "sgi", "mac"})
 
 
 @dataclass(frozen=True)
@@ -13,6 +20,39 @@ class Signature:
     offset: int | None = None
     uuid: str | None = None
     label: str | None = None
+
+
+def signatures_beside_table(found: Iterable[Signature], table: Table) -> tuple[Signature, ...]:
+    """Return what stands on a disk with a table, but in none of its partitions.
+
+    An md member or a bcache on the whole disk leaves an older GPT valid, and its superblock stands
+    where sfdisk would write the table. Of a BSD label the partitions are not known: nothing is
+    told of it.
+    """
+    if table.label == "bsd":
+        return ()
+    return tuple(
+        one
+        for one in found
+        if one.type not in TABLE_SIGNATURES
+        and (one.offset is None or not table.has_partition_at(one.offset))
+    )
+
+
+def refuse_beside_table(device: str, found: Sequence[Signature]) -> None:
+    """Raise RefusedError where something stands on a disk beside its table.
+
+    `found` is what `signatures_beside_table` returned.
+    """
+    if not found:
+        return
+    kinds = ", ".join(dict.fromkeys(one.type for one in found))
+    raise RefusedError(
+        f"{device} carries {kinds} beside its partition table: a change of the table may "
+        "overwrite it",
+        hint="the table is the older of the two, or a leftover is; see where each stands: "
+        f"wipefs --no-act {shell_form(device)}",
+    )
 
 
 @dataclass(frozen=True)

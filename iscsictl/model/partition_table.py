@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 
 #: The kinds of table that can be made.
 KINDS = ("gpt", "dos", "bsd", "sun")
+#: The type of partition 3 of a Sun label: by custom it spans the whole disk.
+SUN_WHOLE = "5"
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,18 @@ class Table:
         Numbers can have gaps: partitions of a GPT keep theirs when another one goes.
         """
         return next((entry for entry in self.entries if entry.number == number), None)
+
+    def has_partition_at(self, offset: int) -> bool:
+        """Tell whether a byte of the disk is in a partition.
+
+        The entry of a Sun label that spans the whole disk holds nothing, so it does not count.
+        """
+        at = offset // self.sector
+        return any(
+            entry.start <= at < entry.end
+            for entry in self.entries
+            if not (self.label == "sun" and entry.type == SUN_WHOLE)
+        )
 
 
 @dataclass(frozen=True)

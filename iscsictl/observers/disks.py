@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from iscsictl.errors import NotFoundError
-from iscsictl.model.disk_content import Content
+from iscsictl.model.disk_content import Content, signatures_beside_table
 from iscsictl.model.fstab import Fstab
 from iscsictl.model.inventory import (
     DiskUsage,
@@ -212,6 +212,9 @@ def _read_disk_facts(
         again=earlier is not None,
         earlier=earlier.facts.table if earlier is not None else None,
     )
+    if facts.table is not None:
+        beside = signatures_beside_table(probe.read_signatures(device), facts.table)
+        facts = replace(facts, beside=beside)
     if not what.growth:
         return facts
     capacity = next(iter(sizes.values()), None)

@@ -1,5 +1,6 @@
 """What the commands for partitions plan."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -7,10 +8,12 @@ import pytest
 
 from iscsictl.errors import InUseError, NotFoundError, RefusedError, UnreachableError
 from iscsictl.model import actions
-from iscsictl.model.disk_content import Signature
+from iscsictl.model.disk_content import Signature, signatures_beside_table
 from iscsictl.model.inventory import DiskUsage, ReadFailed
+from iscsictl.model.listing import Block
 from iscsictl.model.partition_table import Entry, Table, Topology
-from iscsictl.model.plan import Hazard
+from iscsictl.model.plan import Hazard, Plan
+from iscsictl.planner.disks.format import plan_grow
 from iscsictl.planner.disks.partitions import (
     AddPartitionSpec,
     plan_add,
@@ -247,3 +250,61 @@ def test_only_one_dos_partition_is_bootable() -> None:
     plan = plan_bootable(disk_inventory(table=table), 2, on=True)
     assert isinstance(plan.refusal, RefusedError)
     assert "1 --off" in (plan.refusal.hint or "")
+
+
+BESIDE = (Signature("linux_raid_member", 4096, UUID),)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda inventory: plan_add(inventory, AddPartitionSpec(1 << 20), {}),
+        lambda inventory: plan_remove(inventory, 1, consent=True),
+        lambda inventory: plan_type(inventory, 1, "lvm", {}),
+        lambda inventory: plan_bootable(inventory, 1, on=True),
+        plan_grow,
+    ],
+    ids=["add", "rm", "type", "bootable", "grow"],
+)
+@pytest.mark.parametrize("how", ["beside", "held", "mounted"])
+def test_a_table_stays_as_it_is_where_the_whole_disk_is_something_else(
+    make: Callable[[DiskInventory], Plan], how: str
+) -> None:
+    """An older GPT stays valid below an md superblock, and a new one would be written over it."""
+    array = Block("/dev/md0", "md", SECTORS * 512, "ext4", NEW)
+    disk = {
+        "beside": a_disk(part(1)),
+        "held": a_disk(part(1), array),
+        "mounted": a_disk(part(1), fstype="btrfs", uuid=UUID, mounts=["/srv"]),
+    }[how]
+    table = gpt(Entry(1, 2048, 524288, LINUX))
+    inventory = disk_inventory(disk, table=table, content=empty())
+    if how == "beside":
+        inventory = replace(inventory, facts=replace(inventory.facts, beside=BESIDE))
+    plan = make(inventory)
+    assert isinstance(plan.refusal, RefusedError if how == "beside" else InUseError)
+    named = {"beside": "linux_raid_member", "held": "/dev/md0", "mounted": "/srv"}[how]
+    assert named in plan.refusal.text
+    assert not any(step.hazard is Hazard.RESHAPES for step in plan.pending)
+
+
+@pytest.mark.parametrize(
+    ("found", "beside"),
+    [
+        (Signature("btrfs", 65536, UUID), True),
+        (Signature("ext4", 2048 * 512 + 1080, UUID), False),
+        (Signature("drbd", (SECTORS - 8) * 512), True),
+        (Signature("gpt", 512), False),
+        (Signature("PMBR", 510), False),
+        (Signature("zfs_member"), True),
+    ],
+)
+def test_what_is_in_no_partition_stands_beside_the_table(found: Signature, beside: bool) -> None:
+    table = gpt(Entry(1, 2048, 524288, LINUX))
+    assert signatures_beside_table([found], table) == ((found,) if beside else ())
+
+
+def test_the_entry_of_a_sun_label_for_the_whole_disk_holds_nothing() -> None:
+    table = Table("sun", entries=(Entry(1, 16065, 16065, "83"), Entry(3, 0, SECTORS, "5")))
+    found = [Signature("swap", 4086), Signature("ext4", 16065 * 512 + 1080)]
+    assert signatures_beside_table(found, table) == (found[0],)

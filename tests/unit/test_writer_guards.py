@@ -316,6 +316,43 @@ def test_a_table_that_changed_since_the_plan_is_not_reshaped(scratch: Scratch) -
 
 
 @pytest.mark.fault("F74")
+@pytest.mark.parametrize(
+    ("kind", "at", "superblock"),
+    [
+        # The older GPT stays valid: its entries are read from the backup (UEFI 2.10, 5.3.2).
+        ("swap", 1024, bytes((1, 0, 0, 0, 100)).ljust(4086 - 1024, b"\0") + b"SWAPSPACE2"),
+        ("btrfs", 64 * 1024 + 64, b"_BHRfS_M"),
+    ],
+    ids=["swap", "btrfs"],
+)
+def test_a_table_is_not_reshaped_where_something_stands_beside_it(
+    scratch: Scratch, kind: str, at: int, superblock: bytes
+) -> None:
+    table_of(scratch)
+    with scratch.image.open("r+b") as image:
+        image.seek(at)
+        image.write(superblock)
+        os.fsync(image.fileno())
+    subprocess.run(["blockdev", "--flushbufs", scratch.device], check=True)
+    assert kind in {one.type for one in prober.read_signatures(scratch.device)}
+    words = refused(scratch, add_partition, RefusedError)
+    assert f"carries {kind} beside its partition table" in words
+
+
+@pytest.mark.fault("F74")
+def test_what_stands_in_a_partition_does_not_keep_the_table_from_being_reshaped(
+    scratch: Scratch,
+) -> None:
+    table_of(scratch)
+    command = ["mkfs.ext4", "-q", "-F", "-E", f"offset={MIB}", scratch.device, "40M"]
+    subprocess.run(command, check=True)
+    add_partition(scratch)
+    after = partition_table.read_table(scratch.device)
+    assert after is not None
+    assert len(after.entries) == 2
+
+
+@pytest.mark.fault("F74")
 def test_a_reshaped_table_that_is_not_as_planned_is_told(scratch: Scratch) -> None:
     table_of(scratch)
     before = partition_table.read_table(scratch.device)

@@ -31,6 +31,7 @@ from iscsictl.planner.selection.disks import (
     part_block,
     part_number,
     require_free,
+    require_table_alone,
     require_writable,
     subject,
 )
@@ -371,6 +372,7 @@ def _grow_partition(
             f"the kernel and the table of {device.device} do not agree",
             hint=f"iscsictl disk part verify {shell_form(device.device)}",
         )
+    require_table_alone(inventory)
     size = layout.grown_size(table, total, entry)
     gain = (size - entry.size) * table.sector
     if layout.is_logical(entry, table.label):

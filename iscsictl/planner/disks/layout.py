@@ -11,15 +11,13 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from iscsictl.errors import RefusedError, UsageError
-from iscsictl.model.partition_table import Entry, Table, Topology, normal_type
+from iscsictl.model.partition_table import SUN_WHOLE, Entry, Table, Topology, normal_type
 
 MIB = 1 << 20
 # Start and size of a partition are 32 bits in the table (UEFI 2.10, 5.2.1): 2 TiB with sectors of
 # 512 bytes.
 DOS_LIMIT = 2**32
 EXTENDED = frozenset({"5", "f", "85"})
-# Partition 3 of a Sun label, by custom, spans the whole disk; it takes no room from the others.
-_SUN_WHOLE = "5"
 SUN_CYLINDER = 255 * 63
 SUN_CYLINDERS = 65535
 # Bytes: 128 entries of 128 bytes, which UEFI 2.10 (5.3.1) makes the least that a GPT reserves.
@@ -111,7 +109,7 @@ def is_logical(entry: Entry, label: str) -> bool:
 
 def _space_taking_partitions(table: Table) -> list[Entry]:
     """Return the partitions that take room of their own: no whole-disk entry, nothing inside."""
-    found = [e for e in table.entries if not (table.label == "sun" and e.type == _SUN_WHOLE)]
+    found = [e for e in table.entries if not (table.label == "sun" and e.type == SUN_WHOLE)]
     if table.label == "dos":
         found = [e for e in found if not is_logical(e, table.label)]
     return sorted(found, key=lambda e: e.start)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from iscsictl.errors import InUseError, IscsictlError, NotFoundError, RefusedError
 from iscsictl.model.actions import DiskId
-from iscsictl.model.disk_content import Content
+from iscsictl.model.disk_content import Content, Signature, refuse_beside_table
 from iscsictl.model.fstab import plain
 from iscsictl.model.inventory import (
     DiskUsage,
@@ -53,7 +53,8 @@ class DiskFacts:
     path's device, None over one that does not work. `kernel` has start and size of the partitions
     that the kernel works with, `filled` the size of the filesystem that is to grow. `settled`: the
     kernel knew the disk's size when it was looked at before, so what could grow has grown.
-    `again`: it was looked at before in this run, and the table was `earlier` then.
+    `again`: it was looked at before in this run, and the table was `earlier` then. `beside` is
+    what stands on the disk in no partition of its table.
     """
 
     total: int = 0
@@ -66,6 +67,7 @@ class DiskFacts:
     settled: bool = False
     again: bool = False
     earlier: Table | None = None
+    beside: tuple[Signature, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -236,7 +238,8 @@ def require_free(device: str, used: DiskUsage) -> None:
 def require_table(inventory: DiskInventory) -> Table:
     """Return the partition table. Raises RefusedError where there is none.
 
-    That includes kinds of table that sfdisk cannot write.
+    That includes kinds of table that sfdisk cannot write. Raises RefusedError, or InUseError, also
+    where the disk itself is used for something else, so that its table is only left over.
     """
     table, chosen = inventory.facts.table, inventory.one
     if table is None:
@@ -244,7 +247,21 @@ def require_table(inventory: DiskInventory) -> Table:
             f"{chosen.disk.block.device} has no partition table that sfdisk can change",
             hint=f"make one: iscsictl disk label {shell_form(chosen.disk.block.device)} gpt",
         )
+    require_table_alone(inventory)
     return table
+
+
+def require_table_alone(inventory: DiskInventory) -> None:
+    """Raise unless all that stands on the disk is its table and what is in its partitions."""
+    block = inventory.one.disk.block
+    above = [child for child in block.children if child.kind != "part"]
+    if above or block.mounts:
+        what = block.mounts[0].path if block.mounts else above[0].device
+        raise InUseError(
+            f"{block.device} is in use as a whole: {what} stands on it, and not on a partition",
+            hint=f"see what is on it: iscsictl disk show {shell_form(block.device)}",
+        )
+    refuse_beside_table(block.device, inventory.facts.beside)
 
 
 def require_writable(disk: Disk) -> None:

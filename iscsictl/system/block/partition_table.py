@@ -13,7 +13,7 @@ from pathlib import Path
 from iscsictl.errors import IscsictlError, MissingError, RefusedError, UnreachableError
 from iscsictl.limits import DISK_TOOL_WAIT
 from iscsictl.model.actions import DiskId
-from iscsictl.model.disk_content import Content
+from iscsictl.model.disk_content import Content, refuse_beside_table, signatures_beside_table
 from iscsictl.model.multipath import kpartx_command
 from iscsictl.model.partition_table import Table, Topology
 from iscsictl.model.shell_form import shell_form
@@ -194,11 +194,12 @@ def reshape(
     device = disk.device
     with writer.locked_disk(disk, deadline):
         now = read_table(device)
-        if now != before:
+        if now is None or now != before:
             raise RefusedError(
                 f"the partition table of {device} is not as it was when this was planned",
                 hint="run the command again to look anew",
             )
+        refuse_beside_table(device, signatures_beside_table(probe.read_signatures(device), now))
         verify_writable(disk)
         with track_writes() as writes:
             for options, script in commands:

@@ -13,7 +13,13 @@ from functools import partial
 
 from iscsictl.errors import InUseError, IscsictlError, UnreachableError
 from iscsictl.limits import DISK_OPEN_WAIT, DISK_TOOL_WAIT
-from iscsictl.model.disk_content import Content, Filesystem, Partition, Signature
+from iscsictl.model.disk_content import (
+    TABLE_SIGNATURES,
+    Content,
+    Filesystem,
+    Partition,
+    Signature,
+)
 from iscsictl.model.shell_form import shell_form
 from iscsictl.parse.blkid import parse_export
 from iscsictl.parse.sfdisk import parse_partitions
@@ -34,7 +40,6 @@ from iscsictl.system.block.known_partitions import known_partitions
 from iscsictl.system.io.bounded_call import open_within
 from iscsictl.system.io.process import run, wait_until_none_starting
 
-_TABLES = frozenset({"gpt", "dos", "PMBR", "sun", "bsd", "sgi", "mac"})
 _EXT_MAGIC = 0xEF53
 # sb_inprogress (xfs_format.h of Linux): mkfs.xfs clears it with its last write.
 _XFS_IN_PROGRESS = 126
@@ -87,7 +92,11 @@ def opened(device: str, *, exclusive: bool) -> Iterator[int]:
             wait_until_none_starting()
 
 
-def _signatures(device: str) -> tuple[Signature, ...]:
+def read_signatures(device: str) -> tuple[Signature, ...]:
+    """Return what wipefs recognises on a device, tables included; a partition's own are not.
+
+    Raises IscsictlError where it fails or prints what cannot be understood.
+    """
     result = run(["wipefs", "--json", "--no-act", device], timeout=DISK_TOOL_WAIT)
     return parse_signatures(result.out)
 
@@ -199,10 +208,11 @@ def probe(
         shape = read_shape(fd)
         known = _partitions_within(known_partitions(device), shape.size)
         places = [(part.start, part.size) for part in known]
-        with running_beside(partial(_signatures, device), partial(blkid, device)) as (seen, said):
+        readers = partial(read_signatures, device), partial(blkid, device)
+        with running_beside(*readers) as (seen, said):
             data_at, proof = search_disk(fd, shape, places, full=full, report=heard)
             signatures, found = seen.result(), said.result()
-        on_disk = tuple(s for s in signatures if s.type not in _TABLES)
+        on_disk = tuple(s for s in signatures if s.type not in TABLE_SIGNATURES)
         table: str | None = None
         parts: tuple[Partition, ...] = ()
         if len(on_disk) != len(signatures) or "PTTYPE" in found:
@@ -269,7 +279,7 @@ def _with_signatures(
     """
     signatures: tuple[Signature, ...] = ()
     if os.path.exists(part.device):
-        signatures = _signatures(part.device)
+        signatures = read_signatures(part.device)
     elif disk is not None and not part.device:
         found = blkid(disk, "--offset", str(part.start), "--size", str(part.size))
         if "TYPE" in found:
