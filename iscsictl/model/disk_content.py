@@ -39,6 +39,19 @@ def signatures_beside_table(found: Iterable[Signature], table: Table) -> tuple[S
     )
 
 
+def kinds_found_from_end(found: Iterable[Signature], size: int) -> tuple[str, ...]:
+    """Return the kinds of signature on a device that their owner looks for from its end.
+
+    `size` is that of the device in bytes. Such are md 0.90 and 1.0 (md(4)), the internal metadata
+    of DRBD and the formats of RAID adapters: on a larger device they are not found any more.
+    """
+    places: dict[str, list[int]] = {}
+    for one in found:
+        if one.offset is not None:
+            places.setdefault(one.type, []).append(one.offset)
+    return tuple(kind for kind, offsets in places.items() if min(offsets) >= size // 2)
+
+
 def refuse_beside_table(device: str, found: Sequence[Signature]) -> None:
     """Raise RefusedError where something stands on a disk beside its table.
 

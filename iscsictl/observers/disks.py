@@ -6,7 +6,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from iscsictl.errors import NotFoundError
-from iscsictl.model.disk_content import Content, signatures_beside_table
+from iscsictl.model.disk_content import (
+    Content,
+    kinds_found_from_end,
+    signatures_beside_table,
+)
 from iscsictl.model.fstab import Fstab
 from iscsictl.model.inventory import (
     DiskUsage,
@@ -221,10 +225,16 @@ def _read_disk_facts(
     block = _growing_block(chosen, facts)
     mounted = block.mounts[0].path if block is not None and block.mounts else None
     filled = None
+    from_end: tuple[str, ...] = ()
+    if block is not None and block.kind == "part":
+        from_end = kinds_found_from_end(probe.read_signatures(block.device), block.size or 0)
     if block is not None and block.fstype is not None:
         filled = resize.filesystem_size(block.device, block.fstype, mounted)
     settled = earlier is not None and earlier.facts.capacity == (earlier.one.disk.block.size or 0)
-    return replace(facts, capacity=capacity, path_sizes=sizes, filled=filled, settled=settled)
+    return replace(
+        facts, capacity=capacity, path_sizes=sizes, filled=filled, settled=settled,
+        from_end=from_end,
+    )  # fmt: skip
 
 
 def _path_sizes(chosen: DiskSelection, sessions: Iterable[Session]) -> dict[str, int | None]:

@@ -9,7 +9,7 @@ from iscsictl.cli.commands.disks import amount
 from iscsictl.errors import InUseError, NotFoundError, RefusedError, UnreachableError
 from iscsictl.model import actions
 from iscsictl.model.claim import FilesystemClaim
-from iscsictl.model.disk_content import Content
+from iscsictl.model.disk_content import Content, Signature, kinds_found_from_end
 from iscsictl.model.inventory import DiskUsage, ReadFailed
 from iscsictl.model.listing import Block, Disk, Mount, Path
 from iscsictl.model.partition_table import Entry, Table
@@ -155,6 +155,22 @@ def test_a_disk_in_use_is_never_labelled() -> None:
     assert isinstance(
         plan_mkfs(busy, MkfsSpec("ext4", NEW, consent=Consent(wipe=WWID))).refusal, InUseError
     )
+
+
+@pytest.mark.parametrize("kind", ["5", "f", "85"])
+def test_nothing_is_made_on_an_extended_partition_even_if_confirmed(kind: str) -> None:
+    """The kernel shows the start of its chain alone: without that the logical ones are lost."""
+    entries = (Entry(2, 2048, 1048576, kind), Entry(5, 4096, 524288, "83"))
+    inventory = disk_inventory(
+        a_disk(part(2), part(5, "ext4", UUID, ["/srv"])),
+        content=Content(WWID, 1024, 512, table="dos"),
+        table=Table("dos", entries=entries),
+        name="/dev/sda2",
+    )
+    plan = plan_mkfs(inventory, MkfsSpec("ext4", NEW, consent=Consent(wipe=WWID)))
+    assert isinstance(plan.refusal, RefusedError)
+    assert "is an extended partition" in plan.refusal.text
+    assert not plan.pending
 
 
 @pytest.mark.fault("F28")
@@ -416,6 +432,43 @@ def test_two_paths_without_a_map_do_not_grow() -> None:
     paths = (Path(1, "2:0:0:0", "/dev/sda"), Path(1, "3:0:0:0", "/dev/sdb"))
     disk = a_disk(fstype="xfs", uuid=UUID, mounts=["/srv"])._replace(paths=paths)
     assert isinstance(plan_grow(disk_inventory(disk, name="/srv")).refusal, RefusedError)
+
+
+def test_a_partition_does_not_grow_away_from_a_superblock_at_its_end() -> None:
+    def member(**facts: Any) -> DiskInventory:
+        disk = a_disk(part(1, "linux_raid_member", UUID))
+        inventory = disk_inventory(disk, table=growing().facts.table)
+        return replace(inventory, facts=replace(growing().facts, **facts))
+
+    grown = plan_grow(member(capacity=2 * GIB, from_end=("linux_raid_member",)))
+    assert isinstance(grown.refusal, RefusedError)
+    assert "linux_raid_member in partition 1" in grown.refusal.text
+    assert unchanged(plan_grow(member(from_end=("linux_raid_member",))))
+    # Of a mounted partition that superblock is a leftover.
+    mounted = plan_grow(growing(capacity=2 * GIB, from_end=("linux_raid_member",)))
+    assert verbs(mounted) == ["rescan", "grow-part", "grow-fs"]
+
+
+@pytest.mark.parametrize(
+    ("found", "kinds"),
+    [
+        # md 1.0, DRBD and an Intel RAID count from the end; md 1.2 and the first label of ZFS do
+        # not.
+        ([Signature("linux_raid_member", GIB - 8192)], ("linux_raid_member",)),
+        ([Signature("drbd", GIB - 4096)], ("drbd",)),
+        ([Signature("isw_raid_member", GIB - 1024)], ("isw_raid_member",)),
+        ([Signature("linux_raid_member", 4096)], ()),
+        ([Signature("zfs_member", GIB - 262144), Signature("zfs_member", 131072)], ()),
+        (
+            [Signature("linux_raid_member", GIB - 65536), Signature("xfs", 0)],
+            ("linux_raid_member",),
+        ),
+    ],
+)
+def test_a_superblock_in_the_second_half_is_looked_for_from_the_end(
+    found: list[Signature], kinds: tuple[str, ...]
+) -> None:
+    assert kinds_found_from_end(found, GIB) == kinds
 
 
 def test_a_filesystem_on_the_whole_disk_grows_without_a_table() -> None:

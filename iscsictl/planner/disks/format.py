@@ -145,6 +145,7 @@ class _MkfsPlanner:
             self.builder.add(same, self.name, f"{self.spec.fs} {made.uuid}", done=True)
             self._add_release()
             return self.node
+        self._refuse_extended_partition()
         require_free(self.node, self.inventory.used)
         require_writable(self.chosen.disk)
         content = self.inventory.found
@@ -211,6 +212,20 @@ class _MkfsPlanner:
             ):
                 return line
         return None
+
+    def _refuse_extended_partition(self) -> None:
+        """Raise RefusedError for an extended partition, with consent too.
+
+        The kernel shows its first two sectors alone, which begin the chain of the logical ones:
+        users of those are not users of it.
+        """
+        table, part = self.inventory.facts.table, self.chosen.part
+        entry = None if table is None or part is None else table.entry(part)
+        if table is not None and entry is not None and layout.is_extended(entry, table.label):
+            raise RefusedError(
+                f"{self.node} is an extended partition: it holds the logical ones",
+                hint="name one of the logical partitions, from number 5 on",
+            )
 
     def _refuse_table(self, content: Content) -> None:
         if content.table is None or self.spec.consent.wipe is not None:
@@ -382,7 +397,20 @@ def _grow_partition(
     builder.add(action, subject(chosen, entry.number), why, done=gain < SLACK)
     if gain >= SLACK:
         require_writable(chosen.disk)
+        # What is mounted is the partition itself, and the superblock at its end is left over.
+        if block is not None and not block.mounts:
+            _refuse_superblock_at_end(chosen, entry.number, inventory.facts.from_end)
     return max(size if gain >= SLACK else entry.size, entry.size) * table.sector
+
+
+def _refuse_superblock_at_end(chosen: DiskSelection, number: int, kinds: tuple[str, ...]) -> None:
+    """Raise RefusedError where what is in the partition would not be found in a larger one."""
+    if kinds:
+        raise RefusedError(
+            f"{', '.join(kinds)} in partition {number} of {chosen.disk.block.device} has its "
+            "superblock at the end of the partition, and would not be found in a larger one",
+            hint="move its data to a new partition: iscsictl disk part add, with --rest",
+        )
 
 
 def _grow_filesystem(

@@ -107,6 +107,11 @@ def is_logical(entry: Entry, label: str) -> bool:
     return label == "dos" and entry.number > _MAX["dos"]
 
 
+def is_extended(entry: Entry, label: str) -> bool:
+    """Tell whether the partition is the one that holds the logical ones of a DOS table."""
+    return label == "dos" and entry.type in EXTENDED
+
+
 def _space_taking_partitions(table: Table) -> list[Entry]:
     """Return the partitions that take room of their own: no whole-disk entry, nothing inside."""
     found = [e for e in table.entries if not (table.label == "sun" and e.type == SUN_WHOLE)]
@@ -308,7 +313,7 @@ def find_problems(
                 )
             )  # fmt: skip
         used = kernel.get(entry.number)
-        plain = not (table.label == "dos" and entry.type in EXTENDED)
+        plain = not is_extended(entry, table.label)
         if kernel and plain and used not in {None, (entry.start, entry.size)}:
             found.append(
                 Problem(

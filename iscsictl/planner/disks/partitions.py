@@ -204,7 +204,7 @@ def _add_removal_steps(
             f"partition {number} is not the last logical one: those after it would be renumbered",
             hint="delete the last one first",
         )
-    if entry.type in layout.EXTENDED and any(e.number > 4 for e in table.entries):
+    if layout.is_extended(entry, table.label) and any(e.number > 4 for e in table.entries):
         raise RefusedError(f"partition {number} holds others", hint="delete those first")
     _require_no_line(inventory, number, node)
     found = _content_of_partition(inventory, number)
@@ -282,7 +282,7 @@ def plan_type(inventory: DiskInventory, number: int, text: str, names: Mapping[s
         chosen, table = inventory.one, require_table(inventory)
         entry = _require_entry(inventory, table, number)
         kind = layout.resolve_type(table.label, text, names)
-        if table.label == "dos" and entry.type in layout.EXTENDED:
+        if layout.is_extended(entry, table.label):
             raise RefusedError(f"partition {number} is extended: its type holds the others")
         action = actions.SetType(disk_id(inventory, chosen), table, number, kind)
         if entry.type != kind:

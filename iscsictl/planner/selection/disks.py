@@ -54,7 +54,8 @@ class DiskFacts:
     that the kernel works with, `filled` the size of the filesystem that is to grow. `settled`: the
     kernel knew the disk's size when it was looked at before, so what could grow has grown.
     `again`: it was looked at before in this run, and the table was `earlier` then. `beside` is
-    what stands on the disk in no partition of its table.
+    what stands on the disk in no partition of its table, `from_end` what is in the partition that
+    is to grow and is looked for from its end.
     """
 
     total: int = 0
@@ -68,6 +69,7 @@ class DiskFacts:
     again: bool = False
     earlier: Table | None = None
     beside: tuple[Signature, ...] = ()
+    from_end: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
