@@ -292,6 +292,14 @@ def last_of(options: Iterable[str], *words: str) -> str | None:
     return next((one for one in reversed(tuple(options)) if one in words), None)
 
 
+def is_read_only_mount(options: Iterable[str]) -> bool:
+    """Tell whether mount(8) mounts with these options read-only; of `ro` and `rw` the last counts.
+
+    Some filesystems write all the same where their journal has to be replayed.
+    """
+    return last_of(options, "ro", "rw") == "ro"
+
+
 def split_options(text: str) -> tuple[str, ...]:
     """Part mount options at commas; a comma inside double quotes parts nothing (mount(8))."""
     return tuple(_OPTION.findall(text))

@@ -13,7 +13,7 @@ from iscsictl.checks.portals import wanted_portals
 from iscsictl.checks.routing import find_route, is_local
 from iscsictl.errors import IscsictlError, NeedsRootError
 from iscsictl.model.firewall import Firewall
-from iscsictl.model.fstab import Fstab
+from iscsictl.model.fstab import Fstab, is_read_only_mount
 from iscsictl.model.host_facts import Machine, MountHealth, Network, NodeDb, PathMtu, Program
 from iscsictl.model.initiator_name import InitiatorName
 from iscsictl.model.inventory import (
@@ -349,7 +349,7 @@ def meant_read_only(path: str, line: MountLine | None, fstab: Fstab | None) -> b
     """
     entries = fstab.by_dir(path) if fstab is not None else ()
     if entries:
-        return any("ro" in entry.options for entry in entries)
+        return any(is_read_only_mount(entry.options) for entry in entries)
     return line is not None and line.read_only
 
 

@@ -15,6 +15,7 @@ from tests.unit.attach_facts import W, here, planned, refused, step, verbs
 from tests.worlds import (
     CLAIMED,
     FOREIGN,
+    RESERVED,
     TARGET,
     bare,
     blank,
@@ -76,6 +77,41 @@ def test_a_vfat_shows_three_signatures_and_is_one_filesystem() -> None:
     vfat = replace(vfat, signatures=vfat.signatures * 3)
     plan = planned(here(vfat), spec(fs="vfat", consent=Consent(adopt=True)))
     assert plan.refusal is None
+
+
+@pytest.mark.fault("F28")
+def test_a_filesystem_on_a_write_protected_lun_is_mounted_read_only() -> None:
+    now, consent = here(replace(bare(W, "ext4"), read_only=True)), Consent(adopt=True)
+    plan = planned(now, spec(consent=consent, options=("noatime", "ro")))
+    assert plan.refusal is None
+    assert verbs(plan) == ["directory", "mount", "fstab"]
+    error = refused(planned(now, spec(consent=consent)))
+    assert error.text == "/dev/sda is read-only"
+    assert "--options ro" in (error.hint or "")
+    # Of ro and rw mount(8) takes the last.
+    again = refused(planned(now, spec(consent=consent, options=("ro", "rw"))))
+    assert again.text == "/dev/sda is read-only"
+
+
+@pytest.mark.fault("F28")
+@pytest.mark.parametrize("consent", [Consent(), Consent(adopt=True), Consent(wipe=W)])
+def test_nothing_is_made_on_a_write_protected_lun_whatever_the_options(consent: Consent) -> None:
+    for content in (blank(W, read_only=True), replace(stranger(W, "swap"), read_only=True)):
+        error = refused(planned(here(content), spec(consent=consent, options=("ro",))))
+        assert error.text == "/dev/sda is read-only"
+        assert error.hint == "make the LUN writable on the array"
+
+
+def test_another_host_s_reservation_counts_for_a_read_only_mount_too() -> None:
+    now = here(replace(bare(W, "ext4"), reservations=RESERVED))
+    error = refused(planned(now, spec(consent=Consent(adopt=True), options=("ro",))))
+    assert "reservation" in error.text
+
+
+def test_the_owner_of_a_read_only_mount_is_refused_before_it_is_mounted() -> None:
+    wanted = spec(consent=Consent(adopt=True), options=("ro",), uid=1000)
+    error = refused(planned(here(bare(W, "ext4")), wanted))
+    assert "owner and mode cannot be set" in error.text
 
 
 def test_a_journal_that_needs_recovery_is_refused() -> None:

@@ -7,6 +7,7 @@ from iscsictl.engine.handlers.effect import Handler, Inverse, StepResult
 from iscsictl.errors import IscsictlError, RefusedError, UnreachableError
 from iscsictl.model import actions
 from iscsictl.model.actions import DiskId
+from iscsictl.model.fstab import is_read_only_mount
 from iscsictl.model.listing import Block
 from iscsictl.model.plan import Action
 from iscsictl.planner.safety.lost_disks import require_unreachable
@@ -81,7 +82,7 @@ def _mount_filesystem(action: actions.Mount, context: Context) -> StepResult:
     made = mounts.mount(block.device, action.path, action.fs, action.options)
     # An array that is out of space, or a disk that is write-protected, shows only when it is
     # written.
-    if "ro" not in action.options:
+    if not is_read_only_mount(action.options):
         why = mounts.takes_writes(action.path)
         if why is not None:
             error = IscsictlError(f"{action.path} is mounted but takes no writes: {why}")

@@ -7,7 +7,7 @@ from iscsictl.model import actions
 from iscsictl.model.actions import DiskId, OverwriteGround
 from iscsictl.model.claim import FilesystemClaim
 from iscsictl.model.disk_content import BlankProof, Content
-from iscsictl.model.fstab import FstabLine
+from iscsictl.model.fstab import FstabLine, is_read_only_mount
 from iscsictl.model.inventory import Inventory, Known, MountPointState, ReadFailed
 from iscsictl.model.listing import Block, Disk, blocks
 from iscsictl.model.shell_form import shell_form
@@ -101,7 +101,12 @@ class FilesystemPlanner:
                 hint="see what holds it: "
                 f"iscsictl detach {shell_form(self.device.device)} --dry-run",
             )
-        overwrite.require_writable(content, self.device.device, self.device.wwid)
+        # A filesystem that stays as it is, and is mounted read-only, takes no write at all. Where
+        # one is to be made, `overwrite_ground` refuses.
+        check = overwrite.require_writable
+        if is_read_only_mount(self.spec.options):
+            check = overwrite.require_usable
+        check(content, self.device.device, self.device.wwid)
         kept = self._filesystem_to_keep(disk, content)
         chosen = kept or self._plan_new_filesystem(content)
         if kept is not None:
@@ -355,6 +360,11 @@ class FilesystemPlanner:
         if wanted != (None, None, None):
             pairs = zip(wanted, (place.uid, place.gid, place.mode), strict=True)
             same = mounted and all(want in {None, has} for want, has in pairs)
+            if not same and is_read_only_mount(spec.options):
+                raise RefusedError(
+                    f"{path} is to be mounted read-only: its owner and mode cannot be set",
+                    hint="leave out --owner and --mode, or the option ro",
+                )
             add(actions.Own(path, *wanted), path, "owner and mode", done=same)
 
     def _add_fstab_steps(self, chosen: TargetFilesystem) -> None:

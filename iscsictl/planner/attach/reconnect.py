@@ -8,7 +8,7 @@ from iscsictl.errors import IscsictlError, NotFoundError, RefusedError, Unreacha
 from iscsictl.lazy_import import lazy_import
 from iscsictl.model import actions
 from iscsictl.model.actions import DiskId
-from iscsictl.model.fstab import FstabLine
+from iscsictl.model.fstab import FstabLine, is_read_only_mount
 from iscsictl.model.inventory import Inventory
 from iscsictl.model.listing import Session
 from iscsictl.model.names import Portal
@@ -360,7 +360,7 @@ def _session_error(
 def _broken_mount_error(now: Mounted, expected: actions.Mount) -> IscsictlError | None:
     """Return the error for a filesystem that is mounted but cannot be worked with."""
     problem, path = now.problem, expected.path
-    if problem is None and "ro" in now.options and "ro" not in expected.options:
+    if problem is None and "ro" in now.options and not is_read_only_mount(expected.options):
         problem = "fell back to read-only"
     if problem is None:
         return None

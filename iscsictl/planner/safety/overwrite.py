@@ -88,8 +88,8 @@ def _refuse_confusable(disk: Disk, confusable: list[Disk], *, confirmed: bool) -
         )
 
 
-def require_writable(content: Content, device: str, wwid: str) -> None:
-    """Raise RefusedError unless the disk is who it should be and takes writes.
+def require_usable(content: Content, device: str, wwid: str) -> None:
+    """Raise RefusedError unless the disk is who it should be and no other host has it.
 
     `content.wwid` is what the disk itself said around the probe, not what the kernel remembers: a
     LUN number may lead to another disk by now. A SCSI-3 persistent reservation (SPC-4) means that
@@ -103,8 +103,20 @@ def require_writable(content: Content, device: str, wwid: str) -> None:
     refusal = content.reservations.refusal(device)
     if refusal is not None:
         raise refusal
+
+
+def require_writable(content: Content, device: str, wwid: str) -> None:
+    """Raise RefusedError unless the disk may be used, and takes writes (SBC-3, the WP bit).
+
+    The hint names the way to mount what is there without a write.
+    """
+    require_usable(content, device, wwid)
     if content.read_only:
-        raise RefusedError(f"{device} is read-only", hint="make the LUN writable on the array")
+        there = content.filesystem is not None
+        also = ", or mount what is there read-only: --options ro" if there else ""
+        raise RefusedError(
+            f"{device} is read-only", hint=f"make the LUN writable on the array{also}"
+        )
 
 
 def matches_claim(content: Content, claim: FilesystemClaim) -> bool:
