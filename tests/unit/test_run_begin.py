@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from iscsictl.errors import UnreachableError
-from iscsictl.system.io.process import ToolError, start
+from iscsictl.system.io import process
+from iscsictl.system.io.process import ToolError, run, start
 
 
 def test_one_returns_when_the_program_is_at_it_and_it_goes_on_to_its_end(tmp_path: Path) -> None:
@@ -37,3 +38,16 @@ def test_one_that_never_gets_to_it_is_ended_at_the_deadline(tmp_path: Path) -> N
     with pytest.raises(UnreachableError, match="sh did not answer within"):
         start(["sh", "-c", f"echo $$ >'{number}'; exec sleep 60"], lambda: False, timeout=0.5)
     assert not Path("/proc", number.read_text().strip()).exists()
+
+
+@pytest.mark.parametrize(("program", "longer"), [("iscsiadm", True), ("wipefs", False)])
+def test_a_longer_timeout_is_advised_only_for_programs_that_it_is_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str, *, longer: bool
+) -> None:
+    tool = tmp_path / program
+    tool.write_text("#!/bin/sh\nexec /bin/sleep 60\n", encoding="ascii")
+    tool.chmod(0o755)
+    monkeypatch.setattr(process, "PATH", str(tmp_path))
+    with pytest.raises(UnreachableError, match=f"{program} did not answer within") as caught:
+        run([program], timeout=0.2)
+    assert ("--timeout" in (caught.value.hint or "")) == longer

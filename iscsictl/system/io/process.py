@@ -24,6 +24,8 @@ PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _DIRECTORY = "/"
 # Seconds between two looks whether a program has ended.
 _PAUSE = 0.02
+# --timeout is for logins and services; the tools that read a disk have limits of their own.
+_TIMED_BY_USER = frozenset({"iscsiadm", "systemctl"})
 #: Seconds between two looks whether the user asked to stop: a tenth is "at once" to a person.
 _HEED = 0.1
 
@@ -306,10 +308,9 @@ def start(
 
 
 def _no_answer_error(program: str, timeout: float) -> UnreachableError:
-    return UnreachableError(
-        f"{program} did not answer within {timeout:g} s",
-        hint="give it longer with --timeout, or look with: iscsictl doctor",
-    )
+    longer = "give it longer with --timeout, or " if program in _TIMED_BY_USER else ""
+    told = f"{program} did not answer within {timeout:g} s"
+    return UnreachableError(told, hint=f"{longer}look with: iscsictl doctor")
 
 
 def _end_process(process: subprocess.Popen[bytes]) -> None:
