@@ -20,6 +20,13 @@ from iscsictl.model.grouping import group_by_keys
 PREFIX: Final = "x-iscsictl."
 NO_MOUNT_POINT: Final = "none"
 BY_UUID: Final = "/dev/disk/by-uuid/"
+#: The links of udev by tag, whose names are encoded by it (udev(7), `$env{ID_FS_LABEL_ENC}`).
+_TAGS: Final = {
+    BY_UUID: "UUID",
+    "/dev/disk/by-label/": "LABEL",
+    "/dev/disk/by-partuuid/": "PARTUUID",
+}
+_UDEV_ESCAPE: Final = re.compile(r"(?:\\x[0-9a-fA-F]{2})+")
 _QUOTED: Final = re.compile(r"""(["'])(.*)\1.*""", re.DOTALL)
 _OPTION: Final = re.compile(r'(?:[^,"]|"[^"]*"|")+')
 
@@ -282,6 +289,26 @@ def uuid_of_spec(spec: str) -> str | None:
     value = spec.removeprefix("UUID=")
     quoted = _QUOTED.fullmatch(value)
     return quoted[2] if quoted else value
+
+
+def tag_of_spec(spec: str) -> tuple[str, str]:
+    """Return the tag and value of a first field: `LABEL=data` and its link in by-label are alike.
+
+    Quotes go, UUIDs come in lower case, and in the name of a link what udev has encoded in
+    hexadecimal is decoded. The tag is empty for any other node, whose path is the value.
+    """
+    kind, equals, value = spec.partition("=")
+    if equals and kind in _TAGS.values():
+        quoted = _QUOTED.fullmatch(value)
+        value = quoted[2] if quoted else value
+    else:
+        kind = next((tag for start, tag in _TAGS.items() if spec.startswith(start)), "")
+        value = spec if not kind else _UDEV_ESCAPE.sub(_undo_udev_escape, spec.rpartition("/")[2])
+    return kind, value.lower() if kind in {"UUID", "PARTUUID"} else value
+
+
+def _undo_udev_escape(found: re.Match[str]) -> str:
+    return bytes.fromhex(found[0].replace("\\x", "")).decode("utf-8", "surrogateescape")
 
 
 def last_of(options: Iterable[str], *words: str) -> str | None:

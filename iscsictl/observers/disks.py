@@ -98,6 +98,7 @@ def base(context: Context, *, details: bool = False) -> DiskInventory:
         fstab_file.read_fstab(root),
         host=read_host_facts(root),
         holds=holds.read_holds(root),
+        mounted=mounts.mounted_sources(root),
     )
 
 

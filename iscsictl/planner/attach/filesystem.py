@@ -23,6 +23,7 @@ from iscsictl.planner.disks.new_filesystem import (
     is_kept_over,
 )
 from iscsictl.planner.safety import overwrite
+from iscsictl.planner.safety.destroyed_entries import require_not_in_fstab
 from iscsictl.planner.safety.mount_points import exposure
 
 DEFAULT_FS = "ext4"
@@ -287,6 +288,8 @@ class FilesystemPlanner:
                 "a DOS table cannot hold it",
                 hint="use --table gpt",
             )
+        if ground is OverwriteGround.CONFIRMED:
+            require_not_in_fstab(self.inventory, content, self.device.device)
         resumed = old if ground is not OverwriteGround.CONFIRMED else None
         if resumed is not None and resumed.fs != fs:
             raise RefusedError(

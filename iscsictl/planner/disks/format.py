@@ -23,6 +23,7 @@ from iscsictl.planner.disks.new_filesystem import (
     add_reserve_step,
     with_proof,
 )
+from iscsictl.planner.safety.destroyed_entries import require_not_in_fstab
 from iscsictl.planner.safety.overwrite import overwrite_ground
 from iscsictl.planner.selection.disks import (
     DiskInventory,
@@ -92,6 +93,8 @@ def _add_label_steps(
             hint=f"take it out first: iscsictl fstab rm {shell_form(line.uuid)}",
         )
     reservations = inventory.reservations.get(device.wwid)
+    if ground is OverwriteGround.CONFIRMED:
+        require_not_in_fstab(inventory, inventory.found, device.device)
     add_reserve_step(builder, device, name, reservations)
     if ground is OverwriteGround.CONFIRMED:
         builder.add(actions.Wipe(device), name, "erases what is there, as confirmed")
@@ -160,6 +163,9 @@ class _MkfsPlanner:
                 f"the kernel has {self.node}, but the partition table of {device} does not",
                 hint=f"iscsictl disk part verify {shell_form(device)}",
             )
+        if ground is OverwriteGround.CONFIRMED:
+            part = wanted.partition_id
+            require_not_in_fstab(self.inventory, content, self.node, partition_id=part)
         self._drop_destroyed_entries(entries, content)
         resumed = fitting if ground is not OverwriteGround.CONFIRMED else None
         claim = wanted
@@ -278,18 +284,12 @@ class _MkfsPlanner:
         return claim
 
     def _drop_destroyed_entries(self, entries: list[FstabLine], content: Content) -> None:
-        """Drop the notes on filesystems that are destroyed; refuse to destroy what fstab mounts."""
+        """Drop the notes on filesystems that are destroyed."""
         own = {s.uuid for s in content.signatures}
         own |= {s.uuid for part in content.partitions for s in part.signatures}
         for entry in entries:
             if entry.is_claim or entry.uuid not in own:
                 continue
-            if entry.mount_point is not None:
-                raise RefusedError(
-                    f"/etc/fstab line {entry.number} mounts what is on {self.node} "
-                    f"on {entry.mount_point}",
-                    hint=f"take it out first: iscsictl fstab rm {shell_form(entry.mount_point)}",
-                )
             drop = actions.DropFstab(entry)
             self.builder.add(drop, entry.uuid or "", "its filesystem goes")
 

@@ -1,0 +1,147 @@
+"""A confirmed wipe is refused while an entry of fstab is for what it would destroy."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from iscsictl.errors import RefusedError
+from iscsictl.model.disk_content import Content, Partition, Signature
+from iscsictl.model.fstab import tag_of_spec
+from iscsictl.model.inventory import MountedSource
+from iscsictl.model.partition_table import Entry, Table
+from iscsictl.model.plan import Plan
+from iscsictl.model.spec import Consent
+from iscsictl.parse.fstab import parse_fstab
+from iscsictl.planner.attach.attach import plan_attach
+from iscsictl.planner.disks.format import MkfsSpec, plan_label, plan_mkfs
+from iscsictl.planner.selection.disks import DiskInventory
+from tests.unit.attach_facts import W, here, planned
+from tests.unit.disk_facts import (
+    GIB,
+    LINUX,
+    NEW,
+    UUID,
+    WWID,
+    a_disk,
+    carries,
+    disk_inventory,
+    gpt,
+    our_line,
+    part,
+    verbs,
+)
+from tests.worlds import FOREIGN, bare, facts_for_attach, parted, spec
+
+WIPE = Consent(wipe=WWID)
+PARTUUID = "0FC63DAF-1111-4772-8E79-3D69D8477DE4"
+
+LABELLED = replace(
+    carries("xfs"), signatures=(Signature("xfs", 0, UUID, "mail spool"),), filesystem=None
+)
+PARTITIONED = Content(
+    WWID, GIB, 512, table="gpt",
+    partitions=(
+        Partition(1, "/dev/sda1", 1 << 20, 256 << 20, LINUX, (Signature("ext4", 0, UUID),),
+                  id=PARTUUID),
+    ),
+)  # fmt: skip
+OLD_DOS = Content(
+    WWID, GIB, 512, table="dos", table_id="0x1a2b3c4d",
+    partitions=(Partition(2, "/dev/sda2", 1 << 20, 256 << 20, "83"),),
+)  # fmt: skip
+
+
+def refused_line(plan: Plan) -> str:
+    assert isinstance(plan.refusal, RefusedError), plan.refusal
+    assert plan.refusal.exit == 9
+    assert not plan.pending
+    return plan.refusal.text
+
+
+@pytest.mark.parametrize(
+    ("spec_", "content"),
+    [
+        (f"UUID={UUID}", LABELLED),
+        (f'UUID="{UUID.upper()}"', LABELLED),
+        (f"/dev/disk/by-uuid/{UUID}", LABELLED),
+        (r"LABEL=mail\040spool", LABELLED),
+        (r"/dev/disk/by-label/mail\134x20spool", LABELLED),
+        ("/dev/sda", LABELLED),
+        (f"UUID={UUID}", PARTITIONED),
+        (f"PARTUUID={PARTUUID.lower()}", PARTITIONED),
+        (f"/dev/disk/by-partuuid/{PARTUUID.lower()}", PARTITIONED),
+        ("/dev/sda1", PARTITIONED),
+        ("PARTUUID=1a2b3c4d-02", OLD_DOS),
+    ],
+)
+def test_what_an_admin_s_own_entry_mounts_is_not_wiped(spec_: str, content: Content) -> None:
+    line = f"{spec_} /data xfs _netdev,nofail 0 0\n".encode()
+    text = refused_line(plan_label(disk_inventory(content=content, lines=[line]), "gpt", WIPE))
+    assert text == "/etc/fstab line 1 mounts what is on /dev/sda on /data"
+    table = None if content.table is None else Table(content.table)
+    inventory = disk_inventory(content=content, lines=[line], table=table)
+    assert refused_line(plan_mkfs(inventory, MkfsSpec("ext4", NEW, consent=WIPE))) == text
+
+
+@pytest.mark.parametrize("content", [bare(W, "xfs"), parted(W, "xfs")], ids=["whole", "partition"])
+def test_an_attach_does_not_wipe_what_another_entry_mounts(content: Content) -> None:
+    line = f"UUID={FOREIGN} /elsewhere xfs _netdev,nofail 0 0\n".encode()
+    wanted = spec(consent=Consent(wipe=W))
+    now = here(content)
+    assert planned(now, wanted).refusal is None
+    inventory = replace(facts_for_attach(now.inventory, wanted), fstab=parse_fstab(line))
+    text = refused_line(plan_attach(inventory, wanted))
+    assert text == "/etc/fstab line 1 mounts what is on /dev/sda on /elsewhere"
+
+
+def test_an_entry_by_the_id_of_the_partition_counts_where_that_partition_is_wiped() -> None:
+    line = f"PARTUUID={PARTUUID.lower()} /data xfs _netdev 0 0\n".encode()
+    table = gpt(Entry(1, 2048, 524288, LINUX, PARTUUID), Entry(2, 526336, 524288, LINUX, "P2"))
+    disk = a_disk(part(1), part(2))
+
+    def wipe(name: str) -> Plan:
+        inventory = disk_inventory(
+            disk, content=carries("xfs"), table=table, lines=[line], name=name
+        )
+        return plan_mkfs(inventory, MkfsSpec("ext4", NEW, consent=WIPE))
+
+    assert "line 1 mounts" in refused_line(wipe("/dev/sda1"))
+    assert "wipe" in verbs(wipe("/dev/sda2"))
+
+
+def test_swap_that_is_used_at_boot_is_not_wiped() -> None:
+    line = f"UUID={UUID} none swap sw,_netdev 0 0\n".encode()
+    text = refused_line(
+        plan_label(disk_inventory(content=carries("swap"), lines=[line]), "gpt", WIPE)
+    )
+    assert text.endswith("as swap")
+
+
+def snapshot(line: bytes, **more: Any) -> DiskInventory:
+    return replace(disk_inventory(content=carries("xfs"), lines=[line]), **more)
+
+
+def test_a_snapshot_is_wiped_though_fstab_mounts_its_origin() -> None:
+    pinned = our_line("/data", "xfs").replace(WWID.encode(), b"naa.6001405bbbb")
+    assert "wipe" in verbs(plan_label(snapshot(pinned), "gpt", WIPE))
+    own = f"UUID={UUID} /data xfs _netdev 0 0\n".encode()
+    mounted = {"/data": MountedSource("8:32", "/dev/sdc")}
+    assert "wipe" in verbs(plan_label(snapshot(own, mounted=mounted), "gpt", WIPE))
+    assert "line 1 mounts" in refused_line(plan_label(snapshot(own), "gpt", WIPE))
+
+
+@pytest.mark.parametrize(
+    ("text", "tag"),
+    [
+        ("LABEL=a b", ("LABEL", "a b")),
+        ("LABEL='a b'", ("LABEL", "a b")),
+        ("PARTUUID=ABCD-01", ("PARTUUID", "abcd-01")),
+        (r"/dev/disk/by-label/\xc3\xa4\x20b", ("LABEL", "ä b")),
+        ("/dev/mapper/mpatha-part1", ("", "/dev/mapper/mpatha-part1")),
+        ("label=x", ("", "label=x")),
+        ("server:/export", ("", "server:/export")),
+    ],
+)
+def test_the_first_field_is_a_tag_or_a_path(text: str, tag: tuple[str, str]) -> None:
+    assert tag_of_spec(text) == tag
