@@ -24,17 +24,13 @@ def check(machine: Machine) -> Iterator[Finding]:
         yield from _check_mounted_disks(session, machine.index, answers)
         own = {unit.hctl for unit in session.luns or ()}
         shown = answers.luns.get(session.sid or 0)
-        if own & set(changed) and (shown is None or set(shown) != _luns_with_device(session)):
+        if own & set(changed) and (shown is None or set(shown) != session.settled_luns):
             yield fail(
                 "disk-changed",
                 f"the kernel says that LUNs of {session.target} have changed",
                 f"iscsictl rescan {shell_form(session.target)}",
                 session.target,
             )
-
-
-def _luns_with_device(session: Session) -> set[int]:
-    return {unit.lun for unit in session.luns or () if unit.device is not None}
 
 
 def _check_mounted_disks(

@@ -50,6 +50,10 @@ class SessionErrors(NamedTuple):
     timeout: int | None = None
 
 
+# Peripheral device types (SPC-5, 6.7.2) that the drivers sd and sr of Linux make a disk of.
+_GETS_DISK = frozenset({0x00, 0x04, 0x05, 0x07, 0x0E, 0x14})
+
+
 class LunLoad(NamedTuple):
     """Requests under way, how many the kernel sends at most, and the mean latency in ms."""
 
@@ -75,6 +79,15 @@ class Lun(NamedTuple):
     page80: str | None = None
     type: int | None = None
     load: LunLoad | None = None
+
+    @property
+    def is_settled(self) -> bool:
+        """Tell whether the kernel is done with it: it has its disk, or never gets one.
+
+        Array controllers (type 0x0c), enclosures and tapes are no disks, and many arrays have one
+        at LUN 0. One whose type is not known may still get a disk.
+        """
+        return self.device is not None or not (self.type is None or self.type in _GETS_DISK)
 
 
 class Session(NamedTuple):
@@ -115,6 +128,11 @@ class Session(NamedTuple):
         open-iscsi keeps asking here first. None where the source shows no portal.
         """
         return self.persistent_portal or self.portal
+
+    @property
+    def settled_luns(self) -> frozenset[int]:
+        """The numbers of the LUNs that the kernel is done with, see `Lun.is_settled`."""
+        return frozenset(unit.lun for unit in self.luns or () if unit.is_settled)
 
     @property
     def over_tcp(self) -> bool:

@@ -5,6 +5,7 @@ import pytest
 from iscsictl.errors import AuthError, Exit
 from iscsictl.model import actions
 from iscsictl.model.inventory import DiscoveredTarget, HostFacts, Known, ReadFailed
+from iscsictl.model.listing import Lun
 from iscsictl.model.plan import Status
 from iscsictl.model.secret import Secret
 from iscsictl.model.spec import Account
@@ -121,6 +122,26 @@ def test_with_luns_that_do_not_show_yet_a_scan_comes_first() -> None:
     assert verbs(planned(now)) == ["scan"]
     assert verbs(planned(now, spec(lun=1))) == ["scan"]
     assert step(planned(now, spec(lun=0)), "scan").status is Status.UNCHANGED
+
+
+@pytest.mark.fault("F15")
+@pytest.mark.parametrize(
+    ("kind", "settled"),
+    [(0x0C, True), (0x0D, True), (0x01, True), (0x00, False), (0x0E, False), (None, False)],
+    ids=["controller", "enclosure", "tape", "disk", "simplified disk", "not known"],
+)
+def test_a_lun_that_never_gets_a_disk_is_not_waited_for(kind: int | None, settled: bool) -> None:
+    """Many arrays have a controller at LUN 0, beside which the first disk is LUN 1."""
+    now = here(unit(blank(W), lun=1))
+    controller = Lun(0, "2:0:0:0", None, "running", type=kind)
+    (there,) = now.inventory.sessions
+    there = there._replace(luns=(controller, *(there.luns or ())))
+    now = now.having(sessions=(there,), luns={there.sid: (0, 1)})
+    assert (verbs(planned(now)) == ["scan"]) is not settled
+    if settled:
+        action = step(planned(now), "mkfs").action
+        assert isinstance(action, actions.Mkfs)
+        assert (action.disk.lun, action.disk.wwid) == (1, W)
 
 
 def test_a_target_that_did_not_tell_its_luns_may_have_more_than_the_one_with_a_disk() -> None:

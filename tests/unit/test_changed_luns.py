@@ -7,7 +7,7 @@ import pytest
 from iscsictl.model.finding import Level
 from iscsictl.model.host_facts import KernelLogErrors, Machine, MountHealth
 from iscsictl.model.inventory import DISK_GONE, NO_PATHS, DiskAnswers, Known
-from iscsictl.model.listing import Block
+from iscsictl.model.listing import Block, Lun
 from iscsictl.system.host.facts import parse_log
 from tests.unit.healthy_host import IQN, SOUND, bad, disk, found, session
 
@@ -95,6 +95,16 @@ def test_what_the_kernel_was_told_of_a_lun_counts_until_the_disks_say_otherwise(
         assert finding.level is Level.FAIL
         assert finding.fix == f"iscsictl rescan {IQN}"
     assert bad(answering(SAME, log)) == {}
+
+
+@pytest.mark.fault("F108")
+def test_an_array_controller_that_gets_no_disk_is_no_change_of_its_luns() -> None:
+    log = parse_log([f"4,915,7000000,-;{KERNEL[0]}\n"], since=0.0)
+    machine = answering(replace(SAME, luns={1: (0, 3)}), log)
+    (one,) = machine.listing.sessions
+    with_controller = one._replace(luns=(*(one.luns or ()), Lun(3, "2:0:0:3", type=0x0C)))
+    listing = machine.listing._replace(sessions=(with_controller,))
+    assert bad(replace(machine, listing=listing)) == {}
 
 
 @pytest.mark.fault("F107")

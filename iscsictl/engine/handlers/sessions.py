@@ -108,7 +108,7 @@ def _scan_for_lun(action: actions.Scan, context: Context) -> StepResult:
 def _has_all_reported_luns(session: Session) -> bool:
     units = [unit for unit in session.luns or () if unit.device is not None]
     with probe.opened(str(units[0].device), exclusive=False) as fd:
-        return set(scsi_commands.luns(fd)) <= {unit.lun for unit in units}
+        return session.settled_luns >= set(scsi_commands.luns(fd))
 
 
 def _remove_device(action: actions.RemoveDevice, context: Context) -> StepResult:
@@ -318,13 +318,12 @@ def _shows_every_lun(action: actions.Rescan, context: Context) -> bool | None:
     session = _session_to_rescan(action, read_listing(context.root))
     if session is None:
         return True
-    there = {unit.lun for unit in session.luns or () if unit.device is not None}
     device = next((unit.device for unit in session.luns or () if unit.device), None)
     if device is None:
         return None
     try:
         with probe.opened(device, exclusive=False) as fd:
-            return True if set(scsi_commands.luns(fd)) <= there else None
+            return True if session.settled_luns >= set(scsi_commands.luns(fd)) else None
     except IscsictlError:
         return True
 

@@ -195,7 +195,7 @@ def _choose_lun(inventory: Inventory, spec: AttachSpec, session: Session) -> Lun
         return None
     offered = inventory.luns.get(session.sid or 0)
     # A LUN that the target offers and the kernel has no disk of may be the one that is meant.
-    if offered is not None and not {lun.lun for lun in luns} >= set(offered):
+    if offered is not None and not session.settled_luns >= set(offered):
         return None
     if len(luns) == 1 and offered is not None:
         return luns[0]
