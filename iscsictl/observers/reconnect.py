@@ -1,15 +1,20 @@
 """Look at what should be connected and is not. Where all is well no process is started."""
 
-from collections.abc import Mapping
+import os
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from iscsictl.lazy_import import lazy_import
 from iscsictl.limits import PORTAL_WAIT
 from iscsictl.model.inventory import Inventory
+from iscsictl.parse.mountinfo import MountLine
 from iscsictl.planner.attach.reconnect import Mounted, missing_records
 from iscsictl.planner.selection.session_index import SessionIndex
+from iscsictl.system.block.block_tree import device_number
+from iscsictl.system.block.udev_db import read_disk_properties
 from iscsictl.system.context import Context
 from iscsictl.system.io.safe_paths import UnsafeLinkError, resolve_path
 from iscsictl.system.iscsi import holds, nodedb
@@ -87,9 +92,36 @@ def mounted(context: Context, inventory: Inventory) -> Mapping[str, Mounted]:
         with suppress(UnsafeLinkError):
             if (resolved := resolve_path(path)) in lines:
                 lines[path] = lines[resolved]
+    uuids = {
+        path: {x.uuid.lower() for x in inventory.fstab.by_dir(path) if x.uuid and not x.is_claim}
+        for path in ours
+    }
     return {
         path: Mounted(
-            line.options, mounts.find_mount_problem(line, context.root) if path in ours else None
+            line.options,
+            mounts.find_mount_problem(line, context.root),
+            _find_other_filesystem(line, uuids[path], context.root),
         )
+        if path in ours
+        else Mounted(line.options)
         for path, line in lines.items()
     }
+
+
+def _find_other_filesystem(line: MountLine, uuids: Collection[str], root: Path) -> str | None:
+    """Return what is mounted where one of these filesystems should be; None if it is one of them.
+
+    udev tells the UUID by the device of the mount, not by a link in by-uuid: of two paths without a
+    map the link leads to either. Where it tells none, nothing is said.
+    """
+    # A mount that systemd or autofs makes on first use stands below the filesystem.
+    if not uuids or line.fstype == "autofs":
+        return None
+    number: str | None = line.device
+    if line.device.startswith("0:"):
+        # btrfs has a number of its own, and names its device.
+        if not line.source.startswith("/dev/"):
+            return f"{line.source} ({line.fstype})"
+        number = device_number(root, Path(os.path.realpath(line.source)).name)
+    found = read_disk_properties(f"{root}/run/udev/data/b{number}").get("ID_FS_UUID", "").lower()
+    return line.source if found and found not in uuids else None

@@ -61,3 +61,38 @@ def test_a_line_that_spells_its_mount_point_through_a_link_is_seen_mounted(link:
     line = f"UUID=0-1 {link} ext4 _netdev,x-iscsictl.wwid=naa.1 0 0\n"
     inventory = Inventory(fstab=parse_fstab(line.encode()))
     assert str(link) in mounted(Context(root=root), inventory)
+
+
+MAIL = "6F2B-1C1E"
+
+
+@pytest.mark.parametrize(
+    ("mount", "uuids", "other"),
+    [
+        ("8:1 / {} rw - ext4 /dev/sda1 rw", {"8:1": MAIL}, None),
+        ("8:1 / {} rw - ext4 /dev/sda1 rw", {"8:1": MAIL.lower()}, None),
+        ("8:17 / {} rw - ext4 /dev/sdb1 rw", {"8:1": MAIL, "8:17": "another"}, "/dev/sdb1"),
+        ("8:17 / {} rw - ext4 /dev/sdb1 rw", {"8:1": MAIL}, None),
+        ("0:40 / {} rw - tmpfs tmpfs rw", {}, "tmpfs (tmpfs)"),
+        ("0:41 / {} rw - nfs4 server:/x rw", {}, "server:/x (nfs4)"),
+        ("0:42 / {} rw - autofs systemd-1 rw", {}, None),
+        ("0:43 / {} rw - btrfs /dev/sdb rw", {"8:16": MAIL}, None),
+        ("0:43 / {} rw - btrfs /dev/sdb rw", {"8:16": "another"}, "/dev/sdb"),
+    ],
+)
+def test_another_filesystem_on_a_mount_point_is_not_taken_for_that_of_fstab(
+    tmp_path: Path, mount: str, uuids: dict[str, str], other: str | None
+) -> None:
+    for place in ("proc/self", "run/udev/data", "sys/class/block/sdb"):
+        (tmp_path / place).mkdir(parents=True)
+    (tmp_path / "sys/class/block/sdb/dev").write_text("8:16\n")
+    (tmp_path / "proc/self/mountinfo").write_text(f"9 1 {mount.format('/srv/mail')}\n")
+    for number, uuid in uuids.items():
+        (tmp_path / f"run/udev/data/b{number}").write_text(f"E:ID_FS_UUID={uuid}\n")
+    # A claim on the same directory is of no filesystem that could be mounted.
+    lines = (
+        f"UUID={MAIL} /srv/mail vfat _netdev,x-iscsictl.wwid=naa.1 0 0\n"
+        "UUID=another /srv/mail ext4 noauto,x-iscsictl.making=naa.2 0 0\n"
+    )
+    found = mounted(Context(root=tmp_path), Inventory(fstab=parse_fstab(lines.encode())))
+    assert found["/srv/mail"].other == other

@@ -247,6 +247,15 @@ def test_a_mount_that_is_of_no_use_is_said_with_what_to_do(now: Mounted, word: s
     assert "fsck UUID=0a-1" in (error.hint or "")
 
 
+def test_another_filesystem_on_the_mount_point_is_an_error_and_is_left_alone() -> None:
+    world = Inventory((record(),), (session(),), fstab=fstab())
+    plan = plan_reconnect(world, {"/srv/a": Mounted(("rw",), other="tmpfs (tmpfs)")})
+    (error,) = errors(plan).values()
+    assert error.exit is Exit.IN_USE
+    assert "/srv/a is the mount point of tmpfs (tmpfs)" in error.text
+    assert not plan.pending
+
+
 def test_what_is_meant_to_be_read_only_is_no_error() -> None:
     world = Inventory((record(),), (session(),), fstab=fstab(A, "/srv/a", 0, "ro"))
     assert errors(plan_reconnect(world, {"/srv/a": Mounted(("ro",))})) == {}

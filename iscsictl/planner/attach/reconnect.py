@@ -4,7 +4,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from iscsictl.errors import IscsictlError, NotFoundError, RefusedError, UnreachableError
+from iscsictl.errors import (
+    InUseError,
+    IscsictlError,
+    NotFoundError,
+    RefusedError,
+    UnreachableError,
+)
 from iscsictl.lazy_import import lazy_import
 from iscsictl.model import actions
 from iscsictl.model.actions import DiskId
@@ -38,10 +44,14 @@ _GIVEN_UP = frozenset({"transport-offline", "offline"})
 
 @dataclass(frozen=True)
 class Mounted:
-    """What is mounted on a directory: its options, and why it is of no use, if it is not."""
+    """What is mounted on a directory: its options, and why it is of no use, if it is not.
+
+    `other` is the source of the mount where it is another filesystem than that of fstab.
+    """
 
     options: tuple[str, ...]
     problem: str | None = None
+    other: str | None = None
 
 
 def plan_reconnect(
@@ -360,6 +370,13 @@ def _session_error(
 def _broken_mount_error(now: Mounted, expected: actions.Mount) -> IscsictlError | None:
     """Return the error for a filesystem that is mounted but cannot be worked with."""
     problem, path = now.problem, expected.path
+    if problem is None and now.other is not None:
+        return InUseError(
+            f"{path} is the mount point of {now.other}, not of the filesystem {expected.uuid} that "
+            "/etc/fstab has for it",
+            hint=f"copy away what was written there; then: umount {shell_form(path)}, iscsictl "
+            "reconnect",
+        )
     if problem is None and "ro" in now.options and not is_read_only_mount(expected.options):
         problem = "fell back to read-only"
     if problem is None:
