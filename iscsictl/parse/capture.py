@@ -20,7 +20,13 @@ from iscsictl.parse.iscsiadm_flat import find_flat_sessions
 from iscsictl.parse.iscsiadm_lists import ListedLines, ListReader
 from iscsictl.parse.iscsiadm_session import IscsiadmReader
 from iscsictl.parse.libiscsi import LibiscsiReader
-from iscsictl.parse.line_wrapping import LinePrefix, quoted_lines, split_line, without_marker
+from iscsictl.parse.line_wrapping import (
+    LinePrefix,
+    is_plain_line,
+    quoted_lines,
+    split_line,
+    without_marker,
+)
 from iscsictl.parse.lsblk_list import LsblkReader
 from iscsictl.parse.multipath_list import MultipathReader
 from iscsictl.parse.sfnet import SfnetReader
@@ -98,6 +104,9 @@ class _Capture:
         self._active: _Reader = self._iscsiadm
         self._prefix = LinePrefix()
         self._is_quoted = False
+        # Nothing is known to stand around the lines, and no table is open: most lines of a long
+        # listing of sessions can go to the reader of the last line at once.
+        self._is_plain = True
         self._skipped: list[int] = []
         self._messages: list[int] = []
         self._last_read = 0
@@ -112,16 +121,24 @@ class _Capture:
         line = raw.strip(_BLANK)
         if not line:
             return
+        if self._is_plain and is_plain_line(line) and self._active.take(line, number):
+            self._note_read(number)
+            return
         if self._table.take(_QUOTE.sub("", raw) if raw[0] == ">" else raw, number):
             self._active.close()
+            self._is_plain = False
             return
         for part in split_line(line):
             if self._read_part(part.strip(_BLANK), number):
-                self._last_read = number
-                if self._skipped[-1:] == [number]:
-                    self._skipped.pop()  # a key of the JSON, a cell of the table
+                self._note_read(number)
             elif self._last_read != number:
                 self._skipped.append(number)
+        self._is_plain = not (self._is_quoted or self._prefix.is_known or self._table.is_open)
+
+    def _note_read(self, number: int) -> None:
+        self._last_read = number
+        if self._skipped and self._skipped[-1] == number:
+            self._skipped.pop()  # a key of the JSON, a cell of the table
 
     def _read_part(self, line: str, number: int) -> bool:
         if self._is_quoted and self._offer_quoted(line, number):

@@ -18,7 +18,7 @@ from iscsictl.parse.printed_values import (
     read_word,
 )
 from iscsictl.parse.session_group import Part, SessionGroup
-from iscsictl.parse.session_labels import PARAMS, TIMEOUTS, VALUES
+from iscsictl.parse.session_labels import PARAMS, TIMEOUTS, VALUES, read_param, read_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -133,8 +133,9 @@ class IscsiadmReader:
         """Read the labels that only fill in a value, which are most of a long listing."""
         if label in PARAMS:
             group = self._group_for(Part.PARAMS, label, number)
-            group.params = group.params or {}
-            if word := read_word(value):
+            if group.params is None:
+                group.params = {}
+            if word := read_param(value):
                 group.params[label] = word
             return True
         if label in VALUES:
@@ -147,7 +148,7 @@ class IscsiadmReader:
         if label in TIMEOUTS:
             name = TIMEOUTS[label]
             group = self._group_for(Part.TIMEOUTS, name, number)
-            seconds = -1 if value.strip() == "off" else read_number(value)
+            seconds = read_seconds(value)
             if seconds is not None:
                 group.timeouts[name] = seconds
             elif known(value.strip()) is not None:

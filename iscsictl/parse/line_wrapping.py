@@ -54,6 +54,11 @@ class LinePrefix:
     def __init__(self) -> None:
         self._shape: re.Pattern[str] | None = None
 
+    @property
+    def is_known(self) -> bool:
+        """Whether a prefix was learned; until then `strip` finds none."""
+        return self._shape is not None
+
     def learn(self, line: str) -> str | None:
         """Return the line from where a known output begins in it; None if nothing begins there.
 
@@ -75,6 +80,14 @@ class LinePrefix:
         """
         found = self._shape.match(line) if self._shape is not None else None
         return None if found is None else without_ending(line[found.end() :])
+
+
+def is_plain_line(line: str) -> bool:
+    """Tell at a glance that a line is one line, and no heading of a table of `lsblk`.
+
+    True only if `split_line` returns it as it is; most lines of a long listing are such.
+    """
+    return len(line) < _JOINED and not ('"' in line or "'" in line or "NAME" in line)
 
 
 def split_line(line: str) -> list[str]:

@@ -70,6 +70,11 @@ class LsblkReader:
         self._columns: list[_Column] = []
         self._open: list[LsblkRow] = []
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the next line may be a row of a table."""
+        return bool(self._columns)
+
     def take(self, raw: str, number: int) -> bool:
         """Read one line with its indentation; False if it is no line of such a table.
 

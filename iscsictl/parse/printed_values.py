@@ -5,6 +5,7 @@ of it: a name with a blank, a quote or a tag in it is on no array.
 """
 
 import re
+from functools import lru_cache
 
 from iscsictl.model.names import Portal
 from iscsictl.parse.portal import read_portal
@@ -19,6 +20,7 @@ _CUT_OFF = re.compile(r"\.\.$|[:-]$|\u2026")
 _EMPTY = re.compile(r"\\?<empty\\?>")
 _PORTAL = re.compile(r"(\[[^\]\s]+\](?::\d+)?|[^\s,]+)(?:\s*,\s*(-?\d+))?")
 _STATE = re.compile(r"[A-Z][A-Z_\\]*(?: [A-Z][A-Z_\\]*)?(?![a-z])|Unknown")
+_NUMBER = re.compile(r"\s*(-?\d{1,10})(?![\w.])", re.ASCII)
 _REMARK = re.compile(r"\s+(?:#|//|<-|<=|--|\u2190|\(|;).*")
 
 
@@ -38,6 +40,8 @@ def read_name(text: str) -> str | None:
     return typed[0].removesuffix(".")
 
 
+# The current portal of a session is in most cases its persistent one too.
+@lru_cache(maxsize=1000)
 def read_printed_portal(text: str) -> Portal | None:
     """Read `ADDRESS:PORT,TPGT` at the start of a text; None if it has no address or no port.
 
@@ -78,7 +82,7 @@ def read_text(text: str) -> str | None:
 
 def read_number(text: str) -> int | None:
     """Read a whole number at the start of a text, at most ten digits long, else None."""
-    found = re.match(r"\s*(-?\d{1,10})(?![\w.])", text, re.ASCII)
+    found = _NUMBER.match(text)
     return int(found[1]) if found else None
 
 

@@ -8,6 +8,7 @@ command are kept out of the session before it.
 import re
 from dataclasses import dataclass, field
 from enum import IntEnum
+from functools import lru_cache
 from typing import Any
 
 from iscsictl.model.listing import ChapNames, Host, Lun, Session, Status, Timeouts
@@ -111,6 +112,7 @@ class SessionGroup:
         )
 
 
+@lru_cache(maxsize=1000)
 def printed_status(state: str | None, connection: str | None, internal: str | None) -> Status:
     """Judge a session by its printed states, also where a web page took the underscore away.
 
