@@ -22,11 +22,12 @@ from iscsictl.system.context import Context
 from iscsictl.system.io import journal
 
 if TYPE_CHECKING:
-    from iscsictl.engine.handlers import logins, logouts
+    from iscsictl.engine.handlers import logins, logouts, removals
 else:
-    # A dry run, and a run without a login or a logout, do without them.
+    # A dry run, and a run without what they execute, do without them.
     logins = lazy_import("iscsictl.engine.handlers.logins")
     logouts = lazy_import("iscsictl.engine.handlers.logouts")
+    removals = lazy_import("iscsictl.engine.handlers.removals")
 
 # Each round ends with a frontier (a login, a scan) or with the last step. An attach over eight
 # portals has nine frontiers; a machine that still changes after twenty never settles.
@@ -77,8 +78,8 @@ def next_batch(
 ) -> list[Step]:
     """Return the next step in the plan's order, with all that can be executed together with it.
 
-    Logins can be, and logouts. `ended` and `lost` are ids: the steps that were executed or given
-    up, and the latter alone.
+    Logins can be, logouts, and removals of records. `ended` and `lost` are ids: the steps that
+    were executed or given up, and the latter alone.
     """
     kind = _kind_of_batch(waiting[0].action)
     if kind is None:
@@ -95,6 +96,8 @@ def _kind_of_batch(action: Action) -> type[Action] | None:
     """Return the kind of actions that one can be executed together with, None for none."""
     if isinstance(action, actions.Logout):
         return actions.Logout if logouts.go_together(action) else None
+    if isinstance(action, actions.DeleteRecord):
+        return actions.DeleteRecord if removals.go_together(action) else None
     return actions.Login if isinstance(action, actions.Login) else None
 
 
@@ -264,8 +267,11 @@ class Run:
 
     def _execute_batch(self, steps: Sequence[Step]) -> None:
         """Execute several steps together; they are of one kind, see `next_batch`."""
-        ends = isinstance(steps[0].action, actions.Logout)
-        execute = logouts.log_out if ends else logins.log_in
+        execute = logins.log_in
+        if isinstance(steps[0].action, actions.Logout):
+            execute = logouts.log_out
+        elif isinstance(steps[0].action, actions.DeleteRecord):
+            execute = removals.remove_records
         for outcome in execute(steps, self.context, lambda step: self.listen(Outcome(step))):
             if outcome.error is not None:
                 self._note_failed_step(outcome)

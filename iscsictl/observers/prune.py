@@ -9,8 +9,14 @@ from iscsictl.errors import IscsictlError, from_os
 from iscsictl.limits import PRUNE_WAIT
 from iscsictl.model.listing import Session
 from iscsictl.model.names import Portal
+from iscsictl.model.record import DiscoveryRecord
 from iscsictl.observers.disks import fstab_facts
-from iscsictl.observers.sessions import boots_from, discover, observe_for_logout
+from iscsictl.observers.sessions import (
+    boots_from,
+    discover,
+    observe_for_logout,
+    observe_records,
+)
 from iscsictl.planner.iscsi.prune import (
     Asked,
     PruneFacts,
@@ -23,7 +29,7 @@ from iscsictl.system.block import multipath
 from iscsictl.system.context import Context
 from iscsictl.system.iscsi import nodedb
 from iscsictl.system.iscsi.down_times import note_down_sessions
-from iscsictl.system.iscsi.sessions import read_sessions
+from iscsictl.system.iscsi.sessions import read_listing, read_sessions
 from iscsictl.system.mount import usage
 
 _PAUSE = 0.5
@@ -41,24 +47,18 @@ def observe_for_prune(
     `dry_run` no moment is noted for later runs. Up to eight portals are asked at a time; one that
     does not answer is told to the user and proves nothing.
 
-    `before` are the facts of the round before: its answers, and how long sessions were down, hold
-    for the whole run.
+    `before` are the facts of the round before. Of them only what the steps change is read again.
     """
+    if before is not None:
+        return _observe_again(context, before)
     inventory = observe_for_logout(context)
-    discoveries = tuple(
-        one for one in nodedb.read_discovery_records(context.db) if one.kind == "sendtargets"
-    )
+    discoveries = _sendtargets_records(context)
     links = nodedb.read_discovery_links(context.db)
-    offered: Mapping[Asked, frozenset[str]]
-    down_for: Mapping[int, float]
-    if before is None:
-        asked: dict[Asked, Portal] = {} if names else leftovers_to_ask(discoveries, links)
-        for places in portals_to_ask(inventory.records, inventory.sessions, names).values():
-            asked.update(places)
-        offered = _ask_portals(context, asked)
-        down_for = _down_times(context, inventory.sessions, seconds, dry_run=dry_run)
-    else:
-        offered, down_for = before.offered, before.down_for
+    asked: dict[Asked, Portal] = {} if names else leftovers_to_ask(discoveries, links)
+    for places in portals_to_ask(inventory.records, inventory.sessions, names).values():
+        asked.update(places)
+    offered = _ask_portals(context, asked)
+    down_for = _down_times(context, inventory.sessions, seconds, dry_run=dry_run)
     maps = multipath.maps_without_paths(context.root)
     if maps:
         scan = usage.UsageScan(context.root)
@@ -70,13 +70,38 @@ def observe_for_prune(
         **{one.name: getattr(inventory, one.name) for one in fields(inventory)},
         offered=offered,
         down_for=down_for,
-        boot_targets=boots_from(context.root),
+        boot_targets=boots_from(context.root, inventory),
         fstab_targets=targets_of(carriers),
         discoveries=discoveries,
         links=links,
         empty_maps=maps,
         fstab_disks=disk_names(carriers),
     )
+
+
+def _observe_again(context: Context, before: PruneFacts) -> PruneFacts:
+    """Return the facts with what is left of what was removed.
+
+    What decided that it may go holds for the whole run: the answers of the portals, how long the
+    sessions were down, and who used them. (Each logout finds out by itself who uses its session.)
+    """
+    listing = read_listing(context.root, details=False)
+    now = observe_records(context, sessions=listing.sessions)
+    return replace(
+        before,
+        records=now.records,
+        sessions=now.sessions,
+        fstab=now.fstab,
+        disks=listing.disks or (),
+        discoveries=_sendtargets_records(context),
+        links=nodedb.read_discovery_links(context.db),
+        empty_maps=multipath.maps_without_paths(context.root),
+    )
+
+
+def _sendtargets_records(context: Context) -> tuple[DiscoveryRecord, ...]:
+    found = nodedb.read_discovery_records(context.db)
+    return tuple(record for record in found if record.kind == "sendtargets")
 
 
 def _ask_portals(context: Context, asked: Mapping[Asked, Portal]) -> dict[Asked, frozenset[str]]:

@@ -33,15 +33,16 @@ from iscsictl.system.iscsi.sessions import read_listing, read_sessions
 from iscsictl.system.mount import fstab_file, usage
 
 
-def boots_from(root: Path) -> frozenset[str]:
+def boots_from(root: Path, inventory: Inventory | None = None) -> frozenset[str]:
     """Return the targets that the machine booted from: by firmware, or with its root filesystem.
 
-    They must not be logged out: the root filesystem would lose its disk.
+    They must not be logged out: the root filesystem would lose its disk. `inventory` has the
+    sessions and their disks if they were read already.
     """
-    listing = read_listing(root, details=False)
-    target_of = {session.sid: session.target for session in listing.sessions}
+    known = inventory or read_listing(root, details=False)
+    target_of = {session.sid: session.target for session in known.sessions}
     return firmware_boot.firmware_targets(root) | root_filesystem_targets(
-        listing.disks or (), target_of
+        known.disks or (), target_of
     )
 
 

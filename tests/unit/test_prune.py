@@ -1,6 +1,7 @@
 """prune removes what an answering portal proves to be gone, and nothing else."""
 
 import json
+import os
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from iscsictl.engine.handlers.registry import execute_action
-from iscsictl.errors import InUseError, NotFoundError
+from iscsictl.errors import Exit, InUseError, NotFoundError
 from iscsictl.model import actions
 from iscsictl.model.hold import Hold
 from iscsictl.model.inventory import DiscoveredTarget, DiskUsage
@@ -301,3 +302,57 @@ def test_portals_are_asked_and_down_times_waited_for_once_in_a_run(
     (step,) = json.loads(done.out)["steps"]
     assert step["status"] == "done"
     assert list((tmp_path / "etc/iscsi/nodes").iterdir()) == []
+
+
+def dead_host(root: Path, number: int) -> list[Path]:
+    """A host with the records of a portal that lists none of them any more; return its links."""
+    (root / "proc").mkdir()
+    sound = RECORD.replace("# END", "node.conn[0].address = 192.0.2.5\n# END")
+    links = []
+    for name in range(number):
+        place = f"{target(name)}/192.0.2.5,3260,1"
+        record_path = put(root, f"etc/iscsi/nodes/{place}/default", sound.format(target(name)))
+        link = f"etc/iscsi/send_targets/192.0.2.5,3260/{target(name)},192.0.2.5,3260,1,default"
+        links.append(root / link)
+        links[-1].parent.mkdir(parents=True, exist_ok=True)
+        links[-1].symlink_to(record_path.parent)
+    return links
+
+
+@pytest.fixture
+def other_offered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every portal answers, and lists another target only."""
+
+    def answer(_: Context, portal: Portal, *__: object) -> tuple[DiscoveredTarget, ...]:
+        return (DiscoveredTarget(target("other"), portal),)
+
+    monkeypatch.setattr("iscsictl.observers.prune.discover", answer)
+
+
+@pytest.mark.fault("F111")
+@pytest.mark.usefixtures("other_offered")
+def test_many_records_go_with_a_few_flushes_and_one_that_stays_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    links = dead_host(tmp_path, 70)
+    # What lies below another directory is not removed through a link that anybody may have made.
+    (moved := tmp_path / "elsewhere").mkdir()
+    os.chown(moved, 1, -1)
+    stays = tmp_path / f"etc/iscsi/nodes/{target(7)}/192.0.2.5,3260,1"
+    stays.rename(moved / stays.name)
+    os.lchown(moved / stays.name, 1, -1)
+    stays.symlink_to(moved / stays.name)
+    os.lchown(stays, 1, -1)
+    flushes: list[int] = []
+    flush = os.fsync
+    monkeypatch.setattr(os, "fsync", lambda fd: (flushes.append(fd), flush(fd))[1])
+    done = call(["prune", "--yes", "-J"], tmp_path, uid=0)
+    steps = {step["subject"].split()[0]: step for step in json.loads(done.out)["steps"]}
+    assert done.code == Exit.PARTIAL
+    failed = [name for name, step in steps.items() if step["status"] != "done"]
+    assert (len(steps), failed) == (70, [target(7)])
+    assert target(7) in done.err
+    assert [path.name for path in (tmp_path / "etc/iscsi/nodes").iterdir()] == [target(7)]
+    assert len(flushes) < 70 / 4
+    left = [link for link in links if link.is_symlink()]
+    assert left in ([], [links[7]])

@@ -1,27 +1,21 @@
 """Many logouts at once: who uses the disks is read once, and one iscsiadm ends the sessions."""
 
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Final, cast
 
+from iscsictl.engine.handlers.batches import execute_batches
 from iscsictl.engine.handlers.sessions import HeldSessions, find_dead_session, require_unused
-from iscsictl.errors import InterruptError, InUseError, IscsictlError, UnreachableError, from_os
+from iscsictl.errors import InterruptError, InUseError, IscsictlError, UnreachableError
 from iscsictl.model import actions
 from iscsictl.model.host_index import HostIndex
 from iscsictl.model.listing import Session
-from iscsictl.model.plan import Outcome, Status, Step
+from iscsictl.model.plan import Outcome, Step
 from iscsictl.model.record import NodeRecord
 from iscsictl.planner.selection.session_index import SessionIndex
 from iscsictl.system.block import scsi_scan
 from iscsictl.system.context import Context
-from iscsictl.system.io import signals
 from iscsictl.system.iscsi import iscsiadm, nodedb
 from iscsictl.system.iscsi.sessions import has_session, read_listing
 from iscsictl.system.mount import usage
-
-#: Sessions that end together. Who uses them is looked for right before, and again for the next
-#: ones: the fewer they are, the less can come into use in between.
-AT_ONCE: Final = 32
 
 
 def go_together(action: actions.Logout) -> bool:
@@ -40,34 +34,18 @@ def log_out(
     `begins` is told of each step as it begins. Raises InterruptError after a batch; what had ended
     by then was told.
     """
-    for first in range(0, len(steps), AT_ONCE):
-        batch = steps[first : first + AT_ONCE]
-        for step in batch:
-            begins(step)
-        began = time.monotonic()
-        results = _end_sessions([cast("actions.Logout", step.action) for step in batch], context)
-        seconds = time.monotonic() - began
-        for step, result in zip(batch, results, strict=True):
-            if isinstance(result, InterruptError):
-                continue  # it did not fail: the check below ends the run
-            if isinstance(result, IscsictlError):
-                yield Outcome(step, seconds, result).with_status(Status.FAILED)
-            else:
-                status = Status.DONE if result else Status.UNCHANGED
-                yield Outcome(step, seconds).with_status(status)
-        signals.check()
+
+    def end(batch: Sequence[actions.Logout]) -> Sequence[bool | IscsictlError]:
+        return _end_sessions(batch, context)
+
+    return execute_batches(steps, end, begins)
 
 
 def _end_sessions(
     logouts: Sequence[actions.Logout], context: Context
 ) -> list[bool | IscsictlError]:
     """End what nobody uses; tell of each whether there was a session, or why it stays."""
-    try:
-        found = _find_unused(logouts, context)
-    except IscsictlError as error:
-        return [error for _ in logouts]
-    except OSError as error:
-        return [from_os(error) for _ in logouts]
+    found = _find_unused(logouts, context)
     pairs = list(zip(logouts, found, strict=True))
     ending = {sid: action.target for action, sid in pairs if isinstance(sid, int)}
     failures = _end_together(ending, context)

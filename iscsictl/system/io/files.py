@@ -189,15 +189,17 @@ def protect(path: Path) -> bool:
     return True
 
 
-def remove_file(path: Path) -> bool:
-    """Remove a file (a link itself, not its target) durably; False if there was none.
+def remove_file(path: Path, *, durable: bool = True) -> bool:
+    """Remove a file (a link itself, not its target); False if there was none.
 
-    Raises UnsafeLinkError, NeedsRootError, IscsictlError.
+    Unless `durable`, the caller has to flush the directory: once for many files. Raises
+    UnsafeLinkError, NeedsRootError, IscsictlError.
     """
     try:
         with open_parent(path) as (parent, name):
             os.unlink(name, dir_fd=parent)
-            _sync_directory(Path(fd_path(parent)))
+            if durable:
+                _sync_directory(Path(fd_path(parent)))
     except FileNotFoundError:
         return False
     except OSError as error:

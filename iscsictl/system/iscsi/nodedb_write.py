@@ -6,16 +6,23 @@ of two records that differ in the portal group tag, and records that it cannot r
 
 import itertools
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from iscsictl.errors import NotFoundError, RefusedError
+from iscsictl.errors import IscsictlError, NotFoundError, RefusedError
 from iscsictl.model.record import NodeRecord
 from iscsictl.parse.record import Changes, edit_record, revert_edit
-from iscsictl.system.io.files import PRIVATE, explained, read_file, remove_file, replace_file
+from iscsictl.system.io.files import (
+    PRIVATE,
+    explained,
+    flush,
+    read_file,
+    remove_file,
+    replace_file,
+)
 from iscsictl.system.iscsi.nodedb import LINK_DIRECTORIES, read_discovery_records, read_record
 from iscsictl.system.iscsi.nodedb_lock import NodeDbLock
 
@@ -129,7 +136,12 @@ def remove_corrupt_record(
         copy = _preserve_record(path, db) if keep_copy else None
         if copy is not None:
             say(f"a copy of {path} is in {copy}")
-        return _remove_with_links(node, db) if node is not None else remove_file(path)
+        if node is None:
+            return remove_file(path)
+        (removed,) = _remove_with_links([node], db)
+    if isinstance(removed, IscsictlError):
+        raise removed
+    return removed
 
 
 def _preserve_record(path: Path, db: Path) -> Path | None:
@@ -164,18 +176,59 @@ def remove_record(
     For records that iscsiadm cannot delete alone. Refuses a path outside of `db`; False if it was
     gone.
     """
+    (removed,) = remove_records([record], db, root=root, timeout=timeout, say=say)
+    if isinstance(removed, IscsictlError):
+        raise removed
+    return removed
+
+
+def remove_records(
+    records: Sequence[NodeRecord],
+    db: Path,
+    *,
+    root: Path = Path("/"),
+    timeout: float = 35,
+    say: Say = _discard_message,
+) -> list[bool | IscsictlError]:
+    """Do as `remove_record` for each of them, under one lock; tell of each what came of it.
+
+    False where it was gone, an error where it stays. Every directory is flushed once at the end,
+    which takes longer than all the rest: with hundreds of records not once for each. Raises
+    InUseError when the lock is not to be had, IscsictlError where the flush fails.
+    """
     with NodeDbLock(root, timeout, say):
-        return _remove_with_links(record, db)
+        return _remove_with_links(records, db)
 
 
-def _remove_with_links(record: NodeRecord, db: Path) -> bool:
+def _remove_with_links(records: Sequence[NodeRecord], db: Path) -> list[bool | IscsictlError]:
+    directories = _link_directories(db)
+    results: list[bool | IscsictlError] = []
+    changed: dict[Path, None] = {}
+    for record in records:
+        try:
+            results.append(_remove_unflushed(record, db, directories, changed))
+        except IscsictlError as error:
+            results.append(error)
+        except OSError as error:
+            results.append(explained(error, "remove", record.path))
+    for directory in changed:
+        flush(directory, directory)
+    return results
+
+
+def _remove_unflushed(
+    record: NodeRecord, db: Path, directories: Sequence[Path], changed: dict[Path, None]
+) -> bool:
+    """Remove a record; what has to be flushed for it comes into `changed`."""
     nodes = db / "nodes"
     if nodes not in record.path.parents:
         raise RefusedError(f"{record.path} is not in the node database {nodes}")
-    for link in _links_to_record(record, db):
-        remove_file(link)
-    removed = remove_file(record.path)
+    for link in _links_to_record(record, directories):
+        changed[link.parent] = None
+        remove_file(link, durable=False)
+    removed = remove_file(record.path, durable=False)
     for directory in record.path.parents:
+        changed[directory] = None
         if directory == nodes:
             break
         with suppress(OSError):
@@ -205,19 +258,25 @@ def remove_dangling_link(
         return remove_file(path)
 
 
-def _links_to_record(record: NodeRecord, db: Path) -> Iterator[Path]:
-    """Yield the links that discovery made; their names say to which record they belong."""
-    portal = record.portal
-    tpgt = -1 if portal.tpgt is None else portal.tpgt
-    name = f"{record.target},{portal.address},{portal.port},{tpgt},{record.iface}"
+def _link_directories(db: Path) -> list[Path]:
+    """Return the directories that have links of discovery records."""
+    found: list[Path] = []
     for directory in LINK_DIRECTORIES:
-        places = [db / directory]
         try:
-            places += [Path(e.path) for e in os.scandir(db / directory) if e.is_dir()]
+            below = [Path(e.path) for e in os.scandir(db / directory) if e.is_dir()]
         except FileNotFoundError:
             continue
         except OSError as error:
             raise explained(error, "read", db / directory) from error
-        for place in places:
-            if (link := place / name).is_symlink():
-                yield link
+        found += [db / directory, *below]
+    return found
+
+
+def _links_to_record(record: NodeRecord, directories: Iterable[Path]) -> Iterator[Path]:
+    """Yield the links that discovery made; their names say to which record they belong."""
+    portal = record.portal
+    tpgt = -1 if portal.tpgt is None else portal.tpgt
+    name = f"{record.target},{portal.address},{portal.port},{tpgt},{record.iface}"
+    for directory in directories:
+        if (link := directory / name).is_symlink():
+            yield link
