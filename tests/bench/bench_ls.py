@@ -112,7 +112,7 @@ def a_capture(root: Path) -> None:
     size = file.stat().st_size / 1e6
     say(f"capture of {CAPTURED} sessions, {size:.1f} MB", seconds, bound=3)
     print(f"{'  its memory':<44}{peak:8.0f} MB   bound 300 MB")
-    note("bench_ls", f"`ls --from`, {CAPTURED} sessions", seconds, {}, memory=peak)
+    note("bench_ls", f"`ls --from`, {CAPTURED} sessions, CPU", seconds, {}, memory=peak)
 
 
 def one_session(root: Path, rounds: int) -> None:
@@ -132,7 +132,9 @@ def one_session(root: Path, rounds: int) -> None:
     base = statistics.median(spans[0])
     for (name, _, _, times), found in zip(kinds, spans, strict=True):
         say(name, statistics.median(found), bound=times and times * base)
-    note("bench_ls", "`ls`, one session", statistics.median(spans[1]), {"`import click`": base})
+    note(
+        "bench_ls", "`ls`, one session, CPU", statistics.median(spans[1]), {"`import click`": base}
+    )
 
 
 def many_sessions(root: Path, rounds: int) -> None:
@@ -205,7 +207,7 @@ def say(name: str, seconds: float, bound: float | None = None) -> None:
 def measured(
     argv: list[str], *, root: Path | None = None, terminal: bool = False
 ) -> tuple[float, float]:
-    """Run a command on a made tree; return its seconds and its greatest memory in MB."""
+    """Run a command on a made tree; return its seconds of CPU and its greatest memory in MB."""
     environment: Mapping[str, str] = os.environ | {
         "ISCSICTL_ROOT": str(root or "/"),
         "TERM": "xterm",
@@ -217,17 +219,15 @@ def measured(
         master, out = pty.openpty()
         reader = threading.Thread(target=_drain, args=(master,))
         reader.start()
-    begin = time.perf_counter()
     actions = [(os.POSIX_SPAWN_DUP2, out, 1)]
     child = os.posix_spawn(argv[0], argv, environment, file_actions=actions)
     _, status, usage = os.wait4(child, 0)
-    seconds = time.perf_counter() - begin
     os.close(out)
     if reader is not None:
         reader.join()
     if status:
         raise RuntimeError(f"{argv} ended with {os.waitstatus_to_exitcode(status)}")
-    return seconds, usage.ru_maxrss / 1024
+    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
 
 
 def _drain(master: int) -> None:
