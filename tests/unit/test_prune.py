@@ -345,7 +345,12 @@ def test_many_records_go_with_a_few_flushes_and_one_that_stays_is_named(
     os.lchown(stays, 1, -1)
     flushes: list[int] = []
     flush = os.fsync
-    monkeypatch.setattr(os, "fsync", lambda fd: (flushes.append(fd), flush(fd))[1])
+
+    def count_flush(descriptor: int) -> None:
+        flushes.append(descriptor)
+        flush(descriptor)
+
+    monkeypatch.setattr(os, "fsync", count_flush)
     done = call(["prune", "--yes", "-J"], tmp_path, uid=0)
     steps = {step["subject"].split()[0]: step for step in json.loads(done.out)["steps"]}
     assert done.code == Exit.PARTIAL
