@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 CHUNK = 1 << 20
 #: Seconds that a command in a guest may take, unless told: an emulated processor is slow.
-RUN_TIMEOUT = 60.0
+RUN_TIMEOUT = 240.0
 
 
 class AgentError(Exception):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.lab.array import A4, B4
+from tests.lab.onhost import PATIENCE
 
 if TYPE_CHECKING:
     from tests.lab.agent import Result
@@ -36,7 +37,7 @@ PLANTED = {
 }
 
 
-def doctor(lab: Lab, arguments: str = "", *, seconds: float = 60) -> tuple[int, Levels, str]:
+def doctor(lab: Lab, arguments: str = "", *, seconds: float = PATIENCE) -> tuple[int, Levels, str]:
     """The exit code, the levels of each check's findings, and all that was said."""
     result = lab.host.run(f"iscsictl doctor -J {arguments}", timeout=seconds)
     assert not result.timed_out
@@ -50,7 +51,7 @@ def doctor(lab: Lab, arguments: str = "", *, seconds: float = 60) -> tuple[int, 
 
 
 def ctl(lab: Lab, command: str, *, code: int = 0) -> Result:
-    result = lab.host.run(f"iscsictl {command}", timeout=120)
+    result = lab.host.run(f"iscsictl {command}", timeout=PATIENCE)
     assert result.code == code, str(result)
     return result
 
@@ -114,7 +115,7 @@ def test_each_planted_fault_is_found_and_the_safe_ones_are_fixed(lab: Lab) -> No
     planned = lab.host.run("iscsictl doctor --fix -n")
     assert planned.code == 10
     assert doctor(lab, "--only nodedb-lock --timeout 5s")[0] == 1
-    fixed = lab.host.run("iscsictl doctor --fix --timeout 5s", timeout=90)
+    fixed = lab.host.run("iscsictl doctor --fix --timeout 5s", timeout=PATIENCE)
     assert "Traceback" not in fixed.err
     after = doctor(lab, "--timeout 5s")[1]
     for name in ("nodedb-lock", "nodedb-records", "nodedb-modes", "service-login",
@@ -137,12 +138,15 @@ def test_a_stopped_iscsid_and_a_forbidden_module_are_named(lab: Lab) -> None:
     assert found["kernel-transport"] == {"fail"}
     assert "/etc/modprobe.d/no.conf" in said
     lab.host.run(["rm", "/etc/modprobe.d/no.conf"])
+    began = time.monotonic()
     assert doctor(lab, "--only kernel")[0] == 0
+    usual = time.monotonic() - began
     logged_in(lab)
     lab.host.run("kill -STOP $(pidof iscsid)", check=True)
     began = time.monotonic()
-    code, found, said = doctor(lab, "--timeout 5s", seconds=45)
-    assert time.monotonic() - began < 40
+    code, found, said = doctor(lab, "--timeout 5s")
+    # It is not waited for, as iscsiadm does; the rest takes what this machine takes for it.
+    assert time.monotonic() - began < 30 + 2 * usual
     assert (code, found["iscsid-answers"]) == (1, {"fail"})
     assert "kill -CONT" in said
     lab.host.run("kill -CONT $(pidof iscsid)", check=True)
@@ -163,7 +167,7 @@ def test_large_packets_that_are_lost_and_a_session_in_reopen_are_named(lab: Lab)
     lab.array.run("nft delete table inet doctor", check=True)
     assert doctor(lab, "--only net-mtu")[0] == 0
     drop(lab, f"ip daddr {A4} tcp dport 3260")
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE
     while "fail" not in doctor(lab, "--only session-state --timeout 3s")[1]["session-state"]:
         assert time.monotonic() < deadline
     _, found, said = doctor(lab, "--only session-state --timeout 3s")
@@ -185,7 +189,7 @@ def test_another_host_with_this_name_is_reported(lab: Lab) -> None:
         f"iscsiadm -m node -T {IQN} -p {A4} --login",
         check=True,
     )
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE
     while doctor(lab, "--only initiator-clone")[1]["initiator-clone"] != {"fail"}:
         assert time.monotonic() < deadline, lab.host.run("dmesg | tail -20").out
         time.sleep(1)

@@ -9,6 +9,7 @@ import pytest
 
 from iscsictl.checks.ids import IDS
 from tests.lab.array import A4, B4
+from tests.lab.onhost import PATIENCE
 from tests.lab.test_doctor import NAMES, PLANTED, database, doctor
 
 if TYPE_CHECKING:
@@ -269,6 +270,6 @@ def test_a_map_that_lost_a_path_is_found(lab: Lab) -> None:
     lab.host.run("echo 600 > /sys/class/iscsi_session/session1/recovery_tmo", check=True)
     assert doctor(lab, "--only timeout-recovery")[1] == {"timeout-recovery": {"ok", "warn"}}
     lab.host.run("echo offline > /sys/block/sdb/device/state", check=True)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE
     while (found := doctor(lab, "--only multipath")[1]) != {"multipath-paths": {"warn"}}:
         assert time.monotonic() < deadline, found

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.lab.agent import RUN_TIMEOUT
 from tests.lab.array import A4, A6, B4, B6
 from tests.lab.lio import Disk, size_of
 
@@ -52,7 +53,7 @@ def device(lab: Lab, disk: Disk) -> str:
     return lab.host.run(script, check=True).out.strip()
 
 
-def wait_until(lab: Lab, command: str, text: str, seconds: float = 60) -> None:
+def wait_until(lab: Lab, command: str, text: str, seconds: float = RUN_TIMEOUT) -> None:
     deadline = time.monotonic() + seconds
     while text not in (found := lab.host.run(command).out):
         assert time.monotonic() < deadline, f"{command}: {found!r}, not {text!r}"
@@ -184,16 +185,18 @@ def test_a_restored_pair_is_clean_and_quick(bare_lab: Lab) -> None:
     bare_lab.array.target(IQN, [bare_lab.array.disk()])
     started = time.monotonic()
     bare_lab.restore("booted")
-    assert time.monotonic() - started < 20  # a second on a quiet machine
+    # A second on a quiet machine, and far less than to boot it on a busy one.
+    assert time.monotonic() - started < 60
     assert not bare_lab.host.exists("/root/leaving")
     assert bare_lab.host.run("pgrep -x sleep").code == 1
     assert not bare_lab.array.exists(f"/sys/kernel/config/target/iscsi/{IQN}")
     assert not bare_lab.array.state.targets
-    uptime = float(bare_lab.host.text("/proc/uptime").split()[0])
+    bare_lab.host.put("/run/leaving", "")
     bare_lab.restore("booted")
-    assert float(bare_lab.host.text("/proc/uptime").split()[0]) < uptime + 5
-    drift = float(bare_lab.host.run("date +%s.%N").out) - time.time()
-    assert abs(drift) < 5
+    assert not bare_lab.host.exists("/run/leaving")
+    asked = time.time()
+    there = float(bare_lab.host.run("date +%s.%N").out)
+    assert asked - 5 < there < time.time() + 5
 
 
 @pytest.mark.torture
@@ -240,8 +243,8 @@ def test_nothing_is_left_when_its_python_ends(
         directory, *pids = process.stdout.readline().split()
         assert all(Path("/proc", pid).exists() for pid in pids)
         process.send_signal(number)
-        process.wait(20)
-    deadline = time.monotonic() + 10
+        process.wait(RUN_TIMEOUT)
+    deadline = time.monotonic() + RUN_TIMEOUT
     while any(Path("/proc", pid).exists() for pid in pids):
         assert time.monotonic() < deadline
         time.sleep(0.05)

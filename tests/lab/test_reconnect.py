@@ -150,7 +150,7 @@ def test_timer_and_cron_line_repair_and_print_nothing_where_all_is_well(lab: Lab
     run_on(host, f"systemctl stop iscsictl-reconnect.timer; {idle}")
     lost(host, "one")
     run_on(host, "systemctl start iscsictl-reconnect.timer; "
-        "until findmnt /srv/one; do sleep 0.5; done", timeout=30)  # fmt: skip
+        "until findmnt /srv/one; do sleep 0.5; done")  # fmt: skip
     run_on(host, idle)
     show = "systemctl show -p Result -p ExecMainStatus --value iscsictl-reconnect.service"
     assert set(run_on(host, show).out.split()) == {"success", "0"}
@@ -204,7 +204,7 @@ def test_no_acknowledged_write_is_lost_while_the_array_is_away(lab: Lab, seconds
     assert numbered(host) == stuck
     assert writer.poll() is None
     lab.restore_cables("A")
-    run_on(host, f"until [ $(cat /root/noted) -gt {stuck + 5} ]; do sleep 0.2; done", timeout=60)
+    run_on(host, f"until [ $(cat /root/noted) -gt {stuck + 5} ]; do sleep 0.2; done")
     nothing_to_do(host)
     run_on(host, "touch /root/enough")
     assert writer.wait().code == 0

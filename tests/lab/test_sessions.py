@@ -164,7 +164,8 @@ def test_a_chap_account_is_set_privately_refused_in_seconds_and_really_cleared(l
     assert lab.host.run(["stat", "-c", "%a", record(lab)]).out.strip() == "600"
     before = database(lab)
     wrong = ctl(lab, f"login -T {IQN}", 5)
-    assert wrong.seconds < 30
+    # The other command tells how long this machine takes to start one.
+    assert wrong.seconds < 20 + 3 * first.seconds
     assert database(lab) == before
     assert sessions(lab) == []
     lab.host.put("/root/secret", CHAP[1] + "\n", 0o600)

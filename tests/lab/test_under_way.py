@@ -285,7 +285,7 @@ def test_reading_all_of_a_disk_tells_how_far_it_is_and_can_be_stopped(lab: Lab) 
         console.sendline(f"TERM=vt100 {one}; echo left=$?".encode())
         console.expect(rb"/dev/sd[a-z]: \d+% read", timeout=PATIENCE)
         console.send(b"\x03")
-        console.expect(rb"left=(\d+)\r", timeout=20)
+        console.expect(rb"left=(\d+)\r", timeout=PATIENCE)
         assert isinstance(console.match, re.Match)
         assert console.match[1] == b"130"
     assert lines(lab) == ""
