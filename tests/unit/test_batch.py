@@ -6,7 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from iscsictl.engine import coalescing
 from iscsictl.engine.coalescing import Answer, Batch, Reading, Table
+from tests.patience import PATIENCE, await_until
+from tests.unit.fake_clock import FakeClock
 
 
 def test_who_comes_while_a_round_is_at_work_shares_the_next() -> None:
@@ -17,28 +20,29 @@ def test_who_comes_while_a_round_is_at_work_shares_the_next() -> None:
         rounds.append(sorted(items))
         if len(rounds) == 1:
             first_began.set()
-            assert go_on.wait(10)
+            assert go_on.wait(PATIENCE)
         return [ValueError("three") if item == 3 else item * 10 for item in items]
 
     batch: Batch[int, int] = Batch(work)
     with ThreadPoolExecutor(9) as pool:
         first = pool.submit(batch.do, 0)
-        assert first_began.wait(10)
+        assert first_began.wait(PATIENCE)
         rest = [pool.submit(batch.do, number) for number in range(1, 8)]
-        while len(batch._waiting) < 7:
-            pass
+        await_until(lambda: len(batch._waiting) == 7)
         go_on.set()
-        assert first.result(10) == 0
+        assert first.result(PATIENCE) == 0
         for number, future in enumerate(rest, 1):
             if number == 3:
                 with pytest.raises(ValueError, match="three"):
-                    future.result(10)
+                    future.result(PATIENCE)
             else:
-                assert future.result(10) == number * 10
+                assert future.result(PATIENCE) == number * 10
     assert rounds == [[0], [1, 2, 3, 4, 5, 6, 7]]
 
 
-def test_a_round_waits_for_those_who_are_on_their_way_to_it() -> None:
+def test_a_round_waits_for_those_who_are_on_their_way_to_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     rounds: list[list[int]] = []
 
     def work(items: Sequence[int]) -> list[int | Exception]:
@@ -49,14 +53,22 @@ def test_a_round_waits_for_those_who_are_on_their_way_to_it() -> None:
     batch: Batch[int, int] = Batch(work, lambda: pauses[0])
     assert batch.do(0) == 0
     pauses[0] = 0.3
-    with ThreadPoolExecutor(3) as pool:
-        futures = []
-        for number in (1, 2, 3):
-            futures.append(pool.submit(batch.do, number))
-            while number not in [place.item for place in batch._waiting]:
-                pass
-        assert [future.result(10) for future in futures] == [1, 2, 3]
+    late = [2, 3]
+    futures = []
+
+    def bring_another() -> None:
+        if late:
+            futures.append(pool.submit(batch.do, late.pop(0)))
+            await_until(lambda: len(batch._waiting) == 1 + len(futures))
+
+    clock = FakeClock(bring_another)
+    monkeypatch.setattr(coalescing, "time", clock)
+    with ThreadPoolExecutor(2) as pool:
+        assert batch.do(1) == 1
+        assert [future.result(PATIENCE) for future in futures] == [2, 3]
     assert rounds == [[0], [1, 2, 3]]
+    # The last of the pauses is the one in which nobody came.
+    assert clock.seconds == pytest.approx(3 * 0.3)
 
 
 def test_an_error_of_a_round_is_that_of_all_in_it_and_the_next_round_works() -> None:

@@ -14,12 +14,14 @@ from iscsictl.engine.handlers.registry import execute_action
 from iscsictl.engine.reconcile import dry_run, reconcile
 from iscsictl.engine.tasks.doctor_fix import repairs
 from iscsictl.model.actions import RemoveCorruptRecord
-from iscsictl.model.inventory import Known
+from iscsictl.model.inventory import Known, ReadFailed
 from iscsictl.model.plan import Status
 from iscsictl.observers.doctor import meant_read_only, observe_machine
 from iscsictl.parse.fstab import parse_fstab
 from iscsictl.parse.mountinfo import parse_mountinfo
 from iscsictl.system.context import Context
+from iscsictl.system.io import process
+from tests.patience import PATIENCE
 from tests.unit.fake_root import put, with_modules
 
 
@@ -83,10 +85,16 @@ def test_looking_has_nothing_to_try_out(root: Path) -> None:
     assert "--fix" in result.output
 
 
-def test_the_live_machine_is_looked_at_within_the_deadline() -> None:
+def test_the_live_machine_is_looked_at_within_the_deadline(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # It is asked for the IPsec policies, and does not answer.
+    put(tmp_path, "ip", f"#!/bin/sh\nexec sleep {5 * PATIENCE}\n").chmod(0o755)
+    monkeypatch.setattr(process, "PATH", f"{tmp_path}:{process.PATH}")
     before, began = set(threading.enumerate()), time.monotonic()
     machine = observe_machine(Context(1.0))
-    assert time.monotonic() - began < 6
+    assert time.monotonic() - began < PATIENCE
+    assert isinstance(machine.network.policies, ReadFailed)
     assert machine.kernel.release == os.uname().release
     assert len(set(threading.enumerate()) - before) < 3
 

@@ -37,7 +37,6 @@ from tests.unit.test_writer_guards import (
     mkfs,
     new_table,
     prepare,
-    soon,
     wipe,
     wipe_node,
 )
@@ -116,7 +115,9 @@ def test_a_second_tool_that_is_missing_comes_after_a_first_that_wrote(
     without("mkfs.ext4", tmp_path, monkeypatch)
     command = disk_writer.mkfs_command("ext4", UUID, None)
     with pytest.raises(MissingError) as raised:
-        disk_writer.mkfs(scratch.disk, None, command, lambda _: True, soon(), leftovers=True)
+        disk_writer.mkfs(
+            scratch.disk, None, command, lambda _: True, scratch.deadline(), leftovers=True
+        )
     assert raised.value.wrote
 
 
@@ -137,7 +138,9 @@ def test_a_refusal_of_mkfs_tells_of_signatures_that_were_erased_before(
         monkeypatch.setattr(process, "PATH", f"{tmp_path}/bin:{process.PATH}")
     command = disk_writer.mkfs_command("ext4", UUID, None)
     with pytest.raises(RefusedError, match="found something") as raised:
-        disk_writer.mkfs(scratch.disk, None, command, lambda _: True, soon(), leftovers=leftovers)
+        disk_writer.mkfs(
+            scratch.disk, None, command, lambda _: True, scratch.deadline(), leftovers=leftovers
+        )
     assert raised.value.wrote == leftovers
 
 

@@ -8,6 +8,8 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -18,28 +20,40 @@ from iscsictl.model import actions
 from iscsictl.model.inventory import DiscoveredTarget
 from iscsictl.observers import attach
 from iscsictl.parse.fstab import append_line, make_line
+from iscsictl.system import context as context_module
 from iscsictl.system.context import Context
 from iscsictl.system.host import systemd
 from iscsictl.system.io import host_lock as locks
-from iscsictl.system.io.host_lock import FilesLock, Scope, count_kept_out, host_lock, take_turn
+from iscsictl.system.io.host_lock import (
+    FilesLock,
+    Scope,
+    Turn,
+    count_kept_out,
+    host_lock,
+    take_turn,
+)
 from iscsictl.system.iscsi import iscsiadm
 from iscsictl.system.mount import fstab_file
 from tests.commands import call
+from tests.patience import PATIENCE, await_until
+from tests.unit.fake_clock import FakeClock
 from tests.unit.fake_root import put
 
 FORK = multiprocessing.get_context("fork")
-SOON = 20.0
 
 
 def target(name: str, *mount_points: str) -> Scope:
     return Scope(frozenset({f"iqn.2026-01.example:{name}"}), frozenset(mount_points))
 
 
-def await_until(there: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + SOON
-    while not there():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+def announce_turns(module: ModuleType, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have each process make a file `waits-PID` just before it asks for its turn."""
+
+    def announced(*arguments: Any) -> AbstractContextManager[Turn]:
+        (directory / f"waits-{os.getpid()}").touch()
+        return take_turn(*arguments)
+
+    monkeypatch.setattr(module, "take_turn", announced)
 
 
 @contextmanager
@@ -51,7 +65,7 @@ def other_process(work: Callable[[], None]) -> Iterator[BaseProcess]:
         yield process
     finally:
         process.kill()
-        process.join(SOON)
+        process.join(PATIENCE)
 
 
 @contextmanager
@@ -62,7 +76,7 @@ def holding(lock: AbstractContextManager[object], root: Path) -> Iterator[int]:
     def hold() -> None:
         with lock:
             inside.touch()
-            time.sleep(2 * SOON)
+            time.sleep(2 * PATIENCE)
 
     with other_process(hold) as process:
         await_until(inside.exists)
@@ -71,7 +85,7 @@ def holding(lock: AbstractContextManager[object], root: Path) -> Iterator[int]:
 
 def held_elsewhere(root: Path, scope: Scope | None) -> AbstractContextManager[int]:
     """Have another process hold the host, or what it changes; the context is its pid."""
-    return holding(host_lock(SOON, lambda _: None, root, scope), root)
+    return holding(host_lock(PATIENCE, lambda _: None, root, scope), root)
 
 
 def is_free(root: Path, scope: Scope | None) -> bool:
@@ -84,7 +98,7 @@ def is_free(root: Path, scope: Scope | None) -> bool:
 
 def test_twenty_processes_change_twenty_targets_at_the_same_moment(tmp_path: Path) -> None:
     def work(number: int) -> None:
-        with host_lock(SOON, lambda _: None, tmp_path, target(str(number), f"/srv/{number}")):
+        with host_lock(PATIENCE, lambda _: None, tmp_path, target(str(number), f"/srv/{number}")):
             (tmp_path / f"inside-{number}").touch()
             await_until(lambda: len(list(tmp_path.glob("inside-*"))) == 20)
         (tmp_path / f"done-{number}").touch()
@@ -94,7 +108,7 @@ def test_twenty_processes_change_twenty_targets_at_the_same_moment(tmp_path: Pat
             stack.enter_context(other_process(partial(work, number))) for number in range(20)
         ]
         for process in processes:
-            process.join(2 * SOON)
+            process.join(PATIENCE)
         assert [process.exitcode for process in processes] == [0] * 20
     assert len(list(tmp_path.glob("done-*"))) == 20
 
@@ -142,7 +156,7 @@ def test_the_holder_that_is_named_is_one_that_still_has_the_lock(tmp_path: Path)
 
 def test_who_waits_for_the_whole_host_is_not_overtaken(tmp_path: Path) -> None:
     def wait_for_host() -> None:
-        with host_lock(SOON, lambda _: (tmp_path / "waits").touch(), tmp_path):
+        with host_lock(PATIENCE, lambda _: (tmp_path / "waits").touch(), tmp_path):
             (tmp_path / "inside").touch()
 
     with ExitStack() as stack:
@@ -152,7 +166,7 @@ def test_who_waits_for_the_whole_host_is_not_overtaken(tmp_path: Path) -> None:
             assert not is_free(tmp_path, target("b"))
             assert not (tmp_path / "inside").exists()
         # The first run has ended: the one that waited has its turn.
-        waiting.join(SOON)
+        waiting.join(PATIENCE)
         assert waiting.exitcode == 0
     assert is_free(tmp_path, target("b"))
 
@@ -180,7 +194,7 @@ def test_lines_that_many_processes_put_into_fstab_are_all_there(tmp_path: Path) 
     put(tmp_path, "etc/fstab", "# theirs\n")
 
     def work(number: int) -> None:
-        context = Context(SOON, tmp_path, scope=target(str(number)))
+        context = Context(PATIENCE, tmp_path, scope=target(str(number)))
         for part in range(5):
             line = make_line(f"UUID={number}", f"/srv/{number}/{part}", "ext4", ("noauto",))
             context.edit_fstab(partial(append_line, line=line))
@@ -190,7 +204,7 @@ def test_lines_that_many_processes_put_into_fstab_are_all_there(tmp_path: Path) 
             stack.enter_context(other_process(partial(work, number))) for number in range(8)
         ]
         for process in processes:
-            process.join(2 * SOON)
+            process.join(PATIENCE)
         assert [process.exitcode for process in processes] == [0] * 8
     entries = fstab_file.read_fstab(tmp_path).entries
     wanted = {f"/srv/{number}/{part}" for number in range(8) for part in range(5)}
@@ -208,7 +222,7 @@ def test_a_thread_may_take_the_lock_of_files_again_and_another_process_waits(
 
     parent = os.getpid()
     with lock, lock, other_process(try_it) as process:
-        process.join(SOON)
+        process.join(PATIENCE)
         assert process.exitcode == 0
     with FilesLock(0, tmp_path):
         pass
@@ -229,28 +243,24 @@ def test_systemd_is_reloaded_once_for_all_who_wait_for_it(
 
     def reload(_: Path) -> None:
         (reloads / str(time.monotonic_ns())).touch()
-        time.sleep(0.5)
 
     monkeypatch.setattr(systemd, "reload_soon", reload)
+    announce_turns(context_module, tmp_path, monkeypatch)
 
-    def work(number: int) -> None:
-        (tmp_path / f"waits-{number}").touch()
-        Context(SOON, tmp_path).reload()
+    def work() -> None:
+        Context(PATIENCE, tmp_path).reload()
 
     with ExitStack() as stack:
-        with holding(take_turn("reloading systemd", SOON, tmp_path), tmp_path):
-            processes = [
-                stack.enter_context(other_process(partial(work, number))) for number in range(6)
-            ]
+        with holding(take_turn("reloading systemd", PATIENCE, tmp_path), tmp_path):
+            processes = [stack.enter_context(other_process(work)) for _ in range(6)]
             await_until(lambda: len(list(tmp_path.glob("waits-*"))) == 6)
-            time.sleep(0.3)
             assert list(reloads.iterdir()) == []
         for process in processes:
-            process.join(SOON)
+            process.join(PATIENCE)
         assert [process.exitcode for process in processes] == [0] * 6
     assert len(list(reloads.iterdir())) == 1
     # What changes after that reload began needs another one.
-    Context(SOON, tmp_path).reload()
+    Context(PATIENCE, tmp_path).reload()
     assert len(list(reloads.iterdir())) == 2
 
 
@@ -265,44 +275,55 @@ def test_an_array_is_asked_once_for_all_runs_that_wait_for_its_answer(
 
     def discover(*_: object, **__: object) -> tuple[DiscoveredTarget, ...]:
         (asked / str(time.monotonic_ns())).touch()
-        time.sleep(0.2)
         return offers
 
     monkeypatch.setattr(iscsiadm, "discover", discover)
+    announce_turns(attach, tmp_path, monkeypatch)
     portal = offers[0].portal
 
     def work(number: int) -> None:
-        (tmp_path / f"waits-{number}").touch()
-        context = Context(SOON, tmp_path, scope=target(str(number)))
+        context = Context(PATIENCE, tmp_path, scope=target(str(number)))
         assert attach._ask_in_turn(context, portal, "default") == offers
 
     with ExitStack() as stack:
-        with holding(take_turn(f"asking {portal} for its targets", SOON, tmp_path), tmp_path):
+        with holding(take_turn(f"asking {portal} for its targets", PATIENCE, tmp_path), tmp_path):
             processes = [stack.enter_context(other_process(partial(work, n))) for n in range(6)]
             await_until(lambda: len(list(tmp_path.glob("waits-*"))) == 6)
-            time.sleep(0.3)
         for process in processes:
-            process.join(SOON)
+            process.join(PATIENCE)
         assert [process.exitcode for process in processes] == [0] * 6
     assert len(list(asked.iterdir())) == 1
     # Who asks later gets a new answer.
-    attach._ask_in_turn(Context(SOON, tmp_path, scope=target("late")), portal, "default")
+    attach._ask_in_turn(Context(PATIENCE, tmp_path, scope=target("late")), portal, "default")
     assert len(list(asked.iterdir())) == 2
 
 
-def test_a_turn_is_waited_for_as_long_as_others_have_theirs(tmp_path: Path) -> None:
-    def work(number: int) -> None:
-        with take_turn("something", 1.0, tmp_path):
-            time.sleep(0.5)
-        (tmp_path / f"done-{number}").touch()
+def test_a_turn_is_waited_for_as_long_as_others_have_theirs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others = ExitStack()
 
-    with ExitStack() as stack:
-        processes = [stack.enter_context(other_process(partial(work, n))) for n in range(5)]
-        for process in processes:
-            process.join(SOON)
-        assert [process.exitcode for process in processes] == [0] * 5
+    def have_turn(pid: int) -> None:
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "getpid", lambda: pid)
+            others.enter_context(take_turn("something", 0, tmp_path))
+
+    def end_turns_after_half_a_second() -> None:
+        if clock.seconds >= 0.5 * len(ended):
+            others.close()
+            if len(ended) < 5:
+                ended.append(clock.seconds)
+                have_turn(len(ended))
+
+    ended = [0.0]
+    clock = FakeClock(end_turns_after_half_a_second)
+    have_turn(1)
+    with monkeypatch.context() as patched:
+        patched.setattr(locks, "time", clock)
+        with take_turn("something", 1.0, tmp_path):
+            assert clock.seconds >= 2.5
     with (
-        holding(take_turn("something", SOON, tmp_path), tmp_path) as pid,
+        holding(take_turn("something", PATIENCE, tmp_path), tmp_path) as pid,
         pytest.raises(InUseError, match=rf"\(pid {pid}\) is something"),
     ):
         take_turn("something", 0.2, tmp_path).__enter__()
@@ -327,7 +348,7 @@ def test_a_service_that_other_runs_need_stays_enabled(
         )
 
     own = target("own")
-    context = Context(SOON, tmp_path, scope=own)
+    context = Context(PATIENCE, tmp_path, scope=own)
     enable = actions.EnableService(unit)
     add_boot_record("earlier")
     with host_lock(0, print, tmp_path, own):
@@ -358,7 +379,7 @@ def test_multipathd_is_not_stopped_while_another_run_is_at_work(
     tmp_path: Path, stopped: list[list[str]]
 ) -> None:
     own = target("own")
-    context = Context(SOON, tmp_path, scope=own)
+    context = Context(PATIENCE, tmp_path, scope=own)
     stop = actions.StopService("multipathd.service")
     with host_lock(0, print, tmp_path, own):
         with held_elsewhere(tmp_path, target("other")), pytest.raises(InUseError, match="need"):
@@ -372,7 +393,7 @@ def test_multipathd_is_not_stopped_while_another_run_is_at_work(
 def test_multipathd_is_not_stopped_while_a_map_is_left(
     tmp_path: Path, stopped: list[list[str]], scope: Scope | None
 ) -> None:
-    context = Context(SOON, tmp_path, scope=scope)
+    context = Context(PATIENCE, tmp_path, scope=scope)
     stop = actions.StopService("multipathd.service")
     put(tmp_path, "sys/class/block/dm-0/dm/uuid", "mpath-36001405\n")
     with host_lock(0, print, tmp_path, scope):

@@ -2,8 +2,7 @@
 
 import os
 import stat
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +27,7 @@ from iscsictl.system.iscsi.nodedb_write import (
     remove_record,
     write_record,
 )
+from tests.unit.fake_clock import FakeClock
 
 T1, T2 = "iqn.2003-01.org.example:t1", "iqn.2003-01.org.example:t2"
 V4, V6 = Portal("192.0.2.5", 3260, 1), Portal("2001:db8::5", 3260, 1)
@@ -147,31 +147,13 @@ def test_a_link_to_itself_in_the_database_harms_no_record(db: Path) -> None:
     assert [r.problem is None for r in read_ifaces(db) if r.name == "eth1"] == [False]
 
 
-class Clock:
-    """Stands for the module `time`: nothing passes but what is slept, and a sleep has a witness."""
-
-    def __init__(self, meanwhile: Callable[[], object]) -> None:
-        self.seconds = 0.0
-        self.meanwhile = meanwhile
-
-    def monotonic(self) -> float:
-        return self.seconds
-
-    def time(self) -> float:
-        return time.time()
-
-    def sleep(self, seconds: float) -> None:
-        self.seconds += seconds
-        self.meanwhile()
-
-
 def test_a_record_that_is_just_being_written_is_not_called_corrupt(
     db: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = _add(db, T1, V4)
     whole = path.read_bytes()
     path.write_bytes(b"")
-    clock = Clock(lambda: path.write_bytes(whole))
+    clock = FakeClock(lambda: path.write_bytes(whole), path.stat().st_mtime)
     monkeypatch.setattr(nodedb, "time", clock)
     assert [r.problem for r in read_records(db)] == [None]
     assert 0 < clock.seconds < limits.RECORD_WAIT
@@ -180,8 +162,9 @@ def test_a_record_that_is_just_being_written_is_not_called_corrupt(
 def test_a_record_that_stays_empty_is_called_corrupt_in_the_end(
     db: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _add(db, T1, V4).write_bytes(b"")
-    clock = Clock(lambda: None)
+    path = _add(db, T1, V4)
+    path.write_bytes(b"")
+    clock = FakeClock(now=path.stat().st_mtime)
     monkeypatch.setattr(nodedb, "time", clock)
     assert [r.problem for r in read_records(db)] == ["is empty (0 bytes): its writer was killed"]
     assert clock.seconds >= limits.RECORD_WAIT

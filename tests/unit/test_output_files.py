@@ -13,6 +13,7 @@ from iscsictl.errors import Exit, IscsictlError, RefusedError
 from iscsictl.model.secret import Secret
 from iscsictl.system.io.files import protect, remove_file, replace_file
 from tests.commands import call
+from tests.patience import PATIENCE
 from tests.unit.test_safe_paths import NOBODY, home, link_of, swapped
 
 __all__ = ["home"]
@@ -111,7 +112,9 @@ def test_nothing_is_written_elsewhere_while_a_user_swaps_a_link_in(home: Path) -
     outcomes: set[bool] = set()
     with swapped(home / "here", home / "there"):
         end = time.monotonic() + 3
-        while time.monotonic() < end:
+        # Both outcomes are met, however seldom the other user gets the processor.
+        while time.monotonic() < end or len(outcomes) < 2:
+            assert time.monotonic() < end + PATIENCE, outcomes
             for attempt in (
                 lambda: save_plan(path, "ours"),
                 lambda: replace_file(path, b"ours", mode=0o600),
@@ -124,7 +127,6 @@ def test_nothing_is_written_elsewhere_while_a_user_swaps_a_link_in(home: Path) -
                     outcomes.add(True)
                 except IscsictlError:
                     outcomes.add(False)
-    assert outcomes == {True, False}
     assert [entry.name for entry in victim.iterdir()] == ["file"]
     assert (victim / "file").read_text() == "theirs"
     assert stat.S_IMODE((victim / "file").stat().st_mode) == 0o640

@@ -74,9 +74,10 @@ def test_a_name_of_an_ipv6_address_has_the_same_reason(
 def test_a_connection_that_cannot_begin_is_closed_and_told(
     listening: Portal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = len(list(Path("/proc/self/fd").iterdir()))
+    before = set(Path("/proc/self/fd").iterdir())
     monkeypatch.setattr(socket, "socket", NoWay)
     assert portal_probe.find_silent_portals([listening], 10) == {
         listening: os.strerror(errno.EPERM).lower()
     }
-    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    # What others opened may have been closed meanwhile, by the garbage collector for example.
+    assert set(Path("/proc/self/fd").iterdir()) <= before

@@ -1,6 +1,5 @@
 """Programs that are begun and left to themselves, and what is told of one that fails before."""
 
-import time
 from pathlib import Path
 
 import pytest
@@ -8,6 +7,7 @@ import pytest
 from iscsictl.errors import UnreachableError
 from iscsictl.system.io import process
 from iscsictl.system.io.process import ToolError, run, start
+from tests.patience import await_until
 
 
 def test_one_returns_when_the_program_is_at_it_and_it_goes_on_to_its_end(tmp_path: Path) -> None:
@@ -17,10 +17,7 @@ def test_one_returns_when_the_program_is_at_it_and_it_goes_on_to_its_end(tmp_pat
     start(["sh", "-c", script], at_it.exists)
     assert not done.exists()
     go_on.touch()
-    deadline = time.monotonic() + 10
-    while not done.exists() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert done.exists()
+    await_until(done.exists)
 
 
 def test_one_that_ends_well_without_ever_being_seen_at_it_is_done() -> None:
@@ -35,8 +32,14 @@ def test_one_that_fails_before_is_an_error_with_its_own_words() -> None:
 
 def test_one_that_never_gets_to_it_is_ended_at_the_deadline(tmp_path: Path) -> None:
     number = tmp_path / "pid"
+
+    def at_it() -> bool:
+        # Its number is known before the deadline is looked at; it never gets any further.
+        await_until(lambda: number.exists() and number.read_text() != "")
+        return False
+
     with pytest.raises(UnreachableError, match="sh did not answer within"):
-        start(["sh", "-c", f"echo $$ >'{number}'; exec sleep 60"], lambda: False, timeout=0.5)
+        start(["sh", "-c", f"echo $$ >'{number}'; exec sleep 600"], at_it, timeout=0.5)
     assert not Path("/proc", number.read_text().strip()).exists()
 
 

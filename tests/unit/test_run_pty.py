@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import time
+from typing import TYPE_CHECKING
 
 import pytest
 
 from iscsictl.system.io import process
 from iscsictl.system.io.process import StoppedError, ToolError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 DEAF = "trap '' HUP INT TERM CONT; "
 
@@ -39,13 +43,20 @@ def test_a_program_that_heeds_no_signal_is_ended_when_the_user_asks(script: str)
 
 
 @pytest.mark.fault("F42")
-def test_so_is_one_that_closed_its_terminal_long_ago() -> None:
-    began = time.monotonic()
-    script = DEAF + "echo pid $$; exec < /dev/null > /dev/null 2>&1; while :; do sleep 0.1; done"
+def test_so_is_one_that_closed_its_terminal_long_ago(tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    script = f"{DEAF} echo pid $$; exec < /dev/null > /dev/null 2>&1; touch '{closed}'"
     said: list[str] = []
+    asked_at: list[float] = []
+
+    def stop() -> bool:
+        if closed.exists():
+            asked_at.append(time.monotonic())
+        return bool(asked_at) and asked_at[-1] > asked_at[0] + 1
+
     with pytest.raises(StoppedError):
         process.pty(
-            ["sh", "-c", script], watch=said.append, stop=lambda: time.monotonic() > began + 1
+            ["sh", "-c", f"{script}; while :; do sleep 0.1; done"], watch=said.append, stop=stop
         )
     with pytest.raises(ProcessLookupError):
         os.kill(int("".join(said).split()[1]), 0)

@@ -11,6 +11,7 @@ import pytest
 
 from iscsictl.system.io import process, runtime_dir
 from iscsictl.system.iscsi import session_view
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
 
@@ -18,7 +19,7 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
 PROGRAM = """\
 #!/bin/sh
 touch "$2/begun"
-for _ in $(seq 300); do
+for _ in $(seq 2400); do
   [ -e "$2/unmounted" ] && break
   sleep 0.05
 done
@@ -57,7 +58,7 @@ def test_what_is_unmounted_meanwhile_is_unmounted_in_the_view_too(
 
     def run_in_view() -> None:
         words = ("-m", str(tmp_path))
-        results.append(session_view.run_iscsiadm(words, (), timeout=30, doing="a login"))
+        results.append(session_view.run_iscsiadm(words, (), timeout=2 * PATIENCE, doing="a login"))
 
     thread = threading.Thread(target=run_in_view)
     thread.start()

@@ -3,10 +3,15 @@
 import threading
 from pathlib import Path
 
+import pytest
+
+from iscsictl.engine import coalescing
 from iscsictl.engine.volumes_context import Edit, VolumesContext
 from iscsictl.errors import IscsictlError, RefusedError
 from iscsictl.model.fstab import Fstab
 from iscsictl.parse.fstab import parse_fstab, render_fstab
+from tests.patience import PATIENCE, await_until
+from tests.unit.fake_clock import FakeClock
 
 OLD = b"# made by hand\n"
 
@@ -22,11 +27,9 @@ def refuse_edit(_: Fstab) -> Fstab:
 def edit_together(context: VolumesContext, edits: dict[str, Edit]) -> dict[str, object]:
     """Have each edit made by a thread of its own; return the result or the error of each."""
     found: dict[str, object] = {}
-    start = threading.Barrier(len(edits))
     context.at_work = len(edits)
 
     def edit_one(name: str) -> None:
-        start.wait()
         try:
             found[name] = context.edit_fstab(edits[name])
         except IscsictlError as error:
@@ -36,11 +39,13 @@ def edit_together(context: VolumesContext, edits: dict[str, Edit]) -> dict[str, 
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(20)
+        thread.join(PATIENCE)
     return found
 
 
-def test_an_edit_that_is_refused_fails_no_other_of_its_round(tmp_path: Path) -> None:
+def test_an_edit_that_is_refused_fails_no_other_of_its_round(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "etc/fstab"
     path.parent.mkdir()
     path.write_bytes(OLD)
@@ -49,7 +54,11 @@ def test_an_edit_that_is_refused_fails_no_other_of_its_round(tmp_path: Path) -> 
         "refused": refuse_edit,
         "last": append_comment("two"),
     }
-    found = edit_together(VolumesContext(5, tmp_path), edits)
+    context = VolumesContext(PATIENCE, tmp_path)
+    # The round begins when all of them have come, whichever thread is slow.
+    clock = FakeClock(lambda: await_until(lambda: len(context._edits._waiting) == len(edits)))
+    monkeypatch.setattr(coalescing, "time", clock)
+    found = edit_together(context, edits)
     assert isinstance(found["refused"], RefusedError)
     for name in ("first", "last"):
         assert found[name] == (True, parse_fstab(OLD))

@@ -6,7 +6,7 @@ import os
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -25,6 +25,7 @@ from iscsictl.model.disk_content import Content
 from iscsictl.system.block import disk_writer, partition_table, reservations, scsi_commands
 from iscsictl.system.block import probe as prober
 from iscsictl.system.context import Context
+from tests.patience import PATIENCE
 from tests.unit.loops import WWID, fingerprint, give_name, looped, sparse
 from tests.worlds import FREE, RESERVED
 
@@ -39,10 +40,15 @@ class Scratch:
 
     image: Path
     device: str
+    #: Seconds for which another program may have the disk locked.
+    wait: float = PATIENCE
 
     @property
     def disk(self) -> DiskId:
         return DiskId("iqn.2026-01.example:a", 0, WWID, self.device)
+
+    def deadline(self) -> float:
+        return time.monotonic() + self.wait
 
     def put(self, at: int, data: bytes = b"precious") -> None:
         with Path(self.device).open("r+b", buffering=0) as disk:
@@ -63,10 +69,6 @@ def is_blank(content: Content) -> bool:
     return content.blank
 
 
-def soon() -> float:
-    return time.monotonic() + 0.3
-
-
 def table_of(scratch: Scratch, script: str = "label: gpt\n,50MiB\n") -> None:
     subprocess.run(
         ["sfdisk", "-q", "--no-reread", "--no-tell-kernel", scratch.device],
@@ -75,31 +77,31 @@ def table_of(scratch: Scratch, script: str = "label: gpt\n,50MiB\n") -> None:
 
 
 def label(scratch: Scratch) -> None:
-    disk_writer.label(scratch.disk, "label: gpt\n,,\n", is_blank, soon())
+    disk_writer.label(scratch.disk, "label: gpt\n,,\n", is_blank, scratch.deadline())
 
 
 def new_table(scratch: Scratch) -> None:
-    partition_table.write_label(scratch.disk, "gpt", is_blank, soon())
+    partition_table.write_label(scratch.disk, "gpt", is_blank, scratch.deadline())
 
 
 def mkfs(scratch: Scratch) -> None:
     command = disk_writer.mkfs_command("ext4", UUID, None)
-    disk_writer.mkfs(scratch.disk, None, command, is_blank, soon())
+    disk_writer.mkfs(scratch.disk, None, command, is_blank, scratch.deadline())
 
 
 def wipe(scratch: Scratch) -> None:
-    disk_writer.wipe(scratch.disk, soon())
+    disk_writer.wipe(scratch.disk, scratch.deadline())
 
 
 def wipe_node(scratch: Scratch) -> None:
-    partition_table.wipe_node(scratch.disk, scratch.device, lambda _: True, soon())
+    partition_table.wipe_node(scratch.disk, scratch.device, lambda _: True, scratch.deadline())
 
 
 def add_partition(scratch: Scratch) -> None:
     before = partition_table.read_table(scratch.device)
     assert before is not None
     script = [(["--append", "{}"], "size=20480\n")]
-    partition_table.reshape(scratch.disk, before, script, lambda _: None, soon())
+    partition_table.reshape(scratch.disk, before, script, lambda _: None, scratch.deadline())
 
 
 def grow_filesystem(scratch: Scratch) -> None:
@@ -215,7 +217,7 @@ def test_a_disk_is_asked_as_soon_as_it_is_locked(
     ran = []
     with (
         pytest.raises(RefusedError, match=words),
-        disk_writer.locked_disk(scratch.disk, soon()),
+        disk_writer.locked_disk(scratch.disk, scratch.deadline()),
     ):
         ran.append(scratch.device)
     assert ran == []
@@ -237,10 +239,12 @@ def test_no_write_where_the_disk_changes_just_before_the_tool_starts(
 
     def write(scratch: Scratch) -> None:
         if when == "after the proof":
-            disk_writer.label(scratch.disk, "label: gpt\n,,\n", fine, soon())
+            disk_writer.label(scratch.disk, "label: gpt\n,,\n", fine, scratch.deadline())
         else:
             command = disk_writer.mkfs_command("ext4", UUID, None)
-            disk_writer.mkfs(scratch.disk, None, command, is_blank, soon(), before_write=change)
+            disk_writer.mkfs(
+                scratch.disk, None, command, is_blank, scratch.deadline(), before_write=change
+            )
 
     assert words in refused(scratch, write, RefusedError)
 
@@ -252,7 +256,8 @@ def test_no_write_while_another_program_has_the_disk_locked(scratch: Scratch, wr
     fd = os.open(scratch.device, os.O_RDONLY)
     fcntl.flock(fd, fcntl.LOCK_EX)
     try:
-        assert "is locked by another program" in refused(scratch, write, InUseError)
+        soon = replace(scratch, wait=0.3)
+        assert "is locked by another program" in refused(soon, write, InUseError)
     finally:
         os.close(fd)
 
@@ -310,7 +315,7 @@ def test_a_table_that_changed_since_the_plan_is_not_reshaped(scratch: Scratch) -
 
     def write(scratch: Scratch) -> None:
         commands = [(["--append", "{}"], "size=20480\n")]
-        partition_table.reshape(scratch.disk, before, commands, lambda _: None, soon())
+        partition_table.reshape(scratch.disk, before, commands, lambda _: None, scratch.deadline())
 
     assert "not as it was when this was planned" in refused(scratch, write, RefusedError)
 
@@ -359,7 +364,9 @@ def test_a_reshaped_table_that_is_not_as_planned_is_told(scratch: Scratch) -> No
     assert before is not None
     commands = [(["--append", "{}"], "size=20480\n")]
     with pytest.raises(IscsictlError, match="it is too small"):
-        partition_table.reshape(scratch.disk, before, commands, lambda _: "it is too small", soon())
+        partition_table.reshape(
+            scratch.disk, before, commands, lambda _: "it is too small", scratch.deadline()
+        )
 
 
 @pytest.mark.fault("F74")
