@@ -48,6 +48,18 @@ class Table:
         """
         return next((entry for entry in self.entries if entry.number == number), None)
 
+    def partition_uuid(self, number: int) -> str | None:
+        """Return what fstab calls PARTUUID, in lower case; None where the partition has none.
+
+        In a DOS table it is the id of the table with the number in two hexadecimal digits (blkid).
+        """
+        entry = self.entry(number)
+        if entry is None:
+            return None
+        if self.label == "dos" and self.id is not None:
+            return f"{self.id.removeprefix('0x').lower()}-{number:02x}"
+        return None if entry.uuid is None else entry.uuid.lower()
+
     def has_partition_at(self, offset: int) -> bool:
         """Tell whether a byte of the disk is in a partition.
 

@@ -15,6 +15,7 @@ from iscsictl.model.spec import Consent
 from iscsictl.parse.fstab import parse_fstab
 from iscsictl.planner.attach.attach import plan_attach
 from iscsictl.planner.disks.format import MkfsSpec, plan_label, plan_mkfs
+from iscsictl.planner.disks.partitions import plan_remove
 from iscsictl.planner.selection.disks import DiskInventory
 from tests.unit.attach_facts import W, here, planned
 from tests.unit.disk_facts import (
@@ -108,6 +109,35 @@ def test_an_entry_by_the_id_of_the_partition_counts_where_that_partition_is_wipe
 
     assert "line 1 mounts" in refused_line(wipe("/dev/sda1"))
     assert "wipe" in verbs(wipe("/dev/sda2"))
+
+
+@pytest.mark.parametrize(
+    "name", ["LABEL=mail", f"PARTUUID={PARTUUID.lower()}", "/dev/disk/by-label/mail", "/dev/sda1"]
+)
+def test_a_partition_that_fstab_names_in_any_way_is_not_deleted(name: str) -> None:
+    line = f"{name} /data xfs _netdev 0 0\n".encode()
+    content = replace(carries("xfs"), signatures=(Signature("xfs", 0, UUID, "mail"),))
+    inventory = disk_inventory(
+        a_disk(part(1)), content=content, table=gpt(Entry(1, 2048, 524288, LINUX, PARTUUID)),
+        lines=[line], name="/dev/sda1",
+    )  # fmt: skip
+    assert "line 1 mounts" in refused_line(plan_remove(inventory, 1, consent=True))
+    elsewhere = replace(inventory, mounted={"/data": MountedSource("8:32", "/dev/sdc")})
+    assert verbs(plan_remove(elsewhere, 1, consent=True)) == ["part-rm"]
+
+
+def test_a_partition_of_a_dos_table_has_the_id_of_the_table_and_its_number() -> None:
+    entries = (Entry(1, 2048, 2048, "83"), Entry(10, 8192, 2048, "83"))
+    table = Table("dos", 512, "0x1A2B3C4D", entries=entries)
+    assert table.partition_uuid(10) == "1a2b3c4d-0a"
+    assert table.partition_uuid(2) is None
+    assert gpt(Entry(1, 2048, 2048, LINUX, PARTUUID)).partition_uuid(1) == PARTUUID.lower()
+    line = b"PARTUUID=1a2b3c4d-01 /data ext4 _netdev 0 0\n"
+    inventory = disk_inventory(
+        a_disk(part(1)), content=carries("ext4"), table=table, lines=[line], name="/dev/sda1"
+    )
+    plan = plan_mkfs(inventory, MkfsSpec("xfs", NEW, consent=WIPE))
+    assert "line 1 mounts" in refused_line(plan)
 
 
 def test_swap_that_is_used_at_boot_is_not_wiped() -> None:

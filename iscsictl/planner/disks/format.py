@@ -164,8 +164,9 @@ class _MkfsPlanner:
                 hint=f"iscsictl disk part verify {shell_form(device)}",
             )
         if ground is OverwriteGround.CONFIRMED:
-            part = wanted.partition_id
-            require_not_in_fstab(self.inventory, content, self.node, partition_id=part)
+            table, part = self.inventory.facts.table, self.chosen.part
+            own = None if table is None or part is None else table.partition_uuid(part)
+            require_not_in_fstab(self.inventory, content, self.node, partition_id=own)
         self._drop_destroyed_entries(entries, content)
         resumed = fitting if ground is not OverwriteGround.CONFIRMED else None
         claim = wanted

@@ -14,6 +14,7 @@ from iscsictl.model.plan import Plan
 from iscsictl.model.shell_form import shell_form
 from iscsictl.planner.builder import PlanBuilder, build_plan
 from iscsictl.planner.disks import layout
+from iscsictl.planner.safety.destroyed_entries import require_not_in_fstab
 from iscsictl.planner.safety.overwrite import ConsentRequiredError
 from iscsictl.planner.selection.disks import (
     DiskInventory,
@@ -219,6 +220,8 @@ def _add_removal_steps(
             grant="remove",
             hint=f"to look at it: {_command_to_tell_kernel(device.device, number)}; {anyway}",
         )
+    if found is not None:
+        require_not_in_fstab(inventory, found, node, partition_id=table.partition_uuid(number))
     if found is not None and not found.blank and not consent:
         raise ConsentRequiredError(
             f"{node} is not blank: it carries {found.description}",

@@ -106,7 +106,9 @@ def topology(kname: str, root: Path = Path("/")) -> Topology:
         read_number("queue/physical_block_size", logical) or logical,
         read_number("queue/minimum_io_size", logical) or logical,
         read_number("queue/optimal_io_size", 0),
-        read_number("alignment_offset", 0),
+        # -1 is no place but the kernel's word for limits that do not fit together, as those of a
+        # map whose paths differ (block/blk-settings.c).
+        max(0, read_number("alignment_offset", 0)),
     )
 
 
