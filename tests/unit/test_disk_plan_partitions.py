@@ -14,6 +14,7 @@ from iscsictl.model.listing import Block
 from iscsictl.model.partition_table import Entry, Table, Topology
 from iscsictl.model.plan import Hazard, Plan
 from iscsictl.planner.disks.format import plan_grow
+from iscsictl.planner.disks.layout import table_of_whole_disk
 from iscsictl.planner.disks.partitions import (
     AddPartitionSpec,
     plan_add,
@@ -24,6 +25,7 @@ from iscsictl.planner.disks.partitions import (
 from iscsictl.planner.safety.overwrite import ConsentRequiredError
 from iscsictl.planner.selection.disks import DiskFacts, DiskInventory
 from tests.unit.disk_facts import (
+    GIB,
     LINUX,
     NEW,
     SECTORS,
@@ -308,3 +310,19 @@ def test_the_entry_of_a_sun_label_for_the_whole_disk_holds_nothing() -> None:
     table = Table("sun", entries=(Entry(1, 16065, 16065, "83"), Entry(3, 0, SECTORS, "5")))
     found = [Signature("swap", 4086), Signature("ext4", 16065 * 512 + 1080)]
     assert signatures_beside_table(found, table) == (found[0],)
+
+
+@pytest.mark.parametrize(
+    "entries", [(), (Entry(1, 2048, SECTORS - 4096, LINUX),)], ids=["empty", "full"]
+)
+def test_a_partition_is_added_in_what_the_disk_has_grown_by(entries: tuple[Entry, ...]) -> None:
+    table = gpt(*entries)
+    inventory = disk_inventory(a_disk(size=2 * GIB), table=table)
+    action = plan_add(inventory, AddPartitionSpec(None), {}).steps[0].action
+    assert isinstance(action, actions.AddPart)
+    assert action.start == (entries[0].end if entries else 2048)
+    assert action.start + action.size == 2 * SECTORS - 2048
+    # What the table is compared with before it is written is the one that is there.
+    assert action.before == table
+    # Less than 1 MiB may be a larger table of entries.
+    assert table_of_whole_disk(table, SECTORS + 2048) == table

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from iscsictl.engine.handlers import disks as handlers
+from iscsictl.engine.handlers import partitions as partition_handlers
 from iscsictl.errors import (
     InUseError,
     IscsictlError,
@@ -22,6 +23,7 @@ from iscsictl.errors import (
 from iscsictl.model import actions
 from iscsictl.model.actions import DiskId
 from iscsictl.model.disk_content import Content
+from iscsictl.planner.disks.layout import last_usable
 from iscsictl.system.block import disk_writer, partition_table, reservations, scsi_commands
 from iscsictl.system.block import probe as prober
 from iscsictl.system.context import Context
@@ -355,6 +357,25 @@ def test_what_stands_in_a_partition_does_not_keep_the_table_from_being_reshaped(
     after = partition_table.read_table(scratch.device)
     assert after is not None
     assert len(after.entries) == 2
+
+
+def test_a_partition_that_is_added_to_a_grown_disk_takes_the_backup_along(
+    scratch: Scratch,
+) -> None:
+    table_of(scratch)
+    before = partition_table.read_table(scratch.device)
+    assert before is not None
+    os.truncate(scratch.image, 300 * MIB)
+    subprocess.run(["losetup", "--set-capacity", scratch.device], check=True)
+    start = 210 * MIB // 512
+    kind = before.entries[0].type
+    action = actions.AddPart(scratch.disk, before, 2, start, 80 * MIB // 512, kind)
+    partition_handlers.HANDLERS[actions.AddPart](action, Context(wait=5.0))
+    after = partition_table.read_table(scratch.device)
+    assert after is not None
+    assert after.last == last_usable("gpt", 300 * MIB // 512, 512)
+    assert (after.entries[0], after.entries[1].start) == (before.entries[0], start)
+    assert partition_table.verify(scratch.device) == ()
 
 
 @pytest.mark.fault("F74")

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
+from typing import Final
 
 from iscsictl.engine.handlers.effect import Handler, Inverse, StepResult
 from iscsictl.errors import UnreachableError
@@ -23,6 +24,8 @@ from iscsictl.system.iscsi.sessions import read_listing
 
 #: Seconds between two requests to multipathd to resize a map.
 _ASK_AGAIN = 1.0
+# The backup of a GPT stands where the disk ended before; sfdisk grows nothing past it.
+_MOVE_BACKUP: Final[tuple[list[str], str | None]] = (["--relocate", "gpt-bak-std", "{}"], None)
 
 
 def _build_table_check(
@@ -50,7 +53,11 @@ def _add_partition(action: actions.AddPart, context: Context) -> StepResult:
         return None if entry.type == action.type else f"its type is {entry.type}"
 
     script = f"{action.number} : {', '.join(words)}\n"
-    _reshape_table(action, [(["--append", "{}"], script)], find_mismatch, context)
+    commands: list[tuple[list[str], str | None]] = [(["--append", "{}"], script)]
+    last = action.before.last
+    if action.before.label == "gpt" and last is not None and action.start + action.size - 1 > last:
+        commands.insert(0, _MOVE_BACKUP)
+    _reshape_table(action, commands, find_mismatch, context)
     node = probe.part_device(action.disk.device, action.number)
     with track_writes(started=True):
         partition_table.await_node(node, context.deadline())
@@ -110,8 +117,7 @@ def _grow_partition(action: actions.GrowPart, context: Context) -> StepResult:
     script = f"start={start}, size={action.size}\n"
     commands: list[tuple[list[str], str | None]] = [(["-N", str(action.number), "{}"], script)]
     if action.before.label == "gpt":
-        # The backup of the table stands where the disk ended before; sfdisk grows nothing past it.
-        commands.insert(0, (["--relocate", "gpt-bak-std", "{}"], None))
+        commands.insert(0, _MOVE_BACKUP)
 
     def find_mismatch(entry: Entry | None) -> str | None:
         same = entry is not None and (entry.start, entry.size) == (start, action.size)

@@ -107,6 +107,23 @@ def is_logical(entry: Entry, label: str) -> bool:
     return label == "dos" and entry.number > _MAX["dos"]
 
 
+def is_backup_left_behind(table: Table, total: int) -> bool:
+    """Tell whether the disk has grown since its GPT was written: the backup is not at its end.
+
+    Less than 1 MiB does not count: a table of more than 128 entries ends earlier by itself.
+    """
+    usable = last_usable(table.label, total, table.sector)
+    slack = MIB // table.sector
+    return table.label == "gpt" and table.last is not None and table.last < usable - slack
+
+
+def table_of_whole_disk(table: Table, total: int) -> Table:
+    """Return the table as it is once its backup stands at the end of the disk."""
+    if not is_backup_left_behind(table, total):
+        return table
+    return replace(table, last=last_usable(table.label, total, table.sector))
+
+
 def is_extended(entry: Entry, label: str) -> bool:
     """Tell whether the partition is the one that holds the logical ones of a DOS table."""
     return label == "dos" and entry.type in EXTENDED
@@ -359,12 +376,11 @@ def _find_problems_at_end(table: Table, total: int) -> list[Problem]:
         for entry in _space_taking_partitions(table)
         if entry.end > total
     ]  # fmt: skip
-    usable = last_usable(table.label, total, table.sector)
-    if table.label == "gpt" and table.last is not None and table.last < usable - 2048:
+    if is_backup_left_behind(table, total):
+        fix = "iscsictl disk grow" if table.entries else "iscsictl disk part add"
         found.append(
-            Problem("backup", "warn", "the disk has grown: the backup table is not at its end",
-                    "iscsictl disk grow")
-        )  # fmt: skip
+            Problem("backup", "warn", "the disk has grown: the backup table is not at its end", fix)
+        )
     if table.label == "dos" and total > DOS_LIMIT:
         found.append(
             Problem("dos-limit", "warn",

@@ -67,7 +67,8 @@ def _add_partition_steps(
     start = spec.start
     if start is not None and not spec.start_in_sectors:
         start = -(-start // table.sector)
-    there = _find_matching_partition(inventory, table, spec, kind, size, start)
+    roomy = layout.table_of_whole_disk(table, facts.total)
+    there = _find_matching_partition(inventory, roomy, spec, kind, size, start)
     if there is not None:
         before = actions.AddPart(device, table, there.number, there.start, there.size, kind)
         builder.add(before, subject(chosen, there.number), "is there already", done=True)
@@ -93,7 +94,7 @@ def _add_partition_steps(
             hint=f"use a multiple of {layout.SUN_CYLINDER} sectors, or leave out --start",
         )
     begin, length = layout.place_partition(
-        table, facts.total, facts.topology, size=size, start=start
+        roomy, facts.total, facts.topology, size=size, start=start
     )
     if start is not None and not _is_aligned(inventory, table, start):
         builder.notes.append(
