@@ -11,6 +11,8 @@ from typing import Final
 from iscsictl.model.fstab import PREFIX, split_options
 from iscsictl.model.record_text import MAX_VALUE
 
+# What overrides `nofail`, or has a target of the boot require the mount (systemd.mount(5)).
+_MUST_BE_MOUNTED: Final = re.compile(r"fail|x-initrd\.mount|x-systemd\.required-by=.*\.target")
 # Each has an mkfs that takes the UUID: fstab names it before the filesystem is there.
 FILESYSTEMS: Final = ("ext4", "ext3", "ext2", "xfs", "btrfs", "vfat")
 # `none`: the filesystem takes the whole disk.
@@ -62,7 +64,8 @@ def mode_bits(text: str) -> int:
 def mount_options(text: str) -> tuple[str, ...]:
     """Return mount options one by one; what stands in double quotes stays together.
 
-    Whether a filesystem knows an option is not checked: only mount(8) can tell.
+    Whether a filesystem knows an option is not checked: only mount(8) can tell. Those by which the
+    boot would need the mount are refused.
     """
     if re.search(r"[\0-\x1f\x7f]", text) or " " in re.sub(r'"[^"]*"', "", text):
         raise ValueError(f"{text}: mount options are parted by commas, without blanks")
@@ -73,6 +76,11 @@ def mount_options(text: str) -> tuple[str, ...]:
     for option in found:
         if option.startswith(PREFIX):
             raise ValueError(f"{option}: the options {PREFIX}* are notes of iscsictl's own")
+        if _MUST_BE_MOUNTED.fullmatch(option):
+            raise ValueError(
+                f"{option}: while the array is away the host would not boot; to have a unit wait "
+                "for the mount: required-by"
+            )
     return found
 
 

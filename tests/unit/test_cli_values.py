@@ -101,6 +101,20 @@ def test_a_comma_in_quotes_parts_no_option_of_the_command_line() -> None:
 
 
 @pytest.mark.parametrize(
+    "option",
+    ["fail", "x-initrd.mount", "x-systemd.required-by=local-fs.target",
+     "x-systemd.required-by=multi-user.target"],
+)  # fmt: skip
+def test_options_by_which_the_host_would_not_boot_without_the_array_are_refused(
+    option: str,
+) -> None:
+    with pytest.raises(ValueError, match="the host would not boot"):
+        values.mount_options(f"noatime,{option}")
+    others = "nofail,x-systemd.required-by=mail.service,x-systemd.automount,errors=remount-ro"
+    assert values.mount_options(others) == tuple(others.split(","))
+
+
+@pytest.mark.parametrize(
     "path", ["/srv/lun0", "/srv/lun0/", "/srv//lun0", "//srv/lun0", "/srv/./lun0"]
 )
 def test_a_directory_is_the_same_however_it_is_written(path: str, tmp_path: Path) -> None:

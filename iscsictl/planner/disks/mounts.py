@@ -24,7 +24,7 @@ from iscsictl.planner.selection.disks import DiskInventory, DiskSelection, disk_
 NOT_MOUNTABLE = frozenset({"swap", "LVM2_member", "crypto_LUKS", "linux_raid_member", "zfs_member"})
 # For mount(8) and systemd, which read fstab; no filesystem takes them as options.
 _ONLY_FSTAB = frozenset(
-    {"auto", "noauto", "nofail", "_netdev", "defaults", "user", "users", "owner", "group"}
+    {"auto", "noauto", "fail", "nofail", "_netdev", "defaults", "user", "users", "owner", "group"}
 )
 
 
