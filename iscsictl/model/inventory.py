@@ -178,7 +178,8 @@ class Inventory:
     of a session open that is no disk's, by session id. `open_iscsi` is the installed version.
     `stranded` says why a filesystem of an fstab entry has no disk, by mount point.
     `reservations` has those of the LUNs that were asked, by WWID.
-    `device_links` has the node of each name of a device that is a link, and no other names.
+    `device_links` has the node of each name of a device that is a link, and in a detach what the
+    first fields of fstab name; no other names.
     `in_journal` tells, of a name that nothing has, whether this run or the journal has a change
     under it, or it is an empty directory, as a detach leaves one.
     `mounted` has what is mounted, by path.

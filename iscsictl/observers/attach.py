@@ -31,11 +31,12 @@ from iscsictl.observers.record_changes import find_unsettled
 from iscsictl.observers.reservations import exclusive_disks, observe_reservations
 from iscsictl.planner.attach.attach import record_values
 from iscsictl.planner.attach.multipath import choose_paths, is_being_mapped
+from iscsictl.planner.safety.storage_graph import nodes_of
 from iscsictl.planner.selection.luns import find
 from iscsictl.planner.selection.paths import recorded_portals, sound_records
 from iscsictl.planner.selection.session_index import SessionIndex
 from iscsictl.system.block import multipath_conf, probe, scsi_commands
-from iscsictl.system.block.device_links import find_nodes
+from iscsictl.system.block.device_links import find_nodes, named_nodes
 from iscsictl.system.context import Context
 from iscsictl.system.io import journal, signals
 from iscsictl.system.io.host_lock import take_turn
@@ -172,7 +173,9 @@ def observe_for_detach(
         host=read_host_facts(root),
     )
     alive = {s.sid for s in listing.sessions if s.status == "up"}
-    inventory = replace(inventory, device_links=find_nodes(spec.name, inventory.disks, root))
+    of_fstab = named_nodes(inventory.fstab.specs, nodes_of(inventory.disks), root)
+    links = {**of_fstab, **find_nodes(spec.name, inventory.disks, root)}
+    inventory = replace(inventory, device_links=links)
     found = find(inventory, spec.name, spec.lun)
     if not found:
         known = before is not None or journal.mentions(spec.name, root)

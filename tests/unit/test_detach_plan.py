@@ -139,6 +139,23 @@ def test_the_session_stays_for_a_lun_that_an_entry_of_fstab_names(spec: str) -> 
 
 
 @pytest.mark.fault("F30")
+@pytest.mark.parametrize(
+    "spec",
+    ["PARTUUID=0fc63daf-01", "PARTLABEL=two", 'LABEL="two"', "/dev/disk/by-label/two",
+     "/dev/disk/by-id/dm-name-two"],
+)  # fmt: skip
+def test_the_session_stays_for_a_lun_that_a_link_of_fstab_leads_to(spec: str) -> None:
+    units = (unit(parted(W, "ext4", CLAIMED, used=True), usage=MOUNTED), unit(blank(W1), lun=1))
+    now = world(*units).logged_in().with_line(line(W))
+    (entry,) = parse_fstab(f"{spec} /srv/two ext4 noauto 0 0\n".encode()).lines
+    now = now.with_line(entry)
+    assert pending(planned(now)) == ["umount", "logout", "unfstab"]
+    plan = planned(now.having(device_links={spec: "/dev/sdb"}))
+    assert pending(plan) == ["umount", "remove", "unfstab"]
+    assert "LUN 1 is in /etc/fstab: /srv/two" in plan.notes[0]
+
+
+@pytest.mark.fault("F30")
 def test_the_session_ends_when_the_other_lun_is_only_visible() -> None:
     now = attached(second=DiskUsage())
     for plan in (planned(now), planned(now, TARGET, 0), planned(now, TARGET)):

@@ -169,23 +169,26 @@ def _why_disk_is_needed(inventory: Inventory, target: str, lun: int, disk: Disk)
         return f"is mounted on {', '.join(used.mounts)}"
     if used.other_holders:
         return f"is in use: {'; '.join(used.other_holders)}"
-    for line in inventory.fstab.lines:
-        if line.is_entry and _is_entry_of(line, target, lun, disk):
+    for line in inventory.fstab.entries:
+        if _is_entry_of(inventory, line, target, lun, disk):
             return f"is in /etc/fstab: {line.mount_point or line.spec}"
     return None
 
 
-def _is_entry_of(line: FstabLine, target: str, lun: int, disk: Disk) -> bool:
+def _is_entry_of(inventory: Inventory, line: FstabLine, target: str, lun: int, disk: Disk) -> bool:
     """Tell whether a line of fstab is for this disk, by whatever name.
 
-    udev's links have the target and the LUN (by-path) or the WWID (by-id) in their names.
+    A link that udev has now tells by what it leads to, as those of PARTUUID= and of a logical
+    volume. Of one that is not there the name tells: it has the target and the LUN in it (by-path),
+    or the WWID (by-id).
     """
     spec = line.spec or ""
     if line.is_ours:
         return line.wwid == disk.wwid or (line.target, line.lun) == (target, lun)
     tags = {f"LABEL={block.label}" for block in blocks(disk.block) if block.label}
     uuids = {block.uuid for block in blocks(disk.block) if block.uuid}
-    if line.uuid in uuids or spec in tags or spec in nodes_of([disk]):
+    nodes = nodes_of([disk])
+    if line.uuid in uuids or spec in tags or {spec, inventory.node_of(spec)} & nodes:
         return True
     identifier = (disk.wwid or "").partition(".")[2]
     by_path = re.escape(f"-{target}-lun-{lun}") + r"(-part\d+)?"
