@@ -24,7 +24,7 @@ from iscsictl.planner.iscsi.rescan import Asked, select_sessions
 from iscsictl.planner.safety.storage_graph import root_filesystem_targets
 from iscsictl.planner.selection.records import RecordSelector, select_records
 from iscsictl.planner.selection.session_index import SessionIndex
-from iscsictl.system.block import probe, scsi_commands
+from iscsictl.system.block import multipath, probe, scsi_commands
 from iscsictl.system.context import Context
 from iscsictl.system.io import journal
 from iscsictl.system.io.files import read_file
@@ -152,7 +152,7 @@ def observe_for_logout(context: Context) -> Inventory:
     `observe_records`.
     """
     listing = read_listing(context.root, details=False)
-    disks = listing.disks or ()
+    disks = multipath.with_failed_paths(listing.disks or (), context.root)
     return replace(
         observe_records(context, sessions=listing.sessions),
         disks=disks,

@@ -11,7 +11,7 @@ from iscsictl.model.listing import Session
 from iscsictl.model.plan import Outcome, Step
 from iscsictl.model.record import NodeRecord
 from iscsictl.planner.selection.session_index import SessionIndex
-from iscsictl.system.block import scsi_scan
+from iscsictl.system.block import multipath, scsi_scan
 from iscsictl.system.context import Context
 from iscsictl.system.iscsi import iscsiadm, nodedb
 from iscsictl.system.iscsi.sessions import has_session, read_listing
@@ -61,7 +61,8 @@ def _find_unused(
     connect.
     """
     listing = read_listing(context.root, details=False)
-    index = HostIndex(_records_of(logouts, context), listing.sessions, listing.disks or ())
+    disks = multipath.with_failed_paths(listing.disks or (), context.root)
+    index = HostIndex(_records_of(logouts, context), listing.sessions, disks)
     meant = _sessions_of_logouts(logouts, index)
     together = frozenset(session.sid for session in meant if isinstance(session, Session))
     openers = usage.open_devices((sid for sid in together if sid is not None), context.root)

@@ -141,7 +141,8 @@ def _log_out_session(action: actions.Logout, context: Context) -> StepResult:
     if action.lost and session.status != "up":
         scsi_scan.fail_at_once(session.sid, context.root)
     else:
-        index = HostIndex((), listing.sessions, listing.disks or ())
+        disks = multipath.with_failed_paths(listing.disks or (), context.root)
+        index = HostIndex((), listing.sessions, disks)
         has_units = session.luns != ()
         opened = usage.open_devices((session.sid,), context.root) if has_units else {}
         require_unused(

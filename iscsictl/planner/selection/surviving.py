@@ -10,7 +10,8 @@ def has_surviving_path(disk: Disk, leaving: AbstractSet[int | None], index: Host
     """Tell whether a map stands over the disk and a path that stays works.
 
     `leaving` are the ids of the sessions that go. A path works where its session is up and the
-    kernel has its state as `running`; without a map nothing goes around a lost path.
+    kernel has its state as `running`, unless its map has it as `failed`; without a map nothing goes
+    around a lost path.
     """
     return disk.block.kind == "mpath" and any(
         path.state == "running"

@@ -1,12 +1,21 @@
 """What multipathd(8) makes of a new disk, a path to a map or nothing; and the parts of a map."""
 
 import os
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
-from iscsictl.errors import IscsictlError
-from iscsictl.limits import MULTIPATH_LIST_WAIT
+from iscsictl.errors import IscsictlError, MissingError
+from iscsictl.limits import HELPER_WAIT, MULTIPATH_LIST_WAIT
 from iscsictl.model.listing import Disk
-from iscsictl.system.block.block_tree import BlockTree, device_path, holders, kind_of
+from iscsictl.model.listing import Path as DiskPath
+from iscsictl.parse.dmsetup_status import failed_paths
+from iscsictl.system.block.block_tree import (
+    BlockTree,
+    device_number,
+    device_path,
+    holders,
+    kind_of,
+)
 from iscsictl.system.io.process import run
 from iscsictl.system.io.sysfs_attributes import list_names, read_attribute, to_integer
 
@@ -43,6 +52,42 @@ def maps_without_paths(root: Path = Path("/")) -> tuple[Disk, ...]:
         if (block := tree.block(name)) is not None
     ]
     return tuple(found)
+
+
+def with_failed_paths(disks: Iterable[Disk], root: Path = Path("/")) -> tuple[Disk, ...]:
+    """Return the disks, with the state `failed` for each path that device-mapper does not use.
+
+    The kernel has the disk of a path as `running` while commands to it fail, as where the array
+    took the LUN away on one port: only the map knows. Without maps of several paths no process is
+    started. Where dmsetup(8) is not installed nothing is marked. Raises UnreachableError.
+    """
+    there = tuple(disks)
+    if not any(disk.block.kind == "mpath" and len(disk.paths) > 1 for disk in there):
+        return there
+    try:
+        found = run(
+            ["dmsetup", "status", "--target", "multipath"], timeout=HELPER_WAIT, ok=None
+        ).out
+    except MissingError:
+        return there
+    return mark_failed_paths(there, failed_paths(found), root)
+
+
+def mark_failed_paths(
+    disks: Iterable[Disk], failed: Collection[str], root: Path = Path("/")
+) -> tuple[Disk, ...]:
+    """Return the disks, with the state `failed` for the paths of maps with these MAJOR:MINOR."""
+
+    def mark(path: DiskPath) -> DiskPath:
+        is_failed = device_number(root, os.path.basename(path.device)) in failed
+        return path._replace(state="failed") if is_failed else path
+
+    return tuple(
+        disk._replace(paths=tuple(map(mark, disk.paths)))
+        if failed and disk.block.kind == "mpath"
+        else disk
+        for disk in disks
+    )
 
 
 def is_awaited(device: str, root: Path = Path("/")) -> bool:
