@@ -233,6 +233,27 @@ def test_a_lun_that_the_kernel_does_not_find_by_itself_is_scanned_for() -> None:
     assert [step.action.verb for step in plan.steps] == ["scan", "mount"]
 
 
+def test_what_is_mounted_below_another_mount_point_comes_after_that() -> None:
+    """What is mounted first would be hidden by the outer one, and written to behind its back."""
+    first = fstab(A, "/srv/a/mail", 1)
+    lines = append_line(append_line(first, fstab(A, "/srv/b", 2).lines[0]), fstab().lines[0])
+    luns = tuple(Lun(n, f"1:0:0:{n}", "/dev/sda", "running", "naa.1") for n in range(3))
+    world = Inventory((record(),), (session()._replace(luns=luns),), fstab=lines)
+    plan = plan_reconnect(world, {})
+    mounts = [step for step in plan.steps if step.action.verb == "mount"]
+    assert [step.subject for step in mounts] == ["/srv/b", "/srv/a", "/srv/a/mail"]
+    assert [step.after for step in mounts] == [set(), set(), {mounts[1].id}]
+    # Where the outer one is mounted, nothing is to be waited for.
+    (inner,) = (s for s in plan_reconnect(world, UP).pending if s.subject == "/srv/a/mail")
+    assert inner.after == frozenset()
+    # It is not mounted before the outer one either where that cannot be mounted at all.
+    away = append_line(first, fstab(B, "/srv/a", 0).lines[0])
+    plan = plan_reconnect(replace(world, fstab=away), {})
+    outer, inner = (s for s in plan.steps if s.action.verb == "mount")
+    assert outer.id in errors(plan)
+    assert inner.after == {outer.id}
+
+
 @pytest.mark.parametrize(
     ("now", "word"),
     [

@@ -22,6 +22,7 @@ from iscsictl.model.plan import Plan
 from iscsictl.model.record import NodeRecord
 from iscsictl.model.shell_form import shell_form
 from iscsictl.planner.builder import PlanBuilder
+from iscsictl.planner.safety.mount_points import directories_above
 from iscsictl.planner.selection.session_index import SessionIndex
 from iscsictl.planner.selection.surviving import has_other_paths, has_surviving_path, is_under_maps
 
@@ -100,7 +101,8 @@ class _Keep:
         self.mounted = mounted
         self.target = target
         self.index = SessionIndex.of(inventory)
-        self.lines = tuple(self._wanted_lines())
+        self.lines = _with_outer_mounts_first(self._wanted_lines())
+        self.mounts: dict[str, str] = {}
         self.builder = PlanBuilder(independent=True)
         self.logins: dict[str, list[str]] = {}
 
@@ -247,15 +249,20 @@ class _Keep:
         # A login that only adds a path need not succeed before a mount that another path carries.
         after = [] if up else self.logins.get(target, [])
         if not after and not up:
-            self.builder.add(mount, path, "mounts it again", error=self._no_session_error(target))
+            why = self._no_session_error(target)
+            self.mounts[path] = self.builder.add(mount, path, "mounts it again", error=why)
             return
+        # What is mounted over this one later would hide it.
+        outer = next((one for one in directories_above(path) if one in self.mounts), None)
+        if outer is not None:
+            after = [self.mounts[outer]]
         if self._must_scan(line, up):
             scan = actions.Scan(target, line.lun, ())
             name = f"{target} LUN {line.lun}"
             after = [self.builder.add(scan, name, "finds the disk", after=after)]
         if line.exclusive:
             after = [self._add_reservation(line, after)]
-        self.builder.add(mount, path, "mounts it again", after=after)
+        self.mounts[path] = self.builder.add(mount, path, "mounts it again", after=after)
 
     def _is_served_by_map(self, line: FstabLine) -> bool:
         """Tell whether the disk of a line is a map that works, also through another target."""
@@ -313,6 +320,17 @@ class _Keep:
             )
         records = self.index.records(line.target or "")
         return any(record.scan == "manual" for record in records)
+
+
+def _with_outer_mounts_first(lines: Iterable[FstabLine]) -> tuple[FstabLine, ...]:
+    """Return the lines in their order, but what is mounted below another mount point after that."""
+    wanted = tuple(lines)
+    paths = {line.mount_point for line in wanted}
+
+    def depth(line: FstabLine) -> int:
+        return sum(above in paths for above in directories_above(line.mount_point))
+
+    return tuple(sorted(wanted, key=depth))
 
 
 def _mount_for_line(line: FstabLine) -> actions.Mount:

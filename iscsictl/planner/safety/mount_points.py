@@ -1,6 +1,6 @@
-"""What is said of a mount point that users other than root can replace."""
+"""Mount points: what is above one, and what is said of one that other users can replace."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 
 def exposure(path: str, exposed: Sequence[str]) -> str | None:
@@ -12,3 +12,11 @@ def exposure(path: str, exposed: Sequence[str]) -> str | None:
     if not exposed:
         return None
     return f"{path} is below {', '.join(exposed)}, where users other than root can replace it"
+
+
+def directories_above(path: str | None) -> Iterator[str]:
+    """Yield `/srv/a` and `/srv` for `/srv/a/b`; the root directory is no mount point of ours."""
+    above = (path or "").rpartition("/")[0]
+    while above:
+        yield above
+        above = above.rpartition("/")[0]

@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from iscsictl.model.spec import AttachSpec, Volume
 from iscsictl.planner.attach.attach import plan_attach
 from iscsictl.planner.attach.filesystem import UNKNOWN
 from iscsictl.planner.builder import error_lines, summarize_errors
+from iscsictl.planner.safety.mount_points import directories_above
 from iscsictl.planner.safety.overwrite import ConsentRequiredError
 
 PLAN_SCHEMA = "iscsictl.plan/1"
@@ -70,18 +71,10 @@ def mounted_under(volumes: Sequence[Volume]) -> dict[str, frozenset[str]]:
     by_mount = {volume.spec.mount: volume.name for volume in volumes if volume.spec.mount}
     return {
         volume.name: frozenset(
-            by_mount[above] for above in _directories_above(volume.spec.mount) if above in by_mount
+            by_mount[above] for above in directories_above(volume.spec.mount) if above in by_mount
         )
         for volume in volumes
     }
-
-
-def _directories_above(path: str | None) -> Iterator[str]:
-    """Yield `/srv/a` and `/srv` for `/srv/a/b`; the root directory is no mount point of ours."""
-    above = (path or "").rpartition("/")[0]
-    while above:
-        yield above
-        above = above.rpartition("/")[0]
 
 
 def wwid_of(plan: Plan) -> str | None:
