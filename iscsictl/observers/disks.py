@@ -39,6 +39,7 @@ from iscsictl.planner.selection.disks import (
     disk_id,
     part_as_disk,
     part_block,
+    reachable_mount,
 )
 from iscsictl.system.block import partition_table, probe, resize
 from iscsictl.system.block.block_tree import device_number
@@ -138,7 +139,8 @@ def observe(context: Context, what: DiskQuery, before: Inventory | None) -> Disk
     inventory = replace(inventory, chosen=chosen, used=used)
     if what.table or what.growth:
         inventory = replace(
-            inventory, facts=_read_disk_facts(context, chosen, what, earlier, inventory.sessions)
+            inventory,
+            facts=_read_disk_facts(context, chosen, what, earlier, inventory.sessions, used),
         )
     if what.reservations:
         wwid = disk_id(inventory, chosen).wwid
@@ -198,6 +200,7 @@ def _read_disk_facts(
     what: DiskQuery,
     earlier: DiskInventory | None,
     sessions: Iterable[Session],
+    used: DiskUsage,
 ) -> DiskFacts:
     device = chosen.disk.block.device
     kname = kernel_name(device)
@@ -224,7 +227,7 @@ def _read_disk_facts(
         return facts
     capacity = next(iter(sizes.values()), None)
     block = _growing_block(chosen, facts)
-    mounted = block.mounts[0].path if block is not None and block.mounts else None
+    mounted = None if block is None else reachable_mount(block, used)
     filled = None
     from_end: tuple[str, ...] = ()
     if block is not None and block.kind == "part":

@@ -6,7 +6,7 @@ from hypothesis import event, given
 from hypothesis import strategies as st
 
 from iscsictl.model.listing import Block, Disk, Mount, Path, blocks
-from iscsictl.planner.disks.format import plan_grow
+from iscsictl.planner.disks.grow import plan_grow
 from iscsictl.planner.selection.disks import DiskInventory
 from tests.machine_model.growth import apply_to_disk
 from tests.property.test_partitions_any import SECTOR, tables

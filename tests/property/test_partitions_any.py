@@ -14,7 +14,7 @@ from iscsictl.model.listing import Block, Mount
 from iscsictl.model.partition_table import Entry, Table
 from iscsictl.model.plan import Action, Plan
 from iscsictl.planner.disks import layout
-from iscsictl.planner.disks.format import plan_grow
+from iscsictl.planner.disks.grow import plan_grow
 from iscsictl.planner.disks.partitions import (
     AddPartitionSpec,
     plan_add,

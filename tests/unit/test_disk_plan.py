@@ -16,7 +16,8 @@ from iscsictl.model.partition_table import Entry, Table
 from iscsictl.model.plan import Hazard, Status
 from iscsictl.model.spec import Consent
 from iscsictl.parse.fstab import claim_line
-from iscsictl.planner.disks.format import MkfsSpec, plan_grow, plan_label, plan_mkfs
+from iscsictl.planner.disks.format import MkfsSpec, plan_label, plan_mkfs
+from iscsictl.planner.disks.grow import plan_grow
 from iscsictl.planner.disks.partitions import AddPartitionSpec, plan_add
 from iscsictl.planner.selection.disks import DiskInventory, DiskSelection, choose
 from tests.unit.disk_facts import (
@@ -476,6 +477,22 @@ def test_a_filesystem_on_the_whole_disk_grows_without_a_table() -> None:
     inventory = disk_inventory(disk)
     inventory = replace(inventory, facts=replace(inventory.facts, capacity=2 * GIB, filled=GIB))
     assert verbs(plan_grow(inventory)) == ["rescan", "grow-fs"]
+
+
+def test_a_filesystem_grows_where_nothing_is_mounted_over_it() -> None:
+    """xfs_growfs and btrfs take a path: below another mount they would grow that one."""
+    disk = a_disk(fstype="xfs", uuid=UUID, mounts=["/srv", "/mnt/bound"])
+    covered = (("/srv", "/dev/sdz"),)
+    inventory = disk_inventory(disk, used=DiskUsage(("/srv", "/mnt/bound"), covered=covered))
+    facts = replace(inventory.facts, capacity=2 * GIB, filled=GIB)
+    grow = plan_grow(replace(inventory, facts=facts)).steps[-1].action
+    assert isinstance(grow, actions.GrowFs)
+    assert grow.path == "/mnt/bound"
+    both = (*covered, ("/mnt/bound", "tmpfs"))
+    used = DiskUsage(("/srv", "/mnt/bound"), covered=both)
+    plan = plan_grow(replace(inventory, facts=facts, used=used))
+    assert isinstance(plan.refusal, InUseError)
+    assert "/dev/sdz is mounted over /srv" in plan.refusal.text
 
 
 def test_a_filesystem_that_is_not_mounted_is_not_grown() -> None:

@@ -13,7 +13,7 @@ from iscsictl.model.inventory import DiskUsage, ReadFailed
 from iscsictl.model.listing import Block
 from iscsictl.model.partition_table import Entry, Table, Topology
 from iscsictl.model.plan import Hazard, Plan
-from iscsictl.planner.disks.format import plan_grow
+from iscsictl.planner.disks.grow import plan_grow
 from iscsictl.planner.disks.layout import table_of_whole_disk
 from iscsictl.planner.disks.partitions import (
     AddPartitionSpec,

@@ -38,7 +38,8 @@ from iscsictl.observers.disks import (
 )
 from iscsictl.output.terminal import screen_of
 from iscsictl.output.views.disks import print_disk, print_disks, print_problems, print_types
-from iscsictl.planner.disks.format import MkfsSpec, plan_grow, plan_label, plan_mkfs
+from iscsictl.planner.disks.format import MkfsSpec, plan_label, plan_mkfs
+from iscsictl.planner.disks.grow import plan_grow
 from iscsictl.planner.disks.layout import Problem, find_problems
 from iscsictl.planner.disks.mkfs_options import read_mkfs_options
 from iscsictl.planner.disks.partitions import (

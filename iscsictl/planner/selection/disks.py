@@ -125,6 +125,15 @@ def part_block(disk: Disk, number: int) -> Block | None:
     return next((b for b in disk.block.children if part_number(disk, b) == number), None)
 
 
+def reachable_mount(block: Block, used: DiskUsage) -> str | None:
+    """Return where a filesystem is mounted and nothing is mounted over it; None if nowhere.
+
+    Tools that take a path, as xfs_growfs(8), would reach what is on top.
+    """
+    covered = {path for path, _ in used.covered}
+    return next((mount.path for mount in block.mounts if mount.path not in covered), None)
+
+
 def part_as_disk(disk: Disk, block: Block) -> Disk:
     """Return a partition in the shape of a disk, to be asked who uses it.
 
