@@ -16,6 +16,8 @@ from iscsictl.output.text import cell_width, escape_controls, fit_width
 
 # Columns for what a tool says of its progress.
 _PROGRESS_WIDTH = 40
+# With fewer columns nobody can tell what is waited for: the progress is left out before.
+_LEAST_NAME_WIDTH = 16
 #: A terminal echoes Ctrl-C as these two columns, behind the line.
 _ECHO = "  "
 
@@ -94,11 +96,12 @@ class StatusLine:
             self._erase_line()
             yield
 
-    def text(self) -> str | None:
+    def text(self, width: int | None = None, dots: str = "…") -> str | None:
         """Return what the line says now; None within the first second.
 
         Of several waits, the innermost of each thread, it is one that has a limit, or else the one
-        that has lasted longest. Control characters are not escaped yet.
+        that has lasted longest. In fewer columns than it needs, the end of what is waited for is
+        left out before the time is, and `dots` stand for it. Control characters are escaped.
         """
         now = time.monotonic()
         with self._lock:
@@ -108,9 +111,19 @@ class StatusLine:
             inner = list({wait.thread: wait for wait in self._waits}.values())
             shown = min(inner, key=lambda wait: (wait.limit is None, wait.began))
         seconds = int(now - shown.began)
-        limit = "" if shown.limit is None else f" of at most {shown.limit:g} s"
-        amount = f"{seconds}{limit}" if limit else f"{seconds} s"
-        return f"{shown.what}: {amount}" + (f"  {self._progress}" if self._progress else "")
+        what = escape_controls(shown.what)
+        limit = "" if shown.limit is None else f" of at most {shown.limit:g}"
+        progress = f"  {escape_controls(self._progress)}" if self._progress else ""
+        whole = f"{what}: {seconds}{limit} s{progress}"
+        if width is None or cell_width(whole) <= width:
+            return whole
+        amount = f": {seconds}{limit.replace(' at most', '')} s"
+        if width - cell_width(amount + progress) >= _LEAST_NAME_WIDTH:
+            amount += progress
+        room = width - cell_width(amount)
+        if cell_width(what) > room:
+            what = fit_width(what, room - len(dots)) + dots
+        return fit_width(what + amount, width)
 
     def _draw_until_idle(self) -> None:
         while True:
@@ -122,11 +135,14 @@ class StatusLine:
                 self._draw_line()
 
     def _draw_line(self) -> None:
-        text, stream = self.text(), self._stream
-        if text is None or stream is None:
+        stream = self._stream
+        if stream is None:
             return
         screen = screen_of(stream)
-        line = fit_width(escape_controls(text), (screen.width or 80) - len(_ECHO) - 1)
+        dots = "…" if screen.unicode else ".."
+        line = self.text((screen.width or 80) - len(_ECHO) - 1, dots)
+        if line is None:
+            return
         width = cell_width(line)
         padding = " " * max(0, self._columns - width)
         self._columns = width

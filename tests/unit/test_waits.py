@@ -206,6 +206,25 @@ def test_progress_follows_the_wait_and_goes_with_it(clock: FakeClock) -> None:
     assert line._progress == ""
 
 
+@pytest.mark.parametrize(
+    ("width", "progress", "shown"),
+    [
+        (57, "", "waiting for 192.0.2.5:3260 to answer: 5 of at most 60 s"),
+        (37, "", "waiting for 192.0.2.5:326…: 5 of 60 s"),
+        (37, "3/7", "waiting for 192.0.2.…: 5 of 60 s  3/7"),
+        (37, "Writing inode tables: 3/7", "waiting for 192.0.2.5:326…: 5 of 60 s"),
+    ],
+)
+def test_a_narrow_terminal_still_shows_how_long_is_waited(
+    width: int, progress: str, shown: str
+) -> None:
+    line = StatusLine()
+    began = time.monotonic() - 5.1
+    shifted(line, Wait("waiting for 192.0.2.5:3260 to answer", 60.0, began=began))
+    line.note_progress(progress)
+    assert line.text(width) == shown
+
+
 def test_a_terminal_that_is_gone_stops_the_line_and_nothing_else(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
