@@ -1,5 +1,6 @@
 """Runs the task of a command: lock, progress, dry run, output, exit code."""
 
+import signal
 import sys
 
 import click
@@ -14,7 +15,7 @@ from iscsictl.engine.runtime import (
     open_context,
 )
 from iscsictl.engine.task import Task
-from iscsictl.errors import Exit
+from iscsictl.errors import Exit, InterruptError, UnansweredError
 from iscsictl.model.plan import Report
 from iscsictl.observers.paths import stable_device
 from iscsictl.output.text import escape_controls
@@ -25,15 +26,19 @@ from iscsictl.planner.builder import error_lines
 def ask(settings: Settings, question: str) -> bool:
     """Put a question: --yes answers it, only a terminal is asked.
 
-    Off a terminal the answer is no. Raises InterruptError after a signal, click.Abort at the end of
-    input.
+    Off a terminal the answer is no. Raises UnansweredError at a signal and at the end of input.
     """
     if settings.yes:
         return True
     if not settings.interactive:
         return False
-    with interrupt_at_once():
-        return click.confirm(question, err=True)
+    try:
+        with interrupt_at_once():
+            return click.confirm(question, err=True)
+    except InterruptError as error:
+        raise UnansweredError(f"{error.text} at a question", signal=error.signal) from None
+    except click.Abort:
+        raise UnansweredError("the question was not answered", signal=signal.SIGINT) from None
 
 
 def run_task(

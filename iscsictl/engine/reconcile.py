@@ -10,7 +10,7 @@ from iscsictl.engine.executor import CompletedStep, StepFailedError, execute_ste
 from iscsictl.engine.handlers.effect import StepResult
 from iscsictl.engine.handlers.registry import complete_unchanged
 from iscsictl.engine.task import Task, observe_task
-from iscsictl.errors import InterruptError, IscsictlError, RefusedError
+from iscsictl.errors import InterruptError, IscsictlError, RefusedError, UnansweredError
 from iscsictl.lazy_import import lazy_import
 from iscsictl.model import actions
 from iscsictl.model.grouping import group_by_keys
@@ -169,7 +169,7 @@ class Run:
         """Observe, plan and execute until nothing is left to do.
 
         Never raises IscsictlError: what ended the run is the error of the report. After a signal
-        nothing is rolled back.
+        nothing is rolled back, unless it came in place of an answer.
         """
         shown: Plan | None = None
         plan = Plan()
@@ -186,6 +186,9 @@ class Run:
                 self.execute(plan)
             else:
                 error = NotConvergedError()
+        except UnansweredError as unanswered:
+            error = unanswered
+            self.leftovers = self.roll_back()
         except InterruptError as interrupt:
             error = interrupt
         except StepFailedError as failure:

@@ -104,7 +104,15 @@ class InterruptError(IscsictlError):
 
     def __init__(self, text: str, *, signal: int, hint: str | None = None) -> None:
         super().__init__(text, hint=hint)
+        self.signal = signal
         self.exit = Exit(128 + signal)
+
+
+class UnansweredError(InterruptError):
+    """A question got a signal, or the end of the input, in place of an answer.
+
+    Like a no it rolls back what the run did, where any other signal leaves it for the next run.
+    """
 
 
 def unreadable_file(name: str, error: OSError) -> UsageError:

@@ -5,7 +5,7 @@ import shlex
 import signal
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,18 @@ import pytest
 from iscsictl.cli.commands import guided
 from iscsictl.cli.commands.attach import attach
 from iscsictl.cli.options import Settings
+from iscsictl.cli.runner import ask
 from iscsictl.engine.task import Task
-from iscsictl.errors import Exit, InterruptError, UnreachableError
+from iscsictl.errors import (
+    AuthError,
+    Exit,
+    InterruptError,
+    IscsictlError,
+    MissingError,
+    NeedsRootError,
+    UnansweredError,
+    UnreachableError,
+)
 from iscsictl.model.inventory import DiscoveredTarget, Inventory
 from iscsictl.model.listing import Lun
 from iscsictl.model.names import Portal
@@ -44,6 +54,9 @@ class Dialogue:
     refusals: list[SeveralLunsError | None] = field(default_factory=list)
     silent: frozenset[str] = frozenset()
     asked: list[str] = field(default_factory=list)
+    logged_in: bool = False
+    broken: IscsictlError | None = None
+    consents: list[str] = field(default_factory=list)
     runs: list[tuple[bool, AttachSpec]] = field(default_factory=list)
     specs: list[AttachSpec] = field(default_factory=list)
 
@@ -57,16 +70,24 @@ class Dialogue:
     def discover(
         self, _context: object, portal: Portal, *_: object
     ) -> tuple[DiscoveredTarget, ...]:
+        if self.broken is not None:
+            raise self.broken
         if portal.address in self.silent:
             raise UnreachableError(f"portal {portal} does not answer", hint="check the address")
         return tuple(DiscoveredTarget(name, portal) for name in self.offers)
 
     def run_task(self, settings: Settings, task: Task) -> int:
         task.plan(Inventory())
-        if self.refusals and not settings.dry_run:
+        refusal = self.refusals[0] if self.refusals else None
+        if self.refusals and (self.logged_in or not settings.dry_run):
             self.refusals.pop(0)
         self.runs.append((settings.dry_run, self.specs[-1]))
-        return int(Exit.PENDING) if settings.dry_run else self.ends.pop(0)
+        while self.consents and not settings.dry_run:
+            assert task.grant
+            task = task.grant(self.consents.pop(0))
+        if settings.dry_run:
+            return int(refusal.exit if self.logged_in and refusal else Exit.PENDING)
+        return self.ends.pop(0)
 
     def make_spec(self, _settings: Settings, options: dict[str, Any]) -> AttachSpec:
         return AttachSpec(
@@ -76,7 +97,8 @@ class Dialogue:
     def make_task(self, _settings: Settings, spec: AttachSpec) -> Task:
         self.specs.append(spec)
         refusal = self.refusals[0] if self.refusals else None
-        return Task(lambda *_: Inventory(), lambda _: Plan(refusal=refusal))
+        task = Task(lambda *_: Inventory(), lambda _: Plan(refusal=refusal))
+        return replace(task, grant=lambda _: task)
 
 
 @pytest.fixture
@@ -151,6 +173,44 @@ def test_a_silent_portal_and_a_wrong_answer_are_asked_again(
     assert "absolute path" in said
 
 
+def test_where_the_target_is_logged_in_the_lun_is_asked_for_before_the_yes(
+    start: Start, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, talk = start(["192.0.2.5", "", "", "1", "yes"], refusals=[LUNS, None], logged_in=True)
+    assert code == Exit.DONE
+    assert talk.asked[-2:] == ["LUN", "Do this now? (yes or no)"]
+    assert [(dry, spec.lun) for dry, spec in talk.runs] == [(True, None), (True, 0), (False, 0)]
+    assert [words[-2:] for words in commands_in(capsys.readouterr().err)] == [["--lun", "0"]]
+
+
+@pytest.mark.parametrize("consent", ["adopt", "adopt-unverified"])
+def test_the_printed_command_has_what_the_user_consented_to(
+    consent: str, start: Start, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, _ = start(["192.0.2.5", "", "", "yes"], consents=[consent])
+    assert code == Exit.DONE
+    before, after = commands_in(capsys.readouterr().err)
+    assert after == [*before, f"--{consent}"]
+    assert attach.make_context("attach", after[2:]).params[consent.replace("-", "_")] is True
+
+
+def test_a_consent_is_not_asked_for_again_in_the_next_try(start: Start) -> None:
+    _, talk = start(
+        ["192.0.2.5", "", "", "yes", "me", "a-secret-of-16-bytes"], ends=[5, 0], consents=["adopt"]
+    )
+    assert talk.specs[-1].consent.adopt
+
+
+@pytest.mark.parametrize(
+    "error", [MissingError("no module"), NeedsRootError("root only"), AuthError("refused")]
+)
+def test_what_no_other_portal_changes_ends_the_questions(
+    error: IscsictlError, start: Start
+) -> None:
+    with pytest.raises(type(error)):
+        start(["192.0.2.5"], broken=error)
+
+
 def test_what_the_command_line_says_is_not_asked(start: Start) -> None:
     _, talk = start(
         ["192.0.2.5", "yes"], offers=(A, B),
@@ -223,6 +283,20 @@ def test_a_signal_at_a_question_has_its_own_exit_code(
     with pytest.raises(InterruptError, match="nothing was changed") as told:
         guided.prompt("Portal", None, hide=False)
     assert told.value.exit == 128 + number
+
+
+@pytest.mark.parametrize("ended_by", [click.Abort(), InterruptError("stopped", signal=2)])
+def test_a_question_of_a_run_that_is_not_answered_is_told_apart_from_other_stops(
+    ended_by: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def end(*_: object, **__: object) -> bool:
+        raise ended_by
+
+    monkeypatch.setattr(Settings, "interactive", property(lambda _: True))
+    monkeypatch.setattr(click, "confirm", end)
+    with pytest.raises(UnansweredError) as told:
+        ask(Settings(), "Mount it as it is?")
+    assert told.value.exit is Exit.INTERRUPTED
 
 
 @pytest.mark.parametrize("words", [["attach"], ["attach", "-y"], ["attach", "-J"]])

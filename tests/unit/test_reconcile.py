@@ -17,6 +17,7 @@ from iscsictl.errors import (
     InterruptError,
     InUseError,
     IscsictlError,
+    UnansweredError,
     UnexpectedContentError,
 )
 from iscsictl.model import actions
@@ -176,6 +177,21 @@ def test_a_later_refusal_rolls_back_what_the_run_did(machine: Make, tmp_path: Pa
     report = reconcile(one.task(spec()), context(tmp_path), one.listen)
     assert report.error is not None
     assert report.error.exit is Exit.REFUSED
+    assert one.done[-3:] == ["logout", "restore", "forget"]
+    assert one.world.inventory == start.inventory
+
+
+def test_ctrl_c_at_a_question_rolls_back_what_the_run_did(machine: Make, tmp_path: Path) -> None:
+    start = world(parted(W, "ext4", FOREIGN))
+    one = machine(start)
+
+    def stop(question: str) -> bool:
+        assert "login" in one.done, question
+        raise UnansweredError("stopped", signal=2)
+
+    report = reconcile(replace(one.task(spec()), confirm=stop), context(tmp_path), one.listen)
+    assert report.error is not None
+    assert report.error.exit is Exit.INTERRUPTED
     assert one.done[-3:] == ["logout", "restore", "forget"]
     assert one.world.inventory == start.inventory
 

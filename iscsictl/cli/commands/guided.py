@@ -5,7 +5,7 @@ login, a LUN only where it has several: both are known after a login that was ro
 """
 
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -29,6 +29,8 @@ from iscsictl.output.text import escape_controls, human_size
 from iscsictl.planner.attach.attach import SeveralLunsError
 
 NO_FILESYSTEM: Final = "none"
+#: What another portal may put right; a missing module or a missing account it does not.
+_OF_THE_PORTAL: Final = {Exit.UNREACHABLE, Exit.NOT_FOUND, Exit.USAGE, Exit.ERROR}
 #: How often another account is asked for.
 _TRIES: Final = 3
 
@@ -49,7 +51,8 @@ class GuidedAttach:
         """Ask for the portal and, of the targets that it offers, for one.
 
         A portal that does not answer is told and asked for again. Raises InterruptError at Ctrl-C,
-        and AuthError where the array wants an account for discovery: none can be given here.
+        and whatever no other portal would change: AuthError where the array wants an account for
+        discovery, which cannot be given here, and errors of this host.
         """
         while True:
             portal = self._ask_until_valid(
@@ -58,7 +61,7 @@ class GuidedAttach:
             try:
                 offers = self._discover_targets(portal)
             except IscsictlError as error:
-                if isinstance(error, InterruptError) or error.exit is Exit.AUTH:
+                if error.exit not in _OF_THE_PORTAL:
                     raise
                 report(error, self.settings)
                 continue
@@ -135,6 +138,10 @@ class GuidedAttach:
         lun = error.luns[self._choose_row("LUN", rows)][0].lun
         self.options["lun"] = lun
         self.words += ["--lun", str(lun)]
+
+    def note_consent(self, consents: Iterable[str]) -> None:
+        """Add the options that say what the user consented to: `adopt`, `adopt-unverified`."""
+        self.words += [word for word in map("--{}".format, consents) if word not in self.words]
 
     def command(self, given: Sequence[str]) -> str:
         """Return the one command that does the same; `given` is what was typed."""
@@ -235,9 +242,9 @@ def attach_guided(
     guide = GuidedAttach(settings, options)
     guide.ask_target()
     guide.ask_filesystem()
-    spec = make_spec(settings, dict(options))
     # What is known only after the login is a forecast, and the yes is for that too.
-    code = run_task(replace(settings, dry_run=True), make_task(settings, spec))
+    dry = replace(settings, dry_run=True)
+    code, spec = _run_asking_lun(guide, dry, make_spec(settings, dict(options)), make_task)
     if code != Exit.PENDING or settings.dry_run:
         return code
     print_line(f"The command that does the same: {escape_controls(guide.command(given))}")
@@ -254,31 +261,60 @@ def _attach_asking_again(
     """Attach; where the array refuses the login or has several LUNs, ask and try again."""
     words, tries = list(guide.words), 0
     while True:
-        several: list[SeveralLunsError] = []
-        task = _noting_luns(make_task(guide.settings, spec), several)
-        code = run_task(guide.settings, task)
-        if code == Exit.AUTH and tries < _TRIES:
-            tries += 1
-            account = guide.ask_account()
-            judge_account(guide.settings, account, spec.target)
-            spec = replace(spec, account=account)
-        elif code == Exit.NOT_FOUND and several:
-            guide.ask_lun(several[-1])
-            spec = replace(spec, lun=guide.options["lun"])
-        else:
+        code, spec = _run_asking_lun(guide, guide.settings, spec, make_task)
+        if code != Exit.AUTH or tries == _TRIES:
             break
+        tries += 1
+        account = guide.ask_account()
+        judge_account(guide.settings, account, spec.target)
+        spec = replace(spec, account=account)
     if code == Exit.DONE and guide.words != words:
         print_line(f"The command that does the same: {escape_controls(guide.command(given))}")
     return code
 
 
-def _noting_luns(task: Task, found: list[SeveralLunsError]) -> Task:
-    """Return the task, which notes the refusal of a plan that needs a LUN to be named."""
+def _run_asking_lun(
+    guide: GuidedAttach, settings: Settings, spec: AttachSpec, make_task: MakeTask
+) -> tuple[int, AttachSpec]:
+    """Run the task once, or again where the target has several LUNs and one was chosen.
 
-    def plan(inventory: Inventory) -> Plan:
-        made = task.plan(inventory)
-        if isinstance(made.refusal, SeveralLunsError):
-            found.append(made.refusal)
-        return made
+    Returns the exit code, and the spec with what the user chose and consented to: no later run
+    asks for that again.
+    """
+    while True:
+        heard = _Heard()
+        code = run_task(settings, heard.noting(make_task(settings, spec)))
+        guide.note_consent(heard.consents)
+        consent = replace(
+            spec.consent,
+            adopt=spec.consent.adopt or "adopt" in heard.consents,
+            adopt_unverified=spec.consent.adopt_unverified or "adopt-unverified" in heard.consents,
+        )
+        spec = replace(spec, consent=consent)
+        if code != Exit.NOT_FOUND or heard.several is None:
+            return code, spec
+        guide.ask_lun(heard.several)
+        spec = replace(spec, lun=guide.options["lun"])
 
-    return replace(task, plan=plan)
+
+@dataclass
+class _Heard:
+    """What a run came upon that a later one is to know."""
+
+    several: SeveralLunsError | None = None
+    consents: list[str] = field(default_factory=list)
+
+    def noting(self, task: Task) -> Task:
+        """Return the task, which notes the refusal of a plan, and each consent of the user."""
+
+        def plan(inventory: Inventory) -> Plan:
+            made = task.plan(inventory)
+            if isinstance(made.refusal, SeveralLunsError):
+                self.several = made.refusal
+            return made
+
+        def grant(what: str) -> Task:
+            self.consents.append(what)
+            return self.noting(task.grant(what) if task.grant else task)
+
+        return replace(task, plan=plan, grant=grant)
