@@ -10,16 +10,14 @@ _TARGET: Final = "iqn.2001-04.com.example:mail"
 #: By the words that call a command. The tests run each through the parser.
 EXAMPLES: Final[Mapping[str, tuple[Example, ...]]] = {
     "": (
-        ("attach -p 192.0.2.5 --fs ext4 --mount /srv/mail --dry-run",
-         "show how a LUN becomes a mounted filesystem"),
+        ("attach", "ask for the array, show the plan, mount a LUN after your yes"),
         ("ls", "show sessions, LUNs and mounts"),
         ("doctor", "show what is wrong and how to fix it"),
     ),
     "attach": (
+        ("attach", "ask for what is needed, show the plan, change nothing before your yes"),
         ("attach -p 192.0.2.5 --fs ext4 --mount /srv/mail --dry-run",
-         "show what would be done, change nothing"),
-        ("attach -p 192.0.2.5 --fs ext4 --mount /srv/mail",
-         "log in, make a filesystem on the blank disk, mount it now and at boot"),
+         "show how a blank disk gets a filesystem that is mounted now and at boot"),
         ("attach -p 192.0.2.5 --chap-user me --chap-secret-prompt",
          "log in with a CHAP account and stop at the disk"),
     ),

@@ -118,6 +118,15 @@ _OUTPUT = (
 )
 
 
+#: How Click begins when a command takes no such word.
+_EXTRA_ARGUMENT = re.compile(r"Got unexpected extra arguments? \((\S+?)[ )]")
+#: What users type without its option: these texts are safe in a shell as they are.
+_NAMED_BY_OPTION = (
+    ("-T", re.compile(r"(?:iqn|eui|naa)\.[A-Za-z0-9.:-]+"), "the target"),
+    ("-p", re.compile(r"[A-Za-z0-9]+[.:][A-Za-z0-9.:-]*"), "the portal"),
+)
+
+
 class LazyGroup(HelpPageOfGroup):
     """A group whose commands are imported when they are called."""
 
@@ -187,6 +196,18 @@ def _report_usage_error(error: click.ClickException, hint: str | None) -> int:
     return options.report(errors.UsageError(error.format_message(), hint=hint), settings)
 
 
+def _hint_of_usage(error: click.UsageError) -> str:
+    """Return the option for a portal or a target that stands alone, or else where the help is."""
+    path = error.ctx.command_path if error.ctx else _path_of_command(sys.argv[1:])
+    extra = _EXTRA_ARGUMENT.match(error.format_message())
+    if extra is not None and error.ctx is not None:
+        options_here = {word for param in error.ctx.command.params for word in param.opts}
+        for option, pattern, what in _NAMED_BY_OPTION:
+            if option in options_here and pattern.fullmatch(extra[1]):
+                return f"name {what} with {option}: {path} {option} {extra[1]}"
+    return f"see {path} --help"
+
+
 def _path_of_command(words: list[str]) -> str:
     """Return the command that these words call, as far as they name one."""
     path, command = "iscsictl", cast("click.Command", cli)
@@ -227,8 +248,7 @@ def run_cli() -> int:
         if type(error).__name__ == "NoArgsIsHelpError":  # Click 8.2 and later
             click.echo(error.format_message(), err=True)
             return int(errors.Exit.USAGE)
-        path = error.ctx.command_path if error.ctx else _path_of_command(sys.argv[1:])
-        return _report_usage_error(error, f"see {path} --help")
+        return _report_usage_error(error, _hint_of_usage(error))
     except click.ClickException as error:
         return _report_usage_error(error, None)
     except RecursionError:

@@ -98,6 +98,8 @@ def _print_report(settings: Settings, report: Report, *, say_device: bool) -> in
     failed = {o.step.id: o.error for o in report.outcomes if o.error is not None}
     for line in (*(error_lines(failed) if settings.quiet else report.notes), *report.leftovers):
         print_message(line)
+    if settings.output == "table" and not settings.quiet and report == Report():
+        print_message("there is nothing to do")
     sys.stdout.flush()
     if report.error is not None:
         return print_error(report.error.text, report.error.hint, report.error.exit)

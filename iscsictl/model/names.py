@@ -142,6 +142,8 @@ def parse_portal(text: str) -> Portal:
     what is wrong.
     """
     place, comma, tag = text.strip().partition(",")
+    if place.startswith("iqn."):
+        raise ValueError(f"portal {text!r}: this is the name of a target, not an address")
     if place.startswith("["):
         address, bracket, rest = place[1:].partition("]")
         if not bracket or (rest and not rest.startswith(":")):

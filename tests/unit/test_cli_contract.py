@@ -176,6 +176,25 @@ def test_a_monitoring_plugin_that_cannot_look_is_unknown(words: str, tmp_path: P
     assert "|" not in answer.out
 
 
+@pytest.mark.parametrize(
+    ("line", "hint"),
+    [
+        ("attach 192.0.2.5", "name the portal with -p: iscsictl attach -p 192.0.2.5"),
+        ("attach 2001:db8::5 /srv/mail", "name the portal with -p: iscsictl attach -p 2001:db8::5"),
+        ("attach iqn.2001-04.com.example:mail --fs ext4",
+         "name the target with -T: iscsictl attach -T iqn.2001-04.com.example:mail"),
+        ("attach mail", "see iscsictl attach --help"),
+        ("schedule status 192.0.2.5", "see iscsictl schedule status --help"),
+    ],
+)  # fmt: skip
+def test_a_portal_or_a_target_without_its_option_is_answered_with_the_option(
+    line: str, hint: str, tmp_path: Path
+) -> None:
+    answer = call(line.split(), tmp_path)
+    assert answer.code == Exit.USAGE
+    assert answer.err.splitlines()[1] == f"hint: {hint}"
+
+
 def test_an_error_about_a_file_has_a_hint(tmp_path: Path) -> None:
     put(tmp_path, "etc/fstab/x")
     for words, hint in (

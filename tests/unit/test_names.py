@@ -28,7 +28,8 @@ def test_a_portal_has_an_address_and_may_have_a_port_and_a_tag(text: str, portal
     ["", ":3260", "a b", "host:", "host:0", "host:65536", "host:+1", "host:3260,", "host,65536",
      "[2001:db8::5", "[2001:db8::5]3260", "[2001:db8::g]", "2001:db8:::5", "192.0.2.5:3260:1",
      "::1]:3260", "[]:3260", "fe80::1%eth0", "array1..example", ".example", "...", "[a..b]:3260",
-     "a" * 64 + ".example", "a." * 126 + "aa", "ü" * 60, "array\udcff"],
+     "a" * 64 + ".example", "a." * 126 + "aa", "ü" * 60, "array\udcff",
+     "iqn.2001-04.com.example:mail"],
 )  # fmt: skip
 def test_what_is_no_portal_is_refused_in_one_line(text: str) -> None:
     with pytest.raises(ValueError, match=r"^portal .*$"):

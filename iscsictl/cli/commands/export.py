@@ -33,6 +33,8 @@ def export(settings: Settings) -> int:
             click.echo("\t".join(escape_controls(str(word)) for word in words))
     else:
         click.echo(render(found), nl=False)
+    if settings.output == "table" and not settings.quiet and not found.volumes:
+        print_message("there are no volumes")
     for note in () if settings.quiet else found.notes:
         print_message(note)
     return int(Exit.DONE)

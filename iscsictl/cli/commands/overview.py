@@ -9,7 +9,8 @@ from iscsictl.output.terminal import screen_of
 from iscsictl.output.views.overview import print_overview
 from iscsictl.planner.selection.session_index import SessionIndex
 
-FIRST_ATTACH = "iscsictl attach -p ARRAY --fs ext4 --mount /srv/data --dry-run"
+#: It asks for the array, shows the plan, and changes nothing before a yes.
+FIRST_ATTACH = "iscsictl attach"
 
 
 def show_overview(settings: Settings) -> int:
@@ -47,7 +48,7 @@ def overview_rows(found: Overview) -> list[tuple[str, str]]:
     return [
         ("initiator", _initiator_text(found.initiator)),
         ("sessions", sessions),
-        ("volumes", mounts if paths else "none in /etc/fstab that iscsictl wrote"),
+        ("volumes", mounts if paths else "none in /etc/fstab written by iscsictl"),
         ("on hold", ", ".join(names) or "nothing"),
         ("next", _next_action(found, missing or 0, unmounted)),
     ]

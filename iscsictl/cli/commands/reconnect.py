@@ -134,7 +134,9 @@ def _report_all_connected(settings: Settings, plan: Plan) -> int:
     _print_document(settings, plan.notes)
     if settings.output != "json" and not settings.quiet:
         mounts = sum(isinstance(step.action, actions.Mount) for step in plan.steps)
-        if not plan.notes:
+        if not plan.steps and not plan.notes:
+            print_message("there is nothing to do")
+        elif not plan.notes:
             click.echo(f"all connected, {mounts} mounted", err=True)
         for note in plan.notes:
             print_message(note)

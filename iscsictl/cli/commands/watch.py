@@ -11,7 +11,7 @@ from itertools import chain
 import click
 
 from iscsictl.cli.help import command
-from iscsictl.cli.options import Settings, common, duration, target_argument
+from iscsictl.cli.options import Settings, common, duration, print_message, target_argument
 from iscsictl.errors import InterruptError
 from iscsictl.model.session_diff import Snapshot, first_changes
 from iscsictl.observers.watch import watch as watch_sessions
@@ -83,6 +83,8 @@ def _draw_snapshots(snapshots: Iterator[Snapshot], keys: Keys, settings: Setting
 
 def _print_changes(snapshots: Iterator[Snapshot], settings: Settings) -> None:
     first = next(snapshots)
+    if settings.output == "table" and not settings.quiet and not first.listing.sessions:
+        print_message("there are no sessions")
     for snapshot in chain([first._replace(changes=first_changes(first.listing))], snapshots):
         for line in _format_changes(snapshot, settings.output):
             sys.stdout.write(line + "\n")
