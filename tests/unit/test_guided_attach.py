@@ -15,6 +15,7 @@ import pytest
 
 from iscsictl.cli.commands import guided
 from iscsictl.cli.commands.attach import attach
+from iscsictl.cli.main import cli
 from iscsictl.cli.options import Settings
 from iscsictl.cli.runner import ask
 from iscsictl.engine.task import Task
@@ -40,8 +41,18 @@ from tests.commands import call
 A, B = "iqn.2001-04.com.example:array.mail", "iqn.2001-04.com.example:array.web"
 PORTAL = Portal("192.0.2.5")
 LUNS = SeveralLunsError(A, ((Lun(0, wwid="naa.1"), 1 << 30), (Lun(7, wwid="naa.2"), None)))
-# As the parser of attach makes them of no words, so that no new option is missed.
-OPTIONS: dict[str, Any] = attach.make_context("attach", []).params
+
+
+def parse(words: list[str]) -> dict[str, Any]:
+    """The options of attach as its parser makes them.
+
+    Under the whole program, for a command keeps the names of its help option from the first parse.
+    """
+    return attach.make_context("attach", words, click.Context(cli, **cli.context_settings)).params
+
+
+# Of no words, so that no new option is missed.
+OPTIONS = parse([])
 
 
 @dataclass
@@ -191,7 +202,7 @@ def test_the_printed_command_has_what_the_user_consented_to(
     assert code == Exit.DONE
     before, after = commands_in(capsys.readouterr().err)
     assert after == [*before, f"--{consent}"]
-    assert attach.make_context("attach", after[2:]).params[consent.replace("-", "_")] is True
+    assert parse(after[2:])[consent.replace("-", "_")] is True
 
 
 def test_a_consent_is_not_asked_for_again_in_the_next_try(start: Start) -> None:
