@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from iscsictl.errors import IscsictlError, UnreachableError
+from iscsictl.errors.silent_portals import hint_for_silent_portals
 from iscsictl.limits import PORTAL_WAIT, UDEV_LINK_WAIT
 from iscsictl.model.disk_content import Content
 from iscsictl.model.fstab import Fstab
@@ -294,8 +295,7 @@ def _discover_targets(
         reasons = "; ".join(f"{p}: {why}" for p, why in silent.items())
         error = UnreachableError(
             f"the array does not answer ({reasons})",
-            hint="check address, cable and route, and that the array's iSCSI service runs: "
-            "iscsictl doctor",
+            hint=hint_for_silent_portals(silent.values()),
         )
         return ReadFailed(error), silent
     iface = spec.ifaces[0]

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from iscsictl.errors import IscsictlError, NotFoundError, UnreachableError
+from iscsictl.errors.silent_portals import hint_for_silent_portals
 from iscsictl.limits import PORTAL_WAIT
 from iscsictl.model.inventory import (
     DiscoveredTarget,
@@ -265,8 +266,7 @@ def require_answer(context: Context, portal: Portal) -> None:
     if portal in silent:
         raise UnreachableError(
             f"portal {portal} does not answer: {silent[portal]}",
-            hint="check the address, the cable and the route, and that the array's iSCSI service "
-            "runs; see: iscsictl doctor",
+            hint=hint_for_silent_portals([silent[portal]]),
         )
 
 

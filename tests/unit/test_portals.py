@@ -9,7 +9,11 @@ from typing import Any
 
 import pytest
 
+from iscsictl.errors import UnreachableError
+from iscsictl.errors.silent_portals import hint_for_silent_portals
 from iscsictl.model.names import Portal
+from iscsictl.observers.sessions import require_answer
+from iscsictl.system.context import Context
 from iscsictl.system.iscsi import portal_probe
 
 V6 = Portal("2001:db8::1")
@@ -81,3 +85,20 @@ def test_a_connection_that_cannot_begin_is_closed_and_told(
     }
     # What others opened may have been closed meanwhile, by the garbage collector for example.
     assert set(Path("/proc/self/fd").iterdir()) <= before
+
+
+def test_the_hint_of_a_silent_portal_goes_by_the_reason(closed: Portal) -> None:
+    refused = portal_probe.find_silent_portals([closed], 10)
+    unknown = "the name cannot be resolved: name or service not known"
+    late = "no answer within 10 s"
+    assert "check the port (3260 is usual)" in hint_for_silent_portals(refused.values())
+    assert "give the address of the portal" in hint_for_silent_portals([unknown, unknown])
+    assert "ip route" in hint_for_silent_portals([os.strerror(errno.ENETUNREACH).lower()])
+    assert "the cable" in hint_for_silent_portals([late])
+    assert hint_for_silent_portals([late, unknown]) == hint_for_silent_portals([late])
+
+
+def test_discovery_of_a_closed_port_says_what_to_check(closed: Portal, tmp_path: Path) -> None:
+    with pytest.raises(UnreachableError, match="connection refused") as told:
+        require_answer(Context(root=tmp_path), closed)
+    assert "check the port" in (told.value.hint or "")

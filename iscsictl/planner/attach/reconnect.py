@@ -11,6 +11,7 @@ from iscsictl.errors import (
     RefusedError,
     UnreachableError,
 )
+from iscsictl.errors.silent_portals import hint_for_silent_portals
 from iscsictl.lazy_import import lazy_import
 from iscsictl.model import actions
 from iscsictl.model.actions import DiskId
@@ -197,7 +198,7 @@ class _Keep:
             return None
         return UnreachableError(
             f"{record.target}: portal {record.portal} does not answer: {why}",
-            hint="check the array, the cable and the route; see: iscsictl doctor",
+            hint=hint_for_silent_portals([why]),
         )
 
     def _add_broken_session(self, record: NodeRecord, session: Session) -> None:

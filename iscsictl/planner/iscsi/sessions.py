@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 
 from iscsictl.errors import InUseError, IscsictlError, UnreachableError
+from iscsictl.errors.silent_portals import hint_for_silent_portals
 from iscsictl.model import actions
 from iscsictl.model.fstab import plain
 from iscsictl.model.hold import Hold
@@ -75,7 +76,7 @@ def _add_login_steps(
         error = UnreachableError(
             f"{record.target}: portal {record.portal} does not answer: "
             f"{inventory.silent[record.portal]}",
-            hint="check the array's address, the cable and the route; see: iscsictl doctor",
+            hint=hint_for_silent_portals([inventory.silent[record.portal]]),
         )
     after = []
     if values and error is None:

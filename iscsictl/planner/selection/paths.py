@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 from iscsictl.errors import AuthError, IscsictlError, NotFoundError, UnreachableError
+from iscsictl.errors.silent_portals import hint_for_silent_portals
 from iscsictl.model.host_index import HostIndex
 from iscsictl.model.inventory import DiscoveredTarget, Inventory, Known, ReadFailed
 from iscsictl.model.listing import Session
@@ -44,7 +45,7 @@ def reachable_paths(inventory: Inventory, spec: AttachSpec) -> tuple[LoginPath, 
         reasons = "; ".join(dict.fromkeys(f"{p}: {why}" for p, why in inventory.silent.items()))
         raise UnreachableError(
             f"no portal of {target} answers ({reasons})",
-            hint="check the array's address, the cable and the route: ping, iscsictl doctor",
+            hint=hint_for_silent_portals(inventory.silent.values()),
         )
     index = SessionIndex.of(inventory)
     return tuple(

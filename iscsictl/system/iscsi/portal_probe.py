@@ -10,6 +10,7 @@ from contextlib import ExitStack, suppress
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
+from iscsictl.errors.silent_portals import UNRESOLVED
 from iscsictl.lazy_import import lazy_import
 from iscsictl.model.names import Portal
 from iscsictl.system.io import signals
@@ -22,7 +23,7 @@ else:
     futures = lazy_import("concurrent.futures")
 
 Address = tuple[int, int, int, Any]
-_LATE = "the name cannot be resolved in time"
+_LATE = f"{UNRESOLVED} in time"
 #: Seconds between two looks whether the user asked to stop.
 _HEED = 0.1
 
@@ -92,7 +93,7 @@ def _try_connection(portal: Portal, deadline: float) -> str | None:
     try:
         family, kind, protocol, place = _resolve_address(portal, 0)
     except OSError as error:
-        return f"the name cannot be resolved: {error.strerror}".lower()
+        return f"{UNRESOLVED}: {error.strerror}".lower()
     left = deadline - time.monotonic()
     if left <= 0:
         return _LATE
