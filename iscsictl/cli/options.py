@@ -81,6 +81,9 @@ def duration(text: str) -> float:
 class Number(click.IntRange):
     """A whole number in plain digits; int() alone would take 1_0 and ٣ too."""
 
+    #: What the help shows for the value, in capitals.
+    name = "n"
+
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Read the number, or fail as Click does; one in the code passes as it is."""
         if isinstance(value, str) and not re.fullmatch(r"-?[0-9]+", value):

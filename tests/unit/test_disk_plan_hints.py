@@ -58,15 +58,22 @@ def says(text: str, *command: str) -> bool:
 
 def test_mounts_in_the_way_are_taken_down_by_what_the_hint_says() -> None:
     mounted = a_disk(fstype="ext4", uuid=UUID, mounts=[SPACED])
+    for plan in (
+        plan_mount(disk_inventory(mounted, content=carries("ext4")), MountSpec("/mnt")),
+        plan_label(replace(disk_inventory(mounted), used=DiskUsage((SPACED,))), "gpt", Consent()),
+    ):
+        assert says(hint(plan), "iscsictl", "umount", SPACED)
+
+
+def test_a_mount_of_another_disk_is_taken_down_by_umount_itself() -> None:
     taken = Known(MountPointState(exists=True, mounted="8:1", source="/dev/sdz"))
     free = disk_inventory(a_disk(fstype="ext4", uuid=UUID), content=carries("ext4"))
     for plan in (
-        plan_mount(disk_inventory(mounted, content=carries("ext4")), MountSpec("/mnt")),
         plan_mount(replace(free, place=taken), MountSpec(SPACED)),
-        plan_label(replace(disk_inventory(mounted), used=DiskUsage((SPACED,))), "gpt", Consent()),
         planned(here(blank(W)).having(place=taken), spec(mount=SPACED)),
     ):
-        assert says(hint(plan), "iscsictl", "umount", SPACED)
+        assert says(hint(plan), "umount", SPACED)
+        assert not says(hint(plan), "iscsictl", "umount", SPACED)
 
 
 def test_what_cannot_be_unmounted_here_is_named_as_a_shell_reads_it() -> None:

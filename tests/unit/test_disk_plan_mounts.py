@@ -86,7 +86,10 @@ def test_a_mount_point_that_others_can_replace_is_named() -> None:
 def test_a_place_that_is_taken_or_not_empty_is_refused() -> None:
     spec = MountSpec("/mnt")
     taken = MountPointState(exists=True, mounted="8:1", source="/dev/vda1")
-    assert isinstance(plan_mount(mountable(place=taken), spec).refusal, InUseError)
+    refusal = plan_mount(mountable(place=taken), spec).refusal
+    assert isinstance(refusal, InUseError)
+    # `iscsictl umount` refuses what is on no disk of a session.
+    assert (refusal.hint or "").endswith("unmount it first: umount /mnt")
     full = MountPointState(exists=True, empty=False)
     assert isinstance(plan_mount(mountable(place=full), spec).refusal, RefusedError)
     over = replace(spec, over_nonempty=True)

@@ -55,7 +55,7 @@ FILESYSTEMS = ["ext2", "ext3", "ext4", "xfs", "btrfs", "vfat", "swap"]
 _UNITS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40, "P": 50}
 
 by_lun = click.option(
-    "--lun", type=Number(0, values.MAX_LUN), help="The LUN, where DISK is a target."
+    "--lun", type=Number(0, values.MAX_LUN), help="The LUN, where a target is named."
 )
 
 

@@ -171,7 +171,7 @@ def _require_free_directory(
     if place.mounted is not None:
         raise InUseError(
             f"{path} is already the mount point of {place.source}",
-            hint=f"unmount it first: iscsictl umount {shell_form(path)}",
+            hint=f"choose another directory, or unmount it first: umount {shell_form(path)}",
         )
     if place.exists and not place.directory:
         raise RefusedError(f"{path} is not a directory", hint="choose another mount point")
