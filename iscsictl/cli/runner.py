@@ -49,8 +49,9 @@ def run_task(
     lock_wait: float | None = None,
     scope: Scope | None = None,
     device_only: bool = False,
+    nothing: str = "there is nothing to do",
 ) -> int:
-    """Run a task and print what came of it. Returns the exit code.
+    """Run a task and print what came of it, or `nothing`. Returns the exit code.
 
     `lock_wait` is how many seconds to wait for another iscsictl that changes the same; None is
     the --timeout of the command. `scope` is all that the task changes, None for anything.
@@ -79,6 +80,8 @@ def run_task(
                 report = reconcile(task, context, printer, on_failure)
         finally:
             printer.close()
+    if settings.output == "table" and not quiet and report == Report():
+        print_message(nothing)
     return _print_report(settings, report, say_device=device_only)
 
 
@@ -98,8 +101,6 @@ def _print_report(settings: Settings, report: Report, *, say_device: bool) -> in
     failed = {o.step.id: o.error for o in report.outcomes if o.error is not None}
     for line in (*(error_lines(failed) if settings.quiet else report.notes), *report.leftovers):
         print_message(line)
-    if settings.output == "table" and not settings.quiet and report == Report():
-        print_message("there is nothing to do")
     sys.stdout.flush()
     if report.error is not None:
         return print_error(report.error.text, report.error.hint, report.error.exit)

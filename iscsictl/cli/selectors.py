@@ -138,12 +138,18 @@ def run_atomic(settings: Settings, observe: Observe, make_plan: MakePlan) -> int
     return run_task(settings, Task(observe, make_plan))
 
 
-def run_independent(settings: Settings, observe: Observe, make_plan: MakePlan) -> int:
+def run_independent(
+    settings: Settings, observe: Observe, make_plan: MakePlan, *,
+    nothing: str = "there is nothing to do",
+) -> int:  # fmt: skip
     """Run a plan whose steps go on when one that they do not need fails.
 
-    Returns the exit code, which is 4 where some of several parts failed.
+    Where it has no step, `nothing` is said. Returns the exit code, which is 4 where some of several
+    parts failed.
     """
-    return run_task(settings, Task(observe, make_plan), on_failure=OnFailure.CONTINUE)
+    return run_task(
+        settings, Task(observe, make_plan), on_failure=OnFailure.CONTINUE, nothing=nothing
+    )
 
 
 def directory(text: str) -> str:

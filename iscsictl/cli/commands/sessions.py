@@ -209,10 +209,7 @@ def rescan(settings: Settings, target: str | None) -> int:
     def make_plan(_: object) -> Plan:
         return plan_rescan(first[-1], selector, first[0] if len(first) > 1 else None)
 
-    code = run_independent(settings, observe, make_plan)
-    if first and not first[0].sessions and settings.output == "table" and not settings.quiet:
-        print_message("there are no sessions")
-    return code
+    return run_independent(settings, observe, make_plan, nothing="there are no sessions")
 
 
 @command("startup")

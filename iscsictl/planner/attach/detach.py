@@ -50,7 +50,7 @@ def plan_detach(
         if meant:
             _detach_luns(builder, inventory, request, meant, boots_from)
         elif inventory.in_journal:
-            builder.notes.append(f"nothing of {request.name} is attached")
+            builder.notes.append(f"{request.name} is not attached")
         else:
             raise NotFoundError(
                 f"nothing here is called {request.name}",

@@ -246,7 +246,7 @@ def _add_unmount_steps(builder: PlanBuilder, inventory: DiskInventory, name: str
         hold = actions.SetHold(Hold(mount_point=path, why="umount"))
         builder.add(hold, path, "stays down until it is mounted again", done=held)
     if not down and not inventory.facts.again:
-        builder.notes.append(f"nothing of {name} is mounted")
+        builder.notes.append(f"{name} is not mounted")
 
 
 def _mount_points_in_fstab(inventory: DiskInventory, name: str) -> list[str]:
