@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.patience import PATIENCE
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -52,7 +54,7 @@ class RealIscsiadm:
     def stop(self) -> None:
         """Leave it."""
         if self._shell is not None:
-            self._shell.communicate(timeout=30)
+            self._shell.communicate(timeout=PATIENCE)
 
     def run(self, words: list[str]) -> subprocess.CompletedProcess[str]:
         """Run `iscsiadm ...` on the made root."""
@@ -70,7 +72,7 @@ class RealIscsiadm:
         self._shell.stdin.write(text)
         self._shell.stdin.flush()
         answer = self._shell.stdout.readline().strip()
-        assert answer, f"the shell ended with {self._shell.wait(10)}"
+        assert answer, f"the shell ended with {self._shell.wait(PATIENCE)}"
         return answer
 
 

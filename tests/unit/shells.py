@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pexpect
 
+from tests.patience import PATIENCE
+
 TARGETS = ("iqn.2001-04.com.example:disk.one", "iqn.2001-04.com.example:disk.two")
 OTHER = "iqn.2010-01.org.example:storage:mail"
 
@@ -34,11 +36,11 @@ def environment(machine: Path) -> dict[str, str]:
     }  # fmt: skip
 
 
-def started(argv: list[str], machine: Path, tmp: Path, timeout: int = 20) -> "pexpect.spawn[str]":
+def started(argv: list[str], machine: Path, tmp: Path) -> "pexpect.spawn[str]":
     """A shell that runs beside the scripts."""
     child = pexpect.spawn(
         argv[0], argv[1:], env=environment(machine), encoding="utf-8",
-        dimensions=(40, 240), timeout=timeout, cwd=str(tmp),
+        dimensions=(40, 240), timeout=PATIENCE, cwd=str(tmp),
     )  # fmt: skip
     child.delaybeforesend = None
     return child
@@ -58,7 +60,7 @@ def completed(child: "pexpect.spawn[str]", typed: str) -> str:
 
 
 def bash_line(machine: Path, tmp: Path, typed: str, *, package: bool) -> str:
-    child = started(["bash", "--norc", "--noprofile", "-i"], machine, tmp, timeout=10)
+    child = started(["bash", "--norc", "--noprofile", "-i"], machine, tmp)
     if package:
         child.sendline("source /usr/share/bash-completion/bash_completion")
     child.sendline("bind 'set enable-bracketed-paste off'; bind 'set bell-style none'")
@@ -95,7 +97,8 @@ def fish_candidates(machine: Path, tmp: Path, typed: str) -> list[str]:
     program = 'source iscsictl.fish; complete --do-complete "$argv"'
     done = subprocess.run(
         ["fish", "--no-config", "-c", program, typed],
-        env=environment(machine), capture_output=True, text=True, timeout=30, check=True, cwd=tmp,
+        env=environment(machine), capture_output=True, text=True, timeout=PATIENCE,
+        check=True, cwd=tmp,
     )  # fmt: skip
     assert done.stderr == ""
     return sorted(line.split("\t")[0] for line in done.stdout.splitlines())
@@ -114,7 +117,8 @@ def bash_offers(machine: Path, tmp: Path, typed: str, word: str) -> list[str]:
     )
     done = subprocess.run(
         ["bash", "--norc", "-c", program, "bash", typed, word],
-        env=environment(machine), capture_output=True, text=True, timeout=30, check=False, cwd=tmp,
+        env=environment(machine), capture_output=True, text=True, timeout=PATIENCE,
+        check=False, cwd=tmp,
     )  # fmt: skip
     assert "line" not in done.stderr
     return sorted(done.stdout.splitlines())

@@ -13,6 +13,7 @@ from iscsictl.cli.commands.completion import completion
 from iscsictl.cli.completions.generate import FILES, script
 from iscsictl.cli.completions.tree import walk
 from iscsictl.cli.main import cli
+from tests.patience import PATIENCE
 from tests.unit.shells import (
     OTHER,
     TARGETS,
@@ -268,7 +269,7 @@ def test_bash_leaves_the_shell_as_it_was(machine: Path, tmp_path: Path, option: 
     )
     subprocess.run(
         ["bash", "--norc", "-c", program],
-        env=environment(machine), check=True, cwd=tmp_path, timeout=30,
+        env=environment(machine), check=True, cwd=tmp_path, timeout=PATIENCE,
     )  # fmt: skip
 
 

@@ -21,6 +21,7 @@ from iscsictl.model.schedule import CRON, SERVICE, TIMER
 from iscsictl.model.session_diff import Change
 from iscsictl.output.views.ls_json import listing_json
 from iscsictl.system.mount import udev_rule
+from tests.patience import PATIENCE
 from tools import man_pages
 
 ROOT = Path(__file__).parents[2]
@@ -78,7 +79,7 @@ def rendered(page: str) -> str:
     """What a reader sees of a page, in one line; groff must have nothing to say."""
     done = subprocess.run(
         ["groff", "-man", "-Kutf8", "-Tascii", "-P-cbou", "-ww"],
-        input=page, capture_output=True, text=True, timeout=30, check=True,
+        input=page, capture_output=True, text=True, timeout=PATIENCE, check=True,
     )  # fmt: skip
     assert done.stderr == ""
     return " ".join(done.stdout.split())
@@ -126,7 +127,7 @@ def test_the_pages_that_are_checked_in_are_those_of_the_tree(tmp_path: Path) -> 
 def test_the_pages_that_are_checked_in_render_without_a_warning() -> None:
     done = subprocess.run(
         ["groff", "-man", "-Kutf8", "-Tutf8", "-ww", "-z", *map(str, sorted(MAN.iterdir()))],
-        capture_output=True, text=True, timeout=60, check=True,
+        capture_output=True, text=True, timeout=PATIENCE, check=True,
     )  # fmt: skip
     assert done.stderr == ""
 

@@ -24,6 +24,7 @@ from iscsictl.model.record import NodeRecord
 from iscsictl.parse.nftables import needs_listing, parse_ruleset
 from iscsictl.system.host import firewall as system_firewall
 from iscsictl.system.io import process
+from tests.patience import PATIENCE
 from tests.unit.fake_root import put
 from tests.unit.healthy_host import BARE, IQN, NETWORK, SOUND, db, record
 
@@ -309,18 +310,18 @@ def test_nft_is_asked_and_its_failures_are_errors_with_a_hint(
 ) -> None:
     monkeypatch.setattr(process, "PATH", str(tmp_path))
     with pytest.raises(MissingError, match="nft is not installed"):
-        system_firewall.read_firewall(5)
+        system_firewall.read_firewall(PATIENCE)
     program(tmp_path, f"cat {DATA / 'rule_out.json'}", monkeypatch)
-    assert system_firewall.read_firewall(5).chains == ruleset("rule_out").chains
+    assert system_firewall.read_firewall(PATIENCE).chains == ruleset("rule_out").chains
     both = (
         f"case $1 in --json) suffix=json;; *) suffix=txt;; esac; cat {DATA}/iptables_state.$suffix"
     )
     program(tmp_path, both, monkeypatch)
-    assert system_firewall.read_firewall(5).chains == ruleset("iptables_state").chains
+    assert system_firewall.read_firewall(PATIENCE).chains == ruleset("iptables_state").chains
     for text in ("echo 'Error: Operation not permitted' >&2; exit 1", "echo nothing"):
         program(tmp_path, text, monkeypatch)
         with pytest.raises(IscsictlError) as failed:
-            system_firewall.read_firewall(5)
+            system_firewall.read_firewall(PATIENCE)
         assert failed.value.hint
     program(tmp_path, "exec sleep 30", monkeypatch)
     with pytest.raises(IscsictlError, match="nft"):

@@ -12,6 +12,7 @@ import pytest
 
 from iscsictl.errors import IscsictlError
 from iscsictl.system.io.files import FileChangedError, explained, flush, remove_file, replace_file
+from tests.patience import PATIENCE
 
 
 def _mode(path: Path) -> int:
@@ -192,7 +193,7 @@ def test_many_writers_at_once_leave_one_whole_file_and_no_litter(tmp_path: Path)
     writers = [
         subprocess.Popen([sys.executable, "-c", code, str(path), letter]) for letter in "abc"
     ]
-    assert [writer.wait(60) for writer in writers] == [0, 0, 0]
+    assert [writer.wait(PATIENCE) for writer in writers] == [0, 0, 0]
     content = path.read_bytes()
     assert content[:5000] in {b"a" * 5000, b"b" * 5000, b"c" * 5000}
     assert content[5000:] == b"29"

@@ -37,6 +37,7 @@ from iscsictl.model.spec import AttachSpec
 from iscsictl.planner.attach.attach import SeveralLunsError
 from iscsictl.system.io import signals
 from tests.commands import call
+from tests.patience import PATIENCE
 
 A, B = "iqn.2001-04.com.example:array.mail", "iqn.2001-04.com.example:array.web"
 PORTAL = Portal("192.0.2.5")
@@ -322,7 +323,7 @@ def test_off_a_terminal_the_portal_has_to_be_named(words: list[str], tmp_path: P
 def test_on_a_terminal_the_portal_is_asked_for_and_ctrl_c_leaves_nothing(tmp_path: Path) -> None:
     child = pexpect.spawn(
         sys.executable, ["-m", "iscsictl", "attach"],
-        env={**os.environ, "ISCSICTL_ROOT": str(tmp_path)}, encoding="utf-8", timeout=30,
+        env={**os.environ, "ISCSICTL_ROOT": str(tmp_path)}, encoding="utf-8", timeout=PATIENCE,
     )  # fmt: skip
     child.expect("Portal of the array")
     child.sendline("127.0.0.1:1")

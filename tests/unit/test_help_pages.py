@@ -16,6 +16,7 @@ from iscsictl.cli.main import cli
 from iscsictl.model.plan import Status
 from iscsictl.planner.volumes import file as volumes_file
 from tests.commands import call, commands
+from tests.patience import PATIENCE
 from tools import man_pages
 
 ALL = list(commands())
@@ -93,7 +94,7 @@ def shown(command: str, rows: int, *, pager: str = "sed s/^/PAGED:/") -> str:
     child = pexpect.spawn(
         sys.executable, ["-m", "iscsictl", *command.split()],
         env={**os.environ, "PAGER": pager, "TERM": "xterm"},
-        encoding="utf-8", timeout=30, dimensions=(rows, 80),
+        encoding="utf-8", timeout=PATIENCE, dimensions=(rows, 80),
     )  # fmt: skip
     child.expect(pexpect.EOF)
     child.close()

@@ -24,6 +24,7 @@ from iscsictl.system.iscsi import sosreport
 from iscsictl.system.iscsi.sessions import read_listing
 from iscsictl.system.iscsi.sosreport import read_capture
 from tests.bench.make_tree import Tree, make
+from tests.patience import PATIENCE
 
 DATA = Path(__file__).parent / "data/sessions"
 WWID = "naa.60014051234567890abcdef123456789"
@@ -223,7 +224,7 @@ def run(root: Path, *args: str, text: str = "", **env: str) -> subprocess.Comple
     return subprocess.run(
         [sys.executable, "-m", "iscsictl", "ls", *args],
         input=text, capture_output=True, encoding="utf-8", errors="replace", check=False,
-        timeout=30,
+        timeout=PATIENCE,
         env=os.environ | {"ISCSICTL_ROOT": str(root)} | env,
     )  # fmt: skip
 
@@ -305,7 +306,7 @@ def test_a_pipe_is_read_to_its_end_and_an_endless_device_not(
     os.mkfifo(tmp_path / "pipe")
     line = f"(printf 'a\\n'; sleep 0.2; cat {DATA}/flat.txt) >{tmp_path}/pipe"
     with subprocess.Popen(["sh", "-c", line]):
-        read = read_capture(tmp_path / "pipe", 20)
+        read = read_capture(tmp_path / "pipe", PATIENCE)
     assert read.sessions == parse_capture(flat).sessions
     monkeypatch.setattr(sosreport, "MAX_CAPTURE", 1 << 21)
     with pytest.raises(IscsictlError, match="more than 2 MiB"):
@@ -329,7 +330,7 @@ def test_only_colour_on_a_terminal_loads_rich(tmp_path: Path) -> None:
     for args in ((), ("-o", "json"), ("-o", "tsv"), ("--tree",), ("-l",)):
         result = subprocess.run(
             [sys.executable, "-X", "importtime", "-m", "iscsictl", "ls", *args],
-            capture_output=True, text=True, check=True, timeout=30,
+            capture_output=True, text=True, check=True, timeout=PATIENCE,
             env=os.environ | {"ISCSICTL_ROOT": str(tmp_path)},
         )  # fmt: skip
         loaded = {line.split("|")[2].strip() for line in result.stderr.splitlines() if "|" in line}
@@ -358,7 +359,7 @@ def test_a_real_terminal_shows_every_row_in_its_width(
             except OSError:
                 break
             data += chunk
-        assert child.wait(30) == 0
+        assert child.wait(PATIENCE) == 0
     os.close(master)
     if terminal == {"TERM": "xterm"}:
         assert b"\x1b[32m" in data

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.bench.make_tree import make
+from tests.patience import PATIENCE
 
 DOOR = f"{sys.executable} -m iscsictl"
 COMMANDS = ["ls", "ls --tree", "ls -J", "disk ls", "doctor --timeout 1", "completion bash",
@@ -27,7 +28,7 @@ def shell(root: Path, line: str, **environment: str) -> tuple[int, str, str]:
     env = {"PATH": os.environ["PATH"], "ISCSICTL_ROOT": str(root), **environment}
     done = subprocess.run(
         ["bash", "-c", line], capture_output=True, text=True, errors="replace", env=env,
-        timeout=60, check=False,
+        timeout=PATIENCE, check=False,
     )  # fmt: skip
     return done.returncode, done.stdout, done.stderr
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import PATIENCE
+
 SCRIPT = """
 import os, sys
 sys.path.insert(0, sys.argv[2])
@@ -52,7 +54,7 @@ def _trace(
     argv = ["strace", "-o", str(log), *(["-e", f"inject={inject}"] if inject else [])]
     python = [sys.executable, "-I", "-S", str(script), str(directory / "file"), str(REPOSITORY)]
     python += [str(scratch)] if scratch is not None else []
-    done = subprocess.run([*argv, *python], capture_output=True, timeout=60, check=False)
+    done = subprocess.run([*argv, *python], capture_output=True, timeout=PATIENCE, check=False)
     return done.returncode, log.read_text(errors="replace").splitlines()
 
 

@@ -12,11 +12,12 @@ import pytest
 from iscsictl.errors import Exit, UsageError
 from iscsictl.system.io.secret_file import MAX_SECRET_FILE, read_secret_file
 from tests.commands import call
+from tests.patience import PATIENCE
 
 SECRET = "0123456789ab"
 
 
-def read(path: Path | str, timeout: float = 30) -> str:
+def read(path: Path | str, timeout: float = PATIENCE) -> str:
     return read_secret_file(str(path), "CHAP secret", timeout).text
 
 
@@ -52,7 +53,11 @@ def test_a_pipe_that_nobody_writes_to_ends_by_the_deadline(tmp_path: Path) -> No
     began = time.monotonic()
     command = [sys.executable, "-m", "iscsictl", "chap", "check", "--timeout", "1s"]
     done = subprocess.run(
-        [*command, "--secret-file", path], capture_output=True, text=True, timeout=60, check=False
+        [*command, "--secret-file", path],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
     )
     assert done.returncode == Exit.UNREACHABLE
     assert f"nothing came from {path} within 1 s" in done.stderr
@@ -67,7 +72,7 @@ def test_standard_input_that_stays_open_ends_by_the_deadline() -> None:
     try:
         done = subprocess.run(
             [*command, "--secret-file", "-"], stdin=reading, capture_output=True, text=True,
-            timeout=60, check=False,
+            timeout=PATIENCE, check=False,
         )  # fmt: skip
     finally:
         os.close(reading)

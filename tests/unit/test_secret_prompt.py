@@ -9,6 +9,7 @@ import pexpect
 import pytest
 
 from iscsictl.errors import Exit
+from tests.patience import PATIENCE
 
 SECRET = "a-secret-of-16-b"
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="these commands need root")
@@ -17,7 +18,7 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="these commands need r
 def on_terminal(root: Path, line: str) -> "pexpect.spawn[str]":
     return pexpect.spawn(
         sys.executable, ["-m", "iscsictl", *line.split()],
-        env={**os.environ, "ISCSICTL_ROOT": str(root)}, encoding="utf-8", timeout=30,
+        env={**os.environ, "ISCSICTL_ROOT": str(root)}, encoding="utf-8", timeout=PATIENCE,
     )  # fmt: skip
 
 
@@ -52,7 +53,7 @@ def test_a_signal_at_the_question_ends_it_and_the_terminal_shows_again_what_is_t
 ) -> None:
     child = on_terminal(tmp_path, "discover 127.0.0.1:1 --user me --secret-prompt")
     child.expect("CHAP secret: ")
-    child.waitnoecho(30)
+    child.waitnoecho(PATIENCE)
     assert not child.getecho()
     child.kill(number)
     child.expect(f"stopped by {number.name}")

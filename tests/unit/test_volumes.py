@@ -18,6 +18,7 @@ from iscsictl.model.plan import Outcome, Report, Status
 from iscsictl.planner.builder import PlanBuilder
 from iscsictl.planner.volumes.apply import summarize_reports
 from iscsictl.system.io import journal, signals
+from tests.patience import PATIENCE
 from tests.unit.volumes_host import A, Host
 
 if TYPE_CHECKING:
@@ -219,7 +220,7 @@ def test_a_slow_step_of_one_volume_does_not_hold_up_the_others(host: Host, tmp_p
     others = threading.Event()
 
     def wait_for_others() -> None:
-        assert others.wait(10)
+        assert others.wait(PATIENCE)
 
     host.when["directory", "v0"] = wait_for_others
     host.when["directory", "v2"] = others.set
