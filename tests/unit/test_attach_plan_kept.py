@@ -59,6 +59,25 @@ def test_for_an_adopted_filesystem_nosuid_and_nodev_are_proposed() -> None:
     assert not planned(here(blank(W)), spec()).notes
 
 
+@pytest.mark.parametrize(
+    ("wanted", "note"),
+    [
+        ({"fs_label": "new"}, "its label is 'mail', not 'new'"),
+        ({"fs_label": "mail"}, None),
+        ({"table": "gpt"}, "its partition table is none, not gpt"),
+        ({"table": "none"}, None),
+        ({}, None),
+    ],
+)
+def test_what_a_filesystem_that_is_kept_does_not_get_is_noted(
+    wanted: dict[str, Any], note: str | None
+) -> None:
+    more = {"consent": Consent(adopt=True), "options": ("nosuid", "nodev"), **wanted}
+    plan = planned(here(bare(W, "ext4", label="mail")), spec(**more))
+    assert plan.refusal is None
+    assert [one.partition(": ")[2] for one in plan.notes] == ([] if note is None else [note])
+
+
 def test_a_filesystem_of_another_kind_is_not_adopted() -> None:
     error = refused(planned(here(bare(W, "xfs")), spec(consent=Consent(adopt=True))))
     assert error.exit is Exit.REFUSED

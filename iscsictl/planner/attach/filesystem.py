@@ -111,6 +111,7 @@ class FilesystemPlanner:
         kept = self._filesystem_to_keep(disk, content)
         chosen = kept or self._plan_new_filesystem(content)
         if kept is not None:
+            self._note_what_stays(content)
             # What an interrupted run reserved keeps this host out too, once its session is new.
             self._add_release()
             self._add_reservation(disk)
@@ -256,6 +257,21 @@ class FilesystemPlanner:
                 hint=f"to make one: --fs {DEFAULT_FS}",
             )
         return None
+
+    def _note_what_stays(self, content: Content) -> None:
+        """Note what was asked for a new filesystem, and is otherwise on the one that is kept."""
+        there, spec = content.filesystem, self.spec
+        has = None if there is None else there.label
+        if spec.fs_label is not None and has != spec.fs_label:
+            self.builder.notes.append(
+                "the filesystem stays as it is: its label is "
+                f"{'none' if has is None else repr(has)}, not {spec.fs_label!r}"
+            )
+        table = content.table or "none"
+        if spec.table is not None and table != spec.table:
+            self.builder.notes.append(
+                f"the disk stays as it is: its partition table is {table}, not {spec.table}"
+            )
 
     def _propose_options(self) -> None:
         """Note the options that keep another host's programs and device files from taking effect.
