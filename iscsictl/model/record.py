@@ -14,6 +14,7 @@ from iscsictl.model.names import BUILT_IN_IFACES, DEFAULT_IFACE, Portal
 
 # Either word logs in at boot (iscsiadm.c, match_startup_mode): of the session, of its connection.
 _STARTUP, _CONNECTION_STARTUP = "node.startup", "node.conn[0].startup"
+_DISCOVERY_ADDRESS, _DISCOVERY_PORT = "node.discovery_address", "node.discovery_port"
 
 DiscoveryKind = Literal["sendtargets", "isns"]
 
@@ -25,6 +26,15 @@ def number_of(text: str | None) -> int | None:
     """
     match = re.match(r"\s*([+-]?[0-9]{1,18})", text or "")
     return int(match[1]) if match else None
+
+
+def discovery_values(portal: Portal) -> dict[str, str]:
+    """Return what notes in a node record which portal named its target in answer to SendTargets.
+
+    open-iscsi writes the same where it makes the record itself. It looks at them for links of its
+    own only where `node.discovery_type` is send_targets (idbm.c, setup_disc_to_node_link).
+    """
+    return {_DISCOVERY_ADDRESS: portal.address, _DISCOVERY_PORT: str(portal.port)}
 
 
 def startup_values(startup: str) -> dict[str, str]:
@@ -64,6 +74,18 @@ class NodeRecord(Record):
     target: str
     portal: Portal
     iface: str = DEFAULT_IFACE
+
+    @property
+    def named_by(self) -> Portal | None:
+        """The portal that named the target in answer to SendTargets, None where none is noted.
+
+        An iSNS server is no portal: it knows the targets of many arrays.
+        """
+        address = self.values.get(_DISCOVERY_ADDRESS)
+        port = self.values.get(_DISCOVERY_PORT, "")
+        if self.values.get("node.discovery_type") not in {"static", "send_targets"}:
+            return None
+        return Portal(address, int(port)) if address and re.fullmatch("[0-9]{1,5}", port) else None
 
     @property
     def startup(self) -> str:

@@ -191,6 +191,36 @@ def test_luns_of_two_targets_are_one_disk_only_if_one_portal_offers_both(tree: T
 
 
 @pytest.mark.fault("F65")
+@pytest.mark.parametrize(
+    ("kind", "named_by", "paths"),
+    [
+        ("static", ("203.0.113.1", "203.0.113.1"), [2]),
+        ("send_targets", ("203.0.113.1", "203.0.113.1"), [2]),
+        ("static", ("203.0.113.1", "203.0.113.2"), [1, 1]),
+        ("static", ("203.0.113.1", ""), [1, 1]),
+        ("isns", ("203.0.113.1", "203.0.113.1"), [1, 1]),
+    ],
+)
+def test_luns_of_two_targets_are_one_disk_if_their_records_note_one_portal(
+    tree: Tree, kind: str, named_by: tuple[str, str], paths: list[int]
+) -> None:
+    """`discover --save` makes records without links in send_targets."""
+    two_targets(tree)
+    for sid, address in ((1, "192.0.2.5"), (2, "198.51.100.5")):
+        target = f"iqn.2010-10.org.example:{sid}"
+        record = tree.root / f"etc/iscsi/nodes/{target}/{address},3260,1/default"
+        record.parent.mkdir(parents=True)
+        noted = f"node.discovery_address = {named_by[sid - 1]}\n" if named_by[sid - 1] else ""
+        record.write_text(
+            f"# BEGIN RECORD 2.1.8\nnode.name = {target}\nnode.tpgt = 1\n"
+            "node.startup = manual\niface.iscsi_ifacename = default\n"
+            f"{noted}node.discovery_port = 3260\nnode.discovery_type = {kind}\n"
+            f"node.conn[0].address = {address}\nnode.conn[0].port = 3260\n# END RECORD\n"
+        )
+    assert [len(disk.paths) for disk in read_listing(tree.root).disks or ()] == paths
+
+
+@pytest.mark.fault("F65")
 def test_targets_with_sessions_through_one_portal_are_of_one_array(tree: Tree) -> None:
     two_targets(tree, second="192.0.2.5")
     assert [len(disk.paths) for disk in read_listing(tree.root).disks or ()] == [2]

@@ -356,6 +356,22 @@ def test_discovery_leaves_records_that_exist() -> None:
     }
 
 
+@pytest.mark.fault("F65")
+def test_new_records_note_the_portal_that_named_their_target() -> None:
+    inventory = Inventory(offers=Known((DiscoveredTarget(A, P2),)))
+
+    def values_of(asked: Portal | None) -> dict[str, object]:
+        writes = [s.action for s in plan_save(inventory, "default", asked).steps]
+        (write,) = (one for one in writes if isinstance(one, actions.WriteRecord))
+        return dict(write.changes)
+
+    manual = {"node.startup": "manual", "node.conn[0].startup": "manual"}
+    noted = {"node.discovery_address": "192.0.2.5", "node.discovery_port": "3260"}
+    assert values_of(P1) == {**manual, **noted}
+    # An iSNS server knows the targets of many arrays.
+    assert values_of(None) == manual
+
+
 def test_clearing_the_account_of_a_portal_that_nobody_knows_is_unchanged() -> None:
     plan = plan_discovery_account(P1, there=False, wrong=("x",), changes={"x": None})
     assert not plan.pending

@@ -87,7 +87,7 @@ def discover(
             lambda context, before: observer.observe_for_save(
                 context, where, iface, changes, before, kind=kind
             ),
-            lambda inventory: records.plan_save(inventory, iface),
+            lambda inventory: records.plan_save(inventory, iface, None if isns else where),
         )
     return _show_discovered(settings, where, iface, changes, kind)
 

@@ -8,7 +8,7 @@ from iscsictl.model.grouping import group_by_keys
 from iscsictl.model.inventory import Inventory, Known, ReadFailed
 from iscsictl.model.names import Portal
 from iscsictl.model.plan import Plan
-from iscsictl.model.record import NodeRecord, startup_values
+from iscsictl.model.record import NodeRecord, discovery_values, startup_values
 from iscsictl.model.shell_form import shell_form
 from iscsictl.planner.builder import PlanBuilder
 from iscsictl.planner.iscsi.settings import Changes, require_settings
@@ -165,8 +165,11 @@ def plan_forget(inventory: Inventory, selector: RecordSelector) -> Plan:
     return plan.build()
 
 
-def plan_save(inventory: Inventory, iface: str) -> Plan:
+def plan_save(inventory: Inventory, iface: str, asked: Portal | None = None) -> Plan:
     """Make the records that discovery found and that are not there; the others stay (F06).
+
+    `asked` is the portal that answered (SendTargets), None for an iSNS server. The new records note
+    it: by that two targets are known to be of one array.
 
     iscsiadm would reset records that are there to the defaults of iscsid.conf, their CHAP account
     included. New ones are manual: what logs in at boot is for the user to say. An answer that could
@@ -186,8 +189,10 @@ def plan_save(inventory: Inventory, iface: str) -> Plan:
         create = actions.CreateRecord(offer.target, offer.portal, iface)
         draft.add(create, name, "open-iscsi then knows it", done=there)
         if not there:
-            manual = startup_values("manual")
-            write = actions.WriteRecord(offer.target, offer.portal, iface, manual)
+            values = startup_values("manual")
+            if asked is not None:
+                values |= discovery_values(asked)
+            write = actions.WriteRecord(offer.target, offer.portal, iface, values)
             draft.add(write, name, "not logged in at boot")
     return draft.build()
 

@@ -5,10 +5,12 @@ Only an array that offers both targets itself can tell.
 """
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from iscsictl.errors import NeedsRootError
 from iscsictl.lazy_import import lazy_import
 from iscsictl.model.listing import Session
 from iscsictl.model.names import canonical_address
@@ -26,7 +28,8 @@ class ArrayIndex:
 
     A portal answers a SendTargets request with all targets that it serves (RFC 7143, appendix C).
     So two targets are of one array if both have sessions through one portal, or if a discovery
-    record of open-iscsi names both. An iSNS server knows many arrays and proves nothing.
+    record of open-iscsi names both, or if the records of both note the portal that named them. An
+    iSNS server knows many arrays and proves nothing.
     """
 
     def __init__(self, root: Path, sessions: Sequence[Session]) -> None:
@@ -54,7 +57,8 @@ class ArrayIndex:
                 if portal is not None:
                     place = (canonical_address(portal.address), portal.port)
                     by_portal.setdefault(place, set()).add(session.target)
-        return _merge_groups((*by_portal.values(), *_discovered_groups(self._root)))
+        groups = (*_discovered_groups(self._root), *_noted_groups(self._root))
+        return _merge_groups((*by_portal.values(), *groups))
 
 
 def _discovered_groups(root: Path) -> Iterable[set[str]]:
@@ -66,6 +70,16 @@ def _discovered_groups(root: Path) -> Iterable[set[str]]:
     for name in list_names(str(folder)):
         links = list_names(f"{folder}/{name}")
         yield {link.partition(",")[0] for link in links if "," in link}
+
+
+def _noted_groups(root: Path) -> Iterable[set[str]]:
+    """Return the targets that each portal named, as their records note; none without root."""
+    found: dict[tuple[str, int], set[str]] = {}
+    with suppress(NeedsRootError):
+        for record in nodedb.read_records(nodedb.find_db(root)):
+            if record.problem is None and record.named_by is not None:
+                found.setdefault(record.named_by.place, set()).add(record.target)
+    return found.values()
 
 
 def _merge_groups(groups: Iterable[set[str]]) -> dict[str, str]:
