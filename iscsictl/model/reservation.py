@@ -114,6 +114,14 @@ class LunReservations:
         """Whether this host has registered, and nobody else with its key."""
         return self.is_registered and not self.clones
 
+    @property
+    def own_key_is_doubtful(self) -> bool:
+        """Whether another host may have registered with the key of this one.
+
+        Either the array names one, or it does not tell who has registered at all.
+        """
+        return self.is_registered and bool(self.clones or not self.owners_known)
+
     def is_kept(self, kind: ReservationType, paths: int) -> bool:
         """Whether this host holds the LUN by this type, with as many registrations as paths.
 
@@ -148,7 +156,8 @@ class LunReservations:
                 f"{device} is registered with the reservation key of this host, "
                 f"{format_key(self.own_key)}, by another one: {', '.join(self.clones)}",
                 hint="both hosts have one machine-id(5): give the copy its own; if that is an "
-                f"earlier initiator name of this host, see: {_status_command(device)}",
+                "earlier initiator name of this host: iscsictl take-over TARGET --lun N "
+                "--confirm KEY",
             )
         if self.other_holder is not None:
             return RefusedError(

@@ -48,11 +48,16 @@ def release(action: actions.Release, now: Inventory, _: Array) -> Inventory:
 def take_over(action: actions.TakeOver, now: Inventory, _: Array) -> Inventory:
     old = known(now, action.disk.wwid)
     found = old.reservations
-    assert action.key in found.other_keys, "no other host has the key"
+    may_be_another_s = action.key in found.other_keys or (
+        action.key == found.own_key and found.own_key_is_doubtful
+    )
+    assert may_be_another_s, "no other host has the key"
     keys = tuple(key for key in found.keys if key != action.key)
     # Where all registrants hold it together (key 0), it ends with the last of them.
     stays = found.holder is not None and found.holder.key in ({0, *keys} if keys else keys)
     left = replace(found, keys=keys, holder=found.holder if stays else None)
+    if found.own_key not in keys:
+        left = replace(left, clones=(), owners_known=True)
     return stands(now, replace(old, reservations=left), action.disk.wwid)
 
 

@@ -77,6 +77,34 @@ def test_any_other_key_is_an_error_that_says_why(
     assert refusal.hint
 
 
+@pytest.mark.parametrize(
+    "found", [replace(OURS, clones=(DEAD.initiator,)), replace(OURS, owners_known=False)]
+)
+def test_the_key_of_this_host_is_ended_too_where_it_may_be_another_s_and_the_user_said_it_is_off(
+    found: LunReservations,
+) -> None:
+    assert isinstance(planned(found, OWN_KEY, agreed=False).refusal, ConsentRequiredError)
+    assert verbs(planned(found, OWN_KEY)) == ["take-over"]
+
+
+@pytest.mark.parametrize("full_status", [True, False])
+@pytest.mark.parametrize("kind", [None, 1, 5, 7])
+def test_what_this_host_registered_under_an_earlier_name_is_ended_by_its_own_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: int | None, *, full_status: bool
+) -> None:
+    """attach and detach refuse it: a clone that is running would look the same."""
+    root = make_host(tmp_path / "mine", MINE.initiator, ID)
+    own = read_own_key(root)
+    assert own is not None
+    holder = None if kind is None else (DEAD, kind)
+    lun = ReservingLun({"/dev/sda": MINE}, {DEAD: own}, holder, full_status=full_status)
+    disk = lun.serve(monkeypatch)
+    assert take_over(disk, own, root)
+    assert (lun.keys, lun.holder) == ({}, None)
+    with pytest.raises(RefusedError, match="the key of this host"):
+        take_over(disk, own, root)
+
+
 HOLDERS = pytest.mark.parametrize(
     "holder", [(DEAD, 1), (DEAD, 5), (DEAD, 7), (ALIVE, 1), (ALIVE, 5), None]
 )

@@ -24,7 +24,7 @@ def _take_over(
     disk, name = disk_id(inventory, chosen), subject(chosen)
     found = inventory.reservations[disk.wwid]
     action = actions.TakeOver(disk, key)
-    if key in found.keys and key != found.own_key:
+    if key in found.keys and (key != found.own_key or found.own_key_is_doubtful):
         if not agreed:
             raise _consent_required(disk.device, key)
         builder.add(action, name, f"ends what the host with the key {format_key(key)} has")

@@ -16,6 +16,7 @@ from iscsictl.model.reservation import (
     LunReservations,
     Reservation,
     ReservationType,
+    format_key,
     no_reservations,
 )
 from iscsictl.model.shell_form import shell_form
@@ -225,8 +226,10 @@ def _require_known_owner(disk: DiskId, found: LunReservations) -> None:
     """Raise RefusedError where what has the key of this host may be a clone's."""
     if not found.owners_known:
         raise RefusedError(
-            f"{disk.device} does not tell which initiator has registered with the key of this host",
-            hint="if no other host has its machine-id(5), remove that registration on the array",
+            f"{disk.device} does not tell which initiator has registered with the key of this "
+            f"host, {format_key(found.own_key or 0)}",
+            hint="if no other host has its machine-id(5): iscsictl take-over TARGET --lun N "
+            "--confirm KEY",
         )
 
 
@@ -292,7 +295,7 @@ def take_over(disk: DiskId, key: int, root: Path = Path("/")) -> bool:
     """End the reservation and all registrations that another host has made with this key.
 
     This host registers for that, and leaves no registration. Returns whether there was anything.
-    Raises RefusedError for the key of this host.
+    Raises RefusedError for the key of this host, unless the array has it that another one uses it.
     """
     own = _require_own_key(root)
     with _opened_paths(disk, root) as fds:
@@ -300,7 +303,10 @@ def take_over(disk: DiskId, key: int, root: Path = Path("/")) -> bool:
             disk_guards.require_same_disk(fd, disk)
         first = fds[0]
         if key == own:
-            raise RefusedError("this is the key of this host", hint="use: iscsictl detach")
+            if not read_reservations(first, root).own_key_is_doubtful:
+                raise RefusedError("this is the key of this host", hint="use: iscsictl detach")
+            _end_lost_registrations(first, own)
+            return True
         if key not in _read_without_clone(first, disk, root).keys:
             return False
         # A host that got another machine-id meanwhile is the same nexus, with its earlier key.
