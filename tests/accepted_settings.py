@@ -233,7 +233,8 @@ def main(count: int, seed: int) -> None:
     trial.prepare()
     while trial.accepted.total() < count:
         trial.change_once()
-    print(f"accepted {dict(trial.accepted)}, refused {dict(trial.refused)}")
+    print(f"{trial.accepted.total()} accepted: {dict(trial.accepted)}")
+    print(f"{trial.refused.total()} refused: {dict(trial.refused)}")
 
 
 if __name__ == "__main__":
