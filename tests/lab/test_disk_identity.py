@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.lab.array import A4, B4
-from tests.lab.onhost import run_on
+from tests.lab.onhost import mounted, run_on
 from tests.lab.onmap import path_states, start_multipathd, wait_for
 
 if TYPE_CHECKING:
@@ -85,3 +85,29 @@ def test_two_disks_with_one_wwid_and_two_serial_numbers_stay_two_disks(lab: Lab)
     refused = run_on(host, f"iscsictl attach -p {A4} -T {IQN}one {MAKE}", 9)
     assert "different disks share" in refused.err
     assert is_never_written(lab, disks)
+
+
+@pytest.mark.torture
+@pytest.mark.fault("F65")
+def test_disks_that_agree_in_all_are_one_only_where_one_discovery_offers_both(lab: Lab) -> None:
+    host = lab.host
+    disks = two_arrays(lab, SERIAL, SERIAL)
+    # Records made by hand: nothing tells that one array offers both targets.
+    for disk, portal in zip(disks, (A4, B4), strict=True):
+        run_on(host, f"iscsiadm -m node -o new -T {IQN}{disk.name} -p {portal}")
+    run_on(host, LOGIN.partition(" && ")[2])
+    assert rows_of_ls(lab) == [["/dev/sda"], ["/dev/sdb"]]
+    refused = run_on(host, f"iscsictl disk mkfs {disks[0].wwid} --fs ext4 --yes", 3)
+    assert "fits several" in refused.err
+    for disk, portal in zip(disks, (A4, B4), strict=True):
+        attach = f"iscsictl attach -p {portal} -T {IQN}{disk.name} {MAKE} --yes"
+        refused = run_on(host, attach, 9)
+        assert "no portal is known to offer all of these targets" in refused.err
+        assert f"--confirm {disk.wwid}" in refused.err
+    assert is_never_written(lab, disks)
+    assert mounted(host) == set()
+
+    # The discovery of open-iscsi notes beside its own record what it made of the answer.
+    run_on(host, f"iscsiadm -m node --logout && iscsiadm -m node -o delete && {LOGIN}")
+    (paths,) = rows_of_ls(lab)
+    assert sorted(paths) == ["/dev/sda", "/dev/sdb"]
