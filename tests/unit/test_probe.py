@@ -5,6 +5,7 @@ import re
 import select
 import shutil
 import subprocess
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from iscsictl.errors import UnreachableError
 from iscsictl.model.reservation import LunReservations
 from iscsictl.system.block import probe, reservations
 from iscsictl.system.block.blank_proof import search_disk
+from iscsictl.system.io.bounded_call import open_within
 from tests.patience import PATIENCE
 from tests.unit.loops import give_name, looped
 from tests.worlds import FREE, RESERVED
@@ -168,18 +170,31 @@ def test_partitions_that_the_kernel_has_tell_their_signatures(
 
 
 @pytest.mark.fault("F54")
-def test_a_disk_that_the_kernel_does_not_open_is_given_up_and_closed_once_it_does(
+def test_a_disk_that_the_kernel_does_not_open_is_given_up_and_no_thread_waits_for_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A FIFO stands for the disk: open(2) waits for its other end."""
     fifo = tmp_path / "disk"
     os.mkfifo(fifo)
     monkeypatch.setattr(probe, "DISK_OPEN_WAIT", 0.2)
+    before = threading.active_count()
     with (
         pytest.raises(UnreachableError, match=r"could not be opened within 0\.2 s"),
         probe.opened(str(fifo), exclusive=False),
     ):
         pass
+    # The process could not end before such a thread does, which may sleep in the kernel.
+    assert threading.active_count() == before
+    with pytest.raises(OSError, match="No such device or address"):  # nobody reads (fifo(7))
+        os.open(fifo, os.O_WRONLY | os.O_NONBLOCK)
+
+
+@pytest.mark.fault("F54")
+def test_what_the_kernel_opens_after_the_deadline_is_closed_at_once(tmp_path: Path) -> None:
+    fifo = tmp_path / "disk"
+    os.mkfifo(fifo)
+    with pytest.raises(TimeoutError):
+        open_within(0.2, str(fifo), os.O_RDONLY)
     other_end = os.open(fifo, os.O_WRONLY)
     try:
         # Nobody reads any more: an error (pipe(7)) once the late descriptor is closed.

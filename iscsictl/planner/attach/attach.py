@@ -211,7 +211,8 @@ def _choose_lun(inventory: Inventory, spec: AttachSpec, session: Session) -> Lun
         raise UnreachableError(
             f"{session.target} did not tell which LUNs it has: LUN {number} may not be the only "
             "one",
-            hint=f"run it again with the one that is meant, such as --lun {number}",
+            hint=f"run it again with the one that is meant, such as --lun {number}; if the disk "
+            "does not answer, see why: iscsictl doctor",
         )
     sizes = [inventory.index.disk_of_path(session.sid, lun.hctl) for lun in luns]
     raise SeveralLunsError(

@@ -10,6 +10,7 @@ import struct
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 from iscsictl.errors import InUseError, IscsictlError, UnreachableError
 from iscsictl.limits import DISK_OPEN_WAIT, DISK_TOOL_WAIT
@@ -24,7 +25,7 @@ from iscsictl.model.shell_form import shell_form
 from iscsictl.parse.blkid import parse_export
 from iscsictl.parse.sfdisk import parse_partitions
 from iscsictl.parse.wipefs import parse_signatures
-from iscsictl.system.block import reservations, scsi_commands
+from iscsictl.system.block import reservations, scsi_commands, udev_db
 from iscsictl.system.block.blank_extents import BLOCK, DiskShape, grid_extents, signature_extents
 from iscsictl.system.block.blank_proof import is_read_only, read_shape, search_disk
 from iscsictl.system.block.blank_reader import (
@@ -55,6 +56,26 @@ def part_device(device: str, number: int) -> str:
     return f"{device}p{number}" if device[-1].isdigit() else f"{device}{number}"
 
 
+def _open_in_other_process(device: str) -> None:
+    """Have blockdev(8) open a disk that this process may not be able to open yet.
+
+    The kernel reads the partition table of a new disk (device_add_disk() in block/genhd.c), and all
+    openings wait for that in a sleep that no signal ends. A thread of ours that slept there would
+    keep this process from ending, long after its deadline. Raises TimeoutError.
+    """
+    try:
+        # What else goes wrong, such as a file that is no device, shows in our own opening.
+        run(["blockdev", "--getro", device], timeout=DISK_OPEN_WAIT, ok=None)
+    except UnreachableError:
+        raise TimeoutError from None
+
+
+def _is_known_to_udev(device: str) -> bool:
+    """Tell whether udev has handled a disk, which it hears of when the partition table was read."""
+    number = os.stat(device).st_rdev
+    return bool(udev_db.device_properties(Path("/"), f"{os.major(number)}:{os.minor(number)}"))
+
+
 @contextlib.contextmanager
 def opened(device: str, *, exclusive: bool) -> Iterator[int]:
     """Open a whole disk for reading, under O_EXCL if asked: the kernel's own test of use.
@@ -68,6 +89,8 @@ def opened(device: str, *, exclusive: bool) -> Iterator[int]:
     try:
         if not os.path.exists(device) and kernel_has(device):
             wait_for_node(device)
+        if not _is_known_to_udev(device):
+            _open_in_other_process(device)
         fd = open_within(DISK_OPEN_WAIT, device, flags)
     except TimeoutError:
         raise UnreachableError(

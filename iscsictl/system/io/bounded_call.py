@@ -12,7 +12,8 @@ def call_within(seconds: float, call: Callable[[], T]) -> T:
     """Return what `call` returns, or raise what it raises, within so many seconds.
 
     Raises TimeoutError at the deadline. The call then goes on in a thread of its own, which does
-    not keep the process alive; so it must not change anything.
+    not keep the process alive, unless it sleeps in the kernel where no signal ends it; so it must
+    not change anything.
     """
     results: list[T] = []
     errors: list[BaseException] = []
