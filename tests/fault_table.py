@@ -143,8 +143,9 @@ def marked_tests() -> dict[str, list[MarkedTest]]:
     for path in sorted(TESTS.rglob("test_*.py")):
         module = ast.parse(path.read_text())
         of_module = [
-            node.value for node in module.body
+            mark for node in module.body
             if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "pytestmark"
+            for mark in (node.value.elts if isinstance(node.value, ast.List) else [node.value])
         ]  # fmt: skip
         for function in module.body:
             if isinstance(function, ast.FunctionDef) and function.name.startswith("test_"):
