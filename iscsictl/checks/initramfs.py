@@ -149,6 +149,13 @@ def records_of(machine: Machine, boot: RootBoot) -> Iterator[NodeRecord]:
     return (r for r in records if r.target in boot.targets and r.problem is None)
 
 
+def accounts_of(machine: Machine, boot: RootBoot) -> list[str]:
+    """Return the CHAP accounts that sessions and records of the targets have."""
+    sessions, records = sessions_of(machine, boot), records_of(machine, boot)
+    accounts = [s.chap.username for s in sessions if s.chap and s.chap.username]
+    return accounts + [record.username for record in records if record.username]
+
+
 def nic_of(machine: Machine, address: str) -> str | None:
     """Return the NIC through which an address is reached, None where no route leads there."""
     route = find_route(address, machine.network.routes)
@@ -179,8 +186,7 @@ def _check_login(
             "boot-login", f"it logs in to {login.target}, and the root filesystem is on {wanted}",
             by_hand, path,
         )  # fmt: skip
-    accounts = [s.chap.username for s in sessions_of(machine, boot) if s.chap and s.chap.username]
-    accounts += [r.username for r in records_of(machine, boot) if r.username]
+    accounts = accounts_of(machine, boot)
     if accounts and not login.has_secret:
         return fail(
             "boot-login", f"{login.target} is used with the account {accounts[0]}, and the "

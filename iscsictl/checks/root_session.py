@@ -2,7 +2,13 @@
 
 from collections.abc import Iterator
 
-from iscsictl.checks.initramfs import kinds_below_root, nic_of, records_of, sessions_of
+from iscsictl.checks.initramfs import (
+    accounts_of,
+    kinds_below_root,
+    nic_of,
+    records_of,
+    sessions_of,
+)
 from iscsictl.model.finding import Finding, fail, ok, warn
 from iscsictl.model.host_facts import Machine
 from iscsictl.model.inventory import Known
@@ -14,6 +20,12 @@ from iscsictl.planner.safety.fstab_rules import DEVICE_LETTER
 # What iscsictl gives a session without another path; open-iscsi's README (8.2) has a day for root.
 _RECOVERY_AT_LEAST = 600
 _A_DAY = 86400
+# An empty configuration of OpenSSL that no disk is needed for (config(5) of OpenSSL).
+_WITHOUT_OPENSSL_CONF = (
+    "mkdir -p /etc/systemd/system/iscsid.service.d && "
+    "printf '[Service]\\nEnvironment=OPENSSL_CONF=/dev/null\\n' > "
+    "/etc/systemd/system/iscsid.service.d/openssl.conf && systemctl daemon-reload"
+)
 _KEY = "node.session.timeo.replacement_timeout"
 # umountiscsi.sh of Debian follows these from a disk to what is mounted.
 _FOLLOWED = frozenset({"disk", "part", "mpath", "crypt", "lvm"})
@@ -32,6 +44,7 @@ def check(machine: Machine) -> Iterator[Finding]:
         return
     if machine.systemd.running:
         yield _check_iscsid(machine)
+        yield from _check_first_login(machine, boot)
     if boot.is_planned:
         return
     yield from _check_root_parameter(machine, boot)
@@ -59,6 +72,25 @@ def _check_iscsid(machine: Machine) -> Finding:
         "nothing starts iscsid at boot: if the session of the root filesystem breaks, it is not "
         "brought back",
         "systemctl enable iscsid.service",
+    )
+
+
+def _check_first_login(machine: Machine, boot: RootBoot) -> Iterator[Finding]:
+    """Judge whether iscsid can take over the session that the initramfs made.
+
+    It drops the connection and logs in again (usr/initiator.c, iscsi_sync_session). With CHAP this
+    is where it first uses OpenSSL (usr/login.c, check_for_authentication), which then reads its
+    configuration: from the root filesystem that waits for this login.
+    """
+    daemon = machine.systemd.units.get("iscsid.service")
+    accounts = accounts_of(machine, boot)
+    if daemon is None or daemon.masked or not accounts or "OPENSSL_CONF" in daemon.environment:
+        return
+    yield fail(
+        "boot-iscsid",
+        f"for the account {accounts[0]} iscsid reads /etc/ssl/openssl.cnf while it has no session "
+        "to the root filesystem: the boot hangs until reads fail",
+        _WITHOUT_OPENSSL_CONF,
     )
 
 

@@ -23,7 +23,10 @@ class Daemon:
 
 @dataclass(frozen=True)
 class Unit:
-    """A unit of systemd as its files say it; `active` is None where systemd was not asked."""
+    """A unit of systemd as its files say it; `active` is None where systemd was not asked.
+
+    `environment` has the names of the variables that it sets, without their values.
+    """
 
     name: str
     defined: bool = False
@@ -32,6 +35,7 @@ class Unit:
     after: frozenset[str] = frozenset()
     before: frozenset[str] = frozenset()
     active: str | None = None
+    environment: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

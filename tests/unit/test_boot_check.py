@@ -1,6 +1,7 @@
 """`boot check`: a host that boots from iSCSI and is sound, and each way in which it is not."""
 
 import json
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,7 @@ BOOT = RootBoot(
     nic_modules={"eth0": "virtio_net"},
     logs_out_at_shutdown=True,
 )
+ISCSID = unit("iscsid.service", environment=frozenset({"OPENSSL_CONF"}))
 
 
 def root_on(*layers: tuple[str, Kind], fstype: str = "ext4") -> Block:
@@ -63,7 +65,7 @@ def machine(block: Block | None = None, **facts: Any) -> Machine:
         db=db(record(**{"node.startup": "onboot"})),
         mounts=(),
         boot_targets=frozenset({IQN}),
-        systemd=replace(systemd, units={**systemd.units, "iscsid.service": unit("iscsid.service")}),
+        systemd=replace(systemd, units={**systemd.units, "iscsid.service": ISCSID}),
         root_boot=replace(BOOT, **facts),
     )
 
@@ -265,6 +267,17 @@ def test_a_host_whose_iscsid_nothing_starts_at_boot_is_named() -> None:
     only(replace(host, systemd=masked), "boot-iscsid")
 
 
+def test_an_iscsid_that_needs_the_root_filesystem_for_its_first_login_is_named() -> None:
+    host = machine()
+    reads = {**host.systemd.units, "iscsid.service": unit("iscsid.service")}
+    host = replace(host, systemd=replace(host.systemd, units=reads))
+    assert "/etc/ssl/openssl.cnf" in only(host, "boot-iscsid").message
+    # Without CHAP it needs no OpenSSL.
+    records = db(record(**{"node.startup": "onboot", "node.session.auth.username": ""}))
+    sessions = Listing((session(chap=None),), host.listing.disks)
+    assert bad(replace(host, db=records, listing=sessions)) == {}
+
+
 BTRFS = root_on(("/dev/sda1", "part"), fstype="btrfs")
 MD = root_on(("/dev/sda1", "part"), ("/dev/md0", "md"))
 
@@ -340,6 +353,18 @@ def test_a_root_filesystem_that_is_to_be_moved_is_judged_by_what_the_initramfs_n
 
 # The command.
 
+CHAP_RECORD = f"""# BEGIN RECORD 2.1.8
+node.name = {ROOT_IQN}
+node.tpgt = 1
+node.startup = onboot
+iface.iscsi_ifacename = default
+iface.transport_name = tcp
+node.session.auth.username = myaccount
+node.conn[0].address = 192.0.2.5
+node.conn[0].port = 3260
+# END RECORD
+"""
+
 
 def made_host(root: Path, recovery: str = "86400") -> Tree:
     """A made tree of a host whose root filesystem is on the disk of a session."""
@@ -385,6 +410,21 @@ def test_the_command_and_doctor_find_the_same_and_fail_with_1(tmp_path: Path) ->
     said = [f for f in json.loads(doctor.out)["findings"] if f["id"] in failed]
     assert {f["id"] for f in said} == set(failed)
     assert call(["boot", "check", "-q"], tmp_path, uid=0).out == ""
+
+
+def test_the_fix_for_openssl_is_a_drop_in_that_the_next_check_finds(tmp_path: Path) -> None:
+    made_host(tmp_path)
+    put(tmp_path, f"etc/iscsi/nodes/{ROOT_IQN}/192.0.2.5,3260,1/default", CHAP_RECORD)
+
+    def fixes() -> list[str]:
+        answer = call(["boot", "check", "-J"], tmp_path, uid=0)
+        found = json.loads(answer.out)["findings"]
+        return [f["fix"] for f in found if f["id"] == "boot-iscsid" and f["level"] == "fail"]
+
+    (fix,) = fixes()
+    commands = fix.replace("/etc/systemd", f"{tmp_path}/etc/systemd")
+    subprocess.run(commands.removesuffix(" && systemctl daemon-reload"), shell=True, check=True)
+    assert fixes() == []
 
 
 def test_the_command_says_where_there_is_nothing_to_check(tmp_path: Path) -> None:

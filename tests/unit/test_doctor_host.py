@@ -74,6 +74,15 @@ def test_a_drop_in_takes_no_order_back(root: Path) -> None:
     assert unit_files.read_unit("a.service", root).after == after
 
 
+def test_the_names_of_a_units_variables_are_read_without_their_values(root: Path) -> None:
+    put(root, "lib/systemd/system/a.service", "[Service]\nEnvironment=\"A=1 B=2\" 'C=x' D=\n")
+    assert unit_files.read_unit("a.service", root).environment == {"A", "C", "D"}
+    # An empty assignment resets the list (systemd.exec(5)).
+    drop_in = "[Service]\nEnvironment=\nEnvironment=E=1\n"
+    put(root, "etc/systemd/system/a.service.d/x.conf", drop_in)
+    assert unit_files.read_unit("a.service", root).environment == {"E"}
+
+
 def test_a_masked_unit_is_not_enabled(root: Path) -> None:
     put(root, "lib/systemd/system/iscsid.socket", "[Socket]\n")
     wants = root / "etc/systemd/system/sockets.target.wants"

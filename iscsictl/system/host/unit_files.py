@@ -2,7 +2,8 @@
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+import shlex
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from iscsictl.model.services import Systemd, Unit
@@ -16,6 +17,7 @@ _GENERATED = ("run/systemd/generator.early", "run/systemd/generator", "run/syste
 ONLINE = "network-online.target"
 _EXEC_START = re.compile(r"\s*ExecStart\s*=(.*)")
 _LOGIN_ALL = re.compile(r"(?:--loginall[=\s]|-L)\s*(automatic|onboot|manual|all)\b")
+_ENVIRONMENT = re.compile(r"\s*Environment\s*=(.*)")
 _ORDER = re.compile(r"\s*(After|Before)\s*=\s*(.*)")
 
 
@@ -39,13 +41,15 @@ def read_systemd(root: Path = Path("/")) -> Systemd:
 def read_unit(name: str, root: Path = Path("/")) -> Unit:
     """Read one unit with its drop-ins.
 
-    Only ordering and enabling are read. A unit that is not there is not `defined`.
+    Only ordering, enabling and the names of variables are read. A unit that is not there is not
+    `defined`.
     """
     masked = any(_is_masking_link(root / place / name) for place in _PLACES[:2])
     file = systemd.unit_file(name, root)
     after: set[str] = set()
     before: set[str] = set()
-    for path in (*((file,) if file else ()), *_drop_in_files(name, root)):
+    files = (*((file,) if file else ()), *_drop_in_files(name, root))
+    for path in files:
         for key, value in _read_ordering(path):
             # A drop-in can only add: an empty assignment resets nothing (systemd.unit(5)).
             (after if key == "After" else before).update(value.split())
@@ -56,6 +60,7 @@ def read_unit(name: str, root: Path = Path("/")) -> Unit:
         masked=masked,
         after=frozenset(after),
         before=frozenset(before),
+        environment=_read_variable_names(files),
     )
 
 
@@ -117,6 +122,27 @@ def _read_ordering(path: Path) -> Iterator[tuple[str, str]]:
         match = _ORDER.fullmatch(line)
         if match:
             yield match[1], match[2].strip()
+
+
+def _read_variable_names(files: Iterable[Path]) -> frozenset[str]:
+    """Return the names that Environment= sets; an empty one resets the list.
+
+    The words are quoted as in systemd.syntax(7). A file named by EnvironmentFile= is not read.
+    """
+    names: set[str] = set()
+    for path in files:
+        for line in _unit_lines(path):
+            match = _ENVIRONMENT.fullmatch(line)
+            if match is None:
+                continue
+            try:
+                words = shlex.split(match[1])
+            except ValueError:
+                continue
+            if not words:
+                names.clear()
+            names.update(word.partition("=")[0] for word in words)
+    return frozenset(names)
 
 
 def _units_pulled_in_by(target: str, root: Path) -> Iterator[str]:
