@@ -216,10 +216,10 @@ def test_progress_follows_the_wait_and_goes_with_it(clock: FakeClock) -> None:
     ],
 )
 def test_a_narrow_terminal_still_shows_how_long_is_waited(
-    width: int, progress: str, shown: str
+    clock: FakeClock, width: int, progress: str, shown: str
 ) -> None:
     line = StatusLine()
-    began = time.monotonic() - 5.1
+    began = clock.seconds - 5.1
     shifted(line, Wait("waiting for 192.0.2.5:3260 to answer", 60.0, began=began))
     line.note_progress(progress)
     assert line.text(width) == shown
