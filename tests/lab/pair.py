@@ -211,12 +211,25 @@ class Lab:
     def cut(self, net: Net, *, at: Role = "array") -> None:
         """Pull a cable: out of the array's card (the host only hears silence), or the host's."""
         self.guests[at].set_link(net, up=False)
+        if at != "array":
+            self._set_hub_port(at, net, up=False)
 
     def restore_cables(self, net: Net | None = None) -> None:
         """Plug a network's cable in again at both ends; all of them without a name."""
         for guest in self.guests.values():
             for one in NETS if net is None else (net,):
                 guest.set_link(one, up=True)
+                if guest is not self.array:
+                    self._set_hub_port(guest.role, one, up=True)
+
+    def _set_hub_port(self, host: Role, net: Net, *, up: bool) -> None:
+        """Join a host to the array's hub, or part it: nothing where there is no second host.
+
+        A guest that is stopped takes no frames although its own link is down. The hub has all
+        frames for every host, so those of the other one would soon fill the cable and stand still.
+        """
+        if self.second.role in self.guests:
+            self.array.qmp.command("set_link", name=f"{host}{net}", up=up)
 
     def install_project(self, package: Path | None = None) -> None:
         """The project onto the host, by pip or as a Debian package; then saved as `installed`."""
