@@ -321,3 +321,37 @@ def test_a_host_that_died_while_it_formatted_is_taken_over_only_with_its_key(
     lab.second.run(f"{command} {key} --yes", check=True, timeout=PATIENCE)
     assert read_state(lab.array, disk).is_free
     lab.second.run(attach(target), check=True, timeout=PATIENCE)
+
+
+@pytest.mark.torture
+@pytest.mark.fault("F101")
+def test_a_host_that_lost_its_power_in_mkfs_is_taken_over_and_writes_nothing_once_it_is_back(
+    two_hosts: Lab,
+) -> None:
+    lab = two_hosts
+    disk, target = share(lab)
+    held = Stopper.start(lab, attach(target), [("in mkfs", "mkfs.ext4", "-U", 8192)])
+    held.until("in mkfs")
+    key = key_of(lab.host)
+    lab.cut("A", at="host")
+    lab.host.power_cut()
+    assert key in refused(lab.second.run(attach(target), timeout=PATIENCE))
+    login = f"iscsictl discover {A4} --save && iscsictl login {target}"
+    lab.second.run(login, check=True, timeout=PATIENCE)
+    take_over = f"iscsictl take-over {target} --lun 0 --confirm {key} --yes"
+    lab.second.run(take_over, check=True, timeout=PATIENCE)
+    assert read_state(lab.array, disk).is_free
+    # What the dead host had begun is not blank, and not this host's to continue.
+    assert "is not blank" in refused(lab.second.run(attach(target), timeout=PATIENCE))
+    overwrite = f"{attach(target)} --wipe --confirm {disk.wwid}"
+    lab.second.run(overwrite, check=True, timeout=PATIENCE)
+    lab.second.run("echo kept > /srv/x/file && sync", check=True, timeout=PATIENCE)
+
+    lab.restore_cables("A")
+    lab.host.boot()
+    record = WriteRecord(lab.array)
+    refused(lab.host.run(attach(target), timeout=PATIENCE))
+    assert initiator_of(lab.host) not in record.stop()
+    assert read_state(lab.array, disk).is_free
+    lab.second.run("umount /srv/x && mount /srv/x", check=True, timeout=PATIENCE)
+    assert lab.second.text("/srv/x/file") == "kept\n"
