@@ -1,6 +1,6 @@
 """Whether the disks under mounts are still the ones that were mounted, and as large."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from iscsictl.model.finding import Finding, fail, ok
 from iscsictl.model.host_facts import Machine
@@ -24,13 +24,22 @@ def check(machine: Machine) -> Iterator[Finding]:
         yield from _check_mounted_disks(session, machine.index, answers)
         own = {unit.hctl for unit in session.luns or ()}
         shown = answers.luns.get(session.sid or 0)
-        if own & set(changed) and (shown is None or set(shown) != session.settled_luns):
+        if own & set(changed) and (shown is None or not _is_as_kernel_has_it(session, shown)):
             yield fail(
                 "disk-changed",
                 f"the kernel says that LUNs of {session.target} have changed",
                 f"iscsictl rescan {shell_form(session.target)}",
                 session.target,
             )
+
+
+def _is_as_kernel_has_it(session: Session, reported: Iterable[int]) -> bool:
+    """Tell whether REPORT LUNS agrees with the kernel. A controller without a disk may be left out.
+
+    The kernel asks LUN 0 in any case (scsi_scan.c), also where the target does not report it.
+    """
+    disks = {unit.lun for unit in session.luns or () if unit.device is not None}
+    return disks <= set(reported) <= session.settled_luns
 
 
 def _check_mounted_disks(

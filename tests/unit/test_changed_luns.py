@@ -98,9 +98,12 @@ def test_what_the_kernel_was_told_of_a_lun_counts_until_the_disks_say_otherwise(
 
 
 @pytest.mark.fault("F108")
-def test_an_array_controller_that_gets_no_disk_is_no_change_of_its_luns() -> None:
+@pytest.mark.parametrize("reported", [(0, 3), (0,)], ids=["reported", "not-reported"])
+def test_an_array_controller_that_gets_no_disk_is_no_change_of_its_luns(
+    reported: tuple[int, ...],
+) -> None:
     log = parse_log([f"4,915,7000000,-;{KERNEL[0]}\n"], since=0.0)
-    machine = answering(replace(SAME, luns={1: (0, 3)}), log)
+    machine = answering(replace(SAME, luns={1: reported}), log)
     (one,) = machine.listing.sessions
     with_controller = one._replace(luns=(*(one.luns or ()), Lun(3, "2:0:0:3", type=0x0C)))
     listing = machine.listing._replace(sessions=(with_controller,))

@@ -162,6 +162,24 @@ def test_a_snapshot_is_wiped_though_fstab_mounts_its_origin() -> None:
 
 
 @pytest.mark.parametrize(
+    ("line", "on_top"),
+    [
+        # systemd waits at the mount point (x-systemd.automount), and nothing was opened there yet.
+        (f"UUID={UUID} /data xfs _netdev 0 0\n".encode(), MountedSource("0:42", "systemd-1")),
+        (f"UUID={UUID} /data xfs _netdev 0 0\n".encode(), MountedSource("0:40", "tmpfs")),
+        # Whatever has the mount point now, this entry names the disk that is wiped.
+        (our_line("/data", "xfs"), MountedSource("8:32", "/dev/sdc")),
+    ],
+    ids=["automount", "tmpfs", "own-entry"],
+)
+def test_a_mount_point_that_is_taken_does_not_make_the_entry_one_for_a_copy(
+    line: bytes, on_top: MountedSource
+) -> None:
+    now = snapshot(line, mounted={"/data": on_top})
+    assert "line 1 mounts" in refused_line(plan_mkfs(now, MkfsSpec("ext4", NEW, consent=WIPE)))
+
+
+@pytest.mark.parametrize(
     ("text", "tag"),
     [
         ("LABEL=a b", ("LABEL", "a b")),

@@ -254,6 +254,15 @@ def test_what_is_mounted_below_another_mount_point_comes_after_that() -> None:
     assert inner.after == {outer.id}
 
 
+def test_what_is_below_the_mount_of_another_target_also_waits_for_its_own_login() -> None:
+    lines = append_line(fstab(B, "/srv/a/mail"), fstab(A, "/srv/a").lines[0])
+    plan = plan_reconnect(Inventory((record(), record(B, P2)), fstab=lines), {})
+    logins = {s.subject: s.id for s in plan.steps if s.action.verb == "login"}
+    outer, inner = (step for step in plan.steps if step.action.verb == "mount")
+    (own,) = (step for subject, step in logins.items() if B in subject)
+    assert inner.after == {outer.id, own}
+
+
 @pytest.mark.parametrize(
     ("now", "word"),
     [

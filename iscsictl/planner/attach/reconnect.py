@@ -256,7 +256,7 @@ class _Keep:
         # What is mounted over this one later would hide it.
         outer = next((one for one in directories_above(path) if one in self.mounts), None)
         if outer is not None:
-            after = [self.mounts[outer]]
+            after = [*after, self.mounts[outer]]
         if self._must_scan(line, up):
             scan = actions.Scan(target, line.lun, ())
             name = f"{target} LUN {line.lun}"

@@ -29,11 +29,22 @@ def require_not_in_fstab(
     named = set(_names_of_content(content, node, partition_id))
     for line in inventory.fstab.entries:
         note = line.is_ours and line.mount_point is None and not line.auto
-        elsewhere = line.wwid not in {None, content.wwid} or line.mount_point in inventory.mounted
-        if line.is_claim or note or elsewhere:
+        if line.is_claim or note or _is_for_other_disk(inventory, line, content.wwid):
             continue
         if tag_of_spec(line.spec or "") in named:
             raise _refusal_for_entry(line, node)
+
+
+def _is_for_other_disk(inventory: Inventory, line: FstabLine, wwid: str) -> bool:
+    """Tell whether an entry is for a copy of what is on the disk with this WWID.
+
+    A note with a WWID says it. Of an admin's own entry the disk that is mounted there now tells: a
+    tmpfs does not, nor does the autofs of an automount that nothing has opened yet.
+    """
+    if line.wwid is not None:
+        return line.wwid != wwid
+    now = inventory.mounted.get(line.mount_point or "")
+    return now is not None and now.source.startswith("/dev/")
 
 
 def _refusal_for_entry(line: FstabLine, node: str) -> RefusedError:
