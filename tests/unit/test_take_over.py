@@ -9,7 +9,7 @@ import pytest
 
 from iscsictl.cli.commands.take_over import reservation_key
 from iscsictl.engine.runtime import open_context
-from iscsictl.errors import IscsictlError, NotFoundError, RefusedError, UnreachableError
+from iscsictl.errors import InUseError, IscsictlError, NotFoundError, RefusedError, UnreachableError
 from iscsictl.model import actions
 from iscsictl.model.inventory import DiskUsage, Known
 from iscsictl.model.listing import Disk
@@ -87,6 +87,24 @@ def test_the_key_of_this_host_is_ended_too_where_it_may_be_another_s_and_the_use
     assert verbs(planned(found, OWN_KEY)) == ["take-over"]
 
 
+@pytest.mark.parametrize(
+    "found", [replace(OURS, clones=(DEAD.initiator,)), replace(OURS, owners_known=False)]
+)
+@pytest.mark.parametrize("agreed", [True, False])
+def test_the_key_of_this_host_is_not_ended_while_it_uses_the_disk(
+    found: LunReservations, *, agreed: bool
+) -> None:
+    used = DiskUsage(mounts=("/srv/mail",))
+    inventory = disk_inventory(reservations={WWID: found}, used=used)
+    plan = plan_take_over(inventory, OWN_KEY, agreed=agreed)
+    assert not plan.steps
+    assert isinstance(plan.refusal, InUseError)
+    assert "the mount on /srv/mail" in plan.refusal.text
+    # The key of another host may be ended meanwhile.
+    other = replace(inventory, reservations={WWID: RESERVED})
+    assert verbs(plan_take_over(other, OTHER_KEY, agreed=True)) == ["take-over"]
+
+
 @pytest.mark.parametrize("full_status", [True, False])
 @pytest.mark.parametrize("kind", [None, 1, 5, 7])
 def test_what_this_host_registered_under_an_earlier_name_is_ended_by_its_own_key(
@@ -103,6 +121,20 @@ def test_what_this_host_registered_under_an_earlier_name_is_ended_by_its_own_key
     assert (lun.keys, lun.holder) == ({}, None)
     with pytest.raises(RefusedError, match="the key of this host"):
         take_over(disk, own, root)
+
+
+def test_a_disk_that_is_mounted_while_the_user_is_asked_keeps_the_registration_of_this_host(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = make_host(tmp_path / "mine", MINE.initiator, ID)
+    own = read_own_key(root)
+    assert own is not None
+    lun = ReservingLun({"/dev/sda": MINE}, {MINE: own}, (MINE, 5), full_status=False)
+    disk = lun.serve(monkeypatch)
+    lun.in_use = True
+    with pytest.raises(InUseError):
+        take_over(disk, own, root)
+    assert (lun.keys, lun.holder) == ({MINE: own}, (MINE, 5))
 
 
 HOLDERS = pytest.mark.parametrize(

@@ -1,9 +1,10 @@
 """Plan to end the reservation and the registrations of a host that is gone for good."""
 
-from iscsictl.errors import NotFoundError, RefusedError
+from iscsictl.errors import InUseError, NotFoundError, RefusedError
 from iscsictl.model import actions
 from iscsictl.model.plan import Plan
 from iscsictl.model.reservation import LunReservations, format_key
+from iscsictl.model.shell_form import shell_form
 from iscsictl.planner.builder import PlanBuilder, build_plan
 from iscsictl.planner.safety.overwrite import ConsentRequiredError
 from iscsictl.planner.selection.disks import DiskInventory, disk_id, subject
@@ -25,6 +26,8 @@ def _take_over(
     found = inventory.reservations[disk.wwid]
     action = actions.TakeOver(disk, key)
     if key in found.keys and (key != found.own_key or found.own_key_is_doubtful):
+        if key == found.own_key:
+            _require_unused(inventory, disk.device)
         if not agreed:
             raise _consent_required(disk.device, key)
         builder.add(action, name, f"ends what the host with the key {format_key(key)} has")
@@ -32,6 +35,16 @@ def _take_over(
     _require_nothing_left(found, disk.device, key)
     builder.add(action, name, "no other host has registered", done=True)
     return None
+
+
+def _require_unused(inventory: DiskInventory, device: str) -> None:
+    """Raise InUseError where this host uses the disk: its own key may be what protects it."""
+    if inventory.used.holders:
+        raise InUseError(
+            f"{device} is in use on this host: {', '.join(inventory.used.holders)}",
+            hint="end that use first, for its own registration is ended too; to unmount: "
+            f"iscsictl umount {shell_form(device)}",
+        )
 
 
 def _require_nothing_left(found: LunReservations, device: str, key: int) -> None:

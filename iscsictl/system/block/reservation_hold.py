@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from iscsictl.errors import IscsictlError, MissingError, RefusedError
+from iscsictl.errors import InUseError, IscsictlError, MissingError, RefusedError
 from iscsictl.model.actions import DiskId
 from iscsictl.model.reservation import (
     LunReservations,
@@ -295,7 +295,8 @@ def take_over(disk: DiskId, key: int, root: Path = Path("/")) -> bool:
     """End the reservation and all registrations that another host has made with this key.
 
     This host registers for that, and leaves no registration. Returns whether there was anything.
-    Raises RefusedError for the key of this host, unless the array has it that another one uses it.
+    Raises RefusedError for the key of this host, unless the array has it that another one uses it,
+    and then InUseError while this host uses the disk.
     """
     own = _require_own_key(root)
     with _opened_paths(disk, root) as fds:
@@ -305,6 +306,12 @@ def take_over(disk: DiskId, key: int, root: Path = Path("/")) -> bool:
         if key == own:
             if not read_reservations(first, root).own_key_is_doubtful:
                 raise RefusedError("this is the key of this host", hint="use: iscsictl detach")
+            # It may have been mounted while the user was asked.
+            if disk_guards.is_in_use(disk, root):
+                raise InUseError(
+                    f"{disk.device} is in use on this host, and its own registration would end too",
+                    hint=f"see what holds it: iscsictl disk show {shell_form(disk.device)}",
+                )
             _end_lost_registrations(first, own)
             return True
         if key not in _read_without_clone(first, disk, root).keys:
