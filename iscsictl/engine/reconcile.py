@@ -29,6 +29,9 @@ else:
     logouts = lazy_import("iscsictl.engine.handlers.logouts")
     removals = lazy_import("iscsictl.engine.handlers.removals")
 
+# What is removed after sessions: each that could not be ended still uses it.
+_AFTER_ALL = (actions.DeleteRecord, actions.DropFstab)
+
 # Each round ends with a frontier (a login, a scan) or with the last step. An attach over eight
 # portals has nine frontiers; a machine that still changes after twenty never settles.
 ROUNDS = 20
@@ -245,8 +248,9 @@ class Run:
         """Execute the steps that can be done now.
 
         A run that goes on skips a step once all that it needs has failed (a mount needs one login
-        of several), and rolls back those that only failed ones needed. Raises StepFailedError for
-        the first that fails where the run stops, InterruptError after a signal.
+        of several; a removal needs the end of every session), and rolls back those that only failed
+        ones needed. Raises StepFailedError for the first that fails where the run stops,
+        InterruptError after a signal.
         """
         if self.stops:
             self._execute_steps(plan.ready)
@@ -261,12 +265,19 @@ class Run:
                 self._execute_batch(batch)
                 continue
             step = waiting.pop(0)
-            if step.after and step.after <= self.lost:
+            if self._lacks_need(step):
                 self.lost.add(step.id)
                 self.end_step(Outcome(step).with_status(Status.SKIPPED))
             else:
                 self._try_step(step)
         self.leftovers = self._roll_back_useless(plan)
+
+    def _lacks_need(self, step: Step) -> bool:
+        """Tell whether a step cannot be executed any more, for what it comes after has failed."""
+        failed = step.after & self.lost
+        if isinstance(step.action, _AFTER_ALL):
+            return bool(failed)
+        return bool(failed) and failed == step.after
 
     def _execute_batch(self, steps: Sequence[Step]) -> None:
         """Execute several steps together; they are of one kind, see `next_batch`."""
@@ -320,13 +331,13 @@ class Run:
         """Undo the steps that only failed ones needed.
 
         Sessions stay up: the cause of the failure is removed with them, and the next run needs
-        them again.
+        them again. Those that were ended stay so: the next run would end them too.
         """
         needing = group_by_keys(plan.steps, lambda step: step.after)
         useless = [
             one
             for one in self.done
-            if not isinstance(one.step.action, actions.Login)
+            if not isinstance(one.step.action, (actions.Login, actions.Logout))
             and (steps := needing.get(one.step.id))
             and all(step.id in self.lost for step in steps)
         ]

@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 
 from iscsictl.engine import executor
+from iscsictl.engine.handlers import logouts
 from iscsictl.engine.handlers.effect import StepResult
 from iscsictl.engine.reconcile import OnFailure, next_batch, reconcile
 from iscsictl.engine.task import Task
-from iscsictl.errors import AuthError, IscsictlError, UnreachableError
+from iscsictl.errors import AuthError, InUseError, IscsictlError, UnreachableError
 from iscsictl.model import actions
 from iscsictl.model.actions import DiskId
 from iscsictl.model.inventory import Inventory
@@ -106,6 +107,28 @@ def test_logins_whose_records_were_written_are_sent_together(
     assert next_batch(logins, ended, set()) == logins
     assert next_batch(logins, ended, {steps[0].id}) == [logins[0]]
     assert next_batch(steps, set(), set()) == [steps[0]]
+
+
+def test_nothing_of_a_target_is_removed_while_one_of_its_sessions_could_not_be_ended(
+    handlers: FakeHandlers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = PlanBuilder(independent=True)
+    ended = [
+        plan.add(actions.Logout(A, PORTAL, "default", sid=1), "session 1", "the target is gone"),
+        plan.add(actions.Logout(A, PORTAL, "default", sid=2), "session 2", "the target is gone"),
+    ]
+    removal = actions.DeleteRecord(A, PORTAL, "default", direct=True)
+    plan.add(removal, A, "no portal offers the target", after=ended)
+    in_use = InUseError("session 2 is in use")
+    monkeypatch.setattr(logouts, "_end_sessions", lambda *_: [True, in_use])
+    report = handlers.run(plan.build(), tmp_path)
+    assert "forget" not in handlers.done
+    assert [o.step.status for o in report.outcomes] == [
+        Status.DONE, Status.FAILED, Status.SKIPPED,
+    ]  # fmt: skip
+    assert report.error is not None
+    assert "session 2 is in use" in report.error.text
+    assert report.leftovers == ()
 
 
 def test_logouts_are_sent_together_but_for_those_of_lost_arrays() -> None:
