@@ -119,7 +119,7 @@ _OUTPUT = (
 
 
 #: How Click begins when a command takes no such word.
-_EXTRA_ARGUMENT = re.compile(r"Got unexpected extra arguments? \((\S+?)[ )]")
+_EXTRA_ARGUMENT = re.compile(r"Got unexpected extra arguments? \((\S+?)([ )])")
 #: What users type without its option: these texts are safe in a shell as they are.
 _NAMED_BY_OPTION = (
     ("-T", re.compile(r"(?:iqn|eui|naa)\.[A-Za-z0-9.:-]+"), "the target"),
@@ -197,15 +197,34 @@ def _report_usage_error(error: click.ClickException, hint: str | None) -> int:
 
 
 def _hint_of_usage(error: click.UsageError) -> str:
-    """Return the option for a portal or a target that stands alone, or else where the help is."""
+    """Return the option for a portal or a target that stands alone, or else where the help is.
+
+    Of several words that are too much, only the first is answered.
+    """
     path = error.ctx.command_path if error.ctx else _path_of_command(sys.argv[1:])
     extra = _EXTRA_ARGUMENT.match(error.format_message())
     if extra is not None and error.ctx is not None:
         options_here = {word for param in error.ctx.command.params for word in param.opts}
         for option, pattern, what in _NAMED_BY_OPTION:
             if option in options_here and pattern.fullmatch(extra[1]):
-                return f"name {what} with {option}: {path} {option} {extra[1]}"
+                typed = None if extra[2] == " " else _insert_option(option, extra[1])
+                command = typed or f"{path} {option} {extra[1]}"
+                return f"name {what} with {option}: {command}"
     return f"see {path} --help"
+
+
+def _insert_option(option: str, argument: str) -> str | None:
+    """Return the command as it was typed, with the option before the argument that lacks it.
+
+    None where the argument cannot be told from another word, such as an option's value.
+    """
+    words = sys.argv[1:]
+    if words.count(argument) != 1:
+        return None
+    from iscsictl.model.shell_form import shell_form
+
+    place = words.index(argument)
+    return shell_form("iscsictl", *words[:place], option, *words[place:])
 
 
 def _path_of_command(words: list[str]) -> str:

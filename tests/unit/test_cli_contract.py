@@ -4,6 +4,7 @@ import importlib
 import io
 import json
 import os
+import shlex
 import sys
 from pathlib import Path
 
@@ -182,7 +183,9 @@ def test_a_monitoring_plugin_that_cannot_look_is_unknown(words: str, tmp_path: P
         ("attach 192.0.2.5", "name the portal with -p: iscsictl attach -p 192.0.2.5"),
         ("attach 2001:db8::5 /srv/mail", "name the portal with -p: iscsictl attach -p 2001:db8::5"),
         ("attach iqn.2001-04.com.example:mail --fs ext4",
-         "name the target with -T: iscsictl attach -T iqn.2001-04.com.example:mail"),
+         "name the target with -T: iscsictl attach -T iqn.2001-04.com.example:mail --fs ext4"),
+        ("attach 192.0.2.5 --dry-run --fs-label 'my mail'",
+         "name the portal with -p: iscsictl attach -p 192.0.2.5 --dry-run --fs-label 'my mail'"),
         ("attach mail", "see iscsictl attach --help"),
         ("schedule status 192.0.2.5", "see iscsictl schedule status --help"),
     ],
@@ -190,7 +193,7 @@ def test_a_monitoring_plugin_that_cannot_look_is_unknown(words: str, tmp_path: P
 def test_a_portal_or_a_target_without_its_option_is_answered_with_the_option(
     line: str, hint: str, tmp_path: Path
 ) -> None:
-    answer = call(line.split(), tmp_path)
+    answer = call(shlex.split(line), tmp_path)
     assert answer.code == Exit.USAGE
     assert answer.err.splitlines()[1] == f"hint: {hint}"
 
