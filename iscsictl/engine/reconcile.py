@@ -29,9 +29,6 @@ else:
     logouts = lazy_import("iscsictl.engine.handlers.logouts")
     removals = lazy_import("iscsictl.engine.handlers.removals")
 
-# What is removed after sessions: each that could not be ended still uses it.
-_AFTER_ALL = (actions.DeleteRecord, actions.DropFstab)
-
 # Each round ends with a frontier (a login, a scan) or with the last step. An attach over eight
 # portals has nine frontiers; a machine that still changes after twenty never settles.
 ROUNDS = 20
@@ -275,9 +272,12 @@ class Run:
     def _lacks_need(self, step: Step) -> bool:
         """Tell whether a step cannot be executed any more, for what it comes after has failed."""
         failed = step.after & self.lost
-        if isinstance(step.action, _AFTER_ALL):
-            return bool(failed)
-        return bool(failed) and failed == step.after
+        if not failed:
+            return False
+        # What is removed after sessions: each that could not be ended still uses it.
+        if isinstance(step.action, actions.DeleteRecord | actions.DropFstab):
+            return True
+        return failed == step.after
 
     def _execute_batch(self, steps: Sequence[Step]) -> None:
         """Execute several steps together; they are of one kind, see `next_batch`."""

@@ -33,7 +33,7 @@ def with_udevadm(root: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> Pa
     calls = root / "calls"
     tool = put(root, "bin/udevadm", f"#!/bin/sh\necho \"$@\" >>'{calls}'\n{script}\n")
     tool.chmod(0o755)
-    monkeypatch.setattr(process, "PATH", f"{root}/bin:/usr/bin:/bin")
+    monkeypatch.setattr(process, "PATH", f"{root}/bin:/usr/sbin:/usr/bin:/sbin:/bin")
     monkeypatch.setattr(probe, "kernel_has", lambda device: device_nodes.kernel_has(device, root))
     return calls
 
