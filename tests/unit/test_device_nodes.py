@@ -1,5 +1,6 @@
 """A device whose node udev has not made yet is waited for in the one place that opens disks."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -72,3 +73,12 @@ def test_a_device_that_the_kernel_has_not_is_not_waited_for(
     ):
         pass
     assert not calls.exists()
+
+
+def test_a_disk_is_opened_where_no_program_can_open_it_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "PATH", str(tmp_path))
+    disk = put(tmp_path, "disk", "content")
+    with probe.opened(str(disk), exclusive=False) as fd:
+        assert os.fstat(fd).st_ino == disk.stat().st_ino

@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from iscsictl.errors import InUseError, IscsictlError, UnreachableError
+from iscsictl.errors import InUseError, IscsictlError, MissingError, UnreachableError
 from iscsictl.limits import DISK_OPEN_WAIT, DISK_TOOL_WAIT
 from iscsictl.model.disk_content import (
     TABLE_SIGNATURES,
@@ -68,6 +68,8 @@ def _open_in_other_process(device: str) -> None:
         run(["blockdev", "--getro", device], timeout=DISK_OPEN_WAIT, ok=None)
     except UnreachableError:
         raise TimeoutError from None
+    except MissingError:  # it only protects this process
+        return
 
 
 def _is_known_to_udev(device: str) -> bool:
