@@ -403,12 +403,12 @@ def test_after_a_detach_nothing_is_pending(case: tuple[DetachRequest, World]) ->
     for step in plan.pending:
         now = effect(step, now)
     again = plan_detach(replace(facts_for(wanted, now), in_journal=True), wanted)
-    assert again.refusal is None
     released = (s.action.disk.wwid for s in plan.steps if isinstance(s.action, actions.Release))
     assert not any(now.reservations[wwid].is_ours for wwid in released if wwid in now.reservations)
     left = {(m.target, m.lun) for m in find(now, wanted.name, wanted.lun)}
     if not left <= meant | {(target, None) for target, _ in meant}:
-        return  # What had the name is gone, and a line of fstab gives it to another disk.
+        return  # What had the name is gone; by a line of fstab another disk has it, maybe in use.
+    assert again.refusal is None
     assert not again.pending
 
 
