@@ -158,8 +158,8 @@ SCENES = {
 }  # fmt: skip
 
 
-def record_pictures(suite: str) -> None:
-    """Record all scenes on a clean pair. Raises what the lab raises."""
+def record_pictures(suite: str, until: str) -> None:
+    """Record the scenes up to `until` on a clean pair. Raises what the lab raises."""
     with Lab.start(suite) as lab:
         lab.install_project()
         prepare_console(lab.host)
@@ -168,14 +168,21 @@ def record_pictures(suite: str) -> None:
             pictures.visible_lines(recording)
             write_recording(pictures.DIRECTORY / f"{name}.json", recording)
             print(f"recorded {name}: {len(recording.lines)} lines", flush=True)
+            if name == until:
+                break
 
 
 def main() -> int:
     """Record and draw the pictures, and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.lab.pictures", description=__doc__)
     parser.add_argument("--suite", choices=SUITES, default=SUITES[0])
+    parser.add_argument(
+        "--until", choices=SCENES, default=list(SCENES)[-1], metavar="NAME",
+        help="the last picture to record: the others stay as they are",
+    )  # fmt: skip
+    arguments = parser.parse_args()
     try:
-        record_pictures(parser.parse_args().suite)
+        record_pictures(arguments.suite, arguments.until)
     except (LabUnavailableError, AgentError, CommandError, AssertionError, TIMEOUT) as error:
         print(f"pictures: {error}", file=sys.stderr)
         return 1

@@ -200,6 +200,20 @@ def test_even_a_blank_disk_is_not_written_when_another_one_was_confirmed() -> No
     assert planned(here(blank(W)), spec(consent=Consent(wipe=WRONG))).refusal is not None
 
 
+def test_a_forecast_says_on_which_ground_the_disk_would_be_formatted() -> None:
+    unseen = world()
+    interrupted = unseen.with_line(claim(W, begun=True))
+    for inventory, consent, ground in (
+        (unseen, Consent(), OverwriteGround.BLANK),
+        (interrupted, Consent(), OverwriteGround.CLAIMED),
+        (interrupted, Consent(wipe=W), OverwriteGround.CONFIRMED),
+    ):
+        forecast = step(planned(inventory, spec(consent=consent)), "mkfs")
+        assert forecast.status is Status.FORECAST
+        assert isinstance(forecast.action, actions.Mkfs)
+        assert forecast.action.ground is ground
+
+
 def test_a_wipe_is_in_the_forecast() -> None:
     for fs in ("ext4", None):
         plan = planned(world(blank(W)), spec(fs=fs, consent=Consent(wipe=W)))

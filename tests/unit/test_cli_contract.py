@@ -6,6 +6,7 @@ import json
 import os
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -14,9 +15,10 @@ import pytest
 from iscsictl.cli.main import SECTIONS
 from iscsictl.cli.options import Settings
 from iscsictl.errors import Exit, IscsictlError
-from iscsictl.model.actions import EnableService
+from iscsictl.model.actions import DiskId, EnableService, Label, Mkfs, OverwriteGround, Wipe
+from iscsictl.model.claim import FilesystemClaim
 from iscsictl.model.plan import Outcome, Status, Step
-from iscsictl.output.views.plan import StepPrinter
+from iscsictl.output.views.plan import StepPrinter, step_row
 from iscsictl.system.io.host_lock import host_lock
 from tests.commands import call, commands
 from tests.unit.fake_root import put
@@ -338,6 +340,25 @@ def test_the_steps_have_colours_where_the_terminal_can_and_colour_is_requested(
         monkeypatch.setenv("TERM", term)
         line = StepPrinter(output="table", quiet=False, color=color).line(Outcome(step))
         assert ("\x1b" in line) is coloured
+
+
+@pytest.mark.parametrize("status", [Status.PLANNED, Status.FORECAST])
+def test_a_plan_says_in_words_when_formatting_depends_on_a_blank_disk(status: Status) -> None:
+    disk, whole = DiskId("t", 0, "naa.1", ""), FilesystemClaim("u", "ext4", 1, "gpt")
+    part = replace(whole, owns_disk=False)
+    printer = StepPrinter(output="table", quiet=False, color=False)
+    for action, ending in (
+        (Mkfs(disk, whole, OverwriteGround.BLANK), "only if the disk is blank"),
+        (Label(disk, "gpt", OverwriteGround.BLANK, whole), "only if the disk is blank"),
+        (Label(disk, "gpt", OverwriteGround.BLANK), "only if the disk is blank"),
+        (Mkfs(disk, part, OverwriteGround.BLANK), "only if the partition is blank"),
+        (Mkfs(disk, whole, OverwriteGround.CLAIMED), "DESTROYS"),
+        (Mkfs(disk, whole, OverwriteGround.CONFIRMED), "DESTROYS"),
+        (Wipe(disk), "DESTROYS"),
+    ):
+        outcome = Outcome(Step(action, "t", "why", status=status))
+        assert printer.line(outcome).endswith(f"(why)  {ending}")
+        assert step_row(outcome)["hazard"] == "destroys"
 
 
 def test_reconnect_takes_a_part_of_a_name_on_a_terminal_alone(

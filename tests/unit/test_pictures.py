@@ -272,7 +272,7 @@ def is_said_today(line: str) -> bool:
 def test_the_dialogue_of_attach_is_recorded_in_the_words_of_today() -> None:
     step = re.compile(
         rf"(?:{'|'.join(Status)}) +([a-z-]+) +\S[^(]*?"
-        r"(?:  \(([^()]+)\)(?:  DESTROYS)?)?(?:  [\d.]+ s)?"
+        r"(?:  \(([^()]+)\)(?:  only if the disk is blank)?)?(?:  [\d.]+ s)?"
     )
     verbs: list[str] = []
     said: list[str] = []

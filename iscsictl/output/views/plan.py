@@ -7,7 +7,9 @@ import sys
 from typing import Any
 
 from iscsictl.errors import IscsictlError
-from iscsictl.model.plan import Outcome, Report, Status
+from iscsictl.model import actions
+from iscsictl.model.actions.disk_id import OverwriteGround
+from iscsictl.model.plan import Hazard, Outcome, Report, Status, Step
 from iscsictl.output.status_line import STATUS_LINE, Wait
 from iscsictl.output.terminal import screen_of
 from iscsictl.output.text import escape_controls
@@ -67,6 +69,19 @@ def document(report: Report) -> str:
         "device": report.result,
     }
     return json.dumps(whole, indent=1)
+
+
+def _hazard_in_words(step: Step) -> str:
+    """Return what a step can do to data, for people: what is blank has nothing to lose.
+
+    A step whose ground is a blank disk is executed only where the proof, repeated just before the
+    write, finds it blank.
+    """
+    action = step.action
+    if isinstance(action, actions.Label | actions.Mkfs) and action.ground is OverwriteGround.BLANK:
+        whole = action.claim is None or action.claim.owns_disk
+        return f"only if the {'disk' if whole else 'partition'} is blank"
+    return step.hazard.value.upper()
 
 
 class StepPrinter:
@@ -130,8 +145,8 @@ class StepPrinter:
         pending = step.status in {Status.PLANNED, Status.FORECAST}
         explained = pending or (step.action.explained and step.status is Status.UNCHANGED)
         tail = f"  ({escape_controls(step.why)})" if explained else ""
-        if pending and step.hazard.value != "safe":
-            tail += f"  {step.hazard.value.upper()}"
+        if pending and step.hazard is not Hazard.SAFE:
+            tail += f"  {_hazard_in_words(step)}"
         # Less would be shown as 0.0.
         if outcome.seconds >= 0.05:
             tail += f"  {outcome.seconds:.1f} s"

@@ -59,10 +59,9 @@ class FilesystemPlanner:
         fs = spec.fs or DEFAULT_FS
         chosen = TargetFilesystem(spec.new_uuid(fs), fs)
         if spec.fs or spec.consent.wipe is not None:
-            confirmed = spec.consent.wipe is not None
-            ground = OverwriteGround.CONFIRMED if confirmed else OverwriteGround.BLANK
             self._add_making_steps(
-                claim_whole_disk(chosen.uuid, fs, self._requested_table, spec.uuid), ground
+                claim_whole_disk(chosen.uuid, fs, self._requested_table, spec.uuid),
+                self._expected_ground,
             )
         elif spec.exclusive:
             add_exclusive_step(self.builder, self.device, self.name, None)
@@ -132,6 +131,19 @@ class FilesystemPlanner:
         """The claim of an interrupted attach; those of `disk mkfs` are for that command alone."""
         claims = (line.claim for line in self.inventory.fstab.by_wwid(self.device.wwid))
         return next((claim for claim in claims if claim is not None and claim.owns_disk), None)
+
+    @property
+    def _expected_ground(self) -> OverwriteGround:
+        """Why a disk that is not there yet may be overwritten, as far as it can be told before."""
+        if self.spec.consent.wipe is not None:
+            return OverwriteGround.CONFIRMED
+        lines = self.inventory.fstab.ours
+        begun = any(
+            line.target == self.device.target and line.mount_point == self.spec.mount
+            for line in lines
+            if line.is_claim
+        )
+        return OverwriteGround.CLAIMED if begun else OverwriteGround.BLANK
 
     @property
     def _final_entry(self) -> FstabLine | None:
