@@ -13,7 +13,7 @@ import pytest
 
 from iscsictl.engine.handlers import logouts, registry
 from iscsictl.engine.handlers import sessions as session_handlers
-from iscsictl.errors import InterruptError, InUseError, IscsictlError
+from iscsictl.errors import InterruptError, InUseError, IscsictlError, UnreachableError
 from iscsictl.model import actions
 from iscsictl.model.actions import DiskId
 from iscsictl.model.disk_content import Content
@@ -76,7 +76,9 @@ class Machine:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *, parts: bool) -> None:
         self.done: list[str] = []
         self.busy: set[str] = set()
+        self.dead: set[str] = set()
         self.parts = parts
+        self.mapped = True
         self.sessions = tuple(
             Session("sysfs", T, sid=sid, portal=portal, persistent_portal=portal, iface="default",
                     status="up")
@@ -99,6 +101,8 @@ class Machine:
     def _opened(self, device: str, *, exclusive: bool) -> Iterator[int]:
         if exclusive and (device in self.busy or (device == MAP and self.parts)):
             raise InUseError(f"{device} is in use ({errno.EBUSY})")
+        if device in self.dead:
+            raise UnreachableError(f"{device} cannot be opened ({errno.ENXIO})")
         self.done.append(f"test {device}")
         yield -1
 
@@ -107,7 +111,10 @@ class Machine:
             DiskPath(s.sid or 0, f"{s.sid}:0:0:0", f"/dev/sd{s.sid}", "running")
             for s in self.sessions
         )
-        disks = (Disk("naa.1", paths, Block(MAP, "mpath", 64 << 20)),) if paths else ()
+        block = Block(MAP, "mpath", 64 << 20)
+        if paths and not self.mapped:
+            block = Block(paths[0].device, "disk", 64 << 20)
+        disks = (Disk("naa.1", paths, block),) if paths else ()
         return Listing(self.sessions, disks)
 
     def logout(self, sid: int, *_: object, **__: object) -> None:
@@ -121,6 +128,9 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
     made = Machine(monkeypatch, parts=True)
     monkeypatch.setattr(session_handlers, "read_listing", made.listing)
     monkeypatch.setattr(session_handlers, "read_sessions", lambda *_, **__: made.sessions)
+    monkeypatch.setattr(
+        session_handlers, "has_session", lambda sid, _: sid in {s.sid for s in made.sessions}
+    )
     monkeypatch.setattr(iscsiadm, "logout", made.logout)
     monkeypatch.setattr(usage, "disk_usage", lambda *_, **__: DiskUsage())
     monkeypatch.setattr(usage, "open_devices", lambda sids, _: dict.fromkeys(sids, ()))
@@ -165,6 +175,50 @@ def test_one_path_of_a_used_map_may_go_and_the_next_may_not(
     with pytest.raises(InUseError):
         ended(tmp_path, P2)
     assert machine.done == ["end 1"]
+
+
+def lose_second_path(machine: Machine, root: Path) -> Path:
+    """Cut one path of an idle map that is gone, as in a detach; return its recovery timeout."""
+    first, second = machine.sessions
+    machine.sessions = (first, second._replace(status="recovering"))
+    machine.dead = {"/dev/sd2"}
+    machine.mapped = False
+    put(root, "sys/class/iscsi_session/session1/recovery_tmo", "5")
+    return put(root, "sys/class/iscsi_session/session2/recovery_tmo", "5")
+
+
+@pytest.mark.fault("F93")
+def test_the_sessions_of_a_map_end_though_one_of_its_paths_does_not_answer(
+    machine: Machine, tmp_path: Path
+) -> None:
+    waits = lose_second_path(machine, tmp_path)
+    ended(tmp_path, P1)
+    ended(tmp_path, P2)
+    assert machine.done == ["test /dev/sd1", "end 1", "end 2"]
+    # Or iscsid would end it only after its next attempt to connect.
+    assert waits.read_text() == "0"
+
+
+@pytest.mark.fault("F29")
+def test_a_path_that_does_not_answer_and_that_somebody_holds_stays(
+    machine: Machine, tmp_path: Path
+) -> None:
+    waits = lose_second_path(machine, tmp_path)
+    machine.busy = {"/dev/sd2"}
+    ended(tmp_path, P1)
+    with pytest.raises(InUseError):
+        ended(tmp_path, P2)
+    assert waits.read_text() == "5"
+
+
+@pytest.mark.fault("F29")
+def test_a_disk_that_cannot_be_tested_though_its_session_is_up_keeps_it(
+    machine: Machine, tmp_path: Path
+) -> None:
+    machine.dead, machine.mapped = {"/dev/sd1", "/dev/sd2"}, False
+    with pytest.raises(UnreachableError):
+        ended(tmp_path, P1)
+    assert len(machine.sessions) == 2
 
 
 @pytest.fixture
@@ -251,6 +305,16 @@ def test_each_logout_of_a_record_with_two_sessions_ends_another_one(
     ended = list(logouts.log_out([step, step], context, lambda _: None))
     assert [outcome.step.status for outcome in ended] == [Status.DONE] * 2
     assert together == [(1, 2)]
+
+
+@pytest.mark.fault("F93")
+def test_logouts_at_once_end_a_session_that_does_not_answer_too(
+    machine: Machine, together: list[tuple[int, ...]], tmp_path: Path
+) -> None:
+    waits = lose_second_path(machine, tmp_path)
+    assert log_out(tmp_path, T) == [(Status.DONE, None)] * 2
+    assert together == [(1, 2)]
+    assert waits.read_text() == "0"
 
 
 @pytest.mark.fault("F111")

@@ -69,7 +69,7 @@ def _find_unused(
     scan = usage.UsageScan(context.root)
     held = HeldSessions(index, context.root)
     found: list[int | IscsictlError | None] = []
-    for action, session in zip(logouts, meant, strict=True):
+    for session in meant:
         if isinstance(session, IscsictlError):
             found.append(session)
             continue
@@ -83,10 +83,10 @@ def _find_unused(
                 context,
                 openers=openers[session.sid],
                 leaving=together | held.ending_with(session),
-                dead=action.sid is not None,
+                dead=session.status != "up",
                 scan=scan,
             )
-            if action.sid is not None:
+            if session.status != "up":
                 scsi_scan.fail_at_once(session.sid, context.root)
             found.append(session.sid)
         except InterruptError:

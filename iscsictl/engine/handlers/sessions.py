@@ -143,6 +143,7 @@ def _log_out_session(action: actions.Logout, context: Context) -> StepResult:
     else:
         disks = multipath.with_failed_paths(listing.disks or (), context.root)
         index = HostIndex((), listing.sessions, disks)
+        is_dead = session.status != "up"
         has_units = session.luns != ()
         opened = usage.open_devices((session.sid,), context.root) if has_units else {}
         require_unused(
@@ -151,9 +152,9 @@ def _log_out_session(action: actions.Logout, context: Context) -> StepResult:
             context,
             openers=opened.get(session.sid, ()),
             leaving=HeldSessions(index, context.root).ending_with(session),
-            dead=action.sid is not None,
+            dead=is_dead,
         )
-        if action.sid is not None:
+        if is_dead:
             # Otherwise iscsid ends it only after its next attempt to connect.
             scsi_scan.fail_at_once(session.sid, context.root)
     iscsiadm.logout(session.sid, action.target, timeout=context.wait)
@@ -180,7 +181,8 @@ def require_unused(
 
     `index` has all sessions and disks, `openers` who has a device of the session open that is no
     disk. `leaving` are the ids of all sessions that end together, this one among them. `dead`: it
-    does not answer, so its disks may not be opened. `scan` is one scan for many sessions.
+    does not answer, so that its disks cannot be opened is no reason to keep it. `scan` is one scan
+    for many sessions.
     """
     _refuse_in_use(session.target, openers)
     for disk in index.disks_of_session(session.sid):
