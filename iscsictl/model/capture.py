@@ -23,12 +23,17 @@ class ListedRecord:
 
 @dataclass(frozen=True)
 class CapturedPath:
-    """One path to a disk; `sid` is known where the capture lists the session too."""
+    """One path to a disk; `sid` is known where the capture lists the session too.
+
+    `state` is the kernel's (running, offline, ...), `checker` what multipath's path checker found
+    (ready, ghost, faulty, ...).
+    """
 
     sid: int | None = None
     hctl: str | None = None
     device: str | None = None
     state: str | None = None
+    checker: str | None = None
 
 
 @dataclass(frozen=True)

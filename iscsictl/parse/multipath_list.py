@@ -6,20 +6,28 @@ from dataclasses import replace
 from iscsictl.model.capture import CapturedBlock, CapturedDisk, CapturedPath
 from iscsictl.model.listing import Note
 
-_ACTION = r"(?:(?:create|reload|reject|rename|resize|switchpg|undef|nothing): )?"
-# NAME (WWID) dm-N VENDOR,PRODUCT; without a name of its own a map is called by its WWID. RHEL 4
-# printed neither the device nor the vendor, and the size on the same line.
+_ACTION = r"(?:(?:create|reload|reject|rename|resize|switchpg|undef|nothing)?: )?"
+# NAME (WWID) dm-N VENDOR,PRODUCT; without a name of its own a map is called by its WWID, which has
+# blanks in it where it is of the type T10 vendor ID (1IET     00010001). RHEL 4 printed neither the
+# device nor the vendor, and the size on the same line; a map without paths has no vendor.
 _MAP = re.compile(
-    rf"{_ACTION}(?:(?P<name>[\w.:-]+) \((?P<wwid>[\w.:-]+)\)|(?P<bare>[\w.:-]{{8,}}))"
-    r"\s*(?:(?:dm-\d+|undef|-)\s+(?P<vendor>[^,\[]*),(?P<model>[^\[]*?))?\s*(?P<rest>\[size=.*|size=.*)?"
+    rf"{_ACTION}(?:(?P<name>[\w.:-]+) \((?P<wwid>[\w.:+-](?:[\w.:+ -]*[\w.:+-])?)\)"
+    r"|(?P<bare>[\w.:-]{8,}|[0-8]\w+ [\w.:+ -]*?[\w.:+-]))"
+    r"(?:\s+(?P<device>dm-\d+|undef|-)(?:\s+(?P<vendor>[^,\[]*),(?P<model>[^\[]*?)|\s+\w+)?)?"
+    r"\s*(?P<rest>\[size=.*|size=.*)?"
 )
 _SIZE = re.compile(r"\[?size=([\d.]+) ?([KMGTPE]?)i?B?\b")
 _READ_ONLY = re.compile(r"\bwp=(ro|rw)\b|\[(ro|rw)\]")
 _GROUP = re.compile(r"[\s|`+\\_-]*(?:policy='|\w[\w-]*(?: \d+)? ?\[(?:prio|active|enabled))")
 _PATH = re.compile(
     r"[\s|`+\\_-]*(?P<hctl>\d+:\d+:\d+:\d+|#:#:#:#)\s+(?P<device>[\w!-]+)"
-    r"\s+(?:\d+:\d+|#:#|-:-|-)\s+(?P<states>[\w\[\] ]+)"
+    r"\s+(?:\d+:\d+|#:#|-:-|-)\s+(?P<states>\[?(?:active|failed|undef)[\]\[ ].*)"
 )
+# What a path checker says (libmultipath/checkers.c). A ghost is a path of a passive controller;
+# `undef` is said where nothing was checked (multipath -l).
+_SOUND_CHECKS = frozenset({"ready", "ghost", "undef", "i/o pending", "unchecked", None})
+_SOUND_SCSI_STATES = frozenset({"running", "unknown", "undef", None})
+_SHOWN_PATHS = 4  # paths that the warning about a map names
 _UNITS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40, "P": 50, "E": 60}
 _SCSI_STATES = frozenset(
     {"running", "offline", "blocked", "quiesce", "transport-offline", "cancel", "deleted"}
@@ -33,58 +41,88 @@ class MultipathReader:
         self._disks = disks
         self._warnings = warnings
         self._disk: CapturedDisk | None = None
+        self._line = 0
+        self._failed: list[tuple[int, str]] = []
+        self._has_lost_head = False
 
     def take(self, line: str, number: int) -> bool:
         """Read one stripped line; False if it is not of this format.
 
-        A path that multipath calls failed or faulty becomes a warning, with the map and the line.
+        Paths that do not work become one warning of their map, which names the first of them.
         """
-        if self._disk is not None and (found := _PATH.match(line)):
-            self._add_path(self._disk, found, number)
-            return True
-        if self._disk is not None and line.startswith(("size=", "[size=")):
-            self._disk = _with_size(self._disk, line)
-            return True
-        if self._disk is not None and _GROUP.match(line):
+        if (self._disk is not None or self._has_lost_head) and self._take_part(line, number):
             return True
         found = _MAP.fullmatch(line)
         if found is None:
             return False
         wwid = found["wwid"] or found["bare"]
-        is_told = found["vendor"] is not None or found["rest"]
+        is_told = found["device"] is not None or found["rest"]
         if not is_told and not (found["name"] and re.fullmatch(r"[0-9a-f]{17,33}", wwid)):
             return False
         self.close()
-        block = CapturedBlock(f"/dev/mapper/{found['name'] or wwid}", "mpath")
-        self._disk = _with_size(
-            CapturedDisk(
-                block,
-                standard_wwid(wwid),
-                vendor=_text_if_known(found["vendor"]),
-                model=_text_if_known(found["model"]),
-                paths=(),
-            ),
-            found["rest"] or "",
+        # device-mapper writes a blank of a name as \x20
+        name = (found["name"] or wwid).replace(" ", r"\x20")
+        disk = CapturedDisk(
+            CapturedBlock(f"/dev/mapper/{name}", "mpath"),
+            standard_wwid(wwid),
+            vendor=_text_if_known(found["vendor"]),
+            model=_text_if_known(found["model"]),
         )
+        self._disk, self._line = _with_size(disk, found["rest"] or ""), number
         return True
 
+    def _take_part(self, line: str, number: int) -> bool:
+        """Read a line of the map that is open, or of one whose first line could not be read."""
+        if line.startswith(("size=", "[size=")):
+            if self._disk is not None and self._disk.block.size is None:
+                self._disk = _with_size(replace(self._disk, paths=()), line)
+                return True
+            self.close()
+            self._has_lost_head = True
+            text = "the first line of this map is missing, so the map is left out"
+            self._warnings.append(Note(text, number))
+            return True
+        if found := _PATH.fullmatch(line):
+            if self._disk is not None:
+                self._add_path(self._disk, found, number)
+            return True
+        return _GROUP.match(line) is not None
+
     def _add_path(self, disk: CapturedDisk, found: re.Match[str], number: int) -> None:
-        states = found["states"].replace("[", " ").replace("]", " ").split()
+        words = found["states"].replace("[", " ").replace("]", " ").split()
         device = f"/dev/{found['device']}" if found["device"] != "-" else None
         hctl = found["hctl"] if found["hctl"][0] != "#" else None
-        state = states[-1] if states[-1:] and states[-1] in _SCSI_STATES else None
-        path = CapturedPath(hctl=hctl, device=device, state=state)
+        in_map, *checked = words
+        state = checked.pop() if checked and checked[-1] in _SCSI_STATES else None
+        checker = " ".join(word for word in checked if word != "unknown") or None
+        path = CapturedPath(hctl=hctl, device=device, state=state, checker=checker)
         self._disk = replace(disk, paths=(*(disk.paths or ()), path))
-        if {"failed", "faulty"} & set(states):
-            name = disk.block.device.rpartition("/")[2]
-            words = " ".join(states)
-            self._warnings.append(Note(f"map {name}: a path is {words}", number))
+        if in_map == "failed" or checker not in _SOUND_CHECKS or state not in _SOUND_SCSI_STATES:
+            text = " ".join([found["device"].replace("-", "a path"), *words])
+            self._failed.append((number, text.removesuffix(" running")))
 
     def close(self) -> None:
-        """End the map that is open, and keep it."""
+        """End the map that is open, and keep it; tell of its paths that do not work."""
         disk, self._disk = self._disk, None
-        if disk is not None:
-            self._disks.append(disk)
+        failed, self._failed = self._failed, []
+        self._has_lost_head = False
+        if disk is None:
+            return
+        self._disks.append(disk)
+        name = disk.block.device.rpartition("/")[2]
+        if disk.paths == ():
+            self._warnings.append(Note(f"map {name}: no path is listed", self._line))
+        if failed:
+            shown = ", ".join(text for _, text in failed[:_SHOWN_PATHS])
+            more = len(failed) - _SHOWN_PATHS
+            shown += f" and {more} more" if more > 0 else ""
+            paths = len(disk.paths or ())
+            verdict = (
+                f"{len(failed)} of {paths} paths {'does' if len(failed) == 1 else 'do'} not work"
+            )
+            if len(failed) == paths:
+                verdict = f"none of its {paths} paths works"
+            self._warnings.append(Note(f"map {name}: {verdict}: {shown}", failed[0][0]))
 
 
 def standard_wwid(text: str) -> str:

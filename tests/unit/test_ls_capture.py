@@ -51,6 +51,13 @@ def test_disks_of_multipath_are_shown_with_their_paths() -> None:
 
 
 @pytest.mark.fault("F109")
+def test_a_path_that_fails_its_checks_is_not_shown_as_running() -> None:
+    result = ls("multipath-ll-with-paths-out")
+    assert "faulty,faulty,i/o timeout,transport-offline" in result.stdout.splitlines()[1]
+    assert "none of its 4 paths works" in result.stderr
+
+
+@pytest.mark.fault("F109")
 @pytest.mark.parametrize("form", [[], ["-l"], ["--tree"], ["-o", "tsv"]])
 def test_sessions_come_first_and_their_disks_after_them(form: list[str]) -> None:
     result = ls("sessions-multipath-and-lsblk", *form)

@@ -3,7 +3,13 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from iscsictl.model.capture import CapturedBlock, CapturedDisk, CaptureDetails, ListedRecord
+from iscsictl.model.capture import (
+    CapturedBlock,
+    CapturedDisk,
+    CaptureDetails,
+    CapturedPath,
+    ListedRecord,
+)
 from iscsictl.output.table import Column, Value, print_table, print_tsv
 from iscsictl.output.terminal import Screen
 from iscsictl.output.text import human_size
@@ -59,9 +65,20 @@ def _disk_row(disk: CapturedDisk, *, exact: bool) -> tuple[Value, ...]:
         tuple(mount for block in blocks for mount in block.mounts or ()) or None,
         tuple(path.device or path.hctl or "-" for path in paths) or None,
         tuple("-" if path.sid is None else str(path.sid) for path in paths) or None,
-        tuple(path.state or "-" for path in paths) or None,
+        tuple(_path_state(path) for path in paths) or None,
         disk.wwid,
     )
+
+
+def _path_state(path: CapturedPath) -> str:
+    """Return what is wrong with a path, or the kernel's state of it.
+
+    The kernel calls a path running as long as it has not given up on it, also one that does not
+    answer multipath's checks.
+    """
+    if path.checker not in (None, "ready", "undef"):
+        return path.checker
+    return path.state or "-"
 
 
 def _blocks_of(block: CapturedBlock) -> Iterator[CapturedBlock]:
@@ -98,7 +115,13 @@ def _disk_document(disk: CapturedDisk) -> dict[str, Any]:
     paths = None
     if disk.paths is not None:
         paths = [
-            {"sid": path.sid, "hctl": path.hctl, "device": path.device, "state": path.state}
+            {
+                "sid": path.sid,
+                "hctl": path.hctl,
+                "device": path.device,
+                "state": path.state,
+                "checker": path.checker,
+            }
             for path in disk.paths
         ]
     return {
