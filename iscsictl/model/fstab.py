@@ -25,6 +25,7 @@ _TAGS: Final = {
     BY_UUID: "UUID",
     "/dev/disk/by-label/": "LABEL",
     "/dev/disk/by-partuuid/": "PARTUUID",
+    "/dev/disk/by-partlabel/": "PARTLABEL",
 }
 _UDEV_ESCAPE: Final = re.compile(r"(?:\\x[0-9a-fA-F]{2})+")
 _QUOTED: Final = re.compile(r"""(["'])(.*)\1.*""", re.DOTALL)

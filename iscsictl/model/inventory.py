@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from iscsictl.errors import InterruptError, IscsictlError
+from iscsictl.model.crypttab import CrypttabEntry
 from iscsictl.model.fstab import Fstab
 from iscsictl.model.grouping import group_by_keys
 from iscsictl.model.hold import Hold
@@ -178,8 +179,9 @@ class Inventory:
     of a session open that is no disk's, by session id. `open_iscsi` is the installed version.
     `stranded` says why a filesystem of an fstab entry has no disk, by mount point.
     `reservations` has those of the LUNs that were asked, by WWID.
-    `device_links` has the node of each name of a device that is a link, and in a detach what the
-    first fields of fstab name; no other names.
+    `device_links` has the node of each name of a device that is a link, and of what the entries of
+    fstab and crypttab name; no other names. `names_in_use` are those of swap areas and volumes of
+    crypttab that are in use now, as `tag_of_spec` returns them.
     `in_journal` tells, of a name that nothing has, whether this run or the journal has a change
     under it, or it is an empty directory, as a detach leaves one.
     `mounted` has what is mounted, by path.
@@ -205,6 +207,8 @@ class Inventory:
     stranded: Mapping[str, str] = field(default_factory=dict)
     in_journal: bool | None = None
     device_links: Mapping[str, str] = field(default_factory=dict)
+    crypttab: tuple[CrypttabEntry, ...] = ()
+    names_in_use: frozenset[tuple[str, str]] = frozenset()
     mounted: Mapping[str, MountedSource] = field(default_factory=dict)
     index: HostIndex = field(default=HostIndex((), ()), compare=False, repr=False)
 

@@ -60,6 +60,18 @@ class Table:
             return f"{self.id.removeprefix('0x').lower()}-{number:02x}"
         return None if entry.uuid is None else entry.uuid.lower()
 
+    def tags(self, number: int) -> frozenset[tuple[str, str]]:
+        """Return the tags by which fstab can name a partition: PARTUUID and PARTLABEL, with values.
+
+        Empty where there is no such partition.
+        """
+        entry = self.entry(number)
+        found = {
+            "PARTUUID": self.partition_uuid(number),
+            "PARTLABEL": None if entry is None else entry.name,
+        }
+        return frozenset((tag, value) for tag, value in found.items() if value)
+
     def has_partition_at(self, offset: int) -> bool:
         """Tell whether a byte of the disk is in a partition.
 

@@ -27,17 +27,16 @@ from iscsictl.model.listing import Disk, Session, blocks
 from iscsictl.model.names import DEFAULT_IFACE, Portal
 from iscsictl.model.reservation import LunReservations
 from iscsictl.model.spec import AttachSpec, DetachRequest
+from iscsictl.observers.entries import observe_entries
 from iscsictl.observers.host_facts import read_host_facts
 from iscsictl.observers.record_changes import find_unsettled
 from iscsictl.observers.reservations import exclusive_disks, observe_reservations
 from iscsictl.planner.attach.attach import record_values
 from iscsictl.planner.attach.multipath import choose_paths, is_being_mapped
-from iscsictl.planner.safety.storage_graph import nodes_of
 from iscsictl.planner.selection.luns import find
 from iscsictl.planner.selection.paths import recorded_portals, sound_records
 from iscsictl.planner.selection.session_index import SessionIndex
 from iscsictl.system.block import multipath_conf, probe, scsi_commands
-from iscsictl.system.block.device_links import find_nodes, named_nodes
 from iscsictl.system.context import Context
 from iscsictl.system.io import journal, signals
 from iscsictl.system.io.host_lock import take_turn
@@ -118,6 +117,8 @@ def observe_lun(
         if is_being_mapped(inventory, spec):
             return inventory  # The disk is read once, when its map has all paths.
     meant = _meant_disks(spec, host.index, sessions)
+    if spec.consent.wipe is not None:
+        inventory = observe_entries(inventory, "", context.root)
     contents = _probe_unmounted_disks(context, spec, meant)
     reservations = _reservations(context, spec, meant, contents, host.fstab)
     return replace(inventory, contents=contents, reservations=reservations)
@@ -174,9 +175,7 @@ def observe_for_detach(
         host=read_host_facts(root),
     )
     alive = {s.sid for s in listing.sessions if s.status == "up"}
-    of_fstab = named_nodes(inventory.fstab.specs, nodes_of(inventory.disks), root)
-    links = {**of_fstab, **find_nodes(spec.name, inventory.disks, root)}
-    inventory = replace(inventory, device_links=links)
+    inventory = observe_entries(inventory, spec.name, root)
     found = find(inventory, spec.name, spec.lun)
     if not found:
         known = before is not None or journal.mentions(spec.name, root)

@@ -21,6 +21,7 @@ from iscsictl.model.inventory import (
     observe_value,
 )
 from iscsictl.model.listing import Block, Session
+from iscsictl.observers.entries import observe_entries
 from iscsictl.observers.host_facts import read_host_facts
 from iscsictl.observers.reservations import ask_reservations
 from iscsictl.planner.disks.mounts import filesystem
@@ -43,7 +44,7 @@ from iscsictl.planner.selection.disks import (
 )
 from iscsictl.system.block import partition_table, probe, resize
 from iscsictl.system.block.block_tree import device_number
-from iscsictl.system.block.device_links import absent_specs, find_nodes, named_nodes
+from iscsictl.system.block.device_links import absent_specs, named_nodes
 from iscsictl.system.block.udev_db import device_properties, known_uuids
 from iscsictl.system.context import Context
 from iscsictl.system.host import systemd
@@ -114,10 +115,8 @@ def observe(context: Context, what: DiskQuery, before: Inventory | None) -> Disk
     inventory, root = base(context), context.root
     earlier = before if isinstance(before, DiskInventory) else None
     again = DiskFacts(again=earlier is not None)
-    links = find_nodes(what.name, inventory.disks, root)
-    inventory = replace(
-        inventory, place=_observe_mount_point(what), facts=again, device_links=links
-    )
+    inventory = replace(inventory, place=_observe_mount_point(what), facts=again)
+    inventory = observe_entries(inventory, what.name, root)
     try:
         chosen = choose(inventory, what.name, what.lun, loose=what.loose)
     except NotFoundError:

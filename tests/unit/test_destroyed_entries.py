@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from iscsictl.errors import RefusedError
+from iscsictl.model.crypttab import CrypttabEntry
 from iscsictl.model.disk_content import Content, Partition, Signature
 from iscsictl.model.fstab import tag_of_spec
 from iscsictl.model.inventory import MountedSource
@@ -16,10 +17,12 @@ from iscsictl.parse.fstab import parse_fstab
 from iscsictl.planner.attach.attach import plan_attach
 from iscsictl.planner.disks.format import MkfsSpec, plan_label, plan_mkfs
 from iscsictl.planner.disks.partitions import plan_remove
+from iscsictl.planner.safety.named_entries import DeviceNames
 from iscsictl.planner.selection.disks import DiskInventory
 from tests.unit.attach_facts import W, here, planned
 from tests.unit.disk_facts import (
     GIB,
+    IQN,
     LINUX,
     NEW,
     UUID,
@@ -35,6 +38,8 @@ from tests.unit.disk_facts import (
 from tests.worlds import FOREIGN, bare, facts_for_attach, parted, spec
 
 WIPE = Consent(wipe=WWID)
+BY_ID = f"/dev/disk/by-id/wwn-0x{WWID.partition('.')[2]}"
+BY_PATH = f"/dev/disk/by-path/ip-192.0.2.6:3260-iscsi-{IQN}-lun-0"
 PARTUUID = "0FC63DAF-1111-4772-8E79-3D69D8477DE4"
 
 LABELLED = replace(
@@ -138,6 +143,107 @@ def test_a_partition_of_a_dos_table_has_the_id_of_the_table_and_its_number() -> 
     )
     plan = plan_mkfs(inventory, MkfsSpec("xfs", NEW, consent=WIPE))
     assert "line 1 mounts" in refused_line(plan)
+
+
+@pytest.mark.parametrize(
+    ("lines", "number"),
+    [
+        (f"{BY_ID} /data xfs _netdev 0 0\n", 1),
+        (f"{BY_ID}-part1 /data xfs _netdev 0 0\n", 1),
+        # A portal without a session has no link now, and leads to the same LUN at the next boot.
+        (f"{BY_PATH} /data xfs _netdev 0 0\n", 1),
+        (f"{BY_PATH}-part2 /data xfs _netdev 0 0\n", 1),
+        ("/dev/mapper/3" + WWID.partition(".")[2] + " /data xfs _netdev 0 0\n", 1),
+        ("/dev/md/journal /data xfs _netdev,logdev=/dev/sda 0 0\n", 1),
+    ],
+)
+def test_links_of_udev_and_journals_are_names_of_what_is_wiped(lines: str, number: int) -> None:
+    inventory = disk_inventory(content=LABELLED, lines=[lines.encode()])
+    text = f"/etc/fstab line {number} mounts what is on /dev/sda on /data"
+    assert refused_line(plan_label(inventory, "gpt", WIPE)) == text
+    assert refused_line(plan_mkfs(inventory, MkfsSpec("ext4", NEW, consent=WIPE))) == text
+
+
+@pytest.mark.parametrize(
+    ("spec_", "node", "refused"),
+    [
+        ("/dev/disk/by-id/scsi-SLIO-ORG_mail", "/dev/sda", True),
+        ("PARTLABEL=mail", "/dev/sda", True),
+        # The link tells, where udev has it: another disk may have taken the name.
+        (BY_PATH, "/dev/sdb", False),
+        ("/dev/disk/by-id/scsi-SLIO-ORG_other", "/dev/sdb", False),
+    ],
+)
+def test_a_link_tells_by_what_it_leads_to(spec_: str, node: str, refused: bool) -> None:
+    line = f"{spec_} /data xfs _netdev 0 0\n".encode()
+    inventory = disk_inventory(content=LABELLED, lines=[line], device_links={spec_: node})
+    plan = plan_label(inventory, "gpt", WIPE)
+    assert isinstance(plan.refusal, RefusedError) is refused
+    if not refused:
+        assert "wipe" in verbs(plan)
+
+
+@pytest.mark.parametrize(
+    ("lun", "written"),
+    [(0, "0"), (255, "255"), (256, "0x0100000000000000"), (0x4001_4000, "0x4000400100000000")],
+)
+def test_a_lun_is_written_in_by_path_as_udev_writes_it(lun: int, written: str) -> None:
+    names = DeviceNames(None, units=frozenset({("iqn.2001-04.x:y", lun)}))
+    link = "/dev/disk/by-path/ip-[2001:db8::5]:3260-iscsi-iqn.2001-04.x:y-lun-"
+    assert names.include(DiskInventory(), f"{link}{written}-part3")
+    assert not names.include(DiskInventory(), f"{link}{written}2")
+    assert not names.include(DiskInventory(), f"{link}7")
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        "/srv/images/a.img /data ext4 loop 0 0\n",
+        "/srv/images/a /data none bind 0 0\n",
+        "overlay /data overlay lowerdir=/usr,upperdir=/srv/images/u,workdir=/srv/images/w 0 0\n",
+    ],
+)
+def test_what_is_stacked_on_an_entry_for_the_disk_mounts_what_is_on_it(layers: str) -> None:
+    # The layer comes first in the file: it is told before the entry that it is on.
+    below = our_line("/srv/images")
+    inventory = disk_inventory(content=carries("ext4"), lines=[layers.encode(), below])
+    assert refused_line(plan_mkfs(inventory, MkfsSpec("xfs", NEW, consent=WIPE))) == (
+        "/etc/fstab line 1 mounts what is on /dev/sda on /data"
+    )
+
+
+def test_a_volume_of_crypttab_and_what_it_carries_are_not_wiped() -> None:
+    luks = carries("crypto_LUKS", filesystem=None)
+    volume = CrypttabEntry(3, "mail", f"UUID={UUID}", ("noauto",))
+    closed = disk_inventory(content=luks, crypttab=(volume,))
+    text = "/etc/crypttab line 3 opens what is on /dev/sda as mail"
+    assert refused_line(plan_label(closed, "gpt", WIPE)) == text
+    line = parse_fstab(b"/dev/mapper/mail /data ext4 _netdev 0 0\n")
+    on_it = replace(closed, fstab=line)
+    assert "fstab line 1 mounts" in refused_line(plan_label(on_it, "gpt", WIPE))
+    # It is open, and the disk is free: what is open is the volume of another disk.
+    origin = replace(on_it, names_in_use=frozenset({("", "/dev/mapper/mail")}))
+    assert "wipe" in verbs(plan_label(origin, "gpt", WIPE))
+
+
+def test_a_partition_without_a_node_is_not_deleted_while_fstab_names_it() -> None:
+    table = gpt(Entry(1, 2048, 524288, LINUX, PARTUUID, "mail"))
+    for spec_ in (f"PARTUUID={PARTUUID}", "PARTLABEL=mail", f"{BY_ID}-part1", f"{BY_PATH}-part1"):
+        line = f"{spec_} /data xfs _netdev 0 0\n".encode()
+        inventory = disk_inventory(a_disk(), table=table, lines=[line])
+        assert "line 1 mounts" in refused_line(plan_remove(inventory, 1, consent=True))
+    other = disk_inventory(a_disk(), table=table, lines=[f"{BY_ID}-part11 /d xfs 0 0\n".encode()])
+    assert verbs(plan_remove(other, 1, consent=True)) == ["part-rm"]
+
+
+def test_swap_on_another_disk_does_not_keep_its_clone_from_being_wiped() -> None:
+    for spec_, name in ((f"UUID={UUID}", ("UUID", UUID)), ("LABEL=swap", ("LABEL", "swap"))):
+        line = f"{spec_} none swap sw 0 0\n".encode()
+        clone = replace(carries("swap"), signatures=(Signature("swap", 0, UUID, "swap"),))
+        inventory = disk_inventory(content=clone, lines=[line])
+        assert refused_line(plan_label(inventory, "gpt", WIPE)).endswith("as swap")
+        used = replace(inventory, names_in_use=frozenset({name}))
+        assert "wipe" in verbs(plan_label(used, "gpt", WIPE))
 
 
 def test_swap_that_is_used_at_boot_is_not_wiped() -> None:

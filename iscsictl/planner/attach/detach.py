@@ -1,6 +1,5 @@
 """Plan a detach: unmount, let go of the disk, log out if nobody else needs the session."""
 
-import re
 from collections.abc import Iterator
 
 from iscsictl.errors import InUseError, IscsictlError, NotFoundError, UnreachableError
@@ -25,8 +24,8 @@ from iscsictl.planner.safety.lost_disks import (
     require_stranded_mount_given_up,
     require_unreachable,
 )
+from iscsictl.planner.safety.named_entries import entries_for, names_of_disk
 from iscsictl.planner.safety.overwrite import require_not_overmounted
-from iscsictl.planner.safety.storage_graph import nodes_of
 from iscsictl.planner.selection.luns import ResolvedLun, find
 from iscsictl.planner.selection.names import similar_names
 from iscsictl.planner.selection.paths import LoginPath
@@ -163,38 +162,29 @@ def _reasons_to_stay(
 
 
 def _why_disk_is_needed(inventory: Inventory, target: str, lun: int, disk: Disk) -> str | None:
-    """Return who needs a disk: a mount, another holder, an entry of fstab; None if nobody does."""
+    """Return who needs a disk: a mount, another holder, an entry of fstab or crypttab, or None."""
     used = inventory.usage_of(disk) or _usage_from_listing(disk)
     if used.mounts:
         return f"is mounted on {', '.join(used.mounts)}"
     if used.other_holders:
         return f"is in use: {'; '.join(used.other_holders)}"
+    return _entry_for_disk(inventory, target, lun, disk)
+
+
+def _entry_for_disk(inventory: Inventory, target: str, lun: int, disk: Disk) -> str | None:
+    """Return which entry of fstab or crypttab is for a disk: one of ours by its notes."""
+    others = []
     for line in inventory.fstab.entries:
-        if _is_entry_of(inventory, line, target, lun, disk):
+        if not line.is_ours:
+            others.append(line)
+        elif line.wwid == disk.wwid or (line.target, line.lun) == (target, lun):
             return f"is in /etc/fstab: {line.mount_point or line.spec}"
+    names = names_of_disk(inventory, disk)
+    for entry in entries_for(inventory, others, names):
+        if isinstance(entry, FstabLine):
+            return f"is in /etc/fstab: {entry.mount_point or entry.spec}"
+        return f"is in /etc/crypttab: {entry.name}"
     return None
-
-
-def _is_entry_of(inventory: Inventory, line: FstabLine, target: str, lun: int, disk: Disk) -> bool:
-    """Tell whether a line of fstab is for this disk, by whatever name.
-
-    A link that udev has now tells by what it leads to, as those of PARTUUID= and of a logical
-    volume. Of one that is not there the name tells: it has the target and the LUN in it (by-path),
-    or the WWID (by-id).
-    """
-    spec = line.spec or ""
-    if line.is_ours:
-        return line.wwid == disk.wwid or (line.target, line.lun) == (target, lun)
-    tags = {f"LABEL={block.label}" for block in blocks(disk.block) if block.label}
-    uuids = {block.uuid for block in blocks(disk.block) if block.uuid}
-    nodes = nodes_of([disk])
-    if line.uuid in uuids or spec in tags or {spec, inventory.node_of(spec)} & nodes:
-        return True
-    identifier = (disk.wwid or "").partition(".")[2]
-    by_path = re.escape(f"-{target}-lun-{lun}") + r"(-part\d+)?"
-    return spec.startswith("/dev/") and (
-        (bool(identifier) and identifier in spec) or re.search(f"{by_path}$", spec) is not None
-    )
 
 
 def _disk_id_of(meant: ResolvedLun, disk: Disk) -> DiskId:

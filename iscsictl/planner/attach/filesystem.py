@@ -317,7 +317,7 @@ class FilesystemPlanner:
                 hint="use --table gpt",
             )
         if ground is OverwriteGround.CONFIRMED:
-            require_not_in_fstab(self.inventory, content, self.device.device)
+            require_not_in_fstab(self.inventory, self.device, content)
         resumed = old if ground is not OverwriteGround.CONFIRMED else None
         if resumed is not None and resumed.fs != fs:
             raise RefusedError(

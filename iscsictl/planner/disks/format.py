@@ -21,7 +21,7 @@ from iscsictl.planner.disks.new_filesystem import (
     add_reserve_step,
     with_proof,
 )
-from iscsictl.planner.safety.destroyed_entries import require_not_in_fstab
+from iscsictl.planner.safety.destroyed_entries import PartitionNames, require_not_in_fstab
 from iscsictl.planner.safety.overwrite import overwrite_ground
 from iscsictl.planner.selection.disks import (
     DiskInventory,
@@ -85,7 +85,7 @@ def _add_label_steps(
         )
     reservations = inventory.reservations.get(device.wwid)
     if ground is OverwriteGround.CONFIRMED:
-        require_not_in_fstab(inventory, inventory.found, device.device)
+        require_not_in_fstab(inventory, device, inventory.found)
     add_reserve_step(builder, device, name, reservations)
     if ground is OverwriteGround.CONFIRMED:
         builder.add(actions.Wipe(device), name, "erases what is there, as confirmed")
@@ -156,8 +156,11 @@ class _MkfsPlanner:
             )
         if ground is OverwriteGround.CONFIRMED:
             table, part = self.inventory.facts.table, self.chosen.part
-            own = None if table is None or part is None else table.partition_uuid(part)
-            require_not_in_fstab(self.inventory, content, self.node, partition_id=own)
+            own = None
+            if part is not None:
+                tags = frozenset() if table is None else table.tags(part)
+                own = PartitionNames(part, self.node, tags)
+            require_not_in_fstab(self.inventory, self.device, content, part=own)
         self._drop_destroyed_entries(entries, content)
         resumed = fitting if ground is not OverwriteGround.CONFIRMED else None
         claim = wanted

@@ -14,7 +14,7 @@ from iscsictl.model.plan import Plan
 from iscsictl.model.shell_form import shell_form
 from iscsictl.planner.builder import PlanBuilder, build_plan
 from iscsictl.planner.disks import layout
-from iscsictl.planner.safety.destroyed_entries import require_not_in_fstab
+from iscsictl.planner.safety.destroyed_entries import PartitionNames, require_not_in_fstab
 from iscsictl.planner.safety.overwrite import ConsentRequiredError
 from iscsictl.planner.selection.disks import (
     DiskInventory,
@@ -210,6 +210,8 @@ def _add_removal_steps(
         raise RefusedError(f"partition {number} holds others", hint="delete those first")
     _require_no_line(inventory, number, node)
     found = _content_of_partition(inventory, number)
+    names = PartitionNames(number, node, table.tags(number))
+    require_not_in_fstab(inventory, device, found, part=names)
     anyway = (
         "to delete it all the same: "
         f"iscsictl disk part rm {shell_form(device.device)} {number} --yes"
@@ -221,8 +223,6 @@ def _add_removal_steps(
             grant="remove",
             hint=f"to look at it: {_command_to_tell_kernel(device.device, number)}; {anyway}",
         )
-    if found is not None:
-        require_not_in_fstab(inventory, found, node, partition_id=table.partition_uuid(number))
     if found is not None and not found.blank and not consent:
         raise ConsentRequiredError(
             f"{node} is not blank: it carries {found.description}",

@@ -1,48 +1,104 @@
-"""Entries of fstab for what a confirmed wipe would destroy, whoever wrote them.
+"""Entries of fstab and crypttab for what a confirmed wipe would destroy, whoever wrote them.
 
 An admin's own entry has no note with the WWID of the disk: it is found by what stands on it.
 """
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Final
 
 from iscsictl.errors import RefusedError
+from iscsictl.model.actions import DiskId
 from iscsictl.model.disk_content import Content, Partition, Signature
 from iscsictl.model.fstab import FstabLine, tag_of_spec
 from iscsictl.model.inventory import Inventory
+from iscsictl.model.listing import blocks
 from iscsictl.model.shell_form import shell_form
+from iscsictl.planner.safety.named_entries import (
+    DeviceNames,
+    entries_for,
+    names_of_disk,
+    names_of_partition,
+)
 
 _HEX: Final = re.compile(r"0x([0-9a-f]+)")
 
 
-def require_not_in_fstab(
-    inventory: Inventory, content: Content, node: str, *, partition_id: str | None = None
-) -> None:
-    """Raise RefusedError where an entry of fstab is for what is on a disk or partition.
+@dataclass(frozen=True)
+class PartitionNames:
+    """The partition that is destroyed, with the tags that the table gives it (PARTUUID, ...)."""
 
-    `content` is what was found on `node`, and `partition_id` the id of that partition where it is
-    one. That the wipe is confirmed by the WWID of the disk does not say that the entry may dangle.
-    Claims do not count, nor notes of ours that mount nothing, nor what is for a copy elsewhere: an
-    entry that is pinned to another disk, or whose mount point another disk has now.
+    number: int
+    node: str
+    tags: frozenset[tuple[str, str]] = frozenset()
+
+
+def require_not_in_fstab(
+    inventory: Inventory,
+    device: DiskId,
+    content: Content | None,
+    *,
+    part: PartitionNames | None = None,
+) -> None:
+    """Raise RefusedError where an entry of fstab or crypttab is for what is on a disk or partition.
+
+    `content` is what was found on it, None where nobody could look. That the wipe is confirmed by
+    the WWID of the disk does not say that the entry may dangle. Claims do not count, nor notes of
+    ours that mount nothing, nor what is for a copy elsewhere: an entry that is pinned to another
+    disk, whose mount point another disk has now, or which is in use now, as what is wiped is not.
     """
-    named = set(_names_of_content(content, node, partition_id))
-    for line in inventory.fstab.entries:
-        note = line.is_ours and line.mount_point is None and not line.auto
-        if line.is_claim or note or _is_for_other_disk(inventory, line, content.wwid):
-            continue
-        if tag_of_spec(line.spec or "") in named:
-            raise _refusal_for_entry(line, node)
+    node = device.device if part is None else part.node
+    lines = [
+        line for line in inventory.fstab.entries
+        if not line.is_claim
+        and not (line.is_ours and line.mount_point is None and not line.auto)
+        and not _is_for_other_disk(inventory, line, device.wwid)
+    ]  # fmt: skip
+    names = _names_to_destroy(inventory, device, content, part)
+    for entry in entries_for(inventory, lines, names):
+        if isinstance(entry, FstabLine):
+            raise _refusal_for_entry(entry, node)
+        if ("", entry.mapper) not in inventory.names_in_use:
+            raise RefusedError(
+                f"/etc/crypttab line {entry.number} opens what is on {node} as {entry.name}",
+                hint="edit /etc/crypttab to take it out, if what is there may go",
+            )
+
+
+def _names_to_destroy(
+    inventory: Inventory, device: DiskId, content: Content | None, part: PartitionNames | None
+) -> DeviceNames:
+    """Return the names of what is destroyed: those of the listing, and those that were found."""
+    disk = next((x for x in inventory.disks if x.block.device == device.device), None)
+    if disk is None:
+        names = DeviceNames(device.wwid, part=None if part is None else part.number)
+    elif part is None:
+        names = names_of_disk(inventory, disk)
+    else:
+        block = next((b for b in blocks(disk.block) if b.device == part.node), None)
+        names = names_of_partition(inventory, disk, part.number, block)
+    found = set() if content is None else set(_names_of_content(content))
+    nodes = {value for tag, value in found if not tag}
+    nodes.add(device.device if part is None else part.node)
+    tags = {one for one in found if one[0]} | (set() if part is None else part.tags)
+    return replace(
+        names, nodes=names.nodes | nodes, tags=names.tags | tags,
+        units=names.units | {(device.target, device.lun)},
+    )  # fmt: skip
 
 
 def _is_for_other_disk(inventory: Inventory, line: FstabLine, wwid: str) -> bool:
     """Tell whether an entry is for a copy of what is on the disk with this WWID.
 
     A note with a WWID says it. Of an admin's own entry the disk that is mounted there now tells: a
-    tmpfs does not, nor does the autofs of an automount that nothing has opened yet.
+    tmpfs does not, nor does the autofs of an automount that nothing has opened yet. Swap has no
+    mount point: what the entry names is in use.
     """
     if line.wwid is not None:
         return line.wwid != wwid
+    if tag_of_spec(line.spec or "") in inventory.names_in_use:
+        return True
     now = inventory.mounted.get(line.mount_point or "")
     return now is not None and now.source.startswith("/dev/")
 
@@ -57,13 +113,8 @@ def _refusal_for_entry(line: FstabLine, node: str) -> RefusedError:
     )  # fmt: skip
 
 
-def _names_of_content(
-    content: Content, node: str, partition_id: str | None
-) -> Iterator[tuple[str, str]]:
+def _names_of_content(content: Content) -> Iterator[tuple[str, str]]:
     """Yield the tags and nodes by which an entry may name what was found, as `tag_of_spec` does."""
-    yield "", node
-    if partition_id is not None:
-        yield "PARTUUID", partition_id.lower()
     yield from _names_of_signatures(content.signatures)
     if content.filesystem is not None:
         found = content.filesystem

@@ -187,10 +187,14 @@ def named_devices(fstab: Fstab, crypttab: Iterable[CrypttabEntry]) -> tuple[str,
 
 
 class StorageGraph:
-    """Answers for one fstab where the data of an entry comes from."""
+    """Answers for one fstab where the data of an entry comes from.
 
-    def __init__(self, fstab: Fstab, facts: StorageFacts) -> None:
+    `by_notes`: the notes of an entry written by iscsictl tell it, whatever the entry names.
+    """
+
+    def __init__(self, fstab: Fstab, facts: StorageFacts, *, by_notes: bool = True) -> None:
         self._facts = facts
+        self._by_notes = by_notes
         self._volumes = {
             name: entry for entry in facts.crypttab for name in _names_of_mapping(entry)
         }
@@ -223,7 +227,7 @@ class StorageGraph:
         if key in visited:
             return None
         visited |= {key}
-        if line.is_ours:
+        if line.is_ours and self._by_notes:
             # The notes say which disk was meant, whatever carries the UUID now.
             targets = frozenset() if line.target is None else frozenset({line.target})
             return frozenset({Carrier(line.wwid or line.spec or "", targets)})

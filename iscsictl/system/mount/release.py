@@ -5,25 +5,12 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from iscsictl.model.shell_form import shell_form
-from iscsictl.parse.mountinfo import MountLine, unescape_octal
+from iscsictl.parse.mountinfo import MountLine
 from iscsictl.system.block.block_tree import device_number, device_path, kind_of
 from iscsictl.system.io.sysfs_attributes import read_attribute
 
 # device-mapper's name of a volume is GROUP-VOLUME, a hyphen within either written twice (lvm(8)).
 _VOLUME_GROUP = re.compile(r"((?:[^-]|--)+)-(?!-)")
-
-
-def swap_areas(root: Path) -> Iterator[str]:
-    """Yield the devices and files that the kernel swaps to (proc_swaps(5)).
-
-    A file that was deleted is named with ` (deleted)` behind it, as the kernel does.
-    """
-    try:
-        lines = (root / "proc/swaps").read_text(errors="surrogateescape").splitlines()[1:]
-    except FileNotFoundError:
-        return
-    for line in lines:
-        yield unescape_octal(line.split()[0])
 
 
 def release_commands(

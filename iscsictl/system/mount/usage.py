@@ -20,7 +20,8 @@ from iscsictl.system.block.block_tree import (
 )
 from iscsictl.system.io.sysfs_attributes import list_names, read_all, read_attribute
 from iscsictl.system.mount import mounts
-from iscsictl.system.mount.release import release_commands, swap_areas
+from iscsictl.system.mount.release import release_commands
+from iscsictl.system.mount.swaps import swap_areas
 
 _WHAT = {"lvm": "LVM volume", "md": "md array", "crypt": "dm-crypt volume", "mpath": "map",
          "loop": "loop device"}  # fmt: skip

@@ -1,0 +1,31 @@
+"""What the entries of fstab and crypttab name on this machine now."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+
+from iscsictl.model.inventory import Inventory
+from iscsictl.planner.safety.storage_graph import named_devices, nodes_of
+from iscsictl.system.block.device_links import find_nodes, named_nodes
+from iscsictl.system.mount.crypttab_file import read_crypttab
+from iscsictl.system.mount.swaps import names_of_swap
+
+AnyInventory = TypeVar("AnyInventory", bound=Inventory)
+
+
+def observe_entries(inventory: AnyInventory, name: str, root: Path) -> AnyInventory:
+    """Return the inventory with crypttab, the links of `name` and of all entries, and what is used.
+
+    Disks and fstab are those of the inventory; no disk is read. Raises IscsictlError where
+    /etc/crypttab is there and cannot be read.
+    """
+    crypttab, disks = read_crypttab(root), inventory.disks
+    specs = named_devices(inventory.fstab, crypttab)
+    links = named_nodes(specs, nodes_of(disks), root) | find_nodes(name, disks, root)
+    opened = {
+        ("", entry.mapper) for entry in crypttab if (root / entry.mapper.lstrip("/")).exists()
+    }
+    return replace(
+        inventory, crypttab=crypttab, device_links=links,
+        names_in_use=names_of_swap(root) | opened,
+    )  # fmt: skip

@@ -1,0 +1,132 @@
+"""Which entries of fstab and crypttab are for a device, by whatever name and through what layers.
+
+Every guard that asks this asks here, so that none of them knows fewer names than another.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from iscsictl.model.crypttab import CrypttabEntry
+from iscsictl.model.fstab import Fstab, FstabLine, tag_of_spec
+from iscsictl.model.inventory import Inventory
+from iscsictl.model.listing import Block, Disk, blocks
+from iscsictl.planner.safety.storage_graph import (
+    Carrier,
+    StorageFacts,
+    StorageGraph,
+    named_devices,
+    nodes_of,
+)
+
+# Stands for the device in question among all that entries lead to; no device has this name.
+_HERE = "the device"
+
+
+@dataclass(frozen=True)
+class DeviceNames:
+    """The names of a disk, or of its partition `part`: all by which an entry may mean it.
+
+    `tags` are as `tag_of_spec` returns them, `nodes` those of the kernel. `units` are the LUNs by
+    target and number, for links of udev that are not there now.
+    """
+
+    wwid: str | None
+    nodes: frozenset[str] = frozenset()
+    tags: frozenset[tuple[str, str]] = frozenset()
+    units: frozenset[tuple[str, int]] = frozenset()
+    part: int | None = None
+
+    def include(self, inventory: Inventory, spec: str) -> bool:
+        """Tell whether a first field of fstab, or a device of crypttab, is one of the names.
+
+        A link that udev has now tells by what it leads to. Of one that is not there the name tells:
+        it has the target and the LUN in it (by-path), or the WWID (by-id).
+        """
+        if tag_of_spec(spec) in self.tags or inventory.node_of(spec) in self._nodes(inventory):
+            return True
+        return spec not in inventory.device_links and bool(self._links.fullmatch(spec))
+
+    def _nodes(self, inventory: Inventory) -> set[str]:
+        return {*self.nodes, *map(inventory.node_of, self.nodes)}
+
+    @cached_property
+    def _links(self) -> re.Pattern[str]:
+        part = "[0-9]+" if self.part is None else str(self.part)
+        wholes = [
+            f"/dev/disk/by-path/.*-{re.escape(f'{target}-lun-{_lun_of_udev(lun)}')}"
+            for target, lun in self.units
+        ]
+        found = [f"{whole}-part{part}" for whole in wholes]
+        identifier = re.escape((self.wwid or "").partition(".")[2])
+        if identifier:
+            # multipath-tools names a map without an alias by its WWID.
+            wholes += [f"/dev/(?:disk/by-id|mapper)/.*{identifier}"]
+            found += [f"/dev/(?:disk/by-id|mapper)/.*{identifier}(?:-part|p){part}"]
+        return re.compile("|".join(found if self.part is not None else (*wholes, *found)) or "(?!)")
+
+
+def _lun_of_udev(lun: int) -> str:
+    """Return a LUN as udev writes it in by-path (systemd, udev-builtin-path_id.c)."""
+    return str(lun) if lun < 256 else f"0x{lun & 0xFFFF:04x}{lun >> 16 & 0xFFFF:04x}00000000"
+
+
+def names_of_disk(inventory: Inventory, disk: Disk) -> DeviceNames:
+    """Return the names of a disk with all that stands on it, as far as the listing tells them."""
+    return DeviceNames(
+        disk.wwid, nodes_of([disk]), frozenset(_tags_of(blocks(disk.block))),
+        _units_of(inventory, disk),
+    )  # fmt: skip
+
+
+def names_of_partition(
+    inventory: Inventory, disk: Disk, number: int, block: Block | None
+) -> DeviceNames:
+    """Return the names of one partition; `block` is None where the kernel does not have it."""
+    inside = () if block is None else tuple(blocks(block))
+    return DeviceNames(
+        disk.wwid, frozenset(one.device for one in inside), frozenset(_tags_of(inside)),
+        _units_of(inventory, disk), number,
+    )  # fmt: skip
+
+
+def _tags_of(found: Iterable[Block]) -> Iterator[tuple[str, str]]:
+    for block in found:
+        if block.uuid:
+            yield "UUID", block.uuid.lower()
+        if block.label:
+            yield "LABEL", block.label
+
+
+def _units_of(inventory: Inventory, disk: Disk) -> frozenset[tuple[str, int]]:
+    return frozenset(
+        (session.target, unit.lun)
+        for path in disk.paths
+        for session in inventory.index.sessions_with_sid(path.sid)
+        for unit in session.luns or ()
+        if unit.hctl == path.hctl
+    )
+
+
+def entries_for(
+    inventory: Inventory, lines: Iterable[FstabLine], names: DeviceNames
+) -> Iterator[FstabLine | CrypttabEntry]:
+    """Yield which of the lines are for the device, and then the entries of crypttab that are.
+
+    Bind mounts, images, overlays, swap files and volumes of crypttab are followed to the device
+    that they are on. Lines are judged by what they name: the notes of ours are the caller's matter.
+    """
+    fstab = Fstab(tuple(lines))
+    here = frozenset({Carrier(_HERE)})
+    specs = named_devices(fstab, inventory.crypttab)
+    facts = StorageFacts(
+        carriers={_HERE: here},
+        links={spec: _HERE for spec in specs if names.include(inventory, spec)},
+        crypttab=inventory.crypttab,
+    )
+    graph = StorageGraph(fstab, facts, by_notes=False)
+    yield from (line for line in fstab.entries if here <= (graph.behind_line(line) or frozenset()))
+    yield from (
+        entry for entry in facts.crypttab if here <= (graph.behind_volume(entry) or frozenset())
+    )
