@@ -8,11 +8,13 @@ import uuid
 from collections.abc import Mapping
 from typing import Final
 
+from iscsictl.model.boot_units import is_needed_to_boot
 from iscsictl.model.fstab import PREFIX, split_options
 from iscsictl.model.record_text import MAX_VALUE
 
-# What overrides `nofail`, or has a target of the boot require the mount (systemd.mount(5)).
-_MUST_BE_MOUNTED: Final = re.compile(r"fail|x-initrd\.mount|x-systemd\.required-by=.*\.target")
+# They override `nofail` (systemd.mount(5)).
+_MUST_BE_MOUNTED: Final = frozenset({"fail", "x-initrd.mount"})
+_REQUIRED_BY: Final = "x-systemd.required-by="
 # Each has an mkfs that takes the UUID: fstab names it before the filesystem is there.
 FILESYSTEMS: Final = ("ext4", "ext3", "ext2", "xfs", "btrfs", "vfat")
 # `none`: the filesystem takes the whole disk.
@@ -76,7 +78,10 @@ def mount_options(text: str) -> tuple[str, ...]:
     for option in found:
         if option.startswith(PREFIX):
             raise ValueError(f"{option}: the options {PREFIX}* are notes of iscsictl's own")
-        if _MUST_BE_MOUNTED.fullmatch(option):
+        unit_of_option = option.removeprefix(_REQUIRED_BY).strip('"')
+        if option in _MUST_BE_MOUNTED or (
+            option.startswith(_REQUIRED_BY) and is_needed_to_boot(unit_of_option)
+        ):
             raise ValueError(
                 f"{option}: while the array is away the host would not boot; to have a unit wait "
                 "for the mount: required-by"
@@ -85,12 +90,18 @@ def mount_options(text: str) -> tuple[str, ...]:
 
 
 def unit(text: str) -> str:
-    """Return the name of a systemd unit.
+    """Return the name of a systemd unit that may wait for a mount.
 
-    The characters are those of systemd.unit(5). Whether the unit exists is not checked.
+    The characters are those of systemd.unit(5). Whether the unit exists is not checked. One that a
+    host needs to boot is refused.
     """
     if not re.fullmatch(r"[A-Za-z0-9:_.@\\-]+\.[a-z]+", text):
         raise ValueError(f"{text}: expected the name of a unit such as mail.service")
+    if is_needed_to_boot(text):
+        raise ValueError(
+            f"{text}: while the array is away the host would not boot; name the service that uses "
+            "the mount"
+        )
     return text
 
 

@@ -103,15 +103,36 @@ def test_a_comma_in_quotes_parts_no_option_of_the_command_line() -> None:
 @pytest.mark.parametrize(
     "option",
     ["fail", "x-initrd.mount", "x-systemd.required-by=local-fs.target",
-     "x-systemd.required-by=multi-user.target"],
+     "x-systemd.required-by=multi-user.target", "x-systemd.required-by=remote-fs.target",
+     "x-systemd.required-by=systemd-logind.service", 'x-systemd.required-by="sysinit.target"'],
 )  # fmt: skip
 def test_options_by_which_the_host_would_not_boot_without_the_array_are_refused(
     option: str,
 ) -> None:
     with pytest.raises(ValueError, match="the host would not boot"):
         values.mount_options(f"noatime,{option}")
-    others = "nofail,x-systemd.required-by=mail.service,x-systemd.automount,errors=remount-ro"
+    others = (
+        "nofail,x-systemd.required-by=mail.service,x-systemd.required-by=mail.target,"
+        "x-systemd.automount,errors=remount-ro,x-systemd.wanted-by=multi-user.target"
+    )
     assert values.mount_options(others) == tuple(others.split(","))
+
+
+@pytest.mark.parametrize(
+    "unit",
+    ["local-fs.target", "network-online.target", "runlevel3.target", "shutdown.target",
+     "initrd-root-fs.target", "-.mount", "open-iscsi.service", "systemd-udevd.service"],
+)  # fmt: skip
+def test_a_unit_that_the_host_needs_to_boot_cannot_wait_for_the_mount(unit: str) -> None:
+    with pytest.raises(ValueError, match="the host would not boot"):
+        values.unit(unit)
+
+
+@pytest.mark.parametrize(
+    "unit", ["mail.service", "mail.target", "nfs-server.service", "local-fs.service", "a@b.service"]
+)
+def test_any_other_unit_can_wait_for_the_mount(unit: str) -> None:
+    assert values.unit(unit) == unit
 
 
 @pytest.mark.parametrize(
