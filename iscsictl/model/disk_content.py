@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from iscsictl.errors import RefusedError
+from iscsictl.errors import NotFoundError, RefusedError
 from iscsictl.model.partition_table import Table
 from iscsictl.model.reservation import LunReservations
 from iscsictl.model.shell_form import shell_form
@@ -39,12 +39,20 @@ def signatures_beside_table(found: Iterable[Signature], table: Table) -> tuple[S
     )
 
 
-def kinds_found_from_end(found: Iterable[Signature], size: int) -> tuple[str, ...]:
+def kinds_found_from_end(
+    found: Iterable[Signature], device: str, size: int | None
+) -> tuple[str, ...]:
     """Return the kinds of signature on a device that their owner looks for from its end.
 
     `size` is that of the device in bytes. Such are md 0.90 and 1.0 (md(4)), the internal metadata
-    of DRBD and the formats of RAID adapters: on a larger device they are not found any more.
+    of DRBD and the formats of RAID adapters: on a larger device they are not found any more. Raises
+    NotFoundError where the kernel does not tell the size: then nothing can be said of the end.
     """
+    if not size:
+        raise NotFoundError(
+            f"the kernel does not tell the size of {device}",
+            hint=f"is it still there? see: lsblk {shell_form(device)}",
+        )
     places: dict[str, list[int]] = {}
     for one in found:
         if one.offset is not None:

@@ -230,7 +230,8 @@ def _read_disk_facts(
     filled = None
     from_end: tuple[str, ...] = ()
     if block is not None and block.kind == "part":
-        from_end = kinds_found_from_end(probe.read_signatures(block.device), block.size or 0)
+        found = probe.read_signatures(block.device)
+        from_end = kinds_found_from_end(found, block.device, block.size)
     if block is not None and block.fstype is not None:
         filled = resize.filesystem_size(block.device, block.fstype, mounted)
     settled = earlier is not None and earlier.facts.capacity == (earlier.one.disk.block.size or 0)

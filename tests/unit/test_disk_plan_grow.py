@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from iscsictl.errors import InUseError, RefusedError
+from iscsictl.errors import InUseError, NotFoundError, RefusedError
 from iscsictl.model import actions
 from iscsictl.model.disk_content import Signature, kinds_found_from_end
 from iscsictl.model.inventory import DiskUsage
@@ -139,7 +139,13 @@ def test_a_partition_does_not_grow_away_from_a_superblock_at_its_end() -> None:
 def test_a_superblock_in_the_second_half_is_looked_for_from_the_end(
     found: list[Signature], kinds: tuple[str, ...]
 ) -> None:
-    assert kinds_found_from_end(found, GIB) == kinds
+    assert kinds_found_from_end(found, "/dev/sda1", GIB) == kinds
+
+
+@pytest.mark.parametrize("size", [None, 0])
+def test_where_a_device_of_unknown_size_ends_is_not_guessed(size: int | None) -> None:
+    with pytest.raises(NotFoundError, match="does not tell the size of /dev/sda1"):
+        kinds_found_from_end([Signature("ext4", 1080)], "/dev/sda1", size)
 
 
 def test_a_filesystem_on_the_whole_disk_grows_without_a_table() -> None:
