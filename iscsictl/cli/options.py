@@ -304,7 +304,7 @@ def require_root(what: str) -> None:
     Asked before anything is read, so that the error does not name some file in its place.
     """
     if os.geteuid() != 0:
-        raise NeedsRootError(f"{what} needs root", hint="run it again with sudo")
+        raise NeedsRootError(f"{what} needs root")
 
 
 verify_blank = click.option(

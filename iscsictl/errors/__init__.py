@@ -93,10 +93,19 @@ class UnexpectedContentError(RefusedError):
     """Something that is not ours turned up where we were about to write."""
 
 
+#: What to do about everything that only root may do.
+BECOME_ROOT = "run it again with sudo"
+
+
 class NeedsRootError(IscsictlError):
-    """The kernel lets only root do this."""
+    """The kernel lets only root do this. The hint says how to become root, unless one is given."""
 
     exit = Exit.NEEDS_ROOT
+
+    def __init__(
+        self, text: str, *, hint: str | None = BECOME_ROOT, tool_exit: int | None = None
+    ) -> None:
+        super().__init__(text, hint=hint, tool_exit=tool_exit)
 
 
 class InterruptError(IscsictlError):

@@ -10,7 +10,7 @@ are more exact than the table's.
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from iscsictl.errors import Exit
+from iscsictl.errors import BECOME_ROOT, Exit
 
 MessageKind = Literal["iscsiadm", "kernel", "message"]
 
@@ -120,7 +120,7 @@ SETUP: Final = (
             r"could not lock discovery db: \S+: (?:\d+ )?permission denied",
             "iscsiadm", 6, "the lock directory of the node database cannot be written",
             "the command was run without root, or /run is read-only",
-            "run it again with sudo", Exit.NEEDS_ROOT),
+            BECOME_ROOT, Exit.NEEDS_ROOT),
     Message(r"timeout on acquiring lock on db", "iscsiadm", 6,
             "the lock of the node database was held for 30 s",
             "an iscsiadm that was killed left its lock behind, or another one is at work",

@@ -5,7 +5,7 @@ Each row: code, name, meaning, usual cause, what to do, and the code again as `E
 
 from typing import Final
 
-from iscsictl.errors import Exit
+from iscsictl.errors import BECOME_ROOT, Exit
 from iscsictl.errors.tables import Row
 
 # Every error of iscsictl says what to do; `explain` cannot know which one it was.
@@ -47,7 +47,7 @@ ISCSICTL: Final[tuple[Row, ...]] = (
     (10, "PENDING", "a dry run or a plan with changes pending",
      "the command was run with -n", "run it without -n to make the changes", Exit.PENDING),
     (13, "NEEDS_ROOT", "only root may do this", "the command was run as another user",
-     "run it again with sudo", Exit.NEEDS_ROOT),
+     BECOME_ROOT, Exit.NEEDS_ROOT),
     (129, "HANGUP", "stopped at a safe place by SIGHUP", "the terminal or the connection is gone",
      "run the same command again to finish", Exit.HANGUP),
     (130, "INTERRUPTED", "stopped at a safe place by SIGINT", "SIGINT",

@@ -8,7 +8,7 @@ do, exit code of iscsictl. The meaning of iscsiadm's codes is what open-iscsi it
 
 from typing import Final
 
-from iscsictl.errors import Exit
+from iscsictl.errors import BECOME_ROOT, Exit
 
 Row = tuple[int, str, str, str, str, Exit]
 
@@ -59,7 +59,7 @@ ISCSIADM: Final[tuple[Row, ...]] = (
      "the module of the transport (iscsi_tcp, ib_iser, ...) is not loaded",
      "modprobe iscsi_tcp; if that fails install the kernel's extra modules", Exit.MISSING),
     (13, "ISCSI_ERR_ACCESS", "daemon access denied",
-     "iscsid accepts requests from root only", "run it as root", Exit.NEEDS_ROOT),
+     "iscsid accepts requests from root only", BECOME_ROOT, Exit.NEEDS_ROOT),
     (14, "ISCSI_ERR_TRANS_CAPS", "iSCSI driver does not support requested capability",
      "the offload driver of this interface has no such function",
      "use the software initiator: `-I default`", Exit.ERROR),

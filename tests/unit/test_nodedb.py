@@ -9,7 +9,13 @@ from typing import Any
 import pytest
 
 from iscsictl import limits
-from iscsictl.errors import IscsictlError, NeedsRootError, NotFoundError, RefusedError
+from iscsictl.errors import (
+    BECOME_ROOT,
+    IscsictlError,
+    NeedsRootError,
+    NotFoundError,
+    RefusedError,
+)
 from iscsictl.model.names import Portal
 from iscsictl.model.secret import Secret
 from iscsictl.model.spec import Account, chap_values
@@ -188,7 +194,7 @@ def test_a_database_that_only_root_may_enter_asks_for_root(closed: Path) -> None
     for read in (read_records, read_discovery_records, read_ifaces):
         with pytest.raises(NeedsRootError) as caught:
             read(closed)
-        assert caught.value.hint == "run it as root"
+        assert caught.value.hint == BECOME_ROOT
     assert find_db(closed.parent.parent)
 
 

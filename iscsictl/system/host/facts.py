@@ -176,9 +176,7 @@ def read_trouble(root: Path = Path("/"), window: float = 600.0) -> KernelLogErro
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except PermissionError:
-        raise NeedsRootError(
-            "only root can read the kernel's log", hint="run it again with sudo"
-        ) from None
+        raise NeedsRootError("only root can read the kernel's log") from None
     except OSError as error:
         raise IscsictlError(f"cannot read the kernel's log: {error.strerror}") from None
     try:
@@ -192,9 +190,7 @@ def read_trouble(root: Path = Path("/"), window: float = 600.0) -> KernelLogErro
                 if error.errno == errno.EPIPE:
                     continue
                 if error.errno == errno.EPERM:
-                    raise NeedsRootError(
-                        "only root can read the kernel's log", hint="run it again with sudo"
-                    ) from None
+                    raise NeedsRootError("only root can read the kernel's log") from None
                 break
             if not chunk:
                 break

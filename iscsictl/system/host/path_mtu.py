@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from iscsictl.errors import IscsictlError
+from iscsictl.errors import BECOME_ROOT, IscsictlError
 from iscsictl.model.host_facts import PathMtu
 from iscsictl.model.names import Portal
 
@@ -101,7 +101,7 @@ def _create_icmp_socket(family: int, protocol: int) -> tuple[socket.socket, bool
     for kind in (socket.SOCK_DGRAM, socket.SOCK_RAW):
         with suppress(OSError):
             return socket.socket(family, kind, protocol), kind == socket.SOCK_RAW
-    raise IscsictlError("this user may not send an echo", hint="run it as root")
+    raise IscsictlError("this user may not send an echo", hint=BECOME_ROOT)
 
 
 def _exchange_echoes(selector: selectors.BaseSelector, deadline: float) -> None:

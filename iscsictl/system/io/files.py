@@ -235,7 +235,7 @@ def explained(error: OSError, verb: str, path: Path) -> IscsictlError:
         return IscsictlError(text, hint="make it writable: mount -o remount,rw, or see why it is")
     if error.errno in {errno.EACCES, errno.EPERM}:
         if os.geteuid() != 0:
-            return NeedsRootError(text, hint="run it as root")
+            return NeedsRootError(text)
         return IscsictlError(
             text, hint=f"is it immutable or on a network mount? lsattr {shell_form(path)}"
         )

@@ -303,9 +303,7 @@ def _directory_entries(directory: Path | str) -> Iterator[os.DirEntry[str]]:
     except (FileNotFoundError, NotADirectoryError):
         return
     except PermissionError as error:
-        raise NeedsRootError(
-            f"cannot read {directory}: permission denied", hint="run it as root"
-        ) from error
+        raise NeedsRootError(f"cannot read {directory}: permission denied") from error
     except OSError as error:
         raise explained(error, "read", Path(directory)) from error
     yield from found
@@ -391,9 +389,7 @@ def _read_text_and_mode(path: Path) -> tuple[str, int, str | None] | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except PermissionError as error:
-        raise NeedsRootError(
-            f"cannot read {path}: permission denied", hint="run it as root"
-        ) from error
+        raise NeedsRootError(f"cannot read {path}: permission denied") from error
     except OSError as error:
         return "", 0, str(explained(error, "read", path))
     try:
