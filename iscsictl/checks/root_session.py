@@ -57,7 +57,9 @@ def _check_iscsid(machine: Machine) -> Finding:
     """Judge whether iscsid runs after the boot: the initramfs leaves a session and no daemon.
 
     Debian enables its socket alone. Nothing knocks there at boot unless the login service has a
-    record to log in to, and the kernel does not.
+    record to log in to, and the kernel does not; but a rule of its udev has systemd start the
+    daemon when a disk of a session appears, as that of the root filesystem does again when udev
+    starts anew (systemd-udev-trigger.service).
     """
     systemd = machine.systemd
     daemon, login = (systemd.units.get(n) for n in ("iscsid.service", systemd.login_service))
@@ -65,6 +67,8 @@ def _check_iscsid(machine: Machine) -> Finding:
     by_login = any(r.logged_in_by(systemd.login_startups) for r in records if r.problem is None)
     if daemon is not None and daemon.enabled and not daemon.masked:
         return ok("boot-iscsid", "iscsid starts at boot")
+    if daemon is not None and daemon.defined and not daemon.masked and systemd.iscsid_by_udev:
+        return ok("boot-iscsid", "udev has iscsid started at boot, when the disk appears")
     if by_login and login is not None and login.enabled and not login.masked:
         return ok("boot-iscsid", f"{login.name} starts iscsid at boot, to log in to other records")
     return fail(

@@ -43,7 +43,8 @@ class Systemd:
     """The units that matter, by name, and who tells systemd that the network is there.
 
     `stale` is set where fstab or a unit is newer than what systemd last read. `login_startups` are
-    the values of node.startup that the login service logs in to.
+    the values of node.startup that the login service logs in to. `iscsid_by_udev`: udev has systemd
+    start iscsid when a disk of a session appears.
     """
 
     running: bool = True
@@ -52,3 +53,4 @@ class Systemd:
     units: Mapping[str, Unit] = field(default_factory=dict)
     online_providers: tuple[str, ...] = ()
     stale: bool = False
+    iscsid_by_udev: bool = False

@@ -267,6 +267,19 @@ def test_a_host_whose_iscsid_nothing_starts_at_boot_is_named() -> None:
     only(replace(host, systemd=masked), "boot-iscsid")
 
 
+def test_an_iscsid_that_udev_has_started_with_the_disk_needs_not_be_enabled() -> None:
+    host = machine()
+
+    def with_daemon(**changes: Any) -> Machine:
+        daemon = replace(ISCSID, **changes)
+        units = {**host.systemd.units, "iscsid.service": daemon}
+        return replace(host, systemd=replace(host.systemd, units=units, iscsid_by_udev=True))
+
+    assert bad(with_daemon(enabled=False)) == {}
+    only(with_daemon(enabled=False, masked=True), "boot-iscsid")
+    only(with_daemon(enabled=False, defined=False), "boot-iscsid")
+
+
 def test_an_iscsid_that_needs_the_root_filesystem_for_its_first_login_is_named() -> None:
     host = machine()
     reads = {**host.systemd.units, "iscsid.service": unit("iscsid.service")}

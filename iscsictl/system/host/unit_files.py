@@ -8,6 +8,7 @@ from pathlib import Path
 
 from iscsictl.model.services import Systemd, Unit
 from iscsictl.system.host import systemd
+from iscsictl.system.host.udev_rules import is_started_with_disk
 from iscsictl.system.io.process import run
 
 _PLACES = ("etc/systemd/system", "run/systemd/system", "usr/lib/systemd/system",
@@ -35,6 +36,7 @@ def read_systemd(root: Path = Path("/")) -> Systemd:
         units={name: read_unit(name, root) for name in names},
         online_providers=tuple(sorted(_units_pulled_in_by(ONLINE, root))),
         stale=not systemd.has_read_fstab(root),
+        iscsid_by_udev=is_started_with_disk("iscsid.service", root),
     )
 
 
