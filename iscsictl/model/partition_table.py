@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 
 #: The kinds of table that can be made.
 KINDS = ("gpt", "dos", "bsd", "sun")
+#: Bytes that describe a partition in a GPT: Linux reads no other size (block/partitions/efi.c).
+GPT_ENTRY_SIZE = 128
 #: The type of partition 3 of a Sun label: by custom it spans the whole disk.
 SUN_WHOLE = "5"
 
@@ -32,7 +34,11 @@ class Entry:
 
 @dataclass(frozen=True)
 class Table:
-    """The whole table. `first` and `last` are the sectors that partitions may take (gpt)."""
+    """The whole table. `first` and `last` are the sectors that partitions may take (gpt).
+
+    A GPT has room for `slots` partitions, each described by `entry_size` bytes: at least 128, which
+    nearly all have (UEFI 2.10, 5.3.2).
+    """
 
     label: str
     sector: int = 512
@@ -40,6 +46,8 @@ class Table:
     first: int | None = None
     last: int | None = None
     entries: tuple[Entry, ...] = field(default=())
+    slots: int = 128
+    entry_size: int = GPT_ENTRY_SIZE
 
     def entry(self, number: int) -> Entry | None:
         """Return the partition of that number, None if there is none.

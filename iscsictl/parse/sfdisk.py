@@ -57,7 +57,8 @@ def parse_table(text: str) -> Table:
     """Read the output of `sfdisk --json DEVICE`. Raises IscsictlError for anything else.
 
     Places and sizes are sectors of the size that sfdisk says, 512 where it does not; entries are
-    sorted by number.
+    sorted by number. It tells for how many partitions a GPT has room unless they are 128, and
+    never the size of an entry.
     """
     with _require_own_format():
         found = json.loads(text)["partitiontable"]
@@ -73,7 +74,18 @@ def parse_table(text: str) -> Table:
             found.get("firstlba"),
             found.get("lastlba"),
             tuple(rows),
+            int(found.get("table-length", 128)),
         )
+
+
+def parse_gpt_entry_size(header: bytes, otherwise: int) -> int:
+    """Return how many bytes describe a partition, from a GPT header (UEFI 2.10, 5.3.2).
+
+    `otherwise` where this is no such header: sfdisk has read the table from its backup then.
+    """
+    if len(header) < 92 or not header.startswith(b"EFI PART"):
+        return otherwise
+    return int.from_bytes(header[84:88], "little")
 
 
 def _partition_number(row: Mapping[str, Any], device: str) -> int:

@@ -46,7 +46,7 @@ def tables(draw: st.DrawFn) -> Table:
     label = draw(st.sampled_from(["gpt", "dos", "sun"]))
     first, last = (2048, SECTORS - 34) if label == "gpt" else (None, None)
     unit = layout.SUN_CYLINDER if label == "sun" else draw(st.sampled_from([1, 8, 2048]))
-    end = layout.last_usable(label, SECTORS, SECTOR)
+    end = layout.last_usable(Table(label, SECTOR), SECTORS)
     limit = {"gpt": 6, "dos": 4, "sun": 8}[label]
     numbers = [n for n in range(1, limit + 1) if not (label == "sun" and n == 3)]
     numbers = draw(st.lists(st.sampled_from(numbers), max_size=4, unique=True))
@@ -124,7 +124,7 @@ def require_sound(before: Table, now: Table, named: int, total: int) -> None:
     if new is not None and new != before.entry(named):
         assert new.size > 0
         assert new.start >= (now.first or 1)
-        assert new.end <= layout.last_usable(now.label, total, SECTOR) + 1
+        assert new.end <= layout.last_usable(now, total) + 1
 
 
 SIZES = st.one_of(st.none(), st.integers(1, GIB), st.sampled_from([SECTOR, MIB, 64 * MIB]))

@@ -168,7 +168,7 @@ def test_a_disk_of_ten_mebibytes_is_not_eaten_by_alignment() -> None:
 @pytest.mark.fault("F28")
 def test_sectors_of_4096_bytes_are_counted_as_such() -> None:
     total = (1 << 30) // 4096
-    table = Table("gpt", 4096, "X", 256, last_usable("gpt", total, 4096))
+    table = Table("gpt", 4096, "X", 256, last_usable(Table("gpt", 4096), total))
     assert table.last == total - 2 - 4
     start, size = place_partition(table, total, Topology(4096, 4096, 4096), size=None, start=None)
     assert start == 256
@@ -313,8 +313,8 @@ def test_a_logical_partition_keeps_its_size() -> None:
 
 def test_a_sun_label_ends_at_its_last_cylinder() -> None:
     # Cylinders are 16-bit numbers: sfdisk refuses partitions where there are 65536.
-    assert last_usable("sun", SUN_CYLINDERS * SUN_CYLINDER, 512) + 1 == 65535 * 255 * 63
-    assert last_usable("sun", 1 << 40, 512) + 1 == 65535 * 255 * 63
+    assert last_usable(Table("sun"), SUN_CYLINDERS * SUN_CYLINDER) + 1 == 65535 * 255 * 63
+    assert last_usable(Table("sun"), 1 << 40) + 1 == 65535 * 255 * 63
 
 
 @pytest.mark.parametrize("label", ["gpt", "dos", "sun"])

@@ -23,6 +23,7 @@ from iscsictl.errors import (
 from iscsictl.model import actions
 from iscsictl.model.actions import DiskId
 from iscsictl.model.disk_content import Content
+from iscsictl.model.partition_table import Table
 from iscsictl.planner.disks.layout import last_usable
 from iscsictl.system.block import disk_writer, partition_table, reservations, scsi_commands
 from iscsictl.system.block import probe as prober
@@ -373,7 +374,7 @@ def test_a_partition_that_is_added_to_a_grown_disk_takes_the_backup_along(
     partition_handlers.HANDLERS[actions.AddPart](action, Context(wait=5.0))
     after = partition_table.read_table(scratch.device)
     assert after is not None
-    assert after.last == last_usable("gpt", 300 * MIB // 512, 512)
+    assert after.last == last_usable(Table("gpt"), 300 * MIB // 512)
     assert (after.entries[0], after.entries[1].start) == (before.entries[0], start)
     assert partition_table.verify(scratch.device) == ()
 

@@ -115,6 +115,7 @@ def _grow_partition(
     chosen, table = inventory.one, inventory.facts.table
     if table is None or not table.entries:
         return total * inventory.facts.topology.logical
+    require_table_alone(inventory)
     number = None if block is None else part_number(chosen.disk, block)
     entry = None if number is None else table.entry(number)
     if entry is None:
@@ -122,7 +123,6 @@ def _grow_partition(
             f"the kernel and the table of {device.device} do not agree",
             hint=f"iscsictl disk part verify {shell_form(device.device)}",
         )
-    require_table_alone(inventory)
     size = layout.grown_size(table, total, entry)
     gain = (size - entry.size) * table.sector
     if layout.is_logical(entry, table.label):

@@ -20,9 +20,7 @@ DOS_LIMIT = 2**32
 EXTENDED = frozenset({"5", "f", "85"})
 SUN_CYLINDER = 255 * 63
 SUN_CYLINDERS = 65535
-# Bytes: 128 entries of 128 bytes, which UEFI 2.10 (5.3.1) makes the least that a GPT reserves.
-_GPT_ENTRIES = 128 * 128
-_MAX = {"dos": 4, "gpt": 128, "sun": 8}
+_MAX = {"dos": 4, "sun": 8}
 _ALIASES: Mapping[str, Mapping[str, str]] = {
     "gpt": {
         "linux": "0FC63DAF-8483-4772-8E79-3D69D8477DE4",
@@ -85,15 +83,16 @@ def alignment_grain(topology: Topology, total: int) -> int:
     return max(1, unit // topology.logical)
 
 
-def last_usable(label: str, total: int, sector: int) -> int:
+def last_usable(table: Table, total: int) -> int:
     """Return the last sector that a partition may take on a disk of so many sectors.
 
     A GPT keeps the last sector for its backup header and those before it for the backup entries
-    (UEFI 2.10, 5.3.1). A Sun label ends with its last whole cylinder, a DOS table at 2^32 sectors.
+    (UEFI 2.10, 5.3.1): 16 KiB of them unless the tool that made it was told otherwise. A Sun label
+    ends with its last whole cylinder, a DOS table at 2^32 sectors.
     """
-    if label == "gpt":
-        return total - 2 - -(-_GPT_ENTRIES // sector)
-    if label == "sun":
+    if table.label == "gpt":
+        return total - 2 - -(-table.slots * table.entry_size // table.sector)
+    if table.label == "sun":
         return min(total // SUN_CYLINDER, SUN_CYLINDERS) * SUN_CYLINDER - 1
     return min(total, DOS_LIMIT) - 1
 
@@ -110,9 +109,9 @@ def is_logical(entry: Entry, label: str) -> bool:
 def is_backup_left_behind(table: Table, total: int) -> bool:
     """Tell whether the disk has grown since its GPT was written: the backup is not at its end.
 
-    Less than 1 MiB does not count: a table of more than 128 entries ends earlier by itself.
+    Less than 1 MiB does not count: some tools leave that much unused.
     """
-    usable = last_usable(table.label, total, table.sector)
+    usable = last_usable(table, total)
     slack = MIB // table.sector
     return table.label == "gpt" and table.last is not None and table.last < usable - slack
 
@@ -121,7 +120,7 @@ def table_of_whole_disk(table: Table, total: int) -> Table:
     """Return the table as it is once its backup stands at the end of the disk."""
     if not is_backup_left_behind(table, total):
         return table
-    return replace(table, last=last_usable(table.label, total, table.sector))
+    return replace(table, last=last_usable(table, total))
 
 
 def is_extended(entry: Entry, label: str) -> bool:
@@ -146,7 +145,7 @@ def free_gaps(table: Table, total: int) -> tuple[tuple[int, int], ...]:
     at = table.first if table.first is not None else 1
     if table.label == "sun":
         at = SUN_CYLINDER
-    end = last_usable(table.label, total, table.sector) + 1
+    end = last_usable(table, total) + 1
     if table.last is not None:
         end = min(end, table.last + 1)
     found = []
@@ -220,12 +219,13 @@ def find_rest_partition(table: Table, total: int, topology: Topology) -> Entry |
     return None
 
 
-def number_limit(label: str) -> int:
-    """Return the greatest number that a partition can get in such a table.
+def number_limit(table: Table) -> int:
+    """Return the greatest number that a partition can get in a table.
 
-    For dos it is 4: logical partitions are not made. A kind that is not known counts as gpt, 128.
+    For dos it is 4: logical partitions are not made. For gpt it is what the table has room for, 128
+    unless it was made otherwise.
     """
-    return _MAX.get(label, 128)
+    return _MAX.get(table.label, table.slots)
 
 
 def next_number(table: Table) -> int:
@@ -236,7 +236,7 @@ def next_number(table: Table) -> int:
     """
     skip = {3} if table.label == "sun" else set()
     taken = {entry.number for entry in table.entries} | skip
-    limit = number_limit(table.label)
+    limit = number_limit(table)
     for number in range(1, limit + 1):
         if number not in taken:
             return number
@@ -254,7 +254,7 @@ def grown_size(table: Table, total: int, entry: Entry) -> int:
     """
     if is_logical(entry, table.label):
         return entry.size
-    end = last_usable(table.label, total, table.sector) + 1
+    end = last_usable(table, total) + 1
     after = [e.start for e in _space_taking_partitions(table) if e.start >= entry.end]
     end = min([end, *after])
     end -= end % (SUN_CYLINDER if table.label == "sun" else MIB // table.sector)

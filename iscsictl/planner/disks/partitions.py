@@ -86,7 +86,7 @@ def _add_partition_steps(
         )
     if table.label == "dos" and number > 4:
         raise RefusedError("logical partitions are not made", hint="use a gpt table")
-    if number > (limit := layout.number_limit(table.label)):
+    if number > (limit := layout.number_limit(table)):
         raise RefusedError(f"a {table.label} table has {limit} partitions, there is no {number}")
     if start is not None and table.label == "sun" and start % layout.SUN_CYLINDER:
         raise RefusedError(

@@ -18,7 +18,7 @@ from iscsictl.model.inventory import (
 )
 from iscsictl.model.listing import Block, Disk, blocks
 from iscsictl.model.listing import Path as DiskPath
-from iscsictl.model.partition_table import Table, Topology
+from iscsictl.model.partition_table import GPT_ENTRY_SIZE, Table, Topology
 from iscsictl.model.shell_form import shell_form
 from iscsictl.planner.safety import overwrite
 from iscsictl.planner.selection.luns import ResolvedLun, find, has_name
@@ -263,8 +263,18 @@ def require_table(inventory: DiskInventory) -> Table:
 
 
 def require_table_alone(inventory: DiskInventory) -> None:
-    """Raise unless all that stands on the disk is its table and what is in its partitions."""
-    block = inventory.one.disk.block
+    """Raise unless all that stands on the disk is its table and what is in its partitions.
+
+    Raises RefusedError too for a GPT that sfdisk can change and the kernel cannot read.
+    """
+    block, table = inventory.one.disk.block, inventory.facts.table
+    if table is not None and table.label == "gpt" and table.entry_size != GPT_ENTRY_SIZE:
+        raise RefusedError(
+            f"the gpt table of {block.device} has entries of {table.entry_size} bytes: the kernel "
+            f"reads those of {GPT_ENTRY_SIZE} alone, and none of these partitions",
+            hint="change it on the system that made it; see what is in it: "
+            + shell_form("sfdisk", "--dump", block.device),
+        )
     above = [child for child in block.children if child.kind != "part"]
     if above or block.mounts:
         what = block.mounts[0].path if block.mounts else above[0].device

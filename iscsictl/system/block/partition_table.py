@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 from iscsictl.errors import IscsictlError, MissingError, RefusedError, UnreachableError
@@ -17,7 +18,7 @@ from iscsictl.model.disk_content import Content, refuse_beside_table, signatures
 from iscsictl.model.multipath import kpartx_command
 from iscsictl.model.partition_table import Table, Topology
 from iscsictl.model.shell_form import shell_form
-from iscsictl.parse.sfdisk import parse_table, parse_types
+from iscsictl.parse.sfdisk import parse_gpt_entry_size, parse_table, parse_types
 from iscsictl.system.block import disk_writer as writer
 from iscsictl.system.block import multipath, probe
 from iscsictl.system.block.disk_guards import verify_writable
@@ -41,7 +42,8 @@ def read_table(device: str) -> Table | None:
     # 1 is both a disk without a table and one that cannot be read.
     result = run(["sfdisk", "--json", device], timeout=DISK_TOOL_WAIT, ok=(0, 1))
     if not result.code:
-        return parse_table(result.out)
+        table = parse_table(result.out)
+        return table if table.label != "gpt" else _with_entry_size(table, device)
     if "does not contain a recognized partition table" not in result.err:
         raise IscsictlError(
             f"sfdisk cannot read {device}: {result.last_line}",
@@ -49,6 +51,13 @@ def read_table(device: str) -> Table | None:
             tool_exit=result.code,
         )
     return Table("bsd") if _has_bsd_label(device) else None
+
+
+def _with_entry_size(table: Table, device: str) -> Table:
+    with open(device, "rb", buffering=0) as file:
+        # The header is in the second sector, behind the protective MBR.
+        header = file.read(2 * table.sector)[table.sector :]
+    return replace(table, entry_size=parse_gpt_entry_size(header, table.entry_size))
 
 
 def _has_bsd_label(device: str) -> bool:
