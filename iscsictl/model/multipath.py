@@ -41,14 +41,16 @@ class MultipathFacts:
     """The state of multipath-tools.
 
     `listed` are the WWIDs of /etc/multipath/wwids: with `find_multipaths` "strict" only these get
-    a map. `settings` is what our configuration file says; only root can read the two files, and
-    `files_were_read` says whether they were. `in_force` is the `no_path_retry` that the daemon has
-    read, by WWID: a number of checks, or "queue" or "fail". `spelled` maps a path (/dev/sda) to the
-    WWID as multipathd spells it.
-    `polling_interval` is in seconds. `queueing` is how each map waits while no path works, by its
-    name: "off", "on" (without end), "12 chk" (checks) or "-" (not set). `endless_failover` are the
-    sections of the configuration with `fast_io_fail_tmo off`. What only the daemon knows is empty
-    while nobody asked it.
+    a map. `settings` is what our configuration file says, and `set_elsewhere` are the WWIDs of the
+    maps whose `no_path_retry` another file of the configuration sets; only root can read these
+    files, and `files_were_read` says whether they were.
+
+    The rest only the daemon knows, and it is empty while nobody asked it, or it did not answer
+    (`answers` False). `in_force` is the `no_path_retry` that it has read, by WWID of the maps that
+    are there: a number of checks, or "queue" or "fail". `spelled` maps a path (/dev/sda) to the
+    WWID as multipathd spells it. `polling_interval` is in seconds. `queueing` is how each map waits
+    while no path works, by its name: "off", "on" (without end), "12 chk" (checks) or "-" (not set).
+    `endless_failover` are the sections of the configuration with `fast_io_fail_tmo off`.
     """
 
     installed: bool = False
@@ -58,6 +60,8 @@ class MultipathFacts:
     listed: frozenset[str] = frozenset()
     files_were_read: bool = True
     settings: tuple[MapSettings, ...] = ()
+    set_elsewhere: frozenset[str] = frozenset()
+    answers: bool = True
     in_force: Mapping[str, int | str] = field(default_factory=dict)
     spelled: Mapping[str, str] = field(default_factory=dict)
     find_multipaths: str = "strict"

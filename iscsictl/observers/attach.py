@@ -112,7 +112,9 @@ def observe_lun(
     unsettled = observe_unsettled(host.index, spec, target, mapped=choice.mapped)
     inventory = replace(inventory, unsettled=unsettled)
     if choice.mapped and sessions:
-        known = context.coalesce("multipathd", lambda: multipath_conf.ask_daemon(facts))
+        known = context.coalesce(
+            "multipathd", lambda: multipath_conf.ask_daemon(facts, context.wait)
+        )
         inventory = replace(inventory, host=replace(host.host, multipath=known))
         if is_being_mapped(inventory, spec):
             return inventory  # The disk is read once, when its map has all paths.

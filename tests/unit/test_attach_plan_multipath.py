@@ -157,6 +157,40 @@ def test_settings_that_an_admin_made_for_the_map_are_left_alone(retries: int | s
     assert step(plan, "map-settings").status is Status.UNCHANGED
 
 
+@pytest.mark.fault("F90")
+@pytest.mark.parametrize("in_force", [5, "queue", None])
+def test_settings_in_another_file_win_over_ours_and_nothing_is_written_again(
+    in_force: int | str | None,
+) -> None:
+    now = attached(on(STRICT))
+    facts = now.inventory.host.multipath
+    # The daemon tells of those of a map that is there.
+    told = {} if in_force is None else {spelled(W): in_force}
+    elsewhere = replace(facts, set_elsewhere=frozenset({spelled(W)}), in_force=told)
+    plan = planned(now.having(host=HostFacts(multipath=elsewhere)))
+    assert {s.status for s in plan.steps} == {Status.UNCHANGED}
+    changed = replace(facts, in_force={spelled(W): 5})
+    plan = planned(now.having(host=HostFacts(multipath=changed)))
+    assert step(plan, "map-settings").status is Status.PLANNED
+
+
+def test_settings_that_an_admin_made_before_there_was_a_map_are_left_alone() -> None:
+    facts = replace(STRICT, set_elsewhere=frozenset({spelled(W)}))
+    done = attached(on(facts))
+    assert [disk.block.device for disk in done.inventory.disks] == [MAP]
+    assert done.inventory.host.multipath.settings == ()
+
+
+@pytest.mark.fault("F97")
+def test_a_multipathd_that_does_not_answer_is_not_said_to_exclude_the_disk() -> None:
+    now = on(STRICT).logged_in()
+    silent = replace(now.inventory.host.multipath, spelled={}, answers=False)
+    error = refused(planned(now.having(host=HostFacts(multipath=silent))))
+    assert error.exit is Exit.UNREACHABLE
+    assert "multipathd does not answer" in error.text
+    assert "excluded" not in (error.hint or "")
+
+
 @pytest.mark.fault("F94")
 def test_a_path_that_is_out_at_boot_is_waited_for_30_s_where_others_serve_the_map() -> None:
     retries = "node.session.initial_login_retry_max"

@@ -111,6 +111,24 @@ def test_the_files_of_a_host_tell_whether_multipath_tools_are_there(tmp_path: Pa
     assert facts.listed == frozenset({"36001405aaa"})
 
 
+@pytest.mark.fault("F96")
+def test_settings_in_any_other_file_that_multipath_reads_are_an_admins(tmp_path: Path) -> None:
+    section = 'multipaths {{\n multipath {{\n  wwid "{}"\n  {}\n }}\n}}\n'
+    directory = tmp_path / "etc/multipath/conf.d"
+    directory.mkdir(parents=True)
+    assert read_facts(tmp_path).set_elsewhere == frozenset()
+    save_settings([MAIL], tmp_path)
+    # multipath reads *.conf alone (libmultipath/config.c, process_config_dir()).
+    for name, wwid, line in (
+        ("etc/multipath.conf", "3main", "no_path_retry queue"),
+        ("etc/multipath/conf.d/local.conf", "3local", "no_path_retry 5"),
+        ("etc/multipath/conf.d/alias.conf", "3alias", "alias mail"),
+        ("etc/multipath/conf.d/local.conf.bak", "3backup", "no_path_retry 5"),
+    ):
+        (tmp_path / name).write_text(section.format(wwid, line))
+    assert read_facts(tmp_path).set_elsewhere == {"3main", "3local"}
+
+
 def test_sections_in_which_io_never_leaves_a_failed_path_are_named() -> None:
     text = (
         "defaults {\n fast_io_fail_tmo 5\n}\n"

@@ -27,7 +27,7 @@ def _write_settings(action: actions.WriteMapSettings, context: Context) -> StepR
     kept = [one for one in old if one.wwid != new.wwid]
     multipath_conf.save_settings([*kept, new], context.root)
     before = next((one for one in old if one.wwid == new.wwid), None)
-    multipath_conf.reconfigure(context.deadline())
+    multipath_conf.reconfigure(context.deadline(), new, context.root)
     return StepResult(before=before)
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from iscsictl.errors import RefusedError
+from iscsictl.errors import RefusedError, UnreachableError
 from iscsictl.model import actions
 from iscsictl.model.actions import DiskId
 from iscsictl.model.inventory import Inventory
@@ -150,7 +150,7 @@ def add_map_steps(
     up to WAIT_FOR_PATH. A WWID must be on multipathd's list (`multipath -a`), or `find_multipaths
     strict` makes no map of it. The paths of an `exclusive` map are registered with this host's key
     by multipathd as they join it. Raises RefusedError where multipathd does not list the device as
-    a path.
+    a path, UnreachableError where it does not answer.
     """
     facts = inventory.host.multipath
     device, wwid, spelled = UNKNOWN, UNKNOWN, UNKNOWN
@@ -164,6 +164,11 @@ def add_map_steps(
     if spelled == UNKNOWN and settings is not None:
         spelled = settings.wwid
     if spelled == UNKNOWN and not builder.beyond_frontier:
+        if not facts.answers:
+            raise UnreachableError(
+                f"multipathd does not answer, so how it calls {device} is not known",
+                hint="see what it is doing: journalctl -u multipathd; then run this again",
+            )
         raise RefusedError(
             f"{device} is not taken as a path of a map by multipathd",
             hint="is it excluded? see: multipathd show blacklist; or attach with --multipath off",
@@ -173,8 +178,9 @@ def add_map_steps(
     known = DiskId(target, lun, wwid, device)
     key = inventory.host.reservation_key if exclusive else None
     write = actions.WriteMapSettings(known, spelled, retries, key)
-    # Settings that an admin made for this very map count more than ours.
-    theirs = settings is None and spelled in facts.in_force
+    # Settings that an admin made for this very map count more than ours. The daemon tells of those
+    # of maps that are there, wherever they are from.
+    theirs = spelled in facts.set_elsewhere or (settings is None and spelled in facts.in_force)
     ours = (
         settings is not None
         and settings.wwid == spelled

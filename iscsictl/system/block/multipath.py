@@ -4,7 +4,7 @@ import os
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
-from iscsictl.errors import IscsictlError, MissingError
+from iscsictl.errors import MissingError, UnreachableError
 from iscsictl.limits import HELPER_WAIT, MULTIPATH_LIST_WAIT
 from iscsictl.model.listing import Disk
 from iscsictl.model.listing import Path as DiskPath
@@ -109,7 +109,7 @@ def _list_known_paths() -> list[str]:
     command = ["multipathd", "show", "paths", "raw", "format", "%d:%m"]
     try:
         return run(command, timeout=MULTIPATH_LIST_WAIT, ok=None).out.split()
-    except IscsictlError:
+    except (MissingError, UnreachableError):
         return []
 
 

@@ -6,20 +6,28 @@ own, and is changed only by its command.
 
 import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from iscsictl.errors import IscsictlError, NeedsRootError, RefusedError, UnreachableError
+from iscsictl.errors import MissingError, NeedsRootError, RefusedError, UnreachableError
 from iscsictl.limits import MULTIPATHD_WAIT
 from iscsictl.model.multipath import MapSettings, MultipathFacts
 from iscsictl.parse import multipath_conf as conf
 from iscsictl.system.block import multipath
+from iscsictl.system.io import signals
 from iscsictl.system.io.files import read_file, remove_file, replace_file
 from iscsictl.system.io.process import ToolError, run
+from iscsictl.system.io.sysfs_attributes import list_names
+from iscsictl.system.io.waits import waiting
 
+# Seconds between two questions to a daemon that is busy.
+_ASK_AGAIN = 0.1
 _PROGRAMS = ("usr/sbin/multipathd", "sbin/multipathd", "usr/bin/multipathd")
-_BUSY = re.compile(r"\bconfigure\b|\btimeout\b")
+#: The hint for a daemon that does not do what it was asked.
+SEE_MULTIPATHD = "see what it is doing: journalctl -u multipathd"
+# "pid 123 configure", and since 0.9.5 also "pid 123 running (pending reconfigure)".
+_BUSY = re.compile(r"configure\b")
 
 
 def _settings_path(root: Path) -> Path:
@@ -40,32 +48,60 @@ def read_facts(root: Path = Path("/")) -> MultipathFacts:
     try:
         listed = conf.parse_wwids(_read_text(root / "etc/multipath/wwids"))
         settings = read_settings(root)
+        elsewhere = frozenset(_settings_elsewhere(root))
     except NeedsRootError:  # Debian's /etc/multipath has mode 0700
         return facts
-    return replace(facts, listed=listed, settings=settings, files_were_read=True)
+    return replace(
+        facts, listed=listed, settings=settings, set_elsewhere=elsewhere, files_were_read=True
+    )
 
 
-def ask_daemon(facts: MultipathFacts) -> MultipathFacts:
-    """Return the facts with what only the daemon knows; as they are where it does not answer.
+def _settings_elsewhere(root: Path) -> Iterator[str]:
+    """Yield the WWIDs of the maps whose `no_path_retry` another file than ours sets.
 
-    It is given MULTIPATHD_WAIT seconds for each of three questions.
+    multipath reads multipath.conf first, then conf.d by name, and of two values the last counts
+    (multipath.conf(5), config_dir).
+    """
+    folder = root / "etc/multipath/conf.d"
+    names = sorted(name for name in list_names(str(folder)) if name.endswith(".conf"))
+    paths = [root / "etc/multipath.conf", *(folder / name for name in names)]
+    for path in paths:
+        if path != _settings_path(root):
+            yield from conf.settings_in_force(conf.parse_conf(_read_text(path)))
+
+
+def ask_daemon(
+    facts: MultipathFacts, wait: float = 0.0, pause: Callable[[float], None] = time.sleep
+) -> MultipathFacts:
+    """Return the facts with what only the daemon knows; `answers` tells whether it did.
+
+    It is given MULTIPATHD_WAIT seconds for each of three questions, and while it is too busy to
+    answer they are put again, for `wait` seconds.
     """
     if not facts.running:
         return facts
-    try:
-        section = conf.parse_conf(_ask_multipathd("show", "config", "local"))
-        # %d is the path (sda), %w its WWID as multipathd spells it.
-        pairs = [
-            line.split()
-            for line in _ask_multipathd("show", "paths", "raw", "format", "%d %w").split("\n")
-        ]
-        # %n is the name of a map, %Q how it queues ("on", "off", "12 chk", "55 sec", "-").
-        maps = [
-            line.split("|")
-            for line in _ask_multipathd("show", "maps", "raw", "format", "%n|%Q").split("\n")
-        ]
-    except IscsictlError:
-        return facts
+    deadline = time.monotonic() + wait
+    with waiting("waiting for multipathd to answer", wait):
+        while True:
+            try:
+                return _read_answers(facts)
+            except UnreachableError:
+                if time.monotonic() >= deadline:
+                    return replace(facts, answers=False)
+            except MissingError:
+                return replace(facts, answers=False)
+            signals.check()
+            pause(_ASK_AGAIN)
+
+
+def _read_answers(facts: MultipathFacts) -> MultipathFacts:
+    section = conf.parse_conf(_ask_multipathd("show", "config", "local"))
+    # %d is the path (sda), %w its WWID as multipathd spells it.
+    paths = _ask_multipathd("show", "paths", "raw", "format", "%d %w")
+    pairs = [line.split() for line in paths.split("\n")]
+    # %n is the name of a map, %Q how it queues ("on", "off", "12 chk", "55 sec", "-").
+    shown = _ask_multipathd("show", "maps", "raw", "format", "%n|%Q")
+    maps = [line.split("|") for line in shown.split("\n")]
     interval = conf.default_value(section, "polling_interval") or ""
     return replace(
         facts,
@@ -79,7 +115,17 @@ def ask_daemon(facts: MultipathFacts) -> MultipathFacts:
 
 
 def _ask_multipathd(*words: str) -> str:
-    return run(["multipathd", *words], timeout=MULTIPATHD_WAIT, ok=None).out
+    """Return the daemon's answer. Raises UnreachableError where it has none.
+
+    A request that it does not get to within 4 s is answered "timeout", with exit code 0 up to 0.9:
+    that is not an empty list.
+    """
+    result = run(["multipathd", *words], timeout=MULTIPATHD_WAIT, ok=None)
+    if result.code or result.out.strip() == "timeout":
+        raise UnreachableError(
+            f"multipathd does not answer: {result.last_line}", hint=SEE_MULTIPATHD
+        )
+    return result.out
 
 
 def read_settings(root: Path = Path("/")) -> tuple[MapSettings, ...]:
@@ -106,23 +152,45 @@ def _read_text(path: Path) -> str:
     return (read_file(path) or b"").decode("utf-8", "surrogateescape")
 
 
-def reconfigure(deadline: float, pause: Callable[[float], None] = time.sleep) -> None:
-    """Have the daemon read its configuration, and wait until it has.
+def reconfigure(
+    deadline: float,
+    wanted: MapSettings | None = None,
+    root: Path = Path("/"),
+    pause: Callable[[float], None] = time.sleep,
+) -> None:
+    """Have the daemon read its configuration, and wait until it has, with the `wanted` settings.
 
-    Nothing where it does not run: it reads everything when it starts. Raises UnreachableError at
-    the deadline (monotonic seconds).
+    Nothing where it does not run: it reads everything when it starts. Settings for the same map in
+    another file may count more. Raises UnreachableError at the deadline (monotonic seconds).
     """
     if not multipath.runs():
         return
-    _ask_multipathd("reconfigure")
-    # It answers at once and reads in the background ("pid 123 configure").
-    while _BUSY.search(state := _ask_multipathd("show", "daemon")):
-        if time.monotonic() > deadline:
-            raise UnreachableError(
-                f"multipathd does not finish reading its configuration ({state.strip()})",
-                hint="see what it is doing: journalctl -u multipathd",
-            )
-        pause(0.1)
+    run(["multipathd", "reconfigure"], timeout=MULTIPATHD_WAIT, ok=None)
+    with waiting("waiting for multipathd to read its configuration"):
+        while not _has_read(wanted, root):
+            if time.monotonic() > deadline:
+                raise UnreachableError(
+                    "multipathd does not finish reading its configuration", hint=SEE_MULTIPATHD
+                )
+            pause(_ASK_AGAIN)
+
+
+def _has_read(wanted: MapSettings | None, root: Path) -> bool:
+    """Tell whether the daemon is done with its configuration, and has these settings from it.
+
+    It answers a `reconfigure` at once, and begins when it has tested all paths, or when udev has
+    handled a map that it just made (multipathd/main.c, need_to_delay_reconfig()). Up to 0.9.4
+    nothing but the settings tells that.
+    """
+    try:
+        if _BUSY.search(_ask_multipathd("show", "daemon")):
+            return False
+        if wanted is None or wanted.wwid in _settings_elsewhere(root):
+            return True
+        read = conf.settings_in_force(conf.parse_conf(_ask_multipathd("show", "config")))
+    except UnreachableError:
+        return False
+    return read.get(wanted.wwid) == wanted.no_path_retry
 
 
 def allow(device: str) -> bool:
@@ -189,14 +257,20 @@ def note_registration(name: str) -> None:
 def flush(name: str, deadline: float, pause: Callable[[float], None] = time.sleep) -> None:
     """Remove a map that nothing uses, with its partitions.
 
-    udev may have it open for a moment after any change. Raises ToolError at the deadline.
+    udev may have it open for a moment after any change. multipath(8) leaves the work to multipathd,
+    and takes its answer "timeout" for success (0.9.4, delegate_to_multipathd()). Raises ToolError
+    or UnreachableError at the deadline.
     """
-    while True:
-        try:
-            run(["multipath", "-f", name], timeout=MULTIPATHD_WAIT)
-        except ToolError:
+    with waiting(f"waiting for the map {name} to go"):
+        while True:
+            result = run(["multipath", "-f", name], timeout=MULTIPATHD_WAIT, ok=None)
+            if not Path("/dev/mapper", name).exists():
+                return
             if time.monotonic() > deadline:
-                raise
-        if not Path("/dev/mapper", name).exists():
-            return
-        pause(0.2)
+                if result.code:
+                    raise ToolError(result)
+                raise UnreachableError(
+                    f"the map {name} was not removed by multipathd: {result.last_line}",
+                    hint=SEE_MULTIPATHD,
+                )
+            pause(_ASK_AGAIN)

@@ -1,0 +1,153 @@
+"""What multipathd answers while it is busy, or not at all: every wait for it ends."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from iscsictl.errors import UnreachableError
+from iscsictl.model.multipath import MapSettings, MultipathFacts
+from iscsictl.system.block import multipath, multipath_conf
+from iscsictl.system.io.process import Result, ToolError
+from tests.unit.fake_clock import FakeClock
+from tests.unit.fake_root import put
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+W = "36001405aaa"
+CONFIGURED = (
+    f'defaults {{\n}}\nmultipaths {{\n multipath {{\n wwid "{W}"\n no_path_retry 120\n }}\n}}\n'
+)
+#: How the answers to a request that was not served end, of 0.9.4 and of 0.14: output, exit code.
+UNSERVED = (("timeout\n", 0), ("timeout\n", 1), ("timeout receiving packet\n", 1), ("", 1))
+
+
+class Daemon:
+    """multipathd and multipath(8): each command line has a list of answers, the last one stays."""
+
+    def __init__(self, **answers: Sequence[tuple[str, int]]) -> None:
+        self.answers = {
+            key.replace("_", " ").replace(" f", "-f"): list(value) for key, value in answers.items()
+        }
+        self.asked: list[str] = []
+
+    def run(self, argv: Sequence[str], *, ok: Sequence[int] | None = (0,), **_: object) -> Result:
+        line = " ".join(argv[1:])
+        self.asked.append(line)
+        answers = next(a for key, a in self.answers.items() if line.startswith(key))
+        out, code = answers.pop(0) if len(answers) > 1 else answers[0]
+        result = Result(tuple(argv), code, out, "", 0.0)
+        if ok is not None and code not in ok:
+            raise ToolError(result)
+        return result
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
+    made = FakeClock()
+
+    def require_end() -> None:
+        assert made.seconds < 600, "it waits for ever"
+
+    made.meanwhile = require_end
+    monkeypatch.setattr(multipath_conf, "time", made)
+    monkeypatch.setattr(multipath, "runs", lambda *_: True)
+    return made
+
+
+def serve(monkeypatch: pytest.MonkeyPatch, **answers: Sequence[tuple[str, int]]) -> Daemon:
+    daemon = Daemon(**answers)
+    monkeypatch.setattr(multipath_conf, "run", daemon.run)
+    return daemon
+
+
+@pytest.mark.fault("F97")
+@pytest.mark.parametrize("answer", UNSERVED)
+def test_a_map_that_a_busy_multipathd_does_not_remove_is_waited_for_until_the_deadline(
+    clock: FakeClock, monkeypatch: pytest.MonkeyPatch, answer: tuple[str, int]
+) -> None:
+    serve(monkeypatch, _f=[answer])
+    # /dev/mapper/control is there on every machine with device-mapper; any node of /dev will do.
+    with pytest.raises((UnreachableError, ToolError)):
+        multipath_conf.flush("../null", 5.0, clock.sleep)
+    assert 5.0 <= clock.seconds < 7.0
+
+
+def test_a_map_that_is_gone_ends_the_wait(
+    clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    daemon = serve(monkeypatch, _f=[("", 0)])
+    multipath_conf.flush("no-such-map", 5.0, clock.sleep)
+    assert daemon.asked == ["-f no-such-map"]
+
+
+RUNS = MultipathFacts(installed=True, running=True)
+PATHS = (f"sda {W}\n", 0)
+
+
+@pytest.mark.fault("F90")
+@pytest.mark.parametrize("answer", UNSERVED)
+def test_a_multipathd_that_is_too_busy_to_answer_is_asked_again(
+    clock: FakeClock, monkeypatch: pytest.MonkeyPatch, answer: tuple[str, int]
+) -> None:
+    serve(
+        monkeypatch, show_config_local=[(CONFIGURED, 0)], show_paths=[answer, answer, PATHS],
+        show_maps=[("", 0)],
+    )  # fmt: skip
+    facts = multipath_conf.ask_daemon(RUNS, 5.0, clock.sleep)
+    assert (facts.answers, facts.spelled, facts.in_force) == (True, {"/dev/sda": W}, {W: 120})
+
+
+@pytest.mark.fault("F97")
+@pytest.mark.parametrize("answer", UNSERVED)
+def test_a_multipathd_that_never_answers_is_not_taken_for_one_without_paths(
+    clock: FakeClock, monkeypatch: pytest.MonkeyPatch, answer: tuple[str, int]
+) -> None:
+    serve(monkeypatch, show_config_local=[(CONFIGURED, 0)], show_paths=[answer])
+    assert multipath_conf.ask_daemon(RUNS, 5.0, clock.sleep) == replace(RUNS, answers=False)
+    assert 5.0 <= clock.seconds < 7.0
+    # Without a wait, as for `doctor`, each question is put once.
+    multipath_conf.ask_daemon(RUNS, pause=clock.sleep)
+    assert clock.seconds < 7.0
+
+
+IDLE, MAIL = ("pid 317 idle\n", 0), MapSettings(W, "naa.6001405aaa", 120)
+
+
+@pytest.mark.fault("F90")
+@pytest.mark.parametrize(
+    ("states", "shown"),
+    [
+        ([("pid 317 configure\n", 0), IDLE], [(CONFIGURED, 0)]),
+        ([("pid 317 running (pending reconfigure)\n", 0), IDLE], [(CONFIGURED, 0)]),
+        ([("pid 317 running\n", 0)], [("multipaths {\n}\n", 0), (CONFIGURED, 0)]),
+        ([IDLE], [("timeout\n", 0), (CONFIGURED, 0)]),
+    ],
+    ids=["reads", "0.14 reads later", "0.9 reads later", "is busy"],
+)
+def test_settings_are_waited_for_until_multipathd_has_them(
+    clock: FakeClock, monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
+    states: list[tuple[str, int]], shown: list[tuple[str, int]],
+) -> None:  # fmt: skip
+    daemon = serve(monkeypatch, reconfigure=[("ok\n", 0)], show_daemon=states, show_config=shown)
+    multipath_conf.reconfigure(60.0, MAIL, tmp_path, clock.sleep)
+    assert daemon.answers["show config"] == [(CONFIGURED, 0)]
+    assert len(daemon.answers["show daemon"]) == 1
+    assert 0.0 < clock.seconds < 1.0
+
+
+@pytest.mark.fault("F97")
+def test_settings_that_multipathd_never_reads_are_an_error_at_the_deadline(
+    clock: FakeClock, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    serve(monkeypatch, reconfigure=[("ok\n", 0)], show_daemon=[IDLE], show_config=[("x {\n}\n", 0)])
+    with pytest.raises(UnreachableError, match="does not finish"):
+        multipath_conf.reconfigure(5.0, MAIL, tmp_path, clock.sleep)
+    assert 5.0 <= clock.seconds < 7.0
+    # Where another file has the last word, there is nothing to wait for.
+    put(tmp_path, "etc/multipath/conf.d/local.conf", CONFIGURED.replace("120", "5"))
+    multipath_conf.reconfigure(5.0, MAIL, tmp_path, clock.sleep)
