@@ -9,11 +9,11 @@ fstab-claim-left fstab-device-name fstab-fsck fstab-name-case fstab-no-netdev fs
 fstab-no-order fstab-no-record fstab-node-manual fstab-readable fstab-requires-login
 fstab-same-directory fstab-unreadable fstab-uuid-nowhere fstab-uuid-twice fstab-wrong-disk
 initiator-clone initiator-name initiator-session ipsec-policy iscsid-answers iscsid-running
-kernel-modules kernel-transport mount-exposed mount-link multipath-boot multipath-failover
-multipath-map multipath-nic multipath-paths multipath-queue net-firewall net-link net-mtu
-net-mtu-mixed net-one-subnet nodedb-iface nodedb-listing nodedb-lock nodedb-modes nodedb-place
-nodedb-readable nodedb-records portal-default-route portal-public portal-reachable reservation
-reservation-unit security-port service-iscsid service-login service-order service-reload
+kernel-modules kernel-transport mount-exposed mount-link multipath-boot multipath-daemon
+multipath-failover multipath-map multipath-nic multipath-paths multipath-queue net-firewall net-link
+net-mtu net-mtu-mixed net-one-subnet nodedb-iface nodedb-listing nodedb-lock nodedb-modes
+nodedb-place nodedb-readable nodedb-records portal-default-route portal-public portal-reachable
+reservation reservation-unit security-port service-iscsid service-login service-order service-reload
 service-systemd session-disks session-luns session-missing session-startup session-state
 timeout-disk timeout-noop timeout-recovery tools-disk tools-iscsictl tools-open-iscsi tools-versions
 """

@@ -164,6 +164,20 @@ def _check_single_nic(machine: Machine, disk: Disk) -> Iterator[Finding]:
 def _check_common_configuration(machine: Machine) -> Iterator[Finding]:
     """Judge the configuration that all maps have in common."""
     facts = machine.multipath
+    if facts.installed and not facts.running:
+        # The kernel goes on with the paths that it has, and counts no seconds of no_path_retry.
+        yield fail(
+            "multipath-daemon",
+            f"{MULTIPATHD} does not run: a path that fails is not used again when it is back, and "
+            "I/O may wait for ever when the last one fails",
+            f"systemctl start {MULTIPATHD}",
+        )
+    elif not facts.answers:
+        yield warn(
+            "multipath-daemon",
+            "multipathd does not answer, so what only it knows was not checked",
+            "see what it is doing: journalctl -u multipathd; then run this again",
+        )
     if facts.installed and not facts.enabled:
         yield warn(
             "multipath-boot",

@@ -173,6 +173,7 @@ UNPLANTED = {
     "boot-shutdown",
     "boot-timeout",
     "multipath-boot",
+    "multipath-daemon",
     "multipath-failover",
     "multipath-nic",
     "multipath-queue",

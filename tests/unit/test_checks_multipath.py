@@ -81,6 +81,16 @@ def test_a_daemon_that_does_not_start_at_boot_is_named() -> None:
     assert bad(machine(MAP, enabled=False)) == {"multipath-boot": Level.WARN}
 
 
+def test_a_daemon_that_does_not_run_or_does_not_answer_is_named() -> None:
+    stopped = machine(MAP, running=False, spelled={}, queueing={})
+    assert bad(stopped) == {"multipath-daemon": Level.FAIL}
+    assert found(stopped, "multipath-daemon").fix == "systemctl start multipathd.service"
+    silent = machine(MAP, answers=False, spelled={}, queueing={})
+    assert bad(silent) == {"multipath-daemon": Level.WARN}
+    # Without a map nobody needs it.
+    assert "multipath-daemon" not in bad(machine(disk(1), running=False))
+
+
 def test_two_paths_through_one_nic_are_named_unless_ifaces_may_bind_them() -> None:
     one_nic = replace(NETWORK, routes=(KernelRoute("0.0.0.0/0", "eth0", "192.0.2.1"),))
     shared = replace(machine(MAP), network=one_nic)
