@@ -9,7 +9,7 @@ from iscsictl.model.host_facts import Machine
 from iscsictl.model.listing import Disk, blocks
 from iscsictl.model.multipath import MULTIPATHD
 from iscsictl.model.shell_form import shell_form
-from iscsictl.planner.safety.duplicates import confusable_disks
+from iscsictl.planner.safety.duplicates import confusable_disks, outside_map
 
 _CONF = "/etc/multipath/conf.d"
 
@@ -21,11 +21,17 @@ def check(machine: Machine) -> Iterator[Finding]:
     only multipathd knows is judged where it answered.
     """
     disks = machine.listing.disks or ()
-    confusable = confusable_disks(disks)
+    alike = confusable_disks(disks)
+    outside = {id(d): outside_map(d, alike[id(d)], machine.index) for d in disks if id(d) in alike}
+    confusable = {key: others for key, others in alike.items() if len(outside[key]) < len(others)}
     yield from _check_confusable_disks(disks, confusable)
     for disk in disks:
         if id(disk) in confusable:
             continue
+        if paths := outside.get(id(disk)):
+            if disk.block.kind != "mpath":
+                continue  # It is told of with its map.
+            yield from _report_paths_outside(disk, paths)
         if disk.block.kind == "mpath":
             yield _check_paths(disk)
             yield from _check_queueing(machine, disk)
@@ -111,6 +117,18 @@ def _check_paths(disk: Disk) -> Finding:
             _wwid_or_device(disk),
         )
     return ok("multipath-paths", f"{disk.block.device} over {devices}", _wwid_or_device(disk))
+
+
+def _report_paths_outside(disk: Disk, outside: Iterable[Disk]) -> Iterator[Finding]:
+    for device in (path.device for one in outside for path in one.paths):
+        yield warn(
+            "multipath-paths",
+            f"{device} is a path of {_wwid_or_device(disk)}, and its map {disk.block.device} does "
+            "not use it",
+            f"multipathd add path {shell_form(device.removeprefix('/dev/'))}; see why it does not: "
+            f"multipath -v3 {shell_form(device)}",
+            _wwid_or_device(disk),
+        )
 
 
 def _check_queueing(machine: Machine, disk: Disk) -> Iterator[Finding]:

@@ -7,6 +7,7 @@ from iscsictl.model import actions
 from iscsictl.model.inventory import Inventory
 from iscsictl.model.listing import Block, Disk
 from iscsictl.model.multipath import MapSettings
+from iscsictl.planner.safety.duplicates import outside_map
 from tests.machine_model.machine import AnyInventory, Array, with_disks
 
 
@@ -91,10 +92,17 @@ def disallow(action: actions.DisallowMap, now: Inventory, _: Array) -> Inventory
 
 
 def make_map(action: actions.MakeMap, now: Inventory, _: Array) -> Inventory:
-    disks = tuple(
-        disk._replace(block=map_block(disk)) if disk.wwid == action.disk.wwid else disk
-        for disk in now.disks
-    )
+    """Put the map over each disk of this WWID; paths outside of one that is there join it."""
+    disks = []
+    for disk in now.disks:
+        outside = outside_map(disk, now.index.disks_with_wwid(disk.wwid), now.index)
+        if disk.wwid != action.disk.wwid:
+            disks.append(disk)
+        elif disk.block.kind == "mpath":
+            more = (path for other in outside for path in other.paths)
+            disks.append(disk._replace(paths=(*disk.paths, *more)))
+        elif not outside:
+            disks.append(disk._replace(block=map_block(disk)))
     return with_disks(now, disks)
 
 

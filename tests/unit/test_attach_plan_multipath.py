@@ -5,9 +5,12 @@ from typing import Any
 
 import pytest
 
+from iscsictl.engine.handlers.effect import StepResult
+from iscsictl.engine.handlers.registry import inverse
 from iscsictl.errors import Exit, RefusedError
 from iscsictl.model import actions
 from iscsictl.model.inventory import DiscoveredTarget, DiskUsage, HostFacts, Known
+from iscsictl.model.listing import Block
 from iscsictl.model.multipath import MultipathFacts
 from iscsictl.model.plan import Plan, Status
 from iscsictl.model.spec import Consent, DetachRequest
@@ -189,6 +192,63 @@ def test_a_multipathd_that_does_not_answer_is_not_said_to_exclude_the_disk() -> 
     assert error.exit is Exit.UNREACHABLE
     assert "multipathd does not answer" in error.text
     assert "excluded" not in (error.hint or "")
+
+
+def with_a_path_outside(now: World, lost: int) -> World:
+    """The machine after one path came anew while multipathd did not run."""
+    (disk,) = now.inventory.disks
+    out = disk.paths[lost]
+    kept = disk._replace(paths=tuple(path for path in disk.paths if path is not out))
+    alone = disk._replace(paths=(out,), block=Block(out.device, "disk", disk.block.size))
+    disks = (kept, alone) if lost else (alone, kept)
+    return World(replace(now.inventory, disks=disks), now.array)
+
+
+@pytest.mark.fault("F90")
+@pytest.mark.parametrize("lost", [0, 1])
+def test_a_path_outside_of_the_map_joins_it(lost: int) -> None:
+    done = attached(on(STRICT))
+    (whole,) = done.inventory.disks
+    apart = with_a_path_outside(done, lost)
+    plan = planned(apart)
+    assert [s.action.verb for s in plan.steps if s.status is Status.PLANNED] == ["map"]
+    make = step(plan, "map").action
+    assert isinstance(make, actions.MakeMap)
+    # What only joined a map is no reason to remove the map in an undo.
+    assert inverse(make, StepResult()) is None
+    (joined,) = attached(apart).inventory.disks
+    assert (joined.block.device, set(joined.paths)) == (MAP, set(whole.paths))
+    first = step(planned(on(STRICT).logged_in()), "map").action
+    assert isinstance(inverse(first, StepResult()), actions.RemoveMap)
+
+
+@pytest.mark.fault("F27")
+@pytest.mark.parametrize("changes", [{"serial": "another"}, {"lun": 3}])
+def test_another_disk_with_the_wwid_of_a_map_does_not_join_it(changes: dict[str, Any]) -> None:
+    apart = with_a_path_outside(attached(on(STRICT)), 1)
+    mapped, alone = apart.inventory.disks
+    if "lun" in changes:
+        (path,) = alone.paths
+        alone = alone._replace(paths=(path._replace(hctl=f"{path.sid}:0:0:3"),))
+        sessions = tuple(
+            s._replace(luns=tuple(u._replace(lun=3, hctl=f"{s.sid}:0:0:3") for u in s.luns or ()))
+            if s.sid == path.sid
+            else s
+            for s in apart.inventory.sessions
+        )
+        apart = World(replace(apart.inventory, sessions=sessions), apart.array)
+    else:
+        alone = alone._replace(**changes)
+    plan = planned(World(replace(apart.inventory, disks=(mapped, alone)), apart.array))
+    assert isinstance(refused(plan), RefusedError)
+    assert "WWID" in refused(plan).text
+
+
+def test_where_no_map_is_wanted_a_path_outside_of_it_is_named() -> None:
+    apart = with_a_path_outside(attached(on(STRICT)), 1)
+    error = refused(planned(apart, spec(multipath="off")))
+    assert f"/dev/sdb is a path of {W}, and not in its map {MAP}" in error.text
+    assert "multipathd add path sdb" in (error.hint or "")
 
 
 @pytest.mark.fault("F94")

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from iscsictl.checks.examine import examine
 from iscsictl.model.finding import Level
 from iscsictl.model.host_facts import KernelRoute, Machine, Policy, Program
 from iscsictl.model.inventory import Known
@@ -69,6 +70,21 @@ def test_a_map_that_waits_too_short_or_without_end_is_named(queueing: str, words
 def test_the_checks_of_a_map_are_counted_in_seconds_of_the_polling_interval() -> None:
     assert bad(machine(MAP, queueing={"m": "12 chk"}, polling_interval=10)) == {}
     assert bad(machine(MAP, queueing={"m": "55 sec"})) == {}
+
+
+def test_a_path_outside_of_the_map_is_named_and_the_array_is_not_blamed() -> None:
+    first, second = MAP.paths
+    alone = MAP._replace(paths=(second,), block=Block("/dev/sdb", "disk"))
+    asked = machine(MAP._replace(paths=(first,)))
+    apart = asked.listing._replace(disks=(MAP._replace(paths=(first,)), alone))
+    levels = bad(replace(asked, listing=apart))
+    assert (levels["multipath-paths"], levels.get("disk-identity")) == (Level.WARN, None)
+    fixes = [
+        one.fix or "" for one in examine(replace(asked, listing=apart)) if one.level is Level.WARN
+    ]
+    assert any("multipathd add path sdb" in fix for fix in fixes)
+    other = apart._replace(disks=(MAP._replace(paths=(first,)), alone._replace(serial="another")))
+    assert bad(replace(asked, listing=other))["disk-identity"] is Level.FAIL
 
 
 def test_endless_failover_is_named_with_its_section() -> None:

@@ -53,9 +53,9 @@ def _make_map(action: actions.MakeMap, context: Context) -> StepResult:
     asked = 0.0
 
     def paths_without_map() -> list[str]:
-        disks = read_listing(context.root, details=False).disks or ()
-        paths = [p.device for d in disks if d.wwid == action.disk.wwid for p in d.paths]
-        return [path for path in paths or [action.disk.device] if not _has_map(path, context.root)]
+        return [path for path in _paths_of(action, context) if not _has_map(path, context.root)]
+
+    new = paths_without_map() or [action.disk.device]
 
     def have_maps() -> bool | None:
         nonlocal asked
@@ -73,8 +73,15 @@ def _make_map(action: actions.MakeMap, context: Context) -> StepResult:
             hint=f"see why: multipath -v3 {shell_form(action.disk.device)}; "
             "or attach with --multipath off",
         )
-    _trigger_udev_event(action.disk.device)
+    for path in new:
+        _trigger_udev_event(path)
     return StepResult()
+
+
+def _paths_of(action: actions.MakeMap, context: Context) -> list[str]:
+    disks = read_listing(context.root, details=False).disks or ()
+    paths = [path.device for d in disks if d.wwid == action.disk.wwid for path in d.paths]
+    return paths or [action.disk.device]
 
 
 def _has_map(device: str, root: Path) -> bool:
@@ -87,10 +94,10 @@ def _has_map(device: str, root: Path) -> bool:
 
 
 def _trigger_udev_event(device: str) -> None:
-    """Have udev examine the first path again, now that it is part of a map.
+    """Have udev examine a path again, now that it is part of a map.
 
-    Until then the path keeps its partition nodes and links, and udev takes it for a disk
-    (multipath's udev rules).
+    Until then a path that was there before its map keeps its partition nodes and links, and udev
+    takes it for a disk (multipath's udev rules).
     """
     run(["udevadm", "trigger", "--action=change", device], ok=None)
 
@@ -138,5 +145,5 @@ INVERSES: Mapping[type[Action], Inverse] = {
     actions.StartMultipathd: lambda action, _: actions.StopService(action.unit),
     actions.WriteMapSettings: _restore_settings,
     actions.AllowMap: lambda action, _: actions.DisallowMap(action.wwid),
-    actions.MakeMap: lambda action, _: actions.RemoveMap(action.disk),
+    actions.MakeMap: lambda action, _: None if action.joins else actions.RemoveMap(action.disk),
 }

@@ -62,12 +62,16 @@ class DisallowMap(Action):
 
 @dataclass(frozen=True)
 class MakeMap(Action):
-    """Have multipathd look at the path again, and wait until its map is there."""
+    """Have multipathd look at the paths again, and wait until its map is there and has them.
+
+    `joins`: the map was there, and only gets more paths. An undo leaves it.
+    """
 
     verb: ClassVar[str] = "map"
     frontier: ClassVar[bool] = True
     disk: DiskId
     wwid: str
+    joins: bool = False
 
 
 @dataclass(frozen=True)

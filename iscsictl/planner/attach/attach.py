@@ -19,6 +19,7 @@ from iscsictl.planner.attach.multipath import (
 from iscsictl.planner.builder import PlanBuilder
 from iscsictl.planner.iscsi.settings import require_settings
 from iscsictl.planner.safety import overwrite
+from iscsictl.planner.safety.duplicates import outside_map
 from iscsictl.planner.selection.paths import LoginPath
 
 SINGLE_PATH_TIMEOUT = str(WAIT_FOR_PATH)
@@ -115,9 +116,14 @@ def _plan_from_first_login(
     if found is not None:
         # multipathd makes one map of all that has one WWID, two different disks too: it must not
         # get that far.
+        alike = inventory.index.disks_named_alike(found[1])
+        outside = outside_map(found[1], alike, inventory.index)
+        if not choice.mapped:
+            overwrite.require_all_paths_in_map(found[1], outside, inventory.index)
         overwrite.verify_identity(
             found[1],
-            inventory.index.disks_named_alike(found[1]),
+            # By identity: equal disks may be two.
+            [disk for disk in alike if id(disk) not in set(map(id, outside))],
             spec.wwid,
             one_disk=spec.consent.one_disk,
             to_be_mapped=choice.mapped,

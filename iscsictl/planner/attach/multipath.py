@@ -13,6 +13,7 @@ from iscsictl.model.shell_form import shell_form
 from iscsictl.model.spec import AttachSpec
 from iscsictl.planner.attach.filesystem import UNKNOWN
 from iscsictl.planner.builder import PlanBuilder
+from iscsictl.planner.safety.duplicates import outside_map
 from iscsictl.planner.selection.paths import LoginPath, reachable_paths
 
 #: Seconds for which I/O waits for a path: as `replacement_timeout` of a disk with one path, and
@@ -174,7 +175,8 @@ def add_map_steps(
             hint="is it excluded? see: multipathd show blacklist; or attach with --multipath off",
         )
     retries = max(1, WAIT_FOR_PATH // facts.polling_interval)
-    done = disk is not None and disk.block.kind == "mpath"
+    has_map = disk is not None and disk.block.kind == "mpath"
+    outside = () if disk is None else _outside_map(inventory, disk)
     known = DiskId(target, lun, wwid, device)
     key = inventory.host.reservation_key if exclusive else None
     write = actions.WriteMapSettings(known, spelled, retries, key)
@@ -199,8 +201,13 @@ def add_map_steps(
     builder.add(write, name, why, done=theirs or ours)
     allow = actions.AllowMap(known, spelled)
     builder.add(allow, name, "multipathd may make a map of it", done=spelled in facts.listed)
-    make = actions.MakeMap(known, spelled)
-    builder.add(make, name, "one disk over all paths", done=done)
+    make = actions.MakeMap(known, spelled, joins=has_map or bool(outside))
+    builder.add(make, name, "one disk over all paths", done=has_map and not outside)
+
+
+def _outside_map(inventory: Inventory, disk: Disk) -> tuple[Disk, ...]:
+    index = inventory.index
+    return outside_map(disk, index.disks_with_wwid(disk.wwid), index)
 
 
 def add_release_steps(
@@ -247,4 +254,8 @@ def is_being_mapped(inventory: Inventory, spec: AttachSpec) -> bool:
         return False
     disks = inventory.index.disks_of_target(choice.paths[0].target)
     wanted = [disk for disk in disks if spec.lun in {None, _lun_of_disk(inventory, disk)}]
-    return not choice.complete or all(disk.block.kind != "mpath" for disk in wanted)
+    return (
+        not choice.complete
+        or all(disk.block.kind != "mpath" for disk in wanted)
+        or any(_outside_map(inventory, disk) for disk in wanted)
+    )

@@ -6,6 +6,7 @@ of them as one device, and each device of a btrfs is another member of it.
 
 from collections.abc import Collection, Iterable
 
+from iscsictl.model.host_index import HostIndex
 from iscsictl.model.listing import Block, Disk, blocks
 
 
@@ -16,6 +17,38 @@ def are_confusable(one: Disk, other: Disk) -> bool:
     """
     same_map = one.block.kind == "mpath" and one.block.device == other.block.device
     return same_map or (one.wwid is not None and one.wwid == other.wwid)
+
+
+def outside_map(disk: Disk, others: Iterable[Disk], index: HostIndex) -> tuple[Disk, ...]:
+    """Return those of the others that are the same disk, on the other side of its map.
+
+    For a map they are paths of its disk that it does not have, for such a path the map: multipathd
+    did not run, or did not take it, when the path came. They have WWID and unit serial number in
+    common, and target and LUN number; two disks that only share a WWID have not.
+    """
+    return tuple(
+        other
+        for other in others
+        if {disk.block.kind, other.block.kind} == {"mpath", "disk"}
+        and disk.wwid is not None
+        and (disk.wwid, disk.serial) == (other.wwid, other.serial)
+        and _is_path_of_map(disk, other, index)
+    )
+
+
+def _is_path_of_map(one: Disk, other: Disk, index: HostIndex) -> bool:
+    outside, mapped = (one, other) if other.block.kind == "mpath" else (other, one)
+    places = _targets_and_luns(outside, index)
+    return bool(places) and places <= _targets_and_luns(mapped, index)
+
+
+def _targets_and_luns(disk: Disk, index: HostIndex) -> set[tuple[str, str]]:
+    """Return the target of each path with its LUN number, as it stands in H:C:T:L."""
+    return {
+        (session.target, path.hctl.rpartition(":")[2])
+        for path in disk.paths
+        for session in index.sessions_with_sid(path.sid)
+    }
 
 
 def confusable_disks(disks: Iterable[Disk]) -> dict[int, tuple[Disk, ...]]:

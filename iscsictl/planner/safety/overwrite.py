@@ -7,12 +7,13 @@ from iscsictl.errors import InUseError, RefusedError
 from iscsictl.model.actions import OverwriteGround
 from iscsictl.model.claim import FilesystemClaim
 from iscsictl.model.disk_content import Content, Filesystem, Signature
+from iscsictl.model.host_index import HostIndex
 from iscsictl.model.inventory import DiskUsage
 from iscsictl.model.listing import Disk
 from iscsictl.model.partition_table import Table
 from iscsictl.model.shell_form import shell_form
 from iscsictl.model.spec import Consent
-from iscsictl.planner.safety.duplicates import are_confusable, copies
+from iscsictl.planner.safety.duplicates import are_confusable, copies, outside_map
 
 
 class ConsentRequiredError(RefusedError):
@@ -64,6 +65,22 @@ def verify_identity(
             hint="install multipath-tools and attach it again, or log out of all portals but one",
         )
     return wwid
+
+
+def require_all_paths_in_map(disk: Disk, disks: Iterable[Disk], index: HostIndex) -> None:
+    """Raise RefusedError where a path of the disk is outside of the map that is over the others.
+
+    Otherwise it would look like another disk with the same WWID.
+    """
+    for other in outside_map(disk, disks, index):
+        outside, mapped = (other, disk) if disk.block.kind == "mpath" else (disk, other)
+        names = [path.device for path in outside.paths]
+        raise RefusedError(
+            f"{', '.join(names)} is a path of {disk.wwid}, and not in its map "
+            f"{mapped.block.device}",
+            hint=f"multipathd add path {shell_form(names[0].removeprefix('/dev/'))}; see why it is "
+            f"not in it: multipath -v3 {shell_form(names[0])}",
+        )
 
 
 def _refuse_confusable(disk: Disk, confusable: list[Disk], *, confirmed: bool) -> None:

@@ -220,7 +220,9 @@ def disk_id(inventory: Inventory, chosen: DiskSelection, *, spanning: bool = Fal
             f"{chosen.block.device} stands on several LUNs: {names}",
             hint="name the target and --lun",
         )
-    wwid = overwrite.verify_identity(chosen.disk, inventory.disks, None)
+    alike = inventory.index.disks_named_alike(chosen.disk)
+    overwrite.require_all_paths_in_map(chosen.disk, alike, inventory.index)
+    wwid = overwrite.verify_identity(chosen.disk, alike, None)
     return DiskId(chosen.target, chosen.lun, wwid, chosen.disk.block.device)
 
 
