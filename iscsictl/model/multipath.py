@@ -40,6 +40,7 @@ class MapSettings:
 class MultipathFacts:
     """The state of multipath-tools.
 
+    `unmet_condition` is the line of its unit for which systemd does not start multipathd.
     `listed` are the WWIDs of /etc/multipath/wwids: with `find_multipaths` "strict" only these get
     a map. `settings` is what our configuration file says, and `set_elsewhere` are the WWIDs of the
     maps whose `no_path_retry` another file of the configuration sets; only root can read these
@@ -57,6 +58,7 @@ class MultipathFacts:
     masked: bool = False
     running: bool = False
     enabled: bool = False
+    unmet_condition: str | None = None
     listed: frozenset[str] = frozenset()
     files_were_read: bool = True
     settings: tuple[MapSettings, ...] = ()

@@ -18,4 +18,5 @@ def read_multipath(root: Path = Path("/")) -> MultipathFacts:
         multipath_conf.read_facts(root),
         masked=systemd.masked(MULTIPATHD, root),
         enabled=systemd.enabled(MULTIPATHD, root),
+        unmet_condition=systemd.unmet_condition(MULTIPATHD, root),
     )

@@ -96,6 +96,10 @@ def test_the_wwid_is_never_spelled_by_us() -> None:
     [
         (MultipathFacts(), "multipath-tools is not installed"),
         (replace(STOPPED, masked=True), "multipathd.service is masked"),
+        (
+            replace(STOPPED, unmet_condition="ConditionPathExists=/etc/multipath.conf"),
+            "systemd does not start multipathd.service: ConditionPathExists=/etc/multipath.conf",
+        ),
     ],
 )
 def test_where_no_map_can_be_had_one_portal_is_used_or_the_attach_is_refused(

@@ -14,6 +14,7 @@ from iscsictl.system.host.systemd import (
     require_mount,
     required_mounts,
 )
+from tests.unit.fake_root import put
 
 MADE = "run/systemd/generator"
 
@@ -108,3 +109,28 @@ def test_a_drop_in_of_one_unit_goes_alone(tmp_path: Path) -> None:
         require_mount(unit, "/srv", tmp_path)
     drop_require("/srv", tmp_path, "mail.service")
     assert required_mounts(tmp_path) == {"web.service": ("/srv",)}
+
+
+@pytest.mark.parametrize(
+    ("condition", "cmdline", "unmet"),
+    [
+        ("ConditionPathExists=/etc/multipath.conf", "ro", True),
+        ("ConditionPathExists=/etc/fstab", "ro", False),
+        ("ConditionPathExists=!/etc/fstab", "ro", True),
+        ("ConditionPathExists=|/etc/multipath.conf", "ro", False),
+        ("ConditionKernelCommandLine=!multipath=off", "ro multipath=off quiet", True),
+        ("ConditionKernelCommandLine=!multipath=off", "ro multipath=on", False),
+        ("ConditionKernelCommandLine=!nompath", "nompath", True),
+        ("ConditionKernelCommandLine=!nompath", "ro nompath2", False),
+        ("ConditionVirtualization=!container", "ro", False),
+        ("Description=ConditionPathExists=/none", "ro", False),
+    ],
+)
+def test_a_condition_that_keeps_a_unit_from_starting_is_found(
+    booted: Path, condition: str, cmdline: str, unmet: bool
+) -> None:
+    put(booted, "proc/cmdline", f"{cmdline}\n")
+    put(booted, "usr/lib/systemd/system/multipathd.service", f"[Unit]\n{condition}\n[Service]\n")
+    found = systemd.unmet_condition("multipathd.service", booted)
+    assert found == (condition if unmet else None)
+    assert systemd.unmet_condition("none.service", booted) is None

@@ -119,6 +119,14 @@ def _find_map_obstacle(inventory: Inventory, disks: tuple[Disk, ...]) -> tuple[s
         )
     if facts.masked:
         return f"{MULTIPATHD} is masked", f"systemctl unmask {MULTIPATHD}"
+    if facts.unmet_condition is not None and not facts.running:
+        without_file = facts.unmet_condition.endswith("=/etc/multipath.conf")
+        return (
+            f"systemd does not start {MULTIPATHD}: {facts.unmet_condition}",
+            "mpathconf --enable"
+            if without_file
+            else f"see what its condition is about: systemctl cat {MULTIPATHD}",
+        )
     return None
 
 

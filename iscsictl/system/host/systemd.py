@@ -10,6 +10,7 @@ from iscsictl.errors import IscsictlError, UnreachableError
 from iscsictl.limits import SYSTEMCTL_WAIT
 from iscsictl.system.io.files import replace_file
 from iscsictl.system.io.process import ToolError, run, start
+from iscsictl.system.io.sysfs_attributes import read_attribute
 
 _UNIT_DIRECTORIES = ("etc/systemd/system", "usr/lib/systemd/system", "lib/systemd/system")
 # By the path alone, so a unit can name a mount that fstab does not have yet.
@@ -68,6 +69,32 @@ def masked(unit: str, root: Path = Path("/")) -> bool:
         return os.readlink(root / "etc/systemd/system" / unit) == os.devnull
     except OSError:
         return False
+
+
+def unmet_condition(unit: str, root: Path = Path("/")) -> str | None:
+    """Return a line of a unit for which systemd would not start it, None where it knows none.
+
+    `systemctl start` then does nothing, and says nothing (systemd.unit(5), "Conditions and
+    Asserts"). Conditions on files and on the kernel's command line are judged, in the unit's own
+    file.
+    """
+    path = unit_file(unit, root)
+    if path is None:
+        return None
+    words = (read_attribute(f"{str(root).rstrip('/')}/proc/cmdline") or "").split()
+    for line in path.read_bytes().decode("utf-8", "surrogateescape").splitlines():
+        name, _, value = line.partition("=")
+        wanted = value.strip().removeprefix("!")
+        if name == "ConditionPathExists":
+            holds = (root / wanted.lstrip("/")).exists()
+        elif name == "ConditionKernelCommandLine":
+            holds = any(wanted in {word, word.partition("=")[0]} for word in words)
+        else:
+            continue
+        # One that begins with | is one of several of which any will do.
+        if not wanted.startswith("|") and holds == value.strip().startswith("!"):
+            return line.strip()
+    return None
 
 
 def enable(unit: str, root: Path = Path("/")) -> None:
