@@ -34,6 +34,7 @@ from tests.worlds import (
     spec,
     unit,
     world,
+    wwid_of,
 )
 
 BOTH = Known((DiscoveredTarget(TARGET, A), DiscoveredTarget(TARGET, B)))
@@ -253,6 +254,33 @@ def test_where_no_map_is_wanted_a_path_outside_of_it_is_named() -> None:
     error = refused(planned(apart, spec(multipath="off")))
     assert f"/dev/sdb is a path of {W}, and not in its map {MAP}" in error.text
     assert "multipathd add path sdb" in (error.hint or "")
+
+
+@pytest.mark.fault("F90")
+@pytest.mark.parametrize("left", ["the record", "the session"])
+def test_a_second_lun_gets_a_map_though_one_portal_of_the_first_does_not_answer(left: str) -> None:
+    now = attached(on(STRICT, unit(blank(W)), unit(blank(wwid_of(1)), lun=1)), spec(lun=0))
+    now = now.having(silent={B: "timed out"})
+    if left == "the record":
+        now = now.do(actions.Logout(TARGET, B, "default"))
+    else:
+        now = now.having(records=now.inventory.records[:1])
+    second = spec(lun=1, fs=None, mount=None)
+    plan = planned(now, second)
+    assert plan.refusal is None, plan.refusal
+    assert step(plan, "map").status is Status.PLANNED
+    assert any(f"portal {B} does not answer" in note for note in plan.notes)
+    disks = attached(now, second).inventory.disks
+    assert {disk.block.kind for disk in disks} == {"mpath"}
+
+
+@pytest.mark.fault("F99")
+def test_a_second_lun_through_another_interface_gets_a_map_over_all_sessions() -> None:
+    both = spec(lun=0, ifaces=("one", "two"))
+    now = on(STRICT, unit(blank(W)), unit(blank(wwid_of(1)), lun=1))
+    now = attached(now.having(offers=Known((DiscoveredTarget(TARGET, A),))), both)
+    disks = attached(now, spec(lun=1, fs=None, mount=None)).inventory.disks
+    assert {(disk.block.kind, len(disk.paths)) for disk in disks} == {("mpath", 3)}
 
 
 @pytest.mark.fault("F94")

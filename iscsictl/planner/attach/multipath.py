@@ -61,6 +61,7 @@ def choose_paths(inventory: Inventory, spec: AttachSpec) -> PathChoice:
     # though only one portal may answer now.
     begun = any(inventory.host.multipath.settings_of(disk.wwid) for disk in wanted)
     several = len(paths) > 1 or begun or spec.multipath == "require"
+    several = several or _is_reached_otherwise(inventory, paths)
     if spec.multipath != "off" and obstacle is None and several:
         return PathChoice(paths, mapped=True, notes=_notes_on_failed_paths(paths))
     notes: tuple[str, ...] = ()
@@ -70,6 +71,23 @@ def choose_paths(inventory: Inventory, spec: AttachSpec) -> PathChoice:
         why = "as --multipath off says" if obstacle is None else obstacle[0]
         notes = (f"uses one of {len(paths)} paths, {paths[0].portal}: {why}",)
     return PathChoice(paths[:1], mapped=False, notes=notes)
+
+
+def _is_reached_otherwise(inventory: Inventory, paths: tuple[LoginPath, ...]) -> bool:
+    """Tell whether other sessions than those of these paths lead to the target, or will at boot.
+
+    They are those of other volumes, through a portal that does not answer now or another
+    interface: sooner or later each shows this LUN too.
+    """
+    target, used = paths[0].target, {id(path.session) for path in paths}
+    others = [
+        record
+        for record in inventory.index.records(target)
+        if not any(r.portal.same_place(record.portal) and r.iface == record.iface for r in paths)
+    ]
+    return any(record.onboot and record.problem is None for record in others) or any(
+        id(session) not in used for session in inventory.index.sessions(target)
+    )
 
 
 def _rank_of_path(path: LoginPath, lun: int | None) -> int:
