@@ -159,6 +159,68 @@ def test_a_path_that_is_out_is_a_state_that_is_told_and_comes_back(lab: Lab) -> 
 
 @pytest.mark.torture
 @pytest.mark.every_suite
+@pytest.mark.fault("F93")
+@pytest.mark.fault("F96")
+def test_a_detach_with_a_path_out_ends_both_sessions_and_leaves_nothing(lab: Lab) -> None:
+    host, array = lab.host, lab.array
+    offer_on_both_nets(array)
+    run_on(host, ATTACH)
+    lab.cut("B")
+    wait_for(lambda: "faulty" in path_states(host))
+    run_on(host, "iscsictl detach /srv/mail", timeout=120)
+    assert leftovers(host) == ""
+    lab.restore_cables()
+
+
+@pytest.mark.torture
+@pytest.mark.every_suite
+@pytest.mark.fault("F96")
+def test_settings_of_an_admin_in_a_file_that_is_read_last_are_left_alone(lab: Lab) -> None:
+    host, array = lab.host, lab.array
+    disk = offer_on_both_nets(array)
+    wwid = disk.wwid.replace("naa.", "3")
+    section = f"multipaths {{\n multipath {{\n  wwid {wwid}\n  no_path_retry 50\n }}\n}}\n"
+    theirs = "/etc/multipath/conf.d/site.conf"
+    run_on(host, "mkdir -p /etc/multipath/conf.d")
+    host.put(theirs, section)
+    run_on(host, "multipathd reconfigure")
+    run_on(host, ATTACH)
+    run_on(host, f"! test -e {SECTION}")
+    assert run_on(host, "multipathd show maps raw format %Q").out.strip() == "50 chk"
+
+    run_on(host, f"rm {theirs}; multipathd reconfigure")
+    run_on(host, ATTACH)
+    wait_for(lambda: "120 chk" in run_on(host, "multipathd show maps raw format %Q").out)
+    host.put(theirs, section)
+    run_on(host, "multipathd reconfigure")
+    wait_for(lambda: "50 chk" in run_on(host, "multipathd show maps raw format %Q").out)
+    again = statuses(run_on(host, f"{ATTACH} -J"))
+    assert set(again.values()) == {"unchanged"}, again
+    run_on(host, "iscsictl detach /srv/mail")
+    assert leftovers(host) == "site.conf\n"
+
+
+@pytest.mark.torture
+@pytest.mark.every_suite
+@pytest.mark.fault("F90")
+def test_a_path_outside_of_its_map_is_named_and_an_attach_brings_it_in(lab: Lab) -> None:
+    host, array = lab.host, lab.array
+    offer_on_both_nets(array)
+    run_on(host, ATTACH)
+    run_on(host, "multipathd del path sdb")
+    wait_for(lambda: path_states(host) == ["ready"])
+    said = run_on(host, "iscsictl doctor --only multipath --only disk-identity").out
+    assert "/dev/sdb is a path of" in said
+    assert "share" not in said
+    done = statuses(run_on(host, f"{ATTACH} -J"))
+    assert {name for name, status in done.items() if status == "done"} == {
+        name for name in done if name.startswith("map:")
+    }, done
+    assert path_states(host) == ["ready", "ready"]
+
+
+@pytest.mark.torture
+@pytest.mark.every_suite
 @pytest.mark.fault("F99")
 def test_two_interfaces_to_one_portal_are_two_paths_of_one_map(lab: Lab) -> None:
     host, array = lab.host, lab.array
