@@ -207,10 +207,10 @@ def planned(machine: Machine, volume: Volume) -> Plan:
     inventory = machine.inventory
     uid, gid = owner_ids(volume.owner, "owner") if volume.owner is not None else (None, None)
     spec = replace(volume.spec, uuid="new", uid=uid, gid=gid)
-    mapped = False
+    several: bool | None = False
     with suppress(IscsictlError):
-        mapped = choose_paths(inventory, spec).mapped
-    values = record_values(spec, multipath=mapped)
+        several = choose_paths(inventory, spec).several
+    values = record_values(spec, multipath=several)
     unsettled = {
         str(record.path): tuple(k for k, v in values.items() if record.values.get(k) != v)
         for record in inventory.records

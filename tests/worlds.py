@@ -207,10 +207,10 @@ def record(
 
 def facts_for_attach(now: Inventory, wanted: AttachSpec) -> Inventory:
     """Return what an attach would see of it: the values of records that differ from the spec."""
-    mapped = False
+    several: bool | None = False
     with suppress(IscsictlError):
-        mapped = choose_paths(now, wanted).mapped
-    values = record_values(wanted, multipath=mapped)
+        several = choose_paths(now, wanted).several
+    values = record_values(wanted, multipath=several)
     target = wanted.target
     if target is None and isinstance(now.offers, Known):
         target = next((o.target for o in now.offers.value), None)

@@ -71,6 +71,14 @@ class MultipathFacts:
     queueing: Mapping[str, str] = field(default_factory=dict)
     endless_failover: tuple[str, ...] = ()
 
+    @property
+    def maps_every_disk(self) -> bool:
+        """Whether multipathd makes a map of each disk that is not excluded, also over one path.
+
+        With `find_multipaths` "no" it does what it does with "greedy" (multipath.conf(5)).
+        """
+        return self.running and self.find_multipaths in {"greedy", "no", "off"}
+
     def settings_of(self, disk: str | None) -> MapSettings | None:
         """Return our settings for the map of a disk, by the WWID that sysfs tells.
 

@@ -106,18 +106,17 @@ def observe_lun(
         open_iscsi=context.open_iscsi,
     )
     try:
+        # What is not known of a disk without a map need not be waited for.
+        wait = context.wait if choose_paths(inventory, spec).mapped and sessions else 0.0
+        known = context.coalesce("multipathd", lambda: multipath_conf.ask_daemon(facts, wait))
+        inventory = replace(inventory, host=replace(host.host, multipath=known))
         choice = choose_paths(inventory, spec)
     except IscsictlError:
         return inventory  # The plan is refused for the same reason.
-    unsettled = observe_unsettled(host.index, spec, target, mapped=choice.mapped)
+    unsettled = observe_unsettled(host.index, spec, target, multipath=choice.several)
     inventory = replace(inventory, unsettled=unsettled)
-    if choice.mapped and sessions:
-        known = context.coalesce(
-            "multipathd", lambda: multipath_conf.ask_daemon(facts, context.wait)
-        )
-        inventory = replace(inventory, host=replace(host.host, multipath=known))
-        if is_being_mapped(inventory, spec):
-            return inventory  # The disk is read once, when its map has all paths.
+    if choice.mapped and sessions and is_being_mapped(inventory, spec):
+        return inventory  # The disk is read once, when its map has all paths.
     meant = _meant_disks(spec, host.index, sessions)
     if spec.consent.wipe is not None:
         inventory = observe_entries(inventory, "", context.root)
@@ -346,13 +345,13 @@ def _find_silent_portals(
 
 
 def observe_unsettled(
-    index: HostIndex, spec: AttachSpec, target: str | None, *, mapped: bool
+    index: HostIndex, spec: AttachSpec, target: str | None, *, multipath: bool | None
 ) -> dict[str, tuple[str, ...]]:
     """Return the keys of the sound records of a target whose values the attach has to write.
 
-    By the path of the record. `mapped` is whether multipathd makes a map of the disk.
+    By the path of the record. `multipath` is as for `record_values`.
     """
-    values = record_values(spec, multipath=mapped)
+    values = record_values(spec, multipath=multipath)
     return find_unsettled(sound_records(index, replace(spec, target=target)), values)
 
 

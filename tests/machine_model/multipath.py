@@ -30,7 +30,7 @@ def gets_map(now: Inventory, disk: Disk) -> bool:
     facts = now.host.multipath
     if not facts.running:
         return False
-    if facts.find_multipaths in {"no", "greedy"}:
+    if facts.find_multipaths in {"no", "off", "greedy"}:
         return True
     if facts.find_multipaths in {"smart", "yes"} and len(disk.paths) > 1:
         return True

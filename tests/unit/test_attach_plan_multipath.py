@@ -13,9 +13,10 @@ from iscsictl.model.inventory import DiscoveredTarget, DiskUsage, HostFacts, Kno
 from iscsictl.model.listing import Block
 from iscsictl.model.multipath import MultipathFacts
 from iscsictl.model.plan import Plan, Status
-from iscsictl.model.spec import Consent, DetachRequest
+from iscsictl.model.spec import AttachSpec, Consent, DetachRequest
 from iscsictl.planner.attach.attach import record_values
 from iscsictl.planner.attach.detach import plan_detach
+from iscsictl.planner.selection.disks import DiskSelection, disk_id
 from tests.machine_model.multipath import spelled
 from tests.unit.attach_facts import W, attached, planned, refused, step, verbs
 from tests.worlds import (
@@ -249,11 +250,13 @@ def test_another_disk_with_the_wwid_of_a_map_does_not_join_it(changes: dict[str,
     assert "WWID" in refused(plan).text
 
 
-def test_where_no_map_is_wanted_a_path_outside_of_it_is_named() -> None:
-    apart = with_a_path_outside(attached(on(STRICT)), 1)
-    error = refused(planned(apart, spec(multipath="off")))
-    assert f"/dev/sdb is a path of {W}, and not in its map {MAP}" in error.text
-    assert "multipathd add path sdb" in (error.hint or "")
+def test_a_disk_command_names_a_path_outside_of_the_map() -> None:
+    now = with_a_path_outside(attached(on(STRICT)), 1).inventory
+    for disk in now.disks:
+        with pytest.raises(RefusedError) as raised:
+            disk_id(now, DiskSelection(TARGET, 0, disk, disk.block))
+        assert f"/dev/sdb is a path of {W}, and not in its map {MAP}" in raised.value.text
+        assert "multipathd add path sdb" in (raised.value.hint or "")
 
 
 @pytest.mark.fault("F90")
@@ -281,6 +284,48 @@ def test_a_second_lun_through_another_interface_gets_a_map_over_all_sessions() -
     now = attached(now.having(offers=Known((DiscoveredTarget(TARGET, A),))), both)
     disks = attached(now, spec(lun=1, fs=None, mount=None)).inventory.disks
     assert {(disk.block.kind, len(disk.paths)) for disk in disks} == {("mpath", 3)}
+
+
+WAITS = "node.session.timeo.replacement_timeout"
+RETRIES = "node.session.initial_login_retry_max"
+
+
+@pytest.mark.fault("F92")
+@pytest.mark.parametrize("wanted", [spec(), spec(multipath="off")], ids=["auto", "off"])
+@pytest.mark.parametrize("find_multipaths", ["greedy", "no", "off"])
+def test_a_map_that_multipathd_makes_of_one_path_waits_as_long_as_the_path_would(
+    wanted: AttachSpec, find_multipaths: str
+) -> None:
+    now = world(blank(W)).having(
+        host=HostFacts(multipath=replace(STRICT, find_multipaths=find_multipaths))
+    )
+    # The settings are in the first plan: no later one may do more.
+    assert step(planned(now, wanted), "map-settings").status is Status.FORECAST
+    done = attached(now, wanted)
+    (disk,) = done.inventory.disks
+    assert disk.block.device == MAP
+    (settings,) = done.inventory.host.multipath.settings
+    assert settings.no_path_retry == 120
+    (recorded,) = done.inventory.records
+    # At boot there is no other path that would serve the map.
+    assert (recorded.values.get(WAITS), recorded.values.get(RETRIES)) == ("600", None)
+    assert {s.status for s in planned(done, wanted).steps} == {Status.UNCHANGED}
+
+
+def test_a_disk_that_a_greedy_multipathd_leaves_out_is_used_over_its_path() -> None:
+    now = world(blank(W)).logged_in()
+    facts = replace(STRICT, find_multipaths="greedy")
+    plan = planned(now.having(host=HostFacts(multipath=facts)))
+    assert plan.refusal is None, plan.refusal
+    assert "map-settings" not in [s.action.verb for s in plan.steps]
+
+
+def test_a_map_with_settings_of_an_admin_stays_as_it_is_while_a_path_is_out() -> None:
+    theirs = replace(STRICT, set_elsewhere=frozenset({spelled(W)}))
+    now = attached(on(theirs), spec(boot=False))
+    now = now.do(actions.Logout(TARGET, B, "default")).having(silent={B: "timed out"})
+    plan = planned(now, spec(boot=False))
+    assert {s.status for s in plan.steps} == {Status.UNCHANGED}
 
 
 @pytest.mark.fault("F94")

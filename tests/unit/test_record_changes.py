@@ -34,6 +34,6 @@ def test_an_attach_writes_a_secret_again_into_a_record_that_others_may_read(
     path.write_text(TEXT)
     record = NodeRecord(path=path, target=TARGET, portal=A, mode=mode)
     wanted = spec(account=Account("host", Secret(SECRET)))
-    assert observe_unsettled(HostIndex((record,), ()), wanted, TARGET, mapped=False) == {
+    assert observe_unsettled(HostIndex((record,), ()), wanted, TARGET, multipath=False) == {
         str(path): differ
     }

@@ -30,8 +30,11 @@ SINGLE_PATH_TIMEOUT = str(WAIT_FOR_PATH)
 MAP_LOGIN_RETRIES = "2"
 
 
-def record_values(spec: AttachSpec, *, multipath: bool) -> dict[str, str | Secret | None]:
+def record_values(spec: AttachSpec, *, multipath: bool | None) -> dict[str, str | Secret | None]:
     """Return the values that a record of this spec must have.
+
+    `multipath` is whether the disk has, or will have, several paths under a map; with None, where
+    that is not known, the record keeps what it has for either.
 
     What the user set by name (`spec.values`) overrides the rest. Without a map I/O waits in the
     session, for `replacement_timeout` seconds; under a map multipathd sets that timeout to its own
@@ -43,7 +46,7 @@ def record_values(spec: AttachSpec, *, multipath: bool) -> dict[str, str | Secre
         values["node.startup"] = "automatic"
     if multipath:
         values["node.session.initial_login_retry_max"] = MAP_LOGIN_RETRIES
-    else:
+    elif multipath is False:
         values["node.session.timeo.replacement_timeout"] = SINGLE_PATH_TIMEOUT
     if spec.account is not None:
         values.update(spec.account.values())
@@ -76,7 +79,7 @@ def _add_records_and_services(
 ) -> None:
     """Add the records of all paths, and the services that the host needs."""
     for path in choice.paths:
-        _add_record(builder, inventory, spec, path, mapped=choice.mapped)
+        _add_record(builder, inventory, spec, path, choice)
     if spec.boot:
         unit, enabled = inventory.host.login_service, inventory.host.service_enabled
         builder.add(actions.EnableService(unit), unit, "logs in at boot", done=enabled)
@@ -118,8 +121,6 @@ def _plan_from_first_login(
         # get that far.
         alike = inventory.index.disks_named_alike(found[1])
         outside = outside_map(found[1], alike, inventory.index)
-        if not choice.mapped:
-            overwrite.require_all_paths_in_map(found[1], outside, inventory.index)
         overwrite.verify_identity(
             found[1],
             # By identity: equal disks may be two.
@@ -165,9 +166,10 @@ def _drop_matching_holds(
 
 
 def _add_record(
-    builder: PlanBuilder, inventory: Inventory, spec: AttachSpec, route: LoginPath, *, mapped: bool
-) -> None:
-    values = record_values(spec, multipath=mapped)
+    builder: PlanBuilder, inventory: Inventory, spec: AttachSpec, route: LoginPath,
+    choice: PathChoice,
+) -> None:  # fmt: skip
+    values = record_values(spec, multipath=choice.several)
     require_settings("node", values, version=inventory.open_iscsi, iface=route.iface)
     record = route.record
     create = actions.CreateRecord(route.target, route.portal, route.iface)

@@ -26,12 +26,13 @@ _SYSTEM_KINDS = frozenset({"mpath", "part"})
 class PathChoice:
     """The paths that an attach uses, those with a working session first.
 
-    `mapped`: they are, or will be, under a map that this attach sees to. Otherwise there is one
-    path; multipathd may have made a map of that one too, as some configurations ask for.
+    `mapped`: they are, or will be, under a map that this attach sees to. `several`: that map has
+    several paths, or will have; None where there is one now, and may have been more.
     """
 
     paths: tuple[LoginPath, ...]
     mapped: bool
+    several: bool | None = False
     notes: tuple[str, ...] = ()
 
     @property
@@ -57,20 +58,26 @@ def choose_paths(inventory: Inventory, spec: AttachSpec) -> PathChoice:
             f"there can be no multipath map: {obstacle[0]}",
             hint=f"{obstacle[1]}; or leave out --multipath require",
         )
+    facts = inventory.host.multipath
     # Settings without a map: an attach over several paths was stopped. It is continued as one,
     # though only one portal may answer now.
-    begun = any(inventory.host.multipath.settings_of(disk.wwid) for disk in wanted)
-    several = len(paths) > 1 or begun or spec.multipath == "require"
-    several = several or _is_reached_otherwise(inventory, paths)
-    if spec.multipath != "off" and obstacle is None and several:
-        return PathChoice(paths, mapped=True, notes=_notes_on_failed_paths(paths))
+    begun = any(facts.settings_of(disk.wwid) for disk in wanted)
+    many = len(paths) > 1 or _is_reached_otherwise(inventory, paths)
+    # Where each disk gets a map, it is the map that waits for a path, however many it has.
+    forced = has_map or (not wanted and facts.maps_every_disk)
+    wants_map = spec.multipath == "require" or many or begun or forced
+    one_now = None if has_map or begun else False
+    if spec.multipath != "off" and obstacle is None and wants_map:
+        return PathChoice(paths, True, True if many else one_now, _notes_on_failed_paths(paths))
     notes: tuple[str, ...] = ()
-    if has_map and spec.multipath == "off":
-        notes = ("a map is over the disk already, and is used; to end it: iscsictl detach",)
+    if forced and spec.multipath == "off":
+        notes = ("multipathd has a map over the disk, and it is used; to end it: iscsictl detach",)
     elif len(paths) > 1:
         why = "as --multipath off says" if obstacle is None else obstacle[0]
         notes = (f"uses one of {len(paths)} paths, {paths[0].portal}: {why}",)
-    return PathChoice(paths[:1], mapped=False, notes=notes)
+    if forced and obstacle is None:
+        return PathChoice(paths[:1], True, one_now, notes)
+    return PathChoice(paths[:1], False, notes=notes)
 
 
 def _is_reached_otherwise(inventory: Inventory, paths: tuple[LoginPath, ...]) -> bool:

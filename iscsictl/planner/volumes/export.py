@@ -161,11 +161,12 @@ class _Export:
         ifaces = list(dict.fromkeys(record.iface for record in records))
         if ifaces != [DEFAULT_IFACE]:
             head["iface"] = ifaces[0] if len(ifaces) == 1 else ifaces
-        whole, plan = self._complete_row(head, row, records[0], boot=boot, mapped=mapped)
+        several = mapped and len(records) > 1
+        whole, plan = self._complete_row(head, row, records[0], boot=boot, several=several)
         why = plan.refusal
         if row and why is not None and not isinstance(why, UnreachableError):
             head["name"] = self._unused_name(None, target, lun)
-            whole, plan = self._complete_row(head, {}, records[0], boot=False, mapped=mapped)
+            whole, plan = self._complete_row(head, {}, records[0], boot=False, several=several)
             if plan.refusal is None:
                 self.notes.append(f"without its filesystem: {what}: {why.text}")
                 why = None
@@ -193,7 +194,7 @@ class _Export:
             )
 
     def _complete_row(
-        self, head: Row, body: Row, record: NodeRecord, *, boot: bool, mapped: bool
+        self, head: Row, body: Row, record: NodeRecord, *, boot: bool, several: bool
     ) -> tuple[Row, Plan]:
         """Return a whole row, with what its record has otherwise, and what `plan` says of it."""
         row = dict(head)
@@ -210,7 +211,7 @@ class _Export:
             return row, Plan(refusal=UsageError("its names are not UTF-8"))
         try:
             (volume,) = read_volumes({"volume": [row]}, {}, "volume")
-            asked = record_values(volume.spec, multipath=mapped)
+            asked = record_values(volume.spec, multipath=several)
             own = {k: has for k, v in asked.items() if (has := record.values.get(k, v)) != v}
             # What the record has otherwise than `plan` would set it belongs to the volume.
             if own:
@@ -218,12 +219,12 @@ class _Export:
                 (volume,) = read_volumes({"volume": [row]}, {}, "volume")
         except UsageError as error:
             return row, Plan(refusal=UsageError(error.text.removeprefix(_NOWHERE)))
-        inventory = self._inventory_after(volume.spec, mapped=mapped)
+        inventory = self._inventory_after(volume.spec, several=several)
         return row, plan_volume(inventory, volume, volume.spec)
 
-    def _inventory_after(self, spec: AttachSpec, *, mapped: bool) -> Inventory:
+    def _inventory_after(self, spec: AttachSpec, *, several: bool) -> Inventory:
         """Return the inventory that `plan` will have for a spec."""
-        asked = record_values(spec, multipath=mapped)
+        asked = record_values(spec, multipath=several)
         unsettled = {
             str(record.path): tuple(k for k, v in asked.items() if record.values.get(k) != v)
             for record in sound_records(self.inventory.index, spec)
