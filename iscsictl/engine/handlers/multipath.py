@@ -2,12 +2,13 @@
 
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from iscsictl.engine.handlers.effect import Handler, Inverse, StepResult
 from iscsictl.engine.handlers.services import start_service
-from iscsictl.errors import UnreachableError
+from iscsictl.errors import IscsictlError, UnreachableError
 from iscsictl.model import actions
 from iscsictl.model.multipath import MapSettings
 from iscsictl.model.plan import Action
@@ -27,7 +28,12 @@ def _write_settings(action: actions.WriteMapSettings, context: Context) -> StepR
     kept = [one for one in old if one.wwid != new.wwid]
     multipath_conf.save_settings([*kept, new], context.root)
     before = next((one for one in old if one.wwid == new.wwid), None)
-    multipath_conf.reconfigure(context.deadline(), new, context.root)
+    try:
+        multipath_conf.reconfigure(context.deadline(), new, context.root)
+    except IscsictlError:
+        # A step that failed has nothing to roll back.
+        multipath_conf.save_settings(old, context.root)
+        raise
     return StepResult(before=before)
 
 
@@ -68,10 +74,14 @@ def _make_map(action: actions.MakeMap, context: Context) -> StepResult:
         return None if without else True
 
     if context.waiter.wait(have_maps, context.deadline()) is None:
+        left = paths_without_map() or [action.disk.device]
+        if not action.joins:
+            # A step that failed has nothing to roll back, and one path may have got a map.
+            with suppress(IscsictlError):
+                _remove_map(actions.RemoveMap(action.disk), context)
         raise UnreachableError(
-            f"no map of {', '.join(paths_without_map())} was made by multipathd",
-            hint=f"see why: multipath -v3 {shell_form(action.disk.device)}; "
-            "or attach with --multipath off",
+            f"no map of {', '.join(left)} was made by multipathd",
+            hint=f"see why: multipath -v3 {shell_form(left[0])}; or attach with --multipath off",
         )
     for path in new:
         _trigger_udev_event(path)

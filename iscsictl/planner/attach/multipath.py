@@ -62,7 +62,7 @@ def choose_paths(inventory: Inventory, spec: AttachSpec) -> PathChoice:
     # Settings without a map: an attach over several paths was stopped. It is continued as one,
     # though only one portal may answer now.
     begun = any(facts.settings_of(disk.wwid) for disk in wanted)
-    many = len(paths) > 1 or _is_reached_otherwise(inventory, paths)
+    many = len(paths) > 1 or _has_other_sessions(inventory, paths)
     # Where each disk gets a map, it is the map that waits for a path, however many it has.
     forced = has_map or (not wanted and facts.maps_every_disk)
     wants_map = spec.multipath == "require" or many or begun or forced
@@ -80,7 +80,7 @@ def choose_paths(inventory: Inventory, spec: AttachSpec) -> PathChoice:
     return PathChoice(paths[:1], False, notes=notes)
 
 
-def _is_reached_otherwise(inventory: Inventory, paths: tuple[LoginPath, ...]) -> bool:
+def _has_other_sessions(inventory: Inventory, paths: tuple[LoginPath, ...]) -> bool:
     """Tell whether other sessions than those of these paths lead to the target, or will at boot.
 
     They are those of other volumes, through a portal that does not answer now or another

@@ -1,0 +1,94 @@
+"""The steps that make a map: each that fails leaves nothing behind."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from iscsictl.engine.handlers import multipath as handlers
+from iscsictl.engine.handlers.registry import execute_action
+from iscsictl.errors import UnreachableError
+from iscsictl.model import actions
+from iscsictl.model.actions import DiskId
+from iscsictl.model.listing import Block, Disk, Listing
+from iscsictl.model.listing import Path as DiskPath
+from iscsictl.model.multipath import MapSettings
+from iscsictl.system.block import multipath_conf
+from iscsictl.system.block.udev_wait import Waiter
+from iscsictl.system.context import Context
+from tests.unit.fake_clock import FakeClock
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+W, SPELLED = "naa.6001405aaa", "36001405aaa"
+DISK = DiskId("iqn.2024-01.com.example:mail", 0, W, "/dev/sda")
+OTHER = MapSettings("36001405bbb", "naa.6001405bbb", 60)
+
+
+@pytest.mark.fault("F96")
+@pytest.mark.parametrize("before", [(), (OTHER,), (OTHER, MapSettings(SPELLED, W, 60))])
+def test_settings_that_multipathd_does_not_read_are_rolled_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: tuple[MapSettings, ...]
+) -> None:
+    def reconfigure(*_: object) -> None:
+        assert MapSettings(SPELLED, W, 120) in multipath_conf.read_settings(tmp_path)
+        raise UnreachableError("multipathd does not finish reading its configuration")
+
+    monkeypatch.setattr(multipath_conf, "reconfigure", reconfigure)
+    multipath_conf.save_settings(before, tmp_path)
+    with pytest.raises(UnreachableError):
+        execute_action(
+            actions.WriteMapSettings(DISK, SPELLED, 120), Context(root=tmp_path, wait=0.0)
+        )
+    assert multipath_conf.read_settings(tmp_path) == before
+
+
+class Multipathd:
+    """A multipathd that takes the first of two paths and not the second."""
+
+    def __init__(self, *, had_map: bool) -> None:
+        self.mapped = {"/dev/sda"} if had_map else set()
+        self.flushed: list[str] = []
+
+    def listing(self, *_: object, **__: object) -> Listing:
+        def disk(block: Block, *devices: str) -> Disk:
+            return Disk(
+                W, tuple(DiskPath(1, f"1:0:0:{d[-1]}", d, "running") for d in devices), block
+            )
+
+        left = [d for d in ("/dev/sda", "/dev/sdb") if d not in self.mapped]
+        disks = [disk(Block(left[0], "disk"), *left)] if left else []
+        if self.mapped:
+            disks.append(disk(Block("/dev/mapper/mail", "mpath"), *self.mapped))
+        return Listing((), tuple(disks))
+
+    def add_path(self, device: str) -> None:
+        if device == "/dev/sda":
+            self.mapped.add(device)
+
+    def flush(self, name: str, *_: object) -> None:
+        self.flushed.append(name)
+        self.mapped.clear()
+
+
+@pytest.mark.fault("F96")
+@pytest.mark.parametrize("joins", [False, True])
+def test_a_map_that_did_not_get_all_paths_goes_unless_it_was_there_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, joins: bool
+) -> None:
+    daemon = Multipathd(had_map=joins)
+    clock = FakeClock()
+    clock.seconds = 100.0
+    monkeypatch.setattr(handlers, "time", clock)
+    monkeypatch.setattr(handlers, "read_listing", daemon.listing)
+    monkeypatch.setattr(handlers, "_has_map", lambda device, _: device in daemon.mapped)
+    monkeypatch.setattr(multipath_conf, "add_path", daemon.add_path)
+    monkeypatch.setattr(multipath_conf, "flush", daemon.flush)
+    context = Context(root=tmp_path, wait=0.0, waiter=Waiter())
+    with pytest.raises(UnreachableError) as raised:
+        execute_action(actions.MakeMap(DISK, SPELLED, joins=joins), context)
+    assert "no map of /dev/sdb" in raised.value.text
+    assert "multipath -v3 /dev/sdb" in (raised.value.hint or "")
+    assert daemon.flushed == ([] if joins else ["mail"])
