@@ -90,10 +90,14 @@ def _explain_missing_map(machine: Machine, disk: Disk) -> tuple[str, str]:
     return "", f"find out why there is no map: multipath -v3 {shell_form(first)}"
 
 
+def _dead_paths(disk: Disk) -> list[str]:
+    return [path.device for path in disk.paths if path.state not in {"running", None}]
+
+
 def _check_paths(disk: Disk) -> Finding:
     """Judge the paths of a map: one that is lost is a state, no path at all a failure."""
     devices = ", ".join(path.device for path in disk.paths)
-    dead = [path.device for path in disk.paths if path.state not in {"running", None}]
+    dead = _dead_paths(disk)
     if len(dead) == len(disk.paths):
         return fail(
             "multipath-paths",
@@ -133,6 +137,8 @@ def _report_paths_outside(disk: Disk, outside: Iterable[Disk]) -> Iterator[Findi
 
 def _check_queueing(machine: Machine, disk: Disk) -> Iterator[Finding]:
     """Judge for how long I/O waits while no path works (no_path_retry in multipath.conf(5))."""
+    if len(_dead_paths(disk)) == len(disk.paths):
+        return  # "off" then says no more than that the wait is over (libmultipath/print.c).
     facts = machine.multipath
     word = facts.queueing.get(disk.block.device.removeprefix("/dev/mapper/"), "")
     checks = word.removesuffix(" chk")

@@ -67,6 +67,13 @@ def test_a_map_that_waits_too_short_or_without_end_is_named(queueing: str, words
     assert "no_path_retry 24" in (finding.fix or "")
 
 
+@pytest.mark.fault("F93")
+def test_a_map_that_gave_up_waiting_is_not_said_to_be_configured_so() -> None:
+    lost = MAP._replace(paths=tuple(p._replace(state="transport-offline") for p in MAP.paths))
+    levels = bad(machine(lost, queueing={"m": "off"}))
+    assert (levels["multipath-paths"], levels.get("multipath-queue")) == (Level.FAIL, None)
+
+
 def test_the_checks_of_a_map_are_counted_in_seconds_of_the_polling_interval() -> None:
     assert bad(machine(MAP, queueing={"m": "12 chk"}, polling_interval=10)) == {}
     assert bad(machine(MAP, queueing={"m": "55 sec"})) == {}
