@@ -1,4 +1,4 @@
-"""The steps that make a map: each that fails leaves nothing behind."""
+"""The steps on a map: each that fails leaves nothing behind, and says whom to ask."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from iscsictl.engine.handlers import multipath as handlers
+from iscsictl.engine.handlers import partitions
 from iscsictl.engine.handlers.registry import execute_action
 from iscsictl.errors import UnreachableError
 from iscsictl.model import actions
@@ -14,7 +15,7 @@ from iscsictl.model.actions import DiskId
 from iscsictl.model.listing import Block, Disk, Listing
 from iscsictl.model.listing import Path as DiskPath
 from iscsictl.model.multipath import MapSettings
-from iscsictl.system.block import multipath_conf
+from iscsictl.system.block import multipath_conf, resize, scsi_scan
 from iscsictl.system.block.udev_wait import Waiter
 from iscsictl.system.context import Context
 from tests.unit.fake_clock import FakeClock
@@ -92,3 +93,29 @@ def test_a_map_that_did_not_get_all_paths_goes_unless_it_was_there_before(
     assert "no map of /dev/sdb" in raised.value.text
     assert "multipath -v3 /dev/sdb" in (raised.value.hint or "")
     assert daemon.flushed == ([] if joins else ["mail"])
+
+
+@pytest.mark.fault("F98")
+@pytest.mark.parametrize(
+    ("device", "says"),
+    [("/dev/mapper/mail", "journalctl -u multipathd"), ("/dev/sda", "journalctl -k")],
+)
+def test_who_did_not_take_the_new_size_is_the_one_to_ask(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, device: str, says: str
+) -> None:
+    block = Block(device, "mpath" if "mapper" in device else "disk", 64 << 20)
+    disk = Disk(W, (DiskPath(1, "1:0:0:0", "/dev/sda", "running"),), block)
+    asked: list[str] = []
+    monkeypatch.setattr(partitions, "read_listing", lambda *_, **__: Listing((), (disk,)))
+    monkeypatch.setattr(resize, "capacity", lambda _: 128 << 20)
+    monkeypatch.setattr(scsi_scan, "rescan", lambda *_: None)
+    monkeypatch.setattr(multipath_conf, "resize_map", asked.append)
+    clock = FakeClock()
+    clock.seconds = 100.0
+    monkeypatch.setattr(partitions, "time", clock)
+    context = Context(root=tmp_path, wait=0.0, waiter=Waiter())
+    grown = DiskId(DISK.target, 0, W, device)
+    with pytest.raises(UnreachableError) as raised:
+        execute_action(actions.Reread(grown, ("1:0:0:0",)), context)
+    assert says in (raised.value.hint or "")
+    assert asked == (["mail"] if "mapper" in device else [])

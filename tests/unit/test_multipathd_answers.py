@@ -115,6 +115,19 @@ def test_a_multipathd_that_never_answers_is_not_taken_for_one_without_paths(
     assert clock.seconds < 7.0
 
 
+def test_a_wwid_with_blanks_is_read_whole(
+    clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = "sda 1VENDOR disk  7\nsdb 36001405aaa\n"
+    serve(
+        monkeypatch, show_config_local=[("", 0)], show_paths=[(shown, 0)], show_maps=[("ok\n", 0)]
+    )
+    facts = multipath_conf.ask_daemon(RUNS, pause=clock.sleep)
+    assert facts.spelled == {"/dev/sda": "1VENDOR disk  7", "/dev/sdb": W}
+    serve(monkeypatch, show_config_local=[("", 0)], show_paths=[("ok\n", 0)], show_maps=[("", 0)])
+    assert multipath_conf.ask_daemon(RUNS, pause=clock.sleep).spelled == {}
+
+
 IDLE, MAIL = ("pid 317 idle\n", 0), MapSettings(W, "naa.6001405aaa", 120)
 
 

@@ -21,8 +21,6 @@ from iscsictl.system.block.disk_guards import verify_writable
 from iscsictl.system.context import Context
 from iscsictl.system.io.process import ToolError
 
-#: Seconds between two requests to multipathd to resize a map.
-
 
 def _wipe_disk_or_partition(action: actions.Wipe, context: Context) -> StepResult:
     disk = action.disk

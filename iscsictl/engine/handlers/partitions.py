@@ -164,9 +164,13 @@ def _reread_capacity(action: actions.Reread, context: Context) -> StepResult:
 
     after = context.waiter.wait(settled_size, context.deadline())
     if after is None:
+        is_map = action.disk.device.startswith("/dev/mapper/")
         raise UnreachableError(
             f"the kernel does not see the size of {action.disk.device}: {wanted} bytes",
-            hint="see what it says: journalctl -k",
+            # The paths of a map have it by then; multipathd is the one that makes the map larger.
+            hint="see what multipathd says: journalctl -u multipathd; then run this again"
+            if is_map
+            else "see what it says: journalctl -k",
         )
     return StepResult(after != before)
 
