@@ -119,6 +119,32 @@ def test_for_a_mount_a_dead_path_is_left_out_and_a_wrong_one_is_not(paths: Paths
         disk_guards.require_same_paths(DISK, paths.root, with_dead_paths=True)
 
 
+@pytest.mark.fault("F93")
+def test_for_a_mount_a_path_whose_lun_was_taken_away_is_left_out_once_its_map_gave_it_up(
+    paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def wwids(fd: int) -> frozenset[str]:
+        if fd:
+            raise UnreachableError("INQUIRY: LOGICAL UNIT NOT SUPPORTED")
+        return paths.of(fd).names
+
+    failed: set[str] = set()
+    monkeypatch.setattr(scsi_commands, "wwids", wwids)
+    monkeypatch.setattr(multipath, "is_failed", lambda device, _: device in failed)
+    with pytest.raises(UnreachableError):
+        disk_guards.require_same_paths(DISK, paths.root, with_dead_paths=True)
+    failed.add("/dev/sdb")
+    disk_guards.require_same_paths(DISK, paths.root, with_dead_paths=True)
+    # Before a write every path counts.
+    with pytest.raises(UnreachableError):
+        paths.verify()
+    # One that says it is another disk is no lost path.
+    monkeypatch.setattr(scsi_commands, "wwids", lambda fd: paths.of(fd).names)
+    paths.settle(names=frozenset({"naa.99"}))
+    with pytest.raises(RefusedError, match="/dev/sdb"):
+        disk_guards.require_same_paths(DISK, paths.root, with_dead_paths=True)
+
+
 def test_a_disk_that_is_no_map_is_its_own_path(paths: Paths) -> None:
     disk_guards.require_same_paths(replace(DISK, device="/dev/sda"), paths.root)
     put(paths.root, "sys/class/block/dm-0/dm/uuid", "LVM-x\n")

@@ -53,13 +53,20 @@ def require_same_paths(
     The map answers through one of its paths, and a write may go through another. multipathd keeps
     a path whose LUN was mapped to another disk (recheck_wwid is off unless it is set,
     multipath.conf(5)). Raises RefusedError where a path leads to another disk, UnreachableError
-    where one does not answer: it may by the time of the write. `with_dead_paths` leaves those out:
-    a filesystem that exists is mounted though a path is down.
+    where one does not answer: it may by the time of the write. `with_dead_paths` leaves those out,
+    and those that answer with an error and that the map does not use: a filesystem that exists is
+    mounted though a path is down.
     """
     paths = multipath.paths_of(disk.device, root)
     if with_dead_paths:
         paths = tuple(path for path in paths if _read_scsi_state(path, root) == "running")
-    found = [_identify_path(disk, path, root) for path in paths]
+    found = []
+    for path in paths:
+        try:
+            found.append(_identify_path(disk, path, root))
+        except UnreachableError:
+            if not (with_dead_paths and multipath.is_failed(path, root)):
+                raise
     for one in found:
         if disk.wwid not in one.names:
             told = ", ".join(sorted(one.names)) or "without a name"

@@ -64,13 +64,23 @@ def with_failed_paths(disks: Iterable[Disk], root: Path = Path("/")) -> tuple[Di
     there = tuple(disks)
     if not any(disk.block.kind == "mpath" and len(disk.paths) > 1 for disk in there):
         return there
+    return mark_failed_paths(there, _read_failed_paths(), root)
+
+
+def is_failed(device: str, root: Path = Path("/")) -> bool:
+    """Tell whether a map has a path that it does not use, as where the array took its LUN away.
+
+    `device` is /dev/KNAME. False where dmsetup(8) is not installed. Raises UnreachableError.
+    """
+    return device_number(root, os.path.basename(device)) in _read_failed_paths()
+
+
+def _read_failed_paths() -> frozenset[str]:
     try:
-        found = run(
-            ["dmsetup", "status", "--target", "multipath"], timeout=HELPER_WAIT, ok=None
-        ).out
+        asked = ["dmsetup", "status", "--target", "multipath"]
+        return failed_paths(run(asked, timeout=HELPER_WAIT, ok=None).out)
     except MissingError:
-        return there
-    return mark_failed_paths(there, failed_paths(found), root)
+        return frozenset()
 
 
 def mark_failed_paths(
