@@ -141,8 +141,8 @@ def reconcile(
 class Run:
     """One task while it is executed.
 
-    `done` is what can be rolled back, `ended` what became of each step, `failed` why a step failed
-    and `lost` all steps that failed or were skipped, by step id.
+    `done` is what can be rolled back, `begun` what was executed, `ended` what became of each step,
+    `failed` why a step failed and `lost` all steps that failed or were skipped, by step id.
     """
 
     def __init__(
@@ -155,6 +155,7 @@ class Run:
         self.listen = listen
         self.on_failure = on_failure
         self.done: list[CompletedStep] = []
+        self.begun: dict[str, Step] = {}
         self.ended: dict[str, Outcome] = {}
         self.failed: dict[str, IscsictlError] = {}
         self.lost: set[str] = set()
@@ -190,7 +191,8 @@ class Run:
             error = unanswered
             self.leftovers = self.roll_back()
         except InterruptError as interrupt:
-            error = interrupt
+            error = self.describe_interrupt(interrupt)
+            self.leftovers = self.unfinished_logins()
         except StepFailedError as failure:
             self.end_step(failure.outcome)
             error = failure.cause
@@ -209,6 +211,27 @@ class Run:
                 error = summarize_steps(self.failed, steps) or error
             notes = (*dict.fromkeys((*notes, *last.notes)), *error_lines(self.failed))
         return Report(outcomes, error, self.leftovers, notes, last.result)
+
+    def describe_interrupt(self, interrupt: InterruptError) -> InterruptError:
+        """Return the same interrupt, saying whether anything was changed before it."""
+        changed = any(outcome.step.status is Status.DONE for outcome in self.ended.values())
+        if not changed and not self.at_work():
+            return InterruptError(f"{interrupt.text}; nothing was changed", signal=interrupt.signal)
+        text = f"{interrupt.text}; what was done stays" if changed else interrupt.text
+        return InterruptError(text, signal=interrupt.signal, hint=interrupt.hint)
+
+    def at_work(self) -> tuple[Step, ...]:
+        """Return the steps that have begun and not ended."""
+        return tuple(step for step in self.begun.values() if step.id not in self.ended)
+
+    def unfinished_logins(self) -> tuple[str, ...]:
+        """Return a sentence for each login that is still with iscsid, which nothing takes back."""
+        return tuple(
+            f"the login to {step.subject} did not end: iscsid may still complete it, "
+            "which iscsictl ls shows"
+            for step in self.at_work()
+            if isinstance(step.action, actions.Login)
+        )
 
     def is_pending(self, plan: Plan, shown: Plan, *, first: bool) -> bool:
         """Tell whether the plan has anything to execute; raise where it must not be executed."""
@@ -286,7 +309,7 @@ class Run:
             execute = logouts.log_out
         elif isinstance(steps[0].action, actions.DeleteRecord):
             execute = removals.remove_records
-        for outcome in execute(steps, self.context, lambda step: self.listen(Outcome(step))):
+        for outcome in execute(steps, self.context, self.begin_step):
             if outcome.error is not None:
                 self._note_failed_step(outcome)
                 continue
@@ -306,7 +329,7 @@ class Run:
     def _execute_steps(self, steps: Sequence[Step]) -> None:
         for outcome in execute_steps(steps, self.context, self.done):
             if outcome.step.status is Status.PLANNED:
-                self.listen(outcome)
+                self.begin_step(outcome.step)
             else:
                 self.end_step(outcome)
 
@@ -318,6 +341,11 @@ class Run:
             journal.note(step, step.status, error.text)
         self.lost.add(step.id)
         self.end_step(outcome)
+
+    def begin_step(self, step: Step) -> None:
+        """Note that a step is at work now, and tell the listener."""
+        self.begun[step.id] = step
+        self.listen(Outcome(step))
 
     def end_step(self, outcome: Outcome) -> None:
         """Note what became of a step, and tell the listener.

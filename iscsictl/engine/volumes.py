@@ -274,6 +274,7 @@ class _VolumesRun:
         except InterruptError as interrupt:
             for run in group:
                 if not run.has_ended:
+                    run.leftovers = (*run.leftovers, *run.unfinished_logins())
                     run.end(interrupt)
         self._roll_back_failed(group)
 
@@ -325,7 +326,7 @@ class _VolumesRun:
 
     def begin(self, volume: str, step: Step) -> None:
         """Tell the listener that a step begins."""
-        self.runs[volume].listen(Outcome(step))
+        self.runs[volume].begin_step(step)
 
     def end(self, node: Node, ended: Ended) -> None:
         """Note what became of a step, for each volume that needs it.

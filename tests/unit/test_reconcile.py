@@ -9,7 +9,7 @@ import pytest
 
 from iscsictl.engine import executor
 from iscsictl.engine.handlers.effect import StepResult
-from iscsictl.engine.reconcile import dry_run, reconcile
+from iscsictl.engine.reconcile import OnFailure, dry_run, reconcile
 from iscsictl.engine.task import Task
 from iscsictl.errors import (
     AuthError,
@@ -284,6 +284,8 @@ def test_after_a_signal_the_step_ends_nothing_is_undone_and_a_rerun_finishes(
     assert report.error is not None
     assert report.error.exit == code
     assert "again" in (report.error.hint or "")
+    assert report.error.text.endswith("what was done stays")
+    assert report.leftovers == ()
     assert one.done == WHOLE[: WHOLE.index(after) + 1]
     again = reconcile(
         one.task(spec(uuid="99999999-9999-4999-8999-999999999999")), context(tmp_path), one.listen
@@ -295,6 +297,33 @@ def test_after_a_signal_the_step_ends_nothing_is_undone_and_a_rerun_finishes(
     reconcile(unbroken.task(spec()), context(tmp_path), unbroken.listen)
     if WHOLE.index(after) >= WHOLE.index("claim"):
         assert one.world.inventory == unbroken.world.inventory
+
+
+@pytest.mark.parametrize("on_failure", OnFailure)
+def test_a_login_that_was_interrupted_is_said_to_be_with_iscsid(
+    machine: Make, tmp_path: Path, on_failure: OnFailure
+) -> None:
+    one = machine(world(blank(W)), fails={"login": InterruptError("stopped", signal=2, hint="x")})
+    report = reconcile(one.task(spec()), context(tmp_path), one.listen, on_failure)
+    assert report.error is not None
+    assert (report.error.exit, report.error.hint) == (Exit.INTERRUPTED, "x")
+    assert report.error.text == "stopped; what was done stays"
+    assert one.done == ["record", "settings"]
+    (left,) = report.leftovers
+    assert "login to" in left
+    assert "iscsid may still complete it" in left
+
+
+def test_an_interrupt_before_the_first_change_says_that_there_was_none(
+    machine: Make, tmp_path: Path
+) -> None:
+    one = machine(world(blank(W)))
+    signals._asked.append(2)
+    report = reconcile(one.task(spec()), context(tmp_path), one.listen)
+    assert report.error is not None
+    assert (report.error.exit, report.error.hint) == (Exit.INTERRUPTED, None)
+    assert report.error.text == "stopped by SIGINT; nothing was changed"
+    assert one.done == []
 
 
 def test_a_yes_adopts_and_a_no_is_refused(machine: Make, tmp_path: Path) -> None:

@@ -176,6 +176,18 @@ def test_after_an_interrupt_all_stays_and_the_verdict_is_the_signal(
     assert summarize_reports(run(host, tmp_path, *volumes)) is None
 
 
+def test_a_login_that_was_interrupted_is_said_to_be_with_iscsid(host: Host, tmp_path: Path) -> None:
+    def interrupt() -> None:
+        signals._asked.append(2)
+        signals.check()
+
+    host.when["login", "t0"] = interrupt
+    reports = run(host, tmp_path, host.volume("v", "t0"))
+    assert isinstance(reports["v"].error, InterruptError)
+    (left,) = reports["v"].leftovers
+    assert "iscsid may still complete it" in left
+
+
 def test_each_step_is_heard_with_its_volume(host: Host, tmp_path: Path) -> None:
     heard: list[tuple[str, str, Status]] = []
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from iscsictl.engine.handlers.effect import StepResult
 from iscsictl.engine.volumes import VolumeTask
-from iscsictl.errors import IscsictlError, RefusedError
+from iscsictl.errors import InterruptError, IscsictlError, RefusedError
 from iscsictl.model import actions
 from iscsictl.model.inventory import Inventory
 from iscsictl.model.names import Portal
@@ -50,10 +50,13 @@ class Host:
             begins(step)
             try:
                 changed = self.execute(step.action, context).changed
+            except InterruptError:
+                continue  # it did not fail: the check below ends the run
             except IscsictlError as error:
                 yield Outcome(step, error=error).with_status(Status.FAILED)
             else:
                 yield Outcome(step).with_status(Status.DONE if changed else Status.UNCHANGED)
+        signals.check()
 
     def execute(self, action: Action, _: Context) -> StepResult:
         key, makes = key_of(action)
