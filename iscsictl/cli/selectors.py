@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from iscsictl.cli.credentials import account, read_secret
-from iscsictl.cli.options import Settings, target_argument
+from iscsictl.cli.options import Settings, require_root, target_argument
 from iscsictl.cli.runner import run_task
 from iscsictl.engine.reconcile import OnFailure
 from iscsictl.engine.task import Task
@@ -105,13 +105,20 @@ def account_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
+_SECRETS = ("chap_secret_file", "chap_secret_prompt", "mutual_secret_file", "mutual_secret_prompt")
+
+
 def take_account(
-    settings: Settings, options: dict[str, Any], *, twice: bool = False
+    settings: Settings, options: dict[str, Any], command: str, *, twice: bool = False
 ) -> Account | None:
     """Take the CHAP options out of `options` and make the account of them. Raises UsageError.
 
+    To be called when all else of the command line is known to be right: nobody types a secret in
+    vain. So root, which `command` needs, is asked for before a secret is; raises NeedsRootError.
     `twice`: prompts for secrets that are stored, and not used at once, have them typed twice.
     """
+    if any(options[name] for name in _SECRETS):
+        require_root(command)
     secret = read_secret(
         settings,
         options.pop("chap_secret_file"),

@@ -35,7 +35,7 @@ def test_a_secret_that_open_iscsi_cannot_keep_is_refused_and_not_shown(
     file.write_text(secret)
     line = ["attach", "-p", "192.0.2.5", "--chap-user", "u", "--chap-secret-file"]
     for args, stdin in ((str(file), b""), ("-", secret.encode())):
-        answer = call([*line, args], tmp_path, stdin=stdin)
+        answer = call([*line, args], tmp_path, uid=0, stdin=stdin)
         assert answer.code == Exit.USAGE
         assert "secret" in answer.err
         if secret.strip():
@@ -47,7 +47,44 @@ def test_one_newline_at_the_end_of_a_secret_file_is_dropped(tmp_path: Path) -> N
     file = tmp_path / "secret"
     file.write_text(SECRET + "\n")
     line = ["attach", "-p", "192.0.2.5", "--chap-user", "u", "--chap-secret-file", str(file)]
-    assert call(line, tmp_path).code == Exit.NEEDS_ROOT
+    assert call(line, tmp_path, uid=0).code == Exit.UNREACHABLE
+    file.write_text(SECRET + "\n\n")
+    assert call(line, tmp_path, uid=0).code == Exit.USAGE
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["attach", "-p", "192.0.2.5"],
+        ["discover", "192.0.2.5"],
+        ["chap", "set", "-T", "iqn.2001-04.com.example:x"],
+    ],
+    ids=" ".join,
+)
+@pytest.mark.parametrize("source", [["--secret-file", "no-such-file"], ["--secret-prompt"]])
+def test_root_is_needed_before_a_secret_is_read_or_asked_for(
+    words: list[str], source: list[str], tmp_path: Path
+) -> None:
+    answer = call([*words, "--user", "u", *source], tmp_path)
+    assert answer.code == Exit.NEEDS_ROOT
+    assert "secret" not in answer.err
+
+
+@pytest.mark.parametrize(
+    ("words", "wrong"),
+    [
+        (["attach", "-p", "192.0.2.5", "--mount", "relative"], "absolute path"),
+        (["attach", "-p", "192.0.2.5", "--set", "node.startup=automatc"], "node.startup"),
+        (["discover", "192.0.2.5", "--isns"], "iSNS"),
+        (["chap", "set"], "whose account"),
+    ],
+)
+def test_the_rest_of_the_line_is_judged_before_a_secret_is_read(
+    words: list[str], wrong: str, tmp_path: Path
+) -> None:
+    answer = call([*words, "--user", "u", "--secret-file", "no-such-file"], tmp_path, uid=0)
+    assert answer.code == Exit.USAGE
+    assert wrong in answer.err
 
 
 def test_a_secret_on_the_command_line_is_refused_and_not_repeated(tmp_path: Path) -> None:

@@ -270,7 +270,6 @@ def _attach_task(settings: Settings, spec: AttachSpec) -> Task:
 
 
 def _make_spec(settings: Settings, options: dict[str, Any]) -> AttachSpec:
-    chap = take_account(settings, options)
     if options["wipe"] and options["confirm"] is None:
         raise UsageError(
             "--wipe and --confirm WWID go together",
@@ -291,14 +290,13 @@ def _make_spec(settings: Settings, options: dict[str, Any]) -> AttachSpec:
     uid, gid = None, None
     if options["owner"] is not None:
         uid, gid = owner_ids(options["owner"], "--owner")
-    return AttachSpec(
+    spec = AttachSpec(
         portals=options["portals"],
         uuid=new_uuid(),
         target=options["target"],
         lun=options["lun"],
         ifaces=tuple(dict.fromkeys(options["ifaces"])) or (DEFAULT_IFACE,),
         multipath=options["multipath"],
-        account=chap,
         table=options["table"],
         fs=fs,
         fs_label=label,
@@ -324,3 +322,4 @@ def _make_spec(settings: Settings, options: dict[str, Any]) -> AttachSpec:
             adopt_unverified=options["adopt_unverified"],
         ),
     )
+    return replace(spec, account=take_account(settings, options, "attach"))

@@ -112,10 +112,10 @@ def set_(settings: Settings, algorithms: str | None, **options: Any) -> int:
 
     Without --mutual-user the array's account is cleared. It takes effect at the next login.
     """
-    given = take_account(settings, options, twice=True)
+    place = _take_account_place(settings, options)
+    given = take_account(settings, options, "chap set", twice=True)
     if given is None and algorithms is None:
         raise UsageError("give an account: --user NAME and --secret-file FILE or --secret-prompt")
-    place = _take_account_place(settings, options)
     require_root("chap set")
     if given is not None:
         judge_account(settings, given, place.target if isinstance(place, RecordSelector) else None)

@@ -75,10 +75,9 @@ def discover(
     where = portal(address)
     if isns and not address.endswith(f":{where.port}"):
         where = Portal(where.address, ISNS_PORT)
-    account = take_account(settings, options)
-    if isns and account is not None:
+    if isns and any(options.values()):
         raise UsageError("iSNS knows no CHAP", hint="leave the account away")
-    changes = _discovery_changes(account)
+    changes = _discovery_changes(take_account(settings, options, "discover"))
     require_root("discover")
     kind = "isns" if isns else "sendtargets"
     if save:
