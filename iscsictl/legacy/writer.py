@@ -170,7 +170,9 @@ class MachineWriter:
             # is not ready.
             return disk if disk is not None and _find_filesystem(disk.block, part) else None
 
-        return self._context.waiter.wait(find_disk, self._context.deadline())
+        return self._context.waiter.wait(
+            find_disk, self._context.deadline(), f"waiting for LUN {lun} of {target}"
+        )
 
 
 def _find_filesystem(block: Block, part: int | None) -> Block | None:

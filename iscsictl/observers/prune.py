@@ -27,6 +27,7 @@ from iscsictl.planner.iscsi.prune import (
 from iscsictl.planner.safety.storage_graph import carriers_in_fstab, disk_names, targets_of
 from iscsictl.system.block import multipath
 from iscsictl.system.context import Context
+from iscsictl.system.io import signals
 from iscsictl.system.iscsi import nodedb
 from iscsictl.system.iscsi.down_times import note_down_sessions
 from iscsictl.system.iscsi.sessions import read_listing, read_sessions
@@ -136,6 +137,7 @@ def _down_times(
     end = time.monotonic() + missing
     while (left := end - time.monotonic()) > 0:
         context.watch(f"waiting {left:.0f} s: sessions that come up in the meantime stay")
+        signals.check()
         time.sleep(min(_PAUSE, left))
         now = read_sessions(context.root, details=False)
         down = {session.sid for session in now if session.status != "up"}

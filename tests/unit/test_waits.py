@@ -1,5 +1,6 @@
 """A wait of more than a second is shown on a terminal, and Ctrl-C ends it at once."""
 
+import ast
 import os
 import re
 import socket
@@ -14,10 +15,13 @@ from pathlib import Path
 import pexpect
 import pytest
 
-from iscsictl.errors import Exit, InterruptError, UnreachableError
+from iscsictl.errors import Exit, InterruptError, InUseError, UnreachableError
 from iscsictl.output import status_line
 from iscsictl.output.status_line import StatusLine, Wait
-from iscsictl.system.io import process, signals
+from iscsictl.system.block.udev_wait import Waiter
+from iscsictl.system.io import process, signals, waits
+from iscsictl.system.io.host_lock import take_turn
+from iscsictl.system.iscsi.nodedb_lock import NodeDbLock
 from tests.patience import PATIENCE, await_until
 from tests.unit.fake_clock import FakeClock
 
@@ -223,6 +227,89 @@ def test_a_narrow_terminal_still_shows_how_long_is_waited(
     shifted(line, Wait("waiting for 192.0.2.5:3260 to answer", 60.0, began=began))
     line.note_progress(progress)
     assert line.text(width) == shown
+
+
+#: What sleeps without a wait of its own, and why that is no wait of a second or more.
+SHORT_SLEEPS = {
+    "engine/coalescing.py: _gather_next_round",  # milliseconds in which more of the same come
+    "output/status_line.py: _draw_until_idle",  # the line itself
+    "system/block/kernel_events.py: wait",  # `watch` shows its table meanwhile
+    "system/block/udev_wait.py: listen",  # `Waiter.wait` has the wait
+    "system/host/facts.py: observe_lock",  # `doctor` checks every layer in one wait
+    "system/io/host_lock.py: pause_once",  # `_locked_file` has the wait
+    "system/io/process.py: _end_on_terminal",  # the end of a program that was stopped
+    "system/io/process.py: pty",  # the end of a step, which is shown
+    "system/iscsi/nodedb.py: _reread_until_settled",  # RECORD_WAIT: 0.3 s
+    "system/iscsi/nodedb_lock.py: _wait_for_turn",  # `__enter__` has the wait
+    "system/iscsi/nodedb_lock.py: _wait_for_link",
+    "observers/attach.py: observe_host",  # reading the state of this host is one wait
+    "observers/prune.py: _down_times",  # it tells its progress there
+}
+
+
+def sleepers() -> Iterator[str]:
+    """Every function that sleeps and does not itself say what it waits for."""
+    package = Path(process.__file__).parents[2]
+    for path in sorted(package.rglob("*.py")):
+        for function in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(function, ast.FunctionDef):
+                calls = {
+                    ast.unparse(one.func) for one in ast.walk(function) if isinstance(one, ast.Call)
+                }
+                if "time.sleep" in calls and "waiting" not in calls:
+                    yield f"{path.relative_to(package)}: {function.name}"
+
+
+def test_whatever_sleeps_says_what_it_waits_for() -> None:
+    assert set(sleepers()) - SHORT_SLEEPS == set()
+
+
+class Told:
+    """A display that notes the waits that it is told of."""
+
+    def __init__(self) -> None:
+        self.waits: list[tuple[str, float | None]] = []
+
+    def begin(self, what: str, limit: float | None = None) -> None:
+        self.waits.append((what, limit))
+
+    def end(self, wait: object) -> None:
+        pass
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> Told:
+    display = Told()
+    monkeypatch.setattr(waits, "_displays", [display])
+    return display
+
+
+def test_a_wait_for_an_event_is_shown_with_its_end(told: Told) -> None:
+    with Waiter() as waiter:
+        assert waiter.wait(lambda: 1, time.monotonic() + 7, "waiting for multipathd") == 1
+    assert told.waits == [("waiting for multipathd", 7)]
+
+
+def test_a_wait_for_the_lock_of_open_iscsi_is_shown_and_ends_at_a_signal(
+    told: Told, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(signals, "_asked", [2])
+    lock = NodeDbLock(timeout=60, root=tmp_path)
+    lock.link.parent.mkdir(parents=True)
+    lock.link.touch()
+    with pytest.raises(InterruptError), lock:
+        pass
+    assert told.waits == [("waiting for the lock of the node database", 60)]
+
+
+def test_a_wait_for_another_iscsictl_is_shown(told: Told, tmp_path: Path) -> None:
+    with (
+        take_turn("reloading systemd", 0, tmp_path),
+        pytest.raises(InUseError),
+        take_turn("reloading systemd", 0, tmp_path),
+    ):
+        pass
+    assert told.waits == [("another iscsictl is reloading systemd", 0)]
 
 
 def test_a_terminal_that_is_gone_stops_the_line_and_nothing_else(

@@ -201,4 +201,5 @@ def _await_disks(steps: Sequence[Step], context: Context) -> None:
         without = [s for s in sessions if not any(unit.device for unit in s.luns or ())]
         return None if without else True
 
-    context.waiter.wait(all_have_disks, time.monotonic() + min(LOGIN_DISK_WAIT, context.wait))
+    deadline = time.monotonic() + min(LOGIN_DISK_WAIT, context.wait)
+    context.waiter.wait(all_have_disks, deadline, "waiting for the kernel to show the disks")

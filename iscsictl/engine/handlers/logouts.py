@@ -143,7 +143,9 @@ def _end_together(ending: Mapping[int, str], context: Context) -> Mapping[int, I
         def have_ended() -> bool | None:
             return None if any(has_session(sid, context.root) for sid in awaited) else True
 
-        context.waiter.wait(have_ended, context.deadline())
+        context.waiter.wait(
+            have_ended, context.deadline(), f"waiting for {len(awaited)} sessions to end"
+        )
     except IscsictlError as error:
         return dict.fromkeys(ending, error)
     return failures

@@ -60,7 +60,9 @@ def await_filesystem(disk: DiskId, uuid: str, context: Context) -> tuple[DiskId,
         block = None if top is None else _find_by_uuid(top, uuid)
         return None if top is None or block is None else (top.device, block)
 
-    found = context.waiter.wait(find_filesystem, context.deadline())
+    found = context.waiter.wait(
+        find_filesystem, context.deadline(), f"waiting for udev to show the filesystem {uuid}"
+    )
     if found is None:
         raise UnreachableError(
             f"udev does not show a filesystem {uuid} on {disk.wwid}",

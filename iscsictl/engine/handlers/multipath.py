@@ -57,6 +57,7 @@ def _disallow_map(action: actions.DisallowMap, _: Context) -> StepResult:
 def _make_map(action: actions.MakeMap, context: Context) -> StepResult:
     """Ask multipathd to take each path of the disk, until its map has them all."""
     asked = 0.0
+    doing = f"waiting for multipathd to make a map of {action.disk.device}"
 
     def paths_without_map() -> list[str]:
         return [path for path in _paths_of(action, context) if not _has_map(path, context.root)]
@@ -73,7 +74,7 @@ def _make_map(action: actions.MakeMap, context: Context) -> StepResult:
             without = paths_without_map()
         return None if without else True
 
-    if context.waiter.wait(have_maps, context.deadline()) is None:
+    if context.waiter.wait(have_maps, context.deadline(), doing) is None:
         left = paths_without_map() or [action.disk.device]
         if not action.joins:
             # A step that failed has nothing to roll back, and one path may have got a map.

@@ -162,7 +162,9 @@ def _reread_capacity(action: actions.Reread, context: Context) -> StepResult:
             multipath_conf.resize_map(found.block.device.removeprefix("/dev/mapper/"))
         return None
 
-    after = context.waiter.wait(settled_size, context.deadline())
+    after = context.waiter.wait(
+        settled_size, context.deadline(), f"waiting for the new size of {action.disk.device}"
+    )
     if after is None:
         is_map = action.disk.device.startswith("/dev/mapper/")
         raise UnreachableError(

@@ -1,6 +1,6 @@
 """Handlers of the actions on sessions, their disks, and holds."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import nullcontext, suppress
 from functools import cached_property
@@ -57,7 +57,8 @@ def await_disks(logins: Sequence[actions.Login], context: Context) -> None:
         return
     targets = {action.target for action in logins}
     records = {target: nodedb.read_records(context.db, target) for target in targets}
-    pause = MAP_WAIT if multipath.runs(context.root) else LOGIN_DISK_WAIT
+    maps = multipath.runs(context.root)
+    pause = MAP_WAIT if maps else LOGIN_DISK_WAIT
     deadline = min(context.deadline(), context.deadline() - context.wait + pause)
 
     def have_arrived() -> bool | None:
@@ -68,7 +69,13 @@ def await_disks(logins: Sequence[actions.Login], context: Context) -> None:
                 return None
         return True
 
-    context.waiter.wait(have_arrived, deadline)
+    context.waiter.wait(have_arrived, deadline, _disk_wait(targets, maps=maps))
+
+
+def _disk_wait(targets: Collection[str], *, maps: bool) -> str:
+    """Return what is waited for until the disks of these targets can be used."""
+    whose = "".join(targets) if len(targets) == 1 else f"{len(targets)} targets"
+    return f"waiting for {'multipathd and ' if maps else ''}the disk of {whose}"
 
 
 def _has_usable_disk(session: Session, lun: int | None, root: Path) -> bool:
@@ -94,7 +101,8 @@ def _scan_for_lun(action: actions.Scan, context: Context) -> StepResult:
             return None
         return True if action.lun is not None or _has_all_reported_luns(there[0]) else None
 
-    if context.waiter.wait(have_arrived, context.deadline()) is None:
+    doing = _disk_wait((action.target,), maps=multipath.runs(context.root))
+    if context.waiter.wait(have_arrived, context.deadline(), doing) is None:
         shown = sorted({u.lun for s in sessions_of_target() for u in s.luns or ()})
         name = "a LUN" if action.lun is None else f"LUN {action.lun}"
         raise NotFoundError(
@@ -162,7 +170,8 @@ def _log_out_session(action: actions.Logout, context: Context) -> StepResult:
     def has_ended() -> bool | None:
         return None if has_session(session.sid or 0, context.root) else True
 
-    if context.waiter.wait(has_ended, context.deadline()) is None:
+    doing = f"waiting for the session to {action.target} to end"
+    if context.waiter.wait(has_ended, context.deadline(), doing) is None:
         raise UnreachableError(f"the session to {action.target} did not end")
     return StepResult()
 
@@ -297,7 +306,9 @@ def _rescan_session(action: actions.Rescan, context: Context) -> StepResult:
         with suppress(FileNotFoundError):
             scsi_scan.rescan(hctl, context.root)
     deadline = context.deadline() - context.wait + min(RESCAN_WAIT, context.wait)
-    context.waiter.wait(lambda: _shows_every_lun(action, context), deadline)
+    context.waiter.wait(
+        lambda: _shows_every_lun(action, context), deadline, "waiting for the disks of new LUNs"
+    )
     return StepResult(_devices_with_sizes(action, read_listing(context.root)) != before)
 
 

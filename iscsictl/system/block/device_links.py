@@ -30,7 +30,12 @@ def stable_path(device: str, wait: float = 5.0) -> str:
     after the other.  The device's own path is returned where udev makes none.
     """
     with Waiter() as events:
-        return events.wait(lambda: _best_link(device), time.monotonic() + wait) or device
+        found = events.wait(
+            lambda: _best_link(device),
+            time.monotonic() + wait,
+            f"waiting for udev to name {device}",
+        )
+        return found or device
 
 
 def _best_link(device: str) -> str | None:

@@ -32,18 +32,13 @@ from iscsictl.system.block.known_partitions import known_partitions
 from iscsictl.system.block.write_tracker import track_writes
 from iscsictl.system.io import signals
 from iscsictl.system.io.process import Result, ToolError, find, pty, run
+from iscsictl.system.io.waits import waiting
 
 
-@contextlib.contextmanager
-def locked_disk(disk: DiskId, deadline: float) -> Iterator[None]:
-    """Hold the whole disk under flock, as udev and systemd expect of who changes it.
-
-    Under the lock it is asked for its name and for reservations. `deadline` is in
-    time.monotonic() seconds. Raises RefusedError when it is another disk or another host holds it,
-    InUseError when another program has the lock, UnreachableError when flock(2) fails.
-    """
-    device = disk.device
-    with probe.opened(device, exclusive=False) as fd:
+def _lock_whole_disk(fd: int, device: str, deadline: float) -> None:
+    """Wait for the flock of a disk. Nothing is written yet, so a signal ends it at once."""
+    doing = f"waiting for another program to unlock {device}"
+    with waiting(doing, round(max(0.0, deadline - time.monotonic()))):
         while True:
             try:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -58,9 +53,24 @@ def locked_disk(disk: DiskId, deadline: float) -> Iterator[None]:
                         f"{device} is locked by another program",
                         hint=f"wait for it to end; find it with: fuser -v {shell_form(device)}",
                     ) from None
+                signals.check()
                 time.sleep(0.05)
             else:
-                break
+                return
+
+
+@contextlib.contextmanager
+def locked_disk(disk: DiskId, deadline: float) -> Iterator[None]:
+    """Hold the whole disk under flock, as udev and systemd expect of who changes it.
+
+    Under the lock it is asked for its name and for reservations. `deadline` is in
+    time.monotonic() seconds. Raises RefusedError when it is another disk or another host holds it,
+    InUseError when another program has the lock, UnreachableError when flock(2) fails,
+    InterruptError after a signal.
+    """
+    device = disk.device
+    with probe.opened(device, exclusive=False) as fd:
+        _lock_whole_disk(fd, device, deadline)
         require_same_paths(disk)
         require_same_disk(fd, disk)
         require_unreserved(fd, disk)
@@ -205,10 +215,11 @@ def create_partition_node(device: str, part: int, deadline: float) -> None:
                 run(["blockdev", "--rereadpt", device], ok=None)
         elif find("kpartx") is not None:
             run(kpartx_command(device), ok=None)
-    while not Path(node).exists():
-        if time.monotonic() > deadline:
-            raise UnreachableError(f"{node} did not appear after partitioning")
-        time.sleep(0.02)
+    with waiting(f"waiting for {node}", round(max(0.0, deadline - time.monotonic()))):
+        while not Path(node).exists():
+            if time.monotonic() > deadline:
+                raise UnreachableError(f"{node} did not appear after partitioning")
+            time.sleep(0.02)
 
 
 def mkfs(

@@ -26,6 +26,7 @@ from iscsictl.system.block.disk_states import require_path
 from iscsictl.system.block.write_tracker import track_writes
 from iscsictl.system.io.process import find, run
 from iscsictl.system.io.sysfs_attributes import list_names, read_attribute, to_integer
+from iscsictl.system.io.waits import waiting
 
 # By itself sfdisk would erase signatures that it finds: only wipefs does that here, once it was
 # confirmed. A mounted partition forbids the reading of the whole table.
@@ -274,7 +275,9 @@ def await_node(node: str, deadline: float, *, there: bool = True) -> None:
 
     `deadline` is in time.monotonic() seconds. Raises UnreachableError then.
     """
-    while Path(node).exists() != there:
-        if time.monotonic() > deadline:
-            raise UnreachableError(f"{node} did not {'appear' if there else 'go'} in time")
-        time.sleep(0.02)
+    doing = f"waiting for udev to {'make' if there else 'remove'} {node}"
+    with waiting(doing, round(max(0.0, deadline - time.monotonic()))):
+        while Path(node).exists() != there:
+            if time.monotonic() > deadline:
+                raise UnreachableError(f"{node} did not {'appear' if there else 'go'} in time")
+            time.sleep(0.02)

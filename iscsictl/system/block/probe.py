@@ -40,6 +40,7 @@ from iscsictl.system.block.fat import is_dirty_fat
 from iscsictl.system.block.known_partitions import known_partitions
 from iscsictl.system.io.bounded_call import open_within
 from iscsictl.system.io.process import run, wait_until_none_starting
+from iscsictl.system.io.waits import waiting
 
 _EXT_MAGIC = 0xEF53
 # sb_inprogress (xfs_format.h of Linux): mkfs.xfs clears it with its last write.
@@ -93,7 +94,8 @@ def opened(device: str, *, exclusive: bool) -> Iterator[int]:
             wait_for_node(device)
         if not _is_known_to_udev(device):
             _open_in_other_process(device)
-        fd = open_within(DISK_OPEN_WAIT, device, flags)
+        with waiting(f"opening {device}", DISK_OPEN_WAIT):
+            fd = open_within(DISK_OPEN_WAIT, device, flags)
     except TimeoutError:
         raise UnreachableError(
             f"{device} could not be opened within {DISK_OPEN_WAIT:g} s: it does not answer",

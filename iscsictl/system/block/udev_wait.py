@@ -8,6 +8,7 @@ from typing import Any, Self, TypeVar
 
 from iscsictl.lazy_import import lazy_import
 from iscsictl.system.io import signals
+from iscsictl.system.io.waits import waiting
 
 pyudev = lazy_import("pyudev")
 
@@ -45,22 +46,25 @@ class Waiter:
             return None
         return monitor
 
-    def wait(self, read: Callable[[], T | None], deadline: float) -> T | None:
+    def wait(
+        self, read: Callable[[], T | None], deadline: float, what: str = "waiting for udev"
+    ) -> T | None:
         """Call `read` until it returns something; None at the deadline (monotonic seconds).
 
-        An overflowing event buffer makes a new monitor: nothing is lost, for `read` reads
-        the truth each time.
+        `what` is what a terminal shows of the wait. An overflowing event
+        buffer makes a new monitor: nothing is lost, for `read` reads the truth each time.
         """
-        while True:
-            counted = self.count_events()
-            found = read()
-            if found is not None:
-                return found
-            signals.check()
-            left = deadline - time.monotonic()
-            if left <= 0:
-                return None
-            self.pause(min(left, RECHECK), counted)
+        with waiting(what, round(max(0.0, deadline - time.monotonic()))):
+            while True:
+                counted = self.count_events()
+                found = read()
+                if found is not None:
+                    return found
+                signals.check()
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    return None
+                self.pause(min(left, RECHECK), counted)
 
     def count_events(self) -> int:
         """Return how many events came so far, where somebody else counts them; 0 here."""

@@ -29,6 +29,7 @@ from iscsictl.lazy_import import lazy_import
 from iscsictl.system.io import runtime_dir, signals
 from iscsictl.system.io.files import remove_file, replace_file
 from iscsictl.system.io.safe_paths import own_ids
+from iscsictl.system.io.waits import waiting
 
 if TYPE_CHECKING:
     import hashlib
@@ -242,8 +243,11 @@ def _file_name_for(name: str) -> str:
 def _locked_file(path: Path, mode: int, turn: _Waiting) -> Iterator[int]:
     fd = _open_private(path)
     try:
-        while not _try_lock(fd, mode):
-            turn.pause_once()
+        if not _try_lock(fd, mode):
+            limit = turn.each or turn.deadline - time.monotonic()
+            with waiting(f"another iscsictl is {turn.doing}", round(max(0.0, limit))):
+                while not _try_lock(fd, mode):
+                    turn.pause_once()
         yield fd
     finally:
         os.close(fd)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from iscsictl.errors import UnreachableError, unreadable_file
 from iscsictl.system.io.bounded_call import call_within
 from iscsictl.system.io.safe_paths import own_ids
+from iscsictl.system.io.waits import waiting
 
 #: Bytes: far more than the 255 that open-iscsi takes, so that too long a secret is seen as such.
 MAX_SECRET_FILE = 4096
@@ -42,7 +43,8 @@ def read_secret_file(file: str, whose: str, timeout: float) -> SecretFile:
         path = f"{credentials}/{file}"
     name = "standard input" if file == "-" else file
     try:
-        return call_within(timeout, lambda: _read_within_limit(None if file == "-" else path))
+        with waiting(f"reading {name}", timeout):
+            return call_within(timeout, lambda: _read_within_limit(None if file == "-" else path))
     except TimeoutError:
         raise UnreachableError(
             f"{whose}: nothing came from {name} within {timeout:g} s",

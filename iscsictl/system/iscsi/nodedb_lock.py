@@ -26,7 +26,9 @@ from types import TracebackType
 from typing import Final, Self
 
 from iscsictl.errors import InUseError
+from iscsictl.system.io import signals
 from iscsictl.system.io.files import explained
+from iscsictl.system.io.waits import waiting
 
 # Seconds between two attempts, as in idbm_lock().
 RETRY: Final = 0.01
@@ -151,8 +153,9 @@ class NodeDbLock:
     def __enter__(self) -> Self:
         deadline = time.monotonic() + self.timeout
         try:
-            self._wait_for_turn(deadline)
-            self._wait_for_link(deadline)
+            with waiting("waiting for the lock of the node database", self.timeout):
+                self._wait_for_turn(deadline)
+                self._wait_for_link(deadline)
         except OSError as error:
             self._end_turn()
             raise explained(error, "lock", self.link) from error
@@ -190,6 +193,7 @@ class NodeDbLock:
             except BlockingIOError:
                 if time.monotonic() > deadline:
                     raise self._lock_timeout_error(["another iscsictl"]) from None
+                signals.check()
                 time.sleep(RETRY)
             else:
                 return
@@ -226,6 +230,7 @@ class NodeDbLock:
                 raise self._lock_timeout_error(
                     [str(owner) for owner in suspects or self._possible_owners()]
                 )
+            signals.check()
             time.sleep(RETRY)
 
     def _try_link(self) -> bool:
