@@ -19,7 +19,8 @@ class Overview:
     """The initiator name, sessions, records, fstab and mount points of a host.
 
     `records` is None where they may not be read: open-iscsi keeps them for root alone. So is
-    `initiator` where the file with the name is 0600, as some distributions install it.
+    `initiator` where the file with the name is 0600, as some distributions install it. `installed`
+    tells whether open-iscsi is there.
     """
 
     initiator: InitiatorName | None
@@ -28,6 +29,7 @@ class Overview:
     fstab: Fstab
     mounted: frozenset[str]
     holds: tuple[Hold, ...]
+    installed: bool = True
 
 
 def observe_overview(root: Path) -> Overview:
@@ -51,4 +53,5 @@ def observe_overview(root: Path) -> Overview:
         fstab_file.read_fstab(root),
         frozenset(mount.path for mount in mounts.mounted(root)),
         holds.read_holds(root),
+        nodedb.is_installed(root),
     )

@@ -5,12 +5,13 @@ import os
 import pty
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 
-from iscsictl.cli.commands.overview import FIRST_ATTACH, overview_rows
+from iscsictl.cli.commands.overview import FIRST_ATTACH, INSTALL, first_step, overview_rows
 from iscsictl.cli.groups import move_common_options
 from iscsictl.errors import NeedsRootError
 from iscsictl.model.fstab import Fstab
@@ -23,6 +24,7 @@ from iscsictl.observers.overview import Overview, observe_overview
 from iscsictl.parse.fstab import parse_fstab
 from iscsictl.system.iscsi import initiator_name
 from tests.commands import call
+from tests.unit.fake_root import put
 
 T = "iqn.2001-04.com.example:mail"
 PORTAL = Portal("192.0.2.5", 3260, 1)
@@ -48,9 +50,10 @@ def rows(
     fstab: Fstab | None = None,
     mounted: frozenset[str] = frozenset(),
     holds: tuple[Hold, ...] = (),
+    installed: bool = True,
 ) -> dict[str, str]:
     initiator = InitiatorName(exists=True, name=name)
-    found = Overview(initiator, sessions, records, fstab or Fstab(), mounted, holds)
+    found = Overview(initiator, sessions, records, fstab or Fstab(), mounted, holds, installed)
     return dict(overview_rows(found))
 
 
@@ -58,6 +61,7 @@ def test_the_next_action_follows_from_the_state() -> None:
     fstab = parse_fstab(LINE.encode())
     assert rows(name=None)["next"] == "iscsictl initiator generate"
     assert rows()["next"] == FIRST_ATTACH
+    assert rows(installed=False)["next"] == INSTALL
     assert rows(records=(RECORD,))["next"] == "iscsictl reconnect"
     assert rows(fstab=fstab)["next"] == "iscsictl reconnect"
     assert rows(sessions=(session("recovering"),))["next"] == "iscsictl doctor"
@@ -84,11 +88,52 @@ def test_a_name_that_only_root_may_read_is_no_error(
         raise NeedsRootError("/etc/iscsi/initiatorname.iscsi can be read by root only")
 
     monkeypatch.setattr(initiator_name, "read_file", refuse)
+    put(tmp_path, "usr/sbin/iscsiadm")
     found = dict(overview_rows(observe_overview(tmp_path)))
     assert found["initiator"] == "its name can be read by root only"
     # That the name is not known is no reason to make one.
     assert "initiator" not in found["next"]
     assert found["next"] == FIRST_ATTACH
+
+
+def nothing_yet(*, installed: bool = True, **known: Any) -> Overview:
+    """A host without a session."""
+    name = InitiatorName(exists=True, name="iqn.1993-08.org.debian:01:a")
+    found = Overview(name, (), (), Fstab(), frozenset(), (), installed)
+    return replace(found, **known)
+
+
+def test_where_there_is_no_session_the_first_step_to_one_is_told() -> None:
+    manual = replace(RECORD, values={"node.startup": "manual"})
+    for found, step in (
+        (nothing_yet(installed=False), f"open-iscsi is not installed: {INSTALL}"),
+        (nothing_yet(records=None), "root alone sees the node records: sudo iscsictl nodes"),
+        (nothing_yet(records=(RECORD,)), "log in to what is missing: iscsictl reconnect"),
+        (
+            nothing_yet(records=(manual,)),
+            "log in to the targets that have a record: iscsictl login --all",
+        ),
+        (nothing_yet(), f"attach a LUN: {FIRST_ATTACH}"),
+        (nothing_yet(sessions=(session(),)), None),
+    ):
+        assert first_step(found) == step
+
+
+@pytest.mark.parametrize(
+    "words", ["ls", "reconnect", "nodes", "nodes show", "disk", "disk ls", "export"]
+)
+def test_a_command_that_finds_nothing_says_what_to_do_next(words: str, tmp_path: Path) -> None:
+    for installed in (False, True):
+        if installed:
+            put(tmp_path, "usr/sbin/iscsiadm")
+        answer = call(words.split(), tmp_path, uid=0)
+        assert answer.code == 0
+        said, hint = answer.err.splitlines()
+        assert said.startswith("iscsictl: there ")
+        assert hint.startswith("hint: ")
+        assert hint.endswith(FIRST_ATTACH if installed else INSTALL)
+        for options in (["-q"], ["-J"], ["-o", "tsv"]):
+            assert call([*words.split(), *options], tmp_path, uid=0).err == ""
 
 
 def on_a_terminal(root: Path, *args: str) -> tuple[int, str]:

@@ -4,7 +4,7 @@ import re
 import sys
 import uuid
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,7 +15,6 @@ from iscsictl.cli.options import (
     changing,
     common,
     discard,
-    print_message,
     require_root,
     verify_blank,
 )
@@ -24,6 +23,7 @@ from iscsictl.engine.runtime import open_context
 from iscsictl.engine.task import Task
 from iscsictl.engine.tasks.disks import task
 from iscsictl.errors import Exit, UsageError
+from iscsictl.lazy_import import lazy_import
 from iscsictl.model import values
 from iscsictl.model.partition_table import KINDS
 from iscsictl.model.plan import Plan
@@ -50,6 +50,12 @@ from iscsictl.planner.disks.partitions import (
     plan_type,
 )
 from iscsictl.planner.selection.disks import DiskInventory
+
+if TYPE_CHECKING:
+    from iscsictl.cli.commands import overview
+else:
+    # Only a host where there is nothing needs it.
+    overview = lazy_import("iscsictl.cli.commands.overview")
 
 FILESYSTEMS = ["ext2", "ext3", "ext4", "xfs", "btrfs", "vfat", "swap"]
 _UNITS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40, "P": 50}
@@ -108,8 +114,8 @@ def disk() -> None:
 def ls(settings: Settings) -> int:
     """List all disks of sessions: size, sectors, partition table, filesystems, usage."""
     rows = disk_rows(open_context(settings.wait, settings.root))
-    if not rows and settings.output == "table" and not settings.quiet:
-        print_message("there are no disks")
+    if not rows:
+        overview.print_nothing(settings, "there are no disks")
     print_disks(rows, screen_of(sys.stdout, settings.color), settings.output)
     return int(Exit.DONE)
 

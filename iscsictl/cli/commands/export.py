@@ -1,16 +1,24 @@
 """`export`: a file of volumes that describes this host."""
 
 import json
+from typing import TYPE_CHECKING
 
 import click
 
 from iscsictl.cli.help import command
 from iscsictl.cli.options import Settings, common, print_message, require_root
 from iscsictl.errors import Exit
+from iscsictl.lazy_import import lazy_import
 from iscsictl.observers.attach import observe_for_export
 from iscsictl.output.text import escape_controls
 from iscsictl.planner.volumes.export import export as collect
 from iscsictl.planner.volumes.export import render
+
+if TYPE_CHECKING:
+    from iscsictl.cli.commands import overview
+else:
+    # Only a host where there is nothing needs it.
+    overview = lazy_import("iscsictl.cli.commands.overview")
 
 
 @command("export")
@@ -33,8 +41,8 @@ def export(settings: Settings) -> int:
             click.echo("\t".join(escape_controls(str(word)) for word in words))
     else:
         click.echo(render(found), nl=False)
-    if settings.output == "table" and not settings.quiet and not found.volumes:
-        print_message("there are no volumes")
+    if not found.volumes:
+        overview.print_nothing(settings, "there are no volumes")
     for note in () if settings.quiet else found.notes:
         print_message(note)
     return int(Exit.DONE)

@@ -20,10 +20,12 @@ from iscsictl.output.text import escape_controls
 from iscsictl.output.views.ls import COLUMNS, LONG_COLUMNS, Form, print_listing
 
 if TYPE_CHECKING:
+    from iscsictl.cli.commands import overview
     from iscsictl.output.views import ls_json
     from iscsictl.planner.selection import listing as selection
 else:
-    # What -J and TARGET need.
+    # What a host without sessions, -J and TARGET need.
+    overview = lazy_import("iscsictl.cli.commands.overview")
     ls_json = lazy_import("iscsictl.output.views.ls_json")
     selection = lazy_import("iscsictl.planner.selection.listing")
 
@@ -66,13 +68,20 @@ def ls(
         _print_warnings(listing.warnings, source)
         # A capture of disks alone does not say that there are no sessions.
         is_told = listing.capture is None or listing.capture.tells_sessions
-        if not listing.sessions and is_told and settings.output == "table":
-            print_message("there are no sessions")
+        if not listing.sessions and is_told:
+            _print_no_sessions(settings, source)
     form = Form(
         tsv=settings.output == "tsv", long=long, tree=tree, columns=settings.columns,
         header=not no_header,
     )  # fmt: skip
     _print_in_format(listing, settings, form)
+
+
+def _print_no_sessions(settings: Settings, source: str | None) -> None:
+    if source is None:
+        overview.print_nothing(settings, "there are no sessions")
+    elif settings.output == "table":
+        print_message("there are no sessions")
 
 
 def _print_in_format(listing: Listing, settings: Settings, form: Form) -> None:

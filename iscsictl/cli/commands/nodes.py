@@ -2,7 +2,7 @@
 
 import sys
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,7 +11,6 @@ from iscsictl.cli.options import (
     Settings,
     changing,
     common,
-    print_message,
     require_root,
     target_argument,
 )
@@ -24,6 +23,7 @@ from iscsictl.cli.selectors import (
 )
 from iscsictl.engine.runtime import open_context
 from iscsictl.errors import UsageError
+from iscsictl.lazy_import import lazy_import
 from iscsictl.model.record_keys import KEYS
 from iscsictl.model.record_settings import find_problem
 from iscsictl.observers import sessions as observer
@@ -34,6 +34,12 @@ from iscsictl.planner.iscsi.records import plan_values
 from iscsictl.planner.iscsi.settings import require_removable, unknown_keys
 from iscsictl.planner.selection.records import RecordSelector, select_records
 from iscsictl.planner.selection.session_index import SessionIndex
+
+if TYPE_CHECKING:
+    from iscsictl.cli.commands import overview
+else:
+    # Only a host where there is nothing needs it.
+    overview = lazy_import("iscsictl.cli.commands.overview")
 
 
 @click.group("nodes", cls=GroupWithDefault)
@@ -69,8 +75,8 @@ def _show_records(settings: Settings, selector: RecordSelector, *, values: bool)
             sids[str(record.path)] = session.sid
     screen = screen_of(sys.stdout, settings.color)
     show_nodes(records, sids, screen, settings.output, values=values)
-    if not records and settings.output == "table" and not settings.quiet:
-        print_message("there are no node records")
+    if not records:
+        overview.print_nothing(settings, "there are no node records")
     sys.stdout.flush()
     return 0
 

@@ -1,8 +1,10 @@
 """`iscsictl` alone on a terminal: the state of this host, and what to do next."""
 
 import sys
+from contextlib import suppress
 
-from iscsictl.cli.options import Settings
+from iscsictl.cli.options import Settings, print_message
+from iscsictl.errors import IscsictlError
 from iscsictl.model.initiator_name import InitiatorName
 from iscsictl.observers.overview import Overview, observe_overview
 from iscsictl.output.terminal import screen_of
@@ -11,6 +13,7 @@ from iscsictl.planner.selection.session_index import SessionIndex
 
 #: It asks for the array, shows the plan, and changes nothing before a yes.
 FIRST_ATTACH = "iscsictl attach"
+INSTALL = "apt install open-iscsi (dnf install iscsi-initiator-utils)"
 
 
 def show_overview(settings: Settings) -> int:
@@ -22,6 +25,36 @@ def show_overview(settings: Settings) -> int:
     print_overview(overview_rows(observe_overview(settings.root)), screen_of(sys.stdout))
     sys.stdout.flush()
     return 0
+
+
+def print_nothing(settings: Settings, what: str) -> None:
+    """Say that there is nothing of what was asked for, and in a hint what to do next on this host.
+
+    With --quiet, and in JSON and tsv, nothing is said.
+    """
+    if settings.quiet or settings.output != "table":
+        return
+    print_message(what)
+    # What cannot be read of the host is no error of a command that found nothing.
+    with suppress(IscsictlError):
+        hint = first_step(observe_overview(settings.root))
+        if hint is not None:
+            print_message(hint, "hint")
+
+
+def first_step(found: Overview) -> str | None:
+    """Return what leads to a session on a host that has none, with the command for it."""
+    if found.sessions:
+        return None
+    if not found.installed:
+        return f"open-iscsi is not installed: {INSTALL}"
+    if found.records is None:
+        return "root alone sees the node records: sudo iscsictl nodes"
+    if _missing_sessions(found):
+        return "log in to what is missing: iscsictl reconnect"
+    if found.records:
+        return "log in to the targets that have a record: iscsictl login --all"
+    return f"attach a LUN: {FIRST_ATTACH}"
 
 
 def overview_rows(found: Overview) -> list[tuple[str, str]]:
@@ -72,6 +105,8 @@ def _missing_sessions(found: Overview) -> int | None:
 
 
 def _next_action(found: Overview, missing: int, unmounted: list[str]) -> str:
+    if not found.installed:
+        return INSTALL
     if found.initiator is not None and found.initiator.name is None:
         return "iscsictl initiator generate"
     if missing or unmounted:

@@ -29,6 +29,7 @@ from iscsictl.planner.attach.reconnect import plan_reconnect
 
 if TYPE_CHECKING:
     from iscsictl.cli import runner
+    from iscsictl.cli.commands import overview
     from iscsictl.engine import output_files, reconcile, task
     from iscsictl.model import metrics as metrics_model
     from iscsictl.observers import metrics as metrics_observer
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 else:
     # A timer runs this every few minutes, and nearly always finds that nothing is missing.
     runner = lazy_import("iscsictl.cli.runner")
+    overview = lazy_import("iscsictl.cli.commands.overview")
     reconcile = lazy_import("iscsictl.engine.reconcile")
     task = lazy_import("iscsictl.engine.task")
     output_files = lazy_import("iscsictl.engine.output_files")
@@ -135,7 +137,7 @@ def _report_all_connected(settings: Settings, plan: Plan) -> int:
     if settings.output != "json" and not settings.quiet:
         mounts = sum(isinstance(step.action, actions.Mount) for step in plan.steps)
         if not plan.steps and not plan.notes:
-            print_message("there is nothing to do")
+            overview.print_nothing(settings, "there is nothing to do")
         elif not plan.notes:
             click.echo(f"all connected, {mounts} mounted", err=True)
         for note in plan.notes:

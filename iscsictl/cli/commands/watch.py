@@ -7,18 +7,26 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
 from itertools import chain
+from typing import TYPE_CHECKING
 
 import click
 
 from iscsictl.cli.help import command
-from iscsictl.cli.options import Settings, common, duration, print_message, target_argument
+from iscsictl.cli.options import Settings, common, duration, target_argument
 from iscsictl.errors import InterruptError
+from iscsictl.lazy_import import lazy_import
 from iscsictl.model.session_diff import Snapshot, first_changes
 from iscsictl.observers.watch import watch as watch_sessions
 from iscsictl.output.keys import Keys
 from iscsictl.output.terminal import screen_of
 from iscsictl.output.text import escape_controls
 from iscsictl.output.views.watch import Picture
+
+if TYPE_CHECKING:
+    from iscsictl.cli.commands import overview
+else:
+    # Only a host where there is nothing needs it.
+    overview = lazy_import("iscsictl.cli.commands.overview")
 
 SCHEMA = "iscsictl.watch/1"
 
@@ -83,8 +91,8 @@ def _draw_snapshots(snapshots: Iterator[Snapshot], keys: Keys, settings: Setting
 
 def _print_changes(snapshots: Iterator[Snapshot], settings: Settings) -> None:
     first = next(snapshots)
-    if settings.output == "table" and not settings.quiet and not first.listing.sessions:
-        print_message("there are no sessions")
+    if not first.listing.sessions:
+        overview.print_nothing(settings, "there are no sessions")
     for snapshot in chain([first._replace(changes=first_changes(first.listing))], snapshots):
         for line in _format_changes(snapshot, settings.output):
             sys.stdout.write(line + "\n")

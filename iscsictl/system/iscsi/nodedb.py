@@ -66,6 +66,11 @@ def find_version(root: Path = Path("/")) -> Version | None:
     return parse_version(match[1].decode()) if match else None
 
 
+def is_installed(root: Path = Path("/")) -> bool:
+    """Tell whether there is an iscsiadm, without running it."""
+    return any((root / program).exists() for program in _PROGRAMS)
+
+
 def _search_iscsiadm(root: Path, pattern: re.Pattern[bytes]) -> re.Match[bytes] | None:
     for program in _PROGRAMS:
         try:
