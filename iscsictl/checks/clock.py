@@ -29,5 +29,12 @@ def check(machine: Machine) -> Iterator[Finding]:
         yield warn(
             "clock",
             "no time server keeps the clock right: logs of host and array cannot be compared",
-            "apt install chrony (dnf install chrony), or: timedatectl set-ntp true",
+            _time_server_fix(machine),
         )
+
+
+def _time_server_fix(machine: Machine) -> str:
+    if machine.kernel.contained:
+        return "keep the clock of this container's host right: it has no other"
+    chrony = "apt install chrony (dnf install chrony)"
+    return f"{chrony}, or: timedatectl set-ntp true" if machine.systemd.running else chrony

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 
-from iscsictl.model.finding import Finding, fail, ok, warn
+from iscsictl.model.finding import Finding, Level, fail, ok, warn
 from iscsictl.model.host_facts import Machine, ModuleState
 from iscsictl.model.inventory import Known
 from iscsictl.model.transports import TRANSPORT_MODULES
 
+#: What brings the modules of the running kernel back.
+_GONE = "reboot into a kernel that is installed, or install the package of the running one"
 _FINE: frozenset[ModuleState] = frozenset({"loaded", "builtin", "loadable"})
 
 
@@ -28,19 +30,27 @@ def check(machine: Machine) -> Iterator[Finding]:
     """Tell whether the modules that iSCSI needs are there, or can be loaded.
 
     After an upgrade of the kernel the running one may have lost its directory in /lib/modules; then
-    only what is loaded already works, until a reboot.
+    only what is loaded already works, until a reboot. A container has the kernel of its host.
     """
     kernel = machine.kernel
     release = kernel.release or "of unknown release"
-    if not kernel.has_modules:
+    transports = tuple(_check_transports(machine))
+    if kernel.has_modules:
+        yield ok("kernel-modules", f"kernel {release}", release)
+    elif kernel.contained:
+        yield ok("kernel-modules", f"kernel {release}, of the host of this container", release)
+    # One that is missing tells of the directory itself.
+    elif all(finding.level is Level.OK for finding in transports):
         yield warn(
             "kernel-modules",
             f"there is no /lib/modules/{release}: the running kernel's modules are gone",
-            "reboot into the kernel that is installed",
+            _GONE,
             release,
         )
-    else:
-        yield ok("kernel-modules", f"kernel {release}", release)
+    yield from transports
+
+
+def _check_transports(machine: Machine) -> Iterator[Finding]:
     for transport in wanted_transports(machine):
         module = TRANSPORT_MODULES.get(transport)
         if module is None:
@@ -67,11 +77,13 @@ def _check_module(machine: Machine, module: str, transport: str) -> Finding:
             f"take the line about {module} out of {where}, then: modprobe {module}",
             transport,
         )
-    if not kernel.has_modules:
-        fix = "reboot into the kernel that is installed"
-    else:
-        fix = (
-            "install the full kernel package (linux-image-ARCH on Debian, kernel-modules on "
-            "RHEL) and reboot"
-        )
-    return fail("kernel-transport", f"the running kernel has no module {module}", fix, transport)
+    what = f"the running kernel has no module {module}"
+    fix = (
+        "install the full kernel package (linux-image-ARCH on Debian, kernel-modules on "
+        "RHEL) and reboot"
+    )
+    if kernel.contained:
+        fix = f"on the host of this container: modprobe {module}"
+    elif not kernel.has_modules:
+        what, fix = f"{what}: there is no /lib/modules/{kernel.release or 'of it'}", _GONE
+    return fail("kernel-transport", what, fix, transport)

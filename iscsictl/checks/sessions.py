@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from iscsictl.checks.services import start_iscsid
 from iscsictl.model.finding import Finding, fail, ok, warn
 from iscsictl.model.host_facts import Machine
 from iscsictl.model.inventory import Known
@@ -75,7 +76,7 @@ def _check_session_state(machine: Machine, session: Session, subject: str) -> Fi
             return fail(
                 "session-state",
                 f"the session is lost ({state}) and iscsid does not run to bring it back",
-                "systemctl start iscsid.service",
+                start_iscsid(machine),
                 subject,
             )
         if reason is not None:
@@ -100,7 +101,7 @@ def _check_session_state(machine: Machine, session: Session, subject: str) -> Fi
     return warn(
         "session-state",
         f"the state of the session is not known ({state})",
-        "systemctl status iscsid.service",
+        "systemctl status iscsid.service" if machine.systemd.running else "pgrep -a iscsid",
         subject,
     )
 

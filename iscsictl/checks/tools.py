@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 
+from iscsictl.checks.services import start_iscsid
 from iscsictl.model.finding import Finding, fail, ok, skip, warn
 from iscsictl.model.host_facts import Machine, Program
 
 _INSTALL = "apt install open-iscsi (dnf install iscsi-initiator-utils)"
+_OPEN_ISCSI = ("iscsiadm", "iscsid")
 _PACKAGES = {
     "sfdisk": "apt install fdisk (dnf install util-linux)",
     "findmnt": "apt install util-linux",
@@ -21,11 +23,15 @@ def check(machine: Machine) -> Iterator[Finding]:
     iscsiadm and iscsid exchange structures that change between releases, so those of two releases
     misunderstand each other. `multipath` is for another check, since only some hosts need it.
     """
-    for name in ("iscsiadm", "iscsid"):
-        program = machine.programs.get(name)
-        if program is None or program.path is None:
+    missing = [name for name in _OPEN_ISCSI if not machine.has_program(name)]
+    if missing == [*_OPEN_ISCSI]:
+        yield fail("tools-open-iscsi", "it is not installed", _INSTALL, "open-iscsi")
+    else:
+        for name in missing:
             yield fail("tools-open-iscsi", f"{name} is not installed", _INSTALL, name)
-        else:
+    for name in _OPEN_ISCSI:
+        program = machine.programs.get(name)
+        if program is not None and program.path is not None:
             version = f" {program.version}" if program.version else ""
             yield ok("tools-open-iscsi", f"{program.path}{version}", name)
     yield from _check_versions(machine)
@@ -83,12 +89,14 @@ def _check_iscsid(machine: Machine) -> Iterator[Finding]:
             yield fail(
                 "iscsid-running",
                 "iscsid does not run: sessions that break are not brought back",
-                "systemctl start iscsid.service",
+                start_iscsid(machine),
             )
-        elif socket is not None and socket.enabled and not socket.masked:
+        elif not machine.has_program("iscsid"):
+            return  # which is told already, and starting it comes after that
+        elif machine.systemd.running and socket and socket.enabled and not socket.masked:
             yield ok("iscsid-running", "iscsid is started by its socket when it is needed")
         else:
-            yield warn("iscsid-running", "iscsid does not run", "systemctl start iscsid.service")
+            yield warn("iscsid-running", "iscsid does not run", start_iscsid(machine))
         return
     if daemon.stopped:
         yield fail(

@@ -34,13 +34,15 @@ class Kernel:
     """The running kernel, and what its modules are: by name with underscores.
 
     `has_modules` is False where the files of the running kernel are gone (after an upgrade).
-    `blockers` names the file that forbids a blocked module.
+    `blockers` names the file that forbids a blocked module. A `contained` one is that of the host
+    of this container, which alone can load a module.
     """
 
     release: str | None = None
     has_modules: bool = True
     modules: Mapping[str, ModuleState] = field(default_factory=dict)
     blockers: Mapping[str, str] = field(default_factory=dict)
+    contained: bool = False
 
 
 @dataclass(frozen=True)
@@ -259,3 +261,8 @@ class Machine:
         """Records, sessions and disks by name; records that could not be read are none."""
         records = self.db.value.records if isinstance(self.db, Known) else ()
         return HostIndex(records, self.listing.sessions, self.listing.disks or ())
+
+    def has_program(self, name: str) -> bool:
+        """Tell whether a program that was looked for is installed; one that was not is none."""
+        program = self.programs.get(name)
+        return program is not None and program.path is not None

@@ -11,20 +11,23 @@ from iscsictl.model.actions import ClearLock, EnableService, Protect, Reload, Re
 from iscsictl.model.finding import Level
 from iscsictl.model.hold import Hold
 from iscsictl.model.host_facts import (
+    Clock,
     Kernel,
     KernelLogErrors,
     KernelRoute,
     Lock,
+    Machine,
     MountHealth,
     Nic,
     PathMtu,
+    Program,
 )
 from iscsictl.model.initiator_name import InitiatorName
 from iscsictl.model.inventory import Known
 from iscsictl.model.listing import Block, Listing
 from iscsictl.model.names import Portal
 from iscsictl.model.record import IfaceRecord
-from iscsictl.model.services import Daemon
+from iscsictl.model.services import Daemon, Systemd
 from iscsictl.parse.fstab import parse_fstab
 from tests.unit.healthy_host import (
     BARE,
@@ -235,6 +238,51 @@ def test_the_module_of_an_iface_is_the_one_that_is_needed() -> None:
     iface = IfaceRecord(path=Path("/x"), values={"iface.transport_name": "iser"}, name="rdma")
     machine = replace(SOUND, db=db(replace(record(), iface="rdma"), ifaces=(iface,)))
     assert found(machine, "kernel-transport").subject == "iser"
+
+
+BARE_CONTAINER = Machine(
+    kernel=Kernel("6.1.0", has_modules=False, modules={"iscsi_tcp": "missing"}, contained=True),
+    programs={name: Program(name) for name in ("iscsiadm", "iscsid")},
+    clock=Clock(2e9, synchronized=False),
+    systemd=Systemd(running=False),
+)
+
+
+@pytest.mark.parametrize("systemd", [False, True])
+def test_without_open_iscsi_no_fix_is_told_twice(systemd: bool) -> None:
+    machine = replace(BARE_CONTAINER, systemd=Systemd(running=systemd))
+    wrong = [one for one in examine(machine) if one.level in {Level.WARN, Level.FAIL}]
+    assert len(wrong) > 3 - systemd
+    assert len({one.fix for one in wrong}) == len(wrong)
+
+
+def test_in_a_bare_container_no_fix_needs_systemd() -> None:
+    wrong = [one for one in examine(BARE_CONTAINER) if one.level in {Level.WARN, Level.FAIL}]
+    fixes = [str(one.fix) for one in wrong]
+    assert [fix for fix in fixes if "systemctl" in fix or "timedatectl" in fix] == []
+    assert found(BARE_CONTAINER, "kernel-transport").fix == (
+        "on the host of this container: modprobe iscsi_tcp"
+    )
+    assert found(BARE_CONTAINER, "tools-open-iscsi").subject == "open-iscsi"
+    assert {"kernel-modules", "iscsid-running"} & bad(BARE_CONTAINER).keys() == set()
+
+
+def test_without_systemd_iscsid_is_started_by_its_own_command() -> None:
+    machine = replace(SOUND, iscsid=None, systemd=replace(SOUND.systemd, running=False))
+    assert found(machine, "iscsid-running").fix == "iscsid"
+    assert found(replace(machine, listing=Listing()), "iscsid-running").fix == "iscsid"
+    lost = session(status="recovering", session_state="FAILED")
+    machine = replace(machine, listing=Listing((lost,), (disk(),)))
+    assert found(machine, "session-state").fix == "iscsid"
+
+
+def test_modules_that_are_gone_are_told_once() -> None:
+    gone = replace(SOUND, kernel=replace(SOUND.kernel, has_modules=False))
+    assert "kernel-modules" in bad(gone)
+    assert "kernel-transport" not in bad(gone)
+    missing = replace(gone, kernel=replace(gone.kernel, modules={}))
+    assert "kernel-modules" not in bad(missing)
+    assert "/lib/modules/6.1.0" in found(missing, "kernel-transport").message
 
 
 def test_the_plan_of_fix_holds_the_safe_repairs_and_no_other() -> None:

@@ -54,6 +54,13 @@ def test_a_kernel_whose_modules_went_with_an_upgrade_is_told(root: Path) -> None
     assert (kernel.has_modules, kernel.modules["iscsi_tcp"]) == (False, "missing")
 
 
+@pytest.mark.parametrize("file", ["run/systemd/container", "run/.containerenv", ".dockerenv"])
+def test_the_kernel_of_a_container_is_that_of_its_host(root: Path, file: str) -> None:
+    assert not kernel_modules.read_kernel([], root).contained
+    put(root, file)
+    assert kernel_modules.read_kernel([], root).contained
+
+
 UNIT = "[Unit]\nAfter=network-online.target \\\n  iscsid.service\nBefore=remote-fs-pre.target\n"
 
 

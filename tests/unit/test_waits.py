@@ -309,7 +309,7 @@ def test_a_wait_for_another_iscsictl_is_shown(told: Told, tmp_path: Path) -> Non
         take_turn("reloading systemd", 0, tmp_path),
     ):
         pass
-    assert told.waits == [("another iscsictl is reloading systemd", 0)]
+    assert told.waits == [("another run is reloading systemd", 0)]
 
 
 def test_a_terminal_that_is_gone_stops_the_line_and_nothing_else(

@@ -57,7 +57,7 @@ def _disallow_map(action: actions.DisallowMap, _: Context) -> StepResult:
 def _make_map(action: actions.MakeMap, context: Context) -> StepResult:
     """Ask multipathd to take each path of the disk, until its map has them all."""
     asked = 0.0
-    doing = f"waiting for multipathd to make a map of {action.disk.device}"
+    doing = f"waiting for multipathd: {action.disk.device} gets its map"
 
     def paths_without_map() -> list[str]:
         return [path for path in _paths_of(action, context) if not _has_map(path, context.root)]

@@ -32,6 +32,11 @@ def kernel_release(root: Path = Path("/")) -> str | None:
     return text if _RELEASE.fullmatch(text) else None
 
 
+#: What a container has and a host has not: of systemd (https://systemd.io/CONTAINER_INTERFACE),
+#: podman and docker.
+_CONTAINER_FILES = ("run/systemd/container", "run/.containerenv", ".dockerenv")
+
+
 def read_kernel(wanted: Iterable[str], root: Path = Path("/")) -> Kernel:
     """Return the kernel and the state of each wanted module.
 
@@ -57,7 +62,8 @@ def read_kernel(wanted: Iterable[str], root: Path = Path("/")) -> Kernel:
             states[name] = "loadable" if name in loadable else "missing"
     has_modules = directory.is_dir()
     blockers = {name: forbidden[name] for name in names if name in forbidden}
-    return Kernel(release, has_modules, states, blockers)
+    contained = any((root / file).exists() for file in _CONTAINER_FILES)
+    return Kernel(release, has_modules, states, blockers, contained)
 
 
 def builtin_modules(release: str, root: Path = Path("/")) -> set[str]:

@@ -245,7 +245,7 @@ def _locked_file(path: Path, mode: int, turn: _Waiting) -> Iterator[int]:
     try:
         if not _try_lock(fd, mode):
             limit = turn.each or turn.deadline - time.monotonic()
-            with waiting(f"another iscsictl is {turn.doing}", round(max(0.0, limit))):
+            with waiting(f"another run is {turn.doing}", round(max(0.0, limit))):
                 while not _try_lock(fd, mode):
                     turn.pause_once()
         yield fd
