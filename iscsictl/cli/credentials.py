@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from iscsictl.cli.options import Settings, print_message
-from iscsictl.engine.runtime import interrupt_at_once
+from iscsictl.cli.question import asking
 from iscsictl.errors import RefusedError, UsageError
 from iscsictl.lazy_import import lazy_import
 from iscsictl.model import values
@@ -56,7 +56,7 @@ def ask_secret(whose: str, *, twice: bool) -> str:
         raise UsageError(
             f"{whose}: there is no terminal to ask on", hint="give the secret in a file"
         )
-    with interrupt_at_once():
+    with asking():
         return str(click.prompt(whose, hide_input=True, confirmation_prompt=twice, err=True))
 
 

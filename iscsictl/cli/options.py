@@ -278,6 +278,8 @@ def print_error(text: str, hint: str | None, code: Exit) -> int:
 
     A hint of None is not printed.
     """
+    if code == Exit.INTERRUPTED and sys.stderr.isatty():
+        click.echo("\r", nl=False, err=True)  # over the ^C that the terminal has echoed
     print_message(text)
     if hint:
         print_message(hint, "hint")

@@ -6,11 +6,11 @@ import sys
 import click
 
 from iscsictl.cli.options import Settings, print_error, print_message
+from iscsictl.cli.question import asking
 from iscsictl.engine.reconcile import OnFailure, dry_run, reconcile
 from iscsictl.engine.runtime import (
     Scope,
     host_changes,
-    interrupt_at_once,
     interrupt_threads,
     open_context,
 )
@@ -33,7 +33,7 @@ def ask(settings: Settings, question: str) -> bool:
     if not settings.interactive:
         return False
     try:
-        with interrupt_at_once():
+        with asking():
             return click.confirm(question, err=True)
     except InterruptError as error:
         raise UnansweredError(f"{error.text} at a question", signal=error.signal) from None

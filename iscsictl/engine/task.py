@@ -7,6 +7,7 @@ from iscsictl.errors import from_os
 from iscsictl.model.inventory import Inventory
 from iscsictl.model.plan import Plan
 from iscsictl.system.context import Context
+from iscsictl.system.io import signals
 from iscsictl.system.io.waits import waiting
 
 
@@ -28,10 +29,13 @@ def observe_task(task: Task, context: Context, before: Inventory | None = None) 
     """Observe the machine for a task. Raises IscsictlError, whatever the kernel refuses.
 
     `before` is the inventory of the round before, None in the first: what was asked of an array
-    need not be asked again.
+    need not be asked again. After a signal it raises InterruptError: an observer may have taken the
+    end of a program that it stopped for the answer of an array.
     """
     try:
         with waiting("reading the state of this host"):
-            return task.observe(context, before)
+            inventory = task.observe(context, before)
     except OSError as error:
         raise from_os(error) from error
+    signals.check()
+    return inventory

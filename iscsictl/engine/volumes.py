@@ -280,6 +280,7 @@ class _VolumesRun:
 
     def _run_round(self, active: Sequence[_VolumeRun]) -> None:
         observed = self.observers.observe({run.task: run.inventory for run in active})
+        signals.check()
         for found in observed.values():
             if isinstance(found, InterruptError):
                 raise found

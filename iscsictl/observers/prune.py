@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, replace
 
-from iscsictl.errors import IscsictlError, from_os
+from iscsictl.errors import InterruptError, IscsictlError, from_os
 from iscsictl.limits import PRUNE_WAIT
 from iscsictl.model.listing import Session
 from iscsictl.model.names import Portal
@@ -117,6 +117,8 @@ def _ask_for_targets(context: Context, place: Asked, portal: Portal) -> frozense
     """Return the targets that a portal lists; None where it is silent or refuses."""
     try:
         offers = discover(context, portal, place[1], None)
+    except InterruptError:
+        raise
     except IscsictlError as error:
         context.say(f"{portal} proves nothing: {error.text}")
         return None

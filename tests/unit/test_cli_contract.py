@@ -13,13 +13,14 @@ import click
 import pytest
 
 from iscsictl.cli.main import SECTIONS
-from iscsictl.cli.options import Settings
+from iscsictl.cli.options import Settings, print_error
 from iscsictl.errors import Exit, IscsictlError
 from iscsictl.model.actions import DiskId, EnableService, Label, Mkfs, OverwriteGround, Wipe
 from iscsictl.model.claim import FilesystemClaim
 from iscsictl.model.plan import Outcome, Status, Step
 from iscsictl.output.views.plan import StepPrinter, step_row
 from iscsictl.system.io.host_lock import host_lock
+from tests.bench.make_tree import make
 from tests.commands import call, commands
 from tests.unit.fake_root import put
 
@@ -322,6 +323,17 @@ def test_a_verdict_in_tsv_is_two_plain_fields(tmp_path: Path) -> None:
     assert {level for level, _ in fields} == {"refuse", "warn"}
 
 
+def test_an_interrupt_is_told_over_the_echo_of_ctrl_c(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for terminal in (False, True):
+        monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)  # noqa: B023
+        assert print_error("stopped", None, Exit.INTERRUPTED) == 130
+        assert print_error("other", None, Exit.ERROR) == 1
+        said = capsys.readouterr().err
+        assert said == "\r" * terminal + "iscsictl: stopped\niscsictl: other\n"
+
+
 def test_the_steps_have_colours_where_the_terminal_can_and_colour_is_requested(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -359,6 +371,17 @@ def test_a_plan_says_in_words_when_formatting_depends_on_a_blank_disk(status: St
         outcome = Outcome(Step(action, "t", "why", status=status))
         assert printer.line(outcome).endswith(f"(why)  {ending}")
         assert step_row(outcome)["hazard"] == "destroys"
+
+
+def test_reconnect_says_of_a_session_without_a_record_what_it_lacks(tmp_path: Path) -> None:
+    make(tmp_path, 1)
+    target = "iqn.2003-01.org.example:array.lun00000"
+    answer = call(["reconnect", target], tmp_path, uid=0)
+    assert answer.code == Exit.NOT_FOUND
+    assert answer.err.splitlines() == [
+        f"iscsictl: there is no node record of {target}",
+        "hint: make one: iscsictl discover 192.0.0.1:3260 --save",
+    ]
 
 
 def test_reconnect_takes_a_part_of_a_name_on_a_terminal_alone(

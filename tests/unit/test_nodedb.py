@@ -19,9 +19,11 @@ from iscsictl.errors import (
 from iscsictl.model.names import Portal
 from iscsictl.model.secret import Secret
 from iscsictl.model.spec import Account, chap_values
+from iscsictl.system.io import process
 from iscsictl.system.iscsi import nodedb
 from iscsictl.system.iscsi.nodedb import (
     find_db,
+    is_installed,
     read_discovery_records,
     read_ifaces,
     read_record,
@@ -220,6 +222,22 @@ def test_the_path_compiled_into_iscsiadm_wins_over_directories_left_behind(tmp_p
     program.parent.mkdir(parents=True)
     program.write_bytes(b"\x7fELF...\0%s/%s\0/var/lib/iscsi/nodes\0/etc/iscsi/iscsid.conf\0")
     assert find_db(tmp_path) == tmp_path / "var/lib/iscsi"
+    # As in the PATH that programs are started with.
+    local = tmp_path / "usr/local/sbin/iscsiadm"
+    local.parent.mkdir(parents=True)
+    local.write_bytes(b"\x7fELF...\0%s/%s\0/etc/iscsi/nodes\0/etc/iscsi/iscsid.conf\0")
+    assert find_db(tmp_path) == tmp_path / "etc/iscsi"
+
+
+def test_iscsiadm_is_found_in_every_directory_that_programs_are_started_from(
+    tmp_path: Path,
+) -> None:
+    for number, directory in enumerate(process.PATH.split(":")):
+        root = tmp_path / str(number)
+        assert not is_installed(root)
+        (root / directory.lstrip("/")).mkdir(parents=True)
+        (root / directory.lstrip("/") / "iscsiadm").touch()
+        assert is_installed(root)
 
 
 def test_without_iscsiadm_the_directory_with_records_is_the_database(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from iscsictl.model.plan import Plan
 from iscsictl.model.record import NodeRecord
 from iscsictl.planner.iscsi.prune import PruneFacts, plan_prune, portals_to_ask
 from iscsictl.system.context import Context
+from iscsictl.system.io import signals
 from iscsictl.system.iscsi import down_times
 from iscsictl.system.iscsi.sessions import has_session, read_listing
 from tests.bench.make_tree import make
@@ -302,6 +303,23 @@ def test_portals_are_asked_and_down_times_waited_for_once_in_a_run(
     (step,) = json.loads(done.out)["steps"]
     assert step["status"] == "done"
     assert list((tmp_path / "etc/iscsi/nodes").iterdir()) == []
+
+
+def test_a_signal_while_a_portal_is_asked_ends_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dead_host(tmp_path, 1)
+
+    def interrupt(*_: object) -> None:
+        signals._asked.append(2)
+        signals.check()
+
+    monkeypatch.setattr(signals, "_asked", [])
+    monkeypatch.setattr("iscsictl.observers.prune.discover", interrupt)
+    done = call(["prune", "--yes"], tmp_path, uid=0)
+    assert done.code == 130
+    assert "proves nothing" not in done.err
+    assert "nothing was changed" in done.err
 
 
 def dead_host(root: Path, number: int) -> list[Path]:

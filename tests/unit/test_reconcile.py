@@ -326,6 +326,18 @@ def test_an_interrupt_before_the_first_change_says_that_there_was_none(
     assert one.done == []
 
 
+@pytest.mark.usefixtures("machine")
+def test_a_signal_that_an_observer_took_for_an_answer_ends_the_run(tmp_path: Path) -> None:
+    def observe(_context: Context, _before: Inventory | None) -> Inventory:
+        signals._asked.append(2)
+        return Inventory()
+
+    nothing_to_do = Task(observe, lambda _: Plan())
+    report = reconcile(nothing_to_do, context(tmp_path), lambda _: None)
+    assert report.error is not None
+    assert report.error.exit is Exit.INTERRUPTED
+
+
 def test_a_yes_adopts_and_a_no_is_refused(machine: Make, tmp_path: Path) -> None:
     said_no = machine(world(parted(W, "ext4")).logged_in())
     report = reconcile(said_no.task(spec()), context(tmp_path), said_no.listen)

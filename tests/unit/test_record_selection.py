@@ -51,6 +51,9 @@ def test_what_is_said_of_a_name_that_does_not_do() -> None:
     assert error("nothing like it", NAMES, interactive=True).hint == (
         "see: iscsictl nodes ls, iscsictl ls"
     )
+    assert error("mail", [], interactive=True).hint == (
+        "none is known yet: iscsictl attach, or iscsictl discover ADDRESS --save"
+    )
 
 
 def test_few_of_many_names_are_listed_and_the_rest_is_counted() -> None:
@@ -91,6 +94,10 @@ def test_no_record_is_an_error_that_says_how_to_make_one() -> None:
     with pytest.raises(NotFoundError) as caught:
         select_records(Inventory(), RecordSelector())
     assert caught.value.hint == "make one: iscsictl discover ADDRESS --save"
+    up = Inventory(sessions=(session(target=A),))
+    with pytest.raises(NotFoundError) as caught:
+        select_records(up, RecordSelector(A))
+    assert caught.value.hint == f"make one: iscsictl discover {P1} --save"
 
 
 def test_a_corrupt_record_is_named_with_the_way_out() -> None:

@@ -56,8 +56,20 @@ def test_a_signal_at_the_question_ends_it_and_the_terminal_shows_again_what_is_t
     child.waitnoecho(PATIENCE)
     assert not child.getecho()
     child.kill(number)
-    child.expect(f"stopped by {number.name}")
+    child.expect(f"\r\n\r?iscsictl: stopped by {number.name}")
     assert child.getecho()
     child.expect(pexpect.EOF)
     child.close()
     assert child.exitstatus == 128 + number
+
+
+def test_what_follows_ctrl_c_at_a_question_is_on_a_line_of_its_own(tmp_path: Path) -> None:
+    child = on_terminal(tmp_path, "attach")
+    child.expect("Portal of the array")
+    child.expect(": ")
+    child.sendintr()
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == Exit.INTERRUPTED
+    said = (child.before or "").replace("\r", "").splitlines()
+    assert said[-1] == "iscsictl: stopped; nothing was changed"

@@ -13,8 +13,9 @@ import click
 
 from iscsictl.cli.credentials import judge_account
 from iscsictl.cli.options import Settings, print_line, report
+from iscsictl.cli.question import asking
 from iscsictl.cli.runner import run_task
-from iscsictl.engine.runtime import interrupt_at_once, open_context
+from iscsictl.engine.runtime import open_context
 from iscsictl.engine.task import Task
 from iscsictl.errors import Exit, InterruptError, IscsictlError, NotFoundError
 from iscsictl.model import values
@@ -193,7 +194,7 @@ def prompt(question: str, default: str | None, *, hide: bool) -> str:
     not shown.
     """
     try:
-        with interrupt_at_once():
+        with asking():
             return str(click.prompt(question, default=default, hide_input=hide, err=True))
     except InterruptError as error:
         number = int(error.exit) - 128

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from iscsictl.observers import metrics as metrics_observer
     from iscsictl.output.views import metrics as metrics_view
     from iscsictl.output.views import plan as plan_view
-    from iscsictl.planner.selection import names
+    from iscsictl.planner.selection import records
 else:
     # A timer runs this every few minutes, and nearly always finds that nothing is missing.
     runner = lazy_import("iscsictl.cli.runner")
@@ -47,7 +47,7 @@ else:
     metrics_observer = lazy_import("iscsictl.observers.metrics")
     metrics_view = lazy_import("iscsictl.output.views.metrics")
     plan_view = lazy_import("iscsictl.output.views.plan")
-    names = lazy_import("iscsictl.planner.selection.names")
+    records = lazy_import("iscsictl.planner.selection.records")
 
 #: Runs that one process may keep out: two are a command at work, with a timer's usual minutes.
 _KEPT_OUT_LIMIT = 3
@@ -123,8 +123,10 @@ def _reconnect(settings: Settings, target: str | None) -> _Run:
     # Without the lock: where all is well, neither this run nor another has to wait.
     inventory = observe_locally(context)
     if target is not None:
-        known = (record.target for record in inventory.records)
-        target = names.resolve_name(target, known, settings.interactive)
+        selector = records.RecordSelector(target, interactive=settings.interactive)
+        selector = selector.with_exact_target(inventory)
+        records.select_records(inventory, selector)
+        target = selector.target
     plan = plan_reconnect(inventory, mounted(context, inventory), target)
     if all(step.status is Status.UNCHANGED for step in plan.steps):
         forget_kept_out(settings.root)

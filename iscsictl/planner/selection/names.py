@@ -8,6 +8,8 @@ from iscsictl.errors import NotFoundError
 #: difflib's similarity from 0 to 1: one letter wrong in a short name is still near.
 _SIMILAR = 0.8
 _SHOWN = 5
+#: What leads to the first name of all.
+_FIRST_TARGET = "iscsictl attach, or iscsictl discover ADDRESS --save"
 
 
 def resolve_name(
@@ -34,8 +36,10 @@ def resolve_name(
     if near:
         question = "the exact name is needed off a terminal" if containing else "did you mean"
         hint = f"{question}: {_list_names(near)}"
-    else:
+    elif known:
         hint = "see: iscsictl nodes ls, iscsictl ls"
+    else:
+        hint = f"none is known yet: {_FIRST_TARGET}"
     raise NotFoundError(f"no {what} is called {name!r} here", hint=hint)
 
 

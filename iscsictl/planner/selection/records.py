@@ -67,7 +67,8 @@ def select_records(inventory: Inventory, selector: RecordSelector) -> tuple[Node
     selector = selector.with_exact_target(inventory)
     found = tuple(r for r in inventory.records if selector.matches(r.target, r.portal, r.iface))
     if not found:
-        address = selector.portal or "ADDRESS"
+        used = (s.persistent_portal for s in inventory.sessions if s.target == selector.target)
+        address = selector.portal or next(filter(None, used), "ADDRESS")
         raise NotFoundError(
             f"there is no node record of {selector.description}",
             hint=f"make one: iscsictl discover {shell_form(address)} --save",

@@ -36,7 +36,11 @@ DISCOVERY_FILES: Final[Mapping[DiscoveryKind, tuple[str, str]]] = {
 }
 # Below these, or in a directory of a portal in them, discovery links to node records (idbm.c).
 LINK_DIRECTORIES: Final = ("send_targets", "isns", "static", "fw")
-_PROGRAMS: Final = ("usr/sbin/iscsiadm", "sbin/iscsiadm", "usr/bin/iscsiadm")
+#: In the order in which iscsictl looks for programs (system/io/process.py).
+_PROGRAMS: Final = tuple(
+    f"{directory}/iscsiadm"
+    for directory in ("usr/local/sbin", "usr/local/bin", "usr/sbin", "usr/bin", "sbin", "bin")
+)
 _COMPILED_IN: Final = re.compile(rb"\0(/[\x21-\x7e]{1,200})/nodes\0")
 # What it writes above each record (idbm.c, ISCSI_BEGIN_REC).
 _WRITES: Final = re.compile(rb"# BEGIN RECORD ([\x21-\x7e]{1,40})\0")

@@ -1,0 +1,25 @@
+"""What every question on the terminal owes to whoever does not answer it."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+
+from iscsictl.engine.runtime import interrupt_at_once
+from iscsictl.errors import InterruptError
+
+
+@contextmanager
+def asking() -> Iterator[None]:
+    """Have a signal end a question at once, with InterruptError; the next output is below it.
+
+    The end of the input is Click's Abort, as ever.
+    """
+    try:
+        with interrupt_at_once():
+            yield
+    except (InterruptError, click.Abort):
+        if sys.stderr.isatty():
+            click.echo(err=True)
+        raise
