@@ -54,7 +54,9 @@ def ask_secret(whose: str, *, twice: bool) -> str:
     """
     if sys.stdin is None or not sys.stdin.isatty():
         raise UsageError(
-            f"{whose}: there is no terminal to ask on", hint="give the secret in a file"
+            f"{whose}: there is no terminal to ask on",
+            hint="give the secret in a file, or on standard input: "
+            f"--{'mutual' if whose.endswith('array') else 'chap'}-secret-file -",
         )
     with asking():
         return str(click.prompt(whose, hide_input=True, confirmation_prompt=twice, err=True))

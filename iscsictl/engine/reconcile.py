@@ -225,7 +225,7 @@ class Run:
         return tuple(step for step in self.begun.values() if step.id not in self.ended)
 
     def unfinished_logins(self) -> tuple[str, ...]:
-        """Return a sentence for each login that is still with iscsid, which nothing takes back."""
+        """Return a sentence for each login that iscsid still works on, which nothing can stop."""
         return tuple(
             f"the login to {step.subject} did not end: iscsid may still complete it, "
             "which iscsictl ls shows"

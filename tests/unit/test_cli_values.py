@@ -220,3 +220,20 @@ def test_nodes_set_refuses_it_before_it_looks_at_a_record(pair: str, tmp_path: P
     first, second = answer.err.splitlines()
     assert first.startswith(f"iscsictl: {pair.partition('=')[0]}: ")
     assert second.startswith("hint: ")
+
+
+@pytest.mark.parametrize("side", ["chap", "mutual"])
+def test_off_a_terminal_the_hint_for_a_secret_has_the_option_that_works(
+    side: str, tmp_path: Path
+) -> None:
+    line = ["discover", "192.0.2.5", "--chap-user", "u", "--mutual-user", "v"]
+    other = "mutual" if side == "chap" else "chap"
+    file = tmp_path / "secret"
+    file.write_text(SECRET)
+    line += [f"--{other}-secret-file", str(file)]
+    answer = call([*line, f"--{side}-secret-prompt"], tmp_path, uid=0)
+    assert answer.code == Exit.USAGE
+    option = answer.err.splitlines()[-1].partition(": --")[2].split()
+    assert option == [f"{side}-secret-file", "-"]
+    given = call([*line, f"--{option[0]}", "-"], tmp_path, uid=0, stdin=b"another-secret-7")
+    assert given.code == Exit.UNREACHABLE, given.err

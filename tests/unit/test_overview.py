@@ -111,7 +111,7 @@ def test_where_there_is_no_session_the_first_step_to_one_is_told() -> None:
         (nothing_yet(records=(RECORD,)), "log in to what is missing: iscsictl reconnect"),
         (
             nothing_yet(records=(manual,)),
-            "log in to the targets that have a record: iscsictl login --all",
+            f"log in to a target that has a record: iscsictl login {T}",
         ),
         (nothing_yet(), f"attach a LUN: {FIRST_ATTACH}"),
         (nothing_yet(sessions=(session(),)), None),

@@ -6,6 +6,7 @@ from contextlib import suppress
 from iscsictl.cli.options import Settings, print_message
 from iscsictl.errors import IscsictlError
 from iscsictl.model.initiator_name import InitiatorName
+from iscsictl.model.shell_form import shell_form
 from iscsictl.observers.overview import Overview, observe_overview
 from iscsictl.output.terminal import screen_of
 from iscsictl.output.views.overview import print_overview
@@ -53,7 +54,9 @@ def first_step(found: Overview) -> str | None:
     if _missing_sessions(found):
         return "log in to what is missing: iscsictl reconnect"
     if found.records:
-        return "log in to the targets that have a record: iscsictl login --all"
+        # Not with --all, which takes those alone that are logged in to at boot.
+        first = min(record.target for record in found.records)
+        return f"log in to a target that has a record: iscsictl login {shell_form(first)}"
     return f"attach a LUN: {FIRST_ATTACH}"
 
 
