@@ -14,7 +14,18 @@ FLAGS = frozenset(
 VALUED = frozenset({"-o", "--output", "--timeout"})
 
 
-class GroupWithDefault(HelpPageOfGroup):
+class GroupOfCommands(HelpPageOfGroup):
+    """A group before whose command common options may stand, as before those of the program."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Move common options behind the command, where one of the group's follows them."""
+        moved = move_common_options(args)
+        if moved and self.get_command(ctx, moved[0]) is not None:
+            args = moved
+        return super().parse_args(ctx, args)
+
+
+class GroupWithDefault(GroupOfCommands):
     """A group that runs one of its commands, by default `ls`, where none is named."""
 
     default_command = "ls"
@@ -25,7 +36,9 @@ class GroupWithDefault(HelpPageOfGroup):
         So `iscsictl nodes -J` means `iscsictl nodes ls -J`, and `iscsictl nodes --help` is the
         group's.
         """
-        if not args or (args[0].startswith("-") and args[0] not in ctx.help_option_names):
+        first = next(iter(move_common_options(args)), "")
+        is_command = self.get_command(ctx, first) is not None
+        if not args or not (is_command or args[0][:1] != "-" or args[0] in ctx.help_option_names):
             args = [self.default_command, *args]
         return super().parse_args(ctx, args)
 
@@ -55,6 +68,8 @@ def move_common_options(args: Sequence[str]) -> list[str]:
         bundled = not rest[0].startswith("--") and all(f"-{c}" in FLAGS for c in rest[0][1:])
         if rest[0] in FLAGS or (len(rest[0]) > 1 and bundled) or (equals and name in VALUED):
             moved.append(rest.pop(0))
+        elif rest[0][:2] in VALUED and rest[0] not in VALUED:
+            moved.append(rest.pop(0))  # -ojson
         elif rest[0] in VALUED and len(rest) > 1:
             moved += [rest.pop(0), rest.pop(0)]
         else:

@@ -141,7 +141,8 @@ class LazyGroup(HelpPageOfGroup):
             show_overview = _import_attribute("overview:show_overview")
             ctx.exit(show_overview(options.Settings(root=options.settings_root())))
         if args[:1] == ["help"]:
-            args = [*args[1:], "--help"]
+            # Options, which a help does not need, are no part of a command's name.
+            args = [word for word in args if word != "help" and word[:1] != "-"] + ["--help"]
         elif args == ["version"]:
             args = ["--version"]
         return super().parse_args(ctx, args)

@@ -184,11 +184,22 @@ def test_common_options_may_stand_before_the_command(given: list[str], meant: li
     assert move_common_options(given) == meant
 
 
-def test_json_before_after_and_by_its_long_name(tmp_path: Path) -> None:
-    documents = [
-        call(words, tmp_path).out for words in (["-J", "ls"], ["ls", "-J"], ["ls", "--json"])
-    ]
-    assert [json.loads(text)["schema"] for text in documents] == ["iscsictl.ls/1"] * 3
+@pytest.mark.parametrize(
+    ("line", "schema"),
+    [
+        *((line, "ls") for line in ("-J ls", "ls -J", "ls --json", "-ojson ls", "ls -ojson")),
+        *((line, "nodes") for line in ("nodes -J", "nodes -J ls", "-J nodes ls", "nodes ls -J")),
+        ("iface -q -J show", "transports"),
+        ("disk part -J verify /dev/sdb", "error"),
+        ("-o json disk part verify /dev/sdb", "error"),
+    ],
+)
+def test_common_options_stand_before_or_behind_any_word_of_a_command(
+    tmp_path: Path, line: str, schema: str
+) -> None:
+    answer = call(line.split(), tmp_path)
+    assert json.loads(answer.out)["schema"] == f"iscsictl.{schema}/1"
+    assert "No such" not in answer.out
 
 
 @pytest.mark.parametrize(
@@ -205,7 +216,10 @@ def test_a_name_that_other_tools_use_is_answered_with_ours(
 
 
 def test_help_and_version_are_commands_too(tmp_path: Path) -> None:
-    assert "Usage: iscsictl attach" in call(["help", "attach"], tmp_path).out
+    for line in ("help attach", "help -J attach", "-q help attach", "help attach -v"):
+        assert "Usage: iscsictl attach [" in call(line.split(), tmp_path).out
+    for line in ("help", "help help", "help -J", "-q help"):
+        assert "Usage: iscsictl [" in call(line.split(), tmp_path).out
     assert call(["version"], tmp_path).out == call(["-V"], tmp_path).out
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from iscsictl.cli.groups import GroupWithDefault
+from iscsictl.cli.groups import GroupOfCommands, GroupWithDefault
 from iscsictl.cli.options import (
     Number,
     Settings,
@@ -217,7 +217,7 @@ def grow(settings: Settings, name: str, lun: int | None) -> int:
     return run_task(settings, task(DiskQuery(name, lun, growth=True), plan_grow))
 
 
-@disk.group("part")
+@disk.group("part", cls=GroupOfCommands)
 def part() -> None:
     """Add, delete and verify partitions, and change their type or bootable flag."""
 
