@@ -82,7 +82,7 @@ ISCSIADM: Final[tuple[Row, ...]] = (
      "secret; the login status is in journalctl -u iscsid"),
      Exit.NOT_FOUND),
     (20, "ISCSI_ERR_ISCSID_NOTCONN", "could not connect to iscsid",
-     "iscsid is not running", "systemctl start iscsid (or: iscsictl service start)",
+     "iscsid is not running", "systemctl start iscsid, or without systemd: iscsid",
      Exit.MISSING),
     (21, "ISCSI_ERR_NO_OBJS_FOUND", "no objects found",
      "no session, record or portal matches; for a command that lists, the list is empty",

@@ -157,6 +157,7 @@ class HostFacts:
 
     `login_startups` are the values of node.startup that the login service logs in to.
     `reservation_key` is the one that this host registers, None without a machine-id.
+    `service_defined` is False where there is no unit of the login service, as without systemd.
     """
 
     login_service: str = "open-iscsi.service"
@@ -165,6 +166,7 @@ class HostFacts:
     required: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     login_startups: frozenset[str] = frozenset({"automatic"})
     reservation_key: int | None = None
+    service_defined: bool = True
 
 
 @dataclass(frozen=True)

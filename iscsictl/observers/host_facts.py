@@ -23,4 +23,5 @@ def read_host_facts(root: Path = Path("/")) -> HostFacts:
         systemd.required_mounts(root),
         read_login_startups(service, root),
         read_own_key(root),
+        systemd.unit_file(service, root) is not None or systemd.masked(service, root),
     )

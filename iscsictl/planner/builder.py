@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from iscsictl.errors import IscsictlError, PartialError, UnreachableError
+from iscsictl.model import actions
+from iscsictl.model.inventory import HostFacts
 from iscsictl.model.plan import Action, Plan, Status, Step
 
 
@@ -58,6 +60,21 @@ class PlanBuilder:
     def build(self, refusal: IscsictlError | None = None, result: str | None = None) -> Plan:
         """Return the plan. `refusal` forbids all of it; `result` is the device that it leads to."""
         return Plan(tuple(self.steps), refusal, tuple(self.notes), result, dict(self.errors))
+
+
+def add_login_service(builder: PlanBuilder, host: HostFacts, *, boot: bool = True) -> None:
+    """Add that the login service starts at boot; where there is no such unit, a note instead.
+
+    Where nothing is wanted at `boot` it stays as it is.
+    """
+    unit, done = host.login_service, host.service_enabled or not boot
+    if host.service_defined or done:
+        builder.add(actions.EnableService(unit), unit, "logs in at boot", done=done)
+        return
+    builder.notes.append(
+        f"nothing logs in at boot, for there is no {unit}: install open-iscsi with its units, or "
+        "have the init of this host run: iscsiadm -m node --loginall=automatic"
+    )
 
 
 def build_plan(add_steps: Callable[[PlanBuilder], str | None]) -> Plan:

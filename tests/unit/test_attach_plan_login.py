@@ -43,6 +43,18 @@ def test_the_login_service_is_enabled_where_it_is_not() -> None:
     assert "enable" not in verbs(planned(now, spec(boot=False)))
 
 
+def test_without_a_login_service_attach_goes_on_and_says_what_to_do_at_boot() -> None:
+    facts = HostFacts(service_enabled=False, service_defined=False)
+    now = world(blank(W)).having(host=facts)
+    plan = planned(now)
+    assert plan.refusal is None
+    assert "enable" not in verbs(plan)
+    (note,) = plan.notes
+    assert "there is no open-iscsi.service" in note
+    assert "--loginall=automatic" in note
+    assert planned(now, spec(boot=False)).notes == ()
+
+
 def test_a_record_gets_startup_a_long_timeout_and_the_account() -> None:
     account = Account("host", Secret("0123456789abcdef"))
     action = step(planned(world(blank(W)), spec(account=account)), "settings").action

@@ -8,6 +8,7 @@ from iscsictl.engine.handlers.registry import execute_action, inverse
 from iscsictl.engine.runtime import open_context
 from iscsictl.errors import IscsictlError
 from iscsictl.model.actions import EnableService
+from iscsictl.observers.host_facts import read_host_facts
 from iscsictl.system.host import systemd
 from iscsictl.system.io import process
 from tests.unit.fake_root import put
@@ -91,3 +92,12 @@ def test_a_service_that_did_not_run_is_enabled_and_not_started(
     (tmp_path / LINK).unlink()
     assert execute_action(EnableService(UNIT), open_context(1.0, tmp_path)).changed
     assert calls.read_text() == "enable\n"
+
+
+def test_a_login_service_without_a_file_is_told_from_one_that_is_only_disabled(
+    tmp_path: Path,
+) -> None:
+    assert not read_host_facts(tmp_path).service_defined
+    put(tmp_path, "lib/systemd/system/open-iscsi.service", "[Unit]\n")
+    facts = read_host_facts(tmp_path)
+    assert (facts.service_defined, facts.service_enabled) == (True, False)

@@ -296,6 +296,10 @@ def test_startup_automatic_enables_the_login_service() -> None:
     plan = plan_startup(Inventory(records=(record(),), host=facts), RecordSelector(A), "automatic")
     assert plan.steps[-1].id == "enable:iscsi.service"
     assert len(plan_startup(Inventory(records=(record(),)), RecordSelector(A), "manual").steps) == 1
+    without = Inventory(records=(record(),), host=replace(facts, service_defined=False))
+    plan = plan_startup(without, RecordSelector(A), "automatic")
+    assert [step.action.verb for step in plan.steps] == ["settings"]
+    assert "there is no iscsi.service" in " ".join(plan.notes)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from iscsictl.planner.attach.multipath import (
     add_service_steps,
     choose_paths,
 )
-from iscsictl.planner.builder import PlanBuilder
+from iscsictl.planner.builder import PlanBuilder, add_login_service
 from iscsictl.planner.iscsi.settings import require_settings
 from iscsictl.planner.safety import overwrite
 from iscsictl.planner.safety.duplicates import outside_map
@@ -81,8 +81,7 @@ def _add_records_and_services(
     for path in choice.paths:
         _add_record(builder, inventory, spec, path, choice)
     if spec.boot:
-        unit, enabled = inventory.host.login_service, inventory.host.service_enabled
-        builder.add(actions.EnableService(unit), unit, "logs in at boot", done=enabled)
+        add_login_service(builder, inventory.host)
     if choice.mapped:
         add_service_steps(builder, inventory)
 

@@ -11,7 +11,7 @@ from iscsictl.model.listing import Block, blocks
 from iscsictl.model.plan import Plan
 from iscsictl.model.shell_form import shell_form
 from iscsictl.model.values import is_directory
-from iscsictl.planner.builder import PlanBuilder, build_plan
+from iscsictl.planner.builder import PlanBuilder, add_login_service, build_plan
 from iscsictl.planner.disks.new_filesystem import add_exclusive_step
 from iscsictl.planner.safety.mount_points import exposure
 from iscsictl.planner.safety.overwrite import (
@@ -308,9 +308,7 @@ def _add_fstab_steps(builder: PlanBuilder, inventory: DiskInventory, spec: Mount
     # Before the entry, whose step starts the service: enabling it makes its alias iscsi.service,
     # and the reload in which another unit's `After=iscsi.service` first finds that alias makes
     # systemd 252 forget that the service runs.
-    unit = inventory.host.login_service
-    enabled = inventory.host.service_enabled or not spec.boot
-    builder.add(actions.EnableService(unit), unit, "logs in at boot", done=enabled)
+    add_login_service(builder, inventory.host, boot=spec.boot)
     if path is not None:
         _require_no_other_line(inventory.fstab, path, uuid)
         place = _mount_point_state(inventory)

@@ -10,7 +10,7 @@ from iscsictl.model.names import Portal
 from iscsictl.model.plan import Plan
 from iscsictl.model.record import NodeRecord, discovery_values, startup_values
 from iscsictl.model.shell_form import shell_form
-from iscsictl.planner.builder import PlanBuilder
+from iscsictl.planner.builder import PlanBuilder, add_login_service
 from iscsictl.planner.iscsi.settings import Changes, require_settings
 from iscsictl.planner.selection.records import (
     RecordSelector,
@@ -92,8 +92,7 @@ def plan_startup(inventory: Inventory, selector: RecordSelector, startup: str) -
     draft.notes += [
         f"portal {portal} does not answer: {why}" for portal, why in inventory.silent.items()
     ]
-    unit, enabled = inventory.host.login_service, inventory.host.service_enabled
-    draft.add(actions.EnableService(unit), unit, "logs in at boot", done=enabled)
+    add_login_service(draft, inventory.host)
     return draft.build()
 
 
