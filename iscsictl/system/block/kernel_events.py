@@ -1,8 +1,10 @@
 """Waiting for the kernel's events about disks and sessions, with a clock beside them."""
 
+import contextlib
 import os
 import select
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +15,9 @@ pyudev = lazy_import("pyudev")
 
 # What a login, a break and a scan send events of; without a filter every NIC would wake us.
 SUBSYSTEMS = ("block", "iscsi_session", "iscsi_connection", "scsi")
-# Bytes: a login of hundreds of LUNs sends thousands of events at once.
-BUFFER = 1 << 22
+# Bytes: a login of hundreds of LUNs sends thousands of events at once, and the kernel drops those
+# for which there is no room (ENOBUFS).
+BUFFER = 1 << 24
 # Seconds: one login is a dozen events, and the last one brings the disk.
 SETTLE = 0.05
 
@@ -27,8 +30,13 @@ class Events:
     made, and since whoever waits looks at everything again, nothing is missed.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(
+        self, root: Path, subsystems: Sequence[str] = SUBSYSTEMS, settle: float = SETTLE
+    ) -> None:
+        """Listen from now on; `settle` is how many seconds a burst is given to end."""
         self._live = root == Path("/")
+        self._subsystems = subsystems
+        self._settle = settle
         self._monitor = self._open_monitor()
 
     def _open_monitor(self) -> Any:
@@ -36,13 +44,19 @@ class Events:
             return None
         try:
             monitor = pyudev.Monitor.from_netlink(pyudev.Context())
-            for name in SUBSYSTEMS:
+            for name in self._subsystems:
                 monitor.filter_by(name)
-            monitor.set_receive_buffer_size(BUFFER)
+            # Only root may have more than net.core.rmem_max.
+            with contextlib.suppress(OSError):
+                monitor.set_receive_buffer_size(BUFFER)
             monitor.start()
         except (ImportError, OSError):
             return None
         return monitor
+
+    def close(self) -> None:
+        """Listen no more: from now on only the clock wakes."""
+        self._live, self._monitor = False, None
 
     def wait(self, seconds: float, also: int | None = None) -> bool:
         """Return True as soon as something happened, False when the time is over.
@@ -57,7 +71,7 @@ class Events:
             ready = select.select(sources, [], [], max(0.0, seconds))[0]
             if self._monitor is None or self._monitor not in ready:
                 return bool(ready)
-            time.sleep(min(SETTLE, max(0.0, end - time.monotonic())))
+            time.sleep(min(self._settle, max(0.0, end - time.monotonic())))
             while self._monitor.poll(0) is not None:
                 pass
         except OSError:

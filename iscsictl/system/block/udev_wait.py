@@ -1,20 +1,16 @@
 """Wait for a disk: udev's events wake us, sysfs is what we believe."""
 
-import contextlib
 import time
 from collections.abc import Callable
+from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 
-from iscsictl.lazy_import import lazy_import
+from iscsictl.system.block.kernel_events import Events
 from iscsictl.system.io import signals
 from iscsictl.system.io.waits import waiting
 
-pyudev = lazy_import("pyudev")
-
 T = TypeVar("T")
-# Bytes: when it overflows the kernel drops events (ENOBUFS).
-_BUFFER = 16 * 1024 * 1024
 # Seconds: sysfs is read again after that, for some changes make no event.
 RECHECK = 0.25
 
@@ -23,7 +19,8 @@ class Waiter:
     """Listens to block events from the moment it is entered, so that none is missed."""
 
     def __enter__(self) -> Self:
-        self._monitor = self._open_monitor()
+        # The events that are there are taken together, and those that follow wake us again.
+        self._monitor = Events(Path("/"), ("block",), settle=0.0)
         return self
 
     def __exit__(
@@ -32,19 +29,7 @@ class Waiter:
         value: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._monitor = None
-
-    @staticmethod
-    def _open_monitor() -> Any:
-        try:
-            monitor = pyudev.Monitor.from_netlink(pyudev.Context())
-            monitor.filter_by("block")
-            with contextlib.suppress(OSError):
-                monitor.set_receive_buffer_size(_BUFFER)
-            monitor.start()
-        except (OSError, ImportError):
-            return None
-        return monitor
+        self._monitor.close()
 
     def wait(
         self, read: Callable[[], T | None], deadline: float, what: str = "waiting for udev"
@@ -77,13 +62,7 @@ class Waiter:
     def listen(self, seconds: float) -> bool:
         """Return at the next event, or after so many seconds; tell whether an event came.
 
-        Without udev it always takes all of the time. True says only that it is worth reading again.
+        Events that came in a burst are taken together, so that what they say is read once. Without
+        udev it always takes all of the time. True says only that it is worth reading again.
         """
-        if self._monitor is None:
-            time.sleep(seconds)
-            return False
-        try:
-            return self._monitor.poll(seconds) is not None
-        except OSError:
-            self._monitor = self._open_monitor()
-            return True
+        return self._monitor.wait(seconds)
