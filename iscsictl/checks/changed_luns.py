@@ -8,7 +8,12 @@ from iscsictl.model.host_index import HostIndex
 from iscsictl.model.inventory import DiskAnswers, Known
 from iscsictl.model.listing import Session, blocks
 from iscsictl.model.shell_form import shell_form
-from iscsictl.planner.safety.changed_luns import find_replaced_luns, find_shrunk_luns
+from iscsictl.planner.safety.changed_luns import (
+    find_replaced_luns,
+    find_shrunk_luns,
+    remove_path_command,
+)
+from iscsictl.planner.selection.surviving import has_surviving_path
 
 
 def check(machine: Machine) -> Iterator[Finding]:
@@ -45,23 +50,26 @@ def _is_as_kernel_has_it(session: Session, reported: Iterable[int]) -> bool:
 def _check_mounted_disks(
     session: Session, index: HostIndex, answers: DiskAnswers
 ) -> Iterator[Finding]:
-    wrong = [(unit.hctl, why) for unit, why in find_replaced_luns(session, answers)]
-    wrong += [(unit.hctl, why) for unit, _, why in find_shrunk_luns(session, index, answers)]
+    wrong = [(unit, why) for unit, why in find_replaced_luns(session, answers)]
+    wrong += [(unit, why) for unit, _, why in find_shrunk_luns(session, index, answers)]
     for disk in index.disks_of_session(session.sid):
         paths = [mount.path for block in blocks(disk.block) for mount in block.mounts]
         hctls = {path.hctl for path in disk.paths if path.sid == session.sid}
-        reasons = [why for hctl, why in wrong if hctl in hctls]
+        reasons = [(unit, why) for unit, why in wrong if unit.hctl in hctls]
         # Nothing writes to what is not mounted: `rescan` is for those.
         if not paths or not hctls & answers.names.keys():
             continue
         device, path = disk.block.device, paths[0]
         if reasons:
-            yield fail(
-                "disk-changed",
-                f"{device} is mounted on {path}, but {reasons[0]}",
+            unit, why = reasons[0]
+            rescan = f"iscsictl rescan {shell_form(session.target)}"
+            fix = (
                 "write nothing to it: map the LUN on the array as it was; or "
-                f"umount {shell_form(path)}, then: iscsictl rescan {shell_form(session.target)}",
-                device,
+                f"umount {shell_form(path)}, then: {rescan}"
             )
+            if has_surviving_path(disk, frozenset({session.sid}), index):
+                fix = f"{remove_path_command(unit)}; then: {rescan}"
+                why = f"of its path {unit.device}: {why}"
+            yield fail("disk-changed", f"{device} is mounted on {path}, but {why}", fix, device)
         else:
             yield ok("disk-changed", "it is the disk that was mounted, and as large", device)

@@ -129,8 +129,8 @@ def _report_paths_outside(disk: Disk, outside: Iterable[Disk]) -> Iterator[Findi
             "multipath-paths",
             f"{device} is a path of {_wwid_or_device(disk)}, and its map {disk.block.device} does "
             "not use it",
-            f"multipathd add path {shell_form(device.removeprefix('/dev/'))}; see why it does not: "
-            f"multipath -v3 {shell_form(device)}",
+            "attach it again, which asks the path whether it leads to that disk, and adds it; see "
+            f"why it is not used: multipath -v3 {shell_form(device)}",
             _wwid_or_device(disk),
         )
 

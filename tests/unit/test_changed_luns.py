@@ -4,10 +4,13 @@ from dataclasses import replace
 
 import pytest
 
+from iscsictl.checks.examine import examine
 from iscsictl.model.finding import Level
 from iscsictl.model.host_facts import KernelLogErrors, Machine, MountHealth
-from iscsictl.model.inventory import DISK_GONE, NO_PATHS, DiskAnswers, Known
+from iscsictl.model.inventory import DISK_GONE, NO_PATHS, DiskAnswers, DiskUsage, Known
 from iscsictl.model.listing import Block, Lun
+from iscsictl.planner.iscsi.rescan import Asked, plan_rescan
+from iscsictl.planner.selection.records import RecordSelector
 from iscsictl.system.host.facts import parse_log
 from tests.unit.healthy_host import IQN, SOUND, bad, disk, found, session
 
@@ -62,6 +65,42 @@ def test_a_disk_that_changed_under_a_mount_is_a_failure(answers: DiskAnswers, wo
     assert finding.level is Level.FAIL
     assert words in finding.message
     assert "/srv" in finding.message
+
+
+@pytest.mark.fault("F66")
+def test_of_a_map_the_path_that_changed_is_named_and_the_rest_stays_mounted() -> None:
+    over = disk(2, "mpath")
+    over = over._replace(block=over.block._replace(size=GIB))
+    sessions = tuple(
+        session(sid=sid, luns=(Lun(0, f"{sid + 1}:0:0:0", f"/dev/sd{name}", "running", WWID),))
+        for sid, name in ((1, "a"), (2, "b"))
+    )
+    names = {"2:0:0:0": frozenset({WWID}), "3:0:0:0": frozenset({"naa.99"})}
+    answers = DiskAnswers({}, names, {})
+    machine = replace(
+        answering(answers), listing=SOUND.listing._replace(sessions=sessions, disks=(over,))
+    )
+    finding = next(f for f in examine(machine) if f.id == "disk-changed" and f.level is Level.FAIL)
+    assert "/dev/sdb: it is another disk now: naa.99" in finding.message
+    assert finding.fix == f"multipathd del path sdb; then: iscsictl rescan {IQN}"
+    # Without another path that works the filesystem has to go.
+    lost = (sessions[0]._replace(status="recovering"), sessions[1])
+    machine = replace(machine, listing=machine.listing._replace(sessions=lost))
+    assert "umount /srv" in (found(machine, "disk-changed").fix or "")
+
+
+@pytest.mark.fault("F66")
+def test_rescan_names_the_command_that_ends_the_use_of_a_path_alone() -> None:
+    over = disk(2, "mpath")
+    sessions = tuple(
+        session(sid=sid, luns=(Lun(0, f"{sid + 1}:0:0:0", f"/dev/sd{name}", "running", WWID),))
+        for sid, name in ((1, "a"), (2, "b"))
+    )
+    answers = DiskAnswers({}, {"3:0:0:0": frozenset({"naa.99"})}, {})
+    used = {over.block.device: DiskUsage(("/srv",))}
+    asked = Asked((), sessions, (over,), usage=used, answers=answers)
+    (error,) = plan_rescan(asked, RecordSelector(), None).errors.values()
+    assert error.hint == "multipathd del path sdb, then rescan again"
 
 
 @pytest.mark.fault("F108")

@@ -89,7 +89,8 @@ def test_a_path_outside_of_the_map_is_named_and_the_array_is_not_blamed() -> Non
     fixes = [
         one.fix or "" for one in examine(replace(asked, listing=apart)) if one.level is Level.WARN
     ]
-    assert any("multipathd add path sdb" in fix for fix in fixes)
+    # `multipathd add path` would trust the WWID that the kernel remembers.
+    assert any("attach it again" in fix and "multipath -v3 /dev/sdb" in fix for fix in fixes)
     other = apart._replace(disks=(MAP._replace(paths=(first,)), alone._replace(serial="another")))
     assert bad(replace(asked, listing=other))["disk-identity"] is Level.FAIL
 

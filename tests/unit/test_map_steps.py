@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,18 +10,19 @@ import pytest
 from iscsictl.engine.handlers import multipath as handlers
 from iscsictl.engine.handlers import partitions
 from iscsictl.engine.handlers.registry import execute_action
-from iscsictl.errors import UnreachableError
+from iscsictl.errors import IscsictlError, RefusedError, UnreachableError
 from iscsictl.model import actions
 from iscsictl.model.actions import DiskId
 from iscsictl.model.listing import Block, Disk, Listing
 from iscsictl.model.listing import Path as DiskPath
 from iscsictl.model.multipath import MapSettings
-from iscsictl.system.block import multipath_conf, resize, scsi_scan
+from iscsictl.system.block import multipath_conf, probe, resize, scsi_commands, scsi_scan
 from iscsictl.system.block.udev_wait import Waiter
 from iscsictl.system.context import Context
 from tests.unit.fake_clock import FakeClock
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 W, SPELLED = "naa.6001405aaa", "36001405aaa"
@@ -74,6 +76,53 @@ class Multipathd:
         self.mapped.clear()
 
 
+def answer(monkeypatch: pytest.MonkeyPatch, names: dict[str, str | None]) -> None:
+    """Have each path say that it leads to the disk of this name; None for one that is silent."""
+
+    @contextmanager
+    def opened(device: str, *, exclusive: bool) -> Iterator[int]:
+        assert not exclusive
+        if names[device] is None:
+            raise UnreachableError(f"{device} does not answer")
+        yield list(names).index(device)
+
+    monkeypatch.setattr(probe, "opened", opened)
+    told = [frozenset({name or ""}) for name in names.values()]
+    monkeypatch.setattr(scsi_commands, "wwids", lambda fd: told[fd])
+
+
+@pytest.mark.fault("F66")
+@pytest.mark.parametrize("joins", [False, True])
+@pytest.mark.parametrize("other", ["naa.99", None])
+def test_no_path_joins_that_leads_to_another_disk_by_now(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, joins: bool, other: str | None
+) -> None:
+    daemon = Multipathd(had_map=joins)
+    added: list[str] = []
+
+    def add_path(device: str) -> None:
+        added.append(device)
+        daemon.mapped.add(device)
+
+    monkeypatch.setattr(handlers, "read_listing", daemon.listing)
+    monkeypatch.setattr(handlers, "_has_map", lambda device, _: device in daemon.mapped)
+    monkeypatch.setattr(handlers, "run", lambda *_, **__: None)
+    monkeypatch.setattr(multipath_conf, "add_path", add_path)
+    answer(monkeypatch, {"/dev/sda": W, "/dev/sdb": other})
+    context = Context(root=tmp_path, wait=0.0, waiter=Waiter())
+    make = actions.MakeMap(DISK, SPELLED, joins=joins)
+    if other is None and not joins:
+        # It may have been lost long before; the other path gets its map.
+        execute_action(make, context)
+        assert added == ["/dev/sda", "/dev/sdb"]
+        return
+    with pytest.raises(IscsictlError) as raised:
+        execute_action(make, context)
+    assert "/dev/sdb" in raised.value.text
+    assert isinstance(raised.value, UnreachableError if other is None else RefusedError)
+    assert added == []
+
+
 @pytest.mark.fault("F96")
 @pytest.mark.parametrize("joins", [False, True])
 def test_a_map_that_did_not_get_all_paths_goes_unless_it_was_there_before(
@@ -87,6 +136,7 @@ def test_a_map_that_did_not_get_all_paths_goes_unless_it_was_there_before(
     monkeypatch.setattr(handlers, "_has_map", lambda device, _: device in daemon.mapped)
     monkeypatch.setattr(multipath_conf, "add_path", daemon.add_path)
     monkeypatch.setattr(multipath_conf, "flush", daemon.flush)
+    answer(monkeypatch, {"/dev/sda": W, "/dev/sdb": W})
     context = Context(root=tmp_path, wait=0.0, waiter=Waiter())
     with pytest.raises(UnreachableError) as raised:
         execute_action(actions.MakeMap(DISK, SPELLED, joins=joins), context)

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from iscsictl.model import actions
 from iscsictl.model.multipath import MapSettings
 from iscsictl.model.plan import Action
 from iscsictl.model.shell_form import shell_form
-from iscsictl.system.block import block_tree, multipath_conf
+from iscsictl.system.block import block_tree, disk_guards, multipath_conf, probe
 from iscsictl.system.context import Context
 from iscsictl.system.io.process import run
 from iscsictl.system.iscsi.sessions import read_listing
@@ -55,7 +55,11 @@ def _disallow_map(action: actions.DisallowMap, _: Context) -> StepResult:
 
 
 def _make_map(action: actions.MakeMap, context: Context) -> StepResult:
-    """Ask multipathd to take each path of the disk, until its map has them all."""
+    """Ask multipathd to take each path of the disk, until its map has them all.
+
+    Each is asked first which disk it leads to. The kernel and udev keep the WWID of a LUN that the
+    array has mapped to another disk since, and multipathd goes by theirs.
+    """
     asked = 0.0
     doing = f"waiting for multipathd: {action.disk.device} gets its map"
 
@@ -63,6 +67,11 @@ def _make_map(action: actions.MakeMap, context: Context) -> StepResult:
         return [path for path in _paths_of(action, context) if not _has_map(path, context.root)]
 
     new = paths_without_map() or [action.disk.device]
+    for path in new:
+        # A path that does not answer may have been there before, and is no reason to make no map.
+        silence = nullcontext() if action.joins else suppress(UnreachableError)
+        with silence, probe.opened(path, exclusive=False) as fd:
+            disk_guards.require_same_disk(fd, replace(action.disk, device=path))
 
     def have_maps() -> bool | None:
         nonlocal asked

@@ -11,8 +11,13 @@ from iscsictl.model.listing import Disk, Session
 from iscsictl.model.plan import Plan
 from iscsictl.model.shell_form import shell_form
 from iscsictl.planner.builder import PlanBuilder
-from iscsictl.planner.safety.changed_luns import find_replaced_luns, find_shrunk_luns
+from iscsictl.planner.safety.changed_luns import (
+    find_replaced_luns,
+    find_shrunk_luns,
+    remove_path_command,
+)
 from iscsictl.planner.selection.records import RecordSelector
+from iscsictl.planner.selection.surviving import has_surviving_path
 
 
 @dataclass(frozen=True)
@@ -66,11 +71,13 @@ def _add_session_steps(plan: PlanBuilder, asked: Asked, session: Session) -> Non
         disk = asked.index.disk_of_path(session.sid, unit.hctl)
         words = _holders_of_disk(asked, disk)
         error = None
-        if words:
+        if words and disk is not None:
+            hint = "end what uses it before anything is written to the wrong disk"
+            if has_surviving_path(disk, frozenset({session.sid}), asked.index):
+                hint = remove_path_command(unit)
             error = InUseError(
                 f"{unit.device} is in use ({', '.join(words)}), but {why}",
-                hint="end what uses it before anything is written to the wrong disk, "
-                "then rescan again",
+                hint=f"{hint}, then rescan again",
             )
         disk_id = DiskId(session.target, unit.lun, unit.wwid or "?", unit.device or "?")
         remove = actions.RemoveDevice(disk_id, (unit.hctl or "",))

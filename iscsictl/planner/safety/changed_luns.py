@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from iscsictl.model.host_index import HostIndex
 from iscsictl.model.inventory import DiskAnswers
 from iscsictl.model.listing import Disk, Lun, Session
+from iscsictl.model.shell_form import shell_form
 
 
 def find_replaced_luns(session: Session, answers: DiskAnswers) -> Iterator[tuple[Lun, str]]:
@@ -43,3 +44,12 @@ def find_shrunk_luns(
         has = None if disk is None else disk.block.size
         if disk is not None and size is not None and has is not None and size < has:
             yield unit, disk, f"it has {size} bytes now, it had {has}"
+
+
+def remove_path_command(unit: Lun) -> str:
+    """Return the command after which a map sends no more to a path that is another disk by now.
+
+    The map goes on over its other paths. `rescan` then removes the disk of the path, before
+    multipathd can take it again.
+    """
+    return f"multipathd del path {shell_form((unit.device or '').removeprefix('/dev/'))}"

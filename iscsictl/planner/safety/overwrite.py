@@ -78,8 +78,8 @@ def require_all_paths_in_map(disk: Disk, disks: Iterable[Disk], index: HostIndex
         raise RefusedError(
             f"{', '.join(names)} is a path of {disk.wwid}, and not in its map "
             f"{mapped.block.device}",
-            hint=f"multipathd add path {shell_form(names[0].removeprefix('/dev/'))}; see why it is "
-            f"not in it: multipath -v3 {shell_form(names[0])}",
+            hint="attach it again, which asks the path whether it leads to that disk, and adds it; "
+            f"see why it is not in it: multipath -v3 {shell_form(names[0])}",
         )
 
 
