@@ -265,12 +265,12 @@ def test_a_map_that_lost_a_path_is_found(lab: Lab) -> None:
         check=True,
         timeout=120,
     )
-    _, found, said = doctor(lab, "--only multipath")
+    _, found, said = doctor(lab, "--only multipath-paths")
     assert found == {"multipath-paths": {"ok"}}, said
     assert doctor(lab, "--only timeout-recovery")[1] == {"timeout-recovery": {"ok"}}
     lab.host.run("echo 600 > /sys/class/iscsi_session/session1/recovery_tmo", check=True)
     assert doctor(lab, "--only timeout-recovery")[1] == {"timeout-recovery": {"ok", "warn"}}
     lab.host.run("echo offline > /sys/block/sdb/device/state", check=True)
     deadline = time.monotonic() + PATIENCE
-    while (found := doctor(lab, "--only multipath")[1]) != {"multipath-paths": {"warn"}}:
+    while (found := doctor(lab, "--only multipath-paths")[1]) != {"multipath-paths": {"warn"}}:
         assert time.monotonic() < deadline, found
