@@ -6,7 +6,8 @@ from typing import Final
 
 from iscsictl.errors import NotFoundError
 from iscsictl.errors.codes import Cause, Kind, every, login_status, login_status_in, table
-from iscsictl.errors.messages import MESSAGES, Message
+from iscsictl.errors.message import Message
+from iscsictl.errors.messages import MESSAGES
 
 # How each source writes its code. The group is the number.
 _PATTERNS: Final[tuple[tuple[Kind, re.Pattern[str]], ...]] = (
@@ -14,7 +15,7 @@ _PATTERNS: Final[tuple[tuple[Kind, re.Pattern[str]], ...]] = (
     ("iscsiadm", re.compile(r"\biscsiadm\b[^\n]{0,200}?\b(?:exit(?:ed)?|return(?:ed)?|error|err)"
                             r"(?:\s+(?:with|status|code|value|exit))*[\s:=]+(\d{1,3})\b",
                             re.IGNORECASE)),
-    ("iscsiadm", re.compile(r"\biscsi[^\n]{0,200}?\bstatus=(\d{1,3})/", re.IGNORECASE)),
+    ("iscsiadm", re.compile(r"\biscsi(?!d\b)[^\n]{0,200}?\bstatus=(\d{1,3})[/)]", re.IGNORECASE)),
     ("iscsiadm", re.compile(r"\(iscsiadm (\d{1,3})\)|, iscsiadm (\d{1,3})\)")),
     ("iscsictl", re.compile(r"\biscsictl\b[^\n]{0,200}?\bexit(?:ed|s)?"
                             r"(?:\s+(?:with|status|code|value))*[\s:=]+(\d{1,3})\b",
@@ -63,6 +64,7 @@ _TEXTS: Final[tuple[tuple[Kind, int, str], ...]] = (
     ("iscsiadm", 6, r"maybe a stale lock|could not lock"),
     ("iscsiadm", 7, r"invalid initiatorname\b"),
     ("iscsiadm", 12, r"iscsi driver \S+ is not loaded|iscsi driver not found"),
+    ("iscsiadm", 12, r"could not find module for transport|make sure the iscsi driver is loaded"),
     ("iscsiadm", 12, r"could not (?:load|insert) (?:transport )?module|failed to load module"),
     ("iscsiadm", 18, r"daemon died\?"),
     ("iscsiadm", 19, r"login authentication failed with target"),
@@ -75,9 +77,10 @@ _TEXTS: Final[tuple[tuple[Kind, int, str], ...]] = (
 )  # fmt: skip
 # The meanings in iscsiadm's table are open-iscsi's own words (usr/iscsi_err.c): ": WORDS" at the
 # end of a line that says what failed. Other tools end lines so too ("Connection timed out"), so
-# these count only where the line tells nothing else.
+# these count only where the line tells nothing else. In the middle of a line that does not name
+# iSCSI they are another program's ("XFS (sdb): Internal error ...").
 _SAYINGS: Final = {cause.meaning.lower(): cause for cause in table("iscsiadm").values()}
-_SAID: Final = re.compile(rf"(?:^|: )({'|'.join(map(re.escape, _SAYINGS))})\b")
+_SAID: Final = re.compile(rf"(?:^|: )({'|'.join(map(re.escape, _SAYINGS))})\b(\W*$)?")
 _NAMES: Final = re.compile(r"\bISCSI_(?:ERR|OK|SUCCESS)[A-Z0-9_]*\b")
 _MESSAGES: Final = tuple((re.compile(message.pattern), message) for message in MESSAGES)
 # Which kind of cause tells most of what went wrong: the target's own word, then the kernel's.
@@ -131,14 +134,21 @@ def causes_in_text(text: str) -> tuple[Cause, ...]:
     """
     found: list[Cause] = []
     followers: list[Cause] = []
+    pointers: list[Cause] = []
     for line in text.splitlines():
-        found += _causes_in_line(line)
+        for cause in _causes_in_line(line):
+            (pointers if _is_pointer(cause) else found).append(cause)
         followers += [_cause_of_message(one) for one in _messages_in(line) if one.only_alone]
     unique: dict[tuple[Kind, object], Cause] = {}
-    for cause in found or followers:
+    for cause in found or followers or pointers:
         if int(cause.exit) or cause.kind == "message" or cause.code == 15:
             unique.setdefault((cause.kind, cause.code or cause.meaning), cause)
     return tuple(sorted(unique.values(), key=_rank_of_cause))
+
+
+def _is_pointer(cause: Cause) -> bool:
+    """Tell whether a cause only says where to read on: of DID_OK the sense data say the reason."""
+    return cause.kind == "scsi" and cause.code == 0
 
 
 def _rank_of_cause(cause: Cause) -> int:
@@ -180,7 +190,8 @@ def _causes_in_line(line: str) -> list[Cause]:
     found += [table(k)[code] for k, code, words in _TEXTS if re.search(words, lowered)]
     found += [cause for name in _NAMES.findall(line) for cause in causes_of_code(name)]
     causes = [cause for cause in found if cause is not None]
-    if not causes and (said := _SAID.search(lowered)):
+    said = None if causes else _SAID.search(lowered)
+    if said is not None and (said[2] is not None or "iscsi" in lowered):
         causes.append(_SAYINGS[said[1]])
     return causes
 

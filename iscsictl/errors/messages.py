@@ -1,40 +1,20 @@
-"""Lines of open-iscsi, the kernel and other programs that say more than a code.
+"""Lines of open-iscsi and of the LIO target that say more than a code; all messages together.
 
-Sources: the messages in open-iscsi's usr/*.c, the kernel's iscsi_tcp, libiscsi,
-scsi_transport_iscsi, sd, ext4, XFS and the LIO target, multipathd, libmount, e2fsprogs, systemd
-and the shell. Each has a regular expression over the line in lower case, and what `explain`
-answers: where the line stands for a code of a table, `kind` and `code` name it, and the words here
-are more exact than the table's.
+Sources: the messages in open-iscsi's usr/*.c, and the kernel's iscsi_tcp, libiscsi,
+scsi_transport_iscsi and LIO target. Each has a regular expression over the line in lower case, and
+what `explain` answers: where the line stands for a code of a table, `kind` and `code` name it, and
+the words here are more exact than the table's.
 """
 
-from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 from iscsictl.errors import BECOME_ROOT, Exit
-
-MessageKind = Literal["iscsiadm", "kernel", "message"]
-
-
-@dataclass(frozen=True)
-class Message:
-    """What one kind of line means. An `only_alone` one counts only where nothing else is found.
-
-    That is for lines that follow from another error, which is then the one to explain.
-    """
-
-    pattern: str
-    kind: MessageKind
-    code: int | None
-    meaning: str
-    usual_cause: str
-    fix: str
-    exit: Exit
-    only_alone: bool = False
-
+from iscsictl.errors.disk_messages import DISKS, MULTIPATH
+from iscsictl.errors.filesystem_messages import FILESYSTEMS, MAKING, MOUNTS
+from iscsictl.errors.message import Message
+from iscsictl.errors.service_messages import SERVICES
 
 _INITIATOR: Final = "`iscsictl initiator show`; without a name: `iscsictl initiator generate`"
-# The answer to lines that only follow from another one.
-_READ_ABOVE: Final = "read the lines above it, or `journalctl -u iscsid -n 50 | iscsictl explain -`"
 _MUTUAL: Final = "set the array's own account again: `iscsictl chap set` with --mutual-user"
 
 CONNECTING: Final = (
@@ -105,8 +85,9 @@ SETUP: Final = (
     Message(r"(?:iscsiadm|iscsid)\S*: (?:command )?not found|"
             r"no such file or directory: '?(?:\S*/)?iscsiadm|"
             r"\"(?:\S*/)?iscsiadm\": executable file not found|"
-            r"unable to locate executable .*iscsiadm|iscsid\.(?:service|socket) (?:could )?not "
-            r"(?:be )?found|iscsid\.(?:service|socket): not found",
+            r"unable to locate executable .*iscsiadm|\biscsi\S*\.(?:service|socket) (?:could )?not "
+            r"(?:be )?found|iscsid\.(?:service|socket): not found|"
+            r"iscsi.*exit (?:status|code) 127\b",
             "message", None, "open-iscsi is not installed",
             "the package is missing, or /usr/sbin is not in PATH",
             "install open-iscsi (Debian, SUSE) or iscsi-initiator-utils (Fedora, RHEL)",
@@ -157,11 +138,6 @@ SETUP: Final = (
     Message(r"no matching sessions found", "iscsiadm", 21, "no session matches",
             "the target is not logged in, or the name or portal is written differently",
             "`iscsictl ls` shows the sessions there are", Exit.NOT_FOUND),
-    Message(r"could not log(?:in)? (?:into )?all (?:leading-login )?portals|"
-            r"could not login to \[|could not logout of \[", "message", None,
-            "at least one login or logout failed; this line does not say why",
-            "the reason is in the line before it or after it", _READ_ABOVE, Exit.ERROR,
-            only_alone=True),
     Message(r"could not logout of all requested sessions", "iscsiadm", 10,
             "at least one session could not be logged out", "most often a disk of it is in use",
             "`iscsictl detach -n` names what uses it", Exit.ERROR, only_alone=True),
@@ -190,7 +166,7 @@ LOGIN: Final = (
             "one side wants CRC32C and the other None",
             "`iscsictl nodes set` node.conn[0].iscsi.HeaderDigest to what the array wants",
             Exit.ERROR),
-    Message(r"login negotiation failed|login version mismatch", "iscsiadm", 19,
+    Message(r"(?<!iscsi )login negotiation failed|login version mismatch", "iscsiadm", 19,
             "host and array do not agree on a parameter of the session",
             "the parameter that the line names", "set it in the record: `iscsictl nodes set`",
             Exit.ERROR),
@@ -203,145 +179,34 @@ LOGIN: Final = (
             "this initiator may not use the target",
             "the LIO target has no access list entry with this host's initiator name",
             "create the ACL with the name that `iscsictl initiator show` prints", Exit.AUTH),
+    Message(r"iscsi login negotiation failed", "message", None,
+            "a login to this LIO target failed; this line does not say why",
+            "the reason is in the target's lines before it, or the initiator went away",
+            "read the lines above it, and the initiator's log", Exit.ERROR, only_alone=True),
+    Message(r"unable to locate target iqn", "message", None,
+            "an initiator asked this LIO target for a target that it does not have",
+            "a typing error, or a target that was deleted", "compare with `iscsictl discover`",
+            Exit.NOT_FOUND),
+    Message(r"detected non_existent_lun access", "message", None,
+            "an initiator asked this LIO target for a LUN that it is not given",
+            "usual once for LUN 0 at a login; otherwise the LUN is not mapped in the access list",
+            "nothing if it came once; otherwise map the LUN in the ACL (targetcli)", Exit.NOT_FOUND,
+            only_alone=True),
+    Message(r"did not receive response to nopin", "message", None,
+            "an initiator did not answer this LIO target, which dropped the connection",
+            "the initiator or the network between was away",
+            "test the path between the two; see the initiator's log", Exit.UNREACHABLE),
+    Message(r"kernel_bind\(\) failed: -98|could not create networkportal in configfs", "message",
+            None, "the LIO target cannot listen on the portal",
+            "another target (tgtd) has the port, or the address is not on this host",
+            "`ss -ltnp 'sport = :3260'` names the program; stop it, or give another port",
+            Exit.IN_USE),
     Message(r"iscsi login timeout on network portal", "message", None,
             "an initiator opened a connection to this LIO target and did not log in",
             "a port scan, an initiator that hung, or packets lost on the way",
             "nothing if it came once; otherwise test the path between the two", Exit.UNREACHABLE),
 )  # fmt: skip
 
-DISKS: Final = (
-    Message(r"session recovery timed out after \d+ secs", "kernel", 1013, "the session failed",
-            "it could not be restored within replacement_timeout; I/O now fails",
-            "`iscsictl reconnect` once the array answers; filesystems may need a new mount",
-            Exit.UNREACHABLE),
-    Message(r"lun assignments on this target have changed", "message", None,
-            "the array changed which LUNs this host has; the kernel keeps the old ones",
-            "a LUN was mapped, unmapped or numbered anew on the array",
-            "`iscsictl rescan`; check `iscsictl doctor` before a mounted disk is used further",
-            Exit.ERROR),
-    Message(r"capacity data has changed|detected capacity change", "message", None,
-            "the size of a LUN changed", "it was enlarged, or shrunk, on the array",
-            "`iscsictl rescan`, then `iscsictl disk grow` if it was enlarged", Exit.ERROR),
-    Message(r"rejecting i/o to (?:offline|dead) device|device offlined", "message", None,
-            "the kernel gave up on a disk and fails every access to it",
-            "the session was down longer than replacement_timeout, or error handling failed",
-            "`iscsictl reconnect` once the array answers; a filesystem on it needs a new mount",
-            Exit.UNREACHABLE),
-    Message(r"reservation conflict", "message", None, "another host holds a reservation on the LUN",
-            "a cluster, a second host that uses the LUN, or a reservation that was left behind",
-            "see who holds it: `sg_persist -r /dev/sdX`", Exit.REFUSED),
-    Message(r"logical unit not ready|\] unit not ready", "message", None,
-            "the LUN is there and takes no commands yet",
-            "the array starts, moves the LUN to its other controller, or has it offline",
-            "wait a minute, then look at the LUN's state on the array", Exit.UNREACHABLE),
-    Message(r"critical space allocation error|space allocation failed write protect", "message",
-            None, "the array has no space left for a thin LUN, so writes fail",
-            "the pool that the LUN is taken from is full, whatever `df` says here",
-            "free space in the array's pool; then unmount, check with fsck, and mount again",
-            Exit.ERROR),
-    # sd says "Write Protect is off" of every other disk.
-    Message(r"sense key ?: data protect|write protect is on", "message", None,
-            "the array refuses writes to the LUN",
-            "it is exported read-only, it is a snapshot, or the array's pool is full",
-            "make it writable on the array, then `iscsictl rescan`; or mount it with the option ro",
-            Exit.ERROR, only_alone=True),
-    Message(r"sense key ?: (?:hardware|medium) error", "message", None,
-            "the array reports a defect of the LUN",
-            "a disk of the array failed, and the array could not make up for it",
-            "look at the array's own log, and copy what can still be read", Exit.ERROR),
-    Message(r"timing out command, waited \d+", "message", None,
-            "the LUN did not answer a command in time", "an overloaded array, or a path that drops",
-            "`iscsictl ls -l` shows latency and errors of the session", Exit.UNREACHABLE),
-    Message(r"mmp interval|mmp failure|ext4_multi_mount_protect", "message", None,
-            "another host has, or had, this filesystem mounted (ext4's mmp)",
-            "two hosts have the LUN, or one of them ended without unmounting",
-            "make sure that no other host has it mounted, wait, and mount again", Exit.REFUSED),
-    Message(r"task \S+ blocked for more than \d+ sec", "message", None,
-            "a process waits for a disk",
-            "the session of the disk is down, or its multipath map has no path and queues",
-            "`iscsictl ls` shows the session; `iscsictl reconnect` once the array answers",
-            Exit.UNREACHABLE, only_alone=True),
-    Message(r"connection\d+:\d+ is operational after recovery", "message", None,
-            "the session is up again", "the array or the network was away for a while",
-            "nothing; if it comes again and again: `iscsictl doctor`", Exit.DONE, only_alone=True),
-    Message(r"logical unit not supported", "message", None, "the LUN does not exist any more",
-            "it was deleted or unmapped on the array", "`iscsictl rescan`, and check the mapping",
-            Exit.NOT_FOUND),
-    Message(r"remounting filesystem read-only|(?:metadata|log) i/o error|"
-            r"filesystem has been shut down|shutting down filesystem|"
-            r"aborting journal", "message", None,
-            "a filesystem lost its disk and takes no more writes",
-            "I/O errors: the session or the array was away too long",
-            "bring the disk back (`iscsictl reconnect`), unmount, check with fsck, and mount again",
-            Exit.ERROR, only_alone=True),
-    Message(r"detected io errors while flushing|previous i/o error to superblock|"
-            r"lost (?:a?sync )?page write", "message", None,
-            "what was written to a filesystem did not reach the disk",
-            "I/O errors: the session or the array was away too long",
-            ("bring the disk back (`iscsictl reconnect`), unmount, check with fsck, and mount "
-             "again; the newest files may be incomplete"),
-            Exit.ERROR, only_alone=True),
-    Message(r"ext4-fs error \(device|structure needs cleaning|metadata corruption detected|"
-            r"corruption detected\. unmount and run", "message", None,
-            "the contents of a filesystem contradict themselves, or cannot be read",
-            "I/O errors, or two hosts that have the LUN mounted at once",
-            ("make sure that no other host has it mounted; then unmount, and fsck "
-             "(XFS: xfs_repair)"), Exit.ERROR, only_alone=True),
-    Message(r"multipath: .*failing path|path is down|checker failed path", "message", None,
-            "multipath took a path out of use", "the session of that path is down",
-            "`iscsictl ls` shows which session; the others carry the I/O meanwhile",
-            Exit.UNREACHABLE, only_alone=True),
-    Message(r"remaining active paths: 0\b|entering recovery mode: max_retries", "message", None,
-            "no path to the disk is left; multipath waits or fails I/O, by no_path_retry",
-            "every session to the array is down", "`iscsictl doctor`, then `iscsictl reconnect`",
-            Exit.UNREACHABLE),
-    Message(r"i/o error, dev \w+|buffer i/o error on dev", "message", None,
-            "reading or writing a disk failed",
-            "for an iSCSI disk: its session was down longer than replacement_timeout",
-            "see the iSCSI messages before it; `iscsictl ls` for the state of the session",
-            Exit.ERROR, only_alone=True),
+MESSAGES: Final = (
+    *CONNECTING, *SETUP, *SERVICES, *LOGIN, *DISKS, *MULTIPATH, *FILESYSTEMS, *MOUNTS, *MAKING
 )  # fmt: skip
-
-# Of mount(8), umount(8), mkfs and systemd, about a filesystem that should be there.
-MOUNTS: Final = (
-    Message(r"special device \S+ does not exist|can't find (?:part)?(?:uuid|label)=", "message",
-            None, "the disk of the filesystem is not there",
-            "the target is not logged in, or the UUID is not the one on the disk",
-            "`iscsictl reconnect`; then `iscsictl ls --tree` shows the UUIDs there are",
-            Exit.NOT_FOUND),
-    Message(r"can't read superblock", "message", None, "the filesystem cannot be read",
-            "reading the disk fails, or what is on it is damaged",
-            "`iscsictl ls` for the state of the disk, `dmesg` for the reason", Exit.ERROR),
-    Message(r"wrong fs type, bad option, bad superblock|unknown filesystem type", "message", None,
-            "the filesystem cannot be mounted as it was asked for",
-            ("another type than fstab says, an option that it does not have, no filesystem at "
-             "all, or a damaged one"),
-            "`blkid DEVICE` and `dmesg`; do not run mkfs", Exit.ERROR),
-    Message(r"already mounted or mount point busy|is apparently in use by the system|"
-            r"will not make a (?:file ?system|'\S+') here", "message", None,
-            "something on this host uses the disk",
-            "it is mounted, or a multipath map, LVM, md or swap has it",
-            "`lsblk DEVICE` shows what is on top; use that, or stop it first", Exit.IN_USE),
-    Message(r"umount: .*(?:target|device) is busy", "message", None,
-            "a process uses the mounted filesystem", "open files, or a shell that stands in it",
-            "`iscsictl detach -n` names who uses it", Exit.IN_USE),
-    Message(r"timed out waiting for device|\.device: job \S+/start timed out|"
-            r"\.device/start timed out", "message", None,
-            "the disk of an entry in fstab did not appear in time",
-            "its target is not logged in: the array is away, or the login service is off",
-            "`iscsictl doctor`, and `iscsictl fstab check` for the options of the entry",
-            Exit.UNREACHABLE),
-    Message(r"dependency failed for (?:/|local file systems|remote file systems)", "message", None,
-            "a filesystem was not mounted, because what it needs did not start",
-            "its disk did not appear; the reason is in the lines before it",
-            "`iscsictl doctor`; once the array answers: `iscsictl reconnect`",
-            Exit.UNREACHABLE, only_alone=True),
-    Message(r"a start job is running for .*iscsi|"
-            r"iscsi\S*\.service: (?:failed with result 'timeout'|\S* ?operation timed out)",
-            "message", None, "the login at boot waits for a portal",
-            "a target with node.startup=automatic does not answer",
-            ("`iscsictl doctor` names the portal; a target that is gone for good: "
-             "`iscsictl forget`"), Exit.UNREACHABLE, only_alone=True),
-)  # fmt: skip
-
-MESSAGES: Final = (*CONNECTING, *SETUP, *LOGIN, *DISKS, *MOUNTS)

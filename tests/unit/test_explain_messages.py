@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from iscsictl.errors.codes import Cause, table
 from iscsictl.errors.lookup import causes_in_text, causes_of_code, explain
-from iscsictl.errors.messages import MESSAGES, Message
+from iscsictl.errors.message import Message
+from iscsictl.errors.messages import MESSAGES
 
 DATA = Path(__file__).parent / "data" / "captures"
 
@@ -75,6 +76,37 @@ def test_exit_status_8_is_of_the_program_that_is_named() -> None:
 
 def test_the_number_of_another_program_is_no_code_of_open_iscsi() -> None:
     assert causes_in_text("mount of /srv failed with error 32") == ()
+
+
+@pytest.mark.fault("F109")
+def test_sense_data_tell_more_than_that_the_lun_answered() -> None:
+    text = (
+        "sd 2:0:0:1: [sdb] tag#9 FAILED Result: hostbyte=DID_OK driverbyte=DRIVER_SENSE\n"
+        "sd 2:0:0:1: [sdb] tag#9 Sense Key : Aborted Command [current]\n"
+    )
+    assert ["broke off" in cause.meaning for cause in explain(text)] == [True]
+    assert [cause.code for cause in explain(text.splitlines()[0])] == [0]
+
+
+@pytest.mark.fault("F109")
+@pytest.mark.parametrize(
+    "line",
+    ["sdb: detected capacity change from 0 to 1073741824", "EXT4-fs (sdb1): recovery complete",
+     "iscsid.service: Main process exited, code=exited, status=0/SUCCESS",
+     "sd 2:0:0:1: [sdb] Write Protect is off", "XFS (sdb1): Ending recovery (logdev: internal)"],
+)  # fmt: skip
+def test_what_every_sound_host_logs_is_no_error(line: str) -> None:
+    assert all("capacity" not in c.meaning and c.kind != "iscsiadm" for c in causes_in_text(line))
+
+
+def test_the_kernel_s_reason_comes_in_place_of_mount_s_guesses() -> None:
+    text = (
+        "mount: /srv/copy: wrong fs type, bad option, bad superblock on /dev/sdc1, missing codepage"
+        " or helper program, or other error.\n"
+        "XFS (sdc1): Filesystem has duplicate UUID 0a1b2c3d-1111-2222-3333-444455556666 - can't"
+        " mount\n"
+    )
+    assert ["same UUID" in cause.meaning for cause in explain(text)] == [True]
 
 
 def test_every_exit_code_of_the_contract_is_explained() -> None:

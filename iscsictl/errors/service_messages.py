@@ -1,0 +1,114 @@
+"""Lines of iscsid about itself and its files, and of systemd about its services.
+
+Sources: open-iscsi's usr/iscsid.c, netlink.c, mgmt_ipc.c, iscsid_req.c, idbm.c and io.c; systemd.
+"""
+
+from typing import Final
+
+from iscsictl.errors import BECOME_ROOT, Exit
+from iscsictl.errors.message import READ_ABOVE, Message
+
+# A file or directory of the node database, in a line that says what failed.
+_DATABASE: Final = r"could not \w+\b.*/iscsi\b.*"
+
+SERVICES: Final = (
+    Message(r"can ?not bind (?:netlink_iscsi|ipc) socket|unable to lock pid file", "message", None,
+            "another iscsid is running", "one kernel has one iscsid; often two are in containers",
+            "`pidof iscsid` and `systemctl status iscsid`: end the other one", Exit.IN_USE),
+    Message(r"(?:failed to|could not|can't) mlockall", "message", None,
+            "iscsid ended, because it must not lock its memory",
+            "a container without that right, or a limit on locked memory",
+            "run iscsid on the host, or set LimitMEMLOCK=infinity for its service", Exit.MISSING),
+    Message(r"invalid version from /sys/module/scsi_transport_iscsi", "iscsiadm", 12,
+            "the kernel has no iSCSI support loaded",
+            "the module scsi_transport_iscsi is not loaded, or this is a container",
+            "modprobe iscsi_tcp; if it is not found install the kernel's extra modules",
+            Exit.MISSING),
+    Message(r"uip daemon is not up|could not broadcast to uip", "message", None,
+            "iscsiuio, which offload adapters (bnx2i, qedi) need, is not running",
+            "its package or service is missing, or the interface is meant to be a software one",
+            "`systemctl enable --now iscsiuio`, or use the software initiator: `-I default`",
+            Exit.MISSING),
+    Message(r"received iferror -?\d+", "message", None,
+            "the driver refused a setting of an offload interface",
+            "the interface (iface) has no address, or iscsiuio is not running",
+            "`iscsictl iface show` lists its settings; or use the software initiator: `-I default`",
+            Exit.ERROR, only_alone=True),
+    Message(r"could not set session\d+ priority", "message", None,
+            "iscsid may not raise the priority of a session", "it runs in a container",
+            "nothing: the session works", Exit.DONE, only_alone=True),
+    Message(r"using chap even though 'authmethod' is set to none", "message", None,
+            "CHAP is used although the record says None",
+            "credentials are set, and open-iscsi uses them then whatever authmethod says",
+            "nothing; to use no CHAP: `iscsictl chap clear`", Exit.DONE, only_alone=True),
+    Message(r"could not read data from db\. using default", "message", None,
+            "iscsid took over a session that has no node record",
+            "the session was begun in the initramfs, or its record was deleted",
+            "`iscsictl discover --save` makes the record", Exit.DONE, only_alone=True),
+    Message(rf"{_DATABASE}permission denied", "iscsiadm", 6,
+            "the node database cannot be written", "the command was run without root",
+            BECOME_ROOT, Exit.NEEDS_ROOT),
+    Message(rf"{_DATABASE}read-only file ?system", "iscsiadm", 6,
+            "the node database is on a read-only filesystem",
+            "I/O errors on the system's disk, an image that is meant to be so, or a container",
+            "`dmesg` for I/O errors; remount it writable", Exit.ERROR),
+    Message(rf"{_DATABASE}no space left", "iscsiadm", 6, "the node database has no space left",
+            "the filesystem of /etc or /var is full, or has no inodes left",
+            "free space there (`df`, `df -i`); a record may be truncated: `iscsictl doctor`",
+            Exit.ERROR),
+    Message(r"could not stat \S*nodes/\S* to delete node|could not add/update \[", "iscsiadm", 6,
+            "a node record could not be written",
+            "the database has an older or damaged record for this portal",
+            "`iscsictl doctor` names the record; `iscsictl doctor --fix` repairs it", Exit.ERROR),
+    Message(r"discovery record \[\S*\] not found", "iscsiadm", 21,
+            "there is no discovery record of this portal",
+            "nobody discovered it from here, or its address or port is written differently",
+            "`iscsictl discover --save` with the portal's address", Exit.NOT_FOUND),
+    Message(r"could not (?:bind|match) \S+ to (?:conn|net)|cannot (?:bind|match) \S+ to net",
+            "iscsiadm", 7, "the network interface of an iface is not usable",
+            "its name or hardware address has changed, or it is down",
+            "compare `ip link` with `iscsictl iface show`", Exit.ERROR),
+    Message(r"could not get list of targets from firmware|could not get boot entry", "iscsiadm",
+            21, "the firmware has no iSCSI boot table (iBFT)",
+            "this host does not boot from iSCSI, or the module iscsi_ibft is not loaded",
+            "`iscsictl boot show`; nothing if the host boots from a local disk", Exit.NOT_FOUND),
+    Message(r"\biscsi\S*\.(?:service|socket) is masked", "message", None,
+            "a service of open-iscsi is masked: systemd must not start it",
+            "somebody, or a configuration tool, masked it", "`systemctl unmask` with its name",
+            Exit.MISSING),
+    Message(r"iscsid\.(?:service|socket): (?:failed with result|start request repeated|"
+            r"(?:main|control) process exited)|"
+            r"job for iscsid\.\w+ failed|failed to start .*iscsid", "message", None,
+            "iscsid did not start; this line does not say why",
+            "the reason is in iscsid's own lines",
+            "`journalctl -b -u iscsid | iscsictl explain -`", Exit.MISSING, only_alone=True),
+    Message(r"\b(?:open-)?iscsi\.service: failed with result '(?!timeout)|"
+            r"job for (?:open-)?iscsi\.service failed|"
+            r"failed to start log.* iscsi (?:targets|devices)", "message", None,
+            "at least one login at boot failed; this line does not say why",
+            "the reason is in iscsiadm's lines before it",
+            "`journalctl -b -u open-iscsi -u iscsi | iscsictl explain -`", Exit.ERROR,
+            only_alone=True),
+    Message(r"a start job is running for .*iscsi|"
+            r"iscsi\S*\.service: (?:failed with result 'timeout'|\S* ?operation timed out)",
+            "message", None, "the login at boot waits for a portal",
+            "a target with node.startup=automatic does not answer",
+            ("`iscsictl doctor` names the portal; a target that is gone for good: "
+             "`iscsictl forget`"), Exit.UNREACHABLE, only_alone=True),
+    Message(r"a stop job is running for .*iscsi", "message", None,
+            "the shutdown waits for a logout",
+            ("an array that does not answer, or a filesystem without _netdev, which is unmounted "
+             "only after the network is gone"),
+            "`iscsictl fstab check` for the options of the entries", Exit.UNREACHABLE,
+            only_alone=True),
+    Message(r"conditiondirectorynotempty=\S*iscsi\S* was not met|"
+            r"condition check resulted in .*iscsi", "message", None,
+            "the login service had nothing to do", "there is no node record on this host yet",
+            "nothing, or `iscsictl discover --save` for the portal of a target", Exit.DONE,
+            only_alone=True),
+    Message(r"could not log(?:in)? (?:into )?all (?:leading-login )?portals|"
+            r"could not login to \[|could not logout of \[", "message", None,
+            "at least one login or logout failed; this line does not say why",
+            "the reason is in the line before it or after it", READ_ABOVE, Exit.ERROR,
+            only_alone=True),
+)  # fmt: skip
