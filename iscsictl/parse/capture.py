@@ -43,6 +43,7 @@ _SILENT = re.compile(
 _MESSAGE = re.compile(r"iscsi(?:adm|d): ")
 _MESSAGE_TEXT = "a message of open-iscsi (`iscsictl explain` knows most of them), skipped"
 _SKIPPED_TEXT = "not session output, skipped"
+_BROKEN_TEXT = "the JSON of lsblk that begins here breaks off"
 _MARKERS = 4  # marks of quotes and lists that may stand inside each other
 
 
@@ -234,6 +235,8 @@ class _Capture:
     def _add_notes(self, *, has_skipped: bool) -> None:
         """Turn what was noted line by line into warnings."""
         self._warnings += self._listed.take_notes(has_sessions=bool(self._sessions))
+        self._warnings += [Note(_BROKEN_TEXT, line) for line in self._table.broken_lines]
+        self._table.broken_lines.clear()
         self._warnings += _notes_on_lines(self._messages, _MESSAGE_TEXT)
         if has_skipped and (self._sessions or not self._says_none):
             self._warnings += _notes_on_lines(self._skipped, _SKIPPED_TEXT, is_general=True)
@@ -245,12 +248,16 @@ class _Capture:
         To be called once, at the end: it ends what the readers have open.
         """
         self._active.close()
+        self._table.close()
         self._iscsiadm.start_output(0)
         hosts = self._hosts + [self._host] * (len(self._sessions) - len(self._hosts))
         sessions = merge_sessions(self._sessions, hosts, self._warnings)
         disks = join_disks(sessions, self._maps, self._table)
         self._add_notes(has_skipped=True)
-        if self._table.first_line is not None and not any(one.luns for one in sessions):
+        is_told = "iscsi" in {row.cells.get("TRAN") for row in self._table.roots}
+        if self._table.first_line is not None and not (
+            is_told or any(one.luns for one in sessions)
+        ):
             text = "lsblk does not tell which disks are iSCSI disks, so all of them are shown"
             self._warnings.append(Note(text, None if self._named else self._table.first_line))
         self._warnings.sort(key=lambda note: (note.is_general, note.line or 0))

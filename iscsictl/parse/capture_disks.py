@@ -6,6 +6,7 @@ from dataclasses import replace
 from iscsictl.model.capture import CapturedBlock, CapturedDisk, CapturedPath
 from iscsictl.model.listing import Session
 from iscsictl.parse.lsblk_list import LsblkReader, captured_block, captured_disk
+from iscsictl.parse.lsblk_rows import LsblkRow, merge_rows
 
 
 def join_disks(
@@ -19,11 +20,12 @@ def join_disks(
     if not maps and not table.roots:
         return None
     known = {disk.block.device: disk for disk in maps}
+    roots = _iscsi_rows(merge_rows(table.roots))
     of_sessions = {lun.device for one in sessions for lun in one.luns or () if lun.device}
     in_maps = {path.device for disk in maps for path in disk.paths or ()}
     others: dict[str, CapturedDisk] = {}
-    for row in table.roots:
-        block = captured_block(row, table.titles)
+    for row in roots:
+        block = captured_block(row)
         disk = captured_disk(row, block)
         above = next((b for b in block.children or () if b.kind == "mpath"), None)
         if above is not None:
@@ -48,6 +50,11 @@ def join_disks(
         }
     found = [*known.values(), *others.values()]
     return tuple(_with_sids_of_paths(disk, sessions) for disk in found)
+
+
+def _iscsi_rows(rows: list[LsblkRow]) -> list[LsblkRow]:
+    """Return the disks that the column TRAN calls iSCSI disks; all where it calls none so."""
+    return [row for row in rows if row.cells.get("TRAN") == "iscsi"] or rows
 
 
 def _with_content(block: CapturedBlock, told: CapturedBlock) -> CapturedBlock:

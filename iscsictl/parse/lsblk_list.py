@@ -1,16 +1,19 @@
-"""The table of `lsblk`, `lsblk -f` and `lsblk -o ...`: disks, and what is on them."""
+"""The output of `lsblk` (also -f, -S, -l, -J, -P and -o ...): disks, and what is on them."""
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from iscsictl.model.capture import CapturedBlock, CapturedDisk, CapturedPath
+from iscsictl.parse.lsblk_formats import JsonBlock, row_of_pairs
+from iscsictl.parse.lsblk_rows import LsblkRow, parent_of_flat_row
 from iscsictl.parse.multipath_list import read_size
 
 _HEADER = re.compile(r"NAME(?:\s+[A-Z][A-Z%:_-]*)+")
-_TELLING = frozenset({"FSTYPE", "MAJ:MIN", "SIZE", "MOUNTPOINT", "MOUNTPOINTS", "TYPE"})
+_TELLING = frozenset({"FSTYPE", "MAJ:MIN", "SIZE", "MOUNTPOINT", "MOUNTPOINTS", "TYPE", "TRAN"})
 # The branches of the tree, in UTF-8 and as ASCII (-i).
 _TREE = r"[\s|`\u2502\u251c\u2514\u2500-]*"
 _ROW = re.compile(rf"(?P<tree>{_TREE})(?P<name>[\w/.:+!][\w/.:+!-]*)(?=\s|$)")
+_DM_NUMBER = re.compile(r"(?<=\S) \(dm-\d+\)")  # behind names, up to util-linux 2.22
 _MOUNT_ALONE = re.compile(rf"{_TREE}((?:/|\[SWAP\]).*)")
 # Any name may stand below a disk; a line without a branch has to name a disk of the kernel's, so
 # that prose after the table is no disk.
@@ -22,6 +25,15 @@ _UUID = re.compile(
     r"[0-9a-fA-F]{4}-[0-9a-fA-F]{4}|[0-9a-fA-F]{16}|\w{6}(?:-\w{4}){5}-\w{6}"
     r"|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 )
+# What the cells of some columns look like; where one does not, the words stand under wrong titles.
+_CELL_SHAPES = {
+    "UUID": _UUID,
+    "MAJ:MIN": re.compile(r"\d+:\d+"),
+    "SIZE": re.compile(r"\d+(?:[.,]\d+)?[BKMGTPE]?"),
+    "TYPE": re.compile(r"disk|part|mpath|lvm|crypt|loop|rom|dm|md|linear|raid\w+"),
+    "HCTL": re.compile(r"\d+:\d+:\d+:\d+"),
+    "TRAN": re.compile(r"iscsi|sata|sas|ata|usb|nvme|fc|fcoe|spi|virtio|mmc|sbp"),
+}
 _SIZE = re.compile(r"([\d.]+)([BKMGTPE]?)")
 _KINDS = frozenset({"disk", "part", "mpath", "lvm", "crypt", "loop"})
 # The type of what is on a device tells what the device above it is.
@@ -35,17 +47,6 @@ _FILESYSTEM = re.compile(
     r"ext[234]|xfs|btrfs|vfat|ntfs|swap|iso9660|squashfs|f2fs|exfat|jfs|reiserfs|ocfs2|gfs2|udf"
     r"|bcache|nilfs2|BitLocker|crypto_LUKS|ceph_bluestore|\w+_member"
 )
-
-
-@dataclass
-class LsblkRow:
-    """One line of the table, with the lines below it in the tree; `depth` is its indentation."""
-
-    name: str
-    depth: int
-    cells: dict[str, str]
-    mounts: list[str] = field(default_factory=list)
-    children: list["LsblkRow"] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -65,28 +66,40 @@ class LsblkReader:
 
     def __init__(self) -> None:
         self.roots: list[LsblkRow] = []
-        self.titles: set[str] = set()
         self.first_line: int | None = None
         self._columns: list[_Column] = []
         self._open: list[LsblkRow] = []
+        self._flat: list[LsblkRow] = []
+        self._block: JsonBlock | None = None
+        self._block_line = 0
+        #: Where JSON begins that breaks off.
+        self.broken_lines: list[int] = []
 
     @property
     def is_open(self) -> bool:
         """Whether the next line may be a row of a table."""
-        return bool(self._columns)
+        return bool(self._columns) or self._block is not None
 
     def take(self, raw: str, number: int) -> bool:
         """Read one line with its indentation; False if it is no line of such a table.
 
         The indentation is the depth in the tree, so the line must not be stripped in front.
         """
-        if not self._columns and "NAME" not in raw:
-            return False  # nearly every line of a long capture of sessions
-        line = raw.expandtabs().rstrip()
+        if self._block is not None:
+            if self._block.add(raw):
+                if self._block.is_whole:
+                    self._end_json(self._block)
+                return True
+            self.close()
+        # Nearly every line of a long capture of sessions has none of these.
+        if not self._columns and "NAME" not in raw and '"blockdevices"' not in raw:
+            return False
+        if '"' in raw and self._take_other_form(raw, number):
+            return True
+        line = _DM_NUMBER.sub(lambda found: " " * len(found[0]), raw.expandtabs().rstrip())
         if _HEADER.fullmatch(line.strip()) and _TELLING & set(line.split()):
             self._columns = [_Column(c[0], c.start(), c.end()) for c in re.finditer(r"\S+", line)]
-            self.titles |= {column.title for column in self._columns}
-            self._open = []
+            self._open, self._flat = [], []
             self.first_line = self.first_line or number
             return True
         if not self._columns:
@@ -95,29 +108,73 @@ class LsblkReader:
             self._open[-1].mounts.append(alone[1])
             return True
         found = _ROW.match(line)
-        if found is None or not (found["tree"].strip() or _DISK_NAME.fullmatch(found["name"])):
+        if found is None or not self._add_row(found, line):
             if raw[:1].strip():
                 self.close()
             return False
-        self._add_row(found, line)
         return True
+
+    def _take_other_form(self, raw: str, number: int) -> bool:
+        """Read a line of JSON or of KEY="value"."""
+        if '"blockdevices"' in raw:
+            self.close()
+            self._block = JsonBlock(raw)
+            self._block_line = number
+            if self._block.is_whole:
+                self._end_json(self._block)
+            return True
+        row = row_of_pairs(raw.strip())
+        if row is None:
+            return False
+        self.first_line = self.first_line or number
+        self._add_flat(row, is_in_tree_order=True)
+        return True
+
+    def _end_json(self, block: JsonBlock) -> None:
+        """Keep the disks of a block that ends here, as far as they are whole."""
+        self._block = None
+        rows = block.rows()
+        if not block.is_whole:
+            self.broken_lines.append(self._block_line)
+        if rows is not None:
+            self.first_line = self.first_line or self._block_line
+            self.roots += rows
 
     def close(self) -> None:
         """End the table: what comes next is no row of it. The rows that were read stay."""
-        self._columns, self._open = [], []
+        if self._block is not None:
+            self._end_json(self._block)
+        self._columns, self._open, self._flat = [], [], []
 
-    def _add_row(self, found: re.Match[str], line: str) -> None:
+    def _add_row(self, found: re.Match[str], line: str) -> bool:
+        """Add a row; False for a line without a branch that names no device."""
         words = [word for word in re.finditer(r"\S+", line) if word.start() >= found.end()]
-        cells = self._cells_below(words) or _cells_by_format([word[0] for word in words])
-        depth = found.start("name") if found["tree"].strip() else 0
+        by_column = self._cells_below(words)
+        cells = by_column or _cells_by_format([word[0] for word in words])
+        has_branch = bool(found["tree"].strip())
+        if not has_branch and not _DISK_NAME.fullmatch(found["name"]) and "TYPE" not in by_column:
+            return False
+        depth = found.start("name") if has_branch else 0
         row = LsblkRow(found["name"].removeprefix("/dev/"), depth, cells)
+        row.titles = frozenset(column.title for column in self._columns)
         mount = cells.get("MOUNTPOINT") or cells.get("MOUNTPOINTS")
         if mount is not None:
             row.mounts.append(mount)
+        if not has_branch:
+            self._add_flat(row, is_in_tree_order=False)
+            return True
         while self._open and self._open[-1].depth >= depth:
             self._open.pop()
         (self._open[-1].children if self._open else self.roots).append(row)
         self._open.append(row)
+        return True
+
+    def _add_flat(self, row: LsblkRow, *, is_in_tree_order: bool) -> None:
+        """Add a row without a branch: a disk, or a row of a list."""
+        above = parent_of_flat_row(row, self._flat, is_in_tree_order=is_in_tree_order)
+        (self.roots if above is None else above.children).append(row)
+        self._flat.append(row)
+        self._open = [row]
 
     def _cells_below(self, words: list[re.Match[str]]) -> dict[str, str]:
         """Give each word to the column that it stands under; nothing where one stands under none.
@@ -129,11 +186,18 @@ class LsblkReader:
             touched = [
                 c for c in self._columns[1:] if word.start() < c.end and word.end() > c.start
             ]
+            if not touched:  # a further word of a text that is longer than its title
+                touched = [c for c in self._columns[1:] if c.start <= word.start()][-1:]
+                if not touched or touched[0].title not in cells:
+                    return {}
             if len(touched) != 1:
                 return {}
             title = touched[0].title
             cells[title] = f"{cells[title]} {word[0]}" if title in cells else word[0]
-        return cells if _UUID.fullmatch(cells.get("UUID", "0000-0000")) else {}
+        is_sound = all(
+            shape.fullmatch(cells[title]) for title, shape in _CELL_SHAPES.items() if title in cells
+        )
+        return cells if is_sound else {}
 
 
 def _cells_by_format(words: list[str]) -> dict[str, str]:
@@ -153,20 +217,18 @@ def _cells_by_format(words: list[str]) -> dict[str, str]:
     return cells
 
 
-def captured_block(
-    row: LsblkRow, titles: set[str], parent: CapturedBlock | None = None
-) -> CapturedBlock:
+def captured_block(row: LsblkRow, parent: CapturedBlock | None = None) -> CapturedBlock:
     """Return a row of the table, and what is below it, as a block device.
 
-    Sizes are bytes, rounded as lsblk printed them. `titles` are the columns: a mount point that is
-    missing means none only where there is a column for it.
+    Sizes are bytes, rounded as lsblk printed them. A mount point that is missing means none only
+    where there is a column for it.
     """
     kind = _kind_of_row(row, parent)
     is_mapped = kind in {"mpath", "lvm", "crypt"} or (
         parent is not None and parent.kind == "mpath" and kind == "part"
     )
     size = _SIZE.fullmatch(row.cells.get("SIZE", ""))
-    tells_mounts = bool({"MOUNTPOINT", "MOUNTPOINTS"} & titles)
+    tells_mounts = bool({"MOUNTPOINT", "MOUNTPOINTS"} & row.titles)
     block = CapturedBlock(
         device=f"/dev/mapper/{row.name}" if is_mapped else f"/dev/{row.name}",
         kind=kind,
@@ -176,24 +238,32 @@ def captured_block(
         uuid=row.cells.get("UUID"),
         mounts=tuple(row.mounts) if tells_mounts else None,
     )
-    children = tuple(captured_block(child, titles, block) for child in row.children)
+    children = tuple(captured_block(child, block) for child in row.children)
     return replace(block, children=children)
 
 
 def captured_disk(row: LsblkRow, block: CapturedBlock) -> CapturedDisk:
     """Return a disk of the table, which is its own only path.
 
-    lsblk does not tell the WWID in its usual columns, so it stays None.
+    The WWID is known where there is a column WWN, which lsblk does not print by itself.
     """
     path = CapturedPath(None, row.cells.get("HCTL"), block.device, row.cells.get("STATE"))
     return CapturedDisk(
         block,
+        _read_wwn(row.cells.get("WWN")),
         serial=row.cells.get("SERIAL"),
         vendor=row.cells.get("VENDOR"),
         model=row.cells.get("MODEL"),
         read_only={"0": False, "1": True}.get(row.cells.get("RO", "")),
         paths=(path,),
     )
+
+
+def _read_wwn(text: str | None) -> str | None:
+    """Return 0x6001405... as naa.6001405...; None for the half of one that old udev knew."""
+    digits = (text or "").removeprefix("0x").lower()
+    length = 32 if digits.startswith("6") else 16  # NAA 6 has 16 bytes, NAA 2, 3 and 5 have 8
+    return f"naa.{digits}" if re.fullmatch(rf"[2356][0-9a-f]{{{length - 1}}}", digits) else None
 
 
 def _kind_of_row(row: LsblkRow, parent: CapturedBlock | None) -> str:

@@ -1,0 +1,118 @@
+"""The forms of `lsblk` that are no table: JSON (-J) and KEY="value" (-P)."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from iscsictl.parse.lsblk_rows import LsblkRow
+
+_PAIRS = re.compile(r"(?:[A-Z][A-Z0-9:%_-]*=\"(?:[^\"\\]|\\.)*\"(?:\s+|$))+")
+_PAIR = re.compile(r"([A-Z][A-Z0-9:%_-]*)=\"((?:[^\"\\]|\\.)*)\"")
+_HEX = re.compile(r"\\x([0-9a-fA-F]{2})")
+# In the shell form (--shell) a title has no mark that a variable's name cannot have.
+_SHELL_TITLES = {"MAJ_MIN": "MAJ:MIN", "FSUSE_PCT": "FSUSE%"}
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
+_TOKEN = re.compile(rf"{_STRING.pattern}|[\[\]{{}}]")
+_JSON_LINE = re.compile(r"\s*(?:[\[\]{},\"]|null\b|true\b|false\b|-?\d)")
+
+
+class JsonBlock:
+    """Collects the lines of `lsblk -J`, from the one with `"blockdevices"` to the last bracket."""
+
+    def __init__(self, line: str) -> None:
+        self._lines: list[str] = []
+        self._depth = 0
+        self._is_begun = False
+        self.add(line[line.index('"blockdevices"') :])
+
+    def add(self, line: str) -> bool:
+        """Add the next line; False if it is no JSON, and nothing after it can be."""
+        if self._lines and line.strip() and not _JSON_LINE.match(line):
+            return False
+        self._lines.append(line)
+        marks = _STRING.sub("", line)
+        opened, closed = marks.count("[") + marks.count("{"), marks.count("]") + marks.count("}")
+        self._is_begun = self._is_begun or opened > 0
+        self._depth += opened - closed
+        return True
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all brackets are closed."""
+        return self._is_begun and self._depth <= 0
+
+    def rows(self) -> list[LsblkRow] | None:
+        """Return the disks, also of a block that breaks off; None if it is no JSON of lsblk."""
+        try:
+            document = json.loads(_whole_part("{" + "\n".join(self._lines)))
+        except ValueError:
+            return None
+        devices = document.get("blockdevices")
+        return list(_rows_of_json(devices, 0)) if isinstance(devices, list) else None
+
+
+def _whole_part(text: str) -> str:
+    """Cut a text of JSON behind the last bracket that is closed, and close those around it."""
+    closing: list[str] = []
+    end, left_open = 0, ""
+    for found in _TOKEN.finditer(text):
+        mark = found[0]
+        if mark in "[{":
+            closing.append("]" if mark == "[" else "}")
+        elif mark in "]}" and closing:
+            closing.pop()
+            end, left_open = found.end(), "".join(reversed(closing))
+            if len(closing) == 1:
+                break  # the array of disks is whole; what follows it is another output
+    return text[:end] + left_open
+
+
+def _rows_of_json(devices: list[Any], depth: int) -> Iterator[LsblkRow]:
+    for device in devices:
+        if not isinstance(device, dict) or not isinstance(device.get("name"), str):
+            continue
+        cells = {key.upper(): _cell(value) for key, value in device.items()}
+        row = LsblkRow(
+            device["name"].removeprefix("/dev/").removeprefix("mapper/"),
+            depth,
+            {key: value for key, value in cells.items() if value},
+            titles=frozenset(cells),
+        )
+        mounts = device.get("mountpoints") or [device.get("mountpoint")]
+        row.mounts += [one for one in mounts if isinstance(one, str)]
+        children = device.get("children")
+        row.children += _rows_of_json(children if isinstance(children, list) else [], depth + 1)
+        yield row
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, bool):
+        return str(int(value))
+    return str(value).strip() if isinstance(value, str | int | float) else ""
+
+
+def row_of_pairs(line: str) -> LsblkRow | None:
+    """Return the row of one line of KEY="value", None if it is none or has no NAME.
+
+    Where it stands in the tree is not told, unless PKNAME is among the keys.
+    """
+    if _PAIRS.fullmatch(line) is None:
+        return None
+    cells = {
+        _SHELL_TITLES.get(key, key): _HEX.sub(lambda found: chr(int(found[1], 16)), value).strip()
+        for key, value in _PAIR.findall(line)
+    }
+    name = cells.pop("NAME", None) or cells.get("KNAME")
+    if not name:
+        return None
+    titles = frozenset(cells)
+    row = LsblkRow(
+        name.removeprefix("/dev/").removeprefix("mapper/"),
+        0,
+        {key: value for key, value in cells.items() if value},
+        titles=titles,
+    )
+    mounts = cells.get("MOUNTPOINTS") or cells.get("MOUNTPOINT") or ""
+    row.mounts += [mount for mount in mounts.split("\n") if mount]
+    return row

@@ -1,0 +1,65 @@
+"""One line of `lsblk`, in whatever form it was printed, and its place in the tree."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+_WHOLE = frozenset({"disk", "rom", "loop", None})
+
+
+@dataclass
+class LsblkRow:
+    """One line, with the lines below it in the tree; `depth` is its indentation.
+
+    `cells` has the values that are not empty, by title; `titles` the columns that there were.
+    """
+
+    name: str
+    depth: int
+    cells: dict[str, str]
+    mounts: list[str] = field(default_factory=list)
+    children: list["LsblkRow"] = field(default_factory=list)
+    titles: frozenset[str] = frozenset()
+
+
+def parent_of_flat_row(
+    row: LsblkRow, before: Sequence[LsblkRow], *, is_in_tree_order: bool
+) -> LsblkRow | None:
+    """Find the row that a row without branches stands below; None for a disk, or if not known.
+
+    lsblk prints lists (-l, -P) in the order of its tree, so what is no part of a disk is on the row
+    before it, or beside it. `is_in_tree_order` is False where only some devices may be listed.
+    """
+    kind = row.cells.get("TYPE")
+    if "PKNAME" in row.titles:
+        name = row.cells.get("PKNAME", "").removeprefix("/dev/")
+        return next((r for r in reversed(before) if name in (r.name, r.cells.get("KNAME"))), None)
+    if kind in _WHOLE or not before:
+        return None
+    if kind == "part":
+        return next((r for r in reversed(before) if row.name.startswith(r.name)), None)
+    last = before[-1]
+    if kind == "mpath" and not is_in_tree_order and last.cells.get("FSTYPE") != "mpath_member":
+        return None
+    if last.cells.get("TYPE") == kind:
+        return next((r for r in reversed(before) if last in r.children), None)
+    return last
+
+
+def merge_rows(rows: Sequence[LsblkRow]) -> list[LsblkRow]:
+    """Join the rows of devices that were listed several times, by `lsblk` and `lsblk -f` perhaps.
+
+    Rows of one name that contradict each other are of two hosts or times: the last one is kept.
+    """
+    merged: dict[str, LsblkRow] = {}
+    for row in rows:
+        first = merged.get(row.name)
+        if first is None or any(
+            first.cells[key] != value for key, value in row.cells.items() if key in first.cells
+        ):
+            merged[row.name] = row
+            continue
+        first.cells |= row.cells
+        first.titles |= row.titles
+        first.mounts += [mount for mount in row.mounts if mount not in first.mounts]
+        first.children = merge_rows([*first.children, *row.children])
+    return list(merged.values())
