@@ -8,6 +8,7 @@ from iscsictl.errors import NotFoundError
 from iscsictl.errors.codes import Cause, Kind, every, login_status, login_status_in, table
 from iscsictl.errors.message import Message
 from iscsictl.errors.messages import MESSAGES
+from iscsictl.errors.whole_lines import whole_lines
 
 # How each source writes its code. The group is the number.
 _PATTERNS: Final[tuple[tuple[Kind, re.Pattern[str]], ...]] = (
@@ -135,15 +136,22 @@ def causes_in_text(text: str) -> tuple[Cause, ...]:
     found: list[Cause] = []
     followers: list[Cause] = []
     pointers: list[Cause] = []
-    for line in text.splitlines():
-        for cause in _causes_in_line(line):
+    for line in whole_lines(text, _is_known):
+        messages = _messages_in(line)
+        for cause in _causes_in_line(line, messages):
             (pointers if _is_pointer(cause) else found).append(cause)
-        followers += [_cause_of_message(one) for one in _messages_in(line) if one.only_alone]
+        followers += [_cause_of_message(one) for one in messages if one.only_alone]
     unique: dict[tuple[Kind, object], Cause] = {}
     for cause in found or followers or pointers:
         if int(cause.exit) or cause.kind == "message" or cause.code == 15:
             unique.setdefault((cause.kind, cause.code or cause.meaning), cause)
     return tuple(sorted(unique.values(), key=_rank_of_cause))
+
+
+def _is_known(line: str) -> bool:
+    """Tell whether a line says something of an error."""
+    messages = _messages_in(line)
+    return bool(messages or _causes_in_line(line, messages))
 
 
 def _is_pointer(cause: Cause) -> bool:
@@ -169,12 +177,10 @@ def _cause_of_message(message: Message) -> Cause:
     return Cause(kind, code, name, message.meaning, message.usual_cause, message.fix, message.exit)
 
 
-def _causes_in_line(line: str) -> list[Cause]:
+def _causes_in_line(line: str, messages: list[Message]) -> list[Cause]:
     """Find the causes in one line, those with exact words before those of the tables."""
     found: list[Cause | None] = [login_status_in(line) or _find_foreign_status(line)]
-    found += [
-        _cause_of_message(message) for message in _messages_in(line) if not message.only_alone
-    ]
+    found += [_cause_of_message(message) for message in messages if not message.only_alone]
     numbered = False
     for kind, pattern in _PATTERNS:
         for match in pattern.finditer(line):

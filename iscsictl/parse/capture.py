@@ -31,6 +31,7 @@ from iscsictl.parse.lsblk_list import LsblkReader
 from iscsictl.parse.multipath_list import MultipathReader
 from iscsictl.parse.sfnet import SfnetReader
 from iscsictl.parse.shell_prompt import read_prompt
+from iscsictl.parse.wrapped_lines import join_wrapped_lines
 
 _BLANK = "\ufeff \t\r\f\v\0"
 _QUOTE = re.compile(r"^(?:> ?)+")
@@ -65,7 +66,8 @@ def parse_capture(text: str | bytes) -> Listing:
     are no sessions, what stands around it is not missed.
     """
     capture = _Capture()
-    for number, line in numbered_lines(decode_capture(text) if isinstance(text, bytes) else text):
+    lines = numbered_lines(decode_capture(text) if isinstance(text, bytes) else text)
+    for number, line in join_wrapped_lines(lines):
         capture.read_line(line, number)
     return capture.listing()
 

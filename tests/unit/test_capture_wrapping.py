@@ -3,6 +3,7 @@
 import html
 import json
 import re
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 
@@ -115,6 +116,90 @@ def test_what_a_capture_is_wrapped_in_changes_no_session(wrap: Wrap, name: str) 
     assert wrapped.sessions == parse_capture(text).sessions
     assert all(note.is_general for note in wrapped.warnings)
     assert SECRET not in repr(wrapped)
+
+
+LONG = """\
+tcp: [1] 192.0.2.10:3260,1 iqn.2001-04.com.example:volume-0a1b2c3d-1111-2222-3333-4444-a (non-flash)
+tcp: [2] 192.0.2.10:3260,1 iqn.2001-04.com.example:0-8a0906-a1b2c3d4e-db-data-of-2024 (non-flash)
+tcp: [3] [2001:db8::10]:3260,1027 iqn.2001-04.com.example:sn.0a1b2c3d4e5f0a1b:vs.3 (non-flash)
+tcp: [4] 192.0.2.10:3260,1 iqn.2001-04.com.example:a (non-flash)
+"""
+
+
+def _broken_at_blanks(text: str, width: int) -> str:
+    return "\n".join(
+        textwrap.fill(line, width, break_on_hyphens=False) for line in text.split("\n")
+    )
+
+
+def _cut(text: str, width: int) -> str:
+    pieces = [
+        line[place : place + width]
+        for line in text.split("\n")
+        for place in range(0, max(1, len(line)), width)
+    ]
+    return "\n".join(pieces)
+
+
+@pytest.mark.fault("F109")
+@pytest.mark.parametrize("mark", ["", "> "])
+@pytest.mark.parametrize("is_new", [True, False])
+@pytest.mark.parametrize("width", range(66, 101))
+def test_a_name_that_a_terminal_broke_in_two_is_whole_or_left_out(
+    width: int, is_new: bool, mark: str
+) -> None:
+    text = LONG if is_new else LONG.replace(" (non-flash)", "")
+    names = {session.target for session in parse_capture(text).sessions}
+    for form in (_cut, _broken_at_blanks):
+        broken = "".join(f"{mark}{line}\n" for line in form(text, width).split("\n"))
+        found = parse_capture(broken).sessions
+        if is_new:
+            assert {session.target for session in found} == names, form.__name__
+        elif form is _broken_at_blanks:
+            assert {session.target for session in found} == names
+
+
+@pytest.mark.fault("F109")
+@pytest.mark.parametrize("end", ["exit", "logout", "# lsblk", "root@h:~#", "done.", "iqn.x:next"])
+def test_what_comes_after_a_long_name_is_not_taken_for_its_rest(end: str) -> None:
+    lines = [
+        f"tcp: [{n}] 192.0.2.10:3260,1 iqn.2001-04.com.example:volume-of-the-mail-server-{n}{n}{n}"
+        for n in (1, 2, 3)
+    ]
+    names = {session.target for session in parse_capture("\n".join(lines)).sessions}
+    assert len(names) == 3
+    found = parse_capture("\n".join([*lines, end])).sessions
+    assert {session.target for session in found} == names
+
+
+@pytest.mark.fault("F109")
+def test_records_and_maps_that_were_broken_are_read_whole() -> None:
+    records = _cut(re.sub(r"tcp: \[\d\] | \(non-flash\)", "", LONG), 70)
+    details = parse_capture(records).capture
+    assert details is not None
+    assert details.records is not None
+    assert [record.target[-4:] for record in details.records] == ["44-a", "2024", "vs.3", "le:a"]
+    features = "size=1.0G features='3 queue_if_no_path pg_init_retries 50' hwhandler='1 alua' wp=ro"
+    for cut in (80, 76):
+        listing = parse_capture(
+            "mpatha (36001405d1a2b3c4d5e6f7a8b9c0d1e2f) dm-2 LIO-ORG,disk0\n"
+            f"{features[:cut]}\n{features[cut:]}\n"
+            "`-+- policy='service-time 0' prio=50 status=active\n"
+            "  `- 2:0:0:0 sda 8:0  active ready running\n"
+        )
+        assert listing.warnings == ()
+        assert listing.capture is not None
+        assert listing.capture.disks is not None
+        assert listing.capture.disks[0].read_only is True
+
+
+@pytest.mark.fault("F109")
+def test_a_name_that_ends_in_a_colon_was_cut_off() -> None:
+    listing = parse_capture(
+        "tcp: [1] 192.0.2.10:3260,1 iqn.2001-04.com.example:\nnext words here\n"
+    )
+    assert listing.sessions == ()
+    assert "not whole" in listing.warnings[0].text
 
 
 @pytest.mark.fault("F109")

@@ -1,6 +1,7 @@
 """`explain` finds codes as they are typed and as logs print them."""
 
 import json
+import textwrap
 
 import pytest
 from click.testing import CliRunner
@@ -123,6 +124,34 @@ def test_several_lines_give_each_cause_once_the_login_status_first() -> None:
         "iscsiadm: initiator reported error (19 - encountered non-retryable iSCSI login failure)\n"
     )
     assert [c.code for c in explain(text)] == [0x0203, 19]
+
+
+BROKEN = {
+    "Nov 30 01:02:03 db1 iscsid[812]: conn 0 login rejected: initiator failed authorization with"
+    " target": 0x0202,
+    "iscsiadm: discovery login to 192.0.2.5 rejected: initiator error (02/03), non-retryable,"
+    " giving up": 0x0203,
+    "Nov 30 01:02:03 db1 kernel: sd 2:0:0:0: [sdb] tag#4 FAILED Result: hostbyte=DID_NO_CONNECT"
+    " driverbyte=DRIVER_OK": 1,
+}
+
+
+@pytest.mark.parametrize(("line", "code"), BROKEN.items())
+@pytest.mark.parametrize("width", [*range(60, 90)])
+def test_a_line_that_was_broken_in_two_is_read_as_one(line: str, code: int, width: int) -> None:
+    for broken in (
+        "\n".join(line[place : place + width] for place in range(0, len(line), width)),
+        textwrap.fill(line, width),
+    ):
+        assert [cause.code for cause in explain(broken)] == [code], broken
+
+
+def test_two_lines_that_are_whole_are_not_read_as_one() -> None:
+    text = (
+        "Nov 30 01:02:03 db1 iscsid[812]: connection to an array that has nothing to do with this\n"
+        "Nov 30 01:02:03 db1 ntpd[9]: the clock of a server timed out\n"
+    )
+    assert causes_in_text(text) == ()
 
 
 def test_numbers_that_are_no_codes_are_left_alone() -> None:

@@ -1,0 +1,83 @@
+"""Lines that a terminal or a mail program broke in two, put together again.
+
+Only where the two parts prove that they are one: a target's name that goes on in the next line must
+not be taken for the name of another target.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
+
+_NAME_CHARACTER = r"[^\s\"'`<>&,;|\\()\[\]{}*]"
+_NAME = rf"(?:iqn|eui|naa)\.{_NAME_CHARACTER}*"
+# What a line may end with that goes on: a name, a part of `(non-flash)`, a portal alone, or the
+# line of multipath's features before its last word.
+_OPEN_END = re.compile(rf"(?:{_NAME}(?: \([a-z-]*)?|,-?\d+|^\s*size=\S+ features=.*)\s*$")
+_OPEN_NAME = re.compile(rf"{_NAME}(?: \([a-z-]*)?$")
+_QUOTE = re.compile(r"(?:> ?)*")
+_FLASH = re.compile(rf"{_NAME} \((?:non-)?flash\)$")
+_REST_OF_NAME = re.compile(rf"{_NAME_CHARACTER}* ?\(?[a-z-]*\)?")
+_PLAIN_REST = re.compile(rf"(?!(?:iqn|eui|naa)\.|[#$%]){_NAME_CHARACTER}+")
+_FLAT_PORTAL = re.compile(r"(?:\w+: \[\d+\] )?(?:\[[^\]\s]+\]|[^\s\[\],]+):\d{1,5},-?\d+")
+_FEATURES = re.compile(r"\s*size=\S+ features='[^']*' hwhandler='[^']*' wp=r[ow]")
+_USUAL_WIDTH = 80  # columns of a terminal
+_LEAST_WIDTH = 60  # a narrower one breaks the lines in too many pieces
+
+
+def join_wrapped_lines(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, str]]:
+    """Yield the lines with their numbers; a broken line has the number of its beginning."""
+    listed = list(lines)
+    width = _wrap_width([line for _, line in listed])
+    place = 0
+    while place < len(listed):
+        number, line = listed[place]
+        place += 1
+        while place < len(listed) and _OPEN_END.search(line):
+            joined = _join(line, listed[place][1], width)
+            if joined is None:
+                break
+            line = joined
+            place += 1
+        yield number, line
+
+
+def _wrap_width(lines: list[str]) -> int | None:
+    """Return the width at which lines were cut within a name; None if they were not.
+
+    The longest lines are cut ones if what follows each of them can be the rest of a name: of two,
+    or of one that is as long as a terminal is wide, where the rest is no mere word.
+    """
+    width = max(map(len, lines), default=0)
+    if width < _LEAST_WIDTH:
+        return None
+    following = [
+        after for line, after in pairwise(lines) if len(line) == width and _OPEN_NAME.search(line)
+    ]
+    if not following or not all(map(_PLAIN_REST.fullmatch, following)):
+        return None
+    is_usual = width == _USUAL_WIDTH and re.search(r"[-.:\d]", following[0])
+    return width if len(following) > 1 or is_usual else None
+
+
+def _join(line: str, following: str, width: int | None) -> str | None:
+    """Return both lines as one, None if nothing proves that they are one."""
+    quote = _QUOTE.match(line)
+    start = quote.end() if quote is not None else 0
+    rest = (following[start:] if following.startswith(line[:start]) else following).rstrip()
+    whole = line.rstrip()
+    content = whole[start:].strip()
+    if content.startswith("size="):
+        glued = (line + rest, f"{whole} {rest}")
+        return next((one for one in glued if _FEATURES.fullmatch(one[start:])), None)
+    if _FLAT_PORTAL.fullmatch(content):
+        return f"{whole} {rest}" if re.match(_NAME, rest) else None
+    if not _OPEN_NAME.search(whole):
+        return None
+    if rest.lstrip() in ("(non-flash)", "(flash)"):
+        return f"{whole} {rest.lstrip()}"
+    if whole != line or not rest or not _REST_OF_NAME.fullmatch(rest):
+        return None
+    if _FLASH.search(line + rest):
+        return line + rest
+    is_cut = width is not None and len(line) % width == 0
+    return line + rest if is_cut and _PLAIN_REST.fullmatch(rest) else None
