@@ -114,6 +114,7 @@ class _Capture:
         self._messages: list[int] = []
         self._last_read = 0
         self._named = 0
+        self._maps_told: set[str] = set()
         self._says_none = False
 
     def read_line(self, raw: str, number: int) -> None:
@@ -228,9 +229,11 @@ class _Capture:
         self._end_output(0)
         self._table.close()
         self._add_notes(has_skipped=False)
+        # A sosreport has the same maps twice, of `multipath -ll` and `multipath -v4 -ll`.
+        notes = [note for note in self._warnings[self._named :] if note.text not in self._maps_told]
+        self._maps_told |= {note.text for note in notes if note.text.startswith("map ")}
         self._warnings[self._named :] = [
-            note._replace(text=f"{note.text} (in {name.rpartition('/')[2]})")
-            for note in self._warnings[self._named :]
+            note._replace(text=f"{note.text} (in {name.rpartition('/')[2]})") for note in notes
         ]
         self._named = len(self._warnings)
 

@@ -143,6 +143,35 @@ def test_a_bundle_without_a_list_of_sessions_does_not_say_that_there_are_none(
     assert len(listing.capture.disks or ()) == 2
 
 
+@pytest.mark.fault("F109")
+def test_outputs_are_read_whatever_names_somebody_saved_them_under(tmp_path: Path) -> None:
+    files = {
+        "1_dot_txt": posted("iscsiadm-version-line"),
+        "db1__mp": posted("multipath-ll"),
+        "nodes": posted("node-P1"),
+        "notes_dot_txt": "call the array's support\n",
+        "a__b__deep": posted("lsblk"),
+    }
+    bundle(tmp_path, **files)
+    (tmp_path / "link").symlink_to(tmp_path / "1.txt")
+    listing = read_capture(tmp_path)
+    assert [session.sid for session in listing.sessions] == [1]
+    assert listing.capture is not None
+    assert len(listing.capture.disks or ()) == 2
+    assert len(listing.capture.records or ()) == 4
+
+
+@pytest.mark.fault("F109")
+def test_a_failed_path_that_two_outputs_of_a_sosreport_tell_is_told_once(tmp_path: Path) -> None:
+    folder = tmp_path / "sos_commands" / "multipath"
+    maps = posted("multipath-ll-with-paths-out")
+    bundle(folder, **{"multipath_-ll": maps, "multipath_-v4_-ll": f"noise\n{maps}"})
+    listing = read_capture(tmp_path)
+    assert [note.text[:11] for note in listing.warnings] == ["map mpatha:", "map mpathb:"]
+    assert listing.capture is not None
+    assert len(listing.capture.disks or ()) == 2
+
+
 def test_a_link_in_a_bundle_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").write_text(posted("iscsiadm-version-line"))
     folder = tmp_path / "b" / "sos_commands" / "iscsi"

@@ -9,7 +9,7 @@ import select
 import stat
 import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from iscsictl.errors import (
@@ -28,6 +28,8 @@ from iscsictl.system.iscsi.sessions import has_sessions_class, read_listing
 MAX_CAPTURE = 1 << 29
 #: Bytes, files and levels of a bundle that are looked at; outputs of tools are far below.
 MAX_OUTPUT, MAX_OUTPUTS, MAX_DEPTH = 1 << 24, 200, 5
+#: Bytes of files of other names that are searched for outputs: reading them takes a few seconds.
+MAX_UNNAMED = 1 << 22
 HINT = "give a capture, '-' for stdin, or the directory of a support bundle"
 _EXPECTED = (
     "expected is output of 'iscsiadm -m session -P 3' (or -m node, -m discovery), of 'iscsi-ls', "
@@ -105,15 +107,18 @@ def read_directory(path: Path) -> Listing:
     """Read a support bundle, or the directory in which one was unpacked.
 
     Saved kernel files tell most and are enough. Without sessions in them the outputs are read: of
-    several lists of sessions the one that tells most, and all that tell of records and disks. A
-    warning says which file it is about. Raises NotFoundError if nothing of iSCSI was saved,
-    IscsictlError if there was only output that could not be read.
+    several lists of sessions the one that tells most, and all that tell of records and disks. In a
+    directory that is of no tool, files of any name are read if an output is in them. A warning
+    says which file it is about. Raises NotFoundError if nothing of iSCSI was saved, IscsictlError
+    if there was only output that could not be read.
     """
     place = _inner_directory(path)
     kernel = read_listing(place) if has_sessions_class(place) else None
     if kernel is not None and kernel.sessions:
         return kernel
     outputs = list(_outputs_of_bundle(place))
+    if kernel is None and not _is_of_a_tool(place):
+        outputs += _outputs_by_content(place, {name for name, _ in outputs})
     lists = [
         (parse_capture(data), name, data) for name, data in outputs if _is_session_output(name)
     ]
@@ -132,6 +137,36 @@ def read_directory(path: Path) -> Listing:
         f"{path}: neither sys/class/iscsi_session nor sos_commands/iscsi/*session* is in it",
         hint="give the directory that a sosreport was unpacked into",
     )
+
+
+def _is_of_a_tool(place: Path) -> bool:
+    """Tell whether sosreport or supportconfig made the directory, whose names are known."""
+    return (place / "sos_commands").is_dir() or (place / "fs-iscsi.txt").exists()
+
+
+def _outputs_by_content(place: Path, known: Collection[str]) -> Iterator[tuple[str, bytes]]:
+    """Yield the files that somebody saved outputs in, whatever their names are.
+
+    Only small files are tried, in the directory and those in it, but not below. Lists of sessions
+    are left out where the name of a file says that it is one.
+    """
+    has_sessions = any(map(_is_session_output, known))
+    left = MAX_UNNAMED
+    for file in sorted((*place.glob("*"), *place.glob("*/*"))):
+        name = str(file.relative_to(place))
+        if name in known or file.parent.name in _NOT_OUTPUTS or file.parent.is_symlink():
+            continue
+        status = file.lstat()
+        if not stat.S_ISREG(status.st_mode) or status.st_size > left:
+            continue
+        data = file.read_bytes()
+        left -= len(data)
+        listing = parse_capture(data)
+        told = listing.capture
+        if (listing.sessions and not has_sessions) or (
+            told is not None and (told.disks or told.records)
+        ):
+            yield name, data
 
 
 def _is_session_output(name: str) -> bool:
