@@ -138,8 +138,9 @@ MOUNTS: Final = (
             "its disk did not appear; the reason is in the lines before it",
             "`iscsictl doctor`; once the array answers: `iscsictl reconnect`",
             Exit.UNREACHABLE, only_alone=True),
-    Message(r"failed to mount /|\.mount: (?:failed with result|mount process exited)", "message",
-            None, "a filesystem was not mounted; this line does not say why",
+    Message(r"failed to mount /|\.mount: (?:failed with result|mount process exited)|"
+            r"mount.{0,60}exit (?:status|code)[:= ]+32\b", "message", None,
+            "a filesystem was not mounted; this line does not say why",
             "the reason is in the lines of mount and of the kernel before it",
             "`journalctl -b -p warning | iscsictl explain -`, and `iscsictl fstab check`",
             Exit.ERROR, only_alone=True),

@@ -217,8 +217,17 @@ def _find_foreign_status(line: str) -> Cause | None:
 def _causes_of_bare_number(line: str) -> list[Cause]:
     """Return what a number means that no program is named for: whatever program it can be of."""
     line = line.strip()
-    found = _EXIT_STATUS.search(line) or _ERROR_ALONE.fullmatch(line) or _ERROR_AT_END.search(line)
+    status = _EXIT_STATUS.search(line)
+    if status is not None and _is_of_other_program(line[: status.start()]):
+        return []
+    found = status or _ERROR_ALONE.fullmatch(line) or _ERROR_AT_END.search(line)
     return [] if found is None else list(causes_of_code(found[1]))
+
+
+def _is_of_other_program(before: str) -> bool:
+    """Tell from the words before an exit status that it is that of mount or mkfs."""
+    words = before[-60:].lower()
+    return bool(re.search(r"mount|mkfs|fsck|blkid", words)) and "iscsi" not in words
 
 
 def _look_up_codes(words: str) -> tuple[Cause, ...]:
@@ -239,6 +248,12 @@ def explain(words: str) -> tuple[Cause, ...]:
     """
     if causes := _look_up_codes(words) or causes_in_text(words):
         return causes
+    lines = len([line for line in words.splitlines() if line.strip()])
+    if lines > 1:
+        raise NotFoundError(
+            f"none of these {lines} lines is an error that is known",
+            hint="give the lines of iscsiadm, iscsid and the kernel, and those before them",
+        )
     shown = " ".join(words.split())
     shown = shown if len(shown) <= 60 else shown[:60] + "..."
     raise NotFoundError(

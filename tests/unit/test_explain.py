@@ -2,6 +2,7 @@
 
 import json
 import textwrap
+from collections.abc import Callable
 
 import pytest
 from click.testing import CliRunner
@@ -179,6 +180,34 @@ def test_the_command_reads_text_from_stdin() -> None:
     result = CliRunner().invoke(cli, ["explain", "-"], input=b"\xff detected conn error (1020)\n")
     assert result.exit_code == 0
     assert "1020" in result.output
+
+
+@pytest.mark.fault("F109")
+@pytest.mark.parametrize(
+    "damage",
+    [lambda text: text.replace("author", "\x1b[1;31mauth\x1b[0mor").encode(),
+     lambda text: text.encode("utf-16"), lambda text: text.encode("utf-16-le"),
+     lambda text: text.replace("\n", "\r\n").encode(),
+     lambda text: text.replace("\n", "\r").encode(),
+     lambda text: f"<p>{text.replace('author', '<b>auth</b>or')}</p>".encode(),
+     lambda text: text.replace("\n", "$\n").replace(" ", "\xa0").encode(),
+     lambda text: "".join(f"> {line}\n" for line in text.splitlines()).encode(),
+     lambda text: b"\xff\xc3(" + text.encode()],
+    ids=["colours", "UTF-16", "UTF-16 without its mark", "CRLF", "CR", "HTML", "cat -A", "quoted",
+         "not UTF-8"],
+)  # fmt: skip
+def test_damage_on_the_way_hides_no_error(damage: Callable[[str], bytes]) -> None:
+    text = "iscsid: starting\niscsid: conn 0 login rejected: initiator failed authorization\nend\n"
+    result = CliRunner().invoke(cli, ["explain", "-"], input=damage(text))
+    assert result.exit_code == 0, result.output
+    assert "login 0202" in result.stdout
+
+
+def test_a_log_without_an_error_is_not_quoted() -> None:
+    result = CliRunner().invoke(cli, ["explain", "-"], input="Started.\npassword: x\n\nReady.\n")
+    assert result.exit_code == 3
+    assert "none of these 3 lines" in result.stderr
+    assert "password" not in result.output
 
 
 def test_an_unknown_code_exits_3() -> None:

@@ -11,6 +11,7 @@ from iscsictl.cli.help import command, print_paged
 from iscsictl.cli.options import Settings, common
 from iscsictl.errors import lookup as core
 from iscsictl.errors.codes import Cause, every
+from iscsictl.observers.pasted_text import plain_text
 
 _TITLES = {
     "iscsiadm": "exit codes of iscsiadm",
@@ -34,7 +35,9 @@ def explain(settings: Settings, what: tuple[str, ...]) -> int:
     """
     words = " ".join(what)
     if words == "-":
-        words = sys.stdin.buffer.read().decode("utf-8", "replace") if sys.stdin else ""
+        words = plain_text(sys.stdin.buffer.read()) if sys.stdin else ""
+    elif len(what) == 1:
+        words = plain_text(words)
     causes = core.explain(words) if what else every()
     if settings.output == "json":
         document = {"schema": "iscsictl.explain/1", "causes": [_cause_row(c) for c in causes]}
