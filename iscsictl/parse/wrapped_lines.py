@@ -28,17 +28,26 @@ def join_wrapped_lines(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, 
     """Yield the lines with their numbers; a broken line has the number of its beginning."""
     listed = list(lines)
     width = _wrap_width([line for _, line in listed])
-    place = 0
-    while place < len(listed):
-        number, line = listed[place]
-        place += 1
-        while place < len(listed) and _OPEN_END.search(line):
-            joined = _join(line, listed[place][1], width)
-            if joined is None:
-                break
-            line = joined
-            place += 1
-        yield number, line
+    open_number, open_line = 0, None
+    for number, line in listed:
+        if open_line is not None:
+            joined = _join(open_line, line, width)
+            if joined is not None:
+                open_line = joined
+                continue
+            yield open_number, open_line
+            open_line = None
+        if _may_be_open(line) and _OPEN_END.search(line):
+            open_number, open_line = number, line
+        else:
+            yield number, line
+    if open_line is not None:
+        yield open_number, open_line
+
+
+def _may_be_open(line: str) -> bool:
+    """Tell at a glance that a line is none of those that go on, as most of a long listing are."""
+    return "iqn." in line or "," in line or "features=" in line or "eui." in line or "naa." in line
 
 
 def _wrap_width(lines: list[str]) -> int | None:
