@@ -13,7 +13,7 @@ _ACTION = r"(?:(?:create|reload|reject|rename|resize|switchpg|undef|nothing)?: )
 _MAP = re.compile(
     rf"{_ACTION}(?:(?P<name>[\w.:-]+) \((?P<wwid>[\w.:+-](?:[\w.:+ -]*[\w.:+-])?)\)"
     r"|(?P<bare>[\w.:-]{8,}|[0-8]\w+ [\w.:+ -]*?[\w.:+-]))"
-    r"(?:\s+(?P<device>dm-\d+|undef|-)(?:\s+(?P<vendor>[^,\[]*),(?P<model>[^\[]*?)|\s+\w+)?)?"
+    r"(?:\s+(?P<device>dm-\d+|undef|n/a|-)(?:\s+(?P<vendor>[^,\[]*),(?P<model>[^\[]*?)|\s+\w+)?)?"
     r"\s*(?P<rest>\[size=.*|size=.*)?"
 )
 _SIZE = re.compile(r"\[?size=([\d.]+) ?([KMGTPE]?)i?B?\b")
@@ -95,6 +95,8 @@ class MultipathReader:
         in_map, *checked = words
         state = checked.pop() if checked and checked[-1] in _SCSI_STATES else None
         checker = " ".join(word for word in checked if word != "unknown") or None
+        if in_map == "failed" and checker in (None, "undef"):
+            checker = "failed"  # nothing was checked: the map itself has given the path up
         path = CapturedPath(hctl=hctl, device=device, state=state, checker=checker)
         self._disk = replace(disk, paths=(*(disk.paths or ()), path))
         if in_map == "failed" or checker not in _SOUND_CHECKS or state not in _SOUND_SCSI_STATES:
@@ -121,7 +123,9 @@ class MultipathReader:
                 f"{len(failed)} of {paths} paths {'does' if len(failed) == 1 else 'do'} not work"
             )
             if len(failed) == paths:
-                verdict = f"none of its {paths} paths works"
+                verdict = "its only path does not work"
+                if paths > 1:
+                    verdict = f"none of its {paths} paths works"
             self._warnings.append(Note(f"map {name}: {verdict}: {shown}", failed[0][0]))
 
 

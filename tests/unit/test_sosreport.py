@@ -167,9 +167,13 @@ def test_a_failed_path_that_two_outputs_of_a_sosreport_tell_is_told_once(tmp_pat
     maps = posted("multipath-ll-with-paths-out")
     bundle(folder, **{"multipath_-ll": maps, "multipath_-v4_-ll": f"noise\n{maps}"})
     listing = read_capture(tmp_path)
-    assert [note.text[:11] for note in listing.warnings] == ["map mpatha:", "map mpathb:"]
+    assert [note.text[:11] for note in listing.warnings] == [
+        "map mpatha:",
+        "map mpathb:",
+        "map mpathc:",
+    ]
     assert listing.capture is not None
-    assert len(listing.capture.disks or ()) == 2
+    assert len(listing.capture.disks or ()) == 4
 
 
 def test_a_link_in_a_bundle_is_not_followed(tmp_path: Path) -> None:
