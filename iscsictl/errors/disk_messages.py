@@ -79,7 +79,8 @@ DISKS: Final = (
     Message(r"sense key ?: aborted command|internal target failure", "message", None,
             "the array broke off a command", "an overloaded array, or a failure inside it",
             _ARRAY, Exit.ERROR, only_alone=True),
-    Message(r"sense key ?: illegal request|critical target error", "message", None,
+    Message(r"sense key ?: illegal request|critical target error|"
+            r"operation not supported error, dev", "message", None,
             "the array does not know, or does not allow, a command",
             ("often discard (UNMAP) or WRITE SAME, which the kernel then does without; with "
              "failed reads or writes beside it the LUN is gone or smaller"),
@@ -89,6 +90,13 @@ DISKS: Final = (
             "it is offline, on the array's other controller, or not mapped to this host any more",
             "look at the LUN's state on the array, then `iscsictl rescan`", Exit.UNREACHABLE,
             only_alone=True),
+    Message(r"waiting for device (?:node )?to appear|failed to get any path for iscsi disk|"
+            r"failed to find device path|volumedevicenotfound|unable to attach any iscsi device",
+            "message", None, "no disk appeared for the LUN",
+            ("the LUN is not mapped to this host's initiator name, the login failed, or the portal "
+             "is given by name and the link in /dev/disk/by-path has its address"),
+            "`iscsictl ls` shows the LUNs there are; then `iscsictl rescan`, or give the address",
+            Exit.NOT_FOUND, only_alone=True),
     Message(r"timing out command, waited \d+", "message", None,
             "the LUN did not answer a command in time", "an overloaded array, or a path that drops",
             "`iscsictl ls -l` shows latency and errors of the session", Exit.UNREACHABLE),

@@ -83,6 +83,12 @@ _TEXTS: Final[tuple[tuple[Kind, int, str], ...]] = (
 _SAYINGS: Final = {cause.meaning.lower(): cause for cause in table("iscsiadm").values()}
 _SAID: Final = re.compile(rf"(?:^|: )({'|'.join(map(re.escape, _SAYINGS))})\b(\W*$)?")
 _NAMES: Final = re.compile(r"\bISCSI_(?:ERR|OK|SUCCESS)[A-Z0-9_]*\b")
+# Codes of iscsiadm for portals that do not answer. Others say "Connection refused" too.
+_UNREACHABLE: Final = frozenset({4, 8, 23})
+_OTHER_SERVICE: Final = re.compile(
+    r"\b(?:ssh|sshd|curl|wget|nfs|mount\.nfs4?|dial (?:tcp|unix)|https?|kubelet|docker|containerd|"
+    r"rsync|ntpd?|chronyd|postgres|mysql|redis|etcd|postfix|named)\b|\bport \d+"
+)
 _MESSAGES: Final = tuple((re.compile(message.pattern), message) for message in MESSAGES)
 # Which kind of cause tells most of what went wrong: the target's own word, then the kernel's.
 _ORDER: Final[dict[Kind, int]] = {
@@ -167,7 +173,15 @@ def _rank_of_cause(cause: Cause) -> int:
 
 def _messages_in(line: str) -> list[Message]:
     lowered = line.lower()
-    return [message for pattern, message in _MESSAGES if pattern.search(lowered)]
+    found = [message for pattern, message in _MESSAGES if pattern.search(lowered)]
+    if any(message.code in _UNREACHABLE for message in found) and _is_of_other_service(lowered):
+        return [message for message in found if message.code not in _UNREACHABLE]
+    return found
+
+
+def _is_of_other_service(lowered: str) -> bool:
+    """Tell whether a line is about a connection that is not one to an array."""
+    return not re.search(r"iscsi|3260", lowered) and bool(_OTHER_SERVICE.search(lowered))
 
 
 def _cause_of_message(message: Message) -> Cause:

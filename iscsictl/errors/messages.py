@@ -28,7 +28,8 @@ CONNECTING: Final = (
             ("the array is off, the address does not exist in that network, or a firewall on the "
              "array or between answers `prohibited`"),
             "ping the address; open port 3260 in the array's firewall", Exit.UNREACHABLE),
-    Message(r"network is unreachable", "iscsiadm", 4, "the network of the portal is unreachable",
+    Message(r"network is unreachable|connection to \S+ \(-1, ?101\)", "iscsiadm", 4,
+            "the network of the portal is unreachable",
             "this host has no address or no route in that network, or the link is down",
             "`ip route get ADDRESS`; bring the interface up", Exit.UNREACHABLE),
     Message(r"connection reset by peer", "iscsiadm", 4, "the other side closed the connection",
@@ -87,9 +88,10 @@ SETUP: Final = (
             r"\"(?:\S*/)?iscsiadm\": executable file not found|"
             r"unable to locate executable .*iscsiadm|\biscsi\S*\.(?:service|socket) (?:could )?not "
             r"(?:be )?found|iscsid\.(?:service|socket): not found|"
-            r"iscsi.*exit (?:status|code) 127\b",
+            r"iscsi.*exit (?:status|code) 127\b|iscsiadm/open-iscsi installed|"
+            r"(?:failed to execute|failed to run command|can't execute) \W?(?:\S*/)?iscsiadm",
             "message", None, "open-iscsi is not installed",
-            "the package is missing, or /usr/sbin is not in PATH",
+            "the package is missing, on the host for a container, or /usr/sbin is not in PATH",
             "install open-iscsi (Debian, SUSE) or iscsi-initiator-utils (Fedora, RHEL)",
             Exit.MISSING),
     Message(r"initiatorname file \S+ does not exist|can't open initiatorname|"
@@ -102,6 +104,22 @@ SETUP: Final = (
             "iscsiadm", 6, "the lock directory of the node database cannot be written",
             "the command was run without root, or /run is read-only",
             BECOME_ROOT, Exit.NEEDS_ROOT),
+    Message(r"iscsiadm.{0,20}(?:must be run as root|permission denied)", "iscsiadm", 13,
+            "iscsiadm needs root", "the command was run as another user", BECOME_ROOT,
+            Exit.NEEDS_ROOT),
+    Message(r"iscsiadm: (?:invalid command|unrecognized character|no mode specified|"
+            r"option requires|\S+ mode: option|invalid parameters)", "iscsiadm", 7,
+            "iscsiadm does not understand its command line",
+            "an option is missing, misspelt, or of another mode or version",
+            "see iscsiadm(8) of the installed version", Exit.ERROR),
+    Message(r"iface \S+ is a special interface", "iscsiadm", 7,
+            "this interface is built in and cannot be changed",
+            "default and iser belong to open-iscsi itself",
+            "make one of your own: `iscsictl iface add`", Exit.ERROR),
+    Message(r"could not (?:read session targetname|find session info)", "iscsiadm", 22,
+            "a session ended while iscsiadm read it",
+            "another program logs in or out at the same time", "try again", Exit.ERROR,
+            only_alone=True),
     Message(r"timeout on acquiring lock on db", "iscsiadm", 6,
             "the lock of the node database was held for 30 s",
             "an iscsiadm that was killed left its lock behind, or another one is at work",
@@ -148,6 +166,19 @@ SETUP: Final = (
 )  # fmt: skip
 
 LOGIN: Final = (
+    Message(r"target requests logout|target dropping all connections", "message", None,
+            "the array asked this host to log out",
+            "maintenance, a failover to the other controller, or a change of its portals",
+            "nothing if the session comes back; otherwise look into the array's log",
+            Exit.UNREACHABLE, only_alone=True),
+    Message(r"connection\d+:\d+ to \[.*\] is operational now", "message", None,
+            "a session was established", "nothing is wrong", "nothing", Exit.DONE,
+            only_alone=True),
+    Message(r"storage '\S+' is not online", "message", None,
+            "Proxmox VE reaches no portal of the storage",
+            "the array does not answer on port 3260, or the login failed",
+            "`iscsictl doctor`, and the lines of iscsid: `journalctl -u iscsid`",
+            Exit.UNREACHABLE, only_alone=True),
     Message(r"received incorrect chap response|received incorrect username from target|"
             r"no incoming (?:password|username) configured", "iscsiadm", 24,
             "the array did not prove its identity (mutual CHAP)",

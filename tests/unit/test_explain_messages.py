@@ -99,6 +99,19 @@ def test_what_every_sound_host_logs_is_no_error(line: str) -> None:
     assert all("capacity" not in c.meaning and c.kind != "iscsiadm" for c in causes_in_text(line))
 
 
+@pytest.mark.fault("F109")
+@pytest.mark.parametrize(
+    "line",
+    ["ssh: connect to host 192.0.2.9 port 22: Connection refused",
+     "curl: (7) Failed to connect to 192.0.2.5 port 443: Connection refused",
+     "dial tcp 192.0.2.9:6443: connect: connection refused", "mount.nfs: No route to host",
+     "kubelet[7]: dial tcp: lookup registry.example: Temporary failure in name resolution"],
+)  # fmt: skip
+def test_a_connection_of_another_program_is_none_to_a_portal(line: str) -> None:
+    assert causes_in_text(line) == ()
+    assert [c.code for c in causes_in_text(f"{line}\niscsid: connect: Connection refused")] == [4]
+
+
 def test_the_kernel_s_reason_comes_in_place_of_mount_s_guesses() -> None:
     text = (
         "mount: /srv/copy: wrong fs type, bad option, bad superblock on /dev/sdc1, missing codepage"
