@@ -27,7 +27,7 @@ from iscsictl.parse.line_wrapping import (
     split_line,
     without_marker,
 )
-from iscsictl.parse.lsblk_list import LsblkReader
+from iscsictl.parse.lsblk_list import LsblkReader, TablePrefix
 from iscsictl.parse.multipath_list import MultipathReader
 from iscsictl.parse.sfnet import SfnetReader
 from iscsictl.parse.shell_prompt import read_prompt
@@ -94,6 +94,7 @@ class _Capture:
         self._listed = ListedLines()
         self._maps: list[CapturedDisk] = []
         self._table = LsblkReader()
+        self._table_prefix = TablePrefix()
         self._hosts: list[str | None] = []
         self._host: str | None = None
         self._iscsiadm = IscsiadmReader(self._sessions, self._warnings, self._listed)
@@ -128,16 +129,28 @@ class _Capture:
         if self._is_plain and is_plain_line(line) and self._active.take(line, number):
             self._note_read(number)
             return
-        if self._table.take(_QUOTE.sub("", raw) if raw[0] == ">" else raw, number):
-            self._active.close()
-            self._is_plain = False
+        # A string with \n in it has lines of its own.
+        is_string = "\\n" in raw and '"' in raw
+        if not is_string and self._take_table(raw, number):
             return
         for part in split_line(line):
-            if self._read_part(part.strip(_BLANK), number):
+            if self._take_table(part, number) or self._read_part(part.strip(_BLANK), number):
                 self._note_read(number)
             elif self._last_read != number:
                 self._skipped.append(number)
         self._is_plain = not (self._is_quoted or self._prefix.is_known or self._table.is_open)
+
+    def _take_table(self, raw: str, number: int) -> bool:
+        """Offer a line with its indentation to the table of `lsblk`, without what is before it."""
+        stripped = self._table_prefix.strip(raw) if self._table.is_open else None
+        if not self._table.is_open and ("NAME" in raw or '"blockdevices"' in raw):
+            stripped = self._table_prefix.learn(raw)
+        line = stripped if stripped is not None else _QUOTE.sub("", raw) if raw[:1] == ">" else raw
+        if not self._table.take(line, number):
+            return False
+        self._active.close()
+        self._is_plain = False
+        return True
 
     def _note_read(self, number: int) -> None:
         self._last_read = number

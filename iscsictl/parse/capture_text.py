@@ -29,7 +29,7 @@ _PAGE = re.compile(
 )
 _BREAKING = re.compile(r"blockquote|body|br|div|h[1-6]|html|li|ol|p|pre|table|tbody|t[dhr]|ul")
 # Text that was made safe for Markdown; a backslash alone may be of an account DOMAIN\\name.
-_MARKDOWN = re.compile(r"\\\*\\\*|LOGGED\\_IN|\\\[\d|\\<empty")
+_MARKDOWN = re.compile(r"\\\*\\\*|LOGGED\\_IN|\\_member|\\\[\d|\\<empty")
 _MARKDOWN_ESCAPE = re.compile(r"\\([_*<>\[\]#-])")
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z]{2,8}\d{0,2});")
 

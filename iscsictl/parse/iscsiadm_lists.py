@@ -18,7 +18,7 @@ _IFACES = "interfaces (iscsiadm -m iface), not sessions"
 _HOSTS = "SCSI hosts (iscsiadm -m host), not sessions"
 # 2018 snapshots print no blank before the name; the first releases the number of the record.
 _RECORD = re.compile(
-    r"(?:\[[0-9a-f]{6}\] )?(?P<portal>(?:\[[^\]\s]*\]|[^\s\[\],\"'<>]+):\d{1,5},-?\d{1,10}?)"
+    r"(?:\[[0-9a-f]{6}\] )?(?P<portal>(?:\[[^\]\s]*\]|[^\s\[\],\"'<>/]+):\d{1,5},-?\d{1,10}?)"
     r"(?:\s+|(?=(?:iqn|eui|naa)\.))(?P<name>\S.*)"
 )
 _DISCOVERY = re.compile(
@@ -43,6 +43,15 @@ _HOST_VALUE = re.compile(
 )
 _PAIR = re.compile(r"((?:node|iface|discovery)\.[\w.\[\]]+) = ?(.*)")
 _UNKNOWN_TAG = 65535  # as 2.0-877 prints -1
+
+
+def _is_address(text: str) -> bool:
+    """Tell an address from one that something stands before: a mark, or what `grep -H` prints."""
+    if not (text[0].isalnum() or text[0] == ":") or re.match(r"\d+-\d+\.\d+\.", text):
+        return False
+    # Without brackets an IPv6 address has a dot (::ffff:192.0.2.1); a name has no colon.
+    is_ipv6 = text.count(":") > 1 and re.fullmatch(r"[0-9a-fA-F:.]+(?:%[\w.-]+)?", text)
+    return ":" not in text or bool(is_ipv6)
 
 
 class ListedLines:
@@ -111,7 +120,7 @@ class ListReader:
         found = _RECORD.fullmatch(line)
         name = found and read_name(found["name"])
         portal = found and read_printed_portal(found["portal"])
-        if not name or portal is None:
+        if not name or portal is None or not _is_address(portal.address):
             return False
         if portal.tpgt == _UNKNOWN_TAG:
             portal = Portal(portal.address, portal.port)

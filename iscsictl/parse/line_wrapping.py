@@ -18,6 +18,11 @@ _LINE_START = re.compile(
     r"|iSCSI Transport Class version |Session \(sid \d+\) using |TargetName:"
     r"|TARGET NAME\s*:|Target:\S+\s+Portal:\S)"
 )
+# The same of outputs that have no labels: a record, and the first line of a map.
+_UNLABELLED_START = re.compile(
+    r"(?<![\w-])(?:(?:\[[0-9a-fA-F:.]+\]|[\w.-]+):\d{1,5},-?\d+ (?:iqn|eui|naa)\."
+    r"|(?:[\w-]+ \([0-9a-f]{17,33}\)|3[0-9a-f]{16,32}) (?:dm-\d+|undef) )"
+)
 # Every label of `iscsiadm -m session -P 3`, for a paste that lost its line ends.
 _ANY_LABEL = re.compile(
     r"(?:(?<=[\s\"'>])|^)(?=(?:Target|(?:Current|Persistent) Portal|Interface|SID"
@@ -32,6 +37,8 @@ _JOINED = 120  # characters; no line of the program itself is longer and has thr
 _STARS = re.compile(r"\s+(\*{5,})(?=\s|$)")  # a rule between two sections
 _SPELLED_BLANK = re.compile(r"\\+[nrt]")
 _QUOTED = re.compile(r"\"((?:[^\"\\]|\\.)*)(?:\"|$)|(?<![\w\\])[bBrRuU]?'((?:[^'\\]|\\.)*)'(?!\w)")
+# A string of one line is mostly a key or a word of JSON.
+_MAY_BE_OUTPUT = re.compile(r":|scsi|\*|dm-\d|size=|policy=")
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|([0-7]{3})|(.))")
 _PLAIN_ESCAPES = {"n": "\n", "r": "\n", "t": "\t", "e": "\x1b"}
 _MARKER = re.compile(
@@ -65,6 +72,8 @@ class LinePrefix:
         What stands before it is the prefix of the next lines, whatever its numbers are.
         """
         found = _LINE_START.search(line)
+        if found is None and "\\n" not in line:
+            found = _UNLABELLED_START.search(line)
         if found is None or found.start() == 0:
             return None
         before = line[: found.start()].rstrip()
@@ -98,6 +107,8 @@ def split_line(line: str) -> list[str]:
     is_quoted = '"' in line or "'" in line
     if is_quoted and "\\n" in line and (parts := quoted_lines(line)):
         return parts
+    if "\\n" in line and _UNLABELLED_START.search(line.replace("\\n", "\n")):
+        return line.replace("\\t", "\t").split("\\n")
     if len(line) < _JOINED:
         return [line]
     if is_quoted and len(parts := quoted_lines(line)) > 1:
@@ -125,9 +136,9 @@ def quoted_lines(line: str) -> list[str]:
             text = _ESCAPE.sub(_decode_escape, text)
         if "\\n" in text and '"' in text and "\n" not in text:
             lines += quoted_lines(text)
-        else:
-            lines += text.split("\n")
-    return [part for part in lines if ":" in part or "scsi" in part or "*" in part]
+        elif "\n" in text or _MAY_BE_OUTPUT.search(text):
+            lines += filter(None, text.split("\n"))
+    return lines
 
 
 def _decode_escape(found: re.Match[str]) -> str:

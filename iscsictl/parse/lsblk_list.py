@@ -9,6 +9,13 @@ from iscsictl.parse.lsblk_rows import LsblkRow, parent_of_flat_row
 from iscsictl.parse.multipath_list import read_size
 
 _HEADER = re.compile(r"NAME(?:\s+[A-Z][A-Z%:_-]*)+")
+# The titles somewhere in a line, with nothing but the end of a string or a cell behind them.
+_TITLES = re.compile(
+    r"(?P<before>.*?(?<![\w=]))NAME(?:\s+[A-Z][A-Z%:_-]*)+\s*(?:\\n)?[\"'`|,\]\s]*$"
+)
+_OTHER_FORM = re.compile(r"(?P<before>.*?)(?:\"blockdevices\":|(?<![\w=])NAME=\")")
+_LINE_ENDING = re.compile(r"\s*(?:\\n)?(?:[\"'`],?|\|)?\s*\]?$")
+_CODE_POINT = re.compile(r"\\u(25[0-9a-fA-F]{2})")  # lines of boxes, in JSON
 _TELLING = frozenset({"FSTYPE", "MAJ:MIN", "SIZE", "MOUNTPOINT", "MOUNTPOINTS", "TYPE", "TRAN"})
 # The branches of the tree, in UTF-8 and as ASCII (-i).
 _TREE = r"[\s|`\u2502\u251c\u2514\u2500-]*"
@@ -56,6 +63,39 @@ class _Column:
     title: str
     start: int
     end: int
+
+
+class TablePrefix:
+    """What stands before each line of a table, and behind it: of a log, a list, a string.
+
+    It is learned from the line of titles, or from the first line of JSON or of KEY="value".
+    """
+
+    def __init__(self) -> None:
+        self._shape: re.Pattern[str] | None = None
+        self._has_ending = False
+
+    def learn(self, raw: str) -> str | None:
+        """Return the line of titles in a line, None if there is none or nothing is before it."""
+        found = _TITLES.search(raw) or _OTHER_FORM.search(raw)
+        if found is None or not found["before"].strip():
+            return None
+        self._has_ending = found.re is _TITLES
+        if self._has_ending and not _TELLING & set(found[0].split()):
+            return None
+        before = re.sub(r"(?:\\ )*\d+", r"\\s*\\d+", re.escape(found["before"].rstrip(" ")))
+        self._shape = re.compile(before)
+        return self.strip(raw)
+
+    def strip(self, raw: str) -> str | None:
+        """Return the line without its prefix, None if it does not have it."""
+        found = self._shape.match(raw) if self._shape is not None else None
+        if found is None:
+            return None
+        if not self._has_ending:
+            return raw[found.end() :]
+        text = _CODE_POINT.sub(lambda code: chr(int(code[1], 16)), raw[found.end() :])
+        return _LINE_ENDING.sub("", text)
 
 
 class LsblkReader:
@@ -243,11 +283,12 @@ def captured_block(row: LsblkRow, parent: CapturedBlock | None = None) -> Captur
 
 
 def captured_disk(row: LsblkRow, block: CapturedBlock) -> CapturedDisk:
-    """Return a disk of the table, which is its own only path.
+    """Return a disk of the table, which is its own only path; those of a map are not told.
 
     The WWID is known where there is a column WWN, which lsblk does not print by itself.
     """
     path = CapturedPath(None, row.cells.get("HCTL"), block.device, row.cells.get("STATE"))
+    paths = None if block.kind == "mpath" else (path,)
     return CapturedDisk(
         block,
         _read_wwn(row.cells.get("WWN")),
@@ -255,7 +296,7 @@ def captured_disk(row: LsblkRow, block: CapturedBlock) -> CapturedDisk:
         vendor=row.cells.get("VENDOR"),
         model=row.cells.get("MODEL"),
         read_only={"0": False, "1": True}.get(row.cells.get("RO", "")),
-        paths=(path,),
+        paths=paths,
     )
 
 

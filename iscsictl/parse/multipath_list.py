@@ -11,9 +11,9 @@ _ACTION = r"(?:(?:create|reload|reject|rename|resize|switchpg|undef|nothing)?: )
 # blanks in it where it is of the type T10 vendor ID (1IET     00010001). RHEL 4 printed neither the
 # device nor the vendor, and the size on the same line; a map without paths has no vendor.
 _MAP = re.compile(
-    rf"{_ACTION}(?:(?P<name>[\w.:-]+) \((?P<wwid>[\w.:+-](?:[\w.:+ -]*[\w.:+-])?)\)"
+    rf"{_ACTION}(?!\d+[:-]\w)(?:(?P<name>[\w.:-]+) \((?P<wwid>[\w.:+-](?:[\w.:+ -]*[\w.:+-])?)\)"
     r"|(?P<bare>[\w.:-]{8,}|[0-8]\w+ [\w.:+ -]*?[\w.:+-]))"
-    r"(?:\s+(?P<device>dm-\d+|undef|n/a|-)(?:\s+(?P<vendor>[^,\[]*),(?P<model>[^\[]*?)|\s+\w+)?)?"
+    r"(?:\s+(?P<device>dm-\d+|undef|n/a|-)(?:\s+(?P<vendor>[^,\[\\]*),(?P<model>[^\[\\]*?)|\s+\w+)?)?"
     r"\s*(?P<rest>\[size=.*|size=.*)?"
 )
 _SIZE = re.compile(r"\[?size=([\d.]+) ?([KMGTPE]?)i?B?\b")

@@ -1,0 +1,68 @@
+"""Whatever records, maps and disks are wrapped in, the same ones are read, and never false ones."""
+
+from pathlib import Path
+
+import pytest
+
+from iscsictl.model.capture import CaptureDetails
+from iscsictl.parse.capture import parse_capture
+from tests.unit.test_capture_wrapping import WRAPS
+
+DATA = Path(__file__).parent / "data" / "captures"
+
+# What is not read whole: columns and indentation are lost, or the marks of the tree are escaped.
+_LOST = {"no line ends", "escaped Markdown"}
+_TABLE_LOST = {"docker", "logfmt", "a log of JSON", "a list of Python", "bytes of Python",
+               "grep -n -C1", "td", "one blank", "no line ends", "line ends as \\n"}  # fmt: skip
+_STRING = {"a log of JSON", "ansible", "YAML, double quotes", "YAML, single quotes", "C strings",
+           "inline code", "a table", "no line ends", "line ends as \\n"}  # fmt: skip
+LOST = {
+    "multipath-ll": _LOST,
+    "multipath-ll-with-paths-out": _LOST,
+    "multipath-ll-of-RHEL-5": _LOST | {"logfmt", "a log of JSON", "a list of Python"},
+    "lsblk": _TABLE_LOST,
+    "lsblk-f": _TABLE_LOST,
+    "lsblk-json": _TABLE_LOST | _STRING,
+    "lsblk-pairs": _STRING,
+    "node-P0": _LOST,
+    "node-P1": _LOST | {"line ends as \\n"},
+    "discovery-P1": _LOST | {"line ends as \\n"},
+}
+
+
+def details_of(text: str) -> CaptureDetails:
+    details = parse_capture(text).capture
+    assert details is not None
+    return details
+
+
+@pytest.mark.fault("F109")
+@pytest.mark.parametrize("name", LOST)
+@pytest.mark.parametrize("wrap", WRAPS)
+def test_what_a_list_is_wrapped_in_changes_none_of_it(wrap: str, name: str) -> None:
+    text = (DATA / f"{name}.txt").read_text()
+    whole, wrapped = details_of(text), details_of(WRAPS[wrap](text))
+    if wrap not in LOST[name]:
+        assert wrapped.disks == whole.disks
+        assert wrapped.records == whole.records
+        return
+    devices = {disk.block.device: disk.wwid for disk in whole.disks or ()}
+    for disk in wrapped.disks or ():
+        assert disk.wwid in (None, devices[disk.block.device])
+    records = {(record.target, record.portal) for record in whole.records or ()}
+    assert {(record.target, record.portal) for record in wrapped.records or ()} <= records
+
+
+@pytest.mark.fault("F109")
+@pytest.mark.parametrize("before", ["2:", "2-", "out.txt:", "+", "`", "out/nodes.txt:17:"])
+def test_what_stands_before_a_record_or_map_is_no_part_of_it(before: str) -> None:
+    details = details_of(
+        f"{before}192.0.2.5:3260,1 iqn.2001-04.com.example:a\n"
+        f"{before}mpatha (36001405d1a2b3c4d5e6f7a8b9c0d1e2f) dm-2 LIO-ORG,disk0\n"
+    )
+    assert {record.portal and record.portal.address for record in details.records or ()} <= {
+        "192.0.2.5"
+    }
+    assert {disk.block.device for disk in details.disks or ()} <= {"/dev/mapper/mpatha"}
+    ipv6 = details_of("::ffff:192.0.2.1:3260,1 iqn.2001-04.com.example:a\n").records or ()
+    assert [record.portal and record.portal.address for record in ipv6] == ["::ffff:192.0.2.1"]
