@@ -76,6 +76,14 @@ def reported_findings(path: Path) -> tuple[Finding, ...]:
     return parse_findings(data, str(path))
 
 
+def findings_in(data: bytes, name: str) -> tuple[Finding, ...]:
+    """Return the findings of a `doctor -J` that was read already; `name` is for messages.
+
+    Raises IscsictlError if it is something else.
+    """
+    return parse_findings(data, name)
+
+
 def _entries_without_secrets(entries: list[Entry], secret_filter: SecretFilter) -> Iterator[Entry]:
     for name, content, link in entries:
         yield name, None if content is None else secret_filter.strike(content), link

@@ -45,5 +45,6 @@ def _text_or_none(value: str | None) -> str | None:
 def _unreadable_error(source: str) -> IscsictlError:
     return IscsictlError(
         f"{source}: there are no findings of iscsictl doctor in it",
-        hint="give an archive that iscsictl report wrote, or the output of iscsictl doctor -J",
+        hint="give an archive that iscsictl report wrote, or the output of iscsictl doctor -J; "
+        "output of other programs is for: iscsictl ls --from",
     )

@@ -5,7 +5,9 @@ import tarfile
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner, Result
 
+from iscsictl.cli.main import cli
 from iscsictl.errors import Exit
 from iscsictl.model.finding import Finding, Level
 from iscsictl.output.views import doctor as doctor_view
@@ -41,6 +43,19 @@ def test_what_doctor_prints_as_json_is_read_again_without_repairs(tmp_path: Path
     assert (again.code, again.err) == (Exit.ERROR, "")
     assert json.loads(again.out) == json.loads(file.read_text())
     assert read(saved(tmp_path / "ok.json", FOUND[:1])).code == Exit.DONE
+
+
+def test_what_doctor_prints_as_json_is_read_from_a_pipe(tmp_path: Path) -> None:
+    def pipe(data: str) -> Result:
+        return CliRunner().invoke(cli, ["doctor", "--from", "-", "-J"], input=data)
+
+    again = pipe(doctor_view.as_json(FOUND))
+    assert (again.exit_code, again.stderr) == (Exit.ERROR, "")
+    assert json.loads(again.stdout) == json.loads(doctor_view.as_json(FOUND))
+    other = pipe("tcp: [1] 192.0.2.5:3260,1 iqn.2001-04.com.example:a\n")
+    assert other.exit_code == Exit.ERROR
+    assert "standard input: there are no findings" in other.stderr
+    assert "iscsictl ls --from" in other.stderr
 
 
 def test_a_report_shows_what_doctor_found_on_its_host(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import click
 from iscsictl.checks.examine import examine
 from iscsictl.checks.ids import is_known_check
 from iscsictl.cli.help import command
+from iscsictl.cli.input_file import display_name, read_input_file
 from iscsictl.cli.options import Settings, changing, common_with, require_root
 from iscsictl.cli.runner import run_task
 from iscsictl.engine.runtime import open_context
@@ -30,6 +31,9 @@ else:
     report = lazy_import("iscsictl.observers.report")
 
 
+_LARGEST = 1 << 26  # bytes of a saved -J; 1000 sessions give less than a hundredth of it
+
+
 @command("doctor")
 @click.option("--fix", is_flag=True, help="Repair what can be repaired safely.")
 @click.option(
@@ -46,7 +50,7 @@ else:
     help="Run only this check, or those beginning with ID-; can be repeated.",
 )
 @click.option(
-    "--from", "source", metavar="FILE|DIR", type=click.Path(path_type=Path),
+    "--from", "source", metavar="FILE|-|DIR", type=click.Path(path_type=Path),
     help="Show what was found on another host: an archive of iscsictl report, or a saved -J.",
 )  # fmt: skip
 @changing
@@ -129,7 +133,12 @@ def _show_saved(
         raise UsageError("--fix repairs this host only: it does not go with --from")
     if settings.output in {"nagios", "prometheus"}:
         raise UsageError(f"-o {settings.output} is about this host: it does not go with --from")
-    findings = tuple(filter(chosen, report.reported_findings(source)))
+    if str(source) == "-":
+        piped = read_input_file("-", largest=_LARGEST)
+        saved = report.findings_in(piped, display_name("-"))
+    else:
+        saved = report.reported_findings(source)
+    findings = tuple(filter(chosen, saved))
     show_findings(settings, findings, everything=everything)
     return exit_code_of(findings)
 
