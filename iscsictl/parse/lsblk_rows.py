@@ -45,6 +45,19 @@ def parent_of_flat_row(
     return last
 
 
+def _contradicts(one: LsblkRow, other: LsblkRow) -> bool:
+    """Tell whether two rows of one name differ in what both tell, down to the leaves."""
+    if any(one.cells[key] != value for key, value in other.cells.items() if key in one.cells):
+        return True
+    both = one.titles & other.titles
+    if both & {"MOUNTPOINT", "MOUNTPOINTS"} and set(one.mounts) != set(other.mounts):
+        return True
+    below = {child.name: child for child in one.children}
+    return any(
+        child.name in below and _contradicts(below[child.name], child) for child in other.children
+    )
+
+
 def merge_rows(rows: Sequence[LsblkRow]) -> list[LsblkRow]:
     """Join the rows of devices that were listed several times, by `lsblk` and `lsblk -f` perhaps.
 
@@ -53,9 +66,7 @@ def merge_rows(rows: Sequence[LsblkRow]) -> list[LsblkRow]:
     merged: dict[str, LsblkRow] = {}
     for row in rows:
         first = merged.get(row.name)
-        if first is None or any(
-            first.cells[key] != value for key, value in row.cells.items() if key in first.cells
-        ):
+        if first is None or _contradicts(first, row):
             merged[row.name] = row
             continue
         first.cells |= row.cells

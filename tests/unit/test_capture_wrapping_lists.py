@@ -66,3 +66,12 @@ def test_what_stands_before_a_record_or_map_is_no_part_of_it(before: str) -> Non
     assert {disk.block.device for disk in details.disks or ()} <= {"/dev/mapper/mpatha"}
     ipv6 = details_of("::ffff:192.0.2.1:3260,1 iqn.2001-04.com.example:a\n").records or ()
     assert [record.portal and record.portal.address for record in ipv6] == ["::ffff:192.0.2.1"]
+
+
+@pytest.mark.fault("F109")
+def test_listings_that_contradict_each_other_are_not_joined() -> None:
+    form = "NAME   SIZE TYPE MOUNTPOINT\nsdb     10G disk \n`-sdb1  10G part {}\n"
+    for mounts in (["/srv/a", "/srv/b"], ["/srv/a", ""]):
+        (disk,) = details_of("\n".join(map(form.format, mounts))).disks or ()
+        (part,) = disk.block.children or ()
+        assert part.mounts == tuple(filter(None, mounts[1:]))
