@@ -63,7 +63,6 @@ _TEXTS: Final[tuple[tuple[Kind, int, str], ...]] = (
     ("iscsiadm", 4, r"cannot make (?:a )?connection to|login i/o error, failed to \w+ a pdu"),
     ("iscsiadm", 4, r"connect to \S+ failed \("),
     ("iscsiadm", 6, r"maybe a stale lock|could not lock"),
-    ("iscsiadm", 7, r"invalid initiatorname\b"),
     ("iscsiadm", 12, r"iscsi driver \S+ is not loaded|iscsi driver not found"),
     ("iscsiadm", 12, r"could not find module for transport|make sure the iscsi driver is loaded"),
     ("iscsiadm", 12, r"could not (?:load|insert) (?:transport )?module|failed to load module"),
