@@ -19,7 +19,9 @@ def join_disks(
     """
     if not maps and not table.roots:
         return None
+    # Maps of one name with another WWID are of two hosts: `lsblk` is taken for the last one's.
     known = {disk.block.device: disk for disk in maps}
+    elsewhere = [disk for disk in maps if known[disk.block.device] is not disk]
     roots = _iscsi_rows(merge_rows(table.roots))
     of_sessions = {lun.device for one in sessions for lun in one.luns or () if lun.device}
     in_maps = {path.device for disk in maps for path in disk.paths or ()}
@@ -48,7 +50,7 @@ def join_disks(
             for name, disk in others.items()
             if {path.device for path in disk.paths or ()} & of_sessions
         }
-    found = [*known.values(), *others.values()]
+    found = [*elsewhere, *known.values(), *others.values()]
     return tuple(_with_sids_of_paths(disk, sessions) for disk in found)
 
 

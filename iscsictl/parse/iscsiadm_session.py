@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _LUN = re.compile(r"scsi(\d{1,10}) Channel (\d{1,10}) Id (\d{1,10}) Lun: ?(\d{1,20})(?!\w)")
 _DISK = re.compile(r"Attached scsi disk ([\w!-]+?)(?:\s*State:\s*(.*)|\s.*)?", re.ASCII)
+_KERNEL_DISK = re.compile(r" at scsi\d+, ")  # how kernels before 2.6.16 log a disk of any kind
 _HOST = re.compile(r"(\d{1,10})\s*(?:State:\s*(.*))?")
 _VERSION = re.compile(r"(?:iscsiadm )?version \d{1,4}\.\S{1,40}|iSCSI Transport Class version .*")
 _SESSION_INFO = re.compile(r"Session \(sid (\d{1,10})\) using module ([\w.-]+):?")
@@ -357,7 +358,7 @@ class IscsiadmReader:
 
     def _take_disk(self, line: str, number: int) -> bool:
         found = _DISK.fullmatch(line)
-        if found is None:
+        if found is None or _KERNEL_DISK.search(line):
             return False
         group = self._group_for(Part.LUNS, "", number)
         if not group.luns or group.luns[-1].device is not None:

@@ -44,6 +44,8 @@ class MultipathReader:
         self._line = 0
         self._failed: list[tuple[int, str]] = []
         self._has_lost_head = False
+        self._places: dict[tuple[str, str | None], int] = {}
+        self._notes: dict[tuple[str, str | None], list[Note]] = {}
 
     def take(self, line: str, number: int) -> bool:
         """Read one stripped line; False if it is not of this format.
@@ -110,23 +112,42 @@ class MultipathReader:
         self._has_lost_head = False
         if disk is None:
             return
-        self._disks.append(disk)
+        self._keep_last(disk)
         name = disk.block.device.rpartition("/")[2]
         if disk.paths == ():
-            self._warnings.append(Note(f"map {name}: no path is listed", self._line))
+            self._warn_about(disk, Note(f"map {name}: no path is listed", self._line))
         if failed:
             shown = ", ".join(text for _, text in failed[:_SHOWN_PATHS])
             more = len(failed) - _SHOWN_PATHS
             shown += f" and {more} more" if more > 0 else ""
             paths = len(disk.paths or ())
-            verdict = (
-                f"{len(failed)} of {paths} paths {'does' if len(failed) == 1 else 'do'} not work"
-            )
+            verb = "does" if len(failed) == 1 else "do"
+            verdict = f"{len(failed)} of {paths} paths {verb} not work"
             if len(failed) == paths:
                 verdict = "its only path does not work"
                 if paths > 1:
                     verdict = f"none of its {paths} paths works"
-            self._warnings.append(Note(f"map {name}: {verdict}: {shown}", failed[0][0]))
+            self._warn_about(disk, Note(f"map {name}: {verdict}: {shown}", failed[0][0]))
+
+    def _keep_last(self, disk: CapturedDisk) -> None:
+        """Keep a map; in a series of listings the last one holds, and what was said before not."""
+        key = disk.block.device, disk.wwid
+        place = self._places.setdefault(key, len(self._disks))
+        if place == len(self._disks):
+            self._disks.append(disk)
+            return
+        before, self._disks[place] = self._disks[place], disk
+        for note in self._notes.pop(key, []):
+            if note in self._warnings:
+                self._warnings.remove(note)
+        if before.paths is not None and disk.paths is not None and before != disk:
+            name = disk.block.device.rpartition("/")[2]
+            text = f"map {name} is listed several times, the last one holds"
+            self._warn_about(disk, Note(text, self._line))
+
+    def _warn_about(self, disk: CapturedDisk, note: Note) -> None:
+        self._notes.setdefault((disk.block.device, disk.wwid), []).append(note)
+        self._warnings.append(note)
 
 
 def standard_wwid(text: str) -> str:

@@ -214,3 +214,16 @@ def test_an_escape_that_has_no_end_does_not_swallow_the_next() -> None:
     assert parse_capture(text) == parse_capture(HEAD)
     broken = parse_capture("\x1b]0;title\n" + HEAD.replace("Target:", "\x1b[1mTarget:"))
     assert broken.sessions == parse_capture(HEAD).sessions
+
+
+@pytest.mark.fault("F109")
+def test_a_disk_that_an_old_kernel_logged_is_no_lun_of_a_session() -> None:
+    lun = "\t\tscsi3 Channel 00 Id 0 Lun: 9\n"
+    head = (
+        "Target: iqn.2001-04.com.example:a (non-flash)\n\tCurrent Portal: 192.0.2.5:3260,1\n"
+        "\t\tSID: 1\n\t\tHost Number: 3\tState: running\n"
+    )
+    (session,) = parse_capture(
+        f"{head}{lun}Attached scsi disk sda at scsi0, channel 0, id 0, lun 0\n"
+    ).sessions
+    assert [lun.device for lun in session.luns or ()] in ([None], [])

@@ -75,3 +75,26 @@ def test_listings_that_contradict_each_other_are_not_joined() -> None:
         (disk,) = details_of("\n".join(map(form.format, mounts))).disks or ()
         (part,) = disk.block.children or ()
         assert part.mounts == tuple(filter(None, mounts[1:]))
+
+
+@pytest.mark.fault("F109")
+def test_of_a_series_of_listings_the_last_one_holds() -> None:
+    text = (
+        "# multipath -ll\n"
+        "mpatha (36001405d1a2b3c4d5e6f7a8b9c0d1e2f) dm-2 LIO-ORG,disk0\n"
+        "size=1.0G features='0' hwhandler='1 alua' wp=rw\n"
+        "`-+- policy='service-time 0' prio=50 status=active\n"
+        "  |- 2:0:0:0 sda 8:0  {}\n  `- 3:0:0:0 sdb 8:16 active ready running\n"
+    )
+    failed, sound = text.format("failed faulty running"), text.format("active ready running")
+    listing = parse_capture(failed + sound)
+    assert [note.text for note in listing.warnings] == [
+        "map mpatha is listed several times, the last one holds"
+    ]
+    (disk,) = details_of(failed + sound).disks or ()
+    assert [path.checker for path in disk.paths or ()] == ["ready", "ready"]
+    again = parse_capture(sound + failed)
+    assert ["1 of 2 paths" in note.text for note in again.warnings] == [False, True]
+    assert parse_capture(failed + failed).warnings[0].text.startswith("map mpatha: 1 of 2")
+    other = sound.replace("36001405d1a2b3c4d5e6f7a8b9c0d1e2f", "36001405ffff0000eeee1111dddd2222c")
+    assert len(details_of(sound + other).disks or ()) == 2
