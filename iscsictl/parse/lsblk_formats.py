@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from iscsictl.parse.lsblk_rows import LsblkRow
+from iscsictl.parse.lsblk_rows import MAX_DEPTH, LsblkRow
 
 _PAIRS = re.compile(r"(?:[A-Z][A-Z0-9:%_-]*=\"(?:[^\"\\]|\\.)*\"(?:\s+|$))+")
 _PAIR = re.compile(r"([A-Z][A-Z0-9:%_-]*)=\"((?:[^\"\\]|\\.)*)\"")
@@ -46,10 +46,10 @@ class JsonBlock:
         """Return the disks, also of a block that breaks off; None if it is no JSON of lsblk."""
         try:
             document = json.loads(_whole_part("{" + "\n".join(self._lines)))
-        except ValueError:
+            devices = document.get("blockdevices")
+            return list(_rows_of_json(devices, 0)) if isinstance(devices, list) else None
+        except (ValueError, RecursionError):
             return None
-        devices = document.get("blockdevices")
-        return list(_rows_of_json(devices, 0)) if isinstance(devices, list) else None
 
 
 def _whole_part(text: str) -> str:
@@ -82,7 +82,8 @@ def _rows_of_json(devices: list[Any], depth: int) -> Iterator[LsblkRow]:
         mounts = device.get("mountpoints") or [device.get("mountpoint")]
         row.mounts += [one for one in mounts if isinstance(one, str)]
         children = device.get("children")
-        row.children += _rows_of_json(children if isinstance(children, list) else [], depth + 1)
+        if isinstance(children, list) and depth < MAX_DEPTH:
+            row.children += _rows_of_json(children, depth + 1)
         yield row
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from iscsictl.model.capture import CapturedBlock, CapturedDisk, CapturedPath
 from iscsictl.parse.lsblk_formats import JsonBlock, row_of_pairs
-from iscsictl.parse.lsblk_rows import LsblkRow, parent_of_flat_row
+from iscsictl.parse.lsblk_rows import MAX_DEPTH, LsblkRow, parent_of_flat_row
 from iscsictl.parse.multipath_list import read_size
 
 _HEADER = re.compile(r"NAME(?:\s+[A-Z][A-Z%:_-]*)+")
@@ -77,7 +77,7 @@ class TablePrefix:
 
     def learn(self, raw: str) -> str | None:
         """Return the line of titles in a line, None if there is none or nothing is before it."""
-        found = _TITLES.search(raw) or _OTHER_FORM.search(raw)
+        found = _TITLES.match(raw) or _OTHER_FORM.match(raw)
         if found is None or not found["before"].strip():
             return None
         self._has_ending = found.re is _TITLES
@@ -203,7 +203,7 @@ class LsblkReader:
         if not has_branch:
             self._add_flat(row, is_in_tree_order=False)
             return True
-        while self._open and self._open[-1].depth >= depth:
+        while self._open and (self._open[-1].depth >= depth or len(self._open) > MAX_DEPTH):
             self._open.pop()
         (self._open[-1].children if self._open else self.roots).append(row)
         self._open.append(row)
@@ -212,6 +212,10 @@ class LsblkReader:
     def _add_flat(self, row: LsblkRow, *, is_in_tree_order: bool) -> None:
         """Add a row without a branch: a disk, or a row of a list."""
         above = parent_of_flat_row(row, self._flat, is_in_tree_order=is_in_tree_order)
+        row.depth = 0 if above is None else above.depth + 1
+        if row.depth > MAX_DEPTH:
+            above, row.depth = None, 0
+        row.parent = above
         (self.roots if above is None else above.children).append(row)
         self._flat.append(row)
         self._open = [row]

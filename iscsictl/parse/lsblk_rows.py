@@ -2,7 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
+#: Devices on top of each other; a real stack (disk, map, partition, crypt, LVM, ...) has few.
+MAX_DEPTH = 32
+_NEAR = 512  # rows; a disk has at most 128 partitions, each with a few devices on it
 _WHOLE = frozenset({"disk", "rom", "loop", None})
 
 
@@ -19,6 +23,7 @@ class LsblkRow:
     mounts: list[str] = field(default_factory=list)
     children: list["LsblkRow"] = field(default_factory=list)
     titles: frozenset[str] = frozenset()
+    parent: "LsblkRow | None" = field(default=None, repr=False, compare=False)
 
 
 def parent_of_flat_row(
@@ -30,18 +35,19 @@ def parent_of_flat_row(
     before it, or beside it. `is_in_tree_order` is False where only some devices may be listed.
     """
     kind = row.cells.get("TYPE")
+    near = islice(reversed(before), _NEAR)
     if "PKNAME" in row.titles:
         name = row.cells.get("PKNAME", "").removeprefix("/dev/")
-        return next((r for r in reversed(before) if name in (r.name, r.cells.get("KNAME"))), None)
+        return next((r for r in near if name in (r.name, r.cells.get("KNAME"))), None)
     if kind in _WHOLE or not before:
         return None
     if kind == "part":
-        return next((r for r in reversed(before) if row.name.startswith(r.name)), None)
+        return next((r for r in near if row.name.startswith(r.name) and row.name != r.name), None)
     last = before[-1]
     if kind == "mpath" and not is_in_tree_order and last.cells.get("FSTYPE") != "mpath_member":
         return None
     if last.cells.get("TYPE") == kind:
-        return next((r for r in reversed(before) if last in r.children), None)
+        return last.parent
     return last
 
 

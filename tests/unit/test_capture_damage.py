@@ -6,6 +6,7 @@ import pytest
 
 from iscsictl.model.listing import ChapNames, Listing, Session
 from iscsictl.model.names import Portal
+from iscsictl.output.views.ls_json import listing_json
 from iscsictl.parse.capture import parse_capture
 from tests.unit.growth import require_linear_time
 
@@ -189,6 +190,7 @@ def test_a_lun_whose_number_is_lost_leaves_the_one_before_alone(instead: str) ->
     assert listing.warnings[-1].line == 18 + bool(instead)
 
 
+LONG_NAME = f"tcp: [1] 192.0.2.5:3260,1 iqn.2001-04.com.example:{'a' * 60}"
 TREE = HEAD + "Host Number: 3\tState: running\n"
 
 
@@ -199,9 +201,14 @@ TREE = HEAD + "Host Number: 3\tState: running\n"
      ("A", " ", 40000, "x"), (f"{OLD}A", " ", 40000, "x"), (OLD, "LUN ID : 1\n", 30000, ""),
      ("Target:iqn.x Portal:192.0.2.5:3260,1\n", "Lun:1\n", 30000, ""),
      ("", "\x1b]aaa", 20000, ""), ("Target: a", " ", 40000, "b"),
-     (TREE, "scsi3 Channel 00 Id 0 Lun: 1\n", 30000, "")],
+     (TREE, "scsi3 Channel 00 Id 0 Lun: 1\n", 30000, ""),
+     ("", 'NAME="x" ', 20000, ""), ("", 'NAME="x" TYPE="part"\n', 5000, ""),
+     ("", 'NAME="x" TYPE="lvm"\n', 5000, ""),
+     ('"blockdevices": [\n', '{"name": "a"},\n', 10000, ""),
+     ("", "NAME SIZE TYPE\nx 1G part\n", 5000, ""), ("", f"{LONG_NAME}\nrest-of-it\n", 5000, "")],
     ids=["inquiry", "inquiry's labels", "label", "label of a target", "old LUNs", "libiscsi's LUNs",
-         "escapes", "target", "LUNs"],
+         "escapes", "target", "LUNs", "pairs", "partitions in pairs", "volumes in pairs", "JSON",
+         "tables", "broken names"],
 )  # fmt: skip
 def test_no_text_takes_more_time_than_its_length_asks_for(
     begin: str, again: str, times: int, end: str
@@ -227,3 +234,14 @@ def test_a_disk_that_an_old_kernel_logged_is_no_lun_of_a_session() -> None:
         f"{head}{lun}Attached scsi disk sda at scsi0, channel 0, id 0, lun 0\n"
     ).sessions
     assert [lun.device for lun in session.luns or ()] in ([None], [])
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['"blockdevices": [\n' + '{"name": "a", "children": [\n' * 5000,
+     "".join(f'NAME="x{n}" TYPE="{"lvm" if n % 2 else "crypt"}"\n' for n in range(5000)),
+     "NAME SIZE TYPE\nsda 1G disk\n" + "".join(f"{' ' * n}`-x{n} 1G lvm\n" for n in range(3000))],
+    ids=["JSON", "pairs", "tree"],
+)  # fmt: skip
+def test_devices_stand_on_each_other_in_any_number(text: str) -> None:
+    assert listing_json(parse_capture(text))
