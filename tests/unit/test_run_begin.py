@@ -54,3 +54,9 @@ def test_a_longer_timeout_is_advised_only_for_programs_that_it_is_for(
     with pytest.raises(UnreachableError, match=f"{program} did not answer within") as caught:
         run([program], timeout=0.2)
     assert ("--timeout" in (caught.value.hint or "")) == longer
+
+
+def test_a_program_that_another_one_starts_is_named_when_it_does_not_answer() -> None:
+    with pytest.raises(UnreachableError, match=r"^iscsiadm did not answer within") as caught:
+        process.run(["sleep", "60"], shown=["iscsiadm", "-m", "node"], timeout=0.1)
+    assert "--timeout" in (caught.value.hint or "")

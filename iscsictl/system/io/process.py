@@ -161,9 +161,9 @@ def run(
     `timeout` is in seconds; None is for a tool that makes progress and is never killed for
     slowness. `ok` holds the exit codes that are no error, None accepts all. `env` is added to
     the environment; no secret may be in it. The child inherits the descriptors `pass_fds`, and no
-    other. `shown` is what `-v` shows where the real command line names a descriptor. `doing` is
-    what a terminal shows of a wait. A signal that was deferred ends a program that is
-    `interruptible`: one that leaves nothing half done.
+    other. `shown` is what `-v` and errors show where the real command line names a descriptor, or
+    another program that starts this one. `doing` is what a terminal shows of a wait. A signal that
+    was deferred ends a program that is `interruptible`: one that leaves nothing half done.
 
     Raises MissingError, UnreachableError at the deadline, InterruptError, ToolError for other
     exit codes.
@@ -190,7 +190,7 @@ def run(
                 out, err = process.communicate(stdin, timeout)
         except subprocess.TimeoutExpired:
             _end_process(process)
-            raise _no_answer_error(argv[0], timeout or 0) from None
+            raise _no_answer_error((shown or argv)[0], timeout or 0) from None
         except BaseException:
             _end_process(process)
             raise

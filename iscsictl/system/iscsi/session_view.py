@@ -105,7 +105,10 @@ def run_iscsiadm(
             "unshare", "--mount", "--propagation", "slave",
             "sh", "-c", _SCRIPT, "sh", str(work), nodes, *arguments,
         ]  # fmt: skip
-        result = run(command, timeout=timeout, ok=None, doing=doing, interruptible=True)
+        result = run(
+            command, timeout=timeout, ok=None, doing=doing, interruptible=True,
+            shown=("iscsiadm", *arguments),
+        )  # fmt: skip
     finally:
         shutil.rmtree(work, ignore_errors=True)
     if result.code == _NO_VIEW or (result.code and result.err.startswith("unshare:")):
