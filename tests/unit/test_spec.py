@@ -248,6 +248,11 @@ def test_an_unknown_key_is_met_with_what_was_meant(key: str, hint: str) -> None:
     assert hint in fault(f'{LEAST}{key} = "x"\n')[1]
 
 
+@pytest.mark.parametrize("text", ['name = "mail"\n', '[[volumes]]\nname = "mail"\n', "wipe = 1\n"])
+def test_a_key_outside_of_a_volume_is_met_with_how_a_volume_begins(text: str) -> None:
+    assert "begin each volume with the line [[volume]]" in fault(text)[1]
+
+
 def test_two_luns_of_one_target_are_two_volumes() -> None:
     both = volumes(LEAST + "lun = 0\n" + OTHER.replace(":b", ":a") + "lun = 1\n")
     assert [volume.spec.lun for volume in both] == [0, 1]

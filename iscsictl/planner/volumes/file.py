@@ -378,6 +378,9 @@ class _Reader:
 
     def _unknown_key_error(self, path: tuple[str | int, ...], known: Iterable[str]) -> UsageError:
         key = str(path[-1])
+        if len(path) == 1:
+            # At the top of the file there is but one: the line above it is missing, or misspelt.
+            return self._error_at(path, f"{key}: there is no such key", _EXAMPLE)
         near = difflib.get_close_matches(key.replace("_", "-").lower(), known, 1)
         hint = _HINTS.get(key) or (
             f"did you mean {near[0]}?" if near else f"the keys are: {', '.join(known)}"
