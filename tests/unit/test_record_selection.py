@@ -10,6 +10,7 @@ from iscsictl.errors import NotFoundError
 from iscsictl.model.fstab import Fstab
 from iscsictl.model.inventory import Inventory
 from iscsictl.model.names import parse_portal
+from iscsictl.planner.iscsi.records import plan_forget
 from iscsictl.planner.selection.luns import find
 from iscsictl.planner.selection.names import resolve_name
 from iscsictl.planner.selection.records import (
@@ -141,3 +142,10 @@ def test_a_session_without_a_number_has_no_disk_of_another() -> None:
     assert len(find(now, W, None)) == 1
     nameless = replace(now, sessions=(one._replace(sid=None),))
     assert find(nameless, W, None) == ()
+
+
+def test_what_is_to_be_deleted_need_not_be_made_first() -> None:
+    up = Inventory(sessions=(session(),))
+    refusal = plan_forget(up, RecordSelector(A)).refusal
+    assert isinstance(refusal, NotFoundError)
+    assert refusal.hint == "see which records there are: iscsictl nodes ls"

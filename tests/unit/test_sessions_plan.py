@@ -23,7 +23,6 @@ from iscsictl.model.inventory import (
     DiscoveredTarget,
     DiskAnswers,
     DiskUsage,
-    HostFacts,
     Inventory,
     Known,
 )
@@ -289,17 +288,6 @@ def test_values_are_those_that_the_installed_open_iscsi_reads_in_every_record() 
         assert isinstance(plan.refusal, UsageError) is not taken
         request = spec(target=A, portals=(P1,), values=changes)
         assert isinstance(plan_attach(now, request).refusal, UsageError) is not taken
-
-
-def test_startup_automatic_enables_the_login_service() -> None:
-    facts = HostFacts("iscsi.service", service_enabled=False)
-    plan = plan_startup(Inventory(records=(record(),), host=facts), RecordSelector(A), "automatic")
-    assert plan.steps[-1].id == "enable:iscsi.service"
-    assert len(plan_startup(Inventory(records=(record(),)), RecordSelector(A), "manual").steps) == 1
-    without = Inventory(records=(record(),), host=replace(facts, service_defined=False))
-    plan = plan_startup(without, RecordSelector(A), "automatic")
-    assert [step.action.verb for step in plan.steps] == ["settings"]
-    assert "there is no iscsi.service" in " ".join(plan.notes)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from iscsictl.checks import sessions as session_checks
 from iscsictl.errors import RefusedError
 from iscsictl.model.host_facts import Machine, NodeDb
-from iscsictl.model.inventory import Inventory, Known
+from iscsictl.model.inventory import HostFacts, Inventory, Known
 from iscsictl.model.listing import Listing
 from iscsictl.model.names import Portal
 from iscsictl.model.plan import Status
@@ -70,3 +70,14 @@ def test_a_missing_session_of_several_is_seen_said_and_brought_back() -> None:
     assert not plan_login(both, RecordSelector(A), {}).pending
     assert missing_records(both, None) == ()
     assert not plan_reconnect(both, {}).pending
+
+
+def test_startup_automatic_enables_the_login_service() -> None:
+    facts = HostFacts("iscsi.service", service_enabled=False)
+    plan = plan_startup(Inventory(records=(record(),), host=facts), RecordSelector(A), "automatic")
+    assert plan.steps[-1].id == "enable:iscsi.service"
+    assert len(plan_startup(Inventory(records=(record(),)), RecordSelector(A), "manual").steps) == 1
+    without = Inventory(records=(record(),), host=replace(facts, service_defined=False))
+    plan = plan_startup(without, RecordSelector(A), "automatic")
+    assert [step.action.verb for step in plan.steps] == ["settings"]
+    assert "there is no iscsi.service" in " ".join(plan.notes)

@@ -27,7 +27,7 @@ from iscsictl.planner.safety.lost_disks import (
 from iscsictl.planner.safety.named_entries import entries_for, names_of_disk
 from iscsictl.planner.safety.overwrite import require_not_overmounted
 from iscsictl.planner.selection.luns import ResolvedLun, find
-from iscsictl.planner.selection.names import similar_names
+from iscsictl.planner.selection.names import list_names, similar_names
 from iscsictl.planner.selection.paths import LoginPath
 from iscsictl.planner.selection.session_index import SessionIndex
 
@@ -66,7 +66,7 @@ def _hint_for_unknown_name(inventory: Inventory, name: str) -> str:
     names |= {record.target for record in inventory.records}
     names |= {line.mount_point for line in inventory.fstab.ours if line.mount_point}
     near = similar_names(name, names)
-    return f"did you mean: {', '.join(near)}" if near else "see what is there: iscsictl ls"
+    return f"did you mean: {list_names(near)}" if near else "see what is there: iscsictl ls"
 
 
 def _detach_luns(

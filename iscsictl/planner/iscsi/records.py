@@ -129,7 +129,8 @@ def plan_forget(inventory: Inventory, selector: RecordSelector) -> Plan:
     before counts as done.
     """
     try:
-        records = select_records(inventory, selector)
+        hint = "see which records there are: iscsictl nodes ls"
+        records = select_records(inventory, selector, hint=hint)
     except IscsictlError as error:
         if selector.target is None or not inventory.in_journal:
             return Plan(refusal=error)

@@ -1,13 +1,14 @@
 """Names as a person gives them, and the one thing that each means."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from iscsictl.errors import NotFoundError
 
 #: difflib's similarity from 0 to 1: one letter wrong in a short name is still near.
 _SIMILAR = 0.8
 _SHOWN = 5
+_LEAST_PART = 3
 #: What leads to the first name of all.
 _FIRST_TARGET = "iscsictl attach, or iscsictl discover ADDRESS --save"
 
@@ -28,14 +29,14 @@ def resolve_name(
         return containing[0]
     if interactive and containing:
         raise NotFoundError(
-            f"{name!r} fits {len(containing)} {what}s: {_list_names(containing)}",
+            f"{name!r} fits {len(containing)} {what}s: {list_names(containing)}",
             hint="give more of the name, or all of it",
         )
 
     near = containing or similar_names(name, known)
     if near:
         question = "the exact name is needed off a terminal" if containing else "did you mean"
-        hint = f"{question}: {_list_names(near)}"
+        hint = f"{question}: {list_names(near)}"
     elif known:
         hint = "see: iscsictl nodes ls, iscsictl ls"
     else:
@@ -44,13 +45,18 @@ def resolve_name(
 
 
 def similar_names(name: str, known: Iterable[str]) -> list[str]:
-    """Return up to three names that this one may be a typing error for, the nearest first.
+    """Return the names that this one is a part of, or up to three that it may be misspelt for.
 
-    Empty where none is near enough (_SIMILAR).
+    Of the latter the nearest is first; empty where none is near enough (_SIMILAR).
     """
-    return difflib.get_close_matches(name, sorted(known), 3, _SIMILAR)
+    all_names = sorted(known)
+    # Fewer letters are in nearly every name.
+    part = name.lower() if len(name) >= _LEAST_PART else None
+    containing = [one for one in all_names if part and part in one.lower()]
+    return containing or difflib.get_close_matches(name, all_names, 3, _SIMILAR)
 
 
-def _list_names(names: list[str]) -> str:
+def list_names(names: Sequence[str]) -> str:
+    """Return the first five of some names, and how many more there are."""
     rest = len(names) - _SHOWN
     return ", ".join(names[:_SHOWN]) + (f" and {rest} more" if rest > 0 else "")

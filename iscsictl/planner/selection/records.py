@@ -58,11 +58,13 @@ class RecordSelector:
         return ", ".join(part for part in parts if part) or "any target"
 
 
-def select_records(inventory: Inventory, selector: RecordSelector) -> tuple[NodeRecord, ...]:
+def select_records(
+    inventory: Inventory, selector: RecordSelector, *, hint: str | None = None
+) -> tuple[NodeRecord, ...]:
     """Return the records that are selected, corrupt ones among them.
 
-    Raises NotFoundError if there are none, or if the target's name fits none or, on a terminal,
-    several.
+    Raises NotFoundError if there are none, with `hint` or with how to make one; or if the target's
+    name fits none or, on a terminal, several.
     """
     selector = selector.with_exact_target(inventory)
     found = tuple(r for r in inventory.records if selector.matches(r.target, r.portal, r.iface))
@@ -71,7 +73,7 @@ def select_records(inventory: Inventory, selector: RecordSelector) -> tuple[Node
         address = selector.portal or next(filter(None, used), "ADDRESS")
         raise NotFoundError(
             f"there is no node record of {selector.description}",
-            hint=f"make one: iscsictl discover {shell_form(address)} --save",
+            hint=hint or f"make one: iscsictl discover {shell_form(address)} --save",
         )
     return found
 
