@@ -78,6 +78,14 @@ def _detach_luns(
 ) -> None:
     target = meant[0].target
     sessions = tuple(s for s in inventory.sessions if s.target == target)
+    others = _other_units(inventory, sessions, meant)
+    needed = _reasons_to_stay(inventory, target, sessions, others)
+    booted = bool(sessions) and target in boots_from
+    session_stays = bool(needed or (booted and others)) and not (
+        request.lun is None and request.name == target
+    )
+    # Before the processes that use it are named: all of them work in the root filesystem.
+    _require_not_booted_from(inventory, meant, booted=booted and not session_stays)
     # Two disks under one map are one device, and go down once; each must be free to go.
     devices: set[str] = set()
     for one in meant:
@@ -88,10 +96,7 @@ def _detach_luns(
                 _add_unmounts_of_disk(builder, inventory, request, one, one.disk, name)
             devices.add(one.disk.block.device)
     _release_stranded(builder, inventory, request, meant)
-    others = _other_units(inventory, sessions, meant)
-    needed = _reasons_to_stay(inventory, target, sessions, others)
-    booted = bool(others) and target in boots_from
-    if (needed or booted) and not (request.lun is None and request.name == target):
+    if session_stays:
         reasons = [f"LUN {lun} {why}" for lun, why in sorted(needed.items())]
         if booted:
             reasons.append("the machine booted from it")
@@ -103,18 +108,36 @@ def _detach_luns(
                 hctls = tuple(path.hctl for path in one.disk.paths)
                 remove = actions.RemoveDevice(_disk_id_of(one, one.disk), hctls)
                 builder.add(remove, _lun_name_for_steps(one, meant), "the kernel forgets the disk")
-    # The root filesystem may be on it, and would lose its disk.
-    elif sessions and target in boots_from:
-        raise InUseError(
-            f"the machine booted from {target}: it cannot be logged out",
-            hint="see: iscsictl boot show",
-        )
     else:
         _end_sessions(builder, inventory, request, target, sessions)
     # By its WWID: two LUNs that tell one have the same settings.
     for wwid, one in {one.wwid: one for one in reversed(meant)}.items():
         add_forget_steps(builder, inventory, wwid, _lun_name_for_steps(one, meant))
     _drop_entries(builder, inventory, meant)
+
+
+def _require_not_booted_from(
+    inventory: Inventory, meant: tuple[ResolvedLun, ...], *, booted: bool
+) -> None:
+    """Raise InUseError where the root filesystem is on one of the LUNs.
+
+    With `booted` also where it is not: the session that would end is one that the machine booted
+    from.
+    """
+    for one in meant:
+        if one.disk is None:
+            continue
+        used = inventory.usage_of(one.disk) or _usage_from_listing(one.disk)
+        if "/" in used.mounts:
+            raise InUseError(
+                f"the machine booted from {one.target}: the root filesystem is on LUN {one.lun}",
+                hint="see: iscsictl boot check",
+            )
+    if booted:
+        raise InUseError(
+            f"the machine booted from {meant[0].target}: it cannot be logged out",
+            hint="see: iscsictl boot show",
+        )
 
 
 def _other_units(

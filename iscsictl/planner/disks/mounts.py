@@ -220,6 +220,11 @@ def _add_unmount_steps(builder: PlanBuilder, inventory: DiskInventory, name: str
             f"what is mounted on {name} is not on a disk of a session",
             hint=f"use umount(8): umount {shell_form(name)}",
         )
+    if "/" in paths:
+        raise InUseError(
+            "the root filesystem cannot be unmounted while the machine runs",
+            hint="see: iscsictl boot check",
+        )
     if paths and chosen is not None:
         require_not_overmounted(inventory.used)
         up = {s.sid for s in inventory.sessions if s.status == "up"}
