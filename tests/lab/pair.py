@@ -21,6 +21,7 @@ from tests.lab.install import install, install_package
 from tests.lab.qemu import (
     NUMBERS,
     Accelerator,
+    NetBoot,
     Process,
     accelerator,
     command_line,
@@ -75,17 +76,20 @@ class Lab:
             command = command_line(
                 role, self.image, self.how, run, self.extra.get(role, ()), two_hosts=two_hosts
             )
-            sockets = [run.socket(role, what) for what in ("qmp", "agent", "console")]
-            if role == "array":
-                hosts = HOSTS if two_hosts else HOSTS[:1]
-                sockets += [run.net(net, host) for net in NETS for host in hosts]
-            log = run.path / f"{role}.err"
-            process = self._starter.submit(Process, command, log, sockets).result()
-            self.guests[role] = guest
-            guest.process = process
-            for path in sockets:
-                process.wait_for(path)
-            guest.attach(process)
+            hosts = (HOSTS if two_hosts else HOSTS[:1]) if role == "array" else ()
+            self._start(guest, command, [run.net(net, host) for net in NETS for host in hosts])
+
+    def _start(self, guest: Guest, command: Sequence[str], cables: Sequence[Path] = ()) -> None:
+        """Start a guest's process, stopped; `cables` are the sockets that it listens on."""
+        run, role = self.run_directory, guest.role
+        sockets = [*(run.socket(role, what) for what in ("qmp", "agent", "console")), *cables]
+        log = run.path / f"{role}.err"
+        process = self._starter.submit(Process, command, log, sockets).result()
+        self.guests[role] = guest
+        guest.process = process
+        for path in sockets:
+            process.wait_for(path)
+        guest.attach(process)
 
     @classmethod
     def start(cls, suite: str = "bookworm", *, extra: Mapping[Role, Sequence[str]] | None = None,
@@ -197,6 +201,21 @@ class Lab:
             if guest is self.second:
                 make_another_host(guest)
         self.array.state = state
+
+    def take_disk_from_host(self, kernel: bytes, initrd: bytes, parameters: str) -> None:
+        """Start the host's machine anew without its disk, switched off: `host.boot` boots it.
+
+        It boots this kernel and initrd with these parameters (`root=`, `ip=` and the like) until
+        the next `restore`; no snapshot must be taken of it.
+        """
+        run = self.run_directory
+        boot = NetBoot(run.path / "vmlinuz", run.path / "initrd.img", parameters)
+        boot.kernel.write_bytes(kernel)
+        boot.initrd.write_bytes(initrd)
+        self.host.close(gently=True)
+        extra = self.extra.get("host", ())
+        command = command_line("host", self.image, self.how, run, extra, netboot=boot)
+        self._start(self.host, command)
 
     def _load(self, name: str) -> None:
         self._both(lambda guest: guest.qmp.human(f"loadvm {name}"))

@@ -109,11 +109,23 @@ def tied(command: Sequence[str]) -> list[str]:
     return ["setpriv", "--pdeathsig", "KILL", "--", *command]
 
 
-def kernel_line(role: Role) -> str:
-    """The kernel's command line of a role."""
+@dataclass(frozen=True)
+class NetBoot:
+    """What a guest without a disk of its own boots; `parameters` are `root=`, `ip=` and the like.
+
+    The files are on this machine.
+    """
+
+    kernel: Path
+    initrd: Path
+    parameters: str
+
+
+def kernel_line(role: Role, root: str = "root=/dev/vda") -> str:
+    """The kernel's command line of a role; `root` is what leads to its root filesystem."""
     machine_id = hashlib.sha256(f"iscsictl lab {role}".encode()).hexdigest()[:32]
     words = [
-        "console=ttyS0 root=/dev/vda rw quiet net.ifnames=0 mitigations=off nowatchdog",
+        f"console=ttyS0 {root} rw quiet net.ifnames=0 mitigations=off nowatchdog",
         "random.trust_cpu=on systemd.show_status=auto audit=0 cryptomgr.notests init_on_alloc=0",
         f"lab.role={role} systemd.hostname={role} systemd.machine_id={machine_id}",
         *(f"systemd.mask={unit}" for unit in MASKED[role]),
@@ -125,19 +137,26 @@ def kernel_line(role: Role) -> str:
 
 def command_line(
     role: Role, image: Image, how: Accelerator, run: RunDirectory, extra: Sequence[str] = (),
-    *, two_hosts: bool = False,
+    *, two_hosts: bool = False, netboot: NetBoot | None = None,
 ) -> list[str]:  # fmt: skip
-    """QEMU's command line for one guest; it starts stopped. `two_hosts`: the array has hubs."""
+    """QEMU's command line for one guest; it starts stopped. `two_hosts`: the array has hubs.
+
+    With `netboot` it has no disk, and boots that.
+    """
     number = NUMBERS[role]
+    boot = netboot or NetBoot(image.kernel, image.initrd, "root=/dev/vda")
+    disk = [
+        "-drive", f"file={run.disk(role)},if=none,id=root,format=qcow2,cache=unsafe",
+        "-device", "virtio-blk-pci,drive=root",
+    ]  # fmt: skip
     console = f"server=on,wait=off,logfile={run.console_log(role)},logappend=on"
     command = [
         BINARY, "-name", role, "-machine", "pc", *how.arguments, "-m", MEMORY,
         "-nodefaults", "-no-user-config", "-display", "none", "-no-shutdown", "-S",
         "-rtc", "base=utc", "-action", "panic=none",
-        "-kernel", str(image.kernel), "-initrd", str(image.initrd),
-        "-append", kernel_line(role),
-        "-drive", f"file={run.disk(role)},if=none,id=root,format=qcow2,cache=unsafe",
-        "-device", "virtio-blk-pci,drive=root",
+        "-kernel", str(boot.kernel), "-initrd", str(boot.initrd),
+        "-append", kernel_line(role, boot.parameters),
+        *(disk if netboot is None else ()),
         "-device", "virtio-rng-pci",
         "-chardev", f"socket,id=qmp,path={run.socket(role, 'qmp')},server=on,wait=off",
         "-mon", "chardev=qmp,mode=control",
