@@ -66,10 +66,14 @@ def observe_value(read: Callable[[], T]) -> Observation[T]:
 
 @dataclass(frozen=True)
 class DiscoveredTarget:
-    """A target as a portal announced it (SendTargets)."""
+    """A target as a portal announced it (SendTargets); `named_by` is that one, where it is known.
+
+    The same target at the same portal is the same, whoever announced it.
+    """
 
     target: str
     portal: Portal
+    named_by: Portal | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)

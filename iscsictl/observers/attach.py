@@ -307,6 +307,7 @@ def _discover_targets(
     )
     if not isinstance(offers, Known):
         return offers, silent
+    offers = Known(tuple(replace(offer, named_by=answering[0]) for offer in offers.value))
     wanted = [o.portal for o in offers.value if spec.target in {None, o.target}]
     places = {(p.address, p.port) for p in answering}
     others = [p for p in wanted if (p.address, p.port) not in places]

@@ -6,9 +6,11 @@ from iscsictl.errors import AuthError, Exit
 from iscsictl.model import actions
 from iscsictl.model.inventory import DiscoveredTarget, HostFacts, Known, ReadFailed
 from iscsictl.model.listing import Lun
-from iscsictl.model.plan import Status
+from iscsictl.model.plan import Plan, Status
 from iscsictl.model.secret import Secret
 from iscsictl.model.spec import Account
+from iscsictl.observers import attach as observers
+from iscsictl.system.context import Context
 from tests.unit.attach_facts import W, here, planned, refused, step, verbs
 from tests.worlds import (
     CLAIMED,
@@ -64,6 +66,35 @@ def test_a_record_gets_startup_a_long_timeout_and_the_account() -> None:
     assert action.changes["node.session.auth.password"] == account.secret
     assert action.changes["node.session.auth.password_in"] is None
     assert "0123" not in repr(action)
+
+
+@pytest.mark.fault("F65")
+def test_a_new_record_notes_the_portal_that_named_its_target() -> None:
+    noted = {"node.discovery_address": B.address, "node.discovery_port": str(B.port)}
+    offers = Known((DiscoveredTarget(OTHER, B), DiscoveredTarget(TARGET, A, named_by=B)))
+
+    def changes(plan: Plan) -> dict[str, object]:
+        action = step(plan, "settings").action
+        assert isinstance(action, actions.WriteRecord)
+        return dict(action.changes)
+
+    now, wanted = world(blank(W)).having(offers=offers), spec(target=TARGET)
+    assert noted.items() <= changes(planned(now, wanted)).items()
+    # A record that is there stays as it is.
+    there = now.do(actions.CreateRecord(TARGET, A, "default"))
+    assert not noted.keys() & changes(planned(there, wanted)).keys()
+    # Nobody was asked: the record is made from what the user says.
+    assert not noted.keys() & changes(planned(world(blank(W)))).keys()
+
+
+@pytest.mark.fault("F65")
+def test_the_portal_that_was_asked_is_kept_with_its_offers(monkeypatch: pytest.MonkeyPatch) -> None:
+    offers = (DiscoveredTarget(TARGET, A), DiscoveredTarget(OTHER, B))
+    monkeypatch.setattr(observers, "_find_silent_portals", lambda *_: {A: "no answer"})
+    monkeypatch.setattr(observers, "_ask_in_turn", lambda *_: offers)
+    found, _ = observers._discover_targets(Context(1.0), spec(), (A, B))
+    assert isinstance(found, Known)
+    assert [(offer.target, offer.named_by) for offer in found.value] == [(TARGET, B), (OTHER, B)]
 
 
 def test_with_multipathd_the_timeout_is_its_own_and_every_portal_gets_a_session() -> None:

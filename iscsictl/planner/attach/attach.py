@@ -3,9 +3,10 @@
 from iscsictl.errors import IscsictlError, NotFoundError, UnreachableError
 from iscsictl.model import actions
 from iscsictl.model.actions import DiskId
-from iscsictl.model.inventory import Inventory
+from iscsictl.model.inventory import Inventory, Known
 from iscsictl.model.listing import Disk, Lun, Session
 from iscsictl.model.plan import Plan
+from iscsictl.model.record import discovery_values
 from iscsictl.model.secret import Secret
 from iscsictl.model.spec import AttachSpec
 from iscsictl.planner.attach.filesystem import UNKNOWN, FilesystemPlanner
@@ -177,8 +178,20 @@ def _add_record(
     wrong = tuple(values)
     if record is not None:
         wrong = inventory.unsettled.get(str(record.path), ())
+    else:
+        values |= _note_on_discovery(inventory, route)
     write = actions.WriteRecord(route.target, route.portal, route.iface, values)
     builder.add(write, route.subject, f"sets {', '.join(wrong or values)}", done=not wrong)
+
+
+def _note_on_discovery(inventory: Inventory, route: LoginPath) -> dict[str, str | Secret | None]:
+    """Return what a new record notes of the portal that named its target; nothing if none did.
+
+    By that two targets are known to be of one array, as by `discover --save`.
+    """
+    offers = inventory.offers.value if isinstance(inventory.offers, Known) else ()
+    asked = next((o.named_by for o in offers if o.target == route.target), None)
+    return {} if asked is None else discovery_values(asked)
 
 
 def _find_disk(inventory: Inventory, spec: AttachSpec, session: Session) -> tuple[Lun, Disk] | None:
