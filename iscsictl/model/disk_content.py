@@ -12,6 +12,10 @@ from iscsictl.model.shell_form import shell_form
 TABLE_SIGNATURES = frozenset({"gpt", "dos", "PMBR", "sun", "bsd", "sgi", "mac"})
 
 
+# What is on a disk once or twice can be looked at; ZFS alone leaves dozens of signatures.
+_FEW = 4
+
+
 @dataclass(frozen=True)
 class Signature:
     """Something that wipefs or blkid recognised."""
@@ -71,8 +75,25 @@ def refuse_beside_table(device: str, found: Sequence[Signature]) -> None:
     raise RefusedError(
         f"{device} carries {kinds} beside its partition table: a change of the table may "
         "overwrite it",
-        hint="the table is the older of the two, or a leftover is; see where each stands: "
-        f"wipefs --no-act {shell_form(device)}",
+        hint="either the table is left over, or this is; see where each stands: "
+        f"wipefs --no-act {shell_form(device)}{_command_for_leftover(device, found)}",
+    )
+
+
+def _command_for_leftover(device: str, found: Sequence[Signature]) -> str:
+    """Return the command that removes these signatures alone, and what to know about it.
+
+    Nothing where a place is not known, or there are too many to look at (those of ZFS).
+    """
+    places = [one.offset for one in found if one.offset is not None]
+    if len(places) < len(found) or len(places) > _FEW:
+        return ""
+    words = [word for place in dict.fromkeys(places) for word in ("--offset", f"{place:#x}")]
+    command = shell_form("wipefs", "--backup", *words, device)
+    return (
+        f"; if the partitions are what is used, and nothing uses the {found[0].type}: {command} "
+        "(--force while one is mounted), which takes away its magic number alone, and keeps that "
+        "in a file named ~/wipefs-*.bak"
     )
 
 

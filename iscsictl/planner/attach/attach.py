@@ -184,7 +184,7 @@ def _add_record(
     builder.add(write, route.subject, f"sets {', '.join(wrong or values)}", done=not wrong)
 
 
-def _note_on_discovery(inventory: Inventory, route: LoginPath) -> dict[str, str | Secret | None]:
+def _note_on_discovery(inventory: Inventory, route: LoginPath) -> dict[str, str]:
     """Return what a new record notes of the portal that named its target; nothing if none did.
 
     By that two targets are known to be of one array, as by `discover --save`.
